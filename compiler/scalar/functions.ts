@@ -1,0 +1,28 @@
+// The table of scalar functions: one row each. Type checking, differentiation, constant folding, the reference evaluator, WGSL,
+// the gradient check and the reference page are loops over it. Keep it small: what can be a composition is one, in the library.
+import type { DType, Scalar } from "../graph/types.ts";
+
+/** What a derivative is built with; a number stands for a constant of f32. */
+export interface DerivativeBuilder {
+  add(a: Scalar | number, b: Scalar | number): Scalar;
+  sub(a: Scalar | number, b: Scalar | number): Scalar;
+  mul(a: Scalar | number, b: Scalar | number): Scalar;
+  div(a: Scalar | number, b: Scalar | number): Scalar;
+  neg(a: Scalar | number): Scalar;
+  select(condition: Scalar, then: Scalar | number, otherwise: Scalar | number): Scalar;
+  call(name: string, ...operands: (Scalar | number)[]): Scalar; // any row of the table, also comparisons
+}
+
+export interface ScalarFunction {
+  readonly name: string;
+  readonly summary: string;
+  readonly operands: readonly (DType | "number")[]; // "number": f32 or i32, all of them the same
+  readonly result: DType | "same"; // "same": as the "number" operands
+  readonly evaluate: (...x: number[]) => number; // reference semantics in f64; bool is 0 or 1; i32 wraps
+  readonly wgsl: (operands: readonly string[], dtype: DType) => string; // an expression; helper functions are named in `helpers`
+  readonly helpers?: readonly string[]; // names of functions of wgsl/prelude.ts that the expression calls
+  readonly derivative: "zero" | "none" | ((args: { b: DerivativeBuilder; x: readonly Scalar[]; y: Scalar }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero
+  readonly commutative?: boolean;
+  readonly sample: readonly (readonly [number, number])[]; // per operand: where tests draw, off poles and kinks
+  readonly cost: "alu" | "div" | "fn"; // class in the cost model
+}
