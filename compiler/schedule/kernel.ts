@@ -1,0 +1,24 @@
+// Kernel specifications: what fusion gives to scheduling. One spec becomes one WGSL module with one entry point, whatever its schedule.
+import type { Node, ReductionOp, Scalar, Variable, Local, Integer } from "../graph/types.ts";
+
+/** A reduction of the kernel: local = op over `over` of value; value may read earlier locals. */
+export interface Stage {
+  readonly local: Local;
+  readonly op: ReductionOp;
+  readonly over: readonly Variable[]; // fresh variables, of this stage alone
+  readonly value: Scalar; // loads, locals of earlier stages, variables of `axes` and `over`
+}
+/** target[indices] = value for all of axes and over. `accumulate`: += in the order of the loops (scatter; `over` is then walked by one invocation). */
+export interface Store {
+  readonly target: Node;
+  readonly over: readonly Variable[]; // e.g. the reduced axis again, for softmax
+  readonly indices: readonly Integer[];
+  readonly value: Scalar;
+}
+export interface KernelSpec {
+  readonly name: string; // snake_case, after the source: "net_linear_matmul_relu"
+  readonly comment: readonly string[]; // the formula and the source lines ("digits.dlm:9") that it computes
+  readonly axes: readonly Variable[]; // fresh variables: the common output axes, outer to inner
+  readonly stages: readonly Stage[];
+  readonly stores: readonly Store[];
+}

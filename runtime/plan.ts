@@ -1,0 +1,173 @@
+// The plan: everything a runtime needs to initialise, train, evaluate and use a model. Plain JSON; WGSL lies beside it (`plan.json` names
+// the module, `shaders/NAME.wgsl` holds it) or inside (`modules[i].code`, in a bundled trainer).
+// Everything decidable before the first batch is decided here: the runtime has no graph and no shapes to infer.
+
+export const planVersion = 1;
+
+/** A number of elements, bytes or workgroups: constant, or a polynomial in the program's run-time dims. */
+export type Size = number | { readonly sum: readonly { readonly factor: number; readonly dims: readonly string[] }[] };
+
+export type DType = "f32" | "i32" | "bool"; // each element takes 4 bytes; bool is stored as u32 0 or 1
+/** `u8`: four values to a word, little-endian; only for data. */
+export type Storage = DType | "u8";
+
+export interface Plan {
+  readonly version: number; // planVersion
+  readonly name: string; // of the source file
+  readonly source: string; // its text, for messages; may be empty
+  readonly compiler: string; // "dlm 0.1.0"
+  readonly target: string; // name of the target that schedules were made for
+  readonly requires: { readonly features: readonly string[]; readonly limits: Readonly<Record<string, number>>; readonly subgroupSize?: number };
+  readonly buffers: readonly PlanBuffer[];
+  readonly modules: readonly PlanModule[];
+  readonly states: readonly PlanTensor[]; // parameters, optimizer state, layer state, counters: what a checkpoint holds
+  readonly datasets: readonly PlanDataset[];
+  readonly trains: readonly PlanTrain[];
+  readonly exports: readonly PlanExport[];
+}
+
+/** A buffer is never bound for reading and for writing in one dispatch. */
+export interface PlanBuffer {
+  readonly label: string;
+  readonly bytes: Size; // a multiple of 4; offsets used in bindings are multiples of 256
+  /** state: kept between runs; scratch: undefined between programs; data: a dataset's column, uploaded by the runtime (bytes come from the file: `rows` is a dim); input: written by the host before a run; output: read by the host; constant: has `data` */
+  readonly role: "state" | "scratch" | "data" | "input" | "output" | "constant";
+  readonly data?: string; // base64 of a constant's bytes
+}
+
+export interface PlanTensor {
+  readonly name: string; // stable dotted path: "net.linear2.w"; optimizer state: "fit.minimize1.adamw.net.linear.w.m"
+  readonly kind: "parameter" | "state" | "optimizer" | "counter";
+  readonly dtype: DType;
+  readonly shape: readonly Size[];
+  readonly buffer: number;
+  readonly offset: number; // bytes
+}
+
+export interface PlanModule {
+  readonly name: string; // file name without .wgsl
+  readonly code?: string;
+}
+
+export type Command = Dispatch | Loop | Copy;
+export interface Dispatch {
+  readonly kind: "dispatch";
+  readonly label: string; // named after the source
+  readonly module: number;
+  readonly entry: string; // entry point
+  readonly constants?: readonly string[]; // run-time dims that are pipeline-overridable constants of the module
+  readonly bindings: readonly { readonly binding: number; readonly buffer: number; readonly offset: number; readonly bytes: Size; readonly access: "read" | "read_write" | "uniform" }[]; // group 0
+  readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
+  readonly flops?: Size; // for profiles
+  readonly bytesMoved?: Size;
+  readonly lines?: readonly string[]; // "digits.dlm:9" of the source it computes
+}
+/** ceil(product of ceil(size / tile)), folded to 65,535 in x: x = min(total, 65535), y = ceil(total / 65535) when the pair is [{total}, "fold"]. */
+export type WorkgroupCount = number | { readonly tiles: readonly (readonly [size: Size, tile: number])[] } | "fold";
+/** The body `count` times; binding `stepBinding` of its dispatches, where present, is 4 bytes with the step t at offset 256 * t of buffer `stepBuffer` (a constant). */
+export interface Loop {
+  readonly kind: "loop";
+  readonly count: number;
+  readonly reverse: boolean;
+  readonly stepBuffer: number;
+  readonly body: readonly Command[]; // dispatches mark the step's binding by buffer === stepBuffer
+}
+export interface Copy {
+  readonly kind: "copy";
+  readonly from: { readonly buffer: number; readonly offset: number };
+  readonly to: { readonly buffer: number; readonly offset: number };
+  readonly bytes: Size;
+}
+
+export interface PlanProgram {
+  readonly name: string;
+  readonly dims: readonly { readonly name: string; readonly at_most?: number }[]; // run-time dims, each >= 1
+  readonly commands: readonly Command[];
+}
+export interface PlanPort {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Size[];
+  readonly range?: readonly [low: number, end: Size]; // of i32, end excluded; checked by the host
+  readonly buffer: number;
+  readonly offset: number;
+  readonly optional?: number; // a default value: the whole tensor is filled with it
+}
+
+// ---- data
+
+/** Where a column's bytes come from. The value of one row has `shape`; `rows` of them make the column. */
+export type Loader =
+  | { readonly kind: "csv"; readonly path: string; readonly columns: readonly (number | string)[] | { readonly from: number; readonly to: number } }
+  | { readonly kind: "npy"; readonly path: string }
+  | { readonly kind: "idx"; readonly path: string } // .gz too
+  | { readonly kind: "chars"; readonly path: string; readonly window: number } // one row per start; the column itself is the whole text, rows + window - 1 characters; ids by order of code point
+  | { readonly kind: "tokens"; readonly path: string; readonly pad: number } // lines of white-space separated integers
+  | { readonly kind: "token_count"; readonly path: string; readonly pad: number }
+  | { readonly kind: "host"; readonly name: string } // fed by the program that runs the plan
+  | { readonly kind: "inline"; readonly values: readonly number[] }; // row-major, rows first
+
+export interface PlanColumn {
+  readonly name: string; // "digits.x", or "digits.x.1" where a field's formula has several loaders
+  readonly loader: Loader;
+  readonly storage: Storage;
+  readonly shape: readonly number[]; // of one row
+  readonly range?: readonly [low: number, end: number]; // checked at load time
+  readonly buffer: number; // role data; bytes from rows * elements of a row (chars: all characters)
+  readonly place: string; // "digits.dlm:2", for messages
+}
+export interface PlanDataset {
+  readonly name: string;
+  readonly columns: readonly PlanColumn[];
+  readonly rows?: number; // when given in the file (`rows: 1000`): synthetic data
+  readonly holdouts: readonly { readonly name: string; readonly fraction?: number; readonly dataset?: string; readonly place: string }[];
+  readonly windowed: boolean; // holdouts are taken from the end
+}
+
+// ---- programs
+
+export interface PlanTrain {
+  readonly name: string;
+  readonly dataset?: string;
+  readonly batch: number; // rows a step reads, times `accumulate`
+  readonly accumulate: number;
+  readonly shuffle: boolean;
+  readonly seed: number; // default seed
+  readonly epochs?: number; // one of epochs and steps is given
+  readonly steps?: number;
+  readonly init: PlanProgram; // writes every state of the train block and of the instances it reaches
+  readonly step: PlanProgram;
+  readonly window: number; // at most so many steps in one submit: rows of the ring
+  /** i32 [window, batch * accumulate] row numbers, row `step mod window`; absent without data */
+  readonly batchIndex?: { readonly buffer: number; readonly offset: number };
+  /** f32 [window, columns] written by the step program at row `step mod window` */
+  readonly ring: { readonly buffer: number; readonly offset: number; readonly columns: readonly string[] }; // "loss", metric names (scalars only)
+  readonly stepCounter: string; // name of the i32 state that counts steps
+  readonly scalars: readonly PlanPort[]; // written by the host when they change: seed, steps (total), epoch, measured, valid.loss, ...; by name
+  readonly evaluate?: PlanEvaluation;
+  readonly evaluateEvery?: number; // steps; default: each epoch
+  readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
+  readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string }; // no metric: at the end
+  readonly load?: readonly { readonly path: string; readonly into?: string }[];
+}
+/** Rows run in chunks: `rows` writes the kept tensors of a chunk; then `finish` computes the metrics over all rows of the split. Both have the dim "rows". */
+export interface PlanEvaluation {
+  readonly chunk: number; // rows of a chunk; the last is smaller
+  readonly rows: PlanProgram;
+  readonly index: { readonly buffer: number; readonly offset: number }; // i32 [rows] row numbers, written by the host
+  readonly kept: readonly { readonly name: string; readonly bytesPerRow: number; readonly from: number; readonly to: number }[]; // copied from buffer `from` at 0 to buffer `to` at row offset
+  readonly finish: PlanProgram;
+  readonly metrics: readonly PlanPort[]; // "loss" first
+}
+export interface PlanExport {
+  readonly name: string;
+  readonly program: PlanProgram;
+  readonly inputs: readonly PlanPort[]; // "seed" too, where the program draws
+  readonly outputs: readonly PlanPort[];
+}
+
+/** The value of a size, given the dims. */
+export function sizeOf(size: Size, dims: Readonly<Record<string, number>> = {}): number {
+  if (typeof size === "number") return size;
+  return size.sum.reduce((total, term) => total + term.dims.reduce((product, name) => product * (dims[name] ?? 1), term.factor), 0);
+}
