@@ -1,0 +1,64 @@
+# Activations. Slopes at kinks are PyTorch's.
+
+## max(x, 0); slope 0 at 0.
+fn relu(x: f32[...S]) -> f32[...S] = where(x > 0, x, 0)
+## relu limited to 6.
+fn relu6(x: f32[...S]) -> f32[...S] = hardtanh(x, 0, 6)
+## x where positive, else slope * x.
+fn leaky_relu(x: f32[...S], slope: f32 = 0.01) -> f32[...S] = where(x > 0, x, slope * x)
+## x where positive, else alpha * (exp(x) - 1).
+fn elu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(min(x, 0)))
+## x where positive, else alpha * (exp(x / alpha) - 1).
+fn celu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(x / alpha))
+## Scaled elu that keeps mean and variance (Klambauer et al. 2017).
+fn selu(x: f32[...S]) -> f32[...S] =
+  1.0507009873554805 * where(x > 0, x, 1.6732632423543772 * expm1(x))
+## x * Phi(x), Phi the normal distribution function.
+fn gelu(x: f32[...S]) -> f32[...S] = 0.5 * x * (1 + erf(x * 0.7071067811865476))
+## gelu by the tanh approximation.
+fn gelu_tanh(x: f32[...S]) -> f32[...S] = 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x^3)))
+## x * sigmoid(1.702 x).
+fn quick_gelu(x: f32[...S]) -> f32[...S] = x * sigmoid(1.702 * x)
+## x * sigmoid(x), also called swish.
+fn silu(x: f32[...S]) -> f32[...S] = x * sigmoid(x)
+## x * tanh(softplus(x)).
+fn mish(x: f32[...S]) -> f32[...S] = x * tanh(softplus(x))
+## log(1 + exp(beta x)) / beta; linear above the threshold.
+fn softplus(x: f32[...S], beta: f32 = 1, threshold: f32 = 20) -> f32[...S] =
+  where(beta * x > threshold, x, log1p(exp(beta * x)) / beta)
+## log(sigmoid(x)).
+fn log_sigmoid(x: f32[...S]) -> f32[...S] = min(x, 0) - log1p(exp(-abs(x)))
+## x / (1 + |x|).
+fn softsign(x: f32[...S]) -> f32[...S] = x / (1 + abs(x))
+## x - tanh(x).
+fn tanhshrink(x: f32[...S]) -> f32[...S] = x - tanh(x)
+## x outside -lambda..lambda, 0 inside.
+fn hardshrink(x: f32[...S], lambda: f32 = 0.5) -> f32[...S] = where(abs(x) > lambda, x, 0)
+## x moved towards 0 by lambda.
+fn softshrink(x: f32[...S], lambda: f32 = 0.5) -> f32[...S] =
+  where(x > lambda, x - lambda, where(x < -lambda, x + lambda, 0))
+## x limited to lo..hi; slope 0 at the bounds.
+fn hardtanh(x: f32[...S], lo: f32 = -1, hi: f32 = 1) -> f32[...S] = where(x <= lo, lo, where(x >= hi, hi, x))
+## (x + 3) / 6 limited to 0..1.
+fn hardsigmoid(x: f32[...S]) -> f32[...S] = where(x <= -3, 0, where(x >= 3, 1, x / 6 + 0.5))
+## x * hardsigmoid(x).
+fn hardswish(x: f32[...S]) -> f32[...S] = where(x < -3, 0, where(x <= 3, x * (x + 3) / 6, x))
+## 0 below 0, 1 above, `at_zero` at 0; no gradient.
+fn heaviside(x: f32[...S], at_zero: f32 = 0) -> f32[...S] = where(x > 0, 1, where(x < 0, 0, at_zero))
+## The first half of the last axis, gated by the sigmoid of the second.
+fn glu(x: f32[...S, N]) -> f32[...S, N / 2] {
+  let (a, b) = split(x, 2, axis: -1)
+  return a * sigmoid(b)
+}
+## exp(x) / sum(exp(x)) over `axis`.
+fn softmax(x: f32[...S], axis: int = -1) -> f32[...S] {
+  let e = exp(x - stop(max(x, axis: axis, keep: true)))
+  return e / sum(e, axis: axis, keep: true)
+}
+## softmax(-x).
+fn softmin(x: f32[...S], axis: int = -1) -> f32[...S] = softmax(-x, axis)
+## x - log(sum(exp(x))) over `axis`.
+fn log_softmax(x: f32[...S], axis: int = -1) -> f32[...S] {
+  let z = x - stop(max(x, axis: axis, keep: true))
+  return z - log(sum(exp(z), axis: axis, keep: true))
+}

@@ -1,0 +1,76 @@
+# Layers: (hyper-parameters)(inputs). Tensors are channels last. Defaults and initialisation are PyTorch's.
+
+## y = act(x W + b) over the last axis. w: [in, out], b: [out].
+layer Linear(out: int, act: fn = |y| y, bias: bool = true, weights: dist = linear_default())
+            (x: f32[...S, I]) -> f32[...S, out] {
+  param w: f32[I, out] ~ weights
+  param b: f32[out] ~ uniform(-1, 1) / sqrt(I)
+  let y = x @ w
+  return act(if bias then y + b else y)
+}
+## A table of n vectors of width dim, looked up by class number. table: [n, dim].
+layer Embedding(n: int, dim: int)(ids: i32[...S] in 0..n) -> f32[...S, dim] {
+  param table: f32[n, dim] ~ normal(0, 1)
+  return table[ids]
+}
+## In training every element is zero with probability p, the others are scaled by 1 / (1 - p).
+layer Dropout(p: f32 = 0.5, always: bool = false)(x: f32[...S]) -> f32[...S] =
+  if training or always then x * bernoulli(1 - p)[...S] / (1 - p) else x
+## Normalised over the last axis with the biased variance, then gain g and offset b.
+layer LayerNorm(eps: f32 = 1e-5, affine: bool = true)(x: f32[...S, C]) -> f32[...S, C] {
+  param g: f32[C] ~ ones
+  param b: f32[C] ~ zeros
+  let m = mean(x, axis: -1, keep: true)
+  let v = mean((x - m)^2, axis: -1, keep: true)
+  let y = (x - m) / sqrt(v + eps)
+  return if affine then y * g + b else y
+}
+## x / sqrt(mean(x^2) + eps) over the last axis, times the gain g.
+layer RMSNorm(eps: f32 = 1e-6)(x: f32[...S, C]) -> f32[...S, C] {
+  param g: f32[C] ~ ones
+  return x / sqrt(mean(x^2, axis: -1, keep: true) + eps) * g
+}
+## Normalised over all axes but the last: by the batch in training (biased variance), by running statistics otherwise (which take the unbiased variance).
+layer BatchNorm(momentum: f32 = 0.1, eps: f32 = 1e-5, affine: bool = true)(x: f32[...S, C]) -> f32[...S, C] {
+  param g: f32[C] ~ ones
+  param b: f32[C] ~ zeros
+  state mu: f32[C] = 0
+  state var: f32[C] = 1
+  let n = size(x) // C
+  let m = if training then mean(x, axis: 0..-1) else mu
+  let v = if training then mean((x - m)^2, axis: 0..-1) else var
+  next mu = mu + momentum * (m - mu), var = var + momentum * (v * n / max(n - 1, 1) - var)
+  let y = (x - m) / sqrt(v + eps)
+  return if affine then y * g + b else y
+}
+## Extent after a window of k (dilated) moved by `stride` over n with `pad` on both sides.
+fn window_out(n: int, k: int, stride: int, pad: int, dilate: int = 1) -> int =
+  (n + 2 * pad - dilate * (k - 1) - 1) // stride + 1
+## 2-D convolution (cross-correlation). w: [k, k, in / groups, out], b: [out].
+layer Conv2d(out: int, k: int[2] = 3, stride: int[2] = 1, pad: int[2] = 0, dilate: int[2] = 1, groups: int = 1, bias: bool = true)
+            (x: f32[B, H, W, C]) {
+  param w: f32[k[0], k[1], C / groups, out] ~ linear_default()
+  param b: f32[out] ~ uniform(-1, 1) / sqrt(k[0] * k[1] * C / groups)
+  let h = window_out(H, k[0], stride[0], pad[0], dilate[0])
+  let v = window_out(W, k[1], stride[1], pad[1], dilate[1])
+  let xg = reshape[B, H, W, groups, C / groups](x)
+  let wg = reshape[k[0], k[1], C / groups, groups, out / groups](w)
+  let y = for b, i in 0..h, j in 0..v, g, o: sum over r, s, c:
+    (xg[b, i * stride[0] + r * dilate[0] - pad[0], j * stride[1] + s * dilate[1] - pad[1], g, c] ?? 0) * wg[r, s, c, g, o]
+  let z = reshape[B, h, v, out](y)
+  return if bias then z + b else z
+}
+## Largest element of every window; ties give the gradient to the first.
+layer MaxPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0)(x: f32[B, H, W, C]) =
+  for b, i in 0..window_out(H, k[0], stride[0], pad[0]), j in 0..window_out(W, k[1], stride[1], pad[1]), c:
+    max over r in 0..k[0], s in 0..k[1]: x[b, i * stride[0] + r - pad[0], j * stride[1] + s - pad[1], c] ?? -inf
+## Mean of every window; the padding counts as zeros.
+layer AvgPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0)(x: f32[B, H, W, C]) =
+  for b, i in 0..window_out(H, k[0], stride[0], pad[0]), j in 0..window_out(W, k[1], stride[1], pad[1]), c:
+    (sum over r in 0..k[0], s in 0..k[1]: x[b, i * stride[0] + r - pad[0], j * stride[1] + s - pad[1], c] ?? 0) / (k[0] * k[1])
+## Standardised by the mean and deviation of a data column: x |> Standardise(iris.x).
+layer Standardise(seen: f32[N, D])(x: f32[...S, D]) -> f32[...S, D] {
+  state mu: f32[D] = mean(seen, axis: 0)
+  state sd: f32[D] = std(seen, axis: 0)
+  return (x - mu) / max(sd, 1e-6)
+}
