@@ -1,0 +1,78 @@
+// What the command line prints: colours and a live line only on a terminal, plain lines otherwise.
+
+export interface Terminal {
+  readonly color: boolean;
+  readonly live: boolean; // may a line be rewritten?
+  readonly width: number;
+  line(text?: string): void; // to standard output
+  note(text: string): void; // to standard error
+  update(text: string): void; // the live line; nothing where there is none
+  endUpdate(): void;
+}
+
+export function openTerminal(json: boolean): Terminal {
+  const live = !json && process.stderr.isTTY === true && process.env["TERM"] !== "dumb" && !process.env["CI"];
+  const color = !json && process.stdout.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+  let shown = false;
+  const width = process.stderr.columns ?? 100;
+  const clear = (): void => {
+    if (shown) process.stderr.write("\r\x1b[K");
+    shown = false;
+  };
+  return {
+    color,
+    live,
+    width,
+    line(text = "") {
+      clear();
+      process.stdout.write(text + "\n");
+    },
+    note(text) {
+      clear();
+      process.stderr.write(text + "\n");
+    },
+    update(text) {
+      if (!live) return;
+      process.stderr.write("\r\x1b[K" + (text.length > width - 1 ? text.slice(0, width - 2) + "…" : text));
+      shown = true;
+    },
+    endUpdate: clear,
+  };
+}
+
+const code = (on: boolean, open: number, close: number) => (text: string): string => (on ? `\x1b[${open}m${text}\x1b[${close}m` : text);
+export function styles(color: boolean): Record<"bold" | "dim" | "green" | "red" | "yellow" | "cyan", (text: string) => string> {
+  return {
+    bold: code(color, 1, 22),
+    dim: code(color, 2, 22),
+    green: code(color, 32, 39),
+    red: code(color, 31, 39),
+    yellow: code(color, 33, 39),
+    cyan: code(color, 36, 39),
+  };
+}
+
+/** `███████▌      ` of the given width for a share in 0..1. */
+export function bar(share: number, width: number): string {
+  const eighths = Math.round(Math.max(0, Math.min(1, share)) * width * 8);
+  const full = "█".repeat(Math.floor(eighths / 8));
+  const rest = eighths % 8 ? " ▏▎▍▌▋▊▉"[eighths % 8]! : "";
+  return (full + rest).padEnd(width);
+}
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "--:--";
+  const s = Math.max(0, Math.round(seconds));
+  const two = (n: number): string => String(n).padStart(2, "0");
+  return s >= 3600 ? `${Math.floor(s / 3600)}:${two(Math.floor((s % 3600) / 60))}:${two(s % 60)}` : `${two(Math.floor(s / 60))}:${two(s % 60)}`;
+}
+export function byteText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(1)} kB`;
+  return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+}
+/** Four significant digits, without noise. */
+export function numberText(x: number): string {
+  if (!Number.isFinite(x)) return String(x);
+  if (x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5)) return x.toExponential(3);
+  return x.toFixed(Math.abs(x) >= 100 ? 1 : 4);
+}
