@@ -297,7 +297,7 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
       return { outputs: { y: `${f}(x)`, d1: first, d2: `grad(sum(${first}), wrt: x)` } };
     },
     stop_gradient: y("x * stop(x) + sin(x)"),
-    straight_through: y("x + stop(where(x >= 0, 1, 0) - x)"),
+    straight_through: y("x + stop(where(x >= 0, 1.0, 0.0) - x)"),
   },
   loss: {
     mse: loss((_, r) => `mse(x, target, ${r})`),
