@@ -1,0 +1,453 @@
+// Constructors of nodes: the only way to make one. `compute` applies the simplifications of a sum (unused axes, factors that leave it,
+// support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
+import { InternalError, type Span } from "../../grammar/diagnostic.ts";
+import {
+  and, asExtent, asInteger, axis, conjuncts, constantOf, constantPart, countAtoms, div, equal, extentInteger, extentKey, iadd, imul, inRange, integer, intern, interval, isCall, isGuard, isInteger, isTrue, isub, literal, load, mul, neg,
+  nextId, operandsOf, select, substitute, termsOf, toF32, unionScans, variable, visit,
+} from "./scalar.ts"; // prettier-ignore
+import type { Compute, DType, Extent, Integer, Literal, Load, Node, Range, Reduction, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
+
+/** Optional simplifications; property tests switch them off. */
+export const options = { factor: true, support: true, compress: true, outside: true };
+export function withOptions<T>(changed: Partial<typeof options>, f: () => T): T {
+  const before = { ...options };
+  Object.assign(options, changed);
+  try {
+    return f();
+  } finally {
+    Object.assign(options, before);
+  }
+}
+
+export interface Meta {
+  readonly span?: Span | undefined;
+  readonly label?: string | undefined;
+  readonly range?: Range | undefined;
+}
+const metaOf = (meta: Meta): { span?: Span; label?: string } => ({ ...(meta.span ? { span: meta.span } : {}), ...(meta.label ? { label: meta.label } : {}) });
+
+const shapeKey = (shape: Shape): string => shape.map(extentKey).join(",");
+export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
+export function elementCount(shape: Shape): number {
+  return shape.reduce<number>((product, n) => product * (typeof n === "number" ? n : NaN), 1);
+}
+
+// ---------------------------------------------------------------- sources
+
+export function source(of: { role: Source["role"]; path: string; shape: Shape; dtype: DType; data?: readonly number[]; scan?: Scan } & Meta): Source {
+  return {
+    kind: "source", role: of.role, path: of.path, shape: of.shape, dtype: of.dtype, id: nextId(), scans: of.scan ? new Set([of.scan]) : unionScans([]),
+    ...(of.range ? { range: of.range } : {}), ...(of.data ? { data: of.data } : {}), ...metaOf(of),
+  }; // prettier-ignore
+}
+/** A tensor of known values. */
+export function constant(shape: readonly number[], data: readonly number[], dtype: DType = "f32"): Source {
+  if (data.length !== shape.reduce((a, b) => a * b, 1)) throw new InternalError("constant: shape and data differ");
+  return intern(`K${dtype}${shape.join(",")}|${data.join(",")}`, (id) => {
+    const range = dtype === "i32" && data.length ? { range: { low: Math.min(...data), high: Math.max(...data) } } : {};
+    return { kind: "source", role: "constant", path: "", shape, dtype, data, id, scans: unionScans([]), ...range };
+  });
+}
+
+// ---------------------------------------------------------------- compute
+
+export interface ReductionOver {
+  readonly op: ReductionOp;
+  readonly over: readonly Variable[];
+  readonly ties?: "share" | "first";
+}
+const dependsOn = (x: Scalar, variables: readonly Variable[]): boolean => variables.some((v) => x.variables.has(v));
+/** No load below needs a guard around it. */
+function provable(x: Scalar): boolean {
+  let ok = true;
+  visit(x, (y) => {
+    if (y.kind === "load" && !y.outside && !isTrue(inRange(y.tensor, y.indices))) ok = false;
+  });
+  return ok;
+}
+const product = (xs: readonly Scalar[]): Scalar => xs.reduce<Scalar>((a, b) => mul(a, b), literal(1));
+const multiplier = (v: Variable): Scalar => (typeof v.extent === "number" ? literal(v.extent) : toF32(v.extent));
+
+export function compute(output: readonly Variable[], reduction: ReductionOver | undefined, body: Scalar, meta: Meta = {}): Node {
+  const unit = [...output, ...(reduction?.over ?? [])].filter((v) => v.extent === 1);
+  if (unit.length) body = substitute(body, new Map(unit.map((v) => [v, integer(0)])));
+  let over = (reduction?.over ?? []).filter((v) => v.extent !== 1);
+  let op = reduction?.op;
+  if (op === "sum") {
+    if (body.dtype === "bool") throw new InternalError("sum of bool");
+    if (constantOf(body) === 0 || (body.kind === "literal" && body.value === 0)) over = [];
+    const unused = over.filter((v) => !body.variables.has(v));
+    for (const v of unused) body = body.dtype === "i32" ? mul(body, extentInteger(v.extent)) : mul(body, multiplier(v));
+    over = over.filter((v) => body.variables.has(v));
+    if (!over.length) op = undefined;
+    else if (body.dtype === "f32" && options.factor) {
+      const factored = factor(output, over, body, meta);
+      if (factored) return factored;
+    }
+  } else if (op === "max" || op === "min") {
+    over = over.filter((v) => body.variables.has(v));
+    if (!over.length) op = undefined;
+  } else if (op === "prod") {
+    if (!over.length) op = undefined;
+  } else if ((op === "argmax" || op === "argmin") && !over.length) {
+    op = undefined;
+    body = integer(0);
+  }
+  if (options.outside && (op === "sum" || op === undefined) && isGuard(body)) body = asOutside(body);
+  return finish(output, op && { op, over, ties: reduction!.ties ?? "share" }, body, meta);
+}
+
+function finish(output: readonly Variable[], reduction: { op: ReductionOp; over: readonly Variable[]; ties: "share" | "first" } | undefined, body: Scalar, meta: Meta): Node {
+  const canonical = new Map<Scalar, Scalar>();
+  output.forEach((v, i) => canonical.set(v, axis(i, v.extent)));
+  reduction?.over.forEach((v, i) => canonical.set(v, axis(output.length + i, v.extent)));
+  const placed = substitute(body, canonical);
+  const shape = output.map((v) => v.extent);
+  if (!reduction && placed.kind === "load" && !placed.outside && sameShape(placed.tensor.shape, shape)) {
+    const identity = placed.indices.every((e, d) => (shape[d] === 1 ? constantOf(e) === 0 : e === axis(d, shape[d]!)));
+    if (identity) return placed.tensor;
+  }
+  const extents = reduction?.over.map((v) => v.extent) ?? [];
+  const key = `N${shapeKey(shape)}|${reduction ? reduction.op + reduction.ties : ""}|${shapeKey(extents)}|${placed.id}`;
+  return intern<Compute>(key, (id) => {
+    const index = reduction?.op === "argmax" || reduction?.op === "argmin";
+    const dtype: DType = index ? "i32" : placed.dtype;
+    const range = meta.range ?? (dtype === "i32" ? integerRange(reduction && { op: reduction.op, extents }, placed) : undefined);
+    return {
+      kind: "compute", shape, dtype, body: placed, id, scans: placed.scans, ...metaOf(meta),
+      ...(reduction ? { reduction: { op: reduction.op, extents, ties: reduction.ties } } : {}),
+      ...(range ? { range } : {}),
+    }; // prettier-ignore
+  });
+}
+function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined, body: Scalar): Range | undefined {
+  if (reduction && (reduction.op === "argmax" || reduction.op === "argmin")) {
+    const [n] = reduction.extents;
+    if (reduction.extents.length === 1 && typeof n === "object") return { low: 0, high: asExtent(iadd(n, -1)) };
+    const count = elementCount(reduction.extents);
+    return { low: 0, high: Number.isNaN(count) ? Infinity : count - 1 };
+  }
+  if (!isInteger(body)) return undefined;
+  const { low, high } = interval(body);
+  if (!reduction || reduction.op === "max" || reduction.op === "min") {
+    if (!reduction && !Number.isFinite(high)) {
+      const bound = symbolicBound(body);
+      if (bound !== undefined) return { low, high: bound };
+    }
+    return { low, high };
+  }
+  if (reduction.op === "sum") {
+    const count = elementCount(reduction.extents);
+    return Number.isNaN(count) ? undefined : { low: Math.min(low * count, low), high: Math.max(high * count, high) };
+  }
+  return undefined;
+}
+/** The bound of a bare variable or load of run-time range. */
+function symbolicBound(e: Integer): Exclude<Range["high"], number> | undefined {
+  if (e.kind === "variable" && typeof e.extent !== "number") {
+    const bound = asExtent(iadd(e.extent, -1));
+    return typeof bound === "number" ? undefined : bound;
+  }
+  if (e.kind === "load" && !e.outside && e.tensor.range && typeof e.tensor.range.high !== "number") return e.tensor.range.high;
+  return undefined;
+}
+
+/**
+ * Factors and guards that do not depend on the reduced axes leave the sum, and what is left falls into independent sums, each over
+ * the output axes it uses, on the part of them that is not guarded away (support), and through the atoms it uses (compression).
+ * A factor leaves its guard only where it stays defined: a bare load takes `?? 0`, anything else must be provably in range.
+ */
+function factor(output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Node | undefined {
+  const guards = isGuard(body) ? conjuncts(body.condition) : [];
+  const factors: Scalar[] = [];
+  const split = (x: Scalar): void => {
+    if (isCall(x, "mul")) x.operands.forEach(split);
+    else if (isCall(x, "neg")) {
+      factors.push(literal(-1));
+      split(x.operands[0]!);
+    } else if (isCall(x, "div") && !dependsOn(x.operands[1]!, over)) {
+      split(x.operands[0]!);
+      factors.push(div(1, x.operands[1]!));
+    } else factors.push(x);
+  };
+  split(isGuard(body) ? body.then : body);
+  const outerGuards = guards.filter((g) => !dependsOn(g, over));
+  const innerGuards = guards.filter((g) => dependsOn(g, over));
+  const inner = factors.filter((x) => dependsOn(x, over));
+  const outer: Scalar[] = [];
+  const kept: Scalar[] = []; // would be undefined without a guard of the sum
+  for (const x of factors) {
+    if (dependsOn(x, over) || (x.kind === "literal" && x.value === 1)) continue;
+    (innerGuards.length && x.kind !== "load" && !provable(x) ? kept : outer).push(x);
+  }
+  // groups of factors and guards that share reduction axes
+  const leader = new Map<Variable, Variable>(over.map((v) => [v, v]));
+  const find = (v: Variable): Variable => (leader.get(v) === v ? v : find(leader.get(v)!));
+  const items = [...inner.map((x) => ({ x, guard: false })), ...innerGuards.map((x) => ({ x, guard: true }))];
+  for (const { x } of items) {
+    const [first, ...rest] = over.filter((v) => x.variables.has(v));
+    for (const v of rest) leader.set(find(v), find(first!));
+  }
+  if (kept.length) for (const v of over.slice(1)) leader.set(find(v), find(over[0]!));
+  const groups = new Map<Variable, typeof items>();
+  for (const item of items) {
+    const group = find(over.find((v) => item.x.variables.has(v))!);
+    if (!groups.has(group)) groups.set(group, []);
+    groups.get(group)!.push(item);
+  }
+  if (kept.length) [...groups.values()][0]!.push(...kept.map((x) => ({ x, guard: false })));
+  const narrower = (): boolean =>
+    output.some((v) => {
+      if (typeof v.extent !== "number" || v.extent === 1 || !body.variables.has(v)) return false;
+      const atom = options.compress ? onlyThrough(body, v) : undefined;
+      if (!atom) return false;
+      const { low, high } = interval(atom);
+      return high - low + 1 < v.extent;
+    });
+  if (!(groups.size > 1 || ((outer.length > 0 || outerGuards.length > 0) && items.length > 0) || narrower())) return undefined;
+
+  const guarded = guards.length > 0;
+  const safe = (x: Scalar): boolean => (x.kind === "load" && x.indices.every(provable)) || provable(x);
+  const total = (x: Scalar): Scalar => (guarded && x.kind === "load" && !x.outside ? load(x.tensor, x.indices, 0) : x);
+  let result = product(outer.map(total));
+  for (const [group, members] of groups) {
+    const axes = over.filter((v) => find(v) === group);
+    const unsafe = guarded && members.some((m) => !m.guard && !safe(m.x)); // keeps a copy of the outer guards
+    const value = product(members.filter((m) => !m.guard).map((m) => (unsafe ? m.x : total(m.x))));
+    const condition = and(...members.filter((m) => m.guard).map((m) => m.x), ...(unsafe ? outerGuards : []));
+    let innerBody = select(condition, value, 0);
+    let variables = output.filter((v) => v.extent !== 1 && innerBody.variables.has(v));
+    let indices: Integer[] = [...variables];
+    if (options.support && guarded)
+      variables = variables.map((v, i) => {
+        if (typeof v.extent !== "number") return v;
+        const [low, high] = constantBounds(outerGuards, v);
+        if ((low === 0 && high === v.extent - 1) || high < low) return v;
+        const w = variable(high - low + 1, v.name);
+        innerBody = substitute(innerBody, new Map([[v, iadd(w, low)]]));
+        indices[i] = iadd(indices[i]!, -low);
+        return w;
+      });
+    if (options.compress)
+      variables = variables.map((v, i) => {
+        if (typeof v.extent !== "number") return v;
+        const atom = onlyThrough(innerBody, v);
+        if (!atom) return v;
+        const { low, high } = interval(atom);
+        if (!Number.isFinite(high - low) || high - low + 1 >= v.extent) return v;
+        const w = variable(high - low + 1, v.name);
+        innerBody = substitute(innerBody, new Map<Scalar, Scalar>([[atom, iadd(w, low)]]));
+        indices[i] = iadd(substitute(atom, new Map([[v, indices[i]!]])) as Integer, -low);
+        return w;
+      });
+    const sum = unsafe ? finishSum(variables, axes, innerBody, meta) : compute(variables, { op: "sum", over: axes }, innerBody, meta);
+    result = mul(result, load(sum, indices, guarded ? 0 : undefined));
+  }
+  return compute(output, undefined, select(and(...outerGuards), result, 0), meta);
+}
+const finishSum = (output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Node =>
+  finish(output, { op: "sum", over: over.filter((v) => v.extent !== 1), ties: "share" }, body, meta);
+
+/** Bounds of v by conditions of v alone, within its extent. */
+export function constantBounds(conditions: readonly Scalar[], v: Variable): [low: number, high: number] {
+  let low = 0;
+  let high = (v.extent as number) - 1;
+  for (const c of conditions) {
+    if (c.kind !== "non_negative") continue;
+    const terms = termsOf(c.operand);
+    if (terms.length !== 1 || terms[0]![0] !== v) continue;
+    const k = terms[0]![1];
+    if (k > 0) low = Math.max(low, Math.ceil(-constantPart(c.operand) / k));
+    else high = Math.min(high, Math.floor(constantPart(c.operand) / -k));
+  }
+  return [low, high];
+}
+/** The one floor or mod atom through which alone the body sees v, or undefined. */
+function onlyThrough(body: Scalar, v: Variable): Integer | undefined {
+  let atom: Integer | undefined;
+  const seen = new Set<Scalar>();
+  const stack: Scalar[] = [body];
+  while (stack.length) {
+    const x = stack.pop()!;
+    if (seen.has(x) || !x.variables.has(v)) continue;
+    seen.add(x);
+    if (x === v) return undefined;
+    if ((x.kind === "floor_div" || x.kind === "modulo") && x.variables.size === 1) {
+      if (atom && atom !== x) return undefined;
+      atom = x;
+    } else stack.push(...operandsOf(x));
+  }
+  return atom;
+}
+/**
+ * Where the whole range of a bare factor is a guard, `select(range, x[f] * w, 0)` is written `(x[f] ?? 0) * w`, provided that every
+ * other load stays provable without the guard.
+ */
+function asOutside(body: Scalar): Scalar {
+  if (!isGuard(body)) return body;
+  const guards = new Set(conjuncts(body.condition));
+  const factors: Scalar[] = [];
+  const split = (x: Scalar): void => {
+    if (isCall(x, "mul")) x.operands.forEach(split);
+    else factors.push(x);
+  };
+  split(body.then);
+  let changed = false;
+  const opened = factors.map((x) => {
+    if (x.kind !== "load" || x.outside || x.dtype !== "f32") return x;
+    const range = conjuncts(inRange(x.tensor, x.indices));
+    if (!range.length || !range.every((g) => guards.has(g))) return x;
+    for (const g of range) guards.delete(g);
+    changed = true;
+    return load(x.tensor, x.indices, 0);
+  });
+  if (!changed) return body;
+  // what the guards that went still protected must stand without them
+  const rest = and(...guards);
+  const standing = opened.every((x) => provableUnder(x, new Set(conjuncts(rest))));
+  return standing ? select(rest, product(opened), 0) : body;
+}
+function provableUnder(x: Scalar, guards: ReadonlySet<Scalar>): boolean {
+  let ok = true;
+  visit(x, (y) => {
+    if (y.kind === "load" && !y.outside && !conjuncts(inRange(y.tensor, y.indices)).every((g) => guards.has(g))) ok = false;
+  });
+  return ok;
+}
+
+/** A node's body over fresh variables; axes of extent 1 are the constant 0 in it, their variables are unused. */
+export function instantiate(node: Compute): { output: Variable[]; over: Variable[]; body: Scalar } {
+  const output = node.shape.map((n) => variable(n, "i"));
+  const over = (node.reduction?.extents ?? []).map((n) => variable(n, "k"));
+  const map = new Map<Scalar, Scalar>();
+  output.forEach((v, i) => map.set(axis(i, v.extent), v));
+  over.forEach((v, i) => map.set(axis(output.length + i, v.extent), v));
+  return { output, over, body: substitute(node.body, map) };
+}
+/** The body of an unreduced node at these indices. */
+export function bodyAt(node: Compute, indices: readonly Integer[]): Scalar {
+  return substitute(node.body, new Map(node.shape.map((n, i) => [axis(i, n), n === 1 ? integer(0) : indices[i]!] as const)));
+}
+
+// ---------------------------------------------------------------- the other kinds
+
+export function reshape(node: Node, shape: Shape, meta: Meta = {}): Node {
+  const base = node.kind === "reshape" ? node.operand : node;
+  if (sameShape(base.shape, shape)) return base;
+  return intern<Reshape>(`H${base.id}:${shapeKey(shape)}`, (id) => ({
+    kind: "reshape", operand: base, shape, dtype: base.dtype, id, scans: base.scans, ...(base.range ? { range: base.range } : {}), ...metaOf(meta),
+  })); // prettier-ignore
+}
+/** y = 0; y[indices] += value for all of `over`. */
+export function scatter(shape: Shape, over: readonly Variable[], indices: readonly Integer[], value: Scalar, meta: Meta = {}): Node {
+  const canonical = new Map<Scalar, Scalar>(over.map((v, i) => [v, v.extent === 1 ? integer(0) : axis(i, v.extent)]));
+  const at = indices.map((e) => substitute(e, canonical) as Integer);
+  const placed = substitute(value, canonical);
+  const extents = over.map((v) => v.extent);
+  return intern<Scatter>(`T${shapeKey(shape)}|${shapeKey(extents)}|${at.map((e) => e.id).join(",")}|${placed.id}`, (id) => ({
+    kind: "scatter", shape, over: extents, indices: at, value: placed, dtype: placed.dtype, id, scans: unionScans([placed.scans, ...at.map((e) => e.scans)]), ...metaOf(meta),
+  })); // prettier-ignore
+}
+
+/** A loop. `build` gets the step variable and the incoming carries and returns the outgoing ones, in order. */
+export function scan(
+  of: { count: number; initial: readonly Node[]; names?: readonly string[]; reverse?: boolean; span?: Span | undefined },
+  build: (step: Variable, incoming: readonly Source[]) => readonly Node[],
+): Scan {
+  const made = { kind: "scan", id: nextId(), count: of.count, reverse: of.reverse ?? false, carries: [], scans: unionScans([]), ...(of.span ? { span: of.span } : {}) } as unknown as { -readonly [K in keyof Scan]: Scan[K] }; // prettier-ignore
+  made.step = variable(of.count, "t", { scan: made });
+  const incoming = of.initial.map((x, i) => source({ role: "carry", path: of.names?.[i] ?? `carry${i}`, shape: x.shape, dtype: x.dtype, range: x.dtype === "i32" ? x.range : undefined, scan: made }));
+  const next = build(made.step, incoming);
+  next.forEach((x, i) => {
+    if (!sameShape(x.shape, of.initial[i]!.shape) || x.dtype !== of.initial[i]!.dtype) throw new InternalError("scan: a carry changes its type");
+  });
+  made.carries = of.initial.map((initial, i) => ({ initial, incoming: incoming[i]!, next: next[i]! }));
+  made.scans = withoutScan([...of.initial, ...next].map((x) => x.scans), made);
+  return made;
+}
+const withoutScan = (sets: readonly ScanSet[], own: Scan): ScanSet => {
+  const all = unionScans(sets);
+  return all.has(own) ? new Set([...all].filter((s) => s !== own)) : all;
+};
+function result(scanned: Scan, of: Result["of"], key: string, shape: Shape, like: Node): Result {
+  const scans = of.kind === "stack" ? withoutScan([scanned.scans, of.node.scans], scanned) : scanned.scans;
+  return intern<Result>(`P${scanned.id},${key}`, (id) => ({ kind: "result", scan: scanned, of, shape, dtype: like.dtype, id, scans, ...(like.range ? { range: like.range } : {}), ...metaOf(like) }));
+}
+export const finalOf = (s: Scan, carry: number): Node => result(s, { kind: "final", carry }, `f${carry}`, s.carries[carry]!.next.shape, s.carries[carry]!.next);
+export const historyOf = (s: Scan, carry: number): Node =>
+  result(s, { kind: "history", carry }, `h${carry}`, [s.count + 1, ...s.carries[carry]!.next.shape], s.carries[carry]!.incoming);
+/** A node of the body at every step, stacked on a new first axis. */
+export function stackOf(s: Scan, node: Node): Node {
+  const shape = [s.count, ...node.shape];
+  const carry = s.carries.findIndex((c) => c.incoming === node);
+  if (carry >= 0) {
+    const output = shape.map((n) => variable(n));
+    return compute(output, undefined, load(historyOf(s, carry), [s.reverse ? iadd(output[0]!, 1) : output[0]!, ...output.slice(1)]));
+  }
+  if (!node.scans.has(s)) {
+    const output = shape.map((n) => variable(n));
+    return compute(output, undefined, load(node, output.slice(1)));
+  }
+  return result(s, { kind: "stack", node }, `s${node.id}`, shape, node);
+}
+
+// ---------------------------------------------------------------- walks
+
+const inputCache = new WeakMap<Node, readonly Node[]>();
+/** The tensors that a node reads. For a Result: what the whole scan reads, its body included. */
+export function inputs(node: Node): readonly Node[] {
+  let found = inputCache.get(node);
+  if (!found) inputCache.set(node, (found = findInputs(node)));
+  return found;
+}
+function findInputs(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case "source": return []; // prettier-ignore
+    case "reshape": return [node.operand]; // prettier-ignore
+    case "compute": return tensorsOf([node.body]); // prettier-ignore
+    case "scatter": return tensorsOf([...node.indices, node.value]); // prettier-ignore
+    case "result": {
+      const own = node.of.kind === "stack" ? [node.of.node] : [];
+      return [...new Set([...node.scan.carries.flatMap((c) => [c.initial, c.next]), ...own])];
+    }
+    default: return node satisfies never; // prettier-ignore
+  }
+}
+/** Distinct tensors loaded by these scalars. */
+export function tensorsOf(roots: readonly Scalar[]): Node[] {
+  const found = new Set<Node>();
+  const seen = new Set<Scalar>();
+  for (const root of roots)
+    visit(root, (x) => {
+      if (x.kind === "load") found.add(x.tensor);
+    }, seen); // prettier-ignore
+  return [...found];
+}
+/** Inputs before users; `stop` does not look below a node. */
+export function topological(roots: readonly Node[], stop: (node: Node) => boolean = () => false, inputsOf: (node: Node) => readonly Node[] = inputs): Node[] {
+  const done = new Set<Node>();
+  const order: Node[] = [];
+  const stack: { node: Node; next: number; inputs: readonly Node[] }[] = [];
+  const push = (node: Node): void => {
+    if (done.has(node)) return;
+    done.add(node);
+    stack.push({ node, next: 0, inputs: stop(node) ? [] : inputsOf(node) });
+  };
+  for (const root of roots) {
+    push(root);
+    while (stack.length) {
+      const top = stack[stack.length - 1]!;
+      if (top.next < top.inputs.length) push(top.inputs[top.next++]!);
+      else {
+        order.push(top.node);
+        stack.pop();
+      }
+    }
+  }
+  return order;
+}
+/** The node read by whatever reads a chain of reshapes. */
+export function baseOf(node: Node): Node {
+  while (node.kind === "reshape") node = node.operand;
+  return node;
+}

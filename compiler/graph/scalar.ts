@@ -1,0 +1,651 @@
+// Constructors of scalars: the only way to make one. They hash-cons and keep the normal forms of types.ts:
+// integers are affine over atoms, guards float outward, loads are in range or have an outside value.
+// The table belongs to one compilation (`resetTable`); ids only ever grow, so scalars of two compilations never meet.
+import { InternalError } from "../../grammar/diagnostic.ts";
+import { fn } from "../scalar/table.ts";
+import type { DerivativeBuilder, ScalarFunction } from "../scalar/functions.ts";
+import type {
+  Affine, And, Call, Dim, DType, EqualZero, Extent, FloorDiv, Integer, Literal, Load, Local, Modulo, Node, NonNegative, Not, Random, Scalar, Scan, ScanSet, Select, Shape, Variable, VariableSet,
+} from "./types.ts"; // prettier-ignore
+
+let table = new Map<string, unknown>();
+let lastId = 0;
+export function resetTable(): void {
+  table = new Map();
+}
+export const nextId = (): number => ++lastId;
+/** The object of this key, made by `make` if it is new. */
+export function intern<T>(key: string, make: (id: number) => T): T {
+  let found = table.get(key) as T | undefined;
+  if (found === undefined) {
+    found = make(nextId());
+    table.set(key, found);
+  }
+  return found;
+}
+
+const noVariables: VariableSet = new Set();
+const noScans: ScanSet = new Set();
+/** Union that shares its argument where one contains the others: sets stay few. */
+function union<T>(sets: Iterable<ReadonlySet<T>>, empty: ReadonlySet<T>): ReadonlySet<T> {
+  let result = empty;
+  let own: Set<T> | undefined;
+  for (const set of sets) {
+    if (set.size === 0 || set === result) continue;
+    if (result.size === 0) {
+      result = set;
+      continue;
+    }
+    for (const x of set)
+      if (!result.has(x)) {
+        if (!own) result = own = new Set(result);
+        own.add(x);
+      }
+  }
+  return result;
+}
+export const unionScans = (sets: Iterable<ScanSet>): ScanSet => union<Scan>(sets, noScans);
+const free = (parts: readonly { variables: VariableSet; scans: ScanSet }[]): { variables: VariableSet; scans: ScanSet } => ({
+  variables: union<Variable>(parts.map((x) => x.variables), noVariables),
+  scans: unionScans(parts.map((x) => x.scans)),
+});
+
+// ---------------------------------------------------------------- leaves
+
+export function literal(value: number): Literal {
+  const name = Object.is(value, -0) ? "-0" : String(value);
+  return intern(`l${name}`, (id) => ({ kind: "literal", dtype: "f32", value, id, variables: noVariables, scans: noScans }));
+}
+export function boolean(value: boolean): Literal {
+  return intern(`b${value}`, (id) => ({ kind: "literal", dtype: "bool", value: value ? 1 : 0, id, variables: noVariables, scans: noScans }));
+}
+export const isTrue = (x: Scalar): boolean => x.kind === "literal" && x.dtype === "bool" && x.value === 1;
+export const isFalse = (x: Scalar): boolean => x.kind === "literal" && x.dtype === "bool" && x.value === 0;
+export const integer = (constant: number): Integer => affine(new Map(), constant);
+export const asInteger = (x: Integer | number): Integer => (typeof x === "number" ? integer(x) : x);
+export const asScalar = (x: Scalar | number): Scalar => (typeof x === "number" ? literal(x) : x);
+export function dim(name: string): Dim {
+  return intern(`d${name}`, (id) => ({ kind: "dim", dtype: "i32", name, id, variables: noVariables, scans: noScans }));
+}
+/** A fresh loop variable. */
+export function variable(extent: Extent, name = "i", options: { implied?: boolean; scan?: Scan } = {}): Variable {
+  const own = { kind: "variable", dtype: "i32", extent, name, id: nextId(), implied: options.implied ?? false } as {
+    -readonly [K in keyof Variable]: Variable[K];
+  };
+  own.variables = options.scan ? noVariables : new Set([own]);
+  own.scans = options.scan ? new Set([options.scan]) : noScans;
+  return own;
+}
+/** The canonical variable of an axis of a finished node. */
+export function axis(position: number, extent: Extent): Variable {
+  return intern(`v${position},${extentKey(extent)}`, (id) => {
+    const own = { kind: "variable", dtype: "i32", extent, name: `a${position}`, position, id, implied: false, scans: noScans } as {
+      -readonly [K in keyof Variable]: Variable[K];
+    };
+    own.variables = new Set([own]);
+    return own;
+  });
+}
+export function local(name: string, dtype: DType): Local {
+  return { kind: "local", name, dtype, id: nextId(), variables: noVariables, scans: noScans };
+}
+export const extentKey = (extent: Extent): string => (typeof extent === "number" ? String(extent) : `#${extent.id}`);
+export const sameExtent = (a: Extent, b: Extent): boolean => a === b;
+export const extentInteger = (extent: Extent): Integer => (typeof extent === "number" ? integer(extent) : extent);
+/** Normal form of a size: a number where it is one. */
+export function asExtent(e: Integer): Extent {
+  const constant = constantOf(e);
+  if (constant !== undefined) return constant;
+  if (e.kind === "dim" || e.kind === "affine") return e;
+  throw new InternalError("a size is not affine in the dims");
+}
+
+// ---------------------------------------------------------------- integers
+
+export const termsOf = (e: Integer): readonly (readonly [Integer, number])[] => (e.kind === "affine" ? e.terms : [[e, 1]]);
+export const constantPart = (e: Integer): number => (e.kind === "affine" ? e.constant : 0);
+export const constantOf = (e: Scalar): number | undefined => (e.kind === "affine" && e.terms.length === 0 ? e.constant : undefined);
+export const isInteger = (e: Scalar): e is Integer => e.dtype === "i32";
+
+function affine(coefficients: Map<Integer, number>, constant: number): Integer {
+  // c m floor(e / m) + c (e mod m) = c e
+  for (let again = true; again; ) {
+    again = false;
+    for (const [atom, coefficient] of coefficients) {
+      if (atom.kind !== "modulo") continue;
+      const quotient = table.get(`q${atom.operand.id},${atom.divisor}`) as FloorDiv | undefined;
+      if (!quotient || coefficients.get(quotient) !== coefficient * atom.divisor) continue;
+      coefficients.delete(atom);
+      coefficients.delete(quotient);
+      for (const [inner, k] of termsOf(atom.operand)) addTo(coefficients, inner, coefficient * k);
+      constant += coefficient * constantPart(atom.operand);
+      again = true;
+      break;
+    }
+  }
+  const terms = [...coefficients].sort((a, b) => a[0].id - b[0].id);
+  if (constant === 0 && terms.length === 1 && terms[0]![1] === 1) return terms[0]![0];
+  const key = `A${terms.map(([atom, k]) => `${k}*${atom.id}`).join("+")}+${constant}`;
+  return intern<Affine>(key, (id) => ({ kind: "affine", dtype: "i32", terms, constant, id, ...free(terms.map(([atom]) => atom)) }));
+}
+function addTo(coefficients: Map<Integer, number>, atom: Integer, k: number): void {
+  const sum = (coefficients.get(atom) ?? 0) + k;
+  if (sum === 0) coefficients.delete(atom);
+  else coefficients.set(atom, sum);
+}
+/** constant + sum of coefficient * term */
+export function linear(terms: Iterable<readonly [Integer, number]>, constant = 0): Integer {
+  const coefficients = new Map<Integer, number>();
+  for (const [term, k] of terms) {
+    if (k === 0) continue;
+    constant += k * constantPart(term);
+    for (const [atom, inner] of termsOf(term)) addTo(coefficients, atom, k * inner);
+  }
+  return affine(coefficients, constant);
+}
+export const iadd = (...xs: (Integer | number)[]): Integer => linear(xs.map((x) => [asInteger(x), 1] as const));
+export const isub = (a: Integer | number, b: Integer | number): Integer => linear([[asInteger(a), 1], [asInteger(b), -1]]);
+export const imul = (a: Integer | number, k: number): Integer => linear([[asInteger(a), k]]);
+export const positiveModulo = (a: number, m: number): number => ((a % m) + m) % m;
+export function greatestCommonDivisor(a: number, b: number): number {
+  a = Math.abs(a);
+  b = Math.abs(b);
+  while (b) [a, b] = [b, a % b];
+  return a;
+}
+const coefficientDivisor = (e: Integer, start: number): number => termsOf(e).reduce((g, [, k]) => greatestCommonDivisor(g, k), start);
+
+/** floor(e / m), m a positive number */
+export function floorDiv(e: Integer | number, m: number): Integer {
+  e = asInteger(e);
+  if (m === 1) return e;
+  const high: [Integer, number][] = [];
+  const low: [Integer, number][] = [];
+  for (const [atom, k] of termsOf(e)) (k % m === 0 ? high : low).push([atom, k % m === 0 ? k / m : k]);
+  const constant = constantPart(e);
+  const quotient = Math.floor(constant / m);
+  const outer = linear(high, quotient);
+  const rest = linear(low, constant - quotient * m);
+  const { low: a, high: b } = interval(rest);
+  if (Math.floor(a / m) === Math.floor(b / m) && Number.isFinite(a)) return iadd(outer, Math.floor(a / m));
+  if (rest.kind === "floor_div") return iadd(outer, floorDiv(rest.operand, rest.divisor * m));
+  const g = coefficientDivisor(rest, m);
+  if (g > 1) {
+    const reduced = linear(termsOf(rest).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(rest) / g));
+    return iadd(outer, floorDiv(reduced, m / g));
+  }
+  return iadd(outer, intern<FloorDiv>(`q${rest.id},${m}`, (id) => ({ kind: "floor_div", dtype: "i32", operand: rest, divisor: m, id, ...free([rest]) })));
+}
+/** e mod m in [0, m), m a positive number */
+export function modulo(e: Integer | number, m: number): Integer {
+  e = asInteger(e);
+  if (m === 1) return integer(0);
+  const terms: [Integer, number][] = [];
+  for (const [atom, k] of termsOf(e)) {
+    const r = positiveModulo(k, m);
+    if (r !== 0) terms.push([atom, r > m / 2 ? r - m : r]);
+  }
+  const rest = linear(terms, positiveModulo(constantPart(e), m));
+  const { low: a, high: b } = interval(rest);
+  if (Math.floor(a / m) === Math.floor(b / m) && Number.isFinite(a)) return iadd(rest, -Math.floor(a / m) * m);
+  if (rest.kind === "modulo" && rest.divisor % m === 0) return modulo(rest.operand, m);
+  intern<FloorDiv>(`q${rest.id},${m}`, (id) => ({ kind: "floor_div", dtype: "i32", operand: rest, divisor: m, id, ...free([rest]) })); // its partner in the rule of `affine`
+  return intern<Modulo>(`m${rest.id},${m}`, (id) => ({ kind: "modulo", dtype: "i32", operand: rest, divisor: m, id, ...free([rest]) }));
+}
+
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+const everything: Interval = { low: -Infinity, high: Infinity };
+const intervals = new WeakMap<Scalar, Interval>();
+/** Inclusive numeric bounds of an integer; a run-time dim is in [1, inf). */
+export function interval(e: Integer): Interval {
+  let found = intervals.get(e);
+  if (!found) intervals.set(e, (found = computeInterval(e)));
+  return found;
+}
+const upper = (e: Extent): number => (typeof e === "number" ? e : interval(e).high);
+function computeInterval(e: Integer): Interval {
+  switch (e.kind) {
+    case "variable":
+      return { low: 0, high: upper(e.extent) - 1 };
+    case "dim":
+      return { low: 1, high: Infinity };
+    case "affine": {
+      let low = e.constant;
+      let high = e.constant;
+      for (const [atom, k] of e.terms) {
+        const x = interval(atom);
+        low += k > 0 ? k * x.low : k * x.high;
+        high += k > 0 ? k * x.high : k * x.low;
+      }
+      return { low, high };
+    }
+    case "floor_div": {
+      const x = interval(e.operand);
+      return { low: Math.floor(x.low / e.divisor), high: Math.floor(x.high / e.divisor) };
+    }
+    case "modulo": {
+      const x = interval(e.operand);
+      return Math.floor(x.low / e.divisor) === Math.floor(x.high / e.divisor)
+        ? { low: positiveModulo(x.low, e.divisor), high: positiveModulo(x.high, e.divisor) }
+        : { low: 0, high: e.divisor - 1 };
+    }
+    case "load": {
+      const range = e.tensor.range;
+      const own = range ? { low: range.low, high: upper(range.high) } : everything;
+      return e.outside ? hull(own, interval(e.outside as Integer)) : own;
+    }
+    case "select":
+      return hull(interval(e.then as Integer), interval(e.otherwise as Integer));
+    case "call": {
+      const x = e.operands.filter(isInteger).map(interval);
+      if (e.fn.name === "min") return { low: Math.min(x[0]!.low, x[1]!.low), high: Math.min(x[0]!.high, x[1]!.high) };
+      if (e.fn.name === "max") return { low: Math.max(x[0]!.low, x[1]!.low), high: Math.max(x[0]!.high, x[1]!.high) };
+      if (e.fn.name === "abs") return { low: x[0]!.low > 0 ? x[0]!.low : x[0]!.high < 0 ? -x[0]!.high : 0, high: Math.max(Math.abs(x[0]!.low), Math.abs(x[0]!.high)) };
+      if (e.fn.name === "sign") return { low: -1, high: 1 };
+      if (e.fn.name === "bool_to_i32") return { low: 0, high: 1 };
+      if (e.fn.name === "mul") {
+        const products = [x[0]!.low * x[1]!.low, x[0]!.low * x[1]!.high, x[0]!.high * x[1]!.low, x[0]!.high * x[1]!.high].map((p) => (Number.isNaN(p) ? 0 : p));
+        return { low: Math.min(...products), high: Math.max(...products) };
+      }
+      if (e.fn.name === "modulo_dynamic" && x[1]!.low > 0) return { low: 0, high: x[1]!.high - 1 };
+      return everything;
+    }
+    case "local":
+      return everything;
+    default:
+      return e satisfies never;
+  }
+}
+const hull = (a: Interval, b: Interval): Interval => ({ low: Math.min(a.low, b.low), high: Math.max(a.high, b.high) });
+
+/** Is e >= 0 for all values of its variables and dims? Bounds of variables with run-time extents stay affine in the dims. */
+export function provedNonNegative(e: Integer): boolean {
+  if (interval(e).low >= 0) return true;
+  // replace every variable by the bound that makes e least; what is left is affine in dims >= 1
+  let least: Integer = e;
+  for (let round = 0; round < 8; round++) {
+    const term = termsOf(least).find(([atom]) => symbolicHigh(atom) !== undefined);
+    if (!term) break;
+    const [atom, k] = term;
+    if (k > 0) {
+      const low = interval(atom).low;
+      if (!Number.isFinite(low)) return false;
+      least = linear([[least, 1], [atom, -k]], k * low);
+    } else least = linear([[least, 1], [atom, -k], [symbolicHigh(atom)!, k]]);
+  }
+  return interval(least).low >= 0;
+}
+function symbolicHigh(atom: Integer): Integer | undefined {
+  if (atom.kind === "variable" && typeof atom.extent !== "number") return iadd(atom.extent, -1);
+  if (atom.kind === "load" && atom.tensor.range && typeof atom.tensor.range.high !== "number" && !atom.outside) return atom.tensor.range.high;
+  return undefined;
+}
+
+// ---------------------------------------------------------------- conditions
+
+export const TRUE: Literal = boolean(true);
+export const FALSE: Literal = boolean(false);
+/** e >= 0 */
+export function nonNegative(e: Integer | number): Scalar {
+  e = asInteger(e);
+  if (provedNonNegative(e)) return boolean(true);
+  if (provedNonNegative(linear([[e, -1]], -1))) return boolean(false);
+  const g = coefficientDivisor(e, 0);
+  if (g > 1) e = linear(termsOf(e).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(e) / g));
+  const operand = e;
+  return intern<NonNegative>(`G${e.id}`, (id) => ({ kind: "non_negative", dtype: "bool", operand, id, ...free([operand]) }));
+}
+/** e == 0 */
+export function equalZero(e: Integer | number): Scalar {
+  e = asInteger(e);
+  const { low, high } = interval(e);
+  if (low > 0 || high < 0) return boolean(false);
+  if (low === 0 && high === 0) return boolean(true);
+  const g = coefficientDivisor(e, 0);
+  if (g > 1) {
+    if (constantPart(e) % g !== 0) return boolean(false);
+    e = linear(termsOf(e).map(([atom, k]) => [atom, k / g] as const), constantPart(e) / g);
+  }
+  if (e.kind === "affine" && e.terms[0]![1] < 0) e = imul(e, -1);
+  const operand = e;
+  return intern<EqualZero>(`E${e.id}`, (id) => ({ kind: "equal_zero", dtype: "bool", operand, id, ...free([operand]) }));
+}
+/** The conjuncts of a condition. */
+export const conjuncts = (x: Scalar): readonly Scalar[] => (isTrue(x) ? [] : x.kind === "and" ? x.operands : [x]);
+export function and(...xs: Scalar[]): Scalar {
+  const set = new Set<Scalar>();
+  for (const x of xs) {
+    if (isFalse(x)) return x;
+    for (const y of conjuncts(x)) set.add(y);
+  }
+  // of two bounds with equal variable part the weaker goes
+  const strongest = new Map<number, NonNegative>();
+  for (const x of [...set]) {
+    if (set.has(not(x))) return boolean(false);
+    if (x.kind !== "non_negative") continue;
+    const key = linear(termsOf(x.operand)).id;
+    const other = strongest.get(key);
+    if (!other) strongest.set(key, x);
+    else if (constantPart(x.operand) < constantPart(other.operand)) {
+      set.delete(other);
+      strongest.set(key, x);
+    } else set.delete(x);
+  }
+  const operands = [...set].sort((a, b) => a.id - b.id);
+  if (operands.length === 0) return boolean(true);
+  if (operands.length === 1) return operands[0]!;
+  return intern<And>(`&${operands.map((x) => x.id).join(",")}`, (id) => ({ kind: "and", dtype: "bool", operands, id, ...free(operands) }));
+}
+export function not(x: Scalar): Scalar {
+  if (x.kind === "literal") return boolean(x.value === 0);
+  if (x.kind === "not") return x.operand;
+  if (x.kind === "non_negative") return nonNegative(linear([[x.operand, -1]], -1));
+  return intern<Not>(`!${x.id}`, (id) => ({ kind: "not", dtype: "bool", operand: x, id, ...free([x]) }));
+}
+export const or = (...xs: Scalar[]): Scalar => not(and(...xs.map(not)));
+export const lessEqual = (a: Integer | number, b: Integer | number): Scalar => nonNegative(isub(b, a));
+export const less = (a: Integer | number, b: Integer | number): Scalar => nonNegative(iadd(isub(b, a), -1));
+export const equal = (a: Integer | number, b: Integer | number): Scalar => equalZero(isub(a, b));
+
+// ---------------------------------------------------------------- functions
+
+const valueOf = (x: Scalar): number | undefined => (x.kind === "literal" ? x.value : constantOf(x));
+const isLiteral = (x: Scalar, value: number): boolean => x.kind === "literal" && x.dtype === "f32" && x.value === value;
+/** select(c, e, 0): the value counts only under its guard. */
+export const isGuard = (x: Scalar): x is Select & { readonly otherwise: Literal } => x.kind === "select" && isLiteral(x.otherwise, 0);
+export const isCall = <N extends string>(x: Scalar, name: N): x is Call & { readonly fn: { readonly name: N } } => x.kind === "call" && x.fn.name === name;
+
+/** A row of the table applied; f32 arithmetic goes through the simplifying constructors below. */
+export function call(name: string | ScalarFunction, ...operands: (Scalar | number)[]): Scalar {
+  const row = typeof name === "string" ? fn(name) : name;
+  const xs = operands.map(asScalar);
+  switch (row.name) {
+    case "add": return add(xs[0]!, xs[1]!); // prettier-ignore
+    case "sub": return sub(xs[0]!, xs[1]!); // prettier-ignore
+    case "mul": return mul(xs[0]!, xs[1]!); // prettier-ignore
+    case "div": return div(xs[0]!, xs[1]!); // prettier-ignore
+    case "neg": return neg(xs[0]!); // prettier-ignore
+    default: return plainCall(row, xs); // prettier-ignore
+  }
+}
+function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
+  const dtype: DType = row.result === "same" ? xs[row.operands.indexOf("number")]!.dtype : row.result;
+  const values = xs.map(valueOf);
+  if (values.every((v) => v !== undefined) && row.name !== "stop") {
+    const value = row.evaluate(...(values as number[]));
+    if (dtype === "bool") return boolean(value !== 0);
+    if (Number.isFinite(value)) return dtype === "i32" ? integer(value) : literal(value);
+  }
+  if (row.commutative && xs.length === 2 && order(xs[0]!, xs[1]!) > 0) xs = [xs[1]!, xs[0]!];
+  if (dtype === "i32" && (row.name === "min" || row.name === "max")) {
+    const [a, b] = xs as [Integer, Integer];
+    if (a === b) return a;
+    if (provedNonNegative(isub(a, b))) return row.name === "max" ? a : b;
+    if (provedNonNegative(isub(b, a))) return row.name === "max" ? b : a;
+  }
+  return intern<Call>(`C${row.name}(${xs.map((x) => x.id).join(",")})`, (id) => ({ kind: "call", fn: row, operands: xs, dtype, id, ...free(xs) }));
+}
+/** Canonical order of commutative operands: by entry, constants last. */
+const order = (a: Scalar, b: Scalar): number => Number(a.kind === "literal") - Number(b.kind === "literal") || a.id - b.id;
+
+export function mul(a: Scalar | number, b: Scalar | number): Scalar {
+  a = asScalar(a);
+  b = asScalar(b);
+  if (a.dtype === "i32" && b.dtype === "i32") {
+    const ka = constantOf(a);
+    const kb = constantOf(b);
+    if (kb !== undefined) return imul(a as Integer, kb);
+    if (ka !== undefined) return imul(b as Integer, ka);
+    return plainCall(fn("mul"), [a, b]);
+  }
+  if (a.kind === "literal" && b.kind === "literal") return literal(a.value * b.value);
+  if (a.kind === "literal") [a, b] = [b, a];
+  if (b.kind === "literal") {
+    if (b.value === 0) return b;
+    if (b.value === 1) return a;
+    if (b.value === -1) return neg(a);
+    if (isCall(a, "mul") && a.operands[1]!.kind === "literal") return mul(a.operands[0]!, b.value * a.operands[1]!.value);
+    if (isCall(a, "neg")) return mul(a.operands[0]!, -b.value);
+  }
+  if (isGuard(a)) return select(a.condition, mul(a.then, b), 0);
+  if (isGuard(b)) return select(b.condition, mul(a, b.then), 0);
+  if (isCall(a, "neg")) return neg(mul(a.operands[0]!, b));
+  if (isCall(b, "neg")) return neg(mul(a, b.operands[0]!));
+  return plainCall(fn("mul"), [a, b]);
+}
+export function add(a: Scalar | number, b: Scalar | number): Scalar {
+  a = asScalar(a);
+  b = asScalar(b);
+  if (a.dtype === "i32" && b.dtype === "i32") return iadd(a as Integer, b as Integer);
+  if (a.kind === "literal" && b.kind === "literal") return literal(a.value + b.value);
+  if (isLiteral(a, 0)) return b;
+  if (isLiteral(b, 0)) return a;
+  if (a === b) return mul(2, a);
+  if (isCall(b, "neg")) return sub(a, b.operands[0]!);
+  if (isCall(a, "neg")) return sub(b, a.operands[0]!);
+  if (isGuard(a) && isGuard(b) && a.condition === b.condition) return select(a.condition, add(a.then, b.then), 0);
+  return plainCall(fn("add"), [a, b]);
+}
+export function neg(a: Scalar | number): Scalar {
+  a = asScalar(a);
+  if (a.dtype === "i32") return imul(a as Integer, -1);
+  if (a.kind === "literal") return literal(-a.value);
+  if (isCall(a, "neg")) return a.operands[0]!;
+  if (isCall(a, "sub")) return sub(a.operands[1]!, a.operands[0]!);
+  if (isCall(a, "mul") && a.operands[1]!.kind === "literal") return mul(a.operands[0]!, -a.operands[1]!.value);
+  if (isGuard(a)) return select(a.condition, neg(a.then), 0);
+  return plainCall(fn("neg"), [a]);
+}
+export function sub(a: Scalar | number, b: Scalar | number): Scalar {
+  a = asScalar(a);
+  b = asScalar(b);
+  if (a.dtype === "i32" && b.dtype === "i32") return isub(a as Integer, b as Integer);
+  if (a.kind === "literal" && b.kind === "literal") return literal(a.value - b.value);
+  if (isLiteral(b, 0)) return a;
+  if (isLiteral(a, 0)) return neg(b);
+  if (isCall(b, "neg")) return add(a, b.operands[0]!);
+  return plainCall(fn("sub"), [a, b]);
+}
+export function div(a: Scalar | number, b: Scalar | number): Scalar {
+  a = asScalar(a);
+  b = asScalar(b);
+  if (a.kind === "literal" && b.kind === "literal" && b.value !== 0) return literal(a.value / b.value);
+  if (isLiteral(b, 1) || isLiteral(a, 0)) return a;
+  if (b.kind === "literal" && b.value !== 0 && Number.isFinite(1 / b.value)) return mul(a, 1 / b.value);
+  if (isGuard(a)) return select(a.condition, div(a.then, b), 0);
+  if (isCall(a, "neg")) return neg(div(a.operands[0]!, b));
+  return plainCall(fn("div"), [a, b]);
+}
+export function select(condition: Scalar, then: Scalar | number, otherwise: Scalar | number): Scalar {
+  const a = typeof then === "number" && typeof otherwise !== "number" && otherwise.dtype === "i32" ? integer(then) : asScalar(then);
+  const b = typeof otherwise === "number" && a.dtype === "i32" ? integer(otherwise) : asScalar(otherwise);
+  if (isTrue(condition)) return a;
+  if (isFalse(condition)) return b;
+  if (a === b) return a;
+  if (a.dtype !== b.dtype) throw new InternalError(`select of ${a.dtype} and ${b.dtype}`);
+  if (a.dtype === "bool") return or(and(condition, a), and(not(condition), b));
+  if (condition.kind === "not") return select(condition.operand, b, a);
+  if (isLiteral(b, 0) && isGuard(a)) return select(and(condition, a.condition), a.then, 0);
+  if (a.kind === "select" && a.condition === condition) return select(condition, a.then, b);
+  if (b.kind === "select" && b.condition === condition) return select(condition, a, b.otherwise);
+  return intern<Select>(`S${condition.id},${a.id},${b.id}`, (id) => ({ kind: "select", condition, then: a, otherwise: b, dtype: a.dtype, id, ...free([condition, a, b]) }));
+}
+export function toF32(x: Scalar): Scalar {
+  if (x.dtype === "f32") return x;
+  if (x.dtype === "bool") return x.kind === "literal" ? literal(x.value) : call("bool_to_f32", x);
+  return call("to_f32", x);
+}
+export const derivativeBuilder: DerivativeBuilder = { add, sub, mul, div, neg, select, call: (name, ...xs) => call(name, ...xs) };
+
+// ---------------------------------------------------------------- loads
+
+/** The condition that indices lie inside the tensor; true where that is proved. */
+export function inRange(tensor: Node, indices: readonly Integer[]): Scalar {
+  return and(...indices.flatMap((e, d) => [nonNegative(e), nonNegative(iadd(extentInteger(tensor.shape[d]!), -1, imul(e, -1)))]));
+}
+export function load(tensor: Node, indices: readonly (Integer | number)[], outside?: Scalar | number): Scalar {
+  const at = indices.map((e, d) => (tensor.shape[d] === 1 && outside === undefined ? integer(0) : asInteger(e)));
+  if (at.length !== tensor.shape.length) throw new InternalError(`${at.length} indices for rank ${tensor.shape.length}`);
+  let beyond = outside === undefined ? undefined : tensor.dtype === "i32" && typeof outside === "number" ? integer(outside) : asScalar(outside);
+  if (beyond) {
+    const inside = inRange(tensor, at);
+    if (isFalse(inside)) return beyond;
+    if (isTrue(inside)) beyond = undefined;
+  }
+  if (tensor.kind === "source" && tensor.role === "constant" && tensor.data && !beyond && at.every((e) => constantOf(e) !== undefined)) {
+    const offset = at.reduce((sum, e, d) => sum * (tensor.shape[d] as number) + constantOf(e)!, 0);
+    const value = tensor.data[offset]!;
+    return tensor.dtype === "bool" ? boolean(value !== 0) : tensor.dtype === "i32" ? integer(value) : literal(value);
+  }
+  if (tensor.kind === "reshape" && !beyond) {
+    const seen = throughReshape(tensor.operand, tensor.shape, at);
+    if (seen) return load(tensor.operand, seen);
+  }
+  return intern<Load>(`L${tensor.id}[${at.map((e) => e.id).join(",")}]${beyond ? `?${beyond.id}` : ""}`, (id) => {
+    const { variables, scans } = free(beyond ? [...at, beyond] : at);
+    return { kind: "load", dtype: tensor.dtype, tensor, indices: at, ...(beyond ? { outside: beyond } : {}), id, variables, scans: unionScans([scans, tensor.scans]) };
+  });
+}
+/** Indices into `operand` of the element `indices` of its reshape, where no floor or mod is left over. */
+function throughReshape(operand: Node, shape: Shape, indices: readonly Integer[]): Integer[] | undefined {
+  const from = operand.shape;
+  const result: Integer[] = new Array<Integer>(from.length);
+  // match groups of axes of equal product from both ends of the shapes
+  let i = 0;
+  let j = 0;
+  while (i < shape.length || j < from.length) {
+    if (i < shape.length && shape[i] === 1) { i++; continue; } // prettier-ignore
+    if (j < from.length && from[j] === 1) { result[j++] = integer(0); continue; } // prettier-ignore
+    if (i >= shape.length || j >= from.length) return undefined;
+    if (sameExtent(shape[i]!, from[j]!)) { result[j++] = indices[i++]!; continue; } // prettier-ignore
+    let a = shape[i]!;
+    let b = from[j]!;
+    let ie = i + 1;
+    let je = j + 1;
+    if (typeof a !== "number" || typeof b !== "number") return undefined;
+    while (a !== b) {
+      const next: Extent | undefined = a < b ? shape[ie++] : from[je++];
+      if (typeof next !== "number") return undefined;
+      if (a < b) a *= next;
+      else b *= next;
+    }
+    let position: Integer = integer(0);
+    for (let k = i; k < ie; k++) position = iadd(imul(position, shape[k] as number), indices[k]!);
+    let inner = 1;
+    for (let k = je - 1; k >= j; k--) {
+      const n = from[k] as number;
+      result[k] = k === j ? floorDiv(position, inner) : modulo(floorDiv(position, inner), n);
+      inner *= n;
+    }
+    const atoms = (xs: readonly Integer[]): number => xs.reduce((sum, x) => sum + countAtoms(x), 0);
+    if (atoms(result.slice(j, je)) > atoms(indices.slice(i, ie))) return undefined;
+    i = ie;
+    j = je;
+  }
+  return result;
+}
+/** Number of distinct floor and mod atoms of a scalar. */
+export function countAtoms(e: Scalar): number {
+  let n = 0;
+  visit(e, (x) => {
+    if (x.kind === "floor_div" || x.kind === "modulo") n += 1;
+  });
+  return n;
+}
+export function random(draw: Omit<Random, "kind" | "dtype" | "id" | "variables" | "scans">): Random {
+  const key = `R${draw.distribution},${draw.site},${draw.seed.id},${draw.step.id},${draw.indices.map((e) => e.id).join(",")}:${draw.extents.join(",")}`;
+  return intern<Random>(key, (id) => ({ kind: "random", dtype: "f32", ...draw, id, ...free([draw.seed, draw.step, ...draw.indices]) }));
+}
+
+// ---------------------------------------------------------------- walks
+
+export function operandsOf(e: Scalar): readonly Scalar[] {
+  switch (e.kind) {
+    case "literal": case "dim": case "variable": case "local": return []; // prettier-ignore
+    case "affine": return e.terms.map(([atom]) => atom); // prettier-ignore
+    case "floor_div": case "modulo": case "non_negative": case "equal_zero": case "not": return [e.operand]; // prettier-ignore
+    case "and": case "call": return e.operands; // prettier-ignore
+    case "select": return [e.condition, e.then, e.otherwise]; // prettier-ignore
+    case "load": return e.outside ? [...e.indices, e.outside] : e.indices; // prettier-ignore
+    case "random": return [e.seed, e.step, ...e.indices]; // prettier-ignore
+    default: return e satisfies never; // prettier-ignore
+  }
+}
+/** Every distinct scalar below e, e included, each once. */
+export function visit(e: Scalar, f: (x: Scalar) => void, seen: Set<Scalar> = new Set()): void {
+  const stack = [e];
+  while (stack.length) {
+    const x = stack.pop()!;
+    if (seen.has(x)) continue;
+    seen.add(x);
+    f(x);
+    stack.push(...operandsOf(x));
+  }
+}
+/** Operands before users. */
+export function scalarOrder(roots: readonly Scalar[], operands: (e: Scalar) => readonly Scalar[] = operandsOf): Scalar[] {
+  const done = new Set<Scalar>();
+  const result: Scalar[] = [];
+  const stack: { e: Scalar; next: number; operands: readonly Scalar[] }[] = [];
+  for (const root of roots) {
+    if (done.has(root)) continue;
+    done.add(root);
+    stack.push({ e: root, next: 0, operands: operands(root) });
+    while (stack.length) {
+      const top = stack[stack.length - 1]!;
+      if (top.next < top.operands.length) {
+        const child = top.operands[top.next++]!;
+        if (!done.has(child)) {
+          done.add(child);
+          stack.push({ e: child, next: 0, operands: operands(child) });
+        }
+      } else {
+        result.push(top.e);
+        stack.pop();
+      }
+    }
+  }
+  return result;
+}
+
+export type OnLoad = (load: Load, indices: readonly Integer[], outside: Scalar | undefined) => Scalar | undefined;
+/** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. */
+export function substitute(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, onLoad?: OnLoad, memo: Map<Scalar, Scalar> = new Map()): Scalar {
+  const done = (x: Scalar): Scalar | undefined => map.get(x) ?? memo.get(x);
+  if (done(e)) return done(e)!;
+  const pending = (x: Scalar): readonly Scalar[] => (done(x) ? [] : operandsOf(x));
+  for (const x of scalarOrder([e], pending)) {
+    if (!done(x)) memo.set(x, rebuild(x, (y) => done(y)!, onLoad));
+  }
+  return done(e)!;
+}
+function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
+  const int = (x: Scalar): Integer => go(x) as Integer;
+  switch (e.kind) {
+    case "literal": case "dim": case "variable": case "local": return e; // prettier-ignore
+    case "affine": return e.terms.every(([atom]) => go(atom) === atom) ? e : linear(e.terms.map(([atom, k]) => [int(atom), k] as const), e.constant); // prettier-ignore
+    case "floor_div": return floorDiv(int(e.operand), e.divisor); // prettier-ignore
+    case "modulo": return modulo(int(e.operand), e.divisor); // prettier-ignore
+    case "non_negative": return go(e.operand) === e.operand ? e : nonNegative(int(e.operand)); // prettier-ignore
+    case "equal_zero": return go(e.operand) === e.operand ? e : equalZero(int(e.operand)); // prettier-ignore
+    case "and": return and(...e.operands.map(go)); // prettier-ignore
+    case "not": return not(go(e.operand)); // prettier-ignore
+    case "call": return e.operands.every((x) => go(x) === x) ? e : call(e.fn, ...e.operands.map(go)); // prettier-ignore
+    case "select": return select(go(e.condition), go(e.then), go(e.otherwise)); // prettier-ignore
+    case "random": return random({ ...draw(e), seed: go(e.seed), step: go(e.step), indices: e.indices.map(int) }); // prettier-ignore
+    case "load": {
+      const indices = e.indices.map(int);
+      const outside = e.outside && go(e.outside);
+      const own = onLoad?.(e, indices, outside);
+      if (own) return own;
+      return outside === e.outside && indices.every((x, d) => x === e.indices[d]) ? e : load(e.tensor, indices, outside);
+    }
+    default: return e satisfies never; // prettier-ignore
+  }
+}
+const draw = (e: Random): Omit<Random, "kind" | "dtype" | "id" | "variables" | "scans"> => ({
+  distribution: e.distribution, site: e.site, seed: e.seed, step: e.step, indices: e.indices, extents: e.extents,
+}); // prettier-ignore
