@@ -1,0 +1,165 @@
+// Reverse-mode differentiation, Graph to Graph: walks the nodes from the root backwards, sums the cotangents that meet at a node in one
+// pointwise body, and turns every load of a wanted tensor into a relation for `solve`. One rule per kind of node.
+// Ties and kinks: `max` and `min` share the cotangent among ties or give it to the first, as the reduction says; argmax, comparisons
+// and rounding pass nothing on; the rows of the scalar table have the rest.
+import { InternalError } from "../../grammar/diagnostic.ts";
+import { bodyAt, compute, constant, inputs, instantiate, reshape, topological, type Meta } from "../graph/node.ts";
+import { add, and, axis, call, div, equal, iadd, imul, integer, literal, load, mul, select, substitute, variable } from "../graph/scalar.ts";
+import type { Compute, Integer, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
+import { adjoints } from "./adjoint.ts";
+import { scanVjp } from "./scan.ts";
+import { solve, type Relation } from "./solve.ts";
+
+/** A contribution to a tensor that is solved elsewhere. */
+export type Contribution = Omit<Relation, "shape"> & { readonly tensor: Node };
+
+/** d root / d each of `wrt` (undefined: no dependence). The root is a scalar unless a seed of its shape is given. A wanted node counts as independent. */
+export function gradient(root: Node, wrt: readonly Node[], seed?: Node): (Node | undefined)[] {
+  const start = seed ?? constant(root.shape.map(() => 1), [1]);
+  const found = backpropagate(new Map([[root, start]]), new Set(wrt));
+  return wrt.map((x) => found.get(x));
+}
+
+export interface Level {
+  /** Is the node differentiated here? Others belong to an enclosing level. */
+  readonly inside: (node: Node) => boolean;
+  /** Is a node of an enclosing level wanted there? */
+  readonly wantedOutside: (node: Node) => boolean;
+  readonly contribute: (contribution: Contribution) => void;
+}
+const whole: Level = { inside: () => true, wantedOutside: () => false, contribute: () => undefined };
+
+/** What a node reads at its own level: of a Result the initial carries and what its scan's body reads from outside. */
+export function levelInputs(node: Node): readonly Node[] {
+  return node.kind === "result" ? scanInputs(node.scan, node.of.kind === "stack" ? node.of.node : undefined) : inputs(node);
+}
+const scanInputCache = new WeakMap<Scan, readonly Node[]>();
+function scanInputs(scan: Scan, stacked?: Node): readonly Node[] {
+  let nodes = scanInputCache.get(scan);
+  if (!nodes) scanInputCache.set(scan, (nodes = outsideOf(scan, scan.carries.flatMap((c) => [c.initial, c.next]))));
+  return stacked ? [...new Set([...nodes, ...outsideOf(scan, [stacked])])] : nodes;
+}
+const outsideOf = (scan: Scan, roots: readonly Node[]): Node[] =>
+  topological(roots, (x) => !x.scans.has(scan), levelInputs).filter((x) => !x.scans.has(scan));
+
+/** Cotangents of the wanted nodes, given those of the seeds. */
+export function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<Node>, level: Level = whole): Map<Node, Node> {
+  const order = topological([...seeds.keys()], (x) => !level.inside(x) || wrt.has(x), levelInputs).filter(level.inside);
+  const needed = new Set<Node>();
+  const isWanted = (x: Node): boolean => x.dtype === "f32" && (wrt.has(x) || needed.has(x) || (!level.inside(x) && level.wantedOutside(x)));
+  for (const x of order) if (wrt.has(x) || (x.dtype === "f32" && levelInputs(x).some(isWanted))) needed.add(x);
+
+  const cotangents = new Map<Node, Node[]>();
+  const put = (x: Node, g: Node): void => {
+    const list = cotangents.get(x);
+    if (list) list.push(g);
+    else cotangents.set(x, [g]);
+  };
+  for (const [x, g] of seeds) put(x, g);
+  const contribute = (c: Contribution): void => {
+    if (!level.inside(c.tensor)) level.contribute(c);
+    else put(c.tensor, solve({ ...c, shape: c.tensor.shape }));
+  };
+  const found = new Map<Node, Node>();
+  // results of one scan are differentiated together, when the first of them in the order (the last one walked) is reached
+  const scans = new Map<Scan, { first: Node; seeds: { result: Node & { kind: "result" }; g: Node }[] }>();
+  for (const x of order) if (x.kind === "result" && !scans.has(x.scan)) scans.set(x.scan, { first: x, seeds: [] });
+  for (let i = order.length - 1; i >= 0; i--) {
+    const x = order[i]!;
+    const list = cotangents.get(x);
+    if (list && needed.has(x)) {
+      const g = sumNodes(list, metaOf(x));
+      if (wrt.has(x)) found.set(x, g);
+      else if (x.kind === "result") scans.get(x.scan)!.seeds.push({ result: x, g });
+      else vjp(x, g, isWanted, contribute);
+    }
+    if (x.kind === "result") {
+      const group = scans.get(x.scan)!;
+      if (group.first === x && group.seeds.length) scanVjp(x.scan, group.seeds, isWanted, contribute);
+    }
+  }
+  return found;
+}
+export const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label && `d_${x.label}` });
+
+/** The sum in one pointwise body; unreduced terms are written out in it. */
+export function sumNodes(nodes: readonly Node[], meta: Meta = {}): Node {
+  if (nodes.length === 1) return nodes[0]!;
+  const p = nodes[0]!.shape.map((n) => variable(n, "p"));
+  return compute(p, undefined, nodes.map((x) => elementOf(x, p)).reduce((a, b) => add(a, b)), meta);
+}
+const elementOf = (x: Node, at: readonly Integer[]): Scalar => (x.kind === "compute" && !x.reduction ? bodyAt(x, at) : load(x, at));
+const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
+
+function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
+  switch (x.kind) {
+    case "source":
+    case "result":
+      return;
+    case "reshape": {
+      if (!wanted(x.operand)) return;
+      const back = reshape(g, x.operand.shape, metaOf(x));
+      const p = x.operand.shape.map((n) => variable(n, "p"));
+      contribute({ tensor: x.operand, unknowns: p, indices: indicesOf(p), value: load(back, p) });
+      return;
+    }
+    case "compute":
+      return computeVjp(x, g, wanted, contribute);
+    case "scatter": {
+      // y[index(V)] += value(V): the cotangent of value is g at the index, 0 outside
+      const v = x.over.map((n) => variable(n, "v"));
+      const map = new Map(v.map((w, i) => [axis(i, w.extent), w] as const));
+      const at = x.indices.map((e) => substitute(e, map) as Integer);
+      for (const [l, a] of adjoints(substitute(x.value, map), load(g, at, 0), wanted)) contribute({ tensor: l.tensor, unknowns: v, indices: l.indices, value: a, meta: metaOf(l.tensor) });
+      return;
+    }
+    default:
+      return x satisfies never;
+  }
+}
+
+function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
+  const { output, over, body } = instantiate(x);
+  const at = indicesOf(output);
+  let seed = load(g, at);
+  const op = x.reduction?.op;
+  if (op === "argmax" || op === "argmin") return;
+  if (op === "max" || op === "min") {
+    if (x.reduction!.ties === "share") {
+      // the comparison must see the bits of the forward pass: anything but a bare load is a node first
+      const element = body.kind === "load" ? body : materialised(output, over, body, x);
+      const hit = call("equal", element, load(x, at));
+      const count = compute(output, { op: "sum", over }, select(hit, literal(1), 0), metaOf(x));
+      seed = select(hit, div(seed, load(count, at)), 0);
+    } else {
+      const first = compute(output, { op: op === "max" ? "argmax" : "argmin", over }, body, metaOf(x));
+      seed = select(equal(load(first, at) as Integer, rowMajor(over)), seed, 0);
+    }
+  } else if (op === "prod") {
+    // the product of the other factors, exact with any number of zeros
+    const other = over.map((v) => variable(v.extent, "j"));
+    const same = over.map((v, i) => equal(v, other[i]!)).reduce((a, b) => and(a, b));
+    const rest = compute([...output, ...over], { op: "prod", over: other }, select(same, literal(1), substitute(body, new Map(over.map((v, i) => [v, other[i]!])))), metaOf(x));
+    seed = mul(seed, load(rest, [...at, ...indicesOf(over)]));
+  }
+  const own = x.reduction ? undefined : load(x, at);
+  const unknowns = [...output, ...over].filter((v) => v.extent !== 1);
+  for (const [l, a] of adjoints(body, seed, wanted, own)) contribute({ tensor: l.tensor, unknowns, indices: l.indices, value: a, meta: metaOf(l.tensor) });
+}
+function materialised(output: readonly Variable[], over: readonly Variable[], body: Scalar, x: Compute): Scalar {
+  const all = [...output, ...over];
+  return load(compute(all, undefined, body, metaOf(x)), indicesOf(all));
+}
+function rowMajor(over: readonly Variable[]): Integer {
+  let position: Integer = integer(0);
+  for (const v of over) {
+    if (typeof v.extent !== "number" && over.length > 1) throw new InternalError("argmax over several run-time axes");
+    position = over.length === 1 ? indicesOf([v])[0]! : iadd(imul(position, v.extent as number), v.extent === 1 ? 0 : v);
+  }
+  return position;
+}
+/** Zeros of this shape. */
+export function zeros(shape: Shape): Node {
+  const p = shape.map((n) => variable(n, "p"));
+  return compute(p, undefined, literal(0));
+}

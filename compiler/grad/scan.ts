@@ -1,0 +1,241 @@
+// The derivative of a Scan: a Scan in the other direction over the cotangents of its carries. What the body contributes to tensors outside
+// is not accumulated in the loop: each contribution is solved outside, over stacked values, with the step as one more unknown, so that
+// weight gradients are one contraction and scanned inputs need no rule of their own.
+import { compute, finalOf, historyOf, instantiate, reshape, scan as makeScan, scatter, stackOf, topological, bodyAt } from "../graph/node.ts";
+import { axis, iadd, inRange, load, operandsOf as childrenOf, select, substitute, variable } from "../graph/scalar.ts";
+import type { Integer, Load, Node, Result, Scalar, Scan, Variable } from "../graph/types.ts";
+import { backpropagate, levelInputs, sumNodes, zeros, type Contribution } from "./grad.ts";
+
+const identity = (shape: Node["shape"]): Variable[] => shape.map((n) => variable(n, "p"));
+
+export function scanVjp(s: Scan, seeds: readonly { result: Result; g: Node }[], wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
+  const inside = (x: Node): boolean => x.scans.has(s);
+  // 1: active carries, the least set whose initial value is wanted or whose next is reached from a wanted tensor or an active carry
+  const active = s.carries.map((c) => c.initial.dtype === "f32" && wanted(c.initial));
+  for (let changed = true; changed; ) {
+    changed = false;
+    s.carries.forEach((c, j) => {
+      if (active[j] || c.next.dtype !== "f32") return;
+      const reached = reachableFrom(c.next, s).some((x) => (inside(x) ? s.carries.some((d, k) => active[k] && d.incoming === x) : x.dtype === "f32" && wanted(x)));
+      if (reached) changed = active[j] = true;
+    });
+  }
+  const carried = s.carries.map((_, j) => j).filter((j) => active[j]);
+
+  // cotangents of finals, histories and stacks
+  const finals = new Map<number, Node[]>();
+  const stacks: { node: Node; g: Node }[] = [];
+  const histories = new Map<number, Node[]>();
+  for (const { result, g } of seeds) {
+    if (result.of.kind === "stack") stacks.push({ node: result.of.node, g });
+    else {
+      const map = result.of.kind === "final" ? finals : histories;
+      map.set(result.of.carry, [...(map.get(result.of.carry) ?? []), g]);
+    }
+  }
+  const historyRow = (g: Node, row: Integer): Node => {
+    const p = identity(g.shape.slice(1));
+    return compute(p, undefined, load(g, [row, ...p]));
+  };
+  const last = s.reverse ? 0 : s.count;
+  const initialCotangents = carried.map((j) => {
+    const parts = [...(finals.get(j) ?? []), ...(histories.get(j) ?? []).map((g) => historyRow(g, iadd(last)))];
+    return parts.length ? sumNodes(parts) : zeros(s.carries[j]!.next.shape);
+  });
+
+  // 2, 3: the backward scan
+  const contributions: Contribution[] = [];
+  let forwardClone: Cloner | undefined;
+  const backward = makeScan(
+    { count: s.count, initial: initialCotangents, names: carried.map((j) => `d_${s.carries[j]!.incoming.path}`), reverse: !s.reverse, span: s.span },
+    (t, lambda) => {
+      const bodySeeds = new Map<Node, Node>();
+      const put = (node: Node, g: Node): void => {
+        const before = bodySeeds.get(node);
+        bodySeeds.set(node, before ? sumNodes([before, g]) : g);
+      };
+      const seed = (node: Node, g: Node): void => {
+        if (node.dtype !== "f32") return;
+        if (inside(node)) put(node, g);
+        else if (wanted(node)) {
+          const p = identity(node.shape);
+          contributions.push({ tensor: node, unknowns: p, indices: p, value: load(g, p) });
+        }
+      };
+      carried.forEach((j, a) => seed(s.carries[j]!.next, lambda[a]!));
+      for (const { node, g } of stacks) seed(node, historyRow(g, t));
+      const found = backpropagate(bodySeeds, new Set(carried.map((j) => s.carries[j]!.incoming)), {
+        inside,
+        wantedOutside: wanted,
+        contribute: (c) => contributions.push(c),
+      });
+      forwardClone = cloner(s, t);
+      return carried.map((j) => {
+        const own = found.get(s.carries[j]!.incoming) ?? zeros(s.carries[j]!.initial.shape);
+        // incoming at t is row t of the history (reverse: row t + 1)
+        const rows = (histories.get(j) ?? []).map((g) => historyRow(g, s.reverse ? iadd(t, 1) : t));
+        return forwardClone!.node(sumNodes([own, ...rows]));
+      });
+    },
+  );
+
+  // 5: contributions to tensors outside, with the step as one more unknown
+  for (const c of contributions) {
+    const t = variable(s.count, "t");
+    const lift = lifter(s, backward, t, forwardClone!);
+    contribute({ ...c, unknowns: [t, ...c.unknowns], indices: c.indices.map((e) => lift(e) as Integer), value: lift(c.value) });
+  }
+  carried.forEach((j, a) => {
+    const { initial } = s.carries[j]!;
+    if (!wanted(initial)) return;
+    const g = finalOf(backward, a);
+    const p = identity(initial.shape);
+    contribute({ tensor: initial, unknowns: p, indices: p, value: load(g, p) });
+  });
+}
+
+/** Body nodes below `node`, and the outer tensors that they read. */
+function reachableFrom(node: Node, s: Scan): Node[] {
+  return topological([node], (x) => !x.scans.has(s), levelInputs);
+}
+
+/** Carries, reductions and inner results are saved; pointwise values and slices by the step alone are recomputed. */
+function isSaved(node: Node): boolean {
+  return node.kind === "source" || node.kind === "result" || node.kind === "scatter" || (node.kind === "compute" && node.reduction !== undefined);
+}
+/** Depends on the step only through t: no incoming carry below, and no reduction worth saving. */
+function onlyByStep(node: Node, s: Scan): boolean {
+  return reachableFrom(node, s).every((x) => !x.scans.has(s) || x.kind === "reshape" || (x.kind === "compute" && !x.reduction));
+}
+
+interface Cloner {
+  readonly node: (node: Node) => Node;
+  readonly scalar: (e: Scalar) => Scalar;
+}
+/** Rebuilds nodes of the body of s over another step variable: forward values are read from saved stacks at t or recomputed. */
+function cloner(s: Scan, t: Variable): Cloner {
+  const memo = new Map<Node, Node>();
+  const slice = (node: Node): Node => {
+    const p = identity(node.shape);
+    const stacked = stackOf(s, node);
+    return compute(p, undefined, load(stacked, [t, ...p]), { label: node.label, span: node.span });
+  };
+  const node = (root: Node): Node => {
+    for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs)) {
+      if (memo.has(x)) continue;
+      memo.set(x, clone(x));
+    }
+    return memo.get(root)!;
+  };
+  const [backward] = [...t.scans] as [Scan];
+  const clone = (x: Node): Node => {
+    if (!x.scans.has(s)) return x;
+    const forward = !x.scans.has(backward);
+    if (forward && !onlyByStep(x, s) && isSaved(x)) return slice(x);
+    return rebuildNode(x, scalar, node);
+  };
+  const map = new Map<Scalar, Scalar>([[s.step, t]]);
+  const scalar = (e: Scalar): Scalar =>
+    substitute(e, map, (l, indices, outside) => {
+      const to = memo.get(l.tensor) ?? node(l.tensor);
+      return to === l.tensor ? undefined : load(to, indices, outside);
+    });
+  return { node, scalar };
+}
+
+/** A node over rewritten scalars and operands. */
+export function rebuildNode(x: Node, scalar: (e: Scalar) => Scalar, node: (x: Node) => Node): Node {
+  const meta = { span: x.span, label: x.label, range: x.range };
+  switch (x.kind) {
+    case "source":
+      return x;
+    case "reshape":
+      return reshape(node(x.operand), x.shape, meta);
+    case "compute": {
+      const { output, over, body } = instantiate(x);
+      const to = scalar(body);
+      return to === body ? x : compute(output, x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, to, meta);
+    }
+    case "scatter": {
+      const v = x.over.map((n) => variable(n, "v"));
+      const own = new Map(v.map((w, i) => [axis(i, w.extent), w] as const));
+      return scatter(x.shape, v, x.indices.map((e) => scalar(substitute(e, own)) as Integer), scalar(substitute(x.value, own)), meta);
+    }
+    case "result": {
+      const copy = rebuildScan(x.scan, scalar, node);
+      if (x.of.kind === "stack") return stackOf(copy.scan, copy.inner.node(x.of.node));
+      return x.of.kind === "final" ? finalOf(copy.scan, x.of.carry) : historyOf(copy.scan, x.of.carry);
+    }
+    default:
+      return x satisfies never;
+  }
+}
+/** An inner scan over rewritten outer values, with a step and carries of its own. One copy per scan and rewriting. */
+const copies = new WeakMap<(x: Node) => Node, Map<Scan, { scan: Scan; inner: { node: (x: Node) => Node } }>>();
+function rebuildScan(s: Scan, scalar: (e: Scalar) => Scalar, outer: (x: Node) => Node): { scan: Scan; inner: { node: (x: Node) => Node } } {
+  let known = copies.get(outer);
+  if (!known) copies.set(outer, (known = new Map()));
+  const before = known.get(s);
+  if (before) return before;
+  let inner: { node: (x: Node) => Node } | undefined;
+  const initial = s.carries.map((c) => outer(c.initial));
+  const copy = makeScan({ count: s.count, initial, names: s.carries.map((c) => c.incoming.path), reverse: s.reverse, span: s.span }, (t, incoming) => {
+    const memo = new Map<Node, Node>(s.carries.map((c, j) => [c.incoming as Node, incoming[j] as Node]));
+    const map = new Map<Scalar, Scalar>([[s.step, t]]);
+    const innerScalar = (e: Scalar): Scalar =>
+      substitute(scalarOuter(e), map, (l, indices, outside) => {
+        const to = node(l.tensor);
+        return to === l.tensor ? undefined : load(to, indices, outside);
+      });
+    const scalarOuter = (e: Scalar): Scalar => outerSteps(e, scalar);
+    const node = (root: Node): Node => {
+      for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs)) {
+        if (memo.has(x)) continue;
+        memo.set(x, x.scans.has(s) ? rebuildNode(x, innerScalar, node) : outer(x));
+      }
+      return memo.get(root)!;
+    };
+    inner = { node };
+    return s.carries.map((c) => node(c.next));
+  });
+  const made = { scan: copy, inner: inner! };
+  known.set(s, made);
+  return made;
+}
+/** Outer step variables inside an inner body are renamed by the outer rewriting; its loads are handled by the inner one. */
+function outerSteps(e: Scalar, scalar: (e: Scalar) => Scalar): Scalar {
+  const steps = new Map<Scalar, Scalar>();
+  const stack: Scalar[] = [e];
+  const seen = new Set<Scalar>();
+  while (stack.length) {
+    const x = stack.pop()!;
+    if (seen.has(x)) continue;
+    seen.add(x);
+    if (x.kind === "variable" && x.scans.size) {
+      const to = scalar(x);
+      if (to !== x) steps.set(x, to);
+    }
+    stack.push(...childrenOf(x));
+  }
+  return steps.size ? substitute(e, steps, (l, indices, outside) => load(l.tensor, indices, outside)) : e;
+}
+
+/** Replaces body values, forward and backward, by their stacks at t: the relation then holds outside of both loops. */
+function lifter(s: Scan, backward: Scan, t: Variable, clone: Cloner): (e: Scalar) => Scalar {
+  const map = new Map<Scalar, Scalar>([[s.step, t], [backward.step, t]]);
+  const onLoad = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
+    const x = l.tensor;
+    const back = x.scans.has(backward);
+    if (!back && !x.scans.has(s)) return undefined;
+    if (x.kind === "compute" && !x.reduction && onlyByEither(x)) {
+      const value = lift(bodyAt(x, indices));
+      return outside ? select(inRange(x, indices), value, outside) : value;
+    }
+    if (back) return load(stackOf(backward, clone.node(x)), [t, ...indices], outside);
+    return load(stackOf(s, x), [t, ...indices], outside);
+  };
+  const onlyByEither = (x: Node): boolean =>
+    topological([x], (y) => !y.scans.has(s) && !y.scans.has(backward), levelInputs).every((y) => (!y.scans.has(s) && !y.scans.has(backward)) || (y.kind === "compute" && !y.reduction));
+  const lift = (e: Scalar): Scalar => substitute(e, map, onLoad);
+  return lift;
+}
