@@ -15,7 +15,7 @@ fn ring_error(x: f32[N, 2]) -> f32 =
 
 train gan on ring(batch: 256, seed: 1) {
   let fake = gen(normal[batch, zdim])
-  minimize mean(bce_logits(disc(x), 0.9)) + mean(bce_logits(disc(stop(fake)), 0))
+  minimize bce_logits(disc(x), 0.9) + bce_logits(disc(stop(fake)), 0)
        wrt disc by adam(lr: 1e-3, b1: 0.5)
   minimize bce_logits(disc(fake), 1)
        wrt gen by adam(lr: 1e-3, b1: 0.5)

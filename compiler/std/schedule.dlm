@@ -6,7 +6,7 @@ fn constant(lr: f32) -> f32 = lr
 fn warmup_cosine(peak: f32, warm: int, total: f32, floor: f32 = 0) -> f32 =
   where(step < warm, peak * (step + 1) / max(warm, 1),
         floor + 0.5 * (peak - floor) * (1 + cos(pi * min(1, (step - warm) / max(total - warm, 1)))))
-## lr * gamma^floor(step / every).
-fn step_decay(lr: f32, every: int, gamma: f32 = 0.1) -> f32 = lr * gamma^floor(step / every)
+## lr * gamma^floor(step / step_size).
+fn step_decay(lr: f32, step_size: int, gamma: f32 = 0.1) -> f32 = lr * gamma^floor(step / step_size)
 ## lr * gamma^step.
 fn exponential(lr: f32, gamma: f32) -> f32 = lr * gamma^step

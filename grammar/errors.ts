@@ -1,0 +1,24 @@
+// Diagnostics of reading text, DLM1xxx: one constructor per code.
+import type { Diagnostic, Span } from "./diagnostic.ts";
+
+const error = (code: string, span: Span, message: string, more: Partial<Diagnostic> = {}): Diagnostic => ({ code, severity: "error", span, message, ...more });
+
+export const unexpectedCharacter = (span: Span, text: string): Diagnostic =>
+  error("DLM1001", span, `the character ${JSON.stringify(text)} means nothing here`, text === "'" || text === "“" ? { hint: 'strings are written "like this"' } : {});
+export const unclosed = (span: Span, what: "string" | "axis pattern", mark: string): Diagnostic =>
+  error("DLM1002", span, `this ${what} is not closed before the end of the line`, { hint: `write ${mark} at its end` });
+export const unexpected = (span: Span, found: string, expected: readonly string[], inside: string): Diagnostic =>
+  error("DLM1003", span, `${inside} cannot go on with ${found}`, expected.length ? { notes: [`expected here: ${list(expected)}`] } : {});
+export const reservedName = (span: Span, word: string, inside: string): Diagnostic =>
+  error("DLM1004", span, `\`${word}\` is a word of the language and cannot be a name (in ${inside})`, { hint: `choose another name, as \`${word}_\`` });
+export const unclosedBlock = (span: Span, opening: Span, mark: string): Diagnostic =>
+  error("DLM1005", span, `expected \`${mark}\` before the end of the file`, { labels: [{ span: opening, text: "opened here" }], hint: `add \`${mark}\`` });
+export const assignedInsteadOfCompared = (span: Span): Diagnostic =>
+  error("DLM1006", span, "`=` does not compare", { hint: "write `==` to compare; an argument by name is written `name: value`" });
+export const bareDecimalPoint = (span: Span, text: string): Diagnostic =>
+  error("DLM1007", span, "a number needs a digit on both sides of its point", { hint: text.startsWith(".") ? `write 0${text}` : `write ${text}0` });
+export const tooDeep = (span: Span, limit: number): Diagnostic => error("DLM1008", span, `expressions are nested more than ${limit} deep`, { hint: "name parts of it with `let`" });
+export const badPattern = (span: Span, reason: string): Diagnostic => error("DLM1009", span, `this axis pattern cannot be read: ${reason}`, { hint: "patterns look like `b t (h d) -> b h t d`" });
+export const strayMark = (span: Span, mark: string): Diagnostic => error("DLM1010", span, `\`${mark}\` does not end statements here`, { hint: "leave it out; a statement ends where the next begins" });
+
+const list = (xs: readonly string[]): string => (xs.length < 2 ? xs.join("") : `${xs.slice(0, -1).join(", ")} or ${xs.at(-1)}`);
