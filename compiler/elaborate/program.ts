@@ -1,0 +1,83 @@
+// What elaboration gives: every name resolved, every shape known, every instance made, and one graph for each thing that is run.
+import type { Span } from "../../grammar/diagnostic.ts";
+import type { Loader, Storage } from "../../runtime/plan.ts";
+import type { Dim, DType, GraphProgram, Node, Range, Shape, Source } from "../graph/types.ts";
+
+export interface Program {
+  readonly name: string; // of the file
+  readonly parameters: readonly Held[];
+  readonly states: readonly Held[]; // of layers and train blocks, optimizer states, counters, rings
+  readonly datasets: readonly Dataset[];
+  readonly trains: readonly TrainProgram[];
+  readonly exports: readonly ExportProgram[];
+}
+/** A tensor that lives on the device between steps. */
+export interface Held {
+  readonly path: string;
+  readonly kind: "parameter" | "state" | "optimizer" | "counter";
+  readonly source: Source;
+  readonly initial: Node;
+  readonly span?: Span;
+}
+export interface Column {
+  readonly name: string;
+  readonly source: Source; // [rows, ...shape]; chars: [characters]
+  readonly loader: Loader;
+  readonly storage: Storage;
+  readonly shape: readonly number[]; // of one row
+  readonly range?: readonly [low: number, end: number];
+  readonly span: Span;
+}
+export interface Dataset {
+  readonly name: string;
+  readonly rows: Dim;
+  readonly rowCount?: number;
+  readonly columns: readonly Column[];
+  readonly fields: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape; readonly range?: Range }[];
+  readonly holdouts: readonly { readonly name: string; readonly fraction?: number; readonly dataset?: string; readonly span: Span }[];
+  readonly windowed: boolean;
+}
+/** Parameters that one optimizer line updates, with what belongs to each: candidates for one launch over flat buffers. */
+export interface OptimizerGroup {
+  readonly name: string; // "fit.minimize1"
+  readonly members: readonly { readonly parameter: Source; readonly gradient: Node; readonly states: readonly Source[]; readonly updated: Node }[];
+}
+export interface Evaluation {
+  readonly index: Source; // i32 [rows]
+  readonly rows: GraphProgram; // the row-wise part over some rows; outputs are kept
+  readonly kept: readonly { readonly name: string; readonly source: Source }[]; // [rows, ...], inputs of finish
+  readonly finish: GraphProgram; // loss and metrics over all rows
+  readonly rowsDim: Dim;
+}
+export interface TrainProgram {
+  readonly name: string;
+  readonly dataset?: string;
+  readonly batch: number;
+  readonly accumulate: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly window: number;
+  readonly evaluateEvery?: number;
+  readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
+  readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string };
+  readonly load: readonly { readonly path: string; readonly into?: string }[];
+  readonly index?: Source; // i32 [window, batch * accumulate]
+  readonly ring: Source; // f32 [window, columns]
+  readonly columns: readonly string[]; // "loss", metrics
+  readonly counter: Source; // i32 []
+  readonly scalars: readonly { readonly name: string; readonly source: Source }[]; // written by the host
+  readonly init: GraphProgram;
+  readonly step: GraphProgram;
+  readonly groups: readonly OptimizerGroup[];
+  readonly evaluation?: Evaluation;
+  readonly span: Span;
+}
+export interface ExportProgram {
+  readonly name: string;
+  readonly program: GraphProgram;
+  readonly inputs: readonly { readonly name: string; readonly source: Source; readonly default?: number }[];
+  readonly outputs: readonly { readonly name: string; readonly node: Node }[];
+  readonly span: Span;
+}

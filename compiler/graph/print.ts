@@ -1,0 +1,147 @@
+// Graphs as text: every node is the formula that a person would write; nodes are named by label or position, never by id.
+import { topological } from "./node.ts";
+import { operandsOf, scalarOrder } from "./scalar.ts";
+import type { Extent, GraphProgram, Node, Scalar, Scan, Shape } from "./types.ts";
+
+export function extentText(n: Extent): string {
+  if (typeof n === "number") return String(n);
+  if (n.kind === "dim") return n.name;
+  const terms = n.terms.map(([atom, k]) => (k === 1 ? extentText(atom as Extent) : `${k} * ${extentText(atom as Extent)}`));
+  return [...terms, ...(n.constant ? [String(n.constant)] : [])].join(" + ").replaceAll("+ -", "- ");
+}
+export const shapeText = (shape: Shape): string => `[${shape.map(extentText).join(", ")}]`;
+const outputLetters = "ijlmnpqr";
+const reducedLetters = "kuvwxyz";
+
+export interface Names {
+  readonly node: (node: Node) => string;
+  readonly step: (scan: Scan) => string;
+}
+/** A scalar as text; shared subexpressions of some size are bound first. */
+export function scalarText(root: Scalar, names: Names, axisName: (position: number) => string): { lets: string[]; text: string } {
+  const uses = new Map<Scalar, number>();
+  const order = scalarOrder([root]);
+  for (const e of order) for (const x of operandsOf(e)) uses.set(x, (uses.get(x) ?? 0) + 1);
+  const lets: string[] = [];
+  const written = new Map<Scalar, string>();
+  for (const e of order) {
+    let text = write(e, (x, level) => bracket(written.get(x)!, precedence(x, written.get(x)!), level), names, axisName);
+    const shared = (uses.get(e) ?? 0) > 1 && (e.kind === "call" || e.kind === "select" || e.kind === "random");
+    if (shared && text.length > 12) {
+      lets.push(`e${lets.length} = ${text}`);
+      text = `e${lets.length - 1}`;
+    }
+    written.set(e, text);
+  }
+  return { lets, text: written.get(root)! };
+}
+const infix: Readonly<Record<string, [string, number]>> = { add: ["+", 3], sub: ["-", 3], mul: ["*", 4], div: ["/", 4], less: ["<", 2], less_equal: ["<=", 2], equal: ["==", 2] };
+function precedence(e: Scalar, text: string): number {
+  if (/^[\w%.]+$/.test(text)) return 9;
+  if (e.kind === "call") return infix[e.fn.name]?.[1] ?? (e.fn.name === "neg" ? 3 : 9);
+  if (e.kind === "affine") return e.terms.length + Number(e.constant !== 0) > 1 ? 3 : 4;
+  if (e.kind === "modulo") return 4;
+  if (e.kind === "and") return 1;
+  if (e.kind === "non_negative" || e.kind === "equal_zero" || (e.kind === "load" && e.outside)) return 2;
+  return 9;
+}
+const bracket = (text: string, own: number, level: number): string => (own < level ? `(${text})` : text);
+function write(e: Scalar, go: (x: Scalar, level: number) => string, names: Names, axisName: (position: number) => string): string {
+  switch (e.kind) {
+    case "literal": return e.dtype === "bool" ? String(e.value === 1) : numberText(e.value); // prettier-ignore
+    case "dim": return e.name; // prettier-ignore
+    case "local": return e.name; // prettier-ignore
+    case "variable": return e.position !== undefined ? axisName(e.position) : e.scans.size ? names.step([...e.scans][0]!) : e.name; // prettier-ignore
+    case "affine": {
+      const terms = e.terms.map(([atom, k]) => (k === 1 ? go(atom, 3) : k === -1 ? `-${go(atom, 4)}` : `${k} * ${go(atom, 4)}`));
+      return [...terms, ...(e.constant || !terms.length ? [String(e.constant)] : [])].join(" + ").replaceAll("+ -", "- ");
+    }
+    case "floor_div": return `floor(${go(e.operand, 0)} / ${e.divisor})`; // prettier-ignore
+    case "modulo": return `${go(e.operand, 5)} mod ${e.divisor}`; // prettier-ignore
+    case "non_negative": return comparison(e.operand, ">=", go); // prettier-ignore
+    case "equal_zero": return comparison(e.operand, "==", go); // prettier-ignore
+    case "and": return e.operands.map((x) => go(x, 2)).join(" and "); // prettier-ignore
+    case "not": return `not ${go(e.operand, 9)}`; // prettier-ignore
+    case "select": return `select(${go(e.condition, 0)}, ${go(e.then, 0)}, ${go(e.otherwise, 0)})`; // prettier-ignore
+    case "load": {
+      const at = `${names.node(e.tensor)}${e.indices.length ? `[${e.indices.map((x) => go(x, 0)).join(", ")}]` : ""}`;
+      return e.outside ? `${at} ?? ${go(e.outside, 9)}` : at;
+    }
+    case "random": return `${e.distribution}[${e.indices.map((x) => go(x, 0)).join(", ")}]`; // prettier-ignore
+    case "call": {
+      const sign = infix[e.fn.name];
+      if (sign) return `${go(e.operands[0]!, sign[1])} ${sign[0]} ${go(e.operands[1]!, sign[1] + Number(e.fn.name === "sub" || e.fn.name === "div"))}`;
+      if (e.fn.name === "neg") return `-${go(e.operands[0]!, 5)}`;
+      return `${e.fn.name}(${e.operands.map((x) => go(x, 0)).join(", ")})`;
+    }
+    default: return e satisfies never; // prettier-ignore
+  }
+}
+/** a - b >= 0 reads a >= b. */
+function comparison(e: Scalar & { dtype: "i32" | string }, sign: string, go: (x: Scalar, level: number) => string): string {
+  if (e.kind !== "affine") return `${go(e, 3)} ${sign} 0`;
+  const side = (positive: boolean): string => {
+    const terms = e.terms.filter(([, k]) => k > 0 === positive).map(([atom, k]) => (Math.abs(k) === 1 ? go(atom, 3) : `${Math.abs(k)} * ${go(atom, 4)}`));
+    if (e.constant !== 0 && e.constant > 0 === positive) terms.push(String(Math.abs(e.constant)));
+    return terms.join(" + ") || "0";
+  };
+  return `${side(true)} ${sign} ${side(false)}`;
+}
+const numberText = (x: number): string => (x > 3.4e38 ? "inf" : x < -3.4e38 ? "-inf" : Number.isInteger(x) && Math.abs(x) < 1e6 ? String(x) : String(Number(x.toPrecision(7))));
+
+/** One line per node; the lines of a scan's body are indented below it. */
+export function printGraph(program: GraphProgram): string {
+  const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
+  const order = topological(roots);
+  const known = new Map<Node, string>();
+  const used = new Map<string, number>();
+  const scans = new Map<Scan, number>();
+  const nameOf = (node: Node): string => {
+    let name = known.get(node);
+    if (name === undefined) {
+      const base = node.kind === "source" ? (node.path || "const") : (node.label ?? "");
+      const count = used.get(base) ?? 0;
+      used.set(base, count + 1);
+      name = base === "" ? `%${count}` : count === 0 ? base : `${base}'${count}`;
+      known.set(node, name);
+    }
+    return name;
+  };
+  const names: Names = { node: nameOf, step: (scan) => `t${scans.size > 1 ? (scans.get(scan) ?? 0) : ""}` };
+  for (const node of order) if (node.kind === "result" && !scans.has(node.scan)) scans.set(node.scan, scans.size);
+  const lines: string[] = [];
+  for (const node of order) lines.push(...printNode(node, names).map((line) => "  ".repeat(node.scans.size) + line));
+  for (const { name, node } of program.outputs) lines.push(`output ${name} = ${nameOf(node)}`);
+  for (const { target, value } of program.updates) lines.push(`update ${nameOf(target)} = ${nameOf(value)}`);
+  return lines.join("\n") + "\n";
+}
+export function printNode(node: Node, names: Names): string[] {
+  const typed = `${node.dtype}${node.shape.length ? shapeText(node.shape) : ""}`;
+  switch (node.kind) {
+    case "source":
+      return [`${node.role} ${names.node(node)}: ${typed}${node.data && node.data.length <= 8 ? ` = [${node.data.join(", ")}]` : ""}`];
+    case "reshape":
+      return [`${names.node(node)}: ${typed} = reshape(${names.node(node.operand)})`];
+    case "compute": {
+      const rank = node.shape.length;
+      const axisName = (p: number): string => (p < rank ? letter(outputLetters, p) : letter(reducedLetters, p - rank));
+      const { lets, text } = scalarText(node.body, names, axisName);
+      const own = node.shape.map((n, i) => (n === 1 ? "0" : axisName(i)));
+      const reduced = node.reduction ? `${node.reduction.op}(${node.reduction.extents.map((n, i) => `${axisName(rank + i)} < ${extentText(n)}`).join(", ")}) ` : "";
+      const where = lets.length ? `  where ${lets.join("; ")}` : "";
+      return [`${names.node(node)}${own.length ? `[${own.join(", ")}]` : ""}: ${typed} = ${reduced}${text}${where}`];
+    }
+    case "scatter": {
+      const axisName = (p: number): string => letter(outputLetters, p);
+      const at = node.indices.map((e) => scalarText(e, names, axisName).text);
+      return [`${names.node(node)}: ${typed} += for ${node.over.map((n, i) => `${axisName(i)} < ${extentText(n)}`).join(", ")}: [${at.join(", ")}] ${scalarText(node.value, names, axisName).text}`];
+    }
+    case "result": {
+      const of = node.of.kind === "stack" ? `stack of ${names.node(node.of.node)}` : `${node.of.kind} of ${node.scan.carries[node.of.carry]!.incoming.path}`;
+      return [`${names.node(node)}: ${typed} = scan over ${names.step(node.scan)} < ${node.scan.count}${node.scan.reverse ? " downwards" : ""}: ${of}`];
+    }
+    default:
+      return node satisfies never;
+  }
+}
+const letter = (letters: string, i: number): string => letters[i] ?? `${letters.at(-1)}${i}`;
