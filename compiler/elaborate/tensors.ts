@@ -1,0 +1,236 @@
+// Whole-array operations as graph nodes: broadcasting, reductions, slices, concatenation, products.
+import type { Span } from "../../grammar/diagnostic.ts";
+import { compute, elementCount, reshape } from "../graph/node.ts";
+import { asExtent, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
+import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
+import { functions } from "../scalar/table.ts";
+import { argumentsDoNotFit, broadcast, mixedTypes, wrongKind } from "./errors.ts";
+
+export const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
+export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
+
+/** Scalar meaning of an operator or elementwise function, by dtype of its operands. */
+export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar {
+  const [a, b] = xs as [Scalar, Scalar];
+  switch (name) {
+    case "+": case "-": case "*": {
+      if (a.dtype === "bool" || b.dtype === "bool" || a.dtype !== b.dtype) throw mixedTypes(span, a.dtype, b.dtype);
+      return call(name === "+" ? "add" : name === "-" ? "sub" : "mul", a, b);
+    }
+    case "/":
+      if (a.dtype === "bool" || b.dtype === "bool") throw mixedTypes(span, a.dtype, b.dtype);
+      return call("div", toF32(a), toF32(b));
+    case "//": case "%": {
+      if (a.dtype === "f32" && b.dtype === "f32") {
+        const quotient = call("floor", call("div", a, b));
+        return name === "//" ? quotient : call("sub", a, mul(b, quotient));
+      }
+      if (a.dtype !== "i32" || b.dtype !== "i32") throw mixedTypes(span, a.dtype, b.dtype);
+      const divisor = constantOf(b);
+      if (divisor !== undefined && divisor > 0) return name === "//" ? floorDiv(a as Integer, divisor) : modulo(a as Integer, divisor);
+      return call(name === "//" ? "floor_div_dynamic" : "modulo_dynamic", a, b);
+    }
+    case "^": {
+      const n = b.kind === "literal" ? b.value : constantOf(b);
+      if (n !== undefined && Number.isInteger(n) && Math.abs(n) <= 64) return wholePower(a, n, span);
+      if (n === 0.5) return call("sqrt", toF32(a));
+      if (n === -0.5) return call("div", 1, call("sqrt", toF32(a)));
+      return call("pow", toF32(a), toF32(b));
+    }
+    case "==": case "!=": {
+      if (a.dtype !== b.dtype) throw mixedTypes(span, a.dtype, b.dtype);
+      const same = a.dtype === "i32" ? equal(a as Integer, b as Integer) : a.dtype === "bool" ? or(and(a, b), and(not(a), not(b))) : call("equal", a, b);
+      return name === "==" ? same : not(same);
+    }
+    case "<": case "<=": case ">": case ">=": {
+      if (a.dtype !== b.dtype || a.dtype === "bool") throw mixedTypes(span, a.dtype, b.dtype);
+      const [p, q] = name.startsWith("<") ? [a, b] : [b, a];
+      const strict = name.length === 1;
+      if (a.dtype === "i32") return (strict ? less : lessEqual)(p as Integer, q as Integer);
+      return call(strict ? "less" : "less_equal", p, q);
+    }
+    case "and": case "or":
+      if (a.dtype !== "bool" || b.dtype !== "bool") throw wrongKind(span, "true or false", a.dtype === "bool" ? b.dtype : a.dtype);
+      return name === "and" ? and(a, b) : or(a, b);
+    case "not":
+      if (a.dtype !== "bool") throw wrongKind(span, "true or false", a.dtype);
+      return not(a);
+    case "where": {
+      const [, p, q] = xs as [Scalar, Scalar, Scalar];
+      if (a.dtype !== "bool") throw wrongKind(span, "a condition", a.dtype);
+      if (p.dtype !== q.dtype) throw mixedTypes(span, p.dtype, q.dtype);
+      return select(a, p, q);
+    }
+    case "f32": return toF32(a); // prettier-ignore
+    case "i32": return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", a); // prettier-ignore
+    case "bool": return a.dtype === "bool" ? a : not(a.dtype === "i32" ? equal(a as Integer, 0) : call("equal", a, 0)); // prettier-ignore
+    default: {
+      const row = functions.get(name)!;
+      const operands = xs.map((x, i) => (row.operands[i] === "f32" && x.dtype === "i32" ? toF32(x) : x));
+      for (const x of operands) if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)");
+      if (operands.length === 2 && operands[0]!.dtype !== operands[1]!.dtype) throw mixedTypes(span, operands[0]!.dtype, operands[1]!.dtype);
+      return call(row, ...operands);
+    }
+  } // prettier-ignore
+}
+/** x^n as a product: right for negative x, and exact where squaring is. */
+function wholePower(x: Scalar, n: number, span: Span): Scalar {
+  if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool");
+  if (n < 0) return call("div", 1, wholePower(toF32(x), -n, span));
+  if (n === 0) return x.dtype === "i32" ? integer(1) : literal(1);
+  const half = n > 1 ? wholePower(x, n >> 1, span) : x;
+  if (n === 1) return x;
+  const square = call("mul", half, half);
+  return n % 2 ? call("mul", square, x) : square;
+}
+
+/** Operands of the highest rank fix the shape, and between them an axis known to be 1 stretches; one of lower rank is aligned at the right. */
+export function broadcastShape(shapes: readonly Shape[], spans: readonly Span[], span: Span): Shape {
+  let result: Shape = [];
+  let from = 0;
+  shapes.forEach((shape, k) => {
+    if (shape.length > result.length) {
+      const [smaller, small] = [result, from];
+      result = shape;
+      from = k;
+      check(smaller, shape, spans[small]!, spans[k]!);
+    } else if (shape.length === result.length) {
+      const before = result;
+      result = shape.map((n, d) => {
+        const m = before[d]!;
+        if (n === m || m === 1) return n;
+        if (n === 1) return m;
+        throw broadcast(span, before, shape, spans[from]!, spans[k]!);
+      });
+    } else check(shape, result, spans[k]!, spans[from]!);
+  });
+  function check(small: Shape, large: Shape, a: Span, b: Span): void {
+    small.forEach((n, d) => {
+      const m = large[large.length - small.length + d]!;
+      if (n !== m && n !== 1) throw broadcast(span, small, large, a, b);
+    });
+  }
+  return result;
+}
+/** The element of x that meets position `at` of a broadcast result. */
+export function broadcastLoad(x: Node, at: readonly Integer[]): Scalar {
+  const skip = at.length - x.shape.length;
+  return load(x, x.shape.map((n, d) => (n === 1 ? integer(0) : at[skip + d]!)));
+}
+export function elementwise(operands: readonly Node[], spans: readonly Span[], span: Span, f: (xs: Scalar[]) => Scalar): Node {
+  const axes = axesOf(broadcastShape(operands.map((x) => x.shape), spans, span));
+  return compute(axes, undefined, f(operands.map((x) => broadcastLoad(x, indicesOf(axes)))), { span });
+}
+
+/** The node reduced over these axes. bool: any, all; sums of bool count. */
+export function reduceNode(name: string, x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+  if (name === "mean") return mean(x, axes, keep, span);
+  if (name === "logsumexp") return logsumexp(x, axes, keep, span);
+  const all = axesOf(x.shape);
+  const over = all.filter((_, d) => axes.includes(d));
+  const output = all.filter((_, d) => !axes.includes(d));
+  const element = load(x, indicesOf(all));
+  const node = compute(output, { ...reducer(name, element, span).reduction, over }, reducer(name, element, span).body, { span });
+  const result = finishReducer(name, node, span);
+  return keep ? reshape(result, x.shape.map((n, d) => (axes.includes(d) ? 1 : n))) : result;
+}
+/** How a reducer's word becomes a reduction and a body. */
+export function reducer(name: string, element: Scalar, span: Span): { reduction: { op: ReductionOp; ties: "share" | "first" }; body: Scalar } {
+  const numeric = element.dtype === "bool" ? call("bool_to_i32", element) : element;
+  switch (name) {
+    case "sum": return { reduction: { op: "sum", ties: "share" }, body: numeric }; // prettier-ignore
+    case "prod": return { reduction: { op: "prod", ties: "share" }, body: toF32(numeric) }; // prettier-ignore
+    case "max": case "min": return { reduction: { op: name, ties: "first" }, body: numeric }; // prettier-ignore
+    case "amax": case "amin": return { reduction: { op: name === "amax" ? "max" : "min", ties: "share" }, body: numeric }; // prettier-ignore
+    case "argmax": case "argmin": return { reduction: { op: name, ties: "first" }, body: toF32(numeric) }; // prettier-ignore
+    case "any": case "all":
+      if (element.dtype !== "bool") throw wrongKind(span, "true or false", element.dtype);
+      return { reduction: { op: name === "any" ? "max" : "min", ties: "share" }, body: call("bool_to_i32", element) };
+    default: throw argumentsDoNotFit(span, name, "is no reducer", "reducers: sum prod mean max min amax amin any all argmax argmin logsumexp"); // prettier-ignore
+  }
+}
+export function finishReducer(name: string, node: Node, span: Span): Node {
+  if (name !== "any" && name !== "all") return node;
+  const axes = axesOf(node.shape);
+  return compute(axes, undefined, not(equal(load(node, indicesOf(axes)) as Integer, 0)), { span });
+}
+function mean(x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+  const numeric = x.dtype === "f32" ? x : elementwise([x], [span], span, ([e]) => toF32(e!));
+  const sum = reduceNode("sum", numeric, axes, keep, span);
+  const count = axes.map((d) => x.shape[d]!);
+  return elementwise([sum], [span], span, ([e]) => divideByCount(e!, count));
+}
+export function divideByCount(e: Scalar, extents: Shape): Scalar {
+  const count = elementCount(extents);
+  if (!Number.isNaN(count)) return call("div", e, count);
+  return call("div", e, extents.map((n) => toF32(extentInteger(n))).reduce((a, b) => mul(a, b), literal(1)));
+}
+function logsumexp(x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+  const top = elementwise([reduceNode("amax", x, axes, true, span)], [span], span, ([e]) => call("stop", e!));
+  const shifted = elementwise([x, top], [span, span], span, ([a, b]) => call("exp", call("sub", a!, b!)));
+  const sum = reduceNode("sum", shifted, axes, true, span);
+  const result = elementwise([sum, top], [span, span], span, ([a, b]) => call("add", call("log", a!), b!));
+  return keep ? result : reshape(result, x.shape.filter((_, d) => !axes.includes(d)));
+}
+
+/** a @ b: last axis with the last but one; leading axes as operators; vectors as in NumPy. */
+export function matmul(a: Node, b: Node, spans: readonly [Span, Span], span: Span): Node {
+  if (a.dtype !== "f32" || b.dtype !== "f32") throw mixedTypes(span, a.dtype, b.dtype);
+  if (!a.shape.length || !b.shape.length) throw broadcast(span, a.shape, b.shape, ...spans);
+  const inner = a.shape.at(-1)!;
+  const rows = a.shape.length > 1 ? [a.shape.at(-2)!] : [];
+  const columns = b.shape.length > 1 ? [b.shape.at(-1)!] : [];
+  if (inner !== (b.shape.length > 1 ? b.shape.at(-2)! : b.shape[0]!)) throw broadcast(span, a.shape, b.shape, ...spans);
+  const lead = broadcastShape([a.shape.slice(0, -2), b.shape.slice(0, -2)], spans, span);
+  const outer = axesOf(lead);
+  const [m, n, k] = [rows.map((e) => variable(e, "m")), columns.map((e) => variable(e, "n")), variable(inner, "k")];
+  const at = (x: Node, own: readonly Variable[]): Scalar => {
+    const leading = x.shape.length - own.length;
+    const picked = indicesOf(outer).slice(outer.length - leading).map((e, d) => (x.shape[d] === 1 ? integer(0) : e));
+    return load(x, [...picked, ...indicesOf(own)]);
+  };
+  return compute([...outer, ...m, ...n], { op: "sum", over: [k] }, mul(at(a, [...m, k]), at(b, b.shape.length > 1 ? [k, ...n] : [k])), { span });
+}
+
+export function transpose(x: Node, order: readonly number[], span: Span): Node {
+  const axes = axesOf(order.map((d) => x.shape[d]!));
+  return compute(axes, undefined, load(x, x.shape.map((_, d) => indicesOf(axes)[order.indexOf(d)]!)), { span });
+}
+export function flip(x: Node, axis: number, span: Span): Node {
+  const axes = axesOf(x.shape);
+  const at = indicesOf(axes);
+  at[axis] = isub(iadd(extentInteger(x.shape[axis]!), -1), at[axis]!);
+  return compute(axes, undefined, load(x, at), { span });
+}
+export function concat(nodes: readonly Node[], axis: number, span: Span): Node {
+  const total = asExtent(iadd(...nodes.map((x) => extentInteger(x.shape[axis]!))));
+  const axes = axesOf(nodes[0]!.shape.map((n, d) => (d === axis ? total : n)));
+  const at = indicesOf(axes);
+  let start: Integer = integer(0);
+  const starts = nodes.map((x) => {
+    const own = start;
+    start = iadd(start, extentInteger(x.shape[axis]!));
+    return own;
+  });
+  const element = (i: number): Scalar => load(nodes[i]!, at.map((e, d) => (d === axis ? isub(e, starts[i]!) : e)));
+  let body = element(0);
+  for (let i = 1; i < nodes.length; i++) body = select(nonNegative(isub(at[axis]!, starts[i]!)), element(i), body);
+  return compute(axes, undefined, body, { span });
+}
+export function slice(x: Node, axis: number, from: Integer, extent: Extent, span: Span): Node {
+  const axes = axesOf(x.shape.map((n, d) => (d === axis ? extent : n)));
+  return compute(axes, undefined, load(x, indicesOf(axes).map((e, d) => (d === axis ? iadd(e, from) : e))), { span });
+}
+/** Stretches axes of extent 1 and adds axes in front. */
+export function expand(x: Node, shape: Shape, span: Span): Node {
+  const skip = shape.length - x.shape.length;
+  if (skip < 0 || x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
+  const axes = axesOf(shape);
+  return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });
+}
+export function filled(shape: Shape, value: Scalar, span: Span): Node {
+  return compute(axesOf(shape), undefined, value, { span });
+}
+export function cast(x: Node, dtype: DType, span: Span): Node {
+  return x.dtype === dtype ? x : elementwise([x], [span], span, ([e]) => combine(dtype, [e!], span));
+}

@@ -1,0 +1,164 @@
+// What expressions stand for while a program is elaborated.
+import type * as ast from "../../grammar/ast.ts";
+import type { Span } from "../../grammar/diagnostic.ts";
+import type { Loader } from "../../runtime/plan.ts";
+import { boolean, constantOf, div, iadd, integer, literal, load, nonNegative, select, toF32, variable } from "../graph/scalar.ts";
+import { compute } from "../graph/node.ts";
+import { shapeText } from "../graph/print.ts";
+import type { DType, Integer, Node, Scalar, Source } from "../graph/types.ts";
+import type { Scope } from "./scope.ts";
+import { typeText, wrongKind } from "./errors.ts";
+
+export type Value =
+  | { readonly kind: "number"; readonly value: number; readonly whole: boolean } // adapts to f32 or i32
+  | { readonly kind: "int"; readonly value: Integer } // symbolic whole number: dims, loop indices, step; adapts too
+  | { readonly kind: "ratio"; readonly numerator: Integer; readonly divisor: number } // an int divided truly
+  | { readonly kind: "bool"; readonly value: boolean } // known at compile time
+  | { readonly kind: "string"; readonly value: string }
+  | { readonly kind: "pattern"; readonly pattern: ast.AxisPattern; readonly text: string }
+  | { readonly kind: "tensor"; readonly node: Node }
+  | { readonly kind: "scalar"; readonly scalar: Scalar } // an element, inside index notation
+  | { readonly kind: "tuple"; readonly elements: readonly Value[] }
+  | { readonly kind: "list"; readonly elements: readonly Value[] }
+  | { readonly kind: "range"; readonly low: Integer; readonly end: Integer }
+  | Callable
+  | { readonly kind: "instance"; readonly instance: Instance; readonly values?: ReadonlyMap<Source, Node>; readonly frozen?: boolean }
+  | { readonly kind: "gradient"; readonly instance: Instance; readonly values: ReadonlyMap<Source, Node> } // one value per parameter
+  | Distribution
+  | { readonly kind: "optimizers"; readonly chain: readonly OptimizerValue[] }
+  | { readonly kind: "loader"; readonly loader: Loader; readonly span: Span }
+  | { readonly kind: "dataset"; readonly name: string }
+  | { readonly kind: "train"; readonly name: string }
+  | { readonly kind: "lazy"; readonly force: () => Value };
+
+export type Callable =
+  | { readonly kind: "fn"; readonly declaration: ast.Fn | ast.Init; readonly scope: Scope }
+  | { readonly kind: "lambda"; readonly params: readonly ast.Name[]; readonly body: ast.Expr; readonly scope: Scope }
+  | { readonly kind: "builtin"; readonly name: string }
+  | { readonly kind: "shaped"; readonly name: string; readonly dims: readonly ast.IndexExpr[]; readonly scope: Scope } // reshape[..], expand[..]
+  | { readonly kind: "layer"; readonly declaration: ast.LayerDeclaration; readonly scope: Scope }
+  | { readonly kind: "optimizer"; readonly declaration: ast.OptimizerDeclaration; readonly scope: Scope }
+  | { readonly kind: "stacked"; readonly apply: (input: Value, span: Span) => Value }
+  | { readonly kind: "composed"; readonly first: Value; readonly second: Value };
+
+export interface Distribution {
+  readonly kind: "distribution";
+  readonly base: "uniform" | "normal" | "bernoulli" | "randint";
+  readonly a: Value; // lo, mean, p
+  readonly b: Value; // hi, std
+  readonly scale: Value; // then * scale + offset
+  readonly offset: Value;
+}
+export interface OptimizerValue {
+  readonly declaration: ast.OptimizerDeclaration;
+  readonly scope: Scope; // hyper-parameters bound
+  readonly name: string;
+}
+/** A layer or model with its own parameters and state. */
+export interface Instance {
+  readonly path: string;
+  readonly declaration: ast.LayerDeclaration | ast.ModelDeclaration | ast.Train;
+  readonly scope: Scope; // of the declaration, with hyper-parameters bound
+  readonly parameters: Map<string, Source>;
+  readonly states: Map<string, Source>;
+  readonly children: Map<string, Instance>; // by constructor's place and stack position
+  readonly names: Map<string, Value>; // what its body bound, reached by path
+  readonly siteNames: Map<ast.Expr, string>;
+  readonly taken: Set<string>;
+  readonly uses: Set<Instance>; // models that it applies
+}
+
+export function kindText(v: Value): string {
+  switch (v.kind) {
+    case "number": return v.whole ? "a whole number" : "a number"; // prettier-ignore
+    case "int": case "ratio": return "a number"; // prettier-ignore
+    case "tensor": return typeText(v.node.dtype, v.node.shape); // prettier-ignore
+    case "scalar": return v.scalar.dtype; // prettier-ignore
+    case "tuple": return `a tuple of ${v.elements.length}`; // prettier-ignore
+    case "list": return `a list of ${v.elements.length}`; // prettier-ignore
+    case "fn": return `the function ${v.declaration.name.text}`; // prettier-ignore
+    case "builtin": return `the function ${v.name}`; // prettier-ignore
+    case "lambda": case "shaped": case "stacked": case "composed": return "a function"; // prettier-ignore
+    case "layer": return `the layer ${v.declaration.name.text}, not an instance of it`; // prettier-ignore
+    case "optimizer": return `the optimizer ${v.declaration.name.text}`; // prettier-ignore
+    case "instance": return `the instance ${v.instance.path}`; // prettier-ignore
+    case "gradient": return `a gradient of ${v.instance.path}`; // prettier-ignore
+    case "distribution": return "a distribution"; // prettier-ignore
+    case "optimizers": return "an optimizer"; // prettier-ignore
+    case "loader": return "a loader's value"; // prettier-ignore
+    case "dataset": return `the data ${v.name}`; // prettier-ignore
+    case "train": return `the train block ${v.name}`; // prettier-ignore
+    case "lazy": return kindText(v.force()); // prettier-ignore
+    default: return `a ${v.kind}`; // prettier-ignore
+  }
+}
+export const number = (value: number, whole = Number.isInteger(value)): Value => ({ kind: "number", value, whole });
+export const tensor = (node: Node): Value => ({ kind: "tensor", node });
+export const scalar = (s: Scalar): Value => ({ kind: "scalar", scalar: s });
+/** A whole number that may be symbolic; constants become plain numbers. */
+export function int(value: Integer): Value {
+  const known = constantOf(value);
+  return known === undefined ? { kind: "int", value } : number(known, true);
+}
+/** The Integer of a whole number, or undefined. */
+export function integerOf(v: Value): Integer | undefined {
+  if (v.kind === "lazy") return integerOf(v.force());
+  if (v.kind === "number") return v.whole || Number.isInteger(v.value) ? integer(v.value) : undefined;
+  if (v.kind === "int") return v.value;
+  if (v.kind === "scalar" && v.scalar.dtype === "i32") return v.scalar as Integer;
+  if (v.kind === "tensor" && v.node.dtype === "i32" && v.node.shape.length === 0) return load(v.node, []) as Integer;
+  return undefined;
+}
+export const isPlain = (v: Value): v is Extract<Value, { kind: "number" | "int" | "ratio" }> => v.kind === "number" || v.kind === "int" || v.kind === "ratio";
+/** A plain number as a scalar of this dtype. */
+export function plainScalar(v: Extract<Value, { kind: "number" | "int" | "ratio" }>, dtype: DType, span: Span): Scalar {
+  if (dtype === "f32") return v.kind === "number" ? literal(v.value) : v.kind === "int" ? toF32(v.value) : divided(v.numerator, v.divisor);
+  if (dtype === "i32") {
+    const whole = integerOf(v);
+    if (whole) return whole;
+  }
+  throw wrongKind(span, dtype === "bool" ? "true or false" : "a whole number", kindText(v));
+}
+const divided = (numerator: Integer, divisor: number): Scalar => div(toF32(numerator), literal(divisor));
+
+/** An element of type dtype, inside index notation. */
+export function asScalarValue(v: Value, span: Span, dtype?: DType): Scalar {
+  if (v.kind === "lazy") return asScalarValue(v.force(), span, dtype);
+  if (isPlain(v)) return plainScalar(v, dtype ?? (v.kind === "number" && !v.whole ? "f32" : v.kind === "ratio" ? "f32" : "i32"), span);
+  if (v.kind === "bool") return boolean(v.value);
+  if (v.kind === "scalar") return v.scalar;
+  if (v.kind === "tensor" && v.node.shape.length === 0) return load(v.node, []);
+  throw wrongKind(span, "a single element", kindText(v), v.kind === "tensor" ? `index it: the value has ${shapeText(v.node.shape)}` : undefined);
+}
+
+/** A tensor, given what a plain number should become. */
+export function asTensor(v: Value, span: Span, dtype?: DType): Node {
+  if (v.kind === "lazy") return asTensor(v.force(), span, dtype);
+  if (v.kind === "tensor") return v.node;
+  if (v.kind === "scalar") {
+    if (v.scalar.variables.size) throw wrongKind(span, "a tensor", "an element inside `for`", "a `for` body is a single element; draws, loops and whole-array functions stand outside of it");
+    return compute([], undefined, v.scalar);
+  }
+  if (isPlain(v) || v.kind === "bool") return compute([], undefined, asScalarValue(v, span, dtype));
+  if (v.kind === "list") return stackList(v.elements.map((x) => asTensor(x, span, dtype ?? listType(v.elements))), span);
+  throw wrongKind(span, "a tensor", kindText(v));
+}
+function listType(elements: readonly Value[]): DType {
+  for (const x of elements) {
+    const y = x.kind === "lazy" ? x.force() : x;
+    if (y.kind === "tensor") return y.node.dtype;
+    if (y.kind === "number" && !y.whole) return "f32";
+    if (y.kind === "list") return listType(y.elements);
+  }
+  return "i32";
+}
+/** Equal types on a new first axis. */
+export function stackList(nodes: readonly Node[], span: Span): Node {
+  const [first] = nodes;
+  if (!first) throw wrongKind(span, "a tensor", "an empty list");
+  for (const x of nodes) if (x.dtype !== first.dtype || x.shape.length !== first.shape.length || x.shape.some((n, d) => n !== first.shape[d])) throw wrongKind(span, `elements of one type (${typeText(first.dtype, first.shape)})`, `a list that also has ${typeText(x.dtype, x.shape)}`);
+  const axes = [variable(nodes.length, "s"), ...first.shape.map((n) => variable(n))];
+  let body = load(nodes[0]!, axes.slice(1));
+  for (let i = 1; i < nodes.length; i++) body = select(nonNegative(iadd(axes[0]!, -i)), load(nodes[i]!, axes.slice(1)), body);
+  return compute(axes, undefined, body, { span });
+}
