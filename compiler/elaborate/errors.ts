@@ -11,6 +11,8 @@ export class Fault extends Error {
     this.diagnostic = diagnostic;
   }
 }
+/** Follows from an error that is reported already. */
+export class Quiet extends Error {}
 const error = (code: string, span: Span, message: string, more: { hint?: string | undefined; notes?: readonly string[]; labels?: readonly Label[] } = {}): Fault =>
   new Fault({ code, severity: "error", span, message, ...(more.hint ? { hint: more.hint } : {}), ...(more.notes ? { notes: more.notes } : {}), ...(more.labels ? { labels: more.labels } : {}) });
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");

@@ -6,6 +6,7 @@ import { boolean, constantOf, div, iadd, integer, literal, load, nonNegative, se
 import { compute } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
 import type { DType, Integer, Node, Scalar, Source } from "../graph/types.ts";
+import type { Context } from "./interpreter.ts";
 import type { Scope } from "./scope.ts";
 import { typeText, wrongKind } from "./errors.ts";
 
@@ -29,6 +30,7 @@ export type Value =
   | { readonly kind: "loader"; readonly loader: Loader; readonly span: Span }
   | { readonly kind: "dataset"; readonly name: string }
   | { readonly kind: "train"; readonly name: string }
+  | { readonly kind: "deferred"; readonly run: (ctx: Context) => Value } // an initialiser before its parameter is known
   | { readonly kind: "lazy"; readonly force: () => Value };
 
 export type Callable =
@@ -83,7 +85,7 @@ export function kindText(v: Value): string {
     case "optimizer": return `the optimizer ${v.declaration.name.text}`; // prettier-ignore
     case "instance": return `the instance ${v.instance.path}`; // prettier-ignore
     case "gradient": return `a gradient of ${v.instance.path}`; // prettier-ignore
-    case "distribution": return "a distribution"; // prettier-ignore
+    case "distribution": case "deferred": return "a distribution"; // prettier-ignore
     case "optimizers": return "an optimizer"; // prettier-ignore
     case "loader": return "a loader's value"; // prettier-ignore
     case "dataset": return `the data ${v.name}`; // prettier-ignore
@@ -92,6 +94,7 @@ export function kindText(v: Value): string {
     default: return `a ${v.kind}`; // prettier-ignore
   }
 }
+export const plainNumber = (value: number): Extract<Value, { kind: "number" }> => ({ kind: "number", value, whole: Number.isInteger(value) });
 export const number = (value: number, whole = Number.isInteger(value)): Value => ({ kind: "number", value, whole });
 export const tensor = (node: Node): Value => ({ kind: "tensor", node });
 export const scalar = (s: Scalar): Value => ({ kind: "scalar", scalar: s });

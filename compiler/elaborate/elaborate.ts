@@ -1,0 +1,948 @@
+// Elaboration: AST to Program. Finds the declarations of the file, its imports and the library, then makes a graph for every train block
+// (initial values, step, evaluation) and every export. Errors are collected per declaration; the rest goes on.
+import type * as ast from "../../grammar/ast.ts";
+import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
+import type { Loader, Storage } from "../../runtime/plan.ts";
+import { gradient, sumNodes, zeros } from "../grad/grad.ts";
+import { compute, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
+import { constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, load, modulo, not as notScalarBool, select, toF32, variable, call as callScalar } from "../graph/scalar.ts";
+import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Source } from "../graph/types.ts";
+import * as errors from "./errors.ts";
+import { splitEvaluation } from "./evaluation.ts";
+import {
+  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, knownBool, modelInstance, newInstance, parametersOf, runBody, runStatements, stateOf, typeSource, type Context, type Interpreter, type OptimizerParams,
+} from "./interpreter.ts"; // prettier-ignore
+import type { Column, Dataset, ExportProgram, Held, OptimizerGroup, Program, TrainProgram } from "./program.ts";
+import { Scope } from "./scope.ts";
+import { axesOf, indicesOf } from "./tensors.ts";
+import { asTensor, int, isPlain, kindText, number, plainScalar, tensor, type Instance, type OptimizerValue, type Value } from "./values.ts";
+import { overRows } from "./vmap.ts";
+
+export interface ElaborateInput {
+  readonly main: ast.File;
+  readonly library: readonly ast.File[];
+  readonly imports?: (path: string) => ast.File | undefined;
+}
+export interface ElaborateOptions {
+  readonly set?: Readonly<Record<string, string>>; // consts and settings by name
+  readonly seed?: number;
+  readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
+}
+export interface Elaborated {
+  readonly program: Program;
+  readonly diagnostics: readonly Diagnostic[];
+}
+const longestWindow = 64;
+const ringWindow = (batch: number): number => Math.max(8, Math.min(longestWindow, Math.floor(65536 / Math.max(1, batch))));
+
+export function elaborate(input: ElaborateInput, options: ElaborateOptions = {}): Elaborated {
+  const diagnostics: Diagnostic[] = [];
+  const attempt = <T>(f: () => T): T | undefined => {
+    try {
+      return f();
+    } catch (error) {
+      if (error instanceof errors.Quiet) return undefined;
+      if (!(error instanceof errors.Fault)) throw error;
+      diagnostics.push(error.diagnostic);
+      return undefined;
+    }
+  };
+  const seed = source({ role: "input", path: "seed", shape: [], dtype: "i32", range: { low: -Infinity, high: Infinity } });
+  const datasets = new Map<string, DatasetState>();
+  const self: Interpreter = {
+    diagnostics, parameters: new Map(), states: new Map(), models: new Map(), calls: [], seed,
+    initialContext: (path) => ({ ...baseContext(seed, new Scope()), draws: { count: 0, path } }),
+    dataset: (name, member_, span) => {
+      const d = datasets.get(name);
+      if (!d) throw errors.unknownName(span, name, datasets.keys());
+      return tensor(wholeColumn(self, d, member_, span));
+    },
+  }; // prettier-ignore
+
+  // ---- names: the file's declarations hide imported ones, those hide the library's
+  const libraryScope = new Scope();
+  for (const file of input.library) declareItems(self, file.items, libraryScope, libraryScope, options, attempt);
+  const importScope = new Scope(libraryScope);
+  const mainScope = new Scope(importScope);
+  for (const item of input.main.items) {
+    if (item.kind !== "import") continue;
+    attempt(() => {
+      const file = input.imports?.(item.path);
+      if (!file) throw errors.noSuchFile(item.span, item.path);
+      declareItems(self, file.items, importScope, importScope, options, attempt);
+    });
+  }
+  declareItems(self, input.main.items, mainScope, mainScope, options, attempt);
+  for (const item of input.main.items) if (item.kind === "const") attempt(() => mainScope.find(item.name.text));
+
+  for (const item of input.main.items) {
+    if (item.kind !== "data") continue;
+    attempt(() => void datasets.set(item.name.text, declareData(self, item, mainScope, seed, options, attempt)));
+  }
+  // a train block may be named by an export (smoothed weights), so trains come first
+  const trains: TrainProgram[] = [];
+  for (const item of input.main.items) {
+    if (item.kind !== "train") continue;
+    const train = attempt(() => elaborateTrain(self, item, mainScope, datasets, seed, options, attempt));
+    if (train) trains.push(train);
+  }
+  const exports: ExportProgram[] = [];
+  for (const item of input.main.items) {
+    if (item.kind !== "fn" || !item.exported) continue;
+    const made = attempt(() => elaborateExport(self, item, mainScope, seed));
+    if (made) exports.push(made);
+  }
+  // functions and layers that nothing runs are still checked for names when used; models without train or export too
+  const held = (x: { source: Source; initial: Node; span: Span }, kind: Held["kind"]): Held => ({ path: x.source.path, kind, source: x.source, initial: x.initial, span: x.span });
+  const program: Program = {
+    name: input.main.source.name,
+    parameters: [...self.parameters.values()].map((x) => held(x, "parameter")),
+    states: [...self.states.values()].map((x) => held(x, x.kind)),
+    datasets: [...datasets.values()].map(({ columns, fields, ...d }) => ({ ...d.public, columns: [...columns.values()], fields: fields.map((f) => f.public) })),
+    trains,
+    exports,
+  };
+  const seen = new Set<string>();
+  return { program, diagnostics: diagnostics.filter((d) => {
+    const key = `${d.code} ${d.span.file.name} ${d.span.start} ${d.message}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  }) }; // prettier-ignore
+}
+
+function baseContext(seed: Source, ambient: Scope): Context {
+  return { training: false, seed, step: integer(0), ambient, current: new Map(), writes: false, instance: undefined, frozen: false, stackPosition: "", rounds: [], draws: { count: 0, path: "" }, declared: undefined };
+}
+function ambientScope(training: boolean): Scope {
+  const scope = new Scope();
+  scope.bind("training", { kind: "bool", value: training });
+  scope.bind("pi", number(Math.PI, false));
+  scope.bind("inf", number(3.4028234663852886e38, false));
+  return scope;
+}
+
+const quiet = (): never => {
+  throw new errors.Quiet();
+};
+type Attempt = <T>(f: () => T) => T | undefined;
+function declareItems(self: Interpreter, items: readonly ast.Item[], scope: Scope, closure: Scope, options: ElaborateOptions, attempt: Attempt): void {
+  for (const item of items) {
+    if (item.kind === "import") continue;
+    const { name } = item;
+    attempt(() => {
+      switch (item.kind) {
+        case "const": {
+          let known: Value | undefined;
+          let running = false;
+          const force = (): Value => {
+            if (known) return known;
+            if (running) throw errors.recursion(name.span, name.text);
+            running = true;
+            const given = options.set?.[name.text];
+            known = given !== undefined ? number(Number(given), /^-?\d+$/.test(given)) : evaluate(self, item.value, closure, { ...baseContext(self.seed, ambientScope(false)) });
+            return known;
+          };
+          scope.bind(name.text, { kind: "lazy", force }, name.span);
+          return;
+        }
+        case "fn":
+        case "init":
+          return scope.bind(name.text, { kind: "fn", declaration: item, scope: closure }, name.span);
+        case "layer":
+          return scope.bind(name.text, { kind: "layer", declaration: item, scope: closure }, name.span);
+        case "model":
+          return scope.bind(name.text, { kind: "lazy", force: () => ({ kind: "instance", instance: modelInstance(self, item, closure) }) }, name.span);
+        case "optimizer":
+          return scope.bind(name.text, { kind: "optimizer", declaration: item, scope: closure }, name.span);
+        case "data":
+          return scope.bind(name.text, { kind: "dataset", name: name.text }, name.span);
+        case "train":
+          return scope.bind(name.text, { kind: "lazy", force: () => trainInstance(self, item, closure) }, name.span);
+        default:
+          item satisfies never;
+      }
+    });
+  }
+}
+const trainInstances = new WeakMap<Interpreter, Map<ast.Train, Instance>>();
+function trainInstance(self: Interpreter, item: ast.Train, scope: Scope): Value {
+  let all = trainInstances.get(self);
+  if (!all) trainInstances.set(self, (all = new Map()));
+  let found = all.get(item);
+  if (!found) all.set(item, (found = newInstance(item.name.text, item, scope)));
+  return { kind: "instance", instance: found };
+}
+
+// ---------------------------------------------------------------- data
+
+interface FieldState {
+  readonly name: string;
+  readonly formula: () => Node; // of one row, over the dataset's row source
+  readonly public: { readonly name: string; readonly dtype: DType; readonly shape: readonly Extent[]; readonly range?: Range };
+}
+interface DatasetState {
+  readonly public: Omit<Dataset, "columns" | "fields">;
+  readonly columns: Map<string, Column>;
+  readonly fields: FieldState[];
+  readonly row: Source;
+  readonly rows: Dim;
+}
+function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Source, options: ElaborateOptions, attempt: Attempt): DatasetState {
+  const name = item.name.text;
+  const rows = dim(`rows.${name}`);
+  const last = iadd(rows, -1) as Range["high"];
+  const row = source({ role: "input", path: `data.${name}.row`, shape: [], dtype: "i32", range: { low: 0, high: last } });
+  const columns = new Map<string, Column>();
+  const fields: FieldState[] = [];
+  const holdouts: { name: string; fraction?: number; dataset?: string; span: Span }[] = [];
+  let rowCount: number | undefined;
+  let windowed = false;
+  const inner = new Scope(scope);
+  const ambient = ambientScope(false);
+  ambient.bind("row", { kind: "int", value: load(row, []) as Integer });
+  ambient.bind("rows", int(rows));
+  let made = 0;
+  for (const s of item.statements) {
+    attempt(() => {
+      const ctx: Context = { ...baseContext(seed, ambient), draws: { count: made++ * 64, path: `data.${name}` } };
+      switch (s.kind) {
+        case "field": {
+          const type = s.type;
+          if (type.kind !== "tensor_type") throw errors.wrongKind(type.span, "a tensor's type", typeSource(type));
+          const dtype = (type.element.text === "i32" || type.element.text === "bool" ? type.element.text : "f32") as DType;
+          const shape = (type.dims ?? []).map((d): number => {
+            if (d.kind === "spread") throw errors.wrongKind(d.span, "a size", `...${d.name.text}`);
+            const n = extentValue(evaluate(self, d.value, inner, ctx), d.span);
+            if (typeof n !== "number") throw errors.runTimeDim(d.span, "a field's shape");
+            return n;
+          });
+          let range: [number, number] | undefined;
+          if (type.range) {
+            const r = evaluate(self, type.range, inner, ctx);
+            const [low, end] = r.kind === "range" ? [constantOf(r.low), constantOf(r.end)] : [];
+            if (low === undefined || end === undefined) throw errors.wrongKind(type.range.span, "a range of known numbers", kindText(r));
+            range = [low, end];
+          }
+          const formula = fieldFormula(self, s, { name, rows, row, columns, dtype, shape, range, ctx, scope: inner });
+          if (formula.windowed) windowed = true;
+          const node = formula.node;
+          if (node.dtype !== dtype || node.shape.length !== shape.length || node.shape.some((n, d) => n !== shape[d])) throw errors.shapeMismatch(s.value.span, `the field ${s.name.text}`, errors.typeText(dtype, shape), errors.typeText(node.dtype, node.shape), { labels: [{ span: type.span, text: "declared here" }] });
+          const own = range && dtype === "i32" ? { low: range[0], high: range[1] - 1 } : node.range;
+          fields.push({ name: s.name.text, formula: () => node, public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
+          inner.bind(s.name.text, tensor(node), s.name.span);
+          return;
+        }
+        case "holdout": {
+          const v = evaluate(self, s.value, inner, ctx);
+          if (v.kind === "number" && v.value > 0 && v.value < 1) holdouts.push({ name: s.name.text, fraction: v.value, span: s.span });
+          else if (v.kind === "dataset") holdouts.push({ name: s.name.text, dataset: v.name, span: s.span });
+          else throw errors.badSetting(s.value.span, "holdout", `must be a share between 0 and 1, or other data; this is ${kindText(v)}`);
+          return;
+        }
+        case "let":
+          return bindLet(self, s, inner, ctx);
+        case "setting": {
+          if (s.name.text !== "rows") throw errors.unknownName(s.name.span, s.name.text, ["rows"]);
+          const v = evaluate(self, s.value, inner, ctx);
+          if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1) throw errors.badSetting(s.value.span, "rows", "must be a whole number, 1 or more");
+          rowCount = v.value;
+          return;
+        }
+        default:
+          s satisfies never;
+      }
+    });
+  }
+  const inline = [...columns.values()].find((c) => c.loader.kind === "inline");
+  if (inline && inline.loader.kind === "inline") rowCount ??= inline.loader.values.length / Math.max(1, inline.shape.reduce((a, b) => a * b, 1));
+  return { public: { name, rows, ...(rowCount !== undefined ? { rowCount } : {}), holdouts, windowed }, columns, fields, row, rows };
+}
+function fieldFormula(
+  self: Interpreter,
+  s: ast.Field,
+  of: { name: string; rows: Dim; row: Source; columns: Map<string, Column>; dtype: DType; shape: number[]; range: [number, number] | undefined; ctx: Context; scope: Scope },
+): { node: Node; windowed: boolean } {
+  let windowed = false;
+  let count = 0;
+  /** A raw column and its value at one row. */
+  const column = (loader: Loader, shape: readonly number[], dtype: DType, span: Span, bare: boolean): Node => {
+    const name = `${of.name}.${s.name.text}${count++ ? `.${count}` : ""}`;
+    const known = loader.kind === "idx" ? ([0, 256] as const) : bare && of.range ? of.range : loader.kind === "inline" && dtype === "i32" ? ([Math.min(...loader.values), Math.max(...loader.values) + 1] as const) : undefined;
+    const rawType: DType = loader.kind === "idx" ? "i32" : dtype;
+    const range = known && rawType === "i32" ? { low: known[0], high: known[1] - 1 } : undefined;
+    const extents: Extent[] = loader.kind === "chars" ? [dim(`characters.${name}`)] : [of.rows, ...shape];
+    const raw = source({ role: "input", path: `data.${name}`, shape: extents, dtype: rawType, ...(range ? { range } : rawType === "i32" ? { range: { low: -2147483648, high: 2147483647 } } : {}), span, label: name });
+    const storage: Storage = rawType === "i32" && known && known[0] >= 0 && known[1] <= 256 && loader.kind !== "host" && loader.kind !== "inline" ? "u8" : rawType;
+    of.columns.set(name, { name, source: raw, loader, storage, shape, ...(known ? { range: known } : {}), span });
+    const at = load(of.row, []) as Integer;
+    if (loader.kind === "chars") {
+      windowed = true;
+      const k = variable(loader.window, "k");
+      return compute([k], undefined, load(raw, [iadd(at, k)]), { span });
+    }
+    const axes = axesOf(shape);
+    const element = load(raw, [at, ...indicesOf(axes)]);
+    return compute(axes, undefined, dtype === "f32" ? toF32(element) : element, { span });
+  };
+  const value = loadersOf(s.value);
+  const bare = value.kind === "bare";
+  const shapeOfLoader = (loader: Loader): number[] => {
+    const total = of.shape.reduce((a, b) => a * b, 1);
+    switch (loader.kind) {
+      case "csv": {
+        const n = Array.isArray(loader.columns) ? loader.columns.length : (loader.columns as { from: number; to: number }).to - (loader.columns as { from: number; to: number }).from;
+        return of.shape.length === 0 && n === 1 ? [] : [n];
+      }
+      case "chars": return [loader.window]; // prettier-ignore
+      case "tokens": return [loader.pad]; // prettier-ignore
+      case "token_count": return []; // prettier-ignore
+      case "idx": return of.shape.length ? [total] : []; // prettier-ignore
+      default: return of.shape; // prettier-ignore
+    } // prettier-ignore
+  };
+  const ctx = of.ctx;
+  // a list of rows, written in the file
+  if (s.value.kind === "list" && s.value.elements.length && isRows(s.value, of.shape.length)) {
+    const values: number[] = [];
+    const flat = (e: ast.Expr): void => {
+      if (e.kind === "list") e.elements.forEach(flat);
+      else {
+        const v = evaluate(self, e, of.scope, ctx);
+        if (v.kind !== "number") throw errors.wrongKind(e.span, "a number", kindText(v));
+        values.push(v.value);
+      }
+    };
+    s.value.elements.forEach(flat);
+    const size = of.shape.reduce((a, b) => a * b, 1);
+    if (values.length !== size * s.value.elements.length) throw errors.shapeMismatch(s.value.span, `the field ${s.name.text}`, `${size} numbers a row`, `${values.length / s.value.elements.length}`);
+    return { node: column({ kind: "inline", values }, of.shape, of.dtype, s.span, true), windowed };
+  }
+  // loaders become values while the formula is evaluated
+  const hook = (v: Value, span: Span): Value => (v.kind === "loader" ? tensor(column(v.loader.kind === "host" && !v.loader.name ? { kind: "host", name: s.name.text } : v.loader, shapeOfLoader(v.loader), of.dtype, span, bare)) : v);
+  const node = evaluateField(self, s.value, of.scope, ctx, hook);
+  const v = hook(node, s.value.span);
+  let result = asTensor(isPlain(v) ? tensor(compute([], undefined, plain(v, of.dtype))) : v, s.value.span, of.dtype);
+  const flat = result.shape.reduce<number>((a, b) => a * (b as number), 1);
+  if (bare && (result.shape.length !== of.shape.length || result.shape.some((n, d) => n !== of.shape[d])) && flat === of.shape.reduce((a, b) => a * b, 1)) result = reshapeTo(result, of.shape);
+  return { node: result, windowed };
+}
+const reshapeTo = (x: Node, shape: readonly number[]): Node => reshapeNode(x, shape);
+const plain = (v: Extract<Value, { kind: "number" | "int" | "ratio" }>, dtype: DType) => plainScalar(v, dtype, undefined as unknown as Span);
+const isRows = (e: Extract<ast.Expr, { kind: "list" }>, rank: number): boolean => {
+  const depth = (x: ast.Expr): number => (x.kind === "list" && x.elements[0] ? 1 + depth(x.elements[0]) : 0);
+  const numeric = (x: ast.Expr): boolean => x.kind === "number" || (x.kind === "unary" && numeric(x.operand)) || (x.kind === "list" && x.elements.every(numeric));
+  return depth(e) === rank + 1 && numeric(e);
+};
+/** Is the formula a loader alone? Then a declared range is the column's own. */
+function loadersOf(e: ast.Expr): { kind: "bare" | "formula" } {
+  return { kind: e.kind === "call" && e.callee.kind === "name" && ["csv", "npy", "idx", "chars", "tokens", "token_count", "host"].includes(e.callee.text) ? "bare" : "formula" };
+}
+/** Evaluates a formula whose loaders are replaced by columns: operands of operators, pipes and calls. */
+function evaluateField(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Context, hook: (v: Value, span: Span) => Value): Value {
+  const named = new Scope(scope);
+  let n = 0;
+  const rewrite = (x: ast.Expr): ast.Expr => {
+    switch (x.kind) {
+      case "call":
+        if (loadersOf(x).kind === "bare") {
+          const name = `%loader${n++}`;
+          named.bind(name, hook(evaluate(self, x, scope, ctx), x.span));
+          return { kind: "name", text: name, span: x.span };
+        }
+        return { ...x, callee: rewrite(x.callee), args: x.args.map((a) => ({ ...a, value: rewrite(a.value) })) };
+      case "binary": return { ...x, left: rewrite(x.left), right: rewrite(x.right) }; // prettier-ignore
+      case "unary": return { ...x, operand: rewrite(x.operand) }; // prettier-ignore
+      case "paren": return { ...x, value: rewrite(x.value) }; // prettier-ignore
+      case "list": return { ...x, elements: x.elements.map(rewrite) }; // prettier-ignore
+      case "index": return { ...x, operand: rewrite(x.operand) }; // prettier-ignore
+      case "if": return { ...x, then: rewrite(x.then), else: rewrite(x.else) }; // prettier-ignore
+      case "for": case "reduce": return { ...x, body: rewrite(x.body) }; // prettier-ignore
+      default: return x; // prettier-ignore
+    } // prettier-ignore
+  };
+  return evaluate(self, rewrite(e), named, ctx);
+}
+/** `digits.x` outside of training: the column over all rows of the dataset. */
+function wholeColumn(self: Interpreter, d: DatasetState, name: string, span: Span): Node {
+  const field = d.fields.find((f) => f.name === name);
+  if (!field) throw errors.unknownName(span, name, d.fields.map((f) => f.name));
+  // the training rows, in any order: the runtime gives their numbers
+  const index = trainingRows(d);
+  const node = overRows(field.formula(), d.row, index.rows, (b) => load(index.source, [b]) as Integer);
+  return withRange(node, field.public.range);
+}
+const trainingRowSources = new WeakMap<DatasetState, { source: Source; rows: Dim }>();
+export function trainingRows(d: DatasetState): { source: Source; rows: Dim } {
+  let found = trainingRowSources.get(d);
+  if (!found) {
+    const rows = dim(`training.${d.public.name}`);
+    found = { rows, source: source({ role: "input", path: `data.${d.public.name}.training`, shape: [rows], dtype: "i32", range: d.row.range }) };
+    trainingRowSources.set(d, found);
+  }
+  return found;
+}
+/** The node with a declared range (checked where the data enter). */
+function withRange(node: Node, range: Range | undefined): Node {
+  if (range && node.dtype === "i32" && node.kind === "compute") (node as { range?: Range }).range = range;
+  return node;
+}
+
+// ---------------------------------------------------------------- train blocks
+
+interface TrainSettings {
+  batch: number;
+  accumulate: number;
+  shuffle: boolean;
+  seed: number;
+  epochs?: number;
+  steps?: number;
+  evaluateEvery?: number;
+  stop?: TrainProgram["stop"];
+  save?: TrainProgram["save"];
+  load: { path: string; into?: string }[];
+}
+function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datasets: Map<string, DatasetState>, seed: Source, options: ElaborateOptions, attempt: Attempt): TrainProgram {
+  const name = item.name.text;
+  const owner = (trainInstance(self, item, scope) as Extract<Value, { kind: "instance" }>).instance;
+  const settings: TrainSettings = { batch: 1, accumulate: 1, shuffle: true, seed: 0, load: [] };
+  const plainContext = baseContext(seed, ambientScope(false));
+  const whole = (v: Value, span: Span, what: string): number => {
+    if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1) throw errors.badSetting(span, what, `must be a whole number, 1 or more; this is ${v.kind === "number" ? v.value : kindText(v)}`);
+    return v.value;
+  };
+  let data: DatasetState | undefined;
+  if (item.on) {
+    const on = item.on;
+    const callee = on.kind === "call" ? on.callee : on;
+    const v = evaluate(self, callee, scope, plainContext);
+    if (v.kind !== "dataset") throw errors.wrongKind(callee.span, "a data block", kindText(v));
+    data = datasets.get(v.name);
+    if (!data) throw errors.unknownName(callee.span, v.name, datasets.keys());
+    for (const a of on.kind === "call" ? on.args : []) {
+      const key = a.name?.text ?? "batch";
+      if (key === "batch" && a.value.kind === "name" && a.value.text === "all") {
+        const rows = options.rows?.[v.name] ?? (data.public.rowCount !== undefined ? trainingCount(data) : undefined);
+        if (rows === undefined) throw errors.badSetting(a.span, "batch", "`all` needs the number of rows, which is read from the data; compile with the command line, or give `rows`");
+        settings.batch = rows;
+      } else {
+        const value = evaluate(self, a.value, scope, plainContext);
+        if (key === "batch") settings.batch = whole(value, a.span, "batch");
+        else if (key === "seed") settings.seed = value.kind === "number" ? value.value : 0;
+        else if (key === "shuffle") settings.shuffle = knownBool(value) ?? true;
+        else throw errors.unknownName(a.span, key, ["batch", "seed", "shuffle"]);
+      }
+    }
+  }
+  // settings first: they say how much a step reads
+  for (const s of item.statements) if (s.kind === "setting") attempt(() => trainSetting(self, s, scope, plainContext, settings, owner));
+  if (options.set) for (const key of ["epochs", "steps", "accumulate", "batch"] as const) {
+    const given = options.set[key];
+    if (given === undefined) continue;
+    settings[key] = Number(given);
+    if (key === "steps") delete settings.epochs;
+    if (key === "epochs") delete settings.steps;
+  } // prettier-ignore
+  if (options.seed !== undefined) settings.seed = options.seed;
+  if (settings.epochs === undefined && settings.steps === undefined) throw errors.badSetting(item.name.span, `the train block ${name}`, "needs `epochs` or `steps`", "write epochs: 10");
+  if (settings.epochs !== undefined && !data) throw errors.badSetting(item.name.span, `the train block ${name}`, "has `epochs` but no data", "write steps: n");
+  const { batch, accumulate } = settings;
+  const window = ringWindow(batch * accumulate);
+  const total = batch * accumulate;
+
+  const counter = source({ role: "state", path: `${name}.step`, shape: [], dtype: "i32", range: { low: 0, high: 2147483647 }, label: "step" });
+  self.states.set(counter.path, { source: counter, initial: compute([], undefined, integer(0)), span: item.span, kind: "counter" });
+  const host = new Map<string, Source>();
+  const hostScalar = (path: string, dtype: DType = "f32"): Source => {
+    let found = host.get(path);
+    if (!found) host.set(path, (found = path === "seed" ? seed : source({ role: "input", path: `${name}.${path}`, shape: [], dtype, ...(dtype === "i32" ? { range: { low: 0, high: 2147483647 } } : {}), label: path })));
+    return found;
+  };
+  const step = load(counter, []) as Integer;
+  const index = data && source({ role: "input", path: `${name}.index`, shape: [window, total], dtype: "i32", range: data.row.range, label: "index" });
+
+  const ambientOf = (training: boolean, batchSize: Extent): Scope => {
+    const ambient = ambientScope(training);
+    ambient.bind("step", { kind: "int", value: step });
+    ambient.bind("steps", tensor(hostScalar("steps")));
+    ambient.bind("epochs", tensor(hostScalar("epochs")));
+    ambient.bind("epoch", { kind: "lazy", force: () => ({ kind: "int", value: load(hostScalar("epoch", "i32"), []) as Integer }) });
+    ambient.bind("batch", int(typeof batchSize === "number" ? integer(batchSize) : batchSize));
+    ambient.bind("seed", { kind: "int", value: load(seed, []) as Integer });
+    ambient.bind("measured", { kind: "lazy", force: () => tensor(compute([], undefined, notZero(load(hostScalar("measured", "i32"), []) as Integer))) });
+    for (const h of data?.public.holdouts ?? []) for (const m of metricNames(item)) ambient.bind(`${h.name}.${m}`, { kind: "lazy", force: () => tensor(hostScalar(`${h.name}.${m}`)) });
+    return ambient;
+  };
+
+  // ---- the step
+  const group: OptimizerGroup[] = [];
+  const columns: { name: string; node: Node }[] = [];
+  const outputs: { name: string; node: Node }[] = [];
+  let lossNode: Node | undefined;
+  const context = (part: number): Context => ({
+    ...baseContext(seed, ambientOf(true, batch)), training: true, writes: true, instance: owner, current,
+    step: accumulate === 1 ? step : iaddPart(step, accumulate, part),
+    draws: { count: 0, path: name },
+  }); // prettier-ignore
+  const current = new Map<Source, Node>();
+  const fieldsAt = (target: Scope, part: number): void => {
+    if (!data || !index) return;
+    for (const f of data.fields) {
+      const node = overRows(f.formula(), data.row, batch, (b) => load(index, [modulo(step, window), iadd(b, part * batch)]) as Integer);
+      if (!node.label && node.kind === "compute") (node as { label?: string }).label = f.name;
+      target.bind(f.name, tensor(withRange(node, f.public.range)));
+    }
+  };
+  // statements before the first `minimize` are evaluated once per accumulated part; the usual case is one part
+  const parts = Array.from({ length: accumulate }, (_, part) => {
+    const local = new Scope(scope);
+    fieldsAt(local, part);
+    return { scope: new Scope(local), ctx: context(part) };
+  });
+  const updatedParameters: { name: string; before: Node }[] = [];
+  let lines = 0;
+  for (const s of item.statements) {
+    attempt(() => {
+      switch (s.kind) {
+        case "let":
+          for (const p of parts) {
+            try {
+              bindLet(self, s, p.scope, p.ctx);
+            } catch (error) {
+              for (const n of s.names) if (p.scope.own(n.text) === undefined) p.scope.bind(n.text, { kind: "lazy", force: quiet });
+              throw error;
+            }
+          }
+          return;
+        case "state":
+          for (const p of parts) declareState(self, s, p.scope, p.ctx);
+          return;
+        case "next":
+          runTrainNext(self, s, parts[parts.length - 1]!.scope, parts[parts.length - 1]!.ctx, owner);
+          return;
+        case "metric": {
+          const values = parts.map((p) => asTensor(evaluate(self, s.value, p.scope, { ...p.ctx, writes: false, declared: "metric" }), s.value.span));
+          if (values[0]!.shape.length === 0) {
+            const asNumbers = values.map((v) => (v.dtype === "f32" ? v : compute([], undefined, toF32(load(v, [])))));
+            columns.push({ name: s.name.text, node: averaged(asNumbers) });
+          } else outputs.push({ name: s.name.text, node: values[values.length - 1]! });
+          return;
+        }
+        case "minimize": {
+          lines += 1;
+          const losses = parts.map((p) => {
+            const v = asTensor(evaluate(self, s.value, p.scope, p.ctx), s.value.span, "f32");
+            if (v.shape.length || v.dtype !== "f32") throw errors.notScalar(s.value.span, "an objective", errors.typeText(v.dtype, v.shape));
+            return v;
+          });
+          for (const u of updatedParameters) if (losses.some((l) => dependsOutsideStop(l, u.before))) throw errors.staleValue(s.value.span, u.name);
+          if (!lossNode) lossNode = averaged(losses);
+          const made = minimizeLine(self, s, losses, parts.map((p) => p.ctx), parts[0]!.scope, current, name, lines, step);
+          group.push(...made.groups);
+          updatedParameters.push(...made.updated);
+          return;
+        }
+        case "setting":
+          return;
+        default:
+          s satisfies never;
+      }
+    });
+  }
+  if (!lossNode && lines > 0) throw new errors.Quiet();
+  if (!lossNode) throw errors.badSetting(item.name.span, `the train block ${name}`, "minimizes nothing", "write minimize e by adam(lr: 1e-3)");
+  columns.unshift({ name: "loss", node: lossNode });
+
+  // ---- ring and counter
+  const ring = source({ role: "state", path: `${name}.ring`, shape: [window, columns.length], dtype: "f32", label: "ring" });
+  self.states.set(ring.path, { source: ring, initial: zeros(ring.shape), span: item.span, kind: "counter" });
+  const [w, c] = [variable(window, "w"), variable(columns.length, "c")];
+  let element = load(columns[0]!.node, []);
+  for (let i = 1; i < columns.length; i++) element = select(equal(c, i), load(columns[i]!.node, []), element);
+  const row = window === 1 ? integer(0) : w;
+  current.set(ring, compute([w, c], undefined, select(equal(row, modulo(step, window)), element, load(ring, [row, columns.length === 1 ? integer(0) : c])), { label: "ring" }));
+  current.set(counter, compute([], undefined, iadd(step, 1), { label: "step" }));
+
+  // states that nothing else reads are left out: a momentum of 0 has no buffer
+  const kept = liveUpdates(current, [...columns.map((x) => x.node), ...outputs.map((o) => o.node)], self);
+  for (const [path, s] of [...self.states]) if (s.kind === "optimizer" && path.startsWith(`${name}.`) && !kept.has(s.source)) self.states.delete(path);
+  const stepProgram = program(`${name}.step`, outputs, [...kept].map(([target, value]) => ({ target, value })));
+
+  // ---- initial values of everything that the step touches
+  const reached = new Set<Source>();
+  for (const n of topological([...stepProgram.updates.map((u) => u.value), ...stepProgram.updates.map((u) => u.target), ...outputs.map((o) => o.node)])) if (n.kind === "source" && (n.role === "parameter" || n.role === "state")) reached.add(n);
+  for (const p of parametersOf(owner)) reached.add(p);
+  const all = [...self.parameters.values(), ...self.states.values()].filter((x) => reached.has(x.source));
+  const init = program(`${name}.init`, [], all.map((x) => ({ target: x.source, value: x.initial })));
+
+  // ---- evaluation over a split, as if it were one batch
+  const evaluation = data && attempt(() => evaluationOf(self, item, scope, data!, owner, name, ambientOf, seed, step));
+  const groups = group.map((g) => ({ ...g, members: g.members.map((m) => ({ ...m, states: m.states.filter((x) => kept.has(x)) })) }));
+  hostScalar("steps");
+  hostScalar("epochs");
+  return {
+    name, ...(data ? { dataset: data.public.name } : {}), batch, accumulate, shuffle: settings.shuffle, seed: settings.seed,
+    ...(settings.epochs !== undefined ? { epochs: settings.epochs } : {}), ...(settings.steps !== undefined ? { steps: settings.steps } : {}), window,
+    ...(settings.evaluateEvery !== undefined ? { evaluateEvery: settings.evaluateEvery } : {}), ...(settings.stop ? { stop: settings.stop } : {}), ...(settings.save ? { save: settings.save } : {}),
+    load: settings.load, ...(index ? { index } : {}), ring, columns: columns.map((x) => x.name), counter,
+    scalars: [{ name: "seed", source: seed }, ...[...host].filter(([path]) => path !== "seed").map(([path, s]) => ({ name: path, source: s }))],
+    init, step: stepProgram, groups, ...(evaluation ? { evaluation } : {}), span: item.span,
+  }; // prettier-ignore
+}
+const trainingCount = (d: DatasetState): number | undefined => {
+  const n = d.public.rowCount;
+  if (n === undefined) return undefined;
+  return n - d.public.holdouts.reduce((sum, h) => sum + (h.fraction !== undefined ? Math.round(h.fraction * n) : 0), 0);
+};
+const metricNames = (item: ast.Train): string[] => ["loss", ...item.statements.flatMap((s) => (s.kind === "metric" ? [s.name.text] : []))];
+const iaddPart = (step: Integer, accumulate: number, part: number): Integer => iadd(...Array.from({ length: accumulate }, () => step), part);
+const notZero = (e: Integer) => notScalarBool(equal(e, 0));
+function averaged(nodes: readonly Node[]): Node {
+  if (nodes.length === 1) return nodes[0]!;
+  return compute([], undefined, callScalar("div", nodes.map((n) => load(n, [])).reduce((a, b) => callScalar("add", a, b)), nodes.length));
+}
+/** Does the value reach `before` through anything but stop? */
+function dependsOutsideStop(root: Node, before: Node): boolean {
+  if (before.kind === "source") return false; // a parameter itself: reading it again below gives its new value
+  return gradient(root, [before])[0] !== undefined;
+}
+function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Context, settings: TrainSettings, owner: Instance): void {
+  const whole = (): number => {
+    const v = evaluate(self, s.value, scope, ctx);
+    if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1) throw errors.badSetting(s.value.span, s.name.text, "must be a whole number, 1 or more");
+    return v.value;
+  };
+  const callOf = (word: string): Extract<ast.Expr, { kind: "call" }> => {
+    if (s.value.kind !== "call" || s.value.callee.kind !== "name" || s.value.callee.text !== word) throw errors.badSetting(s.value.span, s.name.text, `is written ${word}(...)`);
+    return s.value;
+  };
+  const metricPath = (e: ast.Expr): string => {
+    if (e.kind === "member" && e.operand.kind === "name") return `${e.operand.text}.${e.name.text}`;
+    throw errors.badSetting(e.span, s.name.text, "names a measured value, as valid.loss");
+  };
+  const mode = (metric: string): "min" | "max" => (/\.(loss|mae|rmse|mse|error|off|perplexity)/.test(metric) ? "min" : "max");
+  switch (s.name.text) {
+    case "epochs": settings.epochs = whole(); return; // prettier-ignore
+    case "steps": settings.steps = whole(); return; // prettier-ignore
+    case "accumulate": settings.accumulate = whole(); return; // prettier-ignore
+    case "evaluate": settings.evaluateEvery = whole(); return; // prettier-ignore
+    case "seed": {
+      const v = evaluate(self, s.value, scope, ctx);
+      if (v.kind !== "number" || !Number.isInteger(v.value)) throw errors.badSetting(s.value.span, "seed", "must be a whole number");
+      settings.seed = v.value;
+      return;
+    }
+    case "stop": {
+      const call = callOf("stalled");
+      const patience = call.args.find((a) => a.name?.text === "patience");
+      const metric = metricPath(call.args[0]!.value);
+      const n = patience && evaluate(self, patience.value, scope, ctx);
+      settings.stop = { metric, patience: n?.kind === "number" ? n.value : 3, mode: mode(metric) };
+      return;
+    }
+    case "save": {
+      if (s.value.kind === "string") {
+        settings.save = { path: s.value.value, mode: "min" };
+        return;
+      }
+      const call = callOf("best");
+      const path = call.args[1]?.value;
+      const metric = metricPath(call.args[0]!.value);
+      if (path?.kind !== "string") throw errors.badSetting(s.value.span, "save", 'is written best(valid.acc, "file.safetensors")');
+      settings.save = { metric, path: path.value, mode: mode(metric) };
+      return;
+    }
+    case "load": {
+      const call = callOf("from");
+      const path = call.args[0]?.value;
+      const into = call.args.find((a) => a.name?.text === "into")?.value;
+      if (path?.kind !== "string") throw errors.badSetting(s.value.span, "load", 'is written from("file.safetensors", into: net)');
+      settings.load.push({ path: path.value, ...(into ? { into: into.span.file.text.slice(into.span.start, into.span.end) } : {}) });
+      return;
+    }
+    default:
+      throw errors.unknownName(s.name.span, s.name.text, ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"]);
+  } // prettier-ignore
+}
+/** `next` of a train block: states by name; an instance bound as a state takes a bundle. */
+function runTrainNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context, owner: Instance): void {
+  const values = s.assignments.map((a) => ({ name: a.name, span: a.value.span, value: evaluate(self, a.value, scope, ctx) }));
+  for (const { name, span, value } of values) {
+    scope.get(name.text, name.span);
+    const held = owner.states.get(name.text);
+    if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
+    ctx.current.set(held, fitTo(held, value, span, name.text));
+  }
+}
+
+/** One `minimize`: gradient, the optimizer chain for every parameter, and the new parameters. */
+function minimizeLine(
+  self: Interpreter, s: ast.Minimize, losses: readonly Node[], contexts: readonly Context[], scope: Scope, current: Map<Source, Node>, train: string, line: number, step: Integer,
+): { groups: OptimizerGroup[]; updated: { name: string; before: Node }[] } {
+  const ctx = contexts[0]!;
+  const claimed = new Set<Source>();
+  const clauses = s.clauses.map((clause) => {
+    const by = evaluate(self, clause.by, scope, { ...ctx, writes: true });
+    if (by.kind !== "optimizers") throw errors.wrongKind(clause.by.span, "an optimizer", kindText(by), "write by adam(lr: 1e-3)");
+    let wanted: Source[] | undefined;
+    if (clause.wrt) {
+      wanted = [];
+      const parts = clause.wrt.kind === "tuple" ? clause.wrt.elements : [clause.wrt];
+      for (const e of parts) {
+        const v = evaluate(self, e, scope, ctx);
+        if (v.kind === "instance") wanted.push(...parametersOf(v.instance));
+        else if (v.kind === "list") for (const x of v.elements) wanted.push(...(x.kind === "instance" ? parametersOf(x.instance) : []));
+        else {
+          const node = asTensor(v, e.span);
+          const p = [...self.parameters.values()].find((x) => (current.get(x.source) ?? x.source) === node);
+          if (!p) throw errors.wrongKind(e.span, "a model, a layer's instance or a parameter", kindText(v));
+          wanted.push(p.source);
+        }
+      }
+      for (const p of wanted) claimed.add(p);
+    }
+    const every = clause.every && evaluate(self, clause.every, scope, ctx);
+    if (every && (every.kind !== "number" || every.value < 1)) throw errors.badSetting(clause.every!.span, "every", "must be a whole number, 1 or more");
+    return { clause, chain: by.chain, wanted, every: every?.kind === "number" ? every.value : 1 };
+  });
+  const reached = reachedParameters(losses, self, current);
+  const nodesOf = (p: Source): Node => current.get(p) ?? p;
+  const all = [...new Set(clauses.flatMap((c) => c.wanted ?? reached.filter((p) => !claimed.has(p))))];
+  // one gradient for all clauses; averaged over accumulated parts
+  const found = losses.map((loss) => gradient(loss, all.map(nodesOf)));
+  const gradients = new Map<Source, Node>();
+  all.forEach((p, i) => {
+    const parts = found.map((g) => g[i]).filter((g): g is Node => g !== undefined);
+    if (!parts.length) return;
+    const sum = sumNodes(parts);
+    if (losses.length === 1) return void gradients.set(p, sum);
+    const axes = axesOf(sum.shape);
+    gradients.set(p, compute(axes, undefined, callScalar("div", load(sum, indicesOf(axes)), losses.length)));
+  });
+  for (const [p, g] of gradients) if (!g.label && g.kind === "compute") (g as { label?: string }).label = `d_${p.path}`;
+  const groups: OptimizerGroup[] = [];
+  const updated: { name: string; before: Node }[] = [];
+  clauses.forEach(({ clause, chain, wanted, every }, k) => {
+    const own = (wanted ?? reached.filter((p) => !claimed.has(p))).filter((p) => gradients.has(p));
+    if (!own.length) throw errors.noDependence(clause.wrt?.span ?? s.value.span, clause.wrt ? clause.wrt.span.file.text.slice(clause.wrt.span.start, clause.wrt.span.end) : "any parameter");
+    const prefix = `${train}.minimize${line}${clauses.length > 1 ? `.${k + 1}` : ""}`;
+    const result = runChain(self, chain, own, gradients, nodesOf, ctx, prefix, every, step, current);
+    const members = own.map((p) => {
+      const before = nodesOf(p);
+      const axes = axesOf(p.shape);
+      let next = callScalar("sub", load(before, indicesOf(axes)), load(result.steps.get(p)!, indicesOf(axes)));
+      if (every > 1) next = select(equal(modulo(step, every), every - 1), next, load(before, indicesOf(axes)));
+      const node = compute(axes, undefined, next, { label: p.path });
+      updated.push({ name: p.path, before });
+      return { parameter: p, gradient: gradients.get(p)!, states: result.states.get(p) ?? [], updated: node };
+    });
+    for (const m of members) current.set(m.parameter, m.updated);
+    groups.push({ name: prefix, members });
+  });
+  return { groups, updated };
+}
+/** Parameters that the losses depend on, in order of their making. */
+function reachedParameters(losses: readonly Node[], self: Interpreter, current: ReadonlyMap<Source, Node>): Source[] {
+  const now = new Map<Node, Source>([...self.parameters.values()].map((p) => [current.get(p.source) ?? p.source, p.source]));
+  const found = new Set<Source>();
+  for (const x of topological([...losses], (n) => now.has(n))) {
+    const p = now.get(x);
+    if (p) found.add(p);
+  }
+  return [...self.parameters.values()].map((p) => p.source).filter((p) => found.has(p));
+}
+/** The chain of optimizers: each gets (p, g) for every parameter of the line; its result is the next one's g. */
+function runChain(
+  self: Interpreter, chain: readonly OptimizerValue[], parameters: readonly Source[], gradients: ReadonlyMap<Source, Node>, nodeOf: (p: Source) => Node, ctx: Context, prefix: string, every: number, step: Integer, current: Map<Source, Node>,
+): { steps: Map<Source, Node>; states: Map<Source, Source[]> } {
+  let g = new Map(parameters.map((p) => [p, gradients.get(p)!]));
+  const states = new Map<Source, Source[]>();
+  const own = every === 1 ? step : (floorDivBy(step, every));
+  chain.forEach((o, position) => {
+    const d = o.declaration;
+    const [pName, gName] = d.params.map((x) => x.name.text);
+    const ambient = new Scope(ctx.ambient);
+    ambient.bind("step", { kind: "int", value: own });
+    const bindingOf = (p: Source): { scope: Scope; holder: Instance } => {
+      const holder = newInstance(`${prefix}.${o.name}${chain.filter((x) => x.name === o.name).length > 1 ? position + 1 : ""}.${p.path}`, d as unknown as Instance["declaration"], o.scope);
+      const bound = bindParameters(self, d.name.text, d.params, [{ name: pName!, value: tensor(nodeOf(p)), span: d.span }, { name: gName!, value: tensor(g.get(p)!), span: d.span }], o.scope, d.span, ctx);
+      return { scope: bound.scope, holder };
+    };
+    const bindings = new Map(parameters.map((p) => [p, bindingOf(p)]));
+    // `sum over params: e` looks at the same expression for every parameter of the line
+    const eachCache = new Map<ast.Expr, Value[]>();
+    const params: OptimizerParams = {
+      each: (body) => {
+        let known = eachCache.get(body);
+        if (!known) {
+          known = parameters.map((p) => evaluate(self, body, bindings.get(p)!.scope, { ...ctx, ambient, params }));
+          eachCache.set(body, known);
+        }
+        return known;
+      },
+    };
+    const next = new Map<Source, Node>();
+    for (const p of parameters) {
+      const { scope, holder } = bindings.get(p)!;
+      const inner: Context = { ...ctx, ambient, instance: holder, writes: true, current, declared: undefined, params, draws: { count: 0, path: holder.path } };
+      const value = d.body.kind === "expression" ? evaluate(self, d.body.value, scope, inner) : optimizerBody(self, d.body, new Scope(scope), inner, holder);
+      const fitted = fitTo({ shape: p.shape, dtype: "f32" }, value, d.span, d.name.text);
+      next.set(p, fitted);
+      states.set(p, [...(states.get(p) ?? []), ...holder.states.values()]);
+      if (every > 1) for (const held of holder.states.values()) {
+        const now = current.get(held);
+        if (!now) continue;
+        const axes = axesOf(held.shape);
+        current.set(held, compute(axes, undefined, select(equal(modulo(step, every), every - 1), load(now, indicesOf(axes)), load(held, indicesOf(axes)))));
+      }
+    }
+    g = next;
+  });
+  return { steps: g, states };
+}
+/** An optimizer's block: its states belong to the parameter. */
+function optimizerBody(self: Interpreter, block: ast.Block, scope: Scope, ctx: Context, holder: Instance): Value {
+  for (const s of block.statements) {
+    if (s.kind === "state") {
+      const force = (): Value => {
+        const held = stateOf(self, s, scope, ctx, holder, `${holder.path}.${s.name.text}`, "optimizer");
+        return tensor(ctx.current.get(held) ?? held);
+      };
+      force();
+      scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
+    } else {
+      const outcome = runStatements(self, [s], scope, ctx);
+      if (outcome.kind === "returned") return outcome.value;
+    }
+  }
+  throw errors.misplaced(block.span, "an optimizer without `return`", "here");
+}
+/** Updates whose target something reads: outputs, or other live updates, or parameters and layer state (which a checkpoint keeps). */
+function liveUpdates(current: ReadonlyMap<Source, Node>, outputs: readonly Node[], self: Interpreter): Map<Source, Node> {
+  const optional = new Set([...self.states.values()].filter((s) => s.kind === "optimizer").map((s) => s.source));
+  const live = new Set<Source>();
+  const queue: Node[] = [...outputs];
+  for (const [target, value] of current) if (!optional.has(target)) {
+    live.add(target);
+    queue.push(value);
+  } // prettier-ignore
+  const seen = new Set<Node>();
+  while (queue.length) {
+    const x = queue.pop()!;
+    if (seen.has(x)) continue;
+    seen.add(x);
+    if (x.kind === "source" && optional.has(x) && !live.has(x)) {
+      live.add(x);
+      const value = current.get(x);
+      if (value) queue.push(value);
+    }
+    queue.push(...inputs(x));
+  }
+  return new Map([...current].filter(([target, value]) => live.has(target) && value !== target));
+}
+
+function program(name: string, outputs: readonly { name: string; node: Node }[], updates: readonly { target: Source; value: Node }[]): GraphProgram {
+  const sources = new Set<Source>();
+  for (const n of topological([...outputs.map((o) => o.node), ...updates.map((u) => u.value)])) if (n.kind === "source" && n.role !== "constant" && n.role !== "carry") sources.add(n);
+  return { name, inputs: [...sources], dims: dimsOf([...sources].map((s) => s.shape).flat()), outputs, updates };
+}
+const dimsOf = (extents: readonly Extent[]): Dim[] => {
+  const found = new Set<Dim>();
+  for (const n of extents) {
+    if (typeof n === "number") continue;
+    if (n.kind === "dim") found.add(n);
+    else for (const [atom] of n.terms) if (atom.kind === "dim") found.add(atom);
+  }
+  return [...found];
+};
+export { program as graphProgram };
+
+/** Loss and metrics over rows of a split: the block again, with `training` false and as many rows as there are. */
+function evaluationOf(
+  self: Interpreter, item: ast.Train, scope: Scope, data: DatasetState, owner: Instance, name: string, ambientOf: (training: boolean, batch: Extent) => Scope, seed: Source, step: Integer,
+): TrainProgram["evaluation"] {
+  const rows = dim("rows");
+  const index = source({ role: "input", path: `${name}.evaluate.index`, shape: [rows], dtype: "i32", range: data.row.range, label: "index" });
+  const inner = new Scope(scope);
+  for (const f of data.fields) inner.bind(f.name, { kind: "lazy", force: once(() => tensor(withRange(overRows(f.formula(), data.row, rows, (b) => load(index, [b]) as Integer), f.public.range))) });
+  const block = new Scope(inner);
+  const ctx: Context = { ...baseContext(seed, ambientOf(false, rows)), instance: owner, step, draws: { count: 0, path: `${name}.evaluate` } };
+  const outputs: { name: string; node: Node }[] = [];
+  let first = true;
+  for (const s of item.statements) {
+    if (s.kind === "let") {
+      const bind = once(() => {
+        const own = new Scope(block);
+        bindLet(self, s, own, ctx);
+        return own;
+      });
+      for (const n of s.names) block.bind(n.text, { kind: "lazy", force: () => bind().own(n.text)! }, n.span);
+    } else if (s.kind === "state") declareState(self, s, block, ctx);
+    else if (s.kind === "minimize" && first) {
+      first = false;
+      outputs.unshift({ name: "loss", node: asTensor(evaluate(self, s.value, block, ctx), s.value.span, "f32") });
+    } else if (s.kind === "metric") outputs.push({ name: s.name.text, node: asTensor(evaluate(self, s.value, block, { ...ctx, declared: "metric" }), s.value.span) });
+  }
+  return splitEvaluation(outputs, index, rows, name, program);
+}
+const once = <T>(f: () => T): (() => T) => {
+  let known: { value: T } | undefined;
+  return () => (known ??= { value: f() }).value;
+};
+
+// ---------------------------------------------------------------- exports
+
+function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: Source): ExportProgram {
+  const inner = new Scope(scope);
+  const ambient = ambientScope(false);
+  ambient.bind("seed", { kind: "int", value: load(seed, []) as Integer });
+  const ctx: Context = { ...baseContext(seed, ambient), draws: { count: 0, path: item.name.text } };
+  const inputsOf: { name: string; source: Source; default?: number }[] = [];
+  // free dims are run-time, in any order of parameters
+  const free = (e: ast.Expr): string | undefined => (e.kind === "name" && /^[A-Z]/.test(e.text) ? e.text : e.kind === "binary" && e.operator === "<=" && e.left.kind === "name" && /^[A-Z]/.test(e.left.text) ? e.left.text : undefined);
+  for (const p of item.params) {
+    if (p.type?.kind !== "tensor_type") continue;
+    for (const d of p.type.dims ?? []) {
+      const name = d.kind === "dim" ? free(d.value) : undefined;
+      if (name && inner.find(name) === undefined) inner.bind(name, int(dim(name)));
+    }
+  }
+  for (const p of item.params) {
+    if (p.type?.kind !== "tensor_type") throw errors.wrongKind(p.span, "a tensor's type", p.type ? typeSource(p.type) : "none", "the inputs of an export have types: x: f32[B, 4]");
+    const dtype = p.type.element.text as DType;
+    if (dtype !== "f32" && dtype !== "i32" && dtype !== "bool") throw errors.wrongKind(p.type.span, "f32, i32 or bool", typeSource(p.type));
+    const shape = (p.type.dims ?? []).map((d): Extent => {
+      if (d.kind === "spread") throw errors.wrongKind(d.span, "axes by name", `...${d.name.text}`);
+      const name = free(d.value);
+      return extentValue(name ? inner.get(name, d.span) : evaluate(self, d.value, inner, ctx), d.span);
+    });
+    let range: Range | undefined;
+    if (p.type.range) {
+      const r = evaluate(self, p.type.range, inner, ctx);
+      if (r.kind !== "range") throw errors.wrongKind(p.type.range.span, "a range", kindText(r));
+      const last = iadd(r.end, -1);
+      range = { low: constantOf(r.low) ?? 0, high: constantOf(last) ?? (last as Range["high"]) };
+    } else if (dtype === "i32") range = { low: -2147483648, high: 2147483647 };
+    const s = source({ role: "input", path: p.name.text, shape, dtype, ...(range ? { range } : {}), span: p.span, label: p.name.text });
+    let initial: number | undefined;
+    if (p.default) {
+      const v = evaluate(self, p.default, inner, ctx);
+      if (v.kind !== "number" && v.kind !== "bool") throw errors.wrongKind(p.default.span, "a number", kindText(v));
+      initial = Number(v.value);
+    }
+    inputsOf.push({ name: p.name.text, source: s, ...(initial !== undefined ? { default: initial } : {}) });
+    inner.bind(p.name.text, tensor(s), p.name.span);
+  }
+  let value = runBody(self, item.body, inner, ctx);
+  if (item.result) value = checkType(self, value, item.result, { scope: inner, dims: new Map(), spreads: new Map() }, `the result of ${item.name.text}`, item.span, ctx);
+  const results = value.kind === "tuple" ? value.elements : [value];
+  const outputs = results.flatMap((v, i) => {
+    const base = results.length === 1 ? item.name.text : `${item.name.text}.${i}`;
+    if (v.kind === "gradient" || v.kind === "instance") return parametersOf(v.instance).map((p) => ({ name: `${base}.${p.path}`, node: v.values?.get(p) ?? p }));
+    return [{ name: base, node: asTensor(v, item.span) }];
+  });
+  const made = program(item.name.text, outputs, []);
+  if (made.inputs.includes(seed)) inputsOf.push({ name: "seed", source: seed, default: 0 });
+  const dims = dimsOf([...made.inputs.flatMap((s) => s.shape), ...inputsOf.flatMap((i) => i.source.shape), ...outputs.flatMap((o) => o.node.shape)]);
+  return { name: item.name.text, program: { ...made, inputs: [...new Set([...inputsOf.map((i) => i.source), ...made.inputs])], dims }, inputs: inputsOf, outputs, span: item.span };
+}

@@ -1,0 +1,1287 @@
+// The interpreter: expressions to values. Tensor values are graph nodes, so elaboration and lowering are one pass: a function is inlined
+// by evaluating its body, a layer by evaluating it within its instance. Shapes are checked where they meet.
+import type * as ast from "../../grammar/ast.ts";
+import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
+import { gradient, zeros } from "../grad/grad.ts";
+import { compute, finalOf, scan as makeScan, source, stackOf } from "../graph/node.ts";
+import { extentText, shapeText } from "../graph/print.ts";
+import { and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
+import type { DType, Extent, Integer, Node, Scalar, Shape, Source, Variable } from "../graph/types.ts";
+import { functions } from "../scalar/table.ts";
+import { applyBuiltin, builtinNames, shapedNames } from "./builtins.ts";
+import * as errors from "./errors.ts";
+import { drawTensor, hashSite } from "./draws.ts";
+import { Scope } from "./scope.ts";
+import { axesOf, combine, divideByCount, elementwise, finishReducer, indicesOf, reducer } from "./tensors.ts";
+import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
+
+/** What differs between the programs made from one file. */
+export interface Context {
+  readonly training: boolean;
+  readonly seed: Source;
+  readonly step: Integer; // of the draws
+  readonly ambient: Scope; // training, step, batch, ... by program
+  /** Values of parameters and states that differ from their sources: updated in a train block, or replaced by a bundle. */
+  readonly current: Map<Source, Node>;
+  /** Are states written here? */
+  readonly writes: boolean;
+  readonly instance: Instance | undefined;
+  readonly frozen: boolean;
+  readonly stackPosition: string; // part of the key of instances
+  /** Loops around, outermost first: part of the element that a draw takes. */
+  readonly rounds: readonly { readonly step: Integer; readonly count: number }[];
+  readonly draws: { count: number; readonly path: string };
+  readonly declared: "metric" | "fn" | undefined; // may not construct
+  readonly params?: OptimizerParams; // inside an optimizer
+}
+/** `sum over params: e`: the expression for every parameter of the line. */
+export interface OptimizerParams {
+  readonly each: (body: ast.Expr, scope: Scope) => Value[];
+}
+
+export interface Interpreter {
+  readonly diagnostics: Diagnostic[];
+  readonly parameters: Map<string, { source: Source; initial: Node; span: Span }>;
+  readonly states: Map<string, { source: Source; initial: Node; span: Span; kind: "state" | "optimizer" | "counter" }>;
+  readonly models: Map<ast.ModelDeclaration, Instance>;
+  readonly calls: ast.Fn[]; // running, to find recursion
+  readonly seed: Source;
+  readonly initialContext: (path: string) => Context;
+  readonly dataset: (name: string, member: string, span: Span) => Value;
+}
+
+export function evaluate(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Context): Value {
+  switch (e.kind) {
+    case "number":
+      return number(e.value, /^\d+$/.test(e.text));
+    case "string":
+      return { kind: "string", value: e.value };
+    case "pattern":
+      return { kind: "pattern", pattern: e.pattern, text: e.text };
+    case "boolean":
+      return { kind: "bool", value: e.value };
+    case "name":
+      return lookup(e.text, e.span, scope, ctx);
+    case "paren":
+      return evaluate(self, e.value, scope, ctx);
+    case "tuple":
+      return { kind: "tuple", elements: e.elements.map((x) => evaluate(self, x, scope, ctx)) };
+    case "list":
+      return { kind: "list", elements: e.elements.map((x) => evaluate(self, x, scope, ctx)) };
+    case "unary":
+      return unary(e, evaluate(self, e.operand, scope, ctx));
+    case "binary":
+      return binary(self, e, scope, ctx);
+    case "call":
+      return callExpression(self, e, scope, ctx);
+    case "index":
+      return indexExpression(self, e, scope, ctx);
+    case "member":
+      return member(self, e, scope, ctx);
+    case "reduce":
+      return reduceExpression(self, e, scope, ctx);
+    case "for":
+      return forExpression(self, e, scope, ctx);
+    case "lambda":
+      return { kind: "lambda", params: e.params, body: e.body, scope };
+    case "if": {
+      const condition = evaluate(self, e.condition, scope, ctx);
+      const known = knownBool(condition);
+      if (known === undefined) throw errors.notCompileTime(e.condition.span, "the condition of `if`");
+      return evaluate(self, known ? e.then : e.else, scope, ctx);
+    }
+    case "stack":
+      return stackExpression(self, e, scope, ctx);
+    case "scan":
+    case "fold":
+      return loopExpression(self, e, scope, ctx);
+    default:
+      return e satisfies never;
+  }
+}
+export function knownBool(v: Value): boolean | undefined {
+  if (v.kind === "bool") return v.value;
+  if (v.kind === "scalar" && v.scalar.kind === "literal" && v.scalar.dtype === "bool") return v.scalar.value === 1;
+  return undefined;
+}
+function lookup(name: string, span: Span, scope: Scope, ctx: Context): Value {
+  const found = scope.find(name) ?? ctx.ambient.find(name);
+  if (found) return found;
+  if (functions.has(name) || builtinNames.has(name) || shapedNames.has(name)) return { kind: "builtin", name };
+  throw errors.unknownName(span, name, [...scope.names(), ...ctx.ambient.names(), ...builtinNames, ...shapedNames]);
+}
+
+// ---------------------------------------------------------------- operators
+
+function unary(e: Extract<ast.Expr, { kind: "unary" }>, v: Value): Value {
+  if (e.operator === "not") {
+    const known = knownBool(v);
+    if (known !== undefined) return { kind: "bool", value: !known };
+    return map1(v, e.span, (x) => combine("not", [x], e.span));
+  }
+  if (v.kind === "number") return number(-v.value, v.whole);
+  if (v.kind === "int") return int(imul(v.value, -1));
+  if (v.kind === "ratio") return { kind: "ratio", numerator: imul(v.numerator, -1), divisor: v.divisor };
+  if (v.kind === "distribution") return shiftDistribution(v, "*", number(-1), e.span);
+  if (v.kind === "instance" || v.kind === "gradient") return bundle("*", v, number(-1), e.span);
+  return map1(v, e.span, (x) => combine("*", [x, plainScalar(plainNumber(-1), x.dtype, e.span)], e.span));
+}
+const map1 = (v: Value, span: Span, f: (x: Scalar) => Scalar): Value =>
+  v.kind === "scalar" ? scalar(f(v.scalar)) : tensor(elementwise([asTensor(v, span)], [span], span, ([x]) => f(x!)));
+
+/** Elementwise over tensors, elements or plain numbers, which take the dtype of the others. */
+export function elementwiseValues(name: string, values: readonly Value[], spans: readonly Span[], span: Span, dtypeFrom = 0): Value {
+  const dtype = commonType(values.slice(dtypeFrom));
+  const typed = (v: Value, i: number): DType | undefined => (i < dtypeFrom ? undefined : dtype);
+  const elementary = values.some((v) => v.kind === "scalar" && v.scalar.variables.size > 0) || !values.some((v) => v.kind === "list" || (v.kind === "tensor" && v.node.shape.length > 0));
+  if (elementary && (values.some((v) => v.kind === "scalar") || values.every((v) => v.kind !== "tensor" && v.kind !== "list"))) {
+    return scalar(combine(name, values.map((v, i) => asScalarValue(v, spans[i]!, typed(v, i))), span));
+  }
+  const operands = values.map((v, i) => (isPlain(v) || v.kind === "bool" ? undefined : asTensor(v, spans[i]!, typed(v, i))));
+  const nodes = operands.filter((x): x is Node => x !== undefined);
+  const nodeSpans = spans.filter((_, i) => operands[i] !== undefined);
+  const node = elementwise(nodes, nodeSpans, span, (xs) => {
+    let at = 0;
+    return combine(name, values.map((v, i) => (operands[i] ? xs[at++]! : asScalarValue(v, spans[i]!, typed(v, i)))), span);
+  });
+  return tensor(node);
+}
+function commonType(values: readonly Value[]): DType | undefined {
+  for (const v of values) {
+    if (v.kind === "tensor" && v.node.dtype !== "bool") return v.node.dtype;
+    if (v.kind === "scalar" && v.scalar.dtype !== "bool") return v.scalar.dtype;
+    if (v.kind === "list") {
+      const inner = commonType(v.elements);
+      if (inner) return inner;
+    }
+  }
+  return values.some((v) => v.kind === "ratio" || (v.kind === "number" && !v.whole)) ? "f32" : undefined;
+}
+
+function binary(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
+  if (e.operator === "|>") return pipe(self, e, scope, ctx);
+  const a = evaluate(self, e.left, scope, ctx);
+  const b = evaluate(self, e.right, scope, ctx);
+  if (e.operator === ">>") return compose(a, b, e);
+  if (e.operator === "..") {
+    const low = integerOf(a);
+    const end = integerOf(b);
+    if (!low || !end) throw errors.wrongKind(e.span, "a whole number", kindText(low ? b : a));
+    return { kind: "range", low, end };
+  }
+  if (e.operator === "@") return applyBuiltin(self, "matmul", [{ value: a, span: e.left.span }, { value: b, span: e.right.span }], e.span, ctx);
+  return operate(e.operator, a, b, [e.left.span, e.right.span], e.span);
+}
+export function operate(operator: string, a: Value, b: Value, spans: readonly [Span, Span], span: Span): Value {
+  if (a.kind === "lazy") return operate(operator, a.force(), b, spans, span);
+  if (b.kind === "lazy") return operate(operator, a, b.force(), spans, span);
+  if (isPlain(a) && isPlain(b)) {
+    const known = plainOperation(operator, a, b, span);
+    if (known) return known;
+  }
+  const p = knownBool(a);
+  const q = knownBool(b);
+  if (operator === "and" && (p !== undefined || q !== undefined)) return p === false || q === false ? { kind: "bool", value: false } : p === true ? b : a;
+  if (operator === "or" && (p !== undefined || q !== undefined)) return p === true || q === true ? { kind: "bool", value: true } : p === false ? b : a;
+  if ((operator === "==" || operator === "!=") && p !== undefined && q !== undefined) return { kind: "bool", value: (p === q) === (operator === "==") };
+  if (a.kind === "distribution" || b.kind === "distribution") {
+    if (a.kind === "distribution" && b.kind === "distribution") throw errors.wrongKind(span, "a distribution and a number", "two distributions");
+    return a.kind === "distribution" ? shiftDistribution(a, operator, b, span) : shiftDistribution(b as Distribution, operator, a, span, true);
+  }
+  if (isBundle(a) || isBundle(b)) return bundle(operator, a, b, span);
+  return elementwiseValues(operator, [a, b], spans, span);
+}
+function plainOperation(operator: string, a: Extract<Value, { kind: "number" | "int" | "ratio" }>, b: Extract<Value, { kind: "number" | "int" | "ratio" }>, span: Span): Value | undefined {
+  if (a.kind === "number" && b.kind === "number") {
+    const [x, y] = [a.value, b.value];
+    const whole = a.whole && b.whole;
+    switch (operator) {
+      case "+": return number(x + y, whole); // prettier-ignore
+      case "-": return number(x - y, whole); // prettier-ignore
+      case "*": return number(x * y, whole); // prettier-ignore
+      case "/":
+        if (y === 0) throw errors.wrongKind(span, "a divisor other than 0", "0");
+        return number(x / y, whole && Number.isInteger(x / y));
+      case "//": case "%":
+        if (y === 0) throw errors.wrongKind(span, "a divisor other than 0", "0");
+        return number(operator === "//" ? Math.floor(x / y) : x - y * Math.floor(x / y), whole);
+      case "^": return number(x ** y, whole && y >= 0); // prettier-ignore
+      case "==": return { kind: "bool", value: x === y }; // prettier-ignore
+      case "!=": return { kind: "bool", value: x !== y }; // prettier-ignore
+      case "<": return { kind: "bool", value: x < y }; // prettier-ignore
+      case "<=": return { kind: "bool", value: x <= y }; // prettier-ignore
+      case ">": return { kind: "bool", value: x > y }; // prettier-ignore
+      case ">=": return { kind: "bool", value: x >= y }; // prettier-ignore
+      default: return undefined; // prettier-ignore
+    } // prettier-ignore
+  }
+  const p = integerOf(a);
+  const q = integerOf(b);
+  if (operator === "/" && p && b.kind === "number" && b.value > 0 && Number.isInteger(b.value)) {
+    if (termsOf(p).every(([, k]) => k % b.value === 0) && (p.kind !== "affine" || p.constant % b.value === 0)) return int(floorDiv(p, b.value));
+    return { kind: "ratio", numerator: p, divisor: b.value };
+  }
+  if (!p || !q) return undefined;
+  const [kp, kq] = [constantOf(p), constantOf(q)];
+  switch (operator) {
+    case "+": return int(iadd(p, q)); // prettier-ignore
+    case "-": return int(isub(p, q)); // prettier-ignore
+    case "*": return kq !== undefined ? int(imul(p, kq)) : kp !== undefined ? int(imul(q, kp)) : int(mul(p, q) as Integer); // prettier-ignore
+    case "//": case "%":
+      if (kq !== undefined && kq > 0) return int(operator === "//" ? floorDiv(p, kq) : modulo(p, kq));
+      {
+        const [only, ...more] = termsOf(p);
+        if (only && !more.length && only[0] === q && (p.kind !== "affine" || p.constant === 0)) return number(operator === "//" ? only[1] : 0);
+      }
+      return scalar(combine(operator, [p, q], span));
+    case "==": case "!=": case "<": case "<=": case ">": case ">=": {
+      const s = combine(operator, [p, q], span);
+      return s.kind === "literal" ? { kind: "bool", value: s.value === 1 } : scalar(s);
+    }
+    default: return undefined; // prettier-ignore
+  } // prettier-ignore
+}
+function shiftDistribution(d: Distribution, operator: string, v: Value, span: Span, reversed = false): Value {
+  const op = (o: string, x: Value, y: Value): Value => operate(o, x, y, [span, span], span);
+  switch (operator) {
+    case "*": return { ...d, scale: op("*", d.scale, v), offset: op("*", d.offset, v) }; // prettier-ignore
+    case "/":
+      if (!reversed) return { ...d, scale: op("/", d.scale, v), offset: op("/", d.offset, v) };
+      break;
+    case "+": return { ...d, offset: op("+", d.offset, v) }; // prettier-ignore
+    case "-": return reversed ? { ...d, scale: op("*", d.scale, number(-1)), offset: op("-", v, d.offset) } : { ...d, offset: op("-", d.offset, v) }; // prettier-ignore
+  }
+  throw errors.wrongKind(span, "+ - * or / with a number", `\`${operator}\` on a distribution`);
+}
+const isBundle = (v: Value): v is Extract<Value, { kind: "instance" | "gradient" }> => v.kind === "instance" || v.kind === "gradient";
+/** Arithmetic of instances and gradients of the same one: the same layer with other parameters. */
+function bundle(operator: string, a: Value, b: Value, span: Span): Value {
+  const of = isBundle(a) ? a : (b as Extract<Value, { kind: "instance" | "gradient" }>);
+  if (isBundle(a) && isBundle(b) && a.instance !== b.instance) throw errors.wrongKind(span, "two values of one instance", `${kindText(a)} and ${kindText(b)}`);
+  const values = new Map<Source, Node>();
+  for (const p of parametersOf(of.instance)) {
+    const part = (v: Value): Value => (isBundle(v) ? tensor(v.values?.get(p) ?? p) : v);
+    values.set(p, asTensor(operate(operator, part(a), part(b), [span, span], span), span));
+  }
+  const instance = (isBundle(a) && a.kind === "instance") || (isBundle(b) && b.kind === "instance");
+  return instance ? { kind: "instance", instance: of.instance, values } : { kind: "gradient", instance: of.instance, values };
+}
+/** All parameters that an instance reaches, in order of their making. */
+export function parametersOf(instance: Instance, seen: Set<Instance> = new Set()): Source[] {
+  if (seen.has(instance)) return [];
+  seen.add(instance);
+  return [...new Set([...instance.parameters.values(), ...[...instance.children.values(), ...instance.uses].flatMap((c) => parametersOf(c, seen))])];
+}
+
+function compose(a: Value, b: Value, e: ast.Expr & { kind: "binary" }): Value {
+  if (a.kind === "optimizers" && b.kind === "optimizers") return { kind: "optimizers", chain: [...a.chain, ...b.chain] };
+  if (!isCallable(a)) throw errors.wrongKind(e.left.span, "a function or an optimizer", kindText(a));
+  if (!isCallable(b)) throw errors.wrongKind(e.right.span, "a function or an optimizer", kindText(b));
+  return { kind: "composed", first: a, second: b };
+}
+const callable = new Set(["fn", "lambda", "builtin", "shaped", "stacked", "composed", "instance"]);
+export const isCallable = (v: Value): boolean => callable.has(v.kind);
+
+// ---------------------------------------------------------------- calls
+
+export interface Argument {
+  readonly name?: string;
+  readonly value: Value;
+  readonly span: Span;
+}
+function pipe(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
+  const input = evaluate(self, e.left, scope, ctx);
+  const spread: Argument[] = (input.kind === "tuple" ? input.elements : [input]).map((value) => ({ value, span: e.left.span }));
+  const right = e.right;
+  // x |> Layer(hyper), x |> callable, x |> f(a)
+  if (right.kind === "call") {
+    const callee = evaluate(self, right.callee, scope, ctx);
+    if (callee.kind === "layer") return apply(self, construct(self, callee, right, scope, ctx), spread, e.span, ctx);
+    if (callee.kind === "instance" || callee.kind === "fn" || callee.kind === "builtin" || callee.kind === "lambda" || callee.kind === "shaped") {
+      const args = argumentsOf(self, right.args, scope, ctx);
+      // a call that gives a callable is applied; otherwise x becomes its first argument
+      return apply(self, callee, [...spread, ...args], e.span, ctx);
+    }
+  }
+  const target = evaluate(self, right, scope, ctx);
+  if (target.kind === "layer") throw errors.wrongKind(right.span, "an instance", kindText(target), `write ${target.declaration.name.text}(...)`);
+  if (!isCallable(target)) throw errors.wrongKind(right.span, "something to apply", kindText(target));
+  return apply(self, target, spread, e.span, ctx);
+}
+const argumentsOf = (self: Interpreter, args: readonly ast.Arg[], scope: Scope, ctx: Context): Argument[] =>
+  args.map((a) => ({ ...(a.name ? { name: a.name.text } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span }));
+
+function callExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
+  const callee = evaluate(self, e.callee, scope, ctx);
+  if (callee.kind === "builtin" && callee.name === "grad") return gradExpression(self, e, scope, ctx);
+  if (callee.kind === "layer") return construct(self, callee, e, scope, ctx);
+  if (callee.kind === "optimizer") return bindOptimizer(self, callee, argumentsOf(self, e.args, scope, ctx), e.span, ctx);
+  return apply(self, callee, argumentsOf(self, e.args, scope, ctx), e.span, ctx);
+}
+export function apply(self: Interpreter, callee: Value, args: readonly Argument[], span: Span, ctx: Context): Value {
+  switch (callee.kind) {
+    case "lazy":
+      return apply(self, callee.force(), args, span, ctx);
+    case "builtin":
+      return applyBuiltin(self, callee.name, args, span, ctx);
+    case "shaped":
+      return applyBuiltin(self, callee.name, args, span, ctx, callee);
+    case "stacked":
+      return callee.apply(args.length === 1 ? args[0]!.value : { kind: "tuple", elements: args.map((a) => a.value) }, span);
+    case "composed":
+      return apply(self, callee.second, [{ value: apply(self, callee.first, args, span, ctx), span }], span, ctx);
+    case "lambda": {
+      if (args.length !== callee.params.length) throw errors.argumentsDoNotFit(span, "this function", `takes ${callee.params.length} arguments, ${args.length} are given`);
+      const inner = new Scope(callee.scope);
+      callee.params.forEach((p, i) => inner.bind(p.text, args[i]!.value));
+      return evaluate(self, callee.body, inner, ctx);
+    }
+    case "fn": {
+      const d = callee.declaration;
+      // an initialiser waits for the parameter that it is for
+      if (d.kind === "init" && ctx.ambient.find("fan_in") === undefined) return { kind: "deferred", run: (later) => apply(self, callee, args, span, later) };
+      if (d.kind === "fn") {
+        if (self.calls.includes(d)) throw errors.recursion(span, d.name.text);
+        self.calls.push(d);
+      }
+      try {
+        const bound = bindParameters(self, d.name.text, d.params, args, callee.scope, span, ctx);
+        const value = runBody(self, d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn", draws: ctx.draws });
+        return d.kind === "fn" && d.result ? checkResult(self, value, d.result, bound, d.name.text, span, ctx) : value;
+      } finally {
+        if (d.kind === "fn") self.calls.pop();
+      }
+    }
+    case "instance":
+      return applyInstance(self, callee, args, span, ctx);
+    case "layer":
+      throw errors.wrongKind(span, "an instance", kindText(callee), `write ${callee.declaration.name.text}(...)(...)`);
+    default:
+      throw errors.wrongKind(span, "a function", kindText(callee));
+  }
+}
+
+interface Bound {
+  readonly scope: Scope;
+  readonly dims: Map<string, Integer>; // dim variables
+  readonly spreads: Map<string, Shape>;
+}
+/** Arguments by position, then by name; types checked, dim variables bound by appearance; defaults may use parameters to their left. */
+export function bindParameters(self: Interpreter, name: string, params: readonly ast.Param[], args: readonly Argument[], closure: Scope, span: Span, ctx: Context): Bound {
+  const scope = new Scope(closure);
+  const bound: Bound = { scope, dims: new Map(), spreads: new Map() };
+  const given = new Map<string, Argument>();
+  const signature = `${name}(${params.map((p) => p.name.text + (p.type ? `: ${typeSource(p.type)}` : "") + (p.default ? " = ..." : "")).join(", ")})`;
+  let position = 0;
+  for (const a of args) {
+    const p = a.name === undefined ? params[position++] : params.find((x) => x.name.text === a.name);
+    if (!p) {
+      if (a.name !== undefined) throw errors.unknownName(a.span, a.name, params.map((x) => x.name.text));
+      throw errors.argumentsDoNotFit(a.span, name, `takes ${params.length} argument${params.length === 1 ? "" : "s"}, ${args.length} are given`, signature);
+    }
+    if (given.has(p.name.text)) throw errors.argumentsDoNotFit(a.span, name, `${p.name.text} is given twice`, signature);
+    given.set(p.name.text, a);
+  }
+  // dims are bound in any order of parameters: first all types where a dim stands alone, then the checks
+  for (const p of params) if (p.type && given.has(p.name.text)) bindDims(self, p.type, given.get(p.name.text)!.value, bound, ctx);
+  for (const p of params) {
+    const a = given.get(p.name.text);
+    let value: Value;
+    if (a) value = p.type ? checkType(self, a.value, p.type, bound, `${name}'s ${p.name.text}`, a.span, ctx, p) : a.value;
+    else if (p.default) {
+      value = evaluate(self, p.default, scope, ctx);
+      if (p.type) value = checkType(self, value, p.type, bound, `${name}'s ${p.name.text}`, p.default.span, ctx, p);
+    } else throw errors.argumentsDoNotFit(span, name, `${p.name.text} is missing`, signature);
+    scope.bind(p.name.text, value, p.name.span);
+  }
+  boundSpreads.set(scope, bound.spreads);
+  declaredTypes.set(scope, new Map(params.flatMap((p) => (p.type?.kind === "tensor_type" && p.type.dims ? [[p.name.text, p.type.dims] as const] : []))));
+  return bound;
+}
+function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound, ctx: Context): void {
+  if (value.kind === "lazy") return bindDims(self, type, value.force(), bound, ctx);
+  if (type.kind === "tuple_type") {
+    if (value.kind === "tuple") type.elements.forEach((t, i) => value.elements[i] && bindDims(self, t, value.elements[i]!, bound, ctx));
+    return;
+  }
+  if (!type.dims) return;
+  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, type.span, elementType(type)).shape : undefined;
+  if (!shape) return;
+  const parts = type.dims;
+  const spread = parts.findIndex((d) => d.kind === "spread");
+  const fixed = parts.length - (spread >= 0 ? 1 : 0);
+  if (spread < 0 ? shape.length !== fixed : shape.length < fixed) return; // the check reports it
+  parts.forEach((d, i) => {
+    const at = spread >= 0 && i > spread ? shape.length - (parts.length - i) : i;
+    if (d.kind === "spread") {
+      if (!bound.spreads.has(d.name.text)) bound.spreads.set(d.name.text, shape.slice(i, shape.length - (parts.length - i - 1)));
+      return;
+    }
+    const alone = dimVariable(d.value);
+    if (alone && !bound.dims.has(alone) && bound.scope.find(alone) === undefined) {
+      bound.dims.set(alone, extentInteger(shape[at]!));
+      bound.scope.bind(alone, int(extentInteger(shape[at]!)));
+    }
+  });
+}
+/** The dim variable that stands alone in a formula: `T`, or `T <= 512`. */
+const dimVariable = (e: ast.Expr): string | undefined =>
+  e.kind === "name" && /^[A-Z]/.test(e.text) ? e.text : e.kind === "binary" && (e.operator === "<=" || e.operator === "<") && e.left.kind === "name" && /^[A-Z]/.test(e.left.text) ? e.left.text : undefined;
+
+const elementType = (t: ast.TensorType): DType => (t.element.text === "i32" || t.element.text === "bool" ? t.element.text : "f32");
+export function typeSource(t: ast.Type): string {
+  return t.span.file.text.slice(t.span.start, t.span.end);
+}
+/** The shape that a type states, its dims known. */
+export function statedShape(self: Interpreter, type: ast.TensorType, bound: Bound, ctx: Context): Shape {
+  return (type.dims ?? []).flatMap((d): Extent[] => {
+    if (d.kind === "spread") {
+      const shape = bound.spreads.get(d.name.text);
+      if (!shape) throw errors.unboundDim(d.span, `...${d.name.text}`);
+      return [...shape];
+    }
+    return [extentOf(self, d.value, bound.scope, ctx)];
+  });
+}
+function extentOf(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Context): Extent {
+  const alone = dimVariable(e);
+  if (alone && scope.find(alone) === undefined && ctx.ambient.find(alone) === undefined) throw errors.unboundDim(e.span, alone);
+  const v = evaluate(self, alone && e.kind === "binary" ? e.left : e, scope, ctx);
+  return extentValue(v, e.span);
+}
+export function extentValue(v: Value, span: Span): Extent {
+  if (v.kind === "ratio") throw errors.notDivisible(span, "this", String(v.divisor));
+  const whole = integerOf(v);
+  if (!whole) {
+    if (v.kind === "number") throw errors.wrongKind(span, "a whole number", String(v.value), "`//` divides and floors");
+    throw errors.wrongKind(span, "a size", kindText(v));
+  }
+  if (whole.variables.size || whole.kind === "load") throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
+  const extent = asExtent(whole);
+  if (typeof extent === "number" && extent < 0) throw errors.wrongKind(span, "a size of 0 or more", String(extent));
+  return extent;
+}
+
+/** The value if it fits the type: dtype, shape exactly, range. A plain number fits any shape. */
+export function checkType(self: Interpreter, value: Value, type: ast.Type, bound: Bound, what: string, span: Span, ctx: Context, param?: ast.Param): Value {
+  if (value.kind === "lazy") return checkType(self, value.force(), type, bound, what, span, ctx, param);
+  if (type.kind === "tuple_type") {
+    if (value.kind !== "tuple" || value.elements.length !== type.elements.length) throw errors.wrongKind(span, `a tuple of ${type.elements.length}`, kindText(value));
+    return { kind: "tuple", elements: type.elements.map((t, i) => checkType(self, value.elements[i]!, t, bound, what, span, ctx, param)) };
+  }
+  const want = type.element.text;
+  switch (want) {
+    case "fn":
+      if (!isCallable(value)) throw errors.wrongKind(span, "a function", kindText(value), value.kind === "layer" ? `write ${value.declaration.name.text}()` : undefined);
+      return value;
+    case "dist":
+      if (value.kind !== "distribution" && value.kind !== "tensor" && value.kind !== "deferred") throw errors.wrongKind(span, "a distribution", kindText(value));
+      return value;
+    case "int": {
+      if (!type.dims) {
+        if (!integerOf(value) || value.kind === "tensor") throw value.kind === "number" ? errors.notDivisible(span, "this", "it") : errors.wrongKind(span, "a whole number", kindText(value));
+        return value;
+      }
+      const count = statedShape(self, type, bound, ctx)[0];
+      if (integerOf(value) && typeof count === "number") return { kind: "list", elements: Array.from({ length: count }, () => value) };
+      if (value.kind !== "list" || (count !== undefined && value.elements.length !== count)) throw errors.wrongKind(span, `a list of ${count} whole numbers`, kindText(value));
+      return value;
+    }
+    case "bool":
+      if (!type.dims && value.kind === "bool") return value;
+      break;
+    case "f32":
+    case "i32":
+      break;
+    default:
+      throw errors.unknownName(type.element.span, want, ["f32", "i32", "bool", "int", "fn", "dist"]);
+  }
+  const dtype = want;
+  // a plain number fits any shape
+  if (isPlain(value) || (value.kind === "bool" && dtype === "bool")) {
+    if (dtype === "bool" && value.kind !== "bool") throw errors.wrongKind(span, "true or false", kindText(value));
+    if (isPlain(value) && dtype === "i32" && !integerOf(value)) throw errors.wrongKind(span, "a whole number", kindText(value));
+    const known = (type.dims ?? []).every((d) => (d.kind === "spread" ? bound.spreads.has(d.name.text) : dimKnown(d.value, bound.scope)));
+    if (!type.dims?.length || !known) return value;
+    const shape = statedShape(self, type, bound, ctx);
+    if (!shape.length) return value;
+    return tensor(compute(axesOf(shape), undefined, asScalarValue(value, span, dtype), { span }));
+  }
+  if (value.kind === "scalar") {
+    if (value.scalar.dtype !== dtype) throw errors.wrongKind(span, dtype, value.scalar.dtype, dtype === "f32" ? "write f32(x)" : undefined);
+    if ((type.dims ?? []).some((d) => d.kind === "dim")) throw errors.shapeMismatch(span, what, typeSource(type), value.scalar.dtype);
+    return value;
+  }
+  if (value.kind !== "tensor" && value.kind !== "list") throw errors.wrongKind(span, typeSource(type), kindText(value));
+  const node = asTensor(value, span, dtype);
+  const got = errors.typeText(node.dtype, node.shape);
+  if (node.dtype !== dtype) throw errors.shapeMismatch(span, what, typeSource(type), got, { hint: `write ${dtype}(x) to convert` });
+  const spread = (type.dims ?? []).find((d) => d.kind === "spread");
+  const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
+  const labels = param ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }] : [];
+  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw errors.shapeMismatch(span, what, typeSource(type), got, { labels, notes: [`${fixed} axes are needed${spread ? " at least" : ""}, there are ${node.shape.length}`] });
+  const want_ = statedShape(self, type, bound, ctx);
+  want_.forEach((n, d) => {
+    if (n !== node.shape[d])
+      throw errors.shapeMismatch(span, what, `${dtype}${shapeText(want_)}`, got, {
+        labels,
+        notes: [`${typeSource(type)}: axis ${d} must be ${extentText(n)}, it is ${extentText(node.shape[d]!)}`],
+        ...(node.shape[d] === 1 ? { hint: "a signature never stretches an axis; write expand[...](x) if it is meant" } : {}),
+      });
+  });
+  for (const d of type.dims ?? []) checkBound(self, d, bound, span, ctx);
+  if (type.range && dtype === "i32") checkRange(self, node, type.range, bound.scope, what, span, ctx);
+  return tensor(node);
+}
+const dimKnown = (e: ast.Expr, scope: Scope): boolean => {
+  const alone = dimVariable(e);
+  return !alone || scope.find(alone) !== undefined;
+};
+function checkBound(self: Interpreter, d: ast.DimExpr, bound: Bound, span: Span, ctx: Context): void {
+  if (d.kind !== "dim" || d.value.kind !== "binary" || d.value.left.kind !== "name") return;
+  const v = knownBool(evaluate(self, d.value, bound.scope, ctx));
+  if (v === false) throw errors.shapeMismatch(span, d.value.left.text, d.value.span.file.text.slice(d.value.span.start, d.value.span.end), "more");
+}
+function checkRange(self: Interpreter, node: Node, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context): void {
+  const r = evaluate(self, range, scope, ctx);
+  if (r.kind !== "range") throw errors.wrongKind(range.span, "a range, as 0..10", kindText(r));
+  const own = node.range;
+  const probe = axesOf(node.shape);
+  const element = load(node, indicesOf(probe)) as Integer;
+  const ok = own && provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
+  if (!ok) throw errors.rangeMismatch(span, what, own ? `in ${own.low}..${typeof own.high === "number" ? own.high + 1 : `${extentText(own.high)} + 1`}` : "any i32", `${integerText(r.low)}..${integerText(r.end)}`);
+}
+const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : e.kind === "dim" || e.kind === "affine" ? extentText(e as Extent) : "a value");
+function checkResult(self: Interpreter, value: Value, type: ast.Type, bound: Bound, name: string, span: Span, ctx: Context): Value {
+  // dims of the result that no input binds take what comes
+  bindDims(self, type, value, bound, ctx);
+  return checkType(self, value, type, bound, `the result of ${name}`, span, ctx);
+}
+
+/** A body: an expression, or statements up to `return`. */
+export function runBody(self: Interpreter, body: ast.Body, scope: Scope, ctx: Context): Value {
+  if (body.kind === "expression") return evaluate(self, body.value, scope, ctx);
+  const result = runStatements(self, body.statements, new Scope(scope), ctx);
+  if (result.kind !== "returned") throw errors.misplaced(body.span, "a block without `return`", "here", "end it with `return ...`");
+  return result.value;
+}
+type Outcome = { readonly kind: "returned"; readonly value: Value } | { readonly kind: "ended" };
+export function runStatements(self: Interpreter, statements: readonly ast.Statement[], scope: Scope, ctx: Context): Outcome {
+  for (const s of statements) {
+    switch (s.kind) {
+      case "let":
+        bindLet(self, s, scope, ctx);
+        break;
+      case "return":
+        return { kind: "returned", value: evaluate(self, s.value, scope, ctx) };
+      case "param":
+        declareParameter(self, s, scope, ctx);
+        break;
+      case "state":
+        declareState(self, s, scope, ctx);
+        break;
+      case "next":
+        runNext(self, s, scope, ctx);
+        break;
+      case "yield":
+        throw errors.misplaced(s.span, "`yield`", "outside of a scan");
+      default:
+        s satisfies never;
+    }
+  }
+  return { kind: "ended" };
+}
+export function bindLet(self: Interpreter, s: ast.Let, scope: Scope, ctx: Context): void {
+  const before = ctx.instance;
+  // an instance that is the whole right side takes the let's name
+  if (before && s.names.length === 1 && s.value.kind === "call") before.siteNames.set(s.value, s.names[0]!.text);
+  let value = evaluate(self, s.value, scope, ctx);
+  if (s.type) value = checkType(self, value, s.type, { scope, dims: new Map(), spreads: new Map() }, s.names[0]!.text, s.value.span, ctx);
+  if (!s.tuple) {
+    scope.bind(s.names[0]!.text, label(value, s.names[0]!.text), s.names[0]!.span);
+    before?.names.set(s.names[0]!.text, value);
+    return;
+  }
+  const parts = value.kind === "tuple" || value.kind === "list" ? value.elements : undefined;
+  if (!parts || parts.length !== s.names.length) throw errors.wrongKind(s.value.span, `a tuple of ${s.names.length}`, kindText(value));
+  s.names.forEach((n, i) => scope.bind(n.text, label(parts[i]!, n.text), n.span));
+}
+/** Gives a node its name from the source where it has none yet. */
+function label(v: Value, name: string): Value {
+  if (v.kind === "tensor" && !v.node.label && v.node.kind !== "source") (v.node as { label?: string }).label = name;
+  return v;
+}
+
+// ---------------------------------------------------------------- instances, parameters, state
+
+const snake = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toLowerCase();
+export function newInstance(path: string, declaration: Instance["declaration"], scope: Scope): Instance {
+  return { path, declaration, scope, parameters: new Map(), states: new Map(), children: new Map(), names: new Map(), siteNames: new Map(), taken: new Set(), uses: new Set() };
+}
+const siteIds = new WeakMap<ast.Expr, number>();
+let siteCount = 0;
+const siteId = (e: ast.Expr): number => {
+  if (!siteIds.has(e)) siteIds.set(e, siteCount++);
+  return siteIds.get(e)!;
+};
+function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }>, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
+  const owner = ctx.instance;
+  if (!owner || ctx.declared) throw errors.misplaced(e.span, `an instance of ${layer.declaration.name.text}`, ctx.declared ? `in a ${ctx.declared}` : "here", "layers, models and train blocks hold instances");
+  const key = `${siteId(e)}${ctx.stackPosition}`;
+  let child = owner.children.get(key);
+  if (!child) {
+    let name = owner.siteNames.get(e);
+    if (name === undefined || !owner.taken.has(`#${siteId(e)}`)) {
+      const base = name ?? snake(layer.declaration.name.text);
+      name = base;
+      for (let n = 2; owner.taken.has(name); n++) name = `${base}${n}`;
+      owner.taken.add(name).add(`#${siteId(e)}`);
+      owner.siteNames.set(e, name);
+    }
+    const args = argumentsOf(self, e.args, scope, ctx);
+    const bound = bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, { ...ctx, declared: undefined });
+    child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bound.scope);
+    owner.children.set(key, child);
+  }
+  return { kind: "instance", instance: child };
+}
+export function modelInstance(self: Interpreter, declaration: ast.ModelDeclaration, scope: Scope): Instance {
+  let found = self.models.get(declaration);
+  if (!found) self.models.set(declaration, (found = newInstance(declaration.name.text, declaration, scope)));
+  return found;
+}
+function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instance" }>, args: readonly Argument[], span: Span, ctx: Context): Value {
+  const { instance } = callee;
+  const d = instance.declaration;
+  if (d.kind === "train") throw errors.wrongKind(span, "a layer or model", kindText(callee));
+  if (d.kind === "model") ctx.instance?.uses.add(instance);
+  const current = callee.values ? new Map([...ctx.current, ...callee.values]) : ctx.current;
+  const frozen = ctx.frozen || (callee.frozen ?? false);
+  let ambient = ctx.ambient;
+  if (callee.frozen) {
+    ambient = new Scope(ctx.ambient);
+    ambient.bind("training", { kind: "bool", value: false });
+  }
+  const inner: Context = {
+    ...ctx, ambient, current, frozen, instance, training: callee.frozen ? false : ctx.training, writes: ctx.writes && !frozen, stackPosition: "", declared: undefined,
+    draws: { count: 0, path: `${ctx.draws.path}/${instance.path}#${ctx.draws.count++}` },
+  }; // prettier-ignore
+  const bound = bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner);
+  const value = runBody(self, d.body, bound.scope, inner);
+  if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
+  return d.result ? checkResult(self, value, d.result, bound, d.name.text, span, inner) : value;
+}
+export function parameterValue(p: Source, ctx: Context): Node {
+  const now = ctx.current.get(p) ?? p;
+  if (!ctx.frozen) return now;
+  const axes = axesOf(p.shape);
+  return compute(axes, undefined, callScalar("stop", load(now, indicesOf(axes))), { label: p.label });
+}
+function declareParameter(self: Interpreter, s: ast.ParamStatement, scope: Scope, ctx: Context): void {
+  const owner = ctx.instance;
+  if (!owner || ctx.declared || owner.declaration.kind === "train") throw errors.misplaced(s.span, "`param`", "here", "parameters belong to layers and models");
+  const force = (): Value => {
+    if (s.type.kind !== "tensor_type" || s.type.element.text !== "f32") throw errors.wrongKind(s.type.span, "f32 with a shape", typeSource(s.type));
+    const shape = statedShape(self, s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, ctx);
+    if (shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.type.span, `the shape of the parameter ${s.name.text}`);
+    let p = owner.parameters.get(s.name.text);
+    if (!p) {
+      const path = `${owner.path}.${s.name.text}`;
+      p = source({ role: "parameter", path, shape, dtype: "f32", span: s.span, label: path });
+      owner.parameters.set(s.name.text, p);
+      const initial = initialValue(self, s.initial, scope, shape as number[], path, ctx);
+      self.parameters.set(path, { source: p, initial, span: s.span });
+    } else if (shape.some((n, d) => n !== p!.shape[d])) {
+      throw errors.shapeMismatch(s.span, `the parameter ${p.path}`, errors.typeText("f32", p.shape), errors.typeText("f32", shape), { notes: ["one instance has one shape; its inputs must agree wherever it is applied"] });
+    }
+    return tensor(parameterValue(p, ctx));
+  };
+  scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
+}
+function initialValue(self: Interpreter, e: ast.Expr, scope: Scope, shape: readonly number[], path: string, ctx: Context): Node {
+  const inner = new Scope(scope);
+  inner.bind("fan_in", number(shape.slice(0, -1).reduce((a, b) => a * b, 1)));
+  inner.bind("fan_out", number(shape.at(-1) ?? 1));
+  inner.bind("shape", { kind: "list", elements: shape.map((n) => number(n)) });
+  const base = self.initialContext(path);
+  const ambient = new Scope(ctx.ambient);
+  for (const name of ["fan_in", "fan_out", "shape"]) ambient.bind(name, inner.own(name)!);
+  const initContext: Context = { ...base, ambient, instance: ctx.instance, stackPosition: ctx.stackPosition };
+  let v = evaluate(self, e, inner, initContext);
+  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones")) v = number(v.name === "ones" ? 1 : 0, false);
+  if (v.kind === "fn" || v.kind === "builtin") v = apply(self, v, [], e.span, initContext);
+  if (v.kind === "deferred") v = v.run(initContext);
+  if (v.kind === "distribution") return drawTensor(v, shape, hashSite(path), initContext, e.span);
+  const node = asTensor(isPlain(v) ? tensor(compute(axesOf(shape), undefined, plainScalar(v, "f32", e.span))) : v, e.span, "f32");
+  if (node.shape.length !== shape.length || node.shape.some((n, d) => n !== shape[d])) throw errors.shapeMismatch(e.span, `the initial value of ${path}`, errors.typeText("f32", shape), errors.typeText(node.dtype, node.shape));
+  return node;
+}
+export function declareState(self: Interpreter, s: ast.State, scope: Scope, ctx: Context): void {
+  const owner = ctx.instance;
+  if (!owner || ctx.declared) throw errors.misplaced(s.span, "`state`", "here", "a fn has no state; layers, optimizers and train blocks do");
+  const force = (): Value => {
+    const held = stateOf(self, s, scope, ctx, owner, `${owner.path}.${s.name.text}`, "state");
+    return tensor(ctx.current.get(held) ?? held);
+  };
+  scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
+  owner.names.set(s.name.text, { kind: "lazy", force });
+}
+export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Context, owner: Instance, path: string, kind: "state" | "optimizer"): Source {
+  let held = owner.states.get(s.name.text);
+  if (held) return held;
+  const base = self.initialContext(path);
+  const initContext: Context = { ...base, ambient: ctx.ambient, instance: ctx.instance };
+  let value = evaluate(self, s.value, scope, initContext);
+  if (s.type) value = checkType(self, value, s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, `the state ${path}`, s.value.span, initContext);
+  const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
+  const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
+  if (node.shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.span, `the shape of the state ${path}`);
+  held = source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
+  owner.states.set(s.name.text, held);
+  self.states.set(path, { source: held, initial: node, span: s.span, kind });
+  return held;
+}
+/** What `...S` stands for in a scope whose parameters bound it. */
+const boundSpreads = new WeakMap<Scope, Map<string, Shape>>();
+function spreadsOf(scope: Scope): Map<string, Shape> {
+  for (let at: Scope | undefined = scope; at; at = at.parent) if (boundSpreads.has(at)) return boundSpreads.get(at)!;
+  return new Map();
+}
+function runNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context): void {
+  const values = s.assignments.map((a) => ({ name: a.name, value: evaluate(self, a.value, scope, ctx), span: a.value.span }));
+  if (!ctx.writes) return;
+  const owner = ctx.instance!;
+  for (const { name, value, span } of values) {
+    if (scope.find(name.text) === undefined) throw errors.unknownName(name.span, name.text, owner.states.keys());
+    const held = owner.states.get(name.text);
+    if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
+    ctx.current.set(held, fitTo(held, value, span, name.text));
+  }
+}
+/** A value as the next one of a carried tensor: same dtype and shape; a plain number fills it. */
+export function fitTo(held: { readonly shape: Shape; readonly dtype: DType }, value: Value, span: Span, name: string): Node {
+  if (isPlain(value) || value.kind === "bool") return compute(axesOf(held.shape), undefined, asScalarValue(value, span, held.dtype));
+  const node = stopGradient(asTensor(value, span, held.dtype), false);
+  if (node.dtype !== held.dtype || node.shape.length !== held.shape.length || node.shape.some((n, d) => n !== held.shape[d])) throw errors.shapeMismatch(span, `the next value of ${name}`, errors.typeText(held.dtype, held.shape), errors.typeText(node.dtype, node.shape));
+  return node;
+}
+export function stopGradient(node: Node, really = true): Node {
+  if (!really || node.dtype !== "f32") return node;
+  const axes = axesOf(node.shape);
+  return compute(axes, undefined, callScalar("stop", load(node, indicesOf(axes))));
+}
+function bindOptimizer(self: Interpreter, callee: Extract<Callable, { kind: "optimizer" }>, args: readonly Argument[], span: Span, ctx: Context): Value {
+  const d = callee.declaration;
+  const bound = bindParameters(self, d.name.text, d.hyper, args, callee.scope, span, ctx);
+  const value: OptimizerValue = { declaration: d, scope: bound.scope, name: d.name.text };
+  return { kind: "optimizers", chain: [value] };
+}
+
+// ---------------------------------------------------------------- members and indices
+
+function member(self: Interpreter, e: Extract<ast.Expr, { kind: "member" }>, scope: Scope, ctx: Context): Value {
+  if (e.operand.kind === "name") {
+    const joined = scope.find(`${e.operand.text}.${e.name.text}`) ?? ctx.ambient.find(`${e.operand.text}.${e.name.text}`);
+    if (joined) return joined;
+  }
+  const v = evaluate(self, e.operand, scope, ctx);
+  if (v.kind === "dataset") return self.dataset(v.name, e.name.text, e.span);
+  if (v.kind === "instance") return memberOf(v, e.name.text, e.span, ctx);
+  throw errors.wrongKind(e.operand.span, "an instance or data", kindText(v));
+}
+function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
+  const { instance } = v;
+  const p = instance.parameters.get(name);
+  if (p) return tensor(v.values?.get(p) ?? parameterValue(p, ctx));
+  const held = instance.states.get(name);
+  if (held) return tensor(ctx.current.get(held) ?? held);
+  for (const child of instance.children.values()) if (child.path === `${instance.path}.${name}`) return { ...v, instance: child };
+  // a stack: net.block[3] is net.block.3
+  const stacked = [...instance.children.values()].filter((c) => c.path.startsWith(`${instance.path}.${name}.`));
+  if (stacked.length) return { kind: "list", elements: stacked.map((child) => ({ ...v, instance: child })) };
+  const bound = instance.names.get(name);
+  if (bound) return bound.kind === "lazy" ? bound.force() : bound;
+  throw errors.unknownName(span, name, [...instance.parameters.keys(), ...instance.states.keys(), ...[...instance.children.values()].map((c) => c.path.split(".").at(-1)!), ...instance.names.keys()]);
+}
+
+function indexExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Value {
+  const v = evaluate(self, e.operand, scope, ctx);
+  if (v.kind === "builtin" || v.kind === "distribution") {
+    if (v.kind === "distribution") return tensor(drawBracketed(self, v, e, scope, ctx));
+    if (shapedNames.has(v.name)) {
+      if (v.name === "zeros" || v.name === "ones") return tensor(compute(axesOf(bracketShape(self, e.indices, scope, ctx)), undefined, plainScalar(plainNumber(v.name === "ones" ? 1 : 0), "f32", e.span)));
+      if (v.name === "normal" || v.name === "uniform") return tensor(drawBracketed(self, applyBuiltin(self, v.name, [], e.span, ctx) as Distribution, e, scope, ctx));
+      return { kind: "shaped", name: v.name, dims: e.indices, scope };
+    }
+  }
+  if (v.kind === "list" || v.kind === "tuple") {
+    const first = e.indices[0];
+    if (e.indices.length === 1 && first?.kind === "at") {
+      const at = evaluate(self, first.value, scope, ctx);
+      if (at.kind === "number") {
+        const i = at.value < 0 ? v.elements.length + at.value : at.value;
+        const found = v.elements[i];
+        if (!found) throw errors.outOfRange(first.span, String(at.value), String(v.elements.length), 0);
+        return found;
+      }
+    }
+    return indexTensor(self, asTensor(v, e.operand.span), e, scope, ctx);
+  }
+  if (v.kind === "scalar" && e.indices.every((i) => i.kind === "rest")) return v; // i[...] of an element
+  return indexTensor(self, asTensor(v, e.operand.span), e, scope, ctx);
+}
+export function bracketShape(self: Interpreter, indices: readonly ast.IndexExpr[], scope: Scope, ctx: Context): Shape {
+  return indices.flatMap((i): Extent[] => {
+    if (i.kind === "all") throw errors.wrongKind(i.span, "a size", "`:`");
+    if (i.kind === "rest") {
+      const found = i.name && findSpread(scope, i.name.text);
+      if (!found) throw errors.unboundDim(i.span, `...${i.name?.text ?? ""}`);
+      return [...found];
+    }
+    return [extentValue(evaluate(self, i.value, scope, ctx), i.span)];
+  });
+}
+function findSpread(scope: Scope, name: string): Shape | undefined {
+  for (let at: Scope | undefined = scope; at; at = at.parent) {
+    const found = boundSpreads.get(at)?.get(name);
+    if (found) return found;
+  }
+  return undefined;
+}
+function drawBracketed(self: Interpreter, d: Distribution, e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Node {
+  const site = hashSite(`${ctx.draws.path}!${ctx.draws.count++}`);
+  return drawTensor(d, bracketShape(self, e.indices, scope, ctx), site, ctx, e.span);
+}
+
+/** x[...]: whole-array when any axis stays, an element when all indices are elements inside index notation. */
+function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Value {
+  const restAt = e.indices.findIndex((i) => i.kind === "rest");
+  const named = e.indices.length - (restAt >= 0 ? 1 : 0);
+  if (named > x.shape.length) throw errors.argumentsDoNotFit(e.span, "this index", `has ${named} entries for ${x.shape.length} axes`);
+  const restCount = x.shape.length - named;
+  const restVariables = scope.find("...") as { kind: "list"; elements: readonly Value[] } | undefined;
+  type Part = { kind: "keep" } | { kind: "slice"; low: Integer; extent: Extent } | { kind: "at"; index: Integer; guard?: Scalar } | { kind: "tensor"; ids: Node };
+  const parts: { part: Part; span: Span }[] = [];
+  const addRest = (span: Span): void => {
+    const inside = restAt >= 0 && restVariables && e.indices[restAt]!.kind === "rest" && !(e.indices[restAt] as { name?: ast.Name }).name;
+    if (inside) {
+      const own = restVariables.elements;
+      if (own.length !== restCount) throw errors.argumentsDoNotFit(span, "`...`", `stands for ${own.length} axes, here there are ${restCount}`);
+      for (const v of own) parts.push({ part: { kind: "at", index: integerOf(v)! }, span });
+    } else for (let i = 0; i < restCount; i++) parts.push({ part: { kind: "keep" }, span });
+  };
+  for (const i of e.indices) {
+    if (i.kind === "rest") {
+      addRest(i.span);
+      continue;
+    }
+    const extent = x.shape[parts.length]!;
+    if (i.kind === "all") parts.push({ part: { kind: "keep" }, span: i.span });
+    else {
+      const v = evaluate(self, i.value, scope, ctx);
+      if (v.kind === "range") {
+        const fromEnd = (n: Integer, literalNegative: boolean): Integer => (literalNegative ? iadd(n, extentInteger(extent)) : n);
+        const low = fromEnd(v.low, (constantOf(v.low) ?? 0) < 0);
+        const end = fromEnd(v.end, (constantOf(v.end) ?? 0) < 0);
+        if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end))) throw errors.outOfRange(i.span, `${integerText(low)}..${integerText(end)}`, extentText(extent), parts.length);
+        parts.push({ part: { kind: "slice", low, extent: asExtent(isub(end, low)) }, span: i.span });
+      } else if (v.kind === "ratio") {
+        parts.push({ part: { kind: "at", index: floorDiv(v.numerator, v.divisor), guard: combine("==", [modulo(v.numerator, v.divisor), integer(0)], i.span) }, span: i.span });
+      } else if (v.kind === "tensor" && v.node.shape.length > 0) {
+        if (v.node.dtype !== "i32") throw errors.wrongKind(i.span, "i32 indices", errors.typeText(v.node.dtype, v.node.shape));
+        parts.push({ part: { kind: "tensor", ids: v.node }, span: i.span });
+      } else if (v.kind === "list") {
+        parts.push({ part: { kind: "tensor", ids: asTensor(v, i.span, "i32") }, span: i.span });
+      } else {
+        const index = integerOf(v);
+        if (!index) throw errors.wrongKind(i.span, "a whole number", kindText(v));
+        const k = v.kind === "number" ? v.value : undefined;
+        parts.push({ part: { kind: "at", index: k !== undefined && k < 0 ? iadd(index, extentInteger(extent)) : index }, span: i.span });
+      }
+    }
+  }
+  if (restAt < 0) while (parts.length < x.shape.length) parts.push({ part: { kind: "keep" }, span: e.span });
+
+  const outside = e.outside && evaluate(self, e.outside, scope, ctx);
+  // output axes in order; a tensor index puts its axes in its place
+  const output: Variable[] = [];
+  const guards: Scalar[] = [];
+  const at = parts.map(({ part, span }, d): Integer => {
+    const n = x.shape[d]!;
+    const checked = (index: Integer): Integer => {
+      if (!e.outside && (!provedNonNegative(index) || !provedNonNegative(isub(iadd(extentInteger(n), -1), index)))) {
+        const { low, high } = interval(index);
+        throw errors.outOfRange(span, Number.isFinite(low) && Number.isFinite(high) ? `(${low}..${high + 1})` : "here", extentText(n), d);
+      }
+      return index;
+    };
+    switch (part.kind) {
+      case "keep": {
+        const v = variable(n);
+        output.push(v);
+        return n === 1 ? integer(0) : v;
+      }
+      case "slice": {
+        const v = variable(part.extent);
+        output.push(v);
+        return iadd(part.extent === 1 ? integer(0) : v, part.low);
+      }
+      case "at":
+        if (part.guard) {
+          if (!e.outside) throw errors.outOfRange(span, "written with `/`", extentText(n), d);
+          guards.push(part.guard);
+        }
+        return checked(part.index);
+      case "tensor": {
+        const axes = axesOf(part.ids.shape);
+        output.push(...axes);
+        return checked(load(part.ids, indicesOf(axes)) as Integer);
+      }
+      default:
+        return part satisfies never;
+    }
+  });
+  const beyond = outside && asScalarValue(outside, e.outside!.span, x.dtype);
+  let element = load(x, at, beyond);
+  if (guards.length) element = select(and(...guards), element, beyond!);
+  const elementary = output.length === 0 && (element.variables.size > 0 || scope.find("%for") !== undefined);
+  if (elementary) return scalar(element);
+  if (element.variables.size > output.length || [...element.variables].some((v) => !output.includes(v))) throw errors.misplaced(e.span, "a slice", "inside `for`, where every value is a single element", "give every axis an index");
+  return tensor(compute(output, undefined, element, { span: e.span }));
+}
+
+// ---------------------------------------------------------------- index notation
+
+interface Binders {
+  readonly variables: Variable[];
+  readonly scope: Scope;
+  readonly guards: Scalar[]; // bounds that depend on outer indices or data
+}
+/** Makes a variable for every index; an index without a range takes the extent of every axis where it stands alone. */
+function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: ast.Expr, scope: Scope, ctx: Context): Binders {
+  const inner = new Scope(scope);
+  inner.bind("%for", { kind: "bool", value: true });
+  const variables: Variable[] = [];
+  const guards: Scalar[] = [];
+  const found = extentsByUse(self, binders, body, scope, ctx);
+  for (const b of binders) {
+    if (b.kind === "rest") {
+      const own = (found.rest ?? []).map((n) => variable(n, "r"));
+      variables.push(...own);
+      inner.bind("...", { kind: "list", elements: own.map((v) => (v.extent === 1 ? number(0) : { kind: "int", value: v })) });
+      continue;
+    }
+    let extent: Extent | undefined;
+    let low: Integer = integer(0);
+    if (b.range) {
+      const r = evaluate(self, b.range, inner, ctx);
+      if (r.kind !== "range") throw errors.wrongKind(b.range.span, "a range, as 0..n", kindText(r));
+      const length = isub(r.end, r.low);
+      const fixed = length.variables.size === 0 && !hasLoad(length) && !r.low.variables.size && !hasLoad(r.low);
+      if (fixed) {
+        low = r.low;
+        extent = asExtent(length);
+        if (typeof extent === "number" && extent < 0) extent = 0;
+      } else {
+        // bounds of outer indices or data: the widest box and a guard
+        const widest = interval(r.end).high;
+        const least = interval(r.low).low;
+        const used = found.named.get(b.name.text);
+        if (used !== undefined) {
+          extent = used;
+          guards.push(nonNegative(integer(0)));
+        } else if (Number.isFinite(widest) && Number.isFinite(least)) {
+          low = integer(least);
+          extent = widest - least;
+        } else throw errors.wrongKind(b.range.span, "bounds with a known largest value", "bounds without one");
+        const v = variable(extent, b.name.text);
+        variables.push(v);
+        const position = iadd(v, low);
+        inner.bind(b.name.text, { kind: "int", value: position });
+        guards.push(nonNegative(isub(position, r.low)), nonNegative(iadd(isub(r.end, position), -1)));
+        continue;
+      }
+    } else {
+      extent = found.named.get(b.name.text);
+      if (extent === undefined) throw errors.argumentsDoNotFit(b.span, `the index ${b.name.text}`, "stands alone in no axis, so its range is unknown", `write ${b.name.text} in 0..n`);
+    }
+    const v = variable(extent, b.name.text);
+    variables.push(v);
+    inner.bind(b.name.text, int(extent === 1 ? low : iadd(v, low)));
+  }
+  return { variables, scope: inner, guards: guards.filter((g) => !isTrue(g)) };
+}
+const hasLoad = (e: Integer): boolean => e.kind === "load" || (e.kind === "affine" && e.terms.some(([a]) => hasLoad(a))) || ((e.kind === "floor_div" || e.kind === "modulo") && hasLoad(e.operand)) || e.kind === "call" || e.kind === "select";
+
+/** Extents of the axes where an index stands alone: a walk over the body's text, for names whose values are known outside of it. */
+function extentsByUse(self: Interpreter, binders: readonly ast.Binder[], body: ast.Expr, scope: Scope, ctx: Context): { named: Map<string, Extent>; rest?: Shape } {
+  const wanted = new Set(binders.flatMap((b) => (b.kind === "index" ? [b.name.text] : [])));
+  const wantsRest = binders.some((b) => b.kind === "rest");
+  const named = new Map<string, Extent>();
+  let rest: Shape | undefined;
+  const walk = (e: ast.Expr, hidden: ReadonlySet<string>): void => {
+    switch (e.kind) {
+      case "index": {
+        const x = knownTensor(e.operand, hidden);
+        if (x) {
+          const restAt = e.indices.findIndex((i) => i.kind === "rest");
+          const count = x.shape.length - (e.indices.length - (restAt >= 0 ? 1 : 0));
+          e.indices.forEach((i, k) => {
+            const d = restAt >= 0 && k > restAt ? k + count - 1 : k;
+            if (i.kind === "at" && i.value.kind === "name" && wanted.has(i.value.text) && !hidden.has(i.value.text)) {
+              const n = x.shape[d];
+              const before = named.get(i.value.text);
+              if (n !== undefined && before !== undefined && before !== n && !binders.some((b) => b.kind === "index" && b.name.text === (i.value as { text: string }).text && b.range)) throw errors.argumentsDoNotFit(i.span, `the index ${i.value.text}`, `runs over axes of ${extentText(before)} and ${extentText(n)}`);
+              if (n !== undefined && before === undefined) named.set(i.value.text, n);
+            }
+            if (i.kind === "rest" && !i.name && wantsRest && count >= 0 && rest === undefined) rest = x.shape.slice(k, k + count);
+          });
+        } else if (e.operand.kind !== "name") walk(e.operand, hidden);
+        for (const i of e.indices) if (i.kind === "at") walk(i.value, hidden);
+        if (e.outside) walk(e.outside, hidden);
+        return;
+      }
+      case "for":
+      case "reduce":
+        for (const b of e.binders) if (b.kind === "index" && b.range) walk(b.range, hidden);
+        walk(e.body, new Set([...hidden, ...e.binders.flatMap((b) => (b.kind === "index" ? [b.name.text] : []))]));
+        return;
+      case "paren": return walk(e.value, hidden); // prettier-ignore
+      case "unary": return walk(e.operand, hidden); // prettier-ignore
+      case "binary": walk(e.left, hidden); walk(e.right, hidden); return; // prettier-ignore
+      case "call": walk(e.callee, hidden); for (const a of e.args) walk(a.value, hidden); return; // prettier-ignore
+      case "tuple": case "list": for (const x of e.elements) walk(x, hidden); return; // prettier-ignore
+      case "if": walk(e.condition, hidden); walk(e.then, hidden); walk(e.else, hidden); return; // prettier-ignore
+      case "member": return walk(e.operand, hidden); // prettier-ignore
+      default: return; // prettier-ignore
+    }
+  };
+  const knownTensor = (e: ast.Expr, hidden: ReadonlySet<string>): Node | undefined => {
+    if (e.kind === "paren") return knownTensor(e.value, hidden);
+    if (e.kind === "name" && hidden.has(e.text)) return undefined;
+    if (e.kind !== "name" && e.kind !== "member") return undefined;
+    const v = e.kind === "name" ? (scope.find(e.text) ?? ctx.ambient.find(e.text)) : evaluate(self, e, scope, ctx);
+    if (v?.kind === "tensor") return v.node;
+    if (v?.kind === "list") return asTensor(v, e.span);
+    return undefined;
+  };
+  walk(body, new Set());
+  return rest ? { named, rest } : { named };
+}
+function forExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "for" }>, scope: Scope, ctx: Context): Value {
+  const inElement = scope.find("%for") !== undefined;
+  const opened = openBinders(self, e.binders, e.body, scope, ctx);
+  if (opened.guards.length) throw errors.misplaced(e.span, "a bound that depends on other indices", "in `for`", "only reducers may have such bounds");
+  const v = evaluate(self, e.body, opened.scope, ctx);
+  if (inElement) throw errors.misplaced(e.span, "`for`", "inside an element", "nested `for`s are written as one: for i, j: ...");
+  if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.wrongKind(e.body.span, "a single element as the body of `for`", kindText(v), "index every axis, or use whole-array operators without `for`");
+  // for i: for j: e  merges
+  const body = asScalarValue(v, e.body.span, isPlain(v) && v.kind === "number" && !v.whole ? "f32" : undefined);
+  return tensor(compute(opened.variables, undefined, body, { span: e.span }));
+}
+function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduce" }>, scope: Scope, ctx: Context): Value {
+  const word = e.reducer.text;
+  // over an instance, or over all parameters of an optimizer's line
+  const [only] = e.binders;
+  if (e.binders.length === 1 && only?.kind === "index") {
+    if (!only.range && only.name.text === "params" && ctx.params) return foldValues(word, ctx.params.each(e.body, scope), e);
+    if (only.range) {
+      const over = evaluate(self, only.range, scope, ctx);
+      if (over.kind === "instance" || over.kind === "gradient") {
+        const parts = parametersOf(over.instance).map((p) => {
+          const inner = new Scope(scope);
+          inner.bind(only.name.text, tensor(over.values?.get(p) ?? parameterValue(p, ctx)));
+          return evaluate(self, e.body, inner, ctx);
+        });
+        return foldValues(word, parts, e);
+      }
+    }
+  }
+  const opened = openBinders(self, e.binders, e.body, scope, ctx);
+  const guard = and(...opened.guards);
+  const v = evaluate(self, e.body, opened.scope, ctx);
+  if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.wrongKind(e.body.span, "a single element", kindText(v), "index every axis");
+  const element = asScalarValue(v, e.body.span, v.kind === "number" && !v.whole ? "f32" : undefined);
+  // outer indices become the axes of the node, which is then read at them
+  const outer = [...new Set([...element.variables, ...guard.variables])].filter((x) => !opened.variables.includes(x));
+  const build = (name: string, body: Scalar): Scalar => {
+    const { reduction, body: own } = reducer(name, body, e.span);
+    const dtype = own.dtype;
+    const empty = { sum: 0, prod: 1, max: -3.4028234663852886e38, min: 3.4028234663852886e38, argmax: 0, argmin: 0 }[reduction.op];
+    const guarded = isTrue(guard) ? own : select(guard, own, dtype === "i32" ? (name === "max" || name === "amax" || name === "any" ? 0 : name === "all" ? 1 : 0) : empty);
+    const node = finishReducer(name, compute(outer, { ...reduction, over: opened.variables }, guarded, { span: e.span }), e.span);
+    return load(node, indicesOf(outer));
+  };
+  let result: Scalar;
+  if (word === "mean") {
+    const sum = build("sum", toF32(element));
+    if (isTrue(guard)) result = divideByCount(sum, opened.variables.map((x) => x.extent));
+    else {
+      const count = build("sum", plainScalar(plainNumber(1), "f32", e.span));
+      result = select(callScalar("less", 0, count), callScalar("div", sum, callScalar("max", count, 1)), 0);
+    }
+  } else if (word === "logsumexp") {
+    const top = callScalar("stop", build("amax", element));
+    result = callScalar("add", callScalar("log", build("sum", callScalar("exp", callScalar("sub", element, top)))), top);
+  } else result = build(word, element);
+  return scope.find("%for") !== undefined ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));
+}
+function foldValues(word: string, parts: readonly Value[], e: Extract<ast.Expr, { kind: "reduce" }>): Value {
+  if (word !== "sum" && word !== "prod" && word !== "max" && word !== "min") throw errors.unsupported(e.span, `\`${word} over\` parameters`, "sum, prod, max and min are");
+  const operator = word === "sum" ? "+" : word === "prod" ? "*" : word;
+  return parts.reduce((a, b) => (operator === "max" || operator === "min" ? elementwiseValues(operator, [a, b], [e.span, e.span], e.span) : operate(operator, a, b, [e.span, e.span], e.span)), number(word === "prod" ? 1 : 0, false));
+}
+
+// ---------------------------------------------------------------- stack, scan, fold, grad
+
+function stackExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "stack" }>, scope: Scope, ctx: Context): Value {
+  const counted = evaluate(self, e.count, scope, ctx);
+  const [low, end] = counted.kind === "range" ? [constantOf(counted.low), constantOf(counted.end)] : [0, counted.kind === "number" ? counted.value : undefined];
+  if (low === undefined || end === undefined) throw errors.notCompileTime(e.count.span, "the count of `stack`");
+  const apply_ = (input: Value, span: Span): Value => {
+    let value = input;
+    for (let i = low; i < end; i++) {
+      const inner = new Scope(scope);
+      if (e.index) inner.bind(e.index.text, number(i));
+      const own: Context = { ...ctx, stackPosition: `${ctx.stackPosition}.${i}` };
+      const layer = evaluate(self, e.of, inner, own);
+      value = apply(self, layer, (value.kind === "tuple" ? value.elements : [value]).map((x) => ({ value: x, span })), span, ctx);
+    }
+    return value;
+  };
+  return { kind: "stacked", apply: apply_ };
+}
+
+function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Context): Value {
+  if (scope.find("%for") !== undefined) throw errors.misplaced(e.span, `\`${e.kind}\``, "inside `for`");
+  const iterators = e.iterators.map((it) => {
+    const v = evaluate(self, it.in, scope, ctx);
+    if (v.kind === "range") {
+      const n = constantOf(isub(v.end, v.low));
+      if (n === undefined) throw errors.notCompileTime(it.in.span, "the number of rounds");
+      return { it, count: n, low: v.low, x: undefined, axis: 0 };
+    }
+    const x = asTensor(v, it.in.span);
+    let axis = 0;
+    if (it.along) {
+      const along = evaluate(self, it.along, scope, ctx);
+      if (along.kind === "number" && !(it.along.kind === "name")) axis = along.value < 0 ? x.shape.length + along.value : along.value;
+      else {
+        // a dim's name: the axis that is it
+        const n = extentValue(along, it.along.span);
+        const candidates = x.shape.flatMap((m, d) => (m === n ? [d] : []));
+        const named = it.along.kind === "name" ? declaredAxis(it.in, it.along.text, scope) : undefined;
+        axis = named ?? candidates[0] ?? -1;
+        if (axis < 0) throw errors.argumentsDoNotFit(it.along.span, "`along`", `no axis of ${shapeText(x.shape)} is ${extentText(n)}`);
+      }
+    }
+    const n = x.shape[axis];
+    if (typeof n !== "number") throw errors.runTimeDim(it.span, "the number of rounds");
+    return { it, count: n, low: integer(0), x, axis };
+  });
+  const count = iterators[0]!.count;
+  for (const i of iterators) if (i.count !== count) throw errors.argumentsDoNotFit(i.it.span, "the iterators", `have ${count} and ${i.count} rounds`);
+  const initialValues = e.carries.map((c) => evaluate(self, c.value, scope, ctx));
+  const returned = e.body.statements.find((s) => s.kind === "return");
+  if (returned) throw errors.misplaced(returned.span, "`return`", `in a ${e.kind}`, "use `next` and `yield`");
+  // a carry written as a plain number takes the dtype and shape that its next value has: found by a first pass
+  let initial = initialValues.map((v, j) => (isPlain(v) || v.kind === "bool" ? undefined : asTensor(v, e.carries[j]!.value.span)));
+  let yields: Node[] | undefined;
+  let yieldTuple = false;
+  let positions: number[] = [];
+  const once = (starts: readonly Node[], draws: Context["draws"]): { scan: ReturnType<typeof makeScan> } => {
+    const scan_ = makeScan({ count, initial: starts, names: e.carries.map((c) => c.name.text), span: e.span }, (t, incoming) => {
+      const inner = new Scope(scope);
+      for (const { it, low, x, axis } of iterators) {
+        if (!x) inner.bind(it.name.text, { kind: "int", value: iadd(t, low) });
+        else {
+          const axes = axesOf(x.shape.filter((_, d) => d !== axis));
+          const at = indicesOf(axes);
+          at.splice(axis, 0, t);
+          inner.bind(it.name.text, tensor(compute(axes, undefined, load(x, at), { span: it.span, label: it.name.text })));
+        }
+      }
+      e.carries.forEach((c, j) => inner.bind(c.name.text, tensor(incoming[j]!)));
+      const next = new Map<string, Value>();
+      const own: Context = { ...ctx, rounds: [...ctx.rounds, { step: t, count }], draws };
+      for (const s of e.body.statements) {
+        if (s.kind === "let") bindLet(self, s, inner, own);
+        else if (s.kind === "next") {
+          const values = s.assignments.map((a) => evaluate(self, a.value, inner, own));
+          s.assignments.forEach((a, k) => {
+            if (!e.carries.some((c) => c.name.text === a.name.text)) throw errors.unknownName(a.name.span, a.name.text, e.carries.map((c) => c.name.text));
+            next.set(a.name.text, values[k]!);
+          });
+        } else if (s.kind === "yield") {
+          if (e.kind === "fold") throw errors.misplaced(s.span, "`yield`", "in a fold");
+          const v = evaluate(self, s.value, inner, own);
+          yieldTuple = v.kind === "tuple";
+          yields = (v.kind === "tuple" ? v.elements : [v]).map((x) => asTensor(x, s.span));
+          const walked = iterators.find((i) => i.x);
+          positions = yields.map((y) => (walked ? Math.min(walked.axis, y.shape.length) : 0));
+        } else throw errors.misplaced(s.span, `\`${s.kind}\``, `in a ${e.kind}`);
+      }
+      return e.carries.map((c, j) => {
+        const v = next.get(c.name.text);
+        if (!v) return incoming[j]!;
+        return fitTo(starts[j]!, v, e.span, c.name.text);
+      });
+    });
+    return { scan: scan_ };
+  };
+  if (initial.some((x) => x === undefined)) initial = initial.map((x, j) => x ?? asTensor(initialValues[j]!, e.span, initialValues[j]!.kind === "number" && (initialValues[j] as { whole: boolean }).whole ? undefined : "f32"));
+  const { scan: made } = once(initial as Node[], { count: 0, path: `${ctx.draws.path}%${ctx.draws.count++}` });
+  if (e.kind === "fold") {
+    const finals = e.carries.map((_, j) => tensor(finalOf(made, j)));
+    return finals.length === 1 ? finals[0]! : { kind: "tuple", elements: finals };
+  }
+  if (!yields) throw errors.misplaced(e.span, "a scan without `yield`", "here", "`fold` gives the final state");
+  const stacks = (yields as Node[]).map((y, i): Value => {
+    const stacked = stackOf(made, y);
+    const axis = positions[i]!;
+    if (axis === 0) return tensor(stacked);
+    const order = y.shape.map((_, d) => d + 1);
+    order.splice(axis, 0, 0);
+    const axes = axesOf(order.map((d) => stacked.shape[d]!));
+    return tensor(compute(axes, undefined, load(stacked, stacked.shape.map((_, d) => indicesOf(axes)[order.indexOf(d)]!)), { span: e.span }));
+  });
+  return yieldTuple ? { kind: "tuple", elements: stacks } : stacks[0]!;
+}
+/** The axis that a parameter's type calls by this dim: `xs: f32[B, T, I]` along T. */
+function declaredAxis(e: ast.Expr, name: string, scope: Scope): number | undefined {
+  if (e.kind !== "name") return undefined;
+  for (let at: Scope | undefined = scope; at; at = at.parent) {
+    const axis = declaredTypes.get(at)?.get(e.text);
+    if (axis) {
+      const found = axis.findIndex((d) => d.kind === "dim" && dimVariable(d.value) === name);
+      return found >= 0 && axis.slice(0, found).every((d) => d.kind === "dim") ? found : undefined;
+    }
+  }
+  return undefined;
+}
+export const declaredTypes = new WeakMap<Scope, Map<string, readonly ast.DimExpr[]>>();
+
+function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
+  const wrtArg = e.args.find((a) => a.name?.text === "wrt");
+  const ofArg = e.args.find((a) => !a.name);
+  if (!wrtArg || !ofArg || e.args.length !== 2) throw errors.argumentsDoNotFit(e.span, "grad", "takes a value and `wrt`", "grad(e, wrt: x)");
+  const root = asTensor(evaluate(self, ofArg.value, scope, ctx), ofArg.span, "f32");
+  if (root.shape.length) throw errors.notScalar(ofArg.span, "what grad differentiates", errors.typeText(root.dtype, root.shape));
+  const one = (x: ast.Expr): Value => {
+    const v = evaluate(self, x, scope, ctx);
+    if (v.kind === "instance") {
+      const parameters = parametersOf(v.instance);
+      const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
+      const found = gradient(root, nodes);
+      if (found.every((g) => g === undefined)) throw errors.noDependence(x.span, `the parameters of ${v.instance.path}`);
+      return { kind: "gradient", instance: v.instance, values: new Map(parameters.map((p, i) => [p, found[i] ?? zeros(p.shape)])) };
+    }
+    const node = asTensor(v, x.span);
+    if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
+    const [g] = gradient(root, [node]);
+    if (!g) throw errors.noDependence(x.span, x.span.file.text.slice(x.span.start, x.span.end));
+    return tensor(g);
+  };
+  const w = wrtArg.value;
+  return w.kind === "tuple" ? { kind: "tuple", elements: w.elements.map(one) } : one(w);
+}

@@ -1,0 +1,52 @@
+// A formula of one row, for many rows: every node that depends on the row's number gets a leading axis of rows.
+import { compute, instantiate, inputs, reshape, topological } from "../graph/node.ts";
+import { integer, load, random, substitute, variable } from "../graph/scalar.ts";
+import type { Extent, Integer, Node, Scalar, Source } from "../graph/types.ts";
+import { InternalError } from "../../grammar/diagnostic.ts";
+
+/** The node over `count` rows; row(b) is the number of row b. */
+export function overRows(root: Node, rowSource: Source, count: Extent, row: (b: Integer) => Integer): Node {
+  const depends = new Set<Node>();
+  const order = topological([root]);
+  for (const x of order) if (x === rowSource || inputs(x).some((y) => depends.has(y))) depends.add(x);
+  const mapped = new Map<Node, Node>();
+  for (const x of order) {
+    if (!depends.has(x) || x === rowSource) continue;
+    const b = variable(count, "b");
+    const first = count === 1 ? integer(0) : b;
+    const lift = (e: Scalar): Scalar =>
+      substitute(liftDraws(e, row(first)), new Map(), (l, indices, outside) => {
+        if (l.tensor === rowSource) return row(first);
+        const to = mapped.get(l.tensor);
+        return to && load(to, [first, ...indices], outside);
+      });
+    if (x.kind === "compute") {
+      const { output, over, body } = instantiate(x);
+      mapped.set(x, compute([b, ...output], x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, lift(body), { span: x.span, label: x.label, range: x.range }));
+    } else if (x.kind === "reshape") mapped.set(x, reshape(mapped.get(x.operand)!, [count, ...x.shape]));
+    else throw new InternalError(`a field's formula holds a ${x.kind}`);
+  }
+  if (mapped.has(root)) return mapped.get(root)!;
+  const b = variable(count, "b");
+  if (root === rowSource) return compute([b], undefined, row(count === 1 ? integer(0) : b));
+  const axes = root.shape.map((n) => variable(n));
+  return compute([b, ...axes], undefined, load(root, axes));
+}
+/** Draws are made once per row: the row's number leads their position. */
+function liftDraws(e: Scalar, row: Integer): Scalar {
+  const draws = new Map<Scalar, Scalar>();
+  const stack: Scalar[] = [e];
+  const seen = new Set<Scalar>();
+  while (stack.length) {
+    const x = stack.pop()!;
+    if (seen.has(x)) continue;
+    seen.add(x);
+    if (x.kind === "random") draws.set(x, random({ distribution: x.distribution, site: x.site, seed: x.seed, step: x.step, indices: [row, ...x.indices], extents: [1, ...x.extents] }));
+    else if (x.kind === "call" || x.kind === "and") stack.push(...x.operands);
+    else if (x.kind === "select") stack.push(x.condition, x.then, x.otherwise);
+    else if (x.kind === "affine") stack.push(...x.terms.map(([a]) => a));
+    else if (x.kind === "not" || x.kind === "non_negative" || x.kind === "equal_zero" || x.kind === "floor_div" || x.kind === "modulo") stack.push(x.operand);
+    else if (x.kind === "load") stack.push(...x.indices);
+  }
+  return draws.size ? substitute(e, draws) : e;
+}

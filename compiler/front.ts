@@ -1,0 +1,38 @@
+// The front end: source text to Program and diagnostics. No I/O: imports come through a function.
+import type * as ast from "../grammar/ast.ts";
+import type { Diagnostic } from "../grammar/diagnostic.ts";
+import { parse } from "../grammar/parser.ts";
+import { elaborate, type ElaborateOptions } from "./elaborate/elaborate.ts";
+import type { Program } from "./elaborate/program.ts";
+import { resetTable } from "./graph/scalar.ts";
+import { libraryFiles } from "./std/library.ts";
+
+export interface FrontOptions extends ElaborateOptions {
+  readonly name?: string;
+  readonly imports?: (path: string) => string | undefined;
+}
+export interface Fronted {
+  readonly file: ast.File;
+  readonly program: Program | undefined; // undefined where the text has errors
+  readonly diagnostics: readonly Diagnostic[];
+}
+let library: ast.File[] | undefined;
+export function analyse(text: string, options: FrontOptions = {}): Fronted {
+  resetTable();
+  library ??= libraryFiles.map((f) => parse({ name: f.name, text: f.text }).file);
+  const parsed = parse({ name: options.name ?? "model.dlm", text });
+  if (parsed.diagnostics.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };
+  const { program, diagnostics } = elaborate(
+    {
+      main: parsed.file,
+      library,
+      imports: (path) => {
+        const found = options.imports?.(path);
+        return found === undefined ? undefined : parse({ name: path, text: found }).file;
+      },
+    },
+    options,
+  );
+  const all = [...parsed.diagnostics, ...diagnostics];
+  return { file: parsed.file, program: all.some((d) => d.severity === "error") ? undefined : program, diagnostics: all };
+}
