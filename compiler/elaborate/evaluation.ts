@@ -1,17 +1,18 @@
 // Evaluation over a split, exact and in pieces: the part of the graph that treats every row alone is run chunk by chunk, the tensors where
 // rows meet (reductions over them, pairs) are kept for the whole split, and the rest runs once over all rows.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { instantiate, inputs, source, topological } from "../graph/node.ts";
+import { instantiate, source, topological } from "../graph/node.ts";
 import { constantOf, load, substitute, visit } from "../graph/scalar.ts";
 import type { Dim, GraphProgram, Node, Source } from "../graph/types.ts";
+import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
 import type { Evaluation } from "./program.ts";
 
 type Make = (name: string, outputs: readonly { name: string; node: Node }[], updates: readonly []) => GraphProgram;
 export function splitEvaluation(outputs: readonly { name: string; node: Node }[], index: Source, rows: Dim, name: string, make: Make): Evaluation {
-  const order = topological(outputs.map((o) => o.node));
+  const order = topological(outputs.map((o) => o.node), undefined, levelInputs);
   const varying = new Set<Node>(); // depends on the rows
-  for (const x of order) if (x === index || inputs(x).some((y) => varying.has(y))) varying.add(x);
+  for (const x of order) if (x === index || levelInputs(x).some((y) => varying.has(y))) varying.add(x);
   const rowAxis = (x: Node): number => (x.shape.filter((n) => n === rows).length === 1 ? x.shape.indexOf(rows) : -1);
   const alone = new Set<Node>(); // every row by itself
   for (const x of order) if (varying.has(x) && isRowWise(x, rows, rowAxis, varying, alone)) alone.add(x);
@@ -22,15 +23,15 @@ export function splitEvaluation(outputs: readonly { name: string; node: Node }[]
     const label = x.label ?? `kept${kept.size}`;
     kept.set(x, source({ role: "input", path: `${name}.kept.${kept.size}`, shape: x.shape, dtype: x.dtype, ...(x.range ? { range: x.range } : {}), label }));
   };
-  for (const x of order) if (varying.has(x) && !alone.has(x)) for (const y of inputs(x)) if (alone.has(y)) keep(y);
+  for (const x of order) if (varying.has(x) && !alone.has(x)) for (const y of levelInputs(x)) if (alone.has(y)) keep(y);
   for (const o of outputs) if (alone.has(o.node)) keep(o.node);
   // rows lead in what is kept, so that a chunk is one range of bytes
   for (const x of kept.keys()) if (rowAxis(x) !== 0) throw new InternalError("evaluation: rows do not lead");
   const memo = new Map<Node, Node>(kept);
   const node = (root: Node): Node => {
-    for (const x of topological([root], (y) => memo.has(y) || !varying.has(y))) {
+    for (const x of topological([root], (y) => memo.has(y) || !varying.has(y), levelInputs)) {
       if (memo.has(x)) continue;
-      memo.set(x, varying.has(x) ? rebuildNode(x, (e) => substitute(e, new Map(), (l, indices, outside) => (memo.has(l.tensor) && memo.get(l.tensor) !== l.tensor ? load(memo.get(l.tensor)!, indices, outside) : undefined)), (y) => memo.get(y)!) : x);
+      memo.set(x, varying.has(x) ? rebuildNode(x, (e) => substitute(e, new Map(), (l, indices, outside) => (memo.has(l.tensor) && memo.get(l.tensor) !== l.tensor ? load(memo.get(l.tensor)!, indices, outside) : undefined)), (y) => node(y)) : x);
     }
     return memo.get(root)!;
   };

@@ -382,6 +382,7 @@ export function bindParameters(self: Interpreter, name: string, params: readonly
     if (given.has(p.name.text)) throw errors.argumentsDoNotFit(a.span, name, `${p.name.text} is given twice`, signature);
     given.set(p.name.text, a);
   }
+  for (const [own, a] of given) scope.bind(own, a.value);
   // dims are bound in any order of parameters: first all types where a dim stands alone, then the checks
   for (const p of params) if (p.type && given.has(p.name.text)) bindDims(self, p.type, given.get(p.name.text)!.value, bound, ctx);
   for (const p of params) {

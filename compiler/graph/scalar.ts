@@ -280,6 +280,7 @@ export function provedNonNegative(e: Integer): boolean {
 }
 function symbolicHigh(atom: Integer): Integer | undefined {
   if (atom.kind === "variable" && typeof atom.extent !== "number") return iadd(atom.extent, -1);
+  if (isCall(atom, "modulo_dynamic") && (atom.operands[1]!.kind === "dim" || atom.operands[1]!.kind === "affine")) return iadd(atom.operands[1] as Integer, -1);
   if (atom.kind === "load" && atom.tensor.range && typeof atom.tensor.range.high !== "number" && !atom.outside) return atom.tensor.range.high;
   return undefined;
 }
