@@ -1,0 +1,74 @@
+// A reference case on the f64 evaluator.
+import { evaluate } from "../../compiler/evaluate/evaluate.ts";
+import { analyse } from "../../compiler/front.ts";
+import type { GraphProgram, Source } from "../../compiler/graph/types.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
+import type { Program } from "../../compiler/elaborate/program.ts";
+import type { ReferenceCase, ReferenceTensor } from "./case.ts";
+import { firstDifference, prepare } from "./source.ts";
+import { sequence, translate } from "./translate.ts";
+
+export type Outcome = { readonly kind: "passed" } | { readonly kind: "skipped" } | { readonly kind: "failed"; readonly reason: string };
+
+export function compileCase(source: string): Program {
+  const { program, diagnostics } = analyse(source, { name: "case.dlm" });
+  if (!program) throw new Error(renderDiagnostics(diagnostics));
+  return program;
+}
+export function runOnEvaluator(c: ReferenceCase): Outcome {
+  try {
+    const steps = sequence(c);
+    if (steps) {
+      const program = compileCase(steps.source);
+      const train = program.trains[0]!;
+      const values = initialValues(program, train.init, train.seed);
+      for (const [path, tensor] of Object.entries(steps.initial)) values.set(sourceOf(program, path), tensor.data);
+      for (let k = 0; k < steps.steps; k++) {
+        for (const s of train.scalars) values.set(s.source, [s.name === "steps" ? steps.steps : 0]);
+        const { updates } = evaluate(train.step, values);
+        for (const [target, value] of updates) values.set(target, value);
+        for (const { state, output, final } of steps.states) {
+          const expected = c.outputs[output]!;
+          const size = expected.data.length / expected.shape[0]!;
+          if (final && k < steps.steps - 1) continue;
+          const want: ReferenceTensor = final ? expected : { ...expected, shape: expected.shape.slice(1), data: expected.data.slice(k * size, (k + 1) * size) };
+          const difference = firstDifference(c, Float64Array.from(values.get(sourceOf(program, state))!), want);
+          if (difference) return { kind: "failed", reason: `${state} after step ${k + 1}: ${difference}` };
+        }
+      }
+      return { kind: "passed" };
+    }
+    const t = translate(c);
+    if (!t) return { kind: "skipped" };
+    const p = prepare(c, t);
+    const program = compileCase(p.source);
+    for (const [name, wanted] of [["forward", p.outputs], ["gradient", p.gradients]] as const) {
+      if (!wanted.length) continue;
+      const e = program.exports.find((x) => x.name === name)!;
+      const values = new Map<Source, readonly number[]>();
+      for (const i of e.inputs) values.set(i.source, p.inputs[i.name]!.data);
+      for (const [path, tensor] of Object.entries(p.states)) values.set(sourceOf(program, path), tensor.data);
+      const { outputs } = evaluate(e.program, values);
+      const got = [...outputs.values()];
+      for (const [i, w] of wanted.entries()) {
+        const difference = firstDifference(c, got[i]!, w.expected);
+        if (difference) return { kind: "failed", reason: `${name} ${w.name}: ${difference}` };
+      }
+    }
+    return { kind: "passed" };
+  } catch (error) {
+    return { kind: "failed", reason: error instanceof Error ? (error.stack ?? error.message).split("\n").slice(0, 8).join("\n") : String(error) };
+  }
+}
+export function sourceOf(program: Program, path: string): Source {
+  const found = [...program.parameters, ...program.states].find((x) => x.path === path);
+  if (!found) throw new Error(`no state ${path}; there are ${[...program.parameters, ...program.states].map((x) => x.path).join(" ")}`);
+  return found.source;
+}
+export function initialValues(program: Program, init: GraphProgram, seed: number): Map<Source, ArrayLike<number>> {
+  const values = new Map<Source, ArrayLike<number>>();
+  for (const i of init.inputs) if (i.path === "seed") values.set(i, [seed]);
+  const { updates } = evaluate(init, values);
+  for (const [target, value] of updates) values.set(target, value);
+  return values;
+}
