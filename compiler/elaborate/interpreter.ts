@@ -2,8 +2,8 @@
 // by evaluating its body, a layer by evaluating it within its instance. Shapes are checked where they meet.
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
-import { gradient, zeros } from "../grad/grad.ts";
-import { compute, finalOf, scan as makeScan, source, stackOf } from "../graph/node.ts";
+import { gradient, levelInputs, zeros } from "../grad/grad.ts";
+import { compute, finalOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import { and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Scalar, Shape, Source, Variable } from "../graph/types.ts";
@@ -1280,8 +1280,10 @@ function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
     const node = asTensor(v, x.span);
     if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
     const [g] = gradient(root, [node]);
-    if (!g) throw errors.noDependence(x.span, x.span.file.text.slice(x.span.start, x.span.end));
-    return tensor(g);
+    if (g) return tensor(g);
+    // reached, but with slope 0 everywhere (sign, comparisons, stop): zero is the answer
+    if (topological([root], undefined, levelInputs).includes(node)) return tensor(zeros(node.shape));
+    throw errors.noDependence(x.span, x.span.file.text.slice(x.span.start, x.span.end));
   };
   const w = wrtArg.value;
   return w.kind === "tuple" ? { kind: "tuple", elements: w.elements.map(one) } : one(w);

@@ -7,7 +7,7 @@ fn relu6(x: f32[...S]) -> f32[...S] = hardtanh(x, 0, 6)
 ## x where positive, else slope * x.
 fn leaky_relu(x: f32[...S], slope: f32 = 0.01) -> f32[...S] = where(x > 0, x, slope * x)
 ## x where positive, else alpha * (exp(x) - 1).
-fn elu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(min(x, 0)))
+fn elu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(x))
 ## x where positive, else alpha * (exp(x / alpha) - 1).
 fn celu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(x / alpha))
 ## Scaled elu that keeps mean and variance (Klambauer et al. 2017).
@@ -44,7 +44,7 @@ fn hardsigmoid(x: f32[...S]) -> f32[...S] = where(x <= -3, 0, where(x >= 3, 1, x
 ## x * hardsigmoid(x).
 fn hardswish(x: f32[...S]) -> f32[...S] = where(x < -3, 0, where(x <= 3, x * (x + 3) / 6, x))
 ## 0 below 0, 1 above, `at_zero` at 0; no gradient.
-fn heaviside(x: f32[...S], at_zero: f32 = 0) -> f32[...S] = where(x > 0, 1, where(x < 0, 0, at_zero))
+fn heaviside(x: f32[...S], at_zero: f32 = 0) -> f32[...S] = where(x > 0, 1.0, where(x < 0, 0.0, at_zero))
 ## The first half of the last axis, gated by the sigmoid of the second.
 fn glu(x: f32[...S, N]) -> f32[...S, N / 2] {
   let (a, b) = split(x, 2, axis: -1)

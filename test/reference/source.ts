@@ -25,6 +25,8 @@ export function prepare(c: ReferenceCase, t: Translation): Prepared {
   const inputs: Record<string, ReferenceTensor> = {};
   const states: Record<string, ReferenceTensor> = {};
   for (const [name, tensor] of [...Object.entries(c.inputs), ...Object.entries(c.params)]) {
+    const held = t.training?.initial?.[name];
+    if (held) states[held] = lay(name, tensor);
     if (t.unused?.includes(name)) continue;
     if (parameters[name]) states[parameters[name]] = lay(name, tensor);
     else inputs[plain(name)] = lay(name, tensor);
@@ -38,7 +40,7 @@ export function prepare(c: ReferenceCase, t: Translation): Prepared {
   const lets = [...(t.lets ? [t.lets] : []), ...names.map((name) => `let out_${name} = ${t.outputs[name]}`)].join("\n  ");
   let source = `${t.declarations ? t.declarations + "\n" : ""}export fn forward(${signature([])}) {\n  ${lets}\n  return ${tuple(names.map((name) => `out_${name}`))}\n}\n`;
   const gradients = Object.keys(c.grads)
-    .filter((name) => parameters[name] || inputs[plain(name)])
+    .filter((name) => (parameters[name] && !(c.kind === "unrolled_descent" && c.grads[name]!.data.every((x) => x === 0))) || inputs[plain(name)]) // fc2.bias does not enter a gradient by y
     .map((name) => ({ name, expected: lay(name, c.grads[name]!) }));
   if (gradients.length) {
     const wanted = tuple(gradients.map(({ name }) => parameters[name] ?? plain(name)));

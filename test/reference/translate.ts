@@ -27,6 +27,8 @@ export interface Sequence {
   readonly initial: Readonly<Record<string, ReferenceTensor>>; // states set before the first step
   /** State compared after every step with row k of the output; `final`: with the whole output after the last step. */
   readonly states: readonly { readonly state: string; readonly output: string; readonly final?: boolean }[];
+  /** Expected values by output name, where they are not the case's own. */
+  readonly outputs?: Readonly<Record<string, ReferenceTensor>>;
 }
 
 type Rule = (c: ReferenceCase) => Translation | undefined;
@@ -131,7 +133,7 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     const_mul: (c) => ({ outputs: { y: `x * ${number(c.attrs["c"])}` } }),
     const_rsub: (c) => ({ outputs: { y: `${number(c.attrs["c"])} - x` } }),
     pow_const: (c) => ({ outputs: { y: `x^${number(c.attrs["exponent"])}` } }),
-    expression: y("exp(-a * a / (2 * b)) * sin(c) + log(1 + b) / (1 + c * c)"),
+    expression: (c) => ({ outputs: { y: "exp(-a * a / (2 * b)) * sin(wide) + log(1 + b) / (1 + wide * wide)" }, lets: `let wide = expand${shapeText(c.outputs["y"]!.shape)}(c)` }),
     lerp: (c) => ({ outputs: { y: `lerp(a, b, expand${shapeText(c.outputs["y"]!.shape)}(weight))` } }),
     masked_fill: (c) => ({ outputs: { y: `where(expand${shapeText(c.outputs["y"]!.shape)}(mask), ${number(c.attrs["value"])}, x)` } }),
     where: (c) => ({ outputs: { y: input(c, "b").shape.length === 1 ? `where(cond, a, expand${shapeText(c.outputs["y"]!.shape)}(b))` : "where(cond, a, b)" } }),
@@ -157,7 +159,12 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     expression: y("-sum(softmax(x) * log_softmax(x), axis: -1)"),
   },
   linalg: {
-    matmul: y("a @ b"),
+    matmul: (c) => {
+      const [a, b] = [input(c, "a").shape, input(c, "b").shape];
+      const lead = c.outputs["y"]!.shape.slice(0, -2);
+      const stretched = a.length > 2 && b.length > 2 && a.length !== b.length;
+      return { outputs: { y: stretched ? `expand${shapeText([...lead, ...a.slice(-2)])}(a) @ expand${shapeText([...lead, ...b.slice(-2)])}(b)` : "a @ b" } };
+    },
     outer: y("outer(a, b)"),
     pairwise_sqdist: y("pairwise_sqdist(a, b)"),
     nearest_prototype: y("argmin(pairwise_sqdist(x, w), axis: -1)"),
@@ -432,8 +439,54 @@ const schedules: Readonly<Record<string, (a: Readonly<Record<string, unknown>>) 
   warmup_cosine: (a) => `warmup_cosine(${number(a["lr"])}, ${number(a["warmup"])}, ${number(a["total"])}, ${number(a["min_lr"])})`,
 };
 
-/** The step sequence of an optimizer or schedule case, or undefined where it has none yet. */
+/**
+ * One training step as a sequence of one: the inputs are parameters, the objective is the cotangent's product with the outputs, and
+ * sgd with rate 1 leaves old - new = gradient. Values that a step makes are kept in states.
+ */
+function trainingStep(c: ReferenceCase): Sequence | undefined {
+  const t = c.family === "layer" && c.attrs["training"] === true ? translate(c) : undefined;
+  if (!t?.training) return undefined;
+  const lay = (name: string, tensor: ReferenceTensor): ReferenceTensor => t.layout?.[name]?.(tensor) ?? tensor;
+  const x = lay("x", input(c, "x"));
+  const y = lay("y", c.outputs["y"]!);
+  const cotangent = lay("y", c.cotangent!["y"]!);
+  const source = `${t.declarations}
+model held() {
+  param x: f32${shapeText(x.shape)} ~ zeros
+  return x
+}
+train fit {
+  state cotangent: f32${shapeText(y.shape)} = 0
+  state seen: f32${shapeText(y.shape)} = 0
+  let y = net(held())
+  next seen = y
+  minimize sum(y * cotangent) by sgd(lr: 1)
+  steps: 1
+}
+`;
+  const initial: Record<string, ReferenceTensor> = { "held.x": x, "fit.cotangent": cotangent };
+  for (const [name, path] of Object.entries(t.training.initial ?? {})) initial[path] = input(c, name);
+  for (const [name, path] of Object.entries(t.parameters ?? {})) initial[path] = lay(name, input(c, name));
+  const after = (name: string, before: ReferenceTensor): ReferenceTensor => {
+    const g = lay(name, c.grads[name]!);
+    return { ...before, data: before.data.map((v, i) => v - g.data[i]!) };
+  };
+  const outputs: Record<string, ReferenceTensor> = { y, "held.x": after("x", x) };
+  for (const name of Object.keys(t.training.states ?? {})) outputs[name] = c.outputs[name]!;
+  for (const [name, path] of Object.entries(t.parameters ?? {})) outputs[path] = after(name, initial[path]!);
+  const states = [
+    { state: "fit.seen", output: "y", final: true },
+    { state: "held.x", output: "held.x", final: true },
+    ...Object.entries(t.training.states ?? {}).map(([output, state]) => ({ state, output, final: true })),
+    ...Object.values(t.parameters ?? {}).map((path) => ({ state: path, output: path, final: true })),
+  ];
+  return { source, steps: 1, initial, states, outputs };
+}
+
+/** The step sequence of a case, or undefined where it has none. */
 export function sequence(c: ReferenceCase): Sequence | undefined {
+  const training = trainingStep(c);
+  if (training) return training;
   if (c.family === "optimizer") {
     const write = optimizers[c.kind];
     if (!write) return undefined;
@@ -450,6 +503,7 @@ export function sequence(c: ReferenceCase): Sequence | undefined {
 train fit {
   state gw: f32${shapeText([steps, ...w.shape])} = 0
   state gb: f32${shapeText([steps, ...b.shape])} = 0
+  let made = net()
   minimize sum(net.w * gw[step % ${steps}]) + sum(net.b * gb[step % ${steps}]) by ${chain}${write(c.attrs)}
   steps: ${steps}
 }
