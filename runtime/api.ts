@@ -1,0 +1,121 @@
+// The runtime's public types: what a program that trains or uses a model sees.
+import type { DType, Plan } from "./plan.ts";
+
+/** Dense and row-major; i32 as Int32Array, bool as Uint8Array of 0 and 1. */
+export interface Tensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array | Uint8Array;
+}
+export interface Nested extends ReadonlyArray<number | boolean | Nested> {}
+export type FlatArray = ArrayLike<number> & { readonly BYTES_PER_ELEMENT: number }; // a typed array
+/** A number, nested arrays, a typed array (its shape follows from the input's type where one size at most is open), or a tensor. */
+export type Value = number | boolean | Nested | FlatArray | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
+
+export interface LoadOptions {
+  readonly device: GPUDevice;
+  /** The bytes of a file that the plan's data or `load:` name, by the path written there. Needed only when there are such. */
+  readonly read?: (path: string) => Promise<Uint8Array>;
+  /** Keeps what `save:` asks for. Without it the bytes are in `TrainResult.saved` only. */
+  readonly write?: (path: string, bytes: Uint8Array) => Promise<void>;
+  /** Columns of `host()` fields by name, rows first. */
+  readonly host?: Readonly<Record<string, Value>>;
+  /** WGSL of a module by name, when the plan does not carry it. */
+  readonly code?: (name: string) => Promise<string>;
+  /** Instead of the seeds of the train blocks: initial values, draws, order of rows, holdouts. */
+  readonly seed?: number;
+  /** A data set above this many bytes is streamed and not kept on the device. Default: what the device allows for one buffer. */
+  readonly residentBytes?: number;
+}
+
+export interface TrainOptions {
+  /** Other totals than the plan's. They are what `steps` and `epochs` mean in schedules. */
+  readonly steps?: number;
+  readonly epochs?: number;
+  /** Leave off after so many steps of this call (a pause: no last evaluation, nothing saved). */
+  readonly stopAfter?: number;
+  /** A pause as soon as what is on the device is done. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: TrainEvent) => void;
+}
+export type TrainEvent = ProgressEvent | EvaluationEvent | SavedEvent;
+/** Some steps are done and their losses read: several times a second. */
+export interface ProgressEvent {
+  readonly kind: "progress";
+  readonly train: string;
+  readonly epoch: number; // from 0; 0 without data
+  readonly epochs?: number;
+  readonly step: number; // steps done
+  readonly steps: number; // planned
+  readonly loss: number; // of the last step
+  readonly metrics: Readonly<Record<string, number>>; // of the last step's batch
+  /** Every step since the event before, by column ("loss" and metrics). */
+  readonly curves: Readonly<Record<string, Float32Array>>;
+  readonly stepsPerSecond: number;
+  readonly secondsLeft: number;
+}
+/** "loss" and metrics over the rows of a split; tensors for metrics that are no numbers. */
+export type Measured = Readonly<Record<string, number | Tensor>>;
+export interface EvaluationEvent {
+  readonly kind: "evaluation";
+  readonly train: string;
+  readonly step: number;
+  readonly split: string;
+  readonly rows: number;
+  readonly values: Measured;
+}
+export interface SavedEvent {
+  readonly kind: "saved";
+  readonly train: string;
+  readonly step: number;
+  readonly path: string;
+  readonly metric?: string;
+  readonly value?: number;
+}
+export interface TrainResult {
+  readonly train: string;
+  /** finished: all planned steps; stalled: `stop:` ended it; paused: `stopAfter` or `signal`. */
+  readonly reason: "finished" | "stalled" | "paused";
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number; // of the last step's batch; NaN when there was no step to do
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly measured: Readonly<Record<string, Measured>>; // the last evaluation, by split
+  readonly seconds: number;
+  readonly stepsPerSecond: number;
+  readonly submits: number; // of training steps, in this call
+  readonly saved?: { readonly path: string; readonly bytes: Uint8Array };
+}
+
+export interface Model {
+  readonly plan: Plan;
+  /** Names of the train blocks, exports, and parameters as text for messages and pages. */
+  readonly trains: readonly string[];
+  readonly exports: readonly string[];
+  /** Rows by split, and what class and character numbers stand for, by column. */
+  readonly data: Readonly<Record<string, { readonly rows: number; readonly splits: Readonly<Record<string, number>>; readonly classes: Readonly<Record<string, readonly string[]>> }>>;
+  /** What the plan costs on this device. */
+  readonly cost: { readonly bytes: number; readonly modules: number; readonly trains: Readonly<Record<string, { readonly dispatchesPerStep: number; readonly window: number }>> };
+
+  /** Trains on, from where the block is: a new model, a paused one or a restored one. The first block without a name. */
+  train(name?: string, options?: TrainOptions): Promise<TrainResult>;
+  /** Loss and metrics over a split ("train", or a holdout's name), exactly, with `training` false. */
+  evaluate(train: string, split: string): Promise<Measured>;
+  /** Runs an export. Run-time dims follow from the shapes; inputs with a default may be left out. */
+  run(name: string, inputs?: Readonly<Record<string, Value>>): Promise<Record<string, Tensor>>;
+  /** Everything back to its initial values, by the seed. */
+  reset(): Promise<void>;
+
+  /** Steps done by a train block. */
+  step(train?: string): number;
+  /** Parameters by name (and states, with `all`). */
+  parameters(options?: { readonly all?: boolean }): Promise<Record<string, Tensor>>;
+  /** A safetensors file: with everything that training needs to go on to the same bits, or with weights (parameters and layer states) only. */
+  checkpoint(options?: { readonly weights?: boolean }): Promise<Uint8Array>;
+  /** Takes a whole checkpoint of the same plan and data; training goes on as if it had not been interrupted. */
+  restore(bytes: Uint8Array): Promise<void>;
+  /** Takes parameters and layer states by name from a safetensors file; all of the model's, or those under the dotted path `into`. */
+  loadWeights(bytes: Uint8Array, into?: string): Promise<readonly string[]>;
+  /** Frees the device's memory. The device itself stays the caller's. */
+  close(): void;
+}
