@@ -1,0 +1,239 @@
+// A WebGPU device in Node, through the package `webgpu` (Dawn).
+// In: a choice: auto | gpu | system | embedded | part of an adapter's name (else DLM_DEVICE, else auto).
+// Out: a device with the adapter's full limits, what it is, and what was tried before it; or DeviceUnavailable, whose message is meant for people.
+// `auto`: a real GPU, else a software Vulkan driver of the system, else the embedded device (SwiftShader, embedded.ts).
+// Every `node:` module is imported when called: this file is part of trainers that browsers load too.
+import { embeddedDriver, messageOf, resolvePackage, type EmbeddedDriver } from "./embedded.ts";
+
+export type DeviceClass = "gpu" | "system" | "embedded" | "browser";
+export const classTexts: Readonly<Record<DeviceClass, string>> = { gpu: "GPU", system: "software device of the system", embedded: "embedded software device", browser: "device of the browser" };
+
+export interface DeviceFacts {
+  readonly class: DeviceClass;
+  readonly name: string; // "llvmpipe: Mesa 25.0.7", as the driver has it
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly subgroupSize?: { readonly least: number; readonly most: number };
+  readonly features: readonly string[]; // requested: those that kernels can use
+  readonly limits: Readonly<Record<string, number>>;
+}
+/** One way to a device: what came of it. */
+export interface Attempt {
+  readonly way: "system drivers" | "embedded driver";
+  readonly outcome: string;
+}
+export interface OpenedDevice {
+  readonly device: GPUDevice;
+  readonly facts: DeviceFacts;
+  readonly choice: string;
+  readonly tried: readonly Attempt[];
+  /** Frees the device. Node does not exit while one is alive. */
+  readonly close: () => void;
+}
+
+export class DeviceUnavailable extends Error {
+  override readonly name = "DeviceUnavailable";
+  readonly tried: readonly Attempt[];
+  constructor(message: string, tried: readonly Attempt[]) {
+    super(message);
+    this.tried = tried;
+  }
+}
+
+const usefulFeatures: readonly GPUFeatureName[] = ["subgroups", "timestamp-query", "shader-f16"];
+
+export async function openDevice(wanted?: string): Promise<OpenedDevice> {
+  const choice = wanted || process.env["DLM_DEVICE"] || "auto";
+  const { create } = await loadWebGPU();
+  const tried: Attempt[] = [];
+  const found = async (gpu: GPU, adapter: GPUAdapter, deviceClass: DeviceClass): Promise<OpenedDevice> => opened(gpu, adapter, deviceClass, choice, tried);
+
+  if (choice !== "embedded") {
+    const way = "system drivers";
+    const absent = await noSystemDriver();
+    if (absent) tried.push({ way, outcome: absent });
+    else {
+      const adapter = await systemAdapter(create, choice);
+      if (typeof adapter === "string") tried.push({ way, outcome: adapter });
+      else return found(adapter.gpu, adapter.adapter, adapter.adapter.info.isFallbackAdapter ? "system" : "gpu");
+    }
+  }
+
+  if (choice === "auto" || choice === "embedded" || (choice !== "gpu" && choice !== "system" && "swiftshader".includes(choice.toLowerCase()))) {
+    const way = "embedded driver";
+    const driver = await embeddedDriver();
+    if (typeof driver === "string") tried.push({ way, outcome: driver });
+    else {
+      const gpu = create([...options]);
+      const adapter = await withDriver(driver, () => requestAdapter(gpu));
+      if (typeof adapter === "string" || adapter.info.architecture !== "swiftshader") {
+        const { isMainThread } = await import("node:worker_threads");
+        const outcome = isMainThread
+          ? `the driver in ${driver.folder} cannot be used: ${typeof adapter === "string" ? adapter : `${adapter.info.description} is found instead`}; removing that folder makes the next start unpack it again`
+          : `in a worker thread the driver cannot be chosen; start the process with VK_DRIVER_FILES=${driver.manifest}`;
+        tried.push({ way, outcome });
+      } else return found(gpu, adapter, "embedded");
+    }
+  }
+  throw new DeviceUnavailable(unavailable(choice, tried), tried);
+}
+
+function unavailable(choice: string, tried: readonly Attempt[]): string {
+  const what = { auto: "no WebGPU device", gpu: "no real GPU", system: "no software device of the system", embedded: "no embedded device" }[choice] ?? `no device with "${choice}" in its name`;
+  return [`${what} was found:`, ...tried.map((attempt) => `  ${attempt.way}: ${attempt.outcome}`), "`dlm doctor` says more; --device or DLM_DEVICE chooses (auto, gpu, system, embedded, or a part of a name)"].join("\n");
+}
+
+// Timestamps are rounded to 0.1 ms by default, against web pages that spy on each other; nobody else runs in this process.
+const options: readonly string[] = ["disable-dawn-features=timestamp_quantization"];
+
+type Create = (options: readonly string[]) => GPU;
+
+async function loadWebGPU(): Promise<{ readonly create: Create }> {
+  let library: { create: (options: string[]) => GPU; globals: object };
+  try {
+    const entry = await resolvePackage("webgpu");
+    if (!entry) throw new DeviceUnavailable("the package `webgpu`, which gives Node a WebGPU device, is not installed here: npm install webgpu", []);
+    const { pathToFileURL } = await import("node:url");
+    library = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as typeof library;
+  } catch (error) {
+    if (error instanceof DeviceUnavailable) throw error;
+    throw new DeviceUnavailable(`the package \`webgpu\` has no build that works on ${process.platform} ${process.arch}: ${messageOf(error)}`, []);
+  }
+  for (const [name, value] of Object.entries(library.globals)) if (!(name in globalThis)) Object.assign(globalThis, { [name]: value as unknown }); // GPUBufferUsage and its like
+  return { create: (given) => library.create([...given]) };
+}
+
+interface FoundAdapter {
+  readonly gpu: GPU;
+  readonly adapter: GPUAdapter;
+}
+
+/** Of the system's drivers, the adapter that fits the choice, or why there is none. */
+async function systemAdapter(create: Create, choice: string): Promise<FoundAdapter | string> {
+  const take = async (name?: string): Promise<FoundAdapter | string> => {
+    const gpu = create([...options, ...(name ? [`adapter=${name}`] : [])]);
+    const adapter = await requestAdapter(gpu);
+    return typeof adapter === "string" ? adapter : { gpu, adapter };
+  };
+  const first = choice === "auto" || choice === "gpu" || choice === "system" ? await take() : undefined;
+  if (typeof first === "string" || (first && choice === "auto")) return first;
+  if (first && choice === "gpu") return first.adapter.info.isFallbackAdapter ? `only ${first.adapter.info.description || first.adapter.info.device}, which is software` : first;
+  if (first?.adapter.info.isFallbackAdapter) return first;
+  const names = await adapterNames(create);
+  if (choice !== "system") {
+    const name = names.find((candidate) => candidate.toLowerCase().includes(choice.toLowerCase()));
+    return name ? take(name) : names.length ? `no adapter is called that; there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}` : "they offer no adapter";
+  }
+  for (const name of names) {
+    const other = await take(name);
+    if (typeof other !== "string" && other.adapter.info.isFallbackAdapter) return other;
+  }
+  return `no software device beside ${names.join(", ")}`;
+}
+
+async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
+  try {
+    return (await gpu.requestAdapter({ powerPreference: "high-performance" })) ?? "no adapter that WebGPU can use";
+  } catch (error) {
+    return messageOf(error).split("\n")[0]!;
+  }
+}
+
+async function opened(gpu: GPU, adapter: GPUAdapter, deviceClass: DeviceClass, choice: string, tried: readonly Attempt[]): Promise<OpenedDevice> {
+  const { device, facts } = await requestDevice(adapter, deviceClass);
+  // Dawn lives as long as `gpu` is reachable, and Node as long as Dawn has work.
+  let held: GPU | undefined = gpu;
+  return {
+    device,
+    facts,
+    choice,
+    tried,
+    close: () => {
+      if (held) device.destroy();
+      held = undefined;
+    },
+  };
+}
+
+/** A device with everything that the adapter offers and kernels can use. One adapter gives one device. */
+export async function requestDevice(adapter: GPUAdapter, deviceClass: DeviceClass): Promise<{ readonly device: GPUDevice; readonly facts: DeviceFacts }> {
+  const limits: Record<string, number> = {};
+  for (const name in adapter.limits) {
+    const value = (adapter.limits as unknown as Record<string, unknown>)[name]; // GPUSupportedLimits has no index signature
+    if (typeof value === "number") limits[name] = value;
+  }
+  const features = usefulFeatures.filter((name) => adapter.features.has(name));
+  const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures: features });
+  const { vendor, architecture, description, device: product, subgroupMinSize, subgroupMaxSize } = adapter.info;
+  const subgroupSize = adapter.features.has("subgroups") && subgroupMaxSize ? { subgroupSize: { least: subgroupMinSize, most: subgroupMaxSize } } : {};
+  return { device, facts: { class: deviceClass, name: description || product || architecture || vendor || "unnamed", vendor, architecture, ...subgroupSize, features, limits } };
+}
+
+/** The names of the adapters of the system's drivers: Dawn lists them when asked for one that is not there. */
+async function adapterNames(create: Create): Promise<readonly string[]> {
+  try {
+    await create(["adapter=\u0001"]).requestAdapter();
+    return [];
+  } catch (error) {
+    return [...new Set([...messageOf(error).matchAll(/name: '(.*)'/g)].map((match) => match[1]!))];
+  }
+}
+
+/** Why asking the system's drivers is pointless, if it is (Linux only). Saves the time, and Dawn's warnings on standard error. */
+async function noSystemDriver(): Promise<string | undefined> {
+  if (process.platform !== "linux") return undefined;
+  if (!(await loadLibrary("libvulkan.so.1"))) return "the system has no Vulkan loader (libvulkan.so.1)";
+  return (await driverManifests()).length ? undefined : "the system has a Vulkan loader, and no Vulkan driver";
+}
+
+/** The manifests of Vulkan drivers in the folders in which the Vulkan loader looks. */
+export async function driverManifests(): Promise<readonly string[]> {
+  const [fs, { join }, { homedir }] = await Promise.all([import("node:fs"), import("node:path"), import("node:os")]);
+  const list = (name: string): readonly string[] | undefined => process.env[name]?.split(":").filter(Boolean);
+  const chosen = list("VK_DRIVER_FILES") ?? list("VK_ICD_FILENAMES");
+  const folders = [
+    ...[process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), ...(list("XDG_CONFIG_DIRS") ?? ["/etc/xdg"]), "/usr/local/etc", "/etc"],
+    ...[process.env["XDG_DATA_HOME"] || join(homedir(), ".local/share"), ...(list("XDG_DATA_DIRS") ?? []), "/usr/local/share", "/usr/share", "/run/opengl-driver/share"],
+  ].map((folder) => join(folder, "vulkan/icd.d"));
+  const inside = (path: string): readonly string[] => {
+    try {
+      return fs.statSync(path).isDirectory() ? fs.readdirSync(path).sort().flatMap((name) => (name.endsWith(".json") ? [join(path, name)] : [])) : [path];
+    } catch {
+      return [];
+    }
+  };
+  return [...new Set([...(chosen ?? folders), ...(list("VK_ADD_DRIVER_FILES") ?? [])].flatMap(inside))];
+}
+
+/**
+ * Runs `body` while the embedded driver is the one that Vulkan finds.
+ * The loader reads its environment whenever an instance is made, so setting it here is early enough. Where the system has no loader, ours is
+ * loaded before Dawn asks for `libvulkan.so.1`, which then finds it by that name. Both are of this process: no restart is needed.
+ * In a worker thread `process.env` is a copy that native code does not see: there the main thread has to have chosen.
+ */
+async function withDriver<T>(driver: EmbeddedDriver, body: () => Promise<T>): Promise<T> {
+  if (!(await loadLibrary("libvulkan.so.1"))) await loadLibrary(driver.loader);
+  const names = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] as const; // the second for loaders before 1.3.207
+  const before = names.map((name) => process.env[name]);
+  for (const name of names) process.env[name] = driver.manifest;
+  try {
+    return await body();
+  } finally {
+    names.forEach((name, i) => {
+      if (before[i] === undefined) delete process.env[name];
+      else process.env[name] = before[i];
+    });
+  }
+}
+
+/** Loads a shared library for good; says whether it is there. */
+async function loadLibrary(path: string): Promise<boolean> {
+  const { constants } = await import("node:os");
+  const keepLoaded = 0x1000; // RTLD_NODELETE, which Node does not name: it closes what turns out to be no addon
+  try {
+    process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | keepLoaded);
+    return true;
+  } catch (error) {
+    return messageOf(error).startsWith("Module did not self-register"); // it is loaded, and as expected no addon
+  }
+}
