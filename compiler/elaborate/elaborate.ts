@@ -5,8 +5,8 @@ import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
-import { constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, load, modulo, not as notScalarBool, select, toF32, variable, call as callScalar } from "../graph/scalar.ts";
-import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Source } from "../graph/types.ts";
+import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, load, modulo, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
+import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
@@ -271,7 +271,7 @@ function fieldFormula(
     const known = loader.kind === "idx" ? ([0, 256] as const) : bare && of.range ? of.range : loader.kind === "inline" && dtype === "i32" ? ([Math.min(...loader.values), Math.max(...loader.values) + 1] as const) : undefined;
     const rawType: DType = loader.kind === "idx" ? "i32" : dtype;
     const range = known && rawType === "i32" ? { low: known[0], high: known[1] - 1 } : undefined;
-    const extents: Extent[] = loader.kind === "chars" ? [dim(`characters.${name}`)] : [of.rows, ...shape];
+    const extents: Extent[] = loader.kind === "chars" ? [asExtent(iadd(of.rows, loader.window - 1))] : [of.rows, ...shape];
     const raw = source({ role: "input", path: `data.${name}`, shape: extents, dtype: rawType, ...(range ? { range } : rawType === "i32" ? { range: { low: -2147483648, high: 2147483647 } } : {}), span, label: name });
     const storage: Storage = rawType === "i32" && known && known[0] >= 0 && known[1] <= 256 && loader.kind !== "host" && loader.kind !== "inline" ? "u8" : rawType;
     of.columns.set(name, { name, source: raw, loader, storage, shape, ...(known ? { range: known } : {}), span });
@@ -843,8 +843,15 @@ function liveUpdates(current: ReadonlyMap<Source, Node>, outputs: readonly Node[
 
 function program(name: string, outputs: readonly { name: string; node: Node }[], updates: readonly { target: Source; value: Node }[]): GraphProgram {
   const sources = new Set<Source>();
-  for (const n of topological([...outputs.map((o) => o.node), ...updates.map((u) => u.value)])) if (n.kind === "source" && n.role !== "constant" && n.role !== "carry") sources.add(n);
-  return { name, inputs: [...sources], dims: dimsOf([...sources].map((s) => s.shape).flat()), outputs, updates };
+  const extents = new Set<Extent>();
+  const seen = new Set<Scalar>();
+  for (const n of topological([...outputs.map((o) => o.node), ...updates.map((u) => u.value)])) {
+    if (n.kind === "source" && n.role !== "constant" && n.role !== "carry") sources.add(n);
+    for (const extent of n.shape) extents.add(extent);
+    if (n.kind === "compute") for (const extent of n.reduction?.extents ?? []) extents.add(extent);
+    for (const e of n.kind === "compute" ? [n.body] : n.kind === "scatter" ? [n.value, ...n.indices] : []) visit(e, (x) => x.kind === "dim" && extents.add(x), seen);
+  }
+  return { name, inputs: [...sources], dims: dimsOf([...extents]), outputs, updates };
 }
 const dimsOf = (extents: readonly Extent[]): Dim[] => {
   const found = new Set<Dim>();
@@ -943,6 +950,6 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
   });
   const made = program(item.name.text, outputs, []);
   if (made.inputs.includes(seed)) inputsOf.push({ name: "seed", source: seed, default: 0 });
-  const dims = dimsOf([...made.inputs.flatMap((s) => s.shape), ...inputsOf.flatMap((i) => i.source.shape), ...outputs.flatMap((o) => o.node.shape)]);
+  const dims = dimsOf([...made.dims, ...made.inputs.flatMap((s) => s.shape), ...inputsOf.flatMap((i) => i.source.shape), ...outputs.flatMap((o) => o.node.shape)]);
   return { name: item.name.text, program: { ...made, inputs: [...new Set([...inputsOf.map((i) => i.source), ...made.inputs])], dims }, inputs: inputsOf, outputs, span: item.span };
 }

@@ -21,7 +21,7 @@ export interface Held {
 }
 export interface Column {
   readonly name: string;
-  readonly source: Source; // [rows, ...shape]; chars: [characters]
+  readonly source: Source; // [rows, ...shape]; chars: [rows + window - 1], the whole text
   readonly loader: Loader;
   readonly storage: Storage;
   readonly shape: readonly number[]; // of one row
