@@ -304,7 +304,7 @@ function asOutside(body: Scalar): Scalar {
   if (!changed) return body;
   // what the guards that went still protected must stand without them
   const rest = and(...guards);
-  const standing = opened.every((x) => provableUnder(x, new Set(conjuncts(rest))));
+  const standing = [...opened, rest].every((x) => provableUnder(x, new Set(conjuncts(rest))));
   return standing ? select(rest, product(opened), 0) : body;
 }
 function provableUnder(x: Scalar, guards: ReadonlySet<Scalar>): boolean {

@@ -90,7 +90,7 @@ export interface EqualZero extends ScalarBase {
   readonly dtype: "bool";
   readonly operand: Integer;
 }
-/** conjunction of two or more, sorted by id */
+/** conjunction of two or more, sorted by id; the operands without loads guard the loads in the others */
 export interface And extends ScalarBase {
   readonly kind: "and";
   readonly dtype: "bool";
