@@ -6,10 +6,12 @@ import type { Size, WorkgroupCount } from "../../runtime/plan.ts";
 import { baseOf } from "../graph/node.ts";
 import { asInteger, constantOf, countAtoms, interval, linear, mul as mulIntegers, termsOf, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
+import { dimName, f32Text, freeName, wgslName } from "../wgsl/names.ts";
 import { helperCode } from "../wgsl/prelude.ts";
 import type { KernelSpec, Stage, Store } from "./kernel.ts";
 import type { Target } from "./target.ts";
 
+export { dimName, wgslName };
 export interface Layout {
   readonly storageOf: (base: Node) => DType | "u8";
   readonly nameOf: (base: Node) => string;
@@ -19,7 +21,9 @@ export interface Binding {
   readonly binding: number;
   readonly access: "read" | "read_write" | "uniform";
 }
+/** `before`: kernels to run first, in order; what they write is memory of this kernel alone (`Binding.node` is a Source that nobody else knows). */
 export interface LoweredKernel {
+  readonly before?: readonly LoweredKernel[];
   readonly wgsl: string;
   readonly entry: string;
   readonly bindings: readonly Binding[];
@@ -112,20 +116,6 @@ interface Value {
   readonly level: number;
 }
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
-export const wgslName = (text: string): string => {
-  const name = text.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "").replace(/_+/g, "_").toLowerCase();
-  return /^[a-z]/.test(name) ? name : `k${name}`;
-};
-const reservedWords = new Set("alias break case const const_assert continue continuing default diagnostic discard else enable false fn for if let loop override requires return struct switch true var while array f32 i32 u32 bool vec2 vec3 vec4 mat4x4 atomic ptr sampler texture buffer target filter index input output min max abs sign exp log sqrt floor ceil round select new null class this self private public get set from with do in of as is module import export async await try catch throw active common shared unit resource pass layout uniform sample precise".split(" ")); // prettier-ignore
-const f32Text = (x: number): string => {
-  if (x >= 3.4028234663852886e38) return "0x1.fffffep+127f";
-  if (x <= -3.4028234663852886e38) return "-0x1.fffffep+127f";
-  const rounded = Math.fround(x);
-  if (Object.is(rounded, -0)) return "-0.0";
-  const text = String(Number(rounded.toPrecision(9)));
-  return /[.e]/.test(text) ? text : `${text}.0`;
-};
-
 export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { schedule?: Schedule } = {}): LoweredKernel {
   const schedule = options.schedule ?? chooseSchedule(spec, target);
   // vector access: a first emission finds the addresses, a second one uses what they allow
@@ -167,8 +157,7 @@ class Emitter {
 
   // ---- names and lines
   private fresh(base: string): string {
-    let name = wgslName(base);
-    if (reservedWords.has(name)) name += "_";
+    let name = freeName(base);
     const own = name;
     for (let n = 2; this.used.has(name); n++) name = `${own}${n}`;
     this.used.add(name);
@@ -505,7 +494,7 @@ class Emitter {
     }
     const rolled = stage.over.filter((_, k) => !this.schedule.unroll.includes(`${index}.${k}`));
     const unrolled = stage.over.filter((_, k) => this.schedule.unroll.includes(`${index}.${k}`));
-    const bounds = loopBounds(stage.value, rolled);
+    const bounds = points.length > 1 ? undefined : loopBounds(stage.value, rolled); // the points of a tile differ in their bounds
     this.openLoops(rolled, bounds);
     for (const inner of productOf(unrolled)) {
       for (const [v, n] of inner) this.forms.set(v, { terms: new Map(), constant: n });
@@ -765,7 +754,6 @@ class Emitter {
     return { wgsl, entry, bindings, workgroups, constants, schedule, flops };
   }
 }
-export const dimName = (name: string): string => `dim_${wgslName(name)}`;
 type Point = readonly (readonly [Variable, number])[];
 function pointsOf(spec: KernelSpec, tile: ReadonlyMap<number, number>): Point[] {
   let result: (readonly [Variable, number])[][] = [[]];

@@ -1,0 +1,39 @@
+// Names and numbers as WGSL text.
+
+/** Keywords, reserved words and the predeclared names that kernels use (WGSL, sections 16.1, 16.2 and 17). */
+const taken = new Set(
+  (
+    "alias break case const const_assert continue continuing default diagnostic discard else enable false fn for if let loop override requires return struct switch true var while " +
+    "NULL Self abstract active alignas alignof as asm asm_fragment async attribute auto await become cast catch class co_await co_return co_yield coherent column_major common compile compile_fragment concept " +
+    "const_cast consteval constexpr constinit crate debugger decltype delete demote demote_to_helper do dynamic_cast enum explicit export extends extern external fallthrough filter final finally friend from fxgroup " +
+    "get goto groupshared highp impl implements import inline instanceof interface layout lowp macro macro_rules match mediump meta mod module move mut mutable namespace new nil noexcept noinline nointerpolation " +
+    "non_coherent noncoherent noperspective null nullptr of operator package packoffset partial pass patch pixelfragment precise precision premerge priv protected pub public readonly ref regardless register " +
+    "reinterpret_cast require resource restrict self set shared sizeof smooth snorm static static_assert static_cast std subroutine super target template this thread_local throw trait try type typedef typeid " +
+    "typename typeof union unless unorm unsafe unsized use using varying virtual volatile wgsl where with writeonly yield " +
+    "array atomic bool f16 f32 i32 u32 vec2 vec3 vec4 vec2f vec3f vec4f vec2i vec3i vec4i vec2u vec3u vec4u mat2x2 mat3x3 mat4x4 ptr sampler texture " +
+    "abs acos all any asin atan atan2 ceil clamp cos cosh cross degrees determinant distance dot exp exp2 floor fma fract length log log2 max min mix normalize pow radians reflect round saturate select sign sin sinh smoothstep sqrt step tan tanh transpose trunc " +
+    "buffer index input output uniform storage workgroup private function read write main group local lane"
+  ).split(" "),
+); // prettier-ignore
+
+/** A snake_case identifier close to this text. */
+export function wgslName(text: string): string {
+  const name = text.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "").replace(/_+/g, "_").toLowerCase();
+  return /^[a-z]/.test(name) ? name : `k${name}`;
+}
+/** The same where it is free to use, with a `_` after it where WGSL has taken it. */
+export const freeName = (text: string): string => {
+  const name = wgslName(text);
+  return taken.has(name) ? `${name}_` : name;
+};
+export const dimName = (name: string): string => `dim_${wgslName(name)}`;
+
+/** A number of f32; the infinities become the largest finite ones, as constant expressions must be finite. */
+export function f32Text(x: number): string {
+  if (x >= 3.4028234663852886e38) return "0x1.fffffep+127f";
+  if (x <= -3.4028234663852886e38) return "-0x1.fffffep+127f";
+  const rounded = Math.fround(x);
+  if (Object.is(rounded, -0)) return "-0.0";
+  const text = String(Number(rounded.toPrecision(9)));
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}

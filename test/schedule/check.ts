@@ -1,0 +1,70 @@
+// One kernel, lowered, run on the device and compared with the direct evaluation of its specification.
+import { expect } from "vitest";
+import type { Source } from "../../compiler/graph/types.ts";
+import { baseOf } from "../../compiler/graph/node.ts";
+import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
+import { lowerKernel, type Layout, type LoweredKernel, type Schedule } from "../../compiler/schedule/lower.ts";
+import type { Target } from "../../compiler/schedule/target.ts";
+import type { DType } from "../../runtime/plan.ts";
+import type { Case } from "./cases.ts";
+import { evaluateSpec, overSources, sourcesOf } from "./reference.ts";
+import { prepare, runOnce, type TestDevice } from "./device.ts";
+
+export const generator = (seed: number) => {
+  let x = seed >>> 0;
+  return (): number => {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    return x / 4294967296;
+  };
+};
+/** Values as f32 holds them: f32 in [-1, 1), i32 in their range, bool. */
+export function randomValues(sources: readonly Source[], dims: Dims, seed = 1): Map<Source, Float64Array> {
+  const next = generator(seed);
+  for (let k = 0; k < 8; k++) next();
+  return new Map(sources.map((s) => {
+    const low = s.range?.low ?? -5;
+    const high = typeof s.range?.high === "number" ? s.range.high : 5;
+    const draw = (): number => (s.dtype === "f32" ? Math.fround(2 * next() - 1) : s.dtype === "bool" ? Number(next() < 0.5) : low + Math.floor(next() * (high - low + 1)));
+    return [s, Float64Array.from({ length: sizeOfShape(s.shape, dims) }, draw)];
+  })); // prettier-ignore
+}
+export interface CheckOptions {
+  readonly target: Target;
+  readonly schedule?: Schedule;
+  readonly seed?: number;
+  readonly tolerance?: number;
+}
+export const layoutFor = (storage: (s: Source) => DType | "u8"): Layout => ({ storageOf: (node) => storage(node as Source), nameOf: (node) => (node as Source).path || "t" });
+const reference = new WeakMap<Case, { values: Map<Source, Float64Array>; expected: Map<Source, Float64Array>; spec: Case["spec"] }>();
+
+export async function check(on: TestDevice, tried: Case, options: CheckOptions): Promise<LoweredKernel> {
+  const dims = tried.dims ?? {};
+  let known = reference.get(tried);
+  if (!known) {
+    const spec = overSources(tried.spec);
+    const values = randomValues(sourcesOf(spec), dims, options.seed);
+    reference.set(tried, (known = { spec, values, expected: evaluateSpec(spec, values, dims) }));
+  }
+  const { spec, values, expected } = known;
+  const storage = (s: Source): DType | "u8" => (tried.bytes?.includes(s.path) ? "u8" : s.dtype);
+  const lowered = lowerKernel(spec, layoutFor(storage), options.target, options.schedule ? { schedule: options.schedule } : {});
+  const prepared = await prepare(on, lowered, values, { dims, storage });
+  await runOnce(on, prepared);
+  const tolerance = options.tolerance ?? 1e-4;
+  try {
+    for (const s of spec.stores) {
+      const source = baseOf(s.target) as Source;
+      const got = await prepared.read(source);
+      const want = expected.get(source)!;
+      let scale = 1;
+      for (const x of want) scale = Math.max(scale, Math.abs(x));
+      for (let p = 0; p < want.length; p++) {
+        const error = Math.abs(got[p]! - want[p]!);
+        if (!(error <= tolerance * (source.dtype === "f32" ? scale : 0))) expect.fail(`${tried.name}: ${source.path}[${p}] is ${got[p]} instead of ${want[p]}\nschedule ${JSON.stringify(lowered.schedule)}\n${(lowered.before ?? []).map((k) => k.wgsl).join("\n")}${lowered.wgsl}`);
+      }
+    }
+  } finally {
+    prepared.destroy();
+  }
+  return lowered;
+}
