@@ -2,6 +2,7 @@
 // In: nothing but the file system.   Out: the folder of a complete driver, or in words why there is none.
 // Invariant: a folder with its final name is complete: it is written beside and renamed, so concurrent starts are safe.
 // Every `node:` module is imported when called: this file is part of trainers that browsers load too.
+import { messageOf } from "./problem.ts";
 
 export interface EmbeddedDriver {
   readonly folder: string;
@@ -134,5 +135,3 @@ async function unpackTar(archive: string): Promise<ReadonlyMap<string, Uint8Arra
   }
   return contents;
 }
-
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

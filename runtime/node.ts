@@ -3,7 +3,8 @@
 // Out: a device with the adapter's full limits, what it is, and what was tried before it; or DeviceUnavailable, whose message is meant for people.
 // `auto`: a real GPU, else a software Vulkan driver of the system, else the embedded device (SwiftShader, embedded.ts).
 // Every `node:` module is imported when called: this file is part of trainers that browsers load too.
-import { embeddedDriver, messageOf, resolvePackage, type EmbeddedDriver } from "./embedded.ts";
+import { embeddedDriver, resolvePackage, type EmbeddedDriver } from "./embedded.ts";
+import { messageOf } from "./problem.ts";
 
 export type DeviceClass = "gpu" | "system" | "embedded" | "browser";
 export const classTexts: Readonly<Record<DeviceClass, string>> = { gpu: "GPU", system: "software device of the system", embedded: "embedded software device", browser: "device of the browser" };
@@ -169,7 +170,12 @@ export async function requestDevice(adapter: GPUAdapter, deviceClass: DeviceClas
   return { device, facts: { class: deviceClass, name: description || product || architecture || vendor || "unnamed", vendor, architecture, ...subgroupSize, features, limits } };
 }
 
-/** The names of the adapters of the system's drivers: Dawn lists them when asked for one that is not there. */
+/** What `--device NAME` can choose among the system's drivers. */
+export async function systemAdapterNames(): Promise<readonly string[]> {
+  return (await noSystemDriver()) ? [] : adapterNames((await loadWebGPU()).create);
+}
+
+/** Dawn lists the names of its adapters when asked for one that is not there. */
 async function adapterNames(create: Create): Promise<readonly string[]> {
   try {
     await create(["adapter=\u0001"]).requestAdapter();
@@ -183,7 +189,8 @@ async function adapterNames(create: Create): Promise<readonly string[]> {
 async function noSystemDriver(): Promise<string | undefined> {
   if (process.platform !== "linux") return undefined;
   if (!(await loadLibrary("libvulkan.so.1"))) return "the system has no Vulkan loader (libvulkan.so.1)";
-  return (await driverManifests()).length ? undefined : "the system has a Vulkan loader, and no Vulkan driver";
+  if ((await driverManifests()).length) return undefined;
+  return process.env["VK_DRIVER_FILES"] ? `VK_DRIVER_FILES=${process.env["VK_DRIVER_FILES"]} names no driver that is there` : "the system has a Vulkan loader, and no Vulkan driver";
 }
 
 /** The manifests of Vulkan drivers in the folders in which the Vulkan loader looks. */
