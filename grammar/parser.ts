@@ -161,7 +161,8 @@ class DlmParser extends EmbeddedActionsParser {
     for (let i = this.comments.length - 1; i >= 0; i--) {
       const c = this.comments[i]!;
       if (c.end > end) continue;
-      if (!c.text.startsWith("##") || !/^\s*$/.test(this.source.text.slice(c.end, end)) || /\n\s*\n/.test(this.source.text.slice(c.end, end))) break;
+      const ownLine = /^[ \t]*$/.test(this.source.text.slice(this.source.text.lastIndexOf("\n", c.start - 1) + 1, c.start));
+      if (!ownLine || !c.text.startsWith("##") || !/^\s*$/.test(this.source.text.slice(c.end, end)) || /\n\s*\n/.test(this.source.text.slice(c.end, end))) break;
       lines.unshift(c.text.slice(2).trim());
       end = c.start;
     }
