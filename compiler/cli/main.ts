@@ -20,6 +20,12 @@ program
   .argument("[code]", "a diagnostic's code, as DLM2003")
   .description("what a diagnostic means, with an example")
   .action(async (name: string | undefined) => (await import("./explain.ts")).explain(name));
+program
+  .command("fmt")
+  .argument("<files...>", "files, or - for standard input")
+  .option("--check", "write nothing; list the files that are not formatted")
+  .description("formats files in place")
+  .action(async (files: string[], options: { check?: boolean }) => (await import("./fmt.ts")).fmt(files, options));
 
 try {
   await program.parseAsync();

@@ -1,0 +1,56 @@
+// dlm fmt: files in the house style, written in place; `-` is standard input. Files with errors are left as they are, with their diagnostics.
+import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { text as readAll } from "node:stream/consumers";
+import type { Diagnostic } from "../../grammar/diagnostic.ts";
+import { parse } from "../../grammar/parser.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
+import { format } from "../format/format.ts";
+import { fileProblem, UserError } from "./problem.ts";
+import { openTerminal } from "./terminal.ts";
+
+export async function fmt(paths: readonly string[], options: { readonly check?: boolean }): Promise<void> {
+  const terminal = openTerminal(false);
+  const unformatted: string[] = [];
+  const broken: Diagnostic[] = [];
+  for (const path of paths) {
+    const stdin = path === "-";
+    const text = stdin ? await readAll(process.stdin) : read(path);
+    const errors = parse({ name: stdin ? "(standard input)" : path, text }).diagnostics;
+    if (errors.length) {
+      broken.push(...errors);
+      continue;
+    }
+    const formatted = await format(text);
+    if (options.check) {
+      if (formatted !== text) unformatted.push(stdin ? "(standard input)" : path);
+    } else if (stdin) process.stdout.write(formatted);
+    else if (formatted !== text) {
+      replace(path, formatted);
+      terminal.line(path);
+    }
+  }
+  if (broken.length) process.stderr.write(renderDiagnostics(broken, { color: terminal.color }) + "\n");
+  for (const path of unformatted) terminal.line(path);
+  if (unformatted.length) terminal.note(`${unformatted.length} of ${paths.length} ${paths.length === 1 ? "file is" : "files are"} not formatted; \`dlm fmt\` without --check formats them`);
+  if (broken.length || unformatted.length) process.exitCode = 1;
+}
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw fileProblem("read", path, error);
+  }
+}
+/** The whole file or nothing: a new file beside it takes its name. */
+function replace(path: string, text: string): void {
+  const target = realpathSync(path);
+  const beside = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  try {
+    writeFileSync(beside, text, { mode: statSync(target).mode, flag: "wx" });
+    renameSync(beside, target);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error instanceof UserError ? error : fileProblem("write", path, error);
+  }
+}

@@ -1,0 +1,155 @@
+// Formatting: keeps the program and every comment, changes nothing the second time, and lays out long constructs as the examples do.
+import fc from "fast-check";
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { format } from "../../compiler/format/format.ts";
+import { parse } from "../../grammar/parser.ts";
+import { randomFile, realFiles, respaced } from "../fuzz/sources.ts";
+import type { ReferenceCase } from "../reference/case.ts";
+import { prepare } from "../reference/source.ts";
+import { sequence, translate } from "../reference/translate.ts";
+
+/** The AST without places. */
+function meaning(text: string): unknown {
+  const { file, diagnostics } = parse({ name: "x.dlm", text });
+  expect(diagnostics.map((d) => d.message)).toEqual([]);
+  return JSON.parse(JSON.stringify(file.items, (key, value: unknown) => (key === "span" || key === "operatorSpan" ? undefined : value)));
+}
+const commentsOf = (text: string): string[] => parse({ name: "x.dlm", text }).comments.map((c) => c.text).sort(); // prettier-ignore
+async function holds(text: string): Promise<void> {
+  const once = await format(text);
+  expect(meaning(once)).toEqual(meaning(text));
+  expect(commentsOf(once)).toEqual(commentsOf(text));
+  expect(await format(once)).toBe(once);
+}
+
+describe("meaning, comments and idempotence", () => {
+  test.each(realFiles)("$name", async ({ text }) => {
+    await holds(text);
+  });
+  test("respaced examples", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...realFiles), fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), async ({ text }, choices) => holds(respaced(text, choices))),
+      { seed: 1, numRuns: 60 },
+    );
+  });
+  test("random files", async () => {
+    await fc.assert(
+      fc.asyncProperty(randomFile, fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), async (text, choices) => holds(respaced(text, choices))),
+      { seed: 2, numRuns: 300 },
+    );
+  });
+  test("the sources of the reference cases", async () => {
+    const folder = new URL("../golden/", import.meta.url);
+    for (const family of readdirSync(folder, { withFileTypes: true })) {
+      if (!family.isDirectory()) continue;
+      for (const file of readdirSync(new URL(`${family.name}/`, folder)).slice(0, 6)) {
+        const c = JSON.parse(readFileSync(new URL(`${family.name}/${file}`, folder), "utf8")) as ReferenceCase;
+        const translated = translate(c);
+        const source = sequence(c)?.source ?? (translated ? prepare(c, translated).source : undefined);
+        if (source) await holds(source);
+      }
+    }
+  });
+});
+
+describe("layout", () => {
+  const formatted = async (text: string, expected: string): Promise<void> => expect(await format(text)).toBe(expected);
+  test("spaces and blank lines", () =>
+    formatted(
+      `const   a=1\n\n\n\nconst b = [ 1,2 ]\nfn f( x :f32[ ...S ] , n:int=-1)->f32[...S]=x^ 2+n*( x-1 )`,
+      `const a = 1\n\nconst b = [1, 2]\nfn f(x: f32[...S], n: int = -1) -> f32[...S] = x^2 + n * (x - 1)\n`,
+    ));
+  test("pipes go on below", () =>
+    formatted(
+      `model cnn(x: f32[B, 28, 28, 1]) -> f32[B, 10] = x |> Conv2d(16, k: 3) |> relu |> MaxPool2d(2) |> Conv2d(32, k: 3) |> relu |> MaxPool2d(2) |> flatten |> Linear(64, act: relu) |> Linear(10)`,
+      `model cnn(x: f32[B, 28, 28, 1]) -> f32[B, 10] =
+  x |> Conv2d(16, k: 3) |> relu |> MaxPool2d(2) |> Conv2d(32, k: 3) |> relu |> MaxPool2d(2) |> flatten
+    |> Linear(64, act: relu) |> Linear(10)
+`,
+    ));
+  test("the second list of a layer stands below the first", () =>
+    formatted(
+      `layer Conv2d(out: int, k: int[2] = 3, stride: int[2] = 1, pad: int[2] = 0, groups: int = 1, bias: bool = true) (x: f32[B, H, W, C]) { return x }`,
+      `layer Conv2d(out: int, k: int[2] = 3, stride: int[2] = 1, pad: int[2] = 0, groups: int = 1, bias: bool = true)
+            (x: f32[B, H, W, C]) { return x }
+`,
+    ));
+  test("a train block", () =>
+    formatted(
+      `train fit on digits(batch: 64, seed: 1) { minimize cross_entropy(logits, y) + 1e-4 * l2(net) by clip_norm(1) >> adamw(lr: warmup_cosine(3e-3, warm: 50, total: steps))
+minimize a
+  wrt disc by adam(lr: 2e-4) every 5 wrt gen by sgd()   # two rates
+epochs: 30 }`,
+      `train fit on digits(batch: 64, seed: 1) {
+  minimize cross_entropy(logits, y) + 1e-4 * l2(net)
+        by clip_norm(1) >> adamw(lr: warmup_cosine(3e-3, warm: 50, total: steps))
+  minimize a
+       wrt disc by adam(lr: 2e-4) every 5
+       wrt gen by sgd() # two rates
+  epochs: 30
+}
+`,
+    ));
+  test("calls, loops, choices", () =>
+    formatted(
+      `fn f(x: f32) = where(step < warm, peak * (step + 1) / max(warm, 1), floor + 0.5 * (peak - floor) * (1 + cos(pi * min(1, (step - warm) / total))))
+fn g(x: f32) = if p == infinity then amax(abs(x), axis: axis, keep: keep) else if p == 1 then sum(abs(x), axis: axis, keep: keep) else x
+fn h(x: f32) { return scan (x in xs along T; h = 0, c = 0) { next h = x   yield h } }`,
+      `fn f(x: f32) =
+  where(
+    step < warm,
+    peak * (step + 1) / max(warm, 1),
+    floor + 0.5 * (peak - floor) * (1 + cos(pi * min(1, (step - warm) / total)))
+  )
+fn g(x: f32) =
+  if p == infinity then amax(abs(x), axis: axis, keep: keep)
+  else if p == 1 then sum(abs(x), axis: axis, keep: keep)
+  else x
+fn h(x: f32) {
+  return scan (x in xs along T; h = 0, c = 0) {
+    next h = x
+    yield h
+  }
+}
+`,
+    ));
+  test("comments stay at their places", () =>
+    formatted(
+      `# head
+## doc
+fn f(a: f32, # first
+  b: f32) { # why
+  let y = a # left
+    + b
+  # before
+  return g(y, # one
+    2)
+  # end
+}
+# tail`,
+      `# head
+## doc
+fn f(
+  a: f32, # first
+  b: f32
+) {
+  # why
+  let y =
+    a # left
+      + b
+  # before
+  return g(
+    y, # one
+    2
+  )
+  # end
+}
+# tail
+`,
+    ));
+  test("a file of comments only, and an empty one", async () => {
+    await formatted("# one\n\n# two\n", "# one\n\n# two\n");
+    await formatted("", "");
+  });
+});
