@@ -3,21 +3,10 @@
 // Out: a device with the adapter's full limits, what it is, and what was tried before it; or DeviceUnavailable, whose message is meant for people.
 // `auto`: a real GPU, else a software Vulkan driver of the system, else the embedded device (SwiftShader, embedded.ts).
 // Every `node:` module is imported when called: this file is part of trainers that browsers load too.
+import { requestDevice, type DeviceClass, type DeviceFacts } from "./device.ts";
 import { embeddedDriver, resolvePackage, type EmbeddedDriver } from "./embedded.ts";
 import { messageOf } from "./problem.ts";
 
-export type DeviceClass = "gpu" | "system" | "embedded" | "browser";
-export const classTexts: Readonly<Record<DeviceClass, string>> = { gpu: "GPU", system: "software device of the system", embedded: "embedded software device", browser: "device of the browser" };
-
-export interface DeviceFacts {
-  readonly class: DeviceClass;
-  readonly name: string; // "llvmpipe: Mesa 25.0.7", as the driver has it
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly subgroupSize?: { readonly least: number; readonly most: number };
-  readonly features: readonly string[]; // requested: those that kernels can use
-  readonly limits: Readonly<Record<string, number>>;
-}
 /** One way to a device: what came of it. */
 export interface Attempt {
   readonly way: "system drivers" | "embedded driver";
@@ -40,8 +29,6 @@ export class DeviceUnavailable extends Error {
     this.tried = tried;
   }
 }
-
-const usefulFeatures: readonly GPUFeatureName[] = ["subgroups", "timestamp-query", "shader-f16"];
 
 export async function openDevice(wanted?: string): Promise<OpenedDevice> {
   const choice = wanted || process.env["DLM_DEVICE"] || "auto";
@@ -154,20 +141,6 @@ async function opened(gpu: GPU, adapter: GPUAdapter, deviceClass: DeviceClass, c
       held = undefined;
     },
   };
-}
-
-/** A device with everything that the adapter offers and kernels can use. One adapter gives one device. */
-export async function requestDevice(adapter: GPUAdapter, deviceClass: DeviceClass): Promise<{ readonly device: GPUDevice; readonly facts: DeviceFacts }> {
-  const limits: Record<string, number> = {};
-  for (const name in adapter.limits) {
-    const value = (adapter.limits as unknown as Record<string, unknown>)[name]; // GPUSupportedLimits has no index signature
-    if (typeof value === "number") limits[name] = value;
-  }
-  const features = usefulFeatures.filter((name) => adapter.features.has(name));
-  const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures: features });
-  const { vendor, architecture, description, device: product, subgroupMinSize, subgroupMaxSize } = adapter.info;
-  const subgroupSize = adapter.features.has("subgroups") && subgroupMaxSize ? { subgroupSize: { least: subgroupMinSize, most: subgroupMaxSize } } : {};
-  return { device, facts: { class: deviceClass, name: description || product || architecture || vendor || "unnamed", vendor, architecture, ...subgroupSize, features, limits } };
 }
 
 /** What `--device NAME` can choose among the system's drivers. */

@@ -1,5 +1,5 @@
 // The device of a command: --device, else DLM_DEVICE, else the best there is (runtime/node.ts). Problems in words.
-import { classTexts, DeviceUnavailable, openDevice, type DeviceFacts, type OpenedDevice } from "../../runtime/node.ts";
+import { DeviceUnavailable, openDevice, type OpenedDevice } from "../../runtime/node.ts";
 import { UserError } from "./problem.ts";
 
 export const deviceOption = ["--device <choice>", "auto, gpu, system, embedded, or a part of an adapter's name (also DLM_DEVICE)"] as const;
@@ -11,11 +11,4 @@ export async function deviceFor(choice: string | undefined): Promise<OpenedDevic
     if (error instanceof DeviceUnavailable) throw new UserError(`dlm: ${error.message}`);
     throw error;
   }
-}
-
-/** `llvmpipe: Mesa 25.0.7 (software device of the system, subgroups of 8)` */
-export function deviceLine(facts: DeviceFacts): string {
-  const { subgroupSize } = facts;
-  const subgroups = subgroupSize ? `, subgroups of ${subgroupSize.least === subgroupSize.most ? subgroupSize.most : `${subgroupSize.least} to ${subgroupSize.most}`}` : "";
-  return `${facts.name} (${classTexts[facts.class]}${subgroups})`;
 }

@@ -7,8 +7,10 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { classTexts, DeviceUnavailable, driverManifests, openDevice, systemAdapterNames, type Attempt, type DeviceFacts } from "../../runtime/node.ts";
+import { classTexts, subgroupText, type DeviceFacts } from "../../runtime/device.ts";
 import { resolvePackage } from "../../runtime/embedded.ts";
+import { DeviceUnavailable, driverManifests, openDevice, systemAdapterNames, type Attempt } from "../../runtime/node.ts";
+import { messageOf } from "../../runtime/problem.ts";
 import { openTerminal, styles } from "./terminal.ts";
 
 /** What one way to a device gave. */
@@ -93,7 +95,7 @@ export async function attempt(choice: string): Promise<Trial> {
     try {
       return { device: opened.facts, openedIn, ...(await compute(opened.device)), ...adapters, tried: opened.tried, messages: [] };
     } catch (error) {
-      return { device: opened.facts, openedIn, computes: false, problem: error instanceof Error ? error.message : String(error), ...adapters, tried: opened.tried, messages: [] };
+      return { device: opened.facts, openedIn, computes: false, problem: messageOf(error), ...adapters, tried: opened.tried, messages: [] };
     } finally {
       opened.close();
     }
@@ -230,8 +232,7 @@ export function render(report: DoctorReport, color: boolean): string {
   const mark = !device || used.computes === false ? red("✗") : device.class === "gpu" ? green("●") : yellow("●");
   lines.push(`${mark} ${bold(device?.name ?? "No WebGPU device")}`);
   if (device) {
-    const { subgroupSize } = device;
-    const about = [classTexts[device.class], `${device.vendor} ${device.architecture}`.trim(), subgroupSize ? `subgroups of ${subgroupSize.least === subgroupSize.most ? subgroupSize.most : `${subgroupSize.least} to ${subgroupSize.most}`}` : "no subgroups"];
+    const about = [classTexts[device.class], `${device.vendor} ${device.architecture}`.trim(), subgroupText(device)];
     lines.push(`  ${about.filter(Boolean).join(" · ")}`);
     const state = used.computes ? green("computes") : red(`does not compute${used.problem ? `: ${used.problem}` : ""}`);
     lines.push(`  ${state}${dim(` · opened in ${Math.round(used.openedIn ?? 0)} ms · round trip ${(used.roundTrip ?? NaN).toFixed(2)} ms`)}`);
