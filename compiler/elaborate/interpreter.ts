@@ -6,7 +6,7 @@ import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { compute, finalOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import { and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
-import type { DType, Extent, Integer, Node, Scalar, Shape, Source, Variable } from "../graph/types.ts";
+import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, shapedNames } from "./builtins.ts";
 import * as errors from "./errors.ts";
@@ -33,6 +33,7 @@ export interface Context {
   readonly draws: { count: number; readonly path: string };
   readonly declared: "metric" | "fn" | undefined; // may not construct
   readonly params?: OptimizerParams; // inside an optimizer
+  readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
 }
 /** `sum over params: e`: the expression for every parameter of the line. */
 export interface OptimizerParams {
@@ -550,7 +551,7 @@ function checkRange(self: Interpreter, node: Node, range: ast.Expr, scope: Scope
   const probe = axesOf(node.shape);
   const element = load(node, indicesOf(probe)) as Integer;
   const ok = own && provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
-  if (!ok) throw errors.rangeMismatch(span, what, own ? `in ${own.low}..${typeof own.high === "number" ? own.high + 1 : `${extentText(own.high)} + 1`}` : "any i32", `${integerText(r.low)}..${integerText(r.end)}`);
+  if (!ok && !ctx.trial) throw errors.rangeMismatch(span, what, own ? `in ${own.low}..${typeof own.high === "number" ? own.high + 1 : `${extentText(own.high)} + 1`}` : "any i32", `${integerText(r.low)}..${integerText(r.end)}`);
 }
 const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : e.kind === "dim" || e.kind === "affine" ? extentText(e as Extent) : "a value");
 function checkResult(self: Interpreter, value: Value, type: ast.Type, bound: Bound, name: string, span: Span, ctx: Context): Value {
@@ -910,7 +911,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
   const at = parts.map(({ part, span }, d): Integer => {
     const n = x.shape[d]!;
     const checked = (index: Integer): Integer => {
-      if (!e.outside && (!provedNonNegative(index) || !provedNonNegative(isub(iadd(extentInteger(n), -1), index)))) {
+      if (!e.outside && !ctx.trial && (!provedNonNegative(index) || !provedNonNegative(isub(iadd(extentInteger(n), -1), index)))) {
         const { low, high } = interval(index);
         throw errors.outOfRange(span, Number.isFinite(low) && Number.isFinite(high) ? `(${low}..${high + 1})` : "here", extentText(n), d);
       }
@@ -1190,8 +1191,8 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
   let yields: Node[] | undefined;
   let yieldTuple = false;
   let positions: number[] = [];
-  const once = (starts: readonly Node[], draws: Context["draws"]): { scan: ReturnType<typeof makeScan> } => {
-    const scan_ = makeScan({ count, initial: starts, names: e.carries.map((c) => c.name.text), span: e.span }, (t, incoming) => {
+  const once = (starts: readonly Node[], ranges: readonly (Range | undefined)[], draws: Context["draws"], trial = false): { scan: ReturnType<typeof makeScan> } => {
+    const scan_ = makeScan({ count, initial: starts, names: e.carries.map((c) => c.name.text), ranges, span: e.span }, (t, incoming) => {
       const inner = new Scope(scope);
       for (const { it, low, x, axis } of iterators) {
         if (!x) inner.bind(it.name.text, { kind: "int", value: iadd(t, low) });
@@ -1204,7 +1205,7 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
       }
       e.carries.forEach((c, j) => inner.bind(c.name.text, tensor(incoming[j]!)));
       const next = new Map<string, Value>();
-      const own: Context = { ...ctx, rounds: [...ctx.rounds, { step: t, count }], draws };
+      const own: Context = { ...ctx, rounds: [...ctx.rounds, { step: t, count }], draws, trial: trial || ctx.trial === true };
       for (const s of e.body.statements) {
         if (s.kind === "let") bindLet(self, s, inner, own);
         else if (s.kind === "next") {
@@ -1231,7 +1232,18 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
     return { scan: scan_ };
   };
   if (initial.some((x) => x === undefined)) initial = initial.map((x, j) => x ?? asTensor(initialValues[j]!, e.span, initialValues[j]!.kind === "number" && (initialValues[j] as { whole: boolean }).whole ? undefined : "f32"));
-  const { scan: made } = once(initial as Node[], { count: 0, path: `${ctx.draws.path}%${ctx.draws.count++}` });
+  // an integer carry has a range that holds its first value and that every step stays in; it is found by trial, then the body is made
+  const path = `${ctx.draws.path}%${ctx.draws.count++}`;
+  let ranges = (initial as Node[]).map((x) => x.range);
+  if ((initial as Node[]).some((x) => x.dtype === "i32")) {
+    const join = (from: readonly (Range | undefined)[], round: number): (Range | undefined)[] => once(initial as Node[], from, { count: 0, path }, true).scan.carries.map((c, j) => joinRanges(from[j], c.next.range, round));
+    const stable = (from: readonly (Range | undefined)[]): boolean => join(from, 0).every((r, j) => r === from[j]);
+    for (let round = 0; round < 4 && !stable(ranges); round++) ranges = join(ranges, round);
+    // under bounds that hold, the first and next values may be bounded more closely: min(i + 1, 3)
+    const closer = once(initial as Node[], ranges, { count: 0, path }, true).scan.carries.map((c, j) => ranges[j] && (c.next.range ? joinRanges(c.initial.range, c.next.range, 0) : ranges[j]));
+    if (stable(closer)) ranges = closer;
+  }
+  const { scan: made } = once(initial as Node[], ranges, { count: 0, path });
   if (e.kind === "fold") {
     const finals = e.carries.map((_, j) => tensor(finalOf(made, j)));
     return finals.length === 1 ? finals[0]! : { kind: "tuple", elements: finals };
@@ -1247,6 +1259,15 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
     return tensor(compute(axes, undefined, load(stacked, stacked.shape.map((_, d) => indicesOf(axes)[order.indexOf(d)]!)), { span: e.span }));
   });
   return yieldTuple ? { kind: "tuple", elements: stacks } : stacks[0]!;
+}
+/** The first range where it holds the second, else one that holds both: where it goes on growing it has no bound. */
+function joinRanges(a: Range | undefined, b: Range | undefined, round: number): Range | undefined {
+  if (!a) return a;
+  if (!b || round === 3) return undefined;
+  const value = (high: Range["high"]): Integer => (typeof high === "number" ? integer(high) : high);
+  const above = a.high !== Infinity && (b.high === Infinity || !provedNonNegative(isub(value(a.high), value(b.high))));
+  if (a.low <= b.low && !above) return a;
+  return { low: a.low <= b.low ? a.low : round === 0 ? b.low : -Infinity, high: !above ? a.high : round === 0 && typeof a.high === "number" && typeof b.high === "number" ? b.high : Infinity };
 }
 /** The axis that a parameter's type calls by this dim: `xs: f32[B, T, I]` along T. */
 function declaredAxis(e: ast.Expr, name: string, scope: Scope): number | undefined {

@@ -179,7 +179,7 @@ function rebuildScan(s: Scan, scalar: (e: Scalar) => Scalar, outer: (x: Node) =>
   if (before) return before;
   let inner: { node: (x: Node) => Node } | undefined;
   const initial = s.carries.map((c) => outer(c.initial));
-  const copy = makeScan({ count: s.count, initial, names: s.carries.map((c) => c.incoming.path), reverse: s.reverse, span: s.span }, (t, incoming) => {
+  const copy = makeScan({ count: s.count, initial, names: s.carries.map((c) => c.incoming.path), ranges: s.carries.map((c) => c.incoming.range), reverse: s.reverse, span: s.span }, (t, incoming) => {
     const memo = new Map<Node, Node>(s.carries.map((c, j) => [c.incoming as Node, incoming[j] as Node]));
     const map = new Map<Scalar, Scalar>([[s.step, t]]);
     const innerScalar = (e: Scalar): Scalar =>

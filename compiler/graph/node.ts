@@ -349,14 +349,17 @@ export function scatter(shape: Shape, over: readonly Variable[], indices: readon
   })); // prettier-ignore
 }
 
-/** A loop. `build` gets the step variable and the incoming carries and returns the outgoing ones, in order. */
+/**
+ * A loop. `build` gets the step variable and the incoming carries and returns the outgoing ones, in order. `ranges`: of the integer carries, at every
+ * step; default: those of the initial values.
+ */
 export function scan(
-  of: { count: number; initial: readonly Node[]; names?: readonly string[]; reverse?: boolean; span?: Span | undefined },
+  of: { count: number; initial: readonly Node[]; names?: readonly string[]; ranges?: readonly (Range | undefined)[]; reverse?: boolean; span?: Span | undefined },
   build: (step: Variable, incoming: readonly Source[]) => readonly Node[],
 ): Scan {
   const made = { kind: "scan", id: nextId(), count: of.count, reverse: of.reverse ?? false, carries: [], scans: unionScans([]), ...(of.span ? { span: of.span } : {}) } as unknown as { -readonly [K in keyof Scan]: Scan[K] }; // prettier-ignore
   made.step = variable(of.count, "t", { scan: made });
-  const incoming = of.initial.map((x, i) => source({ role: "carry", path: of.names?.[i] ?? `carry${i}`, shape: x.shape, dtype: x.dtype, range: x.dtype === "i32" ? x.range : undefined, scan: made }));
+  const incoming = of.initial.map((x, i) => source({ role: "carry", path: of.names?.[i] ?? `carry${i}`, shape: x.shape, dtype: x.dtype, range: x.dtype === "i32" ? (of.ranges ? of.ranges[i] : x.range) : undefined, scan: made }));
   const next = build(made.step, incoming);
   next.forEach((x, i) => {
     if (!sameShape(x.shape, of.initial[i]!.shape) || x.dtype !== of.initial[i]!.dtype) throw new InternalError("scan: a carry changes its type");

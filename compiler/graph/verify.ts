@@ -4,7 +4,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, sameShape, topological } from "./node.ts";
 import { printNode, scalarText, shapeText, type Names } from "./print.ts";
 import {
-  axis, conjuncts, greatestCommonDivisor, imul, inRange, isFalse, isTrue, linear, not, operandsOf, provedNonNegative, scalarOrder, termsOf, unionScans, visit,
+  axis, conjuncts, greatestCommonDivisor, iadd, imul, inRange, integer, isFalse, isTrue, isub, linear, load, not, operandsOf, provedNonNegative, scalarOrder, termsOf, unionScans, visit,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, Dim, Extent, GraphProgram, Integer, Load, Node, Result, Scalar, Scan, Scatter, Shape, Source, Variable } from "./types.ts";
 
@@ -158,12 +158,21 @@ function checkScan(scan: Scan, state: Checked): void {
   for (const { initial, incoming, next } of scan.carries) {
     if (incoming.role !== "carry" || !incoming.scans.has(scan)) fail(`has a carry ${incoming.path} that is not its scan's own`);
     for (const x of [initial, next]) if (x.dtype !== incoming.dtype || !sameShape(x.shape, incoming.shape)) fail(`has a carry ${incoming.path} whose types differ`);
+    for (const x of [initial, next]) if (!contains(incoming, x)) fail(`has a carry ${incoming.path} whose values may leave its declared range`);
     if (initial.scans.has(scan)) fail(`has a carry ${incoming.path} whose initial value lies inside the scan`);
     for (const x of [initial, next]) for (const s of x.scans) if (s !== scan && !scan.scans.has(s)) fail(`has a carry ${incoming.path} that belongs to another scan`);
   }
   if (scan.scans.has(scan)) fail("has a scan inside itself");
   checkShape(scan.carries.flatMap((c) => c.incoming.shape), state);
 }
+
+/** Every value of x lies in the range that the carry declares. */
+function contains(carry: Source, x: Node): boolean {
+  if (carry.dtype !== "i32" || !carry.range) return true;
+  const element = load(x, x.shape.map(() => 0)) as Integer; // stands for any element: a load is bounded by its tensor's range
+  return provedNonNegative(iadd(element, -carry.range.low)) && (carry.range.high === Infinity || provedNonNegative(isub(asExtentInteger(carry.range.high), element)));
+}
+const asExtentInteger = (high: NonNullable<Source["range"]>["high"]): Integer => (typeof high === "number" ? integer(high) : high);
 
 // ---------------------------------------------------------------- scalars
 
