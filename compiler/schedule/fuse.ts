@@ -1,111 +1,140 @@
-// Fusion: a graph program to kernels in order. A pointwise node is computed where it is read, unless that would repeat work; what is
-// left in memory is grouped: pointwise results join the kernel of the reduction they follow (epilogues), rows that are reduced and used
-// again stay in one kernel (softmax, layer norm), scalars share a launch. Loads in a kernel name memory only: sources, stored nodes,
-// the histories and stacks of scans.
-import { InternalError, place } from "../../grammar/diagnostic.ts";
-import { baseOf, bodyAt, instantiate, inputs, reshape, source, tensorsOf, topological } from "../graph/node.ts";
-import { printNode } from "../graph/print.ts";
-import { and, axis, equal, iadd, inRange, integer, load, local, scalarOrder, select, substitute, variable, visit } from "../graph/scalar.ts";
-import type { Compute, Extent, GraphProgram, Integer, Load, Node, Scalar, Scan, Scatter, Shape, Source, Variable } from "../graph/types.ts";
-import type { KernelSpec, Stage, Store } from "./kernel.ts";
-import { wgslName } from "./lower.ts";
+// Fusion: a graph program to kernels in order. A pointwise node is computed where it is read, unless that would repeat work; what is left
+// lies in memory, and nodes in memory that can share a launch are grouped: pointwise results join the kernel of the reduction they follow
+// (epilogues), rows that are reduced and used again stay in one kernel (softmax, layer norm), small independent results share one.
+// Loads in a kernel name memory only: sources, stored nodes, the histories and stacks of scans.
+//
+// A node may have homes: memory that belongs to something else. An updated state is written in place, a carry's next value into the next
+// row of its history, a number into the shared vector of numbers. Readers read the first home.
+import { InternalError } from "../../grammar/diagnostic.ts";
+import { baseOf, compute, inputs, reshape, source, topological } from "../graph/node.ts";
+import { constantOf, iadd, imul, integer, load, substitute } from "../graph/scalar.ts";
+import type { Compute, GraphProgram, Integer, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
+import { emitKernel, type Reader } from "./emit.ts";
+import type { Flattened, View } from "./flat.ts";
+import { aligned, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
+import type { KernelSpec } from "./kernel.ts";
+import { fusionLimits, type FusionLimits } from "./limits.ts";
 import type { Target } from "./target.ts";
 
-export type Step =
-  | { readonly kind: "kernel"; readonly spec: KernelSpec; readonly reads: ReadonlySet<Node>; readonly writes: ReadonlySet<Node>; readonly nodes: readonly Node[] }
-  | { readonly kind: "loop"; readonly scan: Scan; readonly body: readonly Step[]; readonly reads: ReadonlySet<Node>; readonly writes: ReadonlySet<Node> };
+export interface KernelStep {
+  readonly kind: "kernel";
+  readonly spec: KernelSpec;
+  readonly reads: ReadonlySet<Node>; // memory
+  readonly writes: ReadonlySet<Node>;
+}
+export interface LoopStep {
+  readonly kind: "loop";
+  readonly scan: Scan;
+  readonly body: readonly Step[];
+  readonly reads: ReadonlySet<Node>;
+  readonly writes: ReadonlySet<Node>;
+}
+export type Step = KernelStep | LoopStep;
 export interface KernelGraph {
   readonly steps: readonly Step[];
-  /** Where the value of an output or update lies: a memory node, which may be a Source. */
-  readonly home: (node: Node) => Node;
+  /** The memory that holds an output of the program. */
+  readonly outputs: readonly { readonly name: string; readonly memory: Node; readonly offset: number }[];
+  readonly views: ReadonlyMap<Node, View>;
+}
+/** A place that a node's value is written to; `at` turns the node's own indices into the memory's. */
+export interface Home {
+  readonly memory: Node;
+  readonly at: (own: readonly Integer[]) => readonly Integer[];
+}
+export interface Group {
+  readonly kind: "kernel" | "scan" | "copy";
+  readonly scan?: Scan;
+  readonly copy?: { readonly from: Node; readonly home: Home };
+  nodes: Node[]; // in topological order
+  domain: Shape; // without axes of extent 1
+  rank: number; // of the first node in the order of the program
+  readonly before: Set<Group>; // must run earlier
+  readonly after: Set<Group>;
+  alive: boolean;
 }
 
-const levels = (node: Node): readonly Node[] => (node.kind === "result" ? [...node.scan.carries.map((c) => c.initial), ...bodyInputs(node.scan)] : inputs(node));
-const bodyInputCache = new WeakMap<Scan, Node[]>();
-/** What the body of a scan reads from outside of it. */
-function bodyInputs(s: Scan, extra: readonly Node[] = []): Node[] {
-  const known = bodyInputCache.get(s);
-  if (known && !extra.length) return known;
-  const roots = [...s.carries.map((c) => c.next), ...extra];
-  const found = topological(roots, (x) => !x.scans.has(s), levels).filter((x) => !x.scans.has(s));
-  if (!extra.length) bodyInputCache.set(s, found);
-  return found;
+export function fuse(program: GraphProgram, target: Target, flat?: Flattened): KernelGraph {
+  const notInPlace = new Set<Source>();
+  for (let round = 0; round < 50; round++) {
+    const result = new Fuser(program, target, flat, notInPlace).run();
+    if ("steps" in result) return result;
+    for (const s of result.retry) notInPlace.add(s);
+  }
+  throw new InternalError("fuse: no order of the updates was found");
 }
 
-/** Rough cost of one evaluation of a body, in loads. */
-function costOf(body: Scalar): number {
-  let cost = 0;
-  visit(body, (e) => {
-    if (e.kind === "load") cost += 1;
-    else if (e.kind === "random") cost += 10;
-    else if (e.kind === "call") cost += e.fn.cost === "fn" ? 2 : e.fn.cost === "div" ? 0.4 : 0.1;
-    else if (e.kind === "select") cost += 0.1;
-  });
-  return cost;
-}
-const estimate = (n: Extent): number => (typeof n === "number" ? n : 64);
-const sizeOf = (shape: Shape): number => shape.reduce<number>((p, n) => p * estimate(n), 1);
-
-export function fuse(program: GraphProgram, target: Target): KernelGraph {
-  return new Fuser(program, target).run();
-}
-
-class Fuser {
-  private readonly program: GraphProgram;
+class Fuser implements Reader {
   private readonly target: Target;
-  private readonly stored = new Set<Node>(); // has memory of its own
+  private readonly limits: FusionLimits;
+  readonly inliner: Inliner;
+  private readonly program: GraphProgram;
+  private readonly flat: Flattened | undefined;
+  private readonly notInPlace: ReadonlySet<Source>;
+  private readonly order: Node[];
+  private readonly rank = new Map<Node, number>();
+  private readonly stored: Set<Node>;
+  private readonly scans = new Set<Scan>();
   private readonly histories = new Map<Scan, Source[]>();
   private readonly stacks = new Map<Scan, Map<Node, Source>>();
-  private readonly scans = new Set<Scan>();
-  private readonly order: Node[];
-  private readonly updateOf = new Map<Node, Source>();
+  private readonly homes = new Map<Node, Home[]>();
+  private readonly aliasOf = new Map<Node, Source>(); // computed in place of this state
+  private readonly copies: { from: Node; home: Home; scan: Scan | undefined }[] = [];
+  private readonly outputs: { name: string; memory: Node; offset: number }[] = [];
+  private readonly retry = new Set<Source>();
 
-  constructor(program: GraphProgram, target: Target) {
+  constructor(program: GraphProgram, target: Target, flat: Flattened | undefined, notInPlace: ReadonlySet<Source>) {
     this.program = program;
     this.target = target;
+    this.limits = fusionLimits[target.class];
+    this.flat = flat;
+    this.notInPlace = notInPlace;
     const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
-    this.order = allNodes(roots);
-    for (const u of program.updates) this.updateOf.set(baseOf(u.value), u.target);
+    this.order = topological(roots, undefined, (x) => this.inputsOf(x));
+    this.order.forEach((x, i) => this.rank.set(x, i));
+    this.makeScanMemory();
+    const rows = this.findRowUpdates();
+    this.stored = chooseStored(this.order, this.forced(rows), this.inputsOf, target);
+    this.inliner = new Inliner(this.stored);
+    this.makeHomes(rows);
+  }
+  private readonly inputsOf = (x: Node): readonly Node[] => {
+    const update = this.flat?.updatedBy.get(x);
+    if (update) return [update];
+    return x.kind === "source" ? (this.flat?.assembled.get(x) ?? []) : inputs(x);
+  };
+
+  run(): KernelGraph | { retry: ReadonlySet<Source> } {
+    const steps = this.level(undefined);
+    if (this.retry.size) return { retry: this.retry };
+    return { steps, outputs: this.outputs, views: this.flat?.views ?? new Map<Node, View>() };
   }
 
-  run(): KernelGraph {
+  // ---- memory of scans, states and numbers
+  private makeScanMemory(): void {
     for (const x of this.order) {
       if (x.kind !== "result") continue;
       const s = x.scan;
       if (!this.scans.has(s)) {
         this.scans.add(s);
-        this.histories.set(s, s.carries.map((c) => source({ role: "carry", path: `${c.incoming.path}.history`, shape: [s.count + 1, ...c.incoming.shape], dtype: c.incoming.dtype, label: `${c.incoming.path}_history`, ...(c.incoming.range ? { range: c.incoming.range } : {}) })));
+        this.histories.set(s, s.carries.map((c) => memoryLike(c.incoming, [s.count + 1, ...c.incoming.shape], `${c.incoming.path}_history`)));
         this.stacks.set(s, new Map());
       }
-      if (x.of.kind === "stack" && !this.stacks.get(s)!.has(x.of.node)) {
-        const node = x.of.node;
-        this.stacks.get(s)!.set(node, source({ role: "carry", path: "stack", shape: [s.count, ...node.shape], dtype: node.dtype, label: `${node.label ?? "values"}_steps`, ...(node.range ? { range: node.range } : {}) }));
-      }
+      if (x.of.kind === "stack" && !this.stacks.get(s)!.has(x.of.node)) this.stacks.get(s)!.set(x.of.node, memoryLike(x.of.node, [s.count, ...x.of.node.shape], `${x.of.node.label ?? "values"}_steps`));
     }
-    this.decide();
-    const steps = this.level(undefined, this.order);
-    return { steps, home: (node) => this.memory(baseOf(node)) };
   }
-
-  /** The memory that holds a node's value at top level. */
-  private memory(base: Node): Node {
-    if (base.kind === "result") {
-      if (base.of.kind === "stack") return this.stacks.get(base.scan)!.get(base.of.node)!;
-      return this.histories.get(base.scan)![base.of.carry]!;
+  /** States of which a step writes one row: target[e, ...] = value, the others stay. */
+  private findRowUpdates(): Map<Source, { indices: readonly Integer[]; value: Scalar }[]> {
+    const found = new Map<Source, { indices: readonly Integer[]; value: Scalar }[]>();
+    for (const u of this.program.updates) {
+      if (this.notInPlace.has(u.target) || u.value.kind !== "compute" || u.value.reduction) continue;
+      const stores = rowStores(u.value, u.target);
+      if (stores) found.set(u.target, stores);
     }
-    return base;
+    return found;
   }
-
-  // ---- which nodes get memory
-  private decide(): void {
-    const users = new Map<Node, Node[]>();
+  private forced(rows: ReadonlyMap<Source, readonly { value: Scalar }[]>): Set<Node> {
     const forced = new Set<Node>();
     for (const x of this.order) {
-      for (const y of inputs(x)) {
-        if (x.kind === "result") continue;
-        if (!users.has(y)) users.set(y, []);
-        users.get(y)!.push(x);
-      }
       if (x.kind === "reshape") forced.add(baseOf(x));
       if (x.kind === "result" && x.of.kind === "stack") forced.add(baseOf(x.of.node));
     }
@@ -114,487 +143,457 @@ class Fuser {
       forced.add(baseOf(c.initial));
     } // prettier-ignore
     for (const o of this.program.outputs) forced.add(baseOf(o.node));
-    for (const u of this.program.updates) forced.add(baseOf(u.value));
-    // consumers before producers: a node's evaluations are known when it is decided
-    const evaluations = new Map<Node, number>();
-    const leaves = new Map<Node, Set<Node>>(); // memory that an inlined node reads
-    for (const x of this.order) {
-      if (x.kind === "source" || x.kind === "result" || x.kind === "scatter" || (x.kind === "compute" && x.reduction) || forced.has(x)) if (x.kind !== "reshape") this.stored.add(x);
-    }
-    for (let i = this.order.length - 1; i >= 0; i--) {
-      const x = this.order[i]!;
-      if (x.kind !== "compute" || this.stored.has(x)) continue;
-      const size = sizeOf(x.shape);
-      let total = 0;
-      let inReduction = false;
-      for (const u of users.get(x) ?? []) {
-        if (u.kind === "reshape") continue;
-        const iterations = u.kind === "compute" ? sizeOf([...u.shape, ...(u.reduction?.extents ?? [])]) : u.kind === "scatter" ? sizeOf(u.over) * estimate(u.shape[0] ?? 1) : size;
-        const own = u.kind === "compute" && !this.stored.has(u) ? Math.max(1, (evaluations.get(u) ?? 1) / Math.max(1, sizeOf(u.shape))) : 1;
-        total += countLoads(u, x) * Math.min(iterations, dependentIterations(u, x)) * own;
-        if (u.kind === "compute" && u.reduction) inReduction = true;
-      }
-      evaluations.set(x, total);
-      const cost = costOf(x.body);
-      const plain = x.body.kind === "load"; // a permuted or sliced read
-      const repeated = total / Math.max(1, size);
-      // in memory: a store, `repeated` loads; computed where it is read: cost each time
-      const memory = 2 + repeated;
-      const inline = plain ? true : repeated <= 1.01 || cost * repeated <= memory * 1.2 || (cost <= 1.3 && !inReduction);
-      if (!inline) this.stored.add(x);
-    }
-    // no kernel may read more tensors than it can bind
-    for (const x of this.order) {
-      const own = new Set<Node>();
-      for (const y of inputs(x)) {
-        const base = baseOf(y);
-        if (this.stored.has(base)) own.add(base);
-        else for (const z of leaves.get(base) ?? []) own.add(z);
-      }
-      if (x.kind === "compute" && own.size > this.target.storageBuffers - 2) {
-        // the inlined inputs that read most get memory
-        const inlined = inputs(x).map(baseOf).filter((y) => !this.stored.has(y)).sort((a, b) => (leaves.get(b)?.size ?? 0) - (leaves.get(a)?.size ?? 0)); // prettier-ignore
-        for (const y of inlined) {
-          if (own.size <= this.target.storageBuffers - 2) break;
-          this.stored.add(y);
-          own.clear();
-          for (const z of inputs(x)) {
-            const base = baseOf(z);
-            if (this.stored.has(base)) own.add(base);
-            else for (const w of leaves.get(base) ?? []) own.add(w);
-          }
-        }
-        if (own.size > this.target.storageBuffers - 1) throw new InternalError(`fuse: one value reads ${own.size} tensors`);
-      }
-      leaves.set(x, own);
-    }
+    for (const u of this.program.updates) if (!rows.has(u.target)) forced.add(baseOf(u.value));
+    for (const x of this.flat?.assembled.values() ?? []) for (const part of x) forced.add(part);
+    for (const x of this.flat?.updatedBy.keys() ?? []) forced.add(x);
+    for (const list of rows.values()) for (const r of list) if (r.value.kind === "load") forced.add(baseOf(r.value.tensor));
+    return forced;
   }
-
-  // ---- one level: the whole program, or the body of a scan
-  private level(scan: Scan | undefined, nodes: readonly Node[]): Step[] {
-    const here = nodes.filter((x) => homeScan(x, this.scans) === scan);
-    const groups: Group[] = [];
-    const groupOf = new Map<Node, Group>();
-    const scanGroups = new Map<Scan, Group>();
-    for (const x of here) {
-      if (x.kind === "source" || x.kind === "reshape") continue;
-      if (x.kind === "result") {
-        if (scanGroups.has(x.scan)) {
-          groupOf.set(x, scanGroups.get(x.scan)!);
-          continue;
+  private makeHomes(rows: ReadonlyMap<Source, readonly { indices: readonly Integer[]; value: Scalar }[]>): void {
+    const add = (x: Node, home: Home): void => void this.homes.set(x, [...(this.homes.get(x) ?? []), home]);
+    const own = (memory: Node): Home => ({ memory, at: (indices) => indices });
+    const computed = (x: Node): boolean => (x.kind === "compute" || x.kind === "scatter") && this.stored.has(x) && !this.flat?.updatedBy.has(x);
+    for (const u of this.program.updates) {
+      const list = rows.get(u.target);
+      if (list) {
+        for (const { indices, value } of list) {
+          const at = { memory: u.target, at: () => indices };
+          // a number of the step that is computed anyway is written there too
+          if (value.kind === "load" && computed(value.tensor) && value.tensor.shape.length === 0) add(value.tensor, at);
+          else this.copies.push({ from: compute([], undefined, value), home: at, scan: undefined });
         }
-        const g: Group = { id: groups.length, kind: "scan", scan: x.scan, nodes: [], domain: [], contraction: false, row: false };
-        groups.push(g);
-        scanGroups.set(x.scan, g);
-        groupOf.set(x, g);
         continue;
       }
-      if (!this.stored.has(x)) continue;
-      const g = this.join(x, groupOf) ?? { id: groups.length, kind: "kernel" as const, nodes: [], domain: x.shape, contraction: isContraction(x), row: false };
-      if (!groups.includes(g)) groups.push(g);
-      g.nodes.push(x);
-      if (x.shape.length > g.domain.length) g.row = true;
-      groupOf.set(x, g);
+      const base = baseOf(u.value);
+      const memory = sameShape(base.shape, u.target.shape) ? u.target : reshape(u.target, base.shape);
+      if (computed(base) && !this.notInPlace.has(u.target) && !this.aliasOf.has(base)) {
+        this.aliasOf.set(base, u.target);
+        add(base, own(memory));
+      } else this.copies.push({ from: base, home: own(memory), scan: undefined });
     }
-    // scalars share launches
-    this.mergeScalars(groups, groupOf);
-    // a scan's results need everything that its body reads
-    const steps = new Map<Group, Step[]>();
-    for (const g of groups) {
-      if (g.dead) continue;
-      if (g.kind === "scan") steps.set(g, this.scanSteps(g.scan!));
-      else steps.set(g, [this.kernelStep(g)]);
-    }
-    return this.inOrder(groups.filter((g) => !g.dead), steps, groupOf);
-  }
-
-  /** A group that a node may join: one that computes an input of it over the same leading axes. */
-  private join(x: Node, groupOf: ReadonlyMap<Node, Group>): Group | undefined {
-    if (x.kind !== "compute") return undefined;
-    if (this.updateOf.has(x) && x.reduction) return undefined;
-    const memories = this.memoryInputs(x);
-    const candidates = new Set<Group>();
-    for (const y of memories) {
-      const g = groupOf.get(y);
-      if (g && g.kind === "kernel") candidates.add(g);
-    }
-    for (const g of [...candidates].sort((a, b) => b.id - a.id)) {
-      if (this.fits(x, g, memories, groupOf)) return g;
-    }
-    return undefined;
-  }
-  private fits(x: Compute, g: Group, memories: readonly Node[], groupOf: ReadonlyMap<Node, Group>): boolean {
-    const d = g.domain.length;
-    if (g.nodes.some((y) => y.kind === "scatter")) return false;
-    if (x.shape.length < d || g.domain.some((n, i) => x.shape[i] !== n)) return false;
-    const exact = x.shape.length === d;
-    if (x.reduction && !exact) return false;
-    if (g.contraction && (!exact || x.reduction)) return false;
-    if (!g.contraction && isContraction(x)) return false;
-    // a row of one element a thread: many short rows, or few rows that a workgroup shares
-    if (!exact && d === 0 && sizeOf(x.shape) > 4096) return false;
-    if (!exact && g.nodes.every((y) => y.kind === "compute" && !y.reduction)) return false;
-    // the joined nodes are read at their own position
-    for (const y of memories) if (groupOf.get(y) === g && !this.aligned(x, y, d)) return false;
-    // nothing outside of the group may lie between
-    const outside = memories.filter((y) => groupOf.get(y) !== g);
-    for (const y of outside) {
-      const h = groupOf.get(y);
-      if (h && this.dependsOn(h, g, groupOf, new Set())) return false;
-    }
-    // long reductions over few points are shared by a workgroup; a contraction's tile keeps its own kernel
-    const tensors = new Set<Node>();
-    for (const y of [...g.nodes, x]) {
-      for (const z of this.memoryInputs(y)) if (groupOf.get(z) !== g) tensors.add(z);
-      tensors.add(y);
-    }
-    if (tensors.size > this.target.storageBuffers) return false;
-    // values in the group that a row recomputes must be cheap
-    if (x.reduction || !exact) for (const y of memories) if (groupOf.get(y) === g && y.kind === "compute" && !y.reduction && costOf(y.body) > 14) return false;
-    return true;
-  }
-  /** Are all reads of y by x at x's own leading axes? */
-  private aligned(x: Compute, y: Node, d: number): boolean {
-    const { output, body } = instantiate(this.inlined(x));
-    let ok = true;
-    visit(body, (e) => {
-      if (e.kind !== "load" || baseOf(e.tensor) !== y) return;
-      if (e.tensor !== y || e.outside) ok = false;
-      else for (let i = 0; i < d; i++) {
-        const v = output[i]!;
-        const at = e.indices[i];
-        if (at !== v && !(v.extent === 1 && at !== undefined && at.variables.size === 0)) ok = false;
-      } // prettier-ignore
-    });
-    return ok;
-  }
-  private dependsOn(h: Group, g: Group, groupOf: ReadonlyMap<Node, Group>, seen: Set<Group>): boolean {
-    if (h === g) return true;
-    if (h.id < g.id && !h.touched) return false; // groups only depend on what was there before them
-    if (seen.has(h)) return false;
-    seen.add(h);
-    const below = h.kind === "scan" ? this.scanReads(h.scan!) : h.nodes.flatMap((x) => this.memoryInputs(x));
-    return below.some((y) => {
-      const k = groupOf.get(y);
-      return k !== undefined && k !== h && this.dependsOn(k, g, groupOf, seen);
-    });
-  }
-  private scanReads(s: Scan): Node[] {
-    const extra = [...(this.stacks.get(s)?.keys() ?? [])];
-    const direct = [...s.carries.map((c) => c.initial), ...bodyInputs(s, extra)];
-    return [...new Set(direct.flatMap((x) => (this.stored.has(baseOf(x)) ? [baseOf(x)] : this.memoryInputs(x))))];
-  }
-  private mergeScalars(groups: Group[], groupOf: Map<Node, Group>): void {
-    const scalars = groups.filter((g) => g.kind === "kernel" && g.domain.every((n) => n === 1) && g.nodes.every((x) => x.kind === "compute" && !x.reduction && x.shape.length === g.domain.length));
-    for (let i = 0; i < scalars.length; i++) {
-      const g = scalars[i]!;
-      if (g.dead) continue;
-      for (const h of scalars.slice(i + 1)) {
-        if (h.dead || h.domain.length !== g.domain.length) continue;
-        if (this.dependsOn(h, g, groupOf, new Set()) || this.dependsOnAny(g, h, groupOf)) continue;
-        const tensors = new Set<Node>();
-        for (const y of [...g.nodes, ...h.nodes]) {
-          for (const z of this.memoryInputs(y)) tensors.add(z);
-          tensors.add(y);
-        }
-        if (tensors.size > this.target.storageBuffers) continue;
-        for (const x of h.nodes) {
-          g.nodes.push(x);
-          groupOf.set(x, g);
-        }
-        h.dead = true;
-        g.touched = true;
+    for (const s of this.scans) {
+      const [t, histories] = [s.step, this.histories.get(s)!];
+      s.carries.forEach((c, j) => {
+        const base = baseOf(c.next);
+        const home = rowHome(histories[j]!, base, s.reverse ? t : iadd(t, 1));
+        if (computed(base) && innermost(base, this.scans) === s && !this.homes.has(base)) add(base, home);
+        else this.copies.push({ from: base, home, scan: s });
+        // the first row
+        this.copies.push({ from: baseOf(c.initial), home: rowHome(histories[j]!, baseOf(c.initial), integer(s.reverse ? s.count : 0)), scan: outerScan(s, this.scans) });
+      });
+      for (const [node, memory] of this.stacks.get(s)!) {
+        const base = baseOf(node);
+        const home = rowHome(memory, base, t);
+        if (computed(base) && innermost(base, this.scans) === s) add(base, home);
+        else this.copies.push({ from: base, home, scan: s });
       }
     }
-  }
-  private dependsOnAny(h: Group, g: Group, groupOf: ReadonlyMap<Node, Group>): boolean {
-    const seen = new Set<Group>();
-    const stack = [h];
-    while (stack.length) {
-      const k = stack.pop()!;
-      if (k === g) return true;
-      if (seen.has(k)) continue;
-      seen.add(k);
-      const below = k.kind === "scan" ? this.scanReads(k.scan!) : k.nodes.flatMap((x) => this.memoryInputs(x));
-      for (const y of below) {
-        const own = groupOf.get(y);
-        if (own) stack.push(own);
+    for (const o of this.program.outputs) {
+      const base = baseOf(o.node);
+      if (base.kind === "result") {
+        const memory = memoryLike(base, base.shape, o.name);
+        this.copies.push({ from: base, home: own(memory), scan: undefined });
+        this.outputs.push({ name: o.name, memory, offset: 0 });
+      } else {
+        const memory = this.homes.get(base)?.[0]?.memory;
+        const whole = !memory || sizeOf(memory.shape) === sizeOf(base.shape);
+        if (!whole) this.homes.set(base, [own(base), ...this.homes.get(base)!]);
+        this.outputs.push({ name: o.name, memory: whole && memory ? baseOf(memory) : base, offset: 0 });
       }
     }
-    return false;
-  }
-
-  /** Memory that a node reads once its pointwise inputs are inlined. */
-  private readonly memoryCache = new Map<Node, Node[]>();
-  private memoryInputs(x: Node): Node[] {
-    let known = this.memoryCache.get(x);
-    if (!known) {
-      const found = new Set<Node>();
-      const walk = (y: Node): void => {
-        const base = baseOf(y);
-        if (this.stored.has(base)) found.add(base);
-        else for (const z of inputs(base)) walk(z);
-      };
-      for (const y of inputs(x)) walk(y);
-      this.memoryCache.set(x, (known = [...found]));
+    // numbers share one vector, so that a kernel binds many of them at once
+    const numbers = this.order.filter((x) => x.dtype === "f32" && x.shape.every((n) => n === 1) && computed(x) && !this.flat?.views.has(x) && !this.program.outputs.some((o) => baseOf(o.node) === x) && !this.aliasOf.has(x));
+    const loose = numbers.filter((x) => !this.homes.get(x)?.some((h) => h.memory.kind === "source" && h.memory.role === "carry"));
+    if (loose.length > 1) {
+      const memory = source({ role: "carry", path: "numbers", shape: [loose.length], dtype: "f32", label: "numbers" });
+      loose.forEach((x, slot) => this.homes.set(x, [{ memory, at: () => [integer(slot)] }, ...(this.homes.get(x) ?? [])]));
     }
-    return known;
   }
 
-  /** The node with every pointwise input that has no memory written out in its body. */
-  private readonly inlineCache = new Map<Node, Compute | Scatter>();
-  private inlined<T extends Compute | Scatter>(x: T): T {
-    const known = this.inlineCache.get(x);
-    if (known) return known as T;
-    const memo = new Map<Scalar, Scalar>();
-    const go = (e: Scalar): Scalar => this.writeOut(e, memo);
-    const result = x.kind === "compute" ? ({ ...x, body: go(x.body) } as T) : ({ ...x, value: go((x as Scatter).value), indices: (x as Scatter).indices.map((e) => go(e) as Integer) } as T);
-    this.inlineCache.set(x, result);
-    return result;
+  // ---- what kernels see
+  homesOf(x: Node): readonly Home[] {
+    return this.homes.get(x) ?? [{ memory: x, at: (indices) => indices }];
   }
-  private writeOut(e: Scalar, memo: Map<Scalar, Scalar>): Scalar {
-    return substitute(e, new Map(), (l, indices, outside) => {
-      const x = l.tensor;
-      if (x.kind !== "compute" || this.stored.has(x)) return undefined;
-      const inner = bodyAt(this.inlined(x), indices);
-      return outside ? select(insideOf(l, indices), inner, outside) : inner;
-    }, memo); // prettier-ignore
-  }
-
-  /** Loads of results and carries become loads of the memory that holds them. */
-  private place(e: Scalar): Scalar {
+  /** A load of a node as a load of the memory that holds it. */
+  place(e: Scalar): Scalar {
     return substitute(e, new Map(), (l, indices, outside) => {
       const base = baseOf(l.tensor);
-      const placed = this.placed(base);
-      if (!placed) return undefined;
-      const { memory, prefix } = placed;
-      if (l.tensor === base) return load(memory, [...prefix, ...indices], outside);
-      // through a reshape: the same elements of the row
-      if (prefix.length === 0) return load({ ...l.tensor, operand: memory } as Node, indices, outside);
-      const view = viewOf(memory, l.tensor.shape);
-      return load(view, [...prefix, ...indices], outside);
+      const home = this.homeOf(base);
+      if (!home) return undefined;
+      // the same elements under the shape that is read
+      const probe = home.at(base.shape.map(() => integer(0)));
+      const lead = probe.slice(0, Math.max(0, probe.length - base.shape.length));
+      if (!base.shape.length || probe.length < base.shape.length) return load(home.memory, probe, outside);
+      if (l.tensor === base) return load(home.memory, home.at(indices), outside);
+      const view = reshape(home.memory, [...home.memory.shape.slice(0, lead.length), ...l.tensor.shape]);
+      return load(view, [...lead, ...indices], outside);
     });
   }
-  private placed(base: Node): { memory: Node; prefix: Integer[] } | undefined {
+  private homeOf(base: Node): Home | undefined {
     if (base.kind === "result") {
       const s = base.scan;
-      if (base.of.kind === "stack") return { memory: this.stacks.get(s)!.get(base.of.node)!, prefix: [] };
+      if (base.of.kind === "stack") return { memory: this.stacks.get(s)!.get(base.of.node)!, at: (i) => i };
       const memory = this.histories.get(s)![base.of.carry]!;
-      return { memory, prefix: base.of.kind === "history" ? [] : [integer(s.reverse ? 0 : s.count)] };
+      return base.of.kind === "history" ? { memory, at: (i) => i } : rowHome(memory, base, integer(s.reverse ? 0 : s.count));
     }
     if (base.kind === "source" && base.role === "carry") {
       for (const [s, list] of this.histories) {
         const j = s.carries.findIndex((c) => c.incoming === base);
-        if (j >= 0) return { memory: list[j]!, prefix: [s.reverse ? iadd(s.step, 1) : s.step] };
+        if (j >= 0) return rowHome(list[j]!, base, s.reverse ? iadd(s.step, 1) : s.step);
       }
     }
+    return this.homes.get(base)?.[0];
+  }
+  isRead(x: Node, group: Group): boolean {
+    if (this.homes.get(x)?.some((h) => !(h.memory.kind === "source" && h.memory.path === "numbers"))) return true;
+    if (this.flat?.views.has(x) || this.program.outputs.some((o) => baseOf(o.node) === x)) return true;
+    return [...(this.readers().get(x) ?? [])].some((y) => !group.nodes.includes(y)) || this.copies.some((c) => c.from === x);
+  }
+  private readerTable: Map<Node, Set<Node>> | undefined;
+  private readers(): Map<Node, Set<Node>> {
+    if (this.readerTable) return this.readerTable;
+    const table = new Map<Node, Set<Node>>();
+    for (const y of this.order) {
+      if (y.kind === "source" || y.kind === "reshape" || y.kind === "result" || !this.stored.has(y)) continue;
+      for (const z of this.reads(y)) table.set(z, (table.get(z) ?? new Set()).add(y));
+    }
+    return (this.readerTable = table);
+  }
+  /** Memory nodes that a stored node reads once its pointwise inputs are written out. */
+  private reads(x: Node): readonly Node[] {
+    return this.flat?.updatedBy.has(x) ? [] : inlinedReads(x, this.stored);
+  }
+
+  // ---- one level: the whole program, or the body of a scan
+  private level(scan: Scan | undefined): Step[] {
+    const groups: Group[] = [];
+    const groupOf = new Map<Node, Group>();
+    const scanGroups = new Map<Scan, Group>();
+    const make = (g: Omit<Group, "before" | "after" | "alive">): Group => {
+      const made: Group = { ...g, before: new Set(), after: new Set(), alive: true };
+      groups.push(made);
+      return made;
+    };
+    const here = this.order.filter((x) => innermost(x, this.scans) === scan);
+    for (const x of here) {
+      if (x.kind === "source" || x.kind === "reshape") continue;
+      if (x.kind === "result") {
+        let g = scanGroups.get(x.scan);
+        if (!g) scanGroups.set(x.scan, (g = make({ kind: "scan", scan: x.scan, nodes: [], domain: [], rank: this.rank.get(x)! })));
+        groupOf.set(x, g);
+      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x)) groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
+    }
+    for (const x of here) {
+      const update = this.flat?.updatedBy.get(x);
+      if (update) groupOf.set(x, groupOf.get(update)!);
+    }
+    for (const c of this.copies) if (c.scan === scan) {
+      // a carry's first row belongs in front of its loop, with it
+      const loop = [...scanGroups.keys()].find((s) => this.histories.get(s)!.includes(baseOf(c.home.memory) as Source));
+      const g = make({ kind: "copy", copy: c, nodes: [], domain: coreOf(c.from.shape), rank: loop ? scanGroups.get(loop)!.rank - 0.5 : (this.rank.get(c.from) ?? 0) + 0.5 });
+      if (loop) link(g, scanGroups.get(loop)!);
+    } // prettier-ignore
+    // copies out of a body run after all that read the row they overwrite: rows differ, so nothing is needed
+
+    // edges: what is read, then what must have been read before it is overwritten
+    const readBy = new Map<Group, readonly Node[]>();
+    for (const g of groups) {
+      const reads = g.kind === "scan" ? this.scanReads(g.scan!) : g.kind === "copy" ? this.copyReads(g.copy!.from) : g.nodes.flatMap((x) => this.reads(x));
+      readBy.set(g, reads);
+      for (const y of reads) {
+        for (const z of this.flat?.assembled.get(y as Source) ?? [y]) {
+          const p = groupOf.get(z);
+          if (p && p !== g) link(p, g);
+        }
+      }
+    }
+    if (!scan) this.antiEdges(groups, readBy);
+    this.merge(groups, groupOf);
+    if (!scan) this.checkInPlace(groups);
+    const sorted = this.sort(groups.filter((g) => g.alive));
+    if (!sorted) return [];
+    return sorted.flatMap((g): Step[] => (g.kind === "scan" ? this.scanStep(g.scan!) : [emitKernel(g, this)]));
+  }
+  private copyReads(from: Node): readonly Node[] {
+    return this.stored.has(from) || from.kind === "source" || from.kind === "result" ? [from] : inlinedReads(from, this.stored);
+  }
+  /** What a loop reads from outside of it. */
+  private scanReads(s: Scan): Node[] {
+    const found = new Set<Node>();
+    const roots = [...s.carries.map((c) => c.next), ...(this.stacks.get(s)?.keys() ?? [])];
+    for (const x of topological(roots, (y) => !y.scans.has(s), this.inputsOf)) {
+      const base = baseOf(x);
+      if (base.scans.has(s)) continue;
+      if (base.kind === "source" || base.kind === "result" || this.stored.has(base)) found.add(base);
+      else for (const y of inlinedReads(base, this.stored)) found.add(y);
+    }
+    return [...found];
+  }
+  private scanStep(s: Scan): Step[] {
+    const body = this.level(s);
+    return [{ kind: "loop", scan: s, body, reads: new Set(body.flatMap((x) => [...x.reads])), writes: new Set(body.flatMap((x) => [...x.writes])) }];
+  }
+
+  // ---- updates in place
+  /** The range of a flat buffer, or the whole of another source. */
+  private rangeOf(x: Node): { memory: Node; low: number; high: number } {
+    const v = this.flat?.views.get(x);
+    const n = sizeOf(x.shape);
+    return v ? { memory: v.memory, low: v.offset, high: v.offset + n } : { memory: x, low: 0, high: n };
+  }
+  private overlaps(a: Node, b: Node): boolean {
+    const [x, y] = [this.rangeOf(a), this.rangeOf(b)];
+    return x.memory === y.memory && x.low < y.high && y.low < x.high;
+  }
+  private writtenStates(g: Group): Source[] {
+    const rows = g.nodes.flatMap((x) => (this.homes.get(x) ?? []).flatMap((h) => stateOf(h)));
+    return [...new Set([...rows, ...(g.copy ? stateOf(g.copy.home) : [])])];
+  }
+  private antiEdges(groups: readonly Group[], readBy: ReadonlyMap<Group, readonly Node[]>): void {
+    for (const g of groups)
+      for (const s of this.writtenStates(g))
+        for (const [h, reads] of readBy) if (h !== g && reads.some((y) => y.kind === "source" && this.overlaps(y, s))) link(h, g);
+  }
+  /** A kernel that writes a state may read only the element that it writes. */
+  private checkInPlace(groups: readonly Group[]): void {
+    for (const g of groups) {
+      if (!g.alive || g.kind !== "kernel") continue;
+      const rows = g.nodes.some((x) => coreOf(x.shape).length > g.domain.length);
+      for (const writer of g.nodes) {
+        const target = this.aliasOf.get(writer);
+        if (!target) continue;
+        const bad = g.nodes.some((x) => {
+          if (!this.reads(x).some((y) => y.kind === "source" && this.overlaps(y, target))) return false;
+          if (rows && x !== writer && !(x.kind === "compute" && x.reduction)) return true;
+          if (x.kind !== "compute" || x.reduction) return true;
+          return !readsOwnElement(this.inliner.compute(x), target);
+        });
+        if (bad) this.retry.add(target);
+      }
+    }
+  }
+
+  // ---- merging
+  private merge(groups: Group[], groupOf: Map<Node, Group>): void {
+    const joined = (a: Group, b: Group): boolean => {
+      const domain = this.fits(a, b);
+      if (!domain || reaches(a, b, this.rankLimit(b))) return false;
+      a.nodes = [...a.nodes, ...b.nodes].sort((x, y) => this.rank.get(x)! - this.rank.get(y)!);
+      a.domain = domain;
+      a.rank = Math.min(a.rank, b.rank);
+      for (const x of b.nodes) groupOf.set(x, a);
+      for (const [x, g] of groupOf) if (g === b) groupOf.set(x, a);
+      for (const p of b.before) {
+        p.after.delete(b);
+        if (p !== a) link(p, a);
+      }
+      for (const n of b.after) {
+        n.before.delete(b);
+        if (n !== a) link(a, n);
+      }
+      a.before.delete(a);
+      a.after.delete(a);
+      a.before.delete(b);
+      a.after.delete(b);
+      b.alive = false;
+      return true;
+    };
+    // a producer with its consumer
+    for (let again = true; again; ) {
+      again = false;
+      for (const b of [...groups].sort((x, y) => x.rank - y.rank)) {
+        if (!b.alive || b.kind !== "kernel") continue;
+        for (const a of [...b.before].sort((x, y) => y.rank - x.rank)) {
+          if (!b.alive || a.kind !== "kernel" || !a.alive) continue;
+          if (joined(a, b)) again = true;
+        }
+      }
+    }
+    // neighbours over one domain that do not depend on each other: numbers, and reductions that read the same
+    const byDomain = new Map<string, Group[]>();
+    for (const g of groups) {
+      if (!g.alive || g.kind !== "kernel") continue;
+      const key = g.domain.map((n) => (typeof n === "number" ? n : `#${n.id}`)).join(",");
+      byDomain.set(key, [...(byDomain.get(key) ?? []), g]);
+    }
+    for (const list of byDomain.values()) {
+      for (let i = 0; i < list.length; i++) {
+        const a = list[i]!;
+        if (!a.alive) continue;
+        for (const b of list.slice(i + 1, i + 40)) {
+          if (!a.alive || !b.alive || !this.siblings(a, b)) continue;
+          if (reaches(a, b, this.rankLimit(b)) || reaches(b, a, this.rankLimit(a))) continue;
+          if (!a.after.has(b) && !b.after.has(a)) joined(a, b);
+        }
+      }
+    }
+  }
+  private rankLimit(g: Group): number {
+    return Math.max(g.rank, ...g.nodes.map((x) => this.rank.get(x)!));
+  }
+  private siblings(a: Group, b: Group): boolean {
+    const small = (g: Group): boolean => g.nodes.every((x) => x.kind === "compute" && (!x.reduction || sizeOf(x.reduction.extents) <= this.limits.smallReduction));
+    if (!a.domain.length) return small(a) && small(b);
+    const reduced = (g: Group): string | undefined => {
+      const all = g.nodes.map((x) => (x.kind === "compute" && x.reduction && !isContraction(x) ? x.reduction.extents.join(",") : ""));
+      return all.every((x) => x !== "" && x === all[0]) ? all[0] : undefined;
+    };
+    const own = reduced(a);
+    if (own !== undefined && own === reduced(b)) {
+      const reads = new Set(a.nodes.flatMap((x) => this.reads(x)));
+      return b.nodes.flatMap((x) => this.reads(x)).some((y) => reads.has(y) && sizeOf(y.shape) > 1);
+    }
+    // updates of one flat stretch
+    return a.nodes.every((x) => this.aliasOf.has(x)) && b.nodes.every((x) => this.aliasOf.has(x)) && a.nodes[0]!.kind === "compute" && !(a.nodes[0] as Compute).reduction && sharesInput(a.nodes, b.nodes, (x) => this.reads(x));
+  }
+  /** The domain of a kernel that computes both, or undefined where one launch cannot. */
+  private fits(a: Group, b: Group): Shape | undefined {
+    const all = [...a.nodes, ...b.nodes];
+    if (all.some((x) => x.kind !== "compute")) return undefined;
+    const nodes = all as Compute[];
+    const contraction = nodes.some(isContraction);
+    const domain = mergedDomain(nodes);
+    if (!domain) return undefined;
+    const exact = nodes.every((x) => coreOf(x.shape).length === domain.length);
+    if (contraction && (!exact || nodes.filter((x) => x.reduction).length > 1)) return undefined;
+    if (!exact) {
+      const widest = Math.max(...nodes.map((x) => sizeOf(x.shape)));
+      const rows = sizeOf(domain);
+      if (rows < this.limits.leastRows ? widest > this.limits.fewRowsLimit : widest / rows > this.limits.longestRow) return undefined;
+    }
+    // numbers go with numbers: a long sum keeps its launch, and what follows it may join
+    if (!domain.length && exact && nodes.filter((x) => x.reduction && sizeOf(x.reduction.extents) > this.limits.smallReduction).length > 1) return undefined;
+    const inside = new Set<Node>(nodes);
+    for (const x of nodes) {
+      for (const y of this.reads(x)) {
+        if (!inside.has(y) || y.kind !== "compute") continue;
+        if (!aligned(this.inliner.compute(x), y, domain.length)) return undefined;
+        // a value that a reduction or a row computes again must be cheap
+        if (!y.reduction && (x.reduction || !exact) && this.inliner.cost(y) > this.limits.recomputeLimit) return undefined;
+      }
+    }
+    // a state must not be read at other elements once it is written: kept apart
+    const memory = new Set<Node>();
+    for (const x of nodes) {
+      for (const y of this.reads(x)) if (!inside.has(y)) memory.add(baseOf(this.homeOf(y)?.memory ?? y));
+      if (this.isReadOutside(x, inside)) for (const h of this.homesOf(x)) memory.add(baseOf(h.memory));
+    }
+    const bound = new Set([...memory].map((m) => m));
+    return bound.size <= this.target.storageBuffers ? domain : undefined;
+  }
+  private isReadOutside(x: Node, inside: ReadonlySet<Node>): boolean {
+    return this.homes.has(x) || this.flat?.views.has(x) === true || this.program.outputs.some((o) => baseOf(o.node) === x) || [...(this.readers().get(x) ?? [])].some((y) => !inside.has(y)) || this.copies.some((c) => c.from === x);
+  }
+
+  /** Kahn's algorithm, the earliest in the program first. A cycle is broken by giving up an update in place. */
+  private sort(groups: readonly Group[]): Group[] | undefined {
+    const waiting = new Map(groups.map((g) => [g, [...g.before].filter((p) => p.alive).length]));
+    const ready = groups.filter((g) => waiting.get(g) === 0).sort((a, b) => b.rank - a.rank);
+    const result: Group[] = [];
+    while (ready.length) {
+      const g = ready.pop()!;
+      result.push(g);
+      for (const n of g.after) {
+        if (!n.alive) continue;
+        const left = waiting.get(n)! - 1;
+        waiting.set(n, left);
+        if (left) continue;
+        let i = ready.length;
+        while (i > 0 && ready[i - 1]!.rank < n.rank) i--;
+        ready.splice(i, 0, n);
+      }
+    }
+    if (result.length === groups.length) return result;
+    const stuck = groups.filter((g) => !result.includes(g));
+    const states = stuck.flatMap((g) => this.writtenStates(g)).filter((s) => !this.notInPlace.has(s));
+    if (!states.length) throw new InternalError(`fuse: the kernels ${stuck.map((g) => g.nodes.at(-1)?.label ?? g.kind).join(", ")} wait for each other`);
+    this.retry.add(states[0]!);
     return undefined;
   }
-
-  // ---- a group as one kernel
-  private kernelStep(g: Group): Step {
-    const axes = g.domain.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
-    const at = axes.map((v) => (v.extent === 1 ? integer(0) : v));
-    const stages: Stage[] = [];
-    const stores: Store[] = [];
-    // values of the group at a position: locals of stages, or recomputed bodies
-    const values = new Map<Node, (indices: readonly Integer[]) => Scalar>();
-    const own = (e: Scalar): Scalar =>
-      substitute(e, new Map(), (l, indices, outside) => {
-        const value = values.get(l.tensor);
-        return value && !outside ? value(indices) : undefined;
-      });
-    const names: string[] = [];
-    for (const x of g.nodes) {
-      if (x.kind === "scatter") {
-        const s = this.inlined(x);
-        const over = s.over.map((n) => variable(n, "u"));
-        const map = new Map(over.map((v, i) => [axisOf(i, v), v] as const));
-        const hits = s.indices.map((e, i) => equal(substitute(e, map) as Integer, at[i]!));
-        const value = select(and(...hits), substitute(s.value, map), 0);
-        const sum = local(wgslName(x.label ?? "sum"), "f32");
-        stages.push({ local: sum, op: "sum", over, value: this.place(value) });
-        stores.push({ target: x, over: [], indices: at, value: sum });
-      } else if (x.kind === "compute" && x.reduction) {
-        const { output, over, body } = instantiate(this.inlined(x));
-        const placed = own(substitute(body, new Map(output.map((v, i) => [v, at[i]!]))));
-        const sum = local(wgslName(x.label ?? x.reduction.op), x.dtype);
-        stages.push({ local: sum, op: x.reduction.op, over, value: this.place(placed) });
-        values.set(x, () => sum);
-        stores.push({ target: x, over: [], indices: at, value: sum });
-      } else if (x.kind === "compute") {
-        const inner = this.inlined(x);
-        const extra = x.shape.slice(axes.length).map((n) => variable(n, "w"));
-        const extraAt = extra.map((v) => (v.extent === 1 ? integer(0) : v));
-        const value = this.place(own(bodyAt(inner, [...at, ...extraAt])));
-        values.set(x, (indices) => this.place(own(bodyAt(inner, indices))));
-        stores.push({ target: x, over: extra, indices: [...at, ...extraAt], value });
-      }
-      names.push(x.label ?? "");
-    }
-    // a result that only this group reads needs no memory
-    const needed = stores.filter((s) => this.isRead(s.target, g));
-    const targets = needed;
-    const reads = new Set<Node>();
-    for (const t of tensorsOf([...stages.map((s) => s.value), ...targets.flatMap((s) => [s.value, ...s.indices])])) reads.add(baseOf(t));
-    const writes = new Set(targets.map((s) => baseOf(s.target)));
-    const last = g.nodes[g.nodes.length - 1]!;
-    const named = names.filter(Boolean).at(-1) ?? (last.kind === "compute" && last.reduction ? last.reduction.op : last.kind === "scatter" ? "scatter" : "map");
-    const spec: KernelSpec = { name: wgslName(named), comment: commentOf(g.nodes), axes, stages: liveStages(stages, targets), stores: targets };
-    return { kind: "kernel", spec, reads, writes, nodes: g.nodes };
-  }
-  private readonly readers = new Map<Node, Set<Node>>();
-  private isRead(x: Node, g: Group): boolean {
-    if (this.readers.size === 0) {
-      for (const y of this.order) {
-        if (y.kind === "source" || y.kind === "reshape" || (y.kind === "compute" && !this.stored.has(y))) continue;
-        if (y.kind === "result") continue;
-        for (const z of this.memoryInputs(y)) {
-          if (!this.readers.has(z)) this.readers.set(z, new Set());
-          this.readers.get(z)!.add(y);
-        }
-      }
-    }
-    if (this.program.outputs.some((o) => baseOf(o.node) === x) || this.updateOf.has(x)) return true;
-    for (const s of this.scans) {
-      if (s.carries.some((c) => baseOf(c.next) === x || baseOf(c.initial) === x)) return true;
-      if ([...this.stacks.get(s)!.keys()].some((y) => baseOf(y) === x)) return true;
-    }
-    const users = this.readers.get(x);
-    return !!users && [...users].some((y) => !g.nodes.includes(y));
-  }
-
-  // ---- a scan: initial rows, then the loop
-  private scanSteps(s: Scan): Step[] {
-    const histories = this.histories.get(s)!;
-    const steps: Step[] = s.carries.map((c, j) => this.copyStep(c.initial, histories[j]!, [integer(s.reverse ? s.count : 0)]));
-    const body = this.level(s, this.order.filter((x) => x.scans.has(s)));
-    const tail: Step[] = [];
-    s.carries.forEach((c, j) => tail.push(this.copyStep(c.next, histories[j]!, [s.reverse ? s.step : iadd(s.step, 1)])));
-    for (const [node, memory] of this.stacks.get(s)!) tail.push(this.copyStep(node, memory, [s.step]));
-    const inner = [...body, ...tail];
-    const reads = new Set(inner.flatMap((x) => [...x.reads]));
-    const writes = new Set(inner.flatMap((x) => [...x.writes]));
-    return [...steps, { kind: "loop", scan: s, body: inner, reads, writes }];
-  }
-  private copyStep(from: Node, to: Source, row: readonly Integer[]): Step {
-    const axes = from.shape.map((n) => variable(n, "i"));
-    const at = axes.map((v) => (v.extent === 1 ? integer(0) : v));
-    const value = this.place(load(from, at));
-    const stores: Store[] = [{ target: to, over: [], indices: [...row, ...at], value }];
-    const reads = new Set(tensorsOf([value]).map(baseOf));
-    return { kind: "kernel", spec: { name: wgslName(`${to.label ?? "row"}_store`), comment: [`row of ${to.label ?? "a history"}`], axes, stages: [], stores }, reads, writes: new Set([to]), nodes: [] };
-  }
-
-  /** Topological order of the groups. */
-  private inOrder(groups: readonly Group[], steps: ReadonlyMap<Group, Step[]>, groupOf: ReadonlyMap<Node, Group>): Step[] {
-    const result: Step[] = [];
-    const done = new Set<Group>();
-    const stack: { g: Group; next: Group[] }[] = [];
-    const below = (g: Group): Group[] => {
-      const reads = g.kind === "scan" ? this.scanReads(g.scan!) : g.nodes.flatMap((x) => this.memoryInputs(x));
-      return [...new Set(reads.flatMap((y) => (groupOf.get(y) ? [groupOf.get(y)!] : [])))].filter((h) => h !== g);
-    };
-    for (const root of groups) {
-      if (done.has(root)) continue;
-      done.add(root);
-      stack.push({ g: root, next: below(root) });
-      while (stack.length) {
-        const top = stack[stack.length - 1]!;
-        const h = top.next.pop();
-        if (h) {
-          if (!done.has(h)) {
-            done.add(h);
-            stack.push({ g: h, next: below(h) });
-          }
-        } else {
-          result.push(...(steps.get(top.g) ?? []));
-          stack.pop();
-        }
-      }
-    }
-    return result;
-  }
 }
-interface Group {
-  readonly id: number;
-  readonly kind: "kernel" | "scan";
-  readonly scan?: Scan;
-  readonly nodes: Node[];
-  readonly domain: Shape;
-  readonly contraction: boolean;
-  row: boolean;
-  dead?: boolean;
-  touched?: boolean;
-}
-const axisOf = (i: number, v: Variable): Variable => axis(i, v.extent);
-const insideOf = (l: Load, indices: readonly Integer[]): Scalar => inRange(l.tensor, indices);
 
-/** All nodes below the roots, the bodies of scans included. */
-function allNodes(roots: readonly Node[]): Node[] {
-  return topological(roots, undefined, inputs);
+const link = (a: Group, b: Group): void => {
+  a.after.add(b);
+  b.before.add(a);
+};
+/** Does b follow from a through other groups? */
+function reaches(a: Group, b: Group, limit: number): boolean {
+  const seen = new Set<Group>();
+  const stack = [...a.after].filter((g) => g !== b);
+  while (stack.length) {
+    const g = stack.pop()!;
+    if (g === b) return true;
+    if (seen.has(g) || !g.alive || g.rank > limit + 0.6) continue;
+    seen.add(g);
+    stack.push(...g.after);
+  }
+  return false;
 }
-/** The innermost scan that a node belongs to. */
-function homeScan(x: Node, scans: ReadonlySet<Scan>): Scan | undefined {
+const stateOf = (h: Home): Source[] => {
+  const base = baseOf(h.memory);
+  return base.kind === "source" && (base.role === "parameter" || base.role === "state") ? [base] : [];
+};
+const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
+const memoryLike = (x: Node, shape: Shape, label: string): Source => source({ role: "carry", path: label, shape, dtype: x.dtype, label, ...(x.range ? { range: x.range } : {}) });
+/** Row `row` of a memory of rows, for a node that may have another shape than they. */
+function rowHome(memory: Source, node: Node, row: Integer): Home {
+  const shape: Shape = [memory.shape[0]!, ...node.shape];
+  const view = sameShape(shape, memory.shape) ? memory : reshape(memory, shape);
+  return { memory: view, at: (own) => [row, ...own] };
+}
+function innermost(x: Node, scans: ReadonlySet<Scan>): Scan | undefined {
   let best: Scan | undefined;
   for (const s of x.scans) if (scans.has(s) && (!best || s.scans.has(best))) best = s;
   return best;
 }
-/** A reduction of a product of loads where each operand serves several outputs. */
-function isContraction(x: Node): boolean {
-  if (x.kind !== "compute" || x.reduction?.op !== "sum") return false;
-  const loads: Load[] = [];
-  visit(x.body, (e) => void (e.kind === "load" && e.dtype === "f32" && loads.push(e)));
-  if (loads.length < 2) return false;
-  const free = (l: Load): boolean => x.shape.some((n, i) => n !== 1 && ![...l.variables].some((v) => v.position === i));
-  return loads.filter(free).length >= 1 && sizeOf(x.reduction.extents) >= 4 && loads.length >= 2;
-}
-function countLoads(user: Node, x: Node): number {
-  const roots = user.kind === "compute" ? [user.body] : user.kind === "scatter" ? [user.value, ...user.indices] : [];
-  let n = 0;
-  const seen = new Set<Scalar>();
-  for (const root of roots) visit(root, (e) => void (e.kind === "load" && e.tensor === x && (n += 1)), seen);
-  return Math.max(1, n);
-}
-/** Iterations of the user along the variables that the read depends on, as far as a loop can hoist it. */
-function dependentIterations(user: Node, x: Node): number {
-  if (user.kind !== "compute") return Infinity;
-  let best = 0;
-  const all = sizeOf([...user.shape, ...(user.reduction?.extents ?? [])]);
-  visit(user.body, (e) => {
-    if (e.kind !== "load" || e.tensor !== x) return;
-    best = Math.max(best, all);
+const outerScan = (s: Scan, scans: ReadonlySet<Scan>): Scan | undefined => {
+  let best: Scan | undefined;
+  for (const o of s.scans) if (scans.has(o) && (!best || o.scans.has(best))) best = o;
+  return best;
+};
+const sharesInput = (a: readonly Node[], b: readonly Node[], reads: (x: Node) => readonly Node[]): boolean => {
+  const own = new Set(a.flatMap(reads).filter((y) => sizeOf(y.shape) > 1));
+  return b.flatMap(reads).some((y) => own.has(y));
+};
+/** Every load of the state in this body is of the element that is computed. */
+function readsOwnElement(x: Compute, target: Source): boolean {
+  let ok = true;
+  substitute(x.body, new Map(), (l, indices, outside) => {
+    if (l.tensor.kind !== "source" || l.tensor !== target) return undefined;
+    if (outside || !sameShape(x.shape, target.shape) || !indices.every((e, d) => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d))) ok = false;
+    return undefined;
   });
-  return best || all;
+  return ok;
 }
-function liveStages(stages: readonly Stage[], stores: readonly Store[]): Stage[] {
-  const used = new Set<Scalar>();
-  for (const s of stores) for (const e of scalarOrder([s.value, ...s.indices])) used.add(e);
-  const result: Stage[] = [];
-  for (let i = stages.length - 1; i >= 0; i--) {
-    const s = stages[i]!;
-    if (!used.has(s.local)) continue;
-    result.unshift(s);
-    for (const e of scalarOrder([s.value])) used.add(e);
-  }
-  return result;
-}
-function commentOf(nodes: readonly Node[]): string[] {
-  const lines: string[] = [];
-  const names = new Map<Node, string>();
-  const name = (x: Node): string => {
-    let own = names.get(x);
-    if (own === undefined) names.set(x, (own = x.kind === "source" ? x.path || "const" : (x.label ?? (x.kind === "reshape" ? name(baseOf(x)) : `v${names.size}`))));
-    return own;
+/**
+ * `select(i == e, value, target[i, j])` for all i, j, with e and value the same for all i: one row is written. Later axes are few and
+ * written out. Undefined where the body has another form.
+ */
+function rowStores(x: Compute, target: Source): { indices: readonly Integer[]; value: Scalar }[] | undefined {
+  const { body } = x;
+  if (body.kind !== "select" || body.otherwise.kind !== "load" || body.otherwise.tensor !== target || body.otherwise.outside) return undefined;
+  if (!body.otherwise.indices.every((e, d) => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d))) return undefined;
+  if (body.condition.kind !== "equal_zero" || typeof x.shape[0] !== "number" || x.shape[0] === 1) return undefined;
+  const rest = x.shape.slice(1);
+  if (rest.some((n) => typeof n !== "number") || sizeOf(rest) > 16) return undefined;
+  // a0 - e == 0
+  const { operand } = body.condition;
+  const terms = operand.kind === "affine" ? operand.terms : [[operand, 1] as const];
+  const own = terms.find(([atom]) => atom.kind === "variable" && atom.position === 0);
+  if (!own || Math.abs(own[1]) !== 1) return undefined;
+  const row = substitute(operand, new Map([[own[0] as Scalar, integer(0)]])) as Integer;
+  const e = own[1] === 1 ? imul(row, -1) : row;
+  if (e.variables.size || body.then.variables.has(own[0] as never)) return undefined;
+  const result: { indices: readonly Integer[]; value: Scalar }[] = [];
+  const axes = [...body.variables].filter((v) => v.position !== undefined && v.position > 0);
+  const walk = (d: number, at: number[]): void => {
+    if (d < rest.length) {
+      for (let k = 0; k < (rest[d] as number); k++) walk(d + 1, [...at, k]);
+      return;
+    }
+    const value = substitute(body.then, new Map(axes.map((v) => [v as Scalar, integer(at[v.position! - 1]!)])));
+    result.push({ indices: [e, ...at.map((k) => integer(k))], value });
   };
-  for (const x of nodes) {
-    const [text = ""] = printNode(x, { node: name, step: () => "t" });
-    lines.push(text.length > 160 ? `${text.slice(0, 157)}...` : text);
-  }
-  const places = [...new Set(nodes.flatMap((x) => (x.span ? [place(x.span)] : [])))];
-  return [...(places.length ? [`from ${places.slice(0, 6).join(", ")}${places.length > 6 ? ", ..." : ""}`] : []), ...lines];
-}
-/** A memory of rows seen with another shape of each row. */
-function viewOf(memory: Node, shape: Shape): Node {
-  return reshape(memory, [memory.shape[0]!, ...shape]);
+  walk(0, []);
+  return result;
 }

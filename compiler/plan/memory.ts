@@ -1,0 +1,81 @@
+// Memory planner: live ranges to shared buffers. In: the steps of a program. Out: a slot for every tensor that lives only within it.
+// Two tensors share a slot where their live ranges do not meet: greedy by size, best fit. A range covers the dispatch that writes a tensor
+// first and the last that reads it, both included, so a slot is never read and written in one dispatch.
+import { InternalError } from "../../grammar/diagnostic.ts";
+import type { Node } from "../graph/types.ts";
+import type { Step } from "../schedule/fuse.ts";
+
+export interface LiveRange {
+  readonly node: Node;
+  readonly first: number;
+  readonly last: number;
+}
+/** Live ranges over the dispatches in order, loops once. What a loop reads from before it lives to its end; what is read after it, from its beginning. */
+export function liveRanges(steps: readonly Step[]): LiveRange[] {
+  interface Use {
+    readonly at: number;
+    readonly loops: readonly (readonly [number, number])[];
+    readonly write: boolean;
+  }
+  const uses = new Map<Node, Use[]>();
+  let at = 0;
+  const count = (list: readonly Step[]): number => list.reduce((n, s) => n + (s.kind === "kernel" ? 1 : count(s.body)), 0);
+  const walk = (list: readonly Step[], loops: readonly (readonly [number, number])[]): void => {
+    for (const s of list) {
+      if (s.kind === "loop") {
+        walk(s.body, [...loops, [at, at + Math.max(0, count(s.body) - 1)]]);
+        continue;
+      }
+      const note = (node: Node, write: boolean): void => void uses.set(node, [...(uses.get(node) ?? []), { at, loops, write }]);
+      for (const n of s.reads) note(n, false);
+      for (const n of s.writes) note(n, true);
+      at++;
+    }
+  };
+  walk(steps, []);
+  return [...uses].map(([node, list]) => {
+    let first = Math.min(...list.map((u) => u.at));
+    let last = Math.max(...list.map((u) => u.at));
+    // a loop that only some of the uses lie in runs as a whole between them; so does one whose rounds hand the value on
+    const loops = new Map<string, readonly [number, number]>();
+    for (const u of list) for (const l of u.loops) loops.set(l.join(), l);
+    for (const l of loops.values()) {
+      const inside = list.filter((u) => u.loops.some((k) => k[0] === l[0] && k[1] === l[1]));
+      const start = inside.reduce((a, b) => (b.at < a.at || (b.at === a.at && b.write && !a.write) ? b : a));
+      if (inside.length < list.length || !start.write || inside.some((u) => u.at === start.at && !u.write)) [first, last] = [Math.min(first, l[0]), Math.max(last, l[1])];
+    }
+    return { node, first, last };
+  });
+}
+
+/** Slots by size; bytes of a slot is that of its largest tensor. */
+export function assignSlots(ranges: readonly LiveRange[], bytesOf: (node: Node) => number): { slotOf: Map<Node, number>; bytes: number[] } {
+  const slotOf = new Map<Node, number>();
+  const bytes: number[] = [];
+  const held: LiveRange[][] = [];
+  const order = ranges.map((r, i) => ({ r, i, size: bytesOf(r.node) })).sort((a, b) => b.size - a.size || a.i - b.i);
+  for (const { r, size } of order) {
+    let best = -1;
+    for (let k = 0; k < bytes.length; k++) {
+      if (held[k]!.some((o) => r.first <= o.last && o.first <= r.last)) continue;
+      // a tiny tensor does not take a large slot out of use for others of its size
+      if (best < 0 || bytes[k]! < bytes[best]!) best = k;
+    }
+    if (best < 0) {
+      best = bytes.length;
+      bytes.push(size);
+      held.push([]);
+    }
+    held[best]!.push(r);
+    slotOf.set(r.node, best);
+  }
+  return { slotOf, bytes };
+}
+/** Brute force: no two tensors of one slot are alive at once. */
+export function verifySlots(ranges: readonly LiveRange[], slotOf: ReadonlyMap<Node, number>): void {
+  for (const a of ranges)
+    for (const b of ranges) {
+      if (a.node === b.node || slotOf.get(a.node) === undefined || slotOf.get(a.node) !== slotOf.get(b.node)) continue;
+      if (a.first <= b.last && b.first <= a.last) throw new InternalError(`memory: ${a.node.label ?? a.node.kind} and ${b.node.label ?? b.node.kind} share a buffer and are alive at once`);
+    }
+}

@@ -1,0 +1,378 @@
+// The plan: every program of a model fused, scheduled and lowered, its tensors in buffers, as data that the runtime replays.
+import { InternalError, place } from "../../grammar/diagnostic.ts";
+import { planVersion, type Command, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
+import type { Program, TrainProgram } from "../elaborate/program.ts";
+import { zeros } from "../grad/grad.ts";
+import { baseOf } from "../graph/node.ts";
+import type { GraphProgram, Node, Scan, Shape, Source } from "../graph/types.ts";
+import { flatten, type Flattened, type View } from "../schedule/flat.ts";
+import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
+import { lowerKernel, sizeOfExtents, wgslName, type Binding, type Layout, type LoweredKernel } from "../schedule/lower.ts";
+import type { Target } from "../schedule/target.ts";
+import { canonicalModule } from "./canonical.ts";
+import { assignSlots, liveRanges, verifySlots } from "./memory.ts";
+
+export interface PlanOptions {
+  readonly name: string;
+  readonly source: string;
+  readonly compiler: string;
+  readonly target: Target;
+  readonly simplify: (program: GraphProgram) => GraphProgram;
+}
+/** What the phases made of one program, for dumps. */
+export interface Compiled {
+  readonly name: string;
+  readonly simplified: GraphProgram;
+  readonly kernels: KernelGraph;
+  readonly lowered: readonly { readonly step: KernelStep; readonly kernel: LoweredKernel; readonly module: number }[];
+  readonly memory: readonly { readonly label: string; readonly first: number; readonly last: number; readonly bytes: Size; readonly buffer: number }[];
+}
+export interface Planned {
+  readonly plan: Plan;
+  readonly programs: readonly Compiled[];
+}
+const bytesOfShape = (shape: Shape, storage: Storage = "f32"): Size => scaled(sizeOfExtents(shape), storage === "u8" ? 1 : 4);
+const scaled = (size: Size, by: number): Size => (typeof size === "number" ? size * by : { sum: size.sum.map((t) => ({ factor: t.factor * by, dims: t.dims })) });
+const chunkBytes = 32 << 20; // of intermediate values of one chunk of an evaluation
+
+export function makePlan(program: Program, options: PlanOptions): Planned {
+  return new Planner(program, options).run();
+}
+
+class Planner {
+  private readonly program: Program;
+  private readonly options: PlanOptions;
+  private readonly buffers: PlanBuffer[] = [];
+  private readonly modules: PlanModule[] = [];
+  private readonly moduleOf = new Map<string, number>();
+  private readonly moduleNames = new Map<string, number>();
+  private readonly memory = new Map<Node, { buffer: number; offset: number }>(); // of what outlives a program
+  private readonly views = new Map<Node, View>();
+  private readonly storage = new Map<Node, Storage>();
+  private readonly pool: { buffer: number; bytes: number }[] = []; // slots shared by all programs of known sizes
+  private readonly stepBuffers: number[] = []; // by depth of the loop
+  private readonly stepCounts: number[] = [];
+  private readonly programs: Compiled[] = [];
+  private readonly features = new Set<string>();
+  private subgroupSize: number | undefined;
+
+  constructor(program: Program, options: PlanOptions) {
+    this.program = program;
+    this.options = options;
+  }
+
+  run(): Planned {
+    const { program, options } = this;
+    for (const d of program.datasets) for (const c of d.columns) {
+      this.storage.set(c.source, c.storage);
+      const shape = c.source.shape;
+      this.memory.set(c.source, { buffer: this.buffer({ label: c.name, role: "data", bytes: bytesOfShape(shape, c.storage) }), offset: 0 });
+    } // prettier-ignore
+    const flats = new Map<TrainProgram, Flattened>();
+    for (const t of program.trains) {
+      // metrics that are no numbers are measured over splits only
+      const step = options.simplify({ ...t.step, outputs: [] });
+      const placed = t.groups.map((g) => ({ ...g, members: g.members.filter((m) => !this.views.has(m.parameter)) }));
+      const flat = flatten(step, placed);
+      flats.set(t, flat);
+      for (const [x, v] of flat.views) this.views.set(x, v);
+    }
+    for (const h of [...program.parameters, ...program.states]) this.stateMemory(h.source);
+    const trains = program.trains.map((t) => this.train(t, flats.get(t)!));
+    const exports = program.exports.map((e): PlanExport => {
+      const inputs = e.inputs.map((i): PlanPort => ({ ...this.port(i.name, i.source), ...(i.default !== undefined ? { optional: i.default } : {}) }));
+      const made = this.compile(options.simplify(e.program), undefined);
+      return { name: e.name, program: made.program, inputs, outputs: e.outputs.map((o, k) => this.outputPort(o.name, o.node, made.outputs[k]!)) };
+    });
+    const datasets = program.datasets.map((d): PlanDataset => {
+      const training = [...this.memory].find(([x]) => x.kind === "source" && x.path === `data.${d.name}.training`)?.[1];
+      return {
+        name: d.name,
+        columns: d.columns.map((c) => ({ name: c.name, loader: c.loader, storage: c.storage, shape: c.shape, ...(c.range ? { range: c.range } : {}), buffer: this.memory.get(c.source)!.buffer, place: place(c.span) })),
+        ...(d.rowCount !== undefined ? { rows: d.rowCount } : {}),
+        holdouts: d.holdouts.map((h) => ({ name: h.name, ...(h.fraction !== undefined ? { fraction: h.fraction } : {}), ...(h.dataset !== undefined ? { dataset: h.dataset } : {}), place: place(h.span) })),
+        windowed: d.windowed,
+        ...(training ? { training } : {}),
+        ...(d.columns.length && !training ? { streamable: true } : {}),
+      };
+    });
+    const states = [...program.parameters, ...program.states].flatMap((h): PlanTensor[] => {
+      const at = this.memory.get(h.source);
+      return at && h.path !== "" ? [{ name: h.path, kind: h.kind, dtype: h.source.dtype, shape: h.source.shape.map(asSize), ...at }] : [];
+    });
+    const used = new Set(trains.flatMap((t) => [t.ring.buffer]));
+    const plan: Plan = {
+      version: planVersion, name: options.name, source: options.source, compiler: options.compiler, target: options.target.name,
+      requires: { features: [...this.features].sort(), limits: this.limits(), ...(this.subgroupSize !== undefined ? { subgroupSize: this.subgroupSize } : {}) },
+      buffers: this.buffers.map((b) => b), modules: this.modules,
+      states: states.filter((s) => !used.has(s.buffer)),
+      datasets, trains, exports,
+    }; // prettier-ignore
+    return { plan, programs: this.programs };
+  }
+  private limits(): Record<string, number> {
+    const largest = Math.max(0, ...this.buffers.map((b) => (typeof b.bytes === "number" ? b.bytes : 0)));
+    return { maxStorageBuffersPerShaderStage: this.options.target.storageBuffers, ...(largest > 134217728 ? { maxStorageBufferBindingSize: largest } : {}), ...(largest > 268435456 ? { maxBufferSize: largest } : {}) };
+  }
+
+  // ---- memory
+  private buffer(b: PlanBuffer): number {
+    this.buffers.push(b);
+    return this.buffers.length - 1;
+  }
+  private stateMemory(s: Source): { buffer: number; offset: number } {
+    const known = this.memory.get(s);
+    if (known) return known;
+    const view = this.views.get(s);
+    const made = view
+      ? { buffer: this.stateMemory(view.memory).buffer, offset: this.stateMemory(view.memory).offset + 4 * view.offset }
+      : { buffer: this.buffer({ label: s.path, role: "state", bytes: bytesOfShape(s.shape) }), offset: 0 };
+    this.memory.set(s, made);
+    return made;
+  }
+  /** Memory of a source that is not a state: an argument, a host's number, row numbers, a constant. */
+  private inputMemory(s: Source): { buffer: number; offset: number } {
+    const known = this.memory.get(s);
+    if (known) return known;
+    const label = s.path || "constant";
+    const made = { buffer: this.buffer(s.role === "constant" ? { label, role: "constant", bytes: bytesOfShape(s.shape), data: base64(s) } : { label, role: "input", bytes: bytesOfShape(s.shape) }), offset: 0 };
+    this.memory.set(s, made);
+    return made;
+  }
+  private port(name: string, s: Source): PlanPort {
+    return { name, dtype: s.dtype, shape: s.shape.map(asSize), ...this.inputMemory(s), ...rangeOf(s) };
+  }
+  private outputPort(name: string, node: Node, at: { buffer: number; offset: number }): PlanPort {
+    return { name, dtype: node.dtype, shape: node.shape.map(asSize), ...at };
+  }
+
+  // ---- train blocks
+  private train(t: TrainProgram, flat: Flattened): PlanTrain {
+    const { simplify } = this.options;
+    const init = this.compile(simplify({ ...t.init, updates: this.joinZeros(t.init.updates) }), undefined);
+    const step = this.compile(flat.step, flat);
+    const ring = this.memory.get(t.ring)!;
+    const evaluation = t.evaluation && this.evaluation(t);
+    return {
+      name: t.name, ...(t.dataset !== undefined ? { dataset: t.dataset } : {}), batch: t.batch, accumulate: t.accumulate, shuffle: t.shuffle, seed: t.seed,
+      ...(t.epochs !== undefined ? { epochs: t.epochs } : {}), ...(t.steps !== undefined ? { steps: t.steps } : {}),
+      init: init.program, step: step.program, window: t.window,
+      ...(t.index ? { batchIndex: this.inputMemory(t.index) } : {}),
+      ring: { ...ring, columns: t.columns }, stepCounter: t.counter.path,
+      scalars: t.scalars.map((s) => this.port(s.name, s.source)),
+      ...(evaluation ? { evaluate: evaluation } : {}), ...(t.evaluateEvery !== undefined ? { evaluateEvery: t.evaluateEvery } : {}),
+      ...(t.stop ? { stop: t.stop } : {}), ...(t.save ? { save: t.save } : {}), ...(t.load.length ? { load: t.load } : {}),
+    }; // prettier-ignore
+  }
+  /** States that begin as zeros and share a flat buffer begin together. */
+  private joinZeros(updates: GraphProgram["updates"]): GraphProgram["updates"] {
+    const zero = (x: Node): boolean => x.kind === "compute" && !x.reduction && x.body.kind === "literal" && x.body.value === 0;
+    const byMemory = new Map<Source, { target: Source; value: Node }[]>();
+    for (const u of updates) {
+      const v = this.views.get(u.target);
+      if (v) byMemory.set(v.memory, [...(byMemory.get(v.memory) ?? []), u]);
+    }
+    const joined = new Set<Source>();
+    const result: { target: Source; value: Node }[] = [];
+    for (const [memory, list] of byMemory) {
+      if (!list.every((u) => zero(u.value))) continue;
+      for (const u of list) joined.add(u.target);
+      result.push({ target: memory, value: zeros(memory.shape) });
+    }
+    return [...updates.filter((u) => !joined.has(u.target)), ...result];
+  }
+  private evaluation(t: TrainProgram): PlanEvaluation {
+    const e = t.evaluation!;
+    const { simplify } = this.options;
+    const rows = this.compile(simplify(e.rows), undefined);
+    for (const k of e.kept) this.inputMemory(k.source);
+    const finish = this.compile(simplify(e.finish), undefined);
+    const perRow = Math.max(1, ...this.programs.at(-2)!.memory.map((m) => (typeof m.bytes === "number" ? 0 : m.bytes.sum.reduce((s, x) => s + x.factor, 0))));
+    const chunk = Math.max(16, Math.min(1024, 2 ** Math.floor(Math.log2(chunkBytes / perRow))));
+    return {
+      chunk, rows: rows.program, index: this.inputMemory(e.index),
+      kept: e.kept.map((k, i) => {
+        const bytes = bytesOfShape(k.source.shape.slice(1));
+        if (typeof bytes !== "number") throw new InternalError("evaluation: a kept tensor has a second run-time axis");
+        return { name: k.name, bytesPerRow: bytes, from: rows.outputs[i]!.buffer, to: this.inputMemory(k.source).buffer };
+      }),
+      finish: finish.program,
+      metrics: e.finish.outputs.map((o, k) => this.outputPort(o.name, o.node, finish.outputs[k]!)),
+    }; // prettier-ignore
+  }
+
+  // ---- one program
+  private compile(program: GraphProgram, flat: Flattened | undefined): { program: PlanProgram; outputs: { buffer: number; offset: number }[] } {
+    const { target } = this.options;
+    const kernels = fuse(program, target, flat ?? { step: program, views: this.views, assembled: new Map(), updatedBy: new Map() });
+    const lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[] = [];
+    const outputs = new Set(kernels.outputs.map((o) => o.memory));
+    // every tensor of this program alone gets a slot
+    const own = new Map<Node, { buffer: number; offset: number }>();
+    const persistent = (x: Node): boolean => x.kind === "source" && x.role !== "carry";
+    const ranges = liveRanges(kernels.steps).filter((r) => !persistent(r.node) && !this.views.has(r.node));
+    const known = ranges.filter((r) => !outputs.has(r.node) && typeof bytesOfShape(r.node.shape) === "number");
+    const { slotOf, bytes } = assignSlots(known, (x) => bytesOfShape(x.shape) as number);
+    verifySlots(known, slotOf);
+    const slots = this.slots(bytes);
+    for (const [x, slot] of slotOf) own.set(x, { buffer: slots[slot]!, offset: 0 });
+    for (const r of ranges) {
+      if (own.has(r.node)) continue;
+      own.set(r.node, { buffer: this.buffer({ label: `${program.name}.${r.node.label ?? "value"}`, role: outputs.has(r.node) ? "output" : "scratch", bytes: bytesOfShape(r.node.shape) }), offset: 0 });
+    }
+    const addressOf = (x: Node): { buffer: number; offset: number } => {
+      const found = own.get(x) ?? this.memory.get(x);
+      if (found) return found;
+      const view = this.views.get(x);
+      if (view) {
+        const at = addressOf(view.memory);
+        return { buffer: at.buffer, offset: at.offset + 4 * view.offset };
+      }
+      if (x.kind !== "source") throw new InternalError(`plan: ${x.label ?? x.kind} has no memory`);
+      // a flat buffer of gradients is not a state, but what lies between its slices must stay zero
+      if (x.role === "state" || x.role === "parameter" || [...this.views.values()].some((v) => v.memory === x)) return this.stateMemory(x);
+      return this.inputMemory(x);
+    };
+    const layout: Layout = {
+      storageOf: (x) => this.storage.get(x) ?? x.dtype,
+      nameOf: (x) => (x.kind === "source" ? shortName(x.label ?? x.path) || "constants" : (x.label ?? "values")),
+    };
+    const commands = (steps: readonly Step[], depth: number): Command[] =>
+      steps.flatMap((s): Command[] => {
+        if (s.kind === "loop") {
+          const stepBuffer = this.stepBuffer(depth, s.scan.count);
+          this.scanDepth.set(s.scan, depth);
+          return [{ kind: "loop", count: s.scan.count, reverse: s.scan.reverse, stepBuffer, body: commands(s.body, depth + 1) }];
+        }
+        const kernel = lowerKernel(s.spec, layout, target);
+        return this.dispatches(s, kernel, addressOf, lowered);
+      });
+    const made = commands(kernels.steps, 0);
+    this.programs.push({ name: program.name, simplified: program, kernels, lowered, memory: ranges.map((r) => ({ label: r.node.label ?? r.node.kind, first: r.first, last: r.last, bytes: bytesOfShape(r.node.shape), buffer: own.get(r.node)!.buffer })) });
+    return {
+      program: { name: program.name, dims: program.dims.map((d) => ({ name: d.name })), commands: made },
+      outputs: kernels.outputs.map((o) => {
+        const at = addressOf(o.memory);
+        return { buffer: at.buffer, offset: at.offset + 4 * o.offset };
+      }),
+    };
+  }
+  private readonly scanDepth = new Map<Scan, number>();
+  private slots(bytes: readonly number[]): number[] {
+    // slots of one size after the other: the largest of this program take the largest of the pool
+    return bytes.map((size, k) => {
+      const have = this.pool[k];
+      if (have) {
+        if (size > have.bytes) {
+          have.bytes = size;
+          this.buffers[have.buffer] = { ...this.buffers[have.buffer]!, bytes: size };
+        }
+        return have.buffer;
+      }
+      const buffer = this.buffer({ label: `scratch${k}`, role: "scratch", bytes: size });
+      this.pool.push({ buffer, bytes: size });
+      return buffer;
+    });
+  }
+  private stepBuffer(depth: number, count: number): number {
+    const most = Math.max(count, this.stepCounts[depth] ?? 0);
+    this.stepCounts[depth] = most;
+    const b: PlanBuffer = { label: `steps${depth || ""}`, role: "constant", bytes: 256 * most, data: stepData(most) };
+    const known = this.stepBuffers[depth];
+    if (known !== undefined) {
+      this.buffers[known] = b;
+      return known;
+    }
+    return (this.stepBuffers[depth] = this.buffer(b));
+  }
+  private dispatches(step: KernelStep, kernel: LoweredKernel, addressOf: (x: Node) => { buffer: number; offset: number }, lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[]): Command[] {
+    const partials = new Map<Node, { buffer: number; offset: number }>();
+    const at = (x: Node): { buffer: number; offset: number } => partials.get(x) ?? addressOf(x);
+    const result: Command[] = [];
+    for (const k of [...(kernel.before ?? []), kernel]) {
+      for (const b of k.bindings) {
+        const x = b.node;
+        if (x.kind === "scan" || step.reads.has(x) || step.writes.has(x) || partials.has(x)) continue;
+        partials.set(x, { buffer: this.partialBuffer(bytesOfShape(x.shape), partials.size), offset: 0 });
+      }
+      result.push(this.dispatch(step, k, at, lowered));
+    }
+    return result;
+  }
+  /** Partial results of one kernel, used up by the next dispatch. */
+  private readonly partialPool: number[] = [];
+  private partialBuffer(bytes: Size, k: number): number {
+    if (typeof bytes !== "number") return this.buffer({ label: "partial", role: "scratch", bytes });
+    const known = this.partialPool[k];
+    if (known === undefined) return (this.partialPool[k] = this.buffer({ label: `partial${k || ""}`, role: "scratch", bytes }));
+    if ((this.buffers[known]!.bytes as number) < bytes) this.buffers[known] = { ...this.buffers[known]!, bytes };
+    return known;
+  }
+  private dispatch(step: KernelStep, kernel: LoweredKernel, addressOf: (x: Node) => { buffer: number; offset: number }, lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[]): Dispatch {
+    const bindings = kernel.bindings.map((b) => this.binding(b, addressOf));
+    // a buffer is bound for writing or for reading in one dispatch, not both
+    const written = new Set(bindings.filter((b) => b.access === "read_write").map((b) => b.buffer));
+    let wgsl = kernel.wgsl;
+    for (const [i, b] of bindings.entries()) {
+      if (b.access !== "read" || !written.has(b.buffer)) continue;
+      const overlap = bindings.some((o) => o !== b && o.buffer === b.buffer && typeof o.bytes === "number" && typeof b.bytes === "number" && o.offset < b.offset + b.bytes && b.offset < o.offset + o.bytes);
+      if (overlap) throw new InternalError(`plan: ${step.spec.name} reads and writes the same memory under two names`);
+      wgsl = wgsl.replace(new RegExp(`@binding\\(${b.binding}\\) var<storage, read>`), `@binding(${b.binding}) var<storage, read_write>`);
+      bindings[i] = { ...b, access: "read_write" };
+    }
+    const module = this.module(step.spec.name, wgsl);
+    lowered.push({ step, kernel, module });
+    if (/^enable subgroups;/m.test(wgsl)) {
+      this.features.add("subgroups");
+      this.subgroupSize = lanesOf(this.options.target);
+    }
+    const lines = step.spec.lines;
+    return {
+      kind: "dispatch", label: step.spec.name, module, entry: kernel.entry, ...(kernel.constants.length ? { constants: kernel.constants } : {}), bindings, workgroups: kernel.workgroups,
+      flops: kernel.flops, ...(lines?.length ? { lines } : {}),
+    }; // prettier-ignore
+  }
+  private binding(b: Binding, addressOf: (x: Node) => { buffer: number; offset: number }): Dispatch["bindings"][number] {
+    if (b.node.kind === "scan") return { binding: b.binding, buffer: this.stepBuffers[this.scanDepth.get(b.node)!]!, offset: 0, bytes: 4, access: b.access };
+    const base = baseOf(b.node);
+    const at = addressOf(base);
+    return { binding: b.binding, buffer: at.buffer, offset: at.offset, bytes: bytesOfShape(base.shape, this.storage.get(base) ?? "f32"), access: b.access };
+  }
+  private module(name: string, wgsl: string): number {
+    const key = canonicalModule(wgsl);
+    const known = this.moduleOf.get(key);
+    if (known !== undefined) return known;
+    const base = wgslName(name);
+    const n = (this.moduleNames.get(base) ?? 0) + 1;
+    this.moduleNames.set(base, n);
+    this.modules.push({ name: n === 1 ? base : `${base}_${n}`, code: wgsl });
+    this.moduleOf.set(key, this.modules.length - 1);
+    return this.modules.length - 1;
+  }
+}
+const lanesOf = (target: Target): number => (target as { lanes?: number }).lanes ?? 8;
+const asSize = (n: Shape[number]): Size => sizeOfExtents([n]);
+function rangeOf(s: Source): { range?: readonly [number, Size] } {
+  if (s.dtype !== "i32" || !s.range || s.range.low === -Infinity || (typeof s.range.high === "number" && s.range.high >= 2147483647)) return {};
+  const high = s.range.high;
+  if (typeof high === "number") return { range: [s.range.low, high + 1] };
+  const end = sizeOfExtents([high]);
+  return { range: [s.range.low, typeof end === "number" ? end + 1 : { sum: [...end.sum, { factor: 1, dims: [] }] }] };
+}
+/** The last words of a dotted path. */
+const shortName = (path: string): string => path.split(".").slice(-3).join("_");
+function base64(s: Source): string {
+  const data = s.data ?? [];
+  const bytes = s.dtype === "f32" ? new Uint8Array(Float32Array.from(data).buffer) : new Uint8Array(Int32Array.from(data).buffer);
+  return encodeBase64(bytes);
+}
+function stepData(count: number): string {
+  const words = new Int32Array(64 * count);
+  for (let t = 0; t < count; t++) words[64 * t] = t;
+  return encodeBase64(new Uint8Array(words.buffer));
+}
+function encodeBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(text);
+}

@@ -1,0 +1,15 @@
+// What fusion may put into one kernel, by class of device.
+import type { Target } from "./target.ts";
+
+export interface FusionLimits {
+  readonly smallReduction: number; // steps: numbers that reduce no more than this share a launch
+  readonly leastRows: number; // fewer rows than this leave the device idle in a row kernel ...
+  readonly fewRowsLimit: number; // ... unless the whole has no more elements than this
+  readonly longestRow: number; // elements of one row in a row kernel
+  readonly recomputeLimit: number; // cost, in loads, of a value that a kernel may compute twice
+  readonly longestBody: number; // cost, in loads, of a body that is still written out in its reader
+}
+export const fusionLimits: Readonly<Record<Target["class"], FusionLimits>> = {
+  software: { smallReduction: 4096, leastRows: 8, fewRowsLimit: 4096, longestRow: 16384, recomputeLimit: 14, longestBody: 40 },
+  discrete: { smallReduction: 4096, leastRows: 64, fewRowsLimit: 4096, longestRow: 16384, recomputeLimit: 14, longestBody: 40 },
+};

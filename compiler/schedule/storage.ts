@@ -1,0 +1,190 @@
+// What lies in memory: decides for every node of a program whether it is stored or computed where it is read, and answers what a stored
+// node then reads and computes.
+import { baseOf, bodyAt, inputs } from "../graph/node.ts";
+import { inRange, select, substitute, visit } from "../graph/scalar.ts";
+import type { Compute, Extent, Integer, Load, Node, Scalar, Scatter, Shape } from "../graph/types.ts";
+import { fusionLimits } from "./limits.ts";
+import type { Target } from "./target.ts";
+
+export const estimate = (n: Extent): number => (typeof n === "number" ? n : 64);
+export const sizeOf = (shape: Shape): number => shape.reduce<number>((p, n) => p * estimate(n), 1);
+/** The shape without axes of extent 1. */
+export const coreOf = (shape: Shape): Shape => shape.filter((n) => n !== 1);
+const corePositions = (shape: Shape): number[] => shape.flatMap((n, i) => (n === 1 ? [] : [i]));
+
+/** Rough cost of one evaluation of a scalar, in loads; `of` gives the cost of a load. */
+function costOf(body: Scalar, of: (l: Load) => number): number {
+  let cost = 0;
+  visit(body, (e) => {
+    if (e.kind === "load") cost += of(e);
+    else if (e.kind === "random") cost += 10;
+    else if (e.kind === "call") cost += e.fn.cost === "fn" ? 1.2 : e.fn.cost === "div" ? 0.3 : 0.08;
+    else if (e.kind === "select" || e.kind === "floor_div" || e.kind === "modulo") cost += 0.1;
+  });
+  return cost;
+}
+
+/** Consumers first, assuming that what a node computes costs its own body; then producers first, with what is really written out. */
+export function chooseStored(order: readonly Node[], forced: ReadonlySet<Node>, inputsOf: (x: Node) => readonly Node[], target: Target): Set<Node> {
+  const stored = new Set<Node>();
+  const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
+  for (const x of order) if (x.kind === "source" || x.kind === "result" || x.kind === "scatter" || (x.kind === "compute" && (x.reduction || forced.has(x)))) stored.add(x);
+  const users = new Map<Node, Node[]>();
+  for (const x of order) if (x.kind !== "result" && x.kind !== "reshape") for (const y of inputsOf(x)) users.set(y, [...(users.get(y) ?? []), x]);
+  const evaluations = new Map<Node, number>();
+  const timesEvaluated = (x: Node): number => {
+    let total = 0;
+    for (const u of users.get(x) ?? []) {
+      const iterations = stored.has(u) ? iterationsOf(u) : (evaluations.get(u) ?? sizeOf(u.shape));
+      total += countLoads(u, x) * iterations;
+    }
+    return total;
+  };
+  const worthStoring = (x: Node, cost: number, repeated: number): boolean => {
+    if (repeated <= 1.01) return false;
+    // in memory: one evaluation, a store, a load for each use
+    return cost * repeated > 1.15 * (cost + 1 + repeated);
+  };
+  for (let i = order.length - 1; i >= 0; i--) {
+    const x = order[i]!;
+    if (!isPointwise(x)) continue;
+    const total = stored.has(x) ? sizeOf(x.shape) : timesEvaluated(x);
+    evaluations.set(x, total);
+    if (!stored.has(x) && worthStoring(x, costOf(x.body, () => 1), total / Math.max(1, sizeOf(x.shape)))) stored.add(x);
+    if (stored.has(x)) evaluations.set(x, sizeOf(x.shape));
+  }
+  const costs = new Map<Node, number>();
+  const leaves = new Map<Node, Set<Node>>(); // memory that a node reads
+  for (const x of order) {
+    if (x.kind !== "compute") continue;
+    const cost = costOf(x.body, (l) => (stored.has(baseOf(l.tensor)) || !costs.has(l.tensor) ? 1 : costs.get(l.tensor)!));
+    const own = new Set<Node>();
+    for (const y of inputsOf(x)) for (const z of stored.has(baseOf(y)) ? [baseOf(y)] : (leaves.get(baseOf(y)) ?? [])) own.add(z);
+    if (!stored.has(x)) {
+      const repeated = timesEvaluated(x) / Math.max(1, sizeOf(x.shape));
+      if (worthStoring(x, cost, repeated) || cost > fusionLimits[target.class].longestBody) stored.add(x);
+    }
+    // no kernel may read more tensors than it can bind; numbers share one binding
+    const bound = (set: ReadonlySet<Node>): number => {
+      const wide = [...set].filter((y) => y.kind === "source" || y.dtype !== "f32" || !y.shape.every((n) => n === 1)).length;
+      return wide + Number(wide < set.size);
+    };
+    if (bound(own) > target.storageBuffers - 2) {
+      const inlined = inputsOf(x).map(baseOf).filter((y) => isPointwise(y) && !stored.has(y)).sort((a, b) => (leaves.get(b)?.size ?? 0) - (leaves.get(a)?.size ?? 0)); // prettier-ignore
+      for (const y of inlined) {
+        if (bound(own) <= target.storageBuffers - 2) break;
+        stored.add(y);
+        own.clear();
+        for (const z of inputsOf(x)) for (const w of stored.has(baseOf(z)) ? [baseOf(z)] : (leaves.get(baseOf(z)) ?? [])) own.add(w);
+      }
+    }
+    costs.set(x, cost);
+    leaves.set(x, own);
+  }
+  return stored;
+}
+function iterationsOf(user: Node): number {
+  if (user.kind === "compute") return sizeOf([...user.shape, ...(user.reduction?.extents ?? [])]);
+  if (user.kind === "scatter") return sizeOf(user.over) * estimate(user.shape[0] ?? 1);
+  return sizeOf(user.shape);
+}
+function countLoads(user: Node, x: Node): number {
+  const roots = user.kind === "compute" ? [user.body] : user.kind === "scatter" ? [user.value, ...user.indices] : [];
+  let n = 0;
+  const seen = new Set<Scalar>();
+  for (const root of roots) visit(root, (e) => void (e.kind === "load" && e.tensor === x && (n += 1)), seen);
+  return Math.max(1, n);
+}
+
+/** Memory that a node reads once its pointwise inputs are written out. */
+const readCache = new WeakMap<ReadonlySet<Node>, Map<Node, readonly Node[]>>();
+export function inlinedReads(x: Node, stored: ReadonlySet<Node>): readonly Node[] {
+  let cache = readCache.get(stored);
+  if (!cache) readCache.set(stored, (cache = new Map()));
+  const known = cache.get(x);
+  if (known) return known;
+  const found = new Set<Node>();
+  const seen = new Set<Node>();
+  const stack = [...inputs(x)];
+  while (stack.length) {
+    const base = baseOf(stack.pop()!);
+    if (seen.has(base)) continue;
+    seen.add(base);
+    if (stored.has(base) || base.kind === "source" || base.kind === "result") found.add(base);
+    else stack.push(...inputs(base));
+  }
+  const result = [...found];
+  cache.set(x, result);
+  return result;
+}
+
+/** Nodes with every pointwise input that has no memory written out in their bodies. */
+export class Inliner {
+  private readonly stored: ReadonlySet<Node>;
+  private readonly computes = new Map<Compute, Compute>();
+  private readonly costs = new Map<Node, number>();
+  constructor(stored: ReadonlySet<Node>) {
+    this.stored = stored;
+  }
+  scalar(e: Scalar, memo = new Map<Scalar, Scalar>()): Scalar {
+    return substitute(e, new Map(), (l, indices, outside) => {
+      const x = l.tensor;
+      if (x.kind !== "compute" || x.reduction || this.stored.has(x)) return undefined;
+      const inner = bodyAt(this.compute(x), indices);
+      return outside ? select(inRange(x, indices), inner, outside) : inner;
+    }, memo); // prettier-ignore
+  }
+  compute(x: Compute): Compute {
+    let found = this.computes.get(x);
+    if (!found) {
+      const body = this.scalar(x.body);
+      this.computes.set(x, (found = body === x.body ? x : { ...x, body }));
+    }
+    return found;
+  }
+  scatter(x: Scatter): Scatter {
+    return { ...x, value: this.scalar(x.value), indices: x.indices.map((e) => this.scalar(e) as Integer) };
+  }
+  cost(x: Node): number {
+    let found = this.costs.get(x);
+    if (found === undefined) this.costs.set(x, (found = x.kind === "compute" ? costOf(this.compute(x).body, () => 1) : 1));
+    return found;
+  }
+}
+
+/** Are all reads of y by x at x's own leading axes (axes of extent 1 left out)? */
+export function aligned(x: Compute, y: Node, axes: number): boolean {
+  const own = corePositions(x.shape);
+  const theirs = corePositions(y.shape);
+  let ok = true;
+  visit(x.body, (e) => {
+    if (e.kind !== "load" || baseOf(e.tensor) !== y) return;
+    if (e.tensor !== y || e.outside) ok = false;
+    else for (let i = 0; i < axes; i++) {
+      const at = e.indices[theirs[i]!];
+      if (!at || at.kind !== "variable" || at.position !== own[i]) ok = false;
+    } // prettier-ignore
+  });
+  return ok;
+}
+
+/** The axes that one kernel of these nodes runs over: those of its reductions, else of all; later axes are loops of a row. */
+export function mergedDomain(nodes: readonly Compute[]): Shape | undefined {
+  const reduced = nodes.filter((x) => x.reduction);
+  const domain = coreOf((reduced[0] ?? nodes[0]!).shape);
+  for (const x of nodes) {
+    const own = coreOf(x.shape);
+    if (own.length < domain.length || domain.some((n, i) => own[i] !== n)) return undefined;
+    if (own.length > domain.length && (x.reduction || !reduced.length)) return undefined;
+  }
+  return domain;
+}
+
+/** A sum of products where each operand serves several outputs. */
+export function isContraction(x: Node): boolean {
+  if (x.kind !== "compute" || x.reduction?.op !== "sum") return false;
+  const loads: Load[] = [];
+  visit(x.body, (e) => void (e.kind === "load" && e.dtype === "f32" && loads.push(e)));
+  if (loads.length < 2 || sizeOf(x.reduction.extents) < 4) return false;
+  return loads.some((l) => x.shape.some((n, i) => n !== 1 && ![...l.variables].some((v) => v.position === i)));
+}

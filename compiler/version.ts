@@ -1,0 +1,2 @@
+/** Of the package; part of every plan. */
+export const version = "0.1.0";
