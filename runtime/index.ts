@@ -1,18 +1,141 @@
 // dlm's runtime: replays a plan on a WebGPU device, in Node and in browsers. In: a Plan and a device. Out: a model that trains, is measured,
 // is used and is kept. It knows no graph, no shapes and no layers: what is to be done stands in the plan.
-import type { LoadOptions, Model } from "./api.ts";
+import type { LoadOptions, Model, TrainOptions } from "./api.ts";
+import { checkDevice, checkPlan } from "./check.ts";
+import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
+import { prepareEvaluation, runEvaluation } from "./evaluate.ts";
+import { Machine } from "./machine.ts";
 import type { Plan } from "./plan.ts";
-import { RuntimeProblem } from "./problem.ts";
+import { messageOf, RuntimeProblem } from "./problem.ts";
+import { runExport } from "./run.ts";
+import { initialise, isWeight, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
+import type { Session } from "./session.ts";
+import { fromWords } from "./tensor.ts";
+import { train } from "./train.ts";
 
 export type * from "./api.ts";
 export type { Plan } from "./plan.ts";
 export { RuntimeProblem } from "./problem.ts";
+export { splitRows } from "./batches.ts";
 
 /**
  * Checks the plan against the device, reads the data, makes buffers and pipelines, and gives every parameter its initial value.
  * Everything that can be wrong with plan, data or device ends in a RuntimeProblem.
  */
 export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
-  void plan, options;
-  throw new RuntimeProblem("the runtime is being written");
+  checkPlan(plan);
+  const { device, seed } = options;
+  if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31)) throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
+  checkDevice(plan, device, {});
+  const read = await readData(plan, { read: options.read, host: options.host ?? {}, files: new Map() });
+  const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
+  const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
+  const data = new Map(placed.map((d) => [d.plan.name, d]));
+  const machine = new Machine(plan, device, options.code);
+  const session: Session = { plan, options, machine, data, splits: new Map(), states, dims: {} };
+  try {
+    splitAll(session);
+    await allocateStatic(session);
+    await uploadData(placed, machine);
+    writeTrainingRows(session);
+    await initialise(session);
+  } catch (error) {
+    machine.close();
+    throw error;
+  }
+  return modelOf(session);
+}
+
+/** One data set is split one way, by the seed of the first train block on it, so that no block trains on what another measures. */
+function splitAll(s: Session): void {
+  for (const [name, d] of s.data) {
+    const first = s.plan.trains.find((t) => t.dataset === name);
+    s.splits.set(name, splitsOf(d, first ? s.states.get(first.name)!.seed : (s.options.seed ?? 0)));
+  }
+  s.dims = dataDims([...s.data.values()], s.splits);
+}
+/** Everything whose size is known now, so that nothing is allocated later than it must be. */
+async function allocateStatic(s: Session): Promise<void> {
+  const { plan, machine } = s;
+  const sizes = new Map<number, number>();
+  const dims = s.dims;
+  const touch = (buffer: number, end: number): void => void sizes.set(buffer, Math.max(sizes.get(buffer) ?? 0, end));
+  for (const t of plan.trains) {
+    machine.sizesOf(t.init, dims, sizes);
+    machine.sizesOf(t.step, dims, sizes);
+    for (const p of t.scalars) touch(p.buffer, p.offset + 4);
+    touch(t.ring.buffer, t.ring.offset + 4 * t.window * t.ring.columns.length);
+    if (t.batchIndex) touch(t.batchIndex.buffer, t.batchIndex.offset + 4 * t.window * t.batch * t.accumulate);
+  }
+  for (const t of plan.states) touch(t.buffer, t.offset + t.shape.reduce<number>((n, size) => n * machine.size(size, dims, t.name), 4));
+  for (const [, d] of s.data) if (d.plan.training) touch(d.plan.training.buffer, d.plan.training.offset + 4 * dims[`training.${d.plan.name}`]!);
+  plan.buffers.forEach((b, i) => void (b.role !== "data" && typeof b.bytes === "number" && (sizes.has(i) || b.role === "constant" || b.role === "state") && touch(i, b.bytes)));
+  await machine.allocate(sizes);
+}
+function writeTrainingRows(s: Session): void {
+  for (const [name, d] of s.data) if (d.plan.training) s.machine.write(d.plan.training.buffer, d.plan.training.offset, s.splits.get(name)!.get("train")!.slice());
+}
+
+function modelOf(s: Session): Model {
+  const { plan, machine } = s;
+  let busy: string | undefined;
+  /** What changes weights runs alone. */
+  const alone = async <T>(what: string, run: () => Promise<T>): Promise<T> => {
+    machine.check();
+    if (busy) throw new RuntimeProblem(`${busy} is going on; ${what} has to wait for it`);
+    busy = what;
+    try {
+      return await run();
+    } catch (error) {
+      throw error instanceof Error && error.name === "OperationError" ? new RuntimeProblem(`the device gave up: ${messageOf(error)}`) : error;
+    } finally {
+      busy = undefined;
+    }
+  };
+  const find = <T extends { readonly name: string }>(list: readonly T[], name: string | undefined, what: string): T => {
+    const found = name === undefined ? list[0] : list.find((x) => x.name === name);
+    if (!found) throw new RuntimeProblem(list.length ? `the model has no ${what} ${name}; it has ${list.map((x) => x.name).join(", ")}` : `the model has no ${what}`);
+    return found;
+  };
+  return {
+    plan,
+    trains: plan.trains.map((t) => t.name),
+    exports: plan.exports.map((x) => x.name),
+    get data() {
+      return Object.fromEntries([...s.data].map(([name, d]) => [name, { rows: d.rows, splits: Object.fromEntries([...s.splits.get(name)!].map(([split, rows]) => [split, rows.length])), classes: Object.fromEntries(d.columns.flatMap((c) => (c.classes ? [[c.plan.name, c.classes] as const] : []))) }]));
+    },
+    get cost() {
+      return { bytes: machine.bytes, modules: machine.moduleCount, trains: Object.fromEntries(plan.trains.map((t) => [t.name, { dispatchesPerStep: dispatches(t.step.commands), window: t.window }])) };
+    },
+    train: async (name?: string, options: TrainOptions = {}) => {
+      const t = find(plan.trains, name, "train block");
+      return alone(`training ${t.name}`, () => train(s, t, options));
+    },
+    evaluate: async (name, split) => {
+      const t = find(plan.trains, name, "train block");
+      return runEvaluation(s, t, await prepareEvaluation(s, t, split));
+    },
+    run: async (name, inputs = {}) => runExport(s, find(plan.exports, name, "export"), inputs),
+    reset: () => alone("resetting", () => initialise(s)),
+    step: (name) => s.states.get(find(plan.trains, name, "train block").name)!.step,
+    parameters: async (options = {}) => {
+      const wanted = plan.states.filter((t) => options.all || t.kind === "parameter");
+      return Object.fromEntries((await readTensors(s, wanted)).map(({ tensor: t, bytes }) => [t.name, fromWords(bytes, t.dtype, t.shape.map((n) => machine.size(n, s.dims, t.name)))])); // prettier-ignore
+    },
+    checkpoint: async (options = {}) => {
+      machine.check();
+      return writeCheckpoint(s, options.weights ?? false);
+    },
+    restore: (bytes) =>
+      alone("restoring", async () => {
+        readCheckpoint(s, bytes);
+        splitAll(s); // by the checkpoint's seeds
+        writeTrainingRows(s);
+      }),
+    loadWeights: (bytes, into) => alone("loading weights", async () => readWeights(s, bytes, into, "the file")),
+    close: () => machine.close(),
+  };
+}
+function dispatches(commands: Plan["trains"][number]["step"]["commands"]): number {
+  return commands.reduce((n, c) => n + (c.kind === "loop" ? c.count * dispatches(c.body) : c.kind === "dispatch" ? 1 : 0), 0);
 }

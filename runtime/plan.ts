@@ -1,6 +1,9 @@
 // The plan: everything a runtime needs to initialise, train, evaluate and use a model. Plain JSON; WGSL lies beside it (`plan.json` names
 // the module, `shaders/NAME.wgsl` holds it) or inside (`modules[i].code`, in a bundled trainer).
 // Everything decidable before the first batch is decided here: the runtime has no graph and no shapes to infer.
+//
+// Dims that the data give are known to every program: rows.DATASET (with the rows of other data sets that are its holdouts behind them),
+// characters.COLUMN for text, training.DATASET.
 
 export const planVersion = 1;
 
@@ -122,6 +125,10 @@ export interface PlanDataset {
   readonly rows?: number; // when given in the file (`rows: 1000`): synthetic data
   readonly holdouts: readonly { readonly name: string; readonly fraction?: number; readonly dataset?: string; readonly place: string }[];
   readonly windowed: boolean; // holdouts are taken from the end
+  /** i32 [training] numbers of the training rows, rising, written by the runtime at load time, where a formula reads a whole training column; `training` is the dim training.NAME */
+  readonly training?: { readonly buffer: number; readonly offset: number };
+  /** The programs use row numbers for nothing but reading this data set's columns, so it may be streamed: a batch's rows are copied, and numbered from 0. */
+  readonly streamable?: boolean;
 }
 
 // ---- programs
@@ -165,6 +172,9 @@ export interface PlanExport {
   readonly inputs: readonly PlanPort[]; // "seed" too, where the program draws
   readonly outputs: readonly PlanPort[];
 }
+
+/** The WGSL name of a run-time dim's override: rows.digits is dim_rows_digits. */
+export const overrideName = (dim: string): string => `dim_${dim.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "").toLowerCase().replace(/^(?![a-z])/, "k")}`;
 
 /** The value of a size, given the dims. */
 export function sizeOf(size: Size, dims: Readonly<Record<string, number>> = {}): number {

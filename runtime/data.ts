@@ -1,0 +1,123 @@
+// Data sets on the device: columns uploaded once, or streamed where they do not fit; rows of the splits. The rows of other data that are a
+// holdout lie behind the own ones in the same columns, so that one program measures every split.
+import { splitRows } from "./batches.ts";
+import { megabytes } from "./check.ts";
+import { fieldOf, loadDataset } from "./loaders.ts";
+import type { LoadedColumn, Sources } from "./loaders.ts";
+import type { Machine } from "./machine.ts";
+import type { Plan, PlanColumn, PlanDataset } from "./plan.ts";
+import { RuntimeProblem } from "./problem.ts";
+import { bytesOf, product } from "./tensor.ts";
+
+export interface HostDataset {
+  readonly plan: PlanDataset;
+  readonly rows: number; // of its own
+  readonly allRows: number; // with those of other data behind them
+  readonly columns: readonly { readonly plan: PlanColumn; readonly values: LoadedColumn["values"]; readonly classes?: readonly string[] }[];
+  readonly window: number; // of text; 1 else
+  readonly others: Readonly<Record<string, readonly [from: number, to: number]>>;
+  /** Rows that fit into the columns' buffers at a time; absent when all lie there. */
+  readonly streamed?: { readonly rows: number; readonly stride: number };
+}
+export type Splits = ReadonlyMap<string, Int32Array>;
+
+/** Only data sets that some train block or holdout uses are read. */
+export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostDataset, "streamed">[]> {
+  const result: Omit<HostDataset, "streamed">[] = [];
+  const used = usedBuffers(plan);
+  for (const d of plan.datasets) {
+    if (!plan.trains.some((t) => t.dataset === d.name) && !d.columns.some((c) => used.has(c.buffer))) continue;
+    const own = await loadDataset(d, sources);
+    const parts = [own];
+    const others: Record<string, readonly [number, number]> = {};
+    let allRows = own.rows;
+    const window = Math.max(1, ...d.columns.map((c) => (c.loader.kind === "chars" ? c.loader.window : 1)));
+    for (const h of d.holdouts) {
+      if (h.dataset === undefined) continue;
+      const other = plan.datasets.find((x) => x.name === h.dataset)!;
+      const more = await loadDataset(other, sources, (field) => d.columns.map((c) => (fieldOf(c) === field ? own.columns.get(c.name)!.classes : undefined)).find((c) => c));
+      for (const c of d.columns) {
+        const twin = other.columns.find((x) => fieldOf(x) === fieldOf(c));
+        if (!twin || twin.storage !== c.storage || twin.shape.join() !== c.shape.join()) throw new RuntimeProblem(`${h.place}: the data ${other.name} do not have the field ${fieldOf(c)} of ${d.name} (${c.place})`);
+      }
+      // of text the windows over the seam belong to neither
+      const from = parts.length && window > 1 ? allRows + window - 1 : allRows;
+      others[other.name] = [from, from + more.rows];
+      allRows = from + more.rows;
+      parts.push({ rows: more.rows, columns: new Map(d.columns.map((c) => [c.name, more.columns.get(other.columns.find((x) => fieldOf(x) === fieldOf(c))!.name)!])) });
+    }
+    const columns = d.columns.map((c) => {
+      const pieces = parts.map((p) => p.columns.get(c.name)!);
+      return { plan: c, values: pieces.length === 1 ? pieces[0]!.values : join(pieces.map((p) => p.values)), ...(pieces[0]!.classes ? { classes: pieces[0]!.classes } : {}) };
+    });
+    result.push({ plan: d, rows: own.rows, allRows, columns, window, others });
+  }
+  return result;
+}
+const usedBuffers = (plan: Plan): ReadonlySet<number> => {
+  const text = new Set<number>();
+  const walk = (list: Plan["trains"][number]["step"]["commands"]): void => list.forEach((c) => (c.kind === "loop" ? walk(c.body) : c.kind === "dispatch" && c.bindings.forEach((b) => text.add(b.buffer))));
+  for (const x of plan.exports) walk(x.program.commands);
+  for (const t of plan.trains) walk(t.init.commands);
+  return text;
+};
+function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly T[]): T {
+  const out = new (pieces[0]!.constructor as new (n: number) => T)(pieces.reduce((sum, p) => sum + p.length, 0));
+  let at = 0;
+  for (const p of pieces) {
+    out.set(p as never, at);
+    at += p.length;
+  }
+  return out;
+}
+
+/** Where the columns lie: whole where they fit, else room for the rows of one submit. */
+export function placeData(data: Omit<HostDataset, "streamed">, plan: Plan, device: GPUDevice, residentBytes: number): HostDataset {
+  const most = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  const total = data.columns.reduce((sum, c) => sum + c.values.byteLength, 0);
+  const large = data.columns.find((c) => c.values.byteLength > most);
+  if (!large && total <= residentBytes) return data;
+  const { name, streamable, training } = data.plan;
+  const size = large ? `the column ${large.plan.name} takes ${megabytes(large.values.byteLength)}, and this device allows ${megabytes(most)} in one buffer` : `the data ${name} take ${megabytes(total)}, more than the ${megabytes(residentBytes)} allowed`;
+  if (!streamable || training) throw new RuntimeProblem(`${size}; they cannot be streamed, for the model uses row numbers or whole columns: draws in \`data\`, \`rows\`, or ${name}.x outside of training`);
+  if (data.window > 1 && data.columns.some((c) => c.plan.loader.kind !== "chars" || c.plan.loader.window !== data.window)) throw new RuntimeProblem(`${size}; they cannot be streamed, for windows of text and other fields lie side by side`);
+  const rows = Math.max(...plan.trains.filter((t) => t.dataset === name).map((t) => Math.max(t.window * t.batch * t.accumulate, t.evaluate?.chunk ?? 0)));
+  const streamed = { rows: Math.min(rows, data.allRows), stride: data.window };
+  const each = Math.max(...data.columns.map((c) => rowBytes(c.plan))) * streamed.rows;
+  if (each > most) throw new RuntimeProblem(`the rows of one submit of ${name} take ${megabytes(each)}, and this device allows ${megabytes(most)} in one buffer: make the batch smaller`);
+  return { ...data, streamed };
+}
+const rowBytes = (column: PlanColumn): number => (column.storage === "u8" ? 1 : 4) * (column.loader.kind === "chars" ? column.loader.window : product(column.shape));
+
+/** The dims that the data give to every program. */
+export function dataDims(data: readonly HostDataset[], splits: ReadonlyMap<string, Splits>): Record<string, number> {
+  const dims: Record<string, number> = {};
+  for (const d of data) {
+    dims[`rows.${d.plan.name}`] = d.streamed?.rows ?? d.allRows;
+    dims[`training.${d.plan.name}`] = splits.get(d.plan.name)!.get("train")!.length;
+    for (const c of d.columns) if (c.plan.loader.kind === "chars") dims[`characters.${c.plan.name}`] = d.streamed ? d.streamed.rows * d.window : c.values.length;
+  }
+  return dims;
+}
+export async function uploadData(data: readonly HostDataset[], machine: Machine): Promise<void> {
+  const sizes = new Map<number, number>();
+  for (const d of data) for (const c of d.columns) sizes.set(c.plan.buffer, d.streamed ? rowBytes(c.plan) * d.streamed.rows : c.values.byteLength);
+  await machine.allocate(sizes);
+  for (const d of data) if (!d.streamed) for (const c of d.columns) for (let at = 0; at < c.values.byteLength; at += uploadPiece) machine.write(c.plan.buffer, at, bytesOf(c.values).subarray(at, at + uploadPiece));
+}
+const uploadPiece = 1 << 24;
+
+export const splitsOf = (d: Omit<HostDataset, "streamed">, seed: number): Splits => splitRows(d.plan, d.rows, seed, d.window, d.others);
+
+/** Of streamed data: copies these rows to the device; they are numbered by their places from then on. */
+export function streamRows(data: HostDataset, rows: Int32Array, machine: Machine): Int32Array<ArrayBuffer> {
+  if (!data.streamed) return rows as Int32Array<ArrayBuffer>;
+  for (const c of data.columns) {
+    const width = c.plan.loader.kind === "chars" ? c.plan.loader.window : product(c.plan.shape);
+    const step = c.plan.loader.kind === "chars" ? 1 : width;
+    const out = new (c.values.constructor as new (n: number) => Int32Array<ArrayBuffer>)(rows.length * width);
+    rows.forEach((r, i) => out.set(c.values.subarray(r * step, r * step + width), i * width));
+    machine.write(c.plan.buffer, 0, out);
+  }
+  return Int32Array.from(rows, (_, i) => i * data.streamed!.stride);
+}

@@ -1,0 +1,78 @@
+// Evaluation: loss and metrics over a split, as if it were one batch. The rows run in chunks, what is kept of them is put together, and the
+// finish runs once over all.
+import type { Measured, Tensor } from "./api.ts";
+import { streamRows } from "./data.ts";
+import type { Recording } from "./machine.ts";
+import type { Command, PlanEvaluation, PlanTrain } from "./plan.ts";
+import { RuntimeProblem } from "./problem.ts";
+import { totalSteps, writeScalars } from "./session.ts";
+import type { Session } from "./session.ts";
+import { fromWords, product } from "./tensor.ts";
+
+/** Recordings for a number of rows: made before training starts, so that nothing is allocated during it. */
+export interface PreparedEvaluation {
+  readonly split: string;
+  readonly rows: Int32Array;
+  readonly chunks: ReadonlyMap<number, Recording>; // by rows
+  readonly finish: Recording;
+  readonly wholeIndex: boolean; // the finish reads row numbers too
+}
+const bound = (commands: readonly Command[], buffer: (b: number) => boolean): boolean => commands.some((c) => (c.kind === "loop" ? bound(c.body, buffer) : c.kind === "dispatch" && c.bindings.some((b) => buffer(b.buffer))));
+
+export function rowsOfSplit(s: Session, t: PlanTrain, split: string): Int32Array {
+  const splits = t.dataset === undefined ? undefined : s.splits.get(t.dataset);
+  const rows = splits?.get(split);
+  if (!rows) throw new RuntimeProblem(splits ? `${t.name} has no split ${split}; there ${splits.size === 1 ? "is" : "are"} ${[...splits.keys()].join(", ")}` : `${t.name} trains without data, so there is no split to measure`);
+  return rows;
+}
+export async function prepareEvaluation(s: Session, t: PlanTrain, split: string): Promise<PreparedEvaluation> {
+  const e = evaluationOf(t);
+  const rows = rowsOfSplit(s, t, split);
+  const n = rows.length;
+  const { machine } = s;
+  const at = (count: number): Record<string, number> => ({ ...s.dims, rows: count });
+  const sizes = machine.sizesOf(e.finish, at(n));
+  machine.sizesOf(e.rows, at(Math.min(n, e.chunk)), sizes);
+  const grow = (buffer: number, bytes: number): void => void sizes.set(buffer, Math.max(sizes.get(buffer) ?? 0, bytes));
+  for (const k of e.kept) {
+    grow(k.to, k.bytesPerRow * n);
+    grow(k.from, k.bytesPerRow * Math.min(n, e.chunk));
+  }
+  grow(e.index.buffer, e.index.offset + 4 * Math.min(n, e.chunk));
+  for (const m of e.metrics) grow(m.buffer, m.offset + 4 * product(m.shape.map((x) => machine.size(x, at(n), m.name))));
+  await machine.allocate(sizes);
+  const chunks = new Map<number, Recording>();
+  for (const count of [Math.min(n, e.chunk), n % e.chunk]) if (count && !chunks.has(count)) chunks.set(count, await machine.record(e.rows, at(count)));
+  const finish = await machine.record(e.finish, at(n));
+  const data = s.data.get(t.dataset!);
+  if (data?.streamed && bound(e.finish.commands, (b) => s.plan.buffers[b]!.role === "data")) throw new RuntimeProblem(`a metric of ${t.name} needs the rows of ${t.dataset} again when all are known, and they are streamed`);
+  return { split, rows, chunks, finish, wholeIndex: bound(e.finish.commands, (b) => b === e.index.buffer) };
+}
+export async function runEvaluation(s: Session, t: PlanTrain, prepared: PreparedEvaluation): Promise<Measured> {
+  const e = evaluationOf(t);
+  const { machine } = s;
+  const { rows, chunks } = prepared;
+  writeScalars(s, t, totalSteps(s, t));
+  for (let from = 0; from < rows.length; from += e.chunk) {
+    const part = rows.slice(from, from + e.chunk);
+    machine.write(e.index.buffer, e.index.offset, streamRows(s.data.get(t.dataset!)!, part, machine));
+    const encoder = machine.encoder(e.rows.name);
+    machine.replay(encoder, chunks.get(part.length)!);
+    for (const k of e.kept) machine.copy(encoder, { buffer: k.from, offset: 0 }, { buffer: k.to, offset: k.bytesPerRow * from }, k.bytesPerRow * part.length);
+    machine.submit(encoder);
+  }
+  if (prepared.wholeIndex) machine.write(e.index.buffer, e.index.offset, rows.slice());
+  const dims = { ...s.dims, rows: rows.length };
+  const shapes = e.metrics.map((m) => m.shape.map((n) => machine.size(n, dims, m.name)));
+  const encoder = machine.encoder(e.finish.name);
+  machine.replay(encoder, prepared.finish);
+  const fetched = machine.fetch(encoder, e.metrics.map((m, i) => ({ buffer: m.buffer, offset: m.offset, bytes: 4 * product(shapes[i]!) }))); // prettier-ignore
+  machine.submit(encoder);
+  const parts = await fetched();
+  return Object.fromEntries(e.metrics.map((m, i) => [m.name, numberOr(fromWords(parts[i]!, m.dtype, shapes[i]!))]));
+}
+const numberOr = (t: Tensor): number | Tensor => (t.shape.length ? t : t.data[0]!);
+function evaluationOf(t: PlanTrain): PlanEvaluation {
+  if (!t.evaluate) throw new RuntimeProblem(`${t.name} measures nothing outside of training`);
+  return t.evaluate;
+}

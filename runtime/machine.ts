@@ -1,0 +1,462 @@
+// The device's side of a plan: buffers by number, pipelines, recorded programs, reading back. A recording is a program at given dims, loops
+// unrolled, with its pipelines and bind groups: replaying it allocates nothing.
+import { checkBindings, checkBytes, megabytes } from "./check.ts";
+import { overrideName, sizeOf } from "./plan.ts";
+import type { Command, Dispatch, Plan, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
+import { messageOf, RuntimeProblem } from "./problem.ts";
+
+// GPUBufferUsage, GPUMapMode and GPUShaderStage by value: Node has no such globals
+const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 };
+const mapRead = 1;
+const computeStage = 4;
+const mostGroups = 65535;
+
+export type Dims = Readonly<Record<string, number>>;
+export interface Place {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+interface RecordedDispatch {
+  readonly kind: "dispatch";
+  readonly label: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly group: RecordedGroup;
+  readonly x: number;
+  readonly y: number;
+}
+interface RecordedCopy {
+  readonly kind: "copy";
+  readonly from: { readonly buffer: number; readonly offset: number };
+  readonly to: { readonly buffer: number; readonly offset: number };
+  readonly bytes: number;
+}
+interface RecordedGroup {
+  readonly label: string;
+  readonly layout: GPUBindGroupLayout;
+  readonly entries: readonly { readonly binding: number; readonly buffer: number; readonly offset: number; readonly bytes?: number }[];
+  group?: GPUBindGroup;
+}
+export interface Recording {
+  readonly name: string;
+  readonly items: readonly (RecordedDispatch | RecordedCopy)[];
+  readonly groups: readonly RecordedGroup[];
+  readonly dispatches: number;
+  readonly inOnePass: boolean;
+  generation: number; // of the buffers that the groups were made for
+}
+interface Layout {
+  readonly key: string;
+  readonly group: GPUBindGroupLayout;
+  readonly pipeline: GPUPipelineLayout;
+}
+
+export class Machine {
+  readonly device: GPUDevice;
+  readonly plan: Plan;
+  private readonly code: ((name: string) => Promise<string>) | undefined;
+  private readonly buffers: (GPUBuffer | undefined)[];
+  private readonly uniform = new Set<number>(); // buffers bound as such
+  private generation = 0;
+  private readonly layouts = new Map<string, Layout>();
+  private readonly shaders = new Map<string, Promise<GPUShaderModule>>();
+  private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  private readonly recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
+  private staging: { buffer: GPUBuffer; free: boolean }[] = [];
+  private readonly held = new Map<string, string>(); // small values last written by the host, by place
+  private failure: RuntimeProblem | undefined;
+  private readonly waiting = new Set<(problem: RuntimeProblem) => void>();
+  private napping = false;
+  private closed = false;
+  private readonly onError = (event: GPUUncapturedErrorEvent): void => {
+    event.preventDefault?.();
+    this.fail(new RuntimeProblem(`the device refuses what the plan asks for: ${event.error.message.trim()}`));
+  };
+
+  constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>) {
+    this.plan = plan;
+    this.device = device;
+    this.code = code;
+    this.buffers = plan.buffers.map(() => undefined);
+    device.addEventListener("uncapturederror", this.onError);
+    void device.lost.then((info) => {
+      if (!this.closed) this.fail(new RuntimeProblem(`the device is lost${info.message ? ` (${info.message.trim()})` : ""}: what was not saved is gone; load the model anew and restore its last checkpoint`));
+    });
+    const look = (list: readonly Command[]): void => {
+      for (const c of list) {
+        if (c.kind === "loop") look(c.body);
+        else if (c.kind === "dispatch") for (const b of c.bindings) if (b.access === "uniform") this.uniform.add(b.buffer);
+      }
+    };
+    for (const p of programsOf(plan)) look(p.commands);
+  }
+
+  // ---- failures: whoever waits learns of them
+
+  private fail(problem: RuntimeProblem): void {
+    this.failure ??= problem;
+    for (const stop of [...this.waiting]) stop(this.failure);
+  }
+  check(): void {
+    if (this.closed) throw new RuntimeProblem("this model is closed");
+    if (this.failure) throw this.failure;
+  }
+  /** Waits for the device. In Node its promises are polled for, which takes a core: short naps leave the core to a software device. */
+  settle<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const stop = (problem: RuntimeProblem): void => {
+        this.waiting.delete(stop);
+        reject(problem);
+      };
+      this.waiting.add(stop);
+      promise.then(
+        (value) => {
+          this.waiting.delete(stop);
+          if (this.failure) reject(this.failure);
+          else resolve(value);
+        },
+        // a loss is told in the next turns, in better words than "aborted"
+        (error: unknown) => void setTimeout(() => stop(this.failure ?? new RuntimeProblem(this.closed ? "this model is closed" : `the device gave up: ${messageOf(error)}`)), 20),
+      );
+      if (this.failure) stop(this.failure);
+      this.nap();
+    });
+  }
+  private nap(): void {
+    const host = globalThis as { process?: { versions?: { node?: string } }; setImmediate?: (f: () => void) => void };
+    const immediate = host.setImmediate;
+    if (this.napping || !host.process?.versions?.node || !immediate) return;
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    const turn = (): void => {
+      this.napping = this.waiting.size > 0;
+      if (!this.napping) return;
+      Atomics.wait(cell, 0, 0, 0.3);
+      immediate(turn);
+    };
+    this.napping = true;
+    immediate(turn);
+  }
+  /** Errors of what `make` calls on the device, in words. */
+  private async scoped<T>(what: string, make: () => T): Promise<T> {
+    this.device.pushErrorScope("out-of-memory");
+    this.device.pushErrorScope("validation");
+    let made: { readonly value: T } | { readonly thrown: unknown };
+    try {
+      made = { value: make() };
+    } catch (thrown) {
+      made = { thrown };
+    }
+    const [validation, memory] = await this.settle(Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]));
+    if ("thrown" in made) throw made.thrown;
+    if (memory) throw new RuntimeProblem(`the device has no memory left for ${what} (${megabytes(this.bytes)} are in use): make the batch or the model smaller`);
+    if (validation) throw new RuntimeProblem(`${what}: ${validation.message.trim()}`);
+    return made.value;
+  }
+
+  // ---- memory
+
+  get bytes(): number {
+    return this.buffers.reduce((sum, b) => sum + (b?.size ?? 0), 0) + this.staging.reduce((sum, s) => sum + s.buffer.size, 0);
+  }
+  /** Makes a buffer, or a larger one with the old one's content. */
+  private ensure(index: number, bytes: number): void {
+    const old = this.buffers[index];
+    if (old && old.size >= bytes) return;
+    const { label, role, data } = this.plan.buffers[index]!;
+    const size = Math.ceil(Math.max(bytes, 16) / 16) * 16; // a kernel may read four words at a time
+    checkBytes(this.device, label, size);
+    const constant = role === "constant" && data !== undefined ? fromBase64(data) : undefined;
+    const flags = usage.storage | usage.copySource | usage.copyTarget | (this.uniform.has(index) ? usage.uniform : 0);
+    const buffer = this.device.createBuffer({ label, size, usage: flags });
+    if (constant) this.device.queue.writeBuffer(buffer, 0, padded(constant));
+    if (old) {
+      const encoder = this.device.createCommandEncoder({ label: `enlarge ${label}` });
+      encoder.copyBufferToBuffer(old, 0, buffer, 0, old.size);
+      this.device.queue.submit([encoder.finish()]);
+      old.destroy();
+      this.generation++;
+    }
+    this.buffers[index] = buffer;
+  }
+  /** Buffers and their least sizes, all made before anything is written. */
+  async allocate(wanted: ReadonlyMap<number, number>): Promise<void> {
+    const list = [...wanted].filter(([i, bytes]) => (this.buffers[i]?.size ?? 0) < bytes);
+    if (!list.length) return;
+    const largest = list.reduce((a, b) => (b[1] > a[1] ? b : a));
+    await this.scoped(`${this.plan.buffers[largest[0]]!.label} (${megabytes(largest[1])})`, () => list.forEach(([i, bytes]) => this.ensure(i, bytes)));
+  }
+  /** Bytes that a program touches, by buffer. Data buffers are made where the data are read. */
+  sizesOf(program: PlanProgram, dims: Dims, into = new Map<number, number>()): Map<number, number> {
+    const touch = (buffer: number, end: number): void => {
+      const b = this.plan.buffers[buffer]!;
+      if (b.role !== "data") into.set(buffer, Math.max(into.get(buffer) ?? 0, end, this.size(b.bytes, dims, b.label)));
+    };
+    const walk = (list: readonly Command[]): void => {
+      for (const c of list) {
+        if (c.kind === "loop") {
+          touch(c.stepBuffer, 0);
+          walk(c.body);
+        } else if (c.kind === "copy") {
+          const bytes = this.size(c.bytes, dims, program.name);
+          touch(c.from.buffer, c.from.offset + bytes);
+          touch(c.to.buffer, c.to.offset + bytes);
+        } else for (const b of c.bindings) touch(b.buffer, b.offset + this.size(b.bytes, dims, c.label));
+      }
+    };
+    walk(program.commands);
+    return into;
+  }
+  size(size: Size, dims: Dims, what: string): number {
+    if (typeof size !== "number") for (const t of size.sum) for (const d of t.dims) if (dims[d] === undefined) throw new RuntimeProblem(`the plan is damaged: the size ${d} of ${what} is not known`);
+    const n = sizeOf(size, dims);
+    if (!Number.isSafeInteger(n) || n < 0) throw new RuntimeProblem(`the plan is damaged: ${what} has the size ${n}`);
+    return n;
+  }
+  write(buffer: number, offset: number, data: ArrayBufferView<ArrayBuffer>): void {
+    for (const key of this.held.keys()) if (key.startsWith(`${buffer}:`)) this.held.delete(key);
+    this.device.queue.writeBuffer(this.buffers[buffer]!, offset, data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>));
+  }
+  /** The same for a single word, left out when the device has it already. */
+  writeWord(buffer: number, offset: number, word: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>): void {
+    const key = `${buffer}:${offset}`;
+    const text = String(new Int32Array(word.buffer, word.byteOffset, 1)[0]);
+    if (this.held.get(key) === text) return;
+    this.device.queue.writeBuffer(this.buffers[buffer]!, offset, word);
+    this.held.set(key, text);
+  }
+  has(buffer: number): boolean {
+    return this.buffers[buffer] !== undefined;
+  }
+
+  // ---- pipelines
+
+  private layoutOf(dispatch: Dispatch): Layout {
+    const key = dispatch.bindings.map((b) => `${b.binding}${b.access}`).join();
+    let found = this.layouts.get(key);
+    if (!found) {
+      const types = { read: "read-only-storage", read_write: "storage", uniform: "uniform" } as const;
+      const group = this.device.createBindGroupLayout({ entries: dispatch.bindings.map((b) => ({ binding: b.binding, visibility: computeStage, buffer: { type: types[b.access] } })) });
+      this.layouts.set(key, (found = { key, group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) }));
+    }
+    return found;
+  }
+  private async shader(index: number): Promise<GPUShaderModule> {
+    const { name, code } = this.plan.modules[index]!;
+    let text = code;
+    if (text === undefined) {
+      if (!this.code) throw new RuntimeProblem(`the plan does not carry the module ${name}; load() needs \`code\``);
+      try {
+        text = await this.code(name);
+      } catch (error) {
+        throw error instanceof RuntimeProblem ? error : new RuntimeProblem(`cannot read the module ${name}.wgsl: ${messageOf(error)}`);
+      }
+    }
+    const source = text;
+    let found = this.shaders.get(source);
+    if (!found) this.shaders.set(source, (found = this.scoped(`the module ${name}.wgsl`, () => this.device.createShaderModule({ label: name, code: source }))));
+    return found;
+  }
+  private pipeline(dispatch: Dispatch, layout: Layout, dims: Dims): Promise<GPUComputePipeline> {
+    const constants = Object.fromEntries((dispatch.constants ?? []).map((d) => [overrideName(d), this.size({ sum: [{ factor: 1, dims: [d] }] }, dims, dispatch.label)]));
+    const key = `${dispatch.module}|${dispatch.entry}|${layout.key}|${JSON.stringify(constants)}`;
+    let found = this.pipelines.get(key);
+    if (!found) {
+      const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
+      found = this.shader(dispatch.module).then(async (module) => {
+        try {
+          return await this.settle(this.device.createComputePipelineAsync({ label: dispatch.label, layout: layout.pipeline, compute: { module, entryPoint: dispatch.entry, constants } }));
+        } catch (error) {
+          this.check();
+          throw new RuntimeProblem(`the device does not accept the kernel ${dispatch.label}${where}: ${messageOf(error).replace(/^the device gave up: /, "").trim()}`);
+        }
+      });
+      this.pipelines.set(key, found);
+    }
+    return found;
+  }
+  get moduleCount(): number {
+    return this.shaders.size;
+  }
+
+  // ---- recordings
+
+  /** The program at these dims, with its buffers made; recorded once. */
+  async record(program: PlanProgram, dims: Dims): Promise<Recording> {
+    this.check();
+    await this.allocate(this.sizesOf(program, dims));
+    const key = JSON.stringify(dims);
+    const made = this.recordings.get(program) ?? new Map<string, Promise<Recording>>();
+    this.recordings.set(program, made);
+    let found = made.get(key);
+    if (!found) {
+      made.set(key, (found = this.compile(program, dims)));
+      found.catch(() => made.delete(key));
+    }
+    return found;
+  }
+  private async compile(program: PlanProgram, dims: Dims): Promise<Recording> {
+    checkBindings(this.device, program.commands, this.plan, dims);
+    const waiting = new Map<Dispatch, Promise<GPUComputePipeline>>();
+    const start = (list: readonly Command[]): void => {
+      for (const c of list) {
+        if (c.kind === "loop") start(c.body);
+        else if (c.kind === "dispatch") waiting.set(c, this.pipeline(c, this.layoutOf(c), dims));
+      }
+    };
+    start(program.commands);
+    const pipelines = new Map<Dispatch, GPUComputePipeline>();
+    const settled = await Promise.allSettled([...waiting].map(async ([c, p]) => pipelines.set(c, await p)));
+    for (const s of settled) if (s.status === "rejected") throw s.reason;
+    const items: (RecordedDispatch | RecordedCopy)[] = [];
+    const groups = new Map<string, RecordedGroup>();
+    const steps = new Map<number, number>(); // step buffer -> step of the loop around
+    const walk = (list: readonly Command[]): void => {
+      for (const c of list) {
+        if (c.kind === "loop") {
+          for (let k = 0; k < c.count; k++) {
+            steps.set(c.stepBuffer, c.reverse ? c.count - 1 - k : k);
+            walk(c.body);
+          }
+          steps.delete(c.stepBuffer);
+        } else if (c.kind === "copy") {
+          const bytes = this.size(c.bytes, dims, program.name);
+          if (bytes) items.push({ kind: "copy", from: c.from, to: c.to, bytes });
+        } else {
+          const [x, y] = workgroups(c, (s) => this.size(s, dims, c.label));
+          if (!x || !y) continue;
+          const layout = this.layoutOf(c);
+          const entries = c.bindings.map((b) => {
+            const whole = this.plan.buffers[b.buffer]!.role === "data"; // as long as the data are
+            const t = steps.get(b.buffer);
+            return { binding: b.binding, buffer: b.buffer, offset: b.offset + (t === undefined ? 0 : 256 * t), ...(whole ? {} : { bytes: this.size(b.bytes, dims, c.label) }) };
+          });
+          const key = `${layout.key}|${entries.map((e) => `${e.buffer}:${e.offset}:${e.bytes}`).join()}`;
+          let group = groups.get(key);
+          if (!group) groups.set(key, (group = { label: c.label, layout: layout.group, entries }));
+          items.push({ kind: "dispatch", label: c.label, pipeline: pipelines.get(c)!, group, x, y });
+        }
+      }
+    };
+    walk(program.commands);
+    const recording: Recording = { name: program.name, items, groups: [...groups.values()], dispatches: items.filter((i) => i.kind === "dispatch").length, inOnePass: items.every((i) => i.kind === "dispatch"), generation: -1 };
+    await this.scoped(`the bindings of ${program.name}`, () => this.bind(recording));
+    return recording;
+  }
+  private bind(recording: Recording): void {
+    if (recording.generation === this.generation) return;
+    for (const g of recording.groups) {
+      g.group = this.device.createBindGroup({
+        label: g.label,
+        layout: g.layout,
+        entries: g.entries.map((e) => ({ binding: e.binding, resource: { buffer: this.buffers[e.buffer]!, offset: e.offset, ...(e.bytes === undefined ? {} : { size: Math.max(4, e.bytes) }) } })),
+      });
+    }
+    recording.generation = this.generation;
+  }
+  encoder(label: string): GPUCommandEncoder {
+    this.check();
+    return this.device.createCommandEncoder({ label });
+  }
+  /** The recording `times` times, in one pass where it has no copies. */
+  replay(encoder: GPUCommandEncoder, recording: Recording, times = 1): void {
+    this.bind(recording);
+    let pass: GPUComputePassEncoder | undefined;
+    let pipeline: GPUComputePipeline | undefined;
+    let group: RecordedGroup | undefined;
+    for (let n = 0; n < times; n++) {
+      for (const item of recording.items) {
+        if (item.kind === "copy") {
+          pass?.end();
+          pass = pipeline = group = undefined;
+          this.copy(encoder, item.from, item.to, item.bytes);
+          continue;
+        }
+        pass ??= encoder.beginComputePass({ label: recording.name });
+        if (pipeline !== item.pipeline) pass.setPipeline((pipeline = item.pipeline));
+        if (group !== item.group) pass.setBindGroup(0, (group = item.group).group!);
+        pass.dispatchWorkgroups(item.x, item.y);
+      }
+    }
+    pass?.end();
+  }
+  copy(encoder: GPUCommandEncoder, from: { readonly buffer: number; readonly offset: number }, to: { readonly buffer: number; readonly offset: number }, bytes: number): void {
+    encoder.copyBufferToBuffer(this.buffers[from.buffer]!, from.offset, this.buffers[to.buffer]!, to.offset, bytes);
+  }
+  submit(encoder: GPUCommandEncoder): void {
+    this.device.queue.submit([encoder.finish()]);
+  }
+
+  // ---- reading back
+
+  /** Copies out what stands there when the encoder's commands are done. Call the result after the submit. */
+  fetch(encoder: GPUCommandEncoder, places: readonly Place[]): () => Promise<readonly Uint8Array<ArrayBuffer>[]> {
+    const total = places.reduce((sum, p) => sum + p.bytes, 0);
+    let slot = this.staging.find((s) => s.free && s.buffer.size >= total);
+    if (!slot) {
+      checkBytes(this.device, "what is read back", total);
+      slot = { buffer: this.device.createBuffer({ label: "read back", size: Math.max(256, total), usage: usage.mapRead | usage.copyTarget }), free: false };
+      this.staging.push(slot);
+    }
+    const used = slot;
+    used.free = false;
+    let at = 0;
+    for (const p of places) {
+      encoder.copyBufferToBuffer(this.buffers[p.buffer]!, p.offset, used.buffer, at, p.bytes);
+      at += p.bytes;
+    }
+    return async () => {
+      await this.settle(used.buffer.mapAsync(mapRead, 0, Math.max(4, total)));
+      const mapped = new Uint8Array(used.buffer.getMappedRange(0, Math.max(4, total)));
+      let from = 0;
+      const parts = places.map((p) => mapped.slice(from, (from += p.bytes)));
+      used.buffer.unmap();
+      used.free = true;
+      if (used.buffer.size > 1 << 22) {
+        // too large to keep
+        used.buffer.destroy();
+        this.staging = this.staging.filter((s) => s !== used);
+      }
+      return parts;
+    };
+  }
+  async read(places: readonly Place[]): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+    if (!places.length) return [];
+    const encoder = this.encoder("read");
+    const fetched = this.fetch(encoder, places);
+    this.submit(encoder);
+    return fetched();
+  }
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.device.removeEventListener("uncapturederror", this.onError);
+    for (const b of this.buffers) b?.destroy();
+    for (const s of this.staging) s.buffer.destroy();
+    for (const stop of [...this.waiting]) stop(new RuntimeProblem("this model is closed"));
+  }
+}
+
+export const programsOf = (plan: Plan): PlanProgram[] => [...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
+
+function workgroups(dispatch: Dispatch, size: (s: Size) => number): readonly [number, number] {
+  const count = (w: WorkgroupCount): number => (typeof w === "number" ? w : w === "fold" ? 1 : w.tiles.reduce((product, [s, tile]) => product * Math.ceil(size(s) / tile), 1));
+  const [first, second] = dispatch.workgroups;
+  const total = count(first);
+  const [x, y] = second === "fold" ? [Math.min(total, mostGroups), Math.ceil(total / mostGroups)] : [total, count(second)];
+  if (x > mostGroups || y > mostGroups) throw new RuntimeProblem(`${dispatch.label} takes ${total} workgroups, more than a dispatch has`);
+  return [x, y];
+}
+function padded(data: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+  out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return out;
+}
+function fromBase64(text: string): Uint8Array {
+  let binary: string;
+  try {
+    binary = atob(text);
+  } catch {
+    throw new RuntimeProblem("the plan is damaged: a constant is no base64");
+  }
+  return Uint8Array.from(binary, (c) => c.charCodeAt(0));
+}

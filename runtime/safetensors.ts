@@ -1,0 +1,78 @@
+// The safetensors format: u64 length of the header, header in JSON, then the tensors' bytes without gaps. A file from anywhere is checked
+// whole before anything of it is used.
+import { RuntimeProblem } from "./problem.ts";
+import { product } from "./tensor.ts";
+
+export interface StoredTensor {
+  readonly dtype: "F32" | "I32" | "BOOL";
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+export interface StoredFile {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+const itemBytes: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 };
+
+export function writeSafetensors(file: StoredFile): Uint8Array<ArrayBuffer> {
+  const header: Record<string, unknown> = Object.keys(file.metadata).length ? { __metadata__: file.metadata } : {};
+  let end = 0;
+  // four-byte tensors first: each stays aligned
+  const entries = [...file.tensors].sort(([a, x], [b, y]) => itemBytes[y.dtype]! - itemBytes[x.dtype]! || (a < b ? -1 : 1));
+  for (const [name, t] of entries) header[name] = { dtype: t.dtype, shape: t.shape, data_offsets: [end, (end += t.bytes.length)] };
+  let text = JSON.stringify(header);
+  const encoder = new TextEncoder();
+  text += " ".repeat((8 - (encoder.encode(text).length % 8)) % 8);
+  const head = encoder.encode(text);
+  const out = new Uint8Array(8 + head.length + end);
+  new DataView(out.buffer).setBigUint64(0, BigInt(head.length), true);
+  out.set(head, 8);
+  let at = 8 + head.length;
+  for (const [, t] of entries) {
+    out.set(t.bytes, at);
+    at += t.bytes.length;
+  }
+  return out;
+}
+
+export function readSafetensors(bytes: Uint8Array): StoredFile {
+  const bad = (what: string): RuntimeProblem => new RuntimeProblem(`this is no sound safetensors file: ${what}`);
+  if (bytes.length < 8) throw bad(`it has ${bytes.length} bytes`);
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(bytes.length - 8)) throw bad(`its header should take ${length} bytes and the file has ${bytes.length}; it may have been cut off`);
+  const start = 8 + Number(length);
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, start)));
+  } catch {
+    throw bad("its header is no JSON");
+  }
+  if (typeof header !== "object" || header === null || Array.isArray(header)) throw bad("its header is no JSON object");
+  const metadata: Record<string, string> = {};
+  const found: { name: string; from: number; to: number; tensor: StoredTensor }[] = [];
+  const whole = (x: unknown): x is number => typeof x === "number" && Number.isSafeInteger(x) && x >= 0;
+  for (const [name, value] of Object.entries(header as Record<string, unknown>)) {
+    if (typeof value !== "object" || value === null) throw bad(`the entry ${name} is no object`);
+    if (name === "__metadata__") {
+      for (const [key, text] of Object.entries(value)) if (typeof text === "string") metadata[key] = text;
+      continue;
+    }
+    const { dtype, shape, data_offsets: range } = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
+    const item = typeof dtype === "string" ? itemBytes[dtype] : undefined;
+    if (item === undefined) throw bad(`the tensor ${name} has the dtype ${String(dtype)}`);
+    if (!Array.isArray(shape) || !shape.every(whole)) throw bad(`the tensor ${name} has no proper shape`);
+    const [from, to] = (Array.isArray(range) ? range : []) as unknown[];
+    if (!whole(from) || !whole(to) || to < from) throw bad(`the tensor ${name} has no proper place`);
+    if (to - from !== product(shape as number[]) * item) throw bad(`the tensor ${name} of ${String(dtype)}[${shape.join(", ")}] does not take ${to - from} bytes`);
+    if (start + to > bytes.length) throw bad(`the tensor ${name} ends at byte ${start + to} and the file has ${bytes.length}; it may have been cut off`);
+    found.push({ name, from, to, tensor: { dtype: dtype as StoredTensor["dtype"], shape: shape as number[], bytes: bytes.subarray(start + from, start + to) } });
+  }
+  found.sort((a, b) => a.from - b.from || a.to - b.to);
+  let end = 0;
+  for (const f of found) {
+    if (f.from !== end) throw bad(`the tensor ${f.name} begins at ${f.from}, not where the one before ends, ${end}`);
+    end = f.to;
+  }
+  if (start + end !== bytes.length) throw bad(`${bytes.length - start - end} bytes at its end belong to no tensor`);
+  return { tensors: new Map(found.map((f) => [f.name, f.tensor])), metadata };
+}
