@@ -4,17 +4,25 @@ import type { Diagnostic, Span } from "./diagnostic.ts";
 const error = (code: string, span: Span, message: string, more: Partial<Diagnostic> = {}): Diagnostic => ({ code, severity: "error", span, message, ...more });
 
 export const unexpectedCharacter = (span: Span, text: string): Diagnostic =>
-  error("DLM1001", span, `the character ${JSON.stringify(text)} means nothing here`, text === "'" || text === "“" ? { hint: 'strings are written "like this"' } : {});
+  error("DLM1001", span, `the character ${text === '"' ? "'\"'" : `"${text}"`} means nothing here`, { ...(characterHints[text] ? { hint: characterHints[text] } : {}) });
+const characterHints: Readonly<Record<string, string>> = {
+  "'": 'strings are written "like this"', "“": 'strings are written "like this"', "”": 'strings are written "like this"', "!": "write `not x`, or `!=` for unequal", "&": "write `and`", $: "names have letters, digits and `_`", "\\": "a line needs no mark to go on", "?": "write `if c then a else b` or where(c, a, b)", "−": "write `-`", "×": "write `*`", "≤": "write `<=`", "≥": "write `>=`", "≠": "write `!=`",
+}; // prettier-ignore
 export const unclosed = (span: Span, what: "string" | "axis pattern", mark: string): Diagnostic =>
   error("DLM1002", span, `this ${what} is not closed before the end of the line`, { hint: `write ${mark} at its end` });
-export const unexpected = (span: Span, found: string, expected: readonly string[], inside: string): Diagnostic =>
-  error("DLM1003", span, `${inside} cannot go on with ${found}`, expected.length ? { notes: [`expected here: ${list(expected)}`] } : {});
-export const reservedName = (span: Span, word: string, inside: string): Diagnostic =>
-  error("DLM1004", span, `\`${word}\` is a word of the language and cannot be a name (in ${inside})`, { hint: `choose another name, as \`${word}_\`` });
+export const unexpected = (span: Span, found: string, expected: readonly string[], inside: string, hint?: string): Diagnostic =>
+  error("DLM1003", span, `${inside} cannot go on with ${found}`, { ...(expected.length && !hint ? { notes: [`expected here: ${list(expected)}`] } : {}), ...(hint ? { hint } : {}) });
+export const missingOperand = (span: Span, operator: string): Diagnostic => error("DLM1003", span, `there is nothing after \`${operator}\``, { hint: `write the right side of \`${operator}\`, or leave it out` });
+export const reservedName = (span: Span, word: string): Diagnostic =>
+  error("DLM1004", span, `\`${word}\` is a word of the language and cannot be a name`, { hint: `choose another name, as \`${word}_\`` });
 export const unclosedBlock = (span: Span, opening: Span, mark: string): Diagnostic =>
   error("DLM1005", span, `expected \`${mark}\` before the end of the file`, { labels: [{ span: opening, text: "opened here" }], hint: `add \`${mark}\`` });
-export const assignedInsteadOfCompared = (span: Span): Diagnostic =>
-  error("DLM1006", span, "`=` does not compare", { hint: "write `==` to compare; an argument by name is written `name: value`" });
+export const unclosedBefore = (opening: Span, mark: string, next: Span, found: string): Diagnostic =>
+  error("DLM1005", opening, `this bracket is not closed before ${found}`, { labels: [{ span: next, text: `\`${mark}\` is missing before this` }], hint: `add \`${mark}\`` });
+export const assignedInsteadOfCompared = (span: Span, argument?: string): Diagnostic =>
+  argument
+    ? error("DLM1006", span, `\`=\` neither names an argument nor compares`, { hint: `write \`${argument}: value\` for an argument by name, \`${argument} == value\` to compare` })
+    : error("DLM1006", span, "`=` does not compare", { hint: "write `==` to compare" });
 export const bareDecimalPoint = (span: Span, text: string): Diagnostic =>
   error("DLM1007", span, "a number needs a digit on both sides of its point", { hint: text.startsWith(".") ? `write 0${text}` : `write ${text}0` });
 export const tooDeep = (span: Span, limit: number): Diagnostic => error("DLM1008", span, `expressions are nested more than ${limit} deep`, { hint: "name parts of it with `let`" });

@@ -2,7 +2,7 @@
 // The grammar (docs/language.md) is LL(2). Recovery is Chevrotain's: a rule that fails is skipped to where its caller can go on.
 import { EmbeddedActionsParser, EOF, type IRecognitionException, type IToken, type TokenType } from "chevrotain";
 import type * as ast from "./ast.ts";
-import type { Diagnostic, SourceFile, Span } from "./diagnostic.ts";
+import { position, type Diagnostic, type SourceFile, type Span } from "./diagnostic.ts";
 import * as errors from "./errors.ts";
 import { parsePattern } from "./pattern.ts";
 import { allTokens, Id, Num, Pattern, reserved, sign, Str, tokenize, words } from "./tokens.ts";
@@ -37,8 +37,10 @@ export function parse(source: SourceFile): Parsed {
     diagnostics.push(errors.tooDeep(tokenSpan(source, deep), deepest));
     return { file: { kind: "file", source, items: [] }, diagnostics, comments };
   }
+  const { tokens, diagnostics: reservedNames } = reservedAsNames(source, lexed.tokens);
+  diagnostics.push(...reservedNames);
   parser.begin(source, comments);
-  parser.input = lexed.tokens;
+  parser.input = tokens;
   let file: ast.File | undefined;
   try {
     file = parser.file();
@@ -46,11 +48,37 @@ export function parse(source: SourceFile): Parsed {
     if (!(error instanceof RangeError)) throw error; // deeper than the stack: operators without brackets
     diagnostics.push(errors.tooDeep({ file: source, start: 0, end: 0 }, deepest));
   }
-  diagnostics.push(...parser.own, ...parser.errors.map((e) => explainError(source, lexed.tokens, e)));
-  diagnostics.sort((a, b) => a.span.start - b.span.start);
-  // one message for one place
-  const first = diagnostics.filter((d, i) => i === 0 || d.span.start !== diagnostics[i - 1]!.span.start);
-  return { file: file ?? { kind: "file", source, items: [] }, diagnostics: first, comments };
+  diagnostics.push(...parser.own);
+  for (const e of parser.errors) diagnostics.push(explainError(source, tokens, e));
+  // what follows an error on its line mostly follows from it: one message a line, the first (of characters before that of words)
+  const lines = new Set<number>();
+  const first = diagnostics.filter((d) => {
+    const line = position(source, d.span.start).line;
+    return lines.has(line) ? false : lines.add(line);
+  });
+  return { file: file ?? { kind: "file", source, items: [] }, diagnostics: first.sort((a, b) => a.span.start - b.span.start), comments };
+}
+/** Reserved words where a new name is made, and where that name is used, become names: the rest of the text can then be read. */
+function reservedAsNames(source: SourceFile, given: readonly IToken[]): { tokens: IToken[]; diagnostics: Diagnostic[] } {
+  const diagnostics: Diagnostic[] = [];
+  const taken = new Set<string>();
+  const tokens = [...given];
+  const type = (i: number): TokenType | undefined => tokens[i]?.tokenType;
+  const makers = ["let", "param", "state", "next", "const", "fn", "layer", "model", "init", "optimizer", "data", "train", "field", "holdout", "metric"].map((w) => words[w]);
+  const atoms = ["true", "false", "not", "if", "for", "stack", "scan", "fold", "wrt"].map((w) => words[w]);
+  for (let i = 1; i < tokens.length; i++) {
+    const t = tokens[i]!;
+    if (!reserved.includes(t.image) || t.tokenType === Id) continue;
+    const [before, after] = [type(i - 1), type(i + 1)];
+    const made = makers.includes(before) && (after === sign.Assign || after === sign.Colon || after === sign.OpenParen || after === sign.OpenBrace || after === words["on"]);
+    const parameter = (before === sign.OpenParen || before === sign.Comma) && after === sign.Colon && !atoms.includes(t.tokenType);
+    const used = taken.has(t.image) && !(after === Id || (before && "Id Num CloseParen CloseBracket CloseBrace".split(" ").includes(before.name)));
+    if (!made && !parameter && !used) continue;
+    if (!used) diagnostics.push(errors.reservedName(tokenSpan(source, t), t.image));
+    taken.add(t.image);
+    tokens[i] = { ...t, tokenType: Id, tokenTypeIdx: Id.tokenTypeIdx! };
+  }
+  return { tokens, diagnostics };
 }
 const lineEnd = (text: string, from: number): number => (text.indexOf("\n", from) < 0 ? text.length : text.indexOf("\n", from));
 const tokenSpan = (file: SourceFile, t: IToken): Span =>
@@ -74,26 +102,67 @@ const insideText: Readonly<Record<string, string>> = {
   file: "the file", item: "a declaration", params: "a parameter list", type: "a type", dim: "a dim", body: "a body", block: "a block", stmt: "a statement", dataStmt: "a data block", trainStmt: "a train block",
   letStmt: "a `let`", stateStmt: "a `state`", nextStmt: "a `next`", binders: "the list of indices", iter: "the list of iterators", arg: "an argument", index: "an index",
 }; // prettier-ignore
+const operators = new Set("|> >> or and == != < <= > >= .. + - * / // % @ ^ ?? not".split(" "));
+const declarationWords = ["import", "const", "export", "fn", "layer", "model", "init", "optimizer", "data", "train"];
+const statementWords = ["let", "param", "state", "next", "yield", "return", "minimize", "metric", "field", "holdout"];
 function explainError(file: SourceFile, tokens: readonly IToken[], e: IRecognitionException): Diagnostic {
-  const { token, previousToken } = e as IRecognitionException & { previousToken?: IToken };
+  const { token } = e;
   const span = tokenSpan(file, token);
   const stack = e.context.ruleStack;
-  const inside = insideText[[...stack].reverse().find((rule) => insideText[rule]) ?? "file"] ?? "an expression";
+  const rule = [...stack].reverse().find((r) => insideText[r]) ?? "file";
+  const inside = insideText[rule] ?? "an expression";
   const expression = !insideText[stack.at(-1) ?? ""] ? "an expression" : inside;
   const expected = expectedOf(e);
-  if (token.tokenType === EOF) {
-    const open = lastOpen(tokens);
-    if (open) return errors.unclosedBlock(span, tokenSpan(file, open), { "(": ")", "[": "]", "{": "}" }[open.image] ?? "}");
-    return errors.unexpected(span, "the end of the file", expected, expression);
-  }
+  const atEnd = token.tokenType === EOF;
+  const i = atEnd ? tokens.length : tokens.findIndex((t) => t.startOffset === token.startOffset);
+  const [before, previous, next] = [tokens[i - 2], tokens[i - 1], tokens[i + 1]];
+  const open = lastOpen(tokens.slice(0, i));
+  const closing = open && ({ "(": ")", "[": "]", "{": "}" }[open.image] ?? "}");
+  if (previous && operators.has(previous.image) && (atEnd || declarationWords.includes(token.image) || statementWords.includes(token.image) || ")]},".includes(token.image))) return errors.missingOperand(tokenSpan(file, previous), previous.image);
+  if (atEnd) return open ? errors.unclosedBlock(span, tokenSpan(file, open), closing!) : errors.unexpected(span, "the end of the file", expected, expression);
   const at = token.startOffset;
-  const next = file.text[at + token.image.length] ?? "";
-  if (token.tokenType === sign.Dot && /\d/.test(next)) return errors.bareDecimalPoint(span, file.text.slice(at).match(/^\.\d+/)?.[0] ?? ".5");
-  if (token.tokenType === sign.Dot && previousToken?.tokenType === Num) return errors.bareDecimalPoint(span, `${previousToken.image}.`);
+  const following = file.text[at + token.image.length] ?? "";
+  if (token.tokenType === sign.Dot && /\d/.test(following)) return errors.bareDecimalPoint(span, file.text.slice(at).match(/^\.\d+/)?.[0] ?? ".5");
+  if (token.tokenType === sign.Dot && previous?.tokenType === Num) return errors.bareDecimalPoint(span, `${previous.image}.`);
+  if (previous?.tokenType === sign.Dot && before?.tokenType === Num && stack.includes("postfix")) return errors.bareDecimalPoint(tokenSpan(file, previous), `${before.image}.`);
   if (token.tokenType === sign.Semicolon) return errors.strayMark(span, ";");
-  if (token.tokenType === sign.Assign && expression === "an expression") return errors.assignedInsteadOfCompared(span);
-  if (expected.includes("a name") && reserved.includes(token.image)) return errors.reservedName(span, token.image, inside);
-  return errors.unexpected(span, `\`${token.image.length > 24 ? `${token.image.slice(0, 24)}…` : token.image}\``, expected, expression);
+  if (token.tokenType === sign.Assign && expression === "an expression" && previous?.tokenType !== sign.Tilde) return errors.assignedInsteadOfCompared(span, previous?.tokenType === Id && (before?.tokenType === sign.OpenParen || before?.tokenType === sign.Comma) ? previous.image : undefined);
+  const word = token.image.length > 24 ? `${token.image.slice(0, 24)}…` : token.image;
+  const found = `\`${word}\``;
+  if (open && open.image !== "{" && (declarationWords.includes(token.image) || statementWords.includes(token.image) || (")]}".includes(token.image) && token.image !== closing))) return errors.unclosedBefore(tokenSpan(file, open), closing!, span, found);
+  return errors.unexpected(span, found, expected, expression, hintFor(token, previous, next, expression === "an expression" ? "expression" : rule, open, expected, file));
+}
+/** The next thing to type, for mistakes that are often made. */
+function hintFor(token: IToken, previous: IToken | undefined, next: IToken | undefined, rule: string, open: IToken | undefined, expected: readonly string[], file: SourceFile): string | undefined {
+  const pair = `${previous?.image ?? ""}${token.image}`;
+  if (previous?.tokenType === sign.Comma && ")]}".includes(token.image)) return "leave the last comma out";
+  if (pair === "**") return "a power is written x^2";
+  if (pair === "||" || (token.tokenType === sign.Bar && next?.tokenType === sign.Bar)) return "write `or`";
+  if (pair === "<>" || (token.tokenType === sign.Tilde && next?.tokenType === sign.Assign)) return "unequal is written `!=`";
+  if (pair === "===" || pair === "!==") return "write `==` or `!=`";
+  if (pair === "+=" || pair === "-=") return "values do not change; bind a new name with `let`, or write a state with `next`";
+  if (pair === "->=" || pair === "=>") return "a function without a name is written |x| x + 1";
+  if (token.tokenType === words["then"] || (token.tokenType === sign.OpenBrace && previous?.tokenType === sign.CloseParen)) return "a choice is written `if c then a else b`";
+  const sameLine = previous !== undefined && !file.text.slice(previous.startOffset, token.startOffset).includes("\n");
+  const begins = [Id, Num, Str, Pattern, sign.OpenParen, sign.OpenBracket].includes(token.tokenType);
+  if (rule === "params" && previous?.tokenType === Id && begins) return `write \`${previous.image}: ${token.image}\` to give a parameter its type, or a comma between parameters`;
+  if (expected.length === 1 && expected[0] === "`:`" && begins) return `write \`:\` before \`${token.image}\``;
+  if (open && open.image !== "{" && begins && sameLine) return `write a comma before \`${token.image}\`, or an operator`;
+  if (rule === "body" && previous?.tokenType !== sign.Assign) return "a body is written `= expression` or `{ ... return expression }`";
+  if ((rule === "trainStmt" || rule === "dataStmt" || rule === "item") && previous?.tokenType === Id && open?.image === "{" && sameLine) return `a setting is written \`${previous.image}: value\``;
+  if (token.tokenType === Id && open?.image === "{") {
+    if (next?.tokenType === Num || next?.tokenType === Str) return `a setting is written \`${token.image}: ${next.image}\``;
+    if (next?.tokenType === sign.Assign) return `a statement begins with a word: write \`let ${token.image} = ...\``;
+    return "a statement begins with a word: let, param, state, next, yield, return; in a train block also minimize, metric or `setting: value`";
+  }
+  if (!open) {
+    if (["def", "function", "func", "define"].includes(token.image)) return "a function is declared with `fn`";
+    if (token.image === "class") return "a network is declared with `model` or `layer`";
+    if (token.tokenType === Id && next?.tokenType === sign.Assign) return `at the top of a file a name is bound with \`const ${token.image} = ...\``;
+    if (token.image === "let") return "at the top of a file a name is bound with `const`";
+    if (rule === "file" || rule === "item" || token.tokenType === Id) return `a declaration begins with ${declarationWords.slice(0, -1).join(", ")} or train`;
+  }
+  return undefined;
 }
 function lastOpen(tokens: readonly IToken[]): IToken | undefined {
   const open: IToken[] = [];
@@ -571,7 +640,11 @@ class DlmParser extends EmbeddedActionsParser {
           left = { kind: "index", operand: left, indices: this.clean(indices), ...(outside ? { outside } : {}), span: this.from(start) };
         } },
         { ALT: () => {
-          this.CONSUME(sign.Dot);
+          const dot = this.CONSUME(sign.Dot);
+          if (left.kind === "number") {
+            const number = left.text;
+            this.ACTION(() => this.own.push(errors.bareDecimalPoint(this.nameOf(dot).span, `${number}.`)));
+          }
           left = { kind: "member", operand: left, name: this.nameOf(this.CONSUME(Id)), span: this.from(start) };
         } },
       ]); // prettier-ignore
