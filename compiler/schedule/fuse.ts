@@ -6,12 +6,12 @@
 // A node may have homes: memory that belongs to something else. An updated state is written in place, a carry's next value into the next
 // row of its history, a number into the shared vector of numbers. Readers read the first home.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { baseOf, compute, inputs, reshape, source, topological } from "../graph/node.ts";
+import { baseOf, compute, inputs, reshape, source, tensorsOf, topological } from "../graph/node.ts";
 import { constantOf, iadd, imul, integer, load, substitute } from "../graph/scalar.ts";
 import type { Compute, GraphProgram, Integer, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { emitKernel, type Reader } from "./emit.ts";
 import type { Flattened, View } from "./flat.ts";
-import { aligned, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
+import { aligned, arithmeticCost, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
 import type { KernelSpec } from "./kernel.ts";
 import { fusionLimits, type FusionLimits } from "./limits.ts";
 import type { Target } from "./target.ts";
@@ -456,6 +456,7 @@ class Fuser implements Reader {
     if (!domain) return undefined;
     const exact = nodes.every((x) => coreOf(x.shape).length === domain.length);
     if (contraction && (!exact || nodes.filter((x) => x.reduction).length > 1)) return undefined;
+    if (contraction && nodes.reduce((sum, x) => sum + (x.reduction ? 0 : arithmeticCost(this.inliner.compute(x).body)), 0) > this.limits.longestEpilogue) return undefined;
     if (!exact) {
       const widest = Math.max(...nodes.map((x) => sizeOf(x.shape)));
       const rows = sizeOf(domain);
@@ -476,10 +477,13 @@ class Fuser implements Reader {
     const memory = new Set<Node>();
     for (const x of nodes) {
       for (const y of this.reads(x)) if (!inside.has(y)) memory.add(baseOf(this.homeOf(y)?.memory ?? y));
-      if (this.isReadOutside(x, inside)) for (const h of this.homesOf(x)) memory.add(baseOf(h.memory));
+      if (!this.isReadOutside(x, inside)) continue;
+      for (const h of this.homesOf(x)) {
+        memory.add(baseOf(h.memory));
+        for (const y of tensorsOf(h.at(x.shape.map(() => integer(0))))) memory.add(baseOf(y));
+      }
     }
-    const bound = new Set([...memory].map((m) => m));
-    return bound.size <= this.target.storageBuffers ? domain : undefined;
+    return memory.size <= this.target.storageBuffers ? domain : undefined;
   }
   private isReadOutside(x: Node, inside: ReadonlySet<Node>): boolean {
     return this.homes.has(x) || this.flat?.views.has(x) === true || this.program.outputs.some((o) => baseOf(o.node) === x) || [...(this.readers().get(x) ?? [])].some((y) => !inside.has(y)) || this.copies.some((c) => c.from === x);

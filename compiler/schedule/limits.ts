@@ -7,9 +7,10 @@ export interface FusionLimits {
   readonly fewRowsLimit: number; // ... unless the whole has no more elements than this
   readonly longestRow: number; // elements of one row in a row kernel
   readonly recomputeLimit: number; // cost, in loads, of a value that a kernel may compute twice
+  readonly longestEpilogue: number; // cost of the functions that follow a contraction in its register tile
   readonly longestBody: number; // cost, in loads, of a body that is still written out in its reader
 }
 export const fusionLimits: Readonly<Record<Target["class"], FusionLimits>> = {
-  software: { smallReduction: 4096, leastRows: 8, fewRowsLimit: 4096, longestRow: 16384, recomputeLimit: 14, longestBody: 40 },
-  discrete: { smallReduction: 4096, leastRows: 64, fewRowsLimit: 4096, longestRow: 16384, recomputeLimit: 14, longestBody: 40 },
+  software: { smallReduction: 4096, leastRows: 8, fewRowsLimit: 4096, longestRow: 16384, recomputeLimit: 14, longestEpilogue: 3, longestBody: 40 },
+  discrete: { smallReduction: 4096, leastRows: 64, fewRowsLimit: 4096, longestRow: 16384, recomputeLimit: 14, longestEpilogue: 3, longestBody: 40 },
 };

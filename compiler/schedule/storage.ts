@@ -3,6 +3,8 @@
 import { baseOf, bodyAt, inputs } from "../graph/node.ts";
 import { inRange, select, substitute, visit } from "../graph/scalar.ts";
 import type { Compute, Extent, Integer, Load, Node, Scalar, Scatter, Shape } from "../graph/types.ts";
+import type { ScalarFunction } from "../scalar/functions.ts";
+import { prelude } from "../wgsl/prelude.ts";
 import { fusionLimits } from "./limits.ts";
 import type { Target } from "./target.ts";
 
@@ -18,11 +20,19 @@ function costOf(body: Scalar, of: (l: Load) => number): number {
   visit(body, (e) => {
     if (e.kind === "load") cost += of(e);
     else if (e.kind === "random") cost += 10;
-    else if (e.kind === "call") cost += e.fn.cost === "fn" ? 1.2 : e.fn.cost === "div" ? 0.3 : 0.08;
+    else if (e.kind === "call") cost += functionCost(e.fn);
     else if (e.kind === "select" || e.kind === "floor_div" || e.kind === "modulo") cost += 0.1;
   });
   return cost;
 }
+
+/** By the row's class, and by the length of the helper that it calls. */
+function functionCost(fn: ScalarFunction): number {
+  const own = fn.cost === "fn" ? 1.2 : fn.cost === "div" ? 0.3 : 0.08;
+  return (fn.helpers ?? []).reduce((sum, h) => sum + (prelude[h]?.code.length ?? 0) / 250, own);
+}
+/** Cost of what a body computes, loads left out: what an epilogue repeats for every element of a register tile. */
+export const arithmeticCost = (body: Scalar): number => costOf(body, () => 0);
 
 /** Consumers first, assuming that what a node computes costs its own body; then producers first, with what is really written out. */
 export function chooseStored(order: readonly Node[], forced: ReadonlySet<Node>, inputsOf: (x: Node) => readonly Node[], target: Target): Set<Node> {
