@@ -623,7 +623,7 @@ export function substitute(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, onLoad?:
   }
   return done(e)!;
 }
-function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
+export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
   const int = (x: Scalar): Integer => go(x) as Integer;
   switch (e.kind) {
     case "literal": case "dim": case "variable": case "local": return e; // prettier-ignore

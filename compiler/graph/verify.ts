@@ -4,7 +4,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, sameShape, topological } from "./node.ts";
 import { printNode, scalarText, shapeText, type Names } from "./print.ts";
 import {
-  axis, conjuncts, greatestCommonDivisor, iadd, imul, inRange, integer, isFalse, isTrue, isub, linear, load, not, operandsOf, provedNonNegative, scalarOrder, termsOf, unionScans, visit,
+  axis, conjuncts, constantPart, greatestCommonDivisor, iadd, imul, inRange, integer, interval, isFalse, isTrue, isub, linear, load, not, operandsOf, provedNonNegative, scalarOrder, termsOf, unionScans, visit, type Interval,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, Dim, Extent, GraphProgram, Integer, Load, Node, Result, Scalar, Scan, Scatter, Shape, Source, Variable } from "./types.ts";
 
@@ -332,9 +332,47 @@ function checkGuards(roots: readonly Scalar[], loads: readonly Load[]): void {
         if (g.kind !== "non_negative" || !impliedBy(g.operand, way)) fail(`has ${text(l)}, which may be out of range: ${text(g)} is not proved by ${[...way].map(text).join(" and ") || "any guard"}`);
       }
 }
+/** Bounds of an integer where the conditions hold, by those that bound one atom. */
+function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
+  const bounds = new Map<Scalar, { low: number; high: number }>();
+  const bound = (atom: Integer, low: number, high: number): void => {
+    const known = bounds.get(atom) ?? interval(atom);
+    bounds.set(atom, { low: Math.max(known.low, low), high: Math.min(known.high, high) });
+  };
+  for (const c of conditions) {
+    if (c.kind !== "non_negative" && c.kind !== "equal_zero") continue;
+    const [term, ...more] = termsOf(c.operand);
+    if (!term || more.length) continue;
+    const [atom, k] = term;
+    const x = -constantPart(c.operand) / k; // k atom + constant >= 0
+    if (c.kind === "equal_zero" || k > 0) bound(atom, Math.ceil(x), Infinity);
+    if (c.kind === "equal_zero" || k < 0) bound(atom, -Infinity, Math.floor(x));
+  }
+  if (!bounds.size) return { low: -Infinity, high: Infinity };
+  const go = (x: Integer): Interval => {
+    const own = bounds.get(x);
+    if (own) return own;
+    if (x.kind === "affine") {
+      let low = x.constant;
+      let high = x.constant;
+      for (const [atom, k] of x.terms) {
+        const a = go(atom);
+        low += k * (k > 0 ? a.low : a.high);
+        high += k * (k > 0 ? a.high : a.low);
+      }
+      return { low, high };
+    }
+    if (x.kind === "floor_div") {
+      const a = go(x.operand);
+      return { low: Math.floor(a.low / x.divisor), high: Math.floor(a.high / x.divisor) };
+    }
+    return interval(x);
+  };
+  return go(e);
+}
 /** Is e >= 0 wherever the conditions hold? Bounds are added up, weighted so that an atom of e goes; a floor is opened: floor(x / m) <= r is x <= m r + m - 1. */
 export function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3): boolean {
-  if (provedNonNegative(e)) return true;
+  if (provedNonNegative(e) || intervalUnder(e, conditions).low >= 0) return true;
   if (depth === 0) return false;
   const facts: Integer[] = [];
   for (const c of conditions) {

@@ -1,0 +1,112 @@
+// Rules of whole nodes.
+import { compute, constant, elementCount, instantiate } from "../graph/node.ts";
+import { and, axis, conjuncts, iadd, imul, integer, isGuard, linear, literal, load, nonNegative, select, substitute, termsOf, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
+import { evaluateNodes } from "../evaluate/evaluate.ts";
+import { tidy } from "../graph/tidy.ts";
+import type { Compute, Integer, Load, Node, Scalar, Source, Variable } from "../graph/types.ts";
+import { isFormula } from "./loads.ts";
+import type { NodeRule } from "./rule.ts";
+
+const metaOf = (x: Compute): { span: Compute["span"]; label: Compute["label"]; range: Compute["range"] } => ({ span: x.span, label: x.label, range: x.range });
+const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
+const isConstant = (x: Node): x is Source => x.kind === "source" && x.role === "constant";
+const foldedElements = 4096; // larger constants would weigh more in the plan than their computation
+const foldedIterations = 1 << 20;
+
+export const nodes: readonly NodeRule[] = [
+  {
+    // a computation that does not change along an axis is made once and read along it
+    name: "broadcast-of-smaller",
+    exact: true,
+    rewrite: (x) => {
+      const kept = x.shape.map((n, i) => n === 1 || x.body.variables.has(axis(i, n)));
+      if (kept.every(Boolean) || (!x.reduction && (x.body.kind === "load" || isFormula(x.body)))) return undefined;
+      const { output, over, body } = instantiate(x);
+      const own = output.filter((_, i) => kept[i]);
+      const small = compute(own, x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, body, metaOf(x));
+      const all = x.shape.map((n) => variable(n));
+      return compute(all, undefined, load(small, indicesOf(all.filter((_, i) => kept[i]))), metaOf(x));
+    },
+  },
+  {
+    // values of constants alone are data
+    name: "constant-node",
+    exact: false,
+    why: "computed in f64 and rounded once",
+    rewrite: (x) => {
+      const size = elementCount(x.shape);
+      if (!(size <= foldedElements) || !(size * elementCount(x.reduction?.extents ?? []) <= foldedIterations) || x.dtype === "bool") return undefined;
+      let tensors = 0;
+      let open = x.scans.size > 0;
+      visit(x.body, (e) => {
+        if (e.kind === "load") {
+          tensors += 1;
+          if (!isConstant(e.tensor)) open = true;
+        } else if (e.kind === "random" || e.kind === "dim") open = true;
+      });
+      if (open || (!tensors && !x.reduction && !(size === 1 && x.body.kind !== "literal" && x.body.kind !== "affine"))) return undefined;
+      const values = [...evaluateNodes([x], new Map())[0]!];
+      if (!values.every(Number.isFinite)) return undefined;
+      const data = x.dtype === "f32" ? values.map(Math.fround) : values;
+      const shape = x.shape as readonly number[];
+      const [first] = data;
+      if (data.every((v) => v === first)) return compute(shape.map((n) => variable(n)), undefined, x.dtype === "f32" ? literal(first!) : integer(first!), metaOf(x));
+      return constant(shape, data, x.dtype);
+    },
+  },
+  {
+    // sum k: select(e - k == 0, u(k), 0) is u(e), where e is a k
+    name: "one-term-of-a-sum",
+    exact: false,
+    why: "-0 becomes 0",
+    rewrite: (x) => {
+      if (x.reduction?.op !== "sum" || !isGuard(x.body)) return undefined;
+      const { output, over, body } = instantiate(x);
+      if (!isGuard(body)) return undefined;
+      const guards = conjuncts(body.condition);
+      for (const g of guards) {
+        if (g.kind !== "equal_zero") continue;
+        for (const [atom, k] of termsOf(g.operand)) {
+          if (Math.abs(k) !== 1 || !over.includes(atom as Variable)) continue;
+          const v = atom as Variable;
+          const rest = linear([[g.operand, -k], [v, 1]]); // v = rest
+          if (rest.variables.has(v)) continue;
+          const others = and(...guards.filter((c) => c !== g), nonNegative(rest), nonNegative(iadd(limit(v), imul(rest, -1))));
+          const to = substitute(select(others, body.then, 0), new Map([[v, rest]]));
+          return compute(output, { op: "sum", over: over.filter((w) => w !== v) }, to, metaOf(x));
+        }
+      }
+      return undefined;
+    },
+  },
+  {
+    // a sum that only a sum reads is part of it
+    name: "sum-of-sum",
+    exact: false,
+    why: "sums are reassociated",
+    rewrite: (x, { uses }) => {
+      if (x.reduction?.op !== "sum" || x.body.kind !== "load" || x.body.outside || x.dtype !== "f32") return undefined;
+      const inner = x.body.tensor;
+      if (inner.kind !== "compute" || inner.reduction?.op !== "sum" || uses(inner) > 1) return undefined;
+      const { output, over, body } = instantiate(x);
+      const own = instantiate(inner);
+      const at = (body as Load).indices;
+      const map = new Map<Scalar, Scalar>(own.output.map((v, i) => [v, at[i]!]));
+      return compute(output, { op: "sum", over: [...over, ...own.over] }, substitute(own.body, map), metaOf(x));
+    },
+  },
+  {
+    // guards by constants shrink an axis; axes that occur everywhere as n t + u are one
+    name: "tidy-axes",
+    exact: false,
+    why: "zeros are left out of the sum",
+    rewrite: (x) => {
+      if (x.reduction?.op !== "sum") return undefined;
+      const { output, over, body } = instantiate(x);
+      const tidied = tidy(body, over);
+      if (tidied.body === body) return undefined;
+      return compute(output, { op: "sum", over: tidied.over }, tidied.body, metaOf(x));
+    },
+  },
+];
+const limit = (v: Variable): Integer => (typeof v.extent === "number" ? integer(v.extent - 1) : iadd(v.extent, -1));

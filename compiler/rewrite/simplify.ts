@@ -1,0 +1,32 @@
+// Simplification: a graph program to one that computes the same with fewer nodes and operations. What the program names (inputs, outputs, updates) stays.
+import type { GraphProgram, Scalar } from "../graph/types.ts";
+import { arithmetic } from "./arithmetic.ts";
+import { loads } from "./loads.ts";
+import { nodes } from "./nodes.ts";
+import { rewriteProgram, ScalarRewriter, type Fired, type Rules } from "./rewrite.ts";
+import { stability } from "./stability.ts";
+
+export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: loads, nodes };
+
+export interface SimplifyOptions {
+  readonly inexact?: boolean; // default true: also rules that change rounding
+  readonly without?: readonly string[]; // names of rules that do not apply
+}
+export interface Simplified {
+  readonly program: GraphProgram;
+  readonly fired: ReadonlyMap<string, number>; // how often each rule applied
+}
+function chosen(all: Rules, options: SimplifyOptions): Rules {
+  const on = (rule: { name: string; exact: boolean }): boolean => (rule.exact || options.inexact !== false) && !options.without?.includes(rule.name);
+  return { scalars: all.scalars.filter(on), procedures: all.procedures.filter(on), nodes: all.nodes.filter(on) };
+}
+export function simplifyWithReport(program: GraphProgram, options: SimplifyOptions = {}): Simplified {
+  const fired: Fired = new Map();
+  return { program: rewriteProgram(program, chosen(rules, options), fired), fired };
+}
+export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): GraphProgram => simplifyWithReport(program, options).program;
+
+/** One scalar by the same rules: for bodies that fusion puts together. */
+export function simplifyScalar(e: Scalar, options: SimplifyOptions = {}): Scalar {
+  return new ScalarRewriter(chosen(rules, options), new Map()).rewrite(e);
+}
