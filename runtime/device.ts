@@ -39,7 +39,7 @@ export function subgroupText({ subgroupSize }: DeviceFacts): string {
 }
 
 /** The browser's device. */
-export async function browserDevice(): Promise<{ readonly device: GPUDevice; readonly facts: DeviceFacts }> {
+export async function browserDevice(): Promise<{ readonly device: GPUDevice; readonly facts: DeviceFacts; readonly close: () => void }> {
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu; // not in every browser, whatever the type says
   if (!gpu) {
     const secure = globalThis.isSecureContext ? "" : " (WebGPU needs https, or http on localhost)";
@@ -48,7 +48,8 @@ export async function browserDevice(): Promise<{ readonly device: GPUDevice; rea
   try {
     const adapter = (await gpu.requestAdapter({ powerPreference: "high-performance" })) ?? (await gpu.requestAdapter({ forceFallbackAdapter: true }));
     if (!adapter) throw new RuntimeProblem("this browser has WebGPU, and no GPU that it may use. Turning on its hardware acceleration, or a newer driver, may help");
-    return await requestDevice(adapter, "browser");
+    const opened = await requestDevice(adapter, "browser");
+    return { ...opened, close: () => opened.device.destroy() };
   } catch (error) {
     if (error instanceof RuntimeProblem) throw error;
     throw new RuntimeProblem(`the browser gave no WebGPU device: ${messageOf(error)}`);

@@ -1,10 +1,10 @@
 // A WebGPU device in Node, through the package `webgpu` (Dawn).
-// In: a choice: auto | gpu | system | embedded | part of an adapter's name (else DLM_DEVICE, else auto).
+// In: a choice: auto | gpu | system | embedded | part of an adapter's name (else DLM_DEVICE, else auto); where the embedded driver lies.
 // Out: a device with the adapter's full limits, what it is, and what was tried before it; or DeviceUnavailable, whose message is meant for people.
 // `auto`: a real GPU, else a software Vulkan driver of the system, else the embedded device (SwiftShader, embedded.ts).
 // Every `node:` module is imported when called: this file is part of trainers that browsers load too.
 import { requestDevice, type DeviceClass, type DeviceFacts } from "./device.ts";
-import { embeddedDriver, resolvePackage, type EmbeddedDriver } from "./embedded.ts";
+import { cachedDriver, resolvePackage, type EmbeddedDriver, type FindDriver } from "./embedded.ts";
 import { messageOf } from "./problem.ts";
 
 /** One way to a device: what came of it. */
@@ -30,11 +30,10 @@ export class DeviceUnavailable extends Error {
   }
 }
 
-export async function openDevice(wanted?: string): Promise<OpenedDevice> {
+export async function openDevice(wanted?: string, findDriver: FindDriver = cachedDriver): Promise<OpenedDevice> {
   const choice = wanted || process.env["DLM_DEVICE"] || "auto";
   const { create } = await loadWebGPU();
   const tried: Attempt[] = [];
-  const found = async (gpu: GPU, adapter: GPUAdapter, deviceClass: DeviceClass): Promise<OpenedDevice> => opened(gpu, adapter, deviceClass, choice, tried);
 
   if (choice !== "embedded") {
     const way = "system drivers";
@@ -43,13 +42,13 @@ export async function openDevice(wanted?: string): Promise<OpenedDevice> {
     else {
       const adapter = await systemAdapter(create, choice);
       if (typeof adapter === "string") tried.push({ way, outcome: adapter });
-      else return found(adapter.gpu, adapter.adapter, adapter.adapter.info.isFallbackAdapter ? "system" : "gpu");
+      else return opened(adapter, adapter.adapter.info.isFallbackAdapter ? "system" : "gpu", choice, tried);
     }
   }
 
   if (choice === "auto" || choice === "embedded" || (choice !== "gpu" && choice !== "system" && "swiftshader".includes(choice.toLowerCase()))) {
     const way = "embedded driver";
-    const driver = await embeddedDriver();
+    const driver = await findDriver();
     if (typeof driver === "string") tried.push({ way, outcome: driver });
     else {
       const gpu = create([...options]);
@@ -57,10 +56,10 @@ export async function openDevice(wanted?: string): Promise<OpenedDevice> {
       if (typeof adapter === "string" || adapter.info.architecture !== "swiftshader") {
         const { isMainThread } = await import("node:worker_threads");
         const outcome = isMainThread
-          ? `the driver in ${driver.folder} cannot be used: ${typeof adapter === "string" ? adapter : `${adapter.info.description} is found instead`}; removing that folder makes the next start unpack it again`
+          ? `the driver in ${driver.folder} cannot be used (${typeof adapter === "string" ? adapter : adapter.info.description}); without that folder, dlm unpacks it again`
           : `in a worker thread the driver cannot be chosen; start the process with VK_DRIVER_FILES=${driver.manifest}`;
         tried.push({ way, outcome });
-      } else return found(gpu, adapter, "embedded");
+      } else return opened({ gpu, adapter }, "embedded", choice, tried);
     }
   }
   throw new DeviceUnavailable(unavailable(choice, tried), tried);
@@ -103,20 +102,16 @@ async function systemAdapter(create: Create, choice: string): Promise<FoundAdapt
     const adapter = await requestAdapter(gpu);
     return typeof adapter === "string" ? adapter : { gpu, adapter };
   };
-  const first = choice === "auto" || choice === "gpu" || choice === "system" ? await take() : undefined;
-  if (typeof first === "string" || (first && choice === "auto")) return first;
-  if (first && choice === "gpu") return first.adapter.info.isFallbackAdapter ? `only ${first.adapter.info.description || first.adapter.info.device}, which is software` : first;
-  if (first?.adapter.info.isFallbackAdapter) return first;
+  if (choice === "auto" || choice === "gpu") {
+    const found = await take();
+    return choice === "gpu" && typeof found === "object" && found.adapter.info.isFallbackAdapter ? `only ${found.adapter.info.description}, which is software` : found;
+  }
   const names = await adapterNames(create);
-  if (choice !== "system") {
-    const name = names.find((candidate) => candidate.toLowerCase().includes(choice.toLowerCase()));
-    return name ? take(name) : names.length ? `no adapter is called that; there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}` : "they offer no adapter";
-  }
   for (const name of names) {
-    const other = await take(name);
-    if (typeof other !== "string" && other.adapter.info.isFallbackAdapter) return other;
+    const found = choice === "system" || name.toLowerCase().includes(choice.toLowerCase()) ? await take(name) : "";
+    if (typeof found === "object" && (choice !== "system" || found.adapter.info.isFallbackAdapter)) return found;
   }
-  return `no software device beside ${names.join(", ")}`;
+  return `there is only ${names.join(", ") || "no adapter"}`;
 }
 
 async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
@@ -127,7 +122,7 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
   }
 }
 
-async function opened(gpu: GPU, adapter: GPUAdapter, deviceClass: DeviceClass, choice: string, tried: readonly Attempt[]): Promise<OpenedDevice> {
+async function opened({ gpu, adapter }: FoundAdapter, deviceClass: DeviceClass, choice: string, tried: readonly Attempt[]): Promise<OpenedDevice> {
   const { device, facts } = await requestDevice(adapter, deviceClass);
   // Dawn lives as long as `gpu` is reachable, and Node as long as Dawn has work.
   let held: GPU | undefined = gpu;

@@ -11,6 +11,7 @@ import { classTexts, subgroupText, type DeviceFacts } from "../../runtime/device
 import { resolvePackage } from "../../runtime/embedded.ts";
 import { DeviceUnavailable, driverManifests, openDevice, systemAdapterNames, type Attempt } from "../../runtime/node.ts";
 import { messageOf } from "../../runtime/problem.ts";
+import { embeddedDriver } from "./embedded.ts";
 import { openTerminal, styles } from "./terminal.ts";
 
 /** What one way to a device gave. */
@@ -90,7 +91,7 @@ export async function attempt(choice: string): Promise<Trial> {
   const start = performance.now();
   const adapters = choice === "embedded" ? {} : { adapters: await systemAdapterNames().catch(() => []) };
   try {
-    const opened = await openDevice(choice);
+    const opened = await openDevice(choice, embeddedDriver);
     const openedIn = performance.now() - start;
     try {
       return { device: opened.facts, openedIn, ...(await compute(opened.device)), ...adapters, tried: opened.tried, messages: [] };

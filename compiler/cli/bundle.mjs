@@ -1,0 +1,23 @@
+// What the command line puts into the trainers that it writes: the bundled runtime, the types of its interface, the page.
+// Run by `npm run build` (esbuild is needed there only); tests call `trainerParts` for the current sources.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { build } from "esbuild";
+
+const here = new URL(".", import.meta.url);
+const source = (path) => readFileSync(new URL(path, here), "utf8");
+
+export async function trainerParts() {
+  const result = await build({ entryPoints: [new URL("../../runtime/trainer.ts", here).pathname], bundle: true, write: false, format: "esm", platform: "browser", target: "es2022", external: ["node:*"], supported: { "dynamic-import": true }, charset: "utf8", legalComments: "none", logLevel: "error" });
+  // An expression, so that its names and those of the model's exports cannot meet.
+  const [, body, names] = /^(.*)\nexport \{([^}]*)\};\s*$/s.exec(result.outputFiles[0].text) ?? [];
+  if (body === undefined) throw new Error("the bundle does not end with its exports");
+  const runtime = `(() => {\n${body}\nreturn {${names}};\n})()`;
+  const types = source("../../runtime/api.ts").replace(/^import .*\n/m, "").replace(/^\/\/.*\n/, "");
+  return { runtime, types, page: source("page.html") };
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const folder = new URL("../../dist/compiler/cli/", here);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(new URL("trainer-parts.json", folder), JSON.stringify(await trainerParts()));
+}

@@ -1,0 +1,188 @@
+// The command line of a compiled trainer: `node trainer.mjs`. In: a plan and its loader, arguments.   Out: progress on the terminal or as
+// lines of JSON, weights.safetensors, an exit status. An interrupted run keeps a checkpoint and says how to go on.
+import type { Measured, TrainEvent, TrainResult } from "./api.ts";
+import { deviceText } from "./device.ts";
+import { DeviceUnavailable } from "./node.ts";
+import type { Plan } from "./plan.ts";
+import { messageOf, RuntimeProblem } from "./problem.ts";
+import type { TrainerModel, TrainerOptions } from "./trainer.ts";
+
+const options = {
+  steps: "N: so many steps",
+  epochs: "N: so many epochs",
+  seed: "N: of initial values, draws, and the order of rows",
+  data: "FOLDER: where data files are looked for first",
+  out: "FILE: the weights (weights.safetensors)",
+  checkpoint: "FILE: all that is needed to train on",
+  resume: "FILE: train on from a checkpoint, to the same bits",
+  "stop-after": "N: pause after so many steps and keep a checkpoint",
+  device: "CHOICE: auto, gpu, system, embedded, or a part of an adapter's name",
+  json: "one event a line",
+  help: "this text",
+} as const;
+
+const help = (plan: Plan): string => `Trains ${plan.name}. node trainer.mjs [options]\n${Object.entries(options).map(([name, text]) => `  --${name} ${text}\n`).join("")}`;
+
+export async function run(plan: Plan, load: (options: TrainerOptions) => Promise<TrainerModel>): Promise<void> {
+  try {
+    process.exitCode = await trainer(plan, load);
+  } catch (error) {
+    const known = error instanceof RuntimeProblem || error instanceof DeviceUnavailable;
+    process.stderr.write(`${known ? messageOf(error) : `internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`);
+    process.exitCode = known ? 1 : 70;
+  }
+}
+
+async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<TrainerModel>): Promise<number> {
+  const values = await parse();
+  if (values.help) {
+    process.stdout.write(help(plan));
+    return 0;
+  }
+  const fs = await import("node:fs/promises");
+  const keep = async (path: string, bytes: Uint8Array): Promise<void> => {
+    const beside = `${path}.${process.pid}`; // written beside and renamed: an interrupted write destroys nothing
+    await fs.writeFile(beside, bytes).then(
+      () => fs.rename(beside, path),
+      (error: unknown) => Promise.reject(new RuntimeProblem(`cannot write ${path}: ${messageOf(error)}`)),
+    );
+  };
+  const asked = { ...whole(values, "steps"), ...whole(values, "epochs") };
+  const print = printer(values.json === true);
+  const model = await load({ write: keep, ...(values.device ? { choose: values.device } : {}), ...(values.data ? { data: values.data } : {}), ...whole(values, "seed") });
+  const interrupt = new AbortController();
+  const onSignal = (): void => {
+    process.once("SIGINT", () => process.exit(130)); // the second time at once
+    interrupt.abort();
+  };
+  process.once("SIGINT", onSignal);
+  try {
+    if (values.resume) {
+      const bytes = await fs.readFile(values.resume).catch((error: unknown) => Promise.reject(new RuntimeProblem(`cannot read ${values.resume}: ${messageOf(error)}`)));
+      await model.restore(bytes);
+    }
+    print.start(plan, model);
+    let left = whole(values, "stop-after")["stop-after"];
+    for (const name of model.trains) {
+      const from = model.step(name);
+      const result = await model.train(name, { ...asked, ...(left === undefined ? {} : { stopAfter: left }), signal: interrupt.signal, onProgress: print.event });
+      print.result(result);
+      if (left !== undefined) left -= result.step - from;
+      if (result.reason !== "paused") continue;
+      const path = values.checkpoint ?? "checkpoint.safetensors";
+      await keep(path, await model.checkpoint());
+      print.written(path, `paused at step ${result.step} of ${result.steps}; go on with --resume ${path}`);
+      return interrupt.signal.aborted ? 130 : 0;
+    }
+    const out = values.out ?? "weights.safetensors";
+    await keep(out, await model.checkpoint({ weights: true }));
+    print.written(out, `weights: ${out}`);
+    if (values.checkpoint) {
+      await keep(values.checkpoint, await model.checkpoint());
+      print.written(values.checkpoint, `checkpoint: ${values.checkpoint}`);
+    }
+    return 0;
+  } finally {
+    process.removeListener("SIGINT", onSignal);
+    model.close();
+  }
+}
+
+type Values = { readonly [Name in keyof typeof options]?: Name extends "json" | "help" ? boolean : string };
+
+async function parse(): Promise<Values> {
+  const { parseArgs } = await import("node:util");
+  try {
+    const types = Object.fromEntries(Object.entries(options).map(([name, text]) => [name, { type: /^[A-Z]+:/.test(text) ? ("string" as const) : ("boolean" as const) }]));
+    return parseArgs({ options: types }).values as Values; // the table above says which take a value
+  } catch (error) {
+    throw new RuntimeProblem(`${messageOf(error)} (--help lists the options)`);
+  }
+}
+/** A number's option as `{ name: number }`, or nothing. */
+function whole<Name extends "steps" | "epochs" | "seed" | "stop-after">(values: Values, name: Name): { readonly [N in Name]?: number } {
+  const text: string | undefined = values[name];
+  if (text === undefined) return {};
+  if (!/^\d+$/.test(text)) throw new RuntimeProblem(`--${name} takes a whole number, not ${text}`);
+  return { [name]: Number(text) } as { readonly [N in Name]?: number }; // a computed name has no literal type
+}
+
+// ---- what the terminal shows
+
+interface Printer {
+  start(plan: Plan, model: TrainerModel): void;
+  event(event: TrainEvent): void;
+  result(result: TrainResult): void;
+  written(path: string, text: string): void;
+}
+
+function printer(json: boolean): Printer {
+  return json ? jsonPrinter() : textPrinter();
+}
+
+function jsonPrinter(): Printer {
+  const line = (value: object): void => void process.stdout.write(JSON.stringify(value) + "\n");
+  return {
+    start: (plan, model) => line({ kind: "start", model: plan.name, compiler: plan.compiler, device: model.device && { class: model.device.class, name: model.device.name }, trains: model.trains, data: model.data, cost: model.cost }),
+    event: (event) => {
+      if (event.kind !== "progress") return line(event.kind === "evaluation" ? { ...event, values: numbersOf(event.values) } : event);
+      const { curves, ...rest } = event;
+      void curves; // every step of every column: too long for a log
+      line(rest);
+    },
+    result: ({ saved, ...result }) => line({ kind: "result", ...result, measured: Object.fromEntries(Object.entries(result.measured).map(([split, values]) => [split, numbersOf(values)])), ...(saved ? { saved: saved.path } : {}) }),
+    written: (path) => line({ kind: "written", path }),
+  };
+}
+/** Tensors as nested lists would be long: their shape and values. */
+const numbersOf = (values: Measured): Record<string, unknown> => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : { shape: value.shape, data: [...value.data] }]));
+
+function textPrinter(): Printer {
+  const live = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
+  const width = (process.stderr.columns || 100) - 1;
+  let shown = false;
+  let quietUntil = 0;
+  const clear = (): void => {
+    if (shown) process.stderr.write("\r\x1b[K");
+    shown = false;
+  };
+  const line = (text: string): void => {
+    clear();
+    process.stdout.write(text + "\n");
+  };
+  const figures = (values: Measured): string =>
+    Object.entries(values)
+      .flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${figure(value)}`] : []))
+      .join("  ");
+  return {
+    start: (plan, model) => {
+      line(`${plan.name} on ${model.device ? deviceText(model.device) : "the device given"}`);
+      for (const [name, { rows, splits }] of Object.entries(model.data)) line(`${name}: ${rows} rows (${Object.entries(splits).map(([split, count]) => `${split} ${count}`).join(", ")})`);
+    },
+    event: (event) => {
+      if (event.kind === "saved") return line(`${event.train}: ${event.path} written${event.metric ? ` (${event.metric} ${figure(event.value ?? NaN)})` : ""}`);
+      if (event.kind === "evaluation") return line(`${event.train}  step ${event.step}  ${event.split}: ${figures(event.values)}`);
+      const epoch = event.epochs ? `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}  ` : "";
+      const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  loss ${figure(event.loss)}  ${figures(event.metrics)}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;
+      if (live) {
+        process.stderr.write("\r\x1b[K" + text.slice(0, width));
+        shown = true;
+      } else if (performance.now() >= quietUntil) {
+        line(text);
+        quietUntil = performance.now() + 5000;
+      }
+    },
+    result: (result) => {
+      const measured = Object.entries(result.measured).map(([split, values]) => ` · ${split}: ${figures(values)}`);
+      const ending = result.reason === "stalled" ? ", no longer better" : "";
+      line(`${result.train}: ${result.step} of ${result.steps} steps${ending}, ${result.seconds.toFixed(1)} s, ${Math.round(result.stepsPerSecond)} steps/s${measured.join("")}`);
+    },
+    written: (_, text) => line(text),
+  };
+}
+const figure = (x: number): string => (!Number.isFinite(x) ? String(x) : x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5) ? x.toExponential(3) : x.toFixed(4));
+function clock(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "--:--";
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
