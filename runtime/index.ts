@@ -82,7 +82,7 @@ function modelOf(s: Session): Model {
   /** What changes weights runs alone. */
   const alone = async <T>(what: string, run: () => Promise<T>): Promise<T> => {
     machine.check();
-    if (busy) throw new RuntimeProblem(`${busy} is going on; ${what} has to wait for it`);
+    if (busy) throw new RuntimeProblem(`${busy} is still going on`);
     busy = what;
     try {
       return await run();

@@ -189,7 +189,7 @@ function csvColumn(column: PlanColumn, loader: Extract<Loader, { kind: "csv" }>,
     return cell;
   };
   // words in a column of whole numbers are classes
-  if (column.storage !== "f32" && count > 0 && (known || (cellAt(0).trim() !== "" && Number.isNaN(numberOf(cellAt(0)))))) {
+  if ((column.storage === "i32" || column.storage === "u8") && count > 0 && (known || (cellAt(0).trim() !== "" && Number.isNaN(numberOf(cellAt(0)))))) {
     const cells = Array.from({ length: count }, (_, i) => cellAt(i).trim());
     const classes = known ?? [...new Set(cells)].sort();
     const numbers = new Map(classes.map((name, i) => [name, i]));
