@@ -2,6 +2,7 @@
 const vocab = 65
 const ctx = 64
 const width = 128
+const layers = 4
 
 data batches {
   field ids: i32[ctx + 1] in 0..vocab = host("ids")
@@ -22,7 +23,7 @@ layer Position(longest: int)(x: f32[B, T <= longest, D]) -> f32[B, T, D] {
   return x + p[0..T]
 }
 model gpt(ids: i32[B, T <= ctx] in 0..vocab) -> f32[B, T, vocab] =
-  ids |> Embedding(vocab, width) |> Position(ctx) |> stack 4 of Block(heads: 4) |> LayerNorm() |> Linear(vocab, bias: false)
+  ids |> Embedding(vocab, width) |> Position(ctx) |> stack layers of Block(heads: 4) |> LayerNorm() |> Linear(vocab, bias: false)
 train fit on batches(batch: 12, seed: 1, shuffle: false) {
   minimize cross_entropy(gpt(ids[:, 0..-1]), ids[:, 1..ctx + 1]) by adamw(lr: 1e-3, decay: 0.1)
   steps: 1000000

@@ -1,20 +1,15 @@
 // dawn.node as `navigator.gpu`, and what is done with it, counted: dispatches, submits, buffers made, bytes alive at most.
-import { create, globals } from "webgpu";
-
+// In Node the classes of a WebGPU implementation belong to the module that made them, so counting is installed on the classes given.
 export const counted = { dispatches: 0, submits: 0, buffers: 0, bytes: 0, peak: 0, device: undefined };
 
-function wrap(prototype, name, before) {
+function wrap(prototype, name, around) {
   const original = prototype[name];
   prototype[name] = function (...args) {
-    return before.call(this, () => original.apply(this, args), args);
+    return around.call(this, () => original.apply(this, args), args);
   };
 }
 
-/** Installs the globals that a browser has; call it before a library is imported. Returns the GPU object, whose lifetime is the process's. */
-export function installDevice() {
-  Object.assign(globalThis, globals);
-  const gpu = create([]);
-  Object.defineProperty(globalThis, "navigator", { value: { gpu, userAgent: "node", platform: "linux", language: "en", hardwareConcurrency: 2 }, configurable: true, writable: true });
+export function count({ GPUAdapter, GPUDevice, GPUBuffer, GPUQueue, GPUComputePassEncoder }) {
   const sizes = new WeakMap();
   wrap(GPUDevice.prototype, "createBuffer", function (call, [descriptor]) {
     const buffer = call();
@@ -38,12 +33,22 @@ export function installDevice() {
       counted.dispatches++;
       return call();
     });
-  wrap(globals.GPUAdapter.prototype, "requestDevice", function (call) {
+  wrap(GPUAdapter.prototype, "requestDevice", function (call) {
     const { vendor, architecture, device, description } = this.info;
-    counted.device ??= device || description || `${vendor} ${architecture}`;
+    counted.device ??= description || device || `${vendor} ${architecture}`;
     return call();
   });
-  return gpu;
+}
+
+/** For peers: dawn.node as the `navigator.gpu` of a browser. Call it before a library is imported. BENCH_ADAPTER names an adapter. */
+export async function installDevice() {
+  const { create, globals } = await import("webgpu");
+  Object.assign(globalThis, globals);
+  count(globals);
+  const gpu = create(process.env.BENCH_ADAPTER ? [`adapter=${process.env.BENCH_ADAPTER}`] : []);
+  const { availableParallelism } = await import("node:os");
+  const navigator = { gpu, userAgent: "node", platform: process.platform, language: "en", hardwareConcurrency: availableParallelism() };
+  Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true, writable: true });
 }
 
 const cell = new Int32Array(new SharedArrayBuffer(4));

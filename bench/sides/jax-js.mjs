@@ -6,7 +6,7 @@ import { installDevice, nap } from "./device.mjs";
 import { meanSquare, serve } from "./side.mjs";
 
 const [backend, workloadName] = process.argv.slice(2);
-installDevice();
+await installDevice();
 // Both cores, as in a browser: its thread pool wants web workers. Without them the kernels of small models are faster: no messages.
 const threaded = backend === "wasm" && !["W1", "W6", "W7", "W8"].includes(workloadName);
 if (threaded)

@@ -1,5 +1,5 @@
 // What every side in JavaScript shares: commands come as JSON lines on standard input, answers leave on file descriptor 3 (libraries print to
-// standard output as they like). A side gives `prepare(workload, tensors)`, which returns `{ step(i), drain(), value() }`: step i of the workload is put
+// standard output as they like). A side gives `prepare(workload, tensors)`, which returns `{ step(i), drain(), value() }` (or `{ steps(n), value() }`): step i of the workload is put
 // under way, all steps are finished, the value (loss of the last step, or mean square of all results) is read.
 import { readFileSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -20,9 +20,11 @@ export async function serve(prepare) {
     async run({ steps, read }) {
       const before = { ...counted };
       const start = performance.now();
-      if (side.steps) await side.steps(done, steps);
-      else for (let i = 0; i < steps; i++) await side.step(done + i);
-      await side.drain();
+      if (side.steps) await side.steps(steps);
+      else {
+        for (let i = 0; i < steps; i++) await side.step(done + i);
+        await side.drain();
+      }
       const ms = performance.now() - start;
       done += steps;
       const used = Object.fromEntries(["dispatches", "submits", "buffers"].map((k) => [k, counted[k] - before[k]]));

@@ -3,7 +3,7 @@ import { installDevice, nap } from "./device.mjs";
 import { meanSquare, serve } from "./side.mjs";
 
 const backend = process.argv[2];
-installDevice();
+await installDevice();
 const { default: imported, ...named } = await import("@tensorflow/tfjs");
 const tf = { ...imported, ...named };
 if (backend === "webgpu") await import("@tensorflow/tfjs-backend-webgpu");
