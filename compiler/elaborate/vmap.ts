@@ -1,6 +1,6 @@
 // A formula of one row, for many rows: every node that depends on the row's number gets a leading axis of rows.
 import { compute, instantiate, inputs, reshape, topological } from "../graph/node.ts";
-import { integer, load, random, substitute, variable } from "../graph/scalar.ts";
+import { integer, load, random, substitute, variable, visit } from "../graph/scalar.ts";
 import type { Extent, Integer, Node, Scalar, Source } from "../graph/types.ts";
 import { InternalError } from "../../grammar/diagnostic.ts";
 
@@ -8,7 +8,8 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 export function overRows(root: Node, rowSource: Source, count: Extent, row: (b: Integer) => Integer): Node {
   const depends = new Set<Node>();
   const order = topological([root]);
-  for (const x of order) if (x === rowSource || inputs(x).some((y) => depends.has(y))) depends.add(x);
+  // a draw is made once per row, so it depends on the row too
+  for (const x of order) if (x === rowSource || inputs(x).some((y) => depends.has(y)) || (x.kind === "compute" && holdsDraw(x.body))) depends.add(x);
   const mapped = new Map<Node, Node>();
   for (const x of order) {
     if (!depends.has(x) || x === rowSource) continue;
@@ -32,6 +33,11 @@ export function overRows(root: Node, rowSource: Source, count: Extent, row: (b: 
   const axes = root.shape.map((n) => variable(n));
   return compute([b, ...axes], undefined, load(root, axes));
 }
+const holdsDraw = (body: Scalar): boolean => {
+  let found = false;
+  visit(body, (e) => void (e.kind === "random" && (found = true)));
+  return found;
+};
 /** Draws are made once per row: the row's number leads their position. */
 function liftDraws(e: Scalar, row: Integer): Scalar {
   const draws = new Map<Scalar, Scalar>();

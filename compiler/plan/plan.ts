@@ -316,7 +316,7 @@ class Planner {
     for (const [i, b] of bindings.entries()) {
       if (b.access !== "read" || !written.has(b.buffer)) continue;
       const overlap = bindings.some((o) => o !== b && o.buffer === b.buffer && typeof o.bytes === "number" && typeof b.bytes === "number" && o.offset < b.offset + b.bytes && b.offset < o.offset + o.bytes);
-      if (overlap) throw new InternalError(`plan: ${step.spec.name} reads and writes the same memory under two names`);
+      if (overlap) throw new InternalError(`plan: ${step.spec.name} reads and writes the same memory under two names: ${kernel.bindings.map((x) => `${x.node.kind === "scan" ? "step" : layoutName(x.node)} ${x.access}`).join(", ")}`);
       wgsl = wgsl.replace(new RegExp(`@binding\\(${b.binding}\\) var<storage, read>`), `@binding(${b.binding}) var<storage, read_write>`);
       bindings[i] = { ...b, access: "read_write" };
     }
@@ -359,6 +359,7 @@ function rangeOf(s: Source): { range?: readonly [number, Size] } {
   const end = sizeOfExtents([high]);
   return { range: [s.range.low, typeof end === "number" ? end + 1 : { sum: [...end.sum, { factor: 1, dims: [] }] }] };
 }
+const layoutName = (x: Node): string => (x.kind === "source" ? x.path : (x.label ?? x.kind));
 /** The last words of a dotted path. */
 const shortName = (path: string): string => path.split(".").slice(-3).join("_");
 function base64(s: Source): string {

@@ -467,6 +467,8 @@ class Fuser implements Reader {
     const inside = new Set<Node>(nodes);
     for (const x of nodes) {
       for (const y of this.reads(x)) {
+        // through a flat buffer a value is handed on in memory only
+        if (this.flat?.assembled.get(y as Source)?.some((part) => inside.has(part)) || inside.has(this.flat?.updatedBy.get(y) as Node)) return undefined;
         if (!inside.has(y) || y.kind !== "compute") continue;
         if (!aligned(this.inliner.compute(x), y, domain.length)) return undefined;
         // a value that a reduction or a row computes again must be cheap
