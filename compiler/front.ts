@@ -19,7 +19,7 @@ export interface Fronted {
 let library: ast.File[] | undefined;
 export function analyse(text: string, options: FrontOptions = {}): Fronted {
   resetTable();
-  library ??= libraryFiles.map((f) => parse({ name: f.name, text: f.text }).file);
+  library ??= libraryFiles.map((f) => parse({ name: f.name, text: f.text, library: true }).file);
   const parsed = parse({ name: options.name ?? "model.dlm", text });
   if (parsed.diagnostics.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };
   const { program, diagnostics } = elaborate(

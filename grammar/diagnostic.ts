@@ -5,6 +5,7 @@
 export interface SourceFile {
   readonly name: string; // as the user wrote it, shown in diagnostics
   readonly text: string;
+  readonly library?: boolean; // comes with the compiler: its lines are not the user's to change
 }
 
 /** A half-open range of UTF-16 code units in a file. */

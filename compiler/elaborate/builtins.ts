@@ -6,7 +6,7 @@ import { extentText, shapeText } from "../graph/print.ts";
 import { add, asExtent, call, constantOf, extentInteger, imul, integer, iadd, literal, load, mul, neg, random, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { argumentsDoNotFit, notDivisible, shapeMismatch, typeText, unsupported, wrongKind } from "./errors.ts";
+import { argumentsDoNotFit, notWhole, shapeMismatch, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
 import { bracketShape, elementwiseValues, knownBool, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
 import { axesOf, cast, concat, expand, filled, flip, indicesOf, matmul, reduceNode, reducer, slice, transpose } from "./tensors.ts";
@@ -35,6 +35,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
   const option = (own: string, i?: number): Value | undefined => (given.named.get(own) ?? (i !== undefined ? given.positional[i] : undefined))?.value;
   if (shaped) return applyShaped(self, shaped, node(0), span, ctx);
   const { positional } = given;
+  checkArguments(name, given, args.length, span);
   if (distributions.includes(name)) return distribution(name, positional, given, span);
   if (loaders.includes(name)) return loader(name, given, span);
   if (reducers.includes(name) && !((name === "max" || name === "min") && positional.length === 2)) return reduceCall(name, at(0), given, span);
@@ -96,7 +97,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const x = node(0);
       const given_ = option("axes", 1);
       const order = given_ ? axisList(given_, x.shape.length, span) : x.shape.map((_, d) => d).map((d, _, all) => (all.length < 2 ? d : d === all.length - 1 ? all.length - 2 : d === all.length - 2 ? all.length - 1 : d));
-      if (new Set(order).size !== x.shape.length) throw argumentsDoNotFit(span, name, `axes must name each of the ${x.shape.length} axes once`);
+      if (new Set(order).size !== x.shape.length) throw argumentsDoNotFit(span, name, `needs each of the ${x.shape.length} axes once in \`axes\``);
       return tensor(transpose(x, order, span));
     }
     case "flip": {
@@ -121,10 +122,10 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       let sizes: number[];
       if (count.kind === "list") sizes = count.elements.map((v) => (v.kind === "number" ? v.value : NaN));
       else if (count.kind === "number") {
-        if (n % count.value) throw notDivisible(span, String(n), String(count.value));
+        if (n % count.value) throw notWhole(at(1).span, `${n} / ${count.value}`);
         sizes = Array.from({ length: count.value }, () => n / count.value);
       } else throw wrongKind(at(1).span, "a count or a list of sizes", kindText(count));
-      if (sizes.reduce((a, b) => a + b, 0) !== n) throw argumentsDoNotFit(span, name, `the sizes add up to ${sizes.reduce((a, b) => a + b, 0)}, the axis has ${n}`);
+      if (sizes.reduce((a, b) => a + b, 0) !== n) throw argumentsDoNotFit(span, name, `is given sizes that add up to ${sizes.reduce((a, b) => a + b, 0)}; the axis has ${n}`);
       let start = 0;
       return { kind: "tuple", elements: sizes.map((s) => {
         const part = tensor(slice(x, axis, integer(start), s, span));
@@ -178,6 +179,28 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       throw unsupported(span, `\`${name}\``);
   } // prettier-ignore
 }
+/** What each takes besides tensors and functions of the scalar table: [fewest, most by position, names]. Whatever else is given is an error. */
+const takes: Readonly<Record<string, readonly [number, number, readonly string[]]>> = {
+  ...Object.fromEntries(reducers.map((r) => [r, [1, 1, ["axis", "keep"]] as const])),
+  uniform: [0, 2, ["lo", "hi"]], normal: [0, 2, ["mean", "std"]], bernoulli: [0, 1, ["p"]], randint: [0, 2, ["lo", "hi"]],
+  csv: [0, 1, ["path", "column", "columns"]], npy: [0, 1, ["path"]], idx: [0, 1, ["path"]], chars: [0, 1, ["path", "window"]], tokens: [0, 1, ["path", "pad"]], token_count: [0, 1, ["path", "pad"]], host: [0, 1, []],
+  where: [3, 3, []], f32: [1, 1, []], i32: [1, 1, []], bool: [1, 1, []], stop: [1, 1, []], frozen: [1, 1, []], size: [1, 2, ["axis"]], rank: [1, 1, []], len: [1, 1, []], matmul: [2, 2, []],
+  transpose: [1, 2, ["axes"]], flip: [1, 2, ["axis"]], concat: [1, 2, ["axis"]], split: [2, 3, ["axis"]], squeeze: [1, 2, ["axis"]], unsqueeze: [1, 2, ["axis"]], categorical: [1, 1, []],
+}; // prettier-ignore
+function checkArguments(name: string, { positional, named }: Given, count: number, span: Span): void {
+  const row = takes[name] ?? (functions.has(name) ? ([0, Infinity, []] as const) : undefined);
+  if (!row) return;
+  const [fewest, most, names] = row;
+  const pairwise = (name === "max" || name === "min") && positional.length === 2;
+  for (const [own, a] of named) if (!names.includes(own) || pairwise) throw unknownName(a.nameSpan ?? a.span, own, pairwise ? [] : names, { kind: "argument", place: `of ${name}` });
+  if (positional.length <= most || pairwise) {
+    if (positional.length < fewest && count < fewest) throw argumentsDoNotFit(span, name, `needs ${fewest} argument${fewest === 1 ? "" : "s"}, ${count} ${count === 1 ? "is" : "are"} given`);
+    return;
+  }
+  const extra = positional[most]!.span;
+  if (reducers.includes(name)) throw argumentsDoNotFit(extra, name, "takes its axis by name", undefined, `write ${name}(x, axis: ${extra.file.text.slice(extra.start, extra.end)})`);
+  throw argumentsDoNotFit(extra, name, `takes ${most} argument${most === 1 ? "" : "s"}, ${positional.length} are given`);
+}
 const scalarOfInt = (v: Extract<Value, { kind: "int" }>, span: Span): Value => scalar(asScalarValue(v, span, "f32"));
 function gumbel(logits: Node, axes: readonly Variable[], at: readonly Integer[], extents: readonly number[], ctx: Context, span: Span): Node {
   const u = random({ distribution: "uniform", site: hashSite(`${ctx.draws.path}!${ctx.draws.count++}`), seed: load(ctx.seed, []), step: ctx.step, indices: at, extents });
@@ -199,7 +222,7 @@ export function axisNumber(v: Value, rank: number, span: Span): number {
   const n = v.kind === "number" ? v.value : undefined;
   if (n === undefined || !Number.isInteger(n)) throw wrongKind(span, "an axis number", kindText(v));
   const d = n < 0 ? n + rank : n;
-  if (d < 0 || d >= rank) throw argumentsDoNotFit(span, "axis", `${n} is not an axis of ${rank}`);
+  if (d < 0 || d >= rank) throw argumentsDoNotFit(span, "this", `has no axis ${n}: there ${rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
   return d;
 }
 export function axisList(v: Value, rank: number, span: Span): number[] {
@@ -323,9 +346,9 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
     else if (part.kind === "group") {
       const names = part.axes.map((a) => (a.kind === "axis" ? a.name : "1"));
       const unknown = names.filter((m) => m !== "1" && !known.has(m));
-      if (unknown.length > 1) throw argumentsDoNotFit(span, "rearrange", `the extents of ${unknown.join(" and ")} are unknown`, `give all but one: rearrange(x, ..., ${unknown[0]}: n)`);
+      if (unknown.length > 1) throw argumentsDoNotFit(span, "rearrange", `cannot tell the extents of ${unknown.join(" and ")} apart`, undefined, `give all but one of them: rearrange(x, ..., ${unknown[0]}: n)`);
       const product = names.filter((m) => known.has(m)).reduce((p, m) => p * Number(known.get(m)), 1);
-      if (typeof n !== "number" || n % product) throw notDivisible(span, extentText(n), String(product));
+      if (typeof n !== "number" || n % product) throw notWhole(span, `${extentText(n)} / ${product}`);
       if (unknown.length) known.set(unknown[0]!, n / product);
       else if (product !== n) throw shapeMismatch(span, "the pattern", String(product), extentText(n));
       let position: Integer = integer(0);
@@ -345,7 +368,7 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
       shape.push(...restVariables.map((v) => v.extent));
     } else if (part.kind === "axis") {
       const v = variables.get(part.name) ?? (known.has(part.name) ? variable(known.get(part.name)!, part.name) : undefined);
-      if (!v) throw argumentsDoNotFit(span, "rearrange", `${part.name} is not in the input, so its extent must be given`);
+      if (!v) throw argumentsDoNotFit(span, "rearrange", `does not know the extent of ${part.name}, which is not in the input`, undefined, `give it: rearrange(x, ..., ${part.name}: n)`);
       used.add(part.name);
       output.variables.push(v);
       shape.push(v.extent);
@@ -362,11 +385,11 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
     }
   };
   pattern.output.forEach(place);
-  for (const name of variables.keys()) if (!used.has(name)) throw argumentsDoNotFit(span, "rearrange", `${name} is missing on the right`);
+  for (const name of variables.keys()) if (!used.has(name)) throw argumentsDoNotFit(span, "rearrange", `would drop ${name}, which is missing on the right`, undefined, `to sum over it, use einsum or sum(..., axis: n)`);
   return reshape(compute(output.variables, undefined, load(x, at), { span }), shape, { span });
 }
 function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Span, span: Span): Node {
-  if (pattern.inputs.length !== operands.length) throw argumentsDoNotFit(span, "einsum", `the pattern has ${pattern.inputs.length} inputs, ${operands.length} are given`);
+  if (pattern.inputs.length !== operands.length) throw argumentsDoNotFit(span, "einsum", `has a pattern of ${pattern.inputs.length} inputs, ${operands.length} ${operands.length === 1 ? "is" : "are"} given`);
   const named = new Map<string, Variable>();
   let rest: Variable[] | undefined;
   const loads = operands.map((x, k): Scalar => {
@@ -395,9 +418,9 @@ function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Sp
     if (part.kind === "rest") output.push(...(rest ?? []));
     else if (part.kind === "axis") {
       const v = named.get(part.name);
-      if (!v) throw argumentsDoNotFit(patternSpan, "einsum", `${part.name} stands in no input`);
+      if (!v) throw argumentsDoNotFit(patternSpan, "einsum", `has ${part.name} in its output but in no input`);
       output.push(v);
-    } else throw argumentsDoNotFit(patternSpan, "einsum", "an output has names only");
+    } else throw argumentsDoNotFit(patternSpan, "einsum", "takes names only in its output");
   }
   const over = [...named.values(), ...(rest ?? [])].filter((v) => !output.includes(v));
   const body = loads.reduce((a, b) => mul(a, b));

@@ -5,12 +5,12 @@ import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
-import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, load, modulo, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
+import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, isCall, load, modulo, operandsOf, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, knownBool, modelInstance, newInstance, parametersOf, runBody, runStatements, stateOf, typeSource, type Context, type Interpreter, type OptimizerParams,
+  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, knownBool, modelInstance, newInstance, parametersOf, runBody, runStatements, stateOf, typeSource, within, type Context, type Interpreter, type OptimizerParams,
 } from "./interpreter.ts"; // prettier-ignore
 import type { Column, Dataset, ExportProgram, Held, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
@@ -54,7 +54,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     initialContext: (path) => ({ ...baseContext(seed, new Scope()), draws: { count: 0, path } }),
     dataset: (name, member_, span) => {
       const d = datasets.get(name);
-      if (!d) throw errors.unknownName(span, name, datasets.keys());
+      if (!d) throw new errors.Quiet();
       return tensor(wholeColumn(self, d, member_, span));
     },
   }; // prettier-ignore
@@ -137,7 +137,7 @@ function declareItems(self: Interpreter, items: readonly ast.Item[], scope: Scop
           let running = false;
           const force = (): Value => {
             if (known) return known;
-            if (running) throw errors.recursion(name.span, name.text);
+            if (running) throw errors.recursion(name.span, name.text, "const");
             running = true;
             const given = options.set?.[name.text];
             known = given !== undefined ? number(Number(given), /^-?\d+$/.test(given)) : evaluate(self, item.value, closure, { ...baseContext(self.seed, ambientScope(false)) });
@@ -214,7 +214,7 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           const shape = (type.dims ?? []).map((d): number => {
             if (d.kind === "spread") throw errors.wrongKind(d.span, "a size", `...${d.name.text}`);
             const n = extentValue(evaluate(self, d.value, inner, ctx), d.span);
-            if (typeof n !== "number") throw errors.runTimeDim(d.span, "a field's shape");
+            if (typeof n !== "number") throw errors.runTimeDim(d.span, "a field's shape", "a row has a fixed size; pad what varies and give its length in another field");
             return n;
           });
           let range: [number, number] | undefined;
@@ -243,7 +243,7 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
         case "let":
           return bindLet(self, s, inner, ctx);
         case "setting": {
-          if (s.name.text !== "rows") throw errors.unknownName(s.name.span, s.name.text, ["rows"]);
+          if (s.name.text !== "rows") throw errors.unknownName(s.name.span, s.name.text, ["rows"], { kind: "setting", place: "of a data block" });
           const v = evaluate(self, s.value, inner, ctx);
           if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1) throw errors.badSetting(s.value.span, "rows", "must be a whole number, 1 or more");
           rowCount = v.value;
@@ -366,7 +366,7 @@ function evaluateField(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Contex
 /** `digits.x` outside of training: the column over all rows of the dataset. */
 function wholeColumn(self: Interpreter, d: DatasetState, name: string, span: Span): Node {
   const field = d.fields.find((f) => f.name === name);
-  if (!field) throw errors.unknownName(span, name, d.fields.map((f) => f.name));
+  if (!field) throw errors.unknownName(span, name, d.fields.map((f) => f.name), { kind: "field", place: `in ${d.public.name}` });
   // the training rows, in any order: the runtime gives their numbers
   const index = trainingRows(d);
   const node = overRows(field.formula(), d.row, index.rows, (b) => load(index.source, [b]) as Integer);
@@ -418,7 +418,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     const v = evaluate(self, callee, scope, plainContext);
     if (v.kind !== "dataset") throw errors.wrongKind(callee.span, "a data block", kindText(v));
     data = datasets.get(v.name);
-    if (!data) throw errors.unknownName(callee.span, v.name, datasets.keys());
+    if (!data) throw new errors.Quiet();
     for (const a of on.kind === "call" ? on.args : []) {
       const key = a.name?.text ?? "batch";
       if (key === "batch" && a.value.kind === "name" && a.value.text === "all") {
@@ -430,7 +430,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
         if (key === "batch") settings.batch = whole(value, a.span, "batch");
         else if (key === "seed") settings.seed = value.kind === "number" ? value.value : 0;
         else if (key === "shuffle") settings.shuffle = knownBool(value) ?? true;
-        else throw errors.unknownName(a.span, key, ["batch", "seed", "shuffle"]);
+        else throw errors.unknownName(a.name?.span ?? a.span, key, ["batch", "seed", "shuffle"], { kind: "setting", place: "of the data of a train block" });
       }
     }
   }
@@ -444,8 +444,13 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     if (key === "epochs") delete settings.steps;
   } // prettier-ignore
   if (options.seed !== undefined) settings.seed = options.seed;
-  if (settings.epochs === undefined && settings.steps === undefined) throw errors.badSetting(item.name.span, `the train block ${name}`, "needs `epochs` or `steps`", "write epochs: 10");
-  if (settings.epochs !== undefined && !data) throw errors.badSetting(item.name.span, `the train block ${name}`, "has `epochs` but no data", "write steps: n");
+  // the block is read on: it may have more to tell
+  attempt(() => {
+    const near = item.statements.some((s) => s.kind === "setting" && !settingNames.includes(s.name.text) && /^(n_|num_|max_)?(epoch|step|iter)/.test(s.name.text));
+    const failed = item.statements.some((s) => s.kind === "setting" && (s.name.text === "epochs" || s.name.text === "steps"));
+    if (settings.epochs === undefined && settings.steps === undefined && !near && !failed) throw errors.badSetting(item.name.span, `the train block ${name}`, "needs `epochs` or `steps`", "write epochs: 10");
+    if (settings.epochs !== undefined && !data) throw errors.badSetting(item.name.span, `the train block ${name}`, "has `epochs` but no data", "write steps: n");
+  });
   const { batch, accumulate } = settings;
   const window = ringWindow(batch * accumulate);
   const total = batch * accumulate;
@@ -499,7 +504,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     fieldsAt(local, part);
     return { scope: new Scope(local), ctx: context(part) };
   });
-  const updatedParameters: { name: string; before: Node }[] = [];
+  const updatedParameters: { name: string; before: Node; span: Span }[] = [];
   let lines = 0;
   for (const s of item.statements) {
     attempt(() => {
@@ -535,11 +540,11 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
             if (v.shape.length || v.dtype !== "f32") throw errors.notScalar(s.value.span, "an objective", errors.typeText(v.dtype, v.shape));
             return v;
           });
-          for (const u of updatedParameters) if (losses.some((l) => dependsOutsideStop(l, u.before))) throw errors.staleValue(s.value.span, u.name);
+          for (const u of updatedParameters) if (losses.some((l) => dependsOutsideStop(l, u.before, current))) throw errors.staleValue(s.value.span, u.name, u.span);
           if (!lossNode) lossNode = averaged(losses);
           const made = minimizeLine(self, s, losses, parts.map((p) => p.ctx), parts[0]!.scope, current, name, lines, step);
           group.push(...made.groups);
-          updatedParameters.push(...made.updated);
+          updatedParameters.push(...made.updated.map((u) => ({ ...u, span: s.span })));
           return;
         }
         case "setting":
@@ -601,11 +606,27 @@ function averaged(nodes: readonly Node[]): Node {
   if (nodes.length === 1) return nodes[0]!;
   return compute([], undefined, callScalar("div", nodes.map((n) => load(n, [])).reduce((a, b) => callScalar("add", a, b)), nodes.length));
 }
-/** Does the value reach `before` through anything but stop? */
-function dependsOutsideStop(root: Node, before: Node): boolean {
-  if (before.kind === "source") return false; // a parameter itself: reading it again below gives its new value
-  return gradient(root, [before])[0] !== undefined;
+/** Does the value reach the old value of a parameter, neither through its new value nor only through stop? */
+function dependsOutsideStop(root: Node, before: Node, current: ReadonlyMap<Source, Node>): boolean {
+  const updated = new Set(current.values());
+  return topological([root], (n) => updated.has(n), (n) => inputsOutsideStop(n)).includes(before);
 }
+/** What a node reads with a gradient: not what stands inside stop. */
+function inputsOutsideStop(n: Node): readonly Node[] {
+  if (n.kind !== "compute") return inputs(n);
+  const found = new Set<Node>();
+  const seen = new Set<Scalar>();
+  const queue: Scalar[] = [n.body];
+  while (queue.length) {
+    const e = queue.pop()!;
+    if (seen.has(e) || isCall(e, "stop")) continue;
+    seen.add(e);
+    if (e.kind === "load") found.add(e.tensor);
+    queue.push(...operandsOf(e));
+  }
+  return [...found];
+}
+const settingNames = ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"];
 function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Context, settings: TrainSettings, owner: Instance): void {
   const whole = (): number => {
     const v = evaluate(self, s.value, scope, ctx);
@@ -661,7 +682,7 @@ function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Cont
       return;
     }
     default:
-      throw errors.unknownName(s.name.span, s.name.text, ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"]);
+      throw errors.unknownName(s.name.span, s.name.text, settingNames, { kind: "setting", place: "of a train block" });
   } // prettier-ignore
 }
 /** `next` of a train block: states by name; an instance bound as a state takes a bundle. */
@@ -726,7 +747,7 @@ function minimizeLine(
     const own = (wanted ?? reached.filter((p) => !claimed.has(p))).filter((p) => gradients.has(p));
     if (!own.length) throw errors.noDependence(clause.wrt?.span ?? s.value.span, clause.wrt ? clause.wrt.span.file.text.slice(clause.wrt.span.start, clause.wrt.span.end) : "any parameter");
     const prefix = `${train}.minimize${line}${clauses.length > 1 ? `.${k + 1}` : ""}`;
-    const result = runChain(self, chain, own, gradients, nodesOf, ctx, prefix, every, step, current);
+    const result = within(clause.by.span, chain.map((o) => o.name).join(" >> "), () => runChain(self, chain, own, gradients, nodesOf, ctx, prefix, every, step, current));
     const members = own.map((p) => {
       const before = nodesOf(p);
       const axes = axesOf(p.shape);

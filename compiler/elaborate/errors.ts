@@ -1,7 +1,7 @@
 // Diagnostics of meaning, DLM2xxx: one constructor per code, taking facts.
 import type { Diagnostic, Label, Span } from "../../grammar/diagnostic.ts";
 import type { DType, Shape } from "../graph/types.ts";
-import { shapeText } from "../graph/print.ts";
+import { extentText, shapeText } from "../graph/print.ts";
 
 /** Thrown inside elaboration, caught at every declaration: the rest is still checked. */
 export class Fault extends Error {
@@ -17,44 +17,101 @@ const error = (code: string, span: Span, message: string, more: { hint?: string 
   new Fault({ code, severity: "error", span, message, ...(more.hint ? { hint: more.hint } : {}), ...(more.notes ? { notes: more.notes } : {}), ...(more.labels ? { labels: more.labels } : {}) });
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
 
-export const unknownName = (span: Span, name: string, known: Iterable<string>): Fault => {
-  const near = nearest(name, known);
-  return error("DLM2001", span, `there is no \`${name}\` here`, { hint: near ? `did you mean \`${near}\`?` : undefined });
+const code = (span: Span): string => span.file.text.slice(span.start, span.end);
+const short = (span: Span, otherwise: string): string => (span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise);
+
+/** Names of other frameworks and languages, and ours. */
+const elsewhere: Readonly<Record<string, string>> = {
+  Dense: "Linear", float: "f32", double: "f32", f64: "f32", float32: "f32", int: "i32", int32: "i32", integer: "i32", boolean: "bool", string: "bool",
+  avg: "mean", average: "mean", learning_rate: "lr", activation: "act", use_bias: "bias", batch_size: "batch", num_epochs: "epochs", max_steps: "steps", filters: "out", units: "out", kernel_size: "k", padding: "pad", dim: "axis", keepdim: "keep", keepdims: "keep",
+  weight_decay: "decay", beta1: "b1", beta2: "b2", einops: "rearrange", cat: "concat", permute: "transpose", view: "reshape", pow: "^", abs_: "abs", cross_entropy_loss: "cross_entropy", mse_loss: "mse", softmax_cross_entropy: "cross_entropy",
+}; // prettier-ignore
+export interface Where {
+  readonly kind?: string; // parameter, setting, field, ...
+  readonly place?: string; // in a train block, in net.first, ...
+  readonly signature?: string;
+}
+export const unknownName = (span: Span, name: string, known: Iterable<string>, { kind, place = "here", signature }: Where = {}): Fault => {
+  const names = [...new Set(known)].filter((n) => /^[A-Za-z]/.test(n));
+  const foreign = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined;
+  const near = foreign !== undefined && names.includes(foreign) ? foreign : nearest(name, names);
+  const hint = name === "nan" || name === "NaN" ? "there is no NaN to test for: `inf` is finite, and masks are written with `where`" : near ? `did you mean \`${near}\`?` : undefined;
+  const list = kind && names.length && names.length <= 16 && !signature ? [`known ${kind}s: ${names.join(", ")}`] : [];
+  return error("DLM2001", span, `there is no ${kind ? `${kind} ` : ""}\`${name}\` ${place}`, { hint, notes: [...(signature ? [signature] : []), ...list] });
 };
-export const twice = (span: Span, name: string, before: Span): Fault => error("DLM2002", span, `\`${name}\` is bound twice`, { labels: [{ span: before, text: "first here" }] });
+export const twice = (span: Span, name: string, before: Span): Fault => error("DLM2002", span, `\`${name}\` is bound twice`, { labels: [{ span: before, text: "first here" }], hint: "give one of them another name" });
 export const shapeMismatch = (span: Span, what: string, want: string, got: string, more: { notes?: readonly string[]; hint?: string; labels?: readonly Label[] } = {}): Fault =>
   error("DLM2003", span, `shapes do not fit: ${what} wants ${want} but receives ${got}`, more);
-export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Span): Fault =>
-  error("DLM2004", span, `shapes do not fit: ${shapeText(a)} with ${shapeText(b)}`, {
-    labels: [{ span: left, text: shapeText(a) }, { span: right, text: shapeText(b) }],
-    notes: ["the operand of higher rank fixes the shape; one of lower rank is aligned at the right and grows to it"],
-    hint: a.length === b.length ? undefined : "write expand[...](x) or reshape[...](x) if the axes are meant to meet otherwise",
+export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Span): Fault => {
+  const [small, large, smallSpan] = a.length <= b.length ? [a, b, left] : [b, a, right];
+  const skip = large.length - small.length;
+  const axis = small.findIndex((n, d) => n !== large[skip + d] && n !== 1 && (skip > 0 || large[d] !== 1));
+  const meets = `${extentText(small[axis]!)} meets ${extentText(large[skip + axis]!)}`;
+  const rows = skip > 0 && small.length === 1 && small[0] === large[0];
+  return error("DLM2004", span, `shapes do not fit: ${shapeText(a)} with ${shapeText(b)}`, {
+    labels: sameSpan(left, right) ? [] : [{ span: left, text: shapeText(a) }, { span: right, text: shapeText(b) }],
+    notes: [skip ? `the operand of lower rank is aligned at the right: ${meets} in axis ${skip + axis}` : `axis ${axis}: ${meets}, and neither is 1`],
+    hint: rows ? `write unsqueeze(${short(smallSpan, "x")}, -1) for one value a row` : skip ? "give both operands the same axes with unsqueeze, expand[...] or reshape[...]" : "check the sizes that the layers before it give",
   });
+};
+const sameSpan = (a: Span, b: Span): boolean => a.file === b.file && a.start === b.start && a.end === b.end;
+export const contraction = (span: Span, a: Shape, b: Shape, left: Span, right: Span): Fault => {
+  const inner = a.at(-1);
+  const turned = b.length > 1 && b.at(-1) === inner;
+  return error("DLM2004", span, `shapes do not fit: ${shapeText(a)} @ ${shapeText(b)}`, {
+    labels: [{ span: left, text: shapeText(a) }, { span: right, text: shapeText(b) }],
+    notes: [a.length && b.length ? `${extentText(inner!)}, the last axis of the left side, must be the ${b.length > 1 ? "last axis but one" : "axis"} of the right side, ${extentText(b.length > 1 ? b.at(-2)! : b[0]!)}` : "both sides of `@` need an axis"],
+    hint: turned ? `write ${short(left, "a")} @ transpose(${short(right, "b")})` : undefined,
+  });
+};
 export const mixedTypes = (span: Span, a: DType, b: DType): Fault =>
-  error("DLM2005", span, `${a} does not combine with ${b}`, { hint: a === "bool" || b === "bool" ? "a bool is a number nowhere; write where(x, 1.0, 0.0) or f32(x)" : "tensors never convert silently; write f32(x) or i32(x)" });
-export const wrongKind = (span: Span, want: string, got: string, hint?: string): Fault => error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint });
-export const argumentsDoNotFit = (span: Span, name: string, reason: string, signature?: string): Fault => error("DLM2007", span, `${name}: ${reason}`, { notes: signature ? [signature] : [] });
-export const notCompileTime = (span: Span, what: string): Fault => error("DLM2008", span, `${what} must be known at compile time`, { hint: "use `where(condition, a, b)` to choose at run time" });
-export const outOfRange = (span: Span, index: string, extent: string, axis: number): Fault =>
-  error("DLM2009", span, `the index ${index} may leave axis ${axis}, which has ${extent} elements`, { hint: "say what is there: x[...] ?? 0" });
-export const rangeMismatch = (span: Span, name: string, got: string, want: string): Fault => error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, { hint: "declare the range where the value enters, as `i32 in 0..10`" });
-export const notDivisible = (span: Span, a: string, b: string): Fault => error("DLM2011", span, `${a} / ${b} does not come out even`, { hint: "`//` divides and floors" });
-export const noDependence = (span: Span, name: string): Fault => error("DLM2012", span, `the value does not depend on ${name}, so it has no gradient`, { hint: "remove it from `wrt`, or check for `stop` and `frozen`" });
-export const recursion = (span: Span, name: string): Fault => error("DLM2013", span, `\`${name}\` reaches itself`, { hint: "a function may not call itself; use `scan`, `fold` or `stack`" });
+  error("DLM2005", span, `${a} does not combine with ${b}`, { hint: a === "bool" || b === "bool" ? "a bool is a number nowhere; write where(x, 1.0, 0.0) or f32(x)" : "tensors never convert silently; write f32(x), or i32(x) to cut towards zero" });
+export const wrongKind = (span: Span, want: string, got: string, hint?: string, labels?: readonly Label[]): Fault => error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint, ...(labels ? { labels } : {}) });
+/** `${name} ${reason}`: "mse takes 3 arguments, 4 are given". */
+export const argumentsDoNotFit = (span: Span, name: string, reason: string, signature?: string, hint?: string): Fault => error("DLM2007", span, `${name} ${reason}`, { notes: signature ? [signature] : [], hint });
+export const notCompileTime = (span: Span, what: string, hint = "use `where(condition, a, b)` to choose at run time"): Fault => error("DLM2008", span, `${what} must be known at compile time`, { hint });
+export const outOfRange = (span: Span, index: string, extent: string, axis: number, operand: Label, hint: string): Fault =>
+  error("DLM2009", span, `${index} may leave axis ${axis}, which has ${extent} elements`, { labels: [operand], hint });
+export const rangeMismatch = (span: Span, name: string, got: string, want: string, label?: Label): Fault =>
+  error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, { ...(label ? { labels: [label] } : {}), hint: `declare the range where the value enters, as \`i32 in ${want}\`` });
+export const notWhole = (span: Span, value?: number | string): Fault => error("DLM2011", span, `a whole number is needed here, ${typeof value === "string" ? `${value} leaves a remainder` : `\`${short(span, "this")}\` ${value === undefined ? "may leave a remainder" : `is ${value}`}`}`, { hint: "`/` divides truly, `//` floors" });
+export const noDependence = (span: Span, name: string): Fault => error("DLM2012", span, `the value does not depend on ${name}, so it has no gradient`, { hint: "differentiate with respect to something it is computed from, and check for `stop` and `frozen`" });
+export const recursion = (span: Span, name: string, what: "fn" | "const"): Fault =>
+  error("DLM2013", span, what === "fn" ? `\`${name}\` reaches itself` : `\`${name}\` is defined by itself`, { hint: what === "fn" ? "a function may not call itself; use `scan`, `fold` or `stack`" : "give one of the constants a value of its own" });
 export const misplaced = (span: Span, what: string, where: string, hint?: string): Fault => error("DLM2014", span, `${what} cannot stand ${where}`, { hint });
-export const badSetting = (span: Span, name: string, reason: string, hint?: string): Fault => error("DLM2015", span, `${name}: ${reason}`, { hint });
-export const unboundDim = (span: Span, name: string): Fault => error("DLM2016", span, `the dim ${name} is not bound: it stands alone in no input's type`, { hint: "a dim is bound where it stands alone, as in x: f32[B, 64]" });
-export const runTimeDim = (span: Span, what: string): Fault => error("DLM2017", span, `${what} may not depend on a run-time dim`);
+export const noReturn = (block: Span): Fault => error("DLM2014", { ...block, start: Math.max(block.start, block.end - 1) }, "this block ends without `return`", { labels: [{ span: { ...block, end: block.start + 1 }, text: "it begins here" }], hint: "end it with `return ...`" });
+export const noYield = (span: Span): Fault => error("DLM2014", span, "this scan yields nothing", { hint: "write `yield e` for a value every round, or `fold` for the final state" });
+/** `${name} ${reason}`: "epochs must be a whole number". */
+export const badSetting = (span: Span, name: string, reason: string, hint?: string): Fault => error("DLM2015", span, `${name} ${reason}`, { hint });
+export const unboundDim = (span: Span, name: string): Fault =>
+  error("DLM2016", span, `the dim ${name} is not bound`, { hint: /^[a-z]/.test(name) ? `dims begin with a capital: ${name[0]!.toUpperCase()}${name.slice(1)}; other sizes are constants or parameters` : "a dim is bound where it stands alone in an input's type, as in x: f32[B, 64]" });
+export const runTimeDim = (span: Span, what: string, hint: string): Fault => error("DLM2017", span, `${what} may not depend on a run-time dim`, { hint });
 export const notScalar = (span: Span, what: string, got: string): Fault => error("DLM2018", span, `${what} must be a single number, this is ${got}`, { hint: "reduce it with mean(...) or sum(...)" });
-export const staleValue = (span: Span, name: string): Fault => error("DLM2019", span, `this objective uses a value that was computed before \`${name}\` was updated`, { hint: "compute it again below the update, or wrap it in stop(...)" });
+export const staleValue = (span: Span, name: string, update: Span): Fault =>
+  error("DLM2019", span, `this objective uses a value that was computed before \`${name}\` was updated`, { labels: [{ span: update, text: "updated here" }], hint: "compute the value again below the update, or wrap it in stop(...)" });
 export const noSuchFile = (span: Span, path: string): Fault => error("DLM2020", span, `cannot import "${path}"`, { hint: "paths count from the folder of the file that imports" });
 export const unsupported = (span: Span, what: string, hint?: string): Fault => error("DLM2901", span, `${what} is not supported yet`, { hint });
+
+/** Codes of faults that hold for the values of one call only. */
+const ofValues = new Set(["DLM2003", "DLM2004", "DLM2005", "DLM2009", "DLM2010", "DLM2011", "DLM2013", "DLM2017"]);
+/** The same fault seen from a call around it: what goes wrong inside the library is reported at the user's call. */
+export function atCall(fault: Fault, call: Span, name: string): Fault {
+  const d = fault.diagnostic;
+  const labels = d.labels ?? [];
+  if (call.file.library || (d.span.file === call.file && d.span.start >= call.start && d.span.end <= call.end)) return fault;
+  if (d.span.file.library) return new Fault({ ...d, span: call, labels: [{ span: d.span, text: "here, in the library" }, ...labels.filter((l) => !l.span.file.library)] });
+  if (!ofValues.has(d.code)) return fault;
+  const text = `${name} is applied here`;
+  return labels.some((l) => l.text.endsWith(" is applied here")) ? fault : new Fault({ ...d, labels: [...labels, { span: call, text }] });
+}
 
 /** The nearest known name, when it is near enough. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  // a name of one letter is near to every other; of three, one letter may be wrong
+  let least = (name.length <= 1 ? 0 : name.length <= 3 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
   for (const candidate of known) {
+    if (candidate.length < 2) continue;
     const d = distance(name.toLowerCase(), candidate.toLowerCase());
     if (d < least) [best, least] = [candidate, d];
   }

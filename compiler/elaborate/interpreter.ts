@@ -1,7 +1,7 @@
 // The interpreter: expressions to values. Tensor values are graph nodes, so elaboration and lowering are one pass: a function is inlined
 // by evaluating its body, a layer by evaluating it within its instance. Shapes are checked where they meet.
 import type * as ast from "../../grammar/ast.ts";
-import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
+import type { Diagnostic, Label, Span } from "../../grammar/diagnostic.ts";
 import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { compute, finalOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
@@ -132,6 +132,15 @@ const map1 = (v: Value, span: Span, f: (x: Scalar) => Scalar): Value =>
 
 /** Elementwise over tensors, elements or plain numbers, which take the dtype of the others. */
 export function elementwiseValues(name: string, values: readonly Value[], spans: readonly Span[], span: Span, dtypeFrom = 0): Value {
+  try {
+    return elementwiseOf(name, values, spans, span, dtypeFrom);
+  } catch (error) {
+    if (!(error instanceof errors.Fault) || error.diagnostic.code !== "DLM2005" || error.diagnostic.labels) throw error;
+    const labels = values.flatMap((v, i) => (i >= dtypeFrom && (v.kind === "tensor" || v.kind === "scalar") && spans[i] !== span ? [{ span: spans[i]!, text: kindText(v) }] : []));
+    throw new errors.Fault({ ...error.diagnostic, labels });
+  }
+}
+function elementwiseOf(name: string, values: readonly Value[], spans: readonly Span[], span: Span, dtypeFrom: number): Value {
   const dtype = commonType(values.slice(dtypeFrom));
   const typed = (v: Value, i: number): DType | undefined => (i < dtypeFrom ? undefined : dtype);
   const elementary = values.some((v) => v.kind === "scalar" && v.scalar.variables.size > 0) || !values.some((v) => v.kind === "list" || (v.kind === "tensor" && v.node.shape.length > 0));
@@ -287,6 +296,7 @@ export const isCallable = (v: Value): boolean => callable.has(v.kind);
 
 export interface Argument {
   readonly name?: string;
+  readonly nameSpan?: Span;
   readonly value: Value;
   readonly span: Span;
 }
@@ -310,7 +320,7 @@ function pipe(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope
   return apply(self, target, spread, e.span, ctx);
 }
 const argumentsOf = (self: Interpreter, args: readonly ast.Arg[], scope: Scope, ctx: Context): Argument[] =>
-  args.map((a) => ({ ...(a.name ? { name: a.name.text } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span }));
+  args.map((a) => ({ ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span }));
 
 function callExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   const callee = evaluate(self, e.callee, scope, ctx);
@@ -332,7 +342,7 @@ export function apply(self: Interpreter, callee: Value, args: readonly Argument[
     case "composed":
       return apply(self, callee.second, [{ value: apply(self, callee.first, args, span, ctx), span }], span, ctx);
     case "lambda": {
-      if (args.length !== callee.params.length) throw errors.argumentsDoNotFit(span, "this function", `takes ${callee.params.length} arguments, ${args.length} are given`);
+      if (args.length !== callee.params.length) throw errors.argumentsDoNotFit(span, "this function", `takes ${callee.params.length} argument${callee.params.length === 1 ? "" : "s"}, ${args.length} ${args.length === 1 ? "is" : "are"} given`);
       const inner = new Scope(callee.scope);
       callee.params.forEach((p, i) => inner.bind(p.text, args[i]!.value));
       return evaluate(self, callee.body, inner, ctx);
@@ -342,13 +352,15 @@ export function apply(self: Interpreter, callee: Value, args: readonly Argument[
       // an initialiser waits for the parameter that it is for
       if (d.kind === "init" && ctx.ambient.find("fan_in") === undefined) return { kind: "deferred", run: (later) => apply(self, callee, args, span, later) };
       if (d.kind === "fn") {
-        if (self.calls.includes(d)) throw errors.recursion(span, d.name.text);
+        if (self.calls.includes(d)) throw errors.recursion(span, d.name.text, "fn");
         self.calls.push(d);
       }
       try {
         const bound = bindParameters(self, d.name.text, d.params, args, callee.scope, span, ctx);
-        const value = runBody(self, d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn", draws: ctx.draws });
-        return d.kind === "fn" && d.result ? checkResult(self, value, d.result, bound, d.name.text, span, ctx) : value;
+        return within(span, d.name.text, () => {
+          const value = runBody(self, d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn", draws: ctx.draws });
+          return d.kind === "fn" && d.result ? checkResult(self, value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
+        });
       } finally {
         if (d.kind === "fn") self.calls.pop();
       }
@@ -362,30 +374,42 @@ export function apply(self: Interpreter, callee: Value, args: readonly Argument[
   }
 }
 
+/** Runs what a call at `span` stands for: faults inside tell of the call. */
+export function within<T>(span: Span, name: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof errors.Fault ? errors.atCall(error, span, name) : error;
+  }
+}
+/** The expression that a body returns. */
+const resultSpan = (b: ast.Body): Span => (b.kind === "expression" ? b.value.span : (b.statements.find((s) => s.kind === "return")?.value.span ?? b.span));
 interface Bound {
   readonly scope: Scope;
   readonly dims: Map<string, Integer>; // dim variables
   readonly spreads: Map<string, Shape>;
+  readonly origins?: Map<string, { readonly span: Span; readonly text: string; readonly name: string }>; // the argument that fixed a dim
+  readonly signature?: string;
 }
 /** Arguments by position, then by name; types checked, dim variables bound by appearance; defaults may use parameters to their left. */
 export function bindParameters(self: Interpreter, name: string, params: readonly ast.Param[], args: readonly Argument[], closure: Scope, span: Span, ctx: Context): Bound {
   const scope = new Scope(closure);
-  const bound: Bound = { scope, dims: new Map(), spreads: new Map() };
   const given = new Map<string, Argument>();
-  const signature = `${name}(${params.map((p) => p.name.text + (p.type ? `: ${typeSource(p.type)}` : "") + (p.default ? " = ..." : "")).join(", ")})`;
+  const signature = `${name}(${params.map((p) => p.name.text + (p.type ? `: ${typeSource(p.type)}` : "") + (p.default ? ` = ${defaultText(p.default)}` : "")).join(", ")})`;
+  const bound: Bound = { scope, dims: new Map(), spreads: new Map(), origins: new Map(), signature };
   let position = 0;
   for (const a of args) {
     const p = a.name === undefined ? params[position++] : params.find((x) => x.name.text === a.name);
     if (!p) {
-      if (a.name !== undefined) throw errors.unknownName(a.span, a.name, params.map((x) => x.name.text));
-      throw errors.argumentsDoNotFit(a.span, name, `takes ${params.length} argument${params.length === 1 ? "" : "s"}, ${args.length} are given`, signature);
+      if (a.name !== undefined) throw errors.unknownName(a.nameSpan ?? a.span, a.name, params.map((x) => x.name.text), { kind: "parameter", place: `of ${name}`, signature });
+      throw errors.argumentsDoNotFit(a.span, name, `takes ${params.length} argument${params.length === 1 ? "" : "s"}, ${args.length} ${args.length === 1 ? "is" : "are"} given`, signature);
     }
-    if (given.has(p.name.text)) throw errors.argumentsDoNotFit(a.span, name, `${p.name.text} is given twice`, signature);
+    if (given.has(p.name.text)) throw errors.argumentsDoNotFit(a.span, name, `is given \`${p.name.text}\` twice`, signature);
     given.set(p.name.text, a);
   }
   for (const [own, a] of given) scope.bind(own, a.value);
   // dims are bound in any order of parameters: first all types where a dim stands alone, then the checks
-  for (const p of params) if (p.type && given.has(p.name.text)) bindDims(self, p.type, given.get(p.name.text)!.value, bound, ctx);
+  for (const p of params) if (p.type && given.has(p.name.text)) bindDims(self, p.type, given.get(p.name.text)!.value, bound, ctx, { span: given.get(p.name.text)!.span, name: p.name.text });
   for (const p of params) {
     const a = given.get(p.name.text);
     let value: Value;
@@ -393,22 +417,24 @@ export function bindParameters(self: Interpreter, name: string, params: readonly
     else if (p.default) {
       value = evaluate(self, p.default, scope, ctx);
       if (p.type) value = checkType(self, value, p.type, bound, `${name}'s ${p.name.text}`, p.default.span, ctx, p);
-    } else throw errors.argumentsDoNotFit(span, name, `${p.name.text} is missing`, signature);
+    } else throw errors.argumentsDoNotFit(span, name, `needs \`${p.name.text}\`, which is not given`, signature);
     scope.bind(p.name.text, value, p.name.span);
   }
   boundSpreads.set(scope, bound.spreads);
   declaredTypes.set(scope, new Map(params.flatMap((p) => (p.type?.kind === "tensor_type" && p.type.dims ? [[p.name.text, p.type.dims] as const] : []))));
   return bound;
 }
-function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound, ctx: Context): void {
-  if (value.kind === "lazy") return bindDims(self, type, value.force(), bound, ctx);
+const defaultText = (e: ast.Expr): string => (e.span.end - e.span.start <= 12 ? e.span.file.text.slice(e.span.start, e.span.end) : "...");
+function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound, ctx: Context, from?: { readonly span: Span; readonly name: string }): void {
+  if (value.kind === "lazy") return bindDims(self, type, value.force(), bound, ctx, from);
   if (type.kind === "tuple_type") {
-    if (value.kind === "tuple") type.elements.forEach((t, i) => value.elements[i] && bindDims(self, t, value.elements[i]!, bound, ctx));
+    if (value.kind === "tuple") type.elements.forEach((t, i) => value.elements[i] && bindDims(self, t, value.elements[i]!, bound, ctx, from));
     return;
   }
   if (!type.dims) return;
   const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, type.span, elementType(type)).shape : undefined;
   if (!shape) return;
+  const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, text: kindText(value) }));
   const parts = type.dims;
   const spread = parts.findIndex((d) => d.kind === "spread");
   const fixed = parts.length - (spread >= 0 ? 1 : 0);
@@ -416,12 +442,15 @@ function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound,
   parts.forEach((d, i) => {
     const at = spread >= 0 && i > spread ? shape.length - (parts.length - i) : i;
     if (d.kind === "spread") {
-      if (!bound.spreads.has(d.name.text)) bound.spreads.set(d.name.text, shape.slice(i, shape.length - (parts.length - i - 1)));
+      if (bound.spreads.has(d.name.text)) return;
+      bound.spreads.set(d.name.text, shape.slice(i, shape.length - (parts.length - i - 1)));
+      remember(d.name.text);
       return;
     }
     const alone = dimVariable(d.value);
     if (alone && !bound.dims.has(alone) && bound.scope.find(alone) === undefined) {
       bound.dims.set(alone, extentInteger(shape[at]!));
+      remember(alone);
       bound.scope.bind(alone, int(extentInteger(shape[at]!)));
     }
   });
@@ -448,14 +477,16 @@ export function statedShape(self: Interpreter, type: ast.TensorType, bound: Boun
 function extentOf(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Context): Extent {
   const alone = dimVariable(e);
   if (alone && scope.find(alone) === undefined && ctx.ambient.find(alone) === undefined) throw errors.unboundDim(e.span, alone);
+  if (e.kind === "name" && scope.find(e.text) === undefined && ctx.ambient.find(e.text) === undefined) throw errors.unboundDim(e.span, e.text);
+  if (e.kind === "binary" && !alone) for (const part of [e.left, e.right]) if (part.kind === "name" && dimVariable(part) && scope.find(part.text) === undefined && ctx.ambient.find(part.text) === undefined) throw errors.unboundDim(part.span, part.text);
   const v = evaluate(self, alone && e.kind === "binary" ? e.left : e, scope, ctx);
   return extentValue(v, e.span);
 }
 export function extentValue(v: Value, span: Span): Extent {
-  if (v.kind === "ratio") throw errors.notDivisible(span, "this", String(v.divisor));
+  if (v.kind === "ratio") throw errors.notWhole(span);
   const whole = integerOf(v);
   if (!whole) {
-    if (v.kind === "number") throw errors.wrongKind(span, "a whole number", String(v.value), "`//` divides and floors");
+    if (v.kind === "number") throw errors.notWhole(span, v.value);
     throw errors.wrongKind(span, "a size", kindText(v));
   }
   if (whole.variables.size || whole.kind === "load") throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
@@ -474,14 +505,14 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   const want = type.element.text;
   switch (want) {
     case "fn":
-      if (!isCallable(value)) throw errors.wrongKind(span, "a function", kindText(value), value.kind === "layer" ? `write ${value.declaration.name.text}()` : undefined);
+      if (!isCallable(value)) throw errors.wrongKind(span, "a function", kindText(value), value.kind === "layer" ? `write ${value.declaration.name.text}()` : value.kind === "string" ? `choices are functions: write ${value.value} without quotes` : undefined);
       return value;
     case "dist":
       if (value.kind !== "distribution" && value.kind !== "tensor" && value.kind !== "deferred") throw errors.wrongKind(span, "a distribution", kindText(value));
       return value;
     case "int": {
       if (!type.dims) {
-        if (!integerOf(value) || value.kind === "tensor") throw value.kind === "number" ? errors.notDivisible(span, "this", "it") : errors.wrongKind(span, "a whole number", kindText(value));
+        if (!integerOf(value) || value.kind === "tensor") throw value.kind === "number" ? errors.notWhole(span, value.value) : errors.wrongKind(span, "a whole number", kindText(value));
         return value;
       }
       const count = statedShape(self, type, bound, ctx)[0];
@@ -496,7 +527,7 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
     case "i32":
       break;
     default:
-      throw errors.unknownName(type.element.span, want, ["f32", "i32", "bool", "int", "fn", "dist"]);
+      throw errors.unknownName(type.element.span, want, ["f32", "i32", "bool", "int", "fn", "dist"], { kind: "type" });
   }
   const dtype = want;
   // a plain number fits any shape
@@ -517,18 +548,31 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   if (value.kind !== "tensor" && value.kind !== "list") throw errors.wrongKind(span, typeSource(type), kindText(value));
   const node = asTensor(value, span, dtype);
   const got = errors.typeText(node.dtype, node.shape);
-  if (node.dtype !== dtype) throw errors.shapeMismatch(span, what, typeSource(type), got, { hint: `write ${dtype}(x) to convert` });
+  const declared = param && !param.span.file.library ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }] : !param && !type.span.file.library && type.span.start !== span.start ? [{ span: type.span, text: "declared here" }] : [];
+  const own = { span, text: got };
+  if (node.dtype !== dtype) throw errors.shapeMismatch(span, what, typeSource(type), got, { labels: [own, ...declared], hint: dtype === "bool" ? "compare: x > 0" : `write ${dtype}(x) to convert` });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
-  const labels = param ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }] : [];
-  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw errors.shapeMismatch(span, what, typeSource(type), got, { labels, notes: [`${fixed} axes are needed${spread ? " at least" : ""}, there are ${node.shape.length}`] });
+  // the arguments that fixed the dims of this type
+  const fixing = [...(bound.origins ?? [])].filter(([name, from]) => from.span !== span && from.name !== param?.name.text && (type.dims ?? []).some((d) => (d.kind === "spread" ? d.name.text === name : new RegExp(`\\b${name}\\b`).test(d.span.file.text.slice(d.span.start, d.span.end)))));
+  const dimText = (name: string): string => (bound.spreads.has(name) ? `...${name} = ${shapeText(bound.spreads.get(name)!)}` : bound.dims.has(name) ? `${name} = ${extentText(asExtent(bound.dims.get(name)!))}` : name);
+  // those of the axis that does not fit
+  const spreadAt = (type.dims ?? []).findIndex((d) => d.kind === "spread");
+  const fixingOf = (axis: number): typeof fixing => {
+    const parts = type.dims ?? [];
+    const part = spreadAt < 0 || axis < spreadAt ? parts[axis] : axis >= node.shape.length - (parts.length - 1 - spreadAt) ? parts[axis - node.shape.length + parts.length] : parts[spreadAt];
+    return fixing.filter(([name]) => part !== undefined && (part.kind === "spread" ? part.name.text === name : new RegExp(`\\b${name}\\b`).test(part.span.file.text.slice(part.span.start, part.span.end))));
+  };
+  const labelsFor = (of: typeof fixing): Label[] => [own, ...of.filter(([, from], i) => fixing.findIndex(([, f]) => f.span === from.span) === i).map(([, from]) => ({ span: from.span, text: from.text })), ...declared];
+  const signature = bound.signature && param ? [bound.signature] : [];
+  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw errors.shapeMismatch(span, what, typeSource(type), got, { labels: labelsFor([]), notes: [...signature, `${fixed} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}`] });
   const want_ = statedShape(self, type, bound, ctx);
   want_.forEach((n, d) => {
     if (n !== node.shape[d])
       throw errors.shapeMismatch(span, what, `${dtype}${shapeText(want_)}`, got, {
-        labels,
-        notes: [`${typeSource(type)}: axis ${d} must be ${extentText(n)}, it is ${extentText(node.shape[d]!)}`],
-        ...(node.shape[d] === 1 ? { hint: "a signature never stretches an axis; write expand[...](x) if it is meant" } : {}),
+        labels: labelsFor(fixingOf(d)),
+        notes: [...signature, `${fixingOf(d).map(([name, from]) => `\`${from.name}\` fixed ${dimText(name)}; `).join("")}axis ${d} must be ${extentText(n)}, it is ${extentText(node.shape[d]!)}`],
+        ...(node.shape[d] === 1 ? { hint: `a signature never stretches an axis; write expand${shapeText(want_)}(x) if it is meant` } : {}),
       });
   });
   for (const d of type.dims ?? []) checkBound(self, d, bound, span, ctx);
@@ -542,7 +586,8 @@ const dimKnown = (e: ast.Expr, scope: Scope): boolean => {
 function checkBound(self: Interpreter, d: ast.DimExpr, bound: Bound, span: Span, ctx: Context): void {
   if (d.kind !== "dim" || d.value.kind !== "binary" || d.value.left.kind !== "name") return;
   const v = knownBool(evaluate(self, d.value, bound.scope, ctx));
-  if (v === false) throw errors.shapeMismatch(span, d.value.left.text, d.value.span.file.text.slice(d.value.span.start, d.value.span.end), "more");
+  const dim = bound.scope.find(d.value.left.text);
+  if (v === false) throw errors.shapeMismatch(span, d.value.left.text, d.value.span.file.text.slice(d.value.span.start, d.value.span.end), dim?.kind === "number" ? String(dim.value) : "more", { labels: d.span.file.library ? [] : [{ span: d.span, text: "declared here" }] });
 }
 function checkRange(self: Interpreter, node: Node, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context): void {
   const r = evaluate(self, range, scope, ctx);
@@ -551,7 +596,8 @@ function checkRange(self: Interpreter, node: Node, range: ast.Expr, scope: Scope
   const probe = axesOf(node.shape);
   const element = load(node, indicesOf(probe)) as Integer;
   const ok = own && provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
-  if (!ok && !ctx.trial) throw errors.rangeMismatch(span, what, own ? `in ${own.low}..${typeof own.high === "number" ? own.high + 1 : `${extentText(own.high)} + 1`}` : "any i32", `${integerText(r.low)}..${integerText(r.end)}`);
+  const open = !own || own.low <= -2147483648 || own.high === 2147483647 || own.high === Infinity;
+  if (!ok && !ctx.trial) throw errors.rangeMismatch(span, what, open ? "any i32" : `in ${own.low}..${typeof own.high === "number" ? own.high + 1 : `${extentText(own.high)} + 1`}`, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
 }
 const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : e.kind === "dim" || e.kind === "affine" ? extentText(e as Extent) : "a value");
 function checkResult(self: Interpreter, value: Value, type: ast.Type, bound: Bound, name: string, span: Span, ctx: Context): Value {
@@ -564,7 +610,7 @@ function checkResult(self: Interpreter, value: Value, type: ast.Type, bound: Bou
 export function runBody(self: Interpreter, body: ast.Body, scope: Scope, ctx: Context): Value {
   if (body.kind === "expression") return evaluate(self, body.value, scope, ctx);
   const result = runStatements(self, body.statements, new Scope(scope), ctx);
-  if (result.kind !== "returned") throw errors.misplaced(body.span, "a block without `return`", "here", "end it with `return ...`");
+  if (result.kind !== "returned") throw errors.noReturn(body.span);
   return result.value;
 }
 type Outcome = { readonly kind: "returned"; readonly value: Value } | { readonly kind: "ended" };
@@ -628,7 +674,7 @@ const siteId = (e: ast.Expr): number => {
 };
 function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }>, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   const owner = ctx.instance;
-  if (!owner || ctx.declared) throw errors.misplaced(e.span, `an instance of ${layer.declaration.name.text}`, ctx.declared ? `in a ${ctx.declared}` : "here", "layers, models and train blocks hold instances");
+  if (!owner || ctx.declared) throw errors.misplaced(e.span, `an instance of ${layer.declaration.name.text}`, ctx.declared ? `in a ${ctx.declared}` : "here", ctx.declared === "metric" ? "make it above, with `let`" : ctx.declared === "fn" ? "declare a `layer` or `model` instead: they hold instances" : "layers, models and train blocks hold instances");
   const key = `${siteId(e)}${ctx.stackPosition}`;
   let child = owner.children.get(key);
   if (!child) {
@@ -669,9 +715,9 @@ function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instan
     draws: { count: 0, path: `${ctx.draws.path}/${instance.path}#${ctx.draws.count++}` },
   }; // prettier-ignore
   const bound = bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner);
-  const value = runBody(self, d.body, bound.scope, inner);
+  const value = within(span, d.name.text, () => runBody(self, d.body, bound.scope, inner));
   if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
-  return d.result ? checkResult(self, value, d.result, bound, d.name.text, span, inner) : value;
+  return d.result ? within(span, d.name.text, () => checkResult(self, value, d.result!, bound, d.name.text, resultSpan(d.body), inner)) : value;
 }
 export function parameterValue(p: Source, ctx: Context): Node {
   const now = ctx.current.get(p) ?? p;
@@ -681,11 +727,11 @@ export function parameterValue(p: Source, ctx: Context): Node {
 }
 function declareParameter(self: Interpreter, s: ast.ParamStatement, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
-  if (!owner || ctx.declared || owner.declaration.kind === "train") throw errors.misplaced(s.span, "`param`", "here", "parameters belong to layers and models");
+  if (!owner || ctx.declared || owner.declaration.kind === "train") throw errors.misplaced(s.span, "`param`", ctx.declared ? `in a ${ctx.declared}` : "here", "parameters belong to layers and models");
   const force = (): Value => {
     if (s.type.kind !== "tensor_type" || s.type.element.text !== "f32") throw errors.wrongKind(s.type.span, "f32 with a shape", typeSource(s.type));
     const shape = statedShape(self, s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, ctx);
-    if (shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.type.span, `the shape of the parameter ${s.name.text}`);
+    if (shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.type.span, `the shape of the parameter ${s.name.text}`, "a parameter has one size for every call: use the dims that are known, not that of the rows");
     let p = owner.parameters.get(s.name.text);
     if (!p) {
       const path = `${owner.path}.${s.name.text}`;
@@ -694,7 +740,7 @@ function declareParameter(self: Interpreter, s: ast.ParamStatement, scope: Scope
       const initial = initialValue(self, s.initial, scope, shape as number[], path, ctx);
       self.parameters.set(path, { source: p, initial, span: s.span });
     } else if (shape.some((n, d) => n !== p!.shape[d])) {
-      throw errors.shapeMismatch(s.span, `the parameter ${p.path}`, errors.typeText("f32", p.shape), errors.typeText("f32", shape), { notes: ["one instance has one shape; its inputs must agree wherever it is applied"] });
+      throw errors.shapeMismatch(s.span, `the parameter ${p.path}`, errors.typeText("f32", p.shape), errors.typeText("f32", shape), { notes: [`${typeSource(s.type)}: ${owner.path} was applied before, where this was ${shapeText(p.shape)}; now it would be ${shapeText(shape)}`], hint: "one instance has one shape; make a second one for inputs of another size" });
     }
     return tensor(parameterValue(p, ctx));
   };
@@ -720,7 +766,7 @@ function initialValue(self: Interpreter, e: ast.Expr, scope: Scope, shape: reado
 }
 export function declareState(self: Interpreter, s: ast.State, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
-  if (!owner || ctx.declared) throw errors.misplaced(s.span, "`state`", "here", "a fn has no state; layers, optimizers and train blocks do");
+  if (!owner || ctx.declared) throw errors.misplaced(s.span, "`state`", ctx.declared ? `in a ${ctx.declared}` : "here", "a fn has no state; layers, optimizers and train blocks do");
   const force = (): Value => {
     const held = stateOf(self, s, scope, ctx, owner, `${owner.path}.${s.name.text}`, "state");
     return tensor(ctx.current.get(held) ?? held);
@@ -737,7 +783,7 @@ export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Cont
   if (s.type) value = checkType(self, value, s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, `the state ${path}`, s.value.span, initContext);
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
-  if (node.shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.span, `the shape of the state ${path}`);
+  if (node.shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.span, `the shape of the state ${path}`, "a state has one size for every call: use the dims that are known, not that of the rows");
   held = source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
   owner.states.set(s.name.text, held);
   self.states.set(path, { source: held, initial: node, span: s.span, kind });
@@ -761,10 +807,10 @@ function runNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context): vo
   }
 }
 /** A value as the next one of a carried tensor: same dtype and shape; a plain number fills it. */
-export function fitTo(held: { readonly shape: Shape; readonly dtype: DType }, value: Value, span: Span, name: string): Node {
+export function fitTo(held: { readonly shape: Shape; readonly dtype: DType; readonly span?: Span | undefined }, value: Value, span: Span, name: string): Node {
   if (isPlain(value) || value.kind === "bool") return compute(axesOf(held.shape), undefined, asScalarValue(value, span, held.dtype));
   const node = stopGradient(asTensor(value, span, held.dtype), false);
-  if (node.dtype !== held.dtype || node.shape.length !== held.shape.length || node.shape.some((n, d) => n !== held.shape[d])) throw errors.shapeMismatch(span, `the next value of ${name}`, errors.typeText(held.dtype, held.shape), errors.typeText(node.dtype, node.shape));
+  if (node.dtype !== held.dtype || node.shape.length !== held.shape.length || node.shape.some((n, d) => n !== held.shape[d])) throw errors.shapeMismatch(span, `the next value of ${name}`, errors.typeText(held.dtype, held.shape), errors.typeText(node.dtype, node.shape), { labels: [{ span, text: errors.typeText(node.dtype, node.shape) }, ...(held.span && !held.span.file.library ? [{ span: held.span, text: `${errors.typeText(held.dtype, held.shape)} by this` }] : [])] });
   return node;
 }
 export function stopGradient(node: Node, really = true): Node {
@@ -787,9 +833,9 @@ function member(self: Interpreter, e: Extract<ast.Expr, { kind: "member" }>, sco
     if (joined) return joined;
   }
   const v = evaluate(self, e.operand, scope, ctx);
-  if (v.kind === "dataset") return self.dataset(v.name, e.name.text, e.span);
-  if (v.kind === "instance") return memberOf(v, e.name.text, e.span, ctx);
-  throw errors.wrongKind(e.operand.span, "an instance or data", kindText(v));
+  if (v.kind === "dataset") return self.dataset(v.name, e.name.text, e.name.span);
+  if (v.kind === "instance") return memberOf(v, e.name.text, e.name.span, ctx);
+  throw errors.wrongKind(e.operand.span, "an instance or data", kindText(v), v.kind === "tensor" || v.kind === "scalar" ? (e.name.text === "shape" ? "write size(x, axis: n) for the extent of an axis" : e.name.text === "T" ? "write transpose(x)" : `functions are applied from outside: ${e.name.text}(x), or x |> ${e.name.text}`) : undefined);
 }
 function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
   const { instance } = v;
@@ -803,7 +849,7 @@ function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: S
   if (stacked.length) return { kind: "list", elements: stacked.map((child) => ({ ...v, instance: child })) };
   const bound = instance.names.get(name);
   if (bound) return bound.kind === "lazy" ? bound.force() : bound;
-  throw errors.unknownName(span, name, [...instance.parameters.keys(), ...instance.states.keys(), ...[...instance.children.values()].map((c) => c.path.split(".").at(-1)!), ...instance.names.keys()]);
+  throw errors.unknownName(span, name, [...instance.parameters.keys(), ...instance.states.keys(), ...[...instance.children.values()].map((c) => c.path.split(".").at(-1)!), ...instance.names.keys()], { kind: "member", place: `in ${instance.path}` });
 }
 
 function indexExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Value {
@@ -823,7 +869,7 @@ function indexExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "index"
       if (at.kind === "number") {
         const i = at.value < 0 ? v.elements.length + at.value : at.value;
         const found = v.elements[i];
-        if (!found) throw errors.outOfRange(first.span, String(at.value), String(v.elements.length), 0);
+        if (!found) throw errors.outOfRange(first.span, `the index ${at.value}`, String(v.elements.length), 0, { span: e.operand.span, text: kindText(v) }, `the last element is ${v.elements.length - 1}, or -1 from the end`);
         return found;
       }
     }
@@ -859,6 +905,7 @@ function drawBracketed(self: Interpreter, d: Distribution, e: Extract<ast.Expr, 
 function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Value {
   const restAt = e.indices.findIndex((i) => i.kind === "rest");
   const named = e.indices.length - (restAt >= 0 ? 1 : 0);
+  const operand = { span: e.operand.span, text: errors.typeText(x.dtype, x.shape) };
   if (named > x.shape.length) throw errors.argumentsDoNotFit(e.span, "this index", `has ${named} entries for ${x.shape.length} axes`);
   const restCount = x.shape.length - named;
   const restVariables = scope.find("...") as { kind: "list"; elements: readonly Value[] } | undefined;
@@ -885,7 +932,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
         const fromEnd = (n: Integer, literalNegative: boolean): Integer => (literalNegative ? iadd(n, extentInteger(extent)) : n);
         const low = fromEnd(v.low, (constantOf(v.low) ?? 0) < 0);
         const end = fromEnd(v.end, (constantOf(v.end) ?? 0) < 0);
-        if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end))) throw errors.outOfRange(i.span, `${integerText(low)}..${integerText(end)}`, extentText(extent), parts.length);
+        if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end))) throw errors.outOfRange(i.span, `the slice ${integerText(low)}..${integerText(end)}`, extentText(extent), parts.length, operand, `the whole axis is 0..${extentText(extent)}: the end is not included`);
         parts.push({ part: { kind: "slice", low, extent: asExtent(isub(end, low)) }, span: i.span });
       } else if (v.kind === "ratio") {
         parts.push({ part: { kind: "at", index: floorDiv(v.numerator, v.divisor), guard: combine("==", [modulo(v.numerator, v.divisor), integer(0)], i.span) }, span: i.span });
@@ -913,7 +960,10 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
     const checked = (index: Integer): Integer => {
       if (!e.outside && !ctx.trial && (!provedNonNegative(index) || !provedNonNegative(isub(iadd(extentInteger(n), -1), index)))) {
         const { low, high } = interval(index);
-        throw errors.outOfRange(span, Number.isFinite(low) && Number.isFinite(high) ? `(${low}..${high + 1})` : "here", extentText(n), d);
+        const known = Number.isFinite(low) && Number.isFinite(high) && low > -2147483648 && high < 2147483647;
+        const last = typeof n === "number" ? `the last index is ${n - 1}, or -1 from the end` : "say what is outside: x[...] ?? 0";
+        const declare = index.kind === "load" && !known ? `declare its range where it enters, as \`i32 in 0..${extentText(n)}\`, or say what is outside: x[...] ?? 0` : "say what is outside: x[...] ?? 0, or run the index over fewer elements";
+        throw errors.outOfRange(span, known ? (low === high ? `the index ${e.indices.length && low < 0 ? String(typeof n === "number" ? low - n : low) : low}` : `this index, ${low}..${high + 1},`) : "this index", extentText(n), d, operand, known && low === high ? last : declare);
       }
       return index;
     };
@@ -930,7 +980,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
       }
       case "at":
         if (part.guard) {
-          if (!e.outside) throw errors.outOfRange(span, "written with `/`", extentText(n), d);
+          if (!e.outside) throw errors.outOfRange(span, "this index, written with `/`,", extentText(n), d, operand, "say what is there where it does not come out even: x[...] ?? 0, or divide by `//`");
           guards.push(part.guard);
         }
         return checked(part.index);
@@ -948,7 +998,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
   if (guards.length) element = select(and(...guards), element, beyond!);
   const elementary = output.length === 0 && (element.variables.size > 0 || scope.find("%for") !== undefined);
   if (elementary) return scalar(element);
-  if (element.variables.size > output.length || [...element.variables].some((v) => !output.includes(v))) throw errors.misplaced(e.span, "a slice", "inside `for`, where every value is a single element", "give every axis an index");
+  if (element.variables.size > output.length || [...element.variables].some((v) => !output.includes(v))) throw errors.misplaced(e.span, "a slice", "inside `for`, where every value is a single element", "give every axis an index; functions of whole tensors stand outside of `for`");
   return tensor(compute(output, undefined, element, { span: e.span }));
 }
 
@@ -1005,7 +1055,7 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
       }
     } else {
       extent = found.named.get(b.name.text);
-      if (extent === undefined) throw errors.argumentsDoNotFit(b.span, `the index ${b.name.text}`, "stands alone in no axis, so its range is unknown", `write ${b.name.text} in 0..n`);
+      if (extent === undefined) throw errors.argumentsDoNotFit(b.span, `the index ${b.name.text}`, "stands alone in no axis, so its range is unknown", undefined, `write ${b.name.text} in 0..n`);
     }
     const v = variable(extent, b.name.text);
     variables.push(v);
@@ -1139,7 +1189,8 @@ function foldValues(word: string, parts: readonly Value[], e: Extract<ast.Expr, 
 function stackExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "stack" }>, scope: Scope, ctx: Context): Value {
   const counted = evaluate(self, e.count, scope, ctx);
   const [low, end] = counted.kind === "range" ? [constantOf(counted.low), constantOf(counted.end)] : [0, counted.kind === "number" ? counted.value : undefined];
-  if (low === undefined || end === undefined) throw errors.notCompileTime(e.count.span, "the count of `stack`");
+  if (low === undefined || end === undefined) throw errors.notCompileTime(e.count.span, "the count of `stack`", "use a constant, a parameter of kind int or a known dim");
+  if (!Number.isInteger(low) || !Number.isInteger(end)) throw errors.notWhole(e.count.span, end);
   const apply_ = (input: Value, span: Span): Value => {
     let value = input;
     for (let i = low; i < end; i++) {
@@ -1174,11 +1225,11 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
         const candidates = x.shape.flatMap((m, d) => (m === n ? [d] : []));
         const named = it.along.kind === "name" ? declaredAxis(it.in, it.along.text, scope) : undefined;
         axis = named ?? candidates[0] ?? -1;
-        if (axis < 0) throw errors.argumentsDoNotFit(it.along.span, "`along`", `no axis of ${shapeText(x.shape)} is ${extentText(n)}`);
+        if (axis < 0) throw errors.argumentsDoNotFit(it.along.span, "`along`", `finds no axis of ${extentText(n)} in ${shapeText(x.shape)}`);
       }
     }
     const n = x.shape[axis];
-    if (typeof n !== "number") throw errors.runTimeDim(it.span, "the number of rounds");
+    if (typeof n !== "number") throw errors.runTimeDim(it.span, "the number of rounds", "walk over an axis of known size, as x: f32[B, 32, 4] along 1; a model with T in its input is compiled for every T that a train block gives it");
     return { it, count: n, low: integer(0), x, axis };
   });
   const count = iterators[0]!.count;
@@ -1248,7 +1299,7 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
     const finals = e.carries.map((_, j) => tensor(finalOf(made, j)));
     return finals.length === 1 ? finals[0]! : { kind: "tuple", elements: finals };
   }
-  if (!yields) throw errors.misplaced(e.span, "a scan without `yield`", "here", "`fold` gives the final state");
+  if (!yields) throw errors.noYield(e.span);
   const stacks = (yields as Node[]).map((y, i): Value => {
     const stacked = stackOf(made, y);
     const axis = positions[i]!;
@@ -1286,7 +1337,7 @@ export const declaredTypes = new WeakMap<Scope, Map<string, readonly ast.DimExpr
 function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   const wrtArg = e.args.find((a) => a.name?.text === "wrt");
   const ofArg = e.args.find((a) => !a.name);
-  if (!wrtArg || !ofArg || e.args.length !== 2) throw errors.argumentsDoNotFit(e.span, "grad", "takes a value and `wrt`", "grad(e, wrt: x)");
+  if (!wrtArg || !ofArg || e.args.length !== 2) throw errors.argumentsDoNotFit(e.span, "grad", "takes a value and `wrt`", undefined, "write grad(e, wrt: x)");
   const root = asTensor(evaluate(self, ofArg.value, scope, ctx), ofArg.span, "f32");
   if (root.shape.length) throw errors.notScalar(ofArg.span, "what grad differentiates", errors.typeText(root.dtype, root.shape));
   const one = (x: ast.Expr): Value => {

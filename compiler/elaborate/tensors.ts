@@ -4,7 +4,7 @@ import { compute, elementCount, reshape } from "../graph/node.ts";
 import { asExtent, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { argumentsDoNotFit, broadcast, mixedTypes, wrongKind } from "./errors.ts";
+import { argumentsDoNotFit, broadcast, contraction, mixedTypes, unknownName, wrongKind } from "./errors.ts";
 
 export const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
@@ -146,7 +146,7 @@ export function reducer(name: string, element: Scalar, span: Span): { reduction:
     case "any": case "all":
       if (element.dtype !== "bool") throw wrongKind(span, "true or false", element.dtype);
       return { reduction: { op: name === "any" ? "max" : "min", ties: "share" }, body: call("bool_to_i32", element) };
-    default: throw argumentsDoNotFit(span, name, "is no reducer", "reducers: sum prod mean max min amax amin any all argmax argmin logsumexp"); // prettier-ignore
+    default: throw unknownName(span, name, ["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"], { kind: "reducer" }); // prettier-ignore
   }
 }
 export function finishReducer(name: string, node: Node, span: Span): Node {
@@ -176,11 +176,11 @@ function logsumexp(x: Node, axes: readonly number[], keep: boolean, span: Span):
 /** a @ b: last axis with the last but one; leading axes as operators; vectors as in NumPy. */
 export function matmul(a: Node, b: Node, spans: readonly [Span, Span], span: Span): Node {
   if (a.dtype !== "f32" || b.dtype !== "f32") throw mixedTypes(span, a.dtype, b.dtype);
-  if (!a.shape.length || !b.shape.length) throw broadcast(span, a.shape, b.shape, ...spans);
+  if (!a.shape.length || !b.shape.length) throw contraction(span, a.shape, b.shape, ...spans);
   const inner = a.shape.at(-1)!;
   const rows = a.shape.length > 1 ? [a.shape.at(-2)!] : [];
   const columns = b.shape.length > 1 ? [b.shape.at(-1)!] : [];
-  if (inner !== (b.shape.length > 1 ? b.shape.at(-2)! : b.shape[0]!)) throw broadcast(span, a.shape, b.shape, ...spans);
+  if (inner !== (b.shape.length > 1 ? b.shape.at(-2)! : b.shape[0]!)) throw contraction(span, a.shape, b.shape, ...spans);
   const lead = broadcastShape([a.shape.slice(0, -2), b.shape.slice(0, -2)], spans, span);
   const outer = axesOf(lead);
   const [m, n, k] = [rows.map((e) => variable(e, "m")), columns.map((e) => variable(e, "n")), variable(inner, "k")];

@@ -72,7 +72,7 @@ export interface Instance {
 
 export function kindText(v: Value): string {
   switch (v.kind) {
-    case "number": return v.whole ? "a whole number" : "a number"; // prettier-ignore
+    case "number": return `the number ${v.value}`; // prettier-ignore
     case "int": case "ratio": return "a number"; // prettier-ignore
     case "tensor": return typeText(v.node.dtype, v.node.shape); // prettier-ignore
     case "scalar": return v.scalar.dtype; // prettier-ignore
