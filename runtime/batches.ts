@@ -3,28 +3,15 @@
 import { RuntimeProblem } from "./problem.ts";
 import type { PlanDataset } from "./plan.ts";
 
-/** xoshiro128** (Blackman and Vigna 2018), its state filled by splitmix32 from the seed and a stream's number. */
+/** splitmix32 (after Steele, Lea and Flood 2014), begun where the seed and a stream's number say. */
 export function generator(seed: number, stream: number): () => number {
-  let z = (seed ^ Math.imul(stream, 0x9e3779b9)) >>> 0;
-  const fill = (): number => {
-    z = (z + 0x9e3779b9) >>> 0;
+  let z = Math.imul(seed, 0x85ebca6b) ^ Math.imul(stream, 0xc2b2ae35);
+  return () => {
+    z = (z + 0x9e3779b9) | 0;
     let x = z ^ (z >>> 16);
     x = Math.imul(x, 0x21f0aaad);
     x = Math.imul(x ^ (x >>> 15), 0x735a2d97);
     return (x ^ (x >>> 15)) >>> 0;
-  };
-  let [a, b, c, d] = [fill(), fill(), fill(), fill() | 1];
-  const rotate = (x: number, k: number): number => (x << k) | (x >>> (32 - k));
-  return () => {
-    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0;
-    const t = b << 9;
-    c ^= a;
-    d ^= b;
-    b ^= c;
-    a ^= d;
-    c ^= t;
-    d = rotate(d, 11);
-    return result;
   };
 }
 export function shuffle(rows: Int32Array, next: () => number): Int32Array {

@@ -231,9 +231,11 @@ function numbersFrom(bytes: Uint8Array, at: number, count: number, type: string,
   if (type === "u1") return bytes.subarray(at, at + count);
   const view = new DataView(bytes.buffer, bytes.byteOffset + at);
   const width = Number(type.slice(1));
-  const read = { i1: (i: number) => view.getInt8(i), i2: (i: number) => view.getInt16(i, little), i4: (i: number) => view.getInt32(i, little), i8: (i: number) => Number(view.getBigInt64(i, little)), u2: (i: number) => view.getUint16(i, little), u4: (i: number) => view.getUint32(i, little), u8: (i: number) => Number(view.getBigUint64(i, little)), f4: (i: number) => view.getFloat32(i, little), f8: (i: number) => view.getFloat64(i, little) }[type]!; // prettier-ignore
+  const kind = { f: "Float", i: "Int", u: "Uint" }[type[0] as "f" | "i" | "u"];
+  const name = `get${width === 8 && kind !== "Float" ? "Big" : ""}${kind}${8 * width}`;
+  const read = (view as unknown as Readonly<Record<string, (at: number, little: boolean) => number | bigint>>)[name]!.bind(view); // getFloat32 and its like
   const out = new Float64Array(count);
-  for (let i = 0; i < count; i++) out[i] = read(i * width);
+  for (let i = 0; i < count; i++) out[i] = Number(read(i * width, little));
   return out;
 }
 export function parseNpy(bytes: Uint8Array, path: string): ArrayFile {

