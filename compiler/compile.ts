@@ -5,6 +5,7 @@ import type { Plan } from "../runtime/plan.ts";
 import type { Program } from "./elaborate/program.ts";
 import { analyse, type FrontOptions } from "./front.ts";
 import { makePlan, type Compiled } from "./plan/plan.ts";
+import { simplify } from "./rewrite/simplify.ts";
 import { targets, type Target } from "./schedule/target.ts";
 import { version } from "./version.ts";
 
@@ -25,6 +26,6 @@ export function compile(text: string, options: CompileOptions = {}): CompileResu
   if (!program) return { plan: undefined, diagnostics, file, program, programs: [] };
   const target = typeof options.target === "object" ? options.target : targets[options.target ?? "software"];
   if (!target) throw new RangeError(`there is no target ${String(options.target)}; there are ${Object.keys(targets).join(", ")}`);
-  const { plan, programs } = makePlan(program, { name: options.name ?? "model.dlm", source: text, compiler: `dlm ${version}`, target, simplify: (p) => p });
+  const { plan, programs } = makePlan(program, { name: options.name ?? "model.dlm", source: text, compiler: `dlm ${version}`, target, simplify });
   return { plan, diagnostics, file, program, programs };
 }

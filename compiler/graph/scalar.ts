@@ -357,6 +357,8 @@ const valueOf = (x: Scalar): number | undefined => (x.kind === "literal" ? x.val
 const isLiteral = (x: Scalar, value: number): boolean => x.kind === "literal" && x.dtype === "f32" && x.value === value;
 /** select(c, e, 0): the value counts only under its guard. */
 export const isGuard = (x: Scalar): x is Select & { readonly otherwise: Literal } => x.kind === "select" && isLiteral(x.otherwise, 0);
+/** select(c, 0, e): the same with the condition the other way round. */
+const isElse = (x: Scalar): x is Select => x.kind === "select" && isLiteral(x.then, 0);
 export const isCall = <N extends string>(x: Scalar, name: N): x is Call & { readonly fn: { readonly name: N } } => x.kind === "call" && x.fn.name === name;
 
 /** A row of the table applied; f32 arithmetic goes through the simplifying constructors below. */
@@ -413,6 +415,8 @@ export function mul(a: Scalar | number, b: Scalar | number): Scalar {
   }
   if (isGuard(a)) return select(a.condition, mul(a.then, b), 0);
   if (isGuard(b)) return select(b.condition, mul(a, b.then), 0);
+  if (isElse(a)) return select(a.condition, 0, mul(a.otherwise, b));
+  if (isElse(b)) return select(b.condition, 0, mul(a, b.otherwise));
   if (isCall(a, "neg")) return neg(mul(a.operands[0]!, b));
   if (isCall(b, "neg")) return neg(mul(a, b.operands[0]!));
   return plainCall(fn("mul"), [a, b]);
@@ -438,6 +442,7 @@ export function neg(a: Scalar | number): Scalar {
   if (isCall(a, "sub")) return sub(a.operands[1]!, a.operands[0]!);
   if (isCall(a, "mul") && a.operands[1]!.kind === "literal") return mul(a.operands[0]!, -a.operands[1]!.value);
   if (isGuard(a)) return select(a.condition, neg(a.then), 0);
+  if (isElse(a)) return select(a.condition, 0, neg(a.otherwise));
   return plainCall(fn("neg"), [a]);
 }
 export function sub(a: Scalar | number, b: Scalar | number): Scalar {
@@ -457,6 +462,7 @@ export function div(a: Scalar | number, b: Scalar | number): Scalar {
   if (isLiteral(b, 1) || isLiteral(a, 0)) return a;
   if (b.kind === "literal" && b.value !== 0 && Number.isFinite(1 / b.value)) return mul(a, 1 / b.value);
   if (isGuard(a)) return select(a.condition, div(a.then, b), 0);
+  if (isElse(a)) return select(a.condition, 0, div(a.otherwise, b));
   if (isCall(a, "neg")) return neg(div(a.operands[0]!, b));
   return plainCall(fn("div"), [a, b]);
 }
@@ -628,15 +634,15 @@ export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | u
   switch (e.kind) {
     case "literal": case "dim": case "variable": case "local": return e; // prettier-ignore
     case "affine": return e.terms.every(([atom]) => go(atom) === atom) ? e : linear(e.terms.map(([atom, k]) => [int(atom), k] as const), e.constant); // prettier-ignore
-    case "floor_div": return floorDiv(int(e.operand), e.divisor); // prettier-ignore
-    case "modulo": return modulo(int(e.operand), e.divisor); // prettier-ignore
+    case "floor_div": return go(e.operand) === e.operand ? e : floorDiv(int(e.operand), e.divisor); // prettier-ignore
+    case "modulo": return go(e.operand) === e.operand ? e : modulo(int(e.operand), e.divisor); // prettier-ignore
     case "non_negative": return go(e.operand) === e.operand ? e : nonNegative(int(e.operand)); // prettier-ignore
     case "equal_zero": return go(e.operand) === e.operand ? e : equalZero(int(e.operand)); // prettier-ignore
-    case "and": return and(...e.operands.map(go)); // prettier-ignore
-    case "not": return not(go(e.operand)); // prettier-ignore
+    case "and": return e.operands.every((x) => go(x) === x) ? e : and(...e.operands.map(go)); // prettier-ignore
+    case "not": return go(e.operand) === e.operand ? e : not(go(e.operand)); // prettier-ignore
     case "call": return e.operands.every((x) => go(x) === x) ? e : call(e.fn, ...e.operands.map(go)); // prettier-ignore
-    case "select": return select(go(e.condition), go(e.then), go(e.otherwise)); // prettier-ignore
-    case "random": return random({ ...draw(e), seed: go(e.seed), step: go(e.step), indices: e.indices.map(int) }); // prettier-ignore
+    case "select": return go(e.condition) === e.condition && go(e.then) === e.then && go(e.otherwise) === e.otherwise ? e : select(go(e.condition), go(e.then), go(e.otherwise)); // prettier-ignore
+    case "random": return operandsOf(e).every((x) => go(x) === x) ? e : random({ ...draw(e), seed: go(e.seed), step: go(e.step), indices: e.indices.map(int) }); // prettier-ignore
     case "load": {
       const indices = e.indices.map(int);
       const outside = e.outside && go(e.outside);

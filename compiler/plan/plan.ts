@@ -70,10 +70,8 @@ class Planner {
     } // prettier-ignore
     const flats = new Map<TrainProgram, Flattened>();
     for (const t of program.trains) {
-      // metrics that are no numbers are measured over splits only
-      const step = options.simplify({ ...t.step, outputs: [] });
-      const placed = t.groups.map((g) => ({ ...g, members: g.members.filter((m) => !this.views.has(m.parameter)) }));
-      const flat = flatten(step, placed);
+      const { step, groups } = this.simplifiedStep(t);
+      const flat = flatten(step, groups.map((g) => ({ ...g, members: g.members.filter((m) => !this.views.has(m.parameter)) })));
       flats.set(t, flat);
       for (const [x, v] of flat.views) this.views.set(x, v);
     }
@@ -147,6 +145,15 @@ class Planner {
   }
 
   // ---- train blocks
+  /** The step, simplified, with its optimizer groups in the new nodes. Metrics that are no numbers are measured over splits only. */
+  private simplifiedStep(t: TrainProgram): { step: GraphProgram; groups: TrainProgram["groups"] } {
+    const gradients = t.groups.flatMap((g) => g.members.map((m) => m.gradient));
+    const step = this.options.simplify({ ...t.step, outputs: gradients.map((node, i) => ({ name: `gradient${i}`, node })) });
+    const valueOf = new Map(step.updates.map((u) => [u.target, u.value]));
+    let at = 0;
+    const groups = t.groups.map((g) => ({ ...g, members: g.members.map((m) => ({ ...m, gradient: step.outputs[at++]!.node, updated: valueOf.get(m.parameter) ?? m.updated })) }));
+    return { step: { ...step, outputs: [] }, groups };
+  }
   private train(t: TrainProgram, flat: Flattened): PlanTrain {
     const { simplify } = this.options;
     const init = this.compile(simplify({ ...t.init, updates: this.joinZeros(t.init.updates) }), undefined);

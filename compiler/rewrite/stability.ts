@@ -1,8 +1,8 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
 import { interval } from "../graph/scalar.ts";
-import type { Scalar } from "../graph/types.ts";
-import { any, build, call, through, value, where, type Bindings, type ScalarRule } from "./rule.ts";
+import type { Literal, Scalar } from "../graph/types.ts";
+import { any, build, call, number, through, value, where, type Bindings, type ScalarRule } from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
 const x = any("x");
@@ -22,6 +22,8 @@ export const stability: readonly ScalarRule[] = [
   { name: "log-of-softmax", exact: false, why: "the quotient underflows to 0 and its logarithm to -inf", match: call("log", through(call("div", through(call("exp", x)), y))), replace: (b) => build("sub", get(b, "x"), build("log", get(b, "y"))) },
   { name: "log-of-scaled-exp", exact: false, why: "the product underflows", match: call("log", through(call("mul", through(call("exp", x)), y))), replace: (b) => build("add", get(b, "x"), build("log", get(b, "y"))) },
   { name: "log-of-1-plus", exact: false, why: "1 + x loses the digits of a small x", match: call("log", through(call("add", x, value(1)))), replace: (b) => build("log1p", get(b, "x")) },
+  // Adam's bias correction: at the first steps the power is nearly 1
+  { name: "one-minus-power", exact: false, why: "the difference cancels where the power is near 1", match: call("sub", value(1), through(call("pow", where(number("c"), ({ c }) => (c as Literal).value > 0), x))), replace: (b) => build("neg", build("expm1", build("mul", get(b, "x"), Math.log((get(b, "c") as Literal).value)))) },
   { name: "exp-minus-1", exact: false, why: "the difference cancels near 0", worse: "expm1 is a helper on devices", match: call("sub", through(call("exp", x)), value(1)), replace: (b) => build("expm1", get(b, "x")) },
   { name: "exp-plus-minus-1", exact: false, why: "the difference cancels near 0", worse: "expm1 is a helper on devices", match: call("add", through(call("exp", x)), value(-1)), replace: (b) => build("expm1", get(b, "x")) },
   { name: "sigmoid-of-negated", exact: false, why: "exp overflows", match: call("div", value(1), through(call("add", through(call("exp", x)), value(1)))), replace: (b) => build("sigmoid", build("neg", get(b, "x"))) },
