@@ -94,9 +94,9 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
     lastRow = values.subarray((p.count - 1) * columns.length);
     if (!options.onProgress) return;
     const step = p.from + p.count;
-    const epochs = rows.length ? (total * perStep) / rows.length : undefined;
+    const epochs = rows.length ? epochOf(total - 1, rows.length, t) + 1 : undefined; // the last step may reach into the next one
     options.onProgress({
-      kind: "progress", train: t.name, epoch: epochOf(step - 1, rows.length, t), ...(epochs === undefined ? {} : { epochs: Math.ceil(epochs - 1e-9) }), step, steps: total, loss: lastRow[0]!, metrics: metricsOf(columns, lastRow),
+      kind: "progress", train: t.name, epoch: epochOf(step - 1, rows.length, t), ...(epochs === undefined ? {} : { epochs }), step, steps: total, loss: lastRow[0]!, metrics: metricsOf(columns, lastRow),
       curves: Object.fromEntries(columns.map((name, c) => [name, Float32Array.from({ length: p.count }, (_, i) => values[i * columns.length + c]!)])),
       stepsPerSecond: rate || current, secondsLeft: (total - step) / (rate || current),
     }); // prettier-ignore

@@ -9,6 +9,8 @@ import type { Plan } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { run } from "./program.ts";
 
+export { browserDevice } from "./device.ts"; // for pages
+
 /** Where a trainer comes from. */
 export interface Origin {
   readonly url: string; // of trainer.mjs
@@ -41,14 +43,14 @@ export class MissingFile extends RuntimeProblem {
   }
 }
 
-export const inNode = typeof process === "object" && typeof process.versions?.node === "string";
+const inNode = typeof process === "object" && typeof process.versions?.node === "string";
 
 export function createTrainer(plan: Plan, origin: Origin): Trainer {
   const loadModel = async ({ choose, data, ...options }: TrainerOptions = {}): Promise<TrainerModel> => {
     const opened = options.device ? undefined : inNode ? await openDevice(choose) : await browserDevice();
     const device = options.device ?? opened!.device; // one of both is there
     try {
-      const model = await load(plan, { read: inNode ? await fileReader(origin, data) : fetchReader(origin, data), ...options, device });
+      const model = await load(plan, { read: inNode ? await fileReader(origin, data) : (path) => fetchFile(origin, path, data), ...options, device });
       const close = (): void => {
         model.close();
         opened?.close();
@@ -109,15 +111,13 @@ async function fileReader(origin: Origin, data: string | undefined): Promise<(pa
 }
 
 /** The same on a page: under the address given, beside the trainer, and where the model lay. */
-function fetchReader(origin: Origin, data: string | undefined): (path: string) => Promise<Uint8Array> {
+export async function fetchFile(origin: Origin, path: string, data?: string): Promise<Uint8Array> {
   const folders = [...(data === undefined ? [] : [new URL(data.replace(/\/?$/, "/"), origin.url).href]), new URL(".", origin.url).href, new URL(origin.data, origin.url).href];
-  return async (path) => {
-    const places = [...new Set(folders.map((folder) => new URL(path, folder).href))];
-    for (const place of places) {
-      const response = await fetch(place).catch(() => undefined);
-      // Some servers answer what they do not have with a page.
-      if (response?.ok && !/^text\/html/.test(response.headers.get("content-type") ?? "")) return new Uint8Array(await response.arrayBuffer());
-    }
-    throw new MissingFile(path, places, "the server of this page does not have it: give the file by hand");
-  };
+  const places = [...new Set(folders.map((folder) => new URL(path, folder).href))];
+  for (const place of places) {
+    const response = await fetch(place).catch(() => undefined);
+    // Some servers answer what they do not have with a page.
+    if (response?.ok && !/^text\/html/.test(response.headers.get("content-type") ?? "")) return new Uint8Array(await response.arrayBuffer());
+  }
+  throw new MissingFile(path, places, "the server of this page does not have it: give the file by hand");
 }

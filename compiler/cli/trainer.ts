@@ -1,0 +1,192 @@
+// The texts of a compiled model: trainer.mjs, trainer.d.ts and index.html. In: a plan with its code, and the parts made by bundle.mjs.
+// Out: text; the same plan and parts give the same bytes.
+import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/plan.ts";
+
+export interface TrainerParts {
+  readonly runtime: string; // an expression: the bundled runtime/trainer.ts
+  readonly types: string; // of the runtime's interface (runtime/api.ts)
+  readonly page: string; // page.html, with {{title}}
+}
+
+// ---- trainer.mjs
+
+/** Names that trainer.mjs exports whatever the model; an export of the model by such a name is reached by `model.run`. */
+const own = ["plan", "load", "train", "fetchFile", "browserDevice"] as const;
+
+export function trainerModule(plan: Plan, data: string, parts: TrainerParts): string {
+  const exports = plan.exports.filter((x) => !isOwn(x.name));
+  const functions = exports.map((x, i) => `const export${i} = async (model, inputs = {}) => ${single(x) ? `(await model.run(${text(x.name)}, inputs))[${text(x.name)}]` : `model.run(${text(x.name)}, inputs)`};\n`);
+  return `// ${plan.name}, compiled by ${plan.compiler} for ${plan.target} devices: its plan, its kernels, and the runtime that replays them.
+//   node trainer.mjs --help                     trains it; needs the package \`webgpu\`
+//   index.html                                  trains it on a page
+//   import { ${["load", ...exports.slice(0, 1).map((x) => x.name)].join(", ")} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
+
+// ---- the plan: buffers, programs, data
+
+export const plan = ${json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) })};
+
+// ---- the kernels, by module
+
+const kernels = {
+${plan.modules.map((module) => `${text(module.name)}: ${template(module.code ?? "")},\n`).join("")}};
+for (const module of plan.modules) module.code = kernels[module.name];
+
+// ---- the runtime: the same for every model
+
+const { createTrainer, fetchFile: fetchFrom, browserDevice } = ${parts.runtime};
+
+// ---- what this module offers
+
+const origin = { url: import.meta.url, data: ${text(data)} };
+const trainer = createTrainer(plan, origin);
+export const { load, train } = trainer;
+export const fetchFile = (path) => fetchFrom(origin, path);
+export { browserDevice };
+${functions.join("")}${exports.length ? `export { ${exports.map((x, i) => `export${i} as ${x.name}`).join(", ")} };\n` : ""}
+await trainer.start();
+`;
+}
+const isOwn = (name: string): boolean => (own as readonly string[]).includes(name);
+/** The result itself, where there is only one. */
+const single = (x: PlanExport): boolean => x.outputs.length === 1 && x.outputs[0]!.name === x.name;
+const text = (value: string): string => JSON.stringify(value);
+/** A template literal, so that kernels can be read where they stand. */
+const template = (code: string): string => `\`\n${code.replace(/[\\`]|\$(?=\{)/g, "\\$&").trimEnd()}\n\``;
+
+/** JSON with everything that fits on a line on one. */
+export function json(value: unknown, indent = ""): string {
+  const flat = JSON.stringify(value);
+  if (typeof value !== "object" || value === null || flat.length + indent.length <= 140) return flat;
+  const deeper = indent + " ";
+  const items = Array.isArray(value) ? value.map((item) => json(item, deeper)) : Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [`${text(key)}: ${json(item, deeper)}`]));
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  return `${open}\n${items.map((item) => deeper + item).join(",\n")}\n${indent}${close}`;
+}
+
+// ---- index.html
+
+export function trainingPage(plan: Plan, parts: TrainerParts): string {
+  const title = plan.name.replace(/\.dlm$/, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+  return parts.page.replaceAll("{{title}}", () => title);
+}
+
+// ---- trainer.d.ts
+
+export function trainerTypes(plan: Plan, parts: TrainerParts): string {
+  const typeName = namer(parts.types);
+  const trains = plan.trains.map((train) => ({ train, type: typeName(train.name) }));
+  const exports = plan.exports.map((x) => ({ x, type: typeName(x.name) }));
+  const union = (names: readonly string[]): string => names.map(text).join(" | ") || "never";
+  const splits = (train: PlanTrain): readonly string[] => (train.dataset === undefined ? [] : ["train", ...(plan.datasets.find((set) => set.name === train.dataset)?.holdouts.map((holdout) => holdout.name) ?? [])]);
+
+  const parts_ = [
+    `// Types of ${plan.name}'s trainer, compiled by ${plan.compiler}.`,
+    ...trains.map(({ train, type }) => trainTypes(train, type, splits(train))),
+    ...exports.map(({ x, type }) => exportTypes(x, type)),
+    `export interface TrainerModel extends Omit<Model, "train" | "evaluate" | "run" | "trains" | "exports"> {
+  /** What the device is; undefined where the caller gave it. */
+  readonly device: DeviceFacts | undefined;
+  readonly trains: readonly (${union(plan.trains.map((train) => train.name))})[];
+  readonly exports: readonly (${union(plan.exports.map((x) => x.name))})[];
+${trains.map(({ train, type }, i) => `  /** Trains on, from where the block is. */\n  train(name${i === 0 ? "?" : ""}: ${text(train.name)}, options?: TrainOptions): Promise<${type}Result>;\n  /** Loss and metrics over a split, exactly. */\n  evaluate(train: ${text(train.name)}, split: ${union(splits(train))}): Promise<${type}Measured>;\n`).join("")}${exports.map(({ x, type }) => `  /** ${signature(x)} */\n  run(name: ${text(x.name)}, inputs${optionalInputs(x) ? "?" : ""}: ${type}Inputs): Promise<${type}Outputs>;\n`).join("")}}`,
+    `/** The plan, with the code of its kernels. */
+export declare const plan: Plan;
+/** A model with its initial weights. Device and data are found by the trainer unless they are given. */
+export declare function load(options?: TrainerOptions): Promise<TrainerModel>;
+/** Loads, and trains ${plan.trains.length > 1 ? "every block in its order" : "it"}. */
+export declare function train(options?: TrainerOptions & TrainOptions): Promise<{ readonly model: TrainerModel; readonly results: { ${trains.map(({ train, type }) => `readonly ${text(train.name)}${trains.length > 1 ? "?" : ""}: ${type}Result`).join("; ")} } }>;
+/** A data file as the page finds it. */
+export declare function fetchFile(path: string): Promise<Uint8Array>;
+/** The browser's device, with everything that it offers. */
+export declare function browserDevice(): Promise<{ readonly device: Device; readonly facts: DeviceFacts; readonly close: () => void }>;`,
+    ...exports.map(({ x, type }, i) =>
+      isOwn(x.name) ? `// ${x.name}: model.run(${text(x.name)}, inputs)` : `declare const export${i}: (model: TrainerModel, inputs${optionalInputs(x) ? "?" : ""}: ${type}Inputs) => Promise<${single(x) ? outputType(x.outputs[0]!) : `${type}Outputs`}>;\nexport {\n  /** ${signature(x)} */\n  export${i} as ${x.name},\n};`,
+    ),
+    `// ---- the same for every model\n\n${generalTypes}`,
+    parts.types.replaceAll("GPUDevice", "Device").trim(),
+  ];
+  return parts_.join("\n\n") + "\n";
+}
+
+/** PascalCase, different for different names, and from the runtime's own. */
+function namer(types: string): (name: string) => string {
+  const taken = new Set([...(types + generalTypes).matchAll(/(?:interface|type) (\w+)/g)].map((match) => match[1]!));
+  const suffixes = ["Metrics", "Measured", "Result", "Inputs", "Outputs"];
+  return (name) => {
+    const plain = name.replace(/(?:^|_+)([a-z0-9])/gi, (_, c: string) => c.toUpperCase()).replace(/^\d/, "_$&");
+    let type = plain;
+    for (let n = 2; taken.has(type) || suffixes.some((suffix) => taken.has(type + suffix)); n++) type = plain + n;
+    taken.add(type);
+    return type;
+  };
+}
+
+function trainTypes(train: PlanTrain, type: string, splits: readonly string[]): string {
+  const metrics = train.ring.columns.filter((name) => name !== "loss");
+  const measured = train.evaluate?.metrics ?? [];
+  const holdouts = splits.filter((split) => split !== "train");
+  return `/** Metrics of a batch of \`${train.name}\`. */
+export interface ${type}Metrics {
+${metrics.map((name) => `  readonly ${key(name)}: number;\n`).join("")}}
+/** What \`${train.name}\` measures over a split. */
+export interface ${type}Measured {
+${measured.map((port) => `  readonly ${key(port.name)}: ${port.shape.length ? outputType(port) : "number"};\n`).join("")}}
+export type ${type}Result = Omit<TrainResult, "train" | "metrics" | "measured"> & {
+  readonly train: ${text(train.name)};
+  readonly metrics: ${type}Metrics;
+  readonly measured: { ${(holdouts.length ? holdouts : splits).map((split) => `readonly ${key(split)}?: ${type}Measured`).join("; ")} };
+};`;
+}
+
+function exportTypes(x: PlanExport, type: string): string {
+  return `export interface ${type}Inputs {
+${x.inputs.map((port) => `  /** ${typeText(port)}${port.optional === undefined ? "" : `; ${port.optional} if left out`} */\n  readonly ${key(port.name)}${port.optional === undefined ? "" : "?"}: Input<${port.shape.length}${port.dtype === "bool" ? ", boolean" : ""}>;\n`).join("")}}
+export interface ${type}Outputs {
+${x.outputs.map((port) => `  /** ${typeText(port)} */\n  readonly ${key(port.name)}: ${outputType(port)};\n`).join("")}}`;
+}
+
+const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : text(name));
+const optionalInputs = (x: PlanExport): boolean => x.inputs.every((port) => port.optional !== undefined);
+/** `predict(x: f32[B, 64]) -> f32[B, 10]` */
+const signature = (x: PlanExport): string => `${x.name}(${x.inputs.map((port) => `${port.name}: ${typeText(port)}`).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
+const outputType = (port: PlanPort): string => `Output<${text(port.dtype)}, readonly [${port.shape.map((size) => (typeof size === "number" ? String(size) : "number")).join(", ")}]>`;
+const typeText = (port: PlanPort): string => port.dtype + (port.shape.length ? `[${port.shape.map(sizeText).join(", ")}]` : "") + (port.range ? ` in ${port.range[0]}..${sizeText(port.range[1])}` : "");
+function sizeText(size: Size): string {
+  if (typeof size === "number") return String(size);
+  const terms = size.sum.map(({ factor, dims }) => [...(factor === 1 && dims.length ? [] : [String(factor)]), ...dims].join(" * "));
+  return terms.join(" + ") || "0";
+}
+
+const generalTypes = `export type DType = "f32" | "i32" | "bool";
+/** A GPUDevice, where its type is known. */
+export type Device = typeof globalThis extends { GPUDevice: { prototype: infer D } } ? D : object;
+export interface Plan {
+  readonly version: number;
+  readonly name: string;
+  readonly source: string;
+  readonly modules: readonly { readonly name: string; readonly code?: string }[];
+  readonly [more: string]: unknown;
+}
+/** Nested lists as deep as the tensor has axes, values in row-major order, or values with their shape. */
+export type Input<Rank extends number, Item = number> = Lists<Rank, Item> | FlatArray | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
+export type Lists<Rank extends number, Item = number> = Rank extends 0 ? Item : Rank extends 1 ? readonly Item[] : Rank extends 2 ? readonly (readonly Item[])[] : Rank extends 3 ? readonly (readonly (readonly Item[])[])[] : Nested;
+export interface Output<D extends DType, Shape extends readonly number[]> {
+  readonly dtype: D;
+  readonly shape: Shape;
+  readonly data: D extends "f32" ? Float32Array : D extends "i32" ? Int32Array : Uint8Array;
+}
+export interface DeviceFacts {
+  readonly class: "gpu" | "system" | "embedded" | "browser";
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly subgroupSize?: { readonly least: number; readonly most: number };
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+}
+export interface TrainerOptions extends Partial<LoadOptions> {
+  /** In Node, which device: auto, gpu, system, embedded, or a part of an adapter's name. */
+  readonly choose?: string;
+  /** A folder, or its address, in which data files are looked for first. */
+  readonly data?: string;
+}`;
