@@ -1,7 +1,7 @@
 // Is this a plan that can be replayed on this device? Everything is looked at before anything is allocated: version, references, sizes, and
 // the features and limits that the kernels need.
 import { planVersion, sizeOf } from "./plan.ts";
-import type { Command, Plan, PlanProgram, Size } from "./plan.ts";
+import type { Command, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 
 type Dims = Readonly<Record<string, number>>;
@@ -90,7 +90,7 @@ function checkParts(plan: Plan): void {
 }
 
 /** What the plan needs of the device, and every size that is known by now. */
-export function checkDevice(plan: Plan, device: GPUDevice, dims: Dims): void {
+export function checkDevice(plan: Plan, device: GPUDevice): void {
   const missing = plan.requires.features.filter((f) => !device.features.has(f));
   const hint = "ask the device for it, or compile for another target";
   if (missing.length) throw new RuntimeProblem(`the kernels need ${missing.join(", ")}, and this device was made without: ${hint}`);
@@ -103,22 +103,19 @@ export function checkDevice(plan: Plan, device: GPUDevice, dims: Dims): void {
   const info = device.adapterInfo as { subgroupMinSize?: number; subgroupMaxSize?: number } | undefined;
   if (want !== undefined && info?.subgroupMinSize && info.subgroupMaxSize && (want < info.subgroupMinSize || want > info.subgroupMaxSize)) throw new RuntimeProblem(`the kernels were made for subgroups of ${want} lanes, and this device has ${info.subgroupMinSize} to ${info.subgroupMaxSize}: compile for another target`); // prettier-ignore
   for (const b of plan.buffers) if (typeof b.bytes === "number" && b.role !== "data") checkBytes(device, b.label, b.bytes);
-  for (const p of plan.trains.flatMap((t) => [t.init, t.step])) checkBindings(device, p.commands, plan, dims);
 }
 export function checkBytes(device: GPUDevice, label: string, bytes: number): void {
   if (bytes > device.limits.maxBufferSize) throw new RuntimeProblem(`${label} takes ${megabytes(bytes)}, and this device allows ${megabytes(device.limits.maxBufferSize)} in one buffer`);
 }
-export function checkBindings(device: GPUDevice, commands: readonly Command[], plan: Plan, dims: Dims): void {
-  const most = device.limits.maxStorageBufferBindingSize;
-  for (const c of commands) {
-    if (c.kind === "loop") checkBindings(device, c.body, plan, dims);
-    if (c.kind !== "dispatch") continue;
+export function checkBindings(device: GPUDevice, dispatches: readonly Dispatch[], plan: Plan, dims: Dims): void {
+  const { maxStorageBufferBindingSize: most, maxStorageBuffersPerShaderStage: buffers } = device.limits;
+  for (const c of dispatches) {
     for (const b of c.bindings) {
       const bytes = plan.buffers[b.buffer]!.role === "data" ? 0 : sizeOf(b.bytes, dims);
       if (bytes > most) throw new RuntimeProblem(`${c.label} reads or writes ${megabytes(bytes)} of ${plan.buffers[b.buffer]!.label} at once, and this device allows ${megabytes(most)}`);
     }
     const storage = c.bindings.filter((b) => b.access !== "uniform").length;
-    if (storage > device.limits.maxStorageBuffersPerShaderStage) throw new RuntimeProblem(`${c.label} uses ${storage} buffers, and this device allows ${device.limits.maxStorageBuffersPerShaderStage} in a kernel: compile for another target`);
+    if (storage > buffers) throw new RuntimeProblem(`${c.label} uses ${storage} buffers, and this device allows ${buffers} in a kernel: compile for another target`);
   }
 }
 export const megabytes = (bytes: number): string => (bytes >= 1 << 20 ? `${(bytes / (1 << 20)).toPrecision(3)} MB` : `${bytes} bytes`);

@@ -4,6 +4,7 @@ import { splitRows } from "./batches.ts";
 import { megabytes } from "./check.ts";
 import { fieldOf, loadDataset } from "./loaders.ts";
 import type { LoadedColumn, Sources } from "./loaders.ts";
+import { dispatchesOf, programsOf } from "./machine.ts";
 import type { Machine } from "./machine.ts";
 import type { Plan, PlanColumn, PlanDataset } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
@@ -54,13 +55,7 @@ export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostD
   }
   return result;
 }
-const usedBuffers = (plan: Plan): ReadonlySet<number> => {
-  const text = new Set<number>();
-  const walk = (list: Plan["trains"][number]["step"]["commands"]): void => list.forEach((c) => (c.kind === "loop" ? walk(c.body) : c.kind === "dispatch" && c.bindings.forEach((b) => text.add(b.buffer))));
-  for (const x of plan.exports) walk(x.program.commands);
-  for (const t of plan.trains) walk(t.init.commands);
-  return text;
-};
+const usedBuffers = (plan: Plan): ReadonlySet<number> => new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
 function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly T[]): T {
   const out = new (pieces[0]!.constructor as new (n: number) => T)(pieces.reduce((sum, p) => sum + p.length, 0));
   let at = 0;

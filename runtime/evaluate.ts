@@ -1,23 +1,24 @@
 // Evaluation: loss and metrics over a split, as if it were one batch. The rows run in chunks, what is kept of them is put together, and the
 // finish runs once over all.
 import type { Measured, Tensor } from "./api.ts";
+import { checkBindings } from "./check.ts";
 import { streamRows } from "./data.ts";
+import { dispatchesOf } from "./machine.ts";
 import type { Recording } from "./machine.ts";
-import type { Command, PlanEvaluation, PlanTrain } from "./plan.ts";
+import type { PlanEvaluation, PlanProgram, PlanTrain } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { totalSteps, writeScalars } from "./session.ts";
 import type { Session } from "./session.ts";
 import { fromWords, product } from "./tensor.ts";
 
-/** Recordings for a number of rows: made before training starts, so that nothing is allocated during it. */
+/** Made before training starts: sizes are checked and memory is there. Kernels are compiled while the first steps run. */
 export interface PreparedEvaluation {
   readonly split: string;
   readonly rows: Int32Array;
-  readonly chunks: ReadonlyMap<number, Recording>; // by rows
-  readonly finish: Recording;
+  readonly recordings: Promise<{ readonly chunks: ReadonlyMap<number, Recording>; readonly finish: Recording }>; // chunks by rows
   readonly wholeIndex: boolean; // the finish reads row numbers too
 }
-const bound = (commands: readonly Command[], buffer: (b: number) => boolean): boolean => commands.some((c) => (c.kind === "loop" ? bound(c.body, buffer) : c.kind === "dispatch" && c.bindings.some((b) => buffer(b.buffer))));
+const bound = (program: PlanProgram, buffer: (b: number) => boolean): boolean => dispatchesOf(program.commands).some((c) => c.bindings.some((b) => buffer(b.buffer)));
 
 export function rowsOfSplit(s: Session, t: PlanTrain, split: string): Int32Array {
   const splits = t.dataset === undefined ? undefined : s.splits.get(t.dataset);
@@ -40,18 +41,21 @@ export async function prepareEvaluation(s: Session, t: PlanTrain, split: string)
   }
   grow(e.index.buffer, e.index.offset + 4 * Math.min(n, e.chunk));
   for (const m of e.metrics) grow(m.buffer, m.offset + 4 * product(m.shape.map((x) => machine.size(x, at(n), m.name))));
+  const counts = [...new Set([Math.min(n, e.chunk), n % e.chunk])].filter((count) => count);
+  checkBindings(machine.device, dispatchesOf(e.finish.commands), s.plan, at(n));
+  checkBindings(machine.device, dispatchesOf(e.rows.commands), s.plan, at(counts[0]!));
   await machine.allocate(sizes);
-  const chunks = new Map<number, Recording>();
-  for (const count of [Math.min(n, e.chunk), n % e.chunk]) if (count && !chunks.has(count)) chunks.set(count, await machine.record(e.rows, at(count)));
-  const finish = await machine.record(e.finish, at(n));
   const data = s.data.get(t.dataset!);
-  if (data?.streamed && bound(e.finish.commands, (b) => s.plan.buffers[b]!.role === "data")) throw new RuntimeProblem(`a metric of ${t.name} needs the rows of ${t.dataset} again when all are known, and they are streamed`);
-  return { split, rows, chunks, finish, wholeIndex: bound(e.finish.commands, (b) => b === e.index.buffer) };
+  if (data?.streamed && bound(e.finish, (b) => s.plan.buffers[b]!.role === "data")) throw new RuntimeProblem(`a metric of ${t.name} needs the rows of ${t.dataset} again when all are known, and they are streamed`);
+  const recordings = Promise.all([machine.record(e.finish, at(n)), ...counts.map((count) => machine.record(e.rows, at(count)))]).then(([finish, ...chunks]) => ({ finish: finish!, chunks: new Map(counts.map((count, i) => [count, chunks[i]!])) }));
+  recordings.catch(() => {}); // told to who runs it
+  return { split, rows, recordings, wholeIndex: bound(e.finish, (b) => b === e.index.buffer) };
 }
 export async function runEvaluation(s: Session, t: PlanTrain, prepared: PreparedEvaluation): Promise<Measured> {
   const e = evaluationOf(t);
   const { machine } = s;
-  const { rows, chunks } = prepared;
+  const { rows } = prepared;
+  const { chunks, finish } = await prepared.recordings;
   writeScalars(s, t, totalSteps(s, t));
   for (let from = 0; from < rows.length; from += e.chunk) {
     const part = rows.slice(from, from + e.chunk);
@@ -65,7 +69,7 @@ export async function runEvaluation(s: Session, t: PlanTrain, prepared: Prepared
   const dims = { ...s.dims, rows: rows.length };
   const shapes = e.metrics.map((m) => m.shape.map((n) => machine.size(n, dims, m.name)));
   const encoder = machine.encoder(e.finish.name);
-  machine.replay(encoder, prepared.finish);
+  machine.replay(encoder, finish);
   const fetched = machine.fetch(encoder, e.metrics.map((m, i) => ({ buffer: m.buffer, offset: m.offset, bytes: 4 * product(shapes[i]!) }))); // prettier-ignore
   machine.submit(encoder);
   const parts = await fetched();

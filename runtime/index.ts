@@ -26,24 +26,24 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
   checkPlan(plan);
   const { device, seed } = options;
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31)) throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
-  checkDevice(plan, device, {});
-  const read = await readData(plan, { read: options.read, host: options.host ?? {}, files: new Map() });
-  const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
-  const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
-  const data = new Map(placed.map((d) => [d.plan.name, d]));
+  checkDevice(plan, device);
   const machine = new Machine(plan, device, options.code);
-  const session: Session = { plan, options, machine, data, splits: new Map(), states, dims: {} };
   try {
+    for (const t of plan.trains) [t.init, t.step].forEach((p) => machine.warm(p)); // while the data are read
+    const read = await readData(plan, { read: options.read, host: options.host ?? {}, files: new Map() });
+    const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
+    const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
+    const session: Session = { plan, options, machine, data: new Map(placed.map((d) => [d.plan.name, d])), splits: new Map(), states, dims: {} };
     splitAll(session);
     await allocateStatic(session);
     await uploadData(placed, machine);
     writeTrainingRows(session);
     await initialise(session);
+    return modelOf(session);
   } catch (error) {
     machine.close();
     throw error;
   }
-  return modelOf(session);
 }
 
 /** One data set is split one way, by the seed of the first train block on it, so that no block trains on what another measures. */

@@ -83,13 +83,7 @@ export class Machine {
     void device.lost.then((info) => {
       if (!this.#closed) this.#fail(new RuntimeProblem(`the device is lost${info.message ? ` (${info.message.trim()})` : ""}: what was not saved is gone; load the model anew and restore its last checkpoint`));
     });
-    const look = (list: readonly Command[]): void => {
-      for (const c of list) {
-        if (c.kind === "loop") look(c.body);
-        else if (c.kind === "dispatch") for (const b of c.bindings) if (b.access === "uniform") this.#uniform.add(b.buffer);
-      }
-    };
-    for (const p of programsOf(plan)) look(p.commands);
+    for (const p of programsOf(plan)) for (const c of dispatchesOf(p.commands)) for (const b of c.bindings) if (b.access === "uniform") this.#uniform.add(b.buffer);
   }
 
   // ---- failures: whoever waits learns of them
@@ -282,11 +276,17 @@ export class Machine {
     return this.#shaders.size;
   }
 
+  /** Starts to compile what does not depend on run-time sizes. What goes wrong is told by who records. */
+  warm(program: PlanProgram): void {
+    for (const c of dispatchesOf(program.commands)) if (!c.constants?.length) this.#pipeline(c, this.#layoutOf(c), {}).catch(() => {});
+  }
+
   // ---- recordings
 
   /** The program at these dims, with its buffers made; recorded once. */
   async record(program: PlanProgram, dims: Dims): Promise<Recording> {
     this.check();
+    checkBindings(this.device, dispatchesOf(program.commands), this.plan, dims);
     await this.allocate(this.sizesOf(program, dims));
     const key = JSON.stringify(dims);
     const made = this.#recordings.get(program) ?? new Map<string, Promise<Recording>>();
@@ -299,17 +299,9 @@ export class Machine {
     return found;
   }
   async #compile(program: PlanProgram, dims: Dims): Promise<Recording> {
-    checkBindings(this.device, program.commands, this.plan, dims);
-    const waiting = new Map<Dispatch, Promise<GPUComputePipeline>>();
-    const start = (list: readonly Command[]): void => {
-      for (const c of list) {
-        if (c.kind === "loop") start(c.body);
-        else if (c.kind === "dispatch") waiting.set(c, this.#pipeline(c, this.#layoutOf(c), dims));
-      }
-    };
-    start(program.commands);
+    const waiting = dispatchesOf(program.commands).map((c) => [c, this.#pipeline(c, this.#layoutOf(c), dims)] as const);
     const pipelines = new Map<Dispatch, GPUComputePipeline>();
-    const settled = await Promise.allSettled([...waiting].map(async ([c, p]) => pipelines.set(c, await p)));
+    const settled = await Promise.allSettled(waiting.map(async ([c, p]) => pipelines.set(c, await p)));
     for (const s of settled) if (s.status === "rejected") throw s.reason;
     const items: (RecordedDispatch | RecordedCopy)[] = [];
     const groups = new Map<string, RecordedGroup>();
@@ -441,6 +433,8 @@ export class Machine {
 }
 
 export const programsOf = (plan: Plan): PlanProgram[] => [...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
+
+export const dispatchesOf = (list: readonly Command[]): Dispatch[] => list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
 
 function workgroups(dispatch: Dispatch, size: (s: Size) => number): readonly [number, number] {
   const count = (w: WorkgroupCount): number => (typeof w === "number" ? w : w === "fold" ? 1 : w.tiles.reduce((product, [s, tile]) => product * Math.ceil(size(s) / tile), 1));

@@ -26,7 +26,6 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
   if (options.stopAfter !== undefined && !(Number.isSafeInteger(options.stopAfter) && options.stopAfter >= 0)) throw new RuntimeProblem(`stopAfter must be a whole number, not ${options.stopAfter}`);
   if (options.steps !== undefined || options.epochs !== undefined) state.steps = total;
   const perStep = rowsPerStep(t);
-  const recording = await machine.record(t.step, s.dims);
   if (state.step === 0) await loadInitial(s, t);
 
   // ---- what is measured, and when
@@ -39,7 +38,8 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
     const [split, metric] = [name?.slice(0, name.indexOf(".")), name?.slice(name.indexOf(".") + 1)];
     if (name !== undefined && !(regular.includes(split!) && t.evaluate?.metrics.some((m) => m.name === metric && !m.shape.length))) throw new RuntimeProblem(`${t.name} watches ${name}, and no such number is measured`);
   }
-  const prepared = new Map((await Promise.all(last.map((split) => prepareEvaluation(s, t, split)))).map((p) => [p.split, p]));
+  const [recording, ...evaluations] = await Promise.all([machine.record(t.step, s.dims), ...last.map((split) => prepareEvaluation(s, t, split))]);
+  const prepared = new Map(evaluations.map((p) => [p.split, p]));
   const usesScalar = (name: string): boolean => t.scalars.some((p) => p.name === name);
   const nextEvaluation = (step: number): number => Math.min(total, !regular.length ? total : t.evaluateEvery ? (Math.floor(step / t.evaluateEvery) + 1) * t.evaluateEvery : nextEpoch(step, rows.length, t));
 
