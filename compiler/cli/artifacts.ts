@@ -1,4 +1,4 @@
-// What `dlm compile` writes: plan.json, shaders/*.wgsl, trainer.mjs, trainer.d.ts, index.html. In: a plan with its code, a folder.
+// What `dlm compile` writes: plan.json, shaders/*.wgsl, trainer.mjs with its types, index.html. In: a plan with its code, a folder.
 // All or nothing: everything is written beside its place and then renamed; if a renaming fails, those before it are undone.
 // The same plan, and the same way from the folder to the data, give the same bytes.
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -38,6 +38,7 @@ export function artifactTexts(plan: Plan, data: string, parts: TrainerParts): Re
     ...plan.modules.map((module): [string, string] => [`shaders/${module.name}.wgsl`, (module.code ?? "").trimEnd() + "\n"]),
     ["trainer.mjs", trainerModule(plan, data, parts)],
     ["trainer.d.ts", trainerTypes(plan, parts)],
+    ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],
     ["index.html", trainingPage(plan, parts)],
   ]);
 }

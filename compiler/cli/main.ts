@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line. Every command reads files, calls the compiler or the runtime, and prints; it decides nothing about models.
 import { Command, CommanderError } from "commander";
+import { deviceOption } from "./device.ts";
 import { UserError } from "./problem.ts";
 
 const program = new Command("dlm")
@@ -12,7 +13,8 @@ const program = new Command("dlm")
     "after",
     `
 Examples:
-  dlm explain DLM2003                               what an error means`,
+  dlm explain DLM2003                               what an error means
+  dlm doctor                                        which device is used, and why`,
   );
 
 program
@@ -26,6 +28,12 @@ program
   .option("--check", "write nothing; list the files that are not formatted")
   .description("formats files in place")
   .action(async (files: string[], options: { check?: boolean }) => (await import("./fmt.ts")).fmt(files, options));
+program
+  .command("doctor")
+  .option(...deviceOption)
+  .option("--json", "the report as JSON")
+  .description("which device is used, why, and how to get a better one")
+  .action(async (options: { device?: string; json?: boolean }) => (await import("./doctor.ts")).doctor(options));
 
 try {
   await program.parseAsync();

@@ -23,13 +23,14 @@ export function trainerModule(plan: Plan, data: string, parts: TrainerParts): st
 
 // ---- the plan: buffers, programs, data
 
-export const plan = ${json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) })};
+export const plan = ${json({ ...plan, source: "", modules: plan.modules.map(({ name }) => ({ name })) })};
+plan.source = ${template(plan.source)}.slice(1);
 
 // ---- the kernels, by module
 
 const kernels = {
 ${plan.modules.map((module) => `${text(module.name)}: ${template(module.code ?? "")},\n`).join("")}};
-for (const module of plan.modules) module.code = kernels[module.name];
+for (const module of plan.modules) module.code = kernels[module.name].slice(1);
 
 // ---- the runtime: the same for every model
 
@@ -50,8 +51,8 @@ const isOwn = (name: string): boolean => (own as readonly string[]).includes(nam
 /** The result itself, where there is only one. */
 const single = (x: PlanExport): boolean => x.outputs.length === 1 && x.outputs[0]!.name === x.name;
 const text = (value: string): string => JSON.stringify(value);
-/** A template literal, so that kernels can be read where they stand. */
-const template = (code: string): string => `\`\n${code.replace(/[\\`]|\$(?=\{)/g, "\\$&").trimEnd()}\n\``;
+/** A template literal after a line break, so that a text can be read where it stands. */
+const template = (code: string): string => `\`\n${code.replace(/[\\`]|\$(?=\{)/g, "\\$&").replaceAll("\r", "\\r")}\``;
 
 /** JSON with everything that fits on a line on one. */
 export function json(value: unknown, indent = ""): string {

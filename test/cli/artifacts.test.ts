@@ -1,0 +1,183 @@
+// What `dlm compile` writes: the same bytes each time, all or nothing, and a trainer that needs nothing but the package `webgpu`.
+import { execFile } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeArtifacts } from "../../compiler/cli/artifacts.ts";
+import { trainerParts } from "../../compiler/cli/bundle.mjs";
+import { UserError } from "../../compiler/cli/problem.ts";
+import type { TrainerParts } from "../../compiler/cli/trainer.ts";
+import { compile } from "../../compiler/compile.ts";
+import type { Plan } from "../../runtime/plan.ts";
+
+const project = join(import.meta.dirname, "../..");
+const root = mkdtempSync(join(tmpdir(), "dlm-artifacts-"));
+let parts: TrainerParts;
+const planOf = (text: string, name: string): Plan => {
+  const { plan, diagnostics } = compile(text, { name });
+  if (!plan) throw new Error(diagnostics.map((d) => d.message).join("\n"));
+  return plan;
+};
+const example = (name: string): Plan => planOf(readFileSync(join(project, "examples", name), "utf8"), name);
+/** Every file under a folder with its bytes. */
+function tree(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(names.map((entry) => join(entry.parentPath, entry.name)).sort().map((path) => [relative(folder, path), readFileSync(path, "latin1")]));
+}
+
+beforeAll(async () => {
+  parts = await trainerParts();
+  mkdirSync(join(root, "models/data"), { recursive: true });
+  cpSync(join(project, "examples/data/iris.csv"), join(root, "models/data/iris.csv"));
+  mkdirSync(join(root, "elsewhere/node_modules"), { recursive: true });
+  symlinkSync(join(project, "node_modules/webgpu"), join(root, "elsewhere/node_modules/webgpu"));
+  await writeArtifacts(example("iris.dlm"), { folder: join(root, "iris"), data: join(root, "models"), parts });
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+test("the runtime part of a trainer is small, and holds nothing of the compiler", () => {
+  expect(gzipSync(parts.runtime, { level: 9 }).length).toBeLessThan(26_000);
+  for (const word of ["cross_entropy", "warmup_cosine", "DLM1", "DLM2", "chevrotain"]) expect(parts.runtime + parts.page + parts.types).not.toContain(word);
+});
+
+test("the same model gives the same bytes; what is not ours in the folder stays, kernels of an earlier model do not", async () => {
+  const folder = join(root, "again");
+  mkdirSync(join(folder, "shaders"), { recursive: true });
+  writeFileSync(join(folder, "shaders/old.wgsl"), "");
+  writeFileSync(join(folder, "weights.safetensors"), "mine");
+  const written = await writeArtifacts(example("iris.dlm"), { folder, data: join(root, "models"), parts });
+  const { "weights.safetensors": mine, ...ours } = tree(folder);
+  expect(mine).toBe("mine");
+  expect(ours).toEqual(tree(join(root, "iris")));
+  expect(written.map(({ path }) => path).sort()).toEqual(Object.keys(ours).sort());
+  expect(written.every(({ path, bytes }) => Buffer.byteLength(ours[path]!, "latin1") === bytes)).toBe(true);
+  expect(JSON.parse(ours["plan.json"]!)).toMatchObject({ name: "iris.dlm", trains: [{ name: "fit" }] });
+  expect((JSON.parse(ours["plan.json"]!) as Plan).modules.map((module) => `shaders/${module.name}.wgsl`).sort()).toEqual(Object.keys(ours).filter((path) => path.startsWith("shaders/")));
+  expect(Object.values(ours).join("")).not.toContain(root);
+});
+
+test("a folder that cannot be written to is said in words, and nothing is left behind", async () => {
+  writeFileSync(join(root, "file"), "mine");
+  await expect(writeArtifacts(example("xor.dlm"), { folder: join(root, "file"), data: root, parts })).rejects.toThrow(UserError);
+  expect(readFileSync(join(root, "file"), "utf8")).toBe("mine");
+  const broken: Plan = { ...example("xor.dlm"), modules: [{ name: "a\0b", code: "" }] };
+  const before = tree(join(root, "iris"));
+  await expect(writeArtifacts(broken, { folder: join(root, "iris"), data: root, parts })).rejects.toThrow();
+  expect(tree(join(root, "iris"))).toEqual(before);
+  expect(readdirSync(join(root, "iris")).filter((name) => name.startsWith("."))).toEqual([]);
+});
+
+// ---- the trainer as a program
+
+interface Outcome {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+const node = (args: readonly string[], cwd = join(root, "elsewhere")): Promise<Outcome> =>
+  new Promise((resolve) => {
+    const environment = { ...process.env, VK_DRIVER_FILES: "/nonexistent", DLM_DEVICE: "" };
+    execFile(process.execPath, args, { cwd, env: environment, timeout: 60_000 }, (error, out, err) => resolve({ status: typeof error?.code === "number" ? error.code : error ? -1 : 0, out, err }));
+  });
+const trainer = (...args: readonly string[]): Promise<Outcome> => node(["../iris/trainer.mjs", ...args]);
+const events = (text: string): readonly Record<string, unknown>[] => text.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+
+test("it trains from another folder, and says so line by line", async () => {
+  const { status, out, err } = await trainer("--out", "w.safetensors");
+  expect({ status, err }).toEqual({ status: 0, err: "" });
+  expect(out).toMatch(/^iris\.dlm on SwiftShader.*\niris: 150 rows \(train 120, test 30\)\n/);
+  expect(out).toMatch(/\nfit {2}step \d+ {2}test: loss 0\.\d+ {2}acc [01]\.\d+\n/);
+  expect(out).toMatch(/\nfit: 240 of 240 steps, \d+\.\d s, \d+ steps\/s · test: loss 0\.\d+ {2}acc (0\.9|1\.0)\d+\nweights: w\.safetensors\n$/);
+  expect(existsSync(join(root, "elsewhere/w.safetensors"))).toBe(true);
+});
+
+test("one event a line with --json; interrupted and resumed gives the same bits", async () => {
+  const whole = await trainer("--json", "--epochs", "20", "--checkpoint", "whole.safetensors", "--out", "whole-weights.safetensors");
+  expect(whole.status).toBe(0);
+  const lines = events(whole.out);
+  expect(lines[0]).toMatchObject({ kind: "start", model: "iris.dlm", device: { class: "embedded" }, trains: ["fit"] });
+  expect(lines.some((line) => line["kind"] === "progress")).toBe(true);
+  expect(lines.find((line) => line["kind"] === "evaluation")).toMatchObject({ train: "fit", split: "test", rows: 30, values: { table: { shape: [3, 3] } } });
+  expect(lines.find((line) => line["kind"] === "result")).toMatchObject({ train: "fit", reason: "finished", step: 80, measured: { test: { acc: expect.any(Number) as number } } });
+  expect(lines.slice(-2).map((line) => line["path"])).toEqual(["whole-weights.safetensors", "whole.safetensors"]);
+
+  const first = await trainer("--epochs", "20", "--stop-after", "33", "--checkpoint", "half.safetensors");
+  expect(first.out).toContain("paused at step 33 of 80; go on with --resume half.safetensors");
+  const second = await trainer("--resume", "half.safetensors", "--checkpoint", "resumed.safetensors");
+  expect(second.status).toBe(0);
+  const bytes = (name: string): Buffer => readFileSync(join(root, "elsewhere", name));
+  expect(bytes("resumed.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
+});
+
+test("what is wrong is said in words, with status 1", async () => {
+  const [option, file, none] = await Promise.all([
+    trainer("--epoch", "3"),
+    trainer("--resume", "nothing.safetensors"),
+    node(["../iris/trainer.mjs"], join(root, "models")),
+  ]);
+  expect(option).toMatchObject({ status: 1, err: expect.stringContaining("--help lists the options") as string });
+  expect(file).toMatchObject({ status: 1, err: expect.stringContaining("cannot read nothing.safetensors") as string });
+  expect(none).toMatchObject({ status: 1, err: expect.stringContaining("npm install webgpu") as string });
+  cpSync(join(root, "iris/trainer.mjs"), join(root, "elsewhere/deeper/trainer.mjs"), { recursive: true });
+  const missing = await node(["deeper/trainer.mjs"]);
+  expect(missing).toMatchObject({ status: 1, err: expect.stringMatching(/^data\/iris\.csv was not found; looked for:\n.*--data FOLDER names the folder/s) as string });
+  expect((await node(["deeper/trainer.mjs", "--data", "../models", "--steps", "3"])).status).toBe(0);
+  expect((await trainer("--help")).out).toContain("--resume FILE");
+});
+
+// ---- the trainer as a module
+
+test("as a module it offers load, train and the exports", async () => {
+  const program = `
+    import { load, predict, plan, train } from ${JSON.stringify(join(root, "iris/trainer.mjs"))};
+    const model = await load();
+    const result = await model.train("fit", { epochs: 10 });
+    const y = await predict(model, { x: [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3]] });
+    console.log(plan.name, result.reason, y.shape.join("x"), [0, 3].every((row) => Math.abs(y.data[row] + y.data[row + 1] + y.data[row + 2] - 1) < 1e-5));
+    model.close();
+    const both = await train({ epochs: 2 });
+    console.log(Object.keys(both.results).join(), both.model.step("fit"));
+    both.model.close();`;
+  expect(await node(["--input-type=module", "-e", program])).toEqual({ status: 0, err: "", out: "iris.dlm finished 2x3 true\nfit 8\n" });
+});
+
+test("its types tell right uses from wrong ones", { timeout: 60_000 }, async () => {
+  const source = `data d { rows: 10
+  field x: f32[2] = uniform[2] }
+layer L()(x: f32[B, 2]) -> f32[B, 1] { param w: f32[2, 1] ~ uniform(0, 1)
+  return x @ w }
+model net(x: f32[B, 2]) -> f32[B, 1] = x |> L()
+train first on d(batch: 5) { minimize mean(net(x)^2) by sgd(lr: 0.1)
+  metric size = mean(net(x))
+  epochs: 1 }
+export fn load(x: f32[B, 2]) -> f32[B, 1] = net(x)
+export fn both(x: f32[B, 2], k: f32 = 2) -> (f32[B, 1], i32[B]) = (k * net(x), argmax(x, axis: -1))
+export fn plain(m: bool[3]) -> f32[3] = where(m, 1.0, 0.0)`;
+  await writeArtifacts(planOf(source, "types.dlm"), { folder: join(root, "types"), data: root, parts });
+  const use = `import { load, train, both, plain, type TrainerModel } from "./trainer.mjs";
+const model: TrainerModel = await load({ seed: 3, choose: "embedded" });
+const result = await model.train("first", { steps: 3, onProgress: (event) => void event.kind });
+const size: number = result.metrics.size;
+const y = await both(model, { x: [[1, 2]] });
+const ids: Int32Array = y[Object.keys(y)[1] as "both.2"]?.data ?? new Int32Array(); // the name is the plan's
+const three: readonly [3] = (await plain(model, { m: [true, false, true] })).shape;
+const loaded = (await model.run("load", { x: new Float32Array(4) })).load.data satisfies Float32Array;
+const every = (await train()).results.first.step;
+void [size, ids, three, loaded, every];
+// @ts-expect-error: no such block
+await model.train("second");
+// @ts-expect-error: no such metric
+void result.metrics.accuracy;
+// @ts-expect-error: x is missing
+await both(model, {});
+// @ts-expect-error: rank 2 is wanted
+await both(model, { x: [1, 2] });
+`;
+  const plan = JSON.parse(readFileSync(join(root, "types/plan.json"), "utf8")) as Plan;
+  const second = plan.exports.find((x) => x.name === "both")!.outputs[1]!.name;
+  writeFileSync(join(root, "types/use.mts"), use.replace('y[Object.keys(y)[1] as "both.2"]?.data ?? new Int32Array(); // the name is the plan\'s', `y[${JSON.stringify(second)}].data;`));
+  const compiler = join(project, "node_modules/typescript/bin/tsc");
+  expect(await node([compiler, "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--moduleResolution", "nodenext", "--types", "", join(root, "types/use.mts")])).toEqual({ status: 0, out: "", err: "" });
+});
