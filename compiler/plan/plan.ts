@@ -8,8 +8,10 @@ import type { GraphProgram, Node, Scan, Shape, Source } from "../graph/types.ts"
 import { flatten, type Flattened, type View } from "../schedule/flat.ts";
 import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
 import { lowerKernel, sizeOfExtents, wgslName, type Binding, type Layout, type LoweredKernel } from "../schedule/lower.ts";
+import type { KernelSpec } from "../schedule/kernel.ts";
 import type { Target } from "../schedule/target.ts";
 import { canonicalModule } from "./canonical.ts";
+import { specKey, type SpecKey } from "./spec-key.ts";
 import { assignSlots, liveRanges, verifySlots } from "./memory.ts";
 
 export interface PlanOptions {
@@ -251,7 +253,7 @@ class Planner {
           this.scanDepth.set(s.scan, depth);
           return [{ kind: "loop", count: s.scan.count, reverse: s.scan.reverse, stepBuffer, body: commands(s.body, depth + 1) }];
         }
-        const kernel = lowerKernel(s.spec, layout, target);
+        const kernel = this.lower(s.spec, layout);
         return this.dispatches(s, kernel, addressOf, lowered);
       });
     const made = commands(kernels.steps, 0);
@@ -263,6 +265,19 @@ class Planner {
         return { buffer: at.buffer, offset: at.offset + 4 * o.offset };
       }),
     };
+  }
+  private readonly loweredSpecs = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();
+  private lower(spec: KernelSpec, layout: Layout): LoweredKernel {
+    const key = specKey(spec, layout.storageOf);
+    const known = this.loweredSpecs.get(key.key);
+    if (!known) {
+      const kernel = lowerKernel(spec, layout, this.options.target);
+      this.loweredSpecs.set(key.key, { key, kernel });
+      return kernel;
+    }
+    const moved = new Map<Node | Scan, Node | Scan>([...known.key.tensors.map((x, i) => [x, key.tensors[i]!] as const), ...known.key.scans.map((x, i) => [x, key.scans[i]!] as const)]);
+    const again = (k: LoweredKernel): LoweredKernel => ({ ...k, bindings: k.bindings.map((b) => ({ ...b, node: moved.get(b.node.kind === "scan" ? b.node : baseOf(b.node)) ?? b.node })), ...(k.before ? { before: k.before.map(again) } : {}) });
+    return again(known.kernel);
   }
   private readonly scanDepth = new Map<Scan, number>();
   private slots(bytes: readonly number[]): number[] {

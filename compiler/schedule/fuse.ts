@@ -377,7 +377,7 @@ class Fuser implements Reader {
   private merge(groups: Group[], groupOf: Map<Node, Group>): void {
     const joined = (a: Group, b: Group): boolean => {
       const domain = this.fits(a, b);
-      if (!domain || reaches(a, b, this.rankLimit(b))) return false;
+      if (!domain || reaches(a, b)) return false;
       a.nodes = [...a.nodes, ...b.nodes].sort((x, y) => this.rank.get(x)! - this.rank.get(y)!);
       a.domain = domain;
       a.rank = Math.min(a.rank, b.rank);
@@ -398,14 +398,20 @@ class Fuser implements Reader {
       b.alive = false;
       return true;
     };
-    // a producer with its consumer
-    for (let again = true; again; ) {
-      again = false;
-      for (const b of [...groups].sort((x, y) => x.rank - y.rank)) {
-        if (!b.alive || b.kind !== "kernel") continue;
-        for (const a of [...b.before].sort((x, y) => y.rank - x.rank)) {
-          if (!b.alive || a.kind !== "kernel" || !a.alive) continue;
-          if (joined(a, b)) again = true;
+    // a producer with its consumer: first where both run over the same axes, then rows, last what a single invocation can do
+    const phases: ((a: Group, b: Group) => boolean)[] = [
+      (a, b) => sameShape(a.domain, b.domain),
+      (a, b) => a.domain.length > 0 && b.domain.length > 0,
+      () => true,
+    ];
+    for (const allowed of phases) {
+      for (let again = true; again; ) {
+        again = false;
+        for (const b of groups.filter((g) => g.alive && g.kind === "kernel").sort((x, y) => x.rank - y.rank)) {
+          for (const a of [...b.before].sort((x, y) => y.rank - x.rank)) {
+            if (!b.alive || a.kind !== "kernel" || !a.alive || !allowed(a, b)) continue;
+            if (joined(a, b)) again = true;
+          }
         }
       }
     }
@@ -422,14 +428,11 @@ class Fuser implements Reader {
         if (!a.alive) continue;
         for (const b of list.slice(i + 1, i + 40)) {
           if (!a.alive || !b.alive || !this.siblings(a, b)) continue;
-          if (reaches(a, b, this.rankLimit(b)) || reaches(b, a, this.rankLimit(a))) continue;
+          if (reaches(a, b) || reaches(b, a)) continue;
           if (!a.after.has(b) && !b.after.has(a)) joined(a, b);
         }
       }
     }
-  }
-  private rankLimit(g: Group): number {
-    return Math.max(g.rank, ...g.nodes.map((x) => this.rank.get(x)!));
   }
   private siblings(a: Group, b: Group): boolean {
     const small = (g: Group): boolean => g.nodes.every((x) => x.kind === "compute" && (!x.reduction || sizeOf(x.reduction.extents) <= this.limits.smallReduction));
@@ -523,13 +526,13 @@ const link = (a: Group, b: Group): void => {
   b.before.add(a);
 };
 /** Does b follow from a through other groups? */
-function reaches(a: Group, b: Group, limit: number): boolean {
+function reaches(a: Group, b: Group): boolean {
   const seen = new Set<Group>();
   const stack = [...a.after].filter((g) => g !== b);
   while (stack.length) {
     const g = stack.pop()!;
     if (g === b) return true;
-    if (seen.has(g) || !g.alive || g.rank > limit + 0.6) continue;
+    if (seen.has(g)) continue;
     seen.add(g);
     stack.push(...g.after);
   }

@@ -1,0 +1,67 @@
+// Kernels that differ only in which tensors they read and write are lowered once: a specification's structure as text, with variables,
+// locals and tensors numbered by first appearance. Tensors count by what lowering sees of them: shape, type, range of their values.
+import { baseOf } from "../graph/node.ts";
+import { operandsOf, scalarOrder } from "../graph/scalar.ts";
+import type { Extent, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
+import type { KernelSpec } from "../schedule/kernel.ts";
+
+export interface SpecKey {
+  readonly key: string;
+  readonly tensors: readonly Node[]; // bases, in order of first appearance
+  readonly scans: readonly Scan[];
+}
+export function specKey(spec: KernelSpec, storageOf: (base: Node) => string): SpecKey {
+  const numbers = new Map<object, number>();
+  const known = new Map<Scalar, number>();
+  const tensors: Node[] = [];
+  const scans: Scan[] = [];
+  const parts: string[] = [];
+  const number = (x: object): number => {
+    let n = numbers.get(x);
+    if (n === undefined) numbers.set(x, (n = numbers.size));
+    return n;
+  };
+  const extent = (n: Extent): string => (typeof n === "number" ? String(n) : n.kind === "dim" ? n.name : `${n.terms.map(([a, k]) => `${k}*${(a as { name: string }).name}`).join("+")}+${n.constant}`);
+  const shape = (s: Shape): string => s.map(extent).join(",");
+  const tensor = (x: Node): string => {
+    const base = baseOf(x);
+    if (!numbers.has(base)) {
+      tensors.push(base);
+      const range = base.range ? `${base.range.low}..${typeof base.range.high === "number" ? base.range.high : extent(base.range.high)}` : "";
+      parts.push(`T${number(base)}:${storageOf(base)}[${shape(base.shape)}]${range}`);
+    }
+    return `${number(base)}${x === base ? "" : `[${shape(x.shape)}]`}`;
+  };
+  const variable = (v: Variable): string => {
+    if (!v.scans.size) return `v${number(v)}:${extent(v.extent)}`;
+    const [scan] = v.scans;
+    if (!numbers.has(scan!)) scans.push(scan!);
+    return `t${number(scan!)}:${scan!.count}`;
+  };
+  const scalar = (root: Scalar): string => {
+    for (const e of scalarOrder([root])) {
+      if (known.has(e)) continue;
+      const own = operandsOf(e).map((x) => known.get(x));
+      let text: string;
+      switch (e.kind) {
+        case "literal": text = `${e.dtype}${Object.is(e.value, -0) ? "-0" : e.value}`; break; // prettier-ignore
+        case "dim": text = e.name; break; // prettier-ignore
+        case "variable": text = variable(e); break; // prettier-ignore
+        case "affine": text = `A${e.terms.map(([a, k]) => `${k}*${known.get(a)}`).join("+")}+${e.constant}`; break; // prettier-ignore
+        case "floor_div": case "modulo": text = `${e.kind}${own[0]},${e.divisor}`; break; // prettier-ignore
+        case "call": text = `${e.fn.name}(${own.join()})`; break; // prettier-ignore
+        case "load": text = `L${tensor(e.tensor)}(${own.join()})${e.outside ? "?" : ""}`; break; // prettier-ignore
+        case "random": text = `R${e.distribution},${e.site},${e.extents.join()}(${own.join()})`; break; // prettier-ignore
+        case "local": text = `l${number(e)}`; break; // prettier-ignore
+        default: text = `${e.kind}(${own.join()})`; // prettier-ignore
+      }
+      known.set(e, known.size);
+      parts.push(`${known.get(e)}=${text}`);
+    }
+    return String(known.get(root));
+  };
+  const axes = spec.axes.map(variable).join();
+  for (const s of spec.stages) parts.push(`S${s.op}(${s.over.map(variable).join()}) l${number(s.local)}:${s.local.dtype}=${scalar(s.value)}`);
+  for (const s of spec.stores) parts.push(`W${tensor(s.target)}(${s.over.map(variable).join()})[${s.indices.map(scalar).join()}]=${scalar(s.value)}`);
+  return { key: `${axes}\n${parts.join("\n")}`, tensors, scans };
+}
