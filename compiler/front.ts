@@ -22,17 +22,21 @@ export function analyse(text: string, options: FrontOptions = {}): Fronted {
   library ??= libraryFiles.map((f) => parse({ name: f.name, text: f.text, library: true }).file);
   const parsed = parse({ name: options.name ?? "model.dlm", text });
   if (parsed.diagnostics.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };
+  const read: Diagnostic[] = [];
   const { program, diagnostics } = elaborate(
     {
       main: parsed.file,
       library,
       imports: (path) => {
         const found = options.imports?.(path);
-        return found === undefined ? undefined : parse({ name: path, text: found }).file;
+        if (found === undefined) return undefined;
+        const file = parse({ name: path, text: found });
+        read.push(...file.diagnostics);
+        return file.file;
       },
     },
     options,
   );
-  const all = [...parsed.diagnostics, ...diagnostics];
+  const all = [...parsed.diagnostics, ...read, ...diagnostics];
   return { file: parsed.file, program: all.some((d) => d.severity === "error") ? undefined : program, diagnostics: all };
 }

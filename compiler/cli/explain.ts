@@ -1,5 +1,5 @@
 // dlm explain: what a diagnostic means.
-import { explanations } from "../../grammar/explain.ts";
+import { explanations } from "../explain.ts";
 import { UserError } from "./problem.ts";
 
 export function explain(code: string | undefined): void {

@@ -6,7 +6,7 @@ import { extentText, shapeText } from "../graph/print.ts";
 import { add, asExtent, call, constantOf, extentInteger, imul, integer, iadd, literal, load, mul, neg, random, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { argumentsDoNotFit, notWhole, shapeMismatch, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
+import { argumentsDoNotFit, misplaced, notWhole, shapeMismatch, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
 import { bracketShape, elementwiseValues, knownBool, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
 import { axesOf, cast, concat, expand, filled, flip, indicesOf, matmul, reduceNode, reducer, slice, transpose } from "./tensors.ts";
@@ -17,6 +17,8 @@ const distributions = ["uniform", "normal", "bernoulli", "randint"];
 const loaders = ["csv", "npy", "idx", "chars", "tokens", "token_count", "host"];
 const others = ["where", "concat", "split", "flip", "transpose", "squeeze", "unsqueeze", "size", "rank", "len", "einsum", "rearrange", "matmul", "f32", "i32", "bool", "stop", "frozen", "grad", "categorical", "stalled", "best", "from"];
 export const builtinNames: ReadonlySet<string> = new Set([...reducers, ...distributions, ...others, ...loaders]);
+/** Functions of the language that are not compiled yet. */
+export const laterNames: ReadonlySet<string> = new Set(["svdvals", "eigvals", "histogram", "sort", "fft"]);
 /** Names that take a shape in brackets. */
 export const shapedNames: ReadonlySet<string> = new Set(["zeros", "ones", "expand", "reshape", "normal", "uniform"]);
 
@@ -110,7 +112,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       if (list.kind !== "list" && list.kind !== "tuple") throw wrongKind(at(0).span, "a list of tensors", kindText(list));
       const nodes = list.elements.map((v) => asTensor(v, at(0).span));
       const axis = axisNumber(option("axis", 1) ?? number(0), nodes[0]!.shape.length, span);
-      for (const x of nodes) if (x.dtype !== nodes[0]!.dtype || x.shape.length !== nodes[0]!.shape.length || x.shape.some((n, d) => d !== axis && n !== nodes[0]!.shape[d])) throw shapeMismatch(at(0).span, "concat", `${typeText(nodes[0]!.dtype, nodes[0]!.shape)} but for axis ${axis}`, typeText(x.dtype, x.shape));
+      for (const x of nodes) if (x.dtype !== nodes[0]!.dtype || x.shape.length !== nodes[0]!.shape.length || x.shape.some((n, d) => d !== axis && n !== nodes[0]!.shape[d])) throw shapeMismatch(at(0).span, "concat", `${typeText(nodes[0]!.dtype, nodes[0]!.shape)} (axis ${axis} may differ)`, typeText(x.dtype, x.shape));
       return tensor(concat(nodes, axis, span));
     }
     case "split": {
@@ -158,6 +160,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       return tensor(einsum(positional.slice(1).map((a) => asTensor(a.value, a.span)), pattern.pattern, at(0).span, span));
     }
     case "categorical": {
+      if (ctx.element) throw misplaced(span, "a draw", "inside `for`", "draw the whole tensor above");
       // Gumbel: argmax(logits - log(-log(u)))
       const logits = node(0);
       const axes = axesOf(logits.shape);
@@ -237,7 +240,9 @@ export function axisList(v: Value, rank: number, span: Span): number[] {
   return [axisNumber(v, rank, span)];
 }
 function reduceCall(name: string, x: Argument, given: Given, span: Span): Value {
-  const keep = knownBool(given.named.get("keep")?.value ?? { kind: "bool", value: false }) ?? false;
+  const keepGiven = given.named.get("keep");
+  const keep = keepGiven ? knownBool(keepGiven.value) : false;
+  if (keep === undefined) throw wrongKind(keepGiven!.span, "true or false", kindText(keepGiven!.value));
   const v = x.value.kind === "lazy" ? x.value.force() : x.value;
   if (v.kind === "scalar" || isPlain(v)) {
     const s = asScalarValue(v, x.span, isPlain(v) ? "f32" : undefined);

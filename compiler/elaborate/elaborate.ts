@@ -10,13 +10,14 @@ import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, So
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, knownBool, modelInstance, newInstance, parametersOf, runBody, runStatements, stateOf, typeSource, within, type Context, type Interpreter, type OptimizerParams,
+  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, typeSource, within, type Context, type Interpreter, type OptimizerParams,
 } from "./interpreter.ts"; // prettier-ignore
 import type { Column, Dataset, ExportProgram, Held, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
 import { axesOf, indicesOf } from "./tensors.ts";
 import { asTensor, int, isPlain, kindText, number, plainScalar, tensor, type Instance, type OptimizerValue, type Value } from "./values.ts";
 import { overRows } from "./vmap.ts";
+import { unboundNames } from "./names.ts";
 
 export interface ElaborateInput {
   readonly main: ast.File;
@@ -64,21 +65,29 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   for (const file of input.library) declareItems(self, file.items, libraryScope, libraryScope, options, attempt);
   const importScope = new Scope(libraryScope);
   const mainScope = new Scope(importScope);
+  const imported: { file: ast.File; scope: Scope }[] = [];
   for (const item of input.main.items) {
     if (item.kind !== "import") continue;
     attempt(() => {
       const file = input.imports?.(item.path);
       if (!file) throw errors.noSuchFile(item.span, item.path);
       declareItems(self, file.items, importScope, importScope, options, attempt);
+      imported.push({ file, scope: importScope });
+      for (const inner of file.items) if (inner.kind === "import") attempt(() => {
+        throw errors.unsupported(inner.span, "an import in an imported file", "import it in the main file, before this one");
+      }); // prettier-ignore
     });
   }
   declareItems(self, input.main.items, mainScope, mainScope, options, attempt);
   for (const item of input.main.items) if (item.kind === "const") attempt(() => mainScope.find(item.name.text));
 
-  for (const item of input.main.items) {
+  // the data of imported files may be trained on; their train blocks and exports are theirs
+  for (const { file, scope } of [...imported, { file: input.main, scope: mainScope }]) for (const item of file.items) {
     if (item.kind !== "data") continue;
-    attempt(() => void datasets.set(item.name.text, declareData(self, item, mainScope, seed, options, attempt)));
-  }
+    attempt(() => void datasets.set(item.name.text, declareData(self, item, scope, seed, options, attempt)));
+  } // prettier-ignore
+  for (const d of datasets.values()) for (const h of d.public.holdouts) attempt(() => checkHoldout(d, h, datasets));
+  for (const name of Object.keys(options.set ?? {})) attempt(() => checkOverride(name, options.set![name]!, input.main));
   // a train block may be named by an export (smoothed weights), so trains come first
   const trains: TrainProgram[] = [];
   for (const item of input.main.items) {
@@ -102,6 +111,9 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     trains,
     exports,
   };
+  const unbound = unboundNames(input.main, [...input.library, ...imported.map((i) => i.file)]);
+  diagnostics.push(...unbound.filter((u) => !diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start)));
+  if (!diagnostics.length) for (const item of input.main.items) if (item.kind === "model") checkUnused(self, item, mainScope, seed, attempt, diagnostics);
   const seen = new Set<string>();
   return { program, diagnostics: diagnostics.filter((d) => {
     const key = `${d.code} ${d.span.file.name} ${d.span.start} ${d.message}`;
@@ -122,6 +134,41 @@ function ambientScope(training: boolean): Scope {
   return scope;
 }
 
+/** Data held out by name has the fields of the data it is held out from. */
+function checkHoldout(d: DatasetState, h: { readonly name: string; readonly dataset?: string; readonly span: Span }, datasets: ReadonlyMap<string, DatasetState>): void {
+  const other = h.dataset === undefined ? undefined : datasets.get(h.dataset);
+  if (!other || h.dataset === d.public.name) {
+    if (other) throw errors.badSetting(h.span, `holdout ${h.name}`, "is the same data that is trained on", "name other data, or give a share: 0.1");
+    return;
+  }
+  for (const f of d.fields) {
+    const found = other.fields.find((x) => x.name === f.name)?.public;
+    const want = errors.typeText(f.public.dtype, f.public.shape);
+    if (!found) throw errors.badSetting(h.span, `holdout ${h.name}`, `needs the fields of ${d.public.name}: ${h.dataset} has no \`${f.name}\``);
+    if (errors.typeText(found.dtype, found.shape) !== want) throw errors.shapeMismatch(h.span, `the field ${f.name} of ${h.dataset}`, want, errors.typeText(found.dtype, found.shape));
+  }
+}
+/** What `--set` names: a constant or a setting. */
+function checkOverride(name: string, given: string, main: ast.File): void {
+  const start = { file: main.source, start: 0, end: 0 };
+  const constants = main.items.flatMap((i) => (i.kind === "const" ? [i.name.text] : []));
+  const item = main.items.find((i) => i.kind === "const" && i.name.text === name);
+  if (!item && !["epochs", "steps", "accumulate", "batch"].includes(name)) throw errors.unknownName(start, name, [...constants, "epochs", "steps", "accumulate", "batch"], { kind: "constant or setting", place: "to set from outside" });
+  if (item && (given.trim() === "" || !Number.isFinite(Number(given)))) throw errors.badSetting(item.span, name, `must be a number; it is set to ${given} from outside`);
+}
+
+/** A model that nothing applies yet: its shapes are checked as an export's are; what only a caller could know is let pass. */
+function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, seed: Source, attempt: Attempt, diagnostics: Diagnostic[]): void {
+  const used = self.models.get(item);
+  if (used && (used.parameters.size || used.children.size)) return;
+  if (item.params.some((p) => p.type?.kind !== "tensor_type" || p.type.dims?.some((d) => d.kind === "spread") || !["f32", "i32", "bool"].includes(p.type.element.text))) return;
+  const name = (n: ast.Name): ast.Expr => ({ kind: "name", text: n.text, span: n.span });
+  const call: ast.Expr = { kind: "call", callee: name(item.name), args: item.params.map((p) => ({ value: name(p.name), span: p.name.span })), span: item.name.span };
+  const before = diagnostics.length;
+  attempt(() => elaborateExport(self, { kind: "fn", exported: true, name: item.name, params: item.params, body: { kind: "expression", value: call }, span: item.span }, scope, seed));
+  const [fault] = diagnostics.splice(before);
+  if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code)) diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });
+}
 const quiet = (): never => {
   throw new errors.Quiet();
 };
@@ -210,7 +257,9 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
         case "field": {
           const type = s.type;
           if (type.kind !== "tensor_type") throw errors.wrongKind(type.span, "a tensor's type", typeSource(type));
-          const dtype = (type.element.text === "i32" || type.element.text === "bool" ? type.element.text : "f32") as DType;
+          const dtype = type.element.text;
+          if (dtype !== "f32" && dtype !== "i32" && dtype !== "bool") throw errors.unknownName(type.element.span, dtype, ["f32", "i32", "bool"], { kind: "type", place: "of a field" });
+          if (type.range && dtype !== "i32") throw errors.wrongKind(type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");
           const shape = (type.dims ?? []).map((d): number => {
             if (d.kind === "spread") throw errors.wrongKind(d.span, "a size", `...${d.name.text}`);
             const n = extentValue(evaluate(self, d.value, inner, ctx), d.span);
@@ -235,6 +284,9 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
         }
         case "holdout": {
           const v = evaluate(self, s.value, inner, ctx);
+          const before = holdouts.find((h) => h.name === s.name.text);
+          if (before) throw errors.twice(s.name.span, s.name.text, before.span);
+          if (v.kind === "number" && v.value > 0 && holdouts.reduce((sum, h) => sum + (h.fraction ?? 0), v.value) >= 1 && v.value < 1) throw errors.badSetting(s.value.span, "holdout", "leaves no rows to train on: the shares add up to 1 or more");
           if (v.kind === "number" && v.value > 0 && v.value < 1) holdouts.push({ name: s.name.text, fraction: v.value, span: s.span });
           else if (v.kind === "dataset") holdouts.push({ name: s.name.text, dataset: v.name, span: s.span });
           else throw errors.badSetting(s.value.span, "holdout", `must be a share between 0 and 1, or other data; this is ${kindText(v)}`);
@@ -419,27 +471,55 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     if (v.kind !== "dataset") throw errors.wrongKind(callee.span, "a data block", kindText(v));
     data = datasets.get(v.name);
     if (!data) throw new errors.Quiet();
-    for (const a of on.kind === "call" ? on.args : []) {
+    for (const a of on.kind === "call" ? on.args : []) attempt(() => {
       const key = a.name?.text ?? "batch";
       if (key === "batch" && a.value.kind === "name" && a.value.text === "all") {
-        const rows = options.rows?.[v.name] ?? (data.public.rowCount !== undefined ? trainingCount(data) : undefined);
+        const rows = options.rows?.[v.name] ?? (data!.public.rowCount !== undefined ? trainingCount(data!) : undefined);
         if (rows === undefined) throw errors.badSetting(a.span, "batch", "`all` needs the number of rows, which is read from the data; compile with the command line, or give `rows`");
         settings.batch = rows;
       } else {
         const value = evaluate(self, a.value, scope, plainContext);
         if (key === "batch") settings.batch = whole(value, a.span, "batch");
-        else if (key === "seed") settings.seed = value.kind === "number" ? value.value : 0;
-        else if (key === "shuffle") settings.shuffle = knownBool(value) ?? true;
+        else if (key === "seed") {
+          if (value.kind !== "number" || !Number.isInteger(value.value)) throw errors.badSetting(a.span, "seed", `must be a whole number; this is ${kindText(value)}`);
+          settings.seed = value.value;
+        } else if (key === "shuffle") {
+          const known = knownBool(value);
+          if (known === undefined) throw errors.badSetting(a.span, "shuffle", `must be true or false; this is ${kindText(value)}`);
+          settings.shuffle = known;
+        }
         else throw errors.unknownName(a.name?.span ?? a.span, key, ["batch", "seed", "shuffle"], { kind: "setting", place: "of the data of a train block" });
       }
-    }
+    }); // prettier-ignore
   }
+  const batchGiven = item.on?.kind === "call" && item.on.args.some((a) => (a.name?.text ?? "batch") === "batch" || !["seed", "shuffle"].includes(a.name!.text));
+  if (item.on && !batchGiven && options.set?.["batch"] === undefined) attempt(() => {
+    const on = item.on!.kind === "call" ? item.on!.callee : item.on!;
+    throw errors.badSetting(item.on!.span, `the train block ${name}`, "does not say how many rows a step reads", `write on ${on.kind === "name" ? on.text : "data"}(batch: 32)`);
+  }); // prettier-ignore
   // settings first: they say how much a step reads
-  for (const s of item.statements) if (s.kind === "setting") attempt(() => trainSetting(self, s, scope, plainContext, settings, owner));
+  const measuredNames: Measured = { data: data?.public.name, splits: data?.public.holdouts.map((h) => h.name) ?? [], metrics: metricNames(item) };
+  const given = new Map<string, Span>();
+  for (const s of item.statements) if (s.kind === "setting") attempt(() => {
+    const before = given.get(s.name.text);
+    if (before && s.name.text !== "load") throw errors.twice(s.name.span, s.name.text, before);
+    given.set(s.name.text, s.name.span);
+    trainSetting(self, s, scope, plainContext, settings, measuredNames);
+  }); // prettier-ignore
+  const columnNames = new Map<string, Span>();
+  for (const s of item.statements) if (s.kind === "metric") attempt(() => {
+    if (s.name.text === "loss") throw errors.badSetting(s.name.span, "the metric loss", "is the first objective already", "give this one another name");
+    const before = columnNames.get(s.name.text);
+    if (before) throw errors.twice(s.name.span, s.name.text, before);
+    columnNames.set(s.name.text, s.name.span);
+  }); // prettier-ignore
   if (options.set) for (const key of ["epochs", "steps", "accumulate", "batch"] as const) {
     const given = options.set[key];
     if (given === undefined) continue;
-    settings[key] = Number(given);
+    if (!/^[1-9]\d*$/.test(given)) attempt(() => {
+      throw errors.badSetting(item.name.span, key, `must be a whole number, 1 or more; it is set to ${given} from outside`);
+    });
+    else settings[key] = Number(given);
     if (key === "steps") delete settings.epochs;
     if (key === "epochs") delete settings.steps;
   } // prettier-ignore
@@ -627,38 +707,54 @@ function inputsOutsideStop(n: Node): readonly Node[] {
   return [...found];
 }
 const settingNames = ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"];
-function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Context, settings: TrainSettings, owner: Instance): void {
-  const whole = (): number => {
-    const v = evaluate(self, s.value, scope, ctx);
-    if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1) throw errors.badSetting(s.value.span, s.name.text, "must be a whole number, 1 or more");
+/** What `valid.acc` may name. */
+interface Measured {
+  readonly data: string | undefined;
+  readonly splits: readonly string[];
+  readonly metrics: readonly string[];
+}
+function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Context, settings: TrainSettings, measured: Measured): void {
+  const whole = (e: ast.Expr, what: string): number => {
+    const v = evaluate(self, e, scope, ctx);
+    if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1) throw errors.badSetting(e.span, what, `must be a whole number, 1 or more; this is ${kindText(v)}`);
     return v.value;
   };
-  const callOf = (word: string): Extract<ast.Expr, { kind: "call" }> => {
-    if (s.value.kind !== "call" || s.value.callee.kind !== "name" || s.value.callee.text !== word) throw errors.badSetting(s.value.span, s.name.text, `is written ${word}(...)`);
-    return s.value;
+  /** The arguments of `word(...)`: those by position, and those of the given names. */
+  const callOf = (word: string, example: string, positions: number, names: readonly string[]): { at: readonly ast.Expr[]; named: ReadonlyMap<string, ast.Expr> } => {
+    if (s.value.kind !== "call" || s.value.callee.kind !== "name" || s.value.callee.text !== word) throw errors.badSetting(s.value.span, s.name.text, `is written ${word}(...)`, `write ${s.name.text}: ${example}`);
+    for (const a of s.value.args) if (a.name && !names.includes(a.name.text)) throw errors.unknownName(a.name.span, a.name.text, names, { kind: "argument", place: `of ${word}` });
+    const at = s.value.args.flatMap((a) => (a.name ? [] : [a.value]));
+    if (at.length !== positions) throw errors.badSetting(s.value.span, s.name.text, `is written ${example}`);
+    return { at, named: new Map(s.value.args.flatMap((a) => (a.name ? [[a.name.text, a.value] as const] : []))) };
   };
   const metricPath = (e: ast.Expr): string => {
-    if (e.kind === "member" && e.operand.kind === "name") return `${e.operand.text}.${e.name.text}`;
-    throw errors.badSetting(e.span, s.name.text, "names a measured value, as valid.loss");
+    if (e.kind !== "member" || e.operand.kind !== "name") throw errors.badSetting(e.span, s.name.text, "names a measured value, as valid.loss");
+    if (!measured.splits.length) throw errors.badSetting(e.operand.span, s.name.text, measured.data ? `names \`${e.operand.text}\`, but ${measured.data} has no part to measure on` : "needs data to measure on", measured.data ? `write holdout ${e.operand.text} = 0.1 in ${measured.data}` : undefined);
+    if (!measured.splits.includes(e.operand.text)) throw errors.unknownName(e.operand.span, e.operand.text, measured.splits, { kind: "holdout", place: `in ${measured.data}` });
+    if (!measured.metrics.includes(e.name.text)) throw errors.unknownName(e.name.span, e.name.text, measured.metrics, { kind: "metric", place: "in this train block" });
+    return `${e.operand.text}.${e.name.text}`;
+  };
+  const text = (e: ast.Expr | undefined, example: string): string => {
+    if (e?.kind !== "string") throw errors.badSetting((e ?? s.value).span, s.name.text, `is written ${example}`);
+    return e.value;
   };
   const mode = (metric: string): "min" | "max" => (/\.(loss|mae|rmse|mse|error|off|perplexity)/.test(metric) ? "min" : "max");
   switch (s.name.text) {
-    case "epochs": settings.epochs = whole(); return; // prettier-ignore
-    case "steps": settings.steps = whole(); return; // prettier-ignore
-    case "accumulate": settings.accumulate = whole(); return; // prettier-ignore
-    case "evaluate": settings.evaluateEvery = whole(); return; // prettier-ignore
+    case "epochs": settings.epochs = whole(s.value, "epochs"); return; // prettier-ignore
+    case "steps": settings.steps = whole(s.value, "steps"); return; // prettier-ignore
+    case "accumulate": settings.accumulate = whole(s.value, "accumulate"); return; // prettier-ignore
+    case "evaluate": settings.evaluateEvery = whole(s.value, "evaluate"); return; // prettier-ignore
     case "seed": {
       const v = evaluate(self, s.value, scope, ctx);
-      if (v.kind !== "number" || !Number.isInteger(v.value)) throw errors.badSetting(s.value.span, "seed", "must be a whole number");
+      if (v.kind !== "number" || !Number.isInteger(v.value)) throw errors.badSetting(s.value.span, "seed", `must be a whole number; this is ${kindText(v)}`);
       settings.seed = v.value;
       return;
     }
     case "stop": {
-      const call = callOf("stalled");
-      const patience = call.args.find((a) => a.name?.text === "patience");
-      const metric = metricPath(call.args[0]!.value);
-      const n = patience && evaluate(self, patience.value, scope, ctx);
-      settings.stop = { metric, patience: n?.kind === "number" ? n.value : 3, mode: mode(metric) };
+      const { at, named } = callOf("stalled", "stalled(valid.loss, patience: 3)", 1, ["patience"]);
+      const metric = metricPath(at[0]!);
+      const patience = named.get("patience");
+      settings.stop = { metric, patience: patience ? whole(patience, "patience") : 3, mode: mode(metric) };
       return;
     }
     case "save": {
@@ -666,19 +762,23 @@ function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Cont
         settings.save = { path: s.value.value, mode: "min" };
         return;
       }
-      const call = callOf("best");
-      const path = call.args[1]?.value;
-      const metric = metricPath(call.args[0]!.value);
-      if (path?.kind !== "string") throw errors.badSetting(s.value.span, "save", 'is written best(valid.acc, "file.safetensors")');
-      settings.save = { metric, path: path.value, mode: mode(metric) };
+      const example = 'best(valid.loss, "file.safetensors")';
+      const { at } = callOf("best", example, 2, []);
+      const metric = metricPath(at[0]!);
+      settings.save = { metric, path: text(at[1], example), mode: mode(metric) };
       return;
     }
     case "load": {
-      const call = callOf("from");
-      const path = call.args[0]?.value;
-      const into = call.args.find((a) => a.name?.text === "into")?.value;
-      if (path?.kind !== "string") throw errors.badSetting(s.value.span, "load", 'is written from("file.safetensors", into: net)');
-      settings.load.push({ path: path.value, ...(into ? { into: into.span.file.text.slice(into.span.start, into.span.end) } : {}) });
+      const example = 'from("file.safetensors", into: net)';
+      const { at, named } = callOf("from", example, 1, ["into"]);
+      const into = named.get("into");
+      let root = into;
+      while (root?.kind === "member") root = root.operand;
+      if (root) {
+        const v = evaluate(self, root, scope, ctx);
+        if (v.kind !== "instance") throw errors.wrongKind(root.span, "a model or a part of one", kindText(v));
+      }
+      settings.load.push({ path: text(at[0], example), ...(into ? { into: into.span.file.text.slice(into.span.start, into.span.end) } : {}) });
       return;
     }
     default:
@@ -723,7 +823,7 @@ function minimizeLine(
       for (const p of wanted) claimed.add(p);
     }
     const every = clause.every && evaluate(self, clause.every, scope, ctx);
-    if (every && (every.kind !== "number" || every.value < 1)) throw errors.badSetting(clause.every!.span, "every", "must be a whole number, 1 or more");
+    if (every && (every.kind !== "number" || every.value < 1 || !Number.isInteger(every.value))) throw errors.badSetting(clause.every!.span, "every", "must be a whole number, 1 or more");
     return { clause, chain: by.chain, wanted, every: every?.kind === "number" ? every.value : 1 };
   });
   const reached = reachedParameters(losses, self, current);
@@ -782,6 +882,7 @@ function runChain(
   chain.forEach((o, position) => {
     const d = o.declaration;
     const [pName, gName] = d.params.map((x) => x.name.text);
+    if (d.params.length !== 2) throw errors.argumentsDoNotFit(d.name.span, `the optimizer ${d.name.text}`, `takes ${d.params.length} values, but is given a parameter and its gradient`, undefined, `write optimizer ${d.name.text}(...)(p: f32[...P], g: f32[...P])`);
     const ambient = new Scope(ctx.ambient);
     ambient.bind("step", { kind: "int", value: own });
     const bindingOf = (p: Source): { scope: Scope; holder: Instance } => {
@@ -806,7 +907,8 @@ function runChain(
     for (const p of parameters) {
       const { scope, holder } = bindings.get(p)!;
       const inner: Context = { ...ctx, ambient, instance: holder, writes: true, current, declared: undefined, params, draws: { count: 0, path: holder.path } };
-      const value = d.body.kind === "expression" ? evaluate(self, d.body.value, scope, inner) : optimizerBody(self, d.body, new Scope(scope), inner, holder);
+      const made = d.body.kind === "expression" ? evaluate(self, d.body.value, scope, inner) : optimizerBody(self, d.body, new Scope(scope), inner, holder);
+      const value = d.result ? checkType(self, made, d.result, { scope, dims: new Map(), spreads: spreadsOf(scope) }, `the result of ${d.name.text}`, d.result.span, inner) : made;
       const fitted = fitTo({ shape: p.shape, dtype: "f32" }, value, d.span, d.name.text);
       next.set(p, fitted);
       states.set(p, [...(states.get(p) ?? []), ...holder.states.values()]);
@@ -836,7 +938,7 @@ function optimizerBody(self: Interpreter, block: ast.Block, scope: Scope, ctx: C
       if (outcome.kind === "returned") return outcome.value;
     }
   }
-  throw errors.misplaced(block.span, "an optimizer without `return`", "here");
+  throw errors.noReturn(block.span);
 }
 /** Updates whose target something reads: outputs, or other live updates, or parameters and layer state (which a checkpoint keeps). */
 function liveUpdates(current: ReadonlyMap<Source, Node>, outputs: readonly Node[], self: Interpreter): Map<Source, Node> {
@@ -938,7 +1040,7 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
   for (const p of item.params) {
     if (p.type?.kind !== "tensor_type") throw errors.wrongKind(p.span, "a tensor's type", p.type ? typeSource(p.type) : "none", "the inputs of an export have types: x: f32[B, 4]");
     const dtype = p.type.element.text as DType;
-    if (dtype !== "f32" && dtype !== "i32" && dtype !== "bool") throw errors.wrongKind(p.type.span, "f32, i32 or bool", typeSource(p.type));
+    if (dtype !== "f32" && dtype !== "i32" && dtype !== "bool") throw ["int", "fn", "dist"].includes(dtype) ? errors.wrongKind(p.type.span, "f32, i32 or bool", typeSource(p.type), "the inputs of an export come at run time") : errors.unknownName(p.type.element.span, dtype, ["f32", "i32", "bool"], { kind: "type" });
     const shape = (p.type.dims ?? []).map((d): Extent => {
       if (d.kind === "spread") throw errors.wrongKind(d.span, "axes by name", `...${d.name.text}`);
       const name = free(d.value);
@@ -946,6 +1048,7 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
     });
     let range: Range | undefined;
     if (p.type.range) {
+      if (dtype !== "i32") throw errors.wrongKind(p.type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");
       const r = evaluate(self, p.type.range, inner, ctx);
       if (r.kind !== "range") throw errors.wrongKind(p.type.range.span, "a range", kindText(r));
       const last = iadd(r.end, -1);
@@ -962,12 +1065,12 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
     inner.bind(p.name.text, tensor(s), p.name.span);
   }
   let value = runBody(self, item.body, inner, ctx);
-  if (item.result) value = checkType(self, value, item.result, { scope: inner, dims: new Map(), spreads: new Map() }, `the result of ${item.name.text}`, item.span, ctx);
+  if (item.result) value = checkType(self, value, item.result, { scope: inner, dims: new Map(), spreads: new Map() }, `the result of ${item.name.text}`, resultSpan(item.body), ctx);
   const results = value.kind === "tuple" ? value.elements : [value];
   const outputs = results.flatMap((v, i) => {
     const base = results.length === 1 ? item.name.text : `${item.name.text}.${i}`;
     if (v.kind === "gradient" || v.kind === "instance") return parametersOf(v.instance).map((p) => ({ name: `${base}.${p.path}`, node: v.values?.get(p) ?? p }));
-    return [{ name: base, node: asTensor(v, item.span) }];
+    return [{ name: base, node: asTensor(v, resultSpan(item.body)) }];
   });
   const made = program(item.name.text, outputs, []);
   if (made.inputs.includes(seed)) inputsOf.push({ name: "seed", source: seed, default: 0 });

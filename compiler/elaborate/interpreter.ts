@@ -8,7 +8,7 @@ import { extentText, shapeText } from "../graph/print.ts";
 import { and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { applyBuiltin, builtinNames, shapedNames } from "./builtins.ts";
+import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
 import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
 import { Scope } from "./scope.ts";
@@ -33,6 +33,7 @@ export interface Context {
   readonly draws: { count: number; readonly path: string };
   readonly declared: "metric" | "fn" | undefined; // may not construct
   readonly params?: OptimizerParams; // inside an optimizer
+  readonly element?: boolean; // inside `for` or a reducer, where every value is one element
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
 }
 /** `sum over params: e`: the expression for every parameter of the line. */
@@ -109,6 +110,7 @@ function lookup(name: string, span: Span, scope: Scope, ctx: Context): Value {
   const found = scope.find(name) ?? ctx.ambient.find(name);
   if (found) return found;
   if (functions.has(name) || builtinNames.has(name) || shapedNames.has(name)) return { kind: "builtin", name };
+  if (laterNames.has(name)) throw errors.unsupported(span, `\`${name}\``);
   throw errors.unknownName(span, name, [...scope.names(), ...ctx.ambient.names(), ...builtinNames, ...shapedNames]);
 }
 
@@ -125,6 +127,7 @@ function unary(e: Extract<ast.Expr, { kind: "unary" }>, v: Value): Value {
   if (v.kind === "ratio") return { kind: "ratio", numerator: imul(v.numerator, -1), divisor: v.divisor };
   if (v.kind === "distribution") return shiftDistribution(v, "*", number(-1), e.span);
   if (v.kind === "instance" || v.kind === "gradient") return bundle("*", v, number(-1), e.span);
+  if ((v.kind === "tensor" && v.node.dtype === "bool") || (v.kind === "scalar" && v.scalar.dtype === "bool") || v.kind === "bool") throw errors.wrongKind(e.operand.span, "a number", v.kind === "bool" ? "a bool" : kindText(v), "write `not x`, or f32(x) for a number");
   return map1(v, e.span, (x) => combine("*", [x, plainScalar(plainNumber(-1), x.dtype, e.span)], e.span));
 }
 const map1 = (v: Value, span: Span, f: (x: Scalar) => Scalar): Value =>
@@ -285,7 +288,7 @@ export function parametersOf(instance: Instance, seen: Set<Instance> = new Set()
 
 function compose(a: Value, b: Value, e: ast.Expr & { kind: "binary" }): Value {
   if (a.kind === "optimizers" && b.kind === "optimizers") return { kind: "optimizers", chain: [...a.chain, ...b.chain] };
-  if (!isCallable(a)) throw errors.wrongKind(e.left.span, "a function or an optimizer", kindText(a));
+  if (!isCallable(a)) throw errors.wrongKind(e.left.span, "a function or an optimizer", kindText(a), "`>>` composes functions; a value goes through them by `|>`");
   if (!isCallable(b)) throw errors.wrongKind(e.right.span, "a function or an optimizer", kindText(b));
   return { kind: "composed", first: a, second: b };
 }
@@ -383,7 +386,7 @@ export function within<T>(span: Span, name: string, run: () => T): T {
   }
 }
 /** The expression that a body returns. */
-const resultSpan = (b: ast.Body): Span => (b.kind === "expression" ? b.value.span : (b.statements.find((s) => s.kind === "return")?.value.span ?? b.span));
+export const resultSpan = (b: ast.Body): Span => (b.kind === "expression" ? b.value.span : (b.statements.find((s) => s.kind === "return")?.value.span ?? b.span));
 interface Bound {
   readonly scope: Scope;
   readonly dims: Map<string, Integer>; // dim variables
@@ -397,6 +400,10 @@ export function bindParameters(self: Interpreter, name: string, params: readonly
   const given = new Map<string, Argument>();
   const signature = `${name}(${params.map((p) => p.name.text + (p.type ? `: ${typeSource(p.type)}` : "") + (p.default ? ` = ${defaultText(p.default)}` : "")).join(", ")})`;
   const bound: Bound = { scope, dims: new Map(), spreads: new Map(), origins: new Map(), signature };
+  for (const p of params) {
+    const [, second] = p.type?.kind === "tensor_type" ? (p.type.dims ?? []).filter((d) => d.kind === "spread") : [];
+    if (second) throw errors.misplaced(second.span, "a second `...`", "in one type", "which axes it stands for would be open");
+  }
   let position = 0;
   for (const a of args) {
     const p = a.name === undefined ? params[position++] : params.find((x) => x.name.text === a.name);
@@ -530,6 +537,7 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
       throw errors.unknownName(type.element.span, want, ["f32", "i32", "bool", "int", "fn", "dist"], { kind: "type" });
   }
   const dtype = want;
+  if (type.range && dtype !== "i32") throw errors.wrongKind(type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");
   // a plain number fits any shape
   if (isPlain(value) || (value.kind === "bool" && dtype === "bool")) {
     if (dtype === "bool" && value.kind !== "bool") throw errors.wrongKind(span, "true or false", kindText(value));
@@ -609,6 +617,9 @@ function checkResult(self: Interpreter, value: Value, type: ast.Type, bound: Bou
 /** A body: an expression, or statements up to `return`. */
 export function runBody(self: Interpreter, body: ast.Body, scope: Scope, ctx: Context): Value {
   if (body.kind === "expression") return evaluate(self, body.value, scope, ctx);
+  const end = body.statements.findIndex((x) => x.kind === "return");
+  const beyond = end >= 0 ? body.statements[end + 1] : undefined;
+  if (beyond) throw errors.misplaced(beyond.span, "a statement", "after `return`, which ends the block", "put it above, or leave it out");
   const result = runStatements(self, body.statements, new Scope(scope), ctx);
   if (result.kind !== "returned") throw errors.noReturn(body.span);
   return result.value;
@@ -730,6 +741,7 @@ function declareParameter(self: Interpreter, s: ast.ParamStatement, scope: Scope
   if (!owner || ctx.declared || owner.declaration.kind === "train") throw errors.misplaced(s.span, "`param`", ctx.declared ? `in a ${ctx.declared}` : "here", "parameters belong to layers and models");
   const force = (): Value => {
     if (s.type.kind !== "tensor_type" || s.type.element.text !== "f32") throw errors.wrongKind(s.type.span, "f32 with a shape", typeSource(s.type));
+    if (s.type.range) throw errors.wrongKind(s.type.range.span, "i32 before `in`", "f32", "only whole numbers carry a range");
     const shape = statedShape(self, s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, ctx);
     if (shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.type.span, `the shape of the parameter ${s.name.text}`, "a parameter has one size for every call: use the dims that are known, not that of the rows");
     let p = owner.parameters.get(s.name.text);
@@ -791,18 +803,19 @@ export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Cont
 }
 /** What `...S` stands for in a scope whose parameters bound it. */
 const boundSpreads = new WeakMap<Scope, Map<string, Shape>>();
-function spreadsOf(scope: Scope): Map<string, Shape> {
+export function spreadsOf(scope: Scope): Map<string, Shape> {
   for (let at: Scope | undefined = scope; at; at = at.parent) if (boundSpreads.has(at)) return boundSpreads.get(at)!;
   return new Map();
 }
 function runNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context): void {
   const values = s.assignments.map((a) => ({ name: a.name, value: evaluate(self, a.value, scope, ctx), span: a.value.span }));
-  if (!ctx.writes) return;
-  const owner = ctx.instance!;
+  const owner = ctx.instance;
+  if (!owner || ctx.declared) throw errors.misplaced(s.span, "`next`", ctx.declared ? `in a ${ctx.declared}` : "here", "a fn has no state; layers, optimizers, loops and train blocks do");
   for (const { name, value, span } of values) {
-    if (scope.find(name.text) === undefined) throw errors.unknownName(name.span, name.text, owner.states.keys());
+    if (scope.find(name.text) === undefined) throw errors.unknownName(name.span, name.text, owner.states.keys(), { kind: "state" });
     const held = owner.states.get(name.text);
-    if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
+    if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``, `write state ${name.text} = ... above`);
+    if (!ctx.writes) continue;
     ctx.current.set(held, fitTo(held, value, span, name.text));
   }
 }
@@ -897,6 +910,7 @@ function findSpread(scope: Scope, name: string): Shape | undefined {
   return undefined;
 }
 function drawBracketed(self: Interpreter, d: Distribution, e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Node {
+  if (ctx.element) throw errors.misplaced(e.span, "a draw", "inside `for`", "draw the whole tensor above: let noise = normal[8]");
   const site = hashSite(`${ctx.draws.path}!${ctx.draws.count++}`);
   return drawTensor(d, bracketShape(self, e.indices, scope, ctx), site, ctx, e.span);
 }
@@ -937,7 +951,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
       } else if (v.kind === "ratio") {
         parts.push({ part: { kind: "at", index: floorDiv(v.numerator, v.divisor), guard: combine("==", [modulo(v.numerator, v.divisor), integer(0)], i.span) }, span: i.span });
       } else if (v.kind === "tensor" && v.node.shape.length > 0) {
-        if (v.node.dtype !== "i32") throw errors.wrongKind(i.span, "i32 indices", errors.typeText(v.node.dtype, v.node.shape));
+        if (v.node.dtype !== "i32") throw errors.wrongKind(i.span, "a tensor of i32 indices", errors.typeText(v.node.dtype, v.node.shape));
         parts.push({ part: { kind: "tensor", ids: v.node }, span: i.span });
       } else if (v.kind === "list") {
         parts.push({ part: { kind: "tensor", ids: asTensor(v, i.span, "i32") }, span: i.span });
@@ -952,6 +966,8 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
   if (restAt < 0) while (parts.length < x.shape.length) parts.push({ part: { kind: "keep" }, span: e.span });
 
   const outside = e.outside && evaluate(self, e.outside, scope, ctx);
+  const [, secondTensor] = parts.filter((x) => x.part.kind === "tensor");
+  if (secondTensor) throw errors.argumentsDoNotFit(secondTensor.span, "this index", "is a second tensor of indices; one is possible", undefined, "write the elements: for k: x[i[k], j[k]]");
   // output axes in order; a tensor index puts its axes in its place
   const output: Variable[] = [];
   const guards: Scalar[] = [];
@@ -1124,7 +1140,7 @@ function forExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "for" }>,
   const inElement = scope.find("%for") !== undefined;
   const opened = openBinders(self, e.binders, e.body, scope, ctx);
   if (opened.guards.length) throw errors.misplaced(e.span, "a bound that depends on other indices", "in `for`", "only reducers may have such bounds");
-  const v = evaluate(self, e.body, opened.scope, ctx);
+  const v = evaluate(self, e.body, opened.scope, { ...ctx, element: true });
   if (inElement) throw errors.misplaced(e.span, "`for`", "inside an element", "nested `for`s are written as one: for i, j: ...");
   if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.wrongKind(e.body.span, "a single element as the body of `for`", kindText(v), "index every axis, or use whole-array operators without `for`");
   // for i: for j: e  merges
@@ -1151,7 +1167,7 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
   }
   const opened = openBinders(self, e.binders, e.body, scope, ctx);
   const guard = and(...opened.guards);
-  const v = evaluate(self, e.body, opened.scope, ctx);
+  const v = evaluate(self, e.body, opened.scope, { ...ctx, element: true });
   if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.wrongKind(e.body.span, "a single element", kindText(v), "index every axis");
   const element = asScalarValue(v, e.body.span, v.kind === "number" && !v.whole ? "f32" : undefined);
   // outer indices become the axes of the node, which is then read at them
@@ -1206,7 +1222,7 @@ function stackExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "stack"
 }
 
 function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Context): Value {
-  if (scope.find("%for") !== undefined) throw errors.misplaced(e.span, `\`${e.kind}\``, "inside `for`");
+  if (scope.find("%for") !== undefined || ctx.element) throw errors.misplaced(e.span, `\`${e.kind}\``, "inside `for`", "put the loop outside; its body may hold `for`");
   const iterators = e.iterators.map((it) => {
     const v = evaluate(self, it.in, scope, ctx);
     if (v.kind === "range") {
@@ -1335,6 +1351,7 @@ function declaredAxis(e: ast.Expr, name: string, scope: Scope): number | undefin
 export const declaredTypes = new WeakMap<Scope, Map<string, readonly ast.DimExpr[]>>();
 
 function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
+  if (ctx.element) throw errors.misplaced(e.span, "`grad`", "inside `for`", "differentiate whole tensors outside, and index the result");
   const wrtArg = e.args.find((a) => a.name?.text === "wrt");
   const ofArg = e.args.find((a) => !a.name);
   if (!wrtArg || !ofArg || e.args.length !== 2) throw errors.argumentsDoNotFit(e.span, "grad", "takes a value and `wrt`", undefined, "write grad(e, wrt: x)");

@@ -1,7 +1,7 @@
 // Whole-array operations as graph nodes: broadcasting, reductions, slices, concatenation, products.
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, reshape } from "../graph/node.ts";
-import { asExtent, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
+import { asExtent, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { argumentsDoNotFit, broadcast, contraction, mixedTypes, unknownName, wrongKind } from "./errors.ts";
@@ -27,6 +27,8 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
       }
       if (a.dtype !== "i32" || b.dtype !== "i32") throw mixedTypes(span, a.dtype, b.dtype);
       const divisor = constantOf(b);
+      const { low, high } = interval(b as Integer);
+      if (low <= 0 && high >= 0) throw wrongKind(span, "a divisor other than 0", divisor === 0 ? "0" : "an i32 that may be 0", divisor === 0 ? undefined : "declare a range without 0, as `i32 in 1..10`, or write max(n, 1)");
       if (divisor !== undefined && divisor > 0) return name === "//" ? floorDiv(a as Integer, divisor) : modulo(a as Integer, divisor);
       return call(name === "//" ? "floor_div_dynamic" : "modulo_dynamic", a, b);
     }

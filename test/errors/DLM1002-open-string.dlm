@@ -1,0 +1,2 @@
+import "blocks.dlm
+const a = 1

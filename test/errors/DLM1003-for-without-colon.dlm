@@ -1,0 +1,1 @@
+fn total(x: f32[N]) = sum over i x[i]

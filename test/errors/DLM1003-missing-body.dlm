@@ -1,0 +1,2 @@
+model net(x: f32[B, 4]) -> f32[B, 2]
+const a = 1

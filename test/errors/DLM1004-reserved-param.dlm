@@ -1,0 +1,1 @@
+fn f(in: f32, by: f32) = in * by

@@ -1,0 +1,4 @@
+fn f(x: f32) {
+  let state = x + 1
+  return state
+}

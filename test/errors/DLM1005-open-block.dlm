@@ -1,0 +1,3 @@
+model net(x: f32[B, 4]) -> f32[B, 2] {
+  let h = x |> Linear(8)
+  return h |> Linear(2)

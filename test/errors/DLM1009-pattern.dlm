@@ -1,0 +1,2 @@
+fn heads(x: f32[B, T, 8]) = rearrange(x, `b t (h d -> b h t d`, h: 2)
+fn heads2(x: f32[B, T, 8]) = rearrange(x, `b t h`)

@@ -1,0 +1,1 @@
+export fn f(x: f32[4]) = x |> exp >> tanh

@@ -1,0 +1,1 @@
+export fn f(x: i32[B]) = x % 0

@@ -1,0 +1,1 @@
+export fn f(x: f32[B, 4]) = where(1, x, 0)

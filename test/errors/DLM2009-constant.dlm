@@ -1,0 +1,1 @@
+export fn f(x: f32[B, 8]) = x[:, 8]

@@ -1,0 +1,1 @@
+export fn f(x: f32[4]) = for i: x[i] + normal[]

@@ -1,0 +1,2 @@
+import "blocks.dlm"
+export fn f(x: f32[B]) = x

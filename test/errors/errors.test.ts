@@ -1,0 +1,33 @@
+// Every mistake of this folder beside the message that its author sees. `NAME.dlm` begins with the code it is about; `NAME.txt` is kept by `vitest -u`.
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { explanations } from "../../compiler/explain.ts";
+import { analyse } from "../../compiler/front.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
+
+const folder = new URL(".", import.meta.url);
+const mistakes = readdirSync(folder).filter((f) => f.endsWith(".dlm"));
+
+describe("messages", () => {
+  test.each(mistakes)("%s", async (name) => {
+    const text = readFileSync(new URL(name, folder), "utf8");
+    const { diagnostics } = analyse(text, { name });
+    expect(diagnostics.map((d) => d.code)).toContain(name.slice(0, 7));
+    await expect(renderDiagnostics(diagnostics) + "\n").toMatchFileSnapshot(new URL(name.replace(/\.dlm$/, ".txt"), folder).pathname);
+  });
+});
+describe("every code", () => {
+  /** The codes that the compiler's sources can give. */
+  const used = new Set(
+    ["../../grammar/errors.ts", "../../compiler/elaborate/errors.ts"].flatMap((f) => readFileSync(new URL(f, folder), "utf8").match(/DLM[12]\d{3}/g) ?? []),
+  );
+  test.each([...used].sort())("%s has an explanation with an example, and a test", (code) => {
+    expect(explanations[code], `no explanation of ${code}`).toBeDefined();
+    expect(explanations[code]!.split("\n\n").length).toBeGreaterThan(1);
+    expect(explanations[code]).toMatch(/#.*right|# wrong/);
+    expect(mistakes.some((f) => f.startsWith(code))).toBe(true);
+  });
+  test("nothing is explained that does not exist", () => {
+    expect(Object.keys(explanations).filter((c) => /^DLM[12]/.test(c) && !used.has(c))).toEqual([]);
+  });
+});
