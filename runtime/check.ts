@@ -55,11 +55,9 @@ function checkParts(plan: Plan): void {
     }
   };
   const program = (p: PlanProgram): void => {
-    need(p.dims.every((d) => typeof d.name === "string"), p.name); // prettier-ignore
     commands(p.commands, p.name);
   };
   for (const b of plan.buffers) need(isSize(b.bytes) && ["state", "scratch", "data", "input", "output", "constant"].includes(b.role) && (b.role !== "constant" || typeof b.data === "string"), `the buffer ${b.label}`);
-  for (const m of plan.modules) need(typeof m.name === "string", "its modules");
   plan.states.forEach(tensor);
   need(new Set(plan.states.map((t) => t.name)).size === plan.states.length, "its states");
   for (const d of plan.datasets) {
@@ -104,18 +102,23 @@ export function checkDevice(plan: Plan, device: GPUDevice): void {
   if (want !== undefined && info?.subgroupMinSize && info.subgroupMaxSize && (want < info.subgroupMinSize || want > info.subgroupMaxSize)) throw new RuntimeProblem(`the kernels were made for subgroups of ${want} lanes, and this device has ${info.subgroupMinSize} to ${info.subgroupMaxSize}: compile for another target`); // prettier-ignore
   for (const b of plan.buffers) if (typeof b.bytes === "number" && b.role !== "data") checkBytes(device, b.label, b.bytes);
 }
-export function checkBytes(device: GPUDevice, label: string, bytes: number): void {
-  if (bytes > device.limits.maxBufferSize) throw new RuntimeProblem(`${label} takes ${megabytes(bytes)}, and this device allows ${megabytes(device.limits.maxBufferSize)} in one buffer`);
-}
+/** What a device allows, when it is too little. */
+const atMost = (what: string, bytes: number, most: number): void => {
+  if (bytes > most) throw new RuntimeProblem(`${what} takes ${megabytes(bytes)}, and this device allows ${megabytes(most)} in one piece: make the batch or the model smaller`);
+};
+export const checkBytes = (device: GPUDevice, label: string, bytes: number): void => atMost(label, bytes, device.limits.maxBufferSize);
 export function checkBindings(device: GPUDevice, dispatches: readonly Dispatch[], plan: Plan, dims: Dims): void {
-  const { maxStorageBufferBindingSize: most, maxStorageBuffersPerShaderStage: buffers } = device.limits;
+  const { maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: buffers } = device.limits;
   for (const c of dispatches) {
     for (const b of c.bindings) {
-      const bytes = plan.buffers[b.buffer]!.role === "data" ? 0 : sizeOf(b.bytes, dims);
-      if (bytes > most) throw new RuntimeProblem(`${c.label} reads or writes ${megabytes(bytes)} of ${plan.buffers[b.buffer]!.label} at once, and this device allows ${megabytes(most)}`);
+      const { role, label } = plan.buffers[b.buffer]!;
+      if (role !== "data") atMost(`${label}, which ${c.label} uses,`, sizeOf(b.bytes, dims), maxStorageBufferBindingSize);
     }
     const storage = c.bindings.filter((b) => b.access !== "uniform").length;
     if (storage > buffers) throw new RuntimeProblem(`${c.label} uses ${storage} buffers, and this device allows ${buffers} in a kernel: compile for another target`);
   }
 }
+/** Of data, what one binding may hold. */
+export const checkData = (device: GPUDevice, what: string, bytes: number): void => atMost(what, bytes, dataLimit(device));
+export const dataLimit = (device: GPUDevice): number => Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
 export const megabytes = (bytes: number): string => (bytes >= 1 << 20 ? `${(bytes / (1 << 20)).toPrecision(3)} MB` : `${bytes} bytes`);

@@ -1,7 +1,7 @@
 // Data sets on the device: columns uploaded once, or streamed where they do not fit; rows of the splits. The rows of other data that are a
 // holdout lie behind the own ones in the same columns, so that one program measures every split.
 import { splitRows } from "./batches.ts";
-import { megabytes } from "./check.ts";
+import { checkData, dataLimit, megabytes } from "./check.ts";
 import { fieldOf, loadDataset } from "./loaders.ts";
 import type { LoadedColumn, Sources } from "./loaders.ts";
 import { dispatchesOf, programsOf } from "./machine.ts";
@@ -68,18 +68,14 @@ function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly
 
 /** Where the columns lie: whole where they fit, else room for the rows of one submit. */
 export function placeData(data: Omit<HostDataset, "streamed">, plan: Plan, device: GPUDevice, residentBytes: number): HostDataset {
-  const most = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
-  const total = data.columns.reduce((sum, c) => sum + c.values.byteLength, 0);
-  const large = data.columns.find((c) => c.values.byteLength > most);
-  if (!large && total <= residentBytes) return data;
+  const sum = data.columns.reduce((bytes, c) => bytes + c.values.byteLength, 0);
   const { name, streamable, training } = data.plan;
-  const size = large ? `the column ${large.plan.name} takes ${megabytes(large.values.byteLength)}, and this device allows ${megabytes(most)} in one buffer` : `the data ${name} take ${megabytes(total)}, more than the ${megabytes(residentBytes)} allowed`;
-  if (!streamable || training) throw new RuntimeProblem(`${size}; they cannot be streamed, for the model uses row numbers or whole columns: draws in \`data\`, \`rows\`, or ${name}.x outside of training`);
-  if (data.window > 1 && data.columns.some((c) => c.plan.loader.kind !== "chars" || c.plan.loader.window !== data.window)) throw new RuntimeProblem(`${size}; they cannot be streamed, for windows of text and other fields lie side by side`);
+  if (sum <= residentBytes && data.columns.every((c) => c.values.byteLength <= dataLimit(device))) return data;
+  const why = !streamable || training ? `the model uses row numbers or whole columns: draws in \`data\`, \`rows\`, or ${name}.x outside of training` : data.window > 1 && data.columns.some((c) => c.plan.loader.kind !== "chars" || c.plan.loader.window !== data.window) ? "windows of text and other fields lie side by side" : undefined;
+  if (why) throw new RuntimeProblem(`the data ${name} take ${megabytes(sum)}, more than ${residentBytes < Infinity ? `the ${megabytes(residentBytes)} allowed` : "the device holds"}, and cannot be streamed, for ${why}`);
   const rows = Math.max(...plan.trains.filter((t) => t.dataset === name).map((t) => Math.max(t.window * t.batch * t.accumulate, t.evaluate?.chunk ?? 0)));
   const streamed = { rows: Math.min(rows, data.allRows), stride: data.window };
-  const each = Math.max(...data.columns.map((c) => rowBytes(c.plan))) * streamed.rows;
-  if (each > most) throw new RuntimeProblem(`the rows of one submit of ${name} take ${megabytes(each)}, and this device allows ${megabytes(most)} in one buffer: make the batch smaller`);
+  for (const c of data.columns) checkData(device, `${c.plan.name} of one submit`, rowBytes(c.plan) * streamed.rows);
   return { ...data, streamed };
 }
 const rowBytes = (column: PlanColumn): number => (column.storage === "u8" ? 1 : 4) * (column.loader.kind === "chars" ? column.loader.window : product(column.shape));

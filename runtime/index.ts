@@ -6,7 +6,7 @@ import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
 import type { Plan } from "./plan.ts";
-import { messageOf, RuntimeProblem } from "./problem.ts";
+import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
 import { initialise, isWeight, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
 import type { Session } from "./session.ts";
@@ -86,8 +86,6 @@ function modelOf(s: Session): Model {
     busy = what;
     try {
       return await run();
-    } catch (error) {
-      throw error instanceof Error && error.name === "OperationError" ? new RuntimeProblem(`the device gave up: ${messageOf(error)}`) : error;
     } finally {
       busy = undefined;
     }

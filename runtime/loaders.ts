@@ -2,7 +2,7 @@
 // as the device holds them, all of one number of rows, every value of its dtype and in its declared range.
 import type { Value } from "./api.ts";
 import type { Loader, PlanColumn, PlanDataset } from "./plan.ts";
-import { messageOf, RuntimeProblem } from "./problem.ts";
+import { listed, messageOf, RuntimeProblem } from "./problem.ts";
 import { flatten, product, shapeText } from "./tensor.ts";
 
 export interface LoadedColumn {
@@ -170,7 +170,7 @@ function csvColumn(column: PlanColumn, loader: Extract<Loader, { kind: "csv" }>,
   const columns = wanted.map((c) => {
     if (typeof c === "number") return c;
     const i = names.indexOf(c);
-    if (i < 0) throw new RuntimeProblem(`${loader.path} has no column ${JSON.stringify(c)}, for ${of(column)}; its first line names ${names.slice(0, 12).map((n) => JSON.stringify(n)).join(", ")}${names.length > 12 ? `, ... (${names.length} columns)` : ""}`); // prettier-ignore
+    if (i < 0) throw new RuntimeProblem(`${loader.path} has no column ${JSON.stringify(c)}, for ${of(column)}; its first line names ${listed(names)}`); // prettier-ignore
     return i;
   });
   const size = product(column.shape);
@@ -195,7 +195,7 @@ function csvColumn(column: PlanColumn, loader: Extract<Loader, { kind: "csv" }>,
     const numbers = new Map(classes.map((name, i) => [name, i]));
     const unknown = cells.findIndex((cell) => !numbers.has(cell));
     if (unknown >= 0) throw new RuntimeProblem(`${where(unknown)}: the class ${JSON.stringify(cells[unknown])} does not occur in the data before, for ${of(column)}`);
-    if (column.range && classes.length > column.range[1]) throw new RuntimeProblem(`${loader.path} has ${classes.length} classes (${classes.slice(0, 8).join(", ")}${classes.length > 8 ? ", ..." : ""}), and ${of(column)} allows numbers below ${column.range[1]}`); // prettier-ignore
+    if (column.range && classes.length > column.range[1]) throw new RuntimeProblem(`${loader.path} has ${classes.length} classes (${listed(classes)}), and ${of(column)} allows numbers below ${column.range[1]}`); // prettier-ignore
     return { ...store(column, count, (i) => numbers.get(cells[i]!)!, where), classes };
   }
   return store(

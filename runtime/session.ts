@@ -1,9 +1,9 @@
 // What a loaded model is made of, and what training and evaluation share: rows, seeds, progress of each train block, host scalars, weights.
-import type { LoadOptions } from "./api.ts";
+import type { LoadOptions, TrainOptions } from "./api.ts";
 import type { HostDataset, Splits } from "./data.ts";
 import type { Dims, Machine, Place } from "./machine.ts";
 import type { Plan, PlanTensor, PlanTrain } from "./plan.ts";
-import { RuntimeProblem } from "./problem.ts";
+import { listed, RuntimeProblem } from "./problem.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import type { StoredTensor } from "./safetensors.ts";
 import { bytesOf, fromWords, product, shapeText } from "./tensor.ts";
@@ -39,9 +39,13 @@ export function trainingRows(s: Session, t: PlanTrain): Int32Array {
 }
 const stepsOfEpochs = (epochs: number, rows: number, t: PlanTrain): number => Math.ceil((epochs * rows) / rowsPerStep(t));
 /** Planned steps: what was asked for, else what the plan says. */
-export function totalSteps(s: Session, t: PlanTrain, asked: { readonly steps?: number; readonly epochs?: number } = {}): number {
+export function totalSteps(s: Session, t: PlanTrain, asked: Pick<TrainOptions, "steps" | "epochs" | "stopAfter"> = {}): number {
   const rows = trainingRows(s, t).length;
-  for (const [name, n] of Object.entries(asked)) if (n !== undefined && (!Number.isSafeInteger(n) || n < 1)) throw new RuntimeProblem(`${name} must be a whole number, 1 or more, not ${n}`);
+  for (const name of ["steps", "epochs", "stopAfter"] as const) {
+    const n = asked[name];
+    const least = name === "stopAfter" ? 0 : 1;
+    if (n !== undefined && (!Number.isSafeInteger(n) || n < least)) throw new RuntimeProblem(`${name} must be a whole number, ${least} or more, not ${n}`);
+  }
   if (asked.epochs !== undefined && !rows) throw new RuntimeProblem(`${t.name} trains without data, so it has no epochs: give steps`);
   return asked.steps ?? (asked.epochs !== undefined ? stepsOfEpochs(asked.epochs, rows, t) : (s.states.get(t.name)!.steps ?? t.steps ?? stepsOfEpochs(t.epochs!, rows, t)));
 }
@@ -97,7 +101,6 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
   }
   return writeSafetensors({ tensors, metadata: weights ? { format: "dlm", kind: "weights" } : { format: "dlm", kind: "checkpoint", progress: text } });
 }
-const listed = (names: readonly string[]): string => names.slice(0, 5).join(", ") + (names.length > 5 ? `, ... (${names.length})` : "");
 
 /** The device's words of a stored tensor, when it is the one that the plan has by this name. */
 function wordsFor(s: Session, t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> {

@@ -22,8 +22,7 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
   const { machine } = s;
   const state = s.states.get(t.name)!;
   const rows = trainingRows(s, t);
-  const total = totalSteps(s, t, { ...(options.steps !== undefined ? { steps: options.steps } : {}), ...(options.epochs !== undefined ? { epochs: options.epochs } : {}) });
-  if (options.stopAfter !== undefined && !(Number.isSafeInteger(options.stopAfter) && options.stopAfter >= 0)) throw new RuntimeProblem(`stopAfter must be a whole number, not ${options.stopAfter}`);
+  const total = totalSteps(s, t, options);
   if (options.steps !== undefined || options.epochs !== undefined) state.steps = total;
   const perStep = rowsPerStep(t);
   if (state.step === 0) await loadInitial(s, t);

@@ -168,7 +168,7 @@ describe("training", () => {
     expect(b.measured).toEqual(a.measured);
     resident.close();
     streamed.close();
-    expect(await problem(() => open(linePlan({ dataset: { streamable: false } }), { residentBytes: 64 }))).toContain("they cannot be streamed");
+    expect(await problem(() => open(linePlan({ dataset: { streamable: false } }), { residentBytes: 64 }))).toContain("cannot be streamed, for the model uses row numbers");
   });
   test("a loss that is no number ends in words", async () => {
     const model = await open(linePlan(), { host: { x: points.x.map((x) => x * 1e20), y: points.y } });
