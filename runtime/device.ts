@@ -43,11 +43,11 @@ export async function browserDevice(): Promise<{ readonly device: GPUDevice; rea
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu; // not in every browser, whatever the type says
   if (!gpu) {
     const secure = globalThis.isSecureContext ? "" : " (WebGPU needs https, or http on localhost)";
-    throw new RuntimeProblem(`this browser has no WebGPU${secure}. Chrome and Edge have it from version 113, Safari from 26, Firefox from 141 on Windows and 145 on Macs with Apple's chips`);
+    throw new RuntimeProblem(`this browser has no WebGPU${secure}. Chrome and Edge have it from 113, Safari from 26, Firefox from 141 on Windows`);
   }
   try {
     const adapter = (await gpu.requestAdapter({ powerPreference: "high-performance" })) ?? (await gpu.requestAdapter({ forceFallbackAdapter: true }));
-    if (!adapter) throw new RuntimeProblem("this browser has WebGPU, and no GPU that it may use. Turning on its hardware acceleration, or a newer driver, may help");
+    if (!adapter) throw new RuntimeProblem("this browser has WebGPU, and no GPU that it may use: hardware acceleration may be off");
     const opened = await requestDevice(adapter, "browser");
     return { ...opened, close: () => opened.device.destroy() };
   } catch (error) {

@@ -62,12 +62,8 @@ export async function openDevice(wanted?: string, findDriver: FindDriver = cache
       } else return opened({ gpu, adapter }, "embedded", choice, tried);
     }
   }
-  throw new DeviceUnavailable(unavailable(choice, tried), tried);
-}
-
-function unavailable(choice: string, tried: readonly Attempt[]): string {
-  const what = { auto: "no WebGPU device", gpu: "no real GPU", system: "no software device of the system", embedded: "no embedded device" }[choice] ?? `no device with "${choice}" in its name`;
-  return [`${what} was found:`, ...tried.map((attempt) => `  ${attempt.way}: ${attempt.outcome}`), "`dlm doctor` says more; --device or DLM_DEVICE chooses (auto, gpu, system, embedded, or a part of a name)"].join("\n");
+  const outcomes = tried.map((attempt) => `\n  ${attempt.way}: ${attempt.outcome}`).join("");
+  throw new DeviceUnavailable(`no ${choice === "auto" ? "WebGPU" : `"${choice}"`} device was found:${outcomes}\n\`dlm doctor\` says more; --device or DLM_DEVICE chooses (auto, gpu, system, embedded, or a part of a name)`, tried);
 }
 
 // Timestamps are rounded to 0.1 ms by default, against web pages that spy on each other; nobody else runs in this process.
@@ -79,7 +75,7 @@ async function loadWebGPU(): Promise<{ readonly create: Create }> {
   let library: { create: (options: string[]) => GPU; globals: object };
   try {
     const entry = await resolvePackage("webgpu");
-    if (!entry) throw new DeviceUnavailable("the package `webgpu`, which gives Node a WebGPU device, is not installed here: npm install webgpu", []);
+    if (!entry) throw new DeviceUnavailable("the package `webgpu` is not installed here: npm install webgpu", []);
     const { pathToFileURL } = await import("node:url");
     library = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as typeof library;
   } catch (error) {

@@ -24,6 +24,7 @@ const options = {
 const help = (plan: Plan): string => `Trains ${plan.name}. node trainer.mjs [options]\n${Object.entries(options).map(([name, text]) => `  --${name} ${text}\n`).join("")}`;
 
 export async function run(plan: Plan, load: (options: TrainerOptions) => Promise<TrainerModel>): Promise<void> {
+  process.stdout.on("error", () => process.exit(0)); // whoever read it has gone
   try {
     process.exitCode = await trainer(plan, load);
   } catch (error) {

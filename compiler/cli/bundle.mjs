@@ -7,7 +7,7 @@ const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
 
 export async function trainerParts() {
-  const result = await build({ entryPoints: [new URL("../../runtime/trainer.ts", here).pathname], bundle: true, write: false, format: "esm", platform: "browser", target: "es2022", external: ["node:*"], minify: true, lineLimit: 160, charset: "utf8", legalComments: "none", logLevel: "error" });
+  const result = await build({ entryPoints: [new URL("../../runtime/trainer.ts", here).pathname], bundle: true, write: false, format: "esm", platform: "browser", target: "es2022", external: ["node:*"], minify: true, charset: "utf8", legalComments: "none", logLevel: "error" });
   // An expression, so that its names and those of the model's exports cannot meet.
   const [, body, names] = /^(.*)\bexport\s*\{([^{}]*)\};\s*$/s.exec(result.outputFiles[0].text) ?? [];
   if (body === undefined) throw new Error("the bundle does not end with its exports");

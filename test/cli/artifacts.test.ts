@@ -1,5 +1,5 @@
 // What `dlm compile` writes: the same bytes each time, all or nothing, and a trainer that needs nothing but the package `webgpu`.
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -38,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 test("the runtime part of a trainer is small, and holds nothing of the compiler", () => {
-  expect(gzipSync(parts.runtime, { level: 9 }).length).toBeLessThan(26_000);
+  expect(gzipSync(parts.runtime, { level: 9 }).length).toBeLessThan(25_000);
   for (const word of ["cross_entropy", "warmup_cosine", "DLM1", "DLM2", "chevrotain"]) expect(parts.runtime + parts.page + parts.types).not.toContain(word);
 });
 
@@ -109,6 +109,23 @@ test("one event a line with --json; interrupted and resumed gives the same bits"
   expect(second.status).toBe(0);
   const bytes = (name: string): Buffer => readFileSync(join(root, "elsewhere", name));
   expect(bytes("resumed.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
+});
+
+test("Ctrl-C keeps a checkpoint, and says how to go on", async () => {
+  const child = spawn(process.execPath, ["../iris/trainer.mjs", "--epochs", "100000"], { cwd: join(root, "elsewhere"), env: { ...process.env, VK_DRIVER_FILES: "/nonexistent", DLM_DEVICE: "" } });
+  let out = "";
+  const status = await new Promise((resolve) => {
+    child.stdout.on("data", (chunk: Buffer) => {
+      const before = out.includes("step ");
+      out += chunk.toString();
+      if (!before && out.includes("step ")) child.kill("SIGINT");
+    });
+    child.on("close", resolve);
+  });
+  expect(status).toBe(130);
+  const [, step] = /\npaused at step (\d+) of 400000; go on with --resume checkpoint\.safetensors\n$/.exec(out) ?? [];
+  const resumed = await trainer("--resume", "checkpoint.safetensors", "--stop-after", "1");
+  expect(resumed.out).toContain(`paused at step ${Number(step) + 1} of 400000`);
 });
 
 test("what is wrong is said in words, with status 1", async () => {

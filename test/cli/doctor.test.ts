@@ -35,6 +35,6 @@ test.runIf(process.platform === "linux" && process.arch === "x64")("the embedded
 test("a device that is not there: said so, with what would work, and status 1", async () => {
   const { status, output } = await doctor({ device: "gpu" });
   expect(status).toBe(1);
-  expect(output).toMatch(/^✗ No WebGPU device\n\nWhy\n {2}No real GPU was found \(--device gpu\)\./);
+  expect(output).toMatch(/^✗ No WebGPU device\n\nWhy\n {2}No "gpu" device was found \(--device gpu\)\./);
   expect(output).toContain("→ Without --device gpu, dlm takes the best device that works.");
 });
