@@ -14,7 +14,7 @@ export interface HostDataset {
   readonly plan: PlanDataset;
   readonly rows: number; // of its own
   readonly allRows: number; // with those of other data behind them
-  readonly columns: readonly { readonly plan: PlanColumn; readonly values: LoadedColumn["values"]; readonly classes?: readonly string[] }[];
+  readonly columns: readonly { readonly plan: PlanColumn; readonly values: LoadedColumn["values"]; readonly length: number; readonly classes?: readonly string[] }[];
   readonly window: number; // of text; 1 else
   readonly others: Readonly<Record<string, readonly [from: number, to: number]>>;
   /** Rows that fit into the columns' buffers at a time; absent when all lie there. */
@@ -49,7 +49,8 @@ export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostD
     }
     const columns = d.columns.map((c) => {
       const pieces = parts.map((p) => p.columns.get(c.name)!);
-      return { plan: c, values: pieces.length === 1 ? pieces[0]!.values : join(pieces.map((p) => p.values)), ...(pieces[0]!.classes ? { classes: pieces[0]!.classes } : {}) };
+      const values = pieces.length === 1 ? pieces[0]!.values : join(pieces.map((p) => p.values));
+      return { plan: c, values, length: values.length, ...(pieces[0]!.classes ? { classes: pieces[0]!.classes } : {}) };
     });
     result.push({ plan: d, rows: own.rows, allRows, columns, window, others });
   }
@@ -74,7 +75,7 @@ export function placeData(data: Omit<HostDataset, "streamed">, plan: Plan, devic
   const why = !streamable || training ? `the model uses row numbers or whole columns: draws in \`data\`, \`rows\`, or ${name}.x outside of training` : data.window > 1 && data.columns.some((c) => c.plan.loader.kind !== "chars" || c.plan.loader.window !== data.window) ? "windows of text and other fields lie side by side" : undefined;
   if (why) throw new RuntimeProblem(`the data ${name} take ${megabytes(sum)}, more than ${residentBytes < Infinity ? `the ${megabytes(residentBytes)} allowed` : "the device holds"}, and cannot be streamed, for ${why}`);
   const rows = Math.max(...plan.trains.filter((t) => t.dataset === name).map((t) => Math.max(t.window * t.batch * t.accumulate, t.evaluate?.chunk ?? 0)));
-  const streamed = { rows: Math.min(rows, data.allRows), stride: data.window };
+  const streamed = { rows, stride: data.window };
   for (const c of data.columns) checkData(device, `${c.plan.name} of one submit`, rowBytes(c.plan) * streamed.rows);
   return { ...data, streamed };
 }
@@ -86,15 +87,17 @@ export function dataDims(data: readonly HostDataset[], splits: ReadonlyMap<strin
   for (const d of data) {
     dims[`rows.${d.plan.name}`] = d.streamed?.rows ?? d.allRows;
     dims[`training.${d.plan.name}`] = splits.get(d.plan.name)!.get("train")!.length;
-    for (const c of d.columns) if (c.plan.loader.kind === "chars") dims[`characters.${c.plan.name}`] = d.streamed ? d.streamed.rows * d.window : c.values.length;
+    for (const c of d.columns) if (c.plan.loader.kind === "chars") dims[`characters.${c.plan.name}`] = d.streamed ? d.streamed.rows * d.window : c.length;
   }
   return dims;
 }
-export async function uploadData(data: readonly HostDataset[], machine: Machine): Promise<void> {
+/** Gives the data without the values that the device has now. */
+export async function uploadData(data: readonly HostDataset[], machine: Machine): Promise<HostDataset[]> {
   const sizes = new Map<number, number>();
   for (const d of data) for (const c of d.columns) sizes.set(c.plan.buffer, d.streamed ? rowBytes(c.plan) * d.streamed.rows : c.values.byteLength);
   await machine.allocate(sizes);
   for (const d of data) if (!d.streamed) for (const c of d.columns) for (let at = 0; at < c.values.byteLength; at += uploadPiece) machine.write(c.plan.buffer, at, bytesOf(c.values).subarray(at, at + uploadPiece));
+  return data.map((d) => (d.streamed ? d : { ...d, columns: d.columns.map((c) => ({ ...c, values: new Uint8Array(0) })) }));
 }
 const uploadPiece = 1 << 24;
 

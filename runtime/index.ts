@@ -33,10 +33,11 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
     const read = await readData(plan, { read: options.read, host: options.host ?? {}, files: new Map() });
     const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
     const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
-    const session: Session = { plan, options, machine, data: new Map(placed.map((d) => [d.plan.name, d])), splits: new Map(), states, dims: {} };
+    const data = new Map(placed.map((d) => [d.plan.name, d]));
+    const session: Session = { plan, options, machine, data, splits: new Map(), states, dims: {} };
     splitAll(session);
     await allocateStatic(session);
-    await uploadData(placed, machine);
+    for (const d of await uploadData(placed, machine)) data.set(d.plan.name, d);
     writeTrainingRows(session);
     await initialise(session);
     return modelOf(session);
