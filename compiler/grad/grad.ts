@@ -61,6 +61,7 @@ export function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<N
     else put(c.tensor, solve({ ...c, shape: c.tensor.shape }));
   };
   const found = new Map<Node, Node>();
+  const finished = new Set<Node>(); // cotangents: each is a value of its own, read where it is passed on (down a residual stream, say)
   // results of one scan are differentiated together, when the first of them in the order (the last one walked) is reached
   const scans = new Map<Scan, { first: Node; seeds: { result: Node & { kind: "result" }; g: Node }[] }>();
   for (const x of order) if (x.kind === "result" && !scans.has(x.scan)) scans.set(x.scan, { first: x, seeds: [] });
@@ -68,7 +69,8 @@ export function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<N
     const x = order[i]!;
     const list = cotangents.get(x);
     if (list && needed.has(x)) {
-      const g = sumNodes(list, metaOf(x));
+      const g = sumNodes(list, metaOf(x), finished);
+      finished.add(g);
       if (wrt.has(x)) found.set(x, g);
       else if (x.kind === "result") scans.get(x.scan)!.seeds.push({ result: x, g });
       else vjp(x, g, isWanted, contribute);
@@ -82,11 +84,11 @@ export function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<N
 }
 export const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label && `d_${x.label}` });
 
-/** The sum in one pointwise body; unreduced terms are written out in it. */
-export function sumNodes(nodes: readonly Node[], meta: Meta = {}): Node {
+/** The sum in one pointwise body; unreduced terms that are nothing else's value are written out in it. */
+export function sumNodes(nodes: readonly Node[], meta: Meta = {}, kept: ReadonlySet<Node> = new Set()): Node {
   if (nodes.length === 1) return nodes[0]!;
   const p = nodes[0]!.shape.map((n) => variable(n, "p"));
-  return compute(p, undefined, nodes.map((x) => elementOf(x, p)).reduce((a, b) => add(a, b)), meta);
+  return compute(p, undefined, nodes.map((x) => (kept.has(x) ? load(x, p) : elementOf(x, p))).reduce((a, b) => add(a, b)), meta);
 }
 const elementOf = (x: Node, at: readonly Integer[]): Scalar => (x.kind === "compute" && !x.reduction ? bodyAt(x, at) : load(x, at));
 const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
