@@ -7,6 +7,7 @@ import { baseOf } from "../graph/node.ts";
 import type { GraphProgram, Node, Scan, Shape, Source } from "../graph/types.ts";
 import { flatten, type Flattened, type View } from "../schedule/flat.ts";
 import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
+import { narrow } from "../schedule/narrow.ts";
 import { lowerKernel, sizeOfExtents, wgslName, type Binding, type Layout, type LoweredKernel } from "../schedule/lower.ts";
 import type { KernelSpec } from "../schedule/kernel.ts";
 import type { Target } from "../schedule/target.ts";
@@ -60,7 +61,8 @@ class Planner {
 
   constructor(program: Program, options: PlanOptions) {
     this.program = program;
-    this.options = options;
+    // simplified, and no body wider than a kernel
+    this.options = { ...options, simplify: (p) => narrow(options.simplify(p), options.target.storageBuffers - 2) };
   }
 
   run(): Planned {
@@ -342,6 +344,8 @@ class Planner {
       wgsl = wgsl.replace(new RegExp(`@binding\\(${b.binding}\\) var<storage, read>`), `@binding(${b.binding}) var<storage, read_write>`);
       bindings[i] = { ...b, access: "read_write" };
     }
+    const storage = bindings.filter((b) => b.access !== "uniform").length;
+    if (storage > this.options.target.storageBuffers) throw new InternalError(`plan: ${step.spec.name} binds ${storage} buffers`);
     const module = this.module(step.spec.name, wgsl);
     lowered.push({ step, kernel, module });
     if (/^enable subgroups;/m.test(wgsl)) {
