@@ -67,6 +67,7 @@ const inked = (page: Page, selector: string): Promise<number> =>
 test("it trains the digits to 97 %, with a live curve", { timeout: 180_000 }, async () => {
   const { page, until, errors } = await open("digits/out/index.html");
   await look(page, "ready");
+  await page.fill("#seed", "3"); // another holdout than the file's
   await page.click("#start");
   await page.waitForFunction(() => document.querySelectorAll("#figures tbody tr").length === 2);
   await page.waitForFunction(() => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 25, undefined, { timeout: 90_000 });
@@ -76,7 +77,7 @@ test("it trains the digits to 97 %, with a live curve", { timeout: 180_000 }, as
   await look(page, "training");
   await until("finished");
   const accuracy = await page.evaluate(() => [...document.querySelectorAll("#figures tbody tr")].find((row) => row.querySelector("th")!.textContent === "acc")!.querySelectorAll("td")[1]!.textContent);
-  expect(Number(accuracy)).toBeGreaterThanOrEqual(0.96);
+  expect(Number(accuracy)).toBeGreaterThanOrEqual(0.97);
   expect(await page.textContent("#state")).toMatch(/^Finished after \d+ steps · test: loss 0\.\d+, acc 0\.9\d+$/);
   expect(await page.getAttribute("#loss-chart canvas", "aria-label")).toMatch(/^Loss by step: batch 0\.\d+, test 0\.\d+ at step \d+$/);
   await page.hover("#loss-chart canvas");
