@@ -11,6 +11,7 @@ import { json, trainerModule, trainerTypes, trainingPage, type TrainerParts } fr
 export interface ArtifactOptions {
   readonly folder: string; // where to write
   readonly data: string; // the folder that the model's paths start from: that of its file
+  readonly page?: boolean; // false: without index.html
   readonly parts?: TrainerParts; // default: those of the build
 }
 export interface Artifact {
@@ -21,7 +22,8 @@ export interface Artifact {
 export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Promise<readonly Artifact[]> {
   const parts = options.parts ?? builtParts();
   const folder = resolve(options.folder);
-  const files = artifactTexts(plan, relativeUrl(folder, resolve(options.data)), parts);
+  const files = new Map(artifactTexts(plan, relativeUrl(folder, resolve(options.data)), parts));
+  if (options.page === false) files.delete("index.html");
   try {
     replace(folder, files);
   } catch (error) {

@@ -1,5 +1,7 @@
 // The device of a command: --device, else DLM_DEVICE, else the best there is (runtime/node.ts). Problems in words.
+import type { DeviceFacts } from "../../runtime/device.ts";
 import { DeviceUnavailable, openDevice, type OpenedDevice } from "../../runtime/node.ts";
+import { targets, type Target } from "../schedule/target.ts";
 import { embeddedDriver } from "./embedded.ts";
 import { UserError } from "./problem.ts";
 
@@ -12,4 +14,8 @@ export async function deviceFor(choice: string | undefined): Promise<OpenedDevic
     if (error instanceof DeviceUnavailable) throw new UserError(`dlm: ${error.message}`);
     throw error;
   }
+}
+/** What kernels for this device are scheduled for. */
+export function targetOf(facts: DeviceFacts): Target {
+  return facts.class === "gpu" ? targets["discrete"]! : targets["software"]!;
 }

@@ -1,49 +1,130 @@
 #!/usr/bin/env node
 // The command line. Every command reads files, calls the compiler or the runtime, and prints; it decides nothing about models.
+// Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C.
 import { Command, CommanderError } from "commander";
+import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
-import { UserError } from "./problem.ts";
+import { assignment, wholeNumber } from "./options.ts";
+import { Interrupted, Reported, UserError } from "./problem.ts";
+
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0); // whoever read it has gone
+    throw error;
+  });
 
 const program = new Command("dlm")
   .description("Compiles a .dlm model to readable WGSL kernels, trains it on any WebGPU device, and uses it.")
-  .version("0.1.0")
+  .version(version)
   .showHelpAfterError("(dlm COMMAND --help says more)")
+  .configureHelp({ showGlobalOptions: false })
   .exitOverride()
   .addHelpText(
     "after",
     `
 Examples:
+  dlm train examples/digits.dlm                     train; the weights go to digits.safetensors
+  dlm train m.dlm --set lr=3e-4 --epochs 5          with other constants and settings
+  dlm eval m.dlm --weights m.safetensors            loss and metrics over every split
+  dlm run m.dlm predict --weights m.safetensors --input x=x.npy
+  dlm compile m.dlm -o out                          kernels, plan, trainer and web page
+  dlm check m.dlm                                   every error and remark, with its place
   dlm explain DLM2003                               what an error means
   dlm doctor                                        which device is used, and why`,
   );
 
-program
-  .command("explain")
-  .argument("[code]", "a diagnostic's code, as DLM2003")
-  .description("what a diagnostic means, with an example")
-  .action(async (name: string | undefined) => (await import("./explain.ts")).explain(name));
-program
-  .command("fmt")
+/** A command with examples under its help. */
+const command = (name: string, description: string, examples: string): Command =>
+  program
+    .command(name)
+    .description(description)
+    .addHelpText("after", `\nExamples:\n${examples.trim().split("\n").map((line) => `  ${line.trim()}`).join("\n")}`); // prettier-ignore
+/** Options of every command that reads a model. */
+const onModel = (c: Command): Command =>
+  c
+    .argument("<model>", "a .dlm file")
+    .option("--set <name=value>", "another value of a const, or of epochs, steps, batch, accumulate (repeatable)", assignment)
+    .option("--data <folder>", "where the model's data files are looked for first (default: the folder of the model)");
+const seed = ["--seed <n>", "of initial values, draws, holdouts and the order of rows", wholeNumber(-(2 ** 31) + 1)] as const;
+const json = ["--json", "one event or result a line, as JSON"] as const;
+
+onModel(
+  command(
+    "train",
+    "compiles a model for this device and trains it",
+    `dlm train digits.dlm                               until its epochs are done
+     dlm train digits.dlm --set lr=1e-2 --seed 7 --epochs 5
+     dlm train digits.dlm --save run1.safetensors       Ctrl-C keeps everything there
+     dlm train digits.dlm --resume run1.safetensors     goes on to the same bits
+     dlm train digits.dlm --out out                     weights, kernels, plan, trainer and page as well
+     dlm train digits.dlm --json | jq 'select(.kind == "done").measured'`,
+  ),
+)
+  .option("--epochs <n>", "so many epochs; what \`epochs\` and \`steps\` mean in schedules follows", wholeNumber(1))
+  .option("--steps <n>", "so many steps", wholeNumber(1))
+  .option("--stop-after <n>", "pause after so many steps and keep a checkpoint", wholeNumber(0))
+  .option(...seed)
+  .option("--train <name>", "this train block only (default: every block, in order)")
+  .option("--save <file>", "a checkpoint: weights and all that --resume needs (default: MODEL.safetensors)")
+  .option("--no-save", "keep nothing")
+  .option("--weights <file>", "the weights alone, too")
+  .option("--resume <file>", "go on from a checkpoint, to the same bits")
+  .option("--out <folder>", "put weights there, and everything that dlm compile writes")
+  .option(...deviceOption)
+  .option(...json)
+  .action(async (model: string, options: object) => (await import("./train.ts")).train(model, options));
+
+onModel(
+  command(
+    "compile",
+    "writes kernels, plan, trainer and web page",
+    `dlm compile digits.dlm -o out                      out/shaders/*.wgsl, plan.json, trainer.mjs, trainer.d.ts, index.html
+     node out/trainer.mjs                               trains; needs nothing but the package webgpu
+     dlm compile digits.dlm -o out --target discrete    for graphics cards`,
+  ),
+)
+  .requiredOption("-o, --out <folder>", "where to write")
+  .option("--target <name>", "what kernels are scheduled for: software or discrete", "software")
+  .option("--no-page", "without index.html")
+  .option(...seed)
+  .option(...json)
+  .action(async (model: string, options: { out: string }) => (await import("./compile.ts")).compile(model, options));
+
+command(
+  "check",
+  "every error, warning and hint of some models; status 1 on errors",
+  `dlm check digits.dlm
+     dlm check examples/*.dlm
+     dlm check digits.dlm --json                        one diagnostic a line, for editors`,
+)
+  .argument("<models...>", ".dlm files")
+  .option("--set <name=value>", "another value of a const or setting (repeatable)", assignment)
+  .option("--data <folder>", "where the model's data files are looked for first")
+  .option(...json)
+  .action(async (models: string[], options: object) => (await import("./check.ts")).check(models, options));
+
+command("fmt", "formats files in place", `dlm fmt *.dlm\n dlm fmt --check *.dlm                              for a build: status 1 if one is not formatted\n dlm fmt - < in.dlm > out.dlm`)
   .argument("<files...>", "files, or - for standard input")
   .option("--check", "write nothing; list the files that are not formatted")
-  .description("formats files in place")
   .action(async (files: string[], options: { check?: boolean }) => (await import("./fmt.ts")).fmt(files, options));
-program
-  .command("doctor")
+command("explain", "what a diagnostic means, with an example", `dlm explain DLM2003\n dlm explain                                        all of them, one a line`)
+  .argument("[code]", "a diagnostic's code, as DLM2003")
+  .action(async (name: string | undefined) => (await import("./explain.ts")).explain(name));
+command("doctor", "which device is used, why, and how to get a better one", `dlm doctor\n dlm doctor --device gpu\n dlm doctor --json`)
   .option(...deviceOption)
   .option("--json", "the report as JSON")
-  .description("which device is used, why, and how to get a better one")
   .action(async (options: { device?: string; json?: boolean }) => (await import("./doctor.ts")).doctor(options));
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  if (error instanceof CommanderError) process.exitCode = error.exitCode && 2;
+  else if (error instanceof Interrupted) process.exitCode = error.status;
+  else if (error instanceof Reported) process.exitCode = 1;
   else if (error instanceof UserError) {
+    if (process.argv.includes("--json")) process.stdout.write(JSON.stringify({ kind: "error", message: error.message.replace(/^dlm: /, "") }) + "\n");
     process.stderr.write(error.message + "\n");
     process.exitCode = 1;
-  } else if (error instanceof Error && (error as NodeJS.ErrnoException).code === "EPIPE") {
-    process.exitCode = 0; // the reader of our output closed it
   } else {
     process.stderr.write(`dlm: internal error. This is a fault of dlm, not of your file.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     process.exitCode = 70;

@@ -10,3 +10,16 @@ export function fileProblem(action: string, path: string, error: unknown): UserE
     (error instanceof Error ? error.message : String(error));
   return new UserError(`dlm: cannot ${action} ${path}: ${reason}`);
 }
+/** What was wrong has been printed already. */
+export class Reported extends Error {
+  override readonly name = "Reported";
+}
+/** A signal ended the command after it had put its things in order. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  readonly status: number;
+  constructor(status: number) {
+    super("interrupted");
+    this.status = status;
+  }
+}

@@ -1,7 +1,10 @@
 // What the command line prints: colours and a live line only on a terminal, plain lines otherwise.
 
+import { stripVTControlCharacters } from "node:util";
+
 export interface Terminal {
-  readonly color: boolean;
+  readonly color: boolean; // of standard output
+  readonly errorColor: boolean;
   readonly live: boolean; // may a line be rewritten?
   readonly width: number;
   line(text?: string): void; // to standard output
@@ -12,17 +15,19 @@ export interface Terminal {
 
 export function openTerminal(json: boolean): Terminal {
   const live = !json && process.stderr.isTTY === true && process.env["TERM"] !== "dumb" && !process.env["CI"];
-  const color = !json && process.stdout.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+  const colored = (stream: NodeJS.WriteStream): boolean => !json && stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
   let shown = false;
-  const width = process.stderr.columns ?? 100;
   const clear = (): void => {
     if (shown) process.stderr.write("\r\x1b[K");
     shown = false;
   };
   return {
-    color,
+    color: colored(process.stdout),
+    errorColor: colored(process.stderr),
     live,
-    width,
+    get width() {
+      return process.stderr.columns || 100;
+    },
     line(text = "") {
       clear();
       process.stdout.write(text + "\n");
@@ -33,7 +38,8 @@ export function openTerminal(json: boolean): Terminal {
     },
     update(text) {
       if (!live) return;
-      process.stderr.write("\r\x1b[K" + (text.length > width - 1 ? text.slice(0, width - 2) + "…" : text));
+      const plain = stripVTControlCharacters(text);
+      process.stderr.write("\r\x1b[K" + (plain.length >= this.width ? plain.slice(0, this.width - 2) + "…" : text));
       shown = true;
     },
     endUpdate: clear,

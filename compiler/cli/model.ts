@@ -1,0 +1,129 @@
+// A .dlm file from the disk to a plan: reads it and its imports, counts rows where the compiler has to know them, compiles, and prints diagnostics.
+// In: a path and what the command's options change.   Out: the compiler's result, or a Reported when the text has errors.
+import { readFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { position, type Diagnostic, type SourceFile, type Span } from "../../grammar/diagnostic.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
+import type { Plan } from "../../runtime/plan.ts";
+import { RuntimeProblem } from "../../runtime/problem.ts";
+import { compile, type CompileOptions, type CompileResult } from "../compile.ts";
+import type { Target } from "../schedule/target.ts";
+import { targets } from "../schedule/target.ts";
+import { readText } from "./files.ts";
+import { nearest } from "./options.ts";
+import { fileProblem, Reported, UserError } from "./problem.ts";
+import { rowsOfWholeBatches } from "./rows.ts";
+import { openTerminal } from "./terminal.ts";
+
+/** Options that every command on a model has. */
+export interface ModelFlags {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly seed?: number;
+  readonly data?: string; // the folder in which data files are looked for first
+}
+export interface ModelFile {
+  readonly path: string; // as the user wrote it
+  readonly name: string; // "digits.dlm": what artifacts call it, wherever they are made
+  readonly folder: string;
+  readonly text: string;
+}
+export interface Compilation extends CompileResult {
+  readonly model: ModelFile;
+  readonly seconds: number;
+}
+export type Planned = Compilation & { readonly plan: Plan };
+
+export function openModel(path: string): ModelFile {
+  return { path, name: basename(path), folder: dirname(path), text: readText(path) };
+}
+
+/** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
+export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) => Promise<Uint8Array> {
+  const folders = [...(flags.data === undefined ? [] : [flags.data]), model.folder];
+  return async (path) => {
+    const places = [...new Set(folders.map((folder) => (folder === "." ? path : join(folder, path))).map((place) => (path.startsWith("/") ? path : place)))];
+    for (const place of places) {
+      try {
+        return readFileSync(place);
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code;
+        if (code !== "ENOENT" && code !== "ENOTDIR") throw fileProblem("read", place, error);
+      }
+    }
+    throw new UserError(`dlm: ${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`);
+  };
+}
+
+/** Compiles whatever the text is; diagnostics are not printed. */
+export async function compileModel(model: ModelFile, flags: ModelFlags, target: string | Target | undefined, read = fileReader(model, flags)): Promise<Compilation> {
+  const started = performance.now();
+  const options: CompileOptions = {
+    name: model.name,
+    imports: (path) => importText(model, path),
+    ...(flags.set ? { set: flags.set } : {}),
+    ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+    ...(target === undefined ? {} : { target: typeof target === "string" ? targetNamed(target) : target }),
+  };
+  const rows = await rowsOfWholeBatches(model.text, options, read);
+  const result = compile(model.text, { ...options, rows });
+  return { ...result, model, seconds: (performance.now() - started) / 1000 };
+}
+export function targetNamed(name: string): Target {
+  const target = targets[name];
+  if (target) return target;
+  throw new UserError(`dlm: there is no target ${name}; there are ${Object.keys(targets).join(" and ")}${nearest(name, Object.keys(targets))}`);
+}
+
+/** The same, for commands that cannot go on with errors: all diagnostics are printed to standard error. */
+export async function planModel(model: ModelFile, flags: ModelFlags, target: string | Target | undefined, read = fileReader(model, flags)): Promise<Planned> {
+  const compilation = await compileModel(model, flags, target, read);
+  report(compilation);
+  return compilation as Planned; // `report` throws where there is no plan
+}
+export function report({ plan, diagnostics, model }: Compilation): void {
+  const shown = plan ? diagnostics.filter((d) => d.severity === "error") : diagnostics;
+  const terminal = openTerminal(false);
+  if (shown.length) process.stderr.write(renderDiagnostics(asWritten(shown, model), { color: terminal.errorColor }) + "\n");
+  const warnings = diagnostics.length - shown.length;
+  if (warnings) terminal.note(`${warnings} ${warnings === 1 ? "remark" : "remarks"} on ${model.path}; \`dlm check ${model.path}\` shows ${warnings === 1 ? "it" : "them"}`);
+  if (!plan) throw new Reported();
+}
+
+/** Imports lie beside the importing file. What is not there is told at the import. */
+function importText(model: ModelFile, path: string): string | undefined {
+  const place = resolve(model.folder, path);
+  try {
+    return readFileSync(place, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw fileProblem("read", place, error);
+  }
+}
+
+/** Diagnostics with the files' paths as seen from the working folder. */
+export function asWritten(diagnostics: readonly Diagnostic[], model: ModelFile): readonly Diagnostic[] {
+  const files = new Map<SourceFile, SourceFile>();
+  const file = (f: SourceFile): SourceFile => {
+    let found = files.get(f);
+    if (!found) files.set(f, (found = f.library ? f : { ...f, name: f.name === model.name ? model.path : join(model.folder, f.name) }));
+    return found;
+  };
+  const span = (s: Span): Span => ({ ...s, file: file(s.file) });
+  return diagnostics.map((d) => ({ ...d, span: span(d.span), ...(d.labels ? { labels: d.labels.map((l) => ({ ...l, span: span(l.span) })) } : {}) }));
+}
+/** A diagnostic as one flat object. */
+export function diagnosticJson(d: Diagnostic): object {
+  const [from, to] = [position(d.span.file, d.span.start), position(d.span.file, d.span.end)];
+  const labels = d.labels?.map((l) => ({ file: l.span.file.name, ...position(l.span.file, l.span.start), text: l.text }));
+  return { kind: "diagnostic", code: d.code, severity: d.severity, file: d.span.file.name, line: from.line, column: from.column, endLine: to.line, endColumn: to.column, message: d.message, ...(labels?.length ? { labels } : {}), ...(d.notes?.length ? { notes: d.notes } : {}), ...(d.hint ? { hint: d.hint } : {}) };
+}
+
+/** Problems of data, plans and devices in the command line's style. */
+export async function inWords<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw error instanceof RuntimeProblem ? new UserError(`dlm: ${error.message}`) : error;
+  }
+}

@@ -1,0 +1,154 @@
+// What a run shows of its training: a live line on a terminal, plain lines now and then elsewhere, or one event a line (--json).
+// In: the runtime's events.   Out: text. Losses are kept as means of a few dozen stretches, for the curve at the end.
+import type { EvaluationEvent, Measured, ProgressEvent, Tensor, TrainEvent, TrainResult } from "../../runtime/api.ts";
+import { counted } from "./summary.ts";
+import { bar, duration, numberText, styles, type Terminal } from "./terminal.ts";
+
+export interface Progress {
+  event(event: TrainEvent): void;
+  result(result: TrainResult): void;
+}
+const plainSeconds = 5; // between lines where no line can be rewritten
+const evaluationLines = 12; // of a run: more would only scroll past
+const curveWidth = 40;
+
+export function textProgress(terminal: Terminal, trains: number): Progress {
+  const out = styles(terminal.color);
+  const live = styles(terminal.errorColor);
+  const losses = new Map<string, Curve>();
+  const evaluated = new Map<string, { latest: Map<string, EvaluationEvent>; shownAt: number }>();
+  let quietUntil = performance.now() + plainSeconds * 1000;
+  const labelled = (train: string): string => (trains > 1 ? `${train}  ` : "");
+
+  const progress = (event: ProgressEvent): void => {
+    let curve = losses.get(event.train);
+    if (!curve) losses.set(event.train, (curve = new Curve(event.steps, event.step - (event.curves["loss"]?.length ?? 0))));
+    curve.add(event.curves["loss"] ?? []);
+    const figures = [`loss ${numberText(event.loss)}`, ...Object.entries(event.metrics).map(([name, value]) => `${name} ${numberText(value)}`)];
+    const epoch = event.epochs === undefined ? undefined : `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}`;
+    const step = `step ${event.step}/${event.steps}`;
+    const [pace, left] = [rate(event.stepsPerSecond), `${duration(event.secondsLeft)} left`];
+    if (terminal.live) {
+      const measured = [...(evaluated.get(event.train)?.latest.values() ?? [])].map((e) => `${e.split} ${headline(e.values)}`);
+      // what does not fit is left out, the least telling first
+      const parts = [
+        ...(epoch === undefined ? [] : [{ text: epoch, rank: 3 }]),
+        { text: step, rank: 0 },
+        ...figures.map((text, i) => ({ text, rank: i ? 2 : 0 })),
+        ...measured.map((text) => ({ text, rank: 4 })),
+        { text: pace, rank: 5 },
+        { text: left, rank: 1 },
+      ];
+      const label = labelled(event.train);
+      const room = terminal.width - 1 - label.length;
+      const length = (): number => parts.reduce((n, p) => n + p.text.length + 3, -3);
+      for (let rank = 5; rank > 0 && length() + 10 > room; rank--) while (length() + 10 > room && parts.some((p) => p.rank === rank)) parts.splice(parts.findLastIndex((p) => p.rank === rank), 1);
+      const width = Math.min(20, room - length() - 2);
+      terminal.update(`${live.bold(label)}${width >= 4 ? `${live.green(bar(event.step / event.steps, width))}  ` : ""}${parts.map((p) => p.text).join(live.dim(" · "))}`);
+    } else if (performance.now() >= quietUntil) {
+      quietUntil = performance.now() + plainSeconds * 1000;
+      terminal.line(labelled(event.train) + [...(epoch === undefined ? [] : [epoch]), step, ...figures, pace, left].join("  "));
+    }
+  };
+  const evaluation = (event: EvaluationEvent): void => {
+    let known = evaluated.get(event.train);
+    if (!known) evaluated.set(event.train, (known = { latest: new Map(), shownAt: -Infinity }));
+    known.latest.set(event.split, event);
+    const total = losses.get(event.train)?.steps ?? 0;
+    const due = event.step === known.shownAt || event.step - known.shownAt >= total / evaluationLines;
+    if (!due || (total && event.step >= total)) return; // the last one stands in the result
+    known.shownAt = event.step;
+    terminal.line(out.dim(`${labelled(event.train)}step ${String(event.step).padStart(String(total).length)}  ${event.split}: ${figuresOf(event.values)}`));
+  };
+  return {
+    event(event) {
+      if (event.kind === "progress") progress(event);
+      else if (event.kind === "evaluation") evaluation(event);
+      else terminal.line(out.dim(`${labelled(event.train)}step ${event.step}  saved ${event.path}${event.metric ? `, the best ${event.metric} so far: ${numberText(event.value ?? NaN)}` : ""}`));
+    },
+    result(result) {
+      terminal.endUpdate();
+      const done = losses.get(result.train);
+      if (!done && result.reason === "finished") return terminal.line(`${labelled(result.train)}all ${counted(result.steps, "step")} were done before; --epochs or --steps asks for more`);
+      const ended = { finished: counted(result.step, "step"), stalled: `${result.step} of ${counted(result.steps, "step")}: no longer better`, paused: `paused at step ${result.step} of ${result.steps}` }[result.reason];
+      terminal.line(`${labelled(result.train)}${out.bold(ended)} in ${seconds(result.seconds)} ${out.dim(`(${rate(result.stepsPerSecond)})`)}`);
+      if (done) terminal.line(`  loss   ${numberText(done.first)} ${out.cyan(done.text())} ${numberText(result.loss)}`);
+      const latest = evaluated.get(result.train)?.latest;
+      for (const [split, values] of Object.entries(result.measured)) {
+        const rows = latest?.get(split)?.rows;
+        terminal.line(`  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : out.dim(`  (${counted(rows, "row")})`)}`);
+        for (const [name, value] of Object.entries(values)) if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
+      }
+    },
+  };
+}
+
+/** `loss 0.0712  acc 0.9844`: the numbers; tensors are shown at the end. */
+export const figuresOf = (values: Measured): string =>
+  Object.entries(values).flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${numberText(value)}`] : [])).join("  "); // prettier-ignore
+/** One number of an evaluation: the first metric, else the loss. */
+function headline(values: Measured): string {
+  const numbers = Object.entries(values).filter(([, value]) => typeof value === "number") as [string, number][];
+  const [name, value] = numbers.find(([n]) => n !== "loss") ?? numbers[0] ?? ["", NaN];
+  return `${name} ${numberText(value)}`;
+}
+export const rate = (stepsPerSecond: number): string => `${stepsPerSecond >= 10 ? Math.round(stepsPerSecond).toLocaleString("en") : stepsPerSecond.toPrecision(2)} steps/s`;
+export const seconds = (s: number): string => (s < 60 ? `${s.toFixed(1)} s` : duration(s));
+
+/** A small tensor, row by row; of a large one the beginning. */
+export function tensorText(name: string, t: Tensor): string {
+  const whole = t.dtype !== "f32";
+  const show = (x: number): string => (t.dtype === "bool" ? String(x === 1) : whole ? String(x) : numberText(x));
+  const title = `${name}: ${t.dtype}${t.shape.length ? `[${t.shape.join(", ")}]` : ""}`;
+  const indent = " ".repeat(/^ */.exec(name)![0].length + 2);
+  const width = t.shape.at(-1) ?? 1;
+  const rows = Math.ceil(t.data.length / Math.max(1, width));
+  const [mostRows, mostColumns] = [16, 16];
+  const cells = Array.from({ length: Math.min(rows, mostRows) }, (_, r) => Array.from({ length: Math.min(width, mostColumns) }, (_, c) => show(t.data[r * width + c]!)));
+  const widths = (cells[0] ?? []).map((_, c) => Math.max(...cells.map((row) => row[c]!.length)));
+  const lines = cells.map((row) => indent + row.map((cell, c) => cell.padStart(widths[c]!)).join("  ") + (width > mostColumns ? "  …" : ""));
+  return [title, ...lines, ...(rows > mostRows ? [`${indent}… (${rows} rows)`] : [])].join("\n");
+}
+
+/** Means of the losses of equal stretches of a run. */
+class Curve {
+  readonly steps: number;
+  first = NaN;
+  readonly #sums = new Float64Array(curveWidth);
+  readonly #counts = new Uint32Array(curveWidth);
+  #at: number;
+  constructor(steps: number, from: number) {
+    this.steps = steps;
+    this.#at = from;
+  }
+  add(losses: ArrayLike<number>): void {
+    if (Number.isNaN(this.first)) this.first = losses[0] ?? NaN;
+    for (let i = 0; i < losses.length; i++) {
+      const bin = Math.min(curveWidth - 1, Math.floor((this.#at++ / this.steps) * curveWidth));
+      this.#sums[bin]! += losses[i]!;
+      this.#counts[bin]! += 1;
+    }
+  }
+  text(): string {
+    const means = [...this.#sums].flatMap((sum, i) => (this.#counts[i] ? [sum / this.#counts[i]!] : []));
+    const [least, most] = [Math.min(...means), Math.max(...means)];
+    return means.map((m) => "▁▂▃▄▅▆▇█"[most > least ? Math.round((7 * (m - least)) / (most - least)) : 0]!).join("");
+  }
+}
+
+// ---- one event a line
+
+/** Events as JSON: without the curves of every step, tensors with their shape, no NaN. */
+export function eventJson(event: TrainEvent): object {
+  if (event.kind === "progress") {
+    const { curves, ...rest } = event;
+    void curves;
+    return rest;
+  }
+  return event.kind === "evaluation" ? { ...event, values: measuredJson(event.values) } : event;
+}
+export const measuredJson = (values: Measured): Record<string, unknown> => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : tensorJson(value)]));
+export const tensorJson = (t: Tensor): object => ({ dtype: t.dtype, shape: t.shape, data: [...t.data] });
+export function resultJson({ saved, measured, ...result }: TrainResult): Record<string, unknown> {
+  return { ...result, measured: Object.fromEntries(Object.entries(measured).map(([split, values]) => [split, measuredJson(values)])), ...(saved ? { saved: saved.path } : {}) };
+}
