@@ -57,13 +57,14 @@ function checkParts(plan: Plan): void {
   const program = (p: PlanProgram): void => {
     commands(p.commands, p.name);
   };
-  for (const b of plan.buffers) need(isSize(b.bytes) && ["state", "scratch", "data", "input", "output", "constant"].includes(b.role) && (b.role !== "constant" || typeof b.data === "string"), `the buffer ${b.label}`);
+  for (const b of plan.buffers) need(isSize(b.bytes) && ["state", "scratch", "data", "input", "output", "constant", "steps"].includes(b.role) && (b.role !== "constant" || typeof b.data === "string"), `the buffer ${b.label}`);
   plan.states.forEach(tensor);
   need(new Set(plan.states.map((t) => t.name)).size === plan.states.length, "its states");
   for (const d of plan.datasets) {
     for (const c of d.columns) need(["f32", "i32", "bool", "u8"].includes(c.storage) && c.shape.every((n) => isCount(n, 1)) && plan.buffers[c.buffer]?.role === "data", c.name);
     for (const h of d.holdouts) need(h.dataset === undefined || plan.datasets.some((x) => x.name === h.dataset), h.place);
   }
+  if (plan.init) program(plan.init.program);
   for (const t of plan.trains) {
     const size = t.window * t.batch * t.accumulate;
     need([t.batch, t.accumulate, t.window, t.steps ?? t.epochs].every((n) => isCount(n, 1)) && (t.dataset === undefined ? t.steps !== undefined : t.batchIndex && plan.datasets.some((d) => d.name === t.dataset)), t.name);

@@ -167,6 +167,7 @@ export class Machine {
     const flags = usage.storage | usage.copySource | usage.copyTarget | (this.#uniform.has(index) ? usage.uniform : 0);
     const buffer = this.device.createBuffer({ label, size, usage: flags });
     if (constant) this.device.queue.writeBuffer(buffer, 0, padded(constant));
+    if (role === "steps") this.device.queue.writeBuffer(buffer, 0, Int32Array.from({ length: size / 4 }, (_, i) => i / 64));
     if (old) {
       const encoder = this.device.createCommandEncoder({ label: `enlarge ${label}` });
       encoder.copyBufferToBuffer(old, 0, buffer, 0, old.size);
@@ -432,7 +433,7 @@ export class Machine {
   }
 }
 
-export const programsOf = (plan: Plan): PlanProgram[] => [...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
+export const programsOf = (plan: Plan): PlanProgram[] => [...(plan.init ? [plan.init.program] : []), ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
 
 export const dispatchesOf = (list: readonly Command[]): Dispatch[] => list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
 

@@ -25,6 +25,8 @@ export interface Plan {
   readonly modules: readonly PlanModule[];
   readonly states: readonly PlanTensor[]; // parameters, optimizer state, layer state, counters: what a checkpoint holds
   readonly datasets: readonly PlanDataset[];
+  /** Initial values of what no train block reaches; `seed` is where the seed is written. */
+  readonly init?: { readonly program: PlanProgram; readonly seed?: { readonly buffer: number; readonly offset: number } };
   readonly trains: readonly PlanTrain[];
   readonly exports: readonly PlanExport[];
 }
@@ -33,8 +35,8 @@ export interface Plan {
 export interface PlanBuffer {
   readonly label: string;
   readonly bytes: Size; // a multiple of 4; offsets used in bindings are multiples of 256
-  /** state: kept between runs; scratch: undefined between programs; data: a dataset's column, uploaded by the runtime (bytes come from the file: `rows` is a dim); input: written by the host before a run; output: read by the host; constant: has `data` */
-  readonly role: "state" | "scratch" | "data" | "input" | "output" | "constant";
+  /** state: kept between runs; scratch: undefined between programs; data: a dataset's column, uploaded by the runtime (bytes come from the file: `rows` is a dim); input: written by the host before a run; output: read by the host; constant: has `data`; steps: the i32 t at byte 256 * t, for loops */
+  readonly role: "state" | "scratch" | "data" | "input" | "output" | "constant" | "steps";
   readonly data?: string; // base64 of a constant's bytes
 }
 
@@ -67,7 +69,7 @@ export interface Dispatch {
 }
 /** ceil(product of ceil(size / tile)), folded to 65,535 in x: x = min(total, 65535), y = ceil(total / 65535) when the pair is [{total}, "fold"]. */
 export type WorkgroupCount = number | { readonly tiles: readonly (readonly [size: Size, tile: number])[] } | "fold";
-/** The body `count` times; binding `stepBinding` of its dispatches, where present, is 4 bytes with the step t at offset 256 * t of buffer `stepBuffer` (a constant). */
+/** The body `count` times; binding `stepBinding` of its dispatches, where present, is 4 bytes with the step t at offset 256 * t of buffer `stepBuffer` (of role steps). */
 export interface Loop {
   readonly kind: "loop";
   readonly count: number;

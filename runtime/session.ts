@@ -73,6 +73,14 @@ const placeOf = (s: Session, t: PlanTensor): Place => ({ buffer: t.buffer, offse
 
 /** Initial values of every train block. What several reach keeps what the first one gives it. */
 export async function initialise(s: Session): Promise<void> {
+  if (s.plan.init) {
+    const { program, seed } = s.plan.init;
+    const recording = await s.machine.record(program, s.dims);
+    if (seed) s.machine.writeWord(seed.buffer, seed.offset, Int32Array.of(s.options.seed ?? 0));
+    const encoder = s.machine.encoder(program.name);
+    s.machine.replay(encoder, recording);
+    s.machine.submit(encoder);
+  }
   for (const t of [...s.plan.trains].reverse()) {
     const recording = await s.machine.record(t.init, s.dims);
     s.states.set(t.name, newState(s.states.get(t.name)!.seed));

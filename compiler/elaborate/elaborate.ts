@@ -1028,12 +1028,18 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
   ambient.bind("seed", { kind: "int", value: load(seed, []) as Integer });
   const ctx: Context = { ...baseContext(seed, ambient), draws: { count: 0, path: item.name.text } };
   const inputsOf: { name: string; source: Source; default?: number }[] = [];
+  const bounds = new Map<string, number>();
   // free dims are run-time, in any order of parameters
   const free = (e: ast.Expr): string | undefined => (e.kind === "name" && /^[A-Z]/.test(e.text) ? e.text : e.kind === "binary" && e.operator === "<=" && e.left.kind === "name" && /^[A-Z]/.test(e.left.text) ? e.left.text : undefined);
   for (const p of item.params) {
     if (p.type?.kind !== "tensor_type") continue;
     for (const d of p.type.dims ?? []) {
       const name = d.kind === "dim" ? free(d.value) : undefined;
+      if (name && d.kind === "dim" && d.value.kind === "binary") {
+        const most = evaluate(self, d.value.right, inner, ctx);
+        if (most.kind !== "number" || most.value < 1) throw errors.wrongKind(d.value.right.span, "a whole number, 1 or more", kindText(most));
+        bounds.set(name, Math.min(most.value, bounds.get(name) ?? Infinity));
+      }
       if (name && inner.find(name) === undefined) inner.bind(name, int(dim(name)));
     }
   }
@@ -1075,5 +1081,5 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
   const made = program(item.name.text, outputs, []);
   if (made.inputs.includes(seed)) inputsOf.push({ name: "seed", source: seed, default: 0 });
   const dims = dimsOf([...made.dims, ...made.inputs.flatMap((s) => s.shape), ...inputsOf.flatMap((i) => i.source.shape), ...outputs.flatMap((o) => o.node.shape)]);
-  return { name: item.name.text, program: { ...made, inputs: [...new Set([...inputsOf.map((i) => i.source), ...made.inputs])], dims }, inputs: inputsOf, outputs, span: item.span };
+  return { name: item.name.text, bounds, program: { ...made, inputs: [...new Set([...inputsOf.map((i) => i.source), ...made.inputs])], dims }, inputs: inputsOf, outputs, span: item.span };
 }

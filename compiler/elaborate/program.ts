@@ -76,6 +76,7 @@ export interface TrainProgram {
 }
 export interface ExportProgram {
   readonly name: string;
+  readonly bounds: ReadonlyMap<string, number>; // of run-time dims: T <= 512
   readonly program: GraphProgram;
   readonly inputs: readonly { readonly name: string; readonly source: Source; readonly default?: number }[];
   readonly outputs: readonly { readonly name: string; readonly node: Node }[];

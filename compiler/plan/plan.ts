@@ -3,8 +3,9 @@ import { InternalError, place } from "../../grammar/diagnostic.ts";
 import { planVersion, type Command, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
 import type { Program, TrainProgram } from "../elaborate/program.ts";
 import { zeros } from "../grad/grad.ts";
-import { baseOf } from "../graph/node.ts";
-import type { GraphProgram, Node, Scan, Shape, Source } from "../graph/types.ts";
+import { baseOf, topological } from "../graph/node.ts";
+import { operandsOf } from "../graph/scalar.ts";
+import type { GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { flatten, type Flattened, type View } from "../schedule/flat.ts";
 import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
 import { narrow } from "../schedule/narrow.ts";
@@ -83,9 +84,10 @@ class Planner {
     const trains = program.trains.map((t) => this.train(t, flats.get(t)!));
     const exports = program.exports.map((e): PlanExport => {
       const inputs = e.inputs.map((i): PlanPort => ({ ...this.port(i.name, i.source), ...(i.default !== undefined ? { optional: i.default } : {}) }));
-      const made = this.compile(options.simplify(e.program), undefined);
+      const made = this.compile(options.simplify(e.program), undefined, e.bounds);
       return { name: e.name, program: made.program, inputs, outputs: e.outputs.map((o, k) => this.outputPort(o.name, o.node, made.outputs[k]!)) };
     });
+    const init = this.lateInit();
     const datasets = program.datasets.map((d): PlanDataset => {
       const training = [...this.memory].find(([x]) => x.kind === "source" && x.path === `data.${d.name}.training`)?.[1];
       return {
@@ -95,7 +97,7 @@ class Planner {
         holdouts: d.holdouts.map((h) => ({ name: h.name, ...(h.fraction !== undefined ? { fraction: h.fraction } : {}), ...(h.dataset !== undefined ? { dataset: h.dataset } : {}), place: place(h.span) })),
         windowed: d.windowed,
         ...(training ? { training } : {}),
-        ...(d.columns.length && !training ? { streamable: true } : {}),
+        ...(d.columns.length && !training && this.isStreamable(d) ? { streamable: true } : {}),
       };
     });
     const states = [...program.parameters, ...program.states].flatMap((h): PlanTensor[] => {
@@ -108,9 +110,36 @@ class Planner {
       requires: { features: [...this.features].sort(), limits: this.limits(), ...(this.subgroupSize !== undefined ? { subgroupSize: this.subgroupSize } : {}) },
       buffers: this.buffers.map((b) => b), modules: this.modules,
       states: states.filter((s) => !used.has(s.buffer)),
-      datasets, trains, exports,
+      datasets, ...(init ? { init } : {}), trains, exports,
     }; // prettier-ignore
     return { plan, programs: this.programs };
+  }
+  /** Initial values of parameters and states that no train block sets. */
+  private lateInit(): Plan["init"] {
+    const set = new Set(this.program.trains.flatMap((t) => t.init.updates.map((u) => u.target)));
+    const rest = [...this.program.parameters, ...this.program.states].filter((h) => !set.has(h.source) && this.memory.has(h.source) && (h.kind === "parameter" || h.kind === "state"));
+    if (!rest.length) return undefined;
+    const updates = rest.map((h) => ({ target: h.source, value: h.initial }));
+    const inputs = topological(updates.map((u) => u.value)).flatMap((x) => (x.kind === "source" && x.role === "input" ? [x] : []));
+    const made = this.compile(this.options.simplify({ name: "init", inputs, dims: [], outputs: [], updates }), undefined);
+    const seed = inputs.find((x) => x.path === "seed");
+    return { program: made.program, ...(seed ? { seed: this.inputMemory(seed) } : {}) };
+  }
+  /** Row numbers are used to read columns, and for nothing else. */
+  private isStreamable(d: Program["datasets"][number]): boolean {
+    const columns = new Set<Node>(d.columns.map((c) => c.source));
+    for (const t of this.program.trains) {
+      if (t.dataset !== d.name) continue;
+      const rows = new Set<Node>([t.index, t.evaluation?.index].filter((x): x is Source => x !== undefined));
+      for (const p of [t.step, t.evaluation?.rows, t.evaluation?.finish]) {
+        if (!p) continue;
+        for (const x of topological([...p.outputs.map((o) => o.node), ...p.updates.map((u) => u.value)])) {
+          const roots = x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [];
+          if (roots.some((e) => readsOutside(e, rows, columns))) return false;
+        }
+      }
+    }
+    return true;
   }
   private limits(): Record<string, number> {
     const largest = Math.max(0, ...this.buffers.map((b) => (typeof b.bytes === "number" ? b.bytes : 0)));
@@ -213,7 +242,7 @@ class Planner {
   }
 
   // ---- one program
-  private compile(program: GraphProgram, flat: Flattened | undefined): { program: PlanProgram; outputs: { buffer: number; offset: number }[] } {
+  private compile(program: GraphProgram, flat: Flattened | undefined, bounds: ReadonlyMap<string, number> = new Map()): { program: PlanProgram; outputs: { buffer: number; offset: number }[] } {
     const { target } = this.options;
     const kernels = fuse(program, target, flat ?? { step: program, views: this.views, assembled: new Map(), updatedBy: new Map() });
     const lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[] = [];
@@ -261,7 +290,7 @@ class Planner {
     const made = commands(kernels.steps, 0);
     this.programs.push({ name: program.name, simplified: program, kernels, lowered, memory: ranges.map((r) => ({ label: r.node.label ?? r.node.kind, first: r.first, last: r.last, bytes: bytesOfShape(r.node.shape), buffer: own.get(r.node)!.buffer })) });
     return {
-      program: { name: program.name, dims: program.dims.map((d) => ({ name: d.name })), commands: made },
+      program: { name: program.name, dims: program.dims.map((d) => ({ name: d.name, ...(bounds.has(d.name) ? { at_most: bounds.get(d.name)! } : {}) })), commands: made },
       outputs: kernels.outputs.map((o) => {
         const at = addressOf(o.memory);
         return { buffer: at.buffer, offset: at.offset + 4 * o.offset };
@@ -301,7 +330,7 @@ class Planner {
   private stepBuffer(depth: number, count: number): number {
     const most = Math.max(count, this.stepCounts[depth] ?? 0);
     this.stepCounts[depth] = most;
-    const b: PlanBuffer = { label: `steps${depth || ""}`, role: "constant", bytes: 256 * most, data: stepData(most) };
+    const b: PlanBuffer = { label: `steps${depth || ""}`, role: "steps", bytes: 256 * most };
     const known = this.stepBuffers[depth];
     if (known !== undefined) {
       this.buffers[known] = b;
@@ -376,6 +405,20 @@ class Planner {
     return this.modules.length - 1;
   }
 }
+/** Is one of `rows` loaded anywhere but in an index of one of `columns`? */
+function readsOutside(root: Scalar, rows: ReadonlySet<Node>, columns: ReadonlySet<Node>): boolean {
+  const seen = new Set<Scalar>();
+  const stack = [root];
+  while (stack.length) {
+    const e = stack.pop()!;
+    if (seen.has(e)) continue;
+    seen.add(e);
+    if (e.kind === "load" && rows.has(e.tensor)) return true;
+    if (e.kind === "load" && columns.has(e.tensor)) continue;
+    stack.push(...operandsOf(e));
+  }
+  return false;
+}
 const lanesOf = (target: Target): number => (target as { lanes?: number }).lanes ?? 8;
 const asSize = (n: Shape[number]): Size => sizeOfExtents([n]);
 function rangeOf(s: Source): { range?: readonly [number, Size] } {
@@ -392,11 +435,6 @@ function base64(s: Source): string {
   const data = s.data ?? [];
   const bytes = s.dtype === "f32" ? new Uint8Array(Float32Array.from(data).buffer) : new Uint8Array(Int32Array.from(data).buffer);
   return encodeBase64(bytes);
-}
-function stepData(count: number): string {
-  const words = new Int32Array(64 * count);
-  for (let t = 0; t < count; t++) words[64 * t] = t;
-  return encodeBase64(new Uint8Array(words.buffer));
 }
 function encodeBase64(bytes: Uint8Array): string {
   let text = "";
