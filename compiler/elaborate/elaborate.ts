@@ -12,7 +12,7 @@ import { splitEvaluation } from "./evaluation.ts";
 import {
   bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, typeSource, within, type Context, type Interpreter, type OptimizerParams,
 } from "./interpreter.ts"; // prettier-ignore
-import type { Column, Dataset, ExportProgram, Held, OptimizerGroup, Program, TrainProgram } from "./program.ts";
+import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
 import { axesOf, indicesOf } from "./tensors.ts";
 import { asTensor, int, isPlain, kindText, number, plainScalar, tensor, type Instance, type OptimizerValue, type Value } from "./values.ts";
@@ -561,6 +561,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
 
   // ---- the step
   const group: OptimizerGroup[] = [];
+  const objectives: Objective[] = [];
   const columns: { name: string; node: Node }[] = [];
   const outputs: { name: string; node: Node }[] = [];
   let lossNode: Node | undefined;
@@ -624,6 +625,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
           if (!lossNode) lossNode = averaged(losses);
           const made = minimizeLine(self, s, losses, parts.map((p) => p.ctx), parts[0]!.scope, current, name, lines, step);
           group.push(...made.groups);
+          objectives.push({ name: `${name}.minimize${lines}`, loss: averaged(losses), gradients: made.gradients });
           updatedParameters.push(...made.updated.map((u) => ({ ...u, span: s.span })));
           return;
         }
@@ -671,7 +673,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     ...(settings.evaluateEvery !== undefined ? { evaluateEvery: settings.evaluateEvery } : {}), ...(settings.stop ? { stop: settings.stop } : {}), ...(settings.save ? { save: settings.save } : {}),
     load: settings.load, ...(index ? { index } : {}), ring, columns: columns.map((x) => x.name), counter,
     scalars: [{ name: "seed", source: seed }, ...[...host].filter(([path]) => path !== "seed").map(([path, s]) => ({ name: path, source: s }))],
-    init, step: stepProgram, groups, ...(evaluation ? { evaluation } : {}), span: item.span,
+    init, step: stepProgram, objectives, groups, ...(evaluation ? { evaluation } : {}), span: item.span,
   }; // prettier-ignore
 }
 const trainingCount = (d: DatasetState): number | undefined => {
@@ -799,7 +801,7 @@ function runTrainNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context
 /** One `minimize`: gradient, the optimizer chain for every parameter, and the new parameters. */
 function minimizeLine(
   self: Interpreter, s: ast.Minimize, losses: readonly Node[], contexts: readonly Context[], scope: Scope, current: Map<Source, Node>, train: string, line: number, step: Integer,
-): { groups: OptimizerGroup[]; updated: { name: string; before: Node }[] } {
+): { groups: OptimizerGroup[]; updated: { name: string; before: Node }[]; gradients: Objective["gradients"] } {
   const ctx = contexts[0]!;
   const claimed = new Set<Source>();
   const clauses = s.clauses.map((clause) => {
@@ -841,6 +843,7 @@ function minimizeLine(
     gradients.set(p, compute(axes, undefined, callScalar("div", load(sum, indicesOf(axes)), losses.length)));
   });
   for (const [p, g] of gradients) if (!g.label && g.kind === "compute") (g as { label?: string }).label = `d_${p.path}`;
+  const places = [...gradients].map(([parameter, g]) => ({ parameter, at: nodesOf(parameter), gradient: g }));
   const groups: OptimizerGroup[] = [];
   const updated: { name: string; before: Node }[] = [];
   clauses.forEach(({ clause, chain, wanted, every }, k) => {
@@ -860,7 +863,7 @@ function minimizeLine(
     for (const m of members) current.set(m.parameter, m.updated);
     groups.push({ name: prefix, members });
   });
-  return { groups, updated };
+  return { groups, updated, gradients: places };
 }
 /** Parameters that the losses depend on, in order of their making. */
 function reachedParameters(losses: readonly Node[], self: Interpreter, current: ReadonlyMap<Source, Node>): Source[] {

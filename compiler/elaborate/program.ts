@@ -42,6 +42,12 @@ export interface OptimizerGroup {
   readonly name: string; // "fit.minimize1"
   readonly members: readonly { readonly parameter: Source; readonly gradient: Node; readonly states: readonly Source[]; readonly updated: Node }[];
 }
+/** A `minimize` line, for dumps and gradient checks: what it minimizes, and the gradient of each parameter where the line stands. */
+export interface Objective {
+  readonly name: string; // "fit.minimize1"
+  readonly loss: Node;
+  readonly gradients: readonly { readonly parameter: Source; readonly at: Node; readonly gradient: Node }[]; // `at`: the parameter's value there
+}
 export interface Evaluation {
   readonly index: Source; // i32 [rows]
   readonly rows: GraphProgram; // the row-wise part over some rows; outputs are kept
@@ -70,6 +76,7 @@ export interface TrainProgram {
   readonly scalars: readonly { readonly name: string; readonly source: Source }[]; // written by the host
   readonly init: GraphProgram;
   readonly step: GraphProgram;
+  readonly objectives: readonly Objective[];
   readonly groups: readonly OptimizerGroup[];
   readonly evaluation?: Evaluation;
   readonly span: Span;
