@@ -53,8 +53,14 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
     const { at, extra } = indicesOf(x.shape);
     if (x.kind === "scatter") {
       const s = reader.inliner.scatter(x);
-      const over = s.over.map((n) => variable(n, "u"));
-      const map = new Map(over.map((v, i) => [axis(i, v.extent), v] as const));
+      // an axis that is an index by itself is the output's axis; the others are searched
+      const fixed = new Map<Scalar, Scalar>();
+      s.indices.forEach((e, i) => {
+        if (e.kind === "variable" && e.position !== undefined && !fixed.has(e) && e.extent === x.shape[i]) fixed.set(e, at[i]!);
+      });
+      const all = s.over.map((n, i) => axis(i, n)).filter((v) => !fixed.has(v) && v.extent !== 1);
+      const over = all.map((v) => variable(v.extent, "u"));
+      const map = new Map<Scalar, Scalar>([...fixed, ...all.map((v, i) => [v as Scalar, over[i]!] as const)]);
       const hits = s.indices.map((e, i) => equal(substitute(e, map) as Integer, at[i]!));
       const sum = local(wgslName(x.label ?? "sum"), "f32");
       stages.push({ local: sum, op: "sum", over, value: inner(select(and(...hits), substitute(s.value, map), 0)) });

@@ -366,7 +366,7 @@ class Fuser implements Reader {
           if (!this.reads(x).some((y) => y.kind === "source" && this.overlaps(y, target))) return false;
           if (rows && x !== writer && !(x.kind === "compute" && x.reduction)) return true;
           if (x.kind !== "compute" || x.reduction) return true;
-          return !readsOwnElement(this.inliner.compute(x), target);
+          return !readsOwnElement(this.inliner.compute(x), target, (y) => this.overlaps(y, target));
         });
         if (bad) this.retry.add(target);
       }
@@ -564,12 +564,13 @@ const sharesInput = (a: readonly Node[], b: readonly Node[], reads: (x: Node) =>
   const own = new Set(a.flatMap(reads).filter((y) => sizeOf(y.shape) > 1));
   return b.flatMap(reads).some((y) => own.has(y));
 };
-/** Every load of the state in this body is of the element that is computed. */
-function readsOwnElement(x: Compute, target: Source): boolean {
+/** Every load of the state in this body is of the element that is computed, under the state's own name. */
+function readsOwnElement(x: Compute, target: Source, overlaps: (y: Node) => boolean): boolean {
   let ok = true;
   substitute(x.body, new Map(), (l, indices, outside) => {
-    if (l.tensor.kind !== "source" || l.tensor !== target) return undefined;
-    if (outside || !sameShape(x.shape, target.shape) || !indices.every((e, d) => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d))) ok = false;
+    const base = baseOf(l.tensor);
+    if (base.kind !== "source" || !overlaps(base)) return undefined;
+    if (l.tensor !== target || outside || !sameShape(x.shape, target.shape) || !indices.every((e, d) => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d))) ok = false;
     return undefined;
   });
   return ok;
