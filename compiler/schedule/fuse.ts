@@ -298,7 +298,11 @@ class Fuser implements Reader {
     // edges: what is read, then what must have been read before it is overwritten
     const readBy = new Map<Group, readonly Node[]>();
     for (const g of groups) {
-      const reads = g.kind === "scan" ? this.scanReads(g.scan!) : g.kind === "copy" ? this.copyReads(g.copy!.from) : g.nodes.flatMap((x) => this.reads(x));
+      const placed = g.kind === "copy" ? [g.copy!.home] : g.nodes.flatMap((x) => this.homes.get(x) ?? []);
+      const reads = [
+        ...(g.kind === "scan" ? this.scanReads(g.scan!) : g.kind === "copy" ? this.copyReads(g.copy!.from) : g.nodes.flatMap((x) => this.reads(x))),
+        ...placed.flatMap((h) => tensorsOf(h.at(h.memory.shape.map(() => integer(0))))), // where it is written may be data
+      ];
       readBy.set(g, reads);
       for (const y of reads) {
         for (const z of this.flat?.assembled.get(y as Source) ?? [y]) {

@@ -1,0 +1,55 @@
+// A train block on a device and on the f64 evaluator, from the same initial values: every state after a few steps must agree.
+import { expect } from "vitest";
+import { compile } from "../../compiler/compile.ts";
+import { evaluate } from "../../compiler/evaluate/evaluate.ts";
+import type { Program, TrainProgram } from "../../compiler/elaborate/program.ts";
+import type { Source } from "../../compiler/graph/types.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
+import { load } from "../../runtime/index.ts";
+
+/** Data blocks must be formulas with `rows`, train blocks `shuffle: false`, so that both sides see the same rows. */
+export async function compareTraining(source: string, device: GPUDevice, options: { steps?: number; tolerance?: number } = {}): Promise<void> {
+  const steps = options.steps ?? 3;
+  const tolerance = options.tolerance ?? 2e-4;
+  const { plan, program, diagnostics } = compile(source, { name: "model.dlm" });
+  if (!plan || !program) throw new Error(renderDiagnostics(diagnostics));
+  const model = await load(plan, { device });
+  try {
+    for (const t of program.trains) {
+      const values = onEvaluator(program, t, steps);
+      const result = await model.train(t.name, { stopAfter: steps });
+      expect(result.step).toBe(steps);
+      const got = await model.parameters({ all: true });
+      for (const h of [...program.parameters, ...program.states]) {
+        const want = values.get(h.source);
+        if (!want || !got[h.path] || h.source === t.ring) continue;
+        const data = got[h.path]!.data;
+        let worst = 0;
+        let scale = 1e-3;
+        for (let i = 0; i < want.length; i++) scale = Math.max(scale, Math.abs(want[i]!));
+        for (let i = 0; i < want.length; i++) worst = Math.max(worst, Number.isNaN(data[i]!) ? Infinity : Math.abs(data[i]! - want[i]!) / scale);
+        expect(worst, `${h.path} after ${steps} steps of ${t.name}`).toBeLessThanOrEqual(tolerance);
+      }
+      const loss = values.get(t.ring)![((steps - 1) % t.window) * t.columns.length]!;
+      expect(Math.abs(result.loss - loss)).toBeLessThanOrEqual(tolerance * (1 + Math.abs(loss)));
+    }
+  } finally {
+    model.close();
+  }
+}
+function onEvaluator(program: Program, t: TrainProgram, steps: number): Map<Source, ArrayLike<number>> {
+  const values = new Map<Source, ArrayLike<number>>();
+  for (const s of t.scalars) values.set(s.source, [s.name === "seed" ? t.seed : s.name === "steps" ? (t.steps ?? 0) : s.name === "epochs" ? (t.epochs ?? 0) : 0]);
+  for (const [target, value] of evaluate(t.init, values).updates) values.set(target, value);
+  const rows = program.datasets.find((d) => d.name === t.dataset)?.rowCount ?? 1;
+  const width = t.batch * t.accumulate;
+  for (let k = 0; k < steps; k++) {
+    if (t.index) {
+      const index = new Array<number>(t.window * width).fill(0);
+      for (let b = 0; b < width; b++) index[(k % t.window) * width + b] = (k * width + b) % rows;
+      values.set(t.index, index);
+    }
+    for (const [target, value] of evaluate(t.step, values).updates) values.set(target, value);
+  }
+  return values;
+}
