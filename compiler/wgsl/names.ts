@@ -12,7 +12,7 @@ const taken = new Set(
     "typename typeof union unless unorm unsafe unsized use using varying virtual volatile wgsl where with writeonly yield " +
     "array atomic bool f16 f32 i32 u32 vec2 vec3 vec4 vec2f vec3f vec4f vec2i vec3i vec4i vec2u vec3u vec4u mat2x2 mat3x3 mat4x4 ptr sampler texture " +
     "abs acos all any asin atan atan2 ceil clamp cos cosh cross degrees determinant distance dot exp exp2 floor fma fract length log log2 max min mix normalize pow radians reflect round saturate select sign sin sinh smoothstep sqrt step tan tanh transpose trunc " +
-    "buffer index input output uniform storage workgroup private function read write main group local lane"
+    "buffer index input output uniform storage workgroup private function read write main group local"
   ).split(" "),
 ); // prettier-ignore
 
@@ -34,6 +34,8 @@ export function f32Text(x: number): string {
   if (x <= -3.4028234663852886e38) return "-0x1.fffffep+127f";
   const rounded = Math.fround(x);
   if (Object.is(rounded, -0)) return "-0.0";
-  const text = String(Number(rounded.toPrecision(9)));
+  let digits = 1; // the shortest decimal that is this number
+  while (digits < 9 && Math.fround(Number(rounded.toPrecision(digits))) !== rounded) digits++;
+  const text = String(Number(rounded.toPrecision(digits)));
   return /[.e]/.test(text) ? text : `${text}.0`;
 }

@@ -69,6 +69,15 @@ export const prelude: Readonly<Record<string, Helper>> = {
     uses: ["dlm_philox"],
     code: `fn dlm_uniform(seed: i32, site: u32, step: i32, e: u32) -> f32 {\n  let words = dlm_philox(seed, site, step, e / 4u);\n  return f32(words[e % 4u] >> 8u) * 0x1p-24f;\n}`,
   },
+  // the elements 4 block .. 4 block + 3
+  dlm_uniform4: {
+    uses: ["dlm_philox"],
+    code: `fn dlm_uniform4(seed: i32, site: u32, step: i32, block: u32) -> vec4f {\n  return vec4f(dlm_philox(seed, site, step, block) >> vec4u(8u)) * 0x1p-24f;\n}`,
+  },
+  dlm_normal4: {
+    uses: ["dlm_normal"],
+    code: `fn dlm_normal4(seed: i32, site: u32, step: i32, block: u32) -> vec4f {\n  let e = 4u * block;\n  return vec4f(dlm_normal(seed, site, step, e), dlm_normal(seed, site, step, e + 1u), dlm_normal(seed, site, step, e + 2u), dlm_normal(seed, site, step, e + 3u));\n}`,
+  },
   dlm_normal: {
     uses: ["dlm_philox", "dlm_cos"],
     code: `fn dlm_normal(seed: i32, site: u32, step: i32, e: u32) -> f32 {\n  let words = dlm_philox(seed, site, step, e / 2u);\n  let at = 2u * (e % 2u);\n  let u = f32(words[at] >> 8u) * 0x1p-24f;\n  let v = f32(words[at + 1u] >> 8u) * 0x1p-24f;\n  return sqrt(-2.0 * log(1.0 - u)) * dlm_cos(6.2831853 * v);\n}`,

@@ -1,13 +1,28 @@
-// Kernels on a device against the direct evaluation of their specifications.
-import { beforeAll, expect, test } from "vitest";
-import { targets } from "../../compiler/schedule/target.ts";
+// Kernels on a device against the direct evaluation of their specifications, under the schedule that is chosen and under others of the space.
+import { beforeAll, describe, expect, test } from "vitest";
+import { enumerate } from "../../compiler/schedule/space.ts";
+import { nestOf } from "../../compiler/schedule/nest.ts";
+import { targets, type Target } from "../../compiler/schedule/target.ts";
+import { overSources } from "./reference.ts";
 import { cases } from "./cases.ts";
-import { check } from "./check.ts";
+import { check, generator } from "./check.ts";
 import { openDevice, type TestDevice } from "./device.ts";
 
 let on: TestDevice;
+let own: Target; // of the device that the tests run on
 beforeAll(async () => {
   on = await openDevice();
+  own = Object.values(targets).find((t) => t.lanes === on.lanes && t.lanes > 0) ?? targets["software"]!;
   expect(on.name).not.toBe("");
 });
-for (const target of Object.values(targets)) for (const c of cases) test(`${target.name}: ${c.name}`, async () => void (await check(on, c, { target })));
+describe.each(["own", "software"])("the schedule chosen for target %s", (name) => {
+  test.each(cases.map((c) => [c.name, c] as const))("%s", async (_, c) => void (await check(on, c, { target: name === "own" ? own : targets[name]! })));
+});
+const drawn = Number(process.env["SCHEDULES"] ?? 3); // schedules of each kernel
+describe("schedules drawn from the space", () => {
+  test.each(cases.map((c, i) => [c.name, c, i] as const))("%s", async (_, c, i) => {
+    const next = generator(1000 + i + Number(process.env["SEED"] ?? 0));
+    const space = enumerate(nestOf(overSources(c.spec)), own);
+    for (let k = 0; k < drawn; k++) await check(on, c, { target: own, schedule: space[Math.floor(next() * space.length)]!.schedule });
+  });
+});

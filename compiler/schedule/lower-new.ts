@@ -1,0 +1,60 @@
+import type { Size, WorkgroupCount } from "../../runtime/plan.ts";
+import type { Node, Scan } from "../graph/types.ts";
+import { dimName } from "../wgsl/names.ts";
+import { helperCode } from "../wgsl/prelude.ts";
+import { entryPoint, printModule, printStatements } from "../wgsl/print.ts";
+import { tidy } from "./ir.ts";
+import type { KernelSpec } from "./kernel.ts";
+import type { Layout } from "./layout.ts";
+import { flatNest, nestOf } from "./nest.ts";
+import { chooseSchedule } from "./space.ts";
+import type { Schedule } from "./schedule.ts";
+import { sizeOfExtents } from "./sizes.ts";
+import type { Target } from "./target.ts";
+import { emitKernel, type Emitted } from "./template.ts";
+export interface Binding {
+  readonly node: Node | Scan;
+  readonly binding: number;
+  readonly access: "read" | "read_write" | "uniform";
+}
+export interface LoweredKernel {
+  readonly before?: readonly LoweredKernel[];
+  readonly wgsl: string;
+  readonly entry: string;
+  readonly bindings: readonly Binding[];
+  readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
+  readonly constants: readonly string[];
+  readonly schedule: Schedule;
+  readonly flops: Size;
+}
+export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { schedule?: Schedule } = {}): LoweredKernel {
+  const nest = nestOf(spec);
+  const schedule = options.schedule ?? chooseSchedule(spec, target);
+  const emitted = emitKernel(schedule.flat ? flatNest(nest) : nest, layout, schedule);
+  return print(spec, emitted, schedule, layout);
+}
+function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): LoweredKernel {
+  const body = tidy(emitted.body);
+  const text = printStatements(body).join("\n");
+  const bindings: Binding[] = [];
+  const lines: string[] = [];
+  for (const t of emitted.tensors) {
+    const storage = layout.storageOf(t.node);
+    const element = storage === "u8" ? "u32" : storage === "bool" ? (t.width === 4 ? "vec4u" : "u32") : t.width === 4 ? (storage === "f32" ? "vec4f" : "vec4i") : storage;
+    lines.push(`var<storage, ${t.writes ? "read_write" : "read"}> ${t.name}: array<${element}>`);
+    bindings.push({ node: t.node, binding: bindings.length, access: t.writes ? "read_write" : "read" });
+  }
+  for (const [scan, name] of emitted.scans) {
+    lines.push(`var<uniform> ${name}: i32`);
+    bindings.push({ node: scan, binding: bindings.length, access: "uniform" });
+  }
+  const parameters = [
+    ...(text.includes("group.") ? ["@builtin(workgroup_id) group: vec3u"] : []),
+    ...(text.includes("local_index") ? ["@builtin(local_invocation_index) local_index: u32"] : []),
+    ...(text.includes("lane_index") ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
+  ];
+  const wgsl = printModule({ comment: spec.comment, enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
+  const work = spec.stages.map((s) => sizeOfExtents([...spec.axes, ...s.over].map((v) => v.extent)));
+  const flops = work.length === 1 && typeof work[0] === "number" ? 2 * work[0] : sizeOfExtents(spec.axes.map((v) => v.extent));
+  return { wgsl, entry: entryPoint, bindings, workgroups: [{ tiles: emitted.tiles }, "fold"], constants: emitted.dims, schedule, flops };
+}

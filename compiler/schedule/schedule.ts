@@ -1,0 +1,38 @@
+// A schedule: how a kernel is laid over invocations, registers and loops. Plain data, printed by `inspect`; what is computed does not depend on it.
+// Axes are named as in `axesOf`; "flat" is all output axes in one, "fused" the thread axis made of several.
+
+export interface Schedule {
+  readonly flat: boolean; // all output axes are one, in row-major order
+  readonly threads: readonly (readonly [axis: string, count: number])[]; // of a workgroup, outer to inner
+  readonly fuse: readonly string[]; // these output axes, flattened, are the thread axis "fused"
+  readonly tile: Readonly<Record<string, number>>; // elements of one invocation: registers of an output axis, unrolling of a reduction axis
+  readonly serial: Readonly<Record<string, number>>; // tiles of an output axis that one invocation computes after one another
+  readonly vector: string; // four neighbours along this axis are one vec4; "" = none
+  readonly sums: "vector" | "scalar"; // accumulators along an output vector: vec4, or single ones that only the stores put together
+  readonly share: readonly string[]; // tiled axes whose elements are loaded by one lane each and broadcast
+  readonly rows: string; // a rolled loop along this axis of the tile stores; "" = every store written out
+  readonly slide: boolean; // values of a window are carried round the innermost loop
+  readonly keepLoops: boolean; // short loops start at a zero that the driver cannot know: some unroll them at great cost
+  readonly staged: Readonly<Record<string, number>>; // reduction axis -> chunk: what a workgroup reads of it lies in workgroup memory
+  readonly split: number; // parts of the reduction, summed by a second kernel; 1 = whole
+}
+export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", slide: false, keepLoops: false, staged: {}, split: 1 };
+
+/** One line for people. */
+export function printSchedule(s: Schedule): string {
+  const record = (r: Readonly<Record<string, number>>): string => Object.entries(r).map(([axis, n]) => `${axis}:${n}`).join(" "); // prettier-ignore
+  return [
+    `threads ${s.threads.map(([axis, n]) => `${axis}:${n}`).join(" ")}`,
+    ...(s.flat ? ["flat"] : []),
+    ...(s.fuse.length ? [`fuse ${s.fuse.join(" ")}`] : []),
+    ...(Object.keys(s.tile).length ? [`tile ${record(s.tile)}`] : []),
+    ...(Object.keys(s.serial).length ? [`serial ${record(s.serial)}`] : []),
+    ...(s.vector ? [`vec4 ${s.vector}`] : []),
+    ...(s.vector && s.sums === "scalar" ? ["scalar sums"] : []),
+    ...(s.share.length ? [`share ${s.share.join(" ")}`] : []),
+    ...(s.rows ? [`rows ${s.rows}`] : []),
+    ...(s.slide ? ["slide"] : []),
+    ...(Object.keys(s.staged).length ? [`staged ${record(s.staged)}`] : []),
+    ...(s.split > 1 ? [`split ${s.split}`] : []),
+  ].join("; ");
+}

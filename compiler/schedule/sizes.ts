@@ -1,0 +1,14 @@
+// Extents as sizes of the plan: numbers, or polynomials in the run-time dims.
+import type { Size } from "../../runtime/plan.ts";
+import type { Shape } from "../graph/types.ts";
+export type { Size };
+
+export function sizeOfExtents(extents: Shape): Size {
+  let terms: { factor: number; dims: string[] }[] = [{ factor: 1, dims: [] }];
+  for (const n of extents) {
+    const parts = typeof n === "number" ? [{ factor: n, dims: [] as string[] }] : n.kind === "dim" ? [{ factor: 1, dims: [n.name] }] : [...n.terms.map(([atom, k]) => ({ factor: k, dims: [(atom as { name: string }).name] })), { factor: n.constant, dims: [] as string[] }];
+    terms = terms.flatMap((t) => parts.filter((p) => p.factor !== 0).map((p) => ({ factor: t.factor * p.factor, dims: [...t.dims, ...p.dims] })));
+  }
+  if (terms.every((t) => !t.dims.length)) return terms.reduce((sum, t) => sum + t.factor, 0);
+  return { sum: terms };
+}

@@ -1,0 +1,708 @@
+// The one template: a nest and a schedule to loop IR. Output axes become workgroups, invocations and a register tile of accumulators; stages
+// become loops over them; stores follow. Nothing here knows an operation by its name.
+import { InternalError } from "../../grammar/diagnostic.ts";
+import { baseOf } from "../graph/node.ts";
+import { greatestCommonDivisor, linear, termsOf, visit } from "../graph/scalar.ts";
+import type { DType, Extent, Integer, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
+import { sizeOfExtents, type Size } from "./sizes.ts";
+import { f32Text } from "../wgsl/names.ts";
+import { addForms, boundsOf, constantForm, formKey, nameForm, shift, type Form } from "./forms.ts";
+import { precedence, type Cost, type ElementType, type Let, type LoadOf, type Statement } from "./ir.ts";
+import type { Stage, Store } from "./kernel.ts";
+import type { Layout } from "./layout.ts";
+import { estimate, type Nest } from "./nest.ts";
+import type { Schedule } from "./schedule.ts";
+import { bool, canBeWide, component, components, f32, i32, splat, Values, vectorOf, wide, type Value } from "./values.ts";
+
+export interface Emitted {
+  readonly body: readonly Statement[]; // as emitted; `tidy` before printing
+  readonly tensors: readonly { readonly node: Node; readonly name: string; readonly writes: boolean; readonly width: 1 | 4 }[];
+  readonly scans: ReadonlyMap<Scan, string>;
+  readonly dims: readonly string[];
+  readonly helpers: readonly string[];
+  readonly workgroupMemory: readonly string[];
+  readonly workgroup: number;
+  readonly subgroups: boolean;
+  readonly tiles: readonly (readonly [size: Size, tile: number])[]; // workgroups: product of ceil(size / tile)
+  readonly groups: number; // about
+}
+/** Offsets of one invocation's elements along the axes of its tile. */
+type Point = readonly (readonly [axis: string, element: number])[];
+interface Axis {
+  readonly name: string;
+  readonly variable: Variable;
+  readonly extent: Extent;
+  readonly tile: number;
+  readonly threads: number;
+  readonly run: number; // neighbours of one invocation before the next one's
+  readonly serial: number;
+}
+interface Accumulators {
+  readonly names: readonly string[]; // "sum", and "sum_place" of arg reductions
+  readonly unit: 1 | 4; // elements of the output vector in one accumulator
+  readonly rotating: boolean; // still variables, one for each point
+}
+export const identityOf = (op: Stage["op"], dtype: DType): string =>
+  dtype === "i32"
+    ? { sum: "0", prod: "1", max: "-2147483647 - 1", min: "2147483647", argmax: "0", argmin: "0" }[op]
+    : { sum: "0.0", prod: "1.0", max: f32Text(-Infinity), min: f32Text(Infinity), argmax: f32Text(-Infinity), argmin: f32Text(Infinity) }[op];
+const isArg = (op: Stage["op"]): boolean => op === "argmax" || op === "argmin";
+
+export function emitKernel(nest: Nest, layout: Layout, schedule: Schedule): Emitted {
+  const scalarOnly = new Set<Node>();
+  for (let round = 0; ; round++) {
+    const before = scalarOnly.size;
+    const template = new Template(nest, layout, schedule, scalarOnly);
+    const emitted = template.run();
+    // a tensor is an array of vec4 where every access is; what the first pass found out holds for the next
+    if (![...template.values.fourWide].some((node) => scalarOnly.has(node))) return emitted;
+    if (round > 0 && scalarOnly.size === before) throw new InternalError(`kernel ${nest.spec.name}: vector access is not settled`);
+  }
+}
+
+class Template {
+  readonly values: Values;
+  private readonly nest: Nest;
+  private readonly schedule: Schedule;
+  private readonly axes: readonly Axis[];
+  private readonly starts = new Map<string, Form>(); // first element of an axis in this invocation
+  private readonly tiles: (readonly [Size, number])[] = [];
+  private readonly workgroupMemory: string[] = [];
+  private readonly accumulators = new Map<Local, Accumulators>();
+  private readonly workgroup: number;
+  private readonly subgroups: boolean;
+  private readonly reducing: readonly string[]; // inner axes whose elements the threads share
+  private groups = 1;
+  private base = 0; // depth below which everything lies: 1 inside a serial loop
+
+  constructor(nest: Nest, layout: Layout, schedule: Schedule, scalarOnly: Set<Node>) {
+    this.nest = nest;
+    this.schedule = schedule;
+    const known = new Set(["", "fused", ...nest.outer, ...nest.inner]);
+    for (const name of [...schedule.threads.map(([axis]) => axis), ...schedule.fuse, ...Object.keys(schedule.tile), ...Object.keys(schedule.serial), schedule.vector, ...schedule.share, schedule.rows]) {
+      if (!known.has(name)) throw new InternalError(`schedule of ${nest.spec.name}: there is no axis ${name}`);
+    }
+    this.values = new Values(nest.spec.name, layout, scalarOnly, new Set(nest.spec.stores.map((s) => baseOf(s.target))));
+    this.axes = nest.spec.axes.map((v) => this.axisOf(v));
+    this.workgroup = schedule.threads.reduce((p, [, n]) => p * n, 1);
+    this.reducing = schedule.threads.filter(([axis, n]) => n > 1 && nest.inner.includes(axis)).map(([axis]) => axis);
+    this.subgroups = schedule.share.length > 0 || this.reducing.length > 0;
+  }
+  private axisOf(v: Variable): Axis {
+    const { schedule } = this;
+    const name = this.nest.nameOf.get(v)!;
+    const tile = schedule.tile[name] ?? 1;
+    const threads = schedule.threads.find(([axis]) => axis === name)?.[1] ?? 1;
+    const run = threads === 1 ? tile : schedule.vector === name ? 4 : 1;
+    return { name, variable: v, extent: v.extent, tile, threads, run, serial: schedule.serial[name] ?? 1 };
+  }
+  /** The element r of an invocation's tile lies so far from its first. */
+  private offset(axis: Axis, r: number): number {
+    return axis.threads === 1 ? r : Math.floor(r / axis.run) * axis.threads * axis.run + (r % axis.run);
+  }
+
+  run(): Emitted {
+    const { values, nest } = this;
+    this.decode();
+    const serial = this.axes.filter((a) => a.serial > 1);
+    for (const a of serial) this.openSerial(a);
+    this.base = values.depth;
+    values.localLevel = this.base;
+    for (const stage of nest.spec.stages) this.stage(stage);
+    const plain = nest.spec.stores.filter((s) => !s.over.length);
+    if (plain.length) this.stores(plain);
+    for (const store of nest.spec.stores) if (store.over.length) this.rowStore(store);
+    serial.forEach(() => this.closeLoop());
+    return {
+      body: values.blocks[0]!.statements,
+      tensors: [...values.tensors].map(([node, t]) => ({ node, name: t.name, writes: t.writes, width: values.fourWide.has(node) ? 4 : 1 })),
+      scans: values.scans,
+      dims: [...values.dims].sort(),
+      helpers: [...values.helpers].sort(),
+      workgroupMemory: this.workgroupMemory,
+      workgroup: this.workgroup,
+      subgroups: this.subgroups,
+      tiles: this.tiles,
+      groups: this.groups,
+    };
+  }
+
+  // ---- where an invocation stands
+  private define(name: string, code: string, binding: number, cost: Cost = "integer", pinned = false): string {
+    const own = this.values.fresh(name);
+    this.values.blocks[0]!.statements.push({ kind: "let", name: own, type: i32, code, binding, cost, pinned });
+    return own;
+  }
+  private decode(): void {
+    const { schedule, values, axes } = this;
+    const fused = axes.filter((a) => schedule.fuse.includes(a.name));
+    const fusedThreads = schedule.threads.find(([axis]) => axis === "fused")?.[1] ?? 1;
+    interface Factor {
+      readonly axis: Axis | undefined; // undefined: the fused axes
+      readonly count: number | string; // text of a run-time one
+    }
+    const factors: Factor[] = [];
+    for (const a of axes) {
+      if (fused.includes(a)) continue;
+      const span = a.threads * a.tile * a.serial;
+      this.tiles.push([sizeOfExtents([a.extent]), span]);
+      this.groups *= Math.ceil(estimate(a.extent) / span);
+      if (typeof a.extent === "number") factors.push({ axis: a, count: Math.ceil(a.extent / span) });
+      else {
+        const n = values.extentText(a.extent);
+        factors.push({ axis: a, count: span === 1 ? n : `(${n} + ${span - 1}) / ${span}` });
+      }
+    }
+    if (fused.length) {
+      const extents = fused.map((a): Extent => (a.tile * a.serial === 1 ? a.extent : Math.ceil((a.extent as number) / (a.tile * a.serial))));
+      this.tiles.push([sizeOfExtents(extents), fusedThreads]);
+      const total = extents.reduce<number>((p, n) => p * estimate(n), 1);
+      this.groups *= Math.ceil(total / fusedThreads);
+      factors.push({ axis: undefined, count: extents.every((n) => typeof n === "number") ? Math.ceil(total / fusedThreads) : "" });
+    }
+    // threads
+    const threadOf = new Map<string, string>();
+    let inner = 1;
+    const id = this.workgroup > 1 ? this.define(this.subgroups ? "lane" : "thread", this.subgroups ? "i32(lane_index)" : "i32(local_index)", precedence.atom, "none") : "";
+    if (id) values.bind(id, { level: 0, low: 0, high: this.workgroup - 1, multiple: 1, varying: true });
+    for (const [axis, n] of [...schedule.threads].reverse()) {
+      if (n > 1) {
+        const quotient = inner > 1 ? `${id} / ${inner}` : id;
+        const whole = inner * n === this.workgroup;
+        const name = inner === 1 && whole ? id : this.define(`${axis}_thread`, whole ? quotient : `${quotient} % ${n}`, precedence.multiply);
+        values.bind(name, { level: 0, low: 0, high: n - 1, multiple: 1, varying: true });
+        threadOf.set(axis, name);
+      }
+      inner *= n;
+    }
+    this.thread = threadOf;
+    values.lanes = this.workgroup;
+    values.lane = id;
+    // groups: the last factor runs fastest
+    const live = factors.filter((f) => f.count !== 1);
+    const runtime = live.some((f) => typeof f.count === "string");
+    const group = live.length ? this.define("tile", runtime || this.groups > 65535 ? "i32(group.y * 65535u + group.x)" : "i32(group.x)", precedence.atom, "none") : "";
+    let product: number | string = 1;
+    const part = new Map<Factor, { text: string; binding: number; count: number }>();
+    [...live].reverse().forEach((f, i) => {
+      const outermost = i === live.length - 1;
+      const quotient = product === 1 ? group : `${group} / ${typeof product === "string" ? `(${product})` : product}`;
+      const text = outermost ? quotient : `${quotient} % ${typeof f.count === "string" ? `(${f.count})` : f.count}`;
+      part.set(f, { text, binding: text === group ? precedence.atom : precedence.multiply, count: typeof f.count === "number" ? f.count : Infinity });
+      product = typeof product === "number" && typeof f.count === "number" ? product * f.count : `${product === 1 ? "" : `${typeof product === "string" ? `(${product})` : product} * `}(${f.count})`;
+    });
+    for (const f of factors) {
+      const own = part.get(f);
+      if (f.axis) this.start(f.axis, own, threadOf.get(f.axis.name));
+      else this.decodeFused(fused, own, fusedThreads, threadOf.get("fused"));
+    }
+    for (const a of axes) values.place(a.variable, this.starts.get(a.name)!);
+  }
+  private thread: ReadonlyMap<string, string> = new Map();
+  private start(a: Axis, group: { text: string; count: number } | undefined, thread: string | undefined): void {
+    const span = a.threads * a.tile * a.serial;
+    const run = a.serial > 1 ? a.tile * a.serial : a.run; // a serial axis is contiguous for each invocation
+    const sum = (of: number): string[] => [...(group ? [span === of ? group.text : `${group.text} * ${span / of}`] : []), ...(thread ? [run === of ? thread : `${thread} * ${run / of}`] : [])];
+    const parts = sum(1);
+    if (!parts.length) return void this.starts.set(a.name, constantForm(0));
+    const groups = group?.count ?? 1;
+    const single = span === a.threads && parts.length > 0; // one element
+    const name = this.define(single ? a.name : `${a.name}0`, parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
+    const multiple = greatestCommonDivisor(group ? span : 0, thread ? run : 0);
+    this.starts.set(a.name, this.values.bind(name, { level: 0, low: 0, high: (groups - 1) * span + (thread ? (a.threads - 1) * run : 0), multiple, varying: thread !== undefined, ...(multiple % 4 === 0 ? { fourth: sum(4).join(" + ") } : {}) }));
+  }
+  private decodeFused(fused: readonly Axis[], group: { text: string; count: number } | undefined, threads: number, thread: string | undefined): void {
+    const { values } = this;
+    const parts = [...(group ? [threads === 1 ? group.text : `${group.text} * ${threads}`] : []), ...(thread ? [thread] : [])];
+    if (!parts.length) parts.push("0");
+    const position = this.define("position", parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
+    const high = (group?.count ?? 1) * threads - 1;
+    let product = 1;
+    [...fused].reverse().forEach((a, i) => {
+      const outermost = i === fused.length - 1;
+      const step = a.tile * a.serial;
+      const count = typeof a.extent === "number" ? Math.ceil(a.extent / step) : Infinity;
+      const quotient = product === 1 ? position : `${position} / ${product}`;
+      const own = outermost ? quotient : `${quotient} % ${count}`;
+      if (!outermost && !Number.isFinite(count)) throw new InternalError("a run-time axis is fused only as the first");
+      const name = this.define(step === 1 ? a.name : `${a.name}0`, step === 1 ? own : `${own} * ${step}`, precedence.multiply, "divide");
+      const most = outermost ? Math.max(Math.floor(high / product), count - 1) : count - 1;
+      this.starts.set(a.name, values.bind(name, { level: 0, low: 0, high: (Number.isNaN(most) ? Infinity : most) * step, multiple: step, varying: true }));
+      product *= count;
+    });
+  }
+  private openSerial(a: Axis): void {
+    const { values } = this;
+    const start = this.starts.get(a.name)!;
+    const from = values.formText(start).text;
+    const name = values.fresh(a.name);
+    const end = a.tile * a.serial;
+    const known = boundsOf(start, values.names);
+    const n = a.extent;
+    const whole = typeof n === "number" && n % end === 0 && known.high + end <= n;
+    const last = from === "0" ? String(end) : `${from} + ${end}`;
+    const below = whole ? last : `min(${last}, ${values.extentText(n)})`;
+    this.loops.push({ variable: name, from, below, step: a.tile, trips: a.serial });
+    values.open();
+    const multiple = start.terms.size ? greatestCommonDivisor(a.tile, values.names.get([...start.terms.keys()][0]!)!.multiple) : a.tile;
+    const form = values.bind(name, { level: values.depth, low: 0, high: (typeof n === "number" ? Math.ceil(n / a.tile) : Infinity) * a.tile - a.tile, multiple, varying: true });
+    this.starts.set(a.name, form);
+    values.place(a.variable, form);
+  }
+  private readonly loops: { variable: string; from: string; below: string; step: number; trips: number }[] = [];
+  private closeLoop(): void {
+    const { statements } = this.values.close();
+    const loop = this.loops.pop()!;
+    this.values.release(loop.variable);
+    this.values.push({ kind: "for", ...loop, body: statements });
+  }
+
+  // ---- points of the tile
+  /** The axis whose neighbours are one vec4, among these. */
+  private vectorAxis(inner: readonly Axis[]): Axis | undefined {
+    return [...this.axes, ...inner].find((a) => a.name === this.schedule.vector && a.tile >= 4);
+  }
+  private points(axes: readonly Axis[], vector: Axis | undefined): Point[] {
+    let result: Point[] = [[]];
+    for (const a of axes) {
+      const step = a === vector ? 4 : 1;
+      result = result.flatMap((p) => Array.from({ length: Math.ceil(a.tile / step) }, (_, k) => [...p, [a.name, k * step] as const]));
+    }
+    return result;
+  }
+  /** Runs f with every axis at its element of this point; `inner` binds the axes of a stage. */
+  private atPoint(point: Point, vector: Axis | undefined, inner: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>, f: () => void): void {
+    const { values } = this;
+    const element = new Map(point);
+    for (const a of this.axes) {
+      const r = element.get(a.name) ?? 0;
+      values.place(a.variable, shift(this.starts.get(a.name)!, this.offset(a, r)));
+      values.element.set(a.variable, r);
+    }
+    for (const { axis, start } of inner.values()) values.place(axis.variable, shift(start, this.offset(axis, element.get(axis.name) ?? 0)));
+    values.point = this.suffix(point, 1);
+    values.vector = vector?.variable;
+    values.localsVary = vector !== undefined && this.axes.includes(vector);
+    f();
+    values.vector = undefined;
+  }
+  /** The point's name, in units of an accumulator. */
+  private suffix(point: Point, unit: 1 | 4): string {
+    const element = new Map(point);
+    return this.suffixAt((a) => element.get(a.name) ?? 0, unit);
+  }
+  private suffixAt(element: (a: Axis) => number, unit: 1 | 4): string {
+    const step = (a: Axis): number => (a.name === this.schedule.vector ? unit : 1);
+    return this.axes.filter((a) => a.tile > step(a)).map((a) => `_${Math.floor(element(a) / step(a))}`).join(""); // prettier-ignore
+  }
+
+  // ---- stages
+  private stage(stage: Stage): void {
+    const { values, schedule } = this;
+    const arg = isArg(stage.op);
+    const own: ElementType = arg || stage.local.dtype === "f32" ? f32 : i32;
+    const inner = stage.over.map((v) => this.axisOf(v));
+    const found = this.vectorAxis(inner);
+    const innerVector = found && inner.includes(found) ? found : undefined;
+    const vector = innerVector ?? (schedule.sums === "vector" ? found : undefined);
+    const outerWide = vector !== undefined && !innerVector;
+    const unit = outerWide ? 4 : 1;
+    const outerPoints = this.points(this.axes, vector);
+    // along a reduced vector: one point keeps four sums, several add their four up at once
+    const fourSums = innerVector !== undefined && !arg && outerPoints.length <= 2;
+    const width = outerWide || fourSums ? 4 : 1;
+    const name = values.freshFamily(stage.local.name);
+    const start = identityOf(stage.op, own.element as DType);
+    const names = arg ? [name, values.freshFamily(`${name}_place`)] : [name];
+    for (const p of outerPoints)
+      names.forEach((n, k) => {
+        const code = k === 1 ? (width === 4 ? "vec4i()" : "0") : width === 1 ? start : start === "0.0" ? "vec4f()" : `${own.element === "f32" ? "vec4f" : "vec4i"}(${start})`;
+        const name = `${n}${this.suffix(p, unit)}`;
+        values.reserve(name);
+        values.push({ kind: "var", name, code, width });
+      });
+    // loops
+    const bounds = this.loopBounds(stage, inner);
+    const bound = new Map<string, { axis: Axis; start: Form }>();
+    let opened = 0;
+    for (const a of inner) {
+      const step = a.tile * a.threads;
+      const thread = this.thread.get(a.name);
+      const part = thread ? nameForm(thread, a.run) : constantForm(0);
+      if (typeof a.extent === "number" && a.extent <= step) {
+        bound.set(a.name, { axis: a, start: part });
+        continue;
+      }
+      opened++;
+      bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable)), part) });
+      values.place(a.variable, bound.get(a.name)!.start);
+    }
+    // a tail of a reduced axis counts nothing
+    const masked = inner.filter((a) => (typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1));
+    const shared = schedule.share.map((n) => this.axes.find((a) => a.name === n)).filter((a): a is Axis => !!a && a.tile > 1);
+    values.carriers = shared.map((a) => ({ variable: a.variable, start: this.starts.get(a.name)! }));
+    const partly = inner.filter((a) => a.tile > 1 && !(typeof a.extent === "number" && a.extent <= a.tile * a.threads));
+    const wholly = inner.filter((a) => a.tile > 1 && !partly.includes(a));
+    const rest = this.axes.filter((a) => !shared.includes(a));
+    for (const p of this.points([...partly, ...shared, ...wholly, ...rest], vector))
+      this.atPoint(p, vector, bound, () => {
+        const suffix = this.suffix(p, unit);
+        if (arg && innerVector) for (let k = 0; k < 4; k++) values.atComponent(k, () => this.accumulate(stage, names, suffix, inner, masked, 1));
+        else this.accumulate(stage, names, suffix, inner, masked, width);
+      });
+    values.carriers = [];
+    for (let k = 0; k < opened; k++) {
+      if (k === 0 && schedule.slide) this.slide();
+      this.closeLoop();
+    }
+    this.finish(stage, names, own, unit, fourSums, inner);
+  }
+  private openLoop(a: Axis, step: number, bounds: { low: string[]; high: string[] } | undefined): Form {
+    const { values } = this;
+    const n = values.extentText(a.extent);
+    const trips = Math.ceil(estimate(a.extent) / step);
+    const zero = this.schedule.keepLoops && trips <= 32 && typeof a.extent === "number" ? this.opaqueZero() : "0";
+    const from = bounds?.low.reduce((text, e) => `max(${text}, ${e})`, zero) ?? zero;
+    const below = bounds?.high.reduce((text, e) => `min(${text}, ${e})`, n) ?? n;
+    const name = values.fresh(a.name);
+    this.loops.push({ variable: name, from, below, step, trips: bounds?.high.length || bounds?.low.length ? (trips + 1) / 2 : trips });
+    values.open();
+    return values.bind(name, { level: values.depth, low: 0, high: typeof a.extent === "number" ? (Math.ceil(a.extent / step) - 1) * step : Infinity, multiple: step, varying: false });
+  }
+  /** A zero that only the run knows: drivers that unroll short loops into slow code leave one alone that starts there. */
+  private opaqueZero(): string {
+    this.zero ||= this.define("zero", "min(i32(group.x), 0)", precedence.atom, "none", true);
+    return this.zero;
+  }
+  private zero = "";
+  /** What counts at this point of the reduction. */
+  private mask(masked: readonly Axis[]): Value {
+    const { values } = this;
+    return values.conjunction(
+      masked.map((a) => {
+        const { form } = values.at.get(a.variable)!;
+        if (typeof a.extent === "number") {
+          const most = a.name === this.schedule.vector && values.vector === a.variable ? 3 : 0;
+          if (boundsOf(form, values.names).high + most < a.extent) return { text: "true", level: 0, type: bool };
+        }
+        if (values.vector === a.variable && !(typeof a.extent === "number" && a.extent % 4 === 0)) {
+          const v = values.value(a.variable);
+          return values.emit(v.level, wide(bool), `${v.text} < vec4i(${values.extentText(a.extent)})`, precedence.compare, "compare", "inside");
+        }
+        const text = values.formText(form);
+        return values.emit(text.level, bool, `${text.text} < ${values.extentText(a.extent)}`, precedence.compare, "compare", "inside");
+      }),
+    );
+  }
+  private accumulate(stage: Stage, names: readonly string[], suffix: string, inner: readonly Axis[], masked: readonly Axis[], width: 1 | 4): void {
+    const { values } = this;
+    const arg = isArg(stage.op);
+    const acc = `${names[0]}${suffix}`;
+    let v = values.value(stage.value);
+    const mask = this.mask(masked);
+    if (mask.text !== "true") {
+      const nothing: Value = { text: identityOf(stage.op, v.type.element as DType), level: 0, type: { element: v.type.element, width: 1 } };
+      v = values.select(mask, v, nothing, "v");
+    }
+    if (arg) {
+      const place = `${names[1]}${suffix}`;
+      const sign = stage.op === "argmax" ? ">" : "<";
+      const text = width === 4 ? splat(v) : v.text;
+      const position = values.formText(values.formOf(rowMajor(inner.map((a) => a.variable))));
+      const better = values.fresh("better", true);
+      values.push({ kind: "let", name: better, type: width === 4 ? wide(bool) : bool, code: `${text} ${sign} ${acc}`, binding: precedence.compare, cost: "compare", pinned: true });
+      values.push({ kind: "set", name: place, operator: "=", code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`, cost: "select", width });
+      values.push({ kind: "set", name: acc, operator: "=", code: `select(${acc}, ${text}, ${better})`, cost: "select", width });
+      return;
+    }
+    let text = v.text;
+    if (v.type.width === 4 && width === 1) {
+      // a reduced vector into one sum
+      const product = stage.op === "sum" ? this.productOf(v) : undefined;
+      text = product ?? this.across(stage.op, v);
+    } else if (v.type.width === 1 && width === 4 && (stage.op === "max" || stage.op === "min")) text = splat(v);
+    if (stage.op === "sum" || stage.op === "prod") values.push({ kind: "set", name: acc, operator: stage.op === "sum" ? "+=" : "*=", code: text, cost: "alu", width: v.type.width });
+    else values.push({ kind: "set", name: acc, operator: "=", code: `${stage.op}(${acc}, ${text})`, cost: "alu", width: v.type.width });
+  }
+  /** dot(a, b) for the vector a * b. */
+  private productOf(v: Value): string | undefined {
+    const made = this.values.blocks[v.level]!.statements.findLast((s): s is Let => s.kind === "let" && s.name === v.text);
+    const match = made && /^(\w+) \* (\w+)$/.exec(made.code);
+    if (!match) return undefined;
+    const types = [match[1]!, match[2]!].map((name) => this.values.blocks.flatMap((b) => b.statements).findLast((s): s is Let => s.kind === "let" && s.name === name)?.type);
+    return types.every((t) => t?.width === 4 && t.element === "f32") ? `dot(${match[1]}, ${match[2]})` : undefined;
+  }
+  private across(op: Stage["op"], v: Value): string {
+    const [x, y, z, w] = components.map((c) => `${v.text}.${c}`);
+    if (op === "sum") return `${x} + ${y} + ${z} + ${w}`;
+    if (op === "prod") return `${x} * ${y} * ${z} * ${w}`;
+    return `${op}(${op}(${x}, ${y}), ${op}(${z}, ${w}))`;
+  }
+  /** What later stages and stores see of a stage: its accumulators, summed up over a vector and over the threads that share the reduction. */
+  private finish(stage: Stage, names: readonly string[], own: ElementType, unit: 1 | 4, fourSums: boolean, inner: readonly Axis[]): void {
+    const { values } = this;
+    const arg = isArg(stage.op);
+    const shared = inner.some((a) => a.threads > 1);
+    const type = unit === 4 ? wide(own) : own;
+    const result: ElementType = arg ? { element: "i32", width: type.width } : type;
+    this.accumulators.set(stage.local, { names, unit, rotating: !fourSums && !shared });
+    const finals = new Map<string, string>();
+    const outerVector = unit === 4 ? this.vectorAxis([]) : undefined;
+    if (fourSums || shared)
+      for (const p of this.points(this.axes, outerVector)) {
+        const suffix = this.suffix(p, unit);
+        let text = `${names[0]}${suffix}`;
+        if (fourSums) text = values.emit(this.base, own, this.across(stage.op, { text, level: this.base, type: wide(own) }), precedence.add, "alu", names[0]!).text;
+        if (shared && arg) {
+          const best = values.emit(this.base, type, `${stage.op === "argmax" ? "subgroupMax" : "subgroupMin"}(${text})`, precedence.atom, "reduce", "best", { pinned: true });
+          const none = type.width === 4 ? "vec4i(2147483647)" : "2147483647";
+          text = values.emit(this.base, result, `subgroupMin(select(${none}, ${names[1]}${suffix}, ${text} == ${best.text}))`, precedence.atom, "reduce", `${names[1]}`, { pinned: true }).text;
+        } else if (shared) {
+          const call = { sum: "subgroupAdd", prod: "subgroupMul", max: "subgroupMax", min: "subgroupMin", argmax: "", argmin: "" }[stage.op];
+          text = values.emit(this.base, result, `${call}(${text})`, precedence.atom, "reduce", `${names[0]}_all`, { pinned: true }).text;
+        }
+        finals.set(suffix, text);
+      }
+    const last = names[names.length - 1]!;
+    const vector = this.vectorAxis([])?.variable;
+    values.locals.set(stage.local, () => {
+      const element = (by: number) => (a: Axis): number => (values.element.get(a.variable) ?? 0) + (a.variable === vector ? by : 0);
+      const at = (by: number): string => {
+        const suffix = this.suffixAt(element(by), unit);
+        return finals.get(suffix) ?? `${last}${suffix}`;
+      };
+      const level = values.localLevel;
+      const along = vector !== undefined && values.vector === vector;
+      if (unit === 4) return along ? { text: at(0), level, type: result } : { text: `${at(0)}.${components[(values.element.get(vector!) ?? 0) % 4]}`, level, type: { element: result.element, width: 1 } };
+      return along ? values.emit(level, wide(result), vectorOf(result.element, [0, 1, 2, 3].map(at)), precedence.atom, "none", last) : { text: at(0), level, type: result };
+    });
+  }
+
+  // ---- stores
+  private storeName(store: Store): string {
+    const tensor = this.values.tensor(store.target);
+    tensor.writes = true;
+    return tensor.name;
+  }
+  private stored(store: Store, v: Value, width: 1 | 4): string {
+    const text = width === 4 ? splat(v) : v.text;
+    if (store.target.dtype !== "bool") return text;
+    return width === 4 ? `select(vec4u(0u), vec4u(1u), ${text})` : `select(0u, 1u, ${text})`;
+  }
+  /** The value of a store at the current point: its statements, with the condition that the point exists. */
+  private storeAt(store: Store, exists: () => Value, vectorExtent: Extent | undefined): { condition: Value; statement: Statement }[] {
+    const { values } = this;
+    const base = baseOf(store.target);
+    const v = values.value(store.value);
+    const name = this.storeName(store);
+    const address = (): Form => values.address(store.target.shape, store.indices);
+    const one = (text: Value): { condition: Value; statement: Statement } => {
+      values.scalarOnly.add(base);
+      return { condition: exists(), statement: { kind: "store", tensor: name, at: values.formText(address(), `${name}_at`).text, code: this.stored(store, text, 1), width: 1 } };
+    };
+    if (!values.vector) return [one(v)];
+    const forms = [0, 1, 2, 3].map((k) => values.atComponent(k, address));
+    if (forms.every((f) => formKey(f) === formKey(forms[0]!))) return [values.atComponent(0, () => one({ ...v, text: component(v, 0), type: { element: v.type.element, width: 1 } }))];
+    const whole = typeof vectorExtent === "number" && vectorExtent % 4 === 0;
+    if (whole && !values.scalarOnly.has(base) && canBeWide(base) && values.aligned(forms)) {
+      values.fourWide.add(base);
+      return [{ condition: values.atComponent(0, exists), statement: { kind: "store", tensor: name, at: values.quarter(forms[0]!, `${name}_at`).text, code: this.stored(store, v, 4), width: 4 } }];
+    }
+    return [0, 1, 2, 3].map((k) => values.atComponent(k, () => one({ text: component(v, k), level: v.level, type: { element: v.type.element, width: 1 } })));
+  }
+  /** Positions beyond the end of an axis are computed but not stored. */
+  private exists(rolled: string, more: readonly Value[] = [], once = true): Value {
+    const { values } = this;
+    const first = (once ? this.reducing : []).map((axis) => values.emit(0, bool, `${this.thread.get(axis)} == 0`, precedence.compare, "compare", "first"));
+    const tails = this.axes
+      .filter((a) => a.name !== rolled)
+      .map((a) => {
+        const { form } = values.at.get(a.variable)!;
+        const { high } = boundsOf(form, values.names);
+        if (typeof a.extent === "number" ? high < a.extent : a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)) return { text: "true", level: 0, type: bool };
+        const n = a.extent;
+        if (typeof n === "number" && form.terms.size) {
+          const text = values.formText({ terms: form.terms, constant: 0 });
+          return values.emit(text.level, bool, `${text.text} < ${n - form.constant}`, precedence.compare, "compare", "inside");
+        }
+        const text = values.formText(form);
+        return values.emit(text.level, bool, `${text.text} < ${values.extentText(n)}`, precedence.compare, "compare", "inside");
+      });
+    return values.conjunction([...more, ...first, ...tails]);
+  }
+  private pushStores(list: readonly { condition: Value; statement: Statement }[]): void {
+    for (let i = 0; i < list.length; ) {
+      let j = i;
+      while (j < list.length && list[j]!.condition.text === list[i]!.condition.text) j++;
+      const body = list.slice(i, j).map((x) => x.statement);
+      if (list[i]!.condition.text === "true") body.forEach((s) => this.values.push(s));
+      else if (list[i]!.condition.text !== "false") this.values.push({ kind: "if", condition: list[i]!.condition.text, body });
+      i = j;
+    }
+  }
+  private stores(list: readonly Store[]): void {
+    const { schedule } = this;
+    const rows = this.axes.find((a) => a.name === schedule.rows && a.tile > 1 && a.threads === 1);
+    const rotating = [...this.accumulators.values()];
+    if (rows && rotating.every((x) => x.rotating)) return this.rolledStores(list, rows, rotating);
+    const vector = this.vectorAxis([]);
+    const made: { condition: Value; statement: Statement }[] = [];
+    for (const p of this.points(this.axes, vector))
+      this.atPoint(p, vector, new Map(), () => {
+        for (const store of list) made.push(...this.storeAt(store, () => this.exists(""), vector?.extent));
+      });
+    this.pushStores(made);
+  }
+  /** Row by row: the first row of the tile is stored, the others move up. One row's code serves all, which drivers compile much faster. */
+  private rolledStores(list: readonly Store[], rows: Axis, rotating: readonly Accumulators[]): void {
+    const { values } = this;
+    const vector = this.vectorAxis([]);
+    const unit = vector === rows ? 4 : 1;
+    const start = this.starts.get(rows.name)!;
+    const from = values.formText(start).text;
+    const n = rows.extent;
+    const bounds = boundsOf(start, values.names);
+    const whole = typeof n === "number" && bounds.high + rows.tile <= n;
+    const last = from === "0" ? String(rows.tile) : `${from} + ${rows.tile}`;
+    const name = values.fresh(rows.name);
+    this.loops.push({ variable: name, from, below: whole ? last : `min(${last}, ${values.extentText(n)})`, step: unit, trips: rows.tile / unit });
+    values.open();
+    const multiple = greatestCommonDivisor(unit, start.terms.size ? values.names.get([...start.terms.keys()][0]!)!.multiple : 0);
+    const form = values.bind(name, { level: values.depth, low: 0, high: typeof n === "number" ? n - unit : bounds.high + rows.tile - 1, multiple, varying: true });
+    values.localLevel = values.depth;
+    const before = this.starts.get(rows.name)!;
+    this.starts.set(rows.name, form);
+    const others = this.axes.filter((a) => a !== rows);
+    const made: { condition: Value; statement: Statement }[] = [];
+    for (const p of this.points(others, vector))
+      this.atPoint(p, vector, new Map(), () => {
+        for (const store of list) made.push(...this.storeAt(store, () => this.exists(rows.name), vector?.extent));
+      });
+    this.pushStores(made);
+    for (const x of rotating) {
+      const step = x.unit === 4 && vector === rows ? 4 : 1;
+      for (let r = 0; r + unit < rows.tile; r += step)
+        for (const p of this.points(others, x.unit === 4 ? vector : undefined))
+          for (const own of x.names) {
+            const to = this.suffix([...p, [rows.name, r]], x.unit);
+            const taken = this.suffix([...p, [rows.name, r + unit]], x.unit);
+            values.push({ kind: "set", name: `${own}${to}`, operator: "=", code: `${own}${taken}`, cost: "none", width: x.unit });
+          }
+    }
+    this.starts.set(rows.name, before);
+    this.closeLoop();
+    values.localLevel = this.base;
+  }
+  /** A store over further axes: its loops stand inside the condition that the row exists. */
+  private rowStore(store: Store): void {
+    const { values } = this;
+    const inner = store.over.map((v) => this.axisOf(v));
+    const vector = this.vectorAxis(inner);
+    const outer = vector && this.axes.includes(vector) ? vector : undefined;
+    for (const p of this.points(this.axes, outer))
+      this.atPoint(p, outer, new Map(), () => {
+        values.vector = undefined;
+        const first = this.reducing.filter((name) => !inner.some((a) => a.name === name));
+        const row = values.conjunction([this.exists("", [], false), ...first.map((axis) => values.emit(0, bool, `${this.thread.get(axis)} == 0`, precedence.compare, "compare", "first"))]);
+        if (row.text !== "true") values.open();
+        const bound = new Map<string, { axis: Axis; start: Form }>();
+        let opened = 0;
+        for (const a of inner) {
+          const step = a.tile * a.threads;
+          const thread = this.thread.get(a.name);
+          const part = thread ? nameForm(thread, a.run) : constantForm(0);
+          let start = part;
+          if (!(typeof a.extent === "number" && a.extent <= step)) {
+            opened++;
+            start = addForms(this.openLoop(a, step, undefined), part);
+          }
+          bound.set(a.name, { axis: a, start });
+        }
+        const masked = inner.filter((a) => (typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1));
+        const made: { condition: Value; statement: Statement }[] = [];
+        for (const q of this.points(inner, vector)) this.atPoint([...p, ...q], vector, bound, () => made.push(...this.storeAt(store, () => this.mask(masked), vector?.extent)));
+        this.pushStores(made);
+        for (let k = 0; k < opened; k++) this.closeLoop();
+        if (row.text !== "true") {
+          const { statements } = values.close();
+          values.push({ kind: "if", condition: row.text, body: statements });
+        }
+      });
+  }
+  // ---- loop bounds by guards
+  /** Guards of a sum that bound a rolled axis linearly become bounds of its loop: select(k <= i, e, 0) runs k to i, for a tile to its last i. */
+  private loopBounds(stage: Stage, inner: readonly Axis[]): Map<Variable, { low: string[]; high: string[] }> {
+    const { values } = this;
+    const result = new Map<Variable, { low: string[]; high: string[] }>();
+    const { value } = stage;
+    if (stage.op !== "sum" || value.kind !== "select" || value.otherwise.kind !== "literal" || value.otherwise.value !== 0) return result;
+    const last = inner[inner.length - 1];
+    if (!last || last.threads > 1 || (typeof last.extent === "number" && last.extent <= last.tile)) return result;
+    for (const g of value.condition.kind === "and" ? value.condition.operands : [value.condition]) {
+      if (g.kind !== "non_negative" || !g.operand.variables.has(last.variable)) continue;
+      const terms = termsOf(g.operand);
+      const k = terms.find(([atom]) => atom === last.variable)?.[1];
+      if ((k !== 1 && k !== -1) || (k === 1 && last.tile > 1)) continue;
+      if (inner.some((a) => a !== last && g.operand.variables.has(a.variable))) continue;
+      if (terms.some(([atom]) => atom.kind !== "variable" && atom.kind !== "dim") || hasLoads(g.operand)) continue;
+      // k v + rest >= 0, at the point of the tile that asks for most
+      let rest = values.formOf(linear([[g.operand, 1], [last.variable, -k]])); // prettier-ignore
+      let known = true;
+      for (const [atom, c] of terms) {
+        const a = this.axes.find((x) => x.variable === atom);
+        if (!a) continue;
+        if (c > 0) rest = shift(rest, c * this.offset(a, a.tile - 1));
+        // subgroup operations want the same bound for all lanes
+        if (this.subgroups && [...this.starts.get(a.name)!.terms.keys()].some((name) => values.names.get(name)!.varying)) known = false;
+      }
+      if (!known) continue;
+      if (!result.has(last.variable)) result.set(last.variable, { low: [], high: [] });
+      const own = result.get(last.variable)!;
+      if (k === 1) own.low.push(values.formText({ terms: new Map([...rest.terms].map(([name, c]) => [name, -c])), constant: -rest.constant }).text);
+      else own.high.push(values.formText(shift(rest, 1)).text);
+    }
+    return result;
+  }
+
+  // ---- values carried round the innermost loop
+  /** A load whose indices, one step of the loop on, are those of another load now is carried over instead of loaded. Guards shift with the indices. */
+  private slide(): void {
+    const { values } = this;
+    const block = values.blocks[values.depth]!;
+    const loop = this.loops[this.loops.length - 1]!;
+    if (loop.from !== "0" && loop.from !== this.zero) return;
+    const key = (load: LoadOf, by: number): string => `${load.tensor.id}:${load.indices.map((f) => formKey(shift(f, (f.terms.get(loop.variable) ?? 0) * by))).join(";")}`;
+    const own = (load: LoadOf): boolean => load.indices.some((f) => f.terms.has(loop.variable)) && load.indices.every((f) => [...f.terms.keys()].every((name) => name === loop.variable || values.names.get(name)!.level < values.depth));
+    const loads = block.statements.filter((s): s is Let & { load: LoadOf } => s.kind === "let" && s.load !== undefined && s.type.width === 1 && own(s.load));
+    const now = new Map(loads.map((s) => [key(s.load, 0), s]));
+    const next = new Map<Let & { load: LoadOf }, Let & { load: LoadOf }>();
+    for (const s of loads) {
+      const other = now.get(key(s.load, loop.step));
+      if (other && other !== s) next.set(s, other);
+    }
+    if (!next.size) return;
+    // chain order: a value is overwritten before the one it is taken from
+    const sources = new Set(next.values());
+    const tail: Statement[] = [];
+    const gone = new Set<Statement>();
+    const body = values.close();
+    for (const head of [...next.keys()].filter((s) => !sources.has(s)))
+      for (let s = head; next.has(s); s = next.get(s)!) {
+        const indices = s.load.indices.map((f): Form => ({ terms: new Map([...f.terms].filter(([name]) => name !== loop.variable)), constant: f.constant }));
+        const outside = s.load.outside;
+        const first = values.loadAt({ tensor: s.load.tensor, dtype: s.type.element as DType }, indices, () => values.addressOfForms(s.load.tensor.shape, indices), outside === undefined ? undefined : () => ({ text: outside, level: 0, type: s.type }));
+        values.push({ kind: "var", name: s.name, code: first.text, width: 1 });
+        tail.push({ kind: "set", name: s.name, operator: "=", code: next.get(s)!.name, cost: "none", width: 1 });
+        gone.add(s);
+      }
+    values.blocks.push({ ...body, statements: [...body.statements.filter((s) => !gone.has(s)), ...tail] });
+  }
+}
+const hasLoads = (e: Scalar): boolean => {
+  let found = false;
+  visit(e, (x) => void (x.kind === "load" && (found = true)));
+  return found;
+};
+function rowMajor(axes: readonly Variable[]): Integer {
+  return axes.reduce<Integer | undefined>((sum, v) => (sum === undefined ? v : linear([[sum, v.extent as number], [v, 1]])), undefined) ?? linear([]); // prettier-ignore
+}
