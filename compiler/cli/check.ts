@@ -25,10 +25,10 @@ export async function check(paths: readonly string[], flags: ModelFlags & { read
 /** Data that cannot be read are no fault of the text: `batch: all` is then checked with two rows. */
 async function compiled(model: ModelFile, flags: ModelFlags): Promise<Awaited<ReturnType<typeof compileModel>> & { readonly note?: string }> {
   try {
-    return await compileModel(model, flags, undefined);
+    return await compileModel(model, { ...flags, pedantic: true }, undefined);
   } catch (error) {
     if (!(error instanceof UserError || error instanceof RuntimeProblem)) throw error;
-    const found = await compileModel(model, { ...flags, set: { ...flags.set, batch: "2" } }, undefined, fileReader(model, flags));
+    const found = await compileModel(model, { ...flags, pedantic: true, set: { ...flags.set, batch: "2" } }, undefined, fileReader(model, flags));
     return { ...found, note: `${error.message}\n(checked with batches of 2 instead of \`batch: all\`)` };
   }
 }

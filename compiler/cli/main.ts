@@ -4,7 +4,7 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
-import { assignment, wholeNumber } from "./options.ts";
+import { assignment, list, positive, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
 
 for (const stream of [process.stdout, process.stderr])
@@ -76,6 +76,41 @@ onModel(
 
 onModel(
   command(
+    "eval",
+    "loss and metrics of a trained model, over every split",
+    `dlm eval digits.dlm --weights digits.safetensors
+     dlm eval digits.dlm --weights digits.safetensors --split test --json`,
+  ),
+)
+  .requiredOption("--weights <file>", "a checkpoint or weights, as dlm train leaves them")
+  .option("--split <name>", "this split only: train, or a holdout's name")
+  .option("--train <name>", "as this train block measures (default: every block)")
+  .option(...seed)
+  .option(...deviceOption)
+  .option(...json)
+  .action(async (model: string, options: { weights: string }) => (await import("./use.ts")).evaluate(model, options));
+
+onModel(
+  command(
+    "run",
+    "calls an exported function",
+    `dlm run digits.dlm predict --weights digits.safetensors --input x=digits.npy
+     dlm run digits.dlm predict --weights digits.safetensors --input x=rows.csv --output y.csv
+     dlm run xor.dlm predict --weights xor.safetensors --input x=[[0,1],[1,1]]
+     dlm run gpt.dlm write --weights gpt.safetensors --input ids=ids.json --input temperature=0.8`,
+  ),
+)
+  .argument("<export>", "its name")
+  .option("--weights <file>", "a checkpoint or weights (default: the initial values)")
+  .option("--input <name=value>", "a file (.npy, .json, .csv, .idx) or the value itself (repeatable)", list)
+  .option("--output <file>", "put the results there (.npy, .json, .csv, .safetensors) instead of showing them")
+  .option(...seed)
+  .option(...deviceOption)
+  .option(...json)
+  .action(async (model: string, name: string, options: object) => (await import("./use.ts")).run(model, name, options));
+
+onModel(
+  command(
     "compile",
     "writes kernels, plan, trainer and web page",
     `dlm compile digits.dlm -o out                      out/shaders/*.wgsl, plan.json, trainer.mjs, trainer.d.ts, index.html
@@ -89,6 +124,21 @@ onModel(
   .option(...seed)
   .option(...json)
   .action(async (model: string, options: { out: string }) => (await import("./compile.ts")).compile(model, options));
+
+onModel(
+  command(
+    "gradcheck",
+    "every derivative against central differences, in f64 on small random values",
+    `dlm gradcheck digits.dlm
+     dlm gradcheck gpt.dlm --set ctx=8 --set width=16   smaller is faster, and says as much
+     dlm gradcheck digits.dlm --tolerance 1e-7`,
+  ),
+)
+  .option("--tolerance <error>", "the largest relative error that passes", positive, 1e-5)
+  .option("--directions <n>", "random directions for each tensor", wholeNumber(1), 2)
+  .option("--seed <n>", "of the random values", wholeNumber(-(2 ** 31) + 1))
+  .option(...json)
+  .action(async (model: string, options: object) => (await import("./gradcheck.ts")).gradcheck(model, options));
 
 command(
   "check",

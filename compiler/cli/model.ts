@@ -19,6 +19,7 @@ import { openTerminal } from "./terminal.ts";
 export interface ModelFlags {
   readonly set?: Readonly<Record<string, string>>;
   readonly seed?: number;
+  readonly pedantic?: boolean; // also what is right but looks wrong
   readonly data?: string; // the folder in which data files are looked for first
 }
 export interface ModelFile {
@@ -54,18 +55,22 @@ export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) 
   };
 }
 
-/** Compiles whatever the text is; diagnostics are not printed. */
-export async function compileModel(model: ModelFile, flags: ModelFlags, target: string | Target | undefined, read = fileReader(model, flags)): Promise<Compilation> {
-  const started = performance.now();
+/** What the front end is told, whatever comes after it. */
+export async function compileOptions(model: ModelFile, flags: ModelFlags, read = fileReader(model, flags)): Promise<CompileOptions> {
   const options: CompileOptions = {
     name: model.name,
     imports: (path) => importText(model, path),
     ...(flags.set ? { set: flags.set } : {}),
+    ...(flags.pedantic ? { pedantic: true } : {}),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
-    ...(target === undefined ? {} : { target: typeof target === "string" ? targetNamed(target) : target }),
   };
-  const rows = await rowsOfWholeBatches(model.text, options, read);
-  const result = compile(model.text, { ...options, rows });
+  return { ...options, rows: await rowsOfWholeBatches(model.text, options, read) };
+}
+/** Compiles whatever the text is; diagnostics are not printed. */
+export async function compileModel(model: ModelFile, flags: ModelFlags, target: string | Target | undefined, read = fileReader(model, flags)): Promise<Compilation> {
+  const started = performance.now();
+  const options = await compileOptions(model, flags, read);
+  const result = compile(model.text, { ...options, ...(target === undefined ? {} : { target: typeof target === "string" ? targetNamed(target) : target }) });
   return { ...result, model, seconds: (performance.now() - started) / 1000 };
 }
 export function targetNamed(name: string): Target {
@@ -77,16 +82,17 @@ export function targetNamed(name: string): Target {
 /** The same, for commands that cannot go on with errors: all diagnostics are printed to standard error. */
 export async function planModel(model: ModelFile, flags: ModelFlags, target: string | Target | undefined, read = fileReader(model, flags)): Promise<Planned> {
   const compilation = await compileModel(model, flags, target, read);
-  report(compilation);
-  return compilation as Planned; // `report` throws where there is no plan
+  reportDiagnostics(compilation.diagnostics, model, compilation.plan !== undefined);
+  return compilation as Planned; // `reportDiagnostics` throws where there is no plan
 }
-export function report({ plan, diagnostics, model }: Compilation): void {
-  const shown = plan ? diagnostics.filter((d) => d.severity === "error") : diagnostics;
+/** Errors are printed, remarks counted; Reported is thrown where the text is not `sound`. */
+export function reportDiagnostics(diagnostics: readonly Diagnostic[], model: ModelFile, sound: boolean): void {
+  const shown = sound ? diagnostics.filter((d) => d.severity === "error") : diagnostics;
   const terminal = openTerminal(false);
   if (shown.length) process.stderr.write(renderDiagnostics(asWritten(shown, model), { color: terminal.errorColor }) + "\n");
-  const warnings = diagnostics.length - shown.length;
-  if (warnings) terminal.note(`${warnings} ${warnings === 1 ? "remark" : "remarks"} on ${model.path}; \`dlm check ${model.path}\` shows ${warnings === 1 ? "it" : "them"}`);
-  if (!plan) throw new Reported();
+  const remarks = diagnostics.length - shown.length;
+  if (remarks) terminal.note(`${remarks} ${remarks === 1 ? "remark" : "remarks"} on ${model.path}; \`dlm check ${model.path}\` shows ${remarks === 1 ? "it" : "them"}`);
+  if (!sound) throw new Reported();
 }
 
 /** Imports lie beside the importing file. What is not there is told at the import. */

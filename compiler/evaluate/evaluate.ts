@@ -6,7 +6,10 @@ import { scalarOrder } from "../graph/scalar.ts";
 import type { Compute, Extent, GraphProgram, Node, Scalar, Scan, Scatter, Shape, Source, Variable } from "../graph/types.ts";
 import { normal, uniform } from "./philox.ts";
 
-export type Values = ReadonlyMap<Source, ArrayLike<number>>;
+/** Of every source that is read; of other nodes where they count as given. */
+export type Values = ReadonlyMap<Node, ArrayLike<number>>;
+/** Scalar functions to be taken for others, by their `evaluate`. */
+export type Instead = ReadonlyMap<(...x: number[]) => number, (...x: number[]) => number>;
 export type Dims = Readonly<Record<string, number>>;
 
 export function extentValue(extent: Extent, dims: Dims): number {
@@ -42,9 +45,10 @@ interface ScanValues {
   readonly stacks: Map<Node, Float64Array>;
 }
 
-export function evaluateNodes(roots: readonly Node[], values: Values, dims: Dims = {}): Float64Array[] {
+export function evaluateNodes(roots: readonly Node[], values: Values, dims: Dims = {}, instead?: Instead): Float64Array[] {
   const wanted = stackedNodes(roots);
   const top: Frame = { t: 0, values: new Map(), scans: new Map() };
+  for (const [x, given] of values) if (x.kind !== "source") top.values.set(x, Float64Array.from(given));
   const size = (shape: Shape): number => sizeOfShape(shape, dims);
   /** The outermost frame that knows all scans of a node. */
   const home = (scans: ReadonlySet<Scan>, frame: Frame): Frame => {
@@ -82,7 +86,7 @@ export function evaluateNodes(roots: readonly Node[], values: Values, dims: Dims
         const compiled = compileNode(node);
         const result = new Float64Array(size(node.shape));
         compiled.run(
-          result, uniform, normal, compiled.calls, compiled.tensors.map((x) => get(x, frame)), compiled.steps.map((v) => stepOf(v, frame)), compiled.extents.map((n) => extentValue(n, dims)),
+          result, uniform, normal, instead ? compiled.calls.map((f) => instead.get(f) ?? f) : compiled.calls, compiled.tensors.map((x) => get(x, frame)), compiled.steps.map((v) => stepOf(v, frame)), compiled.extents.map((n) => extentValue(n, dims)),
         ); // prettier-ignore
         return result;
       }

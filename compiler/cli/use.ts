@@ -1,0 +1,137 @@
+// dlm eval and dlm run: a trained model measured and used. In: a model, its weights.   Out: numbers, as text, JSON or files.
+import type { Measured, Model } from "../../runtime/api.ts";
+import { load } from "../../runtime/index.ts";
+import type { Plan, PlanExport } from "../../runtime/plan.ts";
+import { RuntimeProblem } from "../../runtime/problem.ts";
+import { readSafetensors } from "../../runtime/safetensors.ts";
+import { portText, typeText } from "./compile.ts";
+import { deviceFor, targetOf } from "./device.ts";
+import { checkWritable, readBytes, writeWhole } from "./files.ts";
+import { fileReader, inWords, openModel, planModel, type ModelFlags } from "./model.ts";
+import { nearest } from "./options.ts";
+import { UserError } from "./problem.ts";
+import { figuresOf, measuredJson, tensorText } from "./progress.ts";
+import { counted } from "./summary.ts";
+import { openTerminal, styles, type Terminal } from "./terminal.ts";
+import { checkOutput, inputValue, nested, outputBytes } from "./values.ts";
+
+interface UseFlags extends ModelFlags {
+  readonly device?: string;
+  readonly weights?: string;
+  readonly json?: boolean;
+}
+export interface EvalFlags extends UseFlags {
+  readonly weights: string;
+  readonly train?: string;
+  readonly split?: string;
+}
+export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
+  const terminal = openTerminal(flags.json === true);
+  await withModel(path, flags, (plan) => plan, async (model, plan) => {
+    const blocks = plan.trains.filter((t) => flags.train === undefined || t.name === flags.train);
+    if (!blocks.length) throw unknown(`${plan.name} has no train block`, flags.train, plan.trains.map((t) => t.name));
+    const splitsOf = (dataset: string | undefined): string[] => (dataset === undefined ? [] : Object.keys(model.data[dataset]?.splits ?? {}));
+    const known = [...new Set(blocks.flatMap((t) => splitsOf(t.dataset)))];
+    if (flags.split !== undefined && !known.includes(flags.split)) throw unknown(`${plan.name} has no split`, flags.split, known);
+    const { bold, dim } = styles(terminal.color);
+    let measured = 0;
+    for (const t of blocks) for (const split of splitsOf(t.dataset)) {
+      if ((flags.split !== undefined && split !== flags.split) || !t.evaluate) continue;
+      measured++;
+      const rows = model.data[t.dataset!]!.splits[split]!;
+      const values: Measured = await model.evaluate(t.name, split);
+      if (flags.json) terminal.line(JSON.stringify({ kind: "evaluation", train: t.name, step: model.step(t.name), split, rows, values: measuredJson(values) }));
+      else {
+        terminal.line(`${blocks.length > 1 ? `${t.name}  ` : ""}${bold(split.padEnd(6))} ${figuresOf(values)}${dim(`  (${counted(rows, "row")})`)}`);
+        for (const [name, value] of Object.entries(values)) if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
+      }
+    } // prettier-ignore
+    if (!measured) throw new UserError(`dlm: ${blocks.map((t) => t.name).join(", ")} trains without data, so there is nothing to measure it on`);
+  }); // prettier-ignore
+}
+
+export interface RunFlags extends UseFlags {
+  readonly input?: readonly string[];
+  readonly output?: string;
+}
+export async function run(path: string, name: string, flags: RunFlags): Promise<void> {
+  const terminal = openTerminal(flags.json === true);
+  // an export needs no data, unless its weights are those that training begins with
+  const part = (plan: Plan): Plan => {
+    const x = exportNamed(plan, name);
+    if (flags.output !== undefined) {
+      checkOutput(flags.output, x.outputs);
+      checkWritable(flags.output);
+    }
+    return flags.weights === undefined ? plan : { ...plan, trains: [] };
+  };
+  await withModel(path, flags, part, async (model, plan) => {
+    const x = exportNamed(plan, name);
+    const inputs = Object.fromEntries((flags.input ?? []).map((text) => inputOf(text, x)));
+    if (flags.weights === undefined && plan.states.some((s) => s.kind === "parameter")) terminal.note("without --weights: the parameters are the initial ones");
+    const results = await model.run(name, inputs);
+    if (flags.output !== undefined) writeWhole(flags.output, outputBytes(flags.output, results));
+    if (flags.json) terminal.line(JSON.stringify({ kind: "result", export: name, outputs: Object.fromEntries(Object.entries(results).map(([key, t]) => [key, { dtype: t.dtype, shape: t.shape, values: nested(t) }])), ...(flags.output === undefined ? {} : { file: flags.output }) }));
+    else if (flags.output !== undefined) terminal.line(`${flags.output}  ${styles(terminal.color).dim(Object.entries(results).map(([key, t]) => `${key}: ${t.dtype}[${t.shape.join(", ")}]`).join("  "))}`);
+    else for (const [key, t] of Object.entries(results)) terminal.line(tensorText(key, t));
+  });
+}
+function exportNamed(plan: Plan, name: string): PlanExport {
+  const found = plan.exports.find((x) => x.name === name);
+  if (found) return found;
+  throw unknown(`${plan.name} exports no function`, name, plan.exports.map((x) => x.name)); // prettier-ignore
+}
+function inputOf(text: string, x: PlanExport): [string, ReturnType<typeof inputValue>] {
+  const [, name, value] = /^([\w.]+)=(.*)$/s.exec(text) ?? [];
+  const signature = `${x.name}(${x.inputs.map(portText).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
+  if (name === undefined || value === undefined) throw new UserError(`dlm: --input ${text}: it is written name=FILE or name=value: ${signature}`);
+  const port = x.inputs.find((p) => p.name === name);
+  if (!port) throw new UserError(`dlm: ${x.name} has no input ${name}${nearest(name, x.inputs.map((p) => p.name))}: ${signature}`); // prettier-ignore
+  return [name, inputValue(value, port)];
+}
+const unknown = (what: string, name: string | undefined, names: readonly string[]): UserError => new UserError(`dlm: ${name === undefined ? what : `${what} ${name}`}; ${names.length ? `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}${nearest(name ?? "", names)}` : "there is none"}`);
+
+/** Compiles for the device at hand, loads `part` of the plan with its weights, and closes everything afterwards. */
+async function withModel(path: string, flags: UseFlags, part: (plan: Plan) => Plan, use: (model: Model, plan: Plan) => Promise<void>): Promise<void> {
+  const model = openModel(path);
+  const bytes = flags.weights === undefined ? undefined : readBytes(flags.weights, "read the weights from");
+  const read = fileReader(model, flags);
+  await inWords(async () => {
+    if (bytes) sound(bytes, flags.weights!);
+    const opened = await deviceFor(flags.device);
+    try {
+      const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
+      const wanted = part(plan);
+      const loaded = await load(wanted, { device: opened.device, read, ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
+      try {
+        if (bytes) await take(loaded, bytes, flags, openTerminal(flags.json === true));
+        await use(loaded, wanted);
+      } finally {
+        loaded.close();
+      }
+    } finally {
+      opened.close();
+    }
+  });
+}
+function sound(bytes: Uint8Array, path: string): void {
+  try {
+    readSafetensors(bytes);
+  } catch (error) {
+    throw error instanceof RuntimeProblem ? new UserError(`dlm: ${path}: ${error.message}`) : error;
+  }
+}
+/** A checkpoint knows which rows were held out; a file of weights does not. */
+async function take(model: Model, bytes: Uint8Array, flags: UseFlags, terminal: Terminal): Promise<void> {
+  const whole = readSafetensors(bytes).metadata["kind"] === "checkpoint";
+  if (whole && flags.seed === undefined && model.trains.length) {
+    try {
+      return await model.restore(bytes);
+    } catch (error) {
+      if (!(error instanceof RuntimeProblem)) throw error;
+      await model.loadWeights(bytes);
+      return terminal.note(`${flags.weights} is not of this model and these data as they are (${error.message.replace(/^[^:]*: /, "")}): its weights are taken, the rows that it held out are not known`);
+    }
+  }
+  await model.loadWeights(bytes);
+}

@@ -1,0 +1,144 @@
+// Values of exports on the command line: inputs from files and literals, results to files. npy, json and csv, by the file's ending.
+import { extname } from "node:path";
+import type { Nested, Tensor, Value } from "../../runtime/api.ts";
+import { parseCsv, parseIdx, parseNpy } from "../../runtime/loaders.ts";
+import type { PlanPort } from "../../runtime/plan.ts";
+import { RuntimeProblem } from "../../runtime/problem.ts";
+import { writeSafetensors } from "../../runtime/safetensors.ts";
+import { bytesOf } from "../../runtime/tensor.ts";
+import { readBytes } from "./files.ts";
+import { UserError } from "./problem.ts";
+
+/** `x=x.npy`, `x=x.csv`, `x=x.json`, `temperature=0.8`, `ids=[[1, 2]]`, `on=true` */
+export function inputValue(text: string, port: PlanPort): Value {
+  const literal = literalOf(text);
+  if (literal !== undefined) return literal;
+  const bytes = readBytes(text, `read the input ${port.name} from`);
+  switch (extname(text).toLowerCase()) {
+    case ".npy":
+      return parseNpy(bytes, text);
+    case ".idx": case ".gz":
+      if (bytes[0] === 0x1f) throw new UserError(`dlm: ${text} is compressed: gunzip it first`);
+      return parseIdx(bytes, text); // prettier-ignore
+    case ".json":
+      return jsonValue(bytes.toString("utf8"), text, port);
+    case ".csv":
+      return csvValue(bytes.toString("utf8"), text, port);
+    default:
+      throw new UserError(`dlm: --input ${port.name}=${text}: files are .npy, .json, .csv or .idx; values are written as they are: 0.5, true, [[1, 2], [3, 4]]`);
+  }
+}
+function literalOf(text: string): Value | undefined {
+  if (!/^\s*(\[|[-+]?\.?\d|true\s*$|false\s*$)/.test(text)) return undefined;
+  try {
+    return JSON.parse(text.trim().replace(/^\+/, "").replace(/^(-?)\./, "$10.")) as Value; // checked by the runtime
+  } catch {
+    if (/^\s*\[/.test(text)) throw new UserError(`dlm: ${text} is no list of numbers`);
+    return undefined; // a file whose name begins with a digit
+  }
+}
+function jsonValue(text: string, path: string, port: PlanPort): Value {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`dlm: ${path} is no JSON: ${(error as Error).message}`);
+  }
+  // what --output writes: results by name
+  if (typeof value === "object" && value !== null && !Array.isArray(value) && !("shape" in value)) {
+    const record = value as Readonly<Record<string, unknown>>;
+    const names = Object.keys(record);
+    const own = record[port.name] ?? (names.length === 1 ? record[names[0]!] : undefined);
+    if (own === undefined) throw new UserError(`dlm: ${path} has ${names.join(", ") || "nothing"}, and not the input ${port.name}`);
+    value = own;
+  }
+  return value as Value; // checked by the runtime
+}
+function csvValue(text: string, path: string, port: PlanPort): Value {
+  const { records, lines } = parseCsv(text, path);
+  const numeric = (row: readonly string[] | undefined): boolean => row !== undefined && row.every((cell) => cell.trim() !== "" && !Number.isNaN(Number(cell)));
+  const header = records.length > 1 && !numeric(records[0]) && numeric(records[1]);
+  const rows = records.slice(Number(header));
+  if (!rows.length) throw new UserError(`dlm: ${path} has no rows`);
+  const wide = port.shape.slice(1).every((n) => typeof n === "number") && port.shape.length ? port.shape.slice(1).reduce<number>((n, size) => n * (size as number), 1) : rows[0]!.length;
+  const data: number[] = [];
+  for (const [r, row] of rows.entries()) {
+    const line = lines[r + Number(header)]!;
+    if (row.length !== wide) throw new UserError(`dlm: ${path}, line ${line} has ${row.length} ${row.length === 1 ? "cell" : "cells"}, and a row of the input ${port.name} takes ${wide}`);
+    for (const [c, cell] of row.entries()) {
+      const value = /^\s*(true|false)\s*$/i.test(cell) ? Number(/t/i.test(cell)) : Number(cell.trim() === "" ? NaN : cell);
+      if (Number.isNaN(value)) throw new UserError(`dlm: ${path}, line ${line}, column ${c + 1}: ${JSON.stringify(cell)} is no number`);
+      data.push(value);
+    }
+  }
+  return Float64Array.from(data);
+}
+
+// ---- results
+
+export type Results = Readonly<Record<string, Tensor>>;
+export const outputKinds = [".npy", ".json", ".csv", ".safetensors"] as const;
+/** Told before anything runs: a name that no result can be written to. */
+export function checkOutput(path: string, outputs: readonly PlanPort[]): void {
+  const kind = extname(path).toLowerCase();
+  if (!outputKinds.some((k) => k === kind)) throw new UserError(`dlm: --output ${path}: the name ends with ${outputKinds.join(", ")}`);
+  if ((kind === ".npy" || kind === ".csv") && outputs.length !== 1) throw new UserError(`dlm: a ${kind} file holds one result, and there are ${outputs.length} (${outputs.map((p) => p.name).join(", ")}): write .json or .safetensors`);
+}
+export function outputBytes(path: string, results: Results): string | Uint8Array {
+  const [only] = Object.values(results);
+  switch (extname(path).toLowerCase()) {
+    case ".npy":
+      return npyBytes(only!);
+    case ".csv":
+      return csvText(only!);
+    case ".safetensors":
+      return writeSafetensors({ tensors: new Map(Object.entries(results).map(([name, t]) => [name, { dtype: t.dtype === "f32" ? "F32" : t.dtype === "i32" ? "I32" : "BOOL", shape: t.shape, bytes: bytesOf(t.data) }])), metadata: { format: "dlm" } });
+    default:
+      return `{\n${Object.entries(results).map(([name, t]) => `  ${JSON.stringify(name)}: ${nestedText(t)}`).join(",\n")}\n}\n`; // prettier-ignore
+  }
+}
+/** Nested lists as deep as the shape. */
+export function nested(t: Tensor): number | boolean | Nested {
+  const item = (i: number): number | boolean => (t.dtype === "bool" ? t.data[i] === 1 : t.data[i]!);
+  const level = (depth: number, from: number, size: number): number | boolean | Nested => {
+    if (depth === t.shape.length) return item(from);
+    const n = t.shape[depth]!;
+    const part = n ? size / n : 0;
+    return Array.from({ length: n }, (_, i) => level(depth + 1, from + i * part, part));
+  };
+  return level(0, 0, t.data.length);
+}
+const nestedText = (t: Tensor): string => JSON.stringify(nested(t), (_, x: unknown) => (typeof x === "number" && t.dtype === "f32" ? shortest(x) : x));
+/** The shortest decimal that is this f32 again. */
+export function shortest(x: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(x.toPrecision(digits));
+    if (Math.fround(short) === x) return short;
+  }
+  return x;
+}
+function csvText(t: Tensor): string {
+  const width = t.shape.length > 1 ? t.data.length / t.shape[0]! : 1;
+  const cells = [...t.data].map((x) => (t.dtype === "bool" ? String(x === 1) : String(t.dtype === "f32" ? shortest(x) : x)));
+  const rows = Array.from({ length: width ? cells.length / width : 0 }, (_, r) => cells.slice(r * width, (r + 1) * width).join(","));
+  return rows.join("\n") + "\n";
+}
+/** Version 1.0 of the format: a header padded to a multiple of 64 bytes, then the values in row-major order. */
+export function npyBytes(t: Tensor): Uint8Array {
+  const type = { f32: "<f4", i32: "<i4", bool: "|b1" }[t.dtype];
+  const head = `{'descr': '${type}', 'fortran_order': False, 'shape': (${t.shape.join(", ")}${t.shape.length === 1 ? "," : ""}), }`;
+  const length = Math.ceil((10 + head.length + 1) / 64) * 64;
+  const out = new Uint8Array(length + t.data.byteLength);
+  out.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
+  new DataView(out.buffer).setUint16(8, length - 10, true);
+  out.set(new TextEncoder().encode(head.padEnd(length - 11) + "\n"), 10);
+  out.set(bytesOf(t.data), length);
+  return out;
+}
+export const inFile = <T>(run: () => T): T => {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof RuntimeProblem ? new UserError(`dlm: ${error.message}`) : error;
+  }
+};
