@@ -14,9 +14,9 @@ export interface Schedule {
   readonly slide: boolean; // values of a window are carried round the innermost loop
   readonly keepLoops: boolean; // short loops start at a zero that the driver cannot know: some unroll them at great cost
   readonly staged: Readonly<Record<string, number>>; // reduction axis -> chunk: what a workgroup reads of it lies in workgroup memory
-  readonly split: number; // parts of the reduction, summed by a second kernel; 1 = whole
+  readonly split: number; // steps of one part of a reduction whose parts a second kernel sums up; 0 = whole
 }
-export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", slide: false, keepLoops: false, staged: {}, split: 1 };
+export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", slide: false, keepLoops: false, staged: {}, split: 0 };
 
 /** One line for people. */
 export function printSchedule(s: Schedule): string {
@@ -33,6 +33,6 @@ export function printSchedule(s: Schedule): string {
     ...(s.rows ? [`rows ${s.rows}`] : []),
     ...(s.slide ? ["slide"] : []),
     ...(Object.keys(s.staged).length ? [`staged ${record(s.staged)}`] : []),
-    ...(s.split > 1 ? [`split ${s.split}`] : []),
+    ...(s.split ? [`parts of ${s.split}`] : []),
   ].join("; ");
 }

@@ -4,6 +4,7 @@ import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { priceOf } from "./price.ts";
 import { plainSchedule, type Schedule } from "./schedule.ts";
 import type { KernelSpec } from "./kernel.ts";
+import { canSplit, splitReduction, stepsOfPart } from "./split.ts";
 import type { Target } from "./target.ts";
 
 export interface Candidate {
@@ -159,18 +160,37 @@ function reductions(nest: Nest, target: Target): Candidate[] {
 export interface Choice extends Candidate {
   readonly ns: number;
   readonly compileMs: number;
+  readonly groups: number;
+  readonly total: number; // with the share of the compilation
 }
 /** The cheapest schedules, best first. */
 export function rank(nest: Nest, target: Target): Choice[] {
   return enumerate(nest, target)
-    .map(({ nest: own, schedule }): Choice & { total: number } => {
+    .map(({ nest: own, schedule }): Choice => {
       const p = priceOf(own, schedule, target);
       const late = Math.max(0, p.compileMs - target.compile.limit);
-      return { nest: own, schedule, ns: p.ns, compileMs: p.compileMs, total: p.ns + ((p.compileMs + 10 * late) * 1e6) / target.runs };
+      return { nest: own, schedule, ns: p.ns, compileMs: p.compileMs, groups: p.groups, total: p.ns + ((p.compileMs + 10 * late) * 1e6) / target.runs };
     })
     .sort((a, b) => a.total - b.total);
 }
+const partCounts = [4, 8, 16, 32, 64, 128];
+/** The best schedule; where few results take a long reduction, maybe that of its parts. */
 export function chooseSchedule(spec: KernelSpec, target: Target): Schedule {
-  const best = rank(nestOf(spec), target)[0];
-  return best?.schedule ?? plainSchedule;
+  const [best] = rank(nestOf(spec), target);
+  if (!best) return plainSchedule;
+  const merged = nestOf(spec).spec; // neighbouring axes in one: the outermost is as long as it can be
+  if (best.groups > 8 * target.cores || !canSplit(merged)) return best.schedule;
+  let schedule = best.schedule;
+  let least = best.total;
+  const n = merged.stages[0]!.over[0]!.extent as number;
+  for (const chunk of new Set(partCounts.map((count) => stepsOfPart(n, count)))) {
+    if (chunk < 2 || 2 * chunk > n) continue;
+    const { parts, whole } = splitReduction(merged, chunk);
+    const [first] = rank(nestOf(parts), target);
+    const [second] = rank(nestOf(whole), target);
+    if (!first || !second || first.total + second.total >= 0.95 * least) continue;
+    least = first.total + second.total;
+    schedule = { ...first.schedule, split: chunk };
+  }
+  return schedule;
 }

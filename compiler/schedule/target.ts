@@ -24,14 +24,13 @@ export interface Target {
   readonly launchNs: number;
   /** ms of the driver at the first use */
   readonly compile: { readonly load: number; readonly store: number; readonly operation: number; readonly function: number; readonly limit: number };
-  readonly reductionWorkgroup: number; readonly registerTile: readonly (readonly [number, number])[]; readonly leastThreads: number; readonly longReduction: number; readonly fewOutputs: number; readonly vector: number;
   readonly runs: number; // how often a kernel is expected to run: what its compilation may cost
 }
 const lavapipe: Target = {
   name: "lavapipe", class: "software", storageBuffers: 8, simd: 8, lanes: 8, cores: 2, workgroup: 64, workgroupMemory: 16384, registers: 32, bodyLimit: 1100, accumulatorLimit: 160, keepLoops: true, rolledStores: true, oneHotLimit: 1 << 26,
   ns: { none: 0, load: 7.5, load4: 24, workgroup: 6.6, broadcast: 0.8, alu: 0.2, divide: 2, function: 8, random: 100, select: 0.6, compare: 0.4, integer: 0.3, reduce: 7, store: 8, store4: 30, loop: 1.2, barrier: 500, fill: 20, spill: 0.3 },
   longBody: { operations: 600, ns: 0.6 }, manyLoads: { loads: 12, ns: 6 }, workgroupNs: 250, launchNs: 25_000,
-  compile: { load: 10, store: 6, operation: 1.5, function: 3, limit: 700 }, runs: 2000, reductionWorkgroup: 16, registerTile: [[8, 8], [8, 4], [4, 8], [4, 4], [2, 4], [4, 2], [2, 2], [1, 4], [4, 1]], leastThreads: 64, longReduction: 512, fewOutputs: 64, vector: 4,
+  compile: { load: 10, store: 6, operation: 1.5, function: 3, limit: 700 }, runs: 2000,
 }; // prettier-ignore
 const swiftshader: Target = {
   ...lavapipe, name: "swiftshader", simd: 4, lanes: 4, workgroup: 256, registers: 14, keepLoops: false,
@@ -43,7 +42,7 @@ const discrete: Target = {
   ...lavapipe, name: "discrete", class: "discrete", simd: 32, lanes: 0, cores: 80, workgroup: 64, registers: 128, bodyLimit: 600, accumulatorLimit: 64, keepLoops: false, rolledStores: false,
   ns: { none: 0, load: 8, load4: 10, workgroup: 2, broadcast: 1, alu: 0.5, divide: 4, function: 4, random: 60, select: 0.5, compare: 0.5, integer: 0.5, reduce: 10, store: 8, store4: 10, loop: 2, barrier: 30, fill: 10, spill: 2 },
   longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 64, ns: 2 }, workgroupNs: 500, launchNs: 4_000,
-  compile: { load: 0.1, store: 0.1, operation: 0.05, function: 0.1, limit: 1000 }, runs: 10_000, reductionWorkgroup: 64, registerTile: [[4, 4], [2, 4], [4, 2], [2, 2], [1, 4], [4, 1]], leastThreads: 16384, longReduction: 256, fewOutputs: 4096, vector: 4,
+  compile: { load: 0.1, store: 0.1, operation: 0.05, function: 0.1, limit: 1000 }, runs: 10_000,
 }; // prettier-ignore
 /** `software` is for any software device: without subgroups, whose width differs. */
 export const targets: Readonly<Record<string, Target>> = { software: { ...lavapipe, name: "software", lanes: 0 }, discrete, lavapipe, swiftshader };

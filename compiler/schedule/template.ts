@@ -158,7 +158,9 @@ class Template {
       this.tiles.push([sizeOfExtents(extents), fusedThreads]);
       const total = extents.reduce<number>((p, n) => p * estimate(n), 1);
       this.groups *= Math.ceil(total / fusedThreads);
-      factors.push({ axis: undefined, count: extents.every((n) => typeof n === "number") ? Math.ceil(total / fusedThreads) : "" });
+      // a run-time number of them comes first: nothing is divided by it
+      if (extents.every((n) => typeof n === "number")) factors.push({ axis: undefined, count: Math.ceil(total / fusedThreads) });
+      else factors.unshift({ axis: undefined, count: "" });
     }
     // threads
     const threadOf = new Map<string, string>();

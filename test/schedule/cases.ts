@@ -307,6 +307,17 @@ export function dynamicScores(heads: number, t: number, d: number): Case {
   s.store(y, s.sum([d], (c) => select(lessEqual(j, i), mul(at(q, i, h, c!), at(k, j, h, c!)), 0)));
   return { name: `run-time scores ${heads}x${t}x${t}x${d}`, spec: s.done(), dims: { T: t } };
 }
+/** Run-time first axis fused with others, another axis in registers. */
+export function dynamicConv(rows: number, h: number, c: number, o: number): Case {
+  const n = dim("B");
+  const x = tensor("x", [n, h, h, c]);
+  const w = tensor("w", [3, 3, c, o]);
+  const y = tensor("y", [n, h, h, o]);
+  const s = new SpecBuilder("conv", [n, h, h, o]);
+  const [bi, i, j, oi] = s.i as [never, never, never, never];
+  s.store(y, s.sum([3, 3, c], (r, t, ci) => mul(atOr(x, 0, bi, linear([[i, 1], [r!, 1]], -1), linear([[j, 1], [t!, 1]], -1), ci!), at(w, r!, t!, ci!, oi))));
+  return { name: `run-time conv ${rows}x${h} ${c}->${o}`, spec: s.done(), dims: { B: rows } };
+}
 export function mixed(b: number): Case {
   const x = tensor("x", [b, 12]);
   const flag = tensor("flag", [b], "bool");
@@ -354,5 +365,5 @@ export const cases: readonly Case[] = [
   rowSums(50, 128), rowSums(5, 1001), columnSums(300, 64), columnSums(64, 10), channelSums(4, 6, 16), sumOfSquares(10_000), sumOfSquares(70_001), argmaxRows(40, 10), argmaxRows(6, 300),
   elementwise([16, 24, 20]), elementwise([7, 13]), elementwise([1000]), gelu(4096), adam(4096), adam(1001), transpose(40, 56), transpose(30, 7),
   gather(100, 16, 36), scatterRows(30, 64, 16), scatteredStore(12, 20), reshaped(10, 6, 8), prefixSums(6, 40),
-  dynamicProduct(40, 32, 13), dynamicColumns(12, 37), dynamicScores(2, 19, 8), mixed(40), constantFill(300), scalarOnly(), inPlaceRows(10, 48),
+  dynamicProduct(40, 32, 13), dynamicColumns(12, 37), dynamicScores(2, 19, 8), dynamicConv(3, 6, 4, 8), mixed(40), constantFill(300), scalarOnly(), inPlaceRows(10, 48),
 ]; // prettier-ignore

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Source } from "../../compiler/graph/types.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
-import { lowerKernel, type LoweredKernel } from "../../compiler/schedule/lower-new.ts";
+import { lowerKernel, type LoweredKernel } from "../../compiler/schedule/lower.ts";
 import type { Layout } from "../../compiler/schedule/layout.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import type { Target } from "../../compiler/schedule/target.ts";
