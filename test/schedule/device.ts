@@ -1,31 +1,22 @@
-// A WebGPU device for tests of single kernels: whatever Vulkan driver the process finds.
-import { create, globals } from "webgpu";
+// Single kernels on the device of the tests.
 import type { Source } from "../../compiler/graph/types.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
 import type { LoweredKernel } from "../../compiler/schedule/lower.ts";
 import { sizeOf, type DType, type WorkgroupCount } from "../../runtime/plan.ts";
+import { testDevice } from "../device.ts";
 import { dimName } from "../../compiler/wgsl/names.ts";
 
-Object.assign(globalThis, globals);
 export interface TestDevice {
   readonly device: GPUDevice;
   readonly name: string;
   readonly lanes: number; // of a subgroup; 0 where they vary or are not offered
 }
 export async function openDevice(): Promise<TestDevice> {
-  process.env["XDG_RUNTIME_DIR"] ??= "/tmp";
-  const gpu = create([]);
-  const adapter = await gpu.requestAdapter();
-  if (!adapter) throw new Error("these tests need a Vulkan driver");
-  const subgroups = adapter.features.has("subgroups");
-  const limits = ["maxStorageBuffersPerShaderStage", "maxStorageBufferBindingSize", "maxBufferSize", "maxComputeWorkgroupStorageSize", "maxComputeInvocationsPerWorkgroup", "maxComputeWorkgroupSizeX"] as const;
-  const device = await adapter.requestDevice({ requiredFeatures: subgroups ? ["subgroups"] : [], requiredLimits: Object.fromEntries(limits.map((name) => [name, adapter.limits[name]!])) });
-  const { subgroupMinSize, subgroupMaxSize, device: name } = adapter.info;
-  keepAlive.push(gpu);
-  return { device, name, lanes: subgroups && subgroupMinSize === subgroupMaxSize ? (subgroupMinSize ?? 0) : 0 };
+  const { device, facts } = await testDevice();
+  const { subgroupSize } = facts;
+  return { device, name: facts.name, lanes: subgroupSize && subgroupSize.least === subgroupSize.most ? subgroupSize.most : 0 };
 }
-const keepAlive: unknown[] = []; // the device dies with its GPU object
 
 export interface Prepared {
   readonly encode: (pass: GPUComputePassEncoder) => void;
