@@ -81,12 +81,20 @@ export function solve(relation: Relation): Node {
       const high = Math.floor(range.high / divisor);
       if (!Number.isFinite(low) || !Number.isFinite(high)) break;
       const q = variable(high - low + 1, "q", { implied: true });
-      const r = variable(divisor, "r");
-      unknowns.add(q).add(r);
+      unknowns.add(q);
       const quotient = floorDiv(operand, divisor);
-      const remainder = modulo(operand, divisor);
-      apply(new Map<Scalar, Scalar>([[quotient, iadd(q, low)], [remainder, r]]));
-      equations.push(linear([[operand, 1], [q, -divisor], [r, -1]], -divisor * low));
+      let remainder = modulo(operand, divisor);
+      const map = new Map<Scalar, Scalar>();
+      // in normal form either may be an expression, even another unknown: only an atom may be replaced, or that unknown would lose its range
+      if (quotient.kind === "floor_div") map.set(quotient, iadd(q, low));
+      if (remainder.kind === "modulo") {
+        const r = variable(divisor, "r");
+        unknowns.add(r);
+        map.set(remainder, r);
+        remainder = r;
+      }
+      apply(map);
+      equations.push(linear([[operand, 1], [q, -divisor], [remainder, -1]], -divisor * low));
       again = true;
       break;
     }
@@ -271,12 +279,13 @@ function shiftOnce(body: Scalar, over: readonly Variable[]): { from: Variable; t
   return undefined;
 }
 
-/** Push form over the original relation; unknowns that the index does not mention are summed first. */
+/** Push form over the original relation; unknowns that the index does not mention are summed first, under the guards that the index may need. */
 function push(relation: Relation): Node {
   const used = new Set<Variable>();
   for (const e of relation.indices) for (const v of e.variables) used.add(v);
   const outer = relation.unknowns.filter((v) => used.has(v) && v.extent !== 1);
   const inner = relation.unknowns.filter((v) => !used.has(v) && v.extent !== 1);
-  const value = inner.length ? load(compute(outer, { op: "sum", over: inner }, relation.value, relation.meta), outer) : relation.value;
+  const guards = isGuard(relation.value) ? conjuncts(relation.value.condition).filter((g) => !mentions(g, new Set(inner))) : [];
+  const value = inner.length ? select(and(...guards), load(compute(outer, { op: "sum", over: inner }, relation.value, relation.meta), outer), 0) : relation.value;
   return scatter(relation.shape, outer, relation.indices, value, relation.meta);
 }

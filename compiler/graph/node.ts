@@ -2,7 +2,7 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, asInteger, axis, conjuncts, constantOf, constantPart, countAtoms, div, equal, extentInteger, extentKey, iadd, imul, inRange, integer, intern, interval, isCall, isGuard, isInteger, isTrue, isub, literal, load, mul, neg,
+  and, asExtent, asInteger, axis, conjuncts, constantOf, constantPart, countAtoms, div, equal, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, interval, isCall, isGuard, isInteger, isTrue, isub, literal, load, mul, neg,
   nextId, operandsOf, select, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, DType, Extent, Integer, Literal, Load, Node, Range, Reduction, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
@@ -57,14 +57,6 @@ export interface ReductionOver {
   readonly ties?: "share" | "first";
 }
 const dependsOn = (x: Scalar, variables: readonly Variable[]): boolean => variables.some((v) => x.variables.has(v));
-/** No load below needs a guard around it. */
-function provable(x: Scalar): boolean {
-  let ok = true;
-  visit(x, (y) => {
-    if (y.kind === "load" && !y.outside && !isTrue(inRange(y.tensor, y.indices))) ok = false;
-  });
-  return ok;
-}
 const product = (xs: readonly Scalar[]): Scalar => xs.reduce<Scalar>((a, b) => mul(a, b), literal(1));
 const multiplier = (v: Variable): Scalar => (typeof v.extent === "number" ? literal(v.extent) : toF32(v.extent));
 
@@ -99,9 +91,9 @@ export function compute(output: readonly Variable[], reduction: ReductionOver | 
 
 function finish(output: readonly Variable[], reduction: { op: ReductionOp; over: readonly Variable[]; ties: "share" | "first" } | undefined, body: Scalar, meta: Meta): Node {
   const canonical = new Map<Scalar, Scalar>();
-  output.forEach((v, i) => canonical.set(v, axis(i, v.extent)));
+  output.forEach((v, i) => canonical.set(v, v.extent === 1 ? integer(0) : axis(i, v.extent)));
   reduction?.over.forEach((v, i) => canonical.set(v, axis(output.length + i, v.extent)));
-  const placed = substitute(body, canonical);
+  const placed = [...canonical].every(([v, a]) => v === a) ? body : substitute(body, canonical);
   const shape = output.map((v) => v.extent);
   if (!reduction && placed.kind === "load" && !placed.outside && sameShape(placed.tensor.shape, shape)) {
     const identity = placed.indices.every((e, d) => (shape[d] === 1 ? constantOf(e) === 0 : e === axis(d, shape[d]!)));
@@ -171,14 +163,17 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
     } else factors.push(x);
   };
   split(isGuard(body) ? body.then : body);
-  const outerGuards = guards.filter((g) => !dependsOn(g, over));
+  const plainGuards = guards.filter((g) => !dependsOn(g, over));
+  // a condition whose loads only guards of the sum protect reads 0 beyond: the sum is 0 there
+  const outerGuards = plainGuards.map((g) => (provableUnder(g, new Set(plainGuards)) ? g : substitute(g, new Map(), (l, indices, outside) => load(l.tensor, indices, outside ?? 0))));
   const innerGuards = guards.filter((g) => dependsOn(g, over));
   const inner = factors.filter((x) => dependsOn(x, over));
+  const safe = (x: Scalar): boolean => (x.kind === "load" && x.indices.every(inRangeAlone)) || inRangeAlone(x); // stays defined without a guard, with ?? 0
   const outer: Scalar[] = [];
   const kept: Scalar[] = []; // would be undefined without a guard of the sum
   for (const x of factors) {
     if (dependsOn(x, over) || (x.kind === "literal" && x.value === 1)) continue;
-    (innerGuards.length && x.kind !== "load" && !provable(x) ? kept : outer).push(x);
+    (innerGuards.length && !safe(x) ? kept : outer).push(x);
   }
   // groups of factors and guards that share reduction axes
   const leader = new Map<Variable, Variable>(over.map((v) => [v, v]));
@@ -188,7 +183,14 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
     const [first, ...rest] = over.filter((v) => x.variables.has(v));
     for (const v of rest) leader.set(find(v), find(first!));
   }
-  if (kept.length) for (const v of over.slice(1)) leader.set(find(v), find(over[0]!));
+  // a factor that would be undefined without guards of other groups keeps all of them
+  const around = (x: Scalar): ReadonlySet<Scalar> => {
+    const own = find(over.find((v) => x.variables.has(v))!);
+    return new Set([...plainGuards, ...innerGuards.filter((g) => find(over.find((v) => g.variables.has(v))!) === own)]);
+  };
+  const opened = outerGuards.some((g, i) => g !== plainGuards[i]);
+  const bound = guards.length > 0 && items.some(({ x, guard }) => !(guard ? inRangeAlone(x) : safe(x)) && (opened || !provableUnder(x, around(x))));
+  if (kept.length || bound) for (const v of over.slice(1)) leader.set(find(v), find(over[0]!));
   const groups = new Map<Variable, typeof items>();
   for (const item of items) {
     const group = find(over.find((v) => item.x.variables.has(v))!);
@@ -207,14 +209,13 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   if (!(groups.size > 1 || ((outer.length > 0 || outerGuards.length > 0) && items.length > 0) || narrower())) return undefined;
 
   const guarded = guards.length > 0;
-  const safe = (x: Scalar): boolean => (x.kind === "load" && x.indices.every(provable)) || provable(x);
   const total = (x: Scalar): Scalar => (guarded && x.kind === "load" && !x.outside ? load(x.tensor, x.indices, 0) : x);
   let result = product(outer.map(total));
   for (const [group, members] of groups) {
     const axes = over.filter((v) => find(v) === group);
-    const unsafe = guarded && members.some((m) => !m.guard && !safe(m.x)); // keeps a copy of the outer guards
+    const unsafe = guarded && members.some((m) => (m.guard ? !inRangeAlone(m.x) : !safe(m.x))); // keeps a copy of the outer guards
     const value = product(members.filter((m) => !m.guard).map((m) => (unsafe ? m.x : total(m.x))));
-    const condition = and(...members.filter((m) => m.guard).map((m) => m.x), ...(unsafe ? outerGuards : []));
+    const condition = and(...members.filter((m) => m.guard).map((m) => m.x), ...(unsafe ? plainGuards : []));
     let innerBody = select(condition, value, 0);
     let variables = output.filter((v) => v.extent !== 1 && innerBody.variables.has(v));
     let indices: Integer[] = [...variables];
@@ -315,6 +316,12 @@ function provableUnder(x: Scalar, guards: ReadonlySet<Scalar>): boolean {
   return ok;
 }
 
+/** The node with another body over its own axes; canonical variables serve as loop variables. */
+export function withBody(node: Compute, body: Scalar): Node {
+  const axes = [...node.shape, ...(node.reduction?.extents ?? [])].map((n, i) => axis(i, n));
+  const rank = node.shape.length;
+  return compute(axes.slice(0, rank), node.reduction && { op: node.reduction.op, over: axes.slice(rank), ties: node.reduction.ties }, body, { span: node.span, label: node.label, range: node.range });
+}
 /** A node's body over fresh variables; axes of extent 1 are the constant 0 in it, their variables are unused. */
 export function instantiate(node: Compute): { output: Variable[]; over: Variable[]; body: Scalar } {
   const output = node.shape.map((n) => variable(n, "i"));

@@ -431,8 +431,31 @@ export function add(a: Scalar | number, b: Scalar | number): Scalar {
   if (a === b) return mul(2, a);
   if (isCall(b, "neg")) return sub(a, b.operands[0]!);
   if (isCall(a, "neg")) return sub(b, a.operands[0]!);
-  if (isGuard(a) && isGuard(b) && a.condition === b.condition) return select(a.condition, add(a.then, b.then), 0);
+  if (isGuard(a) && isGuard(b)) {
+    const [common, restA, restB] = sharedGuards(a.condition, b.condition);
+    if (common.length) return select(and(...common), add(select(and(...restA), a.then, 0), select(and(...restB), b.then, 0)), 0);
+  }
   return plainCall(fn("add"), [a, b]);
+}
+/** The conjuncts of both conditions, and those of each alone. A load that another conjunct may protect keeps its condition where it is. */
+function sharedGuards(a: Scalar, b: Scalar): [common: readonly Scalar[], a: Scalar[], b: Scalar[]] {
+  if (a === b) return [conjuncts(a), [], []];
+  const [as, bs] = [conjuncts(a), conjuncts(b)];
+  const common = as.filter((c) => bs.includes(c) && inRangeAlone(c));
+  return [common, as.filter((c) => !common.includes(c)), bs.filter((c) => !common.includes(c))];
+}
+const alone = new WeakMap<Scalar, boolean>();
+/** Every load below is proved in range without any guard, or has an outside value. */
+export function inRangeAlone(x: Scalar): boolean {
+  let known = alone.get(x);
+  if (known === undefined) {
+    known = true;
+    visit(x, (y) => {
+      if (y.kind === "load" && !y.outside && !isTrue(inRange(y.tensor, y.indices))) known = false;
+    });
+    alone.set(x, known);
+  }
+  return known;
 }
 export function neg(a: Scalar | number): Scalar {
   a = asScalar(a);
@@ -474,7 +497,13 @@ export function select(condition: Scalar, then: Scalar | number, otherwise: Scal
   if (a === b) return a;
   if (a.dtype !== b.dtype) throw new InternalError(`select of ${a.dtype} and ${b.dtype}`);
   if (a.dtype === "bool") return or(and(condition, a), and(not(condition), b));
-  if (condition.kind === "not") return select(condition.operand, b, a);
+  // a guard has its zero last, whatever its condition; else conditions are positive
+  if (isLiteral(a, 0)) return isLiteral(b, 0) ? literal(0) : select(not(condition), b, a);
+  if (condition.kind === "not" && !isLiteral(b, 0)) return select(condition.operand, b, a);
+  if (isGuard(a) && isGuard(b)) {
+    const [common, restA, restB] = sharedGuards(a.condition, b.condition);
+    if (common.length) return select(and(...common), select(condition, select(and(...restA), a.then, 0), select(and(...restB), b.then, 0)), 0);
+  }
   if (isLiteral(b, 0) && isGuard(a)) return select(and(condition, a.condition), a.then, 0);
   if (a.kind === "select" && a.condition === condition) return select(condition, a.then, b);
   if (b.kind === "select" && b.condition === condition) return select(condition, a, b.otherwise);

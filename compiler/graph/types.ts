@@ -90,7 +90,7 @@ export interface EqualZero extends ScalarBase {
   readonly dtype: "bool";
   readonly operand: Integer;
 }
-/** conjunction of two or more, sorted by id; the operands without loads guard the loads in the others */
+/** conjunction of two or more, sorted by id; an operand guards those whose loads are nested deeper (none < a[i] < a[b[i]]) */
 export interface And extends ScalarBase {
   readonly kind: "and";
   readonly dtype: "bool";
@@ -186,7 +186,7 @@ export interface Reshape extends NodeBase {
   readonly kind: "reshape";
   readonly operand: Node;
 }
-/** Zero, then for all of `over`: y[indices] += value; an index outside adds nothing. */
+/** Zero, then for all of `over`: y[indices] += value; an index outside adds nothing. Where the value is a guard, its condition guards the loads in the indices too. */
 export interface Scatter extends NodeBase {
   readonly kind: "scatter";
   readonly over: Shape; // canonical variables 0..

@@ -4,7 +4,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, sameShape, topological } from "./node.ts";
 import { printNode, scalarText, shapeText, type Names } from "./print.ts";
 import {
-  axis, conjuncts, constantPart, greatestCommonDivisor, iadd, imul, inRange, integer, interval, isFalse, isTrue, isub, linear, load, not, operandsOf, provedNonNegative, scalarOrder, termsOf, unionScans, visit, type Interval,
+  axis, conjuncts, constantPart, greatestCommonDivisor, iadd, imul, inRange, integer, interval, isFalse, isGuard, isTrue, isub, linear, load, not, operandsOf, positiveModulo, provedNonNegative, scalarOrder, termsOf, unionScans, visit, type Interval,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, Dim, Extent, GraphProgram, Integer, Load, Node, Result, Scalar, Scan, Scatter, Shape, Source, Variable } from "./types.ts";
 
@@ -131,7 +131,7 @@ function checkScatter(node: Scatter, state: Checked): void {
   for (const e of node.indices) if (e.dtype !== "i32") fail("is scattered at an index that is no integer");
   const axes = canonicalAxes(node.over);
   for (const v of axes) if (!node.indices.some((e) => e.variables.has(v))) fail("has an axis that its indices do not mention");
-  checkScalars([...node.indices, node.value], axes, state);
+  checkScalars([...node.indices, node.value], axes, state, isGuard(node.value) ? conjuncts(node.value.condition) : []);
   if (!sameSet(node.scans, unionScans([node.value.scans, ...node.indices.map((e) => e.scans)]))) fail("belongs to other scans than its scalars");
 }
 const canonicalAxes = (shape: Shape): ReadonlySet<Variable> => new Set(shape.map((n, i) => axis(i, n)).filter((v) => v.extent !== 1));
@@ -176,7 +176,7 @@ const asExtentInteger = (high: NonNullable<Source["range"]>["high"]): Integer =>
 
 // ---------------------------------------------------------------- scalars
 
-function checkScalars(roots: readonly Scalar[], axes: ReadonlySet<Variable>, state: Checked): void {
+function checkScalars(roots: readonly Scalar[], axes: ReadonlySet<Variable>, state: Checked, holds: readonly Scalar[] = []): void {
   for (const root of roots)
     for (const v of root.variables) {
       if (v.position === undefined) fail(`has the fresh variable ${v.name}`);
@@ -193,7 +193,7 @@ function checkScalars(roots: readonly Scalar[], axes: ReadonlySet<Variable>, sta
       needsGuard.add(e);
     } else if (operandsOf(e).some((x) => needsGuard.has(x))) needsGuard.add(e);
   }
-  if (unproved.length) checkGuards(roots, unproved);
+  if (unproved.length) checkGuards(roots, unproved, holds);
 }
 /** Scalars with a load below that a guard must protect. */
 const needsGuard = new WeakSet<Scalar>();
@@ -276,14 +276,14 @@ function checkScalar(e: Scalar, state: Checked): void {
 
 /**
  * What holds around a scalar: a set of conditions for every way from a root to it. A way through `select(c, a, b)` adds c or not c; in a
- * conjunction the operands without loads guard the others. The ways to one load are few; beyond a limit only what is common to all of them counts.
+ * conjunction an operand guards those whose loads are nested deeper. The ways to one load are few; beyond a limit only what is common to all of them counts.
  */
-export function guardsAround(roots: readonly Scalar[], wanted: ReadonlySet<Scalar>): Map<Scalar, readonly ReadonlySet<Scalar>[]> {
+export function guardsAround(roots: readonly Scalar[], wanted: ReadonlySet<Scalar>, holds: readonly Scalar[] = []): Map<Scalar, readonly ReadonlySet<Scalar>[]> {
   const order = scalarOrder(roots);
   const leads = new Set<Scalar>();
   for (const e of order) if (wanted.has(e) || operandsOf(e).some((x) => leads.has(x))) leads.add(e);
   const ways = new Map<Scalar, ReadonlySet<Scalar>[]>();
-  for (const root of roots) ways.set(root, [new Set()]);
+  for (const root of roots) ways.set(root, [new Set(root.dtype === "i32" ? holds : [])]);
   const keyOf = (way: ReadonlySet<Scalar>): string => [...way].map((c) => c.id).sort((a, b) => a - b).join(","); // prettier-ignore
   const pass = (to: Scalar, from: readonly ReadonlySet<Scalar>[], more: readonly Scalar[]): void => {
     if (!leads.has(to)) return;
@@ -305,69 +305,130 @@ export function guardsAround(roots: readonly Scalar[], wanted: ReadonlySet<Scala
       pass(e.then, from, conjuncts(e.condition));
       pass(e.otherwise, from, conjuncts(not(e.condition)));
     } else if (e.kind === "and") {
-      const plain = e.operands.filter((x) => !readsTensors(x));
-      for (const x of e.operands) pass(x, from, readsTensors(x) ? plain : []);
+      for (const x of e.operands) {
+        const depth = loadDepth(x);
+        pass(x, from, depth ? e.operands.filter((y) => loadDepth(y) < depth) : []);
+      }
     } else for (const x of operandsOf(e)) pass(x, from, []);
   }
   return ways;
 }
-const reading = new WeakMap<Scalar, boolean>();
-function readsTensors(e: Scalar): boolean {
-  let known = reading.get(e);
-  if (known === undefined) {
-    known = false;
-    visit(e, (x) => {
-      if (x.kind === "load") known = true;
-    });
-    reading.set(e, known);
-  }
-  return known;
+const depths = new WeakMap<Scalar, number>();
+/** How deep loads are nested in a scalar: 0 for none, 2 for a[b[i]]. */
+function loadDepth(e: Scalar): number {
+  for (const x of scalarOrder([e], (y) => (depths.has(y) ? [] : operandsOf(y))))
+    if (!depths.has(x)) depths.set(x, operandsOf(x).reduce((most, y) => Math.max(most, depths.get(y)!), 0) + Number(x.kind === "load"));
+  return depths.get(e)!;
 }
-function checkGuards(roots: readonly Scalar[], loads: readonly Load[]): void {
-  const ways = guardsAround(roots, new Set(loads));
+const readsTensors = (e: Scalar): boolean => loadDepth(e) > 0;
+function checkGuards(roots: readonly Scalar[], loads: readonly Load[], holds: readonly Scalar[]): void {
+  const ways = guardsAround(roots, new Set(loads), holds);
   for (const l of loads)
     for (const way of ways.get(l) ?? [])
       for (const g of conjuncts(inRange(l.tensor, l.indices))) {
         if (isFalse(g) && ![...way].some(isFalse)) fail(`has ${text(l)}, which is always out of range`);
-        if (g.kind !== "non_negative" || !impliedBy(g.operand, way)) fail(`has ${text(l)}, which may be out of range: ${text(g)} is not proved by ${[...way].map(text).join(" and ") || "any guard"}`);
+        if (g.kind !== "non_negative" || !implied(g.operand, way)) fail(`has ${text(l)}, which may be out of range: ${text(g)} is not proved by ${[...way].map(text).join(" and ") || "any guard"}`);
       }
 }
-/** Bounds of an integer where the conditions hold, by those that bound one atom. */
-function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
-  const bounds = new Map<Scalar, { low: number; high: number }>();
-  const bound = (atom: Integer, low: number, high: number): void => {
-    const known = bounds.get(atom) ?? interval(atom);
-    bounds.set(atom, { low: Math.max(known.low, low), high: Math.min(known.high, high) });
-  };
-  for (const c of conditions) {
-    if (c.kind !== "non_negative" && c.kind !== "equal_zero") continue;
-    const [term, ...more] = termsOf(c.operand);
-    if (!term || more.length) continue;
-    const [atom, k] = term;
-    const x = -constantPart(c.operand) / k; // k atom + constant >= 0
-    if (c.kind === "equal_zero" || k > 0) bound(atom, Math.ceil(x), Infinity);
-    if (c.kind === "equal_zero" || k < 0) bound(atom, -Infinity, Math.floor(x));
+const implied = (e: Integer, way: ReadonlySet<Scalar>): boolean => impliedBy(e, way, 1) || (byEnumeration(e, way) ?? impliedBy(e, way));
+/** The answer by trying every value of the variables; undefined where they are many, or data have a say in e. */
+function byEnumeration(e: Integer, conditions: ReadonlySet<Scalar>, limit = 1 << 16): boolean | undefined {
+  const usable = [...conditions].filter((c) => !readsTensors(c) && isPlainInteger(c));
+  if (readsTensors(e) || !isPlainInteger(e)) return undefined;
+  // conditions over variables of e, and over those of such conditions
+  const variables = new Set(e.variables);
+  const related = new Set<Scalar>();
+  for (let again = true; again; ) {
+    again = false;
+    for (const c of usable) {
+      if (related.has(c) || ![...c.variables].some((v) => variables.has(v))) continue;
+      related.add(c);
+      for (const v of c.variables) variables.add(v);
+      again = true;
+    }
   }
-  if (!bounds.size) return { low: -Infinity, high: Infinity };
+  const axes = [...variables];
+  if (axes.some((v) => typeof v.extent !== "number") || axes.reduce((n, v) => n * (v.extent as number), 1) > limit) return undefined;
+  const order = scalarOrder([e, ...related]);
+  const slot = new Map(order.map((x, i) => [x, i]));
+  const values = new Float64Array(order.length);
+  const at = (x: Scalar): number => values[slot.get(x)!]!;
+  const operations = order.map((x) => (x.kind === "variable" ? undefined : integerOperation(x, slot, values)));
+  const place = axes.map((v) => slot.get(v) ?? -1);
+  const counters = axes.map(() => 0);
+  for (;;) {
+    for (let i = 0; i < operations.length; i++) {
+      const run = operations[i];
+      if (run) values[i] = run();
+    }
+    if (at(e) < 0 && [...related].every((c) => at(c) === 1)) return false;
+    let k = 0;
+    for (; k < axes.length; k++) {
+      counters[k] = counters[k]! + 1 === axes[k]!.extent ? 0 : counters[k]! + 1;
+      if (place[k]! >= 0) values[place[k]!] = counters[k]!;
+      if (counters[k] !== 0) break;
+    }
+    if (k === axes.length) return true;
+  }
+}
+const isPlainInteger = (e: Scalar): boolean => scalarOrder([e]).every((x) => (x.kind === "variable" ? !x.scans.size : ["affine", "floor_div", "modulo", "non_negative", "equal_zero", "and", "not"].includes(x.kind)));
+function integerOperation(x: Scalar, slot: ReadonlyMap<Scalar, number>, values: Float64Array): () => number {
+  const of = (y: Scalar): number => slot.get(y)!;
+  switch (x.kind) {
+    case "affine": {
+      const terms = x.terms.map(([atom, k]) => [of(atom), k] as const);
+      return () => {
+        let sum = x.constant;
+        for (const [i, k] of terms) sum += k * values[i]!;
+        return sum;
+      };
+    }
+    case "floor_div": { const i = of(x.operand); return () => Math.floor(values[i]! / x.divisor); } // prettier-ignore
+    case "modulo": { const i = of(x.operand); return () => positiveModulo(values[i]!, x.divisor); } // prettier-ignore
+    case "non_negative": { const i = of(x.operand); return () => Number(values[i]! >= 0); } // prettier-ignore
+    case "equal_zero": { const i = of(x.operand); return () => Number(values[i] === 0); } // prettier-ignore
+    case "and": { const all = x.operands.map(of); return () => Number(all.every((i) => values[i] === 1)); } // prettier-ignore
+    case "not": { const i = of(x.operand); return () => 1 - values[i]!; } // prettier-ignore
+    default: throw new InternalError(`verify: ${x.kind} is no integer`); // prettier-ignore
+  } // prettier-ignore
+}
+/** Bounds of an integer where the conditions hold: each condition bounds each of its atoms, given the others. */
+function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
+  const bounds = new Map<Scalar, Interval>();
   const go = (x: Integer): Interval => {
     const own = bounds.get(x);
-    if (own) return own;
-    if (x.kind === "affine") {
-      let low = x.constant;
-      let high = x.constant;
-      for (const [atom, k] of x.terms) {
-        const a = go(atom);
-        low += k * (k > 0 ? a.low : a.high);
-        high += k * (k > 0 ? a.high : a.low);
-      }
-      return { low, high };
-    }
+    if (own || (x.kind !== "affine" && x.kind !== "floor_div")) return own ?? interval(x);
     if (x.kind === "floor_div") {
       const a = go(x.operand);
       return { low: Math.floor(a.low / x.divisor), high: Math.floor(a.high / x.divisor) };
     }
-    return interval(x);
+    let low = x.constant;
+    let high = x.constant;
+    for (const [atom, k] of x.terms) {
+      const a = go(atom);
+      low += k * (k > 0 ? a.low : a.high);
+      high += k * (k > 0 ? a.high : a.low);
+    }
+    return { low, high };
   };
+  for (let again = true, round = 0; again && round < 4; round++) {
+    again = false;
+    for (const c of conditions) {
+      if (c.kind !== "non_negative" && c.kind !== "equal_zero") continue;
+      for (const [atom, k] of termsOf(c.operand)) {
+        const others = go(linear([[c.operand, 1], [atom, -k]])); // k atom + others >= 0
+        const known = go(atom);
+        const least = -others.high / k;
+        const most = c.kind === "equal_zero" ? -others.low / k : NaN;
+        const [a, b] = k > 0 ? [least, most] : [most, least];
+        const low = Number.isNaN(a) ? known.low : Math.max(known.low, Math.ceil(a));
+        const high = Number.isNaN(b) ? known.high : Math.min(known.high, Math.floor(b));
+        if (low <= known.low && high >= known.high) continue;
+        bounds.set(atom, { low, high });
+        again = true;
+      }
+    }
+  }
   return go(e);
 }
 /** Is e >= 0 wherever the conditions hold? Bounds are added up, weighted so that an atom of e goes; a floor is opened: floor(x / m) <= r is x <= m r + m - 1. */

@@ -1,7 +1,7 @@
 // The driver: rules over a graph program to a fixed point. Each round walks the nodes once in topological order, rebuilds what changed through the
 // constructors (which number values) and applies rules to every distinct scalar and node; what no root reaches is left behind.
 // Linear per round; no recursion over nodes or scalars, except where the result of one rule is the operand of the next.
-import { compute, finalOf, historyOf, inputs, instantiate, reshape, scan as makeScan, scatter, stackOf, topological } from "../graph/node.ts";
+import { finalOf, historyOf, inputs, reshape, scan as makeScan, scatter, stackOf, topological, withBody } from "../graph/node.ts";
 import { axis, load, operandsOf, rebuild, scalarOrder, substitute, variable } from "../graph/scalar.ts";
 import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
@@ -88,15 +88,17 @@ export class ScalarRewriter {
 
 export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired, rounds = 12): GraphProgram {
   let now = program;
+  const settled = new WeakSet<Node>();
   for (let round = 0; round < rounds; round++) {
-    const next = rewriteOnce(now, rules, fired);
+    const next = rewriteOnce(now, rules, fired, settled);
     if (next === now) break;
     now = next;
   }
   return now;
 }
 
-function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired): GraphProgram {
+/** `settled`: nodes whose scalars no rule changes, as long as what they load stays. */
+function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled: WeakSet<Node>): GraphProgram {
   const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
   const order = topological(roots);
   const oldUses = countUses(order, roots);
@@ -106,7 +108,8 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired): GraphPr
   const scalars = new ScalarRewriter(rules, fired, (x) => map.get(x) ?? x);
   const context = { uses: (x: Node): number => newUses.get(x) ?? Infinity };
   for (const x of order) {
-    let y = rewriteNode(x, scalars, map, scans);
+    let y = settled.has(x) && inputs(x).every((z) => map.get(z) === z) ? x : rewriteNode(x, scalars, map, scans);
+    if (y === x && (x.kind === "compute" || x.kind === "scatter")) settled.add(x);
     if (y.kind === "compute")
       for (const rule of rules.nodes) {
         const next: Node | undefined = y.kind === "compute" ? rule.rewrite(y as Compute, context) : undefined;
@@ -179,12 +182,6 @@ function rewriteNode(x: Node, scalars: ScalarRewriter, map: ReadonlyMap<Node, No
       return x satisfies never;
   }
 }
-/** The node with another body over the same canonical axes. */
-export function withBody(x: Compute, body: Scalar): Node {
-  const { output, over, body: own } = instantiate({ ...x, body });
-  return compute(output, x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, own, { span: x.span, label: x.label, range: x.range });
-}
-
 // ---------------------------------------------------------------- scans
 
 interface RebuiltScan {

@@ -62,6 +62,14 @@ test("mixed radix, floor and mod, diagonals, prefix sums", () => {
   const [a, b, s] = [v(4), v(6), v(6)];
   checkGradient(square(compute([a, b], { op: "sum", over: [s] }, select(lessEqual(s, b), at(x, a, s), 0))), [x]);
 });
+test("a remainder that is an unknown itself keeps its range", () => {
+  // F = floor(-i / 2) is 0 or -1, so (3 F + 1) mod 2 = F + 1: the auxiliary of F must not be replaced by that remainder
+  const x = parameter("x", [5, 4]);
+  const [i, k] = [v(3), v(5)];
+  const F = floorDiv(imul(i, -1), 2);
+  const index = floorDiv(linear([[F, 3]], 1), 2);
+  checkGradient(square(compute([i, k], undefined, select(lessEqual(0, index), at(x, k, index), 0.25))), [x]);
+});
 test("gather, pick and scatter", () => {
   const table = parameter("table", [5, 3]);
   const ids = constant([2, 4], [0, 3, 3, 1, 4, 4, 0, 2], "i32");
