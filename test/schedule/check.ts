@@ -1,5 +1,4 @@
 // One kernel, lowered, run on the device and compared with the direct evaluation of its specification.
-import { expect } from "vitest";
 import type { Source } from "../../compiler/graph/types.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
@@ -62,7 +61,7 @@ export async function check(on: TestDevice, tried: Case, options: CheckOptions):
       for (const x of want) scale = Math.max(scale, Math.abs(x));
       for (let p = 0; p < want.length; p++) {
         const error = Math.abs(got[p]! - want[p]!);
-        if (!(error <= tolerance * (source.dtype === "f32" ? scale : 0))) expect.fail(`${tried.name}: ${source.path}[${p}] is ${got[p]} instead of ${want[p]}\nschedule ${JSON.stringify(lowered.schedule)}\n${(lowered.before ?? []).map((k) => k.wgsl).join("\n")}${lowered.wgsl}`);
+        if (!(error <= tolerance * (source.dtype === "f32" ? scale : 0))) throw new Error(`${tried.name}: ${source.path}[${p}] is ${got[p]} instead of ${want[p]}\nschedule ${JSON.stringify(lowered.schedule)}\n${(lowered.before ?? []).map((k) => k.wgsl).join("\n")}${lowered.wgsl}`);
       }
     }
   } finally {

@@ -4,7 +4,6 @@ import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
 import type { LoweredKernel } from "../../compiler/schedule/lower.ts";
 import { sizeOf, type DType, type WorkgroupCount } from "../../runtime/plan.ts";
-import { testDevice } from "../device.ts";
 import { dimName } from "../../compiler/wgsl/names.ts";
 
 export interface TestDevice {
@@ -12,12 +11,6 @@ export interface TestDevice {
   readonly name: string;
   readonly lanes: number; // of a subgroup; 0 where they vary or are not offered
 }
-export async function openDevice(): Promise<TestDevice> {
-  const { device, facts } = await testDevice();
-  const { subgroupSize } = facts;
-  return { device, name: facts.name, lanes: subgroupSize && subgroupSize.least === subgroupSize.most ? subgroupSize.most : 0 };
-}
-
 export interface Prepared {
   readonly encode: (pass: GPUComputePassEncoder) => void;
   readonly read: (source: Source) => Promise<Float64Array>;

@@ -6,7 +6,8 @@ import { targets, type Target } from "../../compiler/schedule/target.ts";
 import { overSources } from "./reference.ts";
 import { cases } from "./cases.ts";
 import { check, generator } from "./check.ts";
-import { openDevice, type TestDevice } from "./device.ts";
+import type { TestDevice } from "./device.ts";
+import { openDevice } from "./open.ts";
 
 let on: TestDevice;
 let own: Target; // of the device that the tests run on
