@@ -175,7 +175,7 @@ async function measure(workload, target) {
       say(`  ${name}: ${record.error.split("\n")[0]}`);
     } else {
       running.set(name, side);
-      say(`  ${name}: first value ${answer.value === undefined ? "" : `${rounded(record.losses[1])} `}after ${(record.cold / 1000).toFixed(1)} s, about ${rounded(record.estimate, 3)} ms/step`);
+      say(`  ${name}: first value ${rounded(record.losses[1])} after ${(record.cold / 1000).toFixed(1)} s, about ${rounded(record.estimate, 3)} ms/step`);
     }
   }
   for (let round = 0; round < repeats; round++) {
@@ -276,6 +276,13 @@ async function isGPU() {
   const text = execFileSync(node, ["--input-type=module", "-e", `const { openDevice } = await import(${JSON.stringify(bundles.runtime)}); const d = await openDevice("auto"); console.log(d.facts.class); process.exit(0);`], { encoding: "utf8", env: environment, stdio: ["ignore", "pipe", "ignore"] });
   return text.trim().split("\n").at(-1) === "gpu";
 }
+function commitText() {
+  try {
+    return `; commit ${execSync("git rev-parse --short HEAD", { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim()}`;
+  } catch {
+    return ""; // a copy without its history, on a machine lent for a measurement
+  }
+}
 const results = [];
 for (const workload of chosen) results.push(await measure(workload, target));
 const w3 = results.find((r) => r.workload === "W3" && !r.dlm.error);
@@ -302,8 +309,7 @@ if (!only) {
   const page = join(here, "RESULTS.md");
   const head = "# Measured\n\nNewest first; every table is one run of `npm run bench`, all sides interleaved on one device.\n";
   const before = existsSync(page) ? readFileSync(page, "utf8").slice(head.length) : "";
-  const commit = execSync("git rev-parse --short HEAD", { cwd: root, encoding: "utf8" }).trim();
-  const title = `\n## ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, ${results[0].device}\n\n${cpus()[0].model.trim()}, ${cpus().length} cores; Node ${process.versions.node}; commit ${commit}; ${options.short ? "--short, " : ""}${repeats} rounds.\n\n`;
+  const title = `\n## ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, ${results[0].device}\n\n${cpus()[0].model.trim()}, ${cpus().length} cores; Node ${process.versions.node}${commitText()}; ${options.short ? "--short, " : ""}${repeats} rounds.\n\n`;
   writeFileSync(page, head + title + text + "\n" + before);
 }
 process.exit(results.some((r) => r.dlm.error || !r.losses_agree) ? 1 : 0);

@@ -7,8 +7,8 @@ import { meanSquare, serve } from "./side.mjs";
 
 const [backend, workloadName] = process.argv.slice(2);
 await installDevice();
-// Both cores, as in a browser: its thread pool wants web workers. Without them the kernels of small models are faster: no messages.
-const threaded = backend === "wasm" && !["W1", "W6", "W7", "W8"].includes(workloadName);
+// Both cores, as in a browser: its thread pool wants web workers. Models of many small kernels are faster without: no messages.
+const threaded = backend === "wasm" && /^W[2459]/.test(workloadName);
 if (threaded)
   globalThis.Worker = class {
     #waiting = [];
@@ -28,6 +28,13 @@ if (threaded)
       else this.#waiting.push(m);
     }
   };
+// Its einsum uses iterator helpers, which Node has from version 22 on.
+const iterators = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
+for (const name of ["map", "filter"]) {
+  iterators[name] ??= function (f) {
+    return [...this][name](f).values();
+  };
+}
 const { blockUntilReady, defaultDevice, getWebGPUDevice, init, jit, lax, nn, numpy: np, tree, valueAndGrad } = await import("@jax-js/jax");
 await init(backend);
 defaultDevice(backend);
@@ -140,9 +147,11 @@ const functions = {
 
 /** Puts the pending work of an array under way; on WebGPU without waiting for it. */
 const flush = (a) => (backend === "webgpu" ? a.ref.gpuBuffer() : threaded ? blockUntilReady(a) : a.ref.dataSync());
-const drain = async (a) => {
-  await flush(a);
-  if (backend === "webgpu") await nap(getWebGPUDevice().queue.onSubmittedWorkDone());
+/** All results, not the first alone: what it does not need may still be to do. */
+const drain = async (arrays) => {
+  if (backend !== "webgpu") return blockUntilReady(arrays);
+  await Promise.all(tree.leaves(arrays).map((a) => a.ref.gpuBuffer()));
+  await nap(getWebGPUDevice().queue.onSubmittedWorkDone());
 };
 const device = ({ dtype, shape, values }) => np.array(values, { dtype: dtype === "f32" ? np.float32 : np.int32 }).reshape(shape);
 const permuted = ({ shape, values }, order) => np.array(values).reshape(shape).transpose(order);
@@ -165,7 +174,7 @@ await serve(async (workload, tensors) => {
         results = f(tree.ref(inputs));
         await flush(results[0]);
       },
-      drain: () => drain(results[0]),
+      drain: () => drain(results),
       value: async () => meanSquare(await Promise.all(results.map((r) => r.ref.data()))),
     };
   }
@@ -191,7 +200,7 @@ await serve(async (workload, tensors) => {
       [loss, p, state] = step(p, state, tree.ref(batches[i % count]));
       await flush(loss);
     },
-    drain: () => drain(loss),
+    drain: () => drain([loss, p, state]),
     value: async () => (await loss.ref.data())[0],
   };
 });

@@ -19,11 +19,12 @@ const linear = (p, path, x) => {
 const crossEntropy = (logits, y) => tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), tf.oneHot(y, logits.shape[1])), -1)));
 const gelu = (x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
 const normalised = (x, g, b) => {
-  const { mean, variance } = tf.moments(x, -1, true);
-  return tf.add(tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-5))), g), b);
+  const d = tf.sub(x, tf.mean(x, -1, true));
+  return tf.add(tf.mul(tf.mul(d, tf.rsqrt(tf.add(tf.mean(tf.square(d), -1, true), 1e-5))), g), b); // fewer kernels than with tf.moments
 };
 const layerNorm = (p, path, x) => normalised(x, p[`${path}.g`], p[`${path}.b`]);
 
+let causal; // the attention mask of W3
 const losses = {
   W1: (p, { x, y }) => {
     for (const path of ["net.linear.0", "net.linear.1"]) x = tf.relu(linear(p, path, x));
@@ -36,19 +37,22 @@ const losses = {
   },
   W3: (p, { ids }, { gpt: { context: t, width: d, layers, heads, vocabulary } }) => {
     const b = ids.shape[0];
-    const flat = (x) => tf.reshape(x, [b * t, x.shape.at(-1)]);
-    let x = tf.reshape(tf.add(tf.gather(p["gpt.embedding.table"], tf.slice(ids, [0, 0], [b, t])), p["gpt.position.p"]), [b * t, d]);
-    const mask = tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([t, t]), -1, 0)), -1e9);
+    const [first, second] = [0, 1].map((from) => tf.reshape(tf.slice(ids, [0, from], [b, t]), [b * t]));
+    const table = p["gpt.embedding.table"];
+    // on wasm a gather has no gradient
+    const found = backend === "wasm" ? tf.matMul(tf.oneHot(first, vocabulary), table) : tf.gather(table, first);
+    let x = tf.reshape(tf.add(tf.reshape(found, [b, t, d]), p["gpt.position.p"]), [b * t, d]);
+    causal ??= tf.keep(tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([t, t]), -1, 0)), -1e9));
     for (let i = 0; i < layers; i++) {
       const at = `gpt.block.${i}`;
       const qkv = tf.transpose(tf.reshape(linear(p, `${at}.attention.linear`, layerNorm(p, `${at}.layer_norm`, x)), [b, t, 3, heads, d / heads]), [2, 0, 3, 1, 4]);
       const [q, k, v] = tf.unstack(tf.reshape(qkv, [3, b * heads, t, d / heads]));
-      const a = tf.softmax(tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(d / heads)), mask));
+      const a = tf.softmax(tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(d / heads)), causal));
       const o = tf.reshape(tf.transpose(tf.reshape(tf.matMul(a, v), [b, heads, t, d / heads]), [0, 2, 1, 3]), [b * t, d]);
       x = tf.add(x, linear(p, `${at}.attention.linear2`, o));
       x = tf.add(x, linear(p, `${at}.linear2`, gelu(linear(p, `${at}.linear`, layerNorm(p, `${at}.layer_norm2`, x)))));
     }
-    return crossEntropy(linear(p, "gpt.linear", layerNorm(p, "gpt.layer_norm", flat(x))), tf.reshape(tf.slice(ids, [0, 1], [b, t]), [b * t]));
+    return crossEntropy(linear(p, "gpt.linear", layerNorm(p, "gpt.layer_norm", x)), second);
   },
   W6: (p, { x, y }) => {
     const z = linear(p, "net.linear2", tf.tanh(linear(p, "net.linear", x)));
