@@ -89,30 +89,33 @@ function comparison(e: Scalar & { dtype: "i32" | string }, sign: string, go: (x:
 }
 const numberText = (x: number): string => (x > 3.4e38 ? "inf" : x < -3.4e38 ? "-inf" : Number.isInteger(x) && Math.abs(x) < 1e6 ? String(x) : String(Number(x.toPrecision(7))));
 
-/** One line per node; the lines of a scan's body are indented below it. */
-export function printGraph(program: GraphProgram): string {
-  const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
-  const order = topological(roots);
+/** The nodes of a program, inputs before users, and a name for each by label or position. */
+export function nameNodes(program: GraphProgram): { order: readonly Node[]; names: Names } {
+  const order = topological([...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)]);
   const known = new Map<Node, string>();
   const used = new Map<string, number>();
   const scans = new Map<Scan, number>();
-  const nameOf = (node: Node): string => {
-    let name = known.get(node);
+  const node = (x: Node): string => {
+    let name = known.get(x);
     if (name === undefined) {
-      const base = node.kind === "source" ? (node.path || "const") : (node.label ?? "");
+      const base = x.kind === "source" ? x.path || "const" : (x.label ?? "");
       const count = used.get(base) ?? 0;
       used.set(base, count + 1);
       name = base === "" ? `%${count}` : count === 0 ? base : `${base}'${count}`;
-      known.set(node, name);
+      known.set(x, name);
     }
     return name;
   };
-  const names: Names = { node: nameOf, step: (scan) => `t${scans.size > 1 ? (scans.get(scan) ?? 0) : ""}` };
-  for (const node of order) if (node.kind === "result" && !scans.has(node.scan)) scans.set(node.scan, scans.size);
+  for (const x of order) if (x.kind === "result" && !scans.has(x.scan)) scans.set(x.scan, scans.size);
+  return { order, names: { node, step: (scan) => `t${scans.size > 1 ? (scans.get(scan) ?? 0) : ""}` } };
+}
+/** One line per node; the lines of a scan's body are indented below it. */
+export function printGraph(program: GraphProgram): string {
+  const { order, names } = nameNodes(program);
   const lines: string[] = [];
   for (const node of order) lines.push(...printNode(node, names).map((line) => "  ".repeat(node.scans.size) + line));
-  for (const { name, node } of program.outputs) lines.push(`output ${name} = ${nameOf(node)}`);
-  for (const { target, value } of program.updates) lines.push(`update ${nameOf(target)} = ${nameOf(value)}`);
+  for (const { name, node } of program.outputs) lines.push(`output ${name} = ${names.node(node)}`);
+  for (const { target, value } of program.updates) lines.push(`update ${names.node(target)} = ${names.node(value)}`);
   return lines.join("\n") + "\n";
 }
 export function printNode(node: Node, names: Names): string[] {
