@@ -146,6 +146,8 @@ export interface PlanTrain {
   readonly steps?: number;
   readonly init: PlanProgram; // writes every state of the train block and of the instances it reaches
   readonly step: PlanProgram;
+  /** Where present, one replay of `step` does as many steps as the u32 says that is written there. */
+  readonly rounds?: { readonly buffer: number; readonly offset: number };
   readonly window: number; // at most so many steps in one submit: rows of the ring
   /** i32 [window, batch * accumulate] row numbers, row `step mod window`; absent without data */
   readonly batchIndex?: { readonly buffer: number; readonly offset: number };

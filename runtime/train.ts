@@ -65,7 +65,8 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
       machine.write(t.batchIndex.buffer, t.batchIndex.offset + 4 * row * perStep, streamRows(s.data.get(t.dataset)!, part, machine));
     }
     const encoder = machine.encoder(t.step.name);
-    machine.replay(encoder, recording, count);
+    if (t.rounds) machine.writeWord(t.rounds.buffer, t.rounds.offset, Int32Array.of(count));
+    machine.replay(encoder, recording, t.rounds ? 1 : count);
     const fetched = machine.fetch(encoder, [{ buffer: t.ring.buffer, offset: t.ring.offset + 4 * row * columns.length, bytes: 4 * count * columns.length }]);
     machine.submit(encoder);
     submits++;

@@ -2,6 +2,7 @@
 // (initial values, step, evaluation) and every export. Errors are collected per declaration; the rest goes on.
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
+import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
@@ -33,7 +34,7 @@ export interface Elaborated {
   readonly program: Program;
   readonly diagnostics: readonly Diagnostic[];
 }
-const longestWindow = 64;
+const longestWindow = 1024;
 const ringWindow = (batch: number): number => Math.max(8, Math.min(longestWindow, Math.floor(65536 / Math.max(1, batch))));
 
 export function elaborate(input: ElaborateInput, options: ElaborateOptions = {}): Elaborated {
@@ -43,6 +44,11 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
       return f();
     } catch (error) {
       if (error instanceof errors.Quiet) return undefined;
+      if (error instanceof RangeError && /call stack/.test(error.message)) {
+        // functions in functions, deeper than the evaluator can follow
+        diagnostics.push(tooDeep({ file: input.main.source, start: 0, end: 0 }, 1000));
+        return undefined;
+      }
       if (!(error instanceof errors.Fault)) throw error;
       diagnostics.push(error.diagnostic);
       return undefined;
@@ -51,7 +57,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   const seed = source({ role: "input", path: "seed", shape: [], dtype: "i32", range: { low: -Infinity, high: Infinity } });
   const datasets = new Map<string, DatasetState>();
   const self: Interpreter = {
-    diagnostics, parameters: new Map(), states: new Map(), models: new Map(), calls: [], seed,
+    diagnostics, parameters: new Map(), states: new Map(), models: new Map(), calls: [], work: { calls: 0 }, seed,
     initialContext: (path) => ({ ...baseContext(seed, new Scope()), draws: { count: 0, path } }),
     dataset: (name, member_, span) => {
       const d = datasets.get(name);
@@ -531,6 +537,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     if (settings.epochs === undefined && settings.steps === undefined && !near && !failed) throw errors.badSetting(item.name.span, `the train block ${name}`, "needs `epochs` or `steps`", "write epochs: 10");
     if (settings.epochs !== undefined && !data) throw errors.badSetting(item.name.span, `the train block ${name}`, "has `epochs` but no data", "write steps: n");
   });
+  if (settings.accumulate > errors.most) throw errors.tooMany(given.get("accumulate") ?? item.name.span, "accumulated batches", settings.accumulate, errors.most, "read larger batches");
   const { batch, accumulate } = settings;
   const window = ringWindow(batch * accumulate);
   const total = batch * accumulate;

@@ -8,6 +8,7 @@ import { operandsOf } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { flatten, type Flattened, type View } from "../schedule/flat.ts";
 import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
+import { loadsOf, lowerWhole, physical, storesOf, type WholeKernel } from "../schedule/whole.ts";
 import { narrow } from "../schedule/narrow.ts";
 import { lowerKernel, sizeOfExtents, wgslName, type Binding, type Layout, type LoweredKernel } from "../schedule/lower.ts";
 import type { KernelSpec } from "../schedule/kernel.ts";
@@ -31,6 +32,11 @@ export interface Compiled {
   readonly lowered: readonly { readonly step: KernelStep; readonly kernel: LoweredKernel; readonly module: number }[];
   readonly memory: readonly { readonly label: string; readonly first: number; readonly last: number; readonly bytes: Size; readonly buffer: number }[];
 }
+interface PreparedStep {
+  readonly flat: Flattened;
+  readonly kernels: KernelGraph;
+  readonly whole: WholeKernel | undefined;
+}
 export interface Planned {
   readonly plan: Plan;
   readonly programs: readonly Compiled[];
@@ -52,6 +58,7 @@ class Planner {
   private readonly moduleNames = new Map<string, number>();
   private readonly memory = new Map<Node, { buffer: number; offset: number }>(); // of what outlives a program
   private readonly views = new Map<Node, View>();
+  private readonly dense = new Map<Node, View>(); // slices that begin anywhere
   private readonly storage = new Map<Node, Storage>();
   private readonly pool: { buffer: number; bytes: number }[] = []; // slots shared by all programs of known sizes
   private readonly stepBuffers: number[] = []; // by depth of the loop
@@ -73,15 +80,19 @@ class Planner {
       const shape = c.source.shape;
       this.memory.set(c.source, { buffer: this.buffer({ label: c.name, role: "data", bytes: bytesOfShape(shape, c.storage) }), offset: 0 });
     } // prettier-ignore
-    const flats = new Map<TrainProgram, Flattened>();
+    const prepared = new Map<TrainProgram, PreparedStep>();
     for (const t of program.trains) {
       const { step, groups } = this.simplifiedStep(t);
-      const flat = flatten(step, groups.map((g) => ({ ...g, members: g.members.filter((m) => !this.views.has(m.parameter)) })));
-      flats.set(t, flat);
-      for (const [x, v] of flat.views) this.views.set(x, v);
+      const free = groups.map((g) => ({ ...g, members: g.members.filter((m) => !this.views.has(m.parameter)) }));
+      // a step that fits in one launch needs no slices that can be bound by themselves
+      const dense = this.prepare(t.step.name, flatten(step, free, 1), true);
+      const made = dense.whole ? dense : this.prepare(t.step.name, flatten(step, free), false);
+      prepared.set(t, made);
+      for (const [x, v] of made.flat.views) this.views.set(x, v);
+      if (made.whole) for (const [x, v] of made.flat.views) this.dense.set(x, v);
     }
     for (const h of [...program.parameters, ...program.states]) this.stateMemory(h.source);
-    const trains = program.trains.map((t) => this.train(t, flats.get(t)!));
+    const trains = program.trains.map((t) => this.train(t, prepared.get(t)!));
     const exports = program.exports.map((e): PlanExport => {
       const inputs = e.inputs.map((i): PlanPort => ({ ...this.port(i.name, i.source), ...(i.default !== undefined ? { optional: i.default } : {}) }));
       const made = this.compile(options.simplify(e.program), undefined, e.bounds);
@@ -187,16 +198,16 @@ class Planner {
     const groups = t.groups.map((g) => ({ ...g, members: g.members.map((m) => ({ ...m, gradient: step.outputs[at++]!.node, updated: valueOf.get(m.parameter) ?? m.updated })) }));
     return { step: { ...step, outputs: [] }, groups };
   }
-  private train(t: TrainProgram, flat: Flattened): PlanTrain {
+  private train(t: TrainProgram, prepared: PreparedStep): PlanTrain {
     const { simplify } = this.options;
     const init = this.compile(simplify({ ...t.init, updates: this.joinZeros(t.init.updates) }), undefined);
-    const step = this.compile(flat.step, flat);
+    const step = this.compile(prepared.flat.step, prepared);
     const ring = this.memory.get(t.ring)!;
     const evaluation = t.evaluation && this.evaluation(t);
     return {
       name: t.name, ...(t.dataset !== undefined ? { dataset: t.dataset } : {}), batch: t.batch, accumulate: t.accumulate, shuffle: t.shuffle, seed: t.seed,
       ...(t.epochs !== undefined ? { epochs: t.epochs } : {}), ...(t.steps !== undefined ? { steps: t.steps } : {}),
-      init: init.program, step: step.program, window: t.window,
+      init: init.program, step: step.program, ...(step.rounds ? { rounds: step.rounds } : {}), window: t.window,
       ...(t.index ? { batchIndex: this.inputMemory(t.index) } : {}),
       ring: { ...ring, columns: t.columns }, stepCounter: t.counter.path,
       scalars: t.scalars.map((s) => this.port(s.name, s.source)),
@@ -242,9 +253,21 @@ class Planner {
   }
 
   // ---- one program
-  private compile(program: GraphProgram, flat: Flattened | undefined, bounds: ReadonlyMap<string, number> = new Map()): { program: PlanProgram; outputs: { buffer: number; offset: number }[] } {
+  /** The step's kernels, and the one launch that does them all, where the step is small enough for it. */
+  private prepare(name: string, flat: Flattened, tryWhole: boolean): PreparedStep {
     const { target } = this.options;
-    const kernels = fuse(program, target, flat ?? { step: program, views: this.views, assembled: new Map(), updatedBy: new Map() });
+    const kernels = fuse(flat.step, target, flat);
+    const isScratch = (x: Node): boolean => x.kind !== "source" || x.role === "carry" || flat.assembled.has(x);
+    const comment = [`${name}: as many whole steps as \`rounds\` says, in one launch`];
+    const whole = tryWhole ? lowerWhole(kernels.steps, this.layout, target, { name, comment, views: new Map([...this.views, ...flat.views]), isScratch }) : undefined;
+    return { flat, kernels, whole };
+  }
+  private readonly layout: Layout = {
+    storageOf: (x) => this.storage.get(x) ?? x.dtype,
+    nameOf: (x) => (x.kind === "source" ? shortName(x.label ?? x.path) || "constants" : (x.label ?? "values")),
+  };
+  private compile(program: GraphProgram, prepared: PreparedStep | undefined, bounds: ReadonlyMap<string, number> = new Map()): { program: PlanProgram; outputs: { buffer: number; offset: number }[]; rounds?: { buffer: number; offset: number } } {
+    const kernels = prepared?.kernels ?? fuse(program, this.options.target, { step: program, views: this.views, assembled: new Map(), updatedBy: new Map() });
     const lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[] = [];
     const outputs = new Set(kernels.outputs.map((o) => o.memory));
     // every tensor of this program alone gets a slot
@@ -273,10 +296,11 @@ class Planner {
       if (x.role === "state" || x.role === "parameter" || [...this.views.values()].some((v) => v.memory === x)) return this.stateMemory(x);
       return this.inputMemory(x);
     };
-    const layout: Layout = {
-      storageOf: (x) => this.storage.get(x) ?? x.dtype,
-      nameOf: (x) => (x.kind === "source" ? shortName(x.label ?? x.path) || "constants" : (x.label ?? "values")),
-    };
+    if (prepared?.whole) {
+      const { dispatch, rounds } = this.wholeDispatch(program.name, prepared.whole, addressOf);
+      this.programs.push({ name: program.name, simplified: program, kernels, lowered: [], memory: [] });
+      return { program: { name: program.name, dims: [], commands: [dispatch] }, outputs: [], rounds };
+    }
     const commands = (steps: readonly Step[], depth: number): Command[] =>
       steps.flatMap((s): Command[] => {
         if (s.kind === "loop") {
@@ -284,8 +308,9 @@ class Planner {
           this.scanDepth.set(s.scan, depth);
           return [{ kind: "loop", count: s.scan.count, reverse: s.scan.reverse, stepBuffer, body: commands(s.body, depth + 1) }];
         }
-        const kernel = this.lower(s.spec, layout);
-        return this.dispatches(s, kernel, addressOf, lowered);
+        // a dense slice cannot be bound by itself: its elements are read in the flat buffer
+        const spec = this.dense.size ? physical(s.spec, this.dense) : s.spec;
+        return this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, this.layout), addressOf, lowered);
       });
     const made = commands(kernels.steps, 0);
     this.programs.push({ name: program.name, simplified: program, kernels, lowered, memory: ranges.map((r) => ({ label: r.node.label ?? r.node.kind, first: r.first, last: r.last, bytes: bytesOfShape(r.node.shape), buffer: own.get(r.node)!.buffer })) });
@@ -296,6 +321,15 @@ class Planner {
         return { buffer: at.buffer, offset: at.offset + 4 * o.offset };
       }),
     };
+  }
+  private wholeDispatch(name: string, made: WholeKernel, addressOf: (x: Node) => { buffer: number; offset: number }): { dispatch: Dispatch; rounds: { buffer: number; offset: number } } {
+    const rounds = { buffer: this.buffer({ label: `${name}.rounds`, role: "input", bytes: 4 }), offset: 0 };
+    const bindings: Dispatch["bindings"] = [
+      ...made.bindings.map((b) => ({ binding: b.binding, ...addressOf(b.node), bytes: bytesOfShape(b.node.shape, this.storage.get(b.node) ?? "f32"), access: b.access })),
+      { binding: made.rounds, ...rounds, bytes: 4, access: "uniform" as const },
+    ];
+    const dispatch: Dispatch = { kind: "dispatch", label: wgslName(name), module: this.module(wgslName(name), made.wgsl), entry: made.entry, bindings, workgroups: [1, 1] };
+    return { dispatch, rounds };
   }
   private readonly loweredSpecs = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();
   private lower(spec: KernelSpec, layout: Layout): LoweredKernel {

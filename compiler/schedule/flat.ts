@@ -1,7 +1,7 @@
 // Flat buffers: parameters that one optimizer line updates by the same formula lie one behind the other, with their gradients and moments
 // in buffers of the same layout, so that the whole update is one kernel over one long axis and a norm over all of them one reduction.
 // In: a training step and its optimizer groups. Out: the step with updates of flat sources, and where each tensor lies in them.
-// Slices begin at multiples of 256 bytes (the alignment of a binding); what lies between is zero and stays zero.
+// Slices begin at multiples of `alignment` elements; what lies between is zero and stays zero.
 import type { OptimizerGroup } from "../elaborate/program.ts";
 import { baseOf, compute, elementCount, inputs, source, topological } from "../graph/node.ts";
 import { add, integer, isCall, literal, load, substitute, variable } from "../graph/scalar.ts";
@@ -22,8 +22,8 @@ export interface Flattened {
   /** The updated parameter, read later in the step, comes from the flat update. */
   readonly updatedBy: ReadonlyMap<Node, Node>;
 }
-const alignment = 64; // elements
-const padded = (n: number): number => Math.ceil(n / alignment) * alignment;
+/** Elements between the beginnings of slices that are bound by themselves: 256 bytes. */
+export const bindingAlignment = 64;
 
 interface Member {
   readonly parameter: Source;
@@ -34,7 +34,8 @@ interface Member {
   readonly size: number;
 }
 
-export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[]): Flattened {
+export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[], alignment = bindingAlignment): Flattened {
+  const padded = (n: number): number => Math.ceil(n / alignment) * alignment;
   const views = new Map<Node, View>();
   const assembled = new Map<Source, Node[]>();
   const updatedBy = new Map<Node, Node>();

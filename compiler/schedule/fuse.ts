@@ -362,19 +362,22 @@ class Fuser implements Reader {
   private checkInPlace(groups: readonly Group[]): void {
     for (const g of groups) {
       if (!g.alive || g.kind !== "kernel") continue;
-      const rows = g.nodes.some((x) => coreOf(x.shape).length > g.domain.length);
-      for (const writer of g.nodes) {
-        const target = this.aliasOf.get(writer);
-        if (!target) continue;
-        const bad = g.nodes.some((x) => {
-          if (!this.reads(x).some((y) => y.kind === "source" && this.overlaps(y, target))) return false;
-          if (rows && x !== writer && !(x.kind === "compute" && x.reduction)) return true;
-          if (x.kind !== "compute" || x.reduction) return true;
-          return !readsOwnElement(this.inliner.compute(x), target, (y) => this.overlaps(y, target));
-        });
-        if (bad) this.retry.add(target);
-      }
+      for (const target of this.unsafeStates(g.nodes, g.domain)) this.retry.add(target);
     }
+  }
+  private unsafeStates(nodes: readonly Node[], domain: Shape): Source[] {
+    const rows = nodes.some((x) => coreOf(x.shape).length > domain.length);
+    return nodes.flatMap((writer) => {
+      const target = this.aliasOf.get(writer);
+      if (!target) return [];
+      const bad = nodes.some((x) => {
+        if (!this.reads(x).some((y) => y.kind === "source" && this.overlaps(y, target))) return false;
+        // rows are stored one after the other, after the reductions
+        if (rows && x !== writer && !(x.kind === "compute" && x.reduction)) return true;
+        return x.kind !== "compute" || x.reduction !== undefined || !readsOwnElement(this.inliner.compute(x), target, (y) => this.overlaps(y, target));
+      });
+      return bad ? [target] : [];
+    });
   }
 
   // ---- merging
@@ -471,6 +474,7 @@ class Fuser implements Reader {
     }
     // numbers go with numbers: a long sum keeps its launch, and what follows it may join
     if (!domain.length && exact && nodes.filter((x) => x.reduction && sizeOf(x.reduction.extents) > this.limits.smallReduction).length > 1) return undefined;
+    if (this.unsafeStates(nodes, domain).some((s) => !this.notInPlace.has(s))) return undefined;
     const inside = new Set<Node>(nodes);
     for (const x of nodes) {
       for (const y of this.reads(x)) {

@@ -31,6 +31,8 @@ function functionCost(fn: ScalarFunction): number {
   const own = fn.cost === "fn" ? 1.2 : fn.cost === "div" ? 0.3 : 0.08;
   return (fn.helpers ?? []).reduce((sum, h) => sum + (prelude[h]?.code.length ?? 0) / 250, own);
 }
+/** Cost of one evaluation of a body, in loads. */
+export const bodyCost = (body: Scalar): number => costOf(body, () => 1);
 /** Cost of what a body computes, loads left out: what an epilogue repeats for every element of a register tile. */
 export const arithmeticCost = (body: Scalar): number => costOf(body, () => 0);
 
