@@ -1,4 +1,5 @@
 // Reverse pass over one scalar graph: an adjoint for every distinct load that is wanted. It runs on the graph, not on the tree.
+import { InternalError } from "../../grammar/diagnostic.ts";
 import { add, derivativeBuilder, inRange, mul, not, scalarOrder, select } from "../graph/scalar.ts";
 import type { Load, Node, Scalar } from "../graph/types.ts";
 
@@ -6,7 +7,7 @@ import type { Load, Node, Scalar } from "../graph/types.ts";
 function differentiable(e: Scalar): readonly Scalar[] {
   if (e.dtype !== "f32") return [];
   switch (e.kind) {
-    case "call": return typeof e.fn.derivative === "function" ? e.operands : []; // prettier-ignore
+    case "call": return e.fn.derivative === "zero" ? [] : e.operands; // prettier-ignore
     case "select": return [e.then, e.otherwise]; // prettier-ignore
     case "load": return e.outside ? [e.outside] : []; // prettier-ignore
     default: return []; // prettier-ignore
@@ -38,7 +39,8 @@ export function adjoints(root: Scalar, seed: Scalar, wanted: (tensor: Node) => b
     } else if (e.kind === "select") {
       pass(e.then, select(e.condition, a, 0));
       pass(e.otherwise, select(not(e.condition), a, 0));
-    } else if (e.kind === "call" && typeof e.fn.derivative === "function") {
+    } else if (e.kind === "call") {
+      if (typeof e.fn.derivative !== "function") throw new InternalError(`the derivative of ${e.fn.name} is asked for and does not exist`);
       const partials = e.fn.derivative({ b: derivativeBuilder, x: e.operands, y: e === root && own ? own : e });
       e.operands.forEach((x, j) => {
         const d = partials[j];

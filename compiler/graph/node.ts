@@ -348,8 +348,9 @@ export function reshape(node: Node, shape: Shape, meta: Meta = {}): Node {
 /** y = 0; y[indices] += value for all of `over`. */
 export function scatter(shape: Shape, over: readonly Variable[], indices: readonly Integer[], value: Scalar, meta: Meta = {}): Node {
   const canonical = new Map<Scalar, Scalar>(over.map((v, i) => [v, v.extent === 1 ? integer(0) : axis(i, v.extent)]));
-  const at = indices.map((e) => substitute(e, canonical) as Integer);
   const placed = substitute(value, canonical);
+  if (placed.kind === "literal" && placed.value === 0) return compute(shape.map((n) => variable(n)), undefined, placed, meta);
+  const at = indices.map((e) => substitute(e, canonical) as Integer);
   const extents = over.map((v) => v.extent);
   return intern<Scatter>(`T${shapeKey(shape)}|${shapeKey(extents)}|${at.map((e) => e.id).join(",")}|${placed.id}`, (id) => ({
     kind: "scatter", shape, over: extents, indices: at, value: placed, dtype: placed.dtype, id, scans: unionScans([placed.scans, ...at.map((e) => e.scans)]), ...metaOf(meta),
