@@ -3,6 +3,7 @@ import type * as ast from "../grammar/ast.ts";
 import type { Diagnostic } from "../grammar/diagnostic.ts";
 import { parse } from "../grammar/parser.ts";
 import { elaborate, type ElaborateOptions } from "./elaborate/elaborate.ts";
+import { pedantic } from "./elaborate/pedantic.ts";
 import type { Program } from "./elaborate/program.ts";
 import { resetTable } from "./graph/scalar.ts";
 import { libraryFiles } from "./std/library.ts";
@@ -10,6 +11,7 @@ import { libraryFiles } from "./std/library.ts";
 export interface FrontOptions extends ElaborateOptions {
   readonly name?: string;
   readonly imports?: (path: string) => string | undefined;
+  readonly pedantic?: boolean; // also what is right but looks wrong, as warnings and hints
 }
 export interface Fronted {
   readonly file: ast.File;
@@ -38,5 +40,6 @@ export function analyse(text: string, options: FrontOptions = {}): Fronted {
     options,
   );
   const all = [...parsed.diagnostics, ...read, ...diagnostics];
-  return { file: parsed.file, program: all.some((d) => d.severity === "error") ? undefined : program, diagnostics: all };
+  if (all.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: all };
+  return { file: parsed.file, program, diagnostics: options.pedantic ? [...all, ...pedantic(program, parsed.file)] : all };
 }

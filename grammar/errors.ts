@@ -25,7 +25,7 @@ export const assignedInsteadOfCompared = (span: Span, argument?: string): Diagno
     : error("DLM1006", span, "`=` does not compare", { hint: "write `==` to compare" });
 export const bareDecimalPoint = (span: Span, text: string): Diagnostic =>
   error("DLM1007", span, "a number needs a digit on both sides of its point", { hint: text.startsWith(".") ? `write 0${text}` : `write ${text}0` });
-export const tooDeep = (span: Span, limit: number): Diagnostic => error("DLM1008", span, `expressions are nested more than ${limit} deep`, { hint: "name parts of it with `let`" });
+export const tooDeep = (span: Span, limit: number): Diagnostic => error("DLM1008", span, `this expression is nested more than ${limit} deep`, { hint: "name parts of it with `let`" });
 export const badPattern = (span: Span, reason: string): Diagnostic => error("DLM1009", span, `this axis pattern cannot be read: ${reason}`, { hint: "patterns look like `b t (h d) -> b h t d`" });
 export const strayMark = (span: Span, mark: string): Diagnostic => error("DLM1010", span, `\`${mark}\` does not end statements here`, { hint: "leave it out; a statement ends where the next begins" });
 

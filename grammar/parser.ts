@@ -17,7 +17,8 @@ export interface Parsed {
   readonly diagnostics: readonly Diagnostic[];
   readonly comments: readonly Comment[];
 }
-const deepest = 200;
+const deepest = 200; // brackets in brackets
+const longest = 1000; // operators, calls, members and brackets in a row
 
 let parser: DlmParser | undefined;
 export function parse(source: SourceFile): Parsed {
@@ -49,6 +50,8 @@ export function parse(source: SourceFile): Parsed {
     diagnostics.push(errors.tooDeep({ file: source, start: 0, end: 0 }, deepest));
   }
   diagnostics.push(...parser.own);
+  const long = file && !parser.errors.length ? tooLong(file) : undefined;
+  if (long) diagnostics.push(errors.tooDeep(long, longest));
   for (const e of parser.errors) diagnostics.push(explainError(source, tokens, e));
   // what follows an error on its line mostly follows from it: one message a line, the first (of characters before that of words)
   const lines = new Set<number>();
@@ -79,6 +82,20 @@ function reservedAsNames(source: SourceFile, given: readonly IToken[]): { tokens
     tokens[i] = { ...t, tokenType: Id, tokenTypeIdx: Id.tokenTypeIdx! };
   }
   return { tokens, diagnostics };
+}
+/** The place of an expression whose tree is deeper than those who walk it can follow. */
+function tooLong(file: ast.File): Span | undefined {
+  const queue: { readonly node: unknown; readonly depth: number }[] = [{ node: file.items, depth: 0 }];
+  while (queue.length) {
+    const { node, depth } = queue.pop()!;
+    if (typeof node !== "object" || node === null) continue;
+    if (Array.isArray(node)) for (const x of node as unknown[]) queue.push({ node: x, depth });
+    else {
+      if (depth > longest) return (node as { readonly span?: Span }).span;
+      for (const [key, value] of Object.entries(node)) if (key !== "span" && key !== "operatorSpan") queue.push({ node: value, depth: depth + 1 });
+    }
+  }
+  return undefined;
 }
 const lineEnd = (text: string, from: number): number => (text.indexOf("\n", from) < 0 ? text.length : text.indexOf("\n", from));
 const tokenSpan = (file: SourceFile, t: IToken): Span =>

@@ -6,7 +6,7 @@ import { extentText, shapeText } from "../graph/print.ts";
 import { add, asExtent, call, constantOf, extentInteger, imul, integer, iadd, literal, load, mul, neg, random, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { argumentsDoNotFit, misplaced, notWhole, shapeMismatch, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
+import { argumentsDoNotFit, misplaced, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
 import { bracketShape, elementwiseValues, knownBool, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
 import { axesOf, cast, concat, expand, filled, flip, indicesOf, matmul, reduceNode, reducer, slice, transpose } from "./tensors.ts";
@@ -124,6 +124,8 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       let sizes: number[];
       if (count.kind === "list") sizes = count.elements.map((v) => (v.kind === "number" ? v.value : NaN));
       else if (count.kind === "number") {
+        if (!Number.isInteger(count.value) || count.value < 1) throw wrongKind(at(1).span, "a whole number, 1 or more", kindText(count));
+        if (count.value > most) throw tooMany(at(1).span, "the parts of `split`", count.value, most, "index the tensor instead");
         if (n % count.value) throw notWhole(at(1).span, `${n} / ${count.value}`);
         sizes = Array.from({ length: count.value }, () => n / count.value);
       } else throw wrongKind(at(1).span, "a count or a list of sizes", kindText(count));
@@ -235,6 +237,7 @@ export function axisList(v: Value, rank: number, span: Span): number[] {
     let end = constantOf(v.end);
     if (low === undefined || end === undefined) throw wrongKind(span, "axes known at compile time", kindText(v));
     if (end < 0) end += rank;
+    if (low < 0 || end > rank) throw argumentsDoNotFit(span, "this", `has no axes ${low}..${end}: there ${rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
     return Array.from({ length: Math.max(0, end - low) }, (_, i) => low + i);
   }
   return [axisNumber(v, rank, span)];

@@ -90,6 +90,7 @@ export const notScalar = (span: Span, what: string, got: string): Fault => error
 export const staleValue = (span: Span, name: string, update: Span): Fault =>
   error("DLM2019", span, `this objective uses a value that was computed before \`${name}\` was updated`, { labels: [{ span: update, text: "updated here" }], hint: "compute the value again below the update, or wrap it in stop(...)" });
 export const noSuchFile = (span: Span, path: string): Fault => error("DLM2020", span, `cannot import "${path}"`, { hint: "paths count from the folder of the file that imports" });
+export const tooMany = (span: Span, what: string, count: number, limit: number, hint: string): Fault => error("DLM2021", span, `${what}: ${count} is more than the ${limit} that a program may have`, { hint });
 export const unsupported = (span: Span, what: string, hint?: string): Fault => error("DLM2901", span, `${what} is not supported yet`, { hint });
 
 /** Codes of faults that hold for the values of one call only. */
@@ -105,13 +106,16 @@ export function atCall(fault: Fault, call: Span, name: string): Fault {
   return labels.some((l) => l.text.endsWith(" is applied here")) ? fault : new Fault({ ...d, labels: [...labels, { span: call, text }] });
 }
 
+/** How often the compiler writes something out: copies of a stacked layer, parts of a split, accumulated batches. */
+export const most = 4096;
+export const mostCalls = 60_000;
 /** The nearest known name, when it is near enough. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   // a name of one letter is near to every other; of five, one letter may be wrong
   let least = (name.length <= 1 ? 0 : name.length <= 5 ? 1 : Math.max(2, Math.floor(name.length / 3))) + 1;
   for (const candidate of known) {
-    if (candidate.length < 2) continue;
+    if (candidate.length < 2 || Math.abs(candidate.length - name.length) >= least) continue;
     const d = distance(name.toLowerCase(), candidate.toLowerCase());
     if (d < least) [best, least] = [candidate, d];
   }

@@ -47,6 +47,7 @@ export interface Interpreter {
   readonly states: Map<string, { source: Source; initial: Node; span: Span; kind: "state" | "optimizer" | "counter" }>;
   readonly models: Map<ast.ModelDeclaration, Instance>;
   readonly calls: ast.Fn[]; // running, to find recursion
+  readonly work: { calls: number }; // all calls so far: functions are inlined, so calls of calls may double
   readonly seed: Source;
   readonly initialContext: (path: string) => Context;
   readonly dataset: (name: string, member: string, span: Span) => Value;
@@ -333,6 +334,7 @@ function callExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
   return apply(self, callee, argumentsOf(self, e.args, scope, ctx), e.span, ctx);
 }
 export function apply(self: Interpreter, callee: Value, args: readonly Argument[], span: Span, ctx: Context): Value {
+  if (++self.work.calls > errors.mostCalls) throw errors.tooMany(span, "calls written out", self.work.calls, errors.mostCalls, "repeat with `scan` or `fold`, which are not written out");
   switch (callee.kind) {
     case "lazy":
       return apply(self, callee.force(), args, span, ctx);
@@ -392,13 +394,13 @@ interface Bound {
   readonly dims: Map<string, Integer>; // dim variables
   readonly spreads: Map<string, Shape>;
   readonly origins?: Map<string, { readonly span: Span; readonly text: string; readonly name: string }>; // the argument that fixed a dim
-  readonly signature?: string;
+  readonly signature?: () => string;
 }
 /** Arguments by position, then by name; types checked, dim variables bound by appearance; defaults may use parameters to their left. */
 export function bindParameters(self: Interpreter, name: string, params: readonly ast.Param[], args: readonly Argument[], closure: Scope, span: Span, ctx: Context): Bound {
   const scope = new Scope(closure);
   const given = new Map<string, Argument>();
-  const signature = `${name}(${params.map((p) => p.name.text + (p.type ? `: ${typeSource(p.type)}` : "") + (p.default ? ` = ${defaultText(p.default)}` : "")).join(", ")})`;
+  const signature = (): string => `${name}(${params.map((p) => p.name.text + (p.type ? `: ${typeSource(p.type)}` : "") + (p.default ? ` = ${defaultText(p.default)}` : "")).join(", ")})`;
   const bound: Bound = { scope, dims: new Map(), spreads: new Map(), origins: new Map(), signature };
   for (const p of params) {
     const [, second] = p.type?.kind === "tensor_type" ? (p.type.dims ?? []).filter((d) => d.kind === "spread") : [];
@@ -408,10 +410,10 @@ export function bindParameters(self: Interpreter, name: string, params: readonly
   for (const a of args) {
     const p = a.name === undefined ? params[position++] : params.find((x) => x.name.text === a.name);
     if (!p) {
-      if (a.name !== undefined) throw errors.unknownName(a.nameSpan ?? a.span, a.name, params.map((x) => x.name.text), { kind: "parameter", place: `of ${name}`, signature });
-      throw errors.argumentsDoNotFit(a.span, name, `takes ${params.length} argument${params.length === 1 ? "" : "s"}, ${args.length} ${args.length === 1 ? "is" : "are"} given`, signature);
+      if (a.name !== undefined) throw errors.unknownName(a.nameSpan ?? a.span, a.name, params.map((x) => x.name.text), { kind: "parameter", place: `of ${name}`, signature: signature() });
+      throw errors.argumentsDoNotFit(a.span, name, `takes ${params.length} argument${params.length === 1 ? "" : "s"}, ${args.length} ${args.length === 1 ? "is" : "are"} given`, signature());
     }
-    if (given.has(p.name.text)) throw errors.argumentsDoNotFit(a.span, name, `is given \`${p.name.text}\` twice`, signature);
+    if (given.has(p.name.text)) throw errors.argumentsDoNotFit(a.span, name, `is given \`${p.name.text}\` twice`, signature());
     given.set(p.name.text, a);
   }
   for (const [own, a] of given) scope.bind(own, a.value);
@@ -424,7 +426,7 @@ export function bindParameters(self: Interpreter, name: string, params: readonly
     else if (p.default) {
       value = evaluate(self, p.default, scope, ctx);
       if (p.type) value = checkType(self, value, p.type, bound, `${name}'s ${p.name.text}`, p.default.span, ctx, p);
-    } else throw errors.argumentsDoNotFit(span, name, `needs \`${p.name.text}\`, which is not given`, signature);
+    } else throw errors.argumentsDoNotFit(span, name, `needs \`${p.name.text}\`, which is not given`, signature());
     scope.bind(p.name.text, value, p.name.span);
   }
   boundSpreads.set(scope, bound.spreads);
@@ -441,7 +443,7 @@ function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound,
   if (!type.dims) return;
   const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, type.span, elementType(type)).shape : undefined;
   if (!shape) return;
-  const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, text: kindText(value) }));
+  const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, get text() { return kindText(value); } })); // prettier-ignore
   const parts = type.dims;
   const spread = parts.findIndex((d) => d.kind === "spread");
   const fixed = parts.length - (spread >= 0 ? 1 : 0);
@@ -523,6 +525,7 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
         return value;
       }
       const count = statedShape(self, type, bound, ctx)[0];
+      if (typeof count === "number" && count > errors.most) throw errors.tooMany(type.span, "the elements of a list", count, errors.most, "large data are tensors: i32[n]");
       if (integerOf(value) && typeof count === "number") return { kind: "list", elements: Array.from({ length: count }, () => value) };
       if (value.kind !== "list" || (count !== undefined && value.elements.length !== count)) throw errors.wrongKind(span, `a list of ${count} whole numbers`, kindText(value));
       return value;
@@ -555,37 +558,34 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   }
   if (value.kind !== "tensor" && value.kind !== "list") throw errors.wrongKind(span, typeSource(type), kindText(value));
   const node = asTensor(value, span, dtype);
-  const got = errors.typeText(node.dtype, node.shape);
-  const declared = param && !param.span.file.library ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }] : !param && !type.span.file.library && type.span.start !== span.start ? [{ span: type.span, text: "declared here" }] : [];
-  const own = { span, text: got };
-  if (node.dtype !== dtype) throw errors.shapeMismatch(span, what, typeSource(type), got, { labels: [own, ...declared], hint: dtype === "bool" ? "compare: x > 0" : `write ${dtype}(x) to convert` });
+  if (node.dtype !== dtype) throw typeMismatch(node, type, bound, what, span, param, { hint: dtype === "bool" ? "compare: x > 0" : `write ${dtype}(x) to convert` });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
-  // the arguments that fixed the dims of this type
-  const fixing = [...(bound.origins ?? [])].filter(([name, from]) => from.span !== span && from.name !== param?.name.text && (type.dims ?? []).some((d) => (d.kind === "spread" ? d.name.text === name : new RegExp(`\\b${name}\\b`).test(d.span.file.text.slice(d.span.start, d.span.end)))));
-  const dimText = (name: string): string => (bound.spreads.has(name) ? `...${name} = ${shapeText(bound.spreads.get(name)!)}` : bound.dims.has(name) ? `${name} = ${extentText(asExtent(bound.dims.get(name)!))}` : name);
-  // those of the axis that does not fit
-  const spreadAt = (type.dims ?? []).findIndex((d) => d.kind === "spread");
-  const fixingOf = (axis: number): typeof fixing => {
-    const parts = type.dims ?? [];
-    const part = spreadAt < 0 || axis < spreadAt ? parts[axis] : axis >= node.shape.length - (parts.length - 1 - spreadAt) ? parts[axis - node.shape.length + parts.length] : parts[spreadAt];
-    return fixing.filter(([name]) => part !== undefined && (part.kind === "spread" ? part.name.text === name : new RegExp(`\\b${name}\\b`).test(part.span.file.text.slice(part.span.start, part.span.end))));
-  };
-  const labelsFor = (of: typeof fixing): Label[] => [own, ...of.filter(([, from], i) => fixing.findIndex(([, f]) => f.span === from.span) === i).map(([, from]) => ({ span: from.span, text: from.text })), ...declared];
-  const signature = bound.signature && param ? [bound.signature] : [];
-  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw errors.shapeMismatch(span, what, typeSource(type), got, { labels: labelsFor([]), notes: [...signature, `${fixed} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}`] });
-  const want_ = statedShape(self, type, bound, ctx);
-  want_.forEach((n, d) => {
-    if (n !== node.shape[d])
-      throw errors.shapeMismatch(span, what, `${dtype}${shapeText(want_)}`, got, {
-        labels: labelsFor(fixingOf(d)),
-        notes: [...signature, `${fixingOf(d).map(([name, from]) => `\`${from.name}\` fixed ${dimText(name)}; `).join("")}axis ${d} must be ${extentText(n)}, it is ${extentText(node.shape[d]!)}`],
-        ...(node.shape[d] === 1 ? { hint: `a signature never stretches an axis; write expand${shapeText(want_)}(x) if it is meant` } : {}),
-      });
-  });
+  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw typeMismatch(node, type, bound, what, span, param, { equation: `${fixed} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}` });
+  const wanted = statedShape(self, type, bound, ctx);
+  const axis = wanted.findIndex((n, d) => n !== node.shape[d]);
+  if (axis >= 0)
+    throw typeMismatch(node, type, bound, what, span, param, {
+      wanted, axis, equation: `axis ${axis} must be ${extentText(wanted[axis]!)}, it is ${extentText(node.shape[axis]!)}`,
+      ...(node.shape[axis] === 1 ? { hint: `a signature never stretches an axis; write expand${shapeText(wanted)}(x) if it is meant` } : {}),
+    }); // prettier-ignore
   for (const d of type.dims ?? []) checkBound(self, d, bound, span, ctx);
   if (type.range && dtype === "i32") checkRange(self, node, type.range, bound.scope, what, span, ctx);
   return tensor(node);
+}
+/** Both places and both shapes of a value that does not fit its type, and what fixed the dims of the axis that is wrong. */
+function typeMismatch(node: Node, type: ast.TensorType, bound: Bound, what: string, span: Span, param: ast.Param | undefined, why: { readonly wanted?: Shape; readonly axis?: number; readonly equation?: string; readonly hint?: string }): errors.Fault {
+  const got = errors.typeText(node.dtype, node.shape);
+  const dims = type.dims ?? [];
+  const spreadAt = dims.findIndex((d) => d.kind === "spread");
+  const part = why.axis === undefined ? undefined : spreadAt < 0 || why.axis < spreadAt ? dims[why.axis] : why.axis >= node.shape.length - (dims.length - 1 - spreadAt) ? dims[why.axis - node.shape.length + dims.length] : dims[spreadAt];
+  const mentions = (name: string): boolean => part !== undefined && (part.kind === "spread" ? part.name.text === name : new RegExp(`\\b${name}\\b`).test(part.span.file.text.slice(part.span.start, part.span.end)));
+  const fixing = [...(bound.origins ?? [])].filter(([name, from]) => from.span !== span && from.name !== param?.name.text && mentions(name));
+  const dimText = (name: string): string => (bound.spreads.has(name) ? `...${name} = ${shapeText(bound.spreads.get(name)!)}` : bound.dims.has(name) ? `${name} = ${extentText(asExtent(bound.dims.get(name)!))}` : name);
+  const declared = param && !param.span.file.library ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }] : !param && !type.span.file.library && type.span.start !== span.start ? [{ span: type.span, text: "declared here" }] : [];
+  const labels: Label[] = [{ span, text: got }, ...fixing.filter(([, from], i) => fixing.findIndex(([, f]) => f.span === from.span) === i).map(([, from]) => ({ span: from.span, text: from.text })), ...declared];
+  const notes = [...(bound.signature && param && why.equation ? [bound.signature()] : []), ...(why.equation ? [fixing.map(([name, from]) => `\`${from.name}\` fixed ${dimText(name)}; `).join("") + why.equation] : [])];
+  return errors.shapeMismatch(span, what, why.wanted ? type.element.text + shapeText(why.wanted) : typeSource(type), got, { labels, notes, ...(why.hint ? { hint: why.hint } : {}) });
 }
 const dimKnown = (e: ast.Expr, scope: Scope): boolean => {
   const alone = dimVariable(e);
@@ -1207,6 +1207,7 @@ function stackExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "stack"
   const [low, end] = counted.kind === "range" ? [constantOf(counted.low), constantOf(counted.end)] : [0, counted.kind === "number" ? counted.value : undefined];
   if (low === undefined || end === undefined) throw errors.notCompileTime(e.count.span, "the count of `stack`", "use a constant, a parameter of kind int or a known dim");
   if (!Number.isInteger(low) || !Number.isInteger(end)) throw errors.notWhole(e.count.span, end);
+  if (end - low > errors.most) throw errors.tooMany(e.count.span, "the copies of `stack`", end - low, errors.most, "a loop at run time is `fold`");
   const apply_ = (input: Value, span: Span): Value => {
     let value = input;
     for (let i = low; i < end; i++) {

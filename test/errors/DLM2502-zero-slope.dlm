@@ -1,0 +1,13 @@
+data points {
+  rows: 100
+  field x: f32[4] = normal[4]
+  field y: f32[1] = uniform[1]
+  field k: i32 in 0..3 = randint(0, 3)[]
+}
+model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)
+model gate(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)
+train fit on points(batch: 10) {
+  let used = (x, y, k)
+  minimize mse(net(x), y) + mean(f32(gate(x) > 0)) by adam()
+  steps: 10
+}

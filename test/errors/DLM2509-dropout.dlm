@@ -1,0 +1,12 @@
+data points {
+  rows: 100
+  field x: f32[4] = normal[4]
+  field y: f32[1] = uniform[1]
+  field k: i32 in 0..3 = randint(0, 3)[]
+}
+model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(8) |> Linear(1) |> Dropout(0.1) |> reshape[B, 1]
+train fit on points(batch: 10) {
+  let used = (x, y, k)
+  minimize mse(net(x), y) by adam()
+  steps: 10
+}

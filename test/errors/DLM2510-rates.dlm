@@ -1,0 +1,14 @@
+data points {
+  rows: 100
+  field x: f32[4] = normal[4]
+  field y: f32[1] = uniform[1]
+  field k: i32 in 0..3 = randint(0, 3)[]
+}
+const fast = 10
+model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)
+train fit on points(batch: 10) {
+  let used = (x, y, k)
+  minimize mse(net(x), y) by clip_norm(1) >> adam(lr: warmup_cosine(0.5, warm: 10, total: steps))
+  minimize mse(net(x), y) by sgd(lr: fast)
+  steps: 10
+}
