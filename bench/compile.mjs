@@ -7,7 +7,12 @@ const [bundle, model, planFile, target, set] = process.argv.slice(2);
 const { compile } = await import(bundle);
 const text = readFileSync(model, "utf8");
 const start = performance.now();
-const { plan, diagnostics } = compile(text, { name: basename(model), target, set: JSON.parse(set ?? "{}") });
-const ms = performance.now() - start;
-if (plan && planFile !== "-") writeFileSync(planFile, JSON.stringify(plan));
-console.log(JSON.stringify({ ms, error: plan ? undefined : diagnostics.map((d) => d.message).join("; ") }));
+let result;
+try {
+  const { plan, diagnostics } = compile(text, { name: basename(model), target, set: JSON.parse(set ?? "{}") });
+  result = { ms: performance.now() - start, ...(plan ? {} : { error: diagnostics.map((d) => d.message).join("; ") }) };
+  if (plan && planFile !== "-") writeFileSync(planFile, JSON.stringify(plan));
+} catch (error) {
+  result = { error: String(error) }; // a fault of the compiler: the other workloads are measured all the same
+}
+console.log(JSON.stringify(result));

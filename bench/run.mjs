@@ -286,7 +286,7 @@ function commitText() {
 const results = [];
 for (const workload of chosen) results.push(await measure(workload, target));
 const w3 = results.find((r) => r.workload === "W3" && !r.dlm.error);
-if (w3) w3.dlm.compile_ms_by_layers = Object.fromEntries([4, 12, 24, 48].map((layers) => [layers, Math.round(compiled("W3", target, { layers }, "-").ms)]));
+if (w3) w3.dlm.compile_ms_by_layers = Object.fromEntries([4, 12, 24, 48].map((layers) => [layers, Math.round(compiled("W3", target, { layers: String(layers) }, "-").ms)]));
 
 const sizes = { "dlm runtime": await shipped(`export { load } from "./runtime/index.ts"; export { browserDevice } from "./runtime/device.ts";`, root) };
 for (const w of ["W1", "W2", "W3"])
