@@ -3,7 +3,7 @@ import { InternalError, place } from "../../grammar/diagnostic.ts";
 import { planVersion, type Command, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
 import type { Program, TrainProgram } from "../elaborate/program.ts";
 import { zeros } from "../grad/grad.ts";
-import { baseOf, topological } from "../graph/node.ts";
+import { baseOf, source, topological } from "../graph/node.ts";
 import { operandsOf } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { flatten, type Flattened, type View } from "../schedule/flat.ts";
@@ -266,6 +266,19 @@ class Planner {
     storageOf: (x) => this.storage.get(x) ?? x.dtype,
     nameOf: (x) => (x.kind === "source" ? shortName(x.label ?? x.path) || "constants" : (x.label ?? "values")),
   };
+  /** Of programs that run once or seldom: their draws take their sites from memory. */
+  private readonly siteSources = new Map<number, Source>();
+  private readonly layoutOfOnce: Layout = {
+    ...this.layout,
+    siteOf: (site) => {
+      let found = this.siteSources.get(site);
+      if (!found) {
+        this.siteSources.set(site, (found = source({ role: "input", path: `draw.${site}`, shape: [1], dtype: "i32", label: "draw_site" })));
+        this.memory.set(found, { buffer: this.buffer({ label: `draw.${site}`, role: "constant", bytes: 4, data: encodeBase64(new Uint8Array(Int32Array.of(site | 0).buffer)) }), offset: 0 });
+      }
+      return found;
+    },
+  };
   private compile(program: GraphProgram, prepared: PreparedStep | undefined, bounds: ReadonlyMap<string, number> = new Map()): { program: PlanProgram; outputs: { buffer: number; offset: number }[]; rounds?: { buffer: number; offset: number } } {
     const kernels = prepared?.kernels ?? fuse(program, this.options.target, { step: program, views: this.views, assembled: new Map(), updatedBy: new Map() });
     const lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[] = [];
@@ -310,7 +323,7 @@ class Planner {
         }
         // a dense slice cannot be bound by itself: its elements are read in the flat buffer
         const spec = this.dense.size ? physical(s.spec, this.dense) : s.spec;
-        return this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, this.layout), addressOf, lowered);
+        return this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, prepared ? this.layout : this.layoutOfOnce), addressOf, lowered);
       });
     const made = commands(kernels.steps, 0);
     this.programs.push({ name: program.name, simplified: program, kernels, lowered, memory: ranges.map((r) => ({ label: r.node.label ?? r.node.kind, first: r.first, last: r.last, bytes: bytesOfShape(r.node.shape), buffer: own.get(r.node)!.buffer })) });
@@ -333,7 +346,7 @@ class Planner {
   }
   private readonly loweredSpecs = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();
   private lower(spec: KernelSpec, layout: Layout): LoweredKernel {
-    const key = specKey(spec, layout.storageOf);
+    const key = specKey(spec, layout);
     const known = this.loweredSpecs.get(key.key);
     if (!known) {
       const kernel = lowerKernel(spec, layout, this.options.target);
@@ -379,7 +392,7 @@ class Planner {
     for (const k of [...(kernel.before ?? []), kernel]) {
       for (const b of k.bindings) {
         const x = b.node;
-        if (x.kind === "scan" || step.reads.has(x) || step.writes.has(x) || partials.has(x)) continue;
+        if (x.kind === "scan" || this.memory.has(x) || step.reads.has(x) || step.writes.has(x) || partials.has(x)) continue;
         partials.set(x, { buffer: this.partialBuffer(bytesOfShape(x.shape), partials.size), offset: 0 });
       }
       result.push(this.dispatch(step, k, at, lowered));

@@ -4,13 +4,14 @@ import { baseOf } from "../graph/node.ts";
 import { operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { Extent, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import type { KernelSpec } from "../schedule/kernel.ts";
+import type { Layout } from "../schedule/layout.ts";
 
 export interface SpecKey {
   readonly key: string;
   readonly tensors: readonly Node[]; // bases, in order of first appearance
   readonly scans: readonly Scan[];
 }
-export function specKey(spec: KernelSpec, storageOf: (base: Node) => string): SpecKey {
+export function specKey(spec: KernelSpec, layout: Layout): SpecKey {
   const numbers = new Map<object, number>();
   const known = new Map<Scalar, number>();
   const tensors: Node[] = [];
@@ -28,7 +29,7 @@ export function specKey(spec: KernelSpec, storageOf: (base: Node) => string): Sp
     if (!numbers.has(base)) {
       tensors.push(base);
       const range = base.range ? `${base.range.low}..${typeof base.range.high === "number" ? base.range.high : extent(base.range.high)}` : "";
-      parts.push(`T${number(base)}:${storageOf(base)}[${shape(base.shape)}]${range}`);
+      parts.push(`T${number(base)}:${layout.storageOf(base)}[${shape(base.shape)}]${range}`);
     }
     return `${number(base)}${x === base ? "" : `[${shape(x.shape)}]`}`;
   };
@@ -51,7 +52,7 @@ export function specKey(spec: KernelSpec, storageOf: (base: Node) => string): Sp
         case "floor_div": case "modulo": text = `${e.kind}${own[0]},${e.divisor}`; break; // prettier-ignore
         case "call": text = `${e.fn.name}(${own.join()})`; break; // prettier-ignore
         case "load": text = `L${tensor(e.tensor)}(${own.join()})${e.outside ? "?" : ""}`; break; // prettier-ignore
-        case "random": text = `R${e.distribution},${e.site},${e.extents.join()}(${own.join()})`; break; // prettier-ignore
+        case "random": text = `R${e.distribution},${layout.siteOf?.(e.site) ? tensor(layout.siteOf(e.site)!) : e.site},${e.extents.join()}(${own.join()})`; break; // prettier-ignore
         case "local": text = `l${number(e)}`; break; // prettier-ignore
         default: text = `${e.kind}(${own.join()})`; // prettier-ignore
       }

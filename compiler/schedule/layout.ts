@@ -4,4 +4,6 @@ import type { DType, Node } from "../graph/types.ts";
 export interface Layout {
   readonly storageOf: (base: Node) => DType | "u8";
   readonly nameOf: (base: Node) => string;
+  /** Memory of one i32 that holds the site of a draw: kernels that differ in it alone are then one. */
+  readonly siteOf?: (site: number) => Node | undefined;
 }

@@ -40,7 +40,7 @@ export const i32: ElementType = { element: "i32", width: 1 };
 export const bool: ElementType = { element: "bool", width: 1 };
 export const wide = (t: ElementType): ElementType => ({ element: t.element, width: 4 });
 const typeOf = (d: DType): ElementType => ({ element: d, width: 1 });
-const vectorName = { f32: "vec4f", i32: "vec4i", u32: "vec4u", bool: "vec4<bool>" } as const;
+export const vectorName = { f32: "vec4f", i32: "vec4i", u32: "vec4u", bool: "vec4<bool>" } as const;
 export const components = ["x", "y", "z", "w"] as const;
 export const component = (v: Value, k: number): string => (v.type.width === 4 ? `${v.text}.${components[k]}` : v.text);
 /** The value four times. */
@@ -411,6 +411,13 @@ export class Values {
     if (shape.kind === "wide") return this.emit(level, type, fn.wgsl(xs.map(splat), dtype), shape.binding, cost, base);
     return this.emit(level, type, vectorOf(dtype, [0, 1, 2, 3].map((k) => fn.wgsl(xs.map((x) => component(x, k)), dtype))), precedence.atom, cost, base);
   }
+  private site(e: Random): string {
+    const from = this.layout.siteOf?.(e.site);
+    if (!from) return `${e.site}u`;
+    const t = this.tensor(from);
+    t.reads = true;
+    return `u32(${t.name}[0])`;
+  }
   private draw(e: Random): Value {
     const position = e.indices.reduce<Integer>((sum, x, d) => linear([[sum, e.extents[d]!], [x, 1]]), asInteger(0)); // prettier-ignore
     const seed = this.value(e.seed);
@@ -419,7 +426,7 @@ export class Values {
       const at = this.formText(this.formOf(position));
       const helper = `dlm_${e.distribution}`;
       this.helpers.add(helper);
-      return this.emit(Math.max(seed.level, step.level, at.level), f32, `${helper}(${seed.text}, ${e.site}u, ${step.text}, u32(${at.text}))`, precedence.atom, "random", "draw");
+      return this.emit(Math.max(seed.level, step.level, at.level), f32, `${helper}(${seed.text}, ${this.site(e)}, ${step.text}, u32(${at.text}))`, precedence.atom, "random", "draw");
     };
     if (!this.alongVector(position)) return one();
     const forms = this.forms4(position);
@@ -428,7 +435,7 @@ export class Values {
     const at = this.quarter(forms[0]!);
     const helper = `dlm_${e.distribution}4`;
     this.helpers.add(helper);
-    return this.emit(Math.max(seed.level, step.level, at.level), wide(f32), `${helper}(${seed.text}, ${e.site}u, ${step.text}, u32(${at.text}))`, precedence.atom, "random", "draw");
+    return this.emit(Math.max(seed.level, step.level, at.level), wide(f32), `${helper}(${seed.text}, ${this.site(e)}, ${step.text}, u32(${at.text}))`, precedence.atom, "random", "draw");
   }
 
   // ---- memory
