@@ -34,7 +34,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   for (const f of rows) terminal.line(`  ${join(flags.out, f.path).padEnd(28)} ${byteText(f.bytes).padStart(9)}  ${dim(about[f.path] ?? "")}`);
   for (const x of plan.exports) terminal.line(dim(`  ${x.name}(${x.inputs.map((p) => portText(p)).join(", ")}) -> ${x.outputs.map((p) => typeText(p)).join(", ")}`));
 }
-const sizeText = (size: PlanPort["shape"][number]): string => (typeof size === "number" ? String(size) : size.sum.map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * ")).join(" + "));
+export const sizeText = (size: PlanPort["shape"][number]): string => (typeof size === "number" ? String(size) : size.sum.map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * ")).join(" + "));
 /** `f32[B, 64]` */
 export const typeText = (p: PlanPort): string => `${p.dtype}${p.shape.length ? `[${p.shape.map(sizeText).join(", ")}]` : ""}`;
 export const portText = (p: PlanPort): string => `${p.name}: ${typeText(p)}${p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : ""}${p.optional === undefined ? "" : ` = ${p.optional}`}`;

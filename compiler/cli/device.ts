@@ -15,7 +15,13 @@ export async function deviceFor(choice: string | undefined): Promise<OpenedDevic
     throw error;
   }
 }
-/** What kernels for this device are scheduled for. */
-export function targetOf(facts: DeviceFacts): Target {
-  return facts.class === "gpu" ? targets["discrete"]! : targets["software"]!;
+/** What kernels for this device are scheduled for: its own target where there is one and its subgroups are as wide. */
+export function targetOf({ class: deviceClass, name, architecture, subgroupSize }: DeviceFacts): Target {
+  if (deviceClass === "gpu") return targets["discrete"]!;
+  const words = `${architecture} ${name}`.toLowerCase();
+  const known: Readonly<Record<string, string>> = { lavapipe: "llvmpipe", swiftshader: "swiftshader" }; // the target, and the driver's own name
+  const found = Object.values(targets).find((t) => words.includes(known[t.name] ?? "\0") && t.lanes === subgroupSize?.least && t.lanes === subgroupSize.most);
+  return found ?? targets["software"]!;
 }
+/** The target of artifacts: any device of the class runs them. */
+export const portableTarget = (facts: DeviceFacts): string => (facts.class === "gpu" ? "discrete" : "software");

@@ -119,11 +119,29 @@ onModel(
   ),
 )
   .requiredOption("-o, --out <folder>", "where to write")
-  .option("--target <name>", "what kernels are scheduled for: software or discrete", "software")
+  .option("--target <name>", "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete", "software")
   .option("--no-page", "without index.html")
   .option(...seed)
   .option(...json)
   .action(async (model: string, options: { out: string }) => (await import("./compile.ts")).compile(model, options));
+
+onModel(
+  command(
+    "inspect",
+    "what a model is after each phase",
+    `dlm inspect digits.dlm --stage backward            the derivative, as formulas
+     dlm inspect digits.dlm --stage fused --only fit.step
+     dlm inspect digits.dlm --stage wgsl --only logits  one kernel's code
+     dlm inspect digits.dlm --stage forward --dot | dot -Tsvg > digits.svg
+     dlm inspect digits.dlm --stage memory`,
+  ),
+)
+  .requiredOption("--stage <name>", "ast, program, forward, backward, simplified, fused, schedule, wgsl, plan or memory")
+  .option("--only <name>", "one program, train block, export or kernel")
+  .option("--target <name>", "what kernels are scheduled for", "software")
+  .option("--json", "as JSON")
+  .option("--dot", "graphs in the language of Graphviz")
+  .action(async (model: string, options: { stage: string }) => (await import("./inspect.ts")).inspect(model, options));
 
 onModel(
   command(

@@ -6,7 +6,7 @@ import type { Model, TrainResult } from "../../runtime/api.ts";
 import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
 import type { Plan } from "../../runtime/plan.ts";
-import { deviceFor, targetOf } from "./device.ts";
+import { deviceFor, portableTarget, targetOf } from "./device.ts";
 import { checkWritable, readBytes, writeWhole } from "./files.ts";
 import { fileReader, inWords, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
@@ -77,7 +77,7 @@ interface Run {
   readonly keep: Places;
   readonly read: (path: string) => Promise<Uint8Array>;
 }
-async function run(model: Model, names: readonly string[], { terminal, flags, compiled, facts, keep }: Run): Promise<void> {
+async function run(model: Model, names: readonly string[], { terminal, flags, compiled, facts, keep, read }: Run): Promise<void> {
   const json = (event: object): void => terminal.line(JSON.stringify(event));
   if (flags.json) json(startEvent(model, compiled, facts));
   else start(terminal, model, compiled, facts);
@@ -115,7 +115,10 @@ async function run(model: Model, names: readonly string[], { terminal, flags, co
     if (keep.weights && !paused) write(keep.weights, await model.checkpoint({ weights: true }), "weights");
     if (flags.out !== undefined && !paused) {
       const { writeArtifacts } = await import("./artifacts.ts");
-      for (const { path, bytes } of await writeArtifacts(compiled.plan, { folder: flags.out, data: compiled.model.folder })) {
+      // what others can run, whatever this device is
+      const target = portableTarget(facts);
+      const { plan } = compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
+      for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder })) {
         files.push({ path: join(flags.out, path), bytes, what: "artifact" });
         if (flags.json) json({ kind: "saved", path: join(flags.out, path), bytes, what: "artifact" });
       }
