@@ -128,9 +128,7 @@ function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contri
   if (op === "argmax" || op === "argmin") return;
   if (op === "max" || op === "min") {
     if (x.reduction!.ties === "share") {
-      // the comparison must see the bits of the forward pass: anything but a bare load is a node first
-      const element = body.kind === "load" ? body : materialised(output, over, body, x);
-      const hit = call("equal", element, load(x, at));
+      const hit = call("equal", body, load(x, at)); // the same bits as in the forward pass: the constructor sees to it
       const count = compute(output, { op: "sum", over }, select(hit, literal(1), 0), metaOf(x));
       seed = select(hit, div(seed, load(count, at)), 0);
     } else {
@@ -147,10 +145,6 @@ function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contri
   const own = x.reduction ? undefined : load(x, at);
   const unknowns = [...output, ...over].filter((v) => v.extent !== 1);
   for (const [l, a] of adjoints(body, seed, wanted, own)) contribute({ tensor: l.tensor, unknowns, indices: l.indices, value: a, meta: metaOf(l.tensor) });
-}
-function materialised(output: readonly Variable[], over: readonly Variable[], body: Scalar, x: Compute): Scalar {
-  const all = [...output, ...over];
-  return load(compute(all, undefined, body, metaOf(x)), indicesOf(all));
 }
 function rowMajor(over: readonly Variable[]): Integer {
   let position: Integer = integer(0);

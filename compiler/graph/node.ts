@@ -3,7 +3,7 @@
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
   and, asExtent, asInteger, axis, conjuncts, constantOf, constantPart, countAtoms, div, equal, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, interval, isCall, isGuard, isInteger, isTrue, isub, literal, load, mul, neg,
-  nextId, operandsOf, select, substitute, termsOf, toF32, unionScans, variable, visit,
+  nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, DType, Extent, Integer, Literal, Load, Node, Range, Reduction, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
@@ -79,6 +79,7 @@ export function compute(output: readonly Variable[], reduction: ReductionOver | 
   } else if (op === "max" || op === "min") {
     over = over.filter((v) => body.variables.has(v));
     if (!over.length) op = undefined;
+    else if (reduction!.ties !== "first" && body.dtype === "f32" && !isExact(body)) body = materialised([...output, ...over], body, meta);
   } else if (op === "prod") {
     if (!over.length) op = undefined;
   } else if ((op === "argmax" || op === "argmin") && !over.length) {
@@ -87,6 +88,20 @@ export function compute(output: readonly Variable[], reduction: ReductionOver | 
   }
   if (options.outside && (op === "sum" || op === undefined) && isGuard(body)) body = asOutside(body);
   return finish(output, op && { op, over, ties: reduction!.ties ?? "share" }, body, meta);
+}
+
+/**
+ * Where ties share, the gradient compares elements with the extremum: both must be the same bits, and a product or a sum computed twice need not
+ * round alike. Such a body is a tensor of its own.
+ */
+function materialised(axes: readonly Variable[], body: Scalar, meta: Meta): Scalar {
+  const used = axes.filter((v) => v.extent !== 1 && body.variables.has(v));
+  return load(compute(used, undefined, body, meta), used);
+}
+/** A load, under functions that do not round. */
+function isExact(body: Scalar): boolean {
+  const exact = (x: Scalar): boolean => x.dtype !== "f32" || x.kind === "load" || x.kind === "literal" || x.kind === "select" || (x.kind === "call" && x.fn.exact === true);
+  return scalarOrder([body], (x) => (x.kind === "load" || x.dtype !== "f32" ? [] : operandsOf(x))).every(exact);
 }
 
 function finish(output: readonly Variable[], reduction: { op: ReductionOp; over: readonly Variable[]; ties: "share" | "first" } | undefined, body: Scalar, meta: Meta): Node {

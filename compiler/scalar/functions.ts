@@ -23,6 +23,7 @@ export interface ScalarFunction {
   readonly helpers?: readonly string[]; // names of functions of wgsl/prelude.ts that the expression calls
   readonly derivative: "zero" | "none" | ((args: { b: DerivativeBuilder; x: readonly Scalar[]; y: Scalar }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero
   readonly commutative?: boolean;
+  readonly exact?: boolean; // never rounds: the same bits wherever it is computed
   readonly sample: readonly (readonly [number, number])[]; // per operand: where tests draw, off poles and kinks
   readonly cost: "alu" | "div" | "fn"; // class in the cost model
 }

@@ -8,7 +8,7 @@ type Derivative = ScalarFunction["derivative"];
 const wide: readonly [number, number] = [-3, 3];
 const unary = (
   name: string, summary: string, evaluate: (x: number) => number, derivative: Derivative,
-  options: { wgsl?: string; sample?: readonly [number, number]; cost?: ScalarFunction["cost"] } = {},
+  options: { wgsl?: string; sample?: readonly [number, number]; cost?: ScalarFunction["cost"]; exact?: boolean } = {},
 ): ScalarFunction => {
   const written = options.wgsl ?? name;
   return {
@@ -17,6 +17,7 @@ const unary = (
     ...(written.startsWith("dlm_") ? { helpers: [written] } : {}),
     sample: [options.sample ?? wide],
     cost: options.cost ?? "fn",
+    ...(options.exact ? { exact: true } : {}),
   };
 }; // prettier-ignore
 const comparison = (name: string, summary: string, sign: string, evaluate: (a: number, b: number) => boolean): ScalarFunction => ({
@@ -29,11 +30,11 @@ const rows: readonly ScalarFunction[] = [
   { name: "sub", summary: "a - b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! - b!, wgsl: ([a, b]) => `${a} - ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(-1, 0)], sample: [wide, wide], cost: "alu" },
   { name: "mul", summary: "a * b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! * b!, wgsl: ([a, b]) => `${a} * ${b}`, derivative: ({ x: [a, c] }) => [c!, a!], commutative: true, sample: [wide, wide], cost: "alu" },
   { name: "div", summary: "a / b", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `${a} / ${b}`, derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], cost: "div" },
-  { name: "neg", summary: "-a", operands: ["number"], result: "same", evaluate: (a) => -a!, wgsl: ([a]) => `-${a}`, derivative: ({ b }) => [b.add(-1, 0)], sample: [wide], cost: "alu" },
+  { name: "neg", summary: "-a", operands: ["number"], result: "same", evaluate: (a) => -a!, wgsl: ([a]) => `-${a}`, derivative: ({ b }) => [b.add(-1, 0)], sample: [wide], cost: "alu", exact: true },
   ...(["min", "max"] as const).map((name): ScalarFunction => ({
     name, summary: `the ${name === "min" ? "smaller" : "larger"} of a and b; the gradient is halved at ties`,
     operands: ["number", "number"], result: "same", evaluate: name === "min" ? (a, b) => Math.min(a!, b!) : (a, b) => Math.max(a!, b!),
-    wgsl: ([a, b]) => `${name}(${a}, ${b})`, commutative: true,
+    wgsl: ([a, b]) => `${name}(${a}, ${b})`, commutative: true, exact: true,
     derivative: ({ b, x: [p, q] }) => {
       const [first, second] = name === "max" ? [q!, p!] : [p!, q!]; // p wins where first < second
       const tie = b.call("equal", p!, q!);
@@ -41,8 +42,8 @@ const rows: readonly ScalarFunction[] = [
     },
     sample: [wide, wide], cost: "alu",
   })),
-  { name: "abs", summary: "|a|", operands: ["number"], result: "same", evaluate: (a) => Math.abs(a!), wgsl: ([a]) => `abs(${a})`, derivative: ({ b, x: [a] }) => [b.call("sign", a!)], sample: [[0.2, 3]], cost: "alu" },
-  { name: "sign", summary: "-1, 0 or 1", operands: ["number"], result: "same", evaluate: (a) => Math.sign(a!), wgsl: ([a]) => `sign(${a})`, derivative: "zero", sample: [wide], cost: "alu" },
+  { name: "abs", summary: "|a|", operands: ["number"], result: "same", evaluate: (a) => Math.abs(a!), wgsl: ([a]) => `abs(${a})`, derivative: ({ b, x: [a] }) => [b.call("sign", a!)], sample: [[0.2, 3]], cost: "alu", exact: true },
+  { name: "sign", summary: "-1, 0 or 1", operands: ["number"], result: "same", evaluate: (a) => Math.sign(a!), wgsl: ([a]) => `sign(${a})`, derivative: "zero", sample: [wide], cost: "alu", exact: true },
   unary("exp", "e to the power a", Math.exp, ({ y }) => [y]),
   unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], { sample: [0.2, 4], wgsl: "dlm_log" }),
   unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], { sample: [-0.7, 3], wgsl: "dlm_log1p" }),
@@ -61,10 +62,10 @@ const rows: readonly ScalarFunction[] = [
   unary("erf", "error function", erf, ({ b, x: [a] }) => [b.mul(b.call("exp", b.neg(b.mul(a!, a!))), 2 / Math.sqrt(Math.PI))], { wgsl: "dlm_erf" }),
   unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], { sample: [0.3, 5], wgsl: "dlm_lgamma" }),
   unary("digamma", "derivative of lgamma; has none itself here", digamma, "none", { sample: [0.3, 5], wgsl: "dlm_digamma" }),
-  unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu" }),
-  unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu" }),
-  unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu" }),
-  unary("stop", "a, without gradient", (x) => x, "zero", { cost: "alu", wgsl: "" }),
+  unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", exact: true }),
+  unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", exact: true }),
+  unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu", exact: true }),
+  unary("stop", "a, without gradient", (x) => x, "zero", { cost: "alu", wgsl: "", exact: true }),
   {
     name: "pow", summary: "a to the power b; for a < 0 only a whole b has a value", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => Math.pow(a!, b!),
     wgsl: ([a, b]) => `dlm_pow(${a}, ${b})`, helpers: ["dlm_pow"],
