@@ -28,6 +28,7 @@ export function addForms(a: Form, b: Form, k = 1): Form {
   return { terms, constant: a.constant + k * b.constant };
 }
 export const shift = (form: Form, by: number): Form => (by ? { terms: form.terms, constant: form.constant + by } : form);
+export const scaled = (form: Form, k: number): Form => ({ terms: new Map([...form.terms].map(([name, c]) => [name, c * k])), constant: form.constant * k });
 /** Equal for forms that differ by a constant. */
 export const linearKey = (form: Form): string => [...form.terms].map(([name, k]) => `${k}*${name}`).sort().join("+"); // prettier-ignore
 export const formKey = (form: Form): string => `${linearKey(form)}|${form.constant}`;

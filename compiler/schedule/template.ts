@@ -555,17 +555,20 @@ class Template {
       });
     this.pushStores(made);
   }
-  /** Row by row: the first row of the tile is stored, the others move up. One row's code serves all, which drivers compile much faster. */
+  /**
+   * Row by row: the first row of the tile is stored, then the others move up. One row's code serves all, which drivers compile much faster
+   * than a tile of stores. The loop starts at a position that only the run knows, so none of them unrolls it again.
+   */
   private rolledStores(list: readonly Store[], rows: Axis, rotating: readonly Accumulators[]): void {
     const { values } = this;
     const vector = this.vectorAxis([]);
     const unit = vector === rows ? 4 : 1;
     const start = this.starts.get(rows.name)!;
-    const from = values.formText(start).text;
+    const from = start.terms.size || !this.schedule.keepLoops ? values.formText(start).text : this.opaqueZero();
     const n = rows.extent;
     const bounds = boundsOf(start, values.names);
     const whole = typeof n === "number" && bounds.high + rows.tile <= n;
-    const last = from === "0" ? String(rows.tile) : `${from} + ${rows.tile}`;
+    const last = start.terms.size ? `${from} + ${rows.tile}` : String(rows.tile);
     const name = values.fresh(rows.name);
     this.loops.push({ variable: name, from, below: whole ? last : `min(${last}, ${values.extentText(n)})`, step: unit, trips: rows.tile / unit });
     values.open();
@@ -583,13 +586,10 @@ class Template {
     this.pushStores(made);
     for (const x of rotating) {
       const step = x.unit === 4 && vector === rows ? 4 : 1;
-      for (let r = 0; r + unit < rows.tile; r += step)
-        for (const p of this.points(others, x.unit === 4 ? vector : undefined))
-          for (const own of x.names) {
-            const to = this.suffix([...p, [rows.name, r]], x.unit);
-            const taken = this.suffix([...p, [rows.name, r + unit]], x.unit);
-            values.push({ kind: "set", name: `${own}${to}`, operator: "=", code: `${own}${taken}`, cost: "none", width: x.unit });
-          }
+      for (let r = 0; r + unit < rows.tile; r += step) {
+        const moves = this.points(others, x.unit === 4 ? vector : undefined).flatMap((p) => x.names.map((own) => `${own}${this.suffix([...p, [rows.name, r]], x.unit)} = ${own}${this.suffix([...p, [rows.name, r + unit]], x.unit)};`)); // prettier-ignore
+        for (let k = 0; k < moves.length; k += 4) values.push({ kind: "line", code: moves.slice(k, k + 4).join(" "), cost: "none", count: 1 });
+      }
     }
     this.starts.set(rows.name, before);
     this.closeLoop();

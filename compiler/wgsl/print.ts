@@ -9,7 +9,7 @@ export function printStatements(block: readonly Statement[]): string[] {
       case "let":
         return [`let ${s.name} = ${s.code};`];
       case "var":
-        return [`var ${s.name} = ${s.code};`];
+        return `var ${s.name} = ${s.code};`.split("\n");
       case "set":
         return [`${s.name} ${s.operator} ${s.code};`];
       case "store":
