@@ -54,7 +54,7 @@ const shipped = async (contents, resolveDir) => {
   const bytes = outputFiles[0].contents;
   return { minified: bytes.length, gzipped: gzipSync(bytes).length };
 };
-const runtimeText = `export { load } from "./runtime/index.ts"; export { Machine } from "./runtime/machine.ts"; export { openDevice } from "./runtime/node.ts"; export { cachedDriver } from "./runtime/embedded.ts";`;
+const runtimeText = `export { load } from "./runtime/index.ts"; export { Machine } from "./runtime/machine.ts"; export { openDevice } from "./runtime/node.ts"; export { cachedDriver } from "./runtime/embedded.ts"; export { targetOf } from "./compiler/cli/device.ts";`;
 const bundles = { runtime: await bundled("runtime", runtimeText, root), compiler: await bundled("compiler", `export { compile } from "./compiler/compile.ts";`, root) };
 
 // ---- device and sides
@@ -271,10 +271,11 @@ function tables(results, sizes) {
 
 // ---- the run
 
-const target = options.device === "gpu" || (options.device === "auto" && (await isGPU())) ? "discrete" : "software";
-async function isGPU() {
-  const text = execFileSync(node, ["--input-type=module", "-e", `const { openDevice } = await import(${JSON.stringify(bundles.runtime)}); const d = await openDevice("auto"); console.log(d.facts.class); process.exit(0);`], { encoding: "utf8", env: environment, stdio: ["ignore", "pipe", "ignore"] });
-  return text.trim().split("\n").at(-1) === "gpu";
+// kernels are scheduled for the device that they are measured on
+const target = deviceTarget();
+function deviceTarget() {
+  const script = `const { openDevice, targetOf } = await import(${JSON.stringify(bundles.runtime)}); const d = await openDevice(${JSON.stringify(options.device)}); console.log(targetOf(d.facts).name); process.exit(0);`;
+  return execFileSync(node, ["--input-type=module", "-e", script], { encoding: "utf8", env: environment, stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n").at(-1);
 }
 function commitText() {
   try {
