@@ -3,7 +3,7 @@ import type { Span } from "../../grammar/diagnostic.ts";
 import { compute } from "../graph/node.ts";
 import { call, iadd, integer, load, mul, add, random, select, sub, toF32 } from "../graph/scalar.ts";
 import type { Integer, Node, Scalar, Shape } from "../graph/types.ts";
-import { wrongKind } from "./errors.ts";
+import { unsupported, wrongKind } from "./errors.ts";
 import type { Context } from "./interpreter.ts";
 import { axesOf, indicesOf } from "./tensors.ts";
 import { asScalarValue, isPlain, kindText, type Distribution, type Value } from "./values.ts";
@@ -18,10 +18,12 @@ export function hashSite(path: string): number {
 export function drawTensor(d: Distribution, shape: Shape, site: number, ctx: Context, span: Span): Node {
   const axes = axesOf(shape);
   const rounds = ctx.rounds.map((r) => ({ e: r.step as Integer, n: r.count }));
-  // the first extent never enters the row-major position, so a run-time axis may stand there
-  const at = [...rounds.map((r) => r.e), ...indicesOf(axes)];
-  const extents = [...rounds.map((r) => r.n), ...shape.map((n, i) => (typeof n === "number" ? n : i === 0 && rounds.length === 0 ? 1 : NaN))];
-  if (extents.some(Number.isNaN)) throw wrongKind(span, "a draw whose run-time axis comes first", "another shape");
+  // the first extent never enters the row-major position, so a run-time axis may stand there: before the rounds of the loops
+  const lead = typeof shape[0] === "number" ? 0 : Math.min(1, shape.length);
+  const own = indicesOf(axes);
+  const at = [...own.slice(0, lead), ...rounds.map((r) => r.e), ...own.slice(lead)];
+  const extents = [...shape.slice(0, lead).map(() => 1), ...rounds.map((r) => r.n), ...shape.slice(lead).map((n) => (typeof n === "number" ? n : NaN))];
+  if (extents.some(Number.isNaN)) throw unsupported(span, "a draw over several run-time axes, or over one that is not the first");
   return compute(axes, undefined, drawElement(d, site, at.length ? at : [integer(0)], at.length ? extents : [1], ctx, span), { span });
 }
 export function drawElement(d: Distribution, site: number, indices: readonly Integer[], extents: readonly number[], ctx: Context, span: Span): Scalar {

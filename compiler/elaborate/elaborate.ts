@@ -11,7 +11,7 @@ import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, So
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, typeSource, within, type Context, type Interpreter, type OptimizerParams,
+  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, instanceState, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams,
 } from "./interpreter.ts"; // prettier-ignore
 import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
@@ -799,6 +799,11 @@ function runTrainNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context
   const values = s.assignments.map((a) => ({ name: a.name, span: a.value.span, value: evaluate(self, a.value, scope, ctx) }));
   for (const { name, span, value } of values) {
     scope.get(name.text, name.span);
+    const copy = instanceState(owner, name.text);
+    if (copy) {
+      writeInstanceState(copy, value, span, ctx);
+      continue;
+    }
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
     ctx.current.set(held, fitTo(held, value, span, name.text));

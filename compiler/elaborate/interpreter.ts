@@ -72,7 +72,7 @@ export function evaluate(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Cont
     case "list":
       return { kind: "list", elements: e.elements.map((x) => evaluate(self, x, scope, ctx)) };
     case "unary":
-      return unary(e, evaluate(self, e.operand, scope, ctx));
+      return unary(e, withParameters(evaluate(self, e.operand, scope, ctx), ctx));
     case "binary":
       return binary(self, e, scope, ctx);
     case "call":
@@ -174,8 +174,8 @@ function commonType(values: readonly Value[]): DType | undefined {
 
 function binary(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
   if (e.operator === "|>") return pipe(self, e, scope, ctx);
-  const a = evaluate(self, e.left, scope, ctx);
-  const b = evaluate(self, e.right, scope, ctx);
+  const a = withParameters(evaluate(self, e.left, scope, ctx), ctx);
+  const b = withParameters(evaluate(self, e.right, scope, ctx), ctx);
   if (e.operator === ">>") return compose(a, b, e);
   if (e.operator === "..") {
     const low = integerOf(a);
@@ -267,6 +267,8 @@ function shiftDistribution(d: Distribution, operator: string, v: Value, span: Sp
   }
   throw errors.wrongKind(span, "+ - * or / with a number", `\`${operator}\` on a distribution`);
 }
+/** An instance in arithmetic stands for its parameters as they are at this line. */
+const withParameters = (v: Value, ctx: Context): Value => (v.kind === "instance" && !v.values ? { ...v, values: new Map(parametersOf(v.instance).map((p) => [p, parameterValue(p, ctx)])) } : v);
 const isBundle = (v: Value): v is Extract<Value, { kind: "instance" | "gradient" }> => v.kind === "instance" || v.kind === "gradient";
 /** Arithmetic of instances and gradients of the same one: the same layer with other parameters. */
 function bundle(operator: string, a: Value, b: Value, span: Span): Value {
@@ -780,11 +782,47 @@ export function declareState(self: Interpreter, s: ast.State, scope: Scope, ctx:
   const owner = ctx.instance;
   if (!owner || ctx.declared) throw errors.misplaced(s.span, "`state`", ctx.declared ? `in a ${ctx.declared}` : "here", "a fn has no state; layers, optimizers and train blocks do");
   const force = (): Value => {
-    const held = stateOf(self, s, scope, ctx, owner, `${owner.path}.${s.name.text}`, "state");
+    const path = `${owner.path}.${s.name.text}`;
+    if (!owner.states.has(s.name.text)) {
+      const copy = instanceStateOf(self, s, scope, ctx, owner, path);
+      if (copy) return instanceValue(copy, ctx);
+    }
+    const held = stateOf(self, s, scope, ctx, owner, path, "state");
     return tensor(ctx.current.get(held) ?? held);
   };
   scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
   owner.names.set(s.name.text, { kind: "lazy", force });
+}
+/** State that holds a layer's parameters, `state smooth = net`: one state for every parameter, begun as the parameter is. */
+interface InstanceState {
+  readonly instance: Instance;
+  readonly held: ReadonlyMap<Source, Source>; // by parameter
+}
+const instanceStates = new WeakMap<Instance, Map<string, InstanceState>>();
+export const instanceState = (owner: Instance, name: string): InstanceState | undefined => instanceStates.get(owner)?.get(name);
+function instanceStateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Context, owner: Instance, path: string): InstanceState | undefined {
+  const known = instanceState(owner, s.name.text);
+  if (known) return known;
+  const v = evaluate(self, s.value, scope, { ...self.initialContext(path), ambient: ctx.ambient, instance: ctx.instance });
+  if (v.kind !== "instance") return undefined;
+  if (s.type) throw errors.wrongKind(s.type.span, "no type", "a type of a state that holds a layer's parameters");
+  const held = new Map<Source, Source>();
+  for (const p of parametersOf(v.instance)) {
+    const own = source({ role: "state", path: `${path}.${p.path}`, shape: p.shape, dtype: "f32", span: s.span, label: `${path}.${p.path}` });
+    held.set(p, own);
+    self.states.set(own.path, { source: own, initial: self.parameters.get(p.path)!.initial, span: s.span, kind: "state" });
+  }
+  if (!held.size) throw errors.wrongKind(s.value.span, "an instance with parameters", `${kindText(v)}, which is applied nowhere above`, "apply it before its state is used");
+  const made = { instance: v.instance, held };
+  if (!instanceStates.has(owner)) instanceStates.set(owner, new Map());
+  instanceStates.get(owner)!.set(s.name.text, made);
+  return made;
+}
+const instanceValue = ({ instance, held }: InstanceState, ctx: Context): Value => ({ kind: "instance", instance, values: new Map([...held].map(([p, own]) => [p, ctx.current.get(own) ?? own])) });
+/** `next` of such a state: an instance with its parameters, or arithmetic of instances. */
+export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
+  if (value.kind !== "instance" || value.instance !== instance) throw errors.wrongKind(span, `parameters of ${instance.path}`, kindText(value));
+  for (const [p, own] of held) ctx.current.set(own, value.values?.get(p) ?? parameterValue(p, ctx));
 }
 export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Context, owner: Instance, path: string, kind: "state" | "optimizer"): Source {
   let held = owner.states.get(s.name.text);
@@ -856,6 +894,8 @@ function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: S
   if (p) return tensor(v.values?.get(p) ?? parameterValue(p, ctx));
   const held = instance.states.get(name);
   if (held) return tensor(ctx.current.get(held) ?? held);
+  const copy = instanceState(instance, name);
+  if (copy) return instanceValue(copy, ctx);
   for (const child of instance.children.values()) if (child.path === `${instance.path}.${name}`) return { ...v, instance: child };
   // a stack: net.block[3] is net.block.3
   const stacked = [...instance.children.values()].filter((c) => c.path.startsWith(`${instance.path}.${name}.`));

@@ -105,7 +105,7 @@ fn causal_mask(t: int) -> bool[t, t] = for i in 0..t, j in 0..t: j <= i
 fn random_shift(x: f32[B, H, W, C], n: int) -> f32[B, H, W, C] {
   let dy = randint(-n, n + 1)[B]
   let dx = randint(-n, n + 1)[B]
-  return if training then (for b, i, j, c: x[b, i + dy[b], j + dx[b], c] ?? 0) else x
+  return if training then (for b, i in 0..H, j in 0..W, c: x[b, i + dy[b], j + dx[b], c] ?? 0) else x
 }
 ## n steps of gradient descent on sum(f(y)) from y0.
 fn descend(f: fn, y0: f32[...S], iters: int, lr: f32) -> f32[...S] =
