@@ -1,7 +1,8 @@
 // Fused kernels as text: for every kernel its domain, what it computes stage by stage, what it reads and what it writes.
 // In: a kernel graph.   Out: the same facts as data, and as lines. Tensors are named by path or label, by position where they have neither.
 import { extentText, scalarText, shapeText, type Names } from "../graph/print.ts";
-import { axis, substitute } from "../graph/scalar.ts";
+import { baseOf } from "../graph/node.ts";
+import { axis, local, substitute } from "../graph/scalar.ts";
 import type { Node, Scalar, Scan, Variable } from "../graph/types.ts";
 import type { KernelGraph, KernelStep, Step } from "./fuse.ts";
 
@@ -55,17 +56,22 @@ function memoryNames(graph: KernelGraph): Names {
   collect(graph.steps);
   return {
     node: (x) => {
-      let name = known.get(x);
-      if (name === undefined) {
-        const base = (x.kind === "source" ? x.path : x.label) || "%";
-        const count = used.get(base) ?? 0;
-        used.set(base, count + 1);
-        known.set(x, (name = base === "%" ? `%${count}` : count ? `${base}'${count}` : base));
-      }
-      return name;
+      const base = baseOf(x);
+      if (base !== x) return `(${nameOf(base)} as ${shapeText(x.shape)})`;
+      return nameOf(x);
     },
     step: (scan) => `t${scans.size > 1 ? (scans.get(scan) ?? 0) : ""}`,
   };
+  function nameOf(x: Node): string {
+    let name = known.get(x);
+    if (name === undefined) {
+      const base = (x.kind === "source" ? x.path : x.label) || "%";
+      const count = used.get(base) ?? 0;
+      used.set(base, count + 1);
+      known.set(x, (name = base === "%" ? `%${count}` : count ? `${base}'${count}` : base));
+    }
+    return name;
+  }
 }
 const outputLetters = "ijlmnpqr";
 const innerLetters = "kuvwxyz";
@@ -73,8 +79,9 @@ const innerLetters = "kuvwxyz";
 function kernelText({ spec, reads, writes }: KernelStep, names: Names, loop: readonly string[]): KernelText {
   const rank = spec.axes.length;
   const letter = (position: number): string => (position < rank ? (outputLetters[position] ?? `i${position}`) : (innerLetters[position - rank] ?? `k${position - rank}`));
+  const locals = spec.stages.map((s, i) => [s.local, local(`${s.op}${spec.stages.length > 1 ? i : ""}`, s.local.dtype)] as const);
   const writer = (over: readonly Variable[]): { text: (e: Scalar) => { lets: readonly string[]; text: string }; bounds: string } => {
-    const own = new Map<Scalar, Scalar>([...spec.axes, ...over].map((v, i) => [v, axis(i, v.extent)]));
+    const own = new Map<Scalar, Scalar>([...[...spec.axes, ...over].map((v, i) => [v, axis(i, v.extent)] as const), ...locals]);
     return { text: (e) => scalarText(substitute(e, own), names, letter), bounds: over.map((v, i) => `${letter(rank + i)} < ${extentText(v.extent)}`).join(", ") };
   };
   const where = (lets: readonly string[]): string => (lets.length ? `  where ${lets.join("; ")}` : "");
@@ -83,10 +90,10 @@ function kernelText({ spec, reads, writes }: KernelStep, names: Names, loop: rea
     lines: spec.lines ?? [],
     domain: spec.axes.map((v, i) => `${letter(i)} < ${extentText(v.extent)}`),
     formulas: [
-      ...spec.stages.map((s) => {
+      ...spec.stages.map((s, i) => {
         const { text, bounds } = writer(s.over);
         const value = text(s.value);
-        return `${s.local.name} = ${s.op}(${bounds}) ${value.text}${where(value.lets)}`;
+        return `${locals[i]![1].name} = ${s.op}(${bounds}) ${value.text}${where(value.lets)}`;
       }),
       ...spec.stores.map((s) => {
         const { text, bounds } = writer(s.over);
