@@ -1,0 +1,47 @@
+// The library's reference page, made from its declarations and their `##` comments, and from the table of scalar functions.
+import type * as ast from "../../grammar/ast.ts";
+import { parse } from "../../grammar/parser.ts";
+import { functions } from "../scalar/table.ts";
+import { libraryFiles } from "./library.ts";
+
+type Declaration = Exclude<ast.Item, ast.Import | ast.Const | ast.Data | ast.Train>;
+
+/** Markdown: a section for each file of the library, then what is built in. */
+export function libraryReference(): string {
+  const sections = libraryFiles.map(({ name, text }) => {
+    const { file } = parse({ name, text });
+    // the file's first comment: "Title. What holds for all of them."
+    const [, title, about] = /^# ([^.:]+)[.:] ?(.*)$/m.exec(text) ?? ["", name, ""];
+    const entries = file.items.filter((i): i is Declaration => i.kind !== "import" && i.kind !== "const" && i.kind !== "data" && i.kind !== "train").map(entry);
+    return `## ${title}\n\n${about ? `${about[0]!.toUpperCase()}${about.slice(1)}\n\n` : ""}${entries.join("\n")}\n`;
+  });
+  // conversions and the like have names with `_`, which no program writes
+  const scalars = [...functions.values()].filter((f) => !f.name.includes("_")).map((f) => `- \`${f.name}(${f.operands.map((_, i) => "abc"[i]).join(", ")})\`: ${f.summary}`);
+  return `# The library
+
+Everything here but the built-in functions is written in \`.dlm\`, in [\`compiler/std/\`](../compiler/std). A file's own declarations hide these names.
+This page is made from the library's comments (\`npx vitest run test/docs -u\`).
+
+${sections.join("\n")}
+## Built in
+
+Elementwise, on numbers and tensors:
+
+${scalars.join("\n")}
+
+Reducers, as functions with \`axis:\` and \`keep:\` and over indices (\`sum over i: e\`): \`sum\`, \`prod\`, \`mean\`, \`max\`, \`min\`, \`amax\`, \`amin\`, \`any\`, \`all\`, \`argmax\`, \`argmin\`, \`logsumexp\`.
+
+Tensors: \`where\`, \`concat\`, \`split\`, \`flip\`, \`transpose\`, \`squeeze\`, \`unsqueeze\`, \`einsum\`, \`rearrange\`, \`size\`, \`rank\`, \`len\`, \`f32\`, \`i32\`, \`bool\`; with a shape in brackets \`zeros\`, \`ones\`, \`expand\`, \`reshape\`.
+Draws: \`uniform\`, \`normal\`, \`bernoulli\`, \`randint\`, \`categorical\`. Derivatives: \`grad\`, \`stop\`, \`frozen\`. Data: \`csv\`, \`npy\`, \`idx\`, \`chars\`, \`tokens\`, \`token_count\`, \`host\`. Settings: \`stalled\`, \`best\`, \`from\`.
+`;
+}
+function entry(d: Declaration): string {
+  const { text } = d.span.file;
+  const body = d.body.kind === "block" ? d.body.span.start : d.body.value.span.start;
+  const signature = text.slice(d.span.start, body).replace(/\s*=\s*$/, "").replace(/\s+/g, " ").trim(); // prettier-ignore
+  return `- \`${signature}\`  \n  ${(d.doc ?? "").replaceAll("\n", " ")}`;
+}
+/** Names without documentation. */
+export function undocumented(): string[] {
+  return libraryFiles.flatMap(({ name, text }) => parse({ name, text }).file.items.flatMap((i) => (i.kind !== "import" && !i.doc ? [`${name}: ${i.name.text}`] : [])));
+}
