@@ -229,7 +229,8 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   for (const [group, members] of groups) {
     const axes = over.filter((v) => find(v) === group);
     const unsafe = guarded && members.some((m) => (m.guard ? !inRangeAlone(m.x) : !safe(m.x))); // keeps a copy of the outer guards
-    const value = product(members.filter((m) => !m.guard).map((m) => (unsafe ? m.x : total(m.x))));
+    const kin = new Set([...plainGuards, ...members.filter((m) => m.guard).map((m) => m.x)]);
+    const value = product(members.filter((m) => !m.guard).map((m) => (unsafe && provableUnder(m.x, kin) ? m.x : total(m.x))));
     const condition = and(...members.filter((m) => m.guard).map((m) => m.x), ...(unsafe ? plainGuards : []));
     let innerBody = select(condition, value, 0);
     let variables = output.filter((v) => v.extent !== 1 && innerBody.variables.has(v));

@@ -4,7 +4,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, sameShape, topological } from "./node.ts";
 import { printNode, scalarText, shapeText, type Names } from "./print.ts";
 import {
-  axis, conjuncts, constantPart, greatestCommonDivisor, iadd, imul, inRange, integer, interval, isFalse, isGuard, isTrue, isub, linear, load, not, operandsOf, positiveModulo, provedNonNegative, scalarOrder, termsOf, unionScans, visit, type Interval,
+  axis, conjuncts, extentInteger, greatestCommonDivisor, iadd, imul, inRange, integer, interval, isGuard, isTrue, isub, linear, load, nonNegative, not, operandsOf, positiveModulo, provedNonNegative, scalarOrder, termsOf, unionScans, visit, type Interval,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, Dim, Extent, GraphProgram, Integer, Load, Node, Result, Scalar, Scan, Scatter, Shape, Source, Variable } from "./types.ts";
 
@@ -325,10 +325,9 @@ function checkGuards(roots: readonly Scalar[], loads: readonly Load[], holds: re
   const ways = guardsAround(roots, new Set(loads), holds);
   for (const l of loads)
     for (const way of ways.get(l) ?? [])
-      for (const g of conjuncts(inRange(l.tensor, l.indices))) {
-        if (isFalse(g) && ![...way].some(isFalse)) fail(`has ${text(l)}, which is always out of range`);
-        if (g.kind !== "non_negative" || !implied(g.operand, way)) fail(`has ${text(l)}, which may be out of range: ${text(g)} is not proved by ${[...way].map(text).join(" and ") || "any guard"}`);
-      }
+      for (const [d, index] of l.indices.entries())
+        for (const bound of [index, iadd(extentInteger(l.tensor.shape[d]!), -1, imul(index, -1))])
+          if (!provedNonNegative(bound) && !implied(bound, way)) fail(`has ${text(l)}, which may be out of range: ${text(nonNegative(bound))} is not proved by ${[...way].map(text).join(" and ") || "any guard"}`);
 }
 const implied = (e: Integer, way: ReadonlySet<Scalar>): boolean => impliedBy(e, way, 1) || (byEnumeration(e, way) ?? impliedBy(e, way));
 /** The answer by trying every value of the variables; undefined where they are many, or data have a say in e. */
