@@ -7,7 +7,8 @@ data ring {
 }
 
 model gen(z: f32[B, zdim]) -> f32[B, 2] = z |> Linear(64, act: relu) |> Linear(64, act: relu) |> Linear(2)
-model disc(x: f32[B, 2]) -> f32[B] = x |> Linear(64, act: leaky_relu) |> Linear(64, act: leaky_relu) |> Linear(1) |> squeeze(-1)
+model disc(x: f32[B, 2]) -> f32[B] =
+  x |> Linear(64, act: leaky_relu) |> Linear(64, act: leaky_relu) |> Linear(1) |> squeeze(-1)
 
 ## How far the points lie from the nearest of the eight centres, on average.
 fn ring_error(x: f32[N, 2]) -> f32 =

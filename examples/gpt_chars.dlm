@@ -27,7 +27,8 @@ layer Position(longest: int)(x: f32[B, T <= longest, D]) -> f32[B, T, D] {
 }
 
 model gpt(ids: i32[B, T <= ctx] in 0..vocab) -> f32[B, T, vocab] =
-  ids |> Embedding(vocab, width) |> Position(ctx) |> stack 4 of Block(heads: 4) |> LayerNorm() |> Linear(vocab, bias: false)
+  ids |> Embedding(vocab, width) |> Position(ctx) |> stack 4 of Block(heads: 4) |> LayerNorm()
+    |> Linear(vocab, bias: false)
 
 train lm on text(batch: 12, seed: 1) {
   minimize cross_entropy(gpt(ids[:, 0..-1]), ids[:, 1..ctx + 1])

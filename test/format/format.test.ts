@@ -53,6 +53,10 @@ describe("meaning, comments and idempotence", () => {
   });
 });
 
+test.each(realFiles.filter((f) => !f.name.startsWith("std/")))("$name is in the house style", async ({ text }) => {
+  expect(await format(text)).toBe(text);
+});
+
 describe("layout", () => {
   const formatted = async (text: string, expected: string): Promise<void> => expect(await format(text)).toBe(expected);
   test("spaces and blank lines", () =>
