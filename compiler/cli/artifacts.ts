@@ -89,6 +89,6 @@ function builtParts(): TrainerParts {
   try {
     return JSON.parse(readFileSync(path, "utf8")) as TrainerParts;
   } catch {
-    throw new UserError(`dlm: ${basename(path.pathname)} is missing; \`npm run build\` makes it`);
+    throw new UserError(`${basename(path.pathname)} is missing; \`npm run build\` makes it`);
   }
 }

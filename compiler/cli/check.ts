@@ -2,7 +2,6 @@
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { asWritten, compileModel, diagnosticJson, fileReader, openModel, type ModelFile, type ModelFlags } from "./model.ts";
-import { UserError } from "./problem.ts";
 import { openTerminal, styles } from "./terminal.ts";
 import { modelSummary } from "./summary.ts";
 
@@ -27,8 +26,8 @@ async function compiled(model: ModelFile, flags: ModelFlags): Promise<Awaited<Re
   try {
     return await compileModel(model, { ...flags, pedantic: true }, undefined);
   } catch (error) {
-    if (!(error instanceof UserError || error instanceof RuntimeProblem)) throw error;
+    if (!(error instanceof RuntimeProblem)) throw error;
     const found = await compileModel(model, { ...flags, pedantic: true, set: { ...flags.set, batch: "2" } }, undefined, fileReader(model, flags));
-    return { ...found, note: `${error.message}\n(checked with batches of 2 instead of \`batch: all\`)` };
+    return { ...found, note: `${model.path}: checked with batches of 2 for \`batch: all\`: ${error.message}` };
   }
 }

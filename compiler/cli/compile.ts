@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { PlanPort } from "../../runtime/plan.ts";
 import { writeArtifacts, type Artifact } from "./artifacts.ts";
-import { inWords, openModel, planModel, type ModelFlags } from "./model.ts";
+import { openModel, planModel, type ModelFlags } from "./model.ts";
 import { counted, parameterText } from "./summary.ts";
 import { byteText, openTerminal, styles } from "./terminal.ts";
 import { seconds } from "./progress.ts";
@@ -16,7 +16,7 @@ export interface CompileFlags extends ModelFlags {
 
 export async function compile(path: string, flags: CompileFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
-  const compiled = await inWords(() => planModel(openModel(path), flags, flags.target));
+  const compiled = await planModel(openModel(path), flags, flags.target);
   const { plan, model } = compiled;
   const files = await writeArtifacts(plan, { folder: flags.out, data: model.folder, ...(flags.page === false ? { page: false } : {}) });
   if (flags.json) return terminal.line(JSON.stringify({ kind: "compiled", model: plan.name, compiler: plan.compiler, target: plan.target, seconds: compiled.seconds, files: files.map((f) => ({ path: join(flags.out, f.path), bytes: f.bytes })) }));

@@ -8,6 +8,6 @@ export function explain(code: string | undefined): void {
     return;
   }
   const text = explanations[code.toUpperCase()];
-  if (!text) throw new UserError(`dlm: there is no diagnostic ${code}; \`dlm explain\` lists them`);
+  if (!text) throw new UserError(`there is no diagnostic ${code}; \`dlm explain\` lists them`);
   process.stdout.write(`${code.toUpperCase()}\n\n${text}\n`);
 }

@@ -2,7 +2,7 @@
 import type { Program } from "../elaborate/program.ts";
 import { checkGradients, gradientTargets, type GradientCheck } from "../evaluate/gradcheck.ts";
 import { analyse } from "../front.ts";
-import { compileOptions, inWords, openModel, reportDiagnostics, type ModelFile, type ModelFlags } from "./model.ts";
+import { compileOptions, openModel, reportDiagnostics, type ModelFile, type ModelFlags } from "./model.ts";
 import { UserError } from "./problem.ts";
 import { counted } from "./summary.ts";
 import { bar, openTerminal, styles } from "./terminal.ts";
@@ -17,9 +17,9 @@ const smallBatch = "3";
 export async function gradcheck(path: string, flags: GradcheckFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
   const model = openModel(path);
-  const program = await inWords(() => programOf(model, flags));
+  const program = await programOf(model, flags);
   const targets = gradientTargets(program);
-  if (!targets.length) throw new UserError(`dlm: ${path} minimizes nothing, so it has no derivatives to check`);
+  if (!targets.length) throw new UserError(`${path} minimizes nothing, so it has no derivatives to check`);
   const tolerance = flags.tolerance ?? 1e-5;
   const { bold, dim, green, red } = styles(terminal.color);
   const checks: GradientCheck[] = [];

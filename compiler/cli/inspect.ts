@@ -9,7 +9,7 @@ import type { Compiled } from "../plan/plan.ts";
 import { kernelTexts, printKernels } from "../schedule/print.ts";
 import { printSchedule } from "../schedule/schedule.ts";
 import { portText, sizeText, typeText } from "./compile.ts";
-import { inWords, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
+import { openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
 import { counted, dispatchesPerStep, parameterCount } from "./summary.ts";
@@ -45,16 +45,16 @@ interface Part {
 
 export async function inspect(path: string, flags: InspectFlags): Promise<void> {
   const names = Object.keys(stages);
-  if (!names.includes(flags.stage)) throw new UserError(`dlm: there is no stage ${flags.stage}; there are ${names.join(", ")}${nearest(flags.stage, names)}`);
-  const compiled = await inWords(() => planModel(openModel(path), flags, flags.target));
+  if (!names.includes(flags.stage)) throw new UserError(`there is no stage ${flags.stage}; there are ${names.join(", ")}${nearest(flags.stage, names)}`);
+  const compiled = await planModel(openModel(path), flags, flags.target);
   const parts = partsOf(flags.stage, compiled);
   const found = flags.only === undefined ? parts : chosen(parts, flags.only);
-  if (!found.length) throw new UserError(`dlm: the stage ${flags.stage} of ${path} has no ${flags.only ?? "part"}; there ${parts.length === 1 ? "is" : "are"} ${parts.map((p) => p.name).join(", ")}${nearest(flags.only ?? "", parts.map((p) => p.name))}`); // prettier-ignore
+  if (!found.length) throw new UserError(`the stage ${flags.stage} of ${path} has no ${flags.only ?? "part"}; there ${parts.length === 1 ? "is" : "are"} ${parts.map((p) => p.name).join(", ")}${nearest(flags.only ?? "", parts.map((p) => p.name))}`); // prettier-ignore
   const terminal = openTerminal(flags.json === true);
   const { bold } = styles(terminal.color);
   if (flags.dot) {
     const graphs = found.flatMap((p) => (p.dot ? [p.dot()] : []));
-    if (!graphs.length) throw new UserError(`dlm: --dot draws graphs: --stage forward, backward or simplified`);
+    if (!graphs.length) throw new UserError(`--dot draws graphs: --stage forward, backward or simplified`);
     terminal.line(graphs.join("\n").trimEnd());
   } else if (flags.json) terminal.line(JSON.stringify(found.length === 1 && parts.length === 1 ? found[0]!.json() : Object.fromEntries(found.map((p) => [p.name, p.json()])), undefined, 2));
   else found.forEach((p, i) => terminal.line(`${i ? "\n" : ""}${parts.length > 1 ? bold(`# ${p.name}`) + "\n" : ""}${p.text().trimEnd()}`));

@@ -2,6 +2,8 @@
 // The command line. Every command reads files, calls the compiler or the runtime, and prints; it decides nothing about models.
 // Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C.
 import { Command, CommanderError } from "commander";
+import { DeviceUnavailable } from "../../runtime/node.ts";
+import { RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
 import { assignment, list, positive, wholeNumber } from "./options.ts";
@@ -189,9 +191,9 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode && 2;
   else if (error instanceof Interrupted) process.exitCode = error.status;
   else if (error instanceof Reported) process.exitCode = 1;
-  else if (error instanceof UserError) {
-    if (process.argv.includes("--json")) process.stdout.write(JSON.stringify({ kind: "error", message: error.message.replace(/^dlm: /, "") }) + "\n");
-    process.stderr.write(error.message + "\n");
+  else if (error instanceof UserError || error instanceof RuntimeProblem || error instanceof DeviceUnavailable) {
+    if (process.argv.includes("--json")) process.stdout.write(JSON.stringify({ kind: "error", message: error.message }) + "\n");
+    process.stderr.write(`dlm: ${error.message}\n`);
     process.exitCode = 1;
   } else {
     process.stderr.write(`dlm: internal error. This is a fault of dlm, not of your file.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

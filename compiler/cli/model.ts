@@ -5,13 +5,12 @@ import { basename, dirname, join, resolve } from "node:path";
 import { position, type Diagnostic, type SourceFile, type Span } from "../../grammar/diagnostic.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import type { Plan } from "../../runtime/plan.ts";
-import { RuntimeProblem } from "../../runtime/problem.ts";
 import { compile, type CompileOptions, type CompileResult } from "../compile.ts";
 import type { Target } from "../schedule/target.ts";
 import { targets } from "../schedule/target.ts";
 import { readText } from "./files.ts";
 import { nearest } from "./options.ts";
-import { fileProblem, Reported, UserError } from "./problem.ts";
+import { fileProblem, fileReason, Reported, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -48,10 +47,10 @@ export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) 
         return readFileSync(place);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
-        if (code !== "ENOENT" && code !== "ENOTDIR") throw fileProblem("read", place, error);
+        if (code !== "ENOENT" && code !== "ENOTDIR") throw new Error(place === path ? fileReason(error) : `${place}: ${fileReason(error)}`); // the runtime says what it was to be read for
       }
     }
-    throw new UserError(`dlm: ${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`);
+    throw new Error(`${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`);
   };
 }
 
@@ -76,7 +75,7 @@ export async function compileModel(model: ModelFile, flags: ModelFlags, target: 
 export function targetNamed(name: string): Target {
   const target = targets[name];
   if (target) return target;
-  throw new UserError(`dlm: there is no target ${name}; there are ${Object.keys(targets).join(" and ")}${nearest(name, Object.keys(targets))}`);
+  throw new UserError(`there is no target ${name}; there are ${Object.keys(targets).join(" and ")}${nearest(name, Object.keys(targets))}`);
 }
 
 /** The same, for commands that cannot go on with errors: all diagnostics are printed to standard error. */
@@ -123,13 +122,4 @@ export function diagnosticJson(d: Diagnostic): object {
   const [from, to] = [position(d.span.file, d.span.start), position(d.span.file, d.span.end)];
   const labels = d.labels?.map((l) => ({ file: l.span.file.name, ...position(l.span.file, l.span.start), text: l.text }));
   return { kind: "diagnostic", code: d.code, severity: d.severity, file: d.span.file.name, line: from.line, column: from.column, endLine: to.line, endColumn: to.column, message: d.message, ...(labels?.length ? { labels } : {}), ...(d.notes?.length ? { notes: d.notes } : {}), ...(d.hint ? { hint: d.hint } : {}) };
-}
-
-/** Problems of data, plans and devices in the command line's style. */
-export async function inWords<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw error instanceof RuntimeProblem ? new UserError(`dlm: ${error.message}`) : error;
-  }
 }

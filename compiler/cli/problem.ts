@@ -1,15 +1,16 @@
-// Problems of the user's making outside of source text: files, flags, devices. Printed without a stack trace; exit status 1.
+// Problems of the user's making outside of source text: files, flags, devices. Printed as `dlm: message`, without a stack trace; exit status 1.
+import { messageOf } from "../../runtime/problem.ts";
+
 export class UserError extends Error {
   override readonly name = "UserError";
 }
 /** A file system error in the user's words. */
-export function fileProblem(action: string, path: string, error: unknown): UserError {
+export function fileReason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
-  const reason =
-    { ENOENT: "there is no such file", EACCES: "permission denied", EISDIR: "it is a folder", ENOTDIR: "a part of the path is not a folder", ENOSPC: "the disk is full", EROFS: "the file system is read-only" }[code ?? ""] ??
-    (error instanceof Error ? error.message : String(error));
-  return new UserError(`dlm: cannot ${action} ${path}: ${reason}`);
+  const known: Readonly<Record<string, string>> = { ENOENT: "there is no such file", EACCES: "permission denied", EPERM: "permission denied", EISDIR: "it is a folder", ENOTDIR: "a part of the path is not a folder", EEXIST: "a part of the path is not a folder", ENOSPC: "the disk is full", EROFS: "the file system is read-only", ENAMETOOLONG: "the name is too long" };
+  return known[code ?? ""] ?? messageOf(error);
 }
+export const fileProblem = (action: string, path: string, error: unknown): UserError => new UserError(`cannot ${action} ${path}: ${fileReason(error)}`);
 /** What was wrong has been printed already. */
 export class Reported extends Error {
   override readonly name = "Reported";

@@ -2,6 +2,7 @@
 // In: the runtime's events.   Out: text. Losses are kept as means of a few dozen stretches, for the curve at the end.
 import type { EvaluationEvent, Measured, ProgressEvent, Tensor, TrainEvent, TrainResult } from "../../runtime/api.ts";
 import { counted } from "./summary.ts";
+import { shortest } from "./values.ts";
 import { bar, duration, numberText, styles, type Terminal } from "./terminal.ts";
 
 export interface Progress {
@@ -138,14 +139,25 @@ class Curve {
 
 // ---- one event a line
 
-/** Events as JSON: without the curves of every step, tensors with their shape, no NaN. */
-export function eventJson(event: TrainEvent): object {
-  if (event.kind === "progress") {
-    const { curves, ...rest } = event;
-    void curves;
-    return rest;
-  }
-  return event.kind === "evaluation" ? { ...event, values: measuredJson(event.values) } : event;
+const eventSeconds = 0.1; // between events of progress
+
+/** Events as they come, of progress not too many; `losses` has those of every step since the event before. */
+export function jsonProgress(write: (event: object) => void): Progress {
+  let losses: number[] = [];
+  let quietUntil = 0;
+  return {
+    event(event) {
+      if (event.kind === "evaluation") return write({ ...event, values: measuredJson(event.values) });
+      if (event.kind === "saved") return write(event);
+      const { curves, ...rest } = event;
+      losses.push(...(curves["loss"] ?? []));
+      if (performance.now() < quietUntil && event.step < event.steps) return;
+      quietUntil = performance.now() + 1000 * eventSeconds;
+      write({ ...rest, losses: losses.map(shortest) });
+      losses = [];
+    },
+    result: () => undefined,
+  };
 }
 export const measuredJson = (values: Measured): Record<string, unknown> => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : tensorJson(value)]));
 export const tensorJson = (t: Tensor): object => ({ dtype: t.dtype, shape: t.shape, data: [...t.data] });

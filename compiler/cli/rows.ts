@@ -14,9 +14,10 @@ import { libraryFiles } from "../std/library.ts";
 
 export async function rowsOfWholeBatches(text: string, options: CompileOptions, read: (path: string) => Promise<Uint8Array>): Promise<Record<string, number>> {
   const { file } = parse({ name: options.name ?? "model.dlm", text });
-  const wanted = options.set?.["batch"] === undefined ? new Set(file.items.flatMap(wholeData)) : new Set<string>();
+  const wanted = new Set(file.items.flatMap(wholeData));
   const rows: Record<string, number> = {};
   if (!wanted.size) return rows;
+  if (options.set?.["batch"] !== undefined) return Object.fromEntries([...wanted].map((name) => [name, 1])); // another batch is taken
   // what is run is left out: its errors are told when the whole is compiled
   resetTable();
   const main = { ...file, items: file.items.filter((item) => !["train", "model", "layer", "optimizer"].includes(item.kind) && !(item.kind === "fn" && item.exported)) };

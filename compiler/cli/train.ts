@@ -8,10 +8,10 @@ import { load } from "../../runtime/index.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
 import { checkWritable, readBytes, writeWhole } from "./files.ts";
-import { fileReader, inWords, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
+import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, UserError } from "./problem.ts";
-import { eventJson, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
+import { jsonProgress, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
 import { counted, parameterCount } from "./summary.ts";
 import { byteText, openTerminal, styles, type Terminal } from "./terminal.ts";
 
@@ -39,15 +39,13 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   try {
     const compiled = await planModel(model, flags, targetOf(opened.facts), read);
     const names = blocks(compiled.plan, flags.train);
-    await inWords(async () => {
-      const loaded = await load(compiled.plan, { device: opened.device, read, write: async (file, bytes) => writeWhole(join(model.folder, file), bytes), ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
-      try {
-        if (resumed) await loaded.restore(resumed);
-        await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, read });
-      } finally {
-        loaded.close();
-      }
-    });
+    const loaded = await load(compiled.plan, { device: opened.device, read, write: async (file, bytes) => writeWhole(join(model.folder, file), bytes), ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
+    try {
+      if (resumed) await loaded.restore(resumed);
+      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, read });
+    } finally {
+      loaded.close();
+    }
   } finally {
     opened.close();
   }
@@ -63,9 +61,9 @@ function placesOf(name: string, { out, save, weights }: TrainFlags): Places {
 }
 function blocks(plan: Plan, wanted: string | undefined): readonly string[] {
   const names = plan.trains.map((t) => t.name);
-  if (!names.length) throw new UserError(`dlm: ${plan.name} has no train block, so there is nothing to train`);
+  if (!names.length) throw new UserError(`${plan.name} has no train block, so there is nothing to train`);
   if (wanted === undefined) return names;
-  if (!names.includes(wanted)) throw new UserError(`dlm: ${plan.name} has no train block ${wanted}; it has ${names.join(", ")}${nearest(wanted, names)}`);
+  if (!names.includes(wanted)) throw new UserError(`${plan.name} has no train block ${wanted}; it has ${names.join(", ")}${nearest(wanted, names)}`);
   return [wanted];
 }
 
@@ -81,7 +79,7 @@ async function run(model: Model, names: readonly string[], { terminal, flags, co
   const json = (event: object): void => terminal.line(JSON.stringify(event));
   if (flags.json) json(startEvent(model, compiled, facts));
   else start(terminal, model, compiled, facts);
-  const progress: Progress = flags.json ? { event: (event) => json(eventJson(event)), result: () => undefined } : textProgress(terminal, names.length);
+  const progress: Progress = flags.json ? jsonProgress(json) : textProgress(terminal, names.length);
 
   const interrupt = new AbortController();
   let signal: NodeJS.Signals | undefined;

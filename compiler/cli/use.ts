@@ -7,7 +7,7 @@ import { readSafetensors } from "../../runtime/safetensors.ts";
 import { portText, typeText } from "./compile.ts";
 import { deviceFor, targetOf } from "./device.ts";
 import { checkWritable, readBytes, writeWhole } from "./files.ts";
-import { fileReader, inWords, openModel, planModel, type ModelFlags } from "./model.ts";
+import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
 import { figuresOf, measuredJson, tensorText } from "./progress.ts";
@@ -46,7 +46,7 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
         for (const [name, value] of Object.entries(values)) if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
       }
     } // prettier-ignore
-    if (!measured) throw new UserError(`dlm: ${blocks.map((t) => t.name).join(", ")} trains without data, so there is nothing to measure it on`);
+    if (!measured) throw new UserError(`${blocks.map((t) => t.name).join(", ")} trains without data, so there is nothing to measure it on`);
   }); // prettier-ignore
 }
 
@@ -84,41 +84,39 @@ function exportNamed(plan: Plan, name: string): PlanExport {
 function inputOf(text: string, x: PlanExport): [string, ReturnType<typeof inputValue>] {
   const [, name, value] = /^([\w.]+)=(.*)$/s.exec(text) ?? [];
   const signature = `${x.name}(${x.inputs.map(portText).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
-  if (name === undefined || value === undefined) throw new UserError(`dlm: --input ${text}: it is written name=FILE or name=value: ${signature}`);
+  if (name === undefined || value === undefined) throw new UserError(`--input ${text}: it is written name=FILE or name=value: ${signature}`);
   const port = x.inputs.find((p) => p.name === name);
-  if (!port) throw new UserError(`dlm: ${x.name} has no input ${name}${nearest(name, x.inputs.map((p) => p.name))}: ${signature}`); // prettier-ignore
+  if (!port) throw new UserError(`${x.name} has no input ${name}${nearest(name, x.inputs.map((p) => p.name))}: ${signature}`); // prettier-ignore
   return [name, inputValue(value, port)];
 }
-const unknown = (what: string, name: string | undefined, names: readonly string[]): UserError => new UserError(`dlm: ${name === undefined ? what : `${what} ${name}`}; ${names.length ? `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}${nearest(name ?? "", names)}` : "there is none"}`);
+const unknown = (what: string, name: string | undefined, names: readonly string[]): UserError => new UserError(`${name === undefined ? what : `${what} ${name}`}; ${names.length ? `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}${nearest(name ?? "", names)}` : "there is none"}`);
 
 /** Compiles for the device at hand, loads `part` of the plan with its weights, and closes everything afterwards. */
 async function withModel(path: string, flags: UseFlags, part: (plan: Plan) => Plan, use: (model: Model, plan: Plan) => Promise<void>): Promise<void> {
   const model = openModel(path);
   const bytes = flags.weights === undefined ? undefined : readBytes(flags.weights, "read the weights from");
   const read = fileReader(model, flags);
-  await inWords(async () => {
-    if (bytes) sound(bytes, flags.weights!);
-    const opened = await deviceFor(flags.device);
+  if (bytes) sound(bytes, flags.weights!);
+  const opened = await deviceFor(flags.device);
+  try {
+    const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
+    const wanted = part(plan);
+    const loaded = await load(wanted, { device: opened.device, read, ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
     try {
-      const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
-      const wanted = part(plan);
-      const loaded = await load(wanted, { device: opened.device, read, ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
-      try {
-        if (bytes) await take(loaded, bytes, flags, openTerminal(flags.json === true));
-        await use(loaded, wanted);
-      } finally {
-        loaded.close();
-      }
+      if (bytes) await take(loaded, bytes, flags, openTerminal(flags.json === true));
+      await use(loaded, wanted);
     } finally {
-      opened.close();
+      loaded.close();
     }
-  });
+  } finally {
+    opened.close();
+  }
 }
 function sound(bytes: Uint8Array, path: string): void {
   try {
     readSafetensors(bytes);
   } catch (error) {
-    throw error instanceof RuntimeProblem ? new UserError(`dlm: ${path}: ${error.message}`) : error;
+    throw error instanceof RuntimeProblem ? new UserError(`${path}: ${error.message}`) : error;
   }
 }
 /** A checkpoint knows which rows were held out; a file of weights does not. */

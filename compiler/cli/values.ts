@@ -3,7 +3,6 @@ import { extname } from "node:path";
 import type { Nested, Tensor, Value } from "../../runtime/api.ts";
 import { parseCsv, parseIdx, parseNpy } from "../../runtime/loaders.ts";
 import type { PlanPort } from "../../runtime/plan.ts";
-import { RuntimeProblem } from "../../runtime/problem.ts";
 import { writeSafetensors } from "../../runtime/safetensors.ts";
 import { bytesOf } from "../../runtime/tensor.ts";
 import { readBytes } from "./files.ts";
@@ -18,14 +17,14 @@ export function inputValue(text: string, port: PlanPort): Value {
     case ".npy":
       return parseNpy(bytes, text);
     case ".idx": case ".gz":
-      if (bytes[0] === 0x1f) throw new UserError(`dlm: ${text} is compressed: gunzip it first`);
+      if (bytes[0] === 0x1f) throw new UserError(`${text} is compressed: gunzip it first`);
       return parseIdx(bytes, text); // prettier-ignore
     case ".json":
       return jsonValue(bytes.toString("utf8"), text, port);
     case ".csv":
       return csvValue(bytes.toString("utf8"), text, port);
     default:
-      throw new UserError(`dlm: --input ${port.name}=${text}: files are .npy, .json, .csv or .idx; values are written as they are: 0.5, true, [[1, 2], [3, 4]]`);
+      throw new UserError(`--input ${port.name}=${text}: files are .npy, .json, .csv or .idx; values are written as they are: 0.5, true, [[1, 2], [3, 4]]`);
   }
 }
 function literalOf(text: string): Value | undefined {
@@ -33,7 +32,7 @@ function literalOf(text: string): Value | undefined {
   try {
     return JSON.parse(text.trim().replace(/^\+/, "").replace(/^(-?)\./, "$10.")) as Value; // checked by the runtime
   } catch {
-    if (/^\s*\[/.test(text)) throw new UserError(`dlm: ${text} is no list of numbers`);
+    if (/^\s*\[/.test(text)) throw new UserError(`${text} is no list of numbers`);
     return undefined; // a file whose name begins with a digit
   }
 }
@@ -42,14 +41,14 @@ function jsonValue(text: string, path: string, port: PlanPort): Value {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new UserError(`dlm: ${path} is no JSON: ${(error as Error).message}`);
+    throw new UserError(`${path} is no JSON: ${(error as Error).message}`);
   }
   // what --output writes: results by name
   if (typeof value === "object" && value !== null && !Array.isArray(value) && !("shape" in value)) {
     const record = value as Readonly<Record<string, unknown>>;
     const names = Object.keys(record);
     const own = record[port.name] ?? (names.length === 1 ? record[names[0]!] : undefined);
-    if (own === undefined) throw new UserError(`dlm: ${path} has ${names.join(", ") || "nothing"}, and not the input ${port.name}`);
+    if (own === undefined) throw new UserError(`${path} has ${names.join(", ") || "nothing"}, and not the input ${port.name}`);
     value = own;
   }
   return value as Value; // checked by the runtime
@@ -59,15 +58,15 @@ function csvValue(text: string, path: string, port: PlanPort): Value {
   const numeric = (row: readonly string[] | undefined): boolean => row !== undefined && row.every((cell) => cell.trim() !== "" && !Number.isNaN(Number(cell)));
   const header = records.length > 1 && !numeric(records[0]) && numeric(records[1]);
   const rows = records.slice(Number(header));
-  if (!rows.length) throw new UserError(`dlm: ${path} has no rows`);
+  if (!rows.length) throw new UserError(`${path} has no rows`);
   const wide = port.shape.slice(1).every((n) => typeof n === "number") && port.shape.length ? port.shape.slice(1).reduce<number>((n, size) => n * (size as number), 1) : rows[0]!.length;
   const data: number[] = [];
   for (const [r, row] of rows.entries()) {
     const line = lines[r + Number(header)]!;
-    if (row.length !== wide) throw new UserError(`dlm: ${path}, line ${line} has ${row.length} ${row.length === 1 ? "cell" : "cells"}, and a row of the input ${port.name} takes ${wide}`);
+    if (row.length !== wide) throw new UserError(`${path}, line ${line} has ${row.length} ${row.length === 1 ? "cell" : "cells"}, and a row of the input ${port.name} takes ${wide}`);
     for (const [c, cell] of row.entries()) {
       const value = /^\s*(true|false)\s*$/i.test(cell) ? Number(/t/i.test(cell)) : Number(cell.trim() === "" ? NaN : cell);
-      if (Number.isNaN(value)) throw new UserError(`dlm: ${path}, line ${line}, column ${c + 1}: ${JSON.stringify(cell)} is no number`);
+      if (Number.isNaN(value)) throw new UserError(`${path}, line ${line}, column ${c + 1}: ${JSON.stringify(cell)} is no number`);
       data.push(value);
     }
   }
@@ -81,8 +80,8 @@ export const outputKinds = [".npy", ".json", ".csv", ".safetensors"] as const;
 /** Told before anything runs: a name that no result can be written to. */
 export function checkOutput(path: string, outputs: readonly PlanPort[]): void {
   const kind = extname(path).toLowerCase();
-  if (!outputKinds.some((k) => k === kind)) throw new UserError(`dlm: --output ${path}: the name ends with ${outputKinds.join(", ")}`);
-  if ((kind === ".npy" || kind === ".csv") && outputs.length !== 1) throw new UserError(`dlm: a ${kind} file holds one result, and there are ${outputs.length} (${outputs.map((p) => p.name).join(", ")}): write .json or .safetensors`);
+  if (!outputKinds.some((k) => k === kind)) throw new UserError(`--output ${path}: the name ends with ${outputKinds.join(", ")}`);
+  if ((kind === ".npy" || kind === ".csv") && outputs.length !== 1) throw new UserError(`a ${kind} file holds one result, and there are ${outputs.length} (${outputs.map((p) => p.name).join(", ")}): write .json or .safetensors`);
 }
 export function outputBytes(path: string, results: Results): string | Uint8Array {
   const [only] = Object.values(results);
@@ -135,10 +134,3 @@ export function npyBytes(t: Tensor): Uint8Array {
   out.set(bytesOf(t.data), length);
   return out;
 }
-export const inFile = <T>(run: () => T): T => {
-  try {
-    return run();
-  } catch (error) {
-    throw error instanceof RuntimeProblem ? new UserError(`dlm: ${error.message}`) : error;
-  }
-};

@@ -1,0 +1,57 @@
+// The command line as a process: bundled from the sources once for a test file, beside node_modules so that it finds its packages.
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { afterAll, beforeAll } from "vitest";
+import { trainerParts } from "../../compiler/cli/bundle.mjs";
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+export interface Program {
+  readonly folder: string; // a folder of the test's own: the working folder
+  /** Runs `dlm ARGS`. `onOutput` sees standard output as it grows. */
+  readonly dlm: (args: readonly string[], more?: { readonly input?: string; readonly env?: Readonly<Record<string, string>>; readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void }) => Promise<Outcome>;
+  readonly put: (name: string, content: string | Uint8Array) => string;
+  readonly bytes: (name: string) => Buffer;
+}
+export function program(): Program {
+  const bundle = join(import.meta.dirname, `../../node_modules/.cache/dlm-cli-test-${process.pid}`);
+  const folder = mkdtempSync(join(tmpdir(), "dlm-cli-"));
+  beforeAll(async () => {
+    mkdirSync(bundle, { recursive: true });
+    await build({ entryPoints: [join(import.meta.dirname, "../../compiler/cli/main.ts")], bundle: true, platform: "node", format: "esm", packages: "external", splitting: true, outdir: bundle, outExtension: { ".js": ".mjs" }, logLevel: "error" });
+    writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));
+  });
+  afterAll(() => {
+    rmSync(bundle, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return {
+    folder,
+    dlm: (args, { input, env, onOutput } = {}) =>
+      new Promise((resolve) => {
+        const environment = { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded", ...env };
+        const child = spawn(process.execPath, [join(bundle, "main.mjs"), ...args], { cwd: folder, env: environment, timeout: 50_000 });
+        const text = { out: "", err: "" };
+        child.stdout.on("data", (chunk: Buffer) => {
+          text.out += chunk.toString();
+          onOutput?.(text.out, (signal) => child.kill(signal));
+        });
+        child.stderr.on("data", (chunk: Buffer) => (text.err += chunk.toString()));
+        child.stdin.end(input ?? "");
+        child.on("close", (status) => resolve({ status, ...text }));
+      }),
+    put: (name, content) => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    },
+    bytes: (name) => readFileSync(join(folder, name)),
+  };
+}
+export type Event = Readonly<Record<string, unknown>> & { readonly kind: string };
+export const events = (out: string): readonly Event[] => out.trim().split("\n").map((line) => JSON.parse(line) as Event); // prettier-ignore
