@@ -1,7 +1,7 @@
 // The interpreter: expressions to values. Tensor values are graph nodes, so elaboration and lowering are one pass: a function is inlined
 // by evaluating its body, a layer by evaluating it within its instance. Shapes are checked where they meet.
 import type * as ast from "../../grammar/ast.ts";
-import type { Diagnostic, Label, Span } from "../../grammar/diagnostic.ts";
+import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
 import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { compute, finalOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
@@ -445,7 +445,7 @@ function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound,
   if (!type.dims) return;
   const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, type.span, elementType(type)).shape : undefined;
   if (!shape) return;
-  const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, get text() { return kindText(value); } })); // prettier-ignore
+  const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, get text() { return described(value, from.span); } })); // prettier-ignore
   const parts = type.dims;
   const spread = parts.findIndex((d) => d.kind === "spread");
   const fixed = parts.length - (spread >= 0 ? 1 : 0);
@@ -585,9 +585,17 @@ function typeMismatch(node: Node, type: ast.TensorType, bound: Bound, what: stri
   const fixing = [...(bound.origins ?? [])].filter(([name, from]) => from.span !== span && from.name !== param?.name.text && mentions(name));
   const dimText = (name: string): string => (bound.spreads.has(name) ? `...${name} = ${shapeText(bound.spreads.get(name)!)}` : bound.dims.has(name) ? `${name} = ${extentText(asExtent(bound.dims.get(name)!))}` : name);
   const declared = param && !param.span.file.library ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }] : !param && !type.span.file.library && type.span.start !== span.start ? [{ span: type.span, text: "declared here" }] : [];
-  const labels: Label[] = [{ span, text: got }, ...fixing.filter(([, from], i) => fixing.findIndex(([, f]) => f.span === from.span) === i).map(([, from]) => ({ span: from.span, text: from.text })), ...declared];
+  const labels: Label[] = [{ span, text: described(tensor(node), span) }, ...fixing.filter(([, from], i) => fixing.findIndex(([, f]) => f.span === from.span) === i).map(([, from]) => ({ span: from.span, text: from.text })), ...declared];
   const notes = [...(bound.signature && param && why.equation ? [bound.signature()] : []), ...(why.equation ? [fixing.map(([name, from]) => `\`${from.name}\` fixed ${dimText(name)}; `).join("") + why.equation] : [])];
   return errors.shapeMismatch(span, what, why.wanted ? type.element.text + shapeText(why.wanted) : typeSource(type), got, { labels, notes, ...(why.hint ? { hint: why.hint } : {}) });
+}
+/** The type of a value, and where it was made if that is elsewhere in the user's text. */
+function described(v: Value, at: Span): string {
+  const node = v.kind === "tensor" ? v.node : undefined;
+  const model = node && madeBy.get(node);
+  if (model) return `${kindText(v)}, from model ${model.text} (${place(model.span)})`;
+  const from = node?.label !== undefined && node.span && !node.span.file.library && !(node.span.start <= at.start && node.span.end >= at.end && node.span.file === at.file) && !node.label.startsWith("%") ? `, from ${node.label} (${place(node.span)})` : "";
+  return kindText(v) + from;
 }
 const dimKnown = (e: ast.Expr, scope: Scope): boolean => {
   const alone = dimVariable(e);
@@ -730,8 +738,12 @@ function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instan
   const bound = bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner);
   const value = within(span, d.name.text, () => runBody(self, d.body, bound.scope, inner));
   if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
-  return d.result ? within(span, d.name.text, () => checkResult(self, value, d.result!, bound, d.name.text, resultSpan(d.body), inner)) : value;
+  const result = d.result ? within(span, d.name.text, () => checkResult(self, value, d.result!, bound, d.name.text, resultSpan(d.body), inner)) : value;
+  if (result.kind === "tensor" && d.kind === "model") madeBy.set(result.node, d.name);
+  return result;
 }
+/** The model that gave a value, told in messages. */
+const madeBy = new WeakMap<Node, ast.Name>();
 export function parameterValue(p: Source, ctx: Context): Node {
   const now = ctx.current.get(p) ?? p;
   if (!ctx.frozen) return now;
