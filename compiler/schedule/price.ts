@@ -25,7 +25,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
   const laneAxes = new Set([...[...threads].filter(([, n]) => n > 1).map(([a]) => a), ...(threads.has("fused") ? s.fuse : [])]);
   const accumulators = product(nest.outer, tile);
   const width = target.simd;
-  let time = 0;
+  let total = 0;
   let compile = 0;
 
   const stageOrStore = (over: readonly string[], work: readonly Work[], reduces: boolean, store: Access | undefined): void => {
@@ -43,6 +43,9 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
     const points = accumulators * product(over, tile);
     let bodyLoads = 0;
     let bodyWork = 0;
+    let waiting = 0; // share of a wait for memory that each step of the innermost loop takes
+    let memory = 0; // ns
+    let time = 0;
     for (const w of work) {
       const often = tripsOf(w.axes);
       const tiled = product(w.axes, tile);
@@ -51,14 +54,21 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       const carrier = invariant ? s.share.find((a) => w.axes.has(a)) : undefined;
       if (w.access) {
         const load = countLoads(w.access, s, tile, width, carrier, innermost?.axis);
-        time += often * (load.wide * ns.load4 + load.single * ns.load);
+        const clash = clashes(w.access, s, tile, lanesOf, carrier, innermost?.axis) ? target.clashNs : 0;
+        memory += often * (load.wide * (ns.load4 + clash) + load.single * (ns.load + clash));
         if (carrier) time += often * tiled * ns.broadcast;
-        compile += (load.wide * 4 + load.single) * target.compile.load;
-        if (inBody) bodyLoads += load.wide * 4 + load.single;
+        const written = !reduces && s.rows && w.axes.has(s.rows) ? 1 / tile(s.rows) : 1; // one row's code
+        compile += (load.wide * 4 + load.single) * written * target.compile.load;
+        if (inBody) {
+          bodyLoads += load.wide * 4 + load.single;
+          // steps of the loop that are far apart in memory wait for one another, unless the body has several such loads on their way
+          if (Math.abs(w.access.stride.get(innermost.axis) ?? 0) * tile(innermost.axis) >= farStep) waiting = Math.max(waiting, 1 / Math.max(1, load.wide * 4 + load.single));
+        }
       } else if (w.cost !== "none") {
         const count = carrier ? Math.ceil(tiled / width) : w.cost === "random" && s.vector && w.axes.has(s.vector) ? tiled / 4 : tiled;
         time += often * count * ns[w.cost];
-        compile += count * (w.cost === "function" || w.cost === "divide" ? target.compile.function : w.cost === "random" ? 20 * target.compile.function : target.compile.operation / 2);
+        const written = !reduces && s.rows && w.axes.has(s.rows) ? count / tile(s.rows) : count; // one row's code
+        compile += written * (w.cost === "function" || w.cost === "divide" ? target.compile.function : w.cost === "random" ? 20 * target.compile.function : target.compile.operation / 2);
         if (inBody) bodyWork += count / 2; // a multiplication and its addition count as one
       }
     }
@@ -67,19 +77,25 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       compile += points * (target.compile.operation / 2);
       bodyWork += points / 2;
       if (over.some((a) => lanesOf(a) > 1)) time += accumulators * ns.reduce;
-      const spilled = accumulators > target.registers ? points / 3 : 0;
-      const wide = s.vector !== "" && s.sums === "vector" && points > accumulators && accumulators > 4 * target.registers ? 2 : 1; // four accumulators at a time come back more often
-      time += trips * spilled * wide * ns.spill;
+      // a sum out of the registers' reach comes and goes at every step; four steps at a time along a reduced vector
+      const steps = points / (over.includes(s.vector) && tile(s.vector) >= 4 ? 4 : 1);
+      const spilled = accumulators > target.registers ? steps : 0;
+      // large tiles of windows: rolled stores cost the loop its registers
+      const rolled = s.rows && points > accumulators && accumulators > 5 * target.registers ? points : 0;
+      time += trips * (spilled + rolled) * ns.spill;
     }
+    memory += trips * waiting * target.waitNs;
     if (loops.length) time += loops.reduce((sum, l) => sum + l.trips, 0) * ns.loop;
     time += trips * (target.longBody.ns * Math.max(0, bodyWork + 8 * bodyLoads - target.longBody.operations) + target.manyLoads.ns * Math.max(0, bodyLoads - target.manyLoads.loads));
     if (store) {
       const elements = accumulators * product(over, tile);
       const wide = s.vector !== "" && tile(s.vector) >= 4 && store.stride.get(s.vector) === 1 && extent(s.vector) % 4 === 0;
-      time += trips * (wide ? (elements / 4) * ns.store4 : elements * ns.store);
+      const clash = clashes(store, s, tile, lanesOf, undefined, undefined) ? target.clashNs : 0;
+      time += trips * (wide ? (elements / 4) * (ns.store4 + clash) : elements * (ns.store + clash));
       const rolled = s.rows && !over.length ? elements / tile(s.rows) * (s.rows === s.vector ? 4 : 1) : elements; // prettier-ignore
       compile += rolled * target.compile.store;
     }
+    total += Math.max(time, memory) + target.overlap * Math.min(time, memory);
   };
   for (const p of stages) stageOrStore(p.over, p.work, true, undefined);
   for (const p of stores) stageOrStore(p.over, p.work, false, p.store);
@@ -90,26 +106,52 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
   for (const a of nest.outer) if (!s.fuse.includes(a)) groups *= Math.ceil(extent(a) / (span(a) * lanesOf(a)));
   if (s.fuse.length) groups *= Math.ceil(product(s.fuse, (a) => Math.ceil(extent(a) / span(a))) / lanesOf("fused"));
   const workgroup = product(threads.keys(), lanesOf);
-  const perGroup = target.workgroupNs + Math.ceil(workgroup / target.simd) * (serial * time + (serial > 1 ? serial * ns.loop : 0));
+  const perGroup = target.workgroupNs + Math.ceil(workgroup / target.simd) * (serial * total + (serial > 1 ? serial * ns.loop : 0));
   return { ns: target.launchNs + Math.ceil(groups / target.cores) * perGroup, compileMs: compile, groups };
+}
+const farStep = 512; // elements: beyond what the prefetcher follows
+const line = 16; // elements of a cache line
+const page = 1024; // elements until the sets of the first cache repeat
+/** Do the lines of one access fall into so few sets of the first cache that they drive one another out before they are used again? */
+function clashes(x: Access, s: Schedule, tile: (a: string) => number, lanesOf: (a: string) => number, carrier: string | undefined, innermost: string | undefined): boolean {
+  if (innermost !== undefined && Math.abs(x.stride.get(innermost) ?? 0) >= line) return false; // nothing is used again
+  let step = page;
+  let lanes = 1;
+  const strided = (stride: number, count: number): boolean => {
+    if (count <= 1 || !Number.isFinite(stride) || Math.abs(stride) < line) return false;
+    step = gcd(step, Math.abs(stride));
+    return true;
+  };
+  for (const a of x.axes) {
+    const stride = x.stride.get(a) ?? 0;
+    const count = a === carrier ? 8 : s.fuse[s.fuse.length - 1] === a ? lanesOf("fused") : lanesOf(a);
+    if (strided(stride * (s.fuse.includes(a) ? tile(a) : 1), count)) lanes *= count;
+    if (a !== carrier) strided(stride, tile(a));
+  }
+  const lines = lanes * elements(x, (a) => (a !== carrier && Math.abs(x.stride.get(a) ?? 0) >= line ? tile(a) : 1));
+  return lines > 6 * Math.max(1, page / step);
+}
+const gcd = (a: number, b: number): number => (b ? gcd(b, a % b) : a);
+/** Distinct elements of a tile: neighbours of a window share theirs. */
+function elements(x: Access, of: (a: string) => number): number {
+  let distinct = 1;
+  let all = 1;
+  for (const a of x.axes) all *= of(a);
+  for (const dim of x.indices) distinct *= dim.reduce((n, [a, k]) => n + Math.abs(k) * (of(a) - 1), 1);
+  return Math.min(all, distinct);
 }
 /** Loads of one body: distinct elements of the tile, four at a time where they lie so, one per lane along a carrier. */
 function countLoads(x: Access, s: Schedule, tile: (a: string) => number, width: number, carrier: string | undefined, innermost: string | undefined): { wide: number; single: number } {
-  const elements = (of: (a: string) => number): number => {
-    let distinct = 1;
-    let all = 1;
-    for (const a of x.axes) all *= of(a);
-    for (const dim of x.indices) distinct *= dim.reduce((n, [a, k]) => n + Math.abs(k) * (of(a) - 1), 1);
-    return Math.min(all, distinct);
-  };
-  if (carrier) return { wide: 0, single: elements((a) => (a === carrier ? 1 : tile(a))) * Math.ceil(tile(carrier) / width) };
   const v = s.vector;
-  if (v && tile(v) >= 4 && x.stride.get(v) === 1 && x.regular && [...x.stride].every(([a, k]) => a === v || k % 4 === 0) && !x.indices.some((dim) => dim.length > 1 && dim.some(([a]) => a === v))) return { wide: elements(tile) / 4, single: 0 };
-  if (s.slide && innermost) {
+  const wide = v !== "" && tile(v) >= 4 && x.stride.get(v) === 1 && x.regular && [...x.stride].every(([a, k]) => a === v || k % 4 === 0) && !x.indices.some((dim) => dim.length > 1 && dim.some(([a]) => a === v));
+  if (carrier && wide && carrier !== v) return { wide: (elements(x, (a) => (a === carrier ? 1 : tile(a))) / 4) * Math.ceil(tile(carrier) / width), single: 0 };
+  if (carrier) return { wide: 0, single: elements(x, (a) => (a === carrier ? 1 : tile(a))) * Math.ceil(tile(carrier) / width) };
+  if (wide) return { wide: elements(x, tile) / 4, single: 0 };
+  if (s.slide && innermost && tile(innermost) === 1 && !s.threads.some(([a]) => a === innermost)) {
     // along the window only the new values are loaded
     const window = x.indices.find((dim) => dim.length > 1 && dim.some(([a]) => a === innermost));
     const partner = window?.find(([a]) => a !== innermost && tile(a) > 1)?.[0];
-    if (partner) return { wide: 0, single: elements(tile) / tile(partner) };
+    if (partner) return { wide: 0, single: elements(x, tile) / tile(partner) };
   }
-  return { wide: 0, single: elements(tile) };
+  return { wide: 0, single: elements(x, tile) };
 }

@@ -59,7 +59,10 @@ function reductions(nest: Nest, target: Target): Candidate[] {
   const whole = outer.filter((a) => small(a) && extent(a) > 1 && windowed(a, inner));
   const free = outer.filter((a) => !whole.includes(a));
   const base: Record<string, number> = Object.fromEntries(whole.map((a) => [a, extent(a)]));
-  const contiguous = (a: string): number => accesses.filter((x) => x.stride.get(a) === 1).length;
+  const contiguity = new Map([...outer, ...inner].map((a) => [a, accesses.filter((x) => x.stride.get(a) === 1).length]));
+  const contiguous = (a: string): number => contiguity.get(a)!;
+  /** Does a tile along this axis use loaded values more than once? */
+  const reused = (a: string): boolean => stageLoads.some((x) => !x.axes.has(a)) || windowed(a, inner);
   const longest = Math.max(1, ...stages.map((p) => p.over.reduce((n, a) => n * extent(a), 1)));
   const hasArg = stages.some((p) => p.op === "argmax" || p.op === "argmin");
   const many = stages.length > 1 || stores.some((p) => p.over.length > 0);
@@ -74,15 +77,19 @@ function reductions(nest: Nest, target: Target): Candidate[] {
   };
   /** Completes lanes and an output tile: vectors, carriers, unrolling, the order of stores. */
   const complete = (threads: Schedule["threads"], fuse: readonly string[], outerTile: Readonly<Record<string, number>>): void => {
+    completeWith(threads, fuse, outerTile, false);
+    if (longest <= 16) completeWith(threads, fuse, outerTile, true);
+  };
+  const completeWith = (threads: Schedule["threads"], fuse: readonly string[], outerTile: Readonly<Record<string, number>>, written: boolean): void => {
     const tile: Record<string, number> = { ...base, ...outerTile };
     const accumulators = Object.values(tile).reduce((p, n) => p * n, 1);
     if (accumulators > target.accumulatorLimit) return;
     const laneAxes = [...threads.filter(([, n]) => n > 1).map(([a]) => a), ...fuse];
     const innerLanes = threads.some(([a, n]) => n > 1 && inner.includes(a));
-    // reduction axes that meet a tiled axis in a window are written out, and whole reductions of a few steps
+    // reduction axes that meet a tiled axis in a window are written out, and, maybe, whole reductions of a few steps
     const unrolled: string[] = [];
     for (const p of stages) for (const a of p.over) if (small(a) && outer.some((b) => (tile[b] ?? 1) > 1 && loads.some((x) => meets(x, a, b))) && !whole.some((b) => loads.some((x) => meets(x, a, b)))) unrolled.push(a);
-    if (longest <= 16 && accumulators * longest <= 64) for (const p of stages) unrolled.push(...p.over.filter(known));
+    if (written && longest <= 16 && accumulators * longest <= 64) for (const p of stages) unrolled.push(...p.over.filter(known));
     for (const a of unrolled) tile[a] = extent(a);
     const rolled = (p: { over: readonly string[] }): string | undefined => p.over.findLast((a) => !((tile[a] ?? 1) >= extent(a)));
     const share = !innerLanes && target.lanes && threads.every(([, n]) => n === 1 || n === target.lanes) && stages.length === 1 ? outer.filter((b) => !laneAxes.includes(b) && (tile[b] ?? 1) >= target.lanes / 2 && stageLoads.some((x) => x.axes.has(b) && !laneAxes.some((l) => x.axes.has(l)))) : [];
@@ -99,7 +106,7 @@ function reductions(nest: Nest, target: Target): Candidate[] {
       vectors.push({ vector: a, unroll: { [a]: 4 } });
       if (accumulators === 1 && extent(a) % 16 === 0) vectors.push({ vector: a, unroll: { [a]: 8 } });
     }
-    if (innermost && known(innermost) && !whole.length && !target.keepLoops) for (const u of [2, 4]) if (extent(innermost) % (u * (threads.find(([b]) => b === innermost)?.[1] ?? 1)) === 0) vectors.push({ vector: outerVector ?? "", unroll: { [innermost]: u } });
+    if (innermost && known(innermost) && !whole.length && (!target.keepLoops || accumulators <= 16)) for (const u of [2, 4]) if (extent(innermost) % (u * (threads.find(([b]) => b === innermost)?.[1] ?? 1)) === 0) vectors.push({ vector: outerVector ?? "", unroll: { [innermost]: u } });
     for (const { vector, unroll } of vectors)
       for (const carriers of [share]) {
         const own = { ...tile, ...unroll };
@@ -109,14 +116,14 @@ function reductions(nest: Nest, target: Target): Candidate[] {
         const stored = accumulators / (outer.includes(vector) ? 4 : 1);
         const candidates = outer.filter((a) => (own[a] ?? 1) > 1 && !laneAxes.filter((l) => !fuse.includes(l)).includes(a)).sort((a, b) => unit(b) - unit(a) || contiguous(a) - contiguous(b));
         const rows = target.rolledStores && stored > 4 && !innerLanes && !many ? (candidates[0] ?? "") : "";
-        const slide = innermost !== undefined && whole.length > 0 && loads.some((x) => whole.some((b) => meets(x, innermost, b)));
+        const slide = innermost !== undefined && whole.length > 0 && !laneAxes.includes(innermost) && (own[innermost] ?? 1) === 1 && loads.some((x) => whole.some((b) => meets(x, innermost, b)));
         add({
           ...plainSchedule, threads, fuse, tile: Object.fromEntries(Object.entries(own).filter(([, n]) => n > 1)), vector, share: carriers, rows, slide, keepLoops: target.keepLoops,
           sums: outer.includes(vector) && body > accumulators ? "scalar" : "vector",
         }); // prettier-ignore
       }
   };
-  const fits = (a: string, n: number, limit: number): boolean => n === 1 || (known(a) && n <= extent(a) * limit && Math.ceil(extent(a) / n) * n <= limit * extent(a));
+  const fits = (a: string, n: number, limit: number): boolean => n === 1 || (known(a) ? n <= extent(a) * limit && Math.ceil(extent(a) / n) * n <= limit * extent(a) : n === 8); // run-time extents may be small
   /** Even sizes, and odd ones where they pad less than the even ones that fit. */
   const sizesOf = (a: string, unit: number, limit: number): number[] => {
     const ok = (n: number): boolean => n === 1 || fits(a, n * unit, limit);
@@ -127,10 +134,11 @@ function reductions(nest: Nest, target: Target): Candidate[] {
   const laneSizes = (a: string, lanes: number): number[] => sizesOf(a, lanes, lanePadding).filter((n) => n <= 16);
   const lanes = target.simd;
   // one axis on the lanes, another one in registers
-  for (const a of free) {
+  const filled = free.filter((a) => contiguous(a) > 0 && Math.ceil(extent(a) / lanes) * lanes <= 1.2 * extent(a));
+  for (const a of filled.length ? filled : free) {
     for (const ra of laneSizes(a, lanes)) {
       complete([[a, lanes]], [], { [a]: ra });
-      for (const b of free) if (b !== a) for (const rb of tileSizes(b)) if (rb > 1) complete([[a, lanes]], [], { [a]: ra, [b]: rb });
+      for (const b of free) if (b !== a && reused(b)) for (const rb of tileSizes(b)) if (rb > 1 && rb <= 16) complete([[a, lanes]], [], { [a]: ra, [b]: rb });
     }
   }
   // all but one axis fused on the lanes
@@ -139,9 +147,9 @@ function reductions(nest: Nest, target: Target): Candidate[] {
     if (fusing.length > 1) complete([["fused", lanes]], fusing, {});
     for (const o of outer) {
       const rest = fusing.filter((a) => a !== o);
-      if (rest.length < 2 || !known(o)) continue;
+      if (rest.length < 2 || !known(o) || !reused(o) || windowed(o, inner)) continue;
       const last = rest[rest.length - 1]!;
-      for (const ro of tileSizes(o).filter((n) => [1, 4, 8, 10, 16, 32].includes(n) || n === extent(o)))
+      for (const ro of tileSizes(o).filter((n) => n <= 16 && (n % 4 === 0 || n === 1 || n === extent(o))))
         for (const rl of known(last) ? tileSizes(last).filter((n) => extent(last) % n === 0 && [1, 2, 4, 7, 8, 14].includes(n)) : [1]) complete([["fused", lanes]], rest, { [o]: ro, [last]: rl });
     }
     if (fusing.length > 1) for (const o of fusing.slice(-1)) if (known(o) && extent(o) % 4 === 0) complete([["fused", lanes]], fusing, { [o]: 4 });
