@@ -345,8 +345,11 @@ class Planner {
     return { dispatch, rounds };
   }
   private readonly loweredSpecs = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();
-  private lower(spec: KernelSpec, layout: Layout): LoweredKernel {
-    const key = specKey(spec, layout);
+  private lower(spec: KernelSpec, wanted: Layout): LoweredKernel {
+    let layout = wanted;
+    let key = specKey(spec, layout);
+    // sites in memory take bindings, too
+    if (layout.siteOf && key.tensors.length > this.options.target.storageBuffers) key = specKey(spec, (layout = this.layout));
     const known = this.loweredSpecs.get(key.key);
     if (!known) {
       const kernel = lowerKernel(spec, layout, this.options.target);
@@ -421,7 +424,7 @@ class Planner {
       bindings[i] = { ...b, access: "read_write" };
     }
     const storage = bindings.filter((b) => b.access !== "uniform").length;
-    if (storage > this.options.target.storageBuffers) throw new InternalError(`plan: ${step.spec.name} binds ${storage} buffers`);
+    if (storage > this.options.target.storageBuffers) throw new InternalError(`plan: ${step.spec.name} binds ${storage} buffers: ${kernel.bindings.map((b) => (b.node.kind === "scan" ? "step" : layoutName(b.node))).join(", ")}`);
     const module = this.module(step.spec.name, wgsl);
     lowered.push({ step, kernel, module });
     if (/^enable subgroups;/m.test(wgsl)) {

@@ -80,6 +80,8 @@ train gan on ring(batch: 16, seed: 1, shuffle: false) {
   let fake = gen(normal[batch, zdim])
   minimize bce_logits(disc(x), 0.9) + bce_logits(disc(stop(fake)), 0) wrt disc by adam(lr: 1e-2, b1: 0.5)
   minimize bce_logits(disc(fake), 1) wrt gen by adam(lr: 1e-2, b1: 0.5) every 2
+  state smooth = gen
+  next smooth = 0.9 * smooth + 0.1 * gen
   steps: 10
 }`,
   "gradients inside the objective": `${classes}
