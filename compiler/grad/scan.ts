@@ -2,7 +2,7 @@
 // is not accumulated in the loop: each contribution is solved outside, over stacked values, with the step as one more unknown, so that
 // weight gradients are one contraction and scanned inputs need no rule of their own.
 import { compute, finalOf, historyOf, instantiate, reshape, scan as makeScan, scatter, stackOf, topological, bodyAt } from "../graph/node.ts";
-import { axis, iadd, inRange, load, operandsOf as childrenOf, select, substitute, variable } from "../graph/scalar.ts";
+import { axis, iadd, inRange, integer, load, operandsOf as childrenOf, select, substitute, variable } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Result, Scalar, Scan, Variable } from "../graph/types.ts";
 import { backpropagate, levelInputs, sumNodes, zeros, type Contribution } from "./grad.ts";
 
@@ -82,7 +82,7 @@ export function scanVjp(s: Scan, seeds: readonly { result: Result; g: Node }[], 
   // 5: contributions to tensors outside, with the step as one more unknown
   for (const c of contributions) {
     const t = variable(s.count, "t");
-    const lift = lifter(s, backward, t, forwardClone!);
+    const lift = lifter(s, backward, s.count === 1 ? integer(0) : t, forwardClone!);
     contribute({ ...c, unknowns: [t, ...c.unknowns], indices: c.indices.map((e) => lift(e) as Integer), value: lift(c.value) });
   }
   carried.forEach((j, a) => {
@@ -221,7 +221,7 @@ function outerSteps(e: Scalar, scalar: (e: Scalar) => Scalar): Scalar {
 }
 
 /** Replaces body values, forward and backward, by their stacks at t: the relation then holds outside of both loops. */
-function lifter(s: Scan, backward: Scan, t: Variable, clone: Cloner): (e: Scalar) => Scalar {
+function lifter(s: Scan, backward: Scan, t: Integer, clone: Cloner): (e: Scalar) => Scalar {
   const map = new Map<Scalar, Scalar>([[s.step, t], [backward.step, t]]);
   const onLoad = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
     const x = l.tensor;

@@ -320,7 +320,6 @@ function loadDepth(e: Scalar): number {
     if (!depths.has(x)) depths.set(x, operandsOf(x).reduce((most, y) => Math.max(most, depths.get(y)!), 0) + Number(x.kind === "load"));
   return depths.get(e)!;
 }
-const readsTensors = (e: Scalar): boolean => loadDepth(e) > 0;
 function checkGuards(roots: readonly Scalar[], loads: readonly Load[], holds: readonly Scalar[]): void {
   const ways = guardsAround(roots, new Set(loads), holds);
   for (const l of loads)
@@ -330,31 +329,29 @@ function checkGuards(roots: readonly Scalar[], loads: readonly Load[], holds: re
           if (!provedNonNegative(bound) && !implied(bound, way)) fail(`has ${text(l)}, which may be out of range: ${text(nonNegative(bound))} is not proved by ${[...way].map(text).join(" and ") || "any guard"}`);
 }
 const implied = (e: Integer, way: ReadonlySet<Scalar>): boolean => impliedBy(e, way, 1) || (byEnumeration(e, way) ?? impliedBy(e, way));
-/** The answer by trying every value of the variables; undefined where they are many, or data have a say in e. */
+/** The answer by trying every value of the variables, data counting as one of them; undefined where there are too many. */
 function byEnumeration(e: Integer, conditions: ReadonlySet<Scalar>, limit = 1 << 16): boolean | undefined {
-  const usable = [...conditions].filter((c) => !readsTensors(c) && isPlainInteger(c));
-  if (readsTensors(e) || !isPlainInteger(e)) return undefined;
-  // conditions over variables of e, and over those of such conditions
-  const variables = new Set(e.variables);
+  const usable = [...conditions].filter((c) => c.kind === "non_negative" || c.kind === "equal_zero" || (c.kind === "not" && (c.operand.kind === "equal_zero" || c.operand.kind === "non_negative")));
+  // conditions that share something with e, or with such conditions
+  const leaves = new Set(leavesOf(e));
   const related = new Set<Scalar>();
   for (let again = true; again; ) {
     again = false;
     for (const c of usable) {
-      if (related.has(c) || ![...c.variables].some((v) => variables.has(v))) continue;
+      if (related.has(c) || !leavesOf(c).some((v) => leaves.has(v))) continue;
       related.add(c);
-      for (const v of c.variables) variables.add(v);
+      for (const v of leavesOf(c)) leaves.add(v);
       again = true;
     }
   }
-  const axes = [...variables];
-  if (axes.some((v) => typeof v.extent !== "number") || axes.reduce((n, v) => n * (v.extent as number), 1) > limit) return undefined;
-  const order = scalarOrder([e, ...related]);
+  const axes = [...leaves].map((v) => ({ v, ...interval(v) }));
+  if (!(axes.reduce((n, { low, high }) => n * (high - low + 1), 1) <= limit)) return undefined;
+  const order = scalarOrder([e, ...related], (x) => (isLeaf(x) ? [] : operandsOf(x)));
   const slot = new Map(order.map((x, i) => [x, i]));
   const values = new Float64Array(order.length);
   const at = (x: Scalar): number => values[slot.get(x)!]!;
-  const operations = order.map((x) => (x.kind === "variable" ? undefined : integerOperation(x, slot, values)));
-  const place = axes.map((v) => slot.get(v) ?? -1);
-  const counters = axes.map(() => 0);
+  const operations = order.map((x) => (isLeaf(x) ? undefined : integerOperation(x, slot, values)));
+  for (const { v, low } of axes) values[slot.get(v)!] = low;
   for (;;) {
     for (let i = 0; i < operations.length; i++) {
       const run = operations[i];
@@ -363,14 +360,16 @@ function byEnumeration(e: Integer, conditions: ReadonlySet<Scalar>, limit = 1 <<
     if (at(e) < 0 && [...related].every((c) => at(c) === 1)) return false;
     let k = 0;
     for (; k < axes.length; k++) {
-      counters[k] = counters[k]! + 1 === axes[k]!.extent ? 0 : counters[k]! + 1;
-      if (place[k]! >= 0) values[place[k]!] = counters[k]!;
-      if (counters[k] !== 0) break;
+      const { v, low, high } = axes[k]!;
+      const next = at(v) + 1;
+      values[slot.get(v)!] = next > high ? low : next;
+      if (next <= high) break;
     }
     if (k === axes.length) return true;
   }
 }
-const isPlainInteger = (e: Scalar): boolean => scalarOrder([e]).every((x) => (x.kind === "variable" ? !x.scans.size : ["affine", "floor_div", "modulo", "non_negative", "equal_zero", "and", "not"].includes(x.kind)));
+const isLeaf = (x: Scalar): x is Integer => x.dtype === "i32" && x.kind !== "affine" && x.kind !== "floor_div" && x.kind !== "modulo";
+const leavesOf = (e: Scalar): Integer[] => scalarOrder([e], (x) => (isLeaf(x) ? [] : operandsOf(x))).filter(isLeaf);
 function integerOperation(x: Scalar, slot: ReadonlyMap<Scalar, number>, values: Float64Array): () => number {
   const of = (y: Scalar): number => slot.get(y)!;
   switch (x.kind) {

@@ -122,6 +122,10 @@ test("a recurrent network, to third order", () => {
   checkGradient(square(stack), [xs, w, h0], 2);
   checkGradient(recurrent(xs, w, h0, true).stack, [xs, w, h0], 2);
 });
+test("a loop of one round", () => {
+  const [xs, w, h0] = [parameter("xs", [1, 3]), parameter("w", [3, 3]), parameter("h0", [3])];
+  for (const reverse of [false, true]) checkGradient(recurrent(xs, w, h0, reverse, 1).stack, [xs, w, h0], 3);
+});
 test("a scan inside a scan, and a gradient inside a body", () => {
   const [w, h0] = [parameter("w", [2, 2]), parameter("h0", [2])];
   const s = scan({ count: 3, initial: [h0] }, (_, [h]) => {
