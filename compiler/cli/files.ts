@@ -1,7 +1,8 @@
 // Files as the command line reads and writes them. A file is written beside its place and renamed: an interrupted write destroys nothing.
 import { mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fileProblem } from "./problem.ts";
+import { RuntimeProblem } from "../../runtime/problem.ts";
+import { fileProblem, UserError } from "./problem.ts";
 
 export function readText(path: string, action = "read"): string {
   return readBytes(path, action).toString("utf8");
@@ -46,5 +47,14 @@ function resolved(path: string): string {
     return realpathSync(path);
   } catch {
     return path;
+  }
+}
+
+/** What the runtime says of a file, with its name. */
+export async function ofFile<T>(path: string, run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw error instanceof RuntimeProblem ? new UserError(`${path}: ${error.message}`) : error;
   }
 }

@@ -1,6 +1,7 @@
 // dlm inspect: what a model is after each phase, for reading (text), for programs (--json) and for Graphviz (--dot).
 import type * as ast from "../../grammar/ast.ts";
 import { sizeOf, type Command, type Plan, type PlanTensor, type Size, type WorkgroupCount } from "../../runtime/plan.ts";
+import type { CompileResult } from "../compile.ts";
 import type { Program, TrainProgram } from "../elaborate/program.ts";
 import { toDot, toJson } from "../graph/dump.ts";
 import { nameNodes, printGraph, printNode, shapeText } from "../graph/print.ts";
@@ -9,7 +10,7 @@ import type { Compiled } from "../plan/plan.ts";
 import { kernelTexts, printKernels } from "../schedule/print.ts";
 import { printSchedule } from "../schedule/schedule.ts";
 import { portText, sizeText, typeText } from "./compile.ts";
-import { openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
+import { openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
 import { counted, dispatchesPerStep, parameterCount } from "./summary.ts";
@@ -36,7 +37,7 @@ export const stages: Readonly<Record<string, string>> = {
 };
 
 /** One named thing of a stage. */
-interface Part {
+export interface Part {
   readonly name: string;
   readonly text: () => string;
   readonly json: () => unknown;
@@ -69,7 +70,8 @@ function chosen(parts: readonly Part[], only: string): readonly Part[] {
   return [];
 }
 
-function partsOf(stage: string, { file, plan, programs, program }: Planned): readonly Part[] {
+/** What a stage shows, by program, kernel or as one. */
+export function partsOf(stage: string, { file, plan, programs, program }: CompileResult & { readonly plan: Plan }): readonly Part[] {
   const graph = (p: GraphProgram): Part => ({ name: p.name, text: () => printGraph(p), json: () => toJson(p), dot: () => toDot(p) });
   switch (stage) {
     case "ast":

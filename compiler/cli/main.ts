@@ -20,6 +20,7 @@ const program = new Command("dlm")
   .version(version)
   .showHelpAfterError("(dlm COMMAND --help says more)")
   .configureHelp({ showGlobalOptions: false })
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "dlm: ")) })
   .exitOverride()
   .addHelpText(
     "after",
@@ -47,7 +48,7 @@ const onModel = (c: Command): Command =>
     .argument("<model>", "a .dlm file")
     .option("--set <name=value>", "another value of a const, or of epochs, steps, batch, accumulate (repeatable)", assignment)
     .option("--data <folder>", "where the model's data files are looked for first (default: the folder of the model)");
-const seed = ["--seed <n>", "of initial values, draws, holdouts and the order of rows", wholeNumber(-(2 ** 31) + 1)] as const;
+const seed = ["--seed <n>", "of initial values, draws, holdouts and the order of rows", wholeNumber()] as const;
 const json = ["--json", "one event or result a line, as JSON"] as const;
 
 onModel(
@@ -156,7 +157,7 @@ onModel(
 )
   .option("--tolerance <error>", "the largest relative error that passes", positive, 1e-5)
   .option("--directions <n>", "random directions for each tensor", wholeNumber(1), 2)
-  .option("--seed <n>", "of the random values", wholeNumber(-(2 ** 31) + 1))
+  .option("--seed <n>", "of the random values", wholeNumber())
   .option(...json)
   .action(async (model: string, options: object) => (await import("./gradcheck.ts")).gradcheck(model, options));
 

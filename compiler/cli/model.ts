@@ -1,6 +1,6 @@
 // A .dlm file from the disk to a plan: reads it and its imports, counts rows where the compiler has to know them, compiles, and prints diagnostics.
 // In: a path and what the command's options change.   Out: the compiler's result, or a Reported when the text has errors.
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { position, type Diagnostic, type SourceFile, type Span } from "../../grammar/diagnostic.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
@@ -39,6 +39,7 @@ export function openModel(path: string): ModelFile {
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
 export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) => Promise<Uint8Array> {
+  if (flags.data !== undefined && !statSync(flags.data, { throwIfNoEntry: false })?.isDirectory()) throw new UserError(`--data ${flags.data}: there is no such folder`);
   const folders = [...(flags.data === undefined ? [] : [flags.data]), model.folder];
   return async (path) => {
     const places = [...new Set(folders.map((folder) => (folder === "." ? path : join(folder, path))).map((place) => (path.startsWith("/") ? path : place)))];
@@ -75,7 +76,7 @@ export async function compileModel(model: ModelFile, flags: ModelFlags, target: 
 export function targetNamed(name: string): Target {
   const target = targets[name];
   if (target) return target;
-  throw new UserError(`there is no target ${name}; there are ${Object.keys(targets).join(" and ")}${nearest(name, Object.keys(targets))}`);
+  throw new UserError(`there is no target ${name}; there are ${Object.keys(targets).join(", ")}${nearest(name, Object.keys(targets))}`);
 }
 
 /** The same, for commands that cannot go on with errors: all diagnostics are printed to standard error. */
@@ -88,11 +89,16 @@ export async function planModel(model: ModelFile, flags: ModelFlags, target: str
 export function reportDiagnostics(diagnostics: readonly Diagnostic[], model: ModelFile, sound: boolean): void {
   const shown = sound ? diagnostics.filter((d) => d.severity === "error") : diagnostics;
   const terminal = openTerminal(false);
+  const outside = shown.filter(isOutside);
+  if (outside.length) throw new UserError(outside.map((d) => [d.message, ...(d.notes ?? []), ...(d.hint ? [d.hint] : [])].join("; ")).join("\n"));
   if (shown.length) process.stderr.write(renderDiagnostics(asWritten(shown, model), { color: terminal.errorColor }) + "\n");
   const remarks = diagnostics.length - shown.length;
   if (remarks) terminal.note(`${remarks} ${remarks === 1 ? "remark" : "remarks"} on ${model.path}; \`dlm check ${model.path}\` shows ${remarks === 1 ? "it" : "them"}`);
   if (!sound) throw new Reported();
 }
+
+/** About what was said on the command line, not in the text. */
+const isOutside = (d: Diagnostic): boolean => d.span.start === 0 && d.span.end === 0 && / from outside$/.test(d.message);
 
 /** Imports lie beside the importing file. What is not there is told at the import. */
 function importText(model: ModelFile, path: string): string | undefined {

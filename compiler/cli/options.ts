@@ -1,10 +1,10 @@
 // Values of options, checked: numbers, --set, names out of a list with the nearest one told.
 import { InvalidArgumentError } from "commander";
 
-export function wholeNumber(least: number): (text: string) => number {
+export function wholeNumber(least = -(2 ** 31) + 1): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^[+-]?\d+$/.test(text.trim()) || value < least || Math.abs(value) >= 2 ** 31) throw new InvalidArgumentError(`It is a whole number${least > -(2 ** 31) ? `, ${least} or more` : ""}.`);
+    if (!/^[+-]?\d+$/.test(text.trim()) || value < least || Math.abs(value) >= 2 ** 31) throw new InvalidArgumentError(`It is a whole number${least >= 0 ? `, ${least} or more` : ""}.`);
     return value;
   };
 }

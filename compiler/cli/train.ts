@@ -7,7 +7,7 @@ import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
-import { checkWritable, readBytes, writeWhole } from "./files.ts";
+import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
 import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, UserError } from "./problem.ts";
@@ -41,7 +41,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
     const names = blocks(compiled.plan, flags.train);
     const loaded = await load(compiled.plan, { device: opened.device, read, write: async (file, bytes) => writeWhole(join(model.folder, file), bytes), ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
     try {
-      if (resumed) await loaded.restore(resumed);
+      if (resumed) await ofFile(flags.resume!, () => loaded.restore(resumed));
       await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, read });
     } finally {
       loaded.close();

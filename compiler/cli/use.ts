@@ -6,7 +6,7 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { portText, typeText } from "./compile.ts";
 import { deviceFor, targetOf } from "./device.ts";
-import { checkWritable, readBytes, writeWhole } from "./files.ts";
+import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
 import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
@@ -96,7 +96,7 @@ async function withModel(path: string, flags: UseFlags, part: (plan: Plan) => Pl
   const model = openModel(path);
   const bytes = flags.weights === undefined ? undefined : readBytes(flags.weights, "read the weights from");
   const read = fileReader(model, flags);
-  if (bytes) sound(bytes, flags.weights!);
+  if (bytes) await ofFile(flags.weights!, () => readSafetensors(bytes));
   const opened = await deviceFor(flags.device);
   try {
     const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
@@ -112,13 +112,6 @@ async function withModel(path: string, flags: UseFlags, part: (plan: Plan) => Pl
     opened.close();
   }
 }
-function sound(bytes: Uint8Array, path: string): void {
-  try {
-    readSafetensors(bytes);
-  } catch (error) {
-    throw error instanceof RuntimeProblem ? new UserError(`${path}: ${error.message}`) : error;
-  }
-}
 /** A checkpoint knows which rows were held out; a file of weights does not. */
 async function take(model: Model, bytes: Uint8Array, flags: UseFlags, terminal: Terminal): Promise<void> {
   const whole = readSafetensors(bytes).metadata["kind"] === "checkpoint";
@@ -127,9 +120,9 @@ async function take(model: Model, bytes: Uint8Array, flags: UseFlags, terminal: 
       return await model.restore(bytes);
     } catch (error) {
       if (!(error instanceof RuntimeProblem)) throw error;
-      await model.loadWeights(bytes);
+      await ofFile(flags.weights!, () => model.loadWeights(bytes));
       return terminal.note(`${flags.weights} is not of this model and these data as they are (${error.message.replace(/^[^:]*: /, "")}): its weights are taken, the rows that it held out are not known`);
     }
   }
-  await model.loadWeights(bytes);
+  await ofFile(flags.weights!, () => model.loadWeights(bytes));
 }
