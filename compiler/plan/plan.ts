@@ -10,6 +10,7 @@ import { flatten, type Flattened, type View } from "../schedule/flat.ts";
 import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
 import { loadsOf, lowerWhole, physical, storesOf, type WholeKernel } from "../schedule/whole.ts";
 import { narrow } from "../schedule/narrow.ts";
+import { sizeOf } from "../schedule/storage.ts";
 import { lowerKernel, sizeOfExtents, wgslName, type Binding, type Layout, type LoweredKernel } from "../schedule/lower.ts";
 import type { KernelSpec } from "../schedule/kernel.ts";
 import type { Target } from "../schedule/target.ts";
@@ -85,8 +86,8 @@ class Planner {
       const { step, groups } = this.simplifiedStep(t);
       const free = groups.map((g) => ({ ...g, members: g.members.filter((m) => !this.views.has(m.parameter)) }));
       // a step that fits in one launch needs no slices that can be bound by themselves
-      const dense = this.prepare(t.step.name, flatten(step, free, 1), true);
-      const made = dense.whole ? dense : this.prepare(t.step.name, flatten(step, free), false);
+      const dense = isSmall(step) ? this.prepare(t.step.name, flatten(step, free, 1), true) : undefined;
+      const made = dense?.whole ? dense : this.prepare(t.step.name, flatten(step, free), false);
       prepared.set(t, made);
       for (const [x, v] of made.flat.views) this.views.set(x, v);
       if (made.whole) for (const [x, v] of made.flat.views) this.dense.set(x, v);
@@ -454,6 +455,15 @@ class Planner {
     this.moduleOf.set(key, this.modules.length - 1);
     return this.modules.length - 1;
   }
+}
+/** Could all of it be done by one workgroup in less time than launches take? A rough look, before any kernel is made. */
+function isSmall(program: GraphProgram): boolean {
+  let iterations = 0;
+  for (const x of topological(program.updates.map((u) => u.value))) {
+    if (x.kind === "compute") iterations += sizeOf([...x.shape, ...(x.reduction?.extents ?? [])]);
+    if (iterations > 1 << 20) return false;
+  }
+  return true;
 }
 /** Is one of `rows` loaded anywhere but in an index of one of `columns`? */
 function readsOutside(root: Scalar, rows: ReadonlySet<Node>, columns: ReadonlySet<Node>): boolean {

@@ -51,6 +51,7 @@ export interface Group {
   readonly before: Set<Group>; // must run earlier
   readonly after: Set<Group>;
   alive: boolean;
+  version: number; // rises with every merge
 }
 
 export function fuse(program: GraphProgram, target: Target, flat?: Flattened): KernelGraph {
@@ -269,8 +270,8 @@ class Fuser implements Reader {
     const groups: Group[] = [];
     const groupOf = new Map<Node, Group>();
     const scanGroups = new Map<Scan, Group>();
-    const make = (g: Omit<Group, "before" | "after" | "alive">): Group => {
-      const made: Group = { ...g, before: new Set(), after: new Set(), alive: true };
+    const make = (g: Omit<Group, "before" | "after" | "alive" | "version">): Group => {
+      const made: Group = { ...g, before: new Set(), after: new Set(), alive: true, version: 0 };
       groups.push(made);
       return made;
     };
@@ -312,7 +313,7 @@ class Fuser implements Reader {
       }
     }
     if (!scan) this.antiEdges(groups, readBy);
-    this.merge(groups, groupOf);
+    this.merge(groups);
     if (!scan) this.checkInPlace(groups);
     const sorted = this.sort(groups.filter((g) => g.alive));
     if (!sorted) return [];
@@ -381,15 +382,21 @@ class Fuser implements Reader {
   }
 
   // ---- merging
-  private merge(groups: Group[], groupOf: Map<Node, Group>): void {
+  private merge(groups: Group[]): void {
+    const refused = new Map<Group, Map<Group, number>>(); // pairs that did not fit, by their versions
     const joined = (a: Group, b: Group): boolean => {
+      const versions = a.version * 65536 + b.version;
+      if (refused.get(a)?.get(b) === versions) return false;
       const domain = this.fits(a, b);
-      if (!domain || reaches(a, b)) return false;
+      if (!domain || reaches(a, b)) {
+        if (!refused.has(a)) refused.set(a, new Map());
+        if (!domain) refused.get(a)!.set(b, versions);
+        return false;
+      }
+      a.version++;
       a.nodes = [...a.nodes, ...b.nodes].sort((x, y) => this.rank.get(x)! - this.rank.get(y)!);
       a.domain = domain;
       a.rank = Math.min(a.rank, b.rank);
-      for (const x of b.nodes) groupOf.set(x, a);
-      for (const [x, g] of groupOf) if (g === b) groupOf.set(x, a);
       for (const p of b.before) {
         p.after.delete(b);
         if (p !== a) link(p, a);
