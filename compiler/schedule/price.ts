@@ -82,7 +82,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       const spilled = accumulators > target.registers ? steps : 0;
       // large tiles of windows: rolled stores cost the loop its registers
       const rolled = s.rows && points > accumulators && accumulators > 5 * target.registers ? points : 0;
-      time += trips * (spilled + rolled) * ns.spill;
+      time += trips * ((spilled + rolled) * ns.spill + accumulators * ns.carried);
     }
     memory += trips * waiting * target.waitNs;
     if (loops.length) time += loops.reduce((sum, l) => sum + l.trips, 0) * ns.loop;

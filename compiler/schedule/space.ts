@@ -32,7 +32,7 @@ function elementwise(nest: Nest, target: Target): Candidate[] {
   const wide = typeof n === "number" && n % 4 === 0;
   const result: Candidate[] = [];
   for (const threads of [target.simd, target.workgroup])
-    for (const serial of [1, 4])
+    for (const serial of target.serial)
       for (const width of wide ? [4, 1] : [1]) {
         if (serial > 1 && (width === 1 || estimate(n) < threads * width * serial * target.cores * 2)) continue;
         result.push({ nest: flat, schedule: { ...plainSchedule, flat: true, threads: [[axis, threads]], ...(width > 1 ? { tile: { [axis]: width }, vector: axis } : {}), ...(serial > 1 ? { serial: { [axis]: serial } } : {}) } });
