@@ -357,8 +357,6 @@ const valueOf = (x: Scalar): number | undefined => (x.kind === "literal" ? x.val
 const isLiteral = (x: Scalar, value: number): boolean => x.kind === "literal" && x.dtype === "f32" && x.value === value;
 /** select(c, e, 0): the value counts only under its guard. */
 export const isGuard = (x: Scalar): x is Select & { readonly otherwise: Literal } => x.kind === "select" && isLiteral(x.otherwise, 0);
-/** select(c, 0, e): the same with the condition the other way round. */
-const isElse = (x: Scalar): x is Select => x.kind === "select" && isLiteral(x.then, 0);
 export const isCall = <N extends string>(x: Scalar, name: N): x is Call & { readonly fn: { readonly name: N } } => x.kind === "call" && x.fn.name === name;
 
 /** A row of the table applied; f32 arithmetic goes through the simplifying constructors below. */
@@ -415,8 +413,6 @@ export function mul(a: Scalar | number, b: Scalar | number): Scalar {
   }
   if (isGuard(a)) return select(a.condition, mul(a.then, b), 0);
   if (isGuard(b)) return select(b.condition, mul(a, b.then), 0);
-  if (isElse(a)) return select(a.condition, 0, mul(a.otherwise, b));
-  if (isElse(b)) return select(b.condition, 0, mul(a, b.otherwise));
   if (isCall(a, "neg")) return neg(mul(a.operands[0]!, b));
   if (isCall(b, "neg")) return neg(mul(a, b.operands[0]!));
   return plainCall(fn("mul"), [a, b]);
@@ -465,7 +461,6 @@ export function neg(a: Scalar | number): Scalar {
   if (isCall(a, "sub")) return sub(a.operands[1]!, a.operands[0]!);
   if (isCall(a, "mul") && a.operands[1]!.kind === "literal") return mul(a.operands[0]!, -a.operands[1]!.value);
   if (isGuard(a)) return select(a.condition, neg(a.then), 0);
-  if (isElse(a)) return select(a.condition, 0, neg(a.otherwise));
   return plainCall(fn("neg"), [a]);
 }
 export function sub(a: Scalar | number, b: Scalar | number): Scalar {
@@ -485,7 +480,6 @@ export function div(a: Scalar | number, b: Scalar | number): Scalar {
   if (isLiteral(b, 1) || isLiteral(a, 0)) return a;
   if (b.kind === "literal" && b.value !== 0 && Number.isFinite(1 / b.value)) return mul(a, 1 / b.value);
   if (isGuard(a)) return select(a.condition, div(a.then, b), 0);
-  if (isElse(a)) return select(a.condition, 0, div(a.otherwise, b));
   if (isCall(a, "neg")) return neg(div(a.operands[0]!, b));
   return plainCall(fn("div"), [a, b]);
 }

@@ -6,12 +6,14 @@ import { axis, load, operandsOf, rebuild, scalarOrder, substitute, variable } fr
 import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
 import type { Compute, GraphProgram, Integer, Load, Node, Range, Result, Scalar, Scan, Variable } from "../graph/types.ts";
+import { neededByCarries, stackOutside, type Body } from "./loops.ts";
 import { match, type NodeRule, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
 export interface Rules {
   readonly scalars: readonly ScalarRule[];
   readonly procedures: readonly ScalarProcedure[];
   readonly nodes: readonly NodeRule[];
+  readonly loops: boolean; // stacks leave loops
 }
 export type Fired = Map<string, number>;
 const count = (fired: Fired, name: string): void => void fired.set(name, (fired.get(name) ?? 0) + 1);
@@ -104,11 +106,13 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
   const oldUses = countUses(order, roots);
   const newUses = new Map<Node, number>();
   const map = new Map<Node, Node>();
-  const scans = new Map<Scan, RebuiltScan>();
+  const scans = new Map<Scan, SeenScan>();
+  const stacked = new Map<Scan, Node[]>();
+  for (const x of order) if (x.kind === "result" && x.of.kind === "stack") stacked.set(x.scan, [...(stacked.get(x.scan) ?? []), x.of.node]);
   const scalars = new ScalarRewriter(rules, fired, (x) => map.get(x) ?? x);
   const context = { uses: (x: Node): number => newUses.get(x) ?? Infinity };
   for (const x of order) {
-    let y = settled.has(x) && inputs(x).every((z) => map.get(z) === z) ? x : rewriteNode(x, scalars, map, scans);
+    let y = settled.has(x) && inputs(x).every((z) => map.get(z) === z) ? x : rewriteNode(x, scalars, map, scans, stacked, rules.loops ? fired : undefined);
     if (y === x && (x.kind === "compute" || x.kind === "scatter")) settled.add(x);
     if (y.kind === "compute")
       for (const rule of rules.nodes) {
@@ -155,7 +159,7 @@ function keepRange(x: Node, y: Node): void {
 
 // ---------------------------------------------------------------- nodes
 
-function rewriteNode(x: Node, scalars: ScalarRewriter, map: ReadonlyMap<Node, Node>, scans: Map<Scan, RebuiltScan>): Node {
+function rewriteNode(x: Node, scalars: ScalarRewriter, map: ReadonlyMap<Node, Node>, scans: Map<Scan, SeenScan>, stacked: ReadonlyMap<Scan, readonly Node[]>, fired: Fired | undefined): Node {
   const meta = { span: x.span, label: x.label, range: x.range };
   switch (x.kind) {
     case "source":
@@ -177,7 +181,7 @@ function rewriteNode(x: Node, scalars: ScalarRewriter, map: ReadonlyMap<Node, No
       return scatter(x.shape, over, indices.map((e) => substitute(e, own) as Integer), substitute(value, own), meta);
     }
     case "result":
-      return rewriteResult(x, map, scans);
+      return rewriteResult(x, map, scans, stacked, fired);
     default:
       return x satisfies never;
   }
@@ -188,15 +192,23 @@ interface RebuiltScan {
   readonly scan: Scan;
   readonly node: (x: Node) => Node; // of the rewritten body, in the new scan
 }
-function rewriteResult(x: Result, map: ReadonlyMap<Node, Node>, scans: Map<Scan, RebuiltScan>): Node {
+interface SeenScan extends RebuiltScan {
+  readonly body: Body;
+}
+function rewriteResult(x: Result, map: ReadonlyMap<Node, Node>, scans: Map<Scan, SeenScan>, stacked: ReadonlyMap<Scan, readonly Node[]>, fired: Fired | undefined): Node {
   let s = scans.get(x.scan);
   if (!s) {
     const changed = x.scan.carries.some((c) => map.get(c.initial) !== c.initial || map.get(c.next) !== c.next);
-    scans.set(x.scan, (s = changed ? rebuildScan(x.scan, (y) => map.get(y) ?? y) : { scan: x.scan, node: (y) => y }));
+    const next = x.scan.carries.map((c) => map.get(c.next)!);
+    const { scan, node } = changed ? rebuildScan(x.scan, (y) => map.get(y) ?? y) : { scan: x.scan, node: (y: Node) => y };
+    const stack = (y: Node): Node | undefined => (stacked.get(x.scan)?.some((z) => map.get(z) === y) ? stackOf(scan, node(y)) : undefined);
+    scans.set(x.scan, (s = { scan, node, body: { scan: x.scan, made: scan, next, needed: neededByCarries(next, x.scan), stack, lifted: new Map() } }));
   }
   if (x.of.kind === "stack") {
     const to = map.get(x.of.node)!;
-    return s.scan === x.scan && to === x.of.node ? x : stackOf(s.scan, s.node(to));
+    const outside = fired && to.scans.has(x.scan) ? stackOutside(to, s.body) : undefined;
+    if (outside) count(fired!, outside.rule);
+    return outside?.node ?? (s.scan === x.scan && to === x.of.node ? x : stackOf(s.scan, s.node(to)));
   }
   if (s.scan === x.scan) return x;
   return x.of.kind === "final" ? finalOf(s.scan, x.of.carry) : historyOf(s.scan, x.of.carry);

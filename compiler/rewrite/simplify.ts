@@ -1,16 +1,17 @@
 // Simplification: a graph program to one that computes the same with fewer nodes and operations. What the program names (inputs, outputs, updates) stays.
 import type { GraphProgram, Scalar } from "../graph/types.ts";
 import { arithmetic } from "./arithmetic.ts";
+import { hoisting } from "./loops.ts";
 import { loads } from "./loads.ts";
 import { nodes } from "./nodes.ts";
 import { rewriteProgram, ScalarRewriter, type Fired, type Rules } from "./rewrite.ts";
 import { stability } from "./stability.ts";
 
-export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: loads, nodes };
+export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: loads, nodes: [...nodes, hoisting], loops: true };
 
 export interface SimplifyOptions {
   readonly inexact?: boolean; // default true: also rules that change rounding
-  readonly without?: readonly string[]; // names of rules that do not apply
+  readonly without?: readonly string[]; // names of rules that do not apply; "loops": those that take stacks out of loops
 }
 export interface Simplified {
   readonly program: GraphProgram;
@@ -18,7 +19,7 @@ export interface Simplified {
 }
 function chosen(all: Rules, options: SimplifyOptions): Rules {
   const on = (rule: { name: string; exact: boolean }): boolean => (rule.exact || options.inexact !== false) && !options.without?.includes(rule.name);
-  return { scalars: all.scalars.filter(on), procedures: all.procedures.filter(on), nodes: all.nodes.filter(on) };
+  return { scalars: all.scalars.filter(on), procedures: all.procedures.filter(on), nodes: all.nodes.filter(on), loops: !options.without?.includes("loops") };
 }
 export function simplifyWithReport(program: GraphProgram, options: SimplifyOptions = {}): Simplified {
   const fired: Fired = new Map();
