@@ -148,6 +148,21 @@ onModel(
 
 onModel(
   command(
+    "profile",
+    "what each kernel of a training step costs on this device",
+    `dlm profile digits.dlm
+     dlm profile gpt.dlm --set batch=4 --json`,
+  ),
+)
+  .option("--train <name>", "the step of this train block (default: the first)")
+  .option("--steps <n>", "steps of training before the measurement", wholeNumber(1))
+  .option(...seed)
+  .option(...deviceOption)
+  .option("--json", "as JSON")
+  .action(async (model: string, options: object) => (await import("./profile.ts")).profile(model, options));
+
+onModel(
+  command(
     "gradcheck",
     "every derivative against central differences, in f64 on small random values",
     `dlm gradcheck digits.dlm

@@ -26,8 +26,9 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
     if (!curve) losses.set(event.train, (curve = new Curve(event.steps, event.step - (event.curves["loss"]?.length ?? 0))));
     curve.add(event.curves["loss"] ?? []);
     const figures = [`loss ${numberText(event.loss)}`, ...Object.entries(event.metrics).map(([name, value]) => `${name} ${numberText(value)}`)];
-    const epoch = event.epochs === undefined ? undefined : `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}`;
-    const step = `step ${event.step}/${event.steps}`;
+    const padded = (n: number, of: number): string => String(n).padStart(String(of).length);
+    const epoch = event.epochs === undefined ? undefined : `epoch ${padded(Math.min(event.epoch + 1, event.epochs), event.epochs)}/${event.epochs}`;
+    const step = `step ${padded(event.step, event.steps)}/${event.steps}`;
     const [pace, left] = [rate(event.stepsPerSecond), `${duration(event.secondsLeft)} left`];
     if (terminal.live) {
       const measured = [...(evaluated.get(event.train)?.latest.values() ?? [])].map((e) => `${e.split} ${headline(e.values)}`);
@@ -37,15 +38,15 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
         { text: step, rank: 0 },
         ...figures.map((text, i) => ({ text, rank: i ? 2 : 0 })),
         ...measured.map((text) => ({ text, rank: 4 })),
-        { text: pace, rank: 5 },
+        { text: pace.padStart(12), rank: 5 },
         { text: left, rank: 1 },
       ];
       const label = labelled(event.train);
       const room = terminal.width - 1 - label.length;
       const length = (): number => parts.reduce((n, p) => n + p.text.length + 3, -3);
-      for (let rank = 5; rank > 0 && length() + 10 > room; rank--) while (length() + 10 > room && parts.some((p) => p.rank === rank)) parts.splice(parts.findLastIndex((p) => p.rank === rank), 1);
-      const width = Math.min(20, room - length() - 2);
-      terminal.update(`${live.bold(label)}${width >= 4 ? `${live.green(bar(event.step / event.steps, width))}  ` : ""}${parts.map((p) => p.text).join(live.dim(" · "))}`);
+      for (let rank = 5; rank > 0 && length() + 14 > room; rank--) while (length() + 14 > room && parts.some((p) => p.rank === rank)) parts.splice(parts.findLastIndex((p) => p.rank === rank), 1);
+      const width = room - length() - 2 >= 20 ? 20 : 10;
+      terminal.update(`${live.bold(label)}${room - length() - 2 >= width ? `${live.green(bar(event.step / event.steps, width))}  ` : ""}${parts.map((p) => p.text).join(live.dim(" · "))}`);
     } else if (performance.now() >= quietUntil) {
       quietUntil = performance.now() + plainSeconds * 1000;
       terminal.line(labelled(event.train) + [...(epoch === undefined ? [] : [epoch]), step, ...figures, pace, left].join("  "));

@@ -37,8 +37,10 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   for (const file of [keep.checkpoint, keep.weights]) if (file) checkWritable(file);
   const opened = await deviceFor(flags.device);
   try {
+    terminal.update(`compiling ${path}`);
     const compiled = await planModel(model, flags, targetOf(opened.facts), read);
     const names = blocks(compiled.plan, flags.train);
+    terminal.update("reading data");
     const loaded = await load(compiled.plan, { device: opened.device, read, write: async (file, bytes) => writeWhole(join(model.folder, file), bytes), ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
     try {
       if (resumed) await ofFile(flags.resume!, () => loaded.restore(resumed));
@@ -79,6 +81,7 @@ async function run(model: Model, names: readonly string[], { terminal, flags, co
   const json = (event: object): void => terminal.line(JSON.stringify(event));
   if (flags.json) json(startEvent(model, compiled, facts));
   else start(terminal, model, compiled, facts);
+  terminal.update(`the device compiles ${counted(model.cost.modules, "kernel")}`);
   const progress: Progress = flags.json ? jsonProgress(json) : textProgress(terminal, names.length);
 
   const interrupt = new AbortController();

@@ -160,3 +160,16 @@ train second on d(batch: 8, seed: 2) { minimize mean((head(frozen(body)(x)) - 2)
   const one = events((await dlm(["train", "two.dlm", "--json", "--no-save", "--train", "second"])).out);
   expect(Object.keys(one.at(-1)!["results"] as object)).toEqual(["second"]);
 });
+
+test("profile: every kernel of a step, with its share of the time and of what the device can do", async () => {
+  const { status, out } = await dlm(["profile", "iris.dlm", "--json"]);
+  expect(status).toBe(0);
+  const [facts] = events(out) as unknown as [{ kind: string; stepMicroseconds: number; method: string; limits: { gflops: number; gigabytes: number }; kernels: { kernel: string; share: number; microseconds: number; bytes: number; runs: number; lines: string[]; ofLimit: number }[] }];
+  expect(facts).toMatchObject({ kind: "profile", train: "fit", method: expect.stringMatching(/^(timestamps|repetition)$/) as string });
+  expect(facts.kernels.reduce((n, k) => n + k.share, 0)).toBeCloseTo(1);
+  for (const k of facts.kernels) expect(k.microseconds > 0 && k.bytes > 0 && k.ofLimit < 3).toBe(true);
+  expect(facts.kernels.some((k) => k.lines.some((line) => line.startsWith("iris.dlm:")))).toBe(true);
+  expect(Math.min(facts.limits.gflops, facts.limits.gigabytes, facts.stepMicroseconds)).toBeGreaterThan(0.1);
+  const text = await dlm(["profile", "iris.dlm"]);
+  expect(text.out).toMatch(/\n {2}a step of fit: .* in training \(.* steps\/s\), of \d+ dispatch(es)? that takes? .*\n {2}by .*; this device does .* GFLOP\/s and .* GB\/s\n\n share .*kernel .*from\n/);
+});

@@ -1,0 +1,296 @@
+// dlm profile: what each kernel of a training step costs on this device, beside what the device can do.
+// In: a model, a few steps of real training.   Out: for every kernel its time, FLOPs, bytes, share of the step and of the device's limit, source lines.
+// Kernels are timed as they are in the step: its dispatches are recorded where they are encoded, then run again, by timestamps where these
+// are fine enough for a kernel, by repetition elsewhere (software devices tell time in steps of 65 us).
+import { load } from "../../runtime/index.ts";
+import type { DeviceFacts } from "../../runtime/device.ts";
+import { deviceText } from "../../runtime/device.ts";
+import { sizeOf, type Command, type Dispatch, type Plan, type PlanTrain } from "../../runtime/plan.ts";
+import { deviceFor, targetOf } from "./device.ts";
+import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
+import { UserError } from "./problem.ts";
+import { nearest } from "./options.ts";
+import { rate } from "./progress.ts";
+import { counted } from "./summary.ts";
+import { bar, openTerminal, styles, type Terminal } from "./terminal.ts";
+
+export interface ProfileFlags extends ModelFlags {
+  readonly device?: string;
+  readonly train?: string;
+  readonly steps?: number; // of training before the measurement
+  readonly json?: boolean;
+}
+interface Recorded {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly x: number;
+  readonly y: number;
+}
+export interface KernelProfile {
+  readonly kernel: string; // the module
+  readonly lines: readonly string[];
+  readonly runs: number; // in a step
+  readonly microseconds: number; // of all its runs
+  readonly share: number; // of the kernels' time
+  readonly flops: number;
+  readonly bytes: number; // read and written at least
+  readonly ofLimit: number; // share of what the device can do, in arithmetic or in bytes
+}
+interface Limits {
+  readonly gflops: number;
+  readonly gigabytes: number; // per second
+}
+
+export async function profile(path: string, flags: ProfileFlags): Promise<void> {
+  const terminal = openTerminal(flags.json === true);
+  const model = openModel(path);
+  const read = fileReader(model, flags);
+  const opened = await deviceFor(flags.device);
+  const { device } = opened;
+  try {
+    const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
+    const train = plan.trains.find((t) => flags.train === undefined || t.name === flags.train);
+    if (!train) throw new UserError(plan.trains.length ? `${plan.name} has no train block ${flags.train}; it has ${plan.trains.map((t) => t.name).join(", ")}${nearest(flags.train ?? "", plan.trains.map((t) => t.name))}` : `${plan.name} has no train block, so there is no step to measure`); // prettier-ignore
+    const recorded = record(device, train.step.name);
+    const { evaluate, evaluateEvery, stop, save, ...alone } = train;
+    void [evaluate, evaluateEvery, stop, save]; // the step alone is run
+    const loaded = await load({ ...plan, trains: [alone] }, { device, read, ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
+    try {
+      terminal.update("training");
+      const step = await stepTime(async (n) => (await loaded.train(train.name, { steps: 1_000_000, stopAfter: n })).seconds, flags.steps ?? 20);
+      const dispatches = unrolled(train.step.commands);
+      if (dispatches.length !== recorded.length) throw new UserError(`the step of ${train.name} ran ${recorded.length} kernels where its plan has ${dispatches.length}: some are empty, and cannot be told apart`);
+      terminal.update("measuring what the device can do");
+      const limits = await measureLimits(device);
+      const { times, how } = await timesOf(device, dispatches, recorded, terminal);
+      const kernels = summed(plan, train, loaded.data, dispatches, times, limits);
+      terminal.endUpdate();
+      if (flags.json) terminal.line(JSON.stringify({ kind: "profile", model: plan.name, train: train.name, device: { class: opened.facts.class, name: opened.facts.name }, stepMicroseconds: 1e6 * step, kernelMicroseconds: times.reduce((a, b) => a + b, 0), method: how.method, limits, kernels }));
+      else print(terminal, path, train, opened.facts, step, how.text, limits, kernels);
+    } finally {
+      loaded.close();
+    }
+  } finally {
+    opened.close();
+  }
+}
+
+/** Seconds of a step when everything is compiled. */
+async function stepTime(run: (steps: number) => Promise<number>, warm: number): Promise<number> {
+  await run(warm);
+  let steps = warm;
+  let seconds = await run(steps);
+  while (seconds < 0.4 && steps < 100_000) seconds = await run((steps *= 4));
+  return seconds / steps;
+}
+
+/** The dispatches of the first step that the device is given (the first submit has one step). */
+function record(device: GPUDevice, name: string): Recorded[] {
+  const list: Recorded[] = [];
+  const create = device.createCommandEncoder.bind(device);
+  device.createCommandEncoder = (descriptor) => {
+    const encoder = create(descriptor);
+    if (descriptor?.label !== name || list.length) return encoder;
+    device.createCommandEncoder = create;
+    const begin = encoder.beginComputePass.bind(encoder);
+    encoder.beginComputePass = (of) => {
+      const pass = begin(of);
+      let pipeline: GPUComputePipeline | undefined;
+      let group: GPUBindGroup | undefined;
+      const [setPipeline, setBindGroup, dispatch] = [pass.setPipeline.bind(pass), pass.setBindGroup.bind(pass), pass.dispatchWorkgroups.bind(pass)];
+      pass.setPipeline = (p) => setPipeline((pipeline = p));
+      pass.setBindGroup = ((index: number, g: GPUBindGroup) => setBindGroup(index, (group = g))) as typeof pass.setBindGroup; // the runtime uses no dynamic offsets
+      pass.dispatchWorkgroups = (x, y = 1) => {
+        list.push({ pipeline: pipeline!, group: group!, x, y });
+        dispatch(x, y);
+      };
+      return pass;
+    };
+    return encoder;
+  };
+  return list;
+}
+const unrolled = (commands: readonly Command[]): Dispatch[] => commands.flatMap((c) => (c.kind === "loop" ? Array.from({ length: c.count }, () => unrolled(c.body)).flat() : c.kind === "dispatch" ? [c] : []));
+
+// ---- timing
+
+/** Microseconds of every dispatch. */
+async function timesOf(device: GPUDevice, dispatches: readonly Dispatch[], recorded: readonly Recorded[], terminal: Terminal): Promise<{ times: number[]; how: { method: "timestamps" | "repetition"; text: string } }> {
+  const stamps = device.features.has("timestamp-query") ? await timestamps(device, recorded) : undefined;
+  if (stamps && stamps.resolution <= 0.02 * (stamps.times.reduce((a, b) => a + b, 0) / stamps.times.length)) return { times: stamps.times, how: { method: "timestamps", text: "by timestamps" } };
+  const why = stamps ? `its timestamps come in steps of ${timeText(stamps.resolution)}` : "it has no timestamps";
+  // a kernel in a loop is timed once
+  const once = new Map<Dispatch, number>();
+  let done = 0;
+  const times: number[] = [];
+  for (const [i, d] of dispatches.entries()) {
+    let time = once.get(d);
+    if (time === undefined) once.set(d, (time = await repeated(device, recorded[i]!)));
+    times.push(time);
+    terminal.update(`${bar(++done / dispatches.length, 20)} timing ${d.label}`);
+  }
+  return { times, how: { method: "repetition", text: `by repetition: ${why}` } };
+}
+/** A pass for each dispatch, with the time at its beginning and its end; least of a few rounds. */
+async function timestamps(device: GPUDevice, recorded: readonly Recorded[]): Promise<{ times: number[]; resolution: number } | undefined> {
+  const count = Math.min(recorded.length, 2048);
+  if (count < recorded.length) return undefined;
+  const set = device.createQuerySet({ type: "timestamp", count: 2 * count });
+  const resolved = device.createBuffer({ size: 16 * count, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+  const staging = device.createBuffer({ size: 16 * count, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const times = new Array<number>(count).fill(Infinity);
+  let resolution = Infinity;
+  for (let round = 0; round < 10; round++) {
+    const encoder = device.createCommandEncoder();
+    recorded.forEach((r, i) => {
+      const pass = encoder.beginComputePass({ timestampWrites: { querySet: set, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 } });
+      dispatch(pass, r);
+      pass.end();
+    });
+    encoder.resolveQuerySet(set, 0, 2 * count, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16 * count);
+    device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const at = new BigUint64Array(staging.getMappedRange().slice(0));
+    staging.unmap();
+    const sorted = [...at].sort((a, b) => (a < b ? -1 : 1));
+    for (let i = 1; i < sorted.length; i++) if (sorted[i] !== sorted[i - 1]) resolution = Math.min(resolution, Number(sorted[i]! - sorted[i - 1]!) / 1000);
+    for (let i = 0; i < count; i++) times[i] = Math.min(times[i]!, Number(at[2 * i + 1]! - at[2 * i]!) / 1000);
+  }
+  for (const b of [resolved, staging]) b.destroy();
+  set.destroy();
+  return { times, resolution };
+}
+function dispatch(pass: GPUComputePassEncoder, { pipeline, group, x, y }: Recorded): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(x, y);
+}
+/** Many runs in one submit, less what an empty submit takes; least of a few rounds. Waiting polls, and naps leave the core to a software device. */
+async function repeated(device: GPUDevice, r: Recorded, seconds = 0.02): Promise<number> {
+  const run = async (times: number): Promise<number> => {
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(r.pipeline);
+    pass.setBindGroup(0, r.group);
+    for (let i = 0; i < times; i++) pass.dispatchWorkgroups(r.x, r.y);
+    pass.end();
+    const commands = encoder.finish();
+    const start = performance.now();
+    device.queue.submit([commands]);
+    await settled(device);
+    return performance.now() - start;
+  };
+  let times = 1;
+  let took = await run(1);
+  while (took < 1000 * seconds && times < 20_000) {
+    times = Math.min(20_000, Math.ceil(Math.max(2 * times, (1.2 * 1000 * seconds * times) / Math.max(0.05, took))));
+    took = await run(times);
+  }
+  const [many, one] = [[took], []] as [number[], number[]];
+  for (let round = 0; round < 3; round++) {
+    many.push(await run(times));
+    one.push(await run(1));
+  }
+  const least = Math.min(...many);
+  return times > 1 ? (1000 * Math.max(least - Math.min(...one), 0.5 * least)) / (times - 1) : 1000 * least;
+}
+async function settled(device: GPUDevice): Promise<void> {
+  let open = true;
+  const done = device.queue.onSubmittedWorkDone().then(() => (open = false));
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  const nap = (): void => {
+    if (!open) return;
+    Atomics.wait(cell, 0, 0, 0.2);
+    setImmediate(nap);
+  };
+  nap();
+  await done;
+}
+
+// ---- what the device can do
+
+/** Arithmetic on registers, and bytes through memory, as simple kernels reach them. */
+async function measureLimits(device: GPUDevice): Promise<Limits> {
+  const invocations = 16384;
+  const [rounds, sums] = [256, 16];
+  const names = Array.from({ length: sums }, (_, i) => `s${i}`);
+  const arithmetic = `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  let x = f32(id.x) * 1e-9 + 0.999;
+  ${names.map((n, i) => `var ${n} = x + ${i}.0;`).join(" ")}
+  for (var i = 0; i < ${rounds}; i++) { ${names.map((n) => `${n} = ${n} * x + 0.5;`).join(" ")} }
+  y[id.x] = ${names.join(" + ")};
+}`;
+  const words = Math.min(1 << 23, Math.floor(device.limits.maxStorageBufferBindingSize / 16));
+  const each = 8;
+  const copy = `@group(0) @binding(0) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  let at = id.x * ${each}u;
+  ${Array.from({ length: each }, (_, i) => `y[at + ${i}u] = x[at + ${i}u];`).join("\n  ")}
+}`;
+  const vectors = Math.floor(words / 4 / (64 * each)) * 64 * each;
+  const time = async (code: string, bytes: readonly number[], x: number): Promise<number> => {
+    const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module: device.createShaderModule({ code }) } });
+    const buffers = bytes.map((size) => device.createBuffer({ size, usage: GPUBufferUsage.STORAGE }));
+    const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
+    const microseconds = await repeated(device, { pipeline, group, x, y: 1 }, 0.1);
+    for (const b of buffers) b.destroy();
+    return microseconds;
+  };
+  const [a, b] = [await time(arithmetic, [4 * invocations], invocations / 64), await time(copy, [16 * vectors, 16 * vectors], vectors / (64 * each))];
+  return { gflops: (2 * invocations * rounds * sums) / a / 1000, gigabytes: (32 * vectors) / b / 1000 };
+}
+
+// ---- adding up
+
+type DataFacts = Awaited<ReturnType<typeof load>>["data"];
+function summed(plan: Plan, train: PlanTrain, data: DataFacts, dispatches: readonly Dispatch[], times: readonly number[], limits: Limits): KernelProfile[] {
+  const total = times.reduce((a, b) => a + b, 0);
+  const dims: Record<string, number> = Object.fromEntries(Object.entries(data).flatMap(([name, d]) => [[`rows.${name}`, d.rows], [`training.${name}`, d.splits["train"] ?? d.rows]])); // prettier-ignore
+  const found = new Map<Dispatch, { runs: number; microseconds: number }>();
+  dispatches.forEach((d, i) => {
+    const before = found.get(d) ?? { runs: 0, microseconds: 0 };
+    found.set(d, { runs: before.runs + 1, microseconds: before.microseconds + times[i]! });
+  });
+  return [...found]
+    .map(([d, { runs, microseconds }]): KernelProfile => {
+      const flops = runs * (d.flops === undefined ? 0 : sizeOf(d.flops, dims));
+      const bytes = runs * d.bindings.reduce((n, b) => n + touched(plan, train, b, dims), 0);
+      return { kernel: plan.modules[d.module]!.name, lines: d.lines ?? [], runs, microseconds, share: microseconds / total, flops, bytes, ofLimit: Math.max(flops / microseconds / 1000 / limits.gflops, bytes / microseconds / 1000 / limits.gigabytes) };
+    })
+    .sort((a, b) => b.microseconds - a.microseconds);
+}
+/** Of data, row numbers and losses a step touches its own rows only. */
+function touched(plan: Plan, train: PlanTrain, b: Dispatch["bindings"][number], dims: Readonly<Record<string, number>>): number {
+  const rows = train.batch * train.accumulate;
+  const column = plan.datasets.flatMap((d) => d.columns).find((c) => c.buffer === b.buffer);
+  if (column) return rows * (column.loader.kind === "chars" ? column.loader.window : column.shape.reduce((n, size) => n * size, 1)) * (column.storage === "u8" ? 1 : 4);
+  if (b.buffer === train.batchIndex?.buffer) return 4 * rows;
+  if (b.buffer === train.ring.buffer && b.offset === train.ring.offset) return 4 * train.ring.columns.length;
+  return sizeOf(b.bytes, dims);
+}
+
+// ---- printing
+
+const mostShown = 30;
+const timeText = (microseconds: number): string => (microseconds >= 1000 ? `${(microseconds / 1000).toPrecision(3)} ms` : `${microseconds >= 100 ? Math.round(microseconds) : microseconds.toPrecision(3)} us`);
+function print(terminal: Terminal, path: string, train: PlanTrain, facts: DeviceFacts, step: number, how: string, limits: Limits, kernels: readonly KernelProfile[]): void {
+  const { bold, dim } = styles(terminal.color);
+  const total = kernels.reduce((n, k) => n + k.microseconds, 0);
+  const runs = kernels.reduce((n, k) => n + k.runs, 0);
+  terminal.line(`${bold(path)} on ${deviceText(facts)}`);
+  terminal.line(`  a step of ${train.name}: ${timeText(1e6 * step)} in training (${rate(1 / step)}), of ${counted(runs, "dispatch", "dispatches")} that ${runs === 1 ? "takes" : "take"} ${timeText(total)} alone`);
+  terminal.line(dim(`  ${how}; this device does ${limits.gflops.toPrecision(3)} GFLOP/s and ${limits.gigabytes.toPrecision(3)} GB/s`));
+  const width = Math.max(6, ...kernels.map((k) => k.kernel.length));
+  terminal.line();
+  terminal.line(bold(`${"share".padStart(6)}  ${"".padEnd(8)}  ${"time".padStart(8)}  ${"runs".padStart(4)}  ${"GFLOP/s".padStart(7)}  ${"GB/s".padStart(6)}  ${"of limit".padStart(8)}  ${"kernel".padEnd(width)}  from`));
+  const percent = (x: number): string => `${(100 * x).toFixed(x < 0.0995 ? 1 : 0)} %`;
+  const shown = kernels.slice(0, mostShown);
+  for (const k of shown) {
+    terminal.line(`${percent(k.share).padStart(6)}  ${bar(k.share / kernels[0]!.share, 8)}  ${timeText(k.microseconds).padStart(8)}  ${String(k.runs).padStart(4)}  ${(k.flops / k.microseconds / 1000).toFixed(2).padStart(7)}  ${(k.bytes / k.microseconds / 1000).toFixed(2).padStart(6)}  ${percent(k.ofLimit).padStart(8)}  ${k.kernel.padEnd(width)}  ${dim(k.lines.slice(0, 3).join(", ") + (k.lines.length > 3 ? ", …" : ""))}`);
+  }
+  const rest = kernels.slice(mostShown);
+  if (rest.length) terminal.line(dim(`${percent(rest.reduce((n, k) => n + k.share, 0)).padStart(6)}  ${"".padEnd(8)}  in ${counted(rest.length, "more kernel")}; --json has them all`));
+}
