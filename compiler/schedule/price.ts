@@ -109,7 +109,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
   const perGroup = target.workgroupNs + Math.ceil(workgroup / target.simd) * (serial * total + (serial > 1 ? serial * ns.loop : 0));
   return { ns: target.launchNs + Math.ceil(groups / target.cores) * perGroup, compileMs: compile, groups };
 }
-const farStep = 512; // elements: beyond what the prefetcher follows
+const farStep = 1024; // elements: beyond what the prefetcher follows
 const line = 16; // elements of a cache line
 const page = 1024; // elements until the sets of the first cache repeat
 /** Do the lines of one access fall into so few sets of the first cache that they drive one another out before they are used again? */

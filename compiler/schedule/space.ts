@@ -1,4 +1,9 @@
 // The space of schedules of a nest, from its access analysis alone, and the choice by price.
+//   lanes    an output axis that is contiguous somewhere | all output axes but one, fused | a contiguous reduced axis
+//   tile     registers along the lane axis and along one more axis; small axes of windows whole
+//   vector   the tiled axis along which most accesses are contiguous | a contiguous reduced axis, four steps at a time
+//   share    what no lane axis changes is loaded by one lane each and broadcast
+//   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse, type Access } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { priceOf } from "./price.ts";
@@ -11,29 +16,36 @@ export interface Candidate {
   readonly nest: Nest;
   readonly schedule: Schedule;
 }
-const even = [1, 2, 4, 8, 16, 32]; // tiles, and where these fit badly ...
+type Threads = Schedule["threads"];
+type Tile = Readonly<Record<string, number>>;
+const staging = false; // until it is lowered
+const even = [1, 2, 4, 8, 16]; // tiles, and where these fit badly ...
 const odd = [3, 5, 6, 7, 9, 10, 13, 14];
 const windowLimit = 5; // extents of axes that are unrolled or kept whole
 const padding = 1.15; // of a register tile
 const lanePadding = 1.35;
+const shortReduction = 16; // steps that may be written out
 
 export function enumerate(nest: Nest, target: Target): Candidate[] {
   const isElementwise = !nest.spec.stages.length && nest.spec.stores.every((s) => !s.over.length);
-  if (isElementwise) return elementwise(nest, target);
-  return reductions(nest, target);
+  return isElementwise ? elementwise(nest, target) : reductions(nest, target);
 }
-/** All output elements in one row: whole vectors, several after one another in each invocation. */
+
+/** All output elements in one row: whole vectors, maybe several after one another in each invocation. */
 function elementwise(nest: Nest, target: Target): Candidate[] {
   if (!nest.outer.length) return [{ nest, schedule: plainSchedule }];
-  if (!canFlatten(nest)) return [{ nest, schedule: { ...plainSchedule, fuse: fusable(nest), threads: fusable(nest).length ? [["fused", target.workgroup]] : [[nest.outer[nest.outer.length - 1]!, target.simd]] } }];
+  if (!canFlatten(nest)) {
+    const fuse = fusable(nest);
+    return [{ nest, schedule: { ...plainSchedule, fuse, threads: [["fused", target.workgroup]] } }];
+  }
   const flat = flatNest(nest);
   const [axis] = flat.outer as readonly [string];
   const n = flat.extentOf.get(axis)!;
-  const wide = typeof n === "number" && n % 4 === 0;
+  const widths = typeof n === "number" && n % 4 === 0 ? [4, 1] : [1];
   const result: Candidate[] = [];
-  for (const threads of [target.simd, target.workgroup])
+  for (const threads of new Set([target.simd, target.workgroup]))
     for (const serial of target.serial)
-      for (const width of wide ? [4, 1] : [1]) {
+      for (const width of widths) {
         if (serial > 1 && (width === 1 || estimate(n) < threads * width * serial * target.cores * 2)) continue;
         result.push({ nest: flat, schedule: { ...plainSchedule, flat: true, threads: [[axis, threads]], ...(width > 1 ? { tile: { [axis]: width }, vector: axis } : {}), ...(serial > 1 ? { serial: { [axis]: serial } } : {}) } });
       }
@@ -45,125 +57,160 @@ function fusable(nest: Nest): string[] {
   return nest.outer.slice(Math.max(0, last));
 }
 
-function reductions(nest: Nest, target: Target): Candidate[] {
-  const { stages, stores, loads } = analyse(nest);
-  const extent = (a: string): number => estimate(nest.extentOf.get(a)!);
-  const known = (a: string): boolean => typeof nest.extentOf.get(a) === "number";
-  const { outer, inner } = nest;
-  const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => (w.access ? [w.access] : [])));
-  const accesses: Access[] = [...loads, ...stores.map((p) => p.store!)];
-  const meets = (x: Access, a: string, b: string): boolean => x.indices.some((dim) => dim.some(([c]) => c === a) && dim.some(([c]) => c === b));
-  const windowed = (a: string, others: readonly string[]): boolean => others.some((b) => b !== a && loads.some((x) => meets(x, a, b)));
-  const small = (a: string): boolean => known(a) && extent(a) <= windowLimit;
-  // a small output axis of a window is kept whole in registers: weight gradients
-  const whole = outer.filter((a) => small(a) && extent(a) > 1 && windowed(a, inner));
-  const free = outer.filter((a) => !whole.includes(a));
-  const base: Record<string, number> = Object.fromEntries(whole.map((a) => [a, extent(a)]));
-  const contiguity = new Map([...outer, ...inner].map((a) => [a, accesses.filter((x) => x.stride.get(a) === 1).length]));
-  const contiguous = (a: string): number => contiguity.get(a)!;
-  /** Does a tile along this axis use loaded values more than once? */
-  const reused = (a: string): boolean => stageLoads.some((x) => !x.axes.has(a)) || windowed(a, inner);
-  const longest = Math.max(1, ...stages.map((p) => p.over.reduce((n, a) => n * extent(a), 1)));
-  const hasArg = stages.some((p) => p.op === "argmax" || p.op === "argmin");
-  const many = stages.length > 1 || stores.some((p) => p.over.length > 0);
+// ---------------------------------------------------------------- facts about a nest with reductions
 
-  const result: Candidate[] = [];
-  const seen = new Set<string>();
-  const add = (s: Schedule): void => {
-    const key = JSON.stringify(s);
-    if (seen.has(key)) return;
-    seen.add(key);
-    result.push({ nest, schedule: s });
+interface Facts {
+  readonly extent: (a: string) => number;
+  readonly known: (a: string) => boolean; // a number
+  readonly contiguous: (a: string) => number; // accesses that walk memory step by step along it
+  readonly meets: (a: string, b: string) => boolean; // in one index of some load
+  readonly reused: (a: string) => boolean; // a tile along it uses loaded values more than once
+  readonly whole: readonly string[]; // small output axes of windows: kept whole in registers
+  readonly free: readonly string[]; // the other output axes
+  readonly stageLoads: readonly Access[];
+  readonly longest: number; // steps of the longest reduction
+}
+function factsOf(nest: Nest): Facts {
+  const { stages, stores, loads } = analyse(nest);
+  const { outer, inner } = nest;
+  const extents = new Map([...nest.extentOf].map(([a, n]) => [a, estimate(n)]));
+  const extent = (a: string): number => extents.get(a)!;
+  const known = (a: string): boolean => typeof nest.extentOf.get(a) === "number";
+  const accesses = [...loads, ...stores.map((p) => p.store!)];
+  const contiguity = new Map([...outer, ...inner].map((a) => [a, accesses.filter((x) => x.stride.get(a) === 1).length]));
+  const pairs = new Set<string>();
+  for (const x of loads) for (const dim of x.indices) for (const [a] of dim) for (const [b] of dim) if (a !== b) pairs.add(`${a} ${b}`);
+  const meets = (a: string, b: string): boolean => pairs.has(`${a} ${b}`);
+  const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => (w.access ? [w.access] : [])));
+  const whole = outer.filter((a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)));
+  const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.axes.has(a)) || inner.some((b) => meets(a, b))));
+  return {
+    extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free: outer.filter((a) => !whole.includes(a)), stageLoads,
+    longest: Math.max(1, ...stages.map((p) => p.over.reduce((n, a) => n * extent(a), 1))),
+  }; // prettier-ignore
+}
+/** Register tiles along an axis: even sizes, and odd ones where they pad less. `unit` elements lie beside each of them. */
+function sizesOf(f: Facts, a: string, unit = 1, limit = padding): number[] {
+  const n = f.extent(a);
+  const padded = (size: number): number => Math.ceil(n / (size * unit)) * size * unit;
+  // a run-time extent may be small
+  const ok = (size: number): boolean => size === 1 || (f.known(a) ? padded(size) <= limit * n : size * unit <= 8 && unit === 1);
+  return [...even.filter(ok), ...odd.filter((size) => ok(size) && (padded(size) < padded(8) || !ok(8)))];
+}
+
+// ---------------------------------------------------------------- reductions
+
+function reductions(nest: Nest, target: Target): Candidate[] {
+  const f = factsOf(nest);
+  const { outer, inner } = nest;
+  const { stages } = analyse(nest);
+  const result = new Map<string, Candidate>();
+  const complete = (threads: Threads, fuse: readonly string[], tile: Tile, staged: Tile = {}): void => {
+    for (const written of f.longest <= shortReduction ? [false, true] : [false])
+      for (const schedule of completions(nest, f, target, threads, fuse, tile, written, staged)) result.set(keyOf(schedule), { nest, schedule });
   };
-  /** Completes lanes and an output tile: vectors, carriers, unrolling, the order of stores. */
-  const complete = (threads: Schedule["threads"], fuse: readonly string[], outerTile: Readonly<Record<string, number>>): void => {
-    completeWith(threads, fuse, outerTile, false);
-    if (longest <= 16) completeWith(threads, fuse, outerTile, true);
-  };
-  const completeWith = (threads: Schedule["threads"], fuse: readonly string[], outerTile: Readonly<Record<string, number>>, written: boolean): void => {
-    const tile: Record<string, number> = { ...base, ...outerTile };
-    const accumulators = Object.values(tile).reduce((p, n) => p * n, 1);
-    if (accumulators > target.accumulatorLimit) return;
-    const laneAxes = [...threads.filter(([, n]) => n > 1).map(([a]) => a), ...fuse];
-    const innerLanes = threads.some(([a, n]) => n > 1 && inner.includes(a));
-    // reduction axes that meet a tiled axis in a window are written out, and, maybe, whole reductions of a few steps
-    const unrolled: string[] = [];
-    for (const p of stages) for (const a of p.over) if (small(a) && outer.some((b) => (tile[b] ?? 1) > 1 && loads.some((x) => meets(x, a, b))) && !whole.some((b) => loads.some((x) => meets(x, a, b)))) unrolled.push(a);
-    if (written && longest <= 16 && accumulators * longest <= 64) for (const p of stages) unrolled.push(...p.over.filter(known));
-    for (const a of unrolled) tile[a] = extent(a);
-    const rolled = (p: { over: readonly string[] }): string | undefined => p.over.findLast((a) => !((tile[a] ?? 1) >= extent(a)));
-    const share = !innerLanes && target.lanes && threads.every(([, n]) => n === 1 || n === target.lanes) && stages.length === 1 ? outer.filter((b) => !laneAxes.includes(b) && (tile[b] ?? 1) >= target.lanes / 2 && stageLoads.some((x) => x.axes.has(b) && !laneAxes.some((l) => x.axes.has(l)))) : [];
-    // vectors: the axis along which most accesses are contiguous
-    const outerVectors = outer.filter((a) => (tile[a] ?? 1) % 4 === 0 && known(a) && (laneAxes.includes(a) && !fuse.includes(a) ? extent(a) % 4 === 0 : extent(a) % 4 === 0)).sort((a, b) => contiguous(b) - contiguous(a));
-    const innermost = stages.length ? rolled(stages[0]!) : undefined;
-    const vectors: { vector: string; unroll: Record<string, number> }[] = [];
-    const outerVector = outerVectors.find((a) => contiguous(a) > 0);
-    if (outerVector) vectors.push({ vector: outerVector, unroll: {} });
-    else vectors.push({ vector: "", unroll: {} });
-    for (const a of inner) {
-      if (!known(a) || extent(a) % 4 || unrolled.includes(a) || hasArg || contiguous(a) === 0 || whole.length) continue;
-      if ((threads.find(([b]) => b === a)?.[1] ?? 1) * 4 > extent(a)) continue;
-      vectors.push({ vector: a, unroll: { [a]: 4 } });
-      if (accumulators === 1 && extent(a) % 16 === 0) vectors.push({ vector: a, unroll: { [a]: 8 } });
-    }
-    if (innermost && known(innermost) && !whole.length && (!target.keepLoops || accumulators <= 16)) for (const u of [2, 4]) if (extent(innermost) % (u * (threads.find(([b]) => b === innermost)?.[1] ?? 1)) === 0) vectors.push({ vector: outerVector ?? "", unroll: { [innermost]: u } });
-    for (const { vector, unroll } of vectors)
-      for (const carriers of [share]) {
-        const own = { ...tile, ...unroll };
-        const body = Math.max(...stages.map((p) => p.over.reduce((n, a) => n * (own[a] ?? 1), accumulators)));
-        if (body > target.bodyLimit) continue;
-        const unit = (a: string): number => (own[a] ?? 1) / (a === vector ? 4 : 1);
-        const stored = accumulators / (outer.includes(vector) ? 4 : 1);
-        const candidates = outer.filter((a) => (own[a] ?? 1) > 1 && !laneAxes.filter((l) => !fuse.includes(l)).includes(a)).sort((a, b) => unit(b) - unit(a) || contiguous(a) - contiguous(b));
-        const rows = target.rolledStores && stored > 4 && !innerLanes && !many ? (candidates[0] ?? "") : "";
-        const slide = innermost !== undefined && whole.length > 0 && !laneAxes.includes(innermost) && (own[innermost] ?? 1) === 1 && loads.some((x) => whole.some((b) => meets(x, innermost, b)));
-        add({
-          ...plainSchedule, threads, fuse, tile: Object.fromEntries(Object.entries(own).filter(([, n]) => n > 1)), vector, share: carriers, rows, slide, keepLoops: target.keepLoops,
-          sums: outer.includes(vector) && body > accumulators ? "scalar" : "vector",
-        }); // prettier-ignore
-      }
-  };
-  const fits = (a: string, n: number, limit: number): boolean => n === 1 || (known(a) ? n <= extent(a) * limit && Math.ceil(extent(a) / n) * n <= limit * extent(a) : n === 8); // run-time extents may be small
-  /** Even sizes, and odd ones where they pad less than the even ones that fit. */
-  const sizesOf = (a: string, unit: number, limit: number): number[] => {
-    const ok = (n: number): boolean => n === 1 || fits(a, n * unit, limit);
-    const padded = (n: number): number => Math.ceil(extent(a) / (n * unit)) * n * unit;
-    return [...even.filter(ok), ...odd.filter((n) => ok(n) && (padded(n) < padded(8) || !ok(8)))];
-  };
-  const tileSizes = (a: string): number[] => sizesOf(a, 1, padding);
-  const laneSizes = (a: string, lanes: number): number[] => sizesOf(a, lanes, lanePadding).filter((n) => n <= 16);
   const lanes = target.simd;
   // one axis on the lanes, another one in registers
-  const filled = free.filter((a) => contiguous(a) > 0 && Math.ceil(extent(a) / lanes) * lanes <= 1.2 * extent(a));
-  for (const a of filled.length ? filled : free) {
-    for (const ra of laneSizes(a, lanes)) {
+  const filled = f.free.filter((a) => f.contiguous(a) > 0 && Math.ceil(f.extent(a) / lanes) * lanes <= 1.2 * f.extent(a));
+  for (const a of filled.length ? filled : f.free)
+    for (const ra of sizesOf(f, a, lanes, lanePadding)) {
       complete([[a, lanes]], [], { [a]: ra });
-      for (const b of free) if (b !== a && reused(b)) for (const rb of tileSizes(b)) if (rb > 1 && rb <= 16) complete([[a, lanes]], [], { [a]: ra, [b]: rb });
+      for (const b of f.free) if (b !== a && f.reused(b)) for (const rb of sizesOf(f, b)) if (rb > 1) complete([[a, lanes]], [], { [a]: ra, [b]: rb });
     }
-  }
-  // all but one axis fused on the lanes
-  const fusing = fusable(nest).filter((a) => !whole.includes(a));
-  if (!whole.length && fusing.length) {
-    if (fusing.length > 1) complete([["fused", lanes]], fusing, {});
+  // all but one fused on the lanes
+  const fusing = fusable(nest).filter((a) => !f.whole.includes(a));
+  if (!f.whole.length && fusing.length > 1) {
+    const last = fusing[fusing.length - 1]!;
+    complete([["fused", lanes]], fusing, {});
+    if (f.known(last) && f.extent(last) % 4 === 0) complete([["fused", lanes]], fusing, { [last]: 4 });
     for (const o of outer) {
       const rest = fusing.filter((a) => a !== o);
-      if (rest.length < 2 || !known(o) || !reused(o) || windowed(o, inner)) continue;
-      const last = rest[rest.length - 1]!;
-      for (const ro of tileSizes(o).filter((n) => n <= 16 && (n % 4 === 0 || n === 1 || n === extent(o))))
-        for (const rl of known(last) ? tileSizes(last).filter((n) => extent(last) % n === 0 && [1, 2, 4, 7, 8, 14].includes(n)) : [1]) complete([["fused", lanes]], rest, { [o]: ro, [last]: rl });
+      if (rest.length < 2 || !f.known(o) || !f.reused(o) || inner.some((a) => f.meets(o, a))) continue;
+      const q = rest[rest.length - 1]!;
+      const along = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8, 14].includes(n)) : [1];
+      for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o))) for (const rq of along) complete([["fused", lanes]], rest, { [o]: ro, [q]: rq });
     }
-    if (fusing.length > 1) for (const o of fusing.slice(-1)) if (known(o) && extent(o) % 4 === 0) complete([["fused", lanes]], fusing, { [o]: 4 });
   }
-  // lanes on a reduced axis: a subgroup for each tile of results
+  // lanes, or a whole workgroup, on a reduced axis
+  const together = target.lanes || target.workgroup;
   if (target.lanes)
-    for (const a of inner.filter((x) => known(x) && extent(x) >= 2 * target.lanes && stages.every((p) => p.over.includes(x)) && contiguous(x) > 0)) {
-      const two = free.slice(-2);
-      const choices = (b: string | undefined): number[] => (b === undefined ? [1] : tileSizes(b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n)));
-      for (const r0 of choices(two[0])) for (const r1 of choices(two[1])) complete([[a, target.lanes]], [], { ...(two[0] ? { [two[0]]: r0 } : {}), ...(two[1] ? { [two[1]]: r1 } : {}) });
+    for (const a of inner) {
+      if (!f.known(a) || f.extent(a) < 2 * together || !stages.every((p) => p.over.includes(a)) || !f.contiguous(a)) continue;
+      const [p, q] = f.free.slice(-2);
+      const choices = (b: string | undefined): number[] => (b === undefined || !target.lanes ? [1] : sizesOf(f, b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n)));
+      for (const rp of choices(p)) for (const rq of choices(q)) complete([[a, together]], [], { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
     }
+  // tiles of threads whose operands lie in workgroup memory
+  if (target.class === "discrete" && stages.length === 1 && staging) {
+    const k = stages[0]!.over[stages[0]!.over.length - 1];
+    const both = f.free.filter((a) => f.known(a) && f.reused(a));
+    if (k && f.known(k) && f.extent(k) >= 8)
+      for (const b of both)
+        for (const a of both) {
+          if (a === b || !f.contiguous(b)) continue;
+          for (const ra of [1, 2, 4, 8]) for (const rb of [1, 2, 4, 8]) for (const chunk of [8, 16]) if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b)) complete([[a, 8], [b, 8]], [], { [a]: ra, [b]: rb }, { [k]: chunk }); // prettier-ignore
+        }
+  }
   if (!outer.length) complete([["", 1]], [], {});
+  return [...result.values()];
+}
+const keyOf = (s: Schedule): string => `${s.threads.join(";")}|${s.fuse.join()}|${Object.entries(s.tile).join()}|${s.vector}|${s.share.join()}|${s.rows}|${s.slide}|${s.sums}|${Object.entries(s.staged).join()}`;
+
+/** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. */
+function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: readonly string[], outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
+  const { outer, inner } = nest;
+  const { stages, stores } = analyse(nest);
+  const tile: Record<string, number> = { ...outerTile };
+  for (const a of f.whole) tile[a] = f.extent(a);
+  const of = (a: string): number => tile[a] ?? 1;
+  let accumulators = 1;
+  for (const a of outer) accumulators *= of(a);
+  if (accumulators > target.accumulatorLimit || (written && accumulators * f.longest > 64)) return [];
+  const threadsOf = (a: string): number => threads.find(([b]) => b === a)?.[1] ?? 1;
+  const laneAxes = new Set([...threads.filter(([, n]) => n > 1).map(([a]) => a), ...fuse]);
+  const innerLanes = inner.some((a) => laneAxes.has(a));
+  // reduced axes that meet a tiled axis in a window are written out
+  const tiled = outer.filter((a) => of(a) > 1);
+  const out = new Set<string>();
+  for (const p of stages)
+    for (const a of p.over) {
+      const window = f.known(a) && f.extent(a) <= windowLimit && tiled.some((b) => f.meets(a, b)) && !f.whole.some((b) => f.meets(a, b));
+      if ((window || (written && f.known(a))) && !staged[a]) out.add(a);
+    }
+  for (const a of out) tile[a] = f.extent(a);
+  const subgroup = target.lanes > 0 && !innerLanes && stages.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
+  const invariant = subgroup ? f.stageLoads.filter((x) => ![...laneAxes].some((l) => x.axes.has(l))) : [];
+  const share = outer.filter((b) => !laneAxes.has(b) && of(b) >= target.lanes / 2 && invariant.some((x) => x.axes.has(b)));
+  const innermost = stages[0]?.over.findLast((a) => of(a) < f.extent(a));
+  const outerVector = outer.filter((a) => of(a) % 4 === 0 && f.known(a) && f.extent(a) % 4 === 0 && f.contiguous(a) > 0).sort((a, b) => f.contiguous(b) - f.contiguous(a) || threadsOf(b) - threadsOf(a))[0] ?? "";
+  const choices: { vector: string; unroll: Tile }[] = [{ vector: outerVector, unroll: {} }];
+  const keepsPlaces = stages.some((p) => p.op === "argmax" || p.op === "argmin");
+  if (!f.whole.length && !Object.keys(staged).length) {
+    for (const a of inner) {
+      if (!f.known(a) || f.extent(a) % 4 || out.has(a) || keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
+      choices.push({ vector: a, unroll: { [a]: 4 } });
+      if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
+    }
+    if (innermost && f.known(innermost) && (!target.keepLoops || accumulators <= 16)) for (const u of [2, 4]) if (f.extent(innermost) % (u * threadsOf(innermost)) === 0) choices.push({ vector: outerVector, unroll: { [innermost]: u } });
+  }
+  const result: Schedule[] = [];
+  for (const { vector, unroll } of choices) {
+    const own: Record<string, number> = { ...tile, ...unroll };
+    for (const a in own) if (own[a] === 1) delete own[a];
+    const body = Math.max(1, ...stages.map((p) => p.over.reduce((n, a) => n * (own[a] ?? 1), accumulators)));
+    if (body > target.bodyLimit) continue;
+    const vectorOut = outer.includes(vector);
+    const unit = (a: string): number => (own[a] ?? 1) / (a === vector ? 4 : 1);
+    // the axis whose rolled loop leaves fewest stores
+    const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !innerLanes && stages.length === 1 && stores.every((p) => !p.over.length);
+    const rows = rolling ? (tiled.filter((a) => threadsOf(a) === 1).sort((a, b) => unit(b) - unit(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "") : "";
+    const slide = innermost !== undefined && !laneAxes.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
+    result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, sums: vectorOut && body > accumulators ? "scalar" : "vector", staged });
+  }
   return result;
 }
+
+// ---------------------------------------------------------------- choice
 
 export interface Choice extends Candidate {
   readonly ns: number;
@@ -171,22 +218,25 @@ export interface Choice extends Candidate {
   readonly groups: number;
   readonly total: number; // with the share of the compilation
 }
-/** The cheapest schedules, best first. */
+const overtime = 10; // how much more a millisecond of compilation beyond the limit counts
+/** The schedules of the space, cheapest first. */
 export function rank(nest: Nest, target: Target): Choice[] {
   return enumerate(nest, target)
     .map(({ nest: own, schedule }): Choice => {
       const p = priceOf(own, schedule, target);
       const late = Math.max(0, p.compileMs - target.compile.limit);
-      return { nest: own, schedule, ns: p.ns, compileMs: p.compileMs, groups: p.groups, total: p.ns + ((p.compileMs + 10 * late) * 1e6) / target.runs };
+      return { nest: own, schedule, ...p, total: p.ns + ((p.compileMs + overtime * late) * 1e6) / target.runs };
     })
     .sort((a, b) => a.total - b.total);
 }
-const partCounts = [4, 8, 16, 32, 64, 128];
+const partCounts = [4, 16, 64]; // parts of a split reduction
+const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
 export function chooseSchedule(spec: KernelSpec, target: Target): Schedule {
-  const [best] = rank(nestOf(spec), target);
+  const nest = nestOf(spec);
+  const [best] = rank(nest, target);
   if (!best) return plainSchedule;
-  const merged = nestOf(spec).spec; // neighbouring axes in one: the outermost is as long as it can be
+  const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
   if (best.groups > 8 * target.cores || !canSplit(merged)) return best.schedule;
   let schedule = best.schedule;
   let least = best.total;
@@ -196,7 +246,7 @@ export function chooseSchedule(spec: KernelSpec, target: Target): Schedule {
     const { parts, whole } = splitReduction(merged, chunk);
     const [first] = rank(nestOf(parts), target);
     const [second] = rank(nestOf(whole), target);
-    if (!first || !second || first.total + second.total >= 0.95 * least) continue;
+    if (!first || !second || first.total + second.total >= leastGain * least) continue;
     least = first.total + second.total;
     schedule = { ...first.schedule, split: chunk };
   }
