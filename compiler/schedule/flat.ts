@@ -118,12 +118,11 @@ export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[], a
   if (!updates.length) return { step, views, assembled, updatedBy };
   const swap = replacer(replaced);
   const moved = (x: Node): Node => (x.kind === "source" ? x : swap(x));
+  const outputs = step.outputs.map((o) => ({ name: o.name, node: swap(o.node) }));
+  const written = [...step.updates.filter((u) => !gone.has(u.target)), ...updates].map((u) => ({ target: u.target, value: swap(u.value) }));
+  const inputs = topological([...outputs.map((o) => o.node), ...written.map((u) => u.value)]).flatMap((x) => (x.kind === "source" && x.role !== "constant" && x.role !== "carry" ? [x] : []));
   return {
-    step: {
-      ...step,
-      outputs: step.outputs.map((o) => ({ name: o.name, node: swap(o.node) })),
-      updates: [...step.updates.filter((u) => !gone.has(u.target)), ...updates].map((u) => ({ target: u.target, value: swap(u.value) })),
-    },
+    step: { ...step, inputs: [...new Set([...step.inputs, ...inputs])], outputs, updates: written },
     views: new Map([...views].map(([x, v]) => [moved(x), v])),
     assembled: new Map([...assembled].map(([m, parts]) => [m, parts.map(moved)])),
     updatedBy: new Map([...updatedBy].map(([x, y]) => [swap(x), swap(y)])),

@@ -1,0 +1,37 @@
+// The README's commands work as written (but for the two that install everything), and its library example runs.
+import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import * as library from "../../compiler/index.ts";
+import * as runtime from "../../runtime/index.ts";
+import { program } from "../cli/program.ts";
+import { testDevice } from "../device.ts";
+
+const root = join(import.meta.dirname, "../..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const { dlm, folder } = program();
+
+test("the tour's commands", async () => {
+  cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
+  mkdirSync(join(folder, "out"), { recursive: true });
+  const commands = [...readme.matchAll(/^npx dlm (.*)$/gm)].map((m) => m[1]!);
+  expect(commands.length).toBeGreaterThan(5);
+  for (const command of commands) {
+    const args = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((m) => m[1] ?? m[2]!);
+    const { status, err } = await dlm(args);
+    expect(status, `dlm ${command}\n${err}`).toBe(0);
+  }
+}, 240_000);
+test("the library example", async () => {
+  const code = /```js\n([\s\S]*?)```/.exec(readme)![1]!;
+  const body = code.replace(/^import .*$/gm, "");
+  const { device } = await testDevice();
+  const text = readFileSync(join(root, "examples/digits.dlm"), "utf8").replace("epochs: 30", "epochs: 1");
+  const fetchBytes = (path: string): Promise<Uint8Array> => Promise.resolve(new Uint8Array(readFileSync(join(root, "examples", path))));
+  const rows = [new Array<number>(64).fill(0)];
+  const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (...parts: string[]) => (...values: unknown[]) => Promise<{ data: Float32Array; shape: number[] }>;
+  const run = new AsyncFunction("compile", "load", "text", "device", "fetchBytes", "rows", "console", `${body}\nreturn predict;`);
+  const predict = await run(library.compile, runtime.load, text, device, fetchBytes, rows, { log: () => undefined });
+  expect(predict.shape).toEqual([1, 10]);
+  expect(predict.data.reduce((a, b) => a + b)).toBeCloseTo(1, 4);
+}, 120_000);
