@@ -11,7 +11,7 @@ import { kernelTexts, printKernels } from "../schedule/print.ts";
 import { printSchedule } from "../schedule/schedule.ts";
 import { portText, sizeText, typeText } from "./compile.ts";
 import { openModel, planModel, type ModelFlags } from "./model.ts";
-import { nearest } from "./options.ts";
+import { nearest, stages } from "./options.ts";
 import { UserError } from "./problem.ts";
 import { counted, dispatchesPerStep, parameterCount } from "./summary.ts";
 import { byteText, openTerminal, styles } from "./terminal.ts";
@@ -23,19 +23,6 @@ export interface InspectFlags extends ModelFlags {
   readonly json?: boolean;
   readonly dot?: boolean;
 }
-export const stages: Readonly<Record<string, string>> = {
-  ast: "the text as a tree",
-  program: "names, shapes and instances: parameters, data, train blocks, exports",
-  forward: "objectives and exports as formulas",
-  backward: "what differentiation adds: the gradient of every parameter",
-  simplified: "every program as it is scheduled",
-  fused: "kernels: domain, formulas, what each reads and writes",
-  schedule: "how each kernel is laid over invocations, registers and loops",
-  wgsl: "the kernels' code",
-  plan: "buffers, states, and what runs when",
-  memory: "which tensors live when, and in which buffers",
-};
-
 /** One named thing of a stage. */
 export interface Part {
   readonly name: string;

@@ -6,7 +6,7 @@ import { DeviceUnavailable } from "../../runtime/node.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
-import { assignment, list, positive, wholeNumber } from "./options.ts";
+import { assignment, list, positive, stages, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
 
 for (const stream of [process.stdout, process.stderr])
@@ -107,7 +107,7 @@ onModel(
   .option("--weights <file>", "a checkpoint or weights (default: the initial values)")
   .option("--input <name=value>", "a file (.npy, .json, .csv, .idx) or the value itself (repeatable)", list)
   .option("--output <file>", "put the results there (.npy, .json, .csv, .safetensors) instead of showing them")
-  .option(...seed)
+  .option("--seed <n>", "of what the function draws, and of initial values", wholeNumber())
   .option(...deviceOption)
   .option(...json)
   .action(async (model: string, name: string, options: object) => (await import("./use.ts")).run(model, name, options));
@@ -139,11 +139,12 @@ onModel(
      dlm inspect digits.dlm --stage memory`,
   ),
 )
-  .requiredOption("--stage <name>", "ast, program, forward, backward, simplified, fused, schedule, wgsl, plan or memory")
+  .requiredOption("--stage <name>", "one of the stages below")
   .option("--only <name>", "one program, train block, export or kernel")
   .option("--target <name>", "what kernels are scheduled for", "software")
   .option("--json", "as JSON")
   .option("--dot", "graphs in the language of Graphviz")
+  .addHelpText("after", `\nStages:\n${Object.entries(stages).map(([name, text]) => `  ${name.padEnd(12)}${text}`).join("\n")}`)
   .action(async (model: string, options: { stage: string }) => (await import("./inspect.ts")).inspect(model, options));
 
 onModel(

@@ -41,3 +41,17 @@ function distance(a: string, b: string): number {
   }
   return rows[a.length]![b.length]!;
 }
+
+/** What `dlm inspect --stage` shows, in the order of the phases. */
+export const stages: Readonly<Record<string, string>> = {
+  ast: "the text as a tree",
+  program: "names, shapes and instances: parameters, data, train blocks, exports",
+  forward: "objectives and exports as formulas",
+  backward: "what differentiation adds: the gradient of every parameter",
+  simplified: "every program as it is scheduled",
+  fused: "kernels: domain, formulas, what each reads and writes",
+  schedule: "how each kernel is laid over invocations, registers and loops",
+  wgsl: "the kernels' code",
+  plan: "buffers, states, and what runs when",
+  memory: "which tensors live when, and in which buffers",
+};

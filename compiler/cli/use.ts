@@ -67,7 +67,8 @@ export async function run(path: string, name: string, flags: RunFlags): Promise<
   };
   await withModel(path, flags, part, async (model, plan) => {
     const x = exportNamed(plan, name);
-    const inputs = Object.fromEntries((flags.input ?? []).map((text) => inputOf(text, x)));
+    const draws = flags.seed !== undefined && x.inputs.some((p) => p.name === "seed") ? { seed: flags.seed } : {};
+    const inputs = { ...draws, ...Object.fromEntries((flags.input ?? []).map((text) => inputOf(text, x))) };
     if (flags.weights === undefined && plan.states.some((s) => s.kind === "parameter")) terminal.note("without --weights: the parameters are the initial ones");
     const results = await model.run(name, inputs);
     if (flags.output !== undefined) writeWhole(flags.output, outputBytes(flags.output, results));

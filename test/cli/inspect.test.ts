@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { checkGradients, compile, renderDiagnostics, targets, type Plan } from "../../compiler/index.ts";
-import { partsOf, stages, type Part } from "../../compiler/cli/inspect.ts";
+import { partsOf, type Part } from "../../compiler/cli/inspect.ts";
+import { stages } from "../../compiler/cli/options.ts";
 import { checkPlan } from "../../runtime/check.ts";
 import { events, program } from "./program.ts";
 
