@@ -8,10 +8,11 @@ layer Linear(out: int, act: fn = |y| y, bias: bool = true, weights: dist = linea
   let y = x @ w
   return act(if bias then y + b else y)
 }
-## A table of n vectors of width dim, looked up by class number. table: [n, dim].
-layer Embedding(n: int, dim: int)(ids: i32[...S] in 0..n) -> f32[...S, dim] {
+## A table of n vectors of width dim, looked up by class number. table: [n, dim]. The row padding_idx, if there is one, is not trained.
+layer Embedding(n: int, dim: int, padding_idx: int = -1)(ids: i32[...S] in 0..n) -> f32[...S, dim] {
   param table: f32[n, dim] ~ normal(0, 1)
-  return table[ids]
+  let rows = if padding_idx < 0 then table else for r, d: where(r == padding_idx, stop(table[r, d]), table[r, d])
+  return rows[ids]
 }
 ## In training every element is zero with probability p, the others are scaled by 1 / (1 - p).
 layer Dropout(p: f32 = 0.5, always: bool = false)(x: f32[...S]) -> f32[...S] =
@@ -44,8 +45,10 @@ layer BatchNorm(momentum: f32 = 0.1, eps: f32 = 1e-5, affine: bool = true)(x: f3
   return if affine then y * g + b else y
 }
 ## Extent after a window of k (dilated) moved by `stride` over n with `pad` on both sides.
-fn window_out(n: int, k: int, stride: int, pad: int, dilate: int = 1) -> int =
-  (n + 2 * pad - dilate * (k - 1) - 1) // stride + 1
+fn window_out(n: int, k: int, stride: int, pad: int, dilate: int = 1, ceil_mode: bool = false) -> int {
+  let out = (n + 2 * pad - dilate * (k - 1) - 1 + (if ceil_mode then stride - 1 else 0)) // stride + 1
+  return if ceil_mode and (out - 1) * stride >= n + pad then out - 1 else out
+}
 ## 2-D convolution (cross-correlation). w: [k, k, in / groups, out], b: [out].
 layer Conv2d(out: int, k: int[2] = 3, stride: int[2] = 1, pad: int[2] = 0, dilate: int[2] = 1, groups: int = 1, bias: bool = true)
             (x: f32[B, H, W, C]) {
@@ -60,14 +63,24 @@ layer Conv2d(out: int, k: int[2] = 3, stride: int[2] = 1, pad: int[2] = 0, dilat
   let z = reshape[B, h, v, out](y)
   return if bias then z + b else z
 }
-## Largest element of every window; ties give the gradient to the first.
-layer MaxPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0)(x: f32[B, H, W, C]) =
-  for b, i in 0..window_out(H, k[0], stride[0], pad[0]), j in 0..window_out(W, k[1], stride[1], pad[1]), c:
+## Largest element of every window; ties give the gradient to the first. With ceil_mode a last window may reach beyond the padding.
+layer MaxPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0, ceil_mode: bool = false)(x: f32[B, H, W, C]) =
+  for b, i in 0..window_out(H, k[0], stride[0], pad[0], ceil_mode: ceil_mode), j in 0..window_out(W, k[1], stride[1], pad[1], ceil_mode: ceil_mode), c:
     max over r in 0..k[0], s in 0..k[1]: x[b, i * stride[0] + r - pad[0], j * stride[1] + s - pad[1], c] ?? -inf
-## Mean of every window; the padding counts as zeros.
-layer AvgPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0)(x: f32[B, H, W, C]) =
-  for b, i in 0..window_out(H, k[0], stride[0], pad[0]), j in 0..window_out(W, k[1], stride[1], pad[1]), c:
-    (sum over r in 0..k[0], s in 0..k[1]: x[b, i * stride[0] + r - pad[0], j * stride[1] + s - pad[1], c] ?? 0) / (k[0] * k[1])
+## Mean of every window. The padding counts as zeros, or not at all without count_include_pad; with ceil_mode a last window may reach beyond
+## the padding, and what lies there never counts.
+layer AvgPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0, ceil_mode: bool = false, count_include_pad: bool = true)(x: f32[B, H, W, C]) {
+  let h = window_out(H, k[0], stride[0], pad[0], ceil_mode: ceil_mode)
+  let w = window_out(W, k[1], stride[1], pad[1], ceil_mode: ceil_mode)
+  let total = for b, i in 0..h, j in 0..w, c:
+    sum over r in 0..k[0], s in 0..k[1]: x[b, i * stride[0] + r - pad[0], j * stride[1] + s - pad[1], c] ?? 0
+  let whole = count_include_pad and not ceil_mode
+  let top = if count_include_pad then 0 else pad[0]
+  let left = if count_include_pad then 0 else pad[1]
+  let cells = for i in 0..h, j in 0..w: sum over r in 0..k[0], s in 0..k[1]:
+    f32(i * stride[0] + r >= top and i * stride[0] + r < H + 2 * pad[0] - top and j * stride[1] + s >= left and j * stride[1] + s < W + 2 * pad[1] - left)
+  return if whole then total / (k[0] * k[1]) else for b, i, j, c: total[b, i, j, c] / cells[i, j]
+}
 ## Standardised by the mean and deviation of a data column: x |> Standardise(iris.x).
 layer Standardise(seen: f32[N, D])(x: f32[...S, D]) -> f32[...S, D] {
   state mu: f32[D] = mean(seen, axis: 0)

@@ -71,6 +71,7 @@ const loss = (write: (c: ReferenceCase, reduce: string) => string, extra: Partia
 });
 const classes = (c: ReferenceCase): Record<string, string> => ({ target: `-100..${columns(c, "x")}` });
 const pair = (values: unknown): string => `[${(values as readonly number[]).join(", ")}]`;
+const window = (c: ReferenceCase): string => `${pair(c.attrs["kernel"])}, stride: ${pair(c.attrs["stride"])}, pad: ${pair(c.attrs["padding"])}`;
 const order = (c: ReferenceCase): string => (c.attrs["order"] as readonly string[]).join(", ");
 /** Two dense layers named fc1 and fc2, as parameters of the model `net`. */
 const dense = (activation: string): { declarations: string; parameters: Record<string, string>; layout: NonNullable<Translation["layout"]> } => ({
@@ -346,15 +347,12 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
       layout: { weight: matrix },
       outputs: { y: "net(x)" },
     }),
-    embedding: (c) =>
-      isDefined(c.attrs["padding_idx"])
-        ? undefined
-        : {
-            declarations: `model net(index: i32[...S] in 0..${number(c.attrs["vocab"])}) = index |> Embedding(${number(c.attrs["vocab"])}, ${number(c.attrs["dim"])})`,
-            parameters: { weight: "net.embedding.table" },
-            ranges: { index: `0..${number(c.attrs["vocab"])}` },
-            outputs: { y: "net(index)" },
-          },
+    embedding: (c) => ({
+      declarations: `model net(index: i32[...S] in 0..${number(c.attrs["vocab"])}) = index |> Embedding(${number(c.attrs["vocab"])}, ${number(c.attrs["dim"])}${isDefined(c.attrs["padding_idx"]) ? `, padding_idx: ${number(c.attrs["padding_idx"])}` : ""})`,
+      parameters: { weight: "net.embedding.table" },
+      ranges: { index: `0..${number(c.attrs["vocab"])}` },
+      outputs: { y: "net(index)" },
+    }),
     dropout_eval: (c) => ({ declarations: `model net(x: f32[...S]) = x |> Dropout(${number(c.attrs["p"])})`, outputs: { y: "net(x)" } }),
     layer_norm: (c) => {
       const shape = c.attrs["normalized_shape"] as number[];
@@ -398,22 +396,18 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
         outputs: { y: "net(x)" },
       };
     },
-    max_pool2d: (c) =>
-      c.attrs["ceil_mode"]
-        ? undefined
-        : {
-            declarations: `model net(x: f32[N, H, W, C]) = x |> MaxPool2d(${pair(c.attrs["kernel"])}, stride: ${pair(c.attrs["stride"])}, pad: ${pair(c.attrs["padding"])})`,
-            layout: { x: nchw, y: nchw },
-            outputs: { y: "net(x)" },
-          },
-    avg_pool2d: (c) =>
-      c.attrs["ceil_mode"] || !c.attrs["count_include_pad"]
-        ? undefined
-        : {
-            declarations: `model net(x: f32[N, H, W, C]) = x |> AvgPool2d(${pair(c.attrs["kernel"])}, stride: ${pair(c.attrs["stride"])}, pad: ${pair(c.attrs["padding"])})`,
-            layout: { x: nchw, y: nchw },
-            outputs: { y: "net(x)" },
-          },
+    max_pool2d: (c) => ({
+      declarations: `model net(x: f32[N, H, W, C]) = x |> MaxPool2d(${window(c)}, ceil_mode: ${String(c.attrs["ceil_mode"])})`,
+      layout: { x: nchw, y: nchw },
+      outputs: { y: "net(x)" },
+    }),
+    avg_pool2d: (c) => ({
+      declarations: `model net(x: f32[N, H, W, C]) = x |> AvgPool2d(${window(c)}, ceil_mode: ${String(c.attrs["ceil_mode"])}, count_include_pad: ${String(c.attrs["count_include_pad"])})`,
+      layout: { x: nchw, y: nchw },
+      outputs: { y: "net(x)" },
+    }),
+    // the mask is given: the layer's formula without its draw
+    dropout_mask: (c) => ({ outputs: { y: `where(mask, x / (1 - ${number(c.attrs["p"])}), 0)` } }),
   },
 };
 
