@@ -76,8 +76,13 @@ const operators: Readonly<Record<string, number>> = { "||": 1, "&&": 2, "|": 3, 
 const before = /(\|\||&&|<<|>>|<=|>=|==|!=|[-+*/%<>&|^!])\s*$/;
 const after = /^\s*(\|\||&&|<<|>>|<=|>=|==|!=|[-+*/%<>&|^])/;
 
+interface Inlined {
+  readonly code: string;
+  readonly binding: number;
+  readonly integer: boolean;
+}
 /** Replaces names by the code that they stand for, in brackets only where the operators beside them bind tighter. */
-export function inline(code: string, known: ReadonlyMap<string, { readonly code: string; readonly binding: number }>): string {
+export function inline(code: string, known: ReadonlyMap<string, Inlined>): string {
   if (!known.size) return code;
   return code.replace(/(?<![\w.])[A-Za-z_]\w*/g, (name: string, position: number) => {
     const value = known.get(name);
@@ -92,7 +97,8 @@ export function inline(code: string, known: ReadonlyMap<string, { readonly code:
     const member = /^[.[]/.test(tail);
     // operators of shifts and bits take no operators beside them without brackets
     const strict = (binds: number): boolean => binds === precedence.bits || binds === precedence.shift || binds === precedence.compare;
-    const fits = member ? value.binding === precedence.atom : value.binding > leftBinds && value.binding >= rightBinds && !(strict(rightBinds) && value.binding < precedence.add) && !((rightBinds === 3 || rightBinds === 5 || leftBinds === 3 || leftBinds === 5) && value.binding < precedence.unary); // prettier-ignore
+    const associative = value.integer && left === "+" && value.binding === precedence.add; // sums of integers wrap: their order is free
+    const fits = member ? value.binding === precedence.atom : (value.binding > leftBinds || associative) && value.binding >= rightBinds && !(strict(rightBinds) && value.binding < precedence.add) && !((rightBinds === 3 || rightBinds === 5 || leftBinds === 3 || leftBinds === 5) && value.binding < precedence.unary); // prettier-ignore
     return fits ? value.code : `(${value.code})`;
   });
 }
@@ -142,7 +148,7 @@ function dropUnused(block: readonly Statement[], uses: ReadonlyMap<string, numbe
   }
   return changed ? result : block;
 }
-function inlineOnce(block: readonly Statement[], uses: ReadonlyMap<string, number>, outer: ReadonlyMap<string, { code: string; binding: number }> = new Map()): Statement[] {
+function inlineOnce(block: readonly Statement[], uses: ReadonlyMap<string, number>, outer: ReadonlyMap<string, Inlined> = new Map()): Statement[] {
   const inLoops = new Map<string, number>(); // uses from loops below: they must not repeat the work
   for (const s of block) if (s.kind === "for") countNames(s.body, inLoops);
   const nested = new Map<string, number>();
@@ -153,7 +159,7 @@ function inlineOnce(block: readonly Statement[], uses: ReadonlyMap<string, numbe
     switch (s.kind) {
       case "let": {
         const code = inline(s.code, pending);
-        if (!s.pinned && uses.get(s.name) === 1 && !inLoops.get(s.name) && !nested.get(s.name) && code.length <= longest) pending.set(s.name, { code, binding: s.binding });
+        if (!s.pinned && uses.get(s.name) === 1 && !inLoops.get(s.name) && !nested.get(s.name) && code.length <= longest) pending.set(s.name, { code, binding: s.binding, integer: s.type.element === "i32" });
         else result.push({ ...s, code });
         break;
       }

@@ -28,6 +28,15 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
   let total = 0;
   let compile = 0;
 
+  /** ns for the lines of memory that the lanes of one access spread over. */
+  const apart = (x: Access): number => {
+    if (!target.transactionNs) return 0;
+    const [axis] = s.threads[s.threads.length - 1]!;
+    const last = axis === "fused" ? s.fuse[s.fuse.length - 1]! : axis;
+    const stride = Math.abs(x.stride.get(last) ?? 0) * (axis === "fused" ? tile(last) : 1);
+    return (Math.min(target.simd, Math.max(1, (target.simd * (Number.isNaN(stride) ? 32 : stride)) / 32)) - 1) * target.transactionNs;
+  };
+
   const stageOrStore = (over: readonly string[], work: readonly Work[], reduces: boolean, store: Access | undefined): void => {
     // rolled loops, outer to inner, with the times that their bodies run
     const loops: { axis: string; trips: number }[] = [];
@@ -52,9 +61,17 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       const inBody = innermost !== undefined && often === innermost.trips;
       const invariant = reduces && ![...w.axes].some((a) => laneAxes.has(a));
       const carrier = invariant ? s.share.find((a) => w.axes.has(a)) : undefined;
-      if (w.access) {
-        const load = countLoads(w.access, s, tile, width, carrier, innermost?.axis);
-        const clash = clashes(w.access, s, tile, lanesOf, carrier, innermost?.axis) ? target.clashNs : 0;
+      const chunked = w.access && reduces && over.find((a) => s.staged[a] && w.axes.has(a));
+      if (w.access && chunked) {
+        // brought into workgroup memory chunk by chunk, read from there
+        const chunk = Math.min(s.staged[chunked]!, extent(chunked));
+        const fill = Math.ceil(elements(w.access, (a) => (a === chunked ? chunk : nest.outer.includes(a) ? tile(a) * lanesOf(a) : tile(a))) / product(threads.keys(), lanesOf));
+        const rounds = Math.ceil(trips / Math.ceil(chunk / tile(chunked)));
+        memory += rounds * (fill * (ns.load + ns.fill) + 2 * ns.barrier) + often * elements(w.access, tile) * ns.workgroup;
+        compile += 2 * target.compile.load;
+      } else if (w.access) {
+        const load = countLoads(w.access, reduces && s.sums === "scalar" && nest.outer.includes(s.vector) ? { ...s, vector: "" } : s, tile, width, carrier, innermost?.axis);
+        const clash = (clashes(w.access, s, tile, lanesOf, carrier, innermost?.axis) ? target.clashNs : 0) + apart(w.access);
         memory += often * (load.wide * (ns.load4 + clash) + load.single * (ns.load + clash));
         if (carrier) time += often * tiled * ns.broadcast;
         const written = !reduces && s.rows && w.axes.has(s.rows) ? 1 / tile(s.rows) : 1; // one row's code
@@ -76,7 +93,8 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       time += trips * points * ns.alu;
       compile += points * (target.compile.operation / 2);
       bodyWork += points / 2;
-      if (over.some((a) => lanesOf(a) > 1)) time += accumulators * ns.reduce;
+      const sharing = over.reduce((n, a) => n * lanesOf(a), 1);
+      if (sharing > 1) time += accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);
       // a sum out of the registers' reach comes and goes at every step; four steps at a time along a reduced vector
       const steps = points / (over.includes(s.vector) && tile(s.vector) >= 4 ? 4 : 1);
       const spilled = accumulators > target.registers ? steps : 0;
@@ -90,7 +108,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
     if (store) {
       const elements = accumulators * product(over, tile);
       const wide = s.vector !== "" && tile(s.vector) >= 4 && store.stride.get(s.vector) === 1 && extent(s.vector) % 4 === 0;
-      const clash = clashes(store, s, tile, lanesOf, undefined, undefined) ? target.clashNs : 0;
+      const clash = (clashes(store, s, tile, lanesOf, undefined, undefined) ? target.clashNs : 0) + apart(store);
       time += trips * (wide ? (elements / 4) * (ns.store4 + clash) : elements * (ns.store + clash));
       const rolled = s.rows && !over.length ? elements / tile(s.rows) * (s.rows === s.vector ? 4 : 1) : elements; // prettier-ignore
       compile += rolled * target.compile.store;
@@ -106,8 +124,10 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
   for (const a of nest.outer) if (!s.fuse.includes(a)) groups *= Math.ceil(extent(a) / (span(a) * lanesOf(a)));
   if (s.fuse.length) groups *= Math.ceil(product(s.fuse, (a) => Math.ceil(extent(a) / span(a))) / lanesOf("fused"));
   const workgroup = product(threads.keys(), lanesOf);
-  const perGroup = target.workgroupNs + Math.ceil(workgroup / target.simd) * (serial * total + (serial > 1 ? serial * ns.loop : 0));
-  return { ns: target.launchNs + Math.ceil(groups / target.cores) * perGroup, compileMs: compile, groups };
+  const each = serial * total + (serial > 1 ? serial * ns.loop : 0);
+  const perGroup = target.workgroupNs + Math.ceil(workgroup / target.simd) * each;
+  const run = Math.max(target.latency * each, Math.ceil((groups / target.cores) * (1 / target.resident)) * perGroup);
+  return { ns: target.launchNs + run, compileMs: compile, groups };
 }
 const farStep = 1024; // elements: beyond what the prefetcher follows
 const line = 16; // elements of a cache line

@@ -11,12 +11,13 @@ export interface Schedule {
   readonly sums: "vector" | "scalar"; // accumulators along an output vector: vec4, or single ones that only the stores put together
   readonly share: readonly string[]; // tiled axes whose elements are loaded by one lane each and broadcast
   readonly rows: string; // a rolled loop along this axis of the tile stores; "" = every store written out
+  readonly together: "subgroup" | "workgroup"; // how threads that share a reduction sum up
   readonly slide: boolean; // values of a window are carried round the innermost loop
   readonly keepLoops: boolean; // short loops start at a zero that the driver cannot know: some unroll them at great cost
-  readonly staged: Readonly<Record<string, number>>; // reduction axis -> chunk: what a workgroup reads of it lies in workgroup memory
+  readonly staged: Readonly<Record<string, number>>; // the last reduced axis -> chunk: what a workgroup reads of it lies in workgroup memory
   readonly split: number; // steps of one part of a reduction whose parts a second kernel sums up; 0 = whole
 }
-export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", slide: false, keepLoops: false, staged: {}, split: 0 };
+export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", together: "subgroup", slide: false, keepLoops: false, staged: {}, split: 0 };
 
 /** One line for people. */
 export function printSchedule(s: Schedule): string {
@@ -31,6 +32,7 @@ export function printSchedule(s: Schedule): string {
     ...(s.vector && s.sums === "scalar" ? ["scalar sums"] : []),
     ...(s.share.length ? [`share ${s.share.join(" ")}`] : []),
     ...(s.rows ? [`rows ${s.rows}`] : []),
+    ...(s.together === "workgroup" ? ["sums in workgroup memory"] : []),
     ...(s.slide ? ["slide"] : []),
     ...(Object.keys(s.staged).length ? [`staged ${record(s.staged)}`] : []),
     ...(s.split ? [`parts of ${s.split}`] : []),

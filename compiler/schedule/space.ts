@@ -18,7 +18,6 @@ export interface Candidate {
 }
 type Threads = Schedule["threads"];
 type Tile = Readonly<Record<string, number>>;
-const staging = false; // until it is lowered
 const even = [1, 2, 4, 8, 16]; // tiles, and where these fit badly ...
 const odd = [3, 5, 6, 7, 9, 10, 13, 14];
 const windowLimit = 5; // extents of axes that are unrolled or kept whole
@@ -133,7 +132,7 @@ function reductions(nest: Nest, target: Target): Candidate[] {
   }
   // lanes, or a whole workgroup, on a reduced axis
   const together = target.lanes || target.workgroup;
-  if (target.lanes)
+  if (target.lanes || target.class === "discrete")
     for (const a of inner) {
       if (!f.known(a) || f.extent(a) < 2 * together || !stages.every((p) => p.over.includes(a)) || !f.contiguous(a)) continue;
       const [p, q] = f.free.slice(-2);
@@ -141,7 +140,7 @@ function reductions(nest: Nest, target: Target): Candidate[] {
       for (const rp of choices(p)) for (const rq of choices(q)) complete([[a, together]], [], { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
     }
   // tiles of threads whose operands lie in workgroup memory
-  if (target.class === "discrete" && stages.length === 1 && staging) {
+  if (target.class === "discrete" && stages.length === 1) {
     const k = stages[0]!.over[stages[0]!.over.length - 1];
     const both = f.free.filter((a) => f.known(a) && f.reused(a));
     if (k && f.known(k) && f.extent(k) >= 8)
@@ -172,10 +171,12 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
   // reduced axes that meet a tiled axis in a window are written out
   const tiled = outer.filter((a) => of(a) > 1);
   const out = new Set<string>();
+  let windows = false;
   for (const p of stages)
     for (const a of p.over) {
       const window = f.known(a) && f.extent(a) <= windowLimit && tiled.some((b) => f.meets(a, b)) && !f.whole.some((b) => f.meets(a, b));
       if ((window || (written && f.known(a))) && !staged[a]) out.add(a);
+      if (window && !staged[a]) windows = true;
     }
   for (const a of out) tile[a] = f.extent(a);
   const subgroup = target.lanes > 0 && !innerLanes && stages.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
@@ -205,7 +206,7 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
     const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !innerLanes && stages.length === 1 && stores.every((p) => !p.over.length);
     const rows = rolling ? (tiled.filter((a) => threadsOf(a) === 1).sort((a, b) => unit(b) - unit(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "") : "";
     const slide = innermost !== undefined && !laneAxes.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
-    result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, sums: vectorOut && body > accumulators ? "scalar" : "vector", staged });
+    result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, together: target.lanes ? "subgroup" : "workgroup", sums: vectorOut && windows ? "scalar" : "vector", staged });
   }
   return result;
 }

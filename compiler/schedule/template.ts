@@ -2,8 +2,8 @@
 // become loops over them; stores follow. Nothing here knows an operation by its name.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { greatestCommonDivisor, linear, termsOf, visit } from "../graph/scalar.ts";
-import type { DType, Extent, Integer, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
+import { constantPart, greatestCommonDivisor, linear, termsOf, visit } from "../graph/scalar.ts";
+import type { DType, Extent, Integer, Load, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
 import { sizeOfExtents, type Size } from "./sizes.ts";
 import { f32Text } from "../wgsl/names.ts";
 import { addForms, boundsOf, constantForm, formKey, nameForm, shift, type Form } from "./forms.ts";
@@ -12,7 +12,7 @@ import type { Stage, Store } from "./kernel.ts";
 import type { Layout } from "./layout.ts";
 import { estimate, type Nest } from "./nest.ts";
 import type { Schedule } from "./schedule.ts";
-import { bool, canBeWide, component, components, f32, i32, splat, Values, vectorOf, wide, type Value } from "./values.ts";
+import { bool, canBeWide, component, components, f32, i32, splat, Values, vectorName, vectorOf, wide, type Box, type Value } from "./values.ts";
 
 export interface Emitted {
   readonly body: readonly Statement[]; // as emitted; `tidy` before printing
@@ -66,12 +66,14 @@ class Template {
   private readonly schedule: Schedule;
   private readonly axes: readonly Axis[];
   private readonly starts = new Map<string, Form>(); // first element of an axis in this invocation
+  private readonly corners = new Map<string, Form>(); // first element of an axis in this workgroup, where boxes are used
   private readonly tiles: (readonly [Size, number])[] = [];
   private readonly workgroupMemory: string[] = [];
   private readonly accumulators = new Map<Local, Accumulators>();
   private readonly workgroup: number;
   private readonly subgroups: boolean;
   private readonly reducing: readonly string[]; // inner axes whose elements the threads share
+  private readonly staging: boolean;
   private groups = 1;
   private base = 0; // depth below which everything lies: 1 inside a serial loop
 
@@ -86,7 +88,8 @@ class Template {
     this.axes = nest.spec.axes.map((v) => this.axisOf(v));
     this.workgroup = schedule.threads.reduce((p, [, n]) => p * n, 1);
     this.reducing = schedule.threads.filter(([axis, n]) => n > 1 && nest.inner.includes(axis)).map(([axis]) => axis);
-    this.subgroups = schedule.share.length > 0 || this.reducing.length > 0;
+    this.staging = Object.keys(schedule.staged).length > 0;
+    this.subgroups = schedule.share.length > 0 || (this.reducing.length > 0 && schedule.together === "subgroup");
   }
   private axisOf(v: Variable): Axis {
     const { schedule } = this;
@@ -208,6 +211,12 @@ class Template {
     const parts = sum(1);
     if (!parts.length) return void this.starts.set(a.name, constantForm(0));
     const groups = group?.count ?? 1;
+    if (this.staging) {
+      // the workgroup's part is a name of its own: boxes begin there
+      const tile = group ? this.values.bind(this.define(`${a.name}0`, span === 1 ? group.text : `${group.text} * ${span}`, precedence.multiply), { level: 0, low: 0, high: (groups - 1) * span, multiple: span, varying: false }) : constantForm(0);
+      this.corners.set(a.name, tile);
+      return void this.starts.set(a.name, thread ? addForms(tile, nameForm(thread, run)) : tile);
+    }
     const single = span === a.threads && parts.length > 0; // one element
     const name = this.define(single ? a.name : `${a.name}0`, parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
     const multiple = greatestCommonDivisor(group ? span : 0, thread ? run : 0);
@@ -331,12 +340,15 @@ class Template {
       const step = a.tile * a.threads;
       const thread = this.thread.get(a.name);
       const part = thread ? nameForm(thread, a.run) : constantForm(0);
-      if (typeof a.extent === "number" && a.extent <= step) {
-        bound.set(a.name, { axis: a, start: part });
-        continue;
+      if (this.schedule.staged[a.name] && a === inner[inner.length - 1]) {
+        const { start, loops } = this.openChunks(stage, a, bound, bounds.get(a.variable));
+        opened += loops;
+        bound.set(a.name, { axis: a, start });
+      } else if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
+      else {
+        opened++;
+        bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable)), part) });
       }
-      opened++;
-      bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable)), part) });
       values.place(a.variable, bound.get(a.name)!.start);
     }
     // a tail of a reduced axis counts nothing
@@ -353,6 +365,7 @@ class Template {
         else this.accumulate(stage, names, suffix, inner, masked, width);
       });
     values.carriers = [];
+    values.boxes = new Map();
     for (let k = 0; k < opened; k++) {
       if (k === 0 && schedule.slide) this.slide();
       this.closeLoop();
@@ -371,6 +384,87 @@ class Template {
     values.open();
     return values.bind(name, { level: values.depth, low: 0, high: typeof a.extent === "number" ? (Math.ceil(a.extent / step) - 1) * step : Infinity, multiple: step, varying: false });
   }
+  /** The last reduced axis chunk by chunk: what the workgroup reads of a chunk is brought into its memory first. */
+  private openChunks(stage: Stage, a: Axis, bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>, bounds: { low: string[]; high: string[] } | undefined): { start: Form; loops: number } {
+    const { values } = this;
+    const n = a.extent as number;
+    const chunk = Math.min(this.schedule.staged[a.name]!, n);
+    const several = chunk < n;
+    const first = several ? this.openLoop(a, chunk, bounds) : constantForm(0);
+    // spans of the workgroup along every axis
+    const span = new Map<Variable, { low: Form; count: number }>();
+    for (const x of this.axes) span.set(x.variable, { low: this.corners.get(x.name) ?? constantForm(0), count: x.threads * x.tile });
+    for (const { axis, start } of bound.values()) span.set(axis.variable, { low: start, count: axis.tile });
+    span.set(a.variable, { low: first, count: chunk });
+    const boxes = new Map<Scalar, Box>();
+    visit(stage.value, (e) => {
+      if (e.kind !== "load" || e.dtype === "bool" || !e.variables.has(a.variable) || (e.outside && e.outside.kind !== "literal" && e.outside.kind !== "affine")) return;
+      if (!e.indices.every((x) => termsOf(x).every(([atom]) => atom.kind === "variable" && span.has(atom)))) return;
+      boxes.set(e, this.fillBox(e, span, a.variable, boxes.size === 0));
+    });
+    if (boxes.size) values.push({ kind: "line", code: "workgroupBarrier();", cost: "barrier", count: 1 });
+    values.boxes = boxes;
+    const below = n % chunk === 0 ? String(chunk) : `min(${chunk}, ${n} - ${values.formText(first).text})`;
+    const name = values.fresh(`${a.name}_in`);
+    this.loops.push({ variable: name, from: "0", below, step: a.tile, trips: chunk / a.tile });
+    values.open();
+    return { start: addForms(first, values.bind(name, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false })), loops: several ? 2 : 1 };
+  }
+  private fillBox(e: Load, span: ReadonlyMap<Variable, { readonly low: Form; readonly count: number }>, chunked: Variable, first: boolean): Box {
+    const { values } = this;
+    const low: Form[] = [];
+    const size: number[] = [];
+    const slow: number[] = []; // dimensions along the chunk come first, so that neighbouring threads read neighbouring elements
+    e.indices.forEach((x, d) => {
+      let from = constantForm(constantPart(x));
+      let count = 1;
+      for (const [atom, k] of termsOf(x)) {
+        if (atom.kind !== "variable") continue;
+        const own = span.get(atom)!;
+        from = addForms(from, k > 0 ? own.low : shift(own.low, own.count - 1), k);
+        count += Math.abs(k) * (own.count - 1);
+        if (atom === chunked && !slow.includes(d)) slow.push(d);
+      }
+      low.push(from);
+      size.push(count);
+    });
+    const order = [...slow, ...size.map((_, d) => d).filter((d) => !slow.includes(d))];
+    const strides = new Array<number>(size.length).fill(0);
+    let total = 1;
+    for (const d of [...order].reverse()) {
+      strides[d] = total;
+      total *= total === 1 && size[d]! > 1 && size[d]! % 2 === 0 ? size[d]! + 1 : size[d]!; // an odd row: neighbouring rows lie in different banks
+    }
+    const tensor = values.tensor(e.tensor);
+    const name = values.fresh(`${tensor.name}_box`);
+    this.workgroupMemory.push(`var<workgroup> ${name}: array<${e.dtype}, ${total}>;`);
+    this.boxBytes += 4 * total;
+    const count = size.reduce((p, n) => p * n, 1);
+    if (first) values.push({ kind: "line", code: "workgroupBarrier();", cost: "barrier", count: 1 });
+    const at = values.fresh("at");
+    this.loops.push({ variable: at, from: values.lane || "0", below: String(count), step: this.workgroup, trips: Math.ceil(count / this.workgroup) });
+    values.open();
+    let rest = values.bind(at, { level: values.depth, low: 0, high: count - 1, multiple: 1, varying: true });
+    const own: Form[] = [];
+    let left = count;
+    for (let d = size.length - 1; d >= 0; d--) {
+      left /= size[d]!;
+      if (left === 1) {
+        own[d] = rest;
+        for (let c = 0; c < d; c++) own[c] = constantForm(0);
+        break;
+      }
+      own[d] = values.divide("modulo", rest, size[d]!);
+      rest = values.divide("floor_div", rest, size[d]!);
+    }
+    const indices = low.map((f, d) => addForms(f, own[d] ?? constantForm(0)));
+    const v = values.loadAt(e, indices, () => values.addressOfForms(e.tensor.shape, indices), e.outside && (() => values.value(e.outside!)));
+    const place = values.formText(own.reduce((sum, f, d) => addForms(sum, f, strides[d]!), constantForm(0)), `${name}_at`);
+    values.push({ kind: "store", tensor: name, at: place.text, code: v.text, width: 1 });
+    this.closeLoop();
+    return { name, low, strides };
+  }
+  private boxBytes = 0;
   /** A zero that only the run knows: drivers that unroll short loops into slow code leave one alone that starts there. */
   private opaqueZero(): string {
     this.zero ||= this.define("zero", "min(i32(group.x), 0)", precedence.atom, "none", true);
@@ -455,7 +549,8 @@ class Template {
         const suffix = this.suffix(p, unit);
         let text = `${names[0]}${suffix}`;
         if (fourSums) text = values.emit(this.base, own, this.across(stage.op, { text, level: this.base, type: wide(own) }), precedence.add, "alu", names[0]!).text;
-        if (shared && arg) {
+        if (shared && this.schedule.together === "workgroup") text = this.tree(stage, names.map((n) => `${n}${suffix}`), text, type, result);
+        else if (shared && arg) {
           const best = values.emit(this.base, type, `${stage.op === "argmax" ? "subgroupMax" : "subgroupMin"}(${text})`, precedence.atom, "reduce", "best", { pinned: true });
           const none = type.width === 4 ? "vec4i(2147483647)" : "2147483647";
           text = values.emit(this.base, result, `subgroupMin(select(${none}, ${names[1]}${suffix}, ${text} == ${best.text}))`, precedence.atom, "reduce", `${names[1]}`, { pinned: true }).text;
@@ -478,6 +573,48 @@ class Template {
       if (unit === 4) return along ? { text: at(0), level, type: result } : { text: `${at(0)}.${components[(values.element.get(vector!) ?? 0) % 4]}`, level, type: { element: result.element, width: 1 } };
       return along ? values.emit(level, wide(result), vectorOf(result.element, [0, 1, 2, 3].map(at)), precedence.atom, "none", last) : { text: at(0), level, type: result };
     });
+  }
+
+  /** The sum over the threads of a row by halves, in workgroup memory. */
+  private tree(stage: Stage, own: readonly string[], text: string, type: ElementType, result: ElementType): string {
+    const { values } = this;
+    const arg = isArg(stage.op);
+    const [axis] = this.reducing as readonly [string];
+    const t = this.thread.get(axis)!;
+    const count = this.schedule.threads.find(([a]) => a === axis)![1];
+    const element = (e: ElementType): string => (e.width === 4 ? vectorName[e.element] : e.element);
+    const array = (of: string, e: ElementType): string => {
+      const name = values.fresh(`${of}_parts`);
+      this.workgroupMemory.push(`var<workgroup> ${name}: array<${element(e)}, ${this.workgroup}>;`);
+      return name;
+    };
+    const parts = array(stage.local.name, type);
+    const places = arg ? array(`${stage.local.name}_place`, result) : "";
+    const self = values.lane;
+    const other = `${self} + half`;
+    const join = { sum: `${parts}[${self}] += ${parts}[${other}];`, prod: `${parts}[${self}] *= ${parts}[${other}];`, max: `${parts}[${self}] = max(${parts}[${self}], ${parts}[${other}]);`, min: `${parts}[${self}] = min(${parts}[${self}], ${parts}[${other}]);` };
+    const sign = stage.op === "argmax" ? ">" : "<";
+    const body = arg
+      ? [
+          `let better = ${parts}[${other}] ${sign} ${parts}[${self}] || (${parts}[${other}] == ${parts}[${self}] && ${places}[${other}] < ${places}[${self}]);`,
+          `${places}[${self}] = select(${places}[${self}], ${places}[${other}], better);`,
+          `${parts}[${self}] = select(${parts}[${self}], ${parts}[${other}], better);`,
+        ]
+      : [join[stage.op as keyof typeof join]];
+    const lines = [
+      `${parts}[${self}] = ${text};`,
+      ...(arg ? [`${places}[${self}] = ${own[1]};`] : []),
+      "workgroupBarrier();",
+      `for (var half = ${count / 2}; half > 0; half /= 2) {`,
+      `  if (${t} < half) {`,
+      ...body.map((line) => `    ${line}`),
+      "  }",
+      "  workgroupBarrier();",
+      "}",
+    ];
+    values.push({ kind: "line", code: lines.join("\n"), cost: "barrier", count: 1 + Math.log2(count) });
+    const first = this.workgroup === count ? "0" : `${self} - ${t}`;
+    return values.emit(this.base, result, `${arg ? places : parts}[${first}]`, precedence.atom, "workgroup", `${own[0]}_all`, { pinned: true }).text;
   }
 
   // ---- stores
@@ -655,7 +792,7 @@ class Template {
         if (!a) continue;
         if (c > 0) rest = shift(rest, c * this.offset(a, a.tile - 1));
         // subgroup operations want the same bound for all lanes
-        if (this.subgroups && [...this.starts.get(a.name)!.terms.keys()].some((name) => values.names.get(name)!.varying)) known = false;
+        if ((this.subgroups || this.staging) && [...this.starts.get(a.name)!.terms.keys()].some((name) => values.names.get(name)!.varying)) known = false;
       }
       if (!known) continue;
       if (!result.has(last.variable)) result.set(last.variable, { low: [], high: [] });

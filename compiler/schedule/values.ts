@@ -29,6 +29,12 @@ export interface TensorUse {
   reads: boolean;
   writes: boolean;
 }
+/** What of a tensor a workgroup has in its own memory: a box that begins at `low`. */
+export interface Box {
+  readonly name: string;
+  readonly low: readonly Form[];
+  readonly strides: readonly number[];
+}
 /** A register axis along which the lanes hold different elements of what is the same for all of them. */
 export interface Carrier {
   readonly variable: Variable;
@@ -81,6 +87,7 @@ export class Values {
   localsVary = false; // along the vector
   localLevel = 0;
   carriers: readonly Carrier[] = [];
+  boxes: ReadonlyMap<Scalar, Box> = new Map();
   lanes = 0;
   lane = ""; // the name of the lane's index
   /** Register elements of carriers at the current point. */
@@ -200,7 +207,7 @@ export class Values {
         return this.bind(dimName(e.name), { level: 0, low: 1, high: Infinity, multiple: 1, varying: false });
       case "floor_div":
       case "modulo":
-        return this.divided(e.kind, this.formOf(e.operand), e.divisor, interval(e.operand).low);
+        return this.divide(e.kind, this.formOf(e.operand), e.divisor, interval(e.operand).low);
       default: {
         const v = this.value(e);
         if (!isName(v.text)) return constantForm(Number(v.text));
@@ -210,7 +217,7 @@ export class Values {
     }
   }
   /** floor(form / m) or form mod m. What the names' multiples leave over stays outside: neighbours in an aligned run share one division. */
-  private divided(kind: "floor_div" | "modulo", form: Form, m: number, least: number): Form {
+  divide(kind: "floor_div" | "modulo", form: Form, m: number, least = -Infinity): Form {
     const step = [...form.terms].reduce((g, [name, k]) => greatestCommonDivisor(g, k * this.names.get(name)!.multiple), m);
     const rest = positiveModulo(form.constant, step);
     const base = shift(form, -rest);
@@ -506,8 +513,15 @@ export class Values {
     );
   }
   private load(e: Load): Value {
+    const box = this.boxes.get(e);
+    if (box) return this.alongVector(e) ? this.each(e.dtype, () => this.load(e)) : this.fromBox(e, box);
     if (this.alongVector(e)) return this.load4(e);
     return this.loadAt(e, e.indices.map((x) => this.formOf(x)), () => this.address(e.tensor.shape, e.indices, e), e.outside && (() => this.value(e.outside!))); // prettier-ignore
+  }
+  private fromBox(e: Load, box: Box): Value {
+    const place = e.indices.reduce((sum, x, d) => addForms(sum, addForms(this.formOf(x), box.low[d]!, -1), box.strides[d]!), constantForm(0)); // prettier-ignore
+    const at = this.formText(place, `${box.name}_at`);
+    return this.emit(at.level, typeOf(e.dtype), `${box.name}[${at.text}]`, precedence.atom, "workgroup", shortName(box.name));
   }
   /** One element of a tensor. */
   loadAt(of: { readonly tensor: Node; readonly dtype: DType }, indices: readonly Form[], address: () => Form, outside: (() => Value) | undefined): Value {

@@ -21,7 +21,7 @@ export function printStatements(block: readonly Statement[]): string[] {
       case "if":
         return [`if (${s.condition}) {`, ...indent(printStatements(s.body)), "}"];
       case "line":
-        return [s.code];
+        return s.code.split("\n");
       default:
         return s satisfies never;
     }

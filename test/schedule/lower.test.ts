@@ -16,14 +16,16 @@ beforeAll(async () => {
   own = Object.values(targets).find((t) => t.lanes === on.lanes && t.lanes > 0) ?? targets["software"]!;
   expect(on.name).not.toBe("");
 });
-describe.each(["own", "software"])("the schedule chosen for target %s", (name) => {
+describe.each(["own", "software", "discrete"])("the schedule chosen for target %s", (name) => {
   test.each(cases.map((c) => [c.name, c] as const))("%s", async (_, c) => void (await check(on, c, { target: name === "own" ? own : targets[name]! })));
 });
 const drawn = Number(process.env["SCHEDULES"] ?? 2); // schedules of each kernel
 describe("schedules drawn from the space", () => {
   test.each(cases.map((c, i) => [c.name, c, i] as const))("%s", async (_, c, i) => {
     const next = generator(1000 + i + Number(process.env["SEED"] ?? 0));
-    const space = enumerate(nestOf(overSources(c.spec)), own);
-    for (let k = 0; k < drawn; k++) await check(on, c, { target: own, schedule: space[Math.floor(next() * space.length)]!.schedule });
+    for (const target of [own, targets["discrete"]!]) {
+      const space = enumerate(nestOf(overSources(c.spec)), target);
+      for (let k = 0; k < drawn; k++) await check(on, c, { target, schedule: space[Math.floor(next() * space.length)]!.schedule });
+    }
   });
 });
