@@ -8,6 +8,7 @@ import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
 import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, isCall, load, modulo, operandsOf, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
+import { stabilised } from "../rewrite/simplify.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
@@ -844,7 +845,7 @@ function minimizeLine(
   const nodesOf = (p: Source): Node => current.get(p) ?? p;
   const all = [...new Set(clauses.flatMap((c) => c.wanted ?? reached.filter((p) => !claimed.has(p))))];
   // one gradient for all clauses; averaged over accumulated parts
-  const found = losses.map((loss) => gradient(loss, all.map(nodesOf)));
+  const found = losses.map((loss) => gradient(stabilised(loss, all.map(nodesOf)), all.map(nodesOf)));
   const gradients = new Map<Source, Node>();
   all.forEach((p, i) => {
     const parts = found.map((g) => g[i]).filter((g): g is Node => g !== undefined);

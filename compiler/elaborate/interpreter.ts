@@ -3,6 +3,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
 import { gradient, levelInputs, zeros } from "../grad/grad.ts";
+import { stabilised } from "../rewrite/simplify.ts";
 import { compute, finalOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import { and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
@@ -1415,13 +1416,13 @@ function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
     if (v.kind === "instance") {
       const parameters = parametersOf(v.instance);
       const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
-      const found = gradient(root, nodes);
+      const found = gradient(stabilised(root, nodes), nodes);
       if (found.every((g) => g === undefined)) throw errors.noDependence(x.span, `the parameters of ${v.instance.path}`);
       return { kind: "gradient", instance: v.instance, values: new Map(parameters.map((p, i) => [p, found[i] ?? zeros(p.shape)])) };
     }
     const node = asTensor(v, x.span);
     if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
-    const [g] = gradient(root, [node]);
+    const [g] = gradient(stabilised(root, [node]), [node]);
     if (g) return tensor(g);
     // reached, but with slope 0 everywhere (sign, comparisons, stop): zero is the answer
     if (topological([root], undefined, levelInputs).includes(node)) return tensor(zeros(node.shape));

@@ -33,6 +33,7 @@ export const arithmetic: readonly ScalarRule[] = [
   { name: "bool-as-select", exact: true, match: call("bool_to_f32", x), replace: (b) => selectOf(get(b, "x"), literal(1), literal(0)) },
   { name: "select-both", exact: true, match: select(x, select(y, z, any("w")), any("w")), replace: (b) => selectOf(and(get(b, "x"), get(b, "y")), get(b, "z"), get(b, "w")) },
   { name: "pow-zero", exact: true, match: call("pow", x, value(0)), replace: () => literal(1) },
+  { name: "neg-constant-quotient", exact: true, match: call("neg", call("div", number("a"), x)), replace: (b) => build("div", -numberOf(b, "a"), get(b, "x")) },
 
   { name: "pow-one", exact: false, why: "pow of a device is not exact", match: call("pow", x, value(1)), replace: ({ x }) => x! },
   { name: "pow-two", exact: false, why: "the product rounds once", match: call("pow", x, value(2)), replace: (b) => build("mul", get(b, "x"), get(b, "x")) },

@@ -36,6 +36,7 @@ const readsData = (indices: readonly Integer[]): boolean => {
 export function isView(node: Node): node is Compute & { readonly body: Load } {
   return node.kind === "compute" && !node.reduction && node.body.kind === "load" && !readsData(node.body.indices) && (!node.body.outside || operandsOf(node.body.outside).length === 0);
 }
+const isNegation = ({ body }: Compute): boolean => body.kind === "call" && body.fn.name === "neg" && body.operands[0]!.kind === "load" && !body.operands[0]!.outside && !readsData(body.operands[0]!.indices);
 const atomsOf = (indices: readonly Integer[]): number => indices.reduce((sum, e) => sum + countAtoms(e), 0);
 
 export const loads: readonly ScalarProcedure[] = [
@@ -44,6 +45,13 @@ export const loads: readonly ScalarProcedure[] = [
     exact: true,
     kinds: ["load"],
     rewrite: (x) => (isPlain(x) && isFormula(x.tensor.body) ? bodyAt(x.tensor, x.indices) : undefined),
+  },
+  {
+    // a sign costs nothing where it is read
+    name: "load-of-negation",
+    exact: true,
+    kinds: ["load"],
+    rewrite: (x) => (isPlain(x) && isNegation(x.tensor) ? bodyAt(x.tensor, x.indices) : undefined),
   },
   {
     // only where the indices stay as simple as they were: a read of merged heads by an index that is not split stays a tensor

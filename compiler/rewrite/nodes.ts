@@ -1,11 +1,11 @@
 // Rules of whole nodes.
 import { compute, constant, elementCount, instantiate } from "../graph/node.ts";
-import { and, axis, conjuncts, iadd, imul, integer, isGuard, linear, literal, load, nonNegative, select, substitute, termsOf, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
+import { and, axis, conjuncts, iadd, imul, integer, isCall, isGuard, linear, literal, load, nonNegative, select, substitute, termsOf, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
 import { evaluateNodes } from "../evaluate/evaluate.ts";
 import { tidy } from "../graph/tidy.ts";
 import type { Compute, Integer, Load, Node, Scalar, Source, Variable } from "../graph/types.ts";
 import { isFormula } from "./loads.ts";
-import type { NodeRule } from "./rule.ts";
+import { look, type NodeRule } from "./rule.ts";
 
 const metaOf = (x: Compute): { span: Compute["span"]; label: Compute["label"]; range: Compute["range"] } => ({ span: x.span, label: x.label, range: x.range });
 const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
@@ -55,28 +55,20 @@ export const nodes: readonly NodeRule[] = [
     },
   },
   {
-    // sum k: select(e - k == 0, u(k), 0) is u(e), where e is a k
+    // sum k: select(e - k == 0, u(k), 0) is u(e), where e is a k; also where the guard stands in a tensor that is read (a one-hot)
     name: "one-term-of-a-sum",
     exact: false,
     why: "-0 becomes 0",
     rewrite: (x) => {
-      if (x.reduction?.op !== "sum" || !isGuard(x.body)) return undefined;
+      if (x.reduction?.op !== "sum" || x.dtype !== "f32") return undefined;
       const { output, over, body } = instantiate(x);
-      if (!isGuard(body)) return undefined;
-      const guards = conjuncts(body.condition);
-      for (const g of guards) {
-        if (g.kind !== "equal_zero") continue;
-        for (const [atom, k] of termsOf(g.operand)) {
-          if (Math.abs(k) !== 1 || !over.includes(atom as Variable)) continue;
-          const v = atom as Variable;
-          const rest = linear([[g.operand, -k], [v, 1]]); // v = rest
-          if (rest.variables.has(v)) continue;
-          const others = and(...guards.filter((c) => c !== g), nonNegative(rest), nonNegative(iadd(limit(v), imul(rest, -1))));
-          const to = substitute(select(others, body.then, 0), new Map([[v, rest]]));
-          return compute(output, { op: "sum", over: over.filter((w) => w !== v) }, to, metaOf(x));
-        }
-      }
-      return undefined;
+      const [guarded, at] = withEquality(body, over) ?? [];
+      if (!guarded || !at) return undefined;
+      const { condition, then } = guarded;
+      const { equality, v, value } = at;
+      const others = and(...conjuncts(condition).filter((c) => c !== equality), nonNegative(value), nonNegative(iadd(limit(v), imul(value, -1))));
+      const to = substitute(select(others, then, 0), new Map([[v, value]]));
+      return compute(output, { op: "sum", over: over.filter((w) => w !== v) }, to, metaOf(x));
     },
   },
   {
@@ -109,4 +101,37 @@ export const nodes: readonly NodeRule[] = [
     },
   },
 ];
+/** The body as a guard with an equality that fixes a reduction axis, and that equality. */
+function withEquality(body: Scalar, over: readonly Variable[]): [Scalar & { readonly kind: "select" }, Fixed] | undefined {
+  const own = fixedBy(body, over);
+  if (own && isGuard(body)) return [body, own];
+  const factors: Scalar[] = [];
+  const split = (e: Scalar): void => void (isCall(e, "mul") ? e.operands.forEach(split) : isCall(e, "neg") ? split(e.operands[0]!) : factors.push(e));
+  split(isGuard(body) ? body.then : body);
+  for (const factor of factors) {
+    const behind = look(factor);
+    if (behind === factor || !fixedBy(behind, over)) continue;
+    const opened = substitute(body, new Map([[factor, behind]]));
+    const fixed = fixedBy(opened, over);
+    if (fixed && isGuard(opened)) return [opened, fixed];
+  }
+  return undefined;
+}
+interface Fixed {
+  readonly equality: Scalar;
+  readonly v: Variable;
+  readonly value: Integer; // of v
+}
+function fixedBy(body: Scalar, over: readonly Variable[]): Fixed | undefined {
+  if (!isGuard(body)) return undefined;
+  for (const g of conjuncts(body.condition)) {
+    if (g.kind !== "equal_zero") continue;
+    for (const [atom, k] of termsOf(g.operand)) {
+      if (Math.abs(k) !== 1 || !over.includes(atom as Variable)) continue;
+      const value = linear([[g.operand, -k], [atom, 1]]);
+      if (!value.variables.has(atom as Variable)) return { equality: g, v: atom as Variable, value };
+    }
+  }
+  return undefined;
+}
 const limit = (v: Variable): Integer => (typeof v.extent === "number" ? integer(v.extent - 1) : iadd(v.extent, -1));

@@ -88,11 +88,12 @@ export class ScalarRewriter {
   }
 }
 
-export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired, rounds = 12): GraphProgram {
+/** `keep`: nodes that stay as they are, with all below them. */
+export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired, keep: ReadonlySet<Node> = new Set(), rounds = 12): GraphProgram {
   let now = program;
   const settled = new WeakSet<Node>();
   for (let round = 0; round < rounds; round++) {
-    const next = rewriteOnce(now, rules, fired, settled);
+    const next = rewriteOnce(now, rules, fired, settled, keep);
     if (next === now) break;
     now = next;
   }
@@ -100,9 +101,9 @@ export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired
 }
 
 /** `settled`: nodes whose scalars no rule changes, as long as what they load stays. */
-function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled: WeakSet<Node>): GraphProgram {
+function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled: WeakSet<Node>, keep: ReadonlySet<Node>): GraphProgram {
   const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
-  const order = topological(roots);
+  const order = topological(roots, (x) => keep.has(x));
   const oldUses = countUses(order, roots);
   const newUses = new Map<Node, number>();
   const map = new Map<Node, Node>();
@@ -112,6 +113,10 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
   const scalars = new ScalarRewriter(rules, fired, (x) => map.get(x) ?? x);
   const context = { uses: (x: Node): number => newUses.get(x) ?? Infinity };
   for (const x of order) {
+    if (keep.has(x)) {
+      map.set(x, x);
+      continue;
+    }
     let y = settled.has(x) && inputs(x).every((z) => map.get(z) === z) ? x : rewriteNode(x, scalars, map, scans, stacked, rules.loops ? fired : undefined);
     if (y === x && (x.kind === "compute" || x.kind === "scatter")) settled.add(x);
     if (y.kind === "compute")

@@ -1,5 +1,5 @@
 // Simplification: a graph program to one that computes the same with fewer nodes and operations. What the program names (inputs, outputs, updates) stays.
-import type { GraphProgram, Scalar } from "../graph/types.ts";
+import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { hoisting } from "./loops.ts";
 import { loads } from "./loads.ts";
@@ -27,6 +27,15 @@ export function simplifyWithReport(program: GraphProgram, options: SimplifyOptio
 }
 export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): GraphProgram => simplifyWithReport(program, options).program;
 
+/**
+ * The node in its numerically stable form, before it is differentiated: the gradient of log(softmax(x)) as it stands divides by what underflows. `keep`:
+ * what it is differentiated by. Simplification makes the same of the forward graph, so nothing is computed twice.
+ */
+export function stabilised(root: Node, keep: readonly Node[]): Node {
+  const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
+  // softplus has kinks of its own that cancel; its derivative as it stands becomes a sigmoid
+  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "softplus"), procedures: [], nodes: [], loops: false }, new Map(), new Set(keep)).outputs[0]!.node;
+}
 /** One scalar by the same rules: for bodies that fusion puts together. */
 export function simplifyScalar(e: Scalar, options: SimplifyOptions = {}): Scalar {
   return new ScalarRewriter(chosen(rules, options), new Map()).rewrite(e);

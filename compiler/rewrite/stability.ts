@@ -7,7 +7,6 @@ import { any, build, call, number, through, value, where, type Bindings, type Sc
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
 const x = any("x");
 const y = any("y");
-const z = any("z");
 /** Known to be at most about 0, so that exp of it cannot overflow. */
 function isNegative(e: Scalar): boolean {
   if (e.kind !== "call") return e.kind === "literal" && e.value <= 0;
@@ -28,10 +27,10 @@ export const stability: readonly ScalarRule[] = [
   { name: "exp-plus-minus-1", exact: false, why: "the difference cancels near 0", worse: "expm1 is a helper on devices", match: call("add", through(call("exp", x)), value(-1)), replace: (b) => build("expm1", get(b, "x")) },
   { name: "sigmoid-of-negated", exact: false, why: "exp overflows", match: call("div", value(1), through(call("add", through(call("exp", x)), value(1)))), replace: (b) => build("sigmoid", build("neg", get(b, "x"))) },
   { name: "sigmoid", exact: false, why: "exp overflows to inf / inf", match: call("div", through(call("exp", x)), through(call("add", through(call("exp", x)), value(1)))), replace: (b) => build("sigmoid", get(b, "x")) },
-  { name: "sigmoid-scaled", exact: false, why: "exp overflows to inf / inf", match: call("mul", call("div", y, through(call("add", through(call("exp", x)), value(1)))), through(call("exp", x))), replace: (b) => build("mul", get(b, "y"), build("sigmoid", get(b, "x"))) },
+  { name: "sigmoid-scaled", exact: false, why: "exp overflows to inf / inf", match: call("mul", through(call("div", y, through(call("add", through(call("exp", x)), value(1))))), through(call("exp", x))), replace: (b) => build("mul", get(b, "y"), build("sigmoid", get(b, "x"))) },
+  { name: "sigmoid-times-exp", exact: false, why: "exp overflows to 0 * inf", match: where(call("mul", through(call("sigmoid", y)), through(call("exp", x))), (b) => build("neg", get(b, "y")) === get(b, "x")), replace: (b) => build("sigmoid", get(b, "x")) },
   { name: "exp-times-exp", exact: false, why: "one of them may overflow where the product does not", match: call("mul", call("exp", x), call("exp", y)), replace: (b) => build("exp", build("add", get(b, "x"), get(b, "y"))) },
   { name: "exp-by-exp", exact: false, why: "both may overflow where the quotient does not", match: call("div", call("exp", x), call("exp", y)), replace: (b) => build("exp", build("sub", get(b, "x"), get(b, "y"))) },
-  { name: "log-quotient-of-exp", exact: false, why: "the gradient of a logarithm of a softmax divides by what may underflow", match: call("div", z, through(call("div", through(call("exp", x)), y))), replace: (b) => build("div", build("mul", get(b, "z"), get(b, "y")), build("exp", get(b, "x"))) },
   // a `where` that keeps x small makes this needless but not wrong
   { name: "softplus", exact: false, why: "exp overflows", worse: "right for every x: max(x, 0) + log1p(exp(-|x|))", match: where(call("log1p", through(call("exp", x))), (b) => !isNegative(get(b, "x"))), replace: (b) => build("add", build("max", get(b, "x"), 0), build("log1p", build("exp", build("neg", build("abs", get(b, "x")))))) },
 ];
