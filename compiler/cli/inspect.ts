@@ -195,6 +195,7 @@ function scheduleFacts(p: Compiled, plan: Plan): readonly ScheduledKernel[] {
 }
 function scheduleText(p: Compiled, plan: Plan): string {
   const rows = scheduleFacts(p, plan);
+  if (!rows.length) return "one launch of one workgroup does all kernels of --stage fused, with barriers between them, many steps over";
   const [a, b] = [Math.max(...rows.map((r) => r.module.length)), Math.max(...rows.map((r) => r.workgroups.length))];
   return rows.map((r, i) => `${String(i).padStart(3)}  ${r.module.padEnd(a)}  ${r.workgroups.padStart(b)}  ${r.schedule}`).join("\n");
 }

@@ -62,7 +62,8 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
       if (dispatches.length !== recorded.length) throw new UserError(`the step of ${train.name} ran ${recorded.length} kernels where its plan has ${dispatches.length}: some are empty, and cannot be told apart`);
       terminal.update("measuring what the device can do");
       const limits = await measureLimits(device);
-      const { times, how } = await timesOf(device, dispatches, recorded, terminal);
+      // a launch of many steps is timed in training
+      const { times, how } = train.rounds ? { times: [1e6 * step], how: { method: "training", text: "its one launch does whole steps, many of them; their parts are in dlm inspect --stage fused" } } : await timesOf(device, dispatches, recorded, terminal);
       const kernels = summed(plan, train, loaded.data, dispatches, times, limits);
       terminal.endUpdate();
       if (flags.json) terminal.line(JSON.stringify({ kind: "profile", model: plan.name, train: train.name, device: { class: opened.facts.class, name: opened.facts.name }, stepMicroseconds: 1e6 * step, kernelMicroseconds: times.reduce((a, b) => a + b, 0), method: how.method, limits, kernels }));

@@ -12,6 +12,7 @@ export interface Progress {
 const plainSeconds = 5; // between lines where no line can be rewritten
 const evaluationLines = 12; // of a run: more would only scroll past
 const curveWidth = 40;
+const [shortBar, longBar] = [10, 20];
 
 export function textProgress(terminal: Terminal, trains: number): Progress {
   const out = styles(terminal.color);
@@ -32,7 +33,7 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
     const [pace, left] = [rate(event.stepsPerSecond), `${duration(event.secondsLeft)} left`];
     if (terminal.live) {
       const measured = [...(evaluated.get(event.train)?.latest.values() ?? [])].map((e) => `${e.split} ${headline(e.values)}`);
-      // what does not fit is left out, the least telling first
+      // what fits beside a short bar, the most telling first
       const parts = [
         ...(epoch === undefined ? [] : [{ text: epoch, rank: 3 }]),
         { text: step, rank: 0 },
@@ -43,10 +44,17 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
       ];
       const label = labelled(event.train);
       const room = terminal.width - 1 - label.length;
-      const length = (): number => parts.reduce((n, p) => n + p.text.length + 3, -3);
-      for (let rank = 5; rank > 0 && length() + 14 > room; rank--) while (length() + 14 > room && parts.some((p) => p.rank === rank)) parts.splice(parts.findLastIndex((p) => p.rank === rank), 1);
-      const width = room - length() - 2 >= 20 ? 20 : 10;
-      terminal.update(`${live.bold(label)}${room - length() - 2 >= width ? `${live.green(bar(event.step / event.steps, width))}  ` : ""}${parts.map((p) => p.text).join(live.dim(" · "))}`);
+      let length = -3;
+      const chosen = new Set(
+        [...parts].sort((x, y) => x.rank - y.rank).filter((part) => {
+          const fits = part.rank === 0 || length + part.text.length + 3 + shortBar + 2 <= room;
+          if (fits) length += part.text.length + 3;
+          return fits;
+        }),
+      );
+      const width = room - length - 2 >= longBar ? longBar : room - length - 2 >= shortBar ? shortBar : 0;
+      const texts = parts.filter((part) => chosen.has(part)).map((part) => part.text);
+      terminal.update(`${live.bold(label)}${width ? `${live.green(bar(event.step / event.steps, width))}  ` : ""}${texts.join(live.dim(" · "))}`);
     } else if (performance.now() >= quietUntil) {
       quietUntil = performance.now() + plainSeconds * 1000;
       terminal.line(labelled(event.train) + [...(epoch === undefined ? [] : [epoch]), step, ...figures, pace, left].join("  "));

@@ -93,7 +93,7 @@ test("run: inputs as literals, npy, csv and json, results as text and in every k
   expect(result.outputs.predict.values.map((row) => Math.round(row.reduce((a, b) => a + b, 0) * 1e5) / 1e5)).toEqual([1, 1]);
   put("x.csv", "a,b,c,d\n5.1,3.5,1.4,0.2\n6.2,2.9,4.3,1.3\n");
   put("x.json", `{ "x": ${rows} }`);
-  for (const name of ["y.npy", "y.csv", "y.json", "y.safetensors"]) expect(await use("--input", name === "y.csv" ? "x=x.json" : "x=x.csv", "--output", name)).toEqual({ status: 0, err: "", out: `${name}  predict: f32[2, 3]\n` });
+  await Promise.all(["y.npy", "y.csv", "y.json", "y.safetensors"].map(async (name) => expect(await use("--input", name === "y.csv" ? "x=x.json" : "x=x.csv", "--output", name)).toEqual({ status: 0, err: "", out: `${name}  predict: f32[2, 3]\n` })));
   expect(JSON.parse(bytes("y.json").toString())).toEqual({ predict: result.outputs.predict.values.map((row) => row.map((x) => expect.closeTo(x, 5) as number)) });
   expect(bytes("y.csv").toString().trim().split("\n").map((line) => line.split(",").map(Number))).toEqual((JSON.parse(bytes("y.json").toString()) as { predict: number[][] }).predict);
   expect(readSafetensors(bytes("y.safetensors")).tensors.get("predict")).toMatchObject({ dtype: "F32", shape: [2, 3] });
@@ -165,11 +165,11 @@ test("profile: every kernel of a step, with its share of the time and of what th
   const { status, out } = await dlm(["profile", "iris.dlm", "--json"]);
   expect(status).toBe(0);
   const [facts] = events(out) as unknown as [{ kind: string; stepMicroseconds: number; method: string; limits: { gflops: number; gigabytes: number }; kernels: { kernel: string; share: number; microseconds: number; bytes: number; runs: number; lines: string[]; ofLimit: number }[] }];
-  expect(facts).toMatchObject({ kind: "profile", train: "fit", method: expect.stringMatching(/^(timestamps|repetition)$/) as string });
+  expect(facts).toMatchObject({ kind: "profile", train: "fit", method: expect.stringMatching(/^(timestamps|repetition|training)$/) as string });
   expect(facts.kernels.reduce((n, k) => n + k.share, 0)).toBeCloseTo(1);
   for (const k of facts.kernels) expect(k.microseconds > 0 && k.bytes > 0 && k.ofLimit < 3).toBe(true);
-  expect(facts.kernels.some((k) => k.lines.some((line) => line.startsWith("iris.dlm:")))).toBe(true);
+  if (facts.method !== "training") expect(facts.kernels.some((k) => k.lines.some((line) => line.startsWith("iris.dlm:")))).toBe(true);
   expect(Math.min(facts.limits.gflops, facts.limits.gigabytes, facts.stepMicroseconds)).toBeGreaterThan(0.1);
   const text = await dlm(["profile", "iris.dlm"]);
-  expect(text.out).toMatch(/\n {2}a step of fit: .* in training \(.* steps\/s\), of \d+ dispatch(es)? that takes? .*\n {2}by .*; this device does .* GFLOP\/s and .* GB\/s\n\n share .*kernel .*from\n/);
+  expect(text.out).toMatch(/\n {2}a step of fit: .* in training \(.* steps\/s\), of \d+ dispatch(es)? that takes? .*\n {2}.*; this device does .* GFLOP\/s and .* GB\/s\n\n share .*kernel .*from\n/);
 });
