@@ -175,15 +175,16 @@ function end(terminal: Terminal, flags: TrainFlags, { model, plan }: Planned, re
     row(join(folder, "shaders", "*.wgsl"), `${counted(shaders.length, "kernel")}, ${byteText(shaders.reduce((n, f) => n + f.bytes, 0))}`);
     row(join(folder, "plan.json"), `what runs when, in which memory, ${size("plan.json")}`);
     row(join(folder, "trainer.mjs"), `trains anywhere: node ${join(folder, "trainer.mjs")}, ${size("trainer.mjs")}`);
-    row(join(folder, "index.html"), `trains in a browser: npx serve ., then open /${join(folder, "index.html")}`);
+    row(join(folder, "index.html"), "trains in a browser, served together with its data");
   } else if (files.length) terminal.line(bold("Written"));
   for (const f of files.filter((x) => x.what !== "artifact")) row(f.path, `${f.what === "weights" ? "weights" : "weights and all that --resume needs"}, ${byteText(f.bytes)}`);
   const weights = keep.checkpoint ?? keep.weights;
   if (weights !== undefined) {
     terminal.line(bold("Next"));
-    if (plan.trains.some((t) => t.evaluate)) terminal.line(`  dlm eval ${model.path} --weights ${weights}`);
+    const again = [...Object.entries(flags.set ?? {}).filter(([name]) => !["epochs", "steps", "batch", "accumulate"].includes(name)).map(([name, value]) => `--set ${name}=${value}`), ...(flags.data === undefined ? [] : [`--data ${flags.data}`])].map((text) => ` ${text}`).join(""); // prettier-ignore
+    if (plan.trains.some((t) => t.evaluate)) terminal.line(`  dlm eval ${model.path} --weights ${weights}${again}`);
     const [x] = plan.exports;
-    if (x) terminal.line(`  dlm run ${model.path} ${x.name} --weights ${weights}${x.inputs.map((i) => (i.optional === undefined ? ` --input ${i.name}=FILE` : "")).join("")}`);
+    if (x) terminal.line(`  dlm run ${model.path} ${x.name} --weights ${weights}${x.inputs.map((i) => (i.optional === undefined ? ` --input ${i.name}=FILE` : "")).join("")}${again}`);
   }
   terminal.line(dim(`${seconds(performance.now() / 1000)} in all`));
 }
