@@ -342,7 +342,7 @@ class Planner {
       ...made.bindings.map((b) => ({ binding: b.binding, ...addressOf(b.node), bytes: bytesOfShape(b.node.shape, this.storage.get(b.node) ?? "f32"), access: b.access })),
       { binding: made.rounds, ...rounds, bytes: 4, access: "uniform" as const },
     ];
-    const dispatch: Dispatch = { kind: "dispatch", label: wgslName(name), module: this.module(wgslName(name), made.wgsl), entry: made.entry, bindings, workgroups: [1, 1] };
+    const dispatch: Dispatch = { kind: "dispatch", label: wgslName(name), module: this.module(wgslName(name), made.wgsl), entry: made.entry, bindings, workgroups: [1, 1], flops: made.flops, lines: made.lines };
     return { dispatch, rounds };
   }
   private readonly loweredSpecs = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();

@@ -24,6 +24,8 @@ export interface WholeKernel {
   readonly bindings: readonly { readonly node: Node; readonly binding: number; readonly access: "read" | "read_write" }[];
   readonly rounds: number; // binding of the number of steps, a uniform u32
   readonly workgroup: number;
+  readonly flops: number; // of one step
+  readonly lines: readonly string[]; // of the source
 }
 export interface WholeOptions {
   readonly name: string;
@@ -142,7 +144,7 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
     "}",
     "",
   ].join("\n");
-  return { wgsl, entry: "main", bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })), rounds: bound.length, workgroup: threads };
+  return { wgsl, entry: "main", bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })), rounds: bound.length, workgroup: threads, flops: kernels.reduce((sum, k) => sum + flopsOf(k.spec), 0), lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))] };
 }
 
 const kernelsOf = (steps: readonly Step[]): KernelStep[] => steps.flatMap((s) => (s.kind === "loop" ? kernelsOf(s.body) : [s]));
@@ -169,6 +171,10 @@ function worthwhile(steps: readonly Step[], target: Target): boolean {
 
 export const loadsOf = (spec: KernelSpec): Set<Node> => new Set(tensorsOf([...spec.stages.map((s) => s.value), ...spec.stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf));
 export const storesOf = (spec: KernelSpec): Set<Node> => new Set(spec.stores.map((s) => baseOf(s.target)));
+const flopsOf = ({ axes, stages, stores }: KernelSpec): number => {
+  const points = sizeOf(axes.map((v) => v.extent));
+  return stages.reduce((sum, s) => sum + 2 * points * sizeOf(s.over.map((v) => v.extent)), 0) + stores.reduce((sum, s) => sum + points * sizeOf(s.over.map((v) => v.extent)), 0);
+};
 /** Slices of flat buffers as elements of the buffer. */
 export function physical(spec: KernelSpec, views: ReadonlyMap<Node, View>): KernelSpec {
   const flat = (shape: Shape, indices: readonly Integer[], offset: number): Integer => iadd(indices.reduce<Integer>((sum, e, d) => iadd(imul(sum, shape[d] as number), e), iadd(0)), offset);
