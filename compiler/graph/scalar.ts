@@ -9,9 +9,14 @@ import type {
 } from "./types.ts"; // prettier-ignore
 
 let table = new Map<string, unknown>();
+/** The same for what has one or two operands beside its owner (a row, a tensor, a condition): looked up by number. */
+let pairs = new Map<unknown, Map<number, unknown>>();
+let constants = new Map<number, Affine>();
 let lastId = 0;
 export function resetTable(): void {
   table = new Map();
+  pairs = new Map();
+  constants = new Map();
 }
 export const nextId = (): number => ++lastId;
 /** The object of this key, made by `make` if it is new. */
@@ -20,6 +25,20 @@ export function intern<T>(key: string, make: (id: number) => T): T {
   if (found === undefined) {
     found = make(nextId());
     table.set(key, found);
+  }
+  return found;
+}
+
+const manyIds = 2 ** 26; // two ids make one exact number
+/** As `intern`, for an owner and at most two operands. */
+function internPair<T>(owner: unknown, a: number, b: number, make: (id: number) => T): T {
+  let own = pairs.get(owner);
+  if (!own) pairs.set(owner, (own = new Map()));
+  const key = a * manyIds + b;
+  let found = own.get(key) as T | undefined;
+  if (found === undefined) {
+    found = make(nextId());
+    own.set(key, found);
   }
   return found;
 }
@@ -61,7 +80,11 @@ export function boolean(value: boolean): Literal {
 }
 export const isTrue = (x: Scalar): boolean => x.kind === "literal" && x.dtype === "bool" && x.value === 1;
 export const isFalse = (x: Scalar): boolean => x.kind === "literal" && x.dtype === "bool" && x.value === 0;
-export const integer = (constant: number): Integer => affine(new Map(), constant);
+export function integer(constant: number): Integer {
+  let found = constants.get(constant);
+  if (!found) constants.set(constant, (found = affine(new Map(), constant) as Affine));
+  return found;
+}
 export const asInteger = (x: Integer | number): Integer => (typeof x === "number" ? integer(x) : x);
 export const asScalar = (x: Scalar | number): Scalar => (typeof x === "number" ? literal(x) : x);
 export function dim(name: string): Dim {
@@ -387,7 +410,9 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
     if (provedNonNegative(isub(a, b))) return row.name === "max" ? a : b;
     if (provedNonNegative(isub(b, a))) return row.name === "max" ? b : a;
   }
-  return intern<Call>(`C${row.name}(${xs.map((x) => x.id).join(",")})`, (id) => ({ kind: "call", fn: row, operands: xs, dtype, id, ...free(xs) }));
+  const make = (id: number): Call => ({ kind: "call", fn: row, operands: xs, dtype, id, ...free(xs) });
+  if (xs.length <= 2) return internPair<Call>(row, xs[0]!.id, xs[1]?.id ?? 0, make);
+  return intern<Call>(`C${row.name}(${xs.map((x) => x.id).join(",")})`, make);
 }
 /** Canonical order of commutative operands: by entry, constants last. */
 const order = (a: Scalar, b: Scalar): number => Number(a.kind === "literal") - Number(b.kind === "literal") || a.id - b.id;
@@ -501,7 +526,7 @@ export function select(condition: Scalar, then: Scalar | number, otherwise: Scal
   if (isLiteral(b, 0) && isGuard(a)) return select(and(condition, a.condition), a.then, 0);
   if (a.kind === "select" && a.condition === condition) return select(condition, a.then, b);
   if (b.kind === "select" && b.condition === condition) return select(condition, a, b.otherwise);
-  return intern<Select>(`S${condition.id},${a.id},${b.id}`, (id) => ({ kind: "select", condition, then: a, otherwise: b, dtype: a.dtype, id, ...free([condition, a, b]) }));
+  return internPair<Select>(condition, a.id, b.id, (id) => ({ kind: "select", condition, then: a, otherwise: b, dtype: a.dtype, id, ...free([condition, a, b]) }));
 }
 export function toF32(x: Scalar): Scalar {
   if (x.dtype === "f32") return x;
@@ -514,7 +539,14 @@ export const derivativeBuilder: DerivativeBuilder = { add, sub, mul, div, neg, s
 
 /** The condition that indices lie inside the tensor; true where that is proved. */
 export function inRange(tensor: Node, indices: readonly Integer[]): Scalar {
-  return and(...indices.flatMap((e, d) => [nonNegative(e), nonNegative(iadd(extentInteger(tensor.shape[d]!), -1, imul(e, -1)))]));
+  const conditions: Scalar[] = [];
+  indices.forEach((e, d) => {
+    const n = tensor.shape[d]!;
+    const { low, high } = interval(e);
+    if (low < 0) conditions.push(nonNegative(e));
+    if (typeof n !== "number" || high >= n) conditions.push(nonNegative(iadd(extentInteger(n), -1, imul(e, -1))));
+  });
+  return and(...conditions);
 }
 export function load(tensor: Node, indices: readonly (Integer | number)[], outside?: Scalar | number): Scalar {
   const at = indices.map((e, d) => (tensor.shape[d] === 1 && outside === undefined ? integer(0) : asInteger(e)));
@@ -534,10 +566,12 @@ export function load(tensor: Node, indices: readonly (Integer | number)[], outsi
     const seen = throughReshape(tensor.operand, tensor.shape, at);
     if (seen) return load(tensor.operand, seen);
   }
-  return intern<Load>(`L${tensor.id}[${at.map((e) => e.id).join(",")}]${beyond ? `?${beyond.id}` : ""}`, (id) => {
+  const make = (id: number): Load => {
     const { variables, scans } = free(beyond ? [...at, beyond] : at);
     return { kind: "load", dtype: tensor.dtype, tensor, indices: at, ...(beyond ? { outside: beyond } : {}), id, variables, scans: unionScans([scans, tensor.scans]) };
-  });
+  };
+  if (!beyond && at.length <= 2) return internPair<Load>(tensor, at[0]?.id ?? 0, at[1]?.id ?? 0, make);
+  return intern<Load>(`L${tensor.id}[${at.map((e) => e.id).join(",")}]${beyond ? `?${beyond.id}` : ""}`, make);
 }
 /** Indices into `operand` of the element `indices` of its reshape, where no floor or mod is left over. */
 function throughReshape(operand: Node, shape: Shape, indices: readonly Integer[]): Integer[] | undefined {
