@@ -1,6 +1,6 @@
 // The plan: every program of a model fused, scheduled and lowered, its tensors in buffers, as data that the runtime replays.
 import { InternalError, place } from "../../grammar/diagnostic.ts";
-import { planVersion, type Command, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
+import { planVersion, sizeOf as sizeOfDims, type Command, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
 import type { Program, TrainProgram } from "../elaborate/program.ts";
 import { zeros } from "../grad/grad.ts";
 import { baseOf, source, topological } from "../graph/node.ts";
@@ -44,7 +44,7 @@ export interface Planned {
 }
 const bytesOfShape = (shape: Shape, storage: Storage = "f32"): Size => scaled(sizeOfExtents(shape), storage === "u8" ? 1 : 4);
 const scaled = (size: Size, by: number): Size => (typeof size === "number" ? size * by : { sum: size.sum.map((t) => ({ factor: t.factor * by, dims: t.dims })) });
-const chunkBytes = 32 << 20; // of intermediate values of one chunk of an evaluation
+const leastChunkBytes = 4 << 20; // of the largest intermediate value of one chunk of an evaluation
 
 export function makePlan(program: Program, options: PlanOptions): Planned {
   return new Planner(program, options).run();
@@ -236,11 +236,12 @@ class Planner {
   private evaluation(t: TrainProgram): PlanEvaluation {
     const e = t.evaluation!;
     const { simplify } = this.options;
-    const rows = this.compile(simplify(e.rows), undefined);
+    // a chunk is as large as the memory of a training step allows
+    const room = Math.max(leastChunkBytes, ...this.pool.map((x) => x.bytes));
+    let chunk = 1;
+    const rows = this.compile(simplify(e.rows), undefined, undefined, (bytesPerRow) => (chunk = Math.max(16, Math.min(1024, 2 ** Math.floor(Math.log2(room / Math.max(1, bytesPerRow)))))));
     for (const k of e.kept) this.inputMemory(k.source);
     const finish = this.compile(simplify(e.finish), undefined);
-    const perRow = Math.max(1, ...this.programs.at(-2)!.memory.map((m) => (typeof m.bytes === "number" ? 0 : m.bytes.sum.reduce((s, x) => s + x.factor, 0))));
-    const chunk = Math.max(16, Math.min(1024, 2 ** Math.floor(Math.log2(chunkBytes / perRow))));
     return {
       chunk, rows: rows.program, index: this.inputMemory(e.index),
       kept: e.kept.map((k, i) => {
@@ -280,7 +281,7 @@ class Planner {
       return found;
     },
   };
-  private compile(program: GraphProgram, prepared: PreparedStep | undefined, bounds: ReadonlyMap<string, number> = new Map()): { program: PlanProgram; outputs: { buffer: number; offset: number }[]; rounds?: { buffer: number; offset: number } } {
+  private compile(program: GraphProgram, prepared: PreparedStep | undefined, bounds: ReadonlyMap<string, number> = new Map(), chunkOf?: (bytesPerRow: number) => number): { program: PlanProgram; outputs: { buffer: number; offset: number }[]; rounds?: { buffer: number; offset: number } } {
     const kernels = prepared?.kernels ?? fuse(program, this.options.target, { step: program, views: this.views, assembled: new Map(), updatedBy: new Map() });
     const lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[] = [];
     const outputs = new Set(kernels.outputs.map((o) => o.memory));
@@ -288,8 +289,18 @@ class Planner {
     const own = new Map<Node, { buffer: number; offset: number }>();
     const persistent = (x: Node): boolean => x.kind === "source" && x.role !== "carry";
     const ranges = liveRanges(kernels.steps).filter((r) => !persistent(r.node) && !this.views.has(r.node));
-    const known = ranges.filter((r) => !outputs.has(r.node) && typeof bytesOfShape(r.node.shape) === "number");
-    const { slotOf, bytes } = assignSlots(known, (x) => bytesOfShape(x.shape) as number);
+    // of a program that runs in chunks the largest size is known: its tensors share the slots of all
+    const perRow = (x: Node): number => {
+      const size = bytesOfShape(x.shape);
+      return typeof size === "number" ? 0 : size.sum.reduce((sum, t) => sum + t.factor, 0);
+    };
+    const chunk = chunkOf?.(Math.max(0, ...ranges.filter((r) => !outputs.has(r.node)).map((r) => perRow(r.node))));
+    const mostBytes = (x: Node): Size => {
+      const size = bytesOfShape(x.shape);
+      return typeof size === "number" || chunk === undefined || size.sum.some((t) => t.dims.some((d) => d !== "rows") || t.dims.length > 1) ? size : sizeOfDims(size, { rows: chunk });
+    };
+    const known = ranges.filter((r) => !outputs.has(r.node) && typeof mostBytes(r.node) === "number");
+    const { slotOf, bytes } = assignSlots(known, (x) => mostBytes(x) as number);
     verifySlots(known, slotOf);
     const slots = this.slots(bytes);
     for (const [x, slot] of slotOf) own.set(x, { buffer: slots[slot]!, offset: 0 });
