@@ -24,7 +24,7 @@ export interface Part {
   readonly over: readonly string[]; // inner axes, outer to inner
   readonly work: readonly Work[];
   readonly store?: Access;
-  readonly op?: string;
+  readonly ops?: readonly string[]; // of the reductions that share these loops
 }
 export interface Analysis {
   readonly stages: readonly Part[];
@@ -66,7 +66,7 @@ function makeAnalysis(nest: Nest): Analysis {
     const dims = indices.map((e) => termsOf(e).flatMap(([atom, k]): (readonly [string, number])[] => (atom.kind === "variable" && nameOf.has(atom) ? [[nameOf.get(atom)!, k]] : [...axesOf(atom)].map((a) => [a, 1] as const))));
     return { tensor: baseOf(tensor), axes, stride, indices: dims, guarded, regular };
   };
-  const part = (roots: readonly Scalar[], over: readonly string[]): Work[] => {
+  const part = (roots: readonly Scalar[]): Work[] => {
     const work: Work[] = [];
     // integers inside of addresses are formed once and mostly outside of the loops
     for (const e of scalarOrder(roots, (x) => (x.kind === "load" ? [...x.indices.filter((i) => !isPlain(i)), ...(x.outside ? [x.outside] : [])] : operandsOf(x)))) {
@@ -95,16 +95,12 @@ function makeAnalysis(nest: Nest): Analysis {
         default:
       }
     }
-    void over;
     return work;
   };
-  const stages = spec.stages.map((s): Part => {
-    const over = s.over.map((v) => nameOf.get(v)!);
-    return { over, work: part([s.value], over), op: s.op };
-  });
+  const stages = nest.groups.map((group): Part => ({ over: group[0]!.over.map((v) => nameOf.get(v)!), work: part(group.map((s) => s.value)), ops: group.map((s) => s.op) }));
   const stores = spec.stores.map((s): Part => {
     const over = s.over.map((v) => nameOf.get(v)!);
-    return { over, work: part([s.value], over), store: access(s.target, s.target.shape, s.indices, false) };
+    return { over, work: part([s.value]), store: access(s.target, s.target.shape, s.indices, false) };
   });
   const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => (w.access ? [w.access] : [])));
   return { stages, stores, loads };

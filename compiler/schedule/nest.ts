@@ -1,12 +1,13 @@
 // The loop nest of a kernel: its axes by name. Neighbouring axes that every address walks as one become one; reductions and rows over the
 // same extents share their axes, so that one schedule serves all of them.
-import { asExtent, asInteger, extentInteger, floorDiv, isInteger, linear, modulo, operandsOf, substitute, termsOf, variable } from "../graph/scalar.ts";
+import { asExtent, asInteger, extentInteger, floorDiv, isInteger, linear, modulo, operandsOf, substitute, termsOf, variable, visit } from "../graph/scalar.ts";
 import type { Extent, Integer, Scalar, Shape, Variable } from "../graph/types.ts";
 import { freeName } from "../wgsl/names.ts";
 import type { KernelSpec, Stage, Store } from "./kernel.ts";
 
 export interface Nest {
   readonly spec: KernelSpec;
+  readonly groups: readonly (readonly Stage[])[]; // the stages, those together that run over the same axes and need nothing of one another
   readonly outer: readonly string[]; // names of spec.axes
   readonly inner: readonly string[]; // of the axes that stages and stores run over
   readonly nameOf: ReadonlyMap<Variable, string>;
@@ -127,5 +128,18 @@ function named(spec: KernelSpec, flat?: string): Nest {
       inner.push(...names);
     }
   }
-  return { spec, outer, inner, nameOf, extentOf };
+  const groups: Stage[][] = [];
+  for (const s of spec.stages) {
+    const group = groups[groups.length - 1];
+    const first = group?.[0];
+    const same = first && first.over.length === s.over.length && first.over.every((v, d) => nameOf.get(v) === nameOf.get(s.over[d]!));
+    if (!same || readsAny(s.value, new Set<Scalar>(group!.map((x) => x.local)))) groups.push([s]);
+    else group!.push({ ...s, over: first.over, value: substitute(s.value, new Map(s.over.map((v, d) => [v, first.over[d]!]))) });
+  }
+  return { spec, groups, outer, inner, nameOf, extentOf };
+}
+function readsAny(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
+  let found = false;
+  visit(e, (x) => void (locals.has(x) && (found = true)));
+  return found;
 }

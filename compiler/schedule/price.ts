@@ -37,7 +37,8 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
     return (Math.min(target.simd, Math.max(1, (target.simd * (Number.isNaN(stride) ? 32 : stride)) / 32)) - 1) * target.transactionNs;
   };
 
-  const stageOrStore = (over: readonly string[], work: readonly Work[], reduces: boolean, store: Access | undefined): void => {
+  const part = (over: readonly string[], work: readonly Work[], sums: number, store: Access | undefined): void => {
+    const reduces = sums > 0;
     // rolled loops, outer to inner, with the times that their bodies run
     const loops: { axis: string; trips: number }[] = [];
     let trips = 1;
@@ -90,17 +91,17 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       }
     }
     if (reduces) {
-      time += trips * points * ns.alu;
-      compile += points * (target.compile.operation / 2);
-      bodyWork += points / 2;
+      time += trips * sums * points * ns.alu;
+      compile += sums * points * (target.compile.operation / 2);
+      bodyWork += (sums * points) / 2;
       const sharing = over.reduce((n, a) => n * lanesOf(a), 1);
-      if (sharing > 1) time += accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);
+      if (sharing > 1) time += sums * accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);
       // a sum out of the registers' reach comes and goes at every step; four steps at a time along a reduced vector
       const steps = points / (over.includes(s.vector) && tile(s.vector) >= 4 ? 4 : 1);
-      const spilled = accumulators > target.registers ? steps : 0;
+      const spilled = sums * accumulators > target.registers ? sums * steps : 0;
       // large tiles of windows: rolled stores cost the loop its registers
       const rolled = s.rows && points > accumulators && accumulators > 5 * target.registers ? points : 0;
-      time += trips * ((spilled + rolled) * ns.spill + accumulators * ns.carried);
+      time += trips * ((spilled + rolled) * ns.spill + sums * accumulators * ns.carried);
     }
     memory += trips * waiting * target.waitNs;
     if (loops.length) time += loops.reduce((sum, l) => sum + l.trips, 0) * ns.loop;
@@ -115,8 +116,8 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
     }
     total += Math.max(time, memory) + target.overlap * Math.min(time, memory);
   };
-  for (const p of stages) stageOrStore(p.over, p.work, true, undefined);
-  for (const p of stores) stageOrStore(p.over, p.work, false, p.store);
+  for (const p of stages) part(p.over, p.work, p.ops!.length, undefined);
+  for (const p of stores) part(p.over, p.work, 0, p.store);
 
   const serial = product(nest.outer, (a) => s.serial[a] ?? 1);
   let groups = 1;

@@ -185,7 +185,7 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
   const innermost = stages[0]?.over.findLast((a) => of(a) < f.extent(a));
   const outerVector = outer.filter((a) => of(a) % 4 === 0 && f.known(a) && f.extent(a) % 4 === 0 && f.contiguous(a) > 0).sort((a, b) => f.contiguous(b) - f.contiguous(a) || threadsOf(b) - threadsOf(a))[0] ?? "";
   const choices: { vector: string; unroll: Tile }[] = [{ vector: outerVector, unroll: {} }];
-  const keepsPlaces = stages.some((p) => p.op === "argmax" || p.op === "argmin");
+  const keepsPlaces = stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin"));
   if (!f.whole.length && !Object.keys(staged).length) {
     for (const a of inner) {
       if (!f.known(a) || f.extent(a) % 4 || out.has(a) || keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;

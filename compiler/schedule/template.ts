@@ -37,6 +37,17 @@ interface Axis {
   readonly run: number; // neighbours of one invocation before the next one's
   readonly serial: number;
 }
+/** A reduction with its accumulators: the sums, and the places of an argmax; `best`: the reduction whose sums an argmax compares with. */
+interface Sum {
+  readonly stage: Stage;
+  readonly own: ElementType;
+  readonly names: readonly string[];
+  readonly best?: Sum;
+}
+interface LoopBounds {
+  readonly low: string[];
+  readonly high: string[];
+}
 interface Accumulators {
   readonly names: readonly string[]; // "sum", and "sum_place" of arg reductions
   readonly unit: 1 | 4; // elements of the output vector in one accumulator
@@ -111,7 +122,7 @@ class Template {
     for (const a of serial) this.openSerial(a);
     this.base = values.depth;
     values.localLevel = this.base;
-    for (const stage of nest.spec.stages) this.stage(stage);
+    for (const group of nest.groups) this.stages(group);
     const plain = nest.spec.stores.filter((s) => !s.over.length);
     if (plain.length) this.stores(plain);
     for (const store of nest.spec.stores) if (store.over.length) this.rowStore(store);
@@ -308,32 +319,20 @@ class Template {
   }
 
   // ---- stages
-  private stage(stage: Stage): void {
+  private stages(group: readonly Stage[]): void {
     const { values, schedule } = this;
-    const arg = isArg(stage.op);
-    const own: ElementType = arg || stage.local.dtype === "f32" ? f32 : i32;
-    const inner = stage.over.map((v) => this.axisOf(v));
+    const inner = group[0]!.over.map((v) => this.axisOf(v));
     const found = this.vectorAxis(inner);
     const innerVector = found && inner.includes(found) ? found : undefined;
     const vector = innerVector ?? (schedule.sums === "vector" ? found : undefined);
-    const outerWide = vector !== undefined && !innerVector;
-    const unit = outerWide ? 4 : 1;
+    const unit = vector !== undefined && !innerVector ? 4 : 1;
     const outerPoints = this.points(this.axes, vector);
     // along a reduced vector: one point keeps four sums, several add their four up at once
-    const fourSums = innerVector !== undefined && !arg && outerPoints.length <= 2;
-    const width = outerWide || fourSums ? 4 : 1;
-    const name = values.freshFamily(stage.local.name);
-    const start = identityOf(stage.op, own.element as DType);
-    const names = arg ? [name, values.freshFamily(`${name}_place`)] : [name];
-    for (const p of outerPoints)
-      names.forEach((n, k) => {
-        const code = k === 1 ? (width === 4 ? "vec4i()" : "0") : width === 1 ? start : start === "0.0" ? "vec4f()" : `${own.element === "f32" ? "vec4f" : "vec4i"}(${start})`;
-        const name = `${n}${this.suffix(p, unit)}`;
-        values.reserve(name);
-        values.push({ kind: "var", name, code, width });
-      });
+    const fourSums = innerVector !== undefined && outerPoints.length <= 2 && !group.some((s) => isArg(s.op));
+    const width = unit === 4 || fourSums ? 4 : 1;
+    const sums = this.declare(group, outerPoints, unit, width);
     // loops
-    const bounds = this.loopBounds(stage, inner);
+    const bounds = group.length === 1 ? this.loopBounds(group[0]!, inner) : new Map<Variable, LoopBounds>();
     const bound = new Map<string, { axis: Axis; start: Form }>();
     let opened = 0;
     for (const a of inner) {
@@ -341,7 +340,7 @@ class Template {
       const thread = this.thread.get(a.name);
       const part = thread ? nameForm(thread, a.run) : constantForm(0);
       if (this.schedule.staged[a.name] && a === inner[inner.length - 1]) {
-        const { start, loops } = this.openChunks(stage, a, bound, bounds.get(a.variable));
+        const { start, loops } = this.openChunks(group, a, bound, bounds.get(a.variable));
         opened += loops;
         bound.set(a.name, { axis: a, start });
       } else if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
@@ -361,8 +360,10 @@ class Template {
     for (const p of this.points([...partly, ...shared, ...wholly, ...rest], vector))
       this.atPoint(p, vector, bound, () => {
         const suffix = this.suffix(p, unit);
-        if (arg && innerVector) for (let k = 0; k < 4; k++) values.atComponent(k, () => this.accumulate(stage, names, suffix, inner, masked, 1));
-        else this.accumulate(stage, names, suffix, inner, masked, width);
+        for (const sum of sums) {
+          if (isArg(sum.stage.op) && innerVector) for (let k = 0; k < 4; k++) values.atComponent(k, () => this.accumulate(sum, suffix, inner, masked, 1));
+          else this.accumulate(sum, suffix, inner, masked, width);
+        }
       });
     values.carriers = [];
     values.boxes = new Map();
@@ -370,9 +371,31 @@ class Template {
       if (k === 0 && schedule.slide) this.slide();
       this.closeLoop();
     }
-    this.finish(stage, names, own, unit, fourSums, inner);
+    for (const { stage, names, own } of sums) this.finish(stage, names, own, unit, fourSums, inner);
   }
-  private openLoop(a: Axis, step: number, bounds: { low: string[]; high: string[] } | undefined): Form {
+  /** Accumulators of all points; places of an argmax beside the maxima of the same values, where these are wanted too. Places come first: they compare with the best so far. */
+  private declare(group: readonly Stage[], points: readonly Point[], unit: 1 | 4, width: 1 | 4): Sum[] {
+    const { values } = this;
+    const result: Sum[] = [];
+    for (const stage of group.filter((s) => !isArg(s.op))) result.push({ stage, own: stage.local.dtype === "f32" ? f32 : i32, names: [values.freshFamily(stage.local.name)] });
+    const places = group.filter((s) => isArg(s.op)).map((stage): Sum => {
+      const best = result.find((x) => x.stage.value === stage.value && x.own === f32 && stage.op === `arg${x.stage.op}`);
+      const name = best?.names[0] ?? values.freshFamily(stage.local.name);
+      return { stage, own: f32, names: [name, values.freshFamily(best ? stage.local.name : `${name}_place`)], ...(best ? { best } : {}) };
+    });
+    for (const { stage, own, names, best } of [...result, ...places])
+      for (const p of points)
+        names.forEach((n, k) => {
+          if (best && k === 0) return;
+          const start = k === 1 ? "0" : identityOf(stage.op, own.element as DType);
+          const code = width === 1 ? start : start === "0.0" ? "vec4f()" : k === 1 || own.element === "i32" ? (start === "0" ? "vec4i()" : `vec4i(${start})`) : `vec4f(${start})`;
+          const name = `${n}${this.suffix(p, unit)}`;
+          values.reserve(name);
+          values.push({ kind: "var", name, code, width });
+        });
+    return [...places, ...result];
+  }
+  private openLoop(a: Axis, step: number, bounds: LoopBounds | undefined): Form {
     const { values } = this;
     const n = values.extentText(a.extent);
     const trips = Math.ceil(estimate(a.extent) / step);
@@ -385,7 +408,7 @@ class Template {
     return values.bind(name, { level: values.depth, low: 0, high: typeof a.extent === "number" ? (Math.ceil(a.extent / step) - 1) * step : Infinity, multiple: step, varying: false });
   }
   /** The last reduced axis chunk by chunk: what the workgroup reads of a chunk is brought into its memory first. */
-  private openChunks(stage: Stage, a: Axis, bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>, bounds: { low: string[]; high: string[] } | undefined): { start: Form; loops: number } {
+  private openChunks(group: readonly Stage[], a: Axis, bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>, bounds: LoopBounds | undefined): { start: Form; loops: number } {
     const { values } = this;
     const n = a.extent as number;
     const chunk = Math.min(this.schedule.staged[a.name]!, n);
@@ -397,8 +420,8 @@ class Template {
     for (const { axis, start } of bound.values()) span.set(axis.variable, { low: start, count: axis.tile });
     span.set(a.variable, { low: first, count: chunk });
     const boxes = new Map<Scalar, Box>();
-    visit(stage.value, (e) => {
-      if (e.kind !== "load" || e.dtype === "bool" || !e.variables.has(a.variable) || (e.outside && e.outside.kind !== "literal" && e.outside.kind !== "affine")) return;
+    for (const stage of group) visit(stage.value, (e) => {
+      if (boxes.has(e) || e.kind !== "load" || e.dtype === "bool" || !e.variables.has(a.variable) || (e.outside && e.outside.kind !== "literal" && e.outside.kind !== "affine")) return;
       if (!e.indices.every((x) => termsOf(x).every(([atom]) => atom.kind === "variable" && span.has(atom)))) return;
       boxes.set(e, this.fillBox(e, span, a.variable, boxes.size === 0));
     });
@@ -490,7 +513,7 @@ class Template {
       }),
     );
   }
-  private accumulate(stage: Stage, names: readonly string[], suffix: string, inner: readonly Axis[], masked: readonly Axis[], width: 1 | 4): void {
+  private accumulate({ stage, names, best }: Sum, suffix: string, inner: readonly Axis[], masked: readonly Axis[], width: 1 | 4): void {
     const { values } = this;
     const arg = isArg(stage.op);
     const acc = `${names[0]}${suffix}`;
@@ -508,7 +531,7 @@ class Template {
       const better = values.fresh("better", true);
       values.push({ kind: "let", name: better, type: width === 4 ? wide(bool) : bool, code: `${text} ${sign} ${acc}`, binding: precedence.compare, cost: "compare", pinned: true });
       values.push({ kind: "set", name: place, operator: "=", code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`, cost: "select", width });
-      values.push({ kind: "set", name: acc, operator: "=", code: `select(${acc}, ${text}, ${better})`, cost: "select", width });
+      if (!best) values.push({ kind: "set", name: acc, operator: "=", code: `select(${acc}, ${text}, ${better})`, cost: "select", width });
       return;
     }
     let text = v.text;
@@ -721,10 +744,11 @@ class Template {
         for (const store of list) made.push(...this.storeAt(store, () => this.exists(rows.name), vector?.extent));
       });
     this.pushStores(made);
-    for (const x of rotating) {
-      const step = x.unit === 4 && vector === rows ? 4 : 1;
+    const units = new Map(rotating.flatMap((x) => x.names.map((name) => [name, x.unit] as const))); // an argmax shares its sums with a maximum
+    for (const [own, sumUnit] of units) {
+      const step = sumUnit === 4 && vector === rows ? 4 : 1;
       for (let r = 0; r + unit < rows.tile; r += step) {
-        const moves = this.points(others, x.unit === 4 ? vector : undefined).flatMap((p) => x.names.map((own) => `${own}${this.suffix([...p, [rows.name, r]], x.unit)} = ${own}${this.suffix([...p, [rows.name, r + unit]], x.unit)};`)); // prettier-ignore
+        const moves = this.points(others, sumUnit === 4 ? vector : undefined).map((p) => `${own}${this.suffix([...p, [rows.name, r]], sumUnit)} = ${own}${this.suffix([...p, [rows.name, r + unit]], sumUnit)};`); // prettier-ignore
         for (let k = 0; k < moves.length; k += 4) values.push({ kind: "line", code: moves.slice(k, k + 4).join(" "), cost: "none", count: 1 });
       }
     }
@@ -770,9 +794,9 @@ class Template {
   }
   // ---- loop bounds by guards
   /** Guards of a sum that bound a rolled axis linearly become bounds of its loop: select(k <= i, e, 0) runs k to i, for a tile to its last i. */
-  private loopBounds(stage: Stage, inner: readonly Axis[]): Map<Variable, { low: string[]; high: string[] }> {
+  private loopBounds(stage: Stage, inner: readonly Axis[]): Map<Variable, LoopBounds> {
     const { values } = this;
-    const result = new Map<Variable, { low: string[]; high: string[] }>();
+    const result = new Map<Variable, LoopBounds>();
     const { value } = stage;
     if (stage.op !== "sum" || value.kind !== "select" || value.otherwise.kind !== "literal" || value.otherwise.value !== 0) return result;
     const last = inner[inner.length - 1];

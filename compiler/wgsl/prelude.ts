@@ -75,8 +75,8 @@ export const prelude: Readonly<Record<string, Helper>> = {
     code: `fn dlm_uniform4(seed: i32, site: u32, step: i32, block: u32) -> vec4f {\n  return vec4f(dlm_philox(seed, site, step, block) >> vec4u(8u)) * 0x1p-24f;\n}`,
   },
   dlm_normal4: {
-    uses: ["dlm_normal"],
-    code: `fn dlm_normal4(seed: i32, site: u32, step: i32, block: u32) -> vec4f {\n  let e = 4u * block;\n  return vec4f(dlm_normal(seed, site, step, e), dlm_normal(seed, site, step, e + 1u), dlm_normal(seed, site, step, e + 2u), dlm_normal(seed, site, step, e + 3u));\n}`,
+    uses: ["dlm_philox", "dlm_cos"],
+    code: `fn dlm_normal4(seed: i32, site: u32, step: i32, block: u32) -> vec4f {\n  let a = dlm_philox(seed, site, step, 2u * block);\n  let b = dlm_philox(seed, site, step, 2u * block + 1u);\n  let u = vec4f(vec4u(a.x, a.z, b.x, b.z) >> vec4u(8u)) * 0x1p-24f;\n  let v = 6.2831853 * vec4f(vec4u(a.y, a.w, b.y, b.w) >> vec4u(8u)) * 0x1p-24f;\n  return sqrt(-2.0 * log(1.0 - u)) * vec4f(dlm_cos(v.x), dlm_cos(v.y), dlm_cos(v.z), dlm_cos(v.w));\n}`,
   },
   dlm_normal: {
     uses: ["dlm_philox", "dlm_cos"],

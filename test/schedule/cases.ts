@@ -1,5 +1,5 @@
 // Kernels as models have them, each at a size that tests can evaluate.
-import { add, and, boolean, call, div, equal, floorDiv, iadd, imul, isub, less, lessEqual, linear, literal, modulo, mul, neg, select, sub, dim, integer, toF32 } from "../../compiler/graph/scalar.ts";
+import { add, and, boolean, call, div, equal, floorDiv, iadd, imul, isub, less, lessEqual, linear, literal, modulo, mul, neg, random, select, sub, dim, integer, toF32 } from "../../compiler/graph/scalar.ts";
 import { reshape } from "../../compiler/graph/node.ts";
 import type { Scalar } from "../../compiler/graph/types.ts";
 import type { KernelSpec } from "../../compiler/schedule/kernel.ts";
@@ -333,6 +333,17 @@ export function mixed(b: number): Case {
   s.storeRow(c, [12], (k) => and(at(flag, i), less(k!, count as never)));
   return { name: `mixed ${b}`, spec: s.done() };
 }
+/** Draws of both distributions: a whole tensor, and one whose rows are not whole fours. */
+export function draws(m: number, n: number): Case {
+  const seed = tensor("seed", [], "i32", { low: 3, high: 3 });
+  const step = tensor("step", [], "i32", { low: 0, high: 9 });
+  const x = tensor("x", [m, n]);
+  const [y, z] = [tensor("y", [m, n]), tensor("z", [m, n])];
+  const s = new SpecBuilder("draws", [m, n]);
+  const draw = (distribution: "uniform" | "normal", site: number): Scalar => random({ distribution, site, seed: at(seed) as never, step: at(step) as never, indices: s.i, extents: [m, n] });
+  s.store(y, select(call("less", draw("uniform", 7), 0.25), 0, mul(at(x, ...s.i), 4 / 3))).store(z, mul(draw("normal", 8), 0.1));
+  return { name: `draws ${m}x${n}`, spec: s.done() };
+}
 export function constantFill(n: number): Case {
   const y = tensor("y", [n]);
   const c = tensor("c", [n], "bool");
@@ -365,5 +376,5 @@ export const cases: readonly Case[] = [
   rowSums(50, 128), rowSums(5, 1001), columnSums(300, 64), columnSums(64, 10), channelSums(4, 6, 16), sumOfSquares(10_000), sumOfSquares(70_001), argmaxRows(40, 10), argmaxRows(6, 300),
   elementwise([16, 24, 20]), elementwise([7, 13]), elementwise([1000]), gelu(4096), adam(4096), adam(1001), transpose(40, 56), transpose(30, 7),
   gather(100, 16, 36), scatterRows(30, 64, 16), scatteredStore(12, 20), reshaped(10, 6, 8), prefixSums(6, 40),
-  dynamicProduct(40, 32, 13), dynamicColumns(12, 37), dynamicScores(2, 19, 8), dynamicConv(3, 6, 4, 8), mixed(40), constantFill(300), scalarOnly(), inPlaceRows(10, 48),
+  dynamicProduct(40, 32, 13), dynamicColumns(12, 37), dynamicScores(2, 19, 8), dynamicConv(3, 6, 4, 8), mixed(40), constantFill(300), draws(12, 20), draws(7, 9), scalarOnly(), inPlaceRows(10, 48),
 ]; // prettier-ignore
