@@ -1,5 +1,5 @@
 // Rules of whole nodes.
-import { compute, constant, elementCount, instantiate } from "../graph/node.ts";
+import { compute, constant, elementCount, inputs, instantiate } from "../graph/node.ts";
 import { and, axis, conjuncts, iadd, imul, integer, isCall, isGuard, linear, literal, load, nonNegative, select, substitute, termsOf, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
 import { evaluateNodes } from "../evaluate/evaluate.ts";
 import { tidy } from "../graph/tidy.ts";
@@ -8,6 +8,11 @@ import { isFormula } from "./loads.ts";
 import { look, type NodeRule } from "./rule.ts";
 
 const metaOf = (x: Compute): { span: Compute["span"]; label: Compute["label"]; range: Compute["range"] } => ({ span: x.span, label: x.label, range: x.range });
+/** The node's own loop variables: canonical, which serve as well as fresh ones. */
+function axesOf(x: Compute): { output: Variable[]; over: Variable[]; body: Scalar } {
+  const axes = [...x.shape, ...(x.reduction?.extents ?? [])].map((n, i) => axis(i, n));
+  return { output: axes.slice(0, x.shape.length), over: axes.slice(x.shape.length), body: x.body };
+}
 const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
 const isConstant = (x: Node): x is Source => x.kind === "source" && x.role === "constant";
 const foldedElements = 4096; // larger constants would weigh more in the plan than their computation
@@ -36,13 +41,12 @@ export const nodes: readonly NodeRule[] = [
     rewrite: (x) => {
       const size = elementCount(x.shape);
       if (!(size <= foldedElements) || !(size * elementCount(x.reduction?.extents ?? []) <= foldedIterations) || x.dtype === "bool") return undefined;
+      if (x.scans.size || !inputs(x).every(isConstant)) return undefined;
       let tensors = 0;
-      let open = x.scans.size > 0;
+      let open = false;
       visit(x.body, (e) => {
-        if (e.kind === "load") {
-          tensors += 1;
-          if (!isConstant(e.tensor)) open = true;
-        } else if (e.kind === "random" || e.kind === "dim") open = true;
+        if (e.kind === "load") tensors += 1;
+        else if (e.kind === "random" || e.kind === "dim") open = true;
       });
       if (open || (!tensors && !x.reduction && !(size === 1 && x.body.kind !== "literal" && x.body.kind !== "affine"))) return undefined;
       const values = [...evaluateNodes([x], new Map())[0]!];
@@ -61,7 +65,7 @@ export const nodes: readonly NodeRule[] = [
     why: "-0 becomes 0",
     rewrite: (x) => {
       if (x.reduction?.op !== "sum" || x.dtype !== "f32") return undefined;
-      const { output, over, body } = instantiate(x);
+      const { output, over, body } = axesOf(x);
       const [guarded, at] = withEquality(body, over) ?? [];
       if (!guarded || !at) return undefined;
       const { condition, then } = guarded;
@@ -76,6 +80,7 @@ export const nodes: readonly NodeRule[] = [
     name: "sum-of-sum",
     exact: false,
     why: "sums are reassociated",
+    byUses: true,
     rewrite: (x, { uses }) => {
       if (x.reduction?.op !== "sum" || x.body.kind !== "load" || x.body.outside || x.dtype !== "f32") return undefined;
       const inner = x.body.tensor;
@@ -94,7 +99,7 @@ export const nodes: readonly NodeRule[] = [
     why: "zeros are left out of the sum",
     rewrite: (x) => {
       if (x.reduction?.op !== "sum") return undefined;
-      const { output, over, body } = instantiate(x);
+      const { output, over, body } = axesOf(x);
       const tidied = tidy(body, over);
       if (tidied.body === body) return undefined;
       return compute(output, { op: "sum", over: tidied.over }, tidied.body, metaOf(x));

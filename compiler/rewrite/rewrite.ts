@@ -5,7 +5,7 @@ import { finalOf, historyOf, inputs, reshape, scan as makeScan, scatter, stackOf
 import { axis, load, operandsOf, rebuild, scalarOrder, substitute, variable } from "../graph/scalar.ts";
 import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
-import type { Compute, GraphProgram, Integer, Load, Node, Range, Result, Scalar, Scan, Variable } from "../graph/types.ts";
+import type { GraphProgram, Integer, Load, Node, Range, Result, Scalar, Scan, Variable } from "../graph/types.ts";
 import { neededByCarries, stackOutside, type Body } from "./loops.ts";
 import { match, type NodeRule, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
@@ -100,7 +100,7 @@ export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired
   return now;
 }
 
-/** `settled`: nodes whose scalars no rule changes, as long as what they load stays. */
+/** `settled`: nodes that no rule changes, as long as what they load stays. */
 function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled: WeakSet<Node>, keep: ReadonlySet<Node>): GraphProgram {
   const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
   const order = topological(roots, (x) => keep.has(x));
@@ -117,15 +117,16 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
       map.set(x, x);
       continue;
     }
-    let y = settled.has(x) && inputs(x).every((z) => map.get(z) === z) ? x : rewriteNode(x, scalars, map, scans, stacked, rules.loops ? fired : undefined);
+    const stable = settled.has(x) && inputs(x).every((z) => map.get(z) === z);
+    let y = stable ? x : rewriteNode(x, scalars, map, scans, stacked, rules.loops ? fired : undefined);
+    for (const rule of rules.nodes) {
+      if (y.kind !== "compute" || (stable && !rule.byUses)) continue;
+      const next: Node | undefined = rule.rewrite(y, context);
+      if (next === undefined || next === y) continue;
+      count(fired, rule.name);
+      y = next;
+    }
     if (y === x && (x.kind === "compute" || x.kind === "scatter")) settled.add(x);
-    if (y.kind === "compute")
-      for (const rule of rules.nodes) {
-        const next: Node | undefined = y.kind === "compute" ? rule.rewrite(y as Compute, context) : undefined;
-        if (next === undefined || next === y) continue;
-        count(fired, rule.name);
-        y = next;
-      }
     keepRange(x, y);
     map.set(x, y);
     newUses.set(y, (newUses.get(y) ?? 0) + (oldUses.get(x) ?? 0));

@@ -86,6 +86,7 @@ export interface NodeContext {
   readonly uses: (node: Node) => number;
 }
 export interface NodeRule extends RuleBase {
+  readonly byUses?: boolean; // looks at uses: tried again when nothing else has changed
   readonly rewrite: (node: Compute, context: NodeContext) => Node | undefined;
 }
 
