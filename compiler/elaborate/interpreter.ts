@@ -6,7 +6,7 @@ import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 import { compute, finalOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
@@ -976,7 +976,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
   if (named > x.shape.length) throw errors.argumentsDoNotFit(e.span, "this index", `has ${named} entries for ${x.shape.length} axes`);
   const restCount = x.shape.length - named;
   const restVariables = scope.find("...") as { kind: "list"; elements: readonly Value[] } | undefined;
-  type Part = { kind: "keep" } | { kind: "slice"; low: Integer; extent: Extent } | { kind: "at"; index: Integer; guard?: Scalar } | { kind: "tensor"; ids: Node };
+  type Part = { kind: "keep" } | { kind: "slice"; low: Integer; extent: Extent } | { kind: "at"; index: Integer; guard?: Scalar; fromEnd?: boolean } | { kind: "tensor"; ids: Node };
   const parts: { part: Part; span: Span }[] = [];
   const addRest = (span: Span): void => {
     const inside = restAt >= 0 && restVariables && e.indices[restAt]!.kind === "rest" && !(e.indices[restAt] as { name?: ast.Name }).name;
@@ -997,10 +997,13 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
       const v = evaluate(self, i.value, scope, ctx);
       if (v.kind === "range") {
         const fromEnd = (n: Integer, literalNegative: boolean): Integer => (literalNegative ? iadd(n, extentInteger(extent)) : n);
-        const low = fromEnd(v.low, (constantOf(v.low) ?? 0) < 0);
-        const end = fromEnd(v.end, (constantOf(v.end) ?? 0) < 0);
+        const bounds = i.value.kind === "binary" && i.value.operator === ".." ? i.value : undefined;
+        const low = fromEnd(v.low, isNegativeLiteral(bounds?.left));
+        const end = fromEnd(v.end, isNegativeLiteral(bounds?.right));
         if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end))) throw errors.outOfRange(i.span, `the slice ${integerText(low)}..${integerText(end)}`, extentText(extent), parts.length, operand, `the whole axis is 0..${extentText(extent)}: the end is not included`);
         parts.push({ part: { kind: "slice", low, extent: asExtent(isub(end, low)) }, span: i.span });
+      } else if (v.kind === "number" && !Number.isInteger(v.value) && e.outside) {
+        parts.push({ part: { kind: "at", index: integer(Math.floor(v.value)), guard: FALSE }, span: i.span }); // does not come out even: outside
       } else if (v.kind === "ratio") {
         parts.push({ part: { kind: "at", index: floorDiv(v.numerator, v.divisor), guard: combine("==", [modulo(v.numerator, v.divisor), integer(0)], i.span) }, span: i.span });
       } else if (v.kind === "tensor" && v.node.shape.length > 0) {
@@ -1011,8 +1014,8 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
       } else {
         const index = integerOf(v);
         if (!index) throw errors.wrongKind(i.span, "a whole number", kindText(v));
-        const k = v.kind === "number" ? v.value : undefined;
-        parts.push({ part: { kind: "at", index: k !== undefined && k < 0 ? iadd(index, extentInteger(extent)) : index }, span: i.span });
+        const fromEnd = isNegativeLiteral(i.value);
+        parts.push({ part: { kind: "at", index: fromEnd ? iadd(index, extentInteger(extent)) : index, fromEnd }, span: i.span });
       }
     }
   }
@@ -1026,13 +1029,13 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
   const guards: Scalar[] = [];
   const at = parts.map(({ part, span }, d): Integer => {
     const n = x.shape[d]!;
-    const checked = (index: Integer): Integer => {
+    const checked = (index: Integer, fromEnd = false): Integer => {
       if (!e.outside && !ctx.trial && (!provedNonNegative(index) || !provedNonNegative(isub(iadd(extentInteger(n), -1), index)))) {
         const { low, high } = interval(index);
         const known = Number.isFinite(low) && Number.isFinite(high) && low > -2147483648 && high < 2147483647;
         const last = typeof n === "number" ? `the last index is ${n - 1}, or -1 from the end` : "say what is outside: x[...] ?? 0";
         const declare = index.kind === "load" && !known ? `declare its range where it enters, as \`i32 in 0..${extentText(n)}\`, or say what is outside: x[...] ?? 0` : "say what is outside: x[...] ?? 0, or run the index over fewer elements";
-        throw errors.outOfRange(span, known ? (low === high ? `the index ${e.indices.length && low < 0 ? String(typeof n === "number" ? low - n : low) : low}` : `this index, ${low}..${high + 1},`) : "this index", extentText(n), d, operand, known && low === high ? last : declare);
+        throw errors.outOfRange(span, known ? (low === high ? `the index ${fromEnd && typeof n === "number" ? low - n : low}` : `this index, ${low}..${high + 1},`) : "this index", extentText(n), d, operand, known && low === high ? last : declare);
       }
       return index;
     };
@@ -1052,7 +1055,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
           if (!e.outside) throw errors.outOfRange(span, "this index, written with `/`,", extentText(n), d, operand, "say what is there where it does not come out even: x[...] ?? 0, or divide by `//`");
           guards.push(part.guard);
         }
-        return checked(part.index);
+        return checked(part.index, part.fromEnd);
       case "tensor": {
         const axes = axesOf(part.ids.shape);
         output.push(...axes);
@@ -1390,6 +1393,8 @@ function joinRanges(a: Range | undefined, b: Range | undefined, round: number): 
   if (a.low <= b.low && !above) return a;
   return { low: a.low <= b.low ? a.low : round === 0 ? b.low : -Infinity, high: !above ? a.high : round === 0 && typeof a.high === "number" && typeof b.high === "number" ? b.high : Infinity };
 }
+/** -1 as it is written: it counts from the end; computed indices never do. */
+const isNegativeLiteral = (e: ast.Expr | undefined): boolean => e?.kind === "paren" ? isNegativeLiteral(e.value) : e?.kind === "unary" && e.operator === "-" && e.operand.kind === "number";
 /** The axis that a parameter's type calls by this dim: `xs: f32[B, T, I]` along T. */
 function declaredAxis(e: ast.Expr, name: string, scope: Scope): number | undefined {
   if (e.kind !== "name") return undefined;
