@@ -113,7 +113,7 @@ export function randomProgram(seed: number): RandomProgram {
       const last = names[names.length - 1]!;
       const lead = names.slice(0, -1);
       const read = (e: string, outside = ""): string => `${x.name}[${[...lead, e].join(", ")}]${outside}`;
-      switch (n === 1 ? r.int(0, 4) : r.int(0, 6)) {
+      switch (r.int(0, 6)) {
         case 0: return add(`for ${binders}: ${read(`(${last} + ${r.int(1, 7)}) % ${n}`)}`, x.shape); // prettier-ignore
         case 1: return add(`for ${binders}: ${read(`${n - 1} - ${last}`)} * ${read(last)}`, x.shape); // prettier-ignore
         case 2: return add(`for ${binders}: sum over k in 0..3: (${read(`${last} + k - 1`, " ?? 0")}) * ${read(last)}`, x.shape); // prettier-ignore
