@@ -136,7 +136,9 @@ function affine(coefficients: Map<Integer, number>, constant: number): Integer {
     again = false;
     for (const [atom, coefficient] of coefficients) {
       if (atom.kind !== "modulo") continue;
-      const quotient = table.get(`q${atom.operand.id},${atom.divisor}`) as FloorDiv | undefined;
+      // floor(floor(e / a) / m) is written floor(e / (a m))
+      const inner = atom.operand.kind === "floor_div" ? (table.get(`q${atom.operand.operand.id},${atom.operand.divisor * atom.divisor}`) as FloorDiv | undefined) : undefined;
+      const quotient = inner ?? (table.get(`q${atom.operand.id},${atom.divisor}`) as FloorDiv | undefined);
       if (!quotient || coefficients.get(quotient) !== coefficient * atom.divisor) continue;
       coefficients.delete(atom);
       coefficients.delete(quotient);

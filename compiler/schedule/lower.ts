@@ -35,7 +35,12 @@ export interface LoweredKernel {
   readonly schedule: Schedule;
   readonly flops: Size;
 }
-export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { schedule?: Schedule } = {}): LoweredKernel {
+export interface LowerOptions {
+  readonly schedule?: Schedule; // instead of the one of the least price
+  readonly runs?: number; // how often the kernel is expected to run, where the target's expectation is far off: once, for initial values
+}
+export function lowerKernel(spec: KernelSpec, layout: Layout, given: Target, options: LowerOptions = {}): LoweredKernel {
+  const target = options.runs === undefined ? given : { ...given, runs: options.runs };
   const schedule = options.schedule ?? chooseSchedule(spec, target);
   if (schedule.split) {
     const { parts, whole } = splitReduction(nestOf(spec).spec, schedule.split);

@@ -114,14 +114,17 @@ function reductions(nest: Nest, target: Target): Candidate[] {
   for (const a of filled.length ? filled : f.free)
     for (const ra of sizesOf(f, a, lanes, lanePadding)) {
       complete([[a, lanes]], [], { [a]: ra });
+      if (target.workgroup > lanes && ra <= 4 && f.extent(a) >= target.workgroup * ra * target.cores) complete([[a, target.workgroup]], [], { [a]: ra });
       for (const b of f.free) if (b !== a && f.reused(b)) for (const rb of sizesOf(f, b)) if (rb > 1) complete([[a, lanes]], [], { [a]: ra, [b]: rb });
     }
   // all but one fused on the lanes
   const fusing = fusable(nest).filter((a) => !f.whole.includes(a));
   if (!f.whole.length && fusing.length > 1) {
     const last = fusing[fusing.length - 1]!;
-    complete([["fused", lanes]], fusing, {});
-    if (f.known(last) && f.extent(last) % 4 === 0) complete([["fused", lanes]], fusing, { [last]: 4 });
+    for (const threads of new Set([lanes, target.workgroup])) {
+      complete([["fused", threads]], fusing, {});
+      if (f.known(last) && f.extent(last) % 4 === 0) complete([["fused", threads]], fusing, { [last]: 4 });
+    }
     for (const o of outer) {
       const rest = fusing.filter((a) => a !== o);
       if (rest.length < 2 || !f.known(o) || !f.reused(o) || inner.some((a) => f.meets(o, a))) continue;

@@ -283,6 +283,18 @@ export class Values {
   }
   private integer(e: Integer): Value {
     if (!this.alongVector(e)) return this.formValue(this.formOf(e));
+    if (e.kind === "affine") {
+      // data among positions: four of them at once
+      const data = e.terms.filter(([atom]) => atom.kind !== "variable" && atom.kind !== "dim" && atom.kind !== "floor_div" && atom.kind !== "modulo" && this.alongVector(atom));
+      if (data.length) {
+        const parts = data.map(([atom, k]) => ({ v: this.value(atom), k }));
+        const rest = this.integer(linear(e.terms.filter((t) => !data.includes(t)), e.constant));
+        const term = ({ v, k }: (typeof parts)[number]): string => (k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${k}`);
+        const code = [...parts.filter((p) => p.k > 0).map(term), ...(rest.text === "0" ? [] : [rest.text]), ...parts.filter((p) => p.k < 0).map(term)].join(" + ").replaceAll("+ -", "- "); // prettier-ignore
+        const four = parts.some(({ v }) => v.type.width === 4) || rest.type.width === 4;
+        return this.emit(Math.max(rest.level, ...parts.map(({ v }) => v.level)), four ? wide(i32) : i32, code, precedence.add, "integer", "n");
+      }
+    }
     const forms = this.forms4(e);
     const apart = differences(forms);
     if (apart?.every((d) => d === 0)) return this.formValue(forms[0]!);
