@@ -17,14 +17,14 @@ const size = (x: Node): number => (x.shape as number[]).reduce((a, b) => a * b, 
 const programOf = (name: string, nodes: readonly Node[], inputs: readonly Source[]): GraphProgram => ({ name, inputs, dims: [], outputs: nodes.map((node, i) => ({ name: `y${i}`, node })), updates: [] });
 
 /** The loss, its gradient, a weighted sum of that, and its gradient. */
-function derivatives(p: Pattern): { loss: Node; first: Node[]; along: Node | undefined; second: Node[] } {
+function derivatives(p: Pattern, second: boolean): { loss: Node; first: Node[]; along: Node | undefined; second: Node[] } {
   const loss = weighted(p.node);
   const present = (nodes: readonly (Node | undefined)[]): Node[] => nodes.map((g, i) => g ?? zeros(p.sources[i]!.shape));
   const gradients = gradient(loss, p.sources);
   const first = present(gradients);
   if (gradients.every((g) => !g)) return { loss, first, along: undefined, second: [] };
   const along = first.map((g, i) => weighted(g, 31 + i)).reduce((a, b) => compute([], undefined, add(load(a, []), load(b, []))));
-  return { loss, first, along, second: p.smooth ? present(gradient(along, p.sources)) : [] };
+  return { loss, first, along, second: second ? present(gradient(along, p.sources)) : [] };
 }
 /** <gradient, direction> against a central difference of f. */
 function compare(what: string, f: Node, sources: readonly Source[], values: ReadonlyMap<Source, number[]>): void {
@@ -52,13 +52,14 @@ function check(seed: number): void {
   const p = pattern(seed);
   if (!p.sources.length) return;
   const values = new Map(p.sources.map((x, i) => [x, numbers(size(x), 1000 + 7 * seed + i)]));
-  const d = derivatives(p);
+  const second = p.smooth && seed % 3 !== 0; // most of the time is here
+  const d = derivatives(p, second);
   const nodes = [p.node, ...d.first, ...d.second];
   const program = programOf(`pattern ${seed}`, nodes, p.sources);
   verify(program);
   const reference = evaluateNodes(nodes, values);
   if (d.first.length) compare("first order", d.loss, p.sources, values);
-  if (d.along && p.smooth && d.second.length) compare("second order", d.along, p.sources, values);
+  if (d.along && second) compare("second order", d.along, p.sources, values);
   // simplified
   const folding = seed % 2 === 0; // folded constants are rounded to f32
   const simple = simplify(program, { without: folding ? [] : ["constant-node"] });
@@ -74,7 +75,7 @@ function check(seed: number): void {
       resetTable();
       const q = pattern(seed);
       const own = new Map(q.sources.map((x, i) => [x, values.get(p.sources[i]!)!]));
-      const e = derivatives(q);
+      const e = derivatives(q, second);
       const others = [q.node, ...e.first, ...e.second];
       verify(programOf(`pattern ${seed} without ${off.join(", ")}`, others, q.sources));
       same(`without ${off.join(", ")}`, reference, evaluateNodes(others, own));
