@@ -48,7 +48,7 @@ export const nodes: readonly NodeRule[] = [
         if (e.kind === "load") tensors += 1;
         else if (e.kind === "random" || e.kind === "dim") open = true;
       });
-      if (open || (!tensors && !x.reduction && !(size === 1 && x.body.kind !== "literal" && x.body.kind !== "affine"))) return undefined;
+      if (open || (!tensors && !x.reduction && isFormula(x.body))) return undefined; // masks and iotas say more than their values
       const values = [...evaluateNodes([x], new Map())[0]!];
       if (!values.every(Number.isFinite)) return undefined;
       const data = x.dtype === "f32" ? values.map(Math.fround) : values;
