@@ -19,6 +19,7 @@ export interface Work {
   readonly cost: Cost;
   readonly axes: ReadonlySet<string>;
   readonly access?: Access; // of a load
+  readonly guards?: Access; // of a choice between a loaded value and the one outside
 }
 export interface Part {
   readonly over: readonly string[]; // inner axes, outer to inner
@@ -75,7 +76,7 @@ function makeAnalysis(nest: Nest): Analysis {
       switch (e.kind) {
         case "load":
           work.push({ cost: "load", axes, access: access(e.tensor, e.tensor.shape, e.indices, e.outside !== undefined) });
-          if (e.outside) work.push({ cost: "select", axes });
+          if (e.outside) work.push({ cost: "select", axes, guards: work[work.length - 1]!.access! });
           break;
         case "call":
           if (e.fn.name !== "stop") work.push({ cost: e.fn.cost === "fn" ? "function" : e.fn.cost === "div" ? "divide" : "alu", axes });

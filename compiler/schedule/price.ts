@@ -73,7 +73,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       } else if (w.access) {
         const load = countLoads(w.access, reduces && s.sums === "scalar" && nest.outer.includes(s.vector) ? { ...s, vector: "" } : s, tile, width, carrier, innermost?.axis);
         const clash = (clashes(w.access, s, tile, lanesOf, carrier, innermost?.axis) ? target.clashNs : 0) + apart(w.access);
-        memory += often * (load.wide * (ns.load4 + clash) + load.single * (ns.load + clash));
+        memory += often * (load.wide * (ns.load4 + clash) + load.single * (ns.load + clash + (w.access.guarded ? ns.guard : 0)));
         if (carrier) time += often * tiled * ns.broadcast;
         const written = !reduces && s.rows && w.axes.has(s.rows) ? 1 / tile(s.rows) : 1; // one row's code
         compile += (load.wide * 4 + load.single) * written * target.compile.load;
@@ -83,7 +83,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
           if (Math.abs(w.access.stride.get(innermost.axis) ?? 0) * tile(innermost.axis) >= farStep) waiting = Math.max(waiting, 1 / Math.max(1, load.wide * 4 + load.single));
         }
       } else if (w.cost !== "none") {
-        const count = carrier ? Math.ceil(tiled / width) : w.cost === "random" && s.vector && w.axes.has(s.vector) ? tiled / 4 : tiled;
+        const count = w.guards ? elements(w.guards, tile) : carrier ? Math.ceil(tiled / width) : w.cost === "random" && s.vector && w.axes.has(s.vector) ? tiled / 4 : tiled;
         time += often * count * ns[w.cost];
         const written = !reduces && s.rows && w.axes.has(s.rows) ? count / tile(s.rows) : count; // one row's code
         compile += written * (w.cost === "function" || w.cost === "divide" ? target.compile.function : w.cost === "random" ? 20 * target.compile.function : target.compile.operation / 2);
@@ -97,7 +97,8 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       const sharing = over.reduce((n, a) => n * lanesOf(a), 1);
       if (sharing > 1) time += sums * accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);
       // a sum out of the registers' reach comes and goes at every step; four steps at a time along a reduced vector
-      const steps = points / (over.includes(s.vector) && tile(s.vector) >= 4 ? 4 : 1);
+      // and so do the steps of a window that is written out
+      const steps = points / (over.includes(s.vector) && tile(s.vector) >= 4 ? 4 : 1) / (s.sums === "scalar" ? product(over, (a) => (tile(a) === extent(a) ? tile(a) : 1)) : 1);
       const spilled = sums * accumulators > target.registers ? sums * steps : 0;
       // large tiles of windows: rolled stores cost the loop its registers
       const rolled = s.rows && points > accumulators && accumulators > 5 * target.registers ? points : 0;
