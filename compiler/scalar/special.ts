@@ -39,6 +39,17 @@ export function digamma(x: number): number {
   return Math.log(x) - 0.5 / x - r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132)))) - shift;
 }
 
+/** The n-th derivative of digamma for a whole n >= 1 and x > 0: terms n! / x^(n + 1) up to x >= 16, then the asymptotic series (Abramowitz and Stegun 6.4.11). */
+export function polygamma(n: number, x: number): number {
+  let factorial = 1;
+  for (let k = 2; k <= n; k++) factorial *= k;
+  let sum = 0;
+  for (; x < 16; x++) sum += factorial / Math.pow(x, n + 1);
+  const r = 1 / (x * x);
+  const series = 1 + n / (2 * x) + ((n * (n + 1)) / 12) * r * (1 - (((n + 2) * (n + 3)) / 60) * r * (1 - (((n + 4) * (n + 5)) / 42) * r * (1 - (((n + 6) * (n + 7)) / 40) * r)));
+  return (n % 2 ? 1 : -1) * (sum + (factorial / n) * Math.pow(x, -n) * series);
+}
+
 /** Half to even, as WGSL and PyTorch round. */
 export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);

@@ -1,7 +1,7 @@
 // The rows of the table of scalar functions; functions.ts says what a row is. Derivatives are school calculus unless said otherwise;
 // conventions at ties and kinks: pairwise max and min give half to each operand, abs and sign have slope 0 at 0.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { digamma, erf, logGamma, roundHalfEven } from "./special.ts";
+import { digamma, erf, logGamma, polygamma, roundHalfEven } from "./special.ts";
 import type { ScalarFunction } from "./functions.ts";
 
 type Derivative = ScalarFunction["derivative"];
@@ -61,7 +61,13 @@ const rows: readonly ScalarFunction[] = [
   unary("sigmoid", "1 / (1 + exp(-a))", (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))), ({ b, y }) => [b.mul(y, b.sub(1, y))], { wgsl: "dlm_sigmoid" }),
   unary("erf", "error function", erf, ({ b, x: [a] }) => [b.mul(b.call("exp", b.neg(b.mul(a!, a!))), 2 / Math.sqrt(Math.PI))], { wgsl: "dlm_erf" }),
   unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], { sample: [0.3, 5], wgsl: "dlm_lgamma" }),
-  unary("digamma", "derivative of lgamma; has none itself here", digamma, "none", { sample: [0.3, 5], wgsl: "dlm_digamma" }),
+  unary("digamma", "derivative of lgamma", digamma, ({ b, x: [a] }) => [b.call("polygamma", 1, a!)], { sample: [0.3, 5], wgsl: "dlm_digamma" }),
+  {
+    name: "polygamma", summary: "n-th derivative of digamma at a > 0, for a whole n >= 1", operands: ["f32", "f32"], result: "f32", evaluate: (n, a) => polygamma(Math.round(n!), a!),
+    wgsl: ([n, a]) => `dlm_polygamma(${n}, ${a})`, helpers: ["dlm_polygamma"],
+    derivative: ({ b, x: [n, a] }) => [undefined, b.call("polygamma", b.add(n!, 1), a!)], // n is a whole number: nothing to differentiate by
+    sample: [[1, 3], [0.3, 5]], cost: "fn",
+  },
   unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", exact: true }),
   unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", exact: true }),
   unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu", exact: true }),

@@ -51,6 +51,10 @@ export const prelude: Readonly<Record<string, Helper>> = {
     uses: ["dlm_log"],
     code: `fn dlm_digamma(x: f32) -> f32 {\n  var y = x;\n  var shift = 0.0;\n  for (var i = 0; i < 8; i++) {\n    if (y < 8.0) {\n      shift += 1.0 / y;\n      y += 1.0;\n    }\n  }\n  let r = 1.0 / (y * y);\n  return dlm_log(y) - 0.5 / y - r * (0.083333333 - r * (0.0083333333 - r * 0.0039682540)) - shift;\n}`,
   },
+  // terms n! / x^(n + 1) up to x >= 8, then the asymptotic series
+  dlm_polygamma: {
+    code: `fn dlm_polygamma(n: f32, a: f32) -> f32 {\n  var factorial = 1.0;\n  for (var k = 2.0; k < n + 0.5; k += 1.0) {\n    factorial *= k;\n  }\n  var x = a;\n  var sum = 0.0;\n  for (var i = 0; i < 8; i++) {\n    if (x < 8.0) {\n      sum += factorial / pow(x, n + 1.0);\n      x += 1.0;\n    }\n  }\n  let r = 1.0 / (x * x);\n  let series = 1.0 + n / (2.0 * x) + n * (n + 1.0) / 12.0 * r * (1.0 - (n + 2.0) * (n + 3.0) / 60.0 * r * (1.0 - (n + 4.0) * (n + 5.0) / 42.0 * r));\n  return select(-1.0, 1.0, abs(n - 2.0 * floor(0.5 * n)) == 1.0) * (sum + factorial / n * pow(x, -n) * series);\n}`,
+  },
   // defined for negative x with whole y, and at 0; pow itself is not
   dlm_pow: {
     code: `fn dlm_pow(x: f32, y: f32) -> f32 {\n  let m = exp2(y * log2(max(abs(x), 1e-38)));\n  let odd = abs(y - 2.0 * floor(0.5 * y)) == 1.0;\n  let signed = select(m, -m, x < 0.0 && odd);\n  return select(select(signed, select(0.0, 0x1.fffffep+127f, y < 0.0), x == 0.0), 1.0, y == 0.0);\n}`,
