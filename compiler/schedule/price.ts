@@ -2,7 +2,7 @@
 // workgroups a core gets, and what the driver takes to compile, spread over the runs.
 import { analyse, type Access, type Work } from "./access.ts";
 import { estimate, type Nest } from "./nest.ts";
-import type { Schedule } from "./schedule.ts";
+import { threadsAlong, type Schedule } from "./schedule.ts";
 import type { Target } from "./target.ts";
 
 export interface Price {
@@ -13,16 +13,16 @@ export interface Price {
 export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
   const { ns } = target;
   const { stages, stores } = analyse(nest);
-  const threads = new Map(s.threads);
   const extent = (a: string): number => estimate(nest.extentOf.get(a)!);
   const tile = (a: string): number => s.tile[a] ?? 1;
-  const lanesOf = (a: string): number => threads.get(a) ?? 1;
+  const lanesOf = (a: string): number => threadsAlong(s, a);
+  const workgroup = s.threads.reduce((p, [, n]) => p * n, 1);
   const product = (axes: Iterable<string>, of: (a: string) => number): number => {
     let p = 1;
     for (const a of axes) p *= of(a);
     return p;
   };
-  const laneAxes = new Set([...[...threads].filter(([, n]) => n > 1).map(([a]) => a), ...(threads.has("fused") ? s.fuse : [])]);
+  const laneAxes = new Set([...s.threads.filter(([, n]) => n > 1).flatMap(([a]) => a.split("+")), ...s.fuse]);
   const accumulators = product(nest.outer, tile);
   const width = target.simd;
   let total = 0;
@@ -66,7 +66,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       if (w.access && chunked) {
         // brought into workgroup memory chunk by chunk, read from there
         const chunk = Math.min(s.staged[chunked]!, extent(chunked));
-        const fill = Math.ceil(elements(w.access, (a) => (a === chunked ? chunk : nest.outer.includes(a) ? tile(a) * lanesOf(a) : tile(a))) / product(threads.keys(), lanesOf));
+        const fill = Math.ceil(elements(w.access, (a) => (a === chunked ? chunk : nest.outer.includes(a) ? tile(a) * lanesOf(a) : tile(a))) / workgroup);
         const rounds = Math.ceil(trips / Math.ceil(chunk / tile(chunked)));
         memory += rounds * (fill * (ns.load + ns.fill) + 2 * ns.barrier) + often * elements(w.access, tile) * ns.workgroup;
         compile += 2 * target.compile.load;
@@ -125,7 +125,6 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
   const span = (a: string): number => tile(a) * (s.serial[a] ?? 1);
   for (const a of nest.outer) if (!s.fuse.includes(a)) groups *= Math.ceil(extent(a) / (span(a) * lanesOf(a)));
   if (s.fuse.length) groups *= Math.ceil(product(s.fuse, (a) => Math.ceil(extent(a) / span(a))) / lanesOf("fused"));
-  const workgroup = product(threads.keys(), lanesOf);
   const each = serial * total + (serial > 1 ? serial * ns.loop : 0);
   const perGroup = target.workgroupNs + Math.ceil(workgroup / target.simd) * each;
   const run = Math.max(target.latency * each, Math.ceil((groups / target.cores) * (1 / target.resident)) * perGroup);
@@ -169,7 +168,7 @@ function countLoads(x: Access, s: Schedule, tile: (a: string) => number, width: 
   if (carrier && wide && carrier !== v) return { wide: (elements(x, (a) => (a === carrier ? 1 : tile(a))) / 4) * Math.ceil(tile(carrier) / width), single: 0 };
   if (carrier) return { wide: 0, single: elements(x, (a) => (a === carrier ? 1 : tile(a))) * Math.ceil(tile(carrier) / width) };
   if (wide) return { wide: elements(x, tile) / 4, single: 0 };
-  if (s.slide && innermost && tile(innermost) === 1 && !s.threads.some(([a]) => a === innermost)) {
+  if (s.slide && innermost && tile(innermost) === 1 && threadsAlong(s, innermost) === 1) {
     // along the window only the new values are loaded
     const window = x.indices.find((dim) => dim.length > 1 && dim.some(([a]) => a === innermost));
     const partner = window?.find(([a]) => a !== innermost && tile(a) > 1)?.[0];

@@ -3,7 +3,7 @@
 
 export interface Schedule {
   readonly flat: boolean; // all output axes are one, in row-major order
-  readonly threads: readonly (readonly [axis: string, count: number])[]; // of a workgroup, outer to inner
+  readonly threads: readonly (readonly [axis: string, count: number])[]; // of a workgroup, outer to inner; "a+b": reductions over a and over b, one after the other, share these threads
   readonly fuse: readonly string[]; // these output axes, flattened, are the thread axis "fused"
   readonly tile: Readonly<Record<string, number>>; // elements of one invocation: registers of an output axis, unrolling of a reduction axis
   readonly serial: Readonly<Record<string, number>>; // tiles of an output axis that one invocation computes after one another
@@ -19,6 +19,8 @@ export interface Schedule {
 }
 export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", together: "subgroup", slide: false, keepLoops: false, staged: {}, split: 0 };
 
+/** Threads along an axis. */
+export const threadsAlong = (s: Pick<Schedule, "threads">, axis: string): number => s.threads.find(([name]) => name === axis || (name.includes("+") && name.split("+").includes(axis)))?.[1] ?? 1;
 /** One line for people. */
 export function printSchedule(s: Schedule): string {
   const record = (r: Readonly<Record<string, number>>): string => Object.entries(r).map(([axis, n]) => `${axis}:${n}`).join(" "); // prettier-ignore

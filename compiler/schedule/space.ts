@@ -7,7 +7,7 @@
 import { analyse, type Access } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { priceOf } from "./price.ts";
-import { plainSchedule, type Schedule } from "./schedule.ts";
+import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import type { KernelSpec } from "./kernel.ts";
 import { canSplit, splitReduction, stepsOfPart } from "./split.ts";
 import type { Target } from "./target.ts";
@@ -68,6 +68,7 @@ interface Facts {
   readonly free: readonly string[]; // the other output axes
   readonly stageLoads: readonly Access[];
   readonly longest: number; // steps of the longest reduction
+  readonly rows: readonly (readonly string[])[]; // reduced axes that lanes may run over: one of each stage
 }
 function factsOf(nest: Nest): Facts {
   const { stages, stores, loads } = analyse(nest);
@@ -85,8 +86,15 @@ function factsOf(nest: Nest): Facts {
   const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.axes.has(a)) || inner.some((b) => meets(a, b))));
   return {
     extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free: outer.filter((a) => !whole.includes(a)), stageLoads,
-    longest: Math.max(1, ...stages.map((p) => p.over.reduce((n, a) => n * extent(a), 1))),
+    longest: Math.max(1, ...stages.map((p) => p.over.reduce((n, a) => n * extent(a), 1))), rows: rowAxes(stages.map((p) => p.over), (a) => known(a) && contiguity.get(a)! > 0, extent),
   }; // prettier-ignore
+}
+/** An axis that all stages share; else, where each has its own, the longest of each. */
+function rowAxes(overs: readonly (readonly string[])[], good: (a: string) => boolean, extent: (a: string) => number): string[][] {
+  const shared = (overs[0] ?? []).filter((a) => good(a) && overs.every((over) => over.includes(a)));
+  if (shared.length || overs.length < 2) return shared.map((a) => [a]);
+  const longest = overs.map((over) => over.filter(good).sort((a, b) => extent(b) - extent(a))[0]);
+  return [[...new Set(longest.filter((a) => a !== undefined))]];
 }
 /** Register tiles along an axis: even sizes, and odd ones where they pad less. `unit` elements lie beside each of them. */
 function sizesOf(f: Facts, a: string, unit = 1, limit = padding): number[] {
@@ -136,8 +144,8 @@ function reductions(nest: Nest, target: Target): Candidate[] {
   // lanes, or a whole workgroup, on a reduced axis
   const together = target.lanes || target.workgroup;
   if (target.lanes || target.class === "discrete")
-    for (const a of inner) {
-      if (!f.known(a) || f.extent(a) < 2 * together || !stages.every((p) => p.over.includes(a)) || !f.contiguous(a)) continue;
+    for (const a of new Set(f.rows.map((axes) => axes.join("+")))) {
+      if (!a || !a.split("+").some((x) => f.extent(x) >= 2 * together)) continue;
       const [p, q] = f.free.slice(-2);
       const choices = (b: string | undefined): number[] => (b === undefined || !target.lanes ? [1] : sizesOf(f, b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n)));
       for (const rp of choices(p)) for (const rq of choices(q)) complete([[a, together]], [], { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
@@ -168,8 +176,8 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
   let accumulators = 1;
   for (const a of outer) accumulators *= of(a);
   if (accumulators > target.accumulatorLimit || (written && accumulators * f.longest > 64)) return [];
-  const threadsOf = (a: string): number => threads.find(([b]) => b === a)?.[1] ?? 1;
-  const laneAxes = new Set([...threads.filter(([, n]) => n > 1).map(([a]) => a), ...fuse]);
+  const threadsOf = (a: string): number => threadsAlong({ threads }, a);
+  const laneAxes = new Set([...threads.filter(([, n]) => n > 1).flatMap(([a]) => a.split("+")), ...fuse]);
   const innerLanes = inner.some((a) => laneAxes.has(a));
   // reduced axes that meet a tiled axis in a window are written out
   const tiled = outer.filter((a) => of(a) > 1);

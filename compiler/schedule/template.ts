@@ -2,7 +2,7 @@
 // become loops over them; stores follow. Nothing here knows an operation by its name.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { constantPart, greatestCommonDivisor, linear, termsOf, visit } from "../graph/scalar.ts";
+import { constantPart, greatestCommonDivisor, linear, scalarOrder, termsOf, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
 import { sizeOfExtents, type Size } from "./sizes.ts";
 import { f32Text } from "../wgsl/names.ts";
@@ -11,7 +11,7 @@ import { precedence, type Cost, type ElementType, type Let, type LoadOf, type St
 import type { Stage, Store } from "./kernel.ts";
 import type { Layout } from "./layout.ts";
 import { estimate, type Nest } from "./nest.ts";
-import type { Schedule } from "./schedule.ts";
+import { threadsAlong, type Schedule } from "./schedule.ts";
 import { bool, canBeWide, component, components, f32, i32, splat, Values, vectorName, vectorOf, wide, type Box, type Value } from "./values.ts";
 
 export interface Emitted {
@@ -92,13 +92,13 @@ class Template {
     this.nest = nest;
     this.schedule = schedule;
     const known = new Set(["", "fused", ...nest.outer, ...nest.inner]);
-    for (const name of [...schedule.threads.map(([axis]) => axis), ...schedule.fuse, ...Object.keys(schedule.tile), ...Object.keys(schedule.serial), schedule.vector, ...schedule.share, schedule.rows]) {
+    for (const name of [...schedule.threads.flatMap(([axis]) => axis.split("+")), ...schedule.fuse, ...Object.keys(schedule.tile), ...Object.keys(schedule.serial), schedule.vector, ...schedule.share, schedule.rows]) {
       if (!known.has(name)) throw new InternalError(`schedule of ${nest.spec.name}: there is no axis ${name}`);
     }
-    this.values = new Values(nest.spec.name, layout, scalarOnly, new Set(nest.spec.stores.map((s) => baseOf(s.target))));
+    this.values = new Values(nest.spec.name, layout, scalarOnly, new Set(nest.spec.stores.map((s) => baseOf(s.target))), tensorsIn(nest));
     this.axes = nest.spec.axes.map((v) => this.axisOf(v));
     this.workgroup = schedule.threads.reduce((p, [, n]) => p * n, 1);
-    this.reducing = schedule.threads.filter(([axis, n]) => n > 1 && nest.inner.includes(axis)).map(([axis]) => axis);
+    this.reducing = schedule.threads.filter(([, n]) => n > 1).flatMap(([axis]) => axis.split("+")).filter((axis) => nest.inner.includes(axis)); // prettier-ignore
     this.staging = Object.keys(schedule.staged).length > 0;
     this.subgroups = schedule.share.length > 0 || (this.reducing.length > 0 && schedule.together === "subgroup");
   }
@@ -106,7 +106,7 @@ class Template {
     const { schedule } = this;
     const name = this.nest.nameOf.get(v)!;
     const tile = schedule.tile[name] ?? 1;
-    const threads = schedule.threads.find(([axis]) => axis === name)?.[1] ?? 1;
+    const threads = threadsAlong(schedule, name);
     const run = threads === 1 ? tile : schedule.vector === name ? 4 : 1;
     return { name, variable: v, extent: v.extent, tile, threads, run, serial: schedule.serial[name] ?? 1 };
   }
@@ -129,7 +129,7 @@ class Template {
     serial.forEach(() => this.closeLoop());
     return {
       body: values.blocks[0]!.statements,
-      tensors: [...values.tensors].map(([node, t]) => ({ node, name: t.name, writes: t.writes, width: values.fourWide.has(node) ? 4 : 1 })),
+      tensors: [...values.tensors].filter(([, t]) => t.reads || t.writes).map(([node, t]) => ({ node, name: t.name, writes: t.writes, width: values.fourWide.has(node) ? 4 : 1 })),
       scans: values.scans,
       dims: [...values.dims].sort(),
       helpers: [...values.helpers].sort(),
@@ -185,9 +185,9 @@ class Template {
       if (n > 1) {
         const quotient = inner > 1 ? `${id} / ${inner}` : id;
         const whole = inner * n === this.workgroup;
-        const name = inner === 1 && whole ? id : this.define(`${axis}_thread`, whole ? quotient : `${quotient} % ${n}`, precedence.multiply);
+        const name = inner === 1 && whole ? id : this.define(`${axis.replaceAll("+", "_")}_thread`, whole ? quotient : `${quotient} % ${n}`, precedence.multiply);
         values.bind(name, { level: 0, low: 0, high: n - 1, multiple: 1, varying: true });
-        threadOf.set(axis, name);
+        for (const own of axis.split("+")) threadOf.set(own, name);
       }
       inner *= n;
     }
@@ -528,7 +528,7 @@ class Template {
       const sign = stage.op === "argmax" ? ">" : "<";
       const text = width === 4 ? splat(v) : v.text;
       const position = values.formText(values.formOf(rowMajor(inner.map((a) => a.variable))));
-      const better = values.fresh("better", true);
+      const better = values.fresh("better");
       values.push({ kind: "let", name: better, type: width === 4 ? wide(bool) : bool, code: `${text} ${sign} ${acc}`, binding: precedence.compare, cost: "compare", pinned: true });
       values.push({ kind: "set", name: place, operator: "=", code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`, cost: "select", width });
       if (!best) values.push({ kind: "set", name: acc, operator: "=", code: `select(${acc}, ${text}, ${better})`, cost: "select", width });
@@ -602,9 +602,9 @@ class Template {
   private tree(stage: Stage, own: readonly string[], text: string, type: ElementType, result: ElementType): string {
     const { values } = this;
     const arg = isArg(stage.op);
-    const [axis] = this.reducing as readonly [string];
+    const axis = this.nest.nameOf.get(stage.over.find((v) => this.reducing.includes(this.nest.nameOf.get(v)!))!)!;
     const t = this.thread.get(axis)!;
-    const count = this.schedule.threads.find(([a]) => a === axis)![1];
+    const count = threadsAlong(this.schedule, axis);
     const element = (e: ElementType): string => (e.width === 4 ? vectorName[e.element] : e.element);
     const array = (of: string, e: ElementType): string => {
       const name = values.fresh(`${of}_parts`);
@@ -860,6 +860,14 @@ class Template {
       }
     values.blocks.push({ ...body, statements: [...body.statements.filter((s) => !gone.has(s)), ...tail] });
   }
+}
+/** Memory that a nest touches, in order: read by the stages, then by the stores, then written. */
+function tensorsIn(nest: Nest): Node[] {
+  const found = new Set<Node>();
+  const roots = [...nest.spec.stages.map((s) => s.value), ...nest.spec.stores.flatMap((s) => [s.value, ...s.indices])];
+  for (const e of scalarOrder(roots)) if (e.kind === "load") found.add(baseOf(e.tensor));
+  for (const s of nest.spec.stores) found.add(baseOf(s.target));
+  return [...found];
 }
 const hasLoads = (e: Scalar): boolean => {
   let found = false;

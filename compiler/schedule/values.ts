@@ -98,18 +98,21 @@ export class Values {
   private readonly written: ReadonlySet<Node>;
   private readonly addresses = new Map<Scalar, Integer>();
 
-  constructor(kernel: string, layout: Layout, scalarOnly: Set<Node>, written: ReadonlySet<Node>) {
+  /** `tensors`: all that the kernel touches: their names come first. */
+  constructor(kernel: string, layout: Layout, scalarOnly: Set<Node>, written: ReadonlySet<Node>, tensors: Iterable<Node>) {
     this.kernel = kernel;
     this.layout = layout;
     this.scalarOnly = scalarOnly;
     this.written = written;
+    for (const node of tensors) this.tensor(node);
   }
 
   // ---- names and statements
-  fresh(base: string, numbered = false): string {
+  fresh(base: string): string {
     const own = freeName(base);
-    let name = numbered ? `${own}_1` : own;
-    for (let n = 2; this.used.has(name); n++) name = `${own}_${n}`;
+    const stem = own.replace(/_$/, "");
+    let name = own;
+    for (let n = 1; this.used.has(name); n++) name = `${stem}_${n}`;
     this.used.add(name);
     return name;
   }
@@ -146,7 +149,7 @@ export class Values {
     const key = `${type.element}${type.width}:${code}`;
     const known = block.known.get(key);
     if (known) return known;
-    const name = this.fresh(base, true);
+    const name = this.fresh(base);
     block.statements.push({ kind: "let", name, type, code, binding, cost, pinned: more.pinned ?? false, ...(more.load ? { load: more.load } : {}) });
     const value = { text: name, level, type };
     block.known.set(key, value);
@@ -366,17 +369,9 @@ export class Values {
         return this.integer(e);
       case "non_negative":
       case "equal_zero": {
-        const sign = e.kind === "non_negative" ? ">=" : "==";
-        const v = this.integer(e.operand);
-        if (/^-?\d+$/.test(v.text)) return truth(e.kind === "non_negative" ? Number(v.text) >= 0 : Number(v.text) === 0);
-        if (v.type.width === 4) return this.emit(v.level, wide(bool), `${v.text} ${sign} vec4i(0)`, precedence.compare, "compare", "inside");
-        // the constant goes to the other side
-        const form = this.formOf(e.operand);
-        const bounds = boundsOf(form, this.names);
-        if (e.kind === "non_negative" && bounds.low >= 0) return truth(true);
-        if (bounds.high < 0) return truth(false);
-        const text = this.formText({ terms: form.terms, constant: 0 });
-        return this.emit(text.level, bool, `${text.text} ${sign} ${-form.constant}`, precedence.compare, "compare", "inside");
+        const v = this.alongVector(e.operand) ? this.integer(e.operand) : undefined;
+        if (v?.type.width === 4) return this.emit(v.level, wide(bool), `${v.text} ${e.kind === "non_negative" ? ">=" : "=="} vec4i(0)`, precedence.compare, "compare", "inside");
+        return this.compared(e.kind, this.formOf(e.operand));
       }
       case "and":
         return this.conjunction(e.operands.map((x) => this.value(x)));
@@ -403,9 +398,23 @@ export class Values {
         return e satisfies never;
     }
   }
+  /** form >= 0, or form == 0: what is subtracted goes to the other side. */
+  private compared(kind: "non_negative" | "equal_zero", form: Form): Value {
+    const { low, high } = boundsOf(form, this.names);
+    if (high < 0 || (kind === "equal_zero" && low > 0)) return truth(false);
+    if (kind === "non_negative" ? low >= 0 : low === 0 && high === 0) return truth(true);
+    const part = (sign: 1 | -1): Form => ({ terms: new Map([...form.terms].filter(([, k]) => k * sign > 0).map(([name, k]) => [name, k * sign])), constant: 0 });
+    const [more, less] = [part(1), part(-1)];
+    // the constant stands on the right, unless only the left has room for it
+    const flipped = !more.terms.size;
+    const left = this.formText(flipped ? less : more);
+    const right = this.formText(flipped ? constantForm(form.constant) : shift(less, -form.constant));
+    const sign = kind === "equal_zero" ? "==" : flipped ? "<=" : ">=";
+    return this.emit(Math.max(left.level, right.level), bool, `${left.text} ${sign} ${right.text}`, precedence.compare, "compare", kind === "equal_zero" ? "here" : "inside");
+  }
   conjunction(parts: readonly Value[]): Value {
     if (parts.some((p) => p.text === "false")) return truth(false);
-    const live = parts.filter((p) => p.text !== "true");
+    const live = parts.filter((p, i) => p.text !== "true" && parts.findIndex((q) => q.text === p.text) === i);
     if (live.length <= 1) return live[0] ?? truth(true);
     const level = Math.max(...live.map((p) => p.level));
     if (live.every((p) => p.type.width === 1)) return this.emit(level, bool, live.map((p) => p.text).join(" && "), precedence.and, "compare", "inside");
