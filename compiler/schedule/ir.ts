@@ -24,6 +24,7 @@ export interface Let {
   readonly cost: Cost;
   readonly pinned: boolean; // must be evaluated where it stands
   readonly load?: LoadOf;
+  readonly comment?: string;
 }
 export interface Var {
   readonly kind: "var";

@@ -85,6 +85,7 @@ class Template {
   private readonly subgroups: boolean;
   private readonly reducing: readonly string[]; // inner axes whose elements the threads share
   private readonly staging: boolean;
+  private beyond: Axis | undefined; // the axis that workgroups may lie beyond
   private groups = 1;
   private base = 0; // depth below which everything lies: 1 inside a serial loop
 
@@ -142,9 +143,9 @@ class Template {
   }
 
   // ---- where an invocation stands
-  private define(name: string, code: string, binding: number, cost: Cost = "integer", pinned = false): string {
+  private define(name: string, code: string, binding: number, cost: Cost = "integer", comment = ""): string {
     const own = this.values.fresh(name);
-    this.values.blocks[0]!.statements.push({ kind: "let", name: own, type: i32, code, binding, cost, pinned });
+    this.values.blocks[0]!.statements.push({ kind: "let", name: own, type: i32, code, binding, cost, pinned: comment !== "", ...(comment ? { comment } : {}) });
     return own;
   }
   private decode(): void {
@@ -198,13 +199,18 @@ class Template {
     const live = factors.filter((f) => f.count !== 1);
     const runtime = live.some((f) => typeof f.count === "string");
     const group = live.length ? this.define("tile", runtime || this.groups > 65535 ? "i32(group.y * 65535u + group.x)" : "i32(group.x)", precedence.atom, "none") : "";
+    // a folded launch may have more workgroups than there are tiles: they lie beyond the first axis
+    const folds = runtime || this.groups > 65535;
+    const launched = runtime ? Infinity : folds ? Math.ceil(this.groups / 65535) * 65535 : this.groups;
+    if (folds && live[0]) this.beyond = live[0].axis;
     let product: number | string = 1;
     const part = new Map<Factor, { text: string; binding: number; count: number }>();
     [...live].reverse().forEach((f, i) => {
       const outermost = i === live.length - 1;
       const quotient = product === 1 ? group : `${group} / ${typeof product === "string" ? `(${product})` : product}`;
       const text = outermost ? quotient : `${quotient} % ${typeof f.count === "string" ? `(${f.count})` : f.count}`;
-      part.set(f, { text, binding: text === group ? precedence.atom : precedence.multiply, count: typeof f.count === "number" ? f.count : Infinity });
+      const count = outermost && folds ? Math.ceil(launched / (typeof product === "number" ? product : 1)) : typeof f.count === "number" ? f.count : Infinity;
+      part.set(f, { text, binding: text === group ? precedence.atom : precedence.multiply, count });
       product = typeof product === "number" && typeof f.count === "number" ? product * f.count : `${product === 1 ? "" : `${typeof product === "string" ? `(${product})` : product} * `}(${f.count})`;
     });
     for (const f of factors) {
@@ -490,7 +496,7 @@ class Template {
   private boxBytes = 0;
   /** A zero that only the run knows: drivers that unroll short loops into slow code leave one alone that starts there. */
   private opaqueZero(): string {
-    this.zero ||= this.define("zero", "min(i32(group.x), 0)", precedence.atom, "none", true);
+    this.zero ||= this.define("zero", "min(i32(group.x), 0)", precedence.atom, "none", "unknown to the driver, which would write short loops out");
     return this.zero;
   }
   private zero = "";
@@ -681,7 +687,7 @@ class Template {
       .map((a) => {
         const { form } = values.at.get(a.variable)!;
         const { high } = boundsOf(form, values.names);
-        if (typeof a.extent === "number" ? high < a.extent : a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)) return { text: "true", level: 0, type: bool };
+        if (typeof a.extent === "number" ? high < a.extent : a !== this.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)) return { text: "true", level: 0, type: bool };
         const n = a.extent;
         if (typeof n === "number" && form.terms.size) {
           const text = values.formText({ terms: form.terms, constant: 0 });

@@ -7,7 +7,7 @@ export function printStatements(block: readonly Statement[]): string[] {
   return block.flatMap((s): string[] => {
     switch (s.kind) {
       case "let":
-        return [`let ${s.name} = ${s.code};`];
+        return [`let ${s.name} = ${s.code};${s.comment ? ` // ${s.comment}` : ""}`];
       case "var":
         return `var ${s.name} = ${s.code};`.split("\n");
       case "set":

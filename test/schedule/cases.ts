@@ -297,6 +297,15 @@ export function dynamicColumns(n: number, rows: number): Case {
   s.storeRow(z, [b], (k) => at(x, k!, s.i[0]!));
   return { name: `run-time columns ${rows}x${n}`, spec: s.done(), dims: { B: rows } };
 }
+/** Two columns that are walked in different orders, so that the axes stay two. */
+export function dynamicPairs(rows: number): Case {
+  const b = dim("B");
+  const x = tensor("x", [b, 2]);
+  const y = tensor("y", [b, 2]);
+  const s = new SpecBuilder("swap", [b, 2]);
+  s.store(y, mul(at(x, s.i[0]!, isub(integer(1), s.i[1]!)), 2));
+  return { name: `run-time pairs ${rows}`, spec: s.done(), dims: { B: rows } };
+}
 export function dynamicScores(heads: number, t: number, d: number): Case {
   const n = dim("T");
   const q = tensor("q", [n, heads, d]);

@@ -1,10 +1,11 @@
 // Kernels on a device against the direct evaluation of their specifications, under the schedule that is chosen and under others of the space.
 import { beforeAll, describe, expect, test } from "vitest";
 import { enumerate } from "../../compiler/schedule/space.ts";
+import { plainSchedule } from "../../compiler/schedule/schedule.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { targets, type Target } from "../../compiler/schedule/target.ts";
 import { overSources } from "./reference.ts";
-import { cases } from "./cases.ts";
+import { cases, dynamicPairs, elementwise } from "./cases.ts";
 import { check, generator } from "./check.ts";
 import type { TestDevice } from "./device.ts";
 import { openDevice } from "./open.ts";
@@ -28,4 +29,11 @@ describe("schedules drawn from the space", () => {
       for (let k = 0; k < drawn; k++) await check(on, c, { target, schedule: space[Math.floor(next() * space.length)]!.schedule });
     }
   });
+});
+test("more workgroups than one dimension of a launch has", async () => {
+  const long = elementwise([600_001]);
+  await check(on, long, { target: own, schedule: { ...plainSchedule, flat: true, threads: [["flat", 8]] } });
+  const rows = dynamicPairs(70_001);
+  await check(on, rows, { target: own, schedule: { ...plainSchedule, threads: [["j", 2]] } });
+  await check(on, rows, { target: own });
 });
