@@ -4,6 +4,7 @@ import { baseOf } from "../graph/node.ts";
 import { operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Scalar, Shape } from "../graph/types.ts";
 import type { Cost } from "./ir.ts";
+import type { Store } from "./kernel.ts";
 import { flatAddress, type Nest } from "./nest.ts";
 
 export interface Access {
@@ -24,7 +25,7 @@ export interface Work {
 export interface Part {
   readonly over: readonly string[]; // inner axes, outer to inner
   readonly work: readonly Work[];
-  readonly store?: Access;
+  readonly stores: readonly Access[];
   readonly ops?: readonly string[]; // of the reductions that share these loops
 }
 export interface Analysis {
@@ -98,11 +99,15 @@ function makeAnalysis(nest: Nest): Analysis {
     }
     return work;
   };
-  const stages = nest.groups.map((group): Part => ({ over: group[0]!.over.map((v) => nameOf.get(v)!), work: part(group.map((s) => s.value)), ops: group.map((s) => s.op) }));
-  const stores = spec.stores.map((s): Part => {
-    const over = s.over.map((v) => nameOf.get(v)!);
-    return { over, work: part([s.value]), store: access(s.target, s.target.shape, s.indices, false) };
-  });
+  const stages = nest.groups.map((group): Part => ({ over: group[0]!.over.map((v) => nameOf.get(v)!), work: part(group.map((s) => s.value)), stores: [], ops: group.map((s) => s.op) }));
+  // stores of the same elements are one part: what they read is read once
+  const together = new Map<string, Store[]>();
+  for (const s of spec.stores) {
+    const key = s.over.map((v) => nameOf.get(v)!).join();
+    if (!together.has(key)) together.set(key, []);
+    together.get(key)!.push(s);
+  }
+  const stores = [...together.values()].map((list): Part => ({ over: list[0]!.over.map((v) => nameOf.get(v)!), work: part(list.map((s) => s.value)), stores: list.map((s) => access(s.target, s.target.shape, s.indices, false)) }));
   const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => (w.access ? [w.access] : [])));
   return { stages, stores, loads };
 }

@@ -117,26 +117,34 @@ function named(spec: KernelSpec, flat?: string): Nest {
   };
   const outer = spec.axes.map((v) => add(v, flat && spec.axes.length === 1 ? flat : v.name));
   const inner: string[] = [];
-  const shared = new Map<string, string[]>();
-  for (const { over } of [...spec.stages, ...spec.stores]) {
+  // lists of the same extents are the same axes
+  const shared = new Map<string, readonly Variable[]>();
+  const own = (over: readonly Variable[]): { over: readonly Variable[]; go: <T extends Scalar>(e: T) => T } => {
     const key = over.map((v) => (typeof v.extent === "number" ? v.extent : `#${v.extent.id}`)).join(",");
     const known = shared.get(key);
-    if (known) over.forEach((v, d) => nameOf.set(v, known[d]!));
-    else {
-      const names = over.map((v) => add(v, v.name));
-      shared.set(key, names);
-      inner.push(...names);
+    if (!known) {
+      over.forEach((v) => inner.push(add(v, v.name)));
+      shared.set(key, over);
     }
-  }
+    if (!known || known.every((v, d) => v === over[d])) return { over: known ?? over, go: (e) => e };
+    const map = new Map(over.map((v, d) => [v, known[d]!] as const));
+    return { over: known, go: (e) => substitute(e, map) as typeof e };
+  };
+  const stages = spec.stages.map((s): Stage => {
+    const { over, go } = own(s.over);
+    return { ...s, over, value: go(s.value) };
+  });
+  const stores = spec.stores.map((s): Store => {
+    const { over, go } = own(s.over);
+    return { ...s, over, value: go(s.value), indices: s.indices.map(go) };
+  });
   const groups: Stage[][] = [];
-  for (const s of spec.stages) {
+  for (const s of stages) {
     const group = groups[groups.length - 1];
-    const first = group?.[0];
-    const same = first && first.over.length === s.over.length && first.over.every((v, d) => nameOf.get(v) === nameOf.get(s.over[d]!));
-    if (!same || readsAny(s.value, new Set<Scalar>(group!.map((x) => x.local)))) groups.push([s]);
-    else group!.push({ ...s, over: first.over, value: substitute(s.value, new Map(s.over.map((v, d) => [v, first.over[d]!]))) });
+    if (group && group[0]!.over === s.over && !readsAny(s.value, new Set<Scalar>(group.map((x) => x.local)))) group.push(s);
+    else groups.push([s]);
   }
-  return { spec, groups, outer, inner, nameOf, extentOf };
+  return { spec: { ...spec, stages, stores }, groups, outer, inner, nameOf, extentOf };
 }
 function readsAny(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
   let found = false;

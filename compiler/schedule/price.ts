@@ -37,7 +37,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
     return (Math.min(target.simd, Math.max(1, (target.simd * (Number.isNaN(stride) ? 32 : stride)) / 32)) - 1) * target.transactionNs;
   };
 
-  const part = (over: readonly string[], work: readonly Work[], sums: number, store: Access | undefined): void => {
+  const part = (over: readonly string[], work: readonly Work[], sums: number, stored: readonly Access[]): void => {
     const reduces = sums > 0;
     // rolled loops, outer to inner, with the times that their bodies run
     const loops: { axis: string; trips: number }[] = [];
@@ -107,7 +107,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
     memory += trips * waiting * target.waitNs;
     if (loops.length) time += loops.reduce((sum, l) => sum + l.trips, 0) * ns.loop;
     time += trips * (target.longBody.ns * Math.max(0, bodyWork + 8 * bodyLoads - target.longBody.operations) + target.manyLoads.ns * Math.max(0, bodyLoads - target.manyLoads.loads));
-    if (store) {
+    for (const store of stored) {
       const elements = accumulators * product(over, tile);
       const wide = s.vector !== "" && tile(s.vector) >= 4 && store.stride.get(s.vector) === 1 && extent(s.vector) % 4 === 0;
       const clash = (clashes(store, s, tile, lanesOf, undefined, undefined) ? target.clashNs : 0) + apart(store);
@@ -117,8 +117,8 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
     }
     total += Math.max(time, memory) + target.overlap * Math.min(time, memory);
   };
-  for (const p of stages) part(p.over, p.work, p.ops!.length, undefined);
-  for (const p of stores) part(p.over, p.work, 0, p.store);
+  for (const p of stages) part(p.over, p.work, p.ops!.length, []);
+  for (const p of stores) part(p.over, p.work, 0, p.stores);
 
   const serial = product(nest.outer, (a) => s.serial[a] ?? 1);
   let groups = 1;

@@ -76,7 +76,7 @@ function factsOf(nest: Nest): Facts {
   const extents = new Map([...nest.extentOf].map(([a, n]) => [a, estimate(n)]));
   const extent = (a: string): number => extents.get(a)!;
   const known = (a: string): boolean => typeof nest.extentOf.get(a) === "number";
-  const accesses = [...loads, ...stores.map((p) => p.store!)];
+  const accesses = [...loads, ...stores.flatMap((p) => p.stores)];
   const contiguity = new Map([...outer, ...inner].map((a) => [a, accesses.filter((x) => x.stride.get(a) === 1).length]));
   const pairs = new Set<string>();
   for (const x of loads) for (const dim of x.indices) for (const [a] of dim) for (const [b] of dim) if (a !== b) pairs.add(`${a} ${b}`);

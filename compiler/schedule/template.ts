@@ -126,7 +126,9 @@ class Template {
     for (const group of nest.groups) this.stages(group);
     const plain = nest.spec.stores.filter((s) => !s.over.length);
     if (plain.length) this.stores(plain);
-    for (const store of nest.spec.stores) if (store.over.length) this.rowStore(store);
+    const rows = new Map<readonly Variable[], Store[]>();
+    for (const store of nest.spec.stores) if (store.over.length) rows.set(store.over, [...(rows.get(store.over) ?? []), store]);
+    for (const list of rows.values()) this.rowStores(list);
     serial.forEach(() => this.closeLoop());
     return {
       body: values.blocks[0]!.statements,
@@ -762,10 +764,10 @@ class Template {
     this.closeLoop();
     values.localLevel = this.base;
   }
-  /** A store over further axes: its loops stand inside the condition that the row exists. */
-  private rowStore(store: Store): void {
+  /** Stores over further axes: their loops stand inside the condition that the row exists. */
+  private rowStores(list: readonly Store[]): void {
     const { values } = this;
-    const inner = store.over.map((v) => this.axisOf(v));
+    const inner = list[0]!.over.map((v) => this.axisOf(v));
     const vector = this.vectorAxis(inner);
     const outer = vector && this.axes.includes(vector) ? vector : undefined;
     for (const p of this.points(this.axes, outer))
@@ -789,7 +791,7 @@ class Template {
         }
         const masked = inner.filter((a) => (typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1));
         const made: { condition: Value; statement: Statement }[] = [];
-        for (const q of this.points(inner, vector)) this.atPoint([...p, ...q], vector, bound, () => made.push(...this.storeAt(store, () => this.mask(masked), vector?.extent)));
+        for (const q of this.points(inner, vector)) this.atPoint([...p, ...q], vector, bound, () => list.forEach((store) => made.push(...this.storeAt(store, () => this.mask(masked), vector?.extent))));
         this.pushStores(made);
         for (let k = 0; k < opened; k++) this.closeLoop();
         if (row.text !== "true") {

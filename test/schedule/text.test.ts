@@ -1,12 +1,14 @@
 // What the lowering writes, without a device: brackets, names, hoisting; nests; the space; the schedules chosen for well-known kernels.
 import { expect, test } from "vitest";
 import fc from "fast-check";
+import { priceOfCode } from "../../compiler/schedule/count.ts";
 import { inline, precedence, tidy, type Let, type Statement } from "../../compiler/schedule/ir.ts";
 import { lowerKernel } from "../../compiler/schedule/lower.ts";
 import { flatNest, nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate, rank } from "../../compiler/schedule/space.ts";
 import { printSchedule } from "../../compiler/schedule/schedule.ts";
 import { splitReduction, stepsOfPart } from "../../compiler/schedule/split.ts";
+import { emitKernel } from "../../compiler/schedule/template.ts";
 import { targets } from "../../compiler/schedule/target.ts";
 import { f32Text } from "../../compiler/wgsl/names.ts";
 import { cases, columnSums, conv, elementwise, layerNorm, poolGradient, product, softmax, sumOfSquares } from "./cases.ts";
@@ -126,6 +128,15 @@ test("no kernel takes the driver long, and products share their loads", () => {
   expect(wgsl(product("NN", 512, 512, 512))).toContain("subgroupBroadcast");
   expect(wgsl(product("NN", 512, 512, 512), targets["software"]!)).not.toContain("subgroup");
   expect(wgsl(product("NN", 64, 64, 64), targets["software"]!)).not.toContain("enable");
+});
+test("the price agrees with a count of the code", () => {
+  for (const target of [lavapipe, targets["swiftshader"]!])
+    for (const c of [product("NN", 128, 512, 784, true), product("NT", 128, 784, 512), conv(64, 14, 32, 64), softmax(4096, 1024), layerNorm(768, 128), columnSums(768, 128), sumOfSquares(100_000), elementwise([1 << 18])]) {
+      const [best] = rank(nestOf(c.spec), target);
+      const counted = priceOfCode(emitKernel(best!.nest, layoutFor((s) => s.dtype), best!.schedule), target);
+      expect(best!.ns / counted, c.name).toBeGreaterThan(0.7);
+      expect(best!.ns / counted, c.name).toBeLessThan(1.4);
+    }
 });
 test("the text of a small kernel", () => {
   expect(wgsl(softmax(64, 32))).toMatchInlineSnapshot(`
