@@ -53,7 +53,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
     const points = accumulators * product(over, tile);
     let bodyLoads = 0;
     let bodyWork = 0;
-    let waiting = 0; // share of a wait for memory that each step of the innermost loop takes
+    let waiting = 0; // ns that each step of the innermost loop waits for memory
     let memory = 0; // ns
     let time = 0;
     for (const w of work) {
@@ -79,8 +79,9 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
         compile += (load.wide * 4 + load.single) * written * target.compile.load;
         if (inBody) {
           bodyLoads += load.wide * 4 + load.single;
-          // steps of the loop that are far apart in memory wait for one another, unless the body has several such loads on their way
-          if (Math.abs(w.access.stride.get(innermost.axis) ?? 0) * tile(innermost.axis) >= farStep) waiting = Math.max(waiting, 1 / Math.max(1, load.wide * 4 + load.single));
+          // steps of the loop wait for memory, less where the body has several loads on their way; more where the steps are far apart
+          const far = Math.abs(w.access.stride.get(innermost.axis) ?? 0) * tile(innermost.axis) >= farStep;
+          waiting = Math.max(waiting, (far ? target.waitNs / Math.max(1, load.wide * 4 + load.single) : target.nearWaitNs / Math.max(1, 2 * load.wide + load.single)));
         }
       } else if (w.cost !== "none") {
         const count = w.guards ? elements(w.guards, tile) : carrier ? Math.ceil(tiled / width) : w.cost === "random" && s.vector && w.axes.has(s.vector) ? tiled / 4 : tiled;
@@ -104,7 +105,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
       const rolled = s.rows && points > accumulators && accumulators > 5 * target.registers ? points : 0;
       time += trips * ((spilled + rolled) * ns.spill + sums * accumulators * ns.carried);
     }
-    memory += trips * waiting * target.waitNs;
+    memory += trips * waiting;
     if (loops.length) time += loops.reduce((sum, l) => sum + l.trips, 0) * ns.loop;
     time += trips * (target.longBody.ns * Math.max(0, bodyWork + 8 * bodyLoads - target.longBody.operations) + target.manyLoads.ns * Math.max(0, bodyLoads - target.manyLoads.loads));
     for (const store of stored) {

@@ -26,6 +26,7 @@ export interface Target {
   readonly manyLoads: { readonly loads: number; readonly ns: number }; // ... for every value a body loads beyond
   readonly clashNs: number; // an access whose cache lines drive one another out
   readonly transactionNs: number; // every further line of 128 bytes that an access of a SIMD group touches
+  readonly nearWaitNs: number; // for the next step of a loop through memory, and
   readonly waitNs: number; // for memory that no prefetcher has fetched
   readonly workgroupNs: number;
   readonly launchNs: number;
@@ -36,7 +37,7 @@ export interface Target {
 const lavapipe: Target = {
   name: "lavapipe", class: "software", storageBuffers: 8, simd: 8, lanes: 8, cores: 2, resident: 1, latency: 1, workgroup: 64, workgroupMemory: 16384, registers: 12, bodyLimit: 1100, accumulatorLimit: 160, keepLoops: true, rolledStores: true, serial: [1, 4], oneHotLimit: 1 << 26,
   ns: { none: 0, load: 7.5, load4: 24, workgroup: 6.6, broadcast: 1.2, alu: 0.2, divide: 2, function: 8, random: 100, select: 0.6, compare: 0.4, integer: 0.3, reduce: 7, store: 8, store4: 30, loop: 1.2, barrier: 500, fill: 20, spill: 0.45, carried: 0, guard: 3 },
-  overlap: 0.35, longBody: { operations: 600, ns: 0.6 }, manyLoads: { loads: 12, ns: 6 }, clashNs: 12, transactionNs: 0, waitNs: 160, workgroupNs: 250, launchNs: 25_000,
+  overlap: 0.35, longBody: { operations: 600, ns: 0.6 }, manyLoads: { loads: 12, ns: 6 }, clashNs: 12, transactionNs: 0, nearWaitNs: 10, waitNs: 160, workgroupNs: 250, launchNs: 25_000,
   compile: { load: 10, store: 6, operation: 1.5, function: 1.5, limit: 450 }, runs: 1000,
 }; // prettier-ignore
 const swiftshader: Target = {
@@ -48,7 +49,7 @@ const swiftshader: Target = {
 const discrete: Target = {
   ...lavapipe, name: "discrete", class: "discrete", simd: 32, lanes: 0, cores: 80, resident: 4, latency: 4, workgroup: 64, registers: 128, bodyLimit: 600, accumulatorLimit: 64, keepLoops: false, rolledStores: false, serial: [1],
   ns: { none: 0, load: 16, load4: 24, workgroup: 4, broadcast: 1, alu: 0.5, divide: 4, function: 4, random: 60, select: 0.5, compare: 0.5, integer: 0.5, reduce: 10, store: 8, store4: 10, loop: 2, barrier: 30, fill: 10, spill: 2, carried: 0, guard: 3 },
-  overlap: 0.5, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 64, ns: 2 }, clashNs: 0, transactionNs: 2, waitNs: 20, workgroupNs: 500, launchNs: 4_000,
+  overlap: 0.5, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 64, ns: 2 }, clashNs: 0, transactionNs: 2, nearWaitNs: 4, waitNs: 20, workgroupNs: 500, launchNs: 4_000,
   compile: { load: 0.1, store: 0.1, operation: 0.05, function: 0.1, limit: 1000 }, runs: 10_000,
 }; // prettier-ignore
 /** `software` is for any software device: without subgroups, whose width differs. */

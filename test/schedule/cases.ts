@@ -208,7 +208,7 @@ export function elementwise(shape: readonly number[]): Case {
   const y = tensor("y", shape);
   const s = new SpecBuilder("affine_relu", shape);
   s.store(y, relu(add(mul(at(x, ...s.i), 2), at(b, s.i.at(-1)!))));
-  return { name: `elementwise ${shape.join("x")}`, spec: s.done(), moved: 8 * shape.reduce((p, n) => p * n, 1) };
+  return { name: `elementwise ${shape.join("x")}`, spec: s.done(), moved: 8 * shape.reduce((p, n) => p * n, 1) + 4 * last };
 }
 export function gelu(n: number): Case {
   const [x, a, b, c, y] = ["x", "a", "b", "c", "y"].map((name) => tensor(name, name === "x" || name === "y" ? [n] : [])) as [never, never, never, never, never];
