@@ -42,7 +42,6 @@ export function boundsOf(form: Form, names: ReadonlyMap<string, Named>): { low: 
   }
   return { low, high };
 }
-export const levelOf = (form: Form, names: ReadonlyMap<string, Named>): number => Math.max(0, ...[...form.terms.keys()].map((name) => names.get(name)!.level));
 export const isVarying = (form: Form, names: ReadonlyMap<string, Named>): boolean => [...form.terms.keys()].some((name) => names.get(name)!.varying);
 /** Is the part without the constant a multiple of m? */
 export const isMultiple = (form: Form, m: number, names: ReadonlyMap<string, Named>): boolean => [...form.terms].every(([name, k]) => (k * names.get(name)!.multiple) % m === 0);

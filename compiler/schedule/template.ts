@@ -4,13 +4,15 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
 import { constantPart, greatestCommonDivisor, linear, scalarOrder, termsOf, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
-import { sizeOfExtents, type Size } from "./sizes.ts";
+import type { Size } from "./sizes.ts";
 import { f32Text } from "../wgsl/names.ts";
+import { carryRound } from "./carry.ts";
 import { addForms, boundsOf, constantForm, formKey, nameForm, shift, type Form } from "./forms.ts";
-import { precedence, type Cost, type ElementType, type Let, type LoadOf, type Statement } from "./ir.ts";
+import { precedence, type ElementType, type Let, type Statement } from "./ir.ts";
 import type { Stage, Store } from "./kernel.ts";
 import type { Layout } from "./layout.ts";
 import { estimate, type Nest } from "./nest.ts";
+import { define, locate, offset, type Axis, type Places } from "./places.ts";
 import { threadsAlong, type Schedule } from "./schedule.ts";
 import { bool, canBeWide, component, components, f32, i32, splat, Values, vectorName, vectorOf, wide, type Box, type Value } from "./values.ts";
 
@@ -28,15 +30,6 @@ export interface Emitted {
 }
 /** Offsets of one invocation's elements along the axes of its tile. */
 type Point = readonly (readonly [axis: string, element: number])[];
-interface Axis {
-  readonly name: string;
-  readonly variable: Variable;
-  readonly extent: Extent;
-  readonly tile: number;
-  readonly threads: number;
-  readonly run: number; // neighbours of one invocation before the next one's
-  readonly serial: number;
-}
 /** A reduction with its accumulators: the sums, and the places of an argmax; `best`: the reduction whose sums an argmax compares with. */
 interface Sum {
   readonly stage: Stage;
@@ -76,17 +69,13 @@ class Template {
   private readonly nest: Nest;
   private readonly schedule: Schedule;
   private readonly axes: readonly Axis[];
-  private readonly starts = new Map<string, Form>(); // first element of an axis in this invocation
-  private readonly corners = new Map<string, Form>(); // first element of an axis in this workgroup, where boxes are used
-  private readonly tiles: (readonly [Size, number])[] = [];
+  private readonly places: Places;
   private readonly workgroupMemory: string[] = [];
   private readonly accumulators = new Map<Local, Accumulators>();
   private readonly workgroup: number;
   private readonly subgroups: boolean;
   private readonly reducing: readonly string[]; // inner axes whose elements the threads share
   private readonly staging: boolean;
-  private beyond: Axis | undefined; // the axis that workgroups may lie beyond
-  private groups = 1;
   private base = 0; // depth below which everything lies: 1 inside a serial loop
 
   constructor(nest: Nest, layout: Layout, schedule: Schedule, scalarOnly: Set<Node>) {
@@ -102,6 +91,7 @@ class Template {
     this.reducing = schedule.threads.filter(([, n]) => n > 1).flatMap(([axis]) => axis.split("+")).filter((axis) => nest.inner.includes(axis)); // prettier-ignore
     this.staging = Object.keys(schedule.staged).length > 0;
     this.subgroups = schedule.share.length > 0 || (this.reducing.length > 0 && schedule.together === "subgroup");
+    this.places = locate(this.values, this.axes, schedule, this.subgroups);
   }
   private axisOf(v: Variable): Axis {
     const { schedule } = this;
@@ -111,14 +101,8 @@ class Template {
     const run = threads === 1 ? tile : schedule.vector === name ? 4 : 1;
     return { name, variable: v, extent: v.extent, tile, threads, run, serial: schedule.serial[name] ?? 1 };
   }
-  /** The element r of an invocation's tile lies so far from its first. */
-  private offset(axis: Axis, r: number): number {
-    return axis.threads === 1 ? r : Math.floor(r / axis.run) * axis.threads * axis.run + (r % axis.run);
-  }
-
   run(): Emitted {
     const { values, nest } = this;
-    this.decode();
     const serial = this.axes.filter((a) => a.serial > 1);
     for (const a of serial) this.openSerial(a);
     this.base = values.depth;
@@ -139,131 +123,15 @@ class Template {
       workgroupMemory: this.workgroupMemory,
       workgroup: this.workgroup,
       subgroups: this.subgroups,
-      tiles: this.tiles,
-      groups: this.groups,
+      tiles: this.places.tiles,
+      groups: this.places.groups,
     };
   }
 
-  // ---- where an invocation stands
-  private define(name: string, code: string, binding: number, cost: Cost = "integer", comment = ""): string {
-    const own = this.values.fresh(name);
-    this.values.blocks[0]!.statements.push({ kind: "let", name: own, type: i32, code, binding, cost, pinned: comment !== "", ...(comment ? { comment } : {}) });
-    return own;
-  }
-  private decode(): void {
-    const { schedule, values, axes } = this;
-    const fused = axes.filter((a) => schedule.fuse.includes(a.name));
-    const fusedThreads = schedule.threads.find(([axis]) => axis === "fused")?.[1] ?? 1;
-    interface Factor {
-      readonly axis: Axis | undefined; // undefined: the fused axes
-      readonly count: number | string; // text of a run-time one
-    }
-    const factors: Factor[] = [];
-    for (const a of axes) {
-      if (fused.includes(a)) continue;
-      const span = a.threads * a.tile * a.serial;
-      this.tiles.push([sizeOfExtents([a.extent]), span]);
-      this.groups *= Math.ceil(estimate(a.extent) / span);
-      if (typeof a.extent === "number") factors.push({ axis: a, count: Math.ceil(a.extent / span) });
-      else {
-        const n = values.extentText(a.extent);
-        factors.push({ axis: a, count: span === 1 ? n : `(${n} + ${span - 1}) / ${span}` });
-      }
-    }
-    if (fused.length) {
-      const extents = fused.map((a): Extent => (a.tile * a.serial === 1 ? a.extent : Math.ceil((a.extent as number) / (a.tile * a.serial))));
-      this.tiles.push([sizeOfExtents(extents), fusedThreads]);
-      const total = extents.reduce<number>((p, n) => p * estimate(n), 1);
-      this.groups *= Math.ceil(total / fusedThreads);
-      // a run-time number of them comes first: nothing is divided by it
-      if (extents.every((n) => typeof n === "number")) factors.push({ axis: undefined, count: Math.ceil(total / fusedThreads) });
-      else factors.unshift({ axis: undefined, count: "" });
-    }
-    // threads
-    const threadOf = new Map<string, string>();
-    let inner = 1;
-    const id = this.workgroup > 1 ? this.define(this.subgroups ? "lane" : "thread", this.subgroups ? "i32(lane_index)" : "i32(local_index)", precedence.atom, "none") : "";
-    if (id) values.bind(id, { level: 0, low: 0, high: this.workgroup - 1, multiple: 1, varying: true });
-    for (const [axis, n] of [...schedule.threads].reverse()) {
-      if (n > 1) {
-        const quotient = inner > 1 ? `${id} / ${inner}` : id;
-        const whole = inner * n === this.workgroup;
-        const name = inner === 1 && whole ? id : this.define(`${axis.replaceAll("+", "_")}_thread`, whole ? quotient : `${quotient} % ${n}`, precedence.multiply);
-        values.bind(name, { level: 0, low: 0, high: n - 1, multiple: 1, varying: true });
-        for (const own of axis.split("+")) threadOf.set(own, name);
-      }
-      inner *= n;
-    }
-    this.thread = threadOf;
-    values.lanes = this.workgroup;
-    values.lane = id;
-    // groups: the last factor runs fastest
-    const live = factors.filter((f) => f.count !== 1);
-    const runtime = live.some((f) => typeof f.count === "string");
-    const group = live.length ? this.define("tile", runtime || this.groups > 65535 ? "i32(group.y * 65535u + group.x)" : "i32(group.x)", precedence.atom, "none") : "";
-    // a folded launch may have more workgroups than there are tiles: they lie beyond the first axis
-    const folds = runtime || this.groups > 65535;
-    const launched = runtime ? Infinity : folds ? Math.ceil(this.groups / 65535) * 65535 : this.groups;
-    if (folds && live[0]) this.beyond = live[0].axis;
-    let product: number | string = 1;
-    const part = new Map<Factor, { text: string; binding: number; count: number }>();
-    [...live].reverse().forEach((f, i) => {
-      const outermost = i === live.length - 1;
-      const quotient = product === 1 ? group : `${group} / ${typeof product === "string" ? `(${product})` : product}`;
-      const text = outermost ? quotient : `${quotient} % ${typeof f.count === "string" ? `(${f.count})` : f.count}`;
-      const count = outermost && folds ? Math.ceil(launched / (typeof product === "number" ? product : 1)) : typeof f.count === "number" ? f.count : Infinity;
-      part.set(f, { text, binding: text === group ? precedence.atom : precedence.multiply, count });
-      product = typeof product === "number" && typeof f.count === "number" ? product * f.count : `${product === 1 ? "" : `${typeof product === "string" ? `(${product})` : product} * `}(${f.count})`;
-    });
-    for (const f of factors) {
-      const own = part.get(f);
-      if (f.axis) this.start(f.axis, own, threadOf.get(f.axis.name));
-      else this.decodeFused(fused, own, fusedThreads, threadOf.get("fused"));
-    }
-    for (const a of axes) values.place(a.variable, this.starts.get(a.name)!);
-  }
-  private thread: ReadonlyMap<string, string> = new Map();
-  private start(a: Axis, group: { text: string; count: number } | undefined, thread: string | undefined): void {
-    const span = a.threads * a.tile * a.serial;
-    const run = a.serial > 1 ? a.tile * a.serial : a.run; // a serial axis is contiguous for each invocation
-    const sum = (of: number): string[] => [...(group ? [span === of ? group.text : `${group.text} * ${span / of}`] : []), ...(thread ? [run === of ? thread : `${thread} * ${run / of}`] : [])];
-    const parts = sum(1);
-    if (!parts.length) return void this.starts.set(a.name, constantForm(0));
-    const groups = group?.count ?? 1;
-    if (this.staging) {
-      // the workgroup's part is a name of its own: boxes begin there
-      const tile = group ? this.values.bind(this.define(`${a.name}0`, span === 1 ? group.text : `${group.text} * ${span}`, precedence.multiply), { level: 0, low: 0, high: (groups - 1) * span, multiple: span, varying: false }) : constantForm(0);
-      this.corners.set(a.name, tile);
-      return void this.starts.set(a.name, thread ? addForms(tile, nameForm(thread, run)) : tile);
-    }
-    const single = span === a.threads && parts.length > 0; // one element
-    const name = this.define(single ? a.name : `${a.name}0`, parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
-    const multiple = greatestCommonDivisor(group ? span : 0, thread ? run : 0);
-    this.starts.set(a.name, this.values.bind(name, { level: 0, low: 0, high: (groups - 1) * span + (thread ? (a.threads - 1) * run : 0), multiple, varying: thread !== undefined, ...(multiple % 4 === 0 ? { fourth: sum(4).join(" + ") } : {}) }));
-  }
-  private decodeFused(fused: readonly Axis[], group: { text: string; count: number } | undefined, threads: number, thread: string | undefined): void {
-    const { values } = this;
-    const parts = [...(group ? [threads === 1 ? group.text : `${group.text} * ${threads}`] : []), ...(thread ? [thread] : [])];
-    if (!parts.length) parts.push("0");
-    const position = this.define("position", parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
-    const high = (group?.count ?? 1) * threads - 1;
-    let product = 1;
-    [...fused].reverse().forEach((a, i) => {
-      const outermost = i === fused.length - 1;
-      const step = a.tile * a.serial;
-      const count = typeof a.extent === "number" ? Math.ceil(a.extent / step) : Infinity;
-      const quotient = product === 1 ? position : `${position} / ${product}`;
-      const own = outermost ? quotient : `${quotient} % ${count}`;
-      if (!outermost && !Number.isFinite(count)) throw new InternalError("a run-time axis is fused only as the first");
-      const name = this.define(step === 1 ? a.name : `${a.name}0`, step === 1 ? own : `${own} * ${step}`, precedence.multiply, "divide");
-      const most = outermost ? Math.max(Math.floor(high / product), count - 1) : count - 1;
-      this.starts.set(a.name, values.bind(name, { level: 0, low: 0, high: (Number.isNaN(most) ? Infinity : most) * step, multiple: step, varying: true }));
-      product *= count;
-    });
-  }
+  // ---- loops
   private openSerial(a: Axis): void {
     const { values } = this;
-    const start = this.starts.get(a.name)!;
+    const start = this.places.starts.get(a.name)!;
     const from = values.formText(start).text;
     const name = values.fresh(a.name);
     const end = a.tile * a.serial;
@@ -276,7 +144,7 @@ class Template {
     values.open();
     const multiple = start.terms.size ? greatestCommonDivisor(a.tile, values.names.get([...start.terms.keys()][0]!)!.multiple) : a.tile;
     const form = values.bind(name, { level: values.depth, low: 0, high: (typeof n === "number" ? Math.ceil(n / a.tile) : Infinity) * a.tile - a.tile, multiple, varying: true });
-    this.starts.set(a.name, form);
+    this.places.starts.set(a.name, form);
     values.place(a.variable, form);
   }
   private readonly loops: { variable: string; from: string; below: string; step: number; trips: number }[] = [];
@@ -306,10 +174,10 @@ class Template {
     const element = new Map(point);
     for (const a of this.axes) {
       const r = element.get(a.name) ?? 0;
-      values.place(a.variable, shift(this.starts.get(a.name)!, this.offset(a, r)));
+      values.place(a.variable, shift(this.places.starts.get(a.name)!, offset(a, r)));
       values.element.set(a.variable, r);
     }
-    for (const { axis, start } of inner.values()) values.place(axis.variable, shift(start, this.offset(axis, element.get(axis.name) ?? 0)));
+    for (const { axis, start } of inner.values()) values.place(axis.variable, shift(start, offset(axis, element.get(axis.name) ?? 0)));
     values.point = this.suffix(point, 1);
     values.vector = vector?.variable;
     values.localsVary = vector !== undefined && this.axes.includes(vector);
@@ -345,7 +213,7 @@ class Template {
     let opened = 0;
     for (const a of inner) {
       const step = a.tile * a.threads;
-      const thread = this.thread.get(a.name);
+      const thread = this.places.thread.get(a.name);
       const part = thread ? nameForm(thread, a.run) : constantForm(0);
       if (this.schedule.staged[a.name] && a === inner[inner.length - 1]) {
         const { start, loops } = this.openChunks(group, a, bound, bounds.get(a.variable));
@@ -361,7 +229,7 @@ class Template {
     // a tail of a reduced axis counts nothing
     const masked = inner.filter((a) => (typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1));
     const shared = schedule.share.map((n) => this.axes.find((a) => a.name === n)).filter((a): a is Axis => !!a && a.tile > 1);
-    values.carriers = shared.map((a) => ({ variable: a.variable, start: this.starts.get(a.name)! }));
+    values.carriers = shared.map((a) => ({ variable: a.variable, start: this.places.starts.get(a.name)! }));
     const partly = inner.filter((a) => a.tile > 1 && !(typeof a.extent === "number" && a.extent <= a.tile * a.threads));
     const wholly = inner.filter((a) => a.tile > 1 && !partly.includes(a));
     const rest = this.axes.filter((a) => !shared.includes(a));
@@ -376,7 +244,8 @@ class Template {
     values.carriers = [];
     values.boxes = new Map();
     for (let k = 0; k < opened; k++) {
-      if (k === 0 && schedule.slide) this.slide();
+      const loop = this.loops[this.loops.length - 1]!;
+      if (k === 0 && schedule.slide && (loop.from === "0" || loop.from === this.zero)) carryRound(values, loop);
       this.closeLoop();
     }
     for (const { stage, names, own } of sums) this.finish(stage, names, own, unit, fourSums, inner);
@@ -424,7 +293,7 @@ class Template {
     const first = several ? this.openLoop(a, chunk, bounds) : constantForm(0);
     // spans of the workgroup along every axis
     const span = new Map<Variable, { low: Form; count: number }>();
-    for (const x of this.axes) span.set(x.variable, { low: this.corners.get(x.name) ?? constantForm(0), count: x.threads * x.tile });
+    for (const x of this.axes) span.set(x.variable, { low: this.places.corners.get(x.name) ?? constantForm(0), count: x.threads * x.tile });
     for (const { axis, start } of bound.values()) span.set(axis.variable, { low: start, count: axis.tile });
     span.set(a.variable, { low: first, count: chunk });
     const boxes = new Map<Scalar, Box>();
@@ -498,7 +367,7 @@ class Template {
   private boxBytes = 0;
   /** A zero that only the run knows: drivers that unroll short loops into slow code leave one alone that starts there. */
   private opaqueZero(): string {
-    this.zero ||= this.define("zero", "min(i32(group.x), 0)", precedence.atom, "none", "unknown to the driver, which would write short loops out");
+    this.zero ||= define(this.values, "zero", "min(i32(group.x), 0)", precedence.atom, "none", "unknown to the driver, which would write short loops out");
     return this.zero;
   }
   private zero = "";
@@ -611,7 +480,7 @@ class Template {
     const { values } = this;
     const arg = isArg(stage.op);
     const axis = this.nest.nameOf.get(stage.over.find((v) => this.reducing.includes(this.nest.nameOf.get(v)!))!)!;
-    const t = this.thread.get(axis)!;
+    const t = this.places.thread.get(axis)!;
     const count = threadsAlong(this.schedule, axis);
     const element = (e: ElementType): string => (e.width === 4 ? vectorName[e.element] : e.element);
     const array = (of: string, e: ElementType): string => {
@@ -683,13 +552,13 @@ class Template {
   /** Positions beyond the end of an axis are computed but not stored. */
   private exists(rolled: string, more: readonly Value[] = [], once = true): Value {
     const { values } = this;
-    const first = (once ? this.reducing : []).map((axis) => values.emit(0, bool, `${this.thread.get(axis)} == 0`, precedence.compare, "compare", "first"));
+    const first = (once ? this.reducing : []).map((axis) => values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"));
     const tails = this.axes
       .filter((a) => a.name !== rolled)
       .map((a) => {
         const { form } = values.at.get(a.variable)!;
         const { high } = boundsOf(form, values.names);
-        if (typeof a.extent === "number" ? high < a.extent : a !== this.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)) return { text: "true", level: 0, type: bool };
+        if (typeof a.extent === "number" ? high < a.extent : a !== this.places.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)) return { text: "true", level: 0, type: bool };
         const n = a.extent;
         if (typeof n === "number" && form.terms.size) {
           const text = values.formText({ terms: form.terms, constant: 0 });
@@ -731,7 +600,7 @@ class Template {
     const { values } = this;
     const vector = this.vectorAxis([]);
     const unit = vector === rows ? 4 : 1;
-    const start = this.starts.get(rows.name)!;
+    const start = this.places.starts.get(rows.name)!;
     const from = start.terms.size || !this.schedule.keepLoops ? values.formText(start).text : this.opaqueZero();
     const n = rows.extent;
     const bounds = boundsOf(start, values.names);
@@ -743,8 +612,8 @@ class Template {
     const multiple = greatestCommonDivisor(unit, start.terms.size ? values.names.get([...start.terms.keys()][0]!)!.multiple : 0);
     const form = values.bind(name, { level: values.depth, low: 0, high: typeof n === "number" ? n - unit : bounds.high + rows.tile - 1, multiple, varying: true });
     values.localLevel = values.depth;
-    const before = this.starts.get(rows.name)!;
-    this.starts.set(rows.name, form);
+    const before = this.places.starts.get(rows.name)!;
+    this.places.starts.set(rows.name, form);
     const others = this.axes.filter((a) => a !== rows);
     const made: { condition: Value; statement: Statement }[] = [];
     for (const p of this.points(others, vector))
@@ -760,7 +629,7 @@ class Template {
         for (let k = 0; k < moves.length; k += 4) values.push({ kind: "line", code: moves.slice(k, k + 4).join(" "), cost: "none", count: 1 });
       }
     }
-    this.starts.set(rows.name, before);
+    this.places.starts.set(rows.name, before);
     this.closeLoop();
     values.localLevel = this.base;
   }
@@ -774,13 +643,13 @@ class Template {
       this.atPoint(p, outer, new Map(), () => {
         values.vector = undefined;
         const first = this.reducing.filter((name) => !inner.some((a) => a.name === name));
-        const row = values.conjunction([this.exists("", [], false), ...first.map((axis) => values.emit(0, bool, `${this.thread.get(axis)} == 0`, precedence.compare, "compare", "first"))]);
+        const row = values.conjunction([this.exists("", [], false), ...first.map((axis) => values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"))]);
         if (row.text !== "true") values.open();
         const bound = new Map<string, { axis: Axis; start: Form }>();
         let opened = 0;
         for (const a of inner) {
           const step = a.tile * a.threads;
-          const thread = this.thread.get(a.name);
+          const thread = this.places.thread.get(a.name);
           const part = thread ? nameForm(thread, a.run) : constantForm(0);
           let start = part;
           if (!(typeof a.extent === "number" && a.extent <= step)) {
@@ -822,9 +691,9 @@ class Template {
       for (const [atom, c] of terms) {
         const a = this.axes.find((x) => x.variable === atom);
         if (!a) continue;
-        if (c > 0) rest = shift(rest, c * this.offset(a, a.tile - 1));
+        if (c > 0) rest = shift(rest, c * offset(a, a.tile - 1));
         // subgroup operations want the same bound for all lanes
-        if ((this.subgroups || this.staging) && [...this.starts.get(a.name)!.terms.keys()].some((name) => values.names.get(name)!.varying)) known = false;
+        if ((this.subgroups || this.staging) && [...this.places.starts.get(a.name)!.terms.keys()].some((name) => values.names.get(name)!.varying)) known = false;
       }
       if (!known) continue;
       if (!result.has(last.variable)) result.set(last.variable, { low: [], high: [] });
@@ -833,40 +702,6 @@ class Template {
       else own.high.push(values.formText(shift(rest, 1)).text);
     }
     return result;
-  }
-
-  // ---- values carried round the innermost loop
-  /** A load whose indices, one step of the loop on, are those of another load now is carried over instead of loaded. Guards shift with the indices. */
-  private slide(): void {
-    const { values } = this;
-    const block = values.blocks[values.depth]!;
-    const loop = this.loops[this.loops.length - 1]!;
-    if (loop.from !== "0" && loop.from !== this.zero) return;
-    const key = (load: LoadOf, by: number): string => `${load.tensor.id}:${load.indices.map((f) => formKey(shift(f, (f.terms.get(loop.variable) ?? 0) * by))).join(";")}`;
-    const own = (load: LoadOf): boolean => load.indices.some((f) => f.terms.has(loop.variable)) && load.indices.every((f) => [...f.terms.keys()].every((name) => name === loop.variable || values.names.get(name)!.level < values.depth));
-    const loads = block.statements.filter((s): s is Let & { load: LoadOf } => s.kind === "let" && s.load !== undefined && s.type.width === 1 && own(s.load));
-    const now = new Map(loads.map((s) => [key(s.load, 0), s]));
-    const next = new Map<Let & { load: LoadOf }, Let & { load: LoadOf }>();
-    for (const s of loads) {
-      const other = now.get(key(s.load, loop.step));
-      if (other && other !== s) next.set(s, other);
-    }
-    if (!next.size) return;
-    // chain order: a value is overwritten before the one it is taken from
-    const sources = new Set(next.values());
-    const tail: Statement[] = [];
-    const gone = new Set<Statement>();
-    const body = values.close();
-    for (const head of [...next.keys()].filter((s) => !sources.has(s)))
-      for (let s = head; next.has(s); s = next.get(s)!) {
-        const indices = s.load.indices.map((f): Form => ({ terms: new Map([...f.terms].filter(([name]) => name !== loop.variable)), constant: f.constant }));
-        const outside = s.load.outside;
-        const first = values.loadAt({ tensor: s.load.tensor, dtype: s.type.element as DType }, indices, () => values.addressOfForms(s.load.tensor.shape, indices), outside === undefined ? undefined : () => ({ text: outside, level: 0, type: s.type }));
-        values.push({ kind: "var", name: s.name, code: first.text, width: 1 });
-        tail.push({ kind: "set", name: s.name, operator: "=", code: next.get(s)!.name, cost: "none", width: 1 });
-        gone.add(s);
-      }
-    values.blocks.push({ ...body, statements: [...body.statements.filter((s) => !gone.has(s)), ...tail] });
   }
 }
 /** Memory that a nest touches, in order: read by the stages, then by the stores, then written. */

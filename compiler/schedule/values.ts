@@ -6,7 +6,7 @@ import { baseOf } from "../graph/node.ts";
 import { asInteger, greatestCommonDivisor, interval, linear, positiveModulo, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import { dimName, f32Text, freeName } from "../wgsl/names.ts";
-import { addForms, boundsOf, constantForm, isMultiple, isVarying, levelOf, linearKey, nameForm, shift, type Form, type Named } from "./forms.ts";
+import { addForms, boundsOf, constantForm, isMultiple, isVarying, linearKey, nameForm, shift, type Form, type Named } from "./forms.ts";
 import { precedence, type Cost, type ElementType, type Let, type Statement } from "./ir.ts";
 import type { Layout } from "./layout.ts";
 

@@ -1,0 +1,162 @@
+// Where an invocation stands: workgroups and threads decoded into the first element of every output axis.
+import { InternalError } from "../../grammar/diagnostic.ts";
+import { greatestCommonDivisor } from "../graph/scalar.ts";
+import type { Extent, Variable } from "../graph/types.ts";
+import { addForms, constantForm, nameForm, type Form } from "./forms.ts";
+import { precedence, type Cost } from "./ir.ts";
+import { estimate } from "./nest.ts";
+import type { Schedule } from "./schedule.ts";
+import { sizeOfExtents, type Size } from "./sizes.ts";
+import { i32, type Values } from "./values.ts";
+
+/** An output axis, or one of a reduction, under a schedule. */
+export interface Axis {
+  readonly name: string;
+  readonly variable: Variable;
+  readonly extent: Extent;
+  readonly tile: number;
+  readonly threads: number;
+  readonly run: number; // neighbours of one invocation before the next one's
+  readonly serial: number;
+}
+/** The element r of an invocation's tile lies so far from its first. */
+export const offset = (axis: Axis, r: number): number => (axis.threads === 1 ? r : Math.floor(r / axis.run) * axis.threads * axis.run + (r % axis.run));
+
+export interface Places {
+  readonly starts: Map<string, Form>; // first element of an axis in this invocation
+  readonly corners: Map<string, Form>; // first element of an axis in this workgroup, where boxes are used
+  readonly thread: ReadonlyMap<string, string>; // names of the threads' positions along their axes
+  readonly tiles: readonly (readonly [size: Size, tile: number])[]; // workgroups: product of ceil(size / tile)
+  readonly groups: number; // about
+  readonly beyond: Axis | undefined; // the axis that workgroups of a folded launch may lie beyond
+}
+const widest = 65535; // workgroups in one dimension of a launch
+
+/** A value of the whole kernel under a name of its own. */
+export function define(values: Values, name: string, code: string, binding: number, cost: Cost = "integer", comment = ""): string {
+  const own = values.fresh(name);
+  values.blocks[0]!.statements.push({ kind: "let", name: own, type: i32, code, binding, cost, pinned: comment !== "", ...(comment ? { comment } : {}) });
+  return own;
+}
+interface Factor {
+  readonly axis: Axis | undefined; // undefined: the fused axes
+  readonly count: number | string; // of tiles; text of a run-time number
+}
+/** A factor of the workgroup's number. */
+interface Part {
+  readonly text: string;
+  readonly count: number;
+}
+
+/** Decodes the workgroup and the thread; emits a name for the first element of every axis. `lanes`: threads are a subgroup. */
+export function locate(values: Values, axes: readonly Axis[], schedule: Schedule, lanes: boolean): Places {
+  const starts = new Map<string, Form>();
+  const corners = new Map<string, Form>();
+  const tiles: (readonly [Size, number])[] = [];
+  let groups = 1;
+  let beyond: Axis | undefined;
+  const workgroup = schedule.threads.reduce((p, [, n]) => p * n, 1);
+  const staging = Object.keys(schedule.staged).length > 0;
+  const fused = axes.filter((a) => schedule.fuse.includes(a.name));
+  const fusedThreads = schedule.threads.find(([axis]) => axis === "fused")?.[1] ?? 1;
+  const factors: Factor[] = [];
+  for (const a of axes) {
+    if (fused.includes(a)) continue;
+    const span = a.threads * a.tile * a.serial;
+    tiles.push([sizeOfExtents([a.extent]), span]);
+    groups *= Math.ceil(estimate(a.extent) / span);
+    if (typeof a.extent === "number") factors.push({ axis: a, count: Math.ceil(a.extent / span) });
+    else {
+      const n = values.extentText(a.extent);
+      factors.push({ axis: a, count: span === 1 ? n : `(${n} + ${span - 1}) / ${span}` });
+    }
+  }
+  if (fused.length) {
+    const extents = fused.map((a): Extent => (a.tile * a.serial === 1 ? a.extent : Math.ceil((a.extent as number) / (a.tile * a.serial))));
+    tiles.push([sizeOfExtents(extents), fusedThreads]);
+    const total = extents.reduce<number>((p, n) => p * estimate(n), 1);
+    groups *= Math.ceil(total / fusedThreads);
+    // a run-time number of them comes first: nothing is divided by it
+    if (extents.every((n) => typeof n === "number")) factors.push({ axis: undefined, count: Math.ceil(total / fusedThreads) });
+    else factors.unshift({ axis: undefined, count: "" });
+  }
+  // threads
+  const threadOf = new Map<string, string>();
+  let inner = 1;
+  const id = workgroup > 1 ? define(values, lanes ? "lane" : "thread", lanes ? "i32(lane_index)" : "i32(local_index)", precedence.atom, "none") : "";
+  if (id) values.bind(id, { level: 0, low: 0, high: workgroup - 1, multiple: 1, varying: true });
+  for (const [axis, n] of [...schedule.threads].reverse()) {
+    if (n > 1) {
+      const quotient = inner > 1 ? `${id} / ${inner}` : id;
+      const whole = inner * n === workgroup;
+      const name = inner === 1 && whole ? id : define(values, `${axis.replaceAll("+", "_")}_thread`, whole ? quotient : `${quotient} % ${n}`, precedence.multiply);
+      values.bind(name, { level: 0, low: 0, high: n - 1, multiple: 1, varying: true });
+      for (const own of axis.split("+")) threadOf.set(own, name);
+    }
+    inner *= n;
+  }
+  values.lanes = workgroup;
+  values.lane = id;
+  // groups: the last factor runs fastest
+  const live = factors.filter((f) => f.count !== 1);
+  const runtime = live.some((f) => typeof f.count === "string");
+  const group = live.length ? define(values, "tile", runtime || groups > widest ? "i32(group.y * 65535u + group.x)" : "i32(group.x)", precedence.atom, "none") : "";
+  // a folded launch may have more workgroups than there are tiles: they lie beyond the first axis
+  const folds = runtime || groups > widest;
+  const launched = runtime ? Infinity : folds ? Math.ceil(groups / widest) * widest : groups;
+  if (folds && live[0]) beyond = live[0].axis;
+  let product: number | string = 1;
+  const part = new Map<Factor, Part>();
+  [...live].reverse().forEach((f, i) => {
+    const outermost = i === live.length - 1;
+    const quotient = product === 1 ? group : `${group} / ${typeof product === "string" ? `(${product})` : product}`;
+    const text = outermost ? quotient : `${quotient} % ${typeof f.count === "string" ? `(${f.count})` : f.count}`;
+    const count = outermost && folds ? Math.ceil(launched / (typeof product === "number" ? product : 1)) : typeof f.count === "number" ? f.count : Infinity;
+    part.set(f, { text, count });
+    product = typeof product === "number" && typeof f.count === "number" ? product * f.count : `${product === 1 ? "" : `${typeof product === "string" ? `(${product})` : product} * `}(${f.count})`;
+  });
+  for (const f of factors) {
+    const own = part.get(f);
+    if (f.axis) start(values, f.axis, own, threadOf.get(f.axis.name), staging, starts, corners);
+    else startFused(values, fused, own, fusedThreads, threadOf.get("fused"), starts);
+  }
+  for (const a of axes) values.place(a.variable, starts.get(a.name)!);
+  return { starts, corners, thread: threadOf, tiles, groups, beyond };
+}
+function start(values: Values, a: Axis, group: Part | undefined, thread: string | undefined, staging: boolean, starts: Map<string, Form>, corners: Map<string, Form>): void {
+  const span = a.threads * a.tile * a.serial;
+  const run = a.serial > 1 ? a.tile * a.serial : a.run; // a serial axis is contiguous for each invocation
+  const sum = (of: number): string[] => [...(group ? [span === of ? group.text : `${group.text} * ${span / of}`] : []), ...(thread ? [run === of ? thread : `${thread} * ${run / of}`] : [])];
+  const parts = sum(1);
+  if (!parts.length) return void starts.set(a.name, constantForm(0));
+  const groups = group?.count ?? 1;
+  if (staging) {
+    // the workgroup's part is a name of its own: boxes begin there
+    const tile = group ? values.bind(define(values, `${a.name}0`, span === 1 ? group.text : `${group.text} * ${span}`, precedence.multiply), { level: 0, low: 0, high: (groups - 1) * span, multiple: span, varying: false }) : constantForm(0);
+    corners.set(a.name, tile);
+    return void starts.set(a.name, thread ? addForms(tile, nameForm(thread, run)) : tile);
+  }
+  const single = span === a.threads && parts.length > 0; // one element
+  const name = define(values, single ? a.name : `${a.name}0`, parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
+  const multiple = greatestCommonDivisor(group ? span : 0, thread ? run : 0);
+  starts.set(a.name, values.bind(name, { level: 0, low: 0, high: (groups - 1) * span + (thread ? (a.threads - 1) * run : 0), multiple, varying: thread !== undefined, ...(multiple % 4 === 0 ? { fourth: sum(4).join(" + ") } : {}) }));
+}
+function startFused(values: Values, fused: readonly Axis[], group: Part | undefined, threads: number, thread: string | undefined, starts: Map<string, Form>): void {
+  const parts = [...(group ? [threads === 1 ? group.text : `${group.text} * ${threads}`] : []), ...(thread ? [thread] : [])];
+  if (!parts.length) parts.push("0");
+  const position = define(values, "position", parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
+  const high = (group?.count ?? 1) * threads - 1;
+  let product = 1;
+  [...fused].reverse().forEach((a, i) => {
+    const outermost = i === fused.length - 1;
+    const step = a.tile * a.serial;
+    const count = typeof a.extent === "number" ? Math.ceil(a.extent / step) : Infinity;
+    const quotient = product === 1 ? position : `${position} / ${product}`;
+    const own = outermost ? quotient : `${quotient} % ${count}`;
+    if (!outermost && !Number.isFinite(count)) throw new InternalError("a run-time axis is fused only as the first");
+    const name = define(values, step === 1 ? a.name : `${a.name}0`, step === 1 ? own : `${own} * ${step}`, precedence.multiply, "divide");
+    const most = outermost ? Math.max(Math.floor(high / product), count - 1) : count - 1;
+    starts.set(a.name, values.bind(name, { level: 0, low: 0, high: (Number.isNaN(most) ? Infinity : most) * step, multiple: step, varying: true }));
+    product *= count;
+  });
+}
