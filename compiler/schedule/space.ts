@@ -230,7 +230,7 @@ export interface Choice extends Candidate {
   readonly groups: number;
   readonly total: number; // with the share of the compilation
 }
-const overtime = 10; // how much more a millisecond of compilation beyond the limit counts
+const overtime = 50; // how much more a millisecond of compilation beyond the limit counts
 /** The schedules of the space, cheapest first. */
 export function rank(nest: Nest, target: Target): Choice[] {
   return enumerate(nest, target)
