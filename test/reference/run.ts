@@ -18,7 +18,7 @@ try {
   process.exit(1);
 }
 const { device, facts, close } = await openDevice(process.env["DLM_DEVICE"], embeddedDriver);
-process.stdout.write(`${facts.description}\n`);
+process.stdout.write(`${facts.name}\n`);
 const count = { passed: 0, failed: 0, skipped: 0 };
 const families = new Map<string, { passed: number; failed: number; skipped: number }>();
 const untranslated = new Map<string, number>();
