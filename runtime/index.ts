@@ -8,7 +8,7 @@ import { Machine } from "./machine.ts";
 import type { Plan } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
-import { initialise, isWeight, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
+import { initialise, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
 import type { Session } from "./session.ts";
 import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";

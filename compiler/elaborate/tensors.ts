@@ -4,7 +4,7 @@ import { compute, elementCount, reshape } from "../graph/node.ts";
 import { asExtent, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { argumentsDoNotFit, broadcast, contraction, mixedTypes, unknownName, wrongKind } from "./errors.ts";
+import { broadcast, contraction, mixedTypes, unknownName, wrongKind } from "./errors.ts";
 
 export const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));

@@ -3,7 +3,7 @@
 // What cannot be solved stays a reduction axis under an equality guard; what depends on data becomes a Scatter.
 import { compute, scatter, type Meta } from "../graph/node.ts";
 import {
-  and, conjuncts, constantPart, countAtoms, equalZero, extentInteger, floorDiv, greatestCommonDivisor, iadd, imul, inRange, interval, isCall, isGuard, isub, linear, load, modulo, mul, nonNegative, positiveModulo, select, substitute,
+  and, conjuncts, countAtoms, equalZero, extentInteger, floorDiv, greatestCommonDivisor, iadd, imul, inRange, interval, isCall, isGuard, isub, linear, load, modulo, mul, nonNegative, positiveModulo, select, substitute,
   termsOf, variable, visit,
 } from "../graph/scalar.ts"; // prettier-ignore
 import { tidy } from "../graph/tidy.ts";

@@ -2,10 +2,9 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, asInteger, axis, conjuncts, constantOf, constantPart, countAtoms, div, equal, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, interval, isCall, isGuard, isInteger, isTrue, isub, literal, load, mul, neg,
-  nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
+  and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, interval, isCall, isGuard, isInteger, literal, load, mul,   nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
-import type { Compute, DType, Extent, Integer, Literal, Load, Node, Range, Reduction, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
+import type { Compute, DType, Integer, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
 /** Optional simplifications; property tests switch them off. */
 export const options = { factor: true, support: true, compress: true, outside: true };

@@ -4,7 +4,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, sameShape, topological } from "./node.ts";
 import { printNode, scalarText, shapeText, type Names } from "./print.ts";
 import {
-  axis, conjuncts, extentInteger, greatestCommonDivisor, iadd, imul, inRange, integer, interval, isGuard, isTrue, isub, linear, load, nonNegative, not, operandsOf, positiveModulo, provedNonNegative, scalarOrder, termsOf, unionScans, visit, type Interval,
+  axis, conjuncts, extentInteger, greatestCommonDivisor, iadd, imul, inRange, integer, interval, isGuard, isTrue, isub, linear, load, nonNegative, not, operandsOf, positiveModulo, provedNonNegative, scalarOrder, termsOf, unionScans, type Interval,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, Dim, Extent, GraphProgram, Integer, Load, Node, Result, Scalar, Scan, Scatter, Shape, Source, Variable } from "./types.ts";
 

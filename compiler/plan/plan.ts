@@ -441,7 +441,7 @@ class Planner {
     lowered.push({ step, kernel, module });
     if (/^enable subgroups;/m.test(wgsl)) {
       this.features.add("subgroups");
-      this.subgroupSize = lanesOf(this.options.target);
+      this.subgroupSize = this.options.target.lanes;
     }
     const lines = step.spec.lines;
     return {
@@ -490,7 +490,6 @@ function readsOutside(root: Scalar, rows: ReadonlySet<Node>, columns: ReadonlySe
   }
   return false;
 }
-const lanesOf = (target: Target): number => (target as { lanes?: number }).lanes ?? 8;
 const asSize = (n: Shape[number]): Size => sizeOfExtents([n]);
 function rangeOf(s: Source): { range?: readonly [number, Size] } {
   if (s.dtype !== "i32" || !s.range || s.range.low === -Infinity || (typeof s.range.high === "number" && s.range.high >= 2147483647)) return {};

@@ -23,7 +23,7 @@ export interface Flattened {
   readonly updatedBy: ReadonlyMap<Node, Node>;
 }
 /** Elements between the beginnings of slices that are bound by themselves: 256 bytes. */
-export const bindingAlignment = 64;
+const bindingAlignment = 64;
 
 interface Member {
   readonly parameter: Source;

@@ -493,7 +493,7 @@ class Fuser implements Reader {
         if (!y.reduction && (x.reduction || !exact) && this.inliner.cost(y) > this.limits.recomputeLimit) return undefined;
       }
     }
-    // a state must not be read at other elements once it is written: kept apart
+    // no more buffers than a kernel binds
     const memory = new Set<Node>();
     for (const x of nodes) {
       for (const y of this.reads(x)) if (!inside.has(y)) memory.add(baseOf(this.homeOf(y)?.memory ?? y));

@@ -18,7 +18,6 @@ export interface Target {
   readonly keepLoops: boolean; // the driver unrolls short loops, at great cost
   readonly rolledStores: boolean; // many store statements cost the driver much
   readonly serial: readonly number[]; // tiles that one invocation of an elementwise kernel may compute after one another
-  readonly oneHotLimit: number; // scatter: rows times updates below which every row looks at all updates
   /** ns of one instruction of one SIMD group; spill: a step of a sum that no register holds; carried: a sum, for each round of a loop; guard: a load that may lie outside */
   readonly ns: Readonly<Record<Cost | "store" | "store4" | "loop" | "barrier" | "fill" | "spill" | "carried" | "guard", number>>;
   readonly overlap: number; // share of the smaller of memory and arithmetic time that is not hidden behind the larger
@@ -35,7 +34,7 @@ export interface Target {
   readonly runs: number; // how often a kernel is expected to run: what its compilation may cost
 }
 const lavapipe: Target = {
-  name: "lavapipe", class: "software", storageBuffers: 8, simd: 8, lanes: 8, cores: 2, resident: 1, latency: 1, workgroup: 64, workgroupMemory: 16384, registers: 12, bodyLimit: 1100, accumulatorLimit: 160, keepLoops: true, rolledStores: true, serial: [1, 4], oneHotLimit: 1 << 26,
+  name: "lavapipe", class: "software", storageBuffers: 8, simd: 8, lanes: 8, cores: 2, resident: 1, latency: 1, workgroup: 64, workgroupMemory: 16384, registers: 12, bodyLimit: 1100, accumulatorLimit: 160, keepLoops: true, rolledStores: true, serial: [1, 4],
   ns: { none: 0, load: 7.5, load4: 24, workgroup: 6.6, broadcast: 1.2, alu: 0.2, divide: 2, function: 8, random: 100, select: 0.6, compare: 0.4, integer: 0.3, reduce: 7, store: 8, store4: 30, loop: 1.2, barrier: 500, fill: 20, spill: 0.45, carried: 0, guard: 3 },
   overlap: 0.35, longBody: { operations: 600, ns: 0.6 }, manyLoads: { loads: 12, ns: 6 }, clashNs: 12, transactionNs: 0, nearWaitNs: 10, waitNs: 160, workgroupNs: 250, launchNs: 25_000,
   compile: { load: 10, store: 6, operation: 1.5, function: 1.5, limit: 450 }, runs: 1000,
