@@ -172,8 +172,9 @@ function countLoads(x: Access, s: Schedule, tile: (a: string) => number, width: 
   if (s.slide && innermost && tile(innermost) === 1 && threadsAlong(s, innermost) === 1) {
     // along the window only the new values are loaded
     const window = x.indices.find((dim) => dim.length > 1 && dim.some(([a]) => a === innermost));
-    const partner = window?.find(([a]) => a !== innermost && tile(a) > 1)?.[0];
-    if (partner) return { wide: 0, single: elements(x, tile) / tile(partner) };
+    const step = Math.abs(window?.find(([a]) => a === innermost)![1] ?? 0);
+    const partner = window?.find(([a, k]) => a !== innermost && tile(a) > 1 && step % k === 0);
+    if (partner) return { wide: 0, single: elements(x, tile) * Math.min(1, step / Math.abs(partner[1]) / tile(partner[0])) };
   }
   return { wide: 0, single: elements(x, tile) };
 }

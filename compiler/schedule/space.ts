@@ -62,7 +62,7 @@ interface Facts {
   readonly extent: (a: string) => number;
   readonly known: (a: string) => boolean; // a number
   readonly contiguous: (a: string) => number; // accesses that walk memory step by step along it
-  readonly meets: (a: string, b: string) => boolean; // in one index of some load
+  readonly meets: (a: string, b: string) => boolean; // in one index of some load, as a window: neighbours along a share what b runs over
   readonly reused: (a: string) => boolean; // a tile along it uses loaded values more than once
   readonly whole: readonly string[]; // small output axes of windows: kept whole in registers
   readonly free: readonly string[]; // the other output axes
@@ -79,7 +79,8 @@ function factsOf(nest: Nest): Facts {
   const accesses = [...loads, ...stores.flatMap((p) => p.stores)];
   const contiguity = new Map([...outer, ...inner].map((a) => [a, accesses.filter((x) => x.stride.get(a) === 1).length]));
   const pairs = new Set<string>();
-  for (const x of loads) for (const dim of x.indices) for (const [a] of dim) for (const [b] of dim) if (a !== b) pairs.add(`${a} ${b}`);
+  const shares = (j: number, k: number, b: string): boolean => Math.abs(j) < Math.abs(k) * extent(b); // a step of the one stays inside what the other runs over
+  for (const x of loads) for (const dim of x.indices) for (const [a, j] of dim) for (const [b, k] of dim) if (a !== b && shares(j, k, b) && shares(k, j, a)) pairs.add(`${a} ${b}`);
   const meets = (a: string, b: string): boolean => pairs.has(`${a} ${b}`);
   const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => (w.access ? [w.access] : [])));
   const whole = outer.filter((a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)));
