@@ -13,6 +13,7 @@ import { emitKernel, type Reader } from "./emit.ts";
 import type { Flattened, View } from "./flat.ts";
 import { aligned, arithmeticCost, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
 import type { KernelSpec } from "./kernel.ts";
+import { piecesOf, type Pieces } from "./pieces.ts";
 import { fusionLimits, type FusionLimits } from "./limits.ts";
 import type { Target } from "./target.ts";
 
@@ -91,16 +92,20 @@ class Fuser implements Reader {
     this.notInPlace = notInPlace;
     const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
     this.order = topological(roots, undefined, (x) => this.inputsOf(x));
-    this.order.forEach((x, i) => this.rank.set(x, i));
     this.makeScanMemory();
     const rows = this.findRowUpdates();
-    this.stored = chooseStored(this.order, this.forced(rows), this.inputsOf, target);
+    const stored = chooseStored(this.order, this.forced(rows), this.inputsOf, target);
+    this.cutIntoPieces(stored);
+    this.stored = this.pieces.size ? chooseStored(this.order, this.forced(rows), this.inputsOf, target) : stored;
     this.inliner = new Inliner(this.stored);
     this.makeHomes(rows);
+    this.placePieces();
   }
   private readonly inputsOf = (x: Node): readonly Node[] => {
     const update = this.flat?.updatedBy.get(x);
     if (update) return [update];
+    const pieces = this.pieces.get(x);
+    if (pieces) return pieces.nodes;
     return x.kind === "source" ? (this.flat?.assembled.get(x) ?? []) : inputs(x);
   };
 
@@ -108,6 +113,35 @@ class Fuser implements Reader {
     const steps = this.level(undefined);
     if (this.retry.size) return { retry: this.retry };
     return { steps, outputs: this.outputs, views: this.flat?.views ?? new Map<Node, View>() };
+  }
+
+  // ---- tensors whose pieces are computed where they fit
+  private readonly pieces = new Map<Node, Pieces>();
+  private cutIntoPieces(stored: ReadonlySet<Node>): void {
+    const fixed = new Set(this.program.updates.map((u) => baseOf(u.value)));
+    const known = new Set(this.order);
+    const order: Node[] = [];
+    for (const x of this.order) {
+      const found = stored.has(x) && !fixed.has(x) && !this.flat?.views.has(x) ? piecesOf(x) : undefined;
+      if (found?.nodes.every((p) => innermost(p, this.scans) === innermost(x, this.scans) && !fixed.has(p) && !this.flat?.views.has(p))) {
+        this.pieces.set(x, found);
+        for (const p of found.nodes) if (!known.has(p)) order.push(p);
+        for (const p of found.nodes) known.add(p);
+      }
+      order.push(x);
+    }
+    this.order.splice(0, this.order.length, ...order);
+    this.order.forEach((x, i) => this.rank.set(x, i));
+  }
+  /** A piece that others read too is theirs first: what they read is not strided. A piece may be made of pieces: its places are theirs. */
+  private placePieces(): void {
+    const viewed = new Set(this.order.flatMap((x) => (x.kind === "reshape" ? [baseOf(x)] : [])));
+    const wanted = (p: Node): boolean => viewed.has(p) || this.readers().has(p) || this.program.outputs.some((o) => baseOf(o.node) === p) || this.copies.some((c) => c.from === p);
+    for (const [x, { axis, size, nodes }] of [...this.pieces].reverse())
+      nodes.forEach((p, q) => {
+        const homes = this.homesOf(x).map((h): Home => ({ memory: h.memory, at: (own) => h.at(own.map((e, d) => (d === axis ? iadd(e, q * size) : e))) }));
+        this.homes.set(p, [...(this.homes.get(p) ?? (wanted(p) ? this.homesOf(p) : [])), ...homes]);
+      });
   }
 
   // ---- memory of scans, states and numbers
@@ -146,6 +180,7 @@ class Fuser implements Reader {
     for (const o of this.program.outputs) forced.add(baseOf(o.node));
     for (const u of this.program.updates) if (!rows.has(u.target)) forced.add(baseOf(u.value));
     for (const x of this.flat?.assembled.values() ?? []) for (const part of x) forced.add(part);
+    for (const [x, { nodes }] of this.pieces) for (const part of [x, ...nodes]) forced.add(part);
     for (const x of this.flat?.updatedBy.keys() ?? []) forced.add(x);
     for (const list of rows.values()) for (const r of list) if (r.value.kind === "load") forced.add(baseOf(r.value.tensor));
     return forced;
@@ -255,7 +290,7 @@ class Fuser implements Reader {
     if (this.readerTable) return this.readerTable;
     const table = new Map<Node, Set<Node>>();
     for (const y of this.order) {
-      if (y.kind === "source" || y.kind === "reshape" || y.kind === "result" || !this.stored.has(y)) continue;
+      if (y.kind === "source" || y.kind === "reshape" || y.kind === "result" || !this.stored.has(y) || this.pieces.has(y)) continue;
       for (const z of this.reads(y)) table.set(z, (table.get(z) ?? new Set()).add(y));
     }
     return (this.readerTable = table);
@@ -282,7 +317,7 @@ class Fuser implements Reader {
         let g = scanGroups.get(x.scan);
         if (!g) scanGroups.set(x.scan, (g = make({ kind: "scan", scan: x.scan, nodes: [], domain: [], rank: this.rank.get(x)! })));
         groupOf.set(x, g);
-      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x)) groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
+      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x) && !this.pieces.has(x)) groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
     }
     for (const x of here) {
       const update = this.flat?.updatedBy.get(x);
@@ -306,7 +341,7 @@ class Fuser implements Reader {
       ];
       readBy.set(g, reads);
       for (const y of reads) {
-        for (const z of this.flat?.assembled.get(y as Source) ?? [y]) {
+        for (const z of this.partsOf(y) ?? [y]) {
           const p = groupOf.get(z);
           if (p && p !== g) link(p, g);
         }
@@ -318,6 +353,10 @@ class Fuser implements Reader {
     const sorted = this.sort(groups.filter((g) => g.alive));
     if (!sorted) return [];
     return sorted.flatMap((g): Step[] => (g.kind === "scan" ? this.scanStep(g.scan!) : [emitKernel(g, this)]));
+  }
+  /** What is written to the memory of this node, where the node is not computed itself. */
+  private partsOf(y: Node): readonly Node[] | undefined {
+    return this.pieces.get(y)?.nodes ?? this.flat?.assembled.get(y as Source);
   }
   private copyReads(from: Node): readonly Node[] {
     return this.stored.has(from) || from.kind === "source" || from.kind === "result" ? [from] : inlinedReads(from, this.stored);
@@ -387,12 +426,16 @@ class Fuser implements Reader {
     const joined = (a: Group, b: Group): boolean => {
       const versions = a.version * 65536 + b.version;
       if (refused.get(a)?.get(b) === versions) return false;
-      const domain = this.fits(a, b);
+      const domain = this.fits([...a.nodes, ...b.nodes]);
       if (!domain || reaches(a, b)) {
         if (!refused.has(a)) refused.set(a, new Map());
         if (!domain) refused.get(a)!.set(b, versions);
         return false;
       }
+      join(a, b, domain);
+      return true;
+    };
+    const join = (a: Group, b: Group, domain: Shape): void => {
       a.version++;
       a.nodes = [...a.nodes, ...b.nodes].sort((x, y) => this.rank.get(x)! - this.rank.get(y)!);
       a.domain = domain;
@@ -410,8 +453,17 @@ class Fuser implements Reader {
       a.before.delete(b);
       a.after.delete(b);
       b.alive = false;
-      return true;
     };
+    // pointwise groups that hang together over the same axes, all at once: what only they read needs no memory, so the whole may fit where no half does
+    const seen = new Set<Group>();
+    for (const g of groups) {
+      if (!isPointwise(g) || seen.has(g)) continue;
+      const cluster = new Set([g]);
+      for (const x of cluster) for (const y of [...x.before, ...x.after]) if (isPointwise(y) && sameShape(y.domain, g.domain)) cluster.add(y);
+      for (const x of cluster) seen.add(x);
+      const domain = cluster.size > 2 && convex(cluster) ? this.fits([...cluster].flatMap((x) => x.nodes).sort((x, y) => this.rank.get(x)! - this.rank.get(y)!)) : undefined;
+      if (domain) for (const x of cluster) if (x !== g) join(g, x, domain);
+    }
     // a producer with its consumer: first where both run over the same axes, then rows, last what a single invocation can do
     const phases: ((a: Group, b: Group) => boolean)[] = [
       (a, b) => sameShape(a.domain, b.domain),
@@ -451,6 +503,7 @@ class Fuser implements Reader {
   private siblings(a: Group, b: Group): boolean {
     const small = (g: Group): boolean => g.nodes.every((x) => x.kind === "compute" && (!x.reduction || sizeOf(x.reduction.extents) <= this.limits.smallReduction));
     if (!a.domain.length) return small(a) && small(b);
+    for (const { nodes } of this.pieces.values()) if (a.nodes.some((x) => nodes.includes(x as Compute)) && b.nodes.some((x) => nodes.includes(x as Compute))) return true;
     const reduced = (g: Group): string | undefined => {
       const all = g.nodes.map((x) => (x.kind === "compute" && x.reduction && !isContraction(x) ? x.reduction.extents.join(",") : ""));
       return all.every((x) => x !== "" && x === all[0]) ? all[0] : undefined;
@@ -464,8 +517,7 @@ class Fuser implements Reader {
     return a.nodes.every((x) => this.aliasOf.has(x)) && b.nodes.every((x) => this.aliasOf.has(x)) && a.nodes[0]!.kind === "compute" && !(a.nodes[0] as Compute).reduction && sharesInput(a.nodes, b.nodes, (x) => this.reads(x));
   }
   /** The domain of a kernel that computes both, or undefined where one launch cannot. */
-  private fits(a: Group, b: Group): Shape | undefined {
-    const all = [...a.nodes, ...b.nodes];
+  private fits(all: readonly Node[]): Shape | undefined {
     if (all.some((x) => x.kind !== "compute")) return undefined;
     const nodes = all as Compute[];
     const contraction = nodes.some(isContraction);
@@ -486,7 +538,7 @@ class Fuser implements Reader {
     for (const x of nodes) {
       for (const y of this.reads(x)) {
         // through a flat buffer a value is handed on in memory only
-        if (this.flat?.assembled.get(y as Source)?.some((part) => inside.has(part)) || inside.has(this.flat?.updatedBy.get(y) as Node)) return undefined;
+        if (this.partsOf(y)?.some((part) => inside.has(part)) || inside.has(this.flat?.updatedBy.get(y) as Node)) return undefined;
         if (!inside.has(y) || y.kind !== "compute") continue;
         if (!aligned(this.inliner.compute(x), y, domain.length)) return undefined;
         // a value that a reduction or a row computes again must be cheap
@@ -552,6 +604,17 @@ function reaches(a: Group, b: Group): boolean {
     stack.push(...g.after);
   }
   return false;
+}
+const isPointwise = (g: Group): boolean => g.alive && g.kind === "kernel" && g.domain.length > 0 && g.nodes.every((x) => x.kind === "compute" && !x.reduction);
+/** Does no way lead from the set out and back into it? */
+function convex(set: ReadonlySet<Group>): boolean {
+  const outside = new Set([...set].flatMap((g) => [...g.after]).filter((g) => !set.has(g)));
+  for (const g of outside)
+    for (const n of g.after) {
+      if (set.has(n)) return false;
+      outside.add(n);
+    }
+  return true;
 }
 const stateOf = (h: Home): Source[] => {
   const base = baseOf(h.memory);

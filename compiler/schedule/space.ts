@@ -35,7 +35,14 @@ function elementwise(nest: Nest, target: Target): Candidate[] {
   if (!nest.outer.length) return [{ nest, schedule: plainSchedule }];
   if (!canFlatten(nest)) {
     const fuse = fusable(nest);
-    return [{ nest, schedule: { ...plainSchedule, fuse, threads: [["fused", target.workgroup]] } }];
+    const last = fuse[fuse.length - 1]!;
+    const n = nest.extentOf.get(last)!;
+    const { loads, stores } = analyse(nest);
+    const contiguous = [...loads, ...stores.flatMap((p) => p.stores)].some((x) => x.stride.get(last) === 1);
+    const widths = typeof n === "number" && n % 4 === 0 && contiguous ? [4, 1] : [1];
+    return widths.flatMap((width) =>
+      [...new Set([target.simd, target.workgroup])].map((threads): Candidate => ({ nest, schedule: { ...plainSchedule, fuse, threads: [["fused", threads]], ...(width > 1 ? { tile: { [last]: width }, vector: last } : {}) } })),
+    );
   }
   const flat = flatNest(nest);
   const [axis] = flat.outer as readonly [string];

@@ -16,9 +16,9 @@ export const prelude: Readonly<Record<string, Helper>> = {
     code: `fn dlm_expm1(x: f32) -> f32 {\n  let near = x * (1.0 + x * (0.5 + x * (0.16666667 + x * (0.041666667 + x * (0.0083333333 + x * (0.0013888889 + x * 0.00019841270))))));\n  return select(exp(x) - 1.0, near, abs(x) < 0.5);\n}`,
   },
   // A rational minimax approximation of our own (relative error 7e-8, 4e-7 with the rounding of f32): a division instead of an exponential, which costs
-  // software devices most. At 9 the value rounds to 1; some drivers answer NaN for their own tanh beyond 88.
+  // software devices most. Beyond 9.1 the quotient passes 1, so that the value is 1 exactly there; some drivers answer NaN for their own tanh beyond 88.
   dlm_tanh: {
-    code: `fn dlm_tanh(x: f32) -> f32 {\n  let a = clamp(x, -9.0, 9.0);\n  let q = a * a;\n  let p = 1.0 + q * (0.12916306 + q * (2.9175824e-3 + q * (9.238189e-6 + q * (-1.2693964e-8 + q * 1.8041511e-11))));\n  let r = 1.0 + q * (0.46249592 + q * (2.3750242e-2 + q * 2.2765822e-4));\n  return clamp(a * p / r, -1.0, 1.0);\n}`,
+    code: `fn dlm_tanh(x: f32) -> f32 {\n  let a = clamp(x, -9.4, 9.4);\n  let q = a * a;\n  let p = 1.0 + q * (0.12916306 + q * (2.9175824e-3 + q * (9.238189e-6 + q * (-1.2693964e-8 + q * 1.8041511e-11))));\n  let r = 1.0 + q * (0.46249592 + q * (2.3750242e-2 + q * 2.2765822e-4));\n  return clamp(a * p / r, -1.0, 1.0);\n}`,
   },
   dlm_sigmoid: { code: `fn dlm_sigmoid(x: f32) -> f32 {\n  let e = exp(-min(abs(x), 87.0));\n  return select(e, 1.0, x >= 0.0) / (1.0 + e);\n}` },
   dlm_sinh: { uses: ["dlm_expm1"], code: `fn dlm_sinh(x: f32) -> f32 {\n  let e = dlm_expm1(abs(x));\n  return sign(x) * 0.5 * (e + e / (e + 1.0));\n}` },
@@ -40,9 +40,9 @@ export const prelude: Readonly<Record<string, Helper>> = {
     uses: ["dlm_atan"],
     code: `fn dlm_atan2(y: f32, x: f32) -> f32 {\n  let a = dlm_atan(y / select(x, 1e-30, x == 0.0));\n  let turned = select(a, a + select(3.1415927, -3.1415927, y < 0.0), x < 0.0);\n  return select(turned, select(1.5707963, -1.5707963, y < 0.0) * abs(sign(y)), x == 0.0);\n}`,
   },
-  // as for tanh: minimax, relative error 4e-8, 4e-7 with the rounding of f32; at 3.92 the value rounds to 1
+  // as for tanh: minimax, relative error 4e-8, 4e-7 with the rounding of f32; 1 exactly beyond 4.1
   dlm_erf: {
-    code: `fn dlm_erf(x: f32) -> f32 {\n  let a = clamp(x, -3.92, 3.92);\n  let q = a * a;\n  let p = 1.1283792 + q * (0.1887181 + q * (5.2483916e-2 + q * (3.6834467e-3 + q * (2.8141873e-4 + q * 2.0409711e-6))));\n  let r = 1.0 + q * (0.5005802 + q * (0.1133742 + q * (1.4803759e-2 + q * (1.1397223e-3 + q * 3.7818103e-5))));\n  return clamp(a * p / r, -1.0, 1.0);\n}`,
+    code: `fn dlm_erf(x: f32) -> f32 {\n  let a = clamp(x, -4.16, 4.16);\n  let q = a * a;\n  let p = 1.1283792 + q * (0.1887181 + q * (5.2483916e-2 + q * (3.6834467e-3 + q * (2.8141873e-4 + q * 2.0409711e-6))));\n  let r = 1.0 + q * (0.5005802 + q * (0.1133742 + q * (1.4803759e-2 + q * (1.1397223e-3 + q * 3.7818103e-5))));\n  return clamp(a * p / r, -1.0, 1.0);\n}`,
   },
   dlm_lgamma: {
     uses: ["dlm_log"],

@@ -1,0 +1,75 @@
+// Tensors made of equal stretches: every stretch is computed by the kernel where it fits and lands in its place, on a device as in the evaluator.
+import { expect, test } from "vitest";
+import { compile } from "../../compiler/compile.ts";
+import { evaluate } from "../../compiler/evaluate/evaluate.ts";
+import type { Source } from "../../compiler/graph/types.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
+import { load } from "../../runtime/index.ts";
+import { dispatchesOf } from "../../runtime/machine.ts";
+import { testDevice } from "../device.ts";
+import { numbers } from "../grad/check.ts";
+
+const lstm = `{
+  let (i, f, g) = split(h @ w, 3, axis: -1)
+  let c1 = sigmoid(f) * c + sigmoid(i) * tanh(g)
+  next h = tanh(c1), c = c1
+  yield c1
+}`;
+/** [name, source, kernels: no more launches than this] */
+const programs: readonly (readonly [string, string, number])[] = [
+  ["concat of formulas, read by a product", `export fn f(a: f32[6, 8], b: f32[6, 8], w: f32[16, 5]) -> f32[6, 5] = concat([exp(a) * b, a - sin(b)], axis: -1) @ w`, 2],
+  ["along the first axis", `export fn f(a: f32[6, 8], b: f32[6, 8], w: f32[8, 5]) -> f32[12, 5] = concat([exp(a) * b, a - b], axis: 0) @ w`, 2],
+  ["a piece that is read by itself too", `export fn f(a: f32[6, 8], b: f32[6, 8], w: f32[16, 5]) -> (f32[6, 5], f32[6]) {
+  let p = exp(a) * sin(b) / (1 + a * a)
+  return (concat([p, cos(a) * sin(b)], axis: -1) @ w, sum(p * p, axis: 1))
+}`, 4], // prettier-ignore
+  ["a piece that is read under another shape too", `export fn f(a: f32[6, 8], b: f32[6, 8], w: f32[16, 5], v: f32[48, 3]) -> (f32[6, 5], f32[3]) {
+  let p = softmax(a)
+  return (concat([p, exp(b)], axis: -1) @ w, rearrange(p, \`i j -> (i j)\`) @ v)
+}`, 5], // prettier-ignore
+  ["pieces that are inputs", `export fn f(a: f32[6, 8], b: f32[6, 8], w: f32[16, 5]) -> f32[6, 5] = concat([a, b], axis: -1) @ w`, 2],
+  ["stretches of different lengths", `export fn f(a: f32[6, 8], b: f32[6, 4], w: f32[12, 5]) -> f32[6, 5] = concat([exp(a), sin(b)], axis: -1) @ w`, 2],
+  ["a result as it is", `export fn f(a: f32[6, 8], b: f32[6, 8]) -> f32[6, 32] = concat([exp(a), softmax(b), a * b, softmax(a)], axis: -1)`, 2],
+  ["a piece that is a result, and made of pieces", `export fn f(a: f32[6, 8]) -> (f32[6, 16], f32[6, 32]) {
+  let p = concat([exp(a), -2 * a], axis: -1)
+  return (p, concat([p, 2 * p], axis: -1))
+}`, 2],
+  ["the same piece twice", `export fn f(a: f32[6, 8], w: f32[16, 5]) -> f32[6, 5] {
+  let p = exp(a) / (1 + a * a)
+  return concat([p, p], axis: -1) @ w
+}`, 2],
+  ["padding is no stretch", `export fn f(a: f32[6, 8], w: f32[10, 3]) -> f32[6, 3] = (for i in 0..6, j in 0..10: exp(a)[i, j - 1] ?? 0) @ w`, 2],
+  ["the gradient of split", `fn f(x: f32[6, 24]) -> f32[] {
+  let (p, q, r) = split(x, 3, axis: -1)
+  return sum(sin(p) * q + exp(r) * p)
+}
+export fn g(w: f32[24, 24], x: f32[6, 24]) -> f32[24, 24] = grad(f(x @ w), wrt: w)`, 3], // prettier-ignore
+  ["the gradient of gates in a loop", `fn run(w: f32[8, 24], x: f32[6, 8]) -> f32[5, 6, 8] = scan (t in 0..5; h = x, c = x * x) ${lstm}
+export fn g(w: f32[8, 24], x: f32[6, 8]) -> (f32[8, 24], f32[6, 8]) = grad(sum(run(w, x)^2), wrt: (w, x))`, 40], // prettier-ignore
+];
+test.each(programs)("%s", async (_, text, kernels) => {
+  const { device } = await testDevice();
+  const { plan, program, diagnostics } = compile(text, { name: "pieces.dlm" });
+  if (!plan || !program) throw new Error(renderDiagnostics(diagnostics));
+  const e = program.exports[0]!;
+  const inputs = Object.fromEntries(e.inputs.map((x, i) => {
+    const shape = x.source.shape as number[];
+    return [x.name, { shape, data: numbers(shape.reduce((a, b) => a * b, 1), i + 1).map(Math.fround) }];
+  })); // prettier-ignore
+  const want = [...evaluate(e.program, new Map<Source, readonly number[]>(e.inputs.map((x) => [x.source, inputs[x.name]!.data]))).outputs.values()];
+  const model = await load(plan, { device });
+  try {
+    const got = await model.run(e.name, inputs);
+    const ports = plan.exports[0]!.outputs;
+    want.forEach((w, k) => {
+      const scale = Math.max(1, ...w.map(Math.abs));
+      const data = got[ports[k]!.name]!.data;
+      expect(Math.max(...w.map((v, i) => Math.abs(data[i]! - v))) / scale).toBeLessThan(1e-5);
+    });
+    const commands = plan.exports[0]!.program.commands;
+    const launches = commands.reduce((sum, c) => sum + (c.kind === "loop" ? c.count * dispatchesOf(c.body).length : c.kind === "dispatch" ? 1 : 0), 0);
+    expect(launches).toBeLessThanOrEqual(kernels);
+  } finally {
+    model.close();
+  }
+});
