@@ -28,6 +28,7 @@ const { values: options } = parseArgs({
 const repeats = Number(options.repeats ?? (options.short ? 5 : 9));
 const roundMs = options.short ? 200 : 400; // what one side's turn should take
 const slowRepeats = options.short ? 2 : 3; // of a side whose step takes more than roundMs
+const tooSlow = options.short ? 1500 : Infinity; // a side whose step takes longer is measured once
 const say = (text) => void process.stderr.write(text + "\n");
 const list = (text) => text.split(",").map((s) => s.trim()).filter(Boolean); // prettier-ignore
 
@@ -161,13 +162,13 @@ async function measure(workload, target) {
     record.losses[1] = first.value;
     let answer = first;
     let done = 1;
-    for (const until of spec.run ? [3] : [4, 10]) {
+    for (const until of spec.run ? [2, 3] : [2, 4, 10]) {
       // a side whose steps take seconds is compared at fewer of them in a short run
-      if (answer.error || (options.short && until === 10 && answer.ms / 3 > 500)) break;
-      answer = await side.ask({ do: "run", steps: until - done, read: !spec.run });
+      if (answer.error || record.estimate > tooSlow || (options.short && until === 10 && record.estimate > 500)) break;
+      answer = await side.ask({ do: "run", steps: until - done, read: !spec.run && until > 2 });
       record.estimate = answer.ms / (until - done);
       done = until;
-      if (!spec.run) record.losses[until] = answer.value;
+      if (!spec.run && until > 2) record.losses[until] = answer.value;
     }
     record.error = answer.error;
     if (record.error) {
@@ -183,7 +184,7 @@ async function measure(workload, target) {
     for (let i = 0; i < order.length; i++) {
       const name = order[(i + round) % order.length];
       const record = measured.get(name);
-      if (record.error || (record.estimate > roundMs && round >= slowRepeats)) continue;
+      if (record.error || (record.estimate > roundMs && round >= slowRepeats) || (record.estimate > tooSlow && round)) continue;
       const steps = Math.max(1, Math.min(20000, Math.round(roundMs / record.estimate)));
       const answer = await running.get(name).ask({ do: "run", steps });
       if (answer.error) {
