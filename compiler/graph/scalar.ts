@@ -45,11 +45,13 @@ function internPair<T>(owner: unknown, a: number, b: number, make: (id: number) 
 
 const noVariables: VariableSet = new Set();
 const noScans: ScanSet = new Set();
+type Free = Pick<Scalar, "variables" | "scans">;
 /** Union that shares its argument where one contains the others: sets stay few. */
-function union<T>(sets: Iterable<ReadonlySet<T>>, empty: ReadonlySet<T>): ReadonlySet<T> {
+function union<P, T>(parts: readonly P[], setOf: (part: P) => ReadonlySet<T>, empty: ReadonlySet<T>): ReadonlySet<T> {
   let result = empty;
   let own: Set<T> | undefined;
-  for (const set of sets) {
+  for (const part of parts) {
+    const set = setOf(part);
     if (set.size === 0 || set === result) continue;
     if (result.size === 0) {
       result = set;
@@ -63,11 +65,10 @@ function union<T>(sets: Iterable<ReadonlySet<T>>, empty: ReadonlySet<T>): Readon
   }
   return result;
 }
-export const unionScans = (sets: Iterable<ScanSet>): ScanSet => union<Scan>(sets, noScans);
-const free = (parts: readonly { variables: VariableSet; scans: ScanSet }[]): { variables: VariableSet; scans: ScanSet } => ({
-  variables: union<Variable>(parts.map((x) => x.variables), noVariables),
-  scans: unionScans(parts.map((x) => x.scans)),
-});
+const variablesOf = (x: Free): VariableSet => x.variables;
+const scansOf = (x: Free): ScanSet => x.scans;
+export const unionScans = (sets: readonly ScanSet[]): ScanSet => union(sets, (set) => set, noScans);
+const free = (parts: readonly Free[]): Free => ({ variables: union(parts, variablesOf, noVariables), scans: union(parts, scansOf, noScans) });
 
 // ---------------------------------------------------------------- leaves
 
@@ -150,8 +151,12 @@ function affine(coefficients: Map<Integer, number>, constant: number): Integer {
   }
   const terms = [...coefficients].sort((a, b) => a[0].id - b[0].id);
   if (constant === 0 && terms.length === 1 && terms[0]![1] === 1) return terms[0]![0];
-  const key = `A${terms.map(([atom, k]) => `${k}*${atom.id}`).join("+")}+${constant}`;
-  return intern<Affine>(key, (id) => ({ kind: "affine", dtype: "i32", terms, constant, id, ...free(terms.map(([atom]) => atom)) }));
+  let key = `A${constant}`;
+  for (const [atom, k] of terms) key += `+${k}*${atom.id}`;
+  return intern<Affine>(key, (id) => {
+    const atoms = terms.map(([atom]) => atom);
+    return { kind: "affine", dtype: "i32", terms, atoms, constant, id, ...free(atoms) };
+  });
 }
 function addTo(coefficients: Map<Integer, number>, atom: Integer, k: number): void {
   const sum = (coefficients.get(atom) ?? 0) + k;
@@ -631,7 +636,7 @@ export function random(draw: Omit<Random, "kind" | "dtype" | "id" | "variables" 
 export function operandsOf(e: Scalar): readonly Scalar[] {
   switch (e.kind) {
     case "literal": case "dim": case "variable": case "local": return []; // prettier-ignore
-    case "affine": return e.terms.map(([atom]) => atom); // prettier-ignore
+    case "affine": return e.atoms; // prettier-ignore
     case "floor_div": case "modulo": case "non_negative": case "equal_zero": case "not": return [e.operand]; // prettier-ignore
     case "and": case "call": return e.operands; // prettier-ignore
     case "select": return [e.condition, e.then, e.otherwise]; // prettier-ignore
@@ -648,7 +653,7 @@ export function visit(e: Scalar, f: (x: Scalar) => void, seen: Set<Scalar> = new
     if (seen.has(x)) continue;
     seen.add(x);
     f(x);
-    stack.push(...operandsOf(x));
+    for (const y of operandsOf(x)) stack.push(y);
   }
 }
 /** Operands before users. */
@@ -680,13 +685,25 @@ export function scalarOrder(roots: readonly Scalar[], operands: (e: Scalar) => r
 export type OnLoad = (load: Load, indices: readonly Integer[], outside: Scalar | undefined) => Scalar | undefined;
 /** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. */
 export function substitute(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, onLoad?: OnLoad, memo: Map<Scalar, Scalar> = new Map()): Scalar {
-  const done = (x: Scalar): Scalar | undefined => map.get(x) ?? memo.get(x);
-  if (done(e)) return done(e)!;
-  const pending = (x: Scalar): readonly Scalar[] => (done(x) ? [] : operandsOf(x));
-  for (const x of scalarOrder([e], pending)) {
-    if (!done(x)) memo.set(x, rebuild(x, (y) => done(y)!, onLoad));
+  const known = map.get(e) ?? memo.get(e);
+  if (known) return known;
+  // where only variables are replaced, what is free of them stays
+  const replaced = onLoad ? undefined : variablesIn(map);
+  const stays = (x: Scalar): boolean => replaced !== undefined && !replaced.some((v) => x.variables.has(v));
+  if (stays(e)) return e;
+  const done = (x: Scalar): Scalar => map.get(x) ?? memo.get(x) ?? x;
+  const pending = (x: Scalar): readonly Scalar[] => (map.has(x) || memo.has(x) || stays(x) ? [] : operandsOf(x));
+  for (const x of scalarOrder([e], pending)) if (!map.has(x) && !memo.has(x) && !stays(x)) memo.set(x, rebuild(x, done, onLoad));
+  return done(e);
+}
+/** The keys, if all are loop variables. */
+function variablesIn(map: ReadonlyMap<Scalar, Scalar>): Variable[] | undefined {
+  const found: Variable[] = [];
+  for (const x of map.keys()) {
+    if (x.kind !== "variable" || x.scans.size) return undefined; // the step of a scan is no free variable
+    found.push(x);
   }
-  return done(e)!;
+  return found;
 }
 export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
   const int = (x: Scalar): Integer => go(x) as Integer;

@@ -62,6 +62,7 @@ export interface Affine extends ScalarBase {
   readonly kind: "affine";
   readonly dtype: "i32";
   readonly terms: readonly (readonly [atom: Integer, coefficient: number])[];
+  readonly atoms: readonly Integer[]; // of the terms
   readonly constant: number;
 }
 /** floor(operand / divisor), divisor >= 2 */
