@@ -1,34 +1,36 @@
 // Access analysis: what a nest loads and computes, and how each part depends on the axes. Strides, windows and invariance come from here;
-// the schedule space and the closed form of the price stand on it.
-import { baseOf } from "../graph/node.ts";
+// the schedule space and the closed form of the price stand on it. Axes are numbers here, since hundreds of schedules are priced by it:
+// outer ones first, then inner ones.
 import { operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
-import type { Integer, Load, Node, Scalar, Shape } from "../graph/types.ts";
+import type { Integer, Load, Scalar, Shape, Variable } from "../graph/types.ts";
 import type { Cost } from "./ir.ts";
 import type { Store } from "./kernel.ts";
-import { flatAddress, type Nest } from "./nest.ts";
+import { estimate, flatAddress, type Nest } from "./nest.ts";
 
 export interface Access {
-  readonly tensor: Node;
-  readonly axes: ReadonlySet<string>; // that the element depends on
-  readonly stride: ReadonlyMap<string, number>; // elements from one step of an axis to the next; NaN = irregular
-  readonly indices: readonly (readonly (readonly [axis: string, coefficient: number])[])[]; // of each dimension
+  readonly axes: readonly number[]; // that the element depends on
+  readonly stride: readonly number[]; // of every axis: elements from one step to the next; NaN = irregular
+  readonly wide: readonly boolean[]; // of every axis: four steps along it may be one access
+  readonly indices: readonly (readonly (readonly [axis: number, coefficient: number])[])[]; // of each dimension
   readonly guarded: boolean;
-  readonly regular: boolean; // affine in the axes
 }
 /** A value that is computed: once for every combination of these axes. */
 export interface Work {
   readonly cost: Cost;
-  readonly axes: ReadonlySet<string>;
+  readonly axes: readonly number[];
   readonly access?: Access; // of a load
   readonly guards?: Access; // of a choice between a loaded value and the one outside
 }
 export interface Part {
-  readonly over: readonly string[]; // inner axes, outer to inner
+  readonly over: readonly number[]; // inner axes, outer to inner
   readonly work: readonly Work[];
   readonly stores: readonly Access[];
   readonly ops?: readonly string[]; // of the reductions that share these loops
 }
 export interface Analysis {
+  readonly axes: readonly string[]; // by their numbers
+  readonly outer: readonly number[];
+  readonly extents: readonly number[]; // about
   readonly stages: readonly Part[];
   readonly stores: readonly Part[];
   readonly loads: readonly Access[]; // of all parts
@@ -41,42 +43,49 @@ export function analyse(nest: Nest): Analysis {
   return found;
 }
 function makeAnalysis(nest: Nest): Analysis {
-  const { spec, nameOf } = nest;
-  const axesOf = (e: Scalar): Set<string> => {
-    const result = new Set<string>();
-    for (const v of e.variables) {
-      const name = nameOf.get(v);
-      if (name) result.add(name);
-    }
+  const { spec } = nest;
+  const axes = [...nest.outer, ...nest.inner];
+  const numberOf = new Map([...nest.nameOf].map(([v, name]) => [v as Scalar, axes.indexOf(name)]));
+  const outer = nest.outer.map((_, a) => a);
+  const axesOf = (...es: readonly Scalar[]): number[] => {
+    const result: number[] = [];
+    for (const e of es)
+      for (const v of e.variables) {
+        const a = numberOf.get(v);
+        if (a !== undefined && !result.includes(a)) result.push(a);
+      }
     return result;
   };
-  const access = (tensor: Node, shape: Shape, indices: readonly Integer[], guarded: boolean): Access => {
-    const axes = new Set<string>();
-    for (const e of indices) for (const a of axesOf(e)) axes.add(a);
-    const stride = new Map<string, number>();
-    let regular = true;
+  const access = (shape: Shape, indices: readonly Integer[], guarded: boolean): Access => {
+    const stride = axes.map(() => 0);
+    let regular = true; // affine in the axes
     const address = flatAddress(shape, indices);
     for (const [atom, k] of address ? termsOf(address) : indices.flatMap((e) => termsOf(e))) {
-      const name = atom.kind === "variable" ? nameOf.get(atom) : undefined;
-      if (name) stride.set(name, address ? (stride.get(name) ?? 0) + k : NaN);
+      const own = numberOf.get(atom);
+      if (own !== undefined) stride[own] = address ? stride[own]! + k : NaN;
       else
         for (const a of axesOf(atom)) {
-          stride.set(a, NaN);
+          stride[a] = NaN;
           regular = false;
         }
     }
-    const dims = indices.map((e) => termsOf(e).flatMap(([atom, k]): (readonly [string, number])[] => (atom.kind === "variable" && nameOf.has(atom) ? [[nameOf.get(atom)!, k]] : [...axesOf(atom)].map((a) => [a, 1] as const))));
-    return { tensor: baseOf(tensor), axes, stride, indices: dims, guarded, regular };
+    const dims = indices.map((e) =>
+      termsOf(e).flatMap(([atom, k]): (readonly [number, number])[] => {
+        const own = numberOf.get(atom);
+        return own !== undefined ? [[own, k]] : axesOf(atom).map((a) => [a, 1]);
+      }),
+    );
+    const wide = axes.map((_, a) => stride[a] === 1 && regular && stride.every((k, b) => a === b || k % 4 === 0) && !dims.some((dim) => dim.length > 1 && dim.some(([b]) => a === b)));
+    return { axes: axesOf(...indices), stride, wide, indices: dims, guarded };
   };
   const part = (roots: readonly Scalar[]): Work[] => {
     const work: Work[] = [];
     // integers inside of addresses are formed once and mostly outside of the loops
     for (const e of scalarOrder(roots, (x) => (x.kind === "load" ? [...x.indices.filter((i) => !isPlain(i)), ...(x.outside ? [x.outside] : [])] : operandsOf(x)))) {
-      const axes = axesOf(e);
-      for (const x of localsOf(e)) if (x) nest.outer.forEach((a) => axes.add(a));
+      const axes = holdsLocal(e) ? [...new Set([...axesOf(e), ...outer])] : axesOf(e);
       switch (e.kind) {
         case "load":
-          work.push({ cost: "load", axes, access: access(e.tensor, e.tensor.shape, e.indices, e.outside !== undefined) });
+          work.push({ cost: "load", axes, access: access(e.tensor.shape, e.indices, e.outside !== undefined) });
           if (e.outside) work.push({ cost: "select", axes, guards: work[work.length - 1]!.access! });
           break;
         case "call":
@@ -99,29 +108,24 @@ function makeAnalysis(nest: Nest): Analysis {
     }
     return work;
   };
-  const stages = nest.groups.map((group): Part => ({ over: group[0]!.over.map((v) => nameOf.get(v)!), work: part(group.map((s) => s.value)), stores: [], ops: group.map((s) => s.op) }));
+  const numbers = (over: readonly Variable[]): number[] => over.map((v) => numberOf.get(v)!);
+  const stages = nest.groups.map((group): Part => ({ over: numbers(group[0]!.over), work: part(group.map((s) => s.value)), stores: [], ops: group.map((s) => s.op) }));
   // stores of the same elements are one part: what they read is read once
   const together = new Map<string, Store[]>();
   for (const s of spec.stores) {
-    const key = s.over.map((v) => nameOf.get(v)!).join();
+    const key = numbers(s.over).join();
     if (!together.has(key)) together.set(key, []);
     together.get(key)!.push(s);
   }
-  const stores = [...together.values()].map((list): Part => ({ over: list[0]!.over.map((v) => nameOf.get(v)!), work: part(list.map((s) => s.value)), stores: list.map((s) => access(s.target, s.target.shape, s.indices, false)) }));
+  const stores = [...together.values()].map((list): Part => ({ over: numbers(list[0]!.over), work: part(list.map((s) => s.value)), stores: list.map((s) => access(s.target.shape, s.indices, false)) }));
   const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => (w.access ? [w.access] : [])));
-  return { stages, stores, loads };
+  return { axes, outer, extents: axes.map((a) => estimate(nest.extentOf.get(a)!)), stages, stores, loads };
 }
 const isPlain = (e: Integer): boolean => termsOf(e).every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
 const containsLocal = new WeakMap<Scalar, boolean>();
-function localsOf(e: Scalar): readonly boolean[] {
-  const own = (x: Scalar): boolean => {
-    let found = containsLocal.get(x);
-    if (found === undefined) {
-      found = x.kind === "local" || operandsOf(x).some(own);
-      containsLocal.set(x, found);
-    }
-    return found;
-  };
-  return own(e) ? [true] : [];
+function holdsLocal(e: Scalar): boolean {
+  let found = containsLocal.get(e);
+  if (found === undefined) containsLocal.set(e, (found = e.kind === "local" || operandsOf(e).some(holdsLocal)));
+  return found;
 }
 export const loadsOf = (e: Scalar): Load[] => scalarOrder([e]).filter((x): x is Load => x.kind === "load");

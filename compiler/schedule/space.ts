@@ -4,7 +4,7 @@
 //   vector   the tiled axis along which most accesses are contiguous | a contiguous reduced axis, four steps at a time
 //   share    what no lane axis changes is loaded by one lane each and broadcast
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
-import { analyse, type Access } from "./access.ts";
+import { analyse } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { priceOf } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
@@ -37,8 +37,9 @@ function elementwise(nest: Nest, target: Target): Candidate[] {
     const fuse = fusable(nest);
     const last = fuse[fuse.length - 1]!;
     const n = nest.extentOf.get(last)!;
-    const { loads, stores } = analyse(nest);
-    const contiguous = [...loads, ...stores.flatMap((p) => p.stores)].some((x) => x.stride.get(last) === 1);
+    const { axes, loads, stores } = analyse(nest);
+    const at = axes.indexOf(last);
+    const contiguous = [...loads, ...stores.flatMap((p) => p.stores)].some((x) => x.stride[at] === 1);
     const widths = typeof n === "number" && n % 4 === 0 && contiguous ? [4, 1] : [1];
     return widths.flatMap((width) =>
       [...new Set([target.simd, target.workgroup])].map((threads): Candidate => ({ nest, schedule: { ...plainSchedule, fuse, threads: [["fused", threads]], ...(width > 1 ? { tile: { [last]: width }, vector: last } : {}) } })),
@@ -73,28 +74,33 @@ interface Facts {
   readonly reused: (a: string) => boolean; // a tile along it uses loaded values more than once
   readonly whole: readonly string[]; // small output axes of windows: kept whole in registers
   readonly free: readonly string[]; // the other output axes
-  readonly stageLoads: readonly Access[];
+  readonly stageLoads: readonly ReadonlySet<string>[]; // the axes that each load of a stage depends on
+  readonly overs: readonly (readonly string[])[]; // the axes of each stage
+  readonly keepsPlaces: boolean; // argmax, argmin
+  readonly storesOnce: boolean; // no store runs over axes of its own
   readonly longest: number; // steps of the longest reduction
   readonly rows: readonly (readonly string[])[]; // reduced axes that lanes may run over: one of each stage
 }
 function factsOf(nest: Nest): Facts {
-  const { stages, stores, loads } = analyse(nest);
+  const { axes, extents, stages, stores, loads } = analyse(nest);
   const { outer, inner } = nest;
-  const extents = new Map([...nest.extentOf].map(([a, n]) => [a, estimate(n)]));
-  const extent = (a: string): number => extents.get(a)!;
+  const numberOf = new Map(axes.map((a, i) => [a, i]));
+  const extent = (a: string): number => extents[numberOf.get(a)!]!;
   const known = (a: string): boolean => typeof nest.extentOf.get(a) === "number";
   const accesses = [...loads, ...stores.flatMap((p) => p.stores)];
-  const contiguity = new Map([...outer, ...inner].map((a) => [a, accesses.filter((x) => x.stride.get(a) === 1).length]));
-  const pairs = new Set<string>();
-  const shares = (j: number, k: number, b: string): boolean => Math.abs(j) < Math.abs(k) * extent(b); // a step of the one stays inside what the other runs over
-  for (const x of loads) for (const dim of x.indices) for (const [a, j] of dim) for (const [b, k] of dim) if (a !== b && shares(j, k, b) && shares(k, j, a)) pairs.add(`${a} ${b}`);
-  const meets = (a: string, b: string): boolean => pairs.has(`${a} ${b}`);
-  const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => (w.access ? [w.access] : [])));
+  const contiguity = new Map(axes.map((a, i) => [a, accesses.filter((x) => x.stride[i] === 1).length]));
+  const pairs = axes.map(() => new Set<string>());
+  const shares = (j: number, k: number, b: number): boolean => Math.abs(j) < Math.abs(k) * extents[b]!; // a step of the one stays inside what the other runs over
+  for (const x of loads) for (const dim of x.indices) for (const [a, j] of dim) for (const [b, k] of dim) if (a !== b && shares(j, k, b) && shares(k, j, a)) pairs[a]!.add(axes[b]!);
+  const meets = (a: string, b: string): boolean => pairs[numberOf.get(a)!]!.has(b);
+  const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => (w.access ? [new Set(w.access.axes.map((a) => axes[a]!))] : [])));
   const whole = outer.filter((a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)));
-  const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.axes.has(a)) || inner.some((b) => meets(a, b))));
+  const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.has(a)) || inner.some((b) => meets(a, b))));
+  const overs = stages.map((p) => p.over.map((a) => axes[a]!));
   return {
-    extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free: outer.filter((a) => !whole.includes(a)), stageLoads,
-    longest: Math.max(1, ...stages.map((p) => p.over.reduce((n, a) => n * extent(a), 1))), rows: rowAxes(stages.map((p) => p.over), (a) => known(a) && contiguity.get(a)! > 0, extent),
+    extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free: outer.filter((a) => !whole.includes(a)), stageLoads, overs,
+    longest: Math.max(1, ...overs.map((over) => over.reduce((n, a) => n * extent(a), 1))), rows: rowAxes(overs, (a) => known(a) && contiguity.get(a)! > 0, extent),
+    keepsPlaces: stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin")), storesOnce: stores.every((p) => !p.over.length),
   }; // prettier-ignore
 }
 /** An axis that all stages share; else, where each has its own, the longest of each. */
@@ -118,7 +124,6 @@ function sizesOf(f: Facts, a: string, unit = 1, limit = padding): number[] {
 function reductions(nest: Nest, target: Target): Candidate[] {
   const f = factsOf(nest);
   const { outer, inner } = nest;
-  const { stages } = analyse(nest);
   const result = new Map<string, Candidate>();
   const complete = (threads: Threads, fuse: readonly string[], tile: Tile, staged: Tile = {}): void => {
     for (const written of f.longest <= shortReduction ? [false, true] : [false])
@@ -159,8 +164,8 @@ function reductions(nest: Nest, target: Target): Candidate[] {
       for (const rp of choices(p)) for (const rq of choices(q)) complete([[a, together]], [], { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
     }
   // tiles of threads whose operands lie in workgroup memory
-  if (target.class === "discrete" && stages.length === 1) {
-    const k = stages[0]!.over[stages[0]!.over.length - 1];
+  if (target.class === "discrete" && f.overs.length === 1) {
+    const k = f.overs[0]![f.overs[0]!.length - 1];
     const both = f.free.filter((a) => f.known(a) && f.reused(a));
     if (k && f.known(k) && f.extent(k) >= 8)
       for (const b of both)
@@ -177,7 +182,6 @@ const keyOf = (s: Schedule): string => `${s.threads.join(";")}|${s.fuse.join()}|
 /** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. */
 function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: readonly string[], outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
   const { outer, inner } = nest;
-  const { stages, stores } = analyse(nest);
   const tile: Record<string, number> = { ...outerTile };
   for (const a of f.whole) tile[a] = f.extent(a);
   const of = (a: string): number => tile[a] ?? 1;
@@ -191,23 +195,22 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
   const tiled = outer.filter((a) => of(a) > 1);
   const out = new Set<string>();
   let windows = false;
-  for (const p of stages)
-    for (const a of p.over) {
+  for (const over of f.overs)
+    for (const a of over) {
       const window = f.known(a) && f.extent(a) <= windowLimit && tiled.some((b) => f.meets(a, b)) && !f.whole.some((b) => f.meets(a, b));
       if ((window || (written && f.known(a))) && !staged[a]) out.add(a);
       if (window && !staged[a]) windows = true;
     }
   for (const a of out) tile[a] = f.extent(a);
-  const subgroup = target.lanes > 0 && !innerLanes && stages.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
-  const invariant = subgroup ? f.stageLoads.filter((x) => ![...laneAxes].some((l) => x.axes.has(l))) : [];
-  const share = outer.filter((b) => !laneAxes.has(b) && of(b) >= target.lanes / 2 && invariant.some((x) => x.axes.has(b)));
-  const innermost = stages[0]?.over.findLast((a) => of(a) < f.extent(a));
+  const subgroup = target.lanes > 0 && !innerLanes && f.overs.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
+  const invariant = subgroup ? f.stageLoads.filter((x) => ![...laneAxes].some((l) => x.has(l))) : [];
+  const share = outer.filter((b) => !laneAxes.has(b) && of(b) >= target.lanes / 2 && invariant.some((x) => x.has(b)));
+  const innermost = f.overs[0]?.findLast((a) => of(a) < f.extent(a));
   const outerVector = outer.filter((a) => of(a) % 4 === 0 && f.known(a) && f.extent(a) % 4 === 0 && f.contiguous(a) > 0).sort((a, b) => f.contiguous(b) - f.contiguous(a) || threadsOf(b) - threadsOf(a))[0] ?? "";
   const choices: { vector: string; unroll: Tile }[] = [{ vector: outerVector, unroll: {} }];
-  const keepsPlaces = stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin"));
   if (!f.whole.length && !Object.keys(staged).length) {
     for (const a of inner) {
-      if (!f.known(a) || f.extent(a) % 4 || out.has(a) || keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
+      if (!f.known(a) || f.extent(a) % 4 || out.has(a) || f.keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
       choices.push({ vector: a, unroll: { [a]: 4 } });
       if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
     }
@@ -217,12 +220,12 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
   for (const { vector, unroll } of choices) {
     const own: Record<string, number> = { ...tile, ...unroll };
     for (const a in own) if (own[a] === 1) delete own[a];
-    const body = Math.max(1, ...stages.map((p) => p.over.reduce((n, a) => n * (own[a] ?? 1), accumulators)));
+    const body = Math.max(1, ...f.overs.map((over) => over.reduce((n, a) => n * (own[a] ?? 1), accumulators)));
     if (body > target.bodyLimit) continue;
     const vectorOut = outer.includes(vector);
     const unit = (a: string): number => (own[a] ?? 1) / (a === vector ? 4 : 1);
     // the axis whose rolled loop leaves fewest stores
-    const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !innerLanes && stages.length === 1 && stores.every((p) => !p.over.length);
+    const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !innerLanes && f.overs.length === 1 && f.storesOnce;
     const rows = rolling ? (tiled.filter((a) => threadsOf(a) === 1).sort((a, b) => unit(b) - unit(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "") : "";
     const slide = innermost !== undefined && !laneAxes.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
     result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, together: target.lanes ? "subgroup" : "workgroup", sums: vectorOut && windows ? "scalar" : "vector", staged });
