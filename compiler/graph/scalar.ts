@@ -633,9 +633,10 @@ export function random(draw: Omit<Random, "kind" | "dtype" | "id" | "variables" 
 
 // ---------------------------------------------------------------- walks
 
+const leaf: readonly Scalar[] = [];
 export function operandsOf(e: Scalar): readonly Scalar[] {
   switch (e.kind) {
-    case "literal": case "dim": case "variable": case "local": return []; // prettier-ignore
+    case "literal": case "dim": case "variable": case "local": return leaf; // prettier-ignore
     case "affine": return e.atoms; // prettier-ignore
     case "floor_div": case "modulo": case "non_negative": case "equal_zero": case "not": return [e.operand]; // prettier-ignore
     case "and": case "call": return e.operands; // prettier-ignore
@@ -685,16 +686,26 @@ export function scalarOrder(roots: readonly Scalar[], operands: (e: Scalar) => r
 export type OnLoad = (load: Load, indices: readonly Integer[], outside: Scalar | undefined) => Scalar | undefined;
 /** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. */
 export function substitute(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, onLoad?: OnLoad, memo: Map<Scalar, Scalar> = new Map()): Scalar {
-  const known = map.get(e) ?? memo.get(e);
-  if (known) return known;
-  // where only variables are replaced, what is free of them stays
   const replaced = onLoad ? undefined : variablesIn(map);
-  const stays = (x: Scalar): boolean => replaced !== undefined && !replaced.some((v) => x.variables.has(v));
-  if (stays(e)) return e;
-  const done = (x: Scalar): Scalar => map.get(x) ?? memo.get(x) ?? x;
-  const pending = (x: Scalar): readonly Scalar[] => (map.has(x) || memo.has(x) || stays(x) ? [] : operandsOf(x));
-  for (const x of scalarOrder([e], pending)) if (!map.has(x) && !memo.has(x) && !stays(x)) memo.set(x, rebuild(x, done, onLoad));
-  return done(e);
+  const done = (x: Scalar): Scalar | undefined => map.get(x) ?? memo.get(x) ?? (replaced && !mentions(x, replaced) ? x : undefined); // what is free of the replaced variables stays
+  const go = (x: Scalar): Scalar => done(x)!;
+  const stack = [e];
+  while (stack.length) {
+    const x = stack[stack.length - 1]!;
+    if (!done(x)) {
+      const size = stack.length;
+      const operands = operandsOf(x);
+      for (let i = operands.length - 1; i >= 0; i--) if (!done(operands[i]!)) stack.push(operands[i]!);
+      if (stack.length > size) continue; // operands first
+      memo.set(x, rebuild(x, go, onLoad));
+    }
+    stack.pop();
+  }
+  return go(e);
+}
+function mentions(e: Scalar, variables: readonly Variable[]): boolean {
+  for (const v of variables) if (e.variables.has(v)) return true;
+  return false;
 }
 /** The keys, if all are loop variables. */
 function variablesIn(map: ReadonlyMap<Scalar, Scalar>): Variable[] | undefined {
@@ -706,28 +717,47 @@ function variablesIn(map: ReadonlyMap<Scalar, Scalar>): Variable[] | undefined {
   return found;
 }
 export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
-  const int = (x: Scalar): Integer => go(x) as Integer;
   switch (e.kind) {
     case "literal": case "dim": case "variable": case "local": return e; // prettier-ignore
-    case "affine": return e.terms.every(([atom]) => go(atom) === atom) ? e : linear(e.terms.map(([atom, k]) => [int(atom), k] as const), e.constant); // prettier-ignore
-    case "floor_div": return go(e.operand) === e.operand ? e : floorDiv(int(e.operand), e.divisor); // prettier-ignore
-    case "modulo": return go(e.operand) === e.operand ? e : modulo(int(e.operand), e.divisor); // prettier-ignore
-    case "non_negative": return go(e.operand) === e.operand ? e : nonNegative(int(e.operand)); // prettier-ignore
-    case "equal_zero": return go(e.operand) === e.operand ? e : equalZero(int(e.operand)); // prettier-ignore
-    case "and": return e.operands.every((x) => go(x) === x) ? e : and(...e.operands.map(go)); // prettier-ignore
-    case "not": return go(e.operand) === e.operand ? e : not(go(e.operand)); // prettier-ignore
-    case "call": return e.operands.every((x) => go(x) === x) ? e : call(e.fn, ...e.operands.map(go)); // prettier-ignore
-    case "select": return go(e.condition) === e.condition && go(e.then) === e.then && go(e.otherwise) === e.otherwise ? e : select(go(e.condition), go(e.then), go(e.otherwise)); // prettier-ignore
-    case "random": return operandsOf(e).every((x) => go(x) === x) ? e : random({ ...draw(e), seed: go(e.seed), step: go(e.step), indices: e.indices.map(int) }); // prettier-ignore
+    case "affine": {
+      const atoms = rebuilt(e.atoms, go);
+      return atoms === e.atoms ? e : linear(e.terms.map(([, k], i) => [atoms[i]!, k] as const), e.constant);
+    }
+    case "floor_div": case "modulo": case "non_negative": case "equal_zero": {
+      const x = go(e.operand) as Integer;
+      if (x === e.operand) return e;
+      return e.kind === "floor_div" ? floorDiv(x, e.divisor) : e.kind === "modulo" ? modulo(x, e.divisor) : e.kind === "non_negative" ? nonNegative(x) : equalZero(x);
+    } // prettier-ignore
+    case "not": {
+      const x = go(e.operand);
+      return x === e.operand ? e : not(x);
+    }
+    case "and": case "call": {
+      const xs = rebuilt(e.operands, go);
+      return xs === e.operands ? e : e.kind === "and" ? and(...xs) : call(e.fn, ...xs);
+    } // prettier-ignore
+    case "select": {
+      const [condition, then, otherwise] = [go(e.condition), go(e.then), go(e.otherwise)];
+      return condition === e.condition && then === e.then && otherwise === e.otherwise ? e : select(condition, then, otherwise);
+    }
+    case "random": {
+      const [seed, step, indices] = [go(e.seed), go(e.step), rebuilt(e.indices, go)];
+      return seed === e.seed && step === e.step && indices === e.indices ? e : random({ ...draw(e), seed, step, indices });
+    }
     case "load": {
-      const indices = e.indices.map(int);
+      const indices = rebuilt(e.indices, go);
       const outside = e.outside && go(e.outside);
       const own = onLoad?.(e, indices, outside);
       if (own) return own;
-      return outside === e.outside && indices.every((x, d) => x === e.indices[d]) ? e : load(e.tensor, indices, outside);
+      return outside === e.outside && indices === e.indices ? e : load(e.tensor, indices, outside);
     }
     default: return e satisfies never; // prettier-ignore
   }
+}
+/** The scalars after `go`: the same list where nothing changes. Integers stay integers. */
+function rebuilt<T extends Scalar>(xs: readonly T[], go: (x: Scalar) => Scalar): readonly T[] {
+  for (let i = 0; i < xs.length; i++) if (go(xs[i]!) !== xs[i]) return xs.map((x) => go(x) as T);
+  return xs;
 }
 const draw = (e: Random): Omit<Random, "kind" | "dtype" | "id" | "variables" | "scans"> => ({
   distribution: e.distribution, site: e.site, seed: e.seed, step: e.step, indices: e.indices, extents: e.extents,

@@ -55,6 +55,7 @@ class Planner {
   private readonly options: PlanOptions;
   private readonly buffers: PlanBuffer[] = [];
   private readonly modules: PlanModule[] = [];
+  private readonly canonicalOf = new Map<string, string>(); // by the text as it is: most kernels are lowered once for many tensors
   private readonly moduleOf = new Map<string, number>();
   private readonly moduleNames = new Map<string, number>();
   private readonly memory = new Map<Node, { buffer: number; offset: number }>(); // of what outlives a program
@@ -456,14 +457,15 @@ class Planner {
     return { binding: b.binding, buffer: at.buffer, offset: at.offset, bytes: bytesOfShape(base.shape, this.storage.get(base) ?? "f32"), access: b.access };
   }
   private module(name: string, wgsl: string): number {
-    const key = canonicalModule(wgsl);
-    const known = this.moduleOf.get(key);
+    let canonical = this.canonicalOf.get(wgsl);
+    if (canonical === undefined) this.canonicalOf.set(wgsl, (canonical = canonicalModule(wgsl)));
+    const known = this.moduleOf.get(canonical);
     if (known !== undefined) return known;
     const base = wgslName(name);
     const n = (this.moduleNames.get(base) ?? 0) + 1;
     this.moduleNames.set(base, n);
     this.modules.push({ name: n === 1 ? base : `${base}_${n}`, code: wgsl });
-    this.moduleOf.set(key, this.modules.length - 1);
+    this.moduleOf.set(canonical, this.modules.length - 1);
     return this.modules.length - 1;
   }
 }

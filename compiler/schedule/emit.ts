@@ -3,7 +3,7 @@ import { place as placeOf } from "../../grammar/diagnostic.ts";
 import { baseOf, bodyAt, instantiate, tensorsOf } from "../graph/node.ts";
 import { printNode } from "../graph/print.ts";
 import { and, axis, equal, integer, load, local, scalarOrder, select, substitute, variable } from "../graph/scalar.ts";
-import type { Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
+import type { Integer, Load, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 import type { Group, Home, KernelStep } from "./fuse.ts";
 import type { KernelSpec, Stage, Store } from "./kernel.ts";
 import { wgslName } from "./lower.ts";
@@ -42,13 +42,8 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
   };
   // values of the group at a position: results of stages, or computed again
   const values = new Map<Node, (indices: readonly Integer[]) => Scalar>();
-  const inner = (e: Scalar): Scalar =>
-    reader.place(
-      substitute(e, new Map(), (l, indices, outside) => {
-        const value = values.get(l.tensor);
-        return value && !outside ? value(indices) : undefined;
-      }),
-    );
+  const computed = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => (outside ? undefined : values.get(l.tensor)?.(indices));
+  const inner = (e: Scalar): Scalar => reader.place(values.size ? substitute(e, new Map(), computed) : e);
   for (const x of g.nodes) {
     const { at, extra } = indicesOf(x.shape);
     if (x.kind === "scatter") {

@@ -11,7 +11,7 @@ import { constantOf, iadd, imul, integer, load, substitute } from "../graph/scal
 import type { Compute, GraphProgram, Integer, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { emitKernel, type Reader } from "./emit.ts";
 import type { Flattened, View } from "./flat.ts";
-import { aligned, arithmeticCost, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
+import { aligned, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
 import type { KernelSpec } from "./kernel.ts";
 import { piecesOf, type Pieces } from "./pieces.ts";
 import { fusionLimits, type FusionLimits } from "./limits.ts";
@@ -525,7 +525,7 @@ class Fuser implements Reader {
     if (!domain) return undefined;
     const exact = nodes.every((x) => coreOf(x.shape).length === domain.length);
     if (contraction && (!exact || nodes.filter((x) => x.reduction).length > 1)) return undefined;
-    if (contraction && nodes.reduce((sum, x) => sum + (x.reduction ? 0 : arithmeticCost(this.inliner.compute(x).body)), 0) > this.limits.longestEpilogue) return undefined;
+    if (contraction && nodes.reduce((sum, x) => sum + (x.reduction ? 0 : this.inliner.arithmeticCost(x)), 0) > this.limits.longestEpilogue) return undefined;
     if (!exact) {
       const widest = Math.max(...nodes.map((x) => sizeOf(x.shape)));
       const rows = sizeOf(domain);
@@ -594,6 +594,7 @@ const link = (a: Group, b: Group): void => {
 };
 /** Does b follow from a through other groups? */
 function reaches(a: Group, b: Group): boolean {
+  if (b.before.size === (b.before.has(a) ? 1 : 0)) return false; // nothing else comes before b
   const seen = new Set<Group>();
   const stack = [...a.after].filter((g) => g !== b);
   while (stack.length) {

@@ -33,8 +33,6 @@ function functionCost(fn: ScalarFunction): number {
 }
 /** Cost of one evaluation of a body, in loads. */
 export const bodyCost = (body: Scalar): number => costOf(body, () => 1);
-/** Cost of what a body computes, loads left out: what an epilogue repeats for every element of a register tile. */
-export const arithmeticCost = (body: Scalar): number => costOf(body, () => 0);
 
 /** Consumers first, assuming that what a node computes costs its own body; then producers first, with what is really written out. */
 export function chooseStored(order: readonly Node[], forced: ReadonlySet<Node>, inputsOf: (x: Node) => readonly Node[], target: Target): Set<Node> {
@@ -135,6 +133,7 @@ export class Inliner {
   private readonly stored: ReadonlySet<Node>;
   private readonly computes = new Map<Compute, Compute>();
   private readonly costs = new Map<Node, number>();
+  private readonly arithmeticCosts = new Map<Compute, number>();
   constructor(stored: ReadonlySet<Node>) {
     this.stored = stored;
   }
@@ -160,6 +159,12 @@ export class Inliner {
   cost(x: Node): number {
     let found = this.costs.get(x);
     if (found === undefined) this.costs.set(x, (found = x.kind === "compute" ? costOf(this.compute(x).body, () => 1) : 1));
+    return found;
+  }
+  /** Cost of what a body computes, loads left out: what an epilogue repeats for every element of a register tile. */
+  arithmeticCost(x: Compute): number {
+    let found = this.arithmeticCosts.get(x);
+    if (found === undefined) this.arithmeticCosts.set(x, (found = costOf(this.compute(x).body, () => 0)));
     return found;
   }
 }
@@ -192,8 +197,14 @@ export function mergedDomain(nodes: readonly Compute[]): Shape | undefined {
   return domain;
 }
 
+const contractions = new WeakMap<Node, boolean>();
 /** A sum of products where each operand serves several outputs. */
 export function isContraction(x: Node): boolean {
+  let known = contractions.get(x);
+  if (known === undefined) contractions.set(x, (known = findContraction(x)));
+  return known;
+}
+function findContraction(x: Node): boolean {
   if (x.kind !== "compute" || x.reduction?.op !== "sum") return false;
   const loads: Load[] = [];
   visit(x.body, (e) => void (e.kind === "load" && e.dtype === "f32" && loads.push(e)));
