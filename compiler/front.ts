@@ -6,7 +6,7 @@ import { elaborate, type ElaborateOptions } from "./elaborate/elaborate.ts";
 import { pedantic } from "./elaborate/pedantic.ts";
 import type { Program } from "./elaborate/program.ts";
 import { resetTable } from "./graph/scalar.ts";
-import { libraryFiles } from "./std/library.ts";
+import { libraryDeclarations } from "./std/declarations.ts";
 
 export interface FrontOptions extends ElaborateOptions {
   readonly name?: string;
@@ -18,17 +18,15 @@ export interface Fronted {
   readonly program: Program | undefined; // undefined where the text has errors
   readonly diagnostics: readonly Diagnostic[];
 }
-let library: ast.File[] | undefined;
 export function analyse(text: string, options: FrontOptions = {}): Fronted {
   resetTable();
-  library ??= libraryFiles.map((f) => parse({ name: f.name, text: f.text, library: true }).file);
   const parsed = parse({ name: options.name ?? "model.dlm", text });
   if (parsed.diagnostics.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };
   const read: Diagnostic[] = [];
   const { program, diagnostics } = elaborate(
     {
       main: parsed.file,
-      library,
+      library: libraryDeclarations,
       imports: (path) => {
         const found = options.imports?.(path);
         if (found === undefined) return undefined;

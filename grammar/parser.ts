@@ -21,9 +21,10 @@ const deepest = 200; // brackets in brackets
 const longest = 1000; // operators, calls, members and brackets in a row
 
 let parser: DlmParser | undefined;
-export function parse(source: SourceFile): Parsed {
+/** `text`: of the source what is read, at its place. */
+export function parse(source: SourceFile, text = source.text): Parsed {
   parser ??= new DlmParser();
-  const lexed = tokenize(source.text);
+  const lexed = tokenize(text);
   const comments = (lexed.groups["comments"] ?? []).map((t) => ({ text: t.image.trimEnd(), start: t.startOffset, end: t.startOffset + t.image.trimEnd().length }));
   const diagnostics: Diagnostic[] = [];
   for (const e of lexed.errors) {

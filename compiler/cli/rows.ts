@@ -10,7 +10,7 @@ import type { CompileOptions } from "../compile.ts";
 import { elaborate } from "../elaborate/elaborate.ts";
 import type { Dataset } from "../elaborate/program.ts";
 import { resetTable } from "../graph/scalar.ts";
-import { libraryFiles } from "../std/library.ts";
+import { libraryDeclarations } from "../std/declarations.ts";
 
 export async function rowsOfWholeBatches(text: string, options: CompileOptions, read: (path: string) => Promise<Uint8Array>): Promise<Record<string, number>> {
   const { file } = parse({ name: options.name ?? "model.dlm", text });
@@ -25,7 +25,7 @@ export async function rowsOfWholeBatches(text: string, options: CompileOptions, 
     const found = options.imports?.(path);
     return found === undefined ? undefined : parse({ name: path, text: found }).file;
   };
-  const { program } = elaborate({ main, library: libraryFiles.map((f) => parse({ name: f.name, text: f.text, library: true }).file), imports }, options);
+  const { program } = elaborate({ main, library: libraryDeclarations, imports }, options);
   for (const dataset of program.datasets) {
     if (!wanted.has(dataset.name) || dataset.rowCount !== undefined) continue;
     const plan = planOf(dataset);

@@ -1,7 +1,7 @@
 // Elaboration: AST to Program. Finds the declarations of the file, its imports and the library, then makes a graph for every train block
 // (initial values, step, evaluation) and every export. Errors are collected per declaration; the rest goes on.
 import type * as ast from "../../grammar/ast.ts";
-import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
+import { InternalError, type Diagnostic, type Span } from "../../grammar/diagnostic.ts";
 import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
@@ -23,7 +23,7 @@ import { unboundNames } from "./names.ts";
 
 export interface ElaborateInput {
   readonly main: ast.File;
-  readonly library: readonly ast.File[];
+  readonly library: readonly { readonly name: string; readonly item: () => ast.Item }[];
   readonly imports?: (path: string) => ast.File | undefined;
 }
 export interface ElaborateOptions {
@@ -69,7 +69,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
 
   // ---- names: the file's declarations hide imported ones, those hide the library's
   const libraryScope = new Scope();
-  for (const file of input.library) declareItems(self, file.items, libraryScope, libraryScope, options, attempt);
+  for (const { name, item } of input.library) libraryScope.bind(name, { kind: "lazy", force: once(() => declared(item(), libraryScope)) });
   const importScope = new Scope(libraryScope);
   const mainScope = new Scope(importScope);
   const imported: { file: ast.File; scope: Scope }[] = [];
@@ -118,7 +118,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     trains,
     exports,
   };
-  const unbound = unboundNames(input.main, [...input.library, ...imported.map((i) => i.file)]);
+  const unbound = unboundNames(input.main, input.library.map((d) => d.name), imported.map((i) => i.file));
   diagnostics.push(...unbound.filter((u) => !diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start)));
   if (!diagnostics.length) for (const item of input.main.items) if (item.kind === "model") checkUnused(self, item, mainScope, seed, attempt, diagnostics);
   const seen = new Set<string>();
@@ -200,15 +200,10 @@ function declareItems(self: Interpreter, items: readonly ast.Item[], scope: Scop
           scope.bind(name.text, { kind: "lazy", force }, name.span);
           return;
         }
-        case "fn":
-        case "init":
-          return scope.bind(name.text, { kind: "fn", declaration: item, scope: closure }, name.span);
-        case "layer":
-          return scope.bind(name.text, { kind: "layer", declaration: item, scope: closure }, name.span);
+        case "fn": case "init": case "layer": case "optimizer":
+          return scope.bind(name.text, declared(item, closure), name.span); // prettier-ignore
         case "model":
           return scope.bind(name.text, { kind: "lazy", force: () => ({ kind: "instance", instance: modelInstance(self, item, closure) }) }, name.span);
-        case "optimizer":
-          return scope.bind(name.text, { kind: "optimizer", declaration: item, scope: closure }, name.span);
         case "data":
           return scope.bind(name.text, { kind: "dataset", name: name.text }, name.span);
         case "train":
@@ -217,6 +212,15 @@ function declareItems(self: Interpreter, items: readonly ast.Item[], scope: Scop
           item satisfies never;
       }
     });
+  }
+}
+/** A declaration that is a value as it stands. */
+function declared(item: ast.Item, scope: Scope): Value {
+  switch (item.kind) {
+    case "fn": case "init": return { kind: "fn", declaration: item, scope }; // prettier-ignore
+    case "layer": return { kind: "layer", declaration: item, scope }; // prettier-ignore
+    case "optimizer": return { kind: "optimizer", declaration: item, scope }; // prettier-ignore
+    default: throw new InternalError(`a ${item.kind} is no value`); // prettier-ignore
   }
 }
 const trainInstances = new WeakMap<Interpreter, Map<ast.Train, Instance>>();

@@ -21,11 +21,13 @@ function* all(at: Frame): Iterable<string> {
   for (let f: Frame | undefined = at; f; f = f.parent) yield* f.names;
 }
 
-export function unboundNames(main: ast.File, others: readonly ast.File[]): Diagnostic[] {
+/** `library`: the names that it declares. */
+export function unboundNames(main: ast.File, library: readonly string[], imported: readonly ast.File[]): Diagnostic[] {
   const found: Diagnostic[] = [];
-  const declared = [main, ...others].flatMap((f) => f.items);
+  const declared = [main, ...imported].flatMap((f) => f.items);
   const holdouts = declared.flatMap((i) => (i.kind === "data" ? i.statements.flatMap((s) => (s.kind === "holdout" ? [s.name.text] : [])) : []));
-  const top: Frame = { names: new Set([...declared.flatMap((i) => (i.kind === "import" ? [] : [i.name.text])), ...functions.keys(), ...builtinNames, ...shapedNames, ...laterNames, ...ambient, ...holdouts]) };
+  const namesOf = (file: ast.File): string[] => file.items.flatMap((i) => (i.kind === "import" ? [] : [i.name.text]));
+  const top: Frame = { names: new Set([...namesOf(main), ...library, ...imported.flatMap(namesOf), ...functions.keys(), ...builtinNames, ...shapedNames, ...laterNames, ...ambient, ...holdouts]) };
 
   const expression = (root: ast.Expr, scope: Frame): void => {
     // an explicit stack: chains of operators may be long

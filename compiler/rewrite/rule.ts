@@ -22,9 +22,13 @@ export const select = (condition: Pattern, then: Pattern, otherwise: Pattern): P
 export const through = (of: Pattern): Pattern => ({ kind: "through", of });
 export const where = (of: Pattern, test: (bound: Bindings) => boolean): Pattern => ({ kind: "where", of, test });
 
+const behind = new WeakMap<Scalar, Scalar>(); // many rules look at the same load
 /** The scalar that a load of a pointwise node stands for; anything else is itself. */
 export function look(x: Scalar): Scalar {
-  return x.kind === "load" && !x.outside && x.tensor.kind === "compute" && !x.tensor.reduction ? bodyAt(x.tensor, x.indices) : x;
+  if (x.kind !== "load" || x.outside || x.tensor.kind !== "compute" || x.tensor.reduction) return x;
+  let found = behind.get(x);
+  if (!found) behind.set(x, (found = bodyAt(x.tensor, x.indices)));
+  return found;
 }
 
 /** Bindings under which the pattern is x; a name that occurs twice stands for one scalar. Commutative operands match in both orders. */
