@@ -9,7 +9,7 @@ import { estimate, flatAddress, type Nest } from "./nest.ts";
 
 export interface Access {
   readonly axes: readonly number[]; // that the element depends on
-  readonly stride: readonly number[]; // of every axis: elements from one step to the next; NaN = irregular
+  readonly stride: Float64Array; // of every axis: elements from one step to the next; NaN = irregular
   readonly wide: readonly boolean[]; // of every axis: four steps along it may be one access
   readonly indices: readonly (readonly (readonly [axis: number, coefficient: number])[])[]; // of each dimension
   readonly guarded: boolean;
@@ -57,7 +57,7 @@ function makeAnalysis(nest: Nest): Analysis {
     return result;
   };
   const access = (shape: Shape, indices: readonly Integer[], guarded: boolean): Access => {
-    const stride = axes.map(() => 0);
+    const stride = new Float64Array(axes.length);
     let regular = true; // affine in the axes
     const address = flatAddress(shape, indices);
     for (const [atom, k] of address ? termsOf(address) : indices.flatMap((e) => termsOf(e))) {
@@ -118,7 +118,7 @@ function makeAnalysis(nest: Nest): Analysis {
     together.get(key)!.push(s);
   }
   const stores = [...together.values()].map((list): Part => ({ over: numbers(list[0]!.over), work: part(list.map((s) => s.value)), stores: list.map((s) => access(s.target.shape, s.indices, false)) }));
-  const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => (w.access ? [w.access] : [])));
+  const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => w.access ?? []));
   return { axes, outer, extents: axes.map((a) => estimate(nest.extentOf.get(a)!)), stages, stores, loads };
 }
 const isPlain = (e: Integer): boolean => termsOf(e).every(([atom]) => atom.kind === "variable" || atom.kind === "dim");

@@ -26,19 +26,27 @@ interface Placed {
   readonly lane: number; // the axis of the innermost threads
   readonly vector: number;
   readonly rows: number;
+  readonly staged: boolean;
   readonly chunk: readonly number[]; // 0: not staged
   readonly share: readonly number[];
   readonly accumulators: number; // elements of one invocation
 }
 function place({ axes, outer, extents }: Analysis, s: Schedule, target: Target): Placed {
-  const tile = axes.map((a) => s.tile[a] ?? 1);
+  const tile: number[] = [];
+  const threads: number[] = [];
+  const chunk: number[] = [];
+  for (const a of axes) {
+    tile.push(s.tile[a] ?? 1);
+    threads.push(threadsAlong(s, a));
+    chunk.push(s.staged[a] ?? 0);
+  }
   const fused = s.fuse.map((a) => axes.indexOf(a));
   const lastFused = fused[fused.length - 1] ?? -1;
   const lanes = s.threads.flatMap(([a, n]) => (n > 1 ? a.split("+") : []));
   const [lane] = s.threads[s.threads.length - 1]!;
   return {
-    schedule: s, target, extent: extents, outerCount: outer.length, tile, threads: axes.map((a) => threadsAlong(s, a)), onLanes: axes.map((a, i) => lanes.includes(a) || fused.includes(i)), fused, lastFused,
-    fusedThreads: threadsAlong(s, "fused"), workgroup: s.threads.reduce((p, [, n]) => p * n, 1), lane: lane === "fused" ? lastFused : axes.indexOf(lane), vector: axes.indexOf(s.vector), rows: axes.indexOf(s.rows), chunk: axes.map((a) => s.staged[a] ?? 0),
+    schedule: s, target, extent: extents, outerCount: outer.length, tile, threads, onLanes: axes.map((a, i) => lanes.includes(a) || fused.includes(i)), fused, lastFused,
+    fusedThreads: threadsAlong(s, "fused"), workgroup: s.threads.reduce((p, [, n]) => p * n, 1), lane: lane === "fused" ? lastFused : axes.indexOf(lane), vector: axes.indexOf(s.vector), rows: axes.indexOf(s.rows), staged: chunk.some((n) => n > 0), chunk,
     share: s.share.map((a) => axes.indexOf(a)), accumulators: product(outer, tile),
   }; // prettier-ignore
 }
@@ -109,7 +117,7 @@ function addPart(part: Part, sums: number, p: Placed, t: Tally): void {
   const loops = loopsOf(part.over, p);
   t.time = t.memory = t.bodyLoads = t.bodyWork = t.waiting = 0;
   for (const w of part.work) {
-    const carrier = sums > 0 && !w.axes.some((a) => p.onLanes[a]) ? (p.share.find((a) => w.axes.includes(a)) ?? -1) : -1;
+    const carrier = sums > 0 && p.share.length ? carrierOf(w, p) : -1;
     if (w.access) addLoad(w, w.access, part, sums > 0, carrier, loops, p, t);
     else if (w.cost !== "none") addWork(w, sums > 0, carrier, loops, p, t);
   }
@@ -120,11 +128,16 @@ function addPart(part: Part, sums: number, p: Placed, t: Tally): void {
   for (const store of part.stores) addStore(store, part, loops, p, t);
   t.ns += Math.max(t.time, t.memory) + target.overlap * Math.min(t.time, t.memory);
 }
+/** The tiled axis along which lanes share what none of them changes. */
+function carrierOf(w: Work, p: Placed): number {
+  for (const a of w.axes) if (p.onLanes[a]) return -1;
+  return p.share.find((a) => w.axes.includes(a)) ?? -1;
+}
 function addLoad(w: Work, x: Access, part: Part, reduces: boolean, carrier: number, loops: Loops, p: Placed, t: Tally): void {
   const { schedule: s, target, tile } = p;
   const { ns } = target;
   const often = tripsOf(loops, w.axes);
-  const chunked = reduces ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
+  const chunked = reduces && p.staged ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
   if (chunked !== undefined) {
     // brought into workgroup memory chunk by chunk, read from there
     const chunk = Math.min(p.chunk[chunked]!, p.extent[chunked]!);
@@ -137,7 +150,7 @@ function addLoad(w: Work, x: Access, part: Part, reduces: boolean, carrier: numb
   }
   const vector = reduces && s.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
   const { wide, single } = countLoads(x, vector, carrier, loops.innermost, p);
-  const clash = (clashes(x, carrier, loops.innermost, p) ? target.clashNs : 0) + apart(x, p);
+  const clash = (target.clashNs && clashes(x, carrier, loops.innermost, p) ? target.clashNs : 0) + apart(x, p);
   t.memory += often * (wide * (ns.load4 + clash) + single * (ns.load + clash + (x.guarded ? ns.guard : 0)));
   if (carrier >= 0) t.time += often * product(w.axes, tile) * ns.broadcast;
   const written = !reduces && p.rows >= 0 && w.axes.includes(p.rows) ? 1 / tile[p.rows]! : 1; // one row's code
@@ -181,7 +194,7 @@ function addStore(x: Access, part: Part, loops: Loops, p: Placed, t: Tally): voi
   const { ns } = target;
   const count = p.accumulators * product(part.over, tile);
   const wide = vector >= 0 && tile[vector]! >= 4 && x.stride[vector] === 1 && p.extent[vector]! % 4 === 0;
-  const clash = (clashes(x, -1, -1, p) ? target.clashNs : 0) + apart(x, p);
+  const clash = (target.clashNs && clashes(x, -1, -1, p) ? target.clashNs : 0) + apart(x, p);
   t.time += loops.steps * (wide ? (count / 4) * (ns.store4 + clash) : count * (ns.store + clash));
   const rolled = rows >= 0 && !part.over.length ? (count / tile[rows]!) * (rows === vector ? 4 : 1) : count;
   t.compile += rolled * target.compile.store;
@@ -213,8 +226,10 @@ function clashes(x: Access, carrier: number, innermost: number, p: Placed): bool
     }
     if (a !== carrier && isStrided(stride, p.tile[a]!)) step = gcd(step, stride);
   }
-  const lines = lanes * elements(x, p.tile.map((n, a) => (a !== carrier && Math.abs(x.stride[a]!) >= line ? n : 1)));
-  return lines > 6 * Math.max(1, page / step);
+  const most = 6 * Math.max(1, page / step);
+  if (lanes * product(x.axes, p.tile) <= most) return false;
+  const far = p.tile.map((n, a) => (Math.abs(x.stride[a]!) >= line ? n : 1));
+  return lanes * elements(x, far, carrier) > most;
 }
 const isStrided = (stride: number, count: number): boolean => count > 1 && Number.isFinite(stride) && stride >= line;
 const gcd = (a: number, b: number): number => (b ? gcd(b, a % b) : a);

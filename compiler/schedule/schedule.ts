@@ -20,7 +20,10 @@ export interface Schedule {
 export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", together: "subgroup", slide: false, keepLoops: false, staged: {}, split: 0 };
 
 /** Threads along an axis. */
-export const threadsAlong = (s: Pick<Schedule, "threads">, axis: string): number => s.threads.find(([name]) => name === axis || (name.includes("+") && name.split("+").includes(axis)))?.[1] ?? 1;
+export function threadsAlong(s: Pick<Schedule, "threads">, axis: string): number {
+  for (const [name, count] of s.threads) if (name === axis || (name.includes("+") && name.split("+").includes(axis))) return count;
+  return 1;
+}
 /** One line for people. */
 export function printSchedule(s: Schedule): string {
   const record = (r: Readonly<Record<string, number>>): string => Object.entries(r).map(([axis, n]) => `${axis}:${n}`).join(" "); // prettier-ignore

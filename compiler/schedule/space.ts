@@ -93,7 +93,7 @@ function factsOf(nest: Nest): Facts {
   const shares = (j: number, k: number, b: number): boolean => Math.abs(j) < Math.abs(k) * extents[b]!; // a step of the one stays inside what the other runs over
   for (const x of loads) for (const dim of x.indices) for (const [a, j] of dim) for (const [b, k] of dim) if (a !== b && shares(j, k, b) && shares(k, j, a)) pairs[a]!.add(axes[b]!);
   const meets = (a: string, b: string): boolean => pairs[numberOf.get(a)!]!.has(b);
-  const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => (w.access ? [new Set(w.access.axes.map((a) => axes[a]!))] : [])));
+  const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => w.access ?? [])).map((x) => new Set(x.axes.map((a) => axes[a]!)));
   const whole = outer.filter((a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)));
   const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.has(a)) || inner.some((b) => meets(a, b))));
   const overs = stages.map((p) => p.over.map((a) => axes[a]!));
