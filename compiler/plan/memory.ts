@@ -73,9 +73,13 @@ export function assignSlots(ranges: readonly LiveRange[], bytesOf: (node: Node) 
 }
 /** Brute force: no two tensors of one slot are alive at once. */
 export function verifySlots(ranges: readonly LiveRange[], slotOf: ReadonlyMap<Node, number>): void {
-  for (const a of ranges)
-    for (const b of ranges) {
-      if (a.node === b.node || slotOf.get(a.node) === undefined || slotOf.get(a.node) !== slotOf.get(b.node)) continue;
-      if (a.first <= b.last && b.first <= a.last) throw new InternalError(`memory: ${a.node.label ?? a.node.kind} and ${b.node.label ?? b.node.kind} share a buffer and are alive at once`);
-    }
+  const sharing = new Map<number, LiveRange[]>();
+  for (const r of ranges) {
+    const slot = slotOf.get(r.node);
+    if (slot !== undefined) sharing.set(slot, [...(sharing.get(slot) ?? []), r]);
+  }
+  for (const list of sharing.values())
+    for (const a of list) for (const b of list) {
+      if (a.node !== b.node && a.first <= b.last && b.first <= a.last) throw new InternalError(`memory: ${a.node.label ?? a.node.kind} and ${b.node.label ?? b.node.kind} share a buffer and are alive at once`);
+    } // prettier-ignore
 }

@@ -394,9 +394,18 @@ class Fuser implements Reader {
     return [...new Set([...rows, ...(g.copy ? stateOf(g.copy.home) : [])])];
   }
   private antiEdges(groups: readonly Group[], readBy: ReadonlyMap<Group, readonly Node[]>): void {
+    const readers = new Map<Node, { h: Group; y: Node }[]>(); // by memory
+    for (const [h, reads] of readBy)
+      for (const y of reads) {
+        if (y.kind !== "source") continue;
+        const { memory } = this.rangeOf(y);
+        const list = readers.get(memory);
+        if (list) list.push({ h, y });
+        else readers.set(memory, [{ h, y }]);
+      }
     for (const g of groups)
       for (const s of this.writtenStates(g))
-        for (const [h, reads] of readBy) if (h !== g && reads.some((y) => y.kind === "source" && this.overlaps(y, s))) link(h, g);
+        for (const { h, y } of readers.get(this.rangeOf(s).memory) ?? []) if (h !== g && this.overlaps(y, s)) link(h, g);
   }
   /** A kernel that writes a state may read only the element that it writes. */
   private checkInPlace(groups: readonly Group[]): void {
@@ -428,8 +437,9 @@ class Fuser implements Reader {
       if (refused.get(a)?.get(b) === versions) return false;
       const domain = this.fits([...a.nodes, ...b.nodes]);
       if (!domain || reaches(a, b)) {
+        // a way round stays one until a part of it joins a or b
         if (!refused.has(a)) refused.set(a, new Map());
-        if (!domain) refused.get(a)!.set(b, versions);
+        refused.get(a)!.set(b, versions);
         return false;
       }
       join(a, b, domain);
@@ -592,19 +602,19 @@ const link = (a: Group, b: Group): void => {
   a.after.add(b);
   b.before.add(a);
 };
-/** Does b follow from a through other groups? */
+/** Does b follow from a through other groups? Both are followed in turn: where the smaller part of the graph ends, the search does. */
 function reaches(a: Group, b: Group): boolean {
-  if (b.before.size === (b.before.has(a) ? 1 : 0)) return false; // nothing else comes before b
-  const seen = new Set<Group>();
-  const stack = [...a.after].filter((g) => g !== b);
-  while (stack.length) {
-    const g = stack.pop()!;
-    if (g === b) return true;
-    if (seen.has(g)) continue;
-    seen.add(g);
-    stack.push(...g.after);
+  const after = new Set([...a.after].filter((g) => g !== b));
+  const before = new Set([...b.before].filter((g) => g !== a));
+  const [down, up] = [after.values(), before.values()]; // they see what is added on the way
+  for (;;) {
+    const g = down.next().value as Group | undefined;
+    const h = up.next().value as Group | undefined;
+    if (!g || !h) return false;
+    if (before.has(g) || after.has(h)) return true;
+    for (const n of g.after) after.add(n);
+    for (const p of h.before) before.add(p);
   }
-  return false;
 }
 const isPointwise = (g: Group): boolean => g.alive && g.kind === "kernel" && g.domain.length > 0 && g.nodes.every((x) => x.kind === "compute" && !x.reduction);
 /** Does no way lead from the set out and back into it? */
