@@ -2,8 +2,10 @@
 // Arguments: the bundled compiler, the model, the plan to write, the target, settings as JSON.   Output: JSON with the milliseconds.
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
+import { setFlagsFromString } from "node:v8";
 
 const [bundle, model, planFile, target, set] = process.argv.slice(2);
+setFlagsFromString("--interrupt-budget=1000000"); // as the command line does
 const { compile } = await import(bundle);
 const text = readFileSync(model, "utf8");
 const start = performance.now();

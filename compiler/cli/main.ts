@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line. Every command reads files, calls the compiler or the runtime, and prints; it decides nothing about models.
 // Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C.
+import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
 import { DeviceUnavailable } from "../../runtime/node.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
@@ -8,6 +9,9 @@ import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
 import { assignment, list, positive, stages, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
+
+// A compilation is over in a second or two: V8 would optimise code for longer than it then runs. Only what stays hot is optimised.
+setFlagsFromString("--interrupt-budget=1000000");
 
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
