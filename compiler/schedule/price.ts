@@ -9,6 +9,7 @@ export interface Price {
   readonly ns: number; // of one run
   readonly compileMs: number;
   readonly groups: number;
+  readonly total: number; // ns, with the share of the compilation
 }
 /** A schedule by the numbers of the axes; -1: no axis. */
 interface Placed {
@@ -92,23 +93,35 @@ function tripsOf(loops: Loops, axes: readonly number[]): number {
   return 1;
 }
 
-export function priceOf(nest: Nest, s: Schedule, target: Target): Price {
+/** `limit`: of a price whose reductions alone cost more in total, no more is computed. */
+export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinity): Price {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) addPart(part, part.ops!.length, p, tally);
+  if (limit < Infinity && analysis.stages.length) {
+    const least = summed(analysis, p, tally);
+    if (least.total > limit) return least;
+  }
   for (const part of analysis.stores) addPart(part, 0, p, tally);
-
-  const serial = analysis.outer.map((a) => s.serial[analysis.axes[a]!] ?? 1);
-  const rounds = product(analysis.outer, serial);
+  return summed(analysis, p, tally);
+}
+const overtime = 50; // how much more a millisecond of compilation beyond the limit counts
+/** The price of all invocations; it rises with the tally. */
+function summed({ axes, outer }: Analysis, p: Placed, tally: Tally): Price {
+  const { target } = p;
+  const serial = outer.map((a) => p.schedule.serial[axes[a]!] ?? 1);
+  const rounds = product(outer, serial);
   let groups = 1;
   const span = (a: number): number => p.tile[a]! * serial[a]!;
-  for (const a of analysis.outer) if (!p.fused.includes(a)) groups *= Math.ceil(p.extent[a]! / (span(a) * p.threads[a]!));
+  for (const a of outer) if (!p.fused.includes(a)) groups *= Math.ceil(p.extent[a]! / (span(a) * p.threads[a]!));
   if (p.fused.length) groups *= Math.ceil(p.fused.reduce((n, a) => n * Math.ceil(p.extent[a]! / span(a)), 1) / p.fusedThreads);
   const each = rounds * tally.ns + (rounds > 1 ? rounds * target.ns.loop : 0);
   const perGroup = target.workgroupNs + Math.ceil(p.workgroup / target.simd) * each;
   const run = Math.max(target.latency * each, Math.ceil((groups / target.cores) * (1 / target.resident)) * perGroup);
-  return { ns: target.launchNs + run, compileMs: tally.compile, groups };
+  const ns = target.launchNs + run;
+  const late = Math.max(0, tally.compile - target.compile.limit);
+  return { ns, compileMs: tally.compile, groups, total: ns + ((tally.compile + overtime * late) * 1e6) / target.runs };
 }
 /** `sums`: how many reductions share the loops of the part; 0: it stores. */
 function addPart(part: Part, sums: number, p: Placed, t: Tally): void {

@@ -6,7 +6,7 @@
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
-import { priceOf } from "./price.ts";
+import { priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import type { KernelSpec } from "./kernel.ts";
 import { canSplit, splitReduction, stepsOfPart } from "./split.ts";
@@ -235,29 +235,28 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
 
 // ---------------------------------------------------------------- choice
 
-export interface Choice extends Candidate {
-  readonly ns: number;
-  readonly compileMs: number;
-  readonly groups: number;
-  readonly total: number; // with the share of the compilation
-}
-const overtime = 50; // how much more a millisecond of compilation beyond the limit counts
+export type Choice = Candidate & Price;
 /** The schedules of the space, cheapest first. */
 export function rank(nest: Nest, target: Target): Choice[] {
   return enumerate(nest, target)
-    .map(({ nest: own, schedule }): Choice => {
-      const p = priceOf(own, schedule, target);
-      const late = Math.max(0, p.compileMs - target.compile.limit);
-      return { nest: own, schedule, ...p, total: p.ns + ((p.compileMs + overtime * late) * 1e6) / target.runs };
-    })
+    .map(({ nest: own, schedule }): Choice => ({ nest: own, schedule, ...priceOf(own, schedule, target) }))
     .sort((a, b) => a.total - b.total);
+}
+/** The first of `rank`. */
+function cheapest(nest: Nest, target: Target): Choice | undefined {
+  let best: Choice | undefined;
+  for (const { nest: own, schedule } of enumerate(nest, target)) {
+    const price = priceOf(own, schedule, target, best?.total);
+    if (!best || price.total < best.total) best = { nest: own, schedule, ...price };
+  }
+  return best;
 }
 const partCounts = [4, 16, 64]; // parts of a split reduction
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
 export function chooseSchedule(spec: KernelSpec, target: Target): Schedule {
   const nest = nestOf(spec);
-  const [best] = rank(nest, target);
+  const best = cheapest(nest, target);
   if (!best) return plainSchedule;
   const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
   if (best.groups > 8 * target.cores || !canSplit(merged)) return best.schedule;
@@ -267,8 +266,8 @@ export function chooseSchedule(spec: KernelSpec, target: Target): Schedule {
   for (const chunk of new Set(partCounts.map((count) => stepsOfPart(n, count)))) {
     if (chunk < 2 || 2 * chunk > n) continue;
     const { parts, whole } = splitReduction(merged, chunk);
-    const [first] = rank(nestOf(parts), target);
-    const [second] = rank(nestOf(whole), target);
+    const first = cheapest(nestOf(parts), target);
+    const second = cheapest(nestOf(whole), target);
     if (!first || !second || first.total + second.total >= leastGain * least) continue;
     least = first.total + second.total;
     schedule = { ...first.schedule, split: chunk };
