@@ -118,18 +118,19 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
   }
 }
 
+// Dawn lives as long as `gpu` is reachable, and Node as long as Dawn has work: whoever keeps a device keeps its Dawn.
+const instances = new WeakMap<GPUDevice, GPU>();
+
 async function opened({ gpu, adapter }: FoundAdapter, deviceClass: DeviceClass, choice: string, tried: readonly Attempt[]): Promise<OpenedDevice> {
   const { device, facts } = await requestDevice(adapter, deviceClass);
-  // Dawn lives as long as `gpu` is reachable, and Node as long as Dawn has work.
-  let held: GPU | undefined = gpu;
+  instances.set(device, gpu);
   return {
     device,
     facts,
     choice,
     tried,
     close: () => {
-      if (held) device.destroy();
-      held = undefined;
+      if (instances.delete(device)) device.destroy();
     },
   };
 }

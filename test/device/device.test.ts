@@ -57,3 +57,8 @@ test.runIf(process.platform === "linux" && process.arch === "x64")("without a dr
   expect((await start(environment, "no such thing")).output).toContain('no "no such thing" device was found');
   expect(await start({ ...environment, DLM_CACHE: "/dev/null/cache" })).toEqual({ status: 1, output: expect.stringContaining("DLM_CACHE=FOLDER names a folder that can be written to") as string });
 });
+
+test("a device works on when all that came with it is collected", async () => {
+  const { choice } = await testDevice();
+  expect(await start({}, choice, "kept")).toEqual({ status: 0, output: "kept" });
+});
