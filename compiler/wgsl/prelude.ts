@@ -62,13 +62,13 @@ export const prelude: Readonly<Record<string, Helper>> = {
   },
   dlm_floor_div: { code: `fn dlm_floor_div(a: i32, b: i32) -> i32 {\n  let q = a / b;\n  return select(q, q - 1, (a % b != 0) && ((a < 0) != (b < 0)));\n}` },
   dlm_modulo: { code: `fn dlm_modulo(a: i32, b: i32) -> i32 {\n  let r = a % b;\n  return select(r, r + b, r != 0 && ((r < 0) != (b < 0)));\n}` },
-  // Philox 4x32-10 (Salmon et al. 2011)
+  // Philox 4x32-10 (Salmon et al. 2011). The loop begins at a 0 that drivers do not know, else some write out ten rounds, which takes them longer than it saves.
   dlm_multiply_high: {
     code: `fn dlm_multiply_high(a: u32, b: u32) -> u32 {\n  let al = a & 0xffffu;\n  let ah = a >> 16u;\n  let bl = b & 0xffffu;\n  let bh = b >> 16u;\n  let t = ah * bl + ((al * bl) >> 16u);\n  let u = al * bh + (t & 0xffffu);\n  return ah * bh + (t >> 16u) + (u >> 16u);\n}`,
   },
   dlm_philox: {
     uses: ["dlm_multiply_high"],
-    code: `fn dlm_philox(seed: i32, site: u32, step: i32, block: u32) -> vec4u {\n  var c = vec4u(block, u32(step), 0u, 0u);\n  var k = vec2u(u32(seed), site);\n  for (var i = 0; i < 10; i++) {\n    c = vec4u(dlm_multiply_high(0xcd9e8d57u, c.z) ^ c.y ^ k.x, 0xcd9e8d57u * c.z, dlm_multiply_high(0xd2511f53u, c.x) ^ c.w ^ k.y, 0xd2511f53u * c.x);\n    k += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c;\n}`,
+    code: `fn dlm_philox(seed: i32, site: u32, step: i32, block: u32) -> vec4u {\n  var c = vec4u(block, u32(step), 0u, 0u);\n  var k = vec2u(u32(seed), site);\n  for (var i = min(i32(block), 0); i < 10; i++) {\n    c = vec4u(dlm_multiply_high(0xcd9e8d57u, c.z) ^ c.y ^ k.x, 0xcd9e8d57u * c.z, dlm_multiply_high(0xd2511f53u, c.x) ^ c.w ^ k.y, 0xd2511f53u * c.x);\n    k += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c;\n}`,
   },
   dlm_uniform: {
     uses: ["dlm_philox"],
