@@ -40,7 +40,7 @@ function checkParts(plan: Plan): void {
         place({ buffer: c.stepBuffer, offset: 0 }, where, c.count && 256 * (c.count - 1) + 4);
         commands(c.body, where);
       } else if (c.kind === "copy") {
-        place(c.from, where, c.bytes);
+        if (c.from) place(c.from, where, c.bytes);
         place(c.to, where, c.bytes);
       } else {
         const at = `${where}, ${c.label}`;

@@ -2,7 +2,7 @@
 // unrolled, with its pipelines and bind groups: replaying it allocates nothing.
 import { checkBindings, checkBytes, megabytes } from "./check.ts";
 import { overrideName, sizeOf } from "./plan.ts";
-import type { Command, Dispatch, Plan, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
+import type { Command, Copy, Dispatch, Plan, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 
 // GPUBufferUsage, GPUMapMode and GPUShaderStage by value: Node has no such globals
@@ -27,7 +27,7 @@ interface RecordedDispatch {
 }
 interface RecordedCopy {
   readonly kind: "copy";
-  readonly from: { readonly buffer: number; readonly offset: number };
+  readonly from: Copy["from"];
   readonly to: { readonly buffer: number; readonly offset: number };
   readonly bytes: number;
 }
@@ -197,7 +197,7 @@ export class Machine {
           walk(c.body);
         } else if (c.kind === "copy") {
           const bytes = this.size(c.bytes, dims, program.name);
-          touch(c.from.buffer, c.from.offset + bytes);
+          if (c.from) touch(c.from.buffer, c.from.offset + bytes);
           touch(c.to.buffer, c.to.offset + bytes);
         } else for (const b of c.bindings) touch(b.buffer, b.offset + this.size(b.bytes, dims, c.label));
       }
@@ -376,8 +376,9 @@ export class Machine {
     }
     pass?.end();
   }
-  copy(encoder: GPUCommandEncoder, from: { readonly buffer: number; readonly offset: number }, to: { readonly buffer: number; readonly offset: number }, bytes: number): void {
-    encoder.copyBufferToBuffer(this.#buffers[from.buffer]!, from.offset, this.#buffers[to.buffer]!, to.offset, bytes);
+  copy(encoder: GPUCommandEncoder, from: Copy["from"], to: { readonly buffer: number; readonly offset: number }, bytes: number): void {
+    if (from) encoder.copyBufferToBuffer(this.#buffers[from.buffer]!, from.offset, this.#buffers[to.buffer]!, to.offset, bytes);
+    else encoder.clearBuffer(this.#buffers[to.buffer]!, to.offset, bytes);
   }
   submit(encoder: GPUCommandEncoder): void {
     this.device.queue.submit([encoder.finish()]);

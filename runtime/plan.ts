@@ -77,9 +77,10 @@ export interface Loop {
   readonly stepBuffer: number;
   readonly body: readonly Command[]; // dispatches mark the step's binding by buffer === stepBuffer
 }
+/** Without `from`: the bytes become 0. */
 export interface Copy {
   readonly kind: "copy";
-  readonly from: { readonly buffer: number; readonly offset: number };
+  readonly from?: { readonly buffer: number; readonly offset: number };
   readonly to: { readonly buffer: number; readonly offset: number };
   readonly bytes: Size;
 }

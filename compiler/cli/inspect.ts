@@ -224,7 +224,7 @@ function planText(plan: Plan): string {
       if (c.kind === "loop") {
         lines.push(`${indent}${c.count} times${c.reverse ? ", downwards" : ""}`);
         commands(c.body, indent + "  ");
-      } else if (c.kind === "copy") lines.push(`${indent}copy ${bytes(c.bytes)} from ${at(c.from)} to ${at(c.to)}`);
+      } else if (c.kind === "copy") lines.push(c.from ? `${indent}copy ${bytes(c.bytes)} from ${at(c.from)} to ${at(c.to)}` : `${indent}clear ${bytes(c.bytes)} of ${at(c.to)}`);
       else {
         const list = (access: string): string => c.bindings.filter((b) => b.access === access).map((b) => `${b.buffer}${b.offset ? `+${b.offset}` : ""}`).join(" "); // prettier-ignore
         lines.push(`${indent}${plan.modules[c.module]!.name.padEnd(24)} ${workgroupsText(c.workgroups).padStart(10)}  reads ${list("read") || "-"}  writes ${list("read_write")}${c.lines?.length ? `   # ${c.lines.join(", ")}` : ""}`);

@@ -1,6 +1,6 @@
 // The plan: every program of a model fused, scheduled and lowered, its tensors in buffers, as data that the runtime replays.
 import { InternalError, place } from "../../grammar/diagnostic.ts";
-import { planVersion, sizeOf as sizeOfDims, type Command, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
+import { planVersion, sizeOf as sizeOfDims, type Command, type Copy, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
 import type { Program, TrainProgram } from "../elaborate/program.ts";
 import { zeros } from "../grad/grad.ts";
 import { baseOf, source, topological } from "../graph/node.ts";
@@ -17,6 +17,7 @@ import type { Target } from "../schedule/target.ts";
 import { canonicalModule } from "./canonical.ts";
 import { specKey, type SpecKey } from "./spec-key.ts";
 import { assignSlots, liveRanges, verifySlots } from "./memory.ts";
+import { movesOf } from "./moves.ts";
 
 export interface PlanOptions {
   readonly name: string;
@@ -336,7 +337,7 @@ class Planner {
         }
         // a dense slice cannot be bound by itself: its elements are read in the flat buffer
         const spec = this.dense.size ? physical(s.spec, this.dense) : s.spec;
-        return this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, prepared ? this.layout : this.layoutOfOnce), addressOf, lowered);
+        return this.moves(spec, addressOf) ?? this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, prepared ? this.layout : this.layoutOfOnce), addressOf, lowered);
       });
     const made = commands(kernels.steps, 0);
     this.programs.push({ name: program.name, simplified: program, kernels, lowered, memory: ranges.map((r) => ({ label: r.node.label ?? r.node.kind, first: r.first, last: r.last, bytes: bytesOfShape(r.node.shape), buffer: own.get(r.node)!.buffer })) });
@@ -400,6 +401,17 @@ class Planner {
       return known;
     }
     return (this.stepBuffers[depth] = this.buffer(b));
+  }
+  /** A kernel as commands that need no code; memory that is bytes, and copies inside one buffer, stay with kernels. */
+  private moves(spec: KernelSpec, addressOf: (x: Node) => { buffer: number; offset: number }): Copy[] | undefined {
+    const words = (x: Node): boolean => this.storage.get(x) !== "u8";
+    return movesOf(spec)?.reduce<Copy[] | undefined>((list, { target, at, count, from }) => {
+      const place = (x: Node, element: number): { buffer: number; offset: number } => ({ buffer: addressOf(x).buffer, offset: addressOf(x).offset + 4 * element });
+      const to = place(target, at);
+      const source = from && { from: place(from.node, from.at) };
+      if (!list || !words(target) || (from && (!words(from.node) || source!.from.buffer === to.buffer))) return undefined;
+      return [...list, { kind: "copy", ...source, to, bytes: 4 * count }];
+    }, []);
   }
   private dispatches(step: KernelStep, kernel: LoweredKernel, addressOf: (x: Node) => { buffer: number; offset: number }, lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[]): Command[] {
     const partials = new Map<Node, { buffer: number; offset: number }>();
