@@ -45,6 +45,8 @@ export interface Planned {
 }
 const bytesOfShape = (shape: Shape, storage: Storage = "f32"): Size => scaled(sizeOfExtents(shape), storage === "u8" ? 1 : 4);
 const scaled = (size: Size, by: number): Size => (typeof size === "number" ? size * by : { sum: size.sum.map((t) => ({ factor: t.factor * by, dims: t.dims })) });
+/** A kernel in a loop is worth more of the driver's time, up to so much. */
+const mostRounds = 8;
 const leastChunkBytes = 4 << 20; // of the largest intermediate value of one chunk of an evaluation
 
 export function makePlan(program: Program, options: PlanOptions): Planned {
@@ -328,18 +330,18 @@ class Planner {
       this.programs.push({ name: program.name, simplified: program, kernels, lowered: [], memory: [] });
       return { program: { name: program.name, dims: [], commands: [dispatch] }, outputs: [], rounds };
     }
-    const commands = (steps: readonly Step[], depth: number): Command[] =>
+    const commands = (steps: readonly Step[], depth: number, rounds: number): Command[] =>
       steps.flatMap((s): Command[] => {
         if (s.kind === "loop") {
           const stepBuffer = this.stepBuffer(depth, s.scan.count);
           this.scanDepth.set(s.scan, depth);
-          return [{ kind: "loop", count: s.scan.count, reverse: s.scan.reverse, stepBuffer, body: commands(s.body, depth + 1) }];
+          return [{ kind: "loop", count: s.scan.count, reverse: s.scan.reverse, stepBuffer, body: commands(s.body, depth + 1, Math.min(mostRounds, rounds * s.scan.count)) }];
         }
         // a dense slice cannot be bound by itself: its elements are read in the flat buffer
         const spec = this.dense.size ? physical(s.spec, this.dense) : s.spec;
-        return this.moves(spec, addressOf) ?? this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, prepared ? this.layout : this.layoutOfOnce), addressOf, lowered);
+        return this.moves(spec, addressOf) ?? this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, prepared ? this.layout : this.layoutOfOnce, rounds), addressOf, lowered);
       });
-    const made = commands(kernels.steps, 0);
+    const made = commands(kernels.steps, 0, 1);
     this.programs.push({ name: program.name, simplified: program, kernels, lowered, memory: ranges.map((r) => ({ label: r.node.label ?? r.node.kind, first: r.first, last: r.last, bytes: bytesOfShape(r.node.shape), buffer: own.get(r.node)!.buffer })) });
     return {
       program: { name: program.name, dims: program.dims.map((d) => ({ name: d.name, ...(bounds.has(d.name) ? { at_most: bounds.get(d.name)! } : {}) })), commands: made },
@@ -359,15 +361,17 @@ class Planner {
     return { dispatch, rounds };
   }
   private readonly loweredSpecs = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();
-  private lower(spec: KernelSpec, wanted: Layout): LoweredKernel {
+  private lower(spec: KernelSpec, wanted: Layout, rounds: number): LoweredKernel {
     let layout = wanted;
     let key = specKey(spec, layout);
     // sites in memory take bindings, too
     if (layout.siteOf && key.tensors.length > this.options.target.storageBuffers) key = specKey(spec, (layout = this.layout));
-    const known = this.loweredSpecs.get(key.key);
+    const name = `${rounds}|${key.key}`;
+    const known = this.loweredSpecs.get(name);
     if (!known) {
-      const kernel = lowerKernel(spec, layout, this.options.target);
-      this.loweredSpecs.set(key.key, { key, kernel });
+      const { target } = this.options;
+      const kernel = lowerKernel(spec, layout, rounds === 1 ? target : { ...target, runs: target.runs * rounds });
+      this.loweredSpecs.set(name, { key, kernel });
       return kernel;
     }
     const moved = new Map<Node | Scan, Node | Scan>([...known.key.tensors.map((x, i) => [x, key.tensors[i]!] as const), ...known.key.scans.map((x, i) => [x, key.scans[i]!] as const)]);

@@ -39,10 +39,8 @@ export interface LoweredKernel {
 }
 export interface LowerOptions {
   readonly schedule?: Schedule; // instead of the one of the least price
-  readonly runs?: number; // how often the kernel is expected to run, where the target's expectation is far off: once, for initial values
 }
-export function lowerKernel(spec: KernelSpec, layout: Layout, given: Target, options: LowerOptions = {}): LoweredKernel {
-  const target = options.runs === undefined ? given : { ...given, runs: options.runs };
+export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: LowerOptions = {}): LoweredKernel {
   const schedule = options.schedule ?? chooseSchedule(spec, target);
   if (schedule.split) {
     const { parts, whole } = splitReduction(nestOf(spec).spec, schedule.split);
