@@ -13,7 +13,7 @@ import { emitKernel, type Reader } from "./emit.ts";
 import type { Flattened, View } from "./flat.ts";
 import { aligned, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
 import type { KernelSpec } from "./kernel.ts";
-import { piecesOf, type Pieces } from "./pieces.ts";
+import { piecesOf, type Piece } from "./pieces.ts";
 import { fusionLimits, type FusionLimits } from "./limits.ts";
 import type { Target } from "./target.ts";
 
@@ -94,9 +94,10 @@ class Fuser implements Reader {
     this.order = topological(roots, undefined, (x) => this.inputsOf(x));
     this.makeScanMemory();
     const rows = this.findRowUpdates();
-    const stored = chooseStored(this.order, this.forced(rows), this.inputsOf, target);
-    this.cutIntoPieces(stored);
-    this.stored = this.pieces.size ? chooseStored(this.order, this.forced(rows), this.inputsOf, target) : stored;
+    let stored = chooseStored(this.order, this.forced(rows), this.inputsOf, target);
+    // a piece may be made of pieces
+    while (this.cutIntoPieces(stored)) stored = chooseStored(this.order, this.forced(rows), this.inputsOf, target);
+    this.stored = stored;
     this.inliner = new Inliner(this.stored);
     this.makeHomes(rows);
     this.placePieces();
@@ -105,7 +106,7 @@ class Fuser implements Reader {
     const update = this.flat?.updatedBy.get(x);
     if (update) return [update];
     const pieces = this.pieces.get(x);
-    if (pieces) return pieces.nodes;
+    if (pieces) return pieces.map((p) => p.node);
     return x.kind === "source" ? (this.flat?.assembled.get(x) ?? []) : inputs(x);
   };
 
@@ -116,32 +117,37 @@ class Fuser implements Reader {
   }
 
   // ---- tensors whose pieces are computed where they fit
-  private readonly pieces = new Map<Node, Pieces>();
-  private cutIntoPieces(stored: ReadonlySet<Node>): void {
+  private readonly pieces = new Map<Node, readonly Piece[]>();
+  /** Was there anything to cut? */
+  private cutIntoPieces(stored: ReadonlySet<Node>): boolean {
+    const before = this.pieces.size;
     const fixed = new Set(this.program.updates.map((u) => baseOf(u.value)));
     const known = new Set(this.order);
     const order: Node[] = [];
     for (const x of this.order) {
-      const found = stored.has(x) && !fixed.has(x) && !this.flat?.views.has(x) ? piecesOf(x) : undefined;
-      if (found?.nodes.every((p) => innermost(p, this.scans) === innermost(x, this.scans) && !fixed.has(p) && !this.flat?.views.has(p))) {
+      const found = stored.has(x) && !this.pieces.has(x) && !fixed.has(x) && !this.flat?.views.has(x) ? piecesOf(x) : undefined;
+      if (found?.every(({ node }) => innermost(node, this.scans) === innermost(x, this.scans) && !fixed.has(node) && !this.flat?.views.has(node))) {
         this.pieces.set(x, found);
-        for (const p of found.nodes) if (!known.has(p)) order.push(p);
-        for (const p of found.nodes) known.add(p);
+        for (const { node } of found) {
+          if (!known.has(node)) order.push(node);
+          known.add(node);
+        }
       }
       order.push(x);
     }
     this.order.splice(0, this.order.length, ...order);
     this.order.forEach((x, i) => this.rank.set(x, i));
+    return this.pieces.size > before;
   }
-  /** A piece that others read too is theirs first: what they read is not strided. A piece may be made of pieces: its places are theirs. */
+  /** A piece that others read too is theirs first: what they read is not strided. What is made of pieces comes before them: its places are theirs. */
   private placePieces(): void {
     const viewed = new Set(this.order.flatMap((x) => (x.kind === "reshape" ? [baseOf(x)] : [])));
     const wanted = (p: Node): boolean => viewed.has(p) || this.readers().has(p) || this.program.outputs.some((o) => baseOf(o.node) === p) || this.copies.some((c) => c.from === p);
-    for (const [x, { axis, size, nodes }] of [...this.pieces].reverse())
-      nodes.forEach((p, q) => {
-        const homes = this.homesOf(x).map((h): Home => ({ memory: h.memory, at: (own) => h.at(own.map((e, d) => (d === axis ? iadd(e, q * size) : e))) }));
-        this.homes.set(p, [...(this.homes.get(p) ?? (wanted(p) ? this.homesOf(p) : [])), ...homes]);
-      });
+    for (const x of [...this.order].reverse())
+      for (const { node, at } of this.pieces.get(x) ?? []) {
+        const homes = this.homesOf(x).map((h): Home => ({ memory: h.memory, at: (own) => h.at(at(own)) }));
+        this.homes.set(node, [...(this.homes.get(node) ?? (wanted(node) ? this.homesOf(node) : [])), ...homes]);
+      }
   }
 
   // ---- memory of scans, states and numbers
@@ -180,7 +186,7 @@ class Fuser implements Reader {
     for (const o of this.program.outputs) forced.add(baseOf(o.node));
     for (const u of this.program.updates) if (!rows.has(u.target)) forced.add(baseOf(u.value));
     for (const x of this.flat?.assembled.values() ?? []) for (const part of x) forced.add(part);
-    for (const [x, { nodes }] of this.pieces) for (const part of [x, ...nodes]) forced.add(part);
+    for (const [x, pieces] of this.pieces) for (const part of [x, ...pieces.map((p) => p.node)]) forced.add(part);
     for (const x of this.flat?.updatedBy.keys() ?? []) forced.add(x);
     for (const list of rows.values()) for (const r of list) if (r.value.kind === "load") forced.add(baseOf(r.value.tensor));
     return forced;
@@ -334,10 +340,10 @@ class Fuser implements Reader {
     // edges: what is read, then what must have been read before it is overwritten
     const readBy = new Map<Group, readonly Node[]>();
     for (const g of groups) {
-      const placed = g.kind === "copy" ? [g.copy!.home] : g.nodes.flatMap((x) => this.homes.get(x) ?? []);
+      const placed = g.kind === "copy" ? [[g.copy!.from, g.copy!.home] as const] : g.nodes.flatMap((x) => (this.homes.get(x) ?? []).map((h) => [x, h] as const));
       const reads = [
         ...(g.kind === "scan" ? this.scanReads(g.scan!) : g.kind === "copy" ? this.copyReads(g.copy!.from) : g.nodes.flatMap((x) => this.reads(x))),
-        ...placed.flatMap((h) => tensorsOf(h.at(h.memory.shape.map(() => integer(0))))), // where it is written may be data
+        ...placed.flatMap(([x, h]) => tensorsOf(h.at(x.shape.map(() => integer(0))))), // where it is written may be data
       ];
       readBy.set(g, reads);
       for (const y of reads) {
@@ -356,7 +362,7 @@ class Fuser implements Reader {
   }
   /** What is written to the memory of this node, where the node is not computed itself. */
   private partsOf(y: Node): readonly Node[] | undefined {
-    return this.pieces.get(y)?.nodes ?? this.flat?.assembled.get(y as Source);
+    return this.pieces.get(y)?.map((p) => p.node) ?? this.flat?.assembled.get(y as Source);
   }
   private copyReads(from: Node): readonly Node[] {
     return this.stored.has(from) || from.kind === "source" || from.kind === "result" ? [from] : inlinedReads(from, this.stored);
@@ -513,7 +519,10 @@ class Fuser implements Reader {
   private siblings(a: Group, b: Group): boolean {
     const small = (g: Group): boolean => g.nodes.every((x) => x.kind === "compute" && (!x.reduction || sizeOf(x.reduction.extents) <= this.limits.smallReduction));
     if (!a.domain.length) return small(a) && small(b);
-    for (const { nodes } of this.pieces.values()) if (a.nodes.some((x) => nodes.includes(x as Compute)) && b.nodes.some((x) => nodes.includes(x as Compute))) return true;
+    for (const pieces of this.pieces.values()) {
+      const among = (g: Group): boolean => g.nodes.some((x) => pieces.some((p) => p.node === x));
+      if (among(a) && among(b)) return true;
+    }
     const reduced = (g: Group): string | undefined => {
       const all = g.nodes.map((x) => (x.kind === "compute" && x.reduction && !isContraction(x) ? x.reduction.extents.join(",") : ""));
       return all.every((x) => x !== "" && x === all[0]) ? all[0] : undefined;

@@ -38,6 +38,16 @@ const programs: readonly (readonly [string, string, number])[] = [
   let p = exp(a) / (1 + a * a)
   return concat([p, p], axis: -1) @ w
 }`, 2],
+  ["axes in another order, joined", `export fn f(a: f32[6, 8], b: f32[6, 4, 8], w: f32[48, 5]) -> f32[4, 5] = rearrange(softmax(b) * exp(b), \`i j k -> j (i k)\`) @ w`, 3],
+  ["axes split apart", `export fn f(a: f32[6, 24], w: f32[8, 5]) -> f32[3, 6, 5] = rearrange(softmax(a), \`i (h k) -> h i k\`, h: 3) @ w`, 3],
+  ["a transpose is stored side by side, by a kernel of its own", `export fn f(a: f32[6, 8], w: f32[6, 5]) -> f32[8, 5] = transpose(softmax(a)) @ w`, 3],
+  ["attention: the gradients of queries, keys and values fall into place", `fn attend(x: f32[2, 5, 24]) -> f32[] {
+  let qkv = rearrange(x, \`b t (three h d) -> three b h t d\`, three: 3, h: 2)
+  let score = einsum(\`b h i d, b h j d -> b h i j\`, qkv[0], qkv[1])
+  let o = einsum(\`b h i j, b h j d -> b h i d\`, softmax(score), qkv[2])
+  return sum(rearrange(o, \`b h t d -> b t (h d)\`)^2)
+}
+export fn g(x: f32[2, 5, 24], w: f32[24, 24]) -> f32[24, 24] = grad(attend(x @ w), wrt: w)`, 11],
   ["padding is no stretch", `export fn f(a: f32[6, 8], w: f32[10, 3]) -> f32[6, 3] = (for i in 0..6, j in 0..10: exp(a)[i, j - 1] ?? 0) @ w`, 2],
   ["the gradient of split", `fn f(x: f32[6, 24]) -> f32[] {
   let (p, q, r) = split(x, 3, axis: -1)
