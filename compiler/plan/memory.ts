@@ -9,6 +9,7 @@ export interface LiveRange {
   readonly node: Node;
   readonly first: number;
   readonly last: number;
+  readonly written: boolean; // before it is read
 }
 /** Live ranges over the dispatches in order, loops once. What a loop reads from before it lives to its end; what is read after it, from its beginning. */
 export function liveRanges(steps: readonly Step[]): LiveRange[] {
@@ -35,6 +36,7 @@ export function liveRanges(steps: readonly Step[]): LiveRange[] {
   walk(steps, []);
   return [...uses].map(([node, list]) => {
     let first = Math.min(...list.map((u) => u.at));
+    const written = list.some((u) => u.write && u.at === first);
     let last = Math.max(...list.map((u) => u.at));
     // a loop that only some of the uses lie in runs as a whole between them; so does one whose rounds hand the value on
     const loops = new Map<string, readonly [number, number]>();
@@ -44,7 +46,7 @@ export function liveRanges(steps: readonly Step[]): LiveRange[] {
       const start = inside.reduce((a, b) => (b.at < a.at || (b.at === a.at && b.write && !a.write) ? b : a));
       if (inside.length < list.length || !start.write || inside.some((u) => u.at === start.at && !u.write)) [first, last] = [Math.min(first, l[0]), Math.max(last, l[1])];
     }
-    return { node, first, last };
+    return { node, first, last, written };
   });
 }
 
@@ -71,8 +73,10 @@ export function assignSlots(ranges: readonly LiveRange[], bytesOf: (node: Node) 
   }
   return { slotOf, bytes };
 }
-/** Brute force: no two tensors of one slot are alive at once. */
+/** Brute force: nothing is read before it is written, and no two tensors of one slot are alive at once. */
 export function verifySlots(ranges: readonly LiveRange[], slotOf: ReadonlyMap<Node, number>): void {
+  const early = ranges.find((r) => !r.written);
+  if (early) throw new InternalError(`memory: ${early.node.label ?? early.node.kind} is read before it is written`);
   const sharing = new Map<number, LiveRange[]>();
   for (const r of ranges) {
     const slot = slotOf.get(r.node);

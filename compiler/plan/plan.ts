@@ -305,7 +305,7 @@ class Planner {
     };
     const known = ranges.filter((r) => !outputs.has(r.node) && typeof mostBytes(r.node) === "number");
     const { slotOf, bytes } = assignSlots(known, (x) => mostBytes(x) as number);
-    verifySlots(known, slotOf);
+    verifySlots(ranges, slotOf);
     const slots = this.slots(bytes);
     for (const [x, slot] of slotOf) own.set(x, { buffer: slots[slot]!, offset: 0 });
     for (const r of ranges) {

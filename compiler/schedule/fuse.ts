@@ -362,7 +362,7 @@ class Fuser implements Reader {
   }
   /** What is written to the memory of this node, where the node is not computed itself. */
   private partsOf(y: Node): readonly Node[] | undefined {
-    return this.pieces.get(y)?.map((p) => p.node) ?? this.flat?.assembled.get(y as Source);
+    return this.pieces.get(y)?.flatMap(({ node }) => this.partsOf(node) ?? [node]) ?? this.flat?.assembled.get(y as Source);
   }
   private copyReads(from: Node): readonly Node[] {
     return this.stored.has(from) || from.kind === "source" || from.kind === "result" ? [from] : inlinedReads(from, this.stored);

@@ -47,7 +47,7 @@ const programs: readonly (readonly [string, string, number])[] = [
   let o = einsum(\`b h i j, b h j d -> b h i d\`, softmax(score), qkv[2])
   return sum(rearrange(o, \`b h t d -> b t (h d)\`)^2)
 }
-export fn g(x: f32[2, 5, 24], w: f32[24, 24]) -> f32[24, 24] = grad(attend(x @ w), wrt: w)`, 11],
+export fn g(x: f32[2, 5, 24], w: f32[24, 24]) -> (f32[24, 24], f32[2, 5, 24]) = grad(attend(x @ w), wrt: (w, x))`, 12],
   ["padding is no stretch", `export fn f(a: f32[6, 8], w: f32[10, 3]) -> f32[6, 3] = (for i in 0..6, j in 0..10: exp(a)[i, j - 1] ?? 0) @ w`, 2],
   ["the gradient of split", `fn f(x: f32[6, 24]) -> f32[] {
   let (p, q, r) = split(x, 3, axis: -1)
