@@ -1,7 +1,7 @@
 // Evaluation over a split, exact and in pieces: the part of the graph that treats every row alone is run chunk by chunk, the tensors where
 // rows meet (reductions over them, pairs) are kept for the whole split, and the rest runs once over all rows.
-import { compute, instantiate, source, topological } from "../graph/node.ts";
-import { constantOf, load, substitute, variable, visit } from "../graph/scalar.ts";
+import { compute, source, topological } from "../graph/node.ts";
+import { axis, constantOf, load, substitute, variable, visit } from "../graph/scalar.ts";
 import type { Dim, GraphProgram, Node, Scan, Source } from "../graph/types.ts";
 import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
@@ -63,10 +63,9 @@ function isRowWise(x: Node, rows: Dim, varying: ReadonlySet<Node>, alone: Readon
   if (x.kind === "result") return isRowWiseScan(x.scan, x.of.kind === "stack" ? [x.of.node] : [], rows, varying, alone);
   if (x.kind !== "compute") return false;
   if (x.reduction?.extents.some((n) => n === rows || (typeof n === "object" && n.kind === "affine"))) return false;
-  const { output, body } = instantiate(x);
-  const row = output[at]!;
+  const row = axis(at, x.shape[at]!);
   let ok = true;
-  visit(body, (e) => {
+  visit(x.body, (e) => {
     if (e.kind === "dim" && e === rows) ok = false; // a formula of the number of rows
     if (e.kind !== "load" || !varying.has(e.tensor)) return;
     const own = rowAxis(e.tensor, rows);

@@ -3,7 +3,7 @@ import { InternalError, place } from "../../grammar/diagnostic.ts";
 import { planVersion, sizeOf as sizeOfDims, type Command, type Copy, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
 import type { Program, TrainProgram } from "../elaborate/program.ts";
 import { zeros } from "../grad/grad.ts";
-import { baseOf, source, topological } from "../graph/node.ts";
+import { baseOf, inputs, source, topological } from "../graph/node.ts";
 import { operandsOf } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { flatten, type Flattened, type View } from "../schedule/flat.ts";
@@ -150,6 +150,7 @@ class Planner {
       for (const p of [t.step, t.evaluation?.rows, t.evaluation?.finish]) {
         if (!p) continue;
         for (const x of topological([...p.outputs.map((o) => o.node), ...p.updates.map((u) => u.value)])) {
+          if (!inputs(x).some((y) => rows.has(y))) continue;
           const roots = x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [];
           if (roots.some((e) => readsOutside(e, rows, columns))) return false;
         }

@@ -55,6 +55,10 @@ export class ScalarRewriter {
     }
     return memo.get(e)!;
   }
+  /** Has this scalar been met, and does no rule change it? */
+  isSettled(e: Scalar): boolean {
+    return this.memo.get(e) === e;
+  }
   /** A new scalar: its parts may be new too. */
   private settle(y: Scalar): Scalar {
     return operandsOf(y).every((z) => this.memo.get(z) === z || z.kind === "literal" || z.kind === "variable") ? this.applied(y) : this.rewrite(y);
@@ -119,6 +123,7 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
     }
     const stable = settled.has(x) && inputs(x).every((z) => map.get(z) === z);
     let y = stable ? x : rewriteNode(x, scalars, map, scans, stacked, rules.loops ? fired : undefined);
+    const rewritten = y;
     for (const rule of rules.nodes) {
       if (y.kind !== "compute" || (stable && !rule.byUses)) continue;
       const next: Node | undefined = rule.rewrite(y, context);
@@ -126,7 +131,7 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
       count(fired, rule.name);
       y = next;
     }
-    if (y === x && (x.kind === "compute" || x.kind === "scatter")) settled.add(x);
+    if (y === rewritten && (y === x ? x.kind === "compute" || x.kind === "scatter" : y.kind === "compute" && scalars.isSettled(y.body))) settled.add(y);
     keepRange(x, y);
     map.set(x, y);
     newUses.set(y, (newUses.get(y) ?? 0) + (oldUses.get(x) ?? 0));
