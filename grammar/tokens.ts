@@ -26,6 +26,6 @@ export const allTokens: TokenType[] = [WhiteSpace, Comment, Pattern, Str, Num, .
 
 let lexer: Lexer | undefined;
 export function tokenize(text: string): ILexingResult {
-  lexer ??= new Lexer(allTokens, { ensureOptimizations: false, positionTracking: "onlyOffset" });
+  lexer ??= new Lexer(allTokens, { ensureOptimizations: false, skipValidations: true, positionTracking: "onlyOffset" });
   return lexer.tokenize(text);
 }

@@ -2,7 +2,7 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, interval, isCall, isGuard, isInteger, literal, load, mul,   nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
+  and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isInteger, literal, load, mul,   nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, DType, Integer, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
@@ -114,8 +114,9 @@ function finish(output: readonly Variable[], reduction: { op: ReductionOp; over:
     if (identity) return placed.tensor;
   }
   const extents = reduction?.over.map((v) => v.extent) ?? [];
-  const key = `N${shapeKey(shape)}|${reduction ? reduction.op + reduction.ties : ""}|${shapeKey(extents)}|${placed.id}`;
-  return intern<Compute>(key, (id) => {
+  const same = (x: Compute): boolean =>
+    sameShape(x.shape, shape) && x.reduction?.op === reduction?.op && x.reduction?.ties === reduction?.ties && (!reduction || sameShape(x.reduction!.extents, extents));
+  return internAmong<Compute>(placed, same, (id) => {
     const index = reduction?.op === "argmax" || reduction?.op === "argmin";
     const dtype: DType = index ? "i32" : placed.dtype;
     const range = meta.range ?? (dtype === "i32" ? integerRange(reduction && { op: reduction.op, extents }, placed) : undefined);

@@ -11,11 +11,16 @@ import type {
 let table = new Map<string, unknown>();
 /** The same for what has one or two operands beside its owner (a row, a tensor, a condition): looked up by number. */
 let pairs = new Map<unknown, Map<number, unknown>>();
+/** The same for what is told apart by looking: few have one owner. */
+let lists = new Map<unknown, unknown[]>();
+let pairNumbers = new Map<number, number>();
 let constants = new Map<number, Affine>();
 let lastId = 0;
 export function resetTable(): void {
   table = new Map();
   pairs = new Map();
+  lists = new Map();
+  pairNumbers = new Map();
   constants = new Map();
 }
 export const nextId = (): number => ++lastId;
@@ -39,6 +44,24 @@ function internPair<T>(owner: unknown, a: number, b: number, make: (id: number) 
   if (found === undefined) {
     found = make(nextId());
     own.set(key, found);
+  }
+  return found;
+}
+/** Two ids as one number. */
+function pairNumber(a: number, b: number): number {
+  const key = a * manyIds + b;
+  let found = pairNumbers.get(key);
+  if (found === undefined) pairNumbers.set(key, (found = pairNumbers.size));
+  return found;
+}
+/** As `intern`, for the one of an owner's that `same` knows. */
+export function internAmong<T>(owner: unknown, same: (known: T) => boolean, make: (id: number) => T): T {
+  const own = lists.get(owner) as T[] | undefined;
+  let found = own?.find(same);
+  if (found === undefined) {
+    found = make(nextId());
+    if (own) own.push(found);
+    else lists.set(owner, [found]);
   }
   return found;
 }
@@ -102,7 +125,7 @@ export function variable(extent: Extent, name = "i", options: { implied?: boolea
 }
 /** The canonical variable of an axis of a finished node. */
 export function axis(position: number, extent: Extent): Variable {
-  return intern(`v${position},${extentKey(extent)}`, (id) => {
+  return internPair(extent, position, 0, (id) => {
     const own = { kind: "variable", dtype: "i32", extent, name: `a${position}`, position, id, implied: false, scans: noScans } as {
       -readonly [K in keyof Variable]: Variable[K];
     };
@@ -578,6 +601,7 @@ export function load(tensor: Node, indices: readonly (Integer | number)[], outsi
     return { kind: "load", dtype: tensor.dtype, tensor, indices: at, ...(beyond ? { outside: beyond } : {}), id, variables, scans: unionScans([scans, tensor.scans]) };
   };
   if (!beyond && at.length <= 2) return internPair<Load>(tensor, at[0]?.id ?? 0, at[1]?.id ?? 0, make);
+  if (!beyond && at.length <= 4) return internPair<Load>(tensor, pairNumber(at[0]!.id, at[1]!.id), pairNumber(at[2]!.id, at[3]?.id ?? 0), make);
   return intern<Load>(`L${tensor.id}[${at.map((e) => e.id).join(",")}]${beyond ? `?${beyond.id}` : ""}`, make);
 }
 /** Indices into `operand` of the element `indices` of its reshape, where no floor or mod is left over. */
@@ -687,7 +711,8 @@ export type OnLoad = (load: Load, indices: readonly Integer[], outside: Scalar |
 /** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. */
 export function substitute(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, onLoad?: OnLoad, memo: Map<Scalar, Scalar> = new Map()): Scalar {
   const replaced = onLoad ? undefined : variablesIn(map);
-  const done = (x: Scalar): Scalar | undefined => map.get(x) ?? memo.get(x) ?? (replaced && !mentions(x, replaced) ? x : undefined); // what is free of the replaced variables stays
+  if (replaced) return substituteVariables(e, map, replaced, memo);
+  const done = (x: Scalar): Scalar | undefined => map.get(x) ?? memo.get(x);
   const go = (x: Scalar): Scalar => done(x)!;
   const stack = [e];
   while (stack.length) {
@@ -703,7 +728,27 @@ export function substitute(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, onLoad?:
   }
   return go(e);
 }
+/** The same where only variables are replaced: what is free of them stays. */
+function substituteVariables(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, replaced: readonly Variable[], memo: Map<Scalar, Scalar>): Scalar {
+  const isOpen = (x: Scalar): boolean => x.kind !== "variable" && !memo.has(x) && mentions(x, replaced);
+  const go = (x: Scalar): Scalar => (x.kind === "variable" ? map.get(x) : memo.get(x)) ?? x;
+  if (!isOpen(e)) return go(e);
+  const stack = [e];
+  while (stack.length) {
+    const x = stack[stack.length - 1]!;
+    if (!memo.has(x)) {
+      const size = stack.length;
+      const operands = operandsOf(x);
+      for (let i = operands.length - 1; i >= 0; i--) if (isOpen(operands[i]!)) stack.push(operands[i]!);
+      if (stack.length > size) continue; // operands first
+      memo.set(x, rebuild(x, go, undefined));
+    }
+    stack.pop();
+  }
+  return go(e);
+}
 function mentions(e: Scalar, variables: readonly Variable[]): boolean {
+  if (!e.variables.size) return false;
   for (const v of variables) if (e.variables.has(v)) return true;
   return false;
 }
