@@ -11,13 +11,9 @@ export interface Price {
   readonly groups: number;
   readonly total: number; // ns, with the share of the compilation
 }
-/** A schedule by the numbers of the axes; -1: no axis. */
-interface Placed {
-  readonly schedule: Schedule;
-  readonly target: Target;
-  readonly extent: readonly number[];
-  readonly outerCount: number;
-  readonly tile: readonly number[];
+/** Where the threads of a schedule run, by the numbers of the axes; -1: no axis. */
+interface Lanes {
+  readonly of: Pick<Schedule, "threads" | "fuse">;
   readonly threads: readonly number[];
   readonly onLanes: readonly boolean[];
   readonly fused: readonly number[];
@@ -25,6 +21,14 @@ interface Placed {
   readonly fusedThreads: number;
   readonly workgroup: number;
   readonly lane: number; // the axis of the innermost threads
+}
+/** A schedule by the numbers of the axes. */
+interface Placed extends Omit<Lanes, "of"> {
+  readonly schedule: Schedule;
+  readonly target: Target;
+  readonly extent: readonly number[];
+  readonly outerCount: number;
+  readonly tile: readonly number[];
   readonly vector: number;
   readonly rows: number;
   readonly staged: boolean;
@@ -32,24 +36,38 @@ interface Placed {
   readonly share: readonly number[];
   readonly accumulators: number; // elements of one invocation
 }
-function place({ axes, outer, extents }: Analysis, s: Schedule, target: Target): Placed {
+function place(analysis: Analysis, s: Schedule, target: Target): Placed {
+  const { axes, outer, extents } = analysis;
   const tile: number[] = [];
-  const threads: number[] = [];
   const chunk: number[] = [];
+  let staged = false;
   for (const a of axes) {
     tile.push(s.tile[a] ?? 1);
-    threads.push(threadsAlong(s, a));
     chunk.push(s.staged[a] ?? 0);
+    if (s.staged[a]) staged = true;
   }
+  const { threads, onLanes, fused, lastFused, fusedThreads, workgroup, lane } = lanesOf(analysis, s);
+  return {
+    schedule: s, target, extent: extents, outerCount: outer.length, tile, threads, onLanes, fused, lastFused, fusedThreads, workgroup, lane,
+    vector: axes.indexOf(s.vector), rows: axes.indexOf(s.rows), staged, chunk, share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes, accumulators: product(outer, tile),
+  }; // prettier-ignore
+}
+const noAxes: readonly number[] = [];
+const lastLanes = new WeakMap<Analysis, Lanes>(); // schedules that differ in their tiles alone come one after the other
+function lanesOf(analysis: Analysis, s: Schedule): Lanes {
+  const last = lastLanes.get(analysis);
+  if (last?.of.threads === s.threads && last.of.fuse === s.fuse) return last;
+  const { axes } = analysis;
   const fused = s.fuse.map((a) => axes.indexOf(a));
   const lastFused = fused[fused.length - 1] ?? -1;
   const lanes = s.threads.flatMap(([a, n]) => (n > 1 ? a.split("+") : []));
   const [lane] = s.threads[s.threads.length - 1]!;
-  return {
-    schedule: s, target, extent: extents, outerCount: outer.length, tile, threads, onLanes: axes.map((a, i) => lanes.includes(a) || fused.includes(i)), fused, lastFused,
-    fusedThreads: threadsAlong(s, "fused"), workgroup: s.threads.reduce((p, [, n]) => p * n, 1), lane: lane === "fused" ? lastFused : axes.indexOf(lane), vector: axes.indexOf(s.vector), rows: axes.indexOf(s.rows), staged: chunk.some((n) => n > 0), chunk,
-    share: s.share.map((a) => axes.indexOf(a)), accumulators: product(outer, tile),
+  const made: Lanes = {
+    of: s, threads: axes.map((a) => threadsAlong(s, a)), onLanes: axes.map((a, i) => lanes.includes(a) || fused.includes(i)), fused, lastFused,
+    fusedThreads: threadsAlong(s, "fused"), workgroup: s.threads.reduce((p, [, n]) => p * n, 1), lane: lane === "fused" ? lastFused : axes.indexOf(lane),
   }; // prettier-ignore
+  lastLanes.set(analysis, made);
+  return made;
 }
 function product(axes: readonly number[], of: readonly number[]): number {
   let p = 1;

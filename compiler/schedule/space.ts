@@ -126,8 +126,9 @@ function reductions(nest: Nest, target: Target): Candidate[] {
   const { outer, inner } = nest;
   const result = new Map<string, Candidate>();
   const complete = (threads: Threads, fuse: readonly string[], tile: Tile, staged: Tile = {}): void => {
+    const placed = `${threads.join(";")}|${fuse.join()}`;
     for (const written of f.longest <= shortReduction ? [false, true] : [false])
-      for (const schedule of completions(nest, f, target, threads, fuse, tile, written, staged)) result.set(keyOf(schedule), { nest, schedule });
+      for (const schedule of completions(nest, f, target, threads, fuse, tile, written, staged)) result.set(`${placed}|${keyOf(schedule)}`, { nest, schedule });
   };
   const lanes = target.simd;
   // one axis on the lanes, another one in registers
@@ -177,7 +178,13 @@ function reductions(nest: Nest, target: Target): Candidate[] {
   if (!outer.length) complete([["", 1]], [], {});
   return [...result.values()];
 }
-const keyOf = (s: Schedule): string => `${s.threads.join(";")}|${s.fuse.join()}|${Object.entries(s.tile).join()}|${s.vector}|${s.share.join()}|${s.rows}|${s.slide}|${s.sums}|${Object.entries(s.staged).join()}`;
+/** Of schedules with the same threads. */
+function keyOf(s: Schedule): string {
+  let key = `${s.vector}|${s.share.join()}|${s.rows}|${s.slide}|${s.sums}`;
+  for (const a in s.tile) key += `,${a}:${s.tile[a]}`;
+  for (const a in s.staged) key += `;${a}:${s.staged[a]}`;
+  return key;
+}
 
 /** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. */
 function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: readonly string[], outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
@@ -218,8 +225,9 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
   }
   const result: Schedule[] = [];
   for (const { vector, unroll } of choices) {
-    const own: Record<string, number> = { ...tile, ...unroll };
-    for (const a in own) if (own[a] === 1) delete own[a];
+    const own: Record<string, number> = {};
+    for (const a in tile) if ((unroll[a] ?? tile[a]) !== 1) own[a] = unroll[a] ?? tile[a]!;
+    for (const a in unroll) own[a] = unroll[a]!;
     const body = Math.max(1, ...f.overs.map((over) => over.reduce((n, a) => n * (own[a] ?? 1), accumulators)));
     if (body > target.bodyLimit) continue;
     const vectorOut = outer.includes(vector);
