@@ -125,7 +125,7 @@ export function solve(relation: Relation): Node {
   if (equations.some((e) => dependsOnData(e))) return push(relation);
   for (const e of [...equations, ...late]) guards.push(equalZero(e));
   const build = (): Scalar =>
-    select(and(...guards, ...ranges.flatMap(([e, n]) => [nonNegative(e), nonNegative(iadd(extentInteger(n), -1, imul(e, -1)))])), value, 0);
+    select(and(...guards, ...ranges.flatMap(([e, n]) => (e.kind === "variable" && e.extent === n ? [] : [nonNegative(e), nonNegative(iadd(extentInteger(n), -1, imul(e, -1)))]))), value, 0);
   let body = build();
   let over = [...unknowns];
   if (steps.shift) {

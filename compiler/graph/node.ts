@@ -4,7 +4,7 @@ import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
   and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isInteger, literal, load, mul,   nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
-import type { Compute, DType, Integer, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
+import type { Compute, DType, Integer, Load, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
 /** Optional simplifications; property tests switch them off. */
 export const options = { factor: true, support: true, compress: true, outside: true };
@@ -431,8 +431,7 @@ function findInputs(node: Node): readonly Node[] {
   switch (node.kind) {
     case "source": return []; // prettier-ignore
     case "reshape": return [node.operand]; // prettier-ignore
-    case "compute": return tensorsOf([node.body]); // prettier-ignore
-    case "scatter": return tensorsOf([...node.indices, node.value]); // prettier-ignore
+    case "compute": case "scatter": return [...new Set(loadsIn(node).map((l) => l.tensor))]; // prettier-ignore
     case "result": {
       const own = node.of.kind === "stack" ? [node.of.node] : [];
       return [...new Set([...node.scan.carries.flatMap((c) => [c.initial, c.next]), ...own])];
@@ -440,16 +439,24 @@ function findInputs(node: Node): readonly Node[] {
     default: return node satisfies never; // prettier-ignore
   }
 }
-/** Distinct tensors loaded by these scalars. */
-export function tensorsOf(roots: readonly Scalar[]): Node[] {
-  const found = new Set<Node>();
+const loadCache = new WeakMap<Node, readonly Load[]>();
+/** The distinct loads of a node's scalars. */
+export function loadsIn(node: Node): readonly Load[] {
+  let found = loadCache.get(node);
+  if (!found) loadCache.set(node, (found = node.kind === "compute" ? loadsOf([node.body]) : node.kind === "scatter" ? loadsOf([...node.indices, node.value]) : []));
+  return found;
+}
+function loadsOf(roots: readonly Scalar[]): Load[] {
+  const found: Load[] = [];
   const seen = new Set<Scalar>();
   for (const root of roots)
     visit(root, (x) => {
-      if (x.kind === "load") found.add(x.tensor);
+      if (x.kind === "load") found.push(x);
     }, seen); // prettier-ignore
-  return [...found];
+  return found;
 }
+/** Distinct tensors loaded by these scalars. */
+export const tensorsOf = (roots: readonly Scalar[]): Node[] => [...new Set(loadsOf(roots).map((l) => l.tensor))];
 /** Inputs before users; `stop` does not look below a node. */
 export function topological(roots: readonly Node[], stop: (node: Node) => boolean = () => false, inputsOf: (node: Node) => readonly Node[] = inputs): Node[] {
   const done = new Set<Node>();

@@ -1,7 +1,7 @@
 // The driver: rules over a graph program to a fixed point. Each round walks the nodes once in topological order, rebuilds what changed through the
 // constructors (which number values) and applies rules to every distinct scalar and node; what no root reaches is left behind.
 // Linear per round; no recursion over nodes or scalars, except where the result of one rule is the operand of the next.
-import { finalOf, historyOf, inputs, reshape, scan as makeScan, scatter, stackOf, topological, withBody } from "../graph/node.ts";
+import { finalOf, historyOf, inputs, loadsIn, reshape, scan as makeScan, scatter, stackOf, topological, withBody } from "../graph/node.ts";
 import { axis, load, operandsOf, rebuild, scalarOrder, substitute, variable } from "../graph/scalar.ts";
 import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
@@ -147,9 +147,8 @@ function countUses(order: readonly Node[], roots: readonly Node[]): Map<Node, nu
   for (const x of roots) use(x);
   const scans = new Set<Scan>();
   for (const x of order) {
-    if (x.kind === "compute" || x.kind === "scatter") {
-      for (const e of scalarOrder(x.kind === "compute" ? [x.body] : [x.value, ...x.indices])) if (e.kind === "load") use(e.tensor);
-    } else if (x.kind === "result") {
+    if (x.kind === "compute" || x.kind === "scatter") for (const l of loadsIn(x)) use(l.tensor);
+    else if (x.kind === "result") {
       if (x.of.kind === "stack") use(x.of.node);
       if (scans.has(x.scan)) continue;
       scans.add(x.scan);

@@ -1,5 +1,5 @@
 // The price of code that exists: instructions of the loop IR by kind, times their trips, and a least-recently-used simulation of the registers
-// over each innermost body. price.ts answers the same without code; tests hold the two against each other. `inspect` and profiles print it.
+// over each innermost body. price.ts answers the same without code; tests hold the two against each other.
 import type { Cost, Statement } from "./ir.ts";
 import type { Target } from "./target.ts";
 import type { Emitted } from "./template.ts";

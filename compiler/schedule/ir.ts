@@ -115,9 +115,15 @@ function codesOf(s: Statement): readonly string[] {
     default: return s satisfies never; // prettier-ignore
   }
 }
+const nameLists = new WeakMap<Statement, readonly string[]>();
+function namesIn(s: Statement): readonly string[] {
+  let found = nameLists.get(s);
+  if (!found) nameLists.set(s, (found = codesOf(s).flatMap((code) => code.match(names) ?? [])));
+  return found;
+}
 function countNames(block: readonly Statement[], uses: Map<string, number>): void {
   for (const s of block) {
-    for (const code of codesOf(s)) for (const [name] of code.matchAll(names)) uses.set(name, (uses.get(name) ?? 0) + 1);
+    for (const name of namesIn(s)) uses.set(name, (uses.get(name) ?? 0) + 1);
     if (s.kind === "for" || s.kind === "if") countNames(s.body, uses);
   }
 }

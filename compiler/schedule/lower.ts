@@ -5,7 +5,6 @@ import type { Node, Scan } from "../graph/types.ts";
 import { dimName, wgslName } from "../wgsl/names.ts";
 import { helperCode } from "../wgsl/prelude.ts";
 import { entryPoint, printModule, printStatements } from "../wgsl/print.ts";
-import { priceOfCode } from "./count.ts";
 import { tidy } from "./ir.ts";
 import type { KernelSpec } from "./kernel.ts";
 import type { Layout } from "./layout.ts";
@@ -35,7 +34,6 @@ export interface LoweredKernel {
   readonly constants: readonly string[];
   readonly schedule: Schedule;
   readonly flops: Size;
-  readonly ns: number; // about, of one run on the target
 }
 export interface LowerOptions {
   readonly schedule?: Schedule; // instead of the one of the least price
@@ -49,9 +47,9 @@ export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, op
   }
   const nest = nestOf(spec);
   const emitted = emitKernel(schedule.flat ? flatNest(nest) : nest, layout, schedule);
-  return print(spec, emitted, schedule, layout, priceOfCode(emitted, target));
+  return print(spec, emitted, schedule, layout);
 }
-function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout, ns: number): LoweredKernel {
+function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): LoweredKernel {
   const body = tidy(emitted.body);
   const text = printStatements(body).join("\n");
   const bindings: Binding[] = [];
@@ -74,5 +72,5 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
   const wgsl = printModule({ comment: spec.comment, enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
   const work = spec.stages.map((s) => sizeOfExtents([...spec.axes, ...s.over].map((v) => v.extent)));
   const flops = work.length === 1 && typeof work[0] === "number" ? 2 * work[0] : sizeOfExtents(spec.axes.map((v) => v.extent));
-  return { wgsl, entry: entryPoint, bindings, workgroups: [{ tiles: emitted.tiles }, "fold"], constants: emitted.dims, schedule, flops, ns };
+  return { wgsl, entry: entryPoint, bindings, workgroups: [{ tiles: emitted.tiles }, "fold"], constants: emitted.dims, schedule, flops };
 }

@@ -1,6 +1,6 @@
 // What lies in memory: decides for every node of a program whether it is stored or computed where it is read, and answers what a stored
 // node then reads and computes.
-import { baseOf, bodyAt, inputs } from "../graph/node.ts";
+import { baseOf, bodyAt, inputs, loadsIn } from "../graph/node.ts";
 import { inRange, select, substitute, visit } from "../graph/scalar.ts";
 import type { Compute, Extent, Integer, Load, Node, Scalar, Scatter, Shape } from "../graph/types.ts";
 import type { ScalarFunction } from "../scalar/functions.ts";
@@ -99,11 +99,7 @@ function iterationsOf(user: Node): number {
   return sizeOf(user.shape);
 }
 function countLoads(user: Node, x: Node): number {
-  const roots = user.kind === "compute" ? [user.body] : user.kind === "scatter" ? [user.value, ...user.indices] : [];
-  let n = 0;
-  const seen = new Set<Scalar>();
-  for (const root of roots) visit(root, (e) => void (e.kind === "load" && e.tensor === x && (n += 1)), seen);
-  return Math.max(1, n);
+  return Math.max(1, loadsIn(user).filter((l) => l.tensor === x).length);
 }
 
 /** Memory that a node reads once its pointwise inputs are written out. */
@@ -173,16 +169,15 @@ export class Inliner {
 export function aligned(x: Compute, y: Node, axes: number): boolean {
   const own = corePositions(x.shape);
   const theirs = corePositions(y.shape);
-  let ok = true;
-  visit(x.body, (e) => {
-    if (e.kind !== "load" || baseOf(e.tensor) !== y) return;
-    if (e.tensor !== y || e.outside) ok = false;
-    else for (let i = 0; i < axes; i++) {
-      const at = e.indices[theirs[i]!];
-      if (!at || at.kind !== "variable" || at.position !== own[i]) ok = false;
-    } // prettier-ignore
-  });
-  return ok;
+  for (const l of loadsIn(x)) {
+    if (baseOf(l.tensor) !== y) continue;
+    if (l.tensor !== y || l.outside) return false;
+    for (let i = 0; i < axes; i++) {
+      const at = l.indices[theirs[i]!];
+      if (!at || at.kind !== "variable" || at.position !== own[i]) return false;
+    }
+  }
+  return true;
 }
 
 /** The axes that one kernel of these nodes runs over: those of its reductions, else of all; later axes are loops of a row. */
@@ -206,8 +201,7 @@ export function isContraction(x: Node): boolean {
 }
 function findContraction(x: Node): boolean {
   if (x.kind !== "compute" || x.reduction?.op !== "sum") return false;
-  const loads: Load[] = [];
-  visit(x.body, (e) => void (e.kind === "load" && e.dtype === "f32" && loads.push(e)));
+  const loads = loadsIn(x).filter((l) => l.dtype === "f32");
   if (loads.length < 2 || sizeOf(x.reduction.extents) < 4) return false;
   return loads.some((l) => x.shape.some((n, i) => n !== 1 && ![...l.variables].some((v) => v.position === i)));
 }
