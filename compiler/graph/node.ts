@@ -120,11 +120,12 @@ function finish(output: readonly Variable[], reduction: { op: ReductionOp; over:
     const index = reduction?.op === "argmax" || reduction?.op === "argmin";
     const dtype: DType = index ? "i32" : placed.dtype;
     const range = meta.range ?? (dtype === "i32" ? integerRange(reduction && { op: reduction.op, extents }, placed) : undefined);
-    return {
-      kind: "compute", shape, dtype, body: placed, id, scans: placed.scans, ...metaOf(meta),
-      ...(reduction ? { reduction: { op: reduction.op, extents, ties: reduction.ties } } : {}),
-      ...(range ? { range } : {}),
-    }; // prettier-ignore
+    const made: { -readonly [K in keyof Compute]: Compute[K] } = { kind: "compute", shape, dtype, body: placed, id, scans: placed.scans };
+    if (meta.span) made.span = meta.span;
+    if (meta.label) made.label = meta.label;
+    if (reduction) made.reduction = { op: reduction.op, extents, ties: reduction.ties };
+    if (range) made.range = range;
+    return made;
   });
 }
 function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined, body: Scalar): Range | undefined {

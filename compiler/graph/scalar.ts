@@ -68,30 +68,25 @@ export function internAmong<T>(owner: unknown, same: (known: T) => boolean, make
 
 const noVariables: VariableSet = new Set();
 const noScans: ScanSet = new Set();
-type Free = Pick<Scalar, "variables" | "scans">;
-/** Union that shares its argument where one contains the others: sets stay few. */
-function union<P, T>(parts: readonly P[], setOf: (part: P) => ReadonlySet<T>, empty: ReadonlySet<T>): ReadonlySet<T> {
-  let result = empty;
+/** a and what else is in b; a itself where it contains b: sets stay few. */
+function union<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): ReadonlySet<T> {
+  if (b === a || !b.size) return a;
+  if (!a.size) return b;
   let own: Set<T> | undefined;
-  for (const part of parts) {
-    const set = setOf(part);
-    if (set.size === 0 || set === result) continue;
-    if (result.size === 0) {
-      result = set;
-      continue;
-    }
-    for (const x of set)
-      if (!result.has(x)) {
-        if (!own) result = own = new Set(result);
-        own.add(x);
-      }
-  }
-  return result;
+  for (const x of b) if (!a.has(x)) (own ??= new Set(a)).add(x);
+  return own ?? a;
 }
-const variablesOf = (x: Free): VariableSet => x.variables;
-const scansOf = (x: Free): ScanSet => x.scans;
-export const unionScans = (sets: readonly ScanSet[]): ScanSet => union(sets, (set) => set, noScans);
-const free = (parts: readonly Free[]): Free => ({ variables: union(parts, variablesOf, noVariables), scans: union(parts, scansOf, noScans) });
+function variablesOf(parts: readonly Scalar[]): VariableSet {
+  let all = noVariables;
+  for (const x of parts) all = union(all, x.variables);
+  return all;
+}
+function scansOf(parts: readonly Scalar[]): ScanSet {
+  let all = noScans;
+  for (const x of parts) all = union(all, x.scans);
+  return all;
+}
+export const unionScans = (sets: readonly ScanSet[]): ScanSet => sets.reduce<ScanSet>(union, noScans);
 
 // ---------------------------------------------------------------- leaves
 
@@ -178,7 +173,7 @@ function affine(coefficients: Map<Integer, number>, constant: number): Integer {
   for (const [atom, k] of terms) key += `+${k}*${atom.id}`;
   return intern<Affine>(key, (id) => {
     const atoms = terms.map(([atom]) => atom);
-    return { kind: "affine", dtype: "i32", terms, atoms, constant, id, ...free(atoms) };
+    return { kind: "affine", dtype: "i32", terms, atoms, constant, id, variables: variablesOf(atoms), scans: scansOf(atoms) };
   });
 }
 function addTo(coefficients: Map<Integer, number>, atom: Integer, k: number): void {
@@ -227,7 +222,7 @@ export function floorDiv(e: Integer | number, m: number): Integer {
     const reduced = linear(termsOf(rest).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(rest) / g));
     return iadd(outer, floorDiv(reduced, m / g));
   }
-  return iadd(outer, intern<FloorDiv>(`q${rest.id},${m}`, (id) => ({ kind: "floor_div", dtype: "i32", operand: rest, divisor: m, id, ...free([rest]) })));
+  return iadd(outer, intern<FloorDiv>(`q${rest.id},${m}`, (id) => ({ kind: "floor_div", dtype: "i32", operand: rest, divisor: m, id, variables: rest.variables, scans: rest.scans })));
 }
 /** e mod m in [0, m), m a positive number */
 export function modulo(e: Integer | number, m: number): Integer {
@@ -242,8 +237,8 @@ export function modulo(e: Integer | number, m: number): Integer {
   const { low: a, high: b } = interval(rest);
   if (Math.floor(a / m) === Math.floor(b / m) && Number.isFinite(a)) return iadd(rest, -Math.floor(a / m) * m);
   if (rest.kind === "modulo" && rest.divisor % m === 0) return modulo(rest.operand, m);
-  intern<FloorDiv>(`q${rest.id},${m}`, (id) => ({ kind: "floor_div", dtype: "i32", operand: rest, divisor: m, id, ...free([rest]) })); // its partner in the rule of `affine`
-  return intern<Modulo>(`m${rest.id},${m}`, (id) => ({ kind: "modulo", dtype: "i32", operand: rest, divisor: m, id, ...free([rest]) }));
+  intern<FloorDiv>(`q${rest.id},${m}`, (id) => ({ kind: "floor_div", dtype: "i32", operand: rest, divisor: m, id, variables: rest.variables, scans: rest.scans })); // its partner in the rule of `affine`
+  return intern<Modulo>(`m${rest.id},${m}`, (id) => ({ kind: "modulo", dtype: "i32", operand: rest, divisor: m, id, variables: rest.variables, scans: rest.scans }));
 }
 
 export interface Interval {
@@ -350,7 +345,7 @@ export function nonNegative(e: Integer | number): Scalar {
   const g = coefficientDivisor(e, 0);
   if (g > 1) e = linear(termsOf(e).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(e) / g));
   const operand = e;
-  return intern<NonNegative>(`G${e.id}`, (id) => ({ kind: "non_negative", dtype: "bool", operand, id, ...free([operand]) }));
+  return intern<NonNegative>(`G${e.id}`, (id) => ({ kind: "non_negative", dtype: "bool", operand, id, variables: operand.variables, scans: operand.scans }));
 }
 /** e == 0 */
 export function equalZero(e: Integer | number): Scalar {
@@ -365,7 +360,7 @@ export function equalZero(e: Integer | number): Scalar {
   }
   if (e.kind === "affine" && e.terms[0]![1] < 0) e = imul(e, -1);
   const operand = e;
-  return intern<EqualZero>(`E${e.id}`, (id) => ({ kind: "equal_zero", dtype: "bool", operand, id, ...free([operand]) }));
+  return intern<EqualZero>(`E${e.id}`, (id) => ({ kind: "equal_zero", dtype: "bool", operand, id, variables: operand.variables, scans: operand.scans }));
 }
 /** The conjuncts of a condition. */
 export const conjuncts = (x: Scalar): readonly Scalar[] => (isTrue(x) ? [] : x.kind === "and" ? x.operands : [x]);
@@ -391,13 +386,13 @@ export function and(...xs: Scalar[]): Scalar {
   const operands = [...set].sort((a, b) => a.id - b.id);
   if (operands.length === 0) return boolean(true);
   if (operands.length === 1) return operands[0]!;
-  return intern<And>(`&${operands.map((x) => x.id).join(",")}`, (id) => ({ kind: "and", dtype: "bool", operands, id, ...free(operands) }));
+  return intern<And>(`&${operands.map((x) => x.id).join(",")}`, (id) => ({ kind: "and", dtype: "bool", operands, id, variables: variablesOf(operands), scans: scansOf(operands) }));
 }
 export function not(x: Scalar): Scalar {
   if (x.kind === "literal") return boolean(x.value === 0);
   if (x.kind === "not") return x.operand;
   if (x.kind === "non_negative") return nonNegative(linear([[x.operand, -1]], -1));
-  return intern<Not>(`!${x.id}`, (id) => ({ kind: "not", dtype: "bool", operand: x, id, ...free([x]) }));
+  return intern<Not>(`!${x.id}`, (id) => ({ kind: "not", dtype: "bool", operand: x, id, variables: x.variables, scans: x.scans }));
 }
 export const or = (...xs: Scalar[]): Scalar => not(and(...xs.map(not)));
 export const lessEqual = (a: Integer | number, b: Integer | number): Scalar => nonNegative(isub(b, a));
@@ -440,7 +435,7 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
     if (provedNonNegative(isub(a, b))) return row.name === "max" ? a : b;
     if (provedNonNegative(isub(b, a))) return row.name === "max" ? b : a;
   }
-  const make = (id: number): Call => ({ kind: "call", fn: row, operands: xs, dtype, id, ...free(xs) });
+  const make = (id: number): Call => ({ kind: "call", fn: row, operands: xs, dtype, id, variables: variablesOf(xs), scans: scansOf(xs) });
   if (xs.length <= 2) return internPair<Call>(row, xs[0]!.id, xs[1]?.id ?? 0, make);
   return intern<Call>(`C${row.name}(${xs.map((x) => x.id).join(",")})`, make);
 }
@@ -556,7 +551,10 @@ export function select(condition: Scalar, then: Scalar | number, otherwise: Scal
   if (isLiteral(b, 0) && isGuard(a)) return select(and(condition, a.condition), a.then, 0);
   if (a.kind === "select" && a.condition === condition) return select(condition, a.then, b);
   if (b.kind === "select" && b.condition === condition) return select(condition, a, b.otherwise);
-  return internPair<Select>(condition, a.id, b.id, (id) => ({ kind: "select", condition, then: a, otherwise: b, dtype: a.dtype, id, ...free([condition, a, b]) }));
+  return internPair<Select>(condition, a.id, b.id, (id) => {
+    const parts = [condition, a, b];
+    return { kind: "select", condition, then: a, otherwise: b, dtype: a.dtype, id, variables: variablesOf(parts), scans: scansOf(parts) };
+  });
 }
 export function toF32(x: Scalar): Scalar {
   if (x.dtype === "f32") return x;
@@ -597,8 +595,9 @@ export function load(tensor: Node, indices: readonly (Integer | number)[], outsi
     if (seen) return load(tensor.operand, seen);
   }
   const make = (id: number): Load => {
-    const { variables, scans } = free(beyond ? [...at, beyond] : at);
-    return { kind: "load", dtype: tensor.dtype, tensor, indices: at, ...(beyond ? { outside: beyond } : {}), id, variables, scans: unionScans([scans, tensor.scans]) };
+    const parts = beyond ? [...at, beyond] : at;
+    const made = { kind: "load", dtype: tensor.dtype, tensor, indices: at, id, variables: variablesOf(parts), scans: union(scansOf(parts), tensor.scans) } as const;
+    return beyond ? { ...made, outside: beyond } : made;
   };
   if (!beyond && at.length <= 2) return internPair<Load>(tensor, at[0]?.id ?? 0, at[1]?.id ?? 0, make);
   if (!beyond && at.length <= 4) return internPair<Load>(tensor, pairNumber(at[0]!.id, at[1]!.id), pairNumber(at[2]!.id, at[3]?.id ?? 0), make);
@@ -652,7 +651,8 @@ export function countAtoms(e: Scalar): number {
 }
 export function random(draw: Omit<Random, "kind" | "dtype" | "id" | "variables" | "scans">): Random {
   const key = `R${draw.distribution},${draw.site},${draw.seed.id},${draw.step.id},${draw.indices.map((e) => e.id).join(",")}:${draw.extents.join(",")}`;
-  return intern<Random>(key, (id) => ({ kind: "random", dtype: "f32", ...draw, id, ...free([draw.seed, draw.step, ...draw.indices]) }));
+  const parts = [draw.seed, draw.step, ...draw.indices];
+  return intern<Random>(key, (id) => ({ kind: "random", dtype: "f32", ...draw, id, variables: variablesOf(parts), scans: scansOf(parts) }));
 }
 
 // ---------------------------------------------------------------- walks

@@ -4,6 +4,7 @@ import type { Shape } from "../graph/types.ts";
 export type { Size };
 
 export function sizeOfExtents(extents: Shape): Size {
+  if (extents.every((n) => typeof n === "number")) return extents.reduce((product, n) => product * n, 1);
   let terms: { factor: number; dims: string[] }[] = [{ factor: 1, dims: [] }];
   for (const n of extents) {
     const parts = typeof n === "number" ? [{ factor: n, dims: [] as string[] }] : n.kind === "dim" ? [{ factor: 1, dims: [n.name] }] : [...n.terms.map(([atom, k]) => ({ factor: k, dims: [(atom as { name: string }).name] })), { factor: n.constant, dims: [] as string[] }];
