@@ -1,7 +1,7 @@
 // Whole-array operations as graph nodes: broadcasting, reductions, slices, concatenation, products.
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, reshape } from "../graph/node.ts";
-import { asExtent, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
+import { asExtent, axis, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { broadcast, contraction, mixedTypes, unknownName, wrongKind } from "./errors.ts";
@@ -120,8 +120,13 @@ export function broadcastLoad(x: Node, at: readonly Integer[]): Scalar {
   return load(x, x.shape.map((n, d) => (n === 1 ? integer(0) : at[skip + d]!)));
 }
 export function elementwise(operands: readonly Node[], spans: readonly Span[], span: Span, f: (xs: Scalar[]) => Scalar): Node {
-  const axes = axesOf(broadcastShape(operands.map((x) => x.shape), spans, span));
-  return compute(axes, undefined, f(operands.map((x) => broadcastLoad(x, indicesOf(axes)))), { span });
+  const shape = broadcastShape(operands.map((x) => x.shape), spans, span);
+  // Canonical axes need no renaming. Scalars enter in the order that renaming makes: what does not vary first. Indices are left to it.
+  const named = operands.every((x) => x.dtype === "f32" && x.kind !== "reshape");
+  const axes = named ? shape.map((n, i) => axis(i, n)) : axesOf(shape);
+  const at = indicesOf(axes);
+  if (named) for (const x of operands) if (x.shape.every((n) => n === 1)) broadcastLoad(x, at);
+  return compute(axes, undefined, f(operands.map((x) => broadcastLoad(x, at))), { span });
 }
 
 /** The node reduced over these axes. bool: any, all; sums of bool count. */
