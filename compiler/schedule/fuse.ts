@@ -6,7 +6,7 @@
 // A node may have homes: memory that belongs to something else. An updated state is written in place, a carry's next value into the next
 // row of its history, a number into the shared vector of numbers. Readers read the first home.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { baseOf, compute, inputs, reshape, source, tensorsOf, topological } from "../graph/node.ts";
+import { baseOf, compute, inputs, loadsIn, reshape, source, tensorsOf, topological } from "../graph/node.ts";
 import { constantOf, iadd, imul, integer, load, substitute } from "../graph/scalar.ts";
 import type { Compute, GraphProgram, Integer, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { emitKernel, type Reader } from "./emit.ts";
@@ -664,14 +664,11 @@ const sharesInput = (a: readonly Node[], b: readonly Node[], reads: (x: Node) =>
 };
 /** Every load of the state in this body is of the element that is computed, under the state's own name. */
 function readsOwnElement(x: Compute, target: Source, overlaps: (y: Node) => boolean): boolean {
-  let ok = true;
-  substitute(x.body, new Map(), (l, indices, outside) => {
+  const own = (e: Integer, d: number): boolean => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d);
+  return loadsIn(x).every((l) => {
     const base = baseOf(l.tensor);
-    if (base.kind !== "source" || !overlaps(base)) return undefined;
-    if (l.tensor !== target || outside || !sameShape(x.shape, target.shape) || !indices.every((e, d) => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d))) ok = false;
-    return undefined;
+    return base.kind !== "source" || !overlaps(base) || (l.tensor === target && !l.outside && sameShape(x.shape, target.shape) && l.indices.every(own));
   });
-  return ok;
 }
 /**
  * `select(i == e, value, target[i, j])` for all i, j, with e and value the same for all i: one row is written. Later axes are few and

@@ -136,15 +136,18 @@ export class Inliner {
   scalar(e: Scalar, memo = new Map<Scalar, Scalar>()): Scalar {
     return substitute(e, new Map(), (l, indices, outside) => {
       const x = l.tensor;
-      if (x.kind !== "compute" || x.reduction || this.stored.has(x)) return undefined;
+      if (!this.isInlined(x)) return undefined;
       const inner = bodyAt(this.compute(x), indices);
       return outside ? select(inRange(x, indices), inner, outside) : inner;
     }, memo); // prettier-ignore
   }
+  private isInlined(x: Node): x is Compute {
+    return x.kind === "compute" && !x.reduction && !this.stored.has(x);
+  }
   compute(x: Compute): Compute {
     let found = this.computes.get(x);
     if (!found) {
-      const body = this.scalar(x.body);
+      const body = loadsIn(x).some((l) => this.isInlined(l.tensor)) ? this.scalar(x.body) : x.body;
       this.computes.set(x, (found = body === x.body ? x : { ...x, body }));
     }
     return found;
