@@ -87,7 +87,7 @@ export const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label && `d_$
 /** The sum in one pointwise body; unreduced terms that are nothing else's value are written out in it. */
 export function sumNodes(nodes: readonly Node[], meta: Meta = {}, kept: ReadonlySet<Node> = new Set()): Node {
   if (nodes.length === 1) return nodes[0]!;
-  const p = nodes[0]!.shape.map((n) => variable(n, "p"));
+  const p = nodes[0]!.shape.map((n, i) => axis(i, n));
   return compute(p, undefined, nodes.map((x) => (kept.has(x) ? load(x, p) : elementOf(x, p))).reduce((a, b) => add(a, b)), meta);
 }
 const elementOf = (x: Node, at: readonly Integer[]): Scalar => (x.kind === "compute" && !x.reduction ? bodyAt(x, at) : load(x, at));
