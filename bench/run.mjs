@@ -113,11 +113,13 @@ function start(name, workload) {
   const answers = createInterface({ input: child.stdio[3] })[Symbol.asyncIterator]();
   child.stdin.on("error", () => {}); // a child that ended is told by its missing answer
   const ask = async (command, seconds = 300) => {
+    child.kill("SIGCONT");
     child.stdin.write(JSON.stringify(command) + "\n");
     let timer;
     const late = new Promise((resolve) => (timer = setTimeout(() => resolve({ late: true }), seconds * 1000)));
     const answer = await Promise.race([answers.next(), late]);
     clearTimeout(timer);
+    child.kill("SIGSTOP"); // whoever waits takes no time from the others
     if (answer.late) return { error: `no answer in ${seconds} s` };
     return answer.done ? { error: `the process ended: ${errors.split("\n").filter((l) => /error/i.test(l))[0] ?? errors.slice(-300)}` } : JSON.parse(answer.value);
   };
