@@ -5,6 +5,7 @@ import type * as ast from "./ast.ts";
 import { position, type Diagnostic, type SourceFile, type Span } from "./diagnostic.ts";
 import * as errors from "./errors.ts";
 import { parsePattern } from "./pattern.ts";
+import { nearest } from "./nearest.ts";
 import { allTokens, Id, Num, Pattern, reserved, sign, Str, tokenize, words } from "./tokens.ts";
 
 export interface Comment {
@@ -162,6 +163,8 @@ function hintFor(token: IToken, previous: IToken | undefined, next: IToken | und
   if (pair === "->=" || pair === "=>") return "a function without a name is written |x| x + 1";
   if (token.tokenType === words["then"] || (token.tokenType === sign.OpenBrace && previous?.tokenType === sign.CloseParen)) return "a choice is written `if c then a else b`";
   const sameLine = previous !== undefined && !file.text.slice(previous.startOffset, token.startOffset).includes("\n");
+  const meant = (t: IToken | undefined): string | undefined => (t?.tokenType === Id && /(^|[\n{])\s*$/.test(file.text.slice(0, t.startOffset)) ? nearest(t.image, open ? statementWords : declarationWords) : undefined);
+  for (const t of sameLine ? [previous, token] : [token]) if (!open || open.image === "{") if (meant(t)) return `did you mean \`${meant(t)}\` instead of \`${t!.image}\`?`;
   const begins = [Id, Num, Str, Pattern, sign.OpenParen, sign.OpenBracket].includes(token.tokenType);
   if (rule === "params" && previous?.tokenType === Id && begins) return `write \`${previous.image}: ${token.image}\` to give a parameter its type, or a comma between parameters`;
   if (expected.length === 1 && expected[0] === "`:`" && begins) return `write \`:\` before \`${token.image}\``;
