@@ -407,14 +407,14 @@ class Planner {
     }
     return (this.stepBuffers[depth] = this.buffer(b));
   }
-  /** A kernel as commands that need no code; memory that is bytes, and copies inside one buffer, stay with kernels. */
+  /** A kernel as commands that need no code. Memory that is bytes, and copies inside one buffer or of what the kernel itself writes, stay with kernels. */
   private moves(spec: KernelSpec, addressOf: (x: Node) => { buffer: number; offset: number }): Copy[] | undefined {
     const words = (x: Node): boolean => this.storage.get(x) !== "u8";
     return movesOf(spec)?.reduce<Copy[] | undefined>((list, { target, at, count, from }) => {
       const place = (x: Node, element: number): { buffer: number; offset: number } => ({ buffer: addressOf(x).buffer, offset: addressOf(x).offset + 4 * element });
       const to = place(target, at);
       const source = from && { from: place(from.node, from.at) };
-      if (!list || !words(target) || (from && (!words(from.node) || source!.from.buffer === to.buffer))) return undefined;
+      if (!list || !words(target) || (from && (!words(from.node) || source!.from.buffer === to.buffer || list.some((c) => c.to.buffer === source!.from.buffer)))) return undefined;
       return [...list, { kind: "copy", ...source, to, bytes: 4 * count }];
     }, []);
   }
