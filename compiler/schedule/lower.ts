@@ -35,10 +35,7 @@ export interface LoweredKernel {
   readonly schedule: Schedule;
   readonly flops: Size;
 }
-export interface LowerOptions {
-  readonly schedule?: Schedule; // instead of the one of the least price
-}
-export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: LowerOptions = {}): LoweredKernel {
+export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { readonly schedule?: Schedule } = {}): LoweredKernel {
   const schedule = options.schedule ?? chooseSchedule(spec, target);
   if (schedule.split) {
     const { parts, whole } = splitReduction(nestOf(spec).spec, schedule.split);
