@@ -14,7 +14,9 @@ import { sizeOf } from "../schedule/storage.ts";
 import { lowerKernel, sizeOfExtents, wgslName, type Binding, type Layout, type LoweredKernel } from "../schedule/lower.ts";
 import type { KernelSpec } from "../schedule/kernel.ts";
 import type { Target } from "../schedule/target.ts";
+import { encodeBase64 } from "./base64.ts";
 import { canonicalModule } from "./canonical.ts";
+import { shareModules, type ModuleUse } from "./share.ts";
 import { specKey, type SpecKey } from "./spec-key.ts";
 import { assignSlots, liveRanges, verifySlots } from "./memory.ts";
 import { movesOf } from "./moves.ts";
@@ -31,13 +33,24 @@ export interface Compiled {
   readonly name: string;
   readonly simplified: GraphProgram;
   readonly kernels: KernelGraph;
-  readonly lowered: readonly { readonly step: KernelStep; readonly kernel: LoweredKernel; readonly module: number }[];
+  readonly lowered: readonly Lowered[];
   readonly memory: readonly { readonly label: string; readonly first: number; readonly last: number; readonly bytes: Size; readonly buffer: number }[];
+}
+interface Lowered {
+  readonly step: KernelStep;
+  readonly kernel: LoweredKernel;
+  readonly module: number;
 }
 interface PreparedStep {
   readonly flat: Flattened;
   readonly kernels: KernelGraph;
   readonly whole: WholeKernel | undefined;
+}
+interface CompileOptions {
+  readonly prepared?: PreparedStep;
+  readonly bounds?: ReadonlyMap<string, number>; // of run-time dims
+  readonly chunkOf?: (bytesPerRow: number) => number; // of a program that runs in chunks
+  readonly runs?: number; // that are expected
 }
 export interface Planned {
   readonly plan: Plan;
@@ -61,6 +74,7 @@ class Planner {
   private readonly canonicalOf = new Map<string, string>(); // by the text as it is: most kernels are lowered once for many tensors
   private readonly moduleOf = new Map<string, number>();
   private readonly moduleNames = new Map<string, number>();
+  private readonly uses = new Map<number, ModuleUse>();
   private readonly memory = new Map<Node, { buffer: number; offset: number }>(); // of what outlives a program
   private readonly views = new Map<Node, View>();
   private readonly dense = new Map<Node, View>(); // slices that begin anywhere
@@ -100,7 +114,7 @@ class Planner {
     const trains = program.trains.map((t) => this.train(t, prepared.get(t)!));
     const exports = program.exports.map((e): PlanExport => {
       const inputs = e.inputs.map((i): PlanPort => ({ ...this.port(i.name, i.source), ...(i.default !== undefined ? { optional: i.default } : {}) }));
-      const made = this.compile(options.simplify(e.program), undefined, e.bounds);
+      const made = this.compile(options.simplify(e.program), { bounds: e.bounds });
       return { name: e.name, program: made.program, inputs, outputs: e.outputs.map((o, k) => this.outputPort(o.name, o.node, made.outputs[k]!)) };
     });
     const init = this.lateInit();
@@ -128,7 +142,8 @@ class Planner {
       states: states.filter((s) => !used.has(s.buffer)),
       datasets, ...(init ? { init } : {}), trains, exports,
     }; // prettier-ignore
-    return { plan, programs: this.programs };
+    const shared = shareModules(plan, this.uses, options.target);
+    return { plan: shared.plan, programs: this.programs.map((p) => ({ ...p, lowered: p.lowered.map((l) => ({ ...l, module: shared.moduleOf[l.module]! })) })) };
   }
   /** Initial values of parameters and states that no train block sets. */
   private lateInit(): Plan["init"] {
@@ -137,7 +152,7 @@ class Planner {
     if (!rest.length) return undefined;
     const updates = rest.map((h) => ({ target: h.source, value: h.initial }));
     const inputs = topological(updates.map((u) => u.value)).flatMap((x) => (x.kind === "source" && x.role === "input" ? [x] : []));
-    const made = this.compile(this.options.simplify({ name: "init", inputs, dims: [], outputs: [], updates }), undefined);
+    const made = this.compile(this.options.simplify({ name: "init", inputs, dims: [], outputs: [], updates }), { runs: 1 });
     const seed = inputs.find((x) => x.path === "seed");
     return { program: made.program, ...(seed ? { seed: this.inputMemory(seed) } : {}) };
   }
@@ -206,8 +221,8 @@ class Planner {
   }
   private train(t: TrainProgram, prepared: PreparedStep): PlanTrain {
     const { simplify } = this.options;
-    const init = this.compile(simplify({ ...t.init, updates: this.joinZeros(t.init.updates) }), undefined);
-    const step = this.compile(prepared.flat.step, prepared);
+    const init = this.compile(simplify({ ...t.init, updates: this.joinZeros(t.init.updates) }), { runs: 1 });
+    const step = this.compile(prepared.flat.step, { prepared });
     const ring = this.memory.get(t.ring)!;
     const evaluation = t.evaluation && this.evaluation(t);
     return {
@@ -244,9 +259,9 @@ class Planner {
     // a chunk is as large as the memory of a training step allows
     const room = Math.max(leastChunkBytes, ...this.pool.map((x) => x.bytes));
     let chunk = 1;
-    const rows = this.compile(simplify(e.rows), undefined, undefined, (bytesPerRow) => (chunk = Math.max(16, Math.min(1024, 2 ** Math.floor(Math.log2(room / Math.max(1, bytesPerRow)))))));
+    const rows = this.compile(simplify(e.rows), { chunkOf: (bytesPerRow) => (chunk = Math.max(16, Math.min(1024, 2 ** Math.floor(Math.log2(room / Math.max(1, bytesPerRow)))))) });
     for (const k of e.kept) this.inputMemory(k.source);
-    const finish = this.compile(simplify(e.finish), undefined);
+    const finish = this.compile(simplify(e.finish));
     return {
       chunk, rows: rows.program, index: this.inputMemory(e.index),
       kept: e.kept.map((k, i) => {
@@ -286,9 +301,9 @@ class Planner {
       return found;
     },
   };
-  private compile(program: GraphProgram, prepared: PreparedStep | undefined, bounds: ReadonlyMap<string, number> = new Map(), chunkOf?: (bytesPerRow: number) => number): { program: PlanProgram; outputs: { buffer: number; offset: number }[]; rounds?: { buffer: number; offset: number } } {
+  private compile(program: GraphProgram, { prepared, bounds, chunkOf, runs = this.options.target.runs }: CompileOptions = {}): { program: PlanProgram; outputs: { buffer: number; offset: number }[]; rounds?: { buffer: number; offset: number } } {
     const kernels = prepared?.kernels ?? fuse(program, this.options.target, { step: program, views: this.views, assembled: new Map(), updatedBy: new Map() });
-    const lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[] = [];
+    const lowered: Lowered[] = [];
     const outputs = new Set(kernels.outputs.map((o) => o.memory));
     // every tensor of this program alone gets a slot
     const own = new Map<Node, { buffer: number; offset: number }>();
@@ -340,12 +355,12 @@ class Planner {
         }
         // a dense slice cannot be bound by itself: its elements are read in the flat buffer
         const spec = this.dense.size ? physical(s.spec, this.dense) : s.spec;
-        return this.moves(spec, addressOf) ?? this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, prepared ? this.layout : this.layoutOfOnce, rounds), addressOf, lowered);
+        return this.moves(spec, addressOf) ?? this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, prepared ? this.layout : this.layoutOfOnce, runs * rounds), addressOf, runs * rounds, lowered);
       });
     const made = commands(kernels.steps, 0, 1);
     this.programs.push({ name: program.name, simplified: program, kernels, lowered, memory: ranges.map((r) => ({ label: r.node.label ?? r.node.kind, first: r.first, last: r.last, bytes: bytesOfShape(r.node.shape), buffer: own.get(r.node)!.buffer })) });
     return {
-      program: { name: program.name, dims: program.dims.map((d) => ({ name: d.name, ...(bounds.has(d.name) ? { at_most: bounds.get(d.name)! } : {}) })), commands: made },
+      program: { name: program.name, dims: program.dims.map((d) => ({ name: d.name, ...(bounds?.has(d.name) ? { at_most: bounds.get(d.name)! } : {}) })), commands: made },
       outputs: kernels.outputs.map((o) => {
         const at = addressOf(o.memory);
         return { buffer: at.buffer, offset: at.offset + 4 * o.offset };
@@ -362,16 +377,16 @@ class Planner {
     return { dispatch, rounds };
   }
   private readonly loweredSpecs = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();
-  private lower(spec: KernelSpec, wanted: Layout, rounds: number): LoweredKernel {
+  private lower(spec: KernelSpec, wanted: Layout, runs: number): LoweredKernel {
     let layout = wanted;
     let key = specKey(spec, layout);
     // sites in memory take bindings, too
     if (layout.siteOf && key.tensors.length > this.options.target.storageBuffers) key = specKey(spec, (layout = this.layout));
-    const name = `${rounds}|${key.key}`;
+    const name = `${runs}|${key.key}`;
     const known = this.loweredSpecs.get(name);
     if (!known) {
       const { target } = this.options;
-      const kernel = lowerKernel(spec, layout, rounds === 1 ? target : { ...target, runs: target.runs * rounds });
+      const kernel = lowerKernel(spec, layout, runs === target.runs ? target : { ...target, runs });
       this.loweredSpecs.set(name, { key, kernel });
       return kernel;
     }
@@ -418,7 +433,7 @@ class Planner {
       return [...list, { kind: "copy", ...source, to, bytes: 4 * count }];
     }, []);
   }
-  private dispatches(step: KernelStep, kernel: LoweredKernel, addressOf: (x: Node) => { buffer: number; offset: number }, lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[]): Command[] {
+  private dispatches(step: KernelStep, kernel: LoweredKernel, addressOf: (x: Node) => { buffer: number; offset: number }, runs: number, lowered: Lowered[]): Command[] {
     const partials = new Map<Node, { buffer: number; offset: number }>();
     const at = (x: Node): { buffer: number; offset: number } => partials.get(x) ?? addressOf(x);
     const result: Command[] = [];
@@ -428,7 +443,7 @@ class Planner {
         if (x.kind === "scan" || this.memory.has(x) || step.reads.has(x) || step.writes.has(x) || partials.has(x)) continue;
         partials.set(x, { buffer: this.partialBuffer(bytesOfShape(x.shape), partials.size), offset: 0 });
       }
-      result.push(this.dispatch(step, k, at, lowered));
+      result.push(this.dispatch(step, k, at, runs, lowered));
     }
     return result;
   }
@@ -441,7 +456,7 @@ class Planner {
     if ((this.buffers[known]!.bytes as number) < bytes) this.buffers[known] = { ...this.buffers[known]!, bytes };
     return known;
   }
-  private dispatch(step: KernelStep, kernel: LoweredKernel, addressOf: (x: Node) => { buffer: number; offset: number }, lowered: { step: KernelStep; kernel: LoweredKernel; module: number }[]): Dispatch {
+  private dispatch(step: KernelStep, kernel: LoweredKernel, addressOf: (x: Node) => { buffer: number; offset: number }, runs: number, lowered: Lowered[]): Dispatch {
     const bindings = kernel.bindings.map((b) => this.binding(b, addressOf));
     // a buffer is bound for writing or for reading in one dispatch, not both
     const written = new Set(bindings.filter((b) => b.access === "read_write").map((b) => b.buffer));
@@ -457,6 +472,8 @@ class Planner {
     if (storage > this.options.target.storageBuffers) throw new InternalError(`plan: ${step.spec.name} binds ${storage} buffers: ${kernel.bindings.map((b) => (b.node.kind === "scan" ? "step" : layoutName(b.node))).join(", ")}`);
     const module = this.module(step.spec.name, wgsl);
     lowered.push({ step, kernel, module });
+    const { compileMs, starts } = kernel.price;
+    this.uses.set(module, { compileMs, starts: starts * runs + (this.uses.get(module)?.starts ?? 0) });
     if (/^enable subgroups;/m.test(wgsl)) {
       this.features.add("subgroups");
       this.subgroupSize = this.options.target.lanes;
@@ -524,9 +541,4 @@ function base64(s: Source): string {
   const data = s.data ?? [];
   const bytes = s.dtype === "f32" ? new Uint8Array(Float32Array.from(data).buffer) : new Uint8Array(Int32Array.from(data).buffer);
   return encodeBase64(bytes);
-}
-function encodeBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-  return btoa(text);
 }

@@ -9,6 +9,7 @@ import { tidy } from "./ir.ts";
 import type { KernelSpec } from "./kernel.ts";
 import type { Layout } from "./layout.ts";
 import { flatNest, nestOf } from "./nest.ts";
+import { priceOf } from "./price.ts";
 import type { Schedule } from "./schedule.ts";
 import { sizeOfExtents } from "./sizes.ts";
 import { chooseSchedule } from "./space.ts";
@@ -34,6 +35,7 @@ export interface LoweredKernel {
   readonly constants: readonly string[];
   readonly schedule: Schedule;
   readonly flops: Size;
+  readonly price: { readonly compileMs: number; readonly starts: number }; // of the driver; of SIMD groups, in one run
 }
 export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { readonly schedule?: Schedule } = {}): LoweredKernel {
   const schedule = options.schedule ?? chooseSchedule(spec, target);
@@ -42,11 +44,12 @@ export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, op
     const before = lowerKernel(parts, layout, target, { schedule: { ...schedule, split: 0 } });
     return { ...lowerKernel(whole, layout, target), before: [{ ...before, schedule }] };
   }
-  const nest = nestOf(spec);
-  const emitted = emitKernel(schedule.flat ? flatNest(nest) : nest, layout, schedule);
-  return print(spec, emitted, schedule, layout);
+  const nest = schedule.flat ? flatNest(nestOf(spec)) : nestOf(spec);
+  const { compileMs, groups } = priceOf(nest, schedule, target);
+  const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
+  return { ...print(spec, emitKernel(nest, layout, schedule), schedule, layout), price: { compileMs, starts: groups * Math.ceil(threads / target.simd) } };
 }
-function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): LoweredKernel {
+function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): Omit<LoweredKernel, "price"> {
   const body = tidy(emitted.body);
   const text = printStatements(body).join("\n");
   const bindings: Binding[] = [];

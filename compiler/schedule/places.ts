@@ -6,7 +6,7 @@ import { addForms, constantForm, nameForm, type Form } from "./forms.ts";
 import { precedence, type Cost } from "./ir.ts";
 import { estimate } from "./nest.ts";
 import type { Schedule } from "./schedule.ts";
-import { sizeOfExtents, type Size } from "./sizes.ts";
+import { mostGroups, sizeOfExtents, type Size } from "./sizes.ts";
 import { i32, type Values } from "./values.ts";
 
 /** An output axis, or one of a reduction, under a schedule. */
@@ -30,7 +30,6 @@ export interface Places {
   readonly groups: number; // about
   readonly beyond: Axis | undefined; // the axis that workgroups of a folded launch may lie beyond
 }
-const widest = 65535; // workgroups in one dimension of a launch
 
 /** A value of the whole kernel under a name of its own. */
 export function define(values: Values, name: string, code: string, binding: number, cost: Cost = "integer", comment = ""): string {
@@ -98,12 +97,12 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
   values.lanes = workgroup;
   values.lane = id;
   // groups: the last factor runs fastest
-  const live = factors.filter((f) => f.count !== 1);
+  const live = factors.filter((f) => f.count !== 1 || schedule.anySize);
   const runtime = live.some((f) => typeof f.count === "string");
-  const group = live.length ? define(values, "tile", runtime || groups > widest ? "i32(group.y * 65535u + group.x)" : "i32(group.x)", precedence.atom, "none") : "";
+  const group = live.length ? define(values, "tile", runtime || groups > mostGroups ? "i32(group.y * 65535u + group.x)" : "i32(group.x)", precedence.atom, "none") : "";
   // a folded launch may have more workgroups than there are tiles: they lie beyond the first axis
-  const folds = runtime || groups > widest;
-  const launched = runtime ? Infinity : folds ? Math.ceil(groups / widest) * widest : groups;
+  const folds = runtime || groups > mostGroups;
+  const launched = runtime ? Infinity : folds ? Math.ceil(groups / mostGroups) * mostGroups : groups;
   if (folds && live[0]) beyond = live[0].axis;
   let product: number | string = 1;
   const part = new Map<Factor, Part>();

@@ -139,7 +139,8 @@ function summed({ axes, outer }: Analysis, p: Placed, tally: Tally): Price {
   const run = Math.max(target.latency * each, Math.ceil((groups / target.cores) * (1 / target.resident)) * perGroup);
   const ns = target.launchNs + run;
   const late = Math.max(0, tally.compile - target.compile.limit);
-  return { ns, compileMs: tally.compile, groups, total: ns + ((tally.compile + overtime * late) * 1e6) / target.runs };
+  const driver = p.schedule.anySize ? 0 : tally.compile + overtime * late; // the driver knows the text from another kernel
+  return { ns, compileMs: tally.compile, groups, total: ns + (driver * 1e6) / target.runs };
 }
 /** `sums`: how many reductions share the loops of the part; 0: it stores. */
 function addPart(part: Part, sums: number, p: Placed, t: Tally): void {

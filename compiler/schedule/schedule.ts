@@ -15,9 +15,10 @@ export interface Schedule {
   readonly slide: boolean; // values of a window are carried round the innermost loop
   readonly keepLoops: boolean; // short loops start at a zero that the driver cannot know: some unroll them at great cost
   readonly staged: Readonly<Record<string, number>>; // the last reduced axis -> chunk: what a workgroup reads of it lies in workgroup memory
+  readonly anySize: boolean; // of a flat kernel: written as for an extent that its workgroups do not fill, so that kernels of other sizes have the same text
   readonly split: number; // steps of one part of a reduction whose parts a second kernel sums up; 0 = whole
 }
-export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", together: "subgroup", slide: false, keepLoops: false, staged: {}, split: 0 };
+export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", together: "subgroup", slide: false, keepLoops: false, staged: {}, anySize: false, split: 0 };
 
 /** Threads along an axis. */
 export function threadsAlong(s: Pick<Schedule, "threads">, axis: string): number {
@@ -40,6 +41,7 @@ export function printSchedule(s: Schedule): string {
     ...(s.together === "workgroup" ? ["sums in workgroup memory"] : []),
     ...(s.slide ? ["slide"] : []),
     ...(Object.keys(s.staged).length ? [`staged ${record(s.staged)}`] : []),
+    ...(s.anySize ? ["any size"] : []),
     ...(s.split ? [`parts of ${s.split}`] : []),
   ].join("; ");
 }

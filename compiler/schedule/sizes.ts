@@ -3,6 +3,8 @@ import type { Size } from "../../runtime/plan.ts";
 import type { Shape } from "../graph/types.ts";
 export type { Size };
 
+export const mostGroups = 65535; // workgroups in one dimension of a launch
+
 export function sizeOfExtents(extents: Shape): Size {
   if (extents.every((n) => typeof n === "number")) return extents.reduce((product, n) => product * n, 1);
   let terms: { factor: number; dims: string[] }[] = [{ factor: 1, dims: [] }];

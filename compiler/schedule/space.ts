@@ -10,6 +10,7 @@ import { priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import type { KernelSpec } from "./kernel.ts";
 import { canSplit, splitReduction, stepsOfPart } from "./split.ts";
+import { mostGroups } from "./sizes.ts";
 import type { Target } from "./target.ts";
 
 export interface Candidate {
@@ -50,6 +51,7 @@ function elementwise(nest: Nest, target: Target): Candidate[] {
   const n = flat.extentOf.get(axis)!;
   const widths = typeof n === "number" && n % 4 === 0 ? [4, 1] : [1];
   const result: Candidate[] = [];
+  if (target.runs === 1 && typeof n === "number" && n <= target.workgroup * mostGroups) result.push({ nest: flat, schedule: { ...plainSchedule, flat: true, threads: [[axis, target.workgroup]], anySize: true } });
   for (const threads of new Set([target.simd, target.workgroup]))
     for (const serial of target.serial)
       for (const width of widths) {

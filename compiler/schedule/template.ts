@@ -558,7 +558,7 @@ class Template {
       .map((a) => {
         const { form } = values.at.get(a.variable)!;
         const { high } = boundsOf(form, values.names);
-        if (typeof a.extent === "number" ? high < a.extent : a !== this.places.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)) return { text: "true", level: 0, type: bool };
+        if (typeof a.extent === "number" ? high < a.extent && !this.schedule.anySize : a !== this.places.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)) return { text: "true", level: 0, type: bool };
         const n = a.extent;
         if (typeof n === "number" && form.terms.size) {
           const text = values.formText({ terms: form.terms, constant: 0 });
