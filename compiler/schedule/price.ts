@@ -208,7 +208,7 @@ function addSums(part: Part, sums: number, loops: Loops, p: Placed, t: Tally): v
   const { ns } = target;
   const points = accumulators * product(part.over, tile);
   t.time += loops.steps * sums * points * ns.alu;
-  t.compile += sums * points * (target.compile.operation / 2);
+  t.compile += sums * points * (target.compile.operation / 2) + sums * accumulators * Math.max(0, loops.axes.length - 1) * target.compile.carried;
   t.bodyWork += (sums * points) / 2;
   const sharing = product(part.over, p.threads);
   if (sharing > 1) t.time += sums * accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);

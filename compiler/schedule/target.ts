@@ -29,27 +29,27 @@ export interface Target {
   readonly waitNs: number; // for memory that no prefetcher has fetched
   readonly workgroupNs: number;
   readonly launchNs: number;
-  /** ms of the driver at the first use; module: of any */
-  readonly compile: { readonly module: number; readonly load: number; readonly store: number; readonly operation: number; readonly function: number; readonly limit: number };
+  /** ms of the driver at the first use; module: of any; carried: a sum, through every loop but the innermost */
+  readonly compile: { readonly module: number; readonly load: number; readonly store: number; readonly operation: number; readonly function: number; readonly carried: number; readonly limit: number };
   readonly runs: number; // how often a kernel is expected to run: what its compilation may cost
 }
 const lavapipe: Target = {
   name: "lavapipe", class: "software", storageBuffers: 8, simd: 8, lanes: 8, cores: 2, resident: 1, latency: 1, workgroup: 64, workgroupMemory: 16384, registers: 12, bodyLimit: 1100, accumulatorLimit: 160, keepLoops: true, rolledStores: true, serial: [1, 4],
   ns: { none: 0, load: 7.5, load4: 24, workgroup: 6.6, broadcast: 1.2, alu: 0.2, divide: 2, function: 8, random: 100, select: 0.6, compare: 0.4, integer: 0.3, reduce: 7, store: 8, store4: 30, loop: 1.2, barrier: 500, fill: 20, spill: 0.45, carried: 0, guard: 3, number: 2, divideBy: 30 },
   overlap: 0.35, longBody: { operations: 600, ns: 0.6 }, manyLoads: { loads: 12, ns: 6 }, clashNs: 12, transactionNs: 0, nearWaitNs: 10, waitNs: 160, workgroupNs: 250, launchNs: 25_000,
-  compile: { module: 30, load: 10, store: 6, operation: 1.5, function: 1.5, limit: 450 }, runs: 1000,
+  compile: { module: 30, load: 10, store: 6, operation: 1.5, function: 1.5, carried: 0.4, limit: 450 }, runs: 1000,
 }; // prettier-ignore
 const swiftshader: Target = {
   ...lavapipe, name: "swiftshader", simd: 4, lanes: 4, workgroup: 256, registers: 14, keepLoops: false, serial: [1],
   ns: { none: 0, load: 10, load4: 30, workgroup: 7, broadcast: 3.1, alu: 0.4, divide: 3, function: 12, random: 100, select: 1, compare: 1, integer: 0.8, reduce: 3, store: 10, store4: 30, loop: 4, barrier: 1000, fill: 25, spill: 0.3, carried: 0.65, guard: 0, number: 2, divideBy: 30 },
   overlap: 1, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 1e9, ns: 0 }, workgroupNs: 600, launchNs: 28_000,
-  compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, limit: 450 },
+  compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, carried: 0, limit: 450 },
 }; // prettier-ignore
 const discrete: Target = {
   ...lavapipe, name: "discrete", class: "discrete", simd: 32, lanes: 0, cores: 80, resident: 4, latency: 4, workgroup: 64, registers: 128, bodyLimit: 600, accumulatorLimit: 64, keepLoops: false, rolledStores: false, serial: [1],
   ns: { none: 0, load: 16, load4: 24, workgroup: 4, broadcast: 1, alu: 0.5, divide: 4, function: 4, random: 60, select: 0.5, compare: 0.5, integer: 0.5, reduce: 10, store: 8, store4: 10, loop: 2, barrier: 30, fill: 10, spill: 2, carried: 0, guard: 3, number: 2, divideBy: 20 },
   overlap: 0.5, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 64, ns: 2 }, clashNs: 0, transactionNs: 2, nearWaitNs: 4, waitNs: 20, workgroupNs: 500, launchNs: 4_000,
-  compile: { module: 1, load: 0.1, store: 0.1, operation: 0.05, function: 0.1, limit: 1000 }, runs: 10_000,
+  compile: { module: 1, load: 0.1, store: 0.1, operation: 0.05, function: 0.1, carried: 0, limit: 1000 }, runs: 10_000,
 }; // prettier-ignore
 /** `software` is for any software device: without subgroups, whose width differs. */
 export const targets: Readonly<Record<string, Target>> = { software: { ...lavapipe, name: "software", lanes: 0 }, discrete, lavapipe, swiftshader };
