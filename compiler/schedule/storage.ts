@@ -34,6 +34,13 @@ function functionCost(fn: ScalarFunction): number {
 /** Cost of one evaluation of a body, in loads. */
 export const bodyCost = (body: Scalar): number => costOf(body, () => 1);
 
+/** Of a load in a node's body, in loads: a number that does not change along the last axis is loaded once a row. (A place makes a gather of what is read there.) */
+function loadCost(x: Compute, l: Load): number {
+  const last = x.shape.findLastIndex((n) => n !== 1);
+  return last < 0 || l.dtype !== "f32" || [...l.variables].some((v) => v.position === last) ? 1 : oncePerRow;
+}
+const oncePerRow = 0.1;
+
 /** Consumers first, assuming that what a node computes costs its own body; then producers first, with what is really written out. */
 export function chooseStored(order: readonly Node[], forced: ReadonlySet<Node>, inputsOf: (x: Node) => readonly Node[], target: Target): Set<Node> {
   const stored = new Set<Node>();
@@ -60,14 +67,14 @@ export function chooseStored(order: readonly Node[], forced: ReadonlySet<Node>, 
     if (!isPointwise(x)) continue;
     const total = stored.has(x) ? sizeOf(x.shape) : timesEvaluated(x);
     evaluations.set(x, total);
-    if (!stored.has(x) && worthStoring(x, costOf(x.body, () => 1), total / Math.max(1, sizeOf(x.shape)))) stored.add(x);
+    if (!stored.has(x) && worthStoring(x, costOf(x.body, (l) => loadCost(x, l)), total / Math.max(1, sizeOf(x.shape)))) stored.add(x);
     if (stored.has(x)) evaluations.set(x, sizeOf(x.shape));
   }
   const costs = new Map<Node, number>();
   const leaves = new Map<Node, Set<Node>>(); // memory that a node reads
   for (const x of order) {
     if (x.kind !== "compute") continue;
-    const cost = costOf(x.body, (l) => (stored.has(baseOf(l.tensor)) || !costs.has(l.tensor) ? 1 : costs.get(l.tensor)!));
+    const cost = costOf(x.body, (l) => loadCost(x, l) * (stored.has(baseOf(l.tensor)) || !costs.has(l.tensor) ? 1 : costs.get(l.tensor)!));
     const own = new Set<Node>();
     for (const y of inputsOf(x)) for (const z of stored.has(baseOf(y)) ? [baseOf(y)] : (leaves.get(baseOf(y)) ?? [])) own.add(z);
     if (!stored.has(x)) {
