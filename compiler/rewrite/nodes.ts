@@ -7,13 +7,13 @@ import type { Compute, Integer, Load, Node, Scalar, Source, Variable } from "../
 import { isFormula } from "./loads.ts";
 import { look, type NodeRule } from "./rule.ts";
 
-const metaOf = (x: Compute): { span: Compute["span"]; label: Compute["label"]; range: Compute["range"] } => ({ span: x.span, label: x.label, range: x.range });
+export const metaOf = (x: Compute): { span: Compute["span"]; label: Compute["label"]; range: Compute["range"] } => ({ span: x.span, label: x.label, range: x.range });
 /** The node's own loop variables: canonical, which serve as well as fresh ones. */
-function axesOf(x: Compute): { output: Variable[]; over: Variable[]; body: Scalar } {
+export function axesOf(x: Compute): { output: Variable[]; over: Variable[]; body: Scalar } {
   const axes = [...x.shape, ...(x.reduction?.extents ?? [])].map((n, i) => axis(i, n));
   return { output: axes.slice(0, x.shape.length), over: axes.slice(x.shape.length), body: x.body };
 }
-const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
+export const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
 const isConstant = (x: Node): x is Source => x.kind === "source" && x.role === "constant";
 const foldedElements = 4096; // larger constants would weigh more in the plan than their computation
 const foldedIterations = 1 << 20;

@@ -4,10 +4,11 @@ import { arithmetic } from "./arithmetic.ts";
 import { hoisting } from "./loops.ts";
 import { loads } from "./loads.ts";
 import { nodes } from "./nodes.ts";
+import { sums } from "./sums.ts";
 import { rewriteProgram, ScalarRewriter, type Fired, type Rules } from "./rewrite.ts";
 import { stability } from "./stability.ts";
 
-export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: loads, nodes: [...nodes, hoisting], loops: true };
+export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: loads, nodes: [...nodes, ...sums, hoisting], loops: true };
 
 export interface SimplifyOptions {
   readonly inexact?: boolean; // default true: also rules that change rounding

@@ -75,7 +75,7 @@ test("a transformer grows linearly", () => {
   expect({ forward: block("loss"), both: block("gradient") }).toMatchInlineSnapshot(`
     {
       "both": {
-        "nodes": 96,
+        "nodes": 99,
         "reductions": 36,
       },
       "forward": {

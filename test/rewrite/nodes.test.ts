@@ -64,3 +64,70 @@ test("the two gradients of a strided convolution stay contractions", () => {
     d_w[i, j, l]: f32[3, 3, 4] = sum(k < 2, u < 5) (x[k, i + 2 * u - 1, j] ?? 0) * h[k, u, l]"
   `);
 });
+test("deviations from a mean sum up to nothing; other differences do not", () => {
+  expect(check("f(x: f32[3, 4]) = sum(x - mean(x, axis: -1, keep: true), axis: -1)", "sum-of-deviations")).toMatchInlineSnapshot(`"%0[i]: f32[3] = 0"`);
+  expect(check("f(x: f32[3, 4]) = sum(x - mean(x, axis: 0, keep: true), axis: 0)", "sum-of-deviations")).toMatchInlineSnapshot(`"%0[i]: f32[4] = 0"`);
+  // of other numbers, over another axis, another factor
+  expect(check("f(x: f32[3, 4], y: f32[3, 4]) = sum(y - mean(x, axis: -1, keep: true), axis: -1)")).toMatchInlineSnapshot(`
+    "%0[i]: f32[3] = sum(k < 4) x[i, k]
+    %1[i, 0]: f32[3, 1] = %0[i] * 0.25
+    %2[i, j]: f32[3, 4] = y[i, j] - %1[i, 0]
+    %3[i]: f32[3] = sum(k < 4) %2[i, k]"
+  `);
+  expect(check("f(x: f32[4, 4]) = sum(x - mean(x, axis: 0, keep: true), axis: 1)")).toMatchInlineSnapshot(`
+    "%0[i]: f32[4] = sum(k < 4) x[k, i]
+    %1[0, j]: f32[1, 4] = %0[j] * 0.25
+    %2[i, j]: f32[4, 4] = x[i, j] - %1[0, j]
+    %3[i]: f32[4] = sum(k < 4) %2[i, k]"
+  `);
+  expect(check("f(x: f32[3, 4]) = sum(x - sum(x, axis: -1, keep: true) * 0.3, axis: -1)")).toMatchInlineSnapshot(`
+    "%0[i]: f32[3] = sum(k < 4) x[i, k]
+    %1[i, 0]: f32[3, 1] = %0[i] * 0.3
+    %2[i, j]: f32[3, 4] = x[i, j] - %1[i, 0]
+    %3[i]: f32[3] = sum(k < 4) %2[i, k]"
+  `);
+});
+test("a sum does not wait for another that only scales it", () => {
+  expect(check("f(a: f32[3, 4], b: f32[3, 4]) = sum(softmax(a) * b, axis: -1)", "sum-of-terms")).toMatchInlineSnapshot(`
+    "%0[i]: f32[3] = max(k < 4) a[i, k]
+    %1[i, j]: f32[3, 4] = a[i, j] - %0[i]
+    e[i, j]: f32[3, 4] = exp(%1[i, j])
+    %2[i]: f32[3] = sum(k < 4) e[i, k]
+    %3[i]: f32[3] = sum(k < 4) b[i, k] * e[i, k]
+    %4[i]: f32[3] = %3[i] / %2[i]"
+  `);
+  expect(check("f(a: f32[3, 4], b: f32[3, 4]) = sum(sum(b, axis: -1, keep: true) * a - b / max(a, axis: -1, keep: true), axis: -1)", "sum-of-terms")).toMatchInlineSnapshot(`
+    "%0[i]: f32[3] = max(k < 4) a[i, k]
+    %1[i]: f32[3] = sum(k < 4) b[i, k]
+    %2[i]: f32[3] = sum(k < 4) a[i, k]
+    %3[i]: f32[3] = %1[i] * %2[i] - %1[i] / %0[i]"
+  `);
+  // the gradient of a layer norm as in the books: the row's sums of g dy and of g dy (x - m), one after the other no more
+  expect(check(`f(x: f32[3, 4], g: f32[4], dy: f32[3, 4]) -> f32[3, 4] {
+    let m = mean(x, axis: -1, keep: true)
+    let y = (x - m) / sqrt(mean((x - m)^2, axis: -1, keep: true) + 1e-5) * g
+    return grad(sum(y * dy), wrt: x)
+  }`, "sum-of-terms", "sum-of-deviations")).toMatchInlineSnapshot(`
+    "%0[i]: f32[3] = sum(k < 4) x[i, k]
+    m[i, 0]: f32[3, 1] = %0[i] * 0.25
+    %1[i, j]: f32[3, 4] = x[i, j] - m[i, 0]
+    %2[i, j]: f32[3, 4] = %1[i, j] * %1[i, j]
+    %3[i]: f32[3] = sum(k < 4) %2[i, k]
+    %4[i, 0]: f32[3, 1] = %3[i] * 0.25
+    %5[i, 0]: f32[3, 1] = %4[i, 0] + 0.00001
+    %6[i, 0]: f32[3, 1] = sqrt(%5[i, 0])
+    %7[i, j]: f32[3, 4] = g[j] * dy[i, j]
+    %8[i]: f32[3] = sum(k < 4) %7[i, k]
+    d_m[i]: f32[3] = %8[i] / %6[i, 0]
+    %9[i]: f32[3] = d_m[i] * -0.25
+    %10[i]: f32[3] = sum(k < 4) %1[i, k] * %7[i, k]
+    %11[i]: f32[3] = %10[i] / %6[i, 0]
+    %12[i, 0]: f32[3, 1] = -(%11[i] / %6[i, 0])
+    %13[i, 0]: f32[3, 1] = 0.5 / %6[i, 0] * %12[i, 0]
+    %14[i]: f32[3] = %13[i, 0] * 0.25
+    %15[i, j]: f32[3, 4] = 1 / %6[i, 0] * %7[i, j] + %1[i, j] * %14[i] * 2
+    d_x[i, j]: f32[3, 4] = %15[i, j] + %9[i]"
+  `); // prettier-ignore
+  // it would wait all the same
+  expect(check("f(a: f32[3, 4], b: f32[3]) = for i: sum over k: b[i] * a[i, k] + a[i, k]^2")).toMatchInlineSnapshot(`"%0[i]: f32[3] = sum(k < 4) a[i, k] * (b[i] + a[i, k])"`);
+});

@@ -1,0 +1,101 @@
+// Rules of sums whose terms are known by themselves: what comes after a sum need not wait for it.
+import { compute, elementCount, inputs, instantiate, topological } from "../graph/node.ts";
+import { add, isCall, literal, load, mul, neg, div, substitute, visit } from "../graph/scalar.ts";
+import type { Load, Node, Scalar, Variable } from "../graph/types.ts";
+import { axesOf, indicesOf, metaOf } from "./nodes.ts";
+import { look, type NodeRule } from "./rule.ts";
+
+export const sums: readonly NodeRule[] = [
+  {
+    // sum k: a(k) - m is zero where m is the mean of a
+    name: "sum-of-deviations",
+    exact: false,
+    why: "what is left is rounding",
+    rewrite: (x) => {
+      if (x.reduction?.op !== "sum" || x.dtype !== "f32") return undefined;
+      const { output, over, body } = axesOf(x);
+      const difference = look(body);
+      if (!isCall(difference, "sub")) return undefined;
+      const [a, m] = difference.operands as [Scalar, Scalar];
+      return isMean(look(m), a, over) ? compute(output, undefined, literal(0), metaOf(x)) : undefined;
+    },
+  },
+  {
+    // sum k: c a(k) + d b(k) is c (sum k: a(k)) + d (sum k: b(k)), where c or d comes of a reduction that a and b do not wait for
+    name: "sum-of-terms",
+    exact: false,
+    why: "sums are reassociated",
+    worse: "more sums, but none of them waits for another: one pass over the data fewer",
+    rewrite: (x) => {
+      if (x.reduction?.op !== "sum" || x.dtype !== "f32" || !x.shape.length) return undefined;
+      const { output, over, body } = axesOf(x);
+      const opened = look(body);
+      const terms = termsOf(opened).map((e) => factorsOf(e, over));
+      // a term that is the same for all stands beside what it may cancel: sum k: a(k) - b keeps digits that a sum and n b would lose
+      if (terms.some((t) => isOne(t.rest))) return undefined;
+      const depth = depthOf(opened);
+      if (terms.some((t) => depthOf(t.rest) >= depth)) return undefined;
+      const parts = terms.map((t) => mul(t.factor, load(compute(output, { op: "sum", over }, t.rest), indicesOf(output))));
+      return compute(output, undefined, parts.reduce((s, p) => add(s, p)), metaOf(x)); // prettier-ignore
+    },
+  },
+];
+/** Is `mean` the mean of a over these variables? */
+function isMean(mean: Scalar, a: Scalar, over: readonly Variable[]): boolean {
+  if (!isCall(mean, "mul") && !isCall(mean, "div")) return false;
+  const [sum, number] = mean.operands as [Scalar, Scalar];
+  if (number.kind !== "literal" || sum.kind !== "load" || sum.outside || over.some((v) => sum.variables.has(v))) return false;
+  const node = sum.tensor;
+  if (node.kind !== "compute" || node.reduction?.op !== "sum" || node.reduction.extents.some((n, i) => n !== over[i]?.extent) || node.reduction.extents.length !== over.length) return false;
+  const count = elementCount(node.reduction.extents);
+  const share = isCall(mean, "mul") ? number.value : 1 / number.value;
+  if (!(Math.abs(share * count - 1) < 1e-6)) return false;
+  const own = instantiate(node);
+  return substitute(own.body, new Map<Scalar, Scalar>([...own.output.map((v, i) => [v, sum.indices[i]!] as const), ...own.over.map((v, i) => [v, over[i]!] as const)])) === a;
+}
+function termsOf(e: Scalar): Scalar[] {
+  if (isCall(e, "add")) return e.operands.flatMap(termsOf);
+  if (isCall(e, "sub")) return [...termsOf(e.operands[0]!), ...termsOf(e.operands[1]!).map(neg)];
+  return isCall(e, "neg") ? termsOf(e.operands[0]!).map(neg) : [e];
+}
+interface Factors {
+  readonly factor: Scalar; // does not change with the variables
+  readonly rest: Scalar;
+}
+const isOne = (e: Scalar): boolean => e.kind === "literal" && e.value === 1;
+function factorsOf(e: Scalar, over: readonly Variable[]): Factors {
+  if (!over.some((v) => e.variables.has(v))) return { factor: e, rest: literal(1) };
+  if (isCall(e, "neg")) {
+    const of = factorsOf(e.operands[0]!, over);
+    return { factor: neg(of.factor), rest: of.rest };
+  }
+  if (isCall(e, "mul")) {
+    const [a, b] = e.operands.map((x) => factorsOf(x, over)) as [Factors, Factors];
+    return { factor: mul(a.factor, b.factor), rest: mul(a.rest, b.rest) };
+  }
+  if (isCall(e, "div") && !over.some((v) => e.operands[1]!.variables.has(v))) {
+    const of = factorsOf(e.operands[0]!, over);
+    return { factor: div(of.factor, e.operands[1]!), rest: of.rest };
+  }
+  const behind = look(e);
+  const of = behind === e || behind.kind !== "call" ? undefined : factorsOf(behind, over);
+  return of && !isOne(of.factor) ? of : { factor: literal(1), rest: e };
+}
+
+const depths = new WeakMap<Node, number>();
+/** How many reductions follow one another below a node, itself among them. */
+function depthOfNode(root: Node): number {
+  for (const x of topological([root], (y) => depths.has(y))) {
+    if (depths.has(x)) continue;
+    const below = inputs(x).reduce((most, y) => Math.max(most, depths.get(y) ?? 0), 0);
+    depths.set(x, below + Number((x.kind === "compute" && x.reduction !== undefined) || x.kind === "scatter" || x.kind === "result"));
+  }
+  return depths.get(root)!;
+}
+function depthOf(e: Scalar): number {
+  let most = 0;
+  visit(e, (x) => {
+    if (x.kind === "load") most = Math.max(most, depthOfNode((x as Load).tensor));
+  });
+  return most;
+}
