@@ -74,6 +74,7 @@ interface Facts {
   readonly reused: (a: string) => boolean; // a tile along it uses loaded values more than once
   readonly whole: readonly string[]; // small output axes of windows: kept whole in registers
   readonly free: readonly string[]; // the other output axes
+  readonly windows: readonly string[]; // small reduced axes that meet output axes which may be tiled
   readonly stageLoads: readonly ReadonlySet<string>[]; // the axes that each load of a stage depends on
   readonly overs: readonly (readonly string[])[]; // the axes of each stage
   readonly keepsPlaces: boolean; // argmax, argmin
@@ -95,10 +96,12 @@ function factsOf(nest: Nest): Facts {
   const meets = (a: string, b: string): boolean => pairs[numberOf.get(a)!]!.has(b);
   const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => w.access ?? [])).map((x) => new Set(x.axes.map((a) => axes[a]!)));
   const whole = outer.filter((a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)));
+  const free = outer.filter((a) => !whole.includes(a));
+  const windows = inner.filter((a) => known(a) && extent(a) <= windowLimit && free.some((b) => meets(a, b)) && !whole.some((b) => meets(a, b)));
   const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.has(a)) || inner.some((b) => meets(a, b))));
   const overs = stages.map((p) => p.over.map((a) => axes[a]!));
   return {
-    extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free: outer.filter((a) => !whole.includes(a)), stageLoads, overs,
+    extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free, windows, stageLoads, overs,
     longest: Math.max(1, ...overs.map((over) => over.reduce((n, a) => n * extent(a), 1))), rows: rowAxes(overs, (a) => known(a) && contiguity.get(a)! > 0, extent),
     keepsPlaces: stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin")), storesOnce: stores.every((p) => !p.over.length),
   }; // prettier-ignore
@@ -119,40 +122,67 @@ function sizesOf(f: Facts, a: string, unit = 1, limit = padding): number[] {
   return [...even.filter(ok), ...odd.filter((size) => ok(size) && (padded(size) < padded(8) || !ok(8)))];
 }
 
+/** Threads over axes, and what follows from them for every tile. */
+interface Lanes {
+  readonly threads: Threads;
+  readonly fuse: readonly string[];
+  readonly has: (a: string) => boolean;
+  readonly inner: boolean; // some are on a reduced axis
+  readonly vectors: readonly string[]; // output axes that a vector may lie along, the best first
+  readonly shared: readonly ReadonlySet<string>[]; // the axes of each load of a stage that is the same for all lanes of a subgroup
+}
+function lanesOf(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: readonly string[] = []): Lanes {
+  const axes = new Set([...threads.filter(([, n]) => n > 1).flatMap(([a]) => a.split("+")), ...fuse]);
+  const inner = nest.inner.some((a) => axes.has(a));
+  const subgroup = target.lanes > 0 && !inner && f.overs.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
+  const vectors = nest.outer.filter((a) => f.known(a) && f.extent(a) % 4 === 0 && f.contiguous(a) > 0);
+  return {
+    threads, fuse, has: (a) => axes.has(a), inner,
+    vectors: vectors.sort((a, b) => f.contiguous(b) - f.contiguous(a) || threadsAlong({ threads }, b) - threadsAlong({ threads }, a)),
+    shared: subgroup ? f.stageLoads.filter((x) => ![...axes].some((l) => x.has(l))) : [],
+  }; // prettier-ignore
+}
+
 // ---------------------------------------------------------------- reductions
 
 function reductions(nest: Nest, target: Target): Candidate[] {
   const f = factsOf(nest);
   const { outer, inner } = nest;
-  const result = new Map<string, Candidate>();
-  const complete = (threads: Threads, fuse: readonly string[], tile: Tile, staged: Tile = {}): void => {
-    const placed = `${threads.join(";")}|${fuse.join()}`;
-    for (const written of f.longest <= shortReduction ? [false, true] : [false])
-      for (const schedule of completions(nest, f, target, threads, fuse, tile, written, staged)) result.set(`${placed}|${keyOf(schedule)}`, { nest, schedule });
+  const result: Candidate[] = [];
+  const complete = (on: Lanes, tile: Tile, staged: Tile = {}): void => {
+    const rolled = completions(nest, f, target, on, tile, false, staged);
+    const written = f.longest <= shortReduction ? completions(nest, f, target, on, tile, true, staged).filter((s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile))) : [];
+    for (const schedule of [...rolled, ...written]) result.push({ nest, schedule });
   };
+  const along = (threads: Threads, fuse?: readonly string[]): Lanes => lanesOf(nest, f, target, threads, fuse);
   const lanes = target.simd;
   // one axis on the lanes, another one in registers
   const filled = f.free.filter((a) => f.contiguous(a) > 0 && Math.ceil(f.extent(a) / lanes) * lanes <= 1.2 * f.extent(a));
-  for (const a of filled.length ? filled : f.free)
+  for (const a of filled.length ? filled : f.free) {
+    const [group, workgroup] = [along([[a, lanes]]), along([[a, target.workgroup]])];
+    const others = f.free.filter((b) => b !== a && f.reused(b)).map((b) => [b, sizesOf(f, b)] as const);
     for (const ra of sizesOf(f, a, lanes, lanePadding)) {
-      complete([[a, lanes]], [], { [a]: ra });
-      if (target.workgroup > lanes && ra <= 4 && f.extent(a) >= target.workgroup * ra * target.cores) complete([[a, target.workgroup]], [], { [a]: ra });
-      for (const b of f.free) if (b !== a && f.reused(b)) for (const rb of sizesOf(f, b)) if (rb > 1) complete([[a, lanes]], [], { [a]: ra, [b]: rb });
+      complete(group, { [a]: ra });
+      if (target.workgroup > lanes && ra <= 4 && f.extent(a) >= target.workgroup * ra * target.cores) complete(workgroup, { [a]: ra });
+      for (const [b, sizes] of others) for (const rb of sizes) if (rb > 1) complete(group, { [a]: ra, [b]: rb });
     }
+  }
   // all but one fused on the lanes
   const fusing = fusable(nest).filter((a) => !f.whole.includes(a));
   if (!f.whole.length && fusing.length > 1) {
     const last = fusing[fusing.length - 1]!;
     for (const threads of new Set([lanes, target.workgroup])) {
-      complete([["fused", threads]], fusing, {});
-      if (f.known(last) && f.extent(last) % 4 === 0) complete([["fused", threads]], fusing, { [last]: 4 });
+      const all = along([["fused", threads]], fusing);
+      complete(all, {});
+      if (f.known(last) && f.extent(last) % 4 === 0) complete(all, { [last]: 4 });
     }
     for (const o of outer) {
       const rest = fusing.filter((a) => a !== o);
       if (rest.length < 2 || !f.known(o) || !f.reused(o) || inner.some((a) => f.meets(o, a))) continue;
       const q = rest[rest.length - 1]!;
-      const along = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8, 14].includes(n)) : [1];
-      for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o))) for (const rq of along) complete([["fused", lanes]], rest, { [o]: ro, [q]: rq });
+      const most = along([["fused", lanes]], rest);
+      const sizes = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8, 14].includes(n)) : [1];
+      for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o))) for (const rq of sizes) complete(most, { [o]: ro, [q]: rq });
     }
   }
   // lanes, or a whole workgroup, on a reduced axis
@@ -162,7 +192,8 @@ function reductions(nest: Nest, target: Target): Candidate[] {
       if (!a || !a.split("+").some((x) => f.extent(x) >= 2 * together)) continue;
       const [p, q] = f.free.slice(-2);
       const choices = (b: string | undefined): number[] => (b === undefined || !target.lanes ? [1] : sizesOf(f, b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n)));
-      for (const rp of choices(p)) for (const rq of choices(q)) complete([[a, together]], [], { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
+      const row = along([[a, together]]);
+      for (const rp of choices(p)) for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
     }
   // tiles of threads whose operands lie in workgroup memory
   if (target.class === "discrete" && f.overs.length === 1) {
@@ -172,23 +203,24 @@ function reductions(nest: Nest, target: Target): Candidate[] {
       for (const b of both)
         for (const a of both) {
           if (a === b || !f.contiguous(b)) continue;
-          for (const ra of [1, 2, 4, 8]) for (const rb of [1, 2, 4, 8]) for (const chunk of [8, 16]) if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b)) complete([[a, 8], [b, 8]], [], { [a]: ra, [b]: rb }, { [k]: chunk }); // prettier-ignore
+          const square = along([[a, 8], [b, 8]]); // prettier-ignore
+          for (const ra of [1, 2, 4, 8]) for (const rb of [1, 2, 4, 8]) for (const chunk of [8, 16]) if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b)) complete(square, { [a]: ra, [b]: rb }, { [k]: chunk });
         }
   }
-  if (!outer.length) complete([["", 1]], [], {});
-  return [...result.values()];
-}
-/** Of schedules with the same threads. */
-function keyOf(s: Schedule): string {
-  let key = `${s.vector}|${s.share.join()}|${s.rows}|${s.slide}|${s.sums}`;
-  for (const a in s.tile) key += `,${a}:${s.tile[a]}`;
-  for (const a in s.staged) key += `;${a}:${s.staged[a]}`;
-  return key;
+  if (!outer.length) complete(along([["", 1]]), {});
+  return result;
 }
 
+function sameTile(a: Tile, b: Tile): boolean {
+  const axes = Object.keys(a);
+  return axes.length === Object.keys(b).length && axes.every((x) => a[x] === b[x]);
+}
+
+const noAxes: readonly string[] = [];
 /** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. */
-function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: readonly string[], outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
+function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
   const { outer, inner } = nest;
+  const { threads, fuse } = on;
   const tile: Record<string, number> = { ...outerTile };
   for (const a of f.whole) tile[a] = f.extent(a);
   const of = (a: string): number => tile[a] ?? 1;
@@ -196,28 +228,18 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
   for (const a of outer) accumulators *= of(a);
   if (accumulators > target.accumulatorLimit || (written && accumulators * f.longest > 64)) return [];
   const threadsOf = (a: string): number => threadsAlong({ threads }, a);
-  const laneAxes = new Set([...threads.filter(([, n]) => n > 1).flatMap(([a]) => a.split("+")), ...fuse]);
-  const innerLanes = inner.some((a) => laneAxes.has(a));
   // reduced axes that meet a tiled axis in a window are written out
   const tiled = outer.filter((a) => of(a) > 1);
-  const out = new Set<string>();
-  let windows = false;
-  for (const over of f.overs)
-    for (const a of over) {
-      const window = f.known(a) && f.extent(a) <= windowLimit && tiled.some((b) => f.meets(a, b)) && !f.whole.some((b) => f.meets(a, b));
-      if ((window || (written && f.known(a))) && !staged[a]) out.add(a);
-      if (window && !staged[a]) windows = true;
-    }
+  const windows = f.windows.filter((a) => !staged[a] && tiled.some((b) => f.meets(a, b)));
+  const out = written || windows.length ? f.overs.flat().filter((a) => !staged[a] && (windows.includes(a) || (written && f.known(a)))) : windows;
   for (const a of out) tile[a] = f.extent(a);
-  const subgroup = target.lanes > 0 && !innerLanes && f.overs.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
-  const invariant = subgroup ? f.stageLoads.filter((x) => ![...laneAxes].some((l) => x.has(l))) : [];
-  const share = outer.filter((b) => !laneAxes.has(b) && of(b) >= target.lanes / 2 && invariant.some((x) => x.has(b)));
+  const share = on.shared.length ? outer.filter((b) => !on.has(b) && of(b) >= target.lanes / 2 && on.shared.some((x) => x.has(b))) : noAxes;
   const innermost = f.overs[0]?.findLast((a) => of(a) < f.extent(a));
-  const outerVector = outer.filter((a) => of(a) % 4 === 0 && f.known(a) && f.extent(a) % 4 === 0 && f.contiguous(a) > 0).sort((a, b) => f.contiguous(b) - f.contiguous(a) || threadsOf(b) - threadsOf(a))[0] ?? "";
+  const outerVector = on.vectors.find((a) => of(a) % 4 === 0) ?? "";
   const choices: { vector: string; unroll: Tile }[] = [{ vector: outerVector, unroll: {} }];
   if (!f.whole.length && !Object.keys(staged).length) {
     for (const a of inner) {
-      if (!f.known(a) || f.extent(a) % 4 || out.has(a) || f.keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
+      if (!f.known(a) || f.extent(a) % 4 || out.includes(a) || f.keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
       choices.push({ vector: a, unroll: { [a]: 4 } });
       if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
     }
@@ -233,10 +255,10 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
     const vectorOut = outer.includes(vector);
     const unit = (a: string): number => (own[a] ?? 1) / (a === vector ? 4 : 1);
     // the axis whose rolled loop leaves fewest stores
-    const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !innerLanes && f.overs.length === 1 && f.storesOnce;
+    const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !on.inner && f.overs.length === 1 && f.storesOnce;
     const rows = rolling ? (tiled.filter((a) => threadsOf(a) === 1).sort((a, b) => unit(b) - unit(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "") : "";
-    const slide = innermost !== undefined && !laneAxes.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
-    result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, together: target.lanes ? "subgroup" : "workgroup", sums: vectorOut && windows ? "scalar" : "vector", staged });
+    const slide = innermost !== undefined && !on.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
+    result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, together: target.lanes ? "subgroup" : "workgroup", sums: vectorOut && windows.length ? "scalar" : "vector", staged });
   }
   return result;
 }
