@@ -83,7 +83,7 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
   const used = liveStages(stages, stores);
   const reads = new Set(tensorsOf([...used.map((s) => s.value), ...stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf));
   const writes = new Set(stores.map((s) => baseOf(s.target)));
-  const spec: KernelSpec = { name: nameOf(g), comment: commentOf(g), lines: linesOf(g), axes, stages: used, stores };
+  const spec: KernelSpec = { name: nameOf(g), comment: () => commentOf(g), lines: linesOf(g), axes, stages: used, stores };
   return { kind: "kernel", spec, reads, writes };
 }
 function nameOf(g: Group): string {

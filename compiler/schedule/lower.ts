@@ -66,7 +66,7 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
     ...(text.includes("local_index") ? ["@builtin(local_invocation_index) local_index: u32"] : []),
     ...(text.includes("lane_index") ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
   ];
-  const wgsl = printModule({ comment: spec.comment, enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
+  const wgsl = printModule({ comment: spec.comment(), enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
   const work = spec.stages.map((s) => sizeOfExtents([...spec.axes, ...s.over].map((v) => v.extent)));
   const flops = work.length === 1 && typeof work[0] === "number" ? 2 * work[0] : sizeOfExtents(spec.axes.map((v) => v.extent));
   return { wgsl, entry: entryPoint, bindings, workgroups: [{ tiles: emitted.tiles }, "fold"], constants: emitted.dims, schedule, flops };
