@@ -134,6 +134,29 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
   for (const part of analysis.stores) addPart(part, 0, p, tally);
   return summed(p, tally);
 }
+/** No schedule with these threads and this tile of output axes costs less: what its reductions must load and add up, at the best width, and nothing else. */
+export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
+  const analysis = analyse(nest);
+  const p = place(analysis, s, target);
+  const { ns } = target;
+  const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
+  for (const part of analysis.stages) {
+    const steps = (axes: readonly number[]): number => axes.reduce((n, a) => (a < p.outerCount ? n : (n * p.extent[a]!) / p.threads[a]!), 1);
+    let memory = 0;
+    for (const { access, axes } of part.work) {
+      if (!access || access.windowed) continue;
+      let loads = target.lanes && !axes.some((a) => p.onLanes[a]) ? 1 / target.simd : 1; // lanes may share it
+      for (const a of access.axes) if (a < p.outerCount) loads *= p.tile[a]!;
+      memory += loads * steps(access.axes) * Math.min(ns.load, ns.load4 / 4);
+      tally.compile += loads * target.compile.load;
+    }
+    const sums = part.ops!.length * p.accumulators;
+    const time = sums * steps(part.over) * ns.alu;
+    tally.compile += sums * (target.compile.operation / 2);
+    tally.ns += Math.max(time, memory) + target.overlap * Math.min(time, memory);
+  }
+  return summed(p, tally).total;
+}
 const overtime = 50; // how much more a millisecond of compilation beyond the limit counts
 /** The price of all invocations; it rises with the tally. */
 function summed(p: Placed, tally: Tally): Price {

@@ -6,7 +6,7 @@
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
-import { priceOf, type Price } from "./price.ts";
+import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import type { KernelSpec } from "./kernel.ts";
 import { canSplit, splitReduction, stepsOfPart } from "./split.ts";
@@ -26,8 +26,15 @@ const lanePadding = 1.35;
 const shortReduction = 16; // steps that may be written out
 
 export function enumerate(nest: Nest, target: Target): Candidate[] {
+  const result: Candidate[] = [];
+  eachCandidate(nest, target, (candidate) => void result.push(candidate));
+  return result;
+}
+/** `limit`: schedules that are known to cost more may be left out. */
+function eachCandidate(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit = (): number => Infinity): void {
   const isElementwise = !nest.spec.stages.length && nest.spec.stores.every((s) => !s.over.length);
-  return isElementwise ? elementwise(nest, target) : reductions(nest, target);
+  if (isElementwise) elementwise(nest, target).forEach(see);
+  else reductions(nest, target, see, limit);
 }
 
 /** All output elements in one row: whole vectors, maybe several after one another in each invocation. */
@@ -145,14 +152,16 @@ function lanesOf(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: r
 
 // ---------------------------------------------------------------- reductions
 
-function reductions(nest: Nest, target: Target): Candidate[] {
+function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
   const f = factsOf(nest);
   const { outer, inner } = nest;
-  const result: Candidate[] = [];
-  const complete = (on: Lanes, tile: Tile, staged: Tile = {}): void => {
+  const complete = (on: Lanes, outerTile: Tile, staged: Tile = noTile): void => {
+    const tile: Record<string, number> = { ...outerTile };
+    for (const a of f.whole) tile[a] = f.extent(a);
+    if (staged === noTile && leastTotal(nest, { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, target) > limit()) return;
     const rolled = completions(nest, f, target, on, tile, false, staged);
     const written = f.longest <= shortReduction ? completions(nest, f, target, on, tile, true, staged).filter((s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile))) : [];
-    for (const schedule of [...rolled, ...written]) result.push({ nest, schedule });
+    for (const schedule of [...rolled, ...written]) see({ nest, schedule });
   };
   const along = (threads: Threads, fuse?: readonly string[]): Lanes => lanesOf(nest, f, target, threads, fuse);
   const lanes = target.simd;
@@ -208,7 +217,6 @@ function reductions(nest: Nest, target: Target): Candidate[] {
         }
   }
   if (!outer.length) complete(along([["", 1]]), {});
-  return result;
 }
 
 function sameTile(a: Tile, b: Tile): boolean {
@@ -217,12 +225,12 @@ function sameTile(a: Tile, b: Tile): boolean {
 }
 
 const noAxes: readonly string[] = [];
+const noTile: Tile = {};
 /** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. */
 function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
   const { outer, inner } = nest;
   const { threads, fuse } = on;
   const tile: Record<string, number> = { ...outerTile };
-  for (const a of f.whole) tile[a] = f.extent(a);
   const of = (a: string): number => tile[a] ?? 1;
   let accumulators = 1;
   for (const a of outer) accumulators *= of(a);
@@ -237,7 +245,7 @@ function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile:
   const innermost = f.overs[0]?.findLast((a) => of(a) < f.extent(a));
   const outerVector = on.vectors.find((a) => of(a) % 4 === 0) ?? "";
   const choices: { vector: string; unroll: Tile }[] = [{ vector: outerVector, unroll: {} }];
-  if (!f.whole.length && !Object.keys(staged).length) {
+  if (!f.whole.length && staged === noTile) {
     for (const a of inner) {
       if (!f.known(a) || f.extent(a) % 4 || out.includes(a) || f.keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
       choices.push({ vector: a, unroll: { [a]: 4 } });
@@ -275,10 +283,11 @@ export function rank(nest: Nest, target: Target): Choice[] {
 /** The first of `rank`. */
 function cheapest(nest: Nest, target: Target): Choice | undefined {
   let best: Choice | undefined;
-  for (const { nest: own, schedule } of enumerate(nest, target)) {
+  const offer = ({ nest: own, schedule }: Candidate): void => {
     const price = priceOf(own, schedule, target, best?.total);
     if (!best || price.total < best.total) best = { nest: own, schedule, ...price };
-  }
+  };
+  eachCandidate(nest, target, offer, () => best?.total ?? Infinity);
   return best;
 }
 const partCounts = [4, 16, 64]; // parts of a split reduction
