@@ -16,7 +16,7 @@ import { splitReduction } from "./split.ts";
 import type { Target } from "./target.ts";
 import { emitKernel, type Emitted } from "./template.ts";
 
-export { chooseSchedule, dimName, sizeOfExtents, wgslName };
+export { dimName, sizeOfExtents, wgslName };
 export type { Layout, Schedule };
 
 export interface Binding {
@@ -36,13 +36,13 @@ export interface LoweredKernel {
   readonly flops: Size;
 }
 export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { readonly schedule?: Schedule } = {}): LoweredKernel {
-  const schedule = options.schedule ?? chooseSchedule(spec, target);
+  const nest = nestOf(spec);
+  const schedule = options.schedule ?? chooseSchedule(nest, target);
   if (schedule.split) {
-    const { parts, whole } = splitReduction(nestOf(spec).spec, schedule.split);
+    const { parts, whole } = splitReduction(nest.spec, schedule.split);
     const before = lowerKernel(parts, layout, target, { schedule: { ...schedule, split: 0 } });
     return { ...lowerKernel(whole, layout, target), before: [{ ...before, schedule }] };
   }
-  const nest = nestOf(spec);
   const emitted = emitKernel(schedule.flat ? flatNest(nest) : nest, layout, schedule);
   return print(spec, emitted, schedule, layout);
 }

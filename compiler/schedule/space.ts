@@ -8,7 +8,6 @@ import { analyse } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import type { KernelSpec } from "./kernel.ts";
 import { canSplit, splitReduction, stepsOfPart } from "./split.ts";
 import type { Target } from "./target.ts";
 
@@ -293,8 +292,7 @@ function cheapest(nest: Nest, target: Target): Choice | undefined {
 const partCounts = [4, 16, 64]; // parts of a split reduction
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
-export function chooseSchedule(spec: KernelSpec, target: Target): Schedule {
-  const nest = nestOf(spec);
+export function chooseSchedule(nest: Nest, target: Target): Schedule {
   const best = cheapest(nest, target);
   if (!best) return plainSchedule;
   const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
