@@ -3,7 +3,7 @@
 // Ties and kinks: `max` and `min` share the cotangent among ties or give it to the first, as the reduction says; argmax, comparisons
 // and rounding pass nothing on; the rows of the scalar table have the rest.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { bodyAt, compute, constant, inputs, instantiate, reshape, topological, type Meta } from "../graph/node.ts";
+import { bodyAt, compute, constant, inputs, reshape, topological, type Meta } from "../graph/node.ts";
 import { add, and, axis, call, div, equal, iadd, imul, integer, literal, load, mul, select, substitute, variable } from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import { adjoints } from "./adjoint.ts";
@@ -121,7 +121,10 @@ function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: 
 }
 
 function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
-  const { output, over, body } = instantiate(x);
+  // canonical variables serve as unknowns
+  const axes = [...x.shape, ...(x.reduction?.extents ?? [])].map((n, i) => axis(i, n));
+  const [output, over] = [axes.slice(0, x.shape.length), axes.slice(x.shape.length)];
+  const { body } = x;
   const at = indicesOf(output);
   let seed = load(g, at);
   const op = x.reduction?.op;

@@ -41,8 +41,9 @@ const numeric = (n: Extent): number => (typeof n === "number" ? n : 1e6); // a r
 export function solve(relation: Relation): Node {
   const output = relation.shape.map((n) => variable(n, "p"));
   const unknowns = new Set(relation.unknowns.filter((v) => v.extent !== 1));
-  let value = relation.value;
-  let equations = relation.indices.map((e, d) => isub(e, output[d]!));
+  const [placed, open] = placeBare(relation, output, unknowns);
+  let { value } = placed;
+  let equations = open.map((d) => isub(placed.indices[d]!, output[d]!));
   let guards: Scalar[] = [];
   let late: Integer[] = []; // equalities that hold data: solved last
   let ranges: [Integer, Extent][] = []; // obligations 0 <= e < n, unsimplified until the end
@@ -144,6 +145,19 @@ export function solve(relation: Relation): Node {
   }
   ({ body, over } = tidy(body, over));
   return compute(output, { op: "sum", over }, body, relation.meta);
+}
+
+/** An index that is an unknown by itself is the output's axis: all of these are put in at once. Also the dimensions that are left. */
+function placeBare({ shape, indices, value }: Relation, output: readonly Variable[], unknowns: Set<Variable>): [Pick<Relation, "indices" | "value">, number[]] {
+  const map = new Map<Scalar, Scalar>();
+  const open: number[] = [];
+  indices.forEach((e, d) => {
+    if (e.kind === "variable" && e.extent === shape[d] && unknowns.delete(e)) map.set(e, output[d]!);
+    else open.push(d);
+  });
+  const memo = new Map<Scalar, Scalar>();
+  const go = <T extends Scalar>(e: T): T => substitute(e, map, undefined, memo) as T;
+  return [{ indices: indices.map(go), value: go(value) }, open];
 }
 
 /** `x[..] ?? 0` as a factor becomes x[..] under range guards: only guards can be solved, tightened and merged. */

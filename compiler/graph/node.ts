@@ -104,16 +104,15 @@ function isExact(body: Scalar): boolean {
 }
 
 function finish(output: readonly Variable[], reduction: { op: ReductionOp; over: readonly Variable[]; ties: "share" | "first" } | undefined, body: Scalar, meta: Meta): Node {
-  const canonical = new Map<Scalar, Scalar>();
-  output.forEach((v, i) => canonical.set(v, v.extent === 1 ? integer(0) : axis(i, v.extent)));
-  reduction?.over.forEach((v, i) => canonical.set(v, axis(output.length + i, v.extent)));
-  const placed = [...canonical].every(([v, a]) => v === a) ? body : substitute(body, canonical);
+  const over = reduction?.over ?? [];
+  const isPlaced = (v: Variable, i: number): boolean => (v.extent === 1 ? !body.variables.has(v) : v.position === i);
+  const placed = output.every(isPlaced) && over.every((v, i) => isPlaced(v, output.length + i)) ? body : substitute(body, canonicalAxes(output, over));
   const shape = output.map((v) => v.extent);
   if (!reduction && placed.kind === "load" && !placed.outside && sameShape(placed.tensor.shape, shape)) {
     const identity = placed.indices.every((e, d) => (shape[d] === 1 ? constantOf(e) === 0 : e === axis(d, shape[d]!)));
     if (identity) return placed.tensor;
   }
-  const extents = reduction?.over.map((v) => v.extent) ?? [];
+  const extents = over.map((v) => v.extent);
   const same = (x: Compute): boolean =>
     sameShape(x.shape, shape) && x.reduction?.op === reduction?.op && x.reduction?.ties === reduction?.ties && (!reduction || sameShape(x.reduction!.extents, extents));
   return internAmong<Compute>(placed, same, (id) => {
@@ -127,6 +126,9 @@ function finish(output: readonly Variable[], reduction: { op: ReductionOp; over:
     if (range) made.range = range;
     return made;
   });
+}
+function canonicalAxes(output: readonly Variable[], over: readonly Variable[]): Map<Scalar, Scalar> {
+  return new Map([...output, ...over].map((v, i) => [v, v.extent === 1 ? integer(0) : axis(i, v.extent)]));
 }
 function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined, body: Scalar): Range | undefined {
   if (reduction && (reduction.op === "argmax" || reduction.op === "argmin")) {

@@ -678,7 +678,7 @@ export function visit(e: Scalar, f: (x: Scalar) => void, seen: Set<Scalar> = new
     if (seen.has(x)) continue;
     seen.add(x);
     f(x);
-    for (const y of operandsOf(x)) stack.push(y);
+    for (const y of operandsOf(x)) if (!seen.has(y)) stack.push(y);
   }
 }
 /** Operands before users. */

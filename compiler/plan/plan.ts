@@ -355,7 +355,8 @@ class Planner {
         }
         // a dense slice cannot be bound by itself: its elements are read in the flat buffer
         const spec = this.dense.size ? physical(s.spec, this.dense) : s.spec;
-        return this.moves(spec, addressOf) ?? this.dispatches({ kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) }, this.lower(spec, prepared ? this.layout : this.layoutOfOnce, runs * rounds), addressOf, runs * rounds, lowered);
+        const step = spec === s.spec ? s : { kind: s.kind, spec, reads: loadsOf(spec), writes: storesOf(spec) };
+        return this.moves(spec, addressOf) ?? this.dispatches(step, this.lower(spec, prepared ? this.layout : this.layoutOfOnce, runs * rounds), addressOf, runs * rounds, lowered);
       });
     const made = commands(kernels.steps, 0, 1);
     this.programs.push({ name: program.name, simplified: program, kernels, lowered, memory: ranges.map((r) => ({ label: r.node.label ?? r.node.kind, first: r.first, last: r.last, bytes: bytesOfShape(r.node.shape), buffer: own.get(r.node)!.buffer })) });

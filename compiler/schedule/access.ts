@@ -12,6 +12,7 @@ export interface Access {
   readonly stride: Float64Array; // of every axis: elements from one step to the next; NaN = irregular
   readonly wide: readonly boolean[]; // of every axis: four steps along it may be one access
   readonly indices: readonly (readonly (readonly [axis: number, coefficient: number])[])[]; // of each dimension
+  readonly windowed: boolean; // some dimension depends on several axes
   readonly guarded: boolean;
 }
 /** A value that is computed: once for every combination of these axes. */
@@ -76,7 +77,7 @@ function makeAnalysis(nest: Nest): Analysis {
       }),
     );
     const wide = axes.map((_, a) => stride[a] === 1 && regular && stride.every((k, b) => a === b || k % 4 === 0) && !dims.some((dim) => dim.length > 1 && dim.some(([b]) => a === b)));
-    return { axes: axesOf(...indices), stride, wide, indices: dims, guarded };
+    return { axes: axesOf(...indices), stride, wide, indices: dims, windowed: dims.some((dim) => dim.length > 1), guarded };
   };
   const part = (roots: readonly Scalar[]): Work[] => {
     const work: Work[] = [];

@@ -1,6 +1,6 @@
 // A group of nodes as one kernel specification: reductions become stages over the group's domain, stored values become stores to their homes.
 import { place as placeOf } from "../../grammar/diagnostic.ts";
-import { baseOf, bodyAt, instantiate, tensorsOf } from "../graph/node.ts";
+import { baseOf, bodyAt, tensorsOf } from "../graph/node.ts";
 import { printNode } from "../graph/print.ts";
 import { and, axis, equal, integer, load, local, scalarOrder, select, substitute, variable } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Scalar, Shape, Variable } from "../graph/types.ts";
@@ -61,13 +61,14 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
       stages.push({ local: sum, op: "sum", over, value: inner(select(and(...hits), substitute(s.value, map), 0)) });
       put(x, at, [], sum);
     } else if (x.kind === "compute" && x.reduction) {
-      const { output, over: fresh, body } = instantiate(reader.inliner.compute(x));
-      const key = x.reduction.extents.map((n) => (typeof n === "number" ? n : `#${n.id}`)).join(",");
-      const over = reductionAxes.get(key) ?? fresh;
+      const { extents } = x.reduction;
+      const key = extents.map((n) => (typeof n === "number" ? n : `#${n.id}`)).join(",");
+      const over = reductionAxes.get(key) ?? extents.map((n) => variable(n, "k"));
       reductionAxes.set(key, over);
-      const map = new Map<Scalar, Scalar>([...output.map((v, i) => [v, at[i]!] as const), ...fresh.map((v, i) => [v, over[i]!] as const)]);
+      const own = [...at, ...over];
+      const map = new Map([...x.shape, ...extents].map((n, i) => [axis(i, n) as Scalar, own[i]!] as const));
       const result = local(wgslName(x.label ?? x.reduction.op), x.dtype);
-      stages.push({ local: result, op: x.reduction.op, over, value: inner(substitute(body, map)) });
+      stages.push({ local: result, op: x.reduction.op, over, value: inner(substitute(reader.inliner.compute(x).body, map)) });
       values.set(x, () => result);
       put(x, at, [], result);
     } else if (x.kind === "compute") {
@@ -83,7 +84,7 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
   const used = liveStages(stages, stores);
   const reads = new Set(tensorsOf([...used.map((s) => s.value), ...stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf));
   const writes = new Set(stores.map((s) => baseOf(s.target)));
-  const spec: KernelSpec = { name: nameOf(g), comment: commentOf(g), lines: linesOf(g), axes, stages: used, stores };
+  const spec: KernelSpec = { name: nameOf(g), comment: () => commentOf(g), lines: linesOf(g), axes, stages: used, stores };
   return { kind: "kernel", spec, reads, writes };
 }
 function nameOf(g: Group): string {

@@ -55,6 +55,16 @@ export interface Group {
   version: number; // rises with every merge
 }
 
+/** What makes groups over one domain siblings. */
+interface Kin {
+  readonly small: boolean;
+  readonly wholes: ReadonlySet<Node>; // that its nodes are pieces of
+  readonly reduced: string; // the extents that all its nodes reduce, none of them a contraction; "" = others
+  readonly pointwise: boolean; // its first node
+  readonly updates: boolean; // of states in place
+  readonly reads: ReadonlySet<Node>; // more than numbers
+}
+
 export function fuse(program: GraphProgram, target: Target, flat?: Flattened): KernelGraph {
   const notInPlace = new Set<Source>();
   for (let round = 0; round < 50; round++) {
@@ -118,6 +128,7 @@ class Fuser implements Reader {
 
   // ---- tensors whose pieces are computed where they fit
   private readonly pieces = new Map<Node, readonly Piece[]>();
+  private readonly wholesOf = new Map<Node, Node[]>(); // by piece
   /** Was there anything to cut? */
   private cutIntoPieces(stored: ReadonlySet<Node>): boolean {
     const before = this.pieces.size;
@@ -129,6 +140,7 @@ class Fuser implements Reader {
       if (found?.every(({ node }) => innermost(node, this.scans) === innermost(x, this.scans) && !fixed.has(node) && !this.flat?.views.has(node))) {
         this.pieces.set(x, found);
         for (const { node } of found) {
+          this.wholesOf.set(node, [...(this.wholesOf.get(node) ?? []), x]);
           if (!known.has(node)) order.push(node);
           known.add(node);
         }
@@ -505,35 +517,27 @@ class Fuser implements Reader {
       byDomain.set(key, [...(byDomain.get(key) ?? []), g]);
     }
     for (const list of byDomain.values()) {
-      for (let i = 0; i < list.length; i++) {
-        const a = list[i]!;
+      const kin = list.map((g) => this.kinOf(g));
+      for (const [i, a] of list.entries()) {
         if (!a.alive) continue;
-        for (const b of list.slice(i + 1, i + 40)) {
-          if (!a.alive || !b.alive || !this.siblings(a, b)) continue;
-          if (reaches(a, b) || reaches(b, a)) continue;
-          if (!a.after.has(b) && !b.after.has(a)) joined(a, b);
+        for (let j = i + 1; j < Math.min(list.length, i + 40); j++) {
+          const b = list[j]!;
+          if (!b.alive || !areSiblings(kin[i]!, kin[j]!, a.domain) || reaches(a, b) || reaches(b, a)) continue;
+          if (!a.after.has(b) && !b.after.has(a) && joined(a, b)) kin[i] = this.kinOf(a);
         }
       }
     }
   }
-  private siblings(a: Group, b: Group): boolean {
-    const small = (g: Group): boolean => g.nodes.every((x) => x.kind === "compute" && (!x.reduction || sizeOf(x.reduction.extents) <= this.limits.smallReduction));
-    if (!a.domain.length) return small(a) && small(b);
-    for (const pieces of this.pieces.values()) {
-      const among = (g: Group): boolean => g.nodes.some((x) => pieces.some((p) => p.node === x));
-      if (among(a) && among(b)) return true;
-    }
-    const reduced = (g: Group): string | undefined => {
-      const all = g.nodes.map((x) => (x.kind === "compute" && x.reduction && !isContraction(x) ? x.reduction.extents.join(",") : ""));
-      return all.every((x) => x !== "" && x === all[0]) ? all[0] : undefined;
+  private kinOf({ nodes }: Group): Kin {
+    const reduced = nodes.map((x) => (x.kind === "compute" && x.reduction && !isContraction(x) ? x.reduction.extents.join(",") : ""));
+    return {
+      small: nodes.every((x) => x.kind === "compute" && (!x.reduction || sizeOf(x.reduction.extents) <= this.limits.smallReduction)),
+      wholes: new Set(nodes.flatMap((x) => this.wholesOf.get(x) ?? [])),
+      reduced: reduced.every((x) => x === reduced[0]) ? reduced[0]! : "",
+      pointwise: nodes[0]!.kind === "compute" && !nodes[0]!.reduction,
+      updates: nodes.every((x) => this.aliasOf.has(x)),
+      reads: new Set(nodes.flatMap((x) => this.reads(x)).filter((y) => sizeOf(y.shape) > 1)),
     };
-    const own = reduced(a);
-    if (own !== undefined && own === reduced(b)) {
-      const reads = new Set(a.nodes.flatMap((x) => this.reads(x)));
-      return b.nodes.flatMap((x) => this.reads(x)).some((y) => reads.has(y) && sizeOf(y.shape) > 1);
-    }
-    // updates of one flat stretch
-    return a.nodes.every((x) => this.aliasOf.has(x)) && b.nodes.every((x) => this.aliasOf.has(x)) && a.nodes[0]!.kind === "compute" && !(a.nodes[0] as Compute).reduction && sharesInput(a.nodes, b.nodes, (x) => this.reads(x));
   }
   /** The domain of a kernel that computes both, or undefined where one launch cannot. */
   private fits(all: readonly Node[]): Shape | undefined {
@@ -658,10 +662,17 @@ const outerScan = (s: Scan, scans: ReadonlySet<Scan>): Scan | undefined => {
   for (const o of s.scans) if (scans.has(o) && (!best || o.scans.has(best))) best = o;
   return best;
 };
-const sharesInput = (a: readonly Node[], b: readonly Node[], reads: (x: Node) => readonly Node[]): boolean => {
-  const own = new Set(a.flatMap(reads).filter((y) => sizeOf(y.shape) > 1));
-  return b.flatMap(reads).some((y) => own.has(y));
+const meet = <T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean => {
+  for (const x of a) if (b.has(x)) return true;
+  return false;
 };
+/** May groups over one domain that do not depend on each other share a launch? */
+function areSiblings(a: Kin, b: Kin, domain: Shape): boolean {
+  if (!domain.length) return a.small && b.small;
+  if (meet(a.wholes, b.wholes)) return true;
+  const alike = a.reduced !== "" ? a.reduced === b.reduced : a.pointwise && a.updates && b.updates;
+  return alike && meet(a.reads, b.reads);
+}
 /** Every load of the state in this body is of the element that is computed, under the state's own name. */
 function readsOwnElement(x: Compute, target: Source, overlaps: (y: Node) => boolean): boolean {
   const own = (e: Integer, d: number): boolean => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d);

@@ -17,7 +17,7 @@ export interface Store {
 }
 export interface KernelSpec {
   readonly name: string; // snake_case, after the source: "net_linear_matmul_relu"
-  readonly comment: readonly string[]; // the formula and the source lines ("digits.dlm:9") that it computes
+  readonly comment: () => readonly string[]; // the formula and the source lines ("digits.dlm:9") that it computes
   readonly lines?: readonly string[]; // "digits.dlm:9": the source lines, for profiles and messages
   readonly axes: readonly Variable[]; // fresh variables: the common output axes, outer to inner
   readonly stages: readonly Stage[];

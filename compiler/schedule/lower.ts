@@ -17,7 +17,7 @@ import { splitReduction } from "./split.ts";
 import type { Target } from "./target.ts";
 import { emitKernel, type Emitted } from "./template.ts";
 
-export { chooseSchedule, dimName, sizeOfExtents, wgslName };
+export { dimName, sizeOfExtents, wgslName };
 export type { Layout, Schedule };
 
 export interface Binding {
@@ -38,16 +38,17 @@ export interface LoweredKernel {
   readonly price: { readonly compileMs: number; readonly starts: number }; // of the driver; of SIMD groups, in one run
 }
 export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { readonly schedule?: Schedule } = {}): LoweredKernel {
-  const schedule = options.schedule ?? chooseSchedule(spec, target);
+  const nest = nestOf(spec);
+  const schedule = options.schedule ?? chooseSchedule(nest, target);
   if (schedule.split) {
-    const { parts, whole } = splitReduction(nestOf(spec).spec, schedule.split);
+    const { parts, whole } = splitReduction(nest.spec, schedule.split);
     const before = lowerKernel(parts, layout, target, { schedule: { ...schedule, split: 0 } });
     return { ...lowerKernel(whole, layout, target), before: [{ ...before, schedule }] };
   }
-  const nest = schedule.flat ? flatNest(nestOf(spec)) : nestOf(spec);
-  const { compileMs, groups } = priceOf(nest, schedule, target);
+  const own = schedule.flat ? flatNest(nest) : nest;
+  const { compileMs, groups } = priceOf(own, schedule, target);
   const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
-  return { ...print(spec, emitKernel(nest, layout, schedule), schedule, layout), price: { compileMs, starts: groups * Math.ceil(threads / target.simd) } };
+  return { ...print(spec, emitKernel(own, layout, schedule), schedule, layout), price: { compileMs, starts: groups * Math.ceil(threads / target.simd) } };
 }
 function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): Omit<LoweredKernel, "price"> {
   const body = tidy(emitted.body);
@@ -69,7 +70,7 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
     ...(text.includes("local_index") ? ["@builtin(local_invocation_index) local_index: u32"] : []),
     ...(text.includes("lane_index") ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
   ];
-  const wgsl = printModule({ comment: spec.comment, enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
+  const wgsl = printModule({ comment: spec.comment(), enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
   const work = spec.stages.map((s) => sizeOfExtents([...spec.axes, ...s.over].map((v) => v.extent)));
   const flops = work.length === 1 && typeof work[0] === "number" ? 2 * work[0] : sizeOfExtents(spec.axes.map((v) => v.extent));
   return { wgsl, entry: entryPoint, bindings, workgroups: [{ tiles: emitted.tiles }, "fold"], constants: emitted.dims, schedule, flops };

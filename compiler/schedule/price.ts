@@ -35,21 +35,31 @@ interface Placed extends Omit<Lanes, "of"> {
   readonly chunk: readonly number[]; // 0: not staged
   readonly share: readonly number[];
   readonly accumulators: number; // elements of one invocation
+  readonly rounds: number; // tiles that it computes after one another
+  readonly groups: number; // workgroups
 }
 function place(analysis: Analysis, s: Schedule, target: Target): Placed {
   const { axes, outer, extents } = analysis;
-  const tile: number[] = [];
-  const chunk: number[] = [];
+  const tile = axes.map((a) => s.tile[a] ?? 1);
+  const lanes = lanesOf(analysis, s);
   let staged = false;
-  for (const a of axes) {
-    tile.push(s.tile[a] ?? 1);
-    chunk.push(s.staged[a] ?? 0);
-    if (s.staged[a]) staged = true;
+  for (const _ in s.staged) staged = true;
+  let rounds = 1;
+  let groups = 1;
+  let fused = 1;
+  for (const a of outer) {
+    const serial = s.serial[axes[a]!] ?? 1;
+    rounds *= serial;
+    const span = tile[a]! * serial;
+    if (lanes.fused.includes(a)) fused *= Math.ceil(extents[a]! / span);
+    else groups *= Math.ceil(extents[a]! / (span * lanes.threads[a]!));
   }
-  const { threads, onLanes, fused, lastFused, fusedThreads, workgroup, lane } = lanesOf(analysis, s);
+  if (lanes.fused.length) groups *= Math.ceil(fused / lanes.fusedThreads);
+  const { threads, onLanes, lastFused, fusedThreads, workgroup, lane } = lanes;
   return {
-    schedule: s, target, extent: extents, outerCount: outer.length, tile, threads, onLanes, fused, lastFused, fusedThreads, workgroup, lane,
-    vector: axes.indexOf(s.vector), rows: axes.indexOf(s.rows), staged, chunk, share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes, accumulators: product(outer, tile),
+    schedule: s, target, extent: extents, outerCount: outer.length, tile, threads, onLanes, fused: lanes.fused, lastFused, fusedThreads, workgroup, lane,
+    vector: axes.indexOf(s.vector), rows: axes.indexOf(s.rows), staged, chunk: staged ? axes.map((a) => s.staged[a] ?? 0) : noAxes, share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes,
+    accumulators: product(outer, tile), rounds, groups,
   }; // prettier-ignore
 }
 const noAxes: readonly number[] = [];
@@ -118,22 +128,39 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) addPart(part, part.ops!.length, p, tally);
   if (limit < Infinity && analysis.stages.length) {
-    const least = summed(analysis, p, tally);
+    const least = summed(p, tally);
     if (least.total > limit) return least;
   }
   for (const part of analysis.stores) addPart(part, 0, p, tally);
-  return summed(analysis, p, tally);
+  return summed(p, tally);
+}
+/** No schedule with these threads and this tile of output axes costs less: what its reductions must load and add up, at the best width, and nothing else. */
+export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
+  const analysis = analyse(nest);
+  const p = place(analysis, s, target);
+  const { ns } = target;
+  const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
+  for (const part of analysis.stages) {
+    const steps = (axes: readonly number[]): number => axes.reduce((n, a) => (a < p.outerCount ? n : (n * p.extent[a]!) / p.threads[a]!), 1);
+    let memory = 0;
+    for (const { access, axes } of part.work) {
+      if (!access || access.windowed) continue;
+      let loads = target.lanes && !axes.some((a) => p.onLanes[a]) ? 1 / target.simd : 1; // lanes may share it
+      for (const a of access.axes) if (a < p.outerCount) loads *= p.tile[a]!;
+      memory += loads * steps(access.axes) * Math.min(ns.load, ns.load4 / 4);
+      tally.compile += loads * target.compile.load;
+    }
+    const sums = part.ops!.length * p.accumulators;
+    const time = sums * steps(part.over) * ns.alu;
+    tally.compile += sums * (target.compile.operation / 2);
+    tally.ns += Math.max(time, memory) + target.overlap * Math.min(time, memory);
+  }
+  return summed(p, tally).total;
 }
 const overtime = 50; // how much more a millisecond of compilation beyond the limit counts
 /** The price of all invocations; it rises with the tally. */
-function summed({ axes, outer }: Analysis, p: Placed, tally: Tally): Price {
-  const { target } = p;
-  const serial = outer.map((a) => p.schedule.serial[axes[a]!] ?? 1);
-  const rounds = product(outer, serial);
-  let groups = 1;
-  const span = (a: number): number => p.tile[a]! * serial[a]!;
-  for (const a of outer) if (!p.fused.includes(a)) groups *= Math.ceil(p.extent[a]! / (span(a) * p.threads[a]!));
-  if (p.fused.length) groups *= Math.ceil(p.fused.reduce((n, a) => n * Math.ceil(p.extent[a]! / span(a)), 1) / p.fusedThreads);
+function summed(p: Placed, tally: Tally): Price {
+  const { target, rounds, groups } = p;
   const each = rounds * tally.ns + (rounds > 1 ? rounds * target.ns.loop : 0);
   const perGroup = target.workgroupNs + Math.ceil(p.workgroup / target.simd) * each;
   const run = Math.max(target.latency * each, Math.ceil((groups / target.cores) * (1 / target.resident)) * perGroup);
@@ -181,17 +208,19 @@ function addLoad(w: Work, x: Access, part: Part, reduces: boolean, carrier: numb
     return;
   }
   const vector = reduces && s.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
-  const { wide, single } = countLoads(x, vector, carrier, loops.innermost, p);
+  const wide = vector >= 0 && vector !== carrier && tile[vector]! >= 4 && x.wide[vector]!;
+  const count = countLoads(x, wide, carrier, loops.innermost, p);
   const clash = (target.clashNs && clashes(x, carrier, loops.innermost, p) ? target.clashNs : 0) + apart(x, p);
-  t.memory += often * (wide * (ns.load4 + clash) + single * (ns.load + clash + (x.guarded ? ns.guard : 0)));
+  t.memory += often * (count * (wide ? ns.load4 + clash : ns.load + clash + (x.guarded ? ns.guard : 0)));
   if (carrier >= 0) t.time += often * product(w.axes, tile) * ns.broadcast;
   const written = !reduces && p.rows >= 0 && w.axes.includes(p.rows) ? 1 / tile[p.rows]! : 1; // one row's code
-  t.compile += (wide * 4 + single) * written * target.compile.load;
+  const single = wide ? 4 * count : count;
+  t.compile += single * written * target.compile.load;
   if (loops.innermost < 0 || often !== loops.steps) return;
-  t.bodyLoads += wide * 4 + single;
+  t.bodyLoads += single;
   // steps of the loop wait for memory, less where the body has several loads on their way; more where the steps are far apart
   const far = Math.abs(x.stride[loops.innermost]!) * tile[loops.innermost]! >= farStep;
-  t.waiting = Math.max(t.waiting, far ? target.waitNs / Math.max(1, wide * 4 + single) : target.nearWaitNs / Math.max(1, 2 * wide + single));
+  t.waiting = Math.max(t.waiting, far ? target.waitNs / Math.max(1, single) : target.nearWaitNs / Math.max(1, wide ? 2 * count : count));
 }
 function addWork(w: Work, reduces: boolean, carrier: number, loops: Loops, p: Placed, t: Tally): void {
   const { target, tile } = p;
@@ -267,9 +296,10 @@ const isStrided = (stride: number, count: number): boolean => count > 1 && Numbe
 const gcd = (a: number, b: number): number => (b ? gcd(b, a % b) : a);
 /** Distinct elements of a tile: neighbours of a window share theirs. `once`: an axis of which one element counts. */
 function elements(x: Access, tile: readonly number[], once = -1): number {
-  let distinct = 1;
   let all = 1;
   for (const a of x.axes) if (a !== once) all *= tile[a]!;
+  if (!x.windowed) return all;
+  let distinct = 1;
   for (const dim of x.indices) {
     let n = 1;
     for (const [a, k] of dim) if (a !== once) n += Math.abs(k) * (tile[a]! - 1);
@@ -278,22 +308,16 @@ function elements(x: Access, tile: readonly number[], once = -1): number {
   return Math.min(all, distinct);
 }
 /** Loads of one body: distinct elements of the tile, four at a time where they lie so, one per lane along a carrier. */
-function countLoads(x: Access, vector: number, carrier: number, innermost: number, p: Placed): { wide: number; single: number } {
+function countLoads(x: Access, wide: boolean, carrier: number, innermost: number, p: Placed): number {
   const { tile } = p;
-  const wide = vector >= 0 && tile[vector]! >= 4 && x.wide[vector]!;
-  if (carrier >= 0) {
-    const own = elements(x, tile, carrier);
-    const rounds = Math.ceil(tile[carrier]! / p.target.simd);
-    return wide && carrier !== vector ? { wide: (own / 4) * rounds, single: 0 } : { wide: 0, single: own * rounds };
-  }
-  const own = elements(x, tile);
-  if (wide) return { wide: own / 4, single: 0 };
-  if (p.schedule.slide && innermost >= 0 && tile[innermost] === 1 && p.threads[innermost] === 1) {
+  const own = elements(x, tile, carrier) / (wide ? 4 : 1);
+  if (carrier >= 0) return own * Math.ceil(tile[carrier]! / p.target.simd);
+  if (!wide && p.schedule.slide && innermost >= 0 && tile[innermost] === 1 && p.threads[innermost] === 1) {
     // along the window only the new values are loaded
     const window = x.indices.find((dim) => dim.length > 1 && dim.some(([a]) => a === innermost));
     const step = Math.abs(window?.find(([a]) => a === innermost)![1] ?? 0);
     const partner = window?.find(([a, k]) => a !== innermost && tile[a]! > 1 && step % k === 0);
-    if (partner) return { wide: 0, single: own * Math.min(1, step / Math.abs(partner[1]) / tile[partner[0]]!) };
+    if (partner) return own * Math.min(1, step / Math.abs(partner[1]) / tile[partner[0]]!);
   }
-  return { wide: 0, single: own };
+  return own;
 }

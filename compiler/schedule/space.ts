@@ -6,9 +6,8 @@
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
-import { priceOf, type Price } from "./price.ts";
+import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import type { KernelSpec } from "./kernel.ts";
 import { canSplit, splitReduction, stepsOfPart } from "./split.ts";
 import { mostGroups } from "./sizes.ts";
 import type { Target } from "./target.ts";
@@ -27,8 +26,15 @@ const lanePadding = 1.35;
 const shortReduction = 16; // steps that may be written out
 
 export function enumerate(nest: Nest, target: Target): Candidate[] {
+  const result: Candidate[] = [];
+  eachCandidate(nest, target, (candidate) => void result.push(candidate));
+  return result;
+}
+/** `limit`: schedules that are known to cost more may be left out. */
+function eachCandidate(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit = (): number => Infinity): void {
   const isElementwise = !nest.spec.stages.length && nest.spec.stores.every((s) => !s.over.length);
-  return isElementwise ? elementwise(nest, target) : reductions(nest, target);
+  if (isElementwise) elementwise(nest, target).forEach(see);
+  else reductions(nest, target, see, limit);
 }
 
 /** All output elements in one row: whole vectors, maybe several after one another in each invocation. */
@@ -76,6 +82,7 @@ interface Facts {
   readonly reused: (a: string) => boolean; // a tile along it uses loaded values more than once
   readonly whole: readonly string[]; // small output axes of windows: kept whole in registers
   readonly free: readonly string[]; // the other output axes
+  readonly windows: readonly string[]; // small reduced axes that meet output axes which may be tiled
   readonly stageLoads: readonly ReadonlySet<string>[]; // the axes that each load of a stage depends on
   readonly overs: readonly (readonly string[])[]; // the axes of each stage
   readonly keepsPlaces: boolean; // argmax, argmin
@@ -97,10 +104,12 @@ function factsOf(nest: Nest): Facts {
   const meets = (a: string, b: string): boolean => pairs[numberOf.get(a)!]!.has(b);
   const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => w.access ?? [])).map((x) => new Set(x.axes.map((a) => axes[a]!)));
   const whole = outer.filter((a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)));
+  const free = outer.filter((a) => !whole.includes(a));
+  const windows = inner.filter((a) => known(a) && extent(a) <= windowLimit && free.some((b) => meets(a, b)) && !whole.some((b) => meets(a, b)));
   const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.has(a)) || inner.some((b) => meets(a, b))));
   const overs = stages.map((p) => p.over.map((a) => axes[a]!));
   return {
-    extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free: outer.filter((a) => !whole.includes(a)), stageLoads, overs,
+    extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free, windows, stageLoads, overs,
     longest: Math.max(1, ...overs.map((over) => over.reduce((n, a) => n * extent(a), 1))), rows: rowAxes(overs, (a) => known(a) && contiguity.get(a)! > 0, extent),
     keepsPlaces: stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin")), storesOnce: stores.every((p) => !p.over.length),
   }; // prettier-ignore
@@ -121,40 +130,69 @@ function sizesOf(f: Facts, a: string, unit = 1, limit = padding): number[] {
   return [...even.filter(ok), ...odd.filter((size) => ok(size) && (padded(size) < padded(8) || !ok(8)))];
 }
 
+/** Threads over axes, and what follows from them for every tile. */
+interface Lanes {
+  readonly threads: Threads;
+  readonly fuse: readonly string[];
+  readonly has: (a: string) => boolean;
+  readonly inner: boolean; // some are on a reduced axis
+  readonly vectors: readonly string[]; // output axes that a vector may lie along, the best first
+  readonly shared: readonly ReadonlySet<string>[]; // the axes of each load of a stage that is the same for all lanes of a subgroup
+}
+function lanesOf(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: readonly string[] = []): Lanes {
+  const axes = new Set([...threads.filter(([, n]) => n > 1).flatMap(([a]) => a.split("+")), ...fuse]);
+  const inner = nest.inner.some((a) => axes.has(a));
+  const subgroup = target.lanes > 0 && !inner && f.overs.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
+  const vectors = nest.outer.filter((a) => f.known(a) && f.extent(a) % 4 === 0 && f.contiguous(a) > 0);
+  return {
+    threads, fuse, has: (a) => axes.has(a), inner,
+    vectors: vectors.sort((a, b) => f.contiguous(b) - f.contiguous(a) || threadsAlong({ threads }, b) - threadsAlong({ threads }, a)),
+    shared: subgroup ? f.stageLoads.filter((x) => ![...axes].some((l) => x.has(l))) : [],
+  }; // prettier-ignore
+}
+
 // ---------------------------------------------------------------- reductions
 
-function reductions(nest: Nest, target: Target): Candidate[] {
+function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
   const f = factsOf(nest);
   const { outer, inner } = nest;
-  const result = new Map<string, Candidate>();
-  const complete = (threads: Threads, fuse: readonly string[], tile: Tile, staged: Tile = {}): void => {
-    const placed = `${threads.join(";")}|${fuse.join()}`;
-    for (const written of f.longest <= shortReduction ? [false, true] : [false])
-      for (const schedule of completions(nest, f, target, threads, fuse, tile, written, staged)) result.set(`${placed}|${keyOf(schedule)}`, { nest, schedule });
+  const complete = (on: Lanes, outerTile: Tile, staged: Tile = noTile): void => {
+    const tile: Record<string, number> = { ...outerTile };
+    for (const a of f.whole) tile[a] = f.extent(a);
+    if (staged === noTile && leastTotal(nest, { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, target) > limit()) return;
+    const rolled = completions(nest, f, target, on, tile, false, staged);
+    const written = f.longest <= shortReduction ? completions(nest, f, target, on, tile, true, staged).filter((s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile))) : [];
+    for (const schedule of [...rolled, ...written]) see({ nest, schedule });
   };
+  const along = (threads: Threads, fuse?: readonly string[]): Lanes => lanesOf(nest, f, target, threads, fuse);
   const lanes = target.simd;
   // one axis on the lanes, another one in registers
   const filled = f.free.filter((a) => f.contiguous(a) > 0 && Math.ceil(f.extent(a) / lanes) * lanes <= 1.2 * f.extent(a));
-  for (const a of filled.length ? filled : f.free)
+  for (const a of filled.length ? filled : f.free) {
+    const [group, workgroup] = [along([[a, lanes]]), along([[a, target.workgroup]])];
+    const others = f.free.filter((b) => b !== a && f.reused(b)).map((b) => [b, sizesOf(f, b)] as const);
     for (const ra of sizesOf(f, a, lanes, lanePadding)) {
-      complete([[a, lanes]], [], { [a]: ra });
-      if (target.workgroup > lanes && ra <= 4 && f.extent(a) >= target.workgroup * ra * target.cores) complete([[a, target.workgroup]], [], { [a]: ra });
-      for (const b of f.free) if (b !== a && f.reused(b)) for (const rb of sizesOf(f, b)) if (rb > 1) complete([[a, lanes]], [], { [a]: ra, [b]: rb });
+      complete(group, { [a]: ra });
+      if (target.workgroup > lanes && ra <= 4 && f.extent(a) >= target.workgroup * ra * target.cores) complete(workgroup, { [a]: ra });
+      for (const [b, sizes] of others) for (const rb of sizes) if (rb > 1) complete(group, { [a]: ra, [b]: rb });
     }
+  }
   // all but one fused on the lanes
   const fusing = fusable(nest).filter((a) => !f.whole.includes(a));
   if (!f.whole.length && fusing.length > 1) {
     const last = fusing[fusing.length - 1]!;
     for (const threads of new Set([lanes, target.workgroup])) {
-      complete([["fused", threads]], fusing, {});
-      if (f.known(last) && f.extent(last) % 4 === 0) complete([["fused", threads]], fusing, { [last]: 4 });
+      const all = along([["fused", threads]], fusing);
+      complete(all, {});
+      if (f.known(last) && f.extent(last) % 4 === 0) complete(all, { [last]: 4 });
     }
     for (const o of outer) {
       const rest = fusing.filter((a) => a !== o);
       if (rest.length < 2 || !f.known(o) || !f.reused(o) || inner.some((a) => f.meets(o, a))) continue;
       const q = rest[rest.length - 1]!;
-      const along = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8, 14].includes(n)) : [1];
-      for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o))) for (const rq of along) complete([["fused", lanes]], rest, { [o]: ro, [q]: rq });
+      const most = along([["fused", lanes]], rest);
+      const sizes = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8, 14].includes(n)) : [1];
+      for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o))) for (const rq of sizes) complete(most, { [o]: ro, [q]: rq });
     }
   }
   // lanes, or a whole workgroup, on a reduced axis
@@ -164,7 +202,8 @@ function reductions(nest: Nest, target: Target): Candidate[] {
       if (!a || !a.split("+").some((x) => f.extent(x) >= 2 * together)) continue;
       const [p, q] = f.free.slice(-2);
       const choices = (b: string | undefined): number[] => (b === undefined || !target.lanes ? [1] : sizesOf(f, b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n)));
-      for (const rp of choices(p)) for (const rq of choices(q)) complete([[a, together]], [], { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
+      const row = along([[a, together]]);
+      for (const rp of choices(p)) for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
     }
   // tiles of threads whose operands lie in workgroup memory
   if (target.class === "discrete" && f.overs.length === 1) {
@@ -174,52 +213,42 @@ function reductions(nest: Nest, target: Target): Candidate[] {
       for (const b of both)
         for (const a of both) {
           if (a === b || !f.contiguous(b)) continue;
-          for (const ra of [1, 2, 4, 8]) for (const rb of [1, 2, 4, 8]) for (const chunk of [8, 16]) if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b)) complete([[a, 8], [b, 8]], [], { [a]: ra, [b]: rb }, { [k]: chunk }); // prettier-ignore
+          const square = along([[a, 8], [b, 8]]); // prettier-ignore
+          for (const ra of [1, 2, 4, 8]) for (const rb of [1, 2, 4, 8]) for (const chunk of [8, 16]) if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b)) complete(square, { [a]: ra, [b]: rb }, { [k]: chunk });
         }
   }
-  if (!outer.length) complete([["", 1]], [], {});
-  return [...result.values()];
-}
-/** Of schedules with the same threads. */
-function keyOf(s: Schedule): string {
-  let key = `${s.vector}|${s.share.join()}|${s.rows}|${s.slide}|${s.sums}`;
-  for (const a in s.tile) key += `,${a}:${s.tile[a]}`;
-  for (const a in s.staged) key += `;${a}:${s.staged[a]}`;
-  return key;
+  if (!outer.length) complete(along([["", 1]]), {});
 }
 
+function sameTile(a: Tile, b: Tile): boolean {
+  const axes = Object.keys(a);
+  return axes.length === Object.keys(b).length && axes.every((x) => a[x] === b[x]);
+}
+
+const noAxes: readonly string[] = [];
+const noTile: Tile = {};
 /** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. */
-function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: readonly string[], outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
+function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
   const { outer, inner } = nest;
+  const { threads, fuse } = on;
   const tile: Record<string, number> = { ...outerTile };
-  for (const a of f.whole) tile[a] = f.extent(a);
   const of = (a: string): number => tile[a] ?? 1;
   let accumulators = 1;
   for (const a of outer) accumulators *= of(a);
   if (accumulators > target.accumulatorLimit || (written && accumulators * f.longest > 64)) return [];
   const threadsOf = (a: string): number => threadsAlong({ threads }, a);
-  const laneAxes = new Set([...threads.filter(([, n]) => n > 1).flatMap(([a]) => a.split("+")), ...fuse]);
-  const innerLanes = inner.some((a) => laneAxes.has(a));
   // reduced axes that meet a tiled axis in a window are written out
   const tiled = outer.filter((a) => of(a) > 1);
-  const out = new Set<string>();
-  let windows = false;
-  for (const over of f.overs)
-    for (const a of over) {
-      const window = f.known(a) && f.extent(a) <= windowLimit && tiled.some((b) => f.meets(a, b)) && !f.whole.some((b) => f.meets(a, b));
-      if ((window || (written && f.known(a))) && !staged[a]) out.add(a);
-      if (window && !staged[a]) windows = true;
-    }
+  const windows = f.windows.filter((a) => !staged[a] && tiled.some((b) => f.meets(a, b)));
+  const out = written || windows.length ? f.overs.flat().filter((a) => !staged[a] && (windows.includes(a) || (written && f.known(a)))) : windows;
   for (const a of out) tile[a] = f.extent(a);
-  const subgroup = target.lanes > 0 && !innerLanes && f.overs.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
-  const invariant = subgroup ? f.stageLoads.filter((x) => ![...laneAxes].some((l) => x.has(l))) : [];
-  const share = outer.filter((b) => !laneAxes.has(b) && of(b) >= target.lanes / 2 && invariant.some((x) => x.has(b)));
+  const share = on.shared.length ? outer.filter((b) => !on.has(b) && of(b) >= target.lanes / 2 && on.shared.some((x) => x.has(b))) : noAxes;
   const innermost = f.overs[0]?.findLast((a) => of(a) < f.extent(a));
-  const outerVector = outer.filter((a) => of(a) % 4 === 0 && f.known(a) && f.extent(a) % 4 === 0 && f.contiguous(a) > 0).sort((a, b) => f.contiguous(b) - f.contiguous(a) || threadsOf(b) - threadsOf(a))[0] ?? "";
+  const outerVector = on.vectors.find((a) => of(a) % 4 === 0) ?? "";
   const choices: { vector: string; unroll: Tile }[] = [{ vector: outerVector, unroll: {} }];
-  if (!f.whole.length && !Object.keys(staged).length) {
+  if (!f.whole.length && staged === noTile) {
     for (const a of inner) {
-      if (!f.known(a) || f.extent(a) % 4 || out.has(a) || f.keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
+      if (!f.known(a) || f.extent(a) % 4 || out.includes(a) || f.keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
       choices.push({ vector: a, unroll: { [a]: 4 } });
       if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
     }
@@ -235,10 +264,10 @@ function completions(nest: Nest, f: Facts, target: Target, threads: Threads, fus
     const vectorOut = outer.includes(vector);
     const unit = (a: string): number => (own[a] ?? 1) / (a === vector ? 4 : 1);
     // the axis whose rolled loop leaves fewest stores
-    const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !innerLanes && f.overs.length === 1 && f.storesOnce;
+    const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !on.inner && f.overs.length === 1 && f.storesOnce;
     const rows = rolling ? (tiled.filter((a) => threadsOf(a) === 1).sort((a, b) => unit(b) - unit(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "") : "";
-    const slide = innermost !== undefined && !laneAxes.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
-    result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, together: target.lanes ? "subgroup" : "workgroup", sums: vectorOut && windows ? "scalar" : "vector", staged });
+    const slide = innermost !== undefined && !on.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
+    result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, together: target.lanes ? "subgroup" : "workgroup", sums: vectorOut && windows.length ? "scalar" : "vector", staged });
   }
   return result;
 }
@@ -255,17 +284,17 @@ export function rank(nest: Nest, target: Target): Choice[] {
 /** The first of `rank`. */
 function cheapest(nest: Nest, target: Target): Choice | undefined {
   let best: Choice | undefined;
-  for (const { nest: own, schedule } of enumerate(nest, target)) {
+  const offer = ({ nest: own, schedule }: Candidate): void => {
     const price = priceOf(own, schedule, target, best?.total);
     if (!best || price.total < best.total) best = { nest: own, schedule, ...price };
-  }
+  };
+  eachCandidate(nest, target, offer, () => best?.total ?? Infinity);
   return best;
 }
 const partCounts = [4, 16, 64]; // parts of a split reduction
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
-export function chooseSchedule(spec: KernelSpec, target: Target): Schedule {
-  const nest = nestOf(spec);
+export function chooseSchedule(nest: Nest, target: Target): Schedule {
   const best = cheapest(nest, target);
   if (!best) return plainSchedule;
   const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be

@@ -48,7 +48,7 @@ export function splitReduction(spec: KernelSpec, chunk: number): Split {
     return { local: s.local, op: s.op, over: [k], value: load(memories[i]!, [k, ...at]) };
   });
   return {
-    parts: { ...spec, name: `${spec.name}_parts`, comment: [...spec.comment, `${parts} parts of the reduction, of ${chunk} steps each`], axes: [part, ...spec.axes], stages: first, stores: first.map((s, i) => ({ target: memories[i]!, over: [], indices: [part, ...at], value: s.local })) },
-    whole: { ...spec, comment: [...spec.comment, `the sum of the ${parts} parts`], stages: second },
+    parts: { ...spec, name: `${spec.name}_parts`, comment: () => [...spec.comment(), `${parts} parts of the reduction, of ${chunk} steps each`], axes: [part, ...spec.axes], stages: first, stores: first.map((s, i) => ({ target: memories[i]!, over: [], indices: [part, ...at], value: s.local })) },
+    whole: { ...spec, comment: () => [...spec.comment(), `the sum of the ${parts} parts`], stages: second },
   };
 }

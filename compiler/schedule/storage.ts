@@ -29,7 +29,8 @@ function costOf(body: Scalar, of: (l: Load) => number): number {
 /** By the row's class, and by the length of the helper that it calls. */
 function functionCost(fn: ScalarFunction): number {
   const own = fn.cost === "fn" ? 1.2 : fn.cost === "div" ? 0.3 : 0.08;
-  return (fn.helpers ?? []).reduce((sum, h) => sum + (prelude[h]?.code.length ?? 0) / 250, own);
+  if (!fn.helpers) return own;
+  return fn.helpers.reduce((sum, h) => sum + (prelude[h]?.code.length ?? 0) / 250, own);
 }
 /** Cost of one evaluation of a body, in loads. */
 export const bodyCost = (body: Scalar): number => costOf(body, () => 1);
@@ -47,7 +48,7 @@ export function chooseStored(order: readonly Node[], forced: ReadonlySet<Node>, 
   const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
   for (const x of order) if (x.kind === "source" || x.kind === "result" || x.kind === "scatter" || (x.kind === "compute" && (x.reduction || forced.has(x)))) stored.add(x);
   const users = new Map<Node, Node[]>();
-  for (const x of order) if (x.kind !== "result" && x.kind !== "reshape") for (const y of inputsOf(x)) users.set(y, [...(users.get(y) ?? []), x]);
+  for (const x of order) if (x.kind !== "result" && x.kind !== "reshape") for (const y of inputsOf(x)) users.get(y)?.push(x) ?? users.set(y, [x]);
   const evaluations = new Map<Node, number>();
   const timesEvaluated = (x: Node): number => {
     let total = 0;

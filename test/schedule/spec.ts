@@ -40,7 +40,7 @@ export class SpecBuilder {
     return this;
   }
   done(): KernelSpec {
-    return { name: this.name, comment: [this.name], axes: this.axes, stages: this.stages, stores: this.stores };
+    return { name: this.name, comment: () => [this.name], axes: this.axes, stages: this.stages, stores: this.stores };
   }
 }
 const positions = (axes: readonly Variable[]): Integer[] => axes.map((v) => (v.extent === 1 ? integer(0) : v));

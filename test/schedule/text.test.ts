@@ -6,6 +6,7 @@ import { inline, precedence, tidy, type Let, type Statement } from "../../compil
 import { lowerKernel } from "../../compiler/schedule/lower.ts";
 import { flatNest, nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate, rank } from "../../compiler/schedule/space.ts";
+import { leastTotal, priceOf } from "../../compiler/schedule/price.ts";
 import { printSchedule } from "../../compiler/schedule/schedule.ts";
 import { splitReduction, stepsOfPart } from "../../compiler/schedule/split.ts";
 import { emitKernel } from "../../compiler/schedule/template.ts";
@@ -106,6 +107,17 @@ test("the space of every kernel is not empty and holds each schedule once", () =
       const space = enumerate(nestOf(c.spec), target);
       expect(space.length, `${c.name} for ${target.name}`).toBeGreaterThan(0);
       expect(new Set(space.map((x) => JSON.stringify(x.schedule))).size).toBe(space.length);
+    }
+});
+test("no schedule costs less than the least price of its threads and tile", () => {
+  for (const target of Object.values(targets))
+    for (const c of cases) {
+      const nest = nestOf(c.spec);
+      for (const { nest: own, schedule } of enumerate(nest, target)) {
+        if (!nest.spec.stages.length || Object.keys(schedule.staged).length) continue;
+        const tile = Object.fromEntries(Object.entries(schedule.tile).filter(([axis]) => nest.outer.includes(axis)));
+        expect(leastTotal(nest, { ...schedule, tile }, target), `${c.name} for ${target.name}: ${printSchedule(schedule)}`).toBeLessThanOrEqual(priceOf(own, schedule, target).total);
+      }
     }
 });
 test("schedules for lavapipe", () => {
