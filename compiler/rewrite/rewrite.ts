@@ -129,7 +129,7 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
       const next: Node | undefined = rule.rewrite(y, context);
       if (next === undefined || next === y) continue;
       count(fired, rule.name);
-      y = next;
+      y = next.kind === "compute" ? rewriteNode(next, scalars, map, scans, stacked, undefined) : next;
     }
     if (y === rewritten && (y === x ? x.kind === "compute" || x.kind === "scatter" : y.kind === "compute" && scalars.isSettled(y.body))) settled.add(y);
     keepRange(x, y);

@@ -14,10 +14,7 @@ export const sums: readonly NodeRule[] = [
     rewrite: (x) => {
       if (x.reduction?.op !== "sum" || x.dtype !== "f32") return undefined;
       const { output, over, body } = axesOf(x);
-      const difference = look(body);
-      if (!isCall(difference, "sub")) return undefined;
-      const [a, m] = difference.operands as [Scalar, Scalar];
-      return isMean(look(m), a, over) ? compute(output, undefined, literal(0), metaOf(x)) : undefined;
+      return isDeviation(body, over) ? compute(output, undefined, literal(0), metaOf(x)) : undefined;
     },
   },
   {
@@ -35,12 +32,18 @@ export const sums: readonly NodeRule[] = [
       if (terms.some((t) => isOne(t.rest))) return undefined;
       const depth = depthOf(opened);
       if (terms.some((t) => depthOf(t.rest) >= depth)) return undefined;
-      const parts = terms.map((t) => mul(t.factor, load(compute(output, { op: "sum", over }, t.rest), indicesOf(output))));
-      return compute(output, undefined, parts.reduce((s, p) => add(s, p)), metaOf(x)); // prettier-ignore
+      const parts = terms.filter((t) => !isDeviation(t.rest, over)).map((t) => mul(t.factor, load(compute(output, { op: "sum", over }, t.rest), indicesOf(output))));
+      return compute(output, undefined, parts.reduce((s, p) => add(s, p), literal(0)), metaOf(x)); // prettier-ignore
     },
   },
 ];
-/** Is `mean` the mean of a over these variables? */
+/** a(k) - m, where m is the mean of a over these variables. */
+function isDeviation(e: Scalar, over: readonly Variable[]): boolean {
+  const difference = look(e);
+  if (!isCall(difference, "sub")) return false;
+  const [a, m] = difference.operands as [Scalar, Scalar];
+  return isMean(look(m), a, over);
+}
 function isMean(mean: Scalar, a: Scalar, over: readonly Variable[]): boolean {
   if (!isCall(mean, "mul") && !isCall(mean, "div")) return false;
   const [sum, number] = mean.operands as [Scalar, Scalar];
