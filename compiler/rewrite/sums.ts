@@ -61,6 +61,9 @@ function termsOf(e: Scalar): Scalar[] {
   if (isCall(e, "sub")) return [...termsOf(e.operands[0]!), ...termsOf(e.operands[1]!).map(neg)];
   return isCall(e, "neg") ? termsOf(e.operands[0]!).map(neg) : [e];
 }
+/** A load of what is a product or a quotient: only such is worth looking at. */
+const isScaled = (e: Scalar): boolean => e.kind === "load" && e.tensor.kind === "compute" && !e.tensor.reduction && e.tensor.body.kind === "call" && scaling.has(e.tensor.body.fn.name);
+const scaling: ReadonlySet<string> = new Set(["mul", "div", "neg"]);
 interface Factors {
   readonly factor: Scalar; // does not change with the variables
   readonly rest: Scalar;
@@ -80,8 +83,7 @@ function factorsOf(e: Scalar, over: readonly Variable[]): Factors {
     const of = factorsOf(e.operands[0]!, over);
     return { factor: div(of.factor, e.operands[1]!), rest: of.rest };
   }
-  const behind = look(e);
-  const of = behind === e || behind.kind !== "call" ? undefined : factorsOf(behind, over);
+  const of = isScaled(e) ? factorsOf(look(e), over) : undefined;
   return of && !isOne(of.factor) ? of : { factor: literal(1), rest: e };
 }
 
