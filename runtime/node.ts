@@ -98,9 +98,11 @@ async function systemAdapter(create: Create, choice: string): Promise<FoundAdapt
     const adapter = await requestAdapter(gpu);
     return typeof adapter === "string" ? adapter : { gpu, adapter };
   };
-  if (choice === "auto" || choice === "gpu") {
+  if (choice === "auto" || choice === "gpu" || choice === "system") {
     const found = await take();
-    return choice === "gpu" && typeof found === "object" && found.adapter.info.isFallbackAdapter ? `only ${found.adapter.info.description}, which is software` : found;
+    const isSoftware = typeof found === "object" && found.adapter.info.isFallbackAdapter;
+    if (choice !== "system") return choice === "gpu" && isSoftware ? `only ${found.adapter.info.description}, which is software` : found;
+    if (isSoftware) return found;
   }
   const names = await adapterNames(create);
   for (const name of names) {

@@ -56,34 +56,43 @@ function isMean(mean: Scalar, a: Scalar, over: readonly Variable[]): boolean {
   const own = instantiate(node);
   return substitute(own.body, new Map<Scalar, Scalar>([...own.output.map((v, i) => [v, sum.indices[i]!] as const), ...own.over.map((v, i) => [v, over[i]!] as const)])) === a;
 }
-function termsOf(e: Scalar): Scalar[] {
-  if (isCall(e, "add")) return e.operands.flatMap(termsOf);
-  if (isCall(e, "sub")) return [...termsOf(e.operands[0]!), ...termsOf(e.operands[1]!).map(neg)];
-  return isCall(e, "neg") ? termsOf(e.operands[0]!).map(neg) : [e];
+function termsOf(root: Scalar): Scalar[] {
+  const terms: Scalar[] = [];
+  const stack: [e: Scalar, negative: boolean][] = [[root, false]];
+  while (stack.length) {
+    const [e, negative] = stack.pop()!;
+    if (isCall(e, "add")) stack.push([e.operands[1]!, negative], [e.operands[0]!, negative]);
+    else if (isCall(e, "sub")) stack.push([e.operands[1]!, !negative], [e.operands[0]!, negative]);
+    else if (isCall(e, "neg")) stack.push([e.operands[0]!, !negative]);
+    else terms.push(negative ? neg(e) : e);
+  }
+  return terms;
 }
 /** A load of what is a product or a quotient: only such is worth looking at. */
-const isScaled = (e: Scalar): boolean => e.kind === "load" && e.tensor.kind === "compute" && !e.tensor.reduction && e.tensor.body.kind === "call" && scaling.has(e.tensor.body.fn.name);
+const isScaled = (e: Scalar): boolean => e.kind === "load" && !e.outside && e.tensor.kind === "compute" && !e.tensor.reduction && e.tensor.body.kind === "call" && scaling.has(e.tensor.body.fn.name);
 const scaling: ReadonlySet<string> = new Set(["mul", "div", "neg"]);
 interface Factors {
   readonly factor: Scalar; // does not change with the variables
   readonly rest: Scalar;
 }
+const deepest = 16; // products of products that are looked into
 const isOne = (e: Scalar): boolean => e.kind === "literal" && e.value === 1;
-function factorsOf(e: Scalar, over: readonly Variable[]): Factors {
+function factorsOf(e: Scalar, over: readonly Variable[], depth = deepest): Factors {
   if (!over.some((v) => e.variables.has(v))) return { factor: e, rest: literal(1) };
+  if (!depth) return { factor: literal(1), rest: e };
   if (isCall(e, "neg")) {
-    const of = factorsOf(e.operands[0]!, over);
+    const of = factorsOf(e.operands[0]!, over, depth - 1);
     return { factor: neg(of.factor), rest: of.rest };
   }
   if (isCall(e, "mul")) {
-    const [a, b] = e.operands.map((x) => factorsOf(x, over)) as [Factors, Factors];
+    const [a, b] = e.operands.map((x) => factorsOf(x, over, depth - 1)) as [Factors, Factors];
     return { factor: mul(a.factor, b.factor), rest: mul(a.rest, b.rest) };
   }
   if (isCall(e, "div") && !over.some((v) => e.operands[1]!.variables.has(v))) {
-    const of = factorsOf(e.operands[0]!, over);
+    const of = factorsOf(e.operands[0]!, over, depth - 1);
     return { factor: div(of.factor, e.operands[1]!), rest: of.rest };
   }
-  const of = isScaled(e) ? factorsOf(look(e), over) : undefined;
+  const of = isScaled(e) ? factorsOf(look(e), over, depth - 1) : undefined;
   return of && !isOne(of.factor) ? of : { factor: literal(1), rest: e };
 }
 

@@ -1,6 +1,7 @@
 // Rules of loads and nodes on minimal sources: what is left of them, as formulas.
 import { expect, test } from "vitest";
 import { printGraph } from "../../compiler/graph/print.ts";
+import { simplify } from "../../compiler/rewrite/simplify.ts";
 import { programOf } from "../graph/programs.ts";
 import { checkSimplify, drawn } from "./compare.ts";
 
@@ -130,4 +131,9 @@ test("a sum does not wait for another that only scales it", () => {
   `); // prettier-ignore
   // it would wait all the same
   expect(check("f(a: f32[3, 4], b: f32[3]) = for i: sum over k: b[i] * a[i, k] + a[i, k]^2")).toMatchInlineSnapshot(`"%0[i]: f32[3] = sum(k < 4) a[i, k] * (b[i] + a[i, k])"`);
+});
+test("long chains of products and sums are no deep recursion", () => {
+  const chain = Array.from({ length: 3000 }, (_, i) => `  let x${i + 1} = x${i} * sum(x${i}, axis: -1, keep: true)`).join("\n");
+  const { program } = programOf(`export fn f(x0: f32[2, 3]) -> f32[2] {\n${chain}\n  return sum(x3000, axis: -1)\n}`).exports[0]!;
+  expect(simplify(program).outputs).toHaveLength(1);
 });
