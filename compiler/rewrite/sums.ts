@@ -1,6 +1,6 @@
 // Rules of sums whose terms are known by themselves: what comes after a sum need not wait for it.
 import { compute, elementCount, inputs, instantiate, topological } from "../graph/node.ts";
-import { add, isCall, literal, load, mul, neg, div, substitute, visit } from "../graph/scalar.ts";
+import { add, div, isCall, literal, load, mul, neg, substitute, visit } from "../graph/scalar.ts";
 import type { Load, Node, Scalar, Variable } from "../graph/types.ts";
 import { axesOf, indicesOf, metaOf } from "./nodes.ts";
 import { look, type NodeRule } from "./rule.ts";
@@ -29,7 +29,7 @@ export const sums: readonly NodeRule[] = [
       const opened = look(body);
       const terms = termsOf(opened).map((e) => factorsOf(e, over));
       // a term that is the same for all stands beside what it may cancel: sum k: a(k) - b keeps digits that a sum and n b would lose
-      if (terms.some((t) => isOne(t.rest))) return undefined;
+      if (terms.some((t) => isOne(t.rest)) || terms.every((t) => isOne(t.factor))) return undefined;
       const depth = depthOf(opened);
       if (terms.some((t) => depthOf(t.rest) >= depth)) return undefined;
       const parts = terms.filter((t) => !isDeviation(t.rest, over)).map((t) => mul(t.factor, load(compute(output, { op: "sum", over }, t.rest), indicesOf(output))));
@@ -52,7 +52,7 @@ function isMean(mean: Scalar, a: Scalar, over: readonly Variable[]): boolean {
   if (node.kind !== "compute" || node.reduction?.op !== "sum" || node.reduction.extents.some((n, i) => n !== over[i]?.extent) || node.reduction.extents.length !== over.length) return false;
   const count = elementCount(node.reduction.extents);
   const share = isCall(mean, "mul") ? number.value : 1 / number.value;
-  if (!(Math.abs(share * count - 1) < 1e-6)) return false;
+  if (!(Math.abs(share * count - 1) < 2 ** -23)) return false; // rounded to f32
   const own = instantiate(node);
   return substitute(own.body, new Map<Scalar, Scalar>([...own.output.map((v, i) => [v, sum.indices[i]!] as const), ...own.over.map((v, i) => [v, over[i]!] as const)])) === a;
 }
