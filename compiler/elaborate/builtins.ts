@@ -1,7 +1,7 @@
 // Functions below the library: what index notation cannot say or what takes shapes, patterns and functions apart.
 import type { AxisPattern, PatternAxis } from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
-import { compute, elementCount, reshape } from "../graph/node.ts";
+import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import { add, asExtent, call, constantOf, extentInteger, imul, integer, iadd, literal, load, mul, neg, random, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
@@ -9,7 +9,7 @@ import { functions } from "../scalar/table.ts";
 import { argumentsDoNotFit, misplaced, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
 import { bracketShape, elementwiseValues, knownBool, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
-import { axesOf, cast, concat, expand, filled, flip, indicesOf, matmul, reduceNode, reducer, slice, transpose } from "./tensors.ts";
+import { axesOf, cast, concat, expand, filled, flip, matmul, reduceNode, reducer, slice, transpose } from "./tensors.ts";
 import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, scalar, tensor, type Callable, type Distribution, type Value } from "./values.ts"; // prettier-ignore
 
 const reducers = ["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"];

@@ -1,11 +1,11 @@
 // Draws: every place of text, per instance path and call, is its own stream, keyed by seed, step, round of a loop and element.
 import type { Span } from "../../grammar/diagnostic.ts";
-import { compute } from "../graph/node.ts";
+import { compute, indicesOf } from "../graph/node.ts";
 import { call, iadd, integer, load, mul, add, random, select, sub, toF32 } from "../graph/scalar.ts";
 import type { Integer, Node, Scalar, Shape } from "../graph/types.ts";
 import { unsupported, wrongKind } from "./errors.ts";
 import type { Context } from "./interpreter.ts";
-import { axesOf, indicesOf } from "./tensors.ts";
+import { axesOf } from "./tensors.ts";
 import { asScalarValue, isPlain, kindText, type Distribution, type Value } from "./values.ts";
 
 /** FNV-1a of a path, 32 bits: stable under edits elsewhere. */

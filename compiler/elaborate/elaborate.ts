@@ -5,7 +5,7 @@ import { InternalError, type Diagnostic, type Span } from "../../grammar/diagnos
 import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
-import { compute, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
+import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
 import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, isCall, load, modulo, operandsOf, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
@@ -16,7 +16,7 @@ import {
 } from "./interpreter.ts"; // prettier-ignore
 import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
-import { axesOf, indicesOf } from "./tensors.ts";
+import { axesOf } from "./tensors.ts";
 import { asTensor, int, isPlain, kindText, number, plainScalar, tensor, type Instance, type OptimizerValue, type Value } from "./values.ts";
 import { overRows } from "./vmap.ts";
 import { unboundNames } from "./names.ts";

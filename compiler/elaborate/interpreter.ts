@@ -4,7 +4,7 @@ import type * as ast from "../../grammar/ast.ts";
 import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
 import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { stabilised } from "../rewrite/simplify.ts";
-import { compute, finalOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
+import { compute, finalOf, indicesOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
@@ -13,7 +13,7 @@ import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.
 import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
 import { Scope } from "./scope.ts";
-import { axesOf, combine, divideByCount, elementwise, finishReducer, indicesOf, reducer } from "./tensors.ts";
+import { axesOf, combine, divideByCount, elementwise, finishReducer, reducer } from "./tensors.ts";
 import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
 
 /** What differs between the programs made from one file. */

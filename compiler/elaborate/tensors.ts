@@ -1,12 +1,11 @@
 // Whole-array operations as graph nodes: broadcasting, reductions, slices, concatenation, products.
 import type { Span } from "../../grammar/diagnostic.ts";
-import { compute, elementCount, reshape } from "../graph/node.ts";
+import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { asExtent, axis, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { broadcast, contraction, mixedTypes, unknownName, wrongKind } from "./errors.ts";
 
-export const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 
 /** Scalar meaning of an operator or elementwise function, by dtype of its operands. */

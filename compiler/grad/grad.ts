@@ -3,7 +3,7 @@
 // Ties and kinks: `max` and `min` share the cotangent among ties or give it to the first, as the reduction says; argmax, comparisons
 // and rounding pass nothing on; the rows of the scalar table have the rest.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { bodyAt, compute, constant, inputs, reshape, topological, type Meta } from "../graph/node.ts";
+import { bodyAt, compute, constant, indicesOf, inputs, ownAxes, reshape, topological, type Meta } from "../graph/node.ts";
 import { add, and, axis, call, div, equal, iadd, imul, integer, literal, load, mul, select, substitute, variable } from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import { adjoints } from "./adjoint.ts";
@@ -91,7 +91,6 @@ export function sumNodes(nodes: readonly Node[], meta: Meta = {}, kept: Readonly
   return compute(p, undefined, nodes.map((x) => (kept.has(x) ? load(x, p) : elementOf(x, p))).reduce((a, b) => add(a, b)), meta);
 }
 const elementOf = (x: Node, at: readonly Integer[]): Scalar => (x.kind === "compute" && !x.reduction ? bodyAt(x, at) : load(x, at));
-const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
 
 function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
   switch (x.kind) {
@@ -121,9 +120,7 @@ function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: 
 }
 
 function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
-  // canonical variables serve as unknowns
-  const axes = [...x.shape, ...(x.reduction?.extents ?? [])].map((n, i) => axis(i, n));
-  const [output, over] = [axes.slice(0, x.shape.length), axes.slice(x.shape.length)];
+  const { output, over } = ownAxes(x); // the unknowns
   const { body } = x;
   const at = indicesOf(output);
   let seed = load(g, at);

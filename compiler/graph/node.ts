@@ -350,6 +350,13 @@ export function instantiate(node: Compute): { output: Variable[]; over: Variable
   over.forEach((v, i) => map.set(axis(output.length + i, v.extent), v));
   return { output, over, body: substitute(node.body, map) };
 }
+/** The node's own loop variables: canonical, which serve as well as fresh ones. */
+export function ownAxes(node: Compute): { output: Variable[]; over: Variable[] } {
+  const axes = [...node.shape, ...(node.reduction?.extents ?? [])].map((n, i) => axis(i, n));
+  return { output: axes.slice(0, node.shape.length), over: axes.slice(node.shape.length) };
+}
+/** Variables as indices: an axis of one element is read at 0. */
+export const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
 /** The body of an unreduced node at these indices. */
 export function bodyAt(node: Compute, indices: readonly Integer[]): Scalar {
   return substitute(node.body, new Map(node.shape.map((n, i) => [axis(i, n), n === 1 ? integer(0) : indices[i]!] as const)));

@@ -1,5 +1,5 @@
 // Rules of whole nodes.
-import { compute, constant, elementCount, inputs, instantiate } from "../graph/node.ts";
+import { compute, constant, elementCount, indicesOf, inputs, instantiate, ownAxes } from "../graph/node.ts";
 import { and, axis, conjuncts, iadd, imul, integer, isCall, isGuard, linear, literal, load, nonNegative, select, substitute, termsOf, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
 import { evaluateNodes } from "../evaluate/evaluate.ts";
 import { tidy } from "../graph/tidy.ts";
@@ -8,12 +8,6 @@ import { isFormula } from "./loads.ts";
 import { look, type NodeRule } from "./rule.ts";
 
 export const metaOf = (x: Compute): { span: Compute["span"]; label: Compute["label"]; range: Compute["range"] } => ({ span: x.span, label: x.label, range: x.range });
-/** The node's own loop variables: canonical, which serve as well as fresh ones. */
-export function axesOf(x: Compute): { output: Variable[]; over: Variable[]; body: Scalar } {
-  const axes = [...x.shape, ...(x.reduction?.extents ?? [])].map((n, i) => axis(i, n));
-  return { output: axes.slice(0, x.shape.length), over: axes.slice(x.shape.length), body: x.body };
-}
-export const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
 const isConstant = (x: Node): x is Source => x.kind === "source" && x.role === "constant";
 const foldedElements = 4096; // larger constants would weigh more in the plan than their computation
 const foldedIterations = 1 << 20;
@@ -65,8 +59,8 @@ export const nodes: readonly NodeRule[] = [
     why: "-0 becomes 0",
     rewrite: (x) => {
       if (x.reduction?.op !== "sum" || x.dtype !== "f32") return undefined;
-      const { output, over, body } = axesOf(x);
-      const [guarded, at] = withEquality(body, over) ?? [];
+      const { output, over } = ownAxes(x);
+      const [guarded, at] = withEquality(x.body, over) ?? [];
       if (!guarded || !at) return undefined;
       const { condition, then } = guarded;
       const { equality, v, value } = at;
@@ -99,9 +93,9 @@ export const nodes: readonly NodeRule[] = [
     why: "zeros are left out of the sum",
     rewrite: (x) => {
       if (x.reduction?.op !== "sum") return undefined;
-      const { output, over, body } = axesOf(x);
-      const tidied = tidy(body, over);
-      if (tidied.body === body) return undefined;
+      const { output, over } = ownAxes(x);
+      const tidied = tidy(x.body, over);
+      if (tidied.body === x.body) return undefined;
       return compute(output, { op: "sum", over: tidied.over }, tidied.body, metaOf(x));
     },
   },

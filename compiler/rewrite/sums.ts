@@ -1,8 +1,8 @@
 // Rules of sums whose terms are known by themselves: what comes after a sum need not wait for it.
-import { compute, elementCount, inputs, instantiate, topological } from "../graph/node.ts";
+import { compute, elementCount, indicesOf, inputs, instantiate, ownAxes, topological } from "../graph/node.ts";
 import { add, div, isCall, literal, load, mul, neg, substitute, visit } from "../graph/scalar.ts";
-import type { Load, Node, Scalar, Variable } from "../graph/types.ts";
-import { axesOf, indicesOf, metaOf } from "./nodes.ts";
+import type { Node, Scalar, Variable } from "../graph/types.ts";
+import { metaOf } from "./nodes.ts";
 import { look, type NodeRule } from "./rule.ts";
 
 export const sums: readonly NodeRule[] = [
@@ -13,8 +13,8 @@ export const sums: readonly NodeRule[] = [
     why: "what is left is rounding",
     rewrite: (x) => {
       if (x.reduction?.op !== "sum" || x.dtype !== "f32") return undefined;
-      const { output, over, body } = axesOf(x);
-      return isDeviation(body, over) ? compute(output, undefined, literal(0), metaOf(x)) : undefined;
+      const { output, over } = ownAxes(x);
+      return isDeviation(x.body, over) ? compute(output, undefined, literal(0), metaOf(x)) : undefined;
     },
   },
   {
@@ -25,8 +25,8 @@ export const sums: readonly NodeRule[] = [
     worse: "more sums, but none of them waits for another: one pass over the data fewer",
     rewrite: (x) => {
       if (x.reduction?.op !== "sum" || x.dtype !== "f32" || !x.shape.length) return undefined;
-      const { output, over, body } = axesOf(x);
-      const opened = look(body);
+      const { output, over } = ownAxes(x);
+      const opened = look(x.body);
       const terms = termsOf(opened).map((e) => factorsOf(e, over));
       // a term that is the same for all stands beside what it may cancel: sum k: a(k) - b keeps digits that a sum and n b would lose
       if (terms.some((t) => isOne(t.rest)) || terms.every((t) => isOne(t.factor))) return undefined;
@@ -109,7 +109,7 @@ function depthOfNode(root: Node): number {
 function depthOf(e: Scalar): number {
   let most = 0;
   visit(e, (x) => {
-    if (x.kind === "load") most = Math.max(most, depthOfNode((x as Load).tensor));
+    if (x.kind === "load") most = Math.max(most, depthOfNode(x.tensor));
   });
   return most;
 }

@@ -1,13 +1,9 @@
 // Tensors made of equal stretches: every stretch is computed by the kernel where it fits and lands in its place, on a device as in the evaluator.
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
-import { evaluate } from "../../compiler/evaluate/evaluate.ts";
-import type { Source } from "../../compiler/graph/types.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
-import { load } from "../../runtime/index.ts";
 import { dispatchesOf } from "../../runtime/machine.ts";
-import { testDevice } from "../device.ts";
-import { numbers } from "../grad/check.ts";
+import { differences } from "./exported.ts";
 
 const lstm = `{
   let (i, f, g) = split(h @ w, 3, axis: -1)
@@ -58,28 +54,10 @@ export fn g(w: f32[24, 24], x: f32[6, 24]) -> f32[24, 24] = grad(f(x @ w), wrt: 
 export fn g(w: f32[8, 24], x: f32[6, 8]) -> (f32[8, 24], f32[6, 8]) = grad(sum(run(w, x)^2), wrt: (w, x))`, 33], // prettier-ignore
 ];
 test.each(programs)("%s", async (_, text, kernels) => {
-  const { device } = await testDevice();
   const { plan, program, diagnostics } = compile(text, { name: "pieces.dlm" });
   if (!plan || !program) throw new Error(renderDiagnostics(diagnostics));
-  const e = program.exports[0]!;
-  const inputs = Object.fromEntries(e.inputs.map((x, i) => {
-    const shape = x.source.shape as number[];
-    return [x.name, { shape, data: numbers(shape.reduce((a, b) => a * b, 1), i + 1).map(Math.fround) }];
-  })); // prettier-ignore
-  const want = [...evaluate(e.program, new Map<Source, readonly number[]>(e.inputs.map((x) => [x.source, inputs[x.name]!.data]))).outputs.values()];
-  const model = await load(plan, { device });
-  try {
-    const got = await model.run(e.name, inputs);
-    const ports = plan.exports[0]!.outputs;
-    want.forEach((w, k) => {
-      const scale = Math.max(1, ...w.map(Math.abs));
-      const data = got[ports[k]!.name]!.data;
-      expect(Math.max(...w.map((v, i) => Math.abs(data[i]! - v))) / scale).toBeLessThan(1e-5);
-    });
-    const commands = plan.exports[0]!.program.commands;
-    const launches = commands.reduce((sum, c) => sum + (c.kind === "loop" ? c.count * dispatchesOf(c.body).length : c.kind === "dispatch" ? 1 : 0), 0);
-    expect(launches).toBe(kernels);
-  } finally {
-    model.close();
-  }
+  for (const d of await differences(plan, program)) expect(d).toBeLessThan(1e-5);
+  const commands = plan.exports[0]!.program.commands;
+  const launches = commands.reduce((sum, c) => sum + (c.kind === "loop" ? c.count * dispatchesOf(c.body).length : c.kind === "dispatch" ? 1 : 0), 0);
+  expect(launches).toBe(kernels);
 });

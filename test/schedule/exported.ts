@@ -1,0 +1,29 @@
+// A plan's first export on a device beside the evaluator, on drawn inputs.
+import { evaluate } from "../../compiler/evaluate/evaluate.ts";
+import type { Program } from "../../compiler/elaborate/program.ts";
+import type { Source } from "../../compiler/graph/types.ts";
+import { load } from "../../runtime/index.ts";
+import type { Plan } from "../../runtime/plan.ts";
+import { testDevice } from "../device.ts";
+import { numbers } from "../grad/check.ts";
+
+/** The largest difference of each output, as a share of its largest value or 1. */
+export async function differences(plan: Plan, program: Program): Promise<number[]> {
+  const { device } = await testDevice();
+  const e = program.exports[0]!;
+  const inputs = Object.fromEntries(e.inputs.map((x, i) => {
+    const shape = x.source.shape as number[];
+    return [x.name, { shape, data: numbers(shape.reduce((a, b) => a * b, 1), i + 1).map(Math.fround) }];
+  })); // prettier-ignore
+  const want = [...evaluate(e.program, new Map<Source, readonly number[]>(e.inputs.map((x) => [x.source, inputs[x.name]!.data]))).outputs.values()];
+  const model = await load(plan, { device });
+  try {
+    const got = await model.run(e.name, inputs);
+    return want.map((w, k) => {
+      const { data } = got[plan.exports[0]!.outputs[k]!.name]!;
+      return Math.max(...w.map((v, i) => Math.abs(data[i]! - v))) / Math.max(1, ...w.map(Math.abs));
+    });
+  } finally {
+    model.close();
+  }
+}
