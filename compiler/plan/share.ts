@@ -36,9 +36,8 @@ export function shareModules(plan: Plan, uses: ReadonlyMap<number, ModuleUse>, t
   const leader = plan.modules.map((_, i) => i);
   const words: number[] = [];
   for (const members of familiesOf(plan.modules, uses)) {
-    const all = columnsOf(members);
-    const family = members.filter((m) => lossNs(all, uses.get(m.module)!, target) < 1e6 * (uses.get(m.module)!.compileMs + target.compile.module));
-    if (family.length < 2) continue;
+    const family = worthSharing(members, uses, target);
+    if (!family.length) continue;
     const columns = columnsOf(family);
     const first = family[0]!.module;
     codes[first] = sharedCode(family, columns, plan.modules);
@@ -122,6 +121,15 @@ function columnsOf(members: readonly Member[]): Column[] {
     columns.set(key, { places: [...(known?.places ?? []), i], texts, kind, divides: own[0]!.divides || known?.divides === true });
   });
   return [...columns.values()];
+}
+/** The members whose own compilation is dearer than what their runs lose, if together they gain: one of them is compiled all the same. */
+function worthSharing(members: readonly Member[], uses: ReadonlyMap<number, ModuleUse>, target: Target): readonly Member[] {
+  const columns = columnsOf(members);
+  const gain = ({ module }: Member): number => 1e6 * (uses.get(module)!.compileMs + target.compile.module);
+  const loss = ({ module }: Member): number => lossNs(columns, uses.get(module)!, target);
+  const own = members.filter((m) => loss(m) < gain(m));
+  const gained = own.reduce((sum, m) => sum + gain(m) - loss(m), 0) - Math.max(0, ...own.map(gain));
+  return gained > 0 ? own : [];
 }
 const lossNs = (columns: readonly Column[], use: ModuleUse, { ns, cores }: Target): number => (use.starts / cores) * (columns.length * ns.number + columns.filter((c) => c.divides).length * ns.divideBy);
 

@@ -18,7 +18,7 @@ export interface Target {
   readonly keepLoops: boolean; // the driver unrolls short loops, at great cost
   readonly rolledStores: boolean; // many store statements cost the driver much
   readonly serial: readonly number[]; // tiles that one invocation of an elementwise kernel may compute after one another
-  /** ns of one instruction of one SIMD group; spill: a step of a sum that no register holds; carried: a sum, for each round of a loop; guard: a load that may lie outside; number: one read from a uniform buffer; divideBy: an integer division by one */
+  /** ns of one instruction of one SIMD group; spill: a step of a sum that no register holds; carried: a sum, for each round of a loop; guard: a load that may lie outside; number: one read from a uniform buffer; divideBy: an integer division by one, beyond what a known divisor costs */
   readonly ns: Readonly<Record<Cost | "store" | "store4" | "loop" | "barrier" | "fill" | "spill" | "carried" | "guard" | "number" | "divideBy", number>>;
   readonly overlap: number; // share of the smaller of memory and arithmetic time that is not hidden behind the larger
   readonly longBody: { readonly operations: number; readonly ns: number }; // ... for every operation of a body beyond
@@ -35,13 +35,13 @@ export interface Target {
 }
 const lavapipe: Target = {
   name: "lavapipe", class: "software", storageBuffers: 8, simd: 8, lanes: 8, cores: 2, resident: 1, latency: 1, workgroup: 64, workgroupMemory: 16384, registers: 12, bodyLimit: 1100, accumulatorLimit: 160, keepLoops: true, rolledStores: true, serial: [1, 4],
-  ns: { none: 0, load: 7.5, load4: 24, workgroup: 6.6, broadcast: 1.2, alu: 0.2, divide: 2, function: 8, random: 100, select: 0.6, compare: 0.4, integer: 0.3, reduce: 7, store: 8, store4: 30, loop: 1.2, barrier: 500, fill: 20, spill: 0.45, carried: 0, guard: 3, number: 2, divideBy: 30 },
+  ns: { none: 0, load: 7.5, load4: 24, workgroup: 6.6, broadcast: 1.2, alu: 0.2, divide: 2, function: 8, random: 100, select: 0.6, compare: 0.4, integer: 0.3, reduce: 7, store: 8, store4: 30, loop: 1.2, barrier: 500, fill: 20, spill: 0.45, carried: 0, guard: 3, number: 4, divideBy: 30 },
   overlap: 0.35, longBody: { operations: 600, ns: 0.6 }, manyLoads: { loads: 12, ns: 6 }, clashNs: 12, transactionNs: 0, nearWaitNs: 10, waitNs: 160, workgroupNs: 250, launchNs: 25_000,
   compile: { module: 30, load: 10, store: 6, operation: 1.5, function: 1.5, carried: 0.4, limit: 450 }, runs: 1000,
 }; // prettier-ignore
 const swiftshader: Target = {
   ...lavapipe, name: "swiftshader", simd: 4, lanes: 4, workgroup: 256, registers: 14, keepLoops: false, serial: [1],
-  ns: { none: 0, load: 10, load4: 30, workgroup: 7, broadcast: 3.1, alu: 0.4, divide: 3, function: 12, random: 100, select: 1, compare: 1, integer: 0.8, reduce: 3, store: 10, store4: 30, loop: 4, barrier: 1000, fill: 25, spill: 0.3, carried: 0.65, guard: 0, number: 2, divideBy: 30 },
+  ns: { none: 0, load: 10, load4: 30, workgroup: 7, broadcast: 3.1, alu: 0.4, divide: 3, function: 12, random: 100, select: 1, compare: 1, integer: 0.8, reduce: 3, store: 10, store4: 30, loop: 4, barrier: 1000, fill: 25, spill: 0.3, carried: 0.65, guard: 0, number: 6, divideBy: 0 },
   overlap: 1, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 1e9, ns: 0 }, workgroupNs: 600, launchNs: 28_000,
   compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, carried: 0, limit: 450 },
 }; // prettier-ignore
