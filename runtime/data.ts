@@ -61,7 +61,7 @@ function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly
   const out = new (pieces[0]!.constructor as new (n: number) => T)(pieces.reduce((sum, p) => sum + p.length, 0));
   let at = 0;
   for (const p of pieces) {
-    out.set(p as never, at);
+    out.set(p, at);
     at += p.length;
   }
   return out;

@@ -1,7 +1,7 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
 import { interval } from "../graph/scalar.ts";
-import type { Literal, Scalar } from "../graph/types.ts";
+import type { Integer, Literal, Scalar } from "../graph/types.ts";
 import { any, build, call, number, through, value, where, type Bindings, type ScalarRule } from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
@@ -12,7 +12,7 @@ function isNegative(e: Scalar): boolean {
   if (e.kind !== "call") return e.kind === "literal" && e.value <= 0;
   if (e.fn.name === "neg") return e.operands[0]!.kind === "call" && e.operands[0]!.fn.name === "abs";
   if (e.fn.name === "min") return e.operands.some(isNegative);
-  if (e.fn.name === "to_f32") return interval(e.operands[0] as never).high <= 0;
+  if (e.fn.name === "to_f32") return interval(e.operands[0] as Integer).high <= 0;
   return false;
 }
 export const stability: readonly ScalarRule[] = [

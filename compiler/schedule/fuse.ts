@@ -695,11 +695,11 @@ function rowStores(x: Compute, target: Source): { indices: readonly Integer[]; v
   // a0 - e == 0
   const { operand } = body.condition;
   const terms = operand.kind === "affine" ? operand.terms : [[operand, 1] as const];
-  const own = terms.find(([atom]) => atom.kind === "variable" && atom.position === 0);
-  if (!own || Math.abs(own[1]) !== 1) return undefined;
-  const row = substitute(operand, new Map([[own[0] as Scalar, integer(0)]])) as Integer;
-  const e = own[1] === 1 ? imul(row, -1) : row;
-  if (e.variables.size || body.then.variables.has(own[0] as never)) return undefined;
+  const [first, step] = terms.find(([atom]) => atom.kind === "variable" && atom.position === 0) ?? [];
+  if (first?.kind !== "variable" || Math.abs(step!) !== 1) return undefined;
+  const row = substitute(operand, new Map<Scalar, Scalar>([[first, integer(0)]])) as Integer;
+  const e = step === 1 ? imul(row, -1) : row;
+  if (e.variables.size || body.then.variables.has(first)) return undefined;
   const result: { indices: readonly Integer[]; value: Scalar }[] = [];
   const axes = [...body.variables].filter((v) => v.position !== undefined && v.position > 0);
   const walk = (d: number, at: number[]): void => {
