@@ -2,6 +2,8 @@
 // In: a model, a few steps of real training.   Out: for every kernel its time, FLOPs, bytes, share of the step and of the device's limit, source lines.
 // Kernels are timed as they are in the step: its dispatches are recorded where they are encoded, then run again, by timestamps where these
 // are fine enough for a kernel, by repetition elsewhere (software devices tell time in steps of 65 us).
+import type { FlatArray } from "../../runtime/api.ts";
+import { generator } from "../../runtime/batches.ts";
 import { load } from "../../runtime/index.ts";
 import type { DeviceFacts } from "../../runtime/device.ts";
 import { deviceText } from "../../runtime/device.ts";
@@ -29,7 +31,7 @@ interface Recorded {
 export interface KernelProfile {
   readonly kernel: string; // the module
   readonly lines: readonly string[];
-  readonly runs: number; // in a step
+  readonly runs: number; // in a step, of all layers that run it over as much
   readonly microseconds: number; // of all its runs
   readonly share: number; // of the kernels' time
   readonly flops: number;
@@ -54,7 +56,8 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
     const recorded = record(device, train.step.name);
     const { evaluate, evaluateEvery, stop, save, ...alone } = train;
     void [evaluate, evaluateEvery, stop, save]; // the step alone is run
-    const loaded = await load({ ...plan, trains: [alone] }, { device, read, ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
+    const host = inventedRows(plan);
+    const loaded = await load({ ...plan, trains: [alone] }, { device, read, host, ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
     try {
       terminal.update("training");
       const step = await stepTime(async (n) => (await loaded.train(train.name, { steps: 1_000_000, stopAfter: n })).seconds, flags.steps ?? 20);
@@ -66,14 +69,33 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
       const { times, how } = train.rounds ? { times: [1e6 * step], how: { method: "training", text: "its one launch does whole steps, many of them; their parts are in dlm inspect --stage fused" } } : await timesOf(device, dispatches, recorded, terminal);
       const kernels = summed(plan, train, loaded.data, dispatches, times, limits);
       terminal.endUpdate();
-      if (flags.json) terminal.line(JSON.stringify({ kind: "profile", model: plan.name, train: train.name, device: { class: opened.facts.class, name: opened.facts.name }, stepMicroseconds: 1e6 * step, kernelMicroseconds: times.reduce((a, b) => a + b, 0), method: how.method, limits, kernels }));
-      else print(terminal, path, train, opened.facts, step, how.text, limits, kernels);
+      if (flags.json) terminal.line(JSON.stringify({ kind: "profile", model: plan.name, train: train.name, device: { class: opened.facts.class, name: opened.facts.name }, stepMicroseconds: 1e6 * step, kernelMicroseconds: times.reduce((a, b) => a + b, 0), method: how.method, limits, invented: Object.keys(host), kernels }));
+      else print(terminal, path, train, opened.facts, step, how.text, limits, Object.keys(host), kernels);
     } finally {
       loaded.close();
     }
   } finally {
     opened.close();
   }
+}
+
+/** Random rows for the fields that a program would feed, by field: whole numbers in their range (0 where none is declared), others in [0, 1). */
+function inventedRows(plan: Plan): Record<string, FlatArray> {
+  const next = generator(0, 1);
+  const unit = (): number => next() / 2 ** 32;
+  const rows: Record<string, FlatArray> = {};
+  for (const { name, columns, holdouts, rows: given } of plan.datasets) {
+    const inline = columns.flatMap(({ loader, shape }) => (loader.kind === "inline" ? [loader.values.length / shape.reduce((n, size) => n * size, 1)] : []));
+    const kept = 1 - holdouts.reduce((n, h) => n + (h.fraction ?? 0), 0);
+    const wanted = Math.max(...plan.trains.filter((t) => t.dataset === name).map((t) => Math.ceil((t.batch * t.accumulate) / kept) + 1), 1);
+    for (const { name: field, loader, storage, shape, range } of columns) {
+      if (loader.kind !== "host") continue;
+      const [low, end] = range ?? [0, 1];
+      const values = new Float64Array((given ?? inline[0] ?? wanted) * shape.reduce((n, size) => n * size, 1));
+      rows[field] = values.map(storage === "f32" ? unit : () => Math.floor(low + unit() * (end - low)));
+    }
+  }
+  return rows;
 }
 
 /** Seconds of a step when everything is compiled. */
@@ -151,6 +173,7 @@ async function timestamps(device: GPUDevice, recorded: readonly Recorded[]): Pro
     encoder.resolveQuerySet(set, 0, 2 * count, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16 * count);
     device.queue.submit([encoder.finish()]);
+    await settled(device); // a pending map would poll, and take a core from a software device
     await staging.mapAsync(GPUMapMode.READ);
     const at = new BigUint64Array(staging.getMappedRange().slice(0));
     staging.unmap();
@@ -250,18 +273,17 @@ type DataFacts = Awaited<ReturnType<typeof load>>["data"];
 function summed(plan: Plan, train: PlanTrain, data: DataFacts, dispatches: readonly Dispatch[], times: readonly number[], limits: Limits): KernelProfile[] {
   const total = times.reduce((a, b) => a + b, 0);
   const dims: Record<string, number> = Object.fromEntries(Object.entries(data).flatMap(([name, d]) => [[`rows.${name}`, d.rows], [`training.${name}`, d.splits["train"] ?? d.rows]])); // prettier-ignore
-  const found = new Map<Dispatch, { runs: number; microseconds: number }>();
+  const kernels = new Map<string, KernelProfile>();
   dispatches.forEach((d, i) => {
-    const before = found.get(d) ?? { runs: 0, microseconds: 0 };
-    found.set(d, { runs: before.runs + 1, microseconds: before.microseconds + times[i]! });
+    const flops = d.flops === undefined ? 0 : sizeOf(d.flops, dims);
+    const bytes = d.bindings.reduce((n, b) => n + touched(plan, train, b, dims), 0);
+    const key = [d.module, flops, bytes].join(); // the same kernel over as much: equal layers
+    const before = kernels.get(key) ?? { kernel: plan.modules[d.module]!.name, lines: [], runs: 0, microseconds: 0, share: 0, flops: 0, bytes: 0, ofLimit: 0 };
+    const all = { microseconds: before.microseconds + times[i]!, flops: before.flops + flops, bytes: before.bytes + bytes };
+    const ofLimit = Math.max(all.flops / limits.gflops, all.bytes / limits.gigabytes) / all.microseconds / 1000;
+    kernels.set(key, { ...before, ...all, lines: [...new Set([...before.lines, ...(d.lines ?? [])])], runs: before.runs + 1, share: all.microseconds / total, ofLimit });
   });
-  return [...found]
-    .map(([d, { runs, microseconds }]): KernelProfile => {
-      const flops = runs * (d.flops === undefined ? 0 : sizeOf(d.flops, dims));
-      const bytes = runs * d.bindings.reduce((n, b) => n + touched(plan, train, b, dims), 0);
-      return { kernel: plan.modules[d.module]!.name, lines: d.lines ?? [], runs, microseconds, share: microseconds / total, flops, bytes, ofLimit: Math.max(flops / microseconds / 1000 / limits.gflops, bytes / microseconds / 1000 / limits.gigabytes) };
-    })
-    .sort((a, b) => b.microseconds - a.microseconds);
+  return [...kernels.values()].sort((a, b) => b.microseconds - a.microseconds);
 }
 /** Of data, row numbers and losses a step touches its own rows only. */
 function touched(plan: Plan, train: PlanTrain, b: Dispatch["bindings"][number], dims: Readonly<Record<string, number>>): number {
@@ -277,13 +299,14 @@ function touched(plan: Plan, train: PlanTrain, b: Dispatch["bindings"][number], 
 
 const mostShown = 30;
 const timeText = (microseconds: number): string => (microseconds >= 1000 ? `${(microseconds / 1000).toPrecision(3)} ms` : `${microseconds >= 100 ? Math.round(microseconds) : microseconds.toPrecision(3)} us`);
-function print(terminal: Terminal, path: string, train: PlanTrain, facts: DeviceFacts, step: number, how: string, limits: Limits, kernels: readonly KernelProfile[]): void {
+function print(terminal: Terminal, path: string, train: PlanTrain, facts: DeviceFacts, step: number, how: string, limits: Limits, invented: readonly string[], kernels: readonly KernelProfile[]): void {
   const { bold, dim } = styles(terminal.color);
   const total = kernels.reduce((n, k) => n + k.microseconds, 0);
   const runs = kernels.reduce((n, k) => n + k.runs, 0);
   terminal.line(`${bold(path)} on ${deviceText(facts)}`);
   terminal.line(`  a step of ${train.name}: ${timeText(1e6 * step)} in training (${rate(1 / step)}), of ${counted(runs, "dispatch", "dispatches")} that ${runs === 1 ? "takes" : "take"} ${timeText(total)} alone`);
   terminal.line(dim(`  ${how}; this device does ${limits.gflops.toPrecision(3)} GFLOP/s and ${limits.gigabytes.toPrecision(3)} GB/s`));
+  if (invented.length) terminal.line(dim(`  ${invented.join(", ")}: random rows, since a program feeds ${invented.length === 1 ? "it" : "them"}`));
   const width = Math.max(6, ...kernels.map((k) => k.kernel.length));
   terminal.line();
   terminal.line(bold(`${"share".padStart(6)}  ${"".padEnd(8)}  ${"time".padStart(8)}  ${"runs".padStart(4)}  ${"GFLOP/s".padStart(7)}  ${"GB/s".padStart(6)}  ${"of limit".padStart(8)}  ${"kernel".padEnd(width)}  from`));

@@ -173,3 +173,18 @@ test("profile: every kernel of a step, with its share of the time and of what th
   const text = await dlm(["profile", "iris.dlm"]);
   expect(text.out).toMatch(/\n {2}a step of fit: .* in training \(.* steps\/s\), of \d+ dispatch(es)? that takes? .*\n {2}.*; this device does .* GFLOP\/s and .* GB\/s\n\n share .*kernel .*from\n/);
 });
+
+test("profile: fields that a program feeds get random rows in their ranges, and that is said", async () => {
+  put("fed.dlm", `data fed {
+  field x: f32[8] = host("pixels")
+  field y: i32 in 3..10 = host("class")
+  holdout test = 0.25
+}
+model net(x: f32[B, 8]) -> f32[B, 10] = x |> Linear(10)
+train fit on fed(batch: 16) { minimize cross_entropy(net(x), y) by sgd(lr: 0.1)
+  epochs: 3 }`);
+  const { status, out } = await dlm(["profile", "fed.dlm"]);
+  expect(status).toBe(0);
+  expect(out).toContain("\n  fed.x, fed.y: random rows, since a program feeds them\n");
+  expect(events((await dlm(["profile", "fed.dlm", "--json"])).out)[0]).toMatchObject({ kind: "profile", invented: ["fed.x", "fed.y"] });
+});
