@@ -27,7 +27,7 @@ export interface ElaborateInput {
   readonly imports?: (path: string) => ast.File | undefined;
 }
 export interface ElaborateOptions {
-  readonly set?: Readonly<Record<string, string>>; // consts and settings by name
+  readonly set?: Readonly<Record<string, string | number>>; // consts and settings by name
   readonly seed?: number;
   readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
 }
@@ -94,7 +94,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     attempt(() => void datasets.set(item.name.text, declareData(self, item, scope, seed, options, attempt)));
   } // prettier-ignore
   for (const d of datasets.values()) for (const h of d.public.holdouts) attempt(() => checkHoldout(d, h, datasets));
-  for (const name of Object.keys(options.set ?? {})) attempt(() => checkOverride(name, options.set![name]!, input.main));
+  for (const name of Object.keys(options.set ?? {})) attempt(() => checkOverride(name, String(options.set![name]), input.main));
   // a train block may be named by an export (smoothed weights), so trains come first
   const trains: TrainProgram[] = [];
   for (const item of input.main.items) {
@@ -194,7 +194,7 @@ function declareItems(self: Interpreter, items: readonly ast.Item[], scope: Scop
             if (running) throw errors.recursion(name.span, name.text, "const");
             running = true;
             const given = options.set?.[name.text];
-            known = given !== undefined ? number(Number(given), /^-?\d+$/.test(given)) : evaluate(self, item.value, closure, { ...baseContext(self.seed, ambientScope(false)) });
+            known = given !== undefined ? number(Number(given), /^-?\d+$/.test(String(given))) : evaluate(self, item.value, closure, { ...baseContext(self.seed, ambientScope(false)) });
             return known;
           };
           scope.bind(name.text, { kind: "lazy", force }, name.span);
@@ -527,7 +527,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   if (options.set) for (const key of ["epochs", "steps", "accumulate", "batch"] as const) {
     const given = options.set[key];
     if (given === undefined) continue;
-    if (!/^[1-9]\d*$/.test(given)) attempt(() => {
+    if (!/^[1-9]\d*$/.test(String(given))) attempt(() => {
       throw errors.badSetting(item.name.span, key, `must be a whole number, 1 or more; it is set to ${given} from outside`);
     });
     else settings[key] = Number(given);
