@@ -116,7 +116,7 @@ function codesOf(s: Statement): readonly string[] {
   }
 }
 const nameLists = new WeakMap<Statement, readonly string[]>();
-function namesIn(s: Statement): readonly string[] {
+export function namesIn(s: Statement): readonly string[] {
   let found = nameLists.get(s);
   if (!found) nameLists.set(s, (found = codesOf(s).flatMap((code) => code.match(names) ?? [])));
   return found;

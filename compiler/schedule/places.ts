@@ -150,6 +150,7 @@ function startFused(values: Values, fused: readonly Axis[], group: Part | undefi
     const outermost = i === fused.length - 1;
     const step = a.tile * a.serial;
     const count = typeof a.extent === "number" ? Math.ceil(a.extent / step) : Infinity;
+    if (count === 1 && !outermost) return void starts.set(a.name, constantForm(0));
     const quotient = product === 1 ? position : `${position} / ${product}`;
     const own = outermost ? quotient : `${quotient} % ${count}`;
     if (!outermost && !Number.isFinite(count)) throw new InternalError("a run-time axis is fused only as the first");

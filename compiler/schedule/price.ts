@@ -241,14 +241,11 @@ function addSums(part: Part, sums: number, loops: Loops, p: Placed, t: Tally): v
   t.bodyWork += (sums * points) / 2;
   const sharing = product(part.over, p.threads);
   if (sharing > 1) t.time += sums * accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);
-  // a sum out of the registers' reach comes and goes at every step; four steps at a time along a reduced vector
-  // and so do the steps of a window that is written out
-  const whole = s.sums === "scalar" ? part.over.reduce((n, a) => (tile[a] === p.extent[a] ? n * tile[a]! : n), 1) : 1;
-  const steps = points / (part.over.includes(p.vector) && tile[p.vector]! >= 4 ? 4 : 1) / whole;
-  const spilled = sums * accumulators > target.registers ? sums * steps : 0;
-  // large tiles of windows: rolled stores cost the loop its registers
-  const rolled = p.rows >= 0 && points > accumulators && accumulators > 5 * target.registers ? points : 0;
-  t.time += loops.steps * ((spilled + rolled) * ns.spill + sums * accumulators * ns.carried);
+  // a sum out of the registers' reach comes and goes at every step; once for several steps that are written out
+  let window = 1;
+  for (const a of part.over) if (tile[a] === p.extent[a]) window *= tile[a]!;
+  const spilled = sums * accumulators > target.registers ? sums * accumulators * (s.sums === "scalar" ? 1 : window) : 0;
+  t.time += loops.steps * (spilled * ns.spill + sums * accumulators * ns.carried);
 }
 function addStore(x: Access, part: Part, loops: Loops, p: Placed, t: Tally): void {
   const { target, tile, vector, rows } = p;

@@ -191,7 +191,7 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
       if (rest.length < 2 || !f.known(o) || !f.reused(o) || inner.some((a) => f.meets(o, a))) continue;
       const q = rest[rest.length - 1]!;
       const most = along([["fused", lanes]], rest);
-      const sizes = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8, 14].includes(n)) : [1];
+      const sizes = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8].includes(n)) : [1];
       for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o))) for (const rq of sizes) complete(most, { [o]: ro, [q]: rq });
     }
   }
@@ -252,7 +252,9 @@ function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile:
       choices.push({ vector: a, unroll: { [a]: 4 } });
       if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
     }
-    if (innermost && f.known(innermost) && (!target.keepLoops || accumulators <= 16)) for (const u of [2, 4]) if (f.extent(innermost) % (u * threadsOf(innermost)) === 0) choices.push({ vector: outerVector, unroll: { [innermost]: u } });
+    // two steps of a large tile: what no register holds comes and goes half as often
+    const steps = !target.keepLoops || accumulators <= 16 ? [2, 4] : share.length && accumulators >= 64 ? [2] : [];
+    if (innermost && f.known(innermost)) for (const u of steps) if (f.extent(innermost) % (u * threadsOf(innermost)) === 0) choices.push({ vector: outerVector, unroll: { [innermost]: u } });
   }
   const result: Schedule[] = [];
   for (const { vector, unroll } of choices) {

@@ -35,14 +35,14 @@ export interface Target {
 }
 const lavapipe: Target = {
   name: "lavapipe", class: "software", storageBuffers: 8, simd: 8, lanes: 8, cores: 2, resident: 1, latency: 1, workgroup: 64, workgroupMemory: 16384, registers: 12, bodyLimit: 1100, accumulatorLimit: 160, keepLoops: true, rolledStores: true, serial: [1, 4],
-  ns: { none: 0, load: 7.5, load4: 24, workgroup: 6.6, broadcast: 1.2, alu: 0.2, divide: 2, function: 8, random: 100, select: 0.6, compare: 0.4, integer: 0.3, reduce: 7, store: 8, store4: 30, loop: 1.2, barrier: 500, fill: 20, spill: 0.45, carried: 0, guard: 3, number: 4, divideBy: 30 },
-  overlap: 0.35, longBody: { operations: 600, ns: 0.6 }, manyLoads: { loads: 12, ns: 6 }, clashNs: 12, transactionNs: 0, nearWaitNs: 10, waitNs: 160, workgroupNs: 250, launchNs: 25_000,
-  compile: { module: 30, load: 10, store: 6, operation: 1.5, function: 1.5, carried: 0.4, limit: 450 }, runs: 1000,
+  ns: { none: 0, load: 5.6, load4: 15, workgroup: 4.6, broadcast: 0.7, alu: 0.1, divide: 1.4, function: 5.6, random: 70, select: 0.4, compare: 0.3, integer: 0.2, reduce: 5, store: 9.6, store4: 39, loop: 0.85, barrier: 350, fill: 14, spill: 0.25, carried: 0, guard: 2, number: 4, divideBy: 30 },
+  overlap: 0.35, longBody: { operations: 600, ns: 0.42 }, manyLoads: { loads: 12, ns: 1.5 }, clashNs: 7.5, transactionNs: 0, nearWaitNs: 7, waitNs: 85, workgroupNs: 175, launchNs: 25_000,
+  compile: { module: 18, load: 5.6, store: 4.9, operation: 0.37, function: 1, carried: 0.2, limit: 340 }, runs: 1000,
 }; // prettier-ignore
 const swiftshader: Target = {
   ...lavapipe, name: "swiftshader", simd: 4, lanes: 4, workgroup: 256, registers: 14, keepLoops: false, serial: [1],
   ns: { none: 0, load: 10, load4: 30, workgroup: 7, broadcast: 3.1, alu: 0.4, divide: 3, function: 12, random: 100, select: 1, compare: 1, integer: 0.8, reduce: 3, store: 10, store4: 30, loop: 4, barrier: 1000, fill: 25, spill: 0.3, carried: 0.65, guard: 0, number: 6, divideBy: 0 },
-  overlap: 1, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 1e9, ns: 0 }, workgroupNs: 600, launchNs: 28_000,
+  overlap: 1, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 1e9, ns: 0 }, clashNs: 12, nearWaitNs: 10, waitNs: 160, workgroupNs: 600, launchNs: 28_000,
   compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, carried: 0, limit: 450 },
 }; // prettier-ignore
 const discrete: Target = {

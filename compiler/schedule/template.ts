@@ -12,6 +12,7 @@ import { precedence, type ElementType, type Let, type Statement } from "./ir.ts"
 import type { Stage, Store } from "./kernel.ts";
 import type { Layout } from "./layout.ts";
 import { estimate, type Nest } from "./nest.ts";
+import { loadsFirst } from "./order.ts";
 import { define, locate, offset, type Axis, type Places } from "./places.ts";
 import { threadsAlong, type Schedule } from "./schedule.ts";
 import { bool, canBeWide, component, components, f32, i32, splat, Values, vectorName, vectorOf, wide, type Box, type Value } from "./values.ts";
@@ -233,7 +234,7 @@ class Template {
     const partly = inner.filter((a) => a.tile > 1 && !(typeof a.extent === "number" && a.extent <= a.tile * a.threads));
     const wholly = inner.filter((a) => a.tile > 1 && !partly.includes(a));
     const rest = this.axes.filter((a) => !shared.includes(a));
-    for (const p of this.points([...partly, ...shared, ...wholly, ...rest], vector))
+    for (const p of this.points([...shared, ...wholly, ...rest, ...partly], vector))
       this.atPoint(p, vector, bound, () => {
         const suffix = this.suffix(p, unit);
         for (const sum of sums) {
@@ -243,6 +244,7 @@ class Template {
       });
     values.carriers = [];
     values.boxes = new Map();
+    if (opened) values.reorder(loadsFirst);
     for (let k = 0; k < opened; k++) {
       const loop = this.loops[this.loops.length - 1]!;
       if (k === 0 && schedule.slide && (loop.from === "0" || loop.from === this.zero)) carryRound(values, loop);

@@ -144,6 +144,11 @@ export class Values {
   close(): Block {
     return this.blocks.pop()!;
   }
+  /** Another order of what the innermost block has. */
+  reorder(order: (statements: readonly Statement[]) => Statement[]): void {
+    const { statements } = this.blocks[this.depth]!;
+    statements.splice(0, statements.length, ...order(statements));
+  }
   emit(level: number, type: ElementType, code: string, binding: number, cost: Cost, base: string, more: { pinned?: boolean; load?: Let["load"] } = {}): Value {
     const block = this.blocks[level]!;
     const key = `${type.element}${type.width}:${code}`;
