@@ -149,7 +149,7 @@ async function measure(workload, target) {
   const running = new Map();
   const measured = new Map();
   for (const name of sides.keys()) {
-    const record = { losses: {}, times: [] };
+    const record = { losses: {}, times: [], ratios: [] };
     measured.set(name, record);
     if (name === "dlm" && compile.error) {
       record.error = compile.error;
@@ -181,21 +181,30 @@ async function measure(workload, target) {
       say(`  ${name}: first value ${rounded(record.losses[1])} after ${(record.cold / 1000).toFixed(1)} s, about ${rounded(record.estimate, 3)} ms/step`);
     }
   }
+  /** A side's turn: ms of a step, or undefined where it has none any more. */
+  const turn = async (name, wanted) => {
+    const record = measured.get(name);
+    if (!running.has(name) || record.error) return undefined;
+    const steps = Math.max(1, Math.min(20000, Math.round(wanted / record.estimate)));
+    const answer = await running.get(name).ask({ do: "run", steps });
+    if (answer.error) {
+      record.error = answer.error;
+      return undefined;
+    }
+    record.times.push((record.estimate = answer.ms / steps));
+    Object.assign(record, { dispatches: answer.dispatches / steps, submits: answer.submits / steps, buffers: answer.buffers / steps, bytes: answer.bytes });
+    return record.estimate;
+  };
+  // a peer's turn stands between two turns of dlm, so that both meet the same spells of the machine
   for (let round = 0; round < repeats; round++) {
-    const order = [...running.keys()];
-    for (let i = 0; i < order.length; i++) {
-      const name = order[(i + round) % order.length];
-      const record = measured.get(name);
-      if (record.error || (record.estimate > roundMs && round >= slowRepeats) || (name !== "dlm" && record.estimate > tooSlow && round)) continue;
-      const steps = Math.max(1, Math.min(20000, Math.round(roundMs / record.estimate)));
-      const answer = await running.get(name).ask({ do: "run", steps });
-      if (answer.error) {
-        record.error = answer.error;
-        continue;
-      }
-      record.times.push(answer.ms / steps);
-      record.estimate = answer.ms / steps;
-      Object.assign(record, { dispatches: answer.dispatches / steps, submits: answer.submits / steps, buffers: answer.buffers / steps, bytes: answer.bytes });
+    const peers = [...running.keys()].filter((name) => name !== "dlm" && !measured.get(name).error);
+    const due = peers.map((_, i) => peers[(i + round) % peers.length]).filter((name) => round < (measured.get(name).estimate > tooSlow ? 1 : measured.get(name).estimate > roundMs ? slowRepeats : Infinity));
+    let before = await turn("dlm", due.length ? roundMs / 2 : roundMs);
+    for (const name of due) {
+      const ms = await turn(name, roundMs);
+      const after = await turn("dlm", roundMs / 2);
+      if (ms && before && after) measured.get(name).ratios.push((2 * ms) / (before + after));
+      before = after;
     }
   }
   for (const side of running.values()) side.end();
@@ -213,6 +222,7 @@ function summarised(workload, spec, measured, compile) {
       ...(record.bytes ? { bytes: record.bytes } : {}),
       cold_start_ms: Math.round(record.cold),
       ...(spec.flops ? { gflops: rounded(spec.flops / ms / 1e6) } : {}),
+      ...(record.ratios.length ? { ratio: rounded(median(record.ratios), 3) } : {}),
     };
   };
   const dlm = figures(measured.get("dlm"), "dlm");
@@ -222,8 +232,7 @@ function summarised(workload, spec, measured, compile) {
     if (best !== undefined && /llvmpipe/i.test(measured.get("dlm").device ?? "")) dlm.share = rounded(best, 3);
   }
   const peers = Object.fromEntries([...measured].filter(([name]) => name !== "dlm").map(([name, record]) => [name, figures(record, name)]));
-  const best = (names) => Math.min(...names.map((n) => peers[n].ms_median ?? Infinity));
-  const ratio = (names) => rounded(best(names) / dlm.ms_median, 3);
+  const ratio = (names) => rounded(Math.min(...names.map((n) => peers[n].ratio ?? Infinity)), 3);
   const losses = {};
   const differing = [];
   for (const at of [1, 4, 10]) {
@@ -262,7 +271,7 @@ function tables(results, sizes) {
   const third = results.map((r) => [r.workload, ...names.filter(onWebGPU).map((n) => (r.peers[n]?.ms_median === undefined ? "-" : `${number(r.peers[n].dispatches)}/${number(r.peers[n].submits)}/${megabytes(r.peers[n].bytes)}`)), ...names.map((n) => number(r.peers[n]?.cold_start_ms === undefined ? undefined : r.peers[n].cold_start_ms / 1000))]);
   const layers = results.find((r) => r.dlm.compile_ms_by_layers)?.dlm.compile_ms_by_layers;
   return [
-    "dlm: ratios to the best WebGPU peer and to the best peer of any kind (above 1: dlm is faster), ms/step (median, least), share of the best figure of hand-written kernels, per step dispatches and submits, device memory, cold start to the first value with an empty shader cache (s), compilation (ms), agreement of losses at steps 1, 4 and 10",
+    "dlm: ratios to the best WebGPU peer and to the best peer of any kind (above 1: dlm is faster; medians of a turn of the peer by the turns of dlm before and after it), ms/step (median, least), share of the best figure of hand-written kernels, per step dispatches and submits, device memory, cold start to the first value with an empty shader cache (s), compilation (ms), agreement of losses at steps 1, 4 and 10",
     table([["", "WebGPU", "any", "ms", "least", "GFLOP/s", "share", "dispatches", "submits", "MB", "cold s", "compile ms", "losses"], ...first]),
     "ms/step, median (least) of interleaved rounds",
     table([["", "dlm", ...names], ...second]),
