@@ -88,6 +88,7 @@ export class Values {
   localLevel = 0;
   carriers: readonly Carrier[] = [];
   boxes: ReadonlyMap<Scalar, Box> = new Map();
+  held: (e: Load) => Value | undefined = () => undefined; // what is in registers
   lanes = 0;
   lane = ""; // the name of the lane's index
   /** Register elements of carriers at the current point. */
@@ -539,6 +540,8 @@ export class Values {
     );
   }
   private load(e: Load): Value {
+    const held = this.held(e);
+    if (held) return held;
     const box = this.boxes.get(e);
     if (box) return this.alongVector(e) ? this.each(e.dtype, () => this.load(e)) : this.fromBox(e, box);
     if (this.alongVector(e)) return this.load4(e);

@@ -11,6 +11,7 @@ import type { View } from "./flat.ts";
 import type { KernelStep, Step } from "./fuse.ts";
 import { tidy } from "./ir.ts";
 import type { KernelSpec } from "./kernel.ts";
+import { inLanes } from "./lanes.ts";
 import type { Layout } from "./layout.ts";
 import { nestOf } from "./nest.ts";
 import { plainSchedule } from "./schedule.ts";
@@ -47,6 +48,9 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
   if (bound.length > target.storageBuffers || tensors.size > 200) return undefined;
   if (shared.some((x) => x.shape.some((n) => typeof n !== "number"))) return undefined;
   if (shared.reduce((sum, x) => sum + 4 * sizeOf(x.shape), 0) > target.workgroupMemory) return undefined;
+
+  const inRegisters = steps.some((s) => s.kind === "loop") ? undefined : lowerLanes(kernels.map((k) => placed.get(k)!), bound, shared, layout, target, options);
+  if (inRegisters) return { ...inRegisters, ...factsOf(kernels) };
 
   const names = uniqueNames([...bound, ...shared], layout);
   const own: Layout = { storageOf: layout.storageOf, nameOf: (x) => names.get(x) ?? layout.nameOf(x) };
@@ -122,16 +126,11 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
   };
   write(steps, "    ");
   main.push(...flush([...pending.reads, ...pending.writes]).map((line) => `    ${line}`));
-  const element = (x: Node): string => {
-    const storage = layout.storageOf(x);
-    return storage === "u8" || storage === "bool" ? "u32" : storage;
-  };
   const wgsl = [
     ...options.comment.map((line) => `// ${line}`),
-    ...bound.map((x, i) => `@group(0) @binding(${i}) var<storage, ${written.has(x) ? "read_write" : "read"}> ${names.get(x)}: array<${element(x)}>;`),
-    `@group(0) @binding(${bound.length}) var<uniform> rounds: u32;`,
+    ...declarations(bound, layout, (x) => names.get(x)!, written),
     ...[...scanNames.values()].map((name) => `var<private> ${name}: i32;`),
-    ...shared.map((x) => `var<workgroup> ${names.get(x)}: array<${element(x)}, ${sizeOf(x.shape)}>;`),
+    ...shared.map((x) => `var<workgroup> ${names.get(x)}: array<${elementOf(x, layout)}, ${sizeOf(x.shape)}>;`),
     ...helperCode(helpers).flatMap((code) => ["", code]),
     ...functions.flatMap((code) => ["", code]),
     "",
@@ -144,8 +143,45 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
     "}",
     "",
   ].join("\n");
-  return { wgsl, entry: "main", bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })), rounds: bound.length, workgroup: threads, flops: kernels.reduce((sum, k) => sum + flopsOf(k.spec), 0), lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))] };
+  return { wgsl, entry: "main", ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
 }
+/** The same in the registers of one subgroup, where that fits: no barrier, and memory for data and losses alone. */
+function lowerLanes(specs: readonly KernelSpec[], bound: readonly Node[], scratch: readonly Node[], layout: Layout, target: Target, options: WholeOptions): Omit<WholeKernel, "flops" | "lines"> | undefined {
+  const written = new Set(specs.flatMap((spec) => [...storesOf(spec)]));
+  const read = new Set(specs.flatMap((spec) => [...loadsOf(spec)]));
+  const kept = new Set(bound.filter((x) => written.has(x) && read.has(x)));
+  const made = inLanes(specs, [...kept, ...scratch], kept, bound, layout, target);
+  if (!made) return undefined;
+  const body = printStatements(tidy(made.statements)).flatMap((line) => {
+    const comment = /^(\s*)\/\/#(\d+)$/.exec(line);
+    return comment ? made.comments[Number(comment[2])]!.map((text) => `${comment[1]}// ${text}`) : [line];
+  });
+  const wgsl = [
+    ...options.comment.map((line) => `// ${line}`),
+    `// element e of a tensor of the step is held by lane e mod ${target.lanes}, in its register e / ${target.lanes}`,
+    "enable subgroups;",
+    "",
+    ...declarations(bound, layout, (x) => made.names.get(x)!, written),
+    ...helperCode(made.helpers).flatMap((code) => ["", code]),
+    "",
+    `@compute @workgroup_size(${target.lanes})`,
+    "fn main(@builtin(subgroup_invocation_id) lane_index: u32) {",
+    ...body.map((line) => `  ${line}`),
+    "}",
+    "",
+  ].join("\n");
+  return { wgsl, entry: "main", ...bindingsOf(bound, written), workgroup: target.lanes };
+}
+const elementOf = (x: Node, layout: Layout): string => {
+  const storage = layout.storageOf(x);
+  return storage === "u8" || storage === "bool" ? "u32" : storage;
+};
+const declarations = (bound: readonly Node[], layout: Layout, nameOf: (x: Node) => string, written: ReadonlySet<Node>): string[] => [
+  ...bound.map((x, i) => `@group(0) @binding(${i}) var<storage, ${written.has(x) ? "read_write" : "read"}> ${nameOf(x)}: array<${elementOf(x, layout)}>;`),
+  `@group(0) @binding(${bound.length}) var<uniform> rounds: u32;`,
+];
+const bindingsOf = (bound: readonly Node[], written: ReadonlySet<Node>): Pick<WholeKernel, "bindings" | "rounds"> => ({ bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })), rounds: bound.length });
+const factsOf = (kernels: readonly KernelStep[]): Pick<WholeKernel, "flops" | "lines"> => ({ flops: kernels.reduce((sum, k) => sum + flopsOf(k.spec), 0), lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))] });
 
 const kernelsOf = (steps: readonly Step[]): KernelStep[] => steps.flatMap((s) => (s.kind === "loop" ? kernelsOf(s.body) : [s]));
 /** Is one workgroup with barriers faster than launches? ns by the target's costs; a scalar of cost 1 is a load. */

@@ -4,14 +4,16 @@ import { compile } from "../../compiler/compile.ts";
 import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import type { Program, TrainProgram } from "../../compiler/elaborate/program.ts";
 import type { Source } from "../../compiler/graph/types.ts";
+import type { Target } from "../../compiler/schedule/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load } from "../../runtime/index.ts";
+import type { Plan } from "../../runtime/plan.ts";
 
 /** Data blocks must be formulas with `rows`, train blocks `shuffle: false`, so that both sides see the same rows. */
-export async function compareTraining(source: string, device: GPUDevice, options: { steps?: number; tolerance?: number } = {}): Promise<void> {
+export async function compareTraining(source: string, device: GPUDevice, options: { steps?: number; tolerance?: number; target?: Target } = {}): Promise<Plan> {
   const steps = options.steps ?? 3;
   const tolerance = options.tolerance ?? 2e-4;
-  const { plan, program, diagnostics } = compile(source, { name: "model.dlm" });
+  const { plan, program, diagnostics } = compile(source, { name: "model.dlm", ...(options.target ? { target: options.target } : {}) });
   if (!plan || !program) throw new Error(renderDiagnostics(diagnostics));
   const model = await load(plan, { device });
   try {
@@ -36,6 +38,7 @@ export async function compareTraining(source: string, device: GPUDevice, options
   } finally {
     model.close();
   }
+  return plan;
 }
 function onEvaluator(program: Program, t: TrainProgram, steps: number): Map<Source, ArrayLike<number>> {
   const values = new Map<Source, ArrayLike<number>>();
