@@ -154,7 +154,7 @@ class Fuser implements Reader {
   /** A piece that others read too is theirs first: what they read is not strided. What is made of pieces comes before them: its places are theirs. */
   private placePieces(): void {
     const viewed = new Set(this.order.flatMap((x) => (x.kind === "reshape" ? [baseOf(x)] : [])));
-    const wanted = (p: Node): boolean => viewed.has(p) || this.readers().has(p) || this.program.outputs.some((o) => baseOf(o.node) === p) || this.copies.some((c) => c.from === p);
+    const wanted = (p: Node): boolean => viewed.has(p) || this.readers().has(p) || this.program.outputs.some((o) => baseOf(o.node) === p) || this.isCopied(p);
     for (const x of [...this.order].reverse())
       for (const { node, at } of this.pieces.get(x) ?? []) {
         const homes = this.homesOf(x).map((h): Home => ({ memory: h.memory, at: (own) => h.at(at(own)) }));
@@ -301,7 +301,11 @@ class Fuser implements Reader {
   isRead(x: Node, group: Group): boolean {
     if (this.homes.get(x)?.some((h) => !(h.memory.kind === "source" && h.memory.path === "numbers"))) return true;
     if (this.flat?.views.has(x) || this.program.outputs.some((o) => baseOf(o.node) === x)) return true;
-    return [...(this.readers().get(x) ?? [])].some((y) => !group.nodes.includes(y)) || this.copies.some((c) => c.from === x);
+    return [...(this.readers().get(x) ?? [])].some((y) => !group.nodes.includes(y)) || this.isCopied(x);
+  }
+  /** Read by a copy, be it under another shape. */
+  private isCopied(x: Node): boolean {
+    return this.copies.some((c) => this.copyReads(c.from).includes(x));
   }
   private readerTable: Map<Node, Set<Node>> | undefined;
   private readers(): Map<Node, Set<Node>> {
@@ -581,7 +585,7 @@ class Fuser implements Reader {
     return memory.size <= this.target.storageBuffers ? domain : undefined;
   }
   private isReadOutside(x: Node, inside: ReadonlySet<Node>): boolean {
-    return this.homes.has(x) || this.flat?.views.has(x) === true || this.program.outputs.some((o) => baseOf(o.node) === x) || [...(this.readers().get(x) ?? [])].some((y) => !inside.has(y)) || this.copies.some((c) => c.from === x);
+    return this.homes.has(x) || this.flat?.views.has(x) === true || this.program.outputs.some((o) => baseOf(o.node) === x) || [...(this.readers().get(x) ?? [])].some((y) => !inside.has(y)) || this.isCopied(x);
   }
 
   /** Kahn's algorithm, the earliest in the program first. A cycle is broken by giving up an update in place. */

@@ -644,7 +644,8 @@ class Template {
     for (const p of this.points(this.axes, outer))
       this.atPoint(p, outer, new Map(), () => {
         values.vector = undefined;
-        const first = this.reducing.filter((name) => !inner.some((a) => a.name === name));
+        const walking = new Set(inner.map((a) => this.places.thread.get(a.name))); // reductions may share their threads
+        const first = this.reducing.filter((name) => !walking.has(this.places.thread.get(name)));
         const row = values.conjunction([this.exists("", [], false), ...first.map((axis) => values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"))]);
         if (row.text !== "true") values.open();
         const bound = new Map<string, { axis: Axis; start: Form }>();

@@ -36,6 +36,10 @@ train fit on points(batch: 16, seed: 5, shuffle: false) {
 data line { rows: 40 field x: f32[1] = uniform(-1, 1)[1] field y: f32[1] = 3 * x - 2 + 0.1 * normal[1] }
 model net(x: f32[B, 1]) -> f32[B, 1] = x |> Linear(1)
 train fit on line(batch: 10, seed: 2, shuffle: false) { minimize mse(net(x), y) by sgd(lr: 0.1, momentum: 0.9) steps: 10 }`,
+  "one row, one output: the loss is that row's": `
+data line { rows: 20 field x: f32[1] = normal[1] field y: f32[1] = normal[1] }
+model net(x: f32[B, 1]) -> f32[B, 1] = x |> Linear(1, act: relu) |> Linear(1)
+train fit on line(batch: 1, shuffle: false) { minimize mse(net(x), y) by sgd(lr: 0.05) steps: 10 }`,
   "convolutions, batch normalisation and pooling": `${images}
 model net(x: f32[B, 8, 8, 2]) -> f32[B, 4] = x |> Conv2d(5, k: 3, pad: 1) |> BatchNorm() |> relu |> MaxPool2d(2) |> Conv2d(6, k: 3, stride: 2) |> relu |> flatten |> Linear(4)
 train fit on pictures(batch: 8, seed: 3, shuffle: false) { minimize cross_entropy(net(x), y) by sgd(lr: 0.1, momentum: 0.9) steps: 5 }`,

@@ -374,6 +374,15 @@ export function inPlaceRows(m: number, n: number): Case {
   s.storeRow(x, [n], (k) => div(at(x, i, k!), call("sqrt", add(sum, 1e-6))));
   return { name: `in place rows ${m}x${n}`, spec: s.done(), moved: 8 * m * n };
 }
+/** Sums of two lengths, which threads may share, and a row of the longer one. */
+export function unequalSums(m: number, n: number): Case {
+  const [a, b, y] = [tensor("a", [m]), tensor("b", [n]), tensor("y", [n])];
+  const s = new SpecBuilder("unequal", []);
+  const short = s.sum([m], (k) => mul(at(a, k!), at(a, k!)), "short");
+  const long = s.sum([n], (k) => mul(at(b, k!), at(b, k!)), "long");
+  s.storeRow(y, [n], (k) => mul(at(b, k!), add(short, long)));
+  return { name: `unequal sums ${m}, ${n}`, spec: s.done() };
+}
 
 export const cases: readonly Case[] = [
   product("NN", 64, 48, 40), product("TN", 32, 64, 24), product("NT", 48, 40, 32), product("NN", 64, 96, 32, true), product("NN", 33, 65, 17, true), product("TN", 128, 10, 64), product("NT", 7, 96, 130), product("NN", 1, 128, 64),
@@ -386,4 +395,5 @@ export const cases: readonly Case[] = [
   elementwise([16, 24, 20]), elementwise([7, 13]), elementwise([1000]), gelu(4096), adam(4096), adam(1001), transpose(40, 56), transpose(30, 7),
   gather(100, 16, 36), scatterRows(30, 64, 16), scatteredStore(12, 20), reshaped(10, 6, 8), prefixSums(6, 40),
   dynamicProduct(40, 32, 13), dynamicColumns(12, 37), dynamicScores(2, 19, 8), dynamicConv(3, 6, 4, 8), mixed(40), constantFill(300), draws(12, 20), draws(7, 9), scalarOnly(), inPlaceRows(10, 48),
+  unequalSums(2, 30), unequalSums(70, 20),
 ]; // prettier-ignore

@@ -6,6 +6,8 @@ import { targetOf } from "../../compiler/cli/device.ts";
 import { targets } from "../../compiler/schedule/target.ts";
 import { testDevice } from "../device.ts";
 import { compareTraining } from "../device/training.ts";
+import { randomProgram, type RandomProgram } from "../fuzz/programs.ts";
+import { cases, firstSeed } from "../fuzz/random.ts";
 
 const points = "data points { rows: 24 field x: f32[3] = normal[3] field y: i32 in 0..5 = randint(0, 5)[] field z: f32[2] = [x[0] * x[1], sin(x[2])] }\n";
 const models: Record<string, string> = {
@@ -49,9 +51,29 @@ model net(x: f32[B, ${inputs}]) -> f32[B, ${outputs}] = x |> Linear(${hidden}, a
 train fit on d(batch: ${batch}, shuffle: false) { minimize mse(net(x), y) by sgd(lr: 0.05) steps: 10 }`;
       await compareTraining(source, device, { steps: 3, target: targetOf(facts) });
     }),
-    { numRuns: 12 },
+    { seed: firstSeed, numRuns: cases(10) },
   );
 });
+test("random programs, trained", async () => {
+  const { device, facts } = await testDevice();
+  const target = { ...targetOf(facts), compile: { ...targetOf(facts).compile, limit: 3000 } }; // what takes the driver long is tried too
+  let inRegisters = 0;
+  for (let seed = firstSeed; seed < firstSeed + cases(40); seed++) {
+    const plan = await compareTraining(trained(randomProgram(seed)), device, { steps: 2, tolerance: 1e-3, target });
+    if (plan.modules.some((m) => m.code!.includes("in one launch") && m.code!.includes("enable subgroups"))) inRegisters++;
+  }
+  expect(inRegisters).toBeGreaterThan(cases(40) / 4);
+});
+/** A random function's objective, minimized over its inputs. */
+function trained({ text, inputs }: RandomProgram): string {
+  const body = /^export fn forward\(.*\) \{\n([^]*?) {2}return /.exec(text)![1]!;
+  const given = inputs.map(({ name, shape, dtype, end }) => {
+    if (dtype === "f32") return `  param ${name}: f32[${shape.join(", ")}] ~ uniform(-1, 1)`;
+    const axes = shape.map((n, d) => `i${d} in 0..${n}`);
+    return `  let ${name} = for ${axes.join(", ")}: (${shape.map((_, d) => `${d + 2} * i${d}`).join(" + ")}) % ${end}`;
+  });
+  return `model net() -> f32[] {\n${given.join("\n")}\n${body}  return loss\n}\ntrain fit { minimize net() by sgd(lr: 0.01)\n  steps: 5 }\n`;
+}
 test("the text of a step", () => {
   expect(stepCode("data d { rows: 8 field x: f32[2] = normal[2] }\nmodel net(x: f32[B, 2]) -> f32[B] { param w: f32[2] ~ ones\n  return for b: sum over k: x[b, k] * w[k] }\ntrain fit on d(batch: 4, shuffle: false) { minimize mean((net(x) - 1)^2) by sgd(lr: 0.1) steps: 10 }")).toMatchInlineSnapshot(`
     "// fit.step: as many whole steps as \`rounds\` says, in one launch
