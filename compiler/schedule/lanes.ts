@@ -77,6 +77,7 @@ class Lanes {
     values.push({ kind: "let", name: values.lane, type: i32, code: "i32(lane_index)", binding: precedence.atom, cost: "none", pinned: true });
     values.bind(values.lane, { level: 0, low: 0, high: count - 1, multiple: 1, varying: true });
     values.held = (e) => this.load(e);
+    values.eager = true;
     const variables = new Map<Node, string[]>();
     for (const x of this.held) {
       const size = sizeOf(x.shape);

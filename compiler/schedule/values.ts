@@ -89,6 +89,7 @@ export class Values {
   carriers: readonly Carrier[] = [];
   boxes: ReadonlyMap<Scalar, Box> = new Map();
   held: (e: Load) => Value | undefined = () => undefined; // what is in registers
+  eager = false; // all parts of a conjunction are evaluated: lanes may have to meet for one
   lanes = 0;
   lane = ""; // the name of the lane's index
   /** Register elements of carriers at the current point. */
@@ -423,7 +424,7 @@ export class Values {
     const live = parts.filter((p, i) => p.text !== "true" && parts.findIndex((q) => q.text === p.text) === i);
     if (live.length <= 1) return live[0] ?? truth(true);
     const level = Math.max(...live.map((p) => p.level));
-    if (live.every((p) => p.type.width === 1)) return this.emit(level, bool, live.map((p) => p.text).join(" && "), precedence.and, "compare", "inside");
+    if (live.every((p) => p.type.width === 1)) return this.emit(level, bool, live.map((p) => p.text).join(this.eager ? " & " : " && "), this.eager ? precedence.bits : precedence.and, "compare", "inside");
     return this.emit(level, wide(bool), live.map(splat).join(" & "), precedence.bits, "compare", "inside");
   }
   select(condition: Value, then: Value, otherwise: Value, base: string): Value {
