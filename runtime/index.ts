@@ -42,6 +42,7 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
     await initialise(session);
     return modelOf(session);
   } catch (error) {
+    await machine.compiled();
     machine.close();
     throw error;
   }

@@ -282,6 +282,11 @@ export class Machine {
     for (const c of dispatchesOf(program.commands)) if (!c.constants?.length) this.#pipeline(c, this.#layoutOf(c), {}).catch(() => {});
   }
 
+  /** Nothing is being compiled any more: a device that is destroyed meanwhile may take the process with it. */
+  async compiled(): Promise<void> {
+    await Promise.allSettled(this.#pipelines.values());
+  }
+
   // ---- recordings
 
   /** The program at these dims, with its buffers made; recorded once. */

@@ -277,6 +277,19 @@ describe("what cannot work is said before anything is made", () => {
     expect(await problem(() => open(linePlan(), { seed: 1.5 }))).toContain("not 1.5");
     expect(await problem(() => open(linePlan({ dataset: { holdouts: [{ name: "test", fraction: 0.001, place: "line.dlm:4" }] } })))).toBe("line.dlm:4: holdout test = 0.001 of 40 rows leaves none in it");
   });
+  test("a fault in the data is told when no kernel is being compiled any more", async () => {
+    const opened = await freshDevice();
+    const create = opened.device.createComputePipelineAsync.bind(opened.device);
+    let [begun, done] = [0, 0];
+    opened.device.createComputePipelineAsync = async (of) => {
+      begun++;
+      return create(of).finally(() => done++);
+    };
+    const said = await problem(() => load(linePlan(), { device: opened.device }));
+    expect({ said, done }).toMatchObject({ said: expect.stringContaining("is fed by the program") as string, done: begun });
+    expect(begun).toBeGreaterThan(0);
+    opened.close();
+  });
   test("modules are asked for by name, identical ones once", async () => {
     const plan = linePlan();
     const asked: string[] = [];
