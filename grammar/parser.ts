@@ -170,6 +170,8 @@ function hintFor(token: IToken, previous: IToken | undefined, next: IToken | und
   if (expected.length === 1 && expected[0] === "`:`" && begins) return `write \`:\` before \`${token.image}\``;
   if (open && open.image !== "{" && begins && sameLine) return `write a comma before \`${token.image}\`, or an operator`;
   if (rule === "body" && previous?.tokenType !== sign.Assign) return "a body is written `= expression` or `{ ... return expression }`";
+  const before = previous && /\b(holdout|metric|let)\s+$/.exec(file.text.slice(0, previous.startOffset));
+  if (before && token.tokenType === sign.Colon) return `write \`${before[1]} ${previous!.image} = ...\``;
   if ((rule === "trainStmt" || rule === "dataStmt" || rule === "item") && previous?.tokenType === Id && open?.image === "{" && sameLine) return `a setting is written \`${previous.image}: value\``;
   if (token.tokenType === Id && open?.image === "{") {
     if (next?.tokenType === Num || next?.tokenType === Str) return `a setting is written \`${token.image}: ${next.image}\``;
