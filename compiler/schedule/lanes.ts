@@ -11,7 +11,7 @@ import type { KernelSpec, Stage, Store } from "./kernel.ts";
 import type { Layout } from "./layout.ts";
 import { bodyCost, sizeOf } from "./storage.ts";
 import type { Target } from "./target.ts";
-import { identityOf } from "./template.ts";
+import { identityOf, subgroupCall } from "./template.ts";
 import { bool, f32, i32, shortName, Values, type Value } from "./values.ts";
 
 export interface InLanes {
@@ -29,7 +29,8 @@ type Place = { readonly kind: "tile"; readonly tile: number } | { readonly kind:
 /** Something that registers cannot do. */
 class Unfit extends Error {}
 const mostRegisters = 192; // of all tensors together
-// what the driver takes must not be much more than through memory: a statement here by the cost of an operation, a kernel there by that of its loads
+// What the driver takes must not be much more than through memory: a statement here by the cost of an operation, a kernel there by that of its
+// loads. Rough: from three models on lavapipe (0.6 to 0.8 ms a statement, 30 to 60 a kernel) and one on SwiftShader.
 const statementMs = 1.6;
 const kernelLoads = 6;
 
@@ -56,17 +57,18 @@ class Lanes {
   private readonly kernels: readonly KernelSpec[];
   private readonly held: readonly Node[];
   private readonly kept: ReadonlySet<Node>;
-  private readonly target: Target;
   private readonly layout: Layout;
   private readonly count: number; // of lanes
+  private readonly most: number; // statements of a step
 
   constructor(kernels: readonly KernelSpec[], held: readonly Node[], kept: ReadonlySet<Node>, memory: readonly Node[], layout: Layout, target: Target) {
     this.kernels = kernels;
     this.held = held;
     this.kept = kept;
-    this.target = target;
     this.layout = layout;
     this.count = target.lanes;
+    const { limit, operation, module, load } = target.compile;
+    this.most = Math.max(limit, kernels.length * (module + kernelLoads * load)) / (statementMs * operation);
     const written = new Set(kernels.flatMap((k) => k.stores.map((s) => baseOf(s.target))));
     this.values = new Values("step", layout, new Set(), written, memory);
     for (const name of ["round", "rounds"]) this.values.reserve(name);
@@ -107,8 +109,6 @@ class Lanes {
       });
     sets.forEach((s) => values.push(s));
     const { statements: body } = values.close();
-    const { compile } = this.target;
-    if (body.length * statementMs * compile.operation > Math.max(compile.limit, this.kernels.length * (compile.module + kernelLoads * compile.load))) throw new Unfit();
     const statements: Statement[] = [...values.blocks[0]!.statements, { kind: "for", variable: "round", from: "0u", below: "rounds", step: 1, trips: 1000, body }];
     for (const [x, names] of variables) {
       const size = sizeOf(x.shape);
@@ -166,7 +166,6 @@ class Lanes {
     };
     const results: Value[] = [];
     if (together) {
-      const all = { sum: "subgroupAdd", prod: "subgroupMul", max: "subgroupMax", min: "subgroupMin", argmax: "", argmin: "" }[stage.op];
       for (let n = 0; n < points; n++) {
         let own: Value | undefined;
         for (let first = 0; first < steps; first += count)
@@ -175,7 +174,7 @@ class Lanes {
             const identity: Value = { text: identityOf(stage.op, v.type.element as "f32" | "i32"), level: 0, type: v.type };
             own = combine(own, first + count <= steps ? v : values.select(this.mask(steps - first), v, identity, "v"));
           });
-        results.push(values.emit(values.depth, own!.type, `${all}(${own!.text})`, precedence.atom, "reduce", stage.local.name));
+        results.push(values.emit(values.depth, own!.type, `${subgroupCall[stage.op]}(${own!.text})`, precedence.atom, "reduce", stage.local.name));
       }
     } else
       for (let t = 0; t < tiles; t++) {
@@ -218,6 +217,7 @@ class Lanes {
   /** Runs f at a place: axes, and a reduction's variables, bound to forms of the lane, and known number by number for each lane. */
   private at(axes: readonly Variable[], points: number, place: Place, over: ReadonlyMap<Variable, number>, reduced: { readonly over: readonly Variable[]; readonly first: number; readonly steps: number } | undefined, f: () => void): void {
     const { values, count } = this;
+    if (values.blocks[values.depth]!.statements.length > this.most) throw new Unfit();
     this.place = place;
     values.point = `${this.comments.length}.${place.kind}${place.kind === "tile" ? place.tile : place.point}`;
     const lane = nameForm(values.lane);

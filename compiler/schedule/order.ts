@@ -5,8 +5,9 @@ import { namesIn, type Let, type Statement } from "./ir.ts";
 /** The loads, and what their addresses take, before the first sum; what waits for a sum or for another lane stays, and nothing crosses other statements. */
 export function loadsFirst(body: readonly Statement[]): Statement[] {
   const start = body.findIndex((s) => s.kind === "set");
+  if (start < 0) return [...body];
   const end = body.findIndex((s) => s.kind !== "let" && s.kind !== "set");
-  const rest = start < 0 ? [] : body.slice(start, end < 0 ? undefined : end);
+  const rest = body.slice(start, end < 0 ? undefined : end);
   const made = new Map(rest.flatMap((s) => (s.kind === "let" ? [[s.name, s] as const] : [])));
   const sums = new Set(rest.flatMap((s) => (s.kind === "set" ? [s.name] : [])));
   const free = new Map<Let, boolean>();
@@ -23,6 +24,6 @@ export function loadsFirst(body: readonly Statement[]): Statement[] {
   };
   for (const s of rest) if (isLoad(s) && isFree(s)) move(s);
   const first = rest.filter((s) => moved.has(s)).map((s) => (isLoad(s) ? { ...s, pinned: true } : s)); // pinned: not written where it is used
-  return [...body.slice(0, Math.max(0, start)), ...first, ...body.slice(Math.max(0, start)).filter((s) => !moved.has(s))];
+  return [...body.slice(0, start), ...first, ...body.slice(start).filter((s) => !moved.has(s))];
 }
 const isLoad = (s: Statement): s is Let => s.kind === "let" && (s.cost === "load" || s.cost === "load4");

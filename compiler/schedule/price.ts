@@ -241,7 +241,7 @@ function addSums(part: Part, sums: number, loops: Loops, p: Placed, t: Tally): v
   t.bodyWork += (sums * points) / 2;
   const sharing = product(part.over, p.threads);
   if (sharing > 1) t.time += sums * accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);
-  // a sum out of the registers' reach comes and goes at every step; once for several steps that are written out
+  // a sum out of the registers' reach comes and goes once for all steps of a tile that are written out; at each step of a window, but where single sums keep it
   let window = 1;
   for (const a of part.over) if (tile[a] === p.extent[a]) window *= tile[a]!;
   const spilled = sums * accumulators > target.registers ? sums * accumulators * (s.sums === "scalar" ? 1 : window) : 0;

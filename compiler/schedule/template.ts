@@ -51,6 +51,8 @@ export const identityOf = (op: Stage["op"], dtype: DType): string =>
   dtype === "i32"
     ? { sum: "0", prod: "1", max: "-2147483647 - 1", min: "2147483647", argmax: "0", argmin: "0" }[op]
     : { sum: "0.0", prod: "1.0", max: f32Text(-Infinity), min: f32Text(Infinity), argmax: f32Text(-Infinity), argmin: f32Text(Infinity) }[op];
+/** What sums up over the lanes of a subgroup; places of extremes take two calls. */
+export const subgroupCall: Readonly<Record<Stage["op"], string>> = { sum: "subgroupAdd", prod: "subgroupMul", max: "subgroupMax", min: "subgroupMin", argmax: "", argmin: "" };
 const isArg = (op: Stage["op"]): boolean => op === "argmax" || op === "argmin";
 
 export function emitKernel(nest: Nest, layout: Layout, schedule: Schedule): Emitted {
@@ -457,8 +459,7 @@ class Template {
           const none = type.width === 4 ? "vec4i(2147483647)" : "2147483647";
           text = values.emit(this.base, result, `subgroupMin(select(${none}, ${names[1]}${suffix}, ${text} == ${best.text}))`, precedence.atom, "reduce", `${names[1]}`, { pinned: true }).text;
         } else if (shared) {
-          const call = { sum: "subgroupAdd", prod: "subgroupMul", max: "subgroupMax", min: "subgroupMin", argmax: "", argmin: "" }[stage.op];
-          text = values.emit(this.base, result, `${call}(${text})`, precedence.atom, "reduce", `${names[0]}_all`, { pinned: true }).text;
+          text = values.emit(this.base, result, `${subgroupCall[stage.op]}(${text})`, precedence.atom, "reduce", `${names[0]}_all`, { pinned: true }).text;
         }
         finals.set(suffix, text);
       }
