@@ -1,5 +1,6 @@
 // Plans replayed on a device: training, evaluation, exports, checkpoints, and what is said when something does not fit.
 import { describe, expect, test } from "vitest";
+import { checkDevice } from "../../runtime/check.ts";
 import { load, RuntimeProblem } from "../../runtime/index.ts";
 import type { LoadOptions, Model, Plan, ProgressEvent, TrainEvent, TrainOptions } from "../../runtime/index.ts";
 import { freshDevice, testDevice } from "../device.ts";
@@ -272,6 +273,16 @@ describe("what cannot work is said before anything is made", () => {
       }
     });
     expect(said.startsWith(message) || said).toBe(true);
+  });
+  test("kernels for subgroups of one size run on devices whose subgroups always have it", async () => {
+    const { device } = await testDevice();
+    const plan = linePlan();
+    const on = (subgroupMinSize: number, subgroupMaxSize: number): GPUDevice => new Proxy(device, { get: (d, key) => (key === "adapterInfo" ? { subgroupMinSize, subgroupMaxSize } : (Reflect.get(d, key, d) as unknown)) });
+    const check = (least: number, most: number): Promise<string> => problem(async () => checkDevice({ ...plan, requires: { ...plan.requires, subgroupSize: 8 } }, on(least, most)));
+    expect(await check(4, 4)).toContain("made for subgroups of 8 lanes, and this device has 4:");
+    expect(await check(4, 32)).toContain("made for subgroups of 8 lanes, and this device has 4 to 32:");
+    expect(await check(8, 32)).toContain("has 8 to 32:");
+    expect(() => checkDevice({ ...plan, requires: { ...plan.requires, subgroupSize: 8 } }, on(8, 8))).not.toThrow();
   });
   test("seeds and holdouts", async () => {
     expect(await problem(() => open(linePlan(), { seed: 1.5 }))).toContain("not 1.5");
