@@ -6,7 +6,7 @@ import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 import { compute, finalOf, indicesOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
@@ -1032,7 +1032,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
     const checked = (index: Integer, fromEnd = false): Integer => {
       if (!e.outside && !ctx.trial && (!provedNonNegative(index) || !provedNonNegative(isub(iadd(extentInteger(n), -1), index)))) {
         const { low, high } = interval(index);
-        const known = Number.isFinite(low) && Number.isFinite(high) && low > -2147483648 && high < 2147483647;
+        const known = isBounded({ low, high }) && Number.isFinite(high);
         const last = typeof n === "number" ? `the last index is ${n - 1}, or -1 from the end` : "say what is outside: x[...] ?? 0";
         const declare = index.kind === "load" && !known ? `declare its range where it enters, as \`i32 in 0..${extentText(n)}\`, or say what is outside: x[...] ?? 0` : "say what is outside: x[...] ?? 0, or run the index over fewer elements";
         throw errors.outOfRange(span, known ? (low === high ? `the index ${fromEnd && typeof n === "number" ? low - n : low}` : `this index, ${low}..${high + 1},`) : "this index", extentText(n), d, operand, known && low === high ? last : declare);
@@ -1114,7 +1114,7 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
         if (used !== undefined) {
           extent = used;
           guards.push(nonNegative(integer(0)));
-        } else if (Number.isFinite(widest) && Number.isFinite(least)) {
+        } else if (isBounded({ low: least, high: widest }) && Number.isFinite(widest)) {
           low = integer(least);
           extent = widest - least;
         } else throw errors.wrongKind(b.range.span, "bounds with a known largest value", "bounds without one");
@@ -1122,7 +1122,7 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
         variables.push(v);
         const position = iadd(v, low);
         inner.bind(b.name.text, { kind: "int", value: position });
-        guards.push(nonNegative(isub(position, r.low)), nonNegative(iadd(isub(r.end, position), -1)));
+        guards.push(lessEqual(r.low, position), less(position, r.end));
         continue;
       }
     } else {
@@ -1384,14 +1384,17 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
   });
   return yieldTuple ? { kind: "tuple", elements: stacks } : stacks[0]!;
 }
-/** The first range where it holds the second, else one that holds both: where it goes on growing it has no bound. */
+/** The first range where it holds the second, else one that holds both: where it goes on growing it is far away, then nowhere. */
 function joinRanges(a: Range | undefined, b: Range | undefined, round: number): Range | undefined {
   if (!a) return a;
   if (!b || round === 3) return undefined;
   const value = (high: Range["high"]): Integer => (typeof high === "number" ? integer(high) : high);
   const above = a.high !== Infinity && (b.high === Infinity || !provedNonNegative(isub(value(a.high), value(b.high))));
-  if (a.low <= b.low && !above) return a;
-  return { low: a.low <= b.low ? a.low : round === 0 ? b.low : -Infinity, high: !above ? a.high : round === 0 && typeof a.high === "number" && typeof b.high === "number" ? b.high : Infinity };
+  const below = a.low > b.low;
+  if (!below && !above) return a;
+  const far = round === 1 ? 2 ** 30 : Infinity; // a step from there is still no overflow
+  const high = round === 0 && typeof a.high === "number" && typeof b.high === "number" ? b.high : far;
+  return { low: below ? (round === 0 ? b.low : -far) : a.low, high: above ? high : a.high };
 }
 /** -1 as it is written: it counts from the end; computed indices never do. */
 const isNegativeLiteral = (e: ast.Expr | undefined): boolean => e?.kind === "paren" ? isNegativeLiteral(e.value) : e?.kind === "unary" && e.operator === "-" && e.operand.kind === "number";

@@ -2,7 +2,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import type { Loader } from "../../runtime/plan.ts";
-import { boolean, constantOf, div, iadd, integer, literal, load, nonNegative, select, toF32, variable } from "../graph/scalar.ts";
+import { boolean, constantOf, div, iadd, integer, isI32, literal, load, nonNegative, select, toF32, variable } from "../graph/scalar.ts";
 import { compute } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
 import type { DType, Integer, Node, Scalar, Source } from "../graph/types.ts";
@@ -118,6 +118,7 @@ export function plainScalar(v: Extract<Value, { kind: "number" | "int" | "ratio"
   if (dtype === "f32") return v.kind === "number" ? literal(v.value) : v.kind === "int" ? toF32(v.value) : divided(v.numerator, v.divisor);
   if (dtype === "i32") {
     const whole = integerOf(v);
+    if (whole && v.kind === "number" && !isI32(v.value)) throw wrongKind(span, "a whole number that i32 has (-2147483648 to 2147483647)", kindText(v), "i32 wraps: take a smaller number, or calculate with f32(...)");
     if (whole) return whole;
   }
   throw wrongKind(span, dtype === "bool" ? "true or false" : "a whole number", kindText(v));

@@ -2,7 +2,7 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isInteger, literal, load, mul,   nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
+  and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isI32, isInteger, leastI32, literal, load, mostI32, mul, nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, DType, Integer, Load, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
@@ -139,6 +139,7 @@ function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined
   }
   if (!isInteger(body)) return undefined;
   const { low, high } = interval(body);
+  if (low === leastI32 && high === mostI32) return { low: -Infinity, high: Infinity };
   if (!reduction || reduction.op === "max" || reduction.op === "min") {
     if (!reduction && !Number.isFinite(high)) {
       const bound = symbolicBound(body);
@@ -148,7 +149,8 @@ function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined
   }
   if (reduction.op === "sum") {
     const count = elementCount(reduction.extents);
-    return Number.isNaN(count) ? undefined : { low: Math.min(low * count, low), high: Math.max(high * count, high) };
+    const sum = { low: Math.min(low * count, low), high: Math.max(high * count, high) };
+    return isI32(sum.low) && isI32(sum.high) ? sum : undefined; // else it may wrap, or nobody knows
   }
   return undefined;
 }
