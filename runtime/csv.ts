@@ -149,23 +149,23 @@ export function holdsWords(table: Table, { column, storage }: ReadColumn, row: n
   return row < table.rows && Number.isNaN(numberOf(table.cell(row, column)));
 }
 /**
- * A first row with a number in a column that is read is no header; one with a word above a column of numbers is. Where only words are read:
- * no header if its words occur again or it has a number above numbers elsewhere; a header if it has a word above numbers elsewhere, or with
- * it there would be more classes than the range allows. Else undefined: it may be either.
+ * A first row with a number in a column that is read is no header; one with a name above a column of numbers is. Where only words are read:
+ * no header if its words occur again or it has a number above numbers elsewhere; a header if it has a name above numbers elsewhere, or with
+ * it there would be more classes than the range allows. Else, and where both hold, undefined: it may be either.
  */
 export function hasHeader(table: Table, read: readonly ReadColumn[]): boolean | undefined {
-  const first = (column: number): string => table.cell(0, column);
+  const first = (column: number): string => table.cell(0, column).trim();
   const isNumber = (row: number, column: number): boolean => !Number.isNaN(numberOf(table.cell(row, column)));
   if (read.some((r) => !Number.isNaN(numberOf(first(r.column), r.storage)))) return false;
-  const words = read.filter((r) => holdsWords(table, r, table.rows > 1 ? 1 : 0));
-  if (read.some((r) => !words.includes(r) && !isMissing(first(r.column)))) return true;
-  const below = (column: number): Set<string> => new Set(Array.from({ length: table.rows - 1 }, (_, r) => table.cell(r + 1, column).trim()));
-  const found = words.filter((r) => !isMissing(first(r.column))).map((r) => ({ ...r, has: below(r.column) }));
-  if (found.some((r) => r.has.has(first(r.column).trim()))) return false;
-  if (!found.length) return undefined;
-  const others = Array.from({ length: table.width }, (_, c) => c).filter((c) => !read.some((r) => r.column === c) && table.rows > 1 && isNumber(1, c));
-  if (others.some((c) => isNumber(0, c))) return false;
-  const rest = (c: number): boolean => Array.from({ length: table.rows - 1 }, (_, r) => r + 1).every((r) => isNumber(r, c));
-  if (others.some((c) => !isMissing(first(c)) && rest(c))) return true;
-  return found.some((r) => r.range && [...r.has].filter((word) => !isMissing(word)).length >= r.range[1]) ? true : undefined;
+  const below = Array.from({ length: table.rows - 1 }, (_, r) => r + 1);
+  const isName = (column: number): boolean => !isMissing(first(column)) && !/^\W*\d/.test(first(column)); // not 0x10, 50% or 1,5
+  const words = read.filter((r) => holdsWords(table, r, Math.min(1, table.rows - 1)));
+  const named = read.some((r) => !words.includes(r) && isName(r.column));
+  const found = words.filter((r) => !isMissing(first(r.column))).map(({ column, range }) => ({ column, range, has: new Set(below.map((r) => table.cell(r, column).trim())) }));
+  if (found.some((r) => r.has.has(first(r.column)))) return named ? undefined : false;
+  if (named || !found.length) return named || undefined;
+  const numbers = Array.from({ length: table.width }, (_, c) => c).filter((c) => table.rows > 1 && !read.some((r) => r.column === c) && isNumber(1, c));
+  if (numbers.some((c) => isNumber(0, c))) return false;
+  const beside = numbers.some((c) => isName(c) && below.every((r) => isNumber(r, c)));
+  return beside || found.some((r) => r.range && [...r.has].filter((word) => !isMissing(word)).length >= r.range[1]) || undefined;
 }
