@@ -57,6 +57,7 @@ export interface RunFlags extends UseFlags {
 }
 export async function run(path: string, name: string, flags: RunFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
+  let given: Record<string, ReturnType<typeof inputValue>> = {};
   // an export needs no data, unless its weights are those that training begins with
   const part = (plan: Plan): Plan => {
     const x = exportNamed(plan, name);
@@ -64,12 +65,13 @@ export async function run(path: string, name: string, flags: RunFlags): Promise<
       checkOutput(flags.output, x.outputs);
       checkWritable(flags.output);
     }
+    given = Object.fromEntries((flags.input ?? []).map((text) => inputOf(text, x)));
     return flags.weights === undefined ? plan : { ...plan, trains: [] };
   };
   await withModel(path, flags, part, async (model, plan) => {
     const x = exportNamed(plan, name);
     const draws = flags.seed !== undefined && x.inputs.some((p) => p.name === "seed") ? { seed: flags.seed } : {};
-    const inputs = { ...draws, ...Object.fromEntries((flags.input ?? []).map((text) => inputOf(text, x))) };
+    const inputs = { ...draws, ...given };
     if (flags.weights === undefined && plan.states.some((s) => s.kind === "parameter")) terminal.note("without --weights: the parameters are the initial ones");
     const results = await model.run(name, inputs);
     if (flags.output !== undefined) writeWhole(flags.output, outputBytes(flags.output, results));
