@@ -5,6 +5,7 @@ import { deviceText } from "./device.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
+import { jsonText } from "./tensor.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer.ts";
 
 const options = {
@@ -122,7 +123,7 @@ function printer(json: boolean): Printer {
 }
 
 function jsonPrinter(): Printer {
-  const line = (value: object): void => void process.stdout.write(JSON.stringify(value) + "\n");
+  const line = (value: object): void => void process.stdout.write(jsonText(value) + "\n");
   return {
     start: (plan, model) => line({ kind: "start", model: plan.name, compiler: plan.compiler, device: model.device && { class: model.device.class, name: model.device.name }, trains: model.trains, data: model.data, cost: model.cost }),
     event: (event) => {

@@ -5,7 +5,7 @@ import type { PlanExport, PlanPort, Size } from "./plan.ts";
 import { sizeOf } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import type { Session } from "./session.ts";
-import { flatten, fromWords, product, shapeText, toWords } from "./tensor.ts";
+import { flatten, fromWords, notOfF32, product, shapeText, toWords } from "./tensor.ts";
 import type { Flat } from "./tensor.ts";
 
 const sizeText = (size: Size): string => (typeof size === "number" ? String(size) : size.sum.map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * ")).join(" + ") || "0");
@@ -73,6 +73,8 @@ export async function runExport(s: Session, x: PlanExport, inputs: Readonly<Reco
         const v = flat.data[i]!;
         if (!Number.isInteger(v) || v < low || v >= end) throw new RuntimeProblem(`${x.name}: value ${i} of ${p.name} is ${v}; ${p.dtype === "bool" ? "true or false" : `a whole number in ${low}..${end}`} is wanted`);
       }
+    } else if (!(flat.data instanceof Float32Array)) {
+      for (let i = 0; i < count; i++) if (Number.isFinite(flat.data[i]) && notOfF32(flat.data[i]!)) throw new RuntimeProblem(`${x.name}: value ${i} of ${p.name} is ${flat.data[i]}, ${notOfF32(flat.data[i]!)}`);
     }
     return toWords(flat.data, p.dtype);
   });

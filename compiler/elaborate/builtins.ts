@@ -188,7 +188,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
 const takes: Readonly<Record<string, readonly [number, number, readonly string[]]>> = {
   ...Object.fromEntries(reducers.map((r) => [r, [1, 1, ["axis", "keep"]] as const])),
   uniform: [0, 2, ["lo", "hi"]], normal: [0, 2, ["mean", "std"]], bernoulli: [0, 1, ["p"]], randint: [0, 2, ["lo", "hi"]],
-  csv: [0, 1, ["path", "column", "columns"]], npy: [0, 1, ["path"]], idx: [0, 1, ["path"]], chars: [0, 1, ["path", "window"]], tokens: [0, 1, ["path", "pad"]], token_count: [0, 1, ["path", "pad"]], host: [0, 1, []],
+  csv: [0, 1, ["path", "column", "columns", "header", "missing", "delimiter"]], npy: [0, 1, ["path"]], idx: [0, 1, ["path"]], chars: [0, 1, ["path", "window"]], tokens: [0, 1, ["path", "pad"]], token_count: [0, 1, ["path", "pad"]], host: [0, 1, []],
   where: [3, 3, []], f32: [1, 1, []], i32: [1, 1, []], bool: [1, 1, []], stop: [1, 1, []], frozen: [1, 1, []], size: [1, 2, ["axis"]], rank: [1, 1, []], len: [1, 1, []], matmul: [2, 2, []],
   transpose: [1, 2, ["axes"]], flip: [1, 2, ["axis"]], concat: [1, 2, ["axis"]], split: [2, 3, ["axis"]], squeeze: [1, 2, ["axis"]], unsqueeze: [1, 2, ["axis"]], categorical: [1, 1, []],
 }; // prettier-ignore
@@ -280,19 +280,26 @@ function loader(name: string, given: Given, span: Span): Value {
     return v.value;
   };
   const column = (v: Value): number | string => {
-    if (v.kind === "number") return v.value;
-    if (v.kind === "string") return v.value;
-    throw wrongKind(span, "a column's number or name", kindText(v));
+    if (v.kind === "string" || (v.kind === "number" && Number.isInteger(v.value) && v.value >= 0)) return v.value;
+    throw wrongKind(span, "a column's name, or its number from 0", kindText(v));
   };
   switch (name) {
     case "csv": {
       const path = text(0, "path");
-      const one = given.named.get("column")?.value;
-      const many = given.named.get("columns")?.value;
-      if (one) return { kind: "loader", loader: { kind: "csv", path, columns: [column(one)] }, span };
-      if (many?.kind === "list") return { kind: "loader", loader: { kind: "csv", path, columns: many.elements.map(column) }, span };
-      if (many?.kind === "range") return { kind: "loader", loader: { kind: "csv", path, columns: { from: constantOf(many.low) ?? 0, to: constantOf(many.end) ?? 0 } }, span };
-      throw argumentsDoNotFit(span, "csv", "needs column: or columns:", 'csv("file.csv", columns: 0..4) or csv("file.csv", column: "label")');
+      const option = (own: string): Value | undefined => given.named.get(own)?.value;
+      const [one, many] = [option("column"), option("columns")];
+      const ends = many?.kind === "range" ? ([constantOf(many.low), constantOf(many.end)] as const) : [];
+      const columns = one ? [column(one)] : many?.kind === "list" ? many.elements.map(column) : ends[0] !== undefined && ends[1] !== undefined && ends[0] >= 0 && ends[0] < ends[1] ? { from: ends[0], to: ends[1] } : undefined;
+      if (columns === undefined || (one && many)) throw argumentsDoNotFit(span, "csv", one ? "takes one of column: and columns:" : "needs column: or columns:", 'csv("file.csv", columns: 0..4) or csv("file.csv", column: "label")');
+      const [header, missing, delimiter] = [option("header"), option("missing"), option("delimiter")];
+      const named = header ? knownBool(header) : undefined;
+      if (header && named === undefined) throw wrongKind(span, "header: true or header: false", kindText(header));
+      if (named === false && Array.isArray(columns) && columns.some((c) => typeof c === "string")) throw argumentsDoNotFit(span, "csv", "has no header to find a name in: give the column's number");
+      const instead = missing?.kind === "number" ? missing.value : missing?.kind === "string" && missing.value === "drop" ? "drop" : undefined;
+      if (missing && instead === undefined) throw wrongKind(span, "missing: drop, or a number", kindText(missing));
+      const separator = delimiter?.kind === "string" ? (delimiter.value === "tab" ? "\t" : delimiter.value) : undefined;
+      if (delimiter && (separator?.length !== 1 || /["\r\n]/.test(separator))) throw wrongKind(span, 'delimiter: ",", ";", "tab" or another character', kindText(delimiter));
+      return { kind: "loader", loader: { kind: "csv", path, columns, ...(named === undefined ? {} : { header: named }), ...(separator === undefined ? {} : { delimiter: separator }), ...(instead === undefined ? {} : { missing: instead }) }, span };
     }
     case "npy": return { kind: "loader", loader: { kind: "npy", path: text(0, "path") }, span }; // prettier-ignore
     case "idx": return { kind: "loader", loader: { kind: "idx", path: text(0, "path") }, span }; // prettier-ignore

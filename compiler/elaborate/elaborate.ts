@@ -331,13 +331,15 @@ function fieldFormula(
   /** A raw column and its value at one row. */
   const column = (loader: Loader, shape: readonly number[], dtype: DType, span: Span, bare: boolean): Node => {
     const name = `${of.name}.${s.name.text}${count++ ? `.${count}` : ""}`;
-    const known = loader.kind === "idx" ? ([0, 256] as const) : bare && of.range ? of.range : loader.kind === "inline" && dtype === "i32" ? ([Math.min(...loader.values), Math.max(...loader.values) + 1] as const) : undefined;
-    const rawType: DType = loader.kind === "idx" ? "i32" : dtype;
+    // a file says by its name that it holds bytes (train-images-idx3-ubyte.gz): they stay bytes
+    const bytes = loader.kind === "idx" && /ubyte/.test(loader.path) && dtype !== "bool" && !(bare && of.range);
+    const known = bytes ? ([0, 256] as const) : bare && of.range ? of.range : loader.kind === "inline" && dtype === "i32" ? ([Math.min(...loader.values), Math.max(...loader.values) + 1] as const) : undefined;
+    const rawType: DType = bytes ? "i32" : dtype;
     const range = known && rawType === "i32" ? { low: known[0], high: known[1] - 1 } : undefined;
     const extents: Extent[] = loader.kind === "chars" ? [asExtent(iadd(of.rows, loader.window - 1))] : [of.rows, ...shape];
     const raw = source({ role: "input", path: `data.${name}`, shape: extents, dtype: rawType, ...(range ? { range } : rawType === "i32" ? { range: { low: -2147483648, high: 2147483647 } } : {}), span, label: name });
     const storage: Storage = rawType === "i32" && known && known[0] >= 0 && known[1] <= 256 && loader.kind !== "host" && loader.kind !== "inline" ? "u8" : rawType;
-    of.columns.set(name, { name, source: raw, loader, storage, shape, ...(known ? { range: known } : {}), span });
+    of.columns.set(name, { name, source: raw, loader, storage, shape, ...(known && !bytes ? { range: known } : {}), span });
     const at = load(of.row, []) as Integer;
     if (loader.kind === "chars") {
       windowed = true;
@@ -404,13 +406,15 @@ function loadersOf(e: ast.Expr): { kind: "bare" | "formula" } {
 /** Evaluates a formula whose loaders are replaced by columns: operands of operators, pipes and calls. */
 function evaluateField(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Context, hook: (v: Value, span: Span) => Value): Value {
   const named = new Scope(scope);
+  const words = new Scope(scope);
+  words.bind("drop", { kind: "string", value: "drop" }); // csv(..., missing: drop)
   let n = 0;
   const rewrite = (x: ast.Expr): ast.Expr => {
     switch (x.kind) {
       case "call":
         if (loadersOf(x).kind === "bare") {
           const name = `%loader${n++}`;
-          named.bind(name, hook(evaluate(self, x, scope, ctx), x.span));
+          named.bind(name, hook(evaluate(self, x, words, ctx), x.span));
           return { kind: "name", text: name, span: x.span };
         }
         return { ...x, callee: rewrite(x.callee), args: x.args.map((a) => ({ ...a, value: rewrite(a.value) })) };
