@@ -1,5 +1,5 @@
 // What the fuzzer tries: an area makes cases of plain JSON from seeds, checks one, and proposes smaller ones for a case that failed.
-import type { Target } from "../../compiler/schedule/target.ts";
+import { targets, type Target } from "../../compiler/schedule/target.ts";
 
 export interface On {
   readonly device: GPUDevice;
@@ -14,14 +14,16 @@ export interface Area<C = unknown> {
   check(tried: C, on: On): Promise<Outcome>;
   smaller?(failed: C): Iterable<C>;
 }
-/** What two failures of one kind have in common: the message without numbers and names. */
+/** What two failures of one kind have in common: the message without numbers. */
 export const kindOf = (message: string): string =>
   message
     .split("\n")[0]!
-    .replace(/'[^']*'|"[^"]*"|`[^`]*`/g, "'…'")
     .replace(/-?\d+(\.\d+)?(e[-+]?\d+)?/g, "#")
     .replace(/\b(NaN|Infinity)\b/g, "#")
+    .replace(/\[[^\]]*\]/g, "[…]")
     .slice(0, 160);
+/** Another target, by the text: over many cases, all of them. */
+export const otherTarget = (text: string, own: string): string => ((names) => names[text.length % names.length]!)(Object.keys(targets).filter((name) => name !== own));
 /** Texts with one line less, one result less, or one declaration less. */
 export function* shorter(text: string): Iterable<string> {
   const blocks = text.split(/\n(?=\S[^\n]*(?:\{|=|\()[^\n]*\n?)/);

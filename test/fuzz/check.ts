@@ -5,11 +5,10 @@ import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import type { ExportProgram, Program } from "../../compiler/elaborate/program.ts";
 import type { GraphProgram, Source } from "../../compiler/graph/types.ts";
 import { verify } from "../../compiler/graph/verify.ts";
-import { targets } from "../../compiler/schedule/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load, type Value } from "../../runtime/index.ts";
 import type { Area, On, Outcome } from "./area.ts";
-import { shorter } from "./area.ts";
+import { otherTarget, shorter } from "./area.ts";
 import { random } from "./random.ts";
 
 export interface ProgramCase {
@@ -71,7 +70,7 @@ function sensitivity(e: ExportProgram, inputs: Inputs, held: Held): Results {
   const worst = at.map((o) => new Float64Array(o.values.length));
   for (let k = 0; k < 4; k++) {
     const floats = new Set(e.inputs.flatMap(({ name, source }) => (source.dtype === "f32" ? [name] : [])));
-    const near = evaluated(e, e.program, Object.fromEntries(Object.entries(inputs).map(([n, x]) => [n, floats.has(n) ? { ...x, data: moved(x.data) } : x])), new Map([...held].map(([s, v]) => [s, s.dtype === "f32" ? moved(v) : v])));
+    const near = evaluated(e, e.program, Object.fromEntries(Object.entries(inputs).map(([n, x]) => [n, floats.has(n) ? { ...x, data: moved(x.data) } : x])), new Map([...held].map(([s, v]) => [s, s.role === "parameter" ? moved(v) : v])));
     near.forEach((o, i) => worst[i]!.forEach((w, j) => (worst[i]![j] = Number.isNaN(o.values[j]!) ? Infinity : Math.max(w, Math.abs(o.values[j]! - at[i]!.values[j]!)))));
   }
   return at.map((o, i) => ({ ...o, values: worst[i]! }));
@@ -86,7 +85,7 @@ function compare(what: string, e: ExportProgram, got: Results, want: Results, to
 const returned = (text: string): string[] => /return \(?([^()\n]*)\)?/.exec(text)?.[1]?.split(",").map((s) => s.trim()) ?? [];
 
 export async function checkProgram(c: ProgramCase, on: On): Promise<Outcome> {
-  for (const target of Object.keys(targets)) if (target !== on.target.name) compile(c.text, { name: "fuzz.dlm", target });
+  compile(c.text, { name: "fuzz.dlm", target: otherTarget(c.text, on.target.name) });
   const { plan, program, programs, diagnostics } = compile(c.text, { name: "fuzz.dlm", target: on.target });
   if (!plan || !program) {
     if (!renderDiagnostics(diagnostics)) throw new Error("no plan, and no diagnostics");

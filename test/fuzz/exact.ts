@@ -83,6 +83,7 @@ export function exactProgram(seed: number): ProgramCase {
       const v = variable(s, r.pick(same));
       return { e: kind < 4 ? v : { ...v, text: `${written} - 1 - ${v.text}`, at: (env) => n - 1 - v.at(env) }, open: false };
     }
+    if (depth < 0) return { e: number(written === String(n) ? r.int(0, Math.max(0, n - 1)) : 0), open: n === 0 };
     const e = i32(s, depth);
     if (n === 0 || kind === 5 || kind === 6) return { e, open: true };
     if (kind === 7) return { e: { dtype: "i32", text: `max(min(${e.text}, ${written} - 1), 0)`, at: (env) => Math.max(Math.min(e.at(env), n - 1), 0) }, open: false };
@@ -228,7 +229,9 @@ export function exactProgram(seed: number): ProgramCase {
     },
     () => {
       // slices of any bounds, empty ones too
-      const t = r.pick(tensors.filter((x) => x.shape.length && x.sizes[0] !== "B"));
+      const found = tensors.filter((x) => x.shape.length && x.sizes[0] !== "B");
+      if (!found.length) return;
+      const t = r.pick(found);
       const [n, stride] = [t.shape[0]!, strideOf(t.shape, 0)];
       const from = r.int(0, n);
       const to = r.int(from, n);

@@ -23,7 +23,14 @@ interface Answer {
   readonly fault?: string;
   readonly megabytes?: number;
 }
-const makeOf = (job: Job): unknown => (job.isSeed ? areas.find((a) => a.name === job.area)!.make(job.tried as number) : job.tried);
+function makeOf(job: Job): unknown {
+  if (!job.isSeed) return job.tried;
+  try {
+    return areas.find((a) => a.name === job.area)!.make(job.tried as number);
+  } catch (error) {
+    throw Object.assign(error as Error, { name: "GeneratorError" });
+  }
+}
 
 // ---- the process that tries cases
 
@@ -149,7 +156,7 @@ async function main(): Promise<number> {
       const kind = kindOf(answer.fault);
       const before = count.kinds.get(kind) ?? 0;
       count.kinds.set(kind, before + 1);
-      const tried = before < 3 ? await shrunk(area, area.make(seed), answer.fault, worker) : area.make(seed);
+      const tried = /^GeneratorError/.test(answer.fault) ? seed : before < 3 ? await shrunk(area, area.make(seed), answer.fault, worker) : area.make(seed);
       const file = join(folder, `${area.name}-${seed}.json`);
       mkdirSync(folder, { recursive: true });
       writeFileSync(file, JSON.stringify({ area: area.name, seed, fault: answer.fault.split("\n"), case: tried }, undefined, 1));
