@@ -1,13 +1,11 @@
 // A train block on a device and on the f64 evaluator, from the same initial values: every state after a few steps must agree.
 import { expect } from "vitest";
 import { compile } from "../../compiler/compile.ts";
-import { evaluate } from "../../compiler/evaluate/evaluate.ts";
-import type { Program, TrainProgram } from "../../compiler/elaborate/program.ts";
-import type { Source } from "../../compiler/graph/types.ts";
 import type { Target } from "../../compiler/schedule/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load } from "../../runtime/index.ts";
 import type { Plan } from "../../runtime/plan.ts";
+import { initialOnEvaluator, stepsOnEvaluator } from "./evaluator.ts";
 
 /** Data blocks must be formulas with `rows`, train blocks `shuffle: false`, so that both sides see the same rows. */
 export async function compareTraining(source: string, device: GPUDevice, options: { steps?: number; tolerance?: number; target?: Target } = {}): Promise<Plan> {
@@ -18,7 +16,8 @@ export async function compareTraining(source: string, device: GPUDevice, options
   const model = await load(plan, { device });
   try {
     for (const t of program.trains) {
-      const values = onEvaluator(program, t, steps);
+      const values = initialOnEvaluator(t);
+      stepsOnEvaluator(program, t, steps, values);
       const result = await model.train(t.name, { stopAfter: steps });
       expect(result.step).toBe(steps);
       const got = await model.parameters({ all: true });
@@ -39,20 +38,4 @@ export async function compareTraining(source: string, device: GPUDevice, options
     model.close();
   }
   return plan;
-}
-function onEvaluator(program: Program, t: TrainProgram, steps: number): Map<Source, ArrayLike<number>> {
-  const values = new Map<Source, ArrayLike<number>>();
-  for (const s of t.scalars) values.set(s.source, [s.name === "seed" ? t.seed : s.name === "steps" ? (t.steps ?? 0) : s.name === "epochs" ? (t.epochs ?? 0) : 0]);
-  for (const [target, value] of evaluate(t.init, values).updates) values.set(target, value);
-  const rows = program.datasets.find((d) => d.name === t.dataset)?.rowCount ?? 1;
-  const width = t.batch * t.accumulate;
-  for (let k = 0; k < steps; k++) {
-    if (t.index) {
-      const index = new Array<number>(t.window * width).fill(0);
-      for (let b = 0; b < width; b++) index[(k % t.window) * width + b] = (k * width + b) % rows;
-      values.set(t.index, index);
-    }
-    for (const [target, value] of evaluate(t.step, values).updates) values.set(target, value);
-  }
-  return values;
 }

@@ -1,5 +1,6 @@
 // Random well-typed .dlm programs over small shapes: expressions with for, over, where, index arithmetic, reducers, products, softmax, loops, look-ups and
-// grad. Each has the exports `forward`, `gradient` and `second` over the same inputs.
+// grad. Each has the exports `forward`, `gradient` and `second` over the same inputs. `harder` ones have order statistics, windows larger than what they
+// move over, tensors of one element, empty slices, masks, ties and steps too; with `runTime`, the size 7 is the run-time dim B wherever it is written.
 import { random } from "./random.ts";
 
 export interface RandomProgram {
@@ -17,9 +18,13 @@ interface Value {
 const letters = ["i", "j", "l", "m"];
 const shapeText = (shape: readonly number[]): string => (shape.length ? `[${shape.join(", ")}]` : "");
 
-export function randomProgram(seed: number): RandomProgram {
+const sizeB = 7;
+const withB = (text: string): string =>
+  text.replace(/(?<!\w)(?<!\d\.)\d+(?!\w|\.\d)/g, (n) => (Number(n) === sizeB ? "B" : Number(n) === sizeB - 1 ? "B - 1" : Number(n) === sizeB ** 2 ? "B * B" : Number(n) && Number(n) % sizeB === 0 ? `${Number(n) / sizeB} * B` : n));
+
+export function randomProgram(seed: number, { harder = false, runTime = false } = {}): RandomProgram {
   const r = random(seed);
-  const dims = [r.int(2, 3), r.int(2, 4), r.int(3, 5)];
+  const dims = runTime ? [r.pick([2, 4]), sizeB, 5] : [r.int(2, 3), r.int(2, 4), r.int(3, 5)];
   const dim = (): number => r.pick(dims);
   const shapeOf = (low: number, high: number): number[] => Array.from({ length: r.int(low, high) }, dim);
   const inputs: Value[] = [];
@@ -195,9 +200,86 @@ export function randomProgram(seed: number): RandomProgram {
       add(`for i in 0..${x.shape[1]}, j in 0..${z.shape[1]}: sum over k in 0..${x.shape[0]}: ${r.pick([`${x.name}[k, i] * ${z.name}[k, j]`, `(${x.name}[k, i] - ${z.name}[k, j])^2`, `where(k <= i, ${x.name}[k, i] * ${z.name}[k, j], 0)`, `tanh(${x.name}[k, i]) * ${z.name}[k, j]`])}`, [x.shape[1]!, z.shape[1]!]);
     },
   ];
+  const harderMakers: (() => void)[] = [
+    () => {
+      // windows larger than what they move over, with strides
+      const x = tensor((n) => n >= 1);
+      const [n, k, stride] = [x.shape[x.shape.length - 1]!, r.pick([5, 9, 11]), r.int(1, 3)];
+      const { names, binders } = bind([...x.shape.slice(0, -1), r.pick([n, 4])]);
+      const last = names[names.length - 1]!;
+      const op = r.pick(["sum", "mean", "max"]);
+      if (op === "max") kinky(0);
+      const read = `${x.name}[${[...names.slice(0, -1), `${stride > 1 ? `${stride} * ` : ""}${last} + k - ${k >> 1}`].join(", ")}] ?? ${op === "max" ? "-9" : r.pick(["0", "10", "0.5"])}`;
+      add(`for ${binders}: ${op} over k in 0..${k}: ${read}`, [...x.shape.slice(0, -1), Number(/in 0\.\.(\d+)$/.exec(binders)![1])]);
+    },
+    () => {
+      // order statistics, over all axes and over the last
+      const x = tensor((n) => n >= 1);
+      const n = x.shape[x.shape.length - 1]!;
+      kinky(0);
+      const f = r.pick(["min", "max", "amin", "spread", "sort", "best", "top", "second"]);
+      if (f === "sort") return add(`sort_descending(${x.name})`, x.shape);
+      if (f === "top" && n > 1) return add(`top_k(${x.name}, 2)`, [...x.shape.slice(0, -1), 2]);
+      if (f === "spread") return add(`max(${x.name}) - min(${x.name})`, []);
+      if (f === "best" && x.shape.length === 1) return add(`${x.name}[argmax(${x.name})]`, []);
+      if (f === "second" && x.shape.length === 2) return add(`for i in 0..${x.shape[0]}: ${x.name}[i, argmin over k: ${x.name}[i, k]] * ${x.name}[i, 0]`, [x.shape[0]!]);
+      add(`${["min", "max", "amin"].includes(f) ? f : "amax"}(${x.name})`, []);
+    },
+    () => {
+      // one element, read at a constant, at a loop index and at data
+      const x = tensor((n) => n === 1);
+      const name = `v${lines.length}`;
+      add(`${r.pick(["sum", "mean", "logsumexp"])}(${x.name}, axis: 0, keep: true)`, [1]);
+      const ids = values.filter((v) => v.dtype === "i32" && v.shape.length === 1);
+      const id = ids.length && r.chance(0.5) ? r.pick(ids) : undefined;
+      const n = id ? id.shape[0]! : r.int(1, 3);
+      add(`for i in 0..${n}: sum over k in 0..3: (${name}[${r.pick(["k - 1", "i - 1", "0", "i + k", ...(id ? [`${id.name}[i] - k`, `${id.name}[i]`] : [])])}] ?? 10) * 0.1`, [n]);
+    },
+    () => {
+      // nothing at all
+      const x = tensor((n) => n >= 1);
+      const n = x.shape[0]!;
+      const none = r.pick([`${x.name}[0..0]`, `${x.name}[${n}..${n}]`, `${x.name}[1..1]`]);
+      if (r.chance(0.5)) return add(`${r.pick(["sum", "mean"])}(${none}, axis: 0)`, x.shape.slice(1));
+      add(`concat([${none}, ${x.name}], axis: 0)`, x.shape);
+    },
+    () => {
+      // masks: one, two, whole rows of them
+      const x = tensor((n) => n >= 1);
+      const { names, binders } = bind(x.shape);
+      const at = names.length ? `[${names.join(", ")}]` : "";
+      const last = names[names.length - 1]!;
+      kinky(0);
+      const mask = `(for ${binders}: where(${r.pick([`${last} < 1`, `${last} % 2 == 0`, `${x.name}${at} > 0.2`, `${last} < 0`])}, 0.0, -inf))`;
+      const masked = r.pick([`${x.name} + ${mask}`, `${x.name} + ${mask} + ${mask}`, `(${x.name} + ${mask}) / 0.5`, `for ${binders}: where(${last} > 0, ${x.name}${at}, -inf)`, `max(${x.name} + ${mask}, -inf)`]);
+      add(`${r.pick(["softmax", "softmax", "log_softmax"])}(${masked})`, x.shape);
+      if (lines.at(-1)!.includes("log_softmax")) add(`max(v${lines.length - 1}, -20)`, x.shape);
+    },
+    () => {
+      // ties, and functions at 0
+      const x = tensor();
+      const z = `(${x.name} - ${x.name})`;
+      add(kinky(r.pick([`max(${x.name}, ${x.name})`, `abs${z} + ${x.name}`, `relu${z}`, `norm${z} * ${x.name}`, `softplus${z} * ${x.name}`, `log_sigmoid(${z} * 2) + ${x.name}`, `std${z} + ${x.name}`, `logaddexp(${x.name}, ${x.name})`, `sqrt(${z} + 1) * ${x.name}`])), x.shape);
+    },
+    () => {
+      // steps, and quotients that meet them
+      const x = tensor();
+      const c = r.pick(["0.41", "0.3", "3"]);
+      add(kinky(r.pick([`${x.name} * floor(${x.name} / ${c} + 0.37)`, `where(${x.name} / ${c} >= 0.21, ${x.name}, 0.5 * ${x.name})`, `${x.name} * sign(${x.name} - 0.13)`, `${x.name} - ${c} * round(${x.name} / ${c} + 0.11)`])), x.shape);
+    },
+    () => { const x = tensor((n) => n >= 1); const n = r.pick(x.shape); add(r.pick([`${x.name} / ${n}`, `${x.name} * ${n} / (${n} + 2)`, `${x.name}^2 / (1 + f32(${n}))`]), x.shape); }, // prettier-ignore
+    () => {
+      // data decides what is read, or nothing
+      const x = tensor((n) => n === 1);
+      const y = tensor((n) => n >= 1);
+      const { names, binders } = bind(y.shape);
+      kinky(0);
+      add(`for ${binders}: ${x.name}[i32(${at(y, names)} * ${r.pick([1, 2, 9])}) + ${r.int(-1, 2)}] ?? ${at(y, names)}`, y.shape);
+    },
+  ];
   for (let n = r.int(3, 7); n > 0; n--) {
     const before = lines.length;
-    r.pick(makers)();
+    r.pick(harder && r.chance(0.5) ? harderMakers : makers)();
     if (lines.length > before && values[values.length - 1]!.shape.reduce((p, m) => p * m, 1) > 400) break;
   }
   if (!floats.length) add(`tanh(${inputs[0]!.name})`, inputs[0]!.shape);
@@ -215,8 +297,9 @@ export function randomProgram(seed: number): RandomProgram {
     `export fn second(${signature}) {\n${body}\n  ${gradients}\n  let slope = ${second}\n  return (slope, ${wanted.length === 1 ? `grad(slope, wrt: ${wanted[0]})` : wanted.map((_, i) => `d.${i}`).join(", ")})\n}`,
   ];
   if (wanted.length > 1) text[2] = text[2]!.replace(/  return \(slope[^\n]*/, `  let (${wanted.map((x) => `d_${x}`).join(", ")}) = grad(slope, wrt: ${tuple(wanted)})\n  return (slope, ${wanted.map((x) => `d_${x}`).join(", ")})`);
+  const known = runTime && inputs.some((v) => v.shape.includes(sizeB));
   return {
-    text: text.join("\n") + "\n",
+    text: (known ? withB(text.join("\n")) : text.join("\n")) + "\n",
     inputs: inputs.map((v) => ({ name: v.name, shape: v.shape, dtype: v.dtype as "f32" | "i32", ...(v.end ? { end: v.end } : {}) })),
     smooth,
   };
