@@ -7,8 +7,8 @@
 // row of its history, a number into the shared vector of numbers. Readers read the first home.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf, compute, inputs, loadsIn, reshape, source, tensorsOf, topological } from "../graph/node.ts";
-import { constantOf, iadd, imul, integer, load, substitute } from "../graph/scalar.ts";
-import type { Compute, GraphProgram, Integer, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
+import { boolean, constantOf, iadd, imul, inRange, integer, isTrue, literal, load, select, substitute } from "../graph/scalar.ts";
+import type { Compute, GraphProgram, Integer, Load, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { emitKernel, type Reader } from "./emit.ts";
 import type { Flattened, View } from "./flat.ts";
 import { aligned, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
@@ -268,7 +268,7 @@ class Fuser implements Reader {
   homesOf(x: Node): readonly Home[] {
     return this.homes.get(x) ?? [{ memory: x, at: (indices) => indices }];
   }
-  /** A load of a node as a load of the memory that holds it. */
+  /** A load of a node as a load of the memory that holds it. What lies outside of the node may be inside of the memory: the guard is the node's. */
   place(e: Scalar): Scalar {
     return substitute(e, new Map(), (l, indices, outside) => {
       const base = baseOf(l.tensor);
@@ -277,10 +277,15 @@ class Fuser implements Reader {
       // the same elements under the shape that is read
       const probe = home.at(base.shape.map(() => integer(0)));
       const lead = probe.slice(0, Math.max(0, probe.length - base.shape.length));
-      if (!base.shape.length || probe.length < base.shape.length) return load(home.memory, probe, outside);
-      if (l.tensor === base) return load(home.memory, home.at(indices), outside);
+      const read = (memory: Node, at: readonly Integer[]): Scalar => {
+        const inside = inRange(l.tensor, indices);
+        if (!outside || inRange(memory, at) === inside) return load(memory, at, outside);
+        return select(inside, load(memory, at, isTrue(inRange(memory, at)) ? undefined : noElement(l)), outside);
+      };
+      if (!base.shape.length || probe.length < base.shape.length) return read(home.memory, probe);
+      if (l.tensor === base) return read(home.memory, home.at(indices));
       const view = reshape(home.memory, [...home.memory.shape.slice(0, lead.length), ...l.tensor.shape]);
-      return load(view, [...lead, ...indices], outside);
+      return read(view, [...lead, ...indices]);
     });
   }
   private homeOf(base: Node): Home | undefined {
@@ -651,6 +656,8 @@ const stateOf = (h: Home): Source[] => {
 const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
 const memoryLike = (x: Node, shape: Shape, label: string): Source => source({ role: "carry", path: label, shape, dtype: x.dtype, label, ...(x.range ? { range: x.range } : {}) });
 /** Row `row` of a memory of rows, for a node that may have another shape than they. */
+/** What is read where the choice of what is outside discards it. */
+const noElement = (l: Load): Scalar => (l.dtype === "i32" ? integer(0) : l.dtype === "bool" ? boolean(false) : literal(0));
 function rowHome(memory: Source, node: Node, row: Integer): Home {
   const shape: Shape = [memory.shape[0]!, ...node.shape];
   const view = sameShape(shape, memory.shape) ? memory : reshape(memory, shape);
