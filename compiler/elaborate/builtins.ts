@@ -50,6 +50,11 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const whole = row.operands[0] === "number" && values.every((v) => (v as { whole: boolean }).whole);
       if (Number.isFinite(result)) return number(result, whole || ((name === "floor" || name === "ceil" || name === "round") && Number.isInteger(result)));
     }
+    // functions of whole numbers give whole numbers, which take the type of what they meet
+    if (row.operands[0] === "number" && values.every((v) => v.kind === "int" || (v.kind === "number" && v.whole))) {
+      const result = call(row, ...values.map((v) => integerOf(v)!));
+      if (result.dtype === "i32") return int(result as Integer);
+    }
     return elementwiseValues(name, values.map((v) => (row.operands[0] === "f32" && v.kind === "int" ? scalarOfInt(v, span) : v)), positional.map((a) => a.span), span);
   }
   switch (name) {

@@ -238,6 +238,8 @@ function plainOperation(operator: string, a: Extract<Value, { kind: "number" | "
     return { kind: "ratio", numerator: p, divisor: b.value };
   }
   if (!p || !q) return undefined;
+  // 2.0 is whole, but no whole number: what it is added to or multiplied by becomes f32
+  if (["+", "-", "*", "^", "//", "%"].includes(operator) && ((a.kind === "number" && !a.whole) || (b.kind === "number" && !b.whole))) return undefined;
   const [kp, kq] = [constantOf(p), constantOf(q)];
   switch (operator) {
     case "+": return int(iadd(p, q)); // prettier-ignore
@@ -249,7 +251,9 @@ function plainOperation(operator: string, a: Extract<Value, { kind: "number" | "
         const [only, ...more] = termsOf(p);
         if (only && !more.length && only[0] === q && (p.kind !== "affine" || p.constant === 0)) return number(operator === "//" ? only[1] : 0);
       }
-      return scalar(combine(operator, [p, q], span));
+      return int(combine(operator, [p, q], span) as Integer);
+    case "^":
+      return kq !== undefined && kq >= 0 && kq <= 64 ? int(combine(operator, [p, q], span) as Integer) : undefined;
     case "==": case "!=": case "<": case "<=": case ">": case ">=": {
       const s = combine(operator, [p, q], span);
       return s.kind === "literal" ? { kind: "bool", value: s.value === 1 } : scalar(s);
@@ -502,7 +506,7 @@ export function extentValue(v: Value, span: Span): Extent {
     if (v.kind === "number") throw errors.notWhole(span, v.value);
     throw errors.wrongKind(span, "a size", kindText(v));
   }
-  if (whole.variables.size || whole.kind === "load") throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
+  if (!isFixed(whole)) throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
   const extent = asExtent(whole);
   if (typeof extent === "number" && extent < 0) throw errors.wrongKind(span, "a size of 0 or more", String(extent));
   return extent;
@@ -619,7 +623,7 @@ function checkBound(self: Interpreter, d: ast.DimExpr, bound: Bound, span: Span,
 }
 /** Every value of `element`, of range `own`, lies in the declared range. */
 function checkRange(self: Interpreter, element: Integer, own: Range | undefined, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context): void {
-  const r = declaredRange(self, range, scope, ctx);
+  const r = declaredRange(self, range, scope, span, ctx);
   const ok = provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
   if (ok || ctx.trial) return;
   const { low, high } = own ?? interval(element);
@@ -628,14 +632,14 @@ function checkRange(self: Interpreter, element: Integer, own: Range | undefined,
   throw errors.rangeMismatch(span, what, got, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
 }
 /** `in low..end` of a type. */
-export function declaredRange(self: Interpreter, range: ast.Expr, scope: Scope, ctx: Context): { readonly low: Integer; readonly end: Integer } {
+export function declaredRange(self: Interpreter, range: ast.Expr, scope: Scope, span: Span, ctx: Context): { readonly low: Integer; readonly end: Integer } {
   const names = range.kind === "binary" ? [range.left, range.right] : [];
-  for (const e of names) if (e.kind === "name" && dimVariable(e) && scope.find(e.text) === undefined && ctx.ambient.find(e.text) === undefined) throw errors.unboundDim(e.span, e.text);
+  for (const e of names) if (e.kind === "name" && dimVariable(e) && scope.find(e.text) === undefined && ctx.ambient.find(e.text) === undefined) throw errors.unboundDim(span, e.text);
   const r = evaluate(self, range, scope, ctx);
   if (r.kind !== "range") throw errors.wrongKind(range.span, "a range, as 0..10", kindText(r));
   return r;
 }
-const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : e.kind === "dim" || e.kind === "affine" ? extentText(e as Extent) : "a value");
+const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : termsOf(e).every(([x]) => x.kind === "dim") ? extentText(e as Extent) : "a value");
 function checkResult(self: Interpreter, value: Value, type: ast.Type, bound: Bound, name: string, span: Span, ctx: Context): Value {
   // dims of the result that no input binds take what comes
   bindDims(self, type, value, bound, ctx);
@@ -1018,7 +1022,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
         const low = fromEnd(v.low, isNegativeLiteral(bounds?.left));
         const end = fromEnd(v.end, isNegativeLiteral(bounds?.right));
         if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end))) throw errors.outOfRange(i.span, `the slice ${integerText(low)}..${integerText(end)}`, extentText(extent), parts.length, operand, `the whole axis is 0..${extentText(extent)}: the end is not included`);
-        parts.push({ part: { kind: "slice", low, extent: asExtent(isub(end, low)) }, span: i.span });
+        parts.push({ part: { kind: "slice", low, extent: extentValue(int(isub(end, low)), i.span) }, span: i.span });
       } else if (v.kind === "number" && !Number.isInteger(v.value) && e.outside) {
         parts.push({ part: { kind: "at", index: integer(Math.floor(v.value)), guard: FALSE }, span: i.span }); // does not come out even: outside
       } else if (v.kind === "ratio") {
@@ -1118,7 +1122,7 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
       const r = evaluate(self, b.range, inner, ctx);
       if (r.kind !== "range") throw errors.wrongKind(b.range.span, "a range, as 0..n", kindText(r));
       const length = isub(r.end, r.low);
-      const fixed = length.variables.size === 0 && !hasLoad(length) && !r.low.variables.size && !hasLoad(r.low);
+      const fixed = isFixed(length) && isFixed(r.low);
       if (fixed) {
         low = r.low;
         extent = asExtent(length);
@@ -1152,6 +1156,8 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
   }
   return { variables, scope: inner, guards: guards.filter((g) => !isTrue(g)) };
 }
+/** Does a bound stay the same in the whole run, so that it may be an axis? */
+const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !hasLoad(e);
 const hasLoad = (e: Integer): boolean => e.kind === "load" || (e.kind === "affine" && e.terms.some(([a]) => hasLoad(a))) || ((e.kind === "floor_div" || e.kind === "modulo") && hasLoad(e.operand)) || e.kind === "call" || e.kind === "select";
 
 /** Extents of the axes where an index stands alone: a walk over the body's text, for names whose values are known outside of it. */
