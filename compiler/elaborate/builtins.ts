@@ -3,7 +3,7 @@ import type { AxisPattern, PatternAxis } from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { add, asExtent, call, constantOf, extentInteger, imul, integer, iadd, literal, load, mul, neg, random, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { add, asExtent, call, constantOf, extentInteger, imul, integer, iadd, literal, load, mul, neg, random, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { argumentsDoNotFit, misplaced, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
@@ -49,6 +49,11 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const result = row.evaluate(...values.map((v) => (v as { value: number }).value));
       const whole = row.operands[0] === "number" && values.every((v) => (v as { whole: boolean }).whole);
       if (Number.isFinite(result)) return number(result, whole || ((name === "floor" || name === "ceil" || name === "round") && Number.isInteger(result)));
+    }
+    // functions of whole numbers give whole numbers, which take the type of what they meet
+    if (row.operands[0] === "number" && values.every((v) => v.kind === "int" || (v.kind === "number" && v.whole))) {
+      const result = call(row, ...values.map((v) => integerOf(v)!));
+      if (result.dtype === "i32") return int(result as Integer);
     }
     return elementwiseValues(name, values.map((v) => (row.operands[0] === "f32" && v.kind === "int" ? scalarOfInt(v, span) : v)), positional.map((a) => a.span), span);
   }
@@ -165,6 +170,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       if (ctx.element) throw misplaced(span, "a draw", "inside `for`", "draw the whole tensor above");
       // Gumbel: argmax(logits - log(-log(u)))
       const logits = node(0);
+      if (logits.dtype !== "f32" || !logits.shape.length) throw wrongKind(at(0).span, "f32 with a last axis of logits", typeText(logits.dtype, logits.shape));
       const axes = axesOf(logits.shape);
       const rounds = ctx.rounds.map((r) => ({ e: r.step as Integer, n: r.count }));
       const inner = logits.shape.map((n, i) => (typeof n === "number" ? n : i === 0 && !rounds.length ? 1 : NaN));
@@ -227,7 +233,7 @@ export function axisNumber(v: Value, rank: number, span: Span): number {
   const n = v.kind === "number" ? v.value : undefined;
   if (n === undefined || !Number.isInteger(n)) throw wrongKind(span, "an axis number", kindText(v));
   const d = n < 0 ? n + rank : n;
-  if (d < 0 || d >= rank) throw argumentsDoNotFit(span, "this", `has no axis ${n}: there ${rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
+  if (d < 0 || d >= rank) throw argumentsDoNotFit(span, "this", `has no axis ${n}: there ${rank === 0 ? "are no axes" : rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
   return d;
 }
 export function axisList(v: Value, rank: number, span: Span): number[] {
@@ -237,7 +243,7 @@ export function axisList(v: Value, rank: number, span: Span): number[] {
     let end = constantOf(v.end);
     if (low === undefined || end === undefined) throw wrongKind(span, "axes known at compile time", kindText(v));
     if (end < 0) end += rank;
-    if (low < 0 || end > rank) throw argumentsDoNotFit(span, "this", `has no axes ${low}..${end}: there ${rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
+    if (low < 0 || end > rank) throw argumentsDoNotFit(span, "this", `has no axes ${low}..${end}: there ${rank === 0 ? "are no axes" : rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
     return Array.from({ length: Math.max(0, end - low) }, (_, i) => low + i);
   }
   return [axisNumber(v, rank, span)];
@@ -247,10 +253,14 @@ function reduceCall(name: string, x: Argument, given: Given, span: Span): Value 
   const keep = keepGiven ? knownBool(keepGiven.value) : false;
   if (keep === undefined) throw wrongKind(keepGiven!.span, "true or false", kindText(keepGiven!.value));
   const v = x.value.kind === "lazy" ? x.value.force() : x.value;
+  // an element, or a number: there is nothing to reduce
   if (v.kind === "scalar" || isPlain(v)) {
+    const axis = given.named.get("axis");
+    if (axis) axisList(axis.value, 0, axis.span);
     const s = asScalarValue(v, x.span, isPlain(v) ? "f32" : undefined);
-    if (name === "mean" || name === "logsumexp") return scalar(asScalarValue(v, x.span, "f32"));
-    return scalar(reducer(name, s, span).body);
+    if (name === "mean" || name === "logsumexp") return scalar(toF32(s));
+    if (name === "any" || name === "all") reducer(name, s, x.span); // is it a bool?
+    return name === "argmax" || name === "argmin" ? number(0) : scalar(name === "any" || name === "all" ? s : reducer(name, s, span).body);
   }
   const node = asTensor(v, x.span);
   const axis = given.named.get("axis")?.value;

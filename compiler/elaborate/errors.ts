@@ -19,7 +19,8 @@ const error = (code: string, span: Span, message: string, more: { hint?: string 
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
 
 const code = (span: Span): string => span.file.text.slice(span.start, span.end);
-const short = (span: Span, otherwise: string): string => (span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise);
+/** The source text where it is short enough to be repeated in a hint. */
+export const short = (span: Span, otherwise: string): string => (span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise);
 
 /** Names of other frameworks and languages, and ours. */
 const elsewhere: Readonly<Record<string, string>> = {
@@ -43,6 +44,30 @@ export const unknownName = (span: Span, name: string, known: Iterable<string>, {
 export const twice = (span: Span, name: string, before: Span): Fault => error("DLM2002", span, `\`${name}\` is bound twice`, { labels: [{ span: before, text: "first here" }], hint: "give one of them another name" });
 export const shapeMismatch = (span: Span, what: string, want: string, got: string, more: { notes?: readonly string[]; hint?: string; labels?: readonly Label[] } = {}): Fault =>
   error("DLM2003", span, `shapes do not fit: ${what} wants ${want} but receives ${got}`, more);
+/** What makes a value of shape `got` one of shape `want`, of another rank: the next thing to type. */
+export function axesHint(span: Span, want: Shape, got: Shape, batch?: unknown): string {
+  const x = short(span, "x");
+  const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
+  /** The last axis of `long` without which it is `less`. */
+  const extra = (long: Shape, less: Shape): number => long.findLastIndex((n, d) => n === 1 && same(long.toSpliced(d, 1), less));
+  const axis = (d: number, rank: number): number => (d === rank - 1 ? -1 : d);
+  const [added, taken] = [extra(want, got), extra(got, want)];
+  if (added >= 0) return `write unsqueeze(${x}, ${axis(added, want.length)})`;
+  if (taken >= 0) return `write squeeze(${x}, ${axis(taken, got.length)})`;
+  const fits = (small: Shape, large: Shape): boolean => small.every((n, d) => n === large[d] || n === 1);
+  if (got.length < want.length) {
+    // a batch has another size where it is measured
+    const rows = typeof batch === "object" && batch !== null && "value" in batch ? batch.value : undefined;
+    const to = `expand[${want.map((n, d) => (d === 0 && n === rows ? "batch" : extentText(n))).join(", ")}]`;
+    if (fits(got, want.slice(want.length - got.length))) return `write ${to}(${x}) if it is meant to be repeated`;
+    if (fits(got, want)) return `write ${to}(${Array.from({ length: want.length - got.length }).reduce<string>((e) => `unsqueeze(${e}, -1)`, x)}) if it is meant to be repeated`;
+  } else {
+    const more = got.length - want.length;
+    if (same(got.slice(0, want.length), want)) return `write ${x}[${["...", ...Array.from({ length: more }, () => "0")].join(", ")}] for one of the last ax${more === 1 ? "is" : "es"}, or reduce it`;
+    if (same(got.slice(more), want)) return `write ${x}[${Array.from({ length: more }, () => "0").join(", ")}] for one of the first ax${more === 1 ? "is" : "es"}, or reduce it`;
+  }
+  return "give it these axes with reshape[...], unsqueeze or an index";
+}
 export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Span): Fault => {
   const [small, large, smallSpan] = a.length <= b.length ? [a, b, left] : [b, a, right];
   const skip = large.length - small.length;

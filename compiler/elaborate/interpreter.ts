@@ -14,7 +14,7 @@ import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
 import { Scope } from "./scope.ts";
 import { axesOf, combine, divideByCount, elementwise, finishReducer, reducer } from "./tensors.ts";
-import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
+import { asScalarValue, asTensor, filling, int, integerOf, isElement, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
 
 /** What differs between the programs made from one file. */
 export interface Context {
@@ -148,8 +148,9 @@ export function elementwiseValues(name: string, values: readonly Value[], spans:
 function elementwiseOf(name: string, values: readonly Value[], spans: readonly Span[], span: Span, dtypeFrom: number): Value {
   const dtype = commonType(values.slice(dtypeFrom));
   const typed = (v: Value, i: number): DType | undefined => (i < dtypeFrom ? undefined : dtype);
-  const elementary = values.some((v) => v.kind === "scalar" && v.scalar.variables.size > 0) || !values.some((v) => v.kind === "list" || (v.kind === "tensor" && v.node.shape.length > 0));
-  if (elementary && (values.some((v) => v.kind === "scalar") || values.every((v) => v.kind !== "tensor" && v.kind !== "list"))) {
+  const whole = (v: Value): boolean => v.kind === "list" || (v.kind === "tensor" && v.node.shape.length > 0);
+  // of rank 0 are elements and tensors alike: what depends on an index is an element, and so is what meets one
+  if (values.some(isElement) || (!values.some(whole) && values.some((v) => v.kind === "scalar")) || values.every((v) => v.kind !== "tensor" && v.kind !== "list")) {
     return scalar(combine(name, values.map((v, i) => asScalarValue(v, spans[i]!, typed(v, i))), span));
   }
   const operands = values.map((v, i) => (isPlain(v) || v.kind === "bool" ? undefined : asTensor(v, spans[i]!, typed(v, i))));
@@ -237,6 +238,8 @@ function plainOperation(operator: string, a: Extract<Value, { kind: "number" | "
     return { kind: "ratio", numerator: p, divisor: b.value };
   }
   if (!p || !q) return undefined;
+  // 2.0 is whole, but no whole number: what it is added to or multiplied by becomes f32
+  if (["+", "-", "*", "^", "//", "%"].includes(operator) && ((a.kind === "number" && !a.whole) || (b.kind === "number" && !b.whole))) return undefined;
   const [kp, kq] = [constantOf(p), constantOf(q)];
   switch (operator) {
     case "+": return int(iadd(p, q)); // prettier-ignore
@@ -248,7 +251,9 @@ function plainOperation(operator: string, a: Extract<Value, { kind: "number" | "
         const [only, ...more] = termsOf(p);
         if (only && !more.length && only[0] === q && (p.kind !== "affine" || p.constant === 0)) return number(operator === "//" ? only[1] : 0);
       }
-      return scalar(combine(operator, [p, q], span));
+      return int(combine(operator, [p, q], span) as Integer);
+    case "^":
+      return kq !== undefined && kq >= 0 && kq <= 64 ? int(combine(operator, [p, q], span) as Integer) : undefined;
     case "==": case "!=": case "<": case "<=": case ">": case ">=": {
       const s = combine(operator, [p, q], span);
       return s.kind === "literal" ? { kind: "bool", value: s.value === 1 } : scalar(s);
@@ -364,8 +369,8 @@ export function apply(self: Interpreter, callee: Value, args: readonly Argument[
         self.calls.push(d);
       }
       try {
-        const bound = bindParameters(self, d.name.text, d.params, args, callee.scope, span, ctx);
         return within(span, d.name.text, () => {
+          const bound = bindParameters(self, d.name.text, d.params, args, callee.scope, span, ctx);
           const value = runBody(self, d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn", draws: ctx.draws });
           return d.kind === "fn" && d.result ? checkResult(self, value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
         });
@@ -444,7 +449,7 @@ function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound,
     return;
   }
   if (!type.dims) return;
-  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, type.span, elementType(type)).shape : undefined;
+  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, from?.span ?? type.span, elementType(type)).shape : undefined;
   if (!shape) return;
   const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, get text() { return described(value, from.span); } })); // prettier-ignore
   const parts = type.dims;
@@ -501,7 +506,7 @@ export function extentValue(v: Value, span: Span): Extent {
     if (v.kind === "number") throw errors.notWhole(span, v.value);
     throw errors.wrongKind(span, "a size", kindText(v));
   }
-  if (whole.variables.size || whole.kind === "load") throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
+  if (!isFixed(whole)) throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
   const extent = asExtent(whole);
   if (typeof extent === "number" && extent < 0) throw errors.wrongKind(span, "a size of 0 or more", String(extent));
   return extent;
@@ -548,32 +553,40 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   if (isPlain(value) || (value.kind === "bool" && dtype === "bool")) {
     if (dtype === "bool" && value.kind !== "bool") throw errors.wrongKind(span, "true or false", kindText(value));
     if (isPlain(value) && dtype === "i32" && !integerOf(value)) throw errors.wrongKind(span, "a whole number", kindText(value));
+    if (type.range) checkRange(self, integerOf(value)!, undefined, type.range, bound.scope, what, span, ctx);
     const known = (type.dims ?? []).every((d) => (d.kind === "spread" ? bound.spreads.has(d.name.text) : dimKnown(d.value, bound.scope)));
-    if (!type.dims?.length || !known) return value;
-    const shape = statedShape(self, type, bound, ctx);
-    if (!shape.length) return value;
-    return tensor(compute(axesOf(shape), undefined, asScalarValue(value, span, dtype), { span }));
+    const shape = type.dims?.length && known ? statedShape(self, type, bound, ctx) : [];
+    if (!shape.length) return dtype !== "f32" || !isPlain(value) ? value : value.kind === "number" ? number(value.value, false) : scalar(asScalarValue(value, span, "f32"));
+    return tensor(compute(axesOf(shape), undefined, filling(value, span, dtype), { span }));
   }
   if (value.kind === "scalar") {
     if (value.scalar.dtype !== dtype) throw errors.wrongKind(span, dtype, value.scalar.dtype, dtype === "f32" ? "write f32(x)" : undefined);
-    if ((type.dims ?? []).some((d) => d.kind === "dim")) throw errors.shapeMismatch(span, what, typeSource(type), value.scalar.dtype);
-    return value;
+    const shape = (type.dims ?? []).some((d) => d.kind === "dim") ? undefined : statedShape(self, type, bound, ctx);
+    if (shape?.length === 0) {
+      if (type.range) checkRange(self, value.scalar as Integer, undefined, type.range, bound.scope, what, span, ctx);
+      return value;
+    }
+    if (isElement(value) || !shape) throw errors.shapeMismatch(span, what, shape ? errors.typeText(dtype, shape) : typeSource(type), value.scalar.dtype, { hint: "inside `for` every value is a single element; functions of whole tensors stand outside of it" });
   }
-  if (value.kind !== "tensor" && value.kind !== "list") throw errors.wrongKind(span, typeSource(type), kindText(value));
+  if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar") throw errors.wrongKind(span, typeSource(type), kindText(value));
   const node = asTensor(value, span, dtype);
-  if (node.dtype !== dtype) throw typeMismatch(node, type, bound, what, span, param, { hint: dtype === "bool" ? "compare: x > 0" : `write ${dtype}(x) to convert` });
+  if (node.dtype !== dtype) throw typeMismatch(node, type, bound, what, span, param, { hint: dtype === "bool" ? `compare: ${errors.short(span, "x")} > 0` : `write ${dtype}(${errors.short(span, "x")}) to convert` });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
   if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw typeMismatch(node, type, bound, what, span, param, { equation: `${fixed} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}` });
   const wanted = statedShape(self, type, bound, ctx);
-  const axis = wanted.findIndex((n, d) => n !== node.shape[d]);
-  if (axis >= 0)
-    throw typeMismatch(node, type, bound, what, span, param, {
-      wanted, axis, equation: `axis ${axis} must be ${extentText(wanted[axis]!)}, it is ${extentText(node.shape[axis]!)}`,
-      ...(node.shape[axis] === 1 ? { hint: `a signature never stretches an axis; write expand${shapeText(wanted)}(x) if it is meant` } : {}),
-    }); // prettier-ignore
+  const axis = wanted.length === node.shape.length ? wanted.findIndex((n, d) => n !== node.shape[d]) : -1;
+  if (axis >= 0) {
+    const stretched = node.shape.every((n, d) => n === wanted[d] || n === 1);
+    const hint = stretched ? `a signature never stretches an axis; write expand${shapeText(wanted)}(${errors.short(span, "x")}) if it is meant` : undefined;
+    throw typeMismatch(node, type, bound, what, span, param, { wanted, axis, equation: `axis ${axis} must be ${extentText(wanted[axis]!)}, it is ${extentText(node.shape[axis]!)}`, ...(hint ? { hint } : {}) });
+  }
+  if (wanted.length !== node.shape.length) {
+    const [need, there] = [wanted.length, node.shape.length];
+    throw typeMismatch(node, type, bound, what, span, param, { wanted, equation: `${need || "no"} ${need === 1 ? "axis is" : "axes are"} needed, there ${there === 1 ? "is" : "are"} ${there || "none"}`, hint: errors.axesHint(span, wanted, node.shape, ctx.ambient.find("batch")) });
+  }
   for (const d of type.dims ?? []) checkBound(self, d, bound, span, ctx);
-  if (type.range && dtype === "i32") checkRange(self, node, type.range, bound.scope, what, span, ctx);
+  if (type.range && dtype === "i32") checkRange(self, load(node, indicesOf(axesOf(node.shape))) as Integer, node.range, type.range, bound.scope, what, span, ctx);
   return tensor(node);
 }
 /** Both places and both shapes of a value that does not fit its type, and what fixed the dims of the axis that is wrong. */
@@ -581,14 +594,14 @@ function typeMismatch(node: Node, type: ast.TensorType, bound: Bound, what: stri
   const got = errors.typeText(node.dtype, node.shape);
   const dims = type.dims ?? [];
   const spreadAt = dims.findIndex((d) => d.kind === "spread");
-  const part = why.axis === undefined ? undefined : spreadAt < 0 || why.axis < spreadAt ? dims[why.axis] : why.axis >= node.shape.length - (dims.length - 1 - spreadAt) ? dims[why.axis - node.shape.length + dims.length] : dims[spreadAt];
+  const part = why.axis === undefined ? (why.wanted ? dims[spreadAt] : undefined) : spreadAt < 0 || why.axis < spreadAt ? dims[why.axis] : why.axis >= node.shape.length - (dims.length - 1 - spreadAt) ? dims[why.axis - node.shape.length + dims.length] : dims[spreadAt];
   const mentions = (name: string): boolean => part !== undefined && (part.kind === "spread" ? part.name.text === name : new RegExp(`\\b${name}\\b`).test(part.span.file.text.slice(part.span.start, part.span.end)));
   const fixing = [...(bound.origins ?? [])].filter(([name, from]) => from.span !== span && from.name !== param?.name.text && mentions(name));
   const dimText = (name: string): string => (bound.spreads.has(name) ? `...${name} = ${shapeText(bound.spreads.get(name)!)}` : bound.dims.has(name) ? `${name} = ${extentText(asExtent(bound.dims.get(name)!))}` : name);
   const declared = param && !param.span.file.library ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }] : !param && !type.span.file.library && type.span.start !== span.start ? [{ span: type.span, text: "declared here" }] : [];
   const labels: Label[] = [{ span, text: described(tensor(node), span) }, ...fixing.filter(([, from], i) => fixing.findIndex(([, f]) => f.span === from.span) === i).map(([, from]) => ({ span: from.span, text: from.text })), ...declared];
   const notes = [...(bound.signature && param && why.equation ? [bound.signature()] : []), ...(why.equation ? [fixing.map(([name, from]) => `\`${from.name}\` fixed ${dimText(name)}; `).join("") + why.equation] : [])];
-  return errors.shapeMismatch(span, what, why.wanted ? type.element.text + shapeText(why.wanted) : typeSource(type), got, { labels, notes, ...(why.hint ? { hint: why.hint } : {}) });
+  return errors.shapeMismatch(span, what, why.wanted ? errors.typeText(elementType(type), why.wanted) : typeSource(type), got, { labels, notes, ...(why.hint ? { hint: why.hint } : {}) });
 }
 /** The type of a value, and where it was made if that is elsewhere in the user's text. */
 function described(v: Value, at: Span): string {
@@ -608,17 +621,25 @@ function checkBound(self: Interpreter, d: ast.DimExpr, bound: Bound, span: Span,
   const dim = bound.scope.find(d.value.left.text);
   if (v === false) throw errors.shapeMismatch(span, d.value.left.text, d.value.span.file.text.slice(d.value.span.start, d.value.span.end), dim?.kind === "number" ? String(dim.value) : "more", { labels: d.span.file.library ? [] : [{ span: d.span, text: "declared here" }] });
 }
-function checkRange(self: Interpreter, node: Node, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context): void {
+/** Every value of `element`, of range `own`, lies in the declared range. */
+function checkRange(self: Interpreter, element: Integer, own: Range | undefined, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context): void {
+  const r = declaredRange(self, range, scope, span, ctx);
+  const ok = provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
+  if (ok || ctx.trial) return;
+  const { low, high } = own ?? interval(element);
+  const open = low <= -2147483648 || high === 2147483647 || high === Infinity;
+  const got = open ? "any i32" : low === high ? String(low) : `in ${low}..${typeof high === "number" ? high + 1 : `${extentText(high)} + 1`}`;
+  throw errors.rangeMismatch(span, what, got, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
+}
+/** `in low..end` of a type. */
+export function declaredRange(self: Interpreter, range: ast.Expr, scope: Scope, span: Span, ctx: Context): { readonly low: Integer; readonly end: Integer } {
+  const names = range.kind === "binary" ? [range.left, range.right] : [];
+  for (const e of names) if (e.kind === "name" && dimVariable(e) && scope.find(e.text) === undefined && ctx.ambient.find(e.text) === undefined) throw errors.unboundDim(span, e.text);
   const r = evaluate(self, range, scope, ctx);
   if (r.kind !== "range") throw errors.wrongKind(range.span, "a range, as 0..10", kindText(r));
-  const own = node.range;
-  const probe = axesOf(node.shape);
-  const element = load(node, indicesOf(probe)) as Integer;
-  const ok = own && provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
-  const open = !own || own.low <= -2147483648 || own.high === 2147483647 || own.high === Infinity;
-  if (!ok && !ctx.trial) throw errors.rangeMismatch(span, what, open ? "any i32" : `in ${own.low}..${typeof own.high === "number" ? own.high + 1 : `${extentText(own.high)} + 1`}`, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
+  return r;
 }
-const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : e.kind === "dim" || e.kind === "affine" ? extentText(e as Extent) : "a value");
+const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : termsOf(e).every(([x]) => x.kind === "dim") ? extentText(e as Extent) : "a value");
 function checkResult(self: Interpreter, value: Value, type: ast.Type, bound: Bound, name: string, span: Span, ctx: Context): Value {
   // dims of the result that no input binds take what comes
   bindDims(self, type, value, bound, ctx);
@@ -709,7 +730,7 @@ function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }
       owner.siteNames.set(e, name);
     }
     const args = argumentsOf(self, e.args, scope, ctx);
-    const bound = bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, { ...ctx, declared: undefined });
+    const bound = within(e.span, layer.declaration.name.text, () => bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, { ...ctx, declared: undefined }));
     child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bound.scope);
     owner.children.set(key, child);
   }
@@ -736,7 +757,7 @@ function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instan
     ...ctx, ambient, current, frozen, instance, training: callee.frozen ? false : ctx.training, writes: ctx.writes && !frozen, stackPosition: "", declared: undefined,
     draws: { count: 0, path: `${ctx.draws.path}/${instance.path}#${ctx.draws.count++}` },
   }; // prettier-ignore
-  const bound = bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner);
+  const bound = within(span, d.name.text, () => bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner));
   const value = within(span, d.name.text, () => runBody(self, d.body, bound.scope, inner));
   if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
   const result = d.result ? within(span, d.name.text, () => checkResult(self, value, d.result!, bound, d.name.text, resultSpan(d.body), inner)) : value;
@@ -872,7 +893,7 @@ function runNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context): vo
 }
 /** A value as the next one of a carried tensor: same dtype and shape; a plain number fills it. */
 export function fitTo(held: { readonly shape: Shape; readonly dtype: DType; readonly span?: Span | undefined }, value: Value, span: Span, name: string): Node {
-  if (isPlain(value) || value.kind === "bool") return compute(axesOf(held.shape), undefined, asScalarValue(value, span, held.dtype));
+  if (isPlain(value) || value.kind === "bool") return compute(axesOf(held.shape), undefined, filling(value, span, held.dtype));
   const node = stopGradient(asTensor(value, span, held.dtype), false);
   if (node.dtype !== held.dtype || node.shape.length !== held.shape.length || node.shape.some((n, d) => n !== held.shape[d])) throw errors.shapeMismatch(span, `the next value of ${name}`, errors.typeText(held.dtype, held.shape), errors.typeText(node.dtype, node.shape), { labels: [{ span, text: errors.typeText(node.dtype, node.shape) }, ...(held.span && !held.span.file.library ? [{ span: held.span, text: `${errors.typeText(held.dtype, held.shape)} by this` }] : [])] });
   return node;
@@ -884,7 +905,7 @@ export function stopGradient(node: Node, really = true): Node {
 }
 function bindOptimizer(self: Interpreter, callee: Extract<Callable, { kind: "optimizer" }>, args: readonly Argument[], span: Span, ctx: Context): Value {
   const d = callee.declaration;
-  const bound = bindParameters(self, d.name.text, d.hyper, args, callee.scope, span, ctx);
+  const bound = within(span, d.name.text, () => bindParameters(self, d.name.text, d.hyper, args, callee.scope, span, ctx));
   const value: OptimizerValue = { declaration: d, scope: bound.scope, name: d.name.text };
   return { kind: "optimizers", chain: [value] };
 }
@@ -1001,7 +1022,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
         const low = fromEnd(v.low, isNegativeLiteral(bounds?.left));
         const end = fromEnd(v.end, isNegativeLiteral(bounds?.right));
         if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end))) throw errors.outOfRange(i.span, `the slice ${integerText(low)}..${integerText(end)}`, extentText(extent), parts.length, operand, `the whole axis is 0..${extentText(extent)}: the end is not included`);
-        parts.push({ part: { kind: "slice", low, extent: asExtent(isub(end, low)) }, span: i.span });
+        parts.push({ part: { kind: "slice", low, extent: extentValue(int(isub(end, low)), i.span) }, span: i.span });
       } else if (v.kind === "number" && !Number.isInteger(v.value) && e.outside) {
         parts.push({ part: { kind: "at", index: integer(Math.floor(v.value)), guard: FALSE }, span: i.span }); // does not come out even: outside
       } else if (v.kind === "ratio") {
@@ -1101,7 +1122,7 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
       const r = evaluate(self, b.range, inner, ctx);
       if (r.kind !== "range") throw errors.wrongKind(b.range.span, "a range, as 0..n", kindText(r));
       const length = isub(r.end, r.low);
-      const fixed = length.variables.size === 0 && !hasLoad(length) && !r.low.variables.size && !hasLoad(r.low);
+      const fixed = isFixed(length) && isFixed(r.low);
       if (fixed) {
         low = r.low;
         extent = asExtent(length);
@@ -1135,6 +1156,8 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
   }
   return { variables, scope: inner, guards: guards.filter((g) => !isTrue(g)) };
 }
+/** Does a bound stay the same in the whole run, so that it may be an axis? */
+const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !hasLoad(e);
 const hasLoad = (e: Integer): boolean => e.kind === "load" || (e.kind === "affine" && e.terms.some(([a]) => hasLoad(a))) || ((e.kind === "floor_div" || e.kind === "modulo") && hasLoad(e.operand)) || e.kind === "call" || e.kind === "select";
 
 /** Extents of the axes where an index stands alone: a walk over the body's text, for names whose values are known outside of it. */
@@ -1197,10 +1220,12 @@ function forExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "for" }>,
   const opened = openBinders(self, e.binders, e.body, scope, ctx);
   if (opened.guards.length) throw errors.misplaced(e.span, "a bound that depends on other indices", "in `for`", "only reducers may have such bounds");
   const v = evaluate(self, e.body, opened.scope, { ...ctx, element: true });
-  if (inElement) throw errors.misplaced(e.span, "`for`", "inside an element", "nested `for`s are written as one: for i, j: ...");
+  const nested = (): errors.Fault => errors.misplaced(e.span, "`for`", "inside an element", "nested `for`s are written as one: for i, j: ...");
+  if (inElement) throw nested();
   if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.wrongKind(e.body.span, "a single element as the body of `for`", kindText(v), "index every axis, or use whole-array operators without `for`");
   // for i: for j: e  merges
   const body = asScalarValue(v, e.body.span, isPlain(v) && v.kind === "number" && !v.whole ? "f32" : undefined);
+  if ([...body.variables].some((x) => !opened.variables.includes(x))) throw nested(); // in a function called from a `for`
   return tensor(compute(opened.variables, undefined, body, { span: e.span }));
 }
 function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduce" }>, scope: Scope, ctx: Context): Value {
@@ -1245,10 +1270,12 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
       result = select(callScalar("less", 0, count), callScalar("div", sum, callScalar("max", count, 1)), 0);
     }
   } else if (word === "logsumexp") {
-    const top = callScalar("stop", build("amax", element));
-    result = callScalar("add", callScalar("log", build("sum", callScalar("exp", callScalar("sub", element, top)))), top);
+    const x = toF32(element);
+    const top = callScalar("stop", build("amax", x));
+    result = callScalar("add", callScalar("log", build("sum", callScalar("exp", callScalar("sub", x, top)))), top);
   } else result = build(word, element);
-  return scope.find("%for") !== undefined ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));
+  // in a function called from a `for`, the scope does not tell; the indices around do
+  return scope.find("%for") !== undefined || result.variables.size ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));
 }
 function foldValues(word: string, parts: readonly Value[], e: Extract<ast.Expr, { kind: "reduce" }>): Value {
   if (word !== "sum" && word !== "prod" && word !== "max" && word !== "min") throw errors.unsupported(e.span, `\`${word} over\` parameters`, "sum, prod, max and min are");

@@ -1,10 +1,11 @@
 // Whole-array operations as graph nodes: broadcasting, reductions, slices, concatenation, products.
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
+import { shapeText } from "../graph/print.ts";
 import { asExtent, axis, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { broadcast, contraction, mixedTypes, unknownName, wrongKind } from "./errors.ts";
+import { axesHint, broadcast, contraction, mixedTypes, shapeMismatch, typeText, unknownName, wrongKind } from "./errors.ts";
 
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 
@@ -171,7 +172,8 @@ export function divideByCount(e: Scalar, extents: Shape): Scalar {
   if (!Number.isNaN(count)) return call("div", e, count);
   return call("div", e, extents.map((n) => toF32(extentInteger(n))).reduce((a, b) => mul(a, b), literal(1)));
 }
-function logsumexp(x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+function logsumexp(of: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+  const x = cast(of, "f32", span);
   const top = elementwise([reduceNode("amax", x, axes, true, span)], [span], span, ([e]) => call("stop", e!));
   const shifted = elementwise([x, top], [span, span], span, ([a, b]) => call("exp", call("sub", a!, b!)));
   const sum = reduceNode("sum", shifted, axes, true, span);
@@ -230,7 +232,8 @@ export function slice(x: Node, axis: number, from: Integer, extent: Extent, span
 /** Stretches axes of extent 1 and adds axes in front. */
 export function expand(x: Node, shape: Shape, span: Span): Node {
   const skip = shape.length - x.shape.length;
-  if (skip < 0 || x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
+  if (skip < 0) throw shapeMismatch(span, "expand", `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`, typeText(x.dtype, x.shape), { hint: axesHint(span, shape, x.shape) });
+  if (x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
   const axes = axesOf(shape);
   return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });
 }

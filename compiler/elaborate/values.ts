@@ -125,6 +125,24 @@ export function plainScalar(v: Extract<Value, { kind: "number" | "int" | "ratio"
 }
 const divided = (numerator: Integer, divisor: number): Scalar => div(toF32(numerator), literal(divisor));
 
+/** Does the value depend on an index of a `for` or reducer around it? */
+export function isElement(v: Value): boolean {
+  switch (v.kind) {
+    case "lazy": return isElement(v.force()); // prettier-ignore
+    case "scalar": return v.scalar.variables.size > 0; // prettier-ignore
+    case "int": return v.value.variables.size > 0; // prettier-ignore
+    case "ratio": return v.numerator.variables.size > 0; // prettier-ignore
+    case "list": return v.elements.some(isElement); // prettier-ignore
+    default: return false; // prettier-ignore
+  } // prettier-ignore
+}
+const inside = (span: Span): Error =>
+  wrongKind(span, "a tensor", "an element inside `for`", "a `for` body is a single element; draws, loops and whole-array functions stand outside of it");
+/** A value that fills a whole tensor: it may not depend on an index around it. */
+export function filling(v: Extract<Value, { kind: "number" | "int" | "ratio" | "bool" }>, span: Span, dtype?: DType): Scalar {
+  if (isElement(v)) throw inside(span);
+  return asScalarValue(v, span, dtype);
+}
 /** An element of type dtype, inside index notation. */
 export function asScalarValue(v: Value, span: Span, dtype?: DType): Scalar {
   if (v.kind === "lazy") return asScalarValue(v.force(), span, dtype);
@@ -140,10 +158,10 @@ export function asTensor(v: Value, span: Span, dtype?: DType): Node {
   if (v.kind === "lazy") return asTensor(v.force(), span, dtype);
   if (v.kind === "tensor") return v.node;
   if (v.kind === "scalar") {
-    if (v.scalar.variables.size) throw wrongKind(span, "a tensor", "an element inside `for`", "a `for` body is a single element; draws, loops and whole-array functions stand outside of it");
+    if (isElement(v)) throw inside(span);
     return compute([], undefined, v.scalar);
   }
-  if (isPlain(v) || v.kind === "bool") return compute([], undefined, asScalarValue(v, span, dtype));
+  if (isPlain(v) || v.kind === "bool") return compute([], undefined, filling(v, span, dtype));
   if (v.kind === "list") return stackList(v.elements.map((x) => asTensor(x, span, dtype ?? listType(v.elements))), span);
   throw wrongKind(span, "a tensor", kindText(v));
 }
