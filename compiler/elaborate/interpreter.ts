@@ -13,7 +13,7 @@ import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.
 import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
 import { Scope } from "./scope.ts";
-import { axesOf, combine, divideByCount, elementwise, finishReducer, reducer } from "./tensors.ts";
+import { axesOf, combine, divideByCount, elementwise, finishReducer, logOfSum, reducer } from "./tensors.ts";
 import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
 
 /** What differs between the programs made from one file. */
@@ -1246,7 +1246,8 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
     }
   } else if (word === "logsumexp") {
     const top = callScalar("stop", build("amax", element));
-    result = callScalar("add", callScalar("log", build("sum", callScalar("exp", callScalar("sub", element, top)))), top);
+    const filled = isTrue(guard) && opened.variables.every((x) => typeof x.extent === "number" && x.extent > 0);
+    result = logOfSum(build("sum", callScalar("exp", callScalar("sub", element, top))), top, filled);
   } else result = build(word, element);
   return scope.find("%for") !== undefined ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));
 }
