@@ -13,7 +13,7 @@ import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.
 import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
 import { Scope } from "./scope.ts";
-import { axesOf, combine, divideByCount, elementwise, finishReducer, reducer } from "./tensors.ts";
+import { axesOf, combine, divideByCount, elementwise, finishReducer, logOfSum, reducer } from "./tensors.ts";
 import { asScalarValue, asTensor, filling, int, integerOf, isElement, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
 
 /** What differs between the programs made from one file. */
@@ -1272,7 +1272,8 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
   } else if (word === "logsumexp") {
     const x = toF32(element);
     const top = callScalar("stop", build("amax", x));
-    result = callScalar("add", callScalar("log", build("sum", callScalar("exp", callScalar("sub", x, top)))), top);
+    const filled = isTrue(guard) && opened.variables.every((v) => typeof v.extent === "number" && v.extent > 0);
+    result = logOfSum(build("sum", callScalar("exp", callScalar("sub", x, top))), top, filled);
   } else result = build(word, element);
   // in a function called from a `for`, the scope does not tell; the indices around do
   return scope.find("%for") !== undefined || result.variables.size ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));

@@ -169,6 +169,7 @@ function mean(x: Node, axes: readonly number[], keep: boolean, span: Span): Node
 }
 export function divideByCount(e: Scalar, extents: Shape): Scalar {
   const count = elementCount(extents);
+  if (count === 0) return literal(0); // of nothing
   if (!Number.isNaN(count)) return call("div", e, count);
   return call("div", e, extents.map((n) => toF32(extentInteger(n))).reduce((a, b) => mul(a, b), literal(1)));
 }
@@ -177,8 +178,15 @@ function logsumexp(of: Node, axes: readonly number[], keep: boolean, span: Span)
   const top = elementwise([reduceNode("amax", x, axes, true, span)], [span], span, ([e]) => call("stop", e!));
   const shifted = elementwise([x, top], [span, span], span, ([a, b]) => call("exp", call("sub", a!, b!)));
   const sum = reduceNode("sum", shifted, axes, true, span);
-  const result = elementwise([sum, top], [span, span], span, ([a, b]) => call("add", call("log", a!), b!));
+  const filled = axes.every((d) => typeof x.shape[d] === "number" && x.shape[d] > 0);
+  const result = elementwise([sum, top], [span, span], span, ([a, b]) => logOfSum(a!, b!, filled));
   return keep ? result : reshape(result, x.shape.filter((_, d) => !axes.includes(d)));
+}
+/** log(sum) + top of exponentials that were divided by exp(top); of nothing it is the largest of nothing, `-inf`. `filled`: there is something, so that sum >= 1. */
+export function logOfSum(sum: Scalar, top: Scalar, filled: boolean): Scalar {
+  if (filled) return call("add", call("log", sum), top);
+  const some = call("less", 0, sum);
+  return select(some, call("add", call("log", select(some, sum, 1)), top), top);
 }
 
 /** a @ b: last axis with the last but one; leading axes as operators; vectors as in NumPy. */

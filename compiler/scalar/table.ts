@@ -1,7 +1,8 @@
 // The rows of the table of scalar functions; functions.ts says what a row is. Derivatives are school calculus unless said otherwise;
 // conventions at ties and kinks: pairwise max and min give half to each operand, abs and sign have slope 0 at 0.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { digamma, erf, logGamma, polygamma, roundHalfEven } from "./special.ts";
+import { digamma, erf, logAddExp, logGamma, polygamma, roundHalfEven } from "./special.ts";
+import type { Scalar } from "../graph/types.ts";
 import type { Bounds, ScalarFunction } from "./functions.ts";
 
 type Derivative = ScalarFunction["derivative"];
@@ -74,8 +75,8 @@ const rows: readonly ScalarFunction[] = [
   unary("sin", "sine", Math.sin, ({ b, x: [a] }) => [b.call("cos", a!)], { wgsl: "dlm_sin" }),
   unary("cos", "cosine", Math.cos, ({ b, x: [a] }) => [b.neg(b.call("sin", a!))], { wgsl: "dlm_cos" }),
   unary("tan", "tangent", Math.tan, ({ b, y }) => [b.add(1, b.mul(y, y))], { sample: [-1.2, 1.2], wgsl: "dlm_tan" }),
-  unary("asin", "inverse sine", Math.asin, ({ b, x: [a] }) => [b.div(1, b.call("sqrt", b.sub(1, b.mul(a!, a!))))], { sample: [-0.8, 0.8], wgsl: "dlm_asin" }),
-  unary("acos", "inverse cosine", Math.acos, ({ b, x: [a] }) => [b.neg(b.div(1, b.call("sqrt", b.sub(1, b.mul(a!, a!)))))], { sample: [-0.8, 0.8], wgsl: "dlm_acos" }),
+  unary("asin", "inverse sine", Math.asin, ({ b, x: [a] }) => [b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!))))], { sample: [-0.8, 0.8], wgsl: "dlm_asin" }),
+  unary("acos", "inverse cosine", Math.acos, ({ b, x: [a] }) => [b.neg(b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!)))))], { sample: [-0.8, 0.8], wgsl: "dlm_acos" }),
   unary("atan", "inverse tangent", Math.atan, ({ b, x: [a] }) => [b.div(1, b.add(1, b.mul(a!, a!)))], { wgsl: "dlm_atan" }),
   unary("sinh", "hyperbolic sine", Math.sinh, ({ b, x: [a] }) => [b.call("cosh", a!)], { wgsl: "dlm_sinh" }),
   unary("cosh", "hyperbolic cosine", Math.cosh, ({ b, x: [a] }) => [b.call("sinh", a!)], { wgsl: "dlm_cosh" }),
@@ -85,7 +86,7 @@ const rows: readonly ScalarFunction[] = [
   unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], { sample: [0.3, 5], wgsl: "dlm_lgamma" }),
   unary("digamma", "derivative of lgamma", digamma, ({ b, x: [a] }) => [b.call("polygamma", 1, a!)], { sample: [0.3, 5], wgsl: "dlm_digamma" }),
   {
-    name: "polygamma", summary: "n-th derivative of digamma at a > 0, for a whole n >= 1", operands: ["f32", "f32"], result: "f32", evaluate: (n, a) => polygamma(Math.round(n!), a!),
+    name: "polygamma", summary: "n-th derivative of digamma, for a whole n >= 1", operands: ["f32", "f32"], result: "f32", evaluate: (n, a) => polygamma(Math.round(n!), a!),
     wgsl: ([n, a]) => `dlm_polygamma(${n}, ${a})`, helpers: ["dlm_polygamma"],
     derivative: ({ b, x: [n, a] }) => [undefined, b.call("polygamma", b.add(n!, 1), a!)], // n is a whole number: nothing to differentiate by
     sample: [[1, 3], [0.3, 5]], cost: "fn",
@@ -97,18 +98,28 @@ const rows: readonly ScalarFunction[] = [
   {
     name: "pow", summary: "a to the power b; for a < 0 only a whole b has a value", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => Math.pow(a!, b!),
     wgsl: ([a, b]) => `dlm_pow(${a}, ${b})`, helpers: ["dlm_pow"],
-    // d/da = b a^(b - 1), also at a = 0; d/db = a^b log(a), 0 at a = 0 (PyTorch's convention)
+    // d/da = b a^(b - 1), also at a = 0, and 0 for b = 0; d/db = a^b log(a), 0 at a = 0 (PyTorch's conventions)
     derivative: ({ b, x: [p, q], y }) => [
-      b.mul(q!, b.call("pow", p!, b.sub(q!, 1))),
+      b.select(b.call("equal", q!, 0), 0, b.mul(q!, b.call("pow", p!, b.sub(q!, 1)))),
       b.select(b.call("less", 0, p!), b.mul(y, b.call("log", b.select(b.call("less", 0, p!), p!, 1))), 0),
     ],
     sample: [[0.3, 3], wide], cost: "fn",
   },
   {
+    name: "logaddexp", summary: "log(exp(a) + exp(b)) without overflow, and smooth at ties", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => logAddExp(a!, b!),
+    wgsl: ([a, b]) => `dlm_logaddexp(${a}, ${b})`, helpers: ["dlm_logaddexp"],
+    // not by max(a, b) and |a - b|: their kinks cancel in the value and the slope, not in the second derivative
+    derivative: ({ b, x: [p, q] }) => [b.call("sigmoid", b.sub(p!, q!)), b.call("sigmoid", b.sub(q!, p!))],
+    commutative: true, sample: [wide, wide], cost: "fn",
+  },
+  {
     name: "atan2", summary: "angle of the point (b, a)", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => Math.atan2(a!, b!), wgsl: ([a, b]) => `dlm_atan2(${a}, ${b})`, helpers: ["dlm_atan2"],
+    // 0 at the origin, which has no angle
     derivative: ({ b, x: [p, q] }) => {
       const square = b.add(b.mul(p!, p!), b.mul(q!, q!));
-      return [b.div(q!, square), b.neg(b.div(p!, square))];
+      const away = b.call("less", 0, square);
+      const by = (x: Scalar): Scalar => b.select(away, b.div(x, b.select(away, square, 1)), 0);
+      return [by(q!), b.neg(by(p!))];
     },
     sample: [[0.3, 3], wide], cost: "fn",
   },

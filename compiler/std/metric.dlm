@@ -5,7 +5,7 @@ fn accuracy(logits: f32[...S, K], y: i32[...S] in 0..K) -> f32 = mean(argmax(log
 ## Mean absolute error.
 fn mae(p: f32[...S], y: f32[...S]) -> f32 = mean(abs(p - y))
 ## Root of the mean squared error.
-fn rmse(p: f32[...S], y: f32[...S]) -> f32 = sqrt(mean((p - y)^2))
+fn rmse(p: f32[...S], y: f32[...S]) -> f32 = safe_sqrt(mean((p - y)^2))
 ## Coefficient of determination, 1 - residual / total sum of squares.
 fn r2(p: f32[...S], y: f32[...S]) -> f32 = 1 - sum((y - p)^2) / sum((y - mean(y))^2)
 ## Counts [true class, predicted class].
