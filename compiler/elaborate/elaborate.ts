@@ -6,13 +6,13 @@ import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
-import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, isCall, load, modulo, operandsOf, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
+import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, load, modulo, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, instanceState, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams,
+  bindLet, bindParameters, checkType, declareState, dependsOutsideStop, evaluate, extentValue, fitTo, instanceState, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, stopGradient, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams, type Updated,
 } from "./interpreter.ts"; // prettier-ignore
 import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
@@ -290,7 +290,8 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           if (node.dtype !== dtype || node.shape.length !== shape.length || node.shape.some((n, d) => n !== shape[d])) throw errors.shapeMismatch(s.value.span, `the field ${s.name.text}`, errors.typeText(dtype, shape), errors.typeText(node.dtype, node.shape), { labels: [{ span: type.span, text: "declared here" }] });
           const own = range && dtype === "i32" ? { low: range[0], high: range[1] - 1 } : node.range;
           fields.push({ name: s.name.text, formula: () => node, public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
-          inner.bind(s.name.text, tensor(node), s.name.span);
+          // a field computed from this one is data as well: no gradient goes from one to the other
+          inner.bind(s.name.text, tensor(stopGradient(node)), s.name.span);
           return;
         }
         case "holdout": {
@@ -578,11 +579,12 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   const outputs: { name: string; node: Node }[] = [];
   let lossNode: Node | undefined;
   const context = (part: number): Context => ({
-    ...baseContext(seed, ambientOf(true, batch)), training: true, writes: true, instance: owner, current,
+    ...baseContext(seed, ambientOf(true, batch)), training: true, writes: true, instance: owner, current, updated,
     step: accumulate === 1 ? step : iaddPart(step, accumulate, part),
     draws: { count: 0, path: name },
   }); // prettier-ignore
   const current = new Map<Source, Node>();
+  const updated: Updated[] = [];
   const fieldsAt = (target: Scope, part: number): void => {
     if (!data || !index) return;
     for (const f of data.fields) {
@@ -597,7 +599,6 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     fieldsAt(local, part);
     return { scope: new Scope(local), ctx: context(part) };
   });
-  const updatedParameters: { name: string; before: Node; span: Span }[] = [];
   let lines = 0;
   for (const s of item.statements) {
     attempt(() => {
@@ -633,12 +634,13 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
             if (v.shape.length || v.dtype !== "f32") throw errors.notScalar(s.value.span, "an objective", errors.typeText(v.dtype, v.shape));
             return v;
           });
-          for (const u of updatedParameters) if (losses.some((l) => dependsOutsideStop(l, u.before, current))) throw errors.staleValue(s.value.span, u.name, u.span);
+          const stale = updated.find((u) => losses.some((l) => dependsOutsideStop(l, u.before, current)));
+          if (stale) throw errors.staleValue(s.value.span, "objective", stale.parameter.path, stale.span);
           if (!lossNode) lossNode = averaged(losses);
           const made = minimizeLine(self, s, losses, parts.map((p) => p.ctx), parts[0]!.scope, current, name, lines, step);
           group.push(...made.groups);
           objectives.push({ name: `${name}.minimize${lines}`, loss: averaged(losses), gradients: made.gradients });
-          updatedParameters.push(...made.updated.map((u) => ({ ...u, span: s.span })));
+          updated.push(...made.updated.map((u) => ({ ...u, span: s.span })));
           return;
         }
         case "setting":
@@ -699,26 +701,6 @@ const notZero = (e: Integer) => notScalarBool(equal(e, 0));
 function averaged(nodes: readonly Node[]): Node {
   if (nodes.length === 1) return nodes[0]!;
   return compute([], undefined, callScalar("div", nodes.map((n) => load(n, [])).reduce((a, b) => callScalar("add", a, b)), nodes.length));
-}
-/** Does the value reach the old value of a parameter, neither through its new value nor only through stop? */
-function dependsOutsideStop(root: Node, before: Node, current: ReadonlyMap<Source, Node>): boolean {
-  const updated = new Set(current.values());
-  return topological([root], (n) => updated.has(n), (n) => inputsOutsideStop(n)).includes(before);
-}
-/** What a node reads with a gradient: not what stands inside stop. */
-function inputsOutsideStop(n: Node): readonly Node[] {
-  if (n.kind !== "compute") return inputs(n);
-  const found = new Set<Node>();
-  const seen = new Set<Scalar>();
-  const queue: Scalar[] = [n.body];
-  while (queue.length) {
-    const e = queue.pop()!;
-    if (seen.has(e) || isCall(e, "stop")) continue;
-    seen.add(e);
-    if (e.kind === "load") found.add(e.tensor);
-    queue.push(...operandsOf(e));
-  }
-  return [...found];
 }
 const settingNames = ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"];
 /** What `valid.acc` may name. */
@@ -811,14 +793,14 @@ function runTrainNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context
     }
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
-    ctx.current.set(held, fitTo(held, value, span, name.text));
+    ctx.current.set(held, stopGradient(fitTo(held, value, span, name.text)));
   }
 }
 
 /** One `minimize`: gradient, the optimizer chain for every parameter, and the new parameters. */
 function minimizeLine(
   self: Interpreter, s: ast.Minimize, losses: readonly Node[], contexts: readonly Context[], scope: Scope, current: Map<Source, Node>, train: string, line: number, step: Integer,
-): { groups: OptimizerGroup[]; updated: { name: string; before: Node }[]; gradients: Objective["gradients"] } {
+): { groups: OptimizerGroup[]; updated: Omit<Updated, "span">[]; gradients: Objective["gradients"] } {
   const ctx = contexts[0]!;
   const claimed = new Set<Source>();
   const clauses = s.clauses.map((clause) => {
@@ -862,7 +844,7 @@ function minimizeLine(
   for (const [p, g] of gradients) if (!g.label && g.kind === "compute") (g as { label?: string }).label = `d_${p.path}`;
   const places = [...gradients].map(([parameter, g]) => ({ parameter, at: nodesOf(parameter), gradient: g }));
   const groups: OptimizerGroup[] = [];
-  const updated: { name: string; before: Node }[] = [];
+  const updated: Omit<Updated, "span">[] = [];
   clauses.forEach(({ clause, chain, wanted, every }, k) => {
     const own = (wanted ?? reached.filter((p) => !claimed.has(p))).filter((p) => gradients.has(p));
     if (!own.length) throw errors.noDependence(clause.wrt?.span ?? s.value.span, clause.wrt ? clause.wrt.span.file.text.slice(clause.wrt.span.start, clause.wrt.span.end) : "any parameter");
@@ -873,8 +855,9 @@ function minimizeLine(
       const axes = axesOf(p.shape);
       let next = callScalar("sub", load(before, indicesOf(axes)), load(result.steps.get(p)!, indicesOf(axes)));
       if (every > 1) next = select(equal(modulo(step, every), every - 1), next, load(before, indicesOf(axes)));
-      const node = compute(axes, undefined, next, { label: p.path });
-      updated.push({ name: p.path, before });
+      // the new value is a constant for every derivative below: none goes through the optimizer
+      const node = compute(axes, undefined, callScalar("stop", next), { label: p.path });
+      updated.push({ parameter: p, before });
       return { parameter: p, gradient: gradients.get(p)!, states: result.states.get(p) ?? [], updated: node };
     });
     for (const m of members) current.set(m.parameter, m.updated);

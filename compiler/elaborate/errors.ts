@@ -88,8 +88,8 @@ export const unboundDim = (span: Span, name: string): Fault =>
   error("DLM2016", span, `the dim ${name} is not bound`, { hint: /^[a-z]/.test(name) ? `dims begin with a capital: ${name[0]!.toUpperCase()}${name.slice(1)}; other sizes are constants or parameters` : "a dim is bound where it stands alone in an input's type, as in x: f32[B, 64]" });
 export const runTimeDim = (span: Span, what: string, hint: string): Fault => error("DLM2017", span, `${what} may not depend on a run-time dim`, { hint });
 export const notScalar = (span: Span, what: string, got: string): Fault => error("DLM2018", span, `${what} must be a single number, this is ${got}`, { hint: "reduce it with mean(...) or sum(...)" });
-export const staleValue = (span: Span, name: string, update: Span): Fault =>
-  error("DLM2019", span, `this objective uses a value that was computed before \`${name}\` was updated`, { labels: [{ span: update, text: "updated here" }], hint: "compute the value again below the update, or wrap it in stop(...)" });
+export const staleValue = (span: Span, what: "objective" | "derivative", name: string, update: Span): Fault =>
+  error("DLM2019", span, `this ${what} uses a value that was computed before \`${name}\` was updated`, { labels: [{ span: update, text: "updated here" }], hint: "compute the value again below the update, or wrap it in stop(...)" });
 export const noSuchFile = (span: Span, path: string): Fault => error("DLM2020", span, `cannot import "${path}"`, { hint: "paths count from the folder of the file that imports" });
 export const tooMany = (span: Span, what: string, count: number, limit: number, hint: string): Fault => error("DLM2021", span, `${what}: ${count} is more than the ${limit} that a program may have`, { hint });
 export const unsupported = (span: Span, what: string, hint?: string): Fault => error("DLM2901", span, `${what} is not supported yet`, { hint });

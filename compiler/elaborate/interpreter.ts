@@ -4,9 +4,9 @@ import type * as ast from "../../grammar/ast.ts";
 import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
 import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { stabilised } from "../rewrite/simplify.ts";
-import { compute, finalOf, indicesOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
+import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isCall, isTrue, isub, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
@@ -35,7 +35,14 @@ export interface Context {
   readonly declared: "metric" | "fn" | undefined; // may not construct
   readonly params?: OptimizerParams; // inside an optimizer
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
+  readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
+}
+/** A parameter's value before a `minimize` above, and where that stands. */
+export interface Updated {
+  readonly parameter: Source;
+  readonly before: Node;
+  readonly span: Span;
 }
 /** `sum over params: e`: the expression for every parameter of the line. */
 export interface OptimizerParams {
@@ -835,7 +842,7 @@ const instanceValue = ({ instance, held }: InstanceState, ctx: Context): Value =
 /** `next` of such a state: an instance with its parameters, or arithmetic of instances. */
 export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
   if (value.kind !== "instance" || value.instance !== instance) throw errors.wrongKind(span, `parameters of ${instance.path}`, kindText(value));
-  for (const [p, own] of held) ctx.current.set(own, value.values?.get(p) ?? parameterValue(p, ctx));
+  for (const [p, own] of held) ctx.current.set(own, stopGradient(value.values?.get(p) ?? parameterValue(p, ctx)));
 }
 export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Context, owner: Instance, path: string, kind: "state" | "optimizer"): Source {
   let held = owner.states.get(s.name.text);
@@ -867,18 +874,19 @@ function runNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context): vo
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``, `write state ${name.text} = ... above`);
     if (!ctx.writes) continue;
-    ctx.current.set(held, fitTo(held, value, span, name.text));
+    ctx.current.set(held, stopGradient(fitTo(held, value, span, name.text)));
   }
 }
 /** A value as the next one of a carried tensor: same dtype and shape; a plain number fills it. */
 export function fitTo(held: { readonly shape: Shape; readonly dtype: DType; readonly span?: Span | undefined }, value: Value, span: Span, name: string): Node {
   if (isPlain(value) || value.kind === "bool") return compute(axesOf(held.shape), undefined, asScalarValue(value, span, held.dtype));
-  const node = stopGradient(asTensor(value, span, held.dtype), false);
+  const node = asTensor(value, span, held.dtype);
   if (node.dtype !== held.dtype || node.shape.length !== held.shape.length || node.shape.some((n, d) => n !== held.shape[d])) throw errors.shapeMismatch(span, `the next value of ${name}`, errors.typeText(held.dtype, held.shape), errors.typeText(node.dtype, node.shape), { labels: [{ span, text: errors.typeText(node.dtype, node.shape) }, ...(held.span && !held.span.file.library ? [{ span: held.span, text: `${errors.typeText(held.dtype, held.shape)} by this` }] : [])] });
   return node;
 }
-export function stopGradient(node: Node, really = true): Node {
-  if (!really || node.dtype !== "f32") return node;
+/** The same values, through which no gradient passes: what is written to a parameter or a state is a constant of every line below. */
+export function stopGradient(node: Node): Node {
+  if (node.dtype !== "f32") return node;
   const axes = axesOf(node.shape);
   return compute(axes, undefined, callScalar("stop", load(node, indicesOf(axes))));
 }
@@ -1409,6 +1417,32 @@ function declaredAxis(e: ast.Expr, name: string, scope: Scope): number | undefin
 }
 export const declaredTypes = new WeakMap<Scope, Map<string, readonly ast.DimExpr[]>>();
 
+/** Is the derivative by new values of parameters, of a value that was computed with old ones? */
+function checkFresh(root: Node, wrt: readonly Node[], span: Span, ctx: Context): void {
+  const stale = ctx.updated?.find((u) => wrt.includes(ctx.current.get(u.parameter)!) && dependsOutsideStop(root, u.before, ctx.current));
+  if (stale) throw errors.staleValue(span, "derivative", stale.parameter.path, stale.span);
+}
+/** Does the value reach the old value of a parameter, neither through its new value nor only through stop? */
+export function dependsOutsideStop(root: Node, before: Node, current: ReadonlyMap<Source, Node>): boolean {
+  const updated = new Set(current.values());
+  return topological([root], (n) => updated.has(n), inputsOutsideStop).includes(before);
+}
+/** What a node reads with a gradient: not what stands inside stop. */
+function inputsOutsideStop(n: Node): readonly Node[] {
+  if (n.kind !== "compute") return inputs(n);
+  const found = new Set<Node>();
+  const seen = new Set<Scalar>();
+  const queue: Scalar[] = [n.body];
+  while (queue.length) {
+    const e = queue.pop()!;
+    if (seen.has(e) || isCall(e, "stop")) continue;
+    seen.add(e);
+    if (e.kind === "load") found.add(e.tensor);
+    queue.push(...operandsOf(e));
+  }
+  return [...found];
+}
+
 function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   if (ctx.element) throw errors.misplaced(e.span, "`grad`", "inside `for`", "differentiate whole tensors outside, and index the result");
   const wrtArg = e.args.find((a) => a.name?.text === "wrt");
@@ -1421,12 +1455,14 @@ function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
     if (v.kind === "instance") {
       const parameters = parametersOf(v.instance);
       const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
+      checkFresh(root, nodes, ofArg.span, ctx);
       const found = gradient(stabilised(root, nodes), nodes);
       if (found.every((g) => g === undefined)) throw errors.noDependence(x.span, `the parameters of ${v.instance.path}`);
       return { kind: "gradient", instance: v.instance, values: new Map(parameters.map((p, i) => [p, found[i] ?? zeros(p.shape)])) };
     }
     const node = asTensor(v, x.span);
     if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
+    checkFresh(root, [node], ofArg.span, ctx);
     const [g] = gradient(stabilised(root, [node]), [node]);
     if (g) return tensor(g);
     // reached, but with slope 0 everywhere (sign, comparisons, stop): zero is the answer
