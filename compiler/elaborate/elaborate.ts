@@ -12,7 +12,7 @@ import { stabilised } from "../rewrite/simplify.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  bindLet, bindParameters, checkType, declareState, dependsOutsideStop, evaluate, extentValue, fitTo, instanceState, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, stopGradient, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams, type Updated,
+  askedEarly, bindLet, bindParameters, checkType, declareState, dependsOutsideStop, evaluate, extentValue, fitTo, forgetValues, instanceState, knownBool, modelInstance, newInstance, parameterOf, parametersOf, parametersSoFar, resultSpan, runBody, runStatements, spreadsOf, stateOf, stopGradient, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams, type Updated,
 } from "./interpreter.ts"; // prettier-ignore
 import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
@@ -35,6 +35,8 @@ export interface Elaborated {
   readonly program: Program;
   readonly diagnostics: readonly Diagnostic[];
 }
+/** Each reading but the last has found an instance that those before it could not: stacked layers that ask for one another's parameters. */
+const mostReadings = 16;
 const longestWindow = 1024;
 const ringWindow = (batch: number): number => Math.max(8, Math.min(longestWindow, Math.floor(65536 / Math.max(1, batch))));
 
@@ -58,7 +60,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   const seed = source({ role: "input", path: "seed", shape: [], dtype: "i32", range: { low: -Infinity, high: Infinity } });
   const datasets = new Map<string, DatasetState>();
   const self: Interpreter = {
-    diagnostics, parameters: new Map(), states: new Map(), models: new Map(), calls: [], work: { calls: 0 }, seed,
+    diagnostics, parameters: new Map(), states: new Map(), models: new Map(), calls: [], pass: { number: 0 }, work: { calls: 0 }, seed,
     initialContext: (path) => ({ ...baseContext(seed, new Scope()), draws: { count: 0, path } }),
     dataset: (name, member_, span) => {
       const d = datasets.get(name);
@@ -96,18 +98,23 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   for (const d of datasets.values()) for (const h of d.public.holdouts) attempt(() => checkHoldout(d, h, datasets));
   for (const name of Object.keys(options.set ?? {})) attempt(() => checkOverride(name, String(options.set![name]), input.main));
   // a train block may be named by an export (smoothed weights), so trains come first
-  const trains: TrainProgram[] = [];
-  for (const item of input.main.items) {
-    if (item.kind !== "train") continue;
-    const train = attempt(() => elaborateTrain(self, item, mainScope, datasets, seed, options, attempt));
-    if (train) trains.push(train);
+  const elaboratePrograms = (): { trains: TrainProgram[]; exports: ExportProgram[] } => ({
+    trains: input.main.items.flatMap((item) => (item.kind === "train" ? (attempt(() => elaborateTrain(self, item, mainScope, datasets, seed, options, attempt)) ?? []) : [])),
+    exports: input.main.items.flatMap((item) => (item.kind === "fn" && item.exported ? (attempt(() => elaborateExport(self, item, mainScope, seed)) ?? []) : [])),
+  });
+  const before = diagnostics.length;
+  let programs = elaboratePrograms();
+  // parameters are known when their layer is applied, and a line above may have asked for them: then all is read again with what is known now
+  const instances = (): Instance[] => [...self.models.values(), ...(trainInstances.get(self)?.values() ?? [])];
+  while (self.pass.number < mostReadings && askedEarly(self, instances())) {
+    self.pass.number += 1;
+    self.work.calls = 0;
+    self.states.clear();
+    diagnostics.length = before;
+    forgetValues(instances());
+    programs = elaboratePrograms();
   }
-  const exports: ExportProgram[] = [];
-  for (const item of input.main.items) {
-    if (item.kind !== "fn" || !item.exported) continue;
-    const made = attempt(() => elaborateExport(self, item, mainScope, seed));
-    if (made) exports.push(made);
-  }
+  const { trains, exports } = programs;
   // functions and layers that nothing runs are still checked for names when used; models without train or export too
   const held = (x: { source: Source; initial: Node; span: Span }, kind: Held["kind"]): Held => ({ path: x.source.path, kind, source: x.source, initial: x.initial, span: x.span });
   const program: Program = {
@@ -672,7 +679,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   // ---- initial values of everything that the step touches
   const reached = new Set<Source>();
   for (const n of topological([...stepProgram.updates.map((u) => u.value), ...stepProgram.updates.map((u) => u.target), ...outputs.map((o) => o.node)])) if (n.kind === "source" && (n.role === "parameter" || n.role === "state")) reached.add(n);
-  for (const p of parametersOf(owner)) reached.add(p);
+  for (const p of parametersSoFar(owner)) reached.add(p);
   const all = [...self.parameters.values(), ...self.states.values()].filter((x) => reached.has(x.source));
   const init = program(`${name}.init`, [], all.map((x) => ({ target: x.source, value: x.initial })));
 
@@ -812,8 +819,8 @@ function minimizeLine(
       const parts = clause.wrt.kind === "tuple" ? clause.wrt.elements : [clause.wrt];
       for (const e of parts) {
         const v = evaluate(self, e, scope, ctx);
-        if (v.kind === "instance") wanted.push(...parametersOf(v.instance));
-        else if (v.kind === "list") for (const x of v.elements) wanted.push(...(x.kind === "instance" ? parametersOf(x.instance) : []));
+        if (v.kind === "instance") wanted.push(...parametersOf(self, v.instance));
+        else if (v.kind === "list") for (const x of v.elements) wanted.push(...(x.kind === "instance" ? parametersOf(self, x.instance) : []));
         else {
           const node = asTensor(v, e.span);
           const p = [...self.parameters.values()].find((x) => (current.get(x.source) ?? x.source) === node);
@@ -1078,7 +1085,7 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
   const results = value.kind === "tuple" ? value.elements : [value];
   const outputs = results.flatMap((v, i) => {
     const base = results.length === 1 ? item.name.text : `${item.name.text}.${i}`;
-    if (v.kind === "gradient" || v.kind === "instance") return parametersOf(v.instance).map((p) => ({ name: `${base}.${p.path}`, node: v.values?.get(p) ?? p }));
+    if (v.kind === "gradient" || v.kind === "instance") return parametersOf(self, v.instance, resultSpan(item.body)).map((p) => ({ name: `${base}.${p.path}`, node: parameterOf(v, p, ctx) }));
     return [{ name: base, node: asTensor(v, resultSpan(item.body)) }];
   });
   const made = program(item.name.text, outputs, []);

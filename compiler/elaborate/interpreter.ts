@@ -55,6 +55,7 @@ export interface Interpreter {
   readonly states: Map<string, { source: Source; initial: Node; span: Span; kind: "state" | "optimizer" | "counter" }>;
   readonly models: Map<ast.ModelDeclaration, Instance>;
   readonly calls: ast.Fn[]; // running, to find recursion
+  readonly pass: { number: number }; // the file is read again where instances were asked for parameters that were made further below
   readonly work: { calls: number }; // all calls so far: functions are inlined, so calls of calls may double
   readonly seed: Source;
   readonly initialContext: (path: string) => Context;
@@ -80,7 +81,7 @@ export function evaluate(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Cont
     case "list":
       return { kind: "list", elements: e.elements.map((x) => evaluate(self, x, scope, ctx)) };
     case "unary":
-      return unary(e, withParameters(evaluate(self, e.operand, scope, ctx), ctx));
+      return unary(e, withParameters(self, evaluate(self, e.operand, scope, ctx), e.operand.span, ctx));
     case "binary":
       return binary(self, e, scope, ctx);
     case "call":
@@ -182,8 +183,14 @@ function commonType(values: readonly Value[]): DType | undefined {
 
 function binary(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
   if (e.operator === "|>") return pipe(self, e, scope, ctx);
-  const a = withParameters(evaluate(self, e.left, scope, ctx), ctx);
-  const b = withParameters(evaluate(self, e.right, scope, ctx), ctx);
+  let left: Value;
+  try {
+    left = evaluate(self, e.left, scope, ctx);
+  } catch (error) {
+    return readOn(self, error, [e.right], scope, ctx);
+  }
+  const a = withParameters(self, left, e.left.span, ctx);
+  const b = withParameters(self, evaluate(self, e.right, scope, ctx), e.right.span, ctx);
   if (e.operator === ">>") return compose(a, b, e);
   if (e.operator === "..") {
     const low = integerOf(a);
@@ -193,6 +200,18 @@ function binary(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, sco
   }
   if (e.operator === "@") return applyBuiltin(self, "matmul", [{ value: a, span: e.left.span }, { value: b, span: e.right.span }], e.span, ctx);
   return operate(e.operator, a, b, [e.left.span, e.right.span], e.span);
+}
+/** On the first reading, what stands after a fault is still evaluated: it may apply the instance whose member is missing. */
+function readOn(self: Interpreter, error: unknown, rest: readonly ast.Expr[], scope: Scope, ctx: Context): never {
+  const known = (e: unknown): boolean => e instanceof errors.Fault || e instanceof errors.Quiet;
+  if (self.pass.number === 0 && known(error)) for (const e of rest) {
+    try {
+      evaluate(self, e, scope, ctx);
+    } catch (second) {
+      if (!known(second)) throw second;
+    }
+  } // prettier-ignore
+  throw error;
 }
 export function operate(operator: string, a: Value, b: Value, spans: readonly [Span, Span], span: Span): Value {
   if (a.kind === "lazy") return operate(operator, a.force(), b, spans, span);
@@ -276,25 +295,60 @@ function shiftDistribution(d: Distribution, operator: string, v: Value, span: Sp
   throw errors.wrongKind(span, "+ - * or / with a number", `\`${operator}\` on a distribution`);
 }
 /** An instance in arithmetic stands for its parameters as they are at this line. */
-const withParameters = (v: Value, ctx: Context): Value => (v.kind === "instance" && !v.values ? { ...v, values: new Map(parametersOf(v.instance).map((p) => [p, parameterValue(p, ctx)])) } : v);
+const withParameters = (self: Interpreter, v: Value, span: Span, ctx: Context): Value =>
+  v.kind === "instance" && !v.values ? { ...v, values: new Map(parametersOf(self, v.instance, span).map((p) => [p, parameterOf(v, p, ctx)])) } : v;
+/** A parameter as it is seen through this value of its instance. */
+export function parameterOf(v: Extract<Value, { kind: "instance" | "gradient" }>, p: Source, ctx: Context): Node {
+  const own = v.values?.get(p);
+  if (v.kind === "gradient" || !v.frozen) return own ?? parameterValue(p, ctx);
+  return own ? stopGradient(own) : parameterValue(p, { ...ctx, frozen: true });
+}
 const isBundle = (v: Value): v is Extract<Value, { kind: "instance" | "gradient" }> => v.kind === "instance" || v.kind === "gradient";
 /** Arithmetic of instances and gradients of the same one: the same layer with other parameters. */
 function bundle(operator: string, a: Value, b: Value, span: Span): Value {
   const of = isBundle(a) ? a : (b as Extract<Value, { kind: "instance" | "gradient" }>);
   if (isBundle(a) && isBundle(b) && a.instance !== b.instance) throw errors.wrongKind(span, "two values of one instance", `${kindText(a)} and ${kindText(b)}`);
   const values = new Map<Source, Node>();
-  for (const p of parametersOf(of.instance)) {
+  for (const p of parametersSoFar(of.instance)) {
     const part = (v: Value): Value => (isBundle(v) ? tensor(v.values?.get(p) ?? p) : v);
     values.set(p, asTensor(operate(operator, part(a), part(b), [span, span], span), span));
   }
   const instance = (isBundle(a) && a.kind === "instance") || (isBundle(b) && b.kind === "instance");
   return instance ? { kind: "instance", instance: of.instance, values } : { kind: "gradient", instance: of.instance, values };
 }
-/** All parameters that an instance reaches, in order of their making. */
-export function parametersOf(instance: Instance, seen: Set<Instance> = new Set()): Source[] {
+/**
+ * All parameters that an instance reaches, in order of their making. A line may ask for them before the instance is applied: on the first reading
+ * of the file it gets those that are there, and the file is read again if they were not all.
+ */
+export function parametersOf(self: Interpreter, instance: Instance, span?: Span): Source[] {
+  const found = parametersSoFar(instance);
+  instance.asked.parameters = Math.min(instance.asked.parameters, found.length);
+  if (span && !instance.applied && !found.length && self.pass.number > 0) throw errors.neverApplied(span, instance.path);
+  return found;
+}
+export const parametersSoFar = (instance: Instance): Source[] => [...new Set(reachedFrom(instance).flatMap((i) => [...i.parameters.values()]))];
+/** The instance and all below it, in order of their making. */
+function reachedFrom(instance: Instance, seen: Set<Instance> = new Set()): Instance[] {
   if (seen.has(instance)) return [];
   seen.add(instance);
-  return [...new Set([...instance.parameters.values(), ...[...instance.children.values(), ...instance.uses].flatMap((c) => parametersOf(c, seen))])];
+  return [instance, ...[...instance.children.values(), ...instance.uses].flatMap((c) => reachedFrom(c, seen))];
+}
+const everyInstance = (roots: Iterable<Instance>): Instance[] => [...new Set([...roots].flatMap((r) => reachedFrom(r)))];
+/** Was one of them asked for something that was made further below, or for what nothing has made? */
+export const askedEarly = (self: Interpreter, roots: Iterable<Instance>): boolean =>
+  everyInstance(roots).some((i) => {
+    const { parameters, missing } = i.asked;
+    if (Number.isFinite(parameters) && (i.applied ? parameters < parametersSoFar(i).length : self.pass.number === 0)) return true;
+    return [...missing].some((name) => ownMember(i, name));
+  });
+/** Before the file is read again: what instances there are stays, values of the reading before do not. */
+export function forgetValues(roots: Iterable<Instance>): void {
+  for (const i of everyInstance(roots)) {
+    i.names.clear();
+    i.asked.parameters = Infinity;
+    i.asked.missing.clear();
+    instanceStates.delete(i);
+  }
 }
 
 function compose(a: Value, b: Value, e: ast.Expr & { kind: "binary" }): Value {
@@ -334,7 +388,13 @@ function pipe(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope
   return apply(self, target, spread, e.span, ctx);
 }
 const argumentsOf = (self: Interpreter, args: readonly ast.Arg[], scope: Scope, ctx: Context): Argument[] =>
-  args.map((a) => ({ ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span }));
+  args.map((a, i) => {
+    try {
+      return { ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span };
+    } catch (error) {
+      return readOn(self, error, args.slice(i + 1).map((x) => x.value), scope, ctx); // prettier-ignore
+    }
+  });
 
 function callExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   const callee = evaluate(self, e.callee, scope, ctx);
@@ -644,10 +704,14 @@ export function runBody(self: Interpreter, body: ast.Body, scope: Scope, ctx: Co
 }
 type Outcome = { readonly kind: "returned"; readonly value: Value } | { readonly kind: "ended" };
 export function runStatements(self: Interpreter, statements: readonly ast.Statement[], scope: Scope, ctx: Context): Outcome {
-  for (const s of statements) {
+  for (const [i, s] of statements.entries()) {
     switch (s.kind) {
       case "let":
-        bindLet(self, s, scope, ctx);
+        try {
+          bindLet(self, s, scope, ctx);
+        } catch (error) {
+          readOn(self, error, statements.slice(i + 1).flatMap((x) => (x.kind === "let" || x.kind === "return" ? [x.value] : [])), scope, ctx);
+        }
         break;
       case "return":
         return { kind: "returned", value: evaluate(self, s.value, scope, ctx) };
@@ -692,8 +756,11 @@ function label(v: Value, name: string): Value {
 // ---------------------------------------------------------------- instances, parameters, state
 
 const snake = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toLowerCase();
-export function newInstance(path: string, declaration: Instance["declaration"], scope: Scope): Instance {
-  return { path, declaration, scope, parameters: new Map(), states: new Map(), children: new Map(), names: new Map(), siteNames: new Map(), taken: new Set(), uses: new Set() };
+export function newInstance(path: string, declaration: Instance["declaration"], scope: Scope, pass = 0): Instance {
+  return {
+    path, declaration, scope, parameters: new Map(), states: new Map(), children: new Map(), names: new Map(), siteNames: new Map(), taken: new Set(), uses: new Set(), pass,
+    applied: declaration.kind === "train", asked: { parameters: Infinity, missing: new Set() },
+  }; // prettier-ignore
 }
 const siteIds = new WeakMap<ast.Expr, number>();
 let siteCount = 0;
@@ -706,6 +773,8 @@ function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }
   if (!owner || ctx.declared) throw errors.misplaced(e.span, `an instance of ${layer.declaration.name.text}`, ctx.declared ? `in a ${ctx.declared}` : "here", ctx.declared === "metric" ? "make it above, with `let`" : ctx.declared === "fn" ? "declare a `layer` or `model` instead: they hold instances" : "layers, models and train blocks hold instances");
   const key = `${siteId(e)}${ctx.stackPosition}`;
   let child = owner.children.get(key);
+  const bind = (): Scope => bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, argumentsOf(self, e.args, scope, ctx), layer.scope, e.span, { ...ctx, declared: undefined }).scope;
+  if (child && child.pass !== self.pass.number) Object.assign(child, { scope: bind(), pass: self.pass.number });
   if (!child) {
     let name = owner.siteNames.get(e);
     if (name === undefined || !owner.taken.has(`#${siteId(e)}`)) {
@@ -715,9 +784,7 @@ function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }
       owner.taken.add(name).add(`#${siteId(e)}`);
       owner.siteNames.set(e, name);
     }
-    const args = argumentsOf(self, e.args, scope, ctx);
-    const bound = bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, { ...ctx, declared: undefined });
-    child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bound.scope);
+    child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bind(), self.pass.number);
     owner.children.set(key, child);
   }
   return { kind: "instance", instance: child };
@@ -732,6 +799,7 @@ function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instan
   const d = instance.declaration;
   if (d.kind === "train") throw errors.wrongKind(span, "a layer or model", kindText(callee));
   if (d.kind === "model") ctx.instance?.uses.add(instance);
+  instance.applied = true;
   const current = callee.values ? new Map([...ctx.current, ...callee.values]) : ctx.current;
   const frozen = ctx.frozen || (callee.frozen ?? false);
   let ambient = ctx.ambient;
@@ -827,7 +895,7 @@ function instanceStateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Con
   if (v.kind !== "instance") return undefined;
   if (s.type) throw errors.wrongKind(s.type.span, "no type", "a type of a state that holds a layer's parameters");
   const held = new Map<Source, Source>();
-  for (const p of parametersOf(v.instance)) {
+  for (const p of parametersOf(self, v.instance, s.value.span)) {
     const own = source({ role: "state", path: `${path}.${p.path}`, shape: p.shape, dtype: "f32", span: s.span, label: `${path}.${p.path}` });
     held.set(p, own);
     self.states.set(own.path, { source: own, initial: self.parameters.get(p.path)!.initial, span: s.span, kind: "state" });
@@ -846,7 +914,7 @@ export function writeInstanceState({ instance, held }: InstanceState, value: Val
 }
 export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Context, owner: Instance, path: string, kind: "state" | "optimizer"): Source {
   let held = owner.states.get(s.name.text);
-  if (held) return held;
+  if (held && self.states.has(path)) return held;
   const base = self.initialContext(path);
   const initContext: Context = { ...base, ambient: ctx.ambient, instance: ctx.instance };
   let value = evaluate(self, s.value, scope, initContext);
@@ -854,7 +922,7 @@ export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Cont
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
   if (node.shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.span, `the shape of the state ${path}`, "a state has one size for every call: use the dims that are known, not that of the rows");
-  held = source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
+  held ??= source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
   owner.states.set(s.name.text, held);
   self.states.set(path, { source: held, initial: node, span: s.span, kind });
   return held;
@@ -909,10 +977,13 @@ function member(self: Interpreter, e: Extract<ast.Expr, { kind: "member" }>, sco
   if (v.kind === "instance") return memberOf(v, e.name.text, e.name.span, ctx);
   throw errors.wrongKind(e.operand.span, "an instance or data", kindText(v), v.kind === "tensor" || v.kind === "scalar" ? (e.name.text === "shape" ? "write size(x, axis: n) for the extent of an axis" : e.name.text === "T" ? "write transpose(x)" : `functions are applied from outside: ${e.name.text}(x), or x |> ${e.name.text}`) : undefined);
 }
+/** Is it a parameter, a state, or a layer within (or the layers of a stack)? */
+const ownMember = (i: Instance, name: string): boolean =>
+  i.parameters.has(name) || i.states.has(name) || [...i.children.values()].some((c) => `${c.path}.`.startsWith(`${i.path}.${name}.`));
 function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
   const { instance } = v;
   const p = instance.parameters.get(name);
-  if (p) return tensor(v.values?.get(p) ?? parameterValue(p, ctx));
+  if (p) return tensor(parameterOf(v, p, ctx));
   const held = instance.states.get(name);
   if (held) return tensor(ctx.current.get(held) ?? held);
   const copy = instanceState(instance, name);
@@ -923,6 +994,7 @@ function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: S
   if (stacked.length) return { kind: "list", elements: stacked.map((child) => ({ ...v, instance: child })) };
   const bound = instance.names.get(name);
   if (bound) return bound.kind === "lazy" ? bound.force() : bound;
+  instance.asked.missing.add(name);
   throw errors.unknownName(span, name, [...instance.parameters.keys(), ...instance.states.keys(), ...[...instance.children.values()].map((c) => c.path.split(".").at(-1)!), ...instance.names.keys()], { kind: "member", place: `in ${instance.path}` });
 }
 
@@ -1220,9 +1292,9 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
     if (only.range) {
       const over = evaluate(self, only.range, scope, ctx);
       if (over.kind === "instance" || over.kind === "gradient") {
-        const parts = parametersOf(over.instance).map((p) => {
+        const parts = parametersOf(self, over.instance, only.range.span).map((p) => {
           const inner = new Scope(scope);
-          inner.bind(only.name.text, tensor(over.values?.get(p) ?? parameterValue(p, ctx)));
+          inner.bind(only.name.text, tensor(parameterOf(over, p, ctx)));
           return evaluate(self, e.body, inner, ctx);
         });
         return foldValues(word, parts, e);
@@ -1453,7 +1525,7 @@ function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
   const one = (x: ast.Expr): Value => {
     const v = evaluate(self, x, scope, ctx);
     if (v.kind === "instance") {
-      const parameters = parametersOf(v.instance);
+      const parameters = parametersOf(self, v.instance, x.span);
       const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
       checkFresh(root, nodes, ofArg.span, ctx);
       const found = gradient(stabilised(root, nodes), nodes);
