@@ -472,11 +472,12 @@ interface TrainSettings {
   stop?: TrainProgram["stop"];
   save?: TrainProgram["save"];
   load: { path: string; into?: string }[];
+  compared: { metric: string; span: Span }[]; // what `stop` and `save` name
 }
 function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datasets: Map<string, DatasetState>, seed: Source, options: ElaborateOptions, attempt: Attempt): TrainProgram {
   const name = item.name.text;
   const owner = (trainInstance(self, item, scope) as Extract<Value, { kind: "instance" }>).instance;
-  const settings: TrainSettings = { batch: 1, accumulate: 1, shuffle: true, seed: 0, load: [] };
+  const settings: TrainSettings = { batch: 1, accumulate: 1, shuffle: true, seed: 0, load: [], compared: [] };
   const plainContext = baseContext(seed, ambientScope(false));
   const whole = (v: Value, span: Span, what: string): number => {
     if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1) throw errors.badSetting(span, what, `must be a whole number, 1 or more; this is ${v.kind === "number" ? v.value : kindText(v)}`);
@@ -517,7 +518,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     throw errors.badSetting(item.on!.span, `the train block ${name}`, "does not say how many rows a step reads", `write on ${on.kind === "name" ? on.text : "data"}(batch: 32)`);
   }); // prettier-ignore
   // settings first: they say how much a step reads
-  const measuredNames: Measured = { data: data?.public.name, splits: data?.public.holdouts.map((h) => h.name) ?? [], metrics: metricNames(item) };
+  const measuredNames: Measured = { data: data?.public.name, splits: data?.public.holdouts.map((h) => h.name) ?? [], metrics: metricNames(item), better: (metric) => betterMetric(item, metric, scope) };
   const given = new Map<string, Span>();
   for (const s of item.statements) if (s.kind === "setting") attempt(() => {
     const before = given.get(s.name.text);
@@ -657,6 +658,10 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
       }
     });
   }
+  for (const { metric, span } of settings.compared) attempt(() => {
+    const tensor_ = outputs.find((o) => metric.endsWith(`.${o.name}`));
+    if (tensor_) throw errors.notScalar(span, "what is compared", errors.typeText(tensor_.node.dtype, tensor_.node.shape));
+  }); // prettier-ignore
   if (!lossNode && lines > 0) throw new errors.Quiet();
   if (!lossNode) throw errors.badSetting(item.name.span, `the train block ${name}`, "minimizes nothing", "write minimize e by adam(lr: 1e-3)");
   columns.unshift({ name: "loss", node: lossNode });
@@ -715,6 +720,22 @@ interface Measured {
   readonly data: string | undefined;
   readonly splits: readonly string[];
   readonly metrics: readonly string[];
+  readonly better: (metric: string) => "min" | "max" | undefined;
+}
+/** What the documentation of a function says of its values: `Less is better.` or `More is better.`, as a sentence of its own. */
+function betterOf(doc: string | undefined): "min" | "max" | undefined {
+  const [found, other] = new Set([...(doc ?? "").matchAll(/(?<=^|\. |\n)(Less|More) is better\./g)].map((m) => m[1]));
+  return other ? undefined : found === "Less" ? "min" : found === "More" ? "max" : undefined;
+}
+/** Is less or more of it better? The objective is minimized; a metric that is one call of a function is what that function's documentation says. */
+function betterMetric(item: ast.Train, name: string, scope: Scope): "min" | "max" | undefined {
+  if (name === "loss") return "min";
+  let e = item.statements.find((s): s is ast.Metric => s.kind === "metric" && s.name.text === name)?.value;
+  while (e?.kind === "paren" || (e?.kind === "binary" && e.operator === "|>")) e = e.kind === "paren" ? e.value : e.right;
+  if (e?.kind === "call" && e.args.some((a) => a.value.kind === "lambda")) return undefined; // another reduction of it
+  const callee = e?.kind === "call" ? e.callee : e;
+  const v = callee?.kind === "name" ? scope.find(callee.text) : undefined;
+  return v?.kind === "fn" ? betterOf(v.declaration.doc) : undefined;
 }
 function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Context, settings: TrainSettings, measured: Measured): void {
   const whole = (e: ast.Expr, what: string): number => {
@@ -741,7 +762,18 @@ function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Cont
     if (e?.kind !== "string") throw errors.badSetting((e ?? s.value).span, s.name.text, `is written ${example}`);
     return e.value;
   };
-  const mode = (metric: string): "min" | "max" => (/\.(loss|mae|rmse|mse|error|off|perplexity)/.test(metric) ? "min" : "max");
+  /** The measured value of `best(min: valid.nll, ...)`, and whether less or more of it is better; without min or max where the value says it itself. */
+  const directed = (word: string, example: string, positions: number, names: readonly string[]): { metric: string; mode: "min" | "max"; span: Span; at: readonly ast.Expr[]; named: ReadonlyMap<string, ast.Expr> } => {
+    const given = s.value.kind === "call" ? s.value.args.filter((a) => a.name?.text === "min" || a.name?.text === "max") : [];
+    if (given[1]) throw errors.badSetting(given[1].span, s.name.text, "compares one measured value", `write ${example}`);
+    const [own] = given;
+    const { at, named } = callOf(word, example, own ? positions - 1 : positions, ["min", "max", ...names]);
+    const value = own?.value ?? at[0]!;
+    const metric = metricPath(value);
+    const mode = own ? (own.name!.text as "min" | "max") : measured.better(metric.slice(metric.indexOf(".") + 1));
+    if (!mode) throw errors.unknownDirection(value.span, s.name.text, metric, example.replace(/\w+: valid\.loss/, `min: ${metric}`));
+    return { metric, mode, span: value.span, at: own ? at : at.slice(1), named };
+  };
   switch (s.name.text) {
     case "epochs": settings.epochs = whole(s.value, "epochs"); return; // prettier-ignore
     case "steps": settings.steps = whole(s.value, "steps"); return; // prettier-ignore
@@ -754,10 +786,10 @@ function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Cont
       return;
     }
     case "stop": {
-      const { at, named } = callOf("stalled", "stalled(valid.loss, patience: 3)", 1, ["patience"]);
-      const metric = metricPath(at[0]!);
+      const { metric, mode, span, named } = directed("stalled", "stalled(min: valid.loss, patience: 3)", 1, ["patience"]);
       const patience = named.get("patience");
-      settings.stop = { metric, patience: patience ? whole(patience, "patience") : 3, mode: mode(metric) };
+      settings.stop = { metric, patience: patience ? whole(patience, "patience") : 3, mode };
+      settings.compared.push({ metric, span });
       return;
     }
     case "save": {
@@ -765,10 +797,10 @@ function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Cont
         settings.save = { path: s.value.value, mode: "min" };
         return;
       }
-      const example = 'best(valid.loss, "file.safetensors")';
-      const { at } = callOf("best", example, 2, []);
-      const metric = metricPath(at[0]!);
-      settings.save = { metric, path: text(at[1], example), mode: mode(metric) };
+      const example = 'best(min: valid.loss, "file.safetensors")';
+      const { metric, mode, span, at } = directed("best", example, 2, []);
+      settings.save = { metric, path: text(at[0], example), mode };
+      settings.compared.push({ metric, span });
       return;
     }
     case "load": {

@@ -86,6 +86,8 @@ export const noReturn = (block: Span): Fault => error("DLM2014", { ...block, sta
 export const noYield = (span: Span): Fault => error("DLM2014", span, "this scan yields nothing", { hint: "write `yield e` for a value every round, or `fold` for the final state" });
 /** `${name} ${reason}`: "epochs must be a whole number". */
 export const badSetting = (span: Span, name: string, reason: string, hint?: string): Fault => error("DLM2015", span, `${name} ${reason}`, { hint });
+export const unknownDirection = (span: Span, setting: string, metric: string, example: string): Fault =>
+  error("DLM2015", span, `${setting} does not know whether less or more of ${metric} is better`, { hint: `write ${example}, or max: where more is better` });
 export const unboundDim = (span: Span, name: string): Fault =>
   error("DLM2016", span, `the dim ${name} is not bound`, { hint: /^[a-z]/.test(name) ? `dims begin with a capital: ${name[0]!.toUpperCase()}${name.slice(1)}; other sizes are constants or parameters` : "a dim is bound where it stands alone in an input's type, as in x: f32[B, 64]" });
 export const runTimeDim = (span: Span, what: string, hint: string): Fault => error("DLM2017", span, `${what} may not depend on a run-time dim`, { hint });
