@@ -135,7 +135,7 @@ function unary(e: Extract<ast.Expr, { kind: "unary" }>, v: Value): Value {
   if (v.kind === "number") return number(-v.value, v.whole);
   if (v.kind === "int") return int(imul(v.value, -1));
   if (v.kind === "ratio") return { kind: "ratio", numerator: imul(v.numerator, -1), divisor: v.divisor };
-  if (v.kind === "distribution") return shiftDistribution(v, "*", number(-1), e.span);
+  if (v.kind === "distribution" || v.kind === "deferred") return operate("*", v, number(-1), [e.operand.span, e.span], e.span);
   if (v.kind === "instance" || v.kind === "gradient") return bundle("*", v, number(-1), e.span);
   if ((v.kind === "tensor" && v.node.dtype === "bool") || (v.kind === "scalar" && v.scalar.dtype === "bool") || v.kind === "bool") throw errors.wrongKind(e.operand.span, "a number", v.kind === "bool" ? "a bool" : kindText(v), "write `not x`, or f32(x) for a number");
   return map1(v, e.span, (x) => combine("*", [x, plainScalar(plainNumber(-1), x.dtype, e.span)], e.span));
@@ -216,6 +216,9 @@ function readOn(self: Interpreter, error: unknown, rest: readonly ast.Expr[], sc
 export function operate(operator: string, a: Value, b: Value, spans: readonly [Span, Span], span: Span): Value {
   if (a.kind === "lazy") return operate(operator, a.force(), b, spans, span);
   if (b.kind === "lazy") return operate(operator, a, b.force(), spans, span);
+  // an initialiser waits for its parameter, and so does what is made of it
+  if (a.kind === "deferred") return { kind: "deferred", run: (ctx) => operate(operator, a.run(ctx), b, spans, span) };
+  if (b.kind === "deferred") return { kind: "deferred", run: (ctx) => operate(operator, a, b.run(ctx), spans, span) };
   if (isPlain(a) && isPlain(b)) {
     const known = plainOperation(operator, a, b, span);
     if (known) return known;
@@ -495,6 +498,7 @@ export function bindParameters(self: Interpreter, name: string, params: readonly
     if (a) value = p.type ? checkType(self, a.value, p.type, bound, `${name}'s ${p.name.text}`, a.span, ctx, p) : a.value;
     else if (p.default) {
       value = evaluate(self, p.default, scope, ctx);
+      if (p.type) bindDims(self, p.type, value, bound, ctx);
       if (p.type) value = checkType(self, value, p.type, bound, `${name}'s ${p.name.text}`, p.default.span, ctx, p);
     } else throw errors.argumentsDoNotFit(span, name, `needs \`${p.name.text}\`, which is not given`, signature());
     scope.bind(p.name.text, value, p.name.span);
@@ -511,7 +515,7 @@ function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound,
     return;
   }
   if (!type.dims) return;
-  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, type.span, elementType(type)).shape : undefined;
+  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" ? (type.element.text === "int" ? [value.elements.length] : asTensor(value, type.span, elementType(type)).shape) : type.element.text === "int" && integerOf(value) ? [1] : undefined;
   if (!shape) return;
   const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, get text() { return described(value, from.span); } })); // prettier-ignore
   const parts = type.dims;
@@ -586,9 +590,11 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
     case "fn":
       if (!isCallable(value)) throw errors.wrongKind(span, "a function", kindText(value), value.kind === "layer" ? `write ${value.declaration.name.text}()` : value.kind === "string" ? `choices are functions: write ${value.value} without quotes` : undefined);
       return value;
-    case "dist":
-      if (value.kind !== "distribution" && value.kind !== "tensor" && value.kind !== "deferred") throw errors.wrongKind(span, "a distribution", kindText(value));
-      return value;
+    case "dist": {
+      const initial = initialiser(self, value, span, ctx);
+      if (!initial) throw errors.wrongKind(span, "a distribution", kindText(value), "write uniform(-1, 1), an initialiser as glorot_uniform(), or a number");
+      return initial;
+    }
     case "int": {
       if (!type.dims) {
         if (!integerOf(value) || value.kind === "tensor") throw value.kind === "number" ? errors.notWhole(span, value.value) : errors.wrongKind(span, "a whole number", kindText(value));
@@ -642,6 +648,14 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   for (const d of type.dims ?? []) checkBound(self, d, bound, span, ctx);
   if (type.range && dtype === "i32") checkRange(self, node, type.range, bound.scope, what, span, ctx);
   return tensor(node);
+}
+/** What parameters may begin as: a distribution, a tensor, a number; zeros, ones and initialisers by their names alone. */
+function initialiser(self: Interpreter, v: Value, span: Span, ctx: Context): Value | undefined {
+  if (v.kind === "distribution" || v.kind === "deferred" || v.kind === "tensor" || isPlain(v)) return v;
+  if (v.kind === "list") return tensor(asTensor(v, span, "f32"));
+  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones")) return number(v.name === "ones" ? 1 : 0, false);
+  if ((v.kind === "builtin" && (v.name === "normal" || v.name === "uniform")) || (v.kind === "fn" && v.declaration.kind === "init")) return apply(self, v, [], span, ctx);
+  return undefined;
 }
 /** Both places and both shapes of a value that does not fit its type, and what fixed the dims of the axis that is wrong. */
 function typeMismatch(node: Node, type: ast.TensorType, bound: Bound, what: string, span: Span, param: ast.Param | undefined, why: { readonly wanted?: Shape; readonly axis?: number; readonly equation?: string; readonly hint?: string }): errors.Fault {
@@ -858,7 +872,7 @@ function initialValue(self: Interpreter, e: ast.Expr, scope: Scope, shape: reado
   for (const name of ["fan_in", "fan_out", "shape"]) ambient.bind(name, inner.own(name)!);
   const initContext: Context = { ...base, ambient, instance: ctx.instance, stackPosition: ctx.stackPosition };
   let v = evaluate(self, e, inner, initContext);
-  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones")) v = number(v.name === "ones" ? 1 : 0, false);
+  v = initialiser(self, v, e.span, initContext) ?? v;
   if (v.kind === "fn" || v.kind === "builtin") v = apply(self, v, [], e.span, initContext);
   if (v.kind === "deferred") v = v.run(initContext);
   if (v.kind === "distribution") return drawTensor(v, shape, hashSite(path), initContext, e.span);
