@@ -443,11 +443,11 @@ function wholeColumn(self: Interpreter, d: DatasetState, name: string, span: Spa
   const node = overRows(field.formula(), d.row, index.rows, (b) => load(index.source, [b]) as Integer);
   return withRange(node, field.public.range);
 }
-const trainingRowSources = new WeakMap<DatasetState, { source: Source; rows: Dim }>();
-export function trainingRows(d: DatasetState): { source: Source; rows: Dim } {
+const trainingRowSources = new WeakMap<DatasetState, { source: Source; rows: Extent }>();
+export function trainingRows(d: DatasetState): { source: Source; rows: Extent } {
   let found = trainingRowSources.get(d);
   if (!found) {
-    const rows = dim(`training.${d.public.name}`);
+    const rows = trainingCount(d) ?? dim(`training.${d.public.name}`);
     found = { rows, source: source({ role: "input", path: `data.${d.public.name}.training`, shape: [rows], dtype: "i32", range: d.row.range }) };
     trainingRowSources.set(d, found);
   }
