@@ -12,7 +12,7 @@ import { stabilised } from "../rewrite/simplify.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  askedEarly, bindLet, bindParameters, checkType, declareState, dependsOutsideStop, evaluate, extentValue, fitTo, forgetValues, instanceState, knownBool, modelInstance, newInstance, parameterOf, parametersOf, parametersSoFar, resultSpan, runBody, runStatements, spreadsOf, stateOf, stopGradient, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams, type Updated,
+  askedEarly, bindLet, bindParameters, checkType, declareState, dependsOutsideStop, evaluate, extentValue, fitTo, forgetParameters, forgetValues, instanceState, knownBool, modelInstance, newInstance, parameterOf, parametersOf, parametersSoFar, resultSpan, runBody, runStatements, spreadsOf, stateOf, stopGradient, typeSource, wasAsked, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams, type Updated,
 } from "./interpreter.ts"; // prettier-ignore
 import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
@@ -107,6 +107,12 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   // parameters are known when their layer is applied, and a line above may have asked for them: then all is read again with what is known now
   const instances = (): Instance[] => [...self.models.values(), ...(trainInstances.get(self)?.values() ?? [])];
   while (self.pass.number < mostReadings && askedEarly(self, instances())) {
+    // a model that nothing applies has parameters too, where the types of its inputs say their shapes
+    for (const [item, i] of self.models) if (!i.applied && wasAsked(i)) {
+      const known = new Set(self.parameters.keys());
+      attempt(() => applyAlone(self, item, i.scope, seed));
+      if (!i.applied) forgetParameters(self, instances(), known); // it went wrong half-way
+    } // prettier-ignore
     self.pass.number += 1;
     self.work.calls = 0;
     self.states.clear();
@@ -175,13 +181,17 @@ function checkOverride(name: string, given: string, main: ast.File): void {
 function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, seed: Source, attempt: Attempt, diagnostics: Diagnostic[]): void {
   const used = self.models.get(item);
   if (used && (used.parameters.size || used.children.size)) return;
+  const before = diagnostics.length;
+  attempt(() => applyAlone(self, item, scope, seed));
+  const [fault] = diagnostics.splice(before);
+  if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code)) diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });
+}
+/** A model as an export would apply it, if the types of its inputs say enough. */
+function applyAlone(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, seed: Source): void {
   if (item.params.some((p) => p.type?.kind !== "tensor_type" || p.type.dims?.some((d) => d.kind === "spread") || !["f32", "i32", "bool"].includes(p.type.element.text))) return;
   const name = (n: ast.Name): ast.Expr => ({ kind: "name", text: n.text, span: n.span });
   const call: ast.Expr = { kind: "call", callee: name(item.name), args: item.params.map((p) => ({ value: name(p.name), span: p.name.span })), span: item.name.span };
-  const before = diagnostics.length;
-  attempt(() => elaborateExport(self, { kind: "fn", exported: true, name: item.name, params: item.params, body: { kind: "expression", value: call }, span: item.span }, scope, seed));
-  const [fault] = diagnostics.splice(before);
-  if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code)) diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });
+  elaborateExport(self, { kind: "fn", exported: true, name: item.name, params: item.params, body: { kind: "expression", value: call }, span: item.span }, scope, seed);
 }
 const quiet = (): never => {
   throw new errors.Quiet();

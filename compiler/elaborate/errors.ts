@@ -78,7 +78,7 @@ export const rangeMismatch = (span: Span, name: string, got: string, want: strin
 export const notWhole = (span: Span, value?: number | string): Fault => error("DLM2011", span, `a whole number is needed here, ${typeof value === "string" ? `${value} leaves a remainder` : `\`${short(span, "this")}\` ${value === undefined ? "may leave a remainder" : `is ${value}`}`}`, { hint: "`/` divides truly, `//` floors" });
 export const noDependence = (span: Span, name: string): Fault => error("DLM2012", span, `the value does not depend on ${name}, so it has no gradient`, { hint: "differentiate with respect to something it is computed from, and check for `stop` and `frozen`" });
 export const neverApplied = (span: Span, path: string): Fault =>
-  error("DLM2006", span, `the parameters of ${path} are needed here, which is applied nowhere`, { hint: `the shapes of parameters follow from what a layer is applied to: write ${path}(x) anywhere in the file` });
+  error("DLM2006", span, `the parameters of ${path} are needed here, which is applied nowhere`, { hint: `their shapes follow from what it is applied to: write ${path}(x) anywhere in the file, or sizes in the types of a model's inputs` });
 export const recursion = (span: Span, name: string, what: "fn" | "const"): Fault =>
   error("DLM2013", span, what === "fn" ? `\`${name}\` reaches itself` : `\`${name}\` is defined by itself`, { hint: what === "fn" ? "a function may not call itself; use `scan`, `fold` or `stack`" : "give one of the constants a value of its own" });
 export const misplaced = (span: Span, what: string, where: string, hint?: string): Fault => error("DLM2014", span, `${what} cannot stand ${where}`, { hint });

@@ -340,10 +340,15 @@ const everyInstance = (roots: Iterable<Instance>): Instance[] => [...new Set([..
 /** Was one of them asked for something that was made further below, or for what nothing has made? */
 export const askedEarly = (self: Interpreter, roots: Iterable<Instance>): boolean =>
   everyInstance(roots).some((i) => {
-    const { parameters, missing } = i.asked;
-    if (Number.isFinite(parameters) && (i.applied ? parameters < parametersSoFar(i).length : self.pass.number === 0)) return true;
-    return [...missing].some((name) => ownMember(i, name));
+    if (!i.applied && self.pass.number === 0) return wasAsked(i);
+    return (i.applied && i.asked.parameters < parametersSoFar(i).length) || [...i.asked.missing].some((name) => ownMember(i, name));
   });
+export const wasAsked = (i: Instance): boolean => Number.isFinite(i.asked.parameters) || i.asked.missing.size > 0;
+/** All but the known ones. */
+export function forgetParameters(self: Interpreter, roots: Iterable<Instance>, known: ReadonlySet<string>): void {
+  for (const i of everyInstance(roots)) for (const [name, p] of i.parameters) if (!known.has(p.path)) i.parameters.delete(name);
+  for (const path of [...self.parameters.keys()]) if (!known.has(path)) self.parameters.delete(path);
+}
 /** Before the file is read again: what instances there are stays, values of the reading before do not. */
 export function forgetValues(roots: Iterable<Instance>): void {
   for (const i of everyInstance(roots)) {
@@ -813,7 +818,6 @@ function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instan
   const d = instance.declaration;
   if (d.kind === "train") throw errors.wrongKind(span, "a layer or model", kindText(callee));
   if (d.kind === "model") ctx.instance?.uses.add(instance);
-  instance.applied = true;
   const current = callee.values ? new Map([...ctx.current, ...callee.values]) : ctx.current;
   const frozen = ctx.frozen || (callee.frozen ?? false);
   let ambient = ctx.ambient;
@@ -827,6 +831,7 @@ function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instan
   }; // prettier-ignore
   const bound = bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner);
   const value = within(span, d.name.text, () => runBody(self, d.body, bound.scope, inner));
+  instance.applied = true;
   if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
   const result = d.result ? within(span, d.name.text, () => checkResult(self, value, d.result!, bound, d.name.text, resultSpan(d.body), inner)) : value;
   if (result.kind === "tensor" && d.kind === "model") madeBy.set(result.node, d.name);

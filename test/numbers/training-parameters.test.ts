@@ -119,14 +119,26 @@ test("no gradient reaches the parameters of a frozen instance, by no way", async
   const { p } = simulated(0);
   for (const e of ["l2(frozen(net))", "sum(frozen(net).part.w^2)", "l2(2 * frozen(net))", "l2(frozen(2 * net))", "l2(stop(net))"]) await expectTraining(text(e), {}, held(p));
 });
-test("parameters of what is applied nowhere are an error, not nothing", () => {
-  const text = (block: string): string => `${data}${net}\nmodel idle(x: f32[B, 2]) -> f32[B, 1] = x |> Part(2)\n${on} { ${block}\nsteps: 3 }`;
+test("a model that nothing applies has the parameters that the types of its inputs say", async () => {
+  const { results, curves } = await trained(`${data}${net}
+model idle(x: f32[B, 3]) -> f32[B, 1] = x |> Part(2)
+export fn size() -> f32 = l2(idle)
+export fn path() -> f32[3, 1] = idle.part.w
+${on} { minimize mse(net(x), y) + l2(idle) by sgd(lr: 0.25)\nsteps: 1 }`);
+  expectNear(results["path"], [1, 1, 1], "w"); // 2 - 0.25 * 4
+  expectNear(results["size"], [3.25], "size");
+  expectNear([curves["loss"]![0]! - simulated(0).losses[0]!], [13], "penalty");
+});
+test("parameters whose shapes nothing says are an error, not nothing", () => {
+  const text = (block: string): string =>
+    `${data}${net}\nmodel idle(x: f32[B, D]) -> f32[B, 1] = x |> Part(2)\n${on} { ${block}\nsteps: 3 }`;
   expect(errorsOf(text("minimize mse(net(x), y) + l2(idle) by sgd()"))).toEqual(["DLM2006"]);
   expect(errorsOf(text("let part = Part(1)\nminimize mse(net(x), y) + l2(part) by sgd()"))).toEqual(["DLM2006"]);
   expect(errorsOf(text("state ema = idle\nminimize mse(net(x), y) by sgd()\nnext ema = 0.5 * ema"))).toEqual(["DLM2006"]);
   expect(errorsOf(text("minimize mse(net(x), y) + sum(idle.part.w) by sgd()"))).toEqual(["DLM2001"]);
   expect(errorsOf(text("minimize l2(net) + mse(net(x), y) + wrong by sgd()"))).toEqual(["DLM2001"]);
-  expect(errorsOf(`layer Same()(x: f32[B, 2]) -> f32[B, 2] = x\nmodel bare(x: f32[B, 2]) -> f32[B, 2] = x |> Same()\nexport fn f(x: f32[B, 2]) -> f32[B, 2] = bare(x) * l2(bare)`)).toEqual([]);
+  const bare = "layer Same()(x: f32[B, 2]) -> f32[B, 2] = x\nmodel bare(x: f32[B, 2]) -> f32[B, 2] = x |> Same()";
+  expect(errorsOf(`${bare}\nexport fn f(x: f32[B, 2]) -> f32[B, 2] = bare(x) * l2(bare)`)).toEqual([]);
 });
 test("where nothing is asked for early the text is read once, and the same artifacts come of both orders", () => {
   const text = (above: string, below: string): string => `${data}${net}\n${on} {\n${above}\nminimize mse(net(x), y) by sgd(lr: 0.1)\n${below}\nsteps: 3 }`;
