@@ -162,7 +162,7 @@ function textPrinter(): Printer {
       for (const [name, { rows, splits }] of Object.entries(model.data)) line(`${name}: ${rows} rows (${Object.entries(splits).map(([split, count]) => `${split} ${count}`).join(", ")})`);
     },
     event: (event) => {
-      if (event.kind === "saved") return line(`${event.train}: ${event.path} written${event.metric ? ` (${event.metric} ${figure(event.value ?? NaN)})` : ""}`);
+      if (event.kind === "saved") return line(`${event.train}: ${event.path} written${event.metric ? ` (${event.mode === "min" ? "least" : "greatest"} ${event.metric} ${figure(event.value ?? NaN)})` : ""}`);
       if (event.kind === "evaluation") return line(`${event.train}  step ${event.step}  ${event.split}: ${figures(event.values)}`);
       const epoch = event.epochs ? `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}  ` : "";
       const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  loss ${figure(event.loss)}  ${figures(event.metrics)}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;

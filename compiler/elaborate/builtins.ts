@@ -8,7 +8,7 @@ import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/ty
 import { functions } from "../scalar/table.ts";
 import { argumentsDoNotFit, misplaced, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
-import { bracketShape, elementwiseValues, knownBool, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
+import { bracketShape, elementwiseValues, knownBool, parameterOf, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
 import { axesOf, cast, concat, expand, filled, flip, matmul, reduceNode, reducer, slice, transpose } from "./tensors.ts";
 import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, scalar, tensor, type Callable, type Distribution, type Value } from "./values.ts"; // prettier-ignore
 
@@ -77,7 +77,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const v = at(0).value;
       if (v.kind === "scalar") return scalar(v.scalar.dtype === "f32" ? call("stop", v.scalar) : v.scalar);
       if (v.kind === "tuple") return { kind: "tuple", elements: v.elements.map((x) => tensor(stopGradient(asTensor(x, span)))) };
-      if (v.kind === "instance" || v.kind === "gradient") return { ...v, values: new Map(parametersOf(v.instance).map((p) => [p, stopGradient(v.values?.get(p) ?? ctx.current.get(p) ?? p)])) };
+      if (v.kind === "instance" || v.kind === "gradient") return { ...v, values: new Map(parametersOf(self, v.instance, at(0).span).map((p) => [p, stopGradient(parameterOf(v, p, ctx))])) };
       return isPlain(v) ? v : tensor(stopGradient(node(0)));
     }
     case "frozen": {

@@ -102,6 +102,8 @@ export const rangeMismatch = (span: Span, name: string, got: string, want: strin
   error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, { ...(label ? { labels: [label] } : {}), hint: `declare the range where the value enters, as \`i32 in ${want}\`` });
 export const notWhole = (span: Span, value?: number | string): Fault => error("DLM2011", span, `a whole number is needed here, ${typeof value === "string" ? `${value} leaves a remainder` : `\`${short(span, "this")}\` ${value === undefined ? "may leave a remainder" : `is ${value}`}`}`, { hint: "`/` divides truly, `//` floors" });
 export const noDependence = (span: Span, name: string): Fault => error("DLM2012", span, `the value does not depend on ${name}, so it has no gradient`, { hint: "differentiate with respect to something it is computed from, and check for `stop` and `frozen`" });
+export const neverApplied = (span: Span, path: string): Fault =>
+  error("DLM2006", span, `the parameters of ${path} are needed here, which is applied nowhere`, { hint: `their shapes follow from what it is applied to: write ${path}(x) anywhere in the file, or sizes in the types of a model's inputs` });
 export const recursion = (span: Span, name: string, what: "fn" | "const"): Fault =>
   error("DLM2013", span, what === "fn" ? `\`${name}\` reaches itself` : `\`${name}\` is defined by itself`, { hint: what === "fn" ? "a function may not call itself; use `scan`, `fold` or `stack`" : "give one of the constants a value of its own" });
 export const misplaced = (span: Span, what: string, where: string, hint?: string): Fault => error("DLM2014", span, `${what} cannot stand ${where}`, { hint });
@@ -109,12 +111,14 @@ export const noReturn = (block: Span): Fault => error("DLM2014", { ...block, sta
 export const noYield = (span: Span): Fault => error("DLM2014", span, "this scan yields nothing", { hint: "write `yield e` for a value every round, or `fold` for the final state" });
 /** `${name} ${reason}`: "epochs must be a whole number". */
 export const badSetting = (span: Span, name: string, reason: string, hint?: string): Fault => error("DLM2015", span, `${name} ${reason}`, { hint });
+export const unknownDirection = (span: Span, setting: string, metric: string, example: string): Fault =>
+  error("DLM2015", span, `${setting} does not know whether less or more of ${metric} is better`, { hint: `write ${example}, or max: where more is better` });
 export const unboundDim = (span: Span, name: string): Fault =>
   error("DLM2016", span, `the dim ${name} is not bound`, { hint: /^[a-z]/.test(name) ? `dims begin with a capital: ${name[0]!.toUpperCase()}${name.slice(1)}; other sizes are constants or parameters` : "a dim is bound where it stands alone in an input's type, as in x: f32[B, 64]" });
 export const runTimeDim = (span: Span, what: string, hint: string): Fault => error("DLM2017", span, `${what} may not depend on a run-time dim`, { hint });
 export const notScalar = (span: Span, what: string, got: string): Fault => error("DLM2018", span, `${what} must be a single number, this is ${got}`, { hint: "reduce it with mean(...) or sum(...)" });
-export const staleValue = (span: Span, name: string, update: Span): Fault =>
-  error("DLM2019", span, `this objective uses a value that was computed before \`${name}\` was updated`, { labels: [{ span: update, text: "updated here" }], hint: "compute the value again below the update, or wrap it in stop(...)" });
+export const staleValue = (span: Span, what: "objective" | "derivative", name: string, update: Span): Fault =>
+  error("DLM2019", span, `this ${what} uses a value that was computed before \`${name}\` was updated`, { labels: [{ span: update, text: "updated here" }], hint: "compute the value again below the update, or wrap it in stop(...)" });
 export const noSuchFile = (span: Span, path: string): Fault => error("DLM2020", span, `cannot import "${path}"`, { hint: "paths count from the folder of the file that imports" });
 export const tooMany = (span: Span, what: string, count: number, limit: number, hint: string): Fault => error("DLM2021", span, `${what}: ${count} is more than the ${limit} that a program may have`, { hint });
 export const unsupported = (span: Span, what: string, hint?: string): Fault => error("DLM2901", span, `${what} is not supported yet`, { hint });

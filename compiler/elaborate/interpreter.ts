@@ -4,9 +4,9 @@ import type * as ast from "../../grammar/ast.ts";
 import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
 import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { stabilised } from "../rewrite/simplify.ts";
-import { compute, finalOf, indicesOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
+import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
@@ -35,7 +35,14 @@ export interface Context {
   readonly declared: "metric" | "fn" | undefined; // may not construct
   readonly params?: OptimizerParams; // inside an optimizer
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
+  readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
+}
+/** A parameter's value before a `minimize` above, and where that stands. */
+export interface Updated {
+  readonly parameter: Source;
+  readonly before: Node;
+  readonly span: Span;
 }
 /** `sum over params: e`: the expression for every parameter of the line. */
 export interface OptimizerParams {
@@ -48,6 +55,7 @@ export interface Interpreter {
   readonly states: Map<string, { source: Source; initial: Node; span: Span; kind: "state" | "optimizer" | "counter" }>;
   readonly models: Map<ast.ModelDeclaration, Instance>;
   readonly calls: ast.Fn[]; // running, to find recursion
+  readonly pass: { number: number }; // the file is read again where instances were asked for parameters that were made further below
   readonly work: { calls: number }; // all calls so far: functions are inlined, so calls of calls may double
   readonly seed: Source;
   readonly initialContext: (path: string) => Context;
@@ -73,7 +81,7 @@ export function evaluate(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Cont
     case "list":
       return { kind: "list", elements: e.elements.map((x) => evaluate(self, x, scope, ctx)) };
     case "unary":
-      return unary(e, withParameters(evaluate(self, e.operand, scope, ctx), ctx));
+      return unary(e, withParameters(self, evaluate(self, e.operand, scope, ctx), e.operand.span, ctx));
     case "binary":
       return binary(self, e, scope, ctx);
     case "call":
@@ -127,7 +135,7 @@ function unary(e: Extract<ast.Expr, { kind: "unary" }>, v: Value): Value {
   if (v.kind === "number") return number(-v.value, v.whole);
   if (v.kind === "int") return int(imul(v.value, -1));
   if (v.kind === "ratio") return { kind: "ratio", numerator: imul(v.numerator, -1), divisor: v.divisor };
-  if (v.kind === "distribution") return shiftDistribution(v, "*", number(-1), e.span);
+  if (v.kind === "distribution" || v.kind === "deferred") return operate("*", v, number(-1), [e.operand.span, e.span], e.span);
   if (v.kind === "instance" || v.kind === "gradient") return bundle("*", v, number(-1), e.span);
   if ((v.kind === "tensor" && v.node.dtype === "bool") || (v.kind === "scalar" && v.scalar.dtype === "bool") || v.kind === "bool") throw errors.wrongKind(e.operand.span, "a number", v.kind === "bool" ? "a bool" : kindText(v), "write `not x`, or f32(x) for a number");
   return map1(v, e.span, (x) => combine("*", [x, plainScalar(plainNumber(-1), x.dtype, e.span)], e.span));
@@ -176,8 +184,14 @@ function commonType(values: readonly Value[]): DType | undefined {
 
 function binary(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
   if (e.operator === "|>") return pipe(self, e, scope, ctx);
-  const a = withParameters(evaluate(self, e.left, scope, ctx), ctx);
-  const b = withParameters(evaluate(self, e.right, scope, ctx), ctx);
+  let left: Value;
+  try {
+    left = evaluate(self, e.left, scope, ctx);
+  } catch (error) {
+    return readOn(self, error, [e.right], scope, ctx);
+  }
+  const a = withParameters(self, left, e.left.span, ctx);
+  const b = withParameters(self, evaluate(self, e.right, scope, ctx), e.right.span, ctx);
   if (e.operator === ">>") return compose(a, b, e);
   if (e.operator === "..") {
     const low = integerOf(a);
@@ -188,9 +202,24 @@ function binary(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, sco
   if (e.operator === "@") return applyBuiltin(self, "matmul", [{ value: a, span: e.left.span }, { value: b, span: e.right.span }], e.span, ctx);
   return operate(e.operator, a, b, [e.left.span, e.right.span], e.span);
 }
+/** On the first reading, what stands after a fault is still evaluated: it may apply the instance whose member is missing. */
+function readOn(self: Interpreter, error: unknown, rest: readonly ast.Expr[], scope: Scope, ctx: Context): never {
+  const known = (e: unknown): boolean => e instanceof errors.Fault || e instanceof errors.Quiet;
+  if (self.pass.number === 0 && known(error)) for (const e of rest) {
+    try {
+      evaluate(self, e, scope, ctx);
+    } catch (second) {
+      if (!known(second)) throw second;
+    }
+  } // prettier-ignore
+  throw error;
+}
 export function operate(operator: string, a: Value, b: Value, spans: readonly [Span, Span], span: Span): Value {
   if (a.kind === "lazy") return operate(operator, a.force(), b, spans, span);
   if (b.kind === "lazy") return operate(operator, a, b.force(), spans, span);
+  // an initialiser waits for its parameter, and so does what is made of it
+  if (a.kind === "deferred") return { kind: "deferred", run: (ctx) => operate(operator, a.run(ctx), b, spans, span) };
+  if (b.kind === "deferred") return { kind: "deferred", run: (ctx) => operate(operator, a, b.run(ctx), spans, span) };
   if (isPlain(a) && isPlain(b)) {
     const known = plainOperation(operator, a, b, span);
     if (known) return known;
@@ -274,25 +303,65 @@ function shiftDistribution(d: Distribution, operator: string, v: Value, span: Sp
   throw errors.wrongKind(span, "+ - * or / with a number", `\`${operator}\` on a distribution`);
 }
 /** An instance in arithmetic stands for its parameters as they are at this line. */
-const withParameters = (v: Value, ctx: Context): Value => (v.kind === "instance" && !v.values ? { ...v, values: new Map(parametersOf(v.instance).map((p) => [p, parameterValue(p, ctx)])) } : v);
+const withParameters = (self: Interpreter, v: Value, span: Span, ctx: Context): Value =>
+  v.kind === "instance" && !v.values ? { ...v, values: new Map(parametersOf(self, v.instance, span).map((p) => [p, parameterOf(v, p, ctx)])) } : v;
+/** A parameter as it is seen through this value of its instance. */
+export function parameterOf(v: Extract<Value, { kind: "instance" | "gradient" }>, p: Source, ctx: Context): Node {
+  const own = v.values?.get(p);
+  if (v.kind === "gradient" || !v.frozen) return own ?? parameterValue(p, ctx);
+  return own ? stopGradient(own) : parameterValue(p, { ...ctx, frozen: true });
+}
 const isBundle = (v: Value): v is Extract<Value, { kind: "instance" | "gradient" }> => v.kind === "instance" || v.kind === "gradient";
 /** Arithmetic of instances and gradients of the same one: the same layer with other parameters. */
 function bundle(operator: string, a: Value, b: Value, span: Span): Value {
   const of = isBundle(a) ? a : (b as Extract<Value, { kind: "instance" | "gradient" }>);
   if (isBundle(a) && isBundle(b) && a.instance !== b.instance) throw errors.wrongKind(span, "two values of one instance", `${kindText(a)} and ${kindText(b)}`);
   const values = new Map<Source, Node>();
-  for (const p of parametersOf(of.instance)) {
+  for (const p of parametersSoFar(of.instance)) {
     const part = (v: Value): Value => (isBundle(v) ? tensor(v.values?.get(p) ?? p) : v);
     values.set(p, asTensor(operate(operator, part(a), part(b), [span, span], span), span));
   }
   const instance = (isBundle(a) && a.kind === "instance") || (isBundle(b) && b.kind === "instance");
   return instance ? { kind: "instance", instance: of.instance, values } : { kind: "gradient", instance: of.instance, values };
 }
-/** All parameters that an instance reaches, in order of their making. */
-export function parametersOf(instance: Instance, seen: Set<Instance> = new Set()): Source[] {
+/**
+ * All parameters that an instance reaches, in order of their making. A line may ask for them before the instance is applied: on the first reading
+ * of the file it gets those that are there, and the file is read again if they were not all.
+ */
+export function parametersOf(self: Interpreter, instance: Instance, span?: Span): Source[] {
+  const found = parametersSoFar(instance);
+  instance.asked.parameters = Math.min(instance.asked.parameters, found.length);
+  if (span && !instance.applied && !found.length && self.pass.number > 0) throw errors.neverApplied(span, instance.path);
+  return found;
+}
+export const parametersSoFar = (instance: Instance): Source[] => [...new Set(reachedFrom(instance).flatMap((i) => [...i.parameters.values()]))];
+/** The instance and all below it, in order of their making. */
+function reachedFrom(instance: Instance, seen: Set<Instance> = new Set()): Instance[] {
   if (seen.has(instance)) return [];
   seen.add(instance);
-  return [...new Set([...instance.parameters.values(), ...[...instance.children.values(), ...instance.uses].flatMap((c) => parametersOf(c, seen))])];
+  return [instance, ...[...instance.children.values(), ...instance.uses].flatMap((c) => reachedFrom(c, seen))];
+}
+const everyInstance = (roots: Iterable<Instance>): Instance[] => [...new Set([...roots].flatMap((r) => reachedFrom(r)))];
+/** Was one of them asked for something that was made further below, or for what nothing has made? */
+export const askedEarly = (self: Interpreter, roots: Iterable<Instance>): boolean =>
+  everyInstance(roots).some((i) => {
+    if (!i.applied && self.pass.number === 0) return wasAsked(i);
+    return (i.applied && i.asked.parameters < parametersSoFar(i).length) || [...i.asked.missing].some((name) => ownMember(i, name));
+  });
+export const wasAsked = (i: Instance): boolean => Number.isFinite(i.asked.parameters) || i.asked.missing.size > 0;
+/** All but the known ones. */
+export function forgetParameters(self: Interpreter, roots: Iterable<Instance>, known: ReadonlySet<string>): void {
+  for (const i of everyInstance(roots)) for (const [name, p] of i.parameters) if (!known.has(p.path)) i.parameters.delete(name);
+  for (const path of [...self.parameters.keys()]) if (!known.has(path)) self.parameters.delete(path);
+}
+/** Before the file is read again: what instances there are stays, values of the reading before do not. */
+export function forgetValues(roots: Iterable<Instance>): void {
+  for (const i of everyInstance(roots)) {
+    i.names.clear();
+    i.asked.parameters = Infinity;
+    i.asked.missing.clear();
+    instanceStates.delete(i);
+  }
 }
 
 function compose(a: Value, b: Value, e: ast.Expr & { kind: "binary" }): Value {
@@ -332,7 +401,13 @@ function pipe(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope
   return apply(self, target, spread, e.span, ctx);
 }
 const argumentsOf = (self: Interpreter, args: readonly ast.Arg[], scope: Scope, ctx: Context): Argument[] =>
-  args.map((a) => ({ ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span }));
+  args.map((a, i) => {
+    try {
+      return { ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span };
+    } catch (error) {
+      return readOn(self, error, args.slice(i + 1).map((x) => x.value), scope, ctx); // prettier-ignore
+    }
+  });
 
 function callExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   const callee = evaluate(self, e.callee, scope, ctx);
@@ -433,6 +508,7 @@ export function bindParameters(self: Interpreter, name: string, params: readonly
     if (a) value = p.type ? checkType(self, a.value, p.type, bound, `${name}'s ${p.name.text}`, a.span, ctx, p) : a.value;
     else if (p.default) {
       value = evaluate(self, p.default, scope, ctx);
+      if (p.type) bindDims(self, p.type, value, bound, ctx);
       if (p.type) value = checkType(self, value, p.type, bound, `${name}'s ${p.name.text}`, p.default.span, ctx, p);
     } else throw errors.argumentsDoNotFit(span, name, `needs \`${p.name.text}\`, which is not given`, signature());
     scope.bind(p.name.text, value, p.name.span);
@@ -449,7 +525,7 @@ function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound,
     return;
   }
   if (!type.dims) return;
-  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, from?.span ?? type.span, elementType(type)).shape : undefined;
+  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" ? (type.element.text === "int" ? [value.elements.length] : asTensor(value, from?.span ?? type.span, elementType(type)).shape) : type.element.text === "int" && integerOf(value) ? [1] : undefined;
   if (!shape) return;
   const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, get text() { return described(value, from.span); } })); // prettier-ignore
   const parts = type.dims;
@@ -524,9 +600,11 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
     case "fn":
       if (!isCallable(value)) throw errors.wrongKind(span, "a function", kindText(value), value.kind === "layer" ? `write ${value.declaration.name.text}()` : value.kind === "string" ? `choices are functions: write ${value.value} without quotes` : undefined);
       return value;
-    case "dist":
-      if (value.kind !== "distribution" && value.kind !== "tensor" && value.kind !== "deferred") throw errors.wrongKind(span, "a distribution", kindText(value));
-      return value;
+    case "dist": {
+      const initial = initialiser(self, value, span, ctx);
+      if (!initial) throw errors.wrongKind(span, "a distribution", kindText(value), "write uniform(-1, 1), an initialiser as glorot_uniform(), or a number");
+      return initial;
+    }
     case "int": {
       if (!type.dims) {
         if (!integerOf(value) || value.kind === "tensor") throw value.kind === "number" ? errors.notWhole(span, value.value) : errors.wrongKind(span, "a whole number", kindText(value));
@@ -588,6 +666,14 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   for (const d of type.dims ?? []) checkBound(self, d, bound, span, ctx);
   if (type.range && dtype === "i32") checkRange(self, load(node, indicesOf(axesOf(node.shape))) as Integer, node.range, type.range, bound.scope, what, span, ctx);
   return tensor(node);
+}
+/** What parameters may begin as: a distribution, a tensor, a number; zeros, ones and initialisers by their names alone. */
+function initialiser(self: Interpreter, v: Value, span: Span, ctx: Context): Value | undefined {
+  if (v.kind === "distribution" || v.kind === "deferred" || v.kind === "tensor" || isPlain(v)) return v;
+  if (v.kind === "list") return tensor(asTensor(v, span, "f32"));
+  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones")) return number(v.name === "ones" ? 1 : 0, false);
+  if ((v.kind === "builtin" && (v.name === "normal" || v.name === "uniform")) || (v.kind === "fn" && v.declaration.kind === "init")) return apply(self, v, [], span, ctx);
+  return undefined;
 }
 /** Both places and both shapes of a value that does not fit its type, and what fixed the dims of the axis that is wrong. */
 function typeMismatch(node: Node, type: ast.TensorType, bound: Bound, what: string, span: Span, param: ast.Param | undefined, why: { readonly wanted?: Shape; readonly axis?: number; readonly equation?: string; readonly hint?: string }): errors.Fault {
@@ -658,10 +744,14 @@ export function runBody(self: Interpreter, body: ast.Body, scope: Scope, ctx: Co
 }
 type Outcome = { readonly kind: "returned"; readonly value: Value } | { readonly kind: "ended" };
 export function runStatements(self: Interpreter, statements: readonly ast.Statement[], scope: Scope, ctx: Context): Outcome {
-  for (const s of statements) {
+  for (const [i, s] of statements.entries()) {
     switch (s.kind) {
       case "let":
-        bindLet(self, s, scope, ctx);
+        try {
+          bindLet(self, s, scope, ctx);
+        } catch (error) {
+          readOn(self, error, statements.slice(i + 1).flatMap((x) => (x.kind === "let" || x.kind === "return" ? [x.value] : [])), scope, ctx);
+        }
         break;
       case "return":
         return { kind: "returned", value: evaluate(self, s.value, scope, ctx) };
@@ -706,8 +796,11 @@ function label(v: Value, name: string): Value {
 // ---------------------------------------------------------------- instances, parameters, state
 
 const snake = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toLowerCase();
-export function newInstance(path: string, declaration: Instance["declaration"], scope: Scope): Instance {
-  return { path, declaration, scope, parameters: new Map(), states: new Map(), children: new Map(), names: new Map(), siteNames: new Map(), taken: new Set(), uses: new Set() };
+export function newInstance(path: string, declaration: Instance["declaration"], scope: Scope, pass = 0): Instance {
+  return {
+    path, declaration, scope, parameters: new Map(), states: new Map(), children: new Map(), names: new Map(), siteNames: new Map(), taken: new Set(), uses: new Set(), pass,
+    applied: declaration.kind === "train", asked: { parameters: Infinity, missing: new Set() },
+  }; // prettier-ignore
 }
 const siteIds = new WeakMap<ast.Expr, number>();
 let siteCount = 0;
@@ -720,6 +813,11 @@ function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }
   if (!owner || ctx.declared) throw errors.misplaced(e.span, `an instance of ${layer.declaration.name.text}`, ctx.declared ? `in a ${ctx.declared}` : "here", ctx.declared === "metric" ? "make it above, with `let`" : ctx.declared === "fn" ? "declare a `layer` or `model` instead: they hold instances" : "layers, models and train blocks hold instances");
   const key = `${siteId(e)}${ctx.stackPosition}`;
   let child = owner.children.get(key);
+  const bind = (): Scope => {
+    const args = argumentsOf(self, e.args, scope, ctx);
+    return within(e.span, layer.declaration.name.text, () => bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, { ...ctx, declared: undefined })).scope;
+  };
+  if (child && child.pass !== self.pass.number) Object.assign(child, { scope: bind(), pass: self.pass.number });
   if (!child) {
     let name = owner.siteNames.get(e);
     if (name === undefined || !owner.taken.has(`#${siteId(e)}`)) {
@@ -729,9 +827,7 @@ function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }
       owner.taken.add(name).add(`#${siteId(e)}`);
       owner.siteNames.set(e, name);
     }
-    const args = argumentsOf(self, e.args, scope, ctx);
-    const bound = within(e.span, layer.declaration.name.text, () => bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, { ...ctx, declared: undefined }));
-    child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bound.scope);
+    child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bind(), self.pass.number);
     owner.children.set(key, child);
   }
   return { kind: "instance", instance: child };
@@ -759,6 +855,7 @@ function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instan
   }; // prettier-ignore
   const bound = within(span, d.name.text, () => bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner));
   const value = within(span, d.name.text, () => runBody(self, d.body, bound.scope, inner));
+  instance.applied = true;
   if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
   const result = d.result ? within(span, d.name.text, () => checkResult(self, value, d.result!, bound, d.name.text, resultSpan(d.body), inner)) : value;
   if (result.kind === "tensor" && d.kind === "model") madeBy.set(result.node, d.name);
@@ -804,7 +901,7 @@ function initialValue(self: Interpreter, e: ast.Expr, scope: Scope, shape: reado
   for (const name of ["fan_in", "fan_out", "shape"]) ambient.bind(name, inner.own(name)!);
   const initContext: Context = { ...base, ambient, instance: ctx.instance, stackPosition: ctx.stackPosition };
   let v = evaluate(self, e, inner, initContext);
-  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones")) v = number(v.name === "ones" ? 1 : 0, false);
+  v = initialiser(self, v, e.span, initContext) ?? v;
   if (v.kind === "fn" || v.kind === "builtin") v = apply(self, v, [], e.span, initContext);
   if (v.kind === "deferred") v = v.run(initContext);
   if (v.kind === "distribution") return drawTensor(v, shape, hashSite(path), initContext, e.span);
@@ -841,7 +938,7 @@ function instanceStateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Con
   if (v.kind !== "instance") return undefined;
   if (s.type) throw errors.wrongKind(s.type.span, "no type", "a type of a state that holds a layer's parameters");
   const held = new Map<Source, Source>();
-  for (const p of parametersOf(v.instance)) {
+  for (const p of parametersOf(self, v.instance, s.value.span)) {
     const own = source({ role: "state", path: `${path}.${p.path}`, shape: p.shape, dtype: "f32", span: s.span, label: `${path}.${p.path}` });
     held.set(p, own);
     self.states.set(own.path, { source: own, initial: self.parameters.get(p.path)!.initial, span: s.span, kind: "state" });
@@ -856,11 +953,11 @@ const instanceValue = ({ instance, held }: InstanceState, ctx: Context): Value =
 /** `next` of such a state: an instance with its parameters, or arithmetic of instances. */
 export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
   if (value.kind !== "instance" || value.instance !== instance) throw errors.wrongKind(span, `parameters of ${instance.path}`, kindText(value));
-  for (const [p, own] of held) ctx.current.set(own, value.values?.get(p) ?? parameterValue(p, ctx));
+  for (const [p, own] of held) ctx.current.set(own, stopGradient(value.values?.get(p) ?? parameterValue(p, ctx)));
 }
 export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Context, owner: Instance, path: string, kind: "state" | "optimizer"): Source {
   let held = owner.states.get(s.name.text);
-  if (held) return held;
+  if (held && self.states.has(path)) return held;
   const base = self.initialContext(path);
   const initContext: Context = { ...base, ambient: ctx.ambient, instance: ctx.instance };
   let value = evaluate(self, s.value, scope, initContext);
@@ -868,7 +965,7 @@ export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Cont
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
   if (node.shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.span, `the shape of the state ${path}`, "a state has one size for every call: use the dims that are known, not that of the rows");
-  held = source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
+  held ??= source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
   owner.states.set(s.name.text, held);
   self.states.set(path, { source: held, initial: node, span: s.span, kind });
   return held;
@@ -888,18 +985,19 @@ function runNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context): vo
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``, `write state ${name.text} = ... above`);
     if (!ctx.writes) continue;
-    ctx.current.set(held, fitTo(held, value, span, name.text));
+    ctx.current.set(held, stopGradient(fitTo(held, value, span, name.text)));
   }
 }
 /** A value as the next one of a carried tensor: same dtype and shape; a plain number fills it. */
 export function fitTo(held: { readonly shape: Shape; readonly dtype: DType; readonly span?: Span | undefined }, value: Value, span: Span, name: string): Node {
   if (isPlain(value) || value.kind === "bool") return compute(axesOf(held.shape), undefined, filling(value, span, held.dtype));
-  const node = stopGradient(asTensor(value, span, held.dtype), false);
+  const node = asTensor(value, span, held.dtype);
   if (node.dtype !== held.dtype || node.shape.length !== held.shape.length || node.shape.some((n, d) => n !== held.shape[d])) throw errors.shapeMismatch(span, `the next value of ${name}`, errors.typeText(held.dtype, held.shape), errors.typeText(node.dtype, node.shape), { labels: [{ span, text: errors.typeText(node.dtype, node.shape) }, ...(held.span && !held.span.file.library ? [{ span: held.span, text: `${errors.typeText(held.dtype, held.shape)} by this` }] : [])] });
   return node;
 }
-export function stopGradient(node: Node, really = true): Node {
-  if (!really || node.dtype !== "f32") return node;
+/** The same values, through which no gradient passes: what is written to a parameter or a state is a constant of every line below. */
+export function stopGradient(node: Node): Node {
+  if (node.dtype !== "f32") return node;
   const axes = axesOf(node.shape);
   return compute(axes, undefined, callScalar("stop", load(node, indicesOf(axes))));
 }
@@ -922,10 +1020,13 @@ function member(self: Interpreter, e: Extract<ast.Expr, { kind: "member" }>, sco
   if (v.kind === "instance") return memberOf(v, e.name.text, e.name.span, ctx);
   throw errors.wrongKind(e.operand.span, "an instance or data", kindText(v), v.kind === "tensor" || v.kind === "scalar" ? (e.name.text === "shape" ? "write size(x, axis: n) for the extent of an axis" : e.name.text === "T" ? "write transpose(x)" : `functions are applied from outside: ${e.name.text}(x), or x |> ${e.name.text}`) : undefined);
 }
+/** Is it a parameter, a state, or a layer within (or the layers of a stack)? */
+const ownMember = (i: Instance, name: string): boolean =>
+  i.parameters.has(name) || i.states.has(name) || [...i.children.values()].some((c) => `${c.path}.`.startsWith(`${i.path}.${name}.`));
 function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
   const { instance } = v;
   const p = instance.parameters.get(name);
-  if (p) return tensor(v.values?.get(p) ?? parameterValue(p, ctx));
+  if (p) return tensor(parameterOf(v, p, ctx));
   const held = instance.states.get(name);
   if (held) return tensor(ctx.current.get(held) ?? held);
   const copy = instanceState(instance, name);
@@ -936,6 +1037,7 @@ function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: S
   if (stacked.length) return { kind: "list", elements: stacked.map((child) => ({ ...v, instance: child })) };
   const bound = instance.names.get(name);
   if (bound) return bound.kind === "lazy" ? bound.force() : bound;
+  instance.asked.missing.add(name);
   throw errors.unknownName(span, name, [...instance.parameters.keys(), ...instance.states.keys(), ...[...instance.children.values()].map((c) => c.path.split(".").at(-1)!), ...instance.names.keys()], { kind: "member", place: `in ${instance.path}` });
 }
 
@@ -1237,9 +1339,9 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
     if (only.range) {
       const over = evaluate(self, only.range, scope, ctx);
       if (over.kind === "instance" || over.kind === "gradient") {
-        const parts = parametersOf(over.instance).map((p) => {
+        const parts = parametersOf(self, over.instance, only.range.span).map((p) => {
           const inner = new Scope(scope);
-          inner.bind(only.name.text, tensor(over.values?.get(p) ?? parameterValue(p, ctx)));
+          inner.bind(only.name.text, tensor(parameterOf(over, p, ctx)));
           return evaluate(self, e.body, inner, ctx);
         });
         return foldValues(word, parts, e);
@@ -1440,6 +1542,32 @@ function declaredAxis(e: ast.Expr, name: string, scope: Scope): number | undefin
 }
 export const declaredTypes = new WeakMap<Scope, Map<string, readonly ast.DimExpr[]>>();
 
+/** Is the derivative by new values of parameters, of a value that was computed with old ones? */
+function checkFresh(root: Node, wrt: readonly Node[], span: Span, ctx: Context): void {
+  const stale = ctx.updated?.find((u) => wrt.includes(ctx.current.get(u.parameter)!) && dependsOutsideStop(root, u.before, ctx.current));
+  if (stale) throw errors.staleValue(span, "derivative", stale.parameter.path, stale.span);
+}
+/** Does the value reach the old value of a parameter, neither through its new value nor only through stop? */
+export function dependsOutsideStop(root: Node, before: Node, current: ReadonlyMap<Source, Node>): boolean {
+  const updated = new Set(current.values());
+  return topological([root], (n) => updated.has(n), inputsOutsideStop).includes(before);
+}
+/** What a node reads with a gradient: not what stands inside stop. */
+function inputsOutsideStop(n: Node): readonly Node[] {
+  if (n.kind !== "compute") return inputs(n);
+  const found = new Set<Node>();
+  const seen = new Set<Scalar>();
+  const queue: Scalar[] = [n.body];
+  while (queue.length) {
+    const e = queue.pop()!;
+    if (seen.has(e) || isCall(e, "stop")) continue;
+    seen.add(e);
+    if (e.kind === "load") found.add(e.tensor);
+    queue.push(...operandsOf(e));
+  }
+  return [...found];
+}
+
 function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   if (ctx.element) throw errors.misplaced(e.span, "`grad`", "inside `for`", "differentiate whole tensors outside, and index the result");
   const wrtArg = e.args.find((a) => a.name?.text === "wrt");
@@ -1450,14 +1578,16 @@ function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
   const one = (x: ast.Expr): Value => {
     const v = evaluate(self, x, scope, ctx);
     if (v.kind === "instance") {
-      const parameters = parametersOf(v.instance);
+      const parameters = parametersOf(self, v.instance, x.span);
       const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
+      checkFresh(root, nodes, ofArg.span, ctx);
       const found = gradient(stabilised(root, nodes), nodes);
       if (found.every((g) => g === undefined)) throw errors.noDependence(x.span, `the parameters of ${v.instance.path}`);
       return { kind: "gradient", instance: v.instance, values: new Map(parameters.map((p, i) => [p, found[i] ?? zeros(p.shape)])) };
     }
     const node = asTensor(v, x.span);
     if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
+    checkFresh(root, [node], ofArg.span, ctx);
     const [g] = gradient(stabilised(root, [node]), [node]);
     if (g) return tensor(g);
     // reached, but with slope 0 everywhere (sign, comparisons, stop): zero is the answer

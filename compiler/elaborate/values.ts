@@ -60,7 +60,7 @@ export interface OptimizerValue {
 export interface Instance {
   readonly path: string;
   readonly declaration: ast.LayerDeclaration | ast.ModelDeclaration | ast.Train;
-  readonly scope: Scope; // of the declaration, with hyper-parameters bound
+  scope: Scope; // of the declaration, with hyper-parameters bound
   readonly parameters: Map<string, Source>;
   readonly states: Map<string, Source>;
   readonly children: Map<string, Instance>; // by constructor's place and stack position
@@ -68,6 +68,10 @@ export interface Instance {
   readonly siteNames: Map<ast.Expr, string>;
   readonly taken: Set<string>;
   readonly uses: Set<Instance>; // models that it applies
+  pass: number; // in which the scope was made
+  applied: boolean; // anywhere yet: before that, its parameters are not known
+  /** The fewest parameters that a line found, and members that it did not find. Where there are more at the end, the file is read again. */
+  readonly asked: { parameters: number; readonly missing: Set<string> };
 }
 
 export function kindText(v: Value): string {
