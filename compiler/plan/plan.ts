@@ -388,6 +388,8 @@ class Planner {
     if (!known) {
       const { target } = this.options;
       const kernel = lowerKernel(spec, layout, runs === target.runs ? target : { ...target, runs });
+      const bindsTooMany = (k: LoweredKernel): boolean => k.bindings.filter((b) => b.access !== "uniform").length > target.storageBuffers || (k.before ?? []).some(bindsTooMany);
+      if (layout.siteOf && bindsTooMany(kernel)) return this.lower(spec, this.layout, runs); // so do the parts of a split reduction
       this.loweredSpecs.set(name, { key, kernel });
       return kernel;
     }

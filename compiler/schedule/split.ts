@@ -1,7 +1,7 @@
 // A long reduction over few results in two kernels: parts of it, each into memory of its own, then their sum. Both are ordinary specifications.
 import { extentInteger, integer, less, linear, literal, load, select, substitute, variable, visit } from "../graph/scalar.ts";
-import { source } from "../graph/node.ts";
-import type { Scalar, Source } from "../graph/types.ts";
+import { baseOf, source, tensorsOf } from "../graph/node.ts";
+import type { Node, Scalar, Source } from "../graph/types.ts";
 import type { KernelSpec, Stage } from "./kernel.ts";
 
 export interface Split {
@@ -11,13 +11,15 @@ export interface Split {
 const nothing: Readonly<Record<string, number>> = { sum: 0, prod: 1, max: -3.4028234663852886e38, min: 3.4028234663852886e38 };
 const grain = 32; // parts begin at multiples of this, so that vectors and lanes divide them
 
-/** May this kernel's reductions be split? They run over the same axes, see nothing of one another, and keep no places. */
-export function canSplit(spec: KernelSpec): boolean {
+/** May this kernel's reductions be split? They run over the same axes, see nothing of one another, keep no places, and neither half binds more than `most` buffers. */
+export function canSplit(spec: KernelSpec, most: number): boolean {
   const [first] = spec.stages;
   if (!first || !first.over.length) return false;
   const n = first.over[0]!.extent;
   if (typeof n !== "number") return false;
   const locals = new Set<Scalar>(spec.stages.map((s) => s.local));
+  const bound = (roots: readonly Scalar[], targets: readonly Node[] = []): number => spec.stages.length + new Set([...tensorsOf(roots), ...targets].map(baseOf)).size;
+  if (bound(spec.stages.map((s) => s.value)) > most || bound(spec.stores.flatMap((s) => [s.value, ...s.indices]), spec.stores.map((s) => s.target)) > most) return false; // prettier-ignore
   return spec.stages.every((s) => s.op in nothing && s.local.dtype === "f32" && s.over.length === first.over.length && s.over.every((v, d) => v.extent === first.over[d]!.extent) && !reads(s.value, locals)) && spec.stores.every((s) => !s.over.length);
 }
 function reads(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
