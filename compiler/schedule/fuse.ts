@@ -355,13 +355,13 @@ class Fuser implements Reader {
         let g = scanGroups.get(x.scan);
         if (!g) scanGroups.set(x.scan, (g = make({ kind: "scan", scan: x.scan, nodes: [], domain: [], rank: this.rank.get(x)! })));
         groupOf.set(x, g);
-      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x) && !this.pieces.has(x)) groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
+      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x) && !this.pieces.has(x) && !isEmpty(x)) groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
     }
     for (const x of here) {
       const update = this.flat?.updatedBy.get(x);
       if (update) groupOf.set(x, groupOf.get(update)!);
     }
-    for (const c of this.copies) if (c.scan === scan) {
+    for (const c of this.copies) if (c.scan === scan && !isEmpty(c.from)) {
       // a carry's first row belongs in front of its loop, with it
       const loop = [...scanGroups.keys()].find((s) => this.histories.get(s)!.includes(baseOf(c.home.memory) as Source));
       const g = make({ kind: "copy", copy: c, nodes: [], domain: coreOf(c.from.shape), rank: loop ? scanGroups.get(loop)!.rank - 0.5 : (this.rank.get(c.from) ?? 0) + 0.5 });
@@ -688,6 +688,7 @@ class Fuser implements Reader {
   }
 }
 
+const isEmpty = (x: Node): boolean => x.shape.includes(0);
 const link = (a: Group, b: Group): void => {
   a.after.add(b);
   b.before.add(a);

@@ -5,7 +5,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
 import { asInteger, greatestCommonDivisor, interval, linear, positiveModulo, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
-import { dimName, f32Text, freeName } from "../wgsl/names.ts";
+import { dimName, f32Text, freeName, i32Text } from "../wgsl/names.ts";
 import { addForms, boundsOf, constantForm, isMultiple, isVarying, linearKey, nameForm, shift, type Form, type Named } from "./forms.ts";
 import { precedence, type Cost, type ElementType, type Let, type Statement } from "./ir.ts";
 import type { Layout } from "./layout.ts";
@@ -237,6 +237,7 @@ export class Values {
     const bounds = boundsOf(base, this.names);
     const low = Math.max(bounds.low, least - rest);
     if (Math.floor(low / m) === Math.floor(bounds.high / m) && Number.isFinite(low)) return kind === "floor_div" ? constantForm(Math.floor(low / m)) : shift(form, -Math.floor(low / m) * m);
+    if (m > 2147483647) return this.divideByMore(kind, m, base, rest);
     const lift = low >= 0 ? 0 : Number.isFinite(low) ? Math.ceil(-low / m) : NaN;
     const text = this.formText(shift(base, Number.isNaN(lift) ? 0 : lift * m));
     const operator = kind === "floor_div" ? "/" : "%";
@@ -254,6 +255,13 @@ export class Values {
     this.names.set(value.text, { level: value.level, ...own, varying: isVarying(base, this.names) });
     return kind === "floor_div" ? nameForm(value.text) : shift(nameForm(value.text), rest);
   }
+  /** ... by more than any i32: floor is 0 or -1. */
+  private divideByMore(kind: "floor_div" | "modulo", m: number, form: Form, rest: number): Form {
+    const { text, level } = this.formText(form);
+    const below = this.emit(level, i32, `select(0, -1, ${text} < 0)`, precedence.atom, "select", "q");
+    this.names.set(below.text, { level, low: -1, high: 0, multiple: 1, varying: isVarying(form, this.names) });
+    return kind === "floor_div" ? nameForm(below.text) : shift(addForms(form, nameForm(below.text), -m), rest);
+  }
   /** Text of a form: what outer loops know of it is a value of its own there, the constant comes last. */
   formText(form: Form, base = "at"): Text {
     const byLevel = new Map<number, [string, number][]>();
@@ -268,17 +276,18 @@ export class Values {
     const levels = [...byLevel.keys()].sort((a, b) => a - b);
     for (const own of levels) {
       if (text && !isName(text)) text = this.emit(level, i32, text, sumBinding(text), "integer", base).text;
-      const parts = byLevel.get(own)!.sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1)).map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${k}`)); // prettier-ignore
+      const parts = byLevel.get(own)!.sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1)).map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${i32Text(k)}`)); // prettier-ignore
       if (text) parts.unshift(text);
       text = parts.join(" + ").replaceAll("+ -", "- ");
       level = own;
     }
-    if (!text) return { text: String(form.constant), level: 0 };
+    const constant = wrapped(form.constant);
+    if (!text) return { text: String(constant), level: 0 };
     if (!isName(text)) {
       // the sum without its constant serves the neighbours too
       text = this.emit(level, i32, text, sumBinding(text), "integer", base).text;
     }
-    if (form.constant) text += form.constant > 0 ? ` + ${form.constant}` : ` - ${-form.constant}`;
+    if (constant) text += constant > 0 ? ` + ${constant}` : constant === -2147483648 ? ` + ${constant}` : ` - ${-constant}`;
     return { text, level };
   }
   private formValue(form: Form): Value {
@@ -299,7 +308,7 @@ export class Values {
       if (data.length) {
         const parts = data.map(([atom, k]) => ({ v: this.value(atom), k }));
         const rest = this.integer(linear(e.terms.filter((t) => !data.includes(t)), e.constant));
-        const term = ({ v, k }: (typeof parts)[number]): string => (k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${k}`);
+        const term = ({ v, k }: (typeof parts)[number]): string => (k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${i32Text(k)}`);
         const code = [...parts.filter((p) => p.k > 0).map(term), ...(rest.text === "0" ? [] : [rest.text]), ...parts.filter((p) => p.k < 0).map(term)].join(" + ").replaceAll("+ -", "- "); // prettier-ignore
         const four = parts.some(({ v }) => v.type.width === 4) || rest.type.width === 4;
         return this.emit(Math.max(rest.level, ...parts.map(({ v }) => v.level)), four ? wide(i32) : i32, code, precedence.add, "integer", "n");
@@ -321,7 +330,7 @@ export class Values {
 
   // ---- scalars
   value(e: Scalar): Value {
-    if (e.kind === "literal") return { text: e.dtype === "bool" ? String(e.value === 1) : f32Text(e.value), level: 0, type: typeOf(e.dtype) };
+    if (e.kind === "literal") return this.constant(e.value, e.dtype);
     if (e.kind === "local") {
       const of = this.locals.get(e);
       if (!of) throw new InternalError(`kernel ${this.kernel}: the local ${e.name} is not known`);
@@ -433,7 +442,17 @@ export class Values {
     const arm = (v: Value): string => (type.width === 4 ? splat(v) : v.text);
     return this.emit(level, type, `select(${arm(otherwise)}, ${arm(then)}, ${condition.text})`, precedence.atom, "select", base);
   }
-  call(fn: { readonly name: string; readonly wgsl: (xs: readonly string[], dtype: DType) => string; readonly helpers?: readonly string[]; readonly cost: "alu" | "div" | "fn" }, xs: readonly Value[], dtype: DType): Value {
+  private constant(x: number, dtype: DType): Value {
+    if (dtype === "bool") return truth(x !== 0);
+    if (dtype === "i32") return { text: i32Text(x), level: 0, type: i32 };
+    if (!Number.isNaN(x)) return { text: f32Text(x), level: 0, type: f32 };
+    this.helpers.add("dlm_nan");
+    return this.emit(0, f32, "dlm_nan()", precedence.atom, "none", "v");
+  }
+  call(fn: { readonly name: string; readonly evaluate?: (...x: number[]) => number; readonly wgsl: (xs: readonly string[], dtype: DType) => string; readonly helpers?: readonly string[]; readonly cost: "alu" | "div" | "fn" }, xs: readonly Value[], dtype: DType): Value {
+    // A constant expression whose value is no number of its type is an error of the shader: none is left to the driver.
+    const numbers = xs.map(numberOf);
+    if (fn.evaluate && numbers.every((n) => n !== undefined)) return this.constant(fn.evaluate(...(numbers as number[])), dtype);
     fn.helpers?.forEach((h) => this.helpers.add(h));
     const level = Math.max(0, ...xs.map((x) => x.level));
     const cost = fn.cost === "fn" ? "function" : fn.cost === "div" ? "divide" : "alu";
@@ -632,6 +651,15 @@ export class Values {
 }
 const sumBinding = (text: string): number => (/ [-+] /.test(text) || text.startsWith("-") ? precedence.add : precedence.multiply);
 export const newBlock = (): Block => ({ statements: [], known: new Map(), scalars: new Map() });
+const wrapped = (n: number): number => Number(i32Text(n));
+/** The number that a text is, or undefined for what is computed. */
+function numberOf(v: Value): number | undefined {
+  if (v.type.width !== 1) return undefined;
+  if (v.text === "true" || v.text === "false") return Number(v.text === "true");
+  const largest = /^(-?)0x1\.fffffep\+127f$/.exec(v.text);
+  if (largest) return largest[1] ? -3.4028234663852886e38 : 3.4028234663852886e38;
+  return /^-?\d/.test(v.text) && !Number.isNaN(Number(v.text)) ? Number(v.text) : undefined;
+}
 const truth = (b: boolean): Value => ({ text: String(b), level: 0, type: bool });
 /** The last part of a name: what the value of `net_linear1_w` is called. */
 export const shortName = (name: string): string => /([a-z]+\d*)_?$/i.exec(name)?.[1] ?? name;

@@ -46,7 +46,7 @@ layer BatchNorm(momentum: f32 = 0.1, eps: f32 = 1e-5, affine: bool = true)(x: f3
 }
 ## Extent after a window of k (dilated) moved by `stride` over n with `pad` on both sides.
 fn window_out(n: int, k: int, stride: int, pad: int, dilate: int = 1, ceil_mode: bool = false) -> int {
-  let out = (n + 2 * pad - dilate * (k - 1) - 1 + (if ceil_mode then stride - 1 else 0)) // stride + 1
+  let out = (window_room(n, k, stride, pad, dilate) + (if ceil_mode then stride - 1 else 0)) // stride + 1
   return if ceil_mode and (out - 1) * stride >= n + pad then out - 1 else out
 }
 ## 2-D convolution (cross-correlation). w: [k, k, in / groups, out], b: [out].

@@ -5,6 +5,8 @@ export interface Helper {
   readonly code: string;
 }
 export const prelude: Readonly<Record<string, Helper>> = {
+  // a constant expression may not be NaN: read from a variable it is none
+  dlm_nan: { code: `fn dlm_nan() -> f32 {\n  var bits = 0x7fc00000u;\n  return bitcast<f32>(bits);\n}` },
   // log(0) and log of negatives differ between drivers: one answer everywhere, the largest finite magnitude below 0
   dlm_log: { code: `fn dlm_log(x: f32) -> f32 {\n  return select(log(x), -0x1.fffffep+127f, x <= 0.0);\n}` },
   // log(1 + x) = 2 atanh(x / (2 + x)), a series for small x
