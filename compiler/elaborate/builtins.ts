@@ -9,7 +9,7 @@ import { functions } from "../scalar/table.ts";
 import { argumentsDoNotFit, misplaced, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
 import { bracketShape, elementwiseValues, knownBool, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
-import { axesOf, cast, concat, expand, filled, flip, matmul, reduceNode, reducer, sizeFrom, slice, transpose } from "./tensors.ts";
+import { axesOf, cast, concat, expand, filled, flip, matmul, reduceNode, reducer, sizeFrom, slice, someElements, transpose } from "./tensors.ts";
 import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, scalar, tensor, type Callable, type Distribution, type Value } from "./values.ts"; // prettier-ignore
 
 const reducers = ["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"];
@@ -170,6 +170,8 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       if (ctx.element) throw misplaced(span, "a draw", "inside `for`", "draw the whole tensor above");
       // Gumbel: argmax(logits - log(-log(u)))
       const logits = node(0);
+      if (!logits.shape.length) throw wrongKind(at(0).span, "a tensor of logits", "a single number");
+      someElements(name, logits.shape.slice(-1), span);
       const axes = axesOf(logits.shape);
       const rounds = ctx.rounds.map((r) => ({ e: r.step as Integer, n: r.count }));
       const inner = logits.shape.map((n, i) => (typeof n === "number" ? n : i === 0 && !rounds.length ? 1 : NaN));
@@ -194,7 +196,7 @@ const takes: Readonly<Record<string, readonly [number, number, readonly string[]
   ...Object.fromEntries(reducers.map((r) => [r, [1, 1, ["axis", "keep"]] as const])),
   uniform: [0, 2, ["lo", "hi"]], normal: [0, 2, ["mean", "std"]], bernoulli: [0, 1, ["p"]], randint: [0, 2, ["lo", "hi"]],
   csv: [0, 1, ["path", "column", "columns"]], npy: [0, 1, ["path"]], idx: [0, 1, ["path"]], chars: [0, 1, ["path", "window"]], tokens: [0, 1, ["path", "pad"]], token_count: [0, 1, ["path", "pad"]], host: [0, 1, []],
-  where: [3, 3, []], f32: [1, 1, []], i32: [1, 1, []], bool: [1, 1, []], stop: [1, 1, []], frozen: [1, 1, []], size: [1, 2, ["axis"]], rank: [1, 1, []], len: [1, 1, []], matmul: [2, 2, []],
+  where: [3, 3, []], f32: [1, 1, []], i32: [1, 1, []], bool: [1, 1, []], stop: [1, 1, []], frozen: [1, 1, []], size: [1, 2, ["axis"]], rank: [1, 1, []], window_room: [5, 5, []], len: [1, 1, []], matmul: [2, 2, []],
   transpose: [1, 2, ["axes"]], flip: [1, 2, ["axis"]], concat: [1, 2, ["axis"]], split: [2, 3, ["axis"]], squeeze: [1, 2, ["axis"]], unsqueeze: [1, 2, ["axis"]], categorical: [1, 1, []],
 }; // prettier-ignore
 function checkArguments(name: string, { positional, named }: Given, count: number, span: Span): void {

@@ -11,7 +11,7 @@ export function sizeFrom(e: Integer, span: Span): Extent {
   const known = constantOf(e);
   if (known !== undefined) return Math.min(Math.max(0, known), Number.MAX_SAFE_INTEGER);
   if (e.kind === "dim" || (e.kind === "affine" && e.atoms.every((x) => x.kind === "dim"))) return asExtent(e);
-  throw runTimeDim(span, "a size that is no sum of multiples,", "sizes are formulas as 2 * T + 1; give the dim that is divided or multiplied a known size, as x: f32[B, 32]");
+  throw runTimeDim(span, "a size that multiplies or divides", "sizes are sums as 2 * T + 1; give the dim a known size, as x: f32[B, 32]");
 }
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 

@@ -444,15 +444,14 @@ export class Values {
   }
   private constant(x: number, dtype: DType): Value {
     if (dtype === "bool") return truth(x !== 0);
-    if (dtype === "i32") return { text: i32Text(x), level: 0, type: i32 };
     if (!Number.isNaN(x)) return { text: f32Text(x), level: 0, type: f32 };
     this.helpers.add("dlm_nan");
     return this.emit(0, f32, "dlm_nan()", precedence.atom, "none", "v");
   }
   call(fn: { readonly name: string; readonly evaluate?: (...x: number[]) => number; readonly wgsl: (xs: readonly string[], dtype: DType) => string; readonly helpers?: readonly string[]; readonly cost: "alu" | "div" | "fn" }, xs: readonly Value[], dtype: DType): Value {
-    // A constant expression whose value is no number of its type is an error of the shader: none is left to the driver.
+    // A constant expression whose value is no number of its type is an error of the shader: none is left to the driver, calls of our own functions are none.
     const numbers = xs.map(numberOf);
-    if (fn.evaluate && numbers.every((n) => n !== undefined)) return this.constant(fn.evaluate(...(numbers as number[])), dtype);
+    if (fn.evaluate && !fn.helpers && dtype !== "i32" && numbers.every((n) => n !== undefined)) return this.constant(fn.evaluate(...(numbers as number[])), dtype);
     fn.helpers?.forEach((h) => this.helpers.add(h));
     const level = Math.max(0, ...xs.map((x) => x.level));
     const cost = fn.cost === "fn" ? "function" : fn.cost === "div" ? "divide" : "alu";

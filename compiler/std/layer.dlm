@@ -16,7 +16,7 @@ layer Embedding(n: int, dim: int, padding_idx: int = -1)(ids: i32[...S] in 0..n)
 }
 ## In training every element is zero with probability p, the others are scaled by 1 / (1 - p).
 layer Dropout(p: f32 = 0.5, always: bool = false)(x: f32[...S]) -> f32[...S] =
-  if training or always then x * bernoulli(1 - p)[...S] / (1 - p) else x
+  if training or always then x * bernoulli(1 - p)[...S] / max(1 - p, 1e-37) else x
 ## Normalised over the last axis with the biased variance, then gain g and offset b.
 layer LayerNorm(eps: f32 = 1e-5, affine: bool = true)(x: f32[...S, C]) -> f32[...S, C] {
   param g: f32[C] ~ ones
