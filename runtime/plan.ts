@@ -88,6 +88,7 @@ export interface Copy {
 export interface PlanProgram {
   readonly name: string;
   readonly dims: readonly { readonly name: string; readonly at_most?: number }[]; // run-time dims, each >= 1
+  readonly sizes?: readonly { readonly size: Size; readonly text: string }[]; // formulas of dims that may come out below 0, which no tensor has
   readonly commands: readonly Command[];
 }
 export interface PlanPort {

@@ -138,4 +138,6 @@ export function atCall(fault: Fault, call: Span, name: string): Fault {
 
 /** How often the compiler writes something out: copies of a stacked layer, parts of a split, accumulated batches. */
 export const most = 4096;
+/** Of an axis, and of a tensor: positions are i32. */
+export const mostElements = 2147483647;
 export const mostCalls = 60_000;

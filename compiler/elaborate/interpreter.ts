@@ -13,7 +13,7 @@ import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.
 import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
 import { Scope } from "./scope.ts";
-import { axesOf, combine, divideByCount, elementwise, finishReducer, logOfSum, reducer } from "./tensors.ts";
+import { axesOf, combine, divideByCount, elementwise, finishReducer, logOfSum, reducer, sizeFrom, someElements } from "./tensors.ts";
 import { asScalarValue, asTensor, filling, int, integerOf, isElement, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
 
 /** What differs between the programs made from one file. */
@@ -583,9 +583,10 @@ export function extentValue(v: Value, span: Span): Extent {
     throw errors.wrongKind(span, "a size", kindText(v));
   }
   if (!isFixed(whole)) throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
-  const extent = asExtent(whole);
-  if (typeof extent === "number" && extent < 0) throw errors.wrongKind(span, "a size of 0 or more", String(extent));
-  return extent;
+  const known = constantOf(whole);
+  if (known !== undefined && known < 0) throw errors.wrongKind(span, "a size of 0 or more", String(known));
+  if (known !== undefined && known > errors.mostElements) throw errors.tooMany(span, "the elements of an axis", known, errors.mostElements, "positions in a tensor are i32");
+  return sizeFrom(whole, span);
 }
 
 /** The value if it fits the type: dtype, shape exactly, range. A plain number fits any shape. */
@@ -1124,7 +1125,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
         const low = fromEnd(v.low, isNegativeLiteral(bounds?.left));
         const end = fromEnd(v.end, isNegativeLiteral(bounds?.right));
         if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end))) throw errors.outOfRange(i.span, `the slice ${integerText(low)}..${integerText(end)}`, extentText(extent), parts.length, operand, `the whole axis is 0..${extentText(extent)}: the end is not included`);
-        parts.push({ part: { kind: "slice", low, extent: extentValue(int(isub(end, low)), i.span) }, span: i.span });
+        parts.push({ part: { kind: "slice", low, extent: sizeFrom(isub(end, low), i.span) }, span: i.span });
       } else if (v.kind === "number" && !Number.isInteger(v.value) && e.outside) {
         parts.push({ part: { kind: "at", index: integer(Math.floor(v.value)), guard: FALSE }, span: i.span }); // does not come out even: outside
       } else if (v.kind === "ratio") {
@@ -1227,8 +1228,8 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
       const fixed = isFixed(length) && isFixed(r.low);
       if (fixed) {
         low = r.low;
-        extent = asExtent(length);
-        if (typeof extent === "number" && extent < 0) extent = 0;
+        extent = sizeFrom(length, b.range.span);
+        if (typeof extent === "number" && extent > errors.mostElements) throw errors.tooMany(b.range.span, "the elements of an axis", extent, errors.mostElements, "positions in a tensor are i32");
       } else {
         // bounds of outer indices or data: the widest box and a guard
         const widest = interval(r.end).high;
@@ -1239,7 +1240,7 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
           guards.push(nonNegative(integer(0)));
         } else if (isBounded({ low: least, high: widest }) && Number.isFinite(widest)) {
           low = integer(least);
-          extent = widest - least;
+          extent = Math.max(0, widest - least);
         } else throw errors.wrongKind(b.range.span, "bounds with a known largest value", "bounds without one");
         const v = variable(extent, b.name.text);
         variables.push(v);
@@ -1355,6 +1356,7 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
   const element = asScalarValue(v, e.body.span, v.kind === "number" && !v.whole ? "f32" : undefined);
   // outer indices become the axes of the node, which is then read at them
   const outer = [...new Set([...element.variables, ...guard.variables])].filter((x) => !opened.variables.includes(x));
+  if (word === "argmax" || word === "argmin") someElements(word, opened.variables.map((v) => v.extent), e.span);
   const build = (name: string, body: Scalar): Scalar => {
     const { reduction, body: own } = reducer(name, body, e.span);
     const dtype = own.dtype;
@@ -1415,7 +1417,7 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
     if (v.kind === "range") {
       const n = constantOf(isub(v.end, v.low));
       if (n === undefined) throw errors.notCompileTime(it.in.span, "the number of rounds");
-      return { it, count: n, low: v.low, x: undefined, axis: 0 };
+      return { it, count: Math.max(0, n), low: v.low, x: undefined, axis: 0 };
     }
     const x = asTensor(v, it.in.span);
     let axis = 0;

@@ -301,7 +301,7 @@ export function chooseSchedule(nest: Nest, target: Target): Schedule {
   const best = cheapest(nest, target);
   if (!best) return plainSchedule;
   const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
-  if (best.groups > 8 * target.cores || !canSplit(merged)) return best.schedule;
+  if (best.groups > 8 * target.cores || !canSplit(merged, target.storageBuffers)) return best.schedule;
   if (isOpen(merged)) {
     // the length is not known: many workgroups where it is long cost a launch where it is not
     const { chunk, count } = openParts(merged, target);

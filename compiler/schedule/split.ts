@@ -1,8 +1,8 @@
 // A long reduction over few results in two kernels: parts of it, each into memory of its own, then their sum. Both are ordinary specifications.
 // Reductions that need the results of others are first taken apart: each part of a kernel that way may be split.
 import { extentInteger, floorDiv, iadd, integer, less, linear, literal, load, select, substitute, variable, visit } from "../graph/scalar.ts";
-import { source, tensorsOf } from "../graph/node.ts";
-import type { Extent, Integer, Local, Scalar, Source, Variable } from "../graph/types.ts";
+import { baseOf, source, tensorsOf } from "../graph/node.ts";
+import type { Extent, Integer, Local, Node, Scalar, Source, Variable } from "../graph/types.ts";
 import type { KernelSpec, Stage } from "./kernel.ts";
 import { estimate } from "./nest.ts";
 import type { Target } from "./target.ts";
@@ -22,11 +22,13 @@ const grain = 32; // parts begin at multiples of this, so that vectors and lanes
 const axisToCut = (over: readonly Variable[]): number => Math.max(0, over.findIndex((v) => typeof v.extent !== "number")); // prettier-ignore
 /** Does a reduction of a length that only the run knows give few results? */
 export const isOpen = (spec: KernelSpec): boolean => spec.axes.every((v) => typeof v.extent === "number") && spec.stages.some((s) => s.over.some((v) => typeof v.extent !== "number"));
-/** May this kernel's reductions be split? They run over the same axes, see nothing of one another, and keep no places. */
-export function canSplit(spec: KernelSpec): boolean {
+/** May this kernel's reductions be split? They run over the same axes, see nothing of one another, keep no places, and neither half binds more than `most` buffers. */
+export function canSplit(spec: KernelSpec, most: number): boolean {
   const [first] = spec.stages;
   if (!first || !first.over.length) return false;
   const locals = new Set<Scalar>(spec.stages.map((s) => s.local));
+  const bound = (roots: readonly Scalar[], targets: readonly Node[] = []): number => spec.stages.length + new Set([...tensorsOf(roots), ...targets].map(baseOf)).size;
+  if (bound(spec.stages.map((s) => s.value)) > most || bound(spec.stores.flatMap((s) => [s.value, ...s.indices]), spec.stores.map((s) => s.target)) > most) return false; // prettier-ignore
   return spec.stages.every((s) => nothing(s) !== undefined && (isOpen(spec) || s.local.dtype === "f32") && s.over.length === first.over.length && s.over.every((v, d) => v.extent === first.over[d]!.extent) && !reads(s.value, locals)) && spec.stores.every((s) => !s.over.length);
 }
 function reads(e: Scalar, locals: ReadonlySet<Scalar>): boolean {

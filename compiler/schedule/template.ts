@@ -478,6 +478,12 @@ class Template {
       }),
     );
   }
+  /** The position of the loops' values, counted row by row. */
+  private placeOf(axes: readonly Variable[]): Form {
+    const { values } = this;
+    if (axes.slice(1).every((v) => typeof v.extent === "number")) return values.formOf(rowMajor(axes));
+    return values.addressOfForms(axes.map((v) => v.extent), axes.map((v) => values.formOf(v))); // prettier-ignore
+  }
   private accumulate({ stage, names, best }: Sum, suffix: string, inner: readonly Axis[], masked: readonly Axis[], width: 1 | 4): void {
     const { values } = this;
     const arg = isArg(stage.op);
@@ -492,7 +498,7 @@ class Template {
       const place = `${names[1]}${suffix}`;
       const sign = stage.op === "argmax" ? ">" : "<";
       const text = width === 4 ? splat(v) : v.text;
-      const position = values.formText(values.formOf(rowMajor(inner.map((a) => a.variable))));
+      const position = values.formText(this.placeOf(inner.map((a) => a.variable)));
       const better = values.fresh("better");
       values.push({ kind: "let", name: better, type: width === 4 ? wide(bool) : bool, code: `${text} ${sign} ${acc}`, binding: precedence.compare, cost: "compare", pinned: true });
       values.push({ kind: "set", name: place, operator: "=", code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`, cost: "select", width });

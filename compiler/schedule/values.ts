@@ -5,7 +5,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
 import { asInteger, greatestCommonDivisor, interval, leastI32, linear, mostElements, mostI32, positiveModulo, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
-import { dimName, f32Text, freeName } from "../wgsl/names.ts";
+import { dimName, f32Text, freeName, i32Text } from "../wgsl/names.ts";
 import { addForms, boundsOf, constantForm, isMultiple, isVarying, linearKey, nameForm, shift, staysI32, wrapped, type Form, type Named } from "./forms.ts";
 import { precedence, type Cost, type ElementType, type Let, type Statement } from "./ir.ts";
 import type { Layout } from "./layout.ts";
@@ -230,6 +230,7 @@ export class Values {
   divide(kind: "floor_div" | "modulo", form: Form, m: number, least = -Infinity): Form {
     const operator = kind === "floor_div" ? "/" : "%";
     const base = kind === "floor_div" ? "q" : "r";
+    if (m > mostI32) return this.divideByMore(kind, form, m);
     if (!staysI32(form, this.names, mostElements)) return this.divideAnything(kind, form, m); // a sum that may wrap is taken apart nowhere
     const step = [...form.terms].reduce((g, [name, k]) => greatestCommonDivisor(g, k * this.names.get(name)!.multiple), m);
     const rest = positiveModulo(form.constant, step);
@@ -265,6 +266,13 @@ export class Values {
     this.names.set(value.text, { level, ...own, multiple: 1, varying: isVarying(form, this.names) });
     return nameForm(value.text);
   }
+  /** The same by more than any i32: floor is 0 or -1. */
+  private divideByMore(kind: "floor_div" | "modulo", form: Form, m: number): Form {
+    const { text, level } = this.formText(form);
+    const below = this.emit(level, i32, `select(0, -1, ${text} < 0)`, precedence.atom, "select", "q");
+    this.names.set(below.text, { level, low: -1, high: 0, multiple: 1, varying: isVarying(form, this.names) });
+    return kind === "floor_div" ? nameForm(below.text) : addForms(form, nameForm(below.text), -m);
+  }
   /** Text of a form: what outer loops know of it is a value of its own there, the constant comes last. */
   formText(form: Form, base = "at"): Text {
     const byLevel = new Map<number, [string, number][]>();
@@ -279,7 +287,7 @@ export class Values {
     const levels = [...byLevel.keys()].sort((a, b) => a - b);
     for (const own of levels) {
       if (text && !isName(text)) text = this.emit(level, i32, text, sumBinding(text), "integer", base).text;
-      const parts = byLevel.get(own)!.sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1)).map(([name, k]) => [name, wrapped(k)] as const).map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${k}`)); // prettier-ignore
+      const parts = byLevel.get(own)!.sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1)).map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${i32Text(k)}`)); // prettier-ignore
       if (text) parts.unshift(text);
       text = parts.join(" + ").replaceAll("+ -", "- ");
       level = own;
@@ -311,7 +319,7 @@ export class Values {
       if (data.length) {
         const parts = data.map(([atom, k]) => ({ v: this.value(atom), k }));
         const rest = this.integer(linear(e.terms.filter((t) => !data.includes(t)), e.constant));
-        const term = ({ v, k }: (typeof parts)[number]): string => (k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${k}`);
+        const term = ({ v, k }: (typeof parts)[number]): string => (k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${i32Text(k)}`);
         const code = [...parts.filter((p) => p.k > 0).map(term), ...(rest.text === "0" ? [] : [rest.text]), ...parts.filter((p) => p.k < 0).map(term)].join(" + ").replaceAll("+ -", "- "); // prettier-ignore
         const four = parts.some(({ v }) => v.type.width === 4) || rest.type.width === 4;
         return this.emit(Math.max(rest.level, ...parts.map(({ v }) => v.level)), four ? wide(i32) : i32, code, precedence.add, "integer", "n");
@@ -333,7 +341,7 @@ export class Values {
 
   // ---- scalars
   value(e: Scalar): Value {
-    if (e.kind === "literal") return { text: e.dtype === "bool" ? String(e.value === 1) : f32Text(e.value), level: 0, type: typeOf(e.dtype) };
+    if (e.kind === "literal") return this.constant(e.value, e.dtype);
     if (e.kind === "local") {
       const of = this.locals.get(e);
       if (!of) throw new InternalError(`kernel ${this.kernel}: the local ${e.name} is not known`);
@@ -451,7 +459,16 @@ export class Values {
     const arm = (v: Value): string => (type.width === 4 ? splat(v) : v.text);
     return this.emit(level, type, `select(${arm(otherwise)}, ${arm(then)}, ${condition.text})`, precedence.atom, "select", base);
   }
-  call(fn: { readonly name: string; readonly wgsl: (xs: readonly string[], dtype: DType) => string; readonly helpers?: readonly string[]; readonly cost: "alu" | "div" | "fn" }, xs: readonly Value[], dtype: DType): Value {
+  private constant(x: number, dtype: DType): Value {
+    if (dtype === "bool") return truth(x !== 0);
+    if (!Number.isNaN(x)) return { text: f32Text(x), level: 0, type: f32 };
+    this.helpers.add("dlm_nan");
+    return this.emit(0, f32, "dlm_nan()", precedence.atom, "none", "v");
+  }
+  call(fn: { readonly name: string; readonly evaluate?: (...x: number[]) => number; readonly wgsl: (xs: readonly string[], dtype: DType) => string; readonly helpers?: readonly string[]; readonly cost: "alu" | "div" | "fn" }, xs: readonly Value[], dtype: DType): Value {
+    // A constant expression whose value is no number of its type is an error of the shader: none is left to the driver, calls of our own functions are none.
+    const numbers = xs.map(numberOf);
+    if (fn.evaluate && !fn.helpers && dtype !== "i32" && numbers.every((n) => n !== undefined)) return this.constant(fn.evaluate(...(numbers as number[])), dtype);
     fn.helpers?.forEach((h) => this.helpers.add(h));
     const level = Math.max(0, ...xs.map((x) => x.level));
     const cost = fn.cost === "fn" ? "function" : fn.cost === "div" ? "divide" : "alu";
@@ -651,6 +668,14 @@ export class Values {
 }
 const sumBinding = (text: string): number => (/ [-+] /.test(text) || text.startsWith("-") ? precedence.add : precedence.multiply);
 export const newBlock = (): Block => ({ statements: [], known: new Map(), scalars: new Map() });
+/** The number that a text is, or undefined for what is computed. */
+function numberOf(v: Value): number | undefined {
+  if (v.type.width !== 1) return undefined;
+  if (v.text === "true" || v.text === "false") return Number(v.text === "true");
+  const largest = /^(-?)0x1\.fffffep\+127f$/.exec(v.text);
+  if (largest) return largest[1] ? -3.4028234663852886e38 : 3.4028234663852886e38;
+  return /^-?\d/.test(v.text) && !Number.isNaN(Number(v.text)) ? Number(v.text) : undefined;
+}
 const truth = (b: boolean): Value => ({ text: String(b), level: 0, type: bool });
 /** The last part of a name: what the value of `net_linear1_w` is called. */
 export const shortName = (name: string): string => /([a-z]+\d*)_?$/i.exec(name)?.[1] ?? name;

@@ -10,6 +10,8 @@ export const prelude: Readonly<Record<string, Helper>> = {
   dlm_log: {
     code: `fn dlm_log(x: f32) -> f32 {\n  let bits = bitcast<i32>(x);\n  let small = bits < 0x00800000;\n  let b = select(bits, bitcast<i32>(f32(bits)), small);\n  let k = (b - 0x3f3504f3) >> 23u;\n  let z = bitcast<f32>(b - (k << 23u)) - 1.0;\n  let e = f32(k) - select(0.0, 149.0, small);\n  let q = z * z;\n  let p = ((((((((7.0376836e-2 * z - 0.1151461) * z + 0.11676999) * z - 0.12420141) * z + 0.14249323) * z - 0.16668057) * z + 0.20000714) * z - 0.24999994) * z + 0.3333333) * z * q;\n  let y = z + (p - 2.1219444e-4 * e - 0.5 * q);\n  return select(y + 0.693359375 * e, -0x1.fffffep+127f, bits <= 0);\n}`,
   },
+  // a constant expression may not be NaN: read from a variable it is none
+  dlm_nan: { code: `fn dlm_nan() -> f32 {\n  var bits = 0x7fc00000u;\n  return bitcast<f32>(bits);\n}` },
   // log(1 + x) = 2 atanh(x / (2 + x)), a series for small x
   dlm_log1p: {
     uses: ["dlm_log"],
