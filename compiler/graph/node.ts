@@ -2,7 +2,7 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isInteger, literal, load, mul, nextId, operandsOf, reachOf, scalarOrder, select, setReach, substitute, termsOf, toF32, unionScans, variable, visit,
+  and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isInteger, literal, load, mul, nextId, operandsOf, provedNonNegative, reachOf, scalarOrder, select, setReach, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, DType, Integer, Load, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
@@ -104,13 +104,14 @@ const isContracted = (x: Scalar): boolean => isCall(x, "mul") && x.operands.ever
 function sumOfMasks(output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Node | undefined {
   const { up, down } = reachOf(body);
   if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal" || isContracted(isGuard(body) ? body.then : body)) return undefined;
-  const count = elementCount(over.map((v) => v.extent));
-  const terms = 2 ** Math.ceil(Math.log2(Number.isNaN(count) ? 2 ** 31 : count));
+  const terms = 2 ** Math.ceil(Math.log2(termCount(over)));
   if (Math.max(up, down) * terms <= 2 ** 128) return undefined;
   const used = output.filter((v) => v.extent !== 1 && body.variables.has(v));
   const sum = compute(used, { op: "sum", over }, mul(body, 1 / terms));
   return compute(output, undefined, mul(load(sum, used), terms), meta);
 }
+/** At most so many. */
+const termCount = (over: readonly Variable[]): number => Math.max(1, over.reduce((n, v) => n * (typeof v.extent === "number" ? v.extent : 2 ** 31), 1));
 /** Does every window hold an element, whatever lies outside? Then what is outside is never the extremum where that matters. */
 function meetsTensor(body: Scalar, over: readonly Variable[]): boolean {
   if (body.kind !== "load" || !body.outside) return false;
@@ -119,7 +120,7 @@ function meetsTensor(body: Scalar, over: readonly Variable[]): boolean {
     const n = body.tensor.shape[d]!;
     const own = over.filter((v) => e.variables.has(v));
     const [v] = own;
-    const inside = (x: Integer): boolean => typeof n === "number" && interval(x).low >= 0 && interval(x).high < n;
+    const inside = (x: Integer): boolean => provedNonNegative(x) && provedNonNegative(iadd(extentInteger(n), -1, imul(x, -1)));
     if (inside(e)) return true;
     if (!v || own.length > 1 || typeof v.extent !== "number" || fixed.has(v)) return false;
     for (let k = 0; k < Math.min(v.extent, 32); k++) {
@@ -135,8 +136,7 @@ function reachOfNode(op: ReductionOp | undefined, over: readonly Variable[], bod
   const none = { up: 0, down: 0 };
   if (op === undefined) return own;
   if (op === "sum") {
-    const count = elementCount(over.map((v) => v.extent));
-    return isContracted(isGuard(body) ? body.then : body) ? none : { up: own.up * (count || 1), down: own.down * (count || 1) };
+    return isContracted(isGuard(body) ? body.then : body) ? none : { up: own.up * termCount(over), down: own.down * termCount(over) };
   }
   if (op !== "max" && op !== "min") return none;
   return meetsTensor(body, over) && body.kind === "load" ? reachOf(body.tensor) : own;

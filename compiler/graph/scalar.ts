@@ -480,8 +480,12 @@ function magnitude(e: Scalar): number {
   if (e.kind === "select" && e.then.kind === "literal" && e.otherwise.kind === "literal") return Math.max(Math.abs(e.then.value), Math.abs(e.otherwise.value));
   return e.kind === "call" && (e.fn.name === "bool_to_f32" || e.fn.name === "sigmoid" || e.fn.name === "tanh") ? 1 : Infinity;
 }
-/** A number from elsewhere, which may be a mask of its own. */
-const isGiven = (e: Scalar): boolean => e.kind === "load" && e.tensor.kind === "source" && (e.tensor.role === "input" || e.tensor.role === "carry");
+/** A number from elsewhere, or a sum with one, which may be a mask of its own. */
+function isGiven(e: Scalar, depth = 4): boolean {
+  if (e.kind === "load" && e.tensor.kind === "compute") return depth > 0 && !e.tensor.reduction && isGiven(e.tensor.body, depth - 1);
+  if (e.kind === "load") return e.tensor.kind === "source" && (e.tensor.role === "input" || e.tensor.role === "carry");
+  return depth > 0 && e.kind === "call" && (e.fn.name === "add" || e.fn.name === "sub" || e.fn.name === "neg") && e.operands.some((x) => isGiven(x, depth - 1));
+}
 function reachOfCall({ fn: { name }, operands: [a, b] }: Pick<Call, "fn" | "operands">): Reach {
   const [p, q] = [reachOf(a!), b ? reachOf(b) : nowhere];
   if (!isMasked(p) && !isMasked(q)) return nowhere;

@@ -3,9 +3,10 @@
 // everybody does. So every division is looked at from what reads it:
 //   - a quotient that may reach a step is rounded correctly on every device, if its operands are what they say: a constant divisor, or numbers that were
 //     given or counted (of a root or an exponential there is no last digit to keep);
-//   - one that is stored where others may look (an output, a state) is divided by what the text says;
-//   - one that only products under a sum or functions that round by themselves read is a product, where its divisor is constant.
-// In:  a simplified program.   Out: the same with its quotients in one of these three forms. What is not proved to meet no step counts as meeting one.
+//   - so is one by a constant that is stored where others may look (an output, a state): drivers make products of such divisions themselves;
+//   - one that only products under a sum or functions that round by themselves read is a product, where its divisor is constant;
+//   - any other is the device's division.
+// In:  a simplified program.   Out: the same with its quotients in one of these forms. What is not proved to meet no step counts as meeting one.
 import { baseOf, inputs, topological } from "../graph/node.ts";
 import { call, isCall, isGuard, isNormal, mul, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
@@ -44,7 +45,7 @@ function choices(program: GraphProgram): Map<Scalar, Scalar> {
     if (!isCall(e, "div")) continue;
     const [a, b] = e.operands as [Scalar, Scalar];
     const how = seen.get(e) ?? 0;
-    if (how === 2 && (b.kind === "literal" || (crisp(a) && crisp(b)))) chosen.set(e, call("div_rounded", a, b));
+    if (how && (b.kind === "literal" || (how === 2 && crisp(a) && crisp(b)))) chosen.set(e, call("div_rounded", a, b));
     else if (how === 0 && b.kind === "literal" && isNormal(b.value) && isNormal(1 / b.value)) chosen.set(e, mul(a, 1 / b.value));
   }
   return chosen;
