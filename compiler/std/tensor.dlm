@@ -19,11 +19,15 @@ fn lerp(a: f32[...S], b: f32[...S], t: f32[...S]) -> f32[...S] = a + t * (b - a)
 ## log(exp(a) + exp(b)) without overflow.
 fn logaddexp(a: f32[...S], b: f32[...S]) -> f32[...S] = max(a, b) + log1p(exp(-abs(a - b)))
 
+## What x differs from its mean over `axis` (default: all axes), for values however far from 0: they are shifted by the least before they are summed up.
+fn deviations(x: f32[...S], axis = 0..rank(x)) -> f32[...S] {
+  let near = x - stop(amin(x, axis: axis, keep: true))
+  return near - mean(near, axis: axis, keep: true)
+}
 ## Variance over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n.
 fn var(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false) {
-  let m = mean(x, axis: axis, keep: true)
-  let n = size(x) // size(m)
-  return sum((x - m)^2, axis: axis, keep: keep) / (n - correction)
+  let n = size(x) // size(mean(x, axis: axis, keep: true))
+  return sum(deviations(x, axis: axis)^2, axis: axis, keep: keep) / (n - correction)
 }
 ## Standard deviation over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n.
 fn std(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false) =
