@@ -520,7 +520,7 @@ export function setReach(x: Scalar | Node, { up, down }: Reach): void {
 }
 const flip = ({ up, down }: Reach): Reach => ({ up: down, down: up });
 const joined = (a: Reach, b: Reach): Reach => ({ up: Math.max(a.up, b.up), down: Math.max(a.down, b.down) });
-const plus = (a: Reach, b: Reach): Reach => ({ up: a.up + b.up, down: a.down + b.down });
+const summed = (a: Reach, b: Reach): Reach => ({ up: a.up + b.up, down: a.down + b.down });
 function scaled(r: Reach, factor: Scalar): Reach {
   const most = magnitude(factor);
   const times = (m: number): number => (m === 0 ? 0 : m * most);
@@ -544,8 +544,8 @@ function reachOfCall({ fn: { name }, operands: [a, b] }: Pick<Call, "fn" | "oper
   if (!isMasked(p) && !isMasked(q)) return nowhere;
   const given = (own: Scalar, own_: Reach, other: Reach): Reach => (isGiven(own) && isMasked(other) && !isMasked(own_) ? { up: largest, down: largest } : own_);
   switch (name) {
-    case "add": return plus(given(a!, p, q), given(b!, q, p)); // prettier-ignore
-    case "sub": return plus(given(a!, p, q), flip(given(b!, q, p))); // prettier-ignore
+    case "add": return summed(given(a!, p, q), given(b!, q, p)); // prettier-ignore
+    case "sub": return summed(given(a!, p, q), flip(given(b!, q, p))); // prettier-ignore
     case "mul": return isMasked(p) && isMasked(q) && a!.kind !== "literal" && b!.kind !== "literal" ? { up: Infinity, down: Infinity } : isMasked(p) ? scaled(p, b!) : scaled(q, a!); // prettier-ignore
     case "div": return isMasked(p) ? scaled(p, b!.kind === "literal" && b!.value !== 0 ? literal(1 / b!.value) : b!) : nowhere; // prettier-ignore
     case "neg": return flip(p); // prettier-ignore
