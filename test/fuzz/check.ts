@@ -57,7 +57,7 @@ function evaluated(e: ExportProgram, program: GraphProgram, inputs: Inputs, held
   for (const { name, source, default: otherwise } of e.inputs) {
     const given = inputs[name];
     if (!given && otherwise === undefined && name !== "seed") throw new Error(`the case has no input ${name}`);
-    values.set(source, given?.data ?? [otherwise ?? 3]);
+    values.set(source, given?.data ?? [name === "seed" ? 3 : otherwise!]);
   }
   const outputs = [...evaluate(program, values, dimsOf(e, inputs)).outputs.values()];
   return e.outputs.map((o, i) => ({ name: o.name, dtype: o.node.dtype, values: outputs[i]! }));
