@@ -2,6 +2,7 @@
 import type * as ast from "../grammar/ast.ts";
 import type { Diagnostic } from "../grammar/diagnostic.ts";
 import type { Plan } from "../runtime/plan.ts";
+import { Fault } from "./elaborate/errors.ts";
 import type { Program } from "./elaborate/program.ts";
 import { analyse, type FrontOptions } from "./front.ts";
 import { makePlan, type Compiled } from "./plan/plan.ts";
@@ -26,6 +27,11 @@ export function compile(text: string, options: CompileOptions = {}): CompileResu
   if (!program) return { plan: undefined, diagnostics, file, program, programs: [] };
   const target = typeof options.target === "object" ? options.target : targets[options.target ?? "software"];
   if (!target) throw new RangeError(`there is no target ${String(options.target)}; there are ${Object.keys(targets).join(", ")}`);
-  const { plan, programs } = makePlan(program, { name: options.name ?? "model.dlm", source: text, compiler: `dlm ${version}`, target, simplify });
-  return { plan, diagnostics, file, program, programs };
+  try {
+    const { plan, programs } = makePlan(program, { name: options.name ?? "model.dlm", source: text, compiler: `dlm ${version}`, target, simplify });
+    return { plan, diagnostics, file, program, programs };
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return { plan: undefined, diagnostics: [...diagnostics, error.diagnostic], file, program, programs: [] }; // a tensor too large to store
+  }
 }

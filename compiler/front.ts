@@ -4,6 +4,7 @@ import type { Diagnostic } from "../grammar/diagnostic.ts";
 import { parse } from "../grammar/parser.ts";
 import { elaborate, type ElaborateOptions } from "./elaborate/elaborate.ts";
 import { pedantic } from "./elaborate/pedantic.ts";
+import { checkSizes } from "./elaborate/sizes.ts";
 import type { Program } from "./elaborate/program.ts";
 import { resetTable } from "./graph/scalar.ts";
 import { libraryDeclarations } from "./std/declarations.ts";
@@ -37,7 +38,9 @@ export function analyse(text: string, options: FrontOptions = {}): Fronted {
     },
     options,
   );
-  const all = [...parsed.diagnostics, ...read, ...diagnostics];
+  const errors = diagnostics.some((d) => d.severity === "error");
+  const sizes = errors ? [] : checkSizes(program, { file: parsed.file.source, start: 0, end: 0 });
+  const all = [...parsed.diagnostics, ...read, ...diagnostics, ...sizes];
   if (all.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: all };
   return { file: parsed.file, program, diagnostics: options.pedantic ? [...all, ...pedantic(program, parsed.file)] : all };
 }

@@ -70,6 +70,7 @@ export interface SavedEvent {
   readonly step: number;
   readonly path: string;
   readonly metric?: string;
+  readonly mode?: "min" | "max"; // the least or the greatest of it so far
   readonly value?: number;
 }
 export interface TrainResult {

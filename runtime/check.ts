@@ -112,7 +112,11 @@ const atMost = (what: string, bytes: number, most: number): void => {
   if (bytes > most) throw new RuntimeProblem(`${what} takes ${megabytes(bytes)}, and this device allows ${megabytes(most)} in one piece: make the batch or the model smaller`);
 };
 export const checkBytes = (device: GPUDevice, label: string, bytes: number): void => atMost(label, bytes, device.limits.maxBufferSize);
+/** A run-time size is at most this: kernels count elements in i32. */
+const mostElements = 2 ** 28;
 export function checkBindings(device: GPUDevice, dispatches: readonly Dispatch[], plan: Plan, dims: Dims): void {
+  for (const [name, n] of Object.entries(dims))
+    if (n > mostElements) throw new RuntimeProblem(`the size ${name} is ${n}, and a run-time size is at most ${mostElements}: give fewer elements at a time`);
   const { maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: buffers } = device.limits;
   for (const c of dispatches) {
     for (const b of c.bindings) {

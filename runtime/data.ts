@@ -22,12 +22,14 @@ export interface HostDataset {
 }
 export type Splits = ReadonlyMap<string, Int32Array>;
 
-/** Only data sets that some train block or holdout uses are read. */
+/** Only data sets that some program or holdout uses are read. */
 export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostDataset, "streamed">[]> {
   const result: Omit<HostDataset, "streamed">[] = [];
   const used = usedBuffers(plan);
+  const sizes = new Set(programsOf(plan).flatMap((p) => p.dims.map((x) => x.name)));
   for (const d of plan.datasets) {
-    if (!plan.trains.some((t) => t.dataset === d.name) && !d.columns.some((c) => used.has(c.buffer))) continue;
+    const measured = d.training !== undefined || sizes.has(`training.${d.name}`) || sizes.has(`rows.${d.name}`);
+    if (!plan.trains.some((t) => t.dataset === d.name) && !measured && !d.columns.some((c) => used.has(c.buffer))) continue;
     const own = await loadDataset(d, sources);
     const parts = [own];
     const others: Record<string, readonly [number, number]> = {};

@@ -115,7 +115,14 @@ function modelOf(s: Session): Model {
       const t = find(plan.trains, name, "train block");
       return runEvaluation(s, t, await prepareEvaluation(s, t, split));
     },
-    run: async (name, inputs = {}) => runExport(s, find(plan.exports, name, "export"), inputs),
+    run: async (name, inputs = {}) => {
+      try {
+        return await runExport(s, find(plan.exports, name, "export"), inputs);
+      } catch (error) {
+        await machine.compiled(); // whoever gives up now closes the device
+        throw error;
+      }
+    },
     reset: () => alone("resetting", () => initialise(s)),
     step: (name) => s.states.get(find(plan.trains, name, "train block").name)!.step,
     parameters: async (options = {}) => {

@@ -1,14 +1,17 @@
 // Data: files, literals and the host's arrays to columns. In: a dataset of the plan and a way to read files. Out: for every column its values
 // as the device holds them, all of one number of rows, every value of its dtype and in its declared range.
 import type { Value } from "./api.ts";
+import { hasHeader, holdsWords, isMissing, noNumber, numberOf, parseCsv, textOf } from "./csv.ts";
+import type { ReadColumn, Table } from "./csv.ts";
 import type { Loader, PlanColumn, PlanDataset } from "./plan.ts";
 import { listed, messageOf, RuntimeProblem } from "./problem.ts";
-import { flatten, product, shapeText } from "./tensor.ts";
+import { flatten, notOfF32, placeIn, product, shapeText } from "./tensor.ts";
 
 export interface LoadedColumn {
   readonly values: Float32Array | Int32Array | Uint8Array; // u8 storage: Uint8Array, four to a word as they lie
   readonly rows: number;
   readonly classes?: readonly string[]; // what class or character numbers stand for
+  readonly dropped?: ReadonlySet<number>; // rows without a value, which the whole data set is to leave out
 }
 export interface Sources {
   readonly read: ((path: string) => Promise<Uint8Array>) | undefined;
@@ -16,15 +19,18 @@ export interface Sources {
   readonly files: Map<string, Promise<unknown>>; // parsed files, by loader and path: read once
 }
 
-/** `known`: classes that an earlier column of the same field fixed, for data that stand behind it as a holdout. */
-export async function loadColumn(column: PlanColumn, sources: Sources, known?: readonly string[]): Promise<LoadedColumn> {
+/** `known`: classes that an earlier column of the same field fixed, for data that stand behind it as a holdout; `peers`: the columns of its data set. */
+export async function loadColumn(column: PlanColumn, sources: Sources, known?: readonly string[], peers: readonly PlanColumn[] = [column]): Promise<LoadedColumn> {
   const loader = column.loader;
   switch (loader.kind) {
-    case "csv": return csvColumn(column, loader, await parsed(column, "csv", loader.path, sources, (b) => parseCsv(textOf(b), loader.path)), known); // prettier-ignore
+    case "csv": {
+      const { delimiter, header } = dialect(loader.path, peers);
+      return csvColumn(column, loader, await parsed(column, `csv${delimiter ?? ""}`, loader.path, sources, (b) => parseCsv(textOf(b, loader.path), loader.path, delimiter)), known, header, peers);
+    }
     case "npy": return arrayColumn(column, await parsed(column, "npy", loader.path, sources, (b) => parseNpy(b, loader.path)), loader.path); // prettier-ignore
     case "idx": return arrayColumn(column, await parsed(column, "idx", loader.path, sources, (b) => parseIdx(b, loader.path)), loader.path); // prettier-ignore
-    case "chars": return charsColumn(column, loader, await parsed(column, "chars", loader.path, sources, (b) => Array.from(textOf(b))), known); // prettier-ignore
-    case "tokens": case "token_count": return tokenColumn(column, loader, await parsed(column, "lines", loader.path, sources, textOf)); // prettier-ignore
+    case "chars": return charsColumn(column, loader, await parsed(column, "chars", loader.path, sources, (b) => Array.from(textOf(b, loader.path))), known); // prettier-ignore
+    case "tokens": case "token_count": return tokenColumn(column, loader, await parsed(column, "lines", loader.path, sources, (b) => textOf(b, loader.path))); // prettier-ignore
     case "host": return hostColumn(column, loader.name, sources.host); // prettier-ignore
     case "inline": return store(column, loader.values.length, (i) => loader.values[i]!, (i) => `value ${i + 1} of the list`); // prettier-ignore
     default: throw new RuntimeProblem(`${of(column)}: this runtime knows no loader \`${String((loader satisfies never as Loader).kind)}\``); // prettier-ignore
@@ -34,7 +40,7 @@ export async function loadColumn(column: PlanColumn, sources: Sources, known?: r
 /** All columns of a dataset, checked to have the same number of rows. */
 export async function loadDataset(dataset: PlanDataset, sources: Sources, classesOf?: (field: string) => readonly string[] | undefined): Promise<{ readonly rows: number; readonly columns: ReadonlyMap<string, LoadedColumn> }> {
   const columns = new Map<string, LoadedColumn>();
-  for (const column of dataset.columns) columns.set(column.name, await loadColumn(column, sources, classesOf?.(fieldOf(column))));
+  for (const column of dataset.columns) columns.set(column.name, await loadColumn(column, sources, classesOf?.(fieldOf(column)), dataset.columns));
   const first = dataset.columns[0];
   const rows = first ? columns.get(first.name)!.rows : dataset.rows;
   if (rows === undefined) throw new RuntimeProblem(`the data ${dataset.name} have no columns and no number of rows`);
@@ -42,9 +48,24 @@ export async function loadDataset(dataset: PlanDataset, sources: Sources, classe
     const n = columns.get(c.name)!.rows;
     if (n !== rows) throw new RuntimeProblem(`${of(c)} has ${n} rows, but ${of(first!)} has ${rows}: the fields of one data block need one value each for every row`);
   }
+  const dropped = new Set([...columns.values()].flatMap((c) => [...(c.dropped ?? [])]));
+  if (dropped.size) return withoutRows(dataset, { rows, columns }, dropped);
   if (dataset.rows !== undefined && rows !== dataset.rows) throw new RuntimeProblem(`the data ${dataset.name} declare rows: ${dataset.rows}, but ${of(first!)} has ${rows}`);
   if (rows < 1) throw new RuntimeProblem(`the data ${dataset.name} have no rows${first ? ` (${of(first)})` : ""}`);
   return { rows, columns };
+}
+/** Rows without a value are left out of every column, so that what stands side by side stays so. */
+function withoutRows(dataset: PlanDataset, { rows, columns }: { readonly rows: number; readonly columns: ReadonlyMap<string, LoadedColumn> }, dropped: ReadonlySet<number>): { readonly rows: number; readonly columns: ReadonlyMap<string, LoadedColumn> } {
+  const left = rows - dropped.size;
+  if (dataset.windowed || dataset.rows !== undefined) throw new RuntimeProblem(`the data ${dataset.name} cannot leave out rows (missing: drop): ${dataset.windowed ? "they hold windows of text" : `they declare rows: ${dataset.rows}`}`);
+  if (!left) throw new RuntimeProblem(`the data ${dataset.name} have no rows: in every one a value is missing`);
+  const kept = (c: LoadedColumn): LoadedColumn => {
+    const width = c.values.length / rows;
+    const values = new (c.values.constructor as new (n: number) => LoadedColumn["values"])(left * width);
+    for (let r = 0, to = 0; r < rows; r++) if (!dropped.has(r)) values.set(c.values.subarray(r * width, (r + 1) * width), width * to++);
+    return { values, rows: left, ...(c.classes ? { classes: c.classes } : {}) };
+  };
+  return { rows: left, columns: new Map([...columns].map(([name, c]) => [name, kept(c)])) };
 }
 /** "x.1" of "digits.x.1": what columns of data with the same fields share. */
 export const fieldOf = (column: PlanColumn): string => column.name.slice(column.name.indexOf(".") + 1);
@@ -65,15 +86,15 @@ function store(column: PlanColumn, count: number, valueAt: (i: number) => number
   const whole = storage !== "f32";
   for (let i = 0; i < count; i++) {
     const x = valueAt(i);
-    if (!(x >= low && (x < end || (end === Infinity && x === Infinity))) || (whole && !Number.isInteger(x))) {
-      const want = Number.isNaN(x) || (whole && !Number.isInteger(x) && x >= low && x < end) ? `no ${whole ? "whole " : ""}number` : `outside of ${low}..${end}, which ${range ? "the field declares" : "its type allows"}`;
-      throw new RuntimeProblem(`${whereOf(i)}: ${x} is ${want}, in ${of(column)}`);
+    if (!(x >= low && x < end && (whole ? Number.isInteger(x) : Number.isFinite(Math.fround(x))))) {
+      const outside = `outside of ${low}..${end}, which ${range ? "the field declares" : "its type allows"}`;
+      const wrong = Number.isFinite(x) && whole ? (x >= low && x < end ? "no whole number" : outside) : (notOfF32(x) ?? outside);
+      throw new RuntimeProblem(`${whereOf(i)}: ${x} is ${wrong}, in ${of(column)}`);
     }
     values[i] = x;
   }
   return { values, rows: count / size };
 }
-const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes); // drops a byte order mark
 
 async function parsed<T>(column: PlanColumn, how: string, path: string, sources: Sources, parse: (bytes: Uint8Array) => T): Promise<T> {
   const key = `${how}:${path}`;
@@ -100,115 +121,85 @@ async function file(column: PlanColumn, path: string, sources: Sources): Promise
 
 // ---------------------------------------------------------------- csv
 
-interface Csv {
-  readonly records: readonly (readonly string[])[];
-  readonly lines: readonly number[]; // where each record begins, from 1
-}
-/** RFC 4180: quoted cells may hold commas, line ends and doubled quotes; empty lines are skipped. */
-export function parseCsv(text: string, path: string): Csv {
-  const records: string[][] = [];
-  const lines: number[] = [];
-  let record: string[] = [];
-  let line = 1;
-  let start = 1;
-  const finish = (): void => {
-    if (record.length > 1 || record[0] !== "") {
-      records.push(record);
-      lines.push(start);
-    }
-    record = [];
+type CsvLoader = Extract<Loader, { kind: "csv" }>;
+const csvOf = (path: string, columns: readonly PlanColumn[]): readonly (PlanColumn & { readonly loader: CsvLoader })[] => columns.filter((c) => c.loader.kind === "csv" && c.loader.path === path) as never;
+const wantedOf = ({ columns }: CsvLoader): readonly (number | string)[] => ("from" in columns ? Array.from({ length: columns.to - columns.from }, (_, i) => columns.from + i) : columns);
+/** How a file is to be read: what one column of a data set declares holds for all. */
+function dialect(path: string, peers: readonly PlanColumn[]): { readonly delimiter?: string | undefined; readonly header?: boolean | undefined } {
+  const loaders = csvOf(path, peers).map((c) => c.loader);
+  const one = <T>(name: string, given: readonly (T | undefined)[]): T | undefined => {
+    const [first, second] = new Set(given.filter((v) => v !== undefined));
+    if (second !== undefined) throw new RuntimeProblem(`${path} is read with ${name}: ${String(first)} and with ${name}: ${String(second)}`);
+    return first;
   };
-  for (let i = 0; i < text.length; ) {
-    if (!record.length) start = line;
-    if (text[i] === '"') {
-      let cell = "";
-      const opened = line;
-      for (i++; ; ) {
-        const close = text.indexOf('"', i);
-        if (close < 0) throw new RuntimeProblem(`${path}, line ${opened}: a quoted cell is not closed`);
-        const part = text.slice(i, close);
-        for (const c of part) if (c === "\n") line++;
-        cell += part;
-        i = close + 1;
-        if (text[i] !== '"') break;
-        cell += '"';
-        i++;
-      }
-      if (i < text.length && !",\r\n".includes(text[i]!)) throw new RuntimeProblem(`${path}, line ${line}: text follows a closing quote`);
-      record.push(cell);
-    } else {
-      let end = i;
-      for (let c = text.charCodeAt(end); end < text.length && c !== 44 && c !== 10 && c !== 13; c = text.charCodeAt(end)) end++;
-      record.push(text.slice(i, end));
-      i = end;
-    }
-    if (text[i] === ",") {
-      if (++i === text.length) record.push("");
-      else if (text[i] === "\n" || text[i] === "\r") record.push("");
-      else continue;
-    }
-    if (i < text.length) {
-      if (text[i] === "\r") i++;
-      if (text[i] === "\n") i++;
-      line++;
-    }
-    finish();
-  }
-  return { records, lines };
+  return { delimiter: one("delimiter", loaders.map((l) => l.delimiter)), header: one("header", loaders.map((l) => l.header ?? (wantedOf(l).some((c) => typeof c === "string") || undefined))) }; // prettier-ignore
 }
-const numberOf = (cell: string): number => (cell.trim() === "" ? NaN : Number(cell));
-
-function csvColumn(column: PlanColumn, loader: Extract<Loader, { kind: "csv" }>, csv: Csv, known: readonly string[] | undefined): LoadedColumn {
-  const { records, lines } = csv;
-  const first = records[0];
-  if (!first) throw new RuntimeProblem(`${loader.path} is empty, for ${of(column)}`);
-  const wanted: readonly (number | string)[] = "from" in loader.columns ? Array.from({ length: loader.columns.to - loader.columns.from }, (_, i) => (loader.columns as { from: number }).from + i) : loader.columns;
-  const byName = wanted.some((c) => typeof c === "string");
-  // a header: asked for by name, or a cell that is no number above numbers
-  const header = byName || (records.length > 1 && first.some((cell, c) => Number.isNaN(numberOf(cell)) && records.slice(1, 20).every((r) => !Number.isNaN(numberOf(r[c] ?? "")))));
-  const names = first.map((cell) => cell.trim());
+function csvColumn(column: PlanColumn, loader: CsvLoader, table: Table, known: readonly string[] | undefined, declared: boolean | undefined, peers: readonly PlanColumn[]): LoadedColumn {
+  const { path, missing } = loader;
+  if (!table.rows) throw new RuntimeProblem(`${path} is empty, for ${of(column)}`);
+  const names = Array.from({ length: table.width }, (_, c) => table.cell(0, c).trim());
+  const wanted = wantedOf(loader);
   const columns = wanted.map((c) => {
-    if (typeof c === "number") return c;
-    const i = names.indexOf(c);
-    if (i < 0) throw new RuntimeProblem(`${loader.path} has no column ${JSON.stringify(c)}, for ${of(column)}; its first line names ${listed(names)}`); // prettier-ignore
-    return i;
+    const found = typeof c === "number" ? [c] : names.flatMap((name, i) => (name === c ? [i] : []));
+    if (found.length > 1) throw new RuntimeProblem(`${path} has ${found.length} columns ${JSON.stringify(c)} (${found.join(", ")}), for ${of(column)}: name one by its number`); // prettier-ignore
+    const at = found[0];
+    if (at === undefined) throw new RuntimeProblem(`${path} has no column ${JSON.stringify(c)}, for ${of(column)}; its first line names ${listed(names)}`); // prettier-ignore
+    if (at >= table.width) throw new RuntimeProblem(`${path} has ${table.width} column${table.width === 1 ? "" : "s"}, and column ${at} (from 0) is wanted by ${of(column)}`); // prettier-ignore
+    return at;
   });
   const size = product(column.shape);
   if (columns.length !== size) throw new RuntimeProblem(`${of(column)}: ${columns.length} columns do not fill ${shapeText(column.storage, column.shape)}, which takes ${size}`);
-  const base = header ? 1 : 0;
-  const count = (records.length - base) * size;
+  // every column that the data set reads of this file says the same of its first row
+  const read = csvOf(path, peers).flatMap((p) => wantedOf(p.loader).flatMap((c): ReadColumn[] => (typeof c === "number" && c < table.width ? [{ column: c, storage: p.storage, range: p.range }] : [])));
+  const header = declared ?? hasHeader(table, read);
+  if (header === undefined) throw new RuntimeProblem(`${path}, line ${table.line(0)} (${listed(names)}) may name the columns or be a row: write header: true or header: false in csv(...), for ${of(column)}`);
+  const base = Number(header);
+  const rows = table.rows - base;
+  if (!rows) throw new RuntimeProblem(`${path} has no rows below its header (${listed(names)}), for ${of(column)}`);
+  const count = rows * size;
   const where = (i: number): string => {
     const c = columns[i % size]!;
-    return `${loader.path}, line ${lines[base + Math.floor(i / size)]}, column ${header ? JSON.stringify(names[c] ?? c) : c}`;
+    return `${path}, line ${table.line(base + Math.floor(i / size))}, column ${header ? JSON.stringify(names[c]) : c}`;
   };
-  const cellAt = (i: number): string => {
-    const record = records[base + Math.floor(i / size)]!;
-    const c = columns[i % size]!;
-    const cell = record[c];
-    if (cell === undefined) throw new RuntimeProblem(`${loader.path}, line ${lines[base + Math.floor(i / size)]} has ${record.length} cell${record.length === 1 ? "" : "s"}, and column ${header && names[c] !== undefined ? JSON.stringify(names[c]) : c} (from 0) is wanted by ${of(column)}`); // prettier-ignore
-    return cell;
+  const cellAt = (i: number): string => table.cell(base + Math.floor(i / size), columns[i % size]!);
+  const dropped = new Set<number>();
+  /** What stands for a cell without a number. */
+  const instead = (i: number, cell: string): number => {
+    const absent = isMissing(cell);
+    if (absent && typeof missing === "number") return missing;
+    if (!absent || missing === undefined) throw new RuntimeProblem(`${where(i)}: ${noNumber(cell)}, in ${of(column)}${absent ? ": missing: 0 or missing: drop in csv(...) says what to do" : !header && i < size && declared === undefined ? "; if this line names the columns, write header: true in csv(...)" : ""}`);
+    dropped.add(Math.floor(i / size));
+    return column.range?.[0] ?? 0;
   };
+  const done = (loaded: LoadedColumn): LoadedColumn => (dropped.size ? { ...loaded, dropped } : loaded);
   // words in a column of whole numbers are classes
-  if ((column.storage === "i32" || column.storage === "u8") && count > 0 && (known || (cellAt(0).trim() !== "" && Number.isNaN(numberOf(cellAt(0)))))) {
-    const cells = Array.from({ length: count }, (_, i) => cellAt(i).trim());
-    const classes = known ?? [...new Set(cells)].sort();
+  if (known ?? columns.some((c) => holdsWords(table, { column: c, storage: column.storage }, base))) {
+    const found = new Set<string>();
+    for (let i = 0; i < count; i++) {
+      const cell = cellAt(i).trim();
+      if (isMissing(cell)) {
+        if (typeof missing === "number") throw new RuntimeProblem(`${where(i)}: ${noNumber(cell)}, and missing: ${missing} would be a class, in ${of(column)}: write missing: drop`);
+        instead(i, cell);
+      } else if (!Number.isNaN(numberOf(cell))) throw new RuntimeProblem(`${where(i)}: ${cell} is a number among words, in ${of(column)}`);
+      else found.add(cell);
+    }
+    const classes = known ?? [...found].sort();
     const numbers = new Map(classes.map((name, i) => [name, i]));
-    const unknown = cells.findIndex((cell) => !numbers.has(cell));
-    if (unknown >= 0) throw new RuntimeProblem(`${where(unknown)}: the class ${JSON.stringify(cells[unknown])} does not occur in the data before, for ${of(column)}`);
-    if (column.range && classes.length > column.range[1]) throw new RuntimeProblem(`${loader.path} has ${classes.length} classes (${listed(classes)}), and ${of(column)} allows numbers below ${column.range[1]}`); // prettier-ignore
-    return { ...store(column, count, (i) => numbers.get(cells[i]!)!, where), classes };
+    if (column.range && classes.length > column.range[1]) throw new RuntimeProblem(`${path} has ${classes.length} classes (${listed(classes)}), and ${of(column)} allows numbers below ${column.range[1]}`); // prettier-ignore
+    const classAt = (i: number): number => {
+      const cell = cellAt(i).trim();
+      const n = isMissing(cell) ? (column.range?.[0] ?? 0) : numbers.get(cell);
+      if (n === undefined) throw new RuntimeProblem(`${where(i)}: the class ${JSON.stringify(cell)} does not occur in the data before, for ${of(column)}`);
+      return n;
+    };
+    return done({ ...store(column, count, classAt, where), classes });
   }
-  return store(
-    column,
-    count,
-    (i) => {
-      const cell = cellAt(i);
-      const x = column.storage === "bool" && /^\s*(true|false)\s*$/i.test(cell) ? Number(/t/i.test(cell)) : numberOf(cell);
-      if (Number.isNaN(x)) throw new RuntimeProblem(`${where(i)}: ${JSON.stringify(cell)} is no number, in ${of(column)}`);
-      return x;
-    },
-    where,
-  );
+  const valueAt = (i: number): number => {
+    const cell = cellAt(i);
+    const x = numberOf(cell, column.storage);
+    return Number.isNaN(x) ? instead(i, cell) : x;
+  };
+  return done(store(column, count, valueAt, where));
 }
 
 // ---------------------------------------------------------------- npy, idx, host
@@ -223,53 +214,71 @@ function arrayColumn(column: PlanColumn, array: ArrayFile, path: string): Loaded
   if (rows === undefined || !same) throw new RuntimeProblem(`${path} holds ${rows ?? "no"} rows of shape [${shape.join(", ")}], and ${of(column)} wants rows of shape [${column.shape.join(", ")}]`);
   // bytes as they are
   if (column.storage === "u8" && array.data instanceof Uint8Array && (!column.range || (column.range[0] <= 0 && column.range[1] >= 256))) return { values: array.data, rows };
-  const size = product(column.shape);
-  return store(column, array.data.length, (i) => array.data[i]!, (i) => `${path}, row ${Math.floor(i / size)}`); // prettier-ignore
+  if (column.storage === "u8" && !column.range && !(array.data instanceof Uint8Array)) throw new RuntimeProblem(`${path} does not hold bytes, though its name says so (ubyte): give it another name, for ${of(column)}`);
+  return store(column, array.data.length, (i) => array.data[i]!, (i) => `${path}, ${placeIn(array.shape, i)}`); // prettier-ignore
 }
-/** Numbers of an element type from unaligned bytes of either order. */
-function numbersFrom(bytes: Uint8Array, at: number, count: number, type: string, little: boolean): ArrayLike<number> {
-  if (type === "u1") return bytes.subarray(at, at + count);
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at);
+const elementTypes: Readonly<Record<string, string>> = { u: "Uint", i: "Int", f: "Float" };
+/** What follows a header: exactly the numbers of this shape and element type, of either order of bytes. */
+function elements(bytes: Uint8Array, start: number, shape: readonly number[], type: string, little: boolean, bad: (what: string) => RuntimeProblem): ArrayLike<number> {
+  const count = product(shape);
   const width = Number(type.slice(1));
-  const kind = { f: "Float", i: "Int", u: "Uint" }[type[0] as "f" | "i" | "u"];
-  const name = `get${width === 8 && kind !== "Float" ? "Big" : ""}${kind}${8 * width}`;
+  if (bytes.length - start !== count * width) throw bad(`its shape [${shape.join(", ")}] takes ${count * width} bytes, and ${bytes.length - start} follow; it may have been cut off`);
+  if (type === "u1") return bytes.subarray(start);
+  const view = new DataView(bytes.buffer, bytes.byteOffset + start, count * width);
+  const name = `get${width === 8 && type[0] !== "f" ? "Big" : ""}${elementTypes[type[0]!]}${8 * width}`;
   const read = (view as unknown as Readonly<Record<string, (at: number, little: boolean) => number | bigint>>)[name]!.bind(view); // getFloat32 and its like
   const out = new Float64Array(count);
   for (let i = 0; i < count; i++) out[i] = Number(read(i * width, little));
   return out;
 }
+const archive = (bytes: Uint8Array): string => (bytes[0] === 0x50 && bytes[1] === 0x4b ? "it is a zip archive (npz?); save each array in a file of its own" : "it does not begin as one");
 export function parseNpy(bytes: Uint8Array, path: string): ArrayFile {
   const bad = (what: string): RuntimeProblem => new RuntimeProblem(`${path} is no npy file that can be read: ${what}`);
-  if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY" || bytes[0] !== 0x93) throw bad("it does not begin as one");
+  if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY" || bytes[0] !== 0x93) throw bad(archive(bytes));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const wide = bytes[6]! >= 2;
-  const start = (wide ? 12 + view.getUint32(8, true) : 10 + view.getUint16(8, true));
-  const header = textOf(bytes.subarray(wide ? 12 : 10, start));
-  const descr = /'descr':\s*'([<>|=])([a-z])(\d)'/.exec(header);
+  const version = bytes[6]!;
+  if (version < 1 || version > 3) throw bad(`it has version ${version}, and 1, 2 and 3 are known`);
+  const start = version > 1 ? 12 + view.getUint32(8, true) : 10 + view.getUint16(8, true);
+  if (start > bytes.length) throw bad("it ends within its header");
+  const header = new TextDecoder().decode(bytes.subarray(version > 1 ? 12 : 10, start));
+  const descr = /'descr':\s*('[^']*'|\[.*?\](?=\s*,\s*'(?:fortran_order|shape)'|\s*,?\s*\}))/s.exec(header)?.[1];
   const dims = /'shape':\s*\(([\d,\s]*)\)/.exec(header);
-  if (!descr || !dims || start > bytes.length) throw bad("its header is not understood");
-  const type = (descr[2] === "b" ? "u" : descr[2]!) + descr[3]!;
-  if (!/^(u[1248]|i[1248]|f[48])$/.test(type)) throw bad(`its elements are ${descr[1]}${descr[2]}${descr[3]}; save it as float32 or int32`);
-  if (/'fortran_order':\s*True/.test(header)) throw bad("it is stored column by column; save numpy.ascontiguousarray of it");
+  const fortran = /'fortran_order':\s*(True|False)/.exec(header);
+  if (!descr || !dims || !fortran) throw bad("its header is not understood");
+  const [, order, kind, width] = /^'([<>|=]?)([biuf])([1248])'$/.exec(descr) ?? [];
+  const type = `${kind === "b" ? "u" : kind}${width}`;
+  if (!/^(u[1248]|i[1248]|f[48])$/.test(type) || (kind === "b" && width !== "1")) throw bad(`its elements are ${descr.replaceAll("'", "")}; save it as float32 or int32`);
   const shape = dims[1]!.split(",").map((n) => n.trim()).filter((n) => n).map(Number); // prettier-ignore
-  const count = product(shape);
-  const width = Number(type.slice(1));
-  if (bytes.length - start !== count * width) throw bad(`its shape [${shape.join(", ")}] takes ${count * width} bytes, and ${bytes.length - start} follow`);
-  return { shape, data: numbersFrom(bytes, start, count, type, descr[1] !== ">") };
+  const data = elements(bytes, start, shape, type, order !== ">", bad);
+  return { shape, data: fortran[1] === "True" && shape.length > 1 ? rowMajor(shape, data) : data };
+}
+/** Of what lies column by column, the first index fastest. */
+function rowMajor(shape: readonly number[], data: ArrayLike<number>): ArrayLike<number> {
+  const out = new Float64Array(data.length);
+  const strides = shape.map((_, d) => product(shape.slice(0, d)));
+  const index = shape.map(() => 0);
+  for (let i = 0, from = 0; i < out.length; i++) {
+    out[i] = data[from]!;
+    for (let d = shape.length - 1; d >= 0; d--) {
+      from += strides[d]!;
+      if (++index[d]! < shape[d]!) break;
+      from -= strides[d]! * shape[d]!;
+      index[d] = 0;
+    }
+  }
+  return out;
 }
 export function parseIdx(bytes: Uint8Array, path: string): ArrayFile {
   const bad = (what: string): RuntimeProblem => new RuntimeProblem(`${path} is no idx file that can be read: ${what}`);
-  const type = { 0x08: "u1", 0x09: "i1", 0x0b: "i2", 0x0c: "i4", 0x0d: "f4", 0x0e: "f8" }[bytes[2] ?? 0];
   const rank = bytes[3] ?? 0;
-  if (bytes.length < 4 || bytes[0] || bytes[1] || !type || !rank) throw bad("it does not begin as one");
+  if (bytes.length < 4 || bytes[0] || bytes[1] || !rank) throw bad(archive(bytes));
+  const type = { 0x08: "u1", 0x09: "i1", 0x0b: "i2", 0x0c: "i4", 0x0d: "f4", 0x0e: "f8" }[bytes[2]!];
+  if (!type) throw bad(`it has no known type of elements (${bytes[2]})`);
   const start = 4 + 4 * rank;
   if (bytes.length < start) throw bad("it ends within its header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, d) => view.getUint32(4 + 4 * d));
-  const count = product(shape);
-  const width = Number(type.slice(1));
-  if (bytes.length - start !== count * width) throw bad(`its shape [${shape.join(", ")}] takes ${count * width} bytes, and ${bytes.length - start} follow; it may have been cut off`);
-  return { shape, data: numbersFrom(bytes, start, count, type, false) };
+  return { shape, data: elements(bytes, start, shape, type, false, bad) };
 }
 function hostColumn(column: PlanColumn, name: string, host: Readonly<Record<string, Value>>): LoadedColumn {
   const value = host[column.name] ?? host[name];
@@ -277,8 +286,7 @@ function hostColumn(column: PlanColumn, name: string, host: Readonly<Record<stri
   const flat = flatten(value, `host.${name}`);
   const [, ...shape] = flat.shape ?? [0, ...column.shape];
   if (flat.shape && (!flat.shape.length || (product(shape) !== product(column.shape)))) throw new RuntimeProblem(`host.${name} has the shape [${flat.shape.join(", ")}], and ${of(column)} wants [rows${column.shape.map((n) => `, ${n}`).join("")}]`); // prettier-ignore
-  const size = product(column.shape);
-  return store(column, flat.data.length, (i) => flat.data[i]!, (i) => `host.${name}, row ${Math.floor(i / size)}`); // prettier-ignore
+  return store(column, flat.data.length, (i) => flat.data[i]!, (i) => `host.${name}, ${placeIn([flat.data.length, ...column.shape], i)}`); // prettier-ignore
 }
 
 // ---------------------------------------------------------------- text
@@ -297,7 +305,8 @@ function charsColumn(column: PlanColumn, loader: Extract<Loader, { kind: "chars"
   return { values: whole.values, rows, classes };
 }
 function tokenColumn(column: PlanColumn, loader: Extract<Loader, { kind: "tokens" | "token_count" }>, text: string): LoadedColumn {
-  const lines = text.replace(/\r?\n$/, "").split(/\r?\n/).map((line) => line.trim().split(/\s+/).filter((t) => t)); // prettier-ignore
+  if (text === "") throw new RuntimeProblem(`${loader.path} is empty, for ${of(column)}`);
+  const lines = text.replace(/(\r\n?|\n)$/, "").split(/\r\n?|\n/).map((line) => line.trim().split(/\s+/).filter((t) => t)); // prettier-ignore
   const long = lines.findIndex((tokens) => tokens.length > loader.pad);
   if (long >= 0) throw new RuntimeProblem(`${loader.path}, line ${long + 1} has ${lines[long]!.length} tokens, and ${of(column)} pads to ${loader.pad}`);
   if (loader.kind === "token_count") return store(column, lines.length, (i) => lines[i]!.length, (i) => `${loader.path}, line ${i + 1}, number of tokens`); // prettier-ignore

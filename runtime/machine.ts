@@ -404,6 +404,7 @@ export class Machine {
     used.free = false;
     let at = 0;
     for (const p of places) {
+      if (!p.bytes) continue;
       encoder.copyBufferToBuffer(this.#buffers[p.buffer]!, p.offset, used.buffer, at, p.bytes);
       at += p.bytes;
     }

@@ -88,6 +88,7 @@ export interface Copy {
 export interface PlanProgram {
   readonly name: string;
   readonly dims: readonly { readonly name: string; readonly at_most?: number }[]; // run-time dims, each >= 1
+  readonly sizes?: readonly { readonly size: Size; readonly text: string }[]; // formulas of dims that may come out below 0, which no tensor has
   readonly commands: readonly Command[];
 }
 export interface PlanPort {
@@ -104,7 +105,7 @@ export interface PlanPort {
 
 /** Where a column's bytes come from. The value of one row has `shape`; `rows` of them make the column. */
 export type Loader =
-  | { readonly kind: "csv"; readonly path: string; readonly columns: readonly (number | string)[] | { readonly from: number; readonly to: number } }
+  | { readonly kind: "csv"; readonly path: string; readonly columns: readonly (number | string)[] | { readonly from: number; readonly to: number }; readonly header?: boolean; readonly delimiter?: string; readonly missing?: number | "drop" } // what is not given is told by the file, or missing values are an error
   | { readonly kind: "npy"; readonly path: string }
   | { readonly kind: "idx"; readonly path: string } // .gz too
   | { readonly kind: "chars"; readonly path: string; readonly window: number } // one row per start; the column itself is the whole text, rows + window - 1 characters; ids by order of code point

@@ -5,6 +5,7 @@ import { deviceText } from "./device.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
+import { jsonText } from "./tensor.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer.ts";
 
 const options = {
@@ -122,7 +123,7 @@ function printer(json: boolean): Printer {
 }
 
 function jsonPrinter(): Printer {
-  const line = (value: object): void => void process.stdout.write(JSON.stringify(value) + "\n");
+  const line = (value: object): void => void process.stdout.write(jsonText(value) + "\n");
   return {
     start: (plan, model) => line({ kind: "start", model: plan.name, compiler: plan.compiler, device: model.device && { class: model.device.class, name: model.device.name }, trains: model.trains, data: model.data, cost: model.cost }),
     event: (event) => {
@@ -161,7 +162,7 @@ function textPrinter(): Printer {
       for (const [name, { rows, splits }] of Object.entries(model.data)) line(`${name}: ${rows} rows (${Object.entries(splits).map(([split, count]) => `${split} ${count}`).join(", ")})`);
     },
     event: (event) => {
-      if (event.kind === "saved") return line(`${event.train}: ${event.path} written${event.metric ? ` (${event.metric} ${figure(event.value ?? NaN)})` : ""}`);
+      if (event.kind === "saved") return line(`${event.train}: ${event.path} written${event.metric ? ` (${event.mode === "min" ? "least" : "greatest"} ${event.metric} ${figure(event.value ?? NaN)})` : ""}`);
       if (event.kind === "evaluation") return line(`${event.train}  step ${event.step}  ${event.split}: ${figures(event.values)}`);
       const epoch = event.epochs ? `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}  ` : "";
       const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  loss ${figure(event.loss)}  ${figures(event.metrics)}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;

@@ -5,7 +5,7 @@ import type { PlanExport, PlanPort, Size } from "./plan.ts";
 import { sizeOf } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import type { Session } from "./session.ts";
-import { flatten, fromWords, product, shapeText, toWords } from "./tensor.ts";
+import { flatten, fromWords, notOfF32, product, shapeText, toWords } from "./tensor.ts";
 import type { Flat } from "./tensor.ts";
 
 const sizeText = (size: Size): string => (typeof size === "number" ? String(size) : size.sum.map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * ")).join(" + ") || "0");
@@ -55,9 +55,11 @@ export async function runExport(s: Session, x: PlanExport, inputs: Readonly<Reco
   for (const d of x.program.dims) {
     const n = dims[d.name];
     if (n === undefined) throw new RuntimeProblem(`${x.name}: the size ${d.name} does not follow from the inputs: ${signature}`);
-    if (n < 1) throw new RuntimeProblem(`${x.name}: ${d.name} is ${n}; it must be at least 1`);
+    if (!(n >= 1)) throw new RuntimeProblem(`${x.name}: ${d.name} is ${n}; it must be at least 1`);
     if (d.at_most !== undefined && n > d.at_most) throw new RuntimeProblem(`${x.name}: ${d.name} is ${n}, and at most ${d.at_most} is allowed`);
   }
+  for (const { size, text } of x.program.sizes ?? [])
+    if (sizeOf(size, dims) < 0) throw new RuntimeProblem(`${x.name}: a size of ${text} comes out as ${sizeOf(size, dims)} where ${x.program.dims.map((d) => `${d.name} is ${dims[d.name]}`).join(" and ")}; it must be at least 0`);
   // ---- values
   const shapeOf = (p: PlanPort): number[] => p.shape.map((size) => machine.size(size, dims, p.name));
   const words = x.inputs.map((p) => {
@@ -73,6 +75,8 @@ export async function runExport(s: Session, x: PlanExport, inputs: Readonly<Reco
         const v = flat.data[i]!;
         if (!Number.isInteger(v) || v < low || v >= end) throw new RuntimeProblem(`${x.name}: value ${i} of ${p.name} is ${v}; ${p.dtype === "bool" ? "true or false" : `a whole number in ${low}..${end}`} is wanted`);
       }
+    } else if (!(flat.data instanceof Float32Array)) {
+      for (let i = 0; i < count; i++) if (Number.isFinite(flat.data[i]) && notOfF32(flat.data[i]!)) throw new RuntimeProblem(`${x.name}: value ${i} of ${p.name} is ${flat.data[i]}, ${notOfF32(flat.data[i]!)}`);
     }
     return toWords(flat.data, p.dtype);
   });
@@ -81,7 +85,7 @@ export async function runExport(s: Session, x: PlanExport, inputs: Readonly<Reco
   for (const p of [...x.inputs, ...x.outputs]) sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + 4 * product(shapeOf(p))));
   await machine.allocate(sizes);
   // nothing below waits before the submit: other programs may run in between, but not within
-  x.inputs.forEach((p, i) => (words[i]!.length === 1 ? machine.writeWord(p.buffer, p.offset, words[i]!) : machine.write(p.buffer, p.offset, words[i]!)));
+  x.inputs.forEach((p, i) => words[i]!.length && (words[i]!.length === 1 ? machine.writeWord(p.buffer, p.offset, words[i]!) : machine.write(p.buffer, p.offset, words[i]!)));
   const encoder = machine.encoder(x.name);
   machine.replay(encoder, recording);
   const fetched = machine.fetch(encoder, x.outputs.map((p) => ({ buffer: p.buffer, offset: p.offset, bytes: 4 * product(shapeOf(p)) }))); // prettier-ignore

@@ -6,7 +6,7 @@ import type { Plan, PlanTensor, PlanTrain } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import type { StoredTensor } from "./safetensors.ts";
-import { bytesOf, fromWords, product, shapeText } from "./tensor.ts";
+import { bytesOf, fromWords, jsonText, product, shapeText } from "./tensor.ts";
 
 /** Everything of a train block's progress that is not on the device; kept in checkpoints. */
 export interface TrainState {
@@ -101,7 +101,7 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
   const wanted = s.plan.states.filter((t) => !weights || isWeight(t));
   // as of now: training may go on while the device copies
   const progress = { version: 1, plan: s.plan.name, compiler: s.plan.compiler, rows: Object.fromEntries([...s.data].map(([name, d]) => [name, d.allRows])), trains: Object.fromEntries([...s.states].map(([name, x]) => [name, { ...x, position: x.step * rowsPerStep(s.plan.trains.find((t) => t.name === name)!) }])) };
-  const text = JSON.stringify(progress);
+  const text = jsonText(progress);
   const tensors = new Map<string, StoredTensor>();
   for (const { tensor, bytes } of await readTensors(s, wanted)) {
     const shape = shapeOf(s, tensor);
@@ -142,7 +142,7 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
     const counter = words.find((w) => w.t.name === t.stepCounter)!.words;
     const counted = new Int32Array(counter.buffer, counter.byteOffset, 1)[0]!;
     if (counted !== x.step) throw bad(`${t.name} was at step ${x.step} by its record and at ${counted} by its counter`);
-    const number = (n: unknown): number => (typeof n === "number" ? n : NaN); // JSON has no NaN
+    const number = (n: unknown): number => (typeof n === "number" || typeof n === "string" ? Number(n) : NaN); // "Infinity"
     states.set(t.name, { ...newState(x.seed), step: x.step, ...(whole(x.steps) && x.steps > 0 ? { steps: x.steps } : {}), due: x.due === true, measured: x.measured === true, values: Object.fromEntries(Object.entries(x.values).map(([k, v]) => [k, number(v)])), best: Object.fromEntries(Object.entries(x.best).map(([k, v]) => [k, number(v)])), bad: x.bad, stalled: x.stalled === true });
   }
   for (const [name, d] of s.data) if (progress?.rows?.[name] !== d.allRows) throw bad(`it was made with ${progress?.rows?.[name] ?? "no"} rows of ${name}, and there are ${d.allRows} now`);

@@ -124,7 +124,7 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
     } catch (error) {
       throw error instanceof RuntimeProblem ? error : new RuntimeProblem(`cannot write ${saved.path}: ${messageOf(error)}`);
     }
-    options.onProgress?.({ kind: "saved", train: t.name, step: state.step, path: saved.path, ...(metric === undefined ? {} : { metric, value: value! }) });
+    options.onProgress?.({ kind: "saved", train: t.name, step: state.step, path: saved.path, ...(metric === undefined ? {} : { metric, mode: t.save!.mode, value: value! }) });
   };
   const better = (value: number, best: number | undefined, mode: "min" | "max"): boolean => best === undefined || (mode === "min" ? value < best : value > best) || (Number.isNaN(best) && !Number.isNaN(value));
   /** What is due at this step: evaluation, early stop, saving. The record of it changes in one go, so that a checkpoint never holds half. */

@@ -2,6 +2,7 @@
 import type { Program } from "../elaborate/program.ts";
 import { checkGradients, gradientTargets, type GradientCheck } from "../evaluate/gradcheck.ts";
 import { analyse } from "../front.ts";
+import { jsonText } from "../../runtime/tensor.ts";
 import { compileOptions, openModel, reportDiagnostics, type ModelFile, type ModelFlags } from "./model.ts";
 import { UserError } from "./problem.ts";
 import { counted } from "./summary.ts";
@@ -30,7 +31,7 @@ export async function gradcheck(path: string, flags: GradcheckFlags): Promise<vo
     checks.push(check);
     const good = check.error <= tolerance;
     if (flags.json) {
-      terminal.line(JSON.stringify({ ...check, of: check.kind, kind: "gradient", passed: good }));
+      terminal.line(jsonText({ ...check, of: check.kind, kind: "gradient", passed: good }));
       continue;
     }
     if (check.objective !== objective) terminal.line(bold(check.objective));
@@ -43,7 +44,7 @@ export async function gradcheck(path: string, flags: GradcheckFlags): Promise<vo
   const bad = checks.filter((c) => !(c.error <= tolerance));
   if (bad.length) process.exitCode = 1;
   const worst = checks.reduce((a, b) => (b.error > a.error ? b : a));
-  if (flags.json) terminal.line(JSON.stringify({ kind: "done", checks: checks.length, failed: bad.length, tolerance, worst: worst.error }));
+  if (flags.json) terminal.line(jsonText({ kind: "done", checks: checks.length, failed: bad.length, tolerance, worst: worst.error }));
   else terminal.line(bad.length ? red(`${counted(bad.length, "derivative is", "derivatives are")} off by more than ${tolerance}: a kink at the point (another --seed tells), or a fault of dlm`) : `${counted(checks.length, "derivative agrees", "derivatives agree")} with central differences in f64; the largest error is ${worst.error.toExponential(1)} (${worst.tensor})`);
 }
 const figure = (x: number): string => (Math.abs(x) < 1e-3 && x !== 0 ? x.toExponential(5) : x.toFixed(8)).padStart(14);

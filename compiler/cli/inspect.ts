@@ -9,6 +9,7 @@ import type { GraphProgram, Node } from "../graph/types.ts";
 import type { Compiled } from "../plan/plan.ts";
 import { kernelTexts, printKernels } from "../schedule/print.ts";
 import { printSchedule } from "../schedule/schedule.ts";
+import { jsonText } from "../../runtime/tensor.ts";
 import { portText, sizeText, typeText } from "./compile.ts";
 import { openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest, stages } from "./options.ts";
@@ -44,7 +45,7 @@ export async function inspect(path: string, flags: InspectFlags): Promise<void> 
     const graphs = found.flatMap((p) => (p.dot ? [p.dot()] : []));
     if (!graphs.length) throw new UserError(`--dot draws graphs: --stage forward, backward or simplified`);
     terminal.line(graphs.join("\n").trimEnd());
-  } else if (flags.json) terminal.line(JSON.stringify(found.length === 1 && parts.length === 1 ? found[0]!.json() : Object.fromEntries(found.map((p) => [p.name, p.json()])), undefined, 2));
+  } else if (flags.json) terminal.line(jsonText(found.length === 1 && parts.length === 1 ? found[0]!.json() : Object.fromEntries(found.map((p) => [p.name, p.json()])), 2));
   else found.forEach((p, i) => terminal.line(`${i ? "\n" : ""}${parts.length > 1 ? bold(`# ${p.name}`) + "\n" : ""}${p.text().trimEnd()}`));
 }
 /** By name; else those whose name begins so, as all programs of a train block; else those that have it in their names. */

@@ -8,6 +8,7 @@ import { load } from "../../runtime/index.ts";
 import type { DeviceFacts } from "../../runtime/device.ts";
 import { deviceText } from "../../runtime/device.ts";
 import { sizeOf, type Command, type Dispatch, type Plan, type PlanTrain } from "../../runtime/plan.ts";
+import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, targetOf } from "./device.ts";
 import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
 import { UserError } from "./problem.ts";
@@ -69,7 +70,7 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
       const { times, how } = train.rounds ? { times: [1e6 * step], how: { method: "training", text: "its one launch does whole steps, many of them; their parts are in dlm inspect --stage fused" } } : await timesOf(device, dispatches, recorded, terminal);
       const kernels = summed(plan, train, loaded.data, dispatches, times, limits);
       terminal.endUpdate();
-      if (flags.json) terminal.line(JSON.stringify({ kind: "profile", model: plan.name, train: train.name, device: { class: opened.facts.class, name: opened.facts.name }, stepMicroseconds: 1e6 * step, kernelMicroseconds: times.reduce((a, b) => a + b, 0), method: how.method, limits, invented: Object.keys(host), kernels }));
+      if (flags.json) terminal.line(jsonText({ kind: "profile", model: plan.name, train: train.name, device: { class: opened.facts.class, name: opened.facts.name }, stepMicroseconds: 1e6 * step, kernelMicroseconds: times.reduce((a, b) => a + b, 0), method: how.method, limits, invented: Object.keys(host), kernels }));
       else print(terminal, path, train, opened.facts, step, how.text, limits, Object.keys(host), kernels);
     } finally {
       loaded.close();

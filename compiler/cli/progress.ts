@@ -74,7 +74,7 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
     event(event) {
       if (event.kind === "progress") progress(event);
       else if (event.kind === "evaluation") evaluation(event);
-      else terminal.line(out.dim(`${labelled(event.train)}step ${event.step}  saved ${event.path}${event.metric ? `, the best ${event.metric} so far: ${numberText(event.value ?? NaN)}` : ""}`));
+      else terminal.line(out.dim(`${labelled(event.train)}step ${event.step}  saved ${event.path}${event.metric ? `, the ${event.mode === "min" ? "least" : "greatest"} ${event.metric} so far: ${numberText(event.value ?? NaN)}` : ""}`));
     },
     result(result) {
       terminal.endUpdate();

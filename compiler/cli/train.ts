@@ -6,6 +6,7 @@ import type { Model, TrainResult } from "../../runtime/api.ts";
 import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
 import type { Plan } from "../../runtime/plan.ts";
+import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
 import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
 import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
@@ -78,7 +79,7 @@ interface Run {
   readonly read: (path: string) => Promise<Uint8Array>;
 }
 async function run(model: Model, names: readonly string[], { terminal, flags, compiled, facts, keep, read }: Run): Promise<void> {
-  const json = (event: object): void => terminal.line(JSON.stringify(event));
+  const json = (event: object): void => terminal.line(jsonText(event));
   if (flags.json) json(startEvent(model, compiled, facts));
   else start(terminal, model, compiled, facts);
   terminal.update(`the device compiles ${counted(model.cost.modules, "kernel")}`);

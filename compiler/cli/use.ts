@@ -4,6 +4,7 @@ import { load } from "../../runtime/index.ts";
 import type { Plan, PlanExport } from "../../runtime/plan.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
+import { jsonText } from "../../runtime/tensor.ts";
 import { portText, typeText } from "./compile.ts";
 import { deviceFor, targetOf } from "./device.ts";
 import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
@@ -40,7 +41,7 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
       measured++;
       const rows = model.data[t.dataset!]!.splits[split]!;
       const values: Measured = await model.evaluate(t.name, split);
-      if (flags.json) terminal.line(JSON.stringify({ kind: "evaluation", train: t.name, step: model.step(t.name), split, rows, values: measuredJson(values) }));
+      if (flags.json) terminal.line(jsonText({ kind: "evaluation", train: t.name, step: model.step(t.name), split, rows, values: measuredJson(values) }));
       else {
         terminal.line(`${blocks.length > 1 ? `${t.name}  ` : ""}${bold(split.padEnd(6))} ${figuresOf(values)}${dim(`  (${counted(rows, "row")})`)}`);
         for (const [name, value] of Object.entries(values)) if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
@@ -56,6 +57,7 @@ export interface RunFlags extends UseFlags {
 }
 export async function run(path: string, name: string, flags: RunFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
+  let given: Record<string, ReturnType<typeof inputValue>> = {};
   // an export needs no data, unless its weights are those that training begins with
   const part = (plan: Plan): Plan => {
     const x = exportNamed(plan, name);
@@ -63,16 +65,17 @@ export async function run(path: string, name: string, flags: RunFlags): Promise<
       checkOutput(flags.output, x.outputs);
       checkWritable(flags.output);
     }
+    given = Object.fromEntries((flags.input ?? []).map((text) => inputOf(text, x)));
     return flags.weights === undefined ? plan : { ...plan, trains: [] };
   };
   await withModel(path, flags, part, async (model, plan) => {
     const x = exportNamed(plan, name);
     const draws = flags.seed !== undefined && x.inputs.some((p) => p.name === "seed") ? { seed: flags.seed } : {};
-    const inputs = { ...draws, ...Object.fromEntries((flags.input ?? []).map((text) => inputOf(text, x))) };
+    const inputs = { ...draws, ...given };
     if (flags.weights === undefined && plan.states.some((s) => s.kind === "parameter")) terminal.note("without --weights: the parameters are the initial ones");
     const results = await model.run(name, inputs);
     if (flags.output !== undefined) writeWhole(flags.output, outputBytes(flags.output, results));
-    if (flags.json) terminal.line(JSON.stringify({ kind: "result", export: name, outputs: Object.fromEntries(Object.entries(results).map(([key, t]) => [key, { dtype: t.dtype, shape: t.shape, values: nested(t) }])), ...(flags.output === undefined ? {} : { file: flags.output }) }));
+    if (flags.json) terminal.line(jsonText({ kind: "result", export: name, outputs: Object.fromEntries(Object.entries(results).map(([key, t]) => [key, { dtype: t.dtype, shape: t.shape, values: nested(t) }])), ...(flags.output === undefined ? {} : { file: flags.output }) }));
     else if (flags.output !== undefined) terminal.line(`${flags.output}  ${styles(terminal.color).dim(Object.entries(results).map(([key, t]) => `${key}: ${t.dtype}[${t.shape.join(", ")}]`).join("  "))}`);
     else for (const [key, t] of Object.entries(results)) terminal.line(tensorText(key, t));
   });
@@ -88,7 +91,7 @@ function inputOf(text: string, x: PlanExport): [string, ReturnType<typeof inputV
   if (name === undefined || value === undefined) throw new UserError(`--input ${text}: it is written name=FILE or name=value: ${signature}`);
   const port = x.inputs.find((p) => p.name === name);
   if (!port) throw new UserError(`${x.name} has no input ${name}${nearest(name, x.inputs.map((p) => p.name))}: ${signature}`); // prettier-ignore
-  return [name, inputValue(value, port)];
+  return [name, inputValue(value, port, x.name)];
 }
 const unknown = (what: string, name: string | undefined, names: readonly string[]): UserError => new UserError(`${name === undefined ? what : `${what} ${name}`}; ${names.length ? `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}${nearest(name ?? "", names)}` : "there is none"}`);
 

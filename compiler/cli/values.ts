@@ -1,17 +1,32 @@
 // Values of exports on the command line: inputs from files and literals, results to files. npy, json and csv, by the file's ending.
 import { extname } from "node:path";
 import type { Nested, Tensor, Value } from "../../runtime/api.ts";
-import { parseCsv, parseIdx, parseNpy } from "../../runtime/loaders.ts";
+import { counted, hasHeader, noNumber, numberOf, parseCsv, textOf } from "../../runtime/csv.ts";
+import { parseIdx, parseNpy } from "../../runtime/loaders.ts";
 import type { PlanPort } from "../../runtime/plan.ts";
 import { writeSafetensors } from "../../runtime/safetensors.ts";
-import { bytesOf } from "../../runtime/tensor.ts";
+import { bytesOf, flatten, notOfF32, placeIn } from "../../runtime/tensor.ts";
 import { readBytes } from "./files.ts";
 import { UserError } from "./problem.ts";
 
 /** `x=x.npy`, `x=x.csv`, `x=x.json`, `temperature=0.8`, `ids=[[1, 2]]`, `on=true` */
-export function inputValue(text: string, port: PlanPort): Value {
+export function inputValue(text: string, port: PlanPort, name: string): Value {
   const literal = literalOf(text);
-  if (literal !== undefined) return literal;
+  const value = literal ?? fileValue(text, port);
+  const { shape, data } = literal === undefined ? flatten(value, text, port.name) : flatten(value, `${name}, input ${port.name}`);
+  for (let i = 0; i < data.length; i++) {
+    const wrong = literal === undefined || port.dtype === "f32" ? wrongIn(port, data[i]!) : undefined; // else told by the runtime
+    if (wrong !== undefined) throw new UserError(`${literal === undefined ? text : `--input ${port.name}`}${shape?.length ? `, ${placeIn(shape, i)}` : ""}: ${data[i]} is ${wrong}`);
+  }
+  return value;
+}
+/** Why a number is no value of this input, as far as that is known before its sizes are. */
+function wrongIn({ dtype, range }: PlanPort, x: number): string | undefined {
+  if (dtype === "f32") return notOfF32(x);
+  const [low, end] = dtype === "bool" ? [0, 2] : [range?.[0] ?? -2147483648, typeof range?.[1] === "number" ? range[1] : 2147483648];
+  return !Number.isInteger(x) ? "no whole number" : x < low || x >= end ? `outside of ${low}..${end}` : undefined;
+}
+function fileValue(text: string, port: PlanPort): Value {
   const bytes = readBytes(text, `read the input ${port.name} from`);
   switch (extname(text).toLowerCase()) {
     case ".npy":
@@ -20,9 +35,9 @@ export function inputValue(text: string, port: PlanPort): Value {
       if (bytes[0] === 0x1f) throw new UserError(`${text} is compressed: gunzip it first`);
       return parseIdx(bytes, text); // prettier-ignore
     case ".json":
-      return jsonValue(bytes.toString("utf8"), text, port);
+      return jsonValue(textOf(bytes, text), text, port);
     case ".csv":
-      return csvValue(bytes.toString("utf8"), text, port);
+      return csvValue(textOf(bytes, text), text, port);
     default:
       throw new UserError(`--input ${port.name}=${text}: files are .npy, .json, .csv or .idx; values are written as they are: 0.5, true, [[1, 2], [3, 4]]`);
   }
@@ -53,24 +68,26 @@ function jsonValue(text: string, path: string, port: PlanPort): Value {
   }
   return value as Value; // checked by the runtime
 }
+/** As the csv of a data set is read, all columns of it: what has no number in its first row has a header. */
 function csvValue(text: string, path: string, port: PlanPort): Value {
-  const { records, lines } = parseCsv(text, path);
-  const numeric = (row: readonly string[] | undefined): boolean => row !== undefined && row.every((cell) => cell.trim() !== "" && !Number.isNaN(Number(cell)));
-  const header = records.length > 1 && !numeric(records[0]) && numeric(records[1]);
-  const rows = records.slice(Number(header));
-  if (!rows.length) throw new UserError(`${path} has no rows`);
-  const wide = port.shape.slice(1).every((n) => typeof n === "number") && port.shape.length ? port.shape.slice(1).reduce<number>((n, size) => n * (size as number), 1) : rows[0]!.length;
-  const data: number[] = [];
-  for (const [r, row] of rows.entries()) {
-    const line = lines[r + Number(header)]!;
-    if (row.length !== wide) throw new UserError(`${path}, line ${line} has ${row.length} ${row.length === 1 ? "cell" : "cells"}, and a row of the input ${port.name} takes ${wide}`);
-    for (const [c, cell] of row.entries()) {
-      const value = /^\s*(true|false)\s*$/i.test(cell) ? Number(/t/i.test(cell)) : Number(cell.trim() === "" ? NaN : cell);
-      if (Number.isNaN(value)) throw new UserError(`${path}, line ${line}, column ${c + 1}: ${JSON.stringify(cell)} is no number`);
-      data.push(value);
-    }
+  const table = parseCsv(text, path);
+  const { width, line } = table;
+  const wide = port.shape.slice(1).every((n) => typeof n === "number") && port.shape.length ? port.shape.slice(1).reduce<number>((n, size) => n * (size as number), 1) : width;
+  const storage = port.dtype === "bool" ? "bool" : "f32"; // of whole numbers too: words are no classes here
+  const base = Number(table.rows > 0 && hasHeader(table, Array.from({ length: width }, (_, column) => ({ column, storage }))) === true);
+  if (table.rows === base) throw new UserError(`${path} has no rows`);
+  if (width !== wide) throw new UserError(`${path}, line ${line(base)} has ${counted(width)}, and a row of the input ${port.name} takes ${wide}`);
+  const data = new Float64Array((table.rows - base) * width);
+  for (let i = 0; i < data.length; i++) {
+    const [row, column] = [base + Math.floor(i / width), i % width];
+    const cell = table.cell(row, column);
+    const value = numberOf(cell, storage);
+    const unfit = wrongIn(port, value);
+    const wrong = Number.isNaN(value) ? noNumber(cell) : unfit && `${cell.trim()} is ${unfit}`;
+    if (wrong !== undefined) throw new UserError(`${path}, line ${line(row)}, column ${base ? JSON.stringify(table.cell(0, column).trim()) : column + 1}: ${wrong}`);
+    data[i] = value;
   }
-  return Float64Array.from(data);
+  return data;
 }
 
 // ---- results
@@ -107,7 +124,18 @@ export function nested(t: Tensor): number | boolean | Nested {
   };
   return level(0, 0, t.data.length);
 }
-const nestedText = (t: Tensor): string => JSON.stringify(nested(t), (_, x: unknown) => (typeof x === "number" && t.dtype === "f32" ? shortest(x) : x));
+/** The shortest text that is this value again, to the bit: -0 keeps its sign. */
+const valueText = (t: Tensor, x: number): string => (t.dtype === "bool" ? String(x === 1) : Object.is(x, -0) ? "-0" : String(t.dtype === "f32" ? shortest(x) : x));
+/** Nested lists as JSON, whose numbers end where f32 goes on: "NaN", "Infinity" and "-Infinity" are strings. */
+function nestedText(t: Tensor): string {
+  const items = Array.from(t.data, (x) => (Number.isFinite(x) ? valueText(t, x) : JSON.stringify(String(x))));
+  const level = (depth: number, from: number, size: number): string => {
+    const n = t.shape[depth];
+    if (n === undefined) return items[from]!;
+    return `[${Array.from({ length: n }, (_, i) => level(depth + 1, from + (i * size) / n, size / n)).join(",")}]`;
+  };
+  return level(0, 0, items.length);
+}
 /** The shortest decimal that is this f32 again. */
 export function shortest(x: number): number {
   for (let digits = 6; digits < 9; digits++) {
@@ -118,7 +146,7 @@ export function shortest(x: number): number {
 }
 function csvText(t: Tensor): string {
   const width = t.shape.length > 1 ? t.data.length / t.shape[0]! : 1;
-  const cells = [...t.data].map((x) => (t.dtype === "bool" ? String(x === 1) : String(t.dtype === "f32" ? shortest(x) : x)));
+  const cells = Array.from(t.data, (x) => valueText(t, x));
   const rows = Array.from({ length: width ? cells.length / width : 0 }, (_, r) => cells.slice(r * width, (r + 1) * width).join(","));
   return rows.join("\n") + "\n";
 }

@@ -3,19 +3,19 @@ import type { AxisPattern, PatternAxis } from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { add, asExtent, call, constantOf, extentInteger, imul, integer, iadd, literal, load, mul, neg, random, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { add, call, constantOf, extentInteger, imul, integer, interval, iadd, literal, load, mul, neg, random, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { argumentsDoNotFit, misplaced, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
-import { bracketShape, elementwiseValues, knownBool, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
-import { axesOf, cast, concat, expand, filled, flip, matmul, reduceNode, reducer, slice, transpose } from "./tensors.ts";
+import { bracketShape, elementwiseValues, knownBool, parameterOf, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
+import { axesOf, cast, concat, expand, filled, flip, matmul, reduceNode, reducer, sizeFrom, slice, someElements, transpose } from "./tensors.ts";
 import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, scalar, tensor, type Callable, type Distribution, type Value } from "./values.ts"; // prettier-ignore
 
 const reducers = ["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"];
 const distributions = ["uniform", "normal", "bernoulli", "randint"];
 const loaders = ["csv", "npy", "idx", "chars", "tokens", "token_count", "host"];
-const others = ["where", "concat", "split", "flip", "transpose", "squeeze", "unsqueeze", "size", "rank", "len", "einsum", "rearrange", "matmul", "f32", "i32", "bool", "stop", "frozen", "grad", "categorical", "stalled", "best", "from"];
+const others = ["where", "concat", "split", "flip", "transpose", "squeeze", "unsqueeze", "size", "rank", "len", "window_room", "einsum", "rearrange", "matmul", "f32", "i32", "bool", "stop", "frozen", "grad", "categorical", "stalled", "best", "from"];
 export const builtinNames: ReadonlySet<string> = new Set([...reducers, ...distributions, ...others, ...loaders]);
 /** Functions of the language that are not compiled yet. */
 export const laterNames: ReadonlySet<string> = new Set(["svdvals", "eigvals", "histogram", "sort", "fft"]);
@@ -50,6 +50,11 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const whole = row.operands[0] === "number" && values.every((v) => (v as { whole: boolean }).whole);
       if (Number.isFinite(result)) return number(result, whole || ((name === "floor" || name === "ceil" || name === "round") && Number.isInteger(result)));
     }
+    // functions of whole numbers give whole numbers, which take the type of what they meet
+    if (row.operands[0] === "number" && values.every((v) => v.kind === "int" || (v.kind === "number" && v.whole))) {
+      const result = call(row, ...values.map((v) => integerOf(v)!));
+      if (result.dtype === "i32") return int(result as Integer);
+    }
     return elementwiseValues(name, values.map((v) => (row.operands[0] === "f32" && v.kind === "int" ? scalarOfInt(v, span) : v)), positional.map((a) => a.span), span);
   }
   switch (name) {
@@ -63,7 +68,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const v = at(0).value;
       if (v.kind === "scalar" || isPlain(v) || v.kind === "bool") {
         if (name === "f32" && v.kind === "number") return number(v.value, false);
-        if (name === "i32" && v.kind === "number") return number(Math.trunc(v.value), true);
+        if (name === "i32" && v.kind === "number") return number(Math.min(2147483647, Math.max(-2147483648, Math.trunc(v.value))), true);
         return elementwiseValues(name, [v], [span], span);
       }
       return tensor(cast(node(0), name, span));
@@ -72,7 +77,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const v = at(0).value;
       if (v.kind === "scalar") return scalar(v.scalar.dtype === "f32" ? call("stop", v.scalar) : v.scalar);
       if (v.kind === "tuple") return { kind: "tuple", elements: v.elements.map((x) => tensor(stopGradient(asTensor(x, span)))) };
-      if (v.kind === "instance" || v.kind === "gradient") return { ...v, values: new Map(parametersOf(v.instance).map((p) => [p, stopGradient(v.values?.get(p) ?? ctx.current.get(p) ?? p)])) };
+      if (v.kind === "instance" || v.kind === "gradient") return { ...v, values: new Map(parametersOf(self, v.instance, at(0).span).map((p) => [p, stopGradient(parameterOf(v, p, ctx))])) };
       return isPlain(v) ? v : tensor(stopGradient(node(0)));
     }
     case "frozen": {
@@ -88,6 +93,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       if (axis) return int(extentInteger(x.shape[axisNumber(axis, x.shape.length, span)]!));
       return sizeValue(x.shape, span);
     }
+    case "window_room": return windowRoom(args.map((a) => a.value), span); // prettier-ignore
     case "rank": return number(at(0).value.kind === "scalar" || isPlain(at(0).value) ? 0 : node(0).shape.length); // prettier-ignore
     case "len": {
       const v = at(0).value;
@@ -111,6 +117,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const list = at(0).value;
       if (list.kind !== "list" && list.kind !== "tuple") throw wrongKind(at(0).span, "a list of tensors", kindText(list));
       const nodes = list.elements.map((v) => asTensor(v, at(0).span));
+      if (!nodes.length) throw wrongKind(at(0).span, "a list of one tensor or more", "an empty list");
       const axis = axisNumber(option("axis", 1) ?? number(0), nodes[0]!.shape.length, span);
       for (const x of nodes) if (x.dtype !== nodes[0]!.dtype || x.shape.length !== nodes[0]!.shape.length || x.shape.some((n, d) => d !== axis && n !== nodes[0]!.shape[d])) throw shapeMismatch(at(0).span, "concat", `${typeText(nodes[0]!.dtype, nodes[0]!.shape)} (axis ${axis} may differ)`, typeText(x.dtype, x.shape));
       return tensor(concat(nodes, axis, span));
@@ -122,7 +129,10 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const n = x.shape[axis]!;
       if (typeof n !== "number") throw wrongKind(span, "an axis of known extent", extentText(n));
       let sizes: number[];
-      if (count.kind === "list") sizes = count.elements.map((v) => (v.kind === "number" ? v.value : NaN));
+      if (count.kind === "list") {
+        for (const v of count.elements) if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 0) throw wrongKind(at(1).span, "a list of whole sizes, 0 or more", `one with ${kindText(v)}`);
+        sizes = count.elements.map((v) => (v as { value: number }).value);
+      }
       else if (count.kind === "number") {
         if (!Number.isInteger(count.value) || count.value < 1) throw wrongKind(at(1).span, "a whole number, 1 or more", kindText(count));
         if (count.value > most) throw tooMany(at(1).span, "the parts of `split`", count.value, most, "index the tensor instead");
@@ -165,6 +175,8 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       if (ctx.element) throw misplaced(span, "a draw", "inside `for`", "draw the whole tensor above");
       // Gumbel: argmax(logits - log(-log(u)))
       const logits = node(0);
+      if (logits.dtype !== "f32" || !logits.shape.length) throw wrongKind(at(0).span, "f32 with a last axis of logits", typeText(logits.dtype, logits.shape));
+      someElements(name, logits.shape.slice(-1), span);
       const axes = axesOf(logits.shape);
       const rounds = ctx.rounds.map((r) => ({ e: r.step as Integer, n: r.count }));
       const inner = logits.shape.map((n, i) => (typeof n === "number" ? n : i === 0 && !rounds.length ? 1 : NaN));
@@ -188,8 +200,8 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
 const takes: Readonly<Record<string, readonly [number, number, readonly string[]]>> = {
   ...Object.fromEntries(reducers.map((r) => [r, [1, 1, ["axis", "keep"]] as const])),
   uniform: [0, 2, ["lo", "hi"]], normal: [0, 2, ["mean", "std"]], bernoulli: [0, 1, ["p"]], randint: [0, 2, ["lo", "hi"]],
-  csv: [0, 1, ["path", "column", "columns"]], npy: [0, 1, ["path"]], idx: [0, 1, ["path"]], chars: [0, 1, ["path", "window"]], tokens: [0, 1, ["path", "pad"]], token_count: [0, 1, ["path", "pad"]], host: [0, 1, []],
-  where: [3, 3, []], f32: [1, 1, []], i32: [1, 1, []], bool: [1, 1, []], stop: [1, 1, []], frozen: [1, 1, []], size: [1, 2, ["axis"]], rank: [1, 1, []], len: [1, 1, []], matmul: [2, 2, []],
+  csv: [0, 1, ["path", "column", "columns", "header", "missing", "delimiter"]], npy: [0, 1, ["path"]], idx: [0, 1, ["path"]], chars: [0, 1, ["path", "window"]], tokens: [0, 1, ["path", "pad"]], token_count: [0, 1, ["path", "pad"]], host: [0, 1, []],
+  where: [3, 3, []], f32: [1, 1, []], i32: [1, 1, []], bool: [1, 1, []], stop: [1, 1, []], frozen: [1, 1, []], size: [1, 2, ["axis"]], rank: [1, 1, []], window_room: [5, 5, []], len: [1, 1, []], matmul: [2, 2, []],
   transpose: [1, 2, ["axes"]], flip: [1, 2, ["axis"]], concat: [1, 2, ["axis"]], split: [2, 3, ["axis"]], squeeze: [1, 2, ["axis"]], unsqueeze: [1, 2, ["axis"]], categorical: [1, 1, []],
 }; // prettier-ignore
 function checkArguments(name: string, { positional, named }: Given, count: number, span: Span): void {
@@ -227,7 +239,7 @@ export function axisNumber(v: Value, rank: number, span: Span): number {
   const n = v.kind === "number" ? v.value : undefined;
   if (n === undefined || !Number.isInteger(n)) throw wrongKind(span, "an axis number", kindText(v));
   const d = n < 0 ? n + rank : n;
-  if (d < 0 || d >= rank) throw argumentsDoNotFit(span, "this", `has no axis ${n}: there ${rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
+  if (d < 0 || d >= rank) throw argumentsDoNotFit(span, "this", `has no axis ${n}: there ${rank === 0 ? "are no axes" : rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
   return d;
 }
 export function axisList(v: Value, rank: number, span: Span): number[] {
@@ -237,7 +249,7 @@ export function axisList(v: Value, rank: number, span: Span): number[] {
     let end = constantOf(v.end);
     if (low === undefined || end === undefined) throw wrongKind(span, "axes known at compile time", kindText(v));
     if (end < 0) end += rank;
-    if (low < 0 || end > rank) throw argumentsDoNotFit(span, "this", `has no axes ${low}..${end}: there ${rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
+    if (low < 0 || end > rank) throw argumentsDoNotFit(span, "this", `has no axes ${low}..${end}: there ${rank === 0 ? "are no axes" : rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`}`);
     return Array.from({ length: Math.max(0, end - low) }, (_, i) => low + i);
   }
   return [axisNumber(v, rank, span)];
@@ -247,16 +259,38 @@ function reduceCall(name: string, x: Argument, given: Given, span: Span): Value 
   const keep = keepGiven ? knownBool(keepGiven.value) : false;
   if (keep === undefined) throw wrongKind(keepGiven!.span, "true or false", kindText(keepGiven!.value));
   const v = x.value.kind === "lazy" ? x.value.force() : x.value;
+  // an element, or a number: there is nothing to reduce
   if (v.kind === "scalar" || isPlain(v)) {
+    const axis = given.named.get("axis");
+    if (axis) axisList(axis.value, 0, axis.span);
     const s = asScalarValue(v, x.span, isPlain(v) ? "f32" : undefined);
-    if (name === "mean" || name === "logsumexp") return scalar(asScalarValue(v, x.span, "f32"));
-    return scalar(reducer(name, s, span).body);
+    if (name === "mean" || name === "logsumexp") return scalar(toF32(s));
+    if (name === "any" || name === "all") reducer(name, s, x.span); // is it a bool?
+    return name === "argmax" || name === "argmin" ? number(0) : scalar(name === "any" || name === "all" ? s : reducer(name, s, span).body);
   }
   const node = asTensor(v, x.span);
   const axis = given.named.get("axis")?.value;
   const axes = axis ? axisList(axis, node.shape.length, span) : node.shape.map((_, d) => d);
   if ((name === "argmax" || name === "argmin") && axes.length > 1 && axis === undefined && node.shape.length > 1) return tensor(reduceNode(name, node, axes, keep, span));
   return tensor(reduceNode(name, node, axes, keep, span));
+}
+/** How far a window of k, its elements `dilate` apart, can move over n with `pad` on both sides: n + 2 pad - dilate (k - 1) - 1. */
+function windowRoom(values: readonly Value[], span: Span): Value {
+  const [n, k, stride, pad, dilate] = values.map(integerOf);
+  if (!n || !k || !stride || !pad || !dilate) throw wrongKind(span, "window_room(n, k, stride, pad, dilate) of whole numbers", "something else");
+  const least = (what: string, e: Integer, bound: number): number => {
+    const value = constantOf(e);
+    if (value === undefined) throw wrongKind(span, `${what} known at compile time`, "a value of the run");
+    if (value < bound) throw wrongKind(span, `${what} of ${bound} or more`, String(value));
+    return value;
+  };
+  const taken = least("a dilation", dilate, 1) * (least("a window", k, 1) - 1) + 1;
+  least("a stride", stride, 1);
+  const padding = least("a padding", pad, 0);
+  const room = iadd(n, 2 * padding - taken);
+  if (interval(room).high >= 0) return int(room);
+  const elements = `the ${extentText(sizeFrom(n, span))} elements${padding ? `, padded to ${extentText(sizeFrom(iadd(n, 2 * padding), span))},` : ""}`;
+  throw argumentsDoNotFit(span, `a window of ${taken}`, `does not fit into ${elements} that it moves over`, undefined, "take a smaller window, or pad more");
 }
 function distribution(name: string, positional: readonly Argument[], given: Given, span: Span): Value {
   const names: Record<string, [string, string]> = { uniform: ["lo", "hi"], normal: ["mean", "std"], bernoulli: ["p", ""], randint: ["lo", "hi"] };
@@ -280,19 +314,26 @@ function loader(name: string, given: Given, span: Span): Value {
     return v.value;
   };
   const column = (v: Value): number | string => {
-    if (v.kind === "number") return v.value;
-    if (v.kind === "string") return v.value;
-    throw wrongKind(span, "a column's number or name", kindText(v));
+    if (v.kind === "string" || (v.kind === "number" && Number.isInteger(v.value) && v.value >= 0)) return v.value;
+    throw wrongKind(span, "a column's name, or its number from 0", kindText(v));
   };
   switch (name) {
     case "csv": {
       const path = text(0, "path");
-      const one = given.named.get("column")?.value;
-      const many = given.named.get("columns")?.value;
-      if (one) return { kind: "loader", loader: { kind: "csv", path, columns: [column(one)] }, span };
-      if (many?.kind === "list") return { kind: "loader", loader: { kind: "csv", path, columns: many.elements.map(column) }, span };
-      if (many?.kind === "range") return { kind: "loader", loader: { kind: "csv", path, columns: { from: constantOf(many.low) ?? 0, to: constantOf(many.end) ?? 0 } }, span };
-      throw argumentsDoNotFit(span, "csv", "needs column: or columns:", 'csv("file.csv", columns: 0..4) or csv("file.csv", column: "label")');
+      const option = (own: string): Value | undefined => given.named.get(own)?.value;
+      const [one, many] = [option("column"), option("columns")];
+      const ends = many?.kind === "range" ? ([constantOf(many.low), constantOf(many.end)] as const) : [];
+      const columns = one ? [column(one)] : many?.kind === "list" ? many.elements.map(column) : ends[0] !== undefined && ends[1] !== undefined && ends[0] >= 0 && ends[0] < ends[1] ? { from: ends[0], to: ends[1] } : undefined;
+      if (columns === undefined || (one && many)) throw argumentsDoNotFit(span, "csv", one ? "takes one of column: and columns:" : "needs column: or columns:", 'csv("file.csv", columns: 0..4) or csv("file.csv", column: "label")');
+      const [header, missing, delimiter] = [option("header"), option("missing"), option("delimiter")];
+      const named = header ? knownBool(header) : undefined;
+      if (header && named === undefined) throw wrongKind(span, "header: true or header: false", kindText(header));
+      if (named === false && Array.isArray(columns) && columns.some((c) => typeof c === "string")) throw argumentsDoNotFit(span, "csv", "has no header to find a name in: give the column's number");
+      const instead = missing?.kind === "number" ? missing.value : missing?.kind === "string" && missing.value === "drop" ? "drop" : undefined;
+      if (missing && instead === undefined) throw wrongKind(span, "missing: drop, or a number", kindText(missing));
+      const separator = delimiter?.kind === "string" ? (delimiter.value === "tab" ? "\t" : delimiter.value) : undefined;
+      if (delimiter && (separator?.length !== 1 || /["\r\n]/.test(separator))) throw wrongKind(span, 'delimiter: ",", ";", "tab" or another character', kindText(delimiter));
+      return { kind: "loader", loader: { kind: "csv", path, columns, ...(named === undefined ? {} : { header: named }), ...(separator === undefined ? {} : { delimiter: separator }), ...(instead === undefined ? {} : { missing: instead }) }, span };
     }
     case "npy": return { kind: "loader", loader: { kind: "npy", path: text(0, "path") }, span }; // prettier-ignore
     case "idx": return { kind: "loader", loader: { kind: "idx", path: text(0, "path") }, span }; // prettier-ignore
@@ -323,7 +364,7 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
   const known = new Map<string, Extent>();
   for (const [name, a] of named) {
     const v = integerOf(a.value);
-    if (v) known.set(name, asExtent(v));
+    if (v) known.set(name, sizeFrom(v, a.span));
   }
   const positions = new Map<string, Integer>();
   const variables = new Map<string, Variable>();

@@ -3,7 +3,7 @@ import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../graph/node.ts";
 import { call, iadd, integer, load, mul, add, random, select, sub, toF32 } from "../graph/scalar.ts";
 import type { Integer, Node, Scalar, Shape } from "../graph/types.ts";
-import { unsupported, wrongKind } from "./errors.ts";
+import { shapeMismatch, typeText, unsupported, wrongKind } from "./errors.ts";
 import type { Context } from "./interpreter.ts";
 import { axesOf } from "./tensors.ts";
 import { asScalarValue, isPlain, kindText, type Distribution, type Value } from "./values.ts";
@@ -24,10 +24,17 @@ export function drawTensor(d: Distribution, shape: Shape, site: number, ctx: Con
   const at = [...own.slice(0, lead), ...rounds.map((r) => r.e), ...own.slice(lead)];
   const extents = [...shape.slice(0, lead).map(() => 1), ...rounds.map((r) => r.n), ...shape.slice(lead).map((n) => (typeof n === "number" ? n : NaN))];
   if (extents.some(Number.isNaN)) throw unsupported(span, "a draw over several run-time axes, or over one that is not the first");
-  return compute(axes, undefined, drawElement(d, site, at.length ? at : [integer(0)], at.length ? extents : [1], ctx, span), { span });
+  return compute(axes, undefined, drawElement(d, site, at.length ? at : [integer(0)], at.length ? extents : [1], shape, own, ctx, span), { span });
 }
-export function drawElement(d: Distribution, site: number, indices: readonly Integer[], extents: readonly number[], ctx: Context, span: Span): Scalar {
+/** `own`: the place in the drawn tensor, which a tensor of its shape is read at (`normal(0, 1) * mask`). */
+function drawElement(
+  d: Distribution, site: number, indices: readonly Integer[], extents: readonly number[], shape: Shape, own: readonly Integer[], ctx: Context, span: Span,
+): Scalar {
   const parameter = (v: Value): Scalar => {
+    if (v.kind === "tensor" && v.node.shape.length && v.node.dtype === "f32") {
+      if (v.node.shape.length === shape.length && v.node.shape.every((n, i) => n === shape[i])) return load(v.node, own);
+      throw shapeMismatch(span, "a tensor in a distribution", typeText("f32", shape), typeText("f32", v.node.shape));
+    }
     const s = isPlain(v) ? asScalarValue(v, span, "f32") : asScalarValue(v, span);
     if (s.dtype !== "f32") throw wrongKind(span, "an f32 parameter of the distribution", kindText(v));
     return s;

@@ -6,13 +6,13 @@ import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
-import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, isCall, load, modulo, operandsOf, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
+import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, load, modulo, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, instanceState, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams,
+  askedEarly, bindLet, bindParameters, checkType, declareState, dependsOutsideStop, evaluate, extentValue, fitTo, forgetParameters, forgetValues, instanceState, knownBool, modelInstance, newInstance, parameterOf, parametersOf, parametersSoFar, resultSpan, runBody, runStatements, spreadsOf, stateOf, stopGradient, typeSource, wasAsked, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams, type Updated,
 } from "./interpreter.ts"; // prettier-ignore
 import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
@@ -35,6 +35,8 @@ export interface Elaborated {
   readonly program: Program;
   readonly diagnostics: readonly Diagnostic[];
 }
+/** Each reading but the last has found an instance that those before it could not: stacked layers that ask for one another's parameters. */
+const mostReadings = 16;
 const longestWindow = 1024;
 const ringWindow = (batch: number): number => Math.max(8, Math.min(longestWindow, Math.floor(65536 / Math.max(1, batch))));
 
@@ -58,7 +60,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   const seed = source({ role: "input", path: "seed", shape: [], dtype: "i32", range: { low: -Infinity, high: Infinity } });
   const datasets = new Map<string, DatasetState>();
   const self: Interpreter = {
-    diagnostics, parameters: new Map(), states: new Map(), models: new Map(), calls: [], work: { calls: 0 }, seed,
+    diagnostics, parameters: new Map(), states: new Map(), models: new Map(), calls: [], pass: { number: 0 }, work: { calls: 0 }, seed,
     initialContext: (path) => ({ ...baseContext(seed, new Scope()), draws: { count: 0, path } }),
     dataset: (name, member_, span) => {
       const d = datasets.get(name);
@@ -96,18 +98,29 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   for (const d of datasets.values()) for (const h of d.public.holdouts) attempt(() => checkHoldout(d, h, datasets));
   for (const name of Object.keys(options.set ?? {})) attempt(() => checkOverride(name, String(options.set![name]), input.main));
   // a train block may be named by an export (smoothed weights), so trains come first
-  const trains: TrainProgram[] = [];
-  for (const item of input.main.items) {
-    if (item.kind !== "train") continue;
-    const train = attempt(() => elaborateTrain(self, item, mainScope, datasets, seed, options, attempt));
-    if (train) trains.push(train);
+  const elaboratePrograms = (): { trains: TrainProgram[]; exports: ExportProgram[] } => ({
+    trains: input.main.items.flatMap((item) => (item.kind === "train" ? (attempt(() => elaborateTrain(self, item, mainScope, datasets, seed, options, attempt)) ?? []) : [])),
+    exports: input.main.items.flatMap((item) => (item.kind === "fn" && item.exported ? (attempt(() => elaborateExport(self, item, mainScope, seed)) ?? []) : [])),
+  });
+  const before = diagnostics.length;
+  let programs = elaboratePrograms();
+  // parameters are known when their layer is applied, and a line above may have asked for them: then all is read again with what is known now
+  const instances = (): Instance[] => [...self.models.values(), ...(trainInstances.get(self)?.values() ?? [])];
+  while (self.pass.number < mostReadings && askedEarly(self, instances())) {
+    // a model that nothing applies has parameters too, where the types of its inputs say their shapes
+    for (const [item, i] of self.models) if (!i.applied && wasAsked(i)) {
+      const known = new Set(self.parameters.keys());
+      attempt(() => applyAlone(self, item, i.scope, seed));
+      if (!i.applied) forgetParameters(self, instances(), known); // it went wrong half-way
+    } // prettier-ignore
+    self.pass.number += 1;
+    self.work.calls = 0;
+    self.states.clear();
+    diagnostics.length = before;
+    forgetValues(instances());
+    programs = elaboratePrograms();
   }
-  const exports: ExportProgram[] = [];
-  for (const item of input.main.items) {
-    if (item.kind !== "fn" || !item.exported) continue;
-    const made = attempt(() => elaborateExport(self, item, mainScope, seed));
-    if (made) exports.push(made);
-  }
+  const { trains, exports } = programs;
   // functions and layers that nothing runs are still checked for names when used; models without train or export too
   const held = (x: { source: Source; initial: Node; span: Span }, kind: Held["kind"]): Held => ({ path: x.source.path, kind, source: x.source, initial: x.initial, span: x.span });
   const program: Program = {
@@ -168,13 +181,17 @@ function checkOverride(name: string, given: string, main: ast.File): void {
 function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, seed: Source, attempt: Attempt, diagnostics: Diagnostic[]): void {
   const used = self.models.get(item);
   if (used && (used.parameters.size || used.children.size)) return;
+  const before = diagnostics.length;
+  attempt(() => applyAlone(self, item, scope, seed));
+  const [fault] = diagnostics.splice(before);
+  if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code)) diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });
+}
+/** A model as an export would apply it, if the types of its inputs say enough. */
+function applyAlone(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, seed: Source): void {
   if (item.params.some((p) => p.type?.kind !== "tensor_type" || p.type.dims?.some((d) => d.kind === "spread") || !["f32", "i32", "bool"].includes(p.type.element.text))) return;
   const name = (n: ast.Name): ast.Expr => ({ kind: "name", text: n.text, span: n.span });
   const call: ast.Expr = { kind: "call", callee: name(item.name), args: item.params.map((p) => ({ value: name(p.name), span: p.name.span })), span: item.name.span };
-  const before = diagnostics.length;
-  attempt(() => elaborateExport(self, { kind: "fn", exported: true, name: item.name, params: item.params, body: { kind: "expression", value: call }, span: item.span }, scope, seed));
-  const [fault] = diagnostics.splice(before);
-  if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code)) diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });
+  elaborateExport(self, { kind: "fn", exported: true, name: item.name, params: item.params, body: { kind: "expression", value: call }, span: item.span }, scope, seed);
 }
 const quiet = (): never => {
   throw new errors.Quiet();
@@ -290,7 +307,8 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           if (node.dtype !== dtype || node.shape.length !== shape.length || node.shape.some((n, d) => n !== shape[d])) throw errors.shapeMismatch(s.value.span, `the field ${s.name.text}`, errors.typeText(dtype, shape), errors.typeText(node.dtype, node.shape), { labels: [{ span: type.span, text: "declared here" }] });
           const own = range && dtype === "i32" ? { low: range[0], high: range[1] - 1 } : node.range;
           fields.push({ name: s.name.text, formula: () => node, public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
-          inner.bind(s.name.text, tensor(node), s.name.span);
+          // a field computed from this one is data as well: no gradient goes from one to the other
+          inner.bind(s.name.text, tensor(stopGradient(node)), s.name.span);
           return;
         }
         case "holdout": {
@@ -331,13 +349,15 @@ function fieldFormula(
   /** A raw column and its value at one row. */
   const column = (loader: Loader, shape: readonly number[], dtype: DType, span: Span, bare: boolean): Node => {
     const name = `${of.name}.${s.name.text}${count++ ? `.${count}` : ""}`;
-    const known = loader.kind === "idx" ? ([0, 256] as const) : bare && of.range ? of.range : loader.kind === "inline" && dtype === "i32" ? ([Math.min(...loader.values), Math.max(...loader.values) + 1] as const) : undefined;
-    const rawType: DType = loader.kind === "idx" ? "i32" : dtype;
+    // a file says by its name that it holds bytes (train-images-idx3-ubyte.gz): they stay bytes
+    const bytes = loader.kind === "idx" && /ubyte/.test(loader.path) && dtype !== "bool" && !(bare && of.range);
+    const known = bytes ? ([0, 256] as const) : bare && of.range ? of.range : loader.kind === "inline" && dtype === "i32" ? ([Math.min(...loader.values), Math.max(...loader.values) + 1] as const) : undefined;
+    const rawType: DType = bytes ? "i32" : dtype;
     const range = known && rawType === "i32" ? { low: known[0], high: known[1] - 1 } : undefined;
     const extents: Extent[] = loader.kind === "chars" ? [asExtent(iadd(of.rows, loader.window - 1))] : [of.rows, ...shape];
     const raw = source({ role: "input", path: `data.${name}`, shape: extents, dtype: rawType, ...(range ? { range } : rawType === "i32" ? { range: { low: -2147483648, high: 2147483647 } } : {}), span, label: name });
     const storage: Storage = rawType === "i32" && known && known[0] >= 0 && known[1] <= 256 && loader.kind !== "host" && loader.kind !== "inline" ? "u8" : rawType;
-    of.columns.set(name, { name, source: raw, loader, storage, shape, ...(known ? { range: known } : {}), span });
+    of.columns.set(name, { name, source: raw, loader, storage, shape, ...(known && !bytes ? { range: known } : {}), span });
     const at = load(of.row, []) as Integer;
     if (loader.kind === "chars") {
       windowed = true;
@@ -404,13 +424,15 @@ function loadersOf(e: ast.Expr): { kind: "bare" | "formula" } {
 /** Evaluates a formula whose loaders are replaced by columns: operands of operators, pipes and calls. */
 function evaluateField(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Context, hook: (v: Value, span: Span) => Value): Value {
   const named = new Scope(scope);
+  const words = new Scope(scope);
+  words.bind("drop", { kind: "string", value: "drop" }); // csv(..., missing: drop)
   let n = 0;
   const rewrite = (x: ast.Expr): ast.Expr => {
     switch (x.kind) {
       case "call":
         if (loadersOf(x).kind === "bare") {
           const name = `%loader${n++}`;
-          named.bind(name, hook(evaluate(self, x, scope, ctx), x.span));
+          named.bind(name, hook(evaluate(self, x, words, ctx), x.span));
           return { kind: "name", text: name, span: x.span };
         }
         return { ...x, callee: rewrite(x.callee), args: x.args.map((a) => ({ ...a, value: rewrite(a.value) })) };
@@ -435,11 +457,11 @@ function wholeColumn(self: Interpreter, d: DatasetState, name: string, span: Spa
   const node = overRows(field.formula(), d.row, index.rows, (b) => load(index.source, [b]) as Integer);
   return withRange(node, field.public.range);
 }
-const trainingRowSources = new WeakMap<DatasetState, { source: Source; rows: Dim }>();
-export function trainingRows(d: DatasetState): { source: Source; rows: Dim } {
+const trainingRowSources = new WeakMap<DatasetState, { source: Source; rows: Extent }>();
+export function trainingRows(d: DatasetState): { source: Source; rows: Extent } {
   let found = trainingRowSources.get(d);
   if (!found) {
-    const rows = dim(`training.${d.public.name}`);
+    const rows = trainingCount(d) ?? dim(`training.${d.public.name}`);
     found = { rows, source: source({ role: "input", path: `data.${d.public.name}.training`, shape: [rows], dtype: "i32", range: d.row.range }) };
     trainingRowSources.set(d, found);
   }
@@ -464,11 +486,12 @@ interface TrainSettings {
   stop?: TrainProgram["stop"];
   save?: TrainProgram["save"];
   load: { path: string; into?: string }[];
+  compared: { metric: string; span: Span }[]; // what `stop` and `save` name
 }
 function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datasets: Map<string, DatasetState>, seed: Source, options: ElaborateOptions, attempt: Attempt): TrainProgram {
   const name = item.name.text;
   const owner = (trainInstance(self, item, scope) as Extract<Value, { kind: "instance" }>).instance;
-  const settings: TrainSettings = { batch: 1, accumulate: 1, shuffle: true, seed: 0, load: [] };
+  const settings: TrainSettings = { batch: 1, accumulate: 1, shuffle: true, seed: 0, load: [], compared: [] };
   const plainContext = baseContext(seed, ambientScope(false));
   const whole = (v: Value, span: Span, what: string): number => {
     if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1) throw errors.badSetting(span, what, `must be a whole number, 1 or more; this is ${v.kind === "number" ? v.value : kindText(v)}`);
@@ -509,7 +532,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     throw errors.badSetting(item.on!.span, `the train block ${name}`, "does not say how many rows a step reads", `write on ${on.kind === "name" ? on.text : "data"}(batch: 32)`);
   }); // prettier-ignore
   // settings first: they say how much a step reads
-  const measuredNames: Measured = { data: data?.public.name, splits: data?.public.holdouts.map((h) => h.name) ?? [], metrics: metricNames(item) };
+  const measuredNames: Measured = { data: data?.public.name, splits: data?.public.holdouts.map((h) => h.name) ?? [], metrics: metricNames(item), better: (metric) => betterMetric(item, metric, scope) };
   const given = new Map<string, Span>();
   for (const s of item.statements) if (s.kind === "setting") attempt(() => {
     const before = given.get(s.name.text);
@@ -578,11 +601,12 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   const outputs: { name: string; node: Node }[] = [];
   let lossNode: Node | undefined;
   const context = (part: number): Context => ({
-    ...baseContext(seed, ambientOf(true, batch)), training: true, writes: true, instance: owner, current,
+    ...baseContext(seed, ambientOf(true, batch)), training: true, writes: true, instance: owner, current, updated,
     step: accumulate === 1 ? step : iaddPart(step, accumulate, part),
     draws: { count: 0, path: name },
   }); // prettier-ignore
   const current = new Map<Source, Node>();
+  const updated: Updated[] = [];
   const fieldsAt = (target: Scope, part: number): void => {
     if (!data || !index) return;
     for (const f of data.fields) {
@@ -597,7 +621,6 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     fieldsAt(local, part);
     return { scope: new Scope(local), ctx: context(part) };
   });
-  const updatedParameters: { name: string; before: Node; span: Span }[] = [];
   let lines = 0;
   for (const s of item.statements) {
     attempt(() => {
@@ -633,12 +656,13 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
             if (v.shape.length || v.dtype !== "f32") throw errors.notScalar(s.value.span, "an objective", errors.typeText(v.dtype, v.shape));
             return v;
           });
-          for (const u of updatedParameters) if (losses.some((l) => dependsOutsideStop(l, u.before, current))) throw errors.staleValue(s.value.span, u.name, u.span);
+          const stale = updated.find((u) => losses.some((l) => dependsOutsideStop(l, u.before, current)));
+          if (stale) throw errors.staleValue(s.value.span, "objective", stale.parameter.path, stale.span);
           if (!lossNode) lossNode = averaged(losses);
           const made = minimizeLine(self, s, losses, parts.map((p) => p.ctx), parts[0]!.scope, current, name, lines, step);
           group.push(...made.groups);
           objectives.push({ name: `${name}.minimize${lines}`, loss: averaged(losses), gradients: made.gradients });
-          updatedParameters.push(...made.updated.map((u) => ({ ...u, span: s.span })));
+          updated.push(...made.updated.map((u) => ({ ...u, span: s.span })));
           return;
         }
         case "setting":
@@ -648,6 +672,10 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
       }
     });
   }
+  for (const { metric, span } of settings.compared) attempt(() => {
+    const tensor_ = outputs.find((o) => metric.endsWith(`.${o.name}`));
+    if (tensor_) throw errors.notScalar(span, "what is compared", errors.typeText(tensor_.node.dtype, tensor_.node.shape));
+  }); // prettier-ignore
   if (!lossNode && lines > 0) throw new errors.Quiet();
   if (!lossNode) throw errors.badSetting(item.name.span, `the train block ${name}`, "minimizes nothing", "write minimize e by adam(lr: 1e-3)");
   columns.unshift({ name: "loss", node: lossNode });
@@ -670,7 +698,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   // ---- initial values of everything that the step touches
   const reached = new Set<Source>();
   for (const n of topological([...stepProgram.updates.map((u) => u.value), ...stepProgram.updates.map((u) => u.target), ...outputs.map((o) => o.node)])) if (n.kind === "source" && (n.role === "parameter" || n.role === "state")) reached.add(n);
-  for (const p of parametersOf(owner)) reached.add(p);
+  for (const p of parametersSoFar(owner)) reached.add(p);
   const all = [...self.parameters.values(), ...self.states.values()].filter((x) => reached.has(x.source));
   const init = program(`${name}.init`, [], all.map((x) => ({ target: x.source, value: x.initial })));
 
@@ -700,32 +728,28 @@ function averaged(nodes: readonly Node[]): Node {
   if (nodes.length === 1) return nodes[0]!;
   return compute([], undefined, callScalar("div", nodes.map((n) => load(n, [])).reduce((a, b) => callScalar("add", a, b)), nodes.length));
 }
-/** Does the value reach the old value of a parameter, neither through its new value nor only through stop? */
-function dependsOutsideStop(root: Node, before: Node, current: ReadonlyMap<Source, Node>): boolean {
-  const updated = new Set(current.values());
-  return topological([root], (n) => updated.has(n), (n) => inputsOutsideStop(n)).includes(before);
-}
-/** What a node reads with a gradient: not what stands inside stop. */
-function inputsOutsideStop(n: Node): readonly Node[] {
-  if (n.kind !== "compute") return inputs(n);
-  const found = new Set<Node>();
-  const seen = new Set<Scalar>();
-  const queue: Scalar[] = [n.body];
-  while (queue.length) {
-    const e = queue.pop()!;
-    if (seen.has(e) || isCall(e, "stop")) continue;
-    seen.add(e);
-    if (e.kind === "load") found.add(e.tensor);
-    queue.push(...operandsOf(e));
-  }
-  return [...found];
-}
 const settingNames = ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"];
 /** What `valid.acc` may name. */
 interface Measured {
   readonly data: string | undefined;
   readonly splits: readonly string[];
   readonly metrics: readonly string[];
+  readonly better: (metric: string) => "min" | "max" | undefined;
+}
+/** What the documentation of a function says of its values: `Less is better.` or `More is better.`, as a sentence of its own. */
+function betterOf(doc: string | undefined): "min" | "max" | undefined {
+  const [found, other] = new Set([...(doc ?? "").matchAll(/(?<=^|\. |\n)(Less|More) is better\./g)].map((m) => m[1]));
+  return other ? undefined : found === "Less" ? "min" : found === "More" ? "max" : undefined;
+}
+/** Is less or more of it better? The objective is minimized; a metric that is one call of a function is what that function's documentation says. */
+function betterMetric(item: ast.Train, name: string, scope: Scope): "min" | "max" | undefined {
+  if (name === "loss") return "min";
+  let e = item.statements.find((s): s is ast.Metric => s.kind === "metric" && s.name.text === name)?.value;
+  while (e?.kind === "paren" || (e?.kind === "binary" && e.operator === "|>")) e = e.kind === "paren" ? e.value : e.right;
+  if (e?.kind === "call" && e.args.some((a) => a.value.kind === "lambda")) return undefined; // another reduction of it
+  const callee = e?.kind === "call" ? e.callee : e;
+  const v = callee?.kind === "name" ? scope.find(callee.text) : undefined;
+  return v?.kind === "fn" ? betterOf(v.declaration.doc) : undefined;
 }
 function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Context, settings: TrainSettings, measured: Measured): void {
   const whole = (e: ast.Expr, what: string): number => {
@@ -752,7 +776,18 @@ function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Cont
     if (e?.kind !== "string") throw errors.badSetting((e ?? s.value).span, s.name.text, `is written ${example}`);
     return e.value;
   };
-  const mode = (metric: string): "min" | "max" => (/\.(loss|mae|rmse|mse|error|off|perplexity)/.test(metric) ? "min" : "max");
+  /** The measured value of `best(min: valid.nll, ...)`, and whether less or more of it is better; without min or max where the value says it itself. */
+  const directed = (word: string, example: string, positions: number, names: readonly string[]): { metric: string; mode: "min" | "max"; span: Span; at: readonly ast.Expr[]; named: ReadonlyMap<string, ast.Expr> } => {
+    const given = s.value.kind === "call" ? s.value.args.filter((a) => a.name?.text === "min" || a.name?.text === "max") : [];
+    if (given[1]) throw errors.badSetting(given[1].span, s.name.text, "compares one measured value", `write ${example}`);
+    const [own] = given;
+    const { at, named } = callOf(word, example, own ? positions - 1 : positions, ["min", "max", ...names]);
+    const value = own?.value ?? at[0]!;
+    const metric = metricPath(value);
+    const mode = own ? (own.name!.text as "min" | "max") : measured.better(metric.slice(metric.indexOf(".") + 1));
+    if (!mode) throw errors.unknownDirection(value.span, s.name.text, metric, example.replace(/\w+: valid\.loss/, `min: ${metric}`));
+    return { metric, mode, span: value.span, at: own ? at : at.slice(1), named };
+  };
   switch (s.name.text) {
     case "epochs": settings.epochs = whole(s.value, "epochs"); return; // prettier-ignore
     case "steps": settings.steps = whole(s.value, "steps"); return; // prettier-ignore
@@ -765,10 +800,10 @@ function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Cont
       return;
     }
     case "stop": {
-      const { at, named } = callOf("stalled", "stalled(valid.loss, patience: 3)", 1, ["patience"]);
-      const metric = metricPath(at[0]!);
+      const { metric, mode, span, named } = directed("stalled", "stalled(min: valid.loss, patience: 3)", 1, ["patience"]);
       const patience = named.get("patience");
-      settings.stop = { metric, patience: patience ? whole(patience, "patience") : 3, mode: mode(metric) };
+      settings.stop = { metric, patience: patience ? whole(patience, "patience") : 3, mode };
+      settings.compared.push({ metric, span });
       return;
     }
     case "save": {
@@ -776,10 +811,10 @@ function trainSetting(self: Interpreter, s: ast.Setting, scope: Scope, ctx: Cont
         settings.save = { path: s.value.value, mode: "min" };
         return;
       }
-      const example = 'best(valid.loss, "file.safetensors")';
-      const { at } = callOf("best", example, 2, []);
-      const metric = metricPath(at[0]!);
-      settings.save = { metric, path: text(at[1], example), mode: mode(metric) };
+      const example = 'best(min: valid.loss, "file.safetensors")';
+      const { metric, mode, span, at } = directed("best", example, 2, []);
+      settings.save = { metric, path: text(at[0], example), mode };
+      settings.compared.push({ metric, span });
       return;
     }
     case "load": {
@@ -811,14 +846,14 @@ function runTrainNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context
     }
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
-    ctx.current.set(held, fitTo(held, value, span, name.text));
+    ctx.current.set(held, stopGradient(fitTo(held, value, span, name.text)));
   }
 }
 
 /** One `minimize`: gradient, the optimizer chain for every parameter, and the new parameters. */
 function minimizeLine(
   self: Interpreter, s: ast.Minimize, losses: readonly Node[], contexts: readonly Context[], scope: Scope, current: Map<Source, Node>, train: string, line: number, step: Integer,
-): { groups: OptimizerGroup[]; updated: { name: string; before: Node }[]; gradients: Objective["gradients"] } {
+): { groups: OptimizerGroup[]; updated: Omit<Updated, "span">[]; gradients: Objective["gradients"] } {
   const ctx = contexts[0]!;
   const claimed = new Set<Source>();
   const clauses = s.clauses.map((clause) => {
@@ -830,8 +865,8 @@ function minimizeLine(
       const parts = clause.wrt.kind === "tuple" ? clause.wrt.elements : [clause.wrt];
       for (const e of parts) {
         const v = evaluate(self, e, scope, ctx);
-        if (v.kind === "instance") wanted.push(...parametersOf(v.instance));
-        else if (v.kind === "list") for (const x of v.elements) wanted.push(...(x.kind === "instance" ? parametersOf(x.instance) : []));
+        if (v.kind === "instance") wanted.push(...parametersOf(self, v.instance));
+        else if (v.kind === "list") for (const x of v.elements) wanted.push(...(x.kind === "instance" ? parametersOf(self, x.instance) : []));
         else {
           const node = asTensor(v, e.span);
           const p = [...self.parameters.values()].find((x) => (current.get(x.source) ?? x.source) === node);
@@ -862,7 +897,7 @@ function minimizeLine(
   for (const [p, g] of gradients) if (!g.label && g.kind === "compute") (g as { label?: string }).label = `d_${p.path}`;
   const places = [...gradients].map(([parameter, g]) => ({ parameter, at: nodesOf(parameter), gradient: g }));
   const groups: OptimizerGroup[] = [];
-  const updated: { name: string; before: Node }[] = [];
+  const updated: Omit<Updated, "span">[] = [];
   clauses.forEach(({ clause, chain, wanted, every }, k) => {
     const own = (wanted ?? reached.filter((p) => !claimed.has(p))).filter((p) => gradients.has(p));
     if (!own.length) throw errors.noDependence(clause.wrt?.span ?? s.value.span, clause.wrt ? clause.wrt.span.file.text.slice(clause.wrt.span.start, clause.wrt.span.end) : "any parameter");
@@ -873,8 +908,9 @@ function minimizeLine(
       const axes = axesOf(p.shape);
       let next = callScalar("sub", load(before, indicesOf(axes)), load(result.steps.get(p)!, indicesOf(axes)));
       if (every > 1) next = select(equal(modulo(step, every), every - 1), next, load(before, indicesOf(axes)));
-      const node = compute(axes, undefined, next, { label: p.path });
-      updated.push({ name: p.path, before });
+      // the new value is a constant for every derivative below: none goes through the optimizer
+      const node = compute(axes, undefined, callScalar("stop", next), { label: p.path });
+      updated.push({ parameter: p, before });
       return { parameter: p, gradient: gradients.get(p)!, states: result.states.get(p) ?? [], updated: node };
     });
     for (const m of members) current.set(m.parameter, m.updated);
@@ -1095,7 +1131,7 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
   const results = value.kind === "tuple" ? value.elements : [value];
   const outputs = results.flatMap((v, i) => {
     const base = results.length === 1 ? item.name.text : `${item.name.text}.${i}`;
-    if (v.kind === "gradient" || v.kind === "instance") return parametersOf(v.instance).map((p) => ({ name: `${base}.${p.path}`, node: v.values?.get(p) ?? p }));
+    if (v.kind === "gradient" || v.kind === "instance") return parametersOf(self, v.instance, resultSpan(item.body)).map((p) => ({ name: `${base}.${p.path}`, node: parameterOf(v, p, ctx) }));
     return [{ name: base, node: asTensor(v, resultSpan(item.body)) }];
   });
   const made = program(item.name.text, outputs, []);

@@ -19,7 +19,8 @@ const error = (code: string, span: Span, message: string, more: { hint?: string 
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
 
 const code = (span: Span): string => span.file.text.slice(span.start, span.end);
-const short = (span: Span, otherwise: string): string => (span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise);
+/** The source text where it is short enough to be repeated in a hint. */
+export const short = (span: Span, otherwise: string): string => (span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise);
 
 /** Names of other frameworks and languages, and ours. */
 const elsewhere: Readonly<Record<string, string>> = {
@@ -43,6 +44,30 @@ export const unknownName = (span: Span, name: string, known: Iterable<string>, {
 export const twice = (span: Span, name: string, before: Span): Fault => error("DLM2002", span, `\`${name}\` is bound twice`, { labels: [{ span: before, text: "first here" }], hint: "give one of them another name" });
 export const shapeMismatch = (span: Span, what: string, want: string, got: string, more: { notes?: readonly string[]; hint?: string; labels?: readonly Label[] } = {}): Fault =>
   error("DLM2003", span, `shapes do not fit: ${what} wants ${want} but receives ${got}`, more);
+/** What makes a value of shape `got` one of shape `want`, of another rank: the next thing to type. */
+export function axesHint(span: Span, want: Shape, got: Shape, batch?: unknown): string {
+  const x = short(span, "x");
+  const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
+  /** The last axis of `long` without which it is `less`. */
+  const extra = (long: Shape, less: Shape): number => long.findLastIndex((n, d) => n === 1 && same(long.toSpliced(d, 1), less));
+  const axis = (d: number, rank: number): number => (d === rank - 1 ? -1 : d);
+  const [added, taken] = [extra(want, got), extra(got, want)];
+  if (added >= 0) return `write unsqueeze(${x}, ${axis(added, want.length)})`;
+  if (taken >= 0) return `write squeeze(${x}, ${axis(taken, got.length)})`;
+  const fits = (small: Shape, large: Shape): boolean => small.every((n, d) => n === large[d] || n === 1);
+  if (got.length < want.length) {
+    // a batch has another size where it is measured
+    const rows = typeof batch === "object" && batch !== null && "value" in batch ? batch.value : undefined;
+    const to = `expand[${want.map((n, d) => (d === 0 && n === rows ? "batch" : extentText(n))).join(", ")}]`;
+    if (fits(got, want.slice(want.length - got.length))) return `write ${to}(${x}) if it is meant to be repeated`;
+    if (fits(got, want)) return `write ${to}(${Array.from({ length: want.length - got.length }).reduce<string>((e) => `unsqueeze(${e}, -1)`, x)}) if it is meant to be repeated`;
+  } else {
+    const more = got.length - want.length;
+    if (same(got.slice(0, want.length), want)) return `write ${x}[${["...", ...Array.from({ length: more }, () => "0")].join(", ")}] for one of the last ax${more === 1 ? "is" : "es"}, or reduce it`;
+    if (same(got.slice(more), want)) return `write ${x}[${Array.from({ length: more }, () => "0").join(", ")}] for one of the first ax${more === 1 ? "is" : "es"}, or reduce it`;
+  }
+  return "give it these axes with reshape[...], unsqueeze or an index";
+}
 export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Span): Fault => {
   const [small, large, smallSpan] = a.length <= b.length ? [a, b, left] : [b, a, right];
   const skip = large.length - small.length;
@@ -77,6 +102,8 @@ export const rangeMismatch = (span: Span, name: string, got: string, want: strin
   error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, { ...(label ? { labels: [label] } : {}), hint: `declare the range where the value enters, as \`i32 in ${want}\`` });
 export const notWhole = (span: Span, value?: number | string): Fault => error("DLM2011", span, `a whole number is needed here, ${typeof value === "string" ? `${value} leaves a remainder` : `\`${short(span, "this")}\` ${value === undefined ? "may leave a remainder" : `is ${value}`}`}`, { hint: "`/` divides truly, `//` floors" });
 export const noDependence = (span: Span, name: string): Fault => error("DLM2012", span, `the value does not depend on ${name}, so it has no gradient`, { hint: "differentiate with respect to something it is computed from, and check for `stop` and `frozen`" });
+export const neverApplied = (span: Span, path: string): Fault =>
+  error("DLM2006", span, `the parameters of ${path} are needed here, which is applied nowhere`, { hint: `their shapes follow from what it is applied to: write ${path}(x) anywhere in the file, or sizes in the types of a model's inputs` });
 export const recursion = (span: Span, name: string, what: "fn" | "const"): Fault =>
   error("DLM2013", span, what === "fn" ? `\`${name}\` reaches itself` : `\`${name}\` is defined by itself`, { hint: what === "fn" ? "a function may not call itself; use `scan`, `fold` or `stack`" : "give one of the constants a value of its own" });
 export const misplaced = (span: Span, what: string, where: string, hint?: string): Fault => error("DLM2014", span, `${what} cannot stand ${where}`, { hint });
@@ -84,12 +111,14 @@ export const noReturn = (block: Span): Fault => error("DLM2014", { ...block, sta
 export const noYield = (span: Span): Fault => error("DLM2014", span, "this scan yields nothing", { hint: "write `yield e` for a value every round, or `fold` for the final state" });
 /** `${name} ${reason}`: "epochs must be a whole number". */
 export const badSetting = (span: Span, name: string, reason: string, hint?: string): Fault => error("DLM2015", span, `${name} ${reason}`, { hint });
+export const unknownDirection = (span: Span, setting: string, metric: string, example: string): Fault =>
+  error("DLM2015", span, `${setting} does not know whether less or more of ${metric} is better`, { hint: `write ${example}, or max: where more is better` });
 export const unboundDim = (span: Span, name: string): Fault =>
   error("DLM2016", span, `the dim ${name} is not bound`, { hint: /^[a-z]/.test(name) ? `dims begin with a capital: ${name[0]!.toUpperCase()}${name.slice(1)}; other sizes are constants or parameters` : "a dim is bound where it stands alone in an input's type, as in x: f32[B, 64]" });
 export const runTimeDim = (span: Span, what: string, hint: string): Fault => error("DLM2017", span, `${what} may not depend on a run-time dim`, { hint });
 export const notScalar = (span: Span, what: string, got: string): Fault => error("DLM2018", span, `${what} must be a single number, this is ${got}`, { hint: "reduce it with mean(...) or sum(...)" });
-export const staleValue = (span: Span, name: string, update: Span): Fault =>
-  error("DLM2019", span, `this objective uses a value that was computed before \`${name}\` was updated`, { labels: [{ span: update, text: "updated here" }], hint: "compute the value again below the update, or wrap it in stop(...)" });
+export const staleValue = (span: Span, what: "objective" | "derivative", name: string, update: Span): Fault =>
+  error("DLM2019", span, `this ${what} uses a value that was computed before \`${name}\` was updated`, { labels: [{ span: update, text: "updated here" }], hint: "compute the value again below the update, or wrap it in stop(...)" });
 export const noSuchFile = (span: Span, path: string): Fault => error("DLM2020", span, `cannot import "${path}"`, { hint: "paths count from the folder of the file that imports" });
 export const tooMany = (span: Span, what: string, count: number, limit: number, hint: string): Fault => error("DLM2021", span, `${what}: ${count} is more than the ${limit} that a program may have`, { hint });
 export const unsupported = (span: Span, what: string, hint?: string): Fault => error("DLM2901", span, `${what} is not supported yet`, { hint });
@@ -109,4 +138,6 @@ export function atCall(fault: Fault, call: Span, name: string): Fault {
 
 /** How often the compiler writes something out: copies of a stacked layer, parts of a split, accumulated batches. */
 export const most = 4096;
+/** Of an axis, and of a tensor: positions are i32. */
+export const mostElements = 2147483647;
 export const mostCalls = 60_000;

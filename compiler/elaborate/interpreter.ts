@@ -4,17 +4,17 @@ import type * as ast from "../../grammar/ast.ts";
 import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
 import { gradient, levelInputs, zeros } from "../grad/grad.ts";
 import { stabilised } from "../rewrite/simplify.ts";
-import { compute, finalOf, indicesOf, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
+import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isTrue, isub, load, modulo, mul, nonNegative, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
 import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
 import { Scope } from "./scope.ts";
-import { axesOf, combine, divideByCount, elementwise, finishReducer, reducer } from "./tensors.ts";
-import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
+import { axesOf, combine, divideByCount, elementwise, finishReducer, logOfSum, reducer, sizeFrom, someElements } from "./tensors.ts";
+import { asScalarValue, asTensor, filling, int, integerOf, isElement, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
 
 /** What differs between the programs made from one file. */
 export interface Context {
@@ -35,7 +35,14 @@ export interface Context {
   readonly declared: "metric" | "fn" | undefined; // may not construct
   readonly params?: OptimizerParams; // inside an optimizer
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
+  readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
+}
+/** A parameter's value before a `minimize` above, and where that stands. */
+export interface Updated {
+  readonly parameter: Source;
+  readonly before: Node;
+  readonly span: Span;
 }
 /** `sum over params: e`: the expression for every parameter of the line. */
 export interface OptimizerParams {
@@ -48,6 +55,7 @@ export interface Interpreter {
   readonly states: Map<string, { source: Source; initial: Node; span: Span; kind: "state" | "optimizer" | "counter" }>;
   readonly models: Map<ast.ModelDeclaration, Instance>;
   readonly calls: ast.Fn[]; // running, to find recursion
+  readonly pass: { number: number }; // the file is read again where instances were asked for parameters that were made further below
   readonly work: { calls: number }; // all calls so far: functions are inlined, so calls of calls may double
   readonly seed: Source;
   readonly initialContext: (path: string) => Context;
@@ -73,7 +81,7 @@ export function evaluate(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Cont
     case "list":
       return { kind: "list", elements: e.elements.map((x) => evaluate(self, x, scope, ctx)) };
     case "unary":
-      return unary(e, withParameters(evaluate(self, e.operand, scope, ctx), ctx));
+      return unary(e, withParameters(self, evaluate(self, e.operand, scope, ctx), e.operand.span, ctx));
     case "binary":
       return binary(self, e, scope, ctx);
     case "call":
@@ -127,7 +135,7 @@ function unary(e: Extract<ast.Expr, { kind: "unary" }>, v: Value): Value {
   if (v.kind === "number") return number(-v.value, v.whole);
   if (v.kind === "int") return int(imul(v.value, -1));
   if (v.kind === "ratio") return { kind: "ratio", numerator: imul(v.numerator, -1), divisor: v.divisor };
-  if (v.kind === "distribution") return shiftDistribution(v, "*", number(-1), e.span);
+  if (v.kind === "distribution" || v.kind === "deferred") return operate("*", v, number(-1), [e.operand.span, e.span], e.span);
   if (v.kind === "instance" || v.kind === "gradient") return bundle("*", v, number(-1), e.span);
   if ((v.kind === "tensor" && v.node.dtype === "bool") || (v.kind === "scalar" && v.scalar.dtype === "bool") || v.kind === "bool") throw errors.wrongKind(e.operand.span, "a number", v.kind === "bool" ? "a bool" : kindText(v), "write `not x`, or f32(x) for a number");
   return map1(v, e.span, (x) => combine("*", [x, plainScalar(plainNumber(-1), x.dtype, e.span)], e.span));
@@ -148,8 +156,9 @@ export function elementwiseValues(name: string, values: readonly Value[], spans:
 function elementwiseOf(name: string, values: readonly Value[], spans: readonly Span[], span: Span, dtypeFrom: number): Value {
   const dtype = commonType(values.slice(dtypeFrom));
   const typed = (v: Value, i: number): DType | undefined => (i < dtypeFrom ? undefined : dtype);
-  const elementary = values.some((v) => v.kind === "scalar" && v.scalar.variables.size > 0) || !values.some((v) => v.kind === "list" || (v.kind === "tensor" && v.node.shape.length > 0));
-  if (elementary && (values.some((v) => v.kind === "scalar") || values.every((v) => v.kind !== "tensor" && v.kind !== "list"))) {
+  const whole = (v: Value): boolean => v.kind === "list" || (v.kind === "tensor" && v.node.shape.length > 0);
+  // of rank 0 are elements and tensors alike: what depends on an index is an element, and so is what meets one
+  if (values.some(isElement) || (!values.some(whole) && values.some((v) => v.kind === "scalar")) || values.every((v) => v.kind !== "tensor" && v.kind !== "list")) {
     return scalar(combine(name, values.map((v, i) => asScalarValue(v, spans[i]!, typed(v, i))), span));
   }
   const operands = values.map((v, i) => (isPlain(v) || v.kind === "bool" ? undefined : asTensor(v, spans[i]!, typed(v, i))));
@@ -175,8 +184,14 @@ function commonType(values: readonly Value[]): DType | undefined {
 
 function binary(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
   if (e.operator === "|>") return pipe(self, e, scope, ctx);
-  const a = withParameters(evaluate(self, e.left, scope, ctx), ctx);
-  const b = withParameters(evaluate(self, e.right, scope, ctx), ctx);
+  let left: Value;
+  try {
+    left = evaluate(self, e.left, scope, ctx);
+  } catch (error) {
+    return readOn(self, error, [e.right], scope, ctx);
+  }
+  const a = withParameters(self, left, e.left.span, ctx);
+  const b = withParameters(self, evaluate(self, e.right, scope, ctx), e.right.span, ctx);
   if (e.operator === ">>") return compose(a, b, e);
   if (e.operator === "..") {
     const low = integerOf(a);
@@ -187,9 +202,24 @@ function binary(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, sco
   if (e.operator === "@") return applyBuiltin(self, "matmul", [{ value: a, span: e.left.span }, { value: b, span: e.right.span }], e.span, ctx);
   return operate(e.operator, a, b, [e.left.span, e.right.span], e.span);
 }
+/** On the first reading, what stands after a fault is still evaluated: it may apply the instance whose member is missing. */
+function readOn(self: Interpreter, error: unknown, rest: readonly ast.Expr[], scope: Scope, ctx: Context): never {
+  const known = (e: unknown): boolean => e instanceof errors.Fault || e instanceof errors.Quiet;
+  if (self.pass.number === 0 && known(error)) for (const e of rest) {
+    try {
+      evaluate(self, e, scope, ctx);
+    } catch (second) {
+      if (!known(second)) throw second;
+    }
+  } // prettier-ignore
+  throw error;
+}
 export function operate(operator: string, a: Value, b: Value, spans: readonly [Span, Span], span: Span): Value {
   if (a.kind === "lazy") return operate(operator, a.force(), b, spans, span);
   if (b.kind === "lazy") return operate(operator, a, b.force(), spans, span);
+  // an initialiser waits for its parameter, and so does what is made of it
+  if (a.kind === "deferred") return { kind: "deferred", run: (ctx) => operate(operator, a.run(ctx), b, spans, span) };
+  if (b.kind === "deferred") return { kind: "deferred", run: (ctx) => operate(operator, a, b.run(ctx), spans, span) };
   if (isPlain(a) && isPlain(b)) {
     const known = plainOperation(operator, a, b, span);
     if (known) return known;
@@ -237,6 +267,8 @@ function plainOperation(operator: string, a: Extract<Value, { kind: "number" | "
     return { kind: "ratio", numerator: p, divisor: b.value };
   }
   if (!p || !q) return undefined;
+  // 2.0 is whole, but no whole number: what it is added to or multiplied by becomes f32
+  if (["+", "-", "*", "^", "//", "%"].includes(operator) && ((a.kind === "number" && !a.whole) || (b.kind === "number" && !b.whole))) return undefined;
   const [kp, kq] = [constantOf(p), constantOf(q)];
   switch (operator) {
     case "+": return int(iadd(p, q)); // prettier-ignore
@@ -248,7 +280,9 @@ function plainOperation(operator: string, a: Extract<Value, { kind: "number" | "
         const [only, ...more] = termsOf(p);
         if (only && !more.length && only[0] === q && (p.kind !== "affine" || p.constant === 0)) return number(operator === "//" ? only[1] : 0);
       }
-      return scalar(combine(operator, [p, q], span));
+      return int(combine(operator, [p, q], span) as Integer);
+    case "^":
+      return kq !== undefined && kq >= 0 && kq <= 64 ? int(combine(operator, [p, q], span) as Integer) : undefined;
     case "==": case "!=": case "<": case "<=": case ">": case ">=": {
       const s = combine(operator, [p, q], span);
       return s.kind === "literal" ? { kind: "bool", value: s.value === 1 } : scalar(s);
@@ -269,25 +303,65 @@ function shiftDistribution(d: Distribution, operator: string, v: Value, span: Sp
   throw errors.wrongKind(span, "+ - * or / with a number", `\`${operator}\` on a distribution`);
 }
 /** An instance in arithmetic stands for its parameters as they are at this line. */
-const withParameters = (v: Value, ctx: Context): Value => (v.kind === "instance" && !v.values ? { ...v, values: new Map(parametersOf(v.instance).map((p) => [p, parameterValue(p, ctx)])) } : v);
+const withParameters = (self: Interpreter, v: Value, span: Span, ctx: Context): Value =>
+  v.kind === "instance" && !v.values ? { ...v, values: new Map(parametersOf(self, v.instance, span).map((p) => [p, parameterOf(v, p, ctx)])) } : v;
+/** A parameter as it is seen through this value of its instance. */
+export function parameterOf(v: Extract<Value, { kind: "instance" | "gradient" }>, p: Source, ctx: Context): Node {
+  const own = v.values?.get(p);
+  if (v.kind === "gradient" || !v.frozen) return own ?? parameterValue(p, ctx);
+  return own ? stopGradient(own) : parameterValue(p, { ...ctx, frozen: true });
+}
 const isBundle = (v: Value): v is Extract<Value, { kind: "instance" | "gradient" }> => v.kind === "instance" || v.kind === "gradient";
 /** Arithmetic of instances and gradients of the same one: the same layer with other parameters. */
 function bundle(operator: string, a: Value, b: Value, span: Span): Value {
   const of = isBundle(a) ? a : (b as Extract<Value, { kind: "instance" | "gradient" }>);
   if (isBundle(a) && isBundle(b) && a.instance !== b.instance) throw errors.wrongKind(span, "two values of one instance", `${kindText(a)} and ${kindText(b)}`);
   const values = new Map<Source, Node>();
-  for (const p of parametersOf(of.instance)) {
+  for (const p of parametersSoFar(of.instance)) {
     const part = (v: Value): Value => (isBundle(v) ? tensor(v.values?.get(p) ?? p) : v);
     values.set(p, asTensor(operate(operator, part(a), part(b), [span, span], span), span));
   }
   const instance = (isBundle(a) && a.kind === "instance") || (isBundle(b) && b.kind === "instance");
   return instance ? { kind: "instance", instance: of.instance, values } : { kind: "gradient", instance: of.instance, values };
 }
-/** All parameters that an instance reaches, in order of their making. */
-export function parametersOf(instance: Instance, seen: Set<Instance> = new Set()): Source[] {
+/**
+ * All parameters that an instance reaches, in order of their making. A line may ask for them before the instance is applied: on the first reading
+ * of the file it gets those that are there, and the file is read again if they were not all.
+ */
+export function parametersOf(self: Interpreter, instance: Instance, span?: Span): Source[] {
+  const found = parametersSoFar(instance);
+  instance.asked.parameters = Math.min(instance.asked.parameters, found.length);
+  if (span && !instance.applied && !found.length && self.pass.number > 0) throw errors.neverApplied(span, instance.path);
+  return found;
+}
+export const parametersSoFar = (instance: Instance): Source[] => [...new Set(reachedFrom(instance).flatMap((i) => [...i.parameters.values()]))];
+/** The instance and all below it, in order of their making. */
+function reachedFrom(instance: Instance, seen: Set<Instance> = new Set()): Instance[] {
   if (seen.has(instance)) return [];
   seen.add(instance);
-  return [...new Set([...instance.parameters.values(), ...[...instance.children.values(), ...instance.uses].flatMap((c) => parametersOf(c, seen))])];
+  return [instance, ...[...instance.children.values(), ...instance.uses].flatMap((c) => reachedFrom(c, seen))];
+}
+const everyInstance = (roots: Iterable<Instance>): Instance[] => [...new Set([...roots].flatMap((r) => reachedFrom(r)))];
+/** Was one of them asked for something that was made further below, or for what nothing has made? */
+export const askedEarly = (self: Interpreter, roots: Iterable<Instance>): boolean =>
+  everyInstance(roots).some((i) => {
+    if (!i.applied && self.pass.number === 0) return wasAsked(i);
+    return (i.applied && i.asked.parameters < parametersSoFar(i).length) || [...i.asked.missing].some((name) => ownMember(i, name));
+  });
+export const wasAsked = (i: Instance): boolean => Number.isFinite(i.asked.parameters) || i.asked.missing.size > 0;
+/** All but the known ones. */
+export function forgetParameters(self: Interpreter, roots: Iterable<Instance>, known: ReadonlySet<string>): void {
+  for (const i of everyInstance(roots)) for (const [name, p] of i.parameters) if (!known.has(p.path)) i.parameters.delete(name);
+  for (const path of [...self.parameters.keys()]) if (!known.has(path)) self.parameters.delete(path);
+}
+/** Before the file is read again: what instances there are stays, values of the reading before do not. */
+export function forgetValues(roots: Iterable<Instance>): void {
+  for (const i of everyInstance(roots)) {
+    i.names.clear();
+    i.asked.parameters = Infinity;
+    i.asked.missing.clear();
+    instanceStates.delete(i);
+  }
 }
 
 function compose(a: Value, b: Value, e: ast.Expr & { kind: "binary" }): Value {
@@ -327,7 +401,13 @@ function pipe(self: Interpreter, e: Extract<ast.Expr, { kind: "binary" }>, scope
   return apply(self, target, spread, e.span, ctx);
 }
 const argumentsOf = (self: Interpreter, args: readonly ast.Arg[], scope: Scope, ctx: Context): Argument[] =>
-  args.map((a) => ({ ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span }));
+  args.map((a, i) => {
+    try {
+      return { ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value: evaluate(self, a.value, scope, ctx), span: a.value.span };
+    } catch (error) {
+      return readOn(self, error, args.slice(i + 1).map((x) => x.value), scope, ctx); // prettier-ignore
+    }
+  });
 
 function callExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   const callee = evaluate(self, e.callee, scope, ctx);
@@ -364,8 +444,8 @@ export function apply(self: Interpreter, callee: Value, args: readonly Argument[
         self.calls.push(d);
       }
       try {
-        const bound = bindParameters(self, d.name.text, d.params, args, callee.scope, span, ctx);
         return within(span, d.name.text, () => {
+          const bound = bindParameters(self, d.name.text, d.params, args, callee.scope, span, ctx);
           const value = runBody(self, d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn", draws: ctx.draws });
           return d.kind === "fn" && d.result ? checkResult(self, value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
         });
@@ -428,6 +508,7 @@ export function bindParameters(self: Interpreter, name: string, params: readonly
     if (a) value = p.type ? checkType(self, a.value, p.type, bound, `${name}'s ${p.name.text}`, a.span, ctx, p) : a.value;
     else if (p.default) {
       value = evaluate(self, p.default, scope, ctx);
+      if (p.type) bindDims(self, p.type, value, bound, ctx);
       if (p.type) value = checkType(self, value, p.type, bound, `${name}'s ${p.name.text}`, p.default.span, ctx, p);
     } else throw errors.argumentsDoNotFit(span, name, `needs \`${p.name.text}\`, which is not given`, signature());
     scope.bind(p.name.text, value, p.name.span);
@@ -444,7 +525,7 @@ function bindDims(self: Interpreter, type: ast.Type, value: Value, bound: Bound,
     return;
   }
   if (!type.dims) return;
-  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" && type.element.text !== "int" ? asTensor(value, type.span, elementType(type)).shape : undefined;
+  const shape = value.kind === "tensor" ? value.node.shape : value.kind === "scalar" ? [] : value.kind === "list" ? (type.element.text === "int" ? [value.elements.length] : asTensor(value, from?.span ?? type.span, elementType(type)).shape) : type.element.text === "int" && integerOf(value) ? [1] : undefined;
   if (!shape) return;
   const remember = (name: string): void => void (from && bound.origins?.set(name, { ...from, get text() { return described(value, from.span); } })); // prettier-ignore
   const parts = type.dims;
@@ -501,10 +582,11 @@ export function extentValue(v: Value, span: Span): Extent {
     if (v.kind === "number") throw errors.notWhole(span, v.value);
     throw errors.wrongKind(span, "a size", kindText(v));
   }
-  if (whole.variables.size || whole.kind === "load") throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
-  const extent = asExtent(whole);
-  if (typeof extent === "number" && extent < 0) throw errors.wrongKind(span, "a size of 0 or more", String(extent));
-  return extent;
+  if (!isFixed(whole)) throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
+  const known = constantOf(whole);
+  if (known !== undefined && known < 0) throw errors.wrongKind(span, "a size of 0 or more", String(known));
+  if (known !== undefined && known > errors.mostElements) throw errors.tooMany(span, "the elements of an axis", known, errors.mostElements, "positions in a tensor are i32");
+  return sizeFrom(whole, span);
 }
 
 /** The value if it fits the type: dtype, shape exactly, range. A plain number fits any shape. */
@@ -519,9 +601,11 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
     case "fn":
       if (!isCallable(value)) throw errors.wrongKind(span, "a function", kindText(value), value.kind === "layer" ? `write ${value.declaration.name.text}()` : value.kind === "string" ? `choices are functions: write ${value.value} without quotes` : undefined);
       return value;
-    case "dist":
-      if (value.kind !== "distribution" && value.kind !== "tensor" && value.kind !== "deferred") throw errors.wrongKind(span, "a distribution", kindText(value));
-      return value;
+    case "dist": {
+      const initial = initialiser(self, value, span, ctx);
+      if (!initial) throw errors.wrongKind(span, "a distribution", kindText(value), "write uniform(-1, 1), an initialiser as glorot_uniform(), or a number");
+      return initial;
+    }
     case "int": {
       if (!type.dims) {
         if (!integerOf(value) || value.kind === "tensor") throw value.kind === "number" ? errors.notWhole(span, value.value) : errors.wrongKind(span, "a whole number", kindText(value));
@@ -548,47 +632,63 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   if (isPlain(value) || (value.kind === "bool" && dtype === "bool")) {
     if (dtype === "bool" && value.kind !== "bool") throw errors.wrongKind(span, "true or false", kindText(value));
     if (isPlain(value) && dtype === "i32" && !integerOf(value)) throw errors.wrongKind(span, "a whole number", kindText(value));
+    if (type.range) checkRange(self, integerOf(value)!, undefined, type.range, bound.scope, what, span, ctx);
     const known = (type.dims ?? []).every((d) => (d.kind === "spread" ? bound.spreads.has(d.name.text) : dimKnown(d.value, bound.scope)));
-    if (!type.dims?.length || !known) return value;
-    const shape = statedShape(self, type, bound, ctx);
-    if (!shape.length) return value;
-    return tensor(compute(axesOf(shape), undefined, asScalarValue(value, span, dtype), { span }));
+    const shape = type.dims?.length && known ? statedShape(self, type, bound, ctx) : [];
+    if (!shape.length) return dtype !== "f32" || !isPlain(value) ? value : value.kind === "number" ? number(value.value, false) : scalar(asScalarValue(value, span, "f32"));
+    return tensor(compute(axesOf(shape), undefined, filling(value, span, dtype), { span }));
   }
   if (value.kind === "scalar") {
     if (value.scalar.dtype !== dtype) throw errors.wrongKind(span, dtype, value.scalar.dtype, dtype === "f32" ? "write f32(x)" : undefined);
-    if ((type.dims ?? []).some((d) => d.kind === "dim")) throw errors.shapeMismatch(span, what, typeSource(type), value.scalar.dtype);
-    return value;
+    const shape = (type.dims ?? []).some((d) => d.kind === "dim") ? undefined : statedShape(self, type, bound, ctx);
+    if (shape?.length === 0) {
+      if (type.range) checkRange(self, value.scalar as Integer, undefined, type.range, bound.scope, what, span, ctx);
+      return value;
+    }
+    if (isElement(value) || !shape) throw errors.shapeMismatch(span, what, shape ? errors.typeText(dtype, shape) : typeSource(type), value.scalar.dtype, { hint: "inside `for` every value is a single element; functions of whole tensors stand outside of it" });
   }
-  if (value.kind !== "tensor" && value.kind !== "list") throw errors.wrongKind(span, typeSource(type), kindText(value));
+  if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar") throw errors.wrongKind(span, typeSource(type), kindText(value));
   const node = asTensor(value, span, dtype);
-  if (node.dtype !== dtype) throw typeMismatch(node, type, bound, what, span, param, { hint: dtype === "bool" ? "compare: x > 0" : `write ${dtype}(x) to convert` });
+  if (node.dtype !== dtype) throw typeMismatch(node, type, bound, what, span, param, { hint: dtype === "bool" ? `compare: ${errors.short(span, "x")} > 0` : `write ${dtype}(${errors.short(span, "x")}) to convert` });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
   if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw typeMismatch(node, type, bound, what, span, param, { equation: `${fixed} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}` });
   const wanted = statedShape(self, type, bound, ctx);
-  const axis = wanted.findIndex((n, d) => n !== node.shape[d]);
-  if (axis >= 0)
-    throw typeMismatch(node, type, bound, what, span, param, {
-      wanted, axis, equation: `axis ${axis} must be ${extentText(wanted[axis]!)}, it is ${extentText(node.shape[axis]!)}`,
-      ...(node.shape[axis] === 1 ? { hint: `a signature never stretches an axis; write expand${shapeText(wanted)}(x) if it is meant` } : {}),
-    }); // prettier-ignore
+  const axis = wanted.length === node.shape.length ? wanted.findIndex((n, d) => n !== node.shape[d]) : -1;
+  if (axis >= 0) {
+    const stretched = node.shape.every((n, d) => n === wanted[d] || n === 1);
+    const hint = stretched ? `a signature never stretches an axis; write expand${shapeText(wanted)}(${errors.short(span, "x")}) if it is meant` : undefined;
+    throw typeMismatch(node, type, bound, what, span, param, { wanted, axis, equation: `axis ${axis} must be ${extentText(wanted[axis]!)}, it is ${extentText(node.shape[axis]!)}`, ...(hint ? { hint } : {}) });
+  }
+  if (wanted.length !== node.shape.length) {
+    const [need, there] = [wanted.length, node.shape.length];
+    throw typeMismatch(node, type, bound, what, span, param, { wanted, equation: `${need || "no"} ${need === 1 ? "axis is" : "axes are"} needed, there ${there === 1 ? "is" : "are"} ${there || "none"}`, hint: errors.axesHint(span, wanted, node.shape, ctx.ambient.find("batch")) });
+  }
   for (const d of type.dims ?? []) checkBound(self, d, bound, span, ctx);
-  if (type.range && dtype === "i32") checkRange(self, node, type.range, bound.scope, what, span, ctx);
+  if (type.range && dtype === "i32") checkRange(self, load(node, indicesOf(axesOf(node.shape))) as Integer, node.range, type.range, bound.scope, what, span, ctx);
   return tensor(node);
+}
+/** What parameters may begin as: a distribution, a tensor, a number; zeros, ones and initialisers by their names alone. */
+function initialiser(self: Interpreter, v: Value, span: Span, ctx: Context): Value | undefined {
+  if (v.kind === "distribution" || v.kind === "deferred" || v.kind === "tensor" || isPlain(v)) return v;
+  if (v.kind === "list") return tensor(asTensor(v, span, "f32"));
+  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones")) return number(v.name === "ones" ? 1 : 0, false);
+  if ((v.kind === "builtin" && (v.name === "normal" || v.name === "uniform")) || (v.kind === "fn" && v.declaration.kind === "init")) return apply(self, v, [], span, ctx);
+  return undefined;
 }
 /** Both places and both shapes of a value that does not fit its type, and what fixed the dims of the axis that is wrong. */
 function typeMismatch(node: Node, type: ast.TensorType, bound: Bound, what: string, span: Span, param: ast.Param | undefined, why: { readonly wanted?: Shape; readonly axis?: number; readonly equation?: string; readonly hint?: string }): errors.Fault {
   const got = errors.typeText(node.dtype, node.shape);
   const dims = type.dims ?? [];
   const spreadAt = dims.findIndex((d) => d.kind === "spread");
-  const part = why.axis === undefined ? undefined : spreadAt < 0 || why.axis < spreadAt ? dims[why.axis] : why.axis >= node.shape.length - (dims.length - 1 - spreadAt) ? dims[why.axis - node.shape.length + dims.length] : dims[spreadAt];
+  const part = why.axis === undefined ? (why.wanted ? dims[spreadAt] : undefined) : spreadAt < 0 || why.axis < spreadAt ? dims[why.axis] : why.axis >= node.shape.length - (dims.length - 1 - spreadAt) ? dims[why.axis - node.shape.length + dims.length] : dims[spreadAt];
   const mentions = (name: string): boolean => part !== undefined && (part.kind === "spread" ? part.name.text === name : new RegExp(`\\b${name}\\b`).test(part.span.file.text.slice(part.span.start, part.span.end)));
   const fixing = [...(bound.origins ?? [])].filter(([name, from]) => from.span !== span && from.name !== param?.name.text && mentions(name));
   const dimText = (name: string): string => (bound.spreads.has(name) ? `...${name} = ${shapeText(bound.spreads.get(name)!)}` : bound.dims.has(name) ? `${name} = ${extentText(asExtent(bound.dims.get(name)!))}` : name);
   const declared = param && !param.span.file.library ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }] : !param && !type.span.file.library && type.span.start !== span.start ? [{ span: type.span, text: "declared here" }] : [];
   const labels: Label[] = [{ span, text: described(tensor(node), span) }, ...fixing.filter(([, from], i) => fixing.findIndex(([, f]) => f.span === from.span) === i).map(([, from]) => ({ span: from.span, text: from.text })), ...declared];
   const notes = [...(bound.signature && param && why.equation ? [bound.signature()] : []), ...(why.equation ? [fixing.map(([name, from]) => `\`${from.name}\` fixed ${dimText(name)}; `).join("") + why.equation] : [])];
-  return errors.shapeMismatch(span, what, why.wanted ? type.element.text + shapeText(why.wanted) : typeSource(type), got, { labels, notes, ...(why.hint ? { hint: why.hint } : {}) });
+  return errors.shapeMismatch(span, what, why.wanted ? errors.typeText(elementType(type), why.wanted) : typeSource(type), got, { labels, notes, ...(why.hint ? { hint: why.hint } : {}) });
 }
 /** The type of a value, and where it was made if that is elsewhere in the user's text. */
 function described(v: Value, at: Span): string {
@@ -608,17 +708,25 @@ function checkBound(self: Interpreter, d: ast.DimExpr, bound: Bound, span: Span,
   const dim = bound.scope.find(d.value.left.text);
   if (v === false) throw errors.shapeMismatch(span, d.value.left.text, d.value.span.file.text.slice(d.value.span.start, d.value.span.end), dim?.kind === "number" ? String(dim.value) : "more", { labels: d.span.file.library ? [] : [{ span: d.span, text: "declared here" }] });
 }
-function checkRange(self: Interpreter, node: Node, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context): void {
+/** Every value of `element`, of range `own`, lies in the declared range. */
+function checkRange(self: Interpreter, element: Integer, own: Range | undefined, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context): void {
+  const r = declaredRange(self, range, scope, span, ctx);
+  const ok = provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
+  if (ok || ctx.trial) return;
+  const { low, high } = own ?? interval(element);
+  const open = low <= -2147483648 || high === 2147483647 || high === Infinity;
+  const got = open ? "any i32" : low === high ? String(low) : `in ${low}..${typeof high === "number" ? high + 1 : `${extentText(high)} + 1`}`;
+  throw errors.rangeMismatch(span, what, got, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
+}
+/** `in low..end` of a type. */
+export function declaredRange(self: Interpreter, range: ast.Expr, scope: Scope, span: Span, ctx: Context): { readonly low: Integer; readonly end: Integer } {
+  const names = range.kind === "binary" ? [range.left, range.right] : [];
+  for (const e of names) if (e.kind === "name" && dimVariable(e) && scope.find(e.text) === undefined && ctx.ambient.find(e.text) === undefined) throw errors.unboundDim(span, e.text);
   const r = evaluate(self, range, scope, ctx);
   if (r.kind !== "range") throw errors.wrongKind(range.span, "a range, as 0..10", kindText(r));
-  const own = node.range;
-  const probe = axesOf(node.shape);
-  const element = load(node, indicesOf(probe)) as Integer;
-  const ok = own && provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
-  const open = !own || own.low <= -2147483648 || own.high === 2147483647 || own.high === Infinity;
-  if (!ok && !ctx.trial) throw errors.rangeMismatch(span, what, open ? "any i32" : `in ${own.low}..${typeof own.high === "number" ? own.high + 1 : `${extentText(own.high)} + 1`}`, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
+  return r;
 }
-const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : e.kind === "dim" || e.kind === "affine" ? extentText(e as Extent) : "a value");
+const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : termsOf(e).every(([x]) => x.kind === "dim") ? extentText(e as Extent) : "a value");
 function checkResult(self: Interpreter, value: Value, type: ast.Type, bound: Bound, name: string, span: Span, ctx: Context): Value {
   // dims of the result that no input binds take what comes
   bindDims(self, type, value, bound, ctx);
@@ -637,10 +745,14 @@ export function runBody(self: Interpreter, body: ast.Body, scope: Scope, ctx: Co
 }
 type Outcome = { readonly kind: "returned"; readonly value: Value } | { readonly kind: "ended" };
 export function runStatements(self: Interpreter, statements: readonly ast.Statement[], scope: Scope, ctx: Context): Outcome {
-  for (const s of statements) {
+  for (const [i, s] of statements.entries()) {
     switch (s.kind) {
       case "let":
-        bindLet(self, s, scope, ctx);
+        try {
+          bindLet(self, s, scope, ctx);
+        } catch (error) {
+          readOn(self, error, statements.slice(i + 1).flatMap((x) => (x.kind === "let" || x.kind === "return" ? [x.value] : [])), scope, ctx);
+        }
         break;
       case "return":
         return { kind: "returned", value: evaluate(self, s.value, scope, ctx) };
@@ -685,8 +797,11 @@ function label(v: Value, name: string): Value {
 // ---------------------------------------------------------------- instances, parameters, state
 
 const snake = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2").toLowerCase();
-export function newInstance(path: string, declaration: Instance["declaration"], scope: Scope): Instance {
-  return { path, declaration, scope, parameters: new Map(), states: new Map(), children: new Map(), names: new Map(), siteNames: new Map(), taken: new Set(), uses: new Set() };
+export function newInstance(path: string, declaration: Instance["declaration"], scope: Scope, pass = 0): Instance {
+  return {
+    path, declaration, scope, parameters: new Map(), states: new Map(), children: new Map(), names: new Map(), siteNames: new Map(), taken: new Set(), uses: new Set(), pass,
+    applied: declaration.kind === "train", asked: { parameters: Infinity, missing: new Set() },
+  }; // prettier-ignore
 }
 const siteIds = new WeakMap<ast.Expr, number>();
 let siteCount = 0;
@@ -699,6 +814,11 @@ function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }
   if (!owner || ctx.declared) throw errors.misplaced(e.span, `an instance of ${layer.declaration.name.text}`, ctx.declared ? `in a ${ctx.declared}` : "here", ctx.declared === "metric" ? "make it above, with `let`" : ctx.declared === "fn" ? "declare a `layer` or `model` instead: they hold instances" : "layers, models and train blocks hold instances");
   const key = `${siteId(e)}${ctx.stackPosition}`;
   let child = owner.children.get(key);
+  const bind = (): Scope => {
+    const args = argumentsOf(self, e.args, scope, ctx);
+    return within(e.span, layer.declaration.name.text, () => bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, { ...ctx, declared: undefined })).scope;
+  };
+  if (child && child.pass !== self.pass.number) Object.assign(child, { scope: bind(), pass: self.pass.number });
   if (!child) {
     let name = owner.siteNames.get(e);
     if (name === undefined || !owner.taken.has(`#${siteId(e)}`)) {
@@ -708,9 +828,7 @@ function construct(self: Interpreter, layer: Extract<Callable, { kind: "layer" }
       owner.taken.add(name).add(`#${siteId(e)}`);
       owner.siteNames.set(e, name);
     }
-    const args = argumentsOf(self, e.args, scope, ctx);
-    const bound = bindParameters(self, layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, { ...ctx, declared: undefined });
-    child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bound.scope);
+    child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bind(), self.pass.number);
     owner.children.set(key, child);
   }
   return { kind: "instance", instance: child };
@@ -736,8 +854,9 @@ function applyInstance(self: Interpreter, callee: Extract<Value, { kind: "instan
     ...ctx, ambient, current, frozen, instance, training: callee.frozen ? false : ctx.training, writes: ctx.writes && !frozen, stackPosition: "", declared: undefined,
     draws: { count: 0, path: `${ctx.draws.path}/${instance.path}#${ctx.draws.count++}` },
   }; // prettier-ignore
-  const bound = bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner);
+  const bound = within(span, d.name.text, () => bindParameters(self, d.name.text, d.params, args, instance.scope, span, inner));
   const value = within(span, d.name.text, () => runBody(self, d.body, bound.scope, inner));
+  instance.applied = true;
   if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
   const result = d.result ? within(span, d.name.text, () => checkResult(self, value, d.result!, bound, d.name.text, resultSpan(d.body), inner)) : value;
   if (result.kind === "tensor" && d.kind === "model") madeBy.set(result.node, d.name);
@@ -783,7 +902,7 @@ function initialValue(self: Interpreter, e: ast.Expr, scope: Scope, shape: reado
   for (const name of ["fan_in", "fan_out", "shape"]) ambient.bind(name, inner.own(name)!);
   const initContext: Context = { ...base, ambient, instance: ctx.instance, stackPosition: ctx.stackPosition };
   let v = evaluate(self, e, inner, initContext);
-  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones")) v = number(v.name === "ones" ? 1 : 0, false);
+  v = initialiser(self, v, e.span, initContext) ?? v;
   if (v.kind === "fn" || v.kind === "builtin") v = apply(self, v, [], e.span, initContext);
   if (v.kind === "deferred") v = v.run(initContext);
   if (v.kind === "distribution") return drawTensor(v, shape, hashSite(path), initContext, e.span);
@@ -820,7 +939,7 @@ function instanceStateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Con
   if (v.kind !== "instance") return undefined;
   if (s.type) throw errors.wrongKind(s.type.span, "no type", "a type of a state that holds a layer's parameters");
   const held = new Map<Source, Source>();
-  for (const p of parametersOf(v.instance)) {
+  for (const p of parametersOf(self, v.instance, s.value.span)) {
     const own = source({ role: "state", path: `${path}.${p.path}`, shape: p.shape, dtype: "f32", span: s.span, label: `${path}.${p.path}` });
     held.set(p, own);
     self.states.set(own.path, { source: own, initial: self.parameters.get(p.path)!.initial, span: s.span, kind: "state" });
@@ -835,11 +954,11 @@ const instanceValue = ({ instance, held }: InstanceState, ctx: Context): Value =
 /** `next` of such a state: an instance with its parameters, or arithmetic of instances. */
 export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
   if (value.kind !== "instance" || value.instance !== instance) throw errors.wrongKind(span, `parameters of ${instance.path}`, kindText(value));
-  for (const [p, own] of held) ctx.current.set(own, value.values?.get(p) ?? parameterValue(p, ctx));
+  for (const [p, own] of held) ctx.current.set(own, stopGradient(value.values?.get(p) ?? parameterValue(p, ctx)));
 }
 export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Context, owner: Instance, path: string, kind: "state" | "optimizer"): Source {
   let held = owner.states.get(s.name.text);
-  if (held) return held;
+  if (held && self.states.has(path)) return held;
   const base = self.initialContext(path);
   const initContext: Context = { ...base, ambient: ctx.ambient, instance: ctx.instance };
   let value = evaluate(self, s.value, scope, initContext);
@@ -847,7 +966,7 @@ export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Cont
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
   if (node.shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.span, `the shape of the state ${path}`, "a state has one size for every call: use the dims that are known, not that of the rows");
-  held = source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
+  held ??= source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
   owner.states.set(s.name.text, held);
   self.states.set(path, { source: held, initial: node, span: s.span, kind });
   return held;
@@ -867,24 +986,25 @@ function runNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context): vo
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``, `write state ${name.text} = ... above`);
     if (!ctx.writes) continue;
-    ctx.current.set(held, fitTo(held, value, span, name.text));
+    ctx.current.set(held, stopGradient(fitTo(held, value, span, name.text)));
   }
 }
 /** A value as the next one of a carried tensor: same dtype and shape; a plain number fills it. */
 export function fitTo(held: { readonly shape: Shape; readonly dtype: DType; readonly span?: Span | undefined }, value: Value, span: Span, name: string): Node {
-  if (isPlain(value) || value.kind === "bool") return compute(axesOf(held.shape), undefined, asScalarValue(value, span, held.dtype));
-  const node = stopGradient(asTensor(value, span, held.dtype), false);
+  if (isPlain(value) || value.kind === "bool") return compute(axesOf(held.shape), undefined, filling(value, span, held.dtype));
+  const node = asTensor(value, span, held.dtype);
   if (node.dtype !== held.dtype || node.shape.length !== held.shape.length || node.shape.some((n, d) => n !== held.shape[d])) throw errors.shapeMismatch(span, `the next value of ${name}`, errors.typeText(held.dtype, held.shape), errors.typeText(node.dtype, node.shape), { labels: [{ span, text: errors.typeText(node.dtype, node.shape) }, ...(held.span && !held.span.file.library ? [{ span: held.span, text: `${errors.typeText(held.dtype, held.shape)} by this` }] : [])] });
   return node;
 }
-export function stopGradient(node: Node, really = true): Node {
-  if (!really || node.dtype !== "f32") return node;
+/** The same values, through which no gradient passes: what is written to a parameter or a state is a constant of every line below. */
+export function stopGradient(node: Node): Node {
+  if (node.dtype !== "f32") return node;
   const axes = axesOf(node.shape);
   return compute(axes, undefined, callScalar("stop", load(node, indicesOf(axes))));
 }
 function bindOptimizer(self: Interpreter, callee: Extract<Callable, { kind: "optimizer" }>, args: readonly Argument[], span: Span, ctx: Context): Value {
   const d = callee.declaration;
-  const bound = bindParameters(self, d.name.text, d.hyper, args, callee.scope, span, ctx);
+  const bound = within(span, d.name.text, () => bindParameters(self, d.name.text, d.hyper, args, callee.scope, span, ctx));
   const value: OptimizerValue = { declaration: d, scope: bound.scope, name: d.name.text };
   return { kind: "optimizers", chain: [value] };
 }
@@ -901,10 +1021,13 @@ function member(self: Interpreter, e: Extract<ast.Expr, { kind: "member" }>, sco
   if (v.kind === "instance") return memberOf(v, e.name.text, e.name.span, ctx);
   throw errors.wrongKind(e.operand.span, "an instance or data", kindText(v), v.kind === "tensor" || v.kind === "scalar" ? (e.name.text === "shape" ? "write size(x, axis: n) for the extent of an axis" : e.name.text === "T" ? "write transpose(x)" : `functions are applied from outside: ${e.name.text}(x), or x |> ${e.name.text}`) : undefined);
 }
+/** Is it a parameter, a state, or a layer within (or the layers of a stack)? */
+const ownMember = (i: Instance, name: string): boolean =>
+  i.parameters.has(name) || i.states.has(name) || [...i.children.values()].some((c) => `${c.path}.`.startsWith(`${i.path}.${name}.`));
 function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
   const { instance } = v;
   const p = instance.parameters.get(name);
-  if (p) return tensor(v.values?.get(p) ?? parameterValue(p, ctx));
+  if (p) return tensor(parameterOf(v, p, ctx));
   const held = instance.states.get(name);
   if (held) return tensor(ctx.current.get(held) ?? held);
   const copy = instanceState(instance, name);
@@ -915,6 +1038,7 @@ function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: S
   if (stacked.length) return { kind: "list", elements: stacked.map((child) => ({ ...v, instance: child })) };
   const bound = instance.names.get(name);
   if (bound) return bound.kind === "lazy" ? bound.force() : bound;
+  instance.asked.missing.add(name);
   throw errors.unknownName(span, name, [...instance.parameters.keys(), ...instance.states.keys(), ...[...instance.children.values()].map((c) => c.path.split(".").at(-1)!), ...instance.names.keys()], { kind: "member", place: `in ${instance.path}` });
 }
 
@@ -1001,7 +1125,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
         const low = fromEnd(v.low, isNegativeLiteral(bounds?.left));
         const end = fromEnd(v.end, isNegativeLiteral(bounds?.right));
         if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end))) throw errors.outOfRange(i.span, `the slice ${integerText(low)}..${integerText(end)}`, extentText(extent), parts.length, operand, `the whole axis is 0..${extentText(extent)}: the end is not included`);
-        parts.push({ part: { kind: "slice", low, extent: asExtent(isub(end, low)) }, span: i.span });
+        parts.push({ part: { kind: "slice", low, extent: sizeFrom(isub(end, low), i.span) }, span: i.span });
       } else if (v.kind === "number" && !Number.isInteger(v.value) && e.outside) {
         parts.push({ part: { kind: "at", index: integer(Math.floor(v.value)), guard: FALSE }, span: i.span }); // does not come out even: outside
       } else if (v.kind === "ratio") {
@@ -1032,7 +1156,7 @@ function indexTensor(self: Interpreter, x: Node, e: Extract<ast.Expr, { kind: "i
     const checked = (index: Integer, fromEnd = false): Integer => {
       if (!e.outside && !ctx.trial && (!provedNonNegative(index) || !provedNonNegative(isub(iadd(extentInteger(n), -1), index)))) {
         const { low, high } = interval(index);
-        const known = Number.isFinite(low) && Number.isFinite(high) && low > -2147483648 && high < 2147483647;
+        const known = isBounded({ low, high }) && Number.isFinite(high);
         const last = typeof n === "number" ? `the last index is ${n - 1}, or -1 from the end` : "say what is outside: x[...] ?? 0";
         const declare = index.kind === "load" && !known ? `declare its range where it enters, as \`i32 in 0..${extentText(n)}\`, or say what is outside: x[...] ?? 0` : "say what is outside: x[...] ?? 0, or run the index over fewer elements";
         throw errors.outOfRange(span, known ? (low === high ? `the index ${fromEnd && typeof n === "number" ? low - n : low}` : `this index, ${low}..${high + 1},`) : "this index", extentText(n), d, operand, known && low === high ? last : declare);
@@ -1101,11 +1225,11 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
       const r = evaluate(self, b.range, inner, ctx);
       if (r.kind !== "range") throw errors.wrongKind(b.range.span, "a range, as 0..n", kindText(r));
       const length = isub(r.end, r.low);
-      const fixed = length.variables.size === 0 && !hasLoad(length) && !r.low.variables.size && !hasLoad(r.low);
+      const fixed = isFixed(length) && isFixed(r.low);
       if (fixed) {
         low = r.low;
-        extent = asExtent(length);
-        if (typeof extent === "number" && extent < 0) extent = 0;
+        extent = sizeFrom(length, b.range.span);
+        if (typeof extent === "number" && extent > errors.mostElements) throw errors.tooMany(b.range.span, "the elements of an axis", extent, errors.mostElements, "positions in a tensor are i32");
       } else {
         // bounds of outer indices or data: the widest box and a guard
         const widest = interval(r.end).high;
@@ -1114,15 +1238,15 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
         if (used !== undefined) {
           extent = used;
           guards.push(nonNegative(integer(0)));
-        } else if (Number.isFinite(widest) && Number.isFinite(least)) {
+        } else if (isBounded({ low: least, high: widest }) && Number.isFinite(widest)) {
           low = integer(least);
-          extent = widest - least;
+          extent = Math.max(0, widest - least);
         } else throw errors.wrongKind(b.range.span, "bounds with a known largest value", "bounds without one");
         const v = variable(extent, b.name.text);
         variables.push(v);
         const position = iadd(v, low);
         inner.bind(b.name.text, { kind: "int", value: position });
-        guards.push(nonNegative(isub(position, r.low)), nonNegative(iadd(isub(r.end, position), -1)));
+        guards.push(lessEqual(r.low, position), less(position, r.end));
         continue;
       }
     } else {
@@ -1135,6 +1259,8 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
   }
   return { variables, scope: inner, guards: guards.filter((g) => !isTrue(g)) };
 }
+/** Does a bound stay the same in the whole run, so that it may be an axis? */
+const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !hasLoad(e);
 const hasLoad = (e: Integer): boolean => e.kind === "load" || (e.kind === "affine" && e.terms.some(([a]) => hasLoad(a))) || ((e.kind === "floor_div" || e.kind === "modulo") && hasLoad(e.operand)) || e.kind === "call" || e.kind === "select";
 
 /** Extents of the axes where an index stands alone: a walk over the body's text, for names whose values are known outside of it. */
@@ -1197,10 +1323,12 @@ function forExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "for" }>,
   const opened = openBinders(self, e.binders, e.body, scope, ctx);
   if (opened.guards.length) throw errors.misplaced(e.span, "a bound that depends on other indices", "in `for`", "only reducers may have such bounds");
   const v = evaluate(self, e.body, opened.scope, { ...ctx, element: true });
-  if (inElement) throw errors.misplaced(e.span, "`for`", "inside an element", "nested `for`s are written as one: for i, j: ...");
+  const nested = (): errors.Fault => errors.misplaced(e.span, "`for`", "inside an element", "nested `for`s are written as one: for i, j: ...");
+  if (inElement) throw nested();
   if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.wrongKind(e.body.span, "a single element as the body of `for`", kindText(v), "index every axis, or use whole-array operators without `for`");
   // for i: for j: e  merges
   const body = asScalarValue(v, e.body.span, isPlain(v) && v.kind === "number" && !v.whole ? "f32" : undefined);
+  if ([...body.variables].some((x) => !opened.variables.includes(x))) throw nested(); // in a function called from a `for`
   return tensor(compute(opened.variables, undefined, body, { span: e.span }));
 }
 function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduce" }>, scope: Scope, ctx: Context): Value {
@@ -1212,9 +1340,9 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
     if (only.range) {
       const over = evaluate(self, only.range, scope, ctx);
       if (over.kind === "instance" || over.kind === "gradient") {
-        const parts = parametersOf(over.instance).map((p) => {
+        const parts = parametersOf(self, over.instance, only.range.span).map((p) => {
           const inner = new Scope(scope);
-          inner.bind(only.name.text, tensor(over.values?.get(p) ?? parameterValue(p, ctx)));
+          inner.bind(only.name.text, tensor(parameterOf(over, p, ctx)));
           return evaluate(self, e.body, inner, ctx);
         });
         return foldValues(word, parts, e);
@@ -1228,6 +1356,7 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
   const element = asScalarValue(v, e.body.span, v.kind === "number" && !v.whole ? "f32" : undefined);
   // outer indices become the axes of the node, which is then read at them
   const outer = [...new Set([...element.variables, ...guard.variables])].filter((x) => !opened.variables.includes(x));
+  if (word === "argmax" || word === "argmin") someElements(word, opened.variables.map((v) => v.extent), e.span);
   const build = (name: string, body: Scalar): Scalar => {
     const { reduction, body: own } = reducer(name, body, e.span);
     const dtype = own.dtype;
@@ -1245,10 +1374,13 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
       result = select(callScalar("less", 0, count), callScalar("div", sum, callScalar("max", count, 1)), 0);
     }
   } else if (word === "logsumexp") {
-    const top = callScalar("stop", build("amax", element));
-    result = callScalar("add", callScalar("log", build("sum", callScalar("exp", callScalar("sub", element, top)))), top);
+    const x = toF32(element);
+    const top = callScalar("stop", build("amax", x));
+    const filled = isTrue(guard) && opened.variables.every((v) => typeof v.extent === "number" && v.extent > 0);
+    result = logOfSum(build("sum", callScalar("exp", callScalar("sub", x, top))), top, filled);
   } else result = build(word, element);
-  return scope.find("%for") !== undefined ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));
+  // in a function called from a `for`, the scope does not tell; the indices around do
+  return scope.find("%for") !== undefined || result.variables.size ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));
 }
 function foldValues(word: string, parts: readonly Value[], e: Extract<ast.Expr, { kind: "reduce" }>): Value {
   if (word !== "sum" && word !== "prod" && word !== "max" && word !== "min") throw errors.unsupported(e.span, `\`${word} over\` parameters`, "sum, prod, max and min are");
@@ -1285,7 +1417,7 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
     if (v.kind === "range") {
       const n = constantOf(isub(v.end, v.low));
       if (n === undefined) throw errors.notCompileTime(it.in.span, "the number of rounds");
-      return { it, count: n, low: v.low, x: undefined, axis: 0 };
+      return { it, count: Math.max(0, n), low: v.low, x: undefined, axis: 0 };
     }
     const x = asTensor(v, it.in.span);
     let axis = 0;
@@ -1384,14 +1516,17 @@ function loopExpression(self: Interpreter, e: ast.Loop, scope: Scope, ctx: Conte
   });
   return yieldTuple ? { kind: "tuple", elements: stacks } : stacks[0]!;
 }
-/** The first range where it holds the second, else one that holds both: where it goes on growing it has no bound. */
+/** The first range where it holds the second, else one that holds both: where it goes on growing it is far away, then nowhere. */
 function joinRanges(a: Range | undefined, b: Range | undefined, round: number): Range | undefined {
   if (!a) return a;
   if (!b || round === 3) return undefined;
   const value = (high: Range["high"]): Integer => (typeof high === "number" ? integer(high) : high);
   const above = a.high !== Infinity && (b.high === Infinity || !provedNonNegative(isub(value(a.high), value(b.high))));
-  if (a.low <= b.low && !above) return a;
-  return { low: a.low <= b.low ? a.low : round === 0 ? b.low : -Infinity, high: !above ? a.high : round === 0 && typeof a.high === "number" && typeof b.high === "number" ? b.high : Infinity };
+  const below = a.low > b.low;
+  if (!below && !above) return a;
+  const far = round === 1 ? 2 ** 30 : Infinity; // a step from there is still no overflow
+  const high = round === 0 && typeof a.high === "number" && typeof b.high === "number" ? b.high : far;
+  return { low: below ? (round === 0 ? b.low : -far) : a.low, high: above ? high : a.high };
 }
 /** -1 as it is written: it counts from the end; computed indices never do. */
 const isNegativeLiteral = (e: ast.Expr | undefined): boolean => e?.kind === "paren" ? isNegativeLiteral(e.value) : e?.kind === "unary" && e.operator === "-" && e.operand.kind === "number";
@@ -1409,6 +1544,32 @@ function declaredAxis(e: ast.Expr, name: string, scope: Scope): number | undefin
 }
 export const declaredTypes = new WeakMap<Scope, Map<string, readonly ast.DimExpr[]>>();
 
+/** Is the derivative by new values of parameters, of a value that was computed with old ones? */
+function checkFresh(root: Node, wrt: readonly Node[], span: Span, ctx: Context): void {
+  const stale = ctx.updated?.find((u) => wrt.includes(ctx.current.get(u.parameter)!) && dependsOutsideStop(root, u.before, ctx.current));
+  if (stale) throw errors.staleValue(span, "derivative", stale.parameter.path, stale.span);
+}
+/** Does the value reach the old value of a parameter, neither through its new value nor only through stop? */
+export function dependsOutsideStop(root: Node, before: Node, current: ReadonlyMap<Source, Node>): boolean {
+  const updated = new Set(current.values());
+  return topological([root], (n) => updated.has(n), inputsOutsideStop).includes(before);
+}
+/** What a node reads with a gradient: not what stands inside stop. */
+function inputsOutsideStop(n: Node): readonly Node[] {
+  if (n.kind !== "compute") return inputs(n);
+  const found = new Set<Node>();
+  const seen = new Set<Scalar>();
+  const queue: Scalar[] = [n.body];
+  while (queue.length) {
+    const e = queue.pop()!;
+    if (seen.has(e) || isCall(e, "stop")) continue;
+    seen.add(e);
+    if (e.kind === "load") found.add(e.tensor);
+    queue.push(...operandsOf(e));
+  }
+  return [...found];
+}
+
 function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   if (ctx.element) throw errors.misplaced(e.span, "`grad`", "inside `for`", "differentiate whole tensors outside, and index the result");
   const wrtArg = e.args.find((a) => a.name?.text === "wrt");
@@ -1419,14 +1580,16 @@ function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
   const one = (x: ast.Expr): Value => {
     const v = evaluate(self, x, scope, ctx);
     if (v.kind === "instance") {
-      const parameters = parametersOf(v.instance);
+      const parameters = parametersOf(self, v.instance, x.span);
       const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
+      checkFresh(root, nodes, ofArg.span, ctx);
       const found = gradient(stabilised(root, nodes), nodes);
       if (found.every((g) => g === undefined)) throw errors.noDependence(x.span, `the parameters of ${v.instance.path}`);
       return { kind: "gradient", instance: v.instance, values: new Map(parameters.map((p, i) => [p, found[i] ?? zeros(p.shape)])) };
     }
     const node = asTensor(v, x.span);
     if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
+    checkFresh(root, [node], ofArg.span, ctx);
     const [g] = gradient(stabilised(root, [node]), [node]);
     if (g) return tensor(g);
     // reached, but with slope 0 everywhere (sign, comparisons, stop): zero is the answer

@@ -6,7 +6,7 @@ import { functions } from "../scalar/table.ts";
 import { builtinNames, laterNames, shapedNames } from "./builtins.ts";
 import { unknownName } from "./errors.ts";
 
-const ambient = "training step steps epoch epochs batch seed measured pi inf fan_in fan_out shape params row rows all".split(" ");
+const ambient = "training step steps epoch epochs batch seed measured pi inf fan_in fan_out shape params row rows all drop".split(" ");
 
 interface Frame {
   readonly names: Set<string>;

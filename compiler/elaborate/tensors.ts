@@ -1,11 +1,19 @@
 // Whole-array operations as graph nodes: broadcasting, reductions, slices, concatenation, products.
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
+import { shapeText } from "../graph/print.ts";
 import { asExtent, axis, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { broadcast, contraction, mixedTypes, unknownName, wrongKind } from "./errors.ts";
+import { axesHint, broadcast, contraction, mixedTypes, runTimeDim, shapeMismatch, typeText, unknownName, wrongKind } from "./errors.ts";
 
+/** A size from its formula: at least 0, or affine in the run-time dims. */
+export function sizeFrom(e: Integer, span: Span): Extent {
+  const known = constantOf(e);
+  if (known !== undefined) return Math.min(Math.max(0, known), Number.MAX_SAFE_INTEGER);
+  if (e.kind === "dim" || (e.kind === "affine" && e.atoms.every((x) => x.kind === "dim"))) return asExtent(e);
+  throw runTimeDim(span, "a size that multiplies or divides", "sizes are sums as 2 * T + 1; give the dim a known size, as x: f32[B, 32]");
+}
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 
 /** Scalar meaning of an operator or elementwise function, by dtype of its operands. */
@@ -132,6 +140,7 @@ export function elementwise(operands: readonly Node[], spans: readonly Span[], s
 export function reduceNode(name: string, x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
   if (name === "mean") return mean(x, axes, keep, span);
   if (name === "logsumexp") return logsumexp(x, axes, keep, span);
+  if (name === "argmax" || name === "argmin") someElements(name, axes.map((d) => x.shape[d]!), span);
   const all = axesOf(x.shape);
   const over = all.filter((_, d) => axes.includes(d));
   const output = all.filter((_, d) => !axes.includes(d));
@@ -158,7 +167,12 @@ export function reducer(name: string, element: Scalar, span: Span): { reduction:
 export function finishReducer(name: string, node: Node, span: Span): Node {
   if (name !== "any" && name !== "all") return node;
   const axes = axesOf(node.shape);
-  return compute(axes, undefined, not(equal(load(node, indicesOf(axes)) as Integer, 0)), { span });
+  // of nothing: any is false, all is true
+  const value = load(node, indicesOf(axes)) as Integer;
+  return compute(axes, undefined, name === "any" ? less(0, value) : not(equal(value, 0)), { span });
+}
+export function someElements(name: string, extents: Shape, span: Span): void {
+  if (extents.includes(0)) throw wrongKind(span, `${name} of one element or more`, "of none");
 }
 function mean(x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
   const numeric = x.dtype === "f32" ? x : elementwise([x], [span], span, ([e]) => toF32(e!));
@@ -168,15 +182,25 @@ function mean(x: Node, axes: readonly number[], keep: boolean, span: Span): Node
 }
 export function divideByCount(e: Scalar, extents: Shape): Scalar {
   const count = elementCount(extents);
-  if (!Number.isNaN(count)) return call("div", e, count);
-  return call("div", e, extents.map((n) => toF32(extentInteger(n))).reduce((a, b) => mul(a, b), literal(1)));
+  if (!Number.isNaN(count)) return count ? call("div", e, count) : literal(0);
+  const product = extents.map((n) => toF32(extentInteger(n))).reduce((a, b) => mul(a, b), literal(1));
+  // a formula such as B - 1 may come out as 0
+  return call("div", e, extents.every((n) => interval(extentInteger(n)).low > 0) ? product : call("max", product, 1));
 }
-function logsumexp(x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+function logsumexp(of: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+  const x = cast(of, "f32", span);
   const top = elementwise([reduceNode("amax", x, axes, true, span)], [span], span, ([e]) => call("stop", e!));
   const shifted = elementwise([x, top], [span, span], span, ([a, b]) => call("exp", call("sub", a!, b!)));
   const sum = reduceNode("sum", shifted, axes, true, span);
-  const result = elementwise([sum, top], [span, span], span, ([a, b]) => call("add", call("log", a!), b!));
+  const filled = axes.every((d) => typeof x.shape[d] === "number" && x.shape[d] > 0);
+  const result = elementwise([sum, top], [span, span], span, ([a, b]) => logOfSum(a!, b!, filled));
   return keep ? result : reshape(result, x.shape.filter((_, d) => !axes.includes(d)));
+}
+/** log(sum) + top of exponentials that were divided by exp(top); of nothing it is the largest of nothing, `-inf`. `filled`: there is something, so that sum >= 1. */
+export function logOfSum(sum: Scalar, top: Scalar, filled: boolean): Scalar {
+  if (filled) return call("add", call("log", sum), top);
+  const some = call("less", 0, sum);
+  return select(some, call("add", call("log", select(some, sum, 1)), top), top);
 }
 
 /** a @ b: last axis with the last but one; leading axes as operators; vectors as in NumPy. */
@@ -209,7 +233,7 @@ export function flip(x: Node, axis: number, span: Span): Node {
   return compute(axes, undefined, load(x, at), { span });
 }
 export function concat(nodes: readonly Node[], axis: number, span: Span): Node {
-  const total = asExtent(iadd(...nodes.map((x) => extentInteger(x.shape[axis]!))));
+  const total = sizeFrom(iadd(...nodes.map((x) => extentInteger(x.shape[axis]!))), span);
   const axes = axesOf(nodes[0]!.shape.map((n, d) => (d === axis ? total : n)));
   const at = indicesOf(axes);
   let start: Integer = integer(0);
@@ -230,7 +254,8 @@ export function slice(x: Node, axis: number, from: Integer, extent: Extent, span
 /** Stretches axes of extent 1 and adds axes in front. */
 export function expand(x: Node, shape: Shape, span: Span): Node {
   const skip = shape.length - x.shape.length;
-  if (skip < 0 || x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
+  if (skip < 0) throw shapeMismatch(span, "expand", `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`, typeText(x.dtype, x.shape), { hint: axesHint(span, shape, x.shape) });
+  if (x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
   const axes = axesOf(shape);
   return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });
 }

@@ -2,7 +2,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import type { Loader } from "../../runtime/plan.ts";
-import { boolean, constantOf, div, iadd, integer, literal, load, nonNegative, select, toF32, variable } from "../graph/scalar.ts";
+import { boolean, constantOf, div, iadd, integer, isI32, literal, load, nonNegative, select, toF32, variable } from "../graph/scalar.ts";
 import { compute } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
 import type { DType, Integer, Node, Scalar, Source } from "../graph/types.ts";
@@ -60,7 +60,7 @@ export interface OptimizerValue {
 export interface Instance {
   readonly path: string;
   readonly declaration: ast.LayerDeclaration | ast.ModelDeclaration | ast.Train;
-  readonly scope: Scope; // of the declaration, with hyper-parameters bound
+  scope: Scope; // of the declaration, with hyper-parameters bound
   readonly parameters: Map<string, Source>;
   readonly states: Map<string, Source>;
   readonly children: Map<string, Instance>; // by constructor's place and stack position
@@ -68,6 +68,10 @@ export interface Instance {
   readonly siteNames: Map<ast.Expr, string>;
   readonly taken: Set<string>;
   readonly uses: Set<Instance>; // models that it applies
+  pass: number; // in which the scope was made
+  applied: boolean; // anywhere yet: before that, its parameters are not known
+  /** The fewest parameters that a line found, and members that it did not find. Where there are more at the end, the file is read again. */
+  readonly asked: { parameters: number; readonly missing: Set<string> };
 }
 
 export function kindText(v: Value): string {
@@ -118,12 +122,31 @@ export function plainScalar(v: Extract<Value, { kind: "number" | "int" | "ratio"
   if (dtype === "f32") return v.kind === "number" ? literal(v.value) : v.kind === "int" ? toF32(v.value) : divided(v.numerator, v.divisor);
   if (dtype === "i32") {
     const whole = integerOf(v);
+    if (whole && v.kind === "number" && !isI32(v.value)) throw wrongKind(span, "a whole number that i32 has (-2147483648 to 2147483647)", kindText(v), "i32 wraps: take a smaller number, or calculate with f32(...)");
     if (whole) return whole;
   }
   throw wrongKind(span, dtype === "bool" ? "true or false" : "a whole number", kindText(v));
 }
 const divided = (numerator: Integer, divisor: number): Scalar => div(toF32(numerator), literal(divisor));
 
+/** Does the value depend on an index of a `for` or reducer around it? */
+export function isElement(v: Value): boolean {
+  switch (v.kind) {
+    case "lazy": return isElement(v.force()); // prettier-ignore
+    case "scalar": return v.scalar.variables.size > 0; // prettier-ignore
+    case "int": return v.value.variables.size > 0; // prettier-ignore
+    case "ratio": return v.numerator.variables.size > 0; // prettier-ignore
+    case "list": return v.elements.some(isElement); // prettier-ignore
+    default: return false; // prettier-ignore
+  } // prettier-ignore
+}
+const inside = (span: Span): Error =>
+  wrongKind(span, "a tensor", "an element inside `for`", "a `for` body is a single element; draws, loops and whole-array functions stand outside of it");
+/** A value that fills a whole tensor: it may not depend on an index around it. */
+export function filling(v: Extract<Value, { kind: "number" | "int" | "ratio" | "bool" }>, span: Span, dtype?: DType): Scalar {
+  if (isElement(v)) throw inside(span);
+  return asScalarValue(v, span, dtype);
+}
 /** An element of type dtype, inside index notation. */
 export function asScalarValue(v: Value, span: Span, dtype?: DType): Scalar {
   if (v.kind === "lazy") return asScalarValue(v.force(), span, dtype);
@@ -139,10 +162,10 @@ export function asTensor(v: Value, span: Span, dtype?: DType): Node {
   if (v.kind === "lazy") return asTensor(v.force(), span, dtype);
   if (v.kind === "tensor") return v.node;
   if (v.kind === "scalar") {
-    if (v.scalar.variables.size) throw wrongKind(span, "a tensor", "an element inside `for`", "a `for` body is a single element; draws, loops and whole-array functions stand outside of it");
+    if (isElement(v)) throw inside(span);
     return compute([], undefined, v.scalar);
   }
-  if (isPlain(v) || v.kind === "bool") return compute([], undefined, asScalarValue(v, span, dtype));
+  if (isPlain(v) || v.kind === "bool") return compute([], undefined, filling(v, span, dtype));
   if (v.kind === "list") return stackList(v.elements.map((x) => asTensor(x, span, dtype ?? listType(v.elements))), span);
   throw wrongKind(span, "a tensor", kindText(v));
 }

@@ -2,8 +2,8 @@
 // a body into one JavaScript function. It is the oracle of every other phase.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, topological } from "../graph/node.ts";
-import { scalarOrder } from "../graph/scalar.ts";
-import type { Compute, Extent, GraphProgram, Node, Scalar, Scan, Scatter, Shape, Source, Variable } from "../graph/types.ts";
+import { evaluatorOf, fits, interval, scalarOrder } from "../graph/scalar.ts";
+import type { Affine, Compute, Extent, GraphProgram, Node, Scalar, Scan, Scatter, Shape, Source, Variable } from "../graph/types.ts";
 import { normal, uniform } from "./philox.ts";
 
 /** Of every source that is read; of other nodes where they count as given. */
@@ -140,6 +140,9 @@ function stackedNodes(roots: readonly Node[]): Map<Scan, Set<Node>> {
 
 // ---------------------------------------------------------------- a body as a JavaScript function
 
+/** Is the sum within i32 as it stands? */
+const staysShort = (e: Affine): boolean => fits(e) && e.atoms.every((atom) => interval(atom).high !== Infinity);
+
 type Run = (
   result: Float64Array, uniform: unknown, normal: unknown, calls: readonly unknown[], tensors: readonly Float64Array[], steps: readonly number[], extents: readonly number[],
 ) => void; // prettier-ignore
@@ -176,7 +179,10 @@ function makeFunction(node: Compute | Scatter): Compiled {
       case "literal": return e.dtype === "bool" ? String(e.value === 1) : e.value < 0 || Object.is(e.value, -0) ? `(${Object.is(e.value, -0) ? "-0" : e.value})` : String(e.value); // prettier-ignore
       case "dim": return extentText(e); // prettier-ignore
       case "variable": return e.position !== undefined ? `a${e.position}` : `T[${place(steps, e)}]`; // prettier-ignore
-      case "affine": return [...e.terms.map(([atom, k]) => `${k} * ${x(atom)}`), String(e.constant)].join(" + "); // prettier-ignore
+      case "affine": // in f64 where the sum stays in i32, else as it wraps
+        return staysShort(e)
+          ? [...e.terms.map(([atom, k]) => `${k} * ${x(atom)}`), String(e.constant)].join(" + ")
+          : `(${[...e.terms.map(([atom, k]) => `Math.imul(${k}, ${x(atom)})`), String(e.constant | 0)].join(" + ")}) | 0`; // prettier-ignore
       case "floor_div": return `Math.floor(${x(e.operand)} / ${e.divisor})`; // prettier-ignore
       case "modulo": return `((${x(e.operand)} % ${e.divisor}) + ${e.divisor}) % ${e.divisor}`; // prettier-ignore
       case "non_negative": return `${x(e.operand)} >= 0`; // prettier-ignore
@@ -185,7 +191,7 @@ function makeFunction(node: Compute | Scatter): Compiled {
       case "not": return `!${x(e.operand)}`; // prettier-ignore
       case "select": return `${x(e.condition)} ? ${x(e.then)} : ${x(e.otherwise)}`; // prettier-ignore
       case "call": {
-        const value = `F[${place(calls, e.fn.evaluate as (...y: number[]) => number)}](${e.operands.map((y) => (y.dtype === "bool" ? `+${x(y)}` : x(y))).join(", ")})`;
+        const value = `F[${place(calls, evaluatorOf(e.fn, e.dtype))}](${e.operands.map((y) => (y.dtype === "bool" ? `+${x(y)}` : x(y))).join(", ")})`;
         return e.dtype === "bool" ? `${value} !== 0` : e.dtype === "i32" ? `${value} | 0` : value;
       }
       case "load": {
@@ -212,12 +218,12 @@ function makeFunction(node: Compute | Scatter): Compiled {
   let source: string;
   if (node.kind === "scatter") {
     const at = roots.slice(1).map((e) => names.get(e)!);
-    source = `${loops(node.over, 0)} {\n${lines.join("\n")}\nif (${inside(node.shape, at)}) Y[${address(node.shape, at)}] += ${value};\n}`;
+    source = `${loops(node.over, 0)} {\n${lines.join("\n")}\nif (${inside(node.shape, at)}) Y[${address(node.shape, at)}] ${node.dtype === "i32" ? `= (Y[${address(node.shape, at)}] + ${value}) | 0` : `+= ${value}`};\n}`;
   } else if (node.reduction) {
     const { op, extents: over } = node.reduction;
     const start = { sum: "0", prod: "1", max: "-3.4028234663852886e38", min: "3.4028234663852886e38", argmax: "-Infinity", argmin: "Infinity" }[op];
     const step = {
-      sum: `acc += +${value};`, prod: `acc *= ${value};`, max: `if (${value} > acc) acc = ${value};`, min: `if (${value} < acc) acc = ${value};`,
+      sum: node.dtype === "i32" ? `acc = (acc + ${value}) | 0;` : `acc += +${value};`, prod: `acc *= ${value};`, max: `if (${value} > acc) acc = ${value};`, min: `if (${value} < acc) acc = ${value};`,
       argmax: `if (+${value} > acc) { acc = +${value}; best = at; } at++;`, argmin: `if (+${value} < acc) { acc = +${value}; best = at; } at++;`,
     }[op]; // prettier-ignore
     source = `${loops(node.shape, 0)} {\nlet acc = ${start}, best = 0, at = 0;\n${loops(over, node.shape.length)} {\n${lines.join("\n")}\n${step}\n}\nY[y++] = ${op.startsWith("arg") ? "best" : "acc"};\n}`;

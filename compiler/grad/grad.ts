@@ -2,7 +2,6 @@
 // pointwise body, and turns every load of a wanted tensor into a relation for `solve`. One rule per kind of node.
 // Ties and kinks: `max` and `min` share the cotangent among ties or give it to the first, as the reduction says; argmax, comparisons
 // and rounding pass nothing on; the rows of the scalar table have the rest.
-import { InternalError } from "../../grammar/diagnostic.ts";
 import { bodyAt, compute, constant, indicesOf, inputs, ownAxes, reshape, topological, type Meta } from "../graph/node.ts";
 import { add, and, axis, call, div, equal, iadd, imul, integer, literal, load, mul, select, substitute, variable } from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
@@ -132,8 +131,7 @@ function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contri
       const count = compute(output, { op: "sum", over }, select(hit, literal(1), 0), metaOf(x));
       seed = select(hit, div(seed, load(count, at)), 0);
     } else {
-      const first = compute(output, { op: op === "max" ? "argmax" : "argmin", over }, body, metaOf(x));
-      seed = select(equal(load(first, at) as Integer, rowMajor(over)), seed, 0);
+      seed = select(isFirst(op, output, over, body, metaOf(x)), seed, 0);
     }
   } else if (op === "prod") {
     // the product of the other factors, exact with any number of zeros
@@ -146,13 +144,22 @@ function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contri
   const unknowns = [...output, ...over].filter((v) => v.extent !== 1);
   for (const [l, a] of adjoints(body, seed, wanted, own)) contribute({ tensor: l.tensor, unknowns, indices: l.indices, value: a, meta: metaOf(l.tensor) });
 }
-function rowMajor(over: readonly Variable[]): Integer {
-  let position: Integer = integer(0);
-  for (const v of over) {
-    if (typeof v.extent !== "number" && over.length > 1) throw new InternalError("argmax over several run-time axes");
-    position = over.length === 1 ? indicesOf([v])[0]! : iadd(imul(position, v.extent as number), v.extent === 1 ? 0 : v);
+/** Is the element at `over` the first extremum, row by row? Positions are counted where strides are known; else the first of each axis is found, given the axes before it. */
+function isFirst(op: "max" | "min", output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Scalar {
+  const place = op === "max" ? "argmax" : "argmin";
+  if (over.slice(1).every((v) => typeof v.extent === "number")) {
+    const first = compute(output, { op: place, over }, body, meta);
+    return equal(load(first, indicesOf(output)) as Integer, rowMajor(over));
   }
-  return position;
+  const conditions = over.map((v, k) => {
+    const [before, after] = [[...output, ...over.slice(0, k)], over.slice(k + 1)];
+    const best = after.length ? load(compute([...before, v], { op, over: after, ties: "first" }, body, meta), indicesOf([...before, v])) : body;
+    return equal(load(compute(before, { op: place, over: [v] }, best, meta), indicesOf(before)) as Integer, indicesOf([v])[0]!);
+  });
+  return and(...conditions);
+}
+function rowMajor(over: readonly Variable[]): Integer {
+  return over.reduce<Integer>((position, v, d) => iadd(d ? imul(position, v.extent as number) : 0, indicesOf([v])[0]!), integer(0));
 }
 /** Zeros of this shape. */
 export function zeros(shape: Shape): Node {

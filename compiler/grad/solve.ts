@@ -3,7 +3,7 @@
 // What cannot be solved stays a reduction axis under an equality guard; what depends on data becomes a Scatter.
 import { compute, scatter, type Meta } from "../graph/node.ts";
 import {
-  and, conjuncts, countAtoms, equalZero, extentInteger, floorDiv, greatestCommonDivisor, iadd, imul, inRange, interval, isCall, isGuard, isub, linear, load, modulo, mul, nonNegative, positiveModulo, select, substitute,
+  and, conjuncts, countAtoms, equalZero, extentInteger, fits, floorDiv, greatestCommonDivisor, iadd, imul, inRange, interval, isBounded, isCall, isGuard, isub, linear, load, modulo, mul, nonNegative, positiveModulo, select, substitute,
   termsOf, variable, visit,
 } from "../graph/scalar.ts"; // prettier-ignore
 import { tidy } from "../graph/tidy.ts";
@@ -49,7 +49,7 @@ export function solve(relation: Relation): Node {
   let ranges: [Integer, Extent][] = []; // obligations 0 <= e < n, unsimplified until the end
   if (isGuard(value)) {
     for (const g of conjuncts(value.condition)) {
-      if (g.kind === "equal_zero" && mentions(g.operand, unknowns)) (dependsOnData(g.operand) ? late : equations).push(g.operand);
+      if (g.kind === "equal_zero" && fits(g.operand) && mentions(g.operand, unknowns)) (dependsOnData(g.operand) ? late : equations).push(g.operand);
       else guards.push(g);
     }
     value = value.then;
@@ -80,7 +80,7 @@ export function solve(relation: Relation): Node {
       const range = interval(operand);
       const low = Math.floor(range.low / divisor);
       const high = Math.floor(range.high / divisor);
-      if (!Number.isFinite(low) || !Number.isFinite(high)) break;
+      if (!isBounded(range) || !Number.isFinite(high)) break;
       const q = variable(high - low + 1, "q", { implied: true });
       unknowns.add(q);
       const quotient = floorDiv(operand, divisor);

@@ -2,7 +2,7 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, axis, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isInteger, literal, load, mul,   nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
+  and, asExtent, axis, boolean, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isI32, isInteger, leastI32, literal, load, mostI32, mul, nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, DType, Integer, Load, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
@@ -62,6 +62,9 @@ const multiplier = (v: Variable): Scalar => (typeof v.extent === "number" ? lite
 export function compute(output: readonly Variable[], reduction: ReductionOver | undefined, body: Scalar, meta: Meta = {}): Node {
   const unit = [...output, ...(reduction?.over ?? [])].filter((v) => v.extent === 1);
   if (unit.length) body = substitute(body, new Map(unit.map((v) => [v, integer(0)])));
+  // nothing to compute, or nothing to compute it from: no load is left
+  if (output.some((v) => v.extent === 0)) return finish(output, undefined, nothing(reduction?.op, body.dtype, 0), meta);
+  if (reduction?.over.some((v) => v.extent === 0)) return finish(output, undefined, nothing(reduction.op, body.dtype, emptyValues[reduction.op]), meta);
   let over = (reduction?.over ?? []).filter((v) => v.extent !== 1);
   let op = reduction?.op;
   if (op === "sum") {
@@ -88,6 +91,14 @@ export function compute(output: readonly Variable[], reduction: ReductionOver | 
   if (options.outside && (op === "sum" || op === undefined) && isGuard(body)) body = asOutside(body);
   return finish(output, op && { op, over, ties: reduction!.ties ?? "share" }, body, meta);
 }
+
+const emptyValues: Readonly<Record<ReductionOp, number>> = { sum: 0, prod: 1, max: -Infinity, min: Infinity, argmax: 0, argmin: 0 };
+function nothing(op: ReductionOp | undefined, dtype: DType, value: number): Scalar {
+  if (op === "argmax" || op === "argmin") return integer(0);
+  if (dtype === "bool") return boolean(value > 0);
+  return dtype === "i32" ? integer(Math.min(2147483647, Math.max(-2147483648, value))) : literal(Math.min(largest, Math.max(-largest, value)));
+}
+const largest = 3.4028234663852886e38; // `inf` of the language
 
 /**
  * Where ties share, the gradient compares elements with the extremum: both must be the same bits, and a product or a sum computed twice need not
@@ -139,6 +150,7 @@ function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined
   }
   if (!isInteger(body)) return undefined;
   const { low, high } = interval(body);
+  if (low === leastI32 && high === mostI32) return { low: -Infinity, high: Infinity };
   if (!reduction || reduction.op === "max" || reduction.op === "min") {
     if (!reduction && !Number.isFinite(high)) {
       const bound = symbolicBound(body);
@@ -148,7 +160,8 @@ function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined
   }
   if (reduction.op === "sum") {
     const count = elementCount(reduction.extents);
-    return Number.isNaN(count) ? undefined : { low: Math.min(low * count, low), high: Math.max(high * count, high) };
+    const sum = { low: Math.min(low * count, low), high: Math.max(high * count, high) };
+    return isI32(sum.low) && isI32(sum.high) ? sum : undefined; // else it may wrap, or nobody knows
   }
   return undefined;
 }
@@ -419,12 +432,13 @@ function result(scanned: Scan, of: Result["of"], key: string, shape: Shape, like
   const scans = of.kind === "stack" ? withoutScan([scanned.scans, of.node.scans], scanned) : scanned.scans;
   return intern<Result>(`P${scanned.id},${key}`, (id) => ({ kind: "result", scan: scanned, of, shape, dtype: like.dtype, id, scans, ...(like.range ? { range: like.range } : {}), ...metaOf(like) }));
 }
-export const finalOf = (s: Scan, carry: number): Node => result(s, { kind: "final", carry }, `f${carry}`, s.carries[carry]!.next.shape, s.carries[carry]!.next);
+export const finalOf = (s: Scan, carry: number): Node => s.count === 0 ? s.carries[carry]!.initial : result(s, { kind: "final", carry }, `f${carry}`, s.carries[carry]!.next.shape, s.carries[carry]!.next);
 export const historyOf = (s: Scan, carry: number): Node =>
-  result(s, { kind: "history", carry }, `h${carry}`, [s.count + 1, ...s.carries[carry]!.next.shape], s.carries[carry]!.incoming);
+  s.count === 0 ? reshape(s.carries[carry]!.initial, [1, ...s.carries[carry]!.initial.shape]) : result(s, { kind: "history", carry }, `h${carry}`, [s.count + 1, ...s.carries[carry]!.next.shape], s.carries[carry]!.incoming);
 /** A node of the body at every step, stacked on a new first axis. */
 export function stackOf(s: Scan, node: Node): Node {
   const shape = [s.count, ...node.shape];
+  if (s.count === 0) return compute(shape.map((n) => variable(n)), undefined, nothing(undefined, node.dtype, 0), metaOf(node));
   const carry = s.carries.findIndex((c) => c.incoming === node);
   if (carry >= 0) {
     const output = shape.map((n) => variable(n));

@@ -143,6 +143,20 @@ export function asExtent(e: Integer): Extent {
 }
 
 // ---------------------------------------------------------------- integers
+//
+// An i32 wraps. An Affine stands for its sum modulo 2^32, so sums and products by constants may be regrouped at will; whatever looks at
+// the size of a value (floor, mod, comparisons, functions, indices) may take the sum for the value only where it `fits`. A sum that may
+// leave i32 enters such a place as one opaque atom, `wrap(sum)`, of which nothing is known. Index arithmetic over run-time sizes counts as fitting: a tensor
+// of such a size would be larger than a device's memory.
+
+export const leastI32 = -2147483648;
+export const mostI32 = 2147483647;
+/** What a run-time size is at most: a tensor of more elements fits no buffer. The runtime refuses larger ones. */
+export const mostElements = 2 ** 28;
+export const isI32 = (x: number): boolean => x >= leastI32 && x <= mostI32;
+/** Exact, or congruent modulo 2^32 where a double would round. */
+const times = (a: number, b: number): number => (Number.isSafeInteger(a * b) ? a * b : Math.imul(a, b));
+const plus = (a: number, b: number): number => (Number.isSafeInteger(a + b) ? a + b : ((a | 0) + (b | 0)) | 0);
 
 export const termsOf = (e: Integer): readonly (readonly [Integer, number])[] => (e.kind === "affine" ? e.terms : [[e, 1]]);
 export const constantPart = (e: Integer): number => (e.kind === "affine" ? e.constant : 0);
@@ -158,11 +172,11 @@ function affine(coefficients: Map<Integer, number>, constant: number): Integer {
       // floor(floor(e / a) / m) is written floor(e / (a m))
       const inner = atom.operand.kind === "floor_div" ? (table.get(`q${atom.operand.operand.id},${atom.operand.divisor * atom.divisor}`) as FloorDiv | undefined) : undefined;
       const quotient = inner ?? (table.get(`q${atom.operand.id},${atom.divisor}`) as FloorDiv | undefined);
-      if (!quotient || coefficients.get(quotient) !== coefficient * atom.divisor) continue;
+      if (!quotient || coefficients.get(quotient) !== times(coefficient, atom.divisor)) continue;
       coefficients.delete(atom);
       coefficients.delete(quotient);
-      for (const [inner, k] of termsOf(atom.operand)) addTo(coefficients, inner, coefficient * k);
-      constant += coefficient * constantPart(atom.operand);
+      for (const [inner, k] of termsOf(atom.operand)) addTo(coefficients, inner, times(coefficient, k));
+      constant = plus(constant, times(coefficient, constantPart(atom.operand)));
       again = true;
       break;
     }
@@ -177,7 +191,7 @@ function affine(coefficients: Map<Integer, number>, constant: number): Integer {
   });
 }
 function addTo(coefficients: Map<Integer, number>, atom: Integer, k: number): void {
-  const sum = (coefficients.get(atom) ?? 0) + k;
+  const sum = plus(coefficients.get(atom) ?? 0, k);
   if (sum === 0) coefficients.delete(atom);
   else coefficients.set(atom, sum);
 }
@@ -186,8 +200,8 @@ export function linear(terms: Iterable<readonly [Integer, number]>, constant = 0
   const coefficients = new Map<Integer, number>();
   for (const [term, k] of terms) {
     if (k === 0) continue;
-    constant += k * constantPart(term);
-    for (const [atom, inner] of termsOf(term)) addTo(coefficients, atom, k * inner);
+    constant = plus(constant, times(k, constantPart(term)));
+    for (const [atom, inner] of termsOf(term)) addTo(coefficients, atom, times(k, inner));
   }
   return affine(coefficients, constant);
 }
@@ -203,57 +217,89 @@ export function greatestCommonDivisor(a: number, b: number): number {
 }
 const coefficientDivisor = (e: Integer, start: number): number => termsOf(e).reduce((g, [, k]) => greatestCommonDivisor(g, k), start);
 
+/** Does the sum never leave i32? */
+export function fits(e: Integer): boolean {
+  if (e.kind !== "affine") return true;
+  const { low, high } = sumBounds(e, 0);
+  return isI32(low) && isI32(high);
+}
+/** The value of e as one thing: e itself where it fits, else the sum as it wraps. */
+export function exactly(e: Integer): Integer {
+  if (fits(e)) return e;
+  const constant = constantOf(e);
+  return constant !== undefined ? integer(constant | 0) : (plainCall(fn("wrap"), [e]) as Integer);
+}
+/** Bounds of a sum over the integers; a bound that depends on run-time sizes counts as `size`. */
+function sumBounds(e: Affine, size: number): Interval {
+  let low = e.constant;
+  let high = e.constant;
+  for (const [atom, k] of e.terms) {
+    const x = interval(atom);
+    const most = x.high === Infinity ? Math.max(size, x.low) : x.high;
+    low += k > 0 ? k * x.low : k * most;
+    high += k > 0 ? k * most : k * x.low;
+  }
+  return { low, high };
+}
+
 /** floor(e / m), m a positive number */
 export function floorDiv(e: Integer | number, m: number): Integer {
-  e = asInteger(e);
+  e = exactly(asInteger(e));
   if (m === 1) return e;
   const high: [Integer, number][] = [];
   const low: [Integer, number][] = [];
   for (const [atom, k] of termsOf(e)) (k % m === 0 ? high : low).push([atom, k % m === 0 ? k / m : k]);
   const constant = constantPart(e);
   const quotient = Math.floor(constant / m);
-  const outer = linear(high, quotient);
-  const rest = linear(low, constant - quotient * m);
+  let outer = linear(high, quotient);
+  let rest = linear(low, constant - quotient * m);
+  if (!fits(rest)) [outer, rest] = [integer(0), e];
   const { low: a, high: b } = interval(rest);
   if (Math.floor(a / m) === Math.floor(b / m) && Number.isFinite(a)) return iadd(outer, Math.floor(a / m));
-  if (rest.kind === "floor_div") return iadd(outer, floorDiv(rest.operand, rest.divisor * m));
+  if (rest.kind === "floor_div" && isI32(rest.divisor * m)) return iadd(outer, floorDiv(rest.operand, rest.divisor * m));
   const g = coefficientDivisor(rest, m);
   if (g > 1) {
     const reduced = linear(termsOf(rest).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(rest) / g));
     return iadd(outer, floorDiv(reduced, m / g));
   }
-  return iadd(outer, intern<FloorDiv>(`q${rest.id},${m}`, (id) => ({ kind: "floor_div", dtype: "i32", operand: rest, divisor: m, id, variables: rest.variables, scans: rest.scans })));
+  return iadd(outer, quotientOf(rest, m));
 }
+const quotientOf = (operand: Integer, divisor: number): FloorDiv =>
+  intern<FloorDiv>(`q${operand.id},${divisor}`, (id) => ({ kind: "floor_div", dtype: "i32", operand, divisor, id, variables: operand.variables, scans: operand.scans }));
 /** e mod m in [0, m), m a positive number */
 export function modulo(e: Integer | number, m: number): Integer {
-  e = asInteger(e);
+  e = exactly(asInteger(e));
   if (m === 1) return integer(0);
   const terms: [Integer, number][] = [];
   for (const [atom, k] of termsOf(e)) {
     const r = positiveModulo(k, m);
     if (r !== 0) terms.push([atom, r > m / 2 ? r - m : r]);
   }
-  const rest = linear(terms, positiveModulo(constantPart(e), m));
+  let rest = linear(terms, positiveModulo(constantPart(e), m));
+  if (!fits(rest)) rest = e;
   const { low: a, high: b } = interval(rest);
   if (Math.floor(a / m) === Math.floor(b / m) && Number.isFinite(a)) return iadd(rest, -Math.floor(a / m) * m);
   if (rest.kind === "modulo" && rest.divisor % m === 0) return modulo(rest.operand, m);
-  intern<FloorDiv>(`q${rest.id},${m}`, (id) => ({ kind: "floor_div", dtype: "i32", operand: rest, divisor: m, id, variables: rest.variables, scans: rest.scans })); // its partner in the rule of `affine`
-  return intern<Modulo>(`m${rest.id},${m}`, (id) => ({ kind: "modulo", dtype: "i32", operand: rest, divisor: m, id, variables: rest.variables, scans: rest.scans }));
+  quotientOf(rest, m); // its partner in the rule of `affine`
+  const operand = rest;
+  return intern<Modulo>(`m${rest.id},${m}`, (id) => ({ kind: "modulo", dtype: "i32", operand, divisor: m, id, variables: operand.variables, scans: operand.scans }));
 }
 
 export interface Interval {
   readonly low: number;
   readonly high: number;
 }
-const everything: Interval = { low: -Infinity, high: Infinity };
+const everything: Interval = { low: leastI32, high: mostI32 };
+/** Is anything known of it? */
+export const isBounded = ({ low, high }: Interval): boolean => low > leastI32 && high < mostI32;
 const intervals = new WeakMap<Scalar, Interval>();
-/** Inclusive numeric bounds of an integer; a run-time dim is in [1, inf). */
+/** Inclusive bounds of the value, after wrapping; no upper bound but that of sizes is Infinity. */
 export function interval(e: Integer): Interval {
   let found = intervals.get(e);
   if (!found) intervals.set(e, (found = computeInterval(e)));
   return found;
 }
-const upper = (e: Extent): number => (typeof e === "number" ? e : interval(e).high);
+const upper = (e: Extent): number => (typeof e === "number" ? e : Infinity);
 function computeInterval(e: Integer): Interval {
   switch (e.kind) {
     case "variable":
@@ -261,14 +307,8 @@ function computeInterval(e: Integer): Interval {
     case "dim":
       return { low: 1, high: Infinity };
     case "affine": {
-      let low = e.constant;
-      let high = e.constant;
-      for (const [atom, k] of e.terms) {
-        const x = interval(atom);
-        low += k > 0 ? k * x.low : k * x.high;
-        high += k > 0 ? k * x.high : k * x.low;
-      }
-      return { low, high };
+      const { low, high } = sumBounds(e, mostElements);
+      return isI32(low) && isI32(high) ? sumBounds(e, Infinity) : everything;
     }
     case "floor_div": {
       const x = interval(e.operand);
@@ -282,24 +322,13 @@ function computeInterval(e: Integer): Interval {
     }
     case "load": {
       const range = e.tensor.range;
-      const own = range ? { low: range.low, high: upper(range.high) } : everything;
+      const own = range ? { low: Math.max(range.low, leastI32), high: typeof range.high === "number" ? Math.min(range.high, mostI32) : Infinity } : everything;
       return e.outside ? hull(own, interval(e.outside as Integer)) : own;
     }
     case "select":
       return hull(interval(e.then as Integer), interval(e.otherwise as Integer));
     case "call": {
-      const x = e.operands.filter(isInteger).map(interval);
-      if (e.fn.name === "min") return { low: Math.min(x[0]!.low, x[1]!.low), high: Math.min(x[0]!.high, x[1]!.high) };
-      if (e.fn.name === "max") return { low: Math.max(x[0]!.low, x[1]!.low), high: Math.max(x[0]!.high, x[1]!.high) };
-      if (e.fn.name === "abs") return { low: x[0]!.low > 0 ? x[0]!.low : x[0]!.high < 0 ? -x[0]!.high : 0, high: Math.max(Math.abs(x[0]!.low), Math.abs(x[0]!.high)) };
-      if (e.fn.name === "sign") return { low: -1, high: 1 };
-      if (e.fn.name === "bool_to_i32") return { low: 0, high: 1 };
-      if (e.fn.name === "mul") {
-        const products = [x[0]!.low * x[1]!.low, x[0]!.low * x[1]!.high, x[0]!.high * x[1]!.low, x[0]!.high * x[1]!.high].map((p) => (Number.isNaN(p) ? 0 : p));
-        return { low: Math.min(...products), high: Math.max(...products) };
-      }
-      if (e.fn.name === "modulo_dynamic" && x[1]!.low > 0) return { low: 0, high: x[1]!.high - 1 };
-      return everything;
+      return e.fn.bounds?.(...e.operands.filter(isInteger).map(interval)) ?? everything;
     }
     case "local":
       return everything;
@@ -309,9 +338,12 @@ function computeInterval(e: Integer): Interval {
 }
 const hull = (a: Interval, b: Interval): Interval => ({ low: Math.min(a.low, b.low), high: Math.max(a.high, b.high) });
 
-/** Is e >= 0 for all values of its variables and dims? Bounds of variables with run-time extents stay affine in the dims. */
+/**
+ * Is the sum >= 0, over the integers, for all values of its variables and dims? (Not its value, where it does not fit; both 0 <= e and e < n together say
+ * that it does.) Bounds of variables with run-time extents stay affine in the dims.
+ */
 export function provedNonNegative(e: Integer): boolean {
-  if (interval(e).low >= 0) return true;
+  if (leastOf(e) >= 0) return true;
   // replace every variable by the bound that makes e least; what is left is affine in dims >= 1
   let least: Integer = e;
   for (let round = 0; round < 8; round++) {
@@ -324,11 +356,12 @@ export function provedNonNegative(e: Integer): boolean {
       least = linear([[least, 1], [atom, -k]], k * low);
     } else least = linear([[least, 1], [atom, -k], [symbolicHigh(atom)!, k]]);
   }
-  return interval(least).low >= 0;
+  return leastOf(least) >= 0;
 }
+const leastOf = (e: Integer): number => (e.kind === "affine" ? sumBounds(e, Infinity).low : interval(e).low);
 function symbolicHigh(atom: Integer): Integer | undefined {
   if (atom.kind === "variable" && typeof atom.extent !== "number") return iadd(atom.extent, -1);
-  if (isCall(atom, "modulo_dynamic") && (atom.operands[1]!.kind === "dim" || atom.operands[1]!.kind === "affine")) return iadd(atom.operands[1] as Integer, -1);
+  if (isCall(atom, "modulo_dynamic") && interval(atom.operands[1] as Integer).low > 0 && (atom.operands[1]!.kind === "dim" || atom.operands[1]!.kind === "affine")) return iadd(atom.operands[1] as Integer, -1);
   if (atom.kind === "load" && atom.tensor.range && typeof atom.tensor.range.high !== "number" && !atom.outside) return atom.tensor.range.high;
   return undefined;
 }
@@ -337,24 +370,28 @@ function symbolicHigh(atom: Integer): Integer | undefined {
 
 export const TRUE: Literal = boolean(true);
 export const FALSE: Literal = boolean(false);
-/** e >= 0 */
+/** e >= 0 of the value: of a difference that may leave i32, `less` is the question. */
 export function nonNegative(e: Integer | number): Scalar {
   e = asInteger(e);
-  if (provedNonNegative(e)) return boolean(true);
-  if (provedNonNegative(linear([[e, -1]], -1))) return boolean(false);
+  if (constantOf(e) !== undefined) return boolean(constantOf(e)! >= 0);
+  const known = fits(e);
+  if (known && provedNonNegative(e)) return boolean(true);
+  if (known && provedNonNegative(linear([[e, -1]], -1))) return boolean(false);
   const g = coefficientDivisor(e, 0);
-  if (g > 1) e = linear(termsOf(e).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(e) / g));
+  if (g > 1 && known) e = linear(termsOf(e).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(e) / g));
   const operand = e;
   return intern<NonNegative>(`G${e.id}`, (id) => ({ kind: "non_negative", dtype: "bool", operand, id, variables: operand.variables, scans: operand.scans }));
 }
 /** e == 0 */
 export function equalZero(e: Integer | number): Scalar {
   e = asInteger(e);
+  const constant = constantOf(e);
+  if (constant !== undefined) return boolean((constant | 0) === 0);
   const { low, high } = interval(e);
   if (low > 0 || high < 0) return boolean(false);
   if (low === 0 && high === 0) return boolean(true);
   const g = coefficientDivisor(e, 0);
-  if (g > 1) {
+  if (g > 1 && fits(e)) {
     if (constantPart(e) % g !== 0) return boolean(false);
     e = linear(termsOf(e).map(([atom, k]) => [atom, k / g] as const), constantPart(e) / g);
   }
@@ -395,8 +432,19 @@ export function not(x: Scalar): Scalar {
   return intern<Not>(`!${x.id}`, (id) => ({ kind: "not", dtype: "bool", operand: x, id, variables: x.variables, scans: x.scans }));
 }
 export const or = (...xs: Scalar[]): Scalar => not(and(...xs.map(not)));
-export const lessEqual = (a: Integer | number, b: Integer | number): Scalar => nonNegative(isub(b, a));
-export const less = (a: Integer | number, b: Integer | number): Scalar => nonNegative(iadd(isub(b, a), -1));
+/** a < b; where the difference may leave i32 it is compared as it stands. */
+export function less(a: Integer | number, b: Integer | number): Scalar {
+  const [p, q] = [exactly(asInteger(a)), exactly(asInteger(b))];
+  const difference = iadd(isub(q, p), -1);
+  if (fits(difference)) return nonNegative(difference);
+  if (interval(p).high < interval(q).low) return boolean(true);
+  if (interval(p).low >= interval(q).high) return boolean(false);
+  return plainCall(fn("less_integer"), [p, q]);
+}
+export function lessEqual(a: Integer | number, b: Integer | number): Scalar {
+  const difference = isub(exactly(asInteger(b)), exactly(asInteger(a)));
+  return fits(difference) ? nonNegative(difference) : not(less(b, a));
+}
 export const equal = (a: Integer | number, b: Integer | number): Scalar => equalZero(isub(a, b));
 
 // ---------------------------------------------------------------- functions
@@ -417,16 +465,20 @@ export function call(name: string | ScalarFunction, ...operands: (Scalar | numbe
     case "mul": return mul(xs[0]!, xs[1]!); // prettier-ignore
     case "div": return div(xs[0]!, xs[1]!); // prettier-ignore
     case "neg": return neg(xs[0]!); // prettier-ignore
-    default: return plainCall(row, xs); // prettier-ignore
+    case "wrap": return exactly(xs[0] as Integer); // prettier-ignore
+    case "less_integer": return less(xs[0] as Integer, xs[1] as Integer); // prettier-ignore
+    default: return plainCall(row, xs.map((x) => (isInteger(x) ? exactly(x) : x))); // prettier-ignore
   }
 }
+/** The meaning of a row for operands of this dtype; an i32 result is still to be wrapped. */
+export const evaluatorOf = (row: ScalarFunction, dtype: DType): ((...x: number[]) => number) => (dtype === "i32" && row.evaluateI32) || row.evaluate;
 function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
   const dtype: DType = row.result === "same" ? xs[row.operands.indexOf("number")]!.dtype : row.result;
   const values = xs.map(valueOf);
   if (values.every((v) => v !== undefined) && row.name !== "stop") {
-    const value = row.evaluate(...(values as number[]));
+    const value = evaluatorOf(row, dtype)(...(values as number[]));
     if (dtype === "bool") return boolean(value !== 0);
-    if (Number.isFinite(value)) return dtype === "i32" ? integer(value) : literal(value);
+    if (Number.isFinite(value)) return dtype === "i32" ? integer(value | 0) : literal(value);
   }
   if (row.commutative && xs.length === 2 && order(xs[0]!, xs[1]!) > 0) xs = [xs[1]!, xs[0]!];
   if (dtype === "i32" && (row.name === "min" || row.name === "max")) {
@@ -442,15 +494,18 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
 /** Canonical order of commutative operands: by entry, constants last. */
 const order = (a: Scalar, b: Scalar): number => Number(a.kind === "literal") - Number(b.kind === "literal") || a.id - b.id;
 
+/** Known sums of i32 arithmetic have wrapped. */
+const wrapped = (e: Integer): Integer => (constantOf(e) === undefined ? e : integer(constantOf(e)! | 0));
+
 export function mul(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
   if (a.dtype === "i32" && b.dtype === "i32") {
     const ka = constantOf(a);
     const kb = constantOf(b);
-    if (kb !== undefined) return imul(a as Integer, kb);
-    if (ka !== undefined) return imul(b as Integer, ka);
-    return plainCall(fn("mul"), [a, b]);
+    if (kb !== undefined) return wrapped(imul(a as Integer, kb));
+    if (ka !== undefined) return wrapped(imul(b as Integer, ka));
+    return plainCall(fn("mul"), [exactly(a as Integer), exactly(b as Integer)]);
   }
   if (a.kind === "literal" && b.kind === "literal") return literal(a.value * b.value);
   if (a.kind === "literal") [a, b] = [b, a];
@@ -470,7 +525,7 @@ export function mul(a: Scalar | number, b: Scalar | number): Scalar {
 export function add(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
-  if (a.dtype === "i32" && b.dtype === "i32") return iadd(a as Integer, b as Integer);
+  if (a.dtype === "i32" && b.dtype === "i32") return wrapped(iadd(a as Integer, b as Integer));
   if (a.kind === "literal" && b.kind === "literal") return literal(a.value + b.value);
   if (isLiteral(a, 0)) return b;
   if (isLiteral(b, 0)) return a;
@@ -505,7 +560,7 @@ export function inRangeAlone(x: Scalar): boolean {
 }
 export function neg(a: Scalar | number): Scalar {
   a = asScalar(a);
-  if (a.dtype === "i32") return imul(a as Integer, -1);
+  if (a.dtype === "i32") return wrapped(imul(a as Integer, -1));
   if (a.kind === "literal") return literal(-a.value);
   if (isCall(a, "neg")) return a.operands[0]!;
   if (isCall(a, "sub")) return sub(a.operands[1]!, a.operands[0]!);
@@ -516,7 +571,7 @@ export function neg(a: Scalar | number): Scalar {
 export function sub(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
-  if (a.dtype === "i32" && b.dtype === "i32") return isub(a as Integer, b as Integer);
+  if (a.dtype === "i32" && b.dtype === "i32") return wrapped(isub(a as Integer, b as Integer));
   if (a.kind === "literal" && b.kind === "literal") return literal(a.value - b.value);
   if (isLiteral(b, 0)) return a;
   if (isLiteral(a, 0)) return neg(b);
@@ -579,6 +634,7 @@ export function inRange(tensor: Node, indices: readonly Integer[]): Scalar {
 export function load(tensor: Node, indices: readonly (Integer | number)[], outside?: Scalar | number): Scalar {
   const at = indices.map((e, d) => (tensor.shape[d] === 1 && outside === undefined ? integer(0) : asInteger(e)));
   if (at.length !== tensor.shape.length) throw new InternalError(`${at.length} indices for rank ${tensor.shape.length}`);
+  at.forEach((e, d) => (at[d] = exactly(e)));
   let beyond = outside === undefined ? undefined : tensor.dtype === "i32" && typeof outside === "number" ? integer(outside) : asScalar(outside);
   if (beyond) {
     const inside = inRange(tensor, at);

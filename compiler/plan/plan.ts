@@ -2,9 +2,11 @@
 import { InternalError, place } from "../../grammar/diagnostic.ts";
 import { planVersion, sizeOf as sizeOfDims, type Command, type Copy, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
 import type { Program, TrainProgram } from "../elaborate/program.ts";
+import { checkSize } from "../elaborate/sizes.ts";
 import { zeros } from "../grad/grad.ts";
 import { baseOf, inputs, source, topological } from "../graph/node.ts";
-import { operandsOf } from "../graph/scalar.ts";
+import { extentText } from "../graph/print.ts";
+import { interval, operandsOf } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { flatten, type Flattened, type View } from "../schedule/flat.ts";
 import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
@@ -115,7 +117,8 @@ class Planner {
     const exports = program.exports.map((e): PlanExport => {
       const inputs = e.inputs.map((i): PlanPort => ({ ...this.port(i.name, i.source), ...(i.default !== undefined ? { optional: i.default } : {}) }));
       const made = this.compile(options.simplify(e.program), { bounds: e.bounds });
-      return { name: e.name, program: made.program, inputs, outputs: e.outputs.map((o, k) => this.outputPort(o.name, o.node, made.outputs[k]!)) };
+      const sizes = openSizes(e.program);
+      return { name: e.name, program: sizes.length ? { ...made.program, sizes } : made.program, inputs, outputs: e.outputs.map((o, k) => this.outputPort(o.name, o.node, made.outputs[k]!)) };
     });
     const init = this.lateInit();
     const datasets = program.datasets.map((d): PlanDataset => {
@@ -305,10 +308,13 @@ class Planner {
     const kernels = prepared?.kernels ?? fuse(program, this.options.target, { step: program, views: this.views, assembled: new Map(), updatedBy: new Map() });
     const lowered: Lowered[] = [];
     const outputs = new Set(kernels.outputs.map((o) => o.memory));
+    // no kernel writes what has no elements
+    const empty = [...outputs].filter((x) => x.shape.includes(0) && !(x.kind === "source" && x.role !== "carry"));
     // every tensor of this program alone gets a slot
     const own = new Map<Node, { buffer: number; offset: number }>();
     const persistent = (x: Node): boolean => x.kind === "source" && x.role !== "carry";
     const ranges = liveRanges(kernels.steps).filter((r) => !persistent(r.node) && !this.views.has(r.node));
+    for (const { node } of ranges) checkSize(node.shape, node.span ?? { file: { name: this.options.name, text: this.options.source }, start: 0, end: 0 });
     // of a program that runs in chunks the largest size is known: its tensors share the slots of all
     const perRow = (x: Node): number => {
       const size = bytesOfShape(x.shape);
@@ -328,6 +334,7 @@ class Planner {
       if (own.has(r.node)) continue;
       own.set(r.node, { buffer: this.buffer({ label: `${program.name}.${r.node.label ?? "value"}`, role: outputs.has(r.node) ? "output" : "scratch", bytes: bytesOfShape(r.node.shape) }), offset: 0 });
     }
+    for (const x of empty) own.set(x, { buffer: this.buffer({ label: `${program.name}.${x.label ?? "value"}`, role: "output", bytes: 0 }), offset: 0 });
     const addressOf = (x: Node): { buffer: number; offset: number } => {
       const found = own.get(x) ?? this.memory.get(x);
       if (found) return found;
@@ -388,6 +395,8 @@ class Planner {
     if (!known) {
       const { target } = this.options;
       const kernel = lowerKernel(spec, layout, runs === target.runs ? target : { ...target, runs });
+      const bindsTooMany = (k: LoweredKernel): boolean => k.bindings.filter((b) => b.access !== "uniform").length > target.storageBuffers || (k.before ?? []).some(bindsTooMany);
+      if (layout.siteOf && bindsTooMany(kernel)) return this.lower(spec, this.layout, runs); // so do the parts of a split reduction
       this.loweredSpecs.set(name, { key, kernel });
       return kernel;
     }
@@ -528,6 +537,17 @@ function readsOutside(root: Scalar, rows: ReadonlySet<Node>, columns: ReadonlySe
   return false;
 }
 const asSize = (n: Shape[number]): Size => sizeOfExtents([n]);
+/** Sizes of an export's tensors that some dims make negative: x[3..B] where B is 2. */
+function openSizes(program: GraphProgram): { size: Size; text: string }[] {
+  const found = new Map<string, Size>();
+  for (const x of topological(program.outputs.map((o) => o.node)))
+    for (const n of x.shape) {
+      if (typeof n === "number" || interval(n).low >= 0) continue;
+      const text = extentText(n);
+      if (!found.has(text)) found.set(text, asSize(n));
+    }
+  return [...found].map(([text, size]) => ({ size, text }));
+}
 function rangeOf(s: Source): { range?: readonly [number, Size] } {
   if (s.dtype !== "i32" || !s.range || s.range.low === -Infinity || (typeof s.range.high === "number" && s.range.high >= 2147483647)) return {};
   const high = s.range.high;

@@ -6,9 +6,9 @@ import { loads } from "./loads.ts";
 import { nodes } from "./nodes.ts";
 import { sums } from "./sums.ts";
 import { rewriteProgram, ScalarRewriter, type Fired, type Rules } from "./rewrite.ts";
-import { stability } from "./stability.ts";
+import { smooth, stability } from "./stability.ts";
 
-export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: loads, nodes: [...nodes, ...sums, hoisting], loops: true };
+export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: [...loads, smooth], nodes: [...nodes, ...sums, hoisting], loops: true };
 
 export interface SimplifyOptions {
   readonly inexact?: boolean; // default true: also rules that change rounding
@@ -34,8 +34,8 @@ export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): 
  */
 export function stabilised(root: Node, keep: readonly Node[]): Node {
   const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
-  // softplus has kinks of its own that cancel; its derivative as it stands becomes a sigmoid
-  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "softplus"), procedures: [], nodes: [], loops: false }, new Map(), new Set(keep)).outputs[0]!.node;
+  // the slope of log(cosh(x)) as it stands becomes tanh(x), which has all its digits near 0
+  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [smooth], nodes: [], loops: false }, new Map(), new Set(keep)).outputs[0]!.node;
 }
 /** One scalar by the same rules: for bodies that fusion puts together. */
 export function simplifyScalar(e: Scalar, options: SimplifyOptions = {}): Scalar {

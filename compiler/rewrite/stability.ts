@@ -1,20 +1,13 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
-import { interval } from "../graph/scalar.ts";
-import type { Integer, Literal, Scalar } from "../graph/types.ts";
-import { any, build, call, number, through, value, where, type Bindings, type ScalarRule } from "./rule.ts";
+import { FALSE, isCall, isFalse, isGuard, literal } from "../graph/scalar.ts";
+import type { Call, Literal, Scalar } from "../graph/types.ts";
+import { any, build, call, look, number, through, value, where, type Bindings, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
 const x = any("x");
 const y = any("y");
-/** Known to be at most about 0, so that exp of it cannot overflow. */
-function isNegative(e: Scalar): boolean {
-  if (e.kind !== "call") return e.kind === "literal" && e.value <= 0;
-  if (e.fn.name === "neg") return e.operands[0]!.kind === "call" && e.operands[0]!.fn.name === "abs";
-  if (e.fn.name === "min") return e.operands.some(isNegative);
-  if (e.fn.name === "to_f32") return interval(e.operands[0] as Integer).high <= 0;
-  return false;
-}
+const largest = 3.4028234663852886e38; // of f32
 export const stability: readonly ScalarRule[] = [
   { name: "log-exp", exact: false, why: "exp overflows", match: call("log", through(call("exp", x))), replace: ({ x }) => x! },
   { name: "exp-log", exact: false, why: "equal where the logarithm exists", match: call("exp", through(call("log", x))), replace: ({ x }) => x! },
@@ -31,6 +24,124 @@ export const stability: readonly ScalarRule[] = [
   { name: "sigmoid-times-exp", exact: false, why: "exp overflows to 0 * inf", match: where(call("mul", through(call("sigmoid", y)), through(call("exp", x))), (b) => build("neg", get(b, "y")) === get(b, "x")), replace: (b) => build("sigmoid", get(b, "x")) },
   { name: "exp-times-exp", exact: false, why: "one of them may overflow where the product does not", match: call("mul", call("exp", x), call("exp", y)), replace: (b) => build("exp", build("add", get(b, "x"), get(b, "y"))) },
   { name: "exp-by-exp", exact: false, why: "both may overflow where the quotient does not", match: call("div", call("exp", x), call("exp", y)), replace: (b) => build("exp", build("sub", get(b, "x"), get(b, "y"))) },
-  // a `where` that keeps x small makes this needless but not wrong
-  { name: "softplus", exact: false, why: "exp overflows", worse: "right for every x: max(x, 0) + log1p(exp(-|x|))", match: where(call("log1p", through(call("exp", x))), (b) => !isNegative(get(b, "x"))), replace: (b) => build("add", build("max", get(b, "x"), 0), build("log1p", build("exp", build("neg", build("abs", get(b, "x")))))) },
+  // softplus and log(exp(x) + exp(y)): smooth, as their rows are differentiated
+  { name: "softplus", exact: false, why: "exp overflows", worse: "right for every x", match: call("log1p", through(call("exp", x))), replace: (b) => build("logaddexp", get(b, "x"), 0) },
+  { name: "log-of-two-exps", exact: false, why: "both may overflow or underflow", match: call("log", through(call("add", through(call("exp", x)), through(call("exp", y))))), replace: (b) => build("logaddexp", get(b, "x"), get(b, "y")) },
+  { name: "tanh", exact: false, why: "both overflow", match: call("div", through(call("sinh", x)), through(call("cosh", x))), replace: (b) => build("tanh", get(b, "x")) },
+  { name: "tanh-by-reciprocal", exact: false, why: "both overflow", match: call("mul", through(call("div", value(1), through(call("cosh", x)))), through(call("sinh", x))), replace: (b) => build("tanh", get(b, "x")) },
+  { name: "tanh-scaled", exact: false, why: "both overflow", match: call("mul", through(call("div", y, through(call("cosh", x)))), through(call("sinh", x))), replace: (b) => build("mul", get(b, "y"), build("tanh", get(b, "x"))) },
+  { name: "log-cosh", exact: false, why: "cosh overflows", match: call("log", through(call("cosh", x))), replace: (b) => build("add", build("logaddexp", get(b, "x"), build("neg", get(b, "x"))), -Math.LN2) },
+  // `inf` is the largest finite number: clamp with one bound is one comparison
+  { name: "above-inf", exact: false, why: "nothing is above it", match: call("less", value(largest), x), replace: () => FALSE },
+  { name: "below-minus-inf", exact: false, why: "nothing is below it", match: call("less", x, value(-largest)), replace: () => FALSE },
+  // a square has no kink: |x|'s slope at 0 would take its second derivative away
+  { name: "square-of-abs", exact: true, match: call("mul", through(call("abs", x)), through(call("abs", x))), replace: (b) => build("mul", get(b, "x"), get(b, "x")) },
 ];
+
+/** A product with a sign: its factors in order, so that equal products are one scalar. */
+interface Term {
+  readonly scale: number;
+  readonly factors: readonly Scalar[];
+}
+const mostTerms = 24;
+/** As `look`, also through a `where` whose condition is false: what is left of a clamp with one bound. */
+function see(x: Scalar): Scalar {
+  let y = look(x);
+  while (y.kind === "select" && isFalse(look(y.condition))) y = look(y.otherwise);
+  return y;
+}
+/** The terms of a sum and their factors, also behind pointwise nodes; undefined where they are many. */
+function termsOf(e: Scalar): Term[] | undefined {
+  const terms: Term[] = [];
+  const open = (x: Scalar, scale: number): void => {
+    const y = see(x);
+    if (terms.length > mostTerms) return;
+    if (isCall(y, "add") || isCall(y, "sub")) {
+      open(y.operands[0]!, scale);
+      open(y.operands[1]!, y.fn.name === "sub" ? -scale : scale);
+    } else terms.push(product(x, scale));
+  };
+  open(e, 1);
+  return terms.length > mostTerms ? undefined : terms;
+}
+function product(e: Scalar, scale: number): Term {
+  const factors: Scalar[] = [];
+  const open = (x: Scalar): void => {
+    const y = see(x);
+    if (isCall(y, "mul")) y.operands.forEach(open);
+    else if (isCall(y, "neg")) {
+      scale = -scale;
+      open(y.operands[0]!);
+    } else if (y.kind === "literal") scale *= y.value;
+    else factors.push(y);
+  };
+  open(e);
+  return { scale, factors: factors.sort((a, b) => a.id - b.id) };
+}
+/** max(p, q) times `sign`, or |p - q| where `half`: what a kink of a scalar is. */
+function kinkOf(e: Scalar): { p: Scalar; q: Scalar; sign: 1 | -1 } | undefined {
+  if (isCall(e, "max")) return { p: e.operands[0]!, q: e.operands[1]!, sign: 1 };
+  if (isCall(e, "min")) return { p: build("neg", e.operands[0]!), q: build("neg", e.operands[1]!), sign: -1 }; // min(p, q) = -max(-p, -q)
+  // relu and clamp(x, 0), as they are written with `where`
+  return isGuard(e) && isPositive(e.condition, e.then) ? { p: e.then, q: literal(0), sign: 1 } : undefined;
+}
+/** Is this x > 0, or x >= 0? */
+function isPositive(condition: Scalar, x: Scalar): boolean {
+  let c = look(condition);
+  let negated = false;
+  for (; c.kind === "not"; c = look(c.operand)) negated = !negated;
+  if (!isCall(c, "less") && !isCall(c, "less_equal")) return false;
+  const [small, large] = negated ? [c.operands[1]!, c.operands[0]!] : [c.operands[0]!, c.operands[1]!];
+  return look(small) === literal(0) && look(large) === look(x);
+}
+const without = (all: readonly Scalar[], one: Scalar): Scalar[] => {
+  const at = all.indexOf(one);
+  return all.filter((_, i) => i !== at);
+};
+const same = (a: readonly Scalar[], b: readonly Scalar[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+const isDifference = (u: Scalar, p: Scalar, q: Scalar): boolean => {
+  const at = look(u);
+  return [at, look(build("neg", at))].some((x) => x === look(build("sub", p, q)) || (x.kind === "call" && x.fn.name === "sub" && look(x.operands[0]!) === look(p) && look(x.operands[1]!) === look(q)));
+};
+/**
+ * log(1 + exp(-|u|)) = logaddexp(-|u|, 0) in a sum with max(p, q) of the same weight, u = p - q or q - p: together logaddexp(p, q). This is how books write
+ * softplus and log(exp(p) + exp(q)) without overflow; as it stands its kinks cancel in the value and the slope, not in the second derivative.
+ */
+export const smooth: ScalarProcedure = {
+  name: "smooth-softplus",
+  exact: false,
+  why: "one function for three",
+  kinds: ["call"],
+  rewrite: (e) => {
+    if (!isCall(e, "add") && !isCall(e, "sub")) return undefined;
+    const terms = termsOf(e);
+    if (!terms) return undefined;
+    for (const t of terms) {
+      for (const f of t.factors) {
+        const u = isCall(f, "logaddexp") && f.operands[1] === literal(0) ? magnitude(f.operands[0]!) : undefined;
+        if (u === undefined) continue;
+        const weight = without(t.factors, f);
+        for (const other of terms) {
+          const g = other === t ? undefined : other.factors.find((x) => same(without(other.factors, x), weight) && (kinkOf(x) ?? isCall(x, "abs")));
+          if (!g) continue;
+          const kink = kinkOf(g);
+          let to: Scalar | undefined;
+          if (kink && other.scale === t.scale * kink.sign && isDifference(u, kink.p, kink.q)) to = build("logaddexp", kink.p, kink.q);
+          // max(u, 0) = (u + |u|) / 2
+          else if (!kink && other.scale === t.scale / 2 && isDifference(u, (g as Call).operands[0]!, literal(0))) to = build("sub", build("logaddexp", u, 0), build("mul", u, 0.5));
+          if (!to) continue;
+          const rest = terms.filter((x) => x !== t && x !== other).map(scalarOf);
+          return [scalarOf({ scale: t.scale, factors: [...weight, to] }), ...rest].reduce((a, b) => build("add", a, b));
+        }
+      }
+    }
+    return undefined;
+  },
+};
+const scalarOf = ({ scale, factors }: Term): Scalar => build("mul", factors.length ? factors.reduce((a, b) => build("mul", a, b)) : literal(1), scale);
+/** u of -|u|. */
+function magnitude(e: Scalar): Scalar | undefined {
+  const x = look(e);
+  const inner = isCall(x, "neg") ? look(x.operands[0]!) : undefined;
+  return inner && isCall(inner, "abs") ? inner.operands[0]! : undefined;
+}

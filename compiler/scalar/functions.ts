@@ -13,12 +13,19 @@ export interface DerivativeBuilder {
   call(name: string, ...operands: (Scalar | number)[]): Scalar; // any row of the table, also comparisons
 }
 
+/** Inclusive; a bound of run-time sizes alone is Infinity. */
+export interface Bounds {
+  readonly low: number;
+  readonly high: number;
+}
 export interface ScalarFunction {
   readonly name: string;
   readonly summary: string;
   readonly operands: readonly (DType | "number")[]; // "number": f32 or i32, all of them the same
   readonly result: DType | "same"; // "same": as the "number" operands
   readonly evaluate: (...x: number[]) => number; // reference semantics in f64; bool is 0 or 1; i32 wraps
+  readonly evaluateI32?: (...x: number[]) => number; // the same of i32, where f64 would round; congruent modulo 2^32
+  readonly bounds?: (...x: Bounds[]) => Bounds | undefined; // of an i32 result by those of its i32 operands; undefined: any i32
   readonly wgsl: (operands: readonly string[], dtype: DType) => string; // an expression; helper functions are named in `helpers`
   readonly helpers?: readonly string[]; // names of functions of wgsl/prelude.ts that the expression calls
   readonly derivative: "zero" | "none" | ((args: { b: DerivativeBuilder; x: readonly Scalar[]; y: Scalar }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero

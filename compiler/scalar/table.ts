@@ -1,8 +1,9 @@
 // The rows of the table of scalar functions; functions.ts says what a row is. Derivatives are school calculus unless said otherwise;
 // conventions at ties and kinks: pairwise max and min give half to each operand, abs and sign have slope 0 at 0.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { digamma, erf, logGamma, polygamma, roundHalfEven } from "./special.ts";
-import type { ScalarFunction } from "./functions.ts";
+import { digamma, erf, logAddExp, logGamma, polygamma, roundHalfEven } from "./special.ts";
+import type { Scalar } from "../graph/types.ts";
+import type { Bounds, ScalarFunction } from "./functions.ts";
 
 type Derivative = ScalarFunction["derivative"];
 const wide: readonly [number, number] = [-3, 3];
@@ -25,15 +26,37 @@ const comparison = (name: string, summary: string, sign: string, evaluate: (a: n
 }); // prettier-ignore
 const wrap = (x: number): number => x | 0;
 
+const mostI32 = 2147483647;
+const mostF32OfI32 = 2147483520;
+
+// Bounds of i32 results. An operand's upper bound may be Infinity (a run-time size); what may leave i32 is bounded by nothing.
+const corners = (a: Bounds, b: Bounds, f: (x: number, y: number) => number): Bounds | undefined => {
+  // run-time sizes are at most 2^28, but no number is their bound
+  const value = (x: number, y: number): number => f(Math.min(x, 2 ** 28), Math.min(y, 2 ** 28));
+  const open = a.high === Infinity || b.high === Infinity;
+  const [least, ...rest] = (open ? [value, f] : [f]).map((g) => [g(a.low, b.low), g(a.low, b.high), g(a.high, b.low), g(a.high, b.high)].map((x) => (Number.isNaN(x) ? 0 : x)));
+  if (!least!.every((x) => x === wrap(x))) return undefined;
+  const values = rest[0] ?? least!;
+  return { low: Math.min(...values), high: Math.max(...values) };
+};
+const quotientBounds = (a: Bounds, b: Bounds): Bounds | undefined => (b.low > 0 || b.high < 0 ? corners(a, b, (x, y) => Math.floor(x / y)) : undefined);
+/** The sign of the divisor, and below it in size; also no larger than a dividend of the same sign. */
+const remainderBounds = (a: Bounds, b: Bounds): Bounds => {
+  const low = b.low < 0 ? b.low + 1 : 0;
+  const high = b.high > 0 ? b.high - 1 : 0;
+  return { low: a.low >= 0 && b.low > 0 ? 0 : a.high <= 0 && b.high < 0 ? Math.max(low, a.low) : low, high: a.low >= 0 && b.low > 0 ? Math.min(high, a.high) : a.high <= 0 && b.high < 0 ? 0 : high };
+};
+
 const rows: readonly ScalarFunction[] = [
   { name: "add", summary: "a + b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! + b!, wgsl: ([a, b]) => `${a} + ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(1, 0)], commutative: true, sample: [wide, wide], cost: "alu" },
   { name: "sub", summary: "a - b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! - b!, wgsl: ([a, b]) => `${a} - ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(-1, 0)], sample: [wide, wide], cost: "alu" },
-  { name: "mul", summary: "a * b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! * b!, wgsl: ([a, b]) => `${a} * ${b}`, derivative: ({ x: [a, c] }) => [c!, a!], commutative: true, sample: [wide, wide], cost: "alu" },
+  { name: "mul", summary: "a * b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! * b!, evaluateI32: (a, b) => Math.imul(a!, b!), bounds: (a, b) => corners(a!, b!, (x, y) => x * y), wgsl: ([a, b]) => `${a} * ${b}`, derivative: ({ x: [a, c] }) => [c!, a!], commutative: true, sample: [wide, wide], cost: "alu" },
   { name: "div", summary: "a / b", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `${a} / ${b}`, derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], cost: "div" },
   { name: "neg", summary: "-a", operands: ["number"], result: "same", evaluate: (a) => -a!, wgsl: ([a]) => `-${a}`, derivative: ({ b }) => [b.add(-1, 0)], sample: [wide], cost: "alu", exact: true },
   ...(["min", "max"] as const).map((name): ScalarFunction => ({
     name, summary: `the ${name === "min" ? "smaller" : "larger"} of a and b; the gradient is halved at ties`,
     operands: ["number", "number"], result: "same", evaluate: name === "min" ? (a, b) => Math.min(a!, b!) : (a, b) => Math.max(a!, b!),
+    bounds: (a, b) => ({ low: Math[name](a!.low, b!.low), high: Math[name](a!.high, b!.high) }),
     wgsl: ([a, b]) => `${name}(${a}, ${b})`, commutative: true, exact: true,
     derivative: ({ b, x: [p, q] }) => {
       const [first, second] = name === "max" ? [q!, p!] : [p!, q!]; // p wins where first < second
@@ -42,8 +65,8 @@ const rows: readonly ScalarFunction[] = [
     },
     sample: [wide, wide], cost: "alu",
   })),
-  { name: "abs", summary: "|a|", operands: ["number"], result: "same", evaluate: (a) => Math.abs(a!), wgsl: ([a]) => `abs(${a})`, derivative: ({ b, x: [a] }) => [b.call("sign", a!)], sample: [[0.2, 3]], cost: "alu", exact: true },
-  { name: "sign", summary: "-1, 0 or 1", operands: ["number"], result: "same", evaluate: (a) => Math.sign(a!), wgsl: ([a]) => `sign(${a})`, derivative: "zero", sample: [wide], cost: "alu", exact: true },
+  { name: "abs", summary: "|a|", operands: ["number"], result: "same", evaluate: (a) => Math.abs(a!), bounds: (a) => (a!.low < -mostI32 ? undefined : { low: Math.max(a!.low, -a!.high, 0), high: Math.max(a!.high, -a!.low) }), wgsl: ([a]) => `abs(${a})`, derivative: ({ b, x: [a] }) => [b.call("sign", a!)], sample: [[0.2, 3]], cost: "alu", exact: true },
+  { name: "sign", summary: "-1, 0 or 1", operands: ["number"], result: "same", evaluate: (a) => Math.sign(a!), bounds: (a) => ({ low: Math.sign(a!.low), high: Math.sign(a!.high) }), wgsl: ([a]) => `sign(${a})`, derivative: "zero", sample: [wide], cost: "alu", exact: true },
   unary("exp", "e to the power a", Math.exp, ({ y }) => [y]),
   unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], { sample: [0.2, 4], wgsl: "dlm_log" }),
   unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], { sample: [-0.7, 3], wgsl: "dlm_log1p" }),
@@ -52,8 +75,8 @@ const rows: readonly ScalarFunction[] = [
   unary("sin", "sine", Math.sin, ({ b, x: [a] }) => [b.call("cos", a!)], { wgsl: "dlm_sin" }),
   unary("cos", "cosine", Math.cos, ({ b, x: [a] }) => [b.neg(b.call("sin", a!))], { wgsl: "dlm_cos" }),
   unary("tan", "tangent", Math.tan, ({ b, y }) => [b.add(1, b.mul(y, y))], { sample: [-1.2, 1.2], wgsl: "dlm_tan" }),
-  unary("asin", "inverse sine", Math.asin, ({ b, x: [a] }) => [b.div(1, b.call("sqrt", b.sub(1, b.mul(a!, a!))))], { sample: [-0.8, 0.8], wgsl: "dlm_asin" }),
-  unary("acos", "inverse cosine", Math.acos, ({ b, x: [a] }) => [b.neg(b.div(1, b.call("sqrt", b.sub(1, b.mul(a!, a!)))))], { sample: [-0.8, 0.8], wgsl: "dlm_acos" }),
+  unary("asin", "inverse sine", Math.asin, ({ b, x: [a] }) => [b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!))))], { sample: [-0.8, 0.8], wgsl: "dlm_asin" }),
+  unary("acos", "inverse cosine", Math.acos, ({ b, x: [a] }) => [b.neg(b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!)))))], { sample: [-0.8, 0.8], wgsl: "dlm_acos" }),
   unary("atan", "inverse tangent", Math.atan, ({ b, x: [a] }) => [b.div(1, b.add(1, b.mul(a!, a!)))], { wgsl: "dlm_atan" }),
   unary("sinh", "hyperbolic sine", Math.sinh, ({ b, x: [a] }) => [b.call("cosh", a!)], { wgsl: "dlm_sinh" }),
   unary("cosh", "hyperbolic cosine", Math.cosh, ({ b, x: [a] }) => [b.call("sinh", a!)], { wgsl: "dlm_cosh" }),
@@ -63,7 +86,7 @@ const rows: readonly ScalarFunction[] = [
   unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], { sample: [0.3, 5], wgsl: "dlm_lgamma" }),
   unary("digamma", "derivative of lgamma", digamma, ({ b, x: [a] }) => [b.call("polygamma", 1, a!)], { sample: [0.3, 5], wgsl: "dlm_digamma" }),
   {
-    name: "polygamma", summary: "n-th derivative of digamma at a > 0, for a whole n >= 1", operands: ["f32", "f32"], result: "f32", evaluate: (n, a) => polygamma(Math.round(n!), a!),
+    name: "polygamma", summary: "n-th derivative of digamma, for a whole n >= 1", operands: ["f32", "f32"], result: "f32", evaluate: (n, a) => polygamma(Math.round(n!), a!),
     wgsl: ([n, a]) => `dlm_polygamma(${n}, ${a})`, helpers: ["dlm_polygamma"],
     derivative: ({ b, x: [n, a] }) => [undefined, b.call("polygamma", b.add(n!, 1), a!)], // n is a whole number: nothing to differentiate by
     sample: [[1, 3], [0.3, 5]], cost: "fn",
@@ -75,30 +98,43 @@ const rows: readonly ScalarFunction[] = [
   {
     name: "pow", summary: "a to the power b; for a < 0 only a whole b has a value", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => Math.pow(a!, b!),
     wgsl: ([a, b]) => `dlm_pow(${a}, ${b})`, helpers: ["dlm_pow"],
-    // d/da = b a^(b - 1), also at a = 0; d/db = a^b log(a), 0 at a = 0 (PyTorch's convention)
+    // d/da = b a^(b - 1), also at a = 0, and 0 for b = 0; d/db = a^b log(a), 0 at a = 0 (PyTorch's conventions)
     derivative: ({ b, x: [p, q], y }) => [
-      b.mul(q!, b.call("pow", p!, b.sub(q!, 1))),
+      b.select(b.call("equal", q!, 0), 0, b.mul(q!, b.call("pow", p!, b.sub(q!, 1)))),
       b.select(b.call("less", 0, p!), b.mul(y, b.call("log", b.select(b.call("less", 0, p!), p!, 1))), 0),
     ],
     sample: [[0.3, 3], wide], cost: "fn",
   },
   {
+    name: "logaddexp", summary: "log(exp(a) + exp(b)) without overflow, and smooth at ties", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => logAddExp(a!, b!),
+    wgsl: ([a, b]) => `dlm_logaddexp(${a}, ${b})`, helpers: ["dlm_logaddexp"],
+    // not by max(a, b) and |a - b|: their kinks cancel in the value and the slope, not in the second derivative
+    derivative: ({ b, x: [p, q] }) => [b.call("sigmoid", b.sub(p!, q!)), b.call("sigmoid", b.sub(q!, p!))],
+    commutative: true, sample: [wide, wide], cost: "fn",
+  },
+  {
     name: "atan2", summary: "angle of the point (b, a)", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => Math.atan2(a!, b!), wgsl: ([a, b]) => `dlm_atan2(${a}, ${b})`, helpers: ["dlm_atan2"],
+    // 0 at the origin, which has no angle
     derivative: ({ b, x: [p, q] }) => {
       const square = b.add(b.mul(p!, p!), b.mul(q!, q!));
-      return [b.div(q!, square), b.neg(b.div(p!, square))];
+      const away = b.call("less", 0, square);
+      const by = (x: Scalar): Scalar => b.select(away, b.div(x, b.select(away, square, 1)), 0);
+      return [by(q!), b.neg(by(p!))];
     },
     sample: [[0.3, 3], wide], cost: "fn",
   },
   comparison("less", "a < b", "<", (a, b) => a < b),
   comparison("less_equal", "a <= b", "<=", (a, b) => a <= b),
   { ...comparison("equal", "a == b", "==", (a, b) => a === b), commutative: true },
-  { name: "floor_div_dynamic", summary: "floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => Math.floor(a! / b!), wgsl: ([a, b]) => `dlm_floor_div(${a}, ${b})`, helpers: ["dlm_floor_div"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
-  { name: "modulo_dynamic", summary: "a - b * floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => a! - b! * Math.floor(a! / b!), wgsl: ([a, b]) => `dlm_modulo(${a}, ${b})`, helpers: ["dlm_modulo"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
+  { name: "floor_div_dynamic", summary: "floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => Math.floor(a! / b!), bounds: (a, b) => quotientBounds(a!, b!), wgsl: ([a, b]) => `dlm_floor_div(${a}, ${b})`, helpers: ["dlm_floor_div"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
+  { name: "modulo_dynamic", summary: "a - b * floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => a! - b! * Math.floor(a! / b!), bounds: (a, b) => remainderBounds(a!, b!), wgsl: ([a, b]) => `dlm_modulo(${a}, ${b})`, helpers: ["dlm_modulo"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
   { name: "to_f32", summary: "an integer as f32", operands: ["i32"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `f32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu" },
   { name: "bool_to_f32", summary: "1 where true, else 0", operands: ["bool"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `select(0.0, 1.0, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },
-  { name: "bool_to_i32", summary: "1 where true, else 0", operands: ["bool"], result: "i32", evaluate: (a) => a!, wgsl: ([a]) => `select(0i, 1i, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },
-  { name: "to_i32", summary: "a cut towards 0", operands: ["f32"], result: "i32", evaluate: (a) => wrap(Math.trunc(a!)), wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [wide], cost: "alu" },
+  { name: "bool_to_i32", summary: "1 where true, else 0", operands: ["bool"], result: "i32", evaluate: (a) => a!, bounds: () => ({ low: 0, high: 1 }), wgsl: ([a]) => `select(0i, 1i, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },
+  { name: "to_i32", summary: "a cut towards 0; beyond i32 the nearest f32 within it", operands: ["f32"], result: "i32", evaluate: (a) => Math.min(mostF32OfI32, Math.max(-mostI32 - 1, Math.trunc(a!))), wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [wide], cost: "alu" },
+  // what looks at the size of a sum that may leave i32 looks at this
+  { name: "wrap", summary: "a sum that may leave i32, as it wraps", operands: ["i32"], result: "i32", evaluate: wrap, wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu", exact: true },
+  { name: "less_integer", summary: "a < b of integers whose difference may leave i32", operands: ["i32", "i32"], result: "bool", evaluate: (a, b) => Number(a! < b!), wgsl: ([a, b]) => `${a} < ${b}`, derivative: "zero", sample: [[-9, 9], [-9, 9]], cost: "alu", exact: true },
 ]; // prettier-ignore
 
 export const functions: ReadonlyMap<string, ScalarFunction> = new Map(rows.map((row) => [row.name, row]));

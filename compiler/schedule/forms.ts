@@ -32,7 +32,7 @@ export const scaled = (form: Form, k: number): Form => ({ terms: new Map([...for
 /** Equal for forms that differ by a constant. */
 export const linearKey = (form: Form): string => [...form.terms].map(([name, k]) => `${k}*${name}`).sort().join("+"); // prettier-ignore
 export const formKey = (form: Form): string => `${linearKey(form)}|${form.constant}`;
-export function boundsOf(form: Form, names: ReadonlyMap<string, Named>): { low: number; high: number } {
+export function boundsOf(form: Form, names: Pick<ReadonlyMap<string, Named>, "get">): { low: number; high: number } {
   let low = form.constant;
   let high = form.constant;
   for (const [name, k] of form.terms) {
@@ -42,6 +42,17 @@ export function boundsOf(form: Form, names: ReadonlyMap<string, Named>): { low: 
   }
   return { low, high };
 }
+const isI32 = (x: number): boolean => x >= -2147483648 && x <= 2147483647;
+/** Is the form's sum its value: does it stay within i32? What depends on run-time sizes alone counts by `size` of them. */
+export function staysI32(form: Form, names: ReadonlyMap<string, Named>, size = 0): boolean {
+  const { low, high } = boundsOf(form, { get: (name) => {
+    const named = names.get(name)!;
+    return named.high === Infinity ? { ...named, high: Math.max(size, named.low) } : named;
+  } }); // prettier-ignore
+  return isI32(low) && isI32(high);
+}
+/** A number as i32 arithmetic has it. */
+export const wrapped = (x: number): number => (isI32(x) ? x : x | 0);
 export const isVarying = (form: Form, names: ReadonlyMap<string, Named>): boolean => [...form.terms.keys()].some((name) => names.get(name)!.varying);
 /** Is the part without the constant a multiple of m? */
 export const isMultiple = (form: Form, m: number, names: ReadonlyMap<string, Named>): boolean => [...form.terms].every(([name, k]) => (k * names.get(name)!.multiple) % m === 0);

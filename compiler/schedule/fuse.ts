@@ -7,8 +7,8 @@
 // row of its history, a number into the shared vector of numbers. Readers read the first home.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf, compute, inputs, loadsIn, reshape, source, tensorsOf, topological } from "../graph/node.ts";
-import { constantOf, iadd, imul, integer, load, substitute } from "../graph/scalar.ts";
-import type { Compute, GraphProgram, Integer, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
+import { boolean, constantOf, iadd, imul, inRange, integer, isTrue, literal, load, select, substitute } from "../graph/scalar.ts";
+import type { Compute, GraphProgram, Integer, Load, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { emitKernel, type Reader } from "./emit.ts";
 import type { Flattened, View } from "./flat.ts";
 import { aligned, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
@@ -65,14 +65,27 @@ interface Kin {
   readonly reads: ReadonlySet<Node>; // more than numbers
 }
 
+/** What earlier rounds have found to be impossible. */
+interface Found {
+  readonly notInPlace: Set<Source>;
+  readonly stored: Set<Node>; // pointwise, but its readers would bind too many buffers if they computed it
+  readonly oneHome: Set<Node>; // written to its first home alone, and copied to the others
+  readonly whole: Set<Node>; // not cut into pieces
+}
 export function fuse(program: GraphProgram, target: Target, flat?: Flattened): KernelGraph {
-  const notInPlace = new Set<Source>();
-  for (let round = 0; round < 50; round++) {
-    const result = new Fuser(program, target, flat, notInPlace).run();
-    if ("steps" in result) return result;
-    for (const s of result.retry) notInPlace.add(s);
+  const found: Found = { notInPlace: new Set(), stored: new Set(), oneHome: new Set(), whole: new Set() };
+  const size = (): number => Object.values(found).reduce((sum, set: ReadonlySet<unknown>) => sum + set.size, 0);
+  // every round but the last adds something
+  for (;;) {
+    const before = size();
+    const fuser = new Fuser(program, target, flat, found);
+    if (fuser.narrow()) {
+      const result = fuser.run();
+      if ("steps" in result) return result;
+      for (const s of result.retry) found.notInPlace.add(s);
+    }
+    if (size() === before) throw new InternalError("fuse: no order of the updates was found");
   }
-  throw new InternalError("fuse: no order of the updates was found");
 }
 
 class Fuser implements Reader {
@@ -81,6 +94,7 @@ class Fuser implements Reader {
   readonly inliner: Inliner;
   private readonly program: GraphProgram;
   private readonly flat: Flattened | undefined;
+  private readonly found: Found;
   private readonly notInPlace: ReadonlySet<Source>;
   private readonly order: Node[];
   private readonly rank = new Map<Node, number>();
@@ -94,12 +108,13 @@ class Fuser implements Reader {
   private readonly outputs: { name: string; memory: Node; offset: number }[] = [];
   private readonly retry = new Set<Source>();
 
-  constructor(program: GraphProgram, target: Target, flat: Flattened | undefined, notInPlace: ReadonlySet<Source>) {
+  constructor(program: GraphProgram, target: Target, flat: Flattened | undefined, found: Found) {
     this.program = program;
     this.target = target;
     this.limits = fusionLimits[target.class];
     this.flat = flat;
-    this.notInPlace = notInPlace;
+    this.found = found;
+    this.notInPlace = found.notInPlace;
     const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
     this.order = topological(roots, undefined, (x) => this.inputsOf(x));
     this.makeScanMemory();
@@ -111,6 +126,7 @@ class Fuser implements Reader {
     this.inliner = new Inliner(this.stored);
     this.makeHomes(rows);
     this.placePieces();
+    this.copyOtherHomes();
   }
   private readonly inputsOf = (x: Node): readonly Node[] => {
     const update = this.flat?.updatedBy.get(x);
@@ -136,7 +152,7 @@ class Fuser implements Reader {
     const known = new Set(this.order);
     const order: Node[] = [];
     for (const x of this.order) {
-      const found = stored.has(x) && !this.pieces.has(x) && !fixed.has(x) && !this.flat?.views.has(x) ? piecesOf(x) : undefined;
+      const found = stored.has(x) && !this.pieces.has(x) && !this.found.whole.has(x) && !fixed.has(x) && !this.flat?.views.has(x) ? piecesOf(x) : undefined;
       if (found?.every(({ node }) => innermost(node, this.scans) === innermost(x, this.scans) && !fixed.has(node) && !this.flat?.views.has(node))) {
         this.pieces.set(x, found);
         for (const { node } of found) {
@@ -186,7 +202,7 @@ class Fuser implements Reader {
     return found;
   }
   private forced(rows: ReadonlyMap<Source, readonly { value: Scalar }[]>): Set<Node> {
-    const forced = new Set<Node>();
+    const forced = new Set<Node>(this.found.stored);
     for (const x of this.order) {
       if (x.kind === "reshape") forced.add(baseOf(x));
       if (x.kind === "result" && x.of.kind === "stack") forced.add(baseOf(x.of.node));
@@ -268,7 +284,7 @@ class Fuser implements Reader {
   homesOf(x: Node): readonly Home[] {
     return this.homes.get(x) ?? [{ memory: x, at: (indices) => indices }];
   }
-  /** A load of a node as a load of the memory that holds it. */
+  /** A load of a node as a load of the memory that holds it. What lies outside of the node may be inside of the memory: the guard is the node's. */
   place(e: Scalar): Scalar {
     return substitute(e, new Map(), (l, indices, outside) => {
       const base = baseOf(l.tensor);
@@ -277,10 +293,15 @@ class Fuser implements Reader {
       // the same elements under the shape that is read
       const probe = home.at(base.shape.map(() => integer(0)));
       const lead = probe.slice(0, Math.max(0, probe.length - base.shape.length));
-      if (!base.shape.length || probe.length < base.shape.length) return load(home.memory, probe, outside);
-      if (l.tensor === base) return load(home.memory, home.at(indices), outside);
+      const read = (memory: Node, at: readonly Integer[]): Scalar => {
+        const inside = inRange(l.tensor, indices);
+        if (!outside || inRange(memory, at) === inside) return load(memory, at, outside);
+        return select(inside, load(memory, at, isTrue(inRange(memory, at)) ? undefined : noElement(l)), outside);
+      };
+      if (!base.shape.length || probe.length < base.shape.length) return read(home.memory, probe);
+      if (l.tensor === base) return read(home.memory, home.at(indices));
       const view = reshape(home.memory, [...home.memory.shape.slice(0, lead.length), ...l.tensor.shape]);
-      return load(view, [...lead, ...indices], outside);
+      return read(view, [...lead, ...indices]);
     });
   }
   private homeOf(base: Node): Home | undefined {
@@ -339,13 +360,13 @@ class Fuser implements Reader {
         let g = scanGroups.get(x.scan);
         if (!g) scanGroups.set(x.scan, (g = make({ kind: "scan", scan: x.scan, nodes: [], domain: [], rank: this.rank.get(x)! })));
         groupOf.set(x, g);
-      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x) && !this.pieces.has(x)) groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
+      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x) && !this.pieces.has(x) && !isEmpty(x)) groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
     }
     for (const x of here) {
       const update = this.flat?.updatedBy.get(x);
       if (update) groupOf.set(x, groupOf.get(update)!);
     }
-    for (const c of this.copies) if (c.scan === scan) {
+    for (const c of this.copies) if (c.scan === scan && !isEmpty(c.from)) {
       // a carry's first row belongs in front of its loop, with it
       const loop = [...scanGroups.keys()].find((s) => this.histories.get(s)!.includes(baseOf(c.home.memory) as Source));
       const g = make({ kind: "copy", copy: c, nodes: [], domain: coreOf(c.from.shape), rank: loop ? scanGroups.get(loop)!.rank - 0.5 : (this.rank.get(c.from) ?? 0) + 0.5 });
@@ -572,17 +593,74 @@ class Fuser implements Reader {
         if (!y.reduction && (x.reduction || !exact) && this.inliner.cost(y) > this.limits.recomputeLimit) return undefined;
       }
     }
-    // no more buffers than a kernel binds
+    return this.boundBy(nodes, inside).size <= this.target.storageBuffers ? domain : undefined;
+  }
+  /** The memory that a kernel of these nodes binds. */
+  private boundBy(nodes: readonly Node[], inside: ReadonlySet<Node> = new Set(nodes)): Set<Node> {
     const memory = new Set<Node>();
     for (const x of nodes) {
-      for (const y of this.reads(x)) if (!inside.has(y)) memory.add(baseOf(this.homeOf(y)?.memory ?? y));
-      if (!this.isReadOutside(x, inside)) continue;
-      for (const h of this.homesOf(x)) {
-        memory.add(baseOf(h.memory));
-        for (const y of tensorsOf(h.at(x.shape.map(() => integer(0))))) memory.add(baseOf(y));
-      }
+      for (const y of this.reads(x)) if (!inside.has(y)) memory.add(this.boundFor(y));
+      if (this.isReadOutside(x, inside)) for (const h of this.homesOf(x)) for (const y of this.boundByHome(h, x)) memory.add(y);
     }
-    return memory.size <= this.target.storageBuffers ? domain : undefined;
+    return memory;
+  }
+  /** ... of the node alone, or of a copy of it. */
+  private boundAlone(x: Node, reads: readonly Node[], homes: readonly Home[]): Set<Node> {
+    return new Set([...reads.map((y) => this.boundFor(y)), ...homes.flatMap((h) => this.boundByHome(h, x))]);
+  }
+  private boundFor(y: Node): Node {
+    return baseOf(this.homeOf(y)?.memory ?? y);
+  }
+  private boundByHome(h: Home, x: Node): Node[] {
+    const places = tensorsOf(h.at(x.shape.map(() => integer(0))).map((e) => this.place(e)));
+    return [h.memory, ...places].map(baseOf);
+  }
+  /**
+   * Does every kernel that cannot be smaller (one node, or one copy) bind no more buffers than the target has? Else `found` learns what helps:
+   * an input is stored instead of written out in its readers; a second home is written by a copy; a state is not updated in place.
+   */
+  narrow(): boolean {
+    const most = this.target.storageBuffers;
+    let fits = true;
+    for (const x of this.order) {
+      if (x.kind === "source" || x.kind === "reshape" || x.kind === "result" || !this.stored.has(x)) continue;
+      if (this.pieces.has(x) || this.flat?.updatedBy.has(x) || this.boundAlone(x, this.reads(x), this.homesOf(x)).size <= most) continue;
+      fits = false;
+      if (this.storeInputs(x)) continue;
+      const homes = this.homesOf(x);
+      const alias = this.aliasOf.get(x);
+      if (homes.length > 1 && !this.found.oneHome.has(x)) this.found.oneHome.add(x);
+      else if (this.wholesOf.has(x)) for (const y of this.wholesOf.get(x)!) this.found.whole.add(y);
+      else if (alias) this.found.notInPlace.add(alias);
+      else throw new InternalError(`fuse: ${x.label ?? x.kind} alone binds ${this.boundAlone(x, this.reads(x), homes).size} buffers`);
+    }
+    for (const { from, home } of this.copies) {
+      if (this.boundAlone(from, this.copyReads(from), [home]).size <= most) continue;
+      fits = false;
+      if (!this.storeInputs(from)) throw new InternalError(`fuse: a copy of ${from.label ?? from.kind} binds too many buffers`);
+    }
+    return fits;
+  }
+  /** Stores the input of a node that brings most reads with it. */
+  private storeInputs(x: Node): boolean {
+    const inlined = this.inputsOf(x).map(baseOf).filter((y) => y.kind === "compute" && !y.reduction && !this.stored.has(y)); // prettier-ignore
+    const widest = inlined.sort((a, b) => inlinedReads(b, this.stored).length - inlinedReads(a, this.stored).length)[0];
+    if (widest) this.found.stored.add(widest);
+    return widest !== undefined;
+  }
+  private copyOtherHomes(): void {
+    for (const x of this.found.oneHome) {
+      const [first, ...rest] = this.homes.get(x) ?? [];
+      if (!first || !rest.length) continue;
+      if (this.wholesOf.has(x)) {
+        for (const y of this.wholesOf.get(x)!) this.found.whole.add(y);
+        continue;
+      }
+      const alias = this.aliasOf.get(x);
+      if (alias && rest.some((h) => stateOf(h).includes(alias))) this.found.notInPlace.add(alias);
+      this.homes.set(x, [first]);
+      for (const home of rest) this.copies.push({ from: x, home, scan: innermost(x, this.scans) });
+    }
   }
   private isReadOutside(x: Node, inside: ReadonlySet<Node>): boolean {
     return this.homes.has(x) || this.flat?.views.has(x) === true || this.program.outputs.some((o) => baseOf(o.node) === x) || [...(this.readers().get(x) ?? [])].some((y) => !inside.has(y)) || this.isCopied(x);
@@ -615,6 +693,7 @@ class Fuser implements Reader {
   }
 }
 
+const isEmpty = (x: Node): boolean => x.shape.includes(0);
 const link = (a: Group, b: Group): void => {
   a.after.add(b);
   b.before.add(a);
@@ -651,6 +730,8 @@ const stateOf = (h: Home): Source[] => {
 const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
 const memoryLike = (x: Node, shape: Shape, label: string): Source => source({ role: "carry", path: label, shape, dtype: x.dtype, label, ...(x.range ? { range: x.range } : {}) });
 /** Row `row` of a memory of rows, for a node that may have another shape than they. */
+/** What is read where the choice of what is outside discards it. */
+const noElement = (l: Load): Scalar => (l.dtype === "i32" ? integer(0) : l.dtype === "bool" ? boolean(false) : literal(0));
 function rowHome(memory: Source, node: Node, row: Integer): Home {
   const shape: Shape = [memory.shape[0]!, ...node.shape];
   const view = sameShape(shape, memory.shape) ? memory : reshape(memory, shape);

@@ -13,7 +13,7 @@ import { priceOf } from "./price.ts";
 import type { Schedule } from "./schedule.ts";
 import { sizeOfExtents } from "./sizes.ts";
 import { chooseSchedule } from "./space.ts";
-import { splitReduction } from "./split.ts";
+import { openParts, splitReduction, takeApart } from "./split.ts";
 import type { Target } from "./target.ts";
 import { emitKernel, type Emitted } from "./template.ts";
 
@@ -39,11 +39,18 @@ export interface LoweredKernel {
 }
 export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { readonly schedule?: Schedule } = {}): LoweredKernel {
   const nest = nestOf(spec);
+  const apart = options.schedule ? undefined : takeApart(nest.spec, target);
+  if (apart) {
+    const { before: earlier = [], ...first } = lowerKernel(apart.first, layout, target);
+    const { before: later = [], ...rest } = lowerKernel(apart.rest, layout, target);
+    return { ...rest, before: [...earlier, first, ...later] };
+  }
   const schedule = options.schedule ?? chooseSchedule(nest, target);
   if (schedule.split) {
-    const { parts, whole } = splitReduction(nest.spec, schedule.split);
+    const { parts, whole } = splitReduction(nest.spec, schedule.split, openParts(nest.spec, target).count);
     const before = lowerKernel(parts, layout, target, { schedule: { ...schedule, split: 0 } });
-    return { ...lowerKernel(whole, layout, target), before: [{ ...before, schedule }] };
+    const { before: later = [], ...last } = lowerKernel(whole, layout, target);
+    return { ...last, before: [{ ...before, schedule }, ...later] };
   }
   const own = schedule.flat ? flatNest(nest) : nest;
   const { compileMs, groups } = priceOf(own, schedule, target);
@@ -71,7 +78,8 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
     ...(text.includes("lane_index") ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
   ];
   const wgsl = printModule({ comment: spec.comment(), enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
-  const work = spec.stages.map((s) => sizeOfExtents([...spec.axes, ...s.over].map((v) => v.extent)));
-  const flops = work.length === 1 && typeof work[0] === "number" ? 2 * work[0] : sizeOfExtents(spec.axes.map((v) => v.extent));
+  const [stage, ...more] = spec.stages;
+  const steps = stage && !more.length ? [...spec.axes, ...stage.over].map((v) => v.extent) : [];
+  const flops = steps.length && steps.every((n) => typeof n === "number") ? 2 * (sizeOfExtents(steps) as number) : sizeOfExtents(spec.axes.map((v) => v.extent));
   return { wgsl, entry: entryPoint, bindings, workgroups: [{ tiles: emitted.tiles }, "fold"], constants: emitted.dims, schedule, flops };
 }

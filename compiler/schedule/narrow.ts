@@ -2,8 +2,8 @@
 import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
 import { baseOf, compute, inputs, topological } from "../graph/node.ts";
-import { inRange, isTrue, load, operandsOf, scalarOrder, substitute, variable } from "../graph/scalar.ts";
-import type { Compute, GraphProgram, Integer, Load, Node, Scalar } from "../graph/types.ts";
+import { and, inRange, integer, isTrue, linear, load, operandsOf, scalarOrder, substitute, variable } from "../graph/scalar.ts";
+import type { GraphProgram, Integer, Load, Node, Scalar } from "../graph/types.ts";
 
 export function narrow(program: GraphProgram, most: number): GraphProgram {
   const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
@@ -19,9 +19,9 @@ export function narrow(program: GraphProgram, most: number): GraphProgram {
       const changed = levelInputs(x).some((y) => (memo.get(y) ?? y) !== y);
       let to = changed || x.kind === "result" ? rebuildNode(x, (e) => substitute(e, new Map(), moved), swap) : x;
       for (let n = 0; n < 100 && tooWide(to, most); n++) {
-        const cut = cutBody(to as Compute, most);
-        if (!cut || cut === to) break;
-        to = cut;
+        const from = to;
+        to = rebuildNode(from, (e) => cut(e, most, from), swap);
+        if (to === from) break;
       }
       memo.set(x, to);
     }
@@ -29,14 +29,27 @@ export function narrow(program: GraphProgram, most: number): GraphProgram {
   };
   return { ...program, outputs: program.outputs.map((o) => ({ name: o.name, node: swap(o.node) })), updates: program.updates.map((u) => ({ target: u.target, value: swap(u.value) })) };
 }
-const tooWide = (x: Node, most: number): x is Compute => x.kind === "compute" && new Set(inputs(x).map(baseOf)).size > most;
+const tooWide = (x: Node, most: number): boolean => (x.kind === "compute" || x.kind === "scatter") && new Set(inputs(x).map(baseOf)).size > most;
 
-/** The node with the part of its body that reads most tensors, but no more than fit, as a node. */
-function cutBody(x: Compute, most: number): Node | undefined {
+/** A part of a scalar: `part` stands for it, and `rest` makes the scalar it is cut from of what replaces the part. */
+interface Part {
+  readonly of: Scalar;
+  readonly part: Scalar;
+  readonly rest: (read: Scalar) => Scalar;
+  readonly tensors: number;
+}
+/** The scalar with the part that reads most tensors, but no more than fit, as a load of a node; itself where it has no such part. */
+function cut(root: Scalar, most: number, from: Node): Scalar {
   const tensors = new Map<Scalar, Set<Node>>();
   const safe = new Map<Scalar, boolean>(); // no load below needs a guard around it
-  let best: Scalar | undefined;
-  for (const e of scalarOrder([x.body])) {
+  // numbers first; an index only where nothing else helps; last what lies under guards, whose loads then say what is outside
+  const best: (Part | undefined)[] = [undefined, undefined, undefined];
+  const offer = (of: Scalar, part: Scalar, own: ReadonlySet<Node>, rest: (read: Scalar) => Scalar): void => {
+    if (own.size < 2 || own.size > most) return;
+    const rank = !safe.get(of) ? 2 : part.dtype === "i32" ? 1 : 0;
+    if (own.size > (best[rank]?.tensors ?? 0)) best[rank] = { of, part, rest, tensors: own.size };
+  };
+  for (const e of scalarOrder([root])) {
     const own = new Set<Node>();
     let ok = e.kind !== "local";
     for (const o of operandsOf(e)) {
@@ -49,17 +62,39 @@ function cutBody(x: Compute, most: number): Node | undefined {
     }
     tensors.set(e, own);
     safe.set(e, ok);
-    if (ok && e !== x.body && e.dtype !== "i32" && own.size >= 2 && own.size <= most && own.size > (best ? tensors.get(best)!.size : 0)) best = e;
+    if (e !== root) offer(e, e, own, (read) => read);
+    if (own.size <= most && e !== root) continue;
+    // some of the operands of a long sum or conjunction
+    const whole = e.kind === "affine" ? e.atoms : e.kind === "and" ? e.operands : [];
+    const some = new Set<Node>();
+    const taken = whole.filter((o) => {
+      const more = [...tensors.get(o)!].filter((t) => !some.has(t));
+      if (!more.length || some.size + more.length > most) return false;
+      more.forEach((t) => some.add(t));
+      return true;
+    });
+    if (taken.length < 2 || taken.length === whole.length) continue;
+    if (e.kind === "affine") {
+      const left = e.terms.filter(([atom]) => !taken.includes(atom));
+      const sum = linear(e.terms.filter(([atom]) => taken.includes(atom)));
+      offer(e, sum, some, (read) => linear([...left, [read as Integer, 1]], e.constant));
+    } else if (e.kind === "and") offer(e, and(...taken), some, (read) => and(...e.operands.filter((o) => !taken.includes(o)), read));
   }
-  if (!best) return undefined;
-  const axes = [...best.variables].filter((v) => v.position !== undefined).sort((a, b) => a.position! - b.position!);
+  const found = best.find((x) => x);
+  if (!found) return root;
+  const axes = [...found.part.variables].sort((a, b) => a.id - b.id);
   const fresh = axes.map((v) => variable(v.extent, v.name));
-  const part = compute(fresh, undefined, substitute(best, new Map(axes.map((v, i) => [v as Scalar, fresh[i]!]))), { span: x.span });
-  const output = x.shape.map((n) => variable(n, "i"));
-  const over = x.reduction?.extents.map((n) => variable(n, "k")) ?? [];
-  const map = new Map<Scalar, Scalar>();
-  for (const v of x.body.variables) if (v.position !== undefined) map.set(v, [...output, ...over][v.position]!);
-  const read = load(part, axes);
-  const body = substitute(substitute(x.body, new Map([[best, read]])), map);
-  return compute(output, x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, body, { span: x.span, label: x.label, range: x.range });
+  const node = compute(fresh, undefined, substitute(total(found.part), new Map(axes.map((v, i) => [v as Scalar, fresh[i]!]))), { span: from.span });
+  return substitute(root, new Map([[found.of, found.rest(load(node, axes))]]));
+}
+/** The same under its guards, and a value everywhere. */
+function total(e: Scalar): Scalar {
+  return substitute(e, new Map(), (l, indices, outside) => (outside || isTrue(inRange(l.tensor, indices)) ? undefined : load(l.tensor, indices, filler(l.tensor))));
+}
+/** A value of the tensor's range, which it does not widen. */
+function filler(x: Node): Scalar | number {
+  const low = x.range?.low;
+  if (x.dtype !== "i32" || low === undefined || !Number.isFinite(low)) return 0;
+  const high = typeof x.range!.high === "number" ? x.range!.high : low;
+  return integer(Math.max(low, Math.min(0, high)));
 }

@@ -24,7 +24,7 @@ export function flatAddress(shape: Shape, indices: readonly Integer[]): Integer 
 /** Does everything see a and b only as a * extent(b) + b? */
 function walkedAsOne(spec: KernelSpec, a: Variable, b: Variable): boolean {
   const n = b.extent;
-  if (typeof n !== "number") return false;
+  if (typeof n !== "number" || (typeof a.extent === "number" && a.extent * n > 2147483647)) return false; // positions are i32
   const uses = (e: Scalar): boolean => e.variables.has(a) || e.variables.has(b);
   const address = (e: Integer | undefined): boolean => {
     if (!e) return false;

@@ -8,7 +8,7 @@ import { analyse } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { canSplit, splitReduction, stepsOfPart } from "./split.ts";
+import { canSplit, isOpen, openParts, splitReduction, stepsOfPart } from "./split.ts";
 import { mostGroups } from "./sizes.ts";
 import type { Target } from "./target.ts";
 
@@ -301,13 +301,19 @@ export function chooseSchedule(nest: Nest, target: Target): Schedule {
   const best = cheapest(nest, target);
   if (!best) return plainSchedule;
   const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
-  if (best.groups > 8 * target.cores || !canSplit(merged)) return best.schedule;
+  if (best.groups > 8 * target.cores || !canSplit(merged, target.storageBuffers)) return best.schedule;
+  if (isOpen(merged)) {
+    // the length is not known: many workgroups where it is long cost a launch where it is not
+    const { chunk, count } = openParts(merged, target);
+    const first = cheapest(nestOf(splitReduction(merged, chunk, count).parts), target);
+    return first ? { ...first.schedule, split: chunk } : best.schedule;
+  }
   let schedule = best.schedule;
   let least = best.total;
   const n = merged.stages[0]!.over[0]!.extent as number;
   for (const chunk of new Set(partCounts.map((count) => stepsOfPart(n, count)))) {
     if (chunk < 2 || 2 * chunk > n) continue;
-    const { parts, whole } = splitReduction(merged, chunk);
+    const { parts, whole } = splitReduction(merged, chunk, 0);
     const first = cheapest(nestOf(parts), target);
     const second = cheapest(nestOf(whole), target);
     if (!first || !second || first.total + second.total >= leastGain * least) continue;

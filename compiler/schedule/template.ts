@@ -38,6 +38,20 @@ interface Sum {
   readonly names: readonly string[];
   readonly best?: Sum;
 }
+/** Blocks of a loop, and what begins one. */
+interface Cuts {
+  readonly sizes: readonly number[];
+  readonly cut: () => void;
+}
+const noCuts: Cuts = { sizes: [], cut: () => {} };
+// Note: long sums
+const longestPlain = 1024; // terms that one accumulator takes where the sum is short
+const blockTerms = 128; // and else
+/** The largest divisor of n that is not much below `most`. */
+function firstDivisor(n: number, most: number): number | undefined {
+  for (let d = most; 2 * d > most; d--) if (n % d === 0) return d;
+  return undefined;
+}
 interface LoopBounds {
   readonly low: string[];
   readonly high: string[];
@@ -156,6 +170,7 @@ class Template {
     const loop = this.loops.pop()!;
     this.values.release(loop.variable);
     this.values.push({ kind: "for", ...loop, body: statements });
+    while (this.folds.at(-1)?.loop === this.loops.length) for (const s of this.folds.pop()!.statements) this.values.push(s);
   }
 
   // ---- points of the tile
@@ -209,26 +224,25 @@ class Template {
     // along a reduced vector: one point keeps four sums, several add their four up at once
     const fourSums = innerVector !== undefined && outerPoints.length <= 2 && !group.some((s) => isArg(s.op));
     const width = unit === 4 || fourSums ? 4 : 1;
-    const sums = this.declare(group, outerPoints, unit, width);
+    const totals = this.declare(group, outerPoints, unit, width);
     // loops
     const bounds = group.length === 1 ? this.loopBounds(group[0]!, inner) : new Map<Variable, LoopBounds>();
     const bound = new Map<string, { axis: Axis; start: Form }>();
-    let opened = 0;
+    const outside = this.loops.length;
+    const blocks = this.blocksOf(inner, fourSums || innerVector !== undefined ? 4 : 1);
+    let sums: readonly Sum[] = totals;
+    const cut = (): void => void (sums = this.openBlock(sums, outerPoints, unit, width));
     for (const a of inner) {
       const step = a.tile * a.threads;
       const thread = this.places.thread.get(a.name);
       const part = thread ? nameForm(thread, a.run) : constantForm(0);
-      if (this.schedule.staged[a.name] && a === inner[inner.length - 1]) {
-        const { start, loops } = this.openChunks(group, a, bound, bounds.get(a.variable));
-        opened += loops;
-        bound.set(a.name, { axis: a, start });
-      } else if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
-      else {
-        opened++;
-        bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable)), part) });
-      }
+      const cuts = { sizes: blocks.get(a.name) ?? [], cut };
+      if (this.schedule.staged[a.name] && a === inner[inner.length - 1]) bound.set(a.name, { axis: a, start: this.openChunks(group, a, bound, bounds.get(a.variable), cuts) });
+      else if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
+      else bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable), cuts), part) });
       values.place(a.variable, bound.get(a.name)!.start);
     }
+    const opened = this.loops.length - outside;
     // a tail of a reduced axis counts nothing
     const masked = inner.filter((a) => (typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1));
     const shared = schedule.share.map((n) => this.axes.find((a) => a.name === n)).filter((a): a is Axis => !!a && a.tile > 1);
@@ -252,7 +266,7 @@ class Template {
       if (k === 0 && schedule.slide && (loop.from === "0" || loop.from === this.zero)) carryRound(values, loop);
       this.closeLoop();
     }
-    for (const { stage, names, own } of sums) this.finish(stage, names, own, unit, fourSums, inner);
+    for (const { stage, names, own } of totals) this.finish(stage, names, own, unit, fourSums, inner);
   }
   /** Accumulators of all points; places of an argmax beside the maxima of the same values, where these are wanted too. Places come first: they compare with the best so far. */
   private declare(group: readonly Stage[], points: readonly Point[], unit: 1 | 4, width: 1 | 4): Sum[] {
@@ -276,25 +290,95 @@ class Template {
         });
     return [...places, ...result];
   }
-  private openLoop(a: Axis, step: number, bounds: LoopBounds | undefined): Form {
+  /**
+   * Where a long sum is cut, so that no accumulator takes more than so many terms: for each reduced axis with a loop the steps of its blocks, outer to
+   * inner; 0: what the loops inside of this one add up is a block. Sums of few terms are not cut. See the note at the end.
+   */
+  private blocksOf(inner: readonly Axis[], width: 1 | 4): Map<string, number[]> {
+    const result = new Map<string, number[]>();
+    const loops = inner.flatMap((a) => {
+      const step = a.tile * a.threads;
+      const chunk = a === inner[inner.length - 1] ? this.schedule.staged[a.name] : undefined;
+      if (typeof a.extent === "number" && (chunk ? a.extent <= chunk : a.extent <= step)) return [];
+      return [{ name: a.name, trips: typeof a.extent === "number" ? Math.ceil(a.extent / (chunk ?? step)) : Infinity }];
+    });
+    const within = inner.reduce((n, a) => n * (this.schedule.staged[a.name] && a === inner[inner.length - 1] ? Math.min(this.schedule.staged[a.name]!, a.extent as number) : a.tile), 1) / width;
+    if (within * loops.reduce((n, x) => n * x.trips, 1) <= longestPlain) return result;
+    let terms = Math.max(1, within); // of the accumulator that is open
+    let nested = false; // does a loop stand inside?
+    for (const { name, trips } of [...loops].reverse()) {
+      const sizes: number[] = [];
+      let rest = trips;
+      let steps = 1; // of the loop, in one of `rest`
+      if (terms * rest > blockTerms && nested && 2 * terms > blockTerms) {
+        sizes.unshift(0);
+        terms = 1;
+      }
+      // run-time lengths: blocks of blocks up to any length that memory has
+      for (let level = 0; terms * rest > blockTerms && level < 3; level++) {
+        const most = Math.max(2, Math.floor(blockTerms / terms));
+        const size = Number.isFinite(rest) ? (firstDivisor(rest, most) ?? most) : most;
+        steps *= size;
+        sizes.unshift(steps);
+        rest = Math.ceil(rest / size);
+        terms = 1;
+      }
+      terms = Math.min(blockTerms, terms * rest);
+      if (sizes.length) result.set(name, sizes);
+      nested = true;
+    }
+    return result;
+  }
+  /** New accumulators for sums, whose values the loop that is opened next adds to those outside when it ends. */
+  private openBlock(sums: readonly Sum[], points: readonly Point[], unit: 1 | 4, width: 1 | 4): readonly Sum[] {
+    const { values } = this;
+    return sums.map((sum): Sum => {
+      if (sum.stage.op !== "sum" || sum.own !== f32) return sum;
+      const name = values.freshFamily("part");
+      const after: Statement[] = [];
+      for (const p of points) {
+        const suffix = this.suffix(p, unit);
+        values.reserve(`${name}${suffix}`);
+        values.push({ kind: "var", name: `${name}${suffix}`, code: width === 4 ? "vec4f()" : "0.0", width });
+        after.push({ kind: "set", name: `${sum.names[0]}${suffix}`, operator: "+=", code: `${name}${suffix}`, cost: "alu", width });
+      }
+      this.folds.push({ loop: this.loops.length, statements: after });
+      return { ...sum, names: [name] };
+    });
+  }
+  private readonly folds: { readonly loop: number; readonly statements: readonly Statement[] }[] = []; // after the loop of this number
+  private openLoop(a: Axis, step: number, bounds: LoopBounds | undefined, { sizes, cut }: Cuts = noCuts): Form {
     const { values } = this;
     const n = values.extentText(a.extent);
     const trips = Math.ceil(estimate(a.extent) / step);
     const zero = this.schedule.keepLoops && trips <= 32 && typeof a.extent === "number" ? this.opaqueZero() : "0";
-    const from = bounds?.low.reduce((text, e) => `max(${text}, ${e})`, zero) ?? zero;
-    const below = bounds?.high.reduce((text, e) => `min(${text}, ${e})`, n) ?? n;
+    let from = bounds?.low.reduce((text, e) => `max(${text}, ${e})`, zero) ?? zero;
+    let below = bounds?.high.reduce((text, e) => `min(${text}, ${e})`, n) ?? n;
+    const expected = bounds?.high.length || bounds?.low.length ? (trips + 1) / 2 : trips;
+    let around = expected; // steps of one run of the loop that is opened
+    for (const size of sizes.filter((s) => s > 0)) {
+      const block = values.fresh(`${a.name}_block`);
+      this.loops.push({ variable: block, from, below, step: step * size, trips: Math.max(1, around / size) });
+      values.open();
+      around = Math.min(around, size);
+      values.bind(block, { level: values.depth, low: 0, high: Infinity, multiple: step, varying: false });
+      from = block;
+      below = values.emit(values.depth, i32, `min(${block} + ${step * size}, ${below})`, precedence.atom, "integer", `${a.name}_end`, { pinned: true }).text;
+      cut();
+    }
     const name = values.fresh(a.name);
-    this.loops.push({ variable: name, from, below, step, trips: bounds?.high.length || bounds?.low.length ? (trips + 1) / 2 : trips });
+    this.loops.push({ variable: name, from, below, step, trips: around });
     values.open();
+    if (sizes.includes(0)) cut();
     return values.bind(name, { level: values.depth, low: 0, high: typeof a.extent === "number" ? (Math.ceil(a.extent / step) - 1) * step : Infinity, multiple: step, varying: false });
   }
   /** The last reduced axis chunk by chunk: what the workgroup reads of a chunk is brought into its memory first. */
-  private openChunks(group: readonly Stage[], a: Axis, bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>, bounds: LoopBounds | undefined): { start: Form; loops: number } {
+  private openChunks(group: readonly Stage[], a: Axis, bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>, bounds: LoopBounds | undefined, cuts: Cuts): Form {
     const { values } = this;
     const n = a.extent as number;
     const chunk = Math.min(this.schedule.staged[a.name]!, n);
     const several = chunk < n;
-    const first = several ? this.openLoop(a, chunk, bounds) : constantForm(0);
+    const first = several ? this.openLoop(a, chunk, bounds, cuts) : constantForm(0);
     // spans of the workgroup along every axis
     const span = new Map<Variable, { low: Form; count: number }>();
     for (const x of this.axes) span.set(x.variable, { low: this.places.corners.get(x.name) ?? constantForm(0), count: x.threads * x.tile });
@@ -312,7 +396,7 @@ class Template {
     const name = values.fresh(`${a.name}_in`);
     this.loops.push({ variable: name, from: "0", below, step: a.tile, trips: chunk / a.tile });
     values.open();
-    return { start: addForms(first, values.bind(name, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false })), loops: several ? 2 : 1 };
+    return addForms(first, values.bind(name, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false }));
   }
   private fillBox(e: Load, span: ReadonlyMap<Variable, { readonly low: Form; readonly count: number }>, chunked: Variable, first: boolean): Box {
     const { values } = this;
@@ -394,6 +478,12 @@ class Template {
       }),
     );
   }
+  /** The position of the loops' values, counted row by row. */
+  private placeOf(axes: readonly Variable[]): Form {
+    const { values } = this;
+    if (axes.slice(1).every((v) => typeof v.extent === "number")) return values.formOf(rowMajor(axes));
+    return values.addressOfForms(axes.map((v) => v.extent), axes.map((v) => values.formOf(v))); // prettier-ignore
+  }
   private accumulate({ stage, names, best }: Sum, suffix: string, inner: readonly Axis[], masked: readonly Axis[], width: 1 | 4): void {
     const { values } = this;
     const arg = isArg(stage.op);
@@ -408,7 +498,7 @@ class Template {
       const place = `${names[1]}${suffix}`;
       const sign = stage.op === "argmax" ? ">" : "<";
       const text = width === 4 ? splat(v) : v.text;
-      const position = values.formText(values.formOf(rowMajor(inner.map((a) => a.variable))));
+      const position = values.formText(this.placeOf(inner.map((a) => a.variable)));
       const better = values.fresh("better");
       values.push({ kind: "let", name: better, type: width === 4 ? wide(bool) : bool, code: `${text} ${sign} ${acc}`, binding: precedence.compare, cost: "compare", pinned: true });
       values.push({ kind: "set", name: place, operator: "=", code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`, cost: "select", width });

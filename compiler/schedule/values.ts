@@ -3,10 +3,10 @@
 // Values are one or four wide: along the vector axis four neighbouring positions are one vec4.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { asInteger, greatestCommonDivisor, interval, linear, positiveModulo, visit } from "../graph/scalar.ts";
+import { asInteger, greatestCommonDivisor, interval, leastI32, linear, mostElements, mostI32, positiveModulo, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
-import { dimName, f32Text, freeName } from "../wgsl/names.ts";
-import { addForms, boundsOf, constantForm, isMultiple, isVarying, linearKey, nameForm, shift, type Form, type Named } from "./forms.ts";
+import { dimName, f32Text, freeName, i32Text } from "../wgsl/names.ts";
+import { addForms, boundsOf, constantForm, isMultiple, isVarying, linearKey, nameForm, shift, staysI32, wrapped, type Form, type Named } from "./forms.ts";
 import { precedence, type Cost, type ElementType, type Let, type Statement } from "./ir.ts";
 import type { Layout } from "./layout.ts";
 
@@ -201,8 +201,8 @@ export class Values {
   formOf(e: Integer): Form {
     switch (e.kind) {
       case "affine": {
-        let form = constantForm(e.constant);
-        for (const [atom, k] of e.terms) form = addForms(form, this.formOf(atom), k);
+        let form = constantForm(wrapped(e.constant));
+        for (const [atom, k] of e.terms) form = addForms(form, this.formOf(atom), wrapped(k));
         return form;
       }
       case "variable": {
@@ -228,31 +228,50 @@ export class Values {
   }
   /** floor(form / m) or form mod m. What the names' multiples leave over stays outside: neighbours in an aligned run share one division. */
   divide(kind: "floor_div" | "modulo", form: Form, m: number, least = -Infinity): Form {
+    const operator = kind === "floor_div" ? "/" : "%";
+    const base = kind === "floor_div" ? "q" : "r";
+    if (m > mostI32) return this.divideByMore(kind, form, m);
+    if (!staysI32(form, this.names, mostElements)) return this.divideAnything(kind, form, m); // a sum that may wrap is taken apart nowhere
     const step = [...form.terms].reduce((g, [name, k]) => greatestCommonDivisor(g, k * this.names.get(name)!.multiple), m);
     const rest = positiveModulo(form.constant, step);
-    const base = shift(form, -rest);
-    if (!base.terms.size) return constantForm(kind === "floor_div" ? Math.floor(base.constant / m) : positiveModulo(base.constant, m) + rest);
+    const even = shift(form, -rest);
+    if (!even.terms.size) return constantForm(kind === "floor_div" ? Math.floor(even.constant / m) : positiveModulo(even.constant, m) + rest);
     if (kind === "modulo" && step === m) return constantForm(rest);
-    if (kind === "floor_div" && [...base.terms.values()].every((k) => k % m === 0) && base.constant % m === 0) return { terms: new Map([...base.terms].map(([name, k]) => [name, k / m])), constant: base.constant / m };
-    const bounds = boundsOf(base, this.names);
+    if (kind === "floor_div" && [...even.terms.values()].every((k) => k % m === 0) && even.constant % m === 0) return { terms: new Map([...even.terms].map(([name, k]) => [name, k / m])), constant: even.constant / m };
+    const bounds = boundsOf(even, this.names);
     const low = Math.max(bounds.low, least - rest);
     if (Math.floor(low / m) === Math.floor(bounds.high / m) && Number.isFinite(low)) return kind === "floor_div" ? constantForm(Math.floor(low / m)) : shift(form, -Math.floor(low / m) * m);
-    const lift = low >= 0 ? 0 : Number.isFinite(low) ? Math.ceil(-low / m) : NaN;
-    const text = this.formText(shift(base, Number.isNaN(lift) ? 0 : lift * m));
-    const operator = kind === "floor_div" ? "/" : "%";
-    let value: Value;
-    if (Number.isNaN(lift)) {
-      const helper = kind === "floor_div" ? "dlm_floor_div" : "dlm_modulo";
-      this.helpers.add(helper);
-      value = this.emit(text.level, i32, `${helper}(${text.text}, ${m})`, precedence.atom, "divide", kind === "floor_div" ? "q" : "r");
-    } else {
-      const whole = isName(text.text) ? text.text : `(${text.text})`;
-      const code = `${whole} ${operator} ${m}`;
-      value = lift && kind === "floor_div" ? this.emit(text.level, i32, `${code} - ${lift}`, precedence.add, "divide", "q") : this.emit(text.level, i32, code, precedence.multiply, "divide", kind === "floor_div" ? "q" : "r");
-    }
+    // a multiple of m makes it non-negative, where there is room for one
+    const lift = low >= 0 ? 0 : Math.ceil(-low / m);
+    const lifted = shift(even, lift * m);
+    if (!staysI32(lifted, this.names, mostElements)) return this.divideAnything(kind, form, m);
+    const text = this.formText(lifted);
+    const whole = isName(text.text) ? text.text : `(${text.text})`;
+    const code = `${whole} ${operator} ${m}`;
+    const value =
+      lift && kind === "floor_div"
+        ? this.emit(text.level, i32, `${code} - ${lift}`, precedence.add, "divide", base)
+        : this.emit(text.level, i32, code, precedence.multiply, "divide", base);
     const own = kind === "floor_div" ? { low: Math.floor(low / m), high: Math.floor(bounds.high / m), multiple: 1 } : { low: 0, high: m - step, multiple: step };
-    this.names.set(value.text, { level: value.level, ...own, varying: isVarying(base, this.names) });
+    this.names.set(value.text, { level: value.level, ...own, varying: isVarying(even, this.names) });
     return kind === "floor_div" ? nameForm(value.text) : shift(nameForm(value.text), rest);
+  }
+  /** The same for any i32, by a helper. */
+  private divideAnything(kind: "floor_div" | "modulo", form: Form, m: number): Form {
+    const helper = kind === "floor_div" ? "dlm_floor_div" : "dlm_modulo";
+    this.helpers.add(helper);
+    const { text, level } = this.formText(form);
+    const value = this.emit(level, i32, `${helper}(${text}, ${m})`, precedence.atom, "divide", kind === "floor_div" ? "q" : "r");
+    const own = kind === "floor_div" ? { low: Math.floor(leastI32 / m), high: Math.floor(mostI32 / m) } : { low: 0, high: m - 1 };
+    this.names.set(value.text, { level, ...own, multiple: 1, varying: isVarying(form, this.names) });
+    return nameForm(value.text);
+  }
+  /** The same by more than any i32: floor is 0 or -1. */
+  private divideByMore(kind: "floor_div" | "modulo", form: Form, m: number): Form {
+    const { text, level } = this.formText(form);
+    const below = this.emit(level, i32, `select(0, -1, ${text} < 0)`, precedence.atom, "select", "q");
+    this.names.set(below.text, { level, low: -1, high: 0, multiple: 1, varying: isVarying(form, this.names) });
+    return kind === "floor_div" ? nameForm(below.text) : addForms(form, nameForm(below.text), -m);
   }
   /** Text of a form: what outer loops know of it is a value of its own there, the constant comes last. */
   formText(form: Form, base = "at"): Text {
@@ -268,17 +287,18 @@ export class Values {
     const levels = [...byLevel.keys()].sort((a, b) => a - b);
     for (const own of levels) {
       if (text && !isName(text)) text = this.emit(level, i32, text, sumBinding(text), "integer", base).text;
-      const parts = byLevel.get(own)!.sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1)).map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${k}`)); // prettier-ignore
+      const parts = byLevel.get(own)!.sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1)).map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${i32Text(k)}`)); // prettier-ignore
       if (text) parts.unshift(text);
       text = parts.join(" + ").replaceAll("+ -", "- ");
       level = own;
     }
-    if (!text) return { text: String(form.constant), level: 0 };
+    const constant = wrapped(form.constant);
+    if (!text) return { text: String(constant), level: 0 };
     if (!isName(text)) {
       // the sum without its constant serves the neighbours too
       text = this.emit(level, i32, text, sumBinding(text), "integer", base).text;
     }
-    if (form.constant) text += form.constant > 0 ? ` + ${form.constant}` : ` - ${-form.constant}`;
+    if (constant) text += constant > 0 || constant === leastI32 ? ` + ${constant}` : ` - ${-constant}`; // 2^31 is no i32
     return { text, level };
   }
   private formValue(form: Form): Value {
@@ -299,7 +319,7 @@ export class Values {
       if (data.length) {
         const parts = data.map(([atom, k]) => ({ v: this.value(atom), k }));
         const rest = this.integer(linear(e.terms.filter((t) => !data.includes(t)), e.constant));
-        const term = ({ v, k }: (typeof parts)[number]): string => (k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${k}`);
+        const term = ({ v, k }: (typeof parts)[number]): string => (k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${i32Text(k)}`);
         const code = [...parts.filter((p) => p.k > 0).map(term), ...(rest.text === "0" ? [] : [rest.text]), ...parts.filter((p) => p.k < 0).map(term)].join(" + ").replaceAll("+ -", "- "); // prettier-ignore
         const four = parts.some(({ v }) => v.type.width === 4) || rest.type.width === 4;
         return this.emit(Math.max(rest.level, ...parts.map(({ v }) => v.level)), four ? wide(i32) : i32, code, precedence.add, "integer", "n");
@@ -321,7 +341,7 @@ export class Values {
 
   // ---- scalars
   value(e: Scalar): Value {
-    if (e.kind === "literal") return { text: e.dtype === "bool" ? String(e.value === 1) : f32Text(e.value), level: 0, type: typeOf(e.dtype) };
+    if (e.kind === "literal") return this.constant(e.value, e.dtype);
     if (e.kind === "local") {
       const of = this.locals.get(e);
       if (!of) throw new InternalError(`kernel ${this.kernel}: the local ${e.name} is not known`);
@@ -408,14 +428,20 @@ export class Values {
   /** form >= 0, or form == 0: what is subtracted goes to the other side. */
   private compared(kind: "non_negative" | "equal_zero", form: Form): Value {
     const { low, high } = boundsOf(form, this.names);
-    if (high < 0 || (kind === "equal_zero" && low > 0)) return truth(false);
-    if (kind === "non_negative" ? low >= 0 : low === 0 && high === 0) return truth(true);
+    if (staysI32(form, this.names)) {
+      if (high < 0 || (kind === "equal_zero" && low > 0)) return truth(false);
+      if (kind === "non_negative" ? low >= 0 : low === 0 && high === 0) return truth(true);
+    }
     const part = (sign: 1 | -1): Form => ({ terms: new Map([...form.terms].filter(([, k]) => k * sign > 0).map(([name, k]) => [name, k * sign])), constant: 0 });
     const [more, less] = [part(1), part(-1)];
     // the constant stands on the right, unless only the left has room for it
     const flipped = !more.terms.size;
-    const left = this.formText(flipped ? less : more);
-    const right = this.formText(flipped ? constantForm(form.constant) : shift(less, -form.constant));
+    const sides = [flipped ? less : more, flipped ? constantForm(form.constant) : shift(less, -form.constant)] as const;
+    if (kind === "non_negative" && !sides.every((side) => staysI32(side, this.names))) {
+      const whole = this.formText(form);
+      return this.emit(whole.level, bool, `${whole.text} >= 0`, precedence.compare, "compare", "inside");
+    }
+    const [left, right] = [this.formText(sides[0]), this.formText(sides[1])];
     const sign = kind === "equal_zero" ? "==" : flipped ? "<=" : ">=";
     return this.emit(Math.max(left.level, right.level), bool, `${left.text} ${sign} ${right.text}`, precedence.compare, "compare", kind === "equal_zero" ? "here" : "inside");
   }
@@ -433,7 +459,16 @@ export class Values {
     const arm = (v: Value): string => (type.width === 4 ? splat(v) : v.text);
     return this.emit(level, type, `select(${arm(otherwise)}, ${arm(then)}, ${condition.text})`, precedence.atom, "select", base);
   }
-  call(fn: { readonly name: string; readonly wgsl: (xs: readonly string[], dtype: DType) => string; readonly helpers?: readonly string[]; readonly cost: "alu" | "div" | "fn" }, xs: readonly Value[], dtype: DType): Value {
+  private constant(x: number, dtype: DType): Value {
+    if (dtype === "bool") return truth(x !== 0);
+    if (!Number.isNaN(x)) return { text: f32Text(x), level: 0, type: f32 };
+    this.helpers.add("dlm_nan");
+    return this.emit(0, f32, "dlm_nan()", precedence.atom, "none", "v");
+  }
+  call(fn: { readonly name: string; readonly evaluate?: (...x: number[]) => number; readonly wgsl: (xs: readonly string[], dtype: DType) => string; readonly helpers?: readonly string[]; readonly cost: "alu" | "div" | "fn" }, xs: readonly Value[], dtype: DType): Value {
+    // A constant expression whose value is no number of its type is an error of the shader: none is left to the driver, calls of our own functions are none.
+    const numbers = xs.map(numberOf);
+    if (fn.evaluate && !fn.helpers && dtype !== "i32" && numbers.every((n) => n !== undefined)) return this.constant(fn.evaluate(...(numbers as number[])), dtype);
     fn.helpers?.forEach((h) => this.helpers.add(h));
     const level = Math.max(0, ...xs.map((x) => x.level));
     const cost = fn.cost === "fn" ? "function" : fn.cost === "div" ? "divide" : "alu";
@@ -528,10 +563,11 @@ export class Values {
       indices.map((form, d) => {
         const n = shape[d]!;
         const { low, high } = boundsOf(form, this.names);
-        if (typeof n === "number" && (high < 0 || low >= n)) return truth(false);
+        if (typeof n === "number" && staysI32(form, this.names) && (high < 0 || low >= n)) return truth(false);
         if (low >= 0 && typeof n === "number" && high < n) return truth(true);
-        if (low >= 0) {
-          const whole = this.formText({ terms: form.terms, constant: typeof n === "number" ? 0 : form.constant });
+        const alone = { terms: form.terms, constant: typeof n === "number" ? 0 : form.constant };
+        if (low >= 0 && staysI32(alone, this.names, mostElements) && (typeof n !== "number" || n - form.constant <= mostI32)) {
+          const whole = this.formText(alone);
           return this.emit(whole.level, bool, `${whole.text} < ${typeof n === "number" ? n - form.constant : this.extentText(n)}`, precedence.compare, "compare", "inside");
         }
         const text = this.formText(form);
@@ -632,6 +668,14 @@ export class Values {
 }
 const sumBinding = (text: string): number => (/ [-+] /.test(text) || text.startsWith("-") ? precedence.add : precedence.multiply);
 export const newBlock = (): Block => ({ statements: [], known: new Map(), scalars: new Map() });
+/** The number that a text is, or undefined for what is computed. */
+function numberOf(v: Value): number | undefined {
+  if (v.type.width !== 1) return undefined;
+  if (v.text === "true" || v.text === "false") return Number(v.text === "true");
+  const largest = /^(-?)0x1\.fffffep\+127f$/.exec(v.text);
+  if (largest) return largest[1] ? -3.4028234663852886e38 : 3.4028234663852886e38;
+  return /^-?\d/.test(v.text) && !Number.isNaN(Number(v.text)) ? Number(v.text) : undefined;
+}
 const truth = (b: boolean): Value => ({ text: String(b), level: 0, type: bool });
 /** The last part of a name: what the value of `net_linear1_w` is called. */
 export const shortName = (name: string): string => /([a-z]+\d*)_?$/i.exec(name)?.[1] ?? name;

@@ -27,7 +27,7 @@ fn mish(x: f32[...S]) -> f32[...S] = x * tanh(softplus(x))
 fn softplus(x: f32[...S], beta: f32 = 1, threshold: f32 = 20) -> f32[...S] =
   where(beta * x > threshold, x, log1p(exp(beta * x)) / beta)
 ## log(sigmoid(x)).
-fn log_sigmoid(x: f32[...S]) -> f32[...S] = min(x, 0) - log1p(exp(-abs(x)))
+fn log_sigmoid(x: f32[...S]) -> f32[...S] = -logaddexp(-x, 0)
 ## x / (1 + |x|).
 fn softsign(x: f32[...S]) -> f32[...S] = x / (1 + abs(x))
 ## x - tanh(x).

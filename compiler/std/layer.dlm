@@ -8,15 +8,17 @@ layer Linear(out: int, act: fn = |y| y, bias: bool = true, weights: dist = linea
   let y = x @ w
   return act(if bias then y + b else y)
 }
-## A table of n vectors of width dim, looked up by class number. table: [n, dim]. The row padding_idx, if there is one, is not trained.
-layer Embedding(n: int, dim: int, padding_idx: int = -1)(ids: i32[...S] in 0..n) -> f32[...S, dim] {
-  param table: f32[n, dim] ~ normal(0, 1)
-  let rows = if padding_idx < 0 then table else for r, d: where(r == padding_idx, stop(table[r, d]), table[r, d])
+## A table of n vectors of width dim, looked up by class number. table: [n, dim]. The row padding_idx (a negative one counts from the end;
+## default: none) begins as zeros and gets no gradient from what is looked up.
+layer Embedding(n: int, dim: int, padding_idx: int = n, weights: dist = normal(0, 1))(ids: i32[...S] in 0..n) -> f32[...S, dim] {
+  let pad = if padding_idx < 0 then padding_idx + n else padding_idx
+  param table: f32[n, dim] ~ if pad == n then weights else weights * for r in 0..n, d in 0..dim: f32(r != pad)
+  let rows = if pad == n then table else for r, d: where(r == pad, stop(table[pad, d]), table[r, d])
   return rows[ids]
 }
 ## In training every element is zero with probability p, the others are scaled by 1 / (1 - p).
 layer Dropout(p: f32 = 0.5, always: bool = false)(x: f32[...S]) -> f32[...S] =
-  if training or always then x * bernoulli(1 - p)[...S] / (1 - p) else x
+  if training or always then x * bernoulli(1 - p)[...S] / max(1 - p, 1e-37) else x
 ## Normalised over the last axis with the biased variance, then gain g and offset b.
 layer LayerNorm(eps: f32 = 1e-5, affine: bool = true)(x: f32[...S, C]) -> f32[...S, C] {
   param g: f32[C] ~ ones
@@ -46,7 +48,7 @@ layer BatchNorm(momentum: f32 = 0.1, eps: f32 = 1e-5, affine: bool = true)(x: f3
 }
 ## Extent after a window of k (dilated) moved by `stride` over n with `pad` on both sides.
 fn window_out(n: int, k: int, stride: int, pad: int, dilate: int = 1, ceil_mode: bool = false) -> int {
-  let out = (n + 2 * pad - dilate * (k - 1) - 1 + (if ceil_mode then stride - 1 else 0)) // stride + 1
+  let out = (window_room(n, k, stride, pad, dilate) + (if ceil_mode then stride - 1 else 0)) // stride + 1
   return if ceil_mode and (out - 1) * stride >= n + pad then out - 1 else out
 }
 ## 2-D convolution (cross-correlation). w: [k, k, in / groups, out], b: [out].

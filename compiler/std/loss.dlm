@@ -7,37 +7,41 @@ fn total(l: f32[...S], w: f32[...S] = 1) -> f32 = sum(l)
 ## The values themselves.
 fn each(l: f32[...S], w: f32[...S] = 1) -> f32[...S] = l
 
-## Mean squared error.
+## Mean squared error. Less is better.
 fn mse(p: f32[...S], y: f32[...S], reduce: fn = average) = reduce((p - y)^2)
-## Mean absolute error.
+## Mean absolute error. Less is better.
 fn l1(p: f32[...S], y: f32[...S], reduce: fn = average) = reduce(abs(p - y))
-## Quadratic up to delta, linear beyond (Huber 1964): 0.5 d^2 or delta * (|d| - delta / 2).
+## Quadratic up to delta, linear beyond (Huber 1964): 0.5 d^2 or delta * (|d| - delta / 2). Less is better.
 fn huber(p: f32[...S], y: f32[...S], delta: f32 = 1, reduce: fn = average) {
-  let d = abs(p - y)
-  return reduce(where(d <= delta, 0.5 * d^2, delta * (d - 0.5 * delta)))
+  let d = p - y
+  return reduce(where(abs(d) <= delta, 0.5 * d^2, delta * (abs(d) - 0.5 * delta)))
 }
-## 0.5 d^2 / beta up to beta, |d| - beta / 2 beyond.
+## 0.5 d^2 / beta up to beta, |d| - beta / 2 beyond. Less is better.
 fn smooth_l1(p: f32[...S], y: f32[...S], beta: f32 = 1, reduce: fn = average) {
-  let d = abs(p - y)
-  return reduce(where(d < beta, 0.5 * d^2 / beta, d - 0.5 * beta))
+  let d = p - y
+  return reduce(where(abs(d) < beta, 0.5 * d^2 / beta, abs(d) - 0.5 * beta))
 }
-## Binary cross-entropy of probabilities; the logarithms are at least -100. `weight` broadcasts over the last axes.
-fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) =
-  reduce(-weight * (y * clamp_log(p) + (1 - y) * clamp_log(1 - p)))
+## Binary cross-entropy of probabilities; the logarithms are at least -100, the slope (p - y) / max(p * (1 - p), 1e-12). `weight` broadcasts over the last axes. Less is better.
+fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) {
+  let l = -y * clamp_log(p) - (1 - y) * clamp_log(1 - p)
+  # where the logarithms are no longer differentiated: their value, and a parabola of PyTorch's slope that is 0 here
+  let end = stop(l) + 5e11 * ((p - y)^2 - stop((p - y)^2))
+  return reduce(weight * where(p * (1 - p) >= 1e-12, l, end))
+}
 ## max(log(p), -100).
-fn clamp_log(p: f32[...S]) -> f32[...S] = where(p > 3.8e-44, log(max(p, 1e-38)), -100)
-## Binary cross-entropy of logits, stable for any size of z. `positive` weighs the positive class.
+fn clamp_log(p: f32[...S]) -> f32[...S] = where(p > 3.8e-44, log(where(p > 3.8e-44, p, 1)), -100)
+## Binary cross-entropy of logits, stable for any size of z. `positive` weighs the positive class. Less is better.
 fn bce_with_logits(z: f32[...S], y: f32[...S], positive = 1, reduce: fn = average) =
-  reduce((1 - y) * z + (1 + (positive - 1) * y) * (log1p(exp(-abs(z))) + max(-z, 0)))
-## Short for bce_with_logits.
+  reduce((1 - y) * z + (1 + (positive - 1) * y) * logaddexp(-z, 0))
+## Short for bce_with_logits. Less is better.
 fn bce_logits(z: f32[...S], y: f32[...S], reduce: fn = average) = bce_with_logits(z, y, 1, reduce)
-## Negative log-likelihood of class numbers y under log-probabilities lp; y == ignore counts neither way.
+## Negative log-likelihood of class numbers y under log-probabilities lp; y == ignore counts neither way. Less is better.
 fn nll(lp: f32[...S, K], y: i32[...S] in -100..K, weight: f32[K] = 1, ignore: int = -100, reduce: fn = average) {
   let w = for ...: where(y[...] == ignore, 0, weight[y[...]] ?? 0)
   let l = for ...: where(y[...] == ignore, 0, -w[...] * (lp[..., y[...]] ?? 0))
   return reduce(l, w)
 }
-## Cross-entropy of class numbers y under logits. `weight` per class (the average divides by the weights), label smoothing `smooth`, y == ignore counts neither way.
+## Cross-entropy of class numbers y under logits. `weight` per class (the average divides by the weights), label smoothing `smooth`, y == ignore counts neither way. Less is better.
 fn cross_entropy(logits: f32[...S, K], y: i32[...S] in -100..K, weight: f32[K] = 1, smooth: f32 = 0,
                  ignore: int = -100, reduce: fn = average) {
   let lp = log_softmax(logits)

@@ -43,17 +43,17 @@ optimizer adamw(lr: f32 = 1e-3, b1: f32 = 0.9, b2: f32 = 0.999, eps: f32 = 1e-8,
   let second = if amsgrad then t1 else v1
   return lr * ((m1 / (1 - b1^(step + 1))) / (sqrt(second / (1 - b2^(step + 1))) + eps) + decay * p)
 }
-## RMSprop (Hinton); eps outside the root; the momentum buffer accumulates g / root.
+## RMSprop (Hinton); eps outside the root; the momentum buffer accumulates g / root. Centered, v holds the mean square less the squared mean,
+## by a recursion that rounding does not make negative.
 optimizer rmsprop(lr: f32 = 0.01, alpha: f32 = 0.99, eps: f32 = 1e-8, momentum: f32 = 0, centered: bool = false, decay: f32 = 0)
                  (p: f32[...P], g: f32[...P]) {
   state v: f32[...P] = 0
   state mu: f32[...P] = 0
   state buffer: f32[...P] = 0
   let g1 = g + decay * p
-  let v1 = alpha * v + (1 - alpha) * g1^2
+  let v1 = if centered then alpha * (v + (1 - alpha) * (g1 - mu)^2) else alpha * v + (1 - alpha) * g1^2
   let mu1 = alpha * mu + (1 - alpha) * g1
-  let spread = if centered then v1 - mu1^2 else v1
-  let d = momentum * buffer + g1 / (sqrt(spread) + eps)
+  let d = momentum * buffer + g1 / (sqrt(v1) + eps)
   next v = v1, mu = mu1, buffer = d
   return lr * d
 }

@@ -7,35 +7,38 @@ fn square(x: f32[...S]) -> f32[...S] = x^2
 ## 1 / x.
 fn reciprocal(x: f32[...S]) -> f32[...S] = 1 / x
 ## 2 to the power x.
-fn exp2(x: f32[...S]) -> f32[...S] = exp(0.6931471805599453 * x)
+fn exp2(x: f32[...S]) -> f32[...S] = 2^x
 ## Logarithm to base 2.
 fn log2(x: f32[...S]) -> f32[...S] = log(x) * 1.4426950408889634
 ## Logarithm to base 10.
 fn log10(x: f32[...S]) -> f32[...S] = log(x) * 0.4342944819032518
-## x limited to lo..hi; the gradient passes at the bounds themselves, as in PyTorch.
-fn clamp(x: f32[...S], lo: f32 = -inf, hi: f32 = inf) -> f32[...S] = where(x < lo, lo, where(x > hi, hi, x))
+## min(max(x, lo), hi), so hi where lo > hi; the gradient passes at the bounds themselves, as in PyTorch.
+fn clamp(x: f32[...S], lo: f32 = -inf, hi: f32 = inf) -> f32[...S] {
+  let y = where(x < lo, lo, x)
+  return where(y > hi, hi, y)
+}
 ## a + t * (b - a).
 fn lerp(a: f32[...S], b: f32[...S], t: f32[...S]) -> f32[...S] = a + t * (b - a)
-## log(exp(a) + exp(b)) without overflow.
-fn logaddexp(a: f32[...S], b: f32[...S]) -> f32[...S] = max(a, b) + log1p(exp(-abs(a - b)))
 
-## Variance over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n.
+## Variance over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n; 0 where the correction leaves nothing to divide by.
 fn var(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false) {
   let m = mean(x, axis: axis, keep: true)
   let n = size(x) // size(m)
-  return sum((x - m)^2, axis: axis, keep: keep) / (n - correction)
+  return sum((x - m)^2, axis: axis, keep: keep) / max(n - correction, 1)
 }
-## Standard deviation over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n.
+## Standard deviation over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n. The gradient at equal values is 0.
 fn std(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false) =
-  sqrt(var(x, axis: axis, correction: correction, keep: keep))
+  safe_sqrt(var(x, axis: axis, correction: correction, keep: keep))
 ## p-norm over `axis` (default: all axes); p = inf is the largest magnitude. The gradient at a zero vector is 0.
 fn norm(x: f32[...S], axis = 0..rank(x), p = 2, keep: bool = false) =
   if p == inf then amax(abs(x), axis: axis, keep: keep)
   else if p == 1 then sum(abs(x), axis: axis, keep: keep)
   else if p == 2 then safe_sqrt(sum(x^2, axis: axis, keep: keep))
-  else sum(abs(x)^p, axis: axis, keep: keep)^(1 / p)
+  else safe_pow(sum(safe_pow(abs(x), p), axis: axis, keep: keep), 1 / p)
 ## sqrt(x) whose derivative at 0 is 0.
 fn safe_sqrt(x: f32[...S]) -> f32[...S] = where(x > 0, sqrt(where(x > 0, x, 1)), 0)
+## x^p for x >= 0, whose derivative at 0 is 0.
+fn safe_pow(x: f32[...S], p) = where(x > 0, where(x > 0, x, 1)^p, 0)
 ## x divided by its 2-norm over `axis`, the norm at least eps.
 fn l2_normalize(x: f32[...S], axis = -1, eps: f32 = 1e-12) -> f32[...S] = x / max(norm(x, axis: axis, keep: true), eps)
 ## Cosine of the angle between a and b over `axis`; the product of the norms is at least eps.

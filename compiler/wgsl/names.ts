@@ -28,7 +28,7 @@ export const freeName = (text: string): string => {
 };
 export const dimName = (name: string): string => `dim_${wgslName(name)}`;
 
-/** A number of f32; the infinities become the largest finite ones, as constant expressions must be finite. */
+/** A number of f32; the infinities become the largest finite ones, as constant expressions must be finite. Not for NaN: see `dlm_nan`. */
 export function f32Text(x: number): string {
   if (x >= 3.4028234663852886e38) return "0x1.fffffep+127f";
   if (x <= -3.4028234663852886e38) return "-0x1.fffffep+127f";
@@ -39,3 +39,5 @@ export function f32Text(x: number): string {
   const text = String(Number(rounded.toPrecision(digits)));
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
+/** A number of i32, which wraps. Right of an operator it stands as it is: `a + -2147483648`, as the literal 2147483648 is none. */
+export const i32Text = (n: number): string => String(n | 0);

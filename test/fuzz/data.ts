@@ -194,7 +194,7 @@ function fromInput(c: DataCase, bytes: Uint8Array): number[] {
     const file = join(folder, c.file);
     writeFileSync(file, bytes);
     const port: PlanPort = { name: "x", dtype: c.dtype, shape: [{ sum: [{ factor: 1, dims: ["B"] }] }, ...c.shape], buffer: 0, offset: 0 };
-    const { shape, data } = flatten(inputValue(file, port), "x");
+    const { shape, data } = flatten(inputValue(file, port, "x"), "x");
     if (shape && (shape.length !== 2 || shape[1] !== c.shape[0])) throw new RuntimeProblem(`${c.file} has another shape`);
     if (data.length % c.shape[0]!) throw new RuntimeProblem(`${c.file} is no whole number of rows`);
     return Array.from(data, (x) => {

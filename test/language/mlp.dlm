@@ -13,7 +13,7 @@ train fit on digits(batch: 128, seed: 1) {
   metric acc = accuracy(logits, y)
   metric f1 = f1_macro(argmax(logits, axis: -1), y, 10) # over the whole split at once
   epochs: 20
-  stop: stalled(valid.loss, patience: 3)
-  save: best(valid.acc, "mlp.safetensors")
+  stop: stalled(min: valid.loss, patience: 3)
+  save: best(max: valid.acc, "mlp.safetensors")
 }
 export fn predict(x: f32[B, 784]) -> f32[B, 10] = softmax(mlp(x))

@@ -37,7 +37,7 @@ export async function valuesOf(text: string, inputs: Readonly<Record<string, Row
     const dims: Record<string, number> = {};
     const sources = new Map<Source, readonly number[]>();
     for (const { name: key, source } of exported.inputs) {
-      sources.set(source, given[key]!.data.map(Math.fround));
+      sources.set(source, source.dtype === "f32" ? given[key]!.data.map(Math.fround) : given[key]!.data);
       source.shape.forEach((n, d) => {
         if (typeof n !== "number" && n.kind === "dim") dims[n.name] = given[key]!.shape[d]!;
       });
