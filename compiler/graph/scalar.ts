@@ -145,7 +145,7 @@ export function asExtent(e: Integer): Extent {
 // ---------------------------------------------------------------- integers
 //
 // An i32 wraps. An Affine stands for its sum modulo 2^32, so sums and products by constants may be regrouped at will; whatever looks at
-// the size of a value (floor, mod, comparisons, functions, indices) may take the sum for the value only where it `fits`. A sum that may
+// the size of a value (floor, mod, comparisons, indices) may take the sum for the value only where it `fits`. A sum that may
 // leave i32 enters such a place as one opaque atom, `wrap(sum)`, of which nothing is known. Index arithmetic over run-time sizes counts as fitting: a tensor
 // of such a size would be larger than a device's memory.
 
@@ -467,7 +467,7 @@ export function call(name: string | ScalarFunction, ...operands: (Scalar | numbe
     case "neg": return neg(xs[0]!); // prettier-ignore
     case "wrap": return exactly(xs[0] as Integer); // prettier-ignore
     case "less_integer": return less(xs[0] as Integer, xs[1] as Integer); // prettier-ignore
-    default: return plainCall(row, xs.map((x) => (isInteger(x) ? exactly(x) : x))); // prettier-ignore
+    default: return plainCall(row, xs); // prettier-ignore
   }
 }
 /** The meaning of a row for operands of this dtype; an i32 result is still to be wrapped. */
@@ -484,8 +484,9 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
   if (dtype === "i32" && (row.name === "min" || row.name === "max")) {
     const [a, b] = xs as [Integer, Integer];
     if (a === b) return a;
-    if (provedNonNegative(isub(a, b))) return row.name === "max" ? a : b;
-    if (provedNonNegative(isub(b, a))) return row.name === "max" ? b : a;
+    const known = fits(a) && fits(b);
+    if (known && provedNonNegative(isub(a, b))) return row.name === "max" ? a : b;
+    if (known && provedNonNegative(isub(b, a))) return row.name === "max" ? b : a;
   }
   const make = (id: number): Call => ({ kind: "call", fn: row, operands: xs, dtype, id, variables: variablesOf(xs), scans: scansOf(xs) });
   if (xs.length <= 2) return internPair<Call>(row, xs[0]!.id, xs[1]?.id ?? 0, make);
@@ -505,7 +506,7 @@ export function mul(a: Scalar | number, b: Scalar | number): Scalar {
     const kb = constantOf(b);
     if (kb !== undefined) return wrapped(imul(a as Integer, kb));
     if (ka !== undefined) return wrapped(imul(b as Integer, ka));
-    return plainCall(fn("mul"), [exactly(a as Integer), exactly(b as Integer)]);
+    return plainCall(fn("mul"), [a, b]);
   }
   if (a.kind === "literal" && b.kind === "literal") return literal(a.value * b.value);
   if (a.kind === "literal") [a, b] = [b, a];
