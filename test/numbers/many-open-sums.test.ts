@@ -28,3 +28,18 @@ test("a loss of several results, masks and penalties", () => {
 `;
   for (const target of Object.keys(targets)) expect(compile(text, { name: "sums.dlm", target }).plan).toBeDefined();
 });
+test("a sum of run-time length and of a known one, for results of run-time number", async () => {
+  const text = `export fn slope(c: f32[5, B], ids: i32[B, 5] in 0..5) = grad(sum(tanh(c[ids])) + 0.1 * sum(c^2), wrt: c)
+export fn second(c: f32[5, B], ids: i32[B, 5] in 0..5) {
+  let v1 = c[ids]
+  let v2 = sqrt(v1^2 + 0.1) * -0.75
+  let g = grad(sum(0.5 * tanh(0.5 * v1)) + sum(0.5 * tanh(0.5 * v2)) + 0.1 * sum(c^2), wrt: c)
+  return grad(0.5 * sum(g^2), wrt: c)
+}
+`;
+  for (const target of Object.keys(targets)) expect(compile(text, { name: "sums.dlm", target }).plan).toBeDefined();
+  const c = [[0.1, 0.2], [0.3, -0.4], [0.5, 0.6], [-0.7, 0.8], [0.9, 1]]; // prettier-ignore
+  const ids = [[4, 4, 1, 2, 0], [1, 1, 3, 4, 4]];
+  const counts = c.map((_, i) => ids.flat().filter((k) => k === i).length);
+  await expectValues(text, { c, ids }, c.map((row, i) => row.map((x) => counts[i]! / Math.cosh(x) ** 2 + 0.2 * x)), 1e-5, "slope"); // prettier-ignore
+});
