@@ -293,13 +293,5 @@ function shiftOnce(body: Scalar, over: readonly Variable[]): { from: Variable; t
   return undefined;
 }
 
-/** Push form over the original relation; unknowns that the index does not mention are summed first, under the guards that the index may need. */
-function push(relation: Relation): Node {
-  const used = new Set<Variable>();
-  for (const e of relation.indices) for (const v of e.variables) used.add(v);
-  const outer = relation.unknowns.filter((v) => used.has(v) && v.extent !== 1);
-  const inner = relation.unknowns.filter((v) => !used.has(v) && v.extent !== 1);
-  const guards = isGuard(relation.value) ? conjuncts(relation.value.condition).filter((g) => !mentions(g, new Set(inner))) : [];
-  const value = inner.length ? select(and(...guards), load(compute(outer, { op: "sum", over: inner }, relation.value, relation.meta), outer), 0) : relation.value;
-  return scatter(relation.shape, outer, relation.indices, value, relation.meta);
-}
+/** Push form over the original relation. */
+const push = ({ shape, unknowns, indices, value, meta }: Relation): Node => scatter(shape, unknowns.filter((v) => v.extent !== 1), indices, value, meta);

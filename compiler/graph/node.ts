@@ -448,6 +448,15 @@ export function reshape(node: Node, shape: Shape, meta: Meta = {}): Node {
 }
 /** y = 0; y[indices] += value for all of `over`. */
 export function scatter(shape: Shape, over: readonly Variable[], indices: readonly Integer[], value: Scalar, meta: Meta = {}): Node {
+  const mentioned = new Set(indices.flatMap((e) => [...e.variables]));
+  const inner = over.filter((v) => v.extent !== 1 && !mentioned.has(v));
+  if (inner.length) {
+    // summed first, under the guards that the indices may need
+    const outer = over.filter((v) => v.extent !== 1 && mentioned.has(v));
+    const guards = isGuard(value) ? conjuncts(value.condition).filter((g) => !inner.some((v) => g.variables.has(v))) : [];
+    const sum = load(compute(outer, { op: "sum", over: inner }, value, meta), outer);
+    return scatter(shape, outer, indices, guards.length ? select(and(...guards), sum, 0) : sum, meta);
+  }
   const canonical = new Map<Scalar, Scalar>(over.map((v, i) => [v, v.extent === 1 ? integer(0) : axis(i, v.extent)]));
   const placed = substitute(value, canonical);
   if (placed.kind === "literal" && placed.value === 0) return compute(shape.map((n) => variable(n)), undefined, placed, meta);

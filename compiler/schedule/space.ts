@@ -310,7 +310,8 @@ export function chooseSchedule(nest: Nest, target: Target): Schedule {
   }
   let schedule = best.schedule;
   let least = best.total;
-  const n = merged.stages[0]!.over[0]!.extent as number;
+  const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
+  if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best.schedule; // run-time lengths under run-time axes
   for (const chunk of new Set(partCounts.map((count) => stepsOfPart(n, count)))) {
     if (chunk < 2 || 2 * chunk > n) continue;
     const { parts, whole } = splitReduction(merged, chunk, 0);

@@ -85,8 +85,11 @@ export function takeApart(spec: KernelSpec, target: Target): { first: KernelSpec
   const walks = spec.stores.some((s) => s.over.length);
   const early: Stage[] = [];
   const locals = new Set<Scalar>();
+  const read = new Set<Node>();
   for (const s of spec.stages) {
     if (reads(s.value, locals)) break;
+    tensorsOf([s.value]).forEach((x) => read.add(baseOf(x)));
+    if (read.size + early.length + 1 > target.storageBuffers) break; // each is stored
     early.push(s);
     locals.add(s.local);
   }

@@ -57,7 +57,7 @@ function evaluated(e: ExportProgram, program: GraphProgram, inputs: Inputs, held
   for (const { name, source, default: otherwise } of e.inputs) {
     const given = inputs[name];
     if (!given && otherwise === undefined && name !== "seed") throw new Error(`the case has no input ${name}`);
-    values.set(source, given?.data ?? [otherwise ?? 3]);
+    values.set(source, given?.data ?? [name === "seed" ? 3 : otherwise!]);
   }
   const outputs = [...evaluate(program, values, dimsOf(e, inputs)).outputs.values()];
   return e.outputs.map((o, i) => ({ name: o.name, dtype: o.node.dtype, values: outputs[i]! }));
@@ -150,5 +150,9 @@ export const programArea = (make: Area<ProgramCase>["make"]): Area<ProgramCase> 
   check: checkProgram,
   smaller: function* (c) {
     for (const text of shorter(c.text)) yield { ...c, text };
+    // an operand for the whole: what the generator knows of the values is lost
+    const { expected: _, ...rest } = c;
+    for (const m of c.text.matchAll(/\(([^(),]+) (?:[-+*%<>=!/]{1,2}|and|or) ([^(),]+)\)/g))
+      for (const operand of [m[1]!, m[2]!]) yield { ...rest, text: c.text.slice(0, m.index) + operand + c.text.slice(m.index + m[0].length) };
   },
 });

@@ -10,7 +10,7 @@ import { targets } from "../../compiler/schedule/target.ts";
 import * as known from "../schedule/cases.ts";
 import { check as checkKernel, randomValues } from "../schedule/check.ts";
 import { evaluateSpec, overSources, sourcesOf } from "../schedule/reference.ts";
-import type { Area, On, Outcome } from "./area.ts";
+import { shorter, type Area, type On, type Outcome } from "./area.ts";
 import { exactProgram } from "./exact.ts";
 import { random, type Random } from "./random.ts";
 import { smoothProgram } from "./smooth.ts";
@@ -83,4 +83,11 @@ async function check(c: KernelCase, on: On): Promise<Outcome> {
   }
   return "held";
 }
-export const kernelArea: Area<KernelCase> = { name: "kernels", make, check };
+export const kernelArea: Area<KernelCase> = {
+  name: "kernels",
+  make,
+  check,
+  smaller: function* (c) {
+    if (c.text !== undefined) for (const text of shorter(c.text)) yield { ...c, text };
+  },
+};

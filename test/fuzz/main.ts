@@ -57,6 +57,7 @@ class Worker {
   #child: ChildProcess | undefined;
   #tried = 0;
   #errors = "";
+  #ended: string | undefined; // how a process ended that nobody asked anything
   readonly #device: string;
   constructor(device: string) {
     this.#device = device;
@@ -67,17 +68,27 @@ class Worker {
     child.stderr!.on("data", (text: Buffer) => (this.#errors = (this.#errors + text.toString()).slice(-1500)));
     this.#tried = 0;
     this.#child = child;
+    child.on("error", () => {}); // what is sent to a process that has ended
+    child.on("exit", (status, signal) => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      this.#ended = signal ?? `status ${status}`;
+    });
     const first = await answerOf(child, 120);
     if (first.fault) throw new Error(`no device ${this.#device}: ${first.fault}\n${this.#errors}`);
     return child;
   }
   async ask(job: Job, seconds: number): Promise<Answer> {
+    const ended = this.#ended;
+    this.#ended = undefined;
+    if (ended !== undefined) return { fault: `after the case before, the process ended: ${ended}\n${this.#errors}` };
     const child = this.#child ?? (await this.#start());
     const answered = answerOf(child, seconds);
     child.send(job);
     const answer = await answered;
     // what leaks leaks in the drivers: a process is not kept for long
     if (answer.megabytes === undefined || answer.megabytes > 1500 || ++this.#tried >= 300) this.end();
+    if (answer.megabytes === undefined) this.#ended = undefined; // told by the answer
     return answer.megabytes === undefined && this.#errors ? { ...answer, fault: `${answer.fault}\n${this.#errors}` } : answer;
   }
   end(): void {
@@ -100,7 +111,7 @@ function answerOf(child: ChildProcess, seconds: number): Promise<Answer> {
   });
 }
 
-const seconds = 60; // for one case
+const seconds = 180; // for one case
 /** The smallest case found that fails in the same way. */
 async function shrunk(area: Area, failed: unknown, fault: string, worker: Worker): Promise<unknown> {
   const kind = kindOf(fault);

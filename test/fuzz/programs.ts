@@ -8,6 +8,8 @@ export interface RandomProgram {
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: "f32" | "i32"; readonly end?: number }[];
   /** No maximum, |x| or where on values: central differences of second order mean something. */
   readonly smooth: boolean;
+  /** A whole row may be masked: x - inf does not move with x, and by the formula it does. */
+  readonly masked: boolean;
 }
 interface Value {
   readonly name: string;
@@ -34,6 +36,7 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
   const lines: string[] = [];
   const floats: string[] = []; // names of f32 results
   let smooth = true;
+  let masked = false;
   const kinky = <T>(x: T): T => ((smooth = false), x);
 
   const add = (text: string, shape: readonly number[], dtype: Value["dtype"] = "f32", end?: number): void => {
@@ -250,9 +253,10 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const at = names.length ? `[${names.join(", ")}]` : "";
       const last = names[names.length - 1]!;
       kinky(0);
+      masked = true;
       const mask = `(for ${binders}: where(${r.pick([`${last} < 1`, `${last} % 2 == 0`, `${x.name}${at} > 0.2`, `${last} < 0`])}, 0.0, -inf))`;
-      const masked = r.pick([`${x.name} + ${mask}`, `${x.name} + ${mask} + ${mask}`, `(${x.name} + ${mask}) / 0.5`, `for ${binders}: where(${last} > 0, ${x.name}${at}, -inf)`, `max(${x.name} + ${mask}, -inf)`]);
-      add(`${r.pick(["softmax", "softmax", "log_softmax"])}(${masked})`, x.shape);
+      const scores = r.pick([`${x.name} + ${mask}`, `${x.name} + ${mask} + ${mask}`, `(${x.name} + ${mask}) / 0.5`, `for ${binders}: where(${last} > 0, ${x.name}${at}, -inf)`, `max(${x.name} + ${mask}, -inf)`]);
+      add(`${r.pick(["softmax", "softmax", "log_softmax"])}(${scores})`, x.shape);
       if (lines.at(-1)!.includes("log_softmax")) add(`max(v${lines.length - 1}, -20)`, x.shape);
     },
     () => {
@@ -302,5 +306,6 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
     text: (known ? withB(text.join("\n")) : text.join("\n")) + "\n",
     inputs: inputs.map((v) => ({ name: v.name, shape: v.shape, dtype: v.dtype as "f32" | "i32", ...(v.end ? { end: v.end } : {}) })),
     smooth,
+    masked,
   };
 }
