@@ -6,15 +6,15 @@ import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
-import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, isCall, load, modulo, operandsOf, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
+import { and, asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, imul, integer, isCall, load, modulo, nonNegative, operandsOf, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  bindLet, bindParameters, checkType, declareState, evaluate, extentValue, fitTo, instanceState, knownBool, modelInstance, newInstance, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams,
+  bindLet, bindParameters, checkType, declaredRange, declareState, evaluate, extentValue, fitTo, instanceState, knownBool, modelInstance, newInstance, nextValue, parametersOf, resultSpan, runBody, runStatements, spreadsOf, stateOf, typeSource, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams,
 } from "./interpreter.ts"; // prettier-ignore
-import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
+import type { Column, Dataset, ExportProgram, FieldCheck, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
 import { axesOf } from "./tensors.ts";
 import { asTensor, int, isPlain, kindText, number, plainScalar, tensor, type Instance, type OptimizerValue, type Value } from "./values.ts";
@@ -114,7 +114,10 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     name: input.main.source.name,
     parameters: [...self.parameters.values()].map((x) => held(x, "parameter")),
     states: [...self.states.values()].map((x) => held(x, x.kind)),
-    datasets: [...datasets.values()].map(({ columns, fields, ...d }) => ({ ...d.public, columns: [...columns.values()], fields: fields.map((f) => f.public) })),
+    datasets: [...datasets.values()].map((d) => {
+      const check = fieldCheck(d);
+      return { ...d.public, columns: [...d.columns.values()], fields: d.fields.map((f) => f.public), ...(check ? { check } : {}) };
+    }),
     trains,
     exports,
   };
@@ -237,6 +240,7 @@ function trainInstance(self: Interpreter, item: ast.Train, scope: Scope): Value 
 interface FieldState {
   readonly name: string;
   readonly formula: () => Node; // of one row, over the dataset's row source
+  readonly unproved?: { readonly range: readonly [low: number, end: number]; readonly span: Span }; // a declared range that the host checks when the data are there
   readonly public: { readonly name: string; readonly dtype: DType; readonly shape: readonly Extent[]; readonly range?: Range };
 }
 interface DatasetState {
@@ -279,9 +283,9 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           });
           let range: [number, number] | undefined;
           if (type.range) {
-            const r = evaluate(self, type.range, inner, ctx);
-            const [low, end] = r.kind === "range" ? [constantOf(r.low), constantOf(r.end)] : [];
-            if (low === undefined || end === undefined) throw errors.wrongKind(type.range.span, "a range of known numbers", kindText(r));
+            const r = declaredRange(self, type.range, inner, type.range.span, ctx);
+            const [low, end] = [constantOf(r.low), constantOf(r.end)];
+            if (low === undefined || end === undefined) throw errors.wrongKind(type.range.span, "a range of known numbers", "one that depends on the run");
             range = [low, end];
           }
           const formula = fieldFormula(self, s, { name, rows, row, columns, dtype, shape, range, ctx, scope: inner });
@@ -289,7 +293,11 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           const node = formula.node;
           if (node.dtype !== dtype || node.shape.length !== shape.length || node.shape.some((n, d) => n !== shape[d])) throw errors.shapeMismatch(s.value.span, `the field ${s.name.text}`, errors.typeText(dtype, shape), errors.typeText(node.dtype, node.shape), { labels: [{ span: type.span, text: "declared here" }] });
           const own = range && dtype === "i32" ? { low: range[0], high: range[1] - 1 } : node.range;
-          fields.push({ name: s.name.text, formula: () => node, public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
+          const { low, high } = node.range ?? { low: -Infinity, high: Infinity };
+          const proved = !range || (low >= range[0] && typeof high === "number" && high < range[1]);
+          const impossible = range && typeof high === "number" && (low >= range[1] || high < range[0]);
+          if (impossible) throw errors.rangeMismatch(s.value.span, `the field ${s.name.text}`, low === high ? String(low) : `in ${low}..${high + 1}`, `${range![0]}..${range![1]}`, { span: type.range!.span, text: "declared here" }, "change the formula, or declare the range that it has");
+          fields.push({ name: s.name.text, formula: () => node, ...(proved ? {} : { unproved: { range: range!, span: s.span } }), public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
           inner.bind(s.name.text, tensor(node), s.name.span);
           return;
         }
@@ -331,7 +339,7 @@ function fieldFormula(
   /** A raw column and its value at one row. */
   const column = (loader: Loader, shape: readonly number[], dtype: DType, span: Span, bare: boolean): Node => {
     const name = `${of.name}.${s.name.text}${count++ ? `.${count}` : ""}`;
-    const known = loader.kind === "idx" ? ([0, 256] as const) : bare && of.range ? of.range : loader.kind === "inline" && dtype === "i32" ? ([Math.min(...loader.values), Math.max(...loader.values) + 1] as const) : undefined;
+    const known = bare && of.range ? of.range : loader.kind === "idx" ? ([0, 256] as const) : loader.kind === "inline" && dtype === "i32" ? ([Math.min(...loader.values), Math.max(...loader.values) + 1] as const) : undefined;
     const rawType: DType = loader.kind === "idx" ? "i32" : dtype;
     const range = known && rawType === "i32" ? { low: known[0], high: known[1] - 1 } : undefined;
     const extents: Extent[] = loader.kind === "chars" ? [asExtent(iadd(of.rows, loader.window - 1))] : [of.rows, ...shape];
@@ -373,6 +381,7 @@ function fieldFormula(
       else {
         const v = evaluate(self, e, of.scope, ctx);
         if (v.kind !== "number") throw errors.wrongKind(e.span, "a number", kindText(v));
+        if (of.range && (v.value < of.range[0] || v.value >= of.range[1])) throw errors.rangeMismatch(e.span, `the field ${s.name.text}`, String(v.value), `${of.range[0]}..${of.range[1]}`, undefined, "change the value, or declare the range that the values have");
         values.push(v.value);
       }
     };
@@ -425,6 +434,26 @@ function evaluateField(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Contex
     } // prettier-ignore
   };
   return evaluate(self, rewrite(e), named, ctx);
+}
+/** What computed fields are outside of their declared range: they are read as if they were inside. */
+function fieldCheck(d: DatasetState): FieldCheck | undefined {
+  const fields = d.fields.flatMap((f) => (f.unproved ? [{ name: f.name, formula: f.formula(), ...f.unproved }] : []));
+  if (!fields.length) return undefined;
+  const name = `data.${d.public.name}.check`;
+  const rows = dim("rows");
+  const last = iadd(rows, -1);
+  const index = source({ role: "input", path: name, shape: [rows], dtype: "i32", range: d.row.range, label: "index" });
+  const outputs = fields.flatMap((f) => {
+    const values = overRows(f.formula, d.row, rows, (b) => load(index, [b]) as Integer);
+    const axes = axesOf(values.shape);
+    const value = load(values, indicesOf(axes)) as Integer;
+    const inside = and(nonNegative(iadd(value, -f.range[0])), nonNegative(iadd(f.range[1] - 1, imul(value, -1))));
+    // the first place that is outside, else the last one
+    const at = compute([], { op: "min", over: axes, ties: "first" }, select(inside, last, axes[0]!), { range: { low: 0, high: last as Dim }, label: `${f.name}_place` });
+    const there = overRows(f.formula, d.row, 1, () => load(index, [load(at, []) as Integer]) as Integer);
+    return [{ name: `${f.name}.place`, node: at }, { name: f.name, node: there }];
+  });
+  return { index, fields, program: program(name, outputs, []) };
 }
 /** `digits.x` outside of training: the column over all rows of the dataset. */
 function wholeColumn(self: Interpreter, d: DatasetState, name: string, span: Span): Node {
@@ -811,7 +840,7 @@ function runTrainNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context
     }
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
-    ctx.current.set(held, fitTo(held, value, span, name.text));
+    ctx.current.set(held, nextValue(held, value, span, name.text, ctx));
   }
 }
 
@@ -1042,6 +1071,11 @@ const once = <T>(f: () => T): (() => T) => {
 
 // ---------------------------------------------------------------- exports
 
+/** The last number of a range: known, or affine in the dims. */
+function asRangeEnd(last: Integer): Range["high"] | undefined {
+  const known = constantOf(last);
+  return known ?? (last.kind === "dim" || (last.kind === "affine" && last.atoms.every((x) => x.kind === "dim")) ? (last as Dim) : undefined);
+}
 function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: Source): ExportProgram {
   const inner = new Scope(scope);
   const ambient = ambientScope(false);
@@ -1075,10 +1109,11 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
     let range: Range | undefined;
     if (p.type.range) {
       if (dtype !== "i32") throw errors.wrongKind(p.type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");
-      const r = evaluate(self, p.type.range, inner, ctx);
-      if (r.kind !== "range") throw errors.wrongKind(p.type.range.span, "a range", kindText(r));
+      const r = declaredRange(self, p.type.range, inner, p.type.range.span, ctx);
+      const low = constantOf(r.low);
       const last = iadd(r.end, -1);
-      range = { low: constantOf(r.low) ?? 0, high: constantOf(last) ?? (last as Range["high"]) };
+      if (low === undefined || asRangeEnd(last) === undefined) throw errors.wrongKind(p.type.range.span, "a range from a known number to a known number or size", "one that depends on more");
+      range = { low, high: asRangeEnd(last)! };
     } else if (dtype === "i32") range = { low: -2147483648, high: 2147483647 };
     const s = source({ role: "input", path: p.name.text, shape, dtype, ...(range ? { range } : {}), span: p.span, label: p.name.text });
     let initial: number | undefined;
@@ -1086,6 +1121,7 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
       const v = evaluate(self, p.default, inner, ctx);
       if (v.kind !== "number" && v.kind !== "bool") throw errors.wrongKind(p.default.span, "a number", kindText(v));
       initial = Number(v.value);
+      if (v.kind !== "bool" || dtype !== "bool") checkType(self, v, { ...p.type, dims: [] }, { scope: inner, dims: new Map(), spreads: new Map() }, `the default of ${p.name.text}`, p.default.span, ctx);
     }
     inputsOf.push({ name: p.name.text, source: s, ...(initial !== undefined ? { default: initial } : {}) });
     inner.bind(p.name.text, tensor(s), p.name.span);
