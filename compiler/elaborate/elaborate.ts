@@ -240,13 +240,14 @@ function trainInstance(self: Interpreter, item: ast.Train, scope: Scope): Value 
 interface FieldState {
   readonly name: string;
   readonly formula: () => Node; // of one row, over the dataset's row source
-  readonly unproved?: { readonly range: readonly [low: number, end: number]; readonly span: Span }; // a declared range that the host checks when the data are there
+  readonly unproved?: { readonly formula: Node; readonly range: readonly [low: number, end: number]; readonly span: Span }; // a declared range that the host checks when the data are there
   readonly public: { readonly name: string; readonly dtype: DType; readonly shape: readonly Extent[]; readonly range?: Range };
 }
 interface DatasetState {
   readonly public: Omit<Dataset, "columns" | "fields">;
   readonly columns: Map<string, Column>;
   readonly fields: FieldState[];
+  readonly broken: readonly string[]; // fields that are told of already
   readonly row: Source;
   readonly rows: Dim;
 }
@@ -257,6 +258,7 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
   const row = source({ role: "input", path: `data.${name}.row`, shape: [], dtype: "i32", range: { low: 0, high: last } });
   const columns = new Map<string, Column>();
   const fields: FieldState[] = [];
+  const broken: string[] = [];
   const holdouts: { name: string; fraction?: number; dataset?: string; span: Span }[] = [];
   let rowCount: number | undefined;
   let windowed = false;
@@ -297,8 +299,9 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           const proved = !range || (low >= range[0] && typeof high === "number" && high < range[1]);
           const impossible = range && typeof high === "number" && (low >= range[1] || high < range[0]);
           if (impossible) throw errors.rangeMismatch(s.value.span, `the field ${s.name.text}`, low === high ? String(low) : `in ${low}..${high + 1}`, `${range![0]}..${range![1]}`, { span: type.range!.span, text: "declared here" }, "change the formula, or declare the range that it has");
-          fields.push({ name: s.name.text, formula: () => node, ...(proved ? {} : { unproved: { range: range!, span: s.span } }), public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
-          inner.bind(s.name.text, tensor(node), s.name.span);
+          const safe = proved ? node : clamped(node, range!);
+          fields.push({ name: s.name.text, formula: () => safe, ...(proved ? {} : { unproved: { formula: node, range: range!, span: s.span } }), public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
+          inner.bind(s.name.text, tensor(safe), s.name.span);
           return;
         }
         case "holdout": {
@@ -324,10 +327,13 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           s satisfies never;
       }
     });
+    if (s.kind !== "field" || fields.some((f) => f.name === s.name.text)) continue;
+    broken.push(s.name.text);
+    inner.bind(s.name.text, { kind: "lazy", force: quiet });
   }
   const inline = [...columns.values()].find((c) => c.loader.kind === "inline");
   if (inline && inline.loader.kind === "inline") rowCount ??= inline.loader.values.length / Math.max(1, inline.shape.reduce((a, b) => a * b, 1));
-  return { public: { name, rows, ...(rowCount !== undefined ? { rowCount } : {}), holdouts, windowed }, columns, fields, row, rows };
+  return { public: { name, rows, ...(rowCount !== undefined ? { rowCount } : {}), holdouts, windowed }, columns, fields, broken, row, rows };
 }
 function fieldFormula(
   self: Interpreter,
@@ -435,9 +441,14 @@ function evaluateField(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Contex
   };
   return evaluate(self, rewrite(e), named, ctx);
 }
-/** What computed fields are outside of their declared range: they are read as if they were inside. */
+/** Between the ends of a range: what the host has checked, another kernel may round otherwise. */
+function clamped(node: Node, [low, end]: readonly [number, number]): Node {
+  const axes = axesOf(node.shape);
+  return compute(axes, undefined, callScalar("max", integer(low), callScalar("min", integer(end - 1), load(node, indicesOf(axes)))));
+}
+/** Looks for computed fields outside of their declared range. */
 function fieldCheck(d: DatasetState): FieldCheck | undefined {
-  const fields = d.fields.flatMap((f) => (f.unproved ? [{ name: f.name, formula: f.formula(), ...f.unproved }] : []));
+  const fields = d.fields.flatMap((f) => (f.unproved ? [{ name: f.name, ...f.unproved }] : []));
   if (!fields.length) return undefined;
   const name = `data.${d.public.name}.check`;
   const rows = dim("rows");
@@ -458,6 +469,7 @@ function fieldCheck(d: DatasetState): FieldCheck | undefined {
 /** `digits.x` outside of training: the column over all rows of the dataset. */
 function wholeColumn(self: Interpreter, d: DatasetState, name: string, span: Span): Node {
   const field = d.fields.find((f) => f.name === name);
+  if (!field && d.broken.includes(name)) throw new errors.Quiet();
   if (!field) throw errors.unknownName(span, name, d.fields.map((f) => f.name), { kind: "field", place: `in ${d.public.name}` });
   // the training rows, in any order: the runtime gives their numbers
   const index = trainingRows(d);
@@ -614,6 +626,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   const current = new Map<Source, Node>();
   const fieldsAt = (target: Scope, part: number): void => {
     if (!data || !index) return;
+    for (const name of data.broken) target.bind(name, { kind: "lazy", force: quiet });
     for (const f of data.fields) {
       const node = overRows(f.formula(), data.row, batch, (b) => load(index, [modulo(step, window), iadd(b, part * batch)]) as Integer);
       if (!node.label && node.kind === "compute") (node as { label?: string }).label = f.name;
@@ -1043,6 +1056,7 @@ function evaluationOf(
   const rows = dim("rows");
   const index = source({ role: "input", path: `${name}.evaluate.index`, shape: [rows], dtype: "i32", range: data.row.range, label: "index" });
   const inner = new Scope(scope);
+  for (const name of data.broken) inner.bind(name, { kind: "lazy", force: quiet });
   for (const f of data.fields) inner.bind(f.name, { kind: "lazy", force: once(() => tensor(withRange(overRows(f.formula(), data.row, rows, (b) => load(index, [b]) as Integer), f.public.range))) });
   const block = new Scope(inner);
   const ctx: Context = { ...baseContext(seed, ambientOf(false, rows)), instance: owner, step, draws: { count: 0, path: `${name}.evaluate` } };

@@ -629,7 +629,7 @@ function checkRange(self: Interpreter, element: Integer, own: Range | undefined,
   const { low, high } = own ?? interval(element);
   const open = low <= -2147483648 || high === 2147483647 || high === Infinity;
   const got = open ? "any i32" : low === high ? String(low) : `in ${low}..${typeof high === "number" ? high + 1 : `${extentText(high)} + 1`}`;
-  throw errors.rangeMismatch(span, what, got, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
+  throw errors.rangeMismatch(span, what, got, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" }, ...(low === high ? ["give a number of this range"] : []));
 }
 /** `in low..end` of a type. */
 export function declaredRange(self: Interpreter, range: ast.Expr, scope: Scope, span: Span, ctx: Context): { readonly low: Integer; readonly end: Integer } {
