@@ -573,7 +573,7 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   if (node.dtype !== dtype) throw typeMismatch(node, type, bound, what, span, param, { hint: dtype === "bool" ? `compare: ${errors.short(span, "x")} > 0` : `write ${dtype}(${errors.short(span, "x")}) to convert` });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
-  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw typeMismatch(node, type, bound, what, span, param, { equation: `${fixed} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}` });
+  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw typeMismatch(node, type, bound, what, span, param, { equation: `${fixed || "no"} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}`, ...(fixed ? {} : { hint: errors.axesHint(span, [], node.shape) }) });
   const wanted = statedShape(self, type, bound, ctx);
   const axis = wanted.length === node.shape.length ? wanted.findIndex((n, d) => n !== node.shape[d]) : -1;
   if (axis >= 0) {
@@ -691,7 +691,7 @@ export function bindLet(self: Interpreter, s: ast.Let, scope: Scope, ctx: Contex
   // an instance that is the whole right side takes the let's name
   if (before && s.names.length === 1 && s.value.kind === "call") before.siteNames.set(s.value, s.names[0]!.text);
   let value = evaluate(self, s.value, scope, ctx);
-  if (s.type) value = checkType(self, value, s.type, { scope, dims: new Map(), spreads: new Map() }, s.names[0]!.text, s.value.span, ctx);
+  if (s.type) value = checkType(self, value, s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, s.names[0]!.text, s.value.span, ctx);
   if (!s.tuple) {
     scope.bind(s.names[0]!.text, label(value, s.names[0]!.text), s.names[0]!.span);
     before?.names.set(s.names[0]!.text, value);

@@ -22,13 +22,17 @@ fn smooth_l1(p: f32[...S], y: f32[...S], beta: f32 = 1, reduce: fn = average) {
   return reduce(where(d < beta, 0.5 * d^2 / beta, d - 0.5 * beta))
 }
 ## Binary cross-entropy of probabilities; the logarithms are at least -100. `weight` broadcasts over the last axes.
-fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) =
-  reduce(-weight * (y * clamp_log(p) + (1 - y) * clamp_log(1 - p)))
+fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) {
+  let l: f32[...S] = -weight * (y * clamp_log(p) + (1 - y) * clamp_log(1 - p))
+  return reduce(l)
+}
 ## max(log(p), -100).
 fn clamp_log(p: f32[...S]) -> f32[...S] = where(p > 3.8e-44, log(max(p, 1e-38)), -100)
 ## Binary cross-entropy of logits, stable for any size of z. `positive` weighs the positive class.
-fn bce_with_logits(z: f32[...S], y: f32[...S], positive = 1, reduce: fn = average) =
-  reduce((1 - y) * z + (1 + (positive - 1) * y) * (log1p(exp(-abs(z))) + max(-z, 0)))
+fn bce_with_logits(z: f32[...S], y: f32[...S], positive = 1, reduce: fn = average) {
+  let l: f32[...S] = (1 - y) * z + (1 + (positive - 1) * y) * (log1p(exp(-abs(z))) + max(-z, 0))
+  return reduce(l)
+}
 ## Short for bce_with_logits.
 fn bce_logits(z: f32[...S], y: f32[...S], reduce: fn = average) = bce_with_logits(z, y, 1, reduce)
 ## Negative log-likelihood of class numbers y under log-probabilities lp; y == ignore counts neither way.
