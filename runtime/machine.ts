@@ -440,7 +440,7 @@ export class Machine {
   }
 }
 
-export const programsOf = (plan: Plan): PlanProgram[] => [...(plan.init ? [plan.init.program] : []), ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
+export const programsOf = (plan: Plan): PlanProgram[] => [...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])), ...(plan.init ? [plan.init.program] : []), ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
 
 export const dispatchesOf = (list: readonly Command[]): Dispatch[] => list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
 

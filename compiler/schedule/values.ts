@@ -130,9 +130,10 @@ export class Values {
   reserve(name: string): void {
     this.used.add(name);
   }
-  /** The name of a loop's variable is free again after the loop. */
+  /** The name of a loop's variable is free again after the loop, and what was known of it is forgotten: a value may have it next. */
   release(name: string): void {
     this.used.delete(name);
+    this.names.delete(name);
   }
   get depth(): number {
     return this.blocks.length - 1;

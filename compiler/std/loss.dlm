@@ -26,13 +26,16 @@ fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) {
   let l = -y * clamp_log(p) - (1 - y) * clamp_log(1 - p)
   # where the logarithms are no longer differentiated: their value, and a parabola of PyTorch's slope that is 0 here
   let end = stop(l) + 5e11 * ((p - y)^2 - stop((p - y)^2))
-  return reduce(weight * where(p * (1 - p) >= 1e-12, l, end))
+  let weighted: f32[...S] = weight * where(p * (1 - p) >= 1e-12, l, end)
+  return reduce(weighted)
 }
 ## max(log(p), -100).
 fn clamp_log(p: f32[...S]) -> f32[...S] = where(p > 3.8e-44, log(where(p > 3.8e-44, p, 1)), -100)
 ## Binary cross-entropy of logits, stable for any size of z. `positive` weighs the positive class. Less is better.
-fn bce_with_logits(z: f32[...S], y: f32[...S], positive = 1, reduce: fn = average) =
-  reduce((1 - y) * z + (1 + (positive - 1) * y) * logaddexp(-z, 0))
+fn bce_with_logits(z: f32[...S], y: f32[...S], positive = 1, reduce: fn = average) {
+  let l: f32[...S] = (1 - y) * z + (1 + (positive - 1) * y) * logaddexp(-z, 0)
+  return reduce(l)
+}
 ## Short for bce_with_logits. Less is better.
 fn bce_logits(z: f32[...S], y: f32[...S], reduce: fn = average) = bce_with_logits(z, y, 1, reduce)
 ## Negative log-likelihood of class numbers y under log-probabilities lp; y == ignore counts neither way. Less is better.
