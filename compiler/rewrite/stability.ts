@@ -59,7 +59,9 @@ function termsOf(e: Scalar): Term[] | undefined {
     if (isCall(y, "add") || isCall(y, "sub")) {
       open(y.operands[0]!, scale);
       open(y.operands[1]!, y.fn.name === "sub" ? -scale : scale);
-    } else terms.push(product(x, scale));
+    } else if (isCall(y, "neg")) open(y.operands[0]!, -scale);
+    else if (isCall(y, "mul") && y.operands[1]!.kind === "literal") open(y.operands[0]!, scale * y.operands[1]!.value);
+    else terms.push(product(x, scale));
   };
   open(e, 1);
   return terms.length > mostTerms ? undefined : terms;

@@ -124,7 +124,7 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
   hardsigmoid: [at((x) => Math.min(Math.max(x / 6 + 0.5, 0), 1), (x) => (Math.abs(x) < 3 ? 1 / 6 : 0), zero, [0, 3, -3, 1, 5, -5])],
   hardswish: [at((x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1), (x) => (x < -3 ? 0 : x <= 3 ? (2 * x + 3) / 6 : 1), (x) => (x < -3 || x > 3 ? 0 : 1 / 3), [0, 3, -3, 1, 5, -5])],
   heaviside: [at((x) => (x > 0 ? 1 : x < 0 ? 0 : 0.25), zero, zero, [0, -0, 1, -1], { call: "heaviside(x, 0.25)" })],
-  glu: [gated(constant(sigmoid(0.5)), zero, zero, [0, 1, -2], { call: "(for i: glu([x[i], w[i]])[0])", w: 0.5 }), at((x) => 0.5 * sigmoid(x), (x) => 0.5 * dsigmoid(x), (x) => 0.5 * d2sigmoid(x), around, { call: "squeeze(glu(transpose([w, x])), -1)", w: 0.5 })],
+  glu: [at((x) => x * sigmoid(0.5), constant(sigmoid(0.5)), zero, [0, 1, -2], { call: "squeeze(glu(transpose([x, w])), -1)", w: 0.5 }), at((x) => 0.5 * sigmoid(x), (x) => 0.5 * dsigmoid(x), (x) => 0.5 * d2sigmoid(x), around, { call: "squeeze(glu(transpose([w, x])), -1)", w: 0.5 })],
   // of (x, w): the sigmoid of x - w
   softmax: [at((x) => sigmoid(x - 0.5), (x) => dsigmoid(x - 0.5), (x) => d2sigmoid(x - 0.5), ends, { call: "softmax([x, w], axis: 0)[0]", w: 0.5 })],
   softmin: [at((x) => sigmoid(0.5 - x), (x) => -dsigmoid(x - 0.5), (x) => d2sigmoid(0.5 - x), ends, { call: "softmin([x, w], axis: 0)[0]", w: 0.5 })],
@@ -200,13 +200,13 @@ const elsewhere: Readonly<Record<string, string>> = {
   average: "a reduction of what a loss gives", total: "a reduction of what a loss gives", each: "what it is given",
   l2: "of an instance; the square is in the table", l1_penalty: "of an instance; abs is in the table",
   accuracy: "counts", confusion: "counts", f1_macro: "counts", r2: "mse is in the table", perplexity: "exp of cross_entropy",
-  pairwise_sqdist: "sums of squares", flatten: "a shape", outer: "products", last: "a shape", cumsum: "sums", cumprod: "below", eye: "a constant", tril: "moves numbers",
+  pairwise_sqdist: "sums of squares", flatten: "a shape", outer: "products", last: "a shape", cumsum: "sums", cumprod: "points.test.ts", eye: "a constant", tril: "moves numbers",
   triu: "moves numbers", diagonal: "moves numbers", trace: "a sum", roll: "moves numbers", repeat_interleave: "moves numbers", one_hot: "of integers", take_along: "moves numbers",
   scatter_add: "sums", ranks: "integers", sort_descending: "moves numbers", order_descending: "integers", top_k: "moves numbers", causal_mask: "a constant", random_shift: "moves numbers",
   descend: "a loop", window_out: "of integers", constant: "a schedule", warmup_cosine: "a schedule", step_decay: "a schedule", exponential: "a schedule",
   linear_default: "draws", glorot_uniform: "draws", glorot_normal: "draws", he_normal: "draws", he_uniform: "draws",
   clip_norm: "steps.test.ts", clip_value: "steps.test.ts", sgd: "steps.test.ts", adam: "steps.test.ts", adamw: "steps.test.ts", rmsprop: "steps.test.ts",
-  Linear: "products", Embedding: "moves numbers", Dropout: "draws", LayerNorm: "below", RMSNorm: "below", BatchNorm: "below", Conv2d: "products", MaxPool2d: "moves numbers",
+  Linear: "products", Embedding: "moves numbers", Dropout: "draws", LayerNorm: "points.test.ts", RMSNorm: "a quotient by a root", BatchNorm: "a quotient by a root", Conv2d: "products", MaxPool2d: "moves numbers",
   AvgPool2d: "sums", Standardise: "a mean and a deviation",
 }; // prettier-ignore
 
