@@ -18,7 +18,7 @@ const orders = (f: string, n: number): string => `export fn f(x: f32[${n}], w: f
 describe("softplus as books write it is as smooth as softplus: its kinks cancel", () => {
   const w = 0.25;
   // formula, sign of the argument, what is added: c x
-  const formulas: readonly (readonly [string, 1 | -1, number])[] = [
+  const formulas: readonly (readonly [string, 1 | -1 | 2, number])[] = [
     ["log1p(exp(x))", 1, 0],
     ["log(1 + exp(x))", 1, 0],
     ["log(exp(x) + 1)", 1, 0],
@@ -40,10 +40,16 @@ describe("softplus as books write it is as smooth as softplus: its kinks cancel"
     ["(1 - w) * x + (log1p(exp(-abs(x))) + max(-x, 0))", -1, 1 - w],
     ["log1p(exp(-abs(x))) + 0.5 * abs(x)", 1, -0.5],
     ["log1p(exp(-abs(x))) + (x + abs(x)) / 2", 1, 0],
+    ["0.5 * (max(2 * x, 0) + log1p(exp(-abs(2 * x)))) - x", 2, 0],
+    ["0.5 * max(2 * x, 0) + 0.5 * log1p(exp(-2 * abs(x))) - x", 2, 0],
+    ["max(x, 0) + log1p(exp(-2 * abs(x))) / 2 - x", 2, 0],
+    ["(abs(x) + log1p(exp(-2 * abs(x))) - x) / 2", 2, 0],
   ];
   test.each(formulas)("%s", async (f, sign, c) => {
     const s = (x: number): number => sigmoid(sign * x);
-    const want = [xs.map((x) => softplus(sign * x) + c * x), xs.map((x) => sign * s(x) + c), xs.map((x) => s(x) * (1 - s(x)))];
+    // softplus(2 x) / 2 - x
+    const twice = [xs.map((x) => softplus(-2 * x) / 2), xs.map((x) => -sigmoid(-2 * x)), xs.map((x) => 2 * sigmoid(2 * x) * sigmoid(-2 * x))];
+    const want = sign === 2 ? twice : [xs.map((x) => softplus(sign * x) + c * x), xs.map((x) => sign * s(x) + c), xs.map((x) => s(x) * (1 - s(x)))];
     await expectValues(orders(f, xs.length), { x: xs, w: xs.map(() => w), z: 0 }, want, 2e-6);
     // turned over, and with a weight
     await expectValues(orders(`-(${f})`, xs.length), { x: xs, w: xs.map(() => w), z: 0 }, want.map((row) => row.map((v) => -v)), 2e-6); // prettier-ignore
