@@ -16,10 +16,10 @@ fn huber(p: f32[...S], y: f32[...S], delta: f32 = 1, reduce: fn = average) {
   let d = abs(p - y)
   return reduce(where(d <= delta, 0.5 * d^2, delta * (d - 0.5 * delta)))
 }
-## 0.5 d^2 / beta up to beta, |d| - beta / 2 beyond.
+## 0.5 d^2 / beta up to beta, |d| - beta / 2 beyond; l1 for a beta of 0.
 fn smooth_l1(p: f32[...S], y: f32[...S], beta: f32 = 1, reduce: fn = average) {
   let d = abs(p - y)
-  return reduce(where(d < beta, 0.5 * d^2 / beta, d - 0.5 * beta))
+  return reduce(where(d < beta, 0.5 * d^2 / max(beta, 1e-37), d - 0.5 * beta))
 }
 ## Binary cross-entropy of probabilities; the logarithms are at least -100. `weight` broadcasts over the last axes.
 fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) =
