@@ -1248,10 +1248,11 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
       const count = build("sum", plainScalar(plainNumber(1), "f32", e.span));
       result = select(callScalar("less", 0, count), callScalar("div", sum, callScalar("max", count, 1)), 0);
     }
-  } else if (word === "logsumexp" && opened.variables.some((v) => v.extent === 0)) result = build("amax", element);
+  } else if (word === "logsumexp" && opened.variables.some((v) => v.extent === 0)) result = build("amax", toF32(element));
   else if (word === "logsumexp") {
-    const top = callScalar("stop", build("amax", element));
-    result = callScalar("add", callScalar("log", build("sum", callScalar("exp", callScalar("sub", element, top)))), top);
+    const x = toF32(element);
+    const top = callScalar("stop", build("amax", x));
+    result = callScalar("add", callScalar("log", build("sum", callScalar("exp", callScalar("sub", x, top)))), top);
   } else result = build(word, element);
   return scope.find("%for") !== undefined ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));
 }

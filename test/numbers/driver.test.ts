@@ -68,3 +68,19 @@ test("dims and tensors whose names differ in little", async () => {
   await expectValues("export fn f(dim_b: f32[B], dlm_log: f32[B]) = log(dim_b) * B + dlm_log", { dim_b: [1, 1], dlm_log: [2, 3] }, [2, 3]);
   await expectValues("export fn f(group: f32[B], local_index: f32[B], lane_index: f32[B]) = group * 100 + local_index * 10 + lane_index", { group: [1, 2], local_index: [3, 4], lane_index: [5, 6] }, [135, 246]);
 });
+
+describe("patterns that do not fit", () => {
+  const given = "export fn f(x: f32[3, 2], y: f32[2], s: f32, b: bool[2], i: i32[2]) = ";
+  test.each([
+    "rearrange(`a ... -> ... a`, s)", "rearrange(`a a -> a`, x)", "rearrange(`a b -> a a`, x)", "rearrange(`a 1 -> a`, x)", "rearrange(`a b -> b a`, x, a: 5)", "rearrange(`(a b) c -> a b c`, x, a: 0)", "rearrange(`... a ... -> a`, x)", "einsum(`a, ... -> ... a`, i, x)", "einsum(`a, a -> a`, b, y)", "einsum(`a -> a`, b)",
+    "einsum(`a 1 -> a`, x)", "einsum(`a b -> a a`, x)", "einsum(`... a, ... -> ...`, x, x)", "einsum(`a b c -> a`, x)",
+  ])("%s", async (e) => expect((await outcomeOf(given + e)).errors, e).toHaveLength(1)); // prettier-ignore
+  test("`...` of several lengths", () => expectValues("export fn f(x: f32[3, 2], y: f32[2]) = einsum(`... a, a -> ...`, x, y)", { x: [[1, 2], [3, 4], [5, 6]], y: [1, 10] }, [21, 43, 65])); // prettier-ignore
+  test("the shorter one first", () => expectValues("export fn f(x: f32[3, 2], y: f32[2]) = einsum(`a, ... a -> ...`, y, x)", { x: [[1, 2], [3, 4], [5, 6]], y: [1, 10] }, [21, 43, 65])); // prettier-ignore
+  test("logsumexp of whole numbers and of truths", async () => {
+    await expectValues("export fn f(i: i32[2]) = logsumexp(i)", { i: [1, 2] }, Math.log(Math.E + Math.E ** 2));
+    await expectValues("export fn f(i: i32[2]) = logsumexp(i > 1)", { i: [1, 2] }, Math.log(1 + Math.E));
+    await expectValues("export fn f(i: i32[2]) = logsumexp over k: i[k]", { i: [1, 2] }, Math.log(Math.E + Math.E ** 2));
+    await expectValues("export fn f(x: f32[B]) = logsumexp over k in 1..B: k", { x: [0, 0, 0] }, Math.log(Math.E + Math.E ** 2));
+  });
+});
