@@ -179,7 +179,7 @@ export class Machine {
   }
   /** Buffers and their least sizes, all made before anything is written. */
   async allocate(wanted: ReadonlyMap<number, number>): Promise<void> {
-    const list = [...wanted].filter(([i, bytes]) => (this.#buffers[i]?.size ?? 0) < bytes);
+    const list = [...wanted].filter(([i, bytes]) => (this.#buffers[i]?.size ?? -1) < bytes);
     if (!list.length) return;
     const largest = list.reduce((a, b) => (b[1] > a[1] ? b : a));
     await this.#scoped(`${this.plan.buffers[largest[0]]!.label} (${megabytes(largest[1])})`, () => list.forEach(([i, bytes]) => this.#ensure(i, bytes)));

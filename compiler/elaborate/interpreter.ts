@@ -946,7 +946,9 @@ function instanceStateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Con
   for (const p of parametersOf(self, v.instance, s.value.span)) {
     const own = source({ role: "state", path: `${path}.${p.path}`, shape: p.shape, dtype: "f32", span: s.span, label: `${path}.${p.path}` });
     held.set(p, own);
-    self.states.set(own.path, { source: own, initial: self.parameters.get(p.path)!.initial, span: s.span, kind: "state" });
+    const begun = self.parameters.get(p.path);
+    if (!begun) throw new errors.Quiet(); // its size is an error of its own
+    self.states.set(own.path, { source: own, initial: begun.initial, span: s.span, kind: "state" });
   }
   if (!held.size) throw errors.wrongKind(s.value.span, "an instance with parameters", `${kindText(v)}, which is applied nowhere above`, "apply it before its state is used");
   const made = { instance: v.instance, held };
@@ -1394,7 +1396,8 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
       const count = build("sum", plainScalar(plainNumber(1), "f32", e.span));
       result = select(callScalar("less", 0, count), callScalar("div", sum, callScalar("max", count, 1)), 0);
     }
-  } else if (word === "logsumexp") {
+  } else if (word === "logsumexp" && opened.variables.some((v) => v.extent === 0)) result = build("amax", toF32(element));
+  else if (word === "logsumexp") {
     const x = toF32(element);
     const top = callScalar("stop", build("amax", x));
     const filled = isTrue(guard) && opened.variables.every((v) => typeof v.extent === "number" && v.extent > 0);

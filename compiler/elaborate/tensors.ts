@@ -187,8 +187,9 @@ export function divideByCount(e: Scalar, extents: Shape): Scalar {
   // a formula such as B - 1 may come out as 0
   return call("div", e, extents.every((n) => interval(extentInteger(n)).low > 0) ? product : call("max", product, 1));
 }
-function logsumexp(of: Node, axes: readonly number[], keep: boolean, span: Span): Node {
-  const x = cast(of, "f32", span);
+function logsumexp(given: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+  const x = cast(given, "f32", span);
+  if (axes.some((d) => x.shape[d] === 0)) return reduceNode("amax", x, axes, keep, span); // of nothing: -inf
   const top = elementwise([reduceNode("amax", x, axes, true, span)], [span], span, ([e]) => call("stop", e!));
   const shifted = elementwise([x, top], [span, span], span, ([a, b]) => call("exp", call("sub", a!, b!)));
   const sum = reduceNode("sum", shifted, axes, true, span);

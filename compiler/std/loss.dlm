@@ -16,10 +16,10 @@ fn huber(p: f32[...S], y: f32[...S], delta: f32 = 1, reduce: fn = average) {
   let d = p - y
   return reduce(where(abs(d) <= delta, 0.5 * d^2, delta * (abs(d) - 0.5 * delta)))
 }
-## 0.5 d^2 / beta up to beta, |d| - beta / 2 beyond. Less is better.
+## 0.5 d^2 / beta up to beta, |d| - beta / 2 beyond; l1 for a beta of 0. Less is better.
 fn smooth_l1(p: f32[...S], y: f32[...S], beta: f32 = 1, reduce: fn = average) {
   let d = p - y
-  return reduce(where(abs(d) < beta, 0.5 * d^2 / beta, abs(d) - 0.5 * beta))
+  return reduce(where(abs(d) < beta, 0.5 * d^2 / max(beta, 1e-37), abs(d) - 0.5 * beta))
 }
 ## Binary cross-entropy of probabilities; the logarithms are at least -100, the slope (p - y) / max(p * (1 - p), 1e-12). `weight` broadcasts over the last axes. Less is better.
 fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) {
