@@ -626,6 +626,7 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   if (isPlain(value) || (value.kind === "bool" && dtype === "bool")) {
     if (dtype === "bool" && value.kind !== "bool") throw errors.wrongKind(span, "true or false", kindText(value));
     if (isPlain(value) && dtype === "i32" && !integerOf(value)) throw errors.wrongKind(span, "a whole number", kindText(value));
+    if (type.range && isPlain(value)) checkElementRange(self, integerOf(value)!, type.range, bound.scope, what, span, ctx);
     const known = (type.dims ?? []).every((d) => (d.kind === "spread" ? bound.spreads.has(d.name.text) : dimKnown(d.value, bound.scope)));
     if (!type.dims?.length || !known) return value;
     const shape = statedShape(self, type, bound, ctx);
@@ -635,6 +636,7 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   if (value.kind === "scalar") {
     if (value.scalar.dtype !== dtype) throw errors.wrongKind(span, dtype, value.scalar.dtype, dtype === "f32" ? "write f32(x)" : undefined);
     if ((type.dims ?? []).some((d) => d.kind === "dim")) throw errors.shapeMismatch(span, what, typeSource(type), value.scalar.dtype);
+    if (type.range) checkElementRange(self, value.scalar as Integer, type.range, bound.scope, what, span, ctx);
     return value;
   }
   if (value.kind !== "tensor" && value.kind !== "list") throw errors.wrongKind(span, typeSource(type), kindText(value));
@@ -695,13 +697,14 @@ function checkBound(self: Interpreter, d: ast.DimExpr, bound: Bound, span: Span,
   if (v === false) throw errors.shapeMismatch(span, d.value.left.text, d.value.span.file.text.slice(d.value.span.start, d.value.span.end), dim?.kind === "number" ? String(dim.value) : "more", { labels: d.span.file.library ? [] : [{ span: d.span, text: "declared here" }] });
 }
 function checkRange(self: Interpreter, node: Node, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context): void {
+  const element = load(node, indicesOf(axesOf(node.shape))) as Integer;
+  checkElementRange(self, element, range, scope, what, span, ctx, node.range ?? { low: -Infinity, high: Infinity });
+}
+function checkElementRange(self: Interpreter, element: Integer, range: ast.Expr, scope: Scope, what: string, span: Span, ctx: Context, own: Range = interval(element)): void {
   const r = evaluate(self, range, scope, ctx);
   if (r.kind !== "range") throw errors.wrongKind(range.span, "a range, as 0..10", kindText(r));
-  const own = node.range;
-  const probe = axesOf(node.shape);
-  const element = load(node, indicesOf(probe)) as Integer;
-  const ok = own && provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
-  const open = !own || own.low <= -2147483648 || own.high === 2147483647 || own.high === Infinity;
+  const ok = provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
+  const open = own.low <= -2147483648 || own.high === 2147483647 || own.high === Infinity;
   if (!ok && !ctx.trial) throw errors.rangeMismatch(span, what, open ? "any i32" : `in ${own.low}..${typeof own.high === "number" ? own.high + 1 : `${extentText(own.high)} + 1`}`, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
 }
 const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : e.kind === "dim" || e.kind === "affine" ? extentText(e as Extent) : "a value");
