@@ -6,7 +6,7 @@ import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
-import { and, asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, imul, integer, load, modulo, nonNegative, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
+import { and, asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, imul, integer, isub, load, modulo, nonNegative, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 import * as errors from "./errors.ts";
@@ -18,7 +18,7 @@ import type { Column, Dataset, ExportProgram, FieldCheck, Held, Objective, Optim
 import { Scope } from "./scope.ts";
 import { axesOf } from "./tensors.ts";
 import { asTensor, int, isPlain, kindText, number, plainScalar, tensor, type Instance, type OptimizerValue, type Value } from "./values.ts";
-import { overRows } from "./vmap.ts";
+import { overRows, overSources } from "./vmap.ts";
 import { unboundNames } from "./names.ts";
 
 export interface ElaborateInput {
@@ -122,7 +122,8 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   }
   const { trains, exports } = programs;
   // functions and layers that nothing runs are still checked for names when used; models without train or export too
-  const held = (x: { source: Source; initial: Node; span: Span }, kind: Held["kind"]): Held => ({ path: x.source.path, kind, source: x.source, initial: x.initial, span: x.span });
+  const initial = initialValues(self);
+  const held = (x: Initialised, kind: Held["kind"]): Held => ({ path: x.source.path, kind, source: x.source, initial: initial(x), span: x.span });
   const program: Program = {
     name: input.main.source.name,
     parameters: [...self.parameters.values()].map((x) => held(x, "parameter")),
@@ -146,6 +147,26 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   }) }; // prettier-ignore
 }
 
+interface Initialised {
+  readonly source: Source;
+  readonly initial: Node;
+  readonly span: Span;
+}
+/** Initial values in full: one that reads parameters or states (`state first = net(d.x)`) reads their initial values, which are written at the same time. */
+function initialValues(self: Interpreter): (x: Initialised) => Node {
+  const all = new Map<Node, Initialised>([...self.parameters.values(), ...self.states.values()].map((x) => [x.source, x]));
+  const known = new Map<Initialised, Node>();
+  const value = (x: Initialised): Node => {
+    const before = known.get(x);
+    if (before) return before;
+    known.set(x, x.initial);
+    const read = topological([x.initial]).filter((y) => all.has(y));
+    const full = read.length ? overSources(x.initial, new Map(read.map((y) => [y, value(all.get(y)!)]))) : x.initial;
+    known.set(x, full);
+    return full;
+  };
+  return value;
+}
 function baseContext(seed: Source, ambient: Scope): Context {
   return { training: false, seed, step: integer(0), ambient, current: new Map(), writes: false, instance: undefined, frozen: false, stackPosition: "", rounds: [], draws: { count: 0, path: "" }, declared: undefined };
 }
@@ -282,7 +303,15 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
   const inner = new Scope(scope);
   const ambient = ambientScope(false);
   ambient.bind("row", { kind: "int", value: load(row, []) as Integer });
-  ambient.bind("rows", int(rows));
+  // the number of rows that the block has itself: those of other data lie behind
+  const rowsSetting = item.statements.find((s): s is ast.Setting => s.kind === "setting" && s.name.text === "rows");
+  const borrows = item.statements.find((s) => s.kind === "holdout" && s.value.kind === "name");
+  ambient.bind("rows", { kind: "lazy", force: () => {
+    const given = rowsSetting && evaluate(self, rowsSetting.value, inner, { ...baseContext(seed, ambient) });
+    if (given?.kind === "number") return given;
+    if (borrows) throw errors.unsupported(borrows.span, "`rows` beside a holdout of other data, where the number of rows is read from a file", "give the number: rows: 1000");
+    return int(rows);
+  } }); // prettier-ignore
   let made = 0;
   for (const s of item.statements) {
     attempt(() => {
@@ -311,6 +340,7 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           if (formula.windowed) windowed = true;
           const node = formula.node;
           if (node.dtype !== dtype || node.shape.length !== shape.length || node.shape.some((n, d) => n !== shape[d])) throw errors.shapeMismatch(s.value.span, `the field ${s.name.text}`, errors.typeText(dtype, shape), errors.typeText(node.dtype, node.shape), { labels: [{ span: type.span, text: "declared here" }] });
+          if (topological([node]).some((x) => x.kind === "result" || x.kind === "scatter")) throw errors.unsupported(s.value.span, "a loop in the formula of a field", "write it with `for` and reducers, or apply it in the train block");
           const own = range && dtype === "i32" ? { low: range[0], high: range[1] - 1 } : node.range;
           const { low, high } = node.range ?? { low: -Infinity, high: Infinity };
           const proved = !range || (low >= range[0] && typeof high === "number" && high < range[1]);
@@ -742,10 +772,11 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   for (const n of topological([...stepProgram.updates.map((u) => u.value), ...stepProgram.updates.map((u) => u.target), ...outputs.map((o) => o.node)])) if (n.kind === "source" && (n.role === "parameter" || n.role === "state")) reached.add(n);
   for (const p of parametersSoFar(owner)) reached.add(p);
   const all = [...self.parameters.values(), ...self.states.values()].filter((x) => reached.has(x.source));
-  const init = program(`${name}.init`, [], all.map((x) => ({ target: x.source, value: x.initial })));
+  const initial = initialValues(self);
+  const init = program(`${name}.init`, [], all.map((x) => ({ target: x.source, value: initial(x) })));
 
   // ---- evaluation over a split, as if it were one batch
-  const evaluation = data && attempt(() => evaluationOf(self, item, scope, data!, owner, name, ambientOf, seed, step));
+  const evaluation = data && attempt(() => evaluationOf(self, item, scope, data!, datasets, owner, name, ambientOf, seed, step));
   const groups = group.map((g) => ({ ...g, members: g.members.map((m) => ({ ...m, states: m.states.filter((x) => kept.has(x)) })) }));
   hostScalar("steps");
   hostScalar("epochs");
@@ -1085,15 +1116,52 @@ const dimsOf = (extents: readonly Extent[]): Dim[] => {
 };
 export { program as graphProgram };
 
+/**
+ * A field over rows of any split. Rows of other data that are a holdout are numbered behind the own ones. Where both data compute the field alike, the
+ * columns of the other lie behind the own ones too, and the own formula reads them; where not, each formula is taken for its rows.
+ */
+function measuredField(f: FieldState, data: DatasetState, datasets: ReadonlyMap<string, DatasetState>, rows: Extent, index: Source): Node {
+  const at = (b: Integer): Integer => load(index, [b]) as Integer;
+  let node = overRows(f.formula(), data.row, rows, at);
+  const { name, rowCount, holdouts } = data.public;
+  let from = rowCount;
+  for (const h of holdouts) {
+    const other = h.dataset === undefined ? undefined : datasets.get(h.dataset);
+    const own = other?.fields.find((x) => x.name === f.name);
+    if (!other || !own || other === data) continue;
+    const count = other.public.rowCount;
+    const known = from !== undefined && count !== undefined;
+    const columns = [...other.columns.values()].flatMap((c): [Node, Node][] => {
+      const twin = data.columns.get(`${name}${c.name.slice(other.public.name.length)}`);
+      return twin ? [[c.source, twin.source]] : [];
+    });
+    const sources = new Map<Node, Node>(columns);
+    const formula = overRows(own.formula(), other.row, rows, at);
+    const mine = overRows(f.formula(), data.row, rows, at);
+    if (overSources(formula, sources, known) !== overSources(mine, new Map(), known)) {
+      if (!known) throw errors.badSetting(h.span, `holdout ${h.name}`, `computes \`${f.name}\` in another way than ${name}, and the number of rows is not known`, "write the same formula in both, or give both `rows`");
+      const [want, got] = [f.public.range, own.public.range];
+      if (want && !(got && got.low >= want.low && typeof got.high === "number" && typeof want.high === "number" && got.high <= want.high)) throw errors.badSetting(h.span, `holdout ${h.name}`, `has numbers \`${f.name}\` outside of the range that ${name} declares`);
+      const place = (b: Integer): Integer => callScalar("max", integer(0), callScalar("min", iadd(at(b), -from!), integer(count! - 1))) as Integer;
+      const theirs = overRows(own.formula(), other.row, rows, place);
+      const b = axesOf(node.shape);
+      const row = at(indicesOf(b)[0]!);
+      const inside = and(nonNegative(iadd(row, -from!)), nonNegative(isub(integer(from! + count! - 1), row)));
+      node = compute(b, undefined, select(inside, load(theirs, indicesOf(b)), load(node, indicesOf(b))), { label: f.name });
+    }
+    from = known ? from! + count! : undefined;
+  }
+  return node;
+}
 /** Loss and metrics over rows of a split: the block again, with `training` false and as many rows as there are. */
 function evaluationOf(
-  self: Interpreter, item: ast.Train, scope: Scope, data: DatasetState, owner: Instance, name: string, ambientOf: (training: boolean, batch: Extent) => Scope, seed: Source, step: Integer,
+  self: Interpreter, item: ast.Train, scope: Scope, data: DatasetState, datasets: ReadonlyMap<string, DatasetState>, owner: Instance, name: string, ambientOf: (training: boolean, batch: Extent) => Scope, seed: Source, step: Integer,
 ): TrainProgram["evaluation"] {
   const rows = dim("rows");
   const index = source({ role: "input", path: `${name}.evaluate.index`, shape: [rows], dtype: "i32", range: data.row.range, label: "index" });
   const inner = new Scope(scope);
   for (const name of data.broken) inner.bind(name, { kind: "lazy", force: quiet });
-  for (const f of data.fields) inner.bind(f.name, { kind: "lazy", force: once(() => tensor(withRange(overRows(f.formula(), data.row, rows, (b) => load(index, [b]) as Integer), f.public.range))) });
+  for (const f of data.fields) inner.bind(f.name, { kind: "lazy", force: once(() => tensor(withRange(measuredField(f, data, datasets, rows, index), f.public.range))) });
   const block = new Scope(inner);
   const ctx: Context = { ...baseContext(seed, ambientOf(false, rows)), instance: owner, step, draws: { count: 0, path: `${name}.evaluate` } };
   const outputs: { name: string; node: Node }[] = [];

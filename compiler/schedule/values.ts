@@ -116,6 +116,7 @@ export class Values {
     let name = own;
     for (let n = 1; this.used.has(name); n++) name = `${stem}_${n}`;
     this.used.add(name);
+    this.names.delete(name); // of a loop that has ended: its level and bounds are not the new one's
     return name;
   }
   /** A name that no other begins with: of accumulators, which are numbered by their point. */
