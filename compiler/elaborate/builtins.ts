@@ -5,7 +5,7 @@ import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import { add, call, constantOf, extentInteger, imul, integer, interval, iadd, literal, load, mul, neg, random, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
-import { functions } from "../scalar/table.ts";
+import { namedFunctions } from "../scalar/table.ts";
 import { argumentsDoNotFit, misplaced, mixedTypes, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
 import { bracketShape, elementwiseValues, knownBool, parameterOf, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
@@ -41,8 +41,8 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
   if (distributions.includes(name)) return distribution(name, positional, given, span);
   if (loaders.includes(name)) return loader(name, given, span);
   if (reducers.includes(name) && !((name === "max" || name === "min") && positional.length === 2)) return reduceCall(name, at(0), given, span);
-  if (functions.has(name) && name !== "stop") {
-    const row = functions.get(name)!;
+  if (namedFunctions.has(name) && name !== "stop") {
+    const row = namedFunctions.get(name)!;
     if (positional.length !== row.operands.length) throw argumentsDoNotFit(span, name, `takes ${row.operands.length} argument${row.operands.length === 1 ? "" : "s"}, ${positional.length} are given`);
     const values = positional.map((a) => (a.value.kind === "lazy" ? a.value.force() : a.value));
     if (values.every((v) => v.kind === "number")) {
@@ -205,7 +205,7 @@ const takes: Readonly<Record<string, readonly [number, number, readonly string[]
   transpose: [1, 2, ["axes"]], flip: [1, 2, ["axis"]], concat: [1, 2, ["axis"]], split: [2, 3, ["axis"]], squeeze: [1, 2, ["axis"]], unsqueeze: [1, 2, ["axis"]], categorical: [1, 1, []],
 }; // prettier-ignore
 function checkArguments(name: string, { positional, named }: Given, count: number, span: Span): void {
-  const row = takes[name] ?? (functions.has(name) ? ([0, Infinity, []] as const) : undefined);
+  const row = takes[name] ?? (namedFunctions.has(name) ? ([0, Infinity, []] as const) : undefined);
   if (!row) return;
   const [fewest, most, names] = row;
   const pairwise = (name === "max" || name === "min") && positional.length === 2;

@@ -8,7 +8,7 @@ import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf,
 import { extentText, shapeText } from "../graph/print.ts";
 import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
-import { functions } from "../scalar/table.ts";
+import { namedFunctions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
 import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
@@ -119,7 +119,7 @@ export function knownBool(v: Value): boolean | undefined {
 function lookup(name: string, span: Span, scope: Scope, ctx: Context): Value {
   const found = scope.find(name) ?? ctx.ambient.find(name);
   if (found) return found;
-  if (functions.has(name) || builtinNames.has(name) || shapedNames.has(name)) return { kind: "builtin", name };
+  if (namedFunctions.has(name) || builtinNames.has(name) || shapedNames.has(name)) return { kind: "builtin", name };
   if (laterNames.has(name)) throw errors.unsupported(span, `\`${name}\``);
   throw errors.unknownName(span, name, [...scope.names(), ...ctx.ambient.names(), ...builtinNames, ...shapedNames]);
 }

@@ -2,7 +2,7 @@
 // binds. Elaboration finds them too where it evaluates; this finds all of them, also in declarations that nothing uses yet.
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
-import { functions } from "../scalar/table.ts";
+import { namedFunctions } from "../scalar/table.ts";
 import { builtinNames, laterNames, shapedNames } from "./builtins.ts";
 import { unknownName } from "./errors.ts";
 
@@ -27,7 +27,7 @@ export function unboundNames(main: ast.File, library: readonly string[], importe
   const declared = [main, ...imported].flatMap((f) => f.items);
   const holdouts = declared.flatMap((i) => (i.kind === "data" ? i.statements.flatMap((s) => (s.kind === "holdout" ? [s.name.text] : [])) : []));
   const namesOf = (file: ast.File): string[] => file.items.flatMap((i) => (i.kind === "import" ? [] : [i.name.text]));
-  const top: Frame = { names: new Set([...namesOf(main), ...library, ...imported.flatMap(namesOf), ...functions.keys(), ...builtinNames, ...shapedNames, ...laterNames, ...ambient, ...holdouts]) };
+  const top: Frame = { names: new Set([...namesOf(main), ...library, ...imported.flatMap(namesOf), ...namedFunctions.keys(), ...builtinNames, ...shapedNames, ...laterNames, ...ambient, ...holdouts]) };
 
   const expression = (root: ast.Expr, scope: Frame): void => {
     // an explicit stack: chains of operators may be long

@@ -146,7 +146,7 @@ export function asExtent(e: Integer): Extent {
 //
 // An i32 wraps. An Affine stands for its sum modulo 2^32, so sums and products by constants may be regrouped at will; whatever looks at
 // the size of a value (floor, mod, comparisons, indices) may take the sum for the value only where it `fits`. A sum that may
-// leave i32 enters such a place as one opaque atom, `wrap(sum)`, of which nothing is known. Index arithmetic over run-time sizes counts as fitting: a tensor
+// leave i32 enters such a place as one opaque atom, `wrap_i32(sum)`, of which nothing is known. Index arithmetic over run-time sizes counts as fitting: a tensor
 // of such a size would be larger than a device's memory.
 
 export const leastI32 = -2147483648;
@@ -227,7 +227,7 @@ export function fits(e: Integer): boolean {
 export function exactly(e: Integer): Integer {
   if (fits(e)) return e;
   const constant = constantOf(e);
-  return constant !== undefined ? integer(constant | 0) : (plainCall(fn("wrap"), [e]) as Integer);
+  return constant !== undefined ? integer(constant | 0) : (plainCall(fn("wrap_i32"), [e]) as Integer);
 }
 /** Bounds of a sum over the integers; a bound that depends on run-time sizes counts as `size`. */
 function sumBounds(e: Affine, size: number): Interval {
@@ -465,7 +465,7 @@ export function call(name: string | ScalarFunction, ...operands: (Scalar | numbe
     case "mul": return mul(xs[0]!, xs[1]!); // prettier-ignore
     case "div": return div(xs[0]!, xs[1]!); // prettier-ignore
     case "neg": return neg(xs[0]!); // prettier-ignore
-    case "wrap": return exactly(xs[0] as Integer); // prettier-ignore
+    case "wrap_i32": return exactly(xs[0] as Integer); // prettier-ignore
     case "less_integer": return less(xs[0] as Integer, xs[1] as Integer); // prettier-ignore
     case "keep_finite": return keepFinite(xs[0]!); // prettier-ignore
     default: return plainCall(row, xs); // prettier-ignore

@@ -146,11 +146,13 @@ const rows: readonly ScalarFunction[] = [
   { name: "bool_to_i32", summary: "1 where true, else 0", operands: ["bool"], result: "i32", evaluate: (a) => a!, bounds: () => ({ low: 0, high: 1 }), wgsl: ([a]) => `select(0i, 1i, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },
   { name: "to_i32", summary: "a cut towards 0; beyond i32 the nearest f32 within it", operands: ["f32"], result: "i32", evaluate: (a) => Math.min(mostF32OfI32, Math.max(-mostI32 - 1, Math.trunc(a!))), wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [wide], cost: "alu" },
   // what looks at the size of a sum that may leave i32 looks at this
-  { name: "wrap", summary: "a sum that may leave i32, as it wraps", operands: ["i32"], result: "i32", evaluate: wrap, wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu", exact: true },
+  { name: "wrap_i32", summary: "a sum that may leave i32, as it wraps", operands: ["i32"], result: "i32", evaluate: wrap, wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu", exact: true },
   { name: "less_integer", summary: "a < b of integers whose difference may leave i32", operands: ["i32", "i32"], result: "bool", evaluate: (a, b) => Number(a! < b!), wgsl: ([a, b]) => `${a} < ${b}`, derivative: "zero", sample: [[-9, 9], [-9, 9]], cost: "alu", exact: true },
 ]; // prettier-ignore
 
 export const functions: ReadonlyMap<string, ScalarFunction> = new Map(rows.map((row) => [row.name, row]));
+/** Those that programs call by name; what the compiler alone writes (operators, conversions) has an underscore in its name. */
+export const namedFunctions: ReadonlyMap<string, ScalarFunction> = new Map([...functions].filter(([name]) => !name.includes("_")));
 export function fn(name: string): ScalarFunction {
   const row = functions.get(name);
   if (!row) throw new InternalError(`there is no scalar function ${name}`);

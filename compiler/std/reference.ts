@@ -1,7 +1,7 @@
 // The library's reference page, made from its declarations and their `##` comments, and from the table of scalar functions.
 import type * as ast from "../../grammar/ast.ts";
 import { parse } from "../../grammar/parser.ts";
-import { functions } from "../scalar/table.ts";
+import { namedFunctions } from "../scalar/table.ts";
 import { libraryFiles } from "./library.ts";
 
 type Declaration = Exclude<ast.Item, ast.Import | ast.Const | ast.Data | ast.Train>;
@@ -15,8 +15,7 @@ export function libraryReference(): string {
     const entries = file.items.filter((i): i is Declaration => i.kind !== "import" && i.kind !== "const" && i.kind !== "data" && i.kind !== "train").map(entry);
     return `## ${title}\n\n${about ? `${about[0]!.toUpperCase()}${about.slice(1)}\n\n` : ""}${entries.join("\n")}\n`;
   });
-  // conversions and the like have names with `_`, which no program writes
-  const scalars = [...functions.values()].filter((f) => !f.name.includes("_")).map((f) => `- \`${f.name}(${f.operands.map((_, i) => "abc"[i]).join(", ")})\`: ${f.summary}`);
+  const scalars = [...namedFunctions.values()].map((f) => `- \`${f.name}(${f.operands.map((_, i) => "abc"[i]).join(", ")})\`: ${f.summary}`);
   return `# The library
 
 Everything here but the built-in functions is written in \`.dlm\`, in [\`compiler/std/\`](../compiler/std). A file's own declarations hide these names.

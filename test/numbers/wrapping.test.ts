@@ -150,3 +150,6 @@ test("constants at the ends of i32", async () => {
 test("f32 beyond i32 becomes the nearest f32 that i32 has", async () => {
   await expectValues("export fn f(x: f32[5]) = i32(x)", { x: [3e9, -3e9, 1e38, -2.5, 2147483520] }, [2147483520, -2147483648, 2147483520, -2, 2147483520], 0);
 });
+test("what the compiler alone writes has no name in programs", () => {
+  for (const call of ["floor_div_dynamic(x, 0)", "modulo_dynamic(x, x)", "wrap_i32(x)", "less_integer(x, x)"]) expect(errorsOf(`export fn f(x: i32[B]) = ${call}`), call).toEqual(["DLM2001"]);
+});
