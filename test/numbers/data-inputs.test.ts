@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { rowsOfWholeBatches } from "../../compiler/cli/rows.ts";
 import { inputValue, npyBytes, outputBytes } from "../../compiler/cli/values.ts";
 import { compile } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
@@ -173,6 +174,10 @@ train fit on d(batch: 1) {
     expect(await total(csv("", ""), { "a.csv": "1,2\n?,3\n" })).toBe('a.csv, line 2, column 0: the value is missing (?), in the field d.x = csv("a.csv") (m.dlm:2): missing: 0 or missing: drop in csv(...) says what to do');
     // rows are left out of every file of the block
     expect(await total('  field x: f32 = csv("a.csv", column: 0, missing: drop)\n  field y: i32 in 0..4 = csv("b.csv", column: 0)', { "a.csv": "1\nNA\n5\n", "b.csv": "2\n3\n1\n" })).toBe(6003);
+  });
+  test("`batch: all` is told the rows that are left", async () => {
+    const text = 'data d { field x: f32 = csv("a.csv", column: 0, missing: drop) }\nmodel net(x: f32[B]) -> f32[B] { param w: f32 ~ normal(0, 1)\n return w * x }\ntrain fit on d(batch: all) { minimize mean(net(x)^2) by sgd()\n epochs: 1 }';
+    expect(await rowsOfWholeBatches(text, {}, async () => Buffer.from("1\n\nNA\n4\n5\n"))).toEqual({ d: 3 });
   });
   test("what csv(...) does not take", () => {
     const field = (args: string): string => said(`  field x: f32 = csv("a.csv", ${args})\n  field y: i32 = csv("a.csv", column: 0)`);
