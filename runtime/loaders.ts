@@ -25,7 +25,11 @@ export async function loadColumn(column: PlanColumn, sources: Sources, known?: r
   switch (loader.kind) {
     case "csv": {
       const { delimiter, header } = dialect(loader.path, peers);
-      return csvColumn(column, loader, await parsed(column, `csv${delimiter ?? ""}`, loader.path, sources, (b) => parseCsv(textOf(b, loader.path), loader.path, delimiter)), known, header, peers);
+      const how = `csv${delimiter ?? ""}`;
+      const table = await parsed(column, how, loader.path, sources, (b) => parseCsv(textOf(b, loader.path), loader.path, delimiter));
+      // every column that the data set reads of this file says the same of its first row
+      const read = readOf(loader.path, peers, table);
+      return csvColumn(column, loader, table, known, header ?? (table.rows ? await once(sources, `${how}:${loader.path}:${JSON.stringify(read)}`, async () => hasHeader(table, read)) : false), header !== undefined);
     }
     case "npy": return arrayColumn(column, await parsed(column, "npy", loader.path, sources, (b) => parseNpy(b, loader.path)), loader.path); // prettier-ignore
     case "idx": return arrayColumn(column, await parsed(column, "idx", loader.path, sources, (b) => parseIdx(b, loader.path)), loader.path); // prettier-ignore
@@ -96,12 +100,12 @@ function store(column: PlanColumn, count: number, valueAt: (i: number) => number
   return { values, rows: count / size };
 }
 
-async function parsed<T>(column: PlanColumn, how: string, path: string, sources: Sources, parse: (bytes: Uint8Array) => T): Promise<T> {
-  const key = `${how}:${path}`;
-  let found = sources.files.get(key) as Promise<T> | undefined;
-  if (!found) sources.files.set(key, (found = file(column, path, sources).then(parse)));
+function once<T>({ files }: Sources, key: string, make: () => Promise<T>): Promise<T> {
+  let found = files.get(key) as Promise<T> | undefined;
+  if (!found) files.set(key, (found = make()));
   return found;
 }
+const parsed = <T>(column: PlanColumn, how: string, path: string, sources: Sources, parse: (bytes: Uint8Array) => T): Promise<T> => once(sources, `${how}:${path}`, () => file(column, path, sources).then(parse));
 async function file(column: PlanColumn, path: string, sources: Sources): Promise<Uint8Array> {
   if (!sources.read) throw new RuntimeProblem(`${of(column)} is read from a file; load() needs \`read\``);
   let bytes: Uint8Array;
@@ -134,7 +138,8 @@ function dialect(path: string, peers: readonly PlanColumn[]): { readonly delimit
   };
   return { delimiter: one("delimiter", loaders.map((l) => l.delimiter)), header: one("header", loaders.map((l) => l.header ?? (wantedOf(l).some((c) => typeof c === "string") || undefined))) }; // prettier-ignore
 }
-function csvColumn(column: PlanColumn, loader: CsvLoader, table: Table, known: readonly string[] | undefined, declared: boolean | undefined, peers: readonly PlanColumn[]): LoadedColumn {
+const readOf = (path: string, peers: readonly PlanColumn[], { width }: Table): ReadColumn[] => csvOf(path, peers).flatMap(({ loader, storage, range }) => wantedOf(loader).flatMap((column) => (typeof column === "number" && column < width ? [{ column, storage, range }] : [])));
+function csvColumn(column: PlanColumn, loader: CsvLoader, table: Table, known: readonly string[] | undefined, header: boolean | undefined, declared: boolean): LoadedColumn {
   const { path, missing } = loader;
   if (!table.rows) throw new RuntimeProblem(`${path} is empty, for ${of(column)}`);
   const names = Array.from({ length: table.width }, (_, c) => table.cell(0, c).trim());
@@ -149,9 +154,6 @@ function csvColumn(column: PlanColumn, loader: CsvLoader, table: Table, known: r
   });
   const size = product(column.shape);
   if (columns.length !== size) throw new RuntimeProblem(`${of(column)}: ${columns.length} columns do not fill ${shapeText(column.storage, column.shape)}, which takes ${size}`);
-  // every column that the data set reads of this file says the same of its first row
-  const read = csvOf(path, peers).flatMap((p) => wantedOf(p.loader).flatMap((c): ReadColumn[] => (typeof c === "number" && c < table.width ? [{ column: c, storage: p.storage, range: p.range }] : [])));
-  const header = declared ?? hasHeader(table, read);
   if (header === undefined) throw new RuntimeProblem(`${path}, line ${table.line(0)} (${listed(names)}) may name the columns or be a row: write header: true or header: false in csv(...), for ${of(column)}`);
   const base = Number(header);
   const rows = table.rows - base;
@@ -159,7 +161,7 @@ function csvColumn(column: PlanColumn, loader: CsvLoader, table: Table, known: r
   const count = rows * size;
   const where = (i: number): string => {
     const c = columns[i % size]!;
-    return `${path}, line ${table.line(base + Math.floor(i / size))}, column ${header ? JSON.stringify(names[c]) : c}`;
+    return `${path}, line ${table.line(base + Math.floor(i / size))}, column ${header && names[c] ? JSON.stringify(names[c]) : c}`;
   };
   const cellAt = (i: number): string => table.cell(base + Math.floor(i / size), columns[i % size]!);
   const dropped = new Set<number>();
@@ -167,7 +169,7 @@ function csvColumn(column: PlanColumn, loader: CsvLoader, table: Table, known: r
   const instead = (i: number, cell: string): number => {
     const absent = isMissing(cell);
     if (absent && typeof missing === "number") return missing;
-    if (!absent || missing === undefined) throw new RuntimeProblem(`${where(i)}: ${noNumber(cell)}, in ${of(column)}${absent ? ": missing: 0 or missing: drop in csv(...) says what to do" : !header && i < size && declared === undefined ? "; if this line names the columns, write header: true in csv(...)" : ""}`);
+    if (!absent || missing === undefined) throw new RuntimeProblem(`${where(i)}: ${noNumber(cell)}, in ${of(column)}${absent ? ": missing: 0 or missing: drop in csv(...) says what to do" : !header && i < size && !declared ? "; if this line names the columns, write header: true in csv(...)" : ""}`);
     dropped.add(Math.floor(i / size));
     return column.range?.[0] ?? 0;
   };

@@ -152,7 +152,8 @@ function programText(program: Program, plan: Plan): string {
 }
 const loaderText = (l: Program["datasets"][number]["columns"][number]["loader"]): string => {
   const columns = l.kind === "csv" ? (`from` in l.columns ? `, columns ${l.columns.from}..${l.columns.to}` : `, ${l.columns.length === 1 ? "column" : "columns"} ${l.columns.join(", ")}`) : "";
-  return l.kind === "inline" ? `${l.values.length} values` : `${l.kind}(${"path" in l ? JSON.stringify(l.path) : l.name}${columns}${l.kind === "chars" ? `, window ${l.window}` : l.kind === "tokens" || l.kind === "token_count" ? `, pad ${l.pad}` : ""})`;
+  const declared = l.kind === "csv" ? (["header", "delimiter", "missing"] as const).flatMap((own) => (l[own] === undefined ? [] : [`, ${own} ${JSON.stringify(l[own])}`])).join("") : "";
+  return l.kind === "inline" ? `${l.values.length} values` : `${l.kind}(${"path" in l ? JSON.stringify(l.path) : l.name}${columns}${declared}${l.kind === "chars" ? `, window ${l.window}` : l.kind === "tokens" || l.kind === "token_count" ? `, pad ${l.pad}` : ""})`;
 };
 /** The formula of an initial value. */
 function initialText(initial: Node): string {
