@@ -2,7 +2,7 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, axis, boolean, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isI32, isInteger, leastI32, literal, load, mostI32, mul, nextId, operandsOf, scalarOrder, select, substitute, termsOf, toF32, unionScans, variable, visit,
+  and, asExtent, axis, boolean, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isI32, isInteger, leastI32, literal, load, mostI32, mul, nextId, operandsOf, provedNonNegative, reachOf, scalarOrder, select, setReach, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
 import type { Compute, DType, Integer, Load, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
@@ -69,6 +69,9 @@ export function compute(output: readonly Variable[], reduction: ReductionOver | 
   let op = reduction?.op;
   if (op === "sum") {
     if (body.dtype === "bool") throw new InternalError("sum of bool");
+    body = summand(body);
+    const spread = sumOfMasks(output, over, body, meta);
+    if (spread) return spread;
     if (constantOf(body) === 0 || (body.kind === "literal" && body.value === 0)) over = [];
     const unused = over.filter((v) => !body.variables.has(v));
     for (const v of unused) body = body.dtype === "i32" ? mul(body, extentInteger(v.extent)) : mul(body, multiplier(v));
@@ -99,6 +102,55 @@ function nothing(op: ReductionOp | undefined, dtype: DType, value: number): Scal
   return dtype === "i32" ? integer(Math.min(2147483647, Math.max(-2147483648, value))) : literal(Math.min(largest, Math.max(-largest, value)));
 }
 const largest = 3.4028234663852886e38; // `inf` of the language
+/** A product under a sum stands as it is: contractions are no arithmetic on masks. */
+function summand(body: Scalar): Scalar {
+  if (isGuard(body)) return select(body.condition, summand(body.then), 0);
+  if (!isCall(body, "keep_finite")) return body;
+  const [of] = body.operands as [Scalar];
+  return isContracted(of) ? of : body;
+}
+const isContracted = (x: Scalar): boolean => isCall(x, "mul") && x.operands.every((y) => y.kind !== "literal");
+/** A sum that masks may take out of range: its terms are made small enough that all of them together are not, and the sum is limited. */
+function sumOfMasks(output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Node | undefined {
+  const { up, down } = reachOf(body);
+  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal" || isContracted(isGuard(body) ? body.then : body)) return undefined;
+  const terms = 2 ** Math.ceil(Math.log2(termCount(over)));
+  if (Math.max(up, down) * terms <= 2 ** 128) return undefined;
+  const used = output.filter((v) => v.extent !== 1 && body.variables.has(v));
+  const sum = compute(used, { op: "sum", over }, mul(body, 1 / terms));
+  return compute(output, undefined, mul(load(sum, used), terms), meta);
+}
+/** At most so many. */
+const termCount = (over: readonly Variable[]): number => Math.max(1, over.reduce((n, v) => n * (typeof v.extent === "number" ? v.extent : 2 ** 31), 1));
+/** Does every window hold an element, whatever lies outside? Then what is outside is never the extremum where that matters. */
+function meetsTensor(body: Scalar, over: readonly Variable[]): boolean {
+  if (body.kind !== "load" || !body.outside) return false;
+  const fixed = new Map<Scalar, Scalar>();
+  return body.indices.every((e, d) => {
+    const n = body.tensor.shape[d]!;
+    const own = over.filter((v) => e.variables.has(v));
+    const [v] = own;
+    const inside = (x: Integer): boolean => provedNonNegative(x) && provedNonNegative(iadd(extentInteger(n), -1, imul(x, -1)));
+    if (inside(e)) return true;
+    if (!v || own.length > 1 || typeof v.extent !== "number" || fixed.has(v)) return false;
+    for (let k = 0; k < Math.min(v.extent, 32); k++) {
+      fixed.set(v, integer(k));
+      if (inside(substitute(e, fixed) as Integer)) return true;
+    }
+    return false;
+  });
+}
+/** What masks make of a node's elements. */
+function reachOfNode(op: ReductionOp | undefined, over: readonly Variable[], body: Scalar): { up: number; down: number } {
+  const own = reachOf(body);
+  const none = { up: 0, down: 0 };
+  if (op === undefined) return own;
+  if (op === "sum") {
+    return isContracted(isGuard(body) ? body.then : body) ? none : { up: own.up * termCount(over), down: own.down * termCount(over) };
+  }
+  if (op !== "max" && op !== "min") return none;
+  return meetsTensor(body, over) && body.kind === "load" ? reachOf(body.tensor) : own;
+}
 
 /**
  * Where ties share, the gradient compares elements with the extremum: both must be the same bits, and a product or a sum computed twice need not
@@ -126,7 +178,7 @@ function finish(output: readonly Variable[], reduction: { op: ReductionOp; over:
   const extents = over.map((v) => v.extent);
   const same = (x: Compute): boolean =>
     sameShape(x.shape, shape) && x.reduction?.op === reduction?.op && x.reduction?.ties === reduction?.ties && (!reduction || sameShape(x.reduction!.extents, extents));
-  return internAmong<Compute>(placed, same, (id) => {
+  const made = internAmong<Compute>(placed, same, (id) => {
     const index = reduction?.op === "argmax" || reduction?.op === "argmin";
     const dtype: DType = index ? "i32" : placed.dtype;
     const range = meta.range ?? (dtype === "i32" ? integerRange(reduction && { op: reduction.op, extents }, placed) : undefined);
@@ -137,6 +189,8 @@ function finish(output: readonly Variable[], reduction: { op: ReductionOp; over:
     if (range) made.range = range;
     return made;
   });
+  if (made.dtype === "f32") setReach(made, reachOfNode(reduction?.op, over, body));
+  return made;
 }
 function canonicalAxes(output: readonly Variable[], over: readonly Variable[]): Map<Scalar, Scalar> {
   return new Map([...output, ...over].map((v, i) => [v, v.extent === 1 ? integer(0) : axis(i, v.extent)]));
@@ -188,7 +242,7 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
     else if (isCall(x, "neg")) {
       factors.push(literal(-1));
       split(x.operands[0]!);
-    } else if (isCall(x, "div") && !dependsOn(x.operands[1]!, over)) {
+    } else if (isCall(x, "div") && x.operands[1]!.kind !== "literal" && !dependsOn(x.operands[1]!, over)) {
       split(x.operands[0]!);
       factors.push(div(1, x.operands[1]!));
     } else factors.push(x);
@@ -202,7 +256,10 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   const safe = (x: Scalar): boolean => (x.kind === "load" && x.indices.every(inRangeAlone)) || inRangeAlone(x); // stays defined without a guard, with ?? 0
   const outer: Scalar[] = [];
   const kept: Scalar[] = []; // would be undefined without a guard of the sum
+  const scale = factors.reduce((c, x) => (x.kind === "literal" ? c * x.value : c), 1);
+  const shrinks = Math.abs(scale) < 1; // a sum of what it makes small may leave the range of f32 without it
   for (const x of factors) {
+    if (shrinks && x.kind === "literal") continue;
     if (dependsOn(x, over) || (x.kind === "literal" && x.value === 1)) continue;
     (innerGuards.length && !safe(x) ? kept : outer).push(x);
   }
@@ -242,11 +299,14 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   const guarded = guards.length > 0;
   const total = (x: Scalar): Scalar => (guarded && x.kind === "load" && !x.outside ? load(x.tensor, x.indices, 0) : x);
   let result = product(outer.map(total));
+  const [first] = groups.keys();
   for (const [group, members] of groups) {
     const axes = over.filter((v) => find(v) === group);
     const unsafe = guarded && members.some((m) => (m.guard ? !inRangeAlone(m.x) : !safe(m.x))); // keeps a copy of the outer guards
     const kin = new Set([...plainGuards, ...members.filter((m) => m.guard).map((m) => m.x)]);
-    const value = product(members.filter((m) => !m.guard).map((m) => (unsafe && provableUnder(m.x, kin) ? m.x : total(m.x))));
+    const own = members.filter((m) => !m.guard).map((m) => (unsafe && provableUnder(m.x, kin) ? m.x : total(m.x)));
+    // beside one factor, so that kernels multiply what they load, not every product
+    const value = product(shrinks && group === first ? [...own.slice(0, 1), literal(scale), ...own.slice(1)] : own);
     const condition = and(...members.filter((m) => m.guard).map((m) => m.x), ...(unsafe ? plainGuards : []));
     let innerBody = select(condition, value, 0);
     let variables = output.filter((v) => v.extent !== 1 && innerBody.variables.has(v));
@@ -380,9 +440,11 @@ export function bodyAt(node: Compute, indices: readonly Integer[]): Scalar {
 export function reshape(node: Node, shape: Shape, meta: Meta = {}): Node {
   const base = node.kind === "reshape" ? node.operand : node;
   if (sameShape(base.shape, shape)) return base;
-  return intern<Reshape>(`H${base.id}:${shapeKey(shape)}`, (id) => ({
+  const made = intern<Reshape>(`H${base.id}:${shapeKey(shape)}`, (id) => ({
     kind: "reshape", operand: base, shape, dtype: base.dtype, id, scans: base.scans, ...(base.range ? { range: base.range } : {}), ...metaOf(meta),
   })); // prettier-ignore
+  setReach(made, reachOf(base));
+  return made;
 }
 /** y = 0; y[indices] += value for all of `over`. */
 export function scatter(shape: Shape, over: readonly Variable[], indices: readonly Integer[], value: Scalar, meta: Meta = {}): Node {
@@ -416,6 +478,7 @@ export function scan(
   const made = { kind: "scan", id: nextId(), count: of.count, reverse: of.reverse ?? false, carries: [], scans: unionScans([]), ...(of.span ? { span: of.span } : {}) } as unknown as { -readonly [K in keyof Scan]: Scan[K] }; // prettier-ignore
   made.step = variable(of.count, "t", { scan: made });
   const incoming = of.initial.map((x, i) => source({ role: "carry", path: of.names?.[i] ?? `carry${i}`, shape: x.shape, dtype: x.dtype, range: x.dtype === "i32" ? (of.ranges ? of.ranges[i] : x.range) : undefined, scan: made }));
+  incoming.forEach((x, i) => setReach(x, reachOf(of.initial[i]!)));
   const next = build(made.step, incoming);
   next.forEach((x, i) => {
     if (!sameShape(x.shape, of.initial[i]!.shape) || x.dtype !== of.initial[i]!.dtype) throw new InternalError("scan: a carry changes its type");
@@ -430,7 +493,9 @@ const withoutScan = (sets: readonly ScanSet[], own: Scan): ScanSet => {
 };
 function result(scanned: Scan, of: Result["of"], key: string, shape: Shape, like: Node): Result {
   const scans = of.kind === "stack" ? withoutScan([scanned.scans, of.node.scans], scanned) : scanned.scans;
-  return intern<Result>(`P${scanned.id},${key}`, (id) => ({ kind: "result", scan: scanned, of, shape, dtype: like.dtype, id, scans, ...(like.range ? { range: like.range } : {}), ...metaOf(like) }));
+  const made = intern<Result>(`P${scanned.id},${key}`, (id) => ({ kind: "result", scan: scanned, of, shape, dtype: like.dtype, id, scans, ...(like.range ? { range: like.range } : {}), ...metaOf(like) }));
+  setReach(made, reachOf(like));
+  return made;
 }
 export const finalOf = (s: Scan, carry: number): Node => s.count === 0 ? s.carries[carry]!.initial : result(s, { kind: "final", carry }, `f${carry}`, s.carries[carry]!.next.shape, s.carries[carry]!.next);
 export const historyOf = (s: Scan, carry: number): Node =>

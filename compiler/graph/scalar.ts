@@ -467,6 +467,7 @@ export function call(name: string | ScalarFunction, ...operands: (Scalar | numbe
     case "neg": return neg(xs[0]!); // prettier-ignore
     case "wrap": return exactly(xs[0] as Integer); // prettier-ignore
     case "less_integer": return less(xs[0] as Integer, xs[1] as Integer); // prettier-ignore
+    case "keep_finite": return keepFinite(xs[0]!); // prettier-ignore
     default: return plainCall(row, xs); // prettier-ignore
   }
 }
@@ -478,7 +479,8 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
   if (values.every((v) => v !== undefined) && row.name !== "stop") {
     const value = evaluatorOf(row, dtype)(...(values as number[]));
     if (dtype === "bool") return boolean(value !== 0);
-    if (Number.isFinite(value)) return dtype === "i32" ? integer(value | 0) : literal(value);
+    if (dtype === "f32" && !Number.isNaN(value)) return finiteLiteral(value);
+    if (Number.isFinite(value)) return integer(value | 0);
   }
   if (row.commutative && xs.length === 2 && order(xs[0]!, xs[1]!) > 0) xs = [xs[1]!, xs[0]!];
   if (dtype === "i32" && (row.name === "min" || row.name === "max")) {
@@ -488,10 +490,92 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
     if (known && provedNonNegative(isub(a, b))) return row.name === "max" ? a : b;
     if (known && provedNonNegative(isub(b, a))) return row.name === "max" ? b : a;
   }
-  const make = (id: number): Call => ({ kind: "call", fn: row, operands: xs, dtype, id, variables: variablesOf(xs), scans: scansOf(xs) });
+  const make = (id: number): Call => withReach({ kind: "call", fn: row, operands: xs, dtype, id, variables: variablesOf(xs), scans: scansOf(xs) });
   if (xs.length <= 2) return internPair<Call>(row, xs[0]!.id, xs[1]?.id ?? 0, make);
   return intern<Call>(`C${row.name}(${xs.map((x) => x.id).join(",")})`, make);
 }
+// ---------------------------------------------------------------- masks
+
+const largest = 3.4028234663852886e38;
+/** A constant of f32: what lies beyond its range is the largest finite number, as `inf` is. */
+const finiteLiteral = (value: number): Literal => literal(Math.min(largest, Math.max(-largest, value)));
+/**
+ * How far masks (`inf` and what is of its size) may take a value, above and below 0; ordinary numbers count as 0. `inf` is finite, and stays so: where
+ * an operation on masks may leave the range of f32, it is limited to it. Of scalars and of nodes; what is not in here reaches nowhere.
+ */
+interface Reach {
+  readonly up: number;
+  readonly down: number;
+}
+const nowhere: Reach = { up: 0, down: 0 };
+const leastMask = 1e37;
+const reaches = new WeakMap<Scalar | Node, Reach>();
+export function reachOf(x: Scalar | Node): Reach {
+  if (x.kind === "literal") return Math.abs(x.value) < leastMask || x.dtype !== "f32" ? nowhere : { up: Math.max(x.value, 0), down: Math.max(-x.value, 0) };
+  return reaches.get(x) ?? nowhere;
+}
+const isMasked = (r: Reach): boolean => r.up > 0 || r.down > 0;
+export function setReach(x: Scalar | Node, { up, down }: Reach): void {
+  if (up > 0 || down > 0) reaches.set(x, { up: Math.min(up, largest), down: Math.min(down, largest) });
+}
+const flip = ({ up, down }: Reach): Reach => ({ up: down, down: up });
+const joined = (a: Reach, b: Reach): Reach => ({ up: Math.max(a.up, b.up), down: Math.max(a.down, b.down) });
+const summed = (a: Reach, b: Reach): Reach => ({ up: a.up + b.up, down: a.down + b.down });
+function scaled(r: Reach, factor: Scalar): Reach {
+  const most = magnitude(factor);
+  const times = (m: number): number => (m === 0 ? 0 : m * most);
+  if (factor.kind === "literal") return factor.value < 0 ? flip({ up: times(r.up), down: times(r.down) }) : { up: times(r.up), down: times(r.down) };
+  return { up: times(Math.max(r.up, r.down)), down: times(Math.max(r.up, r.down)) };
+}
+/** |e| is at most this, by what stands there. */
+function magnitude(e: Scalar): number {
+  if (e.kind === "literal") return Math.abs(e.value);
+  if (e.kind === "select" && e.then.kind === "literal" && e.otherwise.kind === "literal") return Math.max(Math.abs(e.then.value), Math.abs(e.otherwise.value));
+  return e.kind === "call" && (e.fn.name === "bool_to_f32" || e.fn.name === "sigmoid" || e.fn.name === "tanh") ? 1 : Infinity;
+}
+/** A number from elsewhere, or a sum with one, which may be a mask of its own. */
+function isGiven(e: Scalar, depth = 4): boolean {
+  if (e.kind === "load" && e.tensor.kind === "compute") return depth > 0 && !e.tensor.reduction && isGiven(e.tensor.body, depth - 1);
+  if (e.kind === "load") return e.tensor.kind === "source" && (e.tensor.role === "input" || e.tensor.role === "carry");
+  return depth > 0 && e.kind === "call" && (e.fn.name === "add" || e.fn.name === "sub" || e.fn.name === "neg") && e.operands.some((x) => isGiven(x, depth - 1));
+}
+function reachOfCall({ fn: { name }, operands: [a, b] }: Pick<Call, "fn" | "operands">): Reach {
+  const [p, q] = [reachOf(a!), b ? reachOf(b) : nowhere];
+  if (!isMasked(p) && !isMasked(q)) return nowhere;
+  const given = (own: Scalar, own_: Reach, other: Reach): Reach => (isGiven(own) && isMasked(other) && !isMasked(own_) ? { up: largest, down: largest } : own_);
+  switch (name) {
+    case "add": return summed(given(a!, p, q), given(b!, q, p)); // prettier-ignore
+    case "sub": return summed(given(a!, p, q), flip(given(b!, q, p))); // prettier-ignore
+    case "mul": return isMasked(p) && isMasked(q) && a!.kind !== "literal" && b!.kind !== "literal" ? { up: Infinity, down: Infinity } : isMasked(p) ? scaled(p, b!) : scaled(q, a!); // prettier-ignore
+    case "div": return isMasked(p) ? scaled(p, b!.kind === "literal" && b!.value !== 0 ? literal(1 / b!.value) : b!) : nowhere; // prettier-ignore
+    case "neg": return flip(p); // prettier-ignore
+    case "abs": return { up: Math.max(p.up, p.down), down: 0 }; // prettier-ignore
+    case "max": return { up: Math.max(p.up, q.up), down: Math.min(p.down, q.down) }; // prettier-ignore
+    case "min": return { up: Math.min(p.up, q.up), down: Math.max(p.down, q.down) }; // prettier-ignore
+    case "stop": case "keep_finite": case "keep_rounding": return p; // prettier-ignore
+    default: return nowhere; // prettier-ignore
+  }
+}
+function withReach<T extends Scalar>(e: T): T {
+  if (e.dtype !== "f32") return e;
+  if (e.kind === "call") setReach(e, reachOfCall(e));
+  else if (e.kind === "select") setReach(e, joined(reachOf(e.then), reachOf(e.otherwise)));
+  else if (e.kind === "load") setReach(e, e.outside ? joined(reachOf(e.tensor), reachOf(e.outside)) : reachOf(e.tensor));
+  return e;
+}
+/** Arithmetic on masks, limited to f32 where it may leave it. */
+function limited(e: Scalar): Scalar {
+  if (e.kind !== "call") return e;
+  const { up, down } = reachOfCall(e);
+  return up > largest || down > largest ? keepFinite(e) : e;
+}
+function keepFinite(e: Scalar): Scalar {
+  return e.kind === "literal" ? finiteLiteral(e.value) : isCall(e, "keep_finite") ? e : plainCall(fn("keep_finite"), [e]);
+}
+/** A division by it is a multiplication, to the last bit. */
+const isPowerOfTwo = (x: number): boolean => x !== 0 && Number.isInteger(Math.log2(Math.abs(x)));
+/** Not 0, and f32 holds it with all its digits. */
+export const isNormal = (x: number): boolean => Math.abs(x) >= 2 ** -126 && Math.abs(x) <= largest;
 /** Canonical order of commutative operands: by entry, constants last. */
 const order = (a: Scalar, b: Scalar): number => Number(a.kind === "literal") - Number(b.kind === "literal") || a.id - b.id;
 
@@ -508,26 +592,26 @@ export function mul(a: Scalar | number, b: Scalar | number): Scalar {
     if (ka !== undefined) return wrapped(imul(b as Integer, ka));
     return plainCall(fn("mul"), [a, b]);
   }
-  if (a.kind === "literal" && b.kind === "literal") return literal(a.value * b.value);
+  if (a.kind === "literal" && b.kind === "literal") return finiteLiteral(a.value * b.value);
   if (a.kind === "literal") [a, b] = [b, a];
   if (b.kind === "literal") {
     if (b.value === 0) return b;
     if (b.value === 1) return a;
     if (b.value === -1) return neg(a);
-    if (isCall(a, "mul") && a.operands[1]!.kind === "literal") return mul(a.operands[0]!, b.value * a.operands[1]!.value);
+    if (isCall(a, "mul") && a.operands[1]!.kind === "literal" && isNormal(b.value * a.operands[1]!.value)) return mul(a.operands[0]!, b.value * a.operands[1]!.value);
     if (isCall(a, "neg")) return mul(a.operands[0]!, -b.value);
   }
   if (isGuard(a)) return select(a.condition, mul(a.then, b), 0);
   if (isGuard(b)) return select(b.condition, mul(a, b.then), 0);
   if (isCall(a, "neg")) return neg(mul(a.operands[0]!, b));
   if (isCall(b, "neg")) return neg(mul(a, b.operands[0]!));
-  return plainCall(fn("mul"), [a, b]);
+  return limited(plainCall(fn("mul"), [a, b]));
 }
 export function add(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
   if (a.dtype === "i32" && b.dtype === "i32") return wrapped(iadd(a as Integer, b as Integer));
-  if (a.kind === "literal" && b.kind === "literal") return literal(a.value + b.value);
+  if (a.kind === "literal" && b.kind === "literal") return finiteLiteral(a.value + b.value);
   if (isLiteral(a, 0)) return b;
   if (isLiteral(b, 0)) return a;
   if (a === b) return mul(2, a);
@@ -537,7 +621,7 @@ export function add(a: Scalar | number, b: Scalar | number): Scalar {
     const [common, restA, restB] = sharedGuards(a.condition, b.condition);
     if (common.length) return select(and(...common), add(select(and(...restA), a.then, 0), select(and(...restB), b.then, 0)), 0);
   }
-  return plainCall(fn("add"), [a, b]);
+  return limited(plainCall(fn("add"), [a, b]));
 }
 /** The conjuncts of both conditions, and those of each alone. A load that another conjunct may protect keeps its condition where it is. */
 function sharedGuards(a: Scalar, b: Scalar): [common: readonly Scalar[], a: Scalar[], b: Scalar[]] {
@@ -573,21 +657,21 @@ export function sub(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
   if (a.dtype === "i32" && b.dtype === "i32") return wrapped(isub(a as Integer, b as Integer));
-  if (a.kind === "literal" && b.kind === "literal") return literal(a.value - b.value);
+  if (a.kind === "literal" && b.kind === "literal") return finiteLiteral(a.value - b.value);
   if (isLiteral(b, 0)) return a;
   if (isLiteral(a, 0)) return neg(b);
   if (isCall(b, "neg")) return add(a, b.operands[0]!);
-  return plainCall(fn("sub"), [a, b]);
+  return limited(plainCall(fn("sub"), [a, b]));
 }
 export function div(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
-  if (a.kind === "literal" && b.kind === "literal" && b.value !== 0) return literal(a.value / b.value);
+  if (a.kind === "literal" && b.kind === "literal" && b.value !== 0) return finiteLiteral(a.value / b.value);
   if (isLiteral(b, 1) || isLiteral(a, 0)) return a;
-  if (b.kind === "literal" && b.value !== 0 && Number.isFinite(1 / b.value)) return mul(a, 1 / b.value);
+  if (b.kind === "literal" && isPowerOfTwo(b.value) && isNormal(1 / b.value)) return mul(a, 1 / b.value);
   if (isGuard(a)) return select(a.condition, div(a.then, b), 0);
   if (isCall(a, "neg")) return neg(div(a.operands[0]!, b));
-  return plainCall(fn("div"), [a, b]);
+  return limited(plainCall(fn("div"), [a, b]));
 }
 export function select(condition: Scalar, then: Scalar | number, otherwise: Scalar | number): Scalar {
   const a = typeof then === "number" && typeof otherwise !== "number" && otherwise.dtype === "i32" ? integer(then) : asScalar(then);
@@ -609,7 +693,7 @@ export function select(condition: Scalar, then: Scalar | number, otherwise: Scal
   if (b.kind === "select" && b.condition === condition) return select(condition, a, b.otherwise);
   return internPair<Select>(condition, a.id, b.id, (id) => {
     const parts = [condition, a, b];
-    return { kind: "select", condition, then: a, otherwise: b, dtype: a.dtype, id, variables: variablesOf(parts), scans: scansOf(parts) };
+    return withReach<Select>({ kind: "select", condition, then: a, otherwise: b, dtype: a.dtype, id, variables: variablesOf(parts), scans: scansOf(parts) });
   });
 }
 export function toF32(x: Scalar): Scalar {
@@ -654,7 +738,7 @@ export function load(tensor: Node, indices: readonly (Integer | number)[], outsi
   const make = (id: number): Load => {
     const parts = beyond ? [...at, beyond] : at;
     const made = { kind: "load", dtype: tensor.dtype, tensor, indices: at, id, variables: variablesOf(parts), scans: union(scansOf(parts), tensor.scans) } as const;
-    return beyond ? { ...made, outside: beyond } : made;
+    return withReach<Load>(beyond ? { ...made, outside: beyond } : made);
   };
   if (!beyond && at.length <= 2) return internPair<Load>(tensor, at[0]?.id ?? 0, at[1]?.id ?? 0, make);
   if (!beyond && at.length <= 4) return internPair<Load>(tensor, pairNumber(at[0]!.id, at[1]!.id), pairNumber(at[2]!.id, at[3]?.id ?? 0), make);

@@ -4,6 +4,7 @@ import { arithmetic } from "./arithmetic.ts";
 import { hoisting } from "./loops.ts";
 import { loads } from "./loads.ts";
 import { nodes } from "./nodes.ts";
+import { chooseQuotients } from "./quotients.ts";
 import { sums } from "./sums.ts";
 import { rewriteProgram, ScalarRewriter, type Fired, type Rules } from "./rewrite.ts";
 import { smooth, stability } from "./stability.ts";
@@ -24,7 +25,8 @@ function chosen(all: Rules, options: SimplifyOptions): Rules {
 }
 export function simplifyWithReport(program: GraphProgram, options: SimplifyOptions = {}): Simplified {
   const fired: Fired = new Map();
-  return { program: rewriteProgram(program, chosen(rules, options), fired), fired };
+  const simple = rewriteProgram(program, chosen(rules, options), fired);
+  return { program: options.inexact === false ? simple : chooseQuotients(simple), fired };
 }
 export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): GraphProgram => simplifyWithReport(program, options).program;
 

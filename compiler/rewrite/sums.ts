@@ -45,7 +45,7 @@ function isDeviation(e: Scalar, over: readonly Variable[]): boolean {
   return isMean(look(m), a, over);
 }
 function isMean(mean: Scalar, a: Scalar, over: readonly Variable[]): boolean {
-  if (!isCall(mean, "mul") && !isCall(mean, "div")) return false;
+  if (!isCall(mean, "mul") && !isCall(mean, "div") && !isCall(mean, "div_rounded")) return false;
   const [sum, number] = mean.operands as [Scalar, Scalar];
   if (number.kind !== "literal" || sum.kind !== "load" || sum.outside || over.some((v) => sum.variables.has(v))) return false;
   const node = sum.tensor;

@@ -24,6 +24,7 @@ const unary = (
 const comparison = (name: string, summary: string, sign: string, evaluate: (a: number, b: number) => boolean): ScalarFunction => ({
   name, summary, operands: ["f32", "f32"], result: "bool", evaluate: (a, b) => Number(evaluate(a!, b!)), wgsl: ([a, b]) => `${a} ${sign} ${b}`, derivative: "zero", sample: [wide, wide], cost: "alu",
 }); // prettier-ignore
+const largest = 3.4028234663852886e38;
 const wrap = (x: number): number => x | 0;
 
 const mostI32 = 2147483647;
@@ -94,6 +95,13 @@ const rows: readonly ScalarFunction[] = [
   unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", exact: true }),
   unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", exact: true }),
   unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu", exact: true }),
+  // what the compiler itself puts in; rewrite/rule.ts and schedule/rounding.ts say where
+  {
+    name: "div_rounded", summary: "a / b, rounded correctly on every device", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `dlm_div_rounded(${a}, ${b})`, helpers: ["dlm_div_rounded"],
+    derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], cost: "div",
+  },
+  unary("keep_finite", "a, limited to the finite numbers of f32: the gradient is that of a", (x) => Math.min(largest, Math.max(-largest, x)), ({ b }) => [b.add(1, 0)], { cost: "alu", wgsl: "dlm_keep_finite", exact: true }),
+  unary("keep_rounding", "a, as f32 holds it: drivers do not reassociate what it is part of", (x) => x, ({ b }) => [b.add(1, 0)], { cost: "alu", wgsl: "dlm_keep_rounding", exact: true }),
   unary("stop", "a, without gradient", (x) => x, "zero", { cost: "alu", wgsl: "", exact: true }),
   {
     name: "pow", summary: "a to the power b; for a < 0 only a whole b has a value", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => Math.pow(a!, b!),

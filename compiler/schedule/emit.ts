@@ -7,6 +7,7 @@ import type { Integer, Load, Node, Scalar, Shape, Variable } from "../graph/type
 import type { Group, Home, KernelStep } from "./fuse.ts";
 import type { KernelSpec, Stage, Store } from "./kernel.ts";
 import { wgslName } from "./lower.ts";
+import { keepRoundings } from "./rounding.ts";
 import type { Inliner } from "./storage.ts";
 
 /** What emission asks of fusion. */
@@ -84,7 +85,8 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
   const used = liveStages(stages, stores);
   const reads = new Set(tensorsOf([...used.map((s) => s.value), ...stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf));
   const writes = new Set(stores.map((s) => baseOf(s.target)));
-  const spec: KernelSpec = { name: nameOf(g), comment: () => commentOf(g), lines: linesOf(g), axes, stages: used, stores };
+  const asWritten = { stages: used.map((s) => ({ ...s, value: keepRoundings(s.value) })), stores: stores.map((s) => ({ ...s, value: keepRoundings(s.value) })) };
+  const spec: KernelSpec = { name: nameOf(g), comment: () => commentOf(g), lines: linesOf(g), axes, ...asWritten };
   return { kind: "kernel", spec, reads, writes };
 }
 function nameOf(g: Group): string {

@@ -19,13 +19,14 @@ layer Embedding(n: int, dim: int, padding_idx: int = n, weights: dist = normal(0
 ## In training every element is zero with probability p, the others are scaled by 1 / (1 - p).
 layer Dropout(p: f32 = 0.5, always: bool = false)(x: f32[...S]) -> f32[...S] =
   if training or always then x * bernoulli(1 - p)[...S] / max(1 - p, 1e-37) else x
-## Normalised over the last axis with the biased variance, then gain g and offset b.
+## Normalised over the last axis with the biased variance, then gain g and offset b. Mean and variance are those of the differences from the first element,
+## so that values far from 0 lose nothing.
 layer LayerNorm(eps: f32 = 1e-5, affine: bool = true)(x: f32[...S, C]) -> f32[...S, C] {
   param g: f32[C] ~ ones
   param b: f32[C] ~ zeros
-  let m = mean(x, axis: -1, keep: true)
-  let v = mean((x - m)^2, axis: -1, keep: true)
-  let y = (x - m) / sqrt(v + eps)
+  let near = x - stop(x[..., 0..1])
+  let d = near - mean(near, axis: -1, keep: true)
+  let y = d / sqrt(mean(d^2, axis: -1, keep: true) + eps)
   return if affine then y * g + b else y
 }
 ## x / sqrt(mean(x^2) + eps) over the last axis, times the gain g.
@@ -34,16 +35,21 @@ layer RMSNorm(eps: f32 = 1e-6)(x: f32[...S, C]) -> f32[...S, C] {
   return x / sqrt(mean(x^2, axis: -1, keep: true) + eps) * g
 }
 ## Normalised over all axes but the last: by the batch in training (biased variance), by running statistics otherwise (which take the unbiased variance).
+## The batch's are those of the differences from its first row.
 layer BatchNorm(momentum: f32 = 0.1, eps: f32 = 1e-5, affine: bool = true)(x: f32[...S, C]) -> f32[...S, C] {
   param g: f32[C] ~ ones
   param b: f32[C] ~ zeros
   state mu: f32[C] = 0
   state var: f32[C] = 1
   let n = size(x) // C
-  let m = if training then mean(x, axis: 0..-1) else mu
-  let v = if training then mean((x - m)^2, axis: 0..-1) else var
+  let first = if training then stop(reshape[n, C](x)[0]) else mu
+  let near = x - first
+  let offset = if training then mean(near, axis: 0..-1) else 0
+  let m = first + offset
+  let d = near - offset
+  let v = if training then mean(d^2, axis: 0..-1) else var
   next mu = mu + momentum * (m - mu), var = var + momentum * (v * n / max(n - 1, 1) - var)
-  let y = (x - m) / sqrt(v + eps)
+  let y = d / sqrt(v + eps)
   return if affine then y * g + b else y
 }
 ## Extent after a window of k (dilated) moved by `stride` over n with `pad` on both sides.
@@ -83,9 +89,12 @@ layer AvgPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0, ceil_mode: b
     f32(i * stride[0] + r >= top and i * stride[0] + r < H + 2 * pad[0] - top and j * stride[1] + s >= left and j * stride[1] + s < W + 2 * pad[1] - left)
   return if whole then total / (k[0] * k[1]) else for b, i, j, c: total[b, i, j, c] / cells[i, j]
 }
-## Standardised by the mean and deviation of a data column: x |> Standardise(iris.x).
+## Standardised by the mean and deviation of a data column: x |> Standardise(iris.x). A feature that is constant but for rounding (a deviation of
+## 2^-23 of the mean at most) keeps its scale, as in scikit-learn: only its mean is subtracted.
 layer Standardise(seen: f32[N, D])(x: f32[...S, D]) -> f32[...S, D] {
-  state mu: f32[D] = mean(seen, axis: 0)
-  state sd: f32[D] = std(seen, axis: 0)
-  return (x - mu) / max(sd, 1e-6)
+  let near = seen - seen[0]
+  let offset = mean(near, axis: 0)
+  state mu: f32[D] = seen[0] + offset
+  state sd: f32[D] = sqrt(sum((near - offset)^2, axis: 0) / max(size(seen) // D - 1, 1))
+  return (x - mu) / where(sd > 1.1920929e-7 * abs(mu), sd, 1)
 }

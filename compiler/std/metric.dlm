@@ -7,7 +7,7 @@ fn mae(p: f32[...S], y: f32[...S]) -> f32 = mean(abs(p - y))
 ## Root of the mean squared error. Less is better.
 fn rmse(p: f32[...S], y: f32[...S]) -> f32 = safe_sqrt(mean((p - y)^2))
 ## Coefficient of determination, 1 - residual / total sum of squares. More is better.
-fn r2(p: f32[...S], y: f32[...S]) -> f32 = 1 - sum((y - p)^2) / sum((y - mean(y))^2)
+fn r2(p: f32[...S], y: f32[...S]) -> f32 = 1 - sum((y - p)^2) / sum(deviations(y)^2)
 ## Counts [true class, predicted class].
 fn confusion(guess: i32[N] in 0..k, y: i32[N] in 0..k, k: int) -> i32[k, k] =
   for t in 0..k, p in 0..k: sum over n: y[n] == t and guess[n] == p

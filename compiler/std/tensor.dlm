@@ -20,11 +20,15 @@ fn clamp(x: f32[...S], lo: f32 = -inf, hi: f32 = inf) -> f32[...S] {
 ## a + t * (b - a).
 fn lerp(a: f32[...S], b: f32[...S], t: f32[...S]) -> f32[...S] = a + t * (b - a)
 
+## What x differs from its mean over `axis` (default: all axes), for values however far from 0: they are shifted by the least before they are summed up.
+fn deviations(x: f32[...S], axis = 0..rank(x)) -> f32[...S] {
+  let near = x - stop(amin(x, axis: axis, keep: true))
+  return near - mean(near, axis: axis, keep: true)
+}
 ## Variance over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n; 0 where the correction leaves nothing to divide by.
 fn var(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false) {
-  let m = mean(x, axis: axis, keep: true)
-  let n = size(x) // size(m)
-  return sum((x - m)^2, axis: axis, keep: keep) / max(n - correction, 1)
+  let n = size(x) // size(mean(x, axis: axis, keep: true))
+  return sum(deviations(x, axis: axis)^2, axis: axis, keep: keep) / max(n - correction, 1)
 }
 ## Standard deviation over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n. The gradient at equal values is 0.
 fn std(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false) =

@@ -148,6 +148,39 @@ export const prelude: Readonly<Record<string, Helper>> = {
   },
   dlm_floor_div: { code: `fn dlm_floor_div(a: i32, b: i32) -> i32 {\n  let q = a / b;\n  return select(q, q - 1, (a % b != 0) && ((a < 0) != (b < 0)));\n}` },
   dlm_modulo: { code: `fn dlm_modulo(a: i32, b: i32) -> i32 {\n  let r = a % b;\n  return select(r, r + b, r != 0 && ((r < 0) != (b < 0)));\n}` },
+  dlm_keep_finite: { code: `fn dlm_keep_finite(x: f32) -> f32 {\n  return clamp(x, -0x1.fffffep+127f, 0x1.fffffep+127f);\n}` },
+  // WGSL lets drivers reassociate sums and products, and they do. An integer operation stands in their way: this one changes one NaN and nothing else.
+  dlm_keep_rounding: { code: `fn dlm_keep_rounding(x: f32) -> f32 {\n  return bitcast<f32>(min(bitcast<u32>(x), 0xfffffffeu));\n}` },
+  // WGSL promises 2.5 ULP for x / y. Of normal numbers with a normal quotient the digits are found in integers, which no device rounds and no driver
+  // reassociates: a guess q at most 4 off, less 4, then what is left of the dividend, x - q y, small and so exact modulo 2^32, says how much is missing.
+  // There are no ties: 2 q + 1 would divide a number of 24 bits.
+  dlm_div_rounded: {
+    code: `fn dlm_div_rounded(x: f32, y: f32) -> f32 {
+  let plain = x / y;
+  let a = bitcast<u32>(x);
+  let b = bitcast<u32>(y);
+  let ea = (a >> 23u) & 255u;
+  let eb = (b >> 23u) & 255u;
+  let m = (a & 0x7fffffu) | 0x800000u;
+  let n = (b & 0x7fffffu) | 0x800000u;
+  let s = select(23u, 24u, m < n);
+  let guess = u32(f32(m) / f32(n) * select(8388608.0, 16777216.0, m < n)) - 4u;
+  let r8 = (m << s) - guess * n;
+  let c8 = select(0u, 8u, r8 >= 8u * n);
+  let r4 = r8 - c8 * n;
+  let c4 = select(0u, 4u, r4 >= 4u * n);
+  let r2 = r4 - c4 * n;
+  let c2 = select(0u, 2u, r2 >= 2u * n);
+  let r1 = r2 - c2 * n;
+  let c1 = select(0u, 1u, r1 >= n);
+  let rest = r1 - c1 * n;
+  let q = guess + c8 + c4 + c2 + c1 + select(0u, 1u, 2u * rest > n);
+  let e = i32(ea) - i32(eb) - i32(s) + 150;
+  let digits = ((a ^ b) & 0x80000000u) | ((u32(clamp(e, 1, 254)) << 23u) + q - 0x800000u);
+  let normal = ea > 0u && ea < 255u && eb > 0u && eb < 255u && e > 0 && e < 255;
+  return select(plain, bitcast<f32>(digits), normal);
+}`,
+  },
   // Philox 4x32-10 (Salmon et al. 2011). The loop begins at a 0 that drivers do not know, else some write out ten rounds, which takes them longer than it saves.
   dlm_multiply_high: {
     code: `fn dlm_multiply_high(a: u32, b: u32) -> u32 {\n  let al = a & 0xffffu;\n  let ah = a >> 16u;\n  let bl = b & 0xffffu;\n  let bh = b >> 16u;\n  let t = ah * bl + ((al * bl) >> 16u);\n  let u = al * bh + (t & 0xffffu);\n  return ah * bh + (t >> 16u) + (u >> 16u);\n}`,

@@ -1,0 +1,147 @@
+// How exact a quotient must be. `x / c` as a product by 1 / c may be one off in the last digit, and `x / y` of a device 2.5 of them: enough for floor(x / 41)
+// to be 0 at 41. Nobody sees that of a value that is summed up with others, or whose exponential is taken; at a step (floor, a comparison, a cast, argmax)
+// everybody does. So every division is looked at from what reads it:
+//   - a quotient that may reach a step is rounded correctly on every device, if its operands are what they say: a constant divisor, or numbers that were
+//     given or counted (of a root or an exponential there is no last digit to keep);
+//   - so is one by a constant that is stored where others may look (an output, a state): drivers make products of such divisions themselves;
+//   - one that only products under a sum or functions that round by themselves read is a product, where its divisor is constant;
+//   - any other is the device's division.
+// In:  a simplified program.   Out: the same with its quotients in one of these forms. What is not proved to meet no step counts as meeting one.
+import { baseOf, inputs, topological } from "../graph/node.ts";
+import { call, isCall, isGuard, isNormal, mul, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
+import { rewriteProgram } from "./rewrite.ts";
+import type { ScalarProcedure } from "./rule.ts";
+
+/** Who looks at a value: a function that rounds more than a quotient does, something stored, a step. */
+type Seen = 0 | 1 | 2;
+const steps: ReadonlySet<string> = new Set(["floor", "ceil", "round", "sign", "to_i32", "less", "less_equal", "equal"]);
+/** Whose result has its operands' last digits. */
+const exact: ReadonlySet<string> = new Set(["add", "sub", "mul", "div", "div_rounded", "neg", "abs", "min", "max", "stop", "sqrt", "keep_finite", "keep_rounding"]);
+
+export function chooseQuotients(program: GraphProgram): GraphProgram {
+  let now = program;
+  // a division below another is new after it
+  for (let round = 0; round < 8; round++) {
+    const chosen = choices(now);
+    if (!chosen.size) break;
+    const rule: ScalarProcedure = { name: "quotient", exact: false, why: "no step sees the digit", kinds: ["call"], rewrite: (x) => chosen.get(x) };
+    const next = rewriteProgram(now, { scalars: [], procedures: [rule], nodes: [], loops: false }, new Map(), new Set(), 1);
+    if (next === now) break;
+    now = next;
+  }
+  return now;
+}
+/** What becomes of the divisions that do not stay as they are. */
+function choices(program: GraphProgram): Map<Scalar, Scalar> {
+  const order = topological([...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)]);
+  const divisions = new Set<Scalar>();
+  for (const x of order) for (const e of rootsOf(x)) for (const y of scalarOrder([e])) if (isCall(y, "div")) divisions.add(y);
+  const chosen = new Map<Scalar, Scalar>();
+  if (!divisions.size) return chosen;
+  const seen = observe(program, order);
+  const crisp = crispness(order);
+  for (const e of divisions) {
+    if (!isCall(e, "div")) continue;
+    const [a, b] = e.operands as [Scalar, Scalar];
+    const how = seen.get(e) ?? 0;
+    if (how && (b.kind === "literal" || (how === 2 && crisp(a) && crisp(b)))) chosen.set(e, call("div_rounded", a, b));
+    else if (how === 0 && b.kind === "literal" && isNormal(b.value) && isNormal(1 / b.value)) chosen.set(e, mul(a, 1 / b.value));
+  }
+  return chosen;
+}
+const rootsOf = (x: Node): readonly Scalar[] => (x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : []);
+
+/** How every scalar is seen, from the results backwards; what loops and states carry round is seen as where it arrives. */
+function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Scalar, Seen> {
+  const nodes = new Map<Node, Seen>();
+  const scalars = new Map<Scalar, Seen>();
+  let changed = true;
+  const see = <T extends Node | Scalar>(map: Map<T, Seen>, x: T, how: Seen): void => {
+    if ((map.get(x) ?? 0) >= how) return;
+    map.set(x, how);
+    changed = true;
+  };
+  for (const o of program.outputs) see(nodes, o.node, 1);
+  for (const u of program.updates) see(nodes, u.value, 1);
+  const look = (root: Scalar, how: Seen): void => {
+    const own = new Map<Scalar, Seen>([[root, how]]);
+    const pass = (x: Scalar, h: Seen): void => void ((own.get(x) ?? -1) < h && own.set(x, h));
+    for (const e of scalarOrder([root]).reverse()) {
+      const h = own.get(e) ?? 0;
+      see(scalars, e, h);
+      if (e.kind === "load") {
+        see(nodes, e.tensor, h);
+        for (const i of e.indices) pass(i, 2);
+        if (e.outside) pass(e.outside, h);
+      } else if (e.kind === "select") {
+        pass(e.condition, 2);
+        pass(e.then, h);
+        pass(e.otherwise, h);
+      } else if (e.kind === "call") for (const x of e.operands) pass(x, steps.has(e.fn.name) ? 2 : exact.has(e.fn.name) ? h : 0);
+      else for (const x of operandsOf(e)) pass(x, 2); // integers and conditions
+    }
+  };
+  for (let round = 0; changed && round < 64; round++) {
+    changed = false;
+    for (let i = order.length - 1; i >= 0; i--) {
+      const x = order[i]!;
+      const how = nodes.get(x) ?? 0;
+      switch (x.kind) {
+        case "reshape": see(nodes, x.operand, how); break; // prettier-ignore
+        case "result":
+          if (x.of.kind === "stack") see(nodes, x.of.node, how);
+          else see(nodes, x.scan.carries[x.of.carry]!.next, how);
+          for (const c of x.scan.carries) {
+            const here = Math.max(nodes.get(c.incoming) ?? 0, nodes.get(c.next) ?? 0) as Seen;
+            see(nodes, c.next, here);
+            see(nodes, c.initial, here);
+          }
+          break;
+        case "compute": {
+          const op = x.reduction?.op;
+          look(x.body, x.dtype !== "f32" || op === "argmax" || op === "argmin" ? 2 : op === "sum" && isContraction(x.body) ? 0 : how);
+          break;
+        }
+        case "scatter":
+          look(x.value, how);
+          for (const e of x.indices) look(e, 2);
+          break;
+        case "source": break; // prettier-ignore
+        default: x satisfies never; // prettier-ignore
+      }
+    }
+    for (const u of program.updates) see(nodes, u.value, nodes.get(u.target) ?? 0);
+  }
+  return scalars;
+}
+function isContraction(body: Scalar): boolean {
+  const of = isGuard(body) ? body.then : body;
+  return isCall(of, "mul") && of.operands.every((x) => x.kind !== "literal");
+}
+
+/** Is a scalar a number that was given or counted, or made of such by arithmetic that whole numbers come out of exactly? */
+function crispness(order: readonly Node[]): (e: Scalar) => boolean {
+  const nodes = new Map<Node, boolean>();
+  const scalars = new Map<Scalar, boolean>();
+  const own = (e: Scalar): boolean => {
+    if (e.dtype !== "f32" || e.kind === "literal") return true;
+    if (e.kind === "load") return (nodes.get(baseOf(e.tensor)) ?? false) && (!e.outside || scalars.get(e.outside)!);
+    if (e.kind === "select") return scalars.get(e.then)! && scalars.get(e.otherwise)!;
+    if (e.kind !== "call") return false;
+    if (e.fn.name === "sqrt" || e.fn.name === "div" || e.fn.name === "div_rounded") return false;
+    if (["floor", "ceil", "round", "sign", "to_f32", "bool_to_f32"].includes(e.fn.name)) return true;
+    return exact.has(e.fn.name) && e.operands.every((x) => scalars.get(x)!);
+  };
+  const crisp = (root: Scalar): boolean => {
+    for (const e of scalarOrder([root], (x) => (scalars.has(x) ? [] : operandsOf(x)))) if (!scalars.has(e)) scalars.set(e, own(e));
+    return scalars.get(root)!;
+  };
+  for (const x of order) {
+    if (x.kind === "source") nodes.set(x, true);
+    else if (x.kind === "compute") nodes.set(x, crisp(x.body) && !(x.reduction?.op === "sum" && isContraction(x.body)) && x.reduction?.op !== "prod");
+    else if (x.kind === "scatter") nodes.set(x, crisp(x.value));
+    else if (x.kind === "result") nodes.set(x, inputs(x).every((y) => nodes.get(baseOf(y)) ?? false));
+  }
+  return crisp;
+}
