@@ -62,6 +62,14 @@ function checkParts(plan: Plan): void {
   need(new Set(plan.states.map((t) => t.name)).size === plan.states.length, "its states");
   for (const d of plan.datasets) {
     for (const c of d.columns) need(["f32", "i32", "bool", "u8"].includes(c.storage) && c.shape.every((n) => isCount(n, 1)) && plan.buffers[c.buffer]?.role === "data", c.name);
+    const c = d.check;
+    if (c) {
+      need(isCount(c.chunk, 1), d.name);
+      place(c.index, d.name);
+      if (c.seed) place(c.seed, d.name, 4);
+      for (const f of c.fields) [f.at, f.value].forEach(tensor);
+      program(c.program);
+    }
     for (const h of d.holdouts) need(h.dataset === undefined || plan.datasets.some((x) => x.name === h.dataset), h.place);
   }
   if (plan.init) program(plan.init.program);

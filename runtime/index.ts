@@ -2,7 +2,7 @@
 // is used and is kept. It knows no graph, no shapes and no layers: what is to be done stands in the plan.
 import type { LoadOptions, Model, TrainOptions } from "./api.ts";
 import { checkDevice, checkPlan } from "./check.ts";
-import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
+import { checkFields, dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
 import type { Plan } from "./plan.ts";
@@ -39,6 +39,7 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
     await allocateStatic(session);
     for (const d of await uploadData(placed, machine)) data.set(d.plan.name, d);
     writeTrainingRows(session);
+    await checkFields(session);
     await initialise(session);
     return modelOf(session);
   } catch (error) {
@@ -138,6 +139,7 @@ function modelOf(s: Session): Model {
         readCheckpoint(s, bytes);
         splitAll(s); // by the checkpoint's seeds
         writeTrainingRows(s);
+        await checkFields(s);
       }),
     loadWeights: (bytes, into) => alone("loading weights", async () => readWeights(s, bytes, into, "the file")),
     close: () => machine.close(),

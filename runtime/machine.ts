@@ -179,7 +179,7 @@ export class Machine {
   }
   /** Buffers and their least sizes, all made before anything is written. */
   async allocate(wanted: ReadonlyMap<number, number>): Promise<void> {
-    const list = [...wanted].filter(([i, bytes]) => (this.#buffers[i]?.size ?? 0) < bytes);
+    const list = [...wanted].filter(([i, bytes]) => (this.#buffers[i]?.size ?? -1) < bytes);
     if (!list.length) return;
     const largest = list.reduce((a, b) => (b[1] > a[1] ? b : a));
     await this.#scoped(`${this.plan.buffers[largest[0]]!.label} (${megabytes(largest[1])})`, () => list.forEach(([i, bytes]) => this.#ensure(i, bytes)));
@@ -440,7 +440,7 @@ export class Machine {
   }
 }
 
-export const programsOf = (plan: Plan): PlanProgram[] => [...(plan.init ? [plan.init.program] : []), ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
+export const programsOf = (plan: Plan): PlanProgram[] => [...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])), ...(plan.init ? [plan.init.program] : []), ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
 
 export const dispatchesOf = (list: readonly Command[]): Dispatch[] => list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
 

@@ -45,6 +45,7 @@ export interface PlanTensor {
   readonly kind: "parameter" | "state" | "optimizer" | "counter";
   readonly dtype: DType;
   readonly shape: readonly Size[];
+  readonly range?: readonly [low: number, end: number]; // of an i32 state that declares one: what is loaded is checked
   readonly buffer: number;
   readonly offset: number; // bytes
 }
@@ -133,6 +134,16 @@ export interface PlanDataset {
   readonly training?: { readonly buffer: number; readonly offset: number };
   /** The programs use row numbers for nothing but reading this data set's columns, so it may be streamed: a batch's rows are copied, and numbered from 0. */
   readonly streamable?: boolean;
+  /** Computed fields whose declared range only the data can tell: run over all rows before anything reads them, `chunk` rows at a time (dim "rows"). */
+  readonly check?: PlanFieldCheck;
+}
+export interface PlanFieldCheck {
+  readonly program: PlanProgram;
+  readonly chunk: number;
+  readonly index: { readonly buffer: number; readonly offset: number }; // i32 [rows] row numbers, written by the host
+  readonly seed?: { readonly buffer: number; readonly offset: number }; // where a formula draws: checked for every train block's seed
+  /** `at`: i32, the place in `index` of the first row outside of the range, or the last one; `value`: the field there. */
+  readonly fields: readonly { readonly name: string; readonly range: readonly [low: number, end: number]; readonly at: PlanPort; readonly value: PlanPort; readonly place: string }[];
 }
 
 // ---- programs
@@ -180,7 +191,8 @@ export interface PlanExport {
 }
 
 /** The WGSL name of a run-time dim's override: rows.digits is dim_rows_digits. */
-export const overrideName = (dim: string): string => `dim_${dim.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "").toLowerCase().replace(/^(?![a-z])/, "k")}`;
+export const overrideName = (dim: string): string =>
+  /^([A-Z][A-Z0-9]*|[a-z][a-z0-9]*)$/.test(dim) ? `dim_${dim.toLowerCase()}` : `dim_${dim.replace(/[^A-Za-z0-9_]/g, (c) => `_${c.codePointAt(0)!.toString(16)}_`)}`; // AB and Ab are two
 
 /** The value of a size, given the dims. */
 export function sizeOf(size: Size, dims: Readonly<Record<string, number>> = {}): number {

@@ -114,6 +114,11 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
 function wordsFor(s: Session, t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> {
   const shape = shapeOf(s, t);
   if (from.dtype !== stored[t.dtype] || from.shape.length !== shape.length || from.shape.some((n, d) => n !== shape[d])) throw new RuntimeProblem(`${t.name} is ${shapeText(stored[t.dtype], shape)} in this model and ${shapeText(from.dtype, from.shape)} in the file`);
+  if (t.range) {
+    const [low, end] = t.range;
+    const bad = new Int32Array(from.bytes.slice().buffer).find((x) => x < low || x >= end);
+    if (bad !== undefined) throw new RuntimeProblem(`${t.name} is ${bad} in the file, outside of ${low}..${end}, which the state declares`);
+  }
   return t.dtype === "bool" ? bytesOf(Int32Array.from(from.bytes)) : from.bytes.slice();
 }
 

@@ -6,10 +6,10 @@ import { extentText, shapeText } from "../graph/print.ts";
 import { add, call, constantOf, extentInteger, imul, integer, interval, iadd, literal, load, mul, neg, random, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { argumentsDoNotFit, misplaced, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
+import { argumentsDoNotFit, misplaced, mixedTypes, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
 import { bracketShape, elementwiseValues, knownBool, parameterOf, parametersOf, stopGradient, type Argument, type Context, type Interpreter } from "./interpreter.ts";
-import { axesOf, cast, concat, expand, filled, flip, matmul, reduceNode, reducer, sizeFrom, slice, someElements, transpose } from "./tensors.ts";
+import { axesOf, broadcastShape, cast, concat, expand, filled, flip, matmul, reduceNode, reducer, sizeFrom, slice, someElements, transpose } from "./tensors.ts";
 import { asScalarValue, asTensor, int, integerOf, isPlain, kindText, number, scalar, tensor, type Callable, type Distribution, type Value } from "./values.ts"; // prettier-ignore
 
 const reducers = ["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"];
@@ -370,11 +370,14 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
   const variables = new Map<string, Variable>();
   const rest = input.findIndex((a) => a.kind === "rest");
   const restCount = rest >= 0 ? x.shape.length - (input.length - 1) : 0;
-  if (rest < 0 && input.length !== x.shape.length) throw shapeMismatch(span, "the pattern", `${input.length} axes`, shapeText(x.shape));
+  if (restCount < 0 || (rest < 0 && input.length !== x.shape.length)) throw shapeMismatch(span, "the pattern", rest < 0 ? `${input.length} axes` : `${input.length - 1} axes or more`, shapeText(x.shape));
+  if (input.filter((a) => a.kind === "rest").length > 1) throw argumentsDoNotFit(span, "the pattern", "has more than one `...` in its input");
   const restVariables = Array.from({ length: restCount }, (_, i) => variable(x.shape[rest + i]!, "r"));
   const axisExtent = new Map<string, Extent>();
   const at: Integer[] = [];
   const declare = (name: string, n: Extent): Integer => {
+    if (variables.has(name)) throw argumentsDoNotFit(span, "the pattern", `has ${name} twice in its input`);
+    if (known.has(name) && known.get(name) !== n) throw shapeMismatch(span, `the axis ${name}`, extentText(known.get(name)!), extentText(n));
     axisExtent.set(name, n);
     const v = variable(n, name);
     variables.set(name, v);
@@ -390,14 +393,16 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
       continue;
     }
     const n = x.shape[d++]!;
-    if (part.kind === "one") at.push(integer(0));
-    else if (part.kind === "axis") at.push(declare(part.name, n));
+    if (part.kind === "one") {
+      if (n !== 1) throw shapeMismatch(span, "an axis written 1", "1", extentText(n));
+      at.push(integer(0));
+    } else if (part.kind === "axis") at.push(declare(part.name, n));
     else if (part.kind === "group") {
       const names = part.axes.map((a) => (a.kind === "axis" ? a.name : "1"));
       const unknown = names.filter((m) => m !== "1" && !known.has(m));
       if (unknown.length > 1) throw argumentsDoNotFit(span, "rearrange", `cannot tell the extents of ${unknown.join(" and ")} apart`, undefined, `give all but one of them: rearrange(x, ..., ${unknown[0]}: n)`);
       const product = names.filter((m) => known.has(m)).reduce((p, m) => p * Number(known.get(m)), 1);
-      if (typeof n !== "number" || n % product) throw notWhole(span, `${extentText(n)} / ${product}`);
+      if (typeof n !== "number" || (product ? n % product : n || unknown.length)) throw notWhole(span, `${extentText(n)} / ${product}`);
       if (unknown.length) known.set(unknown[0]!, n / product);
       else if (product !== n) throw shapeMismatch(span, "the pattern", String(product), extentText(n));
       let position: Integer = integer(0);
@@ -418,6 +423,7 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
     } else if (part.kind === "axis") {
       const v = variables.get(part.name) ?? (known.has(part.name) ? variable(known.get(part.name)!, part.name) : undefined);
       if (!v) throw argumentsDoNotFit(span, "rearrange", `does not know the extent of ${part.name}, which is not in the input`, undefined, `give it: rearrange(x, ..., ${part.name}: n)`);
+      if (used.has(part.name)) throw argumentsDoNotFit(span, "the pattern", `has ${part.name} twice in its output`);
       used.add(part.name);
       output.variables.push(v);
       shape.push(v.extent);
@@ -439,20 +445,29 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
 }
 function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Span, span: Span): Node {
   if (pattern.inputs.length !== operands.length) throw argumentsDoNotFit(span, "einsum", `has a pattern of ${pattern.inputs.length} inputs, ${operands.length} ${operands.length === 1 ? "is" : "are"} given`);
+  for (const x of operands) if (x.dtype === "bool" || x.dtype !== operands[0]!.dtype) throw mixedTypes(span, operands[0]!.dtype, x.dtype);
   const named = new Map<string, Variable>();
-  let rest: Variable[] | undefined;
+  // `...` stands for the longest of them, aligned at the right; an axis of 1 stretches
+  const rests = operands.map((x, k): Shape => {
+    const input = pattern.inputs[k]!;
+    const at = input.findIndex((a) => a.kind === "rest");
+    return at < 0 ? [] : x.shape.slice(at, Math.max(at, x.shape.length - (input.length - 1 - at)));
+  });
+  const rest = broadcastShape(rests, operands.map(() => patternSpan), patternSpan).map((n) => variable(n, "r"));
   const loads = operands.map((x, k): Scalar => {
     const input = pattern.inputs[k]!;
     const at: Integer[] = [];
     const restCount = x.shape.length - input.filter((a) => a.kind !== "rest").length;
+    if (input.filter((a) => a.kind === "rest").length > 1) throw argumentsDoNotFit(patternSpan, "einsum", "has more than one `...` in an input");
     if (restCount < 0 || (restCount > 0 && !input.some((a) => a.kind === "rest"))) throw shapeMismatch(patternSpan, "einsum's pattern", `${input.length} axes`, shapeText(x.shape));
     for (const part of input) {
       const n = x.shape[at.length];
       if (part.kind === "rest") {
-        rest ??= Array.from({ length: restCount }, (_, i) => variable(x.shape[at.length + i]!, "r"));
-        at.push(...indicesOf(rest).slice(rest.length - restCount));
-      } else if (part.kind === "one") at.push(integer(0));
-      else if (part.kind === "group") throw argumentsDoNotFit(patternSpan, "einsum", "takes no groups; use rearrange before");
+        at.push(...indicesOf(rest).slice(rest.length - restCount).map((e, i) => (rests[k]![i] === 1 ? integer(0) : e))); // prettier-ignore
+      } else if (part.kind === "one") {
+        if (n !== 1) throw shapeMismatch(patternSpan, "an axis written 1", "1", extentText(n!));
+        at.push(integer(0));
+      } else if (part.kind === "group") throw argumentsDoNotFit(patternSpan, "einsum", "takes no groups; use rearrange before");
       else {
         let v = named.get(part.name);
         if (!v) named.set(part.name, (v = variable(n!, part.name)));
@@ -464,14 +479,15 @@ function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Sp
   });
   const output: Variable[] = [];
   for (const part of pattern.output) {
-    if (part.kind === "rest") output.push(...(rest ?? []));
+    if (part.kind === "rest") output.push(...rest);
     else if (part.kind === "axis") {
       const v = named.get(part.name);
       if (!v) throw argumentsDoNotFit(patternSpan, "einsum", `has ${part.name} in its output but in no input`);
+      if (output.includes(v)) throw argumentsDoNotFit(patternSpan, "einsum", `has ${part.name} twice in its output`);
       output.push(v);
     } else throw argumentsDoNotFit(patternSpan, "einsum", "takes names only in its output");
   }
-  const over = [...named.values(), ...(rest ?? [])].filter((v) => !output.includes(v));
+  const over = [...named.values(), ...rest].filter((v) => !output.includes(v));
   const body = loads.reduce((a, b) => mul(a, b));
   return compute(output, over.length ? { op: "sum", over } : undefined, body, { span });
 }

@@ -6,19 +6,19 @@ import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import { gradient, sumNodes, zeros } from "../grad/grad.ts";
 import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
-import { asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, load, modulo, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
+import { and, asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, imul, integer, isub, load, modulo, nonNegative, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
-  askedEarly, bindLet, bindParameters, checkType, declareState, dependsOutsideStop, evaluate, extentValue, fitTo, forgetParameters, forgetValues, instanceState, knownBool, modelInstance, newInstance, parameterOf, parametersOf, parametersSoFar, resultSpan, runBody, runStatements, spreadsOf, stateOf, stopGradient, typeSource, wasAsked, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams, type Updated,
+  askedEarly, bindLet, bindParameters, checkType, declaredRange, declareState, dependsOutsideStop, evaluate, extentValue, fitTo, forgetParameters, forgetValues, instanceState, knownBool, modelInstance, newInstance, nextValue, parameterOf, parametersOf, parametersSoFar, resultSpan, runBody, runStatements, spreadsOf, stateOf, stopGradient, typeSource, wasAsked, within, writeInstanceState, type Context, type Interpreter, type OptimizerParams, type Updated,
 } from "./interpreter.ts"; // prettier-ignore
-import type { Column, Dataset, ExportProgram, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
+import type { Column, Dataset, ExportProgram, FieldCheck, Held, Objective, OptimizerGroup, Program, TrainProgram } from "./program.ts";
 import { Scope } from "./scope.ts";
 import { axesOf } from "./tensors.ts";
 import { asTensor, int, isPlain, kindText, number, plainScalar, tensor, type Instance, type OptimizerValue, type Value } from "./values.ts";
-import { overRows } from "./vmap.ts";
+import { overRows, overSources } from "./vmap.ts";
 import { unboundNames } from "./names.ts";
 
 export interface ElaborateInput {
@@ -122,12 +122,16 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   }
   const { trains, exports } = programs;
   // functions and layers that nothing runs are still checked for names when used; models without train or export too
-  const held = (x: { source: Source; initial: Node; span: Span }, kind: Held["kind"]): Held => ({ path: x.source.path, kind, source: x.source, initial: x.initial, span: x.span });
+  const initial = initialValues(self);
+  const held = (x: Initialised, kind: Held["kind"]): Held => ({ path: x.source.path, kind, source: x.source, initial: initial(x), span: x.span });
   const program: Program = {
     name: input.main.source.name,
     parameters: [...self.parameters.values()].map((x) => held(x, "parameter")),
     states: [...self.states.values()].map((x) => held(x, x.kind)),
-    datasets: [...datasets.values()].map(({ columns, fields, ...d }) => ({ ...d.public, columns: [...columns.values()], fields: fields.map((f) => f.public) })),
+    datasets: [...datasets.values()].map((d) => {
+      const check = fieldCheck(d);
+      return { ...d.public, columns: [...d.columns.values()], fields: d.fields.map((f) => f.public), ...(check ? { check } : {}) };
+    }),
     trains,
     exports,
   };
@@ -143,6 +147,26 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   }) }; // prettier-ignore
 }
 
+interface Initialised {
+  readonly source: Source;
+  readonly initial: Node;
+  readonly span: Span;
+}
+/** Initial values in full: one that reads parameters or states (`state first = net(d.x)`) reads their initial values, which are written at the same time. */
+function initialValues(self: Interpreter): (x: Initialised) => Node {
+  const all = new Map<Node, Initialised>([...self.parameters.values(), ...self.states.values()].map((x) => [x.source, x]));
+  const known = new Map<Initialised, Node>();
+  const value = (x: Initialised): Node => {
+    const before = known.get(x);
+    if (before) return before;
+    known.set(x, x.initial);
+    const read = topological([x.initial]).filter((y) => all.has(y));
+    const full = read.length ? overSources(x.initial, new Map(read.map((y) => [y, value(all.get(y)!)]))) : x.initial;
+    known.set(x, full);
+    return full;
+  };
+  return value;
+}
 function baseContext(seed: Source, ambient: Scope): Context {
   return { training: false, seed, step: integer(0), ambient, current: new Map(), writes: false, instance: undefined, frozen: false, stackPosition: "", rounds: [], draws: { count: 0, path: "" }, declared: undefined };
 }
@@ -254,12 +278,14 @@ function trainInstance(self: Interpreter, item: ast.Train, scope: Scope): Value 
 interface FieldState {
   readonly name: string;
   readonly formula: () => Node; // of one row, over the dataset's row source
+  readonly unproved?: { readonly formula: Node; readonly range: readonly [low: number, end: number]; readonly span: Span }; // a declared range that the host checks when the data are there
   readonly public: { readonly name: string; readonly dtype: DType; readonly shape: readonly Extent[]; readonly range?: Range };
 }
 interface DatasetState {
   readonly public: Omit<Dataset, "columns" | "fields">;
   readonly columns: Map<string, Column>;
   readonly fields: FieldState[];
+  readonly broken: readonly string[]; // fields that are told of already
   readonly row: Source;
   readonly rows: Dim;
 }
@@ -270,13 +296,22 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
   const row = source({ role: "input", path: `data.${name}.row`, shape: [], dtype: "i32", range: { low: 0, high: last } });
   const columns = new Map<string, Column>();
   const fields: FieldState[] = [];
+  const broken: string[] = [];
   const holdouts: { name: string; fraction?: number; dataset?: string; span: Span }[] = [];
   let rowCount: number | undefined;
   let windowed = false;
   const inner = new Scope(scope);
   const ambient = ambientScope(false);
   ambient.bind("row", { kind: "int", value: load(row, []) as Integer });
-  ambient.bind("rows", int(rows));
+  // the number of rows that the block has itself: those of other data lie behind
+  const rowsSetting = item.statements.find((s): s is ast.Setting => s.kind === "setting" && s.name.text === "rows");
+  const borrows = item.statements.find((s) => s.kind === "holdout" && s.value.kind === "name");
+  ambient.bind("rows", { kind: "lazy", force: () => {
+    const given = rowsSetting && evaluate(self, rowsSetting.value, inner, { ...baseContext(seed, ambient) });
+    if (given?.kind === "number") return given;
+    if (borrows) throw errors.unsupported(borrows.span, "`rows` beside a holdout of other data, where the number of rows is read from a file", "give the number: rows: 1000");
+    return int(rows);
+  } }); // prettier-ignore
   let made = 0;
   for (const s of item.statements) {
     attempt(() => {
@@ -296,19 +331,25 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           });
           let range: [number, number] | undefined;
           if (type.range) {
-            const r = evaluate(self, type.range, inner, ctx);
-            const [low, end] = r.kind === "range" ? [constantOf(r.low), constantOf(r.end)] : [];
-            if (low === undefined || end === undefined) throw errors.wrongKind(type.range.span, "a range of known numbers", kindText(r));
+            const r = declaredRange(self, type.range, inner, type.range.span, ctx);
+            const [low, end] = [constantOf(r.low), constantOf(r.end)];
+            if (low === undefined || end === undefined) throw errors.wrongKind(type.range.span, "a range of known numbers", "one that depends on the run");
             range = [low, end];
           }
           const formula = fieldFormula(self, s, { name, rows, row, columns, dtype, shape, range, ctx, scope: inner });
           if (formula.windowed) windowed = true;
           const node = formula.node;
           if (node.dtype !== dtype || node.shape.length !== shape.length || node.shape.some((n, d) => n !== shape[d])) throw errors.shapeMismatch(s.value.span, `the field ${s.name.text}`, errors.typeText(dtype, shape), errors.typeText(node.dtype, node.shape), { labels: [{ span: type.span, text: "declared here" }] });
+          if (topological([node]).some((x) => x.kind === "result" || x.kind === "scatter")) throw errors.unsupported(s.value.span, "a loop in the formula of a field", "write it with `for` and reducers, or apply it in the train block");
           const own = range && dtype === "i32" ? { low: range[0], high: range[1] - 1 } : node.range;
-          fields.push({ name: s.name.text, formula: () => node, public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
+          const { low, high } = node.range ?? { low: -Infinity, high: Infinity };
+          const proved = !range || (low >= range[0] && typeof high === "number" && high < range[1]);
+          const impossible = range && typeof high === "number" && (low >= range[1] || high < range[0]);
+          if (impossible) throw errors.rangeMismatch(s.value.span, `the field ${s.name.text}`, low === high ? String(low) : `in ${low}..${high + 1}`, `${range![0]}..${range![1]}`, { span: type.range!.span, text: "declared here" }, "change the formula, or declare the range that it has");
+          const safe = proved ? node : clamped(node, range!);
+          fields.push({ name: s.name.text, formula: () => safe, ...(proved ? {} : { unproved: { formula: node, range: range!, span: s.span } }), public: { name: s.name.text, dtype, shape, ...(own ? { range: own } : {}) } });
           // a field computed from this one is data as well: no gradient goes from one to the other
-          inner.bind(s.name.text, tensor(stopGradient(node)), s.name.span);
+          inner.bind(s.name.text, tensor(stopGradient(safe)), s.name.span);
           return;
         }
         case "holdout": {
@@ -334,10 +375,13 @@ function declareData(self: Interpreter, item: ast.Data, scope: Scope, seed: Sour
           s satisfies never;
       }
     });
+    if (s.kind !== "field" || fields.some((f) => f.name === s.name.text)) continue;
+    broken.push(s.name.text);
+    inner.bind(s.name.text, { kind: "lazy", force: quiet });
   }
   const inline = [...columns.values()].find((c) => c.loader.kind === "inline");
   if (inline && inline.loader.kind === "inline") rowCount ??= inline.loader.values.length / Math.max(1, inline.shape.reduce((a, b) => a * b, 1));
-  return { public: { name, rows, ...(rowCount !== undefined ? { rowCount } : {}), holdouts, windowed }, columns, fields, row, rows };
+  return { public: { name, rows, ...(rowCount !== undefined ? { rowCount } : {}), holdouts, windowed }, columns, fields, broken, row, rows };
 }
 function fieldFormula(
   self: Interpreter,
@@ -393,6 +437,7 @@ function fieldFormula(
       else {
         const v = evaluate(self, e, of.scope, ctx);
         if (v.kind !== "number") throw errors.wrongKind(e.span, "a number", kindText(v));
+        if (of.range && (v.value < of.range[0] || v.value >= of.range[1])) throw errors.rangeMismatch(e.span, `the field ${s.name.text}`, String(v.value), `${of.range[0]}..${of.range[1]}`, undefined, "change the value, or declare the range that the values have");
         values.push(v.value);
       }
     };
@@ -448,9 +493,35 @@ function evaluateField(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Contex
   };
   return evaluate(self, rewrite(e), named, ctx);
 }
+/** Between the ends of a range: what the host has checked, another kernel may round otherwise. */
+function clamped(node: Node, [low, end]: readonly [number, number]): Node {
+  const axes = axesOf(node.shape);
+  return compute(axes, undefined, callScalar("max", integer(low), callScalar("min", integer(end - 1), load(node, indicesOf(axes)))));
+}
+/** Looks for computed fields outside of their declared range. */
+function fieldCheck(d: DatasetState): FieldCheck | undefined {
+  const fields = d.fields.flatMap((f) => (f.unproved ? [{ name: f.name, ...f.unproved }] : []));
+  if (!fields.length) return undefined;
+  const name = `data.${d.public.name}.check`;
+  const rows = dim("rows");
+  const last = iadd(rows, -1);
+  const index = source({ role: "input", path: name, shape: [rows], dtype: "i32", range: d.row.range, label: "index" });
+  const outputs = fields.flatMap((f) => {
+    const values = overRows(f.formula, d.row, rows, (b) => load(index, [b]) as Integer);
+    const axes = axesOf(values.shape);
+    const value = load(values, indicesOf(axes)) as Integer;
+    const inside = and(nonNegative(iadd(value, -f.range[0])), nonNegative(iadd(f.range[1] - 1, imul(value, -1))));
+    // the first place that is outside, else the last one
+    const at = compute([], { op: "min", over: axes, ties: "first" }, select(inside, last, axes[0]!), { range: { low: 0, high: last as Dim }, label: `${f.name}_place` });
+    const there = overRows(f.formula, d.row, 1, () => load(index, [load(at, []) as Integer]) as Integer);
+    return [{ name: `${f.name}.place`, node: at }, { name: f.name, node: there }];
+  });
+  return { index, fields, program: program(name, outputs, []) };
+}
 /** `digits.x` outside of training: the column over all rows of the dataset. */
 function wholeColumn(self: Interpreter, d: DatasetState, name: string, span: Span): Node {
   const field = d.fields.find((f) => f.name === name);
+  if (!field && d.broken.includes(name)) throw new errors.Quiet();
   if (!field) throw errors.unknownName(span, name, d.fields.map((f) => f.name), { kind: "field", place: `in ${d.public.name}` });
   // the training rows, in any order: the runtime gives their numbers
   const index = trainingRows(d);
@@ -609,6 +680,7 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   const updated: Updated[] = [];
   const fieldsAt = (target: Scope, part: number): void => {
     if (!data || !index) return;
+    for (const name of data.broken) target.bind(name, { kind: "lazy", force: quiet });
     for (const f of data.fields) {
       const node = overRows(f.formula(), data.row, batch, (b) => load(index, [modulo(step, window), iadd(b, part * batch)]) as Integer);
       if (!node.label && node.kind === "compute") (node as { label?: string }).label = f.name;
@@ -700,10 +772,11 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   for (const n of topological([...stepProgram.updates.map((u) => u.value), ...stepProgram.updates.map((u) => u.target), ...outputs.map((o) => o.node)])) if (n.kind === "source" && (n.role === "parameter" || n.role === "state")) reached.add(n);
   for (const p of parametersSoFar(owner)) reached.add(p);
   const all = [...self.parameters.values(), ...self.states.values()].filter((x) => reached.has(x.source));
-  const init = program(`${name}.init`, [], all.map((x) => ({ target: x.source, value: x.initial })));
+  const initial = initialValues(self);
+  const init = program(`${name}.init`, [], all.map((x) => ({ target: x.source, value: initial(x) })));
 
   // ---- evaluation over a split, as if it were one batch
-  const evaluation = data && attempt(() => evaluationOf(self, item, scope, data!, owner, name, ambientOf, seed, step));
+  const evaluation = data && attempt(() => evaluationOf(self, item, scope, data!, datasets, owner, name, ambientOf, seed, step));
   const groups = group.map((g) => ({ ...g, members: g.members.map((m) => ({ ...m, states: m.states.filter((x) => kept.has(x)) })) }));
   hostScalar("steps");
   hostScalar("epochs");
@@ -846,7 +919,7 @@ function runTrainNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context
     }
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
-    ctx.current.set(held, stopGradient(fitTo(held, value, span, name.text)));
+    ctx.current.set(held, stopGradient(nextValue(held, value, span, name.text, ctx)));
   }
 }
 
@@ -1043,14 +1116,52 @@ const dimsOf = (extents: readonly Extent[]): Dim[] => {
 };
 export { program as graphProgram };
 
+/**
+ * A field over rows of any split. Rows of other data that are a holdout are numbered behind the own ones. Where both data compute the field alike, the
+ * columns of the other lie behind the own ones too, and the own formula reads them; where not, each formula is taken for its rows.
+ */
+function measuredField(f: FieldState, data: DatasetState, datasets: ReadonlyMap<string, DatasetState>, rows: Extent, index: Source): Node {
+  const at = (b: Integer): Integer => load(index, [b]) as Integer;
+  let node = overRows(f.formula(), data.row, rows, at);
+  const { name, rowCount, holdouts } = data.public;
+  let from = rowCount;
+  for (const h of holdouts) {
+    const other = h.dataset === undefined ? undefined : datasets.get(h.dataset);
+    const own = other?.fields.find((x) => x.name === f.name);
+    if (!other || !own || other === data) continue;
+    const count = other.public.rowCount;
+    const known = from !== undefined && count !== undefined;
+    const columns = [...other.columns.values()].flatMap((c): [Node, Node][] => {
+      const twin = data.columns.get(`${name}${c.name.slice(other.public.name.length)}`);
+      return twin ? [[c.source, twin.source]] : [];
+    });
+    const sources = new Map<Node, Node>(columns);
+    const formula = overRows(own.formula(), other.row, rows, at);
+    const mine = overRows(f.formula(), data.row, rows, at);
+    if (overSources(formula, sources, known) !== overSources(mine, new Map(), known)) {
+      if (!known) throw errors.badSetting(h.span, `holdout ${h.name}`, `computes \`${f.name}\` in another way than ${name}, and the number of rows is not known`, "write the same formula in both, or give both `rows`");
+      const [want, got] = [f.public.range, own.public.range];
+      if (want && !(got && got.low >= want.low && typeof got.high === "number" && typeof want.high === "number" && got.high <= want.high)) throw errors.badSetting(h.span, `holdout ${h.name}`, `has numbers \`${f.name}\` outside of the range that ${name} declares`);
+      const place = (b: Integer): Integer => callScalar("max", integer(0), callScalar("min", iadd(at(b), -from!), integer(count! - 1))) as Integer;
+      const theirs = overRows(own.formula(), other.row, rows, place);
+      const b = axesOf(node.shape);
+      const row = at(indicesOf(b)[0]!);
+      const inside = and(nonNegative(iadd(row, -from!)), nonNegative(isub(integer(from! + count! - 1), row)));
+      node = compute(b, undefined, select(inside, load(theirs, indicesOf(b)), load(node, indicesOf(b))), { label: f.name });
+    }
+    from = known ? from! + count! : undefined;
+  }
+  return node;
+}
 /** Loss and metrics over rows of a split: the block again, with `training` false and as many rows as there are. */
 function evaluationOf(
-  self: Interpreter, item: ast.Train, scope: Scope, data: DatasetState, owner: Instance, name: string, ambientOf: (training: boolean, batch: Extent) => Scope, seed: Source, step: Integer,
+  self: Interpreter, item: ast.Train, scope: Scope, data: DatasetState, datasets: ReadonlyMap<string, DatasetState>, owner: Instance, name: string, ambientOf: (training: boolean, batch: Extent) => Scope, seed: Source, step: Integer,
 ): TrainProgram["evaluation"] {
   const rows = dim("rows");
   const index = source({ role: "input", path: `${name}.evaluate.index`, shape: [rows], dtype: "i32", range: data.row.range, label: "index" });
   const inner = new Scope(scope);
-  for (const f of data.fields) inner.bind(f.name, { kind: "lazy", force: once(() => tensor(withRange(overRows(f.formula(), data.row, rows, (b) => load(index, [b]) as Integer), f.public.range))) });
+  for (const name of data.broken) inner.bind(name, { kind: "lazy", force: quiet });
+  for (const f of data.fields) inner.bind(f.name, { kind: "lazy", force: once(() => tensor(withRange(measuredField(f, data, datasets, rows, index), f.public.range))) });
   const block = new Scope(inner);
   const ctx: Context = { ...baseContext(seed, ambientOf(false, rows)), instance: owner, step, draws: { count: 0, path: `${name}.evaluate` } };
   const outputs: { name: string; node: Node }[] = [];
@@ -1078,6 +1189,11 @@ const once = <T>(f: () => T): (() => T) => {
 
 // ---------------------------------------------------------------- exports
 
+/** The last number of a range: known, or affine in the dims. */
+function asRangeEnd(last: Integer): Range["high"] | undefined {
+  const known = constantOf(last);
+  return known ?? (last.kind === "dim" || (last.kind === "affine" && last.atoms.every((x) => x.kind === "dim")) ? (last as Dim) : undefined);
+}
 function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: Source): ExportProgram {
   const inner = new Scope(scope);
   const ambient = ambientScope(false);
@@ -1111,10 +1227,11 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
     let range: Range | undefined;
     if (p.type.range) {
       if (dtype !== "i32") throw errors.wrongKind(p.type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");
-      const r = evaluate(self, p.type.range, inner, ctx);
-      if (r.kind !== "range") throw errors.wrongKind(p.type.range.span, "a range", kindText(r));
+      const r = declaredRange(self, p.type.range, inner, p.type.range.span, ctx);
+      const low = constantOf(r.low);
       const last = iadd(r.end, -1);
-      range = { low: constantOf(r.low) ?? 0, high: constantOf(last) ?? (last as Range["high"]) };
+      if (low === undefined || asRangeEnd(last) === undefined) throw errors.wrongKind(p.type.range.span, "a range from a known number to a known number or size", "one that depends on more");
+      range = { low, high: asRangeEnd(last)! };
     } else if (dtype === "i32") range = { low: -2147483648, high: 2147483647 };
     const s = source({ role: "input", path: p.name.text, shape, dtype, ...(range ? { range } : {}), span: p.span, label: p.name.text });
     let initial: number | undefined;
@@ -1122,6 +1239,7 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
       const v = evaluate(self, p.default, inner, ctx);
       if (v.kind !== "number" && v.kind !== "bool") throw errors.wrongKind(p.default.span, "a number", kindText(v));
       initial = Number(v.value);
+      if (v.kind !== "bool" || dtype !== "bool") checkType(self, v, { ...p.type, dims: [] }, { scope: inner, dims: new Map(), spreads: new Map() }, `the default of ${p.name.text}`, p.default.span, ctx);
     }
     inputsOf.push({ name: p.name.text, source: s, ...(initial !== undefined ? { default: initial } : {}) });
     inner.bind(p.name.text, tensor(s), p.name.span);

@@ -98,8 +98,10 @@ export const argumentsDoNotFit = (span: Span, name: string, reason: string, sign
 export const notCompileTime = (span: Span, what: string, hint = "use `where(condition, a, b)` to choose at run time"): Fault => error("DLM2008", span, `${what} must be known at compile time`, { hint });
 export const outOfRange = (span: Span, index: string, extent: string, axis: number, operand: Label, hint: string): Fault =>
   error("DLM2009", span, `${index} may leave axis ${axis}, which has ${extent} elements`, { labels: [operand], hint });
-export const rangeMismatch = (span: Span, name: string, got: string, want: string, label?: Label): Fault =>
-  error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, { ...(label ? { labels: [label] } : {}), hint: `declare the range where the value enters, as \`i32 in ${want}\`` });
+export const rangeMismatch = (span: Span, name: string, got: string, want: string, label?: Label, hint = `declare the range where the value enters, as \`i32 in ${want}\``): Fault =>
+  error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, { ...(label ? { labels: [label] } : {}), hint });
+export const nextOutOfRange = (span: Span, name: string, got: string, low: number, end: number, label?: Label): Fault =>
+  error("DLM2010", span, `the next value of ${name} may be ${got}, but must lie in ${low}..${end}`, { ...(label ? { labels: [label] } : {}), hint: `keep it in its range: ${low === 0 ? `(${short(span, "e")}) % ${end}, or ` : ""}max(${low}, min(${short(span, "e")}, ${end - 1}))` });
 export const notWhole = (span: Span, value?: number | string): Fault => error("DLM2011", span, `a whole number is needed here, ${typeof value === "string" ? `${value} leaves a remainder` : `\`${short(span, "this")}\` ${value === undefined ? "may leave a remainder" : `is ${value}`}`}`, { hint: "`/` divides truly, `//` floors" });
 export const noDependence = (span: Span, name: string): Fault => error("DLM2012", span, `the value does not depend on ${name}, so it has no gradient`, { hint: "differentiate with respect to something it is computed from, and check for `stop` and `frozen`" });
 export const neverApplied = (span: Span, path: string): Fault =>

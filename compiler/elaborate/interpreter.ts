@@ -652,7 +652,7 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
   if (node.dtype !== dtype) throw typeMismatch(node, type, bound, what, span, param, { hint: dtype === "bool" ? `compare: ${errors.short(span, "x")} > 0` : `write ${dtype}(${errors.short(span, "x")}) to convert` });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
-  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw typeMismatch(node, type, bound, what, span, param, { equation: `${fixed} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}` });
+  if (spread ? node.shape.length < fixed : node.shape.length !== fixed) throw typeMismatch(node, type, bound, what, span, param, { equation: `${fixed || "no"} ${fixed === 1 ? "axis is" : "axes are"} needed${spread ? " at least" : ""}, there ${node.shape.length === 1 ? "is" : "are"} ${node.shape.length || "none"}`, ...(fixed ? {} : { hint: errors.axesHint(span, [], node.shape) }) });
   const wanted = statedShape(self, type, bound, ctx);
   const axis = wanted.length === node.shape.length ? wanted.findIndex((n, d) => n !== node.shape[d]) : -1;
   if (axis >= 0) {
@@ -716,7 +716,7 @@ function checkRange(self: Interpreter, element: Integer, own: Range | undefined,
   const { low, high } = own ?? interval(element);
   const open = low <= -2147483648 || high === 2147483647 || high === Infinity;
   const got = open ? "any i32" : low === high ? String(low) : `in ${low}..${typeof high === "number" ? high + 1 : `${extentText(high)} + 1`}`;
-  throw errors.rangeMismatch(span, what, got, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" });
+  throw errors.rangeMismatch(span, what, got, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" }, ...(low === high ? ["give a number of this range"] : []));
 }
 /** `in low..end` of a type. */
 export function declaredRange(self: Interpreter, range: ast.Expr, scope: Scope, span: Span, ctx: Context): { readonly low: Integer; readonly end: Integer } {
@@ -724,6 +724,10 @@ export function declaredRange(self: Interpreter, range: ast.Expr, scope: Scope, 
   for (const e of names) if (e.kind === "name" && dimVariable(e) && scope.find(e.text) === undefined && ctx.ambient.find(e.text) === undefined) throw errors.unboundDim(span, e.text);
   const r = evaluate(self, range, scope, ctx);
   if (r.kind !== "range") throw errors.wrongKind(range.span, "a range, as 0..10", kindText(r));
+  const [low, end] = [constantOf(r.low), constantOf(r.end)];
+  const text = `${integerText(r.low)}..${integerText(r.end)}`;
+  if (low !== undefined && end !== undefined && end <= low) throw errors.wrongKind(range.span, "a range that holds a number", text, "the end is not included: 0..3 is 0, 1 and 2");
+  if ((low ?? 0) < -2147483648 || (end ?? 0) > 2147483648) throw errors.wrongKind(range.span, "a range of i32, between -2147483648 and 2147483648", text);
   return r;
 }
 const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : termsOf(e).every(([x]) => x.kind === "dim") ? extentText(e as Extent) : "a value");
@@ -778,7 +782,7 @@ export function bindLet(self: Interpreter, s: ast.Let, scope: Scope, ctx: Contex
   // an instance that is the whole right side takes the let's name
   if (before && s.names.length === 1 && s.value.kind === "call") before.siteNames.set(s.value, s.names[0]!.text);
   let value = evaluate(self, s.value, scope, ctx);
-  if (s.type) value = checkType(self, value, s.type, { scope, dims: new Map(), spreads: new Map() }, s.names[0]!.text, s.value.span, ctx);
+  if (s.type) value = checkType(self, value, s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, s.names[0]!.text, s.value.span, ctx);
   if (!s.tuple) {
     scope.bind(s.names[0]!.text, label(value, s.names[0]!.text), s.names[0]!.span);
     before?.names.set(s.names[0]!.text, value);
@@ -942,7 +946,9 @@ function instanceStateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Con
   for (const p of parametersOf(self, v.instance, s.value.span)) {
     const own = source({ role: "state", path: `${path}.${p.path}`, shape: p.shape, dtype: "f32", span: s.span, label: `${path}.${p.path}` });
     held.set(p, own);
-    self.states.set(own.path, { source: own, initial: self.parameters.get(p.path)!.initial, span: s.span, kind: "state" });
+    const begun = self.parameters.get(p.path);
+    if (!begun) throw new errors.Quiet(); // its size is an error of its own
+    self.states.set(own.path, { source: own, initial: begun.initial, span: s.span, kind: "state" });
   }
   if (!held.size) throw errors.wrongKind(s.value.span, "an instance with parameters", `${kindText(v)}, which is applied nowhere above`, "apply it before its state is used");
   const made = { instance: v.instance, held };
@@ -966,7 +972,14 @@ export function stateOf(self: Interpreter, s: ast.State, scope: Scope, ctx: Cont
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
   if (node.shape.some((n) => typeof n !== "number")) throw errors.runTimeDim(s.span, `the shape of the state ${path}`, "a state has one size for every call: use the dims that are known, not that of the rows");
-  held ??= source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(node.dtype === "i32" ? { range: { low: -Infinity, high: Infinity } } : {}) });
+  let range: Range | undefined = node.dtype === "i32" ? { low: -Infinity, high: Infinity } : undefined;
+  if (s.type?.kind === "tensor_type" && s.type.range) {
+    const r = declaredRange(self, s.type.range, scope, s.type.range.span, initContext);
+    const [low, end] = [constantOf(r.low), constantOf(r.end)];
+    if (low === undefined || end === undefined) throw errors.wrongKind(s.type.range.span, "a range of known numbers", "one that depends on the run");
+    range = { low, high: end - 1 };
+  }
+  held = source({ role: "state", path, shape: node.shape, dtype: node.dtype, span: s.span, label: path, ...(range ? { range } : {}) });
   owner.states.set(s.name.text, held);
   self.states.set(path, { source: held, initial: node, span: s.span, kind });
   return held;
@@ -986,8 +999,18 @@ function runNext(self: Interpreter, s: ast.Next, scope: Scope, ctx: Context): vo
     const held = owner.states.get(name.text);
     if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``, `write state ${name.text} = ... above`);
     if (!ctx.writes) continue;
-    ctx.current.set(held, stopGradient(fitTo(held, value, span, name.text)));
+    ctx.current.set(held, stopGradient(nextValue(held, value, span, name.text, ctx)));
   }
+}
+/** The next value of a state, which must lie in the range that the state declares. */
+export function nextValue(held: Source, value: Value, span: Span, name: string, ctx: Context): Node {
+  const node = fitTo(held, value, span, name);
+  if (held.range && held.range.low !== -Infinity && held.dtype === "i32" && !ctx.trial) {
+    const { low, high } = held.range as { low: number; high: number };
+    const own = interval(load(node, indicesOf(axesOf(node.shape))) as Integer);
+    if (own.low < low || own.high > high) throw errors.nextOutOfRange(span, name, own.low <= -2147483648 || own.high >= 2147483647 ? "any i32" : `in ${own.low}..${own.high + 1}`, low, high + 1, held.span && !held.span.file.library ? { span: held.span, text: "declared here" } : undefined);
+  }
+  return node;
 }
 /** A value as the next one of a carried tensor: same dtype and shape; a plain number fills it. */
 export function fitTo(held: { readonly shape: Shape; readonly dtype: DType; readonly span?: Span | undefined }, value: Value, span: Span, name: string): Node {
@@ -1373,7 +1396,8 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
       const count = build("sum", plainScalar(plainNumber(1), "f32", e.span));
       result = select(callScalar("less", 0, count), callScalar("div", sum, callScalar("max", count, 1)), 0);
     }
-  } else if (word === "logsumexp") {
+  } else if (word === "logsumexp" && opened.variables.some((v) => v.extent === 0)) result = build("amax", toF32(element));
+  else if (word === "logsumexp") {
     const x = toF32(element);
     const top = callScalar("stop", build("amax", x));
     const filled = isTrue(guard) && opened.variables.every((v) => typeof v.extent === "number" && v.extent > 0);

@@ -36,6 +36,13 @@ export interface Dataset {
   readonly fields: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape; readonly range?: Range }[];
   readonly holdouts: readonly { readonly name: string; readonly fraction?: number; readonly dataset?: string; readonly span: Span }[];
   readonly windowed: boolean;
+  readonly check?: FieldCheck;
+}
+/** Computed fields whose declared range no proof covers. `program` gives two outputs for each: a place in `index` of a row outside of it, and the field's value there. */
+export interface FieldCheck {
+  readonly index: Source; // i32 [rows]: row numbers
+  readonly fields: readonly { readonly name: string; readonly range: readonly [low: number, end: number]; readonly span: Span }[];
+  readonly program: GraphProgram;
 }
 /** Parameters that one optimizer line updates, with what belongs to each: candidates for one launch over flat buffers. */
 export interface OptimizerGroup {

@@ -5,7 +5,7 @@ import { shapeText } from "../graph/print.ts";
 import { asExtent, axis, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { axesHint, broadcast, contraction, mixedTypes, runTimeDim, shapeMismatch, typeText, unknownName, wrongKind } from "./errors.ts";
+import { broadcast, contraction, mixedTypes, runTimeDim, shapeMismatch, typeText, unknownName, wrongKind } from "./errors.ts";
 
 /** A size from its formula: at least 0, or affine in the run-time dims. */
 export function sizeFrom(e: Integer, span: Span): Extent {
@@ -187,8 +187,9 @@ export function divideByCount(e: Scalar, extents: Shape): Scalar {
   // a formula such as B - 1 may come out as 0
   return call("div", e, extents.every((n) => interval(extentInteger(n)).low > 0) ? product : call("max", product, 1));
 }
-function logsumexp(of: Node, axes: readonly number[], keep: boolean, span: Span): Node {
-  const x = cast(of, "f32", span);
+function logsumexp(given: Node, axes: readonly number[], keep: boolean, span: Span): Node {
+  const x = cast(given, "f32", span);
+  if (axes.some((d) => x.shape[d] === 0)) return reduceNode("amax", x, axes, keep, span); // of nothing: -inf
   const top = elementwise([reduceNode("amax", x, axes, true, span)], [span], span, ([e]) => call("stop", e!));
   const shifted = elementwise([x, top], [span, span], span, ([a, b]) => call("exp", call("sub", a!, b!)));
   const sum = reduceNode("sum", shifted, axes, true, span);
@@ -254,7 +255,7 @@ export function slice(x: Node, axis: number, from: Integer, extent: Extent, span
 /** Stretches axes of extent 1 and adds axes in front. */
 export function expand(x: Node, shape: Shape, span: Span): Node {
   const skip = shape.length - x.shape.length;
-  if (skip < 0) throw shapeMismatch(span, "expand", `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`, typeText(x.dtype, x.shape), { hint: axesHint(span, shape, x.shape) });
+  if (skip < 0) throw shapeMismatch(span, "expand", `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`, typeText(x.dtype, x.shape), { hint: "expand adds axes in front and stretches those of 1; index or reduce what is too much" });
   if (x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
   const axes = axesOf(shape);
   return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });

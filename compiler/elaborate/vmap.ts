@@ -1,7 +1,9 @@
 // A formula of one row, for many rows: every node that depends on the row's number gets a leading axis of rows.
 import { compute, instantiate, inputs, reshape, topological } from "../graph/node.ts";
 import { integer, load, random, substitute, variable, visit } from "../graph/scalar.ts";
-import type { Extent, Integer, Node, Scalar, Source } from "../graph/types.ts";
+import type { Extent, Integer, Node, Random, Scalar, Source } from "../graph/types.ts";
+import { levelInputs } from "../grad/grad.ts";
+import { rebuildNode } from "../grad/scan.ts";
 import { InternalError } from "../../grammar/diagnostic.ts";
 
 /** The node over `count` rows; row(b) is the number of row b. */
@@ -33,6 +35,27 @@ export function overRows(root: Node, rowSource: Source, count: Extent, row: (b: 
   const axes = root.shape.map((n) => variable(n));
   return compute([b, ...axes], undefined, load(root, axes));
 }
+/** The same graph over other sources; with `draws` false every draw is the same one, for comparison. */
+export function overSources(root: Node, sources: ReadonlyMap<Node, Node>, draws = true): Node {
+  const memo = new Map<Node, Node>(sources);
+  for (const x of topological([root], (y) => memo.has(y), levelInputs)) {
+    if (memo.has(x)) continue;
+    const own = (e: Scalar): Scalar => {
+      const plain = draws ? e : substitute(e, new Map(drawsIn(e).map((d) => [d, random({ ...d, site: 0 })])));
+      return substitute(plain, new Map(), (l, indices, outside) => {
+        const to = memo.get(l.tensor);
+        return to && to !== l.tensor ? load(to, indices, outside) : undefined;
+      });
+    };
+    memo.set(x, rebuildNode(x, own, (y) => memo.get(y) ?? y));
+  }
+  return memo.get(root)!;
+}
+const drawsIn = (body: Scalar): Random[] => {
+  const found: Random[] = [];
+  visit(body, (e) => void (e.kind === "random" && found.push(e)));
+  return found;
+};
 const holdsDraw = (body: Scalar): boolean => {
   let found = false;
   visit(body, (e) => void (e.kind === "random" && (found = true)));

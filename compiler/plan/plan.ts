@@ -1,7 +1,7 @@
 // The plan: every program of a model fused, scheduled and lowered, its tensors in buffers, as data that the runtime replays.
 import { InternalError, place } from "../../grammar/diagnostic.ts";
-import { planVersion, sizeOf as sizeOfDims, type Command, type Copy, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
-import type { Program, TrainProgram } from "../elaborate/program.ts";
+import { planVersion, sizeOf as sizeOfDims, type Command, type Copy, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanFieldCheck, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
+import type { FieldCheck, Program, TrainProgram } from "../elaborate/program.ts";
 import { checkSize } from "../elaborate/sizes.ts";
 import { zeros } from "../grad/grad.ts";
 import { baseOf, inputs, source, topological } from "../graph/node.ts";
@@ -121,7 +121,9 @@ class Planner {
       return { name: e.name, program: sizes.length ? { ...made.program, sizes } : made.program, inputs, outputs: e.outputs.map((o, k) => this.outputPort(o.name, o.node, made.outputs[k]!)) };
     });
     const init = this.lateInit();
+    const checks = new Map(program.datasets.flatMap((d) => (d.check ? [[d, this.fieldCheck(d.check)] as const] : [])));
     const datasets = program.datasets.map((d): PlanDataset => {
+      const check = checks.get(d);
       const training = [...this.memory].find(([x]) => x.kind === "source" && x.path === `data.${d.name}.training`)?.[1];
       return {
         name: d.name,
@@ -130,12 +132,12 @@ class Planner {
         holdouts: d.holdouts.map((h) => ({ name: h.name, ...(h.fraction !== undefined ? { fraction: h.fraction } : {}), ...(h.dataset !== undefined ? { dataset: h.dataset } : {}), place: place(h.span) })),
         windowed: d.windowed,
         ...(training ? { training } : {}),
-        ...(d.columns.length && !training && this.isStreamable(d) ? { streamable: true } : {}),
+        ...(d.columns.length && !training && this.isStreamable(d) ? { streamable: true } : {}), ...(check ? { check } : {}),
       };
     });
     const states = [...program.parameters, ...program.states].flatMap((h): PlanTensor[] => {
       const at = this.memory.get(h.source);
-      return at && h.path !== "" ? [{ name: h.path, kind: h.kind, dtype: h.source.dtype, shape: h.source.shape.map(asSize), ...at }] : [];
+      return at && h.path !== "" ? [{ name: h.path, kind: h.kind, dtype: h.source.dtype, shape: h.source.shape.map(asSize), ...stateRange(h.source), ...at }] : [];
     });
     const used = new Set(trains.flatMap((t) => [t.ring.buffer]));
     const plan: Plan = {
@@ -158,6 +160,16 @@ class Planner {
     const made = this.compile(this.options.simplify({ name: "init", inputs, dims: [], outputs: [], updates }), { runs: 1 });
     const seed = inputs.find((x) => x.path === "seed");
     return { program: made.program, ...(seed ? { seed: this.inputMemory(seed) } : {}) };
+  }
+  private fieldCheck(c: FieldCheck): PlanFieldCheck {
+    let chunk = 1;
+    const made = this.compile(this.options.simplify(c.program), { runs: 1, chunkOf: (bytesPerRow) => (chunk = Math.max(16, Math.min(65536, 2 ** Math.floor(Math.log2(leastChunkBytes / Math.max(1, bytesPerRow)))))) });
+    const seed = c.program.inputs.find((x) => x.path === "seed");
+    const port = (k: number): PlanPort => this.outputPort(c.program.outputs[k]!.name, c.program.outputs[k]!.node, made.outputs[k]!);
+    return {
+      program: made.program, chunk, index: this.inputMemory(c.index), ...(seed ? { seed: this.inputMemory(seed) } : {}),
+      fields: c.fields.map((f, i) => ({ name: f.name, range: f.range, at: port(2 * i), value: port(2 * i + 1), place: place(f.span) })),
+    }; // prettier-ignore
   }
   /** Row numbers are used to read columns, and for nothing else. */
   private isStreamable(d: Program["datasets"][number]): boolean {
@@ -547,6 +559,11 @@ function openSizes(program: GraphProgram): { size: Size; text: string }[] {
       if (!found.has(text)) found.set(text, asSize(n));
     }
   return [...found].map(([text, size]) => ({ size, text }));
+}
+/** Of a state that declares a range: the counters' own is no declaration. */
+function stateRange(s: Source): { range?: readonly [number, number] } {
+  const range = rangeOf(s).range;
+  return range && typeof range[1] === "number" ? { range: [range[0], range[1]] } : {};
 }
 function rangeOf(s: Source): { range?: readonly [number, Size] } {
   if (s.dtype !== "i32" || !s.range || s.range.low === -Infinity || (typeof s.range.high === "number" && s.range.high >= 2147483647)) return {};

@@ -171,5 +171,6 @@ function mapPrograms(plan: Plan, f: (p: PlanProgram) => PlanProgram): Plan {
     ...plan, ...(plan.init ? { init: { ...plan.init, program: f(plan.init.program) } } : {}),
     trains: plan.trains.map((t) => ({ ...t, init: f(t.init), step: f(t.step), ...(t.evaluate ? { evaluate: { ...t.evaluate, rows: f(t.evaluate.rows), finish: f(t.evaluate.finish) } } : {}) })),
     exports: plan.exports.map((x) => ({ ...x, program: f(x.program) })),
+    datasets: plan.datasets.map((d) => (d.check ? { ...d, check: { ...d.check, program: f(d.check.program) } } : d)),
   }; // prettier-ignore
 }

@@ -39,6 +39,13 @@ export function isView(node: Node): node is Compute & { readonly body: Load } {
 const isNegation = ({ body }: Compute): boolean => body.kind === "call" && body.fn.name === "neg" && body.operands[0]!.kind === "load" && !body.operands[0]!.outside && !readsData(body.operands[0]!.indices);
 const atomsOf = (indices: readonly Integer[]): number => indices.reduce((sum, e) => sum + countAtoms(e), 0);
 
+/** What remains of a derivative's seed: the rules of stability match no `1 * x`. */
+export const constants: ScalarProcedure = {
+  name: "load-of-constant",
+  exact: true,
+  kinds: ["load"],
+  rewrite: (x) => (isPlain(x) && x.tensor.body.kind === "literal" ? x.tensor.body : undefined),
+};
 export const loads: readonly ScalarProcedure[] = [
   {
     name: "load-of-formula",

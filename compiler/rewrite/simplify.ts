@@ -2,7 +2,7 @@
 import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { hoisting } from "./loops.ts";
-import { loads } from "./loads.ts";
+import { constants, loads } from "./loads.ts";
 import { nodes } from "./nodes.ts";
 import { chooseQuotients } from "./quotients.ts";
 import { sums } from "./sums.ts";
@@ -37,7 +37,7 @@ export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): 
 export function stabilised(root: Node, keep: readonly Node[]): Node {
   const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
   // the slope of log(cosh(x)) as it stands becomes tanh(x), which has all its digits near 0
-  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [smooth], nodes: [], loops: false }, new Map(), new Set(keep)).outputs[0]!.node;
+  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [constants, smooth], nodes: [], loops: false }, new Map(), new Set(keep)).outputs[0]!.node;
 }
 /** One scalar by the same rules: for bodies that fusion puts together. */
 export function simplifyScalar(e: Scalar, options: SimplifyOptions = {}): Scalar {

@@ -1,7 +1,8 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
-import { FALSE, isCall, isFalse, isGuard, literal } from "../graph/scalar.ts";
-import type { Call, Literal, Scalar } from "../graph/types.ts";
+import { topological } from "../graph/node.ts";
+import { FALSE, isCall, isFalse, isGuard, literal, visit } from "../graph/scalar.ts";
+import type { Call, Compute, Literal, Node, Scalar } from "../graph/types.ts";
 import { any, build, call, look, number, through, value, where, type Bindings, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
@@ -36,7 +37,31 @@ export const stability: readonly ScalarRule[] = [
   { name: "below-minus-inf", exact: false, why: "nothing is below it", match: call("less", x, value(-largest)), replace: () => FALSE },
   // a square has no kink: |x|'s slope at 0 would take its second derivative away
   { name: "square-of-abs", exact: true, match: call("mul", through(call("abs", x)), through(call("abs", x))), replace: (b) => build("mul", get(b, "x"), get(b, "x")) },
+  { name: "square-of-abs-scaled", exact: false, why: "another order of factors", match: call("mul", through(call("mul", through(call("abs", x)), y)), through(call("abs", x))), replace: (b) => build("mul", build("mul", get(b, "x"), get(b, "x")), get(b, "y")) },
 ];
+
+const known = new WeakMap<Node, boolean>();
+/** Is logaddexp called in the scalar, or behind the loads of pointwise nodes in it? Most programs have none, and no need to open their sums. */
+function callsLogaddexp(e: Scalar): boolean {
+  let found = false;
+  const waiting: Node[] = [];
+  visit(e, (x) => {
+    if (isCall(x, "logaddexp")) found = true;
+    else if (x.kind === "load" && isPointwise(x.tensor)) waiting.push(x.tensor);
+  });
+  if (found) return true;
+  const order = topological(waiting, (x) => known.has(x) || !isPointwise(x));
+  for (const x of order) {
+    if (known.has(x) || !isPointwise(x)) continue;
+    let own = false;
+    visit(x.body, (y) => {
+      if (isCall(y, "logaddexp") || (y.kind === "load" && known.get(y.tensor))) own = true;
+    });
+    known.set(x, own);
+  }
+  return waiting.some((x) => known.get(x));
+}
+const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
 
 /** A product with a sign: its factors in order, so that equal products are one scalar. */
 interface Term {
@@ -53,16 +78,19 @@ function see(x: Scalar): Scalar {
 /** The terms of a sum and their factors, also behind pointwise nodes; undefined where they are many. */
 function termsOf(e: Scalar): Term[] | undefined {
   const terms: Term[] = [];
+  let opened = 0;
   const open = (x: Scalar, scale: number): void => {
+    if (++opened > 4 * mostTerms) return;
     const y = see(x);
-    if (terms.length > mostTerms) return;
     if (isCall(y, "add") || isCall(y, "sub")) {
       open(y.operands[0]!, scale);
       open(y.operands[1]!, y.fn.name === "sub" ? -scale : scale);
-    } else terms.push(product(x, scale));
+    } else if (isCall(y, "neg")) open(y.operands[0]!, -scale);
+    else if (isCall(y, "mul") && y.operands[1]!.kind === "literal") open(y.operands[0]!, scale * y.operands[1]!.value);
+    else terms.push(product(x, scale));
   };
   open(e, 1);
-  return terms.length > mostTerms ? undefined : terms;
+  return opened > 4 * mostTerms || terms.length > mostTerms ? undefined : terms;
 }
 function product(e: Scalar, scale: number): Term {
   const factors: Scalar[] = [];
@@ -99,13 +127,14 @@ const without = (all: readonly Scalar[], one: Scalar): Scalar[] => {
   return all.filter((_, i) => i !== at);
 };
 const same = (a: readonly Scalar[], b: readonly Scalar[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+/** Is u = p - q or q - p? */
 const isDifference = (u: Scalar, p: Scalar, q: Scalar): boolean => {
   const at = look(u);
   return [at, look(build("neg", at))].some((x) => x === look(build("sub", p, q)) || (x.kind === "call" && x.fn.name === "sub" && look(x.operands[0]!) === look(p) && look(x.operands[1]!) === look(q)));
 };
 /**
- * log(1 + exp(-|u|)) = logaddexp(-|u|, 0) in a sum with max(p, q) of the same weight, u = p - q or q - p: together logaddexp(p, q). This is how books write
- * softplus and log(exp(p) + exp(q)) without overflow; as it stands its kinks cancel in the value and the slope, not in the second derivative.
+ * log(1 + exp(-c |u|)) = logaddexp(-c |u|, 0) in a sum with c times max(p, q) of the same weight, u = p - q or q - p: together logaddexp(c p, c q). This is
+ * how books write softplus and log(exp(p) + exp(q)) without overflow; as it stands its kinks cancel in the value and the slope, not in the second derivative.
  */
 export const smooth: ScalarProcedure = {
   name: "smooth-softplus",
@@ -113,22 +142,25 @@ export const smooth: ScalarProcedure = {
   why: "one function for three",
   kinds: ["call"],
   rewrite: (e) => {
-    if (!isCall(e, "add") && !isCall(e, "sub")) return undefined;
+    if ((!isCall(e, "add") && !isCall(e, "sub")) || e.dtype !== "f32" || !callsLogaddexp(e)) return undefined;
     const terms = termsOf(e);
     if (!terms) return undefined;
     for (const t of terms) {
       for (const f of t.factors) {
-        const u = isCall(f, "logaddexp") && f.operands[1] === literal(0) ? magnitude(f.operands[0]!) : undefined;
-        if (u === undefined) continue;
+        const found = isCall(f, "logaddexp") && f.operands[1] === literal(0) ? magnitude(f.operands[0]!) : undefined;
+        if (!found) continue;
         const weight = without(t.factors, f);
         for (const other of terms) {
           const g = other === t ? undefined : other.factors.find((x) => same(without(other.factors, x), weight) && (kinkOf(x) ?? isCall(x, "abs")));
           if (!g) continue;
           const kink = kinkOf(g);
           let to: Scalar | undefined;
-          if (kink && other.scale === t.scale * kink.sign && isDifference(u, kink.p, kink.q)) to = build("logaddexp", kink.p, kink.q);
-          // max(u, 0) = (u + |u|) / 2
-          else if (!kink && other.scale === t.scale / 2 && isDifference(u, (g as Call).operands[0]!, literal(0))) to = build("sub", build("logaddexp", u, 0), build("mul", u, 0.5));
+          for (const { u, c } of [found, { u: build("mul", found.u, found.c), c: 1 }]) {
+            const cu = build("mul", u, c);
+            if (kink && other.scale === t.scale * c * kink.sign && isDifference(u, kink.p, kink.q)) to = build("logaddexp", build("mul", kink.p, c), build("mul", kink.q, c));
+            // max(u, 0) = (u + |u|) / 2
+            else if (!kink && other.scale === (t.scale * c) / 2 && isDifference(u, (g as Call).operands[0]!, literal(0))) to = build("sub", build("logaddexp", cu, 0), build("mul", cu, 0.5));
+          }
           if (!to) continue;
           const rest = terms.filter((x) => x !== t && x !== other).map(scalarOf);
           return [scalarOf({ scale: t.scale, factors: [...weight, to] }), ...rest].reduce((a, b) => build("add", a, b));
@@ -139,9 +171,9 @@ export const smooth: ScalarProcedure = {
   },
 };
 const scalarOf = ({ scale, factors }: Term): Scalar => build("mul", factors.length ? factors.reduce((a, b) => build("mul", a, b)) : literal(1), scale);
-/** u of -|u|. */
-function magnitude(e: Scalar): Scalar | undefined {
-  const x = look(e);
-  const inner = isCall(x, "neg") ? look(x.operands[0]!) : undefined;
-  return inner && isCall(inner, "abs") ? inner.operands[0]! : undefined;
+/** u and c of -c |u|, c > 0. */
+function magnitude(e: Scalar): { u: Scalar; c: number } | undefined {
+  const { scale, factors } = product(e, 1);
+  const [f] = factors;
+  return scale < 0 && factors.length === 1 && isCall(f!, "abs") ? { u: f.operands[0]!, c: -scale } : undefined;
 }

@@ -32,5 +32,7 @@ export interface ScalarFunction {
   readonly commutative?: boolean;
   readonly exact?: boolean; // never rounds: the same bits wherever it is computed
   readonly sample: readonly (readonly [number, number])[]; // per operand: where tests draw, off poles and kinks
+  /** How far a device may be from `evaluate`: by this part of the value, plus `absolute`; none: it rounds once, or never. A test holds every device to it. */
+  readonly error?: { readonly relative: number; readonly absolute?: number };
   readonly cost: "alu" | "div" | "fn"; // class in the cost model
 }

@@ -9,7 +9,7 @@ type Derivative = ScalarFunction["derivative"];
 const wide: readonly [number, number] = [-3, 3];
 const unary = (
   name: string, summary: string, evaluate: (x: number) => number, derivative: Derivative,
-  options: { wgsl?: string; sample?: readonly [number, number]; cost?: ScalarFunction["cost"]; exact?: boolean } = {},
+  options: { wgsl?: string; sample?: readonly [number, number]; cost?: ScalarFunction["cost"]; exact?: boolean; relative?: number; absolute?: number } = {},
 ): ScalarFunction => {
   const written = options.wgsl ?? name;
   return {
@@ -18,13 +18,15 @@ const unary = (
     ...(written.startsWith("dlm_") ? { helpers: [written] } : {}),
     sample: [options.sample ?? wide],
     cost: options.cost ?? "fn",
-    ...(options.exact ? { exact: true } : {}),
+    ...(options.exact ? { exact: true } : { error: { relative: options.relative ?? 0, ...(options.absolute ? { absolute: options.absolute } : {}) } }),
   };
 }; // prettier-ignore
 const comparison = (name: string, summary: string, sign: string, evaluate: (a: number, b: number) => boolean): ScalarFunction => ({
   name, summary, operands: ["f32", "f32"], result: "bool", evaluate: (a, b) => Number(evaluate(a!, b!)), wgsl: ([a, b]) => `${a} ${sign} ${b}`, derivative: "zero", sample: [wide, wide], cost: "alu",
 }); // prettier-ignore
 const largest = 3.4028234663852886e38;
+/** What overflows is the largest number: a slope of 0 times an infinity would be no number. */
+const bounded = (f: (x: number) => number) => (x: number): number => Math.min(Math.max(f(x), -Number.MAX_VALUE), Number.MAX_VALUE);
 const wrap = (x: number): number => x | 0;
 
 const mostI32 = 2147483647;
@@ -52,7 +54,7 @@ const rows: readonly ScalarFunction[] = [
   { name: "add", summary: "a + b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! + b!, wgsl: ([a, b]) => `${a} + ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(1, 0)], commutative: true, sample: [wide, wide], cost: "alu" },
   { name: "sub", summary: "a - b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! - b!, wgsl: ([a, b]) => `${a} - ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(-1, 0)], sample: [wide, wide], cost: "alu" },
   { name: "mul", summary: "a * b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! * b!, evaluateI32: (a, b) => Math.imul(a!, b!), bounds: (a, b) => corners(a!, b!, (x, y) => x * y), wgsl: ([a, b]) => `${a} * ${b}`, derivative: ({ x: [a, c] }) => [c!, a!], commutative: true, sample: [wide, wide], cost: "alu" },
-  { name: "div", summary: "a / b", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `${a} / ${b}`, derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], cost: "div" },
+  { name: "div", summary: "a / b", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `${a} / ${b}`, derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], error: { relative: 4e-7 }, cost: "div" },
   { name: "neg", summary: "-a", operands: ["number"], result: "same", evaluate: (a) => -a!, wgsl: ([a]) => `-${a}`, derivative: ({ b }) => [b.add(-1, 0)], sample: [wide], cost: "alu", exact: true },
   ...(["min", "max"] as const).map((name): ScalarFunction => ({
     name, summary: `the ${name === "min" ? "smaller" : "larger"} of a and b; the gradient is halved at ties`,
@@ -68,29 +70,32 @@ const rows: readonly ScalarFunction[] = [
   })),
   { name: "abs", summary: "|a|", operands: ["number"], result: "same", evaluate: (a) => Math.abs(a!), bounds: (a) => (a!.low < -mostI32 ? undefined : { low: Math.max(a!.low, -a!.high, 0), high: Math.max(a!.high, -a!.low) }), wgsl: ([a]) => `abs(${a})`, derivative: ({ b, x: [a] }) => [b.call("sign", a!)], sample: [[0.2, 3]], cost: "alu", exact: true },
   { name: "sign", summary: "-1, 0 or 1", operands: ["number"], result: "same", evaluate: (a) => Math.sign(a!), bounds: (a) => ({ low: Math.sign(a!.low), high: Math.sign(a!.high) }), wgsl: ([a]) => `sign(${a})`, derivative: "zero", sample: [wide], cost: "alu", exact: true },
-  unary("exp", "e to the power a", Math.exp, ({ y }) => [y]),
-  unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], { sample: [0.2, 4], wgsl: "dlm_log" }),
-  unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], { sample: [-0.7, 3], wgsl: "dlm_log1p" }),
-  unary("expm1", "exp(a) - 1, accurate near 0", Math.expm1, ({ b, y }) => [b.add(y, 1)], { wgsl: "dlm_expm1" }),
-  unary("sqrt", "square root", Math.sqrt, ({ b, y }) => [b.div(0.5, y)], { sample: [0.3, 4], cost: "div" }),
-  unary("sin", "sine", Math.sin, ({ b, x: [a] }) => [b.call("cos", a!)], { wgsl: "dlm_sin" }),
-  unary("cos", "cosine", Math.cos, ({ b, x: [a] }) => [b.neg(b.call("sin", a!))], { wgsl: "dlm_cos" }),
-  unary("tan", "tangent", Math.tan, ({ b, y }) => [b.add(1, b.mul(y, y))], { sample: [-1.2, 1.2], wgsl: "dlm_tan" }),
-  unary("asin", "inverse sine", Math.asin, ({ b, x: [a] }) => [b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!))))], { sample: [-0.8, 0.8], wgsl: "dlm_asin" }),
-  unary("acos", "inverse cosine", Math.acos, ({ b, x: [a] }) => [b.neg(b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!)))))], { sample: [-0.8, 0.8], wgsl: "dlm_acos" }),
-  unary("atan", "inverse tangent", Math.atan, ({ b, x: [a] }) => [b.div(1, b.add(1, b.mul(a!, a!)))], { wgsl: "dlm_atan" }),
-  unary("sinh", "hyperbolic sine", Math.sinh, ({ b, x: [a] }) => [b.call("cosh", a!)], { wgsl: "dlm_sinh" }),
-  unary("cosh", "hyperbolic cosine", Math.cosh, ({ b, x: [a] }) => [b.call("sinh", a!)], { wgsl: "dlm_cosh" }),
-  unary("tanh", "hyperbolic tangent", Math.tanh, ({ b, y }) => [b.sub(1, b.mul(y, y))], { wgsl: "dlm_tanh" }),
-  unary("sigmoid", "1 / (1 + exp(-a))", (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))), ({ b, y }) => [b.mul(y, b.sub(1, y))], { wgsl: "dlm_sigmoid" }),
-  unary("erf", "error function", erf, ({ b, x: [a] }) => [b.mul(b.call("exp", b.neg(b.mul(a!, a!))), 2 / Math.sqrt(Math.PI))], { wgsl: "dlm_erf" }),
-  unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], { sample: [0.3, 5], wgsl: "dlm_lgamma" }),
-  unary("digamma", "derivative of lgamma", digamma, ({ b, x: [a] }) => [b.call("polygamma", 1, a!)], { sample: [0.3, 5], wgsl: "dlm_digamma" }),
+  // WGSL leaves exp (3 + 2 |a|) ulp: it stays the driver's, which is fast everywhere
+  unary("exp", "e to the power a", bounded(Math.exp), ({ y }) => [y], { relative: 3e-5 }),
+  unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], { sample: [0.2, 4], wgsl: "dlm_log", relative: 2e-7 }),
+  unary("log2", "logarithm to base 2, exact at powers of 2", Math.log2, ({ b, x: [a] }) => [b.div(Math.LOG2E, a!)], { sample: [0.2, 4], wgsl: "dlm_log2", relative: 3e-7 }),
+  unary("log10", "logarithm to base 10, exact at powers of 10", Math.log10, ({ b, x: [a] }) => [b.div(Math.LOG10E, a!)], { sample: [0.2, 4], wgsl: "dlm_log10", relative: 4e-7 }),
+  unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], { sample: [-0.7, 3], wgsl: "dlm_log1p", relative: 4e-7 }),
+  unary("expm1", "exp(a) - 1, accurate near 0", bounded(Math.expm1), ({ b, y }) => [b.add(y, 1)], { wgsl: "dlm_expm1", relative: 3e-5 }),
+  unary("sqrt", "square root", Math.sqrt, ({ b, y }) => [b.div(0.5, y)], { sample: [0.3, 4], cost: "div", relative: 4e-7 }),
+  unary("sin", "sine", Math.sin, ({ b, x: [a] }) => [b.call("cos", a!)], { wgsl: "dlm_sin", relative: 0, absolute: 2e-7 }),
+  unary("cos", "cosine", Math.cos, ({ b, x: [a] }) => [b.neg(b.call("sin", a!))], { wgsl: "dlm_cos", relative: 0, absolute: 2e-7 }),
+  unary("tan", "tangent", Math.tan, ({ b, y }) => [b.add(1, b.mul(y, y))], { sample: [-1.2, 1.2], wgsl: "dlm_tan", relative: 8e-7 }),
+  unary("asin", "inverse sine", Math.asin, ({ b, x: [a] }) => [b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!))))], { sample: [-0.8, 0.8], wgsl: "dlm_asin", relative: 5e-7 }),
+  unary("acos", "inverse cosine", Math.acos, ({ b, x: [a] }) => [b.neg(b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!)))))], { sample: [-0.8, 0.8], wgsl: "dlm_acos", relative: 6e-7 }),
+  unary("atan", "inverse tangent", Math.atan, ({ b, x: [a] }) => [b.div(1, b.add(1, b.mul(a!, a!)))], { wgsl: "dlm_atan", relative: 4e-7 }),
+  unary("sinh", "hyperbolic sine", bounded(Math.sinh), ({ b, x: [a] }) => [b.call("cosh", a!)], { wgsl: "dlm_sinh", relative: 3e-5 }),
+  unary("cosh", "hyperbolic cosine", bounded(Math.cosh), ({ b, x: [a] }) => [b.call("sinh", a!)], { wgsl: "dlm_cosh", relative: 3e-5 }),
+  unary("tanh", "hyperbolic tangent", Math.tanh, ({ b, y }) => [b.sub(1, b.mul(y, y))], { wgsl: "dlm_tanh", relative: 6e-7 }),
+  unary("sigmoid", "1 / (1 + exp(-a))", (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))), ({ b, y }) => [b.mul(y, b.sub(1, y))], { wgsl: "dlm_sigmoid", relative: 3e-5 }),
+  unary("erf", "error function", erf, ({ b, x: [a] }) => [b.mul(b.call("exp", b.neg(b.mul(a!, a!))), 2 / Math.sqrt(Math.PI))], { wgsl: "dlm_erf", relative: 6e-7 }),
+  unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], { sample: [0.3, 5], wgsl: "dlm_lgamma", relative: 5e-7, absolute: 4e-6 }),
+  unary("digamma", "derivative of lgamma", digamma, ({ b, x: [a] }) => [b.call("polygamma", 1, a!)], { sample: [0.3, 5], wgsl: "dlm_digamma", relative: 1e-6, absolute: 4e-6 }),
   {
     name: "polygamma", summary: "n-th derivative of digamma, for a whole n >= 1", operands: ["f32", "f32"], result: "f32", evaluate: (n, a) => polygamma(Math.round(n!), a!),
     wgsl: ([n, a]) => `dlm_polygamma(${n}, ${a})`, helpers: ["dlm_polygamma"],
     derivative: ({ b, x: [n, a] }) => [undefined, b.call("polygamma", b.add(n!, 1), a!)], // n is a whole number: nothing to differentiate by
-    sample: [[1, 3], [0.3, 5]], cost: "fn",
+    sample: [[1, 3], [0.3, 5]], error: { relative: 1e-5 }, cost: "fn",
   },
   unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", exact: true }),
   unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", exact: true }),
@@ -111,14 +116,14 @@ const rows: readonly ScalarFunction[] = [
       b.select(b.call("equal", q!, 0), 0, b.mul(q!, b.call("pow", p!, b.sub(q!, 1)))),
       b.select(b.call("less", 0, p!), b.mul(y, b.call("log", b.select(b.call("less", 0, p!), p!, 1))), 0),
     ],
-    sample: [[0.3, 3], wide], cost: "fn",
+    sample: [[0.3, 3], wide], error: { relative: 4e-7 }, cost: "fn",
   },
   {
     name: "logaddexp", summary: "log(exp(a) + exp(b)) without overflow, and smooth at ties", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => logAddExp(a!, b!),
     wgsl: ([a, b]) => `dlm_logaddexp(${a}, ${b})`, helpers: ["dlm_logaddexp"],
     // not by max(a, b) and |a - b|: their kinks cancel in the value and the slope, not in the second derivative
     derivative: ({ b, x: [p, q] }) => [b.call("sigmoid", b.sub(p!, q!)), b.call("sigmoid", b.sub(q!, p!))],
-    commutative: true, sample: [wide, wide], cost: "fn",
+    commutative: true, sample: [wide, wide], error: { relative: 3e-7, absolute: 4e-7 }, cost: "fn",
   },
   {
     name: "atan2", summary: "angle of the point (b, a)", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => Math.atan2(a!, b!), wgsl: ([a, b]) => `dlm_atan2(${a}, ${b})`, helpers: ["dlm_atan2"],
@@ -129,7 +134,7 @@ const rows: readonly ScalarFunction[] = [
       const by = (x: Scalar): Scalar => b.select(away, b.div(x, b.select(away, square, 1)), 0);
       return [by(q!), b.neg(by(p!))];
     },
-    sample: [[0.3, 3], wide], cost: "fn",
+    sample: [[0.3, 3], wide], error: { relative: 5e-7 }, cost: "fn",
   },
   comparison("less", "a < b", "<", (a, b) => a < b),
   comparison("less_equal", "a <= b", "<=", (a, b) => a <= b),

@@ -73,9 +73,9 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
     bindings.push({ node: scan, binding: bindings.length, access: "uniform" });
   }
   const parameters = [
-    ...(text.includes("group.") ? ["@builtin(workgroup_id) group: vec3u"] : []),
-    ...(text.includes("local_index") ? ["@builtin(local_invocation_index) local_index: u32"] : []),
-    ...(text.includes("lane_index") ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
+    ...(/\bgroup\./.test(text) ? ["@builtin(workgroup_id) group: vec3u"] : []),
+    ...(/\blocal_index\b/.test(text) ? ["@builtin(local_invocation_index) local_index: u32"] : []),
+    ...(/\blane_index\b/.test(text) ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
   ];
   const wgsl = printModule({ comment: spec.comment(), enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
   const [stage, ...more] = spec.stages;

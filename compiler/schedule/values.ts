@@ -116,6 +116,7 @@ export class Values {
     let name = own;
     for (let n = 1; this.used.has(name); n++) name = `${stem}_${n}`;
     this.used.add(name);
+    this.names.delete(name); // of a loop that has ended: its level and bounds are not the new one's
     return name;
   }
   /** A name that no other begins with: of accumulators, which are numbered by their point. */
@@ -130,9 +131,10 @@ export class Values {
   reserve(name: string): void {
     this.used.add(name);
   }
-  /** The name of a loop's variable is free again after the loop. */
+  /** The name of a loop's variable is free again after the loop, and what was known of it is forgotten: a value may have it next. */
   release(name: string): void {
     this.used.delete(name);
+    this.names.delete(name);
   }
   get depth(): number {
     return this.blocks.length - 1;

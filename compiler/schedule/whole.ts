@@ -82,7 +82,7 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
     const name = fresh(`${k.spec.name}_step`, used);
     const body = printStatements(tidy(emitted.body));
     const text = body.join("\n");
-    const parameters = [...(text.includes("group.") ? ["group: vec3u"] : []), ...(text.includes("local_index") ? ["local_index: u32"] : [])];
+    const parameters = [...(/\bgroup\./.test(text) ? ["group: vec3u"] : []), ...(/\blocal_index\b/.test(text) ? ["local_index: u32"] : [])];
     functions.push([...k.spec.comment().map((line) => `// ${line}`), `fn ${name}(${parameters.join(", ")}) {`, ...body.map((line) => `  ${line}`), "}"].join("\n"));
     calls.set(k, { name: `${name}(${parameters.map((p) => (p.startsWith("group") ? "vec3u(u32(tile), 0u, 0u)" : "local_index")).join(", ")})`, groups: emitted.groups, threads: emitted.workgroup });
   }

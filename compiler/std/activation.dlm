@@ -7,12 +7,12 @@ fn relu6(x: f32[...S]) -> f32[...S] = hardtanh(x, 0, 6)
 ## x where positive, else slope * x.
 fn leaky_relu(x: f32[...S], slope: f32 = 0.01) -> f32[...S] = where(x > 0, x, slope * x)
 ## x where positive, else alpha * (exp(x) - 1).
-fn elu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(x))
+fn elu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(where(x > 0, 0, x)))
 ## x where positive, else alpha * (exp(x / alpha) - 1).
-fn celu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(x / alpha))
+fn celu(x: f32[...S], alpha: f32 = 1) -> f32[...S] = where(x > 0, x, alpha * expm1(where(x > 0, 0, x) / alpha))
 ## Scaled elu that keeps mean and variance (Klambauer et al. 2017).
 fn selu(x: f32[...S]) -> f32[...S] =
-  1.0507009873554805 * where(x > 0, x, 1.6732632423543772 * expm1(x))
+  1.0507009873554805 * where(x > 0, x, 1.6732632423543772 * expm1(where(x > 0, 0, x)))
 ## x * Phi(x), Phi the normal distribution function.
 fn gelu(x: f32[...S]) -> f32[...S] = 0.5 * x * (1 + erf(x * 0.7071067811865476))
 ## gelu by the tanh approximation.
@@ -25,7 +25,7 @@ fn silu(x: f32[...S]) -> f32[...S] = x * sigmoid(x)
 fn mish(x: f32[...S]) -> f32[...S] = x * tanh(softplus(x))
 ## log(1 + exp(beta x)) / beta; linear above the threshold.
 fn softplus(x: f32[...S], beta: f32 = 1, threshold: f32 = 20) -> f32[...S] =
-  where(beta * x > threshold, x, log1p(exp(beta * x)) / beta)
+  where(beta * x > threshold, x, logaddexp(beta * x, 0) / beta)
 ## log(sigmoid(x)).
 fn log_sigmoid(x: f32[...S]) -> f32[...S] = -logaddexp(-x, 0)
 ## x / (1 + |x|).

@@ -16,23 +16,26 @@ fn huber(p: f32[...S], y: f32[...S], delta: f32 = 1, reduce: fn = average) {
   let d = p - y
   return reduce(where(abs(d) <= delta, 0.5 * d^2, delta * (abs(d) - 0.5 * delta)))
 }
-## 0.5 d^2 / beta up to beta, |d| - beta / 2 beyond. Less is better.
+## 0.5 d^2 / beta up to beta, |d| - beta / 2 beyond; l1 for a beta of 0. Less is better.
 fn smooth_l1(p: f32[...S], y: f32[...S], beta: f32 = 1, reduce: fn = average) {
   let d = p - y
-  return reduce(where(abs(d) < beta, 0.5 * d^2 / beta, abs(d) - 0.5 * beta))
+  return reduce(where(abs(d) < beta, 0.5 * d^2 / max(beta, 1e-37), abs(d) - 0.5 * beta))
 }
 ## Binary cross-entropy of probabilities; the logarithms are at least -100, the slope (p - y) / max(p * (1 - p), 1e-12). `weight` broadcasts over the last axes. Less is better.
 fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) {
   let l = -y * clamp_log(p) - (1 - y) * clamp_log(1 - p)
   # where the logarithms are no longer differentiated: their value, and a parabola of PyTorch's slope that is 0 here
   let end = stop(l) + 5e11 * ((p - y)^2 - stop((p - y)^2))
-  return reduce(weight * where(p * (1 - p) >= 1e-12, l, end))
+  let weighted: f32[...S] = weight * where(p * (1 - p) >= 1e-12, l, end)
+  return reduce(weighted)
 }
 ## max(log(p), -100).
 fn clamp_log(p: f32[...S]) -> f32[...S] = where(p > 3.8e-44, log(where(p > 3.8e-44, p, 1)), -100)
 ## Binary cross-entropy of logits, stable for any size of z. `positive` weighs the positive class. Less is better.
-fn bce_with_logits(z: f32[...S], y: f32[...S], positive = 1, reduce: fn = average) =
-  reduce((1 - y) * z + (1 + (positive - 1) * y) * logaddexp(-z, 0))
+fn bce_with_logits(z: f32[...S], y: f32[...S], positive = 1, reduce: fn = average) {
+  let l: f32[...S] = (1 - y) * z + (1 + (positive - 1) * y) * logaddexp(-z, 0)
+  return reduce(l)
+}
 ## Short for bce_with_logits. Less is better.
 fn bce_logits(z: f32[...S], y: f32[...S], reduce: fn = average) = bce_with_logits(z, y, 1, reduce)
 ## Negative log-likelihood of class numbers y under log-probabilities lp; y == ignore counts neither way. Less is better.

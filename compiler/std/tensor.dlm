@@ -8,10 +8,6 @@ fn square(x: f32[...S]) -> f32[...S] = x^2
 fn reciprocal(x: f32[...S]) -> f32[...S] = 1 / x
 ## 2 to the power x.
 fn exp2(x: f32[...S]) -> f32[...S] = 2^x
-## Logarithm to base 2.
-fn log2(x: f32[...S]) -> f32[...S] = log(x) * 1.4426950408889634
-## Logarithm to base 10.
-fn log10(x: f32[...S]) -> f32[...S] = log(x) * 0.4342944819032518
 ## min(max(x, lo), hi), so hi where lo > hi; the gradient passes at the bounds themselves, as in PyTorch.
 fn clamp(x: f32[...S], lo: f32 = -inf, hi: f32 = inf) -> f32[...S] {
   let y = where(x < lo, lo, x)

@@ -24,9 +24,10 @@ export function wgslName(text: string): string {
 /** The same where it is free to use, with a `_` after it where WGSL has taken it. */
 export const freeName = (text: string): string => {
   const name = wgslName(text);
-  return taken.has(name) ? `${name}_` : name;
+  // helpers of the prelude, sizes of the run
+  return taken.has(name) || /^(dlm|dim)_/.test(name) ? `${name}_` : name;
 };
-export const dimName = (name: string): string => `dim_${wgslName(name)}`;
+export { overrideName as dimName } from "../../runtime/plan.ts";
 
 /** A number of f32; the infinities become the largest finite ones, as constant expressions must be finite. Not for NaN: see `dlm_nan`. */
 export function f32Text(x: number): string {

@@ -5,10 +5,24 @@ export interface Helper {
   readonly code: string;
 }
 export const prelude: Readonly<Record<string, Helper>> = {
-  // WGSL bounds its own log near 1 by an absolute error only. Mantissa and exponent from the bits (those of a subnormal as a whole number, so that none is
-  // flushed), then Cephes' logf: relative error 1e-7. log(0) and log of negatives differ between drivers: one answer everywhere, the largest finite magnitude.
+  // WGSL bounds its own log near 1 by an absolute error only. x as m 2^e with sqrt(1/2) <= m < sqrt(2), from the bits (those of a subnormal as a whole
+  // number, so that none is flushed); then Cephes' logf. (log(m), e): relative error 1e-7.
+  dlm_log_parts: {
+    code: `fn dlm_log_parts(x: f32) -> vec2f {\n  let bits = bitcast<i32>(x);\n  let small = bits < 0x00800000;\n  let b = select(bits, bitcast<i32>(f32(bits)), small);\n  let k = (b - 0x3f3504f3) >> 23u;\n  let z = bitcast<f32>(b - (k << 23u)) - 1.0;\n  let q = z * z;\n  let p = ((((((((7.0376836e-2 * z - 0.1151461) * z + 0.11676999) * z - 0.12420141) * z + 0.14249323) * z - 0.16668057) * z + 0.20000714) * z - 0.24999994) * z + 0.3333333) * z * q;\n  return vec2f(z + (p - 0.5 * q), f32(k) - select(0.0, 149.0, small));\n}`,
+  },
+  // log(0) and log of negatives differ between drivers: one answer everywhere, the largest finite magnitude below 0
   dlm_log: {
-    code: `fn dlm_log(x: f32) -> f32 {\n  let bits = bitcast<i32>(x);\n  let small = bits < 0x00800000;\n  let b = select(bits, bitcast<i32>(f32(bits)), small);\n  let k = (b - 0x3f3504f3) >> 23u;\n  let z = bitcast<f32>(b - (k << 23u)) - 1.0;\n  let e = f32(k) - select(0.0, 149.0, small);\n  let q = z * z;\n  let p = ((((((((7.0376836e-2 * z - 0.1151461) * z + 0.11676999) * z - 0.12420141) * z + 0.14249323) * z - 0.16668057) * z + 0.20000714) * z - 0.24999994) * z + 0.3333333) * z * q;\n  let y = z + (p - 2.1219444e-4 * e - 0.5 * q);\n  return select(y + 0.693359375 * e, -0x1.fffffep+127f, bits <= 0);\n}`,
+    uses: ["dlm_log_parts"],
+    code: `fn dlm_log(x: f32) -> f32 {\n  let p = dlm_log_parts(x);\n  return select((p.x - 2.1219444e-4 * p.y) + 0.693359375 * p.y, -0x1.fffffep+127f, bitcast<i32>(x) <= 0);\n}`,
+  },
+  dlm_log2: {
+    uses: ["dlm_log_parts"],
+    code: `fn dlm_log2(x: f32) -> f32 {\n  let p = dlm_log_parts(x);\n  return select(1.442695 * p.x + p.y, -0x1.fffffep+127f, bitcast<i32>(x) <= 0);\n}`,
+  },
+  // log10(e) and log10(2) in two parts, the first of few bits
+  dlm_log10: {
+    uses: ["dlm_log_parts"],
+    code: `fn dlm_log10(x: f32) -> f32 {\n  let p = dlm_log_parts(x);\n  let low = 4.605039e-6 * p.y + 0.00070073145 * p.x;\n  return select((low + 0.43359375 * p.x) + 0.301025390625 * p.y, -0x1.fffffep+127f, bitcast<i32>(x) <= 0);\n}`,
   },
   // a constant expression may not be NaN: read from a variable it is none
   dlm_nan: { code: `fn dlm_nan() -> f32 {\n  var bits = 0x7fc00000u;\n  return bitcast<f32>(bits);\n}` },
@@ -18,7 +32,7 @@ export const prelude: Readonly<Record<string, Helper>> = {
     code: `fn dlm_log1p(x: f32) -> f32 {\n  let s = x / (2.0 + x);\n  let q = s * s;\n  let near = 2.0 * s * (1.0 + q * (0.33333333 + q * (0.2 + q * (0.14285714 + q * (0.11111111 + q * 0.09090909)))));\n  return select(dlm_log(1.0 + x), near, abs(x) < 0.4);\n}`,
   },
   dlm_expm1: {
-    code: `fn dlm_expm1(x: f32) -> f32 {\n  let near = x * (1.0 + x * (0.5 + x * (0.16666667 + x * (0.041666667 + x * (0.0083333333 + x * (0.0013888889 + x * 0.00019841270))))));\n  return select(exp(x) - 1.0, near, abs(x) < 0.5);\n}`,
+    code: `fn dlm_expm1(x: f32) -> f32 {\n  let near = x * (1.0 + x * (0.5 + x * (0.16666667 + x * (0.041666667 + x * (0.0083333333 + x * (0.0013888889 + x * 0.00019841270))))));\n  return select(exp(min(x, 88.722)) - 1.0, near, abs(x) < 0.5);\n}`,
   },
   // max(a, b) + log(1 + z), z = exp(-|a - b|): log(1 + z) = 2 atanh(z / (2 + z)), a series
   dlm_logaddexp: {

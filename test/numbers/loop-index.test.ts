@@ -5,6 +5,8 @@ import { compile } from "../../compiler/compile.ts";
 import { analyse } from "../../compiler/front.ts";
 import { verify } from "../../compiler/graph/verify.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
+import { load } from "../../runtime/index.ts";
+import { testDevice } from "../device.ts";
 import { programsOf } from "../graph/programs.ts";
 import { errorsOf, expectValues } from "./values.ts";
 
@@ -103,7 +105,7 @@ test("in loops", async () => {
   await expectValues("export fn f(n: i32 in 0..3) -> i32 = fold (k in 0..4; c = 0) { next c = where(k < n, k + n, c) }", { n: 2 }, 3);
   await expectValues("export fn f(x: f32[4]) -> f32[4] = scan (k in 0..4; h = 0.0) { yield sum over j in 0..k + 1: x[j] * k }", { x: [1, 2, 3, 4] }, [0, 3, 12, 30]);
 });
-test("parameters of rank 0, states, draws, columns and the numbers of a train block", () => {
+test("parameters of rank 0, states, draws, columns and the numbers of a train block", async () => {
   const text = `
 data d {
   rows: 12
@@ -127,7 +129,7 @@ train fit on d(batch: 4) {
   let decay = normal[]
   let ramp = for j in 0..5: j * step + j / batch + epoch * j + j * total + j * decay + j / steps
   let loss = mse(net(a + b + c + ramp), y)
-  minimize loss by sgd(lr: 0.1 * (for j in 0..1: j * loss + 0.5)[0])
+  minimize loss by sgd(lr: 1e-9 * (for j in 0..1: j * loss + 0.5)[0])
   next total = total + loss
   metric m = sum over j in 0..5: j * loss
   steps: 4
@@ -140,7 +142,25 @@ export fn predict(x: f32[B, 5]) -> f32[B] {
   const { program, plan, diagnostics } = compile(text, { name: "numbers.dlm" });
   if (!program) throw new Error(renderDiagnostics(diagnostics));
   for (const p of programsOf(program)) verify(p);
-  expect(plan).toBeDefined();
+  const model = await load(plan!, { device: (await testDevice()).device });
+  expect(Number.isFinite((await model.train()).loss)).toBe(true);
+  model.close();
+});
+
+test.each(["i", "j", "k", "m", "n", "r", "q", "c", "l", "row", "step"])("a whole number called %s, as loops of kernels are", async (name) => {
+  const x = Array.from({ length: 6 }, (_, b) => Array.from({ length: 40 }, (_, q) => ((b * 7 + q) % 5) - 2));
+  const w = Array.from({ length: 40 }, (_, q) => (q % 3) - 1);
+  const text = `export fn f(x: f32[6, 40], w: f32[40], ${name}: i32 in 0..700) -> f32[6] = for a: (sum over z: x[a, z] * w[z]) + f32((${name} + 1) % 3) + where(${name} >= 2, 10.0, 0) + x[${name} % 6, ${name} // 20]\n`;
+  for (const v of [0, 5, 699]) await expectValues(text, { x, w, [name]: v }, x.map((xs) => xs.reduce((sum, y, q) => sum + y * w[q]!, 0) + ((v + 1) % 3) + (v >= 2 ? 10 : 0) + x[v % 6]![Math.floor(v / 20)]!));
+  const block = `model net(x: f32[B, 3]) = x |> Linear(1)\ntrain fit {\n  state ${name}: i32 in 0..3 = 0\n  let t = [1.0, 2.0, 3.0]\n  minimize mean(net(ones[2, 3])^2) * t[${name}] by sgd()\n  next ${name} = (${name} + 1) % 3\n  metric c = ${name}\n  steps: 7\n}\nexport fn f() -> f32 = [5.0, 6.0, 7.0][fit.${name}]\n`;
+  if (name === "step" || name === "row") return;
+  const { plan, diagnostics } = compile(block, { name: "names.dlm" });
+  if (!plan) throw new Error(renderDiagnostics(diagnostics));
+  const model = await load(plan, { device: (await testDevice()).device });
+  const { metrics } = await model.train();
+  expect(metrics["c"]).toBe(1); // after the update of the seventh step
+  expect([...(await model.run("f"))["f"]!.data]).toEqual([6]);
+  model.close();
 });
 
 // ---------------------------------------------------------------- everything with everything

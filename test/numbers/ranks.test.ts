@@ -226,6 +226,21 @@ test("mse of a column and a row is the mean over the rows, not over all pairs", 
   // an operator says so too
   expect(analyse("export fn f(p: f32[B, 1], y: f32[B]) = mean((p - y)^2)").diagnostics[0]!.hint).toBe("write unsqueeze(y, -1) for one value a row");
 });
+test("weights of a loss do not spread it either", async () => {
+  const text = (loss: string, w: string): string => `export fn f(p: f32[3], y: f32[3], w: f32[${w}]) -> f32 = ${loss}\n`;
+  for (const loss of ["bce(p, y, weight: w)", "bce_with_logits(p, y, positive: w)"]) {
+    expect(analyse(text(loss, "3"), { name: "ranks.dlm" }).diagnostics).toEqual([]);
+    expect(analyse(text(loss, "1"), { name: "ranks.dlm" }).diagnostics).toEqual([]);
+    expect(analyse(text(loss, "3, 3"), { name: "ranks.dlm" }).diagnostics.map((d) => d.message)).toEqual(["shapes do not fit: l wants f32[3] but receives f32[3, 3]"]);
+  }
+  const [p, y, w] = [[0.2, 0.5, 0.9], [0, 1, 1], [1, 2, 3]];
+  await expectValues(text("bce(p, y, weight: w)", "3"), { p, y, w }, -(Math.log(0.8) + 2 * Math.log(0.5) + 3 * Math.log(0.9)) / 3);
+});
+test("a number is wanted, a row is given", () => {
+  expect(analyse("export fn f(p: f32[3], y: f32[3], d: f32[1]) = huber(p, y, delta: d)").diagnostics[0]!.hint).toBe("write squeeze(d, -1)");
+  expect(follow("export fn f(p: f32[3], y: f32[3], d: f32[1]) = huber(p, y, delta: d)").hints).toBe(1);
+  expect(follow("export fn f(p: f32[3], y: f32[3], d: f32[2]) = huber(p, y, delta: d)").hints).toBe(1);
+});
 test("elements and numbers are reduced as tensors of rank 0 are", async () => {
   await expectValues("export fn f(x: f32[3]) = (for j: any(x[j] > 0), for j: argmax(x[j]), for j: mean(x[j] > 0), for j: logsumexp(i32(x[j])))", { x: [1, -2, 3] }, [1, 0, 1, 0, 0, 0, 1, 0, 1, 1, -2, 3]);
   await expectValues("export fn f(x: i32[3] in 0..9) = logsumexp(x)", { x: [1, 2, 3] }, Math.log(Math.exp(1) + Math.exp(2) + Math.exp(3)));

@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { compile } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
+import type { Value } from "../../runtime/api.ts";
 import { load } from "../../runtime/index.ts";
 import { testDevice } from "../device.ts";
 import { compareTraining } from "../device/training.ts";
@@ -29,6 +30,17 @@ export async function trained(text: string, host: Readonly<Record<string, readon
     const results: Record<string, number[]> = {};
     for (const e of plan.exports) if (!e.inputs.length) for (const [name, x] of Object.entries(await model.run(e.name))) results[name] = Array.from(x.data);
     return { curves, held: await held(), first, results };
+  } finally {
+    model.close();
+  }
+}
+/** The first export's results on the device, of a model as it begins. */
+export async function expectResult(text: string, inputs: Readonly<Record<string, Value>>, want: readonly number[]): Promise<void> {
+  const { plan, diagnostics } = compile(text, { name: "test.dlm" });
+  if (!plan) throw new Error(renderDiagnostics(diagnostics));
+  const model = await load(plan, { device: (await testDevice()).device });
+  try {
+    expectNear(Object.values(await model.run(plan.exports[0]!.name, inputs)).flatMap((x) => Array.from(x.data)), want, text);
   } finally {
     model.close();
   }

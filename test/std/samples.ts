@@ -64,8 +64,6 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   // tensors
   rsqrt: [{ inputs: x23, call: "rsqrt(x)", domain: positive }],
   reciprocal: [{ inputs: x23, call: "reciprocal(x)", domain: positive }],
-  log2: [{ inputs: x23, call: "log2(x)", domain: positive }],
-  log10: [{ inputs: x23, call: "log10(x)", domain: positive }],
   clamp: [{ inputs: x23, call: "clamp(x, -0.4, 0.5)" }],
   safe_sqrt: [{ inputs: x23, call: "safe_sqrt(x)", domain: positive }],
   safe_pow: [{ inputs: x23, call: "safe_pow(x, 2.5)", domain: positive }],
