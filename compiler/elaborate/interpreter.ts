@@ -1550,7 +1550,8 @@ function joinRanges(a: Range | undefined, b: Range | undefined, round: number): 
   if (!below && !above) return a;
   const far = round === 1 ? 2 ** 30 : Infinity; // a step from there is still no overflow
   const high = round === 0 && typeof a.high === "number" && typeof b.high === "number" ? b.high : far;
-  return { low: below ? (round === 0 ? b.low : -far) : a.low, high: above ? high : a.high };
+  const joined = { low: below ? (round === 0 ? b.low : -far) : a.low, high: above ? high : a.high };
+  return joined.low === -Infinity && joined.high === Infinity ? undefined : joined; // i32 wraps: anything
 }
 /** -1 as it is written: it counts from the end; computed indices never do. */
 const isNegativeLiteral = (e: ast.Expr | undefined): boolean => e?.kind === "paren" ? isNegativeLiteral(e.value) : e?.kind === "unary" && e.operator === "-" && e.operand.kind === "number";

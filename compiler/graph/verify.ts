@@ -170,7 +170,7 @@ function checkScan(scan: Scan, state: Checked): void {
 function contains(carry: Source, x: Node): boolean {
   if (carry.dtype !== "i32" || !carry.range) return true;
   const element = load(x, x.shape.map(() => 0)) as Integer; // stands for any element: a load is bounded by its tensor's range
-  return provedNonNegative(iadd(element, -carry.range.low)) && (carry.range.high === Infinity || provedNonNegative(isub(asExtentInteger(carry.range.high), element)));
+  return (carry.range.low === -Infinity || provedNonNegative(iadd(element, -carry.range.low))) && (carry.range.high === Infinity || provedNonNegative(isub(asExtentInteger(carry.range.high), element)));
 }
 const asExtentInteger = (high: NonNullable<Source["range"]>["high"]): Integer => (typeof high === "number" ? integer(high) : high);
 

@@ -38,11 +38,11 @@ function reads(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
 }
 /** Steps of one part when a reduction of n steps is cut into about so many parts. */
 export const stepsOfPart = (n: number, count: number): number => (n % count === 0 ? n / count : Math.ceil(n / count / grain) * grain);
-/** Of a run-time length: steps that a part takes at a time, and how many parts there are. */
+/** Of a run-time length: steps that a part takes at a time (two at least: an axis of extent 1 is none), and how many parts there are. */
 export function openParts(spec: KernelSpec, target: Target): { chunk: number; count: number } {
   const { over } = spec.stages[0]!;
   const others = over.reduce((n, v, d) => (d === axisToCut(over) ? n : n * estimate(v.extent)), 1);
-  return { chunk: 2 ** Math.max(0, Math.floor(Math.log2(openChunk / others))), count: Math.min(256, 8 * target.cores) };
+  return { chunk: 2 ** Math.max(1, Math.floor(Math.log2(openChunk / others))), count: Math.min(256, 8 * target.cores) };
 }
 const openChunk = 1024;
 /** Into ceil(n / chunk) parts, two at least; of a run-time length into `count`, which take the chunks in turn. */

@@ -26,7 +26,7 @@ export function callProgram(seed: number): ProgramCase {
     const rank = image ? 4 : r.chance(0.5) ? Math.min(4, p.type?.kind === "tensor_type" ? (p.type.dims?.length ?? 0) + r.int(0, 1) : 1) : r.int(0, 4);
     const shape = base.slice(0, rank).map((n, k) => (image && (k === 1 || k === 2) ? r.pick([1, 2, 3, 4, 6, 8]) : r.chance(0.2) ? r.pick([1, 1, 2, 3]) : n));
     const sizes = shape.map((n, k) => (runTime && k === 0 ? (i ? String(n) : "B") : String(n)));
-    if (runTime && i && rank && signature[0]?.includes("[B") && shape[0] === base[0]) sizes[0] = "B";
+    if (i && rank && signature[0]?.includes("[B") && shape[0] === Object.values(inputs)[0]!.shape[0]) sizes[0] = "B";
     const isInteger = p.type?.kind === "tensor_type" && p.type.element.text === "i32";
     const end = r.int(1, 5);
     const positive = /^(bce|clamp_log|nll|l?log|rsqrt|reciprocal)/.test(d.name.text);
