@@ -98,6 +98,11 @@ const rows: readonly ScalarFunction[] = [
   { name: "to_f32", summary: "an integer as f32", operands: ["i32"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `f32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu" },
   { name: "bool_to_f32", summary: "1 where true, else 0", operands: ["bool"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `select(0.0, 1.0, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },
   { name: "bool_to_i32", summary: "1 where true, else 0", operands: ["bool"], result: "i32", evaluate: (a) => a!, wgsl: ([a]) => `select(0i, 1i, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },
+  {
+    name: "random_in", summary: "c + floor(r d / 2^64) of the random words a and b, r = 2^32 a + b; a, b and d without sign, d = 0 for 2^32", operands: ["i32", "i32", "i32", "i32"], result: "i32",
+    evaluate: (a, b, c, d) => Number(BigInt.asIntN(32, BigInt(c!) + ((((BigInt(a! >>> 0) << 32n) | BigInt(b! >>> 0)) * (d! >>> 0 ? BigInt(d! >>> 0) : 1n << 32n)) >> 64n))),
+    wgsl: (x) => `dlm_random_in(${x.join(", ")})`, helpers: ["dlm_random_in"], derivative: "zero", sample: [[-2e9, 2e9], [-2e9, 2e9], [-9, 9], [1, 2e9]], cost: "fn",
+  },
   { name: "to_i32", summary: "a cut towards 0", operands: ["f32"], result: "i32", evaluate: (a) => wrap(Math.trunc(a!)), wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [wide], cost: "alu" },
 ]; // prettier-ignore
 

@@ -27,7 +27,7 @@ export function canSplit(spec: KernelSpec): boolean {
   const [first] = spec.stages;
   if (!first || !first.over.length) return false;
   const locals = new Set<Scalar>(spec.stages.map((s) => s.local));
-  return spec.stages.every((s) => nothing(s) !== undefined && (isOpen(spec) || s.local.dtype === "f32") && s.over.length === first.over.length && s.over.every((v, d) => v.extent === first.over[d]!.extent) && !reads(s.value, locals)) && spec.stores.every((s) => !s.over.length);
+  return spec.stages.every((s) => nothing(s) !== undefined && s.over.length === first.over.length && s.over.every((v, d) => v.extent === first.over[d]!.extent) && !reads(s.value, locals)) && spec.stores.every((s) => !s.over.length);
 }
 function reads(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
   let found = false;
