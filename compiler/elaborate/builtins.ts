@@ -221,7 +221,8 @@ function checkArguments(name: string, { positional, named }: Given, count: numbe
 const scalarOfInt = (v: Extract<Value, { kind: "int" }>, span: Span): Value => scalar(asScalarValue(v, span, "f32"));
 function gumbel(logits: Node, axes: readonly Variable[], at: readonly Integer[], extents: readonly number[], ctx: Context, span: Span): Node {
   const u = random({ distribution: "uniform", site: hashSite(`${ctx.draws.path}!${ctx.draws.count++}`), seed: load(ctx.seed, []), step: ctx.step, indices: at, extents });
-  const noise = neg(call("log", neg(call("log", call("max", u, literal(1e-20))))));
+  // log(u) by log1p: u near 1 makes the largest of them, and there drivers' logarithms have few digits; u - 1 is exact
+  const noise = neg(call("log", neg(call("log1p", add(call("max", u, literal(2 ** -24)), -1)))));
   const body = add(load(logits, indicesOf(axes)), noise);
   const noisy = compute(axes, undefined, body, { span });
   const own = axesOf(logits.shape);

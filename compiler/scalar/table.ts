@@ -148,6 +148,11 @@ const rows: readonly ScalarFunction[] = [
   // what looks at the size of a sum that may leave i32 looks at this
   { name: "wrap_i32", summary: "a sum that may leave i32, as it wraps", operands: ["i32"], result: "i32", evaluate: wrap, wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu", exact: true },
   { name: "less_integer", summary: "a < b of integers whose difference may leave i32", operands: ["i32", "i32"], result: "bool", evaluate: (a, b) => Number(a! < b!), wgsl: ([a, b]) => `${a} < ${b}`, derivative: "zero", sample: [[-9, 9], [-9, 9]], cost: "alu", exact: true },
+  {
+    name: "random_in", summary: "c + floor(r d / 2^64) of the random words a and b, r = 2^32 a + b; a, b and d without sign, d = 0 for 2^32", operands: ["i32", "i32", "i32", "i32"], result: "i32",
+    evaluate: (a, b, c, d) => Number(BigInt.asIntN(32, BigInt(c!) + ((((BigInt(a! >>> 0) << 32n) | BigInt(b! >>> 0)) * (d! >>> 0 ? BigInt(d! >>> 0) : 1n << 32n)) >> 64n))),
+    wgsl: (x) => `dlm_random_in(${x.join(", ")})`, helpers: ["dlm_random_in"], derivative: "zero", sample: [[-2e9, 2e9], [-2e9, 2e9], [-9, 9], [1, 2e9]], cost: "fn",
+  },
 ]; // prettier-ignore
 
 export const functions: ReadonlyMap<string, ScalarFunction> = new Map(rows.map((row) => [row.name, row]));

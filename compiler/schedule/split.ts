@@ -29,7 +29,7 @@ export function canSplit(spec: KernelSpec, most: number): boolean {
   const locals = new Set<Scalar>(spec.stages.map((s) => s.local));
   const bound = (roots: readonly Scalar[], targets: readonly Node[] = []): number => spec.stages.length + new Set([...tensorsOf(roots), ...targets].map(baseOf)).size;
   if (bound(spec.stages.map((s) => s.value)) > most || bound(spec.stores.flatMap((s) => [s.value, ...s.indices]), spec.stores.map((s) => s.target)) > most) return false; // prettier-ignore
-  return spec.stages.every((s) => nothing(s) !== undefined && (isOpen(spec) || s.local.dtype === "f32") && s.over.length === first.over.length && s.over.every((v, d) => v.extent === first.over[d]!.extent) && !reads(s.value, locals)) && spec.stores.every((s) => !s.over.length);
+  return spec.stages.every((s) => nothing(s) !== undefined && s.over.length === first.over.length && s.over.every((v, d) => v.extent === first.over[d]!.extent) && !reads(s.value, locals)) && spec.stores.every((s) => !s.over.length);
 }
 function reads(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
   let found = false;

@@ -44,9 +44,8 @@ interface Cuts {
   readonly cut: () => void;
 }
 const noCuts: Cuts = { sizes: [], cut: () => {} };
-// Note: long sums
-const longestPlain = 1024; // terms that one accumulator takes where the sum is short
-const blockTerms = 128; // and else
+const shortSum = 1024; // terms of a sum that is not cut
+const blockTerms = 128; // that one accumulator of a longer sum takes, about
 /** The largest divisor of n that is not much below `most`. */
 function firstDivisor(n: number, most: number): number | undefined {
   for (let d = most; 2 * d > most; d--) if (n % d === 0) return d;
@@ -291,8 +290,10 @@ class Template {
     return [...places, ...result];
   }
   /**
-   * Where a long sum is cut, so that no accumulator takes more than so many terms: for each reduced axis with a loop the steps of its blocks, outer to
-   * inner; 0: what the loops inside of this one add up is a block. Sums of few terms are not cut. See the note at the end.
+   * Where a long sum is cut, so that no accumulator takes many terms: for each reduced axis with a loop the steps of its blocks, outer to inner; 0: what
+   * the loops inside of this one add up is a block. Blocks of blocks, whatever the length: with the lanes and parts that meet afterwards the rounding
+   * stays below 2^-13 of the sum of the magnitudes (docs/language.md says so, test/numbers/sums.test.ts holds it). No compensation: drivers may
+   * reassociate it away.
    */
   private blocksOf(inner: readonly Axis[], width: 1 | 4): Map<string, number[]> {
     const result = new Map<string, number[]>();
@@ -303,7 +304,8 @@ class Template {
       return [{ name: a.name, trips: typeof a.extent === "number" ? Math.ceil(a.extent / (chunk ?? step)) : Infinity }];
     });
     const within = inner.reduce((n, a) => n * (this.schedule.staged[a.name] && a === inner[inner.length - 1] ? Math.min(this.schedule.staged[a.name]!, a.extent as number) : a.tile), 1) / width;
-    if (within * loops.reduce((n, x) => n * x.trips, 1) <= longestPlain) return result;
+    const length = inner.reduce((n, a) => n * (typeof a.extent === "number" ? a.extent : Infinity), 1);
+    if (length <= shortSum || within * loops.reduce((n, x) => n * x.trips, 1) <= 2 * blockTerms) return result;
     let terms = Math.max(1, within); // of the accumulator that is open
     let nested = false; // does a loop stand inside?
     for (const { name, trips } of [...loops].reverse()) {

@@ -199,6 +199,10 @@ export const prelude: Readonly<Record<string, Helper>> = {
   dlm_multiply_high: {
     code: `fn dlm_multiply_high(a: u32, b: u32) -> u32 {\n  let al = a & 0xffffu;\n  let ah = a >> 16u;\n  let bl = b & 0xffffu;\n  let bh = b >> 16u;\n  let t = ah * bl + ((al * bl) >> 16u);\n  let u = al * bh + (t & 0xffffu);\n  return ah * bh + (t >> 16u) + (u >> 16u);\n}`,
   },
+  dlm_random_in: {
+    uses: ["dlm_multiply_high"],
+    code: `fn dlm_random_in(a: i32, b: i32, low: i32, width: i32) -> i32 {\n  let n = u32(width);\n  let rest = u32(a) * n;\n  let carry = rest + dlm_multiply_high(u32(b), n) < rest;\n  let high = dlm_multiply_high(u32(a), n) + select(0u, 1u, carry);\n  return low + i32(select(high, u32(a), n == 0u));\n}`,
+  },
   dlm_philox: {
     uses: ["dlm_multiply_high"],
     code: `fn dlm_philox(seed: i32, site: u32, step: i32, block: u32) -> vec4u {\n  var c = vec4u(block, u32(step), 0u, 0u);\n  var k = vec2u(u32(seed), site);\n  for (var i = min(i32(block), 0); i < 10; i++) {\n    c = vec4u(dlm_multiply_high(0xcd9e8d57u, c.z) ^ c.y ^ k.x, 0xcd9e8d57u * c.z, dlm_multiply_high(0xd2511f53u, c.x) ^ c.w ^ k.y, 0xd2511f53u * c.x);\n    k += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c;\n}`,
@@ -214,11 +218,11 @@ export const prelude: Readonly<Record<string, Helper>> = {
   },
   dlm_normal4: {
     uses: ["dlm_philox", "dlm_near_cos"],
-    code: `fn dlm_normal4(seed: i32, site: u32, step: i32, block: u32) -> vec4f {\n  let a = dlm_philox(seed, site, step, 2u * block);\n  let b = dlm_philox(seed, site, step, 2u * block + 1u);\n  let u = vec4f(vec4u(a.x, a.z, b.x, b.z) >> vec4u(8u)) * 0x1p-24f;\n  let v = 6.2831853 * vec4f(vec4u(a.y, a.w, b.y, b.w) >> vec4u(8u)) * 0x1p-24f;\n  return sqrt(-2.0 * log(1.0 - u)) * vec4f(dlm_near_cos(v.x), dlm_near_cos(v.y), dlm_near_cos(v.z), dlm_near_cos(v.w));\n}`,
+    code: `fn dlm_normal4(seed: i32, site: u32, step: i32, block: u32) -> vec4f {\n  let a = dlm_philox(seed, site, step, 2u * block);\n  let b = dlm_philox(seed, site, step, 2u * block + 1u);\n  let u = vec4f(vec4u(a.x, a.z, b.x, b.z) >> vec4u(8u)) * 0x1p-24f;\n  let v = 6.2831853 * vec4f(vec4u(a.y, a.w, b.y, b.w) >> vec4u(8u)) * 0x1p-24f;\n  return sqrt(max(-2.0 * log(1.0 - u), vec4f())) * vec4f(dlm_near_cos(v.x), dlm_near_cos(v.y), dlm_near_cos(v.z), dlm_near_cos(v.w));\n}`,
   },
   dlm_normal: {
     uses: ["dlm_philox", "dlm_near_cos"],
-    code: `fn dlm_normal(seed: i32, site: u32, step: i32, e: u32) -> f32 {\n  let words = dlm_philox(seed, site, step, e / 2u);\n  let at = 2u * (e % 2u);\n  let u = f32(words[at] >> 8u) * 0x1p-24f;\n  let v = f32(words[at + 1u] >> 8u) * 0x1p-24f;\n  return sqrt(-2.0 * log(1.0 - u)) * dlm_near_cos(6.2831853 * v);\n}`,
+    code: `fn dlm_normal(seed: i32, site: u32, step: i32, e: u32) -> f32 {\n  let words = dlm_philox(seed, site, step, e / 2u);\n  let at = 2u * (e % 2u);\n  let u = f32(words[at] >> 8u) * 0x1p-24f;\n  let v = f32(words[at + 1u] >> 8u) * 0x1p-24f;\n  return sqrt(max(-2.0 * log(1.0 - u), 0.0)) * dlm_near_cos(6.2831853 * v);\n}`,
   },
 };
 /** The code of these helpers and of what they use, each once, users last. */
