@@ -5,11 +5,12 @@ import { checkData, dataLimit, megabytes } from "./check.ts";
 import { fieldOf, loadDataset } from "./loaders.ts";
 import type { LoadedColumn, Sources } from "./loaders.ts";
 import { dispatchesOf, programsOf } from "./machine.ts";
-import type { Machine } from "./machine.ts";
-import type { Plan, PlanColumn, PlanDataset } from "./plan.ts";
+import type { Machine, Place } from "./machine.ts";
+import type { Plan, PlanColumn, PlanDataset, PlanPort } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
+import { runOnce } from "./run.ts";
 import type { Session } from "./session.ts";
-import { bytesOf, fromWords, product } from "./tensor.ts";
+import { bytesOf, product } from "./tensor.ts";
 
 export interface HostDataset {
   readonly plan: PlanDataset;
@@ -120,7 +121,6 @@ export function streamRows(data: HostDataset, rows: Int32Array, machine: Machine
   return Int32Array.from(rows, (_, i) => i * data.streamed!.stride);
 }
 
-const fileOf = (l: Extract<PlanColumn["loader"], { path: string }>): string => `${l.path}${l.kind === "csv" && !("from" in l.columns) ? `, column ${l.columns.join(", ")}` : ""}`;
 /** Values of other data that lie behind a column's own: in its range, not only in their own. */
 function checkRange(column: PlanColumn, from: PlanColumn, values: LoadedColumn["values"]): void {
   const [low, end] = column.range ?? [-Infinity, Infinity];
@@ -133,36 +133,21 @@ export async function checkFields(s: Session): Promise<void> {
   for (const [name, d] of s.data) {
     const check = d.plan.check;
     if (!check) continue;
-    const { machine } = s;
     const rows = join([...s.splits.get(name)!.values()]).sort();
     const chunk = Math.min(check.chunk, d.streamed?.rows ?? Infinity);
     const seeds = check.seed ? new Set(s.plan.trains.filter((t) => t.dataset === name).map((t) => s.states.get(t.name)!.seed)) : new Set([0]);
+    const place = (p: PlanPort): Place => ({ buffer: p.buffer, offset: p.offset, bytes: 4 * product(p.shape as number[]) });
     for (const seed of seeds.size ? seeds : [s.options.seed ?? 0]) for (let from = 0; from < rows.length; from += chunk) {
       const part = rows.slice(from, from + chunk);
-      const dims = { ...s.dims, rows: part.length };
-      const recording = await machine.record(check.program, dims);
-      const ports = check.fields.flatMap((f) => [f.at, f.value]);
-      const bytes = (p: (typeof ports)[number]): number => 4 * product(p.shape.map((n) => machine.size(n, dims, p.name)));
-      const sizes = new Map<number, number>([[check.index.buffer, check.index.offset + 4 * Math.min(chunk, rows.length)]]);
-      for (const p of ports) sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + bytes(p)));
-      if (check.seed) sizes.set(check.seed.buffer, Math.max(sizes.get(check.seed.buffer) ?? 0, check.seed.offset + 4));
-      await machine.allocate(sizes);
-      machine.write(check.index.buffer, check.index.offset, streamRows(d, part, machine));
-      if (check.seed) machine.writeWord(check.seed.buffer, check.seed.offset, Int32Array.of(seed));
-      const encoder = machine.encoder(check.program.name);
-      machine.replay(encoder, recording);
-      const fetched = machine.fetch(encoder, ports.map((p) => ({ buffer: p.buffer, offset: p.offset, bytes: bytes(p) }))); // prettier-ignore
-      machine.submit(encoder);
-      const words = await fetched();
-      check.fields.forEach((f, i) => {
-        const [low, end] = f.range;
-        const at = fromWords(words[2 * i]!, "i32", []).data[0]!;
-        const bad = [...fromWords(words[2 * i + 1]!, "i32", [bytes(f.value) / 4]).data].find((x) => x < low || x >= end);
+      const inputs = [{ ...check.index, bytes: 4 * part.length, words: streamRows(d, part, s.machine) }, ...(check.seed ? [{ ...check.seed, bytes: 4, words: Int32Array.of(seed) }] : [])];
+      const words = (await runOnce(s.machine, check.program, { ...s.dims, rows: part.length }, inputs, check.fields.flatMap((f) => [place(f.at), place(f.value)]))).map((bytes) => [...new Int32Array(bytes.slice().buffer)]);
+      check.fields.forEach(({ name: field, place: where, range: [low, end] }, i) => {
+        const bad = words[2 * i + 1]!.find((x) => x < low || x >= end);
         if (bad === undefined) return;
-        const files = [...new Set(d.columns.flatMap((c) => (fieldOf(c.plan).split(".")[0] === f.name && "path" in c.plan.loader ? [fileOf(c.plan.loader)] : [])))];
-        const other = Object.entries(d.others).find(([, [low, end]]) => part[at]! >= low && part[at]! < end);
-        const row = other ? `row ${part[at]! - other[1][0]} of ${other[0]}` : `row ${part[at]!} of ${name}`;
-        throw new RuntimeProblem(`the field ${name}.${f.name} (${f.place}) is ${bad} in ${row}, outside of ${low}..${end}, which it declares${files.length && !other ? `; it is computed from ${files.join(" and ")}` : ""} (rows count from 0)`);
+        const row = part[words[2 * i]![0]!]!;
+        const other = Object.entries(d.others).find(([, [first, end]]) => row >= first && row < end);
+        const files = d.columns.flatMap(({ plan: { loader: l, name: c } }) => (!other && c.split(".")[1] === field && "path" in l ? [`${l.path}${"columns" in l && !("from" in l.columns) ? `, column ${l.columns.join(", ")}` : ""}`] : []));
+        throw new RuntimeProblem(`the field ${name}.${field} (${where}) is ${bad} in row ${other ? `${row - other[1][0]} of ${other[0]}` : `${row} of ${name}`}, outside of ${low}..${end}, which it declares${files.length ? `; it is computed from ${[...new Set(files)].join(" and ")}` : ""} (rows count from 0)`);
       });
     } // prettier-ignore
   }

@@ -1,19 +1,38 @@
 // Exports: inputs by name to results by name. Run-time dims follow from the shapes of the inputs; everything is checked against the types
 // of the export before it is written.
 import type { Tensor, Value } from "./api.ts";
-import type { PlanExport, PlanPort, Size } from "./plan.ts";
+import type { Dims, Machine, Place } from "./machine.ts";
+import type { PlanExport, PlanPort, PlanProgram, Size } from "./plan.ts";
 import { sizeOf } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import type { Session } from "./session.ts";
 import { flatten, fromWords, notOfF32, product, shapeText, toWords } from "./tensor.ts";
 import type { Flat } from "./tensor.ts";
 
+type Words = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 const sizeText = (size: Size): string => (typeof size === "number" ? String(size) : size.sum.map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * ")).join(" + ") || "0");
 const typeText = (p: PlanPort): string => shapeText(p.dtype, p.shape.map(sizeText)) + (p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : "");
 /** The dim that stands alone in a size. */
 const aloneIn = (size: Size): string | undefined => (typeof size === "object" && size.sum.length === 1 && size.sum[0]!.factor === 1 && size.sum[0]!.dims.length === 1 ? size.sum[0]!.dims[0] : undefined);
 const known = (size: Size, dims: Readonly<Record<string, number>>): boolean => typeof size === "number" || size.sum.every((t) => t.dims.every((d) => dims[d] !== undefined));
 
+/** A program by itself: the host's words, one run, the bytes of its results. */
+export async function runOnce(machine: Machine, program: PlanProgram, dims: Dims, inputs: readonly (Place & { readonly words: Words })[], outputs: readonly Place[]): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+  const recording = await machine.record(program, dims);
+  const sizes = new Map<number, number>();
+  for (const p of [...inputs, ...outputs]) sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + p.bytes));
+  await machine.allocate(sizes);
+  // nothing below waits before the submit: other programs may run in between, but not within
+  for (const { buffer, offset, words } of inputs) {
+    if (words.length === 1) machine.writeWord(buffer, offset, words);
+    else if (words.length) machine.write(buffer, offset, words);
+  }
+  const encoder = machine.encoder(program.name);
+  machine.replay(encoder, recording);
+  const fetched = machine.fetch(encoder, outputs);
+  machine.submit(encoder);
+  return fetched();
+}
 export async function runExport(s: Session, x: PlanExport, inputs: Readonly<Record<string, Value>>): Promise<Record<string, Tensor>> {
   const { machine } = s;
   const signature = `${x.name}(${x.inputs.map((p) => `${p.name}: ${typeText(p)}${p.optional !== undefined ? ` = ${p.optional}` : ""}`).join(", ")})`;
@@ -80,16 +99,7 @@ export async function runExport(s: Session, x: PlanExport, inputs: Readonly<Reco
     }
     return toWords(flat.data, p.dtype);
   });
-  const recording = await machine.record(x.program, dims);
-  const sizes = new Map<number, number>();
-  for (const p of [...x.inputs, ...x.outputs]) sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + 4 * product(shapeOf(p))));
-  await machine.allocate(sizes);
-  // nothing below waits before the submit: other programs may run in between, but not within
-  x.inputs.forEach((p, i) => words[i]!.length && (words[i]!.length === 1 ? machine.writeWord(p.buffer, p.offset, words[i]!) : machine.write(p.buffer, p.offset, words[i]!)));
-  const encoder = machine.encoder(x.name);
-  machine.replay(encoder, recording);
-  const fetched = machine.fetch(encoder, x.outputs.map((p) => ({ buffer: p.buffer, offset: p.offset, bytes: 4 * product(shapeOf(p)) }))); // prettier-ignore
-  machine.submit(encoder);
-  const parts = await fetched();
+  const place = (p: PlanPort): Place => ({ buffer: p.buffer, offset: p.offset, bytes: 4 * product(shapeOf(p)) });
+  const parts = await runOnce(machine, x.program, dims, x.inputs.map((p, i) => ({ ...place(p), words: words[i]! })), x.outputs.map(place)); // prettier-ignore
   return Object.fromEntries(x.outputs.map((p, i) => [p.name, fromWords(parts[i]!, p.dtype, shapeOf(p))]));
 }
