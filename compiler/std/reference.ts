@@ -30,7 +30,7 @@ ${scalars.join("\n")}
 
 Reducers, as functions with \`axis:\` and \`keep:\` and over indices (\`sum over i: e\`): \`sum\`, \`prod\`, \`mean\`, \`max\`, \`min\`, \`amax\`, \`amin\`, \`any\`, \`all\`, \`argmax\`, \`argmin\`, \`logsumexp\`.
 
-Tensors: \`where\`, \`concat\`, \`split\`, \`flip\`, \`transpose\`, \`squeeze\`, \`unsqueeze\`, \`einsum\`, \`rearrange\`, \`size\`, \`rank\`, \`len\`, \`f32\`, \`i32\`, \`bool\`; with a shape in brackets \`zeros\`, \`ones\`, \`expand\`, \`reshape\`.
+Tensors: \`where\`, \`concat\`, \`split\`, \`flip\`, \`transpose\`, \`squeeze\`, \`unsqueeze\`, \`einsum\`, \`rearrange\`, \`size\`, \`rank\`, \`len\`, \`window_room\` (how far a window moves: \`n + 2 pad - dilate (k - 1) - 1\`, an error where it does not fit), \`f32\`, \`i32\`, \`bool\`; with a shape in brackets \`zeros\`, \`ones\`, \`expand\`, \`reshape\`.
 Draws: \`uniform\`, \`normal\`, \`bernoulli\`, \`randint\`, \`categorical\`. Derivatives: \`grad\`, \`stop\`, \`frozen\`. Data: \`csv\`, \`npy\`, \`idx\`, \`chars\`, \`tokens\`, \`token_count\`, \`host\`. Settings: \`stalled\`, \`best\`, \`from\`.
 `;
 }
