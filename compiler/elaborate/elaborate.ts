@@ -729,6 +729,12 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     const tensor_ = outputs.find((o) => metric.endsWith(`.${o.name}`));
     if (tensor_) throw errors.notScalar(span, "what is compared", errors.typeText(tensor_.node.dtype, tensor_.node.shape));
   }); // prettier-ignore
+  for (const o of outputs) attempt(() => {
+    const split = data?.public.holdouts.find((h) => host.has(`${h.name}.${o.name}`));
+    const metric = item.statements.find((s) => s.kind === "metric" && s.name.text === o.name);
+    const what = `what the block reads as ${split?.name}.${o.name}`;
+    if (split) throw errors.notScalar((metric ?? item).span, what, errors.typeText(o.node.dtype, o.node.shape));
+  }); // prettier-ignore
   if (!lossNode && lines > 0) throw new errors.Quiet();
   if (!lossNode) throw errors.badSetting(item.name.span, `the train block ${name}`, "minimizes nothing", "write minimize e by adam(lr: 1e-3)");
   columns.unshift({ name: "loss", node: lossNode });

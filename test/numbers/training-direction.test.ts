@@ -82,6 +82,12 @@ describe("the way", () => {
     expect(modes(file(some, 'save: best("f", min: valid.loss)'))).toEqual([undefined, "min"]);
   });
 });
+test("a metric that is a tensor cannot be read as a number in the block", () => {
+  const text = (e: string): string =>
+    file(`metric table = confusion(argmax(logits, axis: -1), y, 2)\n  metric n = ${e}`, "");
+  expect(errorsOf(text("f32(valid.table)"))).toEqual(["DLM2018"]);
+  expect(errorsOf(text("valid.loss + 1"))).toEqual([]);
+});
 test("what is kept is the least and the greatest of what was measured", async () => {
   const { device } = await testDevice();
   for (const mode of ["min", "max"] as const) {

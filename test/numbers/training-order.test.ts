@@ -310,3 +310,95 @@ test("a derivative by new parameters of a value from before the update is an err
   expect(errorsOf(body("grad(stop(loss) + mean(net(x)^2), wrt: net.one.w)"))).toEqual([]);
   expect(errorsOf(body("grad(loss, wrt: x)"))).toEqual([]); // the slope where it was computed
 });
+describe("random blocks, line by line", () => {
+  interface State {
+    w: Vector; // of net
+    v: Vector; // of other
+    c: number;
+    g: Vector[]; // slopes by x that a let above holds
+    kept: number;
+  }
+  interface Line {
+    readonly text: (n: number) => string;
+    readonly run: (s: State, tell: (value: number) => void) => void;
+  }
+  const eight = (f: (v: Vector) => number, at: Vector): number[] =>
+    at.map((_, i) => {
+      const of = (h: number): number => f(at.map((x, j) => (j === i ? x + h : x)));
+      return (8 * (of(1e-3) - of(-1e-3)) - (of(2e-3) - of(-2e-3))) / 12e-3;
+    });
+  const inputs = (s: State): Vector[] => xs.map((x, b) => x.map((c, i) => c + 0.3 * s.g[b]![i]!));
+  const lines: readonly Line[] = [
+    {
+      text: () => "minimize mean((net(x) - y)^2) wrt net by sgd(lr: 0.5)",
+      run: (s) => void (s.w = step(s.w, eight(mse, s.w), 0.5)),
+    },
+    {
+      text: () => "minimize mean((other(x + unsqueeze(net(x), -1)) - y)^2) wrt other by sgd(lr: 0.3)",
+      run: (s) => {
+        const moved = xs.map((x) => x.map((c) => c + net(s.w, x)));
+        s.v = step(s.v, eight((v) => mse(v, moved), s.v), 0.3);
+      },
+    },
+    {
+      text: () => "minimize mean((net(x) * other(x) - c)^2) by sgd(lr: 0.2)",
+      run: (s) => {
+        const f = (w: Vector, v: Vector): number => mean(xs.map((x) => (net(w, x) * net(v, x) - s.c) ** 2));
+        const [dw, dv] = [eight((w) => f(w, s.v), s.w), eight((v) => f(s.w, v), s.v)];
+        [s.w, s.v] = [step(s.w, dw, 0.2), step(s.v, dv, 0.2)];
+      },
+    },
+    {
+      text: () => "next c = 0.5 * c + mean(net(x))",
+      run: (s) => void (s.c = 0.5 * s.c + mean(xs.map((x) => net(s.w, x)))),
+    },
+    {
+      text: (n) => `let g${n} = grad(sum(net(x)^2 * other(x)), wrt: x)`,
+      run: (s) => void (s.g = xs.map((x) => eight((z) => net(s.w, z) ** 2 * net(s.v, z), x))),
+    },
+    {
+      text: () => "minimize mean((net(x + 0.3 * stop(G)) - y)^2) wrt net by sgd(lr: 0.4)",
+      run: (s) => {
+        const moved = inputs(s);
+        s.w = step(s.w, eight((w) => mse(w, moved), s.w), 0.4);
+      },
+    },
+    {
+      text: (n) => `metric slope${n} = sum(grad(sum(net(x) * other(x)) * c, wrt: x)^2)`,
+      run: (s, tell) => tell(squares(xs.flatMap((x) => eight((z) => s.c * net(s.w, z) * net(s.v, z), x)))),
+    },
+    {
+      text: (n) => `metric norm${n} = norm(grad(mean((net(x) - y)^2) + c * mean(other(x)), wrt: net.one.w))`,
+      run: (s, tell) => tell(Math.sqrt(squares(eight(mse, s.w)))),
+    },
+    { text: (n) => `let kept${n} = mean(net(x)) * c`, run: (s) => void (s.kept = s.c * mean(xs.map((x) => net(s.w, x)))) },
+    { text: (n) => `metric then${n} = KEPT`, run: (s, tell) => tell(s.kept) },
+    { text: (n) => `metric now${n} = mean(net(x) - other(x)) + c`, run: (s, tell) => tell(mean(xs.map((x) => net(s.w, x) - net(s.v, x))) + s.c) },
+  ]; // prettier-ignore
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])("seed %i", async (seed) => {
+    let z = seed;
+    const draw = (n: number): number => ((z = (Math.imul(z, 48271) >>> 0) % 2147483647), z % n);
+    const chosen = [0, ...Array.from({ length: 9 }, () => draw(lines.length)), 6, 10];
+    let [g, kept] = ["g", "kept"];
+    const text = chosen.map((k, n) => {
+      if (k === 4) g = `g${n}`;
+      if (k === 8) kept = `kept${n}`;
+      return lines[k]!.text(n).replace("G", g).replace("KEPT", kept);
+    });
+    const s: State = { w: [1, 1], v: [0.5, 0.5], c: 0.5, g: [], kept: 0 };
+    const curves: Record<string, number[]> = { loss: [] };
+    for (let k = 0; k < 3; k++) {
+      curves["loss"]!.push(mse(s.w));
+      s.g = xs.map((x) => eight((a) => net(s.w, a) ** 2, x));
+      s.kept = mean(xs.map((x) => net(s.w, x)));
+      chosen.forEach((line, n) =>
+        lines[line]!.run(s, (value) => {
+          const name = /metric (\w+)/.exec(lines[line]!.text(n))![1]!;
+          (curves[name] ??= []).push(value);
+        }),
+      );
+    }
+    const head = "state c: f32 = 0.5\nlet g = grad(sum(net(x)^2), wrt: x)\nlet kept = mean(net(x))";
+    await expectTraining(file(`${head}\n${text.join("\n")}`), curves, { "net.one.w": s.w, "fit.c": [s.c] }, 1e-4);
+  });
+});
