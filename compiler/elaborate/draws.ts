@@ -28,11 +28,19 @@ export function drawTensor(d: Distribution, shape: Shape, site: number, ctx: Con
 }
 /** `own`: the place in the drawn tensor, which a tensor of its shape is read at (`normal(0, 1) * mask`). */
 function drawElement(
-  d: Distribution, site: number, indices: readonly Integer[], extents: readonly number[], shape: Shape, own: readonly Integer[], ctx: Context, span: Span,
+  d: Distribution,
+  site: number,
+  indices: readonly Integer[],
+  extents: readonly number[],
+  shape: Shape,
+  own: readonly Integer[],
+  ctx: Context,
+  span: Span,
 ): Scalar {
   const parameter = (v: Value): Scalar => {
     if (v.kind === "tensor" && v.node.shape.length && v.node.dtype === "f32") {
-      if (v.node.shape.length === shape.length && v.node.shape.every((n, i) => n === shape[i])) return load(v.node, own);
+      if (v.node.shape.length === shape.length && v.node.shape.every((n, i) => n === shape[i]))
+        return load(v.node, own);
       throw shapeMismatch(span, "a tensor in a distribution", typeText("f32", shape), typeText("f32", v.node.shape));
     }
     const s = isPlain(v) ? asScalarValue(v, span, "f32") : asScalarValue(v, span);

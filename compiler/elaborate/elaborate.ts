@@ -154,7 +154,9 @@ interface Initialised {
 }
 /** Initial values in full: one that reads parameters or states (`state first = net(d.x)`) reads their initial values, which are written at the same time. */
 function initialValues(self: Interpreter): (x: Initialised) => Node {
-  const all = new Map<Node, Initialised>([...self.parameters.values(), ...self.states.values()].map((x) => [x.source, x]));
+  const all = new Map<Node, Initialised>(
+    [...self.parameters.values(), ...self.states.values()].map((x) => [x.source, x]),
+  );
   const known = new Map<Initialised, Node>();
   const value = (x: Initialised): Node => {
     const before = known.get(x);
@@ -212,10 +214,35 @@ function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope
 }
 /** A model as an export would apply it, if the types of its inputs say enough. */
 function applyAlone(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, seed: Source): void {
-  if (item.params.some((p) => p.type?.kind !== "tensor_type" || p.type.dims?.some((d) => d.kind === "spread") || !["f32", "i32", "bool"].includes(p.type.element.text))) return;
+  if (
+    item.params.some(
+      (p) =>
+        p.type?.kind !== "tensor_type" ||
+        p.type.dims?.some((d) => d.kind === "spread") ||
+        !["f32", "i32", "bool"].includes(p.type.element.text),
+    )
+  )
+    return;
   const name = (n: ast.Name): ast.Expr => ({ kind: "name", text: n.text, span: n.span });
-  const call: ast.Expr = { kind: "call", callee: name(item.name), args: item.params.map((p) => ({ value: name(p.name), span: p.name.span })), span: item.name.span };
-  elaborateExport(self, { kind: "fn", exported: true, name: item.name, params: item.params, body: { kind: "expression", value: call }, span: item.span }, scope, seed);
+  const call: ast.Expr = {
+    kind: "call",
+    callee: name(item.name),
+    args: item.params.map((p) => ({ value: name(p.name), span: p.name.span })),
+    span: item.name.span,
+  };
+  elaborateExport(
+    self,
+    {
+      kind: "fn",
+      exported: true,
+      name: item.name,
+      params: item.params,
+      body: { kind: "expression", value: call },
+      span: item.span,
+    },
+    scope,
+    seed,
+  );
 }
 const quiet = (): never => {
   throw new errors.Quiet();
@@ -748,6 +775,12 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
     const tensor_ = outputs.find((o) => metric.endsWith(`.${o.name}`));
     if (tensor_) throw errors.notScalar(span, "what is compared", errors.typeText(tensor_.node.dtype, tensor_.node.shape));
   }); // prettier-ignore
+  for (const o of outputs) attempt(() => {
+    const split = data?.public.holdouts.find((h) => host.has(`${h.name}.${o.name}`));
+    const metric = item.statements.find((s) => s.kind === "metric" && s.name.text === o.name);
+    const what = `what the block reads as ${split?.name}.${o.name}`;
+    if (split) throw errors.notScalar((metric ?? item).span, what, errors.typeText(o.node.dtype, o.node.shape));
+  }); // prettier-ignore
   if (!lossNode && lines > 0) throw new errors.Quiet();
   if (!lossNode) throw errors.badSetting(item.name.span, `the train block ${name}`, "minimizes nothing", "write minimize e by adam(lr: 1e-3)");
   columns.unshift({ name: "loss", node: lossNode });
@@ -818,7 +851,8 @@ function betterOf(doc: string | undefined): "min" | "max" | undefined {
 function betterMetric(item: ast.Train, name: string, scope: Scope): "min" | "max" | undefined {
   if (name === "loss") return "min";
   let e = item.statements.find((s): s is ast.Metric => s.kind === "metric" && s.name.text === name)?.value;
-  while (e?.kind === "paren" || (e?.kind === "binary" && e.operator === "|>")) e = e.kind === "paren" ? e.value : e.right;
+  while (e?.kind === "paren" || (e?.kind === "binary" && e.operator === "|>"))
+    e = e.kind === "paren" ? e.value : e.right;
   if (e?.kind === "call" && e.args.some((a) => a.value.kind === "lambda")) return undefined; // another reduction of it
   const callee = e?.kind === "call" ? e.callee : e;
   const v = callee?.kind === "name" ? scope.find(callee.text) : undefined;
@@ -1120,7 +1154,13 @@ export { program as graphProgram };
  * A field over rows of any split. Rows of other data that are a holdout are numbered behind the own ones. Where both data compute the field alike, the
  * columns of the other lie behind the own ones too, and the own formula reads them; where not, each formula is taken for its rows.
  */
-function measuredField(f: FieldState, data: DatasetState, datasets: ReadonlyMap<string, DatasetState>, rows: Extent, index: Source): Node {
+function measuredField(
+  f: FieldState,
+  data: DatasetState,
+  datasets: ReadonlyMap<string, DatasetState>,
+  rows: Extent,
+  index: Source,
+): Node {
   const at = (b: Integer): Integer => load(index, [b]) as Integer;
   let node = overRows(f.formula(), data.row, rows, at);
   const { name, rowCount, holdouts } = data.public;
@@ -1139,15 +1179,38 @@ function measuredField(f: FieldState, data: DatasetState, datasets: ReadonlyMap<
     const formula = overRows(own.formula(), other.row, rows, at);
     const mine = overRows(f.formula(), data.row, rows, at);
     if (overSources(formula, sources, known) !== overSources(mine, new Map(), known)) {
-      if (!known) throw errors.badSetting(h.span, `holdout ${h.name}`, `computes \`${f.name}\` in another way than ${name}, and the number of rows is not known`, "write the same formula in both, or give both `rows`");
+      if (!known)
+        throw errors.badSetting(
+          h.span,
+          `holdout ${h.name}`,
+          `computes \`${f.name}\` in another way than ${name}, and the number of rows is not known`,
+          "write the same formula in both, or give both `rows`",
+        );
       const [want, got] = [f.public.range, own.public.range];
-      if (want && !(got && got.low >= want.low && typeof got.high === "number" && typeof want.high === "number" && got.high <= want.high)) throw errors.badSetting(h.span, `holdout ${h.name}`, `has numbers \`${f.name}\` outside of the range that ${name} declares`);
-      const place = (b: Integer): Integer => callScalar("max", integer(0), callScalar("min", iadd(at(b), -from!), integer(count! - 1))) as Integer;
+      if (
+        want &&
+        !(
+          got &&
+          got.low >= want.low &&
+          typeof got.high === "number" &&
+          typeof want.high === "number" &&
+          got.high <= want.high
+        )
+      )
+        throw errors.badSetting(
+          h.span,
+          `holdout ${h.name}`,
+          `has numbers \`${f.name}\` outside of the range that ${name} declares`,
+        );
+      const place = (b: Integer): Integer =>
+        callScalar("max", integer(0), callScalar("min", iadd(at(b), -from!), integer(count! - 1))) as Integer;
       const theirs = overRows(own.formula(), other.row, rows, place);
       const b = axesOf(node.shape);
       const row = at(indicesOf(b)[0]!);
       const inside = and(nonNegative(iadd(row, -from!)), nonNegative(isub(integer(from! + count! - 1), row)));
-      node = compute(b, undefined, select(inside, load(theirs, indicesOf(b)), load(node, indicesOf(b))), { label: f.name });
+      node = compute(b, undefined, select(inside, load(theirs, indicesOf(b)), load(node, indicesOf(b))), {
+        label: f.name,
+      });
     }
     from = known ? from! + count! : undefined;
   }

@@ -304,7 +304,9 @@ function shiftDistribution(d: Distribution, operator: string, v: Value, span: Sp
 }
 /** An instance in arithmetic stands for its parameters as they are at this line. */
 const withParameters = (self: Interpreter, v: Value, span: Span, ctx: Context): Value =>
-  v.kind === "instance" && !v.values ? { ...v, values: new Map(parametersOf(self, v.instance, span).map((p) => [p, parameterOf(v, p, ctx)])) } : v;
+  v.kind === "instance" && !v.values
+    ? { ...v, values: new Map(parametersOf(self, v.instance, span).map((p) => [p, parameterOf(v, p, ctx)])) }
+    : v;
 /** A parameter as it is seen through this value of its instance. */
 export function parameterOf(v: Extract<Value, { kind: "instance" | "gradient" }>, p: Source, ctx: Context): Node {
   const own = v.values?.get(p);
@@ -331,10 +333,13 @@ function bundle(operator: string, a: Value, b: Value, span: Span): Value {
 export function parametersOf(self: Interpreter, instance: Instance, span?: Span): Source[] {
   const found = parametersSoFar(instance);
   instance.asked.parameters = Math.min(instance.asked.parameters, found.length);
-  if (span && !instance.applied && !found.length && self.pass.number > 0) throw errors.neverApplied(span, instance.path);
+  if (span && !instance.applied && !found.length && self.pass.number > 0)
+    throw errors.neverApplied(span, instance.path);
   return found;
 }
-export const parametersSoFar = (instance: Instance): Source[] => [...new Set(reachedFrom(instance).flatMap((i) => [...i.parameters.values()]))];
+export const parametersSoFar = (instance: Instance): Source[] => [
+  ...new Set(reachedFrom(instance).flatMap((i) => [...i.parameters.values()])),
+];
 /** The instance and all below it, in order of their making. */
 function reachedFrom(instance: Instance, seen: Set<Instance> = new Set()): Instance[] {
   if (seen.has(instance)) return [];
@@ -346,12 +351,16 @@ const everyInstance = (roots: Iterable<Instance>): Instance[] => [...new Set([..
 export const askedEarly = (self: Interpreter, roots: Iterable<Instance>): boolean =>
   everyInstance(roots).some((i) => {
     if (!i.applied && self.pass.number === 0) return wasAsked(i);
-    return (i.applied && i.asked.parameters < parametersSoFar(i).length) || [...i.asked.missing].some((name) => ownMember(i, name));
+    return (
+      (i.applied && i.asked.parameters < parametersSoFar(i).length) ||
+      [...i.asked.missing].some((name) => ownMember(i, name))
+    );
   });
 export const wasAsked = (i: Instance): boolean => Number.isFinite(i.asked.parameters) || i.asked.missing.size > 0;
 /** All but the known ones. */
 export function forgetParameters(self: Interpreter, roots: Iterable<Instance>, known: ReadonlySet<string>): void {
-  for (const i of everyInstance(roots)) for (const [name, p] of i.parameters) if (!known.has(p.path)) i.parameters.delete(name);
+  for (const i of everyInstance(roots))
+    for (const [name, p] of i.parameters) if (!known.has(p.path)) i.parameters.delete(name);
   for (const path of [...self.parameters.keys()]) if (!known.has(path)) self.parameters.delete(path);
 }
 /** Before the file is read again: what instances there are stays, values of the reading before do not. */
@@ -672,8 +681,13 @@ export function checkType(self: Interpreter, value: Value, type: ast.Type, bound
 function initialiser(self: Interpreter, v: Value, span: Span, ctx: Context): Value | undefined {
   if (v.kind === "distribution" || v.kind === "deferred" || v.kind === "tensor" || isPlain(v)) return v;
   if (v.kind === "list") return tensor(asTensor(v, span, "f32"));
-  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones")) return number(v.name === "ones" ? 1 : 0, false);
-  if ((v.kind === "builtin" && (v.name === "normal" || v.name === "uniform")) || (v.kind === "fn" && v.declaration.kind === "init")) return apply(self, v, [], span, ctx);
+  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones"))
+    return number(v.name === "ones" ? 1 : 0, false);
+  if (
+    (v.kind === "builtin" && (v.name === "normal" || v.name === "uniform")) ||
+    (v.kind === "fn" && v.declaration.kind === "init")
+  )
+    return apply(self, v, [], span, ctx);
   return undefined;
 }
 /** Both places and both shapes of a value that does not fit its type, and what fixed the dims of the axis that is wrong. */
@@ -1046,7 +1060,9 @@ function member(self: Interpreter, e: Extract<ast.Expr, { kind: "member" }>, sco
 }
 /** Is it a parameter, a state, or a layer within (or the layers of a stack)? */
 const ownMember = (i: Instance, name: string): boolean =>
-  i.parameters.has(name) || i.states.has(name) || [...i.children.values()].some((c) => `${c.path}.`.startsWith(`${i.path}.${name}.`));
+  i.parameters.has(name) ||
+  i.states.has(name) ||
+  [...i.children.values()].some((c) => `${c.path}.`.startsWith(`${i.path}.${name}.`));
 function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
   const { instance } = v;
   const p = instance.parameters.get(name);
@@ -1571,7 +1587,9 @@ export const declaredTypes = new WeakMap<Scope, Map<string, readonly ast.DimExpr
 
 /** Is the derivative by new values of parameters, of a value that was computed with old ones? */
 function checkFresh(root: Node, wrt: readonly Node[], span: Span, ctx: Context): void {
-  const stale = ctx.updated?.find((u) => wrt.includes(ctx.current.get(u.parameter)!) && dependsOutsideStop(root, u.before, ctx.current));
+  const stale = ctx.updated?.find(
+    (u) => wrt.includes(ctx.current.get(u.parameter)!) && dependsOutsideStop(root, u.before, ctx.current),
+  );
   if (stale) throw errors.staleValue(span, "derivative", stale.parameter.path, stale.span);
 }
 /** Does the value reach the old value of a parameter, neither through its new value nor only through stop? */

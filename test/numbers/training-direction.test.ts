@@ -43,15 +43,31 @@ describe("the way", () => {
     ["metric v = mean(logits)", "max: valid.loss", "max"],
   ])("%s, %s", (metric, value, want) => expect(modes(file(metric, both(value)))).toEqual([want, want]));
   test("a function of the file says it too", () => {
-    const own = (doc: string): string => file("metric v = spread(logits)", both("valid.v"), `${doc}\nfn spread(z: f32[B, 2]) -> f32 = mean(abs(z))`);
+    const own = (doc: string): string =>
+      file("metric v = spread(logits)", both("valid.v"), `${doc}\nfn spread(z: f32[B, 2]) -> f32 = mean(abs(z))`);
     expect(modes(own("## Mean magnitude. More is better."))).toEqual(["max", "max"]);
     expect(modes(own("## Mean magnitude.\n## Less is better."))).toEqual(["min", "min"]);
     expect(errorsOf(own("## Mean magnitude, of which more is better."))).toEqual(["DLM2015", "DLM2015"]);
     expect(errorsOf(own("## Less is better. More is better."))).toEqual(["DLM2015", "DLM2015"]);
-    expect(modes(file("metric acc = accuracy(logits, y)", both("valid.acc"), "## Share of errors. Less is better.\nfn accuracy(z: f32[B, 2], y: i32[B] in 0..2) -> f32 = mean(argmax(z, axis: -1) != y)"))).toEqual(["min", "min"]);
+    expect(
+      modes(
+        file(
+          "metric acc = accuracy(logits, y)",
+          both("valid.acc"),
+          "## Share of errors. Less is better.\nfn accuracy(z: f32[B, 2], y: i32[B] in 0..2) -> f32 = mean(argmax(z, axis: -1) != y)",
+        ),
+      ),
+    ).toEqual(["min", "min"]);
   });
-  test.each(["metric nll = mean(nll(log_softmax(logits), y))", "metric error = 1 - accuracy(logits, y)", "metric mae = mean(logits)", "metric acc = -accuracy(logits, y)", "metric off = [accuracy(logits, y)][0]",
-    "metric v = cross_entropy(logits, y, reduce: |l, w| -sum(l))"])("%s has none", (metric) => { // prettier-ignore
+  test.each([
+    "metric nll = mean(nll(log_softmax(logits), y))",
+    "metric error = 1 - accuracy(logits, y)",
+    "metric mae = mean(logits)",
+    "metric acc = -accuracy(logits, y)",
+    "metric off = [accuracy(logits, y)][0]",
+    "metric v = cross_entropy(logits, y, reduce: |l, w| -sum(l))",
+  ])("%s has none", (metric) => {
+    // prettier-ignore
     const name = metric.split(" ")[1]!;
     expect(errorsOf(file(metric, both(`valid.${name}`)))).toEqual(["DLM2015", "DLM2015"]);
     expect(modes(file(metric, both(`min: valid.${name}`)))).toEqual(["min", "min"]);
@@ -66,17 +82,29 @@ describe("the way", () => {
     expect(modes(file(some, 'save: best("f", min: valid.loss)'))).toEqual([undefined, "min"]);
   });
 });
+test("a metric that is a tensor cannot be read as a number in the block", () => {
+  const text = (e: string): string =>
+    file(`metric table = confusion(argmax(logits, axis: -1), y, 2)\n  metric n = ${e}`, "");
+  expect(errorsOf(text("f32(valid.table)"))).toEqual(["DLM2018"]);
+  expect(errorsOf(text("valid.loss + 1"))).toEqual([]);
+});
 test("what is kept is the least and the greatest of what was measured", async () => {
   const { device } = await testDevice();
   for (const mode of ["min", "max"] as const) {
-    const { plan } = compile(file("metric nll = mean(nll(log_softmax(logits), y))", `save: best(${mode}: valid.nll, "f")\n  stop: stalled(${mode}: valid.nll, patience: 2)\n  evaluate: 1`), { name: "test.dlm" });
+    const { plan } = compile(
+      file(
+        "metric nll = mean(nll(log_softmax(logits), y))",
+        `save: best(${mode}: valid.nll, "f")\n  stop: stalled(${mode}: valid.nll, patience: 2)\n  evaluate: 1`,
+      ),
+      { name: "test.dlm" },
+    );
     const model = await load(plan!, { device, write: () => Promise.resolve() });
     const measured: number[] = [];
     const saved: (number | undefined)[] = [];
     const result = await model.train("fit", {
       onProgress: (e) => {
         if (e.kind === "evaluation" && e.split === "valid") measured.push(e.values["nll"] as number);
-        if (e.kind === "saved") saved.push(e.value), expect(e.mode).toBe(mode);
+        if (e.kind === "saved") (saved.push(e.value), expect(e.mode).toBe(mode));
       },
     });
     model.close();
@@ -88,6 +116,12 @@ test("what is kept is the least and the greatest of what was measured", async ()
   }
 });
 test("the library says it of every metric that is a number, and of the losses", () => {
-  const silent = libraryDeclarations.map((d) => d.item()).flatMap((i) => (i.kind === "fn" && /std\/(metric|loss)/.test(i.span.file.name) && !/(Less|More) is better\./.test(i.doc ?? "") ? [i.name.text] : []));
+  const silent = libraryDeclarations
+    .map((d) => d.item())
+    .flatMap((i) =>
+      i.kind === "fn" && /std\/(metric|loss)/.test(i.span.file.name) && !/(Less|More) is better\./.test(i.doc ?? "")
+        ? [i.name.text]
+        : [],
+    );
   expect(silent).toEqual(["average", "total", "each", "clamp_log", "l2", "l1_penalty", "confusion"]);
 });

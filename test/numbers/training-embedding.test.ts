@@ -21,8 +21,14 @@ const row = (t: readonly number[], r: number): number[] => t.slice(2 * r, 2 * r 
 
 describe("the padding row is zero before and after", () => {
   test.each([
-    ["sgd(lr: 0.1, momentum: 0.9, decay: 0.1)"], ["adam(lr: 0.1)"], ["adam(lr: 0.1, decay: 0.1)"], ["adamw(lr: 0.1, decay: 0.5)"], ["rmsprop(lr: 0.1)"], ["clip_norm(0.1) >> adamw(lr: 0.1)"],
-  ])("%s", async (by) => { // prettier-ignore
+    ["sgd(lr: 0.1, momentum: 0.9, decay: 0.1)"],
+    ["adam(lr: 0.1)"],
+    ["adam(lr: 0.1, decay: 0.1)"],
+    ["adamw(lr: 0.1, decay: 0.5)"],
+    ["rmsprop(lr: 0.1)"],
+    ["clip_norm(0.1) >> adamw(lr: 0.1)"],
+  ])("%s", async (by) => {
+    // prettier-ignore
     for (const [index, at] of [["0", 0], ["3", 3], ["-1", 4], ["-5", 0]] as const) {
       const { first, held } = await trained(file(`Embedding(5, 2, padding_idx: ${index})`, by));
       expect(row(table(first), at)).toEqual([0, 0]);
@@ -31,11 +37,22 @@ describe("the padding row is zero before and after", () => {
     }
   });
   test("with a penalty and with smoothed weights", async () => {
-    const { held } = await trained(file("Embedding(5, 2, padding_idx: 0)", "adamw(lr: 0.1)", "state ema = net\nnext ema = 0.5 * ema + 0.5 * net", "mse(net(ids), y) + 0.1 * l2(net) + 0.1 * l1_penalty(net)"));
+    const { held } = await trained(
+      file(
+        "Embedding(5, 2, padding_idx: 0)",
+        "adamw(lr: 0.1)",
+        "state ema = net\nnext ema = 0.5 * ema + 0.5 * net",
+        "mse(net(ids), y) + 0.1 * l2(net) + 0.1 * l1_penalty(net)",
+      ),
+    );
     expect(row(table(held), 0)).toEqual([0, 0]);
     expect(row(held["fit.ema.net.embedding.table"]!, 0)).toEqual([0, 0]);
   });
-  test.each([["ones", [1, 1]], ["0.25", [0.25, 0.25]], ["[[5, 5], [1, 2], [3, 4], [5, 6], [7, 8]]", [1, 2]]] as const)("begun as %s", async (weights, want) => {
+  test.each([
+    ["ones", [1, 1]],
+    ["0.25", [0.25, 0.25]],
+    ["[[5, 5], [1, 2], [3, 4], [5, 6], [7, 8]]", [1, 2]],
+  ] as const)("begun as %s", async (weights, want) => {
     const { first } = await trained(file(`Embedding(5, 2, padding_idx: 0, weights: ${weights})`));
     expect(row(table(first), 0)).toEqual([0, 0]);
     expectNear(row(table(first), 1), want, "row 1");
@@ -46,13 +63,38 @@ describe("the padding row is zero before and after", () => {
     for (const r of [0, 1, 3, 4]) expect(row(padded, r)).toEqual(row(plain, r));
     expect(row(padded, 2)).toEqual([0, 0]);
     expect(plain.every((x) => x !== 0)).toBe(true);
-    for (const weights of ["glorot_uniform()", "2 * glorot_uniform", "normal"]) expect(row(table((await trained(file(`Embedding(5, 2, padding_idx: 2, weights: ${weights.replace("2 * glorot_uniform", "2 * glorot_uniform()")})`))).first), 2)).toEqual([0, 0]);
+    for (const weights of ["glorot_uniform()", "2 * glorot_uniform", "normal"])
+      expect(
+        row(
+          table(
+            (
+              await trained(
+                file(
+                  `Embedding(5, 2, padding_idx: 2, weights: ${weights.replace("2 * glorot_uniform", "2 * glorot_uniform()")})`,
+                ),
+              )
+            ).first,
+          ),
+          2,
+        ),
+      ).toEqual([0, 0]);
   });
 });
 test("two steps against plain arithmetic, the row tied to the output", async () => {
   // the row is read as zeros, its gradient comes from the output side alone, as in PyTorch
-  const text = file("Embedding(5, 2, padding_idx: 0, weights: [[9, 9], [1, 2], [3, 4], [5, 6], [7, 8]])", "sgd(lr: 0.001)", "", "mse(net(ids), y) + mean(net(ids) @ transpose(net.embedding.table))").replace("steps: 4", "steps: 2");
-  let t = [[0, 0], [1, 2], [3, 4], [5, 6], [7, 8]];
+  const text = file(
+    "Embedding(5, 2, padding_idx: 0, weights: [[9, 9], [1, 2], [3, 4], [5, 6], [7, 8]])",
+    "sgd(lr: 0.001)",
+    "",
+    "mse(net(ids), y) + mean(net(ids) @ transpose(net.embedding.table))",
+  ).replace("steps: 4", "steps: 2");
+  let t = [
+    [0, 0],
+    [1, 2],
+    [3, 4],
+    [5, 6],
+    [7, 8],
+  ];
   const losses: number[] = [];
   for (let k = 0; k < 2; k++) {
     const ids = [0, 1, 2, 3, 4, 5].map((r) => [r % 5, (r * 2) % 5, 0]);
@@ -87,5 +129,6 @@ test("what a checkpoint holds goes before the zeros", async () => {
   model.close();
 });
 test("a row that is not there is an error", () => {
-  for (const index of ["7", "-6"]) expect(errorsOf(file(`Embedding(5, 2, padding_idx: ${index})`))).toEqual(["DLM2009"]);
+  for (const index of ["7", "-6"])
+    expect(errorsOf(file(`Embedding(5, 2, padding_idx: ${index})`))).toEqual(["DLM2009"]);
 });
