@@ -90,7 +90,10 @@ export const unionScans = (sets: readonly ScanSet[]): ScanSet => sets.reduce<Sca
 
 // ---------------------------------------------------------------- leaves
 
+const largest = 3.4028234663852886e38; // of f32
+/** A constant of f32: what lies beyond its range is the largest finite number, as `inf` is. */
 export function literal(value: number): Literal {
+  value = Math.min(largest, Math.max(-largest, value));
   const name = Object.is(value, -0) ? "-0" : String(value);
   return intern(`l${name}`, (id) => ({ kind: "literal", dtype: "f32", value, id, variables: noVariables, scans: noScans }));
 }
@@ -479,7 +482,7 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
   if (values.every((v) => v !== undefined) && row.name !== "stop") {
     const value = evaluatorOf(row, dtype)(...(values as number[]));
     if (dtype === "bool") return boolean(value !== 0);
-    if (dtype === "f32" && !Number.isNaN(value)) return finiteLiteral(value);
+    if (dtype === "f32" && !Number.isNaN(value)) return literal(value);
     if (Number.isFinite(value)) return integer(value | 0);
   }
   if (row.commutative && xs.length === 2 && order(xs[0]!, xs[1]!) > 0) xs = [xs[1]!, xs[0]!];
@@ -496,9 +499,6 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
 }
 // ---------------------------------------------------------------- masks
 
-const largest = 3.4028234663852886e38;
-/** A constant of f32: what lies beyond its range is the largest finite number, as `inf` is. */
-const finiteLiteral = (value: number): Literal => literal(Math.min(largest, Math.max(-largest, value)));
 /**
  * How far masks (`inf` and what is of its size) may take a value, above and below 0; ordinary numbers count as 0. `inf` is finite, and stays so: where
  * an operation on masks may leave the range of f32, it is limited to it. Of scalars and of nodes; what is not in here reaches nowhere.
@@ -570,7 +570,7 @@ function limited(e: Scalar): Scalar {
   return up > largest || down > largest ? keepFinite(e) : e;
 }
 function keepFinite(e: Scalar): Scalar {
-  return e.kind === "literal" ? finiteLiteral(e.value) : isCall(e, "keep_finite") ? e : plainCall(fn("keep_finite"), [e]);
+  return e.kind === "literal" ? literal(e.value) : isCall(e, "keep_finite") ? e : plainCall(fn("keep_finite"), [e]);
 }
 /** A division by it is a multiplication, to the last bit. */
 const isPowerOfTwo = (x: number): boolean => x !== 0 && Number.isInteger(Math.log2(Math.abs(x)));
@@ -592,7 +592,7 @@ export function mul(a: Scalar | number, b: Scalar | number): Scalar {
     if (ka !== undefined) return wrapped(imul(b as Integer, ka));
     return plainCall(fn("mul"), [a, b]);
   }
-  if (a.kind === "literal" && b.kind === "literal") return finiteLiteral(a.value * b.value);
+  if (a.kind === "literal" && b.kind === "literal") return literal(a.value * b.value);
   if (a.kind === "literal") [a, b] = [b, a];
   if (b.kind === "literal") {
     if (b.value === 0) return b;
@@ -611,7 +611,7 @@ export function add(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
   if (a.dtype === "i32" && b.dtype === "i32") return wrapped(iadd(a as Integer, b as Integer));
-  if (a.kind === "literal" && b.kind === "literal") return finiteLiteral(a.value + b.value);
+  if (a.kind === "literal" && b.kind === "literal") return literal(a.value + b.value);
   if (isLiteral(a, 0)) return b;
   if (isLiteral(b, 0)) return a;
   if (a === b) return mul(2, a);
@@ -657,7 +657,7 @@ export function sub(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
   if (a.dtype === "i32" && b.dtype === "i32") return wrapped(isub(a as Integer, b as Integer));
-  if (a.kind === "literal" && b.kind === "literal") return finiteLiteral(a.value - b.value);
+  if (a.kind === "literal" && b.kind === "literal") return literal(a.value - b.value);
   if (isLiteral(b, 0)) return a;
   if (isLiteral(a, 0)) return neg(b);
   if (isCall(b, "neg")) return add(a, b.operands[0]!);
@@ -666,7 +666,7 @@ export function sub(a: Scalar | number, b: Scalar | number): Scalar {
 export function div(a: Scalar | number, b: Scalar | number): Scalar {
   a = asScalar(a);
   b = asScalar(b);
-  if (a.kind === "literal" && b.kind === "literal" && b.value !== 0) return finiteLiteral(a.value / b.value);
+  if (a.kind === "literal" && b.kind === "literal" && b.value !== 0) return literal(a.value / b.value);
   if (isLiteral(b, 1) || isLiteral(a, 0)) return a;
   if (b.kind === "literal" && isPowerOfTwo(b.value) && isNormal(1 / b.value)) return mul(a, 1 / b.value);
   if (isGuard(a)) return select(a.condition, div(a.then, b), 0);

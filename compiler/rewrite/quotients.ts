@@ -11,7 +11,7 @@ import { baseOf, inputs, topological } from "../graph/node.ts";
 import { call, isCall, isGuard, isNormal, mul, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
 import { rewriteProgram } from "./rewrite.ts";
-import type { ScalarProcedure } from "./rule.ts";
+import { look, type ScalarProcedure } from "./rule.ts";
 
 /** Who looks at a value: a function that rounds more than a quotient does, something stored, a step. */
 type Seen = 0 | 1 | 2;
@@ -115,8 +115,9 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
   }
   return scalars;
 }
+/** A sum of products, where they stand or in a tensor. */
 function isContraction(body: Scalar): boolean {
-  const of = isGuard(body) ? body.then : body;
+  const of = look(isGuard(body) ? body.then : body);
   return isCall(of, "mul") && of.operands.every((x) => x.kind !== "literal");
 }
 

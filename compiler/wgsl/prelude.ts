@@ -166,33 +166,27 @@ export const prelude: Readonly<Record<string, Helper>> = {
   // WGSL lets drivers reassociate sums and products, and they do. An integer operation stands in their way: this one changes one NaN and nothing else.
   dlm_keep_rounding: { code: `fn dlm_keep_rounding(x: f32) -> f32 {\n  return bitcast<f32>(min(bitcast<u32>(x), 0xfffffffeu));\n}` },
   // WGSL promises 2.5 ULP for x / y. Of normal numbers with a normal quotient the digits are found in integers, which no device rounds and no driver
-  // reassociates: a guess q at most 4 off, less 4, then what is left of the dividend, x - q y, small and so exact modulo 2^32, says how much is missing.
+  // reassociates: a guess q at most 3 off, less 3, then what is left of the dividend, x - q y, small and so exact modulo 2^32, says how much is missing.
   // There are no ties: 2 q + 1 would divide a number of 24 bits.
   dlm_div_rounded: {
     code: `fn dlm_div_rounded(x: f32, y: f32) -> f32 {
-  let plain = x / y;
-  let a = bitcast<u32>(x);
-  let b = bitcast<u32>(y);
-  let ea = (a >> 23u) & 255u;
-  let eb = (b >> 23u) & 255u;
-  let m = (a & 0x7fffffu) | 0x800000u;
-  let n = (b & 0x7fffffu) | 0x800000u;
-  let s = select(23u, 24u, m < n);
-  let guess = u32(f32(m) / f32(n) * select(8388608.0, 16777216.0, m < n)) - 4u;
-  let r8 = (m << s) - guess * n;
-  let c8 = select(0u, 8u, r8 >= 8u * n);
-  let r4 = r8 - c8 * n;
-  let c4 = select(0u, 4u, r4 >= 4u * n);
-  let r2 = r4 - c4 * n;
-  let c2 = select(0u, 2u, r2 >= 2u * n);
-  let r1 = r2 - c2 * n;
-  let c1 = select(0u, 1u, r1 >= n);
-  let rest = r1 - c1 * n;
-  let q = guess + c8 + c4 + c2 + c1 + select(0u, 1u, 2u * rest > n);
-  let e = i32(ea) - i32(eb) - i32(s) + 150;
-  let digits = ((a ^ b) & 0x80000000u) | ((u32(clamp(e, 1, 254)) << 23u) + q - 0x800000u);
-  let normal = ea > 0u && ea < 255u && eb > 0u && eb < 255u && e > 0 && e < 255;
-  return select(plain, bitcast<f32>(digits), normal);
+  let a = bitcast<vec2u>(vec2f(x, y));
+  let e = (a >> vec2u(23u)) & vec2u(255u);
+  let m = (a & vec2u(0x7fffffu)) | vec2u(0x800000u);
+  let n = m.y;
+  let s = select(23u, 24u, m.x < n);
+  var q = u32(f32(m.x) / f32(n) * f32(1u << s)) - 3u;
+  var r = (m.x << s) - q * n;
+  let c = select(0u, 4u, r >= 4u * n);
+  r -= c * n;
+  let d = select(0u, 2u, r >= 2u * n);
+  r -= d * n;
+  let f = select(0u, 1u, r >= n);
+  r -= f * n;
+  q += c + d + f + select(0u, 1u, 2u * r > n);
+  let p = i32(e.x) - i32(e.y) - i32(s) + 150;
+  let z = bitcast<f32>(((a.x ^ a.y) & 0x80000000u) | ((u32(clamp(p, 1, 254)) << 23u) + q - 0x800000u));
+  return select(x / y, z, all((e - vec2u(1u)) < vec2u(254u)) && p > 0 && p < 255);
 }`,
   },
   // Philox 4x32-10 (Salmon et al. 2011). The loop begins at a 0 that drivers do not know, else some write out ten rounds, which takes them longer than it saves.

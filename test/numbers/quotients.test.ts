@@ -116,7 +116,7 @@ async function divide(x: readonly number[], y: readonly number[], off: number): 
   const { plan } = compile("export fn f(x: f32[B], y: f32[B]) -> f32[B] = div_rounded(x, y)", { name: "test.dlm" });
   let moved = 0;
   const modules = plan!.modules.map((m) => {
-    const code = m.code!.replace("- 4u;", () => (moved++, off < 4 ? `- ${4 - off}u;` : `+ ${off - 4}u;`));
+    const code = m.code!.replace("- 3u;", () => (moved++, `- ${3 - off}u;`));
     return { ...m, code };
   });
   expect(moved).toBe(1);
@@ -127,7 +127,7 @@ async function divide(x: readonly number[], y: readonly number[], off: number): 
   return Array.from(Object.values(got)[0]!.data as ArrayLike<number>);
 }
 test("the helper rounds correctly, whatever a device's division is off by", async () => {
-  for (const off of [0, -7, -5, -3, -2, -1, 1, 2, 3]) {
+  for (const off of [0, -3, -2, -1, 1, 2]) {
     const { x, y } = pairs(77 + off, off ? 6000 : 120_000);
     const got = await divide(x, y, off);
     const wrong = got.flatMap((q, i) => (isNormal(wanted(x[i]!, y[i]!)) && q !== wanted(x[i]!, y[i]!) ? [`${x[i]} / ${y[i]} is ${q}`] : []));
