@@ -1,8 +1,7 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
-import { topological } from "../graph/node.ts";
-import { FALSE, isCall, isFalse, isGuard, literal, visit } from "../graph/scalar.ts";
-import type { Call, Compute, Literal, Node, Scalar } from "../graph/types.ts";
+import { FALSE, isCall, isFalse, isGuard, literal, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import type { Call, Literal, Scalar } from "../graph/types.ts";
 import { any, build, call, look, number, through, value, where, type Bindings, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
@@ -40,28 +39,13 @@ export const stability: readonly ScalarRule[] = [
   { name: "square-of-abs-scaled", exact: false, why: "another order of factors", match: call("mul", through(call("mul", through(call("abs", x)), y)), through(call("abs", x))), replace: (b) => build("mul", build("mul", get(b, "x"), get(b, "x")), get(b, "y")) },
 ];
 
-const known = new WeakMap<Node, boolean>();
+const known = new WeakMap<Scalar, boolean>();
 /** Is logaddexp called in the scalar, or behind the loads of pointwise nodes in it? Most programs have none, and no need to open their sums. */
 function callsLogaddexp(e: Scalar): boolean {
-  let found = false;
-  const waiting: Node[] = [];
-  visit(e, (x) => {
-    if (isCall(x, "logaddexp")) found = true;
-    else if (x.kind === "load" && isPointwise(x.tensor)) waiting.push(x.tensor);
-  });
-  if (found) return true;
-  const order = topological(waiting, (x) => known.has(x) || !isPointwise(x));
-  for (const x of order) {
-    if (known.has(x) || !isPointwise(x)) continue;
-    let own = false;
-    visit(x.body, (y) => {
-      if (isCall(y, "logaddexp") || (y.kind === "load" && known.get(y.tensor))) own = true;
-    });
-    known.set(x, own);
-  }
-  return waiting.some((x) => known.get(x));
+  const parts = (x: Scalar): readonly Scalar[] => (x.kind === "load" && x.tensor.kind === "compute" && !x.tensor.reduction ? [x.tensor.body] : operandsOf(x));
+  for (const x of scalarOrder([e], (y) => (known.has(y) ? [] : parts(y)))) if (!known.has(x)) known.set(x, isCall(x, "logaddexp") || parts(x).some((y) => known.get(y)));
+  return known.get(e)!;
 }
-const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
 
 /** A product with a sign: its factors in order, so that equal products are one scalar. */
 interface Term {
