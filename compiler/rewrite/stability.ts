@@ -1,8 +1,7 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
-import { topological } from "../graph/node.ts";
-import { FALSE, isCall, isFalse, isGuard, literal, visit } from "../graph/scalar.ts";
-import type { Call, Compute, Literal, Node, Scalar } from "../graph/types.ts";
+import { FALSE, isCall, isFalse, isGuard, literal, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import type { Literal, Scalar } from "../graph/types.ts";
 import { any, build, call, look, number, through, value, where, type Bindings, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
@@ -40,28 +39,15 @@ export const stability: readonly ScalarRule[] = [
   { name: "square-of-abs-scaled", exact: false, why: "another order of factors", match: call("mul", through(call("mul", through(call("abs", x)), y)), through(call("abs", x))), replace: (b) => build("mul", build("mul", get(b, "x"), get(b, "x")), get(b, "y")) },
 ];
 
-const known = new WeakMap<Node, boolean>();
+const known = new WeakMap<Scalar, boolean>();
 /** Is logaddexp called in the scalar, or behind the loads of pointwise nodes in it? Most programs have none, and no need to open their sums. */
 function callsLogaddexp(e: Scalar): boolean {
-  let found = false;
-  const waiting: Node[] = [];
-  visit(e, (x) => {
-    if (isCall(x, "logaddexp")) found = true;
-    else if (x.kind === "load" && isPointwise(x.tensor)) waiting.push(x.tensor);
-  });
-  if (found) return true;
-  const order = topological(waiting, (x) => known.has(x) || !isPointwise(x));
-  for (const x of order) {
-    if (known.has(x) || !isPointwise(x)) continue;
-    let own = false;
-    visit(x.body, (y) => {
-      if (isCall(y, "logaddexp") || (y.kind === "load" && known.get(y.tensor))) own = true;
-    });
-    known.set(x, own);
-  }
-  return waiting.some((x) => known.get(x));
+  const parts = (x: Scalar): readonly Scalar[] =>
+    x.kind === "load" && x.tensor.kind === "compute" && !x.tensor.reduction ? [x.tensor.body] : operandsOf(x);
+  for (const x of scalarOrder([e], (y) => (known.has(y) ? [] : parts(y))))
+    if (!known.has(x)) known.set(x, isCall(x, "logaddexp") || parts(x).some((y) => known.get(y)));
+  return known.get(e)!;
 }
-const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
 
 /** A product with a sign: its factors in order, so that equal products are one scalar. */
 interface Term {
@@ -109,7 +95,8 @@ function product(e: Scalar, scale: number): Term {
 /** max(p, q) times `sign`, or |p - q| where `half`: what a kink of a scalar is. */
 function kinkOf(e: Scalar): { p: Scalar; q: Scalar; sign: 1 | -1 } | undefined {
   if (isCall(e, "max")) return { p: e.operands[0]!, q: e.operands[1]!, sign: 1 };
-  if (isCall(e, "min")) return { p: build("neg", e.operands[0]!), q: build("neg", e.operands[1]!), sign: -1 }; // min(p, q) = -max(-p, -q)
+  // min(p, q) = -max(-p, -q)
+  if (isCall(e, "min")) return { p: build("neg", e.operands[0]!), q: build("neg", e.operands[1]!), sign: -1 };
   // relu and clamp(x, 0), as they are written with `where`
   return isGuard(e) && isPositive(e.condition, e.then) ? { p: e.then, q: literal(0), sign: 1 } : undefined;
 }
@@ -126,15 +113,54 @@ const without = (all: readonly Scalar[], one: Scalar): Scalar[] => {
   const at = all.indexOf(one);
   return all.filter((_, i) => i !== at);
 };
-const same = (a: readonly Scalar[], b: readonly Scalar[]): boolean => a.length === b.length && a.every((x, i) => x === b[i]);
+const same = (a: readonly Scalar[], b: readonly Scalar[]): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i]);
 /** Is u = p - q or q - p? */
-const isDifference = (u: Scalar, p: Scalar, q: Scalar): boolean => {
+function isDifference(u: Scalar, p: Scalar, q: Scalar): boolean {
+  const difference = look(build("sub", p, q));
+  const isSub = (x: Scalar): boolean =>
+    isCall(x, "sub") && look(x.operands[0]!) === look(p) && look(x.operands[1]!) === look(q);
   const at = look(u);
-  return [at, look(build("neg", at))].some((x) => x === look(build("sub", p, q)) || (x.kind === "call" && x.fn.name === "sub" && look(x.operands[0]!) === look(p) && look(x.operands[1]!) === look(q)));
-};
+  return [at, look(build("neg", at))].some((x) => x === difference || isSub(x));
+}
+/** logaddexp(-c |u|, 0) and `scale` times the kink, as one smooth function; undefined where they do not belong together. */
+function joined(u: Scalar, c: number, kink: Scalar, scale: number): Scalar | undefined {
+  const known = kinkOf(kink);
+  if (known) {
+    const { p, q, sign } = known;
+    if (scale !== c * sign || !isDifference(u, p, q)) return undefined;
+    return build("logaddexp", build("mul", p, c), build("mul", q, c));
+  }
+  // max(u, 0) = (u + |u|) / 2
+  if (!isCall(kink, "abs") || scale !== c / 2 || !isDifference(u, kink.operands[0]!, literal(0))) return undefined;
+  const cu = build("mul", u, c);
+  return build("sub", build("logaddexp", cu, 0), build("mul", cu, 0.5));
+}
+/** The sum of these terms with one that is logaddexp(-c |u|, 0) and one that is its kink joined. */
+function withJoined(terms: readonly Term[]): Scalar | undefined {
+  for (const t of terms)
+    for (const f of t.factors) {
+      const found = isCall(f, "logaddexp") && f.operands[1] === literal(0) ? magnitude(f.operands[0]!) : undefined;
+      if (!found) continue;
+      const weight = without(t.factors, f);
+      for (const other of terms) {
+        if (other === t) continue;
+        for (const g of other.factors) {
+          if (!same(without(other.factors, g), weight)) continue;
+          const scale = other.scale / t.scale;
+          const to = joined(found.u, found.c, g, scale) ?? joined(build("mul", found.u, found.c), 1, g, scale);
+          if (!to) continue;
+          const rest = terms.filter((x) => x !== t && x !== other).map(scalarOf);
+          return rest.reduce((a, b) => build("add", a, b), scalarOf({ scale: t.scale, factors: [...weight, to] }));
+        }
+      }
+    }
+  return undefined;
+}
 /**
- * log(1 + exp(-c |u|)) = logaddexp(-c |u|, 0) in a sum with c times max(p, q) of the same weight, u = p - q or q - p: together logaddexp(c p, c q). This is
- * how books write softplus and log(exp(p) + exp(q)) without overflow; as it stands its kinks cancel in the value and the slope, not in the second derivative.
+ * log(1 + exp(-c |u|)) = logaddexp(-c |u|, 0) in a sum with c times max(p, q) of the same weight, u = p - q or q - p:
+ * together logaddexp(c p, c q). This is how books write softplus and log(exp(p) + exp(q)) without overflow; as it stands
+ * its kinks cancel in the value and the slope, not in the second derivative.
  */
 export const smooth: ScalarProcedure = {
   name: "smooth-softplus",
@@ -144,33 +170,10 @@ export const smooth: ScalarProcedure = {
   rewrite: (e) => {
     if ((!isCall(e, "add") && !isCall(e, "sub")) || e.dtype !== "f32" || !callsLogaddexp(e)) return undefined;
     const terms = termsOf(e);
-    if (!terms) return undefined;
-    for (const t of terms) {
-      for (const f of t.factors) {
-        const found = isCall(f, "logaddexp") && f.operands[1] === literal(0) ? magnitude(f.operands[0]!) : undefined;
-        if (!found) continue;
-        const weight = without(t.factors, f);
-        for (const other of terms) {
-          const g = other === t ? undefined : other.factors.find((x) => same(without(other.factors, x), weight) && (kinkOf(x) ?? isCall(x, "abs")));
-          if (!g) continue;
-          const kink = kinkOf(g);
-          let to: Scalar | undefined;
-          for (const { u, c } of [found, { u: build("mul", found.u, found.c), c: 1 }]) {
-            const cu = build("mul", u, c);
-            if (kink && other.scale === t.scale * c * kink.sign && isDifference(u, kink.p, kink.q)) to = build("logaddexp", build("mul", kink.p, c), build("mul", kink.q, c));
-            // max(u, 0) = (u + |u|) / 2
-            else if (!kink && other.scale === (t.scale * c) / 2 && isDifference(u, (g as Call).operands[0]!, literal(0))) to = build("sub", build("logaddexp", cu, 0), build("mul", cu, 0.5));
-          }
-          if (!to) continue;
-          const rest = terms.filter((x) => x !== t && x !== other).map(scalarOf);
-          return [scalarOf({ scale: t.scale, factors: [...weight, to] }), ...rest].reduce((a, b) => build("add", a, b));
-        }
-      }
-    }
-    return undefined;
+    return terms && withJoined(terms);
   },
 };
-const scalarOf = ({ scale, factors }: Term): Scalar => build("mul", factors.length ? factors.reduce((a, b) => build("mul", a, b)) : literal(1), scale);
+const scalarOf = ({ scale, factors }: Term): Scalar => factors.reduce((a, b) => build("mul", a, b), literal(scale));
 /** u and c of -c |u|, c > 0. */
 function magnitude(e: Scalar): { u: Scalar; c: number } | undefined {
   const { scale, factors } = product(e, 1);

@@ -109,21 +109,25 @@ test("the text of a step", () => {
       return c;
     }
 
-    fn dlm_sin_cos(x: f32) -> vec2f {
-      let k = round(x * 0.63661977);
-      let r = ((x - k * 1.5703125) - k * 0.00048375129699707031) - k * 7.5497899548918821e-8;
+    fn dlm_near_angle(x: f32) -> vec2f {
+      let k = round(clamp(x, -8192.0, 8192.0) * 0.63661977);
+      return vec2f((((x - k * 1.5703125) - k * 0.00048375129699707031) - k * 7.5495336e-8) - k * 2.5633442e-12, k);
+    }
+
+    fn dlm_turn(angle: vec2f) -> vec2f {
+      let r = angle.x;
       let q = r * r;
       let s = r + r * q * (-0.16666655 + q * (0.0083321609 - q * 0.00019515296));
       let c = 1.0 - 0.5 * q + q * q * (0.041666646 + q * (-0.0013887316 + q * 2.4433157e-5));
-      let n = i32(k) & 3;
+      let n = i32(angle.y) & 3;
       let swapped = (n & 1) == 1;
       let a = select(s, c, swapped);
       let b = select(c, s, swapped);
       return vec2f(select(a, -a, n >= 2), select(b, -b, n == 1 || n == 2));
     }
 
-    fn dlm_cos(x: f32) -> f32 {
-      return dlm_sin_cos(x).y;
+    fn dlm_near_cos(x: f32) -> f32 {
+      return dlm_turn(dlm_near_angle(x)).y;
     }
 
     fn dlm_normal(seed: i32, site: u32, step: i32, e: u32) -> f32 {
@@ -131,7 +135,7 @@ test("the text of a step", () => {
       let at = 2u * (e % 2u);
       let u = f32(words[at] >> 8u) * 0x1p-24f;
       let v = f32(words[at + 1u] >> 8u) * 0x1p-24f;
-      return sqrt(-2.0 * log(1.0 - u)) * dlm_cos(6.2831853 * v);
+      return sqrt(-2.0 * log(1.0 - u)) * dlm_near_cos(6.2831853 * v);
     }
 
     @compute @workgroup_size(8)
