@@ -75,11 +75,11 @@ test("a transformer grows linearly", () => {
   expect({ forward: block("loss"), both: block("gradient") }).toMatchInlineSnapshot(`
     {
       "both": {
-        "nodes": 99,
+        "nodes": 103,
         "reductions": 36,
       },
       "forward": {
-        "nodes": 47,
+        "nodes": 49,
         "reductions": 12,
       },
     }
