@@ -237,6 +237,7 @@ function planText(plan: Plan): string {
     lines.push("", `${title}: ${counted(dispatchesPerStep(p.commands), "dispatch", "dispatches")}`);
     commands(p.commands, "  ");
   };
+  for (const { check } of plan.datasets) if (check) program(`${check.program.name}, ${check.chunk} rows at a time`, check.program);
   for (const t of plan.trains) {
     program(t.init.name, t.init);
     program(`${t.step.name}, up to ${t.window} steps a submit`, t.step);
