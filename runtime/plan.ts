@@ -192,7 +192,7 @@ export interface PlanExport {
 
 /** The WGSL name of a run-time dim's override: rows.digits is dim_rows_digits. */
 export const overrideName = (dim: string): string =>
-  /^([A-Z][A-Z0-9]*|[a-z][a-z0-9]*)$/.test(dim) ? `dim_${dim.toLowerCase()}` : `dim_${dim.replace(/[^A-Za-z0-9_]/g, (c) => `_${c.codePointAt(0)!.toString(16)}_`)}`; // AB and Ab are two
+  /^([A-Z][A-Z0-9]*|[a-z][a-z0-9]*)$/.test(dim) ? `dim_${dim.toLowerCase()}` : `dim_${dim.replaceAll(".", "_").replace(/[^A-Za-z0-9_]/g, (c) => `_${c.codePointAt(0)!.toString(16)}_`)}`; // AB and Ab are two
 
 /** The value of a size, given the dims. */
 export function sizeOf(size: Size, dims: Readonly<Record<string, number>> = {}): number {
