@@ -17,7 +17,21 @@ import { look, type ScalarProcedure } from "./rule.ts";
 type Seen = 0 | 1 | 2;
 const steps: ReadonlySet<string> = new Set(["floor", "ceil", "round", "sign", "to_i32", "less", "less_equal", "equal"]);
 /** Whose result has its operands' last digits. */
-const exact: ReadonlySet<string> = new Set(["add", "sub", "mul", "div", "div_rounded", "neg", "abs", "min", "max", "stop", "sqrt", "keep_finite", "keep_rounding"]);
+const exact: ReadonlySet<string> = new Set([
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "div_rounded",
+  "neg",
+  "abs",
+  "min",
+  "max",
+  "stop",
+  "sqrt",
+  "keep_finite",
+  "keep_rounding",
+]);
 
 export function chooseQuotients(program: GraphProgram): GraphProgram {
   let now = program;
@@ -25,8 +39,20 @@ export function chooseQuotients(program: GraphProgram): GraphProgram {
   for (let round = 0; round < 8; round++) {
     const chosen = choices(now);
     if (!chosen.size) break;
-    const rule: ScalarProcedure = { name: "quotient", exact: false, why: "no step sees the digit", kinds: ["call"], rewrite: (x) => chosen.get(x) };
-    const next = rewriteProgram(now, { scalars: [], procedures: [rule], nodes: [], loops: false }, new Map(), new Set(), 1);
+    const rule: ScalarProcedure = {
+      name: "quotient",
+      exact: false,
+      why: "no step sees the digit",
+      kinds: ["call"],
+      rewrite: (x) => chosen.get(x),
+    };
+    const next = rewriteProgram(
+      now,
+      { scalars: [], procedures: [rule], nodes: [], loops: false },
+      new Map(),
+      new Set(),
+      1,
+    );
     if (next === now) break;
     now = next;
   }
@@ -36,7 +62,8 @@ export function chooseQuotients(program: GraphProgram): GraphProgram {
 function choices(program: GraphProgram): Map<Scalar, Scalar> {
   const order = topological([...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)]);
   const divisions = new Set<Scalar>();
-  for (const x of order) for (const e of rootsOf(x)) for (const y of scalarOrder([e])) if (isCall(y, "div")) divisions.add(y);
+  for (const x of order)
+    for (const e of rootsOf(x)) for (const y of scalarOrder([e])) if (isCall(y, "div")) divisions.add(y);
   const chosen = new Map<Scalar, Scalar>();
   if (!divisions.size) return chosen;
   const seen = observe(program, order);
@@ -46,11 +73,13 @@ function choices(program: GraphProgram): Map<Scalar, Scalar> {
     const [a, b] = e.operands as [Scalar, Scalar];
     const how = seen.get(e) ?? 0;
     if (how && (b.kind === "literal" || (how === 2 && crisp(a) && crisp(b)))) chosen.set(e, call("div_rounded", a, b));
-    else if (how === 0 && b.kind === "literal" && isNormal(b.value) && isNormal(1 / b.value)) chosen.set(e, mul(a, 1 / b.value));
+    else if (how === 0 && b.kind === "literal" && isNormal(b.value) && isNormal(1 / b.value))
+      chosen.set(e, mul(a, 1 / b.value));
   }
   return chosen;
 }
-const rootsOf = (x: Node): readonly Scalar[] => (x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : []);
+const rootsOf = (x: Node): readonly Scalar[] =>
+  x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [];
 
 /** How every scalar is seen, from the results backwards; what loops and states carry round is seen as where it arrives. */
 function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Scalar, Seen> {
@@ -78,7 +107,8 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
         pass(e.condition, 2);
         pass(e.then, h);
         pass(e.otherwise, h);
-      } else if (e.kind === "call") for (const x of e.operands) pass(x, steps.has(e.fn.name) ? 2 : exact.has(e.fn.name) ? h : 0);
+      } else if (e.kind === "call")
+        for (const x of e.operands) pass(x, steps.has(e.fn.name) ? 2 : exact.has(e.fn.name) ? h : 0);
       else for (const x of operandsOf(e)) pass(x, 2); // integers and conditions
     }
   };
@@ -100,7 +130,14 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
           break;
         case "compute": {
           const op = x.reduction?.op;
-          look(x.body, x.dtype !== "f32" || op === "argmax" || op === "argmin" ? 2 : op === "sum" && isContraction(x.body) ? 0 : how);
+          look(
+            x.body,
+            x.dtype !== "f32" || op === "argmax" || op === "argmin"
+              ? 2
+              : op === "sum" && isContraction(x.body)
+                ? 0
+                : how,
+          );
           break;
         }
         case "scatter":
@@ -135,14 +172,23 @@ function crispness(order: readonly Node[]): (e: Scalar) => boolean {
     return exact.has(e.fn.name) && e.operands.every((x) => scalars.get(x)!);
   };
   const crisp = (root: Scalar): boolean => {
-    for (const e of scalarOrder([root], (x) => (scalars.has(x) ? [] : operandsOf(x)))) if (!scalars.has(e)) scalars.set(e, own(e));
+    for (const e of scalarOrder([root], (x) => (scalars.has(x) ? [] : operandsOf(x))))
+      if (!scalars.has(e)) scalars.set(e, own(e));
     return scalars.get(root)!;
   };
   for (const x of order) {
     if (x.kind === "source") nodes.set(x, true);
-    else if (x.kind === "compute") nodes.set(x, crisp(x.body) && !(x.reduction?.op === "sum" && isContraction(x.body)) && x.reduction?.op !== "prod");
+    else if (x.kind === "compute")
+      nodes.set(
+        x,
+        crisp(x.body) && !(x.reduction?.op === "sum" && isContraction(x.body)) && x.reduction?.op !== "prod",
+      );
     else if (x.kind === "scatter") nodes.set(x, crisp(x.value));
-    else if (x.kind === "result") nodes.set(x, inputs(x).every((y) => nodes.get(baseOf(y)) ?? false));
+    else if (x.kind === "result")
+      nodes.set(
+        x,
+        inputs(x).every((y) => nodes.get(baseOf(y)) ?? false),
+      );
   }
   return crisp;
 }

@@ -37,18 +37,23 @@ function keepTerms(root: Call, kept: Set<Scalar>): void {
   }
   const products = terms.filter((e): e is Call => isCall(e, "mul") || isCall(e, "div"));
   if (parts.length) {
-    const bases = terms.map((e) => (isScaled(e) ? e.operands[0]! : e)).map((e) => (e.kind === "literal" ? "number" : e));
+    const bases = terms
+      .map((e) => (isScaled(e) ? e.operands[0]! : e))
+      .map((e) => (e.kind === "literal" ? "number" : e));
     if (new Set(bases).size < bases.length) for (const e of [...parts, ...products]) kept.add(e);
   }
   const factors = new Set<Scalar>();
   for (const e of products) {
-    const own = isCall(e, "div") ? [e.operands[1]!] : e.operands.filter((x) => x.kind !== "literal" || Math.abs(x.value) < 1);
+    const own = isCall(e, "div")
+      ? [e.operands[1]!]
+      : e.operands.filter((x) => x.kind !== "literal" || Math.abs(x.value) < 1);
     if (own.some((x) => factors.has(x))) kept.add(e);
     for (const x of own) factors.add(x);
   }
 }
 const isScaled = (e: Scalar): e is Call => (isCall(e, "mul") || isCall(e, "div")) && e.operands[1]!.kind === "literal";
-const scaleOf = (e: Call): number => (isCall(e, "div") ? 1 / (e.operands[1] as { value: number }).value : (e.operands[1] as { value: number }).value);
+const scaleOf = (e: Call): number =>
+  isCall(e, "div") ? 1 / (e.operands[1] as { value: number }).value : (e.operands[1] as { value: number }).value;
 /** Constants that one after the other are bearable and together are not. */
 function keepFactors(e: Call, kept: Set<Scalar>): void {
   if (!isScaled(e)) return;

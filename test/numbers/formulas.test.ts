@@ -6,7 +6,8 @@ import { expectValues, valuesOf, type Rows } from "./values.ts";
 const f = Math.fround;
 const big = f(3e38);
 const tiny = 2 ** -126;
-const device = async (text: string, inputs: Record<string, Rows>): Promise<number[]> => (await valuesOf(text, inputs)).device.flat();
+const device = async (text: string, inputs: Record<string, Rows>): Promise<number[]> =>
+  (await valuesOf(text, inputs)).device.flat();
 
 describe("nothing leaves the range of f32 that stays in it as written", () => {
   const two: readonly (readonly [string, (a: number, b: number) => number])[] = [
@@ -31,7 +32,12 @@ describe("nothing leaves the range of f32 that stays in it as written", () => {
     const given = { a, b, s: 0.25, d: 4 };
     const wanted = a.map((v, i) => want(f(v), f(b[i]!)));
     const types = "a: f32[B], b: f32[B], s: f32, d: f32";
-    await expectValues(`export fn f(${types}) -> f32[B] = ${text} + 0 * (a * s - a * s)`.replace(" + 0 * (a * s - a * s)", ""), given, wanted, 1e-6);
+    await expectValues(
+      `export fn f(${types}) -> f32[B] = ${text} + 0 * (a * s - a * s)`.replace(" + 0 * (a * s - a * s)", ""),
+      given,
+      wanted,
+      1e-6,
+    );
     const named = `export fn f(${types}) -> f32[B] {\n let x = a * s\n let r = ${text}\n return where(x < 0, r, r)\n}`; // the same through names
     await expectValues(named, given, wanted, 1e-6);
   });
@@ -70,9 +76,15 @@ describe("nothing leaves the range of f32 that stays in it as written", () => {
     ["exp(x) / exp(x - 1)", [50, 85, -85], () => Math.E],
   ]; // prettier-ignore
   test.each(chains)("%s", async (text, x, want) => {
-    const { evaluator, device: got } = await valuesOf("export fn f(x: f32[B], y: f32, z: f32) -> f32[B] = " + text, { x, y: 1e25, z: 1e25 });
+    const { evaluator, device: got } = await valuesOf("export fn f(x: f32[B], y: f32, z: f32) -> f32[B] = " + text, {
+      x,
+      y: 1e25,
+      z: 1e25,
+    });
     for (const values of [evaluator[0]!, got[0]!])
-      x.forEach((v, i) => expect(Math.abs(values[i]! / want(f(v)) - 1), `${text} at ${v} is ${values[i]}`).toBeLessThan(1e-4));
+      x.forEach((v, i) =>
+        expect(Math.abs(values[i]! / want(f(v)) - 1), `${text} at ${v} is ${values[i]}`).toBeLessThan(1e-4),
+      );
   });
 });
 

@@ -12,7 +12,10 @@ function softmax(x: readonly number[]): number[] {
 }
 const finite = async (text: string, inputs: Parameters<typeof valuesOf>[1], name?: string): Promise<void> => {
   const { evaluator, device } = await valuesOf(text, inputs, name);
-  for (const [who, got] of [["evaluator", evaluator], ["device", device]] as const)
+  for (const [who, got] of [
+    ["evaluator", evaluator],
+    ["device", device],
+  ] as const)
     for (const v of got.flat()) expect(Number.isFinite(v) && Math.abs(v) <= M, `${who}: ${v} of\n${text}`).toBe(true);
 };
 
@@ -47,19 +50,38 @@ describe.each(scores)("%s", (_, text, scale) => {
     await expectValues(`${head} = exp(log_softmax(${text}))`, { x, a, b }, p);
     const sums = `logsumexp(${text}, axis: 1, keep: true)`; // of a row masked throughout it is a mask: nothing is left of its length
     await expectValues(`${head} = where(${sums} < -1e30, 0.25, exp(${text} - ${sums}))`, { x, a, b }, p);
-    await expectValues(`${head} = softmax(softmax(${text}) @ ones[size(x, axis: 1), size(x, axis: 1)])`.replace(/size\(x, axis: 1\)/g, "4").replaceAll("N]", "4]"), { x, a, b }, p.map((row) => row.map(() => 0.25)));
+    await expectValues(
+      `${head} = softmax(softmax(${text}) @ ones[size(x, axis: 1), size(x, axis: 1)])`
+        .replace(/size\(x, axis: 1\)/g, "4")
+        .replaceAll("N]", "4]"),
+      { x, a, b },
+      p.map((row) => row.map(() => 0.25)),
+    );
   });
   test("gradients", async () => {
     // d/dx of sum c softmax(z): p (c - sum p c) dz/dx, where dz/dx stands; nothing passes where x is not chosen
-    const { evaluator, device } = await valuesOf(`${head} = grad(sum(softmax(${text}) * for i in 0..4, j in 0..4: f32(j + 1)), wrt: x)`.replaceAll("[B, N]", "[4, 4]"), { x, a, b });
+    const { evaluator, device } = await valuesOf(
+      `${head} = grad(sum(softmax(${text}) * for i in 0..4, j in 0..4: f32(j + 1)), wrt: x)`.replaceAll(
+        "[B, N]",
+        "[4, 4]",
+      ),
+      { x, a, b },
+    );
     p.forEach((row, i) => {
       if (both[i]!.every((v) => v === -Infinity)) return;
       const mean = sum(row.map((v, j) => v * (j + 1)));
       row.forEach((v, j) => {
-        for (const got of [evaluator[0]!, device[0]!]) expect(got[4 * i + j]).toBeCloseTo(scale * v * (j + 1 - mean), 4);
+        for (const got of [evaluator[0]!, device[0]!])
+          expect(got[4 * i + j]).toBeCloseTo(scale * v * (j + 1 - mean), 4);
       });
     });
-    await finite(`${head} = grad(sum(log_softmax(${text})[:, 0]) + sum(logsumexp(${text}, axis: 1)), wrt: x)`.replaceAll("[B, N]", "[4, 4]"), { x, a, b });
+    await finite(
+      `${head} = grad(sum(log_softmax(${text})[:, 0]) + sum(logsumexp(${text}, axis: 1)), wrt: x)`.replaceAll(
+        "[B, N]",
+        "[4, 4]",
+      ),
+      { x, a, b },
+    );
   });
   test("every value is finite", async () => {
     await finite(`${head} = ${text}`, { x, a, b });
@@ -77,26 +99,83 @@ test("arithmetic on inf", async () => {
   for (const [text, want] of table) {
     await expectValues(`export fn f(x: f32[2]) -> f32[2] = x * 0 + (${text})`, { x: [1, 2] }, [want, want], 1e-6);
     const run = text.replaceAll("inf", "m"); // known at run time only
-    await expectValues(`export fn f(x: f32[2]) -> f32[2] {\n let m = where(x > 0, inf, 0)\n return ${run}\n}`, { x: [1, 2] }, [want, want], 1e-6);
+    await expectValues(
+      `export fn f(x: f32[2]) -> f32[2] {\n let m = where(x > 0, inf, 0)\n return ${run}\n}`,
+      { x: [1, 2] },
+      [want, want],
+      1e-6,
+    );
   }
   await expectValues("export fn f(x: f32[2]) -> f32[2] = x / inf", { x: [3e38, 1] }, [3e38 / M, 0], 1e-6);
 });
 test("sums of masks, however many", async () => {
   await expectValues("export fn f(x: f32[3]) -> f32 = sum(where(x < 3, -inf, x))", { x: [1, 2, 3] }, -M, 1e-6);
-  await expectValues("export fn f(x: f32[3]) -> f32 = sum(where(x < 2, -inf, where(x < 3, inf, x)))", { x: [1, 2, 3] }, 0, 4);
+  await expectValues(
+    "export fn f(x: f32[3]) -> f32 = sum(where(x < 2, -inf, where(x < 3, inf, x)))",
+    { x: [1, 2, 3] },
+    0,
+    4,
+  );
   await expectValues("export fn f(x: f32[N]) -> f32 = sum(where(x < 3, -inf, x))", { x: [1, 2, 3, 1, 1, 1] }, -M, 1e-6);
-  await expectValues("export fn f(x: f32[N]) -> f32[N] = softmax(-inf * sum(where(x < 3, 1.0, 0.0)) + x)", { x: [0, 0] }, [0.5, 0.5]);
-  await expectValues("export fn f(x: f32[3]) -> f32 = fold (v in x; s = 0.0) { next s = s + where(v < 3, -inf, v) }", { x: [1, 2, 3] }, -M, 1e-6);
-  await expectValues("export fn f(x: f32[3]) -> f32[3] = softmax(scan (v in x; s = 0.0) { next s = s + where(v < 3, -inf, v)  yield s + where(v < 3, -inf, 0) })", { x: [1, 2, 2] }, [1 / 3, 1 / 3, 1 / 3]);
+  await expectValues(
+    "export fn f(x: f32[N]) -> f32[N] = softmax(-inf * sum(where(x < 3, 1.0, 0.0)) + x)",
+    { x: [0, 0] },
+    [0.5, 0.5],
+  );
+  await expectValues(
+    "export fn f(x: f32[3]) -> f32 = fold (v in x; s = 0.0) { next s = s + where(v < 3, -inf, v) }",
+    { x: [1, 2, 3] },
+    -M,
+    1e-6,
+  );
+  await expectValues(
+    "export fn f(x: f32[3]) -> f32[3] = softmax(scan (v in x; s = 0.0) { next s = s + where(v < 3, -inf, v)  yield s + where(v < 3, -inf, 0) })",
+    { x: [1, 2, 2] },
+    [1 / 3, 1 / 3, 1 / 3],
+  );
 });
 test("masks that an earlier program has made come in as numbers", async () => {
-  await expectValues("export fn f(x: f32[3], m: f32[3]) -> f32[3] = softmax(x + m + where(x < 9, -inf, 0))", { x: [1, 2, 3], m: [-M, -M, -M] }, [1 / 3, 1 / 3, 1 / 3]);
-  await expectValues("export fn f(x: f32[3]) -> f32[3] = softmax(x + where(x < 9, -inf, 0))", { x: [-M, -M, -M] }, [1 / 3, 1 / 3, 1 / 3]);
+  await expectValues(
+    "export fn f(x: f32[3], m: f32[3]) -> f32[3] = softmax(x + m + where(x < 9, -inf, 0))",
+    { x: [1, 2, 3], m: [-M, -M, -M] },
+    [1 / 3, 1 / 3, 1 / 3],
+  );
+  await expectValues("export fn f(x: f32[3]) -> f32[3] = softmax(x + where(x < 9, -inf, 0))", { x: [-M, -M, -M] }, [
+    1 / 3,
+    1 / 3,
+    1 / 3,
+  ]);
 });
 test("empty windows and empty ranges, then arithmetic", async () => {
-  await expectValues("export fn f(x: f32[4]) -> f32[6] = softmax((for i in 0..6: max over k in 0..2: x[i + k - 3] ?? -inf) * 2 + (for i in 0..6: -inf))", { x: [1, 2, 3, 4] }, Array(6).fill(1 / 6) as number[]);
-  await expectValues("export fn f(x: f32[B, 3], n: i32[B] in 0..4) -> f32[B] = 2 * (for b: max over t in 0..n[b]: x[b, t])", { x: [[1, 2, 3], [4, 5, 6]], n: [0, 2] }, [-M, 10], 1e-6);
-  await expectValues("export fn f(x: f32[B, 3], n: i32[B] in 0..4) -> f32[B] = for b: 2 * min over t in 0..n[b]: x[b, t]", { x: [[1, 2, 3], [4, 5, 6]], n: [0, 2] }, [M, 8], 1e-6);
+  await expectValues(
+    "export fn f(x: f32[4]) -> f32[6] = softmax((for i in 0..6: max over k in 0..2: x[i + k - 3] ?? -inf) * 2 + (for i in 0..6: -inf))",
+    { x: [1, 2, 3, 4] },
+    Array(6).fill(1 / 6) as number[],
+  );
+  await expectValues(
+    "export fn f(x: f32[B, 3], n: i32[B] in 0..4) -> f32[B] = 2 * (for b: max over t in 0..n[b]: x[b, t])",
+    {
+      x: [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      n: [0, 2],
+    },
+    [-M, 10],
+    1e-6,
+  );
+  await expectValues(
+    "export fn f(x: f32[B, 3], n: i32[B] in 0..4) -> f32[B] = for b: 2 * min over t in 0..n[b]: x[b, t]",
+    {
+      x: [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      n: [0, 2],
+    },
+    [M, 8],
+    1e-6,
+  );
 });
 test("attention with a causal mask and padding, rows masked throughout included", async () => {
   const text = `fn attend(q: f32[T, D], k: f32[T, D], v: f32[T, D], keep: i32[T] in 0..2) -> f32[T, D] {
@@ -111,9 +190,16 @@ export fn g(q: f32[3, 2], k: f32[3, 2], v: f32[3, 2], keep: i32[3] in 0..2) -> (
   const q = [[1, 0.5], [0.25, -1], [2, 1]]; // prettier-ignore
   const k = [[0.5, 1], [1, -1], [0, 2]]; // prettier-ignore
   const v = [[1, 2], [3, 4], [5, 7]]; // prettier-ignore
-  for (const keep of [[1, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 0]]) {
+  for (const keep of [
+    [1, 1, 1],
+    [0, 1, 1],
+    [0, 0, 1],
+    [0, 0, 0],
+  ]) {
     const want = q.map((row, i) => {
-      const s = k.map((key, j) => (j <= i && keep[j] ? (row[0]! * key[0]! + row[1]! * key[1]!) / Math.SQRT2 : -Infinity));
+      const s = k.map((key, j) =>
+        j <= i && keep[j] ? (row[0]! * key[0]! + row[1]! * key[1]!) / Math.SQRT2 : -Infinity,
+      );
       const p = softmax(s);
       return [0, 1].map((d) => sum(p.map((w, j) => w * v[j]![d]!)));
     });
@@ -131,7 +217,8 @@ export fn g(q: f32[3, 2], k: f32[3, 2], v: f32[3, 2], keep: i32[3] in 0..2) -> (
 });
 test("pooling that is padded is no mask: what follows has no limits put in", async () => {
   const { compile } = await import("../../compiler/compile.ts");
-  const text = "model net(x: f32[B, 9, 9, 3]) -> f32[B, 10] = x |> Conv2d(8, pad: 1) |> MaxPool2d(3, stride: 2, pad: 1) |> BatchNorm() |> Conv2d(8) |> flatten |> Linear(10)\nexport fn f(x: f32[B, 9, 9, 3]) -> f32[B, 10] = softmax(net(x))";
+  const text =
+    "model net(x: f32[B, 9, 9, 3]) -> f32[B, 10] = x |> Conv2d(8, pad: 1) |> MaxPool2d(3, stride: 2, pad: 1) |> BatchNorm() |> Conv2d(8) |> flatten |> Linear(10)\nexport fn f(x: f32[B, 9, 9, 3]) -> f32[B, 10] = softmax(net(x))";
   const { plan, diagnostics } = compile(text, { name: "test.dlm" });
   expect(plan, diagnostics.map((d) => d.message).join()).toBeDefined();
   expect(plan!.modules.map((m) => m.code).join("\n")).not.toContain("dlm_keep_finite");

@@ -45,7 +45,13 @@ function index(r: Random, inner: boolean): Read {
     { text: `d[i]${shift}`, at: (i) => data[i]! + c },
     { text: `1 - i`, at: (i) => 1 - i },
     { text: `i / 2`, at: (i) => (i % 2 ? -9 : i / 2) },
-    ...(inner ? [{ text: `k${shift}`, at: (_: number, k: number) => k + c }, { text: `d[k]`, at: (_: number, k: number) => data[k]! }, { text: "i + k - 1", at: (i: number, k: number) => i + k - 1 }] : []),
+    ...(inner
+      ? [
+          { text: `k${shift}`, at: (_: number, k: number) => k + c },
+          { text: `d[k]`, at: (_: number, k: number) => data[k]! },
+          { text: "i + k - 1", at: (i: number, k: number) => i + k - 1 },
+        ]
+      : []),
   ];
   return choices[r.int(0, choices.length - 1)]!;
 }
@@ -85,29 +91,55 @@ export fn f(x: f32[2, 3], d: i32[6] in -1..4) -> (f32[${n}], f32[2, 3]) {
       }
       return limited(p.data[place]!);
     };
-    return Array.from({ length: n }, (_, i) => (inner ? total(Array.from({ length: m }, (_, k) => (k + 1) * one(i, k))) : one(i, 0)) + (both ? total(p.data) : 0));
+    return Array.from(
+      { length: n },
+      (_, i) =>
+        (inner ? total(Array.from({ length: m }, (_, k) => (k + 1) * one(i, k))) : one(i, 0)) +
+        (both ? total(p.data) : 0),
+    );
   };
   return { text, of };
 }
 
 describe("random reads of tensors of one element", () => {
-  test.each(Array.from({ length: 12 }, (_, block) => block))("block %i", async (block) => {
-    for (let k = 0; k < 10; k++) {
-      const { text, of } = program(1000 * block + k);
-      const x = [0.5, 0.25, -1, 2, 0.75, 1.25]; // sums below 3: `min(3, ..)` keeps its slope
-      const value = (y: readonly number[]): number => total(of(y).map((v, i) => (i + 1) * v));
-      const slope = x.map((_, j) => (value(x.map((v, i) => v + Number(i === j) * 2 ** -10)) - value(x)) * 2 ** 10); // linear: exact
-      await expectValues(text, { x: [x.slice(0, 3), x.slice(3)], d: data }, [...of(x), ...slope.map((v) => v + 1)], 1e-5);
-    }
-  }, 120_000);
+  test.each(Array.from({ length: 12 }, (_, block) => block))(
+    "block %i",
+    async (block) => {
+      for (let k = 0; k < 10; k++) {
+        const { text, of } = program(1000 * block + k);
+        const x = [0.5, 0.25, -1, 2, 0.75, 1.25]; // sums below 3: `min(3, ..)` keeps its slope
+        const value = (y: readonly number[]): number => total(of(y).map((v, i) => (i + 1) * v));
+        const slope = x.map((_, j) => (value(x.map((v, i) => v + Number(i === j) * 2 ** -10)) - value(x)) * 2 ** 10); // linear: exact
+        await expectValues(
+          text,
+          { x: [x.slice(0, 3), x.slice(3)], d: data },
+          [...of(x), ...slope.map((v) => v + 1)],
+          1e-5,
+        );
+      }
+    },
+    120_000,
+  );
 });
 
 test("a scalar in a tensor of one element, by constant, loop index and data", async () => {
   const x = Array(9).fill(1) as number[];
   const p = "let p = sum(x, axis: 0, keep: true)";
-  await expectValues(`export fn f(x: f32[9]) -> f32[1] {\n ${p}\n return for i in 0..1: sum over k in 0..3: p[k - 1] ?? 10\n}`, { x }, [29]);
-  await expectValues(`export fn f(x: f32[9]) -> f32[3] {\n ${p}\n return for i in 0..3: p[i - 1] ?? 10\n}`, { x }, [10, 9, 10]);
-  await expectValues(`export fn f(x: f32[9], d: i32[3]) -> f32[1] {\n ${p}\n return for i in 0..1: sum over k in 0..3: p[d[k]] ?? 10\n}`, { x, d: [1, 0, -1] }, [29]);
+  await expectValues(
+    `export fn f(x: f32[9]) -> f32[1] {\n ${p}\n return for i in 0..1: sum over k in 0..3: p[k - 1] ?? 10\n}`,
+    { x },
+    [29],
+  );
+  await expectValues(
+    `export fn f(x: f32[9]) -> f32[3] {\n ${p}\n return for i in 0..3: p[i - 1] ?? 10\n}`,
+    { x },
+    [10, 9, 10],
+  );
+  await expectValues(
+    `export fn f(x: f32[9], d: i32[3]) -> f32[1] {\n ${p}\n return for i in 0..1: sum over k in 0..3: p[d[k]] ?? 10\n}`,
+    { x, d: [1, 0, -1] },
+    [29],
+  );
 });
 test("a window larger than what it is over: 1x1 with padding, forward and gradient", async () => {
   const text = `fn g(x: f32[2], w: f32[3]) -> f32[3] {

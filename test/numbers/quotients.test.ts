@@ -32,7 +32,8 @@ describe.each(divisors)("divided by %i", (c) => {
     [`sign(x / ${c} - y)`, k.map(() => 0)],
   ];
   test("at its multiples", async () => {
-    for (const [formula, want] of wants) await expectValues(`export fn f(x: f32[B], y: f32[B]) -> f32[B] = ${formula}`, { x, y: k }, want, 0);
+    for (const [formula, want] of wants)
+      await expectValues(`export fn f(x: f32[B], y: f32[B]) -> f32[B] = ${formula}`, { x, y: k }, want, 0);
   });
 });
 test("through names, functions, tensors in memory, views, reductions and loops", async () => {
@@ -40,17 +41,47 @@ test("through names, functions, tensors in memory, views, reductions and loops",
   const k = x.map((_, i) => i + 1);
   const y = [x.slice(0, 6), x.slice(6)];
   const ones = k.map(() => 1);
-  await expectValues("fn part(x: f32[B]) = x / 41\nexport fn f(x: f32[B]) -> f32[B] {\n let a = part(x)\n let b = a\n return floor(b)\n}", { x }, k, 0);
+  await expectValues(
+    "fn part(x: f32[B]) = x / 41\nexport fn f(x: f32[B]) -> f32[B] {\n let a = part(x)\n let b = a\n return floor(b)\n}",
+    { x },
+    k,
+    0,
+  );
   await expectValues("export fn f(x: f32[12]) -> f32[12] = floor(concat([x[0..6] / 41, x[6..12] / 41]))", { x }, k, 0);
-  await expectValues("export fn f(x: f32[2, 6]) -> f32[12] = floor(reshape[12](transpose(transpose(x / 41))))", { x: y }, k, 0);
-  await expectValues("export fn f(x: f32[12]) -> f32[12] = floor(for i in 0..12: x[11 - i] / 41)", { x }, [...k].reverse(), 0);
+  await expectValues(
+    "export fn f(x: f32[2, 6]) -> f32[12] = floor(reshape[12](transpose(transpose(x / 41))))",
+    { x: y },
+    k,
+    0,
+  );
+  await expectValues(
+    "export fn f(x: f32[12]) -> f32[12] = floor(for i in 0..12: x[11 - i] / 41)",
+    { x },
+    [...k].reverse(),
+    0,
+  );
   await expectValues("export fn f(x: f32[12]) -> f32 = floor(max(x / 41))", { x }, 12, 0);
   await expectValues("export fn f(x: f32[12]) -> f32 = floor(sum(x / 41))", { x }, 78, 0);
-  await expectValues("export fn f(x: f32[12]) -> f32[12] = floor(scan (v in x; h = 0.0) { next h = v / 41  yield v / 41 })", { x }, k, 0);
-  await expectValues("export fn f(x: f32[12]) -> f32[12] {\n let n = fold (v in x; h = zeros[12]) { next h = x / 41 }\n return where(n == floor(n), 1.0, 0.0)\n}", { x }, ones, 0);
+  await expectValues(
+    "export fn f(x: f32[12]) -> f32[12] = floor(scan (v in x; h = 0.0) { next h = v / 41  yield v / 41 })",
+    { x },
+    k,
+    0,
+  );
+  await expectValues(
+    "export fn f(x: f32[12]) -> f32[12] {\n let n = fold (v in x; h = zeros[12]) { next h = x / 41 }\n return where(n == floor(n), 1.0, 0.0)\n}",
+    { x },
+    ones,
+    0,
+  );
   // a mean is a sum by a count
   const rows = k.map((v) => Array.from({ length: 41 }, () => v));
-  await expectValues("export fn f(x: f32[B, 41]) -> f32[B] = for b: where((mean over j: x[b, j]) == x[b, 0], 1.0, 0.0)", { x: rows }, ones, 0);
+  await expectValues(
+    "export fn f(x: f32[B, 41]) -> f32[B] = for b: where((mean over j: x[b, j]) == x[b, 0], 1.0, 0.0)",
+    { x: rows },
+    ones,
+    0,
+  );
   await expectValues("export fn f(x: f32[B, 41]) -> f32[B] = floor(mean(x, axis: 1))", { x: rows }, k, 0);
   // argmax takes the first of equals, and of numbers that are apart the larger
   await expectValues("export fn f(x: f32[B]) -> i32 = argmax(where(x / 41 == 3, 1.0, 0.0))", { x }, 2, 0);
@@ -62,7 +93,12 @@ test("a stored quotient is divided by what the text says, where its readers may 
 });
 test("what the text writes as a product stays one", async () => {
   const x = multiples(10, 50);
-  await expectValues("export fn f(x: f32[B]) -> f32[B] = floor(0.5 * x)", { x }, x.map((v) => v / 2), 0);
+  await expectValues(
+    "export fn f(x: f32[B]) -> f32[B] = floor(0.5 * x)",
+    { x },
+    x.map((v) => v / 2),
+    0,
+  );
   const { device } = await valuesOf("export fn f(x: f32[B]) -> f32[B] = 0.1 * x", { x });
   expect(device[0]).toEqual(x.map((v) => Math.fround(Math.fround(0.1) * v)));
 });
@@ -130,7 +166,9 @@ test("the helper rounds correctly, whatever a device's division is off by", asyn
   for (const off of [0, -3, -2, -1, 1, 2]) {
     const { x, y } = pairs(77 + off, off ? 6000 : 120_000);
     const got = await divide(x, y, off);
-    const wrong = got.flatMap((q, i) => (isNormal(wanted(x[i]!, y[i]!)) && q !== wanted(x[i]!, y[i]!) ? [`${x[i]} / ${y[i]} is ${q}`] : []));
+    const wrong = got.flatMap((q, i) =>
+      isNormal(wanted(x[i]!, y[i]!)) && q !== wanted(x[i]!, y[i]!) ? [`${x[i]} / ${y[i]} is ${q}`] : [],
+    );
     expect(wrong.slice(0, 5), `guess moved by ${off}`).toEqual([]);
   }
 });
@@ -138,10 +176,16 @@ test("zeros, and what leaves the range of f32, are as a division gives them", as
   const x = [0, -0, 1, -1, 3e38, 1e-38, 5];
   const y = [3, 3, 3e38, 3e38, 1e38, 1e38, 3.4028234663852886e38];
   const got = await divide(x, y, 0);
-  got.forEach((q, i) => expect(Math.abs(q - x[i]! / y[i]!), `${x[i]} / ${y[i]}`).toBeLessThanOrEqual(2 ** -126 + 2 ** -24 * Math.abs(x[i]! / y[i]!)));
+  got.forEach((q, i) =>
+    expect(Math.abs(q - x[i]! / y[i]!), `${x[i]} / ${y[i]}`).toBeLessThanOrEqual(
+      2 ** -126 + 2 ** -24 * Math.abs(x[i]! / y[i]!),
+    ),
+  );
 });
 test("what a normalisation, a softmax or an optimizer divides by is divided as before", () => {
   const text = `export fn f(x: f32[B, 100], w: f32[100, 10]) -> f32[B, 10] = softmax((x / 255 - mean(x / 255, axis: 1, keep: true)) / std(x, axis: 1, keep: true) @ w)`;
-  const code = compile(text, { name: "test.dlm" }).plan!.modules.map((m) => m.code).join("\n");
+  const code = compile(text, { name: "test.dlm" })
+    .plan!.modules.map((m) => m.code)
+    .join("\n");
   expect(code).not.toContain("dlm_div_rounded");
 });
