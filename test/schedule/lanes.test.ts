@@ -135,7 +135,7 @@ test("the text of a step", () => {
       let at = 2u * (e % 2u);
       let u = f32(words[at] >> 8u) * 0x1p-24f;
       let v = f32(words[at + 1u] >> 8u) * 0x1p-24f;
-      return sqrt(max(-2.0 * log(1.0 - u), 0.0)) * dlm_cos(6.2831853 * v);
+      return sqrt(max(-2.0 * log(1.0 - u), 0.0)) * dlm_near_cos(6.2831853 * v);
     }
 
     @compute @workgroup_size(8)
