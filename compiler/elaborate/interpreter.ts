@@ -2,8 +2,8 @@
 // by evaluating its body, a layer by evaluating it within its instance. Shapes are checked where they meet.
 import type * as ast from "../../grammar/ast.ts";
 import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
-import { gradient, levelInputs, zeros } from "../grad/grad.ts";
-import { stabilised } from "../rewrite/simplify.ts";
+import { levelInputs, zeros } from "../grad/grad.ts";
+import { derivatives } from "./derivatives.ts";
 import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
@@ -1626,14 +1626,14 @@ function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
       const parameters = parametersOf(self, v.instance, x.span);
       const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
       checkFresh(root, nodes, ofArg.span, ctx);
-      const found = gradient(stabilised(root, nodes), nodes);
+      const found = derivatives(root, nodes);
       if (found.every((g) => g === undefined)) throw errors.noDependence(x.span, `the parameters of ${v.instance.path}`);
       return { kind: "gradient", instance: v.instance, values: new Map(parameters.map((p, i) => [p, found[i] ?? zeros(p.shape)])) };
     }
     const node = asTensor(v, x.span);
     if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
     checkFresh(root, [node], ofArg.span, ctx);
-    const [g] = gradient(stabilised(root, [node]), [node]);
+    const [g] = derivatives(root, [node]);
     if (g) return tensor(g);
     // reached, but with slope 0 everywhere (sign, comparisons, stop): zero is the answer
     if (topological([root], undefined, levelInputs).includes(node)) return tensor(zeros(node.shape));

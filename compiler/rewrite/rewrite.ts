@@ -92,12 +92,19 @@ export class ScalarRewriter {
   }
 }
 
-/** `keep`: nodes that stay as they are, with all below them. */
-export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired, keep: ReadonlySet<Node> = new Set(), rounds = 12): GraphProgram {
+/** `keep`: nodes that stay as they are, with all below them. `changed`: told what becomes of a node, for every round. */
+export function rewriteProgram(
+  program: GraphProgram,
+  rules: Rules,
+  fired: Fired,
+  keep: ReadonlySet<Node> = new Set(),
+  rounds = 12,
+  changed?: (from: Node, to: Node) => void,
+): GraphProgram {
   let now = program;
   const settled = new WeakSet<Node>();
   for (let round = 0; round < rounds; round++) {
-    const next = rewriteOnce(now, rules, fired, settled, keep);
+    const next = rewriteOnce(now, rules, fired, settled, keep, changed);
     if (next === now) break;
     now = next;
   }
@@ -105,7 +112,7 @@ export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired
 }
 
 /** `settled`: nodes that no rule changes, as long as what they load stays. */
-function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled: WeakSet<Node>, keep: ReadonlySet<Node>): GraphProgram {
+function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled: WeakSet<Node>, keep: ReadonlySet<Node>, changed?: (from: Node, to: Node) => void): GraphProgram {
   const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
   const order = topological(roots, (x) => keep.has(x));
   const oldUses = countUses(order, roots);
@@ -134,6 +141,7 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
     if (y === rewritten && (y === x ? x.kind === "compute" || x.kind === "scatter" : y.kind === "compute" && scalars.isSettled(y.body))) settled.add(y);
     keepRange(x, y);
     map.set(x, y);
+    if (y !== x) changed?.(x, y);
     newUses.set(y, (newUses.get(y) ?? 0) + (oldUses.get(x) ?? 0));
   }
   const at = (x: Node): Node => map.get(x)!;
