@@ -154,3 +154,10 @@ test("f32 beyond i32 becomes the nearest f32 that i32 has", async () => {
 test("what the compiler alone writes has no name in programs", () => {
   for (const call of ["floor_div_dynamic(x, 0)", "modulo_dynamic(x, x)", "wrap_i32(x)", "less_integer(x, x)"]) expect(errorsOf(`export fn f(x: i32[B]) = ${call}`), call).toEqual(["DLM2001"]);
 });
+test("numbers made of run-time sizes stay in i32, or the run is refused", async () => {
+  const t = table.slice(0, 10);
+  const text = "export fn f(x: f32[B], t: f32[10]) = (t[min(B * 100000, 9)], f32(-100000 * B), t[min(max(B * B, 1), 9)], f32(size(x) // B))";
+  await expectValues(text, { x: [1, 2, 3], t }, [9, -300000, 9, 1], 0);
+  const many = Array.from({ length: 30000 }, () => 1);
+  await expect(expectValues(text, { x: many, t }, [])).rejects.toThrow(/100000 \* B comes out as -?3000000000 where B is 30000; it must be an i32/);
+});
