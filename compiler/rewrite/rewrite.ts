@@ -92,12 +92,18 @@ export class ScalarRewriter {
   }
 }
 
-/** `keep`: nodes that stay as they are, with all below them. */
-export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired, keep: ReadonlySet<Node> = new Set(), rounds = 12): GraphProgram {
+/** `keep`: nodes that stay as they are, with all below them. `changed`: told what becomes of a node, for every round. */
+export function rewriteProgram(
+  program: GraphProgram,
+  rules: Rules,
+  fired: Fired,
+  keep: ReadonlySet<Node> = new Set(),
+  changed?: (from: Node, to: Node) => void,
+): GraphProgram {
   let now = program;
   const settled = new WeakSet<Node>();
-  for (let round = 0; round < rounds; round++) {
-    const next = rewriteOnce(now, rules, fired, settled, keep);
+  for (let round = 0; round < 12; round++) {
+    const next = rewriteOnce(now, rules, fired, settled, keep, changed);
     if (next === now) break;
     now = next;
   }
@@ -105,7 +111,14 @@ export function rewriteProgram(program: GraphProgram, rules: Rules, fired: Fired
 }
 
 /** `settled`: nodes that no rule changes, as long as what they load stays. */
-function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled: WeakSet<Node>, keep: ReadonlySet<Node>): GraphProgram {
+function rewriteOnce(
+  program: GraphProgram,
+  rules: Rules,
+  fired: Fired,
+  settled: WeakSet<Node>,
+  keep: ReadonlySet<Node>,
+  changed?: (from: Node, to: Node) => void,
+): GraphProgram {
   const roots = rootsOf(program);
   const order = topological(roots, (x) => keep.has(x));
   const oldUses = countUses(order, roots);
@@ -133,6 +146,7 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
     if (y === rewritten && (y === x ? x.kind === "compute" || x.kind === "scatter" : y.kind === "compute" && scalars.isSettled(y.body))) settled.add(y);
     keepRange(x, y);
     map.set(x, y);
+    if (y !== x) changed?.(x, y);
     newUses.set(y, (newUses.get(y) ?? 0) + (oldUses.get(x) ?? 0));
   }
   return withRoots(program, map);

@@ -141,9 +141,10 @@ test("counters of loops wrap", async () => {
 
 // ---------------------------------------------------------------- constants
 
-test.each(["x + 3000000000", "x * 2147483648", "x - 2147483649", "where(x > 0, 4294967296, x)", "max(x, 100000 * 100000)", "x + 2^31"])("a constant that i32 does not have: %s", (formula) => {
+test.each(["x + 3000000000", "x * 2147483648", "x - 2147483649", "where(x > 0, 4294967296, x)", "max(x, 100000 * 100000)", "x + 2^31", "x // 3000000000", "x % 3000000000"])("a constant that i32 does not have: %s", (formula) => {
   expect(errorsOf(`export fn f(x: i32[B]) -> i32[B] = ${formula}`)).toEqual(["DLM2006"]);
 });
+test("a loop index by more than i32 has", () => expectValues("export fn f() = (for i in 0..4: (i - 2) // 3000000000, for i in 0..4: i // 3000000000)", {}, [-1, -1, 0, 0, 0, 0, 0, 0], 0));
 test("constants at the ends of i32", async () => {
   await expectValues("export fn f(x: i32[1]) = (x + 2147483647, x + -2147483648, x - 2147483647, x * -2147483648, for i in 0..1: 2147483647 + x[i])", { x: [1] }, [-2147483648, -2147483647, -2147483646, -2147483648, -2147483648], 0);
 });
