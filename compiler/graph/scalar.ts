@@ -469,6 +469,8 @@ export function call(name: string | ScalarFunction, ...operands: (Scalar | numbe
     default: return plainCall(row, xs); // prettier-ignore
   }
 }
+/** Has any scalar of this compilation called it? Of functions of one or two operands. */
+export const isUsed = (row: ScalarFunction): boolean => pairs.has(row);
 /** The meaning of a row for operands of this dtype; an i32 result is still to be wrapped. */
 export const evaluatorOf = (row: ScalarFunction, dtype: DType): ((...x: number[]) => number) => (dtype === "i32" && row.evaluateI32) || row.evaluate;
 function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {

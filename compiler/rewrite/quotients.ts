@@ -18,10 +18,10 @@ type Seen = 0 | 1 | 2;
 
 export function chooseQuotients(program: GraphProgram): GraphProgram {
   const order = topological([...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)]);
-  const divides = order.some((x) => rootsOf(x).some((e) => scalarOrder([e]).some((y) => isCall(y, "div"))));
-  if (!divides) return program;
+  if (!scalarOrder(order.flatMap(rootsOf)).some((e) => isCall(e, "div"))) return program;
   const seen = observe(program, order);
-  const crisp = crispness(order);
+  let known: ((e: Scalar) => boolean) | undefined;
+  const crisp = (e: Scalar): boolean => (known ??= crispness(order))(e); // few programs ask
   return replaceScalars(program, (e, go) => {
     if (!isCall(e, "div")) return undefined;
     const [a, b] = e.operands as [Scalar, Scalar]; // as its row says

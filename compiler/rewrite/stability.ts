@@ -1,8 +1,9 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
-import { FALSE, isCall, isFalse, isGuard, literal, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import { FALSE, isCall, isFalse, isGuard, isUsed, literal, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { Literal, Scalar } from "../graph/types.ts";
 import { largestF32 } from "../scalar/range.ts";
+import { fn } from "../scalar/table.ts";
 import { any, build, call, look, number, through, value, where, type Bindings, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
@@ -168,7 +169,8 @@ export const smooth: ScalarProcedure = {
   why: "one function for three",
   kinds: ["call"],
   rewrite: (e) => {
-    if ((!isCall(e, "add") && !isCall(e, "sub")) || e.dtype !== "f32" || !callsLogaddexp(e)) return undefined;
+    if (!isUsed(fn("logaddexp")) || (!isCall(e, "add") && !isCall(e, "sub")) || e.dtype !== "f32") return undefined;
+    if (!callsLogaddexp(e)) return undefined;
     const terms = termsOf(e);
     return terms && withJoined(terms);
   },
