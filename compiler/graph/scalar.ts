@@ -366,7 +366,6 @@ function symbolicHigh(atom: Integer): Integer | undefined {
 
 // ---------------------------------------------------------------- conditions
 
-export const TRUE: Literal = boolean(true);
 export const FALSE: Literal = boolean(false);
 /** e >= 0 of the value: of a difference that may leave i32, `less` is the question. */
 export function nonNegative(e: Integer | number): Scalar {

@@ -93,7 +93,7 @@ function product(e: Scalar, scale: number): Term {
   open(e);
   return { scale, factors: factors.sort((a, b) => a.id - b.id) };
 }
-/** max(p, q) times `sign`, or |p - q| where `half`: what a kink of a scalar is. */
+/** A kink written with max, min or `where`: max(p, q) times `sign`. */
 function kinkOf(e: Scalar): { p: Scalar; q: Scalar; sign: 1 | -1 } | undefined {
   if (isCall(e, "max")) return { p: e.operands[0]!, q: e.operands[1]!, sign: 1 };
   // min(p, q) = -max(-p, -q)
