@@ -72,6 +72,8 @@ function withoutRows(dataset: PlanDataset, { rows, columns }: { readonly rows: n
   return { rows: left, columns: new Map([...columns].map(([name, c]) => [name, kept(c)])) };
 }
 /** "x.1" of "digits.x.1": what columns of data with the same fields share. */
+/** Numbers as other programs write them: no names of classes. */
+const meansNumber = /^[+-]?(0x[\da-f]+|inf(inity)?|\d[\d_]*([.,]\d+)?)$/i;
 export const fieldOf = (column: PlanColumn): string => column.name.slice(column.name.indexOf(".") + 1);
 const of = (column: PlanColumn): string => {
   const path = "path" in column.loader ? ` = ${column.loader.kind}("${column.loader.path}")` : "";
@@ -183,6 +185,7 @@ function csvColumn(column: PlanColumn, loader: CsvLoader, table: Table, known: r
         if (typeof missing === "number") throw new RuntimeProblem(`${where(i)}: ${noNumber(cell)}, and missing: ${missing} would be a class, in ${of(column)}: write missing: drop`);
         instead(i, cell);
       } else if (!Number.isNaN(numberOf(cell))) throw new RuntimeProblem(`${where(i)}: ${cell} is a number among words, in ${of(column)}`);
+      else if (meansNumber.test(cell)) throw new RuntimeProblem(`${where(i)}: ${noNumber(cell)}, and it is no name of a class, in ${of(column)}`);
       else found.add(cell);
     }
     const classes = known ?? [...found].sort();

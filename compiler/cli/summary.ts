@@ -1,5 +1,4 @@
 // A plan in a few words.
-import { dispatchesOf } from "../../runtime/machine.ts";
 import { sizeOf, type Plan } from "../../runtime/plan.ts";
 
 /** "10,442 parameters · fit: 11 kernels a step · predict" */
@@ -12,5 +11,3 @@ export const counted = (n: number, one: string, several = `${one}s`): string => 
 export function dispatchesPerStep(commands: Plan["trains"][number]["step"]["commands"]): number {
   return commands.reduce((n, c) => n + (c.kind === "loop" ? c.count * dispatchesPerStep(c.body) : c.kind === "dispatch" ? 1 : 0), 0);
 }
-/** Modules that a program of these commands uses. */
-export const modulesOf = (commands: Plan["trains"][number]["step"]["commands"]): number => new Set(dispatchesOf(commands).map((d) => d.module)).size;

@@ -5,6 +5,7 @@ import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import { add, call, constantOf, extentInteger, imul, integer, interval, iadd, literal, load, mul, neg, random, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
+import { leastI32, mostI32 } from "../scalar/range.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { argumentsDoNotFit, misplaced, mixedTypes, most, notWhole, shapeMismatch, tooMany, typeText, unknownName, unsupported, wrongKind } from "./errors.ts";
 import { hashSite } from "./draws.ts";
@@ -68,7 +69,7 @@ export function applyBuiltin(self: Interpreter, name: string, args: readonly Arg
       const v = at(0).value;
       if (v.kind === "scalar" || isPlain(v) || v.kind === "bool") {
         if (name === "f32" && v.kind === "number") return number(v.value, false);
-        if (name === "i32" && v.kind === "number") return number(Math.min(2147483647, Math.max(-2147483648, Math.trunc(v.value))), true);
+        if (name === "i32" && v.kind === "number") return number(Math.min(mostI32, Math.max(leastI32, Math.trunc(v.value))), true);
         return elementwiseValues(name, [v], [span], span);
       }
       return tensor(cast(node(0), name, span));

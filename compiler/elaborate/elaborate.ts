@@ -8,6 +8,7 @@ import { sumNodes, zeros } from "../grad/grad.ts";
 import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
 import { and, asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, isub, less, lessEqual, load, modulo, nonNegative, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
+import { largestF32, leastI32, mostI32 } from "../scalar/range.ts";
 import { derivatives } from "./derivatives.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
@@ -176,7 +177,7 @@ function ambientScope(training: boolean): Scope {
   const scope = new Scope();
   scope.bind("training", { kind: "bool", value: training });
   scope.bind("pi", number(Math.PI, false));
-  scope.bind("inf", number(3.4028234663852886e38, false));
+  scope.bind("inf", number(largestF32, false));
   return scope;
 }
 
@@ -426,7 +427,7 @@ function fieldFormula(
     const rawType: DType = bytes ? "i32" : dtype;
     const range = known && rawType === "i32" ? { low: known[0], high: known[1] - 1 } : undefined;
     const extents: Extent[] = loader.kind === "chars" ? [asExtent(iadd(of.rows, loader.window - 1))] : [of.rows, ...shape];
-    const raw = source({ role: "input", path: `data.${name}`, shape: extents, dtype: rawType, ...(range ? { range } : rawType === "i32" ? { range: { low: -2147483648, high: 2147483647 } } : {}), span, label: name });
+    const raw = source({ role: "input", path: `data.${name}`, shape: extents, dtype: rawType, ...(range ? { range } : rawType === "i32" ? { range: { low: leastI32, high: mostI32 } } : {}), span, label: name });
     const storage: Storage = rawType === "i32" && known && known[0] >= 0 && known[1] <= 256 && loader.kind !== "host" && loader.kind !== "inline" ? "u8" : rawType;
     of.columns.set(name, { name, source: raw, loader, storage, shape, ...(known && !bytes ? { range: known } : {}), span });
     const at = load(of.row, []) as Integer;
@@ -678,12 +679,12 @@ function elaborateTrain(self: Interpreter, item: ast.Train, scope: Scope, datase
   const window = ringWindow(batch * accumulate);
   const total = batch * accumulate;
 
-  const counter = source({ role: "state", path: `${name}.step`, shape: [], dtype: "i32", range: { low: 0, high: 2147483647 }, label: "step" });
+  const counter = source({ role: "state", path: `${name}.step`, shape: [], dtype: "i32", range: { low: 0, high: mostI32 }, label: "step" });
   self.states.set(counter.path, { source: counter, initial: compute([], undefined, integer(0)), span: item.span, kind: "counter" });
   const host = new Map<string, Source>();
   const hostScalar = (path: string, dtype: DType = "f32"): Source => {
     let found = host.get(path);
-    if (!found) host.set(path, (found = path === "seed" ? seed : source({ role: "input", path: `${name}.${path}`, shape: [], dtype, ...(dtype === "i32" ? { range: { low: 0, high: 2147483647 } } : {}), label: path })));
+    if (!found) host.set(path, (found = path === "seed" ? seed : source({ role: "input", path: `${name}.${path}`, shape: [], dtype, ...(dtype === "i32" ? { range: { low: 0, high: mostI32 } } : {}), label: path })));
     return found;
   };
   const step = load(counter, []) as Integer;
@@ -1314,7 +1315,7 @@ function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope, seed: So
       const last = iadd(r.end, -1);
       if (low === undefined || asRangeEnd(last) === undefined) throw errors.wrongKind(p.type.range.span, "a range from a known number to a known number or size", "one that depends on more");
       range = { low, high: asRangeEnd(last)! };
-    } else if (dtype === "i32") range = { low: -2147483648, high: 2147483647 };
+    } else if (dtype === "i32") range = { low: leastI32, high: mostI32 };
     const s = source({ role: "input", path: p.name.text, shape, dtype, ...(range ? { range } : {}), span: p.span, label: p.name.text });
     let initial: number | undefined;
     if (p.default) {

@@ -2,6 +2,7 @@
 import { nearest } from "../../grammar/nearest.ts";
 import type { Diagnostic, Label, Span } from "../../grammar/diagnostic.ts";
 import type { DType, Shape } from "../graph/types.ts";
+import { mostI32 } from "../scalar/range.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 
 /** Thrown inside elaboration, caught at every declaration: the rest is still checked. */
@@ -141,5 +142,5 @@ export function atCall(fault: Fault, call: Span, name: string): Fault {
 /** How often the compiler writes something out: copies of a stacked layer, parts of a split, accumulated batches. */
 export const most = 4096;
 /** Of an axis, and of a tensor: positions are i32. */
-export const mostElements = 2147483647;
+export const mostElements = mostI32;
 export const mostCalls = 60_000;

@@ -8,6 +8,7 @@ import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf,
 import { extentText, shapeText } from "../graph/print.ts";
 import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
+import { largestF32, leastI32, mostI32 } from "../scalar/range.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
 import * as errors from "./errors.ts";
@@ -728,7 +729,7 @@ function checkRange(self: Interpreter, element: Integer, own: Range | undefined,
   const ok = provedNonNegative(isub(element, r.low)) && provedNonNegative(isub(iadd(r.end, -1), element));
   if (ok || ctx.trial) return;
   const { low, high } = own ?? interval(element);
-  const open = low <= -2147483648 || high === 2147483647 || high === Infinity;
+  const open = low <= leastI32 || high === mostI32 || high === Infinity;
   const got = open ? "any i32" : low === high ? String(low) : `in ${low}..${typeof high === "number" ? high + 1 : `${extentText(high)} + 1`}`;
   throw errors.rangeMismatch(span, what, got, `${integerText(r.low)}..${integerText(r.end)}`, range.span.file.library ? undefined : { span: range.span, text: "asked for here" }, ...(low === high ? ["give a number of this range"] : []));
 }
@@ -741,7 +742,7 @@ export function declaredRange(self: Interpreter, range: ast.Expr, scope: Scope, 
   const [low, end] = [constantOf(r.low), constantOf(r.end)];
   const text = `${integerText(r.low)}..${integerText(r.end)}`;
   if (low !== undefined && end !== undefined && end <= low) throw errors.wrongKind(range.span, "a range that holds a number", text, "the end is not included: 0..3 is 0, 1 and 2");
-  if ((low ?? 0) < -2147483648 || (end ?? 0) > 2147483648) throw errors.wrongKind(range.span, "a range of i32, between -2147483648 and 2147483648", text);
+  if ((low ?? 0) < leastI32 || (end ?? 0) > mostI32 + 1) throw errors.wrongKind(range.span, "a range of i32, between -2147483648 and 2147483648", text);
   return r;
 }
 const integerText = (e: Integer): string => (constantOf(e) !== undefined ? String(constantOf(e)) : termsOf(e).every(([x]) => x.kind === "dim") ? extentText(e as Extent) : "a value");
@@ -1022,7 +1023,7 @@ export function nextValue(held: Source, value: Value, span: Span, name: string, 
   if (held.range && held.range.low !== -Infinity && held.dtype === "i32" && !ctx.trial) {
     const { low, high } = held.range as { low: number; high: number };
     const own = interval(load(node, indicesOf(axesOf(node.shape))) as Integer);
-    if (own.low < low || own.high > high) throw errors.nextOutOfRange(span, name, own.low <= -2147483648 || own.high >= 2147483647 ? "any i32" : `in ${own.low}..${own.high + 1}`, low, high + 1, held.span && !held.span.file.library ? { span: held.span, text: "declared here" } : undefined);
+    if (own.low < low || own.high > high) throw errors.nextOutOfRange(span, name, own.low <= leastI32 || own.high >= mostI32 ? "any i32" : `in ${own.low}..${own.high + 1}`, low, high + 1, held.span && !held.span.file.library ? { span: held.span, text: "declared here" } : undefined);
   }
   return node;
 }
@@ -1404,7 +1405,7 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
   const build = (name: string, body: Scalar): Scalar => {
     const { reduction, body: own } = reducer(name, body, e.span);
     const dtype = own.dtype;
-    const empty = { sum: 0, prod: 1, max: -3.4028234663852886e38, min: 3.4028234663852886e38, argmax: 0, argmin: 0 }[reduction.op];
+    const empty = { sum: 0, prod: 1, max: -largestF32, min: largestF32, argmax: 0, argmin: 0 }[reduction.op];
     const guarded = isTrue(guard) ? own : select(guard, own, dtype === "i32" ? (name === "max" || name === "amax" || name === "any" ? 0 : name === "all" ? 1 : 0) : empty);
     const node = finishReducer(name, compute(outer, { ...reduction, over: opened.variables }, guarded, { span: e.span }), e.span);
     return load(node, indicesOf(outer));

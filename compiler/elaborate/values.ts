@@ -2,10 +2,11 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import type { Loader } from "../../runtime/plan.ts";
-import { boolean, constantOf, div, iadd, integer, isI32, literal, load, nonNegative, select, toF32, variable } from "../graph/scalar.ts";
+import { boolean, constantOf, div, iadd, integer, literal, load, nonNegative, select, toF32, variable } from "../graph/scalar.ts";
 import { compute } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
 import type { DType, Integer, Node, Scalar, Source } from "../graph/types.ts";
+import { isI32 } from "../scalar/range.ts";
 import type { Context } from "./interpreter.ts";
 import type { Scope } from "./scope.ts";
 import { typeText, wrongKind } from "./errors.ts";

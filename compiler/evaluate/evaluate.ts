@@ -4,6 +4,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, topological } from "../graph/node.ts";
 import { evaluatorOf, fits, interval, scalarOrder } from "../graph/scalar.ts";
 import type { Affine, Compute, Extent, GraphProgram, Node, Scalar, Scan, Scatter, Shape, Source, Variable } from "../graph/types.ts";
+import { largestF32 } from "../scalar/range.ts";
 import { normal, uniform } from "./philox.ts";
 
 /** Of every source that is read; of other nodes where they count as given. */
@@ -221,7 +222,7 @@ function makeFunction(node: Compute | Scatter): Compiled {
     source = `${loops(node.over, 0)} {\n${lines.join("\n")}\nif (${inside(node.shape, at)}) Y[${address(node.shape, at)}] ${node.dtype === "i32" ? `= (Y[${address(node.shape, at)}] + ${value}) | 0` : `+= ${value}`};\n}`;
   } else if (node.reduction) {
     const { op, extents: over } = node.reduction;
-    const start = { sum: "0", prod: "1", max: "-3.4028234663852886e38", min: "3.4028234663852886e38", argmax: "-Infinity", argmin: "Infinity" }[op];
+    const start = { sum: "0", prod: "1", max: String(-largestF32), min: String(largestF32), argmax: "-Infinity", argmin: "Infinity" }[op];
     const step = {
       sum: node.dtype === "i32" ? `acc = (acc + ${value}) | 0;` : `acc += +${value};`, prod: `acc *= ${value};`, max: `if (${value} > acc) acc = ${value};`, min: `if (${value} < acc) acc = ${value};`,
       argmax: `if (+${value} > acc) { acc = +${value}; best = at; } at++;`, argmin: `if (+${value} < acc) { acc = +${value}; best = at; } at++;`,

@@ -2,8 +2,9 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, axis, boolean, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isI32, isInteger, leastI32, literal, load, mostI32, mul, nextId, operandsOf, provedNonNegative, reachOf, scalarOrder, select, setReach, substitute, termsOf, toF32, unionScans, variable, visit,
+  and, asExtent, axis, boolean, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isInteger, literal, load, mul, nextId, operandsOf, provedNonNegative, reachOf, scalarOrder, select, setReach, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
+import { isI32, leastI32, mostI32 } from "../scalar/range.ts";
 import type { Compute, DType, Integer, Load, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
 
 /** Optional simplifications; property tests switch them off. */
@@ -99,9 +100,8 @@ const emptyValues: Readonly<Record<ReductionOp, number>> = { sum: 0, prod: 1, ma
 function nothing(op: ReductionOp | undefined, dtype: DType, value: number): Scalar {
   if (op === "argmax" || op === "argmin") return integer(0);
   if (dtype === "bool") return boolean(value > 0);
-  return dtype === "i32" ? integer(Math.min(2147483647, Math.max(-2147483648, value))) : literal(Math.min(largest, Math.max(-largest, value)));
+  return dtype === "i32" ? integer(Math.min(mostI32, Math.max(leastI32, value))) : literal(value);
 }
-const largest = 3.4028234663852886e38; // `inf` of the language
 /** A product under a sum stands as it is: contractions are no arithmetic on masks. */
 function summand(body: Scalar): Scalar {
   if (isGuard(body)) return select(body.condition, summand(body.then), 0);

@@ -3,7 +3,8 @@
 // The table belongs to one compilation (`resetTable`); ids only ever grow, so scalars of two compilations never meet.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { fn } from "../scalar/table.ts";
-import type { DerivativeBuilder, ScalarFunction } from "../scalar/functions.ts";
+import type { Bounds, DerivativeBuilder, Reach, ScalarFunction } from "../scalar/functions.ts";
+import { isI32, largestF32, leastI32, mostI32, mostSize } from "../scalar/range.ts";
 import type {
   Affine, And, Call, Dim, DType, EqualZero, Extent, FloorDiv, Integer, Literal, Load, Local, Modulo, Node, NonNegative, Not, Random, Scalar, Scan, ScanSet, Select, Shape, Variable, VariableSet,
 } from "./types.ts"; // prettier-ignore
@@ -90,10 +91,9 @@ export const unionScans = (sets: readonly ScanSet[]): ScanSet => sets.reduce<Sca
 
 // ---------------------------------------------------------------- leaves
 
-const largest = 3.4028234663852886e38; // of f32
 /** A constant of f32: what lies beyond its range is the largest finite number, as `inf` is. */
 export function literal(value: number): Literal {
-  value = Math.min(largest, Math.max(-largest, value));
+  value = Math.min(largestF32, Math.max(-largestF32, value));
   const name = Object.is(value, -0) ? "-0" : String(value);
   return intern(`l${name}`, (id) => ({ kind: "literal", dtype: "f32", value, id, variables: noVariables, scans: noScans }));
 }
@@ -152,11 +152,6 @@ export function asExtent(e: Integer): Extent {
 // leave i32 enters such a place as one opaque atom, `wrap_i32(sum)`, of which nothing is known. Index arithmetic over run-time sizes counts as fitting: a tensor
 // of such a size would be larger than a device's memory.
 
-export const leastI32 = -2147483648;
-export const mostI32 = 2147483647;
-/** What a run-time size is at most: a tensor of more elements fits no buffer. The runtime refuses larger ones. */
-export const mostElements = 2 ** 28;
-export const isI32 = (x: number): boolean => x >= leastI32 && x <= mostI32;
 /** Exact, or congruent modulo 2^32 where a double would round. */
 const times = (a: number, b: number): number => (Number.isSafeInteger(a * b) ? a * b : Math.imul(a, b));
 const plus = (a: number, b: number): number => (Number.isSafeInteger(a + b) ? a + b : ((a | 0) + (b | 0)) | 0);
@@ -230,7 +225,7 @@ export function fits(e: Integer): boolean {
 export const isSize = (e: Affine): boolean => e.atoms.every((atom) => atom.kind === "dim") && fits(e);
 /** Does the sum never leave i32, however large the sizes? */
 export function fitsAnySize(e: Affine): boolean {
-  const { low, high } = sumBounds(e, mostElements);
+  const { low, high } = sumBounds(e, mostSize);
   return isI32(low) && isI32(high);
 }
 /** The value of e as one thing: e itself where it fits, else the sum as it wraps. */
@@ -376,7 +371,6 @@ function symbolicHigh(atom: Integer): Integer | undefined {
 
 // ---------------------------------------------------------------- conditions
 
-export const TRUE: Literal = boolean(true);
 export const FALSE: Literal = boolean(false);
 /** e >= 0 of the value: of a difference that may leave i32, `less` is the question. */
 export function nonNegative(e: Integer | number): Scalar {
@@ -479,6 +473,8 @@ export function call(name: string | ScalarFunction, ...operands: (Scalar | numbe
     default: return plainCall(row, xs); // prettier-ignore
   }
 }
+/** Has any scalar of this compilation called it? Of functions of one or two operands. */
+export const isUsed = (row: ScalarFunction): boolean => pairs.has(row);
 /** The meaning of a row for operands of this dtype; an i32 result is still to be wrapped. */
 export const evaluatorOf = (row: ScalarFunction, dtype: DType): ((...x: number[]) => number) => (dtype === "i32" && row.evaluateI32) || row.evaluate;
 function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
@@ -504,75 +500,56 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
 }
 // ---------------------------------------------------------------- masks
 
-/**
- * How far masks (`inf` and what is of its size) may take a value, above and below 0; ordinary numbers count as 0. `inf` is finite, and stays so: where
- * an operation on masks may leave the range of f32, it is limited to it. Of scalars and of nodes; what is not in here reaches nowhere.
- */
-interface Reach {
-  readonly up: number;
-  readonly down: number;
-}
+// `inf` is finite, and stays so: where an operation on masks may leave the range of f32, it is limited to it. The rows of the table say how far
+// masks take a result; reaches are kept of scalars and of nodes, and what has none reaches nowhere.
 const nowhere: Reach = { up: 0, down: 0 };
+const anywhere: Reach = { up: largestF32, down: largestF32 };
 const leastMask = 1e37;
 const reaches = new WeakMap<Scalar | Node, Reach>();
+const isMasked = (x: Scalar): boolean => (x.kind === "literal" ? x.dtype === "f32" && Math.abs(x.value) >= leastMask : reaches.has(x));
 export function reachOf(x: Scalar | Node): Reach {
-  if (x.kind === "literal") return Math.abs(x.value) < leastMask || x.dtype !== "f32" ? nowhere : { up: Math.max(x.value, 0), down: Math.max(-x.value, 0) };
+  if (x.kind === "literal") return isMasked(x) ? { up: Math.max(x.value, 0), down: Math.max(-x.value, 0) } : nowhere;
   return reaches.get(x) ?? nowhere;
 }
-const isMasked = (r: Reach): boolean => r.up > 0 || r.down > 0;
 export function setReach(x: Scalar | Node, { up, down }: Reach): void {
-  if (up > 0 || down > 0) reaches.set(x, { up: Math.min(up, largest), down: Math.min(down, largest) });
+  if (up > 0 || down > 0) reaches.set(x, { up: Math.min(up, largestF32), down: Math.min(down, largestF32) });
 }
-const flip = ({ up, down }: Reach): Reach => ({ up: down, down: up });
 const joined = (a: Reach, b: Reach): Reach => ({ up: Math.max(a.up, b.up), down: Math.max(a.down, b.down) });
-const summed = (a: Reach, b: Reach): Reach => ({ up: a.up + b.up, down: a.down + b.down });
-function scaled(r: Reach, factor: Scalar): Reach {
-  const most = magnitude(factor);
-  const times = (m: number): number => (m === 0 ? 0 : m * most);
-  if (factor.kind === "literal") return factor.value < 0 ? flip({ up: times(r.up), down: times(r.down) }) : { up: times(r.up), down: times(r.down) };
-  return { up: times(Math.max(r.up, r.down)), down: times(Math.max(r.up, r.down)) };
-}
-/** |e| is at most this, by what stands there. */
-function magnitude(e: Scalar): number {
-  if (e.kind === "literal") return Math.abs(e.value);
-  if (e.kind === "select" && e.then.kind === "literal" && e.otherwise.kind === "literal") return Math.max(Math.abs(e.then.value), Math.abs(e.otherwise.value));
-  return e.kind === "call" && (e.fn.name === "bool_to_f32" || e.fn.name === "sigmoid" || e.fn.name === "tanh") ? 1 : Infinity;
+/** Bounds of an f32 value, by what stands there. */
+function boundsOf(e: Scalar): Bounds {
+  if (e.kind === "literal") return { low: e.value, high: e.value };
+  let most = Infinity;
+  if (e.kind === "select" && e.then.kind === "literal" && e.otherwise.kind === "literal")
+    most = Math.max(Math.abs(e.then.value), Math.abs(e.otherwise.value));
+  if (e.kind === "call" && e.fn.atMost !== undefined) most = e.fn.atMost;
+  return { low: -most, high: most };
 }
 /** A number from elsewhere, or a sum with one, which may be a mask of its own. */
 function isGiven(e: Scalar, depth = 4): boolean {
   if (e.kind === "load" && e.tensor.kind === "compute") return depth > 0 && !e.tensor.reduction && isGiven(e.tensor.body, depth - 1);
   if (e.kind === "load") return e.tensor.kind === "source" && (e.tensor.role === "input" || e.tensor.role === "carry");
-  return depth > 0 && e.kind === "call" && (e.fn.name === "add" || e.fn.name === "sub" || e.fn.name === "neg") && e.operands.some((x) => isGiven(x, depth - 1));
+  return depth > 0 && (isSum(e) || isCall(e, "neg")) && e.operands.some((x) => isGiven(x, depth - 1));
 }
-function reachOfCall({ fn: { name }, operands: [a, b] }: Pick<Call, "fn" | "operands">): Reach {
-  const [p, q] = [reachOf(a!), b ? reachOf(b) : nowhere];
-  if (!isMasked(p) && !isMasked(q)) return nowhere;
-  const given = (own: Scalar, own_: Reach, other: Reach): Reach => (isGiven(own) && isMasked(other) && !isMasked(own_) ? { up: largest, down: largest } : own_);
-  switch (name) {
-    case "add": return summed(given(a!, p, q), given(b!, q, p)); // prettier-ignore
-    case "sub": return summed(given(a!, p, q), flip(given(b!, q, p))); // prettier-ignore
-    case "mul": return isMasked(p) && isMasked(q) && a!.kind !== "literal" && b!.kind !== "literal" ? { up: Infinity, down: Infinity } : isMasked(p) ? scaled(p, b!) : scaled(q, a!); // prettier-ignore
-    case "div": return isMasked(p) ? scaled(p, b!.kind === "literal" && b!.value !== 0 ? literal(1 / b!.value) : b!) : nowhere; // prettier-ignore
-    case "neg": return flip(p); // prettier-ignore
-    case "abs": return { up: Math.max(p.up, p.down), down: 0 }; // prettier-ignore
-    case "max": return { up: Math.max(p.up, q.up), down: Math.min(p.down, q.down) }; // prettier-ignore
-    case "min": return { up: Math.min(p.up, q.up), down: Math.max(p.down, q.down) }; // prettier-ignore
-    case "stop": case "keep_finite": case "keep_rounding": return p; // prettier-ignore
-    default: return nowhere; // prettier-ignore
-  }
+const isSum = (e: Scalar): e is Call => isCall(e, "add") || isCall(e, "sub");
+function reachOfCall(e: Call): Reach {
+  if (!e.fn.reach || !e.operands.some(isMasked)) return nowhere;
+  // what is added to a mask may be one, too
+  const reach = (x: Scalar): Reach => (isSum(e) && !isMasked(x) && isGiven(x) ? anywhere : reachOf(x));
+  return e.fn.reach(...e.operands.map((x) => ({ ...reach(x), ...boundsOf(x) })));
 }
 function withReach<T extends Scalar>(e: T): T {
   if (e.dtype !== "f32") return e;
   if (e.kind === "call") setReach(e, reachOfCall(e));
-  else if (e.kind === "select") setReach(e, joined(reachOf(e.then), reachOf(e.otherwise)));
-  else if (e.kind === "load") setReach(e, e.outside ? joined(reachOf(e.tensor), reachOf(e.outside)) : reachOf(e.tensor));
+  else if (e.kind === "select") {
+    if (isMasked(e.then) || isMasked(e.otherwise)) setReach(e, joined(reachOf(e.then), reachOf(e.otherwise)));
+  } else if (e.kind === "load") setReach(e, e.outside ? joined(reachOf(e.tensor), reachOf(e.outside)) : reachOf(e.tensor));
   return e;
 }
 /** Arithmetic on masks, limited to f32 where it may leave it. */
 function limited(e: Scalar): Scalar {
   if (e.kind !== "call") return e;
   const { up, down } = reachOfCall(e);
-  return up > largest || down > largest ? keepFinite(e) : e;
+  return up > largestF32 || down > largestF32 ? keepFinite(e) : e;
 }
 function keepFinite(e: Scalar): Scalar {
   return e.kind === "literal" ? literal(e.value) : isCall(e, "keep_finite") ? e : plainCall(fn("keep_finite"), [e]);
@@ -580,7 +557,7 @@ function keepFinite(e: Scalar): Scalar {
 /** A division by it is a multiplication, to the last bit. */
 const isPowerOfTwo = (x: number): boolean => x !== 0 && Number.isInteger(Math.log2(Math.abs(x)));
 /** Not 0, and f32 holds it with all its digits. */
-export const isNormal = (x: number): boolean => Math.abs(x) >= 2 ** -126 && Math.abs(x) <= largest;
+export const isNormal = (x: number): boolean => Math.abs(x) >= 2 ** -126 && Math.abs(x) <= largestF32;
 /** Canonical order of commutative operands: by entry, constants last. */
 const order = (a: Scalar, b: Scalar): number => Number(a.kind === "literal") - Number(b.kind === "literal") || a.id - b.id;
 

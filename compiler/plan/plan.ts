@@ -16,6 +16,7 @@ import { sizeOf } from "../schedule/storage.ts";
 import { lowerKernel, sizeOfExtents, wgslName, type Binding, type Layout, type LoweredKernel } from "../schedule/lower.ts";
 import type { KernelSpec } from "../schedule/kernel.ts";
 import type { Target } from "../schedule/target.ts";
+import { mostI32 } from "../scalar/range.ts";
 import { encodeBase64 } from "./base64.ts";
 import { canonicalModule } from "./canonical.ts";
 import { shareModules, type ModuleUse } from "./share.ts";
@@ -570,7 +571,7 @@ function stateRange(s: Source): { range?: readonly [number, number] } {
   return range && typeof range[1] === "number" ? { range: [range[0], range[1]] } : {};
 }
 function rangeOf(s: Source): { range?: readonly [number, Size] } {
-  if (s.dtype !== "i32" || !s.range || s.range.low === -Infinity || (typeof s.range.high === "number" && s.range.high >= 2147483647)) return {};
+  if (s.dtype !== "i32" || !s.range || s.range.low === -Infinity || (typeof s.range.high === "number" && s.range.high >= mostI32)) return {};
   const high = s.range.high;
   if (typeof high === "number") return { range: [s.range.low, high + 1] };
   const end = sizeOfExtents([high]);

@@ -13,32 +13,15 @@ import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
 import { replaceScalars } from "./rewrite.ts";
 import { look } from "./rule.ts";
 
-/** Who looks at a value: a function that rounds more than a quotient does, something stored, a step. */
+/** Who looks at a value: 0, a function that rounds more than a quotient does; 1, something stored; 2, a step. */
 type Seen = 0 | 1 | 2;
-const steps: ReadonlySet<string> = new Set(["floor", "ceil", "round", "sign", "to_i32", "less", "less_equal", "equal"]);
-/** Whose result has its operands' last digits. */
-const exact: ReadonlySet<string> = new Set([
-  "add",
-  "sub",
-  "mul",
-  "div",
-  "div_rounded",
-  "neg",
-  "abs",
-  "min",
-  "max",
-  "stop",
-  "sqrt",
-  "keep_finite",
-  "keep_rounding",
-]);
 
 export function chooseQuotients(program: GraphProgram): GraphProgram {
   const order = topological([...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)]);
-  const divides = order.some((x) => rootsOf(x).some((e) => scalarOrder([e]).some((y) => isCall(y, "div"))));
-  if (!divides) return program;
+  if (!scalarOrder(order.flatMap(rootsOf)).some((e) => isCall(e, "div"))) return program;
   const seen = observe(program, order);
-  const crisp = crispness(order);
+  let known: ((e: Scalar) => boolean) | undefined;
+  const crisp = (e: Scalar): boolean => (known ??= crispness(order))(e); // few programs ask
   return replaceScalars(program, (e, go) => {
     if (!isCall(e, "div")) return undefined;
     const [a, b] = e.operands as [Scalar, Scalar]; // as its row says
@@ -78,7 +61,7 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
         pass(e.then, h);
         pass(e.otherwise, h);
       } else if (e.kind === "call")
-        for (const x of e.operands) pass(x, steps.has(e.fn.name) ? 2 : exact.has(e.fn.name) ? h : 0);
+        for (const x of e.operands) pass(x, e.fn.digits === "read" ? 2 : e.fn.digits ? h : 0);
       else for (const x of operandsOf(e)) pass(x, 2); // integers and conditions
     }
   };
@@ -140,9 +123,8 @@ function crispness(order: readonly Node[]): (e: Scalar) => boolean {
     if (e.kind === "load") return (nodes.get(baseOf(e.tensor)) ?? false) && (!e.outside || scalars.get(e.outside)!);
     if (e.kind === "select") return scalars.get(e.then)! && scalars.get(e.otherwise)!;
     if (e.kind !== "call") return false;
-    if (e.fn.name === "sqrt" || e.fn.name === "div" || e.fn.name === "div_rounded") return false;
-    if (["floor", "ceil", "round", "sign", "to_f32", "bool_to_f32"].includes(e.fn.name)) return true;
-    return exact.has(e.fn.name) && e.operands.every((x) => scalars.get(x)!);
+    if (e.fn.digits === "read" || e.fn.operands.every((d) => d === "i32" || d === "bool")) return true; // whole numbers
+    return e.fn.digits === "kept" && e.operands.every((x) => scalars.get(x)!);
   };
   const crisp = (root: Scalar): boolean => {
     for (const e of scalarOrder([root], (x) => (scalars.has(x) ? [] : operandsOf(x))))

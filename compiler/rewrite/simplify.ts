@@ -1,12 +1,12 @@
 // Simplification: a graph program to one that computes the same with fewer nodes and operations. What the program names (inputs, outputs, updates) stays.
-import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
+import type { GraphProgram, Node } from "../graph/types.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { hoisting } from "./loops.ts";
 import { constants, loads } from "./loads.ts";
 import { nodes } from "./nodes.ts";
 import { chooseQuotients } from "./quotients.ts";
 import { sums } from "./sums.ts";
-import { rewriteProgram, ScalarRewriter, type Fired, type Rules } from "./rewrite.ts";
+import { rewriteProgram, type Fired, type Rules } from "./rewrite.ts";
 import { smooth, stability } from "./stability.ts";
 
 export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: [...loads, smooth], nodes: [...nodes, ...sums, hoisting], loops: true };
@@ -38,8 +38,4 @@ export function stabilised(root: Node, keep: readonly Node[], changed?: (from: N
   const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
   // the slope of log(cosh(x)) as it stands becomes tanh(x), which has all its digits near 0
   return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [constants, smooth], nodes: [], loops: false }, new Map(), new Set(keep), changed).outputs[0]!.node;
-}
-/** One scalar by the same rules: for bodies that fusion puts together. */
-export function simplifyScalar(e: Scalar, options: SimplifyOptions = {}): Scalar {
-  return new ScalarRewriter(chosen(rules, options), new Map()).rewrite(e);
 }

@@ -1,13 +1,14 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
-import { FALSE, isCall, isFalse, isGuard, literal, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import { FALSE, isCall, isFalse, isGuard, isUsed, literal, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { Literal, Scalar } from "../graph/types.ts";
+import { largestF32 } from "../scalar/range.ts";
+import { fn } from "../scalar/table.ts";
 import { any, build, call, look, number, through, value, where, type Bindings, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
 const x = any("x");
 const y = any("y");
-const largest = 3.4028234663852886e38; // of f32
 export const stability: readonly ScalarRule[] = [
   { name: "log-exp", exact: false, why: "exp overflows", match: call("log", through(call("exp", x))), replace: ({ x }) => x! },
   { name: "exp-log", exact: false, why: "equal where the logarithm exists", match: call("exp", through(call("log", x))), replace: ({ x }) => x! },
@@ -32,8 +33,8 @@ export const stability: readonly ScalarRule[] = [
   { name: "tanh-scaled", exact: false, why: "both overflow", match: call("mul", through(call("div", y, through(call("cosh", x)))), through(call("sinh", x))), replace: (b) => build("mul", get(b, "y"), build("tanh", get(b, "x"))) },
   { name: "log-cosh", exact: false, why: "cosh overflows", match: call("log", through(call("cosh", x))), replace: (b) => build("add", build("logaddexp", get(b, "x"), build("neg", get(b, "x"))), -Math.LN2) },
   // `inf` is the largest finite number: clamp with one bound is one comparison
-  { name: "above-inf", exact: false, why: "nothing is above it", match: call("less", value(largest), x), replace: () => FALSE },
-  { name: "below-minus-inf", exact: false, why: "nothing is below it", match: call("less", x, value(-largest)), replace: () => FALSE },
+  { name: "above-inf", exact: false, why: "nothing is above it", match: call("less", value(largestF32), x), replace: () => FALSE },
+  { name: "below-minus-inf", exact: false, why: "nothing is below it", match: call("less", x, value(-largestF32)), replace: () => FALSE },
   // a square has no kink: |x|'s slope at 0 would take its second derivative away
   { name: "square-of-abs", exact: true, match: call("mul", through(call("abs", x)), through(call("abs", x))), replace: (b) => build("mul", get(b, "x"), get(b, "x")) },
   { name: "square-of-abs-scaled", exact: false, why: "another order of factors", match: call("mul", through(call("mul", through(call("abs", x)), y)), through(call("abs", x))), replace: (b) => build("mul", build("mul", get(b, "x"), get(b, "x")), get(b, "y")) },
@@ -92,7 +93,7 @@ function product(e: Scalar, scale: number): Term {
   open(e);
   return { scale, factors: factors.sort((a, b) => a.id - b.id) };
 }
-/** max(p, q) times `sign`, or |p - q| where `half`: what a kink of a scalar is. */
+/** A kink written with max, min or `where`: max(p, q) times `sign`. */
 function kinkOf(e: Scalar): { p: Scalar; q: Scalar; sign: 1 | -1 } | undefined {
   if (isCall(e, "max")) return { p: e.operands[0]!, q: e.operands[1]!, sign: 1 };
   // min(p, q) = -max(-p, -q)
@@ -168,7 +169,8 @@ export const smooth: ScalarProcedure = {
   why: "one function for three",
   kinds: ["call"],
   rewrite: (e) => {
-    if ((!isCall(e, "add") && !isCall(e, "sub")) || e.dtype !== "f32" || !callsLogaddexp(e)) return undefined;
+    if (!isUsed(fn("logaddexp")) || (!isCall(e, "add") && !isCall(e, "sub")) || e.dtype !== "f32") return undefined;
+    if (!callsLogaddexp(e)) return undefined;
     const terms = termsOf(e);
     return terms && withJoined(terms);
   },

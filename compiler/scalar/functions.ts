@@ -18,6 +18,13 @@ export interface Bounds {
   readonly low: number;
   readonly high: number;
 }
+/** How far masks (`inf` and what is of its size) may take a value, above and below 0; ordinary numbers count as 0. */
+export interface Reach {
+  readonly up: number;
+  readonly down: number;
+}
+/** An operand: its reach, and the value's bounds as far as what stands there says them. */
+export interface Reached extends Reach, Bounds {}
 export interface ScalarFunction {
   readonly name: string;
   readonly summary: string;
@@ -31,6 +38,10 @@ export interface ScalarFunction {
   readonly derivative: "zero" | "none" | ((args: { b: DerivativeBuilder; x: readonly Scalar[]; y: Scalar }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero
   readonly commutative?: boolean;
   readonly exact?: boolean; // never rounds: the same bits wherever it is computed
+  /** The last digits of the result are those of its operands; more, which it makes of them; or, at a step, their reading. None: it rounds more than a quotient. */
+  readonly digits?: "kept" | "more" | "read";
+  readonly reach?: (...x: Reached[]) => Reach; // of an f32 result; none: no mask gets through
+  readonly atMost?: number; // the magnitude of the result, on every device
   readonly sample: readonly (readonly [number, number])[]; // per operand: where tests draw, off poles and kinks
   /** How far a device may be from `evaluate`: by this part of the value, plus `absolute`; none: it rounds once, or never. A test holds every device to it. */
   readonly error?: { readonly relative: number; readonly absolute?: number };

@@ -3,13 +3,14 @@
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { digamma, erf, logAddExp, logGamma, polygamma, roundHalfEven } from "./special.ts";
 import type { Scalar } from "../graph/types.ts";
-import type { Bounds, ScalarFunction } from "./functions.ts";
+import { largestF32, leastI32, mostI32, mostSize } from "./range.ts";
+import type { Bounds, Reach, Reached, ScalarFunction } from "./functions.ts";
 
 type Derivative = ScalarFunction["derivative"];
 const wide: readonly [number, number] = [-3, 3];
 const unary = (
   name: string, summary: string, evaluate: (x: number) => number, derivative: Derivative,
-  options: { wgsl?: string; sample?: readonly [number, number]; cost?: ScalarFunction["cost"]; exact?: boolean; relative?: number; absolute?: number } = {},
+  options: { wgsl?: string; sample?: readonly [number, number]; cost?: ScalarFunction["cost"]; exact?: boolean; relative?: number; absolute?: number } & Pick<ScalarFunction, "digits" | "reach" | "atMost"> = {},
 ): ScalarFunction => {
   const written = options.wgsl ?? name;
   return {
@@ -18,24 +19,23 @@ const unary = (
     ...(written.startsWith("dlm_") ? { helpers: [written] } : {}),
     sample: [options.sample ?? wide],
     cost: options.cost ?? "fn",
+    ...(options.digits ? { digits: options.digits } : {}), ...(options.reach ? { reach: options.reach } : {}), ...(options.atMost ? { atMost: options.atMost } : {}),
     ...(options.exact ? { exact: true } : { error: { relative: options.relative ?? 0, ...(options.absolute ? { absolute: options.absolute } : {}) } }),
   };
 }; // prettier-ignore
 const comparison = (name: string, summary: string, sign: string, evaluate: (a: number, b: number) => boolean): ScalarFunction => ({
-  name, summary, operands: ["f32", "f32"], result: "bool", evaluate: (a, b) => Number(evaluate(a!, b!)), wgsl: ([a, b]) => `${a} ${sign} ${b}`, derivative: "zero", sample: [wide, wide], cost: "alu",
+  name, summary, operands: ["f32", "f32"], result: "bool", evaluate: (a, b) => Number(evaluate(a!, b!)), wgsl: ([a, b]) => `${a} ${sign} ${b}`, derivative: "zero", sample: [wide, wide], digits: "read", cost: "alu",
 }); // prettier-ignore
-const largest = 3.4028234663852886e38;
 /** What overflows is the largest number: a slope of 0 times an infinity would be no number. */
 const bounded = (f: (x: number) => number) => (x: number): number => Math.min(Math.max(f(x), -Number.MAX_VALUE), Number.MAX_VALUE);
 const wrap = (x: number): number => x | 0;
 
-const mostI32 = 2147483647;
-const mostF32OfI32 = 2147483520;
+const mostF32OfI32 = 2147483520; // the largest f32 that i32 has
 
 // Bounds of i32 results. An operand's upper bound may be Infinity (a run-time size); what may leave i32 is bounded by nothing.
 const corners = (a: Bounds, b: Bounds, f: (x: number, y: number) => number): Bounds | undefined => {
-  // run-time sizes are at most 2^28, but no number is their bound
-  const value = (x: number, y: number): number => f(Math.min(x, 2 ** 28), Math.min(y, 2 ** 28));
+  // run-time sizes have a most, but no number is their bound
+  const value = (x: number, y: number): number => f(Math.min(x, mostSize), Math.min(y, mostSize));
   const open = a.high === Infinity || b.high === Infinity;
   const [least, ...rest] = (open ? [value, f] : [f]).map((g) => [g(a.low, b.low), g(a.low, b.high), g(a.high, b.low), g(a.high, b.high)].map((x) => (Number.isNaN(x) ? 0 : x)));
   if (!least!.every((x) => x === wrap(x))) return undefined;
@@ -50,16 +50,28 @@ const remainderBounds = (a: Bounds, b: Bounds): Bounds => {
   return { low: a.low >= 0 && b.low > 0 ? 0 : a.high <= 0 && b.high < 0 ? Math.max(low, a.low) : low, high: a.low >= 0 && b.low > 0 ? Math.min(high, a.high) : a.high <= 0 && b.high < 0 ? 0 : high };
 };
 
+// Reaches of f32 results.
+const same = ({ up, down }: Reached): Reach => ({ up, down });
+const isMasked = ({ up, down }: Reach): boolean => up > 0 || down > 0;
+/** a times what lies in low..high. */
+function scaled({ up, down }: Reach, { low, high }: Bounds): Reach {
+  const times = (m: number, k: number): number => (m === 0 || k <= 0 ? 0 : m * k);
+  return { up: Math.max(times(up, high), times(down, -low)), down: Math.max(times(up, -low), times(down, high)) };
+}
+const reciprocal = ({ low, high }: Bounds): Bounds =>
+  low === high && low !== 0 ? { low: 1 / low, high: 1 / low } : { low: -Infinity, high: Infinity };
+
 const rows: readonly ScalarFunction[] = [
-  { name: "add", summary: "a + b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! + b!, wgsl: ([a, b]) => `${a} + ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(1, 0)], commutative: true, sample: [wide, wide], cost: "alu" },
-  { name: "sub", summary: "a - b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! - b!, wgsl: ([a, b]) => `${a} - ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(-1, 0)], sample: [wide, wide], cost: "alu" },
-  { name: "mul", summary: "a * b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! * b!, evaluateI32: (a, b) => Math.imul(a!, b!), bounds: (a, b) => corners(a!, b!, (x, y) => x * y), wgsl: ([a, b]) => `${a} * ${b}`, derivative: ({ x: [a, c] }) => [c!, a!], commutative: true, sample: [wide, wide], cost: "alu" },
-  { name: "div", summary: "a / b", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `${a} / ${b}`, derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], error: { relative: 4e-7 }, cost: "div" },
-  { name: "neg", summary: "-a", operands: ["number"], result: "same", evaluate: (a) => -a!, wgsl: ([a]) => `-${a}`, derivative: ({ b }) => [b.add(-1, 0)], sample: [wide], cost: "alu", exact: true },
+  { name: "add", summary: "a + b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! + b!, wgsl: ([a, b]) => `${a} + ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(1, 0)], commutative: true, sample: [wide, wide], digits: "kept", reach: (a, b) => ({ up: a!.up + b!.up, down: a!.down + b!.down }), cost: "alu" },
+  { name: "sub", summary: "a - b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! - b!, wgsl: ([a, b]) => `${a} - ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(-1, 0)], sample: [wide, wide], digits: "kept", reach: (a, b) => ({ up: a!.up + b!.down, down: a!.down + b!.up }), cost: "alu" },
+  { name: "mul", summary: "a * b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! * b!, evaluateI32: (a, b) => Math.imul(a!, b!), bounds: (a, b) => corners(a!, b!, (x, y) => x * y), wgsl: ([a, b]) => `${a} * ${b}`, derivative: ({ x: [a, c] }) => [c!, a!], commutative: true, sample: [wide, wide], digits: "kept", reach: (a, b) => (isMasked(a!) ? scaled(a!, b!) : scaled(b!, a!)), cost: "alu" },
+  { name: "div", summary: "a / b", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `${a} / ${b}`, derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], error: { relative: 4e-7 }, digits: "more", reach: (a, b) => scaled(a!, reciprocal(b!)), cost: "div" },
+  { name: "neg", summary: "-a", operands: ["number"], result: "same", evaluate: (a) => -a!, wgsl: ([a]) => `-${a}`, derivative: ({ b }) => [b.add(-1, 0)], sample: [wide], digits: "kept", reach: (a) => ({ up: a!.down, down: a!.up }), cost: "alu", exact: true },
   ...(["min", "max"] as const).map((name): ScalarFunction => ({
     name, summary: `the ${name === "min" ? "smaller" : "larger"} of a and b; the gradient is halved at ties`,
     operands: ["number", "number"], result: "same", evaluate: name === "min" ? (a, b) => Math.min(a!, b!) : (a, b) => Math.max(a!, b!),
     bounds: (a, b) => ({ low: Math[name](a!.low, b!.low), high: Math[name](a!.high, b!.high) }),
+    digits: "kept", reach: name === "min" ? (a, b) => ({ up: Math.min(a!.up, b!.up), down: Math.max(a!.down, b!.down) }) : (a, b) => ({ up: Math.max(a!.up, b!.up), down: Math.min(a!.down, b!.down) }),
     wgsl: ([a, b]) => `${name}(${a}, ${b})`, commutative: true, exact: true,
     derivative: ({ b, x: [p, q] }) => {
       const [first, second] = name === "max" ? [q!, p!] : [p!, q!]; // p wins where first < second
@@ -68,8 +80,8 @@ const rows: readonly ScalarFunction[] = [
     },
     sample: [wide, wide], cost: "alu",
   })),
-  { name: "abs", summary: "|a|", operands: ["number"], result: "same", evaluate: (a) => Math.abs(a!), bounds: (a) => (a!.low < -mostI32 ? undefined : { low: Math.max(a!.low, -a!.high, 0), high: Math.max(a!.high, -a!.low) }), wgsl: ([a]) => `abs(${a})`, derivative: ({ b, x: [a] }) => [b.call("sign", a!)], sample: [[0.2, 3]], cost: "alu", exact: true },
-  { name: "sign", summary: "-1, 0 or 1", operands: ["number"], result: "same", evaluate: (a) => Math.sign(a!), bounds: (a) => ({ low: Math.sign(a!.low), high: Math.sign(a!.high) }), wgsl: ([a]) => `sign(${a})`, derivative: "zero", sample: [wide], cost: "alu", exact: true },
+  { name: "abs", summary: "|a|", operands: ["number"], result: "same", evaluate: (a) => Math.abs(a!), bounds: (a) => (a!.low < -mostI32 ? undefined : { low: Math.max(a!.low, -a!.high, 0), high: Math.max(a!.high, -a!.low) }), wgsl: ([a]) => `abs(${a})`, derivative: ({ b, x: [a] }) => [b.call("sign", a!)], sample: [[0.2, 3]], digits: "kept", reach: (a) => ({ up: Math.max(a!.up, a!.down), down: 0 }), cost: "alu", exact: true },
+  { name: "sign", summary: "-1, 0 or 1", operands: ["number"], result: "same", evaluate: (a) => Math.sign(a!), bounds: (a) => ({ low: Math.sign(a!.low), high: Math.sign(a!.high) }), wgsl: ([a]) => `sign(${a})`, derivative: "zero", sample: [wide], digits: "read", cost: "alu", exact: true },
   // WGSL leaves exp (3 + 2 |a|) ulp: it stays the driver's, which is fast everywhere
   unary("exp", "e to the power a", bounded(Math.exp), ({ y }) => [y], { relative: 3e-5 }),
   unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], { sample: [0.2, 4], wgsl: "dlm_log", relative: 2e-7 }),
@@ -77,7 +89,7 @@ const rows: readonly ScalarFunction[] = [
   unary("log10", "logarithm to base 10, exact at powers of 10", Math.log10, ({ b, x: [a] }) => [b.div(Math.LOG10E, a!)], { sample: [0.2, 4], wgsl: "dlm_log10", relative: 4e-7 }),
   unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], { sample: [-0.7, 3], wgsl: "dlm_log1p", relative: 4e-7 }),
   unary("expm1", "exp(a) - 1, accurate near 0", bounded(Math.expm1), ({ b, y }) => [b.add(y, 1)], { wgsl: "dlm_expm1", relative: 3e-5 }),
-  unary("sqrt", "square root", Math.sqrt, ({ b, y }) => [b.div(0.5, y)], { sample: [0.3, 4], cost: "div", relative: 4e-7 }),
+  unary("sqrt", "square root", Math.sqrt, ({ b, y }) => [b.div(0.5, y)], { sample: [0.3, 4], cost: "div", digits: "more", relative: 4e-7 }),
   unary("sin", "sine", Math.sin, ({ b, x: [a] }) => [b.call("cos", a!)], { wgsl: "dlm_sin", relative: 0, absolute: 2e-7 }),
   unary("cos", "cosine", Math.cos, ({ b, x: [a] }) => [b.neg(b.call("sin", a!))], { wgsl: "dlm_cos", relative: 0, absolute: 2e-7 }),
   unary("tan", "tangent", Math.tan, ({ b, y }) => [b.add(1, b.mul(y, y))], { sample: [-1.2, 1.2], wgsl: "dlm_tan", relative: 8e-7 }),
@@ -86,8 +98,8 @@ const rows: readonly ScalarFunction[] = [
   unary("atan", "inverse tangent", Math.atan, ({ b, x: [a] }) => [b.div(1, b.add(1, b.mul(a!, a!)))], { wgsl: "dlm_atan", relative: 4e-7 }),
   unary("sinh", "hyperbolic sine", bounded(Math.sinh), ({ b, x: [a] }) => [b.call("cosh", a!)], { wgsl: "dlm_sinh", relative: 3e-5 }),
   unary("cosh", "hyperbolic cosine", bounded(Math.cosh), ({ b, x: [a] }) => [b.call("sinh", a!)], { wgsl: "dlm_cosh", relative: 3e-5 }),
-  unary("tanh", "hyperbolic tangent", Math.tanh, ({ b, y }) => [b.sub(1, b.mul(y, y))], { wgsl: "dlm_tanh", relative: 6e-7 }),
-  unary("sigmoid", "1 / (1 + exp(-a))", (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))), ({ b, y }) => [b.mul(y, b.sub(1, y))], { wgsl: "dlm_sigmoid", relative: 3e-5 }),
+  unary("tanh", "hyperbolic tangent", Math.tanh, ({ b, y }) => [b.sub(1, b.mul(y, y))], { wgsl: "dlm_tanh", atMost: 1, relative: 6e-7 }),
+  unary("sigmoid", "1 / (1 + exp(-a))", (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))), ({ b, y }) => [b.mul(y, b.sub(1, y))], { wgsl: "dlm_sigmoid", atMost: 1, relative: 3e-5 }),
   unary("erf", "error function", erf, ({ b, x: [a] }) => [b.mul(b.call("exp", b.neg(b.mul(a!, a!))), 2 / Math.sqrt(Math.PI))], { wgsl: "dlm_erf", relative: 6e-7 }),
   unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], { sample: [0.3, 5], wgsl: "dlm_lgamma", relative: 5e-7, absolute: 4e-6 }),
   unary("digamma", "derivative of lgamma", digamma, ({ b, x: [a] }) => [b.call("polygamma", 1, a!)], { sample: [0.3, 5], wgsl: "dlm_digamma", relative: 1e-6, absolute: 4e-6 }),
@@ -97,17 +109,17 @@ const rows: readonly ScalarFunction[] = [
     derivative: ({ b, x: [n, a] }) => [undefined, b.call("polygamma", b.add(n!, 1), a!)], // n is a whole number: nothing to differentiate by
     sample: [[1, 3], [0.3, 5]], error: { relative: 1e-5 }, cost: "fn",
   },
-  unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", exact: true }),
-  unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", exact: true }),
-  unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu", exact: true }),
+  unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", digits: "read", exact: true }),
+  unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", digits: "read", exact: true }),
+  unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu", digits: "read", exact: true }),
   // what the compiler itself puts in; rewrite/rule.ts and schedule/rounding.ts say where
   {
     name: "div_rounded", summary: "a / b, rounded correctly on every device", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `dlm_div_rounded(${a}, ${b})`, helpers: ["dlm_div_rounded"],
-    derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], cost: "div",
+    derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], digits: "more", cost: "div",
   },
-  unary("keep_finite", "a, limited to the finite numbers of f32: the gradient is that of a", (x) => Math.min(largest, Math.max(-largest, x)), ({ b }) => [b.add(1, 0)], { cost: "alu", wgsl: "dlm_keep_finite", exact: true }),
-  unary("keep_rounding", "a, as f32 holds it: drivers do not reassociate what it is part of", (x) => x, ({ b }) => [b.add(1, 0)], { cost: "alu", wgsl: "dlm_keep_rounding", exact: true }),
-  unary("stop", "a, without gradient", (x) => x, "zero", { cost: "alu", wgsl: "", exact: true }),
+  unary("keep_finite", "a, limited to the finite numbers of f32: the gradient is that of a", (x) => Math.min(largestF32, Math.max(-largestF32, x)), ({ b }) => [b.add(1, 0)], { cost: "alu", digits: "kept", reach: same, wgsl: "dlm_keep_finite", exact: true }),
+  unary("keep_rounding", "a, as f32 holds it: drivers do not reassociate what it is part of", (x) => x, ({ b }) => [b.add(1, 0)], { cost: "alu", digits: "kept", reach: same, wgsl: "dlm_keep_rounding", exact: true }),
+  unary("stop", "a, without gradient", (x) => x, "zero", { cost: "alu", digits: "kept", reach: same, wgsl: "", exact: true }),
   {
     name: "pow", summary: "a to the power b; for a < 0 only a whole b has a value", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => Math.pow(a!, b!),
     wgsl: ([a, b]) => `dlm_pow(${a}, ${b})`, helpers: ["dlm_pow"],
@@ -142,9 +154,9 @@ const rows: readonly ScalarFunction[] = [
   { name: "floor_div_dynamic", summary: "floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => Math.floor(a! / b!), bounds: (a, b) => quotientBounds(a!, b!), wgsl: ([a, b]) => `dlm_floor_div(${a}, ${b})`, helpers: ["dlm_floor_div"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
   { name: "modulo_dynamic", summary: "a - b * floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => a! - b! * Math.floor(a! / b!), bounds: (a, b) => remainderBounds(a!, b!), wgsl: ([a, b]) => `dlm_modulo(${a}, ${b})`, helpers: ["dlm_modulo"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
   { name: "to_f32", summary: "an integer as f32", operands: ["i32"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `f32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu" },
-  { name: "bool_to_f32", summary: "1 where true, else 0", operands: ["bool"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `select(0.0, 1.0, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },
+  { name: "bool_to_f32", summary: "1 where true, else 0", operands: ["bool"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `select(0.0, 1.0, ${a})`, derivative: "zero", sample: [[0, 1]], atMost: 1, cost: "alu" },
   { name: "bool_to_i32", summary: "1 where true, else 0", operands: ["bool"], result: "i32", evaluate: (a) => a!, bounds: () => ({ low: 0, high: 1 }), wgsl: ([a]) => `select(0i, 1i, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },
-  { name: "to_i32", summary: "a cut towards 0; beyond i32 the nearest f32 within it", operands: ["f32"], result: "i32", evaluate: (a) => Math.min(mostF32OfI32, Math.max(-mostI32 - 1, Math.trunc(a!))), wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [wide], cost: "alu" },
+  { name: "to_i32", summary: "a cut towards 0; beyond i32 the nearest f32 within it", operands: ["f32"], result: "i32", evaluate: (a) => Math.min(mostF32OfI32, Math.max(leastI32, Math.trunc(a!))), wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [wide], digits: "read", cost: "alu" },
   // what looks at the size of a sum that may leave i32 looks at this
   { name: "wrap_i32", summary: "a sum that may leave i32, as it wraps", operands: ["i32"], result: "i32", evaluate: wrap, wgsl: ([a]) => `i32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu", exact: true },
   { name: "less_integer", summary: "a < b of integers whose difference may leave i32", operands: ["i32", "i32"], result: "bool", evaluate: (a, b) => Number(a! < b!), wgsl: ([a, b]) => `${a} < ${b}`, derivative: "zero", sample: [[-9, 9], [-9, 9]], cost: "alu", exact: true },

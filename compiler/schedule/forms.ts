@@ -1,5 +1,6 @@
 // Affine forms over the named integers of a kernel (loop variables, first elements of tiles, lanes), and what is known about each name.
 // Guards, hoisting, vector access, windows and sliding all stand on them.
+import { isI32 } from "../scalar/range.ts";
 
 export interface Form {
   readonly terms: ReadonlyMap<string, number>; // name -> coefficient, never 0
@@ -42,7 +43,6 @@ export function boundsOf(form: Form, names: Pick<ReadonlyMap<string, Named>, "ge
   }
   return { low, high };
 }
-const isI32 = (x: number): boolean => x >= -2147483648 && x <= 2147483647;
 /** Is the form's sum its value: does it stay within i32? What depends on run-time sizes alone counts by `size` of them. */
 export function staysI32(form: Form, names: ReadonlyMap<string, Named>, size = 0): boolean {
   const { low, high } = boundsOf(form, { get: (name) => {

@@ -729,9 +729,9 @@ const stateOf = (h: Home): Source[] => {
 };
 const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
 const memoryLike = (x: Node, shape: Shape, label: string): Source => source({ role: "carry", path: label, shape, dtype: x.dtype, label, ...(x.range ? { range: x.range } : {}) });
-/** Row `row` of a memory of rows, for a node that may have another shape than they. */
 /** What is read where the choice of what is outside discards it. */
 const noElement = (l: Load): Scalar => (l.dtype === "i32" ? integer(0) : l.dtype === "bool" ? boolean(false) : literal(0));
+/** Row `row` of a memory of rows, for a node that may have another shape than they. */
 function rowHome(memory: Source, node: Node, row: Integer): Home {
   const shape: Shape = [memory.shape[0]!, ...node.shape];
   const view = sameShape(shape, memory.shape) ? memory : reshape(memory, shape);

@@ -2,6 +2,7 @@
 // same extents share their axes, so that one schedule serves all of them.
 import { asExtent, asInteger, extentInteger, floorDiv, isInteger, linear, modulo, operandsOf, substitute, termsOf, variable, visit } from "../graph/scalar.ts";
 import type { Extent, Integer, Scalar, Shape, Variable } from "../graph/types.ts";
+import { mostI32 } from "../scalar/range.ts";
 import { freeName } from "../wgsl/names.ts";
 import type { KernelSpec, Stage, Store } from "./kernel.ts";
 
@@ -24,7 +25,7 @@ export function flatAddress(shape: Shape, indices: readonly Integer[]): Integer 
 /** Does everything see a and b only as a * extent(b) + b? */
 function walkedAsOne(spec: KernelSpec, a: Variable, b: Variable): boolean {
   const n = b.extent;
-  if (typeof n !== "number" || (typeof a.extent === "number" && a.extent * n > 2147483647)) return false; // positions are i32
+  if (typeof n !== "number" || (typeof a.extent === "number" && a.extent * n > mostI32)) return false; // positions are i32
   const uses = (e: Scalar): boolean => e.variables.has(a) || e.variables.has(b);
   const address = (e: Integer | undefined): boolean => {
     if (!e) return false;

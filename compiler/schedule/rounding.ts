@@ -1,8 +1,9 @@
 // Roundings that the text wrote stay. WGSL allows drivers to reassociate and to factor ("the same if computed exactly"), and they do: (x + 12582912) - 12582912
 // becomes x, Kahan's correction (a + b) - a becomes b, 0.5 * a + 0.5 * b becomes 0.5 * (a + b), which overflows. Where terms of one sum would cancel or share
 // a factor, and where factors would be multiplied to what f32 does not hold, a part is marked to be rounded as it stands.
+// In:  a value of a kernel, all that is fused in it.   Out: the same with such parts in `keep_rounding`, which changes no value.
 import { call, isCall, isNormal, rebuild, scalarOrder } from "../graph/scalar.ts";
-import type { Call, Scalar } from "../graph/types.ts";
+import type { Call, Literal, Scalar } from "../graph/types.ts";
 
 const mostTerms = 24; // of a sum that are looked at: what cancels lies near
 
@@ -51,9 +52,9 @@ function keepTerms(root: Call, kept: Set<Scalar>): void {
     for (const x of own) factors.add(x);
   }
 }
-const isScaled = (e: Scalar): e is Call => (isCall(e, "mul") || isCall(e, "div")) && e.operands[1]!.kind === "literal";
-const scaleOf = (e: Call): number =>
-  isCall(e, "div") ? 1 / (e.operands[1] as { value: number }).value : (e.operands[1] as { value: number }).value;
+type Scaled = Call & { readonly operands: readonly [Scalar, Literal] };
+const isScaled = (e: Scalar): e is Scaled => (isCall(e, "mul") || isCall(e, "div")) && e.operands[1]!.kind === "literal";
+const scaleOf = (e: Scaled): number => (isCall(e, "div") ? 1 / e.operands[1].value : e.operands[1].value);
 /** Constants that one after the other are bearable and together are not. */
 function keepFactors(e: Call, kept: Set<Scalar>): void {
   if (!isScaled(e)) return;

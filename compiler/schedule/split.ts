@@ -3,6 +3,7 @@
 import { extentInteger, floorDiv, iadd, integer, less, linear, literal, load, select, substitute, variable, visit } from "../graph/scalar.ts";
 import { baseOf, source, tensorsOf } from "../graph/node.ts";
 import type { Extent, Integer, Local, Node, Scalar, Source, Variable } from "../graph/types.ts";
+import { largestF32, leastI32, mostI32 } from "../scalar/range.ts";
 import type { KernelSpec, Stage } from "./kernel.ts";
 import { estimate } from "./nest.ts";
 import type { Target } from "./target.ts";
@@ -12,8 +13,8 @@ export interface Split {
   readonly whole: KernelSpec; // sums the parts and stores
 }
 const identities: Readonly<Record<"f32" | "i32", Readonly<Record<string, number>>>> = {
-  f32: { sum: 0, prod: 1, max: -3.4028234663852886e38, min: 3.4028234663852886e38 },
-  i32: { sum: 0, prod: 1, max: -2147483648, min: 2147483647 },
+  f32: { sum: 0, prod: 1, max: -largestF32, min: largestF32 },
+  i32: { sum: 0, prod: 1, max: leastI32, min: mostI32 },
 };
 const nothing = ({ op, local }: Stage): number | undefined => (local.dtype === "bool" ? undefined : identities[local.dtype][op]);
 const grain = 32; // parts begin at multiples of this, so that vectors and lanes divide them

@@ -3,8 +3,9 @@
 // Values are one or four wide: along the vector axis four neighbouring positions are one vec4.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { asInteger, greatestCommonDivisor, interval, leastI32, linear, mostElements, mostI32, positiveModulo, visit } from "../graph/scalar.ts";
+import { asInteger, greatestCommonDivisor, interval, linear, positiveModulo, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
+import { largestF32, leastI32, mostI32, mostSize } from "../scalar/range.ts";
 import { dimName, f32Text, freeName, i32Text } from "../wgsl/names.ts";
 import { addForms, boundsOf, constantForm, isMultiple, isVarying, linearKey, nameForm, shift, staysI32, wrapped, type Form, type Named } from "./forms.ts";
 import { precedence, type Cost, type ElementType, type Let, type Statement } from "./ir.ts";
@@ -233,7 +234,7 @@ export class Values {
     const operator = kind === "floor_div" ? "/" : "%";
     const base = kind === "floor_div" ? "q" : "r";
     if (m > mostI32) return this.divideByMore(kind, form, m);
-    if (!staysI32(form, this.names, mostElements)) return this.divideAnything(kind, form, m); // a sum that may wrap is taken apart nowhere
+    if (!staysI32(form, this.names, mostSize)) return this.divideAnything(kind, form, m); // a sum that may wrap is taken apart nowhere
     const step = [...form.terms].reduce((g, [name, k]) => greatestCommonDivisor(g, k * this.names.get(name)!.multiple), m);
     const rest = positiveModulo(form.constant, step);
     const even = shift(form, -rest);
@@ -246,7 +247,7 @@ export class Values {
     // a multiple of m makes it non-negative, where there is room for one
     const lift = low >= 0 ? 0 : Math.ceil(-low / m);
     const lifted = shift(even, lift * m);
-    if (!staysI32(lifted, this.names, mostElements)) return this.divideAnything(kind, form, m);
+    if (!staysI32(lifted, this.names, mostSize)) return this.divideAnything(kind, form, m);
     const text = this.formText(lifted);
     const whole = isName(text.text) ? text.text : `(${text.text})`;
     const code = `${whole} ${operator} ${m}`;
@@ -565,10 +566,10 @@ export class Values {
       indices.map((form, d) => {
         const n = shape[d]!;
         const { low, high } = boundsOf(form, this.names);
-        if (typeof n === "number" && staysI32(form, this.names) && (high < 0 || low >= n)) return truth(false);
+        if (staysI32(form, this.names) && (high < 0 || (typeof n === "number" && low >= n))) return truth(false);
         if (low >= 0 && typeof n === "number" && high < n) return truth(true);
         const alone = { terms: form.terms, constant: typeof n === "number" ? 0 : form.constant };
-        if (low >= 0 && staysI32(alone, this.names, mostElements) && (typeof n !== "number" || n - form.constant <= mostI32)) {
+        if (low >= 0 && staysI32(alone, this.names, mostSize) && (typeof n !== "number" || n - form.constant <= mostI32)) {
           const whole = this.formText(alone);
           return this.emit(whole.level, bool, `${whole.text} < ${typeof n === "number" ? n - form.constant : this.extentText(n)}`, precedence.compare, "compare", "inside");
         }
@@ -675,7 +676,7 @@ function numberOf(v: Value): number | undefined {
   if (v.type.width !== 1) return undefined;
   if (v.text === "true" || v.text === "false") return Number(v.text === "true");
   const largest = /^(-?)0x1\.fffffep\+127f$/.exec(v.text);
-  if (largest) return largest[1] ? -3.4028234663852886e38 : 3.4028234663852886e38;
+  if (largest) return largest[1] ? -largestF32 : largestF32;
   return /^-?\d/.test(v.text) && !Number.isNaN(Number(v.text)) ? Number(v.text) : undefined;
 }
 const truth = (b: boolean): Value => ({ text: String(b), level: 0, type: bool });

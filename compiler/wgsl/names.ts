@@ -1,4 +1,5 @@
 // Names and numbers as WGSL text.
+import { largestF32 } from "../scalar/range.ts";
 
 /** Keywords, reserved words and the predeclared names that kernels use (WGSL, sections 16.1, 16.2 and 17). */
 const taken = new Set(
@@ -31,8 +32,8 @@ export { overrideName as dimName } from "../../runtime/plan.ts";
 
 /** A number of f32; the infinities become the largest finite ones, as constant expressions must be finite. Not for NaN: see `dlm_nan`. */
 export function f32Text(x: number): string {
-  if (x >= 3.4028234663852886e38) return "0x1.fffffep+127f";
-  if (x <= -3.4028234663852886e38) return "-0x1.fffffep+127f";
+  if (x >= largestF32) return "0x1.fffffep+127f";
+  if (x <= -largestF32) return "-0x1.fffffep+127f";
   const rounded = Math.fround(x);
   if (Object.is(rounded, -0)) return "-0.0";
   let digits = 1; // the shortest decimal that is this number

@@ -37,6 +37,8 @@ const scores: readonly (readonly [name: string, text: string, scale: number])[] 
   ["times a number", `2 * (x + ${masks})`, 2],
   ["times a number of run time", `exp(sum(x) * 0 + log(2.0)) * (x + ${masks})`, 2],
   ["by a number of run time", `(x + ${masks}) / exp(sum(x) * 0 - log(2.0))`, 2],
+  ["by one of two numbers", `(x + ${masks}) / where(sum(x) * 0 == 0, 0.5, 0.25)`, 2],
+  ["by a number between 0 and 1", `(x + ${masks}) / sigmoid(sum(x) * 0)`, 2],
   ["the mean of two", "0.5 * (where(a == 1, x, -inf) + where(b == 1, x, -inf))", 1],
   ["the mean of two, divided", "(where(a == 1, x, -inf) + where(b == 1, x, -inf)) / 2", 1],
   ["the smaller of two", "min(where(a == 1, x, -inf), where(b == 1, x, -inf))", 1],

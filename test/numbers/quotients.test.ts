@@ -1,8 +1,12 @@
 // Quotients that meet a step are right to the last digit: whole ones are whole, and comparisons see what the text says, wherever the quotient stands.
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
+import { topological } from "../../compiler/graph/node.ts";
+import { isCall, scalarOrder } from "../../compiler/graph/scalar.ts";
+import { simplify } from "../../compiler/rewrite/simplify.ts";
 import { load } from "../../runtime/index.ts";
 import { testDevice } from "../device.ts";
+import { programOf } from "../graph/programs.ts";
 import { expectValues, valuesOf } from "./values.ts";
 
 const multiples = (c: number, n = 200): number[] => Array.from({ length: n }, (_, k) => c * (k + 1));
@@ -35,6 +39,14 @@ describe.each(divisors)("divided by %i", (c) => {
     for (const [formula, want] of wants)
       await expectValues(`export fn f(x: f32[B], y: f32[B]) -> f32[B] = ${formula}`, { x, y: k }, want, 0);
   });
+});
+test("however many stand below one another", () => {
+  const x = Array.from({ length: 12 }, (_, i) => `let x${i + 1} = tanh(x${i}) / ${41 + i}`).join("\n  ");
+  const text = `export fn f(x0: f32[B]) -> f32[B] {\n  ${x}\n  return floor(x12)\n}`;
+  const { program } = programOf(text).exports[0]!;
+  const nodes = topological(simplify(program).outputs.map((o) => o.node));
+  const called = nodes.flatMap((n) => (n.kind === "compute" ? scalarOrder([n.body]) : []));
+  expect(called.filter((e) => isCall(e, "div"))).toEqual([]);
 });
 test("through names, functions, tensors in memory, views, reductions and loops", async () => {
   const x = multiples(41, 12);

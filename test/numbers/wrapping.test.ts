@@ -161,3 +161,9 @@ test("numbers made of run-time sizes stay in i32, or the run is refused", async 
   const many = Array.from({ length: 30000 }, () => 1);
   await expect(expectValues(text, { x: many, t }, [])).rejects.toThrow(/100000 \* B comes out as -?3000000000 where B is 30000; it must be an i32/);
 });
+test("an index that is below 0 wherever it stands, of a run-time axis", async () => {
+  const text = "export fn f(b: f32[B, B]) -> f32[B, 4] = for i in 0..B, j in 0..4: max over k in 0..11: b[i, j + k - 5] ?? -9";
+  const b = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]; // prettier-ignore
+  const want = b.flatMap((row) => [0, 1, 2, 3].map((j) => Math.max(...Array.from({ length: 11 }, (_, k) => row[j + k - 5] ?? -9))));
+  await expectValues(text, { b }, want);
+});
