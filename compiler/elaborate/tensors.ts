@@ -29,8 +29,9 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
       return call("div", toF32(a), toF32(b));
     case "//": case "%": {
       if (a.dtype === "f32" && b.dtype === "f32") {
+        if (name === "%" && !isWholePowerOfTwo(b)) return call("floor_remainder", a, b);
         const quotient = call("floor", call("div", a, b));
-        return name === "//" ? quotient : call("sub", a, mul(b, quotient));
+        return name === "//" ? quotient : call("sub", a, mul(b, quotient)); // of which nothing is rounded
       }
       if (a.dtype !== "i32" || b.dtype !== "i32") throw mixedTypes(span, a.dtype, b.dtype);
       const divisor = constantOf(b);
@@ -82,6 +83,8 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
     }
   } // prettier-ignore
 }
+/** A divisor by which nothing is rounded, nor leaves f32. */
+const isWholePowerOfTwo = (b: Scalar): boolean => b.kind === "literal" && b.value >= 1 && b.value <= 2 ** 100 && Number.isInteger(Math.log2(b.value));
 /** x^n as a product: right for negative x, and exact where squaring is. */
 function wholePower(x: Scalar, n: number, span: Span): Scalar {
   if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool");

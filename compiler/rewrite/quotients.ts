@@ -15,7 +15,7 @@ import { look, type ScalarProcedure } from "./rule.ts";
 
 /** Who looks at a value: a function that rounds more than a quotient does, something stored, a step. */
 type Seen = 0 | 1 | 2;
-const steps: ReadonlySet<string> = new Set(["floor", "ceil", "round", "sign", "to_i32", "less", "less_equal", "equal"]);
+const steps: ReadonlySet<string> = new Set(["floor", "ceil", "round", "sign", "to_i32", "less", "less_equal", "equal", "floor_remainder"]);
 /** Whose result has its operands' last digits. */
 const exact: ReadonlySet<string> = new Set([
   "add",
@@ -31,6 +31,7 @@ const exact: ReadonlySet<string> = new Set([
   "sqrt",
   "keep_finite",
   "keep_rounding",
+  "floor_remainder",
 ]);
 
 export function chooseQuotients(program: GraphProgram): GraphProgram {
