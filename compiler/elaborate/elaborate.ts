@@ -4,11 +4,11 @@ import type * as ast from "../../grammar/ast.ts";
 import { InternalError, type Diagnostic, type Span } from "../../grammar/diagnostic.ts";
 import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
-import { gradient, sumNodes, zeros } from "../grad/grad.ts";
+import { sumNodes, zeros } from "../grad/grad.ts";
 import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
-import { and, asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, imul, integer, isub, load, modulo, nonNegative, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
+import { and, asExtent, constantOf, dim, equal, floorDiv as floorDivBy, iadd, integer, isub, less, lessEqual, load, modulo, nonNegative, not as notScalarBool, select, toF32, variable, visit, call as callScalar } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
-import { stabilised } from "../rewrite/simplify.ts";
+import { derivatives } from "./derivatives.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
 import {
@@ -129,7 +129,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     parameters: [...self.parameters.values()].map((x) => held(x, "parameter")),
     states: [...self.states.values()].map((x) => held(x, x.kind)),
     datasets: [...datasets.values()].map((d) => {
-      const check = fieldCheck(d);
+      const check = diagnostics.length ? undefined : attempt(() => fieldCheck(d, datasets));
       return { ...d.public, columns: [...d.columns.values()], fields: d.fields.map((f) => f.public), ...(check ? { check } : {}) };
     }),
     trains,
@@ -525,25 +525,35 @@ function clamped(node: Node, [low, end]: readonly [number, number]): Node {
   const axes = axesOf(node.shape);
   return compute(axes, undefined, callScalar("max", integer(low), callScalar("min", integer(end - 1), load(node, indicesOf(axes)))));
 }
-/** Looks for computed fields outside of their declared range. */
-function fieldCheck(d: DatasetState): FieldCheck | undefined {
-  const fields = d.fields.flatMap((f) => (f.unproved ? [{ name: f.name, ...f.unproved }] : []));
+/** The formula as it is written: in its declared range only where that is proved. */
+const writtenFormula = (f: FieldState): Node => f.unproved?.formula ?? f.formula();
+/** The data that are a holdout of d under their own name. */
+const heldOutData = (d: DatasetState, datasets: ReadonlyMap<string, DatasetState>): DatasetState[] =>
+  d.public.holdouts.flatMap((h) => (h.dataset === undefined ? [] : (datasets.get(h.dataset) ?? []))).filter((x) => x !== d);
+/** Looks for computed fields outside of their declared range, in all rows of d and of the data behind its holdouts. */
+function fieldCheck(d: DatasetState, datasets: ReadonlyMap<string, DatasetState>): FieldCheck | undefined {
+  const others = heldOutData(d, datasets);
+  const fields = d.fields.flatMap((f) => {
+    const [unproved] = [f, ...others.flatMap((x) => x.fields.filter((y) => y.name === f.name))].flatMap((x) => x.unproved ?? []);
+    const { range } = f.public;
+    return unproved && range && typeof range.high === "number" ? [{ name: f.name, field: f, range: [range.low, range.high + 1] as const, span: f.unproved?.span ?? unproved.span }] : [];
+  });
   if (!fields.length) return undefined;
   const name = `data.${d.public.name}.check`;
   const rows = dim("rows");
   const last = iadd(rows, -1);
   const index = source({ role: "input", path: name, shape: [rows], dtype: "i32", range: d.row.range, label: "index" });
   const outputs = fields.flatMap((f) => {
-    const values = overRows(f.formula, d.row, rows, (b) => load(index, [b]) as Integer);
+    const values = overAllRows(f.field, d, datasets, rows, (b) => load(index, [b]) as Integer, writtenFormula);
     const axes = axesOf(values.shape);
     const value = load(values, indicesOf(axes)) as Integer;
-    const inside = and(nonNegative(iadd(value, -f.range[0])), nonNegative(iadd(f.range[1] - 1, imul(value, -1))));
+    const inside = and(lessEqual(f.range[0], value), less(value, f.range[1]));
     // the first place that is outside, else the last one
     const at = compute([], { op: "min", over: axes, ties: "first" }, select(inside, last, axes[0]!), { range: { low: 0, high: last as Dim }, label: `${f.name}_place` });
-    const there = overRows(f.formula, d.row, 1, () => load(index, [load(at, []) as Integer]) as Integer);
+    const there = overAllRows(f.field, d, datasets, 1, () => load(index, [load(at, []) as Integer]) as Integer, writtenFormula);
     return [{ name: `${f.name}.place`, node: at }, { name: f.name, node: there }];
   });
-  return { index, fields, program: program(name, outputs, []) };
+  return { index, fields: fields.map(({ name: field, range, span }) => ({ name: field, range, span })), program: program(name, outputs, []) };
 }
 /** `digits.x` outside of training: the column over all rows of the dataset. */
 function wholeColumn(self: Interpreter, d: DatasetState, name: string, span: Span): Node {
@@ -991,7 +1001,7 @@ function minimizeLine(
   const nodesOf = (p: Source): Node => current.get(p) ?? p;
   const all = [...new Set(clauses.flatMap((c) => c.wanted ?? reached.filter((p) => !claimed.has(p))))];
   // one gradient for all clauses; averaged over accumulated parts
-  const found = losses.map((loss) => gradient(stabilised(loss, all.map(nodesOf)), all.map(nodesOf)));
+  const found = losses.map((loss) => derivatives(loss, all.map(nodesOf)));
   const gradients = new Map<Source, Node>();
   all.forEach((p, i) => {
     const parts = found.map((g) => g[i]).filter((g): g is Node => g !== undefined);
@@ -1154,15 +1164,24 @@ export { program as graphProgram };
  * A field over rows of any split. Rows of other data that are a holdout are numbered behind the own ones. Where both data compute the field alike, the
  * columns of the other lie behind the own ones too, and the own formula reads them; where not, each formula is taken for its rows.
  */
-function measuredField(
+function measuredField(f: FieldState, data: DatasetState, datasets: ReadonlyMap<string, DatasetState>, rows: Extent, index: Source): Node {
+  const node = overAllRows(f, data, datasets, rows, (b) => load(index, [b]) as Integer, (x) => (x === f ? f.formula() : writtenFormula(x)));
+  const { range } = f.public;
+  const [least, most] = [range?.low ?? -Infinity, range?.high ?? Infinity];
+  // what the host has checked to lie in the range of f, others' formulas too
+  const proved = !range || typeof most !== "number" || !node.range || (node.range.low >= least && typeof node.range.high === "number" && node.range.high <= most);
+  return proved ? node : clamped(node, [least, most + 1]);
+}
+/** The field over rows that `at` numbers, by `formulaOf` each of the data. */
+function overAllRows(
   f: FieldState,
   data: DatasetState,
   datasets: ReadonlyMap<string, DatasetState>,
   rows: Extent,
-  index: Source,
+  at: (b: Integer) => Integer,
+  formulaOf: (x: FieldState) => Node,
 ): Node {
-  const at = (b: Integer): Integer => load(index, [b]) as Integer;
-  let node = overRows(f.formula(), data.row, rows, at);
+  let node = overRows(formulaOf(f), data.row, rows, at);
   const { name, rowCount, holdouts } = data.public;
   let from = rowCount;
   for (const h of holdouts) {
@@ -1176,8 +1195,8 @@ function measuredField(
       return twin ? [[c.source, twin.source]] : [];
     });
     const sources = new Map<Node, Node>(columns);
-    const formula = overRows(own.formula(), other.row, rows, at);
-    const mine = overRows(f.formula(), data.row, rows, at);
+    const formula = overRows(writtenFormula(own), other.row, rows, at);
+    const mine = overRows(writtenFormula(f), data.row, rows, at);
     if (overSources(formula, sources, known) !== overSources(mine, new Map(), known)) {
       if (!known)
         throw errors.badSetting(
@@ -1204,7 +1223,7 @@ function measuredField(
         );
       const place = (b: Integer): Integer =>
         callScalar("max", integer(0), callScalar("min", iadd(at(b), -from!), integer(count! - 1))) as Integer;
-      const theirs = overRows(own.formula(), other.row, rows, place);
+      const theirs = overRows(formulaOf(own), other.row, rows, place);
       const b = axesOf(node.shape);
       const row = at(indicesOf(b)[0]!);
       const inside = and(nonNegative(iadd(row, -from!)), nonNegative(isub(integer(from! + count! - 1), row)));

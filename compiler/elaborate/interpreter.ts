@@ -2,11 +2,11 @@
 // by evaluating its body, a layer by evaluating it within its instance. Shapes are checked where they meet.
 import type * as ast from "../../grammar/ast.ts";
 import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
-import { gradient, levelInputs, zeros } from "../grad/grad.ts";
-import { stabilised } from "../rewrite/simplify.ts";
+import { levelInputs, zeros } from "../grad/grad.ts";
+import { derivatives } from "./derivatives.ts";
 import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
@@ -1300,7 +1300,12 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
 }
 /** Does a bound stay the same in the whole run, so that it may be an axis? */
 const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !hasLoad(e);
-const hasLoad = (e: Integer): boolean => e.kind === "load" || (e.kind === "affine" && e.terms.some(([a]) => hasLoad(a))) || ((e.kind === "floor_div" || e.kind === "modulo") && hasLoad(e.operand)) || e.kind === "call" || e.kind === "select";
+/** Does it read data? A formula of sizes alone is known before the run. */
+function hasLoad(e: Integer): boolean {
+  let found = false;
+  visit(e, (x) => void ((x.kind === "load" || x.kind === "random") && (found = true)));
+  return found;
+}
 
 /** Extents of the axes where an index stands alone: a walk over the body's text, for names whose values are known outside of it. */
 function extentsByUse(self: Interpreter, binders: readonly ast.Binder[], body: ast.Expr, scope: Scope, ctx: Context): { named: Map<string, Extent>; rest?: Shape } {
@@ -1626,14 +1631,14 @@ function gradExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "call" }
       const parameters = parametersOf(self, v.instance, x.span);
       const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
       checkFresh(root, nodes, ofArg.span, ctx);
-      const found = gradient(stabilised(root, nodes), nodes);
+      const found = derivatives(root, nodes);
       if (found.every((g) => g === undefined)) throw errors.noDependence(x.span, `the parameters of ${v.instance.path}`);
       return { kind: "gradient", instance: v.instance, values: new Map(parameters.map((p, i) => [p, found[i] ?? zeros(p.shape)])) };
     }
     const node = asTensor(v, x.span);
     if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
     checkFresh(root, [node], ofArg.span, ctx);
-    const [g] = gradient(stabilised(root, [node]), [node]);
+    const [g] = derivatives(root, [node]);
     if (g) return tensor(g);
     // reached, but with slope 0 everywhere (sign, comparisons, stop): zero is the answer
     if (topological([root], undefined, levelInputs).includes(node)) return tensor(zeros(node.shape));

@@ -32,12 +32,12 @@ export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): 
 
 /**
  * The node in its numerically stable form, before it is differentiated: the gradient of log(softmax(x)) as it stands divides by what underflows. `keep`:
- * what it is differentiated by. Simplification makes the same of the forward graph, so nothing is computed twice.
+ * what it is differentiated by. `changed` is told what becomes of nodes. Simplification makes the same of the forward graph, so nothing is computed twice.
  */
-export function stabilised(root: Node, keep: readonly Node[]): Node {
+export function stabilised(root: Node, keep: readonly Node[], changed?: (from: Node, to: Node) => void): Node {
   const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
   // the slope of log(cosh(x)) as it stands becomes tanh(x), which has all its digits near 0
-  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [constants, smooth], nodes: [], loops: false }, new Map(), new Set(keep)).outputs[0]!.node;
+  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [constants, smooth], nodes: [], loops: false }, new Map(), new Set(keep), changed).outputs[0]!.node;
 }
 /** One scalar by the same rules: for bodies that fusion puts together. */
 export function simplifyScalar(e: Scalar, options: SimplifyOptions = {}): Scalar {

@@ -23,11 +23,11 @@ fn smooth_l1(p: f32[...S], y: f32[...S], beta: f32 = 1, reduce: fn = average) {
 }
 ## Binary cross-entropy of probabilities; the logarithms are at least -100, the slope (p - y) / max(p * (1 - p), 1e-12). `weight` broadcasts over the last axes. Less is better.
 fn bce(p: f32[...S], y: f32[...S], weight = 1, reduce: fn = average) {
-  let l = -y * clamp_log(p) - (1 - y) * clamp_log(1 - p)
+  let plain = -y * clamp_log(p) - (1 - y) * clamp_log(1 - p)
   # where the logarithms are no longer differentiated: their value, and a parabola of PyTorch's slope that is 0 here
-  let end = stop(l) + 5e11 * ((p - y)^2 - stop((p - y)^2))
-  let weighted: f32[...S] = weight * where(p * (1 - p) >= 1e-12, l, end)
-  return reduce(weighted)
+  let end = stop(plain) + 5e11 * ((p - y)^2 - stop((p - y)^2))
+  let l: f32[...S] = weight * where(p * (1 - p) >= 1e-12, plain, end)
+  return reduce(l)
 }
 ## max(log(p), -100).
 fn clamp_log(p: f32[...S]) -> f32[...S] = where(p > 3.8e-44, log(where(p > 3.8e-44, p, 1)), -100)
