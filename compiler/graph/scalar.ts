@@ -907,10 +907,12 @@ function variablesIn(map: ReadonlyMap<Scalar, Scalar>): Variable[] | undefined {
   }
   return found;
 }
-/** An integer whose sum was its value, with other atoms: what may now leave i32 is the sum as it wraps. */
+/** An integer whose sum was its value, with other atoms: a formula in place of an atom that may leave i32 is there as it wraps. */
 function again(e: Integer, go: (x: Scalar) => Scalar): Integer {
   const x = go(e) as Integer;
-  return x !== e && fits(e) ? exactly(x) : x;
+  if (x === e || fits(x) || !fits(e)) return x;
+  const terms = termsOf(e).map(([atom, k]) => [go(atom) as Integer, k] as const);
+  return terms.every(([atom]) => fits(atom)) ? x : linear(terms.map(([atom, k]) => [exactly(atom), k] as const), constantPart(e)); // prettier-ignore
 }
 export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
   switch (e.kind) {
