@@ -84,7 +84,8 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
   } // prettier-ignore
 }
 /** A divisor by which nothing is rounded, nor leaves f32. */
-const isWholePowerOfTwo = (b: Scalar): boolean => b.kind === "literal" && b.value >= 1 && b.value <= 2 ** 100 && Number.isInteger(Math.log2(b.value));
+const isWholePowerOfTwo = (b: Scalar): boolean =>
+  b.kind === "literal" && b.value >= 1 && b.value <= 2 ** 100 && Number.isInteger(Math.log2(b.value));
 /** x^n as a product: right for negative x, and exact where squaring is. */
 function wholePower(x: Scalar, n: number, span: Span): Scalar {
   if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool");
@@ -144,10 +145,12 @@ export function reduceNode(name: string, x: Node, axes: readonly number[], keep:
   if (name === "mean") return mean(x, axes, keep, span);
   if (name === "logsumexp") return logsumexp(x, axes, keep, span);
   if (name === "argmax" || name === "argmin") {
-    someElements(name, axes.map((d) => x.shape[d]!), span); // prettier-ignore
+    const extents = axes.map((d) => x.shape[d]!);
+    someElements(name, extents, span);
     if (!isComparedAsF32(load(x, indicesOf(axesOf(x.shape))))) {
       const best = reduceNode(name === "argmax" ? "amax" : "amin", x, axes, true, span);
-      return reduceNode("argmax", elementwise([x, best], [span, span], span, ([a, b]) => equal(a as Integer, b as Integer)), axes, keep, span);
+      const isBest = ([a, b]: readonly Scalar[]): Scalar => equal(a as Integer, b as Integer);
+      return reduceNode("argmax", elementwise([x, best], [span, span], span, isBest), axes, keep, span);
     }
   }
   const all = axesOf(x.shape);

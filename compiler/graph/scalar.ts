@@ -912,7 +912,9 @@ function again(e: Integer, go: (x: Scalar) => Scalar): Integer {
   const x = go(e) as Integer;
   if (x === e || fits(x) || !fits(e)) return x;
   const terms = termsOf(e).map(([atom, k]) => [go(atom) as Integer, k] as const);
-  return terms.every(([atom]) => fits(atom)) ? x : linear(terms.map(([atom, k]) => [exactly(atom), k] as const), constantPart(e)); // prettier-ignore
+  if (terms.every(([atom]) => fits(atom))) return x;
+  const opaque = terms.map(([atom, k]) => [exactly(atom), k] as const);
+  return linear(opaque, constantPart(e));
 }
 export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
   switch (e.kind) {

@@ -147,7 +147,8 @@ const rows: readonly ScalarFunction[] = [
   { name: "floor_div_dynamic", summary: "floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => Math.floor(a! / b!), bounds: (a, b) => quotientBounds(a!, b!), wgsl: ([a, b]) => `dlm_floor_div(${a}, ${b})`, helpers: ["dlm_floor_div"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
   { name: "modulo_dynamic", summary: "a - b * floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => a! - b! * Math.floor(a! / b!), bounds: (a, b) => remainderBounds(a!, b!), wgsl: ([a, b]) => `dlm_modulo(${a}, ${b})`, helpers: ["dlm_modulo"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
   {
-    name: "floor_remainder", summary: "a - b floor(a / b) of the quotient that is not rounded, so that it has the sign of b and is below it in size", operands: ["f32", "f32"], result: "f32", evaluate: floorRemainder,
+    name: "floor_remainder", summary: "a - b floor(a / b) of the quotient that is not rounded: of b's sign, and below it in size",
+    operands: ["f32", "f32"], result: "f32", evaluate: floorRemainder,
     wgsl: ([a, b]) => `dlm_floor_remainder(${a}, ${b})`, helpers: ["dlm_floor_remainder"],
     derivative: ({ b, x: [p, q], y }) => [b.add(1, 0), b.neg(b.call("round", b.div(b.sub(p!, y), q!)))],
     sample: [wide, [0.5, 3]], cost: "fn",

@@ -189,8 +189,9 @@ export const prelude: Readonly<Record<string, Helper>> = {
   return select(x / y, z, all((e - vec2u(1u)) < vec2u(254u)) && p > 0 && p < 255);
 }`,
   },
-  // A quotient rounded first may be the next whole number, and its product by y has more than 24 bits. So a division of whole numbers, 8 bits at a time:
-  // |x| is m 2^(e - 150) of a whole m, and what is left of it a whole number of the divisor's last digits. Correctly rounded, exact where |x| >= |y|.
+  // A quotient rounded first may be the next whole number, and its product by y has more than 24 bits. So a division of
+  // whole numbers, 8 bits at a time: |x| is m 2^(e - 150) of a whole m, and what is left of it a whole number of the
+  // divisor's last digits. Correctly rounded, exact where |x| >= |y|.
   dlm_floor_remainder: {
     uses: ["dlm_nan"],
     code: `fn dlm_floor_remainder(x: f32, y: f32) -> f32 {
