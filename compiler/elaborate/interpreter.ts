@@ -14,7 +14,7 @@ import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.
 import * as errors from "./errors.ts";
 import { drawTensor, hashSite } from "./draws.ts";
 import { Scope } from "./scope.ts";
-import { axesOf, combine, divideByCount, elementwise, finishReducer, logOfSum, reducer, sizeFrom, someElements } from "./tensors.ts";
+import { axesOf, combine, divideByCount, elementwise, finishReducer, isComparedAsF32, logOfSum, nothingOf, reducer, sizeFrom, someElements } from "./tensors.ts";
 import { asScalarValue, asTensor, filling, int, integerOf, isElement, isPlain, kindText, number, plainNumber, plainScalar, scalar, tensor, type Callable, type Distribution, type Instance, type OptimizerValue, type Value } from "./values.ts"; // prettier-ignore
 
 /** What differs between the programs made from one file. */
@@ -1404,9 +1404,7 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
   if (word === "argmax" || word === "argmin") someElements(word, opened.variables.map((v) => v.extent), e.span);
   const build = (name: string, body: Scalar): Scalar => {
     const { reduction, body: own } = reducer(name, body, e.span);
-    const dtype = own.dtype;
-    const empty = { sum: 0, prod: 1, max: -largestF32, min: largestF32, argmax: 0, argmin: 0 }[reduction.op];
-    const guarded = isTrue(guard) ? own : select(guard, own, dtype === "i32" ? (name === "max" || name === "amax" || name === "any" ? 0 : name === "all" ? 1 : 0) : empty);
+    const guarded = isTrue(guard) ? own : select(guard, own, nothingOf(reduction.op, own));
     const node = finishReducer(name, compute(outer, { ...reduction, over: opened.variables }, guarded, { span: e.span }), e.span);
     return load(node, indicesOf(outer));
   };
@@ -1424,6 +1422,9 @@ function reduceExpression(self: Interpreter, e: Extract<ast.Expr, { kind: "reduc
     const top = callScalar("stop", build("amax", x));
     const filled = isTrue(guard) && opened.variables.every((v) => typeof v.extent === "number" && v.extent > 0);
     result = logOfSum(build("sum", callScalar("exp", callScalar("sub", x, top))), top, filled);
+  } else if ((word === "argmax" || word === "argmin") && !isComparedAsF32(element)) {
+    const best = build(word === "argmax" ? "amax" : "amin", element);
+    result = build("argmax", callScalar("equal", element, best));
   } else result = build(word, element);
   // in a function called from a `for`, the scope does not tell; the indices around do
   return scope.find("%for") !== undefined || result.variables.size ? scalar(result) : tensor(compute([], undefined, result, { span: e.span }));

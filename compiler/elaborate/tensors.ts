@@ -2,7 +2,7 @@
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
-import { asExtent, axis, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
+import { asExtent, axis, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mostI32, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { broadcast, contraction, mixedTypes, runTimeDim, shapeMismatch, typeText, unknownName, wrongKind } from "./errors.ts";
@@ -29,8 +29,9 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
       return call("div", toF32(a), toF32(b));
     case "//": case "%": {
       if (a.dtype === "f32" && b.dtype === "f32") {
+        if (name === "%" && !isWholePowerOfTwo(b)) return call("floor_remainder", a, b);
         const quotient = call("floor", call("div", a, b));
-        return name === "//" ? quotient : call("sub", a, mul(b, quotient));
+        return name === "//" ? quotient : call("sub", a, mul(b, quotient)); // of which nothing is rounded
       }
       if (a.dtype !== "i32" || b.dtype !== "i32") throw mixedTypes(span, a.dtype, b.dtype);
       const divisor = constantOf(b);
@@ -82,6 +83,9 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
     }
   } // prettier-ignore
 }
+/** A divisor by which nothing is rounded, nor leaves f32. */
+const isWholePowerOfTwo = (b: Scalar): boolean =>
+  b.kind === "literal" && b.value >= 1 && b.value <= 2 ** 100 && Number.isInteger(Math.log2(b.value));
 /** x^n as a product: right for negative x, and exact where squaring is. */
 function wholePower(x: Scalar, n: number, span: Span): Scalar {
   if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool");
@@ -140,7 +144,15 @@ export function elementwise(operands: readonly Node[], spans: readonly Span[], s
 export function reduceNode(name: string, x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
   if (name === "mean") return mean(x, axes, keep, span);
   if (name === "logsumexp") return logsumexp(x, axes, keep, span);
-  if (name === "argmax" || name === "argmin") someElements(name, axes.map((d) => x.shape[d]!), span);
+  if (name === "argmax" || name === "argmin") {
+    const extents = axes.map((d) => x.shape[d]!);
+    someElements(name, extents, span);
+    if (!isComparedAsF32(load(x, indicesOf(axesOf(x.shape))))) {
+      const best = reduceNode(name === "argmax" ? "amax" : "amin", x, axes, true, span);
+      const isBest = ([a, b]: readonly Scalar[]): Scalar => equal(a as Integer, b as Integer);
+      return reduceNode("argmax", elementwise([x, best], [span, span], span, isBest), axes, keep, span);
+    }
+  }
   const all = axesOf(x.shape);
   const over = all.filter((_, d) => axes.includes(d));
   const output = all.filter((_, d) => !axes.includes(d));
@@ -148,6 +160,20 @@ export function reduceNode(name: string, x: Node, axes: readonly number[], keep:
   const node = compute(output, { ...reducer(name, element, span).reduction, over }, reducer(name, element, span).body, { span });
   const result = finishReducer(name, node, span);
   return keep ? reshape(result, x.shape.map((n, d) => (axes.includes(d) ? 1 : n))) : result;
+}
+/** Has f32 all values of it? Places of other whole numbers are found by comparing them with their extreme. */
+export function isComparedAsF32(e: Scalar): boolean {
+  if (e.dtype !== "i32") return true;
+  const { low, high } = interval(e as Integer);
+  return Math.max(-low, high) <= 2 ** 24;
+}
+/** What a reduction finds where a guard lets nothing through: nothing else is smaller (or larger), and the range stays. */
+export function nothingOf(op: ReductionOp, body: Scalar): Scalar {
+  if (body.dtype === "i32") {
+    const { low, high } = interval(body as Integer);
+    return integer(op === "max" ? low : op === "min" ? Math.min(high, mostI32) : 0);
+  }
+  return literal({ sum: 0, prod: 1, max: -Infinity, min: Infinity, argmax: -Infinity, argmin: Infinity }[op]);
 }
 /** How a reducer's word becomes a reduction and a body. */
 export function reducer(name: string, element: Scalar, span: Span): { reduction: { op: ReductionOp; ties: "share" | "first" }; body: Scalar } {

@@ -884,6 +884,15 @@ function variablesIn(map: ReadonlyMap<Scalar, Scalar>): Variable[] | undefined {
   }
   return found;
 }
+/** An integer whose sum was its value, with other atoms: a formula in place of an atom that may leave i32 is there as it wraps. */
+function again(e: Integer, go: (x: Scalar) => Scalar): Integer {
+  const x = go(e) as Integer;
+  if (x === e || fits(x) || !fits(e)) return x;
+  const terms = termsOf(e).map(([atom, k]) => [go(atom) as Integer, k] as const);
+  if (terms.every(([atom]) => fits(atom))) return x;
+  const opaque = terms.map(([atom, k]) => [exactly(atom), k] as const);
+  return linear(opaque, constantPart(e));
+}
 export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
   switch (e.kind) {
     case "literal": case "dim": case "variable": case "local": return e; // prettier-ignore
@@ -892,7 +901,7 @@ export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | u
       return atoms === e.atoms ? e : linear(e.terms.map(([, k], i) => [atoms[i]!, k] as const), e.constant);
     }
     case "floor_div": case "modulo": case "non_negative": case "equal_zero": {
-      const x = go(e.operand) as Integer;
+      const x = again(e.operand, go);
       if (x === e.operand) return e;
       return e.kind === "floor_div" ? floorDiv(x, e.divisor) : e.kind === "modulo" ? modulo(x, e.divisor) : e.kind === "non_negative" ? nonNegative(x) : equalZero(x);
     } // prettier-ignore
@@ -913,7 +922,7 @@ export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | u
       return seed === e.seed && step === e.step && indices === e.indices ? e : random({ ...draw(e), seed, step, indices });
     }
     case "load": {
-      const indices = rebuilt(e.indices, go);
+      const indices = rebuilt(e.indices, (x) => again(x as Integer, go));
       const outside = e.outside && go(e.outside);
       const own = onLoad?.(e, indices, outside);
       if (own) return own;

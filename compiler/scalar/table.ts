@@ -60,6 +60,10 @@ function scaled({ up, down }: Reach, { low, high }: Bounds): Reach {
 }
 const reciprocal = ({ low, high }: Bounds): Bounds =>
   low === high && low !== 0 ? { low: 1 / low, high: 1 / low } : { low: -Infinity, high: Infinity };
+const floorRemainder = (a: number, b: number): number => {
+  const r = a % b;
+  return r !== 0 && r < 0 !== b < 0 ? r + b : r + 0;
+};
 
 const rows: readonly ScalarFunction[] = [
   { name: "add", summary: "a + b", operands: ["number", "number"], result: "same", evaluate: (a, b) => a! + b!, wgsl: ([a, b]) => `${a} + ${b}`, derivative: ({ b }) => [b.add(1, 0), b.add(1, 0)], commutative: true, sample: [wide, wide], digits: "kept", reach: (a, b) => ({ up: a!.up + b!.up, down: a!.down + b!.down }), cost: "alu" },
@@ -153,6 +157,13 @@ const rows: readonly ScalarFunction[] = [
   { ...comparison("equal", "a == b", "==", (a, b) => a === b), commutative: true },
   { name: "floor_div_dynamic", summary: "floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => Math.floor(a! / b!), bounds: (a, b) => quotientBounds(a!, b!), wgsl: ([a, b]) => `dlm_floor_div(${a}, ${b})`, helpers: ["dlm_floor_div"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
   { name: "modulo_dynamic", summary: "a - b * floor(a / b) of integers", operands: ["i32", "i32"], result: "i32", evaluate: (a, b) => a! - b! * Math.floor(a! / b!), bounds: (a, b) => remainderBounds(a!, b!), wgsl: ([a, b]) => `dlm_modulo(${a}, ${b})`, helpers: ["dlm_modulo"], derivative: "zero", sample: [[-9, 9], [1, 5]], cost: "div" },
+  {
+    name: "floor_remainder", summary: "a - b floor(a / b) of the quotient that is not rounded: of b's sign, and below it in size",
+    operands: ["f32", "f32"], result: "f32", evaluate: floorRemainder,
+    wgsl: ([a, b]) => `dlm_floor_remainder(${a}, ${b})`, helpers: ["dlm_floor_remainder"],
+    derivative: ({ b, x: [p, q], y }) => [b.add(1, 0), b.neg(b.call("round", b.div(b.sub(p!, y), q!)))],
+    sample: [wide, [0.5, 3]], digits: "read", cost: "fn",
+  },
   { name: "to_f32", summary: "an integer as f32", operands: ["i32"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `f32(${a})`, derivative: "zero", sample: [[-9, 9]], cost: "alu" },
   { name: "bool_to_f32", summary: "1 where true, else 0", operands: ["bool"], result: "f32", evaluate: (a) => a!, wgsl: ([a]) => `select(0.0, 1.0, ${a})`, derivative: "zero", sample: [[0, 1]], atMost: 1, cost: "alu" },
   { name: "bool_to_i32", summary: "1 where true, else 0", operands: ["bool"], result: "i32", evaluate: (a) => a!, bounds: () => ({ low: 0, high: 1 }), wgsl: ([a]) => `select(0i, 1i, ${a})`, derivative: "zero", sample: [[0, 1]], cost: "alu" },

@@ -189,6 +189,36 @@ export const prelude: Readonly<Record<string, Helper>> = {
   return select(x / y, z, all((e - vec2u(1u)) < vec2u(254u)) && p > 0 && p < 255);
 }`,
   },
+  // A quotient rounded first may be the next whole number, and its product by y has more than 24 bits. So a division of
+  // whole numbers, 8 bits at a time: |x| is m 2^(e - 150) of a whole m, and what is left of it a whole number of the
+  // divisor's last digits. Correctly rounded, exact where |x| >= |y|.
+  dlm_floor_remainder: {
+    uses: ["dlm_nan"],
+    code: `fn dlm_floor_remainder(x: f32, y: f32) -> f32 {
+  let a = vec2u(bitcast<u32>(x), bitcast<u32>(y)) & vec2u(0x7fffffffu);
+  let turned = (bitcast<u32>(x) ^ bitcast<u32>(y)) >= 0x80000000u;
+  let e = max(a >> vec2u(23u), vec2u(1u));
+  let m = (a & vec2u(0x7fffffu)) | select(vec2u(), vec2u(0x800000u), a >= vec2u(0x800000u));
+  if (a.x >= 0x7f800000u || a.y == 0u) {
+    return dlm_nan();
+  }
+  if (a.x < a.y) {
+    return select(x, x + y, turned && a.x != 0u);
+  }
+  var r = m.x % m.y;
+  for (var k = e.x - e.y; k > 0u; k -= min(k, 8u)) {
+    r = (r << min(k, 8u)) % m.y;
+  }
+  if (r == 0u) {
+    return 0.0;
+  }
+  r = select(r, m.y - r, turned);
+  let digits = bitcast<u32>(f32(r));
+  let normal = (digits >> 23u) + e.y > 150u;
+  let z = select(r << ((e.y - 1u) & 31u), digits + ((e.y - 150u) << 23u), normal);
+  return bitcast<f32>(z | (bitcast<u32>(y) & 0x80000000u));
+}`,
+  },
   // Philox 4x32-10 (Salmon et al. 2011). The loop begins at a 0 that drivers do not know, else some write out ten rounds, which takes them longer than it saves.
   dlm_multiply_high: {
     code: `fn dlm_multiply_high(a: u32, b: u32) -> u32 {\n  let al = a & 0xffffu;\n  let ah = a >> 16u;\n  let bl = b & 0xffffu;\n  let bh = b >> 16u;\n  let t = ah * bl + ((al * bl) >> 16u);\n  let u = al * bh + (t & 0xffffu);\n  return ah * bh + (t >> 16u) + (u >> 16u);\n}`,

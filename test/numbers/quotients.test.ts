@@ -114,6 +114,26 @@ test("what the text writes as a product stays one", async () => {
   const { device } = await valuesOf("export fn f(x: f32[B]) -> f32[B] = 0.1 * x", { x });
   expect(device[0]).toEqual(x.map((v) => Math.fround(Math.fround(0.1) * v)));
 });
+test("a remainder is that of the quotient that is not rounded, of any size", async () => {
+  const rest = (a: number, b: number): number => (a % b !== 0 && a < 0 !== b < 0 ? (a % b) + b : (a % b) + 0);
+  const x = [1e8, 2147483648, 1e10, -1e9, 1, 0.7, -0.7, 3e38, -3e38, 1e-30, -1e-30, 0, 82, -41, 123.456, 16_777_217].map(Math.fround);
+  const d = [7, 1000, 0.1, 41, -7, -0.3, 3.14159265, 1, 2, 0.5, 1e30, 3e-38, 1024].map(Math.fround);
+  const pairs = x.flatMap((a) => d.map((b) => [a, b] as const));
+  let state = 12_345;
+  const word = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
+  const any = (): number => new Float32Array(new Uint32Array([word()]).buffer)[0]!;
+  while (pairs.length < 4000) {
+    const [a, b] = [any(), any()];
+    if (Math.abs(a) > 1e-36 && Math.abs(b) > 1e-36 && Number.isFinite(a + b)) pairs.push([a, b]);
+  }
+  const given = { a: pairs.map(([a]) => a), b: pairs.map(([, b]) => b) };
+  const { device } = await valuesOf("export fn f(a: f32[N], b: f32[N]) -> f32[N] = a % b", given);
+  expect(device[0]).toEqual(pairs.map(([a, b]) => Math.fround(rest(a, b))));
+  for (const b of [7, 1000, 41, -7, 1, 2, 1024])
+    await expectValues(`export fn f(x: f32[N]) -> f32[N] = x % ${b}`, { x }, x.map((a) => rest(a, b)));
+  const slopes = "export fn f(a: f32[N], b: f32[N]) = (grad(sum(a % b), wrt: a), grad(sum(a % b), wrt: b))";
+  await expectValues(slopes, { a: [41, 82, 7.5, -7.5], b: [41, 41, 2, 2] }, [1, 1, 1, 1, -1, -2, -3, 4]);
+});
 test("schedules by steps decay on time", async () => {
   for (const n of [7, 41, 49]) {
     const text = `data d {\n rows: 4\n field x: f32 = 1.0\n}\nmodel net(x: f32[B]) -> f32[B] {\n param w: f32 ~ zeros\n return w * x\n}

@@ -60,6 +60,10 @@ const formulas: Unary[] = [
   { text: "i32(x + 1 > x)", want: (x) => Number(wrap(x + 1) > x) },
   { text: "i32(x - 1 < x)", want: (x) => Number(wrap(x - 1) < x) },
   { text: "i32(x * 2 >= x)", want: (x) => Number(wrap(x * 2) >= x) },
+  { text: "i32(-x < 0)", want: (x) => Number(wrap(-x) < 0) },
+  { text: "i32(-x - 1 >= 0)", want: (x) => Number(wrap(-x - 1) >= 0) },
+  { text: "i32(-(x + 1) > 0)", want: (x) => Number(wrap(-wrap(x + 1)) > 0) },
+  { text: "i32(x * 2 < 0 or 0 > -1 - x)", want: (x) => Number(wrap(x * 2) < 0 || wrap(-1 - x) < 0) },
   { text: "i32(x > 5)", want: (x) => Number(x > 5) },
   { text: "i32(x < -2147483647)", want: (x) => Number(x < -2147483647) },
   { text: "i32(x >= 5 and x >= -5)", want: (x) => Number(x >= 5) },
@@ -86,6 +90,23 @@ test.each(ranges)("formulas of an i32%s", async (range) => {
   const text = `export fn f(x: i32[B]${range}) = (${formulas.map((u) => u.text).join(", ")})`;
   await expectValues(text, { x: values }, formulas.map((u) => values.map(u.want)), 0); // prettier-ignore
 }, 120_000);
+test("what is compared or indexed by a name is what wraps, not the formula behind the name", async () => {
+  const t = [5, 6, 7, 8];
+  const text = `export fn f(x: i32[B], t: f32[4]) {
+  let y = -x
+  let z = x + 1
+  return (sum(y < 0), for b: where(y[b] < 0, 1, 0), for b: where(y[b] > 0 and z[b] > 0, 1, 0), for b: t[min(max(y[b], 0), 3)],
+    for b: t[2147483647 + z[b]] ?? -1, for b: where(y[b] >= 0 and y[b] < 4, t[y[b]] ?? 9, -1))
+}`;
+  await expectValues(text, { x: ends, t }, [
+    ends.filter((x) => wrap(-x) < 0).length,
+    ends.map((x) => Number(wrap(-x) < 0)),
+    ends.map((x) => Number(wrap(-x) > 0 && wrap(x + 1) > 0)),
+    ends.map((x) => t[Math.min(Math.max(wrap(-x), 0), 3)]!),
+    ends.map((x) => t[wrap(2147483647 + wrap(x + 1))] ?? -1),
+    ends.map((x) => t[wrap(-x)] ?? -1),
+  ], 0); // prettier-ignore
+});
 test("sums of i32 wrap, and those of data at one index", async () => {
   await expectValues("export fn f(x: i32[4], to: i32[4] in 0..2) = (sum(x), for i in 0..2: sum over j in 0..4: where(to[j] == i, x[j], 0))", { x: [2147483647, 1, 5, 2147483647], to: [0, 0, 0, 1] }, [wrap(2147483647 * 2 + 6), wrap(2147483647 + 6), 2147483647], 0); // prettier-ignore
 });
