@@ -86,10 +86,16 @@ export interface Copy {
   readonly bytes: Size;
 }
 
+/** A formula of dims that may come out below 0, which no tensor has; `signed`: a number, which may leave i32. */
+export interface PlanSize {
+  readonly size: Size;
+  readonly text: string;
+  readonly signed?: boolean;
+}
 export interface PlanProgram {
   readonly name: string;
   readonly dims: readonly { readonly name: string; readonly at_most?: number }[]; // run-time dims, each >= 1
-  readonly sizes?: readonly { readonly size: Size; readonly text: string }[]; // formulas of dims that may come out below 0, which no tensor has
+  readonly sizes?: readonly PlanSize[];
   readonly commands: readonly Command[];
 }
 export interface PlanPort {

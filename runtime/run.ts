@@ -77,8 +77,12 @@ export async function runExport(s: Session, x: PlanExport, inputs: Readonly<Reco
     if (!(n >= 1)) throw new RuntimeProblem(`${x.name}: ${d.name} is ${n}; it must be at least 1`);
     if (d.at_most !== undefined && n > d.at_most) throw new RuntimeProblem(`${x.name}: ${d.name} is ${n}, and at most ${d.at_most} is allowed`);
   }
-  for (const { size, text } of x.program.sizes ?? [])
-    if (sizeOf(size, dims) < 0) throw new RuntimeProblem(`${x.name}: a size of ${text} comes out as ${sizeOf(size, dims)} where ${x.program.dims.map((d) => `${d.name} is ${dims[d.name]}`).join(" and ")}; it must be at least 0`);
+  for (const { size, text, signed } of x.program.sizes ?? []) {
+    const n = sizeOf(size, dims);
+    if (n >= (signed ? -(2 ** 31) : 0) && n < 2 ** 31) continue;
+    const where = x.program.dims.map((d) => `${d.name} is ${dims[d.name]}`).join(" and ");
+    throw new RuntimeProblem(`${x.name}: a size of ${text} comes out as ${n} where ${where}; it must be ${signed ? "an i32" : n < 0 ? "at least 0" : "below 2^31"}`);
+  }
   // ---- values
   const shapeOf = (p: PlanPort): number[] => p.shape.map((size) => machine.size(size, dims, p.name));
   const words = x.inputs.map((p) => {

@@ -6,7 +6,7 @@ import { levelInputs, zeros } from "../grad/grad.ts";
 import { derivatives } from "./derivatives.ts";
 import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
-import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable } from "../graph/scalar.ts"; // prettier-ignore
+import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
@@ -1300,7 +1300,12 @@ function openBinders(self: Interpreter, binders: readonly ast.Binder[], body: as
 }
 /** Does a bound stay the same in the whole run, so that it may be an axis? */
 const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !hasLoad(e);
-const hasLoad = (e: Integer): boolean => e.kind === "load" || (e.kind === "affine" && e.terms.some(([a]) => hasLoad(a))) || ((e.kind === "floor_div" || e.kind === "modulo") && hasLoad(e.operand)) || e.kind === "call" || e.kind === "select";
+/** Does it read data? A formula of sizes alone is known before the run. */
+function hasLoad(e: Integer): boolean {
+  let found = false;
+  visit(e, (x) => void ((x.kind === "load" || x.kind === "random") && (found = true)));
+  return found;
+}
 
 /** Extents of the axes where an index stands alone: a walk over the body's text, for names whose values are known outside of it. */
 function extentsByUse(self: Interpreter, binders: readonly ast.Binder[], body: ast.Expr, scope: Scope, ctx: Context): { named: Map<string, Extent>; rest?: Shape } {

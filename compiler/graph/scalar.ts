@@ -226,6 +226,13 @@ export function fits(e: Integer): boolean {
   const { low, high } = sumBounds(e, 0);
   return isI32(low) && isI32(high);
 }
+/** A formula of run-time sizes alone: the runtime refuses sizes that take it out of i32. */
+export const isSize = (e: Affine): boolean => e.atoms.every((atom) => atom.kind === "dim") && fits(e);
+/** Does the sum never leave i32, however large the sizes? */
+export function fitsAnySize(e: Affine): boolean {
+  const { low, high } = sumBounds(e, mostElements);
+  return isI32(low) && isI32(high);
+}
 /** The value of e as one thing: e itself where it fits, else the sum as it wraps. */
 export function exactly(e: Integer): Integer {
   if (fits(e)) return e;
@@ -309,10 +316,8 @@ function computeInterval(e: Integer): Interval {
       return { low: 0, high: upper(e.extent) - 1 };
     case "dim":
       return { low: 1, high: Infinity };
-    case "affine": {
-      const { low, high } = sumBounds(e, mostElements);
-      return isI32(low) && isI32(high) ? sumBounds(e, Infinity) : everything;
-    }
+    case "affine":
+      return isSize(e) || fitsAnySize(e) ? sumBounds(e, Infinity) : everything;
     case "floor_div": {
       const x = interval(e.operand);
       return { low: Math.floor(x.low / e.divisor), high: Math.floor(x.high / e.divisor) };

@@ -1,13 +1,13 @@
 // The plan: every program of a model fused, scheduled and lowered, its tensors in buffers, as data that the runtime replays.
 import { InternalError, place } from "../../grammar/diagnostic.ts";
-import { planVersion, sizeOf as sizeOfDims, type Command, type Copy, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanFieldCheck, type PlanModule, type PlanPort, type PlanProgram, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
+import { planVersion, sizeOf as sizeOfDims, type Command, type Copy, type Dispatch, type Plan, type PlanBuffer, type PlanDataset, type PlanEvaluation, type PlanExport, type PlanFieldCheck, type PlanModule, type PlanPort, type PlanProgram, type PlanSize, type PlanTensor, type PlanTrain, type Size, type Storage } from "../../runtime/plan.ts"; // prettier-ignore
 import type { FieldCheck, Program, TrainProgram } from "../elaborate/program.ts";
 import { checkSize } from "../elaborate/sizes.ts";
 import { zeros } from "../grad/grad.ts";
 import { baseOf, inputs, source, topological } from "../graph/node.ts";
 import { extentText } from "../graph/print.ts";
-import { interval, operandsOf } from "../graph/scalar.ts";
-import type { GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
+import { fitsAnySize, interval, isSize, operandsOf, visit } from "../graph/scalar.ts";
+import type { Extent, GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { flatten, type Flattened, type View } from "../schedule/flat.ts";
 import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
 import { loadsOf, lowerWhole, physical, storesOf, type WholeKernel } from "../schedule/whole.ts";
@@ -549,16 +549,20 @@ function readsOutside(root: Scalar, rows: ReadonlySet<Node>, columns: ReadonlySe
   return false;
 }
 const asSize = (n: Shape[number]): Size => sizeOfExtents([n]);
-/** Sizes of an export's tensors that some dims make negative: x[3..B] where B is 2. */
-function openSizes(program: GraphProgram): { size: Size; text: string }[] {
-  const found = new Map<string, Size>();
-  for (const x of topological(program.outputs.map((o) => o.node)))
-    for (const n of x.shape) {
-      if (typeof n === "number" || interval(n).low >= 0) continue;
-      const text = extentText(n);
-      if (!found.has(text)) found.set(text, asSize(n));
-    }
-  return [...found].map(([text, size]) => ({ size, text }));
+/** Sizes of an export's tensors that some dims make negative (x[3..B] where B is 2), and numbers made of sizes that some take out of i32 (100000 * B). */
+function openSizes(program: GraphProgram): PlanSize[] {
+  const found = new Map<string, PlanSize>();
+  const add = (n: Exclude<Extent, number>, signed: boolean): void => {
+    const text = extentText(n);
+    if (!found.has(text)) found.set(text, { size: asSize(n), text, ...(signed ? { signed } : {}) });
+  };
+  const seen = new Set<Scalar>();
+  for (const x of topological(program.outputs.map((o) => o.node))) {
+    for (const n of x.shape) if (typeof n !== "number" && interval(n).low < 0) add(n, false);
+    for (const e of x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [])
+      visit(e, (y) => y.kind === "affine" && y.terms.length && isSize(y) && !fitsAnySize(y) && add(y, true), seen);
+  }
+  return [...found.values()];
 }
 /** Of a state that declares a range: the counters' own is no declaration. */
 function stateRange(s: Source): { range?: readonly [number, number] } {

@@ -10,8 +10,8 @@
 import { baseOf, inputs, topological } from "../graph/node.ts";
 import { call, isCall, isGuard, isNormal, mul, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
-import { rewriteProgram } from "./rewrite.ts";
-import { look, type ScalarProcedure } from "./rule.ts";
+import { replaceScalars } from "./rewrite.ts";
+import { look } from "./rule.ts";
 
 /** Who looks at a value: a function that rounds more than a quotient does, something stored, a step. */
 type Seen = 0 | 1 | 2;
@@ -34,49 +34,19 @@ const exact: ReadonlySet<string> = new Set([
 ]);
 
 export function chooseQuotients(program: GraphProgram): GraphProgram {
-  let now = program;
-  // a division below another is new after it
-  for (let round = 0; round < 8; round++) {
-    const chosen = choices(now);
-    if (!chosen.size) break;
-    const rule: ScalarProcedure = {
-      name: "quotient",
-      exact: false,
-      why: "no step sees the digit",
-      kinds: ["call"],
-      rewrite: (x) => chosen.get(x),
-    };
-    const next = rewriteProgram(
-      now,
-      { scalars: [], procedures: [rule], nodes: [], loops: false },
-      new Map(),
-      new Set(),
-      1,
-    );
-    if (next === now) break;
-    now = next;
-  }
-  return now;
-}
-/** What becomes of the divisions that do not stay as they are. */
-function choices(program: GraphProgram): Map<Scalar, Scalar> {
   const order = topological([...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)]);
-  const divisions = new Set<Scalar>();
-  for (const x of order)
-    for (const e of rootsOf(x)) for (const y of scalarOrder([e])) if (isCall(y, "div")) divisions.add(y);
-  const chosen = new Map<Scalar, Scalar>();
-  if (!divisions.size) return chosen;
+  const divides = order.some((x) => rootsOf(x).some((e) => scalarOrder([e]).some((y) => isCall(y, "div"))));
+  if (!divides) return program;
   const seen = observe(program, order);
   const crisp = crispness(order);
-  for (const e of divisions) {
-    if (!isCall(e, "div")) continue;
-    const [a, b] = e.operands as [Scalar, Scalar];
+  return replaceScalars(program, (e, go) => {
+    if (!isCall(e, "div")) return undefined;
+    const [a, b] = e.operands as [Scalar, Scalar]; // as its row says
     const how = seen.get(e) ?? 0;
-    if (how && (b.kind === "literal" || (how === 2 && crisp(a) && crisp(b)))) chosen.set(e, call("div_rounded", a, b));
-    else if (how === 0 && b.kind === "literal" && isNormal(b.value) && isNormal(1 / b.value))
-      chosen.set(e, mul(a, 1 / b.value));
-  }
-  return chosen;
+    if (how && (b.kind === "literal" || (how === 2 && crisp(a) && crisp(b)))) return call("div_rounded", go(a), go(b));
+    if (how || b.kind !== "literal" || !isNormal(b.value) || !isNormal(1 / b.value)) return undefined;
+    return mul(go(a), 1 / b.value);
+  });
 }
 const rootsOf = (x: Node): readonly Scalar[] =>
   x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [];
@@ -112,11 +82,14 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
       else for (const x of operandsOf(e)) pass(x, 2); // integers and conditions
     }
   };
+  const looked = new Map<Node, Seen>(); // bodies, as they were seen last
   for (let round = 0; changed && round < 64; round++) {
     changed = false;
     for (let i = order.length - 1; i >= 0; i--) {
       const x = order[i]!;
       const how = nodes.get(x) ?? 0;
+      if (looked.get(x) === how) continue;
+      if (x.kind === "compute" || x.kind === "scatter") looked.set(x, how);
       switch (x.kind) {
         case "reshape": see(nodes, x.operand, how); break; // prettier-ignore
         case "result":

@@ -98,12 +98,11 @@ export function rewriteProgram(
   rules: Rules,
   fired: Fired,
   keep: ReadonlySet<Node> = new Set(),
-  rounds = 12,
   changed?: (from: Node, to: Node) => void,
 ): GraphProgram {
   let now = program;
   const settled = new WeakSet<Node>();
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < 12; round++) {
     const next = rewriteOnce(now, rules, fired, settled, keep, changed);
     if (next === now) break;
     now = next;
@@ -112,15 +111,21 @@ export function rewriteProgram(
 }
 
 /** `settled`: nodes that no rule changes, as long as what they load stays. */
-function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled: WeakSet<Node>, keep: ReadonlySet<Node>, changed?: (from: Node, to: Node) => void): GraphProgram {
-  const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
+function rewriteOnce(
+  program: GraphProgram,
+  rules: Rules,
+  fired: Fired,
+  settled: WeakSet<Node>,
+  keep: ReadonlySet<Node>,
+  changed?: (from: Node, to: Node) => void,
+): GraphProgram {
+  const roots = rootsOf(program);
   const order = topological(roots, (x) => keep.has(x));
   const oldUses = countUses(order, roots);
   const newUses = new Map<Node, number>();
   const map = new Map<Node, Node>();
   const scans = new Map<Scan, SeenScan>();
-  const stacked = new Map<Scan, Node[]>();
-  for (const x of order) if (x.kind === "result" && x.of.kind === "stack") stacked.set(x.scan, [...(stacked.get(x.scan) ?? []), x.of.node]);
+  const stacked = stackedNodes(order);
   const scalars = new ScalarRewriter(rules, fired, (x) => map.get(x) ?? x);
   const context = { uses: (x: Node): number => newUses.get(x) ?? Infinity };
   for (const x of order) {
@@ -144,9 +149,50 @@ function rewriteOnce(program: GraphProgram, rules: Rules, fired: Fired, settled:
     if (y !== x) changed?.(x, y);
     newUses.set(y, (newUses.get(y) ?? 0) + (oldUses.get(x) ?? 0));
   }
+  return withRoots(program, map);
+}
+/** What loops stack, by loop. */
+function stackedNodes(order: readonly Node[]): Map<Scan, Node[]> {
+  const stacked = new Map<Scan, Node[]>();
+  for (const x of order) if (x.kind === "result" && x.of.kind === "stack") stacked.set(x.scan, [...(stacked.get(x.scan) ?? []), x.of.node]);
+  return stacked;
+}
+const rootsOf = (program: GraphProgram): Node[] => [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
+/** The program over the nodes that took the place of its own. */
+function withRoots(program: GraphProgram, map: ReadonlyMap<Node, Node>): GraphProgram {
   const at = (x: Node): Node => map.get(x)!;
-  if (roots.every((x) => at(x) === x)) return program;
+  if (rootsOf(program).every((x) => at(x) === x)) return program;
   return { ...program, outputs: program.outputs.map((o) => ({ ...o, node: at(o.node) })), updates: program.updates.map((u) => ({ ...u, value: at(u.value) })) };
+}
+/**
+ * Every scalar once, at one walk: `replace` gives what stands for a scalar, `go` what stands for its operands; undefined: itself, over these. Unlike a rule,
+ * it knows the scalars of the program by identity.
+ */
+export function replaceScalars(
+  program: GraphProgram,
+  replace: (e: Scalar, go: (x: Scalar) => Scalar) => Scalar | undefined,
+): GraphProgram {
+  const order = topological(rootsOf(program));
+  const map = new Map<Node, Node>();
+  const memo = new Map<Scalar, Scalar>();
+  const go = (x: Scalar): Scalar => memo.get(x)!;
+  const read = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
+    const to = map.get(l.tensor) ?? l.tensor;
+    return to === l.tensor ? undefined : load(to, indices, outside);
+  };
+  const rewrite = (e: Scalar): Scalar => {
+    for (const x of scalarOrder([e], (y) => (memo.has(y) ? [] : operandsOf(y))))
+      if (!memo.has(x)) memo.set(x, replace(x, go) ?? rebuild(x, go, read));
+    return go(e);
+  };
+  const scans = new Map<Scan, SeenScan>();
+  const stacked = stackedNodes(order);
+  for (const x of order) {
+    const y = rewriteNode(x, { rewrite }, map, scans, stacked, undefined);
+    keepRange(x, y);
+    map.set(x, y);
+  }
+  return withRoots(program, map);
 }
 /** Readers of every node: a node whose scalars load it counts once per distinct load. */
 function countUses(order: readonly Node[], roots: readonly Node[]): Map<Node, number> {
@@ -177,7 +223,7 @@ function keepRange(x: Node, y: Node): void {
 
 // ---------------------------------------------------------------- nodes
 
-function rewriteNode(x: Node, scalars: ScalarRewriter, map: ReadonlyMap<Node, Node>, scans: Map<Scan, SeenScan>, stacked: ReadonlyMap<Scan, readonly Node[]>, fired: Fired | undefined): Node {
+function rewriteNode(x: Node, scalars: Pick<ScalarRewriter, "rewrite">, map: ReadonlyMap<Node, Node>, scans: Map<Scan, SeenScan>, stacked: ReadonlyMap<Scan, readonly Node[]>, fired: Fired | undefined): Node {
   const meta = { span: x.span, label: x.label, range: x.range };
   switch (x.kind) {
     case "source":

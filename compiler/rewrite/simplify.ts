@@ -37,7 +37,7 @@ export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): 
 export function stabilised(root: Node, keep: readonly Node[], changed?: (from: Node, to: Node) => void): Node {
   const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
   // the slope of log(cosh(x)) as it stands becomes tanh(x), which has all its digits near 0
-  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [constants, smooth], nodes: [], loops: false }, new Map(), new Set(keep), undefined, changed).outputs[0]!.node;
+  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [constants, smooth], nodes: [], loops: false }, new Map(), new Set(keep), changed).outputs[0]!.node;
 }
 /** One scalar by the same rules: for bodies that fusion puts together. */
 export function simplifyScalar(e: Scalar, options: SimplifyOptions = {}): Scalar {

@@ -44,5 +44,5 @@ describe("whole numbers at the ends of i32", () => {
       expect((await outcomeOf(text)).refused, text).toEqual([]);
     }
   });
-  test.each(["x // 3000000000", "x % 3000000000", "x // 2147483647", "x % 2147483647", "x // -3", "x % -2147483648"])("%s", (e) => expectAccepted(`export fn f(x: i32[4] in -100..100) = ${e}`));
+  test.each(["x // 2147483647", "x % 2147483647", "x // -3", "x % -2147483648"])("%s", (e) => expectAccepted(`export fn f(x: i32[4] in -100..100) = ${e}`));
 });

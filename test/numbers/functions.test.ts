@@ -196,7 +196,8 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
 /** What is not in the table, and why. */
 const elsewhere: Readonly<Record<string, string>> = {
   less: "a comparison", less_equal: "a comparison", equal: "a comparison",
-  floor_div_dynamic: "of integers", modulo_dynamic: "of integers", to_f32: "a conversion", bool_to_f32: "a conversion", bool_to_i32: "a conversion", to_i32: "a conversion",
+  div_rounded: "quotients.test.ts", keep_finite: "masks.test.ts", keep_rounding: "formulas.test.ts", random_in: "draws.test.ts", deviations: "variance.test.ts",
+  wrap_i32: "wrapping.test.ts", less_integer: "wrapping.test.ts", floor_div_dynamic: "of integers", modulo_dynamic: "of integers", to_f32: "a conversion", bool_to_f32: "a conversion", bool_to_i32: "a conversion", to_i32: "a conversion",
   average: "a reduction of what a loss gives", total: "a reduction of what a loss gives", each: "what it is given",
   l2: "of an instance; the square is in the table", l1_penalty: "of an instance; abs is in the table",
   accuracy: "counts", confusion: "counts", f1_macro: "counts", r2: "mse is in the table", perplexity: "exp of cross_entropy",

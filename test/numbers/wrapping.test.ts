@@ -141,9 +141,10 @@ test("counters of loops wrap", async () => {
 
 // ---------------------------------------------------------------- constants
 
-test.each(["x + 3000000000", "x * 2147483648", "x - 2147483649", "where(x > 0, 4294967296, x)", "max(x, 100000 * 100000)", "x + 2^31"])("a constant that i32 does not have: %s", (formula) => {
+test.each(["x + 3000000000", "x * 2147483648", "x - 2147483649", "where(x > 0, 4294967296, x)", "max(x, 100000 * 100000)", "x + 2^31", "x // 3000000000", "x % 3000000000"])("a constant that i32 does not have: %s", (formula) => {
   expect(errorsOf(`export fn f(x: i32[B]) -> i32[B] = ${formula}`)).toEqual(["DLM2006"]);
 });
+test("a loop index by more than i32 has", () => expectValues("export fn f() = (for i in 0..4: (i - 2) // 3000000000, for i in 0..4: i // 3000000000)", {}, [-1, -1, 0, 0, 0, 0, 0, 0], 0));
 test("constants at the ends of i32", async () => {
   await expectValues("export fn f(x: i32[1]) = (x + 2147483647, x + -2147483648, x - 2147483647, x * -2147483648, for i in 0..1: 2147483647 + x[i])", { x: [1] }, [-2147483648, -2147483647, -2147483646, -2147483648, -2147483648], 0);
 });
@@ -152,4 +153,11 @@ test("f32 beyond i32 becomes the nearest f32 that i32 has", async () => {
 });
 test("what the compiler alone writes has no name in programs", () => {
   for (const call of ["floor_div_dynamic(x, 0)", "modulo_dynamic(x, x)", "wrap_i32(x)", "less_integer(x, x)"]) expect(errorsOf(`export fn f(x: i32[B]) = ${call}`), call).toEqual(["DLM2001"]);
+});
+test("numbers made of run-time sizes stay in i32, or the run is refused", async () => {
+  const t = table.slice(0, 10);
+  const text = "export fn f(x: f32[B], t: f32[10]) = (t[min(B * 100000, 9)], f32(-100000 * B), t[min(max(B * B, 1), 9)], f32(size(x) // B))";
+  await expectValues(text, { x: [1, 2, 3], t }, [9, -300000, 9, 1], 0);
+  const many = Array.from({ length: 30000 }, () => 1);
+  await expect(expectValues(text, { x: many, t }, [])).rejects.toThrow(/100000 \* B comes out as -?3000000000 where B is 30000; it must be an i32/);
 });
