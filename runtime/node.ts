@@ -126,6 +126,8 @@ const instances = new WeakMap<GPUDevice, GPU>();
 async function opened({ gpu, adapter }: FoundAdapter, deviceClass: DeviceClass, choice: string, tried: readonly Attempt[]): Promise<OpenedDevice> {
   const { device, facts } = await requestDevice(adapter, deviceClass);
   instances.set(device, gpu);
+  // A device that is destroyed before it answered once takes the process with it, or holds it forever.
+  await device.queue.onSubmittedWorkDone();
   return {
     device,
     facts,

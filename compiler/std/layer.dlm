@@ -76,7 +76,7 @@ layer MaxPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0, ceil_mode: b
   for b, i in 0..window_out(H, k[0], stride[0], pad[0], ceil_mode: ceil_mode), j in 0..window_out(W, k[1], stride[1], pad[1], ceil_mode: ceil_mode), c:
     max over r in 0..k[0], s in 0..k[1]: x[b, i * stride[0] + r - pad[0], j * stride[1] + s - pad[1], c] ?? -inf
 ## Mean of every window. The padding counts as zeros, or not at all without count_include_pad; with ceil_mode a last window may reach beyond
-## the padding, and what lies there never counts.
+## the padding, and what lies there never counts. The mean of nothing is 0.
 layer AvgPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0, ceil_mode: bool = false, count_include_pad: bool = true)(x: f32[B, H, W, C]) {
   let h = window_out(H, k[0], stride[0], pad[0], ceil_mode: ceil_mode)
   let w = window_out(W, k[1], stride[1], pad[1], ceil_mode: ceil_mode)
@@ -87,7 +87,7 @@ layer AvgPool2d(k: int[2] = 2, stride: int[2] = k, pad: int[2] = 0, ceil_mode: b
   let left = if count_include_pad then 0 else pad[1]
   let cells = for i in 0..h, j in 0..w: sum over r in 0..k[0], s in 0..k[1]:
     f32(i * stride[0] + r >= top and i * stride[0] + r < H + 2 * pad[0] - top and j * stride[1] + s >= left and j * stride[1] + s < W + 2 * pad[1] - left)
-  return if whole then total / (k[0] * k[1]) else for b, i, j, c: total[b, i, j, c] / cells[i, j]
+  return if whole then total / (k[0] * k[1]) else for b, i, j, c: total[b, i, j, c] / max(cells[i, j], 1)
 }
 ## Standardised by the mean and deviation of a data column: x |> Standardise(iris.x). A feature that is constant but for rounding (a deviation of
 ## 2^-23 of the mean at most) keeps its scale, as in scikit-learn: only its mean is subtracted.

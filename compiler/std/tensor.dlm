@@ -97,8 +97,9 @@ fn order_descending(x: f32[...S, N]) -> i32[...S, N] in 0..N {
   let r = ranks(x)
   return for ..., k in 0..N: argmax over i: where(r[..., i] == k, 1.0, 0.0)
 }
-## The k largest elements of the last axis, in descending order.
+## The k largest elements of the last axis, in descending order; an axis of known size must have as many.
 fn top_k(x: f32[...S, N], k: int) -> f32[...S, k] {
+  let others = zeros[N - k]
   let r = ranks(x)
   return for ..., j in 0..k: sum over i: where(r[..., i] == j, x[..., i], 0)
 }

@@ -125,3 +125,11 @@ test("a reader that goes away ends the program without noise", async () => {
   });
   expect(err).toBe("");
 });
+
+test("a device that did nothing is closed in peace: the status is 1 and no signal's", async () => {
+  for (let i = 0; i < 4; i++) {
+    const { status, err } = await dlm(["run", "other.dlm", "f", "--weights", "other.safetensors", "--input", "x=[[1]]"]);
+    expect(err).toBe("dlm: f: x is f32[1, 1], and f32[B, 2] is wanted\n");
+    expect(status).toBe(1);
+  }
+}, 60_000);

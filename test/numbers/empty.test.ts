@@ -30,6 +30,15 @@ describe("reductions of nothing", () => {
     expect(errorsOf("export fn f(x: f32[4]) = argmax(zeros[0, 3], axis: 1)")).toEqual([]);
   });
 });
+test("more of the largest elements than there are is an error", () => {
+  expect(errorsOf("export fn f(x: f32[4]) = top_k(x, 5)")).toEqual(["DLM2006"]);
+  return expectValues("export fn f(x: f32[4]) = top_k(x, 4)", { x }, [4, 3, 2, 1]);
+});
+test("a window of padding alone has the mean 0", () => {
+  const pool = "AvgPool2d(1, pad: 1, count_include_pad: false)";
+  const text = `model net(x: f32[1, 1, 1, 1]) = x |> ${pool}\nexport fn f(x: f32[1, 1, 1, 1]) = net(x)`;
+  return expectValues(text, { x: [[[[7]]]] } as never, [0, 0, 0, 0, 7, 0, 0, 0, 0]);
+});
 describe("sizes that depend on the run", () => {
   const run = (e: string, b: number[]): Promise<number[]> => valuesOf(`export fn f(x: f32[B]) = ${e}`, { x: b }).then((v) => [...v.device.flat()]);
   test("one element less", async () => {
