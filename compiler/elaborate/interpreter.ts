@@ -8,7 +8,7 @@ import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf,
 import { extentText, shapeText } from "../graph/print.ts";
 import { FALSE, and, asExtent, call as callScalar, constantOf, extentInteger, floorDiv, iadd, imul, integer, interval, isBounded, isCall, isTrue, isub, less, lessEqual, load, modulo, mul, nonNegative, operandsOf, provedNonNegative, select, termsOf, toF32, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
 import type { DType, Extent, Integer, Node, Range, Scalar, Shape, Source, Variable } from "../graph/types.ts";
-import { largestF32, leastI32, mostI32 } from "../scalar/range.ts";
+import { leastI32, mostI32 } from "../scalar/range.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { applyBuiltin, builtinNames, laterNames, shapedNames } from "./builtins.ts";
 import * as errors from "./errors.ts";
