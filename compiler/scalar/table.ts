@@ -119,7 +119,7 @@ const rows: readonly ScalarFunction[] = [
   // what the compiler itself puts in; rewrite/rule.ts and schedule/rounding.ts say where
   {
     name: "div_rounded", summary: "a / b, rounded correctly on every device", operands: ["f32", "f32"], result: "f32", evaluate: (a, b) => a! / b!, wgsl: ([a, b]) => `dlm_div_rounded(${a}, ${b})`, helpers: ["dlm_div_rounded"],
-    derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], digits: "more", cost: "div",
+    derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))], sample: [wide, [0.5, 3]], digits: "more", cost: "fn",
   },
   unary("keep_finite", "a, limited to the finite numbers of f32: the gradient is that of a", (x) => Math.min(largestF32, Math.max(-largestF32, x)), ({ b }) => [b.add(1, 0)], { cost: "alu", digits: "kept", reach: same, wgsl: "dlm_keep_finite", exact: true }),
   unary("keep_rounding", "a, as f32 holds it: drivers do not reassociate what it is part of", (x) => x, ({ b }) => [b.add(1, 0)], { cost: "alu", digits: "kept", reach: same, wgsl: "dlm_keep_rounding", exact: true }),

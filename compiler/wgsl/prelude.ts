@@ -92,12 +92,12 @@ export const prelude: Readonly<Record<string, Helper>> = {
   // Absolute error 3e-6 up to 16, relative 3e-7 beyond. The largest finite number at the poles.
   dlm_lgamma: {
     uses: ["dlm_log", "dlm_near_angle", "dlm_turn"],
-    code: `fn dlm_lgamma(x: f32) -> f32 {\n  let r = x - round(x);\n  let reflected = x < 0.0;\n  var y = min(select(x, 1.0 - x, reflected), 4.0e+36);\n  var product = 1.0;\n  for (var i = 0; i < 8; i++) {\n    if (y < 8.0) {\n      product *= y;\n      y += 1.0;\n    }\n  }\n  let q = 1.0 / y;\n  let p = (y - 0.5) * dlm_log(y) - y + 0.91893853 + (0.083333333 - q * q * (0.0027777778 - q * q * 0.00079365079)) * q - dlm_log(product);\n  let sine = abs(dlm_turn(dlm_near_angle(3.1415927 * r)).x);\n  let value = select(p, 1.1447299 - dlm_log(sine) - p, reflected);\n  return select(value, 0x1.fffffep+127f, (x <= 0.0 && r == 0.0) || x > 4.0e+36);\n}`,
+    code: `fn dlm_lgamma(x: f32) -> f32 {\n  let r = x - round(x);\n  let reflected = x < 0.0;\n  var y = min(select(x, 1.0 - x, reflected), 4.0e+36);\n  var product = 1.0;\n  for (var i = 0; i < 8; i++) {\n    let low = y < 8.0;\n    product *= select(1.0, y, low);\n    y += select(0.0, 1.0, low);\n  }\n  let q = 1.0 / y;\n  let p = (y - 0.5) * dlm_log(y) - y + 0.91893853 + (0.083333333 - q * q * (0.0027777778 - q * q * 0.00079365079)) * q - dlm_log(product);\n  let sine = abs(dlm_turn(dlm_near_angle(3.1415927 * r)).x);\n  let value = select(p, 1.1447299 - dlm_log(sine) - p, reflected);\n  return select(value, 0x1.fffffep+127f, ((x <= 0.0) & (r == 0.0)) | (x > 4.0e+36));\n}`,
   },
   // the same; at a pole the limit from above, the largest finite magnitude
   dlm_digamma: {
     uses: ["dlm_log", "dlm_near_angle", "dlm_turn"],
-    code: `fn dlm_digamma(x: f32) -> f32 {\n  let r = x - round(x);\n  let reflected = x < 0.0;\n  var y = select(x, 1.0 - x, reflected);\n  var shift = 0.0;\n  for (var i = 0; i < 8; i++) {\n    if (y < 8.0) {\n      shift += 1.0 / max(y, 3e-39);\n      y += 1.0;\n    }\n  }\n  let q = 1.0 / min(y, 1e18);\n  let p = dlm_log(y) - 0.5 * q - q * q * (0.083333333 - q * q * (0.0083333333 - q * q * 0.0039682540)) - shift;\n  let turn = dlm_turn(dlm_near_angle(3.1415927 * r));\n  let value = select(p, p - 3.1415927 * turn.y / turn.x, reflected);\n  return select(value, -0x1.fffffep+127f, x <= 0.0 && r == 0.0);\n}`,
+    code: `fn dlm_digamma(x: f32) -> f32 {\n  let r = x - round(x);\n  let reflected = x < 0.0;\n  var y = select(x, 1.0 - x, reflected);\n  var shift = 0.0;\n  for (var i = 0; i < 8; i++) {\n    let low = y < 8.0;\n    shift += select(0.0, 1.0 / max(y, 3e-39), low);\n    y += select(0.0, 1.0, low);\n  }\n  let q = 1.0 / min(y, 1e18);\n  let p = dlm_log(y) - 0.5 * q - q * q * (0.083333333 - q * q * (0.0083333333 - q * q * 0.0039682540)) - shift;\n  let turn = dlm_turn(dlm_near_angle(3.1415927 * r));\n  let value = select(p, p - 3.1415927 * turn.y / turn.x, reflected);\n  return select(value, -0x1.fffffep+127f, (x <= 0.0) & (r == 0.0));\n}`,
   },
   // k! / x^(k + 1) at the k of n, as a product of quotients
   dlm_inverse_power: {
@@ -156,12 +156,12 @@ export const prelude: Readonly<Record<string, Helper>> = {
   let scaled = g * bitcast<f32>((half + 127) << 23u) * bitcast<f32>((i32(n) - half + 127) << 23u);
   let size = select(select(scaled, 0.0, z < -150.0), 0x1.fffffep+127f, z >= 128.0);
   let odd = abs(y - 2.0 * floor(0.5 * y)) == 1.0;
-  let signed = select(size, -size, x < 0.0 && odd);
+  let signed = select(size, -size, (x < 0.0) & odd);
   return select(select(signed, select(0.0, 0x1.fffffep+127f, y < 0.0), bits == 0), 1.0, y == 0.0);
 }`,
   },
-  dlm_floor_div: { code: `fn dlm_floor_div(a: i32, b: i32) -> i32 {\n  let q = a / b;\n  return select(q, q - 1, (a % b != 0) && ((a < 0) != (b < 0)));\n}` },
-  dlm_modulo: { code: `fn dlm_modulo(a: i32, b: i32) -> i32 {\n  let r = a % b;\n  return select(r, r + b, r != 0 && ((r < 0) != (b < 0)));\n}` },
+  dlm_floor_div: { code: `fn dlm_floor_div(a: i32, b: i32) -> i32 {\n  let q = a / b;\n  return select(q, q - 1, (a % b != 0) & ((a < 0) != (b < 0)));\n}` },
+  dlm_modulo: { code: `fn dlm_modulo(a: i32, b: i32) -> i32 {\n  let r = a % b;\n  return select(r, r + b, (r != 0) & ((r < 0) != (b < 0)));\n}` },
   dlm_keep_finite: { code: `fn dlm_keep_finite(x: f32) -> f32 {\n  return clamp(x, -0x1.fffffep+127f, 0x1.fffffep+127f);\n}` },
   // WGSL lets drivers reassociate sums and products, and they do. An integer operation stands in their way: this one changes one NaN and nothing else.
   dlm_keep_rounding: { code: `fn dlm_keep_rounding(x: f32) -> f32 {\n  return bitcast<f32>(min(bitcast<u32>(x), 0xfffffffeu));\n}` },
@@ -186,7 +186,7 @@ export const prelude: Readonly<Record<string, Helper>> = {
   q += c + d + f + select(0u, 1u, 2u * r > n);
   let p = i32(e.x) - i32(e.y) - i32(s) + 150;
   let z = bitcast<f32>(((a.x ^ a.y) & 0x80000000u) | ((u32(clamp(p, 1, 254)) << 23u) + q - 0x800000u));
-  return select(x / y, z, all((e - vec2u(1u)) < vec2u(254u)) && p > 0 && p < 255);
+  return select(x / y, z, all((e - vec2u(1u)) < vec2u(254u)) & (p > 0) & (p < 255));
 }`,
   },
   // A quotient rounded first may be the next whole number, and its product by y has more than 24 bits. So a division of
@@ -203,7 +203,7 @@ export const prelude: Readonly<Record<string, Helper>> = {
     return dlm_nan();
   }
   if (a.x < a.y) {
-    return select(x, x + y, turned && a.x != 0u);
+    return select(x, x + y, turned & (a.x != 0u));
   }
   var r = m.x % m.y;
   for (var k = e.x - e.y; k > 0u; k -= min(k, 8u)) {
