@@ -25,7 +25,8 @@ test.runIf(process.platform === "linux" && process.arch === "x64")("the embedded
   const [text, json] = await Promise.all([doctor({}), doctor({ json: true })]);
   expect(text.status).toBe(0);
   expect(text.output).toMatch(/^● SwiftShader.*\n {2}embedded software device · google swiftshader · subgroups of 4\n {2}computes · opened in \d+ ms/);
-  expect(text.output).toContain("names no driver that is there; the embedded device comes last");
+  // with a Vulkan loader it looks where it is told to, and finds nothing; many machines have no loader
+  expect(text.output).toMatch(/(names no driver that is there|The system has no Vulkan loader \(libvulkan\.so\.1\)); the embedded device comes last/);
   for (const title of ["Why this one", "Tried", "Limits", "Features", "Environment", "A better device"]) expect(text.output).toContain(`\n\n${title}\n`);
   const report = JSON.parse(json.output) as DoctorReport;
   expect(report.used).toMatchObject({ computes: true, device: { class: "embedded", features: ["subgroups", "timestamp-query"], subgroupSize: { least: 4, most: 4 } } });
