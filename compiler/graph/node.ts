@@ -2,7 +2,7 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, axis, boolean, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isGuard, isInteger, literal, load, mul, nextId, operandsOf, provedNonNegative, reachOf, scalarOrder, select, setReach, substitute, termsOf, toF32, unionScans, variable, visit,
+  and, asExtent, axis, boolean, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isContracted, isGuard, isInteger, literal, load, mul, nextId, operandsOf, provedNonNegative, reachOf, scalarOrder, select, setReach, substitute, termsOf, toF32, unionScans, variable, visit,
 } from "./scalar.ts"; // prettier-ignore
 import { isI32, leastI32, mostI32 } from "../scalar/range.ts";
 import type { Compute, DType, Integer, Load, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
@@ -109,11 +109,10 @@ function summand(body: Scalar): Scalar {
   const [of] = body.operands as [Scalar];
   return isContracted(of) ? of : body;
 }
-const isContracted = (x: Scalar): boolean => isCall(x, "mul") && x.operands.every((y) => y.kind !== "literal");
 /** A sum that masks may take out of range: its terms are made small enough that all of them together are not, and the sum is limited. */
 function sumOfMasks(output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Node | undefined {
   const { up, down } = reachOf(body);
-  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal" || isContracted(isGuard(body) ? body.then : body)) return undefined;
+  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal" || isContracted(body)) return undefined;
   const terms = 2 ** Math.ceil(Math.log2(termCount(over)));
   if (Math.max(up, down) * terms <= 2 ** 128) return undefined;
   const used = output.filter((v) => v.extent !== 1 && body.variables.has(v));
@@ -146,7 +145,7 @@ function reachOfNode(op: ReductionOp | undefined, over: readonly Variable[], bod
   const none = { up: 0, down: 0 };
   if (op === undefined) return own;
   if (op === "sum") {
-    return isContracted(isGuard(body) ? body.then : body) ? none : { up: own.up * termCount(over), down: own.down * termCount(over) };
+    return isContracted(body) ? none : { up: own.up * termCount(over), down: own.down * termCount(over) };
   }
   if (op !== "max" && op !== "min") return none;
   return meetsTensor(body, over) && body.kind === "load" ? reachOf(body.tensor) : own;

@@ -457,6 +457,12 @@ const isLiteral = (x: Scalar, value: number): boolean => x.kind === "literal" &&
 export const isGuard = (x: Scalar): x is Select & { readonly otherwise: Literal } => x.kind === "select" && isLiteral(x.otherwise, 0);
 export const isCall = <N extends string>(x: Scalar, name: N): x is Call & { readonly fn: { readonly name: N } } => x.kind === "call" && x.fn.name === name;
 
+/** A product of two that are no constants, under its guard: what a contraction sums. */
+export function isContracted(body: Scalar): boolean {
+  const x = isGuard(body) ? body.then : body;
+  return isCall(x, "mul") && x.operands.every((y) => y.kind !== "literal");
+}
+
 /** A row of the table applied; f32 arithmetic goes through the simplifying constructors below. */
 export function call(name: string | ScalarFunction, ...operands: (Scalar | number)[]): Scalar {
   const row = typeof name === "string" ? fn(name) : name;

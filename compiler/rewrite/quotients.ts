@@ -8,7 +8,7 @@
 //   - any other is the device's division.
 // In:  a simplified program.   Out: the same with its quotients in one of these forms. What is not proved to meet no step counts as meeting one.
 import { baseOf, inputs, topological } from "../graph/node.ts";
-import { call, isCall, isGuard, isNormal, mul, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import { call, isCall, isContracted, isGuard, isNormal, mul, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
 import { replaceScalars } from "./rewrite.ts";
 import { look } from "./rule.ts";
@@ -109,10 +109,7 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
   return scalars;
 }
 /** A sum of products, where they stand or in a tensor. */
-function isContraction(body: Scalar): boolean {
-  const of = look(isGuard(body) ? body.then : body);
-  return isCall(of, "mul") && of.operands.every((x) => x.kind !== "literal");
-}
+const isContraction = (body: Scalar): boolean => isContracted(look(isGuard(body) ? body.then : body));
 
 /** Is a scalar a number that was given or counted, or made of such by arithmetic that whole numbers come out of exactly? */
 function crispness(order: readonly Node[]): (e: Scalar) => boolean {
