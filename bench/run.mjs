@@ -30,13 +30,20 @@ const roundMs = options.short ? 200 : 400; // what one side's turn should take
 const slowRepeats = options.short ? 2 : 3; // of a side whose step takes more than roundMs
 const tooSlow = options.short ? 1500 : Infinity; // a peer whose step takes longer is measured once
 const say = (text) => void process.stderr.write(text + "\n");
-const list = (text) => text.split(",").map((s) => s.trim()).filter(Boolean); // prettier-ignore
+const list = (text) =>
+  text
+    .split(",")
+    .map((s) => s.trim())
+    .filter(Boolean);
 
-for (const [folder, why] of [[here, "the peers"], [root, "dlm's compiler"]])
+for (const [folder, why] of [
+  [here, "the peers"],
+  [root, "dlm's compiler"],
+])
   if (!existsSync(join(folder, "node_modules"))) {
     say(`bench: installing the packages of ${why} (once)`);
     execSync("npm ci --no-audit --no-fund", { cwd: folder, stdio: ["ignore", 2, 2] });
-  } // prettier-ignore
+  }
 const esbuild = await import("esbuild");
 const { gzipSync } = await import("node:zlib");
 
@@ -46,21 +53,47 @@ const out = join(root, "out", "bench");
 mkdirSync(out, { recursive: true });
 const bundled = async (name, contents, resolveDir, extra = {}) => {
   const outfile = join(out, `${name}.mjs`);
-  await esbuild.build({ stdin: { contents, resolveDir, loader: "ts" }, bundle: true, platform: "node", format: "esm", outfile, external: ["webgpu", "@sparticuz/chromium"], logLevel: "error", ...extra });
+  await esbuild.build({
+    stdin: { contents, resolveDir, loader: "ts" },
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    outfile,
+    external: ["webgpu", "@sparticuz/chromium"],
+    logLevel: "error",
+    ...extra,
+  });
   return outfile;
 };
 /** Bytes of a program for a browser, minified and gzipped. */
 const shipped = async (contents, resolveDir) => {
-  const { outputFiles } = await esbuild.build({ stdin: { contents, resolveDir, loader: "ts" }, bundle: true, minify: true, platform: "browser", format: "esm", write: false, external: ["node:*"], logLevel: "error" });
+  const { outputFiles } = await esbuild.build({
+    stdin: { contents, resolveDir, loader: "ts" },
+    bundle: true,
+    minify: true,
+    platform: "browser",
+    format: "esm",
+    write: false,
+    external: ["node:*"],
+    logLevel: "error",
+  });
   const bytes = outputFiles[0].contents;
   return { minified: bytes.length, gzipped: gzipSync(bytes).length };
 };
 const runtimeText = `export { load } from "./runtime/index.ts"; export { Machine } from "./runtime/machine.ts"; export { openDevice } from "./runtime/node.ts"; export { cachedDriver } from "./runtime/embedded.ts"; export { targetOf } from "./compiler/cli/device.ts";`;
-const bundles = { runtime: await bundled("runtime", runtimeText, root), compiler: await bundled("compiler", `export { compile } from "./compiler/compile.ts";`, root) };
+const bundles = {
+  runtime: await bundled("runtime", runtimeText, root),
+  compiler: await bundled("compiler", `export { compile } from "./compiler/compile.ts";`, root),
+};
 
 // ---- device and sides
 
-const environment = { ...process.env, MESA_SHADER_CACHE_DISABLE: "1", OMP_WAIT_POLICY: "PASSIVE", XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR || tmpdir() };
+const environment = {
+  ...process.env,
+  MESA_SHADER_CACHE_DISABLE: "1",
+  OMP_WAIT_POLICY: "PASSIVE",
+  XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR || tmpdir(),
+};
 if (options.device === "embedded") {
   const driver = await (await import(bundles.runtime)).cachedDriver();
   if (typeof driver === "string") {
@@ -71,9 +104,15 @@ if (options.device === "embedded") {
 } else if (!["auto", "gpu", "system"].includes(options.device)) environment.BENCH_ADAPTER = options.device;
 
 const node = process.execPath;
-const sides = new Map([["dlm", (workload) => [node, join(here, "sides/dlm.mjs"), bundles.runtime, planFile(workload), options.device]]]);
-for (const [library, script] of [["jax-js", "jax-js.mjs"], ["tfjs", "tfjs.mjs"]])
-  for (const backend of ["webgpu", "wasm"]) sides.set(`${library} ${backend}`, (workload) => [node, join(here, "sides", script), backend, workload]); // prettier-ignore
+const sides = new Map([
+  ["dlm", (workload) => [node, join(here, "sides/dlm.mjs"), bundles.runtime, planFile(workload), options.device]],
+]);
+for (const [library, script] of [
+  ["jax-js", "jax-js.mjs"],
+  ["tfjs", "tfjs.mjs"],
+])
+  for (const backend of ["webgpu", "wasm"])
+    sides.set(`${library} ${backend}`, (workload) => [node, join(here, "sides", script), backend, workload]);
 const python = [process.env.PYTHON, "python3", "/usr/bin/python3"].filter(Boolean).find((p) => {
   try {
     execFileSync(p, ["-c", "import torch"], { stdio: "ignore" });
@@ -83,14 +122,20 @@ const python = [process.env.PYTHON, "python3", "/usr/bin/python3"].filter(Boolea
   }
 });
 if (python) {
-  const torch = (...args) => () => [python, join(here, "sides/torch_side.py"), ...args];
+  const torch =
+    (...args) =>
+    () => [python, join(here, "sides/torch_side.py"), ...args];
   sides.set("pytorch cpu", torch("cpu"));
-  const has = (expression) => execFileSync(python, ["-c", `import torch; print(${expression})`], { encoding: "utf8" }).trim() === "True";
+  const has = (expression) =>
+    execFileSync(python, ["-c", `import torch; print(${expression})`], { encoding: "utf8" }).trim() === "True";
   if (has("torch.cuda.is_available()")) {
     sides.set("pytorch cuda", torch("cuda"));
     if (has('hasattr(torch, "compile")')) sides.set("pytorch cuda compiled", torch("cuda", "compile"));
   }
-} else say("bench: PyTorch is skipped: no python3 here imports torch (Debian: apt install python3-torch libopenblas0-pthread; PYTHON names another)");
+} else
+  say(
+    "bench: PyTorch is skipped: no python3 here imports torch (Debian: apt install python3-torch libopenblas0-pthread; PYTHON names another)",
+  );
 if (options.peers !== undefined) {
   const wanted = list(options.peers);
   for (const name of [...sides.keys()]) if (name !== "dlm" && !wanted.some((w) => name.includes(w))) sides.delete(name);
@@ -121,7 +166,9 @@ function start(name, workload) {
     clearTimeout(timer);
     child.kill("SIGSTOP"); // whoever waits takes no time from the others
     if (answer.late) return { error: `no answer in ${seconds} s` };
-    return answer.done ? { error: `the process ended: ${errors.split("\n").filter((l) => /error/i.test(l))[0] ?? errors.slice(-300)}` } : JSON.parse(answer.value);
+    return answer.done
+      ? { error: `the process ended: ${errors.split("\n").filter((l) => /error/i.test(l))[0] ?? errors.slice(-300)}` }
+      : JSON.parse(answer.value);
   };
   return { ask, end: () => child.kill("SIGKILL") };
 }
@@ -136,7 +183,18 @@ const rounded = (x, digits = 4) => (Number.isFinite(x) ? Number(x.toPrecision(di
 // ---- one workload
 
 function compiled(workload, target, set = {}, file = planFile(workload)) {
-  const text = execFileSync(node, [join(here, "compile.mjs"), bundles.compiler, join(here, "models", workloads[workload].model), file, target, JSON.stringify(set)], { encoding: "utf8", maxBuffer: 1 << 26 });
+  const text = execFileSync(
+    node,
+    [
+      join(here, "compile.mjs"),
+      bundles.compiler,
+      join(here, "models", workloads[workload].model),
+      file,
+      target,
+      JSON.stringify(set),
+    ],
+    { encoding: "utf8", maxBuffer: 1 << 26 },
+  );
   return JSON.parse(text);
 }
 
@@ -178,7 +236,9 @@ async function measure(workload, target) {
       say(`  ${name}: ${record.error.split("\n")[0]}`);
     } else {
       running.set(name, side);
-      say(`  ${name}: first value ${rounded(record.losses[1])} after ${(record.cold / 1000).toFixed(1)} s, about ${rounded(record.estimate, 3)} ms/step`);
+      say(
+        `  ${name}: first value ${rounded(record.losses[1])} after ${(record.cold / 1000).toFixed(1)} s, about ${rounded(record.estimate, 3)} ms/step`,
+      );
     }
   }
   /** A side's turn: ms of a step, or undefined where it has none any more. */
@@ -192,13 +252,24 @@ async function measure(workload, target) {
       return undefined;
     }
     record.times.push((record.estimate = answer.ms / steps));
-    Object.assign(record, { dispatches: answer.dispatches / steps, submits: answer.submits / steps, buffers: answer.buffers / steps, bytes: answer.bytes });
+    Object.assign(record, {
+      dispatches: answer.dispatches / steps,
+      submits: answer.submits / steps,
+      buffers: answer.buffers / steps,
+      bytes: answer.bytes,
+    });
     return record.estimate;
   };
   // a peer's turn stands between two turns of dlm, so that both meet the same spells of the machine
   for (let round = 0; round < repeats; round++) {
     const peers = [...running.keys()].filter((name) => name !== "dlm" && !measured.get(name).error);
-    const due = peers.map((_, i) => peers[(i + round) % peers.length]).filter((name) => round < (measured.get(name).estimate > tooSlow ? 1 : measured.get(name).estimate > roundMs ? slowRepeats : Infinity));
+    const due = peers
+      .map((_, i) => peers[(i + round) % peers.length])
+      .filter(
+        (name) =>
+          round <
+          (measured.get(name).estimate > tooSlow ? 1 : measured.get(name).estimate > roundMs ? slowRepeats : Infinity),
+      );
     let before = await turn("dlm", due.length ? roundMs / 2 : roundMs);
     for (const name of due) {
       const ms = await turn(name, roundMs);
@@ -218,7 +289,9 @@ function summarised(workload, spec, measured, compile) {
     return {
       ms_median: rounded(ms),
       ms_least: rounded(Math.min(...record.times)),
-      ...(record.dispatches && (name === "dlm" || onWebGPU(name)) ? { dispatches: rounded(record.dispatches), submits: rounded(record.submits), buffers: rounded(record.buffers) } : {}),
+      ...(record.dispatches && (name === "dlm" || onWebGPU(name))
+        ? { dispatches: rounded(record.dispatches), submits: rounded(record.submits), buffers: rounded(record.buffers) }
+        : {}),
       ...(record.bytes ? { bytes: record.bytes } : {}),
       cold_start_ms: Math.round(record.cold),
       ...(spec.flops ? { gflops: rounded(spec.flops / ms / 1e6) } : {}),
@@ -228,57 +301,140 @@ function summarised(workload, spec, measured, compile) {
   const dlm = figures(measured.get("dlm"), "dlm");
   if (!dlm.error) {
     dlm.compile_ms = Math.round(compile.ms);
-    const best = spec.best?.gflops ? dlm.gflops / spec.best.gflops : spec.best?.ms ? spec.best.ms / dlm.ms_median : undefined;
+    const best = spec.best?.gflops
+      ? dlm.gflops / spec.best.gflops
+      : spec.best?.ms
+        ? spec.best.ms / dlm.ms_median
+        : undefined;
     if (best !== undefined && /llvmpipe/i.test(measured.get("dlm").device ?? "")) dlm.share = rounded(best, 3);
   }
-  const peers = Object.fromEntries([...measured].filter(([name]) => name !== "dlm").map(([name, record]) => [name, figures(record, name)]));
+  const peers = Object.fromEntries(
+    [...measured].filter(([name]) => name !== "dlm").map(([name, record]) => [name, figures(record, name)]),
+  );
   const ratio = (names) => rounded(Math.min(...names.map((n) => peers[n].ratio ?? Infinity)), 3);
   const losses = {};
   const differing = [];
   for (const at of [1, 4, 10]) {
-    const values = Object.fromEntries([...measured].filter(([, r]) => Number.isFinite(r.losses[at])).map(([name, r]) => [name, r.losses[at]]));
+    const values = Object.fromEntries(
+      [...measured].filter(([, r]) => Number.isFinite(r.losses[at])).map(([name, r]) => [name, r.losses[at]]),
+    );
     if (!Object.keys(values).length) continue;
     losses[at] = Object.fromEntries(Object.entries(values).map(([name, v]) => [name, rounded(v, 6)]));
     const middle = median(Object.values(values));
-    for (const [name, v] of Object.entries(values)) if (Math.abs(v - middle) > 1e-3 * Math.abs(middle)) differing.push(`${name} at step ${at}: ${rounded(v, 6)}, the median is ${rounded(middle, 6)}`);
+    for (const [name, v] of Object.entries(values))
+      if (Math.abs(v - middle) > 1e-3 * Math.abs(middle))
+        differing.push(`${name} at step ${at}: ${rounded(v, 6)}, the median is ${rounded(middle, 6)}`);
   }
   for (const text of differing) say(`  DIFFERS: ${text}`);
-  const devices = new Set([...measured].filter(([name, r]) => r.device && (name === "dlm" || onWebGPU(name))).map(([, r]) => r.device));
+  const devices = new Set(
+    [...measured].filter(([name, r]) => r.device && (name === "dlm" || onWebGPU(name))).map(([, r]) => r.device),
+  );
   if (devices.size > 1) say(`  the sides ran on different devices: ${[...devices].join("; ")}`);
   const names = Object.keys(peers);
   return {
-    workload, title: spec.title, device: [...devices][0] ?? "", date: new Date().toISOString().slice(0, 10), dlm, peers, ratio_best_webgpu: ratio(names.filter(onWebGPU)), ratio_best_any: ratio(names), losses, losses_agree: differing.length === 0, ...(differing.length ? { differing } : {}),
-  }; // prettier-ignore
+    workload,
+    title: spec.title,
+    device: [...devices][0] ?? "",
+    date: new Date().toISOString().slice(0, 10),
+    dlm,
+    peers,
+    ratio_best_webgpu: ratio(names.filter(onWebGPU)),
+    ratio_best_any: ratio(names),
+    losses,
+    losses_agree: differing.length === 0,
+    ...(differing.length ? { differing } : {}),
+  };
 }
 
 // ---- tables
 
 function table(rows) {
   const widths = rows[0].map((_, c) => Math.max(...rows.map((r) => String(r[c]).length)));
-  const line = (r) => `| ${r.map((cell, c) => (c ? String(cell).padStart(widths[c]) : String(cell).padEnd(widths[c]))).join(" | ")} |`;
-  return [line(rows[0]), `| ${widths.map((w, c) => (c ? "-".repeat(w - 1) + ":" : "-".repeat(w))).join(" | ")} |`, ...rows.slice(1).map(line)].join("\n");
+  const line = (r) =>
+    `| ${r.map((cell, c) => (c ? String(cell).padStart(widths[c]) : String(cell).padEnd(widths[c]))).join(" | ")} |`;
+  return [
+    line(rows[0]),
+    `| ${widths.map((w, c) => (c ? "-".repeat(w - 1) + ":" : "-".repeat(w))).join(" | ")} |`,
+    ...rows.slice(1).map(line),
+  ].join("\n");
 }
-const number = (x, digits = 3) => (x === undefined ? "-" : x >= 1000 ? String(Math.round(x)) : String(rounded(x, digits)));
+const number = (x, digits = 3) =>
+  x === undefined ? "-" : x >= 1000 ? String(Math.round(x)) : String(rounded(x, digits));
 const megabytes = (bytes) => (bytes === undefined ? "-" : number(bytes / 1e6));
 function tables(results, sizes) {
   const first = results.map((r) => [
-    r.workload, r.ratio_best_webgpu === undefined ? "-" : `${number(r.ratio_best_webgpu)}x`, r.ratio_best_any === undefined ? "-" : `${number(r.ratio_best_any)}x`, r.dlm.error ? "failed" : number(r.dlm.ms_median), number(r.dlm.ms_least), number(r.dlm.gflops), r.dlm.share === undefined ? "-" : `${Math.round(r.dlm.share * 100)} %`,
-    number(r.dlm.dispatches), number(r.dlm.submits), megabytes(r.dlm.bytes), number(r.dlm.cold_start_ms === undefined ? undefined : r.dlm.cold_start_ms / 1000), number(r.dlm.compile_ms), Object.keys(r.losses[1] ?? {}).length < 2 ? "-" : r.losses_agree ? "yes" : "NO",
-  ]); // prettier-ignore
+    r.workload,
+    r.ratio_best_webgpu === undefined ? "-" : `${number(r.ratio_best_webgpu)}x`,
+    r.ratio_best_any === undefined ? "-" : `${number(r.ratio_best_any)}x`,
+    r.dlm.error ? "failed" : number(r.dlm.ms_median),
+    number(r.dlm.ms_least),
+    number(r.dlm.gflops),
+    r.dlm.share === undefined ? "-" : `${Math.round(r.dlm.share * 100)} %`,
+    number(r.dlm.dispatches),
+    number(r.dlm.submits),
+    megabytes(r.dlm.bytes),
+    number(r.dlm.cold_start_ms === undefined ? undefined : r.dlm.cold_start_ms / 1000),
+    number(r.dlm.compile_ms),
+    Object.keys(r.losses[1] ?? {}).length < 2 ? "-" : r.losses_agree ? "yes" : "NO",
+  ]);
   const names = [...new Set(results.flatMap((r) => Object.keys(r.peers)))];
   const cell = (p) => (!p ? "-" : p.error ? "fails" : `${number(p.ms_median)} (${number(p.ms_least)})`);
-  const second = results.map((r) => [r.workload, r.dlm.error ? "fails" : `${number(r.dlm.ms_median)} (${number(r.dlm.ms_least)})`, ...names.map((n) => cell(r.peers[n]))]);
-  const third = results.map((r) => [r.workload, ...names.filter(onWebGPU).map((n) => (r.peers[n]?.ms_median === undefined ? "-" : `${number(r.peers[n].dispatches)}/${number(r.peers[n].submits)}/${megabytes(r.peers[n].bytes)}`)), ...names.map((n) => number(r.peers[n]?.cold_start_ms === undefined ? undefined : r.peers[n].cold_start_ms / 1000))]);
+  const second = results.map((r) => [
+    r.workload,
+    r.dlm.error ? "fails" : `${number(r.dlm.ms_median)} (${number(r.dlm.ms_least)})`,
+    ...names.map((n) => cell(r.peers[n])),
+  ]);
+  const third = results.map((r) => [
+    r.workload,
+    ...names
+      .filter(onWebGPU)
+      .map((n) =>
+        r.peers[n]?.ms_median === undefined
+          ? "-"
+          : `${number(r.peers[n].dispatches)}/${number(r.peers[n].submits)}/${megabytes(r.peers[n].bytes)}`,
+      ),
+    ...names.map((n) => number(r.peers[n]?.cold_start_ms === undefined ? undefined : r.peers[n].cold_start_ms / 1000)),
+  ]);
   const layers = results.find((r) => r.dlm.compile_ms_by_layers)?.dlm.compile_ms_by_layers;
   return [
     "dlm: ratios to the best WebGPU peer and to the best peer of any kind (above 1: dlm is faster; medians of a turn of the peer by the turns of dlm before and after it), ms/step (median, least), share of the best figure of hand-written kernels, per step dispatches and submits, device memory, cold start to the first value with an empty shader cache (s), compilation (ms), agreement of losses at steps 1, 4 and 10",
-    table([["", "WebGPU", "any", "ms", "least", "GFLOP/s", "share", "dispatches", "submits", "MB", "cold s", "compile ms", "losses"], ...first]),
+    table([
+      [
+        "",
+        "WebGPU",
+        "any",
+        "ms",
+        "least",
+        "GFLOP/s",
+        "share",
+        "dispatches",
+        "submits",
+        "MB",
+        "cold s",
+        "compile ms",
+        "losses",
+      ],
+      ...first,
+    ]),
     "ms/step, median (least) of interleaved rounds",
     table([["", "dlm", ...names], ...second]),
-    ...(names.length ? ["WebGPU peers: dispatches/submits/MB per step; all peers: cold start to the first value, s", table([["", ...names.filter(onWebGPU), ...names.map((n) => `${n} cold`)], ...third])] : []),
-    ...(layers ? [`Compilation of the GPT by layers: ${Object.entries(layers).map(([n, ms]) => `${n}: ${ms} ms`).join(", ")}`] : []),
-    `Shipped, minified / gzipped, kB: ${Object.entries(sizes).map(([n, s]) => `${n} ${Math.round(s.minified / 1000)} / ${Math.round(s.gzipped / 1000)}`).join("; ")}`,
-  ].join("\n\n"); // prettier-ignore
+    ...(names.length
+      ? [
+          "WebGPU peers: dispatches/submits/MB per step; all peers: cold start to the first value, s",
+          table([["", ...names.filter(onWebGPU), ...names.map((n) => `${n} cold`)], ...third]),
+        ]
+      : []),
+    ...(layers
+      ? [
+          `Compilation of the GPT by layers: ${Object.entries(layers)
+            .map(([n, ms]) => `${n}: ${ms} ms`)
+            .join(", ")}`,
+        ]
+      : []),
+    `Shipped, minified / gzipped, kB: ${Object.entries(sizes)
+      .map(([n, s]) => `${n} ${Math.round(s.minified / 1000)} / ${Math.round(s.gzipped / 1000)}`)
+      .join("; ")}`,
+  ].join("\n\n");
 }
 
 // ---- the run
@@ -287,7 +443,14 @@ function tables(results, sizes) {
 const target = deviceTarget();
 function deviceTarget() {
   const script = `const { openDevice, targetOf } = await import(${JSON.stringify(bundles.runtime)}); const d = await openDevice(${JSON.stringify(options.device)}); console.log(targetOf(d.facts).name); process.exit(0);`;
-  return execFileSync(node, ["--input-type=module", "-e", script], { encoding: "utf8", env: environment, stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n").at(-1);
+  return execFileSync(node, ["--input-type=module", "-e", script], {
+    encoding: "utf8",
+    env: environment,
+    stdio: ["ignore", "pipe", "ignore"],
+  })
+    .trim()
+    .split("\n")
+    .at(-1);
 }
 function commitText() {
   try {
@@ -299,28 +462,50 @@ function commitText() {
 const results = [];
 for (const workload of chosen) results.push(await measure(workload, target));
 const w3 = results.find((r) => r.workload === "W3" && !r.dlm.error);
-if (w3) w3.dlm.compile_ms_by_layers = Object.fromEntries([4, 12, 24, 48].map((layers) => [layers, Math.round(compiled("W3", target, { layers: String(layers) }, "-").ms)]));
+if (w3)
+  w3.dlm.compile_ms_by_layers = Object.fromEntries(
+    [4, 12, 24, 48].map((layers) => [layers, Math.round(compiled("W3", target, { layers: String(layers) }, "-").ms)]),
+  );
 
-const sizes = { "dlm runtime": await shipped(`export { load } from "./runtime/index.ts"; export { browserDevice } from "./runtime/device.ts";`, root) };
+const sizes = {
+  "dlm runtime": await shipped(
+    `export { load } from "./runtime/index.ts"; export { browserDevice } from "./runtime/device.ts";`,
+    root,
+  ),
+};
 for (const w of ["W1", "W2", "W3"])
   if (existsSync(planFile(w)) && chosen.includes(w)) {
     const text = readFileSync(planFile(w));
     sizes[`plan of ${w}`] = { minified: text.length, gzipped: gzipSync(text).length };
   }
 sizes["jax-js"] = await shipped(`export * from "@jax-js/jax";`, here);
-sizes["tfjs (core and webgpu)"] = await shipped(`export * from "@tensorflow/tfjs-core"; import "@tensorflow/tfjs-backend-webgpu";`, here);
-for (const r of results) if (!r.dlm.error && sizes[`plan of ${r.workload}`]) r.dlm.shipped_gzipped = sizes["dlm runtime"].gzipped + sizes[`plan of ${r.workload}`].gzipped;
+sizes["tfjs (core and webgpu)"] = await shipped(
+  `export * from "@tensorflow/tfjs-core"; import "@tensorflow/tfjs-backend-webgpu";`,
+  here,
+);
+for (const r of results)
+  if (!r.dlm.error && sizes[`plan of ${r.workload}`])
+    r.dlm.shipped_gzipped = sizes["dlm runtime"].gzipped + sizes[`plan of ${r.workload}`].gzipped;
 
 const file = join(here, "results.json");
-const earlier = existsSync(file) && only ? JSON.parse(readFileSync(file, "utf8")).filter((r) => !chosen.includes(r.workload)) : [];
+const earlier =
+  existsSync(file) && only ? JSON.parse(readFileSync(file, "utf8")).filter((r) => !chosen.includes(r.workload)) : [];
 const order = Object.keys(workloads);
-writeFileSync(file, JSON.stringify([...earlier, ...results].sort((a, b) => order.indexOf(a.workload) - order.indexOf(b.workload)), undefined, 2) + "\n");
+writeFileSync(
+  file,
+  JSON.stringify(
+    [...earlier, ...results].sort((a, b) => order.indexOf(a.workload) - order.indexOf(b.workload)),
+    undefined,
+    2,
+  ) + "\n",
+);
 const text = tables(results, sizes);
 if (options.json) console.log(JSON.stringify(results, undefined, 2));
 else console.log(text);
 if (!only) {
   const page = join(here, "RESULTS.md");
-  const head = "# Measured\n\nNewest first; every table is one run of `npm run bench`, all sides interleaved on one device.\n";
+  const head =
+    "# Measured\n\nNewest first; every table is one run of `npm run bench`, all sides interleaved on one device.\n";
   const before = existsSync(page) ? readFileSync(page, "utf8").slice(head.length) : "";
   const title = `\n## ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, ${results[0].device}\n\n${cpus()[0].model.trim()}, ${cpus().length} cores; Node ${process.versions.node}${commitText()}; ${options.short ? "--short, " : ""}${repeats} rounds.\n\n`;
   writeFileSync(page, head + title + text + "\n" + before);

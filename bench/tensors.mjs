@@ -21,7 +21,11 @@ export function toSafetensors(tensors) {
   let offset = 0;
   const header = {};
   for (const [name, t] of Object.entries(tensors)) {
-    header[name] = { dtype: t.dtype === "f32" ? "F32" : "I32", shape: t.shape, data_offsets: [offset, offset + t.values.byteLength] };
+    header[name] = {
+      dtype: t.dtype === "f32" ? "F32" : "I32",
+      shape: t.shape,
+      data_offsets: [offset, offset + t.values.byteLength],
+    };
     offset += t.values.byteLength;
   }
   let text = JSON.stringify(header);
@@ -42,9 +46,25 @@ export function fromSafetensors(bytes) {
   const length = Number(new DataView(copy.buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(copy.subarray(8, 8 + length)));
   return Object.fromEntries(
-    Object.entries(header).map(([name, { dtype, shape, data_offsets: [from, to] }]) => {
-      const Kind = dtype === "F32" ? Float32Array : Int32Array;
-      return [name, { dtype: dtype === "F32" ? "f32" : "i32", shape, values: new Kind(copy.buffer, 8 + length + from, (to - from) / 4) }];
-    }),
+    Object.entries(header).map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [from, to],
+        },
+      ]) => {
+        const Kind = dtype === "F32" ? Float32Array : Int32Array;
+        return [
+          name,
+          {
+            dtype: dtype === "F32" ? "f32" : "i32",
+            shape,
+            values: new Kind(copy.buffer, 8 + length + from, (to - from) / 4),
+          },
+        ];
+      },
+    ),
   );
 }

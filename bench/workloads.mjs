@@ -7,7 +7,10 @@ export const batchCount = 4; // different batches, in turn
 
 const weight = (name, shape, scale) => ({ name, shape, scale });
 const bias = (name, n) => ({ name, shape: [n], scale: 0.01 });
-const linear = (path, i, o, withBias = true) => [weight(`${path}.w`, [i, o], 1 / Math.sqrt(i)), ...(withBias ? [bias(`${path}.b`, o)] : [])];
+const linear = (path, i, o, withBias = true) => [
+  weight(`${path}.w`, [i, o], 1 / Math.sqrt(i)),
+  ...(withBias ? [bias(`${path}.b`, o)] : []),
+];
 const layerNorm = (path, n) => [{ name: `${path}.g`, shape: [n], scale: 0.1, shift: 1 }, bias(`${path}.b`, n)];
 const product = (m, n, k) => 2 * m * n * k;
 /** Forward, weight gradient and, but for the first layer, input gradient. */
@@ -26,9 +29,12 @@ const square = (n) => ({
   model: "w4.dlm",
   run: `product${n}`,
   title: `product of ${n} squares`,
-  inputs: [{ name: "a", shape: [n, n], scale: 1 }, { name: "b", shape: [n, n], scale: 1 }],
+  inputs: [
+    { name: "a", shape: [n, n], scale: 1 },
+    { name: "b", shape: [n, n], scale: 1 },
+  ],
   flops: product(n, n, n),
-}); // prettier-ignore
+});
 const rows = [4096, 1024];
 
 /**
@@ -40,8 +46,15 @@ export const workloads = {
     model: "w1.dlm",
     title: "MLP 784-512-512-10, batch 128, Adam",
     batch: 128,
-    parameters: [...linear("net.linear.0", 784, 512), ...linear("net.linear.1", 512, 512), ...linear("net.linear2", 512, 10)],
-    batches: [{ name: "x", shape: [784], scale: 0.5, shift: 0.5 }, { name: "y", shape: [], below: 10 }],
+    parameters: [
+      ...linear("net.linear.0", 784, 512),
+      ...linear("net.linear.1", 512, 512),
+      ...linear("net.linear2", 512, 10),
+    ],
+    batches: [
+      { name: "x", shape: [784], scale: 0.5, shift: 0.5 },
+      { name: "y", shape: [], below: 10 },
+    ],
     flops: trained(128, 512, 784, true) + trained(128, 512, 512) + trained(128, 10, 512),
     best: { gflops: 23.1 },
   },
@@ -50,11 +63,17 @@ export const workloads = {
     title: "CNN 28x28x1, conv 32, conv 64, dense 128, batch 64, Adam",
     batch: 64,
     parameters: [
-      weight("net.conv2d.w", [3, 3, 1, 32], 1 / 3), bias("net.conv2d.b", 32),
-      weight("net.conv2d2.w", [3, 3, 32, 64], 1 / Math.sqrt(288)), bias("net.conv2d2.b", 64),
-      ...linear("net.linear", 3136, 128), ...linear("net.linear2", 128, 10),
+      weight("net.conv2d.w", [3, 3, 1, 32], 1 / 3),
+      bias("net.conv2d.b", 32),
+      weight("net.conv2d2.w", [3, 3, 32, 64], 1 / Math.sqrt(288)),
+      bias("net.conv2d2.b", 64),
+      ...linear("net.linear", 3136, 128),
+      ...linear("net.linear2", 128, 10),
     ],
-    batches: [{ name: "x", shape: [28, 28, 1], scale: 0.5, shift: 0.5 }, { name: "y", shape: [], below: 10 }],
+    batches: [
+      { name: "x", shape: [28, 28, 1], scale: 0.5, shift: 0.5 },
+      { name: "y", shape: [], below: 10 },
+    ],
     flops: trained(64 * 784, 32, 9, true) + trained(64 * 196, 64, 288) + trained(64, 128, 3136) + trained(64, 10, 128),
     best: { gflops: 48 },
   },
@@ -72,7 +91,13 @@ export const workloads = {
     ],
     batches: [{ name: "ids", shape: [gpt.context + 1], below: gpt.vocabulary }],
     // per block: qkv, output, two of the feed-forward part, scores and weighted sums
-    flops: gpt.layers * (trained(768, 384, 128) + trained(768, 128, 128) + 2 * trained(768, 512, 128) + 2 * trained(12 * 4 * 64, 64, 32)) + trained(768, 65, 128),
+    flops:
+      gpt.layers *
+        (trained(768, 384, 128) +
+          trained(768, 128, 128) +
+          2 * trained(768, 512, 128) +
+          2 * trained(12 * 4 * 64, 64, 32)) +
+      trained(768, 65, 128),
     best: { gflops: 25.5 },
   },
   "W4-512": { ...square(512), best: { gflops: 33.9 } },
@@ -82,7 +107,10 @@ export const workloads = {
     model: "w5.dlm",
     run: "formula",
     title: "gelu(x*a+b)*c+x over 2^22",
-    inputs: [{ name: "x", shape: [1 << 22], scale: 2 }, ...["a", "b", "c"].map((name) => ({ name, shape: [], scale: 1 }))],
+    inputs: [
+      { name: "x", shape: [1 << 22], scale: 2 },
+      ...["a", "b", "c"].map((name) => ({ name, shape: [], scale: 1 })),
+    ],
     best: { ms: 11.3 }, // 0.37 G elements/s of gelu
   },
   W6: {
@@ -90,16 +118,32 @@ export const workloads = {
     title: "XOR 2-8-1, batch 4, gradient descent",
     batch: 4,
     batchCount: 1,
-    parameters: [weight("net.linear.w", [2, 8], 0.7), weight("net.linear.b", [8], 0.7), weight("net.linear2.w", [8, 1], 0.5), weight("net.linear2.b", [1], 0.3)],
-    batches: [{ name: "x", shape: [2], values: [0, 0, 0, 1, 1, 0, 1, 1] }, { name: "y", shape: [1], values: [0, 1, 1, 0] }],
+    parameters: [
+      weight("net.linear.w", [2, 8], 0.7),
+      weight("net.linear.b", [8], 0.7),
+      weight("net.linear2.w", [8, 1], 0.5),
+      weight("net.linear2.b", [1], 0.3),
+    ],
+    batches: [
+      { name: "x", shape: [2], values: [0, 0, 0, 1, 1, 0, 1, 1] },
+      { name: "y", shape: [1], values: [0, 1, 1, 0] },
+    ],
     best: { ms: 2e-4 }, // 5 million steps/s, the whole step in one launch
   },
   W7: {
     model: "w7.dlm",
     title: "LSTM, sequence 32, batch 32, 64 -> 128, Adam",
     batch: 32,
-    parameters: [weight("net.lstm.wx", [64, 512], 0.0884), weight("net.lstm.wh", [128, 512], 0.0884), bias("net.lstm.b", 512), ...linear("net.linear", 128, 10)],
-    batches: [{ name: "x", shape: [32, 64], scale: 1 }, { name: "y", shape: [], below: 10 }],
+    parameters: [
+      weight("net.lstm.wx", [64, 512], 0.0884),
+      weight("net.lstm.wh", [128, 512], 0.0884),
+      bias("net.lstm.b", 512),
+      ...linear("net.linear", 128, 10),
+    ],
+    batches: [
+      { name: "x", shape: [32, 64], scale: 1 },
+      { name: "y", shape: [], below: 10 },
+    ],
     flops: trained(32 * 32, 512, 64, true) + trained(32 * 32, 512, 128) + trained(32, 10, 128),
     best: { gflops: 23.1 },
   },
@@ -108,8 +152,14 @@ export const workloads = {
     title: "64 layers of width 64, batch 32, Adam",
     batch: 32,
     layers: 64,
-    parameters: Array.from({ length: 64 }, (_, i) => [weight(`net.linear.${i}.w`, [64, 64], Math.sqrt(3 / 64)), bias(`net.linear.${i}.b`, 64)]).flat(),
-    batches: [{ name: "x", shape: [64], scale: 1 }, { name: "y", shape: [64], scale: 1 }],
+    parameters: Array.from({ length: 64 }, (_, i) => [
+      weight(`net.linear.${i}.w`, [64, 64], Math.sqrt(3 / 64)),
+      bias(`net.linear.${i}.b`, 64),
+    ]).flat(),
+    batches: [
+      { name: "x", shape: [64], scale: 1 },
+      { name: "y", shape: [64], scale: 1 },
+    ],
     flops: 64 * trained(32, 64, 64) - product(32, 64, 64),
     best: { gflops: 23.1 },
   },
@@ -117,24 +167,36 @@ export const workloads = {
     model: "w9.dlm",
     run: "softmax_both",
     title: "softmax forward and backward, 4096x1024",
-    inputs: [{ name: "x", shape: rows, scale: 3 }, { name: "dy", shape: rows, scale: 1 }],
+    inputs: [
+      { name: "x", shape: rows, scale: 3 },
+      { name: "dy", shape: rows, scale: 1 },
+    ],
     best: { ms: 16.4 }, // 4.1 GB/s over four tensors of 16.8 MB
   },
   "W9-layernorm": {
     model: "w9.dlm",
     run: "layer_norm_both",
     title: "layer norm forward and backward, 4096x1024",
-    inputs: [{ name: "x", shape: rows, scale: 3 }, { name: "g", shape: [1024], scale: 0.1, shift: 1 }, { name: "b", shape: [1024], scale: 0.1 }, { name: "dy", shape: rows, scale: 1 }],
+    inputs: [
+      { name: "x", shape: rows, scale: 3 },
+      { name: "g", shape: [1024], scale: 0.1, shift: 1 },
+      { name: "b", shape: [1024], scale: 0.1 },
+      { name: "dy", shape: rows, scale: 1 },
+    ],
     best: { ms: 14 }, // 4.8 GB/s
   },
-}; // prettier-ignore
+};
 
 /** Names, shapes and values of everything a workload starts from; batches are one after the other, rows first. */
 export function tensorsOf(workload) {
   const tensors = {};
   const add = ({ name, shape, scale = 1, shift = 0, below, values }) => {
     const raw = values ?? uniform(name, elementCount(shape));
-    const scaled = values ? Float32Array.from(values) : below !== undefined ? Int32Array.from(raw, (u) => Math.min(below - 1, Math.floor(((u + 1) / 2) * below))) : raw.map((u) => u * scale + shift);
+    const scaled = values
+      ? Float32Array.from(values)
+      : below !== undefined
+        ? Int32Array.from(raw, (u) => Math.min(below - 1, Math.floor(((u + 1) / 2) * below)))
+        : raw.map((u) => u * scale + shift);
     tensors[name] = { dtype: below !== undefined ? "i32" : "f32", shape, values: scaled };
   };
   const { parameters = [], inputs = [], batches = [], batch = 1 } = workload;

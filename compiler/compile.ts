@@ -26,9 +26,16 @@ export function compile(text: string, options: CompileOptions = {}): CompileResu
   const { file, program, diagnostics } = analyse(text, options);
   if (!program) return { plan: undefined, diagnostics, file, program, programs: [] };
   const target = typeof options.target === "object" ? options.target : targets[options.target ?? "software"];
-  if (!target) throw new RangeError(`there is no target ${String(options.target)}; there are ${Object.keys(targets).join(", ")}`);
+  if (!target)
+    throw new RangeError(`there is no target ${String(options.target)}; there are ${Object.keys(targets).join(", ")}`);
   try {
-    const { plan, programs } = makePlan(program, { name: options.name ?? "model.dlm", source: text, compiler: `dlm ${version}`, target, simplify });
+    const { plan, programs } = makePlan(program, {
+      name: options.name ?? "model.dlm",
+      source: text,
+      compiler: `dlm ${version}`,
+      target,
+      simplify,
+    });
     return { plan, diagnostics, file, program, programs };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

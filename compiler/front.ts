@@ -22,7 +22,8 @@ export interface Fronted {
 export function analyse(text: string, options: FrontOptions = {}): Fronted {
   resetTable();
   const parsed = parse({ name: options.name ?? "model.dlm", text });
-  if (parsed.diagnostics.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };
+  if (parsed.diagnostics.some((d) => d.severity === "error"))
+    return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };
   const read: Diagnostic[] = [];
   const { program, diagnostics } = elaborate(
     {
@@ -42,5 +43,9 @@ export function analyse(text: string, options: FrontOptions = {}): Fronted {
   const sizes = errors ? [] : checkSizes(program, { file: parsed.file.source, start: 0, end: 0 });
   const all = [...parsed.diagnostics, ...read, ...diagnostics, ...sizes];
   if (all.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: all };
-  return { file: parsed.file, program, diagnostics: options.pedantic ? [...all, ...pedantic(program, parsed.file)] : all };
+  return {
+    file: parsed.file,
+    program,
+    diagnostics: options.pedantic ? [...all, ...pedantic(program, parsed.file)] : all,
+  };
 }

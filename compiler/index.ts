@@ -7,7 +7,14 @@ export { analyse, type FrontOptions, type Fronted } from "./front.ts";
 export { printGraph } from "./graph/print.ts";
 export { targets, type Target } from "./schedule/target.ts";
 export { version } from "./version.ts";
-export { position, type Diagnostic, type Label, type Severity, type SourceFile, type Span } from "../grammar/diagnostic.ts";
+export {
+  position,
+  type Diagnostic,
+  type Label,
+  type Severity,
+  type SourceFile,
+  type Span,
+} from "../grammar/diagnostic.ts";
 export { renderDiagnostic, renderDiagnostics, type RenderOptions } from "../grammar/render.ts";
 export type { GraphProgram } from "./graph/types.ts";
 export type { Program } from "./elaborate/program.ts";

@@ -15,7 +15,8 @@ export interface Name {
 
 // ---- declarations
 
-export type Item = Import | Const | Fn | LayerDeclaration | ModelDeclaration | Init | OptimizerDeclaration | Data | Train;
+export type Item =
+  Import | Const | Fn | LayerDeclaration | ModelDeclaration | Init | OptimizerDeclaration | Data | Train;
 
 interface Declared {
   readonly span: Span;
@@ -192,8 +193,25 @@ export interface Metric {
 // ---- expressions
 
 export type BinaryOperator =
-  | "|>" | ">>" | "or" | "and" | "==" | "!=" | "<" | "<=" | ">" | ">=" | ".."
-  | "+" | "-" | "*" | "/" | "//" | "%" | "@" | "^"; // prettier-ignore
+  | "|>"
+  | ">>"
+  | "or"
+  | "and"
+  | "=="
+  | "!="
+  | "<"
+  | "<="
+  | ">"
+  | ">="
+  | ".."
+  | "+"
+  | "-"
+  | "*"
+  | "/"
+  | "//"
+  | "%"
+  | "@"
+  | "^";
 
 export type Expr =
   | { readonly kind: "number"; readonly value: number; readonly text: string; readonly span: Span }
@@ -205,11 +223,30 @@ export type Expr =
   | { readonly kind: "paren"; readonly value: Expr; readonly span: Span }
   | { readonly kind: "list"; readonly elements: readonly Expr[]; readonly span: Span }
   | { readonly kind: "unary"; readonly operator: "-" | "not"; readonly operand: Expr; readonly span: Span }
-  | { readonly kind: "binary"; readonly operator: BinaryOperator; readonly operatorSpan: Span; readonly left: Expr; readonly right: Expr; readonly span: Span } // prettier-ignore
+  | {
+      readonly kind: "binary";
+      readonly operator: BinaryOperator;
+      readonly operatorSpan: Span;
+      readonly left: Expr;
+      readonly right: Expr;
+      readonly span: Span;
+    }
   | { readonly kind: "call"; readonly callee: Expr; readonly args: readonly Arg[]; readonly span: Span }
-  | { readonly kind: "index"; readonly operand: Expr; readonly indices: readonly IndexExpr[]; readonly outside?: Expr; readonly span: Span } // prettier-ignore
+  | {
+      readonly kind: "index";
+      readonly operand: Expr;
+      readonly indices: readonly IndexExpr[];
+      readonly outside?: Expr;
+      readonly span: Span;
+    }
   | { readonly kind: "member"; readonly operand: Expr; readonly name: Name; readonly span: Span }
-  | { readonly kind: "reduce"; readonly reducer: Name; readonly binders: readonly Binder[]; readonly body: Expr; readonly span: Span } // prettier-ignore
+  | {
+      readonly kind: "reduce";
+      readonly reducer: Name;
+      readonly binders: readonly Binder[];
+      readonly body: Expr;
+      readonly span: Span;
+    }
   | { readonly kind: "for"; readonly binders: readonly Binder[]; readonly body: Expr; readonly span: Span }
   | { readonly kind: "lambda"; readonly params: readonly Name[]; readonly body: Expr; readonly span: Span }
   | { readonly kind: "if"; readonly condition: Expr; readonly then: Expr; readonly else: Expr; readonly span: Span }

@@ -1,32 +1,84 @@
 // Diagnostics of reading text, DLM1xxx: one constructor per code.
 import type { Diagnostic, Span } from "./diagnostic.ts";
 
-const error = (code: string, span: Span, message: string, more: Partial<Diagnostic> = {}): Diagnostic => ({ code, severity: "error", span, message, ...more });
+const error = (code: string, span: Span, message: string, more: Partial<Diagnostic> = {}): Diagnostic => ({
+  code,
+  severity: "error",
+  span,
+  message,
+  ...more,
+});
 
 export const unexpectedCharacter = (span: Span, text: string): Diagnostic =>
-  error("DLM1001", span, `the character ${text === '"' ? "'\"'" : `"${text}"`} means nothing here`, { ...(characterHints[text] ? { hint: characterHints[text] } : {}) });
+  error("DLM1001", span, `the character ${text === '"' ? "'\"'" : `"${text}"`} means nothing here`, {
+    ...(characterHints[text] ? { hint: characterHints[text] } : {}),
+  });
 const characterHints: Readonly<Record<string, string>> = {
-  "'": 'strings are written "like this"', "“": 'strings are written "like this"', "”": 'strings are written "like this"', "!": "write `not x`, or `!=` for unequal", "&": "write `and`", $: "names have letters, digits and `_`", "\\": "a line needs no mark to go on", "?": "write `if c then a else b` or where(c, a, b)", "−": "write `-`", "×": "write `*`", "≤": "write `<=`", "≥": "write `>=`", "≠": "write `!=`",
-}; // prettier-ignore
+  "'": 'strings are written "like this"',
+  "“": 'strings are written "like this"',
+  "”": 'strings are written "like this"',
+  "!": "write `not x`, or `!=` for unequal",
+  "&": "write `and`",
+  $: "names have letters, digits and `_`",
+  "\\": "a line needs no mark to go on",
+  "?": "write `if c then a else b` or where(c, a, b)",
+  "−": "write `-`",
+  "×": "write `*`",
+  "≤": "write `<=`",
+  "≥": "write `>=`",
+  "≠": "write `!=`",
+};
 export const unclosed = (span: Span, what: "string" | "axis pattern", mark: string): Diagnostic =>
   error("DLM1002", span, `this ${what} is not closed before the end of the line`, { hint: `write ${mark} at its end` });
-export const unexpected = (span: Span, found: string, expected: readonly string[], inside: string, hint?: string): Diagnostic =>
-  error("DLM1003", span, `${inside} cannot go on with ${found}`, { ...(expected.length && !hint ? { notes: [`expected here: ${list(expected)}`] } : {}), ...(hint ? { hint } : {}) });
-export const missingOperand = (span: Span, operator: string): Diagnostic => error("DLM1003", span, `there is nothing after \`${operator}\``, { hint: `write the right side of \`${operator}\`, or leave it out` });
+export const unexpected = (
+  span: Span,
+  found: string,
+  expected: readonly string[],
+  inside: string,
+  hint?: string,
+): Diagnostic =>
+  error("DLM1003", span, `${inside} cannot go on with ${found}`, {
+    ...(expected.length && !hint ? { notes: [`expected here: ${list(expected)}`] } : {}),
+    ...(hint ? { hint } : {}),
+  });
+export const missingOperand = (span: Span, operator: string): Diagnostic =>
+  error("DLM1003", span, `there is nothing after \`${operator}\``, {
+    hint: `write the right side of \`${operator}\`, or leave it out`,
+  });
 export const reservedName = (span: Span, word: string): Diagnostic =>
-  error("DLM1004", span, `\`${word}\` is a word of the language and cannot be a name`, { hint: `choose another name, as \`${word}_\`` });
+  error("DLM1004", span, `\`${word}\` is a word of the language and cannot be a name`, {
+    hint: `choose another name, as \`${word}_\``,
+  });
 export const unclosedBlock = (span: Span, opening: Span, mark: string): Diagnostic =>
-  error("DLM1005", span, `expected \`${mark}\` before the end of the file`, { labels: [{ span: opening, text: "opened here" }], hint: `add \`${mark}\`` });
+  error("DLM1005", span, `expected \`${mark}\` before the end of the file`, {
+    labels: [{ span: opening, text: "opened here" }],
+    hint: `add \`${mark}\``,
+  });
 export const unclosedBefore = (opening: Span, mark: string, next: Span, found: string): Diagnostic =>
-  error("DLM1005", opening, `this bracket is not closed before ${found}`, { labels: [{ span: next, text: `\`${mark}\` is missing before this` }], hint: `add \`${mark}\`` });
+  error("DLM1005", opening, `this bracket is not closed before ${found}`, {
+    labels: [{ span: next, text: `\`${mark}\` is missing before this` }],
+    hint: `add \`${mark}\``,
+  });
 export const assignedInsteadOfCompared = (span: Span, argument?: string): Diagnostic =>
   argument
-    ? error("DLM1006", span, `\`=\` neither names an argument nor compares`, { hint: `write \`${argument}: value\` for an argument by name, \`${argument} == value\` to compare` })
+    ? error("DLM1006", span, `\`=\` neither names an argument nor compares`, {
+        hint: `write \`${argument}: value\` for an argument by name, \`${argument} == value\` to compare`,
+      })
     : error("DLM1006", span, "`=` does not compare", { hint: "write `==` to compare" });
 export const bareDecimalPoint = (span: Span, text: string): Diagnostic =>
-  error("DLM1007", span, "a number needs a digit on both sides of its point", { hint: text.startsWith(".") ? `write 0${text}` : `write ${text}0` });
-export const tooDeep = (span: Span, limit: number): Diagnostic => error("DLM1008", span, `this expression is nested more than ${limit} deep`, { hint: "name parts of it with `let`" });
-export const badPattern = (span: Span, reason: string): Diagnostic => error("DLM1009", span, `this axis pattern cannot be read: ${reason}`, { hint: "patterns look like `b t (h d) -> b h t d`" });
-export const strayMark = (span: Span, mark: string): Diagnostic => error("DLM1010", span, `\`${mark}\` does not end statements here`, { hint: "leave it out; a statement ends where the next begins" });
+  error("DLM1007", span, "a number needs a digit on both sides of its point", {
+    hint: text.startsWith(".") ? `write 0${text}` : `write ${text}0`,
+  });
+export const tooDeep = (span: Span, limit: number): Diagnostic =>
+  error("DLM1008", span, `this expression is nested more than ${limit} deep`, { hint: "name parts of it with `let`" });
+export const badPattern = (span: Span, reason: string): Diagnostic =>
+  error("DLM1009", span, `this axis pattern cannot be read: ${reason}`, {
+    hint: "patterns look like `b t (h d) -> b h t d`",
+  });
+export const strayMark = (span: Span, mark: string): Diagnostic =>
+  error("DLM1010", span, `\`${mark}\` does not end statements here`, {
+    hint: "leave it out; a statement ends where the next begins",
+  });
 
-const list = (xs: readonly string[]): string => (xs.length < 2 ? xs.join("") : `${xs.slice(0, -1).join(", ")} or ${xs.at(-1)}`);
+const list = (xs: readonly string[]): string =>
+  xs.length < 2 ? xs.join("") : `${xs.slice(0, -1).join(", ")} or ${xs.at(-1)}`;

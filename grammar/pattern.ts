@@ -5,7 +5,10 @@ export type PatternResult = { readonly pattern: AxisPattern } | { readonly probl
 
 /** Reads the text without its backquotes; offsets of problems count from its start. */
 export function parsePattern(text: string): PatternResult {
-  const tokens = [...text.matchAll(/->|\.\.\.|[A-Za-z_][A-Za-z0-9_]*|\d+|[(),]|\S/g)].map((m) => ({ text: m[0], offset: m.index }));
+  const tokens = [...text.matchAll(/->|\.\.\.|[A-Za-z_][A-Za-z0-9_]*|\d+|[(),]|\S/g)].map((m) => ({
+    text: m[0],
+    offset: m.index,
+  }));
   let at = 0;
   let problem: { problem: string; offset: number } | undefined;
   const fail = (reason: string): void => {
@@ -14,7 +17,7 @@ export function parsePattern(text: string): PatternResult {
   };
   const axes = (inGroup: boolean): PatternAxis[] => {
     const result: PatternAxis[] = [];
-    for (; at < tokens.length; ) {
+    for (; at < tokens.length;) {
       const { text: t } = tokens[at]!;
       if (t === "," || t === "->" || t === ")") break;
       if (t === "(") {
@@ -45,7 +48,8 @@ export function parsePattern(text: string): PatternResult {
     at += 1;
     inputs.push(axes(false));
   }
-  if (!problem && tokens[at]?.text !== "->") fail(tokens[at]?.text === ")" ? "a group is closed that was not opened" : "the arrow `->` is missing");
+  if (!problem && tokens[at]?.text !== "->")
+    fail(tokens[at]?.text === ")" ? "a group is closed that was not opened" : "the arrow `->` is missing");
   at += 1;
   const output = problem ? [] : axes(false);
   if (!problem && at < tokens.length) fail(`nothing may follow the output, but there is \`${tokens[at]!.text}\``);

@@ -1,5 +1,13 @@
 // Diagnostics as text: place, code, message, the source with carets, labels, notes, what to type next.
-import { position, place, type Diagnostic, type Label, type Severity, type SourceFile, type Span } from "./diagnostic.ts";
+import {
+  position,
+  place,
+  type Diagnostic,
+  type Label,
+  type Severity,
+  type SourceFile,
+  type Span,
+} from "./diagnostic.ts";
 
 export interface RenderOptions {
   readonly color?: boolean;
@@ -10,8 +18,12 @@ export function renderDiagnostic(d: Diagnostic, options: RenderOptions = {}): st
   const paint = (code: number, text: string): string => (options.color ? `\x1b[${code}m${text}\x1b[0m` : text);
   const tone: Record<Severity, number> = { error: 31, warning: 33, hint: 36 };
   const at = position(d.span.file, d.span.start);
-  const lines = [`${paint(1, `${d.span.file.name}:${at.line}:${at.column}`)}  ${paint(tone[d.severity], d.severity === "error" ? d.code : `${d.severity} ${d.code}`)}  ${paint(1, d.message)}`];
-  lines.push(...excerpt([{ span: d.span, text: "" }, ...(d.labels ?? [])], d.span, (text) => paint(tone[d.severity], text)));
+  const lines = [
+    `${paint(1, `${d.span.file.name}:${at.line}:${at.column}`)}  ${paint(tone[d.severity], d.severity === "error" ? d.code : `${d.severity} ${d.code}`)}  ${paint(1, d.message)}`,
+  ];
+  lines.push(
+    ...excerpt([{ span: d.span, text: "" }, ...(d.labels ?? [])], d.span, (text) => paint(tone[d.severity], text)),
+  );
   for (const note of d.notes ?? []) lines.push(`   ${note}`);
   if (d.hint) lines.push(`   ${paint(36, "hint:")} ${d.hint}`);
   lines.push(`   see:  dlm explain ${d.code}`);
@@ -22,7 +34,13 @@ export function renderDiagnostics(list: readonly Diagnostic[], options: RenderOp
   const rank: Record<Severity, number> = { error: 0, warning: 1, hint: 2 };
   const sorted = list
     .map((d, i) => ({ d, i }))
-    .sort((a, b) => rank[a.d.severity] - rank[b.d.severity] || a.d.span.file.name.localeCompare(b.d.span.file.name) || a.d.span.start - b.d.span.start || a.i - b.i)
+    .sort(
+      (a, b) =>
+        rank[a.d.severity] - rank[b.d.severity] ||
+        a.d.span.file.name.localeCompare(b.d.span.file.name) ||
+        a.d.span.start - b.d.span.start ||
+        a.i - b.i,
+    )
     .map(({ d }) => d);
   const count = (severity: Severity, word: string): string[] => {
     const n = list.filter((d) => d.severity === severity).length;
@@ -45,7 +63,8 @@ function excerpt(labels: readonly Label[], main: Span, paint: (text: string) => 
   const gutter = (text: string): string => `${text.padStart(width)} | `;
   const result: string[] = [];
   for (const { file, line, labels: own } of groups) {
-    if (file !== main.file) result.push(`${" ".repeat(width)}--> ${place({ file, start: own[0]!.span.start, end: own[0]!.span.end })}`);
+    if (file !== main.file)
+      result.push(`${" ".repeat(width)}--> ${place({ file, start: own[0]!.span.start, end: own[0]!.span.end })}`);
     const start = lineStart(file.text, own[0]!.span.start);
     const end = file.text.indexOf("\n", start) < 0 ? file.text.length : file.text.indexOf("\n", start);
     const full = file.text.slice(start, end);
@@ -60,14 +79,17 @@ function excerpt(labels: readonly Label[], main: Span, paint: (text: string) => 
     for (const { span } of sorted) {
       const from = column(span.start);
       if (from < marks.length || from > widest) continue;
-      marks = marks.padEnd(from) + "^".repeat(Math.max(1, Math.min(column(Math.min(span.end, end)) - from, widest + 1 - from)));
+      marks =
+        marks.padEnd(from) +
+        "^".repeat(Math.max(1, Math.min(column(Math.min(span.end, end)) - from, widest + 1 - from)));
     }
     result.push(gutter("") + paint(marks));
     // texts hang below their marks, the rightmost first
     const texts = sorted.filter((l) => l.text);
     for (let i = texts.length - 1; i >= 0; i--) {
       let hanging = "";
-      for (const { span } of texts.slice(0, i)) if (column(span.start) >= hanging.length) hanging = hanging.padEnd(column(span.start)) + "|";
+      for (const { span } of texts.slice(0, i))
+        if (column(span.start) >= hanging.length) hanging = hanging.padEnd(column(span.start)) + "|";
       result.push(gutter("") + `${hanging.padEnd(column(texts[i]!.span.start))}${texts[i]!.text}`);
     }
   }

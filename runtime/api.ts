@@ -10,7 +10,8 @@ export interface Tensor {
 export interface Nested extends ReadonlyArray<number | boolean | Nested> {}
 export type FlatArray = ArrayLike<number> & { readonly BYTES_PER_ELEMENT: number }; // a typed array
 /** A number, nested arrays, a typed array (its shape follows from the input's type where one size at most is open), or a tensor. */
-export type Value = number | boolean | Nested | FlatArray | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
+export type Value =
+  number | boolean | Nested | FlatArray | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
 
 export interface LoadOptions {
   readonly device: GPUDevice;
@@ -94,9 +95,22 @@ export interface Model {
   readonly trains: readonly string[];
   readonly exports: readonly string[];
   /** Rows by split, and what class and character numbers stand for, by column. */
-  readonly data: Readonly<Record<string, { readonly rows: number; readonly splits: Readonly<Record<string, number>>; readonly classes: Readonly<Record<string, readonly string[]>> }>>;
+  readonly data: Readonly<
+    Record<
+      string,
+      {
+        readonly rows: number;
+        readonly splits: Readonly<Record<string, number>>;
+        readonly classes: Readonly<Record<string, readonly string[]>>;
+      }
+    >
+  >;
   /** What the plan costs on this device. */
-  readonly cost: { readonly bytes: number; readonly modules: number; readonly trains: Readonly<Record<string, { readonly dispatchesPerStep: number; readonly window: number }>> };
+  readonly cost: {
+    readonly bytes: number;
+    readonly modules: number;
+    readonly trains: Readonly<Record<string, { readonly dispatchesPerStep: number; readonly window: number }>>;
+  };
 
   /** Trains on, from where the block is: a new model, a paused one or a restored one. The first block without a name. */
   train(name?: string, options?: TrainOptions): Promise<TrainResult>;

@@ -23,14 +23,21 @@ export function shuffle(rows: Int32Array, next: () => number): Int32Array {
   }
   return rows;
 }
-const interval = (from: number, to: number): Int32Array => Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+const interval = (from: number, to: number): Int32Array =>
+  Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
 const holdoutStream = 0x5eed;
 
 /**
  * Rows by split, "train" first, each in rising order. A share is chosen by the seed. Of text the end is kept apart, and windows that reach
  * over a border belong to neither side: `window` - 1 rows before it are left out.
  */
-export function splitRows(dataset: Pick<PlanDataset, "name" | "holdouts" | "windowed">, ownRows: number, seed: number, window = 1, others: Readonly<Record<string, readonly [from: number, to: number]>> = {}): ReadonlyMap<string, Int32Array> {
+export function splitRows(
+  dataset: Pick<PlanDataset, "name" | "holdouts" | "windowed">,
+  ownRows: number,
+  seed: number,
+  window = 1,
+  others: Readonly<Record<string, readonly [from: number, to: number]>> = {},
+): ReadonlyMap<string, Int32Array> {
   const splits = new Map<string, Int32Array>([["train", new Int32Array(0)]]);
   const order = dataset.windowed ? undefined : shuffle(interval(0, ownRows), generator(seed, holdoutStream));
   let end = ownRows;
@@ -44,7 +51,10 @@ export function splitRows(dataset: Pick<PlanDataset, "name" | "holdouts" | "wind
     // of text the share is one of characters
     const share = Math.round((h.fraction ?? 0) * (ownRows + gap));
     const count = share - gap;
-    if (count < 1 || end - share < 1) throw new RuntimeProblem(`${h.place}: holdout ${h.name} = ${h.fraction} of ${ownRows} rows leaves ${count < 1 ? "none in it" : "none to train on"}${gap ? ` (a window is ${window} characters long)` : ""}`);
+    if (count < 1 || end - share < 1)
+      throw new RuntimeProblem(
+        `${h.place}: holdout ${h.name} = ${h.fraction} of ${ownRows} rows leaves ${count < 1 ? "none in it" : "none to train on"}${gap ? ` (a window is ${window} characters long)` : ""}`,
+      );
     splits.set(h.name, order ? order.slice(end - count, end).sort() : interval(end - count, end));
     end -= share;
   }
@@ -58,7 +68,7 @@ export function batchStream(rows: Int32Array, seed: number, shuffled: boolean): 
   let epoch = -1;
   let order = rows;
   return (position, out) => {
-    for (let i = 0; i < out.length; ) {
+    for (let i = 0; i < out.length;) {
       const at = position + i;
       const e = Math.floor(at / rows.length);
       if (shuffled && e !== epoch) order = shuffle(rows.slice(), generator(seed, e + 1 + 0x10000));

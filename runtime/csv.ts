@@ -18,7 +18,8 @@ export function textOf(bytes: Uint8Array, path: string): string {
     return decode(bytes);
   } catch (error) {
     const [a, b] = bytes;
-    if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) throw new RuntimeProblem(`${path} is UTF-16 text: save it as UTF-8`);
+    if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff))
+      throw new RuntimeProblem(`${path} is UTF-16 text: save it as UTF-8`);
     let line = 1;
     for (let i = 0, start = 0; i <= bytes.length; i++) {
       if (i < bytes.length && bytes[i] !== 10 && (bytes[i] !== 13 || bytes[i + 1] === 10)) continue;
@@ -38,7 +39,8 @@ export function textOf(bytes: Uint8Array, path: string): string {
 const lineEnds = /\r\n?|\n/g;
 /** RFC 4180: quoted cells may hold delimiters, line ends and doubled quotes. Blank lines are no rows, unless rows have a single cell: that is missing there. */
 export function parseCsv(text: string, path: string, delimiter = delimiterOf(text, path)): Table {
-  if (text.includes("\0")) throw new RuntimeProblem(`${path} holds zero characters: it is no text, or UTF-16; save it as UTF-8`);
+  if (text.includes("\0"))
+    throw new RuntimeProblem(`${path} holds zero characters: it is no text, or UTF-16; save it as UTF-8`);
   const separator = delimiter.charCodeAt(0);
   const isBlank = (c: number): boolean => (c === 32 || c === 9) && c !== separator;
   const length = text.length;
@@ -51,7 +53,7 @@ export function parseCsv(text: string, path: string, delimiter = delimiterOf(tex
   const doubled = new Set<number>(); // cells with doubled quotes
   const lines: number[] = [];
   let [width, cells, line, trailing] = [0, 0, 1, 0];
-  for (let i = 0; i < length; ) {
+  for (let i = 0; i < length;) {
     const [first, start] = [cells, line];
     let blank = true;
     for (;;) {
@@ -96,7 +98,10 @@ export function parseCsv(text: string, path: string, delimiter = delimiterOf(tex
     trailing = blank ? trailing + 1 : 0;
     const n = cells - first;
     width ||= n;
-    if (n !== width) throw new RuntimeProblem(`${path}, line ${start} has ${counted(n)}, and line ${lines[0]} has ${width}${n > width ? `: a cell that holds ${JSON.stringify(delimiter)} is written in quotes` : ""}`);
+    if (n !== width)
+      throw new RuntimeProblem(
+        `${path}, line ${start} has ${counted(n)}, and line ${lines[0]} has ${width}${n > width ? `: a cell that holds ${JSON.stringify(delimiter)} is written in quotes` : ""}`,
+      );
     lines.push(start);
   }
   const cell = (row: number, column: number): string => {
@@ -119,7 +124,10 @@ function delimiterOf(text: string, path: string): string {
     if (!quoted && (c === "," || c === ";" || c === "\t")) found.add(c);
     seen ||= c.trim() !== "";
   }
-  if (found.size > 1) throw new RuntimeProblem(`${path}: its first line holds ${[...found].map((c) => ({ ",": "commas", ";": "semicolons" })[c] ?? "tabs").join(" and ")}: which separate the cells? Write delimiter: ",", ";" or "tab" in csv(...)`);
+  if (found.size > 1)
+    throw new RuntimeProblem(
+      `${path}: its first line holds ${[...found].map((c) => ({ ",": "commas", ";": "semicolons" })[c] ?? "tabs").join(" and ")}: which separate the cells? Write delimiter: ",", ";" or "tab" in csv(...)`,
+    );
   return [...found][0] ?? ",";
 }
 
@@ -128,11 +136,17 @@ function delimiterOf(text: string, path: string): string {
 const decimal = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
 /** NaN for what is no decimal number (hexadecimal, 1_000, Infinity and the like are none); infinite beyond f64. */
 export const numberOf = (cell: string, storage: Storage = "f32"): number =>
-  decimal.test(cell) ? Number(cell) : storage === "bool" && /^\s*(true|false)\s*$/i.test(cell) ? Number(/t/i.test(cell)) : NaN; // prettier-ignore
+  decimal.test(cell)
+    ? Number(cell)
+    : storage === "bool" && /^\s*(true|false)\s*$/i.test(cell)
+      ? Number(/t/i.test(cell))
+      : NaN;
 export const isMissing = (cell: string): boolean => /^\s*(\?|#?n\/?a|nan|null)?\s*$/i.test(cell);
 /** Why a cell is no number, in words. */
 export const noNumber = (cell: string): string =>
-  isMissing(cell) ? `the value is missing${cell.trim() && ` (${cell.trim()})`}` : `${JSON.stringify(cell)} is no number${/^\s*[+-]?\d*,\d+\s*$/.test(cell) ? ` (a decimal comma: write ${cell.trim().replace(",", ".")})` : ""}`;
+  isMissing(cell)
+    ? `the value is missing${cell.trim() && ` (${cell.trim()})`}`
+    : `${JSON.stringify(cell)} is no number${/^\s*[+-]?\d*,\d+\s*$/.test(cell) ? ` (a decimal comma: write ${cell.trim().replace(",", ".")})` : ""}`;
 
 // ---------------------------------------------------------------- the header
 
@@ -161,11 +175,19 @@ export function hasHeader(table: Table, read: readonly ReadColumn[]): boolean | 
   const isName = (column: number): boolean => !isMissing(first(column)) && !/^\W*\d/.test(first(column)); // not 0x10, 50% or 1,5
   const words = read.filter((r) => holdsWords(table, r, Math.min(1, table.rows - 1)));
   const named = read.some((r) => !words.includes(r) && isName(r.column));
-  const found = words.filter((r) => !isMissing(first(r.column))).map(({ column, range }) => ({ column, range, has: new Set(below.map((r) => table.cell(r, column).trim())) }));
+  const found = words
+    .filter((r) => !isMissing(first(r.column)))
+    .map(({ column, range }) => ({ column, range, has: new Set(below.map((r) => table.cell(r, column).trim())) }));
   if (found.some((r) => r.has.has(first(r.column)))) return named ? undefined : false;
   if (named || !found.length) return named || undefined;
-  const numbers = Array.from({ length: table.width }, (_, c) => c).filter((c) => table.rows > 1 && !read.some((r) => r.column === c) && isNumber(1, c));
+  const numbers = Array.from({ length: table.width }, (_, c) => c).filter(
+    (c) => table.rows > 1 && !read.some((r) => r.column === c) && isNumber(1, c),
+  );
   if (numbers.some((c) => isNumber(0, c))) return false;
   const beside = numbers.some((c) => isName(c) && below.every((r) => isNumber(r, c)));
-  return beside || found.some((r) => r.range && [...r.has].filter((word) => !isMissing(word)).length >= r.range[1]) || undefined;
+  return (
+    beside ||
+    found.some((r) => r.range && [...r.has].filter((word) => !isMissing(word)).length >= r.range[1]) ||
+    undefined
+  );
 }

@@ -16,7 +16,12 @@ export interface HostDataset {
   readonly plan: PlanDataset;
   readonly rows: number; // of its own
   readonly allRows: number; // with those of other data behind them
-  readonly columns: readonly { readonly plan: PlanColumn; readonly values: LoadedColumn["values"]; readonly length: number; readonly classes?: readonly string[] }[];
+  readonly columns: readonly {
+    readonly plan: PlanColumn;
+    readonly values: LoadedColumn["values"];
+    readonly length: number;
+    readonly classes?: readonly string[];
+  }[];
   readonly window: number; // of text; 1 else
   readonly others: Readonly<Record<string, readonly [from: number, to: number]>>;
   /** Rows that fit into the columns' buffers at a time; absent when all lie there. */
@@ -31,7 +36,8 @@ export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostD
   const sizes = new Set(programsOf(plan).flatMap((p) => p.dims.map((x) => x.name)));
   for (const d of plan.datasets) {
     const measured = d.training !== undefined || sizes.has(`training.${d.name}`) || sizes.has(`rows.${d.name}`);
-    if (!plan.trains.some((t) => t.dataset === d.name) && !measured && !d.columns.some((c) => used.has(c.buffer))) continue;
+    if (!plan.trains.some((t) => t.dataset === d.name) && !measured && !d.columns.some((c) => used.has(c.buffer)))
+      continue;
     const own = await loadDataset(d, sources);
     const parts = [own];
     const others: Record<string, readonly [number, number]> = {};
@@ -40,17 +46,32 @@ export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostD
     for (const h of d.holdouts) {
       if (h.dataset === undefined) continue;
       const other = plan.datasets.find((x) => x.name === h.dataset)!;
-      const more = await loadDataset(other, sources, (field) => d.columns.map((c) => (fieldOf(c) === field ? own.columns.get(c.name)!.classes : undefined)).find((c) => c));
+      const more = await loadDataset(other, sources, (field) =>
+        d.columns.map((c) => (fieldOf(c) === field ? own.columns.get(c.name)!.classes : undefined)).find((c) => c),
+      );
       for (const c of d.columns) {
         const twin = other.columns.find((x) => fieldOf(x) === fieldOf(c));
-        if (!twin || twin.storage !== c.storage || twin.shape.join() !== c.shape.join()) throw new RuntimeProblem(`${h.place}: the data ${other.name} do not have the field ${fieldOf(c)} of ${d.name} (${c.place})`);
+        if (!twin || twin.storage !== c.storage || twin.shape.join() !== c.shape.join())
+          throw new RuntimeProblem(
+            `${h.place}: the data ${other.name} do not have the field ${fieldOf(c)} of ${d.name} (${c.place})`,
+          );
       }
       // of text the windows over the seam belong to neither
       const from = parts.length && window > 1 ? allRows + window - 1 : allRows;
       others[other.name] = [from, from + more.rows];
       allRows = from + more.rows;
-      for (const c of d.columns) checkRange(c, other.columns.find((x) => fieldOf(x) === fieldOf(c))!, more.columns.get(other.columns.find((x) => fieldOf(x) === fieldOf(c))!.name)!.values);
-      parts.push({ rows: more.rows, columns: new Map(d.columns.map((c) => [c.name, more.columns.get(other.columns.find((x) => fieldOf(x) === fieldOf(c))!.name)!])) });
+      for (const c of d.columns)
+        checkRange(
+          c,
+          other.columns.find((x) => fieldOf(x) === fieldOf(c))!,
+          more.columns.get(other.columns.find((x) => fieldOf(x) === fieldOf(c))!.name)!.values,
+        );
+      parts.push({
+        rows: more.rows,
+        columns: new Map(
+          d.columns.map((c) => [c.name, more.columns.get(other.columns.find((x) => fieldOf(x) === fieldOf(c))!.name)!]),
+        ),
+      });
     }
     const columns = d.columns.map((c) => {
       const pieces = parts.map((p) => p.columns.get(c.name)!);
@@ -61,7 +82,8 @@ export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostD
   }
   return result;
 }
-const usedBuffers = (plan: Plan): ReadonlySet<number> => new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
+const usedBuffers = (plan: Plan): ReadonlySet<number> =>
+  new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
 function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly T[]): T {
   const out = new (pieces[0]!.constructor as new (n: number) => T)(pieces.reduce((sum, p) => sum + p.length, 0));
   let at = 0;
@@ -73,18 +95,37 @@ function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly
 }
 
 /** Where the columns lie: whole where they fit, else room for the rows of one submit. */
-export function placeData(data: Omit<HostDataset, "streamed">, plan: Plan, device: GPUDevice, residentBytes: number): HostDataset {
+export function placeData(
+  data: Omit<HostDataset, "streamed">,
+  plan: Plan,
+  device: GPUDevice,
+  residentBytes: number,
+): HostDataset {
   const sum = data.columns.reduce((bytes, c) => bytes + c.values.byteLength, 0);
   const { name, streamable, training } = data.plan;
   if (sum <= residentBytes && data.columns.every((c) => c.values.byteLength <= dataLimit(device))) return data;
-  const why = !streamable || training ? `the model uses row numbers or whole columns: draws in \`data\`, \`rows\`, or ${name}.x outside of training` : data.window > 1 && data.columns.some((c) => c.plan.loader.kind !== "chars" || c.plan.loader.window !== data.window) ? "windows of text and other fields lie side by side" : undefined;
-  if (why) throw new RuntimeProblem(`the data ${name} take ${megabytes(sum)}, more than ${residentBytes < Infinity ? `the ${megabytes(residentBytes)} allowed` : "the device holds"}, and cannot be streamed, for ${why}`);
-  const rows = Math.max(...plan.trains.filter((t) => t.dataset === name).map((t) => Math.max(t.window * t.batch * t.accumulate, t.evaluate?.chunk ?? 0)));
+  const why =
+    !streamable || training
+      ? `the model uses row numbers or whole columns: draws in \`data\`, \`rows\`, or ${name}.x outside of training`
+      : data.window > 1 &&
+          data.columns.some((c) => c.plan.loader.kind !== "chars" || c.plan.loader.window !== data.window)
+        ? "windows of text and other fields lie side by side"
+        : undefined;
+  if (why)
+    throw new RuntimeProblem(
+      `the data ${name} take ${megabytes(sum)}, more than ${residentBytes < Infinity ? `the ${megabytes(residentBytes)} allowed` : "the device holds"}, and cannot be streamed, for ${why}`,
+    );
+  const rows = Math.max(
+    ...plan.trains
+      .filter((t) => t.dataset === name)
+      .map((t) => Math.max(t.window * t.batch * t.accumulate, t.evaluate?.chunk ?? 0)),
+  );
   const streamed = { rows, stride: data.window };
   for (const c of data.columns) checkData(device, `${c.plan.name} of one submit`, rowBytes(c.plan) * streamed.rows);
   return { ...data, streamed };
 }
-const rowBytes = (column: PlanColumn): number => (column.storage === "u8" ? 1 : 4) * (column.loader.kind === "chars" ? column.loader.window : product(column.shape));
+const rowBytes = (column: PlanColumn): number =>
+  (column.storage === "u8" ? 1 : 4) * (column.loader.kind === "chars" ? column.loader.window : product(column.shape));
 
 /** The dims that the data give to every program. */
 export function dataDims(data: readonly HostDataset[], splits: ReadonlyMap<string, Splits>): Record<string, number> {
@@ -92,21 +133,32 @@ export function dataDims(data: readonly HostDataset[], splits: ReadonlyMap<strin
   for (const d of data) {
     dims[`rows.${d.plan.name}`] = d.streamed?.rows ?? d.allRows;
     dims[`training.${d.plan.name}`] = splits.get(d.plan.name)!.get("train")!.length;
-    for (const c of d.columns) if (c.plan.loader.kind === "chars") dims[`characters.${c.plan.name}`] = d.streamed ? d.streamed.rows * d.window : c.length;
+    for (const c of d.columns)
+      if (c.plan.loader.kind === "chars")
+        dims[`characters.${c.plan.name}`] = d.streamed ? d.streamed.rows * d.window : c.length;
   }
   return dims;
 }
 /** Gives the data without the values that the device has now. */
 export async function uploadData(data: readonly HostDataset[], machine: Machine): Promise<HostDataset[]> {
   const sizes = new Map<number, number>();
-  for (const d of data) for (const c of d.columns) sizes.set(c.plan.buffer, d.streamed ? rowBytes(c.plan) * d.streamed.rows : c.values.byteLength);
+  for (const d of data)
+    for (const c of d.columns)
+      sizes.set(c.plan.buffer, d.streamed ? rowBytes(c.plan) * d.streamed.rows : c.values.byteLength);
   await machine.allocate(sizes);
-  for (const d of data) if (!d.streamed) for (const c of d.columns) for (let at = 0; at < c.values.byteLength; at += uploadPiece) machine.write(c.plan.buffer, at, bytesOf(c.values).subarray(at, at + uploadPiece));
-  return data.map((d) => (d.streamed ? d : { ...d, columns: d.columns.map((c) => ({ ...c, values: new Uint8Array(0) })) }));
+  for (const d of data)
+    if (!d.streamed)
+      for (const c of d.columns)
+        for (let at = 0; at < c.values.byteLength; at += uploadPiece)
+          machine.write(c.plan.buffer, at, bytesOf(c.values).subarray(at, at + uploadPiece));
+  return data.map((d) =>
+    d.streamed ? d : { ...d, columns: d.columns.map((c) => ({ ...c, values: new Uint8Array(0) })) },
+  );
 }
 const uploadPiece = 1 << 24;
 
-export const splitsOf = (d: Omit<HostDataset, "streamed">, seed: number): Splits => splitRows(d.plan, d.rows, seed, d.window, d.others);
+export const splitsOf = (d: Omit<HostDataset, "streamed">, seed: number): Splits =>
+  splitRows(d.plan, d.rows, seed, d.window, d.others);
 
 /** Of streamed data: copies these rows to the device; they are numbered by their places from then on. */
 export function streamRows(data: HostDataset, rows: Int32Array, machine: Machine): Int32Array<ArrayBuffer> {
@@ -126,7 +178,10 @@ function checkRange(column: PlanColumn, from: PlanColumn, values: LoadedColumn["
   const [low, end] = column.range ?? [-Infinity, Infinity];
   if (from.range && from.range[0] >= low && from.range[1] <= end) return;
   const bad = values.findIndex((x) => !(x >= low && x < end));
-  if (bad >= 0 && column.range) throw new RuntimeProblem(`row ${Math.floor(bad / product(column.shape))} of ${from.name} (${from.place}) has ${values[bad]}, outside of ${low}..${end}, which ${column.name} (${column.place}) declares`);
+  if (bad >= 0 && column.range)
+    throw new RuntimeProblem(
+      `row ${Math.floor(bad / product(column.shape))} of ${from.name} (${from.place}) has ${values[bad]}, outside of ${low}..${end}, which ${column.name} (${column.place}) declares`,
+    );
 }
 /** Computed fields are in their declared ranges, in all rows of all splits: programs read by them without a guard. */
 export async function checkFields(s: Session): Promise<void> {
@@ -135,20 +190,44 @@ export async function checkFields(s: Session): Promise<void> {
     if (!check) continue;
     const rows = join([...s.splits.get(name)!.values()]).sort();
     const chunk = Math.min(check.chunk, d.streamed?.rows ?? Infinity);
-    const seeds = check.seed ? new Set(s.plan.trains.filter((t) => t.dataset === name).map((t) => s.states.get(t.name)!.seed)) : new Set([0]);
-    const place = (p: PlanPort): Place => ({ buffer: p.buffer, offset: p.offset, bytes: 4 * product(p.shape as number[]) });
-    for (const seed of seeds.size ? seeds : [s.options.seed ?? 0]) for (let from = 0; from < rows.length; from += chunk) {
-      const part = rows.slice(from, from + chunk);
-      const inputs = [{ ...check.index, bytes: 4 * part.length, words: streamRows(d, part, s.machine) }, ...(check.seed ? [{ ...check.seed, bytes: 4, words: Int32Array.of(seed) }] : [])];
-      const words = (await runOnce(s.machine, check.program, { ...s.dims, rows: part.length }, inputs, check.fields.flatMap((f) => [place(f.at), place(f.value)]))).map((bytes) => [...new Int32Array(bytes.slice().buffer)]);
-      check.fields.forEach(({ name: field, place: where, range: [low, end] }, i) => {
-        const bad = words[2 * i + 1]!.find((x) => x < low || x >= end);
-        if (bad === undefined) return;
-        const row = part[words[2 * i]![0]!]!;
-        const other = Object.entries(d.others).find(([, [first, end]]) => row >= first && row < end);
-        const files = d.columns.flatMap(({ plan: { loader: l, name: c } }) => (!other && c.split(".")[1] === field && "path" in l ? [`${l.path}${"columns" in l && !("from" in l.columns) ? `, column ${l.columns.join(", ")}` : ""}`] : []));
-        throw new RuntimeProblem(`the field ${name}.${field} (${where}) is ${bad} in row ${other ? `${row - other[1][0]} of ${other[0]}` : `${row} of ${name}`}, outside of ${low}..${end}, which it declares${files.length ? `; it is computed from ${[...new Set(files)].join(" and ")}` : ""} (rows count from 0)`);
-      });
-    } // prettier-ignore
+    const seeds = check.seed
+      ? new Set(s.plan.trains.filter((t) => t.dataset === name).map((t) => s.states.get(t.name)!.seed))
+      : new Set([0]);
+    const place = (p: PlanPort): Place => ({
+      buffer: p.buffer,
+      offset: p.offset,
+      bytes: 4 * product(p.shape as number[]),
+    });
+    for (const seed of seeds.size ? seeds : [s.options.seed ?? 0])
+      for (let from = 0; from < rows.length; from += chunk) {
+        const part = rows.slice(from, from + chunk);
+        const inputs = [
+          { ...check.index, bytes: 4 * part.length, words: streamRows(d, part, s.machine) },
+          ...(check.seed ? [{ ...check.seed, bytes: 4, words: Int32Array.of(seed) }] : []),
+        ];
+        const words = (
+          await runOnce(
+            s.machine,
+            check.program,
+            { ...s.dims, rows: part.length },
+            inputs,
+            check.fields.flatMap((f) => [place(f.at), place(f.value)]),
+          )
+        ).map((bytes) => [...new Int32Array(bytes.slice().buffer)]);
+        check.fields.forEach(({ name: field, place: where, range: [low, end] }, i) => {
+          const bad = words[2 * i + 1]!.find((x) => x < low || x >= end);
+          if (bad === undefined) return;
+          const row = part[words[2 * i]![0]!]!;
+          const other = Object.entries(d.others).find(([, [first, end]]) => row >= first && row < end);
+          const files = d.columns.flatMap(({ plan: { loader: l, name: c } }) =>
+            !other && c.split(".")[1] === field && "path" in l
+              ? [`${l.path}${"columns" in l && !("from" in l.columns) ? `, column ${l.columns.join(", ")}` : ""}`]
+              : [],
+          );
+          throw new RuntimeProblem(
+            `the field ${name}.${field} (${where}) is ${bad} in row ${other ? `${row - other[1][0]} of ${other[0]}` : `${row} of ${name}`}, outside of ${low}..${end}, which it declares${files.length ? `; it is computed from ${[...new Set(files)].join(" and ")}` : ""} (rows count from 0)`,
+          );
+        });
+      }
   }
 }

@@ -2,7 +2,12 @@
 import { messageOf, RuntimeProblem } from "./problem.ts";
 
 export type DeviceClass = "gpu" | "system" | "embedded" | "browser";
-export const classTexts: Readonly<Record<DeviceClass, string>> = { gpu: "GPU", system: "software device of the system", embedded: "embedded software device", browser: "device of the browser" };
+export const classTexts: Readonly<Record<DeviceClass, string>> = {
+  gpu: "GPU",
+  system: "software device of the system",
+  embedded: "embedded software device",
+  browser: "device of the browser",
+};
 
 export interface DeviceFacts {
   readonly class: DeviceClass;
@@ -16,7 +21,10 @@ export interface DeviceFacts {
 const usefulFeatures: readonly GPUFeatureName[] = ["subgroups", "timestamp-query", "shader-f16"];
 
 /** A device with everything that the adapter offers and kernels can use. One adapter gives one device. */
-export async function requestDevice(adapter: GPUAdapter, deviceClass: DeviceClass): Promise<{ readonly device: GPUDevice; readonly facts: DeviceFacts }> {
+export async function requestDevice(
+  adapter: GPUAdapter,
+  deviceClass: DeviceClass,
+): Promise<{ readonly device: GPUDevice; readonly facts: DeviceFacts }> {
   const limits: Record<string, number> = {};
   for (const name in adapter.limits) {
     const value = (adapter.limits as unknown as Record<string, unknown>)[name]; // GPUSupportedLimits has no index signature
@@ -25,8 +33,22 @@ export async function requestDevice(adapter: GPUAdapter, deviceClass: DeviceClas
   const features = usefulFeatures.filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures: features });
   const { vendor, architecture, description, device: product, subgroupMinSize, subgroupMaxSize } = adapter.info;
-  const subgroupSize = adapter.features.has("subgroups") && subgroupMaxSize ? { subgroupSize: { least: subgroupMinSize, most: subgroupMaxSize } } : {};
-  return { device, facts: { class: deviceClass, name: description || product || architecture || vendor || "unnamed", vendor, architecture, ...subgroupSize, features, limits } };
+  const subgroupSize =
+    adapter.features.has("subgroups") && subgroupMaxSize
+      ? { subgroupSize: { least: subgroupMinSize, most: subgroupMaxSize } }
+      : {};
+  return {
+    device,
+    facts: {
+      class: deviceClass,
+      name: description || product || architecture || vendor || "unnamed",
+      vendor,
+      architecture,
+      ...subgroupSize,
+      features,
+      limits,
+    },
+  };
 }
 
 /** `SwiftShader driver 5.0.0 (embedded software device, subgroups of 4)` */
@@ -39,15 +61,24 @@ export function subgroupText({ subgroupSize }: DeviceFacts): string {
 }
 
 /** The browser's device. */
-export async function browserDevice(): Promise<{ readonly device: GPUDevice; readonly facts: DeviceFacts; readonly close: () => void }> {
+export async function browserDevice(): Promise<{
+  readonly device: GPUDevice;
+  readonly facts: DeviceFacts;
+  readonly close: () => void;
+}> {
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu; // not in every browser, whatever the type says
   if (!gpu) {
     const secure = globalThis.isSecureContext ? "" : " (WebGPU needs https, or http on localhost)";
-    throw new RuntimeProblem(`this browser has no WebGPU${secure}. Chrome and Edge have it from 113, Safari from 26, Firefox from 141 on Windows`);
+    throw new RuntimeProblem(
+      `this browser has no WebGPU${secure}. Chrome and Edge have it from 113, Safari from 26, Firefox from 141 on Windows`,
+    );
   }
   try {
-    const adapter = (await gpu.requestAdapter({ powerPreference: "high-performance" })) ?? (await gpu.requestAdapter({ forceFallbackAdapter: true }));
-    if (!adapter) throw new RuntimeProblem("this browser has WebGPU, and no GPU that it may use: hardware acceleration may be off");
+    const adapter =
+      (await gpu.requestAdapter({ powerPreference: "high-performance" })) ??
+      (await gpu.requestAdapter({ forceFallbackAdapter: true }));
+    if (!adapter)
+      throw new RuntimeProblem("this browser has WebGPU, and no GPU that it may use: hardware acceleration may be off");
     const opened = await requestDevice(adapter, "browser");
     return { ...opened, close: () => opened.device.destroy() };
   } catch (error) {

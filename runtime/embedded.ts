@@ -14,22 +14,32 @@ export type FindDriver = () => Promise<EmbeddedDriver | string>;
 export async function cacheFolders(): Promise<readonly string[]> {
   const [{ join }, { homedir, tmpdir, userInfo }] = await Promise.all([import("node:path"), import("node:os")]);
   if (process.env["DLM_CACHE"]) return [process.env["DLM_CACHE"]];
-  return [join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "dlm"), join(tmpdir(), `dlm-cache-${userInfo().uid}`)];
+  return [
+    join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "dlm"),
+    join(tmpdir(), `dlm-cache-${userInfo().uid}`),
+  ];
 }
 
 /** The newest driver in the cache, or the one of a version (a folder's name). */
 export async function cachedDriver(version?: string): Promise<EmbeddedDriver | string> {
-  if (process.platform !== "linux" || process.arch !== "x64") return `it runs on Linux x64 only, and this is ${process.platform} ${process.arch}`;
+  if (process.platform !== "linux" || process.arch !== "x64")
+    return `it runs on Linux x64 only, and this is ${process.platform} ${process.arch}`;
   const { existsSync, readdirSync } = await import("node:fs");
   for (const cache of await cacheFolders()) {
     if (!existsSync(cache) || !(await trusted(cache))) continue;
-    const names = readdirSync(cache).filter((name) => (version === undefined ? /^swiftshader-[\d.]+$/.test(name) : name === version));
+    const names = readdirSync(cache).filter((name) =>
+      version === undefined ? /^swiftshader-[\d.]+$/.test(name) : name === version,
+    );
     const newest = names.sort((a, b) => a.localeCompare(b, "en", { numeric: true })).at(-1);
     if (newest) return driverIn(`${cache}/${newest}`);
   }
   return "none is in the cache folder; `npx dlm doctor` puts one there";
 }
-export const driverIn = (folder: string): EmbeddedDriver => ({ folder, manifest: `${folder}/vk_swiftshader_icd.json`, loader: `${folder}/libvulkan.so.1` });
+export const driverIn = (folder: string): EmbeddedDriver => ({
+  folder,
+  manifest: `${folder}/vk_swiftshader_icd.json`,
+  loader: `${folder}/libvulkan.so.1`,
+});
 
 /** Code is loaded from the cache: a folder that somebody else could have made is not used. */
 export async function trusted(folder: string): Promise<boolean> {

@@ -18,12 +18,18 @@ export interface PreparedEvaluation {
   readonly recordings: Promise<{ readonly chunks: ReadonlyMap<number, Recording>; readonly finish: Recording }>; // chunks by rows
   readonly wholeIndex: boolean; // the finish reads row numbers too
 }
-const bound = (program: PlanProgram, buffer: (b: number) => boolean): boolean => dispatchesOf(program.commands).some((c) => c.bindings.some((b) => buffer(b.buffer)));
+const bound = (program: PlanProgram, buffer: (b: number) => boolean): boolean =>
+  dispatchesOf(program.commands).some((c) => c.bindings.some((b) => buffer(b.buffer)));
 
 export function rowsOfSplit(s: Session, t: PlanTrain, split: string): Int32Array {
   const splits = t.dataset === undefined ? undefined : s.splits.get(t.dataset);
   const rows = splits?.get(split);
-  if (!rows) throw new RuntimeProblem(splits ? `${t.name} has no split ${split}; there ${splits.size === 1 ? "is" : "are"} ${[...splits.keys()].join(", ")}` : `${t.name} trains without data, so there is no split to measure`);
+  if (!rows)
+    throw new RuntimeProblem(
+      splits
+        ? `${t.name} has no split ${split}; there ${splits.size === 1 ? "is" : "are"} ${[...splits.keys()].join(", ")}`
+        : `${t.name} trains without data, so there is no split to measure`,
+    );
   return rows;
 }
 export async function prepareEvaluation(s: Session, t: PlanTrain, split: string): Promise<PreparedEvaluation> {
@@ -46,8 +52,17 @@ export async function prepareEvaluation(s: Session, t: PlanTrain, split: string)
   checkBindings(machine.device, dispatchesOf(e.rows.commands), s.plan, at(counts[0]!));
   await machine.allocate(sizes);
   const data = s.data.get(t.dataset!);
-  if (data?.streamed && bound(e.finish, (b) => s.plan.buffers[b]!.role === "data")) throw new RuntimeProblem(`a metric of ${t.name} needs the rows of ${t.dataset} again when all are known, and they are streamed`);
-  const recordings = Promise.all([machine.record(e.finish, at(n)), ...counts.map((count) => machine.record(e.rows, at(count)))]).then(([finish, ...chunks]) => ({ finish: finish!, chunks: new Map(counts.map((count, i) => [count, chunks[i]!])) }));
+  if (data?.streamed && bound(e.finish, (b) => s.plan.buffers[b]!.role === "data"))
+    throw new RuntimeProblem(
+      `a metric of ${t.name} needs the rows of ${t.dataset} again when all are known, and they are streamed`,
+    );
+  const recordings = Promise.all([
+    machine.record(e.finish, at(n)),
+    ...counts.map((count) => machine.record(e.rows, at(count))),
+  ]).then(([finish, ...chunks]) => ({
+    finish: finish!,
+    chunks: new Map(counts.map((count, i) => [count, chunks[i]!])),
+  }));
   recordings.catch(() => {}); // told to who runs it
   return { split, rows, recordings, wholeIndex: bound(e.finish, (b) => b === e.index.buffer) };
 }
@@ -62,7 +77,13 @@ export async function runEvaluation(s: Session, t: PlanTrain, prepared: Prepared
     machine.write(e.index.buffer, e.index.offset, streamRows(s.data.get(t.dataset!)!, part, machine));
     const encoder = machine.encoder(e.rows.name);
     machine.replay(encoder, chunks.get(part.length)!);
-    for (const k of e.kept) machine.copy(encoder, { buffer: k.from, offset: 0 }, { buffer: k.to, offset: k.bytesPerRow * from }, k.bytesPerRow * part.length);
+    for (const k of e.kept)
+      machine.copy(
+        encoder,
+        { buffer: k.from, offset: 0 },
+        { buffer: k.to, offset: k.bytesPerRow * from },
+        k.bytesPerRow * part.length,
+      );
     machine.submit(encoder);
   }
   if (prepared.wholeIndex) machine.write(e.index.buffer, e.index.offset, rows.slice());
@@ -70,7 +91,10 @@ export async function runEvaluation(s: Session, t: PlanTrain, prepared: Prepared
   const shapes = e.metrics.map((m) => m.shape.map((n) => machine.size(n, dims, m.name)));
   const encoder = machine.encoder(e.finish.name);
   machine.replay(encoder, finish);
-  const fetched = machine.fetch(encoder, e.metrics.map((m, i) => ({ buffer: m.buffer, offset: m.offset, bytes: 4 * product(shapes[i]!) }))); // prettier-ignore
+  const fetched = machine.fetch(
+    encoder,
+    e.metrics.map((m, i) => ({ buffer: m.buffer, offset: m.offset, bytes: 4 * product(shapes[i]!) })),
+  );
   machine.submit(encoder);
   const parts = await fetched();
   return Object.fromEntries(e.metrics.map((m, i) => [m.name, numberOr(fromWords(parts[i]!, m.dtype, shapes[i]!))]));

@@ -25,7 +25,8 @@ export { splitRows } from "./batches.ts";
 export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
   checkPlan(plan);
   const { device, seed } = options;
-  if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31)) throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
+  if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))
+    throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
   checkDevice(plan, device);
   const machine = new Machine(plan, device, options.code);
   try {
@@ -70,13 +71,25 @@ async function allocateStatic(s: Session): Promise<void> {
     touch(t.ring.buffer, t.ring.offset + 4 * t.window * t.ring.columns.length);
     if (t.batchIndex) touch(t.batchIndex.buffer, t.batchIndex.offset + 4 * t.window * t.batch * t.accumulate);
   }
-  for (const t of plan.states) touch(t.buffer, t.offset + t.shape.reduce<number>((n, size) => n * machine.size(size, dims, t.name), 4));
-  for (const [, d] of s.data) if (d.plan.training) touch(d.plan.training.buffer, d.plan.training.offset + 4 * dims[`training.${d.plan.name}`]!);
-  plan.buffers.forEach((b, i) => void (b.role !== "data" && typeof b.bytes === "number" && (sizes.has(i) || b.role === "constant" || b.role === "state") && touch(i, b.bytes)));
+  for (const t of plan.states)
+    touch(t.buffer, t.offset + t.shape.reduce<number>((n, size) => n * machine.size(size, dims, t.name), 4));
+  for (const [, d] of s.data)
+    if (d.plan.training) touch(d.plan.training.buffer, d.plan.training.offset + 4 * dims[`training.${d.plan.name}`]!);
+  plan.buffers.forEach(
+    (b, i) =>
+      void (
+        b.role !== "data" &&
+        typeof b.bytes === "number" &&
+        (sizes.has(i) || b.role === "constant" || b.role === "state") &&
+        touch(i, b.bytes)
+      ),
+  );
   await machine.allocate(sizes);
 }
 function writeTrainingRows(s: Session): void {
-  for (const [name, d] of s.data) if (d.plan.training) s.machine.write(d.plan.training.buffer, d.plan.training.offset, s.splits.get(name)!.get("train")!.slice());
+  for (const [name, d] of s.data)
+    if (d.plan.training)
+      s.machine.write(d.plan.training.buffer, d.plan.training.offset, s.splits.get(name)!.get("train")!.slice());
 }
 
 function modelOf(s: Session): Model {
@@ -95,7 +108,12 @@ function modelOf(s: Session): Model {
   };
   const find = <T extends { readonly name: string }>(list: readonly T[], name: string | undefined, what: string): T => {
     const found = name === undefined ? list[0] : list.find((x) => x.name === name);
-    if (!found) throw new RuntimeProblem(list.length ? `the model has no ${what} ${name}; it has ${list.map((x) => x.name).join(", ")}` : `the model has no ${what}`);
+    if (!found)
+      throw new RuntimeProblem(
+        list.length
+          ? `the model has no ${what} ${name}; it has ${list.map((x) => x.name).join(", ")}`
+          : `the model has no ${what}`,
+      );
     return found;
   };
   return {
@@ -103,10 +121,27 @@ function modelOf(s: Session): Model {
     trains: plan.trains.map((t) => t.name),
     exports: plan.exports.map((x) => x.name),
     get data() {
-      return Object.fromEntries([...s.data].map(([name, d]) => [name, { rows: d.rows, splits: Object.fromEntries([...s.splits.get(name)!].map(([split, rows]) => [split, rows.length])), classes: Object.fromEntries(d.columns.flatMap((c) => (c.classes ? [[c.plan.name, c.classes] as const] : []))) }]));
+      return Object.fromEntries(
+        [...s.data].map(([name, d]) => [
+          name,
+          {
+            rows: d.rows,
+            splits: Object.fromEntries([...s.splits.get(name)!].map(([split, rows]) => [split, rows.length])),
+            classes: Object.fromEntries(
+              d.columns.flatMap((c) => (c.classes ? [[c.plan.name, c.classes] as const] : [])),
+            ),
+          },
+        ]),
+      );
     },
     get cost() {
-      return { bytes: machine.bytes, modules: machine.moduleCount, trains: Object.fromEntries(plan.trains.map((t) => [t.name, { dispatchesPerStep: dispatches(t.step.commands), window: t.window }])) };
+      return {
+        bytes: machine.bytes,
+        modules: machine.moduleCount,
+        trains: Object.fromEntries(
+          plan.trains.map((t) => [t.name, { dispatchesPerStep: dispatches(t.step.commands), window: t.window }]),
+        ),
+      };
     },
     train: async (name?: string, options: TrainOptions = {}) => {
       const t = find(plan.trains, name, "train block");
@@ -128,7 +163,16 @@ function modelOf(s: Session): Model {
     step: (name) => s.states.get(find(plan.trains, name, "train block").name)!.step,
     parameters: async (options = {}) => {
       const wanted = plan.states.filter((t) => options.all || t.kind === "parameter");
-      return Object.fromEntries((await readTensors(s, wanted)).map(({ tensor: t, bytes }) => [t.name, fromWords(bytes, t.dtype, t.shape.map((n) => machine.size(n, s.dims, t.name)))])); // prettier-ignore
+      return Object.fromEntries(
+        (await readTensors(s, wanted)).map(({ tensor: t, bytes }) => [
+          t.name,
+          fromWords(
+            bytes,
+            t.dtype,
+            t.shape.map((n) => machine.size(n, s.dims, t.name)),
+          ),
+        ]),
+      );
     },
     checkpoint: async (options = {}) => {
       machine.check();
@@ -146,5 +190,8 @@ function modelOf(s: Session): Model {
   };
 }
 function dispatches(commands: Plan["trains"][number]["step"]["commands"]): number {
-  return commands.reduce((n, c) => n + (c.kind === "loop" ? c.count * dispatches(c.body) : c.kind === "dispatch" ? 1 : 0), 0);
+  return commands.reduce(
+    (n, c) => n + (c.kind === "loop" ? c.count * dispatches(c.body) : c.kind === "dispatch" ? 1 : 0),
+    0,
+  );
 }

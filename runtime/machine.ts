@@ -34,7 +34,12 @@ interface RecordedCopy {
 interface RecordedGroup {
   readonly label: string;
   readonly layout: GPUBindGroupLayout;
-  readonly entries: readonly { readonly binding: number; readonly buffer: number; readonly offset: number; readonly bytes?: number }[];
+  readonly entries: readonly {
+    readonly binding: number;
+    readonly buffer: number;
+    readonly offset: number;
+    readonly bytes?: number;
+  }[];
   group?: GPUBindGroup;
 }
 export interface Recording {
@@ -81,9 +86,16 @@ export class Machine {
     this.#buffers = plan.buffers.map(() => undefined);
     device.addEventListener("uncapturederror", this.#onError);
     void device.lost.then((info) => {
-      if (!this.#closed) this.#fail(new RuntimeProblem(`the device is lost${info.message ? ` (${info.message.trim()})` : ""}: what was not saved is gone; load the model anew and restore its last checkpoint`));
+      if (!this.#closed)
+        this.#fail(
+          new RuntimeProblem(
+            `the device is lost${info.message ? ` (${info.message.trim()})` : ""}: what was not saved is gone; load the model anew and restore its last checkpoint`,
+          ),
+        );
     });
-    for (const p of programsOf(plan)) for (const c of dispatchesOf(p.commands)) for (const b of c.bindings) if (b.access === "uniform") this.#uniform.add(b.buffer);
+    for (const p of programsOf(plan))
+      for (const c of dispatchesOf(p.commands))
+        for (const b of c.bindings) if (b.access === "uniform") this.#uniform.add(b.buffer);
   }
 
   // ---- failures: whoever waits learns of them
@@ -113,7 +125,15 @@ export class Machine {
           else resolve(value);
         },
         // a loss is told in the next turns, in better words than "aborted"
-        (error: unknown) => void setTimeout(() => stop(this.#failure ?? new RuntimeProblem(this.#closed ? "this model is closed" : `the device gave up: ${messageOf(error)}`)), 20),
+        (error: unknown) =>
+          void setTimeout(
+            () =>
+              stop(
+                this.#failure ??
+                  new RuntimeProblem(this.#closed ? "this model is closed" : `the device gave up: ${messageOf(error)}`),
+              ),
+            20,
+          ),
       );
       if (this.#failure) stop(this.#failure);
       this.#nap();
@@ -144,9 +164,14 @@ export class Machine {
     } catch (thrown) {
       made = { thrown };
     }
-    const [validation, memory] = await this.settle(Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]));
+    const [validation, memory] = await this.settle(
+      Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]),
+    );
     if ("thrown" in made) throw made.thrown;
-    if (memory) throw new RuntimeProblem(`the device has no memory left for ${what} (${megabytes(this.bytes)} are in use): make the batch or the model smaller`);
+    if (memory)
+      throw new RuntimeProblem(
+        `the device has no memory left for ${what} (${megabytes(this.bytes)} are in use): make the batch or the model smaller`,
+      );
     if (validation) throw new RuntimeProblem(`${what}: ${validation.message.trim()}`);
     return made.value;
   }
@@ -154,7 +179,10 @@ export class Machine {
   // ---- memory
 
   get bytes(): number {
-    return this.#buffers.reduce((sum, b) => sum + (b?.size ?? 0), 0) + this.#staging.reduce((sum, s) => sum + s.buffer.size, 0);
+    return (
+      this.#buffers.reduce((sum, b) => sum + (b?.size ?? 0), 0) +
+      this.#staging.reduce((sum, s) => sum + s.buffer.size, 0)
+    );
   }
   /** Makes a buffer, or a larger one with the old one's content. */
   #ensure(index: number, bytes: number): void {
@@ -167,7 +195,12 @@ export class Machine {
     const flags = usage.storage | usage.copySource | usage.copyTarget | (this.#uniform.has(index) ? usage.uniform : 0);
     const buffer = this.device.createBuffer({ label, size, usage: flags });
     if (constant) this.device.queue.writeBuffer(buffer, 0, padded(constant));
-    if (role === "steps") this.device.queue.writeBuffer(buffer, 0, Int32Array.from({ length: size / 4 }, (_, i) => i / 64));
+    if (role === "steps")
+      this.device.queue.writeBuffer(
+        buffer,
+        0,
+        Int32Array.from({ length: size / 4 }, (_, i) => i / 64),
+      );
     if (old) {
       const encoder = this.device.createCommandEncoder({ label: `enlarge ${label}` });
       encoder.copyBufferToBuffer(old, 0, buffer, 0, old.size);
@@ -182,7 +215,9 @@ export class Machine {
     const list = [...wanted].filter(([i, bytes]) => (this.#buffers[i]?.size ?? -1) < bytes);
     if (!list.length) return;
     const largest = list.reduce((a, b) => (b[1] > a[1] ? b : a));
-    await this.#scoped(`${this.plan.buffers[largest[0]]!.label} (${megabytes(largest[1])})`, () => list.forEach(([i, bytes]) => this.#ensure(i, bytes)));
+    await this.#scoped(`${this.plan.buffers[largest[0]]!.label} (${megabytes(largest[1])})`, () =>
+      list.forEach(([i, bytes]) => this.#ensure(i, bytes)),
+    );
   }
   /** Bytes that a program touches, by buffer. Data buffers are made where the data are read. */
   sizesOf(program: PlanProgram, dims: Dims, into = new Map<number, number>()): Map<number, number> {
@@ -206,14 +241,22 @@ export class Machine {
     return into;
   }
   size(size: Size, dims: Dims, what: string): number {
-    if (typeof size !== "number") for (const t of size.sum) for (const d of t.dims) if (dims[d] === undefined) throw new RuntimeProblem(`the plan is damaged: the size ${d} of ${what} is not known`);
+    if (typeof size !== "number")
+      for (const t of size.sum)
+        for (const d of t.dims)
+          if (dims[d] === undefined)
+            throw new RuntimeProblem(`the plan is damaged: the size ${d} of ${what} is not known`);
     const n = sizeOf(size, dims);
     if (!Number.isSafeInteger(n) || n < 0) throw new RuntimeProblem(`the plan is damaged: ${what} has the size ${n}`);
     return n;
   }
   write(buffer: number, offset: number, data: ArrayBufferView<ArrayBuffer>): void {
     for (const key of this.#held.keys()) if (key.startsWith(`${buffer}:`)) this.#held.delete(key);
-    this.device.queue.writeBuffer(this.#buffers[buffer]!, offset, data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>));
+    this.device.queue.writeBuffer(
+      this.#buffers[buffer]!,
+      offset,
+      data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>),
+    );
   }
   /** The same for a single word, left out when the device has it already. */
   writeWord(buffer: number, offset: number, word: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>): void {
@@ -234,8 +277,17 @@ export class Machine {
     let found = this.#layouts.get(key);
     if (!found) {
       const types = { read: "read-only-storage", read_write: "storage", uniform: "uniform" } as const;
-      const group = this.device.createBindGroupLayout({ entries: dispatch.bindings.map((b) => ({ binding: b.binding, visibility: computeStage, buffer: { type: types[b.access] } })) });
-      this.#layouts.set(key, (found = { key, group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) }));
+      const group = this.device.createBindGroupLayout({
+        entries: dispatch.bindings.map((b) => ({
+          binding: b.binding,
+          visibility: computeStage,
+          buffer: { type: types[b.access] },
+        })),
+      });
+      this.#layouts.set(
+        key,
+        (found = { key, group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) }),
+      );
     }
     return found;
   }
@@ -247,26 +299,49 @@ export class Machine {
       try {
         text = await this.#code(name);
       } catch (error) {
-        throw error instanceof RuntimeProblem ? error : new RuntimeProblem(`cannot read the module ${name}.wgsl: ${messageOf(error)}`);
+        throw error instanceof RuntimeProblem
+          ? error
+          : new RuntimeProblem(`cannot read the module ${name}.wgsl: ${messageOf(error)}`);
       }
     }
     const source = text;
     let found = this.#shaders.get(source);
-    if (!found) this.#shaders.set(source, (found = this.#scoped(`the module ${name}.wgsl`, () => this.device.createShaderModule({ label: name, code: source }))));
+    if (!found)
+      this.#shaders.set(
+        source,
+        (found = this.#scoped(`the module ${name}.wgsl`, () =>
+          this.device.createShaderModule({ label: name, code: source }),
+        )),
+      );
     return found;
   }
   #pipeline(dispatch: Dispatch, layout: Layout, dims: Dims): Promise<GPUComputePipeline> {
-    const constants = Object.fromEntries((dispatch.constants ?? []).map((d) => [overrideName(d), this.size({ sum: [{ factor: 1, dims: [d] }] }, dims, dispatch.label)]));
+    const constants = Object.fromEntries(
+      (dispatch.constants ?? []).map((d) => [
+        overrideName(d),
+        this.size({ sum: [{ factor: 1, dims: [d] }] }, dims, dispatch.label),
+      ]),
+    );
     const key = `${dispatch.module}|${dispatch.entry}|${layout.key}|${JSON.stringify(constants)}`;
     let found = this.#pipelines.get(key);
     if (!found) {
       const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
       found = this.#shader(dispatch.module).then(async (module) => {
         try {
-          return await this.settle(this.device.createComputePipelineAsync({ label: dispatch.label, layout: layout.pipeline, compute: { module, entryPoint: dispatch.entry, constants } }));
+          return await this.settle(
+            this.device.createComputePipelineAsync({
+              label: dispatch.label,
+              layout: layout.pipeline,
+              compute: { module, entryPoint: dispatch.entry, constants },
+            }),
+          );
         } catch (error) {
           this.check();
-          throw new RuntimeProblem(`the device does not accept the kernel ${dispatch.label}${where}: ${messageOf(error).replace(/^the device gave up: /, "").trim()}`);
+          throw new RuntimeProblem(
+            `the device does not accept the kernel ${dispatch.label}${where}: ${messageOf(error)
+              .replace(/^the device gave up: /, "")
+              .trim()}`,
+          );
         }
       });
       this.#pipelines.set(key, found);
@@ -279,7 +354,8 @@ export class Machine {
 
   /** Starts to compile what does not depend on run-time sizes. What goes wrong is told by who records. */
   warm(program: PlanProgram): void {
-    for (const c of dispatchesOf(program.commands)) if (!c.constants?.length) this.#pipeline(c, this.#layoutOf(c), {}).catch(() => {});
+    for (const c of dispatchesOf(program.commands))
+      if (!c.constants?.length) this.#pipeline(c, this.#layoutOf(c), {}).catch(() => {});
   }
 
   /** Nothing is being compiled any more: a device that is destroyed meanwhile may take the process with it. */
@@ -330,7 +406,12 @@ export class Machine {
           const entries = c.bindings.map((b) => {
             const whole = this.plan.buffers[b.buffer]!.role === "data"; // as long as the data are
             const t = steps.get(b.buffer);
-            return { binding: b.binding, buffer: b.buffer, offset: b.offset + (t === undefined ? 0 : 256 * t), ...(whole ? {} : { bytes: this.size(b.bytes, dims, c.label) }) };
+            return {
+              binding: b.binding,
+              buffer: b.buffer,
+              offset: b.offset + (t === undefined ? 0 : 256 * t),
+              ...(whole ? {} : { bytes: this.size(b.bytes, dims, c.label) }),
+            };
           });
           const key = `${layout.key}|${entries.map((e) => `${e.buffer}:${e.offset}:${e.bytes}`).join()}`;
           let group = groups.get(key);
@@ -340,7 +421,14 @@ export class Machine {
       }
     };
     walk(program.commands);
-    const recording: Recording = { name: program.name, items, groups: [...groups.values()], dispatches: items.filter((i) => i.kind === "dispatch").length, inOnePass: items.every((i) => i.kind === "dispatch"), generation: -1 };
+    const recording: Recording = {
+      name: program.name,
+      items,
+      groups: [...groups.values()],
+      dispatches: items.filter((i) => i.kind === "dispatch").length,
+      inOnePass: items.every((i) => i.kind === "dispatch"),
+      generation: -1,
+    };
     await this.#scoped(`the bindings of ${program.name}`, () => this.#bind(recording));
     return recording;
   }
@@ -350,7 +438,14 @@ export class Machine {
       g.group = this.device.createBindGroup({
         label: g.label,
         layout: g.layout,
-        entries: g.entries.map((e) => ({ binding: e.binding, resource: { buffer: this.#buffers[e.buffer]!, offset: e.offset, ...(e.bytes === undefined ? {} : { size: Math.max(4, e.bytes) }) } })),
+        entries: g.entries.map((e) => ({
+          binding: e.binding,
+          resource: {
+            buffer: this.#buffers[e.buffer]!,
+            offset: e.offset,
+            ...(e.bytes === undefined ? {} : { size: Math.max(4, e.bytes) }),
+          },
+        })),
       });
     }
     recording.generation = this.#generation;
@@ -381,8 +476,14 @@ export class Machine {
     }
     pass?.end();
   }
-  copy(encoder: GPUCommandEncoder, from: Copy["from"], to: { readonly buffer: number; readonly offset: number }, bytes: number): void {
-    if (from) encoder.copyBufferToBuffer(this.#buffers[from.buffer]!, from.offset, this.#buffers[to.buffer]!, to.offset, bytes);
+  copy(
+    encoder: GPUCommandEncoder,
+    from: Copy["from"],
+    to: { readonly buffer: number; readonly offset: number },
+    bytes: number,
+  ): void {
+    if (from)
+      encoder.copyBufferToBuffer(this.#buffers[from.buffer]!, from.offset, this.#buffers[to.buffer]!, to.offset, bytes);
     else encoder.clearBuffer(this.#buffers[to.buffer]!, to.offset, bytes);
   }
   submit(encoder: GPUCommandEncoder): void {
@@ -397,7 +498,14 @@ export class Machine {
     let slot = this.#staging.find((s) => s.free && s.buffer.size >= total);
     if (!slot) {
       checkBytes(this.device, "what is read back", total);
-      slot = { buffer: this.device.createBuffer({ label: "read back", size: Math.max(256, total), usage: usage.mapRead | usage.copyTarget }), free: false };
+      slot = {
+        buffer: this.device.createBuffer({
+          label: "read back",
+          size: Math.max(256, total),
+          usage: usage.mapRead | usage.copyTarget,
+        }),
+        free: false,
+      };
       this.#staging.push(slot);
     }
     const used = slot;
@@ -440,16 +548,29 @@ export class Machine {
   }
 }
 
-export const programsOf = (plan: Plan): PlanProgram[] => [...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])), ...(plan.init ? [plan.init.program] : []), ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]), ...plan.exports.map((x) => x.program)];
+export const programsOf = (plan: Plan): PlanProgram[] => [
+  ...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])),
+  ...(plan.init ? [plan.init.program] : []),
+  ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]),
+  ...plan.exports.map((x) => x.program),
+];
 
-export const dispatchesOf = (list: readonly Command[]): Dispatch[] => list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
+export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
+  list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
 
 function workgroups(dispatch: Dispatch, size: (s: Size) => number): readonly [number, number] {
-  const count = (w: WorkgroupCount): number => (typeof w === "number" ? w : w === "fold" ? 1 : w.tiles.reduce((product, [s, tile]) => product * Math.ceil(size(s) / tile), 1));
+  const count = (w: WorkgroupCount): number =>
+    typeof w === "number"
+      ? w
+      : w === "fold"
+        ? 1
+        : w.tiles.reduce((product, [s, tile]) => product * Math.ceil(size(s) / tile), 1);
   const [first, second] = dispatch.workgroups;
   const total = count(first);
-  const [x, y] = second === "fold" ? [Math.min(total, mostGroups), Math.ceil(total / mostGroups)] : [total, count(second)];
-  if (x > mostGroups || y > mostGroups) throw new RuntimeProblem(`${dispatch.label} takes ${total} workgroups, more than a dispatch has`);
+  const [x, y] =
+    second === "fold" ? [Math.min(total, mostGroups), Math.ceil(total / mostGroups)] : [total, count(second)];
+  if (x > mostGroups || y > mostGroups)
+    throw new RuntimeProblem(`${dispatch.label} takes ${total} workgroups, more than a dispatch has`);
   return [x, y];
 }
 function padded(data: ArrayBufferView): Uint8Array<ArrayBuffer> {

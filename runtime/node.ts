@@ -46,7 +46,11 @@ export async function openDevice(wanted?: string, findDriver: FindDriver = cache
     }
   }
 
-  if (choice === "auto" || choice === "embedded" || (choice !== "gpu" && choice !== "system" && "swiftshader".includes(choice.toLowerCase()))) {
+  if (
+    choice === "auto" ||
+    choice === "embedded" ||
+    (choice !== "gpu" && choice !== "system" && "swiftshader".includes(choice.toLowerCase()))
+  ) {
     const way = "embedded driver";
     const driver = await findDriver();
     if (typeof driver === "string") tried.push({ way, outcome: driver });
@@ -63,7 +67,10 @@ export async function openDevice(wanted?: string, findDriver: FindDriver = cache
     }
   }
   const outcomes = tried.map((attempt) => `\n  ${attempt.way}: ${attempt.outcome}`).join("");
-  throw new DeviceUnavailable(`no ${choice === "auto" ? "WebGPU" : `"${choice}"`} device was found:${outcomes}\n\`dlm doctor\` says more; --device or DLM_DEVICE chooses (auto, gpu, system, embedded, or a part of a name)`, tried);
+  throw new DeviceUnavailable(
+    `no ${choice === "auto" ? "WebGPU" : `"${choice}"`} device was found:${outcomes}\n\`dlm doctor\` says more; --device or DLM_DEVICE chooses (auto, gpu, system, embedded, or a part of a name)`,
+    tried,
+  );
 }
 
 // Timestamps are rounded to 0.1 ms by default, against web pages that spy on each other; nobody else runs in this process.
@@ -80,9 +87,13 @@ async function loadWebGPU(): Promise<{ readonly create: Create }> {
     library = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as typeof library;
   } catch (error) {
     if (error instanceof DeviceUnavailable) throw error;
-    throw new DeviceUnavailable(`the package \`webgpu\` has no build that works on ${process.platform} ${process.arch}: ${messageOf(error)}`, []);
+    throw new DeviceUnavailable(
+      `the package \`webgpu\` has no build that works on ${process.platform} ${process.arch}: ${messageOf(error)}`,
+      [],
+    );
   }
-  for (const [name, value] of Object.entries(library.globals)) if (!(name in globalThis)) Object.assign(globalThis, { [name]: value as unknown }); // GPUBufferUsage and its like
+  for (const [name, value] of Object.entries(library.globals))
+    if (!(name in globalThis)) Object.assign(globalThis, { [name]: value as unknown }); // GPUBufferUsage and its like
   return { create: (given) => library.create([...given]) };
 }
 
@@ -101,7 +112,8 @@ async function systemAdapter(create: Create, choice: string): Promise<FoundAdapt
   if (choice === "auto" || choice === "gpu" || choice === "system") {
     const found = await take();
     const isSoftware = typeof found === "object" && found.adapter.info.isFallbackAdapter;
-    if (choice !== "system") return choice === "gpu" && isSoftware ? `only ${found.adapter.info.description}, which is software` : found;
+    if (choice !== "system")
+      return choice === "gpu" && isSoftware ? `only ${found.adapter.info.description}, which is software` : found;
     if (isSoftware) return found;
   }
   const names = await adapterNames(create);
@@ -123,7 +135,12 @@ async function requestAdapter(gpu: GPU): Promise<GPUAdapter | string> {
 // Dawn lives as long as `gpu` is reachable, and Node as long as Dawn has work: whoever keeps a device keeps its Dawn.
 const instances = new WeakMap<GPUDevice, GPU>();
 
-async function opened({ gpu, adapter }: FoundAdapter, deviceClass: DeviceClass, choice: string, tried: readonly Attempt[]): Promise<OpenedDevice> {
+async function opened(
+  { gpu, adapter }: FoundAdapter,
+  deviceClass: DeviceClass,
+  choice: string,
+  tried: readonly Attempt[],
+): Promise<OpenedDevice> {
   const { device, facts } = await requestDevice(adapter, deviceClass);
   instances.set(device, gpu);
   // A device that is destroyed before it answered once takes the process with it, or holds it forever.
@@ -159,7 +176,9 @@ async function noSystemDriver(): Promise<string | undefined> {
   if (process.platform !== "linux") return undefined;
   if (!(await loadLibrary("libvulkan.so.1"))) return "the system has no Vulkan loader (libvulkan.so.1)";
   if ((await driverManifests()).length) return undefined;
-  return process.env["VK_DRIVER_FILES"] ? `VK_DRIVER_FILES=${process.env["VK_DRIVER_FILES"]} names no driver that is there` : "the system has a Vulkan loader, and no Vulkan driver";
+  return process.env["VK_DRIVER_FILES"]
+    ? `VK_DRIVER_FILES=${process.env["VK_DRIVER_FILES"]} names no driver that is there`
+    : "the system has a Vulkan loader, and no Vulkan driver";
 }
 
 /** The manifests of Vulkan drivers in the folders in which the Vulkan loader looks. */
@@ -168,12 +187,28 @@ export async function driverManifests(): Promise<readonly string[]> {
   const list = (name: string): readonly string[] | undefined => process.env[name]?.split(":").filter(Boolean);
   const chosen = list("VK_DRIVER_FILES") ?? list("VK_ICD_FILENAMES");
   const folders = [
-    ...[process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config"), ...(list("XDG_CONFIG_DIRS") ?? ["/etc/xdg"]), "/usr/local/etc", "/etc"],
-    ...[process.env["XDG_DATA_HOME"] || join(homedir(), ".local/share"), ...(list("XDG_DATA_DIRS") ?? []), "/usr/local/share", "/usr/share", "/run/opengl-driver/share"],
+    ...[
+      process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config"),
+      ...(list("XDG_CONFIG_DIRS") ?? ["/etc/xdg"]),
+      "/usr/local/etc",
+      "/etc",
+    ],
+    ...[
+      process.env["XDG_DATA_HOME"] || join(homedir(), ".local/share"),
+      ...(list("XDG_DATA_DIRS") ?? []),
+      "/usr/local/share",
+      "/usr/share",
+      "/run/opengl-driver/share",
+    ],
   ].map((folder) => join(folder, "vulkan/icd.d"));
   const inside = (path: string): readonly string[] => {
     try {
-      return fs.statSync(path).isDirectory() ? fs.readdirSync(path).sort().flatMap((name) => (name.endsWith(".json") ? [join(path, name)] : [])) : [path];
+      return fs.statSync(path).isDirectory()
+        ? fs
+            .readdirSync(path)
+            .sort()
+            .flatMap((name) => (name.endsWith(".json") ? [join(path, name)] : []))
+        : [path];
     } catch {
       return [];
     }

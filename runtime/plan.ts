@@ -20,13 +20,20 @@ export interface Plan {
   readonly source: string; // its text, for messages; may be empty
   readonly compiler: string; // "dlm 0.1.0"
   readonly target: string; // name of the target that schedules were made for
-  readonly requires: { readonly features: readonly string[]; readonly limits: Readonly<Record<string, number>>; readonly subgroupSize?: number };
+  readonly requires: {
+    readonly features: readonly string[];
+    readonly limits: Readonly<Record<string, number>>;
+    readonly subgroupSize?: number;
+  };
   readonly buffers: readonly PlanBuffer[];
   readonly modules: readonly PlanModule[];
   readonly states: readonly PlanTensor[]; // parameters, optimizer state, layer state, counters: what a checkpoint holds
   readonly datasets: readonly PlanDataset[];
   /** Initial values of what no train block reaches; `seed` is where the seed is written. */
-  readonly init?: { readonly program: PlanProgram; readonly seed?: { readonly buffer: number; readonly offset: number } };
+  readonly init?: {
+    readonly program: PlanProgram;
+    readonly seed?: { readonly buffer: number; readonly offset: number };
+  };
   readonly trains: readonly PlanTrain[];
   readonly exports: readonly PlanExport[];
 }
@@ -62,7 +69,13 @@ export interface Dispatch {
   readonly module: number;
   readonly entry: string; // entry point
   readonly constants?: readonly string[]; // run-time dims that are pipeline-overridable constants of the module
-  readonly bindings: readonly { readonly binding: number; readonly buffer: number; readonly offset: number; readonly bytes: Size; readonly access: "read" | "read_write" | "uniform" }[]; // group 0
+  readonly bindings: readonly {
+    readonly binding: number;
+    readonly buffer: number;
+    readonly offset: number;
+    readonly bytes: Size;
+    readonly access: "read" | "read_write" | "uniform";
+  }[]; // group 0
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
   readonly flops?: Size; // for profiles
   readonly bytesMoved?: Size;
@@ -112,7 +125,14 @@ export interface PlanPort {
 
 /** Where a column's bytes come from. The value of one row has `shape`; `rows` of them make the column. */
 export type Loader =
-  | { readonly kind: "csv"; readonly path: string; readonly columns: readonly (number | string)[] | { readonly from: number; readonly to: number }; readonly header?: boolean; readonly delimiter?: string; readonly missing?: number | "drop" } // what is not given is told by the file, or missing values are an error
+  | {
+      readonly kind: "csv";
+      readonly path: string;
+      readonly columns: readonly (number | string)[] | { readonly from: number; readonly to: number };
+      readonly header?: boolean;
+      readonly delimiter?: string;
+      readonly missing?: number | "drop";
+    } // what is not given is told by the file, or missing values are an error
   | { readonly kind: "npy"; readonly path: string }
   | { readonly kind: "idx"; readonly path: string } // .gz too
   | { readonly kind: "chars"; readonly path: string; readonly window: number } // one row per start; the column itself is the whole text, rows + window - 1 characters; ids by order of code point
@@ -134,7 +154,12 @@ export interface PlanDataset {
   readonly name: string;
   readonly columns: readonly PlanColumn[];
   readonly rows?: number; // when given in the file (`rows: 1000`): synthetic data
-  readonly holdouts: readonly { readonly name: string; readonly fraction?: number; readonly dataset?: string; readonly place: string }[];
+  readonly holdouts: readonly {
+    readonly name: string;
+    readonly fraction?: number;
+    readonly dataset?: string;
+    readonly place: string;
+  }[];
   readonly windowed: boolean; // holdouts are taken from the end
   /** i32 [training] numbers of the training rows, rising, written by the runtime at load time, where a formula reads a whole training column; `training` is the dim training.NAME */
   readonly training?: { readonly buffer: number; readonly offset: number };
@@ -149,7 +174,13 @@ export interface PlanFieldCheck {
   readonly index: { readonly buffer: number; readonly offset: number }; // i32 [rows] row numbers, written by the host
   readonly seed?: { readonly buffer: number; readonly offset: number }; // where a formula draws: checked for every train block's seed
   /** `at`: i32, the place in `index` of the first row outside of the range, or the last one; `value`: the field there. */
-  readonly fields: readonly { readonly name: string; readonly range: readonly [low: number, end: number]; readonly at: PlanPort; readonly value: PlanPort; readonly place: string }[];
+  readonly fields: readonly {
+    readonly name: string;
+    readonly range: readonly [low: number, end: number];
+    readonly at: PlanPort;
+    readonly value: PlanPort;
+    readonly place: string;
+  }[];
 }
 
 // ---- programs
@@ -185,7 +216,12 @@ export interface PlanEvaluation {
   readonly chunk: number; // rows of a chunk; the last is smaller
   readonly rows: PlanProgram;
   readonly index: { readonly buffer: number; readonly offset: number }; // i32 [rows] row numbers, written by the host
-  readonly kept: readonly { readonly name: string; readonly bytesPerRow: number; readonly from: number; readonly to: number }[]; // copied from buffer `from` at 0 to buffer `to` at row offset
+  readonly kept: readonly {
+    readonly name: string;
+    readonly bytesPerRow: number;
+    readonly from: number;
+    readonly to: number;
+  }[]; // copied from buffer `from` at 0 to buffer `to` at row offset
   readonly finish: PlanProgram;
   readonly metrics: readonly PlanPort[]; // "loss" first
 }
@@ -198,10 +234,15 @@ export interface PlanExport {
 
 /** The WGSL name of a run-time dim's override: rows.digits is dim_rows_digits. */
 export const overrideName = (dim: string): string =>
-  /^([A-Z][A-Z0-9]*|[a-z][a-z0-9]*)$/.test(dim) ? `dim_${dim.toLowerCase()}` : `dim_${dim.replaceAll(".", "_").replace(/[^A-Za-z0-9_]/g, (c) => `_${c.codePointAt(0)!.toString(16)}_`)}`; // AB and Ab are two
+  /^([A-Z][A-Z0-9]*|[a-z][a-z0-9]*)$/.test(dim)
+    ? `dim_${dim.toLowerCase()}`
+    : `dim_${dim.replaceAll(".", "_").replace(/[^A-Za-z0-9_]/g, (c) => `_${c.codePointAt(0)!.toString(16)}_`)}`; // AB and Ab are two
 
 /** The value of a size, given the dims. */
 export function sizeOf(size: Size, dims: Readonly<Record<string, number>> = {}): number {
   if (typeof size === "number") return size;
-  return size.sum.reduce((total, term) => total + term.dims.reduce((product, name) => product * (dims[name] ?? 1), term.factor), 0);
+  return size.sum.reduce(
+    (total, term) => total + term.dims.reduce((product, name) => product * (dims[name] ?? 1), term.factor),
+    0,
+  );
 }

@@ -5,4 +5,5 @@ export class RuntimeProblem extends Error {
 /** The message of anything that was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 /** Some of many names. */
-export const listed = (names: readonly string[]): string => names.slice(0, 8).join(", ") + (names.length > 8 ? `, ... (${names.length})` : "");
+export const listed = (names: readonly string[]): string =>
+  names.slice(0, 8).join(", ") + (names.length > 8 ? `, ... (${names.length})` : "");

@@ -22,7 +22,10 @@ const options = {
   help: "this text",
 } as const;
 
-const help = (plan: Plan): string => `Trains ${plan.name}. node trainer.mjs [options]\n${Object.entries(options).map(([name, text]) => `  --${name} ${text}\n`).join("")}`;
+const help = (plan: Plan): string =>
+  `Trains ${plan.name}. node trainer.mjs [options]\n${Object.entries(options)
+    .map(([name, text]) => `  --${name} ${text}\n`)
+    .join("")}`;
 
 export async function run(plan: Plan, load: (options: TrainerOptions) => Promise<TrainerModel>): Promise<void> {
   process.stdout.on("error", () => process.exit(0)); // whoever read it has gone
@@ -30,7 +33,9 @@ export async function run(plan: Plan, load: (options: TrainerOptions) => Promise
     process.exitCode = await trainer(plan, load);
   } catch (error) {
     const known = error instanceof RuntimeProblem || error instanceof DeviceUnavailable;
-    process.stderr.write(`${known ? messageOf(error) : `internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`);
+    process.stderr.write(
+      `${known ? messageOf(error) : `internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`,
+    );
     process.exitCode = known ? 1 : 70;
   }
 }
@@ -51,7 +56,12 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
   };
   const asked = { ...whole(values, "steps"), ...whole(values, "epochs") };
   const print = printer(values.json === true);
-  const model = await load({ write: keep, ...(values.device ? { choose: values.device } : {}), ...(values.data ? { data: values.data } : {}), ...whole(values, "seed") });
+  const model = await load({
+    write: keep,
+    ...(values.device ? { choose: values.device } : {}),
+    ...(values.data ? { data: values.data } : {}),
+    ...whole(values, "seed"),
+  });
   const interrupt = new AbortController();
   const onSignal = (): void => {
     process.once("SIGINT", () => process.exit(130)); // the second time at once
@@ -60,14 +70,23 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
   process.once("SIGINT", onSignal);
   try {
     if (values.resume) {
-      const bytes = await fs.readFile(values.resume).catch((error: unknown) => Promise.reject(new RuntimeProblem(`cannot read ${values.resume}: ${messageOf(error)}`)));
+      const bytes = await fs
+        .readFile(values.resume)
+        .catch((error: unknown) =>
+          Promise.reject(new RuntimeProblem(`cannot read ${values.resume}: ${messageOf(error)}`)),
+        );
       await model.restore(bytes);
     }
     print.start(plan, model);
     let left = whole(values, "stop-after")["stop-after"];
     for (const name of model.trains) {
       const from = model.step(name);
-      const result = await model.train(name, { ...asked, ...(left === undefined ? {} : { stopAfter: left }), signal: interrupt.signal, onProgress: print.event });
+      const result = await model.train(name, {
+        ...asked,
+        ...(left === undefined ? {} : { stopAfter: left }),
+        signal: interrupt.signal,
+        onProgress: print.event,
+      });
       print.result(result);
       if (left !== undefined) left -= result.step - from;
       if (result.reason !== "paused") continue;
@@ -95,14 +114,22 @@ type Values = { readonly [Name in keyof typeof options]?: Name extends "json" | 
 async function parse(): Promise<Values> {
   const { parseArgs } = await import("node:util");
   try {
-    const types = Object.fromEntries(Object.entries(options).map(([name, text]) => [name, { type: /^[A-Z]+:/.test(text) ? ("string" as const) : ("boolean" as const) }]));
+    const types = Object.fromEntries(
+      Object.entries(options).map(([name, text]) => [
+        name,
+        { type: /^[A-Z]+:/.test(text) ? ("string" as const) : ("boolean" as const) },
+      ]),
+    );
     return parseArgs({ options: types }).values as Values; // the table above says which take a value
   } catch (error) {
     throw new RuntimeProblem(`${messageOf(error)} (--help lists the options)`);
   }
 }
 /** A number's option as `{ name: number }`, or nothing. */
-function whole<Name extends "steps" | "epochs" | "seed" | "stop-after">(values: Values, name: Name): { readonly [N in Name]?: number } {
+function whole<Name extends "steps" | "epochs" | "seed" | "stop-after">(
+  values: Values,
+  name: Name,
+): { readonly [N in Name]?: number } {
   const text: string | undefined = values[name];
   if (text === undefined) return {};
   if (!/^\d+$/.test(text)) throw new RuntimeProblem(`--${name} takes a whole number, not ${text}`);
@@ -125,19 +152,43 @@ function printer(json: boolean): Printer {
 function jsonPrinter(): Printer {
   const line = (value: object): void => void process.stdout.write(jsonText(value) + "\n");
   return {
-    start: (plan, model) => line({ kind: "start", model: plan.name, compiler: plan.compiler, device: model.device && { class: model.device.class, name: model.device.name }, trains: model.trains, data: model.data, cost: model.cost }),
+    start: (plan, model) =>
+      line({
+        kind: "start",
+        model: plan.name,
+        compiler: plan.compiler,
+        device: model.device && { class: model.device.class, name: model.device.name },
+        trains: model.trains,
+        data: model.data,
+        cost: model.cost,
+      }),
     event: (event) => {
-      if (event.kind !== "progress") return line(event.kind === "evaluation" ? { ...event, values: numbersOf(event.values) } : event);
+      if (event.kind !== "progress")
+        return line(event.kind === "evaluation" ? { ...event, values: numbersOf(event.values) } : event);
       const { curves, ...rest } = event;
       void curves; // every step of every column: too long for a log
       line(rest);
     },
-    result: ({ saved, ...result }) => line({ kind: "result", ...result, measured: Object.fromEntries(Object.entries(result.measured).map(([split, values]) => [split, numbersOf(values)])), ...(saved ? { saved: saved.path } : {}) }),
+    result: ({ saved, ...result }) =>
+      line({
+        kind: "result",
+        ...result,
+        measured: Object.fromEntries(
+          Object.entries(result.measured).map(([split, values]) => [split, numbersOf(values)]),
+        ),
+        ...(saved ? { saved: saved.path } : {}),
+      }),
     written: (path) => line({ kind: "written", path }),
   };
 }
 /** Tensors as nested lists would be long: their shape and values. */
-const numbersOf = (values: Measured): Record<string, unknown> => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : { shape: value.shape, data: [...value.data] }]));
+const numbersOf = (values: Measured): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      typeof value === "number" ? value : { shape: value.shape, data: [...value.data] },
+    ]),
+  );
 
 function textPrinter(): Printer {
   const live = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
@@ -159,11 +210,20 @@ function textPrinter(): Printer {
   return {
     start: (plan, model) => {
       line(`${plan.name} on ${model.device ? deviceText(model.device) : "the device given"}`);
-      for (const [name, { rows, splits }] of Object.entries(model.data)) line(`${name}: ${rows} rows (${Object.entries(splits).map(([split, count]) => `${split} ${count}`).join(", ")})`);
+      for (const [name, { rows, splits }] of Object.entries(model.data))
+        line(
+          `${name}: ${rows} rows (${Object.entries(splits)
+            .map(([split, count]) => `${split} ${count}`)
+            .join(", ")})`,
+        );
     },
     event: (event) => {
-      if (event.kind === "saved") return line(`${event.train}: ${event.path} written${event.metric ? ` (${event.mode === "min" ? "least" : "greatest"} ${event.metric} ${figure(event.value ?? NaN)})` : ""}`);
-      if (event.kind === "evaluation") return line(`${event.train}  step ${event.step}  ${event.split}: ${figures(event.values)}`);
+      if (event.kind === "saved")
+        return line(
+          `${event.train}: ${event.path} written${event.metric ? ` (${event.mode === "min" ? "least" : "greatest"} ${event.metric} ${figure(event.value ?? NaN)})` : ""}`,
+        );
+      if (event.kind === "evaluation")
+        return line(`${event.train}  step ${event.step}  ${event.split}: ${figures(event.values)}`);
       const epoch = event.epochs ? `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}  ` : "";
       const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  loss ${figure(event.loss)}  ${figures(event.metrics)}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;
       if (live) {
@@ -177,12 +237,19 @@ function textPrinter(): Printer {
     result: (result) => {
       const measured = Object.entries(result.measured).map(([split, values]) => ` · ${split}: ${figures(values)}`);
       const ending = result.reason === "stalled" ? ", no longer better" : "";
-      line(`${result.train}: ${result.step} of ${result.steps} steps${ending}, ${result.seconds.toFixed(1)} s, ${Math.round(result.stepsPerSecond)} steps/s${measured.join("")}`);
+      line(
+        `${result.train}: ${result.step} of ${result.steps} steps${ending}, ${result.seconds.toFixed(1)} s, ${Math.round(result.stepsPerSecond)} steps/s${measured.join("")}`,
+      );
     },
     written: (_, text) => line(text),
   };
 }
-const figure = (x: number): string => (!Number.isFinite(x) ? String(x) : x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5) ? x.toExponential(3) : x.toFixed(4));
+const figure = (x: number): string =>
+  !Number.isFinite(x)
+    ? String(x)
+    : x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5)
+      ? x.toExponential(3)
+      : x.toFixed(4);
 function clock(seconds: number): string {
   if (!Number.isFinite(seconds)) return "--:--";
   const whole = Math.max(0, Math.round(seconds));

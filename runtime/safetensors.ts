@@ -12,14 +12,31 @@ export interface StoredFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
-const itemBytes: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 };
+const itemBytes: Readonly<Record<string, number>> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
+  U8: 1,
+  BOOL: 1,
+};
 
 export function writeSafetensors(file: StoredFile): Uint8Array<ArrayBuffer> {
   const header: Record<string, unknown> = Object.keys(file.metadata).length ? { __metadata__: file.metadata } : {};
   let end = 0;
   // four-byte tensors first: each stays aligned
-  const entries = [...file.tensors].sort(([a, x], [b, y]) => itemBytes[y.dtype]! - itemBytes[x.dtype]! || (a < b ? -1 : 1));
-  for (const [name, t] of entries) header[name] = { dtype: t.dtype, shape: t.shape, data_offsets: [end, (end += t.bytes.length)] };
+  const entries = [...file.tensors].sort(
+    ([a, x], [b, y]) => itemBytes[y.dtype]! - itemBytes[x.dtype]! || (a < b ? -1 : 1),
+  );
+  for (const [name, t] of entries)
+    header[name] = { dtype: t.dtype, shape: t.shape, data_offsets: [end, (end += t.bytes.length)] };
   let text = JSON.stringify(header);
   const encoder = new TextEncoder();
   text += " ".repeat((8 - (encoder.encode(text).length % 8)) % 8);
@@ -39,7 +56,8 @@ export function readSafetensors(bytes: Uint8Array): StoredFile {
   const bad = (what: string): RuntimeProblem => new RuntimeProblem(`this is no sound safetensors file: ${what}`);
   if (bytes.length < 8) throw bad(`it has ${bytes.length} bytes`);
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  if (length > BigInt(bytes.length - 8)) throw bad(`its header should take ${length} bytes and the file has ${bytes.length}; it may have been cut off`);
+  if (length > BigInt(bytes.length - 8))
+    throw bad(`its header should take ${length} bytes and the file has ${bytes.length}; it may have been cut off`);
   const start = 8 + Number(length);
   let header: unknown;
   try {
@@ -63,9 +81,22 @@ export function readSafetensors(bytes: Uint8Array): StoredFile {
     if (!Array.isArray(shape) || !shape.every(whole)) throw bad(`the tensor ${name} has no proper shape`);
     const [from, to] = (Array.isArray(range) ? range : []) as unknown[];
     if (!whole(from) || !whole(to) || to < from) throw bad(`the tensor ${name} has no proper place`);
-    if (to - from !== product(shape as number[]) * item) throw bad(`the tensor ${name} of ${String(dtype)}[${shape.join(", ")}] does not take ${to - from} bytes`);
-    if (start + to > bytes.length) throw bad(`the tensor ${name} ends at byte ${start + to} and the file has ${bytes.length}; it may have been cut off`);
-    found.push({ name, from, to, tensor: { dtype: dtype as StoredTensor["dtype"], shape: shape as number[], bytes: bytes.subarray(start + from, start + to) } });
+    if (to - from !== product(shape as number[]) * item)
+      throw bad(`the tensor ${name} of ${String(dtype)}[${shape.join(", ")}] does not take ${to - from} bytes`);
+    if (start + to > bytes.length)
+      throw bad(
+        `the tensor ${name} ends at byte ${start + to} and the file has ${bytes.length}; it may have been cut off`,
+      );
+    found.push({
+      name,
+      from,
+      to,
+      tensor: {
+        dtype: dtype as StoredTensor["dtype"],
+        shape: shape as number[],
+        bytes: bytes.subarray(start + from, start + to),
+      },
+    });
   }
   found.sort((a, b) => a.from - b.from || a.to - b.to);
   let end = 0;

@@ -29,7 +29,16 @@ export interface Session {
   readonly states: Map<string, TrainState>;
   dims: Dims;
 }
-export const newState = (seed: number): TrainState => ({ seed, step: 0, due: false, measured: false, values: {}, best: {}, bad: 0, stalled: false });
+export const newState = (seed: number): TrainState => ({
+  seed,
+  step: 0,
+  due: false,
+  measured: false,
+  values: {},
+  best: {},
+  bad: 0,
+  stalled: false,
+});
 
 // ---------------------------------------------------------------- counting
 
@@ -37,21 +46,35 @@ export const rowsPerStep = (t: PlanTrain): number => t.batch * t.accumulate;
 export function trainingRows(s: Session, t: PlanTrain): Int32Array {
   return t.dataset === undefined ? new Int32Array(0) : s.splits.get(t.dataset)!.get("train")!;
 }
-const stepsOfEpochs = (epochs: number, rows: number, t: PlanTrain): number => Math.ceil((epochs * rows) / rowsPerStep(t));
+const stepsOfEpochs = (epochs: number, rows: number, t: PlanTrain): number =>
+  Math.ceil((epochs * rows) / rowsPerStep(t));
 /** Planned steps: what was asked for, else what the plan says. */
-export function totalSteps(s: Session, t: PlanTrain, asked: Pick<TrainOptions, "steps" | "epochs" | "stopAfter"> = {}): number {
+export function totalSteps(
+  s: Session,
+  t: PlanTrain,
+  asked: Pick<TrainOptions, "steps" | "epochs" | "stopAfter"> = {},
+): number {
   const rows = trainingRows(s, t).length;
   for (const name of ["steps", "epochs", "stopAfter"] as const) {
     const n = asked[name];
     const least = name === "stopAfter" ? 0 : 1;
-    if (n !== undefined && (!Number.isSafeInteger(n) || n < least)) throw new RuntimeProblem(`${name} must be a whole number, ${least} or more, not ${n}`);
+    if (n !== undefined && (!Number.isSafeInteger(n) || n < least))
+      throw new RuntimeProblem(`${name} must be a whole number, ${least} or more, not ${n}`);
   }
-  if (asked.epochs !== undefined && !rows) throw new RuntimeProblem(`${t.name} trains without data, so it has no epochs: give steps`);
-  return asked.steps ?? (asked.epochs !== undefined ? stepsOfEpochs(asked.epochs, rows, t) : (s.states.get(t.name)!.steps ?? t.steps ?? stepsOfEpochs(t.epochs!, rows, t)));
+  if (asked.epochs !== undefined && !rows)
+    throw new RuntimeProblem(`${t.name} trains without data, so it has no epochs: give steps`);
+  return (
+    asked.steps ??
+    (asked.epochs !== undefined
+      ? stepsOfEpochs(asked.epochs, rows, t)
+      : (s.states.get(t.name)!.steps ?? t.steps ?? stepsOfEpochs(t.epochs!, rows, t)))
+  );
 }
-export const epochOf = (step: number, rows: number, t: PlanTrain): number => (rows ? Math.floor((step * rowsPerStep(t)) / rows) : 0);
+export const epochOf = (step: number, rows: number, t: PlanTrain): number =>
+  rows ? Math.floor((step * rowsPerStep(t)) / rows) : 0;
 /** The first step after `step` that begins in a later epoch. */
-export const nextEpoch = (step: number, rows: number, t: PlanTrain): number => (rows ? Math.ceil(((epochOf(step, rows, t) + 1) * rows) / rowsPerStep(t)) : Infinity);
+export const nextEpoch = (step: number, rows: number, t: PlanTrain): number =>
+  rows ? Math.ceil(((epochOf(step, rows, t) + 1) * rows) / rowsPerStep(t)) : Infinity;
 
 // ---------------------------------------------------------------- scalars
 
@@ -60,7 +83,13 @@ export function writeScalars(s: Session, t: PlanTrain, total: number): void {
   const state = s.states.get(t.name)!;
   const rows = trainingRows(s, t).length;
   for (const port of t.scalars) {
-    const known: Record<string, number> = { seed: state.seed, steps: total, epochs: rows ? (total * rowsPerStep(t)) / rows : 1, epoch: epochOf(state.step, rows, t), measured: state.measured ? 1 : 0 };
+    const known: Record<string, number> = {
+      seed: state.seed,
+      steps: total,
+      epochs: rows ? (total * rowsPerStep(t)) / rows : 1,
+      epoch: epochOf(state.step, rows, t),
+      measured: state.measured ? 1 : 0,
+    };
     const value = known[port.name] ?? state.values[port.name] ?? 0; // a measured number that is none yet
     s.machine.writeWord(port.buffer, port.offset, port.dtype === "f32" ? Float32Array.of(value) : Int32Array.of(value));
   }
@@ -69,7 +98,11 @@ export function writeScalars(s: Session, t: PlanTrain, total: number): void {
 // ---------------------------------------------------------------- tensors
 
 const shapeOf = (s: Session, t: PlanTensor): number[] => t.shape.map((n) => s.machine.size(n, s.dims, t.name));
-const placeOf = (s: Session, t: PlanTensor): Place => ({ buffer: t.buffer, offset: t.offset, bytes: 4 * product(shapeOf(s, t)) });
+const placeOf = (s: Session, t: PlanTensor): Place => ({
+  buffer: t.buffer,
+  offset: t.offset,
+  bytes: 4 * product(shapeOf(s, t)),
+});
 
 /** Initial values of every train block. What several reach keeps what the first one gives it. */
 export async function initialise(s: Session): Promise<void> {
@@ -90,7 +123,10 @@ export async function initialise(s: Session): Promise<void> {
     s.machine.submit(encoder);
   }
 }
-export async function readTensors(s: Session, wanted: readonly PlanTensor[]): Promise<{ tensor: PlanTensor; bytes: Uint8Array<ArrayBuffer> }[]> {
+export async function readTensors(
+  s: Session,
+  wanted: readonly PlanTensor[],
+): Promise<{ tensor: PlanTensor; bytes: Uint8Array<ArrayBuffer> }[]> {
   const parts = await s.machine.read(wanted.map((t) => placeOf(s, t)));
   return wanted.map((tensor, i) => ({ tensor, bytes: parts[i]! }));
 }
@@ -100,24 +136,46 @@ const stored = { f32: "F32", i32: "I32", bool: "BOOL" } as const;
 export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uint8Array> {
   const wanted = s.plan.states.filter((t) => !weights || isWeight(t));
   // as of now: training may go on while the device copies
-  const progress = { version: 1, plan: s.plan.name, compiler: s.plan.compiler, rows: Object.fromEntries([...s.data].map(([name, d]) => [name, d.allRows])), trains: Object.fromEntries([...s.states].map(([name, x]) => [name, { ...x, position: x.step * rowsPerStep(s.plan.trains.find((t) => t.name === name)!) }])) };
+  const progress = {
+    version: 1,
+    plan: s.plan.name,
+    compiler: s.plan.compiler,
+    rows: Object.fromEntries([...s.data].map(([name, d]) => [name, d.allRows])),
+    trains: Object.fromEntries(
+      [...s.states].map(([name, x]) => [
+        name,
+        { ...x, position: x.step * rowsPerStep(s.plan.trains.find((t) => t.name === name)!) },
+      ]),
+    ),
+  };
   const text = jsonText(progress);
   const tensors = new Map<string, StoredTensor>();
   for (const { tensor, bytes } of await readTensors(s, wanted)) {
     const shape = shapeOf(s, tensor);
-    tensors.set(tensor.name, { dtype: stored[tensor.dtype], shape, bytes: tensor.dtype === "bool" ? bytesOf(fromWords(bytes, "bool", shape).data) : bytes });
+    tensors.set(tensor.name, {
+      dtype: stored[tensor.dtype],
+      shape,
+      bytes: tensor.dtype === "bool" ? bytesOf(fromWords(bytes, "bool", shape).data) : bytes,
+    });
   }
-  return writeSafetensors({ tensors, metadata: weights ? { format: "dlm", kind: "weights" } : { format: "dlm", kind: "checkpoint", progress: text } });
+  return writeSafetensors({
+    tensors,
+    metadata: weights ? { format: "dlm", kind: "weights" } : { format: "dlm", kind: "checkpoint", progress: text },
+  });
 }
 
 /** The device's words of a stored tensor, when it is the one that the plan has by this name. */
 function wordsFor(s: Session, t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> {
   const shape = shapeOf(s, t);
-  if (from.dtype !== stored[t.dtype] || from.shape.length !== shape.length || from.shape.some((n, d) => n !== shape[d])) throw new RuntimeProblem(`${t.name} is ${shapeText(stored[t.dtype], shape)} in this model and ${shapeText(from.dtype, from.shape)} in the file`);
+  if (from.dtype !== stored[t.dtype] || from.shape.length !== shape.length || from.shape.some((n, d) => n !== shape[d]))
+    throw new RuntimeProblem(
+      `${t.name} is ${shapeText(stored[t.dtype], shape)} in this model and ${shapeText(from.dtype, from.shape)} in the file`,
+    );
   if (t.range) {
     const [low, end] = t.range;
     const bad = new Int32Array(from.bytes.slice().buffer).find((x) => x < low || x >= end);
-    if (bad !== undefined) throw new RuntimeProblem(`${t.name} is ${bad} in the file, outside of ${low}..${end}, which the state declares`);
+    if (bad !== undefined)
+      throw new RuntimeProblem(`${t.name} is ${bad} in the file, outside of ${low}..${end}, which the state declares`);
   }
   return t.dtype === "bool" ? bytesOf(Int32Array.from(from.bytes)) : from.bytes.slice();
 }
@@ -125,7 +183,10 @@ function wordsFor(s: Session, t: PlanTensor, from: StoredTensor): Uint8Array<Arr
 export function readCheckpoint(s: Session, bytes: Uint8Array): void {
   const file = readSafetensors(bytes);
   const text = file.metadata["progress"];
-  if (text === undefined) throw new RuntimeProblem(`this file holds ${file.metadata["kind"] === "weights" ? "weights only" : "tensors, but not how far training was"}: it cannot be resumed from, only loaded`);
+  if (text === undefined)
+    throw new RuntimeProblem(
+      `this file holds ${file.metadata["kind"] === "weights" ? "weights only" : "tensors, but not how far training was"}: it cannot be resumed from, only loaded`,
+    );
   const bad = (what: string): RuntimeProblem => new RuntimeProblem(`this checkpoint cannot be resumed from: ${what}`);
   let progress: { rows?: Record<string, number>; trains?: Record<string, TrainState> } | null;
   try {
@@ -143,14 +204,38 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
   for (const t of s.plan.trains) {
     const x = progress?.trains?.[t.name];
     const whole = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n);
-    if (typeof x !== "object" || x === null || !whole(x.step) || x.step < 0 || !whole(x.seed) || !whole(x.bad) || typeof x.values !== "object" || x.values === null || typeof x.best !== "object" || x.best === null) throw bad(`it does not say how far ${t.name} was`);
+    if (
+      typeof x !== "object" ||
+      x === null ||
+      !whole(x.step) ||
+      x.step < 0 ||
+      !whole(x.seed) ||
+      !whole(x.bad) ||
+      typeof x.values !== "object" ||
+      x.values === null ||
+      typeof x.best !== "object" ||
+      x.best === null
+    )
+      throw bad(`it does not say how far ${t.name} was`);
     const counter = words.find((w) => w.t.name === t.stepCounter)!.words;
     const counted = new Int32Array(counter.buffer, counter.byteOffset, 1)[0]!;
     if (counted !== x.step) throw bad(`${t.name} was at step ${x.step} by its record and at ${counted} by its counter`);
     const number = (n: unknown): number => (typeof n === "number" || typeof n === "string" ? Number(n) : NaN); // "Infinity"
-    states.set(t.name, { ...newState(x.seed), step: x.step, ...(whole(x.steps) && x.steps > 0 ? { steps: x.steps } : {}), due: x.due === true, measured: x.measured === true, values: Object.fromEntries(Object.entries(x.values).map(([k, v]) => [k, number(v)])), best: Object.fromEntries(Object.entries(x.best).map(([k, v]) => [k, number(v)])), bad: x.bad, stalled: x.stalled === true });
+    states.set(t.name, {
+      ...newState(x.seed),
+      step: x.step,
+      ...(whole(x.steps) && x.steps > 0 ? { steps: x.steps } : {}),
+      due: x.due === true,
+      measured: x.measured === true,
+      values: Object.fromEntries(Object.entries(x.values).map(([k, v]) => [k, number(v)])),
+      best: Object.fromEntries(Object.entries(x.best).map(([k, v]) => [k, number(v)])),
+      bad: x.bad,
+      stalled: x.stalled === true,
+    });
   }
-  for (const [name, d] of s.data) if (progress?.rows?.[name] !== d.allRows) throw bad(`it was made with ${progress?.rows?.[name] ?? "no"} rows of ${name}, and there are ${d.allRows} now`);
+  for (const [name, d] of s.data)
+    if (progress?.rows?.[name] !== d.allRows)
+      throw bad(`it was made with ${progress?.rows?.[name] ?? "no"} rows of ${name}, and there are ${d.allRows} now`);
   for (const { t, words: w } of words) s.machine.write(t.buffer, t.offset, w);
   for (const [name, state] of states) s.states.set(name, state);
 }
@@ -159,13 +244,19 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
 export function readWeights(s: Session, bytes: Uint8Array, into: string | undefined, what: string): string[] {
   const file = readSafetensors(bytes);
   const path = into?.replace(/\[(\d+)\]/g, ".$1");
-  const under = s.plan.states.filter((t) => isWeight(t) && (path === undefined || t.name === path || t.name.startsWith(`${path}.`)));
-  if (!under.length) throw new RuntimeProblem(`${what}: the model has no parameters${path === undefined ? "" : ` under ${path}`}`);
+  const under = s.plan.states.filter(
+    (t) => isWeight(t) && (path === undefined || t.name === path || t.name.startsWith(`${path}.`)),
+  );
+  if (!under.length)
+    throw new RuntimeProblem(`${what}: the model has no parameters${path === undefined ? "" : ` under ${path}`}`);
   const relative = path !== undefined && !under.some((t) => file.tensors.has(t.name));
   const found = under.map((t) => ({ t, from: file.tensors.get(relative ? t.name.slice(path.length + 1) : t.name) }));
   // a train block's own state has no place in a file of weights that another model left
   const missing = found.filter(({ t, from }) => !from && t.kind === "parameter").map(({ t }) => t.name);
-  if (missing.length) throw new RuntimeProblem(`${what} lacks ${listed(missing)}${path === undefined && missing.length < under.length ? "; name the part to load with `into:`" : ""}; it holds ${listed([...file.tensors.keys()])}`);
+  if (missing.length)
+    throw new RuntimeProblem(
+      `${what} lacks ${listed(missing)}${path === undefined && missing.length < under.length ? "; name the part to load with `into:`" : ""}; it holds ${listed([...file.tensors.keys()])}`,
+    );
   const words = found.flatMap(({ t, from }) => (from ? [{ t, words: wordsFor(s, t, from) }] : []));
   for (const { t, words: w } of words) s.machine.write(t.buffer, t.offset, w);
   return words.map(({ t }) => t.name);

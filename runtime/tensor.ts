@@ -9,7 +9,8 @@ export interface Flat {
   readonly data: ArrayLike<number>;
 }
 export const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-export const shapeText = (dtype: string, shape: readonly (number | string)[]): string => (shape.length ? `${dtype}[${shape.join(", ")}]` : dtype);
+export const shapeText = (dtype: string, shape: readonly (number | string)[]): string =>
+  shape.length ? `${dtype}[${shape.join(", ")}]` : dtype;
 
 /** `root`: how places in a nested array begin, when they are to be told. */
 export function flatten(value: Value, what: string, root?: string): Flat {
@@ -21,9 +22,13 @@ export function flatten(value: Value, what: string, root?: string): Flat {
     const data: number[] = [];
     const within = (at: string): string => (root === undefined ? "" : `, in ${root}${at}`);
     const walk = (nested: Nested, at: string, depth: number): void => {
-      if (nested.length !== shape[depth]) throw new RuntimeProblem(`${what}: the rows of a nested array differ in length: ${shape[depth]} and ${nested.length}${within(at)}`);
+      if (nested.length !== shape[depth])
+        throw new RuntimeProblem(
+          `${what}: the rows of a nested array differ in length: ${shape[depth]} and ${nested.length}${within(at)}`,
+        );
       nested.forEach((x, i) => {
-        if (Array.isArray(x) ? depth + 1 >= shape.length : depth + 1 < shape.length) throw new RuntimeProblem(`${what}: a nested array has rows and numbers side by side${within(at)}`);
+        if (Array.isArray(x) ? depth + 1 >= shape.length : depth + 1 < shape.length)
+          throw new RuntimeProblem(`${what}: a nested array has rows and numbers side by side${within(at)}`);
         if (Array.isArray(x)) walk(x as Nested, `${at}[${i}]`, depth + 1);
         else data.push(typeof x === "number" ? x : numberIn(x, `${what}${at}[${i}]`));
       });
@@ -32,18 +37,33 @@ export function flatten(value: Value, what: string, root?: string): Flat {
     return { shape, data };
   }
   const tensor = value as { data?: ArrayLike<number>; shape?: readonly number[] } | null | undefined;
-  if (!tensor?.data || !Array.isArray(tensor.shape)) throw new RuntimeProblem(`${what}: give a number, nested arrays, a typed array or { data, shape }`);
-  if (tensor.data.length !== product(tensor.shape)) throw new RuntimeProblem(`${what}: ${tensor.data.length} values do not fill the shape [${tensor.shape.join(", ")}]`);
-  if (Array.isArray(tensor.data)) return { shape: tensor.shape, data: tensor.data.map((x: unknown, i) => (typeof x === "number" ? x : numberIn(x, `${what}.data[${i}]`))) };
+  if (!tensor?.data || !Array.isArray(tensor.shape))
+    throw new RuntimeProblem(`${what}: give a number, nested arrays, a typed array or { data, shape }`);
+  if (tensor.data.length !== product(tensor.shape))
+    throw new RuntimeProblem(
+      `${what}: ${tensor.data.length} values do not fill the shape [${tensor.shape.join(", ")}]`,
+    );
+  if (Array.isArray(tensor.data))
+    return {
+      shape: tensor.shape,
+      data: tensor.data.map((x: unknown, i) => (typeof x === "number" ? x : numberIn(x, `${what}.data[${i}]`))),
+    };
   return tensor as Flat;
 }
 function numberIn(x: unknown, what: string): number {
-  if (typeof x !== "number" && typeof x !== "boolean") throw new RuntimeProblem(`${what}: ${JSON.stringify(x) ?? String(x)} is no number`);
+  if (typeof x !== "number" && typeof x !== "boolean")
+    throw new RuntimeProblem(`${what}: ${JSON.stringify(x) ?? String(x)} is no number`);
   return Number(x);
 }
 /** What keeps a number from being an f32, if anything does. */
 export const notOfF32 = (x: number): string | undefined =>
-  Number.isFinite(Math.fround(x)) ? undefined : Number.isNaN(x) ? "no number" : Number.isFinite(x) ? "beyond f32, which ends at 3.4028235e38" : "no finite number";
+  Number.isFinite(Math.fround(x))
+    ? undefined
+    : Number.isNaN(x)
+      ? "no number"
+      : Number.isFinite(x)
+        ? "beyond f32, which ends at 3.4028235e38"
+        : "no finite number";
 /** Where an element of a row-major array of rows stands, counted from 0. */
 export function placeIn(shape: readonly number[], i: number): string {
   const own = shape.slice(1);
@@ -51,7 +71,8 @@ export function placeIn(shape: readonly number[], i: number): string {
   return `row ${Math.floor(i / product(own))}${own.length > 1 ? `, element [${index.join(", ")}]` : own.length ? `, column ${index[0]}` : ""}`;
 }
 /** JSON; what it has no numbers for are strings: "NaN", "Infinity", "-Infinity". */
-export const jsonText = (value: unknown, indent?: number): string => JSON.stringify(value, (_, x: unknown) => (typeof x === "number" && !Number.isFinite(x) ? String(x) : x), indent);
+export const jsonText = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, (_, x: unknown) => (typeof x === "number" && !Number.isFinite(x) ? String(x) : x), indent);
 
 /** The host's array of these device words. Bool is u32 there. */
 export function fromWords(bytes: Uint8Array, dtype: DType, shape: readonly number[]): Tensor {
@@ -64,4 +85,5 @@ export function fromWords(bytes: Uint8Array, dtype: DType, shape: readonly numbe
 export function toWords(data: ArrayLike<number>, dtype: DType): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
   return dtype === "f32" ? Float32Array.from(data) : Int32Array.from(data);
 }
-export const bytesOf = (array: ArrayBufferView): Uint8Array<ArrayBuffer> => new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);
+export const bytesOf = (array: ArrayBufferView): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);

@@ -29,7 +29,9 @@ export interface Trainer {
   readonly plan: Plan;
   load(options?: TrainerOptions): Promise<TrainerModel>;
   /** Loads, and trains every block in its order. */
-  train(options?: TrainerOptions & TrainOptions): Promise<{ readonly model: TrainerModel; readonly results: Readonly<Record<string, TrainResult>> }>;
+  train(
+    options?: TrainerOptions & TrainOptions,
+  ): Promise<{ readonly model: TrainerModel; readonly results: Readonly<Record<string, TrainResult>> }>;
   /** The command line, if this is the program that Node was started with. */
   start(): Promise<void>;
 }
@@ -50,7 +52,11 @@ export function createTrainer(plan: Plan, origin: Origin): Trainer {
     const opened = options.device ? undefined : inNode ? await openDevice(choose) : await browserDevice();
     const device = options.device ?? opened!.device; // one of both is there
     try {
-      const model = await load(plan, { read: inNode ? await fileReader(origin, data) : (path) => fetchFile(origin, path, data), ...options, device });
+      const model = await load(plan, {
+        read: inNode ? await fileReader(origin, data) : (path) => fetchFile(origin, path, data),
+        ...options,
+        device,
+      });
       const close = (): void => {
         model.close();
         opened?.close();
@@ -93,7 +99,11 @@ async function isProgram(origin: Origin): Promise<boolean> {
 
 /** Files by their path in the model: under the folder given, the working folder, the trainer's folder, and where the model lay when it was compiled. */
 async function fileReader(origin: Origin, data: string | undefined): Promise<(path: string) => Promise<Uint8Array>> {
-  const [{ readFile }, { resolve, dirname }, { fileURLToPath }] = await Promise.all([import("node:fs/promises"), import("node:path"), import("node:url")]);
+  const [{ readFile }, { resolve, dirname }, { fileURLToPath }] = await Promise.all([
+    import("node:fs/promises"),
+    import("node:path"),
+    import("node:url"),
+  ]);
   const own = dirname(fileURLToPath(origin.url));
   const folders = [...(data === undefined ? [] : [data]), process.cwd(), own, resolve(own, origin.data)];
   return async (path) => {
@@ -112,12 +122,17 @@ async function fileReader(origin: Origin, data: string | undefined): Promise<(pa
 
 /** The same on a page: under the address given, beside the trainer, and where the model lay. */
 export async function fetchFile(origin: Origin, path: string, data?: string): Promise<Uint8Array> {
-  const folders = [...(data === undefined ? [] : [new URL(data.replace(/\/?$/, "/"), origin.url).href]), new URL(".", origin.url).href, new URL(origin.data, origin.url).href];
+  const folders = [
+    ...(data === undefined ? [] : [new URL(data.replace(/\/?$/, "/"), origin.url).href]),
+    new URL(".", origin.url).href,
+    new URL(origin.data, origin.url).href,
+  ];
   const places = [...new Set(folders.map((folder) => new URL(path, folder).href))];
   for (const place of places) {
     const response = await fetch(place).catch(() => undefined);
     // Some servers answer what they do not have with a page.
-    if (response?.ok && !/^text\/html/.test(response.headers.get("content-type") ?? "")) return new Uint8Array(await response.arrayBuffer());
+    if (response?.ok && !/^text\/html/.test(response.headers.get("content-type") ?? ""))
+      return new Uint8Array(await response.arrayBuffer());
   }
   throw new MissingFile(path, places, "the server of this page does not have it: give the file by hand");
 }

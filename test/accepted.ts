@@ -23,7 +23,8 @@ const invocations = 256;
 /** What in this plan goes beyond the target's limits. */
 export function excessOf(plan: Plan, target: Target): string[] {
   const found: string[] = [];
-  const say = (what: string, n: number, most: number): void => void (n > most && found.push(`${what}: ${n} of ${most}`));
+  const say = (what: string, n: number, most: number): void =>
+    void (n > most && found.push(`${what}: ${n} of ${most}`));
   for (const p of programsOf(plan)) {
     for (const d of dispatchesOf(p.commands)) {
       const uniforms = d.bindings.filter((b) => b.access === "uniform").length;
@@ -36,7 +37,10 @@ export function excessOf(plan: Plan, target: Target): string[] {
   for (const { name, code } of plan.modules) {
     const size = /@workgroup_size\((\d+)\)/.exec(code!);
     say(`invocations of ${name}`, Number(size![1]), invocations);
-    const bytes = [...code!.matchAll(/var<workgroup> \w+: array<(\w+), (\d+)>/g)].reduce((sum, [, type, n]) => sum + Number(n) * (type!.startsWith("vec4") ? 16 : 4), 0);
+    const bytes = [...code!.matchAll(/var<workgroup> \w+: array<(\w+), (\d+)>/g)].reduce(
+      (sum, [, type, n]) => sum + Number(n) * (type!.startsWith("vec4") ? 16 : 4),
+      0,
+    );
     say(`workgroup memory of ${name}`, bytes, target.workgroupMemory);
   }
   return found;

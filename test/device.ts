@@ -11,7 +11,8 @@ export function testDevice(): Promise<OpenedDevice> {
   return opened;
 }
 /** For tests that need a device of their own: lost devices, limits. The caller closes it. */
-export const freshDevice = (): Promise<OpenedDevice> => openDevice(process.env["DLM_DEVICE"] || "embedded", embeddedDriver);
+export const freshDevice = (): Promise<OpenedDevice> =>
+  openDevice(process.env["DLM_DEVICE"] || "embedded", embeddedDriver);
 
 afterAll(async () => {
   (await opened?.catch(() => undefined))?.close();

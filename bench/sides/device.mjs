@@ -47,7 +47,13 @@ export async function installDevice() {
   count(globals);
   const gpu = create(process.env.BENCH_ADAPTER ? [`adapter=${process.env.BENCH_ADAPTER}`] : []);
   const { availableParallelism } = await import("node:os");
-  const navigator = { gpu, userAgent: "node", platform: process.platform, language: "en", hardwareConcurrency: availableParallelism() };
+  const navigator = {
+    gpu,
+    userAgent: "node",
+    platform: process.platform,
+    language: "en",
+    hardwareConcurrency: availableParallelism(),
+  };
   Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true, writable: true });
 }
 

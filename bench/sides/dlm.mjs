@@ -20,7 +20,8 @@ async function functionSide(plan, workload, tensors) {
   const machine = new Machine(plan, device);
   const recording = await machine.record(program, {});
   const sizes = new Map();
-  for (const p of [...inputs, ...outputs]) sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + bytesOf(p)));
+  for (const p of [...inputs, ...outputs])
+    sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + bytesOf(p)));
   await machine.allocate(sizes);
   for (const p of inputs) machine.write(p.buffer, p.offset, tensors[p.name].values);
   return {
@@ -38,7 +39,9 @@ async function functionSide(plan, workload, tensors) {
 }
 
 async function trainingSide(plan, workload, tensors) {
-  const host = Object.fromEntries(workload.batches.map(({ name }) => [name, { data: tensors[name].values, shape: tensors[name].shape }]));
+  const host = Object.fromEntries(
+    workload.batches.map(({ name }) => [name, { data: tensors[name].values, shape: tensors[name].shape }]),
+  );
   const model = await load(plan, { device, host });
   const parameters = Object.fromEntries(workload.parameters.map(({ name }) => [name, tensors[name]]));
   await model.loadWeights(toSafetensors(parameters));

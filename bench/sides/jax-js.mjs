@@ -14,14 +14,16 @@ if (threaded)
     #waiting = [];
     #thread;
     constructor(url) {
-      void resolveObjectURL(url).text().then((text) => {
-        const head = `const { parentPort } = require("node:worker_threads"); globalThis.self = globalThis; globalThis.postMessage = (m) => parentPort.postMessage(m); parentPort.on("message", (data) => self.onmessage({ data }));\n`;
-        this.#thread = new Thread(head + text, { eval: true });
-        this.#thread.on("message", (data) => this.onmessage?.({ data }));
-        this.#thread.on("error", (e) => this.onerror?.(e));
-        this.#thread.unref();
-        for (const m of this.#waiting) this.#thread.postMessage(m);
-      }); // prettier-ignore
+      void resolveObjectURL(url)
+        .text()
+        .then((text) => {
+          const head = `const { parentPort } = require("node:worker_threads"); globalThis.self = globalThis; globalThis.postMessage = (m) => parentPort.postMessage(m); parentPort.on("message", (data) => self.onmessage({ data }));\n`;
+          this.#thread = new Thread(head + text, { eval: true });
+          this.#thread.on("message", (data) => this.onmessage?.({ data }));
+          this.#thread.on("error", (e) => this.onerror?.(e));
+          this.#thread.unref();
+          for (const m of this.#waiting) this.#thread.postMessage(m);
+        });
     }
     postMessage(m) {
       if (this.#thread) this.#thread.postMessage(m);
@@ -35,7 +37,18 @@ for (const name of ["map", "filter"]) {
     return [...this][name](f).values();
   };
 }
-const { blockUntilReady, defaultDevice, getWebGPUDevice, init, jit, lax, nn, numpy: np, tree, valueAndGrad } = await import("@jax-js/jax");
+const {
+  blockUntilReady,
+  defaultDevice,
+  getWebGPUDevice,
+  init,
+  jit,
+  lax,
+  nn,
+  numpy: np,
+  tree,
+  valueAndGrad,
+} = await import("@jax-js/jax");
 await init(backend);
 defaultDevice(backend);
 
@@ -48,7 +61,10 @@ const linear = (p, path, x) => {
 const oneHot = (y, n) => nn.oneHot(y, n);
 const crossEntropy = (logits, y) => {
   const [count, classes] = logits.shape;
-  return logSoftmaxOf(logits).mul(oneHot(y, classes)).sum().mul(-1 / count);
+  return logSoftmaxOf(logits)
+    .mul(oneHot(y, classes))
+    .sum()
+    .mul(-1 / count);
 };
 const logSoftmaxOf = (x) => nn.logSoftmax(x, -1);
 const layerNorm = (p, path, x) => nn.standardize(x, -1).mul(p[`${path}.g`]).add(p[`${path}.b`]);
@@ -71,15 +87,29 @@ const losses = {
   W3: (p, { ids }, { gpt: { vocabulary, context: t, width: d, layers, heads } }) => {
     const b = ids.shape[0];
     const [first, second] = [ids.ref.slice([], [0, t]), ids.slice([], [1, t + 1])];
-    let x = np.matmul(oneHot(first.reshape([b * t]), vocabulary), p["gpt.embedding.table"]).reshape([b, t, d]).add(p["gpt.position.p"]);
+    let x = np
+      .matmul(oneHot(first.reshape([b * t]), vocabulary), p["gpt.embedding.table"])
+      .reshape([b, t, d])
+      .add(p["gpt.position.p"]);
     for (let i = 0; i < layers; i++) {
       const at = `gpt.block.${i}`;
-      const qkv = linear(p, `${at}.attention.linear`, layerNorm(p, `${at}.layer_norm`, x.ref)).reshape([b, t, 3, heads, d / heads]);
+      const qkv = linear(p, `${at}.attention.linear`, layerNorm(p, `${at}.layer_norm`, x.ref)).reshape([
+        b,
+        t,
+        3,
+        heads,
+        d / heads,
+      ]);
       const [q, k, v] = [0, 1, 2].map((n) => (n < 2 ? qkv.ref : qkv).slice([], [], n));
-      x = x.add(linear(p, `${at}.attention.linear2`, nn.dotProductAttention(q, k, v, { isCausal: true }).reshape([b, t, d])));
+      x = x.add(
+        linear(p, `${at}.attention.linear2`, nn.dotProductAttention(q, k, v, { isCausal: true }).reshape([b, t, d])),
+      );
       x = x.ref.add(linear(p, `${at}.linear2`, gelu(linear(p, `${at}.linear`, layerNorm(p, `${at}.layer_norm2`, x)))));
     }
-    return crossEntropy(linear(p, "gpt.linear", layerNorm(p, "gpt.layer_norm", x)).reshape([b * t, vocabulary]), second.reshape([b * t]));
+    return crossEntropy(
+      linear(p, "gpt.linear", layerNorm(p, "gpt.layer_norm", x)).reshape([b * t, vocabulary]),
+      second.reshape([b * t]),
+    );
   },
   W6: (p, { x, y }) => {
     const z = linear(p, "net.linear2", np.tanh(linear(p, "net.linear", x)));
@@ -88,14 +118,20 @@ const losses = {
   W7: (p, { x, y }) => {
     const [b, t, n] = x.shape;
     const hidden = 128;
-    const gates = np.matmul(x.reshape([b * t, n]), p["net.lstm.wx"]).add(p["net.lstm.b"]).reshape([b, t, 4 * hidden]);
+    const gates = np
+      .matmul(x.reshape([b * t, n]), p["net.lstm.wx"])
+      .add(p["net.lstm.b"])
+      .reshape([b, t, 4 * hidden]);
     let h = np.zeros([b, hidden]);
     let c = np.zeros([b, hidden]);
     for (let k = 0; k < t; k++) {
       const g = gates.ref.slice([], k).add(np.matmul(h, p["net.lstm.wh"].ref));
       const [i, f, u, o] = [0, 1, 2, 3].map((m) => g.ref.slice([], [m * hidden, (m + 1) * hidden]));
       g.dispose();
-      c = nn.sigmoid(f).mul(c).add(nn.sigmoid(i).mul(np.tanh(u)));
+      c = nn
+        .sigmoid(f)
+        .mul(c)
+        .add(nn.sigmoid(i).mul(np.tanh(u)));
       h = nn.sigmoid(o).mul(np.tanh(c.ref));
     }
     c.dispose();
@@ -108,12 +144,14 @@ const losses = {
     return np.mean(np.square(x.sub(y)));
   },
 };
-const adam = (decay) => (p, g, m, v, [power1, power2], lr = decay.lr) => {
-  const m1 = m.mul(0.9).add(g.ref.mul(0.1));
-  const v1 = v.mul(0.999).add(np.square(g).mul(0.001));
-  const step = m1.ref.div(np.subtract(1, power1)).div(np.sqrt(v1.ref.div(np.subtract(1, power2))).add(1e-8));
-  return [p.mul(1 - lr * decay.decay).sub(step.mul(lr)), m1, v1];
-};
+const adam =
+  (decay) =>
+  (p, g, m, v, [power1, power2], lr = decay.lr) => {
+    const m1 = m.mul(0.9).add(g.ref.mul(0.1));
+    const v1 = v.mul(0.999).add(np.square(g).mul(0.001));
+    const step = m1.ref.div(np.subtract(1, power1)).div(np.sqrt(v1.ref.div(np.subtract(1, power2))).add(1e-8));
+    return [p.mul(1 - lr * decay.decay).sub(step.mul(lr)), m1, v1];
+  };
 const optimizers = { W3: { lr: 1e-3, decay: 0.1 }, W8: { lr: 1e-4, decay: 0 } };
 
 function trainingStep(name, workload) {
@@ -127,7 +165,8 @@ function trainingStep(name, workload) {
   return jit((p, { m, v, powers }, batch) => {
     const [loss, g] = valueAndGrad(lossOf)(tree.ref(p), batch);
     const next = { p: {}, m: {}, v: {}, powers: [powers[0].mul(0.9), powers[1].mul(0.999)] };
-    for (const k of Object.keys(p)) [next.p[k], next.m[k], next.v[k]] = update(p[k], g[k], m[k], v[k], tree.ref(next.powers));
+    for (const k of Object.keys(p))
+      [next.p[k], next.m[k], next.v[k]] = update(p[k], g[k], m[k], v[k], tree.ref(next.powers));
     return [loss, next.p, { m: next.m, v: next.v, powers: next.powers }];
   });
 }
@@ -136,11 +175,23 @@ const functions = {
   product: ({ a, b }) => [np.matmul(a, b)],
   formula: ({ x, a, b, c }) => [gelu(x.ref.mul(a).add(b)).mul(c).add(x)],
   softmax_both: ({ x, dy }) => {
-    const [[, y], dx] = valueAndGrad((x) => { const y = nn.softmax(x, -1); return [y.ref.mul(dy).sum(), y]; }, { hasAux: true })(x); // prettier-ignore
+    const [[, y], dx] = valueAndGrad(
+      (x) => {
+        const y = nn.softmax(x, -1);
+        return [y.ref.mul(dy).sum(), y];
+      },
+      { hasAux: true },
+    )(x);
     return [y, dx];
   },
   layer_norm_both: ({ x, g, b, dy }) => {
-    const [[, y], d] = valueAndGrad((x, g, b) => { const y = nn.standardize(x, -1).mul(g).add(b); return [y.ref.mul(dy).sum(), y]; }, { hasAux: true, argnums: [0, 1, 2] })(x, g, b); // prettier-ignore
+    const [[, y], d] = valueAndGrad(
+      (x, g, b) => {
+        const y = nn.standardize(x, -1).mul(g).add(b);
+        return [y.ref.mul(dy).sum(), y];
+      },
+      { hasAux: true, argnums: [0, 1, 2] },
+    )(x, g, b);
     return [y, ...d];
   },
 };
@@ -153,12 +204,14 @@ const drain = async (arrays) => {
   await Promise.all(tree.leaves(arrays).map((a) => a.ref.gpuBuffer()));
   await nap(getWebGPUDevice().queue.onSubmittedWorkDone());
 };
-const device = ({ dtype, shape, values }) => np.array(values, { dtype: dtype === "f32" ? np.float32 : np.int32 }).reshape(shape);
+const device = ({ dtype, shape, values }) =>
+  np.array(values, { dtype: dtype === "f32" ? np.float32 : np.int32 }).reshape(shape);
 const permuted = ({ shape, values }, order) => np.array(values).reshape(shape).transpose(order);
 /** A parameter in the layout that jax-js wants: convolutions [out, in, h, w], images channels first, and the dense layer after them likewise. */
 function layout(name, key, t) {
   if (name === "W2" && key.startsWith("net.conv") && t.shape.length === 4) return permuted(t, [3, 2, 0, 1]);
-  if (name === "W2" && key === "net.linear.w") return permuted({ shape: [7, 7, 64, 128], values: t.values }, [2, 0, 1, 3]).reshape([3136, 128]);
+  if (name === "W2" && key === "net.linear.w")
+    return permuted({ shape: [7, 7, 64, 128], values: t.values }, [2, 0, 1, 3]).reshape([3136, 128]);
   return device(t);
 }
 
@@ -166,7 +219,9 @@ await serve(async (workload, tensors) => {
   const name = workload.model.replace(".dlm", "").toUpperCase();
   if (workload.run) {
     const f = jit(functions[workload.run.replace(/\d+$/, "")]);
-    const inputs = Object.fromEntries(Object.entries(tensors).map(([k, t]) => [k, t.shape.length ? device(t) : np.array(t.values).reshape([])]));
+    const inputs = Object.fromEntries(
+      Object.entries(tensors).map(([k, t]) => [k, t.shape.length ? device(t) : np.array(t.values).reshape([])]),
+    );
     let results = [];
     return {
       step: async () => {
@@ -188,7 +243,14 @@ await serve(async (workload, tensors) => {
         const { dtype, shape, values } = tensors[k];
         const size = values.length / count;
         const rows = [shape[0] / count, ...shape.slice(1)];
-        return [k, device({ dtype, shape: name === "W2" && k === "x" ? [rows[0], 1, 28, 28] : rows, values: values.slice(i * size, (i + 1) * size) })];
+        return [
+          k,
+          device({
+            dtype,
+            shape: name === "W2" && k === "x" ? [rows[0], 1, 28, 28] : rows,
+            values: values.slice(i * size, (i + 1) * size),
+          }),
+        ];
       }),
     ),
   );

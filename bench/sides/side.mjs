@@ -28,7 +28,14 @@ export async function serve(prepare) {
       const ms = performance.now() - start;
       done += steps;
       const used = Object.fromEntries(["dispatches", "submits", "buffers"].map((k) => [k, counted[k] - before[k]]));
-      return { ms, ...used, bytes: counted.peak, device: counted.device, ...(read ? { value: await side.value() } : {}), ...side.facts };
+      return {
+        ms,
+        ...used,
+        bytes: counted.peak,
+        device: counted.device,
+        ...(read ? { value: await side.value() } : {}),
+        ...side.facts,
+      };
     },
   };
   for await (const line of createInterface({ input: process.stdin })) {

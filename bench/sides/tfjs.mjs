@@ -16,7 +16,8 @@ const linear = (p, path, x) => {
   const b = p[`${path}.b`];
   return b ? tf.add(y, b) : y;
 };
-const crossEntropy = (logits, y) => tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), tf.oneHot(y, logits.shape[1])), -1)));
+const crossEntropy = (logits, y) =>
+  tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), tf.oneHot(y, logits.shape[1])), -1)));
 const gelu = (x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
 const normalised = (x, g, b) => {
   const d = tf.sub(x, tf.mean(x, -1, true));
@@ -31,7 +32,8 @@ const losses = {
     return crossEntropy(linear(p, "net.linear2", x), y);
   },
   W2: (p, { x, y }) => {
-    for (const path of ["net.conv2d", "net.conv2d2"]) x = tf.maxPool(tf.relu(tf.add(tf.conv2d(x, p[`${path}.w`], 1, "same"), p[`${path}.b`])), 2, 2, "valid");
+    for (const path of ["net.conv2d", "net.conv2d2"])
+      x = tf.maxPool(tf.relu(tf.add(tf.conv2d(x, p[`${path}.w`], 1, "same"), p[`${path}.b`])), 2, 2, "valid");
     x = tf.relu(linear(p, "net.linear", tf.reshape(x, [x.shape[0], -1])));
     return crossEntropy(linear(p, "net.linear2", x), y);
   },
@@ -45,10 +47,22 @@ const losses = {
     causal ??= tf.keep(tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([t, t]), -1, 0)), -1e9));
     for (let i = 0; i < layers; i++) {
       const at = `gpt.block.${i}`;
-      const qkv = tf.transpose(tf.reshape(linear(p, `${at}.attention.linear`, layerNorm(p, `${at}.layer_norm`, x)), [b, t, 3, heads, d / heads]), [2, 0, 3, 1, 4]);
+      const qkv = tf.transpose(
+        tf.reshape(linear(p, `${at}.attention.linear`, layerNorm(p, `${at}.layer_norm`, x)), [
+          b,
+          t,
+          3,
+          heads,
+          d / heads,
+        ]),
+        [2, 0, 3, 1, 4],
+      );
       const [q, k, v] = tf.unstack(tf.reshape(qkv, [3, b * heads, t, d / heads]));
       const a = tf.softmax(tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(d / heads)), causal));
-      const o = tf.reshape(tf.transpose(tf.reshape(tf.matMul(a, v), [b, heads, t, d / heads]), [0, 2, 1, 3]), [b * t, d]);
+      const o = tf.reshape(tf.transpose(tf.reshape(tf.matMul(a, v), [b, heads, t, d / heads]), [0, 2, 1, 3]), [
+        b * t,
+        d,
+      ]);
       x = tf.add(x, linear(p, `${at}.attention.linear2`, o));
       x = tf.add(x, linear(p, `${at}.linear2`, gelu(linear(p, `${at}.linear`, layerNorm(p, `${at}.layer_norm2`, x)))));
     }
@@ -61,7 +75,10 @@ const losses = {
   W7: (p, { x, y }) => {
     const [b, t, n] = x.shape;
     const hidden = 128;
-    const gates = tf.unstack(tf.reshape(tf.add(tf.matMul(tf.reshape(x, [b * t, n]), p["net.lstm.wx"]), p["net.lstm.b"]), [b, t, 4 * hidden]), 1);
+    const gates = tf.unstack(
+      tf.reshape(tf.add(tf.matMul(tf.reshape(x, [b * t, n]), p["net.lstm.wx"]), p["net.lstm.b"]), [b, t, 4 * hidden]),
+      1,
+    );
     let h = tf.zeros([b, hidden]);
     let c = tf.zeros([b, hidden]);
     for (let k = 0; k < t; k++) {
@@ -84,12 +101,18 @@ const functions = {
   formula: ({ x, a, b, c }) => [tf.add(tf.mul(gelu(tf.add(tf.mul(x, a), b)), c), x)],
   softmax_both: ({ x, dy }) => {
     let y;
-    const dx = tf.grad((x) => { y = tf.keep(tf.softmax(x)); return y; })(x, dy); // prettier-ignore
+    const dx = tf.grad((x) => {
+      y = tf.keep(tf.softmax(x));
+      return y;
+    })(x, dy);
     return [y, dx];
   },
   layer_norm_both: ({ x, g, b, dy }) => {
     let y;
-    const d = tf.grads((x, g, b) => { y = tf.keep(normalised(x, g, b)); return y; })([x, g, b], dy); // prettier-ignore
+    const d = tf.grads((x, g, b) => {
+      y = tf.keep(normalised(x, g, b));
+      return y;
+    })([x, g, b], dy);
     return [y, ...d];
   },
 };
@@ -126,7 +149,14 @@ await serve(async (workload, tensors) => {
       workload.batches.map(({ name: k }) => {
         const { dtype, shape, values } = tensors[k];
         const size = values.length / count;
-        return [k, device({ dtype, shape: [shape[0] / count, ...shape.slice(1)], values: values.slice(i * size, (i + 1) * size) })];
+        return [
+          k,
+          device({
+            dtype,
+            shape: [shape[0] / count, ...shape.slice(1)],
+            values: values.slice(i * size, (i + 1) * size),
+          }),
+        ];
       }),
     ),
   );

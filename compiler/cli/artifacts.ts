@@ -37,7 +37,10 @@ export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Prom
 export function artifactTexts(plan: Plan, data: string, parts: TrainerParts): ReadonlyMap<string, string> {
   return new Map([
     ["plan.json", json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }) + "\n"],
-    ...plan.modules.map((module): [string, string] => [`shaders/${module.name}.wgsl`, (module.code ?? "").trimEnd() + "\n"]),
+    ...plan.modules.map((module): [string, string] => [
+      `shaders/${module.name}.wgsl`,
+      (module.code ?? "").trimEnd() + "\n",
+    ]),
     ["trainer.mjs", trainerModule(plan, data, parts)],
     ["trainer.d.ts", trainerTypes(plan, parts)],
     ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],

@@ -7,13 +7,31 @@ const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
 
 export async function trainerParts() {
-  const result = await build({ entryPoints: [new URL("../../runtime/trainer.ts", here).pathname], bundle: true, write: false, format: "esm", platform: "browser", target: "es2022", external: ["node:*"], minify: true, charset: "utf8", legalComments: "none", logLevel: "error" });
+  const result = await build({
+    entryPoints: [new URL("../../runtime/trainer.ts", here).pathname],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    external: ["node:*"],
+    minify: true,
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "error",
+  });
   // An expression, so that its names and those of the model's exports cannot meet.
   const [, body, names] = /^(.*)\bexport\s*\{([^{}]*)\};\s*$/s.exec(result.outputFiles[0].text) ?? [];
   if (body === undefined) throw new Error("the bundle does not end with its exports");
-  const record = names.split(",").map((pair) => pair.trim().split(/\s+as\s+/)).map(([local, name]) => `${name ?? local}: ${local}`).join(", ");
+  const record = names
+    .split(",")
+    .map((pair) => pair.trim().split(/\s+as\s+/))
+    .map(([local, name]) => `${name ?? local}: ${local}`)
+    .join(", ");
   const runtime = `(() => {\n${body}\nreturn { ${record} };\n})()`;
-  const types = source("../../runtime/api.ts").replace(/^import .*\n/m, "").replace(/^\/\/.*\n/, "");
+  const types = source("../../runtime/api.ts")
+    .replace(/^import .*\n/m, "")
+    .replace(/^\/\/.*\n/, "");
   return { runtime, types, page: source("page.html") };
 }
 

@@ -1,7 +1,15 @@
 // dlm check: every diagnostic of some models, and what they are made of where they have no errors. Status 1 on errors.
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
-import { asWritten, compileModel, diagnosticJson, fileReader, openModel, type ModelFile, type ModelFlags } from "./model.ts";
+import {
+  asWritten,
+  compileModel,
+  diagnosticJson,
+  fileReader,
+  openModel,
+  type ModelFile,
+  type ModelFlags,
+} from "./model.ts";
 import { openTerminal, styles } from "./terminal.ts";
 import { modelSummary } from "./summary.ts";
 
@@ -22,12 +30,20 @@ export async function check(paths: readonly string[], flags: ModelFlags & { read
   }
 }
 /** Data that cannot be read are no fault of the text: `batch: all` is then checked with two rows. */
-async function compiled(model: ModelFile, flags: ModelFlags): Promise<Awaited<ReturnType<typeof compileModel>> & { readonly note?: string }> {
+async function compiled(
+  model: ModelFile,
+  flags: ModelFlags,
+): Promise<Awaited<ReturnType<typeof compileModel>> & { readonly note?: string }> {
   try {
     return await compileModel(model, { ...flags, pedantic: true }, undefined);
   } catch (error) {
     if (!(error instanceof RuntimeProblem)) throw error;
-    const found = await compileModel(model, { ...flags, pedantic: true, set: { ...flags.set, batch: "2" } }, undefined, fileReader(model, flags));
+    const found = await compileModel(
+      model,
+      { ...flags, pedantic: true, set: { ...flags.set, batch: "2" } },
+      undefined,
+      fileReader(model, flags),
+    );
     return { ...found, note: `${model.path}: checked with batches of 2 for \`batch: all\`: ${error.message}` };
   }
 }

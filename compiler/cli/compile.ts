@@ -18,12 +18,31 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   const terminal = openTerminal(flags.json === true);
   const compiled = await planModel(openModel(path), flags, flags.target);
   const { plan, model } = compiled;
-  const files = await writeArtifacts(plan, { folder: flags.out, data: model.folder, ...(flags.page === false ? { page: false } : {}) });
-  if (flags.json) return terminal.line(JSON.stringify({ kind: "compiled", model: plan.name, compiler: plan.compiler, target: plan.target, seconds: compiled.seconds, files: files.map((f) => ({ path: join(flags.out, f.path), bytes: f.bytes })) }));
+  const files = await writeArtifacts(plan, {
+    folder: flags.out,
+    data: model.folder,
+    ...(flags.page === false ? { page: false } : {}),
+  });
+  if (flags.json)
+    return terminal.line(
+      JSON.stringify({
+        kind: "compiled",
+        model: plan.name,
+        compiler: plan.compiler,
+        target: plan.target,
+        seconds: compiled.seconds,
+        files: files.map((f) => ({ path: join(flags.out, f.path), bytes: f.bytes })),
+      }),
+    );
   const { bold, dim } = styles(terminal.color);
-  terminal.line(`${bold(path)}  ${dim(`${parameterText(plan)} · for a ${plan.target} device · compiled in ${seconds(compiled.seconds)}`)}`);
+  terminal.line(
+    `${bold(path)}  ${dim(`${parameterText(plan)} · for a ${plan.target} device · compiled in ${seconds(compiled.seconds)}`)}`,
+  );
   const shaders = files.filter((f) => f.path.startsWith("shaders/"));
-  const rows: Artifact[] = [{ path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) }, ...files.filter((f) => !f.path.startsWith("shaders/") && !f.path.endsWith(".d.mts"))];
+  const rows: Artifact[] = [
+    { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },
+    ...files.filter((f) => !f.path.startsWith("shaders/") && !f.path.endsWith(".d.mts")),
+  ];
   const about: Readonly<Record<string, string>> = {
     "shaders/*.wgsl": counted(shaders.length, "kernel"),
     "plan.json": "what runs when, in which memory",
@@ -31,10 +50,25 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     "trainer.d.ts": "its types",
     "index.html": "trains in a browser: serve this folder and open it",
   };
-  for (const f of rows) terminal.line(`  ${join(flags.out, f.path).padEnd(28)} ${byteText(f.bytes).padStart(9)}  ${dim(about[f.path] ?? "")}`);
-  for (const x of plan.exports) terminal.line(dim(`  ${x.name}(${x.inputs.map((p) => portText(p)).join(", ")}) -> ${x.outputs.map((p) => typeText(p)).join(", ")}`));
+  for (const f of rows)
+    terminal.line(
+      `  ${join(flags.out, f.path).padEnd(28)} ${byteText(f.bytes).padStart(9)}  ${dim(about[f.path] ?? "")}`,
+    );
+  for (const x of plan.exports)
+    terminal.line(
+      dim(
+        `  ${x.name}(${x.inputs.map((p) => portText(p)).join(", ")}) -> ${x.outputs.map((p) => typeText(p)).join(", ")}`,
+      ),
+    );
 }
-export const sizeText = (size: PlanPort["shape"][number]): string => (typeof size === "number" ? String(size) : size.sum.map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * ")).join(" + "));
+export const sizeText = (size: PlanPort["shape"][number]): string =>
+  typeof size === "number"
+    ? String(size)
+    : size.sum
+        .map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * "))
+        .join(" + ");
 /** `f32[B, 64]` */
-export const typeText = (p: PlanPort): string => `${p.dtype}${p.shape.length ? `[${p.shape.map(sizeText).join(", ")}]` : ""}`;
-export const portText = (p: PlanPort): string => `${p.name}: ${typeText(p)}${p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : ""}${p.optional === undefined ? "" : ` = ${p.optional}`}`;
+export const typeText = (p: PlanPort): string =>
+  `${p.dtype}${p.shape.length ? `[${p.shape.map(sizeText).join(", ")}]` : ""}`;
+export const portText = (p: PlanPort): string =>
+  `${p.name}: ${typeText(p)}${p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : ""}${p.optional === undefined ? "" : ` = ${p.optional}`}`;

@@ -4,7 +4,10 @@ import { openDevice, type OpenedDevice } from "../../runtime/node.ts";
 import { targets, type Target } from "../schedule/target.ts";
 import { embeddedDriver } from "./embedded.ts";
 
-export const deviceOption = ["--device <choice>", "auto, gpu, system, embedded, or a part of an adapter's name (also DLM_DEVICE)"] as const;
+export const deviceOption = [
+  "--device <choice>",
+  "auto, gpu, system, embedded, or a part of an adapter's name (also DLM_DEVICE)",
+] as const;
 
 export const deviceFor = (choice: string | undefined): Promise<OpenedDevice> => openDevice(choice, embeddedDriver);
 /** What kernels for this device are scheduled for: its own target where there is one and its subgroups are as wide. */
@@ -12,7 +15,9 @@ export function targetOf({ class: deviceClass, name, architecture, subgroupSize 
   if (deviceClass === "gpu") return targets["discrete"]!;
   const words = `${architecture} ${name}`.toLowerCase();
   const known: Readonly<Record<string, string>> = { lavapipe: "llvmpipe", swiftshader: "swiftshader" }; // the target, and the driver's own name
-  const found = Object.values(targets).find((t) => words.includes(known[t.name] ?? "\0") && t.lanes === subgroupSize?.least && t.lanes === subgroupSize.most);
+  const found = Object.values(targets).find(
+    (t) => words.includes(known[t.name] ?? "\0") && t.lanes === subgroupSize?.least && t.lanes === subgroupSize.most,
+  );
   return found ?? targets["software"]!;
 }
 /** The target of artifacts: any device of the class runs them. */

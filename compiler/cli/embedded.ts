@@ -4,7 +4,14 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
-import { cachedDriver, cacheFolders, driverIn, resolvePackage, trusted, type EmbeddedDriver } from "../../runtime/embedded.ts";
+import {
+  cachedDriver,
+  cacheFolders,
+  driverIn,
+  resolvePackage,
+  trusted,
+  type EmbeddedDriver,
+} from "../../runtime/embedded.ts";
 import { messageOf } from "../../runtime/problem.ts";
 
 /** The embedded driver, unpacked if it has to be; a string says why there is none. */
@@ -12,9 +19,14 @@ export async function embeddedDriver(): Promise<EmbeddedDriver | string> {
   const source = await chromiumPackage();
   const cached = await cachedDriver(source && `swiftshader-${source.version}`);
   if (typeof cached === "object" || process.platform !== "linux" || process.arch !== "x64") return cached;
-  if (!source) return "none is in the cache folder, and the package `@sparticuz/chromium` that carries one is not installed (npm install --save-dev @sparticuz/chromium)";
+  if (!source)
+    return "none is in the cache folder, and the package `@sparticuz/chromium` that carries one is not installed (npm install --save-dev @sparticuz/chromium)";
   try {
-    return driverIn(await cachedFolder(`swiftshader-${source.version}`, (folder) => unpack(source.archive("swiftshader.tar.br"), folder, (name) => !/GL/.test(name))));
+    return driverIn(
+      await cachedFolder(`swiftshader-${source.version}`, (folder) =>
+        unpack(source.archive("swiftshader.tar.br"), folder, (name) => !/GL/.test(name)),
+      ),
+    );
   } catch (error) {
     return `cannot unpack the driver: ${messageOf(error)}`;
   }
@@ -66,8 +78,9 @@ export function unpack(archive: string, folder: string, wanted: (name: string) =
   const name = /([^/\\]+?)(\.tar)?\.br$/.exec(archive);
   if (!name?.[2]) return writeFileSync(join(folder, name?.[1] ?? "file"), bytes, { mode: 0o755, flush: true });
   // tar: 512-byte headers (name at 0, size in octal at 124, kind at 156), contents padded to 512 bytes
-  const text = (from: number, length: number): string => bytes.toString("latin1", from, from + length).replace(/\0.*$/s, "");
-  for (let at = 0; at + 512 <= bytes.length && bytes[at] !== 0; ) {
+  const text = (from: number, length: number): string =>
+    bytes.toString("latin1", from, from + length).replace(/\0.*$/s, "");
+  for (let at = 0; at + 512 <= bytes.length && bytes[at] !== 0;) {
     const length = parseInt(text(at + 124, 12).trim(), 8);
     const [path, kind] = [text(at, 100), text(at + 156, 1)];
     if ((kind === "0" || kind === "") && wanted(path)) {

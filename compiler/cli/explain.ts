@@ -4,7 +4,8 @@ import { UserError } from "./problem.ts";
 
 export function explain(code: string | undefined): void {
   if (!code) {
-    for (const [name, text] of Object.entries(explanations)) process.stdout.write(`${name}  ${text.split("\n")[0]!.slice(0, 90)}\n`);
+    for (const [name, text] of Object.entries(explanations))
+      process.stdout.write(`${name}  ${text.split("\n")[0]!.slice(0, 90)}\n`);
     return;
   }
   const text = explanations[code.toUpperCase()];

@@ -21,7 +21,8 @@ export function writeWhole(path: string, content: string | Uint8Array): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
     const target = resolved(path);
-    if (statSync(target, { throwIfNoEntry: false })?.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+    if (statSync(target, { throwIfNoEntry: false })?.isDirectory())
+      throw Object.assign(new Error(), { code: "EISDIR" });
     beside = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
     writeFileSync(beside, content, { flag: "wx" });
     renameSync(beside, target);

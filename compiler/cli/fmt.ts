@@ -32,7 +32,10 @@ export async function fmt(paths: readonly string[], options: { readonly check?: 
   }
   if (broken.length) process.stderr.write(renderDiagnostics(broken, { color: terminal.color }) + "\n");
   for (const path of unformatted) terminal.line(path);
-  if (unformatted.length) terminal.note(`${unformatted.length} of ${paths.length} ${paths.length === 1 ? "file is" : "files are"} not formatted; \`dlm fmt\` without --check formats them`);
+  if (unformatted.length)
+    terminal.note(
+      `${unformatted.length} of ${paths.length} ${paths.length === 1 ? "file is" : "files are"} not formatted; \`dlm fmt\` without --check formats them`,
+    );
   if (broken.length || unformatted.length) process.exitCode = 1;
 }
 function read(path: string): string {

@@ -45,12 +45,23 @@ const command = (name: string, description: string, examples: string): Command =
   program
     .command(name)
     .description(description)
-    .addHelpText("after", `\nExamples:\n${examples.trim().split("\n").map((line) => `  ${line.trim()}`).join("\n")}`); // prettier-ignore
+    .addHelpText(
+      "after",
+      `\nExamples:\n${examples
+        .trim()
+        .split("\n")
+        .map((line) => `  ${line.trim()}`)
+        .join("\n")}`,
+    );
 /** Options of every command that reads a model. */
 const onModel = (c: Command): Command =>
   c
     .argument("<model>", "a .dlm file")
-    .option("--set <name=value>", "another value of a const, or of epochs, steps, batch, accumulate (repeatable)", assignment)
+    .option(
+      "--set <name=value>",
+      "another value of a const, or of epochs, steps, batch, accumulate (repeatable)",
+      assignment,
+    )
     .option("--data <folder>", "where the model's data files are looked for first (default: the folder of the model)");
 const seed = ["--seed <n>", "of initial values, draws, holdouts and the order of rows", wholeNumber()] as const;
 const json = ["--json", "one event or result a line, as JSON"] as const;
@@ -126,7 +137,11 @@ onModel(
   ),
 )
   .requiredOption("-o, --out <folder>", "where to write")
-  .option("--target <name>", "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete", "software")
+  .option(
+    "--target <name>",
+    "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete",
+    "software",
+  )
   .option("--no-page", "without index.html")
   .option(...seed)
   .option(...json)
@@ -148,7 +163,12 @@ onModel(
   .option("--target <name>", "what kernels are scheduled for", "software")
   .option("--json", "as JSON")
   .option("--dot", "graphs in the language of Graphviz")
-  .addHelpText("after", `\nStages:\n${Object.entries(stages).map(([name, text]) => `  ${name.padEnd(12)}${text}`).join("\n")}`)
+  .addHelpText(
+    "after",
+    `\nStages:\n${Object.entries(stages)
+      .map(([name, text]) => `  ${name.padEnd(12)}${text}`)
+      .join("\n")}`,
+  )
   .action(async (model: string, options: { stage: string }) => (await import("./inspect.ts")).inspect(model, options));
 
 onModel(
@@ -194,14 +214,26 @@ command(
   .option(...json)
   .action(async (models: string[], options: object) => (await import("./check.ts")).check(models, options));
 
-command("fmt", "formats files in place", `dlm fmt *.dlm\n dlm fmt --check *.dlm                              for a build: status 1 if one is not formatted\n dlm fmt - < in.dlm > out.dlm`)
+command(
+  "fmt",
+  "formats files in place",
+  `dlm fmt *.dlm\n dlm fmt --check *.dlm                              for a build: status 1 if one is not formatted\n dlm fmt - < in.dlm > out.dlm`,
+)
   .argument("<files...>", "files, or - for standard input")
   .option("--check", "write nothing; list the files that are not formatted")
   .action(async (files: string[], options: { check?: boolean }) => (await import("./fmt.ts")).fmt(files, options));
-command("explain", "what a diagnostic means, with an example", `dlm explain DLM2003\n dlm explain                                        all of them, one a line`)
+command(
+  "explain",
+  "what a diagnostic means, with an example",
+  `dlm explain DLM2003\n dlm explain                                        all of them, one a line`,
+)
   .argument("[code]", "a diagnostic's code, as DLM2003")
   .action(async (name: string | undefined) => (await import("./explain.ts")).explain(name));
-command("doctor", "which device is used, why, and how to get a better one", `dlm doctor\n dlm doctor --device gpu\n dlm doctor --json`)
+command(
+  "doctor",
+  "which device is used, why, and how to get a better one",
+  `dlm doctor\n dlm doctor --device gpu\n dlm doctor --json`,
+)
   .option(...deviceOption)
   .option("--json", "the report as JSON")
   .action(async (options: { device?: string; json?: boolean }) => (await import("./doctor.ts")).doctor(options));
@@ -213,11 +245,14 @@ try {
   else if (error instanceof Interrupted) process.exitCode = error.status;
   else if (error instanceof Reported) process.exitCode = 1;
   else if (error instanceof UserError || error instanceof RuntimeProblem || error instanceof DeviceUnavailable) {
-    if (process.argv.includes("--json")) process.stdout.write(JSON.stringify({ kind: "error", message: error.message }) + "\n");
+    if (process.argv.includes("--json"))
+      process.stdout.write(JSON.stringify({ kind: "error", message: error.message }) + "\n");
     process.stderr.write(`dlm: ${error.message}\n`);
     process.exitCode = 1;
   } else {
-    process.stderr.write(`dlm: internal error. This is a fault of dlm, not of your file.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `dlm: internal error. This is a fault of dlm, not of your file.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     process.exitCode = 70;
   }
 }

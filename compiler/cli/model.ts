@@ -39,24 +39,38 @@ export function openModel(path: string): ModelFile {
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
 export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) => Promise<Uint8Array> {
-  if (flags.data !== undefined && !statSync(flags.data, { throwIfNoEntry: false })?.isDirectory()) throw new UserError(`--data ${flags.data}: there is no such folder`);
+  if (flags.data !== undefined && !statSync(flags.data, { throwIfNoEntry: false })?.isDirectory())
+    throw new UserError(`--data ${flags.data}: there is no such folder`);
   const folders = [...(flags.data === undefined ? [] : [flags.data]), model.folder];
   return async (path) => {
-    const places = [...new Set(folders.map((folder) => (folder === "." ? path : join(folder, path))).map((place) => (path.startsWith("/") ? path : place)))];
+    const places = [
+      ...new Set(
+        folders
+          .map((folder) => (folder === "." ? path : join(folder, path)))
+          .map((place) => (path.startsWith("/") ? path : place)),
+      ),
+    ];
     for (const place of places) {
       try {
         return readFileSync(place);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
-        if (code !== "ENOENT" && code !== "ENOTDIR") throw new Error(place === path ? fileReason(error) : `${place}: ${fileReason(error)}`); // the runtime says what it was to be read for
+        if (code !== "ENOENT" && code !== "ENOTDIR")
+          throw new Error(place === path ? fileReason(error) : `${place}: ${fileReason(error)}`); // the runtime says what it was to be read for
       }
     }
-    throw new Error(`${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`);
+    throw new Error(
+      `${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`,
+    );
   };
 }
 
 /** What the front end is told, whatever comes after it. */
-export async function compileOptions(model: ModelFile, flags: ModelFlags, read = fileReader(model, flags)): Promise<CompileOptions> {
+export async function compileOptions(
+  model: ModelFile,
+  flags: ModelFlags,
+  read = fileReader(model, flags),
+): Promise<CompileOptions> {
   const options: CompileOptions = {
     name: model.name,
     imports: (path) => importText(model, path),
@@ -67,20 +81,35 @@ export async function compileOptions(model: ModelFile, flags: ModelFlags, read =
   return { ...options, rows: await rowsOfWholeBatches(model.text, options, read) };
 }
 /** Compiles whatever the text is; diagnostics are not printed. */
-export async function compileModel(model: ModelFile, flags: ModelFlags, target: string | Target | undefined, read = fileReader(model, flags)): Promise<Compilation> {
+export async function compileModel(
+  model: ModelFile,
+  flags: ModelFlags,
+  target: string | Target | undefined,
+  read = fileReader(model, flags),
+): Promise<Compilation> {
   const started = performance.now();
   const options = await compileOptions(model, flags, read);
-  const result = compile(model.text, { ...options, ...(target === undefined ? {} : { target: typeof target === "string" ? targetNamed(target) : target }) });
+  const result = compile(model.text, {
+    ...options,
+    ...(target === undefined ? {} : { target: typeof target === "string" ? targetNamed(target) : target }),
+  });
   return { ...result, model, seconds: (performance.now() - started) / 1000 };
 }
 export function targetNamed(name: string): Target {
   const target = targets[name];
   if (target) return target;
-  throw new UserError(`there is no target ${name}; there are ${Object.keys(targets).join(", ")}${nearest(name, Object.keys(targets))}`);
+  throw new UserError(
+    `there is no target ${name}; there are ${Object.keys(targets).join(", ")}${nearest(name, Object.keys(targets))}`,
+  );
 }
 
 /** The same, for commands that cannot go on with errors: all diagnostics are printed to standard error. */
-export async function planModel(model: ModelFile, flags: ModelFlags, target: string | Target | undefined, read = fileReader(model, flags)): Promise<Planned> {
+export async function planModel(
+  model: ModelFile,
+  flags: ModelFlags,
+  target: string | Target | undefined,
+  read = fileReader(model, flags),
+): Promise<Planned> {
   const compilation = await compileModel(model, flags, target, read);
   reportDiagnostics(compilation.diagnostics, model, compilation.plan !== undefined);
   return compilation as Planned; // `reportDiagnostics` throws where there is no plan
@@ -90,15 +119,23 @@ export function reportDiagnostics(diagnostics: readonly Diagnostic[], model: Mod
   const shown = sound ? diagnostics.filter((d) => d.severity === "error") : diagnostics;
   const terminal = openTerminal(false);
   const outside = shown.filter(isOutside);
-  if (outside.length) throw new UserError(outside.map((d) => [d.message, ...(d.notes ?? []), ...(d.hint ? [d.hint] : [])].join("; ")).join("\n"));
-  if (shown.length) process.stderr.write(renderDiagnostics(asWritten(shown, model), { color: terminal.errorColor }) + "\n");
+  if (outside.length)
+    throw new UserError(
+      outside.map((d) => [d.message, ...(d.notes ?? []), ...(d.hint ? [d.hint] : [])].join("; ")).join("\n"),
+    );
+  if (shown.length)
+    process.stderr.write(renderDiagnostics(asWritten(shown, model), { color: terminal.errorColor }) + "\n");
   const remarks = diagnostics.length - shown.length;
-  if (remarks) terminal.note(`${remarks} ${remarks === 1 ? "remark" : "remarks"} on ${model.path}; \`dlm check ${model.path}\` shows ${remarks === 1 ? "it" : "them"}`);
+  if (remarks)
+    terminal.note(
+      `${remarks} ${remarks === 1 ? "remark" : "remarks"} on ${model.path}; \`dlm check ${model.path}\` shows ${remarks === 1 ? "it" : "them"}`,
+    );
   if (!sound) throw new Reported();
 }
 
 /** About what was said on the command line, not in the text. */
-const isOutside = (d: Diagnostic): boolean => d.span.start === 0 && d.span.end === 0 && / from outside$/.test(d.message);
+const isOutside = (d: Diagnostic): boolean =>
+  d.span.start === 0 && d.span.end === 0 && / from outside$/.test(d.message);
 
 /** Imports lie beside the importing file. What is not there is told at the import. */
 function importText(model: ModelFile, path: string): string | undefined {
@@ -117,15 +154,40 @@ export function asWritten(diagnostics: readonly Diagnostic[], model: ModelFile):
   const files = new Map<SourceFile, SourceFile>();
   const file = (f: SourceFile): SourceFile => {
     let found = files.get(f);
-    if (!found) files.set(f, (found = f.library ? f : { ...f, name: f.name === model.name ? model.path : join(model.folder, f.name) }));
+    if (!found)
+      files.set(
+        f,
+        (found = f.library ? f : { ...f, name: f.name === model.name ? model.path : join(model.folder, f.name) }),
+      );
     return found;
   };
   const span = (s: Span): Span => ({ ...s, file: file(s.file) });
-  return diagnostics.map((d) => ({ ...d, span: span(d.span), ...(d.labels ? { labels: d.labels.map((l) => ({ ...l, span: span(l.span) })) } : {}) }));
+  return diagnostics.map((d) => ({
+    ...d,
+    span: span(d.span),
+    ...(d.labels ? { labels: d.labels.map((l) => ({ ...l, span: span(l.span) })) } : {}),
+  }));
 }
 /** A diagnostic as one flat object. */
 export function diagnosticJson(d: Diagnostic): object {
   const [from, to] = [position(d.span.file, d.span.start), position(d.span.file, d.span.end)];
-  const labels = d.labels?.map((l) => ({ file: l.span.file.name, ...position(l.span.file, l.span.start), text: l.text }));
-  return { kind: "diagnostic", code: d.code, severity: d.severity, file: d.span.file.name, line: from.line, column: from.column, endLine: to.line, endColumn: to.column, message: d.message, ...(labels?.length ? { labels } : {}), ...(d.notes?.length ? { notes: d.notes } : {}), ...(d.hint ? { hint: d.hint } : {}) };
+  const labels = d.labels?.map((l) => ({
+    file: l.span.file.name,
+    ...position(l.span.file, l.span.start),
+    text: l.text,
+  }));
+  return {
+    kind: "diagnostic",
+    code: d.code,
+    severity: d.severity,
+    file: d.span.file.name,
+    line: from.line,
+    column: from.column,
+    endLine: to.line,
+    endColumn: to.column,
+    message: d.message,
+    ...(labels?.length ? { labels } : {}),
+    ...(d.notes?.length ? { notes: d.notes } : {}),
+    ...(d.hint ? { hint: d.hint } : {}),
+  };
 }

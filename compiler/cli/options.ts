@@ -4,19 +4,25 @@ import { InvalidArgumentError } from "commander";
 export function wholeNumber(least = -(2 ** 31) + 1): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^[+-]?\d+$/.test(text.trim()) || value < least || Math.abs(value) >= 2 ** 31) throw new InvalidArgumentError(`It is a whole number${least >= 0 ? `, ${least} or more` : ""}.`);
+    if (!/^[+-]?\d+$/.test(text.trim()) || value < least || Math.abs(value) >= 2 ** 31)
+      throw new InvalidArgumentError(`It is a whole number${least >= 0 ? `, ${least} or more` : ""}.`);
     return value;
   };
 }
 export function positive(text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value <= 0) throw new InvalidArgumentError("It is a number above 0.");
+  if (text.trim() === "" || !Number.isFinite(value) || value <= 0)
+    throw new InvalidArgumentError("It is a number above 0.");
   return value;
 }
 /** `--set lr=3e-4`, as often as wanted. */
-export function assignment(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+export function assignment(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
   const [, name, value] = /^\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined || value === "") throw new InvalidArgumentError("It is written name=value, as --set lr=3e-4.");
+  if (name === undefined || value === undefined || value === "")
+    throw new InvalidArgumentError("It is written name=value, as --set lr=3e-4.");
   return { ...before, [name]: value };
 }
 /** Several values of one option. */
@@ -24,7 +30,9 @@ export const list = (text: string, before: readonly string[] = []): readonly str
 
 /** `; did you mean NAME?`, where one of the names is near. */
 export function nearest(given: string, names: readonly string[]): string {
-  const scored = names.map((name) => ({ name, far: distance(given.toLowerCase(), name.toLowerCase()) })).sort((a, b) => a.far - b.far);
+  const scored = names
+    .map((name) => ({ name, far: distance(given.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.far - b.far);
   const best = scored[0];
   return best && best.far <= Math.max(1, Math.floor(given.length / 3)) ? `; did you mean ${best.name}?` : "";
 }
@@ -34,7 +42,8 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const [above, row] = [rows[i - 1]!, [i]];
     for (let j = 1; j <= b.length; j++) {
-      const swap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? rows[i - 2]![j - 2]! + 1 : Infinity;
+      const swap =
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? rows[i - 2]![j - 2]! + 1 : Infinity;
       row.push(Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + Number(a[i - 1] !== b[j - 1]), swap));
     }
     rows.push(row);

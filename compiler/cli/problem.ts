@@ -7,10 +7,21 @@ export class UserError extends Error {
 /** A file system error in the user's words. */
 export function fileReason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
-  const known: Readonly<Record<string, string>> = { ENOENT: "there is no such file", EACCES: "permission denied", EPERM: "permission denied", EISDIR: "it is a folder", ENOTDIR: "a part of the path is not a folder", EEXIST: "a part of the path is not a folder", ENOSPC: "the disk is full", EROFS: "the file system is read-only", ENAMETOOLONG: "the name is too long" };
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: "there is no such file",
+    EACCES: "permission denied",
+    EPERM: "permission denied",
+    EISDIR: "it is a folder",
+    ENOTDIR: "a part of the path is not a folder",
+    EEXIST: "a part of the path is not a folder",
+    ENOSPC: "the disk is full",
+    EROFS: "the file system is read-only",
+    ENAMETOOLONG: "the name is too long",
+  };
   return known[code ?? ""] ?? messageOf(error);
 }
-export const fileProblem = (action: string, path: string, error: unknown): UserError => new UserError(`cannot ${action} ${path}: ${fileReason(error)}`);
+export const fileProblem = (action: string, path: string, error: unknown): UserError =>
+  new UserError(`cannot ${action} ${path}: ${fileReason(error)}`);
 /** What was wrong has been printed already. */
 export class Reported extends Error {
   override readonly name = "Reported";

@@ -53,24 +53,63 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
   try {
     const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
     const train = plan.trains.find((t) => flags.train === undefined || t.name === flags.train);
-    if (!train) throw new UserError(plan.trains.length ? `${plan.name} has no train block ${flags.train}; it has ${plan.trains.map((t) => t.name).join(", ")}${nearest(flags.train ?? "", plan.trains.map((t) => t.name))}` : `${plan.name} has no train block, so there is no step to measure`); // prettier-ignore
+    if (!train)
+      throw new UserError(
+        plan.trains.length
+          ? `${plan.name} has no train block ${flags.train}; it has ${plan.trains.map((t) => t.name).join(", ")}${nearest(
+              flags.train ?? "",
+              plan.trains.map((t) => t.name),
+            )}`
+          : `${plan.name} has no train block, so there is no step to measure`,
+      );
     const recorded = record(device, train.step.name);
     const { evaluate, evaluateEvery, stop, save, ...alone } = train;
     void [evaluate, evaluateEvery, stop, save]; // the step alone is run
     const host = inventedRows(plan);
-    const loaded = await load({ ...plan, trains: [alone] }, { device, read, host, ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
+    const loaded = await load(
+      { ...plan, trains: [alone] },
+      { device, read, host, ...(flags.seed === undefined ? {} : { seed: flags.seed }) },
+    );
     try {
       terminal.update("training");
-      const step = await stepTime(async (n) => (await loaded.train(train.name, { steps: 1_000_000, stopAfter: n })).seconds, flags.steps ?? 20);
+      const step = await stepTime(
+        async (n) => (await loaded.train(train.name, { steps: 1_000_000, stopAfter: n })).seconds,
+        flags.steps ?? 20,
+      );
       const dispatches = unrolled(train.step.commands);
-      if (dispatches.length !== recorded.length) throw new UserError(`the step of ${train.name} ran ${recorded.length} kernels where its plan has ${dispatches.length}: some are empty, and cannot be told apart`);
+      if (dispatches.length !== recorded.length)
+        throw new UserError(
+          `the step of ${train.name} ran ${recorded.length} kernels where its plan has ${dispatches.length}: some are empty, and cannot be told apart`,
+        );
       terminal.update("measuring what the device can do");
       const limits = await measureLimits(device);
       // a launch of many steps is timed in training
-      const { times, how } = train.rounds ? { times: [1e6 * step], how: { method: "training", text: "its one launch does whole steps, many of them; their parts are in dlm inspect --stage fused" } } : await timesOf(device, dispatches, recorded, terminal);
+      const { times, how } = train.rounds
+        ? {
+            times: [1e6 * step],
+            how: {
+              method: "training",
+              text: "its one launch does whole steps, many of them; their parts are in dlm inspect --stage fused",
+            },
+          }
+        : await timesOf(device, dispatches, recorded, terminal);
       const kernels = summed(plan, train, loaded.data, dispatches, times, limits);
       terminal.endUpdate();
-      if (flags.json) terminal.line(jsonText({ kind: "profile", model: plan.name, train: train.name, device: { class: opened.facts.class, name: opened.facts.name }, stepMicroseconds: 1e6 * step, kernelMicroseconds: times.reduce((a, b) => a + b, 0), method: how.method, limits, invented: Object.keys(host), kernels }));
+      if (flags.json)
+        terminal.line(
+          jsonText({
+            kind: "profile",
+            model: plan.name,
+            train: train.name,
+            device: { class: opened.facts.class, name: opened.facts.name },
+            stepMicroseconds: 1e6 * step,
+            kernelMicroseconds: times.reduce((a, b) => a + b, 0),
+            method: how.method,
+            limits,
+            invented: Object.keys(host),
+            kernels,
+          }),
+        );
       else print(terminal, path, train, opened.facts, step, how.text, limits, Object.keys(host), kernels);
     } finally {
       loaded.close();
@@ -86,9 +125,14 @@ function inventedRows(plan: Plan): Record<string, FlatArray> {
   const unit = (): number => next() / 2 ** 32;
   const rows: Record<string, FlatArray> = {};
   for (const { name, columns, holdouts, rows: given } of plan.datasets) {
-    const inline = columns.flatMap(({ loader, shape }) => (loader.kind === "inline" ? [loader.values.length / shape.reduce((n, size) => n * size, 1)] : []));
+    const inline = columns.flatMap(({ loader, shape }) =>
+      loader.kind === "inline" ? [loader.values.length / shape.reduce((n, size) => n * size, 1)] : [],
+    );
     const kept = 1 - holdouts.reduce((n, h) => n + (h.fraction ?? 0), 0);
-    const wanted = Math.max(...plan.trains.filter((t) => t.dataset === name).map((t) => Math.ceil((t.batch * t.accumulate) / kept) + 1), 1);
+    const wanted = Math.max(
+      ...plan.trains.filter((t) => t.dataset === name).map((t) => Math.ceil((t.batch * t.accumulate) / kept) + 1),
+      1,
+    );
     for (const { name: field, loader, storage, shape, range } of columns) {
       if (loader.kind !== "host") continue;
       const [low, end] = range ?? [0, 1];
@@ -121,9 +165,14 @@ function record(device: GPUDevice, name: string): Recorded[] {
       const pass = begin(of);
       let pipeline: GPUComputePipeline | undefined;
       let group: GPUBindGroup | undefined;
-      const [setPipeline, setBindGroup, dispatch] = [pass.setPipeline.bind(pass), pass.setBindGroup.bind(pass), pass.dispatchWorkgroups.bind(pass)];
+      const [setPipeline, setBindGroup, dispatch] = [
+        pass.setPipeline.bind(pass),
+        pass.setBindGroup.bind(pass),
+        pass.dispatchWorkgroups.bind(pass),
+      ];
       pass.setPipeline = (p) => setPipeline((pipeline = p));
-      pass.setBindGroup = ((index: number, g: GPUBindGroup) => setBindGroup(index, (group = g))) as typeof pass.setBindGroup; // the runtime uses no dynamic offsets
+      pass.setBindGroup = ((index: number, g: GPUBindGroup) =>
+        setBindGroup(index, (group = g))) as typeof pass.setBindGroup; // the runtime uses no dynamic offsets
       pass.dispatchWorkgroups = (x, y = 1) => {
         list.push({ pipeline: pipeline!, group: group!, x, y });
         dispatch(x, y);
@@ -134,14 +183,27 @@ function record(device: GPUDevice, name: string): Recorded[] {
   };
   return list;
 }
-const unrolled = (commands: readonly Command[]): Dispatch[] => commands.flatMap((c) => (c.kind === "loop" ? Array.from({ length: c.count }, () => unrolled(c.body)).flat() : c.kind === "dispatch" ? [c] : []));
+const unrolled = (commands: readonly Command[]): Dispatch[] =>
+  commands.flatMap((c) =>
+    c.kind === "loop"
+      ? Array.from({ length: c.count }, () => unrolled(c.body)).flat()
+      : c.kind === "dispatch"
+        ? [c]
+        : [],
+  );
 
 // ---- timing
 
 /** Microseconds of every dispatch. */
-async function timesOf(device: GPUDevice, dispatches: readonly Dispatch[], recorded: readonly Recorded[], terminal: Terminal): Promise<{ times: number[]; how: { method: "timestamps" | "repetition"; text: string } }> {
+async function timesOf(
+  device: GPUDevice,
+  dispatches: readonly Dispatch[],
+  recorded: readonly Recorded[],
+  terminal: Terminal,
+): Promise<{ times: number[]; how: { method: "timestamps" | "repetition"; text: string } }> {
   const stamps = device.features.has("timestamp-query") ? await timestamps(device, recorded) : undefined;
-  if (stamps && stamps.resolution <= 0.02 * (stamps.times.reduce((a, b) => a + b, 0) / stamps.times.length)) return { times: stamps.times, how: { method: "timestamps", text: "by timestamps" } };
+  if (stamps && stamps.resolution <= 0.02 * (stamps.times.reduce((a, b) => a + b, 0) / stamps.times.length))
+    return { times: stamps.times, how: { method: "timestamps", text: "by timestamps" } };
   const why = stamps ? `its timestamps come in steps of ${timeText(stamps.resolution)}` : "it has no timestamps";
   // a kernel in a loop is timed once
   const once = new Map<Dispatch, number>();
@@ -156,18 +218,26 @@ async function timesOf(device: GPUDevice, dispatches: readonly Dispatch[], recor
   return { times, how: { method: "repetition", text: `by repetition: ${why}` } };
 }
 /** A pass for each dispatch, with the time at its beginning and its end; least of a few rounds. */
-async function timestamps(device: GPUDevice, recorded: readonly Recorded[]): Promise<{ times: number[]; resolution: number } | undefined> {
+async function timestamps(
+  device: GPUDevice,
+  recorded: readonly Recorded[],
+): Promise<{ times: number[]; resolution: number } | undefined> {
   const count = Math.min(recorded.length, 2048);
   if (count < recorded.length) return undefined;
   const set = device.createQuerySet({ type: "timestamp", count: 2 * count });
-  const resolved = device.createBuffer({ size: 16 * count, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
+  const resolved = device.createBuffer({
+    size: 16 * count,
+    usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+  });
   const staging = device.createBuffer({ size: 16 * count, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   const times = new Array<number>(count).fill(Infinity);
   let resolution = Infinity;
   for (let round = 0; round < 10; round++) {
     const encoder = device.createCommandEncoder();
     recorded.forEach((r, i) => {
-      const pass = encoder.beginComputePass({ timestampWrites: { querySet: set, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 } });
+      const pass = encoder.beginComputePass({
+        timestampWrites: { querySet: set, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
+      });
       dispatch(pass, r);
       pass.end();
     });
@@ -179,7 +249,8 @@ async function timestamps(device: GPUDevice, recorded: readonly Recorded[]): Pro
     const at = new BigUint64Array(staging.getMappedRange().slice(0));
     staging.unmap();
     const sorted = [...at].sort((a, b) => (a < b ? -1 : 1));
-    for (let i = 1; i < sorted.length; i++) if (sorted[i] !== sorted[i - 1]) resolution = Math.min(resolution, Number(sorted[i]! - sorted[i - 1]!) / 1000);
+    for (let i = 1; i < sorted.length; i++)
+      if (sorted[i] !== sorted[i - 1]) resolution = Math.min(resolution, Number(sorted[i]! - sorted[i - 1]!) / 1000);
     for (let i = 0; i < count; i++) times[i] = Math.min(times[i]!, Number(at[2 * i + 1]! - at[2 * i]!) / 1000);
   }
   for (const b of [resolved, staging]) b.destroy();
@@ -257,40 +328,91 @@ async function measureLimits(device: GPUDevice): Promise<Limits> {
 }`;
   const vectors = Math.floor(words / 4 / (64 * each)) * 64 * each;
   const time = async (code: string, bytes: readonly number[], x: number): Promise<number> => {
-    const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module: device.createShaderModule({ code }) } });
+    const pipeline = await device.createComputePipelineAsync({
+      layout: "auto",
+      compute: { module: device.createShaderModule({ code }) },
+    });
     const buffers = bytes.map((size) => device.createBuffer({ size, usage: GPUBufferUsage.STORAGE }));
-    const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
+    const group = device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+    });
     const microseconds = await repeated(device, { pipeline, group, x, y: 1 }, 0.1);
     for (const b of buffers) b.destroy();
     return microseconds;
   };
-  const [a, b] = [await time(arithmetic, [4 * invocations], invocations / 64), await time(copy, [16 * vectors, 16 * vectors], vectors / (64 * each))];
+  const [a, b] = [
+    await time(arithmetic, [4 * invocations], invocations / 64),
+    await time(copy, [16 * vectors, 16 * vectors], vectors / (64 * each)),
+  ];
   return { gflops: (2 * invocations * rounds * sums) / a / 1000, gigabytes: (32 * vectors) / b / 1000 };
 }
 
 // ---- adding up
 
 type DataFacts = Awaited<ReturnType<typeof load>>["data"];
-function summed(plan: Plan, train: PlanTrain, data: DataFacts, dispatches: readonly Dispatch[], times: readonly number[], limits: Limits): KernelProfile[] {
+function summed(
+  plan: Plan,
+  train: PlanTrain,
+  data: DataFacts,
+  dispatches: readonly Dispatch[],
+  times: readonly number[],
+  limits: Limits,
+): KernelProfile[] {
   const total = times.reduce((a, b) => a + b, 0);
-  const dims: Record<string, number> = Object.fromEntries(Object.entries(data).flatMap(([name, d]) => [[`rows.${name}`, d.rows], [`training.${name}`, d.splits["train"] ?? d.rows]])); // prettier-ignore
+  const dims: Record<string, number> = Object.fromEntries(
+    Object.entries(data).flatMap(([name, d]) => [
+      [`rows.${name}`, d.rows],
+      [`training.${name}`, d.splits["train"] ?? d.rows],
+    ]),
+  );
   const kernels = new Map<string, KernelProfile>();
   dispatches.forEach((d, i) => {
     const flops = d.flops === undefined ? 0 : sizeOf(d.flops, dims);
     const bytes = d.bindings.reduce((n, b) => n + touched(plan, train, b, dims), 0);
     const key = [d.module, flops, bytes].join(); // the same kernel over as much: equal layers
-    const before = kernels.get(key) ?? { kernel: plan.modules[d.module]!.name, lines: [], runs: 0, microseconds: 0, share: 0, flops: 0, bytes: 0, ofLimit: 0 };
-    const all = { microseconds: before.microseconds + times[i]!, flops: before.flops + flops, bytes: before.bytes + bytes };
+    const before = kernels.get(key) ?? {
+      kernel: plan.modules[d.module]!.name,
+      lines: [],
+      runs: 0,
+      microseconds: 0,
+      share: 0,
+      flops: 0,
+      bytes: 0,
+      ofLimit: 0,
+    };
+    const all = {
+      microseconds: before.microseconds + times[i]!,
+      flops: before.flops + flops,
+      bytes: before.bytes + bytes,
+    };
     const ofLimit = Math.max(all.flops / limits.gflops, all.bytes / limits.gigabytes) / all.microseconds / 1000;
-    kernels.set(key, { ...before, ...all, lines: [...new Set([...before.lines, ...(d.lines ?? [])])], runs: before.runs + 1, share: all.microseconds / total, ofLimit });
+    kernels.set(key, {
+      ...before,
+      ...all,
+      lines: [...new Set([...before.lines, ...(d.lines ?? [])])],
+      runs: before.runs + 1,
+      share: all.microseconds / total,
+      ofLimit,
+    });
   });
   return [...kernels.values()].sort((a, b) => b.microseconds - a.microseconds);
 }
 /** Of data, row numbers and losses a step touches its own rows only. */
-function touched(plan: Plan, train: PlanTrain, b: Dispatch["bindings"][number], dims: Readonly<Record<string, number>>): number {
+function touched(
+  plan: Plan,
+  train: PlanTrain,
+  b: Dispatch["bindings"][number],
+  dims: Readonly<Record<string, number>>,
+): number {
   const rows = train.batch * train.accumulate;
   const column = plan.datasets.flatMap((d) => d.columns).find((c) => c.buffer === b.buffer);
-  if (column) return rows * (column.loader.kind === "chars" ? column.loader.window : column.shape.reduce((n, size) => n * size, 1)) * (column.storage === "u8" ? 1 : 4);
+  if (column)
+    return (
+      rows *
+      (column.loader.kind === "chars" ? column.loader.window : column.shape.reduce((n, size) => n * size, 1)) *
+      (column.storage === "u8" ? 1 : 4)
+    );
   if (b.buffer === train.batchIndex?.buffer) return 4 * rows;
   if (b.buffer === train.ring.buffer && b.offset === train.ring.offset) return 4 * train.ring.columns.length;
   return sizeOf(b.bytes, dims);
@@ -299,23 +421,56 @@ function touched(plan: Plan, train: PlanTrain, b: Dispatch["bindings"][number], 
 // ---- printing
 
 const mostShown = 30;
-const timeText = (microseconds: number): string => (microseconds >= 1000 ? `${(microseconds / 1000).toPrecision(3)} ms` : `${microseconds >= 100 ? Math.round(microseconds) : microseconds.toPrecision(3)} us`);
-function print(terminal: Terminal, path: string, train: PlanTrain, facts: DeviceFacts, step: number, how: string, limits: Limits, invented: readonly string[], kernels: readonly KernelProfile[]): void {
+const timeText = (microseconds: number): string =>
+  microseconds >= 1000
+    ? `${(microseconds / 1000).toPrecision(3)} ms`
+    : `${microseconds >= 100 ? Math.round(microseconds) : microseconds.toPrecision(3)} us`;
+function print(
+  terminal: Terminal,
+  path: string,
+  train: PlanTrain,
+  facts: DeviceFacts,
+  step: number,
+  how: string,
+  limits: Limits,
+  invented: readonly string[],
+  kernels: readonly KernelProfile[],
+): void {
   const { bold, dim } = styles(terminal.color);
   const total = kernels.reduce((n, k) => n + k.microseconds, 0);
   const runs = kernels.reduce((n, k) => n + k.runs, 0);
   terminal.line(`${bold(path)} on ${deviceText(facts)}`);
-  terminal.line(`  a step of ${train.name}: ${timeText(1e6 * step)} in training (${rate(1 / step)}), of ${counted(runs, "dispatch", "dispatches")} that ${runs === 1 ? "takes" : "take"} ${timeText(total)} alone`);
-  terminal.line(dim(`  ${how}; this device does ${limits.gflops.toPrecision(3)} GFLOP/s and ${limits.gigabytes.toPrecision(3)} GB/s`));
-  if (invented.length) terminal.line(dim(`  ${invented.join(", ")}: random rows, since a program feeds ${invented.length === 1 ? "it" : "them"}`));
+  terminal.line(
+    `  a step of ${train.name}: ${timeText(1e6 * step)} in training (${rate(1 / step)}), of ${counted(runs, "dispatch", "dispatches")} that ${runs === 1 ? "takes" : "take"} ${timeText(total)} alone`,
+  );
+  terminal.line(
+    dim(
+      `  ${how}; this device does ${limits.gflops.toPrecision(3)} GFLOP/s and ${limits.gigabytes.toPrecision(3)} GB/s`,
+    ),
+  );
+  if (invented.length)
+    terminal.line(
+      dim(`  ${invented.join(", ")}: random rows, since a program feeds ${invented.length === 1 ? "it" : "them"}`),
+    );
   const width = Math.max(6, ...kernels.map((k) => k.kernel.length));
   terminal.line();
-  terminal.line(bold(`${"share".padStart(6)}  ${"".padEnd(8)}  ${"time".padStart(8)}  ${"runs".padStart(4)}  ${"GFLOP/s".padStart(7)}  ${"GB/s".padStart(6)}  ${"of limit".padStart(8)}  ${"kernel".padEnd(width)}  from`));
+  terminal.line(
+    bold(
+      `${"share".padStart(6)}  ${"".padEnd(8)}  ${"time".padStart(8)}  ${"runs".padStart(4)}  ${"GFLOP/s".padStart(7)}  ${"GB/s".padStart(6)}  ${"of limit".padStart(8)}  ${"kernel".padEnd(width)}  from`,
+    ),
+  );
   const percent = (x: number): string => `${(100 * x).toFixed(x < 0.0995 ? 1 : 0)} %`;
   const shown = kernels.slice(0, mostShown);
   for (const k of shown) {
-    terminal.line(`${percent(k.share).padStart(6)}  ${bar(k.share / kernels[0]!.share, 8)}  ${timeText(k.microseconds).padStart(8)}  ${String(k.runs).padStart(4)}  ${(k.flops / k.microseconds / 1000).toFixed(2).padStart(7)}  ${(k.bytes / k.microseconds / 1000).toFixed(2).padStart(6)}  ${percent(k.ofLimit).padStart(8)}  ${k.kernel.padEnd(width)}  ${dim(k.lines.slice(0, 3).join(", ") + (k.lines.length > 3 ? ", …" : ""))}`);
+    terminal.line(
+      `${percent(k.share).padStart(6)}  ${bar(k.share / kernels[0]!.share, 8)}  ${timeText(k.microseconds).padStart(8)}  ${String(k.runs).padStart(4)}  ${(k.flops / k.microseconds / 1000).toFixed(2).padStart(7)}  ${(k.bytes / k.microseconds / 1000).toFixed(2).padStart(6)}  ${percent(k.ofLimit).padStart(8)}  ${k.kernel.padEnd(width)}  ${dim(k.lines.slice(0, 3).join(", ") + (k.lines.length > 3 ? ", …" : ""))}`,
+    );
   }
   const rest = kernels.slice(mostShown);
-  if (rest.length) terminal.line(dim(`${percent(rest.reduce((n, k) => n + k.share, 0)).padStart(6)}  ${"".padEnd(8)}  in ${counted(rest.length, "more kernel")}; --json has them all`));
+  if (rest.length)
+    terminal.line(
+      dim(
+        `${percent(rest.reduce((n, k) => n + k.share, 0)).padStart(6)}  ${"".padEnd(8)}  in ${counted(rest.length, "more kernel")}; --json has them all`,
+      ),
+    );
 }

@@ -24,15 +24,24 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
 
   const progress = (event: ProgressEvent): void => {
     let curve = losses.get(event.train);
-    if (!curve) losses.set(event.train, (curve = new Curve(event.steps, event.step - (event.curves["loss"]?.length ?? 0))));
+    if (!curve)
+      losses.set(event.train, (curve = new Curve(event.steps, event.step - (event.curves["loss"]?.length ?? 0))));
     curve.add(event.curves["loss"] ?? []);
-    const figures = [`loss ${numberText(event.loss)}`, ...Object.entries(event.metrics).map(([name, value]) => `${name} ${numberText(value)}`)];
+    const figures = [
+      `loss ${numberText(event.loss)}`,
+      ...Object.entries(event.metrics).map(([name, value]) => `${name} ${numberText(value)}`),
+    ];
     const padded = (n: number, of: number): string => String(n).padStart(String(of).length);
-    const epoch = event.epochs === undefined ? undefined : `epoch ${padded(Math.min(event.epoch + 1, event.epochs), event.epochs)}/${event.epochs}`;
+    const epoch =
+      event.epochs === undefined
+        ? undefined
+        : `epoch ${padded(Math.min(event.epoch + 1, event.epochs), event.epochs)}/${event.epochs}`;
     const step = `step ${padded(event.step, event.steps)}/${event.steps}`;
     const [pace, left] = [rate(event.stepsPerSecond), `${duration(event.secondsLeft)} left`];
     if (terminal.live) {
-      const measured = [...(evaluated.get(event.train)?.latest.values() ?? [])].map((e) => `${e.split} ${headline(e.values)}`);
+      const measured = [...(evaluated.get(event.train)?.latest.values() ?? [])].map(
+        (e) => `${e.split} ${headline(e.values)}`,
+      );
       // what fits beside a short bar, the most telling first
       const parts = [
         ...(epoch === undefined ? [] : [{ text: epoch, rank: 3 }]),
@@ -46,18 +55,24 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
       const room = terminal.width - 1 - label.length;
       let length = -3;
       const chosen = new Set(
-        [...parts].sort((x, y) => x.rank - y.rank).filter((part) => {
-          const fits = part.rank === 0 || length + part.text.length + 3 + shortBar + 2 <= room;
-          if (fits) length += part.text.length + 3;
-          return fits;
-        }),
+        [...parts]
+          .sort((x, y) => x.rank - y.rank)
+          .filter((part) => {
+            const fits = part.rank === 0 || length + part.text.length + 3 + shortBar + 2 <= room;
+            if (fits) length += part.text.length + 3;
+            return fits;
+          }),
       );
       const width = room - length - 2 >= longBar ? longBar : room - length - 2 >= shortBar ? shortBar : 0;
       const texts = parts.filter((part) => chosen.has(part)).map((part) => part.text);
-      terminal.update(`${live.bold(label)}${width ? `${live.green(bar(event.step / event.steps, width))}  ` : ""}${texts.join(live.dim(" · "))}`);
+      terminal.update(
+        `${live.bold(label)}${width ? `${live.green(bar(event.step / event.steps, width))}  ` : ""}${texts.join(live.dim(" · "))}`,
+      );
     } else if (performance.now() >= quietUntil) {
       quietUntil = performance.now() + plainSeconds * 1000;
-      terminal.line(labelled(event.train) + [...(epoch === undefined ? [] : [epoch]), step, ...figures, pace, left].join("  "));
+      terminal.line(
+        labelled(event.train) + [...(epoch === undefined ? [] : [epoch]), step, ...figures, pace, left].join("  "),
+      );
     }
   };
   const evaluation = (event: EvaluationEvent): void => {
@@ -68,26 +83,47 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
     const due = event.step === known.shownAt || event.step - known.shownAt >= total / evaluationLines;
     if (!due || (total && event.step >= total)) return; // the last one stands in the result
     known.shownAt = event.step;
-    terminal.line(out.dim(`${labelled(event.train)}step ${String(event.step).padStart(String(total).length)}  ${event.split}: ${figuresOf(event.values)}`));
+    terminal.line(
+      out.dim(
+        `${labelled(event.train)}step ${String(event.step).padStart(String(total).length)}  ${event.split}: ${figuresOf(event.values)}`,
+      ),
+    );
   };
   return {
     event(event) {
       if (event.kind === "progress") progress(event);
       else if (event.kind === "evaluation") evaluation(event);
-      else terminal.line(out.dim(`${labelled(event.train)}step ${event.step}  saved ${event.path}${event.metric ? `, the ${event.mode === "min" ? "least" : "greatest"} ${event.metric} so far: ${numberText(event.value ?? NaN)}` : ""}`));
+      else
+        terminal.line(
+          out.dim(
+            `${labelled(event.train)}step ${event.step}  saved ${event.path}${event.metric ? `, the ${event.mode === "min" ? "least" : "greatest"} ${event.metric} so far: ${numberText(event.value ?? NaN)}` : ""}`,
+          ),
+        );
     },
     result(result) {
       terminal.endUpdate();
       const done = losses.get(result.train);
-      if (!done && result.reason === "finished") return terminal.line(`${labelled(result.train)}all ${counted(result.steps, "step")} were done before; --epochs or --steps asks for more`);
-      const ended = { finished: counted(result.step, "step"), stalled: `${result.step} of ${counted(result.steps, "step")}: no longer better`, paused: `paused at step ${result.step} of ${result.steps}` }[result.reason];
-      terminal.line(`${labelled(result.train)}${out.bold(ended)} in ${seconds(result.seconds)} ${out.dim(`(${rate(result.stepsPerSecond)})`)}`);
+      if (!done && result.reason === "finished")
+        return terminal.line(
+          `${labelled(result.train)}all ${counted(result.steps, "step")} were done before; --epochs or --steps asks for more`,
+        );
+      const ended = {
+        finished: counted(result.step, "step"),
+        stalled: `${result.step} of ${counted(result.steps, "step")}: no longer better`,
+        paused: `paused at step ${result.step} of ${result.steps}`,
+      }[result.reason];
+      terminal.line(
+        `${labelled(result.train)}${out.bold(ended)} in ${seconds(result.seconds)} ${out.dim(`(${rate(result.stepsPerSecond)})`)}`,
+      );
       if (done) terminal.line(`  loss   ${numberText(done.first)} ${out.cyan(done.text())} ${numberText(result.loss)}`);
       const latest = evaluated.get(result.train)?.latest;
       for (const [split, values] of Object.entries(result.measured)) {
         const rows = latest?.get(split)?.rows;
-        terminal.line(`  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : out.dim(`  (${counted(rows, "row")})`)}`);
-        for (const [name, value] of Object.entries(values)) if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
+        terminal.line(
+          `  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : out.dim(`  (${counted(rows, "row")})`)}`,
+        );
+        for (const [name, value] of Object.entries(values))
+          if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
       }
     },
   };
@@ -95,14 +131,17 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
 
 /** `loss 0.0712  acc 0.9844`: the numbers; tensors are shown at the end. */
 export const figuresOf = (values: Measured): string =>
-  Object.entries(values).flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${numberText(value)}`] : [])).join("  "); // prettier-ignore
+  Object.entries(values)
+    .flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${numberText(value)}`] : []))
+    .join("  ");
 /** One number of an evaluation: the first metric, else the loss. */
 function headline(values: Measured): string {
   const numbers = Object.entries(values).filter(([, value]) => typeof value === "number") as [string, number][];
   const [name, value] = numbers.find(([n]) => n !== "loss") ?? numbers[0] ?? ["", NaN];
   return `${name} ${numberText(value)}`;
 }
-export const rate = (stepsPerSecond: number): string => `${stepsPerSecond >= 10 ? Math.round(stepsPerSecond).toLocaleString("en") : stepsPerSecond.toPrecision(2)} steps/s`;
+export const rate = (stepsPerSecond: number): string =>
+  `${stepsPerSecond >= 10 ? Math.round(stepsPerSecond).toLocaleString("en") : stepsPerSecond.toPrecision(2)} steps/s`;
 export const seconds = (s: number): string => (s < 60 ? `${s.toFixed(1)} s` : duration(s));
 
 /** A small tensor, row by row; of a large one the beginning. */
@@ -114,9 +153,13 @@ export function tensorText(name: string, t: Tensor): string {
   const width = t.shape.at(-1) ?? 1;
   const rows = Math.ceil(t.data.length / Math.max(1, width));
   const [mostRows, mostColumns] = [16, 16];
-  const cells = Array.from({ length: Math.min(rows, mostRows) }, (_, r) => Array.from({ length: Math.min(width, mostColumns) }, (_, c) => show(t.data[r * width + c]!)));
+  const cells = Array.from({ length: Math.min(rows, mostRows) }, (_, r) =>
+    Array.from({ length: Math.min(width, mostColumns) }, (_, c) => show(t.data[r * width + c]!)),
+  );
   const widths = (cells[0] ?? []).map((_, c) => Math.max(...cells.map((row) => row[c]!.length)));
-  const lines = cells.map((row) => indent + row.map((cell, c) => cell.padStart(widths[c]!)).join("  ") + (width > mostColumns ? "  …" : ""));
+  const lines = cells.map(
+    (row) => indent + row.map((cell, c) => cell.padStart(widths[c]!)).join("  ") + (width > mostColumns ? "  …" : ""),
+  );
   return [title, ...lines, ...(rows > mostRows ? [`${indent}… (${rows} rows)`] : [])].join("\n");
 }
 
@@ -168,8 +211,15 @@ export function jsonProgress(write: (event: object) => void): Progress {
     result: () => undefined,
   };
 }
-export const measuredJson = (values: Measured): Record<string, unknown> => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : tensorJson(value)]));
+export const measuredJson = (values: Measured): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : tensorJson(value)]),
+  );
 export const tensorJson = (t: Tensor): object => ({ dtype: t.dtype, shape: t.shape, data: [...t.data] });
 export function resultJson({ saved, measured, ...result }: TrainResult): Record<string, unknown> {
-  return { ...result, measured: Object.fromEntries(Object.entries(measured).map(([split, values]) => [split, measuredJson(values)])), ...(saved ? { saved: saved.path } : {}) };
+  return {
+    ...result,
+    measured: Object.fromEntries(Object.entries(measured).map(([split, values]) => [split, measuredJson(values)])),
+    ...(saved ? { saved: saved.path } : {}),
+  };
 }

@@ -12,7 +12,11 @@ import type { Dataset } from "../elaborate/program.ts";
 import { resetTable } from "../graph/scalar.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 
-export async function rowsOfWholeBatches(text: string, options: CompileOptions, read: (path: string) => Promise<Uint8Array>): Promise<Record<string, number>> {
+export async function rowsOfWholeBatches(
+  text: string,
+  options: CompileOptions,
+  read: (path: string) => Promise<Uint8Array>,
+): Promise<Record<string, number>> {
   const { file } = parse({ name: options.name ?? "model.dlm", text });
   const wanted = new Set(file.items.flatMap(wholeData));
   const rows: Record<string, number> = {};
@@ -20,7 +24,12 @@ export async function rowsOfWholeBatches(text: string, options: CompileOptions, 
   if (options.set?.["batch"] !== undefined) return Object.fromEntries([...wanted].map((name) => [name, 1])); // another batch is taken
   // what is run is left out: its errors are told when the whole is compiled
   resetTable();
-  const main = { ...file, items: file.items.filter((item) => !["train", "model", "layer", "optimizer"].includes(item.kind) && !(item.kind === "fn" && item.exported)) };
+  const main = {
+    ...file,
+    items: file.items.filter(
+      (item) => !["train", "model", "layer", "optimizer"].includes(item.kind) && !(item.kind === "fn" && item.exported),
+    ),
+  };
   const imports = (path: string): ast.File | undefined => {
     const found = options.imports?.(path);
     return found === undefined ? undefined : parse({ name: path, text: found }).file;
@@ -38,13 +47,23 @@ export async function rowsOfWholeBatches(text: string, options: CompileOptions, 
 /** The data set that a train block takes whole. */
 function wholeData(item: ast.Item): string[] {
   if (item.kind !== "train" || item.on?.kind !== "call" || item.on.callee.kind !== "name") return [];
-  const all = item.on.args.some((a) => (a.name?.text ?? "batch") === "batch" && a.value.kind === "name" && a.value.text === "all");
+  const all = item.on.args.some(
+    (a) => (a.name?.text ?? "batch") === "batch" && a.value.kind === "name" && a.value.text === "all",
+  );
   return all ? [item.on.callee.text] : [];
 }
 /** As much of it as reading needs: nothing lies on a device. */
 const planOf = (d: Dataset): PlanDataset => ({
   name: d.name,
-  columns: d.columns.map(({ name, loader, storage, shape, range, span }) => ({ name, loader, storage, shape, ...(range ? { range } : {}), buffer: 0, place: place(span) })),
+  columns: d.columns.map(({ name, loader, storage, shape, range, span }) => ({
+    name,
+    loader,
+    storage,
+    shape,
+    ...(range ? { range } : {}),
+    buffer: 0,
+    place: place(span),
+  })),
   holdouts: d.holdouts.map(({ span, ...h }) => ({ ...h, place: place(span) })),
   windowed: d.windowed,
 });

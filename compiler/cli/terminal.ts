@@ -15,7 +15,8 @@ export interface Terminal {
 
 export function openTerminal(json: boolean): Terminal {
   const live = !json && process.stderr.isTTY === true && process.env["TERM"] !== "dumb" && !process.env["CI"];
-  const colored = (stream: NodeJS.WriteStream): boolean => !json && stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+  const colored = (stream: NodeJS.WriteStream): boolean =>
+    !json && stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
   let shown = false;
   const clear = (): void => {
     if (shown) process.stderr.write("\r\x1b[K");
@@ -46,8 +47,13 @@ export function openTerminal(json: boolean): Terminal {
   };
 }
 
-const code = (on: boolean, open: number, close: number) => (text: string): string => (on ? `\x1b[${open}m${text}\x1b[${close}m` : text);
-export function styles(color: boolean): Record<"bold" | "dim" | "green" | "red" | "yellow" | "cyan", (text: string) => string> {
+const code =
+  (on: boolean, open: number, close: number) =>
+  (text: string): string =>
+    on ? `\x1b[${open}m${text}\x1b[${close}m` : text;
+export function styles(
+  color: boolean,
+): Record<"bold" | "dim" | "green" | "red" | "yellow" | "cyan", (text: string) => string> {
   return {
     bold: code(color, 1, 22),
     dim: code(color, 2, 22),
@@ -69,7 +75,9 @@ export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "--:--";
   const s = Math.max(0, Math.round(seconds));
   const two = (n: number): string => String(n).padStart(2, "0");
-  return s >= 3600 ? `${Math.floor(s / 3600)}:${two(Math.floor((s % 3600) / 60))}:${two(s % 60)}` : `${two(Math.floor(s / 60))}:${two(s % 60)}`;
+  return s >= 3600
+    ? `${Math.floor(s / 3600)}:${two(Math.floor((s % 3600) / 60))}:${two(s % 60)}`
+    : `${two(Math.floor(s / 60))}:${two(s % 60)}`;
 }
 export function byteText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;

@@ -42,7 +42,12 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
     const compiled = await planModel(model, flags, targetOf(opened.facts), read);
     const names = blocks(compiled.plan, flags.train);
     terminal.update("reading data");
-    const loaded = await load(compiled.plan, { device: opened.device, read, write: async (file, bytes) => writeWhole(join(model.folder, file), bytes), ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
+    const loaded = await load(compiled.plan, {
+      device: opened.device,
+      read,
+      write: async (file, bytes) => writeWhole(join(model.folder, file), bytes),
+      ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+    });
     try {
       if (resumed) await ofFile(flags.resume!, () => loaded.restore(resumed));
       await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, read });
@@ -60,13 +65,19 @@ interface Places {
 }
 function placesOf(name: string, { out, save, weights }: TrainFlags): Places {
   const own = `${basename(name, ".dlm")}.safetensors`;
-  return { checkpoint: save === false ? undefined : (save ?? (out === undefined ? own : join(out, own))), weights: weights ?? (out === undefined ? undefined : join(out, "weights.safetensors")) };
+  return {
+    checkpoint: save === false ? undefined : (save ?? (out === undefined ? own : join(out, own))),
+    weights: weights ?? (out === undefined ? undefined : join(out, "weights.safetensors")),
+  };
 }
 function blocks(plan: Plan, wanted: string | undefined): readonly string[] {
   const names = plan.trains.map((t) => t.name);
   if (!names.length) throw new UserError(`${plan.name} has no train block, so there is nothing to train`);
   if (wanted === undefined) return names;
-  if (!names.includes(wanted)) throw new UserError(`${plan.name} has no train block ${wanted}; it has ${names.join(", ")}${nearest(wanted, names)}`);
+  if (!names.includes(wanted))
+    throw new UserError(
+      `${plan.name} has no train block ${wanted}; it has ${names.join(", ")}${nearest(wanted, names)}`,
+    );
   return [wanted];
 }
 
@@ -78,7 +89,11 @@ interface Run {
   readonly keep: Places;
   readonly read: (path: string) => Promise<Uint8Array>;
 }
-async function run(model: Model, names: readonly string[], { terminal, flags, compiled, facts, keep, read }: Run): Promise<void> {
+async function run(
+  model: Model,
+  names: readonly string[],
+  { terminal, flags, compiled, facts, keep, read }: Run,
+): Promise<void> {
   const json = (event: object): void => terminal.line(jsonText(event));
   if (flags.json) json(startEvent(model, compiled, facts));
   else start(terminal, model, compiled, facts);
@@ -101,7 +116,13 @@ async function run(model: Model, names: readonly string[], { terminal, flags, co
     let left = flags.stopAfter;
     for (const name of names) {
       const from = model.step(name);
-      const result = await model.train(name, { ...(flags.steps === undefined ? {} : { steps: flags.steps }), ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }), ...(left === undefined ? {} : { stopAfter: left }), signal: interrupt.signal, onProgress: progress.event });
+      const result = await model.train(name, {
+        ...(flags.steps === undefined ? {} : { steps: flags.steps }),
+        ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
+        ...(left === undefined ? {} : { stopAfter: left }),
+        signal: interrupt.signal,
+        onProgress: progress.event,
+      });
       results.push(result);
       progress.result(result);
       if (result.reason === "paused") break;
@@ -119,7 +140,8 @@ async function run(model: Model, names: readonly string[], { terminal, flags, co
       const { writeArtifacts } = await import("./artifacts.ts");
       // what others can run, whatever this device is
       const target = portableTarget(facts);
-      const { plan } = compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
+      const { plan } =
+        compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
       for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder })) {
         files.push({ path: join(flags.out, path), bytes, what: "artifact" });
         if (flags.json) json({ kind: "saved", path: join(flags.out, path), bytes, what: "artifact" });
@@ -141,30 +163,76 @@ interface Written {
   readonly bytes: number;
   readonly what: "checkpoint" | "weights" | "artifact" | string;
 }
-function start(terminal: Terminal, model: Model, { plan, model: file, seconds: compiling }: Planned, facts: DeviceFacts): void {
+function start(
+  terminal: Terminal,
+  model: Model,
+  { plan, model: file, seconds: compiling }: Planned,
+  facts: DeviceFacts,
+): void {
   const { bold, dim } = styles(terminal.color);
   terminal.line(`${bold(file.path)} on ${deviceText(facts)}`);
-  for (const [name, { rows, splits }] of Object.entries(model.data)) terminal.line(`  ${name}: ${counted(rows, "row")}${Object.keys(splits).length > 1 ? ` (${Object.entries(splits).map(([split, n]) => `${split} ${n.toLocaleString("en")}`).join(", ")})` : ""}`);
-  const steps = Object.entries(model.cost.trains).map(([name, cost]) => `${Object.keys(model.cost.trains).length > 1 ? `${name}: ` : ""}${counted(cost.dispatchesPerStep, "dispatch", "dispatches")} a step`);
-  terminal.line(dim(`  ${[counted(parameterCount(plan), "parameter"), counted(model.cost.modules, "kernel"), ...steps, `${byteText(model.cost.bytes)} on the device`, `compiled in ${seconds(compiling)}`].join(" · ")}`));
+  for (const [name, { rows, splits }] of Object.entries(model.data))
+    terminal.line(
+      `  ${name}: ${counted(rows, "row")}${
+        Object.keys(splits).length > 1
+          ? ` (${Object.entries(splits)
+              .map(([split, n]) => `${split} ${n.toLocaleString("en")}`)
+              .join(", ")})`
+          : ""
+      }`,
+    );
+  const steps = Object.entries(model.cost.trains).map(
+    ([name, cost]) =>
+      `${Object.keys(model.cost.trains).length > 1 ? `${name}: ` : ""}${counted(cost.dispatchesPerStep, "dispatch", "dispatches")} a step`,
+  );
+  terminal.line(
+    dim(
+      `  ${[counted(parameterCount(plan), "parameter"), counted(model.cost.modules, "kernel"), ...steps, `${byteText(model.cost.bytes)} on the device`, `compiled in ${seconds(compiling)}`].join(" · ")}`,
+    ),
+  );
 }
 function startEvent(model: Model, { plan, seconds: compiling }: Planned, facts: DeviceFacts): object {
   return {
-    kind: "start", model: plan.name, compiler: plan.compiler, device: { class: facts.class, name: facts.name, vendor: facts.vendor, architecture: facts.architecture },
-    plan: { target: plan.target, parameters: parameterCount(plan), bytes: model.cost.bytes, modules: model.cost.modules, trains: model.cost.trains }, data: model.data, compileSeconds: compiling,
-  }; // prettier-ignore
+    kind: "start",
+    model: plan.name,
+    compiler: plan.compiler,
+    device: { class: facts.class, name: facts.name, vendor: facts.vendor, architecture: facts.architecture },
+    plan: {
+      target: plan.target,
+      parameters: parameterCount(plan),
+      bytes: model.cost.bytes,
+      modules: model.cost.modules,
+      trains: model.cost.trains,
+    },
+    data: model.data,
+    compileSeconds: compiling,
+  };
 }
 /** Of the last block: what a script wants to know; of all blocks: under `results`. */
 function doneEvent(results: readonly TrainResult[]): object {
-  return { kind: "done", ...resultJson(results.at(-1)!), wallSeconds: performance.now() / 1000, results: Object.fromEntries(results.map((r) => [r.train, resultJson(r)])) };
+  return {
+    kind: "done",
+    ...resultJson(results.at(-1)!),
+    wallSeconds: performance.now() / 1000,
+    results: Object.fromEntries(results.map((r) => [r.train, resultJson(r)])),
+  };
 }
-function end(terminal: Terminal, flags: TrainFlags, { model, plan }: Planned, results: readonly TrainResult[], files: readonly Written[], keep: Places): void {
+function end(
+  terminal: Terminal,
+  flags: TrainFlags,
+  { model, plan }: Planned,
+  results: readonly TrainResult[],
+  files: readonly Written[],
+  keep: Places,
+): void {
   const { bold, dim, cyan } = styles(terminal.color);
   const last = results.at(-1)!;
   terminal.line();
   if (last.reason === "paused") {
     if (!keep.checkpoint) return terminal.line("Nothing was kept (--no-save).");
-    terminal.line(`${keep.checkpoint} holds everything so far (${byteText(files[0]?.bytes ?? 0)}). To go on, to the same bits:`);
+    terminal.line(
+      `${keep.checkpoint} holds everything so far (${byteText(files[0]?.bytes ?? 0)}). To go on, to the same bits:`,
+    );
     return terminal.line(`  ${cyan(`dlm ${resumeArguments(process.argv.slice(2), keep.checkpoint)}`)}`);
   }
   const row = (path: string, text: string): void => terminal.line(`  ${path.padEnd(34)} ${dim(text)}`);
@@ -173,19 +241,33 @@ function end(terminal: Terminal, flags: TrainFlags, { model, plan }: Planned, re
     const shaders = files.filter((f) => /shaders[/\\]/.test(f.path));
     const size = (name: string): string => byteText(files.find((f) => f.path === join(folder, name))?.bytes ?? 0);
     terminal.line(bold("Written"));
-    row(join(folder, "shaders", "*.wgsl"), `${counted(shaders.length, "kernel")}, ${byteText(shaders.reduce((n, f) => n + f.bytes, 0))}`);
+    row(
+      join(folder, "shaders", "*.wgsl"),
+      `${counted(shaders.length, "kernel")}, ${byteText(shaders.reduce((n, f) => n + f.bytes, 0))}`,
+    );
     row(join(folder, "plan.json"), `what runs when, in which memory, ${size("plan.json")}`);
     row(join(folder, "trainer.mjs"), `trains anywhere: node ${join(folder, "trainer.mjs")}, ${size("trainer.mjs")}`);
     row(join(folder, "index.html"), "trains in a browser, served together with its data");
   } else if (files.length) terminal.line(bold("Written"));
-  for (const f of files.filter((x) => x.what !== "artifact")) row(f.path, `${f.what === "weights" ? "weights" : "weights and all that --resume needs"}, ${byteText(f.bytes)}`);
+  for (const f of files.filter((x) => x.what !== "artifact"))
+    row(f.path, `${f.what === "weights" ? "weights" : "weights and all that --resume needs"}, ${byteText(f.bytes)}`);
   const weights = keep.checkpoint ?? keep.weights;
   if (weights !== undefined) {
     terminal.line(bold("Next"));
-    const again = [...Object.entries(flags.set ?? {}).filter(([name]) => !["epochs", "steps", "batch", "accumulate"].includes(name)).map(([name, value]) => `--set ${name}=${value}`), ...(flags.data === undefined ? [] : [`--data ${flags.data}`])].map((text) => ` ${text}`).join(""); // prettier-ignore
+    const again = [
+      ...Object.entries(flags.set ?? {})
+        .filter(([name]) => !["epochs", "steps", "batch", "accumulate"].includes(name))
+        .map(([name, value]) => `--set ${name}=${value}`),
+      ...(flags.data === undefined ? [] : [`--data ${flags.data}`]),
+    ]
+      .map((text) => ` ${text}`)
+      .join("");
     if (plan.trains.some((t) => t.evaluate)) terminal.line(`  dlm eval ${model.path} --weights ${weights}${again}`);
     const [x] = plan.exports;
-    if (x) terminal.line(`  dlm run ${model.path} ${x.name} --weights ${weights}${x.inputs.map((i) => (i.optional === undefined ? ` --input ${i.name}=FILE` : "")).join("")}${again}`);
+    if (x)
+      terminal.line(
+        `  dlm run ${model.path} ${x.name} --weights ${weights}${x.inputs.map((i) => (i.optional === undefined ? ` --input ${i.name}=FILE` : "")).join("")}${again}`,
+      );
   }
   terminal.line(dim(`${seconds(performance.now() / 1000)} in all`));
 }
@@ -197,5 +279,7 @@ function resumeArguments(args: readonly string[], checkpoint: string): string {
     if (/^--(resume|stop-after)$/.test(args[i]!)) i++;
     else kept.push(args[i]!);
   }
-  return [...kept, "--resume", checkpoint].map((a) => (/^[\w@%+=:,./-]+$/.test(a) ? a : `'${a.replaceAll("'", `'\\''`)}'`)).join(" ");
+  return [...kept, "--resume", checkpoint]
+    .map((a) => (/^[\w@%+=:,./-]+$/.test(a) ? a : `'${a.replaceAll("'", `'\\''`)}'`))
+    .join(" ");
 }

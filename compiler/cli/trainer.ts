@@ -15,7 +15,10 @@ const own = ["plan", "load", "train", "fetchFile", "browserDevice"] as const;
 
 export function trainerModule(plan: Plan, data: string, parts: TrainerParts): string {
   const exports = plan.exports.filter((x) => !isOwn(x.name));
-  const functions = exports.map((x, i) => `const export${i} = async (model, inputs = {}) => ${single(x) ? `(await model.run(${text(x.name)}, inputs))[${text(x.name)}]` : `model.run(${text(x.name)}, inputs)`};\n`);
+  const functions = exports.map(
+    (x, i) =>
+      `const export${i} = async (model, inputs = {}) => ${single(x) ? `(await model.run(${text(x.name)}, inputs))[${text(x.name)}]` : `model.run(${text(x.name)}, inputs)`};\n`,
+  );
   return `// ${plan.name}, compiled by ${plan.compiler} for ${plan.target} devices: its plan, its kernels, and the runtime that replays them.
 //   node trainer.mjs --help                     trains it; needs the package \`webgpu\`
 //   index.html                                  trains it on a page
@@ -59,7 +62,11 @@ export function json(value: unknown, indent = ""): string {
   const flat = JSON.stringify(value);
   if (typeof value !== "object" || value === null || flat.length + indent.length <= 140) return flat;
   const deeper = indent + " ";
-  const items = Array.isArray(value) ? value.map((item) => json(item, deeper)) : Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [`${text(key)}: ${json(item, deeper)}`]));
+  const items = Array.isArray(value)
+    ? value.map((item) => json(item, deeper))
+    : Object.entries(value).flatMap(([key, item]) =>
+        item === undefined ? [] : [`${text(key)}: ${json(item, deeper)}`],
+      );
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   return `${open}\n${items.map((item) => deeper + item).join(",\n")}\n${indent}${close}`;
 }
@@ -78,7 +85,13 @@ export function trainerTypes(plan: Plan, parts: TrainerParts): string {
   const trains = plan.trains.map((train) => ({ train, type: typeName(train.name) }));
   const exports = plan.exports.map((x) => ({ x, type: typeName(x.name) }));
   const union = (names: readonly string[]): string => names.map(text).join(" | ") || "never";
-  const splits = (train: PlanTrain): readonly string[] => (train.dataset === undefined ? [] : ["train", ...(plan.datasets.find((set) => set.name === train.dataset)?.holdouts.map((holdout) => holdout.name) ?? [])]);
+  const splits = (train: PlanTrain): readonly string[] =>
+    train.dataset === undefined
+      ? []
+      : [
+          "train",
+          ...(plan.datasets.find((set) => set.name === train.dataset)?.holdouts.map((holdout) => holdout.name) ?? []),
+        ];
 
   const parts_ = [
     `// Types of ${plan.name}'s trainer, compiled by ${plan.compiler}.`,
@@ -101,7 +114,9 @@ export declare function fetchFile(path: string): Promise<Uint8Array>;
 /** The browser's device, with everything that it offers. */
 export declare function browserDevice(): Promise<{ readonly device: Device; readonly facts: DeviceFacts; readonly close: () => void }>;`,
     ...exports.map(({ x, type }, i) =>
-      isOwn(x.name) ? `// ${x.name}: model.run(${text(x.name)}, inputs)` : `declare const export${i}: (model: TrainerModel, inputs${optionalInputs(x) ? "?" : ""}: ${type}Inputs) => Promise<${single(x) ? outputType(x.outputs[0]!) : `${type}Outputs`}>;\nexport {\n  /** ${signature(x)} */\n  export${i} as ${x.name},\n};`,
+      isOwn(x.name)
+        ? `// ${x.name}: model.run(${text(x.name)}, inputs)`
+        : `declare const export${i}: (model: TrainerModel, inputs${optionalInputs(x) ? "?" : ""}: ${type}Inputs) => Promise<${single(x) ? outputType(x.outputs[0]!) : `${type}Outputs`}>;\nexport {\n  /** ${signature(x)} */\n  export${i} as ${x.name},\n};`,
     ),
     `// ---- the same for every model\n\n${generalTypes}`,
     parts.types.replaceAll("GPUDevice", "Device").trim(),
@@ -149,12 +164,19 @@ ${x.outputs.map((port) => `  /** ${typeText(port)} */\n  readonly ${key(port.nam
 const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : text(name));
 const optionalInputs = (x: PlanExport): boolean => x.inputs.every((port) => port.optional !== undefined);
 /** `predict(x: f32[B, 64]) -> f32[B, 10]` */
-const signature = (x: PlanExport): string => `${x.name}(${x.inputs.map((port) => `${port.name}: ${typeText(port)}`).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
-const outputType = (port: PlanPort): string => `Output<${text(port.dtype)}, readonly [${port.shape.map((size) => (typeof size === "number" ? String(size) : "number")).join(", ")}]>`;
-const typeText = (port: PlanPort): string => port.dtype + (port.shape.length ? `[${port.shape.map(sizeText).join(", ")}]` : "") + (port.range ? ` in ${port.range[0]}..${sizeText(port.range[1])}` : "");
+const signature = (x: PlanExport): string =>
+  `${x.name}(${x.inputs.map((port) => `${port.name}: ${typeText(port)}`).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
+const outputType = (port: PlanPort): string =>
+  `Output<${text(port.dtype)}, readonly [${port.shape.map((size) => (typeof size === "number" ? String(size) : "number")).join(", ")}]>`;
+const typeText = (port: PlanPort): string =>
+  port.dtype +
+  (port.shape.length ? `[${port.shape.map(sizeText).join(", ")}]` : "") +
+  (port.range ? ` in ${port.range[0]}..${sizeText(port.range[1])}` : "");
 function sizeText(size: Size): string {
   if (typeof size === "number") return String(size);
-  const terms = size.sum.map(({ factor, dims }) => [...(factor === 1 && dims.length ? [] : [String(factor)]), ...dims].join(" * "));
+  const terms = size.sum.map(({ factor, dims }) =>
+    [...(factor === 1 && dims.length ? [] : [String(factor)]), ...dims].join(" * "),
+  );
   return terms.join(" + ") || "0";
 }
 

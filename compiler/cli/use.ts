@@ -28,27 +28,56 @@ export interface EvalFlags extends UseFlags {
 }
 export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
-  await withModel(path, flags, (plan) => plan, async (model, plan) => {
-    const blocks = plan.trains.filter((t) => flags.train === undefined || t.name === flags.train);
-    if (!blocks.length) throw unknown(`${plan.name} has no train block`, flags.train, plan.trains.map((t) => t.name));
-    const splitsOf = (dataset: string | undefined): string[] => (dataset === undefined ? [] : Object.keys(model.data[dataset]?.splits ?? {}));
-    const known = [...new Set(blocks.flatMap((t) => splitsOf(t.dataset)))];
-    if (flags.split !== undefined && !known.includes(flags.split)) throw unknown(`${plan.name} has no split`, flags.split, known);
-    const { bold, dim } = styles(terminal.color);
-    let measured = 0;
-    for (const t of blocks) for (const split of splitsOf(t.dataset)) {
-      if ((flags.split !== undefined && split !== flags.split) || !t.evaluate) continue;
-      measured++;
-      const rows = model.data[t.dataset!]!.splits[split]!;
-      const values: Measured = await model.evaluate(t.name, split);
-      if (flags.json) terminal.line(jsonText({ kind: "evaluation", train: t.name, step: model.step(t.name), split, rows, values: measuredJson(values) }));
-      else {
-        terminal.line(`${blocks.length > 1 ? `${t.name}  ` : ""}${bold(split.padEnd(6))} ${figuresOf(values)}${dim(`  (${counted(rows, "row")})`)}`);
-        for (const [name, value] of Object.entries(values)) if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
-      }
-    } // prettier-ignore
-    if (!measured) throw new UserError(`${blocks.map((t) => t.name).join(", ")} trains without data, so there is nothing to measure it on`);
-  }); // prettier-ignore
+  await withModel(
+    path,
+    flags,
+    (plan) => plan,
+    async (model, plan) => {
+      const blocks = plan.trains.filter((t) => flags.train === undefined || t.name === flags.train);
+      if (!blocks.length)
+        throw unknown(
+          `${plan.name} has no train block`,
+          flags.train,
+          plan.trains.map((t) => t.name),
+        );
+      const splitsOf = (dataset: string | undefined): string[] =>
+        dataset === undefined ? [] : Object.keys(model.data[dataset]?.splits ?? {});
+      const known = [...new Set(blocks.flatMap((t) => splitsOf(t.dataset)))];
+      if (flags.split !== undefined && !known.includes(flags.split))
+        throw unknown(`${plan.name} has no split`, flags.split, known);
+      const { bold, dim } = styles(terminal.color);
+      let measured = 0;
+      for (const t of blocks)
+        for (const split of splitsOf(t.dataset)) {
+          if ((flags.split !== undefined && split !== flags.split) || !t.evaluate) continue;
+          measured++;
+          const rows = model.data[t.dataset!]!.splits[split]!;
+          const values: Measured = await model.evaluate(t.name, split);
+          if (flags.json)
+            terminal.line(
+              jsonText({
+                kind: "evaluation",
+                train: t.name,
+                step: model.step(t.name),
+                split,
+                rows,
+                values: measuredJson(values),
+              }),
+            );
+          else {
+            terminal.line(
+              `${blocks.length > 1 ? `${t.name}  ` : ""}${bold(split.padEnd(6))} ${figuresOf(values)}${dim(`  (${counted(rows, "row")})`)}`,
+            );
+            for (const [name, value] of Object.entries(values))
+              if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
+          }
+        }
+      if (!measured)
+        throw new UserError(
+          `${blocks.map((t) => t.name).join(", ")} trains without data, so there is nothing to measure it on`,
+        );
+    },
+  );
 }
 
 export interface RunFlags extends UseFlags {
@@ -72,31 +101,68 @@ export async function run(path: string, name: string, flags: RunFlags): Promise<
     const x = exportNamed(plan, name);
     const draws = flags.seed !== undefined && x.inputs.some((p) => p.name === "seed") ? { seed: flags.seed } : {};
     const inputs = { ...draws, ...given };
-    if (flags.weights === undefined && plan.states.some((s) => s.kind === "parameter")) terminal.note("without --weights: the parameters are the initial ones");
+    if (flags.weights === undefined && plan.states.some((s) => s.kind === "parameter"))
+      terminal.note("without --weights: the parameters are the initial ones");
     const results = await model.run(name, inputs);
     if (flags.output !== undefined) writeWhole(flags.output, outputBytes(flags.output, results));
-    if (flags.json) terminal.line(jsonText({ kind: "result", export: name, outputs: Object.fromEntries(Object.entries(results).map(([key, t]) => [key, { dtype: t.dtype, shape: t.shape, values: nested(t) }])), ...(flags.output === undefined ? {} : { file: flags.output }) }));
-    else if (flags.output !== undefined) terminal.line(`${flags.output}  ${styles(terminal.color).dim(Object.entries(results).map(([key, t]) => `${key}: ${t.dtype}[${t.shape.join(", ")}]`).join("  "))}`);
+    if (flags.json)
+      terminal.line(
+        jsonText({
+          kind: "result",
+          export: name,
+          outputs: Object.fromEntries(
+            Object.entries(results).map(([key, t]) => [key, { dtype: t.dtype, shape: t.shape, values: nested(t) }]),
+          ),
+          ...(flags.output === undefined ? {} : { file: flags.output }),
+        }),
+      );
+    else if (flags.output !== undefined)
+      terminal.line(
+        `${flags.output}  ${styles(terminal.color).dim(
+          Object.entries(results)
+            .map(([key, t]) => `${key}: ${t.dtype}[${t.shape.join(", ")}]`)
+            .join("  "),
+        )}`,
+      );
     else for (const [key, t] of Object.entries(results)) terminal.line(tensorText(key, t));
   });
 }
 function exportNamed(plan: Plan, name: string): PlanExport {
   const found = plan.exports.find((x) => x.name === name);
   if (found) return found;
-  throw unknown(`${plan.name} exports no function`, name, plan.exports.map((x) => x.name)); // prettier-ignore
+  throw unknown(
+    `${plan.name} exports no function`,
+    name,
+    plan.exports.map((x) => x.name),
+  );
 }
 function inputOf(text: string, x: PlanExport): [string, ReturnType<typeof inputValue>] {
   const [, name, value] = /^([\w.]+)=(.*)$/s.exec(text) ?? [];
   const signature = `${x.name}(${x.inputs.map(portText).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
-  if (name === undefined || value === undefined) throw new UserError(`--input ${text}: it is written name=FILE or name=value: ${signature}`);
+  if (name === undefined || value === undefined)
+    throw new UserError(`--input ${text}: it is written name=FILE or name=value: ${signature}`);
   const port = x.inputs.find((p) => p.name === name);
-  if (!port) throw new UserError(`${x.name} has no input ${name}${nearest(name, x.inputs.map((p) => p.name))}: ${signature}`); // prettier-ignore
+  if (!port)
+    throw new UserError(
+      `${x.name} has no input ${name}${nearest(
+        name,
+        x.inputs.map((p) => p.name),
+      )}: ${signature}`,
+    );
   return [name, inputValue(value, port, x.name)];
 }
-const unknown = (what: string, name: string | undefined, names: readonly string[]): UserError => new UserError(`${name === undefined ? what : `${what} ${name}`}; ${names.length ? `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}${nearest(name ?? "", names)}` : "there is none"}`);
+const unknown = (what: string, name: string | undefined, names: readonly string[]): UserError =>
+  new UserError(
+    `${name === undefined ? what : `${what} ${name}`}; ${names.length ? `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}${nearest(name ?? "", names)}` : "there is none"}`,
+  );
 
 /** Compiles for the device at hand, loads `part` of the plan with its weights, and closes everything afterwards. */
-async function withModel(path: string, flags: UseFlags, part: (plan: Plan) => Plan, use: (model: Model, plan: Plan) => Promise<void>): Promise<void> {
+async function withModel(
+  path: string,
+  flags: UseFlags,
+  part: (plan: Plan) => Plan,
+  use: (model: Model, plan: Plan) => Promise<void>,
+): Promise<void> {
   const model = openModel(path);
   const bytes = flags.weights === undefined ? undefined : readBytes(flags.weights, "read the weights from");
   const read = fileReader(model, flags);
@@ -105,7 +171,11 @@ async function withModel(path: string, flags: UseFlags, part: (plan: Plan) => Pl
   try {
     const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
     const wanted = part(plan);
-    const loaded = await load(wanted, { device: opened.device, read, ...(flags.seed === undefined ? {} : { seed: flags.seed }) });
+    const loaded = await load(wanted, {
+      device: opened.device,
+      read,
+      ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+    });
     try {
       if (bytes) await take(loaded, bytes, flags, openTerminal(flags.json === true));
       await use(loaded, wanted);
@@ -125,7 +195,9 @@ async function take(model: Model, bytes: Uint8Array, flags: UseFlags, terminal: 
     } catch (error) {
       if (!(error instanceof RuntimeProblem)) throw error;
       await ofFile(flags.weights!, () => model.loadWeights(bytes));
-      return terminal.note(`${flags.weights} is not of this model and these data as they are (${error.message.replace(/^[^:]*: /, "")}): its weights are taken, the rows that it held out are not known`);
+      return terminal.note(
+        `${flags.weights} is not of this model and these data as they are (${error.message.replace(/^[^:]*: /, "")}): its weights are taken, the rows that it held out are not known`,
+      );
     }
   }
   await ofFile(flags.weights!, () => model.loadWeights(bytes));

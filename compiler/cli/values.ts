@@ -13,17 +13,22 @@ import { UserError } from "./problem.ts";
 export function inputValue(text: string, port: PlanPort, name: string): Value {
   const literal = literalOf(text);
   const value = literal ?? fileValue(text, port);
-  const { shape, data } = literal === undefined ? flatten(value, text, port.name) : flatten(value, `${name}, input ${port.name}`);
+  const { shape, data } =
+    literal === undefined ? flatten(value, text, port.name) : flatten(value, `${name}, input ${port.name}`);
   for (let i = 0; i < data.length; i++) {
     const wrong = literal === undefined || port.dtype === "f32" ? wrongIn(port, data[i]!) : undefined; // else told by the runtime
-    if (wrong !== undefined) throw new UserError(`${literal === undefined ? text : `--input ${port.name}`}${shape?.length ? `, ${placeIn(shape, i)}` : ""}: ${data[i]} is ${wrong}`);
+    if (wrong !== undefined)
+      throw new UserError(
+        `${literal === undefined ? text : `--input ${port.name}`}${shape?.length ? `, ${placeIn(shape, i)}` : ""}: ${data[i]} is ${wrong}`,
+      );
   }
   return value;
 }
 /** Why a number is no value of this input, as far as that is known before its sizes are. */
 function wrongIn({ dtype, range }: PlanPort, x: number): string | undefined {
   if (dtype === "f32") return notOfF32(x);
-  const [low, end] = dtype === "bool" ? [0, 2] : [range?.[0] ?? -2147483648, typeof range?.[1] === "number" ? range[1] : 2147483648];
+  const [low, end] =
+    dtype === "bool" ? [0, 2] : [range?.[0] ?? -2147483648, typeof range?.[1] === "number" ? range[1] : 2147483648];
   return !Number.isInteger(x) ? "no whole number" : x < low || x >= end ? `outside of ${low}..${end}` : undefined;
 }
 function fileValue(text: string, port: PlanPort): Value {
@@ -31,21 +36,29 @@ function fileValue(text: string, port: PlanPort): Value {
   switch (extname(text).toLowerCase()) {
     case ".npy":
       return parseNpy(bytes, text);
-    case ".idx": case ".gz":
+    case ".idx":
+    case ".gz":
       if (bytes[0] === 0x1f) throw new UserError(`${text} is compressed: gunzip it first`);
-      return parseIdx(bytes, text); // prettier-ignore
+      return parseIdx(bytes, text);
     case ".json":
       return jsonValue(textOf(bytes, text), text, port);
     case ".csv":
       return csvValue(textOf(bytes, text), text, port);
     default:
-      throw new UserError(`--input ${port.name}=${text}: files are .npy, .json, .csv or .idx; values are written as they are: 0.5, true, [[1, 2], [3, 4]]`);
+      throw new UserError(
+        `--input ${port.name}=${text}: files are .npy, .json, .csv or .idx; values are written as they are: 0.5, true, [[1, 2], [3, 4]]`,
+      );
   }
 }
 function literalOf(text: string): Value | undefined {
   if (!/^\s*(\[|[-+]?\.?\d|true\s*$|false\s*$)/.test(text)) return undefined;
   try {
-    return JSON.parse(text.trim().replace(/^\+/, "").replace(/^(-?)\./, "$10.")) as Value; // checked by the runtime
+    return JSON.parse(
+      text
+        .trim()
+        .replace(/^\+/, "")
+        .replace(/^(-?)\./, "$10."),
+    ) as Value; // checked by the runtime
   } catch {
     if (/^\s*\[/.test(text)) throw new UserError(`${text} is no list of numbers`);
     return undefined; // a file whose name begins with a digit
@@ -63,7 +76,8 @@ function jsonValue(text: string, path: string, port: PlanPort): Value {
     const record = value as Readonly<Record<string, unknown>>;
     const names = Object.keys(record);
     const own = record[port.name] ?? (names.length === 1 ? record[names[0]!] : undefined);
-    if (own === undefined) throw new UserError(`${path} has ${names.join(", ") || "nothing"}, and not the input ${port.name}`);
+    if (own === undefined)
+      throw new UserError(`${path} has ${names.join(", ") || "nothing"}, and not the input ${port.name}`);
     value = own;
   }
   return value as Value; // checked by the runtime
@@ -72,11 +86,23 @@ function jsonValue(text: string, path: string, port: PlanPort): Value {
 function csvValue(text: string, path: string, port: PlanPort): Value {
   const table = parseCsv(text, path);
   const { width, line } = table;
-  const wide = port.shape.slice(1).every((n) => typeof n === "number") && port.shape.length ? port.shape.slice(1).reduce<number>((n, size) => n * (size as number), 1) : width;
+  const wide =
+    port.shape.slice(1).every((n) => typeof n === "number") && port.shape.length
+      ? port.shape.slice(1).reduce<number>((n, size) => n * (size as number), 1)
+      : width;
   const storage = port.dtype === "bool" ? "bool" : "f32"; // of whole numbers too: words are no classes here
-  const base = Number(table.rows > 0 && hasHeader(table, Array.from({ length: width }, (_, column) => ({ column, storage }))) === true);
+  const base = Number(
+    table.rows > 0 &&
+      hasHeader(
+        table,
+        Array.from({ length: width }, (_, column) => ({ column, storage })),
+      ) === true,
+  );
   if (table.rows === base) throw new UserError(`${path} has no rows`);
-  if (width !== wide) throw new UserError(`${path}, line ${line(base)} has ${counted(width)}, and a row of the input ${port.name} takes ${wide}`);
+  if (width !== wide)
+    throw new UserError(
+      `${path}, line ${line(base)} has ${counted(width)}, and a row of the input ${port.name} takes ${wide}`,
+    );
   const data = new Float64Array((table.rows - base) * width);
   for (let i = 0; i < data.length; i++) {
     const [row, column] = [base + Math.floor(i / width), i % width];
@@ -84,7 +110,10 @@ function csvValue(text: string, path: string, port: PlanPort): Value {
     const value = numberOf(cell, storage);
     const unfit = wrongIn(port, value);
     const wrong = Number.isNaN(value) ? noNumber(cell) : unfit && `${cell.trim()} is ${unfit}`;
-    if (wrong !== undefined) throw new UserError(`${path}, line ${line(row)}, column ${base ? JSON.stringify(table.cell(0, column).trim()) : column + 1}: ${wrong}`);
+    if (wrong !== undefined)
+      throw new UserError(
+        `${path}, line ${line(row)}, column ${base ? JSON.stringify(table.cell(0, column).trim()) : column + 1}: ${wrong}`,
+      );
     data[i] = value;
   }
   return data;
@@ -97,8 +126,12 @@ export const outputKinds = [".npy", ".json", ".csv", ".safetensors"] as const;
 /** Told before anything runs: a name that no result can be written to. */
 export function checkOutput(path: string, outputs: readonly PlanPort[]): void {
   const kind = extname(path).toLowerCase();
-  if (!outputKinds.some((k) => k === kind)) throw new UserError(`--output ${path}: the name ends with ${outputKinds.join(", ")}`);
-  if ((kind === ".npy" || kind === ".csv") && outputs.length !== 1) throw new UserError(`a ${kind} file holds one result, and there are ${outputs.length} (${outputs.map((p) => p.name).join(", ")}): write .json or .safetensors`);
+  if (!outputKinds.some((k) => k === kind))
+    throw new UserError(`--output ${path}: the name ends with ${outputKinds.join(", ")}`);
+  if ((kind === ".npy" || kind === ".csv") && outputs.length !== 1)
+    throw new UserError(
+      `a ${kind} file holds one result, and there are ${outputs.length} (${outputs.map((p) => p.name).join(", ")}): write .json or .safetensors`,
+    );
 }
 export function outputBytes(path: string, results: Results): string | Uint8Array {
   const [only] = Object.values(results);
@@ -108,9 +141,23 @@ export function outputBytes(path: string, results: Results): string | Uint8Array
     case ".csv":
       return csvText(only!);
     case ".safetensors":
-      return writeSafetensors({ tensors: new Map(Object.entries(results).map(([name, t]) => [name, { dtype: t.dtype === "f32" ? "F32" : t.dtype === "i32" ? "I32" : "BOOL", shape: t.shape, bytes: bytesOf(t.data) }])), metadata: { format: "dlm" } });
+      return writeSafetensors({
+        tensors: new Map(
+          Object.entries(results).map(([name, t]) => [
+            name,
+            {
+              dtype: t.dtype === "f32" ? "F32" : t.dtype === "i32" ? "I32" : "BOOL",
+              shape: t.shape,
+              bytes: bytesOf(t.data),
+            },
+          ]),
+        ),
+        metadata: { format: "dlm" },
+      });
     default:
-      return `{\n${Object.entries(results).map(([name, t]) => `  ${JSON.stringify(name)}: ${nestedText(t)}`).join(",\n")}\n}\n`; // prettier-ignore
+      return `{\n${Object.entries(results)
+        .map(([name, t]) => `  ${JSON.stringify(name)}: ${nestedText(t)}`)
+        .join(",\n")}\n}\n`;
   }
 }
 /** Nested lists as deep as the shape. */
@@ -125,7 +172,8 @@ export function nested(t: Tensor): number | boolean | Nested {
   return level(0, 0, t.data.length);
 }
 /** The shortest text that is this value again, to the bit: -0 keeps its sign. */
-const valueText = (t: Tensor, x: number): string => (t.dtype === "bool" ? String(x === 1) : Object.is(x, -0) ? "-0" : String(t.dtype === "f32" ? shortest(x) : x));
+const valueText = (t: Tensor, x: number): string =>
+  t.dtype === "bool" ? String(x === 1) : Object.is(x, -0) ? "-0" : String(t.dtype === "f32" ? shortest(x) : x);
 /** Nested lists as JSON, whose numbers end where f32 goes on: "NaN", "Infinity" and "-Infinity" are strings. */
 function nestedText(t: Tensor): string {
   const items = Array.from(t.data, (x) => (Number.isFinite(x) ? valueText(t, x) : JSON.stringify(String(x))));
@@ -147,7 +195,9 @@ export function shortest(x: number): number {
 function csvText(t: Tensor): string {
   const width = t.shape.length > 1 ? t.data.length / t.shape[0]! : 1;
   const cells = Array.from(t.data, (x) => valueText(t, x));
-  const rows = Array.from({ length: width ? cells.length / width : 0 }, (_, r) => cells.slice(r * width, (r + 1) * width).join(","));
+  const rows = Array.from({ length: width ? cells.length / width : 0 }, (_, r) =>
+    cells.slice(r * width, (r + 1) * width).join(","),
+  );
   return rows.join("\n") + "\n";
 }
 /** Version 1.0 of the format: a header padded to a multiple of 64 bytes, then the values in row-major order. */

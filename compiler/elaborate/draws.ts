@@ -1,7 +1,24 @@
 // Draws: every place of text, per instance path and call, is its own stream, keyed by seed, step, round of a loop and element.
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../graph/node.ts";
-import { add, and, call, floorDiv, iadd, imul, integer, interval, literal, load, modulo, mul, random, select, sub, toF32 } from "../graph/scalar.ts";
+import {
+  add,
+  and,
+  call,
+  floorDiv,
+  iadd,
+  imul,
+  integer,
+  interval,
+  literal,
+  load,
+  modulo,
+  mul,
+  random,
+  select,
+  sub,
+  toF32,
+} from "../graph/scalar.ts";
 import type { Integer, Literal, Node, Scalar, Shape } from "../graph/types.ts";
 import { shapeMismatch, typeText, unsupported, wrongKind } from "./errors.ts";
 import type { Context } from "./interpreter.ts";
@@ -22,9 +39,19 @@ export function drawTensor(d: Distribution, shape: Shape, site: number, ctx: Con
   const lead = typeof shape[0] === "number" ? 0 : Math.min(1, shape.length);
   const own = indicesOf(axes);
   const at = [...own.slice(0, lead), ...rounds.map((r) => r.e), ...own.slice(lead)];
-  const extents = [...shape.slice(0, lead).map(() => 1), ...rounds.map((r) => r.n), ...shape.slice(lead).map((n) => (typeof n === "number" ? n : NaN))];
-  if (extents.some(Number.isNaN)) throw unsupported(span, "a draw over several run-time axes, or over one that is not the first");
-  return compute(axes, undefined, drawElement(d, site, at.length ? at : [integer(0)], at.length ? extents : [1], shape, own, ctx, span), { span });
+  const extents = [
+    ...shape.slice(0, lead).map(() => 1),
+    ...rounds.map((r) => r.n),
+    ...shape.slice(lead).map((n) => (typeof n === "number" ? n : NaN)),
+  ];
+  if (extents.some(Number.isNaN))
+    throw unsupported(span, "a draw over several run-time axes, or over one that is not the first");
+  return compute(
+    axes,
+    undefined,
+    drawElement(d, site, at.length ? at : [integer(0)], at.length ? extents : [1], shape, own, ctx, span),
+    { span },
+  );
 }
 /** `own`: the place in the drawn tensor, which a tensor of its shape is read at (`normal(0, 1) * mask`). */
 function drawElement(
@@ -48,7 +75,8 @@ function drawElement(
     return s;
   };
   const seed = load(ctx.seed, []);
-  const of = (distribution: "normal" | "uniform", stream: number): Scalar => random({ distribution, site: stream, seed, step: ctx.step, indices, extents });
+  const of = (distribution: "normal" | "uniform", stream: number): Scalar =>
+    random({ distribution, site: stream, seed, step: ctx.step, indices, extents });
   const leaf = of(d.base === "normal" ? "normal" : "uniform", site);
   const scaled = (x: Scalar): Scalar => add(mul(x, parameter(d.scale)), parameter(d.offset));
   switch (d.base) {
@@ -56,14 +84,19 @@ function drawElement(
       const p = parameter(d.a);
       // a uniform has 24 bits: what they do not resolve takes two of them
       const rare = p.kind === "literal" && p.value > 0 && p.value < rarest;
-      const happens = rare ? and(call("less", leaf, literal(rarest)), call("less", of("uniform", second(site)), literal(p.value / rarest))) : call("less", leaf, p);
+      const happens = rare
+        ? and(call("less", leaf, literal(rarest)), call("less", of("uniform", second(site)), literal(p.value / rarest)))
+        : call("less", leaf, p);
       return scaled(select(happens, call("add", 1, 0), 0));
     }
     case "randint": {
       // whole numbers lo .. hi - 1
       const lo = asScalarValue(d.a, span, "i32") as Integer;
       // the end is not drawn: it may lie one beyond i32
-      const hi = d.b.kind === "number" && d.b.value === 2 ** 31 ? integer(2 ** 31) : (asScalarValue(d.b, span, "i32") as Integer);
+      const hi =
+        d.b.kind === "number" && d.b.value === 2 ** 31
+          ? integer(2 ** 31)
+          : (asScalarValue(d.b, span, "i32") as Integer);
       const most = interval(hi).high - interval(lo).low;
       if (!(most <= widest24)) {
         // 48 bits: the high word of a product with the width
@@ -72,7 +105,13 @@ function drawElement(
         const word = iadd(imul(bits(leaf), 256), floorDiv(rest, 65536));
         const lower = imul(modulo(rest, 65536), 65536);
         const width = iadd(hi, negative(lo));
-        const drawn = call("random_in", word, lower, lo, width.kind === "affine" && !width.terms.length ? integer(width.constant | 0) : width) as Integer;
+        const drawn = call(
+          "random_in",
+          word,
+          lower,
+          lo,
+          width.kind === "affine" && !width.terms.length ? integer(width.constant | 0) : width,
+        ) as Integer;
         return call("max", lo, call("min", drawn, iadd(hi, -1))) as Integer; // which says its range
       }
       const width = sub(toF32(hi), toF32(lo));
@@ -89,7 +128,9 @@ function drawElement(
       if (!order) return x;
       // what rounds to the upper end stands for the lower one
       const [first, last] = [scaled(low), scaled(high)];
-      return order === "open" ? select(call("equal", x, last), first, x) : select(order === "rising" ? call("less", x, last) : call("less", last, x), x, first);
+      return order === "open"
+        ? select(call("equal", x, last), first, x)
+        : select(order === "rising" ? call("less", x, last) : call("less", last, x), x, first);
     }
   }
 }
@@ -99,16 +140,27 @@ const widest24 = 65536; // values among which a uniform of 24 bits chooses: thei
 const second = (site: number): number => (site ^ 0x9e3779b9) >>> 0;
 const negative = (e: Integer): Integer => sub(integer(0), e) as Integer;
 /** Can low + u (high - low), scaled and moved, round to its other end, and on which side is that? The largest u is 1 - 2^-24. */
-function mayRound(...of: [low: Scalar, high: Scalar, scale: Scalar, offset: Scalar]): "rising" | "falling" | "open" | undefined {
+function mayRound(
+  ...of: [low: Scalar, high: Scalar, scale: Scalar, offset: Scalar]
+): "rising" | "falling" | "open" | undefined {
   if (!of.every((x) => x.kind === "literal")) return "open";
-  const [low, high, scale, offset] = of.map((x) => Math.fround((x as Literal).value)) as [number, number, number, number];
+  const [low, high, scale, offset] = of.map((x) => Math.fround((x as Literal).value)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const r = Math.fround;
   const top = 1 - 2 ** -24;
   const end = (x: number): number => r(r(x * scale) + offset);
   const width = r(high - low);
   // products may be fused with the sums that follow, and numbers with one another
   const last = [r(r(top * width) + low), r(top * width + low)];
-  const found = [...last.flatMap((x) => [end(x), r(x * scale + offset)]), r(r(top * r(width * scale)) + r(low * scale + offset)), r(top * r(width * scale) + r(low * scale + offset))];
+  const found = [
+    ...last.flatMap((x) => [end(x), r(x * scale + offset)]),
+    r(r(top * r(width * scale)) + r(low * scale + offset)),
+    r(top * r(width * scale) + r(low * scale + offset)),
+  ];
   const ends = [end(high), r(high * scale + offset)];
   if (end(high) === end(low)) return undefined;
   const rising = end(high) > end(low);

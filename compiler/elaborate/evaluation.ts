@@ -8,8 +8,18 @@ import { rebuildNode } from "../grad/scan.ts";
 import type { Evaluation } from "./program.ts";
 
 type Make = (name: string, outputs: readonly { name: string; node: Node }[], updates: readonly []) => GraphProgram;
-export function splitEvaluation(outputs: readonly { name: string; node: Node }[], index: Source, rows: Dim, name: string, make: Make): Evaluation {
-  const order = topological(outputs.map((o) => o.node), undefined, levelInputs);
+export function splitEvaluation(
+  outputs: readonly { name: string; node: Node }[],
+  index: Source,
+  rows: Dim,
+  name: string,
+  make: Make,
+): Evaluation {
+  const order = topological(
+    outputs.map((o) => o.node),
+    undefined,
+    levelInputs,
+  );
   const varying = new Set<Node>([index]); // depends on the rows
   for (const x of order) if (levelInputs(x).some((y) => varying.has(y))) varying.add(x);
   const alone = new Set<Node>([index]); // every row by itself
@@ -20,7 +30,17 @@ export function splitEvaluation(outputs: readonly { name: string; node: Node }[]
     if (kept.has(x) || x === index) return;
     const label = x.label ?? `kept${kept.size}`;
     const at = rowAxis(x, rows);
-    kept.set(x, source({ role: "input", path: `${name}.kept.${kept.size}`, shape: [rows, ...x.shape.filter((_, d) => d !== at)], dtype: x.dtype, ...(x.range ? { range: x.range } : {}), label }));
+    kept.set(
+      x,
+      source({
+        role: "input",
+        path: `${name}.kept.${kept.size}`,
+        shape: [rows, ...x.shape.filter((_, d) => d !== at)],
+        dtype: x.dtype,
+        ...(x.range ? { range: x.range } : {}),
+        label,
+      }),
+    );
   };
   for (const x of order) if (varying.has(x) && !alone.has(x)) for (const y of levelInputs(x)) if (alone.has(y)) keep(y);
   for (const o of outputs) if (alone.has(o.node)) keep(o.node);
@@ -28,7 +48,21 @@ export function splitEvaluation(outputs: readonly { name: string; node: Node }[]
   const node = (root: Node): Node => {
     for (const x of topological([root], (y) => memo.has(y) || !varying.has(y), levelInputs)) {
       if (memo.has(x)) continue;
-      memo.set(x, varying.has(x) && x !== index ? rebuildNode(x, (e) => substitute(e, new Map(), (l, indices, outside) => (memo.has(l.tensor) && memo.get(l.tensor) !== l.tensor ? load(memo.get(l.tensor)!, indices, outside) : undefined)), (y) => node(y)) : x);
+      memo.set(
+        x,
+        varying.has(x) && x !== index
+          ? rebuildNode(
+              x,
+              (e) =>
+                substitute(e, new Map(), (l, indices, outside) =>
+                  memo.has(l.tensor) && memo.get(l.tensor) !== l.tensor
+                    ? load(memo.get(l.tensor)!, indices, outside)
+                    : undefined,
+                ),
+              (y) => node(y),
+            )
+          : x,
+      );
     }
     return memo.get(root)!;
   };
@@ -36,14 +70,19 @@ export function splitEvaluation(outputs: readonly { name: string; node: Node }[]
   const entries = [...kept].map(([x, s], i) => ({ name: `kept${i}`, node: rowsFirst(x, rowAxis(x, rows)), source: s }));
   return {
     index,
-    rows: make(`${name}.evaluate.rows`, entries.map((e) => ({ name: e.name, node: e.node })), []),
+    rows: make(
+      `${name}.evaluate.rows`,
+      entries.map((e) => ({ name: e.name, node: e.node })),
+      [],
+    ),
     kept: entries.map((e) => ({ name: e.name, source: e.source })),
     finish: make(`${name}.evaluate.finish`, finished, []),
     rowsDim: rows,
   };
 }
 /** The one axis that runs over the rows, or -1. */
-const rowAxis = (x: Node, rows: Dim): number => (x.shape.filter((n) => n === rows).length === 1 ? x.shape.indexOf(rows) : -1);
+const rowAxis = (x: Node, rows: Dim): number =>
+  x.shape.filter((n) => n === rows).length === 1 ? x.shape.indexOf(rows) : -1;
 /** The rows lead in what is kept, so that a chunk is one range of bytes. */
 function rowsFirst(x: Node, at: number): Node {
   if (at === 0) return x;
@@ -53,7 +92,10 @@ function rowsFirst(x: Node, at: number): Node {
 function rowsBack(kept: Source, like: Node, at: number): Node {
   if (at === 0) return kept;
   const v = like.shape.map((n) => variable(n));
-  return compute(v, undefined, load(kept, [v[at]!, ...v.filter((_, d) => d !== at)]), { label: like.label, range: like.range });
+  return compute(v, undefined, load(kept, [v[at]!, ...v.filter((_, d) => d !== at)]), {
+    label: like.label,
+    range: like.range,
+  });
 }
 function isRowWise(x: Node, rows: Dim, varying: ReadonlySet<Node>, alone: ReadonlySet<Node>): boolean {
   const at = rowAxis(x, rows);
@@ -70,12 +112,21 @@ function isRowWise(x: Node, rows: Dim, varying: ReadonlySet<Node>, alone: Readon
     if (e.kind !== "load" || !varying.has(e.tensor)) return;
     const own = rowAxis(e.tensor, rows);
     if (!alone.has(e.tensor) || e.indices[own] !== row) ok = false;
-    else if (e.indices.some((i, d) => d !== own && i.variables.has(row) && constantOf(i) === undefined && i.kind !== "load")) ok = false;
+    else if (
+      e.indices.some((i, d) => d !== own && i.variables.has(row) && constantOf(i) === undefined && i.kind !== "load")
+    )
+      ok = false;
   });
   return ok;
 }
 /** A loop whose every round treats every row by itself. */
-function isRowWiseScan(s: Scan, stacked: readonly Node[], rows: Dim, varying: ReadonlySet<Node>, alone: ReadonlySet<Node>): boolean {
+function isRowWiseScan(
+  s: Scan,
+  stacked: readonly Node[],
+  rows: Dim,
+  varying: ReadonlySet<Node>,
+  alone: ReadonlySet<Node>,
+): boolean {
   const inner = new Set(varying);
   const single = new Set(alone);
   for (const c of s.carries) {
@@ -87,7 +138,9 @@ function isRowWiseScan(s: Scan, stacked: readonly Node[], rows: Dim, varying: Re
     inner.add(c.incoming);
     single.add(c.incoming);
   }
-  const body = topological([...s.carries.map((c) => c.next), ...stacked], (y) => !y.scans.has(s), levelInputs).filter((y) => y.scans.has(s));
+  const body = topological([...s.carries.map((c) => c.next), ...stacked], (y) => !y.scans.has(s), levelInputs).filter(
+    (y) => y.scans.has(s),
+  );
   for (const x of body) {
     if (single.has(x)) continue;
     if (!levelInputs(x).some((y) => inner.has(y))) continue;

@@ -6,7 +6,10 @@ import { namedFunctions } from "../scalar/table.ts";
 import { builtinNames, laterNames, shapedNames } from "./builtins.ts";
 import { unknownName } from "./errors.ts";
 
-const ambient = "training step steps epoch epochs batch seed measured pi inf fan_in fan_out shape params row rows all drop".split(" ");
+const ambient =
+  "training step steps epoch epochs batch seed measured pi inf fan_in fan_out shape params row rows all drop".split(
+    " ",
+  );
 
 interface Frame {
   readonly names: Set<string>;
@@ -25,9 +28,23 @@ function* all(at: Frame): Iterable<string> {
 export function unboundNames(main: ast.File, library: readonly string[], imported: readonly ast.File[]): Diagnostic[] {
   const found: Diagnostic[] = [];
   const declared = [main, ...imported].flatMap((f) => f.items);
-  const holdouts = declared.flatMap((i) => (i.kind === "data" ? i.statements.flatMap((s) => (s.kind === "holdout" ? [s.name.text] : [])) : []));
+  const holdouts = declared.flatMap((i) =>
+    i.kind === "data" ? i.statements.flatMap((s) => (s.kind === "holdout" ? [s.name.text] : [])) : [],
+  );
   const namesOf = (file: ast.File): string[] => file.items.flatMap((i) => (i.kind === "import" ? [] : [i.name.text]));
-  const top: Frame = { names: new Set([...namesOf(main), ...library, ...imported.flatMap(namesOf), ...namedFunctions.keys(), ...builtinNames, ...shapedNames, ...laterNames, ...ambient, ...holdouts]) };
+  const top: Frame = {
+    names: new Set([
+      ...namesOf(main),
+      ...library,
+      ...imported.flatMap(namesOf),
+      ...namedFunctions.keys(),
+      ...builtinNames,
+      ...shapedNames,
+      ...laterNames,
+      ...ambient,
+      ...holdouts,
+    ]),
+  };
 
   const expression = (root: ast.Expr, scope: Frame): void => {
     // an explicit stack: chains of operators may be long
@@ -41,36 +58,80 @@ export function unboundNames(main: ast.File, library: readonly string[], importe
         case "name":
           if (e.text !== "" && !bound(e.text, at)) found.push(unknownName(e.span, e.text, all(at)).diagnostic);
           break;
-        case "number": case "string": case "pattern": case "boolean": break; // prettier-ignore
-        case "paren": add(e.value); break; // prettier-ignore
-        case "tuple": case "list": add(...e.elements); break; // prettier-ignore
-        case "unary": add(e.operand); break; // prettier-ignore
-        case "binary": add(e.left, e.right); break; // prettier-ignore
-        case "call": add(e.callee, ...e.args.map((a) => a.value)); break; // prettier-ignore
-        case "index": add(e.operand, ...e.indices.map((i) => (i.kind === "at" ? i.value : undefined)), e.outside); break; // prettier-ignore
-        case "member": add(e.operand); break; // prettier-ignore
-        case "if": add(e.condition, e.then, e.else); break; // prettier-ignore
-        case "for": case "reduce": {
+        case "number":
+        case "string":
+        case "pattern":
+        case "boolean":
+          break;
+        case "paren":
+          add(e.value);
+          break;
+        case "tuple":
+        case "list":
+          add(...e.elements);
+          break;
+        case "unary":
+          add(e.operand);
+          break;
+        case "binary":
+          add(e.left, e.right);
+          break;
+        case "call":
+          add(e.callee, ...e.args.map((a) => a.value));
+          break;
+        case "index":
+          add(e.operand, ...e.indices.map((i) => (i.kind === "at" ? i.value : undefined)), e.outside);
+          break;
+        case "member":
+          add(e.operand);
+          break;
+        case "if":
+          add(e.condition, e.then, e.else);
+          break;
+        case "for":
+        case "reduce": {
           const inner = frame(at);
-          for (const b of e.binders) if (b.kind === "index") {
-            if (b.range) expression(b.range, frame(inner, inner.names));
-            inner.names.add(b.name.text);
-          }
+          for (const b of e.binders)
+            if (b.kind === "index") {
+              if (b.range) expression(b.range, frame(inner, inner.names));
+              inner.names.add(b.name.text);
+            }
           queue.push([e.body, inner]);
           break;
         }
-        case "lambda": queue.push([e.body, frame(at, e.params.map((p) => p.text))]); break; // prettier-ignore
-        case "stack": add(e.count); queue.push([e.of, frame(at, e.index ? [e.index.text] : [])]); break; // prettier-ignore
-        case "scan": case "fold":
+        case "lambda":
+          queue.push([
+            e.body,
+            frame(
+              at,
+              e.params.map((p) => p.text),
+            ),
+          ]);
+          break;
+        case "stack":
+          add(e.count);
+          queue.push([e.of, frame(at, e.index ? [e.index.text] : [])]);
+          break;
+        case "scan":
+        case "fold":
           add(...e.iterators.flatMap((i) => [i.in, i.along]), ...e.carries.map((c) => c.value));
-          statements(e.body.statements, frame(at, [...e.iterators, ...e.carries].map((x) => x.name.text)));
+          statements(
+            e.body.statements,
+            frame(
+              at,
+              [...e.iterators, ...e.carries].map((x) => x.name.text),
+            ),
+          );
           break;
         default:
           e satisfies never;
-      } // prettier-ignore
+      }
     }
   };
-  const statements = (list: readonly (ast.Statement | ast.DataStatement | ast.TrainStatement)[], scope: Frame): void => {
+  const statements = (
+    list: readonly (ast.Statement | ast.DataStatement | ast.TrainStatement)[],
+    scope: Frame,
+  ): void => {
     for (const s of list) {
       switch (s.kind) {
         case "let":
@@ -92,7 +153,12 @@ export function unboundNames(main: ast.File, library: readonly string[], importe
         case "minimize":
           for (const x of [s.value, ...s.clauses.flatMap((c) => [c.wrt, c.by, c.every])]) if (x) expression(x, scope);
           break;
-        case "yield": case "return": case "holdout": case "metric": expression(s.value, scope); break; // prettier-ignore
+        case "yield":
+        case "return":
+        case "holdout":
+        case "metric":
+          expression(s.value, scope);
+          break;
         case "setting":
           // stop, save and load name files and measured values, in forms of their own
           if (!["stop", "save", "load"].includes(s.name.text)) expression(s.value, scope);
@@ -105,28 +171,54 @@ export function unboundNames(main: ast.File, library: readonly string[], importe
   const dims = (t: ast.Type | undefined): string[] => {
     if (!t) return [];
     if (t.kind === "tuple_type") return t.elements.flatMap(dims);
-    return (t.dims ?? []).flatMap((d) => (d.kind === "dim" ? (d.span.file.text.slice(d.span.start, d.span.end).match(/\b[A-Z]\w*/g) ?? []) : []));
+    return (t.dims ?? []).flatMap((d) =>
+      d.kind === "dim" ? (d.span.file.text.slice(d.span.start, d.span.end).match(/\b[A-Z]\w*/g) ?? []) : [],
+    );
   };
   const declaration = (params: readonly ast.Param[], result: ast.Type | undefined, body: ast.Body): void => {
-    const scope = frame(top, [...params.map((p) => p.name.text), ...params.flatMap((p) => dims(p.type)), ...dims(result)]);
+    const scope = frame(top, [
+      ...params.map((p) => p.name.text),
+      ...params.flatMap((p) => dims(p.type)),
+      ...dims(result),
+    ]);
     for (const p of params) if (p.default) expression(p.default, scope);
     if (body.kind === "expression") expression(body.value, scope);
     else statements(body.statements, frame(scope));
   };
   for (const item of main.items) {
     switch (item.kind) {
-      case "import": break; // prettier-ignore
-      case "const": expression(item.value, top); break; // prettier-ignore
-      case "fn": case "model": declaration(item.params, item.result, item.body); break; // prettier-ignore
-      case "init": declaration(item.params, undefined, item.body); break; // prettier-ignore
-      case "layer": case "optimizer": declaration([...item.hyper, ...item.params], item.result, item.body); break; // prettier-ignore
-      case "data": statements(item.statements, frame(top)); break; // prettier-ignore
+      case "import":
+        break;
+      case "const":
+        expression(item.value, top);
+        break;
+      case "fn":
+      case "model":
+        declaration(item.params, item.result, item.body);
+        break;
+      case "init":
+        declaration(item.params, undefined, item.body);
+        break;
+      case "layer":
+      case "optimizer":
+        declaration([...item.hyper, ...item.params], item.result, item.body);
+        break;
+      case "data":
+        statements(item.statements, frame(top));
+        break;
       case "train": {
         const on = item.on && (item.on.kind === "call" ? item.on.callee : item.on);
-        const data = on?.kind === "name" ? declared.find((i) => i.kind === "data" && i.name.text === on.text) : undefined;
+        const data =
+          on?.kind === "name" ? declared.find((i) => i.kind === "data" && i.name.text === on.text) : undefined;
         if (item.on) expression(item.on, top);
         if (item.on && data?.kind !== "data") break; // its fields are unknown
-        statements(item.statements, frame(top, data?.kind === "data" ? data.statements.flatMap((s) => (s.kind === "field" ? [s.name.text] : [])) : [])); // prettier-ignore
+        statements(
+          item.statements,
+          frame(
+            top,
+            data?.kind === "data" ? data.statements.flatMap((s) => (s.kind === "field" ? [s.name.text] : [])) : [],
+          ),
+        );
         break;
       }
       default:

@@ -33,21 +33,40 @@ export interface Dataset {
   readonly rows: Dim;
   readonly rowCount?: number;
   readonly columns: readonly Column[];
-  readonly fields: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape; readonly range?: Range }[];
-  readonly holdouts: readonly { readonly name: string; readonly fraction?: number; readonly dataset?: string; readonly span: Span }[];
+  readonly fields: readonly {
+    readonly name: string;
+    readonly dtype: DType;
+    readonly shape: Shape;
+    readonly range?: Range;
+  }[];
+  readonly holdouts: readonly {
+    readonly name: string;
+    readonly fraction?: number;
+    readonly dataset?: string;
+    readonly span: Span;
+  }[];
   readonly windowed: boolean;
   readonly check?: FieldCheck;
 }
 /** Computed fields whose declared range no proof covers. `program` gives two outputs for each: a place in `index` of a row outside of it, and the field's value there. */
 export interface FieldCheck {
   readonly index: Source; // i32 [rows]: row numbers
-  readonly fields: readonly { readonly name: string; readonly range: readonly [low: number, end: number]; readonly span: Span }[];
+  readonly fields: readonly {
+    readonly name: string;
+    readonly range: readonly [low: number, end: number];
+    readonly span: Span;
+  }[];
   readonly program: GraphProgram;
 }
 /** Parameters that one optimizer line updates, with what belongs to each: candidates for one launch over flat buffers. */
 export interface OptimizerGroup {
   readonly name: string; // "fit.minimize1"
-  readonly members: readonly { readonly parameter: Source; readonly gradient: Node; readonly states: readonly Source[]; readonly updated: Node }[];
+  readonly members: readonly {
+    readonly parameter: Source;
+    readonly gradient: Node;
+    readonly states: readonly Source[];
+    readonly updated: Node;
+  }[];
 }
 /** A `minimize` line, for dumps and gradient checks: what it minimizes, and the gradient of each parameter where the line stands. */
 export interface Objective {

@@ -8,7 +8,14 @@ import type { Program } from "./program.ts";
 
 export function checkSize(shape: Shape, span: Span): void {
   const known = elementCount(shape.filter((n) => typeof n === "number"));
-  if (known > mostElements) throw tooMany(span, `the elements of a tensor of ${shapeText(shape)}`, known, mostElements, "positions in a tensor are i32: make it smaller, or work on parts of it");
+  if (known > mostElements)
+    throw tooMany(
+      span,
+      `the elements of a tensor of ${shapeText(shape)}`,
+      known,
+      mostElements,
+      "positions in a tensor are i32: make it smaller, or work on parts of it",
+    );
 }
 /** Of what a program keeps, takes and gives. What lies in between is checked when it is known to be stored. */
 export function checkSizes(program: Program, whole: Span): Diagnostic[] {
@@ -22,7 +29,8 @@ export function checkSizes(program: Program, whole: Span): Diagnostic[] {
       found.push(error.diagnostic);
     }
   };
-  for (const h of [...program.parameters, ...program.states]) if (h.kind === "parameter" || h.kind === "state") check(h.source.shape, h.source.span ?? h.span, h.path);
+  for (const h of [...program.parameters, ...program.states])
+    if (h.kind === "parameter" || h.kind === "state") check(h.source.shape, h.source.span ?? h.span, h.path);
   for (const d of program.datasets) for (const c of d.columns) check(c.source.shape, c.span, c.name);
   for (const e of program.exports) {
     for (const i of e.inputs) check(i.source.shape, i.source.span ?? e.span);

@@ -2,18 +2,56 @@
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
-import { asExtent, axis, call, constantOf, equal, extentInteger, floorDiv, iadd, integer, interval, isub, less, lessEqual, literal, load, modulo, mul, nonNegative, not, or, select, toF32, variable, and } from "../graph/scalar.ts"; // prettier-ignore
+import {
+  asExtent,
+  axis,
+  call,
+  constantOf,
+  equal,
+  extentInteger,
+  floorDiv,
+  iadd,
+  integer,
+  interval,
+  isub,
+  less,
+  lessEqual,
+  literal,
+  load,
+  modulo,
+  mul,
+  nonNegative,
+  not,
+  or,
+  select,
+  toF32,
+  variable,
+  and,
+} from "../graph/scalar.ts";
 import { mostI32 } from "../scalar/range.ts";
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
-import { broadcast, contraction, mixedTypes, runTimeDim, shapeMismatch, typeText, unknownName, wrongKind } from "./errors.ts";
+import {
+  broadcast,
+  contraction,
+  mixedTypes,
+  runTimeDim,
+  shapeMismatch,
+  typeText,
+  unknownName,
+  wrongKind,
+} from "./errors.ts";
 
 /** A size from its formula: at least 0, or affine in the run-time dims. */
 export function sizeFrom(e: Integer, span: Span): Extent {
   const known = constantOf(e);
   if (known !== undefined) return Math.min(Math.max(0, known), Number.MAX_SAFE_INTEGER);
   if (e.kind === "dim" || (e.kind === "affine" && e.atoms.every((x) => x.kind === "dim"))) return asExtent(e);
-  throw runTimeDim(span, "a size that multiplies or divides", "sizes are sums as 2 * T + 1; give the dim a known size, as x: f32[B, 32]");
+  throw runTimeDim(
+    span,
+    "a size that multiplies or divides",
+    "sizes are sums as 2 * T + 1; give the dim a known size, as x: f32[B, 32]",
+  );
 }
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 
@@ -21,14 +59,17 @@ export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable
 export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar {
   const [a, b] = xs as [Scalar, Scalar];
   switch (name) {
-    case "+": case "-": case "*": {
+    case "+":
+    case "-":
+    case "*": {
       if (a.dtype === "bool" || b.dtype === "bool" || a.dtype !== b.dtype) throw mixedTypes(span, a.dtype, b.dtype);
       return call(name === "+" ? "add" : name === "-" ? "sub" : "mul", a, b);
     }
     case "/":
       if (a.dtype === "bool" || b.dtype === "bool") throw mixedTypes(span, a.dtype, b.dtype);
       return call("div", toF32(a), toF32(b));
-    case "//": case "%": {
+    case "//":
+    case "%": {
       if (a.dtype === "f32" && b.dtype === "f32") {
         if (name === "%" && !isWholePowerOfTwo(b)) return call("floor_remainder", a, b);
         const quotient = call("floor", call("div", a, b));
@@ -37,8 +78,15 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
       if (a.dtype !== "i32" || b.dtype !== "i32") throw mixedTypes(span, a.dtype, b.dtype);
       const divisor = constantOf(b);
       const { low, high } = interval(b as Integer);
-      if (low <= 0 && high >= 0) throw wrongKind(span, "a divisor other than 0", divisor === 0 ? "0" : "an i32 that may be 0", divisor === 0 ? undefined : "declare a range without 0, as `i32 in 1..10`, or write max(n, 1)");
-      if (divisor !== undefined && divisor > 0) return name === "//" ? floorDiv(a as Integer, divisor) : modulo(a as Integer, divisor);
+      if (low <= 0 && high >= 0)
+        throw wrongKind(
+          span,
+          "a divisor other than 0",
+          divisor === 0 ? "0" : "an i32 that may be 0",
+          divisor === 0 ? undefined : "declare a range without 0, as `i32 in 1..10`, or write max(n, 1)",
+        );
+      if (divisor !== undefined && divisor > 0)
+        return name === "//" ? floorDiv(a as Integer, divisor) : modulo(a as Integer, divisor);
       return call(name === "//" ? "floor_div_dynamic" : "modulo_dynamic", a, b);
     }
     case "^": {
@@ -48,20 +96,31 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
       if (n === -0.5) return call("div", 1, call("sqrt", toF32(a)));
       return call("pow", toF32(a), toF32(b));
     }
-    case "==": case "!=": {
+    case "==":
+    case "!=": {
       if (a.dtype !== b.dtype) throw mixedTypes(span, a.dtype, b.dtype);
-      const same = a.dtype === "i32" ? equal(a as Integer, b as Integer) : a.dtype === "bool" ? or(and(a, b), and(not(a), not(b))) : call("equal", a, b);
+      const same =
+        a.dtype === "i32"
+          ? equal(a as Integer, b as Integer)
+          : a.dtype === "bool"
+            ? or(and(a, b), and(not(a), not(b)))
+            : call("equal", a, b);
       return name === "==" ? same : not(same);
     }
-    case "<": case "<=": case ">": case ">=": {
+    case "<":
+    case "<=":
+    case ">":
+    case ">=": {
       if (a.dtype !== b.dtype || a.dtype === "bool") throw mixedTypes(span, a.dtype, b.dtype);
       const [p, q] = name.startsWith("<") ? [a, b] : [b, a];
       const strict = name.length === 1;
       if (a.dtype === "i32") return (strict ? less : lessEqual)(p as Integer, q as Integer);
       return call(strict ? "less" : "less_equal", p, q);
     }
-    case "and": case "or":
-      if (a.dtype !== "bool" || b.dtype !== "bool") throw wrongKind(span, "true or false", a.dtype === "bool" ? b.dtype : a.dtype);
+    case "and":
+    case "or":
+      if (a.dtype !== "bool" || b.dtype !== "bool")
+        throw wrongKind(span, "true or false", a.dtype === "bool" ? b.dtype : a.dtype);
       return name === "and" ? and(a, b) : or(a, b);
     case "not":
       if (a.dtype !== "bool") throw wrongKind(span, "true or false", a.dtype);
@@ -72,17 +131,22 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
       if (p.dtype !== q.dtype) throw mixedTypes(span, p.dtype, q.dtype);
       return select(a, p, q);
     }
-    case "f32": return toF32(a); // prettier-ignore
-    case "i32": return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", a); // prettier-ignore
-    case "bool": return a.dtype === "bool" ? a : not(a.dtype === "i32" ? equal(a as Integer, 0) : call("equal", a, 0)); // prettier-ignore
+    case "f32":
+      return toF32(a);
+    case "i32":
+      return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", a);
+    case "bool":
+      return a.dtype === "bool" ? a : not(a.dtype === "i32" ? equal(a as Integer, 0) : call("equal", a, 0));
     default: {
       const row = functions.get(name)!;
       const operands = xs.map((x, i) => (row.operands[i] === "f32" && x.dtype === "i32" ? toF32(x) : x));
-      for (const x of operands) if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)");
-      if (operands.length === 2 && operands[0]!.dtype !== operands[1]!.dtype) throw mixedTypes(span, operands[0]!.dtype, operands[1]!.dtype);
+      for (const x of operands)
+        if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)");
+      if (operands.length === 2 && operands[0]!.dtype !== operands[1]!.dtype)
+        throw mixedTypes(span, operands[0]!.dtype, operands[1]!.dtype);
       return call(row, ...operands);
     }
-  } // prettier-ignore
+  }
 }
 /** A divisor by which nothing is rounded, nor leaves f32. */
 const isWholePowerOfTwo = (b: Scalar): boolean =>
@@ -129,10 +193,22 @@ export function broadcastShape(shapes: readonly Shape[], spans: readonly Span[],
 /** The element of x that meets position `at` of a broadcast result. */
 export function broadcastLoad(x: Node, at: readonly Integer[]): Scalar {
   const skip = at.length - x.shape.length;
-  return load(x, x.shape.map((n, d) => (n === 1 ? integer(0) : at[skip + d]!)));
+  return load(
+    x,
+    x.shape.map((n, d) => (n === 1 ? integer(0) : at[skip + d]!)),
+  );
 }
-export function elementwise(operands: readonly Node[], spans: readonly Span[], span: Span, f: (xs: Scalar[]) => Scalar): Node {
-  const shape = broadcastShape(operands.map((x) => x.shape), spans, span);
+export function elementwise(
+  operands: readonly Node[],
+  spans: readonly Span[],
+  span: Span,
+  f: (xs: Scalar[]) => Scalar,
+): Node {
+  const shape = broadcastShape(
+    operands.map((x) => x.shape),
+    spans,
+    span,
+  );
   // Canonical axes need no renaming. Scalars enter in the order that renaming makes: what does not vary first. Indices are left to it.
   const named = operands.every((x) => x.dtype === "f32" && x.kind !== "reshape");
   const axes = named ? shape.map((n, i) => axis(i, n)) : axesOf(shape);
@@ -158,9 +234,16 @@ export function reduceNode(name: string, x: Node, axes: readonly number[], keep:
   const over = all.filter((_, d) => axes.includes(d));
   const output = all.filter((_, d) => !axes.includes(d));
   const element = load(x, indicesOf(all));
-  const node = compute(output, { ...reducer(name, element, span).reduction, over }, reducer(name, element, span).body, { span });
+  const node = compute(output, { ...reducer(name, element, span).reduction, over }, reducer(name, element, span).body, {
+    span,
+  });
   const result = finishReducer(name, node, span);
-  return keep ? reshape(result, x.shape.map((n, d) => (axes.includes(d) ? 1 : n))) : result;
+  return keep
+    ? reshape(
+        result,
+        x.shape.map((n, d) => (axes.includes(d) ? 1 : n)),
+      )
+    : result;
 }
 /** Has f32 all values of it? Places of other whole numbers are found by comparing them with their extreme. */
 export function isComparedAsF32(e: Scalar): boolean {
@@ -177,18 +260,37 @@ export function nothingOf(op: ReductionOp, body: Scalar): Scalar {
   return literal({ sum: 0, prod: 1, max: -Infinity, min: Infinity, argmax: -Infinity, argmin: Infinity }[op]);
 }
 /** How a reducer's word becomes a reduction and a body. */
-export function reducer(name: string, element: Scalar, span: Span): { reduction: { op: ReductionOp; ties: "share" | "first" }; body: Scalar } {
+export function reducer(
+  name: string,
+  element: Scalar,
+  span: Span,
+): { reduction: { op: ReductionOp; ties: "share" | "first" }; body: Scalar } {
   const numeric = element.dtype === "bool" ? call("bool_to_i32", element) : element;
   switch (name) {
-    case "sum": return { reduction: { op: "sum", ties: "share" }, body: numeric }; // prettier-ignore
-    case "prod": return { reduction: { op: "prod", ties: "share" }, body: toF32(numeric) }; // prettier-ignore
-    case "max": case "min": return { reduction: { op: name, ties: "first" }, body: numeric }; // prettier-ignore
-    case "amax": case "amin": return { reduction: { op: name === "amax" ? "max" : "min", ties: "share" }, body: numeric }; // prettier-ignore
-    case "argmax": case "argmin": return { reduction: { op: name, ties: "first" }, body: toF32(numeric) }; // prettier-ignore
-    case "any": case "all":
+    case "sum":
+      return { reduction: { op: "sum", ties: "share" }, body: numeric };
+    case "prod":
+      return { reduction: { op: "prod", ties: "share" }, body: toF32(numeric) };
+    case "max":
+    case "min":
+      return { reduction: { op: name, ties: "first" }, body: numeric };
+    case "amax":
+    case "amin":
+      return { reduction: { op: name === "amax" ? "max" : "min", ties: "share" }, body: numeric };
+    case "argmax":
+    case "argmin":
+      return { reduction: { op: name, ties: "first" }, body: toF32(numeric) };
+    case "any":
+    case "all":
       if (element.dtype !== "bool") throw wrongKind(span, "true or false", element.dtype);
       return { reduction: { op: name === "any" ? "max" : "min", ties: "share" }, body: call("bool_to_i32", element) };
-    default: throw unknownName(span, name, ["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"], { kind: "reducer" }); // prettier-ignore
+    default:
+      throw unknownName(
+        span,
+        name,
+        ["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"],
+        { kind: "reducer" },
+      );
   }
 }
 export function finishReducer(name: string, node: Node, span: Span): Node {
@@ -222,7 +324,12 @@ function logsumexp(given: Node, axes: readonly number[], keep: boolean, span: Sp
   const sum = reduceNode("sum", shifted, axes, true, span);
   const filled = axes.every((d) => typeof x.shape[d] === "number" && x.shape[d] > 0);
   const result = elementwise([sum, top], [span, span], span, ([a, b]) => logOfSum(a!, b!, filled));
-  return keep ? result : reshape(result, x.shape.filter((_, d) => !axes.includes(d)));
+  return keep
+    ? result
+    : reshape(
+        result,
+        x.shape.filter((_, d) => !axes.includes(d)),
+      );
 }
 /** log(sum) + top of exponentials that were divided by exp(top); of nothing it is the largest of nothing, `-inf`. `filled`: there is something, so that sum >= 1. */
 export function logOfSum(sum: Scalar, top: Scalar, filled: boolean): Scalar {
@@ -238,21 +345,37 @@ export function matmul(a: Node, b: Node, spans: readonly [Span, Span], span: Spa
   const inner = a.shape.at(-1)!;
   const rows = a.shape.length > 1 ? [a.shape.at(-2)!] : [];
   const columns = b.shape.length > 1 ? [b.shape.at(-1)!] : [];
-  if (inner !== (b.shape.length > 1 ? b.shape.at(-2)! : b.shape[0]!)) throw contraction(span, a.shape, b.shape, ...spans);
+  if (inner !== (b.shape.length > 1 ? b.shape.at(-2)! : b.shape[0]!))
+    throw contraction(span, a.shape, b.shape, ...spans);
   const lead = broadcastShape([a.shape.slice(0, -2), b.shape.slice(0, -2)], spans, span);
   const outer = axesOf(lead);
   const [m, n, k] = [rows.map((e) => variable(e, "m")), columns.map((e) => variable(e, "n")), variable(inner, "k")];
   const at = (x: Node, own: readonly Variable[]): Scalar => {
     const leading = x.shape.length - own.length;
-    const picked = indicesOf(outer).slice(outer.length - leading).map((e, d) => (x.shape[d] === 1 ? integer(0) : e));
+    const picked = indicesOf(outer)
+      .slice(outer.length - leading)
+      .map((e, d) => (x.shape[d] === 1 ? integer(0) : e));
     return load(x, [...picked, ...indicesOf(own)]);
   };
-  return compute([...outer, ...m, ...n], { op: "sum", over: [k] }, mul(at(a, [...m, k]), at(b, b.shape.length > 1 ? [k, ...n] : [k])), { span });
+  return compute(
+    [...outer, ...m, ...n],
+    { op: "sum", over: [k] },
+    mul(at(a, [...m, k]), at(b, b.shape.length > 1 ? [k, ...n] : [k])),
+    { span },
+  );
 }
 
 export function transpose(x: Node, order: readonly number[], span: Span): Node {
   const axes = axesOf(order.map((d) => x.shape[d]!));
-  return compute(axes, undefined, load(x, x.shape.map((_, d) => indicesOf(axes)[order.indexOf(d)]!)), { span });
+  return compute(
+    axes,
+    undefined,
+    load(
+      x,
+      x.shape.map((_, d) => indicesOf(axes)[order.indexOf(d)]!),
+    ),
+    { span },
+  );
 }
 export function flip(x: Node, axis: number, span: Span): Node {
   const axes = axesOf(x.shape);
@@ -270,19 +393,38 @@ export function concat(nodes: readonly Node[], axis: number, span: Span): Node {
     start = iadd(start, extentInteger(x.shape[axis]!));
     return own;
   });
-  const element = (i: number): Scalar => load(nodes[i]!, at.map((e, d) => (d === axis ? isub(e, starts[i]!) : e)));
+  const element = (i: number): Scalar =>
+    load(
+      nodes[i]!,
+      at.map((e, d) => (d === axis ? isub(e, starts[i]!) : e)),
+    );
   let body = element(0);
   for (let i = 1; i < nodes.length; i++) body = select(nonNegative(isub(at[axis]!, starts[i]!)), element(i), body);
   return compute(axes, undefined, body, { span });
 }
 export function slice(x: Node, axis: number, from: Integer, extent: Extent, span: Span): Node {
   const axes = axesOf(x.shape.map((n, d) => (d === axis ? extent : n)));
-  return compute(axes, undefined, load(x, indicesOf(axes).map((e, d) => (d === axis ? iadd(e, from) : e))), { span });
+  return compute(
+    axes,
+    undefined,
+    load(
+      x,
+      indicesOf(axes).map((e, d) => (d === axis ? iadd(e, from) : e)),
+    ),
+    { span },
+  );
 }
 /** Stretches axes of extent 1 and adds axes in front. */
 export function expand(x: Node, shape: Shape, span: Span): Node {
   const skip = shape.length - x.shape.length;
-  if (skip < 0) throw shapeMismatch(span, "expand", `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`, typeText(x.dtype, x.shape), { hint: "expand adds axes in front and stretches those of 1; index or reduce what is too much" });
+  if (skip < 0)
+    throw shapeMismatch(
+      span,
+      "expand",
+      `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`,
+      typeText(x.dtype, x.shape),
+      { hint: "expand adds axes in front and stretches those of 1; index or reduce what is too much" },
+    );
   if (x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
   const axes = axesOf(shape);
   return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });

@@ -2,7 +2,19 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import type { Loader } from "../../runtime/plan.ts";
-import { boolean, constantOf, div, iadd, integer, literal, load, nonNegative, select, toF32, variable } from "../graph/scalar.ts";
+import {
+  boolean,
+  constantOf,
+  div,
+  iadd,
+  integer,
+  literal,
+  load,
+  nonNegative,
+  select,
+  toF32,
+  variable,
+} from "../graph/scalar.ts";
 import { compute } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
 import type { DType, Integer, Node, Scalar, Source } from "../graph/types.ts";
@@ -24,7 +36,12 @@ export type Value =
   | { readonly kind: "list"; readonly elements: readonly Value[] }
   | { readonly kind: "range"; readonly low: Integer; readonly end: Integer }
   | Callable
-  | { readonly kind: "instance"; readonly instance: Instance; readonly values?: ReadonlyMap<Source, Node>; readonly frozen?: boolean }
+  | {
+      readonly kind: "instance";
+      readonly instance: Instance;
+      readonly values?: ReadonlyMap<Source, Node>;
+      readonly frozen?: boolean;
+    }
   | { readonly kind: "gradient"; readonly instance: Instance; readonly values: ReadonlyMap<Source, Node> } // one value per parameter
   | Distribution
   | { readonly kind: "optimizers"; readonly chain: readonly OptimizerValue[] }
@@ -77,29 +94,58 @@ export interface Instance {
 
 export function kindText(v: Value): string {
   switch (v.kind) {
-    case "number": return `the number ${v.value}`; // prettier-ignore
-    case "int": case "ratio": return "a number"; // prettier-ignore
-    case "tensor": return typeText(v.node.dtype, v.node.shape); // prettier-ignore
-    case "scalar": return v.scalar.dtype; // prettier-ignore
-    case "tuple": return `a tuple of ${v.elements.length}`; // prettier-ignore
-    case "list": return `a list of ${v.elements.length}`; // prettier-ignore
-    case "fn": return `the function ${v.declaration.name.text}`; // prettier-ignore
-    case "builtin": return `the function ${v.name}`; // prettier-ignore
-    case "lambda": case "shaped": case "stacked": case "composed": return "a function"; // prettier-ignore
-    case "layer": return `the layer ${v.declaration.name.text}, not an instance of it`; // prettier-ignore
-    case "optimizer": return `the optimizer ${v.declaration.name.text}`; // prettier-ignore
-    case "instance": return `the instance ${v.instance.path}`; // prettier-ignore
-    case "gradient": return `a gradient of ${v.instance.path}`; // prettier-ignore
-    case "distribution": case "deferred": return "a distribution"; // prettier-ignore
-    case "optimizers": return "an optimizer"; // prettier-ignore
-    case "loader": return "a loader's value"; // prettier-ignore
-    case "dataset": return `the data ${v.name}`; // prettier-ignore
-    case "train": return `the train block ${v.name}`; // prettier-ignore
-    case "lazy": return kindText(v.force()); // prettier-ignore
-    default: return `a ${v.kind}`; // prettier-ignore
+    case "number":
+      return `the number ${v.value}`;
+    case "int":
+    case "ratio":
+      return "a number";
+    case "tensor":
+      return typeText(v.node.dtype, v.node.shape);
+    case "scalar":
+      return v.scalar.dtype;
+    case "tuple":
+      return `a tuple of ${v.elements.length}`;
+    case "list":
+      return `a list of ${v.elements.length}`;
+    case "fn":
+      return `the function ${v.declaration.name.text}`;
+    case "builtin":
+      return `the function ${v.name}`;
+    case "lambda":
+    case "shaped":
+    case "stacked":
+    case "composed":
+      return "a function";
+    case "layer":
+      return `the layer ${v.declaration.name.text}, not an instance of it`;
+    case "optimizer":
+      return `the optimizer ${v.declaration.name.text}`;
+    case "instance":
+      return `the instance ${v.instance.path}`;
+    case "gradient":
+      return `a gradient of ${v.instance.path}`;
+    case "distribution":
+    case "deferred":
+      return "a distribution";
+    case "optimizers":
+      return "an optimizer";
+    case "loader":
+      return "a loader's value";
+    case "dataset":
+      return `the data ${v.name}`;
+    case "train":
+      return `the train block ${v.name}`;
+    case "lazy":
+      return kindText(v.force());
+    default:
+      return `a ${v.kind}`;
   }
 }
-export const plainNumber = (value: number): Extract<Value, { kind: "number" }> => ({ kind: "number", value, whole: Number.isInteger(value) });
+export const plainNumber = (value: number): Extract<Value, { kind: "number" }> => ({
+  kind: "number",
+  value,
+  whole: Number.isInteger(value),
+});
 export const number = (value: number, whole = Number.isInteger(value)): Value => ({ kind: "number", value, whole });
 export const tensor = (node: Node): Value => ({ kind: "tensor", node });
 export const scalar = (s: Scalar): Value => ({ kind: "scalar", scalar: s });
@@ -117,13 +163,21 @@ export function integerOf(v: Value): Integer | undefined {
   if (v.kind === "tensor" && v.node.dtype === "i32" && v.node.shape.length === 0) return load(v.node, []) as Integer;
   return undefined;
 }
-export const isPlain = (v: Value): v is Extract<Value, { kind: "number" | "int" | "ratio" }> => v.kind === "number" || v.kind === "int" || v.kind === "ratio";
+export const isPlain = (v: Value): v is Extract<Value, { kind: "number" | "int" | "ratio" }> =>
+  v.kind === "number" || v.kind === "int" || v.kind === "ratio";
 /** A plain number as a scalar of this dtype. */
 export function plainScalar(v: Extract<Value, { kind: "number" | "int" | "ratio" }>, dtype: DType, span: Span): Scalar {
-  if (dtype === "f32") return v.kind === "number" ? literal(v.value) : v.kind === "int" ? toF32(v.value) : divided(v.numerator, v.divisor);
+  if (dtype === "f32")
+    return v.kind === "number" ? literal(v.value) : v.kind === "int" ? toF32(v.value) : divided(v.numerator, v.divisor);
   if (dtype === "i32") {
     const whole = integerOf(v);
-    if (whole && v.kind === "number" && !isI32(v.value)) throw wrongKind(span, "a whole number that i32 has (-2147483648 to 2147483647)", kindText(v), "i32 wraps: take a smaller number, or calculate with f32(...)");
+    if (whole && v.kind === "number" && !isI32(v.value))
+      throw wrongKind(
+        span,
+        "a whole number that i32 has (-2147483648 to 2147483647)",
+        kindText(v),
+        "i32 wraps: take a smaller number, or calculate with f32(...)",
+      );
     if (whole) return whole;
   }
   throw wrongKind(span, dtype === "bool" ? "true or false" : "a whole number", kindText(v));
@@ -133,29 +187,54 @@ const divided = (numerator: Integer, divisor: number): Scalar => div(toF32(numer
 /** Does the value depend on an index of a `for` or reducer around it? */
 export function isElement(v: Value): boolean {
   switch (v.kind) {
-    case "lazy": return isElement(v.force()); // prettier-ignore
-    case "scalar": return v.scalar.variables.size > 0; // prettier-ignore
-    case "int": return v.value.variables.size > 0; // prettier-ignore
-    case "ratio": return v.numerator.variables.size > 0; // prettier-ignore
-    case "list": return v.elements.some(isElement); // prettier-ignore
-    default: return false; // prettier-ignore
-  } // prettier-ignore
+    case "lazy":
+      return isElement(v.force());
+    case "scalar":
+      return v.scalar.variables.size > 0;
+    case "int":
+      return v.value.variables.size > 0;
+    case "ratio":
+      return v.numerator.variables.size > 0;
+    case "list":
+      return v.elements.some(isElement);
+    default:
+      return false;
+  }
 }
 const inside = (span: Span): Error =>
-  wrongKind(span, "a tensor", "an element inside `for`", "a `for` body is a single element; draws, loops and whole-array functions stand outside of it");
+  wrongKind(
+    span,
+    "a tensor",
+    "an element inside `for`",
+    "a `for` body is a single element; draws, loops and whole-array functions stand outside of it",
+  );
 /** A value that fills a whole tensor: it may not depend on an index around it. */
-export function filling(v: Extract<Value, { kind: "number" | "int" | "ratio" | "bool" }>, span: Span, dtype?: DType): Scalar {
+export function filling(
+  v: Extract<Value, { kind: "number" | "int" | "ratio" | "bool" }>,
+  span: Span,
+  dtype?: DType,
+): Scalar {
   if (isElement(v)) throw inside(span);
   return asScalarValue(v, span, dtype);
 }
 /** An element of type dtype, inside index notation. */
 export function asScalarValue(v: Value, span: Span, dtype?: DType): Scalar {
   if (v.kind === "lazy") return asScalarValue(v.force(), span, dtype);
-  if (isPlain(v)) return plainScalar(v, dtype ?? (v.kind === "number" && !v.whole ? "f32" : v.kind === "ratio" ? "f32" : "i32"), span);
+  if (isPlain(v))
+    return plainScalar(
+      v,
+      dtype ?? (v.kind === "number" && !v.whole ? "f32" : v.kind === "ratio" ? "f32" : "i32"),
+      span,
+    );
   if (v.kind === "bool") return boolean(v.value);
   if (v.kind === "scalar") return v.scalar;
   if (v.kind === "tensor" && v.node.shape.length === 0) return load(v.node, []);
-  throw wrongKind(span, "a single element", kindText(v), v.kind === "tensor" ? `index it: the value has ${shapeText(v.node.shape)}` : undefined);
+  throw wrongKind(
+    span,
+    "a single element",
+    kindText(v),
+    v.kind === "tensor" ? `index it: the value has ${shapeText(v.node.shape)}` : undefined,
+  );
 }
 
 /** A tensor, given what a plain number should become. */
@@ -167,7 +246,11 @@ export function asTensor(v: Value, span: Span, dtype?: DType): Node {
     return compute([], undefined, v.scalar);
   }
   if (isPlain(v) || v.kind === "bool") return compute([], undefined, filling(v, span, dtype));
-  if (v.kind === "list") return stackList(v.elements.map((x) => asTensor(x, span, dtype ?? listType(v.elements))), span);
+  if (v.kind === "list")
+    return stackList(
+      v.elements.map((x) => asTensor(x, span, dtype ?? listType(v.elements))),
+      span,
+    );
   throw wrongKind(span, "a tensor", kindText(v));
 }
 function listType(elements: readonly Value[]): DType {
@@ -183,9 +266,20 @@ function listType(elements: readonly Value[]): DType {
 export function stackList(nodes: readonly Node[], span: Span): Node {
   const [first] = nodes;
   if (!first) throw wrongKind(span, "a tensor", "an empty list");
-  for (const x of nodes) if (x.dtype !== first.dtype || x.shape.length !== first.shape.length || x.shape.some((n, d) => n !== first.shape[d])) throw wrongKind(span, `elements of one type (${typeText(first.dtype, first.shape)})`, `a list that also has ${typeText(x.dtype, x.shape)}`);
+  for (const x of nodes)
+    if (
+      x.dtype !== first.dtype ||
+      x.shape.length !== first.shape.length ||
+      x.shape.some((n, d) => n !== first.shape[d])
+    )
+      throw wrongKind(
+        span,
+        `elements of one type (${typeText(first.dtype, first.shape)})`,
+        `a list that also has ${typeText(x.dtype, x.shape)}`,
+      );
   const axes = [variable(nodes.length, "s"), ...first.shape.map((n) => variable(n))];
   let body = load(nodes[0]!, axes.slice(1));
-  for (let i = 1; i < nodes.length; i++) body = select(nonNegative(iadd(axes[0]!, -i)), load(nodes[i]!, axes.slice(1)), body);
+  for (let i = 1; i < nodes.length; i++)
+    body = select(nonNegative(iadd(axes[0]!, -i)), load(nodes[i]!, axes.slice(1)), body);
   return compute(axes, undefined, body, { span });
 }

@@ -11,7 +11,9 @@ export function overRows(root: Node, rowSource: Source, count: Extent, row: (b: 
   const depends = new Set<Node>();
   const order = topological([root]);
   // a draw is made once per row, so it depends on the row too
-  for (const x of order) if (x === rowSource || inputs(x).some((y) => depends.has(y)) || (x.kind === "compute" && holdsDraw(x.body))) depends.add(x);
+  for (const x of order)
+    if (x === rowSource || inputs(x).some((y) => depends.has(y)) || (x.kind === "compute" && holdsDraw(x.body)))
+      depends.add(x);
   const mapped = new Map<Node, Node>();
   for (const x of order) {
     if (!depends.has(x) || x === rowSource) continue;
@@ -25,7 +27,14 @@ export function overRows(root: Node, rowSource: Source, count: Extent, row: (b: 
       });
     if (x.kind === "compute") {
       const { output, over, body } = instantiate(x);
-      mapped.set(x, compute([b, ...output], x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, lift(body), { span: x.span, label: x.label, range: x.range }));
+      mapped.set(
+        x,
+        compute([b, ...output], x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, lift(body), {
+          span: x.span,
+          label: x.label,
+          range: x.range,
+        }),
+      );
     } else if (x.kind === "reshape") mapped.set(x, reshape(mapped.get(x.operand)!, [count, ...x.shape]));
     else throw new InternalError(`a field's formula holds a ${x.kind}`);
   }
@@ -47,7 +56,10 @@ export function overSources(root: Node, sources: ReadonlyMap<Node, Node>, draws 
         return to && to !== l.tensor ? load(to, indices, outside) : undefined;
       });
     };
-    memo.set(x, rebuildNode(x, own, (y) => memo.get(y) ?? y));
+    memo.set(
+      x,
+      rebuildNode(x, own, (y) => memo.get(y) ?? y),
+    );
   }
   return memo.get(root)!;
 }
@@ -70,11 +82,29 @@ function liftDraws(e: Scalar, row: Integer): Scalar {
     const x = stack.pop()!;
     if (seen.has(x)) continue;
     seen.add(x);
-    if (x.kind === "random") draws.set(x, random({ distribution: x.distribution, site: x.site, seed: x.seed, step: x.step, indices: [row, ...x.indices], extents: [1, ...x.extents] }));
+    if (x.kind === "random")
+      draws.set(
+        x,
+        random({
+          distribution: x.distribution,
+          site: x.site,
+          seed: x.seed,
+          step: x.step,
+          indices: [row, ...x.indices],
+          extents: [1, ...x.extents],
+        }),
+      );
     else if (x.kind === "call" || x.kind === "and") stack.push(...x.operands);
     else if (x.kind === "select") stack.push(x.condition, x.then, x.otherwise);
     else if (x.kind === "affine") stack.push(...x.terms.map(([a]) => a));
-    else if (x.kind === "not" || x.kind === "non_negative" || x.kind === "equal_zero" || x.kind === "floor_div" || x.kind === "modulo") stack.push(x.operand);
+    else if (
+      x.kind === "not" ||
+      x.kind === "non_negative" ||
+      x.kind === "equal_zero" ||
+      x.kind === "floor_div" ||
+      x.kind === "modulo"
+    )
+      stack.push(x.operand);
     else if (x.kind === "load") stack.push(...x.indices);
   }
   return draws.size ? substitute(e, draws) : e;

@@ -3,7 +3,19 @@
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, topological } from "../graph/node.ts";
 import { evaluatorOf, fits, interval, scalarOrder } from "../graph/scalar.ts";
-import type { Affine, Compute, Extent, GraphProgram, Node, Scalar, Scan, Scatter, Shape, Source, Variable } from "../graph/types.ts";
+import type {
+  Affine,
+  Compute,
+  Extent,
+  GraphProgram,
+  Node,
+  Scalar,
+  Scan,
+  Scatter,
+  Shape,
+  Source,
+  Variable,
+} from "../graph/types.ts";
 import { largestF32 } from "../scalar/range.ts";
 import { normal, uniform } from "./philox.ts";
 
@@ -22,10 +34,15 @@ export function extentValue(extent: Extent, dims: Dims): number {
   }
   return extent.terms.reduce((sum, [atom, k]) => sum + k * extentValue(atom as Extent, dims), extent.constant);
 }
-export const sizeOfShape = (shape: Shape, dims: Dims): number => shape.reduce<number>((product, n) => product * extentValue(n, dims), 1);
+export const sizeOfShape = (shape: Shape, dims: Dims): number =>
+  shape.reduce<number>((product, n) => product * extentValue(n, dims), 1);
 
 /** Outputs by name and the new values of the updated states. */
-export function evaluate(program: GraphProgram, values: Values, dims: Dims = {}): { outputs: Map<string, Float64Array>; updates: Map<Source, Float64Array> } {
+export function evaluate(
+  program: GraphProgram,
+  values: Values,
+  dims: Dims = {},
+): { outputs: Map<string, Float64Array>; updates: Map<Source, Float64Array> } {
   const nodes = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
   const results = evaluateNodes(nodes, values, dims);
   return {
@@ -46,7 +63,12 @@ interface ScanValues {
   readonly stacks: Map<Node, Float64Array>;
 }
 
-export function evaluateNodes(roots: readonly Node[], values: Values, dims: Dims = {}, instead?: Instead): Float64Array[] {
+export function evaluateNodes(
+  roots: readonly Node[],
+  values: Values,
+  dims: Dims = {},
+  instead?: Instead,
+): Float64Array[] {
   const wanted = stackedNodes(roots);
   const top: Frame = { t: 0, values: new Map(), scans: new Map() };
   for (const [x, given] of values) if (x.kind !== "source") top.values.set(x, Float64Array.from(given));
@@ -77,7 +99,8 @@ export function evaluateNodes(roots: readonly Node[], values: Values, dims: Dims
       case "source": {
         const data = values.get(node) ?? node.data;
         if (!data) throw new InternalError(`evaluate: ${node.role} ${node.path} has no value`);
-        if (data.length !== size(node.shape)) throw new InternalError(`evaluate: ${node.path} has ${data.length} values instead of ${size(node.shape)}`);
+        if (data.length !== size(node.shape))
+          throw new InternalError(`evaluate: ${node.path} has ${data.length} values instead of ${size(node.shape)}`);
         return Float64Array.from(data);
       }
       case "reshape":
@@ -87,8 +110,14 @@ export function evaluateNodes(roots: readonly Node[], values: Values, dims: Dims
         const compiled = compileNode(node);
         const result = new Float64Array(size(node.shape));
         compiled.run(
-          result, uniform, normal, instead ? compiled.calls.map((f) => instead.get(f) ?? f) : compiled.calls, compiled.tensors.map((x) => get(x, frame)), compiled.steps.map((v) => stepOf(v, frame)), compiled.extents.map((n) => extentValue(n, dims)),
-        ); // prettier-ignore
+          result,
+          uniform,
+          normal,
+          instead ? compiled.calls.map((f) => instead.get(f) ?? f) : compiled.calls,
+          compiled.tensors.map((x) => get(x, frame)),
+          compiled.steps.map((v) => stepOf(v, frame)),
+          compiled.extents.map((n) => extentValue(n, dims)),
+        );
         return result;
       }
       case "result": {
@@ -108,7 +137,9 @@ export function evaluateNodes(roots: readonly Node[], values: Values, dims: Dims
   const runScan = (scan: Scan, frame: Frame): ScanValues => {
     let carried = scan.carries.map((c) => get(c.initial, frame));
     const histories = carried.map((x) => new Float64Array(x.length * (scan.count + 1)));
-    const stacks = new Map([...(wanted.get(scan) ?? [])].map((node) => [node, new Float64Array(scan.count * size(node.shape))]));
+    const stacks = new Map(
+      [...(wanted.get(scan) ?? [])].map((node) => [node, new Float64Array(scan.count * size(node.shape))]),
+    );
     const store = (row: number): void => carried.forEach((x, j) => histories[j]!.set(x, row * x.length));
     store(scan.reverse ? scan.count : 0);
     for (let k = 0; k < scan.count; k++) {
@@ -127,7 +158,8 @@ export function evaluateNodes(roots: readonly Node[], values: Values, dims: Dims
   return roots.map((root) => get(root, top));
 }
 /** Inputs at the level of a node: of a Result what its scan reads from outside is found when the scan runs. */
-const levelInputs = (node: Node): readonly Node[] => (node.kind === "result" ? node.scan.carries.map((c) => c.initial) : inputs(node));
+const levelInputs = (node: Node): readonly Node[] =>
+  node.kind === "result" ? node.scan.carries.map((c) => c.initial) : inputs(node);
 /** Which body nodes of every scan are read as stacks. */
 function stackedNodes(roots: readonly Node[]): Map<Scan, Set<Node>> {
   const found = new Map<Scan, Set<Node>>();
@@ -145,8 +177,14 @@ function stackedNodes(roots: readonly Node[]): Map<Scan, Set<Node>> {
 const staysShort = (e: Affine): boolean => fits(e) && e.atoms.every((atom) => interval(atom).high !== Infinity);
 
 type Run = (
-  result: Float64Array, uniform: unknown, normal: unknown, calls: readonly unknown[], tensors: readonly Float64Array[], steps: readonly number[], extents: readonly number[],
-) => void; // prettier-ignore
+  result: Float64Array,
+  uniform: unknown,
+  normal: unknown,
+  calls: readonly unknown[],
+  tensors: readonly Float64Array[],
+  steps: readonly number[],
+  extents: readonly number[],
+) => void;
 interface Compiled {
   readonly run: Run;
   readonly calls: ((...x: number[]) => number)[];
@@ -172,25 +210,40 @@ function makeFunction(node: Compute | Scatter): Compiled {
   const roots = node.kind === "compute" ? [node.body] : [node.value, ...node.indices];
   const address = (shape: Shape, indices: readonly string[]): string =>
     indices.reduce((sum, e, d) => (d === 0 ? e : `(${sum}) * ${extentText(shape[d]!)} + ${e}`), "0");
-  const inside = (shape: Shape, indices: readonly string[]): string => indices.map((e, d) => `${e} >= 0 && ${e} < ${extentText(shape[d]!)}`).join(" && ") || "true";
+  const inside = (shape: Shape, indices: readonly string[]): string =>
+    indices.map((e, d) => `${e} >= 0 && ${e} < ${extentText(shape[d]!)}`).join(" && ") || "true";
   // under a condition only the arm taken is evaluated: arms are safe to evaluate in any case, since loads answer NaN out of range
   const text = (e: Scalar): string => {
     const x = (y: Scalar): string => names.get(y)!;
     switch (e.kind) {
-      case "literal": return e.dtype === "bool" ? String(e.value === 1) : e.value < 0 || Object.is(e.value, -0) ? `(${Object.is(e.value, -0) ? "-0" : e.value})` : String(e.value); // prettier-ignore
-      case "dim": return extentText(e); // prettier-ignore
-      case "variable": return e.position !== undefined ? `a${e.position}` : `T[${place(steps, e)}]`; // prettier-ignore
+      case "literal":
+        return e.dtype === "bool"
+          ? String(e.value === 1)
+          : e.value < 0 || Object.is(e.value, -0)
+            ? `(${Object.is(e.value, -0) ? "-0" : e.value})`
+            : String(e.value);
+      case "dim":
+        return extentText(e);
+      case "variable":
+        return e.position !== undefined ? `a${e.position}` : `T[${place(steps, e)}]`;
       case "affine": // in f64 where the sum stays in i32, else as it wraps
         return staysShort(e)
           ? [...e.terms.map(([atom, k]) => `${k} * ${x(atom)}`), String(e.constant)].join(" + ")
-          : `(${[...e.terms.map(([atom, k]) => `Math.imul(${k}, ${x(atom)})`), String(e.constant | 0)].join(" + ")}) | 0`; // prettier-ignore
-      case "floor_div": return `Math.floor(${x(e.operand)} / ${e.divisor})`; // prettier-ignore
-      case "modulo": return `((${x(e.operand)} % ${e.divisor}) + ${e.divisor}) % ${e.divisor}`; // prettier-ignore
-      case "non_negative": return `${x(e.operand)} >= 0`; // prettier-ignore
-      case "equal_zero": return `${x(e.operand)} === 0`; // prettier-ignore
-      case "and": return e.operands.map(x).join(" && "); // prettier-ignore
-      case "not": return `!${x(e.operand)}`; // prettier-ignore
-      case "select": return `${x(e.condition)} ? ${x(e.then)} : ${x(e.otherwise)}`; // prettier-ignore
+          : `(${[...e.terms.map(([atom, k]) => `Math.imul(${k}, ${x(atom)})`), String(e.constant | 0)].join(" + ")}) | 0`;
+      case "floor_div":
+        return `Math.floor(${x(e.operand)} / ${e.divisor})`;
+      case "modulo":
+        return `((${x(e.operand)} % ${e.divisor}) + ${e.divisor}) % ${e.divisor}`;
+      case "non_negative":
+        return `${x(e.operand)} >= 0`;
+      case "equal_zero":
+        return `${x(e.operand)} === 0`;
+      case "and":
+        return e.operands.map(x).join(" && ");
+      case "not":
+        return `!${x(e.operand)}`;
+      case "select":
+        return `${x(e.condition)} ? ${x(e.then)} : ${x(e.otherwise)}`;
       case "call": {
         const value = `F[${place(calls, evaluatorOf(e.fn, e.dtype))}](${e.operands.map((y) => (y.dtype === "bool" ? `+${x(y)}` : x(y))).join(", ")})`;
         return e.dtype === "bool" ? `${value} !== 0` : e.dtype === "i32" ? `${value} | 0` : value;
@@ -201,9 +254,12 @@ function makeFunction(node: Compute | Scatter): Compiled {
         const guarded = `${inside(e.tensor.shape, at)} ? ${value} : ${e.outside ? `+${x(e.outside)}` : "NaN"}`;
         return e.dtype === "bool" ? `(${guarded}) !== 0` : guarded;
       }
-      case "random": return `${e.distribution}(${x(e.seed)}, ${e.site}, ${x(e.step)}, ${e.indices.reduce((sum, y, d) => `(${sum}) * ${e.extents[d]} + ${x(y)}`, "0")})`; // prettier-ignore
-      case "local": throw new InternalError("evaluate: a local outside of a kernel"); // prettier-ignore
-      default: return e satisfies never; // prettier-ignore
+      case "random":
+        return `${e.distribution}(${x(e.seed)}, ${e.site}, ${x(e.step)}, ${e.indices.reduce((sum, y, d) => `(${sum}) * ${e.extents[d]} + ${x(y)}`, "0")})`;
+      case "local":
+        throw new InternalError("evaluate: a local outside of a kernel");
+      default:
+        return e satisfies never;
     }
   };
   for (const e of scalarOrder(roots)) {
@@ -215,18 +271,30 @@ function makeFunction(node: Compute | Scatter): Compiled {
     }
   }
   const value = names.get(roots[0]!)!;
-  const loops = (shape: Shape, from: number): string => shape.map((n, i) => `for (let a${from + i} = 0; a${from + i} < ${extentText(n)}; a${from + i}++)`).join("\n");
+  const loops = (shape: Shape, from: number): string =>
+    shape.map((n, i) => `for (let a${from + i} = 0; a${from + i} < ${extentText(n)}; a${from + i}++)`).join("\n");
   let source: string;
   if (node.kind === "scatter") {
     const at = roots.slice(1).map((e) => names.get(e)!);
     source = `${loops(node.over, 0)} {\n${lines.join("\n")}\nif (${inside(node.shape, at)}) Y[${address(node.shape, at)}] ${node.dtype === "i32" ? `= (Y[${address(node.shape, at)}] + ${value}) | 0` : `+= ${value}`};\n}`;
   } else if (node.reduction) {
     const { op, extents: over } = node.reduction;
-    const start = { sum: "0", prod: "1", max: String(-largestF32), min: String(largestF32), argmax: "-Infinity", argmin: "Infinity" }[op];
+    const start = {
+      sum: "0",
+      prod: "1",
+      max: String(-largestF32),
+      min: String(largestF32),
+      argmax: "-Infinity",
+      argmin: "Infinity",
+    }[op];
     const step = {
-      sum: node.dtype === "i32" ? `acc = (acc + ${value}) | 0;` : `acc += +${value};`, prod: `acc *= ${value};`, max: `if (${value} > acc) acc = ${value};`, min: `if (${value} < acc) acc = ${value};`,
-      argmax: `if (+${value} > acc) { acc = +${value}; best = at; } at++;`, argmin: `if (+${value} < acc) { acc = +${value}; best = at; } at++;`,
-    }[op]; // prettier-ignore
+      sum: node.dtype === "i32" ? `acc = (acc + ${value}) | 0;` : `acc += +${value};`,
+      prod: `acc *= ${value};`,
+      max: `if (${value} > acc) acc = ${value};`,
+      min: `if (${value} < acc) acc = ${value};`,
+      argmax: `if (+${value} > acc) { acc = +${value}; best = at; } at++;`,
+      argmin: `if (+${value} < acc) { acc = +${value}; best = at; } at++;`,
+    }[op];
     source = `${loops(node.shape, 0)} {\nlet acc = ${start}, best = 0, at = 0;\n${loops(over, node.shape.length)} {\n${lines.join("\n")}\n${step}\n}\nY[y++] = ${op.startsWith("arg") ? "best" : "acc"};\n}`;
   } else source = `${loops(node.shape, 0)} {\n${lines.join("\n")}\nY[y++] = ${value};\n}`;
   const arrays = tensors.map((_, i) => `const A${i} = A[${i}];`).join(" ");

@@ -30,7 +30,8 @@ export function* checkGradients(program: Program, options: GradientCheckOptions 
   for (const t of program.trains) for (const o of t.objectives) yield* checkObjective(program, t, o, options);
 }
 /** The tensors that will be checked, in this order. */
-export const gradientTargets = (program: Program): readonly string[] => program.trains.flatMap((t) => t.objectives.flatMap((o) => wantedOf(program, o).map((w) => w.name)));
+export const gradientTargets = (program: Program): readonly string[] =>
+  program.trains.flatMap((t) => t.objectives.flatMap((o) => wantedOf(program, o).map((w) => w.name)));
 
 interface Wanted {
   readonly name: string;
@@ -40,15 +41,27 @@ interface Wanted {
 }
 function wantedOf(program: Program, o: Objective): readonly Wanted[] {
   const reached = new Set(sourcesOf([o.loss]));
-  const columns = program.datasets.flatMap((d) => d.columns).filter((c) => c.source.dtype === "f32" && reached.has(c.source));
-  const derivatives = gradient(o.loss, columns.map((c) => c.source)); // prettier-ignore
+  const columns = program.datasets
+    .flatMap((d) => d.columns)
+    .filter((c) => c.source.dtype === "f32" && reached.has(c.source));
+  const derivatives = gradient(
+    o.loss,
+    columns.map((c) => c.source),
+  );
   return [
     ...o.gradients.map((g): Wanted => ({ name: g.parameter.path, kind: "parameter", at: g.at, gradient: g.gradient })),
-    ...columns.flatMap((c, i): Wanted[] => (derivatives[i] ? [{ name: c.name, kind: "input", at: c.source, gradient: derivatives[i] }] : [])),
+    ...columns.flatMap((c, i): Wanted[] =>
+      derivatives[i] ? [{ name: c.name, kind: "input", at: c.source, gradient: derivatives[i] }] : [],
+    ),
   ];
 }
 
-function* checkObjective(program: Program, t: TrainProgram, o: Objective, options: GradientCheckOptions): Generator<GradientCheck> {
+function* checkObjective(
+  program: Program,
+  t: TrainProgram,
+  o: Objective,
+  options: GradientCheckOptions,
+): Generator<GradientCheck> {
   const wanted = wantedOf(program, o);
   const next = generator(options.seed ?? 1);
   const roots = [o.loss, ...wanted.map((w) => w.gradient), ...wanted.map((w) => w.at)];
@@ -76,18 +89,30 @@ function* checkObjective(program: Program, t: TrainProgram, o: Objective, option
       const length = Math.hypot(...direction) || 1;
       for (let j = 0; j < direction.length; j++) direction[j]! /= length;
       const symbolic = g.reduce((sum, x, j) => sum + x * direction[j]!, 0);
-      const along = (h: number): number => objectiveAt(w.at, at[i]!.map((x, j) => x + h * direction[j]!));
+      const along = (h: number): number =>
+        objectiveAt(
+          w.at,
+          at[i]!.map((x, j) => x + h * direction[j]!),
+        );
       let best: typeof worst;
       // a kink within reach of a long step, rounding with a short one: the step that suits counts
       for (const h of [1e-5, 1e-6, 1e-4]) {
         const numeric = (along(h) - along(-h)) / (2 * h);
-        const error = Math.abs(symbolic - numeric) / Math.max(Math.abs(symbolic), Math.abs(numeric), 1e-5 * Math.abs(base), 1e-9);
+        const error =
+          Math.abs(symbolic - numeric) / Math.max(Math.abs(symbolic), Math.abs(numeric), 1e-5 * Math.abs(base), 1e-9);
         if (!best || error < best.error) best = { symbolic, numeric, error };
         if (best.error < 1e-6) break;
       }
       if (!worst || !(best!.error <= worst.error)) worst = best;
     }
-    yield { objective: o.name, tensor: w.name, kind: w.kind, shape: w.at.shape.map((n) => extentValue(n, dims)), norm: Math.hypot(...g), ...worst! };
+    yield {
+      objective: o.name,
+      tensor: w.name,
+      kind: w.kind,
+      shape: w.at.shape.map((n) => extentValue(n, dims)),
+      norm: Math.hypot(...g),
+      ...worst!,
+    };
   }
 }
 
@@ -118,12 +143,22 @@ function withInitial(program: Program, sources: readonly Source[]): Source[] {
 /** Rows of data and what follows from them; every other run-time size is small. */
 function dimsOf(program: Program, sources: readonly Source[]): Dims {
   const dims: Record<string, number> = {};
-  for (const d of program.datasets) dims[d.rows.name] = d.rowCount ?? Math.max(rowsOfData, ...d.columns.map((c) => (c.loader.kind === "inline" ? c.loader.values.length / c.shape.reduce((a, b) => a * b, 1) : 0)));
+  for (const d of program.datasets)
+    dims[d.rows.name] =
+      d.rowCount ??
+      Math.max(
+        rowsOfData,
+        ...d.columns.map((c) =>
+          c.loader.kind === "inline" ? c.loader.values.length / c.shape.reduce((a, b) => a * b, 1) : 0,
+        ),
+      );
   const visit = (n: Extent): void => {
     if (typeof n === "number") return;
     if (n.kind === "affine") n.terms.forEach(([atom]) => visit(atom as Extent));
     else if (dims[n.name] === undefined) {
-      const column = program.datasets.flatMap((d) => d.columns.map((c) => ({ c, rows: dims[d.rows.name]! }))).find(({ c }) => c.source.shape.includes(n));
+      const column = program.datasets
+        .flatMap((d) => d.columns.map((c) => ({ c, rows: dims[d.rows.name]! })))
+        .find(({ c }) => c.source.shape.includes(n));
       dims[n.name] = column?.c.loader.kind === "chars" ? column.rows + column.c.loader.window - 1 : rowsOfData;
     }
   };
@@ -131,7 +166,13 @@ function dimsOf(program: Program, sources: readonly Source[]): Dims {
   for (const s of sources) s.shape.forEach(visit);
   return dims;
 }
-function valuesAt(program: Program, t: TrainProgram, sources: readonly Source[], dims: Dims, next: () => number): Map<Source, Float64Array> {
+function valuesAt(
+  program: Program,
+  t: TrainProgram,
+  sources: readonly Source[],
+  dims: Dims,
+  next: () => number,
+): Map<Source, Float64Array> {
   const values = new Map<Source, Float64Array>();
   const held = new Map([...program.parameters, ...program.states].map((h) => [h.source, h]));
   const columns = new Map(program.datasets.flatMap((d) => d.columns.map((c) => [c.source, c] as const)));
@@ -139,7 +180,11 @@ function valuesAt(program: Program, t: TrainProgram, sources: readonly Source[],
   const fill = (s: Source): void => {
     if (values.has(s) || s.data) return;
     const size = sizeOfShape(s.shape, dims);
-    const make = (f: (i: number) => number): void => void values.set(s, Float64Array.from({ length: size }, (_, i) => f(i)));
+    const make = (f: (i: number) => number): void =>
+      void values.set(
+        s,
+        Float64Array.from({ length: size }, (_, i) => f(i)),
+      );
     const whole = (range: Range | undefined, cap = 4): (() => number) => {
       const high = range && (typeof range.high === "number" ? range.high : extentValue(range.high, dims));
       const low = range && range.low > -(2 ** 31) ? range.low : 0;
@@ -159,10 +204,12 @@ function valuesAt(program: Program, t: TrainProgram, sources: readonly Source[],
       make((i) => given[i]!);
     } else if (/^data\.\w+\.training$/.test(s.path)) make((i) => i);
     else if (s.dtype === "bool") make(() => Number(next() < 0.5));
-    else if (column?.range && (column.storage === "u8" || column.storage === "i32")) make(whole({ low: column.range[0], high: column.range[1] - 1 }));
+    else if (column?.range && (column.storage === "u8" || column.storage === "i32"))
+      make(whole({ low: column.range[0], high: column.range[1] - 1 }));
     else if (column?.storage === "u8") make(whole({ low: 0, high: 255 }));
     else if (s.dtype === "i32") make(whole(s.range));
-    else if (s.role === "parameter" || s.role === "state") throw new InternalError(`gradient check: ${s.path} has no initial value`);
+    else if (s.role === "parameter" || s.role === "state")
+      throw new InternalError(`gradient check: ${s.path} has no initial value`);
     else make(() => 2 * next() - 1);
   };
   sources.forEach(fill);

@@ -6,7 +6,10 @@ const multiply = (a: number, b: number): [high: number, low: number] => {
 };
 
 /** Four words of 32 random bits for a counter under a key. */
-export function philox(counter: readonly [number, number, number, number], key: readonly [number, number]): [number, number, number, number] {
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+): [number, number, number, number] {
   let [c0, c1, c2, c3] = counter.map((c) => c >>> 0) as [number, number, number, number];
   let k0 = key[0] >>> 0;
   let k1 = key[1] >>> 0;

@@ -33,11 +33,21 @@ export interface Anchor {
   readonly after: Comment[]; // own lines after it, where nothing follows
   readonly inside: Comment[]; // met where no anchor is near: written before all others
 }
-export const hasComments = (a: Anchor | undefined): boolean => a !== undefined && a.before.length + a.beside.length + a.after.length + a.inside.length > 0;
+export const hasComments = (a: Anchor | undefined): boolean =>
+  a !== undefined && a.before.length + a.beside.length + a.after.length + a.inside.length > 0;
 
 export function anchor(place: Place, children: readonly Anchor[]): Anchor {
   const [start, end] = extent(place);
-  return { place, start, end, children: [...children].sort((a, b) => a.start - b.start), before: [], beside: [], after: [], inside: [] };
+  return {
+    place,
+    start,
+    end,
+    children: [...children].sort((a, b) => a.start - b.start),
+    before: [],
+    beside: [],
+    after: [],
+    inside: [],
+  };
 }
 function extent({ role, node }: Place): readonly [number, number] {
   switch (role) {
@@ -68,11 +78,17 @@ export function attach(root: Anchor, comments: readonly Comment[], text: string)
     const following = i < 0 ? undefined : enclosing.children[i];
     const preceding = enclosing.children[(i < 0 ? enclosing.children.length : i) - 1];
     const ownLine = /^[ \t]*$/.test(text.slice(text.lastIndexOf("\n", c.start - 1) + 1, c.start));
-    const touchesPreceding = preceding !== undefined && /^[\s,;]*$/.test(bare(preceding.end, c.start)) && !(preceding.place.role === "link" && preceding.place.node.last);
+    const touchesPreceding =
+      preceding !== undefined &&
+      /^[\s,;]*$/.test(bare(preceding.end, c.start)) &&
+      !(preceding.place.role === "link" && preceding.place.node.last);
     const follower = following?.place;
     const operator = follower?.role === "link" ? follower.node.operator : undefined;
     const toFollowing = following && bare(c.end, following.start).trim();
-    const touchesFollowing = follower?.role === "link" ? operator !== undefined && toFollowing === operator : ["", ",", ";"].includes(toFollowing ?? "none");
+    const touchesFollowing =
+      follower?.role === "link"
+        ? operator !== undefined && toFollowing === operator
+        : ["", ",", ";"].includes(toFollowing ?? "none");
     if (!ownLine && touchesPreceding && !preceding.beside.length) preceding.beside.push(c);
     else if (touchesFollowing) following!.before.push(c);
     else if (touchesPreceding && preceding.place.role !== "link") preceding.after.push(c);

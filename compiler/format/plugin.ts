@@ -42,10 +42,17 @@ function print(path: AstPath<Anchor>, text: string, print: (path: AstPath<Anchor
   });
   const blankAfter = (c: Comment): boolean => /^[ \t]*\n[ \t]*\n/.test(text.slice(c.end));
   // a `##` comment from inside must not become the documentation of what follows
-  const inside = own.inside.map((c) => [c.text, hardline, c.text.startsWith("##") || (own.place.role === "file" && blankAfter(c)) ? hardline : ""]);
+  const inside = own.inside.map((c) => [
+    c.text,
+    hardline,
+    c.text.startsWith("##") || (own.place.role === "file" && blankAfter(c)) ? hardline : "",
+  ]);
   const before = own.before.map((c) => [c.text, hardline, blankAfter(c) ? hardline : ""]);
   const beside = own.beside.map((c) => [lineSuffix([" ", c.text]), breakParent]);
-  const after = own.after.map((c) => [lineSuffix([hardline, /\n[ \t]*\n[ \t]*$/.test(text.slice(0, c.start)) ? hardline : "", c.text]), breakParent]);
+  const after = own.after.map((c) => [
+    lineSuffix([hardline, /\n[ \t]*\n[ \t]*$/.test(text.slice(0, c.start)) ? hardline : "", c.text]),
+    breakParent,
+  ]);
   const shown = layout(own.place, show);
   if (own.place.role !== "file") return [inside, before, shown, beside, after];
   return own.children.length ? [inside, shown, hardline] : inside;

@@ -7,10 +7,14 @@ import type { Load, Node, Scalar } from "../graph/types.ts";
 function differentiable(e: Scalar): readonly Scalar[] {
   if (e.dtype !== "f32") return [];
   switch (e.kind) {
-    case "call": return e.fn.derivative === "zero" ? [] : e.operands; // prettier-ignore
-    case "select": return [e.then, e.otherwise]; // prettier-ignore
-    case "load": return e.outside ? [e.outside] : []; // prettier-ignore
-    default: return []; // prettier-ignore
+    case "call":
+      return e.fn.derivative === "zero" ? [] : e.operands;
+    case "select":
+      return [e.then, e.otherwise];
+    case "load":
+      return e.outside ? [e.outside] : [];
+    default:
+      return [];
   }
 }
 
@@ -18,10 +22,17 @@ function differentiable(e: Scalar): readonly Scalar[] {
  * d(seed * root) by every wanted load. `own` stands for the value of the root where it is known as a node (a derivative may use its
  * result); anywhere else a function's result is the subexpression itself.
  */
-export function adjoints(root: Scalar, seed: Scalar, wanted: (tensor: Node) => boolean, own?: Scalar): Map<Load, Scalar> {
+export function adjoints(
+  root: Scalar,
+  seed: Scalar,
+  wanted: (tensor: Node) => boolean,
+  own?: Scalar,
+): Map<Load, Scalar> {
   const order = scalarOrder([root], differentiable);
   const reaches = new Set<Scalar>();
-  for (const e of order) if ((e.kind === "load" && e.dtype === "f32" && wanted(e.tensor)) || differentiable(e).some((x) => reaches.has(x))) reaches.add(e);
+  for (const e of order)
+    if ((e.kind === "load" && e.dtype === "f32" && wanted(e.tensor)) || differentiable(e).some((x) => reaches.has(x)))
+      reaches.add(e);
   const adjoint = new Map<Scalar, Scalar>([[root, seed]]);
   const result = new Map<Load, Scalar>();
   const pass = (e: Scalar, a: Scalar): void => {
@@ -40,7 +51,8 @@ export function adjoints(root: Scalar, seed: Scalar, wanted: (tensor: Node) => b
       pass(e.then, select(e.condition, a, 0));
       pass(e.otherwise, select(not(e.condition), a, 0));
     } else if (e.kind === "call") {
-      if (typeof e.fn.derivative !== "function") throw new InternalError(`the derivative of ${e.fn.name} is asked for and does not exist`);
+      if (typeof e.fn.derivative !== "function")
+        throw new InternalError(`the derivative of ${e.fn.name} is asked for and does not exist`);
       const partials = e.fn.derivative({ b: derivativeBuilder, x: e.operands, y: e === root && own ? own : e });
       e.operands.forEach((x, j) => {
         const d = partials[j];

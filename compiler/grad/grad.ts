@@ -2,8 +2,34 @@
 // pointwise body, and turns every load of a wanted tensor into a relation for `solve`. One rule per kind of node.
 // Ties and kinks: `max` and `min` share the cotangent among ties or give it to the first, as the reduction says; argmax, comparisons
 // and rounding pass nothing on; the rows of the scalar table have the rest.
-import { bodyAt, compute, constant, indicesOf, inputs, ownAxes, reshape, topological, type Meta } from "../graph/node.ts";
-import { add, and, axis, call, div, equal, iadd, imul, integer, literal, load, mul, select, substitute, variable } from "../graph/scalar.ts";
+import {
+  bodyAt,
+  compute,
+  constant,
+  indicesOf,
+  inputs,
+  ownAxes,
+  reshape,
+  topological,
+  type Meta,
+} from "../graph/node.ts";
+import {
+  add,
+  and,
+  axis,
+  call,
+  div,
+  equal,
+  iadd,
+  imul,
+  integer,
+  literal,
+  load,
+  mul,
+  select,
+  substitute,
+  variable,
+} from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import { adjoints } from "./adjoint.ts";
 import { scanVjp } from "./scan.ts";
@@ -14,7 +40,12 @@ export type Contribution = Omit<Relation, "shape"> & { readonly tensor: Node };
 
 /** d root / d each of `wrt` (undefined: no dependence). The root is a scalar unless a seed of its shape is given. A wanted node counts as independent. */
 export function gradient(root: Node, wrt: readonly Node[], seed?: Node): (Node | undefined)[] {
-  const start = seed ?? constant(root.shape.map(() => 1), [1]);
+  const start =
+    seed ??
+    constant(
+      root.shape.map(() => 1),
+      [1],
+    );
   const found = backpropagate(new Map([[root, start]]), new Set(wrt));
   return wrt.map((x) => found.get(x));
 }
@@ -30,22 +61,36 @@ const whole: Level = { inside: () => true, wantedOutside: () => false, contribut
 
 /** What a node reads at its own level: of a Result the initial carries and what its scan's body reads from outside. */
 export function levelInputs(node: Node): readonly Node[] {
-  return node.kind === "result" ? scanInputs(node.scan, node.of.kind === "stack" ? node.of.node : undefined) : inputs(node);
+  return node.kind === "result"
+    ? scanInputs(node.scan, node.of.kind === "stack" ? node.of.node : undefined)
+    : inputs(node);
 }
 const scanInputCache = new WeakMap<Scan, readonly Node[]>();
 function scanInputs(scan: Scan, stacked?: Node): readonly Node[] {
   let nodes = scanInputCache.get(scan);
-  if (!nodes) scanInputCache.set(scan, (nodes = outsideOf(scan, scan.carries.flatMap((c) => [c.initial, c.next]))));
+  if (!nodes)
+    scanInputCache.set(
+      scan,
+      (nodes = outsideOf(
+        scan,
+        scan.carries.flatMap((c) => [c.initial, c.next]),
+      )),
+    );
   return stacked ? [...new Set([...nodes, ...outsideOf(scan, [stacked])])] : nodes;
 }
 const outsideOf = (scan: Scan, roots: readonly Node[]): Node[] =>
   topological(roots, (x) => !x.scans.has(scan), levelInputs).filter((x) => !x.scans.has(scan));
 
 /** Cotangents of the wanted nodes, given those of the seeds. */
-export function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<Node>, level: Level = whole): Map<Node, Node> {
+export function backpropagate(
+  seeds: ReadonlyMap<Node, Node>,
+  wrt: ReadonlySet<Node>,
+  level: Level = whole,
+): Map<Node, Node> {
   const order = topological([...seeds.keys()], (x) => !level.inside(x) || wrt.has(x), levelInputs).filter(level.inside);
   const needed = new Set<Node>();
-  const isWanted = (x: Node): boolean => x.dtype === "f32" && (wrt.has(x) || needed.has(x) || (!level.inside(x) && level.wantedOutside(x)));
+  const isWanted = (x: Node): boolean =>
+    x.dtype === "f32" && (wrt.has(x) || needed.has(x) || (!level.inside(x) && level.wantedOutside(x)));
   for (const x of order) if (wrt.has(x) || (x.dtype === "f32" && levelInputs(x).some(isWanted))) needed.add(x);
 
   const cotangents = new Map<Node, Node[]>();
@@ -87,9 +132,15 @@ export const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label && `d_$
 export function sumNodes(nodes: readonly Node[], meta: Meta = {}, kept: ReadonlySet<Node> = new Set()): Node {
   if (nodes.length === 1) return nodes[0]!;
   const p = nodes[0]!.shape.map((n, i) => axis(i, n));
-  return compute(p, undefined, nodes.map((x) => (kept.has(x) ? load(x, p) : elementOf(x, p))).reduce((a, b) => add(a, b)), meta);
+  return compute(
+    p,
+    undefined,
+    nodes.map((x) => (kept.has(x) ? load(x, p) : elementOf(x, p))).reduce((a, b) => add(a, b)),
+    meta,
+  );
 }
-const elementOf = (x: Node, at: readonly Integer[]): Scalar => (x.kind === "compute" && !x.reduction ? bodyAt(x, at) : load(x, at));
+const elementOf = (x: Node, at: readonly Integer[]): Scalar =>
+  x.kind === "compute" && !x.reduction ? bodyAt(x, at) : load(x, at);
 
 function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
   switch (x.kind) {
@@ -110,7 +161,8 @@ function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: 
       const v = x.over.map((n) => variable(n, "v"));
       const map = new Map(v.map((w, i) => [axis(i, w.extent), w] as const));
       const at = x.indices.map((e) => substitute(e, map) as Integer);
-      for (const [l, a] of adjoints(substitute(x.value, map), load(g, at, 0), wanted)) contribute({ tensor: l.tensor, unknowns: v, indices: l.indices, value: a, meta: metaOf(l.tensor) });
+      for (const [l, a] of adjoints(substitute(x.value, map), load(g, at, 0), wanted))
+        contribute({ tensor: l.tensor, unknowns: v, indices: l.indices, value: a, meta: metaOf(l.tensor) });
       return;
     }
     default:
@@ -137,15 +189,27 @@ function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contri
     // the product of the other factors, exact with any number of zeros
     const other = over.map((v) => variable(v.extent, "j"));
     const same = over.map((v, i) => equal(v, other[i]!)).reduce((a, b) => and(a, b));
-    const rest = compute([...output, ...over], { op: "prod", over: other }, select(same, literal(1), substitute(body, new Map(over.map((v, i) => [v, other[i]!])))), metaOf(x));
+    const rest = compute(
+      [...output, ...over],
+      { op: "prod", over: other },
+      select(same, literal(1), substitute(body, new Map(over.map((v, i) => [v, other[i]!])))),
+      metaOf(x),
+    );
     seed = mul(seed, load(rest, [...at, ...indicesOf(over)]));
   }
   const own = x.reduction ? undefined : load(x, at);
   const unknowns = [...output, ...over].filter((v) => v.extent !== 1);
-  for (const [l, a] of adjoints(body, seed, wanted, own)) contribute({ tensor: l.tensor, unknowns, indices: l.indices, value: a, meta: metaOf(l.tensor) });
+  for (const [l, a] of adjoints(body, seed, wanted, own))
+    contribute({ tensor: l.tensor, unknowns, indices: l.indices, value: a, meta: metaOf(l.tensor) });
 }
 /** Is the element at `over` the first extremum, row by row? Positions are counted where strides are known; else the first of each axis is found, given the axes before it. */
-function isFirst(op: "max" | "min", output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Scalar {
+function isFirst(
+  op: "max" | "min",
+  output: readonly Variable[],
+  over: readonly Variable[],
+  body: Scalar,
+  meta: Meta,
+): Scalar {
   const place = op === "max" ? "argmax" : "argmin";
   if (over.slice(1).every((v) => typeof v.extent === "number")) {
     const first = compute(output, { op: place, over }, body, meta);
@@ -153,13 +217,21 @@ function isFirst(op: "max" | "min", output: readonly Variable[], over: readonly 
   }
   const conditions = over.map((v, k) => {
     const [before, after] = [[...output, ...over.slice(0, k)], over.slice(k + 1)];
-    const best = after.length ? load(compute([...before, v], { op, over: after, ties: "first" }, body, meta), indicesOf([...before, v])) : body;
-    return equal(load(compute(before, { op: place, over: [v] }, best, meta), indicesOf(before)) as Integer, indicesOf([v])[0]!);
+    const best = after.length
+      ? load(compute([...before, v], { op, over: after, ties: "first" }, body, meta), indicesOf([...before, v]))
+      : body;
+    return equal(
+      load(compute(before, { op: place, over: [v] }, best, meta), indicesOf(before)) as Integer,
+      indicesOf([v])[0]!,
+    );
   });
   return and(...conditions);
 }
 function rowMajor(over: readonly Variable[]): Integer {
-  return over.reduce<Integer>((position, v, d) => iadd(d ? imul(position, v.extent as number) : 0, indicesOf([v])[0]!), integer(0));
+  return over.reduce<Integer>(
+    (position, v, d) => iadd(d ? imul(position, v.extent as number) : 0, indicesOf([v])[0]!),
+    integer(0),
+  );
 }
 /** Zeros of this shape. */
 export function zeros(shape: Shape): Node {

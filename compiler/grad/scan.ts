@@ -1,22 +1,50 @@
 // The derivative of a Scan: a Scan in the other direction over the cotangents of its carries. What the body contributes to tensors outside
 // is not accumulated in the loop: each contribution is solved outside, over stacked values, with the step as one more unknown, so that
 // weight gradients are one contraction and scanned inputs need no rule of their own.
-import { compute, finalOf, historyOf, instantiate, reshape, scan as makeScan, scatter, stackOf, topological, bodyAt } from "../graph/node.ts";
-import { axis, iadd, inRange, integer, load, operandsOf as childrenOf, select, substitute, variable } from "../graph/scalar.ts";
+import {
+  compute,
+  finalOf,
+  historyOf,
+  instantiate,
+  reshape,
+  scan as makeScan,
+  scatter,
+  stackOf,
+  topological,
+  bodyAt,
+} from "../graph/node.ts";
+import {
+  axis,
+  iadd,
+  inRange,
+  integer,
+  load,
+  operandsOf as childrenOf,
+  select,
+  substitute,
+  variable,
+} from "../graph/scalar.ts";
 import type { Integer, Load, Node, Result, Scalar, Scan, Variable } from "../graph/types.ts";
 import { backpropagate, levelInputs, sumNodes, zeros, type Contribution } from "./grad.ts";
 
 const identity = (shape: Node["shape"]): Variable[] => shape.map((n) => variable(n, "p"));
 
-export function scanVjp(s: Scan, seeds: readonly { result: Result; g: Node }[], wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
+export function scanVjp(
+  s: Scan,
+  seeds: readonly { result: Result; g: Node }[],
+  wanted: (node: Node) => boolean,
+  contribute: (c: Contribution) => void,
+): void {
   const inside = (x: Node): boolean => x.scans.has(s);
   // 1: active carries, the least set whose initial value is wanted or whose next is reached from a wanted tensor or an active carry
   const active = s.carries.map((c) => c.initial.dtype === "f32" && wanted(c.initial));
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     s.carries.forEach((c, j) => {
       if (active[j] || c.next.dtype !== "f32") return;
-      const reached = reachableFrom(c.next, s).some((x) => (inside(x) ? s.carries.some((d, k) => active[k] && d.incoming === x) : x.dtype === "f32" && wanted(x)));
+      const reached = reachableFrom(c.next, s).some((x) =>
+        inside(x) ? s.carries.some((d, k) => active[k] && d.incoming === x) : x.dtype === "f32" && wanted(x),
+      );
       if (reached) changed = active[j] = true;
     });
   }
@@ -47,7 +75,13 @@ export function scanVjp(s: Scan, seeds: readonly { result: Result; g: Node }[], 
   const contributions: Contribution[] = [];
   let forwardClone: Cloner | undefined;
   const backward = makeScan(
-    { count: s.count, initial: initialCotangents, names: carried.map((j) => `d_${s.carries[j]!.incoming.path}`), reverse: !s.reverse, span: s.span },
+    {
+      count: s.count,
+      initial: initialCotangents,
+      names: carried.map((j) => `d_${s.carries[j]!.incoming.path}`),
+      reverse: !s.reverse,
+      span: s.span,
+    },
     (t, lambda) => {
       const bodySeeds = new Map<Node, Node>();
       const put = (node: Node, g: Node): void => {
@@ -83,7 +117,12 @@ export function scanVjp(s: Scan, seeds: readonly { result: Result; g: Node }[], 
   for (const c of contributions) {
     const t = variable(s.count, "t");
     const lift = lifter(s, backward, s.count === 1 ? integer(0) : t, forwardClone!);
-    contribute({ ...c, unknowns: [t, ...c.unknowns], indices: c.indices.map((e) => lift(e) as Integer), value: lift(c.value) });
+    contribute({
+      ...c,
+      unknowns: [t, ...c.unknowns],
+      indices: c.indices.map((e) => lift(e) as Integer),
+      value: lift(c.value),
+    });
   }
   carried.forEach((j, a) => {
     const { initial } = s.carries[j]!;
@@ -101,11 +140,18 @@ function reachableFrom(node: Node, s: Scan): Node[] {
 
 /** Carries, reductions and inner results are saved; pointwise values and slices by the step alone are recomputed. */
 function isSaved(node: Node): boolean {
-  return node.kind === "source" || node.kind === "result" || node.kind === "scatter" || (node.kind === "compute" && node.reduction !== undefined);
+  return (
+    node.kind === "source" ||
+    node.kind === "result" ||
+    node.kind === "scatter" ||
+    (node.kind === "compute" && node.reduction !== undefined)
+  );
 }
 /** Depends on the step only through t: no incoming carry below, and no reduction worth saving. */
 function onlyByStep(node: Node, s: Scan): boolean {
-  return reachableFrom(node, s).every((x) => !x.scans.has(s) || x.kind === "reshape" || (x.kind === "compute" && !x.reduction));
+  return reachableFrom(node, s).every(
+    (x) => !x.scans.has(s) || x.kind === "reshape" || (x.kind === "compute" && !x.reduction),
+  );
 }
 
 interface Cloner {
@@ -154,12 +200,20 @@ export function rebuildNode(x: Node, scalar: (e: Scalar) => Scalar, node: (x: No
     case "compute": {
       const { output, over, body } = instantiate(x);
       const to = scalar(body);
-      return to === body ? x : compute(output, x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, to, meta);
+      return to === body
+        ? x
+        : compute(output, x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, to, meta);
     }
     case "scatter": {
       const v = x.over.map((n) => variable(n, "v"));
       const own = new Map(v.map((w, i) => [axis(i, w.extent), w] as const));
-      return scatter(x.shape, v, x.indices.map((e) => scalar(substitute(e, own)) as Integer), scalar(substitute(x.value, own)), meta);
+      return scatter(
+        x.shape,
+        v,
+        x.indices.map((e) => scalar(substitute(e, own)) as Integer),
+        scalar(substitute(x.value, own)),
+        meta,
+      );
     }
     case "result": {
       const copy = rebuildScan(x.scan, scalar, node);
@@ -172,32 +226,46 @@ export function rebuildNode(x: Node, scalar: (e: Scalar) => Scalar, node: (x: No
 }
 /** An inner scan over rewritten outer values, with a step and carries of its own. One copy per scan and rewriting. */
 const copies = new WeakMap<(x: Node) => Node, Map<Scan, { scan: Scan; inner: { node: (x: Node) => Node } }>>();
-function rebuildScan(s: Scan, scalar: (e: Scalar) => Scalar, outer: (x: Node) => Node): { scan: Scan; inner: { node: (x: Node) => Node } } {
+function rebuildScan(
+  s: Scan,
+  scalar: (e: Scalar) => Scalar,
+  outer: (x: Node) => Node,
+): { scan: Scan; inner: { node: (x: Node) => Node } } {
   let known = copies.get(outer);
   if (!known) copies.set(outer, (known = new Map()));
   const before = known.get(s);
   if (before) return before;
   let inner: { node: (x: Node) => Node } | undefined;
   const initial = s.carries.map((c) => outer(c.initial));
-  const copy = makeScan({ count: s.count, initial, names: s.carries.map((c) => c.incoming.path), ranges: s.carries.map((c) => c.incoming.range), reverse: s.reverse, span: s.span }, (t, incoming) => {
-    const memo = new Map<Node, Node>(s.carries.map((c, j) => [c.incoming as Node, incoming[j] as Node]));
-    const map = new Map<Scalar, Scalar>([[s.step, t]]);
-    const innerScalar = (e: Scalar): Scalar =>
-      substitute(scalarOuter(e), map, (l, indices, outside) => {
-        const to = node(l.tensor);
-        return to === l.tensor ? undefined : load(to, indices, outside);
-      });
-    const scalarOuter = (e: Scalar): Scalar => outerSteps(e, scalar);
-    const node = (root: Node): Node => {
-      for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs)) {
-        if (memo.has(x)) continue;
-        memo.set(x, x.scans.has(s) ? rebuildNode(x, innerScalar, node) : outer(x));
-      }
-      return memo.get(root)!;
-    };
-    inner = { node };
-    return s.carries.map((c) => node(c.next));
-  });
+  const copy = makeScan(
+    {
+      count: s.count,
+      initial,
+      names: s.carries.map((c) => c.incoming.path),
+      ranges: s.carries.map((c) => c.incoming.range),
+      reverse: s.reverse,
+      span: s.span,
+    },
+    (t, incoming) => {
+      const memo = new Map<Node, Node>(s.carries.map((c, j) => [c.incoming as Node, incoming[j] as Node]));
+      const map = new Map<Scalar, Scalar>([[s.step, t]]);
+      const innerScalar = (e: Scalar): Scalar =>
+        substitute(scalarOuter(e), map, (l, indices, outside) => {
+          const to = node(l.tensor);
+          return to === l.tensor ? undefined : load(to, indices, outside);
+        });
+      const scalarOuter = (e: Scalar): Scalar => outerSteps(e, scalar);
+      const node = (root: Node): Node => {
+        for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs)) {
+          if (memo.has(x)) continue;
+          memo.set(x, x.scans.has(s) ? rebuildNode(x, innerScalar, node) : outer(x));
+        }
+        return memo.get(root)!;
+      };
+      inner = { node };
+      return s.carries.map((c) => node(c.next));
+    },
+  );
   const made = { scan: copy, inner: inner! };
   known.set(s, made);
   return made;
@@ -222,7 +290,10 @@ function outerSteps(e: Scalar, scalar: (e: Scalar) => Scalar): Scalar {
 
 /** Replaces body values, forward and backward, by their stacks at t: the relation then holds outside of both loops. */
 function lifter(s: Scan, backward: Scan, t: Integer, clone: Cloner): (e: Scalar) => Scalar {
-  const map = new Map<Scalar, Scalar>([[s.step, t], [backward.step, t]]);
+  const map = new Map<Scalar, Scalar>([
+    [s.step, t],
+    [backward.step, t],
+  ]);
   const onLoad = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
     const x = l.tensor;
     const back = x.scans.has(backward);
@@ -235,7 +306,9 @@ function lifter(s: Scan, backward: Scan, t: Integer, clone: Cloner): (e: Scalar)
     return load(stackOf(s, x), [t, ...indices], outside);
   };
   const onlyByEither = (x: Node): boolean =>
-    topological([x], (y) => !y.scans.has(s) && !y.scans.has(backward), levelInputs).every((y) => (!y.scans.has(s) && !y.scans.has(backward)) || (y.kind === "compute" && !y.reduction));
+    topological([x], (y) => !y.scans.has(s) && !y.scans.has(backward), levelInputs).every(
+      (y) => (!y.scans.has(s) && !y.scans.has(backward)) || (y.kind === "compute" && !y.reduction),
+    );
   const lift = (e: Scalar): Scalar => substitute(e, map, onLoad);
   return lift;
 }

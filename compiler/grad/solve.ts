@@ -3,9 +3,34 @@
 // What cannot be solved stays a reduction axis under an equality guard; what depends on data becomes a Scatter.
 import { compute, scatter, type Meta } from "../graph/node.ts";
 import {
-  and, conjuncts, countAtoms, equalZero, extentInteger, fits, floorDiv, greatestCommonDivisor, iadd, imul, inRange, interval, isBounded, isCall, isGuard, isub, linear, load, modulo, mul, nonNegative, positiveModulo, select, substitute,
-  termsOf, variable, visit,
-} from "../graph/scalar.ts"; // prettier-ignore
+  and,
+  conjuncts,
+  countAtoms,
+  equalZero,
+  extentInteger,
+  fits,
+  floorDiv,
+  greatestCommonDivisor,
+  iadd,
+  imul,
+  inRange,
+  interval,
+  isBounded,
+  isCall,
+  isGuard,
+  isub,
+  linear,
+  load,
+  modulo,
+  mul,
+  nonNegative,
+  positiveModulo,
+  select,
+  substitute,
+  termsOf,
+  variable,
+  visit,
+} from "../graph/scalar.ts";
 import { tidy } from "../graph/tidy.ts";
 import type { Extent, Integer, Load, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 
@@ -49,7 +74,8 @@ export function solve(relation: Relation): Node {
   let ranges: [Integer, Extent][] = []; // obligations 0 <= e < n, unsimplified until the end
   if (isGuard(value)) {
     for (const g of conjuncts(value.condition)) {
-      if (g.kind === "equal_zero" && fits(g.operand) && mentions(g.operand, unknowns)) (dependsOnData(g.operand) ? late : equations).push(g.operand);
+      if (g.kind === "equal_zero" && fits(g.operand) && mentions(g.operand, unknowns))
+        (dependsOnData(g.operand) ? late : equations).push(g.operand);
       else guards.push(g);
     }
     value = value.then;
@@ -71,10 +97,12 @@ export function solve(relation: Relation): Node {
   };
 
   // 1: quotient and remainder of every floor and mod atom in an equation become unknowns
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     again = false;
     for (const equation of equations) {
-      const atom = termsOf(equation).map(([x]) => x).find((x) => (x.kind === "floor_div" || x.kind === "modulo") && mentions(x, unknowns)); // prettier-ignore
+      const atom = termsOf(equation)
+        .map(([x]) => x)
+        .find((x) => (x.kind === "floor_div" || x.kind === "modulo") && mentions(x, unknowns));
       if (!atom || (atom.kind !== "floor_div" && atom.kind !== "modulo")) continue;
       const { operand, divisor } = atom;
       const range = interval(operand);
@@ -95,7 +123,16 @@ export function solve(relation: Relation): Node {
         remainder = r;
       }
       apply(map);
-      equations.push(linear([[operand, 1], [q, -divisor], [remainder, -1]], -divisor * low));
+      equations.push(
+        linear(
+          [
+            [operand, 1],
+            [q, -divisor],
+            [remainder, -1],
+          ],
+          -divisor * low,
+        ),
+      );
       again = true;
       break;
     }
@@ -119,14 +156,35 @@ export function solve(relation: Relation): Node {
     const [equation] = late.splice(found, 1) as [Integer];
     const [v, k] = solvable(equation, unknowns)!;
     drop(v);
-    apply(new Map([[v, linear([[equation, -k], [v, 1]])]]));
+    apply(
+      new Map([
+        [
+          v,
+          linear([
+            [equation, -k],
+            [v, 1],
+          ]),
+        ],
+      ]),
+    );
   }
 
   // 4: leftovers
   if (equations.some((e) => dependsOnData(e))) return push(relation);
   for (const e of [...equations, ...late]) guards.push(equalZero(e));
   const build = (): Scalar =>
-    select(and(...guards, ...ranges.flatMap(([e, n]) => (e.kind === "variable" && e.extent === n ? [] : [nonNegative(e), nonNegative(iadd(extentInteger(n), -1, imul(e, -1)))]))), value, 0);
+    select(
+      and(
+        ...guards,
+        ...ranges.flatMap(([e, n]) =>
+          e.kind === "variable" && e.extent === n
+            ? []
+            : [nonNegative(e), nonNegative(iadd(extentInteger(n), -1, imul(e, -1)))],
+        ),
+      ),
+      value,
+      0,
+    );
   let body = build();
   let over = [...unknowns];
   if (steps.shift) {
@@ -148,7 +206,11 @@ export function solve(relation: Relation): Node {
 }
 
 /** An index that is an unknown by itself is the output's axis: all of these are put in at once. Also the dimensions that are left. */
-function placeBare({ shape, indices, value }: Relation, output: readonly Variable[], unknowns: Set<Variable>): [Pick<Relation, "indices" | "value">, number[]] {
+function placeBare(
+  { shape, indices, value }: Relation,
+  output: readonly Variable[],
+  unknowns: Set<Variable>,
+): [Pick<Relation, "indices" | "value">, number[]] {
   const map = new Map<Scalar, Scalar>();
   const open: number[] = [];
   indices.forEach((e, d) => {
@@ -177,15 +239,26 @@ function openBareFactors(value: Scalar, guards: Scalar[]): Scalar {
     })
     .reduce((a, b) => mul(a, b));
 }
-const isZeroOutside = (x: Scalar): x is Load => x.kind === "load" && x.dtype === "f32" && x.outside?.kind === "literal" && x.outside.value === 0;
+const isZeroOutside = (x: Scalar): x is Load =>
+  x.kind === "load" && x.dtype === "f32" && x.outside?.kind === "literal" && x.outside.value === 0;
 
-type Step = (equations: Integer[], system: { apply: (map: ReadonlyMap<Scalar, Scalar>) => void; drop: (v: Variable) => void; unknowns: Set<Variable>; guard: (g: Scalar) => void }) => void; // prettier-ignore
+type Step = (
+  equations: Integer[],
+  system: {
+    apply: (map: ReadonlyMap<Scalar, Scalar>) => void;
+    drop: (v: Variable) => void;
+    unknowns: Set<Variable>;
+    guard: (g: Scalar) => void;
+  },
+) => void;
 
 /** An unknown with coefficient +-1 that stands in no opaque atom of the equation. */
 function solvable(equation: Integer, unknowns: ReadonlySet<Variable>): [Variable, number] | undefined {
   const opaque = new Set<Variable>();
-  for (const [atom] of termsOf(equation)) if (!(atom.kind === "variable" && unknowns.has(atom))) for (const v of atom.variables) opaque.add(v);
-  for (const [atom, k] of termsOf(equation)) if (atom.kind === "variable" && unknowns.has(atom) && Math.abs(k) === 1 && !opaque.has(atom)) return [atom, k];
+  for (const [atom] of termsOf(equation))
+    if (!(atom.kind === "variable" && unknowns.has(atom))) for (const v of atom.variables) opaque.add(v);
+  for (const [atom, k] of termsOf(equation))
+    if (atom.kind === "variable" && unknowns.has(atom) && Math.abs(k) === 1 && !opaque.has(atom)) return [atom, k];
   return undefined;
 }
 
@@ -206,7 +279,8 @@ function bestStep(equations: readonly Integer[], unknowns: ReadonlySet<Variable>
       else for (const v of atom.variables) opaque.add(v);
     }
     const usable = own.filter(([v]) => !opaque.has(v));
-    const rest = (...without: Variable[]): Integer => linear([[equation, 1], ...own.filter(([v]) => without.includes(v)).map(([v, k]) => [v, -k] as const)]);
+    const rest = (...without: Variable[]): Integer =>
+      linear([[equation, 1], ...own.filter(([v]) => without.includes(v)).map(([v, k]) => [v, -k] as const)]);
     for (const [v, c] of usable) {
       const n = numeric(v.extent);
       const s = Math.abs(c);
@@ -227,11 +301,19 @@ function bestStep(equations: readonly Integer[], unknowns: ReadonlySet<Variable>
         if (steps.merge && c === d * extent)
           offer(1e18, (list, system) => {
             const merged = variable((v.extent as number) * extent, "m", { implied: v.implied && u.implied });
-            list[at] = linear([[rest(v, u), 1], [merged, d]]);
+            list[at] = linear([
+              [rest(v, u), 1],
+              [merged, d],
+            ]);
             system.unknowns.delete(v);
             system.unknowns.delete(u);
             system.unknowns.add(merged);
-            system.apply(new Map([[v, floorDiv(merged, extent)], [u, modulo(merged, extent)]]));
+            system.apply(
+              new Map([
+                [v, floorDiv(merged, extent)],
+                [u, modulo(merged, extent)],
+              ]),
+            );
           });
         // d: rebase, u = (-K d^-1 mod s) + s t, v = -(K + d u) / c
         if (steps.rebase && greatestCommonDivisor(s, d) === 1) {
@@ -247,8 +329,29 @@ function bestStep(equations: readonly Integer[], unknowns: ReadonlySet<Variable>
             const sign = c > 0 ? 1 : -1;
             // K + d * residue is a multiple of s; for d = 1 and -1 it is written without the residue
             const quotient =
-              d === 1 ? imul(floorDiv(imul(K, -1), s), -1) : d === -1 ? floorDiv(K, s) : floorDiv(linear([[K, 1], [residue, d]]), s);
-            system.apply(new Map([[u, iadd(residue, imul(t, s))], [v, linear([[quotient, -sign], [t, -d * sign]])]]));
+              d === 1
+                ? imul(floorDiv(imul(K, -1), s), -1)
+                : d === -1
+                  ? floorDiv(K, s)
+                  : floorDiv(
+                      linear([
+                        [K, 1],
+                        [residue, d],
+                      ]),
+                      s,
+                    );
+            system.apply(
+              new Map([
+                [u, iadd(residue, imul(t, s))],
+                [
+                  v,
+                  linear([
+                    [quotient, -sign],
+                    [t, -d * sign],
+                  ]),
+                ],
+              ]),
+            );
           });
         }
       }
@@ -269,7 +372,10 @@ function bestStep(equations: readonly Integer[], unknowns: ReadonlySet<Variable>
 }
 
 /** An implied unknown u that occurs as x[u + E] with floor or mod in E, the index known to be in range: u becomes u' - E. */
-function shiftOnce(body: Scalar, over: readonly Variable[]): { from: Variable; to: Variable; expression: Integer } | undefined {
+function shiftOnce(
+  body: Scalar,
+  over: readonly Variable[],
+): { from: Variable; to: Variable; expression: Integer } | undefined {
   const guards = new Set(isGuard(body) ? conjuncts(body.condition) : []);
   const proved = (g: Scalar): boolean => conjuncts(g).every((c) => guards.has(c));
   const loads: Load[] = [];
@@ -282,7 +388,8 @@ function shiftOnce(body: Scalar, over: readonly Variable[]): { from: Variable; t
       for (const [d, e] of l.indices.entries()) {
         if (termsOf(e).find(([atom]) => atom === u)?.[1] !== 1) continue;
         const E = isub(e, u);
-        if (E.variables.has(u) || countAtoms(E) === 0 || dependsOnData(E) || over.some((v) => E.variables.has(v))) continue;
+        if (E.variables.has(u) || countAtoms(E) === 0 || dependsOnData(E) || over.some((v) => E.variables.has(v)))
+          continue;
         const n = l.tensor.shape[d]!;
         if (typeof n !== "number") continue;
         if (!proved(nonNegative(e)) || !proved(nonNegative(isub(n - 1, e)))) continue;
@@ -294,4 +401,11 @@ function shiftOnce(body: Scalar, over: readonly Variable[]): { from: Variable; t
 }
 
 /** Push form over the original relation. */
-const push = ({ shape, unknowns, indices, value, meta }: Relation): Node => scatter(shape, unknowns.filter((v) => v.extent !== 1), indices, value, meta);
+const push = ({ shape, unknowns, indices, value, meta }: Relation): Node =>
+  scatter(
+    shape,
+    unknowns.filter((v) => v.extent !== 1),
+    indices,
+    value,
+    meta,
+  );

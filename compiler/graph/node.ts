@@ -2,10 +2,64 @@
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
 import { InternalError, type Span } from "../../grammar/diagnostic.ts";
 import {
-  and, asExtent, axis, boolean, conjuncts, constantOf, constantPart, div, extentInteger, extentKey, iadd, imul, inRange, inRangeAlone, integer, intern, internAmong, interval, isCall, isContracted, isGuard, isInteger, literal, load, mul, nextId, operandsOf, provedNonNegative, reachOf, scalarOrder, select, setReach, substitute, termsOf, toF32, unionScans, variable, visit,
-} from "./scalar.ts"; // prettier-ignore
+  and,
+  asExtent,
+  axis,
+  boolean,
+  conjuncts,
+  constantOf,
+  constantPart,
+  div,
+  extentInteger,
+  extentKey,
+  iadd,
+  imul,
+  inRange,
+  inRangeAlone,
+  integer,
+  intern,
+  internAmong,
+  interval,
+  isCall,
+  isContracted,
+  isGuard,
+  isInteger,
+  literal,
+  load,
+  mul,
+  nextId,
+  operandsOf,
+  provedNonNegative,
+  reachOf,
+  scalarOrder,
+  select,
+  setReach,
+  substitute,
+  termsOf,
+  toF32,
+  unionScans,
+  variable,
+  visit,
+} from "./scalar.ts";
 import { isI32, leastI32, mostI32 } from "../scalar/range.ts";
-import type { Compute, DType, Integer, Load, Node, Range, ReductionOp, Reshape, Result, Scalar, Scan, ScanSet, Scatter, Shape, Source, Variable } from "./types.ts"; // prettier-ignore
+import type {
+  Compute,
+  DType,
+  Integer,
+  Load,
+  Node,
+  Range,
+  ReductionOp,
+  Reshape,
+  Result,
+  Scalar,
+  Scan,
+  ScanSet,
+  Scatter,
+  Shape,
+  Source,
+  Variable,
+} from "./types.ts";
 
 /** Optional simplifications; property tests switch them off. */
 export const options = { factor: true, support: true, compress: true, outside: true };
@@ -24,7 +78,10 @@ export interface Meta {
   readonly label?: string | undefined;
   readonly range?: Range | undefined;
 }
-const metaOf = (meta: Meta): { span?: Span; label?: string } => ({ ...(meta.span ? { span: meta.span } : {}), ...(meta.label ? { label: meta.label } : {}) });
+const metaOf = (meta: Meta): { span?: Span; label?: string } => ({
+  ...(meta.span ? { span: meta.span } : {}),
+  ...(meta.label ? { label: meta.label } : {}),
+});
 
 const shapeKey = (shape: Shape): string => shape.map(extentKey).join(",");
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
@@ -34,11 +91,21 @@ export function elementCount(shape: Shape): number {
 
 // ---------------------------------------------------------------- sources
 
-export function source(of: { role: Source["role"]; path: string; shape: Shape; dtype: DType; data?: readonly number[]; scan?: Scan } & Meta): Source {
+export function source(
+  of: { role: Source["role"]; path: string; shape: Shape; dtype: DType; data?: readonly number[]; scan?: Scan } & Meta,
+): Source {
   return {
-    kind: "source", role: of.role, path: of.path, shape: of.shape, dtype: of.dtype, id: nextId(), scans: of.scan ? new Set([of.scan]) : unionScans([]),
-    ...(of.range ? { range: of.range } : {}), ...(of.data ? { data: of.data } : {}), ...metaOf(of),
-  }; // prettier-ignore
+    kind: "source",
+    role: of.role,
+    path: of.path,
+    shape: of.shape,
+    dtype: of.dtype,
+    id: nextId(),
+    scans: of.scan ? new Set([of.scan]) : unionScans([]),
+    ...(of.range ? { range: of.range } : {}),
+    ...(of.data ? { data: of.data } : {}),
+    ...metaOf(of),
+  };
 }
 /** A tensor of known values. */
 export function constant(shape: readonly number[], data: readonly number[], dtype: DType = "f32"): Source {
@@ -60,12 +127,18 @@ const dependsOn = (x: Scalar, variables: readonly Variable[]): boolean => variab
 const product = (xs: readonly Scalar[]): Scalar => xs.reduce<Scalar>((a, b) => mul(a, b), literal(1));
 const multiplier = (v: Variable): Scalar => (typeof v.extent === "number" ? literal(v.extent) : toF32(v.extent));
 
-export function compute(output: readonly Variable[], reduction: ReductionOver | undefined, body: Scalar, meta: Meta = {}): Node {
+export function compute(
+  output: readonly Variable[],
+  reduction: ReductionOver | undefined,
+  body: Scalar,
+  meta: Meta = {},
+): Node {
   const unit = [...output, ...(reduction?.over ?? [])].filter((v) => v.extent === 1);
   if (unit.length) body = substitute(body, new Map(unit.map((v) => [v, integer(0)])));
   // nothing to compute, or nothing to compute it from: no load is left
   if (output.some((v) => v.extent === 0)) return finish(output, undefined, nothing(reduction?.op, body.dtype, 0), meta);
-  if (reduction?.over.some((v) => v.extent === 0)) return finish(output, undefined, nothing(reduction.op, body.dtype, emptyValues[reduction.op]), meta);
+  if (reduction?.over.some((v) => v.extent === 0))
+    return finish(output, undefined, nothing(reduction.op, body.dtype, emptyValues[reduction.op]), meta);
   let over = (reduction?.over ?? []).filter((v) => v.extent !== 1);
   let op = reduction?.op;
   if (op === "sum") {
@@ -85,7 +158,8 @@ export function compute(output: readonly Variable[], reduction: ReductionOver | 
   } else if (op === "max" || op === "min") {
     over = over.filter((v) => body.variables.has(v));
     if (!over.length) op = undefined;
-    else if (reduction!.ties !== "first" && body.dtype === "f32" && !isExact(body)) body = materialised([...output, ...over], body, meta);
+    else if (reduction!.ties !== "first" && body.dtype === "f32" && !isExact(body))
+      body = materialised([...output, ...over], body, meta);
   } else if (op === "prod") {
     if (!over.length) op = undefined;
   } else if ((op === "argmax" || op === "argmin") && !over.length) {
@@ -96,7 +170,14 @@ export function compute(output: readonly Variable[], reduction: ReductionOver | 
   return finish(output, op && { op, over, ties: reduction!.ties ?? "share" }, body, meta);
 }
 
-const emptyValues: Readonly<Record<ReductionOp, number>> = { sum: 0, prod: 1, max: -Infinity, min: Infinity, argmax: 0, argmin: 0 };
+const emptyValues: Readonly<Record<ReductionOp, number>> = {
+  sum: 0,
+  prod: 1,
+  max: -Infinity,
+  min: Infinity,
+  argmax: 0,
+  argmin: 0,
+};
 function nothing(op: ReductionOp | undefined, dtype: DType, value: number): Scalar {
   if (op === "argmax" || op === "argmin") return integer(0);
   if (dtype === "bool") return boolean(value > 0);
@@ -110,9 +191,15 @@ function summand(body: Scalar): Scalar {
   return isContracted(of) ? of : body;
 }
 /** A sum that masks may take out of range: its terms are made small enough that all of them together are not, and the sum is limited. */
-function sumOfMasks(output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Node | undefined {
+function sumOfMasks(
+  output: readonly Variable[],
+  over: readonly Variable[],
+  body: Scalar,
+  meta: Meta,
+): Node | undefined {
   const { up, down } = reachOf(body);
-  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal" || isContracted(body)) return undefined;
+  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal" || isContracted(body))
+    return undefined;
   const terms = 2 ** Math.ceil(Math.log2(termCount(over)));
   if (Math.max(up, down) * terms <= 2 ** 128) return undefined;
   const used = output.filter((v) => v.extent !== 1 && body.variables.has(v));
@@ -120,7 +207,11 @@ function sumOfMasks(output: readonly Variable[], over: readonly Variable[], body
   return compute(output, undefined, mul(load(sum, used), terms), meta);
 }
 /** At most so many. */
-const termCount = (over: readonly Variable[]): number => Math.max(1, over.reduce((n, v) => n * (typeof v.extent === "number" ? v.extent : 2 ** 31), 1));
+const termCount = (over: readonly Variable[]): number =>
+  Math.max(
+    1,
+    over.reduce((n, v) => n * (typeof v.extent === "number" ? v.extent : 2 ** 31), 1),
+  );
 /** Does every window hold an element, whatever lies outside? Then what is outside is never the extremum where that matters. */
 function meetsTensor(body: Scalar, over: readonly Variable[]): boolean {
   if (body.kind !== "load" || !body.outside) return false;
@@ -129,7 +220,8 @@ function meetsTensor(body: Scalar, over: readonly Variable[]): boolean {
     const n = body.tensor.shape[d]!;
     const own = over.filter((v) => e.variables.has(v));
     const [v] = own;
-    const inside = (x: Integer): boolean => provedNonNegative(x) && provedNonNegative(iadd(extentInteger(n), -1, imul(x, -1)));
+    const inside = (x: Integer): boolean =>
+      provedNonNegative(x) && provedNonNegative(iadd(extentInteger(n), -1, imul(x, -1)));
     if (inside(e)) return true;
     if (!v || own.length > 1 || typeof v.extent !== "number" || fixed.has(v)) return false;
     for (let k = 0; k < Math.min(v.extent, 32); k++) {
@@ -140,7 +232,11 @@ function meetsTensor(body: Scalar, over: readonly Variable[]): boolean {
   });
 }
 /** What masks make of a node's elements. */
-function reachOfNode(op: ReductionOp | undefined, over: readonly Variable[], body: Scalar): { up: number; down: number } {
+function reachOfNode(
+  op: ReductionOp | undefined,
+  over: readonly Variable[],
+  body: Scalar,
+): { up: number; down: number } {
   const own = reachOf(body);
   const none = { up: 0, down: 0 };
   if (op === undefined) return own;
@@ -161,14 +257,27 @@ function materialised(axes: readonly Variable[], body: Scalar, meta: Meta): Scal
 }
 /** A load, under functions that do not round. */
 function isExact(body: Scalar): boolean {
-  const exact = (x: Scalar): boolean => x.dtype !== "f32" || x.kind === "load" || x.kind === "literal" || x.kind === "select" || (x.kind === "call" && x.fn.exact === true);
+  const exact = (x: Scalar): boolean =>
+    x.dtype !== "f32" ||
+    x.kind === "load" ||
+    x.kind === "literal" ||
+    x.kind === "select" ||
+    (x.kind === "call" && x.fn.exact === true);
   return scalarOrder([body], (x) => (x.kind === "load" || x.dtype !== "f32" ? [] : operandsOf(x))).every(exact);
 }
 
-function finish(output: readonly Variable[], reduction: { op: ReductionOp; over: readonly Variable[]; ties: "share" | "first" } | undefined, body: Scalar, meta: Meta): Node {
+function finish(
+  output: readonly Variable[],
+  reduction: { op: ReductionOp; over: readonly Variable[]; ties: "share" | "first" } | undefined,
+  body: Scalar,
+  meta: Meta,
+): Node {
   const over = reduction?.over ?? [];
   const isPlaced = (v: Variable, i: number): boolean => (v.extent === 1 ? !body.variables.has(v) : v.position === i);
-  const placed = output.every(isPlaced) && over.every((v, i) => isPlaced(v, output.length + i)) ? body : substitute(body, canonicalAxes(output, over));
+  const placed =
+    output.every(isPlaced) && over.every((v, i) => isPlaced(v, output.length + i))
+      ? body
+      : substitute(body, canonicalAxes(output, over));
   const shape = output.map((v) => v.extent);
   if (!reduction && placed.kind === "load" && !placed.outside && sameShape(placed.tensor.shape, shape)) {
     const identity = placed.indices.every((e, d) => (shape[d] === 1 ? constantOf(e) === 0 : e === axis(d, shape[d]!)));
@@ -176,12 +285,23 @@ function finish(output: readonly Variable[], reduction: { op: ReductionOp; over:
   }
   const extents = over.map((v) => v.extent);
   const same = (x: Compute): boolean =>
-    sameShape(x.shape, shape) && x.reduction?.op === reduction?.op && x.reduction?.ties === reduction?.ties && (!reduction || sameShape(x.reduction!.extents, extents));
+    sameShape(x.shape, shape) &&
+    x.reduction?.op === reduction?.op &&
+    x.reduction?.ties === reduction?.ties &&
+    (!reduction || sameShape(x.reduction!.extents, extents));
   const made = internAmong<Compute>(placed, same, (id) => {
     const index = reduction?.op === "argmax" || reduction?.op === "argmin";
     const dtype: DType = index ? "i32" : placed.dtype;
-    const range = meta.range ?? (dtype === "i32" ? integerRange(reduction && { op: reduction.op, extents }, placed) : undefined);
-    const made: { -readonly [K in keyof Compute]: Compute[K] } = { kind: "compute", shape, dtype, body: placed, id, scans: placed.scans };
+    const range =
+      meta.range ?? (dtype === "i32" ? integerRange(reduction && { op: reduction.op, extents }, placed) : undefined);
+    const made: { -readonly [K in keyof Compute]: Compute[K] } = {
+      kind: "compute",
+      shape,
+      dtype,
+      body: placed,
+      id,
+      scans: placed.scans,
+    };
     if (meta.span) made.span = meta.span;
     if (meta.label) made.label = meta.label;
     if (reduction) made.reduction = { op: reduction.op, extents, ties: reduction.ties };
@@ -224,7 +344,8 @@ function symbolicBound(e: Integer): Exclude<Range["high"], number> | undefined {
     const bound = asExtent(iadd(e.extent, -1));
     return typeof bound === "number" ? undefined : bound;
   }
-  if (e.kind === "load" && !e.outside && e.tensor.range && typeof e.tensor.range.high !== "number") return e.tensor.range.high;
+  if (e.kind === "load" && !e.outside && e.tensor.range && typeof e.tensor.range.high !== "number")
+    return e.tensor.range.high;
   return undefined;
 }
 
@@ -249,7 +370,11 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   split(isGuard(body) ? body.then : body);
   const plainGuards = guards.filter((g) => !dependsOn(g, over));
   // a condition whose loads only guards of the sum protect reads 0 beyond: the sum is 0 there
-  const outerGuards = plainGuards.map((g) => (provableUnder(g, new Set(plainGuards)) ? g : substitute(g, new Map(), (l, indices, outside) => load(l.tensor, indices, outside ?? 0))));
+  const outerGuards = plainGuards.map((g) =>
+    provableUnder(g, new Set(plainGuards))
+      ? g
+      : substitute(g, new Map(), (l, indices, outside) => load(l.tensor, indices, outside ?? 0)),
+  );
   const innerGuards = guards.filter((g) => dependsOn(g, over));
   const inner = factors.filter((x) => dependsOn(x, over));
   const safe = (x: Scalar): boolean => (x.kind === "load" && x.indices.every(inRangeAlone)) || inRangeAlone(x); // stays defined without a guard, with ?? 0
@@ -276,7 +401,9 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
     return new Set([...plainGuards, ...innerGuards.filter((g) => find(over.find((v) => g.variables.has(v))!) === own)]);
   };
   const opened = outerGuards.some((g, i) => g !== plainGuards[i]);
-  const bound = guards.length > 0 && items.some(({ x, guard }) => !(guard ? inRangeAlone(x) : safe(x)) && (opened || !provableUnder(x, around(x))));
+  const bound =
+    guards.length > 0 &&
+    items.some(({ x, guard }) => !(guard ? inRangeAlone(x) : safe(x)) && (opened || !provableUnder(x, around(x))));
   if (kept.length || bound) for (const v of over.slice(1)) leader.set(find(v), find(over[0]!));
   const groups = new Map<Variable, typeof items>();
   for (const item of items) {
@@ -293,7 +420,8 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
       const { low, high } = interval(atom);
       return high - low + 1 < v.extent;
     });
-  if (!(groups.size > 1 || ((outer.length > 0 || outerGuards.length > 0) && items.length > 0) || narrower())) return undefined;
+  if (!(groups.size > 1 || ((outer.length > 0 || outerGuards.length > 0) && items.length > 0) || narrower()))
+    return undefined;
 
   const guarded = guards.length > 0;
   const total = (x: Scalar): Scalar => (guarded && x.kind === "load" && !x.outside ? load(x.tensor, x.indices, 0) : x);
@@ -332,7 +460,9 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
         indices[i] = iadd(substitute(atom, new Map([[v, indices[i]!]])) as Integer, -low);
         return w;
       });
-    const sum = unsafe ? finishSum(variables, axes, innerBody, meta) : compute(variables, { op: "sum", over: axes }, innerBody, meta);
+    const sum = unsafe
+      ? finishSum(variables, axes, innerBody, meta)
+      : compute(variables, { op: "sum", over: axes }, innerBody, meta);
     result = mul(result, load(sum, indices, guarded ? 0 : undefined));
   }
   return compute(output, undefined, select(and(...outerGuards), result, 0), meta);
@@ -402,7 +532,8 @@ function asOutside(body: Scalar): Scalar {
 function provableUnder(x: Scalar, guards: ReadonlySet<Scalar>): boolean {
   let ok = true;
   visit(x, (y) => {
-    if (y.kind === "load" && !y.outside && !conjuncts(inRange(y.tensor, y.indices)).every((g) => guards.has(g))) ok = false;
+    if (y.kind === "load" && !y.outside && !conjuncts(inRange(y.tensor, y.indices)).every((g) => guards.has(g)))
+      ok = false;
   });
   return ok;
 }
@@ -411,7 +542,12 @@ function provableUnder(x: Scalar, guards: ReadonlySet<Scalar>): boolean {
 export function withBody(node: Compute, body: Scalar): Node {
   const axes = [...node.shape, ...(node.reduction?.extents ?? [])].map((n, i) => axis(i, n));
   const rank = node.shape.length;
-  return compute(axes.slice(0, rank), node.reduction && { op: node.reduction.op, over: axes.slice(rank), ties: node.reduction.ties }, body, { span: node.span, label: node.label, range: node.range });
+  return compute(
+    axes.slice(0, rank),
+    node.reduction && { op: node.reduction.op, over: axes.slice(rank), ties: node.reduction.ties },
+    body,
+    { span: node.span, label: node.label, range: node.range },
+  );
 }
 /** A node's body over fresh variables; axes of extent 1 are the constant 0 in it, their variables are unused. */
 export function instantiate(node: Compute): { output: Variable[]; over: Variable[]; body: Scalar } {
@@ -428,10 +564,14 @@ export function ownAxes(node: Compute): { output: Variable[]; over: Variable[] }
   return { output: axes.slice(0, node.shape.length), over: axes.slice(node.shape.length) };
 }
 /** Variables as indices: an axis of one element is read at 0. */
-export const indicesOf = (variables: readonly Variable[]): Integer[] => variables.map((v) => (v.extent === 1 ? integer(0) : v));
+export const indicesOf = (variables: readonly Variable[]): Integer[] =>
+  variables.map((v) => (v.extent === 1 ? integer(0) : v));
 /** The body of an unreduced node at these indices. */
 export function bodyAt(node: Compute, indices: readonly Integer[]): Scalar {
-  return substitute(node.body, new Map(node.shape.map((n, i) => [axis(i, n), n === 1 ? integer(0) : indices[i]!] as const)));
+  return substitute(
+    node.body,
+    new Map(node.shape.map((n, i) => [axis(i, n), n === 1 ? integer(0) : indices[i]!] as const)),
+  );
 }
 
 // ---------------------------------------------------------------- the other kinds
@@ -440,30 +580,62 @@ export function reshape(node: Node, shape: Shape, meta: Meta = {}): Node {
   const base = node.kind === "reshape" ? node.operand : node;
   if (sameShape(base.shape, shape)) return base;
   const made = intern<Reshape>(`H${base.id}:${shapeKey(shape)}`, (id) => ({
-    kind: "reshape", operand: base, shape, dtype: base.dtype, id, scans: base.scans, ...(base.range ? { range: base.range } : {}), ...metaOf(meta),
-  })); // prettier-ignore
+    kind: "reshape",
+    operand: base,
+    shape,
+    dtype: base.dtype,
+    id,
+    scans: base.scans,
+    ...(base.range ? { range: base.range } : {}),
+    ...metaOf(meta),
+  }));
   setReach(made, reachOf(base));
   return made;
 }
 /** y = 0; y[indices] += value for all of `over`. */
-export function scatter(shape: Shape, over: readonly Variable[], indices: readonly Integer[], value: Scalar, meta: Meta = {}): Node {
+export function scatter(
+  shape: Shape,
+  over: readonly Variable[],
+  indices: readonly Integer[],
+  value: Scalar,
+  meta: Meta = {},
+): Node {
   const mentioned = new Set(indices.flatMap((e) => [...e.variables]));
   const inner = over.filter((v) => v.extent !== 1 && !mentioned.has(v));
   if (inner.length) {
     // summed first, under the guards that the indices may need
     const outer = over.filter((v) => v.extent !== 1 && mentioned.has(v));
-    const guards = isGuard(value) ? conjuncts(value.condition).filter((g) => !inner.some((v) => g.variables.has(v))) : [];
+    const guards = isGuard(value)
+      ? conjuncts(value.condition).filter((g) => !inner.some((v) => g.variables.has(v)))
+      : [];
     const sum = load(compute(outer, { op: "sum", over: inner }, value, meta), outer);
     return scatter(shape, outer, indices, guards.length ? select(and(...guards), sum, 0) : sum, meta);
   }
   const canonical = new Map<Scalar, Scalar>(over.map((v, i) => [v, v.extent === 1 ? integer(0) : axis(i, v.extent)]));
   const placed = substitute(value, canonical);
-  if (placed.kind === "literal" && placed.value === 0) return compute(shape.map((n) => variable(n)), undefined, placed, meta);
+  if (placed.kind === "literal" && placed.value === 0)
+    return compute(
+      shape.map((n) => variable(n)),
+      undefined,
+      placed,
+      meta,
+    );
   const at = indices.map((e) => substitute(e, canonical) as Integer);
   const extents = over.map((v) => v.extent);
-  return intern<Scatter>(`T${shapeKey(shape)}|${shapeKey(extents)}|${at.map((e) => e.id).join(",")}|${placed.id}`, (id) => ({
-    kind: "scatter", shape, over: extents, indices: at, value: placed, dtype: placed.dtype, id, scans: unionScans([placed.scans, ...at.map((e) => e.scans)]), ...metaOf(meta),
-  })); // prettier-ignore
+  return intern<Scatter>(
+    `T${shapeKey(shape)}|${shapeKey(extents)}|${at.map((e) => e.id).join(",")}|${placed.id}`,
+    (id) => ({
+      kind: "scatter",
+      shape,
+      over: extents,
+      indices: at,
+      value: placed,
+      dtype: placed.dtype,
+      id,
+      scans: unionScans([placed.scans, ...at.map((e) => e.scans)]),
+      ...metaOf(meta),
+    }),
+  );
 }
 
 /**
@@ -471,19 +643,47 @@ export function scatter(shape: Shape, over: readonly Variable[], indices: readon
  * step; default: those of the initial values.
  */
 export function scan(
-  of: { count: number; initial: readonly Node[]; names?: readonly string[]; ranges?: readonly (Range | undefined)[]; reverse?: boolean; span?: Span | undefined },
+  of: {
+    count: number;
+    initial: readonly Node[];
+    names?: readonly string[];
+    ranges?: readonly (Range | undefined)[];
+    reverse?: boolean;
+    span?: Span | undefined;
+  },
   build: (step: Variable, incoming: readonly Source[]) => readonly Node[],
 ): Scan {
-  const made = { kind: "scan", id: nextId(), count: of.count, reverse: of.reverse ?? false, carries: [], scans: unionScans([]), ...(of.span ? { span: of.span } : {}) } as unknown as { -readonly [K in keyof Scan]: Scan[K] }; // prettier-ignore
+  const made = {
+    kind: "scan",
+    id: nextId(),
+    count: of.count,
+    reverse: of.reverse ?? false,
+    carries: [],
+    scans: unionScans([]),
+    ...(of.span ? { span: of.span } : {}),
+  } as unknown as { -readonly [K in keyof Scan]: Scan[K] };
   made.step = variable(of.count, "t", { scan: made });
-  const incoming = of.initial.map((x, i) => source({ role: "carry", path: of.names?.[i] ?? `carry${i}`, shape: x.shape, dtype: x.dtype, range: x.dtype === "i32" ? (of.ranges ? of.ranges[i] : x.range) : undefined, scan: made }));
+  const incoming = of.initial.map((x, i) =>
+    source({
+      role: "carry",
+      path: of.names?.[i] ?? `carry${i}`,
+      shape: x.shape,
+      dtype: x.dtype,
+      range: x.dtype === "i32" ? (of.ranges ? of.ranges[i] : x.range) : undefined,
+      scan: made,
+    }),
+  );
   incoming.forEach((x, i) => setReach(x, reachOf(of.initial[i]!)));
   const next = build(made.step, incoming);
   next.forEach((x, i) => {
-    if (!sameShape(x.shape, of.initial[i]!.shape) || x.dtype !== of.initial[i]!.dtype) throw new InternalError("scan: a carry changes its type");
+    if (!sameShape(x.shape, of.initial[i]!.shape) || x.dtype !== of.initial[i]!.dtype)
+      throw new InternalError("scan: a carry changes its type");
   });
   made.carries = of.initial.map((initial, i) => ({ initial, incoming: incoming[i]!, next: next[i]! }));
-  made.scans = withoutScan([...of.initial, ...next].map((x) => x.scans), made);
+  made.scans = withoutScan(
+    [...of.initial, ...next].map((x) => x.scans),
+    made,
+  );
   return made;
 }
 const withoutScan = (sets: readonly ScanSet[], own: Scan): ScanSet => {
@@ -492,21 +692,52 @@ const withoutScan = (sets: readonly ScanSet[], own: Scan): ScanSet => {
 };
 function result(scanned: Scan, of: Result["of"], key: string, shape: Shape, like: Node): Result {
   const scans = of.kind === "stack" ? withoutScan([scanned.scans, of.node.scans], scanned) : scanned.scans;
-  const made = intern<Result>(`P${scanned.id},${key}`, (id) => ({ kind: "result", scan: scanned, of, shape, dtype: like.dtype, id, scans, ...(like.range ? { range: like.range } : {}), ...metaOf(like) }));
+  const made = intern<Result>(`P${scanned.id},${key}`, (id) => ({
+    kind: "result",
+    scan: scanned,
+    of,
+    shape,
+    dtype: like.dtype,
+    id,
+    scans,
+    ...(like.range ? { range: like.range } : {}),
+    ...metaOf(like),
+  }));
   setReach(made, reachOf(like));
   return made;
 }
-export const finalOf = (s: Scan, carry: number): Node => s.count === 0 ? s.carries[carry]!.initial : result(s, { kind: "final", carry }, `f${carry}`, s.carries[carry]!.next.shape, s.carries[carry]!.next);
+export const finalOf = (s: Scan, carry: number): Node =>
+  s.count === 0
+    ? s.carries[carry]!.initial
+    : result(s, { kind: "final", carry }, `f${carry}`, s.carries[carry]!.next.shape, s.carries[carry]!.next);
 export const historyOf = (s: Scan, carry: number): Node =>
-  s.count === 0 ? reshape(s.carries[carry]!.initial, [1, ...s.carries[carry]!.initial.shape]) : result(s, { kind: "history", carry }, `h${carry}`, [s.count + 1, ...s.carries[carry]!.next.shape], s.carries[carry]!.incoming);
+  s.count === 0
+    ? reshape(s.carries[carry]!.initial, [1, ...s.carries[carry]!.initial.shape])
+    : result(
+        s,
+        { kind: "history", carry },
+        `h${carry}`,
+        [s.count + 1, ...s.carries[carry]!.next.shape],
+        s.carries[carry]!.incoming,
+      );
 /** A node of the body at every step, stacked on a new first axis. */
 export function stackOf(s: Scan, node: Node): Node {
   const shape = [s.count, ...node.shape];
-  if (s.count === 0) return compute(shape.map((n) => variable(n)), undefined, nothing(undefined, node.dtype, 0), metaOf(node));
+  if (s.count === 0)
+    return compute(
+      shape.map((n) => variable(n)),
+      undefined,
+      nothing(undefined, node.dtype, 0),
+      metaOf(node),
+    );
   const carry = s.carries.findIndex((c) => c.incoming === node);
   if (carry >= 0) {
     const output = shape.map((n) => variable(n));
-    return compute(output, undefined, load(historyOf(s, carry), [s.reverse ? iadd(output[0]!, 1) : output[0]!, ...output.slice(1)]));
+    return compute(
+      output,
+      undefined,
+      load(historyOf(s, carry), [s.reverse ? iadd(output[0]!, 1) : output[0]!, ...output.slice(1)]),
+    );
   }
   if (!node.scans.has(s)) {
     const output = shape.map((n) => variable(n));
@@ -526,36 +757,58 @@ export function inputs(node: Node): readonly Node[] {
 }
 function findInputs(node: Node): readonly Node[] {
   switch (node.kind) {
-    case "source": return []; // prettier-ignore
-    case "reshape": return [node.operand]; // prettier-ignore
-    case "compute": case "scatter": return [...new Set(loadsIn(node).map((l) => l.tensor))]; // prettier-ignore
+    case "source":
+      return [];
+    case "reshape":
+      return [node.operand];
+    case "compute":
+    case "scatter":
+      return [...new Set(loadsIn(node).map((l) => l.tensor))];
     case "result": {
       const own = node.of.kind === "stack" ? [node.of.node] : [];
       return [...new Set([...node.scan.carries.flatMap((c) => [c.initial, c.next]), ...own])];
     }
-    default: return node satisfies never; // prettier-ignore
+    default:
+      return node satisfies never;
   }
 }
 const loadCache = new WeakMap<Node, readonly Load[]>();
 /** The distinct loads of a node's scalars. */
 export function loadsIn(node: Node): readonly Load[] {
   let found = loadCache.get(node);
-  if (!found) loadCache.set(node, (found = node.kind === "compute" ? loadsOf([node.body]) : node.kind === "scatter" ? loadsOf([...node.indices, node.value]) : []));
+  if (!found)
+    loadCache.set(
+      node,
+      (found =
+        node.kind === "compute"
+          ? loadsOf([node.body])
+          : node.kind === "scatter"
+            ? loadsOf([...node.indices, node.value])
+            : []),
+    );
   return found;
 }
 function loadsOf(roots: readonly Scalar[]): Load[] {
   const found: Load[] = [];
   const seen = new Set<Scalar>();
   for (const root of roots)
-    visit(root, (x) => {
-      if (x.kind === "load") found.push(x);
-    }, seen); // prettier-ignore
+    visit(
+      root,
+      (x) => {
+        if (x.kind === "load") found.push(x);
+      },
+      seen,
+    );
   return found;
 }
 /** Distinct tensors loaded by these scalars. */
 export const tensorsOf = (roots: readonly Scalar[]): Node[] => [...new Set(loadsOf(roots).map((l) => l.tensor))];
 /** Inputs before users; `stop` does not look below a node. */
-export function topological(roots: readonly Node[], stop: (node: Node) => boolean = () => false, inputsOf: (node: Node) => readonly Node[] = inputs): Node[] {
+export function topological(
+  roots: readonly Node[],
+  stop: (node: Node) => boolean = () => false,
+  inputsOf: (node: Node) => readonly Node[] = inputs,
+): Node[] {
   const done = new Set<Node>();
   const order: Node[] = [];
   const stack: { node: Node; next: number; inputs: readonly Node[] }[] = [];

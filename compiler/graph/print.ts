@@ -6,7 +6,9 @@ import type { Extent, GraphProgram, Node, Scalar, Scan, Shape } from "./types.ts
 export function extentText(n: Extent): string {
   if (typeof n === "number") return String(n);
   if (n.kind === "dim") return n.name;
-  const terms = n.terms.map(([atom, k]) => (k === 1 ? extentText(atom as Extent) : `${k} * ${extentText(atom as Extent)}`));
+  const terms = n.terms.map(([atom, k]) =>
+    k === 1 ? extentText(atom as Extent) : `${k} * ${extentText(atom as Extent)}`,
+  );
   return [...terms, ...(n.constant ? [String(n.constant)] : [])].join(" + ").replaceAll("+ -", "- ");
 }
 export const shapeText = (shape: Shape): string => `[${shape.map(extentText).join(", ")}]`;
@@ -18,7 +20,11 @@ export interface Names {
   readonly step: (scan: Scan) => string;
 }
 /** A scalar as text; shared subexpressions of some size are bound first. */
-export function scalarText(root: Scalar, names: Names, axisName: (position: number) => string): { lets: string[]; text: string } {
+export function scalarText(
+  root: Scalar,
+  names: Names,
+  axisName: (position: number) => string,
+): { lets: string[]; text: string } {
   const uses = new Map<Scalar, number>();
   const order = scalarOrder([root]);
   for (const e of order) for (const x of operandsOf(e)) uses.set(x, (uses.get(x) ?? 0) + 1);
@@ -35,7 +41,15 @@ export function scalarText(root: Scalar, names: Names, axisName: (position: numb
   }
   return { lets, text: written.get(root)! };
 }
-const infix: Readonly<Record<string, [string, number]>> = { add: ["+", 3], sub: ["-", 3], mul: ["*", 4], div: ["/", 4], less: ["<", 2], less_equal: ["<=", 2], equal: ["==", 2] };
+const infix: Readonly<Record<string, [string, number]>> = {
+  add: ["+", 3],
+  sub: ["-", 3],
+  mul: ["*", 4],
+  div: ["/", 4],
+  less: ["<", 2],
+  less_equal: ["<=", 2],
+  equal: ["==", 2],
+};
 function precedence(e: Scalar, text: string): number {
   if (/^[\w%.]+$/.test(text)) return 9;
   if (e.kind === "call") return infix[e.fn.name]?.[1] ?? (e.fn.name === "neg" ? 3 : 9);
@@ -46,48 +60,84 @@ function precedence(e: Scalar, text: string): number {
   return 9;
 }
 const bracket = (text: string, own: number, level: number): string => (own < level ? `(${text})` : text);
-function write(e: Scalar, go: (x: Scalar, level: number) => string, names: Names, axisName: (position: number) => string): string {
+function write(
+  e: Scalar,
+  go: (x: Scalar, level: number) => string,
+  names: Names,
+  axisName: (position: number) => string,
+): string {
   switch (e.kind) {
-    case "literal": return e.dtype === "bool" ? String(e.value === 1) : numberText(e.value); // prettier-ignore
-    case "dim": return e.name; // prettier-ignore
-    case "local": return e.name; // prettier-ignore
-    case "variable": return e.position !== undefined ? axisName(e.position) : e.scans.size ? names.step([...e.scans][0]!) : e.name; // prettier-ignore
+    case "literal":
+      return e.dtype === "bool" ? String(e.value === 1) : numberText(e.value);
+    case "dim":
+      return e.name;
+    case "local":
+      return e.name;
+    case "variable":
+      return e.position !== undefined ? axisName(e.position) : e.scans.size ? names.step([...e.scans][0]!) : e.name;
     case "affine": {
-      const terms = e.terms.map(([atom, k]) => (k === 1 ? go(atom, 3) : k === -1 ? `-${go(atom, 4)}` : `${k} * ${go(atom, 4)}`));
-      return [...terms, ...(e.constant || !terms.length ? [String(e.constant)] : [])].join(" + ").replaceAll("+ -", "- ");
+      const terms = e.terms.map(([atom, k]) =>
+        k === 1 ? go(atom, 3) : k === -1 ? `-${go(atom, 4)}` : `${k} * ${go(atom, 4)}`,
+      );
+      return [...terms, ...(e.constant || !terms.length ? [String(e.constant)] : [])]
+        .join(" + ")
+        .replaceAll("+ -", "- ");
     }
-    case "floor_div": return `floor(${go(e.operand, 0)} / ${e.divisor})`; // prettier-ignore
-    case "modulo": return `${go(e.operand, 5)} mod ${e.divisor}`; // prettier-ignore
-    case "non_negative": return comparison(e.operand, ">=", go); // prettier-ignore
-    case "equal_zero": return comparison(e.operand, "==", go); // prettier-ignore
-    case "and": return e.operands.map((x) => go(x, 2)).join(" and "); // prettier-ignore
-    case "not": return `not ${go(e.operand, 9)}`; // prettier-ignore
-    case "select": return `select(${go(e.condition, 0)}, ${go(e.then, 0)}, ${go(e.otherwise, 0)})`; // prettier-ignore
+    case "floor_div":
+      return `floor(${go(e.operand, 0)} / ${e.divisor})`;
+    case "modulo":
+      return `${go(e.operand, 5)} mod ${e.divisor}`;
+    case "non_negative":
+      return comparison(e.operand, ">=", go);
+    case "equal_zero":
+      return comparison(e.operand, "==", go);
+    case "and":
+      return e.operands.map((x) => go(x, 2)).join(" and ");
+    case "not":
+      return `not ${go(e.operand, 9)}`;
+    case "select":
+      return `select(${go(e.condition, 0)}, ${go(e.then, 0)}, ${go(e.otherwise, 0)})`;
     case "load": {
       const at = `${names.node(e.tensor)}${e.indices.length ? `[${e.indices.map((x) => go(x, 0)).join(", ")}]` : ""}`;
       return e.outside ? `${at} ?? ${go(e.outside, 9)}` : at;
     }
-    case "random": return `${e.distribution}[${e.indices.map((x) => go(x, 0)).join(", ")}]`; // prettier-ignore
+    case "random":
+      return `${e.distribution}[${e.indices.map((x) => go(x, 0)).join(", ")}]`;
     case "call": {
       const sign = infix[e.fn.name];
-      if (sign) return `${go(e.operands[0]!, sign[1])} ${sign[0]} ${go(e.operands[1]!, sign[1] + Number(e.fn.name === "sub" || e.fn.name === "div"))}`;
+      if (sign)
+        return `${go(e.operands[0]!, sign[1])} ${sign[0]} ${go(e.operands[1]!, sign[1] + Number(e.fn.name === "sub" || e.fn.name === "div"))}`;
       if (e.fn.name === "neg") return `-${go(e.operands[0]!, 5)}`;
       return `${e.fn.name}(${e.operands.map((x) => go(x, 0)).join(", ")})`;
     }
-    default: return e satisfies never; // prettier-ignore
+    default:
+      return e satisfies never;
   }
 }
 /** a - b >= 0 reads a >= b. */
-function comparison(e: Scalar & { dtype: "i32" | string }, sign: string, go: (x: Scalar, level: number) => string): string {
+function comparison(
+  e: Scalar & { dtype: "i32" | string },
+  sign: string,
+  go: (x: Scalar, level: number) => string,
+): string {
   if (e.kind !== "affine") return `${go(e, 3)} ${sign} 0`;
   const side = (positive: boolean): string => {
-    const terms = e.terms.filter(([, k]) => k > 0 === positive).map(([atom, k]) => (Math.abs(k) === 1 ? go(atom, 3) : `${Math.abs(k)} * ${go(atom, 4)}`));
+    const terms = e.terms
+      .filter(([, k]) => k > 0 === positive)
+      .map(([atom, k]) => (Math.abs(k) === 1 ? go(atom, 3) : `${Math.abs(k)} * ${go(atom, 4)}`));
     if (e.constant !== 0 && e.constant > 0 === positive) terms.push(String(Math.abs(e.constant)));
     return terms.join(" + ") || "0";
   };
   return `${side(true)} ${sign} ${side(false)}`;
 }
-const numberText = (x: number): string => (x > 3.4e38 ? "inf" : x < -3.4e38 ? "-inf" : Number.isInteger(x) && Math.abs(x) < 1e6 ? String(x) : String(Number(x.toPrecision(7))));
+const numberText = (x: number): string =>
+  x > 3.4e38
+    ? "inf"
+    : x < -3.4e38
+      ? "-inf"
+      : Number.isInteger(x) && Math.abs(x) < 1e6
+        ? String(x)
+        : String(Number(x.toPrecision(7)));
 
 /** The nodes of a program, inputs before users, and a name for each by label or position. */
 export function nameNodes(program: GraphProgram): { order: readonly Node[]; names: Names } {
@@ -122,7 +172,9 @@ export function printNode(node: Node, names: Names): string[] {
   const typed = `${node.dtype}${node.shape.length ? shapeText(node.shape) : ""}`;
   switch (node.kind) {
     case "source":
-      return [`${node.role} ${names.node(node)}: ${typed}${node.data && node.data.length <= 8 ? ` = [${node.data.join(", ")}]` : ""}`];
+      return [
+        `${node.role} ${names.node(node)}: ${typed}${node.data && node.data.length <= 8 ? ` = [${node.data.join(", ")}]` : ""}`,
+      ];
     case "reshape":
       return [`${names.node(node)}: ${typed} = reshape(${names.node(node.operand)})`];
     case "compute": {
@@ -130,18 +182,27 @@ export function printNode(node: Node, names: Names): string[] {
       const axisName = (p: number): string => (p < rank ? letter(outputLetters, p) : letter(reducedLetters, p - rank));
       const { lets, text } = scalarText(node.body, names, axisName);
       const own = node.shape.map((n, i) => (n === 1 ? "0" : axisName(i)));
-      const reduced = node.reduction ? `${node.reduction.op}(${node.reduction.extents.map((n, i) => `${axisName(rank + i)} < ${extentText(n)}`).join(", ")}) ` : "";
+      const reduced = node.reduction
+        ? `${node.reduction.op}(${node.reduction.extents.map((n, i) => `${axisName(rank + i)} < ${extentText(n)}`).join(", ")}) `
+        : "";
       const where = lets.length ? `  where ${lets.join("; ")}` : "";
       return [`${names.node(node)}${own.length ? `[${own.join(", ")}]` : ""}: ${typed} = ${reduced}${text}${where}`];
     }
     case "scatter": {
       const axisName = (p: number): string => letter(outputLetters, p);
       const at = node.indices.map((e) => scalarText(e, names, axisName).text);
-      return [`${names.node(node)}: ${typed} += for ${node.over.map((n, i) => `${axisName(i)} < ${extentText(n)}`).join(", ")}: [${at.join(", ")}] ${scalarText(node.value, names, axisName).text}`];
+      return [
+        `${names.node(node)}: ${typed} += for ${node.over.map((n, i) => `${axisName(i)} < ${extentText(n)}`).join(", ")}: [${at.join(", ")}] ${scalarText(node.value, names, axisName).text}`,
+      ];
     }
     case "result": {
-      const of = node.of.kind === "stack" ? `stack of ${names.node(node.of.node)}` : `${node.of.kind} of ${node.scan.carries[node.of.carry]!.incoming.path}`;
-      return [`${names.node(node)}: ${typed} = scan over ${names.step(node.scan)} < ${node.scan.count}${node.scan.reverse ? " downwards" : ""}: ${of}`];
+      const of =
+        node.of.kind === "stack"
+          ? `stack of ${names.node(node.of.node)}`
+          : `${node.of.kind} of ${node.scan.carries[node.of.carry]!.incoming.path}`;
+      return [
+        `${names.node(node)}: ${typed} = scan over ${names.step(node.scan)} < ${node.scan.count}${node.scan.reverse ? " downwards" : ""}: ${of}`,
+      ];
     }
     default:
       return node satisfies never;

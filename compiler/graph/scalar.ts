@@ -6,8 +6,31 @@ import { fn } from "../scalar/table.ts";
 import type { Bounds, DerivativeBuilder, Reach, ScalarFunction } from "../scalar/functions.ts";
 import { isI32, largestF32, leastI32, mostI32, mostSize } from "../scalar/range.ts";
 import type {
-  Affine, And, Call, Dim, DType, EqualZero, Extent, FloorDiv, Integer, Literal, Load, Local, Modulo, Node, NonNegative, Not, Random, Scalar, Scan, ScanSet, Select, Shape, Variable, VariableSet,
-} from "./types.ts"; // prettier-ignore
+  Affine,
+  And,
+  Call,
+  Dim,
+  DType,
+  EqualZero,
+  Extent,
+  FloorDiv,
+  Integer,
+  Literal,
+  Load,
+  Local,
+  Modulo,
+  Node,
+  NonNegative,
+  Not,
+  Random,
+  Scalar,
+  Scan,
+  ScanSet,
+  Select,
+  Shape,
+  Variable,
+  VariableSet,
+} from "./types.ts";
 
 let table = new Map<string, unknown>();
 /** The same for what has one or two operands beside its owner (a row, a tensor, a condition): looked up by number. */
@@ -95,10 +118,24 @@ export const unionScans = (sets: readonly ScanSet[]): ScanSet => sets.reduce<Sca
 export function literal(value: number): Literal {
   value = Math.min(largestF32, Math.max(-largestF32, value));
   const name = Object.is(value, -0) ? "-0" : String(value);
-  return intern(`l${name}`, (id) => ({ kind: "literal", dtype: "f32", value, id, variables: noVariables, scans: noScans }));
+  return intern(`l${name}`, (id) => ({
+    kind: "literal",
+    dtype: "f32",
+    value,
+    id,
+    variables: noVariables,
+    scans: noScans,
+  }));
 }
 export function boolean(value: boolean): Literal {
-  return intern(`b${value}`, (id) => ({ kind: "literal", dtype: "bool", value: value ? 1 : 0, id, variables: noVariables, scans: noScans }));
+  return intern(`b${value}`, (id) => ({
+    kind: "literal",
+    dtype: "bool",
+    value: value ? 1 : 0,
+    id,
+    variables: noVariables,
+    scans: noScans,
+  }));
 }
 export const isTrue = (x: Scalar): boolean => x.kind === "literal" && x.dtype === "bool" && x.value === 1;
 export const isFalse = (x: Scalar): boolean => x.kind === "literal" && x.dtype === "bool" && x.value === 0;
@@ -124,7 +161,16 @@ export function variable(extent: Extent, name = "i", options: { implied?: boolea
 /** The canonical variable of an axis of a finished node. */
 export function axis(position: number, extent: Extent): Variable {
   return internPair(extent, position, 0, (id) => {
-    const own = { kind: "variable", dtype: "i32", extent, name: `a${position}`, position, id, implied: false, scans: noScans } as {
+    const own = {
+      kind: "variable",
+      dtype: "i32",
+      extent,
+      name: `a${position}`,
+      position,
+      id,
+      implied: false,
+      scans: noScans,
+    } as {
       -readonly [K in keyof Variable]: Variable[K];
     };
     own.variables = new Set([own]);
@@ -156,19 +202,24 @@ export function asExtent(e: Integer): Extent {
 const times = (a: number, b: number): number => (Number.isSafeInteger(a * b) ? a * b : Math.imul(a, b));
 const plus = (a: number, b: number): number => (Number.isSafeInteger(a + b) ? a + b : ((a | 0) + (b | 0)) | 0);
 
-export const termsOf = (e: Integer): readonly (readonly [Integer, number])[] => (e.kind === "affine" ? e.terms : [[e, 1]]);
+export const termsOf = (e: Integer): readonly (readonly [Integer, number])[] =>
+  e.kind === "affine" ? e.terms : [[e, 1]];
 export const constantPart = (e: Integer): number => (e.kind === "affine" ? e.constant : 0);
-export const constantOf = (e: Scalar): number | undefined => (e.kind === "affine" && e.terms.length === 0 ? e.constant : undefined);
+export const constantOf = (e: Scalar): number | undefined =>
+  e.kind === "affine" && e.terms.length === 0 ? e.constant : undefined;
 export const isInteger = (e: Scalar): e is Integer => e.dtype === "i32";
 
 function affine(coefficients: Map<Integer, number>, constant: number): Integer {
   // c m floor(e / m) + c (e mod m) = c e
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     again = false;
     for (const [atom, coefficient] of coefficients) {
       if (atom.kind !== "modulo") continue;
       // floor(floor(e / a) / m) is written floor(e / (a m))
-      const inner = atom.operand.kind === "floor_div" ? (table.get(`q${atom.operand.operand.id},${atom.operand.divisor * atom.divisor}`) as FloorDiv | undefined) : undefined;
+      const inner =
+        atom.operand.kind === "floor_div"
+          ? (table.get(`q${atom.operand.operand.id},${atom.operand.divisor * atom.divisor}`) as FloorDiv | undefined)
+          : undefined;
       const quotient = inner ?? (table.get(`q${atom.operand.id},${atom.divisor}`) as FloorDiv | undefined);
       if (!quotient || coefficients.get(quotient) !== times(coefficient, atom.divisor)) continue;
       coefficients.delete(atom);
@@ -185,7 +236,16 @@ function affine(coefficients: Map<Integer, number>, constant: number): Integer {
   for (const [atom, k] of terms) key += `+${k}*${atom.id}`;
   return intern<Affine>(key, (id) => {
     const atoms = terms.map(([atom]) => atom);
-    return { kind: "affine", dtype: "i32", terms, atoms, constant, id, variables: variablesOf(atoms), scans: scansOf(atoms) };
+    return {
+      kind: "affine",
+      dtype: "i32",
+      terms,
+      atoms,
+      constant,
+      id,
+      variables: variablesOf(atoms),
+      scans: scansOf(atoms),
+    };
   });
 }
 function addTo(coefficients: Map<Integer, number>, atom: Integer, k: number): void {
@@ -204,7 +264,11 @@ export function linear(terms: Iterable<readonly [Integer, number]>, constant = 0
   return affine(coefficients, constant);
 }
 export const iadd = (...xs: (Integer | number)[]): Integer => linear(xs.map((x) => [asInteger(x), 1] as const));
-export const isub = (a: Integer | number, b: Integer | number): Integer => linear([[asInteger(a), 1], [asInteger(b), -1]]);
+export const isub = (a: Integer | number, b: Integer | number): Integer =>
+  linear([
+    [asInteger(a), 1],
+    [asInteger(b), -1],
+  ]);
 export const imul = (a: Integer | number, k: number): Integer => linear([[asInteger(a), k]]);
 export const positiveModulo = (a: number, m: number): number => ((a % m) + m) % m;
 export function greatestCommonDivisor(a: number, b: number): number {
@@ -213,7 +277,8 @@ export function greatestCommonDivisor(a: number, b: number): number {
   while (b) [a, b] = [b, a % b];
   return a;
 }
-const coefficientDivisor = (e: Integer, start: number): number => termsOf(e).reduce((g, [, k]) => greatestCommonDivisor(g, k), start);
+const coefficientDivisor = (e: Integer, start: number): number =>
+  termsOf(e).reduce((g, [, k]) => greatestCommonDivisor(g, k), start);
 
 /** Does the sum never leave i32? */
 export function fits(e: Integer): boolean {
@@ -261,16 +326,28 @@ export function floorDiv(e: Integer | number, m: number): Integer {
   if (!fits(rest)) [outer, rest] = [integer(0), e];
   const { low: a, high: b } = interval(rest);
   if (Math.floor(a / m) === Math.floor(b / m) && Number.isFinite(a)) return iadd(outer, Math.floor(a / m));
-  if (rest.kind === "floor_div" && isI32(rest.divisor * m)) return iadd(outer, floorDiv(rest.operand, rest.divisor * m));
+  if (rest.kind === "floor_div" && isI32(rest.divisor * m))
+    return iadd(outer, floorDiv(rest.operand, rest.divisor * m));
   const g = coefficientDivisor(rest, m);
   if (g > 1) {
-    const reduced = linear(termsOf(rest).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(rest) / g));
+    const reduced = linear(
+      termsOf(rest).map(([atom, k]) => [atom, k / g] as const),
+      Math.floor(constantPart(rest) / g),
+    );
     return iadd(outer, floorDiv(reduced, m / g));
   }
   return iadd(outer, quotientOf(rest, m));
 }
 const quotientOf = (operand: Integer, divisor: number): FloorDiv =>
-  intern<FloorDiv>(`q${operand.id},${divisor}`, (id) => ({ kind: "floor_div", dtype: "i32", operand, divisor, id, variables: operand.variables, scans: operand.scans }));
+  intern<FloorDiv>(`q${operand.id},${divisor}`, (id) => ({
+    kind: "floor_div",
+    dtype: "i32",
+    operand,
+    divisor,
+    id,
+    variables: operand.variables,
+    scans: operand.scans,
+  }));
 /** e mod m in [0, m), m a positive number */
 export function modulo(e: Integer | number, m: number): Integer {
   e = exactly(asInteger(e));
@@ -287,7 +364,15 @@ export function modulo(e: Integer | number, m: number): Integer {
   if (rest.kind === "modulo" && rest.divisor % m === 0) return modulo(rest.operand, m);
   quotientOf(rest, m); // its partner in the rule of `affine`
   const operand = rest;
-  return intern<Modulo>(`m${rest.id},${m}`, (id) => ({ kind: "modulo", dtype: "i32", operand, divisor: m, id, variables: operand.variables, scans: operand.scans }));
+  return intern<Modulo>(`m${rest.id},${m}`, (id) => ({
+    kind: "modulo",
+    dtype: "i32",
+    operand,
+    divisor: m,
+    id,
+    variables: operand.variables,
+    scans: operand.scans,
+  }));
 }
 
 export interface Interval {
@@ -325,7 +410,12 @@ function computeInterval(e: Integer): Interval {
     }
     case "load": {
       const range = e.tensor.range;
-      const own = range ? { low: Math.max(range.low, leastI32), high: typeof range.high === "number" ? Math.min(range.high, mostI32) : Infinity } : everything;
+      const own = range
+        ? {
+            low: Math.max(range.low, leastI32),
+            high: typeof range.high === "number" ? Math.min(range.high, mostI32) : Infinity,
+          }
+        : everything;
       return e.outside ? hull(own, interval(e.outside as Integer)) : own;
     }
     case "select":
@@ -356,16 +446,33 @@ export function provedNonNegative(e: Integer): boolean {
     if (k > 0) {
       const low = interval(atom).low;
       if (!Number.isFinite(low)) return false;
-      least = linear([[least, 1], [atom, -k]], k * low);
-    } else least = linear([[least, 1], [atom, -k], [symbolicHigh(atom)!, k]]);
+      least = linear(
+        [
+          [least, 1],
+          [atom, -k],
+        ],
+        k * low,
+      );
+    } else
+      least = linear([
+        [least, 1],
+        [atom, -k],
+        [symbolicHigh(atom)!, k],
+      ]);
   }
   return leastOf(least) >= 0;
 }
 const leastOf = (e: Integer): number => (e.kind === "affine" ? sumBounds(e, Infinity).low : interval(e).low);
 function symbolicHigh(atom: Integer): Integer | undefined {
   if (atom.kind === "variable" && typeof atom.extent !== "number") return iadd(atom.extent, -1);
-  if (isCall(atom, "modulo_dynamic") && interval(atom.operands[1] as Integer).low > 0 && (atom.operands[1]!.kind === "dim" || atom.operands[1]!.kind === "affine")) return iadd(atom.operands[1] as Integer, -1);
-  if (atom.kind === "load" && atom.tensor.range && typeof atom.tensor.range.high !== "number" && !atom.outside) return atom.tensor.range.high;
+  if (
+    isCall(atom, "modulo_dynamic") &&
+    interval(atom.operands[1] as Integer).low > 0 &&
+    (atom.operands[1]!.kind === "dim" || atom.operands[1]!.kind === "affine")
+  )
+    return iadd(atom.operands[1] as Integer, -1);
+  if (atom.kind === "load" && atom.tensor.range && typeof atom.tensor.range.high !== "number" && !atom.outside)
+    return atom.tensor.range.high;
   return undefined;
 }
 
@@ -380,9 +487,20 @@ export function nonNegative(e: Integer | number): Scalar {
   if (known && provedNonNegative(e)) return boolean(true);
   if (known && provedNonNegative(linear([[e, -1]], -1))) return boolean(false);
   const g = coefficientDivisor(e, 0);
-  if (g > 1 && known) e = linear(termsOf(e).map(([atom, k]) => [atom, k / g] as const), Math.floor(constantPart(e) / g));
+  if (g > 1 && known)
+    e = linear(
+      termsOf(e).map(([atom, k]) => [atom, k / g] as const),
+      Math.floor(constantPart(e) / g),
+    );
   const operand = e;
-  return intern<NonNegative>(`G${e.id}`, (id) => ({ kind: "non_negative", dtype: "bool", operand, id, variables: operand.variables, scans: operand.scans }));
+  return intern<NonNegative>(`G${e.id}`, (id) => ({
+    kind: "non_negative",
+    dtype: "bool",
+    operand,
+    id,
+    variables: operand.variables,
+    scans: operand.scans,
+  }));
 }
 /** e == 0 */
 export function equalZero(e: Integer | number): Scalar {
@@ -395,11 +513,21 @@ export function equalZero(e: Integer | number): Scalar {
   const g = coefficientDivisor(e, 0);
   if (g > 1 && fits(e)) {
     if (constantPart(e) % g !== 0) return boolean(false);
-    e = linear(termsOf(e).map(([atom, k]) => [atom, k / g] as const), constantPart(e) / g);
+    e = linear(
+      termsOf(e).map(([atom, k]) => [atom, k / g] as const),
+      constantPart(e) / g,
+    );
   }
   if (e.kind === "affine" && e.terms[0]![1] < 0) e = imul(e, -1);
   const operand = e;
-  return intern<EqualZero>(`E${e.id}`, (id) => ({ kind: "equal_zero", dtype: "bool", operand, id, variables: operand.variables, scans: operand.scans }));
+  return intern<EqualZero>(`E${e.id}`, (id) => ({
+    kind: "equal_zero",
+    dtype: "bool",
+    operand,
+    id,
+    variables: operand.variables,
+    scans: operand.scans,
+  }));
 }
 /** The conjuncts of a condition. */
 export const conjuncts = (x: Scalar): readonly Scalar[] => (isTrue(x) ? [] : x.kind === "and" ? x.operands : [x]);
@@ -425,13 +553,27 @@ export function and(...xs: Scalar[]): Scalar {
   const operands = [...set].sort((a, b) => a.id - b.id);
   if (operands.length === 0) return boolean(true);
   if (operands.length === 1) return operands[0]!;
-  return intern<And>(`&${operands.map((x) => x.id).join(",")}`, (id) => ({ kind: "and", dtype: "bool", operands, id, variables: variablesOf(operands), scans: scansOf(operands) }));
+  return intern<And>(`&${operands.map((x) => x.id).join(",")}`, (id) => ({
+    kind: "and",
+    dtype: "bool",
+    operands,
+    id,
+    variables: variablesOf(operands),
+    scans: scansOf(operands),
+  }));
 }
 export function not(x: Scalar): Scalar {
   if (x.kind === "literal") return boolean(x.value === 0);
   if (x.kind === "not") return x.operand;
   if (x.kind === "non_negative") return nonNegative(linear([[x.operand, -1]], -1));
-  return intern<Not>(`!${x.id}`, (id) => ({ kind: "not", dtype: "bool", operand: x, id, variables: x.variables, scans: x.scans }));
+  return intern<Not>(`!${x.id}`, (id) => ({
+    kind: "not",
+    dtype: "bool",
+    operand: x,
+    id,
+    variables: x.variables,
+    scans: x.scans,
+  }));
 }
 export const or = (...xs: Scalar[]): Scalar => not(and(...xs.map(not)));
 /** a < b; where the difference may leave i32 it is compared as it stands. */
@@ -454,8 +596,10 @@ export const equal = (a: Integer | number, b: Integer | number): Scalar => equal
 const valueOf = (x: Scalar): number | undefined => (x.kind === "literal" ? x.value : constantOf(x));
 const isLiteral = (x: Scalar, value: number): boolean => x.kind === "literal" && x.dtype === "f32" && x.value === value;
 /** select(c, e, 0): the value counts only under its guard. */
-export const isGuard = (x: Scalar): x is Select & { readonly otherwise: Literal } => x.kind === "select" && isLiteral(x.otherwise, 0);
-export const isCall = <N extends string>(x: Scalar, name: N): x is Call & { readonly fn: { readonly name: N } } => x.kind === "call" && x.fn.name === name;
+export const isGuard = (x: Scalar): x is Select & { readonly otherwise: Literal } =>
+  x.kind === "select" && isLiteral(x.otherwise, 0);
+export const isCall = <N extends string>(x: Scalar, name: N): x is Call & { readonly fn: { readonly name: N } } =>
+  x.kind === "call" && x.fn.name === name;
 
 /** A product of two that are no constants, under its guard: what a contraction sums. */
 export function isContracted(body: Scalar): boolean {
@@ -468,21 +612,31 @@ export function call(name: string | ScalarFunction, ...operands: (Scalar | numbe
   const row = typeof name === "string" ? fn(name) : name;
   const xs = operands.map(asScalar);
   switch (row.name) {
-    case "add": return add(xs[0]!, xs[1]!); // prettier-ignore
-    case "sub": return sub(xs[0]!, xs[1]!); // prettier-ignore
-    case "mul": return mul(xs[0]!, xs[1]!); // prettier-ignore
-    case "div": return div(xs[0]!, xs[1]!); // prettier-ignore
-    case "neg": return neg(xs[0]!); // prettier-ignore
-    case "wrap_i32": return exactly(xs[0] as Integer); // prettier-ignore
-    case "less_integer": return less(xs[0] as Integer, xs[1] as Integer); // prettier-ignore
-    case "keep_finite": return keepFinite(xs[0]!); // prettier-ignore
-    default: return plainCall(row, xs); // prettier-ignore
+    case "add":
+      return add(xs[0]!, xs[1]!);
+    case "sub":
+      return sub(xs[0]!, xs[1]!);
+    case "mul":
+      return mul(xs[0]!, xs[1]!);
+    case "div":
+      return div(xs[0]!, xs[1]!);
+    case "neg":
+      return neg(xs[0]!);
+    case "wrap_i32":
+      return exactly(xs[0] as Integer);
+    case "less_integer":
+      return less(xs[0] as Integer, xs[1] as Integer);
+    case "keep_finite":
+      return keepFinite(xs[0]!);
+    default:
+      return plainCall(row, xs);
   }
 }
 /** Has any scalar of this compilation called it? Of functions of one or two operands. */
 export const isUsed = (row: ScalarFunction): boolean => pairs.has(row);
 /** The meaning of a row for operands of this dtype; an i32 result is still to be wrapped. */
-export const evaluatorOf = (row: ScalarFunction, dtype: DType): ((...x: number[]) => number) => (dtype === "i32" && row.evaluateI32) || row.evaluate;
+export const evaluatorOf = (row: ScalarFunction, dtype: DType): ((...x: number[]) => number) =>
+  (dtype === "i32" && row.evaluateI32) || row.evaluate;
 function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
   const dtype: DType = row.result === "same" ? xs[row.operands.indexOf("number")]!.dtype : row.result;
   const values = xs.map(valueOf);
@@ -500,7 +654,8 @@ function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
     if (known && provedNonNegative(isub(a, b))) return row.name === "max" ? a : b;
     if (known && provedNonNegative(isub(b, a))) return row.name === "max" ? b : a;
   }
-  const make = (id: number): Call => withReach({ kind: "call", fn: row, operands: xs, dtype, id, variables: variablesOf(xs), scans: scansOf(xs) });
+  const make = (id: number): Call =>
+    withReach({ kind: "call", fn: row, operands: xs, dtype, id, variables: variablesOf(xs), scans: scansOf(xs) });
   if (xs.length <= 2) return internPair<Call>(row, xs[0]!.id, xs[1]?.id ?? 0, make);
   return intern<Call>(`C${row.name}(${xs.map((x) => x.id).join(",")})`, make);
 }
@@ -512,7 +667,8 @@ const nowhere: Reach = { up: 0, down: 0 };
 const anywhere: Reach = { up: largestF32, down: largestF32 };
 const leastMask = 1e37;
 const reaches = new WeakMap<Scalar | Node, Reach>();
-const isMasked = (x: Scalar): boolean => (x.kind === "literal" ? x.dtype === "f32" && Math.abs(x.value) >= leastMask : reaches.has(x));
+const isMasked = (x: Scalar): boolean =>
+  x.kind === "literal" ? x.dtype === "f32" && Math.abs(x.value) >= leastMask : reaches.has(x);
 export function reachOf(x: Scalar | Node): Reach {
   if (x.kind === "literal") return isMasked(x) ? { up: Math.max(x.value, 0), down: Math.max(-x.value, 0) } : nowhere;
   return reaches.get(x) ?? nowhere;
@@ -532,7 +688,8 @@ function boundsOf(e: Scalar): Bounds {
 }
 /** A number from elsewhere, or a sum with one, which may be a mask of its own. */
 function isGiven(e: Scalar, depth = 4): boolean {
-  if (e.kind === "load" && e.tensor.kind === "compute") return depth > 0 && !e.tensor.reduction && isGiven(e.tensor.body, depth - 1);
+  if (e.kind === "load" && e.tensor.kind === "compute")
+    return depth > 0 && !e.tensor.reduction && isGiven(e.tensor.body, depth - 1);
   if (e.kind === "load") return e.tensor.kind === "source" && (e.tensor.role === "input" || e.tensor.role === "carry");
   return depth > 0 && (isSum(e) || isCall(e, "neg")) && e.operands.some((x) => isGiven(x, depth - 1));
 }
@@ -548,7 +705,8 @@ function withReach<T extends Scalar>(e: T): T {
   if (e.kind === "call") setReach(e, reachOfCall(e));
   else if (e.kind === "select") {
     if (isMasked(e.then) || isMasked(e.otherwise)) setReach(e, joined(reachOf(e.then), reachOf(e.otherwise)));
-  } else if (e.kind === "load") setReach(e, e.outside ? joined(reachOf(e.tensor), reachOf(e.outside)) : reachOf(e.tensor));
+  } else if (e.kind === "load")
+    setReach(e, e.outside ? joined(reachOf(e.tensor), reachOf(e.outside)) : reachOf(e.tensor));
   return e;
 }
 /** Arithmetic on masks, limited to f32 where it may leave it. */
@@ -565,7 +723,8 @@ const isPowerOfTwo = (x: number): boolean => x !== 0 && Number.isInteger(Math.lo
 /** Not 0, and f32 holds it with all its digits. */
 export const isNormal = (x: number): boolean => Math.abs(x) >= 2 ** -126 && Math.abs(x) <= largestF32;
 /** Canonical order of commutative operands: by entry, constants last. */
-const order = (a: Scalar, b: Scalar): number => Number(a.kind === "literal") - Number(b.kind === "literal") || a.id - b.id;
+const order = (a: Scalar, b: Scalar): number =>
+  Number(a.kind === "literal") - Number(b.kind === "literal") || a.id - b.id;
 
 /** Known sums of i32 arithmetic have wrapped. */
 const wrapped = (e: Integer): Integer => (constantOf(e) === undefined ? e : integer(constantOf(e)! | 0));
@@ -586,7 +745,8 @@ export function mul(a: Scalar | number, b: Scalar | number): Scalar {
     if (b.value === 0) return b;
     if (b.value === 1) return a;
     if (b.value === -1) return neg(a);
-    if (isCall(a, "mul") && a.operands[1]!.kind === "literal" && isNormal(b.value * a.operands[1]!.value)) return mul(a.operands[0]!, b.value * a.operands[1]!.value);
+    if (isCall(a, "mul") && a.operands[1]!.kind === "literal" && isNormal(b.value * a.operands[1]!.value))
+      return mul(a.operands[0]!, b.value * a.operands[1]!.value);
     if (isCall(a, "neg")) return mul(a.operands[0]!, -b.value);
   }
   if (isGuard(a)) return select(a.condition, mul(a.then, b), 0);
@@ -607,7 +767,8 @@ export function add(a: Scalar | number, b: Scalar | number): Scalar {
   if (isCall(a, "neg")) return sub(b, a.operands[0]!);
   if (isGuard(a) && isGuard(b)) {
     const [common, restA, restB] = sharedGuards(a.condition, b.condition);
-    if (common.length) return select(and(...common), add(select(and(...restA), a.then, 0), select(and(...restB), b.then, 0)), 0);
+    if (common.length)
+      return select(and(...common), add(select(and(...restA), a.then, 0), select(and(...restB), b.then, 0)), 0);
   }
   return limited(plainCall(fn("add"), [a, b]));
 }
@@ -662,7 +823,10 @@ export function div(a: Scalar | number, b: Scalar | number): Scalar {
   return limited(plainCall(fn("div"), [a, b]));
 }
 export function select(condition: Scalar, then: Scalar | number, otherwise: Scalar | number): Scalar {
-  const a = typeof then === "number" && typeof otherwise !== "number" && otherwise.dtype === "i32" ? integer(then) : asScalar(then);
+  const a =
+    typeof then === "number" && typeof otherwise !== "number" && otherwise.dtype === "i32"
+      ? integer(then)
+      : asScalar(then);
   const b = typeof otherwise === "number" && a.dtype === "i32" ? integer(otherwise) : asScalar(otherwise);
   if (isTrue(condition)) return a;
   if (isFalse(condition)) return b;
@@ -674,14 +838,28 @@ export function select(condition: Scalar, then: Scalar | number, otherwise: Scal
   if (condition.kind === "not" && !isLiteral(b, 0)) return select(condition.operand, b, a);
   if (isGuard(a) && isGuard(b)) {
     const [common, restA, restB] = sharedGuards(a.condition, b.condition);
-    if (common.length) return select(and(...common), select(condition, select(and(...restA), a.then, 0), select(and(...restB), b.then, 0)), 0);
+    if (common.length)
+      return select(
+        and(...common),
+        select(condition, select(and(...restA), a.then, 0), select(and(...restB), b.then, 0)),
+        0,
+      );
   }
   if (isLiteral(b, 0) && isGuard(a)) return select(and(condition, a.condition), a.then, 0);
   if (a.kind === "select" && a.condition === condition) return select(condition, a.then, b);
   if (b.kind === "select" && b.condition === condition) return select(condition, a, b.otherwise);
   return internPair<Select>(condition, a.id, b.id, (id) => {
     const parts = [condition, a, b];
-    return withReach<Select>({ kind: "select", condition, then: a, otherwise: b, dtype: a.dtype, id, variables: variablesOf(parts), scans: scansOf(parts) });
+    return withReach<Select>({
+      kind: "select",
+      condition,
+      then: a,
+      otherwise: b,
+      dtype: a.dtype,
+      id,
+      variables: variablesOf(parts),
+      scans: scansOf(parts),
+    });
   });
 }
 export function toF32(x: Scalar): Scalar {
@@ -689,7 +867,15 @@ export function toF32(x: Scalar): Scalar {
   if (x.dtype === "bool") return x.kind === "literal" ? literal(x.value) : call("bool_to_f32", x);
   return call("to_f32", x);
 }
-export const derivativeBuilder: DerivativeBuilder = { add, sub, mul, div, neg, select, call: (name, ...xs) => call(name, ...xs) };
+export const derivativeBuilder: DerivativeBuilder = {
+  add,
+  sub,
+  mul,
+  div,
+  neg,
+  select,
+  call: (name, ...xs) => call(name, ...xs),
+};
 
 // ---------------------------------------------------------------- loads
 
@@ -706,15 +892,27 @@ export function inRange(tensor: Node, indices: readonly Integer[]): Scalar {
 }
 export function load(tensor: Node, indices: readonly (Integer | number)[], outside?: Scalar | number): Scalar {
   const at = indices.map((e, d) => (tensor.shape[d] === 1 && outside === undefined ? integer(0) : asInteger(e)));
-  if (at.length !== tensor.shape.length) throw new InternalError(`${at.length} indices for rank ${tensor.shape.length}`);
+  if (at.length !== tensor.shape.length)
+    throw new InternalError(`${at.length} indices for rank ${tensor.shape.length}`);
   at.forEach((e, d) => (at[d] = exactly(e)));
-  let beyond = outside === undefined ? undefined : tensor.dtype === "i32" && typeof outside === "number" ? integer(outside) : asScalar(outside);
+  let beyond =
+    outside === undefined
+      ? undefined
+      : tensor.dtype === "i32" && typeof outside === "number"
+        ? integer(outside)
+        : asScalar(outside);
   if (beyond) {
     const inside = inRange(tensor, at);
     if (isFalse(inside)) return beyond;
     if (isTrue(inside)) beyond = undefined;
   }
-  if (tensor.kind === "source" && tensor.role === "constant" && tensor.data && !beyond && at.every((e) => constantOf(e) !== undefined)) {
+  if (
+    tensor.kind === "source" &&
+    tensor.role === "constant" &&
+    tensor.data &&
+    !beyond &&
+    at.every((e) => constantOf(e) !== undefined)
+  ) {
     const offset = at.reduce((sum, e, d) => sum * (tensor.shape[d] as number) + constantOf(e)!, 0);
     const value = tensor.data[offset]!;
     return tensor.dtype === "bool" ? boolean(value !== 0) : tensor.dtype === "i32" ? integer(value) : literal(value);
@@ -725,11 +923,20 @@ export function load(tensor: Node, indices: readonly (Integer | number)[], outsi
   }
   const make = (id: number): Load => {
     const parts = beyond ? [...at, beyond] : at;
-    const made = { kind: "load", dtype: tensor.dtype, tensor, indices: at, id, variables: variablesOf(parts), scans: union(scansOf(parts), tensor.scans) } as const;
+    const made = {
+      kind: "load",
+      dtype: tensor.dtype,
+      tensor,
+      indices: at,
+      id,
+      variables: variablesOf(parts),
+      scans: union(scansOf(parts), tensor.scans),
+    } as const;
     return withReach<Load>(beyond ? { ...made, outside: beyond } : made);
   };
   if (!beyond && at.length <= 2) return internPair<Load>(tensor, at[0]?.id ?? 0, at[1]?.id ?? 0, make);
-  if (!beyond && at.length <= 4) return internPair<Load>(tensor, pairNumber(at[0]!.id, at[1]!.id), pairNumber(at[2]!.id, at[3]?.id ?? 0), make);
+  if (!beyond && at.length <= 4)
+    return internPair<Load>(tensor, pairNumber(at[0]!.id, at[1]!.id), pairNumber(at[2]!.id, at[3]?.id ?? 0), make);
   return intern<Load>(`L${tensor.id}[${at.map((e) => e.id).join(",")}]${beyond ? `?${beyond.id}` : ""}`, make);
 }
 /** Indices into `operand` of the element `indices` of its reshape, where no floor or mod is left over. */
@@ -740,10 +947,19 @@ function throughReshape(operand: Node, shape: Shape, indices: readonly Integer[]
   let i = 0;
   let j = 0;
   while (i < shape.length || j < from.length) {
-    if (i < shape.length && shape[i] === 1) { i++; continue; } // prettier-ignore
-    if (j < from.length && from[j] === 1) { result[j++] = integer(0); continue; } // prettier-ignore
+    if (i < shape.length && shape[i] === 1) {
+      i++;
+      continue;
+    }
+    if (j < from.length && from[j] === 1) {
+      result[j++] = integer(0);
+      continue;
+    }
     if (i >= shape.length || j >= from.length) return undefined;
-    if (sameExtent(shape[i]!, from[j]!)) { result[j++] = indices[i++]!; continue; } // prettier-ignore
+    if (sameExtent(shape[i]!, from[j]!)) {
+      result[j++] = indices[i++]!;
+      continue;
+    }
     let a = shape[i]!;
     let b = from[j]!;
     let ie = i + 1;
@@ -781,7 +997,14 @@ export function countAtoms(e: Scalar): number {
 export function random(draw: Omit<Random, "kind" | "dtype" | "id" | "variables" | "scans">): Random {
   const key = `R${draw.distribution},${draw.site},${draw.seed.id},${draw.step.id},${draw.indices.map((e) => e.id).join(",")}:${draw.extents.join(",")}`;
   const parts = [draw.seed, draw.step, ...draw.indices];
-  return intern<Random>(key, (id) => ({ kind: "random", dtype: "f32", ...draw, id, variables: variablesOf(parts), scans: scansOf(parts) }));
+  return intern<Random>(key, (id) => ({
+    kind: "random",
+    dtype: "f32",
+    ...draw,
+    id,
+    variables: variablesOf(parts),
+    scans: scansOf(parts),
+  }));
 }
 
 // ---------------------------------------------------------------- walks
@@ -789,14 +1012,30 @@ export function random(draw: Omit<Random, "kind" | "dtype" | "id" | "variables" 
 const leaf: readonly Scalar[] = [];
 export function operandsOf(e: Scalar): readonly Scalar[] {
   switch (e.kind) {
-    case "literal": case "dim": case "variable": case "local": return leaf; // prettier-ignore
-    case "affine": return e.atoms; // prettier-ignore
-    case "floor_div": case "modulo": case "non_negative": case "equal_zero": case "not": return [e.operand]; // prettier-ignore
-    case "and": case "call": return e.operands; // prettier-ignore
-    case "select": return [e.condition, e.then, e.otherwise]; // prettier-ignore
-    case "load": return e.outside ? [...e.indices, e.outside] : e.indices; // prettier-ignore
-    case "random": return [e.seed, e.step, ...e.indices]; // prettier-ignore
-    default: return e satisfies never; // prettier-ignore
+    case "literal":
+    case "dim":
+    case "variable":
+    case "local":
+      return leaf;
+    case "affine":
+      return e.atoms;
+    case "floor_div":
+    case "modulo":
+    case "non_negative":
+    case "equal_zero":
+    case "not":
+      return [e.operand];
+    case "and":
+    case "call":
+      return e.operands;
+    case "select":
+      return [e.condition, e.then, e.otherwise];
+    case "load":
+      return e.outside ? [...e.indices, e.outside] : e.indices;
+    case "random":
+      return [e.seed, e.step, ...e.indices];
+    default:
+      return e satisfies never;
   }
 }
 /** Every distinct scalar below e, e included, each once. */
@@ -811,7 +1050,10 @@ export function visit(e: Scalar, f: (x: Scalar) => void, seen: Set<Scalar> = new
   }
 }
 /** Operands before users. */
-export function scalarOrder(roots: readonly Scalar[], operands: (e: Scalar) => readonly Scalar[] = operandsOf): Scalar[] {
+export function scalarOrder(
+  roots: readonly Scalar[],
+  operands: (e: Scalar) => readonly Scalar[] = operandsOf,
+): Scalar[] {
   const done = new Set<Scalar>();
   const result: Scalar[] = [];
   const stack: { e: Scalar; next: number; operands: readonly Scalar[] }[] = [];
@@ -838,7 +1080,12 @@ export function scalarOrder(roots: readonly Scalar[], operands: (e: Scalar) => r
 
 export type OnLoad = (load: Load, indices: readonly Integer[], outside: Scalar | undefined) => Scalar | undefined;
 /** e with the mapped scalars replaced (outermost match wins) and loads rebuilt by `onLoad` where it answers; everything else through the constructors. */
-export function substitute(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, onLoad?: OnLoad, memo: Map<Scalar, Scalar> = new Map()): Scalar {
+export function substitute(
+  e: Scalar,
+  map: ReadonlyMap<Scalar, Scalar>,
+  onLoad?: OnLoad,
+  memo: Map<Scalar, Scalar> = new Map(),
+): Scalar {
   const replaced = onLoad ? undefined : variablesIn(map);
   if (replaced) return substituteVariables(e, map, replaced, memo);
   const done = (x: Scalar): Scalar | undefined => map.get(x) ?? memo.get(x);
@@ -858,7 +1105,12 @@ export function substitute(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, onLoad?:
   return go(e);
 }
 /** The same where only variables are replaced: what is free of them stays. */
-function substituteVariables(e: Scalar, map: ReadonlyMap<Scalar, Scalar>, replaced: readonly Variable[], memo: Map<Scalar, Scalar>): Scalar {
+function substituteVariables(
+  e: Scalar,
+  map: ReadonlyMap<Scalar, Scalar>,
+  replaced: readonly Variable[],
+  memo: Map<Scalar, Scalar>,
+): Scalar {
   const isOpen = (x: Scalar): boolean => x.kind !== "variable" && !memo.has(x) && mentions(x, replaced);
   const go = (x: Scalar): Scalar => (x.kind === "variable" ? map.get(x) : memo.get(x)) ?? x;
   if (!isOpen(e)) return go(e);
@@ -901,31 +1153,54 @@ function again(e: Integer, go: (x: Scalar) => Scalar): Integer {
 }
 export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | undefined): Scalar {
   switch (e.kind) {
-    case "literal": case "dim": case "variable": case "local": return e; // prettier-ignore
+    case "literal":
+    case "dim":
+    case "variable":
+    case "local":
+      return e;
     case "affine": {
       const atoms = rebuilt(e.atoms, go);
-      return atoms === e.atoms ? e : linear(e.terms.map(([, k], i) => [atoms[i]!, k] as const), e.constant);
+      return atoms === e.atoms
+        ? e
+        : linear(
+            e.terms.map(([, k], i) => [atoms[i]!, k] as const),
+            e.constant,
+          );
     }
-    case "floor_div": case "modulo": case "non_negative": case "equal_zero": {
+    case "floor_div":
+    case "modulo":
+    case "non_negative":
+    case "equal_zero": {
       const x = again(e.operand, go);
       if (x === e.operand) return e;
-      return e.kind === "floor_div" ? floorDiv(x, e.divisor) : e.kind === "modulo" ? modulo(x, e.divisor) : e.kind === "non_negative" ? nonNegative(x) : equalZero(x);
-    } // prettier-ignore
+      return e.kind === "floor_div"
+        ? floorDiv(x, e.divisor)
+        : e.kind === "modulo"
+          ? modulo(x, e.divisor)
+          : e.kind === "non_negative"
+            ? nonNegative(x)
+            : equalZero(x);
+    }
     case "not": {
       const x = go(e.operand);
       return x === e.operand ? e : not(x);
     }
-    case "and": case "call": {
+    case "and":
+    case "call": {
       const xs = rebuilt(e.operands, go);
       return xs === e.operands ? e : e.kind === "and" ? and(...xs) : call(e.fn, ...xs);
-    } // prettier-ignore
+    }
     case "select": {
       const [condition, then, otherwise] = [go(e.condition), go(e.then), go(e.otherwise)];
-      return condition === e.condition && then === e.then && otherwise === e.otherwise ? e : select(condition, then, otherwise);
+      return condition === e.condition && then === e.then && otherwise === e.otherwise
+        ? e
+        : select(condition, then, otherwise);
     }
     case "random": {
       const [seed, step, indices] = [go(e.seed), go(e.step), rebuilt(e.indices, go)];
-      return seed === e.seed && step === e.step && indices === e.indices ? e : random({ ...draw(e), seed, step, indices });
+      return seed === e.seed && step === e.step && indices === e.indices
+        ? e
+        : random({ ...draw(e), seed, step, indices });
     }
     case "load": {
       const indices = rebuilt(e.indices, (x) => again(x as Integer, go));
@@ -934,7 +1209,8 @@ export function rebuild(e: Scalar, go: (x: Scalar) => Scalar, onLoad: OnLoad | u
       if (own) return own;
       return outside === e.outside && indices === e.indices ? e : load(e.tensor, indices, outside);
     }
-    default: return e satisfies never; // prettier-ignore
+    default:
+      return e satisfies never;
   }
 }
 /** The scalars after `go`: the same list where nothing changes. Integers stay integers. */
@@ -943,5 +1219,10 @@ function rebuilt<T extends Scalar>(xs: readonly T[], go: (x: Scalar) => Scalar):
   return xs;
 }
 const draw = (e: Random): Omit<Random, "kind" | "dtype" | "id" | "variables" | "scans"> => ({
-  distribution: e.distribution, site: e.site, seed: e.seed, step: e.step, indices: e.indices, extents: e.extents,
-}); // prettier-ignore
+  distribution: e.distribution,
+  site: e.site,
+  seed: e.seed,
+  step: e.step,
+  indices: e.indices,
+  extents: e.extents,
+});

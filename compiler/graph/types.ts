@@ -145,7 +145,22 @@ export interface Local extends ScalarBase {
 
 /** Every i32 scalar. Index expressions are these; loads, selects and calls of i32 are opaque atoms. */
 export type Integer = Dim | Variable | Affine | FloorDiv | Modulo | Load | Select | Call | Local;
-export type Scalar = Literal | Dim | Variable | Affine | FloorDiv | Modulo | NonNegative | EqualZero | And | Not | Call | Select | Load | Random | Local; // prettier-ignore
+export type Scalar =
+  | Literal
+  | Dim
+  | Variable
+  | Affine
+  | FloorDiv
+  | Modulo
+  | NonNegative
+  | EqualZero
+  | And
+  | Not
+  | Call
+  | Select
+  | Load
+  | Random
+  | Local;
 
 // ---------------------------------------------------------------- nodes
 
@@ -198,7 +213,8 @@ export interface Scatter extends NodeBase {
 export interface Result extends NodeBase {
   readonly kind: "result";
   readonly scan: Scan;
-  readonly of: { readonly kind: "final" | "history"; readonly carry: number } | { readonly kind: "stack"; readonly node: Node };
+  readonly of:
+    { readonly kind: "final" | "history"; readonly carry: number } | { readonly kind: "stack"; readonly node: Node };
 }
 export type Node = Source | Compute | Reshape | Scatter | Result;
 

@@ -4,32 +4,85 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { inputs, sameShape, topological } from "./node.ts";
 import { printNode, scalarText, shapeText, type Names } from "./print.ts";
 import {
-  axis, conjuncts, extentInteger, greatestCommonDivisor, iadd, imul, inRange, integer, interval, isGuard, isTrue, isub, linear, load, nonNegative, not, operandsOf, positiveModulo, provedNonNegative, scalarOrder, termsOf, unionScans, type Interval,
-} from "./scalar.ts"; // prettier-ignore
-import type { Compute, Dim, Extent, GraphProgram, Integer, Load, Node, Result, Scalar, Scan, Scatter, Shape, Source, Variable } from "./types.ts";
+  axis,
+  conjuncts,
+  extentInteger,
+  greatestCommonDivisor,
+  iadd,
+  imul,
+  inRange,
+  integer,
+  interval,
+  isGuard,
+  isTrue,
+  isub,
+  linear,
+  load,
+  nonNegative,
+  not,
+  operandsOf,
+  positiveModulo,
+  provedNonNegative,
+  scalarOrder,
+  termsOf,
+  unionScans,
+  type Interval,
+} from "./scalar.ts";
+import type {
+  Compute,
+  Dim,
+  Extent,
+  GraphProgram,
+  Integer,
+  Load,
+  Node,
+  Result,
+  Scalar,
+  Scan,
+  Scatter,
+  Shape,
+  Source,
+  Variable,
+} from "./types.ts";
 
 export function verify(program: GraphProgram): void {
   const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
   const order = topological(roots);
-  const state: Checked = { scalars: new Set(), scans: new Set(), dims: new Set(program.dims), inputs: new Set<Node>(program.inputs), done: new Set(), program: program.name };
+  const state: Checked = {
+    scalars: new Set(),
+    scans: new Set(),
+    dims: new Set(program.dims),
+    inputs: new Set<Node>(program.inputs),
+    done: new Set(),
+    program: program.name,
+  };
   for (const source of program.inputs) at(source, state, () => checkSource(source, state));
   for (const node of order) {
     at(node, state, () => {
-      for (const x of inputs(node)) if (!state.done.has(x) && x !== node) fail(`reads ${nameOf(x)}, which depends on it`);
+      for (const x of inputs(node))
+        if (!state.done.has(x) && x !== node) fail(`reads ${nameOf(x)}, which depends on it`);
       checkNode(node, state);
     });
     state.done.add(node);
   }
-  for (const node of roots) at(node, state, () => node.scans.size === 0 || fail("is a result of the program but belongs to the body of a scan"));
+  for (const node of roots)
+    at(
+      node,
+      state,
+      () => node.scans.size === 0 || fail("is a result of the program but belongs to the body of a scan"),
+    );
   const names = new Set<string>();
-  for (const o of program.outputs) at(o.node, state, () => (names.has(o.name) ? fail(`is a second output called ${o.name}`) : names.add(o.name)));
+  for (const o of program.outputs)
+    at(o.node, state, () => (names.has(o.name) ? fail(`is a second output called ${o.name}`) : names.add(o.name)));
   const targets = new Set<Source>();
   for (const { target, value } of program.updates)
     at(value, state, () => {
-      if (target.role !== "parameter" && target.role !== "state") fail(`updates ${target.path}, which is no parameter or state but ${target.role}`);
+      if (target.role !== "parameter" && target.role !== "state")
+        fail(`updates ${target.path}, which is no parameter or state but ${target.role}`);
       if (targets.has(target)) fail(`updates ${target.path} a second time`);
       targets.add(target);
-      if (value.dtype !== target.dtype || !sameShape(value.shape, target.shape)) fail(`updates ${target.path}: ${target.dtype}${shapeText(target.shape)}`);
+      if (value.dtype !== target.dtype || !sameShape(value.shape, target.shape))
+        fail(`updates ${target.path}: ${target.dtype}${shapeText(target.shape)}`);
     });
 }
 
@@ -53,29 +106,38 @@ function at(node: Node, state: Checked, check: () => unknown): void {
     check();
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
-    throw new InternalError(`${state.program}: ${nameOf(node)} ${error.message}\n  ${printNode(node, names).join("\n  ").slice(0, 2000)}`);
+    throw new InternalError(
+      `${state.program}: ${nameOf(node)} ${error.message}\n  ${printNode(node, names).join("\n  ").slice(0, 2000)}`,
+    );
   }
 }
-const sameSet = <T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean => a.size === b.size && [...a].every((x) => b.has(x));
+const sameSet = <T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean =>
+  a.size === b.size && [...a].every((x) => b.has(x));
 
 // ---------------------------------------------------------------- nodes
 
 function checkNode(node: Node, state: Checked): void {
   checkShape(node.shape, state);
   switch (node.kind) {
-    case "source": return checkSource(node, state); // prettier-ignore
+    case "source":
+      return checkSource(node, state);
     case "reshape": {
       if (node.operand.kind === "reshape") fail("is a reshape of a reshape");
       if (node.dtype !== node.operand.dtype) fail(`has another dtype than ${nameOf(node.operand)}`);
-      if (!sameCount(node.shape, node.operand.shape)) fail(`has another number of elements than ${shapeText(node.operand.shape)}`);
+      if (!sameCount(node.shape, node.operand.shape))
+        fail(`has another number of elements than ${shapeText(node.operand.shape)}`);
       if (!sameSet(node.scans, node.operand.scans)) fail("belongs to other scans than its operand");
       return;
     }
-    case "compute": return checkCompute(node, state); // prettier-ignore
-    case "scatter": return checkScatter(node, state); // prettier-ignore
-    case "result": return checkResult(node, state); // prettier-ignore
-    default: return node satisfies never; // prettier-ignore
-  } // prettier-ignore
+    case "compute":
+      return checkCompute(node, state);
+    case "scatter":
+      return checkScatter(node, state);
+    case "result":
+      return checkResult(node, state);
+    default:
+      return node satisfies never;
+  }
 }
 function checkShape(shape: Shape, state: Checked): void {
   for (const n of shape) {
@@ -86,7 +148,8 @@ function checkShape(shape: Shape, state: Checked): void {
       for (const [atom, k] of n.terms) {
         if (atom.kind !== "dim") fail("has an extent that is not affine in dims");
         if (!Number.isInteger(k)) fail("has an extent with a fractional coefficient");
-        if (!state.dims.has(atom as Dim)) fail(`has an extent of ${(atom as Dim).name}, which is no dim of the program`);
+        if (!state.dims.has(atom as Dim))
+          fail(`has an extent of ${(atom as Dim).name}, which is no dim of the program`);
       }
     } else if (n.kind !== "dim") fail("has an extent that is no number, dim or affine form");
     else if (!state.dims.has(n)) fail(`has the axis ${n.name}, which is no dim of the program`);
@@ -94,8 +157,15 @@ function checkShape(shape: Shape, state: Checked): void {
 }
 /** Products of extents are polynomials in the dims: equal at a few points far apart means equal. */
 function sameCount(a: Shape, b: Shape): boolean {
-  const value = (n: Extent, x: number): number => (typeof n === "number" ? n : n.kind === "dim" ? x + (n.id % 7) : n.terms.reduce((sum, [atom, k]) => sum + k * value(atom as Extent, x), n.constant));
-  return [13, 101, 997].every((x) => a.reduce<number>((p, n) => p * value(n, x), 1) === b.reduce<number>((p, n) => p * value(n, x), 1));
+  const value = (n: Extent, x: number): number =>
+    typeof n === "number"
+      ? n
+      : n.kind === "dim"
+        ? x + (n.id % 7)
+        : n.terms.reduce((sum, [atom, k]) => sum + k * value(atom as Extent, x), n.constant);
+  return [13, 101, 997].every(
+    (x) => a.reduce<number>((p, n) => p * value(n, x), 1) === b.reduce<number>((p, n) => p * value(n, x), 1),
+  );
 }
 function checkSource(node: Source, state: Checked): void {
   if (node.role === "carry") {
@@ -107,7 +177,8 @@ function checkSource(node: Source, state: Checked): void {
     if (!node.data) fail("is a constant without data");
     const count = node.shape.reduce<number>((p, n) => p * (n as number), 1);
     if (node.data!.length !== count) fail(`has ${node.data!.length} values instead of ${count}`);
-    if (node.dtype !== "f32" && node.data!.some((x) => !Number.isInteger(x))) fail(`has a value that is no ${node.dtype}`);
+    if (node.dtype !== "f32" && node.data!.some((x) => !Number.isInteger(x)))
+      fail(`has a value that is no ${node.dtype}`);
   } else if (!state.inputs.has(node)) fail("is read but no input of the program");
 }
 function checkCompute(node: Compute, state: Checked): void {
@@ -126,15 +197,19 @@ function checkCompute(node: Compute, state: Checked): void {
 }
 function checkScatter(node: Scatter, state: Checked): void {
   checkShape(node.over, state);
-  if (node.indices.length !== node.shape.length) fail(`has ${node.indices.length} indices for rank ${node.shape.length}`);
+  if (node.indices.length !== node.shape.length)
+    fail(`has ${node.indices.length} indices for rank ${node.shape.length}`);
   if (node.value.dtype !== node.dtype || node.dtype === "bool") fail("scatters values of another dtype");
   for (const e of node.indices) if (e.dtype !== "i32") fail("is scattered at an index that is no integer");
   const axes = canonicalAxes(node.over);
-  for (const v of axes) if (!node.indices.some((e) => e.variables.has(v))) fail("has an axis that its indices do not mention");
+  for (const v of axes)
+    if (!node.indices.some((e) => e.variables.has(v))) fail("has an axis that its indices do not mention");
   checkScalars([...node.indices, node.value], axes, state, isGuard(node.value) ? conjuncts(node.value.condition) : []);
-  if (!sameSet(node.scans, unionScans([node.value.scans, ...node.indices.map((e) => e.scans)]))) fail("belongs to other scans than its scalars");
+  if (!sameSet(node.scans, unionScans([node.value.scans, ...node.indices.map((e) => e.scans)])))
+    fail("belongs to other scans than its scalars");
 }
-const canonicalAxes = (shape: Shape): ReadonlySet<Variable> => new Set(shape.map((n, i) => axis(i, n)).filter((v) => v.extent !== 1));
+const canonicalAxes = (shape: Shape): ReadonlySet<Variable> =>
+  new Set(shape.map((n, i) => axis(i, n)).filter((v) => v.extent !== 1));
 
 function checkResult(node: Result, state: Checked): void {
   const { scan, of } = node;
@@ -148,39 +223,65 @@ function checkResult(node: Result, state: Checked): void {
   if (!sameShape(node.shape, shape) || node.dtype !== like.dtype) fail(`is not ${like.dtype}${shapeText(shape)}`);
   if (of.kind === "stack") {
     if (!of.node.scans.has(scan)) fail(`stacks ${nameOf(of.node)}, which does not belong to the scan`);
-    for (const s of of.node.scans) if (s !== scan && !scan.scans.has(s) && !node.scans.has(s)) fail("stacks a node of another scan");
+    for (const s of of.node.scans)
+      if (s !== scan && !scan.scans.has(s) && !node.scans.has(s)) fail("stacks a node of another scan");
   }
   if (node.scans.has(scan)) fail("is a result inside of its own scan");
 }
 function checkScan(scan: Scan, state: Checked): void {
   if (!Number.isInteger(scan.count) || scan.count < 1) fail(`has a scan of ${scan.count} steps`);
-  if (scan.step.extent !== scan.count || !scan.step.scans.has(scan) || scan.step.scans.size !== 1) fail("has a scan whose step is not its own");
+  if (scan.step.extent !== scan.count || !scan.step.scans.has(scan) || scan.step.scans.size !== 1)
+    fail("has a scan whose step is not its own");
   for (const { initial, incoming, next } of scan.carries) {
-    if (incoming.role !== "carry" || !incoming.scans.has(scan)) fail(`has a carry ${incoming.path} that is not its scan's own`);
-    for (const x of [initial, next]) if (x.dtype !== incoming.dtype || !sameShape(x.shape, incoming.shape)) fail(`has a carry ${incoming.path} whose types differ`);
-    for (const x of [initial, next]) if (!contains(incoming, x)) fail(`has a carry ${incoming.path} whose values may leave its declared range`);
+    if (incoming.role !== "carry" || !incoming.scans.has(scan))
+      fail(`has a carry ${incoming.path} that is not its scan's own`);
+    for (const x of [initial, next])
+      if (x.dtype !== incoming.dtype || !sameShape(x.shape, incoming.shape))
+        fail(`has a carry ${incoming.path} whose types differ`);
+    for (const x of [initial, next])
+      if (!contains(incoming, x)) fail(`has a carry ${incoming.path} whose values may leave its declared range`);
     if (initial.scans.has(scan)) fail(`has a carry ${incoming.path} whose initial value lies inside the scan`);
-    for (const x of [initial, next]) for (const s of x.scans) if (s !== scan && !scan.scans.has(s)) fail(`has a carry ${incoming.path} that belongs to another scan`);
+    for (const x of [initial, next])
+      for (const s of x.scans)
+        if (s !== scan && !scan.scans.has(s)) fail(`has a carry ${incoming.path} that belongs to another scan`);
   }
   if (scan.scans.has(scan)) fail("has a scan inside itself");
-  checkShape(scan.carries.flatMap((c) => c.incoming.shape), state);
+  checkShape(
+    scan.carries.flatMap((c) => c.incoming.shape),
+    state,
+  );
 }
 
 /** Every value of x lies in the range that the carry declares. */
 function contains(carry: Source, x: Node): boolean {
   if (carry.dtype !== "i32" || !carry.range) return true;
-  const element = load(x, x.shape.map(() => 0)) as Integer; // stands for any element: a load is bounded by its tensor's range
-  return (carry.range.low === -Infinity || provedNonNegative(iadd(element, -carry.range.low))) && (carry.range.high === Infinity || provedNonNegative(isub(asExtentInteger(carry.range.high), element)));
+  const element = load(
+    x,
+    x.shape.map(() => 0),
+  ) as Integer; // stands for any element: a load is bounded by its tensor's range
+  return (
+    (carry.range.low === -Infinity || provedNonNegative(iadd(element, -carry.range.low))) &&
+    (carry.range.high === Infinity || provedNonNegative(isub(asExtentInteger(carry.range.high), element)))
+  );
 }
-const asExtentInteger = (high: NonNullable<Source["range"]>["high"]): Integer => (typeof high === "number" ? integer(high) : high);
+const asExtentInteger = (high: NonNullable<Source["range"]>["high"]): Integer =>
+  typeof high === "number" ? integer(high) : high;
 
 // ---------------------------------------------------------------- scalars
 
-function checkScalars(roots: readonly Scalar[], axes: ReadonlySet<Variable>, state: Checked, holds: readonly Scalar[] = []): void {
+function checkScalars(
+  roots: readonly Scalar[],
+  axes: ReadonlySet<Variable>,
+  state: Checked,
+  holds: readonly Scalar[] = [],
+): void {
   for (const root of roots)
     for (const v of root.variables) {
       if (v.position === undefined) fail(`has the fresh variable ${v.name}`);
-      if (!axes.has(v)) fail(`mentions the axis ${v.position} of extent ${typeof v.extent === "number" ? v.extent : "?"}, which it does not have`);
+      if (!axes.has(v))
+        fail(
+          `mentions the axis ${v.position} of extent ${typeof v.extent === "number" ? v.extent : "?"}, which it does not have`,
+        );
     }
   const unproved: Load[] = [];
   for (const e of scalarOrder(roots, (x) => (state.scalars.has(x) && !mayNeedGuard(x) ? [] : operandsOf(x)))) {
@@ -216,10 +317,13 @@ function checkScalar(e: Scalar, state: Checked): void {
       return;
     case "affine": {
       integers(e.terms.map(([atom]) => atom));
-      if (!Number.isInteger(e.constant) || e.terms.some(([, k]) => !Number.isInteger(k) || k === 0)) fail(`has ${text(e)}, whose coefficients are no integers`);
+      if (!Number.isInteger(e.constant) || e.terms.some(([, k]) => !Number.isInteger(k) || k === 0))
+        fail(`has ${text(e)}, whose coefficients are no integers`);
       if (e.terms.some(([atom]) => atom.kind === "affine")) fail(`has ${text(e)}, an affine form of an affine form`);
-      for (let i = 1; i < e.terms.length; i++) if (e.terms[i - 1]![0].id >= e.terms[i]![0].id) fail(`has ${text(e)}, whose terms are not in order`);
-      if (e.constant === 0 && e.terms.length === 1 && e.terms[0]![1] === 1) fail(`has ${text(e)}, an atom written as an affine form`);
+      for (let i = 1; i < e.terms.length; i++)
+        if (e.terms[i - 1]![0].id >= e.terms[i]![0].id) fail(`has ${text(e)}, whose terms are not in order`);
+      if (e.constant === 0 && e.terms.length === 1 && e.terms[0]![1] === 1)
+        fail(`has ${text(e)}, an atom written as an affine form`);
       return;
     }
     case "floor_div":
@@ -231,18 +335,24 @@ function checkScalar(e: Scalar, state: Checked): void {
     case "equal_zero":
       return integers([e.operand]);
     case "and":
-      if (e.operands.length < 2 || e.operands.some((x) => x.dtype !== "bool" || x.kind === "and" || x.kind === "literal")) fail(`has ${text(e)}, which is no normal conjunction`);
+      if (
+        e.operands.length < 2 ||
+        e.operands.some((x) => x.dtype !== "bool" || x.kind === "and" || x.kind === "literal")
+      )
+        fail(`has ${text(e)}, which is no normal conjunction`);
       return;
     case "not":
       if (e.operand.dtype !== "bool") fail(`has the negation of a ${e.operand.dtype}`);
       return;
     case "call": {
-      if (e.operands.length !== e.fn.operands.length) fail(`has ${text(e)}, with ${e.operands.length} operands instead of ${e.fn.operands.length}`);
+      if (e.operands.length !== e.fn.operands.length)
+        fail(`has ${text(e)}, with ${e.operands.length} operands instead of ${e.fn.operands.length}`);
       let number: Scalar | undefined;
       e.operands.forEach((x, i) => {
         const wanted = e.fn.operands[i]!;
         if (wanted === "number") {
-          if (x.dtype === "bool" || (number && number.dtype !== x.dtype)) fail(`has ${text(e)}, whose operands do not fit`);
+          if (x.dtype === "bool" || (number && number.dtype !== x.dtype))
+            fail(`has ${text(e)}, whose operands do not fit`);
           number = x;
         } else if (x.dtype !== wanted) fail(`has ${text(e)}, with a ${x.dtype} for a ${wanted}`);
       });
@@ -256,13 +366,16 @@ function checkScalar(e: Scalar, state: Checked): void {
       return;
     case "load":
       integers(e.indices);
-      if (e.indices.length !== e.tensor.shape.length) fail(`has ${text(e)}, with ${e.indices.length} indices for rank ${e.tensor.shape.length}`);
-      if (e.dtype !== e.tensor.dtype || (e.outside && e.outside.dtype !== e.dtype)) fail(`has ${text(e)}, whose dtypes differ`);
+      if (e.indices.length !== e.tensor.shape.length)
+        fail(`has ${text(e)}, with ${e.indices.length} indices for rank ${e.tensor.shape.length}`);
+      if (e.dtype !== e.tensor.dtype || (e.outside && e.outside.dtype !== e.dtype))
+        fail(`has ${text(e)}, whose dtypes differ`);
       for (const s of e.tensor.scans) if (!e.scans.has(s)) fail(`has ${text(e)}, which hides a scan`);
       return;
     case "random":
       integers([e.seed, e.step, ...e.indices]);
-      if (e.indices.length !== e.extents.length) fail(`has ${text(e)}, with ${e.indices.length} indices for ${e.extents.length} extents`);
+      if (e.indices.length !== e.extents.length)
+        fail(`has ${text(e)}, with ${e.indices.length} indices for ${e.extents.length} extents`);
       if (!Number.isInteger(e.site) || e.site < 0 || e.site > 0xffffffff) fail(`has ${text(e)}, whose site is no u32`);
       return;
     case "local":
@@ -278,13 +391,21 @@ function checkScalar(e: Scalar, state: Checked): void {
  * What holds around a scalar: a set of conditions for every way from a root to it. A way through `select(c, a, b)` adds c or not c; in a
  * conjunction an operand guards those whose loads are nested deeper. The ways to one load are few; beyond a limit only what is common to all of them counts.
  */
-export function guardsAround(roots: readonly Scalar[], wanted: ReadonlySet<Scalar>, holds: readonly Scalar[] = []): Map<Scalar, readonly ReadonlySet<Scalar>[]> {
+export function guardsAround(
+  roots: readonly Scalar[],
+  wanted: ReadonlySet<Scalar>,
+  holds: readonly Scalar[] = [],
+): Map<Scalar, readonly ReadonlySet<Scalar>[]> {
   const order = scalarOrder(roots);
   const leads = new Set<Scalar>();
   for (const e of order) if (wanted.has(e) || operandsOf(e).some((x) => leads.has(x))) leads.add(e);
   const ways = new Map<Scalar, ReadonlySet<Scalar>[]>();
   for (const root of roots) ways.set(root, [new Set(root.dtype === "i32" ? holds : [])]);
-  const keyOf = (way: ReadonlySet<Scalar>): string => [...way].map((c) => c.id).sort((a, b) => a - b).join(","); // prettier-ignore
+  const keyOf = (way: ReadonlySet<Scalar>): string =>
+    [...way]
+      .map((c) => c.id)
+      .sort((a, b) => a - b)
+      .join(",");
   const pass = (to: Scalar, from: readonly ReadonlySet<Scalar>[], more: readonly Scalar[]): void => {
     if (!leads.has(to)) return;
     const known = new Map((ways.get(to) ?? []).map((way) => [keyOf(way), way]));
@@ -317,7 +438,8 @@ const depths = new WeakMap<Scalar, number>();
 /** How deep loads are nested in a scalar: 0 for none, 2 for a[b[i]]. */
 function loadDepth(e: Scalar): number {
   for (const x of scalarOrder([e], (y) => (depths.has(y) ? [] : operandsOf(y))))
-    if (!depths.has(x)) depths.set(x, operandsOf(x).reduce((most, y) => Math.max(most, depths.get(y)!), 0) + Number(x.kind === "load"));
+    if (!depths.has(x))
+      depths.set(x, operandsOf(x).reduce((most, y) => Math.max(most, depths.get(y)!), 0) + Number(x.kind === "load"));
   return depths.get(e)!;
 }
 function checkGuards(roots: readonly Scalar[], loads: readonly Load[], holds: readonly Scalar[]): void {
@@ -326,16 +448,25 @@ function checkGuards(roots: readonly Scalar[], loads: readonly Load[], holds: re
     for (const way of ways.get(l) ?? [])
       for (const [d, index] of l.indices.entries())
         for (const bound of [index, iadd(extentInteger(l.tensor.shape[d]!), -1, imul(index, -1))])
-          if (!provedNonNegative(bound) && !implied(bound, way)) fail(`has ${text(l)}, which may be out of range: ${text(nonNegative(bound))} is not proved by ${[...way].map(text).join(" and ") || "any guard"}`);
+          if (!provedNonNegative(bound) && !implied(bound, way))
+            fail(
+              `has ${text(l)}, which may be out of range: ${text(nonNegative(bound))} is not proved by ${[...way].map(text).join(" and ") || "any guard"}`,
+            );
 }
-const implied = (e: Integer, way: ReadonlySet<Scalar>): boolean => impliedBy(e, way, 1) || (byEnumeration(e, way) ?? impliedBy(e, way));
+const implied = (e: Integer, way: ReadonlySet<Scalar>): boolean =>
+  impliedBy(e, way, 1) || (byEnumeration(e, way) ?? impliedBy(e, way));
 /** The answer by trying every value of the variables, data counting as one of them; undefined where there are too many. */
 function byEnumeration(e: Integer, conditions: ReadonlySet<Scalar>, limit = 1 << 16): boolean | undefined {
-  const usable = [...conditions].filter((c) => c.kind === "non_negative" || c.kind === "equal_zero" || (c.kind === "not" && (c.operand.kind === "equal_zero" || c.operand.kind === "non_negative")));
+  const usable = [...conditions].filter(
+    (c) =>
+      c.kind === "non_negative" ||
+      c.kind === "equal_zero" ||
+      (c.kind === "not" && (c.operand.kind === "equal_zero" || c.operand.kind === "non_negative")),
+  );
   // conditions that share something with e, or with such conditions
   const leaves = new Set(leavesOf(e));
   const related = new Set<Scalar>();
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     again = false;
     for (const c of usable) {
       if (related.has(c) || !leavesOf(c).some((v) => leaves.has(v))) continue;
@@ -368,7 +499,8 @@ function byEnumeration(e: Integer, conditions: ReadonlySet<Scalar>, limit = 1 <<
     if (k === axes.length) return true;
   }
 }
-const isLeaf = (x: Scalar): x is Integer => x.dtype === "i32" && x.kind !== "affine" && x.kind !== "floor_div" && x.kind !== "modulo";
+const isLeaf = (x: Scalar): x is Integer =>
+  x.dtype === "i32" && x.kind !== "affine" && x.kind !== "floor_div" && x.kind !== "modulo";
 const leavesOf = (e: Scalar): Integer[] => scalarOrder([e], (x) => (isLeaf(x) ? [] : operandsOf(x))).filter(isLeaf);
 function integerOperation(x: Scalar, slot: ReadonlyMap<Scalar, number>, values: Float64Array): () => number {
   const of = (y: Scalar): number => slot.get(y)!;
@@ -381,14 +513,33 @@ function integerOperation(x: Scalar, slot: ReadonlyMap<Scalar, number>, values: 
         return sum;
       };
     }
-    case "floor_div": { const i = of(x.operand); return () => Math.floor(values[i]! / x.divisor); } // prettier-ignore
-    case "modulo": { const i = of(x.operand); return () => positiveModulo(values[i]!, x.divisor); } // prettier-ignore
-    case "non_negative": { const i = of(x.operand); return () => Number(values[i]! >= 0); } // prettier-ignore
-    case "equal_zero": { const i = of(x.operand); return () => Number(values[i] === 0); } // prettier-ignore
-    case "and": { const all = x.operands.map(of); return () => Number(all.every((i) => values[i] === 1)); } // prettier-ignore
-    case "not": { const i = of(x.operand); return () => 1 - values[i]!; } // prettier-ignore
-    default: throw new InternalError(`verify: ${x.kind} is no integer`); // prettier-ignore
-  } // prettier-ignore
+    case "floor_div": {
+      const i = of(x.operand);
+      return () => Math.floor(values[i]! / x.divisor);
+    }
+    case "modulo": {
+      const i = of(x.operand);
+      return () => positiveModulo(values[i]!, x.divisor);
+    }
+    case "non_negative": {
+      const i = of(x.operand);
+      return () => Number(values[i]! >= 0);
+    }
+    case "equal_zero": {
+      const i = of(x.operand);
+      return () => Number(values[i] === 0);
+    }
+    case "and": {
+      const all = x.operands.map(of);
+      return () => Number(all.every((i) => values[i] === 1));
+    }
+    case "not": {
+      const i = of(x.operand);
+      return () => 1 - values[i]!;
+    }
+    default:
+      throw new InternalError(`verify: ${x.kind} is no integer`);
+  }
 }
 /** Bounds of an integer where the conditions hold: each condition bounds each of its atoms, given the others. */
 function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
@@ -414,7 +565,12 @@ function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
     for (const c of conditions) {
       if (c.kind !== "non_negative" && c.kind !== "equal_zero") continue;
       for (const [atom, k] of termsOf(c.operand)) {
-        const others = go(linear([[c.operand, 1], [atom, -k]])); // k atom + others >= 0
+        const others = go(
+          linear([
+            [c.operand, 1],
+            [atom, -k],
+          ]),
+        ); // k atom + others >= 0
         const known = go(atom);
         const least = -others.high / k;
         const most = c.kind === "equal_zero" ? -others.low / k : NaN;
@@ -441,8 +597,17 @@ export function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3
   const terms = termsOf(e);
   for (const [atom, k] of terms) {
     if (atom.kind !== "floor_div" || Math.abs(k) !== 1) continue;
-    const rest = linear([[e, -k], [atom, 1]]); // e = k (floor(x / m) - rest)
-    const x = linear([[atom.operand, k], [rest, -k * atom.divisor]], k > 0 ? 0 : atom.divisor - 1);
+    const rest = linear([
+      [e, -k],
+      [atom, 1],
+    ]); // e = k (floor(x / m) - rest)
+    const x = linear(
+      [
+        [atom.operand, k],
+        [rest, -k * atom.divisor],
+      ],
+      k > 0 ? 0 : atom.divisor - 1,
+    );
     if (impliedBy(x, conditions, depth - 1)) return true;
   }
   for (const f of facts)
@@ -451,8 +616,16 @@ export function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3
       if (own === undefined || own * k <= 0) continue;
       const g = greatestCommonDivisor(own, k);
       // e >= 0 follows from f >= 0 and (|k| e - |own| f) / g >= 0
-      const rest = linear([[e, Math.abs(k) / g], [f, -Math.abs(own) / g]]);
-      const smaller = new Set([...conditions].filter((c) => !((c.kind === "non_negative" || c.kind === "equal_zero") && (c.operand === f || imul(c.operand, -1) === f))));
+      const rest = linear([
+        [e, Math.abs(k) / g],
+        [f, -Math.abs(own) / g],
+      ]);
+      const smaller = new Set(
+        [...conditions].filter(
+          (c) =>
+            !((c.kind === "non_negative" || c.kind === "equal_zero") && (c.operand === f || imul(c.operand, -1) === f)),
+        ),
+      );
       if (impliedBy(rest, smaller, depth - 1)) return true;
     }
   return false;

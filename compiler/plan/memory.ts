@@ -20,14 +20,16 @@ export function liveRanges(steps: readonly Step[]): LiveRange[] {
   }
   const uses = new Map<Node, Use[]>();
   let at = 0;
-  const count = (list: readonly Step[]): number => list.reduce((n, s) => n + (s.kind === "kernel" ? 1 : count(s.body)), 0);
+  const count = (list: readonly Step[]): number =>
+    list.reduce((n, s) => n + (s.kind === "kernel" ? 1 : count(s.body)), 0);
   const walk = (list: readonly Step[], loops: readonly (readonly [number, number])[]): void => {
     for (const s of list) {
       if (s.kind === "loop") {
         walk(s.body, [...loops, [at, at + Math.max(0, count(s.body) - 1)]]);
         continue;
       }
-      const note = (node: Node, write: boolean): void => void uses.set(node, [...(uses.get(node) ?? []), { at, loops, write }]);
+      const note = (node: Node, write: boolean): void =>
+        void uses.set(node, [...(uses.get(node) ?? []), { at, loops, write }]);
       for (const n of s.reads) note(n, false);
       for (const n of s.writes) note(n, true);
       at++;
@@ -44,14 +46,18 @@ export function liveRanges(steps: readonly Step[]): LiveRange[] {
     for (const l of loops.values()) {
       const inside = list.filter((u) => u.loops.some((k) => k[0] === l[0] && k[1] === l[1]));
       const start = inside.reduce((a, b) => (b.at < a.at || (b.at === a.at && b.write && !a.write) ? b : a));
-      if (inside.length < list.length || !start.write || inside.some((u) => u.at === start.at && !u.write)) [first, last] = [Math.min(first, l[0]), Math.max(last, l[1])];
+      if (inside.length < list.length || !start.write || inside.some((u) => u.at === start.at && !u.write))
+        [first, last] = [Math.min(first, l[0]), Math.max(last, l[1])];
     }
     return { node, first, last, written };
   });
 }
 
 /** Slots by size; bytes of a slot is that of its largest tensor. */
-export function assignSlots(ranges: readonly LiveRange[], bytesOf: (node: Node) => number): { slotOf: Map<Node, number>; bytes: number[] } {
+export function assignSlots(
+  ranges: readonly LiveRange[],
+  bytesOf: (node: Node) => number,
+): { slotOf: Map<Node, number>; bytes: number[] } {
   const slotOf = new Map<Node, number>();
   const bytes: number[] = [];
   const held: LiveRange[][] = [];
@@ -83,7 +89,11 @@ export function verifySlots(ranges: readonly LiveRange[], slotOf: ReadonlyMap<No
     if (slot !== undefined) sharing.set(slot, [...(sharing.get(slot) ?? []), r]);
   }
   for (const list of sharing.values())
-    for (const a of list) for (const b of list) {
-      if (a.node !== b.node && a.first <= b.last && b.first <= a.last) throw new InternalError(`memory: ${a.node.label ?? a.node.kind} and ${b.node.label ?? b.node.kind} share a buffer and are alive at once`);
-    } // prettier-ignore
+    for (const a of list)
+      for (const b of list) {
+        if (a.node !== b.node && a.first <= b.last && b.first <= a.last)
+          throw new InternalError(
+            `memory: ${a.node.label ?? a.node.kind} and ${b.node.label ?? b.node.kind} share a buffer and are alive at once`,
+          );
+      }
 }

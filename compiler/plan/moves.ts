@@ -27,11 +27,18 @@ function moveOf(spec: KernelSpec, store: Store): Move | undefined {
   if (isZero(value)) return move;
   if (value.kind !== "load" || value.outside || value.dtype !== store.target.dtype) return undefined;
   const from = stretch(value.tensor.shape, value.indices, loops);
-  return from && loops.every((v) => from.steps.get(v) === to.steps.get(v)) ? { ...move, from: { node: baseOf(value.tensor), at: from.at } } : undefined;
+  return from && loops.every((v) => from.steps.get(v) === to.steps.get(v))
+    ? { ...move, from: { node: baseOf(value.tensor), at: from.at } }
+    : undefined;
 }
-const isZero = (e: Scalar): boolean => (e.kind === "literal" && Object.is(e.value, 0)) || (e.kind === "affine" && !e.terms.length && e.constant === 0);
+const isZero = (e: Scalar): boolean =>
+  (e.kind === "literal" && Object.is(e.value, 0)) || (e.kind === "affine" && !e.terms.length && e.constant === 0);
 /** Where the loops walk every element of one stretch of memory once: its first element, and how far each loop steps. */
-function stretch(shape: Shape, indices: readonly Integer[], loops: readonly Variable[]): { at: number; count: number; steps: ReadonlyMap<Integer, number> } | undefined {
+function stretch(
+  shape: Shape,
+  indices: readonly Integer[],
+  loops: readonly Variable[],
+): { at: number; count: number; steps: ReadonlyMap<Integer, number> } | undefined {
   const address = flatAddress(shape, indices);
   if (!address) return undefined;
   const steps = new Map(termsOf(address));

@@ -30,7 +30,11 @@ interface Column {
 }
 
 /** The plan with fewer modules, and which of them each old one became. Modules without an entry in `uses` stay as they are. */
-export function shareModules(plan: Plan, uses: ReadonlyMap<number, ModuleUse>, target: Target): { readonly plan: Plan; readonly moduleOf: readonly number[] } {
+export function shareModules(
+  plan: Plan,
+  uses: ReadonlyMap<number, ModuleUse>,
+  target: Target,
+): { readonly plan: Plan; readonly moduleOf: readonly number[] } {
   const codes = plan.modules.map((m) => m.code!);
   const places = new Map<number, { readonly offset: number; readonly bytes: number }>();
   const leader = plan.modules.map((_, i) => i);
@@ -56,10 +60,25 @@ export function shareModules(plan: Plan, uses: ReadonlyMap<number, ModuleUse>, t
     if (c.kind === "loop") return { ...c, body: c.body.map(changed) };
     if (c.kind === "copy") return c;
     const place = places.get(c.module);
-    return { ...c, module: moduleOf[c.module]!, bindings: place ? [...c.bindings, { binding: c.bindings.length, buffer, ...place, access: "uniform" }] : c.bindings };
+    return {
+      ...c,
+      module: moduleOf[c.module]!,
+      bindings: place
+        ? [...c.bindings, { binding: c.bindings.length, buffer, ...place, access: "uniform" }]
+        : c.bindings,
+    };
   };
-  const numbers = { label: "numbers", role: "constant", bytes: 4 * words.length, data: encodeBase64(new Uint8Array(Int32Array.from(words).buffer)) } as const;
-  const smaller = { ...plan, buffers: [...plan.buffers, numbers], modules: kept.map((i) => ({ ...plan.modules[i]!, code: codes[i]! })) };
+  const numbers = {
+    label: "numbers",
+    role: "constant",
+    bytes: 4 * words.length,
+    data: encodeBase64(new Uint8Array(Int32Array.from(words).buffer)),
+  } as const;
+  const smaller = {
+    ...plan,
+    buffers: [...plan.buffers, numbers],
+    modules: kept.map((i) => ({ ...plan.modules[i]!, code: codes[i]! })),
+  };
   return { plan: mapPrograms(smaller, (p) => ({ ...p, commands: p.commands.map(changed) })), moduleOf };
 }
 const bindingAlignment = 256; // bytes
@@ -118,12 +137,21 @@ function columnsOf(members: readonly Member[]): Column[] {
     const texts = own.map((x) => x.text);
     const key = `${kind} ${texts.join(" ")}`;
     const known = columns.get(key);
-    columns.set(key, { places: [...(known?.places ?? []), i], texts, kind, divides: own[0]!.divides || known?.divides === true });
+    columns.set(key, {
+      places: [...(known?.places ?? []), i],
+      texts,
+      kind,
+      divides: own[0]!.divides || known?.divides === true,
+    });
   });
   return [...columns.values()];
 }
 /** The members whose own compilation is dearer than what their runs lose, if together they gain: one of them is compiled all the same. */
-function worthSharing(members: readonly Member[], uses: ReadonlyMap<number, ModuleUse>, target: Target): readonly Member[] {
+function worthSharing(
+  members: readonly Member[],
+  uses: ReadonlyMap<number, ModuleUse>,
+  target: Target,
+): readonly Member[] {
   const columns = columnsOf(members);
   const gain = ({ module }: Member): number => 1e6 * (uses.get(module)!.compileMs + target.compile.module);
   const loss = ({ module }: Member): number => lossNs(columns, uses.get(module)!, target);
@@ -131,7 +159,8 @@ function worthSharing(members: readonly Member[], uses: ReadonlyMap<number, Modu
   const gained = own.reduce((sum, m) => sum + gain(m) - loss(m), 0) - Math.max(0, ...own.map(gain));
   return gained > 0 ? own : [];
 }
-const lossNs = (columns: readonly Column[], use: ModuleUse, { ns, cores }: Target): number => (use.starts / cores) * (columns.length * ns.number + columns.filter((c) => c.divides).length * ns.divideBy);
+const lossNs = (columns: readonly Column[], use: ModuleUse, { ns, cores }: Target): number =>
+  (use.starts / cores) * (columns.length * ns.number + columns.filter((c) => c.divides).length * ns.divideBy);
 
 function wordOf(text: string, kind: Column["kind"]): number {
   const value = Number(text.replace(/[fu]$/, ""));
@@ -150,7 +179,8 @@ function sharedCode(family: readonly Member[], columns: readonly Column[], modul
   const body = replaced(code, literals, (text, i) => nameOf.get(i) ?? text);
   const binding = (code.match(/^@group\(0\) @binding/gm) ?? []).length;
   const members = family.map((m) => modules[m.module]!.name);
-  const listed = (texts: readonly string[]): string => (texts.length > mostListed ? `${texts.slice(0, mostListed).join(", ")}, ...` : texts.join(", "));
+  const listed = (texts: readonly string[]): string =>
+    texts.length > mostListed ? `${texts.slice(0, mostListed).join(", ")}, ...` : texts.join(", ");
   const declaration = [
     `// numbers that differ between ${listed(members)}`,
     `struct ${type} {`,
@@ -162,15 +192,27 @@ function sharedCode(family: readonly Member[], columns: readonly Column[], modul
   const lastBinding = lines.findLastIndex((line) => line.startsWith("@group(0)"));
   const main = lines.findIndex((line) => line.startsWith("fn main("));
   const reads = names.map((name) => `  let ${name} = ${variable}.${name};`);
-  return [...lines.slice(0, lastBinding + 1), ...declaration, ...lines.slice(lastBinding + 1, main + 1), ...reads, ...lines.slice(main + 1)].join("\n");
+  return [
+    ...lines.slice(0, lastBinding + 1),
+    ...declaration,
+    ...lines.slice(lastBinding + 1, main + 1),
+    ...reads,
+    ...lines.slice(main + 1),
+  ].join("\n");
 }
 const mostListed = 8;
 
 function mapPrograms(plan: Plan, f: (p: PlanProgram) => PlanProgram): Plan {
   return {
-    ...plan, ...(plan.init ? { init: { ...plan.init, program: f(plan.init.program) } } : {}),
-    trains: plan.trains.map((t) => ({ ...t, init: f(t.init), step: f(t.step), ...(t.evaluate ? { evaluate: { ...t.evaluate, rows: f(t.evaluate.rows), finish: f(t.evaluate.finish) } } : {}) })),
+    ...plan,
+    ...(plan.init ? { init: { ...plan.init, program: f(plan.init.program) } } : {}),
+    trains: plan.trains.map((t) => ({
+      ...t,
+      init: f(t.init),
+      step: f(t.step),
+      ...(t.evaluate ? { evaluate: { ...t.evaluate, rows: f(t.evaluate.rows), finish: f(t.evaluate.finish) } } : {}),
+    })),
     exports: plan.exports.map((x) => ({ ...x, program: f(x.program) })),
     datasets: plan.datasets.map((d) => (d.check ? { ...d, check: { ...d.check, program: f(d.check.program) } } : d)),
-  }; // prettier-ignore
+  };
 }

@@ -22,13 +22,20 @@ export function specKey(spec: KernelSpec, layout: Layout): SpecKey {
     if (n === undefined) numbers.set(x, (n = numbers.size));
     return n;
   };
-  const extent = (n: Extent): string => (typeof n === "number" ? String(n) : n.kind === "dim" ? n.name : `${n.terms.map(([a, k]) => `${k}*${(a as { name: string }).name}`).join("+")}+${n.constant}`);
+  const extent = (n: Extent): string =>
+    typeof n === "number"
+      ? String(n)
+      : n.kind === "dim"
+        ? n.name
+        : `${n.terms.map(([a, k]) => `${k}*${(a as { name: string }).name}`).join("+")}+${n.constant}`;
   const shape = (s: Shape): string => s.map(extent).join(",");
   const tensor = (x: Node): string => {
     const base = baseOf(x);
     if (!numbers.has(base)) {
       tensors.push(base);
-      const range = base.range ? `${base.range.low}..${typeof base.range.high === "number" ? base.range.high : extent(base.range.high)}` : "";
+      const range = base.range
+        ? `${base.range.low}..${typeof base.range.high === "number" ? base.range.high : extent(base.range.high)}`
+        : "";
       parts.push(`T${number(base)}:${layout.storageOf(base)}[${shape(base.shape)}]${range}`);
     }
     return `${number(base)}${x === base ? "" : `[${shape(x.shape)}]`}`;
@@ -45,16 +52,36 @@ export function specKey(spec: KernelSpec, layout: Layout): SpecKey {
       const own = operandsOf(e).map((x) => known.get(x));
       let text: string;
       switch (e.kind) {
-        case "literal": text = `${e.dtype}${Object.is(e.value, -0) ? "-0" : e.value}`; break; // prettier-ignore
-        case "dim": text = e.name; break; // prettier-ignore
-        case "variable": text = variable(e); break; // prettier-ignore
-        case "affine": text = `A${e.terms.map(([a, k]) => `${k}*${known.get(a)}`).join("+")}+${e.constant}`; break; // prettier-ignore
-        case "floor_div": case "modulo": text = `${e.kind}${own[0]},${e.divisor}`; break; // prettier-ignore
-        case "call": text = `${e.fn.name}(${own.join()})`; break; // prettier-ignore
-        case "load": text = `L${tensor(e.tensor)}(${own.join()})${e.outside ? "?" : ""}`; break; // prettier-ignore
-        case "random": text = `R${e.distribution},${layout.siteOf?.(e.site) ? tensor(layout.siteOf(e.site)!) : e.site},${e.extents.join()}(${own.join()})`; break; // prettier-ignore
-        case "local": text = `l${number(e)}`; break; // prettier-ignore
-        default: text = `${e.kind}(${own.join()})`; // prettier-ignore
+        case "literal":
+          text = `${e.dtype}${Object.is(e.value, -0) ? "-0" : e.value}`;
+          break;
+        case "dim":
+          text = e.name;
+          break;
+        case "variable":
+          text = variable(e);
+          break;
+        case "affine":
+          text = `A${e.terms.map(([a, k]) => `${k}*${known.get(a)}`).join("+")}+${e.constant}`;
+          break;
+        case "floor_div":
+        case "modulo":
+          text = `${e.kind}${own[0]},${e.divisor}`;
+          break;
+        case "call":
+          text = `${e.fn.name}(${own.join()})`;
+          break;
+        case "load":
+          text = `L${tensor(e.tensor)}(${own.join()})${e.outside ? "?" : ""}`;
+          break;
+        case "random":
+          text = `R${e.distribution},${layout.siteOf?.(e.site) ? tensor(layout.siteOf(e.site)!) : e.site},${e.extents.join()}(${own.join()})`;
+          break;
+        case "local":
+          text = `l${number(e)}`;
+          break;
+        default:
+          text = `${e.kind}(${own.join()})`;
       }
       known.set(e, known.size);
       parts.push(`${known.get(e)}=${text}`);
@@ -62,7 +89,11 @@ export function specKey(spec: KernelSpec, layout: Layout): SpecKey {
     return String(known.get(root));
   };
   const axes = spec.axes.map(variable).join();
-  for (const s of spec.stages) parts.push(`S${s.op}(${s.over.map(variable).join()}) l${number(s.local)}:${s.local.dtype}=${scalar(s.value)}`);
-  for (const s of spec.stores) parts.push(`W${tensor(s.target)}(${s.over.map(variable).join()})[${s.indices.map(scalar).join()}]=${scalar(s.value)}`);
+  for (const s of spec.stages)
+    parts.push(`S${s.op}(${s.over.map(variable).join()}) l${number(s.local)}:${s.local.dtype}=${scalar(s.value)}`);
+  for (const s of spec.stores)
+    parts.push(
+      `W${tensor(s.target)}(${s.over.map(variable).join()})[${s.indices.map(scalar).join()}]=${scalar(s.value)}`,
+    );
   return { key: `${axes}\n${parts.join("\n")}`, tensors, scans };
 }

@@ -5,7 +5,8 @@ import { countAtoms, load, operandsOf, visit } from "../graph/scalar.ts";
 import type { Compute, Integer, Load, Node, Scalar } from "../graph/types.ts";
 import type { ScalarProcedure } from "./rule.ts";
 
-const isPlain = (x: Scalar): x is Load & { readonly tensor: Compute } => x.kind === "load" && !x.outside && x.tensor.kind === "compute" && !x.tensor.reduction;
+const isPlain = (x: Scalar): x is Load & { readonly tensor: Compute } =>
+  x.kind === "load" && !x.outside && x.tensor.kind === "compute" && !x.tensor.reduction;
 
 const freeBodies = new WeakMap<Scalar, boolean>();
 /** A few integer operations, comparisons and constants: no load, no draw, no function. */
@@ -27,16 +28,31 @@ const readsData = (indices: readonly Integer[]): boolean => {
   let found = false;
   const seen = new Set<Scalar>();
   for (const e of indices)
-    visit(e, (x) => {
-      if (x.kind === "load" || x.kind === "random" || x.kind === "call") found = true;
-    }, seen); // prettier-ignore
+    visit(
+      e,
+      (x) => {
+        if (x.kind === "load" || x.kind === "random" || x.kind === "call") found = true;
+      },
+      seen,
+    );
   return found;
 };
 /** A tensor that is another one read at other indices. */
 export function isView(node: Node): node is Compute & { readonly body: Load } {
-  return node.kind === "compute" && !node.reduction && node.body.kind === "load" && !readsData(node.body.indices) && (!node.body.outside || operandsOf(node.body.outside).length === 0);
+  return (
+    node.kind === "compute" &&
+    !node.reduction &&
+    node.body.kind === "load" &&
+    !readsData(node.body.indices) &&
+    (!node.body.outside || operandsOf(node.body.outside).length === 0)
+  );
 }
-const isNegation = ({ body }: Compute): boolean => body.kind === "call" && body.fn.name === "neg" && body.operands[0]!.kind === "load" && !body.operands[0]!.outside && !readsData(body.operands[0]!.indices);
+const isNegation = ({ body }: Compute): boolean =>
+  body.kind === "call" &&
+  body.fn.name === "neg" &&
+  body.operands[0]!.kind === "load" &&
+  !body.operands[0]!.outside &&
+  !readsData(body.operands[0]!.indices);
 const atomsOf = (indices: readonly Integer[]): number => indices.reduce((sum, e) => sum + countAtoms(e), 0);
 
 /** What remains of a derivative's seed: the rules of stability match no `1 * x`. */
@@ -86,8 +102,10 @@ export const loads: readonly ScalarProcedure[] = [
 ];
 /** Every index that may leave the view is the index of one axis of the same extent behind it. */
 function sameBox(from: Load, to: Load): boolean {
-  return from.indices.every((e, d) => {
-    const n = from.tensor.shape[d]!;
-    return to.indices.some((f, k) => f === e && to.tensor.shape[k] === n);
-  }) && to.indices.length === from.indices.length; // prettier-ignore
+  return (
+    from.indices.every((e, d) => {
+      const n = from.tensor.shape[d]!;
+      return to.indices.some((f, k) => f === e && to.tensor.shape[k] === n);
+    }) && to.indices.length === from.indices.length
+  );
 }

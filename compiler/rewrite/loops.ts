@@ -18,17 +18,30 @@ export function dependsOnStepAlone(x: Node, s: Scan): boolean {
   const known = (y: Node): boolean | undefined => (y.scans.has(s) ? carryFree.get(y)?.get(s) : true);
   for (const y of topological([x], (z) => known(z) !== undefined, levelInputs)) {
     if (known(y) !== undefined) continue;
-    const own = (y.kind === "compute" || y.kind === "reshape") && ![...y.scans].some((q) => q !== s && q.scans.has(s)) && levelInputs(y).every((z) => known(z));
+    const own =
+      (y.kind === "compute" || y.kind === "reshape") &&
+      ![...y.scans].some((q) => q !== s && q.scans.has(s)) &&
+      levelInputs(y).every((z) => known(z));
     if (!carryFree.has(y)) carryFree.set(y, new Map());
     carryFree.get(y)!.set(s, own);
   }
   return known(x)!;
 }
 /** x for every step, on a new first axis. `leaf`: body values that are known; everything else below x is computed anew. */
-function lift(root: Node, s: Scan, memo: Map<Node, Node>, leaf: (x: Node) => Known | undefined = () => undefined): Node {
-  for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s) || (y !== root && leaf(y) !== undefined), levelInputs)) {
+function lift(
+  root: Node,
+  s: Scan,
+  memo: Map<Node, Node>,
+  leaf: (x: Node) => Known | undefined = () => undefined,
+): Node {
+  for (const x of topological(
+    [root],
+    (y) => memo.has(y) || !y.scans.has(s) || (y !== root && leaf(y) !== undefined),
+    levelInputs,
+  )) {
     if (memo.has(x) || !x.scans.has(s) || (x !== root && leaf(x))) continue;
-    if (x.kind === "reshape") memo.set(x, reshape(memo.get(x.operand)!, [s.count, ...x.shape], { span: x.span, label: x.label }));
+    if (x.kind === "reshape")
+      memo.set(x, reshape(memo.get(x.operand)!, [s.count, ...x.shape], { span: x.span, label: x.label }));
     if (x.kind !== "compute") continue;
     const t = variable(s.count, "t");
     const at = s.count === 1 ? integer(0) : t;
@@ -36,9 +49,19 @@ function lift(root: Node, s: Scan, memo: Map<Node, Node>, leaf: (x: Node) => Kno
     const read = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
       if (!l.tensor.scans.has(s)) return undefined;
       const known = leaf(l.tensor);
-      return known ? load(known.tensor, [known.row(at), ...indices], outside) : load(memo.get(l.tensor)!, [at, ...indices], outside);
+      return known
+        ? load(known.tensor, [known.row(at), ...indices], outside)
+        : load(memo.get(l.tensor)!, [at, ...indices], outside);
     };
-    memo.set(x, compute([t, ...output], x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, substitute(body, new Map([[s.step as Scalar, at]]), read), { span: x.span, label: x.label, range: x.range }));
+    memo.set(
+      x,
+      compute(
+        [t, ...output],
+        x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties },
+        substitute(body, new Map([[s.step as Scalar, at]]), read),
+        { span: x.span, label: x.label, range: x.range },
+      ),
+    );
   }
   return memo.get(root)!;
 }
@@ -67,7 +90,10 @@ export interface Body {
   readonly lifted: Map<Node, Node>;
 }
 /** A stack of x without storing it at every step, or undefined. */
-export function stackOutside(x: Node, { scan: s, made, next, needed, stack, lifted }: Body): { node: Node; rule: string } | undefined {
+export function stackOutside(
+  x: Node,
+  { scan: s, made, next, needed, stack, lifted }: Body,
+): { node: Node; rule: string } | undefined {
   const after = s.reverse ? 0 : 1; // the history's row of a next value at t is t, or t + 1
   const leaf = (y: Node): Known | undefined => {
     const n = next.indexOf(y);
@@ -81,13 +107,20 @@ export function stackOutside(x: Node, { scan: s, made, next, needed, stack, lift
   const own = leaf(x);
   if (own) {
     const p = [s.count, ...x.shape].map((n) => variable(n, "p"));
-    return { node: compute(p, undefined, load(own.tensor, [own.row(s.count === 1 ? integer(0) : p[0]!), ...p.slice(1)]), { span: x.span, label: x.label }), rule: "stack-of-carry" };
+    return {
+      node: compute(p, undefined, load(own.tensor, [own.row(s.count === 1 ? integer(0) : p[0]!), ...p.slice(1)]), {
+        span: x.span,
+        label: x.label,
+      }),
+      rule: "stack-of-carry",
+    };
   }
   const stop = (y: Node): boolean => !y.scans.has(s) || leaf(y) !== undefined;
   for (const y of topological([x], stop, levelInputs)) {
     if (stop(y)) continue;
     const inner = [...y.scans].some((q) => q !== s && q.scans.has(s));
-    if (inner || (y.kind !== "compute" && y.kind !== "reshape") || (needed.has(y) && !dependsOnStepAlone(y, s))) return undefined;
+    if (inner || (y.kind !== "compute" && y.kind !== "reshape") || (needed.has(y) && !dependsOnStepAlone(y, s)))
+      return undefined;
   }
   return { node: lift(x, s, lifted, leaf), rule: dependsOnStepAlone(x, s) ? "stack-before-loop" : "stack-behind-loop" };
 }

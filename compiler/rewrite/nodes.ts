@@ -1,13 +1,35 @@
 // Rules of whole nodes.
 import { compute, constant, elementCount, indicesOf, inputs, instantiate, ownAxes } from "../graph/node.ts";
-import { and, axis, conjuncts, iadd, imul, integer, isCall, isGuard, linear, literal, load, nonNegative, select, substitute, termsOf, variable, visit } from "../graph/scalar.ts"; // prettier-ignore
+import {
+  and,
+  axis,
+  conjuncts,
+  iadd,
+  imul,
+  integer,
+  isCall,
+  isGuard,
+  linear,
+  literal,
+  load,
+  nonNegative,
+  select,
+  substitute,
+  termsOf,
+  variable,
+  visit,
+} from "../graph/scalar.ts";
 import { evaluateNodes } from "../evaluate/evaluate.ts";
 import { tidy } from "../graph/tidy.ts";
 import type { Compute, Integer, Load, Node, Scalar, Source, Variable } from "../graph/types.ts";
 import { isFormula } from "./loads.ts";
 import { look, type NodeRule } from "./rule.ts";
 
-export const metaOf = (x: Compute): { span: Compute["span"]; label: Compute["label"]; range: Compute["range"] } => ({ span: x.span, label: x.label, range: x.range });
+export const metaOf = (x: Compute): { span: Compute["span"]; label: Compute["label"]; range: Compute["range"] } => ({
+  span: x.span,
+  label: x.label,
+  range: x.range,
+});
 const isConstant = (x: Node): x is Source => x.kind === "source" && x.role === "constant";
 const foldedElements = 4096; // larger constants would weigh more in the plan than their computation
 const foldedIterations = 1 << 20;
@@ -34,7 +56,12 @@ export const nodes: readonly NodeRule[] = [
     why: "computed in f64 and rounded once",
     rewrite: (x) => {
       const size = elementCount(x.shape);
-      if (!(size <= foldedElements) || !(size * elementCount(x.reduction?.extents ?? []) <= foldedIterations) || x.dtype === "bool") return undefined;
+      if (
+        !(size <= foldedElements) ||
+        !(size * elementCount(x.reduction?.extents ?? []) <= foldedIterations) ||
+        x.dtype === "bool"
+      )
+        return undefined;
       if (x.scans.size || !inputs(x).every(isConstant)) return undefined;
       let tensors = 0;
       let open = false;
@@ -48,7 +75,13 @@ export const nodes: readonly NodeRule[] = [
       const data = x.dtype === "f32" ? values.map(Math.fround) : values;
       const shape = x.shape as readonly number[];
       const [first] = data;
-      if (data.every((v) => v === first)) return compute(shape.map((n) => variable(n)), undefined, x.dtype === "f32" ? literal(first!) : integer(first!), metaOf(x));
+      if (data.every((v) => v === first))
+        return compute(
+          shape.map((n) => variable(n)),
+          undefined,
+          x.dtype === "f32" ? literal(first!) : integer(first!),
+          metaOf(x),
+        );
       return constant(shape, data, x.dtype);
     },
   },
@@ -64,7 +97,11 @@ export const nodes: readonly NodeRule[] = [
       if (!guarded || !at) return undefined;
       const { condition, then } = guarded;
       const { equality, v, value } = at;
-      const others = and(...conjuncts(condition).filter((c) => c !== equality), nonNegative(value), nonNegative(iadd(limit(v), imul(value, -1))));
+      const others = and(
+        ...conjuncts(condition).filter((c) => c !== equality),
+        nonNegative(value),
+        nonNegative(iadd(limit(v), imul(value, -1))),
+      );
       const to = substitute(select(others, then, 0), new Map([[v, value]]));
       return compute(output, { op: "sum", over: over.filter((w) => w !== v) }, to, metaOf(x));
     },
@@ -101,11 +138,15 @@ export const nodes: readonly NodeRule[] = [
   },
 ];
 /** The body as a guard with an equality that fixes a reduction axis, and that equality. */
-function withEquality(body: Scalar, over: readonly Variable[]): [Scalar & { readonly kind: "select" }, Fixed] | undefined {
+function withEquality(
+  body: Scalar,
+  over: readonly Variable[],
+): [Scalar & { readonly kind: "select" }, Fixed] | undefined {
   const own = fixedBy(body, over);
   if (own && isGuard(body)) return [body, own];
   const factors: Scalar[] = [];
-  const split = (e: Scalar): void => void (isCall(e, "mul") ? e.operands.forEach(split) : isCall(e, "neg") ? split(e.operands[0]!) : factors.push(e));
+  const split = (e: Scalar): void =>
+    void (isCall(e, "mul") ? e.operands.forEach(split) : isCall(e, "neg") ? split(e.operands[0]!) : factors.push(e));
   split(isGuard(body) ? body.then : body);
   for (const factor of factors) {
     const behind = look(factor);
@@ -127,7 +168,10 @@ function fixedBy(body: Scalar, over: readonly Variable[]): Fixed | undefined {
     if (g.kind !== "equal_zero") continue;
     for (const [atom, k] of termsOf(g.operand)) {
       if (Math.abs(k) !== 1 || !over.includes(atom as Variable)) continue;
-      const value = linear([[g.operand, -k], [atom, 1]]);
+      const value = linear([
+        [g.operand, -k],
+        [atom, 1],
+      ]);
       if (!value.variables.has(atom as Variable)) return { equality: g, v: atom as Variable, value };
     }
   }

@@ -74,7 +74,9 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
       if (looked.get(x) === how) continue;
       if (x.kind === "compute" || x.kind === "scatter") looked.set(x, how);
       switch (x.kind) {
-        case "reshape": see(nodes, x.operand, how); break; // prettier-ignore
+        case "reshape":
+          see(nodes, x.operand, how);
+          break;
         case "result":
           if (x.of.kind === "stack") see(nodes, x.of.node, how);
           else see(nodes, x.scan.carries[x.of.carry]!.next, how);
@@ -100,8 +102,10 @@ function observe(program: GraphProgram, order: readonly Node[]): ReadonlyMap<Sca
           look(x.value, how);
           for (const e of x.indices) look(e, 2);
           break;
-        case "source": break; // prettier-ignore
-        default: x satisfies never; // prettier-ignore
+        case "source":
+          break;
+        default:
+          x satisfies never;
       }
     }
     for (const u of program.updates) see(nodes, u.value, nodes.get(u.target) ?? 0);

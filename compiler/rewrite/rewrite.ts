@@ -1,7 +1,18 @@
 // The driver: rules over a graph program to a fixed point. Each round walks the nodes once in topological order, rebuilds what changed through the
 // constructors (which number values) and applies rules to every distinct scalar and node; what no root reaches is left behind.
 // Linear per round; no recursion over nodes or scalars, except where the result of one rule is the operand of the next.
-import { finalOf, historyOf, inputs, loadsIn, reshape, scan as makeScan, scatter, stackOf, topological, withBody } from "../graph/node.ts";
+import {
+  finalOf,
+  historyOf,
+  inputs,
+  loadsIn,
+  reshape,
+  scan as makeScan,
+  scatter,
+  stackOf,
+  topological,
+  withBody,
+} from "../graph/node.ts";
 import { axis, load, operandsOf, rebuild, scalarOrder, substitute, variable } from "../graph/scalar.ts";
 import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
@@ -30,7 +41,8 @@ export class ScalarRewriter {
   constructor(rules: Pick<Rules, "scalars" | "procedures">, fired: Fired, node: (node: Node) => Node = (x) => x) {
     this.fired = fired;
     this.node = node;
-    const add = <T>(map: Map<string, T[]>, key: string, rule: T): void => void (map.get(key)?.push(rule) ?? map.set(key, [rule]));
+    const add = <T>(map: Map<string, T[]>, key: string, rule: T): void =>
+      void (map.get(key)?.push(rule) ?? map.set(key, [rule]));
     for (const rule of rules.scalars) {
       let root = rule.match;
       while (root.kind === "where") root = root.of;
@@ -45,10 +57,14 @@ export class ScalarRewriter {
     if (known) return known;
     for (const x of scalarOrder([e], (y) => (memo.has(y) ? [] : operandsOf(y)))) {
       if (memo.has(x)) continue;
-      let y = rebuild(x, (z) => memo.get(z)!, (l, indices, outside) => {
-        const to = this.node(l.tensor);
-        return to === l.tensor ? undefined : load(to, indices, outside);
-      });
+      let y = rebuild(
+        x,
+        (z) => memo.get(z)!,
+        (l, indices, outside) => {
+          const to = this.node(l.tensor);
+          return to === l.tensor ? undefined : load(to, indices, outside);
+        },
+      );
       if (y !== x) y = this.memo.get(y) ?? this.settle(y);
       else y = this.applied(y);
       memo.set(x, y);
@@ -61,7 +77,9 @@ export class ScalarRewriter {
   }
   /** A new scalar: its parts may be new too. */
   private settle(y: Scalar): Scalar {
-    return operandsOf(y).every((z) => this.memo.get(z) === z || z.kind === "literal" || z.kind === "variable") ? this.applied(y) : this.rewrite(y);
+    return operandsOf(y).every((z) => this.memo.get(z) === z || z.kind === "literal" || z.kind === "variable")
+      ? this.applied(y)
+      : this.rewrite(y);
   }
   /** y, whose operands are settled, after the rules at its root. */
   private applied(y: Scalar): Scalar {
@@ -143,7 +161,11 @@ function rewriteOnce(
       count(fired, rule.name);
       y = next.kind === "compute" ? rewriteNode(next, scalars, map, scans, stacked, undefined) : next;
     }
-    if (y === rewritten && (y === x ? x.kind === "compute" || x.kind === "scatter" : y.kind === "compute" && scalars.isSettled(y.body))) settled.add(y);
+    if (
+      y === rewritten &&
+      (y === x ? x.kind === "compute" || x.kind === "scatter" : y.kind === "compute" && scalars.isSettled(y.body))
+    )
+      settled.add(y);
     keepRange(x, y);
     map.set(x, y);
     if (y !== x) changed?.(x, y);
@@ -154,15 +176,23 @@ function rewriteOnce(
 /** What loops stack, by loop. */
 function stackedNodes(order: readonly Node[]): Map<Scan, Node[]> {
   const stacked = new Map<Scan, Node[]>();
-  for (const x of order) if (x.kind === "result" && x.of.kind === "stack") stacked.set(x.scan, [...(stacked.get(x.scan) ?? []), x.of.node]);
+  for (const x of order)
+    if (x.kind === "result" && x.of.kind === "stack") stacked.set(x.scan, [...(stacked.get(x.scan) ?? []), x.of.node]);
   return stacked;
 }
-const rootsOf = (program: GraphProgram): Node[] => [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
+const rootsOf = (program: GraphProgram): Node[] => [
+  ...program.outputs.map((o) => o.node),
+  ...program.updates.map((u) => u.value),
+];
 /** The program over the nodes that took the place of its own. */
 function withRoots(program: GraphProgram, map: ReadonlyMap<Node, Node>): GraphProgram {
   const at = (x: Node): Node => map.get(x)!;
   if (rootsOf(program).every((x) => at(x) === x)) return program;
-  return { ...program, outputs: program.outputs.map((o) => ({ ...o, node: at(o.node) })), updates: program.updates.map((u) => ({ ...u, value: at(u.value) })) };
+  return {
+    ...program,
+    outputs: program.outputs.map((o) => ({ ...o, node: at(o.node) })),
+    updates: program.updates.map((u) => ({ ...u, value: at(u.value) })),
+  };
 }
 /**
  * Every scalar once, at one walk: `replace` gives what stands for a scalar, `go` what stands for its operands; undefined: itself, over these. Unlike a rule,
@@ -217,13 +247,23 @@ function countUses(order: readonly Node[], roots: readonly Node[]): Map<Node, nu
 /** What is known of the values of x is known of y, which has the same: declared ranges are facts about the data. */
 function keepRange(x: Node, y: Node): void {
   if (x === y || !x.range || x.dtype !== "i32") return;
-  const narrower = !y.range || x.range.low > y.range.low || (typeof x.range.high === "number" && typeof y.range.high === "number" && x.range.high < y.range.high);
+  const narrower =
+    !y.range ||
+    x.range.low > y.range.low ||
+    (typeof x.range.high === "number" && typeof y.range.high === "number" && x.range.high < y.range.high);
   if (narrower) (y as { range?: Range }).range = x.range; // the one field of a node that may be learnt later; never part of equality
 }
 
 // ---------------------------------------------------------------- nodes
 
-function rewriteNode(x: Node, scalars: Pick<ScalarRewriter, "rewrite">, map: ReadonlyMap<Node, Node>, scans: Map<Scan, SeenScan>, stacked: ReadonlyMap<Scan, readonly Node[]>, fired: Fired | undefined): Node {
+function rewriteNode(
+  x: Node,
+  scalars: Pick<ScalarRewriter, "rewrite">,
+  map: ReadonlyMap<Node, Node>,
+  scans: Map<Scan, SeenScan>,
+  stacked: ReadonlyMap<Scan, readonly Node[]>,
+  fired: Fired | undefined,
+): Node {
   const meta = { span: x.span, label: x.label, range: x.range };
   switch (x.kind) {
     case "source":
@@ -242,7 +282,13 @@ function rewriteNode(x: Node, scalars: Pick<ScalarRewriter, "rewrite">, map: Rea
       if (value === x.value && indices.every((e, d) => e === x.indices[d])) return x;
       const over = x.over.map((n) => variable(n, "v"));
       const own = new Map(over.map((v, i) => [axis(i, v.extent), v] as const));
-      return scatter(x.shape, over, indices.map((e) => substitute(e, own) as Integer), substitute(value, own), meta);
+      return scatter(
+        x.shape,
+        over,
+        indices.map((e) => substitute(e, own) as Integer),
+        substitute(value, own),
+        meta,
+      );
     }
     case "result":
       return rewriteResult(x, map, scans, stacked, fired);
@@ -259,14 +305,30 @@ interface RebuiltScan {
 interface SeenScan extends RebuiltScan {
   readonly body: Body;
 }
-function rewriteResult(x: Result, map: ReadonlyMap<Node, Node>, scans: Map<Scan, SeenScan>, stacked: ReadonlyMap<Scan, readonly Node[]>, fired: Fired | undefined): Node {
+function rewriteResult(
+  x: Result,
+  map: ReadonlyMap<Node, Node>,
+  scans: Map<Scan, SeenScan>,
+  stacked: ReadonlyMap<Scan, readonly Node[]>,
+  fired: Fired | undefined,
+): Node {
   let s = scans.get(x.scan);
   if (!s) {
     const changed = x.scan.carries.some((c) => map.get(c.initial) !== c.initial || map.get(c.next) !== c.next);
     const next = x.scan.carries.map((c) => map.get(c.next)!);
-    const { scan, node } = changed ? rebuildScan(x.scan, (y) => map.get(y) ?? y) : { scan: x.scan, node: (y: Node) => y };
-    const stack = (y: Node): Node | undefined => (stacked.get(x.scan)?.some((z) => map.get(z) === y) ? stackOf(scan, node(y)) : undefined);
-    scans.set(x.scan, (s = { scan, node, body: { scan: x.scan, made: scan, next, needed: neededByCarries(next, x.scan), stack, lifted: new Map() } }));
+    const { scan, node } = changed
+      ? rebuildScan(x.scan, (y) => map.get(y) ?? y)
+      : { scan: x.scan, node: (y: Node) => y };
+    const stack = (y: Node): Node | undefined =>
+      stacked.get(x.scan)?.some((z) => map.get(z) === y) ? stackOf(scan, node(y)) : undefined;
+    scans.set(
+      x.scan,
+      (s = {
+        scan,
+        node,
+        body: { scan: x.scan, made: scan, next, needed: neededByCarries(next, x.scan), stack, lifted: new Map() },
+      }),
+    );
   }
   if (x.of.kind === "stack") {
     const to = map.get(x.of.node)!;
@@ -281,25 +343,36 @@ function rewriteResult(x: Result, map: ReadonlyMap<Node, Node>, scans: Map<Scan,
 export function rebuildScan(s: Scan, map: (x: Node) => Node): RebuiltScan {
   let node: (x: Node) => Node = (x) => x;
   const ranges = s.carries.map((c) => c.incoming.range);
-  const made = makeScan({ count: s.count, initial: s.carries.map((c) => map(c.initial)), names: s.carries.map((c) => c.incoming.path), ranges, reverse: s.reverse, span: s.span }, (t, incoming) => {
-    const memo = new Map<Node, Node>(s.carries.map((c, j) => [c.incoming as Node, incoming[j] as Node]));
-    const step = new Map<Scalar, Scalar>([[s.step as Variable, t]]);
-    const shared = new Map<Scalar, Scalar>(); // bodies name their axes alike
-    const read = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
-      const to = node(l.tensor);
-      return to === l.tensor ? undefined : load(to, indices, outside);
-    };
-    const clone = (x: Node): Node => {
-      if (!x.scans.has(s)) return x;
-      if (x.kind !== "compute") return rebuildNode(x, (e) => substitute(e, step, read), node);
-      const body = substitute(x.body, step, read, shared);
-      return body === x.body ? x : withBody(x, body);
-    };
-    node = (root) => {
-      for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs)) if (!memo.has(x)) memo.set(x, clone(x));
-      return memo.get(root)!;
-    };
-    return s.carries.map((c) => node(map(c.next)));
-  });
+  const made = makeScan(
+    {
+      count: s.count,
+      initial: s.carries.map((c) => map(c.initial)),
+      names: s.carries.map((c) => c.incoming.path),
+      ranges,
+      reverse: s.reverse,
+      span: s.span,
+    },
+    (t, incoming) => {
+      const memo = new Map<Node, Node>(s.carries.map((c, j) => [c.incoming as Node, incoming[j] as Node]));
+      const step = new Map<Scalar, Scalar>([[s.step as Variable, t]]);
+      const shared = new Map<Scalar, Scalar>(); // bodies name their axes alike
+      const read = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
+        const to = node(l.tensor);
+        return to === l.tensor ? undefined : load(to, indices, outside);
+      };
+      const clone = (x: Node): Node => {
+        if (!x.scans.has(s)) return x;
+        if (x.kind !== "compute") return rebuildNode(x, (e) => substitute(e, step, read), node);
+        const body = substitute(x.body, step, read, shared);
+        return body === x.body ? x : withBody(x, body);
+      };
+      node = (root) => {
+        for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs))
+          if (!memo.has(x)) memo.set(x, clone(x));
+        return memo.get(root)!;
+      };
+      return s.carries.map((c) => node(map(c.next)));
+    },
+  );
   return { scan: made, node };
 }

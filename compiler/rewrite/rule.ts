@@ -28,7 +28,12 @@ export const any = (name: string): Pattern => ({ kind: "any", name });
 export const number = (name: string): Pattern => ({ kind: "number", name });
 export const value = (x: number): Pattern => ({ kind: "number", value: x });
 export const call = (fn: string, ...operands: readonly Pattern[]): Pattern => ({ kind: "call", fn, operands });
-export const select = (condition: Pattern, then: Pattern, otherwise: Pattern): Pattern => ({ kind: "select", condition, then, otherwise });
+export const select = (condition: Pattern, then: Pattern, otherwise: Pattern): Pattern => ({
+  kind: "select",
+  condition,
+  then,
+  otherwise,
+});
 export const through = (of: Pattern): Pattern => ({ kind: "through", of });
 export const where = (of: Pattern, test: (bound: Bindings) => boolean): Pattern => ({ kind: "where", of, test });
 
@@ -49,7 +54,8 @@ export function match(pattern: Pattern, x: Scalar, bound: Bindings = {}): Bindin
       return before === undefined ? { ...bound, [pattern.name]: x } : before === x ? bound : undefined;
     }
     case "number":
-      if (x.kind !== "literal" || x.dtype !== "f32" || (pattern.value !== undefined && x.value !== pattern.value)) return undefined;
+      if (x.kind !== "literal" || x.dtype !== "f32" || (pattern.value !== undefined && x.value !== pattern.value))
+        return undefined;
       return pattern.name === undefined ? bound : match({ kind: "any", name: pattern.name }, x, bound);
     case "call": {
       if (x.kind !== "call" || x.fn.name !== pattern.fn) return undefined;
@@ -58,7 +64,9 @@ export function match(pattern: Pattern, x: Scalar, bound: Bindings = {}): Bindin
       return matchAll(pattern.operands, [x.operands[1]!, x.operands[0]!], bound);
     }
     case "select":
-      return x.kind === "select" ? matchAll([pattern.condition, pattern.then, pattern.otherwise], [x.condition, x.then, x.otherwise], bound) : undefined;
+      return x.kind === "select"
+        ? matchAll([pattern.condition, pattern.then, pattern.otherwise], [x.condition, x.then, x.otherwise], bound)
+        : undefined;
     case "through": {
       const direct = match(pattern.of, x, bound);
       if (direct || x.kind !== "load") return direct;

@@ -9,7 +9,12 @@ import { sums } from "./sums.ts";
 import { rewriteProgram, type Fired, type Rules } from "./rewrite.ts";
 import { smooth, stability } from "./stability.ts";
 
-export const rules: Rules = { scalars: [...stability, ...arithmetic], procedures: [...loads, smooth], nodes: [...nodes, ...sums, hoisting], loops: true };
+export const rules: Rules = {
+  scalars: [...stability, ...arithmetic],
+  procedures: [...loads, smooth],
+  nodes: [...nodes, ...sums, hoisting],
+  loops: true,
+};
 
 export interface SimplifyOptions {
   readonly inexact?: boolean; // default true: also rules that change rounding
@@ -20,15 +25,22 @@ export interface Simplified {
   readonly fired: ReadonlyMap<string, number>; // how often each rule applied
 }
 function chosen(all: Rules, options: SimplifyOptions): Rules {
-  const on = (rule: { name: string; exact: boolean }): boolean => (rule.exact || options.inexact !== false) && !options.without?.includes(rule.name);
-  return { scalars: all.scalars.filter(on), procedures: all.procedures.filter(on), nodes: all.nodes.filter(on), loops: !options.without?.includes("loops") };
+  const on = (rule: { name: string; exact: boolean }): boolean =>
+    (rule.exact || options.inexact !== false) && !options.without?.includes(rule.name);
+  return {
+    scalars: all.scalars.filter(on),
+    procedures: all.procedures.filter(on),
+    nodes: all.nodes.filter(on),
+    loops: !options.without?.includes("loops"),
+  };
 }
 export function simplifyWithReport(program: GraphProgram, options: SimplifyOptions = {}): Simplified {
   const fired: Fired = new Map();
   const simple = rewriteProgram(program, chosen(rules, options), fired);
   return { program: options.inexact === false ? simple : chooseQuotients(simple), fired };
 }
-export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): GraphProgram => simplifyWithReport(program, options).program;
+export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): GraphProgram =>
+  simplifyWithReport(program, options).program;
 
 /**
  * The node in its numerically stable form, before it is differentiated: the gradient of log(softmax(x)) as it stands divides by what underflows. `keep`:
@@ -37,5 +49,16 @@ export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): 
 export function stabilised(root: Node, keep: readonly Node[], changed?: (from: Node, to: Node) => void): Node {
   const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
   // the slope of log(cosh(x)) as it stands becomes tanh(x), which has all its digits near 0
-  return rewriteProgram(program, { scalars: stability.filter((rule) => rule.name !== "log-cosh"), procedures: [constants, smooth], nodes: [], loops: false }, new Map(), new Set(keep), changed).outputs[0]!.node;
+  return rewriteProgram(
+    program,
+    {
+      scalars: stability.filter((rule) => rule.name !== "log-cosh"),
+      procedures: [constants, smooth],
+      nodes: [],
+      loops: false,
+    },
+    new Map(),
+    new Set(keep),
+    changed,
+  ).outputs[0]!.node;
 }

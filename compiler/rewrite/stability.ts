@@ -4,40 +4,216 @@ import { FALSE, isCall, isFalse, isGuard, isUsed, literal, operandsOf, scalarOrd
 import type { Literal, Scalar } from "../graph/types.ts";
 import { largestF32 } from "../scalar/range.ts";
 import { fn } from "../scalar/table.ts";
-import { any, build, call, look, number, through, value, where, type Bindings, type ScalarProcedure, type ScalarRule } from "./rule.ts";
+import {
+  any,
+  build,
+  call,
+  look,
+  number,
+  through,
+  value,
+  where,
+  type Bindings,
+  type ScalarProcedure,
+  type ScalarRule,
+} from "./rule.ts";
 
 const get = (bound: Bindings, name: string): Scalar => bound[name]!;
 const x = any("x");
 const y = any("y");
 export const stability: readonly ScalarRule[] = [
-  { name: "log-exp", exact: false, why: "exp overflows", match: call("log", through(call("exp", x))), replace: ({ x }) => x! },
-  { name: "exp-log", exact: false, why: "equal where the logarithm exists", match: call("exp", through(call("log", x))), replace: ({ x }) => x! },
-  { name: "log-of-softmax", exact: false, why: "the quotient underflows to 0 and its logarithm to -inf", match: call("log", through(call("div", through(call("exp", x)), y))), replace: (b) => build("sub", get(b, "x"), build("log", get(b, "y"))) },
-  { name: "log-of-scaled-exp", exact: false, why: "the product underflows", match: call("log", through(call("mul", through(call("exp", x)), y))), replace: (b) => build("add", get(b, "x"), build("log", get(b, "y"))) },
-  { name: "log-of-1-plus", exact: false, why: "1 + x loses the digits of a small x", match: call("log", through(call("add", x, value(1)))), replace: (b) => build("log1p", get(b, "x")) },
+  {
+    name: "log-exp",
+    exact: false,
+    why: "exp overflows",
+    match: call("log", through(call("exp", x))),
+    replace: ({ x }) => x!,
+  },
+  {
+    name: "exp-log",
+    exact: false,
+    why: "equal where the logarithm exists",
+    match: call("exp", through(call("log", x))),
+    replace: ({ x }) => x!,
+  },
+  {
+    name: "log-of-softmax",
+    exact: false,
+    why: "the quotient underflows to 0 and its logarithm to -inf",
+    match: call("log", through(call("div", through(call("exp", x)), y))),
+    replace: (b) => build("sub", get(b, "x"), build("log", get(b, "y"))),
+  },
+  {
+    name: "log-of-scaled-exp",
+    exact: false,
+    why: "the product underflows",
+    match: call("log", through(call("mul", through(call("exp", x)), y))),
+    replace: (b) => build("add", get(b, "x"), build("log", get(b, "y"))),
+  },
+  {
+    name: "log-of-1-plus",
+    exact: false,
+    why: "1 + x loses the digits of a small x",
+    match: call("log", through(call("add", x, value(1)))),
+    replace: (b) => build("log1p", get(b, "x")),
+  },
   // Adam's bias correction: at the first steps the power is nearly 1
-  { name: "one-minus-power", exact: false, why: "the difference cancels where the power is near 1", worse: "one product more", match: call("sub", value(1), through(call("pow", where(number("c"), ({ c }) => (c as Literal).value > 0), x))), replace: (b) => build("neg", build("expm1", build("mul", get(b, "x"), Math.log((get(b, "c") as Literal).value)))) },
-  { name: "exp-minus-1", exact: false, why: "the difference cancels near 0", worse: "expm1 is a helper on devices", match: call("sub", through(call("exp", x)), value(1)), replace: (b) => build("expm1", get(b, "x")) },
-  { name: "exp-plus-minus-1", exact: false, why: "the difference cancels near 0", worse: "expm1 is a helper on devices", match: call("add", through(call("exp", x)), value(-1)), replace: (b) => build("expm1", get(b, "x")) },
-  { name: "sigmoid-of-negated", exact: false, why: "exp overflows", match: call("div", value(1), through(call("add", through(call("exp", x)), value(1)))), replace: (b) => build("sigmoid", build("neg", get(b, "x"))) },
-  { name: "sigmoid", exact: false, why: "exp overflows to inf / inf", match: call("div", through(call("exp", x)), through(call("add", through(call("exp", x)), value(1)))), replace: (b) => build("sigmoid", get(b, "x")) },
-  { name: "sigmoid-scaled", exact: false, why: "exp overflows to inf / inf", match: call("mul", through(call("div", y, through(call("add", through(call("exp", x)), value(1))))), through(call("exp", x))), replace: (b) => build("mul", get(b, "y"), build("sigmoid", get(b, "x"))) },
-  { name: "sigmoid-times-exp", exact: false, why: "exp overflows to 0 * inf", match: where(call("mul", through(call("sigmoid", y)), through(call("exp", x))), (b) => build("neg", get(b, "y")) === get(b, "x")), replace: (b) => build("sigmoid", get(b, "x")) },
-  { name: "exp-times-exp", exact: false, why: "one of them may overflow where the product does not", match: call("mul", call("exp", x), call("exp", y)), replace: (b) => build("exp", build("add", get(b, "x"), get(b, "y"))) },
-  { name: "exp-by-exp", exact: false, why: "both may overflow where the quotient does not", match: call("div", call("exp", x), call("exp", y)), replace: (b) => build("exp", build("sub", get(b, "x"), get(b, "y"))) },
+  {
+    name: "one-minus-power",
+    exact: false,
+    why: "the difference cancels where the power is near 1",
+    worse: "one product more",
+    match: call(
+      "sub",
+      value(1),
+      through(
+        call(
+          "pow",
+          where(number("c"), ({ c }) => (c as Literal).value > 0),
+          x,
+        ),
+      ),
+    ),
+    replace: (b) => build("neg", build("expm1", build("mul", get(b, "x"), Math.log((get(b, "c") as Literal).value)))),
+  },
+  {
+    name: "exp-minus-1",
+    exact: false,
+    why: "the difference cancels near 0",
+    worse: "expm1 is a helper on devices",
+    match: call("sub", through(call("exp", x)), value(1)),
+    replace: (b) => build("expm1", get(b, "x")),
+  },
+  {
+    name: "exp-plus-minus-1",
+    exact: false,
+    why: "the difference cancels near 0",
+    worse: "expm1 is a helper on devices",
+    match: call("add", through(call("exp", x)), value(-1)),
+    replace: (b) => build("expm1", get(b, "x")),
+  },
+  {
+    name: "sigmoid-of-negated",
+    exact: false,
+    why: "exp overflows",
+    match: call("div", value(1), through(call("add", through(call("exp", x)), value(1)))),
+    replace: (b) => build("sigmoid", build("neg", get(b, "x"))),
+  },
+  {
+    name: "sigmoid",
+    exact: false,
+    why: "exp overflows to inf / inf",
+    match: call("div", through(call("exp", x)), through(call("add", through(call("exp", x)), value(1)))),
+    replace: (b) => build("sigmoid", get(b, "x")),
+  },
+  {
+    name: "sigmoid-scaled",
+    exact: false,
+    why: "exp overflows to inf / inf",
+    match: call(
+      "mul",
+      through(call("div", y, through(call("add", through(call("exp", x)), value(1))))),
+      through(call("exp", x)),
+    ),
+    replace: (b) => build("mul", get(b, "y"), build("sigmoid", get(b, "x"))),
+  },
+  {
+    name: "sigmoid-times-exp",
+    exact: false,
+    why: "exp overflows to 0 * inf",
+    match: where(
+      call("mul", through(call("sigmoid", y)), through(call("exp", x))),
+      (b) => build("neg", get(b, "y")) === get(b, "x"),
+    ),
+    replace: (b) => build("sigmoid", get(b, "x")),
+  },
+  {
+    name: "exp-times-exp",
+    exact: false,
+    why: "one of them may overflow where the product does not",
+    match: call("mul", call("exp", x), call("exp", y)),
+    replace: (b) => build("exp", build("add", get(b, "x"), get(b, "y"))),
+  },
+  {
+    name: "exp-by-exp",
+    exact: false,
+    why: "both may overflow where the quotient does not",
+    match: call("div", call("exp", x), call("exp", y)),
+    replace: (b) => build("exp", build("sub", get(b, "x"), get(b, "y"))),
+  },
   // softplus and log(exp(x) + exp(y)): smooth, as their rows are differentiated
-  { name: "softplus", exact: false, why: "exp overflows", worse: "right for every x", match: call("log1p", through(call("exp", x))), replace: (b) => build("logaddexp", get(b, "x"), 0) },
-  { name: "log-of-two-exps", exact: false, why: "both may overflow or underflow", match: call("log", through(call("add", through(call("exp", x)), through(call("exp", y))))), replace: (b) => build("logaddexp", get(b, "x"), get(b, "y")) },
-  { name: "tanh", exact: false, why: "both overflow", match: call("div", through(call("sinh", x)), through(call("cosh", x))), replace: (b) => build("tanh", get(b, "x")) },
-  { name: "tanh-by-reciprocal", exact: false, why: "both overflow", match: call("mul", through(call("div", value(1), through(call("cosh", x)))), through(call("sinh", x))), replace: (b) => build("tanh", get(b, "x")) },
-  { name: "tanh-scaled", exact: false, why: "both overflow", match: call("mul", through(call("div", y, through(call("cosh", x)))), through(call("sinh", x))), replace: (b) => build("mul", get(b, "y"), build("tanh", get(b, "x"))) },
-  { name: "log-cosh", exact: false, why: "cosh overflows", match: call("log", through(call("cosh", x))), replace: (b) => build("add", build("logaddexp", get(b, "x"), build("neg", get(b, "x"))), -Math.LN2) },
+  {
+    name: "softplus",
+    exact: false,
+    why: "exp overflows",
+    worse: "right for every x",
+    match: call("log1p", through(call("exp", x))),
+    replace: (b) => build("logaddexp", get(b, "x"), 0),
+  },
+  {
+    name: "log-of-two-exps",
+    exact: false,
+    why: "both may overflow or underflow",
+    match: call("log", through(call("add", through(call("exp", x)), through(call("exp", y))))),
+    replace: (b) => build("logaddexp", get(b, "x"), get(b, "y")),
+  },
+  {
+    name: "tanh",
+    exact: false,
+    why: "both overflow",
+    match: call("div", through(call("sinh", x)), through(call("cosh", x))),
+    replace: (b) => build("tanh", get(b, "x")),
+  },
+  {
+    name: "tanh-by-reciprocal",
+    exact: false,
+    why: "both overflow",
+    match: call("mul", through(call("div", value(1), through(call("cosh", x)))), through(call("sinh", x))),
+    replace: (b) => build("tanh", get(b, "x")),
+  },
+  {
+    name: "tanh-scaled",
+    exact: false,
+    why: "both overflow",
+    match: call("mul", through(call("div", y, through(call("cosh", x)))), through(call("sinh", x))),
+    replace: (b) => build("mul", get(b, "y"), build("tanh", get(b, "x"))),
+  },
+  {
+    name: "log-cosh",
+    exact: false,
+    why: "cosh overflows",
+    match: call("log", through(call("cosh", x))),
+    replace: (b) => build("add", build("logaddexp", get(b, "x"), build("neg", get(b, "x"))), -Math.LN2),
+  },
   // `inf` is the largest finite number: clamp with one bound is one comparison
-  { name: "above-inf", exact: false, why: "nothing is above it", match: call("less", value(largestF32), x), replace: () => FALSE },
-  { name: "below-minus-inf", exact: false, why: "nothing is below it", match: call("less", x, value(-largestF32)), replace: () => FALSE },
+  {
+    name: "above-inf",
+    exact: false,
+    why: "nothing is above it",
+    match: call("less", value(largestF32), x),
+    replace: () => FALSE,
+  },
+  {
+    name: "below-minus-inf",
+    exact: false,
+    why: "nothing is below it",
+    match: call("less", x, value(-largestF32)),
+    replace: () => FALSE,
+  },
   // a square has no kink: |x|'s slope at 0 would take its second derivative away
-  { name: "square-of-abs", exact: true, match: call("mul", through(call("abs", x)), through(call("abs", x))), replace: (b) => build("mul", get(b, "x"), get(b, "x")) },
-  { name: "square-of-abs-scaled", exact: false, why: "another order of factors", match: call("mul", through(call("mul", through(call("abs", x)), y)), through(call("abs", x))), replace: (b) => build("mul", build("mul", get(b, "x"), get(b, "x")), get(b, "y")) },
+  {
+    name: "square-of-abs",
+    exact: true,
+    match: call("mul", through(call("abs", x)), through(call("abs", x))),
+    replace: (b) => build("mul", get(b, "x"), get(b, "x")),
+  },
+  {
+    name: "square-of-abs-scaled",
+    exact: false,
+    why: "another order of factors",
+    match: call("mul", through(call("mul", through(call("abs", x)), y)), through(call("abs", x))),
+    replace: (b) => build("mul", build("mul", get(b, "x"), get(b, "x")), get(b, "y")),
+  },
 ];
 
 const known = new WeakMap<Scalar, boolean>();

@@ -32,8 +32,15 @@ export const sums: readonly NodeRule[] = [
       if (terms.some((t) => isOne(t.rest)) || terms.every((t) => isOne(t.factor))) return undefined;
       const depth = depthOf(opened);
       if (terms.some((t) => depthOf(t.rest) >= depth)) return undefined;
-      const parts = terms.filter((t) => !isDeviation(t.rest, over)).map((t) => mul(t.factor, load(compute(output, { op: "sum", over }, t.rest), indicesOf(output))));
-      return compute(output, undefined, parts.reduce((s, p) => add(s, p), literal(0)), metaOf(x)); // prettier-ignore
+      const parts = terms
+        .filter((t) => !isDeviation(t.rest, over))
+        .map((t) => mul(t.factor, load(compute(output, { op: "sum", over }, t.rest), indicesOf(output))));
+      return compute(
+        output,
+        undefined,
+        parts.reduce((s, p) => add(s, p), literal(0)),
+        metaOf(x),
+      );
     },
   },
 ];
@@ -47,14 +54,29 @@ function isDeviation(e: Scalar, over: readonly Variable[]): boolean {
 function isMean(mean: Scalar, a: Scalar, over: readonly Variable[]): boolean {
   if (!isCall(mean, "mul") && !isCall(mean, "div") && !isCall(mean, "div_rounded")) return false;
   const [sum, number] = mean.operands as [Scalar, Scalar];
-  if (number.kind !== "literal" || sum.kind !== "load" || sum.outside || over.some((v) => sum.variables.has(v))) return false;
+  if (number.kind !== "literal" || sum.kind !== "load" || sum.outside || over.some((v) => sum.variables.has(v)))
+    return false;
   const node = sum.tensor;
-  if (node.kind !== "compute" || node.reduction?.op !== "sum" || node.reduction.extents.some((n, i) => n !== over[i]?.extent) || node.reduction.extents.length !== over.length) return false;
+  if (
+    node.kind !== "compute" ||
+    node.reduction?.op !== "sum" ||
+    node.reduction.extents.some((n, i) => n !== over[i]?.extent) ||
+    node.reduction.extents.length !== over.length
+  )
+    return false;
   const count = elementCount(node.reduction.extents);
   const share = isCall(mean, "mul") ? number.value : 1 / number.value;
   if (!(Math.abs(share * count - 1) < 2 ** -23)) return false; // rounded to f32
   const own = instantiate(node);
-  return substitute(own.body, new Map<Scalar, Scalar>([...own.output.map((v, i) => [v, sum.indices[i]!] as const), ...own.over.map((v, i) => [v, over[i]!] as const)])) === a;
+  return (
+    substitute(
+      own.body,
+      new Map<Scalar, Scalar>([
+        ...own.output.map((v, i) => [v, sum.indices[i]!] as const),
+        ...own.over.map((v, i) => [v, over[i]!] as const),
+      ]),
+    ) === a
+  );
 }
 function termsOf(root: Scalar): Scalar[] {
   const terms: Scalar[] = [];
@@ -69,7 +91,13 @@ function termsOf(root: Scalar): Scalar[] {
   return terms;
 }
 /** A load of what is a product or a quotient: only such is worth looking at. */
-const isScaled = (e: Scalar): boolean => e.kind === "load" && !e.outside && e.tensor.kind === "compute" && !e.tensor.reduction && e.tensor.body.kind === "call" && scaling.has(e.tensor.body.fn.name);
+const isScaled = (e: Scalar): boolean =>
+  e.kind === "load" &&
+  !e.outside &&
+  e.tensor.kind === "compute" &&
+  !e.tensor.reduction &&
+  e.tensor.body.kind === "call" &&
+  scaling.has(e.tensor.body.fn.name);
 const scaling: ReadonlySet<string> = new Set(["mul", "div", "neg"]);
 interface Factors {
   readonly factor: Scalar; // does not change with the variables
@@ -102,7 +130,11 @@ function depthOfNode(root: Node): number {
   for (const x of topological([root], (y) => depths.has(y))) {
     if (depths.has(x)) continue;
     const below = inputs(x).reduce((most, y) => Math.max(most, depths.get(y) ?? 0), 0);
-    depths.set(x, below + Number((x.kind === "compute" && x.reduction !== undefined) || x.kind === "scatter" || x.kind === "result"));
+    depths.set(
+      x,
+      below +
+        Number((x.kind === "compute" && x.reduction !== undefined) || x.kind === "scatter" || x.kind === "result"),
+    );
   }
   return depths.get(root)!;
 }

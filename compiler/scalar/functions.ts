@@ -35,7 +35,10 @@ export interface ScalarFunction {
   readonly bounds?: (...x: Bounds[]) => Bounds | undefined; // of an i32 result by those of its i32 operands; undefined: any i32
   readonly wgsl: (operands: readonly string[], dtype: DType) => string; // an expression; helper functions are named in `helpers`
   readonly helpers?: readonly string[]; // names of functions of wgsl/prelude.ts that the expression calls
-  readonly derivative: "zero" | "none" | ((args: { b: DerivativeBuilder; x: readonly Scalar[]; y: Scalar }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero
+  readonly derivative:
+    | "zero"
+    | "none"
+    | ((args: { b: DerivativeBuilder; x: readonly Scalar[]; y: Scalar }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero
   readonly commutative?: boolean;
   readonly exact?: boolean; // never rounds: the same bits wherever it is computed
   /** The last digits of the result are those of its operands; more, which it makes of them; or, at a step, their reading. None: it rounds more than a quotient. */

@@ -57,7 +57,13 @@ function zeta(n: number, x: number): number {
   let sum = 0;
   for (; x < 16; x++) sum += inversePower(n, x);
   const r = 1 / (x * x);
-  const series = 1 + n / (2 * x) + ((n * (n + 1)) / 12) * r * (1 - (((n + 2) * (n + 3)) / 60) * r * (1 - (((n + 4) * (n + 5)) / 42) * r * (1 - (((n + 6) * (n + 7)) / 40) * r)));
+  const series =
+    1 +
+    n / (2 * x) +
+    ((n * (n + 1)) / 12) *
+      r *
+      (1 -
+        (((n + 2) * (n + 3)) / 60) * r * (1 - (((n + 4) * (n + 5)) / 42) * r * (1 - (((n + 6) * (n + 7)) / 40) * r)));
   return sum + inversePower(n - 1, x) * series;
 }
 /**

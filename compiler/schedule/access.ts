@@ -76,13 +76,28 @@ function makeAnalysis(nest: Nest): Analysis {
         return own !== undefined ? [[own, k]] : axesOf(atom).map((a) => [a, 1]);
       }),
     );
-    const wide = axes.map((_, a) => stride[a] === 1 && regular && stride.every((k, b) => a === b || k % 4 === 0) && !dims.some((dim) => dim.length > 1 && dim.some(([b]) => a === b)));
-    return { axes: axesOf(...indices), stride, wide, indices: dims, windowed: dims.some((dim) => dim.length > 1), guarded };
+    const wide = axes.map(
+      (_, a) =>
+        stride[a] === 1 &&
+        regular &&
+        stride.every((k, b) => a === b || k % 4 === 0) &&
+        !dims.some((dim) => dim.length > 1 && dim.some(([b]) => a === b)),
+    );
+    return {
+      axes: axesOf(...indices),
+      stride,
+      wide,
+      indices: dims,
+      windowed: dims.some((dim) => dim.length > 1),
+      guarded,
+    };
   };
   const part = (roots: readonly Scalar[]): Work[] => {
     const work: Work[] = [];
     // integers inside of addresses are formed once and mostly outside of the loops
-    for (const e of scalarOrder(roots, (x) => (x.kind === "load" ? [...x.indices.filter((i) => !isPlain(i)), ...(x.outside ? [x.outside] : [])] : operandsOf(x)))) {
+    for (const e of scalarOrder(roots, (x) =>
+      x.kind === "load" ? [...x.indices.filter((i) => !isPlain(i)), ...(x.outside ? [x.outside] : [])] : operandsOf(x),
+    )) {
       const axes = holdsLocal(e) ? [...new Set([...axesOf(e), ...outer])] : axesOf(e);
       switch (e.kind) {
         case "load":
@@ -90,7 +105,8 @@ function makeAnalysis(nest: Nest): Analysis {
           if (e.outside) work.push({ cost: "select", axes, guards: work[work.length - 1]!.access! });
           break;
         case "call":
-          if (e.fn.name !== "stop") work.push({ cost: e.fn.cost === "fn" ? "function" : e.fn.cost === "div" ? "divide" : "alu", axes });
+          if (e.fn.name !== "stop")
+            work.push({ cost: e.fn.cost === "fn" ? "function" : e.fn.cost === "div" ? "divide" : "alu", axes });
           break;
         case "random":
           work.push({ cost: "random", axes });
@@ -98,11 +114,15 @@ function makeAnalysis(nest: Nest): Analysis {
         case "select":
           work.push({ cost: "select", axes });
           break;
-        case "non_negative": case "equal_zero": case "and": case "not":
-          work.push({ cost: "compare", axes }); // prettier-ignore
+        case "non_negative":
+        case "equal_zero":
+        case "and":
+        case "not":
+          work.push({ cost: "compare", axes });
           break;
-        case "floor_div": case "modulo":
-          work.push({ cost: "divide", axes }); // prettier-ignore
+        case "floor_div":
+        case "modulo":
+          work.push({ cost: "divide", axes });
           break;
         default:
       }
@@ -110,7 +130,12 @@ function makeAnalysis(nest: Nest): Analysis {
     return work;
   };
   const numbers = (over: readonly Variable[]): number[] => over.map((v) => numberOf.get(v)!);
-  const stages = nest.groups.map((group): Part => ({ over: numbers(group[0]!.over), work: part(group.map((s) => s.value)), stores: [], ops: group.map((s) => s.op) }));
+  const stages = nest.groups.map((group): Part => ({
+    over: numbers(group[0]!.over),
+    work: part(group.map((s) => s.value)),
+    stores: [],
+    ops: group.map((s) => s.op),
+  }));
   // stores of the same elements are one part: what they read is read once
   const together = new Map<string, Store[]>();
   for (const s of spec.stores) {
@@ -118,7 +143,11 @@ function makeAnalysis(nest: Nest): Analysis {
     if (!together.has(key)) together.set(key, []);
     together.get(key)!.push(s);
   }
-  const stores = [...together.values()].map((list): Part => ({ over: numbers(list[0]!.over), work: part(list.map((s) => s.value)), stores: list.map((s) => access(s.target.shape, s.indices, false)) }));
+  const stores = [...together.values()].map((list): Part => ({
+    over: numbers(list[0]!.over),
+    work: part(list.map((s) => s.value)),
+    stores: list.map((s) => access(s.target.shape, s.indices, false)),
+  }));
   const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => w.access ?? []));
   return { axes, outer, extents: axes.map((a) => estimate(nest.extentOf.get(a)!)), stages, stores, loads };
 }

@@ -7,9 +7,16 @@ import type { Values } from "./values.ts";
 /** A load whose indices, one step of the loop on, are those of another load now is carried over instead of loaded. Guards shift with the indices. */
 export function carryRound(values: Values, loop: { readonly variable: string; readonly step: number }): void {
   const block = values.blocks[values.depth]!;
-  const key = (load: LoadOf, by: number): string => `${load.tensor.id}:${load.indices.map((f) => formKey(shift(f, (f.terms.get(loop.variable) ?? 0) * by))).join(";")}`;
-  const own = (load: LoadOf): boolean => load.indices.some((f) => f.terms.has(loop.variable)) && load.indices.every((f) => [...f.terms.keys()].every((name) => name === loop.variable || values.names.get(name)!.level < values.depth));
-  const loads = block.statements.filter((s): s is Let & { load: LoadOf } => s.kind === "let" && s.load !== undefined && s.type.width === 1 && own(s.load));
+  const key = (load: LoadOf, by: number): string =>
+    `${load.tensor.id}:${load.indices.map((f) => formKey(shift(f, (f.terms.get(loop.variable) ?? 0) * by))).join(";")}`;
+  const own = (load: LoadOf): boolean =>
+    load.indices.some((f) => f.terms.has(loop.variable)) &&
+    load.indices.every((f) =>
+      [...f.terms.keys()].every((name) => name === loop.variable || values.names.get(name)!.level < values.depth),
+    );
+  const loads = block.statements.filter(
+    (s): s is Let & { load: LoadOf } => s.kind === "let" && s.load !== undefined && s.type.width === 1 && own(s.load),
+  );
   const now = new Map(loads.map((s) => [key(s.load, 0), s]));
   const next = new Map<Let & { load: LoadOf }, Let & { load: LoadOf }>();
   for (const s of loads) {
@@ -24,9 +31,17 @@ export function carryRound(values: Values, loop: { readonly variable: string; re
   const body = values.close();
   for (const head of [...next.keys()].filter((s) => !sources.has(s)))
     for (let s = head; next.has(s); s = next.get(s)!) {
-      const indices = s.load.indices.map((f): Form => ({ terms: new Map([...f.terms].filter(([name]) => name !== loop.variable)), constant: f.constant }));
+      const indices = s.load.indices.map((f): Form => ({
+        terms: new Map([...f.terms].filter(([name]) => name !== loop.variable)),
+        constant: f.constant,
+      }));
       const outside = s.load.outside;
-      const first = values.loadAt({ tensor: s.load.tensor, dtype: s.type.element as DType }, indices, () => values.addressOfForms(s.load.tensor.shape, indices), outside === undefined ? undefined : () => ({ text: outside, level: 0, type: s.type }));
+      const first = values.loadAt(
+        { tensor: s.load.tensor, dtype: s.type.element as DType },
+        indices,
+        () => values.addressOfForms(s.load.tensor.shape, indices),
+        outside === undefined ? undefined : () => ({ text: outside, level: 0, type: s.type }),
+      );
       values.push({ kind: "var", name: s.name, code: first.text, width: 1 });
       tail.push({ kind: "set", name: s.name, operator: "=", code: next.get(s)!.name, cost: "none", width: 1 });
       gone.add(s);

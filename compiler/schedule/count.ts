@@ -6,7 +6,16 @@ import type { Emitted } from "./template.ts";
 
 const memoryKinds: ReadonlySet<Cost> = new Set(["load", "load4", "workgroup"]);
 /** Kinds that a vec4 pays four times. */
-const byElement: ReadonlySet<Cost> = new Set(["alu", "divide", "function", "select", "compare", "integer", "broadcast", "reduce"]);
+const byElement: ReadonlySet<Cost> = new Set([
+  "alu",
+  "divide",
+  "function",
+  "select",
+  "compare",
+  "integer",
+  "broadcast",
+  "reduce",
+]);
 
 export interface Count {
   readonly memory: number; // ns of loads of one SIMD group
@@ -42,7 +51,8 @@ export function countCode(body: readonly Statement[], target: Target, trips = 1)
         const inner = countCode(s.body, target, s.kind === "for" ? trips * s.trips : trips);
         memory += inner.memory;
         work += inner.work + (s.kind === "for" ? trips * s.trips * ns.loop : 0);
-        if (s.kind === "for" && !s.body.some((t) => t.kind === "for")) work += trips * s.trips * spills(s.body, target.registers) * (ns.spill / 2);
+        if (s.kind === "for" && !s.body.some((t) => t.kind === "for"))
+          work += trips * s.trips * spills(s.body, target.registers) * (ns.spill / 2);
         break;
       }
       default:
@@ -86,8 +96,14 @@ function spills(body: readonly Statement[], registers: number): number {
       if (s.kind !== "let" && s.kind !== "set") continue;
       const used = [...s.code.matchAll(token)].filter(([, name]) => names.has(name!));
       for (let k = 0; k < (width.get(s.name) ?? 1); k++) {
-        for (const [, name, component] of used) touch(width.get(name!) === 4 ? `${name}.${component ?? "xyzw"[k]}` : name!, false, false);
-        if (names.has(s.name)) touch(width.get(s.name) === 4 ? `${s.name}.${"xyzw"[k]}` : s.name, true, s.kind === "let" || s.operator === "=");
+        for (const [, name, component] of used)
+          touch(width.get(name!) === 4 ? `${name}.${component ?? "xyzw"[k]}` : name!, false, false);
+        if (names.has(s.name))
+          touch(
+            width.get(s.name) === 4 ? `${s.name}.${"xyzw"[k]}` : s.name,
+            true,
+            s.kind === "let" || s.operator === "=",
+          );
       }
     }
   }
@@ -99,5 +115,8 @@ export function priceOfCode(emitted: Emitted, target: Target): number {
   const { memory, work } = countCode(emitted.body, target);
   const group = Math.max(memory, work) + target.overlap * Math.min(memory, work);
   const each = target.workgroupNs + Math.ceil(emitted.workgroup / target.simd) * group;
-  return target.launchNs + Math.max(target.latency * group, Math.ceil(emitted.groups / target.cores / target.resident) * each);
+  return (
+    target.launchNs +
+    Math.max(target.latency * group, Math.ceil(emitted.groups / target.cores / target.resident) * each)
+  );
 }

@@ -43,7 +43,8 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
   };
   // values of the group at a position: results of stages, or computed again
   const values = new Map<Node, (indices: readonly Integer[]) => Scalar>();
-  const computed = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => (outside ? undefined : values.get(l.tensor)?.(indices));
+  const computed = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined =>
+    outside ? undefined : values.get(l.tensor)?.(indices);
   const inner = (e: Scalar): Scalar => reader.place(values.size ? substitute(e, new Map(), computed) : e);
   for (const x of g.nodes) {
     const { at, extra } = indicesOf(x.shape);
@@ -52,7 +53,8 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
       // an axis that is an index by itself is the output's axis; the others are searched
       const fixed = new Map<Scalar, Scalar>();
       s.indices.forEach((e, i) => {
-        if (e.kind === "variable" && e.position !== undefined && !fixed.has(e) && e.extent === x.shape[i]) fixed.set(e, at[i]!);
+        if (e.kind === "variable" && e.position !== undefined && !fixed.has(e) && e.extent === x.shape[i])
+          fixed.set(e, at[i]!);
       });
       const all = s.over.map((n, i) => axis(i, n)).filter((v) => !fixed.has(v) && v.extent !== 1);
       const over = all.map((v) => variable(v.extent, "u"));
@@ -69,7 +71,12 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
       const own = [...at, ...over];
       const map = new Map([...x.shape, ...extents].map((n, i) => [axis(i, n) as Scalar, own[i]!] as const));
       const result = local(wgslName(x.label ?? x.reduction.op), x.dtype);
-      stages.push({ local: result, op: x.reduction.op, over, value: inner(substitute(reader.inliner.compute(x).body, map)) });
+      stages.push({
+        local: result,
+        op: x.reduction.op,
+        over,
+        value: inner(substitute(reader.inliner.compute(x).body, map)),
+      });
       values.set(x, () => result);
       put(x, at, [], result);
     } else if (x.kind === "compute") {
@@ -80,12 +87,22 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
   }
   if (g.copy) {
     const { at, extra } = indicesOf(g.copy.from.shape);
-    stores.push({ target: g.copy.home.memory, over: extra, indices: g.copy.home.at(at), value: inner(reader.inliner.scalar(load(g.copy.from, at))) });
+    stores.push({
+      target: g.copy.home.memory,
+      over: extra,
+      indices: g.copy.home.at(at),
+      value: inner(reader.inliner.scalar(load(g.copy.from, at))),
+    });
   }
   const used = liveStages(stages, stores);
-  const reads = new Set(tensorsOf([...used.map((s) => s.value), ...stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf));
+  const reads = new Set(
+    tensorsOf([...used.map((s) => s.value), ...stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf),
+  );
   const writes = new Set(stores.map((s) => baseOf(s.target)));
-  const asWritten = { stages: used.map((s) => ({ ...s, value: keepRoundings(s.value) })), stores: stores.map((s) => ({ ...s, value: keepRoundings(s.value) })) };
+  const asWritten = {
+    stages: used.map((s) => ({ ...s, value: keepRoundings(s.value) })),
+    stores: stores.map((s) => ({ ...s, value: keepRoundings(s.value) })),
+  };
   const spec: KernelSpec = { name: nameOf(g), comment: () => commentOf(g), lines: linesOf(g), axes, ...asWritten };
   return { kind: "kernel", spec, reads, writes };
 }
@@ -93,7 +110,10 @@ function nameOf(g: Group): string {
   if (g.copy) return wgslName(baseOf(g.copy.home.memory).label ?? "copy");
   const labels = g.nodes.flatMap((x) => (x.label ? [x.label] : []));
   const last = g.nodes[g.nodes.length - 1]!;
-  return wgslName(labels.at(-1) ?? (last.kind === "compute" && last.reduction ? last.reduction.op : last.kind === "scatter" ? "scatter" : "map"));
+  return wgslName(
+    labels.at(-1) ??
+      (last.kind === "compute" && last.reduction ? last.reduction.op : last.kind === "scatter" ? "scatter" : "map"),
+  );
 }
 /** Stages whose result reaches a store. */
 function liveStages(stages: readonly Stage[], stores: readonly Store[]): Stage[] {
@@ -113,7 +133,14 @@ function commentOf(g: Group): string[] {
   const names = new Map<Node, string>();
   const name = (x: Node): string => {
     let own = names.get(x);
-    if (own === undefined) names.set(x, (own = x.kind === "source" ? x.path || "const" : (x.label ?? (x.kind === "reshape" ? name(baseOf(x)) : `v${names.size}`))));
+    if (own === undefined)
+      names.set(
+        x,
+        (own =
+          x.kind === "source"
+            ? x.path || "const"
+            : (x.label ?? (x.kind === "reshape" ? name(baseOf(x)) : `v${names.size}`))),
+      );
     return own;
   };
   if (g.copy) return [`${baseOf(g.copy.home.memory).label ?? "memory"} = ${name(g.copy.from)}`];
@@ -122,5 +149,8 @@ function commentOf(g: Group): string[] {
     return text.length > 160 ? `${text.slice(0, 157)}...` : text;
   });
   const places = linesOf(g);
-  return [...(places.length ? [`from ${places.slice(0, 6).join(", ")}${places.length > 6 ? ", ..." : ""}`] : []), ...lines];
+  return [
+    ...(places.length ? [`from ${places.slice(0, 6).join(", ")}${places.length > 6 ? ", ..." : ""}`] : []),
+    ...lines,
+  ];
 }

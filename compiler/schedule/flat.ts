@@ -34,7 +34,11 @@ interface Member {
   readonly size: number;
 }
 
-export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[], alignment = bindingAlignment): Flattened {
+export function flatten(
+  step: GraphProgram,
+  groups: readonly OptimizerGroup[],
+  alignment = bindingAlignment,
+): Flattened {
   const padded = (n: number): number => Math.ceil(n / alignment) * alignment;
   const views = new Map<Node, View>();
   const assembled = new Map<Source, Node[]>();
@@ -49,19 +53,47 @@ export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[], a
   for (const group of groups) {
     const along = variable(1 << 30, "i"); // replaced by the flat axis
     const stand: Source[] = []; // stand-ins for parameter, gradient and states
-    const standIn = (k: number): Source => (stand[k] ??= source({ role: "state", path: `flat.${k}`, shape: [1 << 30], dtype: "f32" }));
+    const standIn = (k: number): Source =>
+      (stand[k] ??= source({ role: "state", path: `flat.${k}`, shape: [1 << 30], dtype: "f32" }));
     const members: Member[] = [];
     const taken = new Set<Node>();
     for (const m of group.members) {
       const base = baseOf(m.gradient);
       // the value before the update must be the parameter itself, and the gradient a tensor of this step alone
-      if (owners.get(m.parameter) !== 1 || valueOf.get(m.parameter) !== m.updated || base.kind !== "compute" && base.kind !== "scatter" || taken.has(base) || views.has(base)) continue; // prettier-ignore
-      const states = m.states.filter((s) => s.shape.length === m.parameter.shape.length && s.shape.every((n, i) => n === m.parameter.shape[i]) && s.dtype === "f32");
-      const formula = flattener(m.parameter, new Map<Node, Source>([[m.parameter, standIn(0)], [m.gradient, standIn(1)], ...states.map((s, k) => [s, standIn(2 + k)] as const)]), along);
+      if (
+        owners.get(m.parameter) !== 1 ||
+        valueOf.get(m.parameter) !== m.updated ||
+        (base.kind !== "compute" && base.kind !== "scatter") ||
+        taken.has(base) ||
+        views.has(base)
+      )
+        continue;
+      const states = m.states.filter(
+        (s) =>
+          s.shape.length === m.parameter.shape.length &&
+          s.shape.every((n, i) => n === m.parameter.shape[i]) &&
+          s.dtype === "f32",
+      );
+      const formula = flattener(
+        m.parameter,
+        new Map<Node, Source>([
+          [m.parameter, standIn(0)],
+          [m.gradient, standIn(1)],
+          ...states.map((s, k) => [s, standIn(2 + k)] as const),
+        ]),
+        along,
+      );
       const formulas = [m.updated, ...states.map((s) => valueOf.get(s))].map((x) => x && formula(x));
       if (formulas.some((f) => f === undefined)) continue;
       taken.add(base);
-      members.push({ parameter: m.parameter, gradient: m.gradient, states, updated: m.updated, formulas: formulas as Scalar[], size: elementCount(m.parameter.shape) });
+      members.push({
+        parameter: m.parameter,
+        gradient: m.gradient,
+        states,
+        updated: m.updated,
+        formulas: formulas as Scalar[],
+        size: elementCount(m.parameter.shape),
+      });
     }
     if (members.length < 2) continue;
     // one stretch for each formula
@@ -72,8 +104,15 @@ export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[], a
     }
     const most = Math.max(...members.map((m) => m.states.length));
     const total = members.reduce((sum, m) => sum + padded(m.size), 0);
-    const flat = ["parameters", "gradients", ...Array.from({ length: most }, (_, k) => stateName(members, k))].map((name, k) =>
-      source({ role: k === 1 ? "input" : "state", path: `${group.name}.${name}`, shape: [total], dtype: "f32", label: k === 1 ? "gradients" : name }),
+    const flat = ["parameters", "gradients", ...Array.from({ length: most }, (_, k) => stateName(members, k))].map(
+      (name, k) =>
+        source({
+          role: k === 1 ? "input" : "state",
+          path: `${group.name}.${name}`,
+          shape: [total],
+          dtype: "f32",
+          label: k === 1 ? "gradients" : name,
+        }),
     );
     let offset = 0;
     const parts: Node[] = [];
@@ -101,7 +140,13 @@ export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[], a
       const targets = [0, ...first.states.map((_, k) => 2 + k)];
       first.formulas.forEach((f, j) => {
         const target = stretch(flat[targets[j]!]!, start, offset - start, total);
-        updates.push({ target, value: compute([i], undefined, place(f), { label: j === 0 ? "parameters" : stateName(members, j - 1), span: first.updated.span }) });
+        updates.push({
+          target,
+          value: compute([i], undefined, place(f), {
+            label: j === 0 ? "parameters" : stateName(members, j - 1),
+            span: first.updated.span,
+          }),
+        });
       });
       const update = updates[updates.length - first.formulas.length]!.value;
       for (const m of list) {
@@ -113,14 +158,21 @@ export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[], a
     assembled.set(flat[1]!, parts);
     for (const m of stretches.get(flat[1]!)?.values() ?? []) assembled.set(m, parts);
     joinReductions(step, members, standIn, flat, total, along, replaced);
-    for (const s of flat) for (const m of stretches.get(s)?.values() ?? []) if (m !== s) views.set(m, { memory: s, offset: offsetOf.get(m)! });
+    for (const s of flat)
+      for (const m of stretches.get(s)?.values() ?? [])
+        if (m !== s) views.set(m, { memory: s, offset: offsetOf.get(m)! });
   }
   if (!updates.length) return { step, views, assembled, updatedBy };
   const swap = replacer(replaced);
   const moved = (x: Node): Node => (x.kind === "source" ? x : swap(x));
   const outputs = step.outputs.map((o) => ({ name: o.name, node: swap(o.node) }));
-  const written = [...step.updates.filter((u) => !gone.has(u.target)), ...updates].map((u) => ({ target: u.target, value: swap(u.value) }));
-  const inputs = topological([...outputs.map((o) => o.node), ...written.map((u) => u.value)]).flatMap((x) => (x.kind === "source" && x.role !== "constant" && x.role !== "carry" ? [x] : []));
+  const written = [...step.updates.filter((u) => !gone.has(u.target)), ...updates].map((u) => ({
+    target: u.target,
+    value: swap(u.value),
+  }));
+  const inputs = topological([...outputs.map((o) => o.node), ...written.map((u) => u.value)]).flatMap((x) =>
+    x.kind === "source" && x.role !== "constant" && x.role !== "carry" ? [x] : [],
+  );
   return {
     step: { ...step, inputs: [...new Set([...step.inputs, ...inputs])], outputs, updates: written },
     views: new Map([...views].map(([x, v]) => [moved(x), v])),
@@ -128,7 +180,11 @@ export function flatten(step: GraphProgram, groups: readonly OptimizerGroup[], a
     updatedBy: new Map([...updatedBy].map(([x, y]) => [swap(x), swap(y)])),
   };
 }
-const stateName = (members: readonly Member[], k: number): string => members.find((m) => m.states[k])?.states[k]!.path.split(".").at(-1) ?? `state${k}`;
+const stateName = (members: readonly Member[], k: number): string =>
+  members
+    .find((m) => m.states[k])
+    ?.states[k]!.path.split(".")
+    .at(-1) ?? `state${k}`;
 
 const stretches = new WeakMap<Source, Map<number, Source>>();
 const offsetOf = new WeakMap<Source, number>();
@@ -139,7 +195,13 @@ function stretch(memory: Source, start: number, size: number, total: number): So
   if (!all) stretches.set(memory, (all = new Map()));
   let found = all.get(start);
   if (!found) {
-    found = source({ role: memory.role, path: `${memory.path}.${start}`, shape: [size], dtype: "f32", label: memory.label });
+    found = source({
+      role: memory.role,
+      path: `${memory.path}.${start}`,
+      shape: [size],
+      dtype: "f32",
+      label: memory.label,
+    });
     all.set(start, found);
     offsetOf.set(found, start);
   }
@@ -147,7 +209,11 @@ function stretch(memory: Source, start: number, size: number, total: number): So
 }
 
 /** A member's elementwise value as a body over the flat axis, or undefined where an element needs more than its own. */
-function flattener(parameter: Source, stand: ReadonlyMap<Node, Source>, along: Variable): (x: Node) => Scalar | undefined {
+function flattener(
+  parameter: Source,
+  stand: ReadonlyMap<Node, Source>,
+  along: Variable,
+): (x: Node) => Scalar | undefined {
   const memo = new Map<Node, Scalar | undefined>();
   const one = (x: Node): Scalar | undefined => {
     if (memo.has(x)) return memo.get(x);
@@ -171,11 +237,16 @@ function flattener(parameter: Source, stand: ReadonlyMap<Node, Source>, along: V
   };
   // operands first, so that the recursion above stays shallow
   return (x) => {
-    for (const y of topological([x], (n) => stand.has(n) || n.kind !== "compute" || n.reduction !== undefined || !sameShape(n, parameter))) if (y.kind === "compute" && sameShape(y, parameter)) one(y);
+    for (const y of topological(
+      [x],
+      (n) => stand.has(n) || n.kind !== "compute" || n.reduction !== undefined || !sameShape(n, parameter),
+    ))
+      if (y.kind === "compute" && sameShape(y, parameter)) one(y);
     return one(x);
   };
 }
-const sameShape = (a: Node, b: Node): boolean => a.shape.length === b.shape.length && a.shape.every((n, d) => n === b.shape[d]);
+const sameShape = (a: Node, b: Node): boolean =>
+  a.shape.length === b.shape.length && a.shape.every((n, d) => n === b.shape[d]);
 const isIdentity = (indices: readonly Integer[], x: Node): boolean =>
   indices.every((e, d) => (x.shape[d] === 1 ? e === integer(0) : e.kind === "variable" && e.position === d));
 const hasDraw = (e: Scalar): boolean => {
@@ -197,7 +268,15 @@ const hasDraw = (e: Scalar): boolean => {
  * Sums of one formula over every member, added up (a norm of all gradients, a penalty of all parameters), become one sum over the flat
  * buffer. Sound where the formula is 0 for zeros, which is what lies between the slices.
  */
-function joinReductions(step: GraphProgram, members: readonly Member[], standIn: (k: number) => Source, flat: readonly Source[], total: number, along: Variable, replaced: Map<Node, Node>): void {
+function joinReductions(
+  step: GraphProgram,
+  members: readonly Member[],
+  standIn: (k: number) => Source,
+  flat: readonly Source[],
+  total: number,
+  along: Variable,
+  replaced: Map<Node, Node>,
+): void {
   const roots = [...step.outputs.map((o) => o.node), ...step.updates.map((u) => u.value)];
   const order = topological(roots);
   const keyOf = new Map<Node, { member: Member; formula: Scalar }>();
@@ -218,7 +297,14 @@ function joinReductions(step: GraphProgram, members: readonly Member[], standIn:
     const live = axes.filter((v) => v.extent !== 1);
     for (const v of x.body.variables) if (v.position !== undefined) shifted.set(v, live[v.position]!);
     const element = compute(axes, undefined, substitute(x.body, shifted));
-    const formula = flattener(member.parameter, new Map<Node, Source>([[member.parameter, standIn(0)], [member.gradient, standIn(1)]]), along)(element);
+    const formula = flattener(
+      member.parameter,
+      new Map<Node, Source>([
+        [member.parameter, standIn(0)],
+        [member.gradient, standIn(1)],
+      ]),
+      along,
+    )(element);
     if (formula && isZero(formula)) keyOf.set(x, { member, formula });
   }
   if (!keyOf.size) return;
@@ -228,7 +314,14 @@ function joinReductions(step: GraphProgram, members: readonly Member[], standIn:
     const leaves: Scalar[] = [];
     const expand = (e: Scalar): void => {
       if (isCall(e, "add")) e.operands.forEach(expand);
-      else if (e.kind === "load" && e.tensor.kind === "compute" && !e.tensor.reduction && !e.tensor.shape.length && isCall(e.tensor.body, "add")) expand(e.tensor.body);
+      else if (
+        e.kind === "load" &&
+        e.tensor.kind === "compute" &&
+        !e.tensor.reduction &&
+        !e.tensor.shape.length &&
+        isCall(e.tensor.body, "add")
+      )
+        expand(e.tensor.body);
       else leaves.push(e);
     };
     expand(x.body);
@@ -246,11 +339,25 @@ function joinReductions(step: GraphProgram, members: readonly Member[], standIn:
       let sum = joined.get(formula.id);
       if (!sum) {
         const k = variable(total, "k");
-        const body = substitute(formula, new Map([[along, k]]), (l, indices) => (l.tensor === standIn(0) ? load(flat[0]!, indices) : l.tensor === standIn(1) ? load(flat[1]!, indices) : undefined));
+        const body = substitute(formula, new Map([[along, k]]), (l, indices) =>
+          l.tensor === standIn(0)
+            ? load(flat[0]!, indices)
+            : l.tensor === standIn(1)
+              ? load(flat[1]!, indices)
+              : undefined,
+        );
         joined.set(formula.id, (sum = compute([], { op: "sum", over: [k] }, body, { label: "total" })));
       }
       const rest = leaves.filter((l) => !own.includes(l));
-      replaced.set(x, compute([], undefined, rest.reduce((a, b) => add(a, b), load(sum, [])), { label: x.label, span: x.span }));
+      replaced.set(
+        x,
+        compute(
+          [],
+          undefined,
+          rest.reduce((a, b) => add(a, b), load(sum, [])),
+          { label: x.label, span: x.span },
+        ),
+      );
     }
   }
 }

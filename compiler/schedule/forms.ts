@@ -16,7 +16,10 @@ export interface Named {
 }
 
 export const constantForm = (constant: number): Form => ({ terms: new Map(), constant });
-export const nameForm = (name: string, coefficient = 1): Form => ({ terms: new Map([[name, coefficient]]), constant: 0 });
+export const nameForm = (name: string, coefficient = 1): Form => ({
+  terms: new Map([[name, coefficient]]),
+  constant: 0,
+});
 /** a + k b */
 export function addForms(a: Form, b: Form, k = 1): Form {
   if (!b.terms.size) return { terms: a.terms, constant: a.constant + k * b.constant };
@@ -28,10 +31,18 @@ export function addForms(a: Form, b: Form, k = 1): Form {
   }
   return { terms, constant: a.constant + k * b.constant };
 }
-export const shift = (form: Form, by: number): Form => (by ? { terms: form.terms, constant: form.constant + by } : form);
-export const scaled = (form: Form, k: number): Form => ({ terms: new Map([...form.terms].map(([name, c]) => [name, c * k])), constant: form.constant * k });
+export const shift = (form: Form, by: number): Form =>
+  by ? { terms: form.terms, constant: form.constant + by } : form;
+export const scaled = (form: Form, k: number): Form => ({
+  terms: new Map([...form.terms].map(([name, c]) => [name, c * k])),
+  constant: form.constant * k,
+});
 /** Equal for forms that differ by a constant. */
-export const linearKey = (form: Form): string => [...form.terms].map(([name, k]) => `${k}*${name}`).sort().join("+"); // prettier-ignore
+export const linearKey = (form: Form): string =>
+  [...form.terms]
+    .map(([name, k]) => `${k}*${name}`)
+    .sort()
+    .join("+");
 export const formKey = (form: Form): string => `${linearKey(form)}|${form.constant}`;
 export function boundsOf(form: Form, names: Pick<ReadonlyMap<string, Named>, "get">): { low: number; high: number } {
   let low = form.constant;
@@ -45,14 +56,18 @@ export function boundsOf(form: Form, names: Pick<ReadonlyMap<string, Named>, "ge
 }
 /** Is the form's sum its value: does it stay within i32? What depends on run-time sizes alone counts by `size` of them. */
 export function staysI32(form: Form, names: ReadonlyMap<string, Named>, size = 0): boolean {
-  const { low, high } = boundsOf(form, { get: (name) => {
-    const named = names.get(name)!;
-    return named.high === Infinity ? { ...named, high: Math.max(size, named.low) } : named;
-  } }); // prettier-ignore
+  const { low, high } = boundsOf(form, {
+    get: (name) => {
+      const named = names.get(name)!;
+      return named.high === Infinity ? { ...named, high: Math.max(size, named.low) } : named;
+    },
+  });
   return isI32(low) && isI32(high);
 }
 /** A number as i32 arithmetic has it. */
 export const wrapped = (x: number): number => (isI32(x) ? x : x | 0);
-export const isVarying = (form: Form, names: ReadonlyMap<string, Named>): boolean => [...form.terms.keys()].some((name) => names.get(name)!.varying);
+export const isVarying = (form: Form, names: ReadonlyMap<string, Named>): boolean =>
+  [...form.terms.keys()].some((name) => names.get(name)!.varying);
 /** Is the part without the constant a multiple of m? */
-export const isMultiple = (form: Form, m: number, names: ReadonlyMap<string, Named>): boolean => [...form.terms].every(([name, k]) => (k * names.get(name)!.multiple) % m === 0);
+export const isMultiple = (form: Form, m: number, names: ReadonlyMap<string, Named>): boolean =>
+  [...form.terms].every(([name, k]) => (k * names.get(name)!.multiple) % m === 0);

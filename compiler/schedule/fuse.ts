@@ -7,11 +7,32 @@
 // row of its history, a number into the shared vector of numbers. Readers read the first home.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf, compute, inputs, loadsIn, reshape, source, tensorsOf, topological } from "../graph/node.ts";
-import { boolean, constantOf, iadd, imul, inRange, integer, isTrue, literal, load, select, substitute } from "../graph/scalar.ts";
+import {
+  boolean,
+  constantOf,
+  iadd,
+  imul,
+  inRange,
+  integer,
+  isTrue,
+  literal,
+  load,
+  select,
+  substitute,
+} from "../graph/scalar.ts";
 import type { Compute, GraphProgram, Integer, Load, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import { emitKernel, type Reader } from "./emit.ts";
 import type { Flattened, View } from "./flat.ts";
-import { aligned, chooseStored, coreOf, inlinedReads, Inliner, isContraction, mergedDomain, sizeOf } from "./storage.ts";
+import {
+  aligned,
+  chooseStored,
+  coreOf,
+  inlinedReads,
+  Inliner,
+  isContraction,
+  mergedDomain,
+  sizeOf,
+} from "./storage.ts";
 import type { KernelSpec } from "./kernel.ts";
 import { piecesOf, type Piece } from "./pieces.ts";
 import { fusionLimits, type FusionLimits } from "./limits.ts";
@@ -152,8 +173,16 @@ class Fuser implements Reader {
     const known = new Set(this.order);
     const order: Node[] = [];
     for (const x of this.order) {
-      const found = stored.has(x) && !this.pieces.has(x) && !this.found.whole.has(x) && !fixed.has(x) && !this.flat?.views.has(x) ? piecesOf(x) : undefined;
-      if (found?.every(({ node }) => innermost(node, this.scans) === innermost(x, this.scans) && !fixed.has(node) && !this.flat?.views.has(node))) {
+      const found =
+        stored.has(x) && !this.pieces.has(x) && !this.found.whole.has(x) && !fixed.has(x) && !this.flat?.views.has(x)
+          ? piecesOf(x)
+          : undefined;
+      if (
+        found?.every(
+          ({ node }) =>
+            innermost(node, this.scans) === innermost(x, this.scans) && !fixed.has(node) && !this.flat?.views.has(node),
+        )
+      ) {
         this.pieces.set(x, found);
         for (const { node } of found) {
           this.wholesOf.set(node, [...(this.wholesOf.get(node) ?? []), x]);
@@ -170,7 +199,11 @@ class Fuser implements Reader {
   /** A piece that others read too is theirs first: what they read is not strided. What is made of pieces comes before them: its places are theirs. */
   private placePieces(): void {
     const viewed = new Set(this.order.flatMap((x) => (x.kind === "reshape" ? [baseOf(x)] : [])));
-    const wanted = (p: Node): boolean => viewed.has(p) || this.readers().has(p) || this.program.outputs.some((o) => baseOf(o.node) === p) || this.isCopied(p);
+    const wanted = (p: Node): boolean =>
+      viewed.has(p) ||
+      this.readers().has(p) ||
+      this.program.outputs.some((o) => baseOf(o.node) === p) ||
+      this.isCopied(p);
     for (const x of [...this.order].reverse())
       for (const { node, at } of this.pieces.get(x) ?? []) {
         const homes = this.homesOf(x).map((h): Home => ({ memory: h.memory, at: (own) => h.at(at(own)) }));
@@ -185,10 +218,18 @@ class Fuser implements Reader {
       const s = x.scan;
       if (!this.scans.has(s)) {
         this.scans.add(s);
-        this.histories.set(s, s.carries.map((c) => memoryLike(c.incoming, [s.count + 1, ...c.incoming.shape], `${c.incoming.path}_history`)));
+        this.histories.set(
+          s,
+          s.carries.map((c) =>
+            memoryLike(c.incoming, [s.count + 1, ...c.incoming.shape], `${c.incoming.path}_history`),
+          ),
+        );
         this.stacks.set(s, new Map());
       }
-      if (x.of.kind === "stack" && !this.stacks.get(s)!.has(x.of.node)) this.stacks.get(s)!.set(x.of.node, memoryLike(x.of.node, [s.count, ...x.of.node.shape], `${x.of.node.label ?? "values"}_steps`));
+      if (x.of.kind === "stack" && !this.stacks.get(s)!.has(x.of.node))
+        this.stacks
+          .get(s)!
+          .set(x.of.node, memoryLike(x.of.node, [s.count, ...x.of.node.shape], `${x.of.node.label ?? "values"}_steps`));
     }
   }
   /** States of which a step writes one row: target[e, ...] = value, the others stay. */
@@ -207,22 +248,25 @@ class Fuser implements Reader {
       if (x.kind === "reshape") forced.add(baseOf(x));
       if (x.kind === "result" && x.of.kind === "stack") forced.add(baseOf(x.of.node));
     }
-    for (const s of this.scans) for (const c of s.carries) {
-      forced.add(baseOf(c.next));
-      forced.add(baseOf(c.initial));
-    } // prettier-ignore
+    for (const s of this.scans)
+      for (const c of s.carries) {
+        forced.add(baseOf(c.next));
+        forced.add(baseOf(c.initial));
+      }
     for (const o of this.program.outputs) forced.add(baseOf(o.node));
     for (const u of this.program.updates) if (!rows.has(u.target)) forced.add(baseOf(u.value));
     for (const x of this.flat?.assembled.values() ?? []) for (const part of x) forced.add(part);
     for (const [x, pieces] of this.pieces) for (const part of [x, ...pieces.map((p) => p.node)]) forced.add(part);
     for (const x of this.flat?.updatedBy.keys() ?? []) forced.add(x);
-    for (const list of rows.values()) for (const r of list) if (r.value.kind === "load") forced.add(baseOf(r.value.tensor));
+    for (const list of rows.values())
+      for (const r of list) if (r.value.kind === "load") forced.add(baseOf(r.value.tensor));
     return forced;
   }
   private makeHomes(rows: ReadonlyMap<Source, readonly { indices: readonly Integer[]; value: Scalar }[]>): void {
     const add = (x: Node, home: Home): void => void this.homes.set(x, [...(this.homes.get(x) ?? []), home]);
     const own = (memory: Node): Home => ({ memory, at: (indices) => indices });
-    const computed = (x: Node): boolean => (x.kind === "compute" || x.kind === "scatter") && this.stored.has(x) && !this.flat?.updatedBy.has(x);
+    const computed = (x: Node): boolean =>
+      (x.kind === "compute" || x.kind === "scatter") && this.stored.has(x) && !this.flat?.updatedBy.has(x);
     for (const u of this.program.updates) {
       const list = rows.get(u.target);
       if (list) {
@@ -249,7 +293,11 @@ class Fuser implements Reader {
         if (computed(base) && innermost(base, this.scans) === s && !this.homes.has(base)) add(base, home);
         else this.copies.push({ from: base, home, scan: s });
         // the first row
-        this.copies.push({ from: baseOf(c.initial), home: rowHome(histories[j]!, baseOf(c.initial), integer(s.reverse ? s.count : 0)), scan: outerScan(s, this.scans) });
+        this.copies.push({
+          from: baseOf(c.initial),
+          home: rowHome(histories[j]!, baseOf(c.initial), integer(s.reverse ? s.count : 0)),
+          scan: outerScan(s, this.scans),
+        });
       });
       for (const [node, memory] of this.stacks.get(s)!) {
         const base = baseOf(node);
@@ -272,11 +320,23 @@ class Fuser implements Reader {
       }
     }
     // numbers share one vector, so that a kernel binds many of them at once
-    const numbers = this.order.filter((x) => x.dtype === "f32" && x.shape.every((n) => n === 1) && computed(x) && !this.flat?.views.has(x) && !this.program.outputs.some((o) => baseOf(o.node) === x) && !this.aliasOf.has(x));
-    const loose = numbers.filter((x) => !this.homes.get(x)?.some((h) => h.memory.kind === "source" && h.memory.role === "carry"));
+    const numbers = this.order.filter(
+      (x) =>
+        x.dtype === "f32" &&
+        x.shape.every((n) => n === 1) &&
+        computed(x) &&
+        !this.flat?.views.has(x) &&
+        !this.program.outputs.some((o) => baseOf(o.node) === x) &&
+        !this.aliasOf.has(x),
+    );
+    const loose = numbers.filter(
+      (x) => !this.homes.get(x)?.some((h) => h.memory.kind === "source" && h.memory.role === "carry"),
+    );
     if (loose.length > 1) {
       const memory = source({ role: "carry", path: "numbers", shape: [loose.length], dtype: "f32", label: "numbers" });
-      loose.forEach((x, slot) => this.homes.set(x, [{ memory, at: () => [integer(slot)] }, ...(this.homes.get(x) ?? [])]));
+      loose.forEach((x, slot) =>
+        this.homes.set(x, [{ memory, at: () => [integer(slot)] }, ...(this.homes.get(x) ?? [])]),
+      );
     }
   }
 
@@ -309,7 +369,9 @@ class Fuser implements Reader {
       const s = base.scan;
       if (base.of.kind === "stack") return { memory: this.stacks.get(s)!.get(base.of.node)!, at: (i) => i };
       const memory = this.histories.get(s)![base.of.carry]!;
-      return base.of.kind === "history" ? { memory, at: (i) => i } : rowHome(memory, base, integer(s.reverse ? 0 : s.count));
+      return base.of.kind === "history"
+        ? { memory, at: (i) => i }
+        : rowHome(memory, base, integer(s.reverse ? 0 : s.count));
     }
     if (base.kind === "source" && base.role === "carry") {
       for (const [s, list] of this.histories) {
@@ -333,7 +395,14 @@ class Fuser implements Reader {
     if (this.readerTable) return this.readerTable;
     const table = new Map<Node, Set<Node>>();
     for (const y of this.order) {
-      if (y.kind === "source" || y.kind === "reshape" || y.kind === "result" || !this.stored.has(y) || this.pieces.has(y)) continue;
+      if (
+        y.kind === "source" ||
+        y.kind === "reshape" ||
+        y.kind === "result" ||
+        !this.stored.has(y) ||
+        this.pieces.has(y)
+      )
+        continue;
       for (const z of this.reads(y)) table.set(z, (table.get(z) ?? new Set()).add(y));
     }
     return (this.readerTable = table);
@@ -358,28 +427,49 @@ class Fuser implements Reader {
       if (x.kind === "source" || x.kind === "reshape") continue;
       if (x.kind === "result") {
         let g = scanGroups.get(x.scan);
-        if (!g) scanGroups.set(x.scan, (g = make({ kind: "scan", scan: x.scan, nodes: [], domain: [], rank: this.rank.get(x)! })));
+        if (!g)
+          scanGroups.set(
+            x.scan,
+            (g = make({ kind: "scan", scan: x.scan, nodes: [], domain: [], rank: this.rank.get(x)! })),
+          );
         groupOf.set(x, g);
-      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x) && !this.pieces.has(x) && !isEmpty(x)) groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
+      } else if (this.stored.has(x) && !this.flat?.updatedBy.has(x) && !this.pieces.has(x) && !isEmpty(x))
+        groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank: this.rank.get(x)! }));
     }
     for (const x of here) {
       const update = this.flat?.updatedBy.get(x);
       if (update) groupOf.set(x, groupOf.get(update)!);
     }
-    for (const c of this.copies) if (c.scan === scan && !isEmpty(c.from)) {
-      // a carry's first row belongs in front of its loop, with it
-      const loop = [...scanGroups.keys()].find((s) => this.histories.get(s)!.includes(baseOf(c.home.memory) as Source));
-      const g = make({ kind: "copy", copy: c, nodes: [], domain: coreOf(c.from.shape), rank: loop ? scanGroups.get(loop)!.rank - 0.5 : (this.rank.get(c.from) ?? 0) + 0.5 });
-      if (loop) link(g, scanGroups.get(loop)!);
-    } // prettier-ignore
+    for (const c of this.copies)
+      if (c.scan === scan && !isEmpty(c.from)) {
+        // a carry's first row belongs in front of its loop, with it
+        const loop = [...scanGroups.keys()].find((s) =>
+          this.histories.get(s)!.includes(baseOf(c.home.memory) as Source),
+        );
+        const g = make({
+          kind: "copy",
+          copy: c,
+          nodes: [],
+          domain: coreOf(c.from.shape),
+          rank: loop ? scanGroups.get(loop)!.rank - 0.5 : (this.rank.get(c.from) ?? 0) + 0.5,
+        });
+        if (loop) link(g, scanGroups.get(loop)!);
+      }
     // copies out of a body run after all that read the row they overwrite: rows differ, so nothing is needed
 
     // edges: what is read, then what must have been read before it is overwritten
     const readBy = new Map<Group, readonly Node[]>();
     for (const g of groups) {
-      const placed = g.kind === "copy" ? [[g.copy!.from, g.copy!.home] as const] : g.nodes.flatMap((x) => (this.homes.get(x) ?? []).map((h) => [x, h] as const));
+      const placed =
+        g.kind === "copy"
+          ? [[g.copy!.from, g.copy!.home] as const]
+          : g.nodes.flatMap((x) => (this.homes.get(x) ?? []).map((h) => [x, h] as const));
       const reads = [
-        ...(g.kind === "scan" ? this.scanReads(g.scan!) : g.kind === "copy" ? this.copyReads(g.copy!.from) : g.nodes.flatMap((x) => this.reads(x))),
+        ...(g.kind === "scan"
+          ? this.scanReads(g.scan!)
+          : g.kind === "copy"
+            ? this.copyReads(g.copy!.from)
+            : g.nodes.flatMap((x) => this.reads(x))),
         ...placed.flatMap(([x, h]) => tensorsOf(h.at(x.shape.map(() => integer(0))))), // where it is written may be data
       ];
       readBy.set(g, reads);
@@ -399,10 +489,14 @@ class Fuser implements Reader {
   }
   /** What is written to the memory of this node, where the node is not computed itself. */
   private partsOf(y: Node): readonly Node[] | undefined {
-    return this.pieces.get(y)?.flatMap(({ node }) => this.partsOf(node) ?? [node]) ?? this.flat?.assembled.get(y as Source);
+    return (
+      this.pieces.get(y)?.flatMap(({ node }) => this.partsOf(node) ?? [node]) ?? this.flat?.assembled.get(y as Source)
+    );
   }
   private copyReads(from: Node): readonly Node[] {
-    return this.stored.has(from) || from.kind === "source" || from.kind === "result" ? [from] : inlinedReads(from, this.stored);
+    return this.stored.has(from) || from.kind === "source" || from.kind === "result"
+      ? [from]
+      : inlinedReads(from, this.stored);
   }
   /** What a loop reads from outside of it. */
   private scanReads(s: Scan): Node[] {
@@ -418,7 +512,15 @@ class Fuser implements Reader {
   }
   private scanStep(s: Scan): Step[] {
     const body = this.level(s);
-    return [{ kind: "loop", scan: s, body, reads: new Set(body.flatMap((x) => [...x.reads])), writes: new Set(body.flatMap((x) => [...x.writes])) }];
+    return [
+      {
+        kind: "loop",
+        scan: s,
+        body,
+        reads: new Set(body.flatMap((x) => [...x.reads])),
+        writes: new Set(body.flatMap((x) => [...x.writes])),
+      },
+    ];
   }
 
   // ---- updates in place
@@ -448,7 +550,8 @@ class Fuser implements Reader {
       }
     for (const g of groups)
       for (const s of this.writtenStates(g))
-        for (const { h, y } of readers.get(this.rangeOf(s).memory) ?? []) if (h !== g && this.overlaps(y, s)) link(h, g);
+        for (const { h, y } of readers.get(this.rangeOf(s).memory) ?? [])
+          if (h !== g && this.overlaps(y, s)) link(h, g);
   }
   /** A kernel that writes a state may read only the element that it writes. */
   private checkInPlace(groups: readonly Group[]): void {
@@ -466,7 +569,11 @@ class Fuser implements Reader {
         if (!this.reads(x).some((y) => y.kind === "source" && this.overlaps(y, target))) return false;
         // rows are stored one after the other, after the reductions
         if (rows && x !== writer && !(x.kind === "compute" && x.reduction)) return true;
-        return x.kind !== "compute" || x.reduction !== undefined || !readsOwnElement(this.inliner.compute(x), target, (y) => this.overlaps(y, target));
+        return (
+          x.kind !== "compute" ||
+          x.reduction !== undefined ||
+          !readsOwnElement(this.inliner.compute(x), target, (y) => this.overlaps(y, target))
+        );
       });
       return bad ? [target] : [];
     });
@@ -512,9 +619,13 @@ class Fuser implements Reader {
     for (const g of groups) {
       if (!isPointwise(g) || seen.has(g)) continue;
       const cluster = new Set([g]);
-      for (const x of cluster) for (const y of [...x.before, ...x.after]) if (isPointwise(y) && sameShape(y.domain, g.domain)) cluster.add(y);
+      for (const x of cluster)
+        for (const y of [...x.before, ...x.after]) if (isPointwise(y) && sameShape(y.domain, g.domain)) cluster.add(y);
       for (const x of cluster) seen.add(x);
-      const domain = cluster.size > 2 && convex(cluster) ? this.fits([...cluster].flatMap((x) => x.nodes).sort((x, y) => this.rank.get(x)! - this.rank.get(y)!)) : undefined;
+      const domain =
+        cluster.size > 2 && convex(cluster)
+          ? this.fits([...cluster].flatMap((x) => x.nodes).sort((x, y) => this.rank.get(x)! - this.rank.get(y)!))
+          : undefined;
       if (domain) for (const x of cluster) if (x !== g) join(g, x, domain);
     }
     // a producer with its consumer: first where both run over the same axes, then rows, last what a single invocation can do
@@ -524,7 +635,7 @@ class Fuser implements Reader {
       () => true,
     ];
     for (const allowed of phases) {
-      for (let again = true; again; ) {
+      for (let again = true; again;) {
         again = false;
         for (const b of groups.filter((g) => g.alive && g.kind === "kernel").sort((x, y) => x.rank - y.rank)) {
           for (const a of [...b.before].sort((x, y) => y.rank - x.rank)) {
@@ -554,9 +665,13 @@ class Fuser implements Reader {
     }
   }
   private kinOf({ nodes }: Group): Kin {
-    const reduced = nodes.map((x) => (x.kind === "compute" && x.reduction && !isContraction(x) ? x.reduction.extents.join(",") : ""));
+    const reduced = nodes.map((x) =>
+      x.kind === "compute" && x.reduction && !isContraction(x) ? x.reduction.extents.join(",") : "",
+    );
     return {
-      small: nodes.every((x) => x.kind === "compute" && (!x.reduction || sizeOf(x.reduction.extents) <= this.limits.smallReduction)),
+      small: nodes.every(
+        (x) => x.kind === "compute" && (!x.reduction || sizeOf(x.reduction.extents) <= this.limits.smallReduction),
+      ),
       wholes: new Set(nodes.flatMap((x) => this.wholesOf.get(x) ?? [])),
       reduced: reduced.every((x) => x === reduced[0]) ? reduced[0]! : "",
       pointwise: nodes[0]!.kind === "compute" && !nodes[0]!.reduction,
@@ -573,24 +688,37 @@ class Fuser implements Reader {
     if (!domain) return undefined;
     const exact = nodes.every((x) => coreOf(x.shape).length === domain.length);
     if (contraction && (!exact || nodes.filter((x) => x.reduction).length > 1)) return undefined;
-    if (contraction && nodes.reduce((sum, x) => sum + (x.reduction ? 0 : this.inliner.arithmeticCost(x)), 0) > this.limits.longestEpilogue) return undefined;
+    if (
+      contraction &&
+      nodes.reduce((sum, x) => sum + (x.reduction ? 0 : this.inliner.arithmeticCost(x)), 0) >
+        this.limits.longestEpilogue
+    )
+      return undefined;
     if (!exact) {
       const widest = Math.max(...nodes.map((x) => sizeOf(x.shape)));
       const rows = sizeOf(domain);
-      if (rows < this.limits.leastRows ? widest > this.limits.fewRowsLimit : widest / rows > this.limits.longestRow) return undefined;
+      if (rows < this.limits.leastRows ? widest > this.limits.fewRowsLimit : widest / rows > this.limits.longestRow)
+        return undefined;
     }
     // numbers go with numbers: a long sum keeps its launch, and what follows it may join
-    if (!domain.length && exact && nodes.filter((x) => x.reduction && sizeOf(x.reduction.extents) > this.limits.smallReduction).length > 1) return undefined;
+    if (
+      !domain.length &&
+      exact &&
+      nodes.filter((x) => x.reduction && sizeOf(x.reduction.extents) > this.limits.smallReduction).length > 1
+    )
+      return undefined;
     if (this.unsafeStates(nodes, domain).some((s) => !this.notInPlace.has(s))) return undefined;
     const inside = new Set<Node>(nodes);
     for (const x of nodes) {
       for (const y of this.reads(x)) {
         // through a flat buffer a value is handed on in memory only
-        if (this.partsOf(y)?.some((part) => inside.has(part)) || inside.has(this.flat?.updatedBy.get(y) as Node)) return undefined;
+        if (this.partsOf(y)?.some((part) => inside.has(part)) || inside.has(this.flat?.updatedBy.get(y) as Node))
+          return undefined;
         if (!inside.has(y) || y.kind !== "compute") continue;
         if (!aligned(this.inliner.compute(x), y, domain.length)) return undefined;
         // a value that a reduction or a row computes again must be cheap
-        if (!y.reduction && (x.reduction || !exact) && this.inliner.cost(y) > this.limits.recomputeLimit) return undefined;
+        if (!y.reduction && (x.reduction || !exact) && this.inliner.cost(y) > this.limits.recomputeLimit)
+          return undefined;
       }
     }
     return this.boundBy(nodes, inside).size <= this.target.storageBuffers ? domain : undefined;
@@ -600,7 +728,8 @@ class Fuser implements Reader {
     const memory = new Set<Node>();
     for (const x of nodes) {
       for (const y of this.reads(x)) if (!inside.has(y)) memory.add(this.boundFor(y));
-      if (this.isReadOutside(x, inside)) for (const h of this.homesOf(x)) for (const y of this.boundByHome(h, x)) memory.add(y);
+      if (this.isReadOutside(x, inside))
+        for (const h of this.homesOf(x)) for (const y of this.boundByHome(h, x)) memory.add(y);
     }
     return memory;
   }
@@ -624,7 +753,12 @@ class Fuser implements Reader {
     let fits = true;
     for (const x of this.order) {
       if (x.kind === "source" || x.kind === "reshape" || x.kind === "result" || !this.stored.has(x)) continue;
-      if (this.pieces.has(x) || this.flat?.updatedBy.has(x) || this.boundAlone(x, this.reads(x), this.homesOf(x)).size <= most) continue;
+      if (
+        this.pieces.has(x) ||
+        this.flat?.updatedBy.has(x) ||
+        this.boundAlone(x, this.reads(x), this.homesOf(x)).size <= most
+      )
+        continue;
       fits = false;
       if (this.storeInputs(x)) continue;
       const homes = this.homesOf(x);
@@ -632,18 +766,24 @@ class Fuser implements Reader {
       if (homes.length > 1 && !this.found.oneHome.has(x)) this.found.oneHome.add(x);
       else if (this.wholesOf.has(x)) for (const y of this.wholesOf.get(x)!) this.found.whole.add(y);
       else if (alias) this.found.notInPlace.add(alias);
-      else throw new InternalError(`fuse: ${x.label ?? x.kind} alone binds ${this.boundAlone(x, this.reads(x), homes).size} buffers`);
+      else
+        throw new InternalError(
+          `fuse: ${x.label ?? x.kind} alone binds ${this.boundAlone(x, this.reads(x), homes).size} buffers`,
+        );
     }
     for (const { from, home } of this.copies) {
       if (this.boundAlone(from, this.copyReads(from), [home]).size <= most) continue;
       fits = false;
-      if (!this.storeInputs(from)) throw new InternalError(`fuse: a copy of ${from.label ?? from.kind} binds too many buffers`);
+      if (!this.storeInputs(from))
+        throw new InternalError(`fuse: a copy of ${from.label ?? from.kind} binds too many buffers`);
     }
     return fits;
   }
   /** Stores the input of a node that brings most reads with it. */
   private storeInputs(x: Node): boolean {
-    const inlined = this.inputsOf(x).map(baseOf).filter((y) => y.kind === "compute" && !y.reduction && !this.stored.has(y)); // prettier-ignore
+    const inlined = this.inputsOf(x)
+      .map(baseOf)
+      .filter((y) => y.kind === "compute" && !y.reduction && !this.stored.has(y));
     const widest = inlined.sort((a, b) => inlinedReads(b, this.stored).length - inlinedReads(a, this.stored).length)[0];
     if (widest) this.found.stored.add(widest);
     return widest !== undefined;
@@ -663,7 +803,13 @@ class Fuser implements Reader {
     }
   }
   private isReadOutside(x: Node, inside: ReadonlySet<Node>): boolean {
-    return this.homes.has(x) || this.flat?.views.has(x) === true || this.program.outputs.some((o) => baseOf(o.node) === x) || [...(this.readers().get(x) ?? [])].some((y) => !inside.has(y)) || this.isCopied(x);
+    return (
+      this.homes.has(x) ||
+      this.flat?.views.has(x) === true ||
+      this.program.outputs.some((o) => baseOf(o.node) === x) ||
+      [...(this.readers().get(x) ?? [])].some((y) => !inside.has(y)) ||
+      this.isCopied(x)
+    );
   }
 
   /** Kahn's algorithm, the earliest in the program first. A cycle is broken by giving up an update in place. */
@@ -687,7 +833,10 @@ class Fuser implements Reader {
     if (result.length === groups.length) return result;
     const stuck = groups.filter((g) => !result.includes(g));
     const states = stuck.flatMap((g) => this.writtenStates(g)).filter((s) => !this.notInPlace.has(s));
-    if (!states.length) throw new InternalError(`fuse: the kernels ${stuck.map((g) => g.nodes.at(-1)?.label ?? g.kind).join(", ")} wait for each other`);
+    if (!states.length)
+      throw new InternalError(
+        `fuse: the kernels ${stuck.map((g) => g.nodes.at(-1)?.label ?? g.kind).join(", ")} wait for each other`,
+      );
     this.retry.add(states[0]!);
     return undefined;
   }
@@ -712,7 +861,8 @@ function reaches(a: Group, b: Group): boolean {
     for (const p of h.before) before.add(p);
   }
 }
-const isPointwise = (g: Group): boolean => g.alive && g.kind === "kernel" && g.domain.length > 0 && g.nodes.every((x) => x.kind === "compute" && !x.reduction);
+const isPointwise = (g: Group): boolean =>
+  g.alive && g.kind === "kernel" && g.domain.length > 0 && g.nodes.every((x) => x.kind === "compute" && !x.reduction);
 /** Does no way lead from the set out and back into it? */
 function convex(set: ReadonlySet<Group>): boolean {
   const outside = new Set([...set].flatMap((g) => [...g.after]).filter((g) => !set.has(g)));
@@ -728,9 +878,11 @@ const stateOf = (h: Home): Source[] => {
   return base.kind === "source" && (base.role === "parameter" || base.role === "state") ? [base] : [];
 };
 const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
-const memoryLike = (x: Node, shape: Shape, label: string): Source => source({ role: "carry", path: label, shape, dtype: x.dtype, label, ...(x.range ? { range: x.range } : {}) });
+const memoryLike = (x: Node, shape: Shape, label: string): Source =>
+  source({ role: "carry", path: label, shape, dtype: x.dtype, label, ...(x.range ? { range: x.range } : {}) });
 /** What is read where the choice of what is outside discards it. */
-const noElement = (l: Load): Scalar => (l.dtype === "i32" ? integer(0) : l.dtype === "bool" ? boolean(false) : literal(0));
+const noElement = (l: Load): Scalar =>
+  l.dtype === "i32" ? integer(0) : l.dtype === "bool" ? boolean(false) : literal(0);
 /** Row `row` of a memory of rows, for a node that may have another shape than they. */
 function rowHome(memory: Source, node: Node, row: Integer): Home {
   const shape: Shape = [memory.shape[0]!, ...node.shape];
@@ -760,10 +912,15 @@ function areSiblings(a: Kin, b: Kin, domain: Shape): boolean {
 }
 /** Every load of the state in this body is of the element that is computed, under the state's own name. */
 function readsOwnElement(x: Compute, target: Source, overlaps: (y: Node) => boolean): boolean {
-  const own = (e: Integer, d: number): boolean => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d);
+  const own = (e: Integer, d: number): boolean =>
+    x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d;
   return loadsIn(x).every((l) => {
     const base = baseOf(l.tensor);
-    return base.kind !== "source" || !overlaps(base) || (l.tensor === target && !l.outside && sameShape(x.shape, target.shape) && l.indices.every(own));
+    return (
+      base.kind !== "source" ||
+      !overlaps(base) ||
+      (l.tensor === target && !l.outside && sameShape(x.shape, target.shape) && l.indices.every(own))
+    );
   });
 }
 /**
@@ -772,8 +929,19 @@ function readsOwnElement(x: Compute, target: Source, overlaps: (y: Node) => bool
  */
 function rowStores(x: Compute, target: Source): { indices: readonly Integer[]; value: Scalar }[] | undefined {
   const { body } = x;
-  if (body.kind !== "select" || body.otherwise.kind !== "load" || body.otherwise.tensor !== target || body.otherwise.outside) return undefined;
-  if (!body.otherwise.indices.every((e, d) => (x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d))) return undefined;
+  if (
+    body.kind !== "select" ||
+    body.otherwise.kind !== "load" ||
+    body.otherwise.tensor !== target ||
+    body.otherwise.outside
+  )
+    return undefined;
+  if (
+    !body.otherwise.indices.every((e, d) =>
+      x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d,
+    )
+  )
+    return undefined;
   if (body.condition.kind !== "equal_zero" || typeof x.shape[0] !== "number" || x.shape[0] === 1) return undefined;
   const rest = x.shape.slice(1);
   if (rest.some((n) => typeof n !== "number") || sizeOf(rest) > 16) return undefined;

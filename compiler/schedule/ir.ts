@@ -4,7 +4,20 @@ import type { Form } from "./forms.ts";
 import type { Node } from "../graph/types.ts";
 
 /** What one statement costs a device, by the kind of instruction. */
-export type Cost = "none" | "load" | "load4" | "workgroup" | "broadcast" | "alu" | "divide" | "function" | "random" | "select" | "compare" | "integer" | "reduce";
+export type Cost =
+  | "none"
+  | "load"
+  | "load4"
+  | "workgroup"
+  | "broadcast"
+  | "alu"
+  | "divide"
+  | "function"
+  | "random"
+  | "select"
+  | "compare"
+  | "integer"
+  | "reduce";
 export interface ElementType {
   readonly element: "f32" | "i32" | "u32" | "bool";
   readonly width: 1 | 4;
@@ -72,8 +85,37 @@ export type Statement = Let | Var | SetTo | For | StoreTo | If | Line;
 
 // ---------------------------------------------------------------- operators
 
-export const precedence = { or: 1, and: 2, bits: 3, compare: 4, shift: 5, add: 6, multiply: 7, unary: 8, atom: 9 } as const;
-const operators: Readonly<Record<string, number>> = { "||": 1, "&&": 2, "|": 3, "&": 3, "^": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "==": 4, "!=": 4, "<<": 5, ">>": 5, "+": 6, "-": 6, "*": 7, "/": 7, "%": 7 };
+export const precedence = {
+  or: 1,
+  and: 2,
+  bits: 3,
+  compare: 4,
+  shift: 5,
+  add: 6,
+  multiply: 7,
+  unary: 8,
+  atom: 9,
+} as const;
+const operators: Readonly<Record<string, number>> = {
+  "||": 1,
+  "&&": 2,
+  "|": 3,
+  "&": 3,
+  "^": 3,
+  "<": 4,
+  "<=": 4,
+  ">": 4,
+  ">=": 4,
+  "==": 4,
+  "!=": 4,
+  "<<": 5,
+  ">>": 5,
+  "+": 6,
+  "-": 6,
+  "*": 7,
+  "/": 7,
+  "%": 7,
+};
 const before = /(\|\||&&|<<|>>|<=|>=|==|!=|[-+*/%<>&|^!])\s*$/;
 const after = /^\s*(\|\||&&|<<|>>|<=|>=|==|!=|[-+*/%<>&|^])/;
 
@@ -97,22 +139,39 @@ export function inline(code: string, known: ReadonlyMap<string, Inlined>): strin
     const rightBinds = right === undefined ? 0 : operators[right]!;
     const member = /^[.[]/.test(tail);
     // operators of shifts and bits take no operators beside them without brackets
-    const strict = (binds: number): boolean => binds === precedence.bits || binds === precedence.shift || binds === precedence.compare;
+    const strict = (binds: number): boolean =>
+      binds === precedence.bits || binds === precedence.shift || binds === precedence.compare;
     const associative = value.integer && left === "+" && value.binding === precedence.add; // sums of integers wrap: their order is free
-    const fits = member ? value.binding === precedence.atom : (value.binding > leftBinds || associative) && value.binding >= rightBinds && !(strict(rightBinds) && value.binding < precedence.add) && !((rightBinds === 3 || rightBinds === 5 || leftBinds === 3 || leftBinds === 5) && value.binding < precedence.unary); // prettier-ignore
+    const fits = member
+      ? value.binding === precedence.atom
+      : (value.binding > leftBinds || associative) &&
+        value.binding >= rightBinds &&
+        !(strict(rightBinds) && value.binding < precedence.add) &&
+        !(
+          (rightBinds === 3 || rightBinds === 5 || leftBinds === 3 || leftBinds === 5) &&
+          value.binding < precedence.unary
+        );
     return fits ? value.code : `(${value.code})`;
   });
 }
 const names = /(?<![\w.])[A-Za-z_]\w*/g;
 function codesOf(s: Statement): readonly string[] {
   switch (s.kind) {
-    case "let": case "var": return [s.code]; // prettier-ignore
-    case "set": return [s.name, s.code]; // prettier-ignore
-    case "for": return [s.from, s.below]; // prettier-ignore
-    case "store": return [s.at, s.code]; // prettier-ignore
-    case "if": return [s.condition]; // prettier-ignore
-    case "line": return [s.code]; // prettier-ignore
-    default: return s satisfies never; // prettier-ignore
+    case "let":
+    case "var":
+      return [s.code];
+    case "set":
+      return [s.name, s.code];
+    case "for":
+      return [s.from, s.below];
+    case "store":
+      return [s.at, s.code];
+    case "if":
+      return [s.condition];
+    case "line":
+      return [s.code];
+    default:
+      return s satisfies never;
   }
 }
 const nameLists = new WeakMap<Statement, readonly string[]>();
@@ -155,7 +214,11 @@ function dropUnused(block: readonly Statement[], uses: ReadonlyMap<string, numbe
   }
   return changed ? result : block;
 }
-function inlineOnce(block: readonly Statement[], uses: ReadonlyMap<string, number>, outer: ReadonlyMap<string, Inlined> = new Map()): Statement[] {
+function inlineOnce(
+  block: readonly Statement[],
+  uses: ReadonlyMap<string, number>,
+  outer: ReadonlyMap<string, Inlined> = new Map(),
+): Statement[] {
   const inLoops = new Map<string, number>(); // uses from loops below: they must not repeat the work
   for (const s of block) if (s.kind === "for") countNames(s.body, inLoops);
   const nested = new Map<string, number>();
@@ -166,18 +229,32 @@ function inlineOnce(block: readonly Statement[], uses: ReadonlyMap<string, numbe
     switch (s.kind) {
       case "let": {
         const code = inline(s.code, pending);
-        if (!s.pinned && uses.get(s.name) === 1 && !inLoops.get(s.name) && !nested.get(s.name) && code.length <= longest) pending.set(s.name, { code, binding: s.binding, integer: s.type.element === "i32" });
+        if (
+          !s.pinned &&
+          uses.get(s.name) === 1 &&
+          !inLoops.get(s.name) &&
+          !nested.get(s.name) &&
+          code.length <= longest
+        )
+          pending.set(s.name, { code, binding: s.binding, integer: s.type.element === "i32" });
         else result.push({ ...s, code });
         break;
       }
-      case "var": case "set": case "line":
-        result.push({ ...s, code: inline(s.code, pending) }); // prettier-ignore
+      case "var":
+      case "set":
+      case "line":
+        result.push({ ...s, code: inline(s.code, pending) });
         break;
       case "store":
         result.push({ ...s, at: inline(s.at, pending), code: inline(s.code, pending) });
         break;
       case "for":
-        result.push({ ...s, from: inline(s.from, pending), below: inline(s.below, pending), body: inlineOnce(s.body, uses) });
+        result.push({
+          ...s,
+          from: inline(s.from, pending),
+          below: inline(s.below, pending),
+          body: inlineOnce(s.body, uses),
+        });
         break;
       case "if":
         result.push({ ...s, condition: inline(s.condition, pending), body: inlineOnce(s.body, uses, pending) });

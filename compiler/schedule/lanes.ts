@@ -35,8 +35,16 @@ const statementMs = 1.6;
 const kernelLoads = 6;
 
 /** `held`: tensors that live in registers; those of `kept` come from memory before the first step and go back after the last. */
-export function inLanes(kernels: readonly KernelSpec[], held: readonly Node[], kept: ReadonlySet<Node>, memory: readonly Node[], layout: Layout, target: Target): InLanes | undefined {
-  const fits = (x: Node): boolean => x.shape.every((n) => typeof n === "number") && x.dtype !== "bool" && layout.storageOf(x) === x.dtype;
+export function inLanes(
+  kernels: readonly KernelSpec[],
+  held: readonly Node[],
+  kept: ReadonlySet<Node>,
+  memory: readonly Node[],
+  layout: Layout,
+  target: Target,
+): InLanes | undefined {
+  const fits = (x: Node): boolean =>
+    x.shape.every((n) => typeof n === "number") && x.dtype !== "bool" && layout.storageOf(x) === x.dtype;
   if (!target.lanes || target.lanes > 8 || !held.every(fits)) return undefined;
   if (held.reduce((n, x) => n + Math.ceil(sizeOf(x.shape) / target.lanes), 0) > mostRegisters) return undefined;
   try {
@@ -61,7 +69,14 @@ class Lanes {
   private readonly count: number; // of lanes
   private readonly most: number; // statements of a step
 
-  constructor(kernels: readonly KernelSpec[], held: readonly Node[], kept: ReadonlySet<Node>, memory: readonly Node[], layout: Layout, target: Target) {
+  constructor(
+    kernels: readonly KernelSpec[],
+    held: readonly Node[],
+    kept: ReadonlySet<Node>,
+    memory: readonly Node[],
+    layout: Layout,
+    target: Target,
+  ) {
     this.kernels = kernels;
     this.held = held;
     this.kept = kept;
@@ -76,7 +91,15 @@ class Lanes {
   run(): InLanes {
     const { values, count } = this;
     values.lane = values.fresh("lane");
-    values.push({ kind: "let", name: values.lane, type: i32, code: "i32(lane_index)", binding: precedence.atom, cost: "none", pinned: true });
+    values.push({
+      kind: "let",
+      name: values.lane,
+      type: i32,
+      code: "i32(lane_index)",
+      binding: precedence.atom,
+      cost: "none",
+      pinned: true,
+    });
     values.bind(values.lane, { level: 0, low: 0, high: count - 1, multiple: 1, varying: true });
     values.held = (e) => this.load(e);
     values.eager = true;
@@ -90,10 +113,17 @@ class Lanes {
       }
       const tensor = values.tensor(x);
       tensor.reads = tensor.writes = true;
-      const names = Array.from({ length: slots }, (_, s) => values.fresh(slots === 1 ? `${tensor.name}_now` : `${tensor.name}_${s}`));
-      names.forEach((name, s) => values.push({ kind: "var", name, code: `${tensor.name}[${this.element(size, s)}]`, width: 1 }));
+      const names = Array.from({ length: slots }, (_, s) =>
+        values.fresh(slots === 1 ? `${tensor.name}_now` : `${tensor.name}_${s}`),
+      );
+      names.forEach((name, s) =>
+        values.push({ kind: "var", name, code: `${tensor.name}[${this.element(size, s)}]`, width: 1 }),
+      );
       variables.set(x, names);
-      this.registers.set(x, names.map((text) => ({ text, uniform: size === 1 }))); // prettier-ignore
+      this.registers.set(
+        x,
+        names.map((text) => ({ text, uniform: size === 1 })),
+      );
     }
     values.open();
     for (const kernel of this.kernels) this.kernel(kernel);
@@ -104,22 +134,48 @@ class Lanes {
         const { text } = this.registers.get(x)![s]!;
         if (text === name) return;
         const next = values.fresh(`${name}_next`);
-        values.push({ kind: "let", name: next, type: x.dtype === "i32" ? i32 : f32, code: text, binding: precedence.atom, cost: "none", pinned: true });
+        values.push({
+          kind: "let",
+          name: next,
+          type: x.dtype === "i32" ? i32 : f32,
+          code: text,
+          binding: precedence.atom,
+          cost: "none",
+          pinned: true,
+        });
         sets.push({ kind: "set", name, operator: "=", code: next, cost: "none", width: 1 });
       });
     sets.forEach((s) => values.push(s));
     const { statements: body } = values.close();
-    const statements: Statement[] = [...values.blocks[0]!.statements, { kind: "for", variable: "round", from: "0u", below: "rounds", step: 1, trips: 1000, body }];
+    const statements: Statement[] = [
+      ...values.blocks[0]!.statements,
+      { kind: "for", variable: "round", from: "0u", below: "rounds", step: 1, trips: 1000, body },
+    ];
     for (const [x, names] of variables) {
       const size = sizeOf(x.shape);
       names.forEach((name, s) => {
         if (!sets.some((set) => set.kind === "set" && set.name === name)) return;
-        const store: Statement = { kind: "store", tensor: values.tensor(x).name, at: this.element(size, s, false), code: name, width: 1 };
+        const store: Statement = {
+          kind: "store",
+          tensor: values.tensor(x).name,
+          at: this.element(size, s, false),
+          code: name,
+          width: 1,
+        };
         const rest = Math.min(count, size - s * count);
-        statements.push(rest === count ? store : { kind: "if", condition: rest === 1 ? `${values.lane} == 0` : `${values.lane} < ${rest}`, body: [store] });
+        statements.push(
+          rest === count
+            ? store
+            : { kind: "if", condition: rest === 1 ? `${values.lane} == 0` : `${values.lane} < ${rest}`, body: [store] },
+        );
       });
     }
-    return { statements, comments: this.comments, helpers: values.helpers, names: new Map([...values.tensors].map(([x, t]) => [x, t.name])) };
+    return {
+      statements,
+      comments: this.comments,
+      helpers: values.helpers,
+      names: new Map([...values.tensors].map(([x, t]) => [x, t.name])),
+    };
   }
   private nameOf(x: Node): string {
     return shortName(this.layout.nameOf(x));
@@ -147,7 +203,15 @@ class Lanes {
       const all = points === 1 || !spec.stages.length ? [...spec.axes, ...store.over] : spec.axes;
       const total = sizeOf(all.map((v) => v.extent));
       for (let t = 0; t < Math.ceil(total / count); t++)
-        for (const over of combinations(all === spec.axes ? store.over : [])) this.at(all, total, { kind: "tile", tile: t }, over, undefined, () => void writes.push(this.store(store, total)));
+        for (const over of combinations(all === spec.axes ? store.over : []))
+          this.at(
+            all,
+            total,
+            { kind: "tile", tile: t },
+            over,
+            undefined,
+            () => void writes.push(this.store(store, total)),
+          );
     }
     for (const write of writes) write();
     values.blocks[values.depth]!.scalars.clear(); // loads may find something new
@@ -157,12 +221,20 @@ class Lanes {
     const steps = sizeOf(stage.over.map((v) => v.extent));
     const cost = bodyCost(stage.value) + 0.3;
     const isArg = stage.op === "argmax" || stage.op === "argmin";
-    const together = !isArg && stage.over.length > 0 && points * (Math.ceil(steps / count) * cost + 1.2) < tiles * steps * cost;
+    const together =
+      !isArg && stage.over.length > 0 && points * (Math.ceil(steps / count) * cost + 1.2) < tiles * steps * cost;
     const combine = (a: Value | undefined, b: Value): Value => {
       if (!a) return b;
       const infix = stage.op === "sum" ? "+" : stage.op === "prod" ? "*" : "";
       const code = infix ? `${a.text} ${infix} ${b.text}` : `${stage.op}(${a.text}, ${b.text})`;
-      return values.emit(Math.max(a.level, b.level), a.type, code, infix ? (infix === "+" ? precedence.add : precedence.multiply) : precedence.atom, "alu", stage.local.name);
+      return values.emit(
+        Math.max(a.level, b.level),
+        a.type,
+        code,
+        infix ? (infix === "+" ? precedence.add : precedence.multiply) : precedence.atom,
+        "alu",
+        stage.local.name,
+      );
     };
     const results: Value[] = [];
     if (together) {
@@ -171,10 +243,23 @@ class Lanes {
         for (let first = 0; first < steps; first += count)
           this.at(spec.axes, points, { kind: "point", point: n }, new Map(), { over: stage.over, first, steps }, () => {
             const v = values.value(stage.value);
-            const identity: Value = { text: identityOf(stage.op, v.type.element as "f32" | "i32"), level: 0, type: v.type };
+            const identity: Value = {
+              text: identityOf(stage.op, v.type.element as "f32" | "i32"),
+              level: 0,
+              type: v.type,
+            };
             own = combine(own, first + count <= steps ? v : values.select(this.mask(steps - first), v, identity, "v"));
           });
-        results.push(values.emit(values.depth, own!.type, `${subgroupCall[stage.op]}(${own!.text})`, precedence.atom, "reduce", stage.local.name));
+        results.push(
+          values.emit(
+            values.depth,
+            own!.type,
+            `${subgroupCall[stage.op]}(${own!.text})`,
+            precedence.atom,
+            "reduce",
+            stage.local.name,
+          ),
+        );
       }
     } else
       for (let t = 0; t < tiles; t++) {
@@ -184,7 +269,14 @@ class Lanes {
           this.at(spec.axes, points, { kind: "tile", tile: t }, over, undefined, () => {
             const v = values.value(stage.value);
             if (!isArg || !own) return void (own = combine(own, v));
-            const better = values.emit(values.depth, bool, `${v.text} ${stage.op === "argmax" ? ">" : "<"} ${own.text}`, precedence.compare, "compare", "better");
+            const better = values.emit(
+              values.depth,
+              bool,
+              `${v.text} ${stage.op === "argmax" ? ">" : "<"} ${own.text}`,
+              precedence.compare,
+              "compare",
+              "better",
+            );
             where = values.select(better, { text: String(n), level: 0, type: i32 }, where, stage.local.name);
             own = values.select(better, v, own, "best");
           }),
@@ -215,7 +307,14 @@ class Lanes {
     });
   }
   /** Runs f at a place: axes, and a reduction's variables, bound to forms of the lane, and known number by number for each lane. */
-  private at(axes: readonly Variable[], points: number, place: Place, over: ReadonlyMap<Variable, number>, reduced: { readonly over: readonly Variable[]; readonly first: number; readonly steps: number } | undefined, f: () => void): void {
+  private at(
+    axes: readonly Variable[],
+    points: number,
+    place: Place,
+    over: ReadonlyMap<Variable, number>,
+    reduced: { readonly over: readonly Variable[]; readonly first: number; readonly steps: number } | undefined,
+    f: () => void,
+  ): void {
     const { values, count } = this;
     if (values.blocks[values.depth]!.statements.length > this.most) throw new Unfit();
     this.place = place;
@@ -228,7 +327,11 @@ class Lanes {
     this.lanes = Array.from({ length: count }, (_, l) => {
       const position = place.kind === "tile" && points > 1 ? start + l : start;
       if (position >= points || (reduced && reduced.first + l >= reduced.steps)) return undefined;
-      return new Map([...numbers(axes, position), ...over, ...(reduced ? numbers(reduced.over, reduced.first + l) : [])]);
+      return new Map([
+        ...numbers(axes, position),
+        ...over,
+        ...(reduced ? numbers(reduced.over, reduced.first + l) : []),
+      ]);
     });
     f();
   }
@@ -254,21 +357,43 @@ class Lanes {
       if (e.outside) throw new Unfit();
       return this.search(registers, values.formText(values.address(e.tensor.shape, e.indices)), type, base);
     }
-    const outside = e.outside === undefined ? [] : wanted.flatMap((n, l) => (n === undefined && this.lanes[l] ? [l] : []));
+    const outside =
+      e.outside === undefined ? [] : wanted.flatMap((n, l) => (n === undefined && this.lanes[l] ? [l] : []));
     const used = wanted.filter((n) => n !== undefined).length;
     if (!used) return e.outside ? values.value(e.outside) : { text: type === i32 ? "0" : "0.0", level: 0, type };
     const v = this.fetch(registers, wanted, type, base);
     return outside.length ? values.select(this.among(outside), values.value(e.outside!), v, "v") : v;
   }
   /** An element whose number the device alone knows: every register is asked. */
-  private search(registers: readonly (Register | undefined)[], at: { readonly text: string; readonly level: number }, type: Value["type"], base: string): Value {
+  private search(
+    registers: readonly (Register | undefined)[],
+    at: { readonly text: string; readonly level: number },
+    type: Value["type"],
+    base: string,
+  ): Value {
     const { values, count } = this;
     const whole = values.emit(at.level, i32, at.text, precedence.add, "integer", `${base}_at`).text;
     let v: Value | undefined;
     registers.forEach((register, slot) => {
       if (!register) throw new Unfit();
-      const own: Value = register.uniform ? { text: register.text, level: values.depth, type } : values.emit(values.depth, type, `subgroupShuffle(${register.text}, u32(${whole}) % ${count}u)`, precedence.atom, "broadcast", base);
-      v = v ? values.select(values.emit(values.depth, bool, `${whole} >= ${slot * count}`, precedence.compare, "compare", "here"), own, v, base) : own;
+      const own: Value = register.uniform
+        ? { text: register.text, level: values.depth, type }
+        : values.emit(
+            values.depth,
+            type,
+            `subgroupShuffle(${register.text}, u32(${whole}) % ${count}u)`,
+            precedence.atom,
+            "broadcast",
+            base,
+          );
+      v = v
+        ? values.select(
+            values.emit(values.depth, bool, `${whole} >= ${slot * count}`, precedence.compare, "compare", "here"),
+            own,
+            v,
+            base,
+          )
+        : own;
     });
     return v!;
   }
@@ -288,7 +413,12 @@ class Lanes {
     });
     return all.some(Number.isNaN) ? undefined : all;
   }
-  private fetch(registers: readonly (Register | undefined)[], wanted: readonly (number | undefined)[], type: Value["type"], base: string): Value {
+  private fetch(
+    registers: readonly (Register | undefined)[],
+    wanted: readonly (number | undefined)[],
+    type: Value["type"],
+    base: string,
+  ): Value {
     const { values, count } = this;
     const bySlot = new Map<number, { lane: number; from: number }[]>();
     wanted.forEach((n, lane) => {
@@ -302,7 +432,9 @@ class Lanes {
     for (const [slot, moves] of bySlot) {
       const register = registers[slot];
       if (!register) throw new Unfit(); // read before it is written: nothing that a step may do
-      const own: Value = register.uniform ? { text: register.text, level: values.depth, type } : this.moved({ text: register.text, level: values.depth, type }, moves, base);
+      const own: Value = register.uniform
+        ? { text: register.text, level: values.depth, type }
+        : this.moved({ text: register.text, level: values.depth, type }, moves, base);
       v = v ? values.select(this.among(moves.map((m) => m.lane)), own, v, base) : own;
     }
     return v!;
@@ -314,11 +446,34 @@ class Lanes {
     if (moves.every((m) => m.from === moves[0]!.from)) return this.broadcast(v, moves[0]!.from, base);
     // four bits for each lane
     const code = moves.reduce((bits, m) => bits + m.from * 2 ** (4 * m.lane), 0);
-    const from = values.emit(0, { element: "u32", width: 1 }, `(0x${code.toString(16)}u >> (lane_index * 4u)) & 15u`, precedence.bits, "integer", "source");
-    return values.emit(values.depth, v.type, `subgroupShuffle(${v.text}, ${from.text})`, precedence.atom, "broadcast", base);
+    const from = values.emit(
+      0,
+      { element: "u32", width: 1 },
+      `(0x${code.toString(16)}u >> (lane_index * 4u)) & 15u`,
+      precedence.bits,
+      "integer",
+      "source",
+    );
+    return values.emit(
+      values.depth,
+      v.type,
+      `subgroupShuffle(${v.text}, ${from.text})`,
+      precedence.atom,
+      "broadcast",
+      base,
+    );
   }
   private broadcast(v: Value, lane: number, base = "v"): Value {
-    return v.level === 0 && /^[-\d]/.test(v.text) ? v : this.values.emit(this.values.depth, v.type, `subgroupBroadcast(${v.text}, ${lane}u)`, precedence.atom, "broadcast", base);
+    return v.level === 0 && /^[-\d]/.test(v.text)
+      ? v
+      : this.values.emit(
+          this.values.depth,
+          v.type,
+          `subgroupBroadcast(${v.text}, ${lane}u)`,
+          precedence.atom,
+          "broadcast",
+          base,
+        );
   }
   /** Evaluates a store; the result writes it. */
   private store(store: Store, points: number): () => void {
@@ -339,13 +494,21 @@ class Lanes {
         values.push({ kind: "let", name: own, type, code: text, binding: precedence.add, cost: "none", pinned: true });
         return own;
       };
-      const one: Statement = { kind: "store", tensor: tensor.name, at: outside(at.text, i32, `${tensor.name}_at`), code: outside(v.text, v.type, `new_${shortName(tensor.name)}`), width: 1 };
+      const one: Statement = {
+        kind: "store",
+        tensor: tensor.name,
+        at: outside(at.text, i32, `${tensor.name}_at`),
+        code: outside(v.text, v.type, `new_${shortName(tensor.name)}`),
+        width: 1,
+      };
       return () => values.push(condition ? { kind: "if", condition: condition.text, body: [one] } : one);
     }
     const size = sizeOf(base.shape);
     const wanted = this.wanted(store.target, store.indices);
     if (!wanted) throw new Unfit();
-    const moves = wanted.flatMap((n, from) => (n === undefined || (points === 1 && from > 0) ? [] : [{ from, slot: Math.floor(n / count), lane: n % count }]));
+    const moves = wanted.flatMap((n, from) =>
+      n === undefined || (points === 1 && from > 0) ? [] : [{ from, slot: Math.floor(n / count), lane: n % count }],
+    );
     const name = this.nameOf(base);
     return () => {
       for (const slot of new Set(moves.map((m) => m.slot))) {
@@ -353,7 +516,15 @@ class Lanes {
         const whole = own.length === Math.min(count, size - slot * count);
         const arrived = points === 1 ? v : this.moved(v, own, name);
         const before = registers[slot];
-        const held = whole || !before ? arrived : values.select(this.among(own.map((m) => m.lane)), arrived, { text: before.text, level: values.depth, type: v.type }, name);
+        const held =
+          whole || !before
+            ? arrived
+            : values.select(
+                this.among(own.map((m) => m.lane)),
+                arrived,
+                { text: before.text, level: values.depth, type: v.type },
+                name,
+              );
         registers[slot] = { text: held.text, uniform: size === 1 && points === 1 };
       }
     };
@@ -368,10 +539,19 @@ class Lanes {
     const sorted = [...lanes].sort((a, b) => a - b);
     const [first = 0] = sorted;
     if (sorted.length === count) return { text: "true", level: 0, type: bool };
-    if (sorted.length === 1) return values.emit(0, bool, `${values.lane} == ${first}`, precedence.compare, "compare", `lane_${first}`);
+    if (sorted.length === 1)
+      return values.emit(0, bool, `${values.lane} == ${first}`, precedence.compare, "compare", `lane_${first}`);
     if (sorted[sorted.length - 1] === sorted.length - 1) return this.mask(sorted.length);
-    if (first === count - sorted.length) return values.emit(0, bool, `${values.lane} >= ${first}`, precedence.compare, "compare", `from_${first}`);
-    return values.emit(0, bool, `((0x${sorted.reduce((bits, l) => bits | (1 << l), 0).toString(16)}u >> lane_index) & 1u) == 1u`, precedence.compare, "compare", "some");
+    if (first === count - sorted.length)
+      return values.emit(0, bool, `${values.lane} >= ${first}`, precedence.compare, "compare", `from_${first}`);
+    return values.emit(
+      0,
+      bool,
+      `((0x${sorted.reduce((bits, l) => bits | (1 << l), 0).toString(16)}u >> lane_index) & 1u) == 1u`,
+      precedence.compare,
+      "compare",
+      "some",
+    );
   }
 }
 /** All values of loop variables, the last fastest. */
@@ -392,10 +572,15 @@ function numbers(axes: readonly Variable[], position: number): [Variable, number
 /** NaN where the device alone knows. */
 function numberOf(e: Integer, known: ReadonlyMap<Variable, number>): number {
   switch (e.kind) {
-    case "affine": return e.terms.reduce((sum, [atom, k]) => sum + k * numberOf(atom, known), e.constant); // prettier-ignore
-    case "floor_div": return Math.floor(numberOf(e.operand, known) / e.divisor); // prettier-ignore
-    case "modulo": return positiveModulo(numberOf(e.operand, known), e.divisor); // prettier-ignore
-    case "variable": return known.get(e) ?? NaN; // prettier-ignore
-    default: return NaN; // prettier-ignore
+    case "affine":
+      return e.terms.reduce((sum, [atom, k]) => sum + k * numberOf(atom, known), e.constant);
+    case "floor_div":
+      return Math.floor(numberOf(e.operand, known) / e.divisor);
+    case "modulo":
+      return positiveModulo(numberOf(e.operand, known), e.divisor);
+    case "variable":
+      return known.get(e) ?? NaN;
+    default:
+      return NaN;
   }
 }

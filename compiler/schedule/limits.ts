@@ -11,6 +11,22 @@ export interface FusionLimits {
   readonly longestBody: number; // cost, in loads, of a body that is still written out in its reader
 }
 export const fusionLimits: Readonly<Record<Target["class"], FusionLimits>> = {
-  software: { smallReduction: 1024, leastRows: 8, fewRowsLimit: 512, longestRow: 16384, recomputeLimit: 14, longestEpilogue: 3, longestBody: 40 },
-  discrete: { smallReduction: 1024, leastRows: 64, fewRowsLimit: 512, longestRow: 16384, recomputeLimit: 14, longestEpilogue: 3, longestBody: 40 },
+  software: {
+    smallReduction: 1024,
+    leastRows: 8,
+    fewRowsLimit: 512,
+    longestRow: 16384,
+    recomputeLimit: 14,
+    longestEpilogue: 3,
+    longestBody: 40,
+  },
+  discrete: {
+    smallReduction: 1024,
+    leastRows: 64,
+    fewRowsLimit: 512,
+    longestRow: 16384,
+    recomputeLimit: 14,
+    longestEpilogue: 3,
+    longestBody: 40,
+  },
 };

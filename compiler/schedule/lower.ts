@@ -37,7 +37,12 @@ export interface LoweredKernel {
   readonly flops: Size;
   readonly price: { readonly compileMs: number; readonly starts: number }; // of the driver; of SIMD groups, in one run
 }
-export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, options: { readonly schedule?: Schedule } = {}): LoweredKernel {
+export function lowerKernel(
+  spec: KernelSpec,
+  layout: Layout,
+  target: Target,
+  options: { readonly schedule?: Schedule } = {},
+): LoweredKernel {
   const nest = nestOf(spec);
   const apart = options.schedule ? undefined : takeApart(nest.spec, target);
   if (apart) {
@@ -55,7 +60,10 @@ export function lowerKernel(spec: KernelSpec, layout: Layout, target: Target, op
   const own = schedule.flat ? flatNest(nest) : nest;
   const { compileMs, groups } = priceOf(own, schedule, target);
   const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
-  return { ...print(spec, emitKernel(own, layout, schedule), schedule, layout), price: { compileMs, starts: groups * Math.ceil(threads / target.simd) } };
+  return {
+    ...print(spec, emitKernel(own, layout, schedule), schedule, layout),
+    price: { compileMs, starts: groups * Math.ceil(threads / target.simd) },
+  };
 }
 function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): Omit<LoweredKernel, "price"> {
   const body = tidy(emitted.body);
@@ -64,7 +72,18 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
   const lines: string[] = [];
   for (const t of emitted.tensors) {
     const storage = layout.storageOf(t.node);
-    const element = storage === "u8" ? "u32" : storage === "bool" ? (t.width === 4 ? "vec4u" : "u32") : t.width === 4 ? (storage === "f32" ? "vec4f" : "vec4i") : storage;
+    const element =
+      storage === "u8"
+        ? "u32"
+        : storage === "bool"
+          ? t.width === 4
+            ? "vec4u"
+            : "u32"
+          : t.width === 4
+            ? storage === "f32"
+              ? "vec4f"
+              : "vec4i"
+            : storage;
     lines.push(`var<storage, ${t.writes ? "read_write" : "read"}> ${t.name}: array<${element}>`);
     bindings.push({ node: t.node, binding: bindings.length, access: t.writes ? "read_write" : "read" });
   }
@@ -77,9 +96,30 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
     ...(/\blocal_index\b/.test(text) ? ["@builtin(local_invocation_index) local_index: u32"] : []),
     ...(/\blane_index\b/.test(text) ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
   ];
-  const wgsl = printModule({ comment: spec.comment(), enables: emitted.subgroups ? ["subgroups"] : [], overrides: emitted.dims.map(dimName), bindings: lines, workgroupMemory: emitted.workgroupMemory, helpers: helperCode(emitted.helpers), workgroup: emitted.workgroup, parameters, body });
+  const wgsl = printModule({
+    comment: spec.comment(),
+    enables: emitted.subgroups ? ["subgroups"] : [],
+    overrides: emitted.dims.map(dimName),
+    bindings: lines,
+    workgroupMemory: emitted.workgroupMemory,
+    helpers: helperCode(emitted.helpers),
+    workgroup: emitted.workgroup,
+    parameters,
+    body,
+  });
   const [stage, ...more] = spec.stages;
   const steps = stage && !more.length ? [...spec.axes, ...stage.over].map((v) => v.extent) : [];
-  const flops = steps.length && steps.every((n) => typeof n === "number") ? 2 * (sizeOfExtents(steps) as number) : sizeOfExtents(spec.axes.map((v) => v.extent));
-  return { wgsl, entry: entryPoint, bindings, workgroups: [{ tiles: emitted.tiles }, "fold"], constants: emitted.dims, schedule, flops };
+  const flops =
+    steps.length && steps.every((n) => typeof n === "number")
+      ? 2 * (sizeOfExtents(steps) as number)
+      : sizeOfExtents(spec.axes.map((v) => v.extent));
+  return {
+    wgsl,
+    entry: entryPoint,
+    bindings,
+    workgroups: [{ tiles: emitted.tiles }, "fold"],
+    constants: emitted.dims,
+    schedule,
+    flops,
+  };
 }

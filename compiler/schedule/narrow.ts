@@ -2,7 +2,18 @@
 import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
 import { baseOf, compute, inputs, topological } from "../graph/node.ts";
-import { and, inRange, integer, isTrue, linear, load, operandsOf, scalarOrder, substitute, variable } from "../graph/scalar.ts";
+import {
+  and,
+  inRange,
+  integer,
+  isTrue,
+  linear,
+  load,
+  operandsOf,
+  scalarOrder,
+  substitute,
+  variable,
+} from "../graph/scalar.ts";
 import type { GraphProgram, Integer, Load, Node, Scalar } from "../graph/types.ts";
 
 export function narrow(program: GraphProgram, most: number): GraphProgram {
@@ -27,9 +38,14 @@ export function narrow(program: GraphProgram, most: number): GraphProgram {
     }
     return memo.get(root)!;
   };
-  return { ...program, outputs: program.outputs.map((o) => ({ name: o.name, node: swap(o.node) })), updates: program.updates.map((u) => ({ target: u.target, value: swap(u.value) })) };
+  return {
+    ...program,
+    outputs: program.outputs.map((o) => ({ name: o.name, node: swap(o.node) })),
+    updates: program.updates.map((u) => ({ target: u.target, value: swap(u.value) })),
+  };
 }
-const tooWide = (x: Node, most: number): boolean => (x.kind === "compute" || x.kind === "scatter") && new Set(inputs(x).map(baseOf)).size > most;
+const tooWide = (x: Node, most: number): boolean =>
+  (x.kind === "compute" || x.kind === "scatter") && new Set(inputs(x).map(baseOf)).size > most;
 
 /** A part of a scalar: `part` stands for it, and `rest` makes the scalar it is cut from of what replaces the part. */
 interface Part {
@@ -78,18 +94,26 @@ function cut(root: Scalar, most: number, from: Node): Scalar {
       const left = e.terms.filter(([atom]) => !taken.includes(atom));
       const sum = linear(e.terms.filter(([atom]) => taken.includes(atom)));
       offer(e, sum, some, (read) => linear([...left, [read as Integer, 1]], e.constant));
-    } else if (e.kind === "and") offer(e, and(...taken), some, (read) => and(...e.operands.filter((o) => !taken.includes(o)), read));
+    } else if (e.kind === "and")
+      offer(e, and(...taken), some, (read) => and(...e.operands.filter((o) => !taken.includes(o)), read));
   }
   const found = best.find((x) => x);
   if (!found) return root;
   const axes = [...found.part.variables].sort((a, b) => a.id - b.id);
   const fresh = axes.map((v) => variable(v.extent, v.name));
-  const node = compute(fresh, undefined, substitute(total(found.part), new Map(axes.map((v, i) => [v as Scalar, fresh[i]!]))), { span: from.span });
+  const node = compute(
+    fresh,
+    undefined,
+    substitute(total(found.part), new Map(axes.map((v, i) => [v as Scalar, fresh[i]!]))),
+    { span: from.span },
+  );
   return substitute(root, new Map([[found.of, found.rest(load(node, axes))]]));
 }
 /** The same under its guards, and a value everywhere. */
 function total(e: Scalar): Scalar {
-  return substitute(e, new Map(), (l, indices, outside) => (outside || isTrue(inRange(l.tensor, indices)) ? undefined : load(l.tensor, indices, filler(l.tensor))));
+  return substitute(e, new Map(), (l, indices, outside) =>
+    outside || isTrue(inRange(l.tensor, indices)) ? undefined : load(l.tensor, indices, filler(l.tensor)),
+  );
 }
 /** A value of the tensor's range, which it does not widen. */
 function filler(x: Node): Scalar | number {

@@ -1,6 +1,19 @@
 // The loop nest of a kernel: its axes by name. Neighbouring axes that every address walks as one become one; reductions and rows over the
 // same extents share their axes, so that one schedule serves all of them.
-import { asExtent, asInteger, extentInteger, floorDiv, isInteger, linear, modulo, operandsOf, substitute, termsOf, variable, visit } from "../graph/scalar.ts";
+import {
+  asExtent,
+  asInteger,
+  extentInteger,
+  floorDiv,
+  isInteger,
+  linear,
+  modulo,
+  operandsOf,
+  substitute,
+  termsOf,
+  variable,
+  visit,
+} from "../graph/scalar.ts";
 import type { Extent, Integer, Scalar, Shape, Variable } from "../graph/types.ts";
 import { mostI32 } from "../scalar/range.ts";
 import { freeName } from "../wgsl/names.ts";
@@ -16,11 +29,21 @@ export interface Nest {
 }
 export const estimate = (n: Extent): number => (typeof n === "number" ? n : 64);
 
-const rootsOf = (spec: KernelSpec): Scalar[] => [...spec.stages.map((s) => s.value), ...spec.stores.map((s) => s.value)];
+const rootsOf = (spec: KernelSpec): Scalar[] => [
+  ...spec.stages.map((s) => s.value),
+  ...spec.stores.map((s) => s.value),
+];
 /** The position of an element in row-major order, where the extents below the first are numbers. */
 export function flatAddress(shape: Shape, indices: readonly Integer[]): Integer | undefined {
   if (!shape.slice(1).every((n) => typeof n === "number")) return undefined;
-  return indices.reduce<Integer>((sum, x, d) => linear([[sum, d ? (shape[d] as number) : 1], [x, 1]]), asInteger(0)); // prettier-ignore
+  return indices.reduce<Integer>(
+    (sum, x, d) =>
+      linear([
+        [sum, d ? (shape[d] as number) : 1],
+        [x, 1],
+      ]),
+    asInteger(0),
+  );
 }
 /** Does everything see a and b only as a * extent(b) + b? */
 function walkedAsOne(spec: KernelSpec, a: Variable, b: Variable): boolean {
@@ -54,34 +77,66 @@ function walkedAsOne(spec: KernelSpec, a: Variable, b: Variable): boolean {
       if (!address(flatAddress(e.tensor.shape, e.indices))) return false;
       if (e.outside) stack.push(e.outside);
     } else if (e.kind === "random") {
-      if (!address(e.indices.reduce<Integer>((sum, x, d) => linear([[sum, e.extents[d]!], [x, 1]]), asInteger(0)))) return false; // prettier-ignore
+      if (
+        !address(
+          e.indices.reduce<Integer>(
+            (sum, x, d) =>
+              linear([
+                [sum, e.extents[d]!],
+                [x, 1],
+              ]),
+            asInteger(0),
+          ),
+        )
+      )
+        return false;
     } else stack.push(...operandsOf(e));
   }
   return true;
 }
-const joined = (a: Variable, b: Variable): Variable => variable(asExtent(linear([[extentInteger(a.extent), b.extent as number]])), `${a.name}${b.name}`);
+const joined = (a: Variable, b: Variable): Variable =>
+  variable(asExtent(linear([[extentInteger(a.extent), b.extent as number]])), `${a.name}${b.name}`);
 function replaceAxes(spec: KernelSpec, a: Variable, b: Variable, f: Variable): KernelSpec {
   const n = b.extent as number;
-  const map = new Map<Scalar, Scalar>([[a, floorDiv(f, n)], [b, modulo(f, n)]]); // prettier-ignore
+  const map = new Map<Scalar, Scalar>([
+    [a, floorDiv(f, n)],
+    [b, modulo(f, n)],
+  ]);
   const memo = new Map<Scalar, Scalar>();
   const go = <T extends Scalar>(e: T): T => substitute(e, map, undefined, memo) as T;
-  const axes = (list: readonly Variable[]): readonly Variable[] => (list.includes(a) ? list.flatMap((v) => (v === a ? [f] : v === b ? [] : [v])) : list);
+  const axes = (list: readonly Variable[]): readonly Variable[] =>
+    list.includes(a) ? list.flatMap((v) => (v === a ? [f] : v === b ? [] : [v])) : list;
   return {
     ...spec,
     axes: axes(spec.axes),
     stages: spec.stages.map((s): Stage => ({ ...s, over: axes(s.over), value: go(s.value) })),
-    stores: spec.stores.map((s): Store => ({ ...s, over: axes(s.over), value: go(s.value), indices: s.indices.map((e) => (isInteger(e) ? go(e) : e)) })),
+    stores: spec.stores.map((s): Store => ({
+      ...s,
+      over: axes(s.over),
+      value: go(s.value),
+      indices: s.indices.map((e) => (isInteger(e) ? go(e) : e)),
+    })),
   };
 }
 /** Axes of extent 1 are constants already. */
 function withoutUnits(spec: KernelSpec): KernelSpec {
-  const live = (list: readonly Variable[]): readonly Variable[] => (list.some((v) => v.extent === 1) ? list.filter((v) => v.extent !== 1) : list);
-  return { ...spec, axes: live(spec.axes), stages: spec.stages.map((s) => ({ ...s, over: live(s.over) })), stores: spec.stores.map((s) => ({ ...s, over: live(s.over) })) };
+  const live = (list: readonly Variable[]): readonly Variable[] =>
+    list.some((v) => v.extent === 1) ? list.filter((v) => v.extent !== 1) : list;
+  return {
+    ...spec,
+    axes: live(spec.axes),
+    stages: spec.stages.map((s) => ({ ...s, over: live(s.over) })),
+    stores: spec.stores.map((s) => ({ ...s, over: live(s.over) })),
+  };
 }
 function coalesce(spec: KernelSpec): KernelSpec {
-  const lists = (): (readonly Variable[])[] => [spec.axes, ...spec.stages.map((s) => s.over), ...spec.stores.map((s) => s.over)];
+  const lists = (): (readonly Variable[])[] => [
+    spec.axes,
+    ...spec.stages.map((s) => s.over),
+    ...spec.stores.map((s) => s.over),
+  ];
   for (let l = 0; l < lists().length; l++)
-    for (let d = 0; d + 1 < lists()[l]!.length; ) {
+    for (let d = 0; d + 1 < lists()[l]!.length;) {
       const [a, b] = [lists()[l]![d]!, lists()[l]![d + 1]!];
       if (walkedAsOne(spec, a, b)) spec = replaceAxes(spec, a, b, joined(a, b));
       else d++;
@@ -96,7 +151,8 @@ function flatten(spec: KernelSpec): KernelSpec {
   }
   return spec;
 }
-export const canFlatten = (nest: Nest): boolean => nest.spec.axes.length > 0 && nest.spec.axes.slice(1).every((v) => typeof v.extent === "number");
+export const canFlatten = (nest: Nest): boolean =>
+  nest.spec.axes.length > 0 && nest.spec.axes.slice(1).every((v) => typeof v.extent === "number");
 
 export function nestOf(given: KernelSpec): Nest {
   return named(coalesce(withoutUnits(given)));
@@ -142,7 +198,8 @@ function named(spec: KernelSpec, flat?: string): Nest {
   const groups: Stage[][] = [];
   for (const s of stages) {
     const group = groups[groups.length - 1];
-    if (group && group[0]!.over === s.over && !readsAny(s.value, new Set<Scalar>(group.map((x) => x.local)))) group.push(s);
+    if (group && group[0]!.over === s.over && !readsAny(s.value, new Set<Scalar>(group.map((x) => x.local))))
+      group.push(s);
     else groups.push([s]);
   }
   return { spec: { ...spec, stages, stores }, groups, outer, inner, nameOf, extentOf };

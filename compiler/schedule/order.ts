@@ -13,7 +13,11 @@ export function loadsFirst(body: readonly Statement[]): Statement[] {
   const free = new Map<Let, boolean>();
   const isFree = (s: Let): boolean => {
     let is = free.get(s);
-    if (is === undefined) free.set(s, (is = !s.pinned && namesIn(s).every((name) => !sums.has(name) && (!made.has(name) || isFree(made.get(name)!)))));
+    if (is === undefined)
+      free.set(
+        s,
+        (is = !s.pinned && namesIn(s).every((name) => !sums.has(name) && (!made.has(name) || isFree(made.get(name)!)))),
+      );
     return is;
   };
   const moved = new Set<Statement>();

@@ -2,7 +2,18 @@
 // be put together by a kernel of its own; nor need one that is another tensor with its axes in another order. Each piece is a node; its
 // kernel stores it to its place in the tensor's memory.
 import { bodyAt, compute } from "../graph/node.ts";
-import { axis, constantPart, iadd, imul, integer, isub, substitute, termsOf, variable, visit } from "../graph/scalar.ts";
+import {
+  axis,
+  constantPart,
+  iadd,
+  imul,
+  integer,
+  isub,
+  substitute,
+  termsOf,
+  variable,
+  visit,
+} from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Scalar } from "../graph/types.ts";
 import { sizeOf } from "./storage.ts";
 
@@ -20,7 +31,8 @@ export function piecesOf(x: Node): readonly Piece[] | undefined {
     if (typeof n !== "number") continue;
     const cuts = cutsOf(x.body, d, n);
     const size = Math.min(...cuts);
-    if (!cuts.size || n % size || n / size > most || cuts.size !== n / size - 1 || [...cuts].some((c) => c % size)) continue;
+    if (!cuts.size || n % size || n / size > most || cuts.size !== n / size - 1 || [...cuts].some((c) => c % size))
+      continue;
     const pieces = Array.from({ length: n / size }, (_, q) => piece(x, d, size, q * size));
     if (pieces.every((p): p is Piece => p !== undefined)) return pieces;
   }
@@ -66,18 +78,26 @@ function piece(x: Compute, d: number, size: number, low: number): Piece | undefi
 /** Does it read anything of its size in another order than its own? */
 function readsOthers(x: Compute): boolean {
   let others = false;
-  const along = (index: Integer, i: number): boolean => termsOf(index).every(([atom, k]) => atom === axis(i, x.shape[i]!) && k === 1);
+  const along = (index: Integer, i: number): boolean =>
+    termsOf(index).every(([atom, k]) => atom === axis(i, x.shape[i]!) && k === 1);
   visit(x.body, (e) => {
-    if (e.kind === "load" && sizeOf(e.tensor.shape) >= sizeOf(x.shape) && (e.tensor.shape.length !== x.shape.length || !e.indices.every(along))) others = true;
+    if (
+      e.kind === "load" &&
+      sizeOf(e.tensor.shape) >= sizeOf(x.shape) &&
+      (e.tensor.shape.length !== x.shape.length || !e.indices.every(along))
+    )
+      others = true;
   });
   return others;
 }
 /** The tensor that x is with its axes in another order, split or joined; its last axis stays last, so that its kernel stores what lies side by side. */
 function renamed(x: Compute): Piece | undefined {
   const { body } = x;
-  if (body.kind !== "load" || body.outside || body.tensor.kind !== "compute" || body.tensor.dtype !== x.dtype) return undefined;
+  if (body.kind !== "load" || body.outside || body.tensor.kind !== "compute" || body.tensor.dtype !== x.dtype)
+    return undefined;
   const { tensor: node, indices } = body;
-  if (![...x.shape, ...node.shape].every((n) => typeof n === "number") || sizeOf(node.shape) !== sizeOf(x.shape)) return undefined;
+  if (![...x.shape, ...node.shape].every((n) => typeof n === "number") || sizeOf(node.shape) !== sizeOf(x.shape))
+    return undefined;
   // an axis of x is the sum of the axes of the node that are parts of it
   const parts = new Map<number, { readonly dim: number; readonly weight: number }[]>();
   for (const [dim, index] of indices.entries()) {
@@ -86,17 +106,28 @@ function renamed(x: Compute): Piece | undefined {
     if (!part) return undefined;
     parts.set(part.position, [...(parts.get(part.position) ?? []), { dim, weight: part.weight }]);
   }
-  const at = (own: readonly Integer[]): Integer[] => x.shape.map((n, i) => (n === 1 ? integer(0) : (parts.get(i) ?? []).reduce<Integer>((sum, { dim, weight }) => iadd(sum, imul(own[dim]!, weight)), integer(0))));
+  const at = (own: readonly Integer[]): Integer[] =>
+    x.shape.map((n, i) =>
+      n === 1
+        ? integer(0)
+        : (parts.get(i) ?? []).reduce<Integer>(
+            (sum, { dim, weight }) => iadd(sum, imul(own[dim]!, weight)),
+            integer(0),
+          ),
+    );
   const own = node.shape.map((n): Integer => (n === 1 ? integer(0) : variable(n)));
   const there = at(own);
   const back = new Map(x.shape.map((n, i) => [axis(i, n) as Scalar, there[i]!] as const));
   if (!indices.every((index, dim) => substitute(index, back) === own[dim])) return undefined;
-  const last = (parts.get(x.shape.length - 1) ?? []).some(({ dim, weight }) => dim === node.shape.length - 1 && weight === 1);
+  const last = (parts.get(x.shape.length - 1) ?? []).some(
+    ({ dim, weight }) => dim === node.shape.length - 1 && weight === 1,
+  );
   return last ? { node, at } : undefined;
 }
 /** Of which axis an index is a part, and what one step of it is worth there. */
 function partOf(index: Integer): { readonly position: number; readonly weight: number } | undefined {
-  if (index.kind === "variable") return index.position === undefined ? undefined : { position: index.position, weight: 1 };
+  if (index.kind === "variable")
+    return index.position === undefined ? undefined : { position: index.position, weight: 1 };
   if (index.kind !== "floor_div" && index.kind !== "modulo") return undefined;
   const part = partOf(index.operand);
   return part && { position: part.position, weight: part.weight * (index.kind === "floor_div" ? index.divisor : 1) };

@@ -20,7 +20,8 @@ export interface Axis {
   readonly serial: number;
 }
 /** The element r of an invocation's tile lies so far from its first. */
-export const offset = (axis: Axis, r: number): number => (axis.threads === 1 ? r : Math.floor(r / axis.run) * axis.threads * axis.run + (r % axis.run));
+export const offset = (axis: Axis, r: number): number =>
+  axis.threads === 1 ? r : Math.floor(r / axis.run) * axis.threads * axis.run + (r % axis.run);
 
 export interface Places {
   readonly starts: Map<string, Form>; // first element of an axis in this invocation
@@ -32,9 +33,25 @@ export interface Places {
 }
 
 /** A value of the whole kernel under a name of its own. */
-export function define(values: Values, name: string, code: string, binding: number, cost: Cost = "integer", comment = ""): string {
+export function define(
+  values: Values,
+  name: string,
+  code: string,
+  binding: number,
+  cost: Cost = "integer",
+  comment = "",
+): string {
   const own = values.fresh(name);
-  values.blocks[0]!.statements.push({ kind: "let", name: own, type: i32, code, binding, cost, pinned: comment !== "", ...(comment ? { comment } : {}) });
+  values.blocks[0]!.statements.push({
+    kind: "let",
+    name: own,
+    type: i32,
+    code,
+    binding,
+    cost,
+    pinned: comment !== "",
+    ...(comment ? { comment } : {}),
+  });
   return own;
 }
 interface Factor {
@@ -71,24 +88,44 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
     }
   }
   if (fused.length) {
-    const extents = fused.map((a): Extent => (a.tile * a.serial === 1 ? a.extent : Math.ceil((a.extent as number) / (a.tile * a.serial))));
+    const extents = fused.map((a): Extent =>
+      a.tile * a.serial === 1 ? a.extent : Math.ceil((a.extent as number) / (a.tile * a.serial)),
+    );
     tiles.push([sizeOfExtents(extents), fusedThreads]);
     const total = extents.reduce<number>((p, n) => p * estimate(n), 1);
     groups *= Math.ceil(total / fusedThreads);
     // a run-time number of them comes first: nothing is divided by it
-    if (extents.every((n) => typeof n === "number")) factors.push({ axis: undefined, count: Math.ceil(total / fusedThreads) });
+    if (extents.every((n) => typeof n === "number"))
+      factors.push({ axis: undefined, count: Math.ceil(total / fusedThreads) });
     else factors.unshift({ axis: undefined, count: "" });
   }
   // threads
   const threadOf = new Map<string, string>();
   let inner = 1;
-  const id = workgroup > 1 ? define(values, lanes ? "lane" : "thread", lanes ? "i32(lane_index)" : "i32(local_index)", precedence.atom, "none") : "";
+  const id =
+    workgroup > 1
+      ? define(
+          values,
+          lanes ? "lane" : "thread",
+          lanes ? "i32(lane_index)" : "i32(local_index)",
+          precedence.atom,
+          "none",
+        )
+      : "";
   if (id) values.bind(id, { level: 0, low: 0, high: workgroup - 1, multiple: 1, varying: true });
   for (const [axis, n] of [...schedule.threads].reverse()) {
     if (n > 1) {
       const quotient = inner > 1 ? `${id} / ${inner}` : id;
       const whole = inner * n === workgroup;
-      const name = inner === 1 && whole ? id : define(values, `${axis.replaceAll("+", "_")}_thread`, whole ? quotient : `${quotient} % ${n}`, precedence.multiply);
+      const name =
+        inner === 1 && whole
+          ? id
+          : define(
+              values,
+              `${axis.replaceAll("+", "_")}_thread`,
+              whole ? quotient : `${quotient} % ${n}`,
+              precedence.multiply,
+            );
       values.bind(name, { level: 0, low: 0, high: n - 1, multiple: 1, varying: true });
       for (const own of axis.split("+")) threadOf.set(own, name);
     }
@@ -99,7 +136,15 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
   // groups: the last factor runs fastest
   const live = factors.filter((f) => f.count !== 1 || schedule.anySize);
   const runtime = live.some((f) => typeof f.count === "string");
-  const group = live.length ? define(values, "tile", runtime || groups > mostGroups ? "i32(group.y * 65535u + group.x)" : "i32(group.x)", precedence.atom, "none") : "";
+  const group = live.length
+    ? define(
+        values,
+        "tile",
+        runtime || groups > mostGroups ? "i32(group.y * 65535u + group.x)" : "i32(group.x)",
+        precedence.atom,
+        "none",
+      )
+    : "";
   // a folded launch may have more workgroups than there are tiles: they lie beyond the first axis
   const folds = runtime || groups > mostGroups;
   const launched = runtime ? Infinity : folds ? Math.ceil(groups / mostGroups) * mostGroups : groups;
@@ -110,9 +155,17 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
     const outermost = i === live.length - 1;
     const quotient = product === 1 ? group : `${group} / ${typeof product === "string" ? `(${product})` : product}`;
     const text = outermost ? quotient : `${quotient} % ${typeof f.count === "string" ? `(${f.count})` : f.count}`;
-    const count = outermost && folds ? Math.ceil(launched / (typeof product === "number" ? product : 1)) : typeof f.count === "number" ? f.count : Infinity;
+    const count =
+      outermost && folds
+        ? Math.ceil(launched / (typeof product === "number" ? product : 1))
+        : typeof f.count === "number"
+          ? f.count
+          : Infinity;
     part.set(f, { text, count });
-    product = typeof product === "number" && typeof f.count === "number" ? product * f.count : `${product === 1 ? "" : `${typeof product === "string" ? `(${product})` : product} * `}(${f.count})`;
+    product =
+      typeof product === "number" && typeof f.count === "number"
+        ? product * f.count
+        : `${product === 1 ? "" : `${typeof product === "string" ? `(${product})` : product} * `}(${f.count})`;
   });
   for (const f of factors) {
     const own = part.get(f);
@@ -122,28 +175,74 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
   for (const a of axes) values.place(a.variable, starts.get(a.name)!);
   return { starts, corners, thread: threadOf, tiles, groups, beyond };
 }
-function start(values: Values, a: Axis, group: Part | undefined, thread: string | undefined, staging: boolean, starts: Map<string, Form>, corners: Map<string, Form>): void {
+function start(
+  values: Values,
+  a: Axis,
+  group: Part | undefined,
+  thread: string | undefined,
+  staging: boolean,
+  starts: Map<string, Form>,
+  corners: Map<string, Form>,
+): void {
   const span = a.threads * a.tile * a.serial;
   const run = a.serial > 1 ? a.tile * a.serial : a.run; // a serial axis is contiguous for each invocation
-  const sum = (of: number): string[] => [...(group ? [span === of ? group.text : `${group.text} * ${span / of}`] : []), ...(thread ? [run === of ? thread : `${thread} * ${run / of}`] : [])];
+  const sum = (of: number): string[] => [
+    ...(group ? [span === of ? group.text : `${group.text} * ${span / of}`] : []),
+    ...(thread ? [run === of ? thread : `${thread} * ${run / of}`] : []),
+  ];
   const parts = sum(1);
   if (!parts.length) return void starts.set(a.name, constantForm(0));
   const groups = group?.count ?? 1;
   if (staging) {
     // the workgroup's part is a name of its own: boxes begin there
-    const tile = group ? values.bind(define(values, `${a.name}0`, span === 1 ? group.text : `${group.text} * ${span}`, precedence.multiply), { level: 0, low: 0, high: (groups - 1) * span, multiple: span, varying: false }) : constantForm(0);
+    const tile = group
+      ? values.bind(
+          define(values, `${a.name}0`, span === 1 ? group.text : `${group.text} * ${span}`, precedence.multiply),
+          { level: 0, low: 0, high: (groups - 1) * span, multiple: span, varying: false },
+        )
+      : constantForm(0);
     corners.set(a.name, tile);
     return void starts.set(a.name, thread ? addForms(tile, nameForm(thread, run)) : tile);
   }
   const single = span === a.threads && parts.length > 0; // one element
-  const name = define(values, single ? a.name : `${a.name}0`, parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
+  const name = define(
+    values,
+    single ? a.name : `${a.name}0`,
+    parts.join(" + "),
+    parts.length > 1 ? precedence.add : precedence.multiply,
+  );
   const multiple = greatestCommonDivisor(group ? span : 0, thread ? run : 0);
-  starts.set(a.name, values.bind(name, { level: 0, low: 0, high: (groups - 1) * span + (thread ? (a.threads - 1) * run : 0), multiple, varying: thread !== undefined, ...(multiple % 4 === 0 ? { fourth: sum(4).join(" + ") } : {}) }));
+  starts.set(
+    a.name,
+    values.bind(name, {
+      level: 0,
+      low: 0,
+      high: (groups - 1) * span + (thread ? (a.threads - 1) * run : 0),
+      multiple,
+      varying: thread !== undefined,
+      ...(multiple % 4 === 0 ? { fourth: sum(4).join(" + ") } : {}),
+    }),
+  );
 }
-function startFused(values: Values, fused: readonly Axis[], group: Part | undefined, threads: number, thread: string | undefined, starts: Map<string, Form>): void {
-  const parts = [...(group ? [threads === 1 ? group.text : `${group.text} * ${threads}`] : []), ...(thread ? [thread] : [])];
+function startFused(
+  values: Values,
+  fused: readonly Axis[],
+  group: Part | undefined,
+  threads: number,
+  thread: string | undefined,
+  starts: Map<string, Form>,
+): void {
+  const parts = [
+    ...(group ? [threads === 1 ? group.text : `${group.text} * ${threads}`] : []),
+    ...(thread ? [thread] : []),
+  ];
   if (!parts.length) parts.push("0");
-  const position = define(values, "position", parts.join(" + "), parts.length > 1 ? precedence.add : precedence.multiply);
+  const position = define(
+    values,
+    "position",
+    parts.join(" + "),
+    parts.length > 1 ? precedence.add : precedence.multiply,
+  );
   const high = (group?.count ?? 1) * threads - 1;
   let product = 1;
   [...fused].reverse().forEach((a, i) => {
@@ -154,9 +253,24 @@ function startFused(values: Values, fused: readonly Axis[], group: Part | undefi
     const quotient = product === 1 ? position : `${position} / ${product}`;
     const own = outermost ? quotient : `${quotient} % ${count}`;
     if (!outermost && !Number.isFinite(count)) throw new InternalError("a run-time axis is fused only as the first");
-    const name = define(values, step === 1 ? a.name : `${a.name}0`, step === 1 ? own : `${own} * ${step}`, precedence.multiply, "divide");
+    const name = define(
+      values,
+      step === 1 ? a.name : `${a.name}0`,
+      step === 1 ? own : `${own} * ${step}`,
+      precedence.multiply,
+      "divide",
+    );
     const most = outermost ? Math.max(Math.floor(high / product), count - 1) : count - 1;
-    starts.set(a.name, values.bind(name, { level: 0, low: 0, high: (Number.isNaN(most) ? Infinity : most) * step, multiple: step, varying: true }));
+    starts.set(
+      a.name,
+      values.bind(name, {
+        level: 0,
+        low: 0,
+        high: (Number.isNaN(most) ? Infinity : most) * step,
+        multiple: step,
+        varying: true,
+      }),
+    );
     product *= count;
   });
 }

@@ -57,10 +57,27 @@ function place(analysis: Analysis, s: Schedule, target: Target): Placed {
   if (lanes.fused.length) groups *= Math.ceil(fused / lanes.fusedThreads);
   const { threads, onLanes, lastFused, fusedThreads, workgroup, lane } = lanes;
   return {
-    schedule: s, target, extent: extents, outerCount: outer.length, tile, threads, onLanes, fused: lanes.fused, lastFused, fusedThreads, workgroup, lane,
-    vector: axes.indexOf(s.vector), rows: axes.indexOf(s.rows), staged, chunk: staged ? axes.map((a) => s.staged[a] ?? 0) : noAxes, share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes,
-    accumulators: product(outer, tile), rounds, groups,
-  }; // prettier-ignore
+    schedule: s,
+    target,
+    extent: extents,
+    outerCount: outer.length,
+    tile,
+    threads,
+    onLanes,
+    fused: lanes.fused,
+    lastFused,
+    fusedThreads,
+    workgroup,
+    lane,
+    vector: axes.indexOf(s.vector),
+    rows: axes.indexOf(s.rows),
+    staged,
+    chunk: staged ? axes.map((a) => s.staged[a] ?? 0) : noAxes,
+    share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes,
+    accumulators: product(outer, tile),
+    rounds,
+    groups,
+  };
 }
 const noAxes: readonly number[] = [];
 const lastLanes = new WeakMap<Analysis, Lanes>(); // schedules that differ in their tiles alone come one after the other
@@ -73,9 +90,15 @@ function lanesOf(analysis: Analysis, s: Schedule): Lanes {
   const lanes = s.threads.flatMap(([a, n]) => (n > 1 ? a.split("+") : []));
   const [lane] = s.threads[s.threads.length - 1]!;
   const made: Lanes = {
-    of: s, threads: axes.map((a) => threadsAlong(s, a)), onLanes: axes.map((a, i) => lanes.includes(a) || fused.includes(i)), fused, lastFused,
-    fusedThreads: threadsAlong(s, "fused"), workgroup: s.threads.reduce((p, [, n]) => p * n, 1), lane: lane === "fused" ? lastFused : axes.indexOf(lane),
-  }; // prettier-ignore
+    of: s,
+    threads: axes.map((a) => threadsAlong(s, a)),
+    onLanes: axes.map((a, i) => lanes.includes(a) || fused.includes(i)),
+    fused,
+    lastFused,
+    fusedThreads: threadsAlong(s, "fused"),
+    workgroup: s.threads.reduce((p, [, n]) => p * n, 1),
+    lane: lane === "fused" ? lastFused : axes.indexOf(lane),
+  };
   lastLanes.set(analysis, made);
   return made;
 }
@@ -141,7 +164,8 @@ export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
   const { ns } = target;
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) {
-    const steps = (axes: readonly number[]): number => axes.reduce((n, a) => (a < p.outerCount ? n : (n * p.extent[a]!) / p.threads[a]!), 1);
+    const steps = (axes: readonly number[]): number =>
+      axes.reduce((n, a) => (a < p.outerCount ? n : (n * p.extent[a]!) / p.threads[a]!), 1);
     let memory = 0;
     for (const { access, axes } of part.work) {
       if (!access || access.windowed) continue;
@@ -183,7 +207,10 @@ function addPart(part: Part, sums: number, p: Placed, t: Tally): void {
   if (sums) addSums(part, sums, loops, p, t);
   t.memory += loops.steps * t.waiting;
   if (loops.trips.length) t.time += loops.trips.reduce((sum, trips) => sum + trips, 0) * ns.loop;
-  t.time += loops.steps * (target.longBody.ns * Math.max(0, t.bodyWork + 8 * t.bodyLoads - target.longBody.operations) + target.manyLoads.ns * Math.max(0, t.bodyLoads - target.manyLoads.loads));
+  t.time +=
+    loops.steps *
+    (target.longBody.ns * Math.max(0, t.bodyWork + 8 * t.bodyLoads - target.longBody.operations) +
+      target.manyLoads.ns * Math.max(0, t.bodyLoads - target.manyLoads.loads));
   for (const store of part.stores) addStore(store, part, loops, p, t);
   t.ns += Math.max(t.time, t.memory) + target.overlap * Math.min(t.time, t.memory);
 }
@@ -192,7 +219,16 @@ function carrierOf(w: Work, p: Placed): number {
   for (const a of w.axes) if (p.onLanes[a]) return -1;
   return p.share.find((a) => w.axes.includes(a)) ?? -1;
 }
-function addLoad(w: Work, x: Access, part: Part, reduces: boolean, carrier: number, loops: Loops, p: Placed, t: Tally): void {
+function addLoad(
+  w: Work,
+  x: Access,
+  part: Part,
+  reduces: boolean,
+  carrier: number,
+  loops: Loops,
+  p: Placed,
+  t: Tally,
+): void {
   const { schedule: s, target, tile } = p;
   const { ns } = target;
   const often = tripsOf(loops, w.axes);
@@ -220,16 +256,31 @@ function addLoad(w: Work, x: Access, part: Part, reduces: boolean, carrier: numb
   t.bodyLoads += single;
   // steps of the loop wait for memory, less where the body has several loads on their way; more where the steps are far apart
   const far = Math.abs(x.stride[loops.innermost]!) * tile[loops.innermost]! >= farStep;
-  t.waiting = Math.max(t.waiting, far ? target.waitNs / Math.max(1, single) : target.nearWaitNs / Math.max(1, wide ? 2 * count : count));
+  t.waiting = Math.max(
+    t.waiting,
+    far ? target.waitNs / Math.max(1, single) : target.nearWaitNs / Math.max(1, wide ? 2 * count : count),
+  );
 }
 function addWork(w: Work, reduces: boolean, carrier: number, loops: Loops, p: Placed, t: Tally): void {
   const { target, tile } = p;
   const often = tripsOf(loops, w.axes);
   const tiled = product(w.axes, tile);
-  const count = w.guards ? elements(w.guards, tile) : carrier >= 0 ? Math.ceil(tiled / target.simd) : w.cost === "random" && p.vector >= 0 && w.axes.includes(p.vector) ? tiled / 4 : tiled;
+  const count = w.guards
+    ? elements(w.guards, tile)
+    : carrier >= 0
+      ? Math.ceil(tiled / target.simd)
+      : w.cost === "random" && p.vector >= 0 && w.axes.includes(p.vector)
+        ? tiled / 4
+        : tiled;
   t.time += often * count * target.ns[w.cost];
   const written = !reduces && p.rows >= 0 && w.axes.includes(p.rows) ? count / tile[p.rows]! : count; // one row's code
-  t.compile += written * (w.cost === "function" || w.cost === "divide" ? target.compile.function : w.cost === "random" ? 20 * target.compile.function : target.compile.operation / 2);
+  t.compile +=
+    written *
+    (w.cost === "function" || w.cost === "divide"
+      ? target.compile.function
+      : w.cost === "random"
+        ? 20 * target.compile.function
+        : target.compile.operation / 2);
   if (loops.innermost >= 0 && often === loops.steps) t.bodyWork += count / 2; // a multiplication and its addition count as one
 }
 function addSums(part: Part, sums: number, loops: Loops, p: Placed, t: Tally): void {
@@ -237,10 +288,13 @@ function addSums(part: Part, sums: number, loops: Loops, p: Placed, t: Tally): v
   const { ns } = target;
   const points = accumulators * product(part.over, tile);
   t.time += loops.steps * sums * points * ns.alu;
-  t.compile += sums * points * (target.compile.operation / 2) + sums * accumulators * Math.max(0, loops.axes.length - 1) * target.compile.carried;
+  t.compile +=
+    sums * points * (target.compile.operation / 2) +
+    sums * accumulators * Math.max(0, loops.axes.length - 1) * target.compile.carried;
   t.bodyWork += (sums * points) / 2;
   const sharing = product(part.over, p.threads);
-  if (sharing > 1) t.time += sums * accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);
+  if (sharing > 1)
+    t.time += sums * accumulators * (s.together === "subgroup" ? ns.reduce : (1 + Math.log2(sharing)) * ns.barrier);
   // a sum out of the registers' reach comes and goes once for all steps of a tile that are written out; at each step of a window, but where single sums keep it
   let window = 1;
   for (const a of part.over) if (tile[a] === p.extent[a]) window *= tile[a]!;
@@ -266,7 +320,10 @@ function apart(x: Access, p: Placed): number {
   const { target, lane } = p;
   if (!target.transactionNs) return 0;
   const stride = lane < 0 ? 0 : Math.abs(x.stride[lane]!) * (lane === p.lastFused ? p.tile[lane]! : 1);
-  return (Math.min(target.simd, Math.max(1, (target.simd * (Number.isNaN(stride) ? 32 : stride)) / 32)) - 1) * target.transactionNs;
+  return (
+    (Math.min(target.simd, Math.max(1, (target.simd * (Number.isNaN(stride) ? 32 : stride)) / 32)) - 1) *
+    target.transactionNs
+  );
 }
 /** Do the lines of one access fall into so few sets of the first cache that they drive one another out before they are used again? */
 function clashes(x: Access, carrier: number, innermost: number, p: Placed): boolean {

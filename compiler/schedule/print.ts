@@ -21,7 +21,8 @@ export function kernelTexts(graph: KernelGraph): readonly KernelText[] {
   const texts: KernelText[] = [];
   const walk = (steps: readonly Step[], loop: readonly string[]): void => {
     for (const s of steps) {
-      if (s.kind === "loop") walk(s.body, [...loop, `${names.step(s.scan)} < ${s.scan.count}${s.scan.reverse ? " downwards" : ""}`]);
+      if (s.kind === "loop")
+        walk(s.body, [...loop, `${names.step(s.scan)} < ${s.scan.count}${s.scan.reverse ? " downwards" : ""}`]);
       else texts.push(kernelText(s, names, loop));
     }
   };
@@ -35,8 +36,13 @@ export function printKernels(graph: KernelGraph): string {
     const own = k.loop.join(", ");
     if (own !== loop && own) lines.push(`loop over ${own}`);
     loop = own;
-    lines.push(`${String(i).padStart(3)}  ${k.name}${k.domain.length ? `  for ${k.domain.join(", ")}` : ""}${k.lines.length ? `   # ${k.lines.join(", ")}` : ""}`);
-    lines.push(...k.formulas.map((f) => `       ${f}`), `     reads ${k.reads.join(", ") || "nothing"}; writes ${k.writes.join(", ")}`);
+    lines.push(
+      `${String(i).padStart(3)}  ${k.name}${k.domain.length ? `  for ${k.domain.join(", ")}` : ""}${k.lines.length ? `   # ${k.lines.join(", ")}` : ""}`,
+    );
+    lines.push(
+      ...k.formulas.map((f) => `       ${f}`),
+      `     reads ${k.reads.join(", ") || "nothing"}; writes ${k.writes.join(", ")}`,
+    );
   }
   return lines.join("\n") + "\n";
 }
@@ -78,11 +84,24 @@ const innerLetters = "kuvwxyz";
 /** The axes of a kernel have names of their own, the loops of a stage or a store others. */
 function kernelText({ spec, reads, writes }: KernelStep, names: Names, loop: readonly string[]): KernelText {
   const rank = spec.axes.length;
-  const letter = (position: number): string => (position < rank ? (outputLetters[position] ?? `i${position}`) : (innerLetters[position - rank] ?? `k${position - rank}`));
-  const locals = spec.stages.map((s, i) => [s.local, local(`${s.op}${spec.stages.length > 1 ? i : ""}`, s.local.dtype)] as const);
-  const writer = (over: readonly Variable[]): { text: (e: Scalar) => { lets: readonly string[]; text: string }; bounds: string } => {
-    const own = new Map<Scalar, Scalar>([...[...spec.axes, ...over].map((v, i) => [v, axis(i, v.extent)] as const), ...locals]);
-    return { text: (e) => scalarText(substitute(e, own), names, letter), bounds: over.map((v, i) => `${letter(rank + i)} < ${extentText(v.extent)}`).join(", ") };
+  const letter = (position: number): string =>
+    position < rank
+      ? (outputLetters[position] ?? `i${position}`)
+      : (innerLetters[position - rank] ?? `k${position - rank}`);
+  const locals = spec.stages.map(
+    (s, i) => [s.local, local(`${s.op}${spec.stages.length > 1 ? i : ""}`, s.local.dtype)] as const,
+  );
+  const writer = (
+    over: readonly Variable[],
+  ): { text: (e: Scalar) => { lets: readonly string[]; text: string }; bounds: string } => {
+    const own = new Map<Scalar, Scalar>([
+      ...[...spec.axes, ...over].map((v, i) => [v, axis(i, v.extent)] as const),
+      ...locals,
+    ]);
+    return {
+      text: (e) => scalarText(substitute(e, own), names, letter),
+      bounds: over.map((v, i) => `${letter(rank + i)} < ${extentText(v.extent)}`).join(", "),
+    };
   };
   const where = (lets: readonly string[]): string => (lets.length ? `  where ${lets.join("; ")}` : "");
   return {

@@ -53,7 +53,8 @@ function keepTerms(root: Call, kept: Set<Scalar>): void {
   }
 }
 type Scaled = Call & { readonly operands: readonly [Scalar, Literal] };
-const isScaled = (e: Scalar): e is Scaled => (isCall(e, "mul") || isCall(e, "div")) && e.operands[1]!.kind === "literal";
+const isScaled = (e: Scalar): e is Scaled =>
+  (isCall(e, "mul") || isCall(e, "div")) && e.operands[1]!.kind === "literal";
 const scaleOf = (e: Scaled): number => (isCall(e, "div") ? 1 / e.operands[1].value : e.operands[1].value);
 /** Constants that one after the other are bearable and together are not. */
 function keepFactors(e: Call, kept: Set<Scalar>): void {

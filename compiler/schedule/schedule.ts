@@ -18,16 +18,36 @@ export interface Schedule {
   readonly anySize: boolean; // of a flat kernel: written as for an extent that its workgroups do not fill, so that kernels of other sizes have the same text
   readonly split: number; // steps of one part of a reduction whose parts a second kernel sums up; 0 = whole
 }
-export const plainSchedule: Schedule = { flat: false, threads: [["", 1]], fuse: [], tile: {}, serial: {}, vector: "", sums: "vector", share: [], rows: "", together: "subgroup", slide: false, keepLoops: false, staged: {}, anySize: false, split: 0 };
+export const plainSchedule: Schedule = {
+  flat: false,
+  threads: [["", 1]],
+  fuse: [],
+  tile: {},
+  serial: {},
+  vector: "",
+  sums: "vector",
+  share: [],
+  rows: "",
+  together: "subgroup",
+  slide: false,
+  keepLoops: false,
+  staged: {},
+  anySize: false,
+  split: 0,
+};
 
 /** Threads along an axis. */
 export function threadsAlong(s: Pick<Schedule, "threads">, axis: string): number {
-  for (const [name, count] of s.threads) if (name === axis || (name.includes("+") && name.split("+").includes(axis))) return count;
+  for (const [name, count] of s.threads)
+    if (name === axis || (name.includes("+") && name.split("+").includes(axis))) return count;
   return 1;
 }
 /** One line for people. */
 export function printSchedule(s: Schedule): string {
-  const record = (r: Readonly<Record<string, number>>): string => Object.entries(r).map(([axis, n]) => `${axis}:${n}`).join(" "); // prettier-ignore
+  const record = (r: Readonly<Record<string, number>>): string =>
+    Object.entries(r)
+      .map(([axis, n]) => `${axis}:${n}`)
+      .join(" ");
   return [
     `threads ${s.threads.map(([axis, n]) => `${axis}:${n}`).join(" ")}`,
     ...(s.flat ? ["flat"] : []),

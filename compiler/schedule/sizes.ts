@@ -9,8 +9,18 @@ export function sizeOfExtents(extents: Shape): Size {
   if (extents.every((n) => typeof n === "number")) return extents.reduce((product, n) => product * n, 1);
   let terms: { factor: number; dims: string[] }[] = [{ factor: 1, dims: [] }];
   for (const n of extents) {
-    const parts = typeof n === "number" ? [{ factor: n, dims: [] as string[] }] : n.kind === "dim" ? [{ factor: 1, dims: [n.name] }] : [...n.terms.map(([atom, k]) => ({ factor: k, dims: [(atom as { name: string }).name] })), { factor: n.constant, dims: [] as string[] }];
-    terms = terms.flatMap((t) => parts.filter((p) => p.factor !== 0).map((p) => ({ factor: t.factor * p.factor, dims: [...t.dims, ...p.dims] })));
+    const parts =
+      typeof n === "number"
+        ? [{ factor: n, dims: [] as string[] }]
+        : n.kind === "dim"
+          ? [{ factor: 1, dims: [n.name] }]
+          : [
+              ...n.terms.map(([atom, k]) => ({ factor: k, dims: [(atom as { name: string }).name] })),
+              { factor: n.constant, dims: [] as string[] },
+            ];
+    terms = terms.flatMap((t) =>
+      parts.filter((p) => p.factor !== 0).map((p) => ({ factor: t.factor * p.factor, dims: [...t.dims, ...p.dims] })),
+    );
   }
   if (terms.every((t) => !t.dims.length)) return terms.reduce((sum, t) => sum + t.factor, 0);
   return { sum: terms };

@@ -31,7 +31,12 @@ export function enumerate(nest: Nest, target: Target): Candidate[] {
   return result;
 }
 /** `limit`: schedules that are known to cost more may be left out. */
-function eachCandidate(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit = (): number => Infinity): void {
+function eachCandidate(
+  nest: Nest,
+  target: Target,
+  see: (candidate: Candidate) => void,
+  limit = (): number => Infinity,
+): void {
   const isElementwise = !nest.spec.stages.length && nest.spec.stores.every((s) => !s.over.length);
   if (isElementwise) elementwise(nest, target).forEach(see);
   else reductions(nest, target, see, limit);
@@ -49,7 +54,15 @@ function elementwise(nest: Nest, target: Target): Candidate[] {
     const contiguous = [...loads, ...stores.flatMap((p) => p.stores)].some((x) => x.stride[at] === 1);
     const widths = typeof n === "number" && n % 4 === 0 && contiguous ? [4, 1] : [1];
     return widths.flatMap((width) =>
-      [...new Set([target.simd, target.workgroup])].map((threads): Candidate => ({ nest, schedule: { ...plainSchedule, fuse, threads: [["fused", threads]], ...(width > 1 ? { tile: { [last]: width }, vector: last } : {}) } })),
+      [...new Set([target.simd, target.workgroup])].map((threads): Candidate => ({
+        nest,
+        schedule: {
+          ...plainSchedule,
+          fuse,
+          threads: [["fused", threads]],
+          ...(width > 1 ? { tile: { [last]: width }, vector: last } : {}),
+        },
+      })),
     );
   }
   const flat = flatNest(nest);
@@ -57,12 +70,25 @@ function elementwise(nest: Nest, target: Target): Candidate[] {
   const n = flat.extentOf.get(axis)!;
   const widths = typeof n === "number" && n % 4 === 0 ? [4, 1] : [1];
   const result: Candidate[] = [];
-  if (target.runs === 1 && typeof n === "number" && n <= target.workgroup * mostGroups) result.push({ nest: flat, schedule: { ...plainSchedule, flat: true, threads: [[axis, target.workgroup]], anySize: true } });
+  if (target.runs === 1 && typeof n === "number" && n <= target.workgroup * mostGroups)
+    result.push({
+      nest: flat,
+      schedule: { ...plainSchedule, flat: true, threads: [[axis, target.workgroup]], anySize: true },
+    });
   for (const threads of new Set([target.simd, target.workgroup]))
     for (const serial of target.serial)
       for (const width of widths) {
         if (serial > 1 && (width === 1 || estimate(n) < threads * width * serial * target.cores * 2)) continue;
-        result.push({ nest: flat, schedule: { ...plainSchedule, flat: true, threads: [[axis, threads]], ...(width > 1 ? { tile: { [axis]: width }, vector: axis } : {}), ...(serial > 1 ? { serial: { [axis]: serial } } : {}) } });
+        result.push({
+          nest: flat,
+          schedule: {
+            ...plainSchedule,
+            flat: true,
+            threads: [[axis, threads]],
+            ...(width > 1 ? { tile: { [axis]: width }, vector: axis } : {}),
+            ...(serial > 1 ? { serial: { [axis]: serial } } : {}),
+          },
+        });
       }
   return result;
 }
@@ -100,22 +126,46 @@ function factsOf(nest: Nest): Facts {
   const contiguity = new Map(axes.map((a, i) => [a, accesses.filter((x) => x.stride[i] === 1).length]));
   const pairs = axes.map(() => new Set<string>());
   const shares = (j: number, k: number, b: number): boolean => Math.abs(j) < Math.abs(k) * extents[b]!; // a step of the one stays inside what the other runs over
-  for (const x of loads) for (const dim of x.indices) for (const [a, j] of dim) for (const [b, k] of dim) if (a !== b && shares(j, k, b) && shares(k, j, a)) pairs[a]!.add(axes[b]!);
+  for (const x of loads)
+    for (const dim of x.indices)
+      for (const [a, j] of dim)
+        for (const [b, k] of dim) if (a !== b && shares(j, k, b) && shares(k, j, a)) pairs[a]!.add(axes[b]!);
   const meets = (a: string, b: string): boolean => pairs[numberOf.get(a)!]!.has(b);
-  const stageLoads = stages.flatMap((p) => p.work.flatMap((w) => w.access ?? [])).map((x) => new Set(x.axes.map((a) => axes[a]!)));
-  const whole = outer.filter((a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)));
+  const stageLoads = stages
+    .flatMap((p) => p.work.flatMap((w) => w.access ?? []))
+    .map((x) => new Set(x.axes.map((a) => axes[a]!)));
+  const whole = outer.filter(
+    (a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)),
+  );
   const free = outer.filter((a) => !whole.includes(a));
-  const windows = inner.filter((a) => known(a) && extent(a) <= windowLimit && free.some((b) => meets(a, b)) && !whole.some((b) => meets(a, b)));
+  const windows = inner.filter(
+    (a) => known(a) && extent(a) <= windowLimit && free.some((b) => meets(a, b)) && !whole.some((b) => meets(a, b)),
+  );
   const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.has(a)) || inner.some((b) => meets(a, b))));
   const overs = stages.map((p) => p.over.map((a) => axes[a]!));
   return {
-    extent, known, contiguous: (a) => contiguity.get(a)!, meets, reused: (a) => reusedAxes.has(a), whole, free, windows, stageLoads, overs,
-    longest: Math.max(1, ...overs.map((over) => over.reduce((n, a) => n * extent(a), 1))), rows: rowAxes(overs, (a) => known(a) && contiguity.get(a)! > 0, extent),
-    keepsPlaces: stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin")), storesOnce: stores.every((p) => !p.over.length),
-  }; // prettier-ignore
+    extent,
+    known,
+    contiguous: (a) => contiguity.get(a)!,
+    meets,
+    reused: (a) => reusedAxes.has(a),
+    whole,
+    free,
+    windows,
+    stageLoads,
+    overs,
+    longest: Math.max(1, ...overs.map((over) => over.reduce((n, a) => n * extent(a), 1))),
+    rows: rowAxes(overs, (a) => known(a) && contiguity.get(a)! > 0, extent),
+    keepsPlaces: stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin")),
+    storesOnce: stores.every((p) => !p.over.length),
+  };
 }
 /** An axis that all stages share; else, where each has its own, the longest of each. */
-function rowAxes(overs: readonly (readonly string[])[], good: (a: string) => boolean, extent: (a: string) => number): string[][] {
+function rowAxes(
+  overs: readonly (readonly string[])[],
+  good: (a: string) => boolean,
+  extent: (a: string) => number,
+): string[][] {
   const shared = (overs[0] ?? []).filter((a) => good(a) && overs.every((over) => over.includes(a)));
   if (shared.length || overs.length < 2) return shared.map((a) => [a]);
   const longest = overs.map((over) => over.filter(good).sort((a, b) => extent(b) - extent(a))[0]);
@@ -126,7 +176,8 @@ function sizesOf(f: Facts, a: string, unit = 1, limit = padding): number[] {
   const n = f.extent(a);
   const padded = (size: number): number => Math.ceil(n / (size * unit)) * size * unit;
   // a run-time extent may be small
-  const ok = (size: number): boolean => size === 1 || (f.known(a) ? padded(size) <= limit * n : size * unit <= 8 && unit === 1);
+  const ok = (size: number): boolean =>
+    size === 1 || (f.known(a) ? padded(size) <= limit * n : size * unit <= 8 && unit === 1);
   return [...even.filter(ok), ...odd.filter((size) => ok(size) && (padded(size) < padded(8) || !ok(8)))];
 }
 
@@ -142,13 +193,19 @@ interface Lanes {
 function lanesOf(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: readonly string[] = []): Lanes {
   const axes = new Set([...threads.filter(([, n]) => n > 1).flatMap(([a]) => a.split("+")), ...fuse]);
   const inner = nest.inner.some((a) => axes.has(a));
-  const subgroup = target.lanes > 0 && !inner && f.overs.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
+  const subgroup =
+    target.lanes > 0 && !inner && f.overs.length === 1 && threads.every(([, n]) => n === 1 || n === target.lanes);
   const vectors = nest.outer.filter((a) => f.known(a) && f.extent(a) % 4 === 0 && f.contiguous(a) > 0);
   return {
-    threads, fuse, has: (a) => axes.has(a), inner,
-    vectors: vectors.sort((a, b) => f.contiguous(b) - f.contiguous(a) || threadsAlong({ threads }, b) - threadsAlong({ threads }, a)),
+    threads,
+    fuse,
+    has: (a) => axes.has(a),
+    inner,
+    vectors: vectors.sort(
+      (a, b) => f.contiguous(b) - f.contiguous(a) || threadsAlong({ threads }, b) - threadsAlong({ threads }, a),
+    ),
     shared: subgroup ? f.stageLoads.filter((x) => ![...axes].some((l) => x.has(l))) : [],
-  }; // prettier-ignore
+  };
 }
 
 // ---------------------------------------------------------------- reductions
@@ -159,21 +216,33 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
   const complete = (on: Lanes, outerTile: Tile, staged: Tile = noTile): void => {
     const tile: Record<string, number> = { ...outerTile };
     for (const a of f.whole) tile[a] = f.extent(a);
-    if (staged === noTile && leastTotal(nest, { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, target) > limit()) return;
+    if (
+      staged === noTile &&
+      leastTotal(nest, { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, target) > limit()
+    )
+      return;
     const rolled = completions(nest, f, target, on, tile, false, staged);
-    const written = f.longest <= shortReduction ? completions(nest, f, target, on, tile, true, staged).filter((s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile))) : [];
+    const written =
+      f.longest <= shortReduction
+        ? completions(nest, f, target, on, tile, true, staged).filter(
+            (s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile)),
+          )
+        : [];
     for (const schedule of [...rolled, ...written]) see({ nest, schedule });
   };
   const along = (threads: Threads, fuse?: readonly string[]): Lanes => lanesOf(nest, f, target, threads, fuse);
   const lanes = target.simd;
   // one axis on the lanes, another one in registers
-  const filled = f.free.filter((a) => f.contiguous(a) > 0 && Math.ceil(f.extent(a) / lanes) * lanes <= 1.2 * f.extent(a));
+  const filled = f.free.filter(
+    (a) => f.contiguous(a) > 0 && Math.ceil(f.extent(a) / lanes) * lanes <= 1.2 * f.extent(a),
+  );
   for (const a of filled.length ? filled : f.free) {
     const [group, workgroup] = [along([[a, lanes]]), along([[a, target.workgroup]])];
     const others = f.free.filter((b) => b !== a && f.reused(b)).map((b) => [b, sizesOf(f, b)] as const);
     for (const ra of sizesOf(f, a, lanes, lanePadding)) {
       complete(group, { [a]: ra });
-      if (target.workgroup > lanes && ra <= 4 && f.extent(a) >= target.workgroup * ra * target.cores) complete(workgroup, { [a]: ra });
+      if (target.workgroup > lanes && ra <= 4 && f.extent(a) >= target.workgroup * ra * target.cores)
+        complete(workgroup, { [a]: ra });
       for (const [b, sizes] of others) for (const rb of sizes) if (rb > 1) complete(group, { [a]: ra, [b]: rb });
     }
   }
@@ -192,8 +261,11 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
       const q = rest[rest.length - 1]!;
       const most = along([["fused", lanes]], rest);
       // 14 neighbours were as fast as 7, and took lavapipe's compiler 0.7 to 1 s
-      const sizes = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8].includes(n)) : [1];
-      for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o))) for (const rq of sizes) complete(most, { [o]: ro, [q]: rq });
+      const sizes = f.known(q)
+        ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8].includes(n))
+        : [1];
+      for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o)))
+        for (const rq of sizes) complete(most, { [o]: ro, [q]: rq });
     }
   }
   // lanes, or a whole workgroup, on a reduced axis
@@ -202,9 +274,11 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
     for (const a of new Set(f.rows.map((axes) => axes.join("+")))) {
       if (!a || !a.split("+").some((x) => f.extent(x) >= 2 * together)) continue;
       const [p, q] = f.free.slice(-2);
-      const choices = (b: string | undefined): number[] => (b === undefined || !target.lanes ? [1] : sizesOf(f, b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n)));
+      const choices = (b: string | undefined): number[] =>
+        b === undefined || !target.lanes ? [1] : sizesOf(f, b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n));
       const row = along([[a, together]]);
-      for (const rp of choices(p)) for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
+      for (const rp of choices(p))
+        for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
     }
   // tiles of threads whose operands lie in workgroup memory
   if (target.class === "discrete" && f.overs.length === 1) {
@@ -214,8 +288,15 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
       for (const b of both)
         for (const a of both) {
           if (a === b || !f.contiguous(b)) continue;
-          const square = along([[a, 8], [b, 8]]); // prettier-ignore
-          for (const ra of [1, 2, 4, 8]) for (const rb of [1, 2, 4, 8]) for (const chunk of [8, 16]) if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b)) complete(square, { [a]: ra, [b]: rb }, { [k]: chunk });
+          const square = along([
+            [a, 8],
+            [b, 8],
+          ]);
+          for (const ra of [1, 2, 4, 8])
+            for (const rb of [1, 2, 4, 8])
+              for (const chunk of [8, 16])
+                if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b))
+                  complete(square, { [a]: ra, [b]: rb }, { [k]: chunk });
         }
   }
   if (!outer.length) complete(along([["", 1]]), {});
@@ -229,7 +310,15 @@ function sameTile(a: Tile, b: Tile): boolean {
 const noAxes: readonly string[] = [];
 const noTile: Tile = {};
 /** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. */
-function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile: Tile, written: boolean, staged: Tile): Schedule[] {
+function completions(
+  nest: Nest,
+  f: Facts,
+  target: Target,
+  on: Lanes,
+  outerTile: Tile,
+  written: boolean,
+  staged: Tile,
+): Schedule[] {
   const { outer, inner } = nest;
   const { threads, fuse } = on;
   const tile: Record<string, number> = { ...outerTile };
@@ -241,21 +330,37 @@ function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile:
   // reduced axes that meet a tiled axis in a window are written out
   const tiled = outer.filter((a) => of(a) > 1);
   const windows = f.windows.filter((a) => !staged[a] && tiled.some((b) => f.meets(a, b)));
-  const out = written || windows.length ? f.overs.flat().filter((a) => !staged[a] && (windows.includes(a) || (written && f.known(a)))) : windows;
+  const out =
+    written || windows.length
+      ? f.overs.flat().filter((a) => !staged[a] && (windows.includes(a) || (written && f.known(a))))
+      : windows;
   for (const a of out) tile[a] = f.extent(a);
-  const share = on.shared.length ? outer.filter((b) => !on.has(b) && of(b) >= target.lanes / 2 && on.shared.some((x) => x.has(b))) : noAxes;
+  const share = on.shared.length
+    ? outer.filter((b) => !on.has(b) && of(b) >= target.lanes / 2 && on.shared.some((x) => x.has(b)))
+    : noAxes;
   const innermost = f.overs[0]?.findLast((a) => of(a) < f.extent(a));
   const outerVector = on.vectors.find((a) => of(a) % 4 === 0) ?? "";
   const choices: { vector: string; unroll: Tile }[] = [{ vector: outerVector, unroll: {} }];
   if (!f.whole.length && staged === noTile) {
     for (const a of inner) {
-      if (!f.known(a) || f.extent(a) % 4 || out.includes(a) || f.keepsPlaces || !f.contiguous(a) || threadsOf(a) * 4 > f.extent(a)) continue;
+      if (
+        !f.known(a) ||
+        f.extent(a) % 4 ||
+        out.includes(a) ||
+        f.keepsPlaces ||
+        !f.contiguous(a) ||
+        threadsOf(a) * 4 > f.extent(a)
+      )
+        continue;
       choices.push({ vector: a, unroll: { [a]: 4 } });
       if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
     }
     // two steps of a large tile: what no register holds comes and goes half as often
     const steps = !target.keepLoops || accumulators <= 16 ? [2, 4] : share.length && accumulators >= 64 ? [2] : [];
-    if (innermost && f.known(innermost)) for (const u of steps) if (f.extent(innermost) % (u * threadsOf(innermost)) === 0) choices.push({ vector: outerVector, unroll: { [innermost]: u } });
+    if (innermost && f.known(innermost))
+      for (const u of steps)
+        if (f.extent(innermost) % (u * threadsOf(innermost)) === 0)
+          choices.push({ vector: outerVector, unroll: { [innermost]: u } });
   }
   const result: Schedule[] = [];
   for (const { vector, unroll } of choices) {
@@ -267,10 +372,33 @@ function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile:
     const vectorOut = outer.includes(vector);
     const unit = (a: string): number => (own[a] ?? 1) / (a === vector ? 4 : 1);
     // the axis whose rolled loop leaves fewest stores
-    const rolling = target.rolledStores && accumulators / (vectorOut ? 4 : 1) > 4 && !on.inner && f.overs.length === 1 && f.storesOnce;
-    const rows = rolling ? (tiled.filter((a) => threadsOf(a) === 1).sort((a, b) => unit(b) - unit(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "") : "";
-    const slide = innermost !== undefined && !on.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
-    result.push({ ...plainSchedule, threads, fuse, tile: own, vector, share, rows, slide, keepLoops: target.keepLoops, together: target.lanes ? "subgroup" : "workgroup", sums: vectorOut && windows.length ? "scalar" : "vector", staged });
+    const rolling =
+      target.rolledStores &&
+      accumulators / (vectorOut ? 4 : 1) > 4 &&
+      !on.inner &&
+      f.overs.length === 1 &&
+      f.storesOnce;
+    const rows = rolling
+      ? (tiled
+          .filter((a) => threadsOf(a) === 1)
+          .sort((a, b) => unit(b) - unit(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "")
+      : "";
+    const slide =
+      innermost !== undefined && !on.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
+    result.push({
+      ...plainSchedule,
+      threads,
+      fuse,
+      tile: own,
+      vector,
+      share,
+      rows,
+      slide,
+      keepLoops: target.keepLoops,
+      together: target.lanes ? "subgroup" : "workgroup",
+      sums: vectorOut && windows.length ? "scalar" : "vector",
+      staged,
+    });
   }
   return result;
 }

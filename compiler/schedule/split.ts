@@ -1,6 +1,19 @@
 // A long reduction over few results in two kernels: parts of it, each into memory of its own, then their sum. Both are ordinary specifications.
 // Reductions that need the results of others are first taken apart: each part of a kernel that way may be split.
-import { extentInteger, floorDiv, iadd, integer, less, linear, literal, load, select, substitute, variable, visit } from "../graph/scalar.ts";
+import {
+  extentInteger,
+  floorDiv,
+  iadd,
+  integer,
+  less,
+  linear,
+  literal,
+  load,
+  select,
+  substitute,
+  variable,
+  visit,
+} from "../graph/scalar.ts";
 import { baseOf, source, tensorsOf } from "../graph/node.ts";
 import type { Extent, Integer, Local, Node, Scalar, Source, Variable } from "../graph/types.ts";
 import { largestF32, leastI32, mostI32 } from "../scalar/range.ts";
@@ -16,21 +29,44 @@ const identities: Readonly<Record<"f32" | "i32", Readonly<Record<string, number>
   f32: { sum: 0, prod: 1, max: -largestF32, min: largestF32 },
   i32: { sum: 0, prod: 1, max: leastI32, min: mostI32 },
 };
-const nothing = ({ op, local }: Stage): number | undefined => (local.dtype === "bool" ? undefined : identities[local.dtype][op]);
+const nothing = ({ op, local }: Stage): number | undefined =>
+  local.dtype === "bool" ? undefined : identities[local.dtype][op];
 const grain = 32; // parts begin at multiples of this, so that vectors and lanes divide them
 
 /** The reduced axis that is cut: one of a run-time length, else the first. */
-const axisToCut = (over: readonly Variable[]): number => Math.max(0, over.findIndex((v) => typeof v.extent !== "number")); // prettier-ignore
+const axisToCut = (over: readonly Variable[]): number =>
+  Math.max(
+    0,
+    over.findIndex((v) => typeof v.extent !== "number"),
+  );
 /** Does a reduction of a length that only the run knows give few results? */
-export const isOpen = (spec: KernelSpec): boolean => spec.axes.every((v) => typeof v.extent === "number") && spec.stages.some((s) => s.over.some((v) => typeof v.extent !== "number"));
+export const isOpen = (spec: KernelSpec): boolean =>
+  spec.axes.every((v) => typeof v.extent === "number") &&
+  spec.stages.some((s) => s.over.some((v) => typeof v.extent !== "number"));
 /** May this kernel's reductions be split? They run over the same axes, see nothing of one another, keep no places, and neither half binds more than `most` buffers. */
 export function canSplit(spec: KernelSpec, most: number): boolean {
   const [first] = spec.stages;
   if (!first || !first.over.length) return false;
   const locals = new Set<Scalar>(spec.stages.map((s) => s.local));
-  const bound = (roots: readonly Scalar[], targets: readonly Node[] = []): number => spec.stages.length + new Set([...tensorsOf(roots), ...targets].map(baseOf)).size;
-  if (bound(spec.stages.map((s) => s.value)) > most || bound(spec.stores.flatMap((s) => [s.value, ...s.indices]), spec.stores.map((s) => s.target)) > most) return false; // prettier-ignore
-  return spec.stages.every((s) => nothing(s) !== undefined && s.over.length === first.over.length && s.over.every((v, d) => v.extent === first.over[d]!.extent) && !reads(s.value, locals)) && spec.stores.every((s) => !s.over.length);
+  const bound = (roots: readonly Scalar[], targets: readonly Node[] = []): number =>
+    spec.stages.length + new Set([...tensorsOf(roots), ...targets].map(baseOf)).size;
+  if (
+    bound(spec.stages.map((s) => s.value)) > most ||
+    bound(
+      spec.stores.flatMap((s) => [s.value, ...s.indices]),
+      spec.stores.map((s) => s.target),
+    ) > most
+  )
+    return false;
+  return (
+    spec.stages.every(
+      (s) =>
+        nothing(s) !== undefined &&
+        s.over.length === first.over.length &&
+        s.over.every((v, d) => v.extent === first.over[d]!.extent) &&
+        !reads(s.value, locals),
+    ) && spec.stores.every((s) => !s.over.length)
+  );
 }
 function reads(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
   let found = false;
@@ -38,7 +74,8 @@ function reads(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
   return found;
 }
 /** Steps of one part when a reduction of n steps is cut into about so many parts. */
-export const stepsOfPart = (n: number, count: number): number => (n % count === 0 ? n / count : Math.ceil(n / count / grain) * grain);
+export const stepsOfPart = (n: number, count: number): number =>
+  n % count === 0 ? n / count : Math.ceil(n / count / grain) * grain;
 /** Of a run-time length: steps that a part takes at a time (two at least: an axis of extent 1 is none), and how many parts there are. */
 export function openParts(spec: KernelSpec, target: Target): { chunk: number; count: number } {
   const { over } = spec.stages[0]!;
@@ -58,21 +95,48 @@ export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Spli
     const k = s.over[cut]!;
     const own = variable(chunk, k.name);
     // floor((n + parts * chunk - 1) / (parts * chunk)) turns: an extent of a loop alone, which no tensor has
-    const turn = typeof n === "number" ? undefined : variable(floorDiv(iadd(extentInteger(n), parts * chunk - 1), parts * chunk) as Integer as Extent, `${k.name}_turn`);
-    const position = linear([[part, chunk], [own, 1], ...(turn ? [[turn, parts * chunk] as const] : [])]); // prettier-ignore
+    const turn =
+      typeof n === "number"
+        ? undefined
+        : variable(
+            floorDiv(iadd(extentInteger(n), parts * chunk - 1), parts * chunk) as Integer as Extent,
+            `${k.name}_turn`,
+          );
+    const position = linear([[part, chunk], [own, 1], ...(turn ? [[turn, parts * chunk] as const] : [])]);
     const value = substitute(s.value, new Map([[k, position]]));
     const none = s.local.dtype === "i32" ? integer(nothing(s)!) : literal(nothing(s)!);
     const guarded = parts * chunk === n ? value : select(less(position, extentInteger(n)), value, none);
-    memories.push(source({ role: "carry", path: spec.stages.length > 1 ? `${s.local.name}_parts` : "parts", shape: [parts, ...spec.axes.map((v) => v.extent)], dtype: s.local.dtype }));
-    return { ...s, over: [...(turn ? [turn] : []), ...s.over.slice(0, cut), own, ...s.over.slice(cut + 1)], value: guarded };
+    memories.push(
+      source({
+        role: "carry",
+        path: spec.stages.length > 1 ? `${s.local.name}_parts` : "parts",
+        shape: [parts, ...spec.axes.map((v) => v.extent)],
+        dtype: s.local.dtype,
+      }),
+    );
+    return {
+      ...s,
+      over: [...(turn ? [turn] : []), ...s.over.slice(0, cut), own, ...s.over.slice(cut + 1)],
+      value: guarded,
+    };
   });
   const second = spec.stages.map((s, i): Stage => {
     const k = variable(parts, "part");
     return { local: s.local, op: s.op, over: [k], value: load(memories[i]!, [k, ...at]) };
   });
-  const said = typeof n === "number" ? `${parts} parts of the reduction, of ${chunk} steps each` : `${parts} parts of the reduction, which take ${chunk} steps in turn`;
+  const said =
+    typeof n === "number"
+      ? `${parts} parts of the reduction, of ${chunk} steps each`
+      : `${parts} parts of the reduction, which take ${chunk} steps in turn`;
   return {
-    parts: { ...spec, name: `${spec.name}_parts`, comment: () => [...spec.comment(), said], axes: [part, ...spec.axes], stages: first, stores: first.map((s, i) => ({ target: memories[i]!, over: [], indices: [part, ...at], value: s.local })) },
+    parts: {
+      ...spec,
+      name: `${spec.name}_parts`,
+      comment: () => [...spec.comment(), said],
+      axes: [part, ...spec.axes],
+      stages: first,
+      stores: first.map((s, i) => ({ target: memories[i]!, over: [], indices: [part, ...at], value: s.local })),
+    },
     whole: { ...spec, comment: () => [...spec.comment(), `the sum of the ${parts} parts`], stages: second },
   };
 }
@@ -95,13 +159,36 @@ export function takeApart(spec: KernelSpec, target: Target): { first: KernelSpec
     locals.add(s.local);
   }
   const late = spec.stages.slice(early.length);
-  if ((!late.length && !walks) || !early.length || count > mostResults * target.cores || early.some((s) => s.local.dtype === "bool")) return undefined;
+  if (
+    (!late.length && !walks) ||
+    !early.length ||
+    count > mostResults * target.cores ||
+    early.some((s) => s.local.dtype === "bool")
+  )
+    return undefined;
   const at = spec.axes.map((v) => (v.extent === 1 ? integer(0) : v));
-  const memories = new Map<Local, Source>(early.map((s) => [s.local, source({ role: "carry", path: `${s.local.name}_of_all`, shape: spec.axes.map((v) => v.extent), dtype: s.local.dtype })]));
+  const memories = new Map<Local, Source>(
+    early.map((s) => [
+      s.local,
+      source({
+        role: "carry",
+        path: `${s.local.name}_of_all`,
+        shape: spec.axes.map((v) => v.extent),
+        dtype: s.local.dtype,
+      }),
+    ]),
+  );
   const known = new Map<Scalar, Scalar>([...memories].map(([local, memory]) => [local, load(memory, at)]));
   const go = <T extends Scalar>(e: T): T => substitute(e, known) as T;
-  const rest = ofRows({ ...spec, stages: late.map((s) => ({ ...s, value: go(s.value) })), stores: spec.stores.map((s) => ({ ...s, value: go(s.value), indices: s.indices.map(go) })) });
-  const bound = new Set([...tensorsOf([...rest.stages.map((s) => s.value), ...rest.stores.flatMap((s) => [s.value, ...s.indices])]), ...spec.stores.map((s) => s.target)]);
+  const rest = ofRows({
+    ...spec,
+    stages: late.map((s) => ({ ...s, value: go(s.value) })),
+    stores: spec.stores.map((s) => ({ ...s, value: go(s.value), indices: s.indices.map(go) })),
+  });
+  const bound = new Set([
+    ...tensorsOf([...rest.stages.map((s) => s.value), ...rest.stores.flatMap((s) => [s.value, ...s.indices])]),
+    ...spec.stores.map((s) => s.target),
+  ]);
   if (bound.size + late.length > target.storageBuffers) return undefined;
   const stores = [...memories].map(([local, memory]) => ({ target: memory, over: [], indices: at, value: local }));
   return { first: { ...spec, name: `${spec.name}_first`, stages: early, stores }, rest };
@@ -110,10 +197,22 @@ const mostResults = 64; // for each core
 /** Where nothing is reduced, stores over the same axes: these axes are the kernel's. */
 function ofRows(spec: KernelSpec): KernelSpec {
   const [first] = spec.stores;
-  if (spec.stages.length || !first?.over.length || spec.stores.some((s) => s.over.length !== first.over.length || s.over.some((v, d) => v.extent !== first.over[d]!.extent))) return spec;
+  if (
+    spec.stages.length ||
+    !first?.over.length ||
+    spec.stores.some(
+      (s) => s.over.length !== first.over.length || s.over.some((v, d) => v.extent !== first.over[d]!.extent),
+    )
+  )
+    return spec;
   const stores = spec.stores.map((s) => {
     const own = new Map<Scalar, Scalar>(s.over.map((v, d) => [v, first.over[d]!]));
-    return { ...s, over: [], value: substitute(s.value, own), indices: s.indices.map((e) => substitute(e, own) as Integer) };
+    return {
+      ...s,
+      over: [],
+      value: substitute(s.value, own),
+      indices: s.indices.map((e) => substitute(e, own) as Integer),
+    };
   });
   return { ...spec, axes: [...spec.axes, ...first.over], stores };
 }

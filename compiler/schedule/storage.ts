@@ -43,12 +43,26 @@ function loadCost(x: Compute, l: Load): number {
 const oncePerRow = 0.1;
 
 /** Consumers first, assuming that what a node computes costs its own body; then producers first, with what is really written out. */
-export function chooseStored(order: readonly Node[], forced: ReadonlySet<Node>, inputsOf: (x: Node) => readonly Node[], target: Target): Set<Node> {
+export function chooseStored(
+  order: readonly Node[],
+  forced: ReadonlySet<Node>,
+  inputsOf: (x: Node) => readonly Node[],
+  target: Target,
+): Set<Node> {
   const stored = new Set<Node>();
   const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
-  for (const x of order) if (x.kind === "source" || x.kind === "result" || x.kind === "scatter" || (x.kind === "compute" && (x.reduction || forced.has(x)))) stored.add(x);
+  for (const x of order)
+    if (
+      x.kind === "source" ||
+      x.kind === "result" ||
+      x.kind === "scatter" ||
+      (x.kind === "compute" && (x.reduction || forced.has(x)))
+    )
+      stored.add(x);
   const users = new Map<Node, Node[]>();
-  for (const x of order) if (x.kind !== "result" && x.kind !== "reshape") for (const y of inputsOf(x)) users.get(y)?.push(x) ?? users.set(y, [x]);
+  for (const x of order)
+    if (x.kind !== "result" && x.kind !== "reshape")
+      for (const y of inputsOf(x)) users.get(y)?.push(x) ?? users.set(y, [x]);
   const evaluations = new Map<Node, number>();
   const timesEvaluated = (x: Node): number => {
     let total = 0;
@@ -68,32 +82,50 @@ export function chooseStored(order: readonly Node[], forced: ReadonlySet<Node>, 
     if (!isPointwise(x)) continue;
     const total = stored.has(x) ? sizeOf(x.shape) : timesEvaluated(x);
     evaluations.set(x, total);
-    if (!stored.has(x) && worthStoring(x, costOf(x.body, (l) => loadCost(x, l)), total / Math.max(1, sizeOf(x.shape)))) stored.add(x);
+    if (
+      !stored.has(x) &&
+      worthStoring(
+        x,
+        costOf(x.body, (l) => loadCost(x, l)),
+        total / Math.max(1, sizeOf(x.shape)),
+      )
+    )
+      stored.add(x);
     if (stored.has(x)) evaluations.set(x, sizeOf(x.shape));
   }
   const costs = new Map<Node, number>();
   const leaves = new Map<Node, Set<Node>>(); // memory that a node reads
   for (const x of order) {
     if (x.kind !== "compute") continue;
-    const cost = costOf(x.body, (l) => loadCost(x, l) * (stored.has(baseOf(l.tensor)) || !costs.has(l.tensor) ? 1 : costs.get(l.tensor)!));
+    const cost = costOf(
+      x.body,
+      (l) => loadCost(x, l) * (stored.has(baseOf(l.tensor)) || !costs.has(l.tensor) ? 1 : costs.get(l.tensor)!),
+    );
     const own = new Set<Node>();
-    for (const y of inputsOf(x)) for (const z of stored.has(baseOf(y)) ? [baseOf(y)] : (leaves.get(baseOf(y)) ?? [])) own.add(z);
+    for (const y of inputsOf(x))
+      for (const z of stored.has(baseOf(y)) ? [baseOf(y)] : (leaves.get(baseOf(y)) ?? [])) own.add(z);
     if (!stored.has(x)) {
       const repeated = timesEvaluated(x) / Math.max(1, sizeOf(x.shape));
       if (worthStoring(x, cost, repeated) || cost > fusionLimits[target.class].longestBody) stored.add(x);
     }
     // no kernel may read more tensors than it can bind; numbers share one binding
     const bound = (set: ReadonlySet<Node>): number => {
-      const wide = [...set].filter((y) => y.kind === "source" || y.dtype !== "f32" || !y.shape.every((n) => n === 1)).length;
+      const wide = [...set].filter(
+        (y) => y.kind === "source" || y.dtype !== "f32" || !y.shape.every((n) => n === 1),
+      ).length;
       return wide + Number(wide < set.size);
     };
     if (bound(own) > target.storageBuffers - 2) {
-      const inlined = inputsOf(x).map(baseOf).filter((y) => isPointwise(y) && !stored.has(y)).sort((a, b) => (leaves.get(b)?.size ?? 0) - (leaves.get(a)?.size ?? 0)); // prettier-ignore
+      const inlined = inputsOf(x)
+        .map(baseOf)
+        .filter((y) => isPointwise(y) && !stored.has(y))
+        .sort((a, b) => (leaves.get(b)?.size ?? 0) - (leaves.get(a)?.size ?? 0));
       for (const y of inlined) {
         if (bound(own) <= target.storageBuffers - 2) break;
         stored.add(y);
         own.clear();
-        for (const z of inputsOf(x)) for (const w of stored.has(baseOf(z)) ? [baseOf(z)] : (leaves.get(baseOf(z)) ?? [])) own.add(w);
+        for (const z of inputsOf(x))
+          for (const w of stored.has(baseOf(z)) ? [baseOf(z)] : (leaves.get(baseOf(z)) ?? [])) own.add(w);
       }
     }
     costs.set(x, cost);
@@ -142,12 +174,17 @@ export class Inliner {
     this.stored = stored;
   }
   scalar(e: Scalar, memo = new Map<Scalar, Scalar>()): Scalar {
-    return substitute(e, new Map(), (l, indices, outside) => {
-      const x = l.tensor;
-      if (!this.isInlined(x)) return undefined;
-      const inner = bodyAt(this.compute(x), indices);
-      return outside ? select(inRange(x, indices), inner, outside) : inner;
-    }, memo); // prettier-ignore
+    return substitute(
+      e,
+      new Map(),
+      (l, indices, outside) => {
+        const x = l.tensor;
+        if (!this.isInlined(x)) return undefined;
+        const inner = bodyAt(this.compute(x), indices);
+        return outside ? select(inRange(x, indices), inner, outside) : inner;
+      },
+      memo,
+    );
   }
   private isInlined(x: Node): x is Compute {
     return x.kind === "compute" && !x.reduction && !this.stored.has(x);
@@ -165,7 +202,8 @@ export class Inliner {
   }
   cost(x: Node): number {
     let found = this.costs.get(x);
-    if (found === undefined) this.costs.set(x, (found = x.kind === "compute" ? costOf(this.compute(x).body, () => 1) : 1));
+    if (found === undefined)
+      this.costs.set(x, (found = x.kind === "compute" ? costOf(this.compute(x).body, () => 1) : 1));
     return found;
   }
   /** Cost of what a body computes, loads left out: what an epilogue repeats for every element of a register tile. */

@@ -19,7 +19,12 @@ export interface Target {
   readonly rolledStores: boolean; // many store statements cost the driver much
   readonly serial: readonly number[]; // tiles that one invocation of an elementwise kernel may compute after one another
   /** ns of one instruction of one SIMD group; spill: a step of a sum that no register holds; carried: a sum, for each round of a loop; guard: a load that may lie outside; number: one read from a uniform buffer; divideBy: an integer division by one, beyond what a known divisor costs */
-  readonly ns: Readonly<Record<Cost | "store" | "store4" | "loop" | "barrier" | "fill" | "spill" | "carried" | "guard" | "number" | "divideBy", number>>;
+  readonly ns: Readonly<
+    Record<
+      Cost | "store" | "store4" | "loop" | "barrier" | "fill" | "spill" | "carried" | "guard" | "number" | "divideBy",
+      number
+    >
+  >;
   readonly overlap: number; // share of the smaller of memory and arithmetic time that is not hidden behind the larger
   readonly longBody: { readonly operations: number; readonly ns: number }; // ... for every operation of a body beyond
   readonly manyLoads: { readonly loads: number; readonly ns: number }; // ... for every value a body loads beyond
@@ -30,29 +35,175 @@ export interface Target {
   readonly workgroupNs: number;
   readonly launchNs: number;
   /** ms of the driver at the first use; module: of any; carried: a sum, through every loop but the innermost */
-  readonly compile: { readonly module: number; readonly load: number; readonly store: number; readonly operation: number; readonly function: number; readonly carried: number; readonly limit: number };
+  readonly compile: {
+    readonly module: number;
+    readonly load: number;
+    readonly store: number;
+    readonly operation: number;
+    readonly function: number;
+    readonly carried: number;
+    readonly limit: number;
+  };
   readonly runs: number; // how often a kernel is expected to run: what its compilation may cost
 }
 // Fitted on a Zen 4 with two cores to 452 schedules of 26 products, convolutions and attention kernels: load, load4, broadcast, alu, spill, the two
 // stores, overlap, manyLoads, clashNs, waitNs, and `compile` but for `function` (its limit keeps those kernels well under half a second). The other
 // costs were measured on a Zen 3 and are scaled by the ratio of the machines, about 0.7; `number` and `divideBy` are as measured there.
 const lavapipe: Target = {
-  name: "lavapipe", class: "software", storageBuffers: 8, simd: 8, lanes: 8, cores: 2, resident: 1, latency: 1, workgroup: 64, workgroupMemory: 16384, registers: 12, bodyLimit: 1100, accumulatorLimit: 160, keepLoops: true, rolledStores: true, serial: [1, 4],
-  ns: { none: 0, load: 5.6, load4: 15, workgroup: 4.6, broadcast: 0.7, alu: 0.1, divide: 1.4, function: 5.6, random: 70, select: 0.4, compare: 0.3, integer: 0.2, reduce: 5, store: 9.6, store4: 39, loop: 0.85, barrier: 350, fill: 14, spill: 0.25, carried: 0, guard: 2, number: 4, divideBy: 30 },
-  overlap: 0.35, longBody: { operations: 600, ns: 0.42 }, manyLoads: { loads: 12, ns: 1.5 }, clashNs: 7.5, transactionNs: 0, nearWaitNs: 7, waitNs: 85, workgroupNs: 175, launchNs: 25_000,
-  compile: { module: 18, load: 5.6, store: 4.9, operation: 0.37, function: 1, carried: 0.2, limit: 340 }, runs: 1000,
-}; // prettier-ignore
+  name: "lavapipe",
+  class: "software",
+  storageBuffers: 8,
+  simd: 8,
+  lanes: 8,
+  cores: 2,
+  resident: 1,
+  latency: 1,
+  workgroup: 64,
+  workgroupMemory: 16384,
+  registers: 12,
+  bodyLimit: 1100,
+  accumulatorLimit: 160,
+  keepLoops: true,
+  rolledStores: true,
+  serial: [1, 4],
+  ns: {
+    none: 0,
+    load: 5.6,
+    load4: 15,
+    workgroup: 4.6,
+    broadcast: 0.7,
+    alu: 0.1,
+    divide: 1.4,
+    function: 5.6,
+    random: 70,
+    select: 0.4,
+    compare: 0.3,
+    integer: 0.2,
+    reduce: 5,
+    store: 9.6,
+    store4: 39,
+    loop: 0.85,
+    barrier: 350,
+    fill: 14,
+    spill: 0.25,
+    carried: 0,
+    guard: 2,
+    number: 4,
+    divideBy: 30,
+  },
+  overlap: 0.35,
+  longBody: { operations: 600, ns: 0.42 },
+  manyLoads: { loads: 12, ns: 1.5 },
+  clashNs: 7.5,
+  transactionNs: 0,
+  nearWaitNs: 7,
+  waitNs: 85,
+  workgroupNs: 175,
+  launchNs: 25_000,
+  compile: { module: 18, load: 5.6, store: 4.9, operation: 0.37, function: 1, carried: 0.2, limit: 340 },
+  runs: 1000,
+};
 const swiftshader: Target = {
-  ...lavapipe, name: "swiftshader", simd: 4, lanes: 4, workgroup: 256, registers: 14, keepLoops: false, serial: [1],
-  ns: { none: 0, load: 10, load4: 30, workgroup: 7, broadcast: 3.1, alu: 0.4, divide: 3, function: 12, random: 100, select: 1, compare: 1, integer: 0.8, reduce: 3, store: 10, store4: 30, loop: 4, barrier: 1000, fill: 25, spill: 0.3, carried: 0.65, guard: 0, number: 6, divideBy: 0 },
-  overlap: 1, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 1e9, ns: 0 }, clashNs: 12, nearWaitNs: 10, waitNs: 160, workgroupNs: 600, launchNs: 28_000,
+  ...lavapipe,
+  name: "swiftshader",
+  simd: 4,
+  lanes: 4,
+  workgroup: 256,
+  registers: 14,
+  keepLoops: false,
+  serial: [1],
+  ns: {
+    none: 0,
+    load: 10,
+    load4: 30,
+    workgroup: 7,
+    broadcast: 3.1,
+    alu: 0.4,
+    divide: 3,
+    function: 12,
+    random: 100,
+    select: 1,
+    compare: 1,
+    integer: 0.8,
+    reduce: 3,
+    store: 10,
+    store4: 30,
+    loop: 4,
+    barrier: 1000,
+    fill: 25,
+    spill: 0.3,
+    carried: 0.65,
+    guard: 0,
+    number: 6,
+    divideBy: 0,
+  },
+  overlap: 1,
+  longBody: { operations: 1e9, ns: 0 },
+  manyLoads: { loads: 1e9, ns: 0 },
+  clashNs: 12,
+  nearWaitNs: 10,
+  waitNs: 160,
+  workgroupNs: 600,
+  launchNs: 28_000,
   compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, carried: 0, limit: 450 },
-}; // prettier-ignore
+};
 const discrete: Target = {
-  ...lavapipe, name: "discrete", class: "discrete", simd: 32, lanes: 0, cores: 80, resident: 4, latency: 4, workgroup: 64, registers: 128, bodyLimit: 600, accumulatorLimit: 64, keepLoops: false, rolledStores: false, serial: [1],
-  ns: { none: 0, load: 16, load4: 24, workgroup: 4, broadcast: 1, alu: 0.5, divide: 4, function: 4, random: 60, select: 0.5, compare: 0.5, integer: 0.5, reduce: 10, store: 8, store4: 10, loop: 2, barrier: 30, fill: 10, spill: 2, carried: 0, guard: 3, number: 2, divideBy: 20 },
-  overlap: 0.5, longBody: { operations: 1e9, ns: 0 }, manyLoads: { loads: 64, ns: 2 }, clashNs: 0, transactionNs: 2, nearWaitNs: 4, waitNs: 20, workgroupNs: 500, launchNs: 4_000,
-  compile: { module: 1, load: 0.1, store: 0.1, operation: 0.05, function: 0.1, carried: 0, limit: 1000 }, runs: 10_000,
-}; // prettier-ignore
+  ...lavapipe,
+  name: "discrete",
+  class: "discrete",
+  simd: 32,
+  lanes: 0,
+  cores: 80,
+  resident: 4,
+  latency: 4,
+  workgroup: 64,
+  registers: 128,
+  bodyLimit: 600,
+  accumulatorLimit: 64,
+  keepLoops: false,
+  rolledStores: false,
+  serial: [1],
+  ns: {
+    none: 0,
+    load: 16,
+    load4: 24,
+    workgroup: 4,
+    broadcast: 1,
+    alu: 0.5,
+    divide: 4,
+    function: 4,
+    random: 60,
+    select: 0.5,
+    compare: 0.5,
+    integer: 0.5,
+    reduce: 10,
+    store: 8,
+    store4: 10,
+    loop: 2,
+    barrier: 30,
+    fill: 10,
+    spill: 2,
+    carried: 0,
+    guard: 3,
+    number: 2,
+    divideBy: 20,
+  },
+  overlap: 0.5,
+  longBody: { operations: 1e9, ns: 0 },
+  manyLoads: { loads: 64, ns: 2 },
+  clashNs: 0,
+  transactionNs: 2,
+  nearWaitNs: 4,
+  waitNs: 20,
+  workgroupNs: 500,
+  launchNs: 4_000,
+  compile: { module: 1, load: 0.1, store: 0.1, operation: 0.05, function: 0.1, carried: 0, limit: 1000 },
+  runs: 10_000,
+};
 /** `software` is for any software device: without subgroups, whose width differs. */
-export const targets: Readonly<Record<string, Target>> = { software: { ...lavapipe, name: "software", lanes: 0 }, discrete, lavapipe, swiftshader };
+export const targets: Readonly<Record<string, Target>> = {
+  software: { ...lavapipe, name: "software", lanes: 0 },
+  discrete,
+  lavapipe,
+  swiftshader,
+};

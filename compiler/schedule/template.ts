@@ -15,11 +15,30 @@ import { estimate, type Nest } from "./nest.ts";
 import { loadsFirst } from "./order.ts";
 import { define, locate, offset, type Axis, type Places } from "./places.ts";
 import { threadsAlong, type Schedule } from "./schedule.ts";
-import { bool, canBeWide, component, components, f32, i32, splat, Values, vectorName, vectorOf, wide, type Box, type Value } from "./values.ts";
+import {
+  bool,
+  canBeWide,
+  component,
+  components,
+  f32,
+  i32,
+  splat,
+  Values,
+  vectorName,
+  vectorOf,
+  wide,
+  type Box,
+  type Value,
+} from "./values.ts";
 
 export interface Emitted {
   readonly body: readonly Statement[]; // as emitted; `tidy` before printing
-  readonly tensors: readonly { readonly node: Node; readonly name: string; readonly writes: boolean; readonly width: 1 | 4 }[];
+  readonly tensors: readonly {
+    readonly node: Node;
+    readonly name: string;
+    readonly writes: boolean;
+    readonly width: 1 | 4;
+  }[];
   readonly scans: ReadonlyMap<Scan, string>;
   readonly dims: readonly string[];
   readonly helpers: readonly string[];
@@ -63,9 +82,23 @@ interface Accumulators {
 export const identityOf = (op: Stage["op"], dtype: DType): string =>
   dtype === "i32"
     ? { sum: "0", prod: "1", max: "-2147483647 - 1", min: "2147483647", argmax: "0", argmin: "0" }[op]
-    : { sum: "0.0", prod: "1.0", max: f32Text(-Infinity), min: f32Text(Infinity), argmax: f32Text(-Infinity), argmin: f32Text(Infinity) }[op];
+    : {
+        sum: "0.0",
+        prod: "1.0",
+        max: f32Text(-Infinity),
+        min: f32Text(Infinity),
+        argmax: f32Text(-Infinity),
+        argmin: f32Text(Infinity),
+      }[op];
 /** What sums up over the lanes of a subgroup; places of extremes take two calls. */
-export const subgroupCall: Readonly<Record<Stage["op"], string>> = { sum: "subgroupAdd", prod: "subgroupMul", max: "subgroupMax", min: "subgroupMin", argmax: "", argmin: "" };
+export const subgroupCall: Readonly<Record<Stage["op"], string>> = {
+  sum: "subgroupAdd",
+  prod: "subgroupMul",
+  max: "subgroupMax",
+  min: "subgroupMin",
+  argmax: "",
+  argmin: "",
+};
 const isArg = (op: Stage["op"]): boolean => op === "argmax" || op === "argmin";
 
 export function emitKernel(nest: Nest, layout: Layout, schedule: Schedule): Emitted {
@@ -76,7 +109,8 @@ export function emitKernel(nest: Nest, layout: Layout, schedule: Schedule): Emit
     const emitted = template.run();
     // a tensor is an array of vec4 where every access is; what the first pass found out holds for the next
     if (![...template.values.fourWide].some((node) => scalarOnly.has(node))) return emitted;
-    if (round > 0 && scalarOnly.size === before) throw new InternalError(`kernel ${nest.spec.name}: vector access is not settled`);
+    if (round > 0 && scalarOnly.size === before)
+      throw new InternalError(`kernel ${nest.spec.name}: vector access is not settled`);
   }
 }
 
@@ -98,13 +132,30 @@ class Template {
     this.nest = nest;
     this.schedule = schedule;
     const known = new Set(["", "fused", ...nest.outer, ...nest.inner]);
-    for (const name of [...schedule.threads.flatMap(([axis]) => axis.split("+")), ...schedule.fuse, ...Object.keys(schedule.tile), ...Object.keys(schedule.serial), schedule.vector, ...schedule.share, schedule.rows]) {
+    for (const name of [
+      ...schedule.threads.flatMap(([axis]) => axis.split("+")),
+      ...schedule.fuse,
+      ...Object.keys(schedule.tile),
+      ...Object.keys(schedule.serial),
+      schedule.vector,
+      ...schedule.share,
+      schedule.rows,
+    ]) {
       if (!known.has(name)) throw new InternalError(`schedule of ${nest.spec.name}: there is no axis ${name}`);
     }
-    this.values = new Values(nest.spec.name, layout, scalarOnly, new Set(nest.spec.stores.map((s) => baseOf(s.target))), tensorsIn(nest));
+    this.values = new Values(
+      nest.spec.name,
+      layout,
+      scalarOnly,
+      new Set(nest.spec.stores.map((s) => baseOf(s.target))),
+      tensorsIn(nest),
+    );
     this.axes = nest.spec.axes.map((v) => this.axisOf(v));
     this.workgroup = schedule.threads.reduce((p, [, n]) => p * n, 1);
-    this.reducing = schedule.threads.filter(([, n]) => n > 1).flatMap(([axis]) => axis.split("+")).filter((axis) => nest.inner.includes(axis)); // prettier-ignore
+    this.reducing = schedule.threads
+      .filter(([, n]) => n > 1)
+      .flatMap(([axis]) => axis.split("+"))
+      .filter((axis) => nest.inner.includes(axis));
     this.staging = Object.keys(schedule.staged).length > 0;
     this.subgroups = schedule.share.length > 0 || (this.reducing.length > 0 && schedule.together === "subgroup");
     this.places = locate(this.values, this.axes, schedule, this.subgroups);
@@ -127,12 +178,15 @@ class Template {
     const plain = nest.spec.stores.filter((s) => !s.over.length);
     if (plain.length) this.stores(plain);
     const rows = new Map<readonly Variable[], Store[]>();
-    for (const store of nest.spec.stores) if (store.over.length) rows.set(store.over, [...(rows.get(store.over) ?? []), store]);
+    for (const store of nest.spec.stores)
+      if (store.over.length) rows.set(store.over, [...(rows.get(store.over) ?? []), store]);
     for (const list of rows.values()) this.rowStores(list);
     serial.forEach(() => this.closeLoop());
     return {
       body: values.blocks[0]!.statements,
-      tensors: [...values.tensors].filter(([, t]) => t.reads || t.writes).map(([node, t]) => ({ node, name: t.name, writes: t.writes, width: values.fourWide.has(node) ? 4 : 1 })),
+      tensors: [...values.tensors]
+        .filter(([, t]) => t.reads || t.writes)
+        .map(([node, t]) => ({ node, name: t.name, writes: t.writes, width: values.fourWide.has(node) ? 4 : 1 })),
       scans: values.scans,
       dims: [...values.dims].sort(),
       helpers: [...values.helpers].sort(),
@@ -158,8 +212,16 @@ class Template {
     const below = whole ? last : `min(${last}, ${values.extentText(n)})`;
     this.loops.push({ variable: name, from, below, step: a.tile, trips: a.serial });
     values.open();
-    const multiple = start.terms.size ? greatestCommonDivisor(a.tile, values.names.get([...start.terms.keys()][0]!)!.multiple) : a.tile;
-    const form = values.bind(name, { level: values.depth, low: 0, high: (typeof n === "number" ? Math.ceil(n / a.tile) : Infinity) * a.tile - a.tile, multiple, varying: true });
+    const multiple = start.terms.size
+      ? greatestCommonDivisor(a.tile, values.names.get([...start.terms.keys()][0]!)!.multiple)
+      : a.tile;
+    const form = values.bind(name, {
+      level: values.depth,
+      low: 0,
+      high: (typeof n === "number" ? Math.ceil(n / a.tile) : Infinity) * a.tile - a.tile,
+      multiple,
+      varying: true,
+    });
     this.places.starts.set(a.name, form);
     values.place(a.variable, form);
   }
@@ -169,7 +231,8 @@ class Template {
     const loop = this.loops.pop()!;
     this.values.release(loop.variable);
     this.values.push({ kind: "for", ...loop, body: statements });
-    while (this.folds.at(-1)?.loop === this.loops.length) for (const s of this.folds.pop()!.statements) this.values.push(s);
+    while (this.folds.at(-1)?.loop === this.loops.length)
+      for (const s of this.folds.pop()!.statements) this.values.push(s);
   }
 
   // ---- points of the tile
@@ -181,12 +244,19 @@ class Template {
     let result: Point[] = [[]];
     for (const a of axes) {
       const step = a === vector ? 4 : 1;
-      result = result.flatMap((p) => Array.from({ length: Math.ceil(a.tile / step) }, (_, k) => [...p, [a.name, k * step] as const]));
+      result = result.flatMap((p) =>
+        Array.from({ length: Math.ceil(a.tile / step) }, (_, k) => [...p, [a.name, k * step] as const]),
+      );
     }
     return result;
   }
   /** Runs f with every axis at its element of this point; `inner` binds the axes of a stage. */
-  private atPoint(point: Point, vector: Axis | undefined, inner: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>, f: () => void): void {
+  private atPoint(
+    point: Point,
+    vector: Axis | undefined,
+    inner: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>,
+    f: () => void,
+  ): void {
     const { values } = this;
     const element = new Map(point);
     for (const a of this.axes) {
@@ -194,7 +264,8 @@ class Template {
       values.place(a.variable, shift(this.places.starts.get(a.name)!, offset(a, r)));
       values.element.set(a.variable, r);
     }
-    for (const { axis, start } of inner.values()) values.place(axis.variable, shift(start, offset(axis, element.get(axis.name) ?? 0)));
+    for (const { axis, start } of inner.values())
+      values.place(axis.variable, shift(start, offset(axis, element.get(axis.name) ?? 0)));
     values.point = this.suffix(point, 1);
     values.vector = vector?.variable;
     values.localsVary = vector !== undefined && this.axes.includes(vector);
@@ -208,7 +279,10 @@ class Template {
   }
   private suffixAt(element: (a: Axis) => number, unit: 1 | 4): string {
     const step = (a: Axis): number => (a.name === this.schedule.vector ? unit : 1);
-    return this.axes.filter((a) => a.tile > step(a)).map((a) => `_${Math.floor(element(a) / step(a))}`).join(""); // prettier-ignore
+    return this.axes
+      .filter((a) => a.tile > step(a))
+      .map((a) => `_${Math.floor(element(a) / step(a))}`)
+      .join("");
   }
 
   // ---- stages
@@ -236,15 +310,20 @@ class Template {
       const thread = this.places.thread.get(a.name);
       const part = thread ? nameForm(thread, a.run) : constantForm(0);
       const cuts = { sizes: blocks.get(a.name) ?? [], cut };
-      if (this.schedule.staged[a.name] && a === inner[inner.length - 1]) bound.set(a.name, { axis: a, start: this.openChunks(group, a, bound, bounds.get(a.variable), cuts) });
+      if (this.schedule.staged[a.name] && a === inner[inner.length - 1])
+        bound.set(a.name, { axis: a, start: this.openChunks(group, a, bound, bounds.get(a.variable), cuts) });
       else if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
       else bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable), cuts), part) });
       values.place(a.variable, bound.get(a.name)!.start);
     }
     const opened = this.loops.length - outside;
     // a tail of a reduced axis counts nothing
-    const masked = inner.filter((a) => (typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1));
-    const shared = schedule.share.map((n) => this.axes.find((a) => a.name === n)).filter((a): a is Axis => !!a && a.tile > 1);
+    const masked = inner.filter((a) =>
+      typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1,
+    );
+    const shared = schedule.share
+      .map((n) => this.axes.find((a) => a.name === n))
+      .filter((a): a is Axis => !!a && a.tile > 1);
     values.carriers = shared.map((a) => ({ variable: a.variable, start: this.places.starts.get(a.name)! }));
     const partly = inner.filter((a) => a.tile > 1 && !(typeof a.extent === "number" && a.extent <= a.tile * a.threads));
     const wholly = inner.filter((a) => a.tile > 1 && !partly.includes(a));
@@ -253,7 +332,8 @@ class Template {
       this.atPoint(p, vector, bound, () => {
         const suffix = this.suffix(p, unit);
         for (const sum of sums) {
-          if (isArg(sum.stage.op) && innerVector) for (let k = 0; k < 4; k++) values.atComponent(k, () => this.accumulate(sum, suffix, inner, masked, 1));
+          if (isArg(sum.stage.op) && innerVector)
+            for (let k = 0; k < 4; k++) values.atComponent(k, () => this.accumulate(sum, suffix, inner, masked, 1));
           else this.accumulate(sum, suffix, inner, masked, width);
         }
       });
@@ -271,18 +351,41 @@ class Template {
   private declare(group: readonly Stage[], points: readonly Point[], unit: 1 | 4, width: 1 | 4): Sum[] {
     const { values } = this;
     const result: Sum[] = [];
-    for (const stage of group.filter((s) => !isArg(s.op))) result.push({ stage, own: stage.local.dtype === "f32" ? f32 : i32, names: [values.freshFamily(stage.local.name)] });
-    const places = group.filter((s) => isArg(s.op)).map((stage): Sum => {
-      const best = result.find((x) => x.stage.value === stage.value && x.own === f32 && stage.op === `arg${x.stage.op}`);
-      const name = best?.names[0] ?? values.freshFamily(stage.local.name);
-      return { stage, own: f32, names: [name, values.freshFamily(best ? stage.local.name : `${name}_place`)], ...(best ? { best } : {}) };
-    });
+    for (const stage of group.filter((s) => !isArg(s.op)))
+      result.push({
+        stage,
+        own: stage.local.dtype === "f32" ? f32 : i32,
+        names: [values.freshFamily(stage.local.name)],
+      });
+    const places = group
+      .filter((s) => isArg(s.op))
+      .map((stage): Sum => {
+        const best = result.find(
+          (x) => x.stage.value === stage.value && x.own === f32 && stage.op === `arg${x.stage.op}`,
+        );
+        const name = best?.names[0] ?? values.freshFamily(stage.local.name);
+        return {
+          stage,
+          own: f32,
+          names: [name, values.freshFamily(best ? stage.local.name : `${name}_place`)],
+          ...(best ? { best } : {}),
+        };
+      });
     for (const { stage, own, names, best } of [...result, ...places])
       for (const p of points)
         names.forEach((n, k) => {
           if (best && k === 0) return;
           const start = k === 1 ? "0" : identityOf(stage.op, own.element as DType);
-          const code = width === 1 ? start : start === "0.0" ? "vec4f()" : k === 1 || own.element === "i32" ? (start === "0" ? "vec4i()" : `vec4i(${start})`) : `vec4f(${start})`;
+          const code =
+            width === 1
+              ? start
+              : start === "0.0"
+                ? "vec4f()"
+                : k === 1 || own.element === "i32"
+                  ? start === "0"
+                    ? "vec4i()"
+                    : `vec4i(${start})`
+                  : `vec4f(${start})`;
           const name = `${n}${this.suffix(p, unit)}`;
           values.reserve(name);
           values.push({ kind: "var", name, code, width });
@@ -303,7 +406,15 @@ class Template {
       if (typeof a.extent === "number" && (chunk ? a.extent <= chunk : a.extent <= step)) return [];
       return [{ name: a.name, trips: typeof a.extent === "number" ? Math.ceil(a.extent / (chunk ?? step)) : Infinity }];
     });
-    const within = inner.reduce((n, a) => n * (this.schedule.staged[a.name] && a === inner[inner.length - 1] ? Math.min(this.schedule.staged[a.name]!, a.extent as number) : a.tile), 1) / width;
+    const within =
+      inner.reduce(
+        (n, a) =>
+          n *
+          (this.schedule.staged[a.name] && a === inner[inner.length - 1]
+            ? Math.min(this.schedule.staged[a.name]!, a.extent as number)
+            : a.tile),
+        1,
+      ) / width;
     const length = inner.reduce((n, a) => n * (typeof a.extent === "number" ? a.extent : Infinity), 1);
     if (length <= shortSum || within * loops.reduce((n, x) => n * x.trips, 1) <= 2 * blockTerms) return result;
     let terms = Math.max(1, within); // of the accumulator that is open
@@ -342,7 +453,14 @@ class Template {
         const suffix = this.suffix(p, unit);
         values.reserve(`${name}${suffix}`);
         values.push({ kind: "var", name: `${name}${suffix}`, code: width === 4 ? "vec4f()" : "0.0", width });
-        after.push({ kind: "set", name: `${sum.names[0]}${suffix}`, operator: "+=", code: `${name}${suffix}`, cost: "alu", width });
+        after.push({
+          kind: "set",
+          name: `${sum.names[0]}${suffix}`,
+          operator: "+=",
+          code: `${name}${suffix}`,
+          cost: "alu",
+          width,
+        });
       }
       this.folds.push({ loop: this.loops.length, statements: after });
       return { ...sum, names: [name] };
@@ -365,17 +483,37 @@ class Template {
       around = Math.min(around, size);
       values.bind(block, { level: values.depth, low: 0, high: Infinity, multiple: step, varying: false });
       from = block;
-      below = values.emit(values.depth, i32, `min(${block} + ${step * size}, ${below})`, precedence.atom, "integer", `${a.name}_end`, { pinned: true }).text;
+      below = values.emit(
+        values.depth,
+        i32,
+        `min(${block} + ${step * size}, ${below})`,
+        precedence.atom,
+        "integer",
+        `${a.name}_end`,
+        { pinned: true },
+      ).text;
       cut();
     }
     const name = values.fresh(a.name);
     this.loops.push({ variable: name, from, below, step, trips: around });
     values.open();
     if (sizes.includes(0)) cut();
-    return values.bind(name, { level: values.depth, low: 0, high: typeof a.extent === "number" ? (Math.ceil(a.extent / step) - 1) * step : Infinity, multiple: step, varying: false });
+    return values.bind(name, {
+      level: values.depth,
+      low: 0,
+      high: typeof a.extent === "number" ? (Math.ceil(a.extent / step) - 1) * step : Infinity,
+      multiple: step,
+      varying: false,
+    });
   }
   /** The last reduced axis chunk by chunk: what the workgroup reads of a chunk is brought into its memory first. */
-  private openChunks(group: readonly Stage[], a: Axis, bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>, bounds: LoopBounds | undefined, cuts: Cuts): Form {
+  private openChunks(
+    group: readonly Stage[],
+    a: Axis,
+    bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>,
+    bounds: LoopBounds | undefined,
+    cuts: Cuts,
+  ): Form {
     const { values } = this;
     const n = a.extent as number;
     const chunk = Math.min(this.schedule.staged[a.name]!, n);
@@ -383,24 +521,41 @@ class Template {
     const first = several ? this.openLoop(a, chunk, bounds, cuts) : constantForm(0);
     // spans of the workgroup along every axis
     const span = new Map<Variable, { low: Form; count: number }>();
-    for (const x of this.axes) span.set(x.variable, { low: this.places.corners.get(x.name) ?? constantForm(0), count: x.threads * x.tile });
+    for (const x of this.axes)
+      span.set(x.variable, { low: this.places.corners.get(x.name) ?? constantForm(0), count: x.threads * x.tile });
     for (const { axis, start } of bound.values()) span.set(axis.variable, { low: start, count: axis.tile });
     span.set(a.variable, { low: first, count: chunk });
     const boxes = new Map<Scalar, Box>();
-    for (const stage of group) visit(stage.value, (e) => {
-      if (boxes.has(e) || e.kind !== "load" || e.dtype === "bool" || !e.variables.has(a.variable) || (e.outside && e.outside.kind !== "literal" && e.outside.kind !== "affine")) return;
-      if (!e.indices.every((x) => termsOf(x).every(([atom]) => atom.kind === "variable" && span.has(atom)))) return;
-      boxes.set(e, this.fillBox(e, span, a.variable, boxes.size === 0));
-    });
+    for (const stage of group)
+      visit(stage.value, (e) => {
+        if (
+          boxes.has(e) ||
+          e.kind !== "load" ||
+          e.dtype === "bool" ||
+          !e.variables.has(a.variable) ||
+          (e.outside && e.outside.kind !== "literal" && e.outside.kind !== "affine")
+        )
+          return;
+        if (!e.indices.every((x) => termsOf(x).every(([atom]) => atom.kind === "variable" && span.has(atom)))) return;
+        boxes.set(e, this.fillBox(e, span, a.variable, boxes.size === 0));
+      });
     if (boxes.size) values.push({ kind: "line", code: "workgroupBarrier();", cost: "barrier", count: 1 });
     values.boxes = boxes;
     const below = n % chunk === 0 ? String(chunk) : `min(${chunk}, ${n} - ${values.formText(first).text})`;
     const name = values.fresh(`${a.name}_in`);
     this.loops.push({ variable: name, from: "0", below, step: a.tile, trips: chunk / a.tile });
     values.open();
-    return addForms(first, values.bind(name, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false }));
+    return addForms(
+      first,
+      values.bind(name, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false }),
+    );
   }
-  private fillBox(e: Load, span: ReadonlyMap<Variable, { readonly low: Form; readonly count: number }>, chunked: Variable, first: boolean): Box {
+  private fillBox(
+    e: Load,
+    span: ReadonlyMap<Variable, { readonly low: Form; readonly count: number }>,
+    chunked: Variable,
+    first: boolean,
+  ): Box {
     const { values } = this;
     const low: Form[] = [];
     const size: number[] = [];
@@ -432,7 +587,13 @@ class Template {
     const count = size.reduce((p, n) => p * n, 1);
     if (first) values.push({ kind: "line", code: "workgroupBarrier();", cost: "barrier", count: 1 });
     const at = values.fresh("at");
-    this.loops.push({ variable: at, from: values.lane || "0", below: String(count), step: this.workgroup, trips: Math.ceil(count / this.workgroup) });
+    this.loops.push({
+      variable: at,
+      from: values.lane || "0",
+      below: String(count),
+      step: this.workgroup,
+      trips: Math.ceil(count / this.workgroup),
+    });
     values.open();
     let rest = values.bind(at, { level: values.depth, low: 0, high: count - 1, multiple: 1, varying: true });
     const own: Form[] = [];
@@ -448,8 +609,16 @@ class Template {
       rest = values.divide("floor_div", rest, size[d]!);
     }
     const indices = low.map((f, d) => addForms(f, own[d] ?? constantForm(0)));
-    const v = values.loadAt(e, indices, () => values.addressOfForms(e.tensor.shape, indices), e.outside && (() => values.value(e.outside!)));
-    const place = values.formText(own.reduce((sum, f, d) => addForms(sum, f, strides[d]!), constantForm(0)), `${name}_at`);
+    const v = values.loadAt(
+      e,
+      indices,
+      () => values.addressOfForms(e.tensor.shape, indices),
+      e.outside && (() => values.value(e.outside!)),
+    );
+    const place = values.formText(
+      own.reduce((sum, f, d) => addForms(sum, f, strides[d]!), constantForm(0)),
+      `${name}_at`,
+    );
     values.push({ kind: "store", tensor: name, at: place.text, code: v.text, width: 1 });
     this.closeLoop();
     return { name, low, strides };
@@ -457,7 +626,14 @@ class Template {
   private boxBytes = 0;
   /** A zero that only the run knows: drivers that unroll short loops into slow code leave one alone that starts there. */
   private opaqueZero(): string {
-    this.zero ||= define(this.values, "zero", "min(i32(group.x), 0)", precedence.atom, "none", "unknown to the driver, which would write short loops out");
+    this.zero ||= define(
+      this.values,
+      "zero",
+      "min(i32(group.x), 0)",
+      precedence.atom,
+      "none",
+      "unknown to the driver, which would write short loops out",
+    );
     return this.zero;
   }
   private zero = "";
@@ -473,10 +649,24 @@ class Template {
         }
         if (values.vector === a.variable && !(typeof a.extent === "number" && a.extent % 4 === 0)) {
           const v = values.value(a.variable);
-          return values.emit(v.level, wide(bool), `${v.text} < vec4i(${values.extentText(a.extent)})`, precedence.compare, "compare", "inside");
+          return values.emit(
+            v.level,
+            wide(bool),
+            `${v.text} < vec4i(${values.extentText(a.extent)})`,
+            precedence.compare,
+            "compare",
+            "inside",
+          );
         }
         const text = values.formText(form);
-        return values.emit(text.level, bool, `${text.text} < ${values.extentText(a.extent)}`, precedence.compare, "compare", "inside");
+        return values.emit(
+          text.level,
+          bool,
+          `${text.text} < ${values.extentText(a.extent)}`,
+          precedence.compare,
+          "compare",
+          "inside",
+        );
       }),
     );
   }
@@ -484,16 +674,29 @@ class Template {
   private placeOf(axes: readonly Variable[]): Form {
     const { values } = this;
     if (axes.slice(1).every((v) => typeof v.extent === "number")) return values.formOf(rowMajor(axes));
-    return values.addressOfForms(axes.map((v) => v.extent), axes.map((v) => values.formOf(v))); // prettier-ignore
+    return values.addressOfForms(
+      axes.map((v) => v.extent),
+      axes.map((v) => values.formOf(v)),
+    );
   }
-  private accumulate({ stage, names, best }: Sum, suffix: string, inner: readonly Axis[], masked: readonly Axis[], width: 1 | 4): void {
+  private accumulate(
+    { stage, names, best }: Sum,
+    suffix: string,
+    inner: readonly Axis[],
+    masked: readonly Axis[],
+    width: 1 | 4,
+  ): void {
     const { values } = this;
     const arg = isArg(stage.op);
     const acc = `${names[0]}${suffix}`;
     let v = values.value(stage.value);
     const mask = this.mask(masked);
     if (mask.text !== "true") {
-      const nothing: Value = { text: identityOf(stage.op, v.type.element as DType), level: 0, type: { element: v.type.element, width: 1 } };
+      const nothing: Value = {
+        text: identityOf(stage.op, v.type.element as DType),
+        level: 0,
+        type: { element: v.type.element, width: 1 },
+      };
       v = values.select(mask, v, nothing, "v");
     }
     if (arg) {
@@ -502,9 +705,32 @@ class Template {
       const text = width === 4 ? splat(v) : v.text;
       const position = values.formText(this.placeOf(inner.map((a) => a.variable)));
       const better = values.fresh("better");
-      values.push({ kind: "let", name: better, type: width === 4 ? wide(bool) : bool, code: `${text} ${sign} ${acc}`, binding: precedence.compare, cost: "compare", pinned: true });
-      values.push({ kind: "set", name: place, operator: "=", code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`, cost: "select", width });
-      if (!best) values.push({ kind: "set", name: acc, operator: "=", code: `select(${acc}, ${text}, ${better})`, cost: "select", width });
+      values.push({
+        kind: "let",
+        name: better,
+        type: width === 4 ? wide(bool) : bool,
+        code: `${text} ${sign} ${acc}`,
+        binding: precedence.compare,
+        cost: "compare",
+        pinned: true,
+      });
+      values.push({
+        kind: "set",
+        name: place,
+        operator: "=",
+        code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`,
+        cost: "select",
+        width,
+      });
+      if (!best)
+        values.push({
+          kind: "set",
+          name: acc,
+          operator: "=",
+          code: `select(${acc}, ${text}, ${better})`,
+          cost: "select",
+          width,
+        });
       return;
     }
     let text = v.text;
@@ -513,15 +739,37 @@ class Template {
       const product = stage.op === "sum" ? this.productOf(v) : undefined;
       text = product ?? this.across(stage.op, v);
     } else if (v.type.width === 1 && width === 4 && (stage.op === "max" || stage.op === "min")) text = splat(v);
-    if (stage.op === "sum" || stage.op === "prod") values.push({ kind: "set", name: acc, operator: stage.op === "sum" ? "+=" : "*=", code: text, cost: "alu", width: v.type.width });
-    else values.push({ kind: "set", name: acc, operator: "=", code: `${stage.op}(${acc}, ${text})`, cost: "alu", width: v.type.width });
+    if (stage.op === "sum" || stage.op === "prod")
+      values.push({
+        kind: "set",
+        name: acc,
+        operator: stage.op === "sum" ? "+=" : "*=",
+        code: text,
+        cost: "alu",
+        width: v.type.width,
+      });
+    else
+      values.push({
+        kind: "set",
+        name: acc,
+        operator: "=",
+        code: `${stage.op}(${acc}, ${text})`,
+        cost: "alu",
+        width: v.type.width,
+      });
   }
   /** dot(a, b) for the vector a * b. */
   private productOf(v: Value): string | undefined {
-    const made = this.values.blocks[v.level]!.statements.findLast((s): s is Let => s.kind === "let" && s.name === v.text);
+    const made = this.values.blocks[v.level]!.statements.findLast(
+      (s): s is Let => s.kind === "let" && s.name === v.text,
+    );
     const match = made && /^(\w+) \* (\w+)$/.exec(made.code);
     if (!match) return undefined;
-    const types = [match[1]!, match[2]!].map((name) => this.values.blocks.flatMap((b) => b.statements).findLast((s): s is Let => s.kind === "let" && s.name === name)?.type);
+    const types = [match[1]!, match[2]!].map(
+      (name) =>
+        this.values.blocks.flatMap((b) => b.statements).findLast((s): s is Let => s.kind === "let" && s.name === name)
+          ?.type,
+    );
     return types.every((t) => t?.width === 4 && t.element === "f32") ? `dot(${match[1]}, ${match[2]})` : undefined;
   }
   private across(op: Stage["op"], v: Value): string {
@@ -531,7 +779,14 @@ class Template {
     return `${op}(${op}(${x}, ${y}), ${op}(${z}, ${w}))`;
   }
   /** What later stages and stores see of a stage: its accumulators, summed up over a vector and over the threads that share the reduction. */
-  private finish(stage: Stage, names: readonly string[], own: ElementType, unit: 1 | 4, fourSums: boolean, inner: readonly Axis[]): void {
+  private finish(
+    stage: Stage,
+    names: readonly string[],
+    own: ElementType,
+    unit: 1 | 4,
+    fourSums: boolean,
+    inner: readonly Axis[],
+  ): void {
     const { values } = this;
     const arg = isArg(stage.op);
     const shared = inner.some((a) => a.threads > 1);
@@ -544,29 +799,87 @@ class Template {
       for (const p of this.points(this.axes, outerVector)) {
         const suffix = this.suffix(p, unit);
         let text = `${names[0]}${suffix}`;
-        if (fourSums) text = values.emit(this.base, own, this.across(stage.op, { text, level: this.base, type: wide(own) }), precedence.add, "alu", names[0]!).text;
-        if (shared && this.schedule.together === "workgroup") text = this.tree(stage, names.map((n) => `${n}${suffix}`), text, type, result);
+        if (fourSums)
+          text = values.emit(
+            this.base,
+            own,
+            this.across(stage.op, { text, level: this.base, type: wide(own) }),
+            precedence.add,
+            "alu",
+            names[0]!,
+          ).text;
+        if (shared && this.schedule.together === "workgroup")
+          text = this.tree(
+            stage,
+            names.map((n) => `${n}${suffix}`),
+            text,
+            type,
+            result,
+          );
         else if (shared && arg) {
-          const best = values.emit(this.base, type, `${stage.op === "argmax" ? "subgroupMax" : "subgroupMin"}(${text})`, precedence.atom, "reduce", "best", { pinned: true });
+          const best = values.emit(
+            this.base,
+            type,
+            `${stage.op === "argmax" ? "subgroupMax" : "subgroupMin"}(${text})`,
+            precedence.atom,
+            "reduce",
+            "best",
+            { pinned: true },
+          );
           const none = type.width === 4 ? "vec4i(2147483647)" : "2147483647";
-          text = values.emit(this.base, result, `subgroupMin(select(${none}, ${names[1]}${suffix}, ${text} == ${best.text}))`, precedence.atom, "reduce", `${names[1]}`, { pinned: true }).text;
+          text = values.emit(
+            this.base,
+            result,
+            `subgroupMin(select(${none}, ${names[1]}${suffix}, ${text} == ${best.text}))`,
+            precedence.atom,
+            "reduce",
+            `${names[1]}`,
+            { pinned: true },
+          ).text;
         } else if (shared) {
-          text = values.emit(this.base, result, `${subgroupCall[stage.op]}(${text})`, precedence.atom, "reduce", `${names[0]}_all`, { pinned: true }).text;
+          text = values.emit(
+            this.base,
+            result,
+            `${subgroupCall[stage.op]}(${text})`,
+            precedence.atom,
+            "reduce",
+            `${names[0]}_all`,
+            { pinned: true },
+          ).text;
         }
         finals.set(suffix, text);
       }
     const last = names[names.length - 1]!;
     const vector = this.vectorAxis([])?.variable;
     values.locals.set(stage.local, () => {
-      const element = (by: number) => (a: Axis): number => (values.element.get(a.variable) ?? 0) + (a.variable === vector ? by : 0);
+      const element =
+        (by: number) =>
+        (a: Axis): number =>
+          (values.element.get(a.variable) ?? 0) + (a.variable === vector ? by : 0);
       const at = (by: number): string => {
         const suffix = this.suffixAt(element(by), unit);
         return finals.get(suffix) ?? `${last}${suffix}`;
       };
       const level = values.localLevel;
       const along = vector !== undefined && values.vector === vector;
-      if (unit === 4) return along ? { text: at(0), level, type: result } : { text: `${at(0)}.${components[(values.element.get(vector!) ?? 0) % 4]}`, level, type: { element: result.element, width: 1 } };
-      return along ? values.emit(level, wide(result), vectorOf(result.element, [0, 1, 2, 3].map(at)), precedence.atom, "none", last) : { text: at(0), level, type: result };
+      if (unit === 4)
+        return along
+          ? { text: at(0), level, type: result }
+          : {
+              text: `${at(0)}.${components[(values.element.get(vector!) ?? 0) % 4]}`,
+              level,
+              type: { element: result.element, width: 1 },
+            };
+      return along
+        ? values.emit(
+            level,
+            wide(result),
+            vectorOf(result.element, [0, 1, 2, 3].map(at)),
+            precedence.atom,
+            "none",
+            last,
+          )
+        : { text: at(0), level, type: result };
     });
   }
 
@@ -587,7 +900,12 @@ class Template {
     const places = arg ? array(`${stage.local.name}_place`, result) : "";
     const self = values.lane;
     const other = `${self} + half`;
-    const join = { sum: `${parts}[${self}] += ${parts}[${other}];`, prod: `${parts}[${self}] *= ${parts}[${other}];`, max: `${parts}[${self}] = max(${parts}[${self}], ${parts}[${other}]);`, min: `${parts}[${self}] = min(${parts}[${self}], ${parts}[${other}]);` };
+    const join = {
+      sum: `${parts}[${self}] += ${parts}[${other}];`,
+      prod: `${parts}[${self}] *= ${parts}[${other}];`,
+      max: `${parts}[${self}] = max(${parts}[${self}], ${parts}[${other}]);`,
+      min: `${parts}[${self}] = min(${parts}[${self}], ${parts}[${other}]);`,
+    };
     const sign = stage.op === "argmax" ? ">" : "<";
     const body = arg
       ? [
@@ -609,7 +927,15 @@ class Template {
     ];
     values.push({ kind: "line", code: lines.join("\n"), cost: "barrier", count: 1 + Math.log2(count) });
     const first = this.workgroup === count ? "0" : `${self} - ${t}`;
-    return values.emit(this.base, result, `${arg ? places : parts}[${first}]`, precedence.atom, "workgroup", `${own[0]}_all`, { pinned: true }).text;
+    return values.emit(
+      this.base,
+      result,
+      `${arg ? places : parts}[${first}]`,
+      precedence.atom,
+      "workgroup",
+      `${own[0]}_all`,
+      { pinned: true },
+    ).text;
   }
 
   // ---- stores
@@ -624,7 +950,11 @@ class Template {
     return width === 4 ? `select(vec4u(0u), vec4u(1u), ${text})` : `select(0u, 1u, ${text})`;
   }
   /** The value of a store at the current point: its statements, with the condition that the point exists. */
-  private storeAt(store: Store, exists: () => Value, vectorExtent: Extent | undefined): { condition: Value; statement: Statement }[] {
+  private storeAt(
+    store: Store,
+    exists: () => Value,
+    vectorExtent: Extent | undefined,
+  ): { condition: Value; statement: Statement }[] {
     const { values } = this;
     const base = baseOf(store.target);
     const v = values.value(store.value);
@@ -632,45 +962,94 @@ class Template {
     const address = (): Form => values.address(store.target.shape, store.indices);
     const one = (text: Value): { condition: Value; statement: Statement } => {
       values.scalarOnly.add(base);
-      return { condition: exists(), statement: { kind: "store", tensor: name, at: values.formText(address(), `${name}_at`).text, code: this.stored(store, text, 1), width: 1 } };
+      return {
+        condition: exists(),
+        statement: {
+          kind: "store",
+          tensor: name,
+          at: values.formText(address(), `${name}_at`).text,
+          code: this.stored(store, text, 1),
+          width: 1,
+        },
+      };
     };
     if (!values.vector) return [one(v)];
     const forms = [0, 1, 2, 3].map((k) => values.atComponent(k, address));
-    if (forms.every((f) => formKey(f) === formKey(forms[0]!))) return [values.atComponent(0, () => one({ ...v, text: component(v, 0), type: { element: v.type.element, width: 1 } }))];
+    if (forms.every((f) => formKey(f) === formKey(forms[0]!)))
+      return [
+        values.atComponent(0, () => one({ ...v, text: component(v, 0), type: { element: v.type.element, width: 1 } })),
+      ];
     const whole = typeof vectorExtent === "number" && vectorExtent % 4 === 0;
     if (whole && !values.scalarOnly.has(base) && canBeWide(base) && values.aligned(forms)) {
       values.fourWide.add(base);
-      return [{ condition: values.atComponent(0, exists), statement: { kind: "store", tensor: name, at: values.quarter(forms[0]!, `${name}_at`).text, code: this.stored(store, v, 4), width: 4 } }];
+      return [
+        {
+          condition: values.atComponent(0, exists),
+          statement: {
+            kind: "store",
+            tensor: name,
+            at: values.quarter(forms[0]!, `${name}_at`).text,
+            code: this.stored(store, v, 4),
+            width: 4,
+          },
+        },
+      ];
     }
-    return [0, 1, 2, 3].map((k) => values.atComponent(k, () => one({ text: component(v, k), level: v.level, type: { element: v.type.element, width: 1 } })));
+    return [0, 1, 2, 3].map((k) =>
+      values.atComponent(k, () =>
+        one({ text: component(v, k), level: v.level, type: { element: v.type.element, width: 1 } }),
+      ),
+    );
   }
   /** Positions beyond the end of an axis are computed but not stored. */
   private exists(rolled: string, more: readonly Value[] = [], once = true): Value {
     const { values } = this;
-    const first = (once ? this.reducing : []).map((axis) => values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"));
+    const first = (once ? this.reducing : []).map((axis) =>
+      values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"),
+    );
     const tails = this.axes
       .filter((a) => a.name !== rolled)
       .map((a) => {
         const { form } = values.at.get(a.variable)!;
         const { high } = boundsOf(form, values.names);
-        if (typeof a.extent === "number" ? high < a.extent && !this.schedule.anySize : a !== this.places.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)) return { text: "true", level: 0, type: bool };
+        if (
+          typeof a.extent === "number"
+            ? high < a.extent && !this.schedule.anySize
+            : a !== this.places.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)
+        )
+          return { text: "true", level: 0, type: bool };
         const n = a.extent;
         if (typeof n === "number" && form.terms.size) {
           const text = values.formText({ terms: form.terms, constant: 0 });
-          return values.emit(text.level, bool, `${text.text} < ${n - form.constant}`, precedence.compare, "compare", "inside");
+          return values.emit(
+            text.level,
+            bool,
+            `${text.text} < ${n - form.constant}`,
+            precedence.compare,
+            "compare",
+            "inside",
+          );
         }
         const text = values.formText(form);
-        return values.emit(text.level, bool, `${text.text} < ${values.extentText(n)}`, precedence.compare, "compare", "inside");
+        return values.emit(
+          text.level,
+          bool,
+          `${text.text} < ${values.extentText(n)}`,
+          precedence.compare,
+          "compare",
+          "inside",
+        );
       });
     return values.conjunction([...more, ...first, ...tails]);
   }
   private pushStores(list: readonly { condition: Value; statement: Statement }[]): void {
-    for (let i = 0; i < list.length; ) {
+    for (let i = 0; i < list.length;) {
       let j = i;
       while (j < list.length && list[j]!.condition.text === list[i]!.condition.text) j++;
       const body = list.slice(i, j).map((x) => x.statement);
       if (list[i]!.condition.text === "true") body.forEach((s) => this.values.push(s));
-      else if (list[i]!.condition.text !== "false") this.values.push({ kind: "if", condition: list[i]!.condition.text, body });
+      else if (list[i]!.condition.text !== "false")
+        this.values.push({ kind: "if", condition: list[i]!.condition.text, body });
       i = j;
     }
   }
@@ -702,10 +1081,25 @@ class Template {
     const whole = typeof n === "number" && bounds.high + rows.tile <= n;
     const last = start.terms.size ? `${from} + ${rows.tile}` : String(rows.tile);
     const name = values.fresh(rows.name);
-    this.loops.push({ variable: name, from, below: whole ? last : `min(${last}, ${values.extentText(n)})`, step: unit, trips: rows.tile / unit });
+    this.loops.push({
+      variable: name,
+      from,
+      below: whole ? last : `min(${last}, ${values.extentText(n)})`,
+      step: unit,
+      trips: rows.tile / unit,
+    });
     values.open();
-    const multiple = greatestCommonDivisor(unit, start.terms.size ? values.names.get([...start.terms.keys()][0]!)!.multiple : 0);
-    const form = values.bind(name, { level: values.depth, low: 0, high: typeof n === "number" ? n - unit : bounds.high + rows.tile - 1, multiple, varying: true });
+    const multiple = greatestCommonDivisor(
+      unit,
+      start.terms.size ? values.names.get([...start.terms.keys()][0]!)!.multiple : 0,
+    );
+    const form = values.bind(name, {
+      level: values.depth,
+      low: 0,
+      high: typeof n === "number" ? n - unit : bounds.high + rows.tile - 1,
+      multiple,
+      varying: true,
+    });
     values.localLevel = values.depth;
     const before = this.places.starts.get(rows.name)!;
     this.places.starts.set(rows.name, form);
@@ -720,8 +1114,12 @@ class Template {
     for (const [own, sumUnit] of units) {
       const step = sumUnit === 4 && vector === rows ? 4 : 1;
       for (let r = 0; r + unit < rows.tile; r += step) {
-        const moves = this.points(others, sumUnit === 4 ? vector : undefined).map((p) => `${own}${this.suffix([...p, [rows.name, r]], sumUnit)} = ${own}${this.suffix([...p, [rows.name, r + unit]], sumUnit)};`); // prettier-ignore
-        for (let k = 0; k < moves.length; k += 4) values.push({ kind: "line", code: moves.slice(k, k + 4).join(" "), cost: "none", count: 1 });
+        const moves = this.points(others, sumUnit === 4 ? vector : undefined).map(
+          (p) =>
+            `${own}${this.suffix([...p, [rows.name, r]], sumUnit)} = ${own}${this.suffix([...p, [rows.name, r + unit]], sumUnit)};`,
+        );
+        for (let k = 0; k < moves.length; k += 4)
+          values.push({ kind: "line", code: moves.slice(k, k + 4).join(" "), cost: "none", count: 1 });
       }
     }
     this.places.starts.set(rows.name, before);
@@ -739,7 +1137,12 @@ class Template {
         values.vector = undefined;
         const walking = new Set(inner.map((a) => this.places.thread.get(a.name))); // reductions may share their threads
         const first = this.reducing.filter((name) => !walking.has(this.places.thread.get(name)));
-        const row = values.conjunction([this.exists("", [], false), ...first.map((axis) => values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"))]);
+        const row = values.conjunction([
+          this.exists("", [], false),
+          ...first.map((axis) =>
+            values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"),
+          ),
+        ]);
         if (row.text !== "true") values.open();
         const bound = new Map<string, { axis: Axis; start: Form }>();
         let opened = 0;
@@ -754,9 +1157,14 @@ class Template {
           }
           bound.set(a.name, { axis: a, start });
         }
-        const masked = inner.filter((a) => (typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1));
+        const masked = inner.filter((a) =>
+          typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1,
+        );
         const made: { condition: Value; statement: Statement }[] = [];
-        for (const q of this.points(inner, vector)) this.atPoint([...p, ...q], vector, bound, () => list.forEach((store) => made.push(...this.storeAt(store, () => this.mask(masked), vector?.extent))));
+        for (const q of this.points(inner, vector))
+          this.atPoint([...p, ...q], vector, bound, () =>
+            list.forEach((store) => made.push(...this.storeAt(store, () => this.mask(masked), vector?.extent))),
+          );
         this.pushStores(made);
         for (let k = 0; k < opened; k++) this.closeLoop();
         if (row.text !== "true") {
@@ -771,7 +1179,13 @@ class Template {
     const { values } = this;
     const result = new Map<Variable, LoopBounds>();
     const { value } = stage;
-    if (stage.op !== "sum" || value.kind !== "select" || value.otherwise.kind !== "literal" || value.otherwise.value !== 0) return result;
+    if (
+      stage.op !== "sum" ||
+      value.kind !== "select" ||
+      value.otherwise.kind !== "literal" ||
+      value.otherwise.value !== 0
+    )
+      return result;
     const last = inner[inner.length - 1];
     if (!last || last.threads > 1 || (typeof last.extent === "number" && last.extent <= last.tile)) return result;
     for (const g of value.condition.kind === "and" ? value.condition.operands : [value.condition]) {
@@ -782,19 +1196,32 @@ class Template {
       if (inner.some((a) => a !== last && g.operand.variables.has(a.variable))) continue;
       if (terms.some(([atom]) => atom.kind !== "variable" && atom.kind !== "dim") || hasLoads(g.operand)) continue;
       // k v + rest >= 0, at the point of the tile that asks for most
-      let rest = values.formOf(linear([[g.operand, 1], [last.variable, -k]])); // prettier-ignore
+      let rest = values.formOf(
+        linear([
+          [g.operand, 1],
+          [last.variable, -k],
+        ]),
+      );
       let known = true;
       for (const [atom, c] of terms) {
         const a = this.axes.find((x) => x.variable === atom);
         if (!a) continue;
         if (c > 0) rest = shift(rest, c * offset(a, a.tile - 1));
         // subgroup operations want the same bound for all lanes
-        if ((this.subgroups || this.staging) && [...this.places.starts.get(a.name)!.terms.keys()].some((name) => values.names.get(name)!.varying)) known = false;
+        if (
+          (this.subgroups || this.staging) &&
+          [...this.places.starts.get(a.name)!.terms.keys()].some((name) => values.names.get(name)!.varying)
+        )
+          known = false;
       }
       if (!known) continue;
       if (!result.has(last.variable)) result.set(last.variable, { low: [], high: [] });
       const own = result.get(last.variable)!;
-      if (k === 1) own.low.push(values.formText({ terms: new Map([...rest.terms].map(([name, c]) => [name, -c])), constant: -rest.constant }).text);
+      if (k === 1)
+        own.low.push(
+          values.formText({ terms: new Map([...rest.terms].map(([name, c]) => [name, -c])), constant: -rest.constant })
+            .text,
+        );
       else own.high.push(values.formText(shift(rest, 1)).text);
     }
     return result;
@@ -814,5 +1241,16 @@ const hasLoads = (e: Scalar): boolean => {
   return found;
 };
 function rowMajor(axes: readonly Variable[]): Integer {
-  return axes.reduce<Integer | undefined>((sum, v) => (sum === undefined ? v : linear([[sum, v.extent as number], [v, 1]])), undefined) ?? linear([]); // prettier-ignore
+  return (
+    axes.reduce<Integer | undefined>(
+      (sum, v) =>
+        sum === undefined
+          ? v
+          : linear([
+              [sum, v.extent as number],
+              [v, 1],
+            ]),
+      undefined,
+    ) ?? linear([])
+  );
 }

@@ -4,10 +4,35 @@
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
 import { asInteger, greatestCommonDivisor, interval, linear, positiveModulo, visit } from "../graph/scalar.ts";
-import type { DType, Extent, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
+import type {
+  DType,
+  Extent,
+  Integer,
+  Load,
+  Local,
+  Node,
+  Random,
+  Scalar,
+  Scan,
+  Shape,
+  Variable,
+} from "../graph/types.ts";
 import { largestF32, leastI32, mostI32, mostSize } from "../scalar/range.ts";
 import { dimName, f32Text, freeName, i32Text } from "../wgsl/names.ts";
-import { addForms, boundsOf, constantForm, isMultiple, isVarying, linearKey, nameForm, shift, staysI32, wrapped, type Form, type Named } from "./forms.ts";
+import {
+  addForms,
+  boundsOf,
+  constantForm,
+  isMultiple,
+  isVarying,
+  linearKey,
+  nameForm,
+  shift,
+  staysI32,
+  wrapped,
+  type Form,
+  type Named,
+} from "./forms.ts";
 import { precedence, type Cost, type ElementType, type Let, type Statement } from "./ir.ts";
 import type { Layout } from "./layout.ts";
 
@@ -52,7 +77,10 @@ export const components = ["x", "y", "z", "w"] as const;
 export const component = (v: Value, k: number): string => (v.type.width === 4 ? `${v.text}.${components[k]}` : v.text);
 /** The value four times. */
 export const splat = (v: Value): string => (v.type.width === 4 ? v.text : `${vectorName[v.type.element]}(${v.text})`);
-export const vectorOf = (element: ElementType["element"], texts: readonly string[]): string => (texts.every((t) => t === texts[0]) ? `${vectorName[element]}(${texts[0]})` : `${vectorName[element]}(${texts.join(", ")})`);
+export const vectorOf = (element: ElementType["element"], texts: readonly string[]): string =>
+  texts.every((t) => t === texts[0])
+    ? `${vectorName[element]}(${texts[0]})`
+    : `${vectorName[element]}(${texts.join(", ")})`;
 const isName = (text: string): boolean => /^[a-z]\w*$/i.test(text) && text !== "true" && text !== "false";
 
 const facts = new WeakMap<Scalar, { loads: boolean; locals: boolean }>();
@@ -69,7 +97,8 @@ function factsOf(e: Scalar): { loads: boolean; locals: boolean } {
   }
   return found;
 }
-export const sizeOfShape = (shape: Shape): number => shape.reduce<number>((p, n) => p * (typeof n === "number" ? n : NaN), 1);
+export const sizeOfShape = (shape: Shape): number =>
+  shape.reduce<number>((p, n) => p * (typeof n === "number" ? n : NaN), 1);
 
 export class Values {
   readonly names = new Map<string, Named>();
@@ -102,7 +131,13 @@ export class Values {
   private readonly addresses = new Map<Scalar, Integer>();
 
   /** `tensors`: all that the kernel touches: their names come first. */
-  constructor(kernel: string, layout: Layout, scalarOnly: Set<Node>, written: ReadonlySet<Node>, tensors: Iterable<Node>) {
+  constructor(
+    kernel: string,
+    layout: Layout,
+    scalarOnly: Set<Node>,
+    written: ReadonlySet<Node>,
+    tensors: Iterable<Node>,
+  ) {
     this.kernel = kernel;
     this.layout = layout;
     this.scalarOnly = scalarOnly;
@@ -154,13 +189,30 @@ export class Values {
     const { statements } = this.blocks[this.depth]!;
     statements.splice(0, statements.length, ...order(statements));
   }
-  emit(level: number, type: ElementType, code: string, binding: number, cost: Cost, base: string, more: { pinned?: boolean; load?: Let["load"] } = {}): Value {
+  emit(
+    level: number,
+    type: ElementType,
+    code: string,
+    binding: number,
+    cost: Cost,
+    base: string,
+    more: { pinned?: boolean; load?: Let["load"] } = {},
+  ): Value {
     const block = this.blocks[level]!;
     const key = `${type.element}${type.width}:${code}`;
     const known = block.known.get(key);
     if (known) return known;
     const name = this.fresh(base);
-    block.statements.push({ kind: "let", name, type, code, binding, cost, pinned: more.pinned ?? false, ...(more.load ? { load: more.load } : {}) });
+    block.statements.push({
+      kind: "let",
+      name,
+      type,
+      code,
+      binding,
+      cost,
+      pinned: more.pinned ?? false,
+      ...(more.load ? { load: more.load } : {}),
+    });
     const value = { text: name, level, type };
     block.known.set(key, value);
     return value;
@@ -224,7 +276,8 @@ export class Values {
       default: {
         const v = this.value(e);
         if (!isName(v.text)) return constantForm(Number(v.text));
-        if (!this.names.has(v.text)) this.names.set(v.text, { level: v.level, ...interval(e), multiple: 1, varying: true });
+        if (!this.names.has(v.text))
+          this.names.set(v.text, { level: v.level, ...interval(e), multiple: 1, varying: true });
         return nameForm(v.text);
       }
     }
@@ -235,15 +288,23 @@ export class Values {
     const base = kind === "floor_div" ? "q" : "r";
     if (m > mostI32) return this.divideByMore(kind, form, m);
     if (!staysI32(form, this.names, mostSize)) return this.divideAnything(kind, form, m); // a sum that may wrap is taken apart nowhere
-    const step = [...form.terms].reduce((g, [name, k]) => greatestCommonDivisor(g, k * this.names.get(name)!.multiple), m);
+    const step = [...form.terms].reduce(
+      (g, [name, k]) => greatestCommonDivisor(g, k * this.names.get(name)!.multiple),
+      m,
+    );
     const rest = positiveModulo(form.constant, step);
     const even = shift(form, -rest);
-    if (!even.terms.size) return constantForm(kind === "floor_div" ? Math.floor(even.constant / m) : positiveModulo(even.constant, m) + rest);
+    if (!even.terms.size)
+      return constantForm(
+        kind === "floor_div" ? Math.floor(even.constant / m) : positiveModulo(even.constant, m) + rest,
+      );
     if (kind === "modulo" && step === m) return constantForm(rest);
-    if (kind === "floor_div" && [...even.terms.values()].every((k) => k % m === 0) && even.constant % m === 0) return { terms: new Map([...even.terms].map(([name, k]) => [name, k / m])), constant: even.constant / m };
+    if (kind === "floor_div" && [...even.terms.values()].every((k) => k % m === 0) && even.constant % m === 0)
+      return { terms: new Map([...even.terms].map(([name, k]) => [name, k / m])), constant: even.constant / m };
     const bounds = boundsOf(even, this.names);
     const low = Math.max(bounds.low, least - rest);
-    if (Math.floor(low / m) === Math.floor(bounds.high / m) && Number.isFinite(low)) return kind === "floor_div" ? constantForm(Math.floor(low / m)) : shift(form, -Math.floor(low / m) * m);
+    if (Math.floor(low / m) === Math.floor(bounds.high / m) && Number.isFinite(low))
+      return kind === "floor_div" ? constantForm(Math.floor(low / m)) : shift(form, -Math.floor(low / m) * m);
     // a multiple of m makes it non-negative, where there is room for one
     const lift = low >= 0 ? 0 : Math.ceil(-low / m);
     const lifted = shift(even, lift * m);
@@ -255,7 +316,10 @@ export class Values {
       lift && kind === "floor_div"
         ? this.emit(text.level, i32, `${code} - ${lift}`, precedence.add, "divide", base)
         : this.emit(text.level, i32, code, precedence.multiply, "divide", base);
-    const own = kind === "floor_div" ? { low: Math.floor(low / m), high: Math.floor(bounds.high / m), multiple: 1 } : { low: 0, high: m - step, multiple: step };
+    const own =
+      kind === "floor_div"
+        ? { low: Math.floor(low / m), high: Math.floor(bounds.high / m), multiple: 1 }
+        : { low: 0, high: m - step, multiple: step };
     this.names.set(value.text, { level: value.level, ...own, varying: isVarying(even, this.names) });
     return kind === "floor_div" ? nameForm(value.text) : shift(nameForm(value.text), rest);
   }
@@ -264,8 +328,16 @@ export class Values {
     const helper = kind === "floor_div" ? "dlm_floor_div" : "dlm_modulo";
     this.helpers.add(helper);
     const { text, level } = this.formText(form);
-    const value = this.emit(level, i32, `${helper}(${text}, ${m})`, precedence.atom, "divide", kind === "floor_div" ? "q" : "r");
-    const own = kind === "floor_div" ? { low: Math.floor(leastI32 / m), high: Math.floor(mostI32 / m) } : { low: 0, high: m - 1 };
+    const value = this.emit(
+      level,
+      i32,
+      `${helper}(${text}, ${m})`,
+      precedence.atom,
+      "divide",
+      kind === "floor_div" ? "q" : "r",
+    );
+    const own =
+      kind === "floor_div" ? { low: Math.floor(leastI32 / m), high: Math.floor(mostI32 / m) } : { low: 0, high: m - 1 };
     this.names.set(value.text, { level, ...own, multiple: 1, varying: isVarying(form, this.names) });
     return nameForm(value.text);
   }
@@ -290,7 +362,10 @@ export class Values {
     const levels = [...byLevel.keys()].sort((a, b) => a - b);
     for (const own of levels) {
       if (text && !isName(text)) text = this.emit(level, i32, text, sumBinding(text), "integer", base).text;
-      const parts = byLevel.get(own)!.sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1)).map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${i32Text(k)}`)); // prettier-ignore
+      const parts = byLevel
+        .get(own)!
+        .sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1))
+        .map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${i32Text(k)}`));
       if (text) parts.unshift(text);
       text = parts.join(" + ").replaceAll("+ -", "- ");
       level = own;
@@ -318,14 +393,40 @@ export class Values {
     if (!this.alongVector(e)) return this.formValue(this.formOf(e));
     if (e.kind === "affine") {
       // data among positions: four of them at once
-      const data = e.terms.filter(([atom]) => atom.kind !== "variable" && atom.kind !== "dim" && atom.kind !== "floor_div" && atom.kind !== "modulo" && this.alongVector(atom));
+      const data = e.terms.filter(
+        ([atom]) =>
+          atom.kind !== "variable" &&
+          atom.kind !== "dim" &&
+          atom.kind !== "floor_div" &&
+          atom.kind !== "modulo" &&
+          this.alongVector(atom),
+      );
       if (data.length) {
         const parts = data.map(([atom, k]) => ({ v: this.value(atom), k }));
-        const rest = this.integer(linear(e.terms.filter((t) => !data.includes(t)), e.constant));
-        const term = ({ v, k }: (typeof parts)[number]): string => (k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${i32Text(k)}`);
-        const code = [...parts.filter((p) => p.k > 0).map(term), ...(rest.text === "0" ? [] : [rest.text]), ...parts.filter((p) => p.k < 0).map(term)].join(" + ").replaceAll("+ -", "- "); // prettier-ignore
+        const rest = this.integer(
+          linear(
+            e.terms.filter((t) => !data.includes(t)),
+            e.constant,
+          ),
+        );
+        const term = ({ v, k }: (typeof parts)[number]): string =>
+          k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${i32Text(k)}`;
+        const code = [
+          ...parts.filter((p) => p.k > 0).map(term),
+          ...(rest.text === "0" ? [] : [rest.text]),
+          ...parts.filter((p) => p.k < 0).map(term),
+        ]
+          .join(" + ")
+          .replaceAll("+ -", "- ");
         const four = parts.some(({ v }) => v.type.width === 4) || rest.type.width === 4;
-        return this.emit(Math.max(rest.level, ...parts.map(({ v }) => v.level)), four ? wide(i32) : i32, code, precedence.add, "integer", "n");
+        return this.emit(
+          Math.max(rest.level, ...parts.map(({ v }) => v.level)),
+          four ? wide(i32) : i32,
+          code,
+          precedence.add,
+          "integer",
+          "n",
+        );
       }
     }
     const forms = this.forms4(e);
@@ -333,10 +434,27 @@ export class Values {
     if (apart?.every((d) => d === 0)) return this.formValue(forms[0]!);
     if (apart) {
       const first = this.formValue(forms[0]!);
-      return this.emit(first.level, wide(i32), `${first.text} + ${vectorOf("i32", apart.map(String))}`, precedence.add, "integer", "n");
+      return this.emit(
+        first.level,
+        wide(i32),
+        `${first.text} + ${vectorOf("i32", apart.map(String))}`,
+        precedence.add,
+        "integer",
+        "n",
+      );
     }
     const each = forms.map((f) => this.formValue(f));
-    return this.emit(Math.max(...each.map((v) => v.level)), wide(i32), vectorOf("i32", each.map((v) => v.text)), precedence.atom, "none", "n");
+    return this.emit(
+      Math.max(...each.map((v) => v.level)),
+      wide(i32),
+      vectorOf(
+        "i32",
+        each.map((v) => v.text),
+      ),
+      precedence.atom,
+      "none",
+      "n",
+    );
   }
   private forms4(e: Integer): Form[] {
     return [0, 1, 2, 3].map((k) => this.atComponent(k, () => this.formOf(e)));
@@ -376,9 +494,18 @@ export class Values {
     const whole = Math.floor(r / this.lanes) * this.lanes;
     const carriers = this.carriers;
     this.carriers = [];
-    const own = this.with(carrier.variable, addForms(shift(carrier.start, whole), nameForm(this.lane)), () => this.value(e));
+    const own = this.with(carrier.variable, addForms(shift(carrier.start, whole), nameForm(this.lane)), () =>
+      this.value(e),
+    );
     this.carriers = carriers;
-    return this.emit(own.level, own.type, `subgroupBroadcast(${own.text}, ${r - whole}u)`, precedence.atom, "broadcast", this.baseName(e));
+    return this.emit(
+      own.level,
+      own.type,
+      `subgroupBroadcast(${own.text}, ${r - whole}u)`,
+      precedence.atom,
+      "broadcast",
+      this.baseName(e),
+    );
   }
   private baseName(e: Scalar): string {
     return e.kind === "load" ? shortName(this.layout.nameOf(baseOf(e.tensor))) : "v";
@@ -387,7 +514,17 @@ export class Values {
   private each(dtype: DType, f: () => Value): Value {
     const values = [0, 1, 2, 3].map((k) => this.atComponent(k, f));
     if (values.every((v) => v.text === values[0]!.text)) return values[0]!;
-    return this.emit(Math.max(...values.map((v) => v.level)), wide(typeOf(dtype)), vectorOf(dtype, values.map((v) => v.text)), precedence.atom, "none", "v");
+    return this.emit(
+      Math.max(...values.map((v) => v.level)),
+      wide(typeOf(dtype)),
+      vectorOf(
+        dtype,
+        values.map((v) => v.text),
+      ),
+      precedence.atom,
+      "none",
+      "v",
+    );
   }
   private plain(e: Exclude<Scalar, { kind: "literal" | "local" }>): Value {
     switch (e.kind) {
@@ -400,7 +537,15 @@ export class Values {
       case "non_negative":
       case "equal_zero": {
         const v = this.alongVector(e.operand) ? this.integer(e.operand) : undefined;
-        if (v?.type.width === 4) return this.emit(v.level, wide(bool), `${v.text} ${e.kind === "non_negative" ? ">=" : "=="} vec4i(0)`, precedence.compare, "compare", "inside");
+        if (v?.type.width === 4)
+          return this.emit(
+            v.level,
+            wide(bool),
+            `${v.text} ${e.kind === "non_negative" ? ">=" : "=="} vec4i(0)`,
+            precedence.compare,
+            "compare",
+            "inside",
+          );
         return this.compared(e.kind, this.formOf(e.operand));
       }
       case "and":
@@ -418,7 +563,11 @@ export class Values {
       }
       case "call": {
         if (e.fn.name === "stop") return this.value(e.operands[0]!);
-        return this.call(e.fn, e.operands.map((x) => this.value(x)), e.dtype);
+        return this.call(
+          e.fn,
+          e.operands.map((x) => this.value(x)),
+          e.dtype,
+        );
       }
       case "random":
         return this.draw(e);
@@ -435,7 +584,10 @@ export class Values {
       if (high < 0 || (kind === "equal_zero" && low > 0)) return truth(false);
       if (kind === "non_negative" ? low >= 0 : low === 0 && high === 0) return truth(true);
     }
-    const part = (sign: 1 | -1): Form => ({ terms: new Map([...form.terms].filter(([, k]) => k * sign > 0).map(([name, k]) => [name, k * sign])), constant: 0 });
+    const part = (sign: 1 | -1): Form => ({
+      terms: new Map([...form.terms].filter(([, k]) => k * sign > 0).map(([name, k]) => [name, k * sign])),
+      constant: 0,
+    });
     const [more, less] = [part(1), part(-1)];
     // the constant stands on the right, unless only the left has room for it
     const flipped = !more.terms.size;
@@ -446,21 +598,44 @@ export class Values {
     }
     const [left, right] = [this.formText(sides[0]), this.formText(sides[1])];
     const sign = kind === "equal_zero" ? "==" : flipped ? "<=" : ">=";
-    return this.emit(Math.max(left.level, right.level), bool, `${left.text} ${sign} ${right.text}`, precedence.compare, "compare", kind === "equal_zero" ? "here" : "inside");
+    return this.emit(
+      Math.max(left.level, right.level),
+      bool,
+      `${left.text} ${sign} ${right.text}`,
+      precedence.compare,
+      "compare",
+      kind === "equal_zero" ? "here" : "inside",
+    );
   }
   conjunction(parts: readonly Value[]): Value {
     if (parts.some((p) => p.text === "false")) return truth(false);
     const live = parts.filter((p, i) => p.text !== "true" && parts.findIndex((q) => q.text === p.text) === i);
     if (live.length <= 1) return live[0] ?? truth(true);
     const level = Math.max(...live.map((p) => p.level));
-    if (live.every((p) => p.type.width === 1)) return this.emit(level, bool, live.map((p) => p.text).join(this.eager ? " & " : " && "), this.eager ? precedence.bits : precedence.and, "compare", "inside");
+    if (live.every((p) => p.type.width === 1))
+      return this.emit(
+        level,
+        bool,
+        live.map((p) => p.text).join(this.eager ? " & " : " && "),
+        this.eager ? precedence.bits : precedence.and,
+        "compare",
+        "inside",
+      );
     return this.emit(level, wide(bool), live.map(splat).join(" & "), precedence.bits, "compare", "inside");
   }
   select(condition: Value, then: Value, otherwise: Value, base: string): Value {
     const level = Math.max(condition.level, then.level, otherwise.level);
-    const type = condition.type.width === 4 || then.type.width === 4 || otherwise.type.width === 4 ? wide(then.type) : then.type;
+    const type =
+      condition.type.width === 4 || then.type.width === 4 || otherwise.type.width === 4 ? wide(then.type) : then.type;
     const arm = (v: Value): string => (type.width === 4 ? splat(v) : v.text);
-    return this.emit(level, type, `select(${arm(otherwise)}, ${arm(then)}, ${condition.text})`, precedence.atom, "select", base);
+    return this.emit(
+      level,
+      type,
+      `select(${arm(otherwise)}, ${arm(then)}, ${condition.text})`,
+      precedence.atom,
+      "select",
+      base,
+    );
   }
   private constant(x: number, dtype: DType): Value {
     if (dtype === "bool") return truth(x !== 0);
@@ -468,21 +643,69 @@ export class Values {
     this.helpers.add("dlm_nan");
     return this.emit(0, f32, "dlm_nan()", precedence.atom, "none", "v");
   }
-  call(fn: { readonly name: string; readonly evaluate?: (...x: number[]) => number; readonly wgsl: (xs: readonly string[], dtype: DType) => string; readonly helpers?: readonly string[]; readonly cost: "alu" | "div" | "fn" }, xs: readonly Value[], dtype: DType): Value {
+  call(
+    fn: {
+      readonly name: string;
+      readonly evaluate?: (...x: number[]) => number;
+      readonly wgsl: (xs: readonly string[], dtype: DType) => string;
+      readonly helpers?: readonly string[];
+      readonly cost: "alu" | "div" | "fn";
+    },
+    xs: readonly Value[],
+    dtype: DType,
+  ): Value {
     // A constant expression whose value is no number of its type is an error of the shader: none is left to the driver, calls of our own functions are none.
     const numbers = xs.map(numberOf);
-    if (fn.evaluate && !fn.helpers && dtype !== "i32" && numbers.every((n) => n !== undefined)) return this.constant(fn.evaluate(...(numbers as number[])), dtype);
+    if (fn.evaluate && !fn.helpers && dtype !== "i32" && numbers.every((n) => n !== undefined))
+      return this.constant(fn.evaluate(...(numbers as number[])), dtype);
     fn.helpers?.forEach((h) => this.helpers.add(h));
     const level = Math.max(0, ...xs.map((x) => x.level));
     const cost = fn.cost === "fn" ? "function" : fn.cost === "div" ? "divide" : "alu";
     const shape = shapeOf(fn, dtype, xs.length);
     const base = dtype === "bool" ? "holds" : "v";
-    if (xs.every((x) => x.type.width === 1)) return this.emit(level, typeOf(dtype), fn.wgsl(xs.map((x) => x.text), dtype), shape.binding, cost, base);
+    if (xs.every((x) => x.type.width === 1))
+      return this.emit(
+        level,
+        typeOf(dtype),
+        fn.wgsl(
+          xs.map((x) => x.text),
+          dtype,
+        ),
+        shape.binding,
+        cost,
+        base,
+      );
     const type = wide(typeOf(dtype));
     // arithmetic takes a vector and a number; comparisons and built-in functions want both wide; anything else goes component by component
-    if (shape.kind === "arithmetic") return this.emit(level, type, fn.wgsl(xs.map((x) => x.text), dtype), shape.binding, cost, base);
+    if (shape.kind === "arithmetic")
+      return this.emit(
+        level,
+        type,
+        fn.wgsl(
+          xs.map((x) => x.text),
+          dtype,
+        ),
+        shape.binding,
+        cost,
+        base,
+      );
     if (shape.kind === "wide") return this.emit(level, type, fn.wgsl(xs.map(splat), dtype), shape.binding, cost, base);
-    return this.emit(level, type, vectorOf(dtype, [0, 1, 2, 3].map((k) => fn.wgsl(xs.map((x) => component(x, k)), dtype))), precedence.atom, cost, base);
+    return this.emit(
+      level,
+      type,
+      vectorOf(
+        dtype,
+        [0, 1, 2, 3].map((k) =>
+          fn.wgsl(
+            xs.map((x) => component(x, k)),
+            dtype,
+          ),
+        ),
+      ),
+      precedence.atom,
+      cost,
+      base,
+    );
   }
   private site(e: Random): string {
     const from = this.layout.siteOf?.(e.site);
@@ -492,14 +715,28 @@ export class Values {
     return `u32(${t.name}[0])`;
   }
   private draw(e: Random): Value {
-    const position = e.indices.reduce<Integer>((sum, x, d) => linear([[sum, e.extents[d]!], [x, 1]]), asInteger(0)); // prettier-ignore
+    const position = e.indices.reduce<Integer>(
+      (sum, x, d) =>
+        linear([
+          [sum, e.extents[d]!],
+          [x, 1],
+        ]),
+      asInteger(0),
+    );
     const seed = this.value(e.seed);
     const step = this.value(e.step);
     const one = (): Value => {
       const at = this.formText(this.formOf(position));
       const helper = `dlm_${e.distribution}`;
       this.helpers.add(helper);
-      return this.emit(Math.max(seed.level, step.level, at.level), f32, `${helper}(${seed.text}, ${this.site(e)}, ${step.text}, u32(${at.text}))`, precedence.atom, "random", "draw");
+      return this.emit(
+        Math.max(seed.level, step.level, at.level),
+        f32,
+        `${helper}(${seed.text}, ${this.site(e)}, ${step.text}, u32(${at.text}))`,
+        precedence.atom,
+        "random",
+        "draw",
+      );
     };
     if (!this.alongVector(position)) return one();
     const forms = this.forms4(position);
@@ -508,14 +745,22 @@ export class Values {
     const at = this.quarter(forms[0]!);
     const helper = `dlm_${e.distribution}4`;
     this.helpers.add(helper);
-    return this.emit(Math.max(seed.level, step.level, at.level), wide(f32), `${helper}(${seed.text}, ${this.site(e)}, ${step.text}, u32(${at.text}))`, precedence.atom, "random", "draw");
+    return this.emit(
+      Math.max(seed.level, step.level, at.level),
+      wide(f32),
+      `${helper}(${seed.text}, ${this.site(e)}, ${step.text}, u32(${at.text}))`,
+      precedence.atom,
+      "random",
+      "draw",
+    );
   }
 
   // ---- memory
   tensor(node: Node): TensorUse {
     const base = baseOf(node);
     let found = this.tensors.get(base);
-    if (!found) this.tensors.set(base, (found = { name: this.fresh(this.layout.nameOf(base)), reads: false, writes: false }));
+    if (!found)
+      this.tensors.set(base, (found = { name: this.fresh(this.layout.nameOf(base)), reads: false, writes: false }));
     return found;
   }
   storageOf(node: Node): DType | "u8" {
@@ -526,12 +771,22 @@ export class Values {
     if (shape.every((n) => typeof n === "number")) {
       let whole = key && this.addresses.get(key);
       if (!whole) {
-        whole = indices.reduce<Integer>((sum, x, d) => linear([[sum, shape[d] as number], [x, 1]]), asInteger(0)); // prettier-ignore
+        whole = indices.reduce<Integer>(
+          (sum, x, d) =>
+            linear([
+              [sum, shape[d] as number],
+              [x, 1],
+            ]),
+          asInteger(0),
+        );
         if (key) this.addresses.set(key, whole);
       }
       return this.formOf(whole);
     }
-    return this.addressOfForms(shape, indices.map((e) => this.formOf(e)));
+    return this.addressOfForms(
+      shape,
+      indices.map((e) => this.formOf(e)),
+    );
   }
   addressOfForms(shape: Shape, indices: readonly Form[]): Form {
     let form = constantForm(0);
@@ -542,8 +797,21 @@ export class Values {
       if (!symbolic) form = addForms(form, at, stride);
       else if (at.terms.size || at.constant) {
         const v = this.formText(at);
-        const product = this.emit(v.level, i32, `${isName(v.text) ? v.text : `(${v.text})`} * ${symbolic}`, precedence.multiply, "integer", "row");
-        this.names.set(product.text, { level: product.level, ...boundsOf(at, this.names), multiple: 1, varying: isVarying(at, this.names), high: Infinity });
+        const product = this.emit(
+          v.level,
+          i32,
+          `${isName(v.text) ? v.text : `(${v.text})`} * ${symbolic}`,
+          precedence.multiply,
+          "integer",
+          "row",
+        );
+        this.names.set(product.text, {
+          level: product.level,
+          ...boundsOf(at, this.names),
+          multiple: 1,
+          varying: isVarying(at, this.names),
+          high: Infinity,
+        });
         form = addForms(form, nameForm(product.text));
       }
       const n = shape[d]!;
@@ -569,9 +837,20 @@ export class Values {
         if (staysI32(form, this.names) && (high < 0 || (typeof n === "number" && low >= n))) return truth(false);
         if (low >= 0 && typeof n === "number" && high < n) return truth(true);
         const alone = { terms: form.terms, constant: typeof n === "number" ? 0 : form.constant };
-        if (low >= 0 && staysI32(alone, this.names, mostSize) && (typeof n !== "number" || n - form.constant <= mostI32)) {
+        if (
+          low >= 0 &&
+          staysI32(alone, this.names, mostSize) &&
+          (typeof n !== "number" || n - form.constant <= mostI32)
+        ) {
           const whole = this.formText(alone);
-          return this.emit(whole.level, bool, `${whole.text} < ${typeof n === "number" ? n - form.constant : this.extentText(n)}`, precedence.compare, "compare", "inside");
+          return this.emit(
+            whole.level,
+            bool,
+            `${whole.text} < ${typeof n === "number" ? n - form.constant : this.extentText(n)}`,
+            precedence.compare,
+            "compare",
+            "inside",
+          );
         }
         const text = this.formText(form);
         const bound = typeof n === "number" ? `${n}u` : `u32(${this.extentText(n)})`;
@@ -585,15 +864,35 @@ export class Values {
     const box = this.boxes.get(e);
     if (box) return this.alongVector(e) ? this.each(e.dtype, () => this.load(e)) : this.fromBox(e, box);
     if (this.alongVector(e)) return this.load4(e);
-    return this.loadAt(e, e.indices.map((x) => this.formOf(x)), () => this.address(e.tensor.shape, e.indices, e), e.outside && (() => this.value(e.outside!))); // prettier-ignore
+    return this.loadAt(
+      e,
+      e.indices.map((x) => this.formOf(x)),
+      () => this.address(e.tensor.shape, e.indices, e),
+      e.outside && (() => this.value(e.outside!)),
+    );
   }
   private fromBox(e: Load, box: Box): Value {
-    const place = e.indices.reduce((sum, x, d) => addForms(sum, addForms(this.formOf(x), box.low[d]!, -1), box.strides[d]!), constantForm(0)); // prettier-ignore
+    const place = e.indices.reduce(
+      (sum, x, d) => addForms(sum, addForms(this.formOf(x), box.low[d]!, -1), box.strides[d]!),
+      constantForm(0),
+    );
     const at = this.formText(place, `${box.name}_at`);
-    return this.emit(at.level, typeOf(e.dtype), `${box.name}[${at.text}]`, precedence.atom, "workgroup", shortName(box.name));
+    return this.emit(
+      at.level,
+      typeOf(e.dtype),
+      `${box.name}[${at.text}]`,
+      precedence.atom,
+      "workgroup",
+      shortName(box.name),
+    );
   }
   /** One element of a tensor. */
-  loadAt(of: { readonly tensor: Node; readonly dtype: DType }, indices: readonly Form[], address: () => Form, outside: (() => Value) | undefined): Value {
+  loadAt(
+    of: { readonly tensor: Node; readonly dtype: DType },
+    indices: readonly Form[],
+    address: () => Form,
+    outside: (() => Value) | undefined,
+  ): Value {
     const guard = outside ? this.inside(of.tensor.shape, indices) : truth(true);
     if (guard.text === "false") return outside!();
     const base = baseOf(of.tensor);
@@ -606,15 +905,29 @@ export class Values {
     if (storage !== "u8") this.scalarOnly.add(base);
     let code: string;
     if (storage === "u8") {
-      const whole = isName(at.text) ? at.text : this.emit(at.level, i32, at.text, precedence.add, "integer", `${short}_at`).text;
+      const whole = isName(at.text)
+        ? at.text
+        : this.emit(at.level, i32, at.text, precedence.add, "integer", `${short}_at`).text;
       code = `i32((${tensor.name}[${whole} >> 2u] >> (8u * u32(${whole} & 3))) & 255u)`;
     } else code = storage === "bool" ? `${tensor.name}[${at.text}] != 0u` : `${tensor.name}[${at.text}]`;
     const binding = storage === "bool" ? precedence.compare : precedence.atom;
-    if (guard.text === "true") return this.emit(at.level, typeOf(of.dtype), code, binding, "load", short, { pinned, load: { tensor: of.tensor, indices, outside: undefined } });
+    if (guard.text === "true")
+      return this.emit(at.level, typeOf(of.dtype), code, binding, "load", short, {
+        pinned,
+        load: { tensor: of.tensor, indices, outside: undefined },
+      });
     const beyond = outside!();
     const raw = this.emit(at.level, typeOf(of.dtype), code, binding, "load", short, { pinned });
     const level = Math.max(at.level, guard.level, beyond.level);
-    return this.emit(level, typeOf(of.dtype), `select(${beyond.text}, ${raw.text}, ${guard.text})`, precedence.atom, "select", short, { pinned, load: { tensor: of.tensor, indices, outside: beyond.text } });
+    return this.emit(
+      level,
+      typeOf(of.dtype),
+      `select(${beyond.text}, ${raw.text}, ${guard.text})`,
+      precedence.atom,
+      "select",
+      short,
+      { pinned, load: { tensor: of.tensor, indices, outside: beyond.text } },
+    );
   }
   private load4(e: Load): Value {
     const base = baseOf(e.tensor);
@@ -624,10 +937,18 @@ export class Values {
     const apart = differences(forms);
     const same = apart?.every((d) => d === 0) ?? false;
     const storage = this.storageOf(base);
-    if (!same && (!this.aligned(forms) || (storage !== "u8" && (this.scalarOnly.has(base) || !canBeWide(base))))) return this.each(e.dtype, one);
+    if (!same && (!this.aligned(forms) || (storage !== "u8" && (this.scalarOnly.has(base) || !canBeWide(base)))))
+      return this.each(e.dtype, one);
     let guard = truth(true);
     if (e.outside) {
-      const guards = [0, 1, 2, 3].map((k) => this.atComponent(k, () => this.inside(shape, e.indices.map((x) => this.formOf(x)))));
+      const guards = [0, 1, 2, 3].map((k) =>
+        this.atComponent(k, () =>
+          this.inside(
+            shape,
+            e.indices.map((x) => this.formOf(x)),
+          ),
+        ),
+      );
       if (guards.some((g) => g.text !== guards[0]!.text)) return this.each(e.dtype, one);
       guard = guards[0]!;
     }
@@ -642,14 +963,32 @@ export class Values {
     const type = wide(typeOf(e.dtype));
     const raw =
       storage === "u8"
-        ? this.emit(at.level, type, `vec4i((vec4u(${tensor.name}[${at.text}]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u))`, precedence.atom, "load", short, { pinned })
-        : this.emit(at.level, type, storage === "bool" ? `${tensor.name}[${at.text}] != vec4u(0u)` : `${tensor.name}[${at.text}]`, storage === "bool" ? precedence.compare : precedence.atom, "load4", short, { pinned });
+        ? this.emit(
+            at.level,
+            type,
+            `vec4i((vec4u(${tensor.name}[${at.text}]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u))`,
+            precedence.atom,
+            "load",
+            short,
+            { pinned },
+          )
+        : this.emit(
+            at.level,
+            type,
+            storage === "bool" ? `${tensor.name}[${at.text}] != vec4u(0u)` : `${tensor.name}[${at.text}]`,
+            storage === "bool" ? precedence.compare : precedence.atom,
+            "load4",
+            short,
+            { pinned },
+          );
     return guard.text === "true" ? raw : this.select(guard, raw, this.value(e.outside!), short);
   }
   /** Four neighbours from a multiple of four on. */
   aligned(forms: readonly Form[]): boolean {
     const apart = differences(forms);
-    return !!apart && apart.every((d, k) => d === k) && forms[0]!.constant % 4 === 0 && isMultiple(forms[0]!, 4, this.names);
+    return (
+      !!apart && apart.every((d, k) => d === k) && forms[0]!.constant % 4 === 0 && isMultiple(forms[0]!, 4, this.names)
+    );
   }
   /** form / 4, exactly. */
   quarter(form: Form, base = "at"): Text {
@@ -662,14 +1001,28 @@ export class Values {
       // the name itself is even enough
       const named = this.names.get(name)!;
       const g = 4 / greatestCommonDivisor(k, 4);
-      const part = this.emit(named.level, i32, (g === 4 && named.fourth) || `${name} / ${g}`, g === 4 && named.fourth ? precedence.add : precedence.multiply, "integer", `${name}_${g === 4 ? "fourth" : "half"}`);
-      this.names.set(part.text, { level: named.level, low: named.low / g, high: named.high / g, multiple: Math.max(1, named.multiple / g), varying: named.varying });
+      const part = this.emit(
+        named.level,
+        i32,
+        (g === 4 && named.fourth) || `${name} / ${g}`,
+        g === 4 && named.fourth ? precedence.add : precedence.multiply,
+        "integer",
+        `${name}_${g === 4 ? "fourth" : "half"}`,
+      );
+      this.names.set(part.text, {
+        level: named.level,
+        low: named.low / g,
+        high: named.high / g,
+        multiple: Math.max(1, named.multiple / g),
+        varying: named.varying,
+      });
       result = addForms(result, nameForm(part.text), (k * g) / 4);
     }
     return this.formText(result, base);
   }
 }
-const sumBinding = (text: string): number => (/ [-+] /.test(text) || text.startsWith("-") ? precedence.add : precedence.multiply);
+const sumBinding = (text: string): number =>
+  / [-+] /.test(text) || text.startsWith("-") ? precedence.add : precedence.multiply;
 export const newBlock = (): Block => ({ statements: [], known: new Map(), scalars: new Map() });
 /** The number that a text is, or undefined for what is computed. */
 function numberOf(v: Value): number | undefined {
@@ -690,7 +1043,11 @@ function differences(forms: readonly Form[]): number[] | undefined {
 /** Memory of a known size in whole fours. */
 export const canBeWide = (base: Node): boolean => sizeOfShape(base.shape) % 4 === 0;
 /** How the code of a function is made, from its text alone. */
-function shapeOf(fn: { readonly wgsl: (xs: readonly string[], dtype: DType) => string }, dtype: DType, operands: number): { kind: "arithmetic" | "wide" | "componentwise"; binding: number } {
+function shapeOf(
+  fn: { readonly wgsl: (xs: readonly string[], dtype: DType) => string },
+  dtype: DType,
+  operands: number,
+): { kind: "arithmetic" | "wide" | "componentwise"; binding: number } {
   const text = fn.wgsl(["a", "b", "c"].slice(0, operands), dtype);
   if (/^a [-+] b$/.test(text)) return { kind: "arithmetic", binding: precedence.add };
   if (/^a [*/] b$/.test(text)) return { kind: "arithmetic", binding: precedence.multiply };

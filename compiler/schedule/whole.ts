@@ -22,7 +22,11 @@ import { emitKernel } from "./template.ts";
 export interface WholeKernel {
   readonly wgsl: string;
   readonly entry: string;
-  readonly bindings: readonly { readonly node: Node; readonly binding: number; readonly access: "read" | "read_write" }[];
+  readonly bindings: readonly {
+    readonly node: Node;
+    readonly binding: number;
+    readonly access: "read" | "read_write";
+  }[];
   readonly rounds: number; // binding of the number of steps, a uniform u32
   readonly workgroup: number;
   readonly flops: number; // of one step
@@ -36,7 +40,12 @@ export interface WholeOptions {
   readonly isScratch: (x: Node) => boolean;
 }
 
-export function lowerWhole(steps: readonly Step[], layout: Layout, target: Target, options: WholeOptions): WholeKernel | undefined {
+export function lowerWhole(
+  steps: readonly Step[],
+  layout: Layout,
+  target: Target,
+  options: WholeOptions,
+): WholeKernel | undefined {
   const kernels = kernelsOf(steps);
   if (!worthwhile(steps, target)) return undefined;
   // every tensor under its memory's name: slices of flat buffers by their offset
@@ -49,7 +58,16 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
   if (shared.some((x) => x.shape.some((n) => typeof n !== "number"))) return undefined;
   if (shared.reduce((sum, x) => sum + 4 * sizeOf(x.shape), 0) > target.workgroupMemory) return undefined;
 
-  const inRegisters = steps.some((s) => s.kind === "loop") ? undefined : lowerLanes(kernels.map((k) => placed.get(k)!), bound, shared, layout, target, options);
+  const inRegisters = steps.some((s) => s.kind === "loop")
+    ? undefined
+    : lowerLanes(
+        kernels.map((k) => placed.get(k)!),
+        bound,
+        shared,
+        layout,
+        target,
+        options,
+      );
   if (inRegisters) return { ...inRegisters, ...factsOf(kernels) };
 
   const names = uniqueNames([...bound, ...shared], layout);
@@ -65,7 +83,12 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
     const nest = nestOf(placed.get(k)!);
     if (nest.spec.axes.some((v) => typeof v.extent !== "number")) return undefined;
     const plain = { ...plainSchedule, keepLoops: target.keepLoops };
-    const schedule = nest.outer.length === 0 ? plain : nest.outer.length === 1 ? { ...plain, threads: [[nest.outer[0]!, threads]] as const } : { ...plain, fuse: nest.outer, threads: [["fused", threads]] as const };
+    const schedule =
+      nest.outer.length === 0
+        ? plain
+        : nest.outer.length === 1
+          ? { ...plain, threads: [[nest.outer[0]!, threads]] as const }
+          : { ...plain, fuse: nest.outer, threads: [["fused", threads]] as const };
     const emitted = emitKernel(nest, own, schedule);
     if (emitted.subgroups || emitted.workgroupMemory.length || emitted.dims.length) return undefined;
     for (const t of emitted.tensors) {
@@ -74,7 +97,7 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
     }
     for (const [scan, name] of emitted.scans) {
       const known = scanNames.get(scan) ?? name;
-      if (known !== name || used.has(name) && !scanNames.has(scan)) return undefined; // prettier-ignore
+      if (known !== name || (used.has(name) && !scanNames.has(scan))) return undefined;
       scanNames.set(scan, name);
       used.add(name);
     }
@@ -82,22 +105,41 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
     const name = fresh(`${k.spec.name}_step`, used);
     const body = printStatements(tidy(emitted.body));
     const text = body.join("\n");
-    const parameters = [...(/\bgroup\./.test(text) ? ["group: vec3u"] : []), ...(/\blocal_index\b/.test(text) ? ["local_index: u32"] : [])];
-    functions.push([...k.spec.comment().map((line) => `// ${line}`), `fn ${name}(${parameters.join(", ")}) {`, ...body.map((line) => `  ${line}`), "}"].join("\n"));
-    calls.set(k, { name: `${name}(${parameters.map((p) => (p.startsWith("group") ? "vec3u(u32(tile), 0u, 0u)" : "local_index")).join(", ")})`, groups: emitted.groups, threads: emitted.workgroup });
+    const parameters = [
+      ...(/\bgroup\./.test(text) ? ["group: vec3u"] : []),
+      ...(/\blocal_index\b/.test(text) ? ["local_index: u32"] : []),
+    ];
+    functions.push(
+      [
+        ...k.spec.comment().map((line) => `// ${line}`),
+        `fn ${name}(${parameters.join(", ")}) {`,
+        ...body.map((line) => `  ${line}`),
+        "}",
+      ].join("\n"),
+    );
+    calls.set(k, {
+      name: `${name}(${parameters.map((p) => (p.startsWith("group") ? "vec3u(u32(tile), 0u, 0u)" : "local_index")).join(", ")})`,
+      groups: emitted.groups,
+      threads: emitted.workgroup,
+    });
   }
 
   // a barrier where a kernel touches what another has touched since the last one
   const main: string[] = [];
   const isShared = new Set(shared);
   const pending = { reads: new Set<Node>(), writes: new Set<Node>() };
-  const barrierBefore = (spec: KernelSpec): string[] => flush([...[...loadsOf(spec)].filter((x) => pending.writes.has(x)), ...[...storesOf(spec)].filter((x) => pending.reads.has(x))]);
+  const barrierBefore = (spec: KernelSpec): string[] =>
+    flush([
+      ...[...loadsOf(spec)].filter((x) => pending.writes.has(x)),
+      ...[...storesOf(spec)].filter((x) => pending.reads.has(x)),
+    ]);
   const flush = (met: Iterable<Node>): string[] => {
     const list = [...met];
     if (!list.length) return [];
     const workgroup = list.some((x) => isShared.has(x));
     const storage = list.some((x) => !isShared.has(x));
-    for (const set of [pending.reads, pending.writes]) for (const x of set) if (isShared.has(x) ? workgroup : storage) set.delete(x);
+    for (const set of [pending.reads, pending.writes])
+      for (const x of set) if (isShared.has(x) ? workgroup : storage) set.delete(x);
     return [...(storage ? ["storageBarrier();"] : []), ...(workgroup ? ["workgroupBarrier();"] : [])];
   };
   const write = (list: readonly Step[], indent: string): void => {
@@ -106,7 +148,11 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
       if (s.kind === "loop") {
         const t = scanNames.get(s.scan) ?? fresh("round", used);
         const local = fresh(`${t}_now`, used);
-        push(s.scan.reverse ? `for (var ${local} = ${s.scan.count - 1}; ${local} >= 0; ${local}--) {` : `for (var ${local} = 0; ${local} < ${s.scan.count}; ${local}++) {`);
+        push(
+          s.scan.reverse
+            ? `for (var ${local} = ${s.scan.count - 1}; ${local} >= 0; ${local}--) {`
+            : `for (var ${local} = 0; ${local} < ${s.scan.count}; ${local}++) {`,
+        );
         if (scanNames.has(s.scan)) push(`  ${t} = ${local};`);
         for (const line of flush([...pending.reads, ...pending.writes])) push(`  ${line}`); // of the round before, too
         write(s.body, `${indent}  `);
@@ -119,7 +165,12 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
       barrierBefore(spec).forEach(push);
       loadsOf(spec).forEach((x) => pending.reads.add(x));
       storesOf(spec).forEach((x) => pending.writes.add(x));
-      if (call.threads === 1) push(call.groups === 1 ? `if (local_index == 0u) {\n  ${call.name.replace("u32(tile)", "u32(zero)")};\n}` : `for (var tile = zero + i32(local_index); tile < ${call.groups}; tile += ${threads}) {\n  ${call.name};\n}`);
+      if (call.threads === 1)
+        push(
+          call.groups === 1
+            ? `if (local_index == 0u) {\n  ${call.name.replace("u32(tile)", "u32(zero)")};\n}`
+            : `for (var tile = zero + i32(local_index); tile < ${call.groups}; tile += ${threads}) {\n  ${call.name};\n}`,
+        );
       else if (call.groups === 1) push(`${call.name.replace("u32(tile)", "u32(zero)")};`);
       else push(`for (var tile = zero; tile < ${call.groups}; tile++) {\n  ${call.name};\n}`);
     }
@@ -146,7 +197,14 @@ export function lowerWhole(steps: readonly Step[], layout: Layout, target: Targe
   return { wgsl, entry: "main", ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
 }
 /** The same in the registers of one subgroup, where that fits: no barrier, and memory for data and losses alone. */
-function lowerLanes(specs: readonly KernelSpec[], bound: readonly Node[], scratch: readonly Node[], layout: Layout, target: Target, options: WholeOptions): Omit<WholeKernel, "flops" | "lines"> | undefined {
+function lowerLanes(
+  specs: readonly KernelSpec[],
+  bound: readonly Node[],
+  scratch: readonly Node[],
+  layout: Layout,
+  target: Target,
+  options: WholeOptions,
+): Omit<WholeKernel, "flops" | "lines"> | undefined {
   const written = new Set(specs.flatMap((spec) => [...storesOf(spec)]));
   const read = new Set(specs.flatMap((spec) => [...loadsOf(spec)]));
   const kept = new Set(bound.filter((x) => written.has(x) && read.has(x)));
@@ -176,14 +234,29 @@ const elementOf = (x: Node, layout: Layout): string => {
   const storage = layout.storageOf(x);
   return storage === "u8" || storage === "bool" ? "u32" : storage;
 };
-const declarations = (bound: readonly Node[], layout: Layout, nameOf: (x: Node) => string, written: ReadonlySet<Node>): string[] => [
-  ...bound.map((x, i) => `@group(0) @binding(${i}) var<storage, ${written.has(x) ? "read_write" : "read"}> ${nameOf(x)}: array<${elementOf(x, layout)}>;`),
+const declarations = (
+  bound: readonly Node[],
+  layout: Layout,
+  nameOf: (x: Node) => string,
+  written: ReadonlySet<Node>,
+): string[] => [
+  ...bound.map(
+    (x, i) =>
+      `@group(0) @binding(${i}) var<storage, ${written.has(x) ? "read_write" : "read"}> ${nameOf(x)}: array<${elementOf(x, layout)}>;`,
+  ),
   `@group(0) @binding(${bound.length}) var<uniform> rounds: u32;`,
 ];
-const bindingsOf = (bound: readonly Node[], written: ReadonlySet<Node>): Pick<WholeKernel, "bindings" | "rounds"> => ({ bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })), rounds: bound.length });
-const factsOf = (kernels: readonly KernelStep[]): Pick<WholeKernel, "flops" | "lines"> => ({ flops: kernels.reduce((sum, k) => sum + flopsOf(k.spec), 0), lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))] });
+const bindingsOf = (bound: readonly Node[], written: ReadonlySet<Node>): Pick<WholeKernel, "bindings" | "rounds"> => ({
+  bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })),
+  rounds: bound.length,
+});
+const factsOf = (kernels: readonly KernelStep[]): Pick<WholeKernel, "flops" | "lines"> => ({
+  flops: kernels.reduce((sum, k) => sum + flopsOf(k.spec), 0),
+  lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))],
+});
 
-const kernelsOf = (steps: readonly Step[]): KernelStep[] => steps.flatMap((s) => (s.kind === "loop" ? kernelsOf(s.body) : [s]));
+const kernelsOf = (steps: readonly Step[]): KernelStep[] =>
+  steps.flatMap((s) => (s.kind === "loop" ? kernelsOf(s.body) : [s]));
 /** Is one workgroup with barriers faster than launches? ns by the target's costs; a scalar of cost 1 is a load. */
 function worthwhile(steps: readonly Step[], target: Target): boolean {
   let inside = 0;
@@ -196,7 +269,10 @@ function worthwhile(steps: readonly Step[], target: Target): boolean {
       }
       const { axes, stages, stores } = s.spec;
       const points = sizeOf(axes.map((v) => v.extent));
-      const each = [...stages.map((x) => sizeOf(x.over.map((v) => v.extent)) * (bodyCost(x.value) + 0.3)), ...stores.map((x) => sizeOf(x.over.map((v) => v.extent)) * (bodyCost(x.value) + 1))].reduce((a, b) => a + b, 0);
+      const each = [
+        ...stages.map((x) => sizeOf(x.over.map((v) => v.extent)) * (bodyCost(x.value) + 0.3)),
+        ...stores.map((x) => sizeOf(x.over.map((v) => v.extent)) * (bodyCost(x.value) + 1)),
+      ].reduce((a, b) => a + b, 0);
       inside += times * (Math.ceil(points / target.simd) * each * target.ns.load + target.ns.barrier / 10);
       launches += times * (target.launchNs + (points * each * target.ns.load) / (target.simd * target.cores * 4));
     }
@@ -205,20 +281,34 @@ function worthwhile(steps: readonly Step[], target: Target): boolean {
   return inside < launches;
 }
 
-export const loadsOf = (spec: KernelSpec): Set<Node> => new Set(tensorsOf([...spec.stages.map((s) => s.value), ...spec.stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf));
+export const loadsOf = (spec: KernelSpec): Set<Node> =>
+  new Set(
+    tensorsOf([...spec.stages.map((s) => s.value), ...spec.stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf),
+  );
 export const storesOf = (spec: KernelSpec): Set<Node> => new Set(spec.stores.map((s) => baseOf(s.target)));
 const flopsOf = ({ axes, stages, stores }: KernelSpec): number => {
   const points = sizeOf(axes.map((v) => v.extent));
-  return stages.reduce((sum, s) => sum + 2 * points * sizeOf(s.over.map((v) => v.extent)), 0) + stores.reduce((sum, s) => sum + points * sizeOf(s.over.map((v) => v.extent)), 0);
+  return (
+    stages.reduce((sum, s) => sum + 2 * points * sizeOf(s.over.map((v) => v.extent)), 0) +
+    stores.reduce((sum, s) => sum + points * sizeOf(s.over.map((v) => v.extent)), 0)
+  );
 };
 /** Slices of flat buffers as elements of the buffer. */
 export function physical(spec: KernelSpec, views: ReadonlyMap<Node, View>): KernelSpec {
-  const flat = (shape: Shape, indices: readonly Integer[], offset: number): Integer => iadd(indices.reduce<Integer>((sum, e, d) => iadd(imul(sum, shape[d] as number), e), iadd(0)), offset);
+  const flat = (shape: Shape, indices: readonly Integer[], offset: number): Integer =>
+    iadd(
+      indices.reduce<Integer>((sum, e, d) => iadd(imul(sum, shape[d] as number), e), iadd(0)),
+      offset,
+    );
   const onLoad = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
     const view = views.get(baseOf(l.tensor));
     if (!view) return undefined;
     const guard = outside ? inRange(l.tensor, indices) : undefined;
-    const value = load(view.memory, [flat(l.tensor.shape, indices, view.offset)], guard && !isTrue(guard) ? 0 : undefined);
+    const value = load(
+      view.memory,
+      [flat(l.tensor.shape, indices, view.offset)],
+      guard && !isTrue(guard) ? 0 : undefined,
+    );
     return guard ? select(guard, value, outside!) : value;
   };
   const go = <T extends Scalar>(e: T): T => substitute(e, new Map(), onLoad) as T;
@@ -228,7 +318,11 @@ export function physical(spec: KernelSpec, views: ReadonlyMap<Node, View>): Kern
     stores: spec.stores.map((s) => {
       const view = views.get(baseOf(s.target));
       const indices = s.indices.map(go);
-      return { ...s, value: go(s.value), ...(view ? { target: view.memory, indices: [flat(s.target.shape, indices, view.offset)] } : { indices }) };
+      return {
+        ...s,
+        value: go(s.value),
+        ...(view ? { target: view.memory, indices: [flat(s.target.shape, indices, view.offset)] } : { indices }),
+      };
     }),
   };
 }

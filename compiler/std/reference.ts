@@ -12,10 +12,16 @@ export function libraryReference(): string {
     const { file } = parse({ name, text });
     // the file's first comment: "Title. What holds for all of them."
     const [, title, about] = /^# ([^.:]+)[.:] ?(.*)$/m.exec(text) ?? ["", name, ""];
-    const entries = file.items.filter((i): i is Declaration => i.kind !== "import" && i.kind !== "const" && i.kind !== "data" && i.kind !== "train").map(entry);
+    const entries = file.items
+      .filter(
+        (i): i is Declaration => i.kind !== "import" && i.kind !== "const" && i.kind !== "data" && i.kind !== "train",
+      )
+      .map(entry);
     return `## ${title}\n\n${about ? `${about[0]!.toUpperCase()}${about.slice(1)}\n\n` : ""}${entries.join("\n")}\n`;
   });
-  const scalars = [...namedFunctions.values()].map((f) => `- \`${f.name}(${f.operands.map((_, i) => "abc"[i]).join(", ")})\`: ${f.summary}`);
+  const scalars = [...namedFunctions.values()].map(
+    (f) => `- \`${f.name}(${f.operands.map((_, i) => "abc"[i]).join(", ")})\`: ${f.summary}`,
+  );
   return `# The library
 
 Everything here but the built-in functions is written in \`.dlm\`, in [\`compiler/std/\`](../compiler/std). A file's own declarations hide these names.
@@ -37,10 +43,16 @@ Draws: \`uniform\`, \`normal\`, \`bernoulli\`, \`randint\`, \`categorical\`. Der
 function entry(d: Declaration): string {
   const { text } = d.span.file;
   const body = d.body.kind === "block" ? d.body.span.start : d.body.value.span.start;
-  const signature = text.slice(d.span.start, body).replace(/\s*=\s*$/, "").replace(/\s+/g, " ").trim(); // prettier-ignore
+  const signature = text
+    .slice(d.span.start, body)
+    .replace(/\s*=\s*$/, "")
+    .replace(/\s+/g, " ")
+    .trim();
   return `- \`${signature}\`  \n  ${(d.doc ?? "").replaceAll("\n", " ")}`;
 }
 /** Names without documentation. */
 export function undocumented(): string[] {
-  return libraryFiles.flatMap(({ name, text }) => parse({ name, text }).file.items.flatMap((i) => (i.kind !== "import" && !i.doc ? [`${name}: ${i.name.text}`] : [])));
+  return libraryFiles.flatMap(({ name, text }) =>
+    parse({ name, text }).file.items.flatMap((i) => (i.kind !== "import" && !i.doc ? [`${name}: ${i.name.text}`] : [])),
+  );
 }

@@ -15,11 +15,15 @@ const taken = new Set(
     "abs acos all any asin atan atan2 ceil clamp cos cosh cross degrees determinant distance dot exp exp2 floor fma fract length log log2 max min mix normalize pow radians reflect round saturate select sign sin sinh smoothstep sqrt step tan tanh transpose trunc " +
     "buffer index input output uniform storage workgroup private function read write main group local"
   ).split(" "),
-); // prettier-ignore
+);
 
 /** A snake_case identifier close to this text. */
 export function wgslName(text: string): string {
-  const name = text.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "").replace(/_+/g, "_").toLowerCase();
+  const name = text
+    .replace(/[^A-Za-z0-9]+/g, "_")
+    .replace(/^_+|_+$/g, "")
+    .replace(/_+/g, "_")
+    .toLowerCase();
   return /^[a-z]/.test(name) ? name : `k${name}`;
 }
 /** The same where it is free to use, with a `_` after it where WGSL has taken it. */

@@ -43,13 +43,17 @@ export const prelude: Readonly<Record<string, Helper>> = {
   dlm_tanh: {
     code: `fn dlm_tanh(x: f32) -> f32 {\n  let a = clamp(x, -9.4, 9.4);\n  let q = a * a;\n  let p = 1.0 + q * (0.12916306 + q * (2.9175824e-3 + q * (9.238189e-6 + q * (-1.2693964e-8 + q * 1.8041511e-11))));\n  let r = 1.0 + q * (0.46249592 + q * (2.3750242e-2 + q * 2.2765822e-4));\n  return clamp(a * p / r, -1.0, 1.0);\n}`,
   },
-  dlm_sigmoid: { code: `fn dlm_sigmoid(x: f32) -> f32 {\n  let e = exp(-min(abs(x), 87.0));\n  return select(e, 1.0, x >= 0.0) / (1.0 + e);\n}` },
+  dlm_sigmoid: {
+    code: `fn dlm_sigmoid(x: f32) -> f32 {\n  let e = exp(-min(abs(x), 87.0));\n  return select(e, 1.0, x >= 0.0) / (1.0 + e);\n}`,
+  },
   // Up to 20 by expm1; beyond, as the square of exp(a / 2), which is finite where the result is. Larger results are the largest finite numbers.
   dlm_sinh: {
     uses: ["dlm_expm1"],
     code: `fn dlm_sinh(x: f32) -> f32 {\n  let a = min(abs(x), 89.4158);\n  let e = dlm_expm1(min(a, 20.0));\n  let h = exp(0.5 * a);\n  return sign(x) * select(0.5 * (e + e / (e + 1.0)), 0.5 * h * h, a > 20.0);\n}`,
   },
-  dlm_cosh: { code: `fn dlm_cosh(x: f32) -> f32 {\n  let h = exp(0.5 * min(abs(x), 89.4158));\n  return 0.5 * h * h + 0.5 / h / h;\n}` },
+  dlm_cosh: {
+    code: `fn dlm_cosh(x: f32) -> f32 {\n  let h = exp(0.5 * min(abs(x), 89.4158));\n  return 0.5 * h * h + 0.5 / h / h;\n}`,
+  },
   // WGSL bounds sin and cos on [-pi, pi] only. An angle as r + n pi/2 with |r| <= pi/4, as (r, n). Near: Cody and Waite's reduction, pi/2 in four parts of
   // which the first three have at most 11 bits, so that their products with k are exact. Far: Payne and Hanek's; x is m 2^e with a whole m, and of m times the
   // bits of 2/pi that matter modulo four quarter turns, 64 are kept. Relative error of r in both: 2e-7.
@@ -70,15 +74,27 @@ export const prelude: Readonly<Record<string, Helper>> = {
   },
   dlm_sin: { uses: ["dlm_sin_cos"], code: `fn dlm_sin(x: f32) -> f32 {\n  return dlm_sin_cos(x).x;\n}` },
   dlm_cos: { uses: ["dlm_sin_cos"], code: `fn dlm_cos(x: f32) -> f32 {\n  return dlm_sin_cos(x).y;\n}` },
-  dlm_near_cos: { uses: ["dlm_near_angle", "dlm_turn"], code: `fn dlm_near_cos(x: f32) -> f32 {\n  return dlm_turn(dlm_near_angle(x)).y;\n}` },
-  dlm_tan: { uses: ["dlm_sin_cos"], code: `fn dlm_tan(x: f32) -> f32 {\n  let p = dlm_sin_cos(x);\n  return p.x / p.y;\n}` },
+  dlm_near_cos: {
+    uses: ["dlm_near_angle", "dlm_turn"],
+    code: `fn dlm_near_cos(x: f32) -> f32 {\n  return dlm_turn(dlm_near_angle(x)).y;\n}`,
+  },
+  dlm_tan: {
+    uses: ["dlm_sin_cos"],
+    code: `fn dlm_tan(x: f32) -> f32 {\n  let p = dlm_sin_cos(x);\n  return p.x / p.y;\n}`,
+  },
   // Cephes' atanf: reduction by tan(pi/8) and tan(3 pi/8)
   dlm_atan: {
     code: `fn dlm_atan(x: f32) -> f32 {\n  let a = abs(x);\n  let big = a > 2.4142135;\n  let middle = a > 0.41421356;\n  let r = select(select(a, (a - 1.0) / (a + 1.0), middle), -1.0 / max(a, 1e-30), big);\n  let base = select(select(0.0, 0.78539816, middle), 1.5707963, big);\n  let q = r * r;\n  let y = base + r + r * q * (-0.33332949 + q * (0.19977711 + q * (-0.13877685 + q * 0.080537447)));\n  return select(y, -y, x < 0.0);\n}`,
   },
-  dlm_asin: { uses: ["dlm_atan"], code: `fn dlm_asin(x: f32) -> f32 {\n  return dlm_atan(x / sqrt(max((1.0 - x) * (1.0 + x), 1e-30)));\n}` },
+  dlm_asin: {
+    uses: ["dlm_atan"],
+    code: `fn dlm_asin(x: f32) -> f32 {\n  return dlm_atan(x / sqrt(max((1.0 - x) * (1.0 + x), 1e-30)));\n}`,
+  },
   // not pi/2 - asin(x), which cancels near 1
-  dlm_acos: { uses: ["dlm_atan2"], code: `fn dlm_acos(x: f32) -> f32 {\n  return dlm_atan2(sqrt(max((1.0 - x) * (1.0 + x), 0.0)), x);\n}` },
+  dlm_acos: {
+    uses: ["dlm_atan2"],
+    code: `fn dlm_acos(x: f32) -> f32 {\n  return dlm_atan2(sqrt(max((1.0 - x) * (1.0 + x), 0.0)), x);\n}`,
+  },
   // of the smaller by the larger magnitude, scaled to where WGSL bounds the error of a quotient
   dlm_atan2: {
     uses: ["dlm_atan"],
@@ -160,11 +176,19 @@ export const prelude: Readonly<Record<string, Helper>> = {
   return select(select(signed, select(0.0, 0x1.fffffep+127f, y < 0.0), bits == 0), 1.0, y == 0.0);
 }`,
   },
-  dlm_floor_div: { code: `fn dlm_floor_div(a: i32, b: i32) -> i32 {\n  let q = a / b;\n  return select(q, q - 1, (a % b != 0) & ((a < 0) != (b < 0)));\n}` },
-  dlm_modulo: { code: `fn dlm_modulo(a: i32, b: i32) -> i32 {\n  let r = a % b;\n  return select(r, r + b, (r != 0) & ((r < 0) != (b < 0)));\n}` },
-  dlm_keep_finite: { code: `fn dlm_keep_finite(x: f32) -> f32 {\n  return clamp(x, -0x1.fffffep+127f, 0x1.fffffep+127f);\n}` },
+  dlm_floor_div: {
+    code: `fn dlm_floor_div(a: i32, b: i32) -> i32 {\n  let q = a / b;\n  return select(q, q - 1, (a % b != 0) & ((a < 0) != (b < 0)));\n}`,
+  },
+  dlm_modulo: {
+    code: `fn dlm_modulo(a: i32, b: i32) -> i32 {\n  let r = a % b;\n  return select(r, r + b, (r != 0) & ((r < 0) != (b < 0)));\n}`,
+  },
+  dlm_keep_finite: {
+    code: `fn dlm_keep_finite(x: f32) -> f32 {\n  return clamp(x, -0x1.fffffep+127f, 0x1.fffffep+127f);\n}`,
+  },
   // WGSL lets drivers reassociate sums and products, and they do. An integer operation stands in their way: this one changes one NaN and nothing else.
-  dlm_keep_rounding: { code: `fn dlm_keep_rounding(x: f32) -> f32 {\n  return bitcast<f32>(min(bitcast<u32>(x), 0xfffffffeu));\n}` },
+  dlm_keep_rounding: {
+    code: `fn dlm_keep_rounding(x: f32) -> f32 {\n  return bitcast<f32>(min(bitcast<u32>(x), 0xfffffffeu));\n}`,
+  },
   // WGSL promises 2.5 ULP for x / y. Of normal numbers with a normal quotient the digits are found in integers, which no device rounds and no driver
   // reassociates: a guess q at most 3 off, less 3, then what is left of the dividend, x - q y, small and so exact modulo 2^32, says how much is missing.
   // There are no ties: 2 q + 1 would divide a number of 24 bits.

@@ -16,7 +16,11 @@ export function printStatements(block: readonly Statement[]): string[] {
         return [`${s.tensor}[${s.at}] = ${s.code};`];
       case "for": {
         const next = s.step === 1 ? `${s.variable}++` : `${s.variable} += ${s.step}`;
-        return [`for (var ${s.variable} = ${s.from}; ${s.variable} < ${s.below}; ${next}) {`, ...indent(printStatements(s.body)), "}"];
+        return [
+          `for (var ${s.variable} = ${s.from}; ${s.variable} < ${s.below}; ${next}) {`,
+          ...indent(printStatements(s.body)),
+          "}",
+        ];
       }
       case "if":
         return [`if (${s.condition}) {`, ...indent(printStatements(s.body)), "}"];

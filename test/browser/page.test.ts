@@ -17,11 +17,18 @@ let address: string;
 let close: () => void;
 
 beforeAll(async () => {
-  for (const [folder, withData] of [["digits", true], ["alone", false]] as const) {
+  for (const [folder, withData] of [
+    ["digits", true],
+    ["alone", false],
+  ] as const) {
     mkdirSync(join(root, folder, "model"), { recursive: true });
     if (withData) cpSync(join(examples, "data/digits.csv"), join(root, folder, "model/data/digits.csv"));
     const { plan } = compile(readFileSync(join(examples, "digits.dlm"), "utf8"), { name: "digits.dlm" });
-    await writeArtifacts(plan!, { folder: join(root, folder, "out"), data: join(root, folder, "model"), parts: await trainerParts() });
+    await writeArtifacts(plan!, {
+      folder: join(root, folder, "out"),
+      data: join(root, folder, "model"),
+      parts: await trainerParts(),
+    });
   }
   [browser, { address, close }] = await Promise.all([openBrowser(), serve(root)]);
 }, 120_000);
@@ -37,15 +44,29 @@ interface OpenPage {
   readonly until: (...states: readonly string[]) => Promise<void>;
   readonly errors: readonly string[];
 }
-async function open(path: string, options: { readonly width?: number; readonly dark?: boolean; readonly before?: string } = {}): Promise<OpenPage> {
-  const page = await browser.newPage({ viewport: { width: options.width ?? 1200, height: 900 }, colorScheme: options.dark ? "dark" : "light" });
+async function open(
+  path: string,
+  options: { readonly width?: number; readonly dark?: boolean; readonly before?: string } = {},
+): Promise<OpenPage> {
+  const page = await browser.newPage({
+    viewport: { width: options.width ?? 1200, height: 900 },
+    colorScheme: options.dark ? "dark" : "light",
+  });
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
-  page.on("console", (message) => void (message.type() === "error" && !/404/.test(message.text()) && errors.push(message.text())));
+  page.on(
+    "console",
+    (message) => void (message.type() === "error" && !/404/.test(message.text()) && errors.push(message.text())),
+  );
   if (options.before) await page.addInitScript(options.before);
   await page.goto(`${address}/${path}`);
   const state = (): Promise<string | undefined> => page.evaluate(() => document.documentElement.dataset["state"]);
-  const until = async (...states: readonly string[]): Promise<void> => void (await page.waitForFunction((wanted) => wanted.includes(document.documentElement.dataset["state"] ?? ""), states, { timeout: 90_000 }));
+  const until = async (...states: readonly string[]): Promise<void> =>
+    void (await page.waitForFunction(
+      (wanted) => wanted.includes(document.documentElement.dataset["state"] ?? ""),
+      states,
+      { timeout: 90_000 },
+    ));
   await until("ready", "problem");
   return { page, state, until, errors };
 }
@@ -60,7 +81,12 @@ const inked = (page: Page, selector: string): Promise<number> =>
     const canvas = document.querySelector<HTMLCanvasElement>(wanted)!;
     const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
     let colored = 0;
-    for (let i = 0; i < data.length; i += 4) if (data[i + 3]! > 0 && Math.max(data[i]!, data[i + 1]!, data[i + 2]!) - Math.min(data[i]!, data[i + 1]!, data[i + 2]!) > 60) colored++;
+    for (let i = 0; i < data.length; i += 4)
+      if (
+        data[i + 3]! > 0 &&
+        Math.max(data[i]!, data[i + 1]!, data[i + 2]!) - Math.min(data[i]!, data[i + 1]!, data[i + 2]!) > 60
+      )
+        colored++;
     return colored / (data.length / 4);
   }, selector);
 
@@ -70,16 +96,27 @@ test("it trains the digits to 97 %, with a live curve", { timeout: 180_000 }, as
   await page.fill("#seed", "3"); // another holdout than the file's
   await page.click("#start");
   await page.waitForFunction(() => document.querySelectorAll("#figures tbody tr").length === 2);
-  await page.waitForFunction(() => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 25, undefined, { timeout: 90_000 });
+  await page.waitForFunction(
+    () => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 25,
+    undefined,
+    { timeout: 90_000 },
+  );
   expect(await page.textContent("#state")).toMatch(/^Epoch \d+ of \d+ · step \d+ of \d+$/);
   expect(await page.textContent("#rate")).toMatch(/^[\d,]+ steps\/s · \d+:\d\d left$/);
   expect(await inked(page, "#loss-chart canvas")).toBeGreaterThan(0.003);
   await look(page, "training");
   await until("finished");
-  const accuracy = await page.evaluate(() => [...document.querySelectorAll("#figures tbody tr")].find((row) => row.querySelector("th")!.textContent === "acc")!.querySelectorAll("td")[1]!.textContent);
+  const accuracy = await page.evaluate(
+    () =>
+      [...document.querySelectorAll("#figures tbody tr")]
+        .find((row) => row.querySelector("th")!.textContent === "acc")!
+        .querySelectorAll("td")[1]!.textContent,
+  );
   expect(Number(accuracy)).toBeGreaterThanOrEqual(0.97);
   expect(await page.textContent("#state")).toMatch(/^Finished after \d+ steps · test: loss 0\.\d+, acc 0\.9\d+$/);
-  expect(await page.getAttribute("#loss-chart canvas", "aria-label")).toMatch(/^Loss by step: batch 0\.\d+, test 0\.\d+ at step \d+$/);
+  expect(await page.getAttribute("#loss-chart canvas", "aria-label")).toMatch(
+    /^Loss by step: batch 0\.\d+, test 0\.\d+ at step \d+$/,
+  );
   await page.hover("#loss-chart canvas");
   await look(page, "finished");
   for (const id of ["source", "kernels"]) await page.click(`#${id} summary`);
@@ -97,13 +134,19 @@ test("a file that the server lacks is asked for; pause, go on, reset", { timeout
   const { page, state, until, errors } = await open("alone/out/index.html", { width: 390, dark: true });
   await page.click("#start");
   await until("problem");
-  expect(await page.textContent("#problem")).toMatch(/A data file is missing.*The server of this page does not have data\/digits\.csv/s);
+  expect(await page.textContent("#problem")).toMatch(
+    /A data file is missing.*The server of this page does not have data\/digits\.csv/s,
+  );
   await look(page, "missing");
   await page.setInputFiles("#file-list input", join(examples, "data/digits.csv"));
   await page.waitForSelector("#file-list .ok");
   await page.fill("#epochs", "6");
   await page.click("#start");
-  await page.waitForFunction(() => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 5, undefined, { timeout: 90_000 });
+  await page.waitForFunction(
+    () => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 5,
+    undefined,
+    { timeout: 90_000 },
+  );
   await page.click("#start"); // now Pause
   await until("paused");
   expect(await page.textContent("#start")).toBe("Go on");
@@ -115,14 +158,20 @@ test("a file that the server lacks is asked for; pause, go on, reset", { timeout
   await page.waitForFunction(() => document.getElementById("start")!.textContent === "Start");
   expect(await page.getAttribute("#track", "aria-valuenow")).toBe("0");
   await page.click("#start");
-  await page.waitForFunction(() => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 5, undefined, { timeout: 90_000 });
+  await page.waitForFunction(
+    () => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 5,
+    undefined,
+    { timeout: 90_000 },
+  );
   expect(await state()).not.toBe("problem");
   expect(errors).toEqual([]);
   await page.close();
 });
 
 test("a browser without WebGPU: said in words", async () => {
-  const { page, state } = await open("digits/out/index.html", { before: 'Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined });' });
+  const { page, state } = await open("digits/out/index.html", {
+    before: 'Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined });',
+  });
   expect(await state()).toBe("problem");
   expect(await page.textContent("#problem")).toMatch(/This page cannot train here.*This browser has no WebGPU/s);
   expect(await page.isDisabled("#start")).toBe(true);

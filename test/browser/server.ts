@@ -4,7 +4,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 
-const types: Readonly<Record<string, string>> = { ".html": "text/html", ".mjs": "text/javascript", ".css": "text/css", ".csv": "text/csv", ".json": "application/json" };
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".mjs": "text/javascript",
+  ".css": "text/css",
+  ".csv": "text/csv",
+  ".json": "application/json",
+};
 
 export async function serve(folder: string): Promise<{ readonly address: string; readonly close: () => void }> {
   const server = createServer((request, response) => {

@@ -1,6 +1,16 @@
 // What `dlm compile` writes: the same bytes each time, all or nothing, and a trainer that needs nothing but the package `webgpu`.
 import { execFile, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -24,7 +34,12 @@ const example = (name: string): Plan => planOf(readFileSync(join(project, "examp
 /** Every file under a folder with its bytes. */
 function tree(folder: string): Record<string, string> {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return Object.fromEntries(names.map((entry) => join(entry.parentPath, entry.name)).sort().map((path) => [relative(folder, path), readFileSync(path, "latin1")]));
+  return Object.fromEntries(
+    names
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort()
+      .map((path) => [relative(folder, path), readFileSync(path, "latin1")]),
+  );
 }
 
 beforeAll(async () => {
@@ -39,7 +54,8 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 test("the runtime part of a trainer is small, and holds nothing of the compiler", () => {
   expect(gzipSync(parts.runtime, { level: 9 }).length).toBeLessThan(31_000);
-  for (const word of ["cross_entropy", "warmup_cosine", "DLM1", "DLM2", "chevrotain"]) expect(parts.runtime + parts.page + parts.types).not.toContain(word);
+  for (const word of ["cross_entropy", "warmup_cosine", "DLM1", "DLM2", "chevrotain"])
+    expect(parts.runtime + parts.page + parts.types).not.toContain(word);
 });
 
 test("the same model gives the same bytes; what is not ours in the folder stays, kernels of an earlier model do not", async () => {
@@ -54,13 +70,17 @@ test("the same model gives the same bytes; what is not ours in the folder stays,
   expect(written.map(({ path }) => path).sort()).toEqual(Object.keys(ours).sort());
   expect(written.every(({ path, bytes }) => Buffer.byteLength(ours[path]!, "latin1") === bytes)).toBe(true);
   expect(JSON.parse(ours["plan.json"]!)).toMatchObject({ name: "iris.dlm", trains: [{ name: "fit" }] });
-  expect((JSON.parse(ours["plan.json"]!) as Plan).modules.map((module) => `shaders/${module.name}.wgsl`).sort()).toEqual(Object.keys(ours).filter((path) => path.startsWith("shaders/")));
+  expect(
+    (JSON.parse(ours["plan.json"]!) as Plan).modules.map((module) => `shaders/${module.name}.wgsl`).sort(),
+  ).toEqual(Object.keys(ours).filter((path) => path.startsWith("shaders/")));
   expect(Object.values(ours).join("")).not.toContain(root);
 });
 
 test("a folder that cannot be written to is said in words, and nothing is left behind", async () => {
   writeFileSync(join(root, "file"), "mine");
-  await expect(writeArtifacts(example("xor.dlm"), { folder: join(root, "file"), data: root, parts })).rejects.toThrow(UserError);
+  await expect(writeArtifacts(example("xor.dlm"), { folder: join(root, "file"), data: root, parts })).rejects.toThrow(
+    UserError,
+  );
   expect(readFileSync(join(root, "file"), "utf8")).toBe("mine");
   const broken: Plan = { ...example("xor.dlm"), modules: [{ name: "a\0b", code: "" }] };
   const before = tree(join(root, "iris"));
@@ -79,28 +99,54 @@ interface Outcome {
 const node = (args: readonly string[], cwd = join(root, "elsewhere")): Promise<Outcome> =>
   new Promise((resolve) => {
     const environment = { ...process.env, VK_DRIVER_FILES: "/nonexistent", DLM_DEVICE: "" };
-    execFile(process.execPath, args, { cwd, env: environment, timeout: 60_000 }, (error, out, err) => resolve({ status: typeof error?.code === "number" ? error.code : error ? -1 : 0, out, err }));
+    execFile(process.execPath, args, { cwd, env: environment, timeout: 60_000 }, (error, out, err) =>
+      resolve({ status: typeof error?.code === "number" ? error.code : error ? -1 : 0, out, err }),
+    );
   });
 const trainer = (...args: readonly string[]): Promise<Outcome> => node(["../iris/trainer.mjs", ...args]);
-const events = (text: string): readonly Record<string, unknown>[] => text.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+const events = (text: string): readonly Record<string, unknown>[] =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 test("it trains from another folder, and says so line by line", async () => {
   const { status, out, err } = await trainer("--out", "w.safetensors");
   expect({ status, err }).toEqual({ status: 0, err: "" });
   expect(out).toMatch(/^iris\.dlm on SwiftShader.*\niris: 150 rows \(train 120, test 30\)\n/);
   expect(out).toMatch(/\nfit {2}step \d+ {2}test: loss 0\.\d+ {2}acc [01]\.\d+\n/);
-  expect(out).toMatch(/\nfit: 240 of 240 steps, \d+\.\d s, \d+ steps\/s · test: loss 0\.\d+ {2}acc (0\.9|1\.0)\d+\nweights: w\.safetensors\n$/);
+  expect(out).toMatch(
+    /\nfit: 240 of 240 steps, \d+\.\d s, \d+ steps\/s · test: loss 0\.\d+ {2}acc (0\.9|1\.0)\d+\nweights: w\.safetensors\n$/,
+  );
   expect(existsSync(join(root, "elsewhere/w.safetensors"))).toBe(true);
 });
 
 test("one event a line with --json; interrupted and resumed gives the same bits", async () => {
-  const whole = await trainer("--json", "--epochs", "20", "--checkpoint", "whole.safetensors", "--out", "whole-weights.safetensors");
+  const whole = await trainer(
+    "--json",
+    "--epochs",
+    "20",
+    "--checkpoint",
+    "whole.safetensors",
+    "--out",
+    "whole-weights.safetensors",
+  );
   expect(whole.status).toBe(0);
   const lines = events(whole.out);
   expect(lines[0]).toMatchObject({ kind: "start", model: "iris.dlm", device: { class: "embedded" }, trains: ["fit"] });
   expect(lines.some((line) => line["kind"] === "progress")).toBe(true);
-  expect(lines.find((line) => line["kind"] === "evaluation")).toMatchObject({ train: "fit", split: "test", rows: 30, values: { table: { shape: [3, 3] } } });
-  expect(lines.find((line) => line["kind"] === "result")).toMatchObject({ train: "fit", reason: "finished", step: 80, measured: { test: { acc: expect.any(Number) as number } } });
+  expect(lines.find((line) => line["kind"] === "evaluation")).toMatchObject({
+    train: "fit",
+    split: "test",
+    rows: 30,
+    values: { table: { shape: [3, 3] } },
+  });
+  expect(lines.find((line) => line["kind"] === "result")).toMatchObject({
+    train: "fit",
+    reason: "finished",
+    step: 80,
+    measured: { test: { acc: expect.any(Number) as number } },
+  });
   expect(lines.slice(-2).map((line) => line["path"])).toEqual(["whole-weights.safetensors", "whole.safetensors"]);
 
   const first = await trainer("--epochs", "20", "--stop-after", "33", "--checkpoint", "half.safetensors");
@@ -112,7 +158,10 @@ test("one event a line with --json; interrupted and resumed gives the same bits"
 });
 
 test("Ctrl-C keeps a checkpoint, and says how to go on", async () => {
-  const child = spawn(process.execPath, ["../iris/trainer.mjs", "--epochs", "100000"], { cwd: join(root, "elsewhere"), env: { ...process.env, VK_DRIVER_FILES: "/nonexistent", DLM_DEVICE: "" } });
+  const child = spawn(process.execPath, ["../iris/trainer.mjs", "--epochs", "100000"], {
+    cwd: join(root, "elsewhere"),
+    env: { ...process.env, VK_DRIVER_FILES: "/nonexistent", DLM_DEVICE: "" },
+  });
   let out = "";
   const status = await new Promise((resolve) => {
     child.stdout.on("data", (chunk: Buffer) => {
@@ -139,7 +188,12 @@ test("what is wrong is said in words, with status 1", async () => {
   expect(none).toMatchObject({ status: 1, err: expect.stringContaining("npm install webgpu") as string });
   cpSync(join(root, "iris/trainer.mjs"), join(root, "elsewhere/deeper/trainer.mjs"), { recursive: true });
   const missing = await node(["deeper/trainer.mjs"]);
-  expect(missing).toMatchObject({ status: 1, err: expect.stringMatching(/^data\/iris\.csv was not found; looked for:\n.*--data FOLDER names the folder/s) as string });
+  expect(missing).toMatchObject({
+    status: 1,
+    err: expect.stringMatching(
+      /^data\/iris\.csv was not found; looked for:\n.*--data FOLDER names the folder/s,
+    ) as string,
+  });
   expect((await node(["deeper/trainer.mjs", "--data", "../models", "--steps", "3"])).status).toBe(0);
   expect((await trainer("--help")).out).toContain("--resume FILE");
 });
@@ -157,7 +211,11 @@ test("as a module it offers load, train and the exports", async () => {
     const both = await train({ epochs: 2 });
     console.log(Object.keys(both.results).join(), both.model.step("fit"));
     both.model.close();`;
-  expect(await node(["--input-type=module", "-e", program])).toEqual({ status: 0, err: "", out: "iris.dlm finished 2x3 true\nfit 8\n" });
+  expect(await node(["--input-type=module", "-e", program])).toEqual({
+    status: 0,
+    err: "",
+    out: "iris.dlm finished 2x3 true\nfit 8\n",
+  });
 });
 
 test("its types tell right uses from wrong ones", { timeout: 60_000 }, async () => {
@@ -194,7 +252,28 @@ await both(model, { x: [1, 2] });
 `;
   const plan = JSON.parse(readFileSync(join(root, "types/plan.json"), "utf8")) as Plan;
   const second = plan.exports.find((x) => x.name === "both")!.outputs[1]!.name;
-  writeFileSync(join(root, "types/use.mts"), use.replace('y[Object.keys(y)[1] as "both.2"]?.data ?? new Int32Array(); // the name is the plan\'s', `y[${JSON.stringify(second)}].data;`));
+  writeFileSync(
+    join(root, "types/use.mts"),
+    use.replace(
+      'y[Object.keys(y)[1] as "both.2"]?.data ?? new Int32Array(); // the name is the plan\'s',
+      `y[${JSON.stringify(second)}].data;`,
+    ),
+  );
   const compiler = join(project, "node_modules/typescript/bin/tsc");
-  expect(await node([compiler, "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--moduleResolution", "nodenext", "--types", "", join(root, "types/use.mts")])).toEqual({ status: 0, out: "", err: "" });
+  expect(
+    await node([
+      compiler,
+      "--noEmit",
+      "--strict",
+      "--target",
+      "es2022",
+      "--module",
+      "nodenext",
+      "--moduleResolution",
+      "nodenext",
+      "--types",
+      "",
+      join(root, "types/use.mts"),
+    ]),
+  ).toEqual({ status: 0, out: "", err: "" });
 });

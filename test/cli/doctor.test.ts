@@ -10,28 +10,55 @@ import type { DoctorReport } from "../../compiler/cli/doctor.ts";
 
 const bundle = join(import.meta.dirname, `../../node_modules/.dlm-doctor-${process.pid}.mjs`); // where packages can be resolved
 beforeAll(async () => {
-  await build({ entryPoints: [join(import.meta.dirname, "../../compiler/cli/doctor.ts")], bundle: true, platform: "node", format: "esm", outfile: bundle, packages: "external", logLevel: "error" });
+  await build({
+    entryPoints: [join(import.meta.dirname, "../../compiler/cli/doctor.ts")],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    outfile: bundle,
+    packages: "external",
+    logLevel: "error",
+  });
 });
 afterAll(() => rmSync(bundle, { force: true }));
 
 const doctor = (options: object): Promise<{ readonly status: number; readonly output: string }> =>
   new Promise((resolve) => {
     const program = `const { doctor } = await import(${JSON.stringify(pathToFileURL(bundle).href)}); await doctor(${JSON.stringify(options)});`;
-    const environment = { ...process.env, VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "", DLM_DEVICE: "", COLUMNS: "100" };
-    execFile(process.execPath, ["--input-type=module", "-e", program], { env: environment }, (error, stdout) => resolve({ status: typeof error?.code === "number" ? error.code : 0, output: stripVTControlCharacters(stdout) }));
+    const environment = {
+      ...process.env,
+      VK_DRIVER_FILES: "/nonexistent",
+      VK_ICD_FILENAMES: "",
+      DLM_DEVICE: "",
+      COLUMNS: "100",
+    };
+    execFile(process.execPath, ["--input-type=module", "-e", program], { env: environment }, (error, stdout) =>
+      resolve({ status: typeof error?.code === "number" ? error.code : 0, output: stripVTControlCharacters(stdout) }),
+    );
   });
 
-test.runIf(process.platform === "linux" && process.arch === "x64")("the embedded device is found, computes, and is explained", async () => {
-  const [text, json] = await Promise.all([doctor({}), doctor({ json: true })]);
-  expect(text.status).toBe(0);
-  expect(text.output).toMatch(/^● SwiftShader.*\n {2}embedded software device · google swiftshader · subgroups of 4\n {2}computes · opened in \d+ ms/);
-  // with a Vulkan loader it looks where it is told to, and finds nothing; many machines have no loader
-  expect(text.output).toMatch(/(names no driver that is there|The system has no Vulkan loader \(libvulkan\.so\.1\)); the embedded device comes last/);
-  for (const title of ["Why this one", "Tried", "Limits", "Features", "Environment", "A better device"]) expect(text.output).toContain(`\n\n${title}\n`);
-  const report = JSON.parse(json.output) as DoctorReport;
-  expect(report.used).toMatchObject({ computes: true, device: { class: "embedded", features: ["subgroups", "timestamp-query"], subgroupSize: { least: 4, most: 4 } } });
-  expect(report).toMatchObject({ choice: "auto", chosenBy: "default", drivers: [] });
-});
+test.runIf(process.platform === "linux" && process.arch === "x64")(
+  "the embedded device is found, computes, and is explained",
+  async () => {
+    const [text, json] = await Promise.all([doctor({}), doctor({ json: true })]);
+    expect(text.status).toBe(0);
+    expect(text.output).toMatch(
+      /^● SwiftShader.*\n {2}embedded software device · google swiftshader · subgroups of 4\n {2}computes · opened in \d+ ms/,
+    );
+    // with a Vulkan loader it looks where it is told to, and finds nothing; many machines have no loader
+    expect(text.output).toMatch(
+      /(names no driver that is there|The system has no Vulkan loader \(libvulkan\.so\.1\)); the embedded device comes last/,
+    );
+    for (const title of ["Why this one", "Tried", "Limits", "Features", "Environment", "A better device"])
+      expect(text.output).toContain(`\n\n${title}\n`);
+    const report = JSON.parse(json.output) as DoctorReport;
+    expect(report.used).toMatchObject({
+      computes: true,
+      device: { class: "embedded", features: ["subgroups", "timestamp-query"], subgroupSize: { least: 4, most: 4 } },
+    });
+    expect(report).toMatchObject({ choice: "auto", chosenBy: "default", drivers: [] });
+  },
+);
 
 test("a device that is not there: said so, with what would work, and status 1", async () => {
   const { status, output } = await doctor({ device: "gpu" });

@@ -13,22 +13,34 @@ beforeAll(async () => {
   cpSync(join(examples, "data/iris.csv"), join(folder, "data/iris.csv"));
   put("file", "");
   put("junk.safetensors", "junk.");
-  put("other.dlm", `model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(1)
+  put(
+    "other.dlm",
+    `model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(1)
 train fit { minimize mean(net(ones[3, 2])^2) by sgd(lr: 0.1)
   steps: 2 }
-export fn f(x: f32[B, 2]) -> f32[B, 1] = net(x)`);
+export fn f(x: f32[B, 2]) -> f32[B, 1] = net(x)`,
+  );
   put("wrong.dlm", `export fn f(x: f32[B, 2]) -> f32[B, 3] = x`);
-  put("cell.dlm", `data d {
+  put(
+    "cell.dlm",
+    `data d {
   field x: f32[1] = csv("cell.csv", columns: 0..1) }
 model net(x: f32[B, 1]) -> f32[B, 1] = x |> Linear(1)
 train fit on d(batch: 2) { minimize mean(net(x)^2) by sgd(lr: 0.1)
-  epochs: 1 }`);
+  epochs: 1 }`,
+  );
   put("cell.csv", "1\n2\nthree\n4\n");
-  put("large.dlm", `model net(x: f32[B, 40000]) -> f32[B, 40000] = x |> Linear(40000)
-export fn f(x: f32[B, 40000]) -> f32[B, 40000] = net(x)`);
-  put("wild.dlm", `model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(1)
+  put(
+    "large.dlm",
+    `model net(x: f32[B, 40000]) -> f32[B, 40000] = x |> Linear(40000)
+export fn f(x: f32[B, 40000]) -> f32[B, 40000] = net(x)`,
+  );
+  put(
+    "wild.dlm",
+    `model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(1)
 train fit { minimize mean(net(ones[3, 2])^2) by sgd(lr: 1000000.0)
-  steps: 100 }`);
+  steps: 100 }`,
+  );
   await dlm(["train", "other.dlm", "--save", "other.safetensors"]);
   put("cut.safetensors", bytes("other.safetensors").subarray(0, 300));
 }, 60_000);
@@ -53,32 +65,71 @@ const faults: readonly (readonly [args: string, text: string])[] = [
   ["check junk.safetensors", "junk.safetensors:1:"],
   ["train iris.dlm --data nowhere", "dlm: --data nowhere: there is no such folder\n"],
   ["train iris.dlm --save folder", "dlm: cannot write folder: it is a folder\n"],
-  ["train iris.dlm --save file/x.safetensors", "dlm: cannot write file/x.safetensors: a part of the path is not a folder\n"],
+  [
+    "train iris.dlm --save file/x.safetensors",
+    "dlm: cannot write file/x.safetensors: a part of the path is not a folder\n",
+  ],
   ["train iris.dlm --resume none.safetensors", "dlm: cannot read none.safetensors: there is no such file\n"],
-  ["train iris.dlm --set epoch=3", "dlm: there is no constant or setting `epoch` to set from outside; known constant or settings: epochs, steps, accumulate, batch; did you mean `epochs`?\n"],
+  [
+    "train iris.dlm --set epoch=3",
+    "dlm: there is no constant or setting `epoch` to set from outside; known constant or settings: epochs, steps, accumulate, batch; did you mean `epochs`?\n",
+  ],
   ["train iris.dlm --set epochs=many", "epochs must be a whole number, 1 or more; it is set to many from outside"],
   ["train iris.dlm --train fi", "dlm: iris.dlm has no train block fi; it has fit; did you mean fit?\n"],
   ["train iris.dlm --device nonsense", 'dlm: no "nonsense" device was found:\n'],
-  ["train cell.dlm", 'dlm: cell.csv, line 3, column 0: "three" is no number, in the field d.x = csv("cell.csv") (cell.dlm:2)\n'],
-  ["train folder/../iris.dlm --data folder --resume cut.safetensors", "dlm: cut.safetensors: this is no sound safetensors file"],
-  ["train iris.dlm --resume junk.safetensors", "dlm: junk.safetensors: this is no sound safetensors file: it has 5 bytes\n"],
-  ["train iris.dlm --resume other.safetensors", "dlm: other.safetensors: this checkpoint cannot be resumed from: it lacks net.linear2.w"],
+  [
+    "train cell.dlm",
+    'dlm: cell.csv, line 3, column 0: "three" is no number, in the field d.x = csv("cell.csv") (cell.dlm:2)\n',
+  ],
+  [
+    "train folder/../iris.dlm --data folder --resume cut.safetensors",
+    "dlm: cut.safetensors: this is no sound safetensors file",
+  ],
+  [
+    "train iris.dlm --resume junk.safetensors",
+    "dlm: junk.safetensors: this is no sound safetensors file: it has 5 bytes\n",
+  ],
+  [
+    "train iris.dlm --resume other.safetensors",
+    "dlm: other.safetensors: this checkpoint cannot be resumed from: it lacks net.linear2.w",
+  ],
   ["train wild.dlm --no-save", "dlm: the loss of fit is "],
   ["eval iris.dlm --weights cut.safetensors", "dlm: cut.safetensors: this is no sound safetensors file"],
-  ["eval other.dlm --weights other.safetensors", "dlm: fit trains without data, so there is nothing to measure it on\n"],
-  ["eval iris.dlm --weights other.safetensors --split test", "dlm: other.safetensors: the file lacks net.linear2.w, net.linear2.b; "],
-  ["run other.dlm g --weights other.safetensors", "dlm: other.dlm exports no function g; there is f; did you mean f?\n"],
+  [
+    "eval other.dlm --weights other.safetensors",
+    "dlm: fit trains without data, so there is nothing to measure it on\n",
+  ],
+  [
+    "eval iris.dlm --weights other.safetensors --split test",
+    "dlm: other.safetensors: the file lacks net.linear2.w, net.linear2.b; ",
+  ],
+  [
+    "run other.dlm g --weights other.safetensors",
+    "dlm: other.dlm exports no function g; there is f; did you mean f?\n",
+  ],
   ["run other.dlm f --input y=1", "dlm: f has no input y; did you mean x?: f(x: f32[B, 2]) -> f32[B, 1]\n"],
-  ["run other.dlm f --input x", "dlm: --input x: it is written name=FILE or name=value: f(x: f32[B, 2]) -> f32[B, 1]\n"],
+  [
+    "run other.dlm f --input x",
+    "dlm: --input x: it is written name=FILE or name=value: f(x: f32[B, 2]) -> f32[B, 1]\n",
+  ],
   ["run other.dlm f --input x=none.npy", "dlm: cannot read the input x from none.npy: there is no such file\n"],
   ["run other.dlm f --input x=cell.csv", "dlm: cell.csv, line 1 has 1 cell, and a row of the input x takes 2\n"],
   ["run other.dlm f --input x=[[1,2", "dlm: [[1,2 is no list of numbers\n"],
   ["run other.dlm f --input x=[[1,2],[3]]", "dlm: f, input x: the rows of a nested array differ in length: 2 and 1\n"],
-  ["run other.dlm f --input x=[[1,2]] --output y.txt", "dlm: --output y.txt: the name ends with .npy, .json, .csv, .safetensors\n"],
+  [
+    "run other.dlm f --input x=[[1,2]] --output y.txt",
+    "dlm: --output y.txt: the name ends with .npy, .json, .csv, .safetensors\n",
+  ],
   ["run other.dlm f", "dlm: f lacks its input x: f(x: f32[B, 2])\n"],
-  ["run large.dlm f --input x=[[1]]", "dlm: the kernels need maxStorageBufferBindingSize of 6400000000, and this device has "],
+  [
+    "run large.dlm f --input x=[[1]]",
+    "dlm: the kernels need maxStorageBufferBindingSize of 6400000000, and this device has ",
+  ],
   ["compile iris.dlm -o file", "dlm: cannot write to file: a part of the path is not a folder\n"],
-  ["compile iris.dlm -o new --target none", "dlm: there is no target none; there are software, discrete, lavapipe, swiftshader\n"],
+  [
+    "compile iris.dlm -o new --target none",
+    "dlm: there is no target none; there are software, discrete, lavapipe, swiftshader\n",
+  ],
   ["inspect iris.dlm --stage fussed", "did you mean fused?\n"],
   ["inspect iris.dlm --stage simplified --only fit.stop", "did you mean fit.step?\n"],
   ["inspect iris.dlm --stage wgsl --dot", "dlm: --dot draws graphs: --stage forward, backward or simplified\n"],
@@ -93,7 +144,8 @@ async function eachOf(cases: typeof faults, status: number): Promise<void> {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const [args, text] = next;
       const outcome = await dlm(args.split(" "));
-      if (outcome.status !== status || !outcome.err.includes(text) || /^ +at .*[:(]|internal error/m.test(outcome.err)) wrong.push({ args, text, ...outcome });
+      if (outcome.status !== status || !outcome.err.includes(text) || /^ +at .*[:(]|internal error/m.test(outcome.err))
+        wrong.push({ args, text, ...outcome });
     }
   };
   await Promise.all([worker(), worker()]);
@@ -118,7 +170,11 @@ test("a reader that goes away ends the program without noise", async () => {
   expect(out).toContain("Examples:");
   const bundle = join(import.meta.dirname, `../../node_modules/.cache/dlm-cli-test-${process.pid}/main.mjs`);
   const err = await new Promise<string>((resolve) => {
-    const child = spawn("sh", ["-c", `"${process.execPath}" "${bundle}" inspect iris.dlm --stage plan --json | head -c 10 >/dev/null`], { cwd: folder });
+    const child = spawn(
+      "sh",
+      ["-c", `"${process.execPath}" "${bundle}" inspect iris.dlm --stage plan --json | head -c 10 >/dev/null`],
+      { cwd: folder },
+    );
     let text = "";
     child.stderr.on("data", (chunk: Buffer) => (text += chunk.toString()));
     child.on("close", () => resolve(text));
@@ -128,7 +184,15 @@ test("a reader that goes away ends the program without noise", async () => {
 
 test("a device that did nothing is closed in peace: the status is 1 and no signal's", async () => {
   for (let i = 0; i < 4; i++) {
-    const { status, err } = await dlm(["run", "other.dlm", "f", "--weights", "other.safetensors", "--input", "x=[[1]]"]);
+    const { status, err } = await dlm([
+      "run",
+      "other.dlm",
+      "f",
+      "--weights",
+      "other.safetensors",
+      "--input",
+      "x=[[1]]",
+    ]);
     expect(err).toBe("dlm: f: x is f32[1, 1], and f32[B, 2] is wanted\n");
     expect(status).toBe(1);
   }

@@ -15,7 +15,14 @@ export interface Outcome {
 export interface Program {
   readonly folder: string; // a folder of the test's own: the working folder
   /** Runs `dlm ARGS`. `onOutput` sees standard output as it grows. */
-  readonly dlm: (args: readonly string[], more?: { readonly input?: string; readonly env?: Readonly<Record<string, string>>; readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void }) => Promise<Outcome>;
+  readonly dlm: (
+    args: readonly string[],
+    more?: {
+      readonly input?: string;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+    },
+  ) => Promise<Outcome>;
   readonly put: (name: string, content: string | Uint8Array) => string;
   readonly bytes: (name: string) => Buffer;
 }
@@ -24,7 +31,17 @@ export function program(): Program {
   const folder = mkdtempSync(join(tmpdir(), "dlm-cli-"));
   beforeAll(async () => {
     mkdirSync(bundle, { recursive: true });
-    await build({ entryPoints: [join(import.meta.dirname, "../../compiler/cli/main.ts")], bundle: true, platform: "node", format: "esm", packages: "external", splitting: true, outdir: bundle, outExtension: { ".js": ".mjs" }, logLevel: "error" });
+    await build({
+      entryPoints: [join(import.meta.dirname, "../../compiler/cli/main.ts")],
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      packages: "external",
+      splitting: true,
+      outdir: bundle,
+      outExtension: { ".js": ".mjs" },
+      logLevel: "error",
+    });
     writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));
   });
   afterAll(() => {
@@ -36,7 +53,11 @@ export function program(): Program {
     dlm: (args, { input, env, onOutput } = {}) =>
       new Promise((resolve) => {
         const environment = { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded", ...env };
-        const child = spawn(process.execPath, [join(bundle, "main.mjs"), ...args], { cwd: folder, env: environment, timeout: 50_000 });
+        const child = spawn(process.execPath, [join(bundle, "main.mjs"), ...args], {
+          cwd: folder,
+          env: environment,
+          timeout: 50_000,
+        });
         const text = { out: "", err: "" };
         child.stdout.on("data", (chunk: Buffer) => {
           text.out += chunk.toString();
@@ -54,4 +75,8 @@ export function program(): Program {
   };
 }
 export type Event = Readonly<Record<string, unknown>> & { readonly kind: string };
-export const events = (out: string): readonly Event[] => out.trim().split("\n").map((line) => JSON.parse(line) as Event); // prettier-ignore
+export const events = (out: string): readonly Event[] =>
+  out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Event);

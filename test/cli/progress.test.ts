@@ -11,11 +11,45 @@ interface Fake extends Terminal {
 }
 const fake = (live: boolean, width: number): Fake => {
   const [lines, updates] = [[] as string[], [] as string[]];
-  return { color: live, errorColor: live, live, width, lines, updates, line: (text = "") => void lines.push(stripVTControlCharacters(text)), note: () => {}, update: (text) => void updates.push(stripVTControlCharacters(text)), endUpdate: () => {} };
+  return {
+    color: live,
+    errorColor: live,
+    live,
+    width,
+    lines,
+    updates,
+    line: (text = "") => void lines.push(stripVTControlCharacters(text)),
+    note: () => {},
+    update: (text) => void updates.push(stripVTControlCharacters(text)),
+    endUpdate: () => {},
+  };
 };
 const steps = 2000;
-const event = (step: number, losses: number[] = [1 / step]): ProgressEvent => ({ kind: "progress", train: "fit", epoch: Math.floor(step / 20), epochs: 100, step, steps, loss: losses.at(-1)!, metrics: { accuracy: 0.5, f1: 0.25 }, curves: { loss: Float32Array.from(losses) }, stepsPerSecond: 1234.5, secondsLeft: (steps - step) / 1234.5 });
-const result: TrainResult = { train: "fit", reason: "finished", step: steps, steps, loss: 0.0005, metrics: {}, measured: { test: { loss: 0.125, table: { dtype: "i32", shape: [2, 2], data: Int32Array.of(10, 0, 3, 7) } } }, seconds: 1.6, stepsPerSecond: 1250, submits: 40 };
+const event = (step: number, losses: number[] = [1 / step]): ProgressEvent => ({
+  kind: "progress",
+  train: "fit",
+  epoch: Math.floor(step / 20),
+  epochs: 100,
+  step,
+  steps,
+  loss: losses.at(-1)!,
+  metrics: { accuracy: 0.5, f1: 0.25 },
+  curves: { loss: Float32Array.from(losses) },
+  stepsPerSecond: 1234.5,
+  secondsLeft: (steps - step) / 1234.5,
+});
+const result: TrainResult = {
+  train: "fit",
+  reason: "finished",
+  step: steps,
+  steps,
+  loss: 0.0005,
+  metrics: {},
+  measured: { test: { loss: 0.125, table: { dtype: "i32", shape: [2, 2], data: Int32Array.of(10, 0, 3, 7) } } },
+  seconds: 1.6,
+  stepsPerSecond: 1250,
+  submits: 40,
+};
 
 test("the live line fits: what tells most stays, the bar keeps its width", () => {
   for (const width of [40, 60, 80, 100, 120, 200]) {
@@ -23,7 +57,15 @@ test("the live line fits: what tells most stays, the bar keeps its width", () =>
     const progress = textProgress(terminal, 1);
     for (let step = 1; step <= steps; step += 37) {
       progress.event(event(step));
-      if (step % 5 === 0) progress.event({ kind: "evaluation", train: "fit", step, split: "test", rows: 30, values: { loss: 0.2, accuracy: 0.75 } });
+      if (step % 5 === 0)
+        progress.event({
+          kind: "evaluation",
+          train: "fit",
+          step,
+          split: "test",
+          rows: 30,
+          values: { loss: 0.2, accuracy: 0.75 },
+        });
     }
     for (const line of terminal.updates) {
       expect(line.length).toBeLessThan(width);
@@ -39,14 +81,24 @@ test("evaluations of a long run are a dozen lines; the last stands in the result
   const terminal = fake(false, 80);
   const progress = textProgress(terminal, 1);
   for (let step = 10; step <= steps; step += 10) {
-    progress.event(event(step, Array.from({ length: 10 }, (_, i) => 1 / (step + i))));
+    progress.event(
+      event(
+        step,
+        Array.from({ length: 10 }, (_, i) => 1 / (step + i)),
+      ),
+    );
     progress.event({ kind: "evaluation", train: "fit", step, split: "test", rows: 30, values: { loss: 0.125 } });
   }
   progress.result(result);
   const evaluations = terminal.lines.filter((line) => line.startsWith("step"));
   expect(evaluations.length).toBeGreaterThan(8);
   expect(evaluations.length).toBeLessThan(16);
-  expect(terminal.lines.slice(-4)).toEqual(["2,000 steps in 1.6 s (1,250 steps/s)", expect.stringMatching(/^ {2}loss {3}0\.1000 █[▁-█]{39} 5\.000e-4$/) as string, "  test   loss 0.1250  (30 rows)", "  table: i32[2, 2]\n    10  0\n     3  7"]);
+  expect(terminal.lines.slice(-4)).toEqual([
+    "2,000 steps in 1.6 s (1,250 steps/s)",
+    expect.stringMatching(/^ {2}loss {3}0\.1000 █[▁-█]{39} 5\.000e-4$/) as string,
+    "  test   loss 0.1250  (30 rows)",
+    "  table: i32[2, 2]\n    10  0\n     3  7",
+  ]);
   expect(terminal.updates).toEqual([]);
 });
 test("--json: few events of progress, and every step's loss in one of them", () => {

@@ -5,7 +5,12 @@ import type { Source } from "../../compiler/graph/types.ts";
 
 export type TrainingValues = Map<Source, ArrayLike<number>>;
 const scalars = (t: TrainProgram): TrainingValues =>
-  new Map(t.scalars.map((s) => [s.source, [s.name === "seed" ? t.seed : s.name === "steps" ? (t.steps ?? 0) : s.name === "epochs" ? (t.epochs ?? 0) : 0]]));
+  new Map(
+    t.scalars.map((s) => [
+      s.source,
+      [s.name === "seed" ? t.seed : s.name === "steps" ? (t.steps ?? 0) : s.name === "epochs" ? (t.epochs ?? 0) : 0],
+    ]),
+  );
 
 /** What the block's `init` writes. */
 export function initialOnEvaluator(t: TrainProgram): TrainingValues {

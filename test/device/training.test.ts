@@ -116,5 +116,6 @@ train fit on curve(batch: 8, seed: 1, shuffle: false) {
 }`,
 };
 describe("training steps on a device agree with the evaluator", () => {
-  for (const [name, source] of Object.entries(models)) test(name, async () => void (await compareTraining(source, (await testDevice()).device)), 120_000); // prettier-ignore
+  for (const [name, source] of Object.entries(models))
+    test(name, async () => void (await compareTraining(source, (await testDevice()).device)), 120_000);
 });

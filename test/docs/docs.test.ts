@@ -7,10 +7,20 @@ import { libraryReference, undocumented } from "../../compiler/std/reference.ts"
 import { renderDiagnostics } from "../../grammar/render.ts";
 
 const root = new URL("../../", import.meta.url);
-const pages = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", ...readdirSync(new URL("docs/", root)).filter((f) => f.endsWith(".md")).map((f) => `docs/${f}`)]; // prettier-ignore
+const pages = [
+  "README.md",
+  "ARCHITECTURE.md",
+  "CHANGELOG.md",
+  ...readdirSync(new URL("docs/", root))
+    .filter((f) => f.endsWith(".md"))
+    .map((f) => `docs/${f}`),
+];
 const blocks = pages.flatMap((page) => {
   const text = readFileSync(new URL(page, root), "utf8");
-  return [...text.matchAll(/^ *```dlm\n([\s\S]*?)^ *```$/gm)].map((m) => ({ place: `${page}:${text.slice(0, m.index).split("\n").length}`, text: m[1]!.replace(/^ {2}(?=.*$)/gm, (indent) => (m[0].startsWith(" ") ? "" : indent)) }));
+  return [...text.matchAll(/^ *```dlm\n([\s\S]*?)^ *```$/gm)].map((m) => ({
+    place: `${page}:${text.slice(0, m.index).split("\n").length}`,
+    text: m[1]!.replace(/^ {2}(?=.*$)/gm, (indent) => (m[0].startsWith(" ") ? "" : indent)),
+  }));
 });
 describe("blocks of dlm", () => {
   test.each(blocks)("$place", async ({ place, text }) => {

@@ -27,10 +27,22 @@ test("the library example", async () => {
   const body = code.replace(/^import .*$/gm, "");
   const { device } = await testDevice();
   const text = readFileSync(join(root, "examples/digits.dlm"), "utf8").replace("epochs: 30", "epochs: 1");
-  const fetchBytes = (path: string): Promise<Uint8Array> => Promise.resolve(new Uint8Array(readFileSync(join(root, "examples", path))));
+  const fetchBytes = (path: string): Promise<Uint8Array> =>
+    Promise.resolve(new Uint8Array(readFileSync(join(root, "examples", path))));
   const rows = [new Array<number>(64).fill(0)];
-  const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (...parts: string[]) => (...values: unknown[]) => Promise<{ data: Float32Array; shape: number[] }>;
-  const run = new AsyncFunction("compile", "load", "text", "device", "fetchBytes", "rows", "console", `${body}\nreturn predict;`);
+  const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (
+    ...parts: string[]
+  ) => (...values: unknown[]) => Promise<{ data: Float32Array; shape: number[] }>;
+  const run = new AsyncFunction(
+    "compile",
+    "load",
+    "text",
+    "device",
+    "fetchBytes",
+    "rows",
+    "console",
+    `${body}\nreturn predict;`,
+  );
   const predict = await run(library.compile, runtime.load, text, device, fetchBytes, rows, { log: () => undefined });
   expect(predict.shape).toEqual([1, 10]);
   expect(predict.data.reduce((a, b) => a + b)).toBeCloseTo(1, 4);

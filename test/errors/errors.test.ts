@@ -13,19 +13,25 @@ describe("messages", () => {
     const text = readFileSync(new URL(name, folder), "utf8");
     const { diagnostics } = analyse(text, { name, pedantic: /^DLM25/.test(name) });
     expect(diagnostics.map((d) => d.code)).toContain(name.slice(0, 7));
-    await expect(renderDiagnostics(diagnostics) + "\n").toMatchFileSnapshot(new URL(name.replace(/\.dlm$/, ".txt"), folder).pathname);
+    await expect(renderDiagnostics(diagnostics) + "\n").toMatchFileSnapshot(
+      new URL(name.replace(/\.dlm$/, ".txt"), folder).pathname,
+    );
   });
 });
 describe("the pedantic pass", () => {
   const examples = new URL("../../examples/", import.meta.url);
   test.each(readdirSync(examples).filter((f) => f.endsWith(".dlm")))("finds nothing in %s", (name) => {
-    expect(renderDiagnostics(analyse(readFileSync(new URL(name, examples), "utf8"), { name, pedantic: true }).diagnostics)).toBe("");
+    expect(
+      renderDiagnostics(analyse(readFileSync(new URL(name, examples), "utf8"), { name, pedantic: true }).diagnostics),
+    ).toBe("");
   });
 });
 describe("every code", () => {
   /** The codes that the compiler's sources can give. */
   const used = new Set(
-    ["../../grammar/errors.ts", "../../compiler/elaborate/errors.ts", "../../compiler/elaborate/pedantic.ts"].flatMap((f) => readFileSync(new URL(f, folder), "utf8").match(/DLM[12]\d{3}/g) ?? []),
+    ["../../grammar/errors.ts", "../../compiler/elaborate/errors.ts", "../../compiler/elaborate/pedantic.ts"].flatMap(
+      (f) => readFileSync(new URL(f, folder), "utf8").match(/DLM[12]\d{3}/g) ?? [],
+    ),
   );
   test.each([...used].sort())("%s has an explanation with an example, and a test", (code) => {
     expect(explanations[code], `no explanation of ${code}`).toBeDefined();

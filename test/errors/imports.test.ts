@@ -15,7 +15,11 @@ const told = (text: string): string => renderDiagnostics(analyse(text, { imports
 
 test("names, data and shapes of imported files", () => {
   expect(told('import "a.dlm"\nexport fn f(x: f32[B]) = twice(x)\n')).toBe("");
-  expect(told('import "data.dlm"\nmodel m(x: f32[B, 2]) = x |> Linear(1)\ntrain t on points(batch: 2) {\n  minimize mean(m(x)) by sgd()\n  steps: 1\n}\n')).toBe("");
+  expect(
+    told(
+      'import "data.dlm"\nmodel m(x: f32[B, 2]) = x |> Linear(1)\ntrain t on points(batch: 2) {\n  minimize mean(m(x)) by sgd()\n  steps: 1\n}\n',
+    ),
+  ).toBe("");
   // a file's own declarations hide imported ones
   expect(told('import "a.dlm"\nfn twice(x: f32[B]) = x\nexport fn f(x: f32[B]) = twice(x)\n')).toBe("");
 });
@@ -71,9 +75,15 @@ test("faults are told with the file's own name", () => {
 test("what is set from outside is checked", () => {
   const text = "const rate = 0.1\nexport fn f(x: f32[B]) = rate * x\n";
   expect(renderDiagnostics(analyse(text, { set: { rate: "0.5" } }).diagnostics)).toBe("");
-  expect(renderDiagnostics(analyse(text, { set: { rat: "0.5" } }).diagnostics)).toContain("there is no constant or setting `rat`");
+  expect(renderDiagnostics(analyse(text, { set: { rat: "0.5" } }).diagnostics)).toContain(
+    "there is no constant or setting `rat`",
+  );
   const trained = `${text}model net() -> f32[] { param w: f32[] ~ ones\n  return w * rate }\ntrain fit { minimize net() by sgd(lr: 0.1)\n  steps: 3 }\n`;
   expect(analyse(trained, { set: { rate: 0.5, steps: 7 } }).program!.trains[0]!.steps).toBe(7);
-  expect(renderDiagnostics(analyse(trained, { set: { rate: 0.5, steps: 1.5 } }).diagnostics)).toContain("steps must be a whole number, 1 or more; it is set to 1.5 from outside");
-  expect(renderDiagnostics(analyse(text, { set: { rate: "fast" } }).diagnostics)).toContain("rate must be a number; it is set to fast from outside");
+  expect(renderDiagnostics(analyse(trained, { set: { rate: 0.5, steps: 1.5 } }).diagnostics)).toContain(
+    "steps must be a whole number, 1 or more; it is set to 1.5 from outside",
+  );
+  expect(renderDiagnostics(analyse(text, { set: { rate: "fast" } }).diagnostics)).toContain(
+    "rate must be a number; it is set to fast from outside",
+  );
 });

@@ -11,14 +11,27 @@ const bundle = new URL("../../node_modules/.cache/dlm-fmt-test/", import.meta.ur
 const folder = mkdtempSync(join(tmpdir(), "dlm-fmt-"));
 beforeAll(() => {
   mkdirSync(bundle, { recursive: true });
-  buildSync({ entryPoints: [new URL("../../compiler/cli/main.ts", import.meta.url).pathname], bundle: true, platform: "node", format: "esm", packages: "external", splitting: true, outdir: bundle, outExtension: { ".js": ".mjs" } });
+  buildSync({
+    entryPoints: [new URL("../../compiler/cli/main.ts", import.meta.url).pathname],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    packages: "external",
+    splitting: true,
+    outdir: bundle,
+    outExtension: { ".js": ".mjs" },
+  });
 });
 afterAll(() => {
   rmSync(bundle, { recursive: true });
   rmSync(folder, { recursive: true });
 });
 function dlm(args: readonly string[], input = ""): { status: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(bundle, "main.mjs"), ...args], { cwd: folder, input, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(bundle, "main.mjs"), ...args], {
+    cwd: folder,
+    input,
+    encoding: "utf8",
+  });
   return { status, out: stdout, err: stderr };
 }
 const put = (name: string, text: string): void => writeFileSync(join(folder, name), text);
@@ -42,7 +55,11 @@ test("standard input to standard output", () => {
 });
 test("--check writes nothing", () => {
   put("a.dlm", "const   a=1");
-  expect(dlm(["fmt", "--check", "a.dlm", "b.dlm"])).toEqual({ status: 1, out: "a.dlm\n", err: "1 of 2 files are not formatted; `dlm fmt` without --check formats them\n" });
+  expect(dlm(["fmt", "--check", "a.dlm", "b.dlm"])).toEqual({
+    status: 1,
+    out: "a.dlm\n",
+    err: "1 of 2 files are not formatted; `dlm fmt` without --check formats them\n",
+  });
   expect(get("a.dlm")).toBe("const   a=1");
   expect(dlm(["fmt", "--check", "b.dlm"]).status).toBe(0);
 });
@@ -57,5 +74,9 @@ test("a file with errors stays as it is, others are formatted", () => {
   expect(get("a.dlm")).toBe("const a = 1\n");
 });
 test("a file that is not there", () => {
-  expect(dlm(["fmt", "none.dlm"])).toEqual({ status: 1, out: "", err: "dlm: cannot read none.dlm: there is no such file\n" });
+  expect(dlm(["fmt", "none.dlm"])).toEqual({
+    status: 1,
+    out: "",
+    err: "dlm: cannot read none.dlm: there is no such file\n",
+  });
 });

@@ -13,9 +13,14 @@ import { sequence, translate } from "../reference/translate.ts";
 function meaning(text: string): unknown {
   const { file, diagnostics } = parse({ name: "x.dlm", text });
   expect(diagnostics.map((d) => d.message)).toEqual([]);
-  return JSON.parse(JSON.stringify(file.items, (key, value: unknown) => (key === "span" || key === "operatorSpan" ? undefined : value)));
+  return JSON.parse(
+    JSON.stringify(file.items, (key, value: unknown) => (key === "span" || key === "operatorSpan" ? undefined : value)),
+  );
 }
-const commentsOf = (text: string): string[] => parse({ name: "x.dlm", text }).comments.map((c) => c.text).sort(); // prettier-ignore
+const commentsOf = (text: string): string[] =>
+  parse({ name: "x.dlm", text })
+    .comments.map((c) => c.text)
+    .sort();
 async function holds(text: string): Promise<void> {
   const once = await format(text);
   expect(meaning(once)).toEqual(meaning(text));
@@ -29,13 +34,19 @@ describe("meaning, comments and idempotence", () => {
   });
   test("respaced examples", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...realFiles), fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), async ({ text }, choices) => holds(respaced(text, choices))),
+      fc.asyncProperty(
+        fc.constantFrom(...realFiles),
+        fc.array(fc.nat(), { minLength: 7, maxLength: 97 }),
+        async ({ text }, choices) => holds(respaced(text, choices)),
+      ),
       { seed: 1, numRuns: 60 },
     );
   });
   test("random files", async () => {
     await fc.assert(
-      fc.asyncProperty(randomFile, fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), async (text, choices) => holds(respaced(text, choices))),
+      fc.asyncProperty(randomFile, fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), async (text, choices) =>
+        holds(respaced(text, choices)),
+      ),
       { seed: 2, numRuns: 300 },
     );
   });

@@ -23,7 +23,8 @@ export const kindOf = (message: string): string =>
     .replace(/\[[^\]]*\]/g, "[…]")
     .slice(0, 160);
 /** Another target, by the text: over many cases, all of them. */
-export const otherTarget = (text: string, own: string): string => ((names) => names[text.length % names.length]!)(Object.keys(targets).filter((name) => name !== own));
+export const otherTarget = (text: string, own: string): string =>
+  ((names) => names[text.length % names.length]!)(Object.keys(targets).filter((name) => name !== own));
 /** Texts with one line less, one result less, or one declaration less. */
 export function* shorter(text: string): Iterable<string> {
   const blocks = text.split(/\n(?=\S[^\n]*(?:\{|=|\()[^\n]*\n?)/);
@@ -37,5 +38,6 @@ export function* shorter(text: string): Iterable<string> {
     }
   }
   const lines = text.split("\n");
-  for (let i = lines.length - 1; i >= 0; i--) if (/^ {2}\S/.test(lines[i]!)) yield lines.filter((_, k) => k !== i).join("\n");
+  for (let i = lines.length - 1; i >= 0; i--)
+    if (/^ {2}\S/.test(lines[i]!)) yield lines.filter((_, k) => k !== i).join("\n");
 }

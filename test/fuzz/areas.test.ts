@@ -6,28 +6,45 @@ import { kindOf, shorter } from "./area.ts";
 import { areas } from "./areas.ts";
 
 const counts: Readonly<Record<string, number>> = { programs: 24, training: 2, sources: 40, kernels: 5, data: 100 };
-test.each(areas.map((a) => [a.name, a] as const))("%s", async (name, area) => {
-  const { device, facts } = await testDevice();
-  const { subgroupSize } = facts;
-  const on = { device, target: targetOf(facts), lanes: subgroupSize && subgroupSize.least === subgroupSize.most ? subgroupSize.most : 0 };
-  const failures: string[] = [];
-  const first = Array.from({ length: counts[name]! }, (_, seed) => seed);
-  // of train blocks, short ones: a driver takes seconds for each
-  const size = (seed: number): number => JSON.stringify(area.make(seed)).length;
-  const seeds = name === "training" ? Array.from({ length: 12 }, (_, seed) => seed).sort((a, b) => size(a) - size(b)).slice(0, counts[name]) : first; // prettier-ignore
-  for (const seed of seeds)
-    try {
-      await area.check(area.make(seed), on);
-    } catch (error) {
-      failures.push(`seed ${seed}: ${(error as Error).message.split("\n")[0]}`);
-    }
-  expect(failures).toEqual([]);
-}, 300_000);
+test.each(areas.map((a) => [a.name, a] as const))(
+  "%s",
+  async (name, area) => {
+    const { device, facts } = await testDevice();
+    const { subgroupSize } = facts;
+    const on = {
+      device,
+      target: targetOf(facts),
+      lanes: subgroupSize && subgroupSize.least === subgroupSize.most ? subgroupSize.most : 0,
+    };
+    const failures: string[] = [];
+    const first = Array.from({ length: counts[name]! }, (_, seed) => seed);
+    // of train blocks, short ones: a driver takes seconds for each
+    const size = (seed: number): number => JSON.stringify(area.make(seed)).length;
+    const seeds =
+      name === "training"
+        ? Array.from({ length: 12 }, (_, seed) => seed)
+            .sort((a, b) => size(a) - size(b))
+            .slice(0, counts[name])
+        : first;
+    for (const seed of seeds)
+      try {
+        await area.check(area.make(seed), on);
+      } catch (error) {
+        failures.push(`seed ${seed}: ${(error as Error).message.split("\n")[0]}`);
+      }
+    expect(failures).toEqual([]);
+  },
+  300_000,
+);
 test("the same seed makes the same case", () => {
-  for (const area of areas) for (let seed = 0; seed < 30; seed++) expect(JSON.stringify(area.make(seed)), `${area.name} ${seed}`).toBe(JSON.stringify(area.make(seed)));
+  for (const area of areas)
+    for (let seed = 0; seed < 30; seed++)
+      expect(JSON.stringify(area.make(seed)), `${area.name} ${seed}`).toBe(JSON.stringify(area.make(seed)));
 });
 test("failures of one kind are told by what they have in common, and texts lose a result, a line or a declaration", () => {
-  expect(kindOf("f: v2, i32 element 3 of 7: -1 instead of 2147483647\nmore")).toBe(kindOf("f: v5, i32 element 0 of 1: 8 instead of 1.5e-7"));
+  expect(kindOf("f: v2, i32 element 3 of 7: -1 instead of 2147483647\nmore")).toBe(
+    kindOf("f: v5, i32 element 0 of 1: 8 instead of 1.5e-7"),
+  );
   const text = "export fn f(x: f32) {\n  let v0 = x\n  let v1 = x\n  return (v0, v1)\n}\nexport fn g(x: f32) = x\n";
   const all = [...shorter(text)];
   expect(all).toContain("export fn g(x: f32) = x\n");

@@ -10,7 +10,16 @@ import { sourceArea } from "./mutations.ts";
 import { sumProgram } from "./sums.ts";
 import { trainingArea } from "./training.ts";
 
-const makers = [exactProgram, smoothProgram, callProgram, exactProgram, callProgram, smoothProgram, exactProgram, sumProgram];
+const makers = [
+  exactProgram,
+  smoothProgram,
+  callProgram,
+  exactProgram,
+  callProgram,
+  smoothProgram,
+  exactProgram,
+  sumProgram,
+];
 export const areas: readonly Area[] = [
   programArea((seed) => makers[seed % makers.length]!(seed)),
   trainingArea,

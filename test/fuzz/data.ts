@@ -25,18 +25,37 @@ interface DataCase {
   readonly damage: string;
 }
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
-const made = (c: Omit<DataCase, "base64" | "text">, bytes: Uint8Array, text?: string): DataCase => ({ ...c, base64: Buffer.from(bytes).toString("base64"), ...(text === undefined ? {} : { text }) });
+const made = (c: Omit<DataCase, "base64" | "text">, bytes: Uint8Array, text?: string): DataCase => ({
+  ...c,
+  base64: Buffer.from(bytes).toString("base64"),
+  ...(text === undefined ? {} : { text }),
+});
 
 function csvCase(r: Random): DataCase {
   const rows = r.int(1, 9);
   const width = r.int(1, 5);
   const dtype = r.pick(["f32", "f32", "i32"] as const);
   const isInput = r.chance(0.25);
-  const values = Array.from({ length: rows }, () => Array.from({ length: width }, () => (dtype === "i32" ? r.int(0, 9) : r.pick([r.int(-99, 99), Math.fround(r.real(-5, 5)), 1e-7, 3e38, 0.1]))));
+  const values = Array.from({ length: rows }, () =>
+    Array.from({ length: width }, () =>
+      dtype === "i32" ? r.int(0, 9) : r.pick([r.int(-99, 99), Math.fround(r.real(-5, 5)), 1e-7, 3e38, 0.1]),
+    ),
+  );
   const written = (x: number): string => {
     const plain = String(x);
     const style = r.int(0, 9);
-    const text = style === 0 && x >= 0 ? `+${plain}` : style === 1 && Number.isInteger(x) && Math.abs(x) < 1e6 ? `${plain}.0` : style === 2 ? x.toExponential() : style === 3 && Math.abs(x) < 1 && plain.includes("0.") ? plain.replace("0.", ".") : style === 4 && Number.isInteger(x) && Math.abs(x) < 1e6 ? `${plain}.` : plain;
+    const text =
+      style === 0 && x >= 0
+        ? `+${plain}`
+        : style === 1 && Number.isInteger(x) && Math.abs(x) < 1e6
+          ? `${plain}.0`
+          : style === 2
+            ? x.toExponential()
+            : style === 3 && Math.abs(x) < 1 && plain.includes("0.")
+              ? plain.replace("0.", ".")
+              : style === 4 && Number.isInteger(x) && Math.abs(x) < 1e6
+                ? `${plain}.`
+                : plain;
     return style === 5 ? `  ${text}` : style === 6 ? `${text} ` : style === 7 ? `"${text}"` : text;
   };
   const cells = values.map((row) => row.map(written));
@@ -59,23 +78,68 @@ function csvCase(r: Random): DataCase {
   const hurt = cells[row]!;
   const at = r.pick(read);
   if (r.chance(0.6) && (hasHeader || rows > 1)) {
-    damage = r.pick(["many", "few", "empty", "word", "huge", "hex", "nan", "inf", "underscore", "unclosed", "bytes", "half", "wide", "tail", "space"]);
+    damage = r.pick([
+      "many",
+      "few",
+      "empty",
+      "word",
+      "huge",
+      "hex",
+      "nan",
+      "inf",
+      "underscore",
+      "unclosed",
+      "bytes",
+      "half",
+      "wide",
+      "tail",
+      "space",
+    ]);
     if (dtype === "f32" && damage === "half") damage = "word";
     switch (damage) {
-      case "many": hurt.push("7"); break; // prettier-ignore
-      case "few": if (width > 1) hurt.pop(); else hurt[0] = "x"; break; // prettier-ignore
-      case "empty": hurt[at] = r.pick(["", " ", '""']); if (width === 1) hurt[at] = '""'; break; // prettier-ignore
-      case "word": hurt[at] = r.pick(["x", "1,5", "1;2", "--1", "1e", "1 2", "0b1", "٣", "−1"]); break; // prettier-ignore
-      case "huge": hurt[at] = r.pick(["1e39", "-4e38", "99999999999999999999999999999999999999999"]); break; // prettier-ignore
-      case "hex": hurt[at] = "0x1F"; break; // prettier-ignore
-      case "nan": hurt[at] = r.pick(["nan", "NaN"]); break; // prettier-ignore
-      case "inf": hurt[at] = r.pick(["inf", "Infinity", "-Infinity"]); break; // prettier-ignore
-      case "underscore": hurt[at] = "1_000"; break; // prettier-ignore
-      case "unclosed": hurt[at] = '"5'; break; // prettier-ignore
-      case "half": hurt[at] = "1.5"; break; // prettier-ignore
-      case "wide": hurt.unshift("8"); break; // prettier-ignore
-      case "tail": hurt[at] = '"5"6'; break; // prettier-ignore
-      default: break; // prettier-ignore
+      case "many":
+        hurt.push("7");
+        break;
+      case "few":
+        if (width > 1) hurt.pop();
+        else hurt[0] = "x";
+        break;
+      case "empty":
+        hurt[at] = r.pick(["", " ", '""']);
+        if (width === 1) hurt[at] = '""';
+        break;
+      case "word":
+        hurt[at] = r.pick(["x", "1,5", "1;2", "--1", "1e", "1 2", "0b1", "٣", "−1"]);
+        break;
+      case "huge":
+        hurt[at] = r.pick(["1e39", "-4e38", "99999999999999999999999999999999999999999"]);
+        break;
+      case "hex":
+        hurt[at] = "0x1F";
+        break;
+      case "nan":
+        hurt[at] = r.pick(["nan", "NaN"]);
+        break;
+      case "inf":
+        hurt[at] = r.pick(["inf", "Infinity", "-Infinity"]);
+        break;
+      case "underscore":
+        hurt[at] = "1_000";
+        break;
+      case "unclosed":
+        hurt[at] = '"5';
+        break;
+      case "half":
+        hurt[at] = "1.5";
+        break;
+      case "wide":
+        hurt.unshift("8");
+        break;
+      case "tail":
+        hurt[at] = '"5"6';
+        break;
+      default:
+        break;
     }
     if (!["bytes", "space"].includes(damage)) want = undefined;
   }
@@ -93,10 +157,27 @@ function csvCase(r: Random): DataCase {
     want = undefined;
   }
   const range = `${first}..${last}`;
-  const columns = byName ? (read.length === 1 ? `column: ${JSON.stringify(names[first])}` : `columns: [${read.map((c) => JSON.stringify(names[c])).join(", ")}]`) : read.length === 1 ? `column: ${first}` : `columns: ${range}`;
+  const columns = byName
+    ? read.length === 1
+      ? `column: ${JSON.stringify(names[first])}`
+      : `columns: [${read.map((c) => JSON.stringify(names[c])).join(", ")}]`
+    : read.length === 1
+      ? `column: ${first}`
+      : `columns: ${range}`;
   const shape = read.length === 1 && !isInput ? [] : [read.length];
   if (byName && names.some((n) => n.includes('"'))) return csvCase(r); // a dlm string has no quotes in it
-  return made({ field: isInput ? "" : `csv("f.csv", ${columns})`, shape, dtype, file: "f.csv", ...(want ? { want } : {}), damage }, bytes, text);
+  return made(
+    {
+      field: isInput ? "" : `csv("f.csv", ${columns})`,
+      shape,
+      dtype,
+      file: "f.csv",
+      ...(want ? { want } : {}),
+      damage,
+    },
+    bytes,
+    text,
+  );
 }
 const types = { u1: 8, i1: 9, i2: 0xb, i4: 0xc, f4: 0xd, f8: 0xe } as const;
 function binaryCase(r: Random): DataCase {
@@ -109,8 +190,16 @@ function binaryCase(r: Random): DataCase {
   const [kind, width] = [type[0]!, Number(type.slice(1))];
   const isBig = !isNpy || r.chance(0.3);
   const count = shape.reduce((p, n) => p * n, rows);
-  let want: number[] | undefined = Array.from({ length: count }, () => (kind === "f" ? r.pick([r.int(-9, 9), dtype === "f32" ? Math.fround(r.real(-3, 3)) : r.int(0, 9)]) : kind === "u" ? r.int(0, 200) : r.int(-100, 100)));
-  let damage = r.chance(0.6) ? "none" : r.pick(["cut", "long", "shape", "huge", "nan", "inf", "magic", "beyond", "fortran", "gzip", "random"]);
+  let want: number[] | undefined = Array.from({ length: count }, () =>
+    kind === "f"
+      ? r.pick([r.int(-9, 9), dtype === "f32" ? Math.fround(r.real(-3, 3)) : r.int(0, 9)])
+      : kind === "u"
+        ? r.int(0, 200)
+        : r.int(-100, 100),
+  );
+  let damage = r.chance(0.6)
+    ? "none"
+    : r.pick(["cut", "long", "shape", "huge", "nan", "inf", "magic", "beyond", "fortran", "gzip", "random"]);
   if (["nan", "inf", "beyond"].includes(damage) && kind !== "f") damage = "huge";
   if (damage === "huge" && !(width === 8 || (type === "u4" && dtype === "i32"))) damage = "none";
   const at = r.int(0, count - 1);
@@ -134,28 +223,66 @@ function binaryCase(r: Random): DataCase {
   let body = new Uint8Array(data.buffer);
   if (damage === "cut") body = body.slice(0, -1);
   if (damage === "long") body = Uint8Array.of(...body, 7);
-  const header = `{'descr': '${width === 1 ? "|" : isBig ? ">" : "<"}${type}', 'fortran_order': ${isFortran ? "True" : "False"}, 'shape': (${full.join(", ")}${full.length === 1 ? "," : ""}), }`.padEnd(117) + "\n";
-  let bytes: Uint8Array = isNpy ? Uint8Array.of(0x93, ...bytesOf("NUMPY"), 1, 0, header.length, 0, ...bytesOf(header), ...body) : Uint8Array.of(0, 0, types[type as keyof typeof types], full.length, ...full.flatMap((n) => [0, 0, 0, n]), ...body);
+  const header =
+    `{'descr': '${width === 1 ? "|" : isBig ? ">" : "<"}${type}', 'fortran_order': ${isFortran ? "True" : "False"}, 'shape': (${full.join(", ")}${full.length === 1 ? "," : ""}), }`.padEnd(
+      117,
+    ) + "\n";
+  let bytes: Uint8Array = isNpy
+    ? Uint8Array.of(0x93, ...bytesOf("NUMPY"), 1, 0, header.length, 0, ...bytesOf(header), ...body)
+    : Uint8Array.of(
+        0,
+        0,
+        types[type as keyof typeof types],
+        full.length,
+        ...full.flatMap((n) => [0, 0, 0, n]),
+        ...body,
+      );
   if (damage === "magic") bytes[r.int(0, isNpy ? 5 : 1)]! ^= 0x55;
-  if (damage === "random") for (let k = r.int(1, 4); k > 0; k--) bytes[r.int(0, bytes.length - body.length - 1)] = r.int(0, 255);
+  if (damage === "random")
+    for (let k = r.int(1, 4); k > 0; k--) bytes[r.int(0, bytes.length - body.length - 1)] = r.int(0, 255);
   if (damage === "gzip") bytes = gzipSync(bytes).subarray(0, -9);
   else if (r.chance(0.2)) bytes = gzipSync(bytes);
   if (isFortran) {
     // the first index moves fastest in the file
     const stored = want;
-    const at = (p: number): number => full.reduce(({ sum, stride, rest }, n, d) => ({ sum: sum + stride * (Math.floor(rest / full.slice(d + 1).reduce((q, m) => q * m, 1)) % n), stride: stride * n, rest }), { sum: 0, stride: 1, rest: p }).sum;
+    const at = (p: number): number =>
+      full.reduce(
+        ({ sum, stride, rest }, n, d) => ({
+          sum: sum + stride * (Math.floor(rest / full.slice(d + 1).reduce((q, m) => q * m, 1)) % n),
+          stride: stride * n,
+          rest,
+        }),
+        { sum: 0, stride: 1, rest: p },
+      ).sum;
     want = stored.map((_, p) => stored[at(p)]!);
   }
   const asked = damage === "shape" ? [...shape, 4] : shape;
-  if (!["none", "beyond", "fortran", "random", "huge"].includes(damage) || kind === "c" || (damage === "beyond" && width === 8)) want = undefined;
+  if (
+    !["none", "beyond", "fortran", "random", "huge"].includes(damage) ||
+    kind === "c" ||
+    (damage === "beyond" && width === 8)
+  )
+    want = undefined;
   if (want?.some((x) => (dtype === "i32" && x !== (x | 0)) || !Number.isFinite(Math.fround(x)))) want = undefined;
   if (damage === "beyond" && dtype === "i32") want = undefined;
   const file = isNpy ? "f.npy" : "f.idx";
-  return made({ field: `${isNpy ? "npy" : "idx"}("${file}")`, shape: asked, dtype, file, ...(want ? { want } : {}), damage: damage === "none" ? type : `${damage} ${type}` }, bytes);
+  return made(
+    {
+      field: `${isNpy ? "npy" : "idx"}("${file}")`,
+      shape: asked,
+      dtype,
+      file,
+      ...(want ? { want } : {}),
+      damage: damage === "none" ? type : `${damage} ${type}`,
+    },
+    bytes,
+  );
 }
 function jsonCase(r: Random): DataCase {
   const width = r.int(1, 3);
-  const rows = Array.from({ length: r.int(1, 4) }, () => Array.from({ length: width }, (): unknown => Math.fround(r.real(-3, 3))));
+  const rows = Array.from({ length: r.int(1, 4) }, () =>
+    Array.from({ length: width }, (): unknown => Math.fround(r.real(-3, 3))),
+  );
   let want: number[] | undefined = rows.flat() as number[];
   const damage = r.pick(["none", "none", "ragged", "null", "word", "huge", "wide", "cut"]);
   const row = r.pick(rows);
@@ -166,7 +293,11 @@ function jsonCase(r: Random): DataCase {
   if (damage === "wide") rows.forEach((x) => x.push(2));
   if (damage !== "none" && !(damage === "ragged" && rows.length === 1 && width === 0)) want = undefined;
   const text = JSON.stringify(r.chance(0.4) ? { x: rows } : rows, undefined, r.pick([0, 2]));
-  return made({ field: "", shape: [width], dtype: "f32", file: "f.json", ...(want ? { want } : {}), damage }, bytesOf(damage === "cut" ? text.slice(0, -1) : text), text);
+  return made(
+    { field: "", shape: [width], dtype: "f32", file: "f.json", ...(want ? { want } : {}), damage },
+    bytesOf(damage === "cut" ? text.slice(0, -1) : text),
+    text,
+  );
 }
 function make(seed: number): DataCase {
   const r = random(seed);
@@ -180,18 +311,35 @@ async function check(c: DataCase): Promise<Outcome> {
   } catch (error) {
     if (!(error instanceof RuntimeProblem) && !(error instanceof UserError)) throw error;
     if (c.want && !/random|f2|fortran|blank/.test(c.damage)) throw new Error(`refused (${c.damage}): ${error.message}`);
-    if (!error.message.includes(c.file) && c.field) throw new Error(`the problem does not name the file: ${error.message}`);
+    if (!error.message.includes(c.file) && c.field)
+      throw new Error(`the problem does not name the file: ${error.message}`);
     return "refused";
   }
   const want = c.want?.map(Math.fround);
   if (c.damage.startsWith("random")) return "held"; // what the bytes say now
-  if (!want || got.length !== want.length || got.some((x, i) => !(x === want[i] || (c.dtype === "f32" && Math.abs(x - want[i]!) <= 1e-6 * Math.abs(want[i]!))))) throw new Error(`read wrongly (${c.damage}) from ${c.file}: [${got.slice(0, 12).join(", ")}] instead of ${want ? `[${want.slice(0, 12).join(", ")}]` : "a problem"}`);
+  if (
+    !want ||
+    got.length !== want.length ||
+    got.some((x, i) => !(x === want[i] || (c.dtype === "f32" && Math.abs(x - want[i]!) <= 1e-6 * Math.abs(want[i]!))))
+  )
+    throw new Error(
+      `read wrongly (${c.damage}) from ${c.file}: [${got.slice(0, 12).join(", ")}] instead of ${want ? `[${want.slice(0, 12).join(", ")}]` : "a problem"}`,
+    );
   return "held";
 }
 async function fromData(c: DataCase, bytes: Uint8Array): Promise<number[]> {
   const type = `${c.dtype}${c.shape.length ? `[${c.shape.join(", ")}]` : ""}`;
   const text = `data d {\n  field x: ${type} = ${c.field}\n}\ntrain fit on d(batch: 1) {\n  param w: f32 ~ zeros\n  minimize sum(${c.dtype === "i32" ? "f32(x)" : "x"}) * 0 by sgd()\n  steps: 1\n}\n`;
-  const { plan, diagnostics } = compile(text.replace("  param w: f32 ~ zeros\n", "").replace(/minimize .* by sgd\(\)/, `minimize (sum(m(${c.dtype === "i32" ? "f32(x)" : "x"}))) by sgd()`).replace("train", `layer S()(x: f32[...S]) -> f32[...S] {\n  param w: f32 ~ ones\n  return x * w\n}\nmodel m(x: f32[...S]) = x |> S()\ntrain`), { name: "fuzz.dlm" });
+  const { plan, diagnostics } = compile(
+    text
+      .replace("  param w: f32 ~ zeros\n", "")
+      .replace(/minimize .* by sgd\(\)/, `minimize (sum(m(${c.dtype === "i32" ? "f32(x)" : "x"}))) by sgd()`)
+      .replace(
+        "train",
+        `layer S()(x: f32[...S]) -> f32[...S] {\n  param w: f32 ~ ones\n  return x * w\n}\nmodel m(x: f32[...S]) = x |> S()\ntrain`,
+      ),
+    { name: "fuzz.dlm" },
+  );
   if (!plan) throw new Error(`the data block has errors: ${diagnostics.map((d) => d.message).join("; ")}`);
   const dataset = plan.datasets[0]!;
   const { columns } = await loadDataset(dataset, { read: async () => bytes, host: {}, files: new Map() });
@@ -202,9 +350,16 @@ function fromInput(c: DataCase, bytes: Uint8Array): number[] {
   try {
     const file = join(folder, c.file);
     writeFileSync(file, bytes);
-    const port: PlanPort = { name: "x", dtype: c.dtype, shape: [{ sum: [{ factor: 1, dims: ["B"] }] }, ...c.shape], buffer: 0, offset: 0 };
+    const port: PlanPort = {
+      name: "x",
+      dtype: c.dtype,
+      shape: [{ sum: [{ factor: 1, dims: ["B"] }] }, ...c.shape],
+      buffer: 0,
+      offset: 0,
+    };
     const { shape, data } = flatten(inputValue(file, port, "x"), "x");
-    if (shape && (shape.length !== 2 || shape[1] !== c.shape[0])) throw new RuntimeProblem(`${c.file} has another shape`);
+    if (shape && (shape.length !== 2 || shape[1] !== c.shape[0]))
+      throw new RuntimeProblem(`${c.file} has another shape`);
     if (data.length % c.shape[0]!) throw new RuntimeProblem(`${c.file} is no whole number of rows`);
     return Array.from(data, (x) => {
       if (!Number.isFinite(Math.fround(x))) throw new RuntimeProblem(`${c.file}: ${x} is no f32`);

@@ -46,7 +46,10 @@ function knownKernel(r: Random): known.Case {
 function make(seed: number): KernelCase {
   const r = random(seed);
   if (r.chance(0.4)) return { seed };
-  return { seed, text: r.pick([() => exactProgram(seed).text, () => smoothProgram(seed).text, () => trainingArea.make(seed).text])() };
+  return {
+    seed,
+    text: r.pick([() => exactProgram(seed).text, () => smoothProgram(seed).text, () => trainingArea.make(seed).text])(),
+  };
 }
 const specs = (steps: readonly Step[]): KernelSpec[] => steps.flatMap((s) => (s.kind === "loop" ? [] : [s.spec])); // bodies of loops read their steps
 
@@ -57,13 +60,17 @@ async function check(c: KernelCase, on: On): Promise<Outcome> {
   if (c.text === undefined) kernels = [knownKernel(r)];
   else {
     const { plan, programs, diagnostics } = compile(c.text, { name: "fuzz.dlm", target: on.target });
-    if (!plan) return renderDiagnostics(diagnostics) ? "refused" : Promise.reject(new Error("no plan, and no diagnostics"));
+    if (!plan)
+      return renderDiagnostics(diagnostics) ? "refused" : Promise.reject(new Error("no plan, and no diagnostics"));
     kernels = programs.flatMap((p) => {
       const dims = Object.fromEntries(p.simplified.dims.map((d) => [d.name, 3 + (c.seed % 5)]));
       return specs(p.kernels.steps).map((spec) => ({ name: spec.name, spec, dims }));
     });
   }
-  const tried = c.kernel === undefined ? kernels.map((k, i) => [k, i] as const).filter(() => kernels.length <= 4 || r.chance(4 / kernels.length)) : [[kernels[c.kernel]!, c.kernel] as const];
+  const tried =
+    c.kernel === undefined
+      ? kernels.map((k, i) => [k, i] as const).filter(() => kernels.length <= 4 || r.chance(4 / kernels.length))
+      : [[kernels[c.kernel]!, c.kernel] as const];
   const own = [on.target, targets["discrete"]!, targets["software"]!];
   for (const [kernel, i] of tried) {
     const spec = overSources(kernel.spec);
@@ -72,12 +79,19 @@ async function check(c: KernelCase, on: On): Promise<Outcome> {
     const nest = nestOf(spec);
     for (const target of own.filter((t) => c.target === undefined || t.name === c.target)) {
       const space = enumerate(nest, target);
-      const chosen = c.schedule !== undefined ? [c.schedule] : space.length ? [r.int(0, space.length - 1), r.int(0, space.length - 1)] : [];
+      const chosen =
+        c.schedule !== undefined
+          ? [c.schedule]
+          : space.length
+            ? [r.int(0, space.length - 1), r.int(0, space.length - 1)]
+            : [];
       for (const s of chosen)
         try {
           await checkKernel(device, kernel, { target, schedule: space[s]!.schedule, seed: c.seed });
         } catch (error) {
-          throw new Error(`${(error as Error).message.split("\n")[0]}\nkernel ${i}, schedule ${s} of ${space.length} for ${target.name}\n${(error as Error).message}`);
+          throw new Error(
+            `${(error as Error).message.split("\n")[0]}\nkernel ${i}, schedule ${s} of ${space.length} for ${target.name}\n${(error as Error).message}`,
+          );
         }
     }
   }

@@ -37,11 +37,22 @@ function makeOf(job: Job): unknown {
 async function work(device: string): Promise<void> {
   const opened = await openDevice(device, embeddedDriver);
   const { subgroupSize } = opened.facts;
-  const on: On = { device: opened.device, target: targetOf(opened.facts), lanes: subgroupSize && subgroupSize.least === subgroupSize.most ? subgroupSize.most : 0 };
+  const on: On = {
+    device: opened.device,
+    target: targetOf(opened.facts),
+    lanes: subgroupSize && subgroupSize.least === subgroupSize.most ? subgroupSize.most : 0,
+  };
   process.on("message", (job: Job) => {
-    const answer = (a: Answer): void => void process.send!({ ...a, megabytes: Math.round(process.memoryUsage().rss / 1e6) });
+    const answer = (a: Answer): void =>
+      void process.send!({ ...a, megabytes: Math.round(process.memoryUsage().rss / 1e6) });
     try {
-      areas.find((a) => a.name === job.area)!.check(makeOf(job), on).then((outcome) => answer({ outcome }), (error: Error) => answer({ fault: faultOf(error) })); // prettier-ignore
+      areas
+        .find((a) => a.name === job.area)!
+        .check(makeOf(job), on)
+        .then(
+          (outcome) => answer({ outcome }),
+          (error: Error) => answer({ fault: faultOf(error) }),
+        );
     } catch (error) {
       answer({ fault: faultOf(error as Error) });
     }
@@ -49,7 +60,9 @@ async function work(device: string): Promise<void> {
   process.on("disconnect", () => process.exit());
   process.send!({ outcome: "held" });
 }
-const faultOf = (error: Error): string => `${error.name === "Error" ? "" : `${error.name}: `}${error.message}`.slice(0, 4000) + (/^Error$/.test(error.name) ? "" : `\n${error.stack?.split("\n").slice(1, 5).join("\n") ?? ""}`);
+const faultOf = (error: Error): string =>
+  `${error.name === "Error" ? "" : `${error.name}: `}${error.message}`.slice(0, 4000) +
+  (/^Error$/.test(error.name) ? "" : `\n${error.stack?.split("\n").slice(1, 5).join("\n") ?? ""}`);
 
 // ---- the process that hands them out
 
@@ -89,7 +102,9 @@ class Worker {
     // what leaks leaks in the drivers: a process is not kept for long
     if (answer.megabytes === undefined || answer.megabytes > 1500 || ++this.#tried >= 300) this.end();
     if (answer.megabytes === undefined) this.#ended = undefined; // told by the answer
-    return answer.megabytes === undefined && this.#errors ? { ...answer, fault: `${answer.fault}\n${this.#errors}` } : answer;
+    return answer.megabytes === undefined && this.#errors
+      ? { ...answer, fault: `${answer.fault}\n${this.#errors}` }
+      : answer;
   }
   end(): void {
     this.#child?.kill("SIGKILL");
@@ -104,7 +119,8 @@ function answerOf(child: ChildProcess, seconds: number): Promise<Answer> {
       child.removeListener("exit", ended);
       resolve(a);
     };
-    const ended = (status: number | null, signal: string | null): void => done({ fault: `the process ended: ${signal ?? `status ${status}`}` });
+    const ended = (status: number | null, signal: string | null): void =>
+      done({ fault: `the process ended: ${signal ?? `status ${status}`}` });
     const timer = setTimeout(() => done({ fault: `no answer in ${seconds} s` }), seconds * 1000);
     child.on("message", done);
     child.on("exit", ended);
@@ -117,7 +133,7 @@ async function shrunk(area: Area, failed: unknown, fault: string, worker: Worker
   const kind = kindOf(fault);
   const until = performance.now() + 20_000;
   let best = failed;
-  for (let again = true; again && area.smaller; ) {
+  for (let again = true; again && area.smaller;) {
     again = false;
     for (const candidate of area.smaller(best)) {
       if (performance.now() > until) return best;
@@ -132,15 +148,25 @@ async function shrunk(area: Area, failed: unknown, fault: string, worker: Worker
 
 async function main(): Promise<number> {
   const { values: options } = parseArgs({
-    options: { minutes: { type: "string", default: "5" }, seed: { type: "string", default: "1" }, device: { type: "string", default: process.env["DLM_DEVICE"] || "embedded" }, area: { type: "string", multiple: true }, rerun: { type: "string" }, worker: { type: "boolean" }, help: { type: "boolean" } },
-  }); // prettier-ignore
+    options: {
+      minutes: { type: "string", default: "5" },
+      seed: { type: "string", default: "1" },
+      device: { type: "string", default: process.env["DLM_DEVICE"] || "embedded" },
+      area: { type: "string", multiple: true },
+      rerun: { type: "string" },
+      worker: { type: "boolean" },
+      help: { type: "boolean" },
+    },
+  });
   if (options.worker) {
     await work(options.device);
     return -1; // goes on until its parent lets it go
   }
   const chosen = areas.filter((a) => !options.area || options.area.includes(a.name));
   if (options.help || !chosen.length || !(Number(options.minutes) > 0) || !Number.isInteger(Number(options.seed))) {
-    console.log(`npm run fuzz -- [--minutes N] [--seed S] [--device auto|gpu|system|embedded|NAME] [--area ${areas.map((a) => a.name).join("|")}]... [--rerun FILE]`);
+    console.log(
+      `npm run fuzz -- [--minutes N] [--seed S] [--device auto|gpu|system|embedded|NAME] [--area ${areas.map((a) => a.name).join("|")}]... [--rerun FILE]`,
+    );
     return options.help ? 0 : 2;
   }
   const worker = new Worker(options.device);
@@ -152,7 +178,9 @@ async function main(): Promise<number> {
     return answer.fault === undefined ? 0 : 1;
   }
   const folder = join(dirname(here), `failures-${options.device}`);
-  const counts = new Map(chosen.map((a) => [a, { tried: 0, failed: 0, refused: 0, ms: 0, kinds: new Map<string, number>() }]));
+  const counts = new Map(
+    chosen.map((a) => [a, { tried: 0, failed: 0, refused: 0, ms: 0, kinds: new Map<string, number>() }]),
+  );
   const first = Number(options.seed) * 1_000_000;
   const end = performance.now() + Number(options.minutes) * 60_000;
   while (performance.now() < end) {
@@ -167,17 +195,26 @@ async function main(): Promise<number> {
       const kind = kindOf(answer.fault);
       const before = count.kinds.get(kind) ?? 0;
       count.kinds.set(kind, before + 1);
-      const tried = /^GeneratorError/.test(answer.fault) ? seed : before < 3 ? await shrunk(area, area.make(seed), answer.fault, worker) : area.make(seed);
+      const tried = /^GeneratorError/.test(answer.fault)
+        ? seed
+        : before < 3
+          ? await shrunk(area, area.make(seed), answer.fault, worker)
+          : area.make(seed);
       const file = join(folder, `${area.name}-${seed}.json`);
       mkdirSync(folder, { recursive: true });
-      writeFileSync(file, JSON.stringify({ area: area.name, seed, fault: answer.fault.split("\n"), case: tried }, undefined, 1));
+      writeFileSync(
+        file,
+        JSON.stringify({ area: area.name, seed, fault: answer.fault.split("\n"), case: tried }, undefined, 1),
+      );
       console.log(`${relative(process.cwd(), file)}: ${answer.fault.split("\n")[0]}`);
     }
     count.ms += performance.now() - began;
   }
   worker.end();
   for (const [area, { tried, failed, refused, kinds }] of counts) {
-    console.log(`${area.name}: ${tried} tried, ${failed} failed${refused ? `, ${refused} refused by diagnostics` : ""}`);
+    console.log(
+      `${area.name}: ${tried} tried, ${failed} failed${refused ? `, ${refused} refused by diagnostics` : ""}`,
+    );
     for (const [kind, n] of [...kinds].sort((a, b) => b[1] - a[1])) console.log(`  ${n} x ${kind}`);
   }
   return [...counts.values()].some((c) => c.failed) ? 1 : 0;

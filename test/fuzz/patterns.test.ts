@@ -14,16 +14,28 @@ import { pattern, type Pattern } from "./patterns.ts";
 import { cases, firstSeed, random } from "./random.ts";
 
 const size = (x: Node): number => (x.shape as number[]).reduce((a, b) => a * b, 1);
-const programOf = (name: string, nodes: readonly Node[], inputs: readonly Source[]): GraphProgram => ({ name, inputs, dims: [], outputs: nodes.map((node, i) => ({ name: `y${i}`, node })), updates: [] });
+const programOf = (name: string, nodes: readonly Node[], inputs: readonly Source[]): GraphProgram => ({
+  name,
+  inputs,
+  dims: [],
+  outputs: nodes.map((node, i) => ({ name: `y${i}`, node })),
+  updates: [],
+});
 
 /** The loss, its gradient, a weighted sum of that, and its gradient. */
-function derivatives(p: Pattern, second: boolean): { loss: Node; first: Node[]; along: Node | undefined; second: Node[] } {
+function derivatives(
+  p: Pattern,
+  second: boolean,
+): { loss: Node; first: Node[]; along: Node | undefined; second: Node[] } {
   const loss = weighted(p.node);
-  const present = (nodes: readonly (Node | undefined)[]): Node[] => nodes.map((g, i) => g ?? zeros(p.sources[i]!.shape));
+  const present = (nodes: readonly (Node | undefined)[]): Node[] =>
+    nodes.map((g, i) => g ?? zeros(p.sources[i]!.shape));
   const gradients = gradient(loss, p.sources);
   const first = present(gradients);
   if (gradients.every((g) => !g)) return { loss, first, along: undefined, second: [] };
-  const along = first.map((g, i) => weighted(g, 31 + i)).reduce((a, b) => compute([], undefined, add(load(a, []), load(b, []))));
+  const along = first
+    .map((g, i) => weighted(g, 31 + i))
+    .reduce((a, b) => compute([], undefined, add(load(a, []), load(b, []))));
   return { loss, first, along, second: second ? present(gradient(along, p.sources)) : [] };
 }
 /** <gradient, direction> against a central difference of f. */
@@ -36,15 +48,25 @@ function compare(what: string, f: Node, sources: readonly Source[], values: Read
   let at = 0;
   gradients.forEach((g, i) => g && results[at++]!.forEach((v, k) => (along += v * directions[i]![k]!)));
   const h = 3e-5;
-  const shifted = (sign: number): number => evaluateNodes([f], new Map(sources.map((x, i) => [x, values.get(x)!.map((v, k) => v + sign * h * directions[i]![k]!)])))[0]![0]!;
+  const shifted = (sign: number): number =>
+    evaluateNodes(
+      [f],
+      new Map(sources.map((x, i) => [x, values.get(x)!.map((v, k) => v + sign * h * directions[i]![k]!)])),
+    )[0]![0]!;
   const difference = (shifted(1) - shifted(-1)) / (2 * h);
-  expect(Math.abs(along - difference), `${what}: ${along} against ${difference}`).toBeLessThanOrEqual(2e-5 * (1 + Math.abs(difference)));
+  expect(Math.abs(along - difference), `${what}: ${along} against ${difference}`).toBeLessThanOrEqual(
+    2e-5 * (1 + Math.abs(difference)),
+  );
 }
 function same(what: string, a: readonly Float64Array[], b: readonly Float64Array[], tolerance = 1e-8): void {
   expect(b.length, what).toBe(a.length);
   a.forEach((x, i) => {
     const scale = x.reduce((m, v) => Math.max(m, Math.abs(v)), 1);
-    x.forEach((v, k) => Math.abs(v - b[i]![k]!) <= tolerance * scale || expect.fail(`${what}: result ${i}, element ${k} is ${b[i]![k]} instead of ${v}`));
+    x.forEach(
+      (v, k) =>
+        Math.abs(v - b[i]![k]!) <= tolerance * scale ||
+        expect.fail(`${what}: result ${i}, element ${k} is ${b[i]![k]} instead of ${v}`),
+    );
   });
 }
 function check(seed: number): void {
@@ -64,7 +86,15 @@ function check(seed: number): void {
   const folding = seed % 2 === 0; // folded constants are rounded to f32
   const simple = simplify(program, { without: folding ? [] : ["constant-node"] });
   verify(simple);
-  same("simplified", reference, evaluateNodes(simple.outputs.map((o) => o.node), values), folding ? 1e-6 : 1e-8);
+  same(
+    "simplified",
+    reference,
+    evaluateNodes(
+      simple.outputs.map((o) => o.node),
+      values,
+    ),
+    folding ? 1e-6 : 1e-8,
+  );
   // one or all of the optional steps off
   const r = random(seed + 500_000);
   const before = { ...steps };
@@ -86,13 +116,16 @@ function check(seed: number): void {
 }
 
 const perTest = 125;
-test.each(Array.from({ length: Math.ceil(cases(1500) / perTest) }, (_, i) => firstSeed + i * perTest))("patterns from %i", (from) => {
-  const failures: string[] = [];
-  for (let seed = from; seed < from + perTest && failures.length < 5; seed++)
-    try {
-      check(seed);
-    } catch (error) {
-      failures.push(`pattern ${seed}: ${(error as Error).message.split("\n").slice(0, 3).join(" | ")}`);
-    }
-  expect(failures).toEqual([]);
-});
+test.each(Array.from({ length: Math.ceil(cases(1500) / perTest) }, (_, i) => firstSeed + i * perTest))(
+  "patterns from %i",
+  (from) => {
+    const failures: string[] = [];
+    for (let seed = from; seed < from + perTest && failures.length < 5; seed++)
+      try {
+        check(seed);
+      } catch (error) {
+        failures.push(`pattern ${seed}: ${(error as Error).message.split("\n").slice(0, 3).join(" | ")}`);
+      }
+    expect(failures).toEqual([]);
+  },
+);

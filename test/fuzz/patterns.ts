@@ -2,8 +2,29 @@
 // all reductions. Every load is in range, guarded, or has an outside value.
 import { compute, constant } from "../../compiler/graph/node.ts";
 import {
-  add, and, asScalar, call, div, equal, floorDiv, iadd, inRange, interval, isTrue, isub, lessEqual, linear, load, modulo, mul, neg, not, select, sub, variable,
-} from "../../compiler/graph/scalar.ts"; // prettier-ignore
+  add,
+  and,
+  asScalar,
+  call,
+  div,
+  equal,
+  floorDiv,
+  iadd,
+  inRange,
+  interval,
+  isTrue,
+  isub,
+  lessEqual,
+  linear,
+  load,
+  modulo,
+  mul,
+  neg,
+  not,
+  select,
+  sub,
+  variable,
+} from "../../compiler/graph/scalar.ts";
 import type { Integer, Node, ReductionOp, Scalar, Source, Variable } from "../../compiler/graph/types.ts";
 import { parameter } from "../grad/check.ts";
 import { random, type Random } from "./random.ts";
@@ -47,26 +68,44 @@ export function pattern(seed: number): Pattern {
     const inside = inRange(x, indices);
     open = !isTrue(inside);
     if (!open) return load(x, indices);
-    return r.chance(0.6) ? load(x, indices, r.chance(0.7) ? 0 : 0.5) : select(inside, load(x, indices), r.chance(0.7) ? 0 : 0.25);
+    return r.chance(0.6)
+      ? load(x, indices, r.chance(0.7) ? 0 : 0.5)
+      : select(inside, load(x, indices), r.chance(0.7) ? 0 : 0.25);
   };
   const condition = (): Scalar => {
     const e = index(r, all);
     const { low, high } = interval(e);
     const c = r.int(low, Math.max(low, Math.min(high, low + 12)));
-    return r.pick([() => lessEqual(e, c), () => lessEqual(c, e), () => equal(e, c), () => not(equal(e, c)), () => and(lessEqual(e, c), lessEqual(isub(c, 3), e))])();
+    return r.pick([
+      () => lessEqual(e, c),
+      () => lessEqual(c, e),
+      () => equal(e, c),
+      () => not(equal(e, c)),
+      () => and(lessEqual(e, c), lessEqual(isub(c, 3), e)),
+    ])();
   };
   const expression = (depth: number): Scalar => {
     if (depth === 0 || r.chance(0.2)) return read();
     switch (r.int(0, 9)) {
-      case 0: case 1: case 2: return mul(expression(depth - 1), expression(depth - 1)); // prettier-ignore
-      case 3: return add(expression(depth - 1), expression(depth - 1)); // prettier-ignore
-      case 4: return sub(expression(depth - 1), mul(asScalar(0.5), expression(depth - 1))); // prettier-ignore
-      case 5: return call(r.pick(["tanh", "sin", "sigmoid"]), expression(depth - 1)); // prettier-ignore
-      case 6: return neg(expression(depth - 1)); // prettier-ignore
-      case 7: return select(condition(), expression(depth - 1), r.chance(0.6) ? asScalar(0) : expression(depth - 1)); // prettier-ignore
-      case 8: return div(expression(depth - 1), add(asScalar(2), call("sigmoid", expression(depth - 1)))); // prettier-ignore
-      default: return r.chance(0.3) ? mul(expression(depth - 1), call("to_f32", index(r, all))) : expression(depth - 1); // prettier-ignore
-    } // prettier-ignore
+      case 0:
+      case 1:
+      case 2:
+        return mul(expression(depth - 1), expression(depth - 1));
+      case 3:
+        return add(expression(depth - 1), expression(depth - 1));
+      case 4:
+        return sub(expression(depth - 1), mul(asScalar(0.5), expression(depth - 1)));
+      case 5:
+        return call(r.pick(["tanh", "sin", "sigmoid"]), expression(depth - 1));
+      case 6:
+        return neg(expression(depth - 1));
+      case 7:
+        return select(condition(), expression(depth - 1), r.chance(0.6) ? asScalar(0) : expression(depth - 1));
+      case 8:
+        return div(expression(depth - 1), add(asScalar(2), call("sigmoid", expression(depth - 1))));
+      default:
+        return r.chance(0.3) ? mul(expression(depth - 1), call("to_f32", index(r, all))) : expression(depth - 1);
+    }
   };
   let body = expression(r.int(1, 3));
   if (r.chance(0.25)) body = select(condition(), body, 0);
@@ -77,16 +116,26 @@ export function pattern(seed: number): Pattern {
 /** An integer over the variables. */
 function index(r: Random, variables: readonly Variable[]): Integer {
   const terms: [Integer, number][] = [];
-  for (let n = r.pick([1, 1, 1, 2, 2, 3]); n > 0; n--) if (variables.length) terms.push([r.pick(variables), r.chance(0.55) ? 1 : r.chance(0.5) ? r.pick([-1, 2, 2, 3]) : r.int(-6, 6)]);
+  for (let n = r.pick([1, 1, 1, 2, 2, 3]); n > 0; n--)
+    if (variables.length)
+      terms.push([r.pick(variables), r.chance(0.55) ? 1 : r.chance(0.5) ? r.pick([-1, 2, 2, 3]) : r.int(-6, 6)]);
   let e = linear(terms, r.int(-2, 2));
   if (r.chance(0.12)) e = floorDiv(e, r.int(2, 4));
   else if (r.chance(0.12)) e = modulo(e, r.int(2, 5));
-  if (r.chance(0.06) && variables.length) e = linear([[e, 1], [modulo(r.pick(variables), 2), r.pick([1, -1, 2])]]);
+  if (r.chance(0.06) && variables.length)
+    e = linear([
+      [e, 1],
+      [modulo(r.pick(variables), 2), r.pick([1, -1, 2])],
+    ]);
   if (r.chance(0.08)) {
     // data decides: a table of integers read at a plain variable
     const v = variables.length ? r.pick(variables) : undefined;
     const n = v ? (v.extent as number) : 1;
-    const table = constant([n], Array.from({ length: n }, () => r.int(0, 4)), "i32");
+    const table = constant(
+      [n],
+      Array.from({ length: n }, () => r.int(0, 4)),
+      "i32",
+    );
     e = load(table, [v ?? 0]) as Integer;
   }
   return e;

@@ -5,7 +5,12 @@ import { random } from "./random.ts";
 
 export interface RandomProgram {
   readonly text: string;
-  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: "f32" | "i32"; readonly end?: number }[];
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly dtype: "f32" | "i32";
+    readonly end?: number;
+  }[];
   /** No maximum, |x| or where on values: central differences of second order mean something. */
   readonly smooth: boolean;
   /** A whole row may be masked: x - inf does not move with x, and by the formula it does. */
@@ -22,7 +27,17 @@ const shapeText = (shape: readonly number[]): string => (shape.length ? `[${shap
 
 const sizeB = 7;
 const withB = (text: string): string =>
-  text.replace(/(?<!\w)(?<!\d\.)\d+(?!\w|\.\d)/g, (n) => (Number(n) === sizeB ? "B" : Number(n) === sizeB - 1 ? "B - 1" : Number(n) === sizeB ** 2 ? "B * B" : Number(n) && Number(n) % sizeB === 0 ? `${Number(n) / sizeB} * B` : n));
+  text.replace(/(?<!\w)(?<!\d\.)\d+(?!\w|\.\d)/g, (n) =>
+    Number(n) === sizeB
+      ? "B"
+      : Number(n) === sizeB - 1
+        ? "B - 1"
+        : Number(n) === sizeB ** 2
+          ? "B * B"
+          : Number(n) && Number(n) % sizeB === 0
+            ? `${Number(n) / sizeB} * B`
+            : n,
+  );
 
 export function randomProgram(seed: number, { harder = false, runTime = false } = {}): RandomProgram {
   const r = random(seed);
@@ -56,42 +71,89 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
   };
   /** A value that fits x by the rules of operators: the same shape, 1s in it, or fewer axes aligned at the right. */
   const partner = (x: Value): string => {
-    const fit = values.filter((v) => v.dtype === "f32" && v.shape.length <= x.shape.length && v.shape.every((n, d) => n === x.shape[x.shape.length - v.shape.length + d] || n === 1));
+    const fit = values.filter(
+      (v) =>
+        v.dtype === "f32" &&
+        v.shape.length <= x.shape.length &&
+        v.shape.every((n, d) => n === x.shape[x.shape.length - v.shape.length + d] || n === 1),
+    );
     return fit.length && r.chance(0.8) ? r.pick(fit).name : r.pick(["0.5", "1.25", "-0.75"]);
   };
   const unary = (x: string): string => {
-    const f = r.pick(["tanh", "sin", "sigmoid", "exp", "square", "root", "log", "cube", "relu", "abs", "gelu", "silu", "neg", "softplus", "scale"]);
+    const f = r.pick([
+      "tanh",
+      "sin",
+      "sigmoid",
+      "exp",
+      "square",
+      "root",
+      "log",
+      "cube",
+      "relu",
+      "abs",
+      "gelu",
+      "silu",
+      "neg",
+      "softplus",
+      "scale",
+    ]);
     switch (f) {
-      case "exp": return `exp(0.3 * ${x})`; // prettier-ignore
-      case "root": return `sqrt(${x}^2 + 0.1)`; // prettier-ignore
-      case "log": return `log(1.2 + ${x}^2)`; // prettier-ignore
-      case "cube": return `(0.5 * ${x})^3`; // prettier-ignore
-      case "neg": return `-(${x})`; // prettier-ignore
-      case "scale": return `${x} * 0.3 + 0.1`; // prettier-ignore
-      case "relu": case "abs": return kinky(`${f}(${x})`); // prettier-ignore
-      default: return `${f}(${x})`; // prettier-ignore
-    } // prettier-ignore
+      case "exp":
+        return `exp(0.3 * ${x})`;
+      case "root":
+        return `sqrt(${x}^2 + 0.1)`;
+      case "log":
+        return `log(1.2 + ${x}^2)`;
+      case "cube":
+        return `(0.5 * ${x})^3`;
+      case "neg":
+        return `-(${x})`;
+      case "scale":
+        return `${x} * 0.3 + 0.1`;
+      case "relu":
+      case "abs":
+        return kinky(`${f}(${x})`);
+      default:
+        return `${f}(${x})`;
+    }
   };
   const binary = (a: string, b: string): string => {
     switch (r.int(0, 6)) {
-      case 0: return `${a} + ${b}`; // prettier-ignore
-      case 1: return `${a} - ${b}`; // prettier-ignore
-      case 2: case 3: return `${a} * ${b}`; // prettier-ignore
-      case 4: return `${a} / (1.5 + ${b}^2)`; // prettier-ignore
-      case 5: return kinky(`max(${a}, ${b})`); // prettier-ignore
-      default: return kinky(`where(${a} > ${b}, ${a}, 0.5 * ${b})`); // prettier-ignore
-    } // prettier-ignore
+      case 0:
+        return `${a} + ${b}`;
+      case 1:
+        return `${a} - ${b}`;
+      case 2:
+      case 3:
+        return `${a} * ${b}`;
+      case 4:
+        return `${a} / (1.5 + ${b}^2)`;
+      case 5:
+        return kinky(`max(${a}, ${b})`);
+      default:
+        return kinky(`where(${a} > ${b}, ${a}, 0.5 * ${b})`);
+    }
   };
   const bind = (shape: readonly number[]): { names: string[]; binders: string } => {
     const names = shape.map((_, d) => letters[d]!);
     return { names, binders: names.map((n, d) => `${n} in 0..${shape[d]}`).join(", ") };
   };
-  const at = (x: Value, indices: readonly string[]): string => (indices.length ? `${x.name}[${indices.join(", ")}]` : x.name);
+  const at = (x: Value, indices: readonly string[]): string =>
+    indices.length ? `${x.name}[${indices.join(", ")}]` : x.name;
 
   const makers: (() => void)[] = [
-    () => { const x = tensor(); add(unary(x.name), x.shape); }, // prettier-ignore
-    () => { const x = tensor(); add(binary(x.name, partner(x)), x.shape); }, // prettier-ignore
-    () => { const x = tensor(); add(binary(unary(x.name), partner(x)), x.shape); }, // prettier-ignore
+    () => {
+      const x = tensor();
+      add(unary(x.name), x.shape);
+    },
+    () => {
+      const x = tensor();
+      add(binary(x.name, partner(x)), x.shape);
+    },
+    () => {
+      const x = tensor();
+      add(binary(unary(x.name), partner(x)), x.shape);
+    },
     () => {
       // a reduction over one axis
       const x = tensor((n) => n >= 1);
@@ -99,10 +161,16 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const keep = r.chance(0.4);
       const f = r.pick(["sum", "mean", "max", "amax", "min", "prod", "logsumexp", "std"]);
       if (["max", "amax", "min"].includes(f)) kinky(0);
-      const call = f === "std" ? `sqrt(var(${x.name}, axis: ${axis}, correction: 0, keep: ${keep}) + 0.1)` : `${f}(${x.name}, axis: ${axis}${keep ? ", keep: true" : ""})`;
+      const call =
+        f === "std"
+          ? `sqrt(var(${x.name}, axis: ${axis}, correction: 0, keep: ${keep}) + 0.1)`
+          : `${f}(${x.name}, axis: ${axis}${keep ? ", keep: true" : ""})`;
       add(call, keep ? x.shape.map((n, d) => (d === axis ? 1 : n)) : x.shape.filter((_, d) => d !== axis));
     },
-    () => { const x = tensor((n) => n >= 1); add(`${r.pick(["softmax", "log_softmax"])}(${x.name})`, x.shape); }, // prettier-ignore
+    () => {
+      const x = tensor((n) => n >= 1);
+      add(`${r.pick(["softmax", "log_softmax"])}(${x.name})`, x.shape);
+    },
     () => {
       // a product
       const x = tensor((n) => n >= 2);
@@ -122,22 +190,48 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const lead = names.slice(0, -1);
       const read = (e: string, outside = ""): string => `${x.name}[${[...lead, e].join(", ")}]${outside}`;
       switch (r.int(0, 6)) {
-        case 0: return add(`for ${binders}: ${read(`(${last} + ${r.int(1, 7)}) % ${n}`)}`, x.shape); // prettier-ignore
-        case 1: return add(`for ${binders}: ${read(`${n - 1} - ${last}`)} * ${read(last)}`, x.shape); // prettier-ignore
-        case 2: return add(`for ${binders}: sum over k in 0..3: (${read(`${last} + k - 1`, " ?? 0")}) * ${read(last)}`, x.shape); // prettier-ignore
-        case 3: return add(`for ${binders}: sum over k in 0..${last} + 1: ${read("k")} * f32(k + 1)`, x.shape); // prettier-ignore
-        case 4: return add(`for ${[...lead.map((v, d) => `${v} in 0..${x.shape[d]}`), `${last} in 0..${2 * n}`].join(", ")}: ${read(`${last} // 2`)}`, [...x.shape.slice(0, -1), 2 * n]); // prettier-ignore
-        case 5: return add(`for ${binders}: ${read(`2 * ${last} - 1`, " ?? 0.5")} + ${read(`(${last} - 1) / 2`, " ?? 0")}`, x.shape); // prettier-ignore
-        default: return add(kinky(`for ${binders}: max over k in 0..2: ${read(`${last} + k`, " ?? -1.5")}`), x.shape); // prettier-ignore
-      } // prettier-ignore
+        case 0:
+          return add(`for ${binders}: ${read(`(${last} + ${r.int(1, 7)}) % ${n}`)}`, x.shape);
+        case 1:
+          return add(`for ${binders}: ${read(`${n - 1} - ${last}`)} * ${read(last)}`, x.shape);
+        case 2:
+          return add(
+            `for ${binders}: sum over k in 0..3: (${read(`${last} + k - 1`, " ?? 0")}) * ${read(last)}`,
+            x.shape,
+          );
+        case 3:
+          return add(`for ${binders}: sum over k in 0..${last} + 1: ${read("k")} * f32(k + 1)`, x.shape);
+        case 4:
+          return add(
+            `for ${[...lead.map((v, d) => `${v} in 0..${x.shape[d]}`), `${last} in 0..${2 * n}`].join(", ")}: ${read(`${last} // 2`)}`,
+            [...x.shape.slice(0, -1), 2 * n],
+          );
+        case 5:
+          return add(
+            `for ${binders}: ${read(`2 * ${last} - 1`, " ?? 0.5")} + ${read(`(${last} - 1) / 2`, " ?? 0")}`,
+            x.shape,
+          );
+        default:
+          return add(kinky(`for ${binders}: max over k in 0..2: ${read(`${last} + k`, " ?? -1.5")}`), x.shape);
+      }
     },
     () => {
       // masks by position and comparisons
       const x = tensor((n) => n >= 2);
       const { names, binders } = bind(x.shape);
       const [p, q] = [names[names.length - 2]!, names[names.length - 1]!];
-      const condition = r.pick([`${q} <= ${p}`, `${q} > ${p}`, `${p} == ${q}`, `(${p} + ${q}) % 2 == 0`, `${p} + ${q} < 3 and ${q} > 0`, `not (${q} <= ${p}) or ${p} == 1`]);
-      add(`for ${binders}: where(${condition}, ${at(x, names)}, ${r.pick(["0", "-2", `0.5 * ${at(x, names)}`])})`, x.shape);
+      const condition = r.pick([
+        `${q} <= ${p}`,
+        `${q} > ${p}`,
+        `${p} == ${q}`,
+        `(${p} + ${q}) % 2 == 0`,
+        `${p} + ${q} < 3 and ${q} > 0`,
+        `not (${q} <= ${p}) or ${p} == 1`,
+      ]);
+      add(
+        `for ${binders}: where(${condition}, ${at(x, names)}, ${r.pick(["0", "-2", `0.5 * ${at(x, names)}`])})`,
+        x.shape,
+      );
     },
     () => {
       // shapes
@@ -145,14 +239,33 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const axis = r.int(0, x.shape.length - 1);
       const n = x.shape[axis]!;
       switch (r.int(0, 6)) {
-        case 0: if (x.shape.length === 2) return add(`transpose(${x.name})`, [x.shape[1]!, x.shape[0]!]); return add(`flip(${x.name}, axis: ${axis})`, x.shape); // prettier-ignore
-        case 1: return add(`reshape[${x.shape.reduce((p, m) => p * m, 1)}](${x.name})`, [x.shape.reduce((p, m) => p * m, 1)]); // prettier-ignore
-        case 2: if (n > 1) return add(`${x.name}[${[...Array.from({ length: axis }, () => ":"), `1..${n}`].join(", ")}]`, x.shape.map((m, d) => (d === axis ? m - 1 : m))); return; // prettier-ignore
-        case 3: return add(`${x.name}[${[...Array.from({ length: axis }, () => ":"), r.pick(["0", "-1"])].join(", ")}]`, x.shape.filter((_, d) => d !== axis)); // prettier-ignore
-        case 4: return add(`concat([${x.name}, 2 * ${x.name}], axis: ${axis})`, x.shape.map((m, d) => (d === axis ? 2 * m : m))); // prettier-ignore
-        case 5: return add(`expand[${[2, ...x.shape].join(", ")}](${x.name})`, [2, ...x.shape]); // prettier-ignore
-        default: return add(`roll(${x.name}, ${r.int(1, 3)})`, x.shape); // prettier-ignore
-      } // prettier-ignore
+        case 0:
+          if (x.shape.length === 2) return add(`transpose(${x.name})`, [x.shape[1]!, x.shape[0]!]);
+          return add(`flip(${x.name}, axis: ${axis})`, x.shape);
+        case 1:
+          return add(`reshape[${x.shape.reduce((p, m) => p * m, 1)}](${x.name})`, [x.shape.reduce((p, m) => p * m, 1)]);
+        case 2:
+          if (n > 1)
+            return add(
+              `${x.name}[${[...Array.from({ length: axis }, () => ":"), `1..${n}`].join(", ")}]`,
+              x.shape.map((m, d) => (d === axis ? m - 1 : m)),
+            );
+          return;
+        case 3:
+          return add(
+            `${x.name}[${[...Array.from({ length: axis }, () => ":"), r.pick(["0", "-1"])].join(", ")}]`,
+            x.shape.filter((_, d) => d !== axis),
+          );
+        case 4:
+          return add(
+            `concat([${x.name}, 2 * ${x.name}], axis: ${axis})`,
+            x.shape.map((m, d) => (d === axis ? 2 * m : m)),
+          );
+        case 5:
+          return add(`expand[${[2, ...x.shape].join(", ")}](${x.name})`, [2, ...x.shape]);
+        default:
+          return add(`roll(${x.name}, ${r.int(1, 3)})`, x.shape);
+      }
     },
     () => {
       // look-ups at data
@@ -165,29 +278,52 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const tables = values.filter((v) => v.dtype === "f32" && v.shape.length >= 1 && v.shape[0]! >= id.end!);
       if (tables.length && id.shape.length && r.chance(0.6)) {
         const t = r.pick(tables);
-        if (id.shape.length + t.shape.length - 1 <= 4) return add(`${t.name}[${id.name}]`, [...id.shape, ...t.shape.slice(1)]);
+        if (id.shape.length + t.shape.length - 1 <= 4)
+          return add(`${t.name}[${id.name}]`, [...id.shape, ...t.shape.slice(1)]);
       }
       if (r.chance(0.5)) return add(`one_hot(${id.name}, ${id.end})`, [...id.shape, id.end!]);
       const t = tensor((n) => n === 1);
       const { names, binders } = bind(id.shape);
-      add(id.shape.length ? `for ${binders}: ${t.name}[${at(id, names)} + ${r.int(-1, 2)}] ?? 0.25` : `${t.name}[${id.name}] ?? 0.25`, id.shape);
+      add(
+        id.shape.length
+          ? `for ${binders}: ${t.name}[${at(id, names)} + ${r.int(-1, 2)}] ?? 0.25`
+          : `${t.name}[${id.name}] ?? 0.25`,
+        id.shape,
+      );
     },
     () => {
       // loops
       const x = tensor((n) => n >= 1);
       const item = x.shape.slice(1);
-      const w = values.filter((v) => v.dtype === "f32" && v.shape.length === 2 && item.length === 1 && v.shape[0] === item[0] && v.shape[1] === item[0]);
-      const step = w.length ? `tanh(x + 0.5 * (reshape[1, ${item[0]}](h) @ ${r.pick(w).name})[0])` : `tanh(0.7 * h + x${r.chance(0.5) ? " * h" : ""})`;
+      const w = values.filter(
+        (v) =>
+          v.dtype === "f32" &&
+          v.shape.length === 2 &&
+          item.length === 1 &&
+          v.shape[0] === item[0] &&
+          v.shape[1] === item[0],
+      );
+      const step = w.length
+        ? `tanh(x + 0.5 * (reshape[1, ${item[0]}](h) @ ${r.pick(w).name})[0])`
+        : `tanh(0.7 * h + x${r.chance(0.5) ? " * h" : ""})`;
       switch (r.int(0, 3)) {
-        case 0: return add(`scan (x in ${x.name} along 0; h = zeros${shapeText(item) || "[]"}) {\n    let n = ${step}\n    next h = n\n    yield ${r.pick(["n", "n * n", "h", "n - h"])}\n  }`, x.shape); // prettier-ignore
+        case 0:
+          return add(
+            `scan (x in ${x.name} along 0; h = zeros${shapeText(item) || "[]"}) {\n    let n = ${step}\n    next h = n\n    yield ${r.pick(["n", "n * n", "h", "n - h"])}\n  }`,
+            x.shape,
+          );
         case 1: {
           const n = lines.length;
-          lines.push(`  let (p${n}, q${n}) = fold (x in ${x.name} along 0; h = zeros${shapeText(item) || "[]"}, c = ones${shapeText(item) || "[]"}) {\n    next h = sin(h + x * c), c = 0.5 * c + h\n  }`);
+          lines.push(
+            `  let (p${n}, q${n}) = fold (x in ${x.name} along 0; h = zeros${shapeText(item) || "[]"}, c = ones${shapeText(item) || "[]"}) {\n    next h = sin(h + x * c), c = 0.5 * c + h\n  }`,
+          );
           return add(`p${n} + 0.5 * q${n}`, item);
         }
-        case 2: return add(`fold (k in 0..3; y = ${x.name}) {\n    next y = 0.8 * sin(y) + 0.1 * f32(k)\n  }`, x.shape); // prettier-ignore
-        default: return add(`descend(|v| sum(tanh(v)^2 + 0.1 * v * ${x.name}), ${x.name}, iters: 2, lr: 0.3)`, x.shape); // prettier-ignore
-      } // prettier-ignore
+        case 2:
+          return add(`fold (k in 0..3; y = ${x.name}) {\n    next y = 0.8 * sin(y) + 0.1 * f32(k)\n  }`, x.shape);
+        default:
+          return add(`descend(|v| sum(tanh(v)^2 + 0.1 * v * ${x.name}), ${x.name}, iters: 2, lr: 0.3)`, x.shape);
+      }
     },
     () => {
       // a derivative as a value
@@ -200,7 +336,10 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const x = tensor((n) => n === 2);
       const y = values.filter((v) => v.dtype === "f32" && v.shape.length === 2 && v.shape[0] === x.shape[0]);
       const z = y.length ? r.pick(y) : x;
-      add(`for i in 0..${x.shape[1]}, j in 0..${z.shape[1]}: sum over k in 0..${x.shape[0]}: ${r.pick([`${x.name}[k, i] * ${z.name}[k, j]`, `(${x.name}[k, i] - ${z.name}[k, j])^2`, `where(k <= i, ${x.name}[k, i] * ${z.name}[k, j], 0)`, `tanh(${x.name}[k, i]) * ${z.name}[k, j]`])}`, [x.shape[1]!, z.shape[1]!]);
+      add(
+        `for i in 0..${x.shape[1]}, j in 0..${z.shape[1]}: sum over k in 0..${x.shape[0]}: ${r.pick([`${x.name}[k, i] * ${z.name}[k, j]`, `(${x.name}[k, i] - ${z.name}[k, j])^2`, `where(k <= i, ${x.name}[k, i] * ${z.name}[k, j], 0)`, `tanh(${x.name}[k, i]) * ${z.name}[k, j]`])}`,
+        [x.shape[1]!, z.shape[1]!],
+      );
     },
   ];
   const harderMakers: (() => void)[] = [
@@ -213,7 +352,10 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const op = r.pick(["sum", "mean", "max"]);
       if (op === "max") kinky(0);
       const read = `${x.name}[${[...names.slice(0, -1), `${stride > 1 ? `${stride} * ` : ""}${last} + k - ${k >> 1}`].join(", ")}] ?? ${op === "max" ? "-9" : r.pick(["0", "10", "0.5"])}`;
-      add(`for ${binders}: ${op} over k in 0..${k}: ${read}`, [...x.shape.slice(0, -1), Number(/in 0\.\.(\d+)$/.exec(binders)![1])]);
+      add(`for ${binders}: ${op} over k in 0..${k}: ${read}`, [
+        ...x.shape.slice(0, -1),
+        Number(/in 0\.\.(\d+)$/.exec(binders)![1]),
+      ]);
     },
     () => {
       // order statistics, over all axes and over the last
@@ -225,7 +367,10 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       if (f === "top" && n > 1) return add(`top_k(${x.name}, 2)`, [...x.shape.slice(0, -1), 2]);
       if (f === "spread") return add(`max(${x.name}) - min(${x.name})`, []);
       if (f === "best" && x.shape.length === 1) return add(`${x.name}[argmax(${x.name})]`, []);
-      if (f === "second" && x.shape.length === 2) return add(`for i in 0..${x.shape[0]}: ${x.name}[i, argmin over k: ${x.name}[i, k]] * ${x.name}[i, 0]`, [x.shape[0]!]);
+      if (f === "second" && x.shape.length === 2)
+        return add(`for i in 0..${x.shape[0]}: ${x.name}[i, argmin over k: ${x.name}[i, k]] * ${x.name}[i, 0]`, [
+          x.shape[0]!,
+        ]);
       add(`${["min", "max", "amin"].includes(f) ? f : "amax"}(${x.name})`, []);
     },
     () => {
@@ -236,7 +381,10 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const ids = values.filter((v) => v.dtype === "i32" && v.shape.length === 1);
       const id = ids.length && r.chance(0.5) ? r.pick(ids) : undefined;
       const n = id ? id.shape[0]! : r.int(1, 3);
-      add(`for i in 0..${n}: sum over k in 0..3: (${name}[${r.pick(["k - 1", "i - 1", "0", "i + k", ...(id ? [`${id.name}[i] - k`, `${id.name}[i]`] : [])])}] ?? 10) * 0.1`, [n]);
+      add(
+        `for i in 0..${n}: sum over k in 0..3: (${name}[${r.pick(["k - 1", "i - 1", "0", "i + k", ...(id ? [`${id.name}[i] - k`, `${id.name}[i]`] : [])])}] ?? 10) * 0.1`,
+        [n],
+      );
     },
     () => {
       // nothing at all
@@ -255,7 +403,13 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       kinky(0);
       masked = true;
       const mask = `(for ${binders}: where(${r.pick([`${last} < 1`, `${last} % 2 == 0`, `${x.name}${at} > 0.2`, `${last} < 0`])}, 0.0, -inf))`;
-      const scores = r.pick([`${x.name} + ${mask}`, `${x.name} + ${mask} + ${mask}`, `(${x.name} + ${mask}) / 0.5`, `for ${binders}: where(${last} > 0, ${x.name}${at}, -inf)`, `max(${x.name} + ${mask}, -inf)`]);
+      const scores = r.pick([
+        `${x.name} + ${mask}`,
+        `${x.name} + ${mask} + ${mask}`,
+        `(${x.name} + ${mask}) / 0.5`,
+        `for ${binders}: where(${last} > 0, ${x.name}${at}, -inf)`,
+        `max(${x.name} + ${mask}, -inf)`,
+      ]);
       add(`${r.pick(["softmax", "softmax", "log_softmax"])}(${scores})`, x.shape);
       if (lines.at(-1)!.includes("log_softmax")) add(`max(v${lines.length - 1}, -20)`, x.shape);
     },
@@ -263,22 +417,54 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       // ties, and functions at 0
       const x = tensor();
       const z = `(${x.name} - ${x.name})`;
-      add(kinky(r.pick([`max(${x.name}, ${x.name})`, `abs${z} + ${x.name}`, `relu${z}`, `norm${z} * ${x.name}`, `softplus${z} * ${x.name}`, `log_sigmoid(${z} * 2) + ${x.name}`, `std${z} + ${x.name}`, `logaddexp(${x.name}, ${x.name})`, `sqrt(${z} + 1) * ${x.name}`])), x.shape);
+      add(
+        kinky(
+          r.pick([
+            `max(${x.name}, ${x.name})`,
+            `abs${z} + ${x.name}`,
+            `relu${z}`,
+            `norm${z} * ${x.name}`,
+            `softplus${z} * ${x.name}`,
+            `log_sigmoid(${z} * 2) + ${x.name}`,
+            `std${z} + ${x.name}`,
+            `logaddexp(${x.name}, ${x.name})`,
+            `sqrt(${z} + 1) * ${x.name}`,
+          ]),
+        ),
+        x.shape,
+      );
     },
     () => {
       // steps, and quotients that meet them
       const x = tensor();
       const c = r.pick(["0.41", "0.3", "3"]);
-      add(kinky(r.pick([`${x.name} * floor(${x.name} / ${c} + 0.37)`, `where(${x.name} / ${c} >= 0.21, ${x.name}, 0.5 * ${x.name})`, `${x.name} * sign(${x.name} - 0.13)`, `${x.name} - ${c} * round(${x.name} / ${c} + 0.11)`])), x.shape);
+      add(
+        kinky(
+          r.pick([
+            `${x.name} * floor(${x.name} / ${c} + 0.37)`,
+            `where(${x.name} / ${c} >= 0.21, ${x.name}, 0.5 * ${x.name})`,
+            `${x.name} * sign(${x.name} - 0.13)`,
+            `${x.name} - ${c} * round(${x.name} / ${c} + 0.11)`,
+          ]),
+        ),
+        x.shape,
+      );
     },
-    () => { const x = tensor((n) => n >= 1); const n = r.pick(x.shape); add(r.pick([`${x.name} / ${n}`, `${x.name} * ${n} / (${n} + 2)`, `${x.name}^2 / (1 + f32(${n}))`]), x.shape); }, // prettier-ignore
+    () => {
+      const x = tensor((n) => n >= 1);
+      const n = r.pick(x.shape);
+      add(r.pick([`${x.name} / ${n}`, `${x.name} * ${n} / (${n} + 2)`, `${x.name}^2 / (1 + f32(${n}))`]), x.shape);
+    },
     () => {
       // data decides what is read, or nothing
       const x = tensor((n) => n === 1);
       const y = tensor((n) => n >= 1);
       const { names, binders } = bind(y.shape);
       kinky(0);
-      add(`for ${binders}: ${x.name}[i32(${at(y, names)} * ${r.pick([1, 2, 9])}) + ${r.int(-1, 2)}] ?? ${at(y, names)}`, y.shape);
+      add(
+        `for ${binders}: ${x.name}[i32(${at(y, names)} * ${r.pick([1, 2, 9])}) + ${r.int(-1, 2)}] ?? ${at(y, names)}`,
+        y.shape,
+      );
     },
   ];
   for (let n = r.int(3, 7); n > 0; n--) {
@@ -288,23 +474,43 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
   }
   if (!floats.length) add(`tanh(${inputs[0]!.name})`, inputs[0]!.shape);
   const wanted = inputs.filter((v) => v.dtype === "f32").map((v) => v.name);
-  const signature = inputs.map((v) => `${v.name}: ${v.dtype}${shapeText(v.shape)}${v.end ? ` in 0..${v.end}` : ""}`).join(", ");
+  const signature = inputs
+    .map((v) => `${v.name}: ${v.dtype}${shapeText(v.shape)}${v.end ? ` in 0..${v.end}` : ""}`)
+    .join(", ");
   const results = floats.slice(-3);
-  const objective = [...results.map((x, i) => `sum(${i ? "0.5 * " : ""}tanh(0.5 * ${x}))`), ...wanted.map((x) => `0.1 * sum(${x}^2)`)].join(" + ");
+  const objective = [
+    ...results.map((x, i) => `sum(${i ? "0.5 * " : ""}tanh(0.5 * ${x}))`),
+    ...wanted.map((x) => `0.1 * sum(${x}^2)`),
+  ].join(" + ");
   const tuple = (xs: readonly string[]): string => (xs.length === 1 ? xs[0]! : `(${xs.join(", ")})`);
   const body = lines.join("\n");
   const second = wanted.map((x) => `0.5 * sum(g_${x}^2)`).join(" + ");
-  const gradients = wanted.length === 1 ? `let g_${wanted[0]} = grad(${objective}, wrt: ${wanted[0]})` : `let (${wanted.map((x) => `g_${x}`).join(", ")}) = grad(${objective}, wrt: ${tuple(wanted)})`;
+  const gradients =
+    wanted.length === 1
+      ? `let g_${wanted[0]} = grad(${objective}, wrt: ${wanted[0]})`
+      : `let (${wanted.map((x) => `g_${x}`).join(", ")}) = grad(${objective}, wrt: ${tuple(wanted)})`;
   const text = [
-    `export fn forward(${signature}) {\n${body}\n  return ${tuple([...results, "loss"])}\n}`.replace("  return", `  let loss = ${objective}\n  return`),
+    `export fn forward(${signature}) {\n${body}\n  return ${tuple([...results, "loss"])}\n}`.replace(
+      "  return",
+      `  let loss = ${objective}\n  return`,
+    ),
     `export fn gradient(${signature}) {\n${body}\n  return grad(${objective}, wrt: ${tuple(wanted)})\n}`,
     `export fn second(${signature}) {\n${body}\n  ${gradients}\n  let slope = ${second}\n  return (slope, ${wanted.length === 1 ? `grad(slope, wrt: ${wanted[0]})` : wanted.map((_, i) => `d.${i}`).join(", ")})\n}`,
   ];
-  if (wanted.length > 1) text[2] = text[2]!.replace(/  return \(slope[^\n]*/, `  let (${wanted.map((x) => `d_${x}`).join(", ")}) = grad(slope, wrt: ${tuple(wanted)})\n  return (slope, ${wanted.map((x) => `d_${x}`).join(", ")})`);
+  if (wanted.length > 1)
+    text[2] = text[2]!.replace(
+      /  return \(slope[^\n]*/,
+      `  let (${wanted.map((x) => `d_${x}`).join(", ")}) = grad(slope, wrt: ${tuple(wanted)})\n  return (slope, ${wanted.map((x) => `d_${x}`).join(", ")})`,
+    );
   const known = runTime && inputs.some((v) => v.shape.includes(sizeB));
   return {
     text: (known ? withB(text.join("\n")) : text.join("\n")) + "\n",
-    inputs: inputs.map((v) => ({ name: v.name, shape: v.shape, dtype: v.dtype as "f32" | "i32", ...(v.end ? { end: v.end } : {}) })),
+    inputs: inputs.map((v) => ({
+      name: v.name,
+      shape: v.shape,
+      dtype: v.dtype as "f32" | "i32",
+      ...(v.end ? { end: v.end } : {}),
+    })),
     smooth,
     masked,
   };

@@ -16,7 +16,12 @@ export function random(seed: number): Random {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
   const int = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
-  return { int, real: (low, high) => low + next() * (high - low), chance: (p) => next() < p, pick: (list) => list[int(0, list.length - 1)]! };
+  return {
+    int,
+    real: (low, high) => low + next() * (high - low),
+    chance: (p) => next() < p,
+    pick: (list) => list[int(0, list.length - 1)]!,
+  };
 }
 /** How many cases to run: the suite's number, or more by DLM_FUZZ (a factor). */
 export const cases = (usual: number): number => Math.round(usual * Number(process.env["DLM_FUZZ"] ?? 1));

@@ -4,31 +4,68 @@ import { readdirSync, readFileSync } from "node:fs";
 import { libraryFiles } from "../../compiler/std/library.ts";
 
 type Text = fc.Arbitrary<string>;
-const join = (separator: string, min: number, max: number, x: Text): Text => fc.array(x, { minLength: min, maxLength: max }).map((xs) => xs.join(separator));
-const seq = (...parts: readonly (Text | string)[]): Text => fc.tuple(...parts.map((p) => (typeof p === "string" ? fc.constant(p) : p))).map((xs) => xs.join(" "));
+const join = (separator: string, min: number, max: number, x: Text): Text =>
+  fc.array(x, { minLength: min, maxLength: max }).map((xs) => xs.join(separator));
+const seq = (...parts: readonly (Text | string)[]): Text =>
+  fc.tuple(...parts.map((p) => (typeof p === "string" ? fc.constant(p) : p))).map((xs) => xs.join(" "));
 const maybe = (x: Text): Text => fc.oneof({ weight: 2, arbitrary: fc.constant("") }, x);
-const name = fc.constantFrom("a", "b", "net", "x1", "logits", "B", "T", "Linear", "some_longer_name", "sum", "where", "_");
+const name = fc.constantFrom(
+  "a",
+  "b",
+  "net",
+  "x1",
+  "logits",
+  "B",
+  "T",
+  "Linear",
+  "some_longer_name",
+  "sum",
+  "where",
+  "_",
+);
 const number = fc.constantFrom("0", "1", "12", "0.5", "1e-3", "3.25E+4");
 
-const grammar = fc.letrec<Record<"expr" | "range" | "add" | "unary" | "postfix" | "atom" | "binders" | "block" | "loop" | "stmt", string>>((tie) => {
+const grammar = fc.letrec<
+  Record<"expr" | "range" | "add" | "unary" | "postfix" | "atom" | "binders" | "block" | "loop" | "stmt", string>
+>((tie) => {
   const e = tie("expr");
   const depth = { maxDepth: 3, depthIdentifier: "expr" } as const;
-  const chain = (x: Text, ...operators: string[]): Text => fc.array(fc.tuple(fc.constantFrom(...operators), x), { maxLength: 3 }).chain((rest) => x.map((first) => [first, ...rest.flat()].join(" "))); // prettier-ignore
-  const binary = (x: Text, ...operators: string[]): Text => fc.oneof({ weight: 3, arbitrary: x }, seq(x, fc.constantFrom(...operators), x));
+  const chain = (x: Text, ...operators: string[]): Text =>
+    fc
+      .array(fc.tuple(fc.constantFrom(...operators), x), { maxLength: 3 })
+      .chain((rest) => x.map((first) => [first, ...rest.flat()].join(" ")));
+  const binary = (x: Text, ...operators: string[]): Text =>
+    fc.oneof({ weight: 3, arbitrary: x }, seq(x, fc.constantFrom(...operators), x));
   const mul = chain(tie("unary"), "*", "/", "//", "%", "@");
   const cmp = binary(tie("range"), "==", "!=", "<", "<=", ">", ">=");
   const and = chain(cmp, "and");
   const or = chain(and, "or");
   return {
-    expr: fc.oneof(depth, { weight: 3, arbitrary: tie("atom") }, { weight: 2, arbitrary: tie("add") }, chain(or, "|>", ">>")),
+    expr: fc.oneof(
+      depth,
+      { weight: 3, arbitrary: tie("atom") },
+      { weight: 2, arbitrary: tie("add") },
+      chain(or, "|>", ">>"),
+    ),
     add: chain(mul, "+", "-"),
     range: fc.oneof({ weight: 4, arbitrary: tie("add") }, seq(tie("add"), "..", tie("add"))),
-    unary: fc.oneof(depth, { weight: 4, arbitrary: tie("postfix") }, seq(fc.constantFrom("-", "not"), tie("unary")), seq(tie("postfix"), "^", tie("unary"))),
+    unary: fc.oneof(
+      depth,
+      { weight: 4, arbitrary: tie("postfix") },
+      seq(fc.constantFrom("-", "not"), tie("unary")),
+      seq(tie("postfix"), "^", tie("unary")),
+    ),
     postfix: fc.oneof(
       depth,
       { weight: 3, arbitrary: tie("atom") },
       seq(tie("postfix"), "(", join(",", 0, 3, seq(maybe(fc.constantFrom("axis:", "wrt:", "lr:")), e)), ")"),
-      seq(tie("postfix"), "[", join(",", 0, 3, fc.oneof(fc.constant(":"), fc.constant("..."), fc.constant("...S"), e)), "]", maybe(seq("??", tie("unary")))),
+      seq(
+        tie("postfix"),
+        "[",
+        join(",", 0, 3, fc.oneof(fc.constant(":"), fc.constant("..."), fc.constant("...S"), e)),
+        "]",
+        maybe(seq("??", tie("unary"))),
+      ),
       seq(tie("postfix"), ".", name),
     ),
     atom: fc.oneof(
@@ -47,7 +84,14 @@ const grammar = fc.letrec<Record<"expr" | "range" | "add" | "unary" | "postfix" 
       tie("loop"),
     ),
     binders: join(",", 1, 3, fc.oneof(fc.constant("..."), name, seq(name, "in", tie("range")))),
-    loop: seq(fc.constantFrom("scan", "fold"), "(", join(",", 1, 2, seq(name, "in", e, maybe(seq("along", tie("add"))))), maybe(seq(";", join(",", 1, 2, seq(name, "=", e)))), ")", tie("block")),
+    loop: seq(
+      fc.constantFrom("scan", "fold"),
+      "(",
+      join(",", 1, 2, seq(name, "in", e, maybe(seq("along", tie("add"))))),
+      maybe(seq(";", join(",", 1, 2, seq(name, "=", e)))),
+      ")",
+      tie("block"),
+    ),
     block: seq("{", join("\n", 0, 3, tie("stmt")), "}"),
     stmt: fc.oneof(
       seq("let", name, "=", e),
@@ -60,7 +104,15 @@ const grammar = fc.letrec<Record<"expr" | "range" | "add" | "unary" | "postfix" 
     ),
   };
 });
-const type = fc.constantFrom("f32", "f32[B, T <= 512, ...S]", "i32[...S] in 0..10", "(f32[B], i32)", "fn", "int[2]", "f32[2 * C, C / groups]");
+const type = fc.constantFrom(
+  "f32",
+  "f32[B, T <= 512, ...S]",
+  "i32[...S] in 0..10",
+  "(f32[B], i32)",
+  "fn",
+  "int[2]",
+  "f32[2 * C, C / groups]",
+);
 const params = seq("(", join(",", 0, 3, seq(name, maybe(seq(":", type)), maybe(seq("=", grammar.expr)))), ")");
 const result = maybe(seq("->", type));
 const body = fc.oneof(seq("=", grammar.expr), grammar.block);
@@ -73,24 +125,77 @@ const item = fc.oneof(
   seq("model", name, params, result, body),
   seq("init", name, params, body),
   seq("optimizer", name, params, params, result, body),
-  seq("data", name, "{", join("\n", 0, 4, fc.oneof(seq("field", name, ":", type, "=", grammar.expr), seq("holdout", name, "=", grammar.expr), seq("rows", ":", grammar.expr), seq("let", name, "=", grammar.expr))), "}"), // prettier-ignore
-  seq("train", name, maybe(seq("on", grammar.expr)), "{", join("\n", 0, 4, fc.oneof(seq("minimize", grammar.expr, join(" ", 1, 2, clause)), seq("metric", name, "=", grammar.expr), seq("epochs", ":", grammar.expr), seq("let", name, "=", grammar.expr))), "}"), // prettier-ignore
+  seq(
+    "data",
+    name,
+    "{",
+    join(
+      "\n",
+      0,
+      4,
+      fc.oneof(
+        seq("field", name, ":", type, "=", grammar.expr),
+        seq("holdout", name, "=", grammar.expr),
+        seq("rows", ":", grammar.expr),
+        seq("let", name, "=", grammar.expr),
+      ),
+    ),
+    "}",
+  ),
+  seq(
+    "train",
+    name,
+    maybe(seq("on", grammar.expr)),
+    "{",
+    join(
+      "\n",
+      0,
+      4,
+      fc.oneof(
+        seq("minimize", grammar.expr, join(" ", 1, 2, clause)),
+        seq("metric", name, "=", grammar.expr),
+        seq("epochs", ":", grammar.expr),
+        seq("let", name, "=", grammar.expr),
+      ),
+    ),
+    "}",
+  ),
 );
 /** Files of the grammar. */
 export const randomFile: Text = join("\n", 0, 4, item);
 
 /** The text with other spacing and with comments between its tokens. Its tokens are those of the text. */
 export function respaced(text: string, choices: readonly number[]): string {
-  const tokens = text.match(/"[^"\n]*"|`[^`\n]*`|#[^\n]*|[A-Za-z_][A-Za-z0-9_]*|\d+(\.\d+)?([eE][-+]?\d+)?|\.\.\.|\.\.|->|\|>|>>|==|!=|<=|>=|\?\?|\/\/|\S/g) ?? [];
+  const tokens =
+    text.match(
+      /"[^"\n]*"|`[^`\n]*`|#[^\n]*|[A-Za-z_][A-Za-z0-9_]*|\d+(\.\d+)?([eE][-+]?\d+)?|\.\.\.|\.\.|->|\|>|>>|==|!=|<=|>=|\?\?|\/\/|\S/g,
+    ) ?? [];
   let k = 0;
   let count = 0;
   const choice = (): number => choices[k++ % Math.max(1, choices.length)] ?? 0;
-  return tokens.map((t) => {
-    if (t.startsWith("#")) return `${t}\n`;
-    const c = choice() % 40;
-    const space = c < 24 ? " " : c < 30 ? "\n" : c < 32 ? "\n\n\n" : c < 34 ? ` # note ${count++}\n` : c < 36 ? `\n# own ${count++}\n` : c === 36 ? `\n## doc ${count++}\n` : c === 37 ? `\n\n# far ${count++}\n\n` : "   ";
-    return t + space;
-  }).join(""); // prettier-ignore
+  return tokens
+    .map((t) => {
+      if (t.startsWith("#")) return `${t}\n`;
+      const c = choice() % 40;
+      const space =
+        c < 24
+          ? " "
+          : c < 30
+            ? "\n"
+            : c < 32
+              ? "\n\n\n"
+              : c < 34
+                ? ` # note ${count++}\n`
+                : c < 36
+                  ? `\n# own ${count++}\n`
+                  : c === 36
+                    ? `\n## doc ${count++}\n`
+                    : c === 37
+                      ? `\n\n# far ${count++}\n\n`
+                      : "   ";
+      return t + space;
+    })
+    .join("");
 }
 
 const examples = new URL("../../examples/", import.meta.url);

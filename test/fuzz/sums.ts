@@ -5,16 +5,28 @@ import { random } from "./random.ts";
 type Row = readonly number[];
 const sum = (x: Row): number => x.reduce((a, b) => a + b, 0);
 const mean = (x: Row): number => sum(x) / x.length;
-const variance = (x: Row, correction: number): number => ((m) => sum(x.map((v) => (v - m) ** 2)) / (x.length - correction))(mean(x));
-const reductions: readonly { readonly text: (x: string, axis: number) => string; readonly value: (x: Row) => number; readonly least?: number }[] = [
+const variance = (x: Row, correction: number): number =>
+  ((m) => sum(x.map((v) => (v - m) ** 2)) / (x.length - correction))(mean(x));
+const reductions: readonly {
+  readonly text: (x: string, axis: number) => string;
+  readonly value: (x: Row) => number;
+  readonly least?: number;
+}[] = [
   { text: (x, axis) => `sum(${x}, axis: ${axis})`, value: sum },
   { text: (x, axis) => `mean(${x}, axis: ${axis})`, value: mean },
   { text: (x, axis) => `mean(${x}^2, axis: ${axis})`, value: (x) => mean(x.map((v) => v * v)) },
   { text: (x, axis) => `var(${x}, axis: ${axis})`, value: (x) => variance(x, 1), least: 2 },
   { text: (x, axis) => `std(${x}, axis: ${axis}, correction: 0)`, value: (x) => Math.sqrt(variance(x, 0)) },
-  { text: (x, axis) => `logsumexp(${x}, axis: ${axis})`, value: (x) => ((m) => m + Math.log(sum(x.map((v) => Math.exp(v - m)))))(x.reduce((a, b) => Math.max(a, b), -Infinity)) },
+  {
+    text: (x, axis) => `logsumexp(${x}, axis: ${axis})`,
+    value: (x) =>
+      ((m) => m + Math.log(sum(x.map((v) => Math.exp(v - m)))))(x.reduce((a, b) => Math.max(a, b), -Infinity)),
+  },
   { text: (x, axis) => `norm(${x}, axis: ${axis})`, value: (x) => Math.sqrt(sum(x.map((v) => v * v))) },
-  { text: (x, axis) => `sqrt(mean((${x} - mean(${x}, axis: ${axis}, keep: true))^2, axis: ${axis}))`, value: (x) => Math.sqrt(variance(x, 0)) },
+  {
+    text: (x, axis) => `sqrt(mean((${x} - mean(${x}, axis: ${axis}, keep: true))^2, axis: ${axis}))`,
+    value: (x) => Math.sqrt(variance(x, 0)),
+  },
 ];
 export function sumProgram(seed: number): ProgramCase {
   const r = random(seed);
@@ -29,7 +41,9 @@ export function sumProgram(seed: number): ProgramCase {
   const sizes = shape.map((n, d) => (d === axis && isRunTime ? "N" : String(n)));
   const { text, value } = r.pick(reductions);
   const stride = shape.slice(axis + 1).reduce((p, n) => p * n, 1);
-  const rows = Array.from({ length: data.length / length }, (_, p) => Array.from({ length }, (_, k) => data[Math.floor(p / stride) * stride * length + k * stride + (p % stride)]!));
+  const rows = Array.from({ length: data.length / length }, (_, p) =>
+    Array.from({ length }, (_, k) => data[Math.floor(p / stride) * stride * length + k * stride + (p % stride)]!),
+  );
   return {
     kind: "sums",
     text: `export fn f(x: f32[${sizes.join(", ")}]) {\n  let v0 = ${text("x", axis)}\n  return v0\n}\n`,

@@ -36,45 +36,119 @@ function make(seed: number): TrainingCase {
   }[target]!;
   const out = target === "class" ? classes : target === "vector" ? 2 : 1;
   const act = (): string => r.pick(["tanh", "relu", "gelu", "silu", "softplus", "sigmoid", "|v| v"]);
-  const layer = (): string => r.pick([`Linear(${r.pick([1, 2, 5, 8])}, act: ${act()})`, `Linear(${r.pick([1, 3, 8])}, bias: false)`, "LayerNorm()", "RMSNorm()", "BatchNorm()", `Dropout(${r.pick(["0.25", "0.5"])})`, `stack ${r.int(1, 3)} of Linear(${r.pick([1, 4])}, act: tanh)`, "(|v| v * 0.5)"]);
-  const layers = (n: number): string => Array.from({ length: n }, layer).map((l) => ` |> ${l}`).join(""); // prettier-ignore
-  const head = { vector: "x", image: `x |> Conv2d(${r.int(1, 4)}, k: ${r.int(1, 3)}, pad: ${r.int(0, 1)}) |> ${act() === "|v| v" ? "relu" : "tanh"}${r.chance(0.5) ? " |> MaxPool2d(2)" : ""} |> flatten`, ids: `x |> Embedding(7, ${r.int(1, 4)}) |> ${r.pick(["flatten", "(|e| mean(e, axis: 1))"])}` }[input]!;
+  const layer = (): string =>
+    r.pick([
+      `Linear(${r.pick([1, 2, 5, 8])}, act: ${act()})`,
+      `Linear(${r.pick([1, 3, 8])}, bias: false)`,
+      "LayerNorm()",
+      "RMSNorm()",
+      "BatchNorm()",
+      `Dropout(${r.pick(["0.25", "0.5"])})`,
+      `stack ${r.int(1, 3)} of Linear(${r.pick([1, 4])}, act: tanh)`,
+      "(|v| v * 0.5)",
+    ]);
+  const layers = (n: number): string =>
+    Array.from({ length: n }, layer)
+      .map((l) => ` |> ${l}`)
+      .join("");
+  const head = {
+    vector: "x",
+    image: `x |> Conv2d(${r.int(1, 4)}, k: ${r.int(1, 3)}, pad: ${r.int(0, 1)}) |> ${act() === "|v| v" ? "relu" : "tanh"}${r.chance(0.5) ? " |> MaxPool2d(2)" : ""} |> flatten`,
+    ids: `x |> Embedding(7, ${r.int(1, 4)}) |> ${r.pick(["flatten", "(|e| mean(e, axis: 1))"])}`,
+  }[input]!;
   const type = { vector: `f32[B, ${wide}]`, image: "f32[B, 5, 5, 2]", ids: "i32[B, 4] in 0..7" }[input]!;
   const models = r.chance(0.35) ? ["net", "other"] : ["net"];
   const shared = models.length > 1 && r.chance(0.3) ? "let h = net(x)\n  " : "";
   const squeeze = target === "number" ? " |> squeeze(-1)" : "";
-  const declared = models.map((m) => `model ${m}(x: ${type}) = ${head}${layers(r.int(0, 3))} |> Linear(${out})${squeeze}`);
+  const declared = models.map(
+    (m) => `model ${m}(x: ${type}) = ${head}${layers(r.int(0, 3))} |> Linear(${out})${squeeze}`,
+  );
   const loss = (m: string): string => {
     const p = shared && m === "net" ? "h" : `${m}(x)`;
-    if (target === "class") return r.pick([`cross_entropy(${p}, y)`, `cross_entropy(${p}, y, smooth: 0.1)`, `mean((${p} - one_hot(y, ${classes}))^2)`, `nll(log_softmax(${p}), y)`]);
-    return r.pick([`mse(${p}, y)`, `huber(${p}, y)`, `l1(${p}, y)`, `mean(softplus(${p} - y))`, `bce_logits(${p}, sigmoid(y))`, `mse(${p}, y, reduce: total) / batch`]);
+    if (target === "class")
+      return r.pick([
+        `cross_entropy(${p}, y)`,
+        `cross_entropy(${p}, y, smooth: 0.1)`,
+        `mean((${p} - one_hot(y, ${classes}))^2)`,
+        `nll(log_softmax(${p}), y)`,
+      ]);
+    return r.pick([
+      `mse(${p}, y)`,
+      `huber(${p}, y)`,
+      `l1(${p}, y)`,
+      `mean(softplus(${p} - y))`,
+      `bce_logits(${p}, sigmoid(y))`,
+      `mse(${p}, y, reduce: total) / batch`,
+    ]);
   };
   const optimizer = (): string => {
-    const lr = r.pick(["0.05", "0.01", "1e-3", "warmup_cosine(0.05, warm: 2, total: steps)", "step_decay(0.05, step_size: 2)", "exponential(0.05, 0.9)"]);
+    const lr = r.pick([
+      "0.05",
+      "0.01",
+      "1e-3",
+      "warmup_cosine(0.05, warm: 2, total: steps)",
+      "step_decay(0.05, step_size: 2)",
+      "exponential(0.05, 0.9)",
+    ]);
     // eps: where a gradient is rounding alone, its sign is no one's
-    const last = r.pick([`sgd(lr: ${lr})`, `sgd(lr: ${lr}, momentum: 0.9, nesterov: ${r.chance(0.5)})`, `adam(lr: ${lr}, eps: 1e-2, amsgrad: ${r.chance(0.5)})`, `adamw(lr: ${lr}, eps: 1e-2, decay: 0.1)`, `rmsprop(lr: ${lr}, eps: 1e-2, momentum: ${r.pick(["0", "0.9"])})`, "halved(0.05)"]);
+    const last = r.pick([
+      `sgd(lr: ${lr})`,
+      `sgd(lr: ${lr}, momentum: 0.9, nesterov: ${r.chance(0.5)})`,
+      `adam(lr: ${lr}, eps: 1e-2, amsgrad: ${r.chance(0.5)})`,
+      `adamw(lr: ${lr}, eps: 1e-2, decay: 0.1)`,
+      `rmsprop(lr: ${lr}, eps: 1e-2, momentum: ${r.pick(["0", "0.9"])})`,
+      "halved(0.05)",
+    ]);
     return `${r.pick(["", "", "clip_norm(1) >> ", "clip_norm(0.1) >> ", "clip_value(0.05) >> ", "clip_value(0.5) >> clip_norm(0.5) >> "])}${last}`;
   };
-  const clause = (m: string): string => `${loss(m)}${r.chance(0.3) ? ` + 1e-3 * l2(${m})` : ""}${r.chance(0.1) ? ` + 0.01 * sum(grad(mean(${m}(x)), wrt: x)^2)` : ""}`;
+  const clause = (m: string): string =>
+    `${loss(m)}${r.chance(0.3) ? ` + 1e-3 * l2(${m})` : ""}${r.chance(0.1) ? ` + 0.01 * sum(grad(mean(${m}(x)), wrt: x)^2)` : ""}`;
   const block = (name: string): string => {
     const minimizes = models.flatMap((m) => Array.from({ length: r.pick([1, 1, 1, 2]) }, () => m));
-    const first = minimizes.map((m, i) => `minimize ${clause(m)} ${models.length > 1 || r.chance(0.3) ? `wrt ${m} ` : ""}by ${optimizer()}${i && r.chance(0.4) ? ` every ${r.int(2, 3)}` : ""}`);
-    const metrics = [target === "class" ? "metric acc = accuracy(net(x), y)" : "metric off = mean(abs(net(x) - y))", "metric size = sqrt(l2(net))", "metric both = mean(net(x)) + mean(net(x)^2)", "metric spread = max(net(x)) - min(net(x))"];
+    const first = minimizes.map(
+      (m, i) =>
+        `minimize ${clause(m)} ${models.length > 1 || r.chance(0.3) ? `wrt ${m} ` : ""}by ${optimizer()}${i && r.chance(0.4) ? ` every ${r.int(2, 3)}` : ""}`,
+    );
+    const metrics = [
+      target === "class" ? "metric acc = accuracy(net(x), y)" : "metric off = mean(abs(net(x) - y))",
+      "metric size = sqrt(l2(net))",
+      "metric both = mean(net(x)) + mean(net(x)^2)",
+      "metric spread = max(net(x)) - min(net(x))",
+    ];
     const states = r.chance(0.4) ? ["state smooth = net", "next smooth = 0.9 * smooth + 0.1 * net"] : [];
-    const counts = r.chance(0.2) ? ["state kept = 0.0", `next kept = 0.5 * kept + ${r.pick(["1", "mean(net(x))"])}`] : [];
-    const body = [...(shared ? ["let h = net(x)"] : []), ...first, ...states, ...counts, ...metrics.filter(() => r.chance(0.35)), ...(r.chance(0.3) ? [`accumulate: ${r.int(2, 3)}`] : []), "steps: 6"];
+    const counts = r.chance(0.2)
+      ? ["state kept = 0.0", `next kept = 0.5 * kept + ${r.pick(["1", "mean(net(x))"])}`]
+      : [];
+    const body = [
+      ...(shared ? ["let h = net(x)"] : []),
+      ...first,
+      ...states,
+      ...counts,
+      ...metrics.filter(() => r.chance(0.35)),
+      ...(r.chance(0.3) ? [`accumulate: ${r.int(2, 3)}`] : []),
+      "steps: 6",
+    ];
     return `train ${name} on points(batch: ${Math.min(rows, r.pick([1, 1, 2, 4, 8]))}, seed: 5, shuffle: false) {\n${body.map((l) => `  ${l}`).join("\n")}\n}`;
   };
-  const own = "optimizer halved(lr: f32)(p: f32[...P], g: f32[...P]) {\n  state m = 0 * p\n  next m = 0.5 * m + g\n  return lr * m / (1 + 0.1 * step)\n}";
+  const own =
+    "optimizer halved(lr: f32)(p: f32[...P], g: f32[...P]) {\n  state m = 0 * p\n  next m = 0.5 * m + g\n  return lr * m / (1 + 0.1 * step)\n}";
   const blocks = ["fit", ...(r.chance(0.25) ? ["again"] : [])].map(block);
-  const text = [`data points {\n  rows: ${rows}\n  field x: ${field}\n  field y: ${y}\n}`, ...(blocks.some((b) => b.includes("halved")) ? [own] : []), ...declared, ...blocks].join("\n");
+  const text = [
+    `data points {\n  rows: ${rows}\n  field x: ${field}\n  field y: ${y}\n}`,
+    ...(blocks.some((b) => b.includes("halved")) ? [own] : []),
+    ...declared,
+    ...blocks,
+  ].join("\n");
   return { text: text + "\n", steps: r.int(2, 4) };
 }
 
-const isSmall = (got: number, want: number, scale: number, slack: number): boolean => got === want || Math.abs(got - want) <= Math.max(2e-4 * scale, 30 * slack);
+const isSmall = (got: number, want: number, scale: number, slack: number): boolean =>
+  got === want || Math.abs(got - want) <= Math.max(2e-4 * scale, 30 * slack);
 function same(what: string, got: ArrayLike<number>, want: ArrayLike<number>, moved: ArrayLike<number>): void {
   const scale = Array.from(want).reduce((m, x) => Math.max(m, Math.abs(x)), 1e-2);
-  for (let i = 0; i < want.length; i++) if (!isSmall(got[i]!, want[i]!, scale, Math.abs(want[i]! - moved[i]!))) throw new Error(`${what}, element ${i} of ${want.length}: ${got[i]} instead of ${want[i]}`);
+  for (let i = 0; i < want.length; i++)
+    if (!isSmall(got[i]!, want[i]!, scale, Math.abs(want[i]! - moved[i]!)))
+      throw new Error(`${what}, element ${i} of ${want.length}: ${got[i]} instead of ${want[i]}`);
 }
 async function check(c: TrainingCase, on: On): Promise<Outcome> {
   compile(c.text, { name: "fuzz.dlm", target: otherTarget(c.text, on.target.name) });
@@ -88,34 +162,66 @@ async function check(c: TrainingCase, on: On): Promise<Outcome> {
   try {
     const read = async (): Promise<TrainingValues> => {
       const values = await model.parameters({ all: true });
-      return new Map<Source, ArrayLike<number>>([...program.parameters, ...program.states].flatMap((h) => (values[h.path] ? [[h.source, values[h.path]!.data] as const] : [])));
+      return new Map<Source, ArrayLike<number>>(
+        [...program.parameters, ...program.states].flatMap((h) =>
+          values[h.path] ? [[h.source, values[h.path]!.data] as const] : [],
+        ),
+      );
     };
     const initial = await read();
-    for (const [source, value] of initialOnEvaluator(program.trains[0]!)) if (initial.has(source)) same(`the initial ${source.path}`, initial.get(source)!, value, value);
+    for (const [source, value] of initialOnEvaluator(program.trains[0]!))
+      if (initial.has(source)) same(`the initial ${source.path}`, initial.get(source)!, value, value);
     for (const t of program.trains) await checkBlock(program, t, model, await read(), read, c.steps);
   } finally {
     model.close();
   }
   return "held";
 }
-async function checkBlock(program: Program, t: TrainProgram, model: Model, before: TrainingValues, read: () => Promise<TrainingValues>, steps: number): Promise<void> {
+async function checkBlock(
+  program: Program,
+  t: TrainProgram,
+  model: Model,
+  before: TrainingValues,
+  read: () => Promise<TrainingValues>,
+  steps: number,
+): Promise<void> {
   const values = new Map([...initialOnEvaluator(t), ...before]);
   const ring = stepsOnEvaluator(program, t, steps, values);
   // what a rounding may change
   const r = random(3);
-  const near: TrainingValues = new Map([...initialOnEvaluator(t), ...before].map(([s, x]) => [s, s.role === "parameter" ? Array.from(x, (v) => v * (1 + r.pick([-1, 1]) * 1e-6) + r.pick([-1, 1]) * 1e-9) : x]));
+  const near: TrainingValues = new Map(
+    [...initialOnEvaluator(t), ...before].map(([s, x]) => [
+      s,
+      s.role === "parameter" ? Array.from(x, (v) => v * (1 + r.pick([-1, 1]) * 1e-6) + r.pick([-1, 1]) * 1e-9) : x,
+    ]),
+  );
   const ringNear = stepsOnEvaluator(program, t, steps, near);
   const curves: Record<string, number[]> = {};
-  const { step } = await model.train(t.name, { stopAfter: steps, onProgress: (e) => e.kind === "progress" && Object.entries(e.curves).forEach(([name, x]) => (curves[name] ??= []).push(...x)) });
+  const { step } = await model.train(t.name, {
+    stopAfter: steps,
+    onProgress: (e) =>
+      e.kind === "progress" && Object.entries(e.curves).forEach(([name, x]) => (curves[name] ??= []).push(...x)),
+  });
   if (step !== steps) throw new Error(`${t.name}: ${step} steps instead of ${steps}`);
-  t.columns.forEach((name, k) => same(`${t.name}: ${name} of the steps`, curves[name]!, ring.map((row) => row[k]!), ringNear.map((row) => row[k]!)));
+  t.columns.forEach((name, k) =>
+    same(
+      `${t.name}: ${name} of the steps`,
+      curves[name]!,
+      ring.map((row) => row[k]!),
+      ringNear.map((row) => row[k]!),
+    ),
+  );
   const after = await read();
-  for (const [source, want] of values) if (after.has(source) && source !== t.ring) same(`${t.name}: ${source.path} after ${steps} steps`, after.get(source)!, want, near.get(source)!);
+  for (const [source, want] of values)
+    if (after.has(source) && source !== t.ring)
+      same(`${t.name}: ${source.path} after ${steps} steps`, after.get(source)!, want, near.get(source)!);
   if (!t.evaluation) return;
   const rows = program.datasets.find((d) => d.name === t.dataset)!.rowCount!;
   const got = await model.evaluate(t.name, "train");
   const [want, moved] = [measured(t, rows, values), measured(t, rows, near)];
-  for (const [name, x] of want) if (typeof got[name] === "number" && !(name === "loss" && rows % t.batch)) same(`${t.name}: ${name} over all rows`, [got[name]], x, moved.get(name)!);
+  for (const [name, x] of want)
+    if (typeof got[name] === "number" && !(name === "loss" && rows % t.batch))
+      same(`${t.name}: ${name} over all rows`, [got[name]], x, moved.get(name)!);
 }
 function measured(t: TrainProgram, rows: number, states: TrainingValues): Map<string, ArrayLike<number>> {
   const e = t.evaluation!;
@@ -133,6 +239,9 @@ export const trainingArea: Area<TrainingCase> = {
     if (c.steps > 1) yield { ...c, steps: 1 };
     for (const text of shorter(c.text)) yield { ...c, text };
     // one layer less, one link of a chain less
-    for (const part of c.text.matchAll(/ \|> (?:stack \d+ of )?(?:\w+\([^()]*\)|\(\|v\|[^()]*\)|\w+)|\w+\([^()]*\) >> | \+ [^\n]*?(?= by | wrt )|(?<=x: f32\[)\d, /g)) yield { ...c, text: c.text.slice(0, part.index) + c.text.slice(part.index + part[0].length) }; // prettier-ignore
+    for (const part of c.text.matchAll(
+      / \|> (?:stack \d+ of )?(?:\w+\([^()]*\)|\(\|v\|[^()]*\)|\w+)|\w+\([^()]*\) >> | \+ [^\n]*?(?= by | wrt )|(?<=x: f32\[)\d, /g,
+    ))
+      yield { ...c, text: c.text.slice(0, part.index) + c.text.slice(part.index + part[0].length) };
   },
 };

@@ -15,16 +15,28 @@ export function numbers(count: number, seed = 1): number[] {
   });
 }
 const size = (node: Node): number => (node.shape as number[]).reduce((a, b) => a * b, 1);
-export const parameter = (path: string, shape: readonly number[]): Source => source({ role: "parameter", path, shape, dtype: "f32" });
+export const parameter = (path: string, shape: readonly number[]): Source =>
+  source({ role: "parameter", path, shape, dtype: "f32" });
 /** A scalar that weighs every element of a node differently. */
 export function weighted(node: Node, seed = 7): Node {
-  const weights = source({ role: "constant", path: "", shape: node.shape, dtype: "f32", data: numbers(size(node), seed) });
+  const weights = source({
+    role: "constant",
+    path: "",
+    shape: node.shape,
+    dtype: "f32",
+    data: numbers(size(node), seed),
+  });
   const over = node.shape.map((n) => variable(n, "w"));
   return compute([], { op: "sum", over }, mul(load(node, over), load(weights, over)));
 }
 
 /** Checks d f / d wrt, and the derivative of a weighted sum of that, `orders` times. Values of `wrt` are drawn. */
-export function checkGradient(root: Node, wrt: readonly Source[], orders = 2, given: ReadonlyMap<Source, readonly number[]> = new Map()): void {
+export function checkGradient(
+  root: Node,
+  wrt: readonly Source[],
+  orders = 2,
+  given: ReadonlyMap<Source, readonly number[]> = new Map(),
+): void {
   const values = new Map<Source, number[]>(wrt.map((x, i) => [x, [...(given.get(x) ?? numbers(size(x), 11 + i))]]));
   for (const [x, v] of given) if (!values.has(x)) values.set(x, [...v]);
   let f = root.shape.length ? weighted(root) : root;
@@ -41,9 +53,17 @@ export function checkGradient(root: Node, wrt: readonly Source[], orders = 2, gi
     });
     const h = 1e-5;
     const shifted = (sign: number): number =>
-      evaluateNodes([f], new Map([...values, ...wrt.map((x, i) => [x, values.get(x)!.map((v, k) => v + sign * h * directions[i]![k]!)] as const)]))[0]![0]!;
+      evaluateNodes(
+        [f],
+        new Map([
+          ...values,
+          ...wrt.map((x, i) => [x, values.get(x)!.map((v, k) => v + sign * h * directions[i]![k]!)] as const),
+        ]),
+      )[0]![0]!;
     const difference = (shifted(1) - shifted(-1)) / (2 * h);
-    expect(Math.abs(along - difference), `order ${order}: ${along} against ${difference}`).toBeLessThanOrEqual(2e-6 * (1 + Math.abs(difference)));
+    expect(Math.abs(along - difference), `order ${order}: ${along} against ${difference}`).toBeLessThanOrEqual(
+      2e-6 * (1 + Math.abs(difference)),
+    );
     f = present.map((g, i) => weighted(g, 31 + i)).reduce((a, b) => compute([], undefined, addLoads(a, b)));
   }
 }

@@ -1,7 +1,24 @@
 // Derivatives of hand-written nodes against finite differences, first and second order.
 import { expect, test } from "vitest";
 import { compute, constant, finalOf, reshape, scan, scatter, stackOf } from "../../compiler/graph/node.ts";
-import { add, call, div, floorDiv, iadd, imul, isub, lessEqual, linear, literal, load, modulo, mul, select, sub, variable } from "../../compiler/graph/scalar.ts";
+import {
+  add,
+  call,
+  div,
+  floorDiv,
+  iadd,
+  imul,
+  isub,
+  lessEqual,
+  linear,
+  literal,
+  load,
+  modulo,
+  mul,
+  select,
+  sub,
+  variable,
+} from "../../compiler/graph/scalar.ts";
 import type { Integer, Node, Source, Variable } from "../../compiler/graph/types.ts";
 import { gradient } from "../../compiler/grad/grad.ts";
 import { checkGradient, numbers, parameter, weighted } from "./check.ts";
@@ -23,22 +40,84 @@ test("products, broadcast, transposed reads", () => {
 test("strided convolution and its textbook gradient", () => {
   const [x, w] = [parameter("x", [2, 9, 2]), parameter("w", [3, 2, 3])];
   const [b, i, o, k, c] = [v(2), v(5), v(3), v(3), v(2)];
-  const y = compute([b, i, o], { op: "sum", over: [k, c] }, mul(load(x, [b, linear([[i, 2], [k, 1]], -1), c], 0), at(w, k, c, o)));
+  const y = compute(
+    [b, i, o],
+    { op: "sum", over: [k, c] },
+    mul(
+      load(
+        x,
+        [
+          b,
+          linear(
+            [
+              [i, 2],
+              [k, 1],
+            ],
+            -1,
+          ),
+          c,
+        ],
+        0,
+      ),
+      at(w, k, c, o),
+    ),
+  );
   checkGradient(square(y), [x, w]);
 });
 test("dilated, depthwise and overlapping windows", () => {
   const [x, w] = [parameter("x", [11, 2]), parameter("w", [3, 2])];
-  for (const [stride, dilate, pad] of [[1, 2, 2], [2, 2, 1], [3, 1, 0], [3, 2, 3], [2, 3, 0]] as const) {
+  for (const [stride, dilate, pad] of [
+    [1, 2, 2],
+    [2, 2, 1],
+    [3, 1, 0],
+    [3, 2, 3],
+    [2, 3, 0],
+  ] as const) {
     const n = Math.floor((11 + 2 * pad - dilate * 2 - 1) / stride) + 1;
     const [i, c, k] = [v(n), v(2), v(3)];
-    checkGradient(square(compute([i, c], { op: "sum", over: [k] }, mul(load(x, [linear([[i, stride], [k, dilate]], -pad), c], 0), at(w, k, c)))), [x, w]);
+    checkGradient(
+      square(
+        compute(
+          [i, c],
+          { op: "sum", over: [k] },
+          mul(
+            load(
+              x,
+              [
+                linear(
+                  [
+                    [i, stride],
+                    [k, dilate],
+                  ],
+                  -pad,
+                ),
+                c,
+              ],
+              0,
+            ),
+            at(w, k, c),
+          ),
+        ),
+      ),
+      [x, w],
+    );
   }
 });
 test("pooling with overlap, max shared and first, products with zeros", () => {
   const x = parameter("x", [7, 7]);
   const [i, j, r, s] = [v(3), v(3), v(3), v(3)];
-  const body = load(x, [linear([[i, 2], [r, 1]]), linear([[j, 2], [s, 1]])]);
-  for (const ties of ["first", "share"] as const) checkGradient(square(compute([i, j], { op: "max", over: [r, s], ties }, body)), [x]);
+  const body = load(x, [
+    linear([
+      [i, 2],
+      [r, 1],
+    ]),
+    linear([
+      [j, 2],
+      [s, 1],
+    ]),
+  ]);
+  for (const ties of ["first", "share"] as const)
+    checkGradient(square(compute([i, j], { op: "max", over: [r, s], ties }, body)), [x]);
   const z = parameter("z", [3, 4]);
   const [p, q] = [v(3), v(4)];
   const data = numbers(12, 3);
@@ -50,7 +129,23 @@ test("pooling with overlap, max shared and first, products with zeros", () => {
 test("mixed radix, floor and mod, diagonals, prefix sums", () => {
   const x = parameter("x", [4, 6]);
   const [h, t, d] = [v(3), v(4), v(2)];
-  checkGradient(square(compute([h, t, d], undefined, at(x, t, linear([[h, 2], [d, 1]])))), [x]);
+  checkGradient(
+    square(
+      compute(
+        [h, t, d],
+        undefined,
+        at(
+          x,
+          t,
+          linear([
+            [h, 2],
+            [d, 1],
+          ]),
+        ),
+      ),
+    ),
+    [x],
+  );
   const c = v(24);
   checkGradient(square(compute([c], undefined, at(x, floorDiv(c, 6), modulo(c, 6)))), [x]);
   const u = v(12);

@@ -11,20 +11,42 @@ import { checkSimplify } from "../rewrite/compare.ts";
 const size = (x: Source): number => (x.shape as number[]).reduce((a, b) => a * b, 1);
 function check(text: string, orders = 2): GraphProgram {
   const { program } = programOf(text).exports.at(-1)!;
-  const values = new Map(program.inputs.map((x, i) => [x, numbers(size(x), 60 + i).map((v) => (x.dtype === "i32" ? Math.floor(((v + 1) / 2) * ((x.range!.high as number) + 1)) : v))]));
+  const values = new Map(
+    program.inputs.map((x, i) => [
+      x,
+      numbers(size(x), 60 + i).map((v) =>
+        x.dtype === "i32" ? Math.floor(((v + 1) / 2) * ((x.range!.high as number) + 1)) : v,
+      ),
+    ]),
+  );
   const wrt = program.inputs.filter((x) => x.dtype === "f32");
   const root = program.outputs[0]!.node;
   checkGradient(root, wrt, orders, values);
   const f = root.shape.length ? weighted(root) : root;
   const gradients = gradient(f, wrt).filter((g) => g !== undefined);
-  checkSimplify({ name: "gradient", inputs: program.inputs, dims: [], outputs: gradients.map((node, i) => ({ name: `g${i}`, node })), updates: [] }, values);
+  checkSimplify(
+    {
+      name: "gradient",
+      inputs: program.inputs,
+      dims: [],
+      outputs: gradients.map((node, i) => ({ name: `g${i}`, node })),
+      updates: [],
+    },
+    values,
+  );
   return program;
 }
-const lstm = readFileSync(new URL("../../examples/lstm_chars.dlm", import.meta.url), "utf8").match(/layer LSTM[\s\S]*?\n}\n/)![0];
+const lstm = readFileSync(new URL("../../examples/lstm_chars.dlm", import.meta.url), "utf8").match(
+  /layer LSTM[\s\S]*?\n}\n/,
+)![0];
 test("LSTM, forwards, backwards and in both directions", () => {
   check(`${lstm}model net(x: f32[2, 4, 3]) = x |> LSTM(3)\nexport fn f(x: f32[2, 4, 3]) = net(x)`);
-  check(`${lstm}model net(x: f32[2, 4, 3]) = flip(flip(x, axis: 1) |> LSTM(3), axis: 1)\nexport fn f(x: f32[2, 4, 3]) = net(x)`);
-  check(`${lstm}layer Both(n: int)(x: f32[B, T, I]) {\n  let ahead = LSTM(n)\n  let back = LSTM(n)\n  return concat([ahead(x), flip(back(flip(x, axis: 1)), axis: 1)], axis: -1)\n}\nmodel net(x: f32[2, 3, 2]) = x |> stack 2 of Both(2)\nexport fn f(x: f32[2, 3, 2]) = net(x)`);
+  check(
+    `${lstm}model net(x: f32[2, 4, 3]) = flip(flip(x, axis: 1) |> LSTM(3), axis: 1)\nexport fn f(x: f32[2, 4, 3]) = net(x)`,
+  );
+  check(
+    `${lstm}layer Both(n: int)(x: f32[B, T, I]) {\n  let ahead = LSTM(n)\n  let back = LSTM(n)\n  return concat([ahead(x), flip(back(flip(x, axis: 1)), axis: 1)], axis: -1)\n}\nmodel net(x: f32[2, 3, 2]) = x |> stack 2 of Both(2)\nexport fn f(x: f32[2, 3, 2]) = net(x)`,
+  );
 });
 test("a loop in a loop, the inner one over a slice of the outer", () => {
   check(`export fn f(x: f32[3, 4], w: f32[2]) = fold (row in x along 0; h = 0.1) {
@@ -74,6 +96,9 @@ test("connectionist temporal classification by a fold over the trellis", () => {
   }`);
 });
 test("a maximum in the body gives the gradient of the winner", () => {
-  const p = check("export fn f(x: f32[3, 4]) = fold (row in x along 0; h = 0.5) {\n  next h = 0.3 * h + max(row, axis: 0)\n}", 1);
+  const p = check(
+    "export fn f(x: f32[3, 4]) = fold (row in x along 0; h = 0.5) {\n  next h = 0.3 * h + max(row, axis: 0)\n}",
+    1,
+  );
   expect(p.outputs.length).toBe(1);
 });

@@ -15,10 +15,17 @@ interface Size {
 function sizeOf(p: GraphProgram): Size {
   const nodes = topological(p.outputs.map((o) => o.node)).filter((x: Node) => x.kind !== "source");
   const scalars = new Set<Scalar>();
-  for (const x of nodes) if (x.kind === "compute") for (const e of scalarOrder([x.body], (y) => (scalars.has(y) ? [] : [...operands(y)]))) scalars.add(e);
-  return { nodes: nodes.length, reductions: nodes.filter((x) => x.kind === "compute" && x.reduction).length, scalars: scalars.size };
+  for (const x of nodes)
+    if (x.kind === "compute")
+      for (const e of scalarOrder([x.body], (y) => (scalars.has(y) ? [] : [...operands(y)]))) scalars.add(e);
+  return {
+    nodes: nodes.length,
+    reductions: nodes.filter((x) => x.kind === "compute" && x.reduction).length,
+    scalars: scalars.size,
+  };
 }
-const operands = (e: Scalar): readonly Scalar[] => ("operands" in e ? e.operands : e.kind === "select" ? [e.condition, e.then, e.otherwise] : []);
+const operands = (e: Scalar): readonly Scalar[] =>
+  "operands" in e ? e.operands : e.kind === "select" ? [e.condition, e.then, e.otherwise] : [];
 /** Sizes of the exports `loss` and `gradient`, simplified. */
 function sizes(text: string): Record<string, Size> {
   return Object.fromEntries(programOf(text).exports.map((e) => [e.name, sizeOf(simplify(e.program))]));
@@ -44,9 +51,15 @@ test("a perceptron of three layers with cross entropy", () => {
   `);
 });
 test("a convolutional net with strides and overlapping pools, two orders", () => {
-  const layers = "x |> Conv2d(4, stride: 2, pad: 1) |> BatchNorm() |> relu |> MaxPool2d(3, stride: 2) |> flatten |> Linear(10)";
-  const second = "export fn second(x: f32[2, 17, 17, 1], y: i32[2] in 0..10) {\n  let g = grad(cross_entropy(net(x), y), wrt: x)\n  return grad(sum(g^2), wrt: net)\n}\n";
-  expect(sizes(`model net(x: f32[2, 17, 17, 1]) = ${layers}\n${exportsOf("x: f32[2, 17, 17, 1], y: i32[2] in 0..10", "cross_entropy(net(x), y)", "net", second)}`)).toMatchInlineSnapshot(`
+  const layers =
+    "x |> Conv2d(4, stride: 2, pad: 1) |> BatchNorm() |> relu |> MaxPool2d(3, stride: 2) |> flatten |> Linear(10)";
+  const second =
+    "export fn second(x: f32[2, 17, 17, 1], y: i32[2] in 0..10) {\n  let g = grad(cross_entropy(net(x), y), wrt: x)\n  return grad(sum(g^2), wrt: net)\n}\n";
+  expect(
+    sizes(
+      `model net(x: f32[2, 17, 17, 1]) = ${layers}\n${exportsOf("x: f32[2, 17, 17, 1], y: i32[2] in 0..10", "cross_entropy(net(x), y)", "net", second)}`,
+    ),
+  ).toMatchInlineSnapshot(`
     {
       "gradient": {
         "nodes": 34,
@@ -67,11 +80,19 @@ test("a convolutional net with strides and overlapping pools, two orders", () =>
   `);
 });
 const gpt = readFileSync(new URL("../../examples/gpt_chars.dlm", import.meta.url), "utf8").split("train lm")[0]!;
-const depth = (n: number): Record<string, Size> => sizes(`${gpt.replace("stack 4 of", `stack ${n} of`)}\n${exportsOf("ids: i32[2, 8] in 0..vocab, y: i32[2, 8] in 0..vocab", "cross_entropy(gpt(ids), y)", "gpt")}`);
+const depth = (n: number): Record<string, Size> =>
+  sizes(
+    `${gpt.replace("stack 4 of", `stack ${n} of`)}\n${exportsOf("ids: i32[2, 8] in 0..vocab, y: i32[2, 8] in 0..vocab", "cross_entropy(gpt(ids), y)", "gpt")}`,
+  );
 test("a transformer grows linearly", () => {
   const [two, four, eight] = [depth(2), depth(4), depth(8)];
-  for (const name of ["loss", "gradient"]) for (const what of ["nodes", "reductions"] as const) expect(eight[name]![what] - four[name]![what]).toBe(2 * (four[name]![what] - two[name]![what]));
-  const block = (name: string): Record<string, number> => ({ nodes: (four[name]!.nodes - two[name]!.nodes) / 2, reductions: (four[name]!.reductions - two[name]!.reductions) / 2 });
+  for (const name of ["loss", "gradient"])
+    for (const what of ["nodes", "reductions"] as const)
+      expect(eight[name]![what] - four[name]![what]).toBe(2 * (four[name]![what] - two[name]![what]));
+  const block = (name: string): Record<string, number> => ({
+    nodes: (four[name]!.nodes - two[name]!.nodes) / 2,
+    reductions: (four[name]!.reductions - two[name]!.reductions) / 2,
+  });
   expect({ forward: block("loss"), both: block("gradient") }).toMatchInlineSnapshot(`
     {
       "both": {
@@ -86,9 +107,16 @@ test("a transformer grows linearly", () => {
   `);
 });
 test("an LSTM and its second order", () => {
-  const lstm = readFileSync(new URL("../../examples/lstm_chars.dlm", import.meta.url), "utf8").match(/layer LSTM[\s\S]*?\n}\n/)![0];
-  const second = "export fn second(x: f32[2, 5, 3]) {\n  let g = grad(sum(net(x)^2), wrt: x)\n  return grad(sum(g^2), wrt: net)\n}\n";
-  expect(sizes(`${lstm}model net(x: f32[2, 5, 3]) = x |> LSTM(4)\n${exportsOf("x: f32[2, 5, 3]", "sum(net(x)^2)", "net", second)}`)).toMatchInlineSnapshot(`
+  const lstm = readFileSync(new URL("../../examples/lstm_chars.dlm", import.meta.url), "utf8").match(
+    /layer LSTM[\s\S]*?\n}\n/,
+  )![0];
+  const second =
+    "export fn second(x: f32[2, 5, 3]) {\n  let g = grad(sum(net(x)^2), wrt: x)\n  return grad(sum(g^2), wrt: net)\n}\n";
+  expect(
+    sizes(
+      `${lstm}model net(x: f32[2, 5, 3]) = x |> LSTM(4)\n${exportsOf("x: f32[2, 5, 3]", "sum(net(x)^2)", "net", second)}`,
+    ),
+  ).toMatchInlineSnapshot(`
     {
       "gradient": {
         "nodes": 46,

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { parse } from "../../grammar/parser.ts";
 
-const documentation = (text: string): (string | undefined)[] => parse({ name: "x.dlm", text }).file.items.map((i) => i.doc);
+const documentation = (text: string): (string | undefined)[] =>
+  parse({ name: "x.dlm", text }).file.items.map((i) => i.doc);
 
 test("lines right before a declaration", () => {
   expect(documentation("## one\n## two\nconst a = 1\n")).toEqual(["one\ntwo"]);

@@ -4,8 +4,10 @@ import { analyse } from "../../compiler/front.ts";
 import { verify } from "../../compiler/graph/verify.ts";
 import { programOf, programsOf } from "./programs.ts";
 
-const sums = (next: string): string => `export fn f(x: f32[4]) -> f32 = fold (k in 0..6; s = 0.0, i = 0) { next i = ${next}, s = s + x[i] }.0`;
-const body = (next: string): string => sums(next).replace("= fold", "{\n  let (s, i) = fold").replace(" }.0", " }\n  return s\n}");
+const sums = (next: string): string =>
+  `export fn f(x: f32[4]) -> f32 = fold (k in 0..6; s = 0.0, i = 0) { next i = ${next}, s = s + x[i] }.0`;
+const body = (next: string): string =>
+  sums(next).replace("= fold", "{\n  let (s, i) = fold").replace(" }.0", " }\n  return s\n}");
 test("a carry that may leave the tensor is an error", () => {
   expect(analyse(body("i + 2")).diagnostics.map((d) => d.code)).toEqual(["DLM2009"]);
   expect(analyse(body("i - 1")).diagnostics.map((d) => d.code)).toEqual(["DLM2009"]);

@@ -15,21 +15,59 @@ test.each(readdirSync(folder).filter((f) => f.endsWith(".dlm")))("%s is sound af
 
 const x = source({ role: "input", path: "x", shape: [4], dtype: "f32" });
 const ids = source({ role: "input", path: "ids", shape: [3], dtype: "i32", range: { low: 0, high: 5 } });
-const program = (node: Node, inputs: readonly Source[] = [x, ids]): GraphProgram => ({ name: "p", inputs, dims: [], outputs: [{ name: "y", node }], updates: [] });
-const named = (body: Compute["body"], n = 4): Node => ({ kind: "compute", shape: [n], dtype: body.dtype, body, id: -1, scans: body.scans, label: "y" });
+const program = (node: Node, inputs: readonly Source[] = [x, ids]): GraphProgram => ({
+  name: "p",
+  inputs,
+  dims: [],
+  outputs: [{ name: "y", node }],
+  updates: [],
+});
+const named = (body: Compute["body"], n = 4): Node => ({
+  kind: "compute",
+  shape: [n],
+  dtype: body.dtype,
+  body,
+  id: -1,
+  scans: body.scans,
+  label: "y",
+});
 
 test("ranges are proved by the guards around a load, and only by them", () => {
   const [i, k] = [variable(9, "i"), variable(4, "k")];
   verify(program(compute([i], { op: "sum", over: [k] }, select(lessEqual(i, k), load(x, [i]), 0))));
-  verify(program(compute([i], { op: "sum", over: [k] }, select(lessEqual(linear([[i, 1], [k, 1]]), 3), mul(load(x, [iadd(i, k)]), load(x, [k])), 0))));
+  verify(
+    program(
+      compute(
+        [i],
+        { op: "sum", over: [k] },
+        select(
+          lessEqual(
+            linear([
+              [i, 1],
+              [k, 1],
+            ]),
+            3,
+          ),
+          mul(load(x, [iadd(i, k)]), load(x, [k])),
+          0,
+        ),
+      ),
+    ),
+  );
   verify(program(compute([i], undefined, load(x, [i], 0))));
-  expect(() => verify(program(compute([i], undefined, load(x, [i]))))).toThrow(/x\[a0\], which may be out of range: 3 >= a0 is not proved by any guard/);
-  expect(() => verify(program(compute([i], undefined, select(lessEqual(i, 4), load(x, [i]), 0))))).toThrow(/not proved by 4 >= a0/);
+  expect(() => verify(program(compute([i], undefined, load(x, [i]))))).toThrow(
+    /x\[a0\], which may be out of range: 3 >= a0 is not proved by any guard/,
+  );
+  expect(() => verify(program(compute([i], undefined, select(lessEqual(i, 4), load(x, [i]), 0))))).toThrow(
+    /not proved by 4 >= a0/,
+  );
   const j = variable(3, "j");
   expect(() => verify(program(compute([j], undefined, load(x, [load(ids, [j]) as never]))))).toThrow(/x\[ids\[a0\]\]/);
   // one way to the load is guarded, the other is not
   const l = load(x, [i]);
-  expect(() => verify(program(compute([i], undefined, add(call(l), select(lessEqual(i, 3), l, 0)))))).toThrow(/out of range/);
+  expect(() => verify(program(compute([i], undefined, add(call(l), select(lessEqual(i, 3), l, 0)))))).toThrow(
+    /out of range/,
+  );
 });
 const call = (l: ReturnType<typeof load>): ReturnType<typeof load> => mul(l, l);
 
@@ -46,9 +84,15 @@ test("structure", () => {
   const v = variable(4, "v");
   expect(() => verify(program(named(load(x, [v]))))).toThrow(/p: y has the fresh variable v/);
   const other = compute([variable(5)], undefined, mul(2, load(constant([1], [1]), [0]))) as Compute;
-  expect(() => verify(program(compute([variable(4)], undefined, load(x, [v])))), "a free variable").toThrow(/fresh variable/);
+  expect(() => verify(program(compute([variable(4)], undefined, load(x, [v])))), "a free variable").toThrow(
+    /fresh variable/,
+  );
   verify(program(other));
   expect(() => verify(program(x, []))).toThrow(/x is read but no input of the program/);
-  expect(() => verify(program(compute([variable(dim("B"))], undefined, load(x, [0]))))).toThrow(/has the axis B, which is no dim of the program/);
-  expect(() => verify({ ...program(x), updates: [{ target: x, value: x }] })).toThrow(/updates x, which is no parameter or state/);
+  expect(() => verify(program(compute([variable(dim("B"))], undefined, load(x, [0]))))).toThrow(
+    /has the axis B, which is no dim of the program/,
+  );
+  expect(() => verify({ ...program(x), updates: [{ target: x, value: x }] })).toThrow(
+    /updates x, which is no parameter or state/,
+  );
 });

@@ -41,7 +41,10 @@ export fn guess_now(x: f32[B, 2]) -> f32[B, 1] = net(x)
   const values = initialValues(program!, train.init, 1);
   const of = (path: string): number[] => [...Array.from(values.get(sourceOf(program!, path))!)];
   expect(of("fit.smooth.net.linear.w")).toEqual(of("net.linear.w"));
-  values.set(train.index!, Array.from({ length: train.window * 8 }, (_, i) => i % 8));
+  values.set(
+    train.index!,
+    Array.from({ length: train.window * 8 }, (_, i) => i % 8),
+  );
   for (const c of program!.datasets[0]!.columns) values.set(c.source, []);
   values.set(program!.trains[0]!.scalars.find((s) => s.name === "seed")!.source, [1]);
   const before = of("net.linear.w");

@@ -57,7 +57,11 @@ test("an extreme of a declared range stays in it, as an index too, and of nothin
 });
 test("places of whole numbers that f32 does not have", async () => {
   const x = [16_777_216, 16_777_217];
-  const y = [[2147483646, 2147483647], [-2147483648, -2147483647], [16_777_219, 16_777_218]]; // prettier-ignore
+  const y = [
+    [2147483646, 2147483647],
+    [-2147483648, -2147483647],
+    [16_777_219, 16_777_218],
+  ];
   const text = program(
     "x: i32[2], y: i32[B, 2]",
     "argmax(x)",

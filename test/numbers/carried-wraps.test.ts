@@ -18,6 +18,11 @@ test.each(steps)("next h = %s", async (step, value) => {
   const text = `export fn f(x: i32[3]) {\n  let h = fold (v in x along 0; h = -1) {\n    next h = ${step.replace(/\bx\b/g, "v")}\n  }\n  return (h, min(h, 7), max(h, -1681), h % 10, h < 0)\n}\n`;
   verify(programOf(text).exports[0]!.program);
   const h = x.reduce(value, -1);
-  await expectValues(text, { x }, [h, Math.min(h, 7), Math.max(h, -1681), h - 10 * Math.floor(h / 10), Number(h < 0)], 0);
+  await expectValues(
+    text,
+    { x },
+    [h, Math.min(h, 7), Math.max(h, -1681), h - 10 * Math.floor(h / 10), Number(h < 0)],
+    0,
+  );
   expect(h).toBe(h | 0);
 });

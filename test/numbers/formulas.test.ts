@@ -25,7 +25,7 @@ describe("nothing leaves the range of f32 that stays in it as written", () => {
     ["0.25 * a + 0.25 * b + 0.25 * a", (a, b) => 0.5 * a + 0.25 * b],
     ["(0.5 * a) + 0.5 * b - 0.25 * a", (a, b) => 0.25 * a + 0.5 * b],
     ["a * (1 - 0.5) + b * 0.5", (a, b) => 0.5 * a + 0.5 * b],
-  ]; // prettier-ignore
+  ];
   const a = [big, -big, big, 1, tiny, -3.4e38];
   const b = [big, -big, f(3.4e38), 2, tiny, -3.4e38];
   test.each(two)("%s", async (text, want) => {
@@ -51,7 +51,7 @@ describe("nothing leaves the range of f32 that stays in it as written", () => {
     ["sum over i: 0.25 * (x[i] * y[i])", (x) => x.reduce((s, v) => s + 0.25 * v, 0)],
     ["sum over i: 0.25 * x[i] * y[i]", (x) => x.reduce((s, v) => s + 0.25 * v, 0)],
     ["sum over i: where(i < 9, 0.25 * x[i], 0)", (x) => x.reduce((s, v) => s + 0.25 * v, 0)],
-  ]; // prettier-ignore
+  ];
   test.each(sums)("%s", async (text, want) => {
     const x = [big, big, f(3.4e38), big];
     await expectValues(`export fn f(x: f32[4], y: f32[4]) -> f32 = ${text}`, { x, y: [1, 1, 1, 1] }, want(x), 1e-6);
@@ -74,7 +74,7 @@ describe("nothing leaves the range of f32 that stays in it as written", () => {
     ["(x * y) / y", [1e5, -1], (x) => x],
     ["exp(x) * exp(-x + 1)", [50, 80, -80], () => Math.E],
     ["exp(x) / exp(x - 1)", [50, 85, -85], () => Math.E],
-  ]; // prettier-ignore
+  ];
   test.each(chains)("%s", async (text, x, want) => {
     const { evaluator, device: got } = await valuesOf("export fn f(x: f32[B], y: f32, z: f32) -> f32[B] = " + text, {
       x,
@@ -101,11 +101,33 @@ describe("roundings that the text writes are kept, on the device", () => {
     ["a constant in two steps", "x + 16777216 + 1 - 16777216", (x) => f(f(f(x + 16777216) + 1) - 16777216)],
     ["what is lost of y", "(x + y) - x", (x, y) => f(f(x + y) - x)],
     ["what is lost of x", "(x + y) - y", (x, y) => f(f(x + y) - y)],
-    ["the error of a sum (Knuth)", "let s = x + y\n let b = s - x\n return (x - (s - b)) + (y - b)", (x, y) => { const s = f(x + y); const b = f(s - x); return f(f(x - f(s - b)) + f(y - b)); }],
-    ["the high half (Veltkamp)", "let c = 4097 * x\n return c - (c - x)", (x) => { const c = f(4097 * x); return f(c - f(c - x)); }],
-    ["one step of Kahan's sum", "let t = x + y\n let e = (t - x) - y\n return t - e", (x, y) => { const t = f(x + y); return f(t - f(f(t - x) - y)); }],
+    [
+      "the error of a sum (Knuth)",
+      "let s = x + y\n let b = s - x\n return (x - (s - b)) + (y - b)",
+      (x, y) => {
+        const s = f(x + y);
+        const b = f(s - x);
+        return f(f(x - f(s - b)) + f(y - b));
+      },
+    ],
+    [
+      "the high half (Veltkamp)",
+      "let c = 4097 * x\n return c - (c - x)",
+      (x) => {
+        const c = f(4097 * x);
+        return f(c - f(c - x));
+      },
+    ],
+    [
+      "one step of Kahan's sum",
+      "let t = x + y\n let e = (t - x) - y\n return t - e",
+      (x, y) => {
+        const t = f(x + y);
+        return f(t - f(f(t - x) - y));
+      },
+    ],
     ["1 + x, then without the 1", "(1 + x) - 1", (x) => f(f(1 + x) - 1)],
-  ]; // prettier-ignore
+  ];
   test.each(formulas)("%s", async (_, text, want) => {
     const body = text.startsWith("let") ? `{\n ${text}\n}` : `= ${text}`;
     const got = await device(`export fn f(x: f32[B], y: f32[B], c: f32) -> f32[B] ${body}`, { x, y, c: 12582912 });

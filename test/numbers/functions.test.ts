@@ -19,10 +19,19 @@ interface Entry {
 }
 const max = 3.4028234663852886e38;
 const least = 1.1754943508222875e-38; // what is smaller may become 0
-const at = (value: Real, slope: Real, second: Real, points: readonly number[], more: Partial<Entry> = {}): Entry => ({ points: points.map(Math.fround), value, slope, second, ...more });
+const at = (value: Real, slope: Real, second: Real, points: readonly number[], more: Partial<Entry> = {}): Entry => ({
+  points: points.map(Math.fround),
+  value,
+  slope,
+  second,
+  ...more,
+});
 const zero: Real = () => 0;
 const one: Real = () => 1;
-const constant = (c: number): Real => () => c;
+const constant =
+  (c: number): Real =>
+  () =>
+    c;
 const sigmoid: Real = (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
 const dsigmoid: Real = (x) => sigmoid(x) * sigmoid(-x);
 const d2sigmoid: Real = (x) => dsigmoid(x) * (sigmoid(-x) - sigmoid(x));
@@ -34,11 +43,23 @@ const near1 = Math.fround(0.9999);
 const around = [0, 1e-3, -1e-3, 0.5, -0.5, 2, -2, 7, -7];
 const ends = [...around, 90, -90, 1e10, -1e10, 3e38, -3e38];
 /** Slope and second derivative of f(x), where f is a product x s(x). */
-const gated = (s: Real, ds: Real, d2s: Real, points: readonly number[], more: Partial<Entry> = {}): Entry => at((x) => x * s(x), (x) => s(x) + x * ds(x), (x) => 2 * ds(x) + x * d2s(x), points, more); // prettier-ignore
+const gated = (s: Real, ds: Real, d2s: Real, points: readonly number[], more: Partial<Entry> = {}): Entry =>
+  at(
+    (x) => x * s(x),
+    (x) => s(x) + x * ds(x),
+    (x) => 2 * ds(x) + x * d2s(x),
+    points,
+    more,
+  );
 const k = Math.sqrt(2 / Math.PI);
-const tanhGate = { u: (x: number) => k * (x + 0.044715 * x ** 3), du: (x: number) => k * (1 + 3 * 0.044715 * x * x), d2u: (x: number) => k * 6 * 0.044715 * x };
+const tanhGate = {
+  u: (x: number) => k * (x + 0.044715 * x ** 3),
+  du: (x: number) => k * (1 + 3 * 0.044715 * x * x),
+  d2u: (x: number) => k * 6 * 0.044715 * x,
+};
 
 /** Several entries of one name: other arguments, or the other operand. */
+// prettier-ignore
 const table: Readonly<Record<string, readonly Entry[]>> = {
   // ---- rows
   add: [at((x) => x + 0.5, one, zero, [0, -0.5, 3e38], { call: "x + 0.5" })],
@@ -69,7 +90,7 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
   cosh: [at(Math.cosh, Math.sinh, Math.cosh, [...around, 20, 88, 89, -89, 89.4]), at((x) => Math.abs(x) + Math.log1p(Math.exp(-2 * Math.abs(x))) - Math.LN2, Math.tanh, sech2, [...around, 89.2, -89.2, 500], { call: "log(cosh(x))" })],
   tanh: [at(Math.tanh, sech2, (x) => -2 * Math.tanh(x) * sech2(x), ends), at(Math.tanh, sech2, (x) => -2 * Math.tanh(x) * sech2(x), ends, { call: "sinh(x) / cosh(x)" })],
   sigmoid: [at(sigmoid, dsigmoid, d2sigmoid, ends)],
-  erf: [at(erf, (x) => 2 / Math.sqrt(Math.PI) * Math.exp(-x * x), (x) => -4 * x / Math.sqrt(Math.PI) * Math.exp(-x * x), [...around, 4.2, -4.2, 1e10])], // prettier-ignore
+  erf: [at(erf, (x) => 2 / Math.sqrt(Math.PI) * Math.exp(-x * x), (x) => -4 * x / Math.sqrt(Math.PI) * Math.exp(-x * x), [...around, 4.2, -4.2, 1e10])],
   lgamma: [at(logGamma, digamma, (x) => polygamma(1, x), [1e-3, 0.5, 1, 1.5, 2, 7.5, 8, 100, 1e10, -0.5, -1.25, -7.25, -20.5, -1000.25]), at(logGamma, zero, zero, [0, -1, -8], { call: "lgamma(stop(x))" })],
   digamma: [at(digamma, (x) => polygamma(1, x), (x) => polygamma(2, x), [1e-3, 0.5, 1, 1.5, 2, 7.5, 8, 100, 1e10, -0.5, -1.25, -7.25, -20.5, -1000.25]), at(digamma, zero, zero, [0, -1, -8], { call: "digamma(stop(x))" })],
   polygamma: [1, 2, 3].map((n) => at((x) => polygamma(n, x), (x) => polygamma(n + 1, x), (x) => polygamma(n + 2, x), [0.5, 1, 7.5, 100, -0.375, -1.25, -7.25, -1000.25], { call: `polygamma(${n}, x)` })),
@@ -195,24 +216,89 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
 };
 /** What is not in the table, and why. */
 const elsewhere: Readonly<Record<string, string>> = {
-  less: "a comparison", less_equal: "a comparison", equal: "a comparison",
-  div_rounded: "quotients.test.ts", floor_remainder: "quotients.test.ts", keep_finite: "masks.test.ts", keep_rounding: "formulas.test.ts", random_in: "draws.test.ts", deviations: "variance.test.ts",
-  wrap_i32: "wrapping.test.ts", less_integer: "wrapping.test.ts", floor_div_dynamic: "of integers", modulo_dynamic: "of integers", to_f32: "a conversion", bool_to_f32: "a conversion", bool_to_i32: "a conversion", to_i32: "a conversion",
-  average: "a reduction of what a loss gives", total: "a reduction of what a loss gives", each: "what it is given",
-  l2: "of an instance; the square is in the table", l1_penalty: "of an instance; abs is in the table",
-  accuracy: "counts", confusion: "counts", f1_macro: "counts", r2: "mse is in the table", perplexity: "exp of cross_entropy",
-  pairwise_sqdist: "sums of squares", flatten: "a shape", outer: "products", last: "a shape", cumsum: "sums", cumprod: "points.test.ts", eye: "a constant", tril: "moves numbers",
-  triu: "moves numbers", diagonal: "moves numbers", trace: "a sum", roll: "moves numbers", repeat_interleave: "moves numbers", one_hot: "of integers", take_along: "moves numbers",
-  scatter_add: "sums", ranks: "integers", sort_descending: "moves numbers", order_descending: "integers", top_k: "moves numbers", causal_mask: "a constant", random_shift: "moves numbers",
-  descend: "a loop", window_out: "of integers", constant: "a schedule", warmup_cosine: "a schedule", step_decay: "a schedule", exponential: "a schedule",
-  linear_default: "draws", glorot_uniform: "draws", glorot_normal: "draws", he_normal: "draws", he_uniform: "draws",
-  clip_norm: "steps.test.ts", clip_value: "steps.test.ts", sgd: "steps.test.ts", adam: "steps.test.ts", adamw: "steps.test.ts", rmsprop: "steps.test.ts",
-  Linear: "products", Embedding: "moves numbers", Dropout: "draws", LayerNorm: "points.test.ts", RMSNorm: "a quotient by a root", BatchNorm: "a quotient by a root", Conv2d: "products", MaxPool2d: "moves numbers",
-  AvgPool2d: "sums", Standardise: "a mean and a deviation",
-}; // prettier-ignore
+  less: "a comparison",
+  less_equal: "a comparison",
+  equal: "a comparison",
+  div_rounded: "quotients.test.ts",
+  floor_remainder: "quotients.test.ts",
+  keep_finite: "masks.test.ts",
+  keep_rounding: "formulas.test.ts",
+  random_in: "draws.test.ts",
+  deviations: "variance.test.ts",
+  wrap_i32: "wrapping.test.ts",
+  less_integer: "wrapping.test.ts",
+  floor_div_dynamic: "of integers",
+  modulo_dynamic: "of integers",
+  to_f32: "a conversion",
+  bool_to_f32: "a conversion",
+  bool_to_i32: "a conversion",
+  to_i32: "a conversion",
+  average: "a reduction of what a loss gives",
+  total: "a reduction of what a loss gives",
+  each: "what it is given",
+  l2: "of an instance; the square is in the table",
+  l1_penalty: "of an instance; abs is in the table",
+  accuracy: "counts",
+  confusion: "counts",
+  f1_macro: "counts",
+  r2: "mse is in the table",
+  perplexity: "exp of cross_entropy",
+  pairwise_sqdist: "sums of squares",
+  flatten: "a shape",
+  outer: "products",
+  last: "a shape",
+  cumsum: "sums",
+  cumprod: "points.test.ts",
+  eye: "a constant",
+  tril: "moves numbers",
+  triu: "moves numbers",
+  diagonal: "moves numbers",
+  trace: "a sum",
+  roll: "moves numbers",
+  repeat_interleave: "moves numbers",
+  one_hot: "of integers",
+  take_along: "moves numbers",
+  scatter_add: "sums",
+  ranks: "integers",
+  sort_descending: "moves numbers",
+  order_descending: "integers",
+  top_k: "moves numbers",
+  causal_mask: "a constant",
+  random_shift: "moves numbers",
+  descend: "a loop",
+  window_out: "of integers",
+  constant: "a schedule",
+  warmup_cosine: "a schedule",
+  step_decay: "a schedule",
+  exponential: "a schedule",
+  linear_default: "draws",
+  glorot_uniform: "draws",
+  glorot_normal: "draws",
+  he_normal: "draws",
+  he_uniform: "draws",
+  clip_norm: "steps.test.ts",
+  clip_value: "steps.test.ts",
+  sgd: "steps.test.ts",
+  adam: "steps.test.ts",
+  adamw: "steps.test.ts",
+  rmsprop: "steps.test.ts",
+  Linear: "products",
+  Embedding: "moves numbers",
+  Dropout: "draws",
+  LayerNorm: "points.test.ts",
+  RMSNorm: "a quotient by a root",
+  BatchNorm: "a quotient by a root",
+  Conv2d: "products",
+  MaxPool2d: "moves numbers",
+  AvgPool2d: "sums",
+  Standardise: "a mean and a deviation",
+};
 
 const finite = (x: number): number => Math.min(Math.max(x, -max), max);
-async function check(name: string, { call, w = 0, points, value, slope, second, tolerance = 6e-6 }: Entry): Promise<void> {
+async function check(
+  name: string,
+  { call, w = 0, points, value, slope, second, tolerance = 6e-6 }: Entry,
+): Promise<void> {
   const y = call ?? `${name}(x)`;
   // z is 0: what does not depend on x has a gradient too
   const text = `export fn f(x: f32[${points.length}], w: f32[${points.length}], z: f32) -> (f32[${points.length}], f32[${points.length}], f32[${points.length}]) {
@@ -227,13 +313,22 @@ async function check(name: string, { call, w = 0, points, value, slope, second, 
       const want = finite(f(x));
       const label = `${["value", "slope", "second derivative"][order]} of ${y} at x = ${x}, w = ${w}`;
       // f64 but for the numbers of f32 that are given
-      expect(Math.abs(finite(evaluator[order]![i]!) - want), `evaluator: ${label}: ${evaluator[order]![i]}, not ${want}`).toBeLessThanOrEqual(1e-7 * Math.max(1, Math.abs(want)));
-      expect(Math.abs(finite(device[order]![i]!) - want), `device: ${label}: ${device[order]![i]}, not ${want}`).toBeLessThanOrEqual(Math.max(least, tolerance * Math.max(1, Math.abs(want))));
+      expect(
+        Math.abs(finite(evaluator[order]![i]!) - want),
+        `evaluator: ${label}: ${evaluator[order]![i]}, not ${want}`,
+      ).toBeLessThanOrEqual(1e-7 * Math.max(1, Math.abs(want)));
+      expect(
+        Math.abs(finite(device[order]![i]!) - want),
+        `device: ${label}: ${device[order]![i]}, not ${want}`,
+      ).toBeLessThanOrEqual(Math.max(least, tolerance * Math.max(1, Math.abs(want))));
     });
   });
 }
 describe.each(Object.entries(table).map(([name, entries]) => [name, entries] as const))("%s", (name, entries) => {
-  test.each(entries.map((e) => [e.call ?? `${name}(x)`, e.w ?? 0, e] as const))("%s at its points, w = %d", (_, __, entry) => check(name, entry));
+  test.each(entries.map((e) => [e.call ?? `${name}(x)`, e.w ?? 0, e] as const))(
+    "%s at its points, w = %d",
+    (_, __, entry) => check(name, entry),
+  );
 });
 test("every scalar function and every declaration of the library is in the table, or says why not", () => {
   const all = [...functions.keys(), ...libraryDeclarations.map((d) => d.name)];

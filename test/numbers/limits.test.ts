@@ -24,9 +24,12 @@ const blocks = {
   steps: 4
 }`,
 };
-test.each(Object.entries(blocks).flatMap(([name, text]) => names.map((target) => [name, target, text] as const)))("%s for %s", async (_, target, text) => {
-  await expectAccepted(text, target);
-});
+test.each(Object.entries(blocks).flatMap(([name, text]) => names.map((target) => [name, target, text] as const)))(
+  "%s for %s",
+  async (_, target, text) => {
+    await expectAccepted(text, target);
+  },
+);
 
 const many = (f: (i: number) => string, sep = ", "): string => Array.from({ length: 12 }, (_, i) => f(i)).join(sep);
 const given = (dtype: string): string => many((i) => `a${i}: ${dtype}`);
@@ -34,24 +37,49 @@ const numbers = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`a${i}`
 const whole = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`a${i}`, [i % 2, (i + 1) % 2]]));
 const table = Array.from({ length: 64 }, (_, i) => i * i);
 test("a sum of an index over more tensors than a kernel binds", () =>
-  expectValues(`export fn f(${given("i32[B] in 0..2")}, x: f32[64]) -> f32[B] = for b: x[${many((i) => `a${i}[b] * ${i + 1 > 5 ? 1 : i + 1}`, " + ")}]`, { ...whole, x: table }, [
-    (2 + 4 + 1 + 1 + 1 + 1) ** 2, (1 + 3 + 5 + 1 + 1 + 1) ** 2,
-  ])); // prettier-ignore
+  expectValues(
+    `export fn f(${given("i32[B] in 0..2")}, x: f32[64]) -> f32[B] = for b: x[${many((i) => `a${i}[b] * ${i + 1 > 5 ? 1 : i + 1}`, " + ")}]`,
+    { ...whole, x: table },
+    [(2 + 4 + 1 + 1 + 1 + 1) ** 2, (1 + 3 + 5 + 1 + 1 + 1) ** 2],
+  ));
 test("its gradient", () => {
   const hit = (k: number): number[] => Array.from({ length: 64 }, (_, i) => (i === k ? 2 : 0));
-  return expectValues(`export fn f(${given("i32[B] in 0..2")}, x: f32[64]) -> f32[64] = grad(sum(for b: x[${many((i) => `a${i}[b]`, " + ")}]), wrt: x)`, { ...whole, x: table }, hit(6));
+  return expectValues(
+    `export fn f(${given("i32[B] in 0..2")}, x: f32[64]) -> f32[64] = grad(sum(for b: x[${many((i) => `a${i}[b]`, " + ")}]), wrt: x)`,
+    { ...whole, x: table },
+    hit(6),
+  );
 });
 test("a conjunction over more tensors than a kernel binds", () =>
-  expectValues(`export fn f(${given("i32[B] in 0..2")}) -> bool[B] = for b: ${many((i) => `a${i}[b] < ${i === 7 ? 1 : 2}`, " and ")}`, whole, [0, 1]));
+  expectValues(
+    `export fn f(${given("i32[B] in 0..2")}) -> bool[B] = for b: ${many((i) => `a${i}[b] < ${i === 7 ? 1 : 2}`, " and ")}`,
+    whole,
+    [0, 1],
+  ));
 test("parts under guards: concat of twelve", () =>
-  expectValues(`export fn f(${given("f32[B]")}) = concat([${many((i) => `a${i}`)}]) * 2`, numbers, Array.from({ length: 24 }, (_, k) => 2 * ((k >> 1) + 0.5 * (k % 2)))));
+  expectValues(
+    `export fn f(${given("f32[B]")}) = concat([${many((i) => `a${i}`)}]) * 2`,
+    numbers,
+    Array.from({ length: 24 }, (_, k) => 2 * ((k >> 1) + 0.5 * (k % 2))),
+  ));
 test("parts under guards: shifted windows of twelve", () =>
-  expectValues(`export fn f(${given("f32[2]")}) = for i in 0..2: ${many((k) => `(a${k}[i - ${k % 2}] ?? 3)`, " + ")}`, numbers, [
-    [0, 2, 4, 6, 8, 10].reduce((a, b) => a + b) + 18, [0, 2, 4, 6, 8, 10].reduce((a, b) => a + b + 0.5, 0) + [1, 3, 5, 7, 9, 11].reduce((a, b) => a + b),
-  ])); // prettier-ignore
-test("reductions whose parts lie in memory of their own", () => expectAccepted(`export fn f(x: f32[300000]) = (${many((i) => `max(sin(x * ${i + 0.5}))`)}, ${many((i) => `sum(exp(x * ${i + 0.5}))`)})`, "lavapipe"));
+  expectValues(
+    `export fn f(${given("f32[2]")}) = for i in 0..2: ${many((k) => `(a${k}[i - ${k % 2}] ?? 3)`, " + ")}`,
+    numbers,
+    [
+      [0, 2, 4, 6, 8, 10].reduce((a, b) => a + b) + 18,
+      [0, 2, 4, 6, 8, 10].reduce((a, b) => a + b + 0.5, 0) + [1, 3, 5, 7, 9, 11].reduce((a, b) => a + b),
+    ],
+  ));
+test("reductions whose parts lie in memory of their own", () =>
+  expectAccepted(
+    `export fn f(x: f32[300000]) = (${many((i) => `max(sin(x * ${i + 0.5}))`)}, ${many((i) => `sum(exp(x * ${i + 0.5}))`)})`,
+    "lavapipe",
+  ));
 test("loops with twelve carries", () =>
-  expectAccepted(`export fn f(xs: f32[7, 4], ${given("f32[4]")}) = fold (x in xs; ${many((i) => `h${i} = a${i}`)}) {\n${many((i) => `next h${i} = h${(i + 1) % 12} * x + ${many((k) => `h${k}`, " * ")}`, "\n")}\n}`));
+  expectAccepted(
+    `export fn f(xs: f32[7, 4], ${given("f32[4]")}) = fold (x in xs; ${many((i) => `h${i} = a${i}`)}) {\n${many((i) => `next h${i} = h${(i + 1) % 12} * x + ${many((k) => `h${k}`, " * ")}`, "\n")}\n}`,
+  ));
 
 test("tensors whose positions are no i32 are an error", () => {
   expect(errorsOf("export fn f() = zeros[70000, 70000]")).toEqual(["DLM2021"]);
@@ -59,18 +87,29 @@ test("tensors whose positions are no i32 are an error", () => {
   expect(errorsOf("export fn f() = zeros[1e39]")).toEqual(["DLM2021"]);
   expect(errorsOf("export fn f() = for i in 0..3000000000: 1.0")).toEqual(["DLM2021"]);
   expect(errorsOf("export fn f(x: f32[70000, 70000]) = sum(x)")).toEqual(["DLM2021"]);
-  expect(errorsOf("model net(x: f32[B, 70000]) = x |> Linear(70000)\nexport fn f(x: f32[B, 70000]) = net(x)")).toEqual(["DLM2021"]);
+  expect(errorsOf("model net(x: f32[B, 70000]) = x |> Linear(70000)\nexport fn f(x: f32[B, 70000]) = net(x)")).toEqual([
+    "DLM2021",
+  ]);
   // stored on the way
-  expect(errorsOf("export fn f(x: f32[70000]) = sum(for i in 0..70000: max over j in 0..70000: sum over k in 0..3: (for a in 0..70000, b in 0..70000: x[a] * x[b])[i, j])")).not.toEqual([]);
+  expect(
+    errorsOf(
+      "export fn f(x: f32[70000]) = sum(for i in 0..70000: max over j in 0..70000: sum over k in 0..3: (for a in 0..70000, b in 0..70000: x[a] * x[b])[i, j])",
+    ),
+  ).not.toEqual([]);
 });
-test("long loops are walked axis by axis", () => expectAccepted("export fn f(x: f32[4]) = sum over i in 0..4, j in 0..100000, k in 0..100000: x[i] * j * k"));
+test("long loops are walked axis by axis", () =>
+  expectAccepted("export fn f(x: f32[4]) = sum over i in 0..4, j in 0..100000, k in 0..100000: x[i] * j * k"));
 
 const perTest = 2;
-test.each(Array.from({ length: Math.ceil(cases(12) / perTest) }, (_, i) => firstSeed + i * perTest))("random training blocks from %i", { timeout: 300_000 }, async (from) => {
-  for (let seed = from; seed < from + perTest; seed++) {
-    const odd = seed % 2 === 1;
-    const { errors, refused } = await outcomeOf(randomBlock(seed, odd), names[seed % names.length]!);
-    expect(refused, `block ${seed}`).toEqual([]);
-    if (!odd) expect(errors, `block ${seed}`).toEqual([]);
-  }
-});
+test.each(Array.from({ length: Math.ceil(cases(12) / perTest) }, (_, i) => firstSeed + i * perTest))(
+  "random training blocks from %i",
+  { timeout: 300_000 },
+  async (from) => {
+    for (let seed = from; seed < from + perTest; seed++) {
+      const odd = seed % 2 === 1;
+      const { errors, refused } = await outcomeOf(randomBlock(seed, odd), names[seed % names.length]!);
+      expect(refused, `block ${seed}`).toEqual([]);
+      if (!odd) expect(errors, `block ${seed}`).toEqual([]);
+    }
+  },
+);

@@ -17,7 +17,12 @@ export async function ownTarget(): Promise<string> {
   return Object.values(targets).find((t) => t.lanes === most && t.lanes > 0)?.name ?? "software";
 }
 /** The results of the text's exports by name (the last one's, where there are several), each as its first output. */
-export async function onDevice(text: string, inputs: Readonly<Record<string, Given | number>>, target = "software", host: Readonly<Record<string, Given>> = {}): Promise<Record<string, ArrayLike<number>>> {
+export async function onDevice(
+  text: string,
+  inputs: Readonly<Record<string, Given | number>>,
+  target = "software",
+  host: Readonly<Record<string, Given>> = {},
+): Promise<Record<string, ArrayLike<number>>> {
   const { plan, diagnostics } = compile(text, { name: "test.dlm", target });
   if (!plan) throw new Error(renderDiagnostics(diagnostics));
   const { device } = await testDevice();

@@ -38,19 +38,51 @@ export fn second(c: f32[5, B], ids: i32[B, 5] in 0..5) {
 }
 `;
   for (const target of Object.keys(targets)) expect(compile(text, { name: "sums.dlm", target }).plan).toBeDefined();
-  const c = [[0.1, 0.2], [0.3, -0.4], [0.5, 0.6], [-0.7, 0.8], [0.9, 1]]; // prettier-ignore
-  const ids = [[4, 4, 1, 2, 0], [1, 1, 3, 4, 4]];
+  const c = [
+    [0.1, 0.2],
+    [0.3, -0.4],
+    [0.5, 0.6],
+    [-0.7, 0.8],
+    [0.9, 1],
+  ];
+  const ids = [
+    [4, 4, 1, 2, 0],
+    [1, 1, 3, 4, 4],
+  ];
   const counts = c.map((_, i) => ids.flat().filter((k) => k === i).length);
-  await expectValues(text, { c, ids }, c.map((row, i) => row.map((x) => counts[i]! / Math.cosh(x) ** 2 + 0.2 * x)), 1e-5, "slope"); // prettier-ignore
+  await expectValues(
+    text,
+    { c, ids },
+    c.map((row, i) => row.map((x) => counts[i]! / Math.cosh(x) ** 2 + 0.2 * x)),
+    1e-5,
+    "slope",
+  );
 });
 test.each([1, 2, 3, 4])("a reduction over all of %i run-time axes", async (rank) => {
   const type = `f32[${Array.from({ length: rank }, () => "B").join(", ")}]`;
-  const rows = (depth: number, at: number): Rows => (depth ? [0, 1, 2].map((i) => rows(depth - 1, 3 * at + i)) : Math.sin(at));
+  const rows = (depth: number, at: number): Rows =>
+    depth ? [0, 1, 2].map((i) => rows(depth - 1, 3 * at + i)) : Math.sin(at);
   const flat = Array.from({ length: 3 ** rank }, (_, i) => Math.sin(i));
   const most = Math.max(...flat);
-  const text = `export fn f(b: ${type}) = (max(b), min(b), sum(b), argmax(b))\nexport fn g(b: ${type}) = grad(tanh(0.5 * max(b)) + sum(exp(b)), wrt: b)\n`.replace("argmax(b)", rank === 1 ? "argmax(b)" : "mean(b)");
+  const text =
+    `export fn f(b: ${type}) = (max(b), min(b), sum(b), argmax(b))\nexport fn g(b: ${type}) = grad(tanh(0.5 * max(b)) + sum(exp(b)), wrt: b)\n`.replace(
+      "argmax(b)",
+      rank === 1 ? "argmax(b)" : "mean(b)",
+    );
   for (const target of Object.keys(targets)) expect(compile(text, { name: "sums.dlm", target }).plan).toBeDefined();
   const total = flat.reduce((a, b) => a + b, 0);
-  await expectValues(text, { b: rows(rank, 0) }, [most, Math.min(...flat), total, rank === 1 ? flat.indexOf(most) : total / flat.length], 1e-5, "f");
-  await expectValues(text, { b: rows(rank, 0) }, flat.map((x) => Math.exp(x) + (x === most ? 0.5 / Math.cosh(0.5 * x) ** 2 : 0)), 1e-5, "g"); // prettier-ignore
+  await expectValues(
+    text,
+    { b: rows(rank, 0) },
+    [most, Math.min(...flat), total, rank === 1 ? flat.indexOf(most) : total / flat.length],
+    1e-5,
+    "f",
+  );
+  await expectValues(
+    text,
+    { b: rows(rank, 0) },
+    flat.map((x) => Math.exp(x) + (x === most ? 0.5 / Math.cosh(0.5 * x) ** 2 : 0)),
+    1e-5,
+    "g",
+  );
 });

@@ -19,9 +19,24 @@ const finite = async (text: string, inputs: Parameters<typeof valuesOf>[1], name
     for (const v of got.flat()) expect(Number.isFinite(v) && Math.abs(v) <= M, `${who}: ${v} of\n${text}`).toBe(true);
 };
 
-const x = [[0.5, -1, 2, 0.25], [1, 2, 3, 4], [-3, 0, 0.5, 1], [2, 2, -1, 0]]; // prettier-ignore
-const a = [[1, 1, 0, 1], [0, 0, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]]; // prettier-ignore
-const b = [[1, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 0], [1, 1, 1, 1]]; // prettier-ignore
+const x = [
+  [0.5, -1, 2, 0.25],
+  [1, 2, 3, 4],
+  [-3, 0, 0.5, 1],
+  [2, 2, -1, 0],
+];
+const a = [
+  [1, 1, 0, 1],
+  [0, 0, 1, 1],
+  [0, 0, 0, 0],
+  [1, 1, 1, 1],
+];
+const b = [
+  [1, 0, 1, 1],
+  [1, 1, 0, 0],
+  [0, 1, 0, 0],
+  [1, 1, 1, 1],
+];
 const both = x.map((row, i) => row.map((v, j) => (a[i]![j]! && b[i]![j]! ? v : -Infinity)));
 const head = "export fn f(x: f32[B, N], a: i32[B, N] in 0..2, b: i32[B, N] in 0..2) -> f32[B, N]";
 const masks = "where(a == 1, 0, -inf) + where(b == 1, 0, -inf)";
@@ -88,16 +103,30 @@ describe.each(scores)("%s", (_, text, scale) => {
   test("every value is finite", async () => {
     await finite(`${head} = ${text}`, { x, a, b });
     await finite(`${head} = (${text}) + (${text})`, { x, a, b });
-    await finite(`export fn f(x: f32[4, 4], a: i32[4, 4] in 0..2, b: i32[4, 4] in 0..2) -> (f32, f32, f32, f32[4], f32[4], f32) {
+    await finite(
+      `export fn f(x: f32[4, 4], a: i32[4, 4] in 0..2, b: i32[4, 4] in 0..2) -> (f32, f32, f32, f32[4], f32[4], f32) {
   let z = ${text}
   return (sum(z), mean(z), max(z), sum(z, axis: 0), logsumexp(z, axis: 1), cross_entropy(z, for i in 0..4: 1))
-}`, { x, a, b }); // prettier-ignore
+}`,
+      { x, a, b },
+    );
   });
 });
 test("arithmetic on inf", async () => {
   const table: readonly (readonly [string, number])[] = [
-    ["inf + inf", M], ["-inf - inf", -M], ["-inf * 0.5", -M / 2], ["inf * 2", M], ["-inf * 3", -M], ["inf * inf", M], ["-inf / 0.25", -M], ["inf - inf", 0], ["1 / inf", 1 / M], ["inf / inf", 1], ["-(inf + inf)", -M], ["abs(-inf) + inf", M],
-  ]; // prettier-ignore
+    ["inf + inf", M],
+    ["-inf - inf", -M],
+    ["-inf * 0.5", -M / 2],
+    ["inf * 2", M],
+    ["-inf * 3", -M],
+    ["inf * inf", M],
+    ["-inf / 0.25", -M],
+    ["inf - inf", 0],
+    ["1 / inf", 1 / M],
+    ["inf / inf", 1],
+    ["-(inf + inf)", -M],
+    ["abs(-inf) + inf", M],
+  ];
   for (const [text, want] of table) {
     await expectValues(`export fn f(x: f32[2]) -> f32[2] = x * 0 + (${text})`, { x: [1, 2] }, [want, want], 1e-6);
     const run = text.replaceAll("inf", "m"); // known at run time only
@@ -189,9 +218,21 @@ test("attention with a causal mask and padding, rows masked throughout included"
 export fn f(q: f32[3, 2], k: f32[3, 2], v: f32[3, 2], keep: i32[3] in 0..2) -> f32[3, 2] = attend(q, k, v, keep)
 export fn g(q: f32[3, 2], k: f32[3, 2], v: f32[3, 2], keep: i32[3] in 0..2) -> (f32[3, 2], f32[3, 2], f32[3, 2]) = grad(sum(attend(q, k, v, keep)^2), wrt: (q, k, v))
 `;
-  const q = [[1, 0.5], [0.25, -1], [2, 1]]; // prettier-ignore
-  const k = [[0.5, 1], [1, -1], [0, 2]]; // prettier-ignore
-  const v = [[1, 2], [3, 4], [5, 7]]; // prettier-ignore
+  const q = [
+    [1, 0.5],
+    [0.25, -1],
+    [2, 1],
+  ];
+  const k = [
+    [0.5, 1],
+    [1, -1],
+    [0, 2],
+  ];
+  const v = [
+    [1, 2],
+    [3, 4],
+    [5, 7],
+  ];
   for (const keep of [
     [1, 1, 1],
     [0, 1, 1],

@@ -28,8 +28,10 @@ test.each(ways)("by a = %s, of a formula that holds a derivative made through a"
   let g = grad(sum(sin(a * b)), wrt: b)
   return grad(sum(g * a), wrt: a)
 }`,
-    { x }, want, 2e-4,
-  ); // prettier-ignore
+    { x },
+    want,
+    2e-4,
+  );
   // the inner derivative is by x: through a, and a third one is by a again
   const slope = (v: number, h = 1e-4): number => (value(v + h) - value(v - h)) / (2 * h);
   const through = slopes((p) => total(p.map((v, i) => Math.cos(v) * slope(x[i]!) * v)), a);
@@ -40,12 +42,19 @@ test.each(ways)("by a = %s, of a formula that holds a derivative made through a"
   let d = grad(sum(a), wrt: x)
   return grad(sum(g * stop(d) * a), wrt: a)
 }`,
-    { x }, through, 2e-4,
-  ); // prettier-ignore
+    { x },
+    through,
+    2e-4,
+  );
 });
 test("a model's parameters, by an objective that holds the slope of the model at its input", async () => {
   const w = [0.9, 0.7];
-  const rows = [[-1.5, 0], [-0.5, 0.5], [0.5, 1], [1.5, 1.5]]; // prettier-ignore
+  const rows = [
+    [-1.5, 0],
+    [-0.5, 0.5],
+    [0.5, 1],
+    [1.5, 1.5],
+  ];
   const y = [0.1, 0.4, 0.7, 1];
   const net = (v: readonly number[], r: readonly number[]): number => softplus(v[0]! * r[0]! + v[1]! * r[1]!);
   const loss = (v: readonly number[]): number =>
@@ -53,7 +62,14 @@ test("a model's parameters, by an objective that holds the slope of the model at
       rows.map((r, i) => {
         const z = v[0]! * r[0]! + v[1]! * r[1]!;
         const g = v.map((c) => (2 * softplus(z) * c) / (1 + Math.exp(-z)));
-        return (net(v, r.map((c, k) => c + 0.3 * g[k]!)) - y[i]!) ** 2; // prettier-ignore
+        return (
+          (net(
+            v,
+            r.map((c, k) => c + 0.3 * g[k]!),
+          ) -
+            y[i]!) **
+          2
+        );
       }),
     ) / 4;
   await expectValues(
@@ -63,6 +79,8 @@ test("a model's parameters, by an objective that holds the slope of the model at
   let l = mean((log(1 + exp((x + 0.3 * g) @ w)) - y)^2)
   return (l, grad(l, wrt: w))
 }`,
-    { v: w, x: rows, y }, [loss(w), ...slopes(loss, w)], 5e-4,
-  ); // prettier-ignore
+    { v: w, x: rows, y },
+    [loss(w), ...slopes(loss, w)],
+    5e-4,
+  );
 });

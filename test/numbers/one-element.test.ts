@@ -25,10 +25,16 @@ const makers: readonly (readonly [text: string, (x: readonly number[]) => Tensor
   ["concat([reshape[1](sum(x)), reshape[1](x[1, 1])])[1..2]", (x) => ({ shape: [1], data: [x[4]!] })],
   ["x[1..2]", (x) => ({ shape: [1, 3], data: row(x, 1) })],
   ["x[:, 2..3]", (x) => ({ shape: [2, 1], data: column(x, 2) })],
-  ["fold (k in 0..3; h = zeros[1]) { next h = 0.5 * h + reshape[1](sum(x)) }", (x) => ({ shape: [1], data: [1.75 * total(x)] })],
-  ["scan (k in 0..1; h = zeros[2]) { next h = x[:, 1]  yield 3 * x[:, 0] }", (x) => ({ shape: [1, 2], data: column(x, 0).map((v) => 3 * v) })],
+  [
+    "fold (k in 0..3; h = zeros[1]) { next h = 0.5 * h + reshape[1](sum(x)) }",
+    (x) => ({ shape: [1], data: [1.75 * total(x)] }),
+  ],
+  [
+    "scan (k in 0..1; h = zeros[2]) { next h = x[:, 1]  yield 3 * x[:, 0] }",
+    (x) => ({ shape: [1, 2], data: column(x, 0).map((v) => 3 * v) }),
+  ],
   ["x[0..1] @ ones[3, 1]", (x) => ({ shape: [1, 1], data: [total(row(x, 0))] })],
-]; // prettier-ignore
+];
 const data = [0, -1, 1, 3, 0, 2];
 
 interface Read {

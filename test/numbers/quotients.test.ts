@@ -116,7 +116,9 @@ test("what the text writes as a product stays one", async () => {
 });
 test("a remainder is that of the quotient that is not rounded, of any size", async () => {
   const rest = (a: number, b: number): number => (a % b !== 0 && a < 0 !== b < 0 ? (a % b) + b : (a % b) + 0);
-  const x = [1e8, 2147483648, 1e10, -1e9, 1, 0.7, -0.7, 3e38, -3e38, 1e-30, -1e-30, 0, 82, -41, 123.456, 16_777_217].map(Math.fround);
+  const x = [
+    1e8, 2147483648, 1e10, -1e9, 1, 0.7, -0.7, 3e38, -3e38, 1e-30, -1e-30, 0, 82, -41, 123.456, 16_777_217,
+  ].map(Math.fround);
   const d = [7, 1000, 0.1, 41, -7, -0.3, 3.14159265, 1, 2, 0.5, 1e30, 3e-38, 1024].map(Math.fround);
   const pairs = x.flatMap((a) => d.map((b) => [a, b] as const));
   let state = 12_345;
@@ -130,7 +132,11 @@ test("a remainder is that of the quotient that is not rounded, of any size", asy
   const { device } = await valuesOf("export fn f(a: f32[N], b: f32[N]) -> f32[N] = a % b", given);
   expect(device[0]).toEqual(pairs.map(([a, b]) => Math.fround(rest(a, b))));
   for (const b of [7, 1000, 41, -7, 1, 2, 1024])
-    await expectValues(`export fn f(x: f32[N]) -> f32[N] = x % ${b}`, { x }, x.map((a) => rest(a, b)));
+    await expectValues(
+      `export fn f(x: f32[N]) -> f32[N] = x % ${b}`,
+      { x },
+      x.map((a) => rest(a, b)),
+    );
   const slopes = "export fn f(a: f32[N], b: f32[N]) = (grad(sum(a % b), wrt: a), grad(sum(a % b), wrt: b))";
   await expectValues(slopes, { a: [41, 82, 7.5, -7.5], b: [41, 41, 2, 2] }, [1, 1, 1, 1, -1, -2, -3, 4]);
 });
@@ -181,7 +187,9 @@ const isNormal = (v: number): boolean => Math.abs(v) >= 2 ** -126 && Math.abs(v)
 
 /** Runs the helper on its own, its first guess moved by so much. */
 async function divide(x: readonly number[], y: readonly number[], off: number): Promise<number[]> {
-  const { plan } = compile("export fn f(x: f32[B], y: f32[B]) {\n  let q = x / y\n  return (q, floor(q))\n}", { name: "test.dlm" });
+  const { plan } = compile("export fn f(x: f32[B], y: f32[B]) {\n  let q = x / y\n  return (q, floor(q))\n}", {
+    name: "test.dlm",
+  });
   let moved = 0;
   const modules = plan!.modules.map((m) => {
     const code = m.code!.replace("- 3u;", () => (moved++, `- ${3 - off}u;`));

@@ -22,14 +22,39 @@ interface Operand {
   readonly type?: string; // an input's; absent: written as it stands
   readonly text: string;
 }
-const dims = { square: ["3", "3", "3", "3"], batch: ["B", "3", "2", "2"], column: ["B", "1", "1", "1"], rest: ["1", "3", "2", "3"] } as const;
+const dims = {
+  square: ["3", "3", "3", "3"],
+  batch: ["B", "3", "2", "2"],
+  column: ["B", "1", "1", "1"],
+  rest: ["1", "3", "2", "3"],
+} as const;
 const element = { f32: "f32", i32: "i32", bool: "bool" } as const;
-const typed = (dtype: keyof typeof element, shape: readonly string[]): Operand => ({ type: `${dtype}${shape.length ? `[${shape.join(", ")}]` : ""}${dtype === "i32" ? " in 0..3" : ""}`, text: "" });
+const typed = (dtype: keyof typeof element, shape: readonly string[]): Operand => ({
+  type: `${dtype}${shape.length ? `[${shape.join(", ")}]` : ""}${dtype === "i32" ? " in 0..3" : ""}`,
+  text: "",
+});
 const tensors = (Object.keys(element) as (keyof typeof element)[]).flatMap((dtype) =>
-  (dtype === "f32" ? (["square", "batch", "column", "rest"] as const) : (["batch"] as const)).flatMap((set) => [0, 1, 2, 3, 4].filter((rank) => rank > 0 || set === "batch").map((rank) => typed(dtype, dims[set].slice(0, rank)))));
+  (dtype === "f32" ? (["square", "batch", "column", "rest"] as const) : (["batch"] as const)).flatMap((set) =>
+    [0, 1, 2, 3, 4].filter((rank) => rank > 0 || set === "batch").map((rank) => typed(dtype, dims[set].slice(0, rank))),
+  ),
+);
 const floats = tensors.filter((t) => t.type!.startsWith("f32"));
-const written: Operand[] = ["2", "1.5", "true", "[1.0, 2.0, 3.0]", "[1, 2, 0]", "[[0.5, 1.0, 2.0]]", "[]", "(1.0, 2.0)", "relu", "uniform(0, 1)", '"a"', "0..2"].map((text) => ({ text }));
-const inputs = (operands: readonly Operand[]): string => operands.flatMap((o, i) => (o.type ? [`${"abc"[i]}: ${o.type}`] : [])).join(", ");
+const written: Operand[] = [
+  "2",
+  "1.5",
+  "true",
+  "[1.0, 2.0, 3.0]",
+  "[1, 2, 0]",
+  "[[0.5, 1.0, 2.0]]",
+  "[]",
+  "(1.0, 2.0)",
+  "relu",
+  "uniform(0, 1)",
+  '"a"',
+  "0..2",
+].map((text) => ({ text }));
+const inputs = (operands: readonly Operand[]): string =>
+  operands.flatMap((o, i) => (o.type ? [`${"abc"[i]}: ${o.type}`] : [])).join(", ");
 const texts = (operands: readonly Operand[]): string[] => operands.map((o, i) => (o.type ? "abc"[i]! : o.text));
 const pairs = <T, U>(xs: readonly T[], ys: readonly U[]): [T, U][] => xs.flatMap((x) => ys.map((y): [T, U] => [x, y]));
 
@@ -37,7 +62,10 @@ interface Line {
   readonly text: string;
   readonly operands: readonly Operand[];
 }
-const line = (operands: readonly Operand[], body: string, extra = ""): Line => ({ operands, text: `${extra}export fn NAME(${inputs(operands)}) = ${body}` });
+const line = (operands: readonly Operand[], body: string, extra = ""): Line => ({
+  operands,
+  text: `${extra}export fn NAME(${inputs(operands)}) = ${body}`,
+});
 
 /** Lines that have no error, and the diagnostics of the others. */
 function sorted(lines: readonly Line[]): { good: Line[]; bad: { line: Line; diagnostics: Diagnostic[] }[] } {
@@ -69,19 +97,35 @@ function sorted(lines: readonly Line[]): { good: Line[]; bad: { line: Line; diag
     if (d.span.file.library) throw new Error(`the place is in the library: ${renderDiagnostics([d])}`);
     found.set(i, [...(found.get(i) ?? []), d]);
   }
-  return { good: lines.filter((_, i) => !found.has(i)), bad: [...found].map(([i, diagnostics]) => ({ line: lines[i]!, diagnostics })) };
+  return {
+    good: lines.filter((_, i) => !found.has(i)),
+    bad: [...found].map(([i, diagnostics]) => ({ line: lines[i]!, diagnostics })),
+  };
 }
 /** What compiles is sound, and the evaluator gives numbers of the right count. */
 function checkGood(lines: readonly Line[]): void {
   if (!lines.length) return;
-  const { program, diagnostics } = analyse(lines.map((l, i) => l.text.replaceAll("NAME", `p${i}`)).join("\n"), { name: "ranks.dlm" });
+  const { program, diagnostics } = analyse(lines.map((l, i) => l.text.replaceAll("NAME", `p${i}`)).join("\n"), {
+    name: "ranks.dlm",
+  });
   if (!program) throw new Error(renderDiagnostics(diagnostics));
   for (const e of program.exports) {
     const line = lines[Number(e.name.slice(1))]!.text;
     try {
       verify(e.program);
-      const size = (shape: readonly unknown[]): number => shape.reduce<number>((n, x) => n * (typeof x === "number" ? x : 3), 1);
-      const values = new Map(e.program.inputs.map((s) => [s, Array.from({ length: size(s.shape) }, (_, k) => (s.dtype === "f32" ? 0.25 + (k % 5) / 8 : k % (s.dtype === "bool" ? 2 : 3)))] as const));
+      const size = (shape: readonly unknown[]): number =>
+        shape.reduce<number>((n, x) => n * (typeof x === "number" ? x : 3), 1);
+      const values = new Map(
+        e.program.inputs.map(
+          (s) =>
+            [
+              s,
+              Array.from({ length: size(s.shape) }, (_, k) =>
+                s.dtype === "f32" ? 0.25 + (k % 5) / 8 : k % (s.dtype === "bool" ? 2 : 3),
+              ),
+            ] as const,
+        ),
+      );
       const out = evaluate(e.program, values, Object.fromEntries(e.program.dims.map((d) => [d.name, 3])));
       for (const x of out.outputs.values()) expect(x.length, line).toBeGreaterThanOrEqual(0);
     } catch (error) {
@@ -97,7 +141,10 @@ const checkLines = (lines: readonly Line[]): ReturnType<typeof sorted> => {
 
 // ---------------------------------------------------------------- the table
 
-const isTensor = (p: Param): boolean => p.type?.kind === "tensor_type" && ["f32", "i32", "bool"].includes(p.type.element.text) && (p.type.dims !== undefined || !p.default);
+const isTensor = (p: Param): boolean =>
+  p.type?.kind === "tensor_type" &&
+  ["f32", "i32", "bool"].includes(p.type.element.text) &&
+  (p.type.dims !== undefined || !p.default);
 const schedules = ["constant", "warmup_cosine", "step_decay", "exponential"];
 /** Arguments that are no tensors. */
 const others: Readonly<Record<string, string>> = { int: "2", fn: "relu" };
@@ -110,47 +157,133 @@ const call = (d: Fn, given: readonly string[]): string => {
   return `${d.name.text}(${args.join(", ")})`;
 };
 const tabled = fns.filter((d) => !schedules.includes(d.name.text) && d.params.some(isTensor));
-const one = (d: Fn): boolean => d.params.filter((p) => isTensor(p) && !p.default).length < 2 && !d.params.some((p) => isTensor(p) && p.default && p.type?.kind === "tensor_type" && p.type.dims);
+const one = (d: Fn): boolean =>
+  d.params.filter((p) => isTensor(p) && !p.default).length < 2 &&
+  !d.params.some((p) => isTensor(p) && p.default && p.type?.kind === "tensor_type" && p.type.dims);
 
 test("the table holds the library", () => {
   expect(tabled.length).toBeGreaterThan(70);
-  expect(tabled.filter((d) => !one(d)).map((d) => d.name.text)).toEqual(expect.arrayContaining(["mse", "cross_entropy", "accuracy", "lerp", "average", "take_along", "nll"]));
+  expect(tabled.filter((d) => !one(d)).map((d) => d.name.text)).toEqual(
+    expect.arrayContaining(["mse", "cross_entropy", "accuracy", "lerp", "average", "take_along", "nll"]),
+  );
 });
 describe.each(tabled.map((d) => [d.name.text, d] as const))("fn %s", (_name, d) => {
   test("for all operands", () => {
     const lines = one(d)
       ? [...tensors, ...written].map((a) => line([a], call(d, texts([a]))))
-      : [...pairs(floats, tensors), ...pairs(tensors.slice(floats.length), tensors.slice(0, 9)), ...pairs([...written, ...floats.slice(0, 4)], [...written, ...tensors.filter((_, i) => i % 4 === 0)])].map((ab) => line(ab, call(d, texts(ab))));
+      : [
+          ...pairs(floats, tensors),
+          ...pairs(tensors.slice(floats.length), tensors.slice(0, 9)),
+          ...pairs([...written, ...floats.slice(0, 4)], [...written, ...tensors.filter((_, i) => i % 4 === 0)]),
+        ].map((ab) => line(ab, call(d, texts(ab))));
     const { good } = checkLines(lines);
     // operands of one type have one shape: nothing is spread over the other
     const [p, q] = d.params.filter(isTensor);
     if (q && typeOf(p!) === typeOf(q) && typeOf(p!).includes("...")) {
       const shape = (o: Operand): string => o.type?.match(/\[.*\]/)?.[0] ?? "";
-      for (const { operands: [a, b], text } of good) if (a!.type && b!.type) expect(shape(a!), text).toBe(shape(b!));
+      for (const {
+        operands: [a, b],
+        text,
+      } of good)
+        if (a!.type && b!.type) expect(shape(a!), text).toBe(shape(b!));
     }
   });
 });
 
 const operators = ["+", "-", "*", "/", "//", "%", "^", "@", "==", "!=", "<", "<=", ">", ">=", "and", "or"];
-const two = [...operators.map((o) => (a: string, b: string) => `(${a}) ${o} (${b})`), ...["max", "min", "matmul", "where(true, ", "where(false, "].map((f) => (a: string, b: string) => (f.includes("(") ? `${f}${a}, ${b})` : `${f}(${a}, ${b})`)), (a: string, b: string) => `where(${a}, ${b}, 0)`, (a: string, b: string) => `where(${b}, 1.0, ${a})`, (a: string, b: string) => `concat([${a}, ${b}])`, (a: string, b: string) => `[${a}, ${b}]`, (a: string, b: string) => `(${a})[${b}]`]; // prettier-ignore
+const two = [
+  ...operators.map((o) => (a: string, b: string) => `(${a}) ${o} (${b})`),
+  ...["max", "min", "matmul", "where(true, ", "where(false, "].map(
+    (f) => (a: string, b: string) => (f.includes("(") ? `${f}${a}, ${b})` : `${f}(${a}, ${b})`),
+  ),
+  (a: string, b: string) => `where(${a}, ${b}, 0)`,
+  (a: string, b: string) => `where(${b}, 1.0, ${a})`,
+  (a: string, b: string) => `concat([${a}, ${b}])`,
+  (a: string, b: string) => `[${a}, ${b}]`,
+  (a: string, b: string) => `(${a})[${b}]`,
+];
 describe.each(two.map((f) => [f("a", "b"), f] as const))("%s", (_text, f) => {
   test("for all operands", () => {
     const some = tensors.filter((t) => !t.type!.startsWith("f32[1"));
-    checkLines([...pairs(some, some), ...pairs(written, [...written, ...some]), ...pairs(some, written)].map((ab) => line(ab, f(...(texts(ab) as [string, string])))));
+    checkLines(
+      [...pairs(some, some), ...pairs(written, [...written, ...some]), ...pairs(some, written)].map((ab) =>
+        line(ab, f(...(texts(ab) as [string, string]))),
+      ),
+    );
   });
 });
-const single = ["-", "not ", ...["exp", "abs", "sign", "floor", "sqrt", "f32", "i32", "bool", "stop", "size", "rank", "len", "squeeze", "unsqueeze", "transpose", "flip", "categorical", "frozen"], ...["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"]].map((f) => (a: string) => (/\w$/.test(f) ? `${f}(${a})` : `${f}(${a})`));
-const axes = ["sum", "prod", "mean", "max", "argmax", "any", "logsumexp", "squeeze", "unsqueeze", "flip", "size", "softmax", "var", "norm"].flatMap((f) => ["0", "-1", "2", "0..-1", "[0, 1]"].map((axis) => (a: string) => `${f}(${a}, axis: ${axis})`));
-const shapes = ["reshape[3]", "expand[2, 3]", "expand[3, 3, 3]", "reshape[B, 3]"].map((f) => (a: string) => `${f}(${a})`);
+const single = [
+  "-",
+  "not ",
+  ...[
+    "exp",
+    "abs",
+    "sign",
+    "floor",
+    "sqrt",
+    "f32",
+    "i32",
+    "bool",
+    "stop",
+    "size",
+    "rank",
+    "len",
+    "squeeze",
+    "unsqueeze",
+    "transpose",
+    "flip",
+    "categorical",
+    "frozen",
+  ],
+  ...["sum", "prod", "mean", "max", "min", "amax", "amin", "any", "all", "argmax", "argmin", "logsumexp"],
+].map((f) => (a: string) => (/\w$/.test(f) ? `${f}(${a})` : `${f}(${a})`));
+const axes = [
+  "sum",
+  "prod",
+  "mean",
+  "max",
+  "argmax",
+  "any",
+  "logsumexp",
+  "squeeze",
+  "unsqueeze",
+  "flip",
+  "size",
+  "softmax",
+  "var",
+  "norm",
+].flatMap((f) => ["0", "-1", "2", "0..-1", "[0, 1]"].map((axis) => (a: string) => `${f}(${a}, axis: ${axis})`));
+const shapes = ["reshape[3]", "expand[2, 3]", "expand[3, 3, 3]", "reshape[B, 3]"].map(
+  (f) => (a: string) => `${f}(${a})`,
+);
 const indexed = ["[0]", "[..., 0]", "[:, 0]", "[0..2]", "[-1]", "[0, 0]"].map((i) => (a: string) => `(${a})${i}`);
 test("functions of one operand, reducers, axes, shapes and indices", () => {
-  checkLines([...single, ...axes, ...shapes, ...indexed].flatMap((f) => [...tensors, ...written].map((a) => line([a], f(texts([a])[0]!)))));
+  checkLines(
+    [...single, ...axes, ...shapes, ...indexed].flatMap((f) =>
+      [...tensors, ...written].map((a) => line([a], f(texts([a])[0]!))),
+    ),
+  );
 }, 60_000);
 
-const layers = ["Linear(2)", "Embedding(3, 2)", "Dropout(0.5, always: true)", "LayerNorm()", "RMSNorm()", "BatchNorm()", "Conv2d(2, k: 1)", "MaxPool2d(1)", "AvgPool2d(1)", "Standardise([[1.0, 2.0, 3.0], [2.0, 5.0, 4.0]])"];
+const layers = [
+  "Linear(2)",
+  "Embedding(3, 2)",
+  "Dropout(0.5, always: true)",
+  "LayerNorm()",
+  "RMSNorm()",
+  "BatchNorm()",
+  "Conv2d(2, k: 1)",
+  "MaxPool2d(1)",
+  "AvgPool2d(1)",
+  "Standardise([[1.0, 2.0, 3.0], [2.0, 5.0, 4.0]])",
+];
 test.each(layers)("layer %s", (layer) => {
   expect(items.some((i) => i.kind === "layer" && layer.startsWith(`${i.name.text}(`))).toBe(true);
-  checkLines(tensors.map((a) => line([a], "mNAME(a)", `model mNAME(x: ${a.type}) = x |> ${layer}\n`)).map((l) => ({ ...l, text: l.text.replace("\n", " ") })));
+  checkLines(
+    tensors
+      .map((a) => line([a], "mNAME(a)", `model mNAME(x: ${a.type}) = x |> ${layer}\n`))
+      .map((l) => ({ ...l, text: l.text.replace("\n", " ") })),
+  );
 });
 
 // ---------------------------------------------------------------- hints
@@ -160,7 +293,9 @@ function followed(text: string): { text: string; diagnostic: Diagnostic } | unde
   const [d] = analyse(text, { name: "ranks.dlm" }).diagnostics.filter((x) => x.severity === "error");
   if (!d) return "compiles";
   const hint = d.hint?.match(/^(?:.*; )?write (.*?)(?: to convert| if it is meant.*| for one .*)?$/)?.[1];
-  return hint === undefined ? undefined : { text: text.slice(0, d.span.start) + hint + text.slice(d.span.end), diagnostic: d };
+  return hint === undefined
+    ? undefined
+    : { text: text.slice(0, d.span.start) + hint + text.slice(d.span.end), diagnostic: d };
 }
 /** Applies hints until the text compiles: the number of hints. */
 function follow(text: string): { hints: number; text: string } {
@@ -168,20 +303,45 @@ function follow(text: string): { hints: number; text: string } {
   for (let hints = 0; hints < 4; hints++) {
     const next = followed(now);
     if (next === "compiles") return { hints, text: now };
-    if (!next) throw new Error(`no hint to follow:\n${renderDiagnostics(analyse(now, { name: "ranks.dlm" }).diagnostics)}`);
+    if (!next)
+      throw new Error(`no hint to follow:\n${renderDiagnostics(analyse(now, { name: "ranks.dlm" }).diagnostics)}`);
     now = next.text;
   }
-  throw new Error(`four hints do not help:\n${text}\n${now}\n${renderDiagnostics(analyse(now, { name: "ranks.dlm" }).diagnostics)}`);
+  throw new Error(
+    `four hints do not help:\n${text}\n${now}\n${renderDiagnostics(analyse(now, { name: "ranks.dlm" }).diagnostics)}`,
+  );
 }
 const twins = tabled.filter((d) => {
   const [p, q] = d.params.filter(isTensor);
   return q && typeOf(p!) === "f32[...S]" && typeOf(q) === "f32[...S]";
 });
 test("hints for losses and metrics of two ranks can be followed", () => {
-  expect(twins.map((d) => d.name.text)).toEqual(expect.arrayContaining(["mse", "l1", "huber", "smooth_l1", "bce", "bce_with_logits", "bce_logits", "mae", "rmse", "r2", "lerp"]));
+  expect(twins.map((d) => d.name.text)).toEqual(
+    expect.arrayContaining([
+      "mse",
+      "l1",
+      "huber",
+      "smooth_l1",
+      "bce",
+      "bce_with_logits",
+      "bce_logits",
+      "mae",
+      "rmse",
+      "r2",
+      "lerp",
+    ]),
+  );
   const shapes = (set: readonly string[]): string[][] => [1, 2, 3].map((n) => set.slice(0, n));
-  const types = (["f32", "i32", "bool"] as const).flatMap((dtype) => [[], ...shapes(dims.batch), ...shapes(dims.column)].map((s) => typed(dtype, s)));
-  for (const [d, [a, b]] of pairs(twins.slice(0, 3), pairs(types.filter((t) => t.type!.startsWith("f32")), types))) {
+  const types = (["f32", "i32", "bool"] as const).flatMap((dtype) =>
+    [[], ...shapes(dims.batch), ...shapes(dims.column)].map((s) => typed(dtype, s)),
+  );
+  for (const [d, [a, b]] of pairs(
+    twins.slice(0, 3),
+    pairs(
+      types.filter((t) => t.type!.startsWith("f32")),
+      types,
+    ),
+  )) {
     const text = `export fn probe(${inputs([a, b])}) = ${call(d, d.name.text === "average" ? ["a", "b"] : ["a", "b", "a"].slice(0, Math.max(2, d.params.filter((p) => isTensor(p) && !p.default).length)))}`;
     const first = followed(text);
     if (first === "compiles") continue;
@@ -190,7 +350,8 @@ test("hints for losses and metrics of two ranks can be followed", () => {
     // shapes that no stretching joins have no hint to write
     const sizes = (o: Operand): string[] => o.type?.match(/\[(.*)\]/)?.[1]?.split(", ") ?? [];
     const [p, q] = [sizes(a), sizes(b)];
-    const joined = (x: string[], y: string[]): boolean => x.every((n, i) => n === y[i] || n === "1") || x.every((n, i) => n === y[y.length - x.length + i] || n === "1");
+    const joined = (x: string[], y: string[]): boolean =>
+      x.every((n, i) => n === y[i] || n === "1") || x.every((n, i) => n === y[y.length - x.length + i] || n === "1");
     if (p.length >= q.length ? joined(q, p) : p.every((n, i) => n === q[i])) follow(text);
   }
 });
@@ -208,15 +369,23 @@ train fit on d(batch: 10) {
 }
 `;
 describe.each(["mse", "l1", "huber", "bce_with_logits", "mae", "rmse"])("regression by %s of one column", (loss) => {
-  const fields = [["f32", "sum(x)"], ["f32[1]", "sum(x, keep: true, axis: 0)"], ["i32 in 0..2", "i32(sum(x) > 0)"], ["bool", "sum(x) > 0"]] as const;
-  test.each(pairs(["B, 1", "B"], fields).map(([out, [field, value]]) => ({ out, field, value })))("net -> f32[$out], y: $field", ({ out, field, value }) => {
-    for (const args of ["net(x), y", "y, net(x)"]) {
-      const text = regression(out, field, value, `${loss}(${args})`).replace(/ {2}metric.*\n/, "");
-      const { hints } = follow(text);
-      const same = field === (out === "B" ? "f32" : "f32[1]");
-      expect(hints, text).toBe(same ? 0 : field.startsWith("f32") ? 1 : out === "B" ? 1 : 2);
-    }
-  });
+  const fields = [
+    ["f32", "sum(x)"],
+    ["f32[1]", "sum(x, keep: true, axis: 0)"],
+    ["i32 in 0..2", "i32(sum(x) > 0)"],
+    ["bool", "sum(x) > 0"],
+  ] as const;
+  test.each(pairs(["B, 1", "B"], fields).map(([out, [field, value]]) => ({ out, field, value })))(
+    "net -> f32[$out], y: $field",
+    ({ out, field, value }) => {
+      for (const args of ["net(x), y", "y, net(x)"]) {
+        const text = regression(out, field, value, `${loss}(${args})`).replace(/ {2}metric.*\n/, "");
+        const { hints } = follow(text);
+        const same = field === (out === "B" ? "f32" : "f32[1]");
+        expect(hints, text).toBe(same ? 0 : field.startsWith("f32") ? 1 : out === "B" ? 1 : 2);
+      }
+    },
+  );
 });
 test("mse of a column and a row is the mean over the rows, not over all pairs", async () => {
   const text = "export fn f(p: f32[B, 1], y: f32[B]) -> f32 = mse(p, y)\n";
@@ -224,24 +393,47 @@ test("mse of a column and a row is the mean over the rows, not over all pairs", 
   expect(fixed).toContain("mse(p, unsqueeze(y, -1))");
   await expectValues(fixed, { p: [[1], [2], [4]], y: [1, 3, 2] }, (0 + 1 + 4) / 3);
   // an operator says so too
-  expect(analyse("export fn f(p: f32[B, 1], y: f32[B]) = mean((p - y)^2)").diagnostics[0]!.hint).toBe("write unsqueeze(y, -1) for one value a row");
+  expect(analyse("export fn f(p: f32[B, 1], y: f32[B]) = mean((p - y)^2)").diagnostics[0]!.hint).toBe(
+    "write unsqueeze(y, -1) for one value a row",
+  );
 });
 test("weights of a loss do not spread it either", async () => {
-  const text = (loss: string, w: string): string => `export fn f(p: f32[3], y: f32[3], w: f32[${w}]) -> f32 = ${loss}\n`;
+  const text = (loss: string, w: string): string =>
+    `export fn f(p: f32[3], y: f32[3], w: f32[${w}]) -> f32 = ${loss}\n`;
   for (const loss of ["bce(p, y, weight: w)", "bce_with_logits(p, y, positive: w)"]) {
     expect(analyse(text(loss, "3"), { name: "ranks.dlm" }).diagnostics).toEqual([]);
     expect(analyse(text(loss, "1"), { name: "ranks.dlm" }).diagnostics).toEqual([]);
-    expect(analyse(text(loss, "3, 3"), { name: "ranks.dlm" }).diagnostics.map((d) => d.message)).toEqual(["shapes do not fit: l wants f32[3] but receives f32[3, 3]"]);
+    expect(analyse(text(loss, "3, 3"), { name: "ranks.dlm" }).diagnostics.map((d) => d.message)).toEqual([
+      "shapes do not fit: l wants f32[3] but receives f32[3, 3]",
+    ]);
   }
-  const [p, y, w] = [[0.2, 0.5, 0.9], [0, 1, 1], [1, 2, 3]];
-  await expectValues(text("bce(p, y, weight: w)", "3"), { p, y, w }, -(Math.log(0.8) + 2 * Math.log(0.5) + 3 * Math.log(0.9)) / 3);
+  const [p, y, w] = [
+    [0.2, 0.5, 0.9],
+    [0, 1, 1],
+    [1, 2, 3],
+  ];
+  await expectValues(
+    text("bce(p, y, weight: w)", "3"),
+    { p, y, w },
+    -(Math.log(0.8) + 2 * Math.log(0.5) + 3 * Math.log(0.9)) / 3,
+  );
 });
 test("a number is wanted, a row is given", () => {
-  expect(analyse("export fn f(p: f32[3], y: f32[3], d: f32[1]) = huber(p, y, delta: d)").diagnostics[0]!.hint).toBe("write squeeze(d, -1)");
+  expect(analyse("export fn f(p: f32[3], y: f32[3], d: f32[1]) = huber(p, y, delta: d)").diagnostics[0]!.hint).toBe(
+    "write squeeze(d, -1)",
+  );
   expect(follow("export fn f(p: f32[3], y: f32[3], d: f32[1]) = huber(p, y, delta: d)").hints).toBe(1);
   expect(follow("export fn f(p: f32[3], y: f32[3], d: f32[2]) = huber(p, y, delta: d)").hints).toBe(1);
 });
 test("elements and numbers are reduced as tensors of rank 0 are", async () => {
-  await expectValues("export fn f(x: f32[3]) = (for j: any(x[j] > 0), for j: argmax(x[j]), for j: mean(x[j] > 0), for j: logsumexp(i32(x[j])))", { x: [1, -2, 3] }, [1, 0, 1, 0, 0, 0, 1, 0, 1, 1, -2, 3]);
-  await expectValues("export fn f(x: i32[3] in 0..9) = logsumexp(x)", { x: [1, 2, 3] }, Math.log(Math.exp(1) + Math.exp(2) + Math.exp(3)));
+  await expectValues(
+    "export fn f(x: f32[3]) = (for j: any(x[j] > 0), for j: argmax(x[j]), for j: mean(x[j] > 0), for j: logsumexp(i32(x[j])))",
+    { x: [1, -2, 3] },
+    [1, 0, 1, 0, 0, 0, 1, 0, 1, 1, -2, 3],
+  );
+  await expectValues(
+    "export fn f(x: i32[3] in 0..9) = logsumexp(x)",
+    { x: [1, 2, 3] },
+    Math.log(Math.exp(1) + Math.exp(2) + Math.exp(3)),
+  );
 });

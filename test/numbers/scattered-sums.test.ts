@@ -7,7 +7,8 @@ import { simplify } from "../../compiler/rewrite/simplify.ts";
 import { programOf } from "../graph/programs.ts";
 import { expectValues } from "./values.ts";
 
-const repeated = "let v = for i in 0..3: sum over k in 0..3: (m[0] ?? 10) * 0.1\n  let y = for i in 0..3: b[i] * (a[i32(v[i] * 9) + 1] ?? v[i])";
+const repeated =
+  "let v = for i in 0..3: sum over k in 0..3: (m[0] ?? 10) * 0.1\n  let y = for i in 0..3: b[i] * (a[i32(v[i] * 9) + 1] ?? v[i])";
 const text = `export fn g(a: f32[4], b: f32[3]) {\n  let m = mean(a, axis: 0, keep: true)\n  ${repeated}\n  return grad(sum(y), wrt: a)\n}\n`;
 test("one place for an axis", async () => {
   const { program } = programOf(text).exports[0]!;
@@ -24,5 +25,9 @@ test.each([
   ["i32(s) + i // 3", 2.5, [0, 0, 6, 0]],
   ["i32(s) - 1", 9, [0, 0, 0, 0]],
 ])("a[%s]", async (place, s, want) => {
-  await expectValues(`export fn g(a: f32[4], b: f32[3], s: f32) = grad(sum(for i in 0..3: b[i] * (a[${place}] ?? 0)), wrt: a)`, { a: [1, 2, 3, 4], b: [1, 2, 3], s }, want);
+  await expectValues(
+    `export fn g(a: f32[4], b: f32[3], s: f32) = grad(sum(for i in 0..3: b[i] * (a[${place}] ?? 0)), wrt: a)`,
+    { a: [1, 2, 3, 4], b: [1, 2, 3], s },
+    want,
+  );
 });

@@ -25,7 +25,12 @@ beforeAll(async () => {
 });
 
 /** Terms of many kinds. Equal terms are the worst for a single accumulator: all roundings go one way. */
-const kinds: Readonly<Record<string, (next: () => number) => number>> = { equal: () => 0.1, "far from 0": (next) => 1000 + next(), signed: (next) => next() - 0.5, "of all sizes": (next) => 2 ** (20 * next() - 10) };
+const kinds: Readonly<Record<string, (next: () => number) => number>> = {
+  equal: () => 0.1,
+  "far from 0": (next) => 1000 + next(),
+  signed: (next) => next() - 0.5,
+  "of all sizes": (next) => 2 ** (20 * next() - 10),
+};
 interface Sum {
   readonly spec: KernelSpec;
   readonly x: Source;
@@ -40,31 +45,77 @@ const all = (n: number, open = false): Sum => {
   const x = tensor("x", [open ? dim("N") : n]);
   const y = tensor("y", [1]);
   const s = new SpecBuilder("all", []);
-  s.store(y, s.sum(x.shape, (k) => at(x, k!)), [integer(0)]);
-  return { spec: s.done(), x, y, results: 1, terms: (_, see) => { for (let k = 0; k < n; k++) see(k); } }; // prettier-ignore
+  s.store(
+    y,
+    s.sum(x.shape, (k) => at(x, k!)),
+    [integer(0)],
+  );
+  return {
+    spec: s.done(),
+    x,
+    y,
+    results: 1,
+    terms: (_, see) => {
+      for (let k = 0; k < n; k++) see(k);
+    },
+  };
 };
 const rows = (n: number, m = 3, open = false): Sum => {
   const length: Extent = open ? dim("N") : n;
   const x = tensor("x", [m, length]);
   const y = tensor("y", [m]);
   const s = new SpecBuilder("rows", [m]);
-  s.store(y, s.sum([length], (k) => at(x, s.i[0]!, k!)));
-  return { spec: s.done(), x, y, results: m, terms: (r, see) => { for (let k = 0; k < n; k++) see(r * n + k); } }; // prettier-ignore
+  s.store(
+    y,
+    s.sum([length], (k) => at(x, s.i[0]!, k!)),
+  );
+  return {
+    spec: s.done(),
+    x,
+    y,
+    results: m,
+    terms: (r, see) => {
+      for (let k = 0; k < n; k++) see(r * n + k);
+    },
+  };
 };
 const columns = (n: number, m = 8, open = false): Sum => {
   const length: Extent = open ? dim("N") : n;
   const x = tensor("x", [length, m]);
   const y = tensor("y", [m]);
   const s = new SpecBuilder("columns", [m]);
-  s.store(y, s.sum([length], (k) => mul(at(x, k!, s.i[0]!), at(x, k!, s.i[0]!))));
-  return { spec: s.done(), x, y, results: m, squares: true, terms: (r, see) => { for (let k = 0; k < n; k++) see(k * m + r); } }; // prettier-ignore
+  s.store(
+    y,
+    s.sum([length], (k) => mul(at(x, k!, s.i[0]!), at(x, k!, s.i[0]!))),
+  );
+  return {
+    spec: s.done(),
+    x,
+    y,
+    results: m,
+    squares: true,
+    terms: (r, see) => {
+      for (let k = 0; k < n; k++) see(k * m + r);
+    },
+  };
 };
 const pixels = (b: number, h: number, w: number, c = 4): Sum => {
   const x = tensor("x", [b, h, w, c]);
   const y = tensor("y", [c]);
   const s = new SpecBuilder("pixels", [c]);
-  s.store(y, s.sum([b, h, w], (bi, i, j) => at(x, bi!, i!, j!, s.i[0]!)));
-  return { spec: s.done(), x, y, results: c, terms: (r, see) => { for (let k = 0; k < b * h * w; k++) see(k * c + r); } }; // prettier-ignore
+  s.store(
+    y,
+    s.sum([b, h, w], (bi, i, j) => at(x, bi!, i!, j!, s.i[0]!)),
+  );
+  return {
+    spec: s.done(),
+    x,
+    y,
+    results: c,
+    terms: (r, see) => {
+      for (let k = 0; k < b * h * w; k++) see(k * c + r);
+    },
+  };
 };
 /** Gradients of an embedding: half of all rows go to one cell. */
 const scattered = (n: number, cells = 3): Sum => {
@@ -72,9 +123,21 @@ const scattered = (n: number, cells = 3): Sum => {
   const index = tensor("index", [n], "i32", { low: 0, high: cells - 1 });
   const y = tensor("y", [cells]);
   const s = new SpecBuilder("scattered", [cells]);
-  s.store(y, s.sum([n], (k) => select(equal(at(index, k!) as never, s.i[0]!), at(x, k!), 0)));
+  s.store(
+    y,
+    s.sum([n], (k) => select(equal(at(index, k!) as never, s.i[0]!), at(x, k!), 0)),
+  );
   const to = Int32Array.from({ length: n }, (_, k) => (k % 2 ? 0 : k % cells));
-  return { spec: s.done(), x, y, results: cells, more: new Map([[index, to]]), terms: (r, see) => { for (let k = 0; k < n; k++) if (to[k] === r) see(k); } }; // prettier-ignore
+  return {
+    spec: s.done(),
+    x,
+    y,
+    results: cells,
+    more: new Map([[index, to]]),
+    terms: (r, see) => {
+      for (let k = 0; k < n; k++) if (to[k] === r) see(k);
+    },
+  };
 };
 
 /** The largest error of a result, as a share of the sum of its terms' magnitudes. */
@@ -84,8 +147,18 @@ async function errorOf(sum: Sum, target: Target, kind: string, n: number, schedu
   let size = 0;
   for (let r = 0; r < sum.results; r++) sum.terms(r, (p) => (size = Math.max(size, p + 1)));
   const data = Float32Array.from({ length: size }, () => kinds[kind]!(next));
-  const lowered = lowerKernel(sum.spec, layoutFor((s) => s.dtype), target, schedule ? { schedule } : {});
-  const prepared = await prepare(on, lowered, new Map<Source, ArrayLike<number>>([[sum.x, data], ...(sum.more ?? [])]), { dims: { N: n } });
+  const lowered = lowerKernel(
+    sum.spec,
+    layoutFor((s) => s.dtype),
+    target,
+    schedule ? { schedule } : {},
+  );
+  const prepared = await prepare(
+    on,
+    lowered,
+    new Map<Source, ArrayLike<number>>([[sum.x, data], ...(sum.more ?? [])]),
+    { dims: { N: n } },
+  );
   try {
     await runOnce(on, prepared);
     const got = await prepared.read(sum.y);
@@ -105,13 +178,16 @@ async function errorOf(sum: Sum, target: Target, kind: string, n: number, schedu
   }
 }
 const shapes: Readonly<Record<string, (n: number) => Sum>> = {
-  all, rows, columns, scattered,
+  all,
+  rows,
+  columns,
+  scattered,
   pixels: (n) => pixels(Math.ceil(n / 4096), 64, 64),
   "narrow pixels": (n) => pixels(3, Math.ceil(n / 27), 9),
   "all, open": (n) => all(n, true),
   "rows, open": (n) => rows(n, 3, true),
   "columns, open": (n) => columns(n, 8, true),
-}; // prettier-ignore
+};
 describe.each(["software", "own", "discrete"])("the chosen schedule for %s", (name) => {
   test.each(Object.keys(shapes))("%s", async (shape) => {
     const target = name === "own" ? own : targets[name]!;
@@ -123,25 +199,38 @@ describe.each(["software", "own", "discrete"])("the chosen schedule for %s", (na
   });
 });
 describe("schedules drawn from the space", () => {
-  test.each(Object.keys(shapes))("%s", async (shape) => {
-    const next = generator(31);
-    for (const target of [own, targets["discrete"]!]) {
-      const n = 40_000 + Math.floor(next() * 3000);
-      const sum = shapes[shape]!(n);
-      const space = [plainSchedule, ...enumerate(nestOf(sum.spec), target).map((c) => c.schedule)];
-      for (let k = 0; k < 4; k++) {
-        const schedule = space[k ? Math.floor(next() * space.length) : 0]!;
-        const error = await errorOf(sum, target, "equal", n, schedule);
-        expect(error, JSON.stringify(schedule)).toBeLessThan(usual);
+  test.each(Object.keys(shapes))(
+    "%s",
+    async (shape) => {
+      const next = generator(31);
+      for (const target of [own, targets["discrete"]!]) {
+        const n = 40_000 + Math.floor(next() * 3000);
+        const sum = shapes[shape]!(n);
+        const space = [plainSchedule, ...enumerate(nestOf(sum.spec), target).map((c) => c.schedule)];
+        for (let k = 0; k < 4; k++) {
+          const schedule = space[k ? Math.floor(next() * space.length) : 0]!;
+          const error = await errorOf(sum, target, "equal", n, schedule);
+          expect(error, JSON.stringify(schedule)).toBeLessThan(usual);
+        }
       }
-    }
-  }, 30_000);
+    },
+    30_000,
+  );
 });
 test("2^25 terms, of a length that the compiler knows or not", async () => {
   const n = 2 ** 25;
   const data = new Float32Array(n).fill(0.1);
   for (const { spec, x, y } of [all(n), all(n, true)]) {
-    const prepared = await prepare(on, lowerKernel(spec, layoutFor((s) => s.dtype), own), new Map([[x, data]]), { dims: { N: n } });
+    const prepared = await prepare(
+      on,
+      lowerKernel(
+        spec,
+        layoutFor((s) => s.dtype),
+        own,
+      ),
+      new Map([[x, data]]),
+      { dims: { N: n } },
+    );
     await runOnce(on, prepared);
     expect(Math.abs((await prepared.read(y))[0]! / (n * data[0]!) - 1)).toBeLessThan(usual);
     prepared.destroy();
@@ -174,12 +263,17 @@ export fn slope(x: f32[N], w: f32) -> f32 = grad(mean(x * w), wrt: w)
   );
   const sum = x.reduce((s, v) => s + v, 0);
   const mean = sum / n;
-  const near = (name: string, want: number, tolerance = 3e-6): void => expect(Math.abs(got[name]![0]! / want - 1), `${name}: ${got[name]![0]} for ${want}`).toBeLessThan(tolerance);
+  const near = (name: string, want: number, tolerance = 3e-6): void =>
+    expect(Math.abs(got[name]![0]! / want - 1), `${name}: ${got[name]![0]} for ${want}`).toBeLessThan(tolerance);
   near("total", sum);
   near("average", mean);
   near("share", 1 / n);
   near("count", n - 1, 1e-12);
-  near("whole", k.reduce((s, v) => (s + v) | 0, 0), 1e-12);
+  near(
+    "whole",
+    k.reduce((s, v) => (s + v) | 0, 0),
+    1e-12,
+  );
   near("most", Math.fround(5.1), 1e-12);
   near("least", 12_345, 1e-12);
   near("place", 77_777, 1e-12);

@@ -28,11 +28,13 @@ export async function trained(text: string, host: Readonly<Record<string, readon
   try {
     const first = await held();
     const curves: Record<string, number[]> = {};
-    for (const name of model.trains) await model.train(name, {
-      onProgress: (e) => {
-        if (e.kind === "progress") for (const [column, values] of Object.entries(e.curves)) (curves[column] ??= []).push(...values);
-      },
-    }); // prettier-ignore
+    for (const name of model.trains)
+      await model.train(name, {
+        onProgress: (e) => {
+          if (e.kind === "progress")
+            for (const [column, values] of Object.entries(e.curves)) (curves[column] ??= []).push(...values);
+        },
+      });
     const results: Record<string, number[]> = {};
     for (const e of plan.exports)
       if (!e.inputs.length)

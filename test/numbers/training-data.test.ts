@@ -23,8 +23,11 @@ ${more}
 }
 ${net}`;
 const values = {
-  x: [0, 1, 2, 3, 4, 5, 6, 7].flatMap((r) => [r, 2 * r]), y: [-1, 1, -1, 1, -1, 1, -1, 1], z: [-0, 1, -2, 3, -4, 5, -6, 7], k: [0, 1, 2, 0, 1, 2, 0, 1],
-}; // prettier-ignore
+  x: [0, 1, 2, 3, 4, 5, 6, 7].flatMap((r) => [r, 2 * r]),
+  y: [-1, 1, -1, 1, -1, 1, -1, 1],
+  z: [-0, 1, -2, 3, -4, 5, -6, 7],
+  k: [0, 1, 2, 0, 1, 2, 0, 1],
+};
 const sum = (v: readonly number[]): number => v.reduce((a, b) => a + b, 0);
 
 describe("whole columns", () => {
@@ -48,8 +51,9 @@ describe("whole columns", () => {
     ["sort_descending(d.z)", [7, 5, 3, 1, 0, -2, -4, -6]],
     ["net(d.x)", [0, 1.5, 3, 4.5, 6, 7.5, 9, 10.5]],
   ] as const)("%s", async (e, want) => {
-    // prettier-ignore
-    const { results, curves, held } = await trained(`${rows8()}\n${block(`state s = ${e}\nmetric m = sum(${e})\nmetric t = sum(s)`)}\nexport fn f() = ${e}`);
+    const { results, curves, held } = await trained(
+      `${rows8()}\n${block(`state s = ${e}\nmetric m = sum(${e})\nmetric t = sum(s)`)}\nexport fn f() = ${e}`,
+    );
     expectNear(results["f"], want, `the export of ${e}`);
     expectNear(curves["m"], [sum(want)], `the metric of ${e}`);
     expectNear(curves["t"], [sum(want)], `the state of ${e}`);
@@ -89,13 +93,16 @@ ${block("metric a = sum(d.x[:, 0] + 1 - d.y)\nmetric b = sum(x) - sum(d.x)\nmetr
 });
 describe("data that are another's holdout", () => {
   test("are measured by their own formulas, ranges, draws and numbers of rows", async () => {
-    const { plan } = compile(`
+    const { plan } = compile(
+      `
 data d { rows: 4\nfield x: f32[2] = [f32(row), 1.0]\nfield y: f32 = f32(row) / f32(rows)\nfield k: i32 in 0..4 = row\nholdout near = e\nholdout far = g }
 data e { rows: 3\nfield x: f32[2] = [f32(row) + 100, 1.0]\nfield y: f32 = f32(row) / f32(rows)\nfield k: i32 in 0..2 = row % 2 }
 data g { rows: 2\nfield x: f32[2] = normal[2]\nfield y: f32 = f32(row) - 5\nfield k: i32 in 3..4 = 3 }
 ${net}
 ${block("metric mx = mean(x[:, 0])\nmetric my = mean(y)\nmetric mk = mean(f32(k))\nmetric counts = sum(one_hot(k, 4), axis: 0)")}
-export fn gx() -> f32 = mean(g.x[:, 0])`, { name: "test.dlm" }); // prettier-ignore
+export fn gx() -> f32 = mean(g.x[:, 0])`,
+      { name: "test.dlm" },
+    );
     const model = await load(plan!, { device: (await testDevice()).device });
     const of = async (split: string): Promise<number[]> => {
       const v = await model.evaluate("fit", split);
@@ -175,14 +182,29 @@ test("int[M] binds M", async () => {
   );
 });
 describe("what parameters begin as", () => {
-  const one = (w: string): string => `init threes() = 3 * ones[shape[0], shape[1]]\ninit twos(k: f32 = 2) = k\nlayer My(out: int, start: dist = zeros, off: dist = 0.5)(x: f32[B, I]) -> f32[B, out] {\nparam w: f32[I, out] ~ start\nparam b: f32[out] ~ off\nreturn x @ w + b }
-model net(x: f32[B, 2]) -> f32[B, 1] = x |> ${w}\nexport fn f(x: f32[B, 2]) = net(x)`; // prettier-ignore
+  const one = (
+    w: string,
+  ): string => `init threes() = 3 * ones[shape[0], shape[1]]\ninit twos(k: f32 = 2) = k\nlayer My(out: int, start: dist = zeros, off: dist = 0.5)(x: f32[B, I]) -> f32[B, out] {\nparam w: f32[I, out] ~ start\nparam b: f32[out] ~ off\nreturn x @ w + b }
+model net(x: f32[B, 2]) -> f32[B, 1] = x |> ${w}\nexport fn f(x: f32[B, 2]) = net(x)`;
   test.each([
-    ["Linear(1, weights: zeros, bias: false)", 0], ["Linear(1, weights: ones, bias: false)", 3], ["Linear(1, weights: 0.5, bias: false)", 1.5], ["Linear(1, weights: 1 / 3, bias: false)", 1],
-    ["Linear(1, weights: [[1.0], [5.0]], bias: false)", 11], ["Linear(1, weights: threes, bias: false)", 9], ["Linear(1, weights: threes(), bias: false)", 9], ["Linear(1, weights: 2 * threes() - 1, bias: false)", 15],
-    ["Linear(1, weights: -threes(), bias: false)", -9], ["Linear(1, weights: twos, bias: false)", 6], ["Linear(1, weights: twos(5), bias: false)", 15], ["Linear(1, weights: uniform(2, 2), bias: false)", 6], ["My(1)", 0.5], ["My(1, ones)", 3.5],
-    ["My(1, start: ones, off: ones)", 4], ["My(1, off: zeros)", 0], ["My(3) |> My(1, 2, 0)", 3],
-  ] as const)("%s", (w, want) => expectResult(one(w), { x: [[1, 2]] }, [want])); // prettier-ignore
+    ["Linear(1, weights: zeros, bias: false)", 0],
+    ["Linear(1, weights: ones, bias: false)", 3],
+    ["Linear(1, weights: 0.5, bias: false)", 1.5],
+    ["Linear(1, weights: 1 / 3, bias: false)", 1],
+    ["Linear(1, weights: [[1.0], [5.0]], bias: false)", 11],
+    ["Linear(1, weights: threes, bias: false)", 9],
+    ["Linear(1, weights: threes(), bias: false)", 9],
+    ["Linear(1, weights: 2 * threes() - 1, bias: false)", 15],
+    ["Linear(1, weights: -threes(), bias: false)", -9],
+    ["Linear(1, weights: twos, bias: false)", 6],
+    ["Linear(1, weights: twos(5), bias: false)", 15],
+    ["Linear(1, weights: uniform(2, 2), bias: false)", 6],
+    ["My(1)", 0.5],
+    ["My(1, ones)", 3.5],
+    ["My(1, start: ones, off: ones)", 4],
+    ["My(1, off: zeros)", 0],
+    ["My(3) |> My(1, 2, 0)", 3],
+  ] as const)("%s", (w, want) => expectResult(one(w), { x: [[1, 2]] }, [want]));
   test("names and calls of one initialiser draw alike", async () => {
     const head = `data d { rows: 4\nfield x: f32[2] = normal[2]\nfield y: f32[1] = normal[1] }`;
     const begun = async (w: string) =>

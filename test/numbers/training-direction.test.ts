@@ -67,7 +67,6 @@ describe("the way", () => {
     "metric off = [accuracy(logits, y)][0]",
     "metric v = cross_entropy(logits, y, reduce: |l, w| -sum(l))",
   ])("%s has none", (metric) => {
-    // prettier-ignore
     const name = metric.split(" ")[1]!;
     expect(errorsOf(file(metric, both(`valid.${name}`)))).toEqual(["DLM2015", "DLM2015"]);
     expect(modes(file(metric, both(`min: valid.${name}`)))).toEqual(["min", "min"]);

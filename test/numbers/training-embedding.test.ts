@@ -28,8 +28,12 @@ describe("the padding row is zero before and after", () => {
     ["rmsprop(lr: 0.1)"],
     ["clip_norm(0.1) >> adamw(lr: 0.1)"],
   ])("%s", async (by) => {
-    // prettier-ignore
-    for (const [index, at] of [["0", 0], ["3", 3], ["-1", 4], ["-5", 0]] as const) {
+    for (const [index, at] of [
+      ["0", 0],
+      ["3", 3],
+      ["-1", 4],
+      ["-5", 0],
+    ] as const) {
       const { first, held } = await trained(file(`Embedding(5, 2, padding_idx: ${index})`, by));
       expect(row(table(first), at)).toEqual([0, 0]);
       expect(row(table(held), at)).toEqual([0, 0]);

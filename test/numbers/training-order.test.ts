@@ -337,7 +337,11 @@ describe("random blocks, line by line", () => {
       text: () => "minimize mean((other(x + unsqueeze(net(x), -1)) - y)^2) wrt other by sgd(lr: 0.3)",
       run: (s) => {
         const moved = xs.map((x) => x.map((c) => c + net(s.w, x)));
-        s.v = step(s.v, eight((v) => mse(v, moved), s.v), 0.3);
+        s.v = step(
+          s.v,
+          eight((v) => mse(v, moved), s.v),
+          0.3,
+        );
       },
     },
     {
@@ -360,7 +364,11 @@ describe("random blocks, line by line", () => {
       text: () => "minimize mean((net(x + 0.3 * stop(G)) - y)^2) wrt net by sgd(lr: 0.4)",
       run: (s) => {
         const moved = inputs(s);
-        s.w = step(s.w, eight((w) => mse(w, moved), s.w), 0.4);
+        s.w = step(
+          s.w,
+          eight((w) => mse(w, moved), s.w),
+          0.4,
+        );
       },
     },
     {
@@ -371,10 +379,16 @@ describe("random blocks, line by line", () => {
       text: (n) => `metric norm${n} = norm(grad(mean((net(x) - y)^2) + c * mean(other(x)), wrt: net.one.w))`,
       run: (s, tell) => tell(Math.sqrt(squares(eight(mse, s.w)))),
     },
-    { text: (n) => `let kept${n} = mean(net(x)) * c`, run: (s) => void (s.kept = s.c * mean(xs.map((x) => net(s.w, x)))) },
+    {
+      text: (n) => `let kept${n} = mean(net(x)) * c`,
+      run: (s) => void (s.kept = s.c * mean(xs.map((x) => net(s.w, x)))),
+    },
     { text: (n) => `metric then${n} = KEPT`, run: (s, tell) => tell(s.kept) },
-    { text: (n) => `metric now${n} = mean(net(x) - other(x)) + c`, run: (s, tell) => tell(mean(xs.map((x) => net(s.w, x) - net(s.v, x))) + s.c) },
-  ]; // prettier-ignore
+    {
+      text: (n) => `metric now${n} = mean(net(x) - other(x)) + c`,
+      run: (s, tell) => tell(mean(xs.map((x) => net(s.w, x) - net(s.v, x))) + s.c),
+    },
+  ];
   test.each([1, 2, 3, 4, 5, 6, 7, 8])("seed %i", async (seed) => {
     let z = seed;
     const draw = (n: number): number => ((z = (Math.imul(z, 48271) >>> 0) % 2147483647), z % n);

@@ -95,8 +95,11 @@ describe("a penalty above the first application", () => {
     const plain = simulated(0);
     let s = [2, 2, 1];
     const smooth = [0, 1, 2].map((k) => (s = s.map((v, i) => 0.5 * v + 0.5 * simulatedAfter(k)[i]!)));
-    await expectTraining(`${data}${net}\n${on} {\nstate ema = net\nlet e = mse(net(x), y)\nminimize e wrt net by sgd(lr: 0.1)\nnext ema = 0.5 * ema + 0.5 * net\nsteps: 3 }`,
-      { loss: plain.losses }, { ...held(plain.p), "fit.ema.net.part.w": smooth[2]!.slice(0, 2), "fit.ema.net.part.b": smooth[2]!.slice(2) }); // prettier-ignore
+    await expectTraining(
+      `${data}${net}\n${on} {\nstate ema = net\nlet e = mse(net(x), y)\nminimize e wrt net by sgd(lr: 0.1)\nnext ema = 0.5 * ema + 0.5 * net\nsteps: 3 }`,
+      { loss: plain.losses },
+      { ...held(plain.p), "fit.ema.net.part.w": smooth[2]!.slice(0, 2), "fit.ema.net.part.b": smooth[2]!.slice(2) },
+    );
     function simulatedAfter(k: number): number[] {
       let q = [2, 2, 1];
       for (let n = 0; n <= k; n++) {

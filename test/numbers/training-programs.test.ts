@@ -36,10 +36,15 @@ function gradient(
   p: Params,
   paths: readonly string[] = Object.keys(p),
 ): Record<string, number[]> {
-  return Object.fromEntries(paths.map((path) => [path, p[path]!.map((_, i) => {
-    const at = (h: number): number => loss({ ...p, [path]: p[path]!.map((v, j) => (j === i ? v + h : v)) });
-    return (8 * (at(1e-4) - at(-1e-4)) - (at(2e-4) - at(-2e-4))) / 12e-4; // the error is of the fourth order
-  })])); // prettier-ignore
+  return Object.fromEntries(
+    paths.map((path) => [
+      path,
+      p[path]!.map((_, i) => {
+        const at = (h: number): number => loss({ ...p, [path]: p[path]!.map((v, j) => (j === i ? v + h : v)) });
+        return (8 * (at(1e-4) - at(-1e-4)) - (at(2e-4) - at(-2e-4))) / 12e-4; // the error is of the fourth order
+      }),
+    ]),
+  );
 }
 type Update = (path: string, p: Vector, g: Vector, t: number) => Vector; // t counts from 1; the step that is subtracted
 function sgd(lr: number, { momentum = 0, nesterov = false, decay = 0 } = {}): Update {
@@ -165,9 +170,24 @@ describe("regression", () => {
       { loss: mse, by: once(adam(0.05, { l2: 0.1, amsgrad: true })) },
     ]));
   test("adamw, a schedule, clipping", () =>
-    same(regression("minimize mse(net(x), y) by clip_norm(0.1) >> adamw(lr: warmup_cosine(0.1, warm: 2, total: steps), decay: 0.2)"), [{
-      loss: mse, clip: 0.1, by: once(adam((t) => (t - 1 < 2 ? (0.1 * t) / 2 : 0.05 * (1 + Math.cos((Math.PI * Math.min(1, (t - 1 - 2) / (steps - 2)))))), { decay: 0.2 })),
-    }])); // prettier-ignore
+    same(
+      regression(
+        "minimize mse(net(x), y) by clip_norm(0.1) >> adamw(lr: warmup_cosine(0.1, warm: 2, total: steps), decay: 0.2)",
+      ),
+      [
+        {
+          loss: mse,
+          clip: 0.1,
+          by: once(
+            adam(
+              (t) =>
+                t - 1 < 2 ? (0.1 * t) / 2 : 0.05 * (1 + Math.cos(Math.PI * Math.min(1, (t - 1 - 2) / (steps - 2)))),
+              { decay: 0.2 },
+            ),
+          ),
+        },
+      ],
+    ));
   test("step_decay", () => {
     const by = once((path, p, g, t) => sgd(0.2 * 0.1 ** Math.floor((t - 1) / 3))(path, p, g, 1));
     return same(regression("minimize mse(net(x), y) by sgd(lr: step_decay(0.2, step_size: 3))"), [{ loss: mse, by }]);
@@ -177,13 +197,24 @@ describe("regression", () => {
       { loss: (p, k) => mse(p, k, 6), by: once(sgd(0.1, { momentum: 0.5 })) },
     ]));
   test("a lasso and a metric after it", () =>
-    same(regression("minimize mse(net(x), y) + 0.1 * l1_penalty(net) by sgd(lr: 0.1)\nmetric size = l1_penalty(net)\nmetric now = mse(net(x), y)"),
+    same(
+      regression(
+        "minimize mse(net(x), y) + 0.1 * l1_penalty(net) by sgd(lr: 0.1)\nmetric size = l1_penalty(net)\nmetric now = mse(net(x), y)",
+      ),
       [{ loss: (p, k) => mse(p, k) + 0.1 * sum([...p[w!]!, ...p[b!]!].map(Math.abs)), by: sgd(0.1) }],
-      { size: (p) => sum([...p[w!]!, ...p[b!]!].map(Math.abs)), now: mse })); // prettier-ignore
+      { size: (p) => sum([...p[w!]!, ...p[b!]!].map(Math.abs)), now: mse },
+    ));
   test("two rates", () =>
-    same(regression("minimize mse(net(x), y) wrt net.linear.w by sgd(lr: 0.1) by adam(lr: 0.05)"), [{
-      loss: mse, by: ((a, c): Update => (path, ...x) => (path === w ? a : c)(path, ...x))(sgd(0.1), once(adam(0.05))),
-    }])); // prettier-ignore
+    same(regression("minimize mse(net(x), y) wrt net.linear.w by sgd(lr: 0.1) by adam(lr: 0.05)"), [
+      {
+        loss: mse,
+        by: (
+          (a, c): Update =>
+          (path, ...x) =>
+            (path === w ? a : c)(path, ...x)
+        )(sgd(0.1), once(adam(0.05))),
+      },
+    ]));
   test("huber by rmsprop with a momentum", () => {
     const state: Record<string, { v: number[]; b: number[] }> = {};
     const by = once((path, p, g) => {
@@ -256,10 +287,12 @@ describe("classification", () => {
   });
   test("logits of one class against the others, with a positive weight", () => {
     const loss = (p: Params, k: number): number =>
-      mean(batch(k, 4).map((r) => {
-        const q = sigmoid(line1(p, r.x));
-        return r.k === 0 ? -3 * Math.log(q) : -Math.log(1 - q);
-      })); // prettier-ignore
+      mean(
+        batch(k, 4).map((r) => {
+          const q = sigmoid(line1(p, r.x));
+          return r.k === 0 ? -3 * Math.log(q) : -Math.log(1 - q);
+        }),
+      );
     return same(regression("minimize bce_with_logits(net(x), f32(k == 0), positive: 3) by sgd(lr: 0.2)"), [
       { loss, by: sgd(0.2) },
     ]);
@@ -267,10 +300,17 @@ describe("classification", () => {
   test("a penalty on the slope by the input", () => {
     const loss = (p: Params, k: number): number => {
       const own = batch(k, 4);
-      const slope = (x: Vector): number[] => [0, 1].map((i) => {
-        const at = (h: number): number => sum(mlp(p, x.map((v, j) => (j === i ? v + h : v))).map((v) => v * v));
-        return (8 * (at(1e-3) - at(-1e-3)) - (at(2e-3) - at(-2e-3))) / 12e-3;
-      }); // prettier-ignore
+      const slope = (x: Vector): number[] =>
+        [0, 1].map((i) => {
+          const at = (h: number): number =>
+            sum(
+              mlp(
+                p,
+                x.map((v, j) => (j === i ? v + h : v)),
+              ).map((v) => v * v),
+            );
+          return (8 * (at(1e-3) - at(-1e-3)) - (at(2e-3) - at(-2e-3))) / 12e-3;
+        });
       return ce(p, k) + 0.1 * mean(own.map((r) => sum(slope(r.x).map((g) => g * g))));
     };
     return same(
@@ -283,18 +323,26 @@ describe("classification", () => {
   test("words: an embedding, the mean of two, a shared table", () => {
     const table = "net.embedding.table";
     const loss = (p: Params, k: number): number =>
-      mean(batch(k, 4).map((r) => {
-        const row = (i: number): Vector => p[table]!.slice(3 * i, 3 * i + 3);
-        const h = [0, 1, 2].map((i) => (row(r.k)[i]! + row((r.k + 1) % 3)[i]!) / 2);
-        return crossEntropy([0, 1, 2].map((j) => sum(h.map((v, i) => v * row(j)[i]!))), (r.k + 2) % 3);
-      })); // prettier-ignore
-    return same(`
+      mean(
+        batch(k, 4).map((r) => {
+          const row = (i: number): Vector => p[table]!.slice(3 * i, 3 * i + 3);
+          const h = [0, 1, 2].map((i) => (row(r.k)[i]! + row((r.k + 1) % 3)[i]!) / 2);
+          return crossEntropy(
+            [0, 1, 2].map((j) => sum(h.map((v, i) => v * row(j)[i]!))),
+            (r.k + 2) % 3,
+          );
+        }),
+      );
+    return same(
+      `
 model net(a: i32[B] in 0..3, c: i32[B] in 0..3) -> f32[B, 3] {
   let embedding = Embedding(3, 3)
   let h = (embedding(a) + embedding(c)) / 2
   return h @ transpose(embedding.table)
 }
-train fit on d(batch: 4, shuffle: false) { minimize cross_entropy(net(k, (k + 1) % 3), (k + 2) % 3) by sgd(lr: 0.2)\nSTEPS }`, [{ loss, by: sgd(0.2) }]); // prettier-ignore
+train fit on d(batch: 4, shuffle: false) { minimize cross_entropy(net(k, (k + 1) % 3), (k + 2) % 3) by sgd(lr: 0.2)\nSTEPS }`,
+      [{ loss, by: sgd(0.2) }],
+    );
   });
 });
 test("what a field is called changes no number", async () => {
@@ -316,14 +364,27 @@ train fit on d(batch: 4, shuffle: false) {`;
     linear(x, p[`${name}.linear.w`]!, p[`${name}.linear.b`]!)[0]!;
   const paths = (name: string): string[] => [`${name}.linear.w`, `${name}.linear.b`];
   test("one learns from the other's new values, every second step", () =>
-    same(`${models}
+    same(
+      `${models}
   minimize mse(net(x), y) wrt net by sgd(lr: 0.2)
   minimize mse(other(x), stop(net(x))) wrt other by adam(lr: 0.1) every 2
   metric gap = mse(other(x), net(x))
-STEPS }`, [
-      { loss: (p, k) => mean(batch(k, 4).map((r) => (of(p, "net", r.x) - r.y) ** 2)), by: sgd(0.2), wrt: paths("net") },
-      { loss: (p, k) => mean(batch(k, 4).map((r) => (of(p, "other", r.x) - of(p, "net", r.x)) ** 2)), by: once(adam(0.1)), wrt: paths("other"), every: 2 },
-    ], { gap: (p, k) => mean(batch(k, 4).map((r) => (of(p, "other", r.x) - of(p, "net", r.x)) ** 2)) })); // prettier-ignore
+STEPS }`,
+      [
+        {
+          loss: (p, k) => mean(batch(k, 4).map((r) => (of(p, "net", r.x) - r.y) ** 2)),
+          by: sgd(0.2),
+          wrt: paths("net"),
+        },
+        {
+          loss: (p, k) => mean(batch(k, 4).map((r) => (of(p, "other", r.x) - of(p, "net", r.x)) ** 2)),
+          by: once(adam(0.1)),
+          wrt: paths("other"),
+          every: 2,
+        },
+      ],
+      { gap: (p, k) => mean(batch(k, 4).map((r) => (of(p, "other", r.x) - of(p, "net", r.x)) ** 2)) },
+    ));
   test("a frozen teacher", () => {
     const loss = (p: Params, k: number): number =>
       mean(batch(k, 4).map((r) => (of(p, "net", r.x) - of(p, "other", r.x)) ** 2));
@@ -343,9 +404,12 @@ STEPS }`, [
       };
       return mean(batch(k, 4).map((r) => (of(q, "net", r.x) - r.x[0]! * r.y) ** 2));
     };
-    return same(`${models.replace(/model other.*\n/, "")}
+    return same(
+      `${models.replace(/model other.*\n/, "")}
   let fast = net - 0.1 * grad(mse(net(x), y), wrt: net)
-  minimize mse(fast(x), x[:, 0] * y) by sgd(lr: 0.1)\nSTEPS }`, [{ loss, by: sgd(0.1), wrt: paths("net") }]); // prettier-ignore
+  minimize mse(fast(x), x[:, 0] * y) by sgd(lr: 0.1)\nSTEPS }`,
+      [{ loss, by: sgd(0.1), wrt: paths("net") }],
+    );
   });
   test("normalisation by the batch, running statistics by two applications a step", () => {
     const normal = (p: Params, own: readonly Vector[]): number[] => {
@@ -380,29 +444,41 @@ STEPS }`, [
         )
       );
     };
-    return same(`model net(x: f32[B, 2]) -> f32[B] = x |> BatchNorm() |> Linear(1) |> squeeze(-1)
-train fit on d(batch: 4, shuffle: false) { minimize mse(net(x), y) + mean(net(2 * x + 1)^2) by sgd(lr: 0.1)\nSTEPS }`, [{ loss, by: sgd(0.1) }], {}, (_, t) => {
-      let [mu, va] = [[0, 0], [1, 1]];
-      for (let k = 0; k < steps; k++) for (const own of [batch(k, 4).map((r) => r.x), batch(k, 4).map((r) => r.x.map((c) => 2 * c + 1))]) {
-        const m = [0, 1].map((i) => mean(own.map((x) => x[i]!)));
-        va = va.map((v, i) => 0.9 * v + 0.1 * (mean(own.map((x) => (x[i]! - m[i]!) ** 2)) * 4) / 3);
-        mu = mu.map((v, i) => 0.9 * v + 0.1 * m[i]!);
-      } // prettier-ignore
-      expectNear(t.held["net.batch_norm.mu"], mu, "mu");
-      expectNear(t.held["net.batch_norm.var"], va, "var");
-    }); // prettier-ignore
+    return same(
+      `model net(x: f32[B, 2]) -> f32[B] = x |> BatchNorm() |> Linear(1) |> squeeze(-1)
+train fit on d(batch: 4, shuffle: false) { minimize mse(net(x), y) + mean(net(2 * x + 1)^2) by sgd(lr: 0.1)\nSTEPS }`,
+      [{ loss, by: sgd(0.1) }],
+      {},
+      (_, t) => {
+        let [mu, va] = [
+          [0, 0],
+          [1, 1],
+        ];
+        for (let k = 0; k < steps; k++)
+          for (const own of [batch(k, 4).map((r) => r.x), batch(k, 4).map((r) => r.x.map((c) => 2 * c + 1))]) {
+            const m = [0, 1].map((i) => mean(own.map((x) => x[i]!)));
+            va = va.map((v, i) => 0.9 * v + (0.1 * (mean(own.map((x) => (x[i]! - m[i]!) ** 2)) * 4)) / 3);
+            mu = mu.map((v, i) => 0.9 * v + 0.1 * m[i]!);
+          }
+        expectNear(t.held["net.batch_norm.mu"], mu, "mu");
+        expectNear(t.held["net.batch_norm.var"], va, "var");
+      },
+    );
   });
   test("a recurrent cell over three rounds", () => {
     const loss = (p: Params, k: number): number =>
-      mean(batch(k, 4).map((r) => {
-        let h = [0, 0];
-        for (const t of [0, 1, 2]) {
-          const a = linear([r.x[0]! + t, r.x[1]! - t], p["net.cell.wx"]!, [0, 0]);
-          h = linear(h, p["net.cell.wh"]!, a).map(Math.tanh);
-        }
-        return (h[0]! + h[1]! - r.y) ** 2;
-      })); // prettier-ignore
-    return same(`
+      mean(
+        batch(k, 4).map((r) => {
+          let h = [0, 0];
+          for (const t of [0, 1, 2]) {
+            const a = linear([r.x[0]! + t, r.x[1]! - t], p["net.cell.wx"]!, [0, 0]);
+            h = linear(h, p["net.cell.wh"]!, a).map(Math.tanh);
+          }
+          return (h[0]! + h[1]! - r.y) ** 2;
+        }),
+      );
+    return same(
+      `
 layer Cell(n: int)(xs: f32[B, T, I]) -> f32[B, n] {
   param wx: f32[I, n] ~ glorot_uniform
   param wh: f32[n, n] ~ normal(0, 0.5)
@@ -412,6 +488,8 @@ model net(x: f32[B, 2]) -> f32[B] {
   let xs = for b, t in 0..3, i: x[b, i] + f32(t) * (1 - 2 * f32(i))
   return sum(xs |> Cell(2), axis: -1)
 }
-train fit on d(batch: 4, shuffle: false) { minimize mse(net(x), y) by sgd(lr: 0.1)\nSTEPS }`, [{ loss, by: sgd(0.1) }]); // prettier-ignore
+train fit on d(batch: 4, shuffle: false) { minimize mse(net(x), y) by sgd(lr: 0.1)\nSTEPS }`,
+      [{ loss, by: sgd(0.1) }],
+    );
   });
 });

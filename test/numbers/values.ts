@@ -23,14 +23,20 @@ export const errorsOf = (text: string): string[] =>
     .map((d) => d.code);
 
 /** Every result of an export (default: the first) of a text without errors, for parameters and states as they are initialised. */
-export async function valuesOf(text: string, inputs: Readonly<Record<string, Rows>> = {}, name?: string): Promise<Values> {
+export async function valuesOf(
+  text: string,
+  inputs: Readonly<Record<string, Rows>> = {},
+  name?: string,
+): Promise<Values> {
   const { plan, program, diagnostics } = compile(text, { name: "test.dlm" });
   if (!plan || !program) throw new Error(renderDiagnostics(diagnostics));
   const exported = program.exports.find((e) => e.name === name) ?? program.exports[0]!;
   const { device } = await testDevice();
   const model = await load(plan, { device });
   try {
-    const given = Object.fromEntries(Object.entries(inputs).map(([key, x]) => [key, { shape: shapeOf(x), data: flat(x) }]));
+    const given = Object.fromEntries(
+      Object.entries(inputs).map(([key, x]) => [key, { shape: shapeOf(x), data: flat(x) }]),
+    );
     const got = await model.run(exported.name, given);
     const ports = plan.exports.find((e) => e.name === exported.name)!.outputs;
     const results = ports.map((port) => Array.from(got[port.name]!.data as ArrayLike<number>));
@@ -49,13 +55,23 @@ export async function valuesOf(text: string, inputs: Readonly<Record<string, Row
   }
 }
 /** Both the evaluator and the device give `want`, within `tolerance` of each number's size or 1. */
-export async function expectValues(text: string, inputs: Readonly<Record<string, Rows>>, want: Rows, tolerance = 1e-5, name?: string): Promise<void> {
+export async function expectValues(
+  text: string,
+  inputs: Readonly<Record<string, Rows>>,
+  want: Rows,
+  tolerance = 1e-5,
+  name?: string,
+): Promise<void> {
   const { evaluator, device } = await valuesOf(text, inputs, name);
   const numbers = flat(want);
-  for (const [who, got] of [["evaluator", evaluator.flat()], ["device", device.flat()]] as const) {
+  for (const [who, got] of [
+    ["evaluator", evaluator.flat()],
+    ["device", device.flat()],
+  ] as const) {
     expect(got.length, `${who}: how many numbers of ${text}`).toBe(numbers.length);
     numbers.forEach((w, i) => {
-      const close = Object.is(got[i], w) || got[i] === w || Math.abs(got[i]! - w) <= tolerance * Math.max(1, Math.abs(w));
+      const close =
+        Object.is(got[i], w) || got[i] === w || Math.abs(got[i]! - w) <= tolerance * Math.max(1, Math.abs(w));
       expect(close, `${who}: element ${i} of\n${text}\nis ${got[i]}, not ${w}`).toBe(true);
     });
   }

@@ -8,7 +8,8 @@ import type { ReferenceCase, ReferenceTensor } from "./case.ts";
 import { firstDifference, prepare } from "./source.ts";
 import { sequence, translate } from "./translate.ts";
 
-export type Outcome = { readonly kind: "passed" } | { readonly kind: "skipped" } | { readonly kind: "failed"; readonly reason: string };
+export type Outcome =
+  { readonly kind: "passed" } | { readonly kind: "skipped" } | { readonly kind: "failed"; readonly reason: string };
 
 export function compileCase(source: string): Program {
   const { program, diagnostics } = analyse(source, { name: "case.dlm" });
@@ -31,7 +32,9 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
           const expected = (steps.outputs ?? c.outputs)[output]!;
           const size = expected.data.length / expected.shape[0]!;
           if (final && k < steps.steps - 1) continue;
-          const want: ReferenceTensor = final ? expected : { ...expected, shape: expected.shape.slice(1), data: expected.data.slice(k * size, (k + 1) * size) };
+          const want: ReferenceTensor = final
+            ? expected
+            : { ...expected, shape: expected.shape.slice(1), data: expected.data.slice(k * size, (k + 1) * size) };
           const difference = firstDifference(c, Float64Array.from(values.get(sourceOf(program, state))!), want);
           if (difference) return { kind: "failed", reason: `${state} after step ${k + 1}: ${difference}` };
         }
@@ -42,7 +45,10 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
     if (!t) return { kind: "skipped" };
     const p = prepare(c, t);
     const program = compileCase(p.source);
-    for (const [name, wanted] of [["forward", p.outputs], ["gradient", p.gradients]] as const) {
+    for (const [name, wanted] of [
+      ["forward", p.outputs],
+      ["gradient", p.gradients],
+    ] as const) {
       if (!wanted.length) continue;
       const e = program.exports.find((x) => x.name === name)!;
       const values = new Map<Source, readonly number[]>();
@@ -57,12 +63,19 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
     }
     return { kind: "passed" };
   } catch (error) {
-    return { kind: "failed", reason: error instanceof Error ? (error.stack ?? error.message).split("\n").slice(0, 8).join("\n") : String(error) };
+    return {
+      kind: "failed",
+      reason:
+        error instanceof Error ? (error.stack ?? error.message).split("\n").slice(0, 8).join("\n") : String(error),
+    };
   }
 }
 export function sourceOf(program: Program, path: string): Source {
   const found = [...program.parameters, ...program.states].find((x) => x.path === path);
-  if (!found) throw new Error(`no state ${path}; there are ${[...program.parameters, ...program.states].map((x) => x.path).join(" ")}`);
+  if (!found)
+    throw new Error(
+      `no state ${path}; there are ${[...program.parameters, ...program.states].map((x) => x.path).join(" ")}`,
+    );
   return found.source;
 }
 export function initialValues(program: Program, init: GraphProgram, seed: number): Map<Source, ArrayLike<number>> {

@@ -6,7 +6,9 @@ import type { ReferenceCase } from "./case.ts";
 import { runOnDevice } from "./on-device.ts";
 
 const folder = new URL("../golden/", import.meta.url);
-const families = readdirSync(folder, { withFileTypes: true }).filter((x) => x.isDirectory()).map((x) => x.name); // prettier-ignore
+const families = readdirSync(folder, { withFileTypes: true })
+  .filter((x) => x.isDirectory())
+  .map((x) => x.name);
 describe.each(families)("%s", (family) => {
   test("agrees with PyTorch on a device", async () => {
     const { device } = await testDevice();

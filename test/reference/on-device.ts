@@ -22,8 +22,12 @@ export async function runOnDevice(c: ReferenceCase, device: GPUDevice): Promise<
           const expected = (steps.outputs ?? c.outputs)[output]!;
           if (final && k < steps.steps - 1) continue;
           const size = expected.data.length / expected.shape[0]!;
-          const want: ReferenceTensor = final ? expected : { ...expected, shape: expected.shape.slice(1), data: expected.data.slice(k * size, (k + 1) * size) };
-          const difference = values[state] ? firstDifference(c, values[state].data, want) : `there is no state ${state}`;
+          const want: ReferenceTensor = final
+            ? expected
+            : { ...expected, shape: expected.shape.slice(1), data: expected.data.slice(k * size, (k + 1) * size) };
+          const difference = values[state]
+            ? firstDifference(c, values[state].data, want)
+            : `there is no state ${state}`;
           if (difference) return { kind: "failed", reason: `${state} after step ${k + 1}: ${difference}` };
         }
       }
@@ -34,11 +38,15 @@ export async function runOnDevice(c: ReferenceCase, device: GPUDevice): Promise<
     const p = prepare(c, t);
     model = await open(p.source, device);
     if (Object.keys(p.states).length) await model.loadWeights(stored(p.states, model.plan));
-    for (const [name, wanted] of [["forward", p.outputs], ["gradient", p.gradients]] as const) {
+    for (const [name, wanted] of [
+      ["forward", p.outputs],
+      ["gradient", p.gradients],
+    ] as const) {
       if (!wanted.length) continue;
       const ports = model.plan.exports.find((x) => x.name === name)!;
       const inputs: Record<string, { shape: readonly number[]; data: readonly number[] }> = {};
-      for (const i of ports.inputs) if (p.inputs[i.name]) inputs[i.name] = { shape: p.inputs[i.name]!.shape, data: p.inputs[i.name]!.data };
+      for (const i of ports.inputs)
+        if (p.inputs[i.name]) inputs[i.name] = { shape: p.inputs[i.name]!.shape, data: p.inputs[i.name]!.data };
       const got: Record<string, Tensor> = await model.run(name, inputs);
       for (const [i, w] of wanted.entries()) {
         const difference = firstDifference(c, got[ports.outputs[i]!.name]!.data, w.expected);
@@ -47,7 +55,11 @@ export async function runOnDevice(c: ReferenceCase, device: GPUDevice): Promise<
     }
     return { kind: "passed" };
   } catch (error) {
-    return { kind: "failed", reason: error instanceof Error ? (error.stack ?? error.message).split("\n").slice(0, 6).join("\n") : String(error) };
+    return {
+      kind: "failed",
+      reason:
+        error instanceof Error ? (error.stack ?? error.message).split("\n").slice(0, 6).join("\n") : String(error),
+    };
   } finally {
     model?.close();
   }
@@ -63,7 +75,11 @@ function stored(tensors: Readonly<Record<string, ReferenceTensor>>, plan: Plan):
     const state = plan.states.find((s) => s.name === name);
     if (!state) continue; // a weight that no program reads
     const words = t.dtype === "i32" ? Int32Array.from(t.data) : Float32Array.from(t.data);
-    map.set(name, { dtype: t.dtype === "i32" ? "I32" : "F32", shape: state.shape as readonly number[], bytes: new Uint8Array(words.buffer) });
+    map.set(name, {
+      dtype: t.dtype === "i32" ? "I32" : "F32",
+      shape: state.shape as readonly number[],
+      bytes: new Uint8Array(words.buffer),
+    });
   }
   return writeSafetensors({ tensors: map, metadata: {} });
 }

@@ -9,7 +9,16 @@ import { runOnEvaluator } from "./evaluator.ts";
 import { runOnDevice } from "./on-device.ts";
 
 const [folder = "test/golden", only] = process.argv.slice(2);
-const files = (path: string): string[] => readdirSync(path).sort().flatMap((name) => (statSync(join(path, name)).isDirectory() ? files(join(path, name)) : name.endsWith(".json") ? [join(path, name)] : [])); // prettier-ignore
+const files = (path: string): string[] =>
+  readdirSync(path)
+    .sort()
+    .flatMap((name) =>
+      statSync(join(path, name)).isDirectory()
+        ? files(join(path, name))
+        : name.endsWith(".json")
+          ? [join(path, name)]
+          : [],
+    );
 let all: string[];
 try {
   all = files(folder);
@@ -31,11 +40,19 @@ for (const file of all) {
   const family = families.get(c.family) ?? { passed: 0, failed: 0, skipped: 0 };
   family[outcome.kind] += 1;
   families.set(c.family, family);
-  if (outcome.kind === "skipped") untranslated.set(`${c.family}/${c.kind}`, (untranslated.get(`${c.family}/${c.kind}`) ?? 0) + 1);
-  if (outcome.kind === "failed") process.stdout.write(`FAILED ${c.name} (${onEvaluator.kind === "passed" ? "device" : "evaluator"}): ${outcome.reason}\n`);
+  if (outcome.kind === "skipped")
+    untranslated.set(`${c.family}/${c.kind}`, (untranslated.get(`${c.family}/${c.kind}`) ?? 0) + 1);
+  if (outcome.kind === "failed")
+    process.stdout.write(
+      `FAILED ${c.name} (${onEvaluator.kind === "passed" ? "device" : "evaluator"}): ${outcome.reason}\n`,
+    );
 }
-for (const [name, f] of families) process.stdout.write(`${name.padEnd(14)} ${String(f.passed).padStart(4)} passed ${String(f.failed).padStart(4)} failed ${String(f.skipped).padStart(4)} skipped\n`);
-if (untranslated.size) process.stdout.write(`no translation yet: ${[...untranslated].map(([kind, n]) => `${kind} (${n})`).join(", ")}\n`);
+for (const [name, f] of families)
+  process.stdout.write(
+    `${name.padEnd(14)} ${String(f.passed).padStart(4)} passed ${String(f.failed).padStart(4)} failed ${String(f.skipped).padStart(4)} skipped\n`,
+  );
+if (untranslated.size)
+  process.stdout.write(`no translation yet: ${[...untranslated].map(([kind, n]) => `${kind} (${n})`).join(", ")}\n`);
 process.stdout.write(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`);
 close();
 process.exit(count.failed ? 1 : 0);

@@ -35,32 +35,51 @@ export function prepare(c: ReferenceCase, t: Translation): Prepared {
   const names = Object.keys(t.outputs);
   const outputs = names.map((name) => ({ name, expected: expected(name) }));
   const signature = (extra: readonly string[]): string =>
-    [...Object.entries(inputs).map(([name, tensor]) => `${name}: ${typeOf(tensor, t.ranges?.[name])}`), ...extra].join(", ");
+    [...Object.entries(inputs).map(([name, tensor]) => `${name}: ${typeOf(tensor, t.ranges?.[name])}`), ...extra].join(
+      ", ",
+    );
   const tuple = (texts: readonly string[]): string => (texts.length === 1 ? texts[0]! : `(${texts.join(", ")})`);
-  const lets = [...(t.lets ? [t.lets] : []), ...names.map((name) => `let out_${name} = ${t.outputs[name]}`)].join("\n  ");
+  const lets = [...(t.lets ? [t.lets] : []), ...names.map((name) => `let out_${name} = ${t.outputs[name]}`)].join(
+    "\n  ",
+  );
   let source = `${t.declarations ? t.declarations + "\n" : ""}export fn forward(${signature([])}) {\n  ${lets}\n  return ${tuple(names.map((name) => `out_${name}`))}\n}\n`;
   const gradients = Object.keys(c.grads)
-    .filter((name) => (parameters[name] && !(c.kind === "unrolled_descent" && c.grads[name]!.data.every((x) => x === 0))) || inputs[plain(name)]) // fc2.bias does not enter a gradient by y
+    .filter(
+      (name) =>
+        (parameters[name] && !(c.kind === "unrolled_descent" && c.grads[name]!.data.every((x) => x === 0))) ||
+        inputs[plain(name)],
+    ) // fc2.bias does not enter a gradient by y
     .map((name) => ({ name, expected: lay(name, c.grads[name]!) }));
   if (gradients.length) {
     const wanted = tuple(gradients.map(({ name }) => parameters[name] ?? plain(name)));
-    const cotangents = c.grad_of === "cotangent" ? Object.entries(c.cotangent ?? {}).filter(([name]) => t.outputs[name]) : [];
+    const cotangents =
+      c.grad_of === "cotangent" ? Object.entries(c.cotangent ?? {}).filter(([name]) => t.outputs[name]) : [];
     for (const [name, tensor] of cotangents) inputs[`c_${name}`] = lay(name, tensor);
-    const objective = cotangents.length ? cotangents.map(([name]) => `sum(out_${name} * c_${name})`).join(" + ") : `out_${c.grad_of}`;
+    const objective = cotangents.length
+      ? cotangents.map(([name]) => `sum(out_${name} * c_${name})`).join(" + ")
+      : `out_${c.grad_of}`;
     const arguments_ = Object.entries(inputs).filter(([name]) => !name.startsWith("c_"));
-    const all = [...arguments_.map(([name, tensor]) => `${name}: ${typeOf(tensor, t.ranges?.[name])}`), ...cotangents.map(([name, tensor]) => `c_${name}: ${typeOf(lay(name, tensor))}`)];
+    const all = [
+      ...arguments_.map(([name, tensor]) => `${name}: ${typeOf(tensor, t.ranges?.[name])}`),
+      ...cotangents.map(([name, tensor]) => `c_${name}: ${typeOf(lay(name, tensor))}`),
+    ];
     source += `export fn gradient(${all.join(", ")}) {\n  ${lets}\n  return grad(${objective}, wrt: ${wanted})\n}\n`;
   }
   return { source, inputs, states, outputs, gradients };
 }
 
 /** The first element that differs by more than the case's tolerance, or undefined. */
-export function firstDifference(c: ReferenceCase, got: ArrayLike<number>, expected: ReferenceTensor): string | undefined {
+export function firstDifference(
+  c: ReferenceCase,
+  got: ArrayLike<number>,
+  expected: ReferenceTensor,
+): string | undefined {
   if (got.length !== expected.data.length) return `${got.length} elements instead of ${expected.data.length}`;
   const { rtol, atol } = c.tolerance;
   for (let i = 0; i < got.length; i++) {
     const want = expected.data[i]!;
-    if (!(Math.abs(got[i]! - want) <= atol + rtol * Math.abs(want))) return `element ${i} is ${got[i]} instead of ${want}`;
+    if (!(Math.abs(got[i]! - want) <= atol + rtol * Math.abs(want)))
+      return `element ${i} is ${got[i]} instead of ${want}`;
   }
   return undefined;
 }

@@ -18,7 +18,10 @@ export interface Translation {
   /** Inputs that are not arguments. */
   readonly unused?: readonly string[];
   /** Run with `training` true, as one step of a train block; states that are compared, by output name. */
-  readonly training?: { readonly states?: Readonly<Record<string, string>>; readonly initial?: Readonly<Record<string, string>> };
+  readonly training?: {
+    readonly states?: Readonly<Record<string, string>>;
+    readonly initial?: Readonly<Record<string, string>>;
+  };
 }
 /** A case that is a sequence of steps: an optimizer or a schedule. */
 export interface Sequence {
@@ -41,7 +44,9 @@ const number = (x: unknown): string => {
   if (typeof x !== "number") throw new Error(`not a number: ${String(x)}`);
   return String(x);
 };
-const y = (expression: string): Rule => () => ({ outputs: { y: expression } });
+const y =
+  (expression: string): Rule =>
+  () => ({ outputs: { y: expression } });
 const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 const isDefined = <T>(value: T | null | undefined): value is T => value !== undefined && value !== null;
 const input = (c: ReferenceCase, name: string): ReferenceTensor => {
@@ -51,32 +56,46 @@ const input = (c: ReferenceCase, name: string): ReferenceTensor => {
 };
 const axisOf = (axis: unknown): string =>
   isDefined(axis) ? `, axis: ${Array.isArray(axis) ? `[${axis.join(", ")}]` : number(axis)}` : "";
-const reduction = (name: string): Rule => (c) => ({
-  outputs: { y: `${name}(x${axisOf(c.attrs["axis"])}${c.attrs["keepdim"] ? ", keep: true" : ""})` },
-});
+const reduction =
+  (name: string): Rule =>
+  (c) => ({
+    outputs: { y: `${name}(x${axisOf(c.attrs["axis"])}${c.attrs["keepdim"] ? ", keep: true" : ""})` },
+  });
 /** A binary operator whose operands broadcast freely in the reference: the smaller one is expanded to the result's rank. */
-const binary = (write: (a: string, b: string) => string): Rule => (c) => {
-  const shape = c.outputs["y"]!.shape;
-  const grown = (name: string): string => {
-    const own = input(c, name).shape;
-    return own.length === shape.length || own.length === 0 ? name : `expand${shapeText(shape)}(${name})`;
+const binary =
+  (write: (a: string, b: string) => string): Rule =>
+  (c) => {
+    const shape = c.outputs["y"]!.shape;
+    const grown = (name: string): string => {
+      const own = input(c, name).shape;
+      return own.length === shape.length || own.length === 0 ? name : `expand${shapeText(shape)}(${name})`;
+    };
+    return { outputs: { y: write(grown("a"), grown("b")) } };
   };
-  return { outputs: { y: write(grown("a"), grown("b")) } };
-};
 const reduceName = (c: ReferenceCase): string =>
   ({ mean: "average", sum: "total", none: "each" })[String(c.attrs["reduction"])] ?? "average";
-const loss = (write: (c: ReferenceCase, reduce: string) => string, extra: Partial<Translation> = {}): Rule => (c) => ({
-  outputs: { loss: write(c, `reduce: ${reduceName(c)}`) },
-  ...extra,
-});
+const loss =
+  (write: (c: ReferenceCase, reduce: string) => string, extra: Partial<Translation> = {}): Rule =>
+  (c) => ({
+    outputs: { loss: write(c, `reduce: ${reduceName(c)}`) },
+    ...extra,
+  });
 const classes = (c: ReferenceCase): Record<string, string> => ({ target: `-100..${columns(c, "x")}` });
 const pair = (values: unknown): string => `[${(values as readonly number[]).join(", ")}]`;
-const window = (c: ReferenceCase): string => `${pair(c.attrs["kernel"])}, stride: ${pair(c.attrs["stride"])}, pad: ${pair(c.attrs["padding"])}`;
+const window = (c: ReferenceCase): string =>
+  `${pair(c.attrs["kernel"])}, stride: ${pair(c.attrs["stride"])}, pad: ${pair(c.attrs["padding"])}`;
 const order = (c: ReferenceCase): string => (c.attrs["order"] as readonly string[]).join(", ");
 /** Two dense layers named fc1 and fc2, as parameters of the model `net`. */
-const dense = (activation: string): { declarations: string; parameters: Record<string, string>; layout: NonNullable<Translation["layout"]> } => ({
+const dense = (
+  activation: string,
+): { declarations: string; parameters: Record<string, string>; layout: NonNullable<Translation["layout"]> } => ({
   declarations: activation,
-  parameters: { "fc1.weight": "net.fc1.w", "fc1.bias": "net.fc1.b", "fc2.weight": "net.fc2.w", "fc2.bias": "net.fc2.b" },
+  parameters: {
+    "fc1.weight": "net.fc1.w",
+    "fc1.bias": "net.fc1.b",
+    "fc2.weight": "net.fc2.w",
+    "fc2.bias": "net.fc2.b",
+  },
   layout: { "fc1.weight": matrix, "fc2.weight": matrix },
 });
 const twoLayers = (inputs: number, hidden: number, outputs: number, activation: string): string =>
@@ -84,11 +103,30 @@ const twoLayers = (inputs: number, hidden: number, outputs: number, activation: 
 const rows = (c: ReferenceCase, name: string): number => input(c, name).shape[0]!;
 const columns = (c: ReferenceCase, name: string): number => input(c, name).shape[1]!;
 
-const unary = (names: readonly string[]): Record<string, Rule> => Object.fromEntries(names.map((name) => [name, y(`${name}(x)`)]));
+const unary = (names: readonly string[]): Record<string, Rule> =>
+  Object.fromEntries(names.map((name) => [name, y(`${name}(x)`)]));
 
 const rules: Readonly<Record<string, Record<string, Rule>>> = {
   activation: {
-    ...unary(["gelu", "gelu_tanh", "hardsigmoid", "hardswish", "log_sigmoid", "mish", "quick_gelu", "relu", "relu6", "selu", "sigmoid", "silu", "softsign", "square", "tanh", "tanhshrink", "glu"]), // prettier-ignore
+    ...unary([
+      "gelu",
+      "gelu_tanh",
+      "hardsigmoid",
+      "hardswish",
+      "log_sigmoid",
+      "mish",
+      "quick_gelu",
+      "relu",
+      "relu6",
+      "selu",
+      "sigmoid",
+      "silu",
+      "softsign",
+      "square",
+      "tanh",
+      "tanhshrink",
+      "glu",
+    ]),
     celu: (c) => ({ outputs: { y: `celu(x, ${number(c.attrs["alpha"])})` } }),
     elu: (c) => ({ outputs: { y: `elu(x, ${number(c.attrs["alpha"])})` } }),
     hardshrink: (c) => ({ outputs: { y: `hardshrink(x, ${number(c.attrs["lambd"])})` } }),
@@ -96,8 +134,12 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     hardtanh: (c) => ({ outputs: { y: `hardtanh(x, ${number(c.attrs["min_val"])}, ${number(c.attrs["max_val"])})` } }),
     heaviside: (c) => ({ outputs: { y: `heaviside(x, ${number(c.attrs["value_at_zero"])})` } }),
     leaky_relu: (c) => ({ outputs: { y: `leaky_relu(x, ${number(c.attrs["negative_slope"])})` } }),
-    rrelu_eval: (c) => ({ outputs: { y: `leaky_relu(x, ${(Number(c.attrs["lower"]) + Number(c.attrs["upper"])) / 2})` } }),
-    softplus: (c) => ({ outputs: { y: `softplus(x, ${number(c.attrs["beta"] ?? 1)}, ${number(c.attrs["threshold"] ?? 20)})` } }),
+    rrelu_eval: (c) => ({
+      outputs: { y: `leaky_relu(x, ${(Number(c.attrs["lower"]) + Number(c.attrs["upper"])) / 2})` },
+    }),
+    softplus: (c) => ({
+      outputs: { y: `softplus(x, ${number(c.attrs["beta"] ?? 1)}, ${number(c.attrs["threshold"] ?? 20)})` },
+    }),
     softmax: (c) => ({ outputs: { y: `softmax(x, ${number(c.attrs["axis"])})` } }),
     softmin: (c) => ({ outputs: { y: `softmin(x, ${number(c.attrs["axis"])})` } }),
     log_softmax: (c) => ({ outputs: { y: `log_softmax(x, ${number(c.attrs["axis"])})` } }),
@@ -111,7 +153,33 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     }),
   },
   elementwise: {
-    ...unary(["abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "exp", "exp2", "expm1", "floor", "log", "log10", "log1p", "log2", "reciprocal", "round", "rsqrt", "sign", "sin", "sinh", "sqrt", "square", "tan"]), // prettier-ignore
+    ...unary([
+      "abs",
+      "acos",
+      "asin",
+      "atan",
+      "ceil",
+      "cos",
+      "cosh",
+      "erf",
+      "exp",
+      "exp2",
+      "expm1",
+      "floor",
+      "log",
+      "log10",
+      "log1p",
+      "log2",
+      "reciprocal",
+      "round",
+      "rsqrt",
+      "sign",
+      "sin",
+      "sinh",
+      "sqrt",
+      "square",
+      "tan",
+    ]),
     neg: y("-x"),
     add: binary((a, b) => `${a} + ${b}`),
     sub: binary((a, b) => `${a} - ${b}`),
@@ -134,16 +202,45 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     const_mul: (c) => ({ outputs: { y: `x * ${number(c.attrs["c"])}` } }),
     const_rsub: (c) => ({ outputs: { y: `${number(c.attrs["c"])} - x` } }),
     pow_const: (c) => ({ outputs: { y: `x^${number(c.attrs["exponent"])}` } }),
-    expression: (c) => ({ outputs: { y: "exp(-a * a / (2 * b)) * sin(wide) + log(1 + b) / (1 + wide * wide)" }, lets: `let wide = expand${shapeText(c.outputs["y"]!.shape)}(c)` }),
+    expression: (c) => ({
+      outputs: { y: "exp(-a * a / (2 * b)) * sin(wide) + log(1 + b) / (1 + wide * wide)" },
+      lets: `let wide = expand${shapeText(c.outputs["y"]!.shape)}(c)`,
+    }),
     lerp: (c) => ({ outputs: { y: `lerp(a, b, expand${shapeText(c.outputs["y"]!.shape)}(weight))` } }),
-    masked_fill: (c) => ({ outputs: { y: `where(expand${shapeText(c.outputs["y"]!.shape)}(mask), ${number(c.attrs["value"])}, x)` } }),
-    where: (c) => ({ outputs: { y: input(c, "b").shape.length === 1 ? `where(cond, a, expand${shapeText(c.outputs["y"]!.shape)}(b))` : "where(cond, a, b)" } }),
+    masked_fill: (c) => ({
+      outputs: { y: `where(expand${shapeText(c.outputs["y"]!.shape)}(mask), ${number(c.attrs["value"])}, x)` },
+    }),
+    where: (c) => ({
+      outputs: {
+        y:
+          input(c, "b").shape.length === 1
+            ? `where(cond, a, expand${shapeText(c.outputs["y"]!.shape)}(b))`
+            : "where(cond, a, b)",
+      },
+    }),
   },
   reduction: {
-    ...Object.fromEntries(["sum", "mean", "prod", "amax", "amin", "logsumexp", "argmax", "argmin", "any", "all"].map((name) => [name, reduction(name)])),
-    var: (c) => ({ outputs: { y: `var(x${axisOf(c.attrs["axis"])}, correction: ${number(c.attrs["correction"])}${c.attrs["keepdim"] ? ", keep: true" : ""})` } }),
-    std: (c) => ({ outputs: { y: `std(x${axisOf(c.attrs["axis"])}, correction: ${number(c.attrs["correction"])}${c.attrs["keepdim"] ? ", keep: true" : ""})` } }),
-    norm: (c) => ({ outputs: { y: `norm(x${axisOf(c.attrs["axis"])}, p: ${String(c.attrs["p"])}${c.attrs["keepdim"] ? ", keep: true" : ""})` } }),
+    ...Object.fromEntries(
+      ["sum", "mean", "prod", "amax", "amin", "logsumexp", "argmax", "argmin", "any", "all"].map((name) => [
+        name,
+        reduction(name),
+      ]),
+    ),
+    var: (c) => ({
+      outputs: {
+        y: `var(x${axisOf(c.attrs["axis"])}, correction: ${number(c.attrs["correction"])}${c.attrs["keepdim"] ? ", keep: true" : ""})`,
+      },
+    }),
+    std: (c) => ({
+      outputs: {
+        y: `std(x${axisOf(c.attrs["axis"])}, correction: ${number(c.attrs["correction"])}${c.attrs["keepdim"] ? ", keep: true" : ""})`,
+      },
+    }),
+    norm: (c) => ({
+      outputs: {
+        y: `norm(x${axisOf(c.attrs["axis"])}, p: ${String(c.attrs["p"])}${c.attrs["keepdim"] ? ", keep: true" : ""})`,
+      },
+    }),
     max_with_index: (c) => {
       const rest = `${axisOf(c.attrs["axis"])}${c.attrs["keepdim"] ? ", keep: true" : ""}`;
       return { outputs: { values: `max(x${rest})`, indices: `argmax(x${rest})` } };
@@ -154,8 +251,12 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     },
     cumsum: (c) => ({ outputs: { y: c.attrs["axis"] === 0 ? "transpose(cumsum(transpose(x)))" : "cumsum(x)" } }),
     cumprod: y("cumprod(x)"),
-    cosine_similarity: (c) => ({ outputs: { y: `cosine_similarity(a, b, axis: ${number(c.attrs["axis"])}, eps: ${number(c.attrs["eps"])})` } }),
-    l2_normalize: (c) => ({ outputs: { y: `l2_normalize(x, axis: ${number(c.attrs["axis"])}, eps: ${number(c.attrs["eps"])})` } }),
+    cosine_similarity: (c) => ({
+      outputs: { y: `cosine_similarity(a, b, axis: ${number(c.attrs["axis"])}, eps: ${number(c.attrs["eps"])})` },
+    }),
+    l2_normalize: (c) => ({
+      outputs: { y: `l2_normalize(x, axis: ${number(c.attrs["axis"])}, eps: ${number(c.attrs["eps"])})` },
+    }),
     pairwise_distance: (c) => ({ outputs: { y: `pairwise_distance(a, b, ${number(c.attrs["eps"])})` } }),
     expression: y("-sum(softmax(x) * log_softmax(x), axis: -1)"),
   },
@@ -164,16 +265,27 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
       const [a, b] = [input(c, "a").shape, input(c, "b").shape];
       const lead = c.outputs["y"]!.shape.slice(0, -2);
       const stretched = a.length > 2 && b.length > 2 && a.length !== b.length;
-      return { outputs: { y: stretched ? `expand${shapeText([...lead, ...a.slice(-2)])}(a) @ expand${shapeText([...lead, ...b.slice(-2)])}(b)` : "a @ b" } };
+      return {
+        outputs: {
+          y: stretched
+            ? `expand${shapeText([...lead, ...a.slice(-2)])}(a) @ expand${shapeText([...lead, ...b.slice(-2)])}(b)`
+            : "a @ b",
+        },
+      };
     },
     outer: y("outer(a, b)"),
     pairwise_sqdist: y("pairwise_sqdist(a, b)"),
     nearest_prototype: y("argmin(pairwise_sqdist(x, w), axis: -1)"),
     einsum: (c) => {
       const [inputs = "", output = ""] = String(c.attrs["equation"]).split("->");
-      const spaced = (text: string): string => (text.replaceAll("...", "*").match(/./g) ?? []).join(" ").replaceAll("*", "...");
+      const spaced = (text: string): string =>
+        (text.replaceAll("...", "*").match(/./g) ?? []).join(" ").replaceAll("*", "...");
       const operands = inputs.split(",");
-      return { outputs: { y: `einsum(\`${operands.map(spaced).join(", ")} -> ${spaced(output)}\`, ${operands.map((_, i) => "abc"[i]).join(", ")})` } };
+      return {
+        outputs: {
+          y: `einsum(\`${operands.map(spaced).join(", ")} -> ${spaced(output)}\`, ${operands.map((_, i) => "abc"[i]).join(", ")})`,
+        },
+      };
     },
   },
   shape: {
@@ -186,13 +298,22 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     causal_mask_fill: y("softmax(where(expand[2, 4, 4](causal_mask(4)), x, -inf))"),
     concat: (c) => ({ outputs: { y: `concat([${order(c)}], axis: ${number(c.attrs["axis"])})` } }),
     stack: (c) => ({
-      outputs: { y: c.attrs["axis"] === 0 ? `[${order(c)}]` : `concat([${(c.attrs["order"] as string[]).map((name) => `unsqueeze(${name}, -1)`).join(", ")}], axis: -1)` },
+      outputs: {
+        y:
+          c.attrs["axis"] === 0
+            ? `[${order(c)}]`
+            : `concat([${(c.attrs["order"] as string[]).map((name) => `unsqueeze(${name}, -1)`).join(", ")}], axis: -1)`,
+      },
     }),
     diagonal: y("diagonal(x)"),
     expand: (c) => ({ outputs: { y: `expand${shapeText(c.attrs["shape"] as number[])}(x)` } }),
     flatten: y("flatten(x)"),
-    flip: (c) => ({ outputs: { y: (c.attrs["axes"] as number[]).reduce((text, axis) => `flip(${text}, axis: ${axis})`, "x") } }),
-    im2col: y("reshape[1, 12, 6](for n, c in 0..2, r in 0..2, s in 0..3, i in 0..3, j in 0..2: x[n, c, i * 2 + r - 1, j * 2 + s - 1] ?? 0)"),
+    flip: (c) => ({
+      outputs: { y: (c.attrs["axes"] as number[]).reduce((text, axis) => `flip(${text}, axis: ${axis})`, "x") },
+    }),
+    im2col: y(
+      "reshape[1, 12, 6](for n, c in 0..2, r in 0..2, s in 0..3, i in 0..3, j in 0..2: x[n, c, i * 2 + r - 1, j * 2 + s - 1] ?? 0)",
+    ),
     pad: (c) => {
       const pads = c.attrs["pad"] as [number, number][];
       const shape = input(c, "x").shape;
@@ -207,7 +328,11 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
         return `${last} - abs(${last} - abs(${shifted}))`;
       };
       const load = `x[${names.map(index).join(", ")}]`;
-      return { outputs: { y: `for ${binders}: ${c.attrs["mode"] === "constant" ? `${load} ?? ${number(c.attrs["value"])}` : load}` } };
+      return {
+        outputs: {
+          y: `for ${binders}: ${c.attrs["mode"] === "constant" ? `${load} ?? ${number(c.attrs["value"])}` : load}`,
+        },
+      };
     },
     permute: (c) => ({ outputs: { y: `transpose(x, axes: ${pair(c.attrs["perm"])})` } }),
     transpose: y("transpose(x)"),
@@ -216,16 +341,31 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     roll: (c) => {
       const shifts = c.attrs["shifts"] as number[];
       const axes = c.attrs["axes"] as number[];
-      return { outputs: { y: axes.reduce((text, axis, i) => (axis === 0 ? `transpose(roll(transpose(${text}), ${shifts[i]}))` : `roll(${text}, ${shifts[i]})`), "x") } };
+      return {
+        outputs: {
+          y: axes.reduce(
+            (text, axis, i) =>
+              axis === 0 ? `transpose(roll(transpose(${text}), ${shifts[i]}))` : `roll(${text}, ${shifts[i]})`,
+            "x",
+          ),
+        },
+      };
     },
-    select: (c) => ({ outputs: { y: c.attrs["axis"] === 1 ? `x[:, ${number(c.attrs["index"])}]` : `x[${number(c.attrs["index"])}]` } }),
+    select: (c) => ({
+      outputs: { y: c.attrs["axis"] === 1 ? `x[:, ${number(c.attrs["index"])}]` : `x[${number(c.attrs["index"])}]` },
+    }),
     slice: (c) => {
       const starts = c.attrs["starts"] as number[];
       const steps = c.attrs["steps"] as number[];
       const stops = c.attrs["stops"] as number[];
-      if (steps.every((step) => step === 1)) return { outputs: { y: `x[${starts.map((start, i) => `${start}..${stops[i]}`).join(", ")}]` } };
+      if (steps.every((step) => step === 1))
+        return { outputs: { y: `x[${starts.map((start, i) => `${start}..${stops[i]}`).join(", ")}]` } };
       const [n, m] = c.outputs["y"]!.shape;
-      return { outputs: { y: `for i in 0..${n}, j in 0..${m}: x[${steps[0]} * i + ${starts[0]}, ${steps[1]} * j + ${starts[1]}]` } };
+      return {
+        outputs: {
+          y: `for i in 0..${n}, j in 0..${m}: x[${steps[0]} * i + ${starts[0]}, ${steps[1]} * j + ${starts[1]}]`,
+        },
+      };
     },
     split: (c) => {
       const sizes = c.attrs["sizes"] as number[];
@@ -260,13 +400,21 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
       outputs: { y: c.attrs["axis"] === 0 ? "x[index]" : "x[:, index]" },
       ranges: { index: `0..${c.attrs["axis"] === 0 ? rows(c, "x") : columns(c, "x")}` },
     }),
-    one_hot: (c) => ({ outputs: { y: `i32(one_hot(index, ${number(c.attrs["classes"])}))` }, ranges: { index: `0..${number(c.attrs["classes"])}` } }),
+    one_hot: (c) => ({
+      outputs: { y: `i32(one_hot(index, ${number(c.attrs["classes"])}))` },
+      ranges: { index: `0..${number(c.attrs["classes"])}` },
+    }),
     scatter_add: (c) => ({
       outputs: { y: "for n, d: x[n, d] + sum over k: where(index[k, d] == n, src[k, d], 0)" },
       ranges: { index: `0..${rows(c, "x")}` },
     }),
     sort: () => ({ outputs: { values: "sort_descending(x)", indices: "order_descending(x)" } }),
-    topk: (c) => ({ outputs: { values: `top_k(x, ${number(c.attrs["k"])})`, indices: `order_descending(x)[:, 0..${number(c.attrs["k"])}]` } }),
+    topk: (c) => ({
+      outputs: {
+        values: `top_k(x, ${number(c.attrs["k"])})`,
+        indices: `order_descending(x)[:, 0..${number(c.attrs["k"])}]`,
+      },
+    }),
   },
   higher: {
     gradient_penalty: (c) => ({
@@ -314,7 +462,12 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
     smooth_l1: loss((c, r) => `smooth_l1(x, target, ${number(c.attrs["beta"])}, ${r})`),
     bce: loss((c, r) => `bce(x, target, ${c.inputs["weight"] ? "weight" : "1"}, ${r})`),
     bce_logits: loss((c, r) => `bce_with_logits(x, target, ${c.inputs["pos_weight"] ? "pos_weight" : "1"}, ${r})`),
-    nll: (c) => ({ ranges: classes(c), outputs: { loss: `nll(x, target, ${c.inputs["class_weight"] ? "class_weight" : "1"}, ${number(c.attrs["ignore_index"] ?? -100)}, reduce: ${reduceName(c)})` } }),
+    nll: (c) => ({
+      ranges: classes(c),
+      outputs: {
+        loss: `nll(x, target, ${c.inputs["class_weight"] ? "class_weight" : "1"}, ${number(c.attrs["ignore_index"] ?? -100)}, reduce: ${reduceName(c)})`,
+      },
+    }),
     cross_entropy: (c) => {
       const image = input(c, "x").shape.length === 4;
       const text = `cross_entropy(x, target, ${c.inputs["class_weight"] ? "class_weight" : "1"}, ${number(c.attrs["label_smoothing"] ?? 0)}, ${number(c.attrs["ignore_index"] ?? -100)}, reduce: ${reduceName(c)})`;
@@ -325,18 +478,31 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
       declarations: `model held() -> f32[2, 2] {\n  param w: f32[2, 2] ~ zeros\n  return w\n}`,
       parameters: { weight: "held.w" },
       layout: {},
-      outputs: { loss: `mse(x @ transpose(held()), target) + ${number(c.attrs["lambda"])} * l2(held) + ${number(c.attrs["l1"])} * l1_penalty(held)` },
+      outputs: {
+        loss: `mse(x @ transpose(held()), target) + ${number(c.attrs["lambda"])} * l2(held) + ${number(c.attrs["l1"])} * l1_penalty(held)`,
+      },
     }),
   },
   metric: {
-    accuracy: (c) => ({ outputs: { accuracy: "accuracy(scores, target)" }, ranges: { target: `0..${columns(c, "scores")}` } }),
+    accuracy: (c) => ({
+      outputs: { accuracy: "accuracy(scores, target)" },
+      ranges: { target: `0..${columns(c, "scores")}` },
+    }),
     confusion_matrix: (c) => ({
       outputs: { matrix: `confusion(argmax(scores, axis: -1), target, ${columns(c, "scores")})` },
       ranges: { target: `0..${columns(c, "scores")}` },
     }),
-    perplexity: (c) => ({ outputs: { perplexity: "perplexity(logits, target)" }, ranges: { target: `0..${columns(c, "logits")}` } }),
+    perplexity: (c) => ({
+      outputs: { perplexity: "perplexity(logits, target)" },
+      ranges: { target: `0..${columns(c, "logits")}` },
+    }),
     regression: (c) => {
-      const all: Record<string, string> = { r2: "r2(pred, target)", mae: "mae(pred, target)", mse: "mse(pred, target)", rmse: "rmse(pred, target)" };
+      const all: Record<string, string> = {
+        r2: "r2(pred, target)",
+        mae: "mae(pred, target)",
+        mse: "mse(pred, target)",
+        rmse: "rmse(pred, target)",
+      };
       return { outputs: Object.fromEntries(Object.keys(c.outputs).map((name) => [name, all[name]!])) };
     },
   },
@@ -353,11 +519,15 @@ const rules: Readonly<Record<string, Record<string, Rule>>> = {
       ranges: { index: `0..${number(c.attrs["vocab"])}` },
       outputs: { y: "net(index)" },
     }),
-    dropout_eval: (c) => ({ declarations: `model net(x: f32[...S]) = x |> Dropout(${number(c.attrs["p"])})`, outputs: { y: "net(x)" } }),
+    dropout_eval: (c) => ({
+      declarations: `model net(x: f32[...S]) = x |> Dropout(${number(c.attrs["p"])})`,
+      outputs: { y: "net(x)" },
+    }),
     layer_norm: (c) => {
       const shape = c.attrs["normalized_shape"] as number[];
       const size = shape.reduce((a, b) => a * b, 1);
-      const flat = (t: ReferenceTensor): ReferenceTensor => reshaped(t, [...t.shape.slice(0, t.shape.length - shape.length), size]);
+      const flat = (t: ReferenceTensor): ReferenceTensor =>
+        reshaped(t, [...t.shape.slice(0, t.shape.length - shape.length), size]);
       return {
         declarations: `model net(x: f32[...S, ${size}]) = x |> LayerNorm(${number(c.attrs["eps"])}, affine: ${String(c.attrs["affine"])})`,
         parameters: { weight: "net.layer_norm.g", bias: "net.layer_norm.b" },
@@ -417,10 +587,14 @@ export function translate(c: ReferenceCase): Translation | undefined {
 }
 
 const optimizers: Readonly<Record<string, (a: Readonly<Record<string, unknown>>) => string>> = {
-  sgd: (a) => `sgd(lr: ${number(a["lr"])}, momentum: ${number(a["momentum"])}, dampening: ${number(a["dampening"])}, nesterov: ${String(a["nesterov"])}, decay: ${number(a["weight_decay"])})`,
-  adam: (a) => `adam(lr: ${number(a["lr"])}, ${betas(a)}, eps: ${number(a["eps"])}, decay: ${number(a["weight_decay"])}, amsgrad: ${String(a["amsgrad"])})`,
-  adamw: (a) => `adamw(lr: ${number(a["lr"])}, ${betas(a)}, eps: ${number(a["eps"])}, decay: ${number(a["weight_decay"])}, amsgrad: ${String(a["amsgrad"])})`,
-  rmsprop: (a) => `rmsprop(lr: ${number(a["lr"])}, alpha: ${number(a["alpha"])}, eps: ${number(a["eps"])}, momentum: ${number(a["momentum"])}, centered: ${String(a["centered"])}, decay: ${number(a["weight_decay"])})`,
+  sgd: (a) =>
+    `sgd(lr: ${number(a["lr"])}, momentum: ${number(a["momentum"])}, dampening: ${number(a["dampening"])}, nesterov: ${String(a["nesterov"])}, decay: ${number(a["weight_decay"])})`,
+  adam: (a) =>
+    `adam(lr: ${number(a["lr"])}, ${betas(a)}, eps: ${number(a["eps"])}, decay: ${number(a["weight_decay"])}, amsgrad: ${String(a["amsgrad"])})`,
+  adamw: (a) =>
+    `adamw(lr: ${number(a["lr"])}, ${betas(a)}, eps: ${number(a["eps"])}, decay: ${number(a["weight_decay"])}, amsgrad: ${String(a["amsgrad"])})`,
+  rmsprop: (a) =>
+    `rmsprop(lr: ${number(a["lr"])}, alpha: ${number(a["alpha"])}, eps: ${number(a["eps"])}, momentum: ${number(a["momentum"])}, centered: ${String(a["centered"])}, decay: ${number(a["weight_decay"])})`,
 };
 const betas = (a: Readonly<Record<string, unknown>>): string => {
   const [b1, b2] = a["betas"] as [number, number];
@@ -430,7 +604,8 @@ const schedules: Readonly<Record<string, (a: Readonly<Record<string, unknown>>) 
   constant: (a) => `constant(${number(a["lr"])})`,
   exponential: (a) => `exponential(${number(a["lr"])}, ${number(a["gamma"])})`,
   step: (a) => `step_decay(${number(a["lr"])}, ${number(a["step_size"])}, ${number(a["gamma"])})`,
-  warmup_cosine: (a) => `warmup_cosine(${number(a["lr"])}, ${number(a["warmup"])}, ${number(a["total"])}, ${number(a["min_lr"])})`,
+  warmup_cosine: (a) =>
+    `warmup_cosine(${number(a["lr"])}, ${number(a["warmup"])}, ${number(a["total"])}, ${number(a["min_lr"])})`,
 };
 
 /**
@@ -488,7 +663,9 @@ export function sequence(c: ReferenceCase): Sequence | undefined {
     const w = input(c, "w");
     const b = input(c, "b");
     const clip = c.attrs["clip"] as { mode: string; max_norm?: number; value?: number } | undefined;
-    const chain = clip ? `${clip.mode === "norm" ? `clip_norm(${clip.max_norm})` : `clip_value(${clip.value})`} >> ` : "";
+    const chain = clip
+      ? `${clip.mode === "norm" ? `clip_norm(${clip.max_norm})` : `clip_value(${clip.value})`} >> `
+      : "";
     const source = `model net() -> f32 {
   param w: f32${shapeText(w.shape)} ~ zeros
   param b: f32${shapeText(b.shape)} ~ zeros

@@ -17,7 +17,8 @@ function at(e: string, x: readonly number[]): { value: number[]; slope: number[]
   });
   return { value: value!, slope: slope!, fired };
 }
-const close = (got: readonly number[], wanted: readonly number[]): void => got.forEach((v, i) => expect(Math.abs(v - wanted[i]!)).toBeLessThanOrEqual(1e-9 * (1 + Math.abs(wanted[i]!))));
+const close = (got: readonly number[], wanted: readonly number[]): void =>
+  got.forEach((v, i) => expect(Math.abs(v - wanted[i]!)).toBeLessThanOrEqual(1e-9 * (1 + Math.abs(wanted[i]!))));
 
 test("softplus, log(1 + exp(x))", () => {
   const { value, slope } = at("log(1 + exp(x))", [-800, 0, 800]);
@@ -51,5 +52,7 @@ test("exp and log undo each other; powers are products", () => {
 test("with only exact rules the formulas stay as they are", () => {
   const p = programOf("export fn f(x: f32[2]) = log(1 + exp(x))").exports[0]!;
   const { program } = simplifyWithReport(p.program, { inexact: false });
-  expect([...evaluate(program, new Map([[p.inputs[0]!.source, [0, 800]]])).outputs.values()][0]![1]).toBe(Math.log(Number.MAX_VALUE)); // the exponential overflows
+  expect([...evaluate(program, new Map([[p.inputs[0]!.source, [0, 800]]])).outputs.values()][0]![1]).toBe(
+    Math.log(Number.MAX_VALUE),
+  ); // the exponential overflows
 });

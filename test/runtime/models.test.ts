@@ -11,8 +11,19 @@ const planOf = (text: string): Plan => {
   expect(diagnostics.filter((d) => d.severity === "error").map((d) => d.message)).toEqual([]);
   return JSON.parse(JSON.stringify(plan)) as Plan; // as it is written and read
 };
-const open = async (plan: Plan, files: Readonly<Record<string, string>> = {}, options: Partial<LoadOptions> = {}): Promise<Model> =>
-  load(plan, { device: (await testDevice()).device, read: async (path) => (files[path] === undefined ? new Uint8Array(await readFile(`examples/${path}`)) : new TextEncoder().encode(files[path])), ...options });
+const open = async (
+  plan: Plan,
+  files: Readonly<Record<string, string>> = {},
+  options: Partial<LoadOptions> = {},
+): Promise<Model> =>
+  load(plan, {
+    device: (await testDevice()).device,
+    read: async (path) =>
+      files[path] === undefined
+        ? new Uint8Array(await readFile(`examples/${path}`))
+        : new TextEncoder().encode(files[path]),
+    ...options,
+  });
 const bits = async (model: Model): Promise<string> => Buffer.from(await model.checkpoint()).toString("base64");
 
 test("digits: the same bits after 200 steps, streamed, and interrupted and resumed", async () => {
@@ -50,13 +61,19 @@ test("text in windows, resident and streamed", async () => {
   const plan = planOf(words);
   const [resident, streamed] = [await open(plan, files), await open(plan, files, { residentBytes: 16 })];
   // 200 characters: 50 at the end are kept apart, windows over the border are left out
-  expect(resident.data["text"]).toEqual({ rows: 196, splits: { train: 146, valid: 46 }, classes: { "text.ids": ["a", "b", "c", "d"] } });
+  expect(resident.data["text"]).toEqual({
+    rows: 196,
+    splits: { train: 146, valid: 46 },
+    classes: { "text.ids": ["a", "b", "c", "d"] },
+  });
   const [a, b] = [await resident.train(), await streamed.train()];
   expect(a.measured["valid"]!["loss"]).toBeLessThan(0.05);
   expect(b.measured).toEqual(a.measured);
   expect((await bits(streamed)) === (await bits(resident))).toBe(true);
   const { logits } = await resident.run("logits", { ids: [[0, 3]] });
-  const best = [0, 1].map((t) => [0, 1, 2, 3].reduce((i, k) => (logits!.data[4 * t + k]! > logits!.data[4 * t + i]! ? k : i), 0));
+  const best = [0, 1].map((t) =>
+    [0, 1, 2, 3].reduce((i, k) => (logits!.data[4 * t + k]! > logits!.data[4 * t + i]! ? k : i), 0),
+  );
   expect(best).toEqual([1, 0]);
   await expect(open(plan, { text: "abcde".repeat(9) })).rejects.toThrow("text has 5 different characters");
   resident.close();
@@ -84,24 +101,58 @@ train fit on flowers(batch: 6, seed: 2) {
 }
 export fn kind(x: f32[B, 2]) -> i32[B] = argmax(net(x), axis: -1)
 `;
-const rows = (n: number, from = 0): string => ["kind,u,v", ...Array.from({ length: n }, (_, k) => ["rose", "iris", "tulip"][(k + from) % 3]! + `,${100 + 10 * ((k + from) % 3) + (k % 4)},${[0, 5, 0][(k + from) % 3]! + (k % 5) / 5}`)].join("\n");
+const rows = (n: number, from = 0): string =>
+  [
+    "kind,u,v",
+    ...Array.from(
+      { length: n },
+      (_, k) =>
+        ["rose", "iris", "tulip"][(k + from) % 3]! +
+        `,${100 + 10 * ((k + from) % 3) + (k % 4)},${[0, 5, 0][(k + from) % 3]! + (k % 5) / 5}`,
+    ),
+  ].join("\n");
 test("classes by name, other data as the holdout, whole training columns", async () => {
   const files = { "a.csv": rows(31), "b.csv": rows(10, 1) };
   const model = await open(planOf(species("")), files);
-  expect(model.data["flowers"]).toEqual({ rows: 31, splits: { train: 31, test: 10 }, classes: { "flowers.y": ["iris", "rose", "tulip"] } });
+  expect(model.data["flowers"]).toEqual({
+    rows: 31,
+    splits: { train: 31, test: 10 },
+    classes: { "flowers.y": ["iris", "rose", "tulip"] },
+  });
   const result = await model.train();
   expect(result).toMatchObject({ reason: "finished", step: Math.ceil((20 * 31) / 6) });
   const { acc, table } = result.measured["test"] as unknown as { acc: number; table: { data: Int32Array } };
   expect(acc).toBe(1);
   expect([...table.data].reduce((sum, n) => sum + n)).toBe(10);
   // standardised by the training rows, not by those of the holdout
-  const u = rows(31).split("\n").slice(1).map((line) => Number(line.split(",")[1])); // prettier-ignore
-  const state = Object.entries(await model.parameters({ all: true })).find(([name]) => name.endsWith("standardise.mu"))![1];
+  const u = rows(31)
+    .split("\n")
+    .slice(1)
+    .map((line) => Number(line.split(",")[1]));
+  const state = Object.entries(await model.parameters({ all: true })).find(([name]) =>
+    name.endsWith("standardise.mu"),
+  )![1];
   expect(state.data[0]).toBeCloseTo(u.reduce((a, b) => a + b) / 31, 3);
-  const { kind } = await model.run("kind", { x: [[100, 0], [110, 5], [120, 0]] }); // prettier-ignore
-  expect([...kind!.data].map((k) => model.data["flowers"]!.classes["flowers.y"]![k])).toEqual(["rose", "iris", "tulip"]);
+  const { kind } = await model.run("kind", {
+    x: [
+      [100, 0],
+      [110, 5],
+      [120, 0],
+    ],
+  });
+  expect([...kind!.data].map((k) => model.data["flowers"]!.classes["flowers.y"]![k])).toEqual([
+    "rose",
+    "iris",
+    "tulip",
+  ]);
   model.close();
-  await expect(open(planOf(species("")), { ...files, "b.csv": rows(10).replace("tulip", "daisy") })).rejects.toThrow('b.csv, line 4, column "kind": the class "daisy" does not occur in the data before');
-  await expect(open(planOf(species("")), { ...files, "b.csv": "u,v\n1,2\n" })).rejects.toThrow('b.csv has no column "kind"');
-  await expect(open(planOf(species("")), files, { read: async () => Promise.reject(new RuntimeProblem("it is not here")) })).rejects.toThrow("it is not here");
+  await expect(open(planOf(species("")), { ...files, "b.csv": rows(10).replace("tulip", "daisy") })).rejects.toThrow(
+    'b.csv, line 4, column "kind": the class "daisy" does not occur in the data before',
+  );
+  await expect(open(planOf(species("")), { ...files, "b.csv": "u,v\n1,2\n" })).rejects.toThrow(
+    'b.csv has no column "kind"',
+  );
+  await expect(
+    open(planOf(species("")), files, { read: async () => Promise.reject(new RuntimeProblem("it is not here")) }),
+  ).rejects.toThrow("it is not here");
 });

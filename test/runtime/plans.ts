@@ -106,17 +106,54 @@ export interface LineOptions {
   readonly train?: Partial<PlanTrain>;
 }
 /** Data fed by the host as `x` and `y`. */
-export function linePlan({ batch = 4, window = 8, chunk = 5, x = {}, dataset = {}, train = {} }: LineOptions = {}): Plan {
+export function linePlan({
+  batch = 4,
+  window = 8,
+  chunk = 5,
+  x = {},
+  dataset = {},
+  train = {},
+}: LineOptions = {}): Plan {
   const bytes = x.storage === "u8";
   const modules: { name: string; code: string }[] = [];
-  const dispatch = (label: string, code: string, bindings: readonly (readonly [buffer: number, bytes: Dispatch["bindings"][number]["bytes"], access?: "read_write" | "uniform", offset?: number])[], more: Partial<Dispatch> = {}): Dispatch => {
+  const dispatch = (
+    label: string,
+    code: string,
+    bindings: readonly (readonly [
+      buffer: number,
+      bytes: Dispatch["bindings"][number]["bytes"],
+      access?: "read_write" | "uniform",
+      offset?: number,
+    ])[],
+    more: Partial<Dispatch> = {},
+  ): Dispatch => {
     if (!modules.some((m) => m.name === label)) modules.push({ name: label, code });
-    return { kind: "dispatch", label, module: modules.findIndex((m) => m.name === label), entry: "main", bindings: bindings.map(([buffer, size, access, offset], i) => ({ binding: i, buffer, offset: offset ?? 0, bytes: size, access: access ?? "read" })), workgroups: [1, 1], lines: ["line.dlm:5"], ...more };
+    return {
+      kind: "dispatch",
+      label,
+      module: modules.findIndex((m) => m.name === label),
+      entry: "main",
+      bindings: bindings.map(([buffer, size, access, offset], i) => ({
+        binding: i,
+        buffer,
+        offset: offset ?? 0,
+        bytes: size,
+        access: access ?? "read",
+      })),
+      workgroups: [1, 1],
+      lines: ["line.dlm:5"],
+      ...more,
+    };
   };
   const steps = new Int32Array(64 * 3);
   [0, 1, 2].forEach((t) => (steps[64 * t] = t));
   return {
-    version: 1, name: "line", source: "", compiler: "test", target: "software", requires: { features: [], limits: { maxStorageBuffersPerShaderStage: 8 } },
+    version: 1,
+    name: "line",
+    source: "",
+    compiler: "test",
+    target: "software",
+    requires: { features: [], limits: { maxStorageBuffersPerShaderStage: 8 } },
     buffers: [
       { label: "parameters", bytes: 512, role: "state" },
       { label: "step", bytes: 256, role: "state" },
@@ -145,35 +182,123 @@ export function linePlan({ batch = 4, window = 8, chunk = 5, x = {}, dataset = {
       {
         name: "points",
         columns: [
-          { name: "points.x", loader: { kind: "host", name: "x" }, storage: "f32", shape: [], buffer: 3, place: "line.dlm:2", ...x },
-          { name: "points.y", loader: { kind: "host", name: "y" }, storage: "f32", shape: [], buffer: 4, place: "line.dlm:3" },
+          {
+            name: "points.x",
+            loader: { kind: "host", name: "x" },
+            storage: "f32",
+            shape: [],
+            buffer: 3,
+            place: "line.dlm:2",
+            ...x,
+          },
+          {
+            name: "points.y",
+            loader: { kind: "host", name: "y" },
+            storage: "f32",
+            shape: [],
+            buffer: 4,
+            place: "line.dlm:3",
+          },
         ],
-        holdouts: [{ name: "test", fraction: 0.25, place: "line.dlm:4" }], windowed: false, streamable: true, ...dataset,
+        holdouts: [{ name: "test", fraction: 0.25, place: "line.dlm:4" }],
+        windowed: false,
+        streamable: true,
+        ...dataset,
       },
     ],
     trains: [
       {
-        name: "fit", dataset: "points", batch, accumulate: 1, shuffle: true, seed: 3, steps: 60, window,
-        init: { name: "fit.init", dims: [], commands: [dispatch("fit_init", kernels.init, [[0, 512, "read_write"], [1, 4, "read_write"], [6, 1280]])] },
-        step: {
-          name: "fit.step", dims: [],
+        name: "fit",
+        dataset: "points",
+        batch,
+        accumulate: 1,
+        shuffle: true,
+        seed: 3,
+        steps: 60,
+        window,
+        init: {
+          name: "fit.init",
+          dims: [],
           commands: [
-            dispatch("loss_gradient", kernels.gradient(batch, window, bytes), [[0, 512], [1, 4], [3, 4], [4, 4], [5, 4 * window * batch], [7, 12, "read_write"]]),
-            dispatch("sgd", kernels.update(window), [[7, 12], [6, 1280], [0, 512, "read_write"], [1, 4, "read_write"], [2, 16 * window, "read_write"]]),
+            dispatch("fit_init", kernels.init, [
+              [0, 512, "read_write"],
+              [1, 4, "read_write"],
+              [6, 1280],
+            ]),
           ],
         },
-        batchIndex: { buffer: 5, offset: 0 }, ring: { buffer: 2, offset: 0, columns: ["loss", "epoch", "measured", "last"] }, stepCounter: "fit.step",
+        step: {
+          name: "fit.step",
+          dims: [],
+          commands: [
+            dispatch("loss_gradient", kernels.gradient(batch, window, bytes), [
+              [0, 512],
+              [1, 4],
+              [3, 4],
+              [4, 4],
+              [5, 4 * window * batch],
+              [7, 12, "read_write"],
+            ]),
+            dispatch("sgd", kernels.update(window), [
+              [7, 12],
+              [6, 1280],
+              [0, 512, "read_write"],
+              [1, 4, "read_write"],
+              [2, 16 * window, "read_write"],
+            ]),
+          ],
+        },
+        batchIndex: { buffer: 5, offset: 0 },
+        ring: { buffer: 2, offset: 0, columns: ["loss", "epoch", "measured", "last"] },
+        stepCounter: "fit.step",
         scalars: [
-          { name: "seed", dtype: "i32", shape: [], buffer: 6, offset: 0 }, { name: "steps", dtype: "f32", shape: [], buffer: 6, offset: 256 }, { name: "epoch", dtype: "i32", shape: [], buffer: 6, offset: 512 },
-          { name: "measured", dtype: "i32", shape: [], buffer: 6, offset: 768 }, { name: "test.loss", dtype: "f32", shape: [], buffer: 6, offset: 1024 },
+          { name: "seed", dtype: "i32", shape: [], buffer: 6, offset: 0 },
+          { name: "steps", dtype: "f32", shape: [], buffer: 6, offset: 256 },
+          { name: "epoch", dtype: "i32", shape: [], buffer: 6, offset: 512 },
+          { name: "measured", dtype: "i32", shape: [], buffer: 6, offset: 768 },
+          { name: "test.loss", dtype: "f32", shape: [], buffer: 6, offset: 1024 },
         ],
         evaluate: {
           chunk,
-          rows: { name: "fit.evaluate.rows", dims: [{ name: "rows" }], commands: [dispatch("errors", kernels.errors, [[0, 512], [3, 4], [4, 4], [8, four("rows")], [9, four("rows"), "read_write"]], { constants: ["rows"], workgroups: [{ tiles: [[one("rows"), 1]] }, "fold"] })] },
+          rows: {
+            name: "fit.evaluate.rows",
+            dims: [{ name: "rows" }],
+            commands: [
+              dispatch(
+                "errors",
+                kernels.errors,
+                [
+                  [0, 512],
+                  [3, 4],
+                  [4, 4],
+                  [8, four("rows")],
+                  [9, four("rows"), "read_write"],
+                ],
+                { constants: ["rows"], workgroups: [{ tiles: [[one("rows"), 1]] }, "fold"] },
+              ),
+            ],
+          },
           index: { buffer: 8, offset: 0 },
           kept: [{ name: "kept0", bytesPerRow: 4, from: 9, to: 10 }],
-          finish: { name: "fit.evaluate.finish", dims: [{ name: "rows" }], commands: [dispatch("means", kernels.means, [[10, four("rows")], [11, 512, "read_write"]], { constants: ["rows"] })] },
-          metrics: [{ name: "loss", dtype: "f32", shape: [], buffer: 11, offset: 0 }, { name: "more", dtype: "f32", shape: [2], buffer: 11, offset: 256 }],
+          finish: {
+            name: "fit.evaluate.finish",
+            dims: [{ name: "rows" }],
+            commands: [
+              dispatch(
+                "means",
+                kernels.means,
+                [
+                  [10, four("rows")],
+                  [11, 512, "read_write"],
+                ],
+                { constants: ["rows"] },
+              ),
+            ],
+          },
+          metrics: [
+            { name: "loss", dtype: "f32", shape: [], buffer: 11, offset: 0 },
+            { name: "more", dtype: "f32", shape: [2], buffer: 11, offset: 256 },
+          ],
         },
         ...train,
       },
@@ -181,19 +306,56 @@ export function linePlan({ batch = 4, window = 8, chunk = 5, x = {}, dataset = {
     exports: [
       {
         name: "predict",
-        program: { name: "predict", dims: [{ name: "B", at_most: 100000 }], commands: [dispatch("predict", kernels.predict, [[0, 512], [12, four("B")], [13, 4], [14, four("B"), "read_write"]], { constants: ["B"], workgroups: [{ tiles: [[one("B"), 64]] }, "fold"] })] },
-        inputs: [{ name: "x", dtype: "f32", shape: [one("B"), 1], buffer: 12, offset: 0 }, { name: "scale", dtype: "f32", shape: [], buffer: 13, offset: 0, optional: 1 }],
+        program: {
+          name: "predict",
+          dims: [{ name: "B", at_most: 100000 }],
+          commands: [
+            dispatch(
+              "predict",
+              kernels.predict,
+              [
+                [0, 512],
+                [12, four("B")],
+                [13, 4],
+                [14, four("B"), "read_write"],
+              ],
+              { constants: ["B"], workgroups: [{ tiles: [[one("B"), 64]] }, "fold"] },
+            ),
+          ],
+        },
+        inputs: [
+          { name: "x", dtype: "f32", shape: [one("B"), 1], buffer: 12, offset: 0 },
+          { name: "scale", dtype: "f32", shape: [], buffer: 13, offset: 0, optional: 1 },
+        ],
         outputs: [{ name: "predict", dtype: "f32", shape: [one("B"), 1], buffer: 14, offset: 0 }],
       },
       {
         name: "digits",
-        program: { name: "digits", dims: [], commands: [{ kind: "copy", from: { buffer: 13, offset: 0 }, to: { buffer: 16, offset: 0 }, bytes: 4 }, { kind: "loop", count: 3, reverse: true, stepBuffer: 15, body: [dispatch("horner", kernels.horner, [[15, 4, "uniform"], [16, 4, "read_write"]])] }] },
+        program: {
+          name: "digits",
+          dims: [],
+          commands: [
+            { kind: "copy", from: { buffer: 13, offset: 0 }, to: { buffer: 16, offset: 0 }, bytes: 4 },
+            {
+              kind: "loop",
+              count: 3,
+              reverse: true,
+              stepBuffer: 15,
+              body: [
+                dispatch("horner", kernels.horner, [
+                  [15, 4, "uniform"],
+                  [16, 4, "read_write"],
+                ]),
+              ],
+            },
+          ],
+        },
         inputs: [{ name: "start", dtype: "i32", shape: [], range: [0, 10], buffer: 13, offset: 0 }],
         outputs: [{ name: "digits", dtype: "i32", shape: [], buffer: 16, offset: 0 }],
       },
     ],
     modules,
-  }; // prettier-ignore
+  };
 }
 /** y = 3 x - 1, exactly. */
 export const linePoints = (n: number, whole = false): { x: Float32Array; y: Float32Array } => {

@@ -5,10 +5,21 @@ import { build } from "esbuild";
 import { expect, test } from "vitest";
 
 test("bundled, minified and gzipped it stays below 25 kB, and needs nothing of Node", async () => {
-  const result = await build({ entryPoints: ["runtime/index.ts"], bundle: true, minify: true, format: "esm", platform: "browser", target: "es2022", write: false, logLevel: "silent" });
+  const result = await build({
+    entryPoints: ["runtime/index.ts"],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    write: false,
+    logLevel: "silent",
+  });
   const bytes = gzipSync(result.outputFiles[0]!.contents, { level: 9 }).length;
   expect(bytes).toBeLessThan(25_000);
 });
 test("it imports nothing outside of its folder", () => {
-  for (const name of readdirSync("runtime")) for (const [, from] of readFileSync(`runtime/${name}`, "utf8").matchAll(/^(?:import|export) .*from "([^"]+)"/gm)) expect(`${name}: ${from}`).toMatch(/: (\.\/[a-z-]+\.ts|node:[a-z_/]+)$/);
+  for (const name of readdirSync("runtime"))
+    for (const [, from] of readFileSync(`runtime/${name}`, "utf8").matchAll(/^(?:import|export) .*from "([^"]+)"/gm))
+      expect(`${name}: ${from}`).toMatch(/: (\.\/[a-z-]+\.ts|node:[a-z_/]+)$/);
 });

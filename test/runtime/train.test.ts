@@ -7,7 +7,8 @@ import { freshDevice, testDevice } from "../device.ts";
 import { linePlan, linePoints } from "./plans.ts";
 
 const points = linePoints(40);
-const open = async (plan: Plan, options: Partial<LoadOptions> = {}): Promise<Model> => load(plan, { device: (await testDevice()).device, host: points, ...options });
+const open = async (plan: Plan, options: Partial<LoadOptions> = {}): Promise<Model> =>
+  load(plan, { device: (await testDevice()).device, host: points, ...options });
 const problem = async (run: () => Promise<unknown>): Promise<string> => {
   try {
     await run();
@@ -18,14 +19,22 @@ const problem = async (run: () => Promise<unknown>): Promise<string> => {
   throw new Error("no problem was reported");
 };
 /** Every row of the ring, by column. */
-async function curves(model: Model, options: TrainOptions = {}): Promise<{ events: TrainEvent[]; columns: Record<string, number[]> }> {
+async function curves(
+  model: Model,
+  options: TrainOptions = {},
+): Promise<{ events: TrainEvent[]; columns: Record<string, number[]> }> {
   const events: TrainEvent[] = [];
   await model.train("fit", { ...options, onProgress: (e) => events.push(e) });
   const columns: Record<string, number[]> = {};
-  for (const e of events) if (e.kind === "progress") for (const [name, values] of Object.entries(e.curves)) (columns[name] ??= []).push(...values);
+  for (const e of events)
+    if (e.kind === "progress")
+      for (const [name, values] of Object.entries(e.curves)) (columns[name] ??= []).push(...values);
   return { events, columns };
 }
-const bits = async (model: Model): Promise<string> => JSON.stringify(await model.parameters({ all: true }), (_, v: unknown) => (ArrayBuffer.isView(v) ? [...new Uint8Array(v.buffer, v.byteOffset, v.byteLength)] : v));
+const bits = async (model: Model): Promise<string> =>
+  JSON.stringify(await model.parameters({ all: true }), (_, v: unknown) =>
+    ArrayBuffer.isView(v) ? [...new Uint8Array(v.buffer, v.byteOffset, v.byteLength)] : v,
+  );
 
 describe("training", () => {
   test("fits the line, reports every step once, and measures the holdout exactly", async () => {
@@ -38,7 +47,10 @@ describe("training", () => {
     // 30 rows in batches of 4: the epoch turns where the stream passes a multiple of 30
     expect(columns["epoch"]).toEqual(Array.from({ length: 60 }, (_, i) => Math.floor((i * 4) / 30)));
     // measured before the first step (the block reads test.loss) and at the end of each epoch
-    const due = Array.from({ length: 60 }, (_, i) => i === 0 || Math.floor((i * 4) / 30) > Math.floor(((i - 1) * 4) / 30));
+    const due = Array.from(
+      { length: 60 },
+      (_, i) => i === 0 || Math.floor((i * 4) / 30) > Math.floor(((i - 1) * 4) / 30),
+    );
     expect(columns["measured"]).toEqual(due.map(Number));
     const evaluations = events.filter((e) => e.kind === "evaluation");
     expect(evaluations.map((e) => e.step)).toEqual([...due.flatMap((d, i) => (d ? [i] : [])), 60]);
@@ -83,7 +95,8 @@ describe("training", () => {
       const second = await open(plan, { seed: 99 }); // the checkpoint's seed counts
       await second.restore(bytes);
       const after = (await curves(second)).columns;
-      for (const name of Object.keys(expected)) expect([...(before[name] ?? []), ...after[name]!]).toEqual(expected[name]);
+      for (const name of Object.keys(expected))
+        expect([...(before[name] ?? []), ...after[name]!]).toEqual(expected[name]);
       expect(await bits(second)).toBe(end);
       second.close();
     }
@@ -115,9 +128,22 @@ describe("training", () => {
   });
   test("the early stop, the best weights, weights to begin with", async () => {
     const saved = new Map<string, Uint8Array>();
-    const files = { write: async (path: string, bytes: Uint8Array) => void saved.set(path, bytes), read: async (path: string) => saved.get(path) ?? Promise.reject(new Error("it is not there")) };
+    const files = {
+      write: async (path: string, bytes: Uint8Array) => void saved.set(path, bytes),
+      read: async (path: string) => saved.get(path) ?? Promise.reject(new Error("it is not there")),
+    };
     // a rate of 0 after the first steps: nothing gets better
-    const model = await open(linePlan({ train: { steps: 5000, evaluateEvery: 7, stop: { metric: "test.loss", patience: 3, mode: "max" }, save: { metric: "test.loss", mode: "max", path: "best.safetensors" } } }), files);
+    const model = await open(
+      linePlan({
+        train: {
+          steps: 5000,
+          evaluateEvery: 7,
+          stop: { metric: "test.loss", patience: 3, mode: "max" },
+          save: { metric: "test.loss", mode: "max", path: "best.safetensors" },
+        },
+      }),
+      files,
+    );
     const result = await model.train();
     expect(result).toMatchObject({ reason: "stalled", step: 28 });
     expect(result.saved?.path).toBe("best.safetensors");
@@ -129,11 +155,15 @@ describe("training", () => {
     model.close();
     after.close();
     const lost = await open(linePlan({ train: { load: [{ path: "other.safetensors" }] } }), files);
-    expect(await problem(() => lost.train())).toBe("cannot read other.safetensors, which fit begins with: it is not there");
+    expect(await problem(() => lost.train())).toBe(
+      "cannot read other.safetensors, which fit begins with: it is not there",
+    );
     lost.close();
   });
   test("steps, epochs, resetting; training without a holdout measures its own rows", async () => {
-    const model = await open(linePlan({ dataset: { holdouts: [] }, train: { scalars: linePlan().trains[0]!.scalars.slice(0, 4) } }));
+    const model = await open(
+      linePlan({ dataset: { holdouts: [] }, train: { scalars: linePlan().trains[0]!.scalars.slice(0, 4) } }),
+    );
     const first = await model.train("fit", { epochs: 3 });
     expect(first).toMatchObject({ reason: "finished", step: 30, steps: 30 });
     expect(Object.keys(first.measured)).toEqual(["train"]);
@@ -143,12 +173,21 @@ describe("training", () => {
     expect(model.step("fit")).toBe(0);
     await model.train("fit", { steps: 30 });
     expect(await bits(model)).toBe(end);
-    expect(await problem(() => model.train("fit", { epochs: 0 }))).toBe("epochs must be a whole number, 1 or more, not 0");
+    expect(await problem(() => model.train("fit", { epochs: 0 }))).toBe(
+      "epochs must be a whole number, 1 or more, not 0",
+    );
     expect(await problem(() => model.train("other"))).toBe("the model has no train block other; it has fit");
     model.close();
   });
   test("in order when it is not shuffled; a batch larger than the data", async () => {
-    const model = await open(linePlan({ batch: 16, dataset: { holdouts: [] }, train: { shuffle: false, steps: 3, scalars: linePlan().trains[0]!.scalars.slice(0, 4) } }), { host: { x: [1, 1, 1, 1, 1], y: [0, 2, 0, 2, 0] } });
+    const model = await open(
+      linePlan({
+        batch: 16,
+        dataset: { holdouts: [] },
+        train: { shuffle: false, steps: 3, scalars: linePlan().trains[0]!.scalars.slice(0, 4) },
+      }),
+      { host: { x: [1, 1, 1, 1, 1], y: [0, 2, 0, 2, 0] } },
+    );
     const { columns } = await curves(model);
     // slope s0 and bias 0 against rows 0 2 0 2 0 0 2 0 2 0 ...: sixteen of them hold the first row once more
     const s0 = Math.fround(((3 * 7919) % 1000) / 1000);
@@ -157,19 +196,27 @@ describe("training", () => {
   });
   test("bytes stay bytes; data that do not fit are streamed to the same bits", async () => {
     const host = linePoints(40, true);
-    const plan = linePlan({ x: { storage: "u8" }, train: { evaluate: undefined as never, scalars: linePlan().trains[0]!.scalars.slice(0, 4) } });
+    const plan = linePlan({
+      x: { storage: "u8" },
+      train: { evaluate: undefined as never, scalars: linePlan().trains[0]!.scalars.slice(0, 4) },
+    });
     const { evaluate: _, ...rest } = plan.trains[0]!;
     const bytes = await open({ ...plan, trains: [rest] }, { host });
     await bytes.train();
     expect((await bytes.parameters())["line.w"]!.data[0]).toBeGreaterThan(1);
     bytes.close();
-    const [resident, streamed] = await Promise.all([open(linePlan(), { host: linePoints(20) }), open(linePlan(), { host: linePoints(20), residentBytes: 64 })]); // fewer rows than a window has
+    const [resident, streamed] = await Promise.all([
+      open(linePlan(), { host: linePoints(20) }),
+      open(linePlan(), { host: linePoints(20), residentBytes: 64 }),
+    ]); // fewer rows than a window has
     const [a, b] = [await resident.train(), await streamed.train()];
     expect(await bits(streamed)).toBe(await bits(resident));
     expect(b.measured).toEqual(a.measured);
     resident.close();
     streamed.close();
-    expect(await problem(() => open(linePlan({ dataset: { streamable: false } }), { residentBytes: 64 }))).toContain("cannot be streamed, for the model uses row numbers");
+    expect(await problem(() => open(linePlan({ dataset: { streamable: false } }), { residentBytes: 64 }))).toContain(
+      "cannot be streamed, for the model uses row numbers",
+    );
   });
   test("a loss that is no number ends in words", async () => {
     const model = await open(linePlan(), { host: { x: points.x.map((x) => x * 1e20), y: points.y } });
@@ -196,22 +243,30 @@ describe("exports", () => {
   test("run-time sizes follow from the inputs, in any form", async () => {
     const model = await open(linePlan());
     const { "line.w": w } = await model.parameters();
-    const expected = (n: number, scale = 1): number[] => Array.from({ length: n }, (_, i) => Math.fround(scale * Math.fround(w!.data[0]! * (i + 1))));
+    const expected = (n: number, scale = 1): number[] =>
+      Array.from({ length: n }, (_, i) => Math.fround(scale * Math.fround(w!.data[0]! * (i + 1))));
     const y = await model.run("predict", { x: [[1], [2], [3]] });
     expect(y["predict"]).toMatchObject({ dtype: "f32", shape: [3, 1] });
     expect([...y["predict"]!.data]).toEqual(expected(3));
-    expect([...(await model.run("predict", { x: Float32Array.of(1, 2), scale: 2 }))["predict"]!.data]).toEqual(expected(2, 2));
+    expect([...(await model.run("predict", { x: Float32Array.of(1, 2), scale: 2 }))["predict"]!.data]).toEqual(
+      expected(2, 2),
+    );
     const many = { data: Float32Array.from({ length: 5000 }, (_, i) => i + 1), shape: [5000, 1] };
     const [large, small] = await Promise.all([model.run("predict", { x: many }), model.run("predict", { x: [[1]] })]);
     expect([...large["predict"]!.data]).toEqual(expected(5000));
     expect([...small["predict"]!.data]).toEqual(expected(1));
     // the loop goes from its last step to its first
-    expect((await model.run("digits", { start: 7 }))["digits"]).toEqual({ dtype: "i32", shape: [], data: Int32Array.of(7210) });
+    expect((await model.run("digits", { start: 7 }))["digits"]).toEqual({
+      dtype: "i32",
+      shape: [],
+      data: Int32Array.of(7210),
+    });
     model.close();
   });
   test("what does not fit the types is said with both shapes", async () => {
     const model = await open(linePlan());
-    const wrong = (inputs: Record<string, never>, name = "predict"): Promise<string> => problem(() => model.run(name, inputs));
+    const wrong = (inputs: Record<string, never>, name = "predict"): Promise<string> =>
+      problem(() => model.run(name, inputs));
     const give = (x: unknown): Record<string, never> => x as Record<string, never>;
     expect(await wrong(give({ x: [[1, 2]] }))).toBe("predict: x is f32[1, 2], and f32[B, 1] is wanted");
     expect(await wrong(give({ x: [1, 2] }))).toBe("predict: x is f32[2], and f32[B, 1] is wanted");
@@ -221,7 +276,9 @@ describe("exports", () => {
     expect(await wrong(give({ x: [] }))).toContain("f32[0]");
     expect(await wrong(give({ x: new Float32Array(0) }))).toContain("B is 0");
     expect(await wrong(give({ x: new Float32Array(100001) }))).toContain("at most 100000");
-    expect(await wrong(give({ start: 10 }), "digits")).toBe("digits: value 0 of start is 10; a whole number in 0..10 is wanted");
+    expect(await wrong(give({ start: 10 }), "digits")).toBe(
+      "digits: value 0 of start is 10; a whole number in 0..10 is wanted",
+    );
     expect(await wrong(give({ start: 1.5 }), "digits")).toContain("is 1.5");
     expect(await wrong(give({ start: "7" }), "digits")).toContain("give a number");
     expect(await wrong(give({}), "other")).toBe("the model has no export other; it has predict, digits");
@@ -230,7 +287,12 @@ describe("exports", () => {
   test("an export may run while the model trains", async () => {
     const model = await open(linePlan({ train: { steps: 300 } }));
     const seen: Promise<number>[] = [];
-    await model.train("fit", { onProgress: (e) => void (e.kind === "progress" && seen.push(model.run("predict", { x: [[0]] }).then((y) => y["predict"]!.data[0]!))) });
+    await model.train("fit", {
+      onProgress: (e) =>
+        void (
+          e.kind === "progress" && seen.push(model.run("predict", { x: [[0]] }).then((y) => y["predict"]!.data[0]!))
+        ),
+    });
     const values = await Promise.all(seen);
     expect(values[values.length - 1]).toBeCloseTo(-1, 1);
     const alone = await open(linePlan({ train: { steps: 300 } }));
@@ -248,19 +310,55 @@ describe("what cannot work is said before anything is made", () => {
     return plan;
   };
   test.each<[string, (plan: any) => void, string]>([
-    ["another version", (p) => (p.version = 7), "the plan has version 7, and this runtime replays version 1: compile the model with the same version of dlm"],
+    [
+      "another version",
+      (p) => (p.version = 7),
+      "the plan has version 7, and this runtime replays version 1: compile the model with the same version of dlm",
+    ],
     ["no plan", (p) => delete p.version, "this is no plan of dlm: it has no version"],
     ["a part is missing", (p) => delete p.trains[0].step, "the plan is damaged: "],
-    ["no such buffer", (p) => (p.trains[0].step.commands[0].bindings[0].buffer = 99), "the plan is damaged at fit.step, loss_gradient"],
-    ["beyond a buffer", (p) => (p.trains[0].step.commands[0].bindings[0].bytes = 1024), "the plan is damaged at fit.step, loss_gradient"],
-    ["read and written", (p) => (p.trains[0].step.commands[1].bindings[0].buffer = 0), "the plan is damaged at fit.step, sgd"],
+    [
+      "no such buffer",
+      (p) => (p.trains[0].step.commands[0].bindings[0].buffer = 99),
+      "the plan is damaged at fit.step, loss_gradient",
+    ],
+    [
+      "beyond a buffer",
+      (p) => (p.trains[0].step.commands[0].bindings[0].bytes = 1024),
+      "the plan is damaged at fit.step, loss_gradient",
+    ],
+    [
+      "read and written",
+      (p) => (p.trains[0].step.commands[1].bindings[0].buffer = 0),
+      "the plan is damaged at fit.step, sgd",
+    ],
     ["a role", (p) => (p.buffers[0].role = "thing"), "the plan is damaged at the buffer parameters"],
-    ["a size", (p) => (p.exports[0].program.commands[0].bindings[1].bytes = -4), "the plan is damaged at predict, predict"],
-    ["a limit", (p) => (p.requires.limits.maxStorageBuffersPerShaderStage = 1000), "the kernels need maxStorageBuffersPerShaderStage of 1000, and this device has "],
-    ["a feature", (p) => p.requires.features.push("no-such-feature"), "the kernels need no-such-feature, and this device was made without: "],
+    [
+      "a size",
+      (p) => (p.exports[0].program.commands[0].bindings[1].bytes = -4),
+      "the plan is damaged at predict, predict",
+    ],
+    [
+      "a limit",
+      (p) => (p.requires.limits.maxStorageBuffersPerShaderStage = 1000),
+      "the kernels need maxStorageBuffersPerShaderStage of 1000, and this device has ",
+    ],
+    [
+      "a feature",
+      (p) => p.requires.features.push("no-such-feature"),
+      "the kernels need no-such-feature, and this device was made without: ",
+    ],
     ["too large", (p) => (p.buffers[7].bytes = 2 ** 50), "gradient takes 1.07e+9 MB, and this device allows "],
-    ["WGSL", (p) => (p.modules.find((m: any) => m.name === "sgd").code = "fn main() { nonsense }"), "the module sgd.wgsl: "],
-    ["an entry point", (p) => (p.trains[0].step.commands[1].entry = "start"), "the device does not accept the kernel sgd (line.dlm:5): "],
+    [
+      "WGSL",
+      (p) => (p.modules.find((m: any) => m.name === "sgd").code = "fn main() { nonsense }"),
+      "the module sgd.wgsl: ",
+    ],
+    [
+      "an entry point",
+      (p) => (p.trains[0].step.commands[1].entry = "start"),
+      "the device does not accept the kernel sgd (line.dlm:5): ",
+    ],
     ["no code", (p) => delete p.modules[0].code, "the plan does not carry the module "],
   ])("%s", async (_, change, message) => {
     const plan = broken(change);
@@ -277,8 +375,13 @@ describe("what cannot work is said before anything is made", () => {
   test("kernels for subgroups of one size run on devices whose subgroups always have it", async () => {
     const { device } = await testDevice();
     const plan = linePlan();
-    const on = (subgroupMinSize: number, subgroupMaxSize: number): GPUDevice => new Proxy(device, { get: (d, key) => (key === "adapterInfo" ? { subgroupMinSize, subgroupMaxSize } : (Reflect.get(d, key, d) as unknown)) });
-    const check = (least: number, most: number): Promise<string> => problem(async () => checkDevice({ ...plan, requires: { ...plan.requires, subgroupSize: 8 } }, on(least, most)));
+    const on = (subgroupMinSize: number, subgroupMaxSize: number): GPUDevice =>
+      new Proxy(device, {
+        get: (d, key) =>
+          key === "adapterInfo" ? { subgroupMinSize, subgroupMaxSize } : (Reflect.get(d, key, d) as unknown),
+      });
+    const check = (least: number, most: number): Promise<string> =>
+      problem(async () => checkDevice({ ...plan, requires: { ...plan.requires, subgroupSize: 8 } }, on(least, most)));
     expect(await check(4, 4)).toContain("made for subgroups of 8 lanes, and this device has 4:");
     expect(await check(4, 32)).toContain("made for subgroups of 8 lanes, and this device has 4 to 32:");
     expect(await check(8, 32)).toContain("has 8 to 32:");
@@ -286,7 +389,11 @@ describe("what cannot work is said before anything is made", () => {
   });
   test("seeds and holdouts", async () => {
     expect(await problem(() => open(linePlan(), { seed: 1.5 }))).toContain("not 1.5");
-    expect(await problem(() => open(linePlan({ dataset: { holdouts: [{ name: "test", fraction: 0.001, place: "line.dlm:4" }] } })))).toBe("line.dlm:4: holdout test = 0.001 of 40 rows leaves none in it");
+    expect(
+      await problem(() =>
+        open(linePlan({ dataset: { holdouts: [{ name: "test", fraction: 0.001, place: "line.dlm:4" }] } })),
+      ),
+    ).toBe("line.dlm:4: holdout test = 0.001 of 40 rows leaves none in it");
   });
   test("a fault in the data is told when no kernel is being compiled any more", async () => {
     const opened = await freshDevice();
@@ -297,14 +404,20 @@ describe("what cannot work is said before anything is made", () => {
       return create(of).finally(() => done++);
     };
     const said = await problem(() => load(linePlan(), { device: opened.device }));
-    expect({ said, done }).toMatchObject({ said: expect.stringContaining("is fed by the program") as string, done: begun });
+    expect({ said, done }).toMatchObject({
+      said: expect.stringContaining("is fed by the program") as string,
+      done: begun,
+    });
     expect(begun).toBeGreaterThan(0);
     opened.close();
   });
   test("modules are asked for by name, identical ones once", async () => {
     const plan = linePlan();
     const asked: string[] = [];
-    const model = await open({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }, { code: async (name) => (asked.push(name), plan.modules.find((m) => m.name === name)!.code!) });
+    const model = await open(
+      { ...plan, modules: plan.modules.map(({ name }) => ({ name })) },
+      { code: async (name) => (asked.push(name), plan.modules.find((m) => m.name === name)!.code!) },
+    );
     await model.train("fit", { stopAfter: 1 });
     expect(new Set(asked)).toContain("sgd");
     model.close();
@@ -328,7 +441,10 @@ describe("checkpoints", () => {
       out.set(good.subarray(8 + length), 8 + head.length);
       return out;
     };
-    const progress = (change: (p: any) => void): Uint8Array => text((h) => ((p) => (change(p), (h["__metadata__"].progress = JSON.stringify(p))))(JSON.parse(h["__metadata__"].progress)));
+    const progress = (change: (p: any) => void): Uint8Array =>
+      text((h) =>
+        ((p) => (change(p), (h["__metadata__"].progress = JSON.stringify(p))))(JSON.parse(h["__metadata__"].progress)),
+      );
     const cases: [Uint8Array, string][] = [
       [good.subarray(0, 5), "it has 5 bytes"],
       [good.subarray(0, 40), "it may have been cut off"],

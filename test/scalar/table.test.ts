@@ -12,9 +12,20 @@ import { prelude } from "../../compiler/wgsl/prelude.ts";
 import { numbers } from "../grad/check.ts";
 
 const rows = [...functions.values()];
-const draw = ([low, high]: readonly [number, number], count: number, seed: number): number[] => numbers(count, seed).map((x) => low + ((x + 1) / 2) * (high - low));
-const operandTypes = (row: ScalarFunction, number: DType): DType[] => row.operands.map((t) => (t === "number" ? number : t));
-const sourcesOf = (row: ScalarFunction, number: DType): Source[] => operandTypes(row, number).map((dtype, i) => source({ role: "input", path: `x${i}`, shape: [], dtype, ...(dtype === "i32" ? { range: { low: -9, high: 9 } } : {}) }));
+const draw = ([low, high]: readonly [number, number], count: number, seed: number): number[] =>
+  numbers(count, seed).map((x) => low + ((x + 1) / 2) * (high - low));
+const operandTypes = (row: ScalarFunction, number: DType): DType[] =>
+  row.operands.map((t) => (t === "number" ? number : t));
+const sourcesOf = (row: ScalarFunction, number: DType): Source[] =>
+  operandTypes(row, number).map((dtype, i) =>
+    source({
+      role: "input",
+      path: `x${i}`,
+      shape: [],
+      dtype,
+      ...(dtype === "i32" ? { range: { low: -9, high: 9 } } : {}),
+    }),
+  );
 
 describe.each(rows.map((row) => [row.name, row] as const))("%s", (_, row) => {
   test("its operands and its result have the declared types", () => {
@@ -24,14 +35,22 @@ describe.each(rows.map((row) => [row.name, row] as const))("%s", (_, row) => {
       const inputs = sourcesOf(row, number);
       const e = call(row, ...inputs.map((x) => load(x, [])));
       expect(e.dtype).toBe(row.result === "same" ? number : row.result);
-      verify({ name: row.name, inputs, dims: [], outputs: [{ name: "y", node: compute([], undefined, e) }], updates: [] });
+      verify({
+        name: row.name,
+        inputs,
+        dims: [],
+        outputs: [{ name: "y", node: compute([], undefined, e) }],
+        updates: [],
+      });
     }
     expect(row.result === "same" || row.operands.length > 0).toBe(true);
   });
   test("its value exists all over the sampled domain, and has its type", () => {
     const points = row.sample.map((range, i) => draw(range, 64, 5 + i));
     for (let k = 0; k < 64; k++) {
-      const xs = points.map((p, i) => (row.operands[i] === "i32" ? Math.round(p[k]!) : row.operands[i] === "bool" ? Math.round(p[k]!) : p[k]!));
+      const xs = points.map((p, i) =>
+        row.operands[i] === "i32" ? Math.round(p[k]!) : row.operands[i] === "bool" ? Math.round(p[k]!) : p[k]!,
+      );
       const y = row.evaluate(...xs);
       expect(Number.isFinite(y), `${row.name}(${xs.join(", ")})`).toBe(true);
       if (row.result === "i32" || row.result === "bool") expect(Number.isInteger(y)).toBe(true);
@@ -39,7 +58,10 @@ describe.each(rows.map((row) => [row.name, row] as const))("%s", (_, row) => {
     }
   });
   test("the helpers of its WGSL exist and are named in it", () => {
-    const text = row.wgsl(row.operands.map((_, i) => `x${i}`), "f32");
+    const text = row.wgsl(
+      row.operands.map((_, i) => `x${i}`),
+      "f32",
+    );
     row.operands.forEach((_, i) => expect(text).toContain(`x${i}`));
     for (const helper of row.helpers ?? []) {
       expect(Object.keys(prelude)).toContain(helper);
@@ -62,10 +84,18 @@ describe.each(rows.map((row) => [row.name, row] as const))("%s", (_, row) => {
           const shifted = (sign: number): number => row.evaluate(...at.map((v, j) => (j === i ? v + sign * h : v)));
           const difference = (shifted(1) - shifted(-1)) / (2 * h);
           // where a step lies between the two points (floor, round) or a kink (min, max) there is nothing to compare
-          if (row.derivative === "zero" ? shifted(1) !== shifted(-1) : Math.abs(shifted(1) + shifted(-1) - 2 * row.evaluate(...at)) > 1e-7 * (1 + Math.abs(difference))) return;
+          if (
+            row.derivative === "zero"
+              ? shifted(1) !== shifted(-1)
+              : Math.abs(shifted(1) + shifted(-1) - 2 * row.evaluate(...at)) > 1e-7 * (1 + Math.abs(difference))
+          )
+            return;
           const g = gradients[i];
           const symbolic = g ? evaluateNodes([g], values)[0]![0]! : 0;
-          expect(Math.abs(symbolic - difference), `d ${row.name}(${at.join(", ")}) by operand ${i}: ${symbolic} against ${difference}`).toBeLessThanOrEqual(2e-6 * (1 + Math.abs(difference)));
+          expect(
+            Math.abs(symbolic - difference),
+            `d ${row.name}(${at.join(", ")}) by operand ${i}: ${symbolic} against ${difference}`,
+          ).toBeLessThanOrEqual(2e-6 * (1 + Math.abs(difference)));
         });
       }
     });

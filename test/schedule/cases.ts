@@ -1,5 +1,29 @@
 // Kernels as models have them, each at a size that tests can evaluate.
-import { add, and, boolean, call, div, equal, floorDiv, iadd, imul, isub, less, lessEqual, linear, literal, modulo, mul, neg, random, select, sub, dim, integer, toF32 } from "../../compiler/graph/scalar.ts";
+import {
+  add,
+  and,
+  boolean,
+  call,
+  div,
+  equal,
+  floorDiv,
+  iadd,
+  imul,
+  isub,
+  less,
+  lessEqual,
+  linear,
+  literal,
+  modulo,
+  mul,
+  neg,
+  random,
+  select,
+  sub,
+  dim,
+  integer,
+  toF32,
+} from "../../compiler/graph/scalar.ts";
 import { reshape } from "../../compiler/graph/node.ts";
 import type { Scalar } from "../../compiler/graph/types.ts";
 import type { KernelSpec } from "../../compiler/schedule/kernel.ts";
@@ -25,7 +49,9 @@ export function product(kind: "NN" | "TN" | "NT", m: number, n: number, k: numbe
   const y = tensor("y", [m, n]);
   const s = new SpecBuilder(`product_${kind.toLowerCase()}`, [m, n]);
   const [i, j] = s.i as [never, never];
-  const sum = s.sum([k], (c) => mul(kind === "TN" ? at(a, c!, i) : at(a, i, c!), kind === "NT" ? at(b, j, c!) : at(b, c!, j)));
+  const sum = s.sum([k], (c) =>
+    mul(kind === "TN" ? at(a, c!, i) : at(a, i, c!), kind === "NT" ? at(b, j, c!) : at(b, c!, j)),
+  );
   s.store(y, epilogue ? relu(add(sum, at(bias, j))) : sum);
   return { name: `${kind} ${m}x${n}x${k}${epilogue ? " bias relu" : ""}`, spec: s.done(), flops: 2 * m * n * k };
 }
@@ -48,10 +74,14 @@ export function causalValues(b: number, h: number, t: number, d: number): Case {
   const y = tensor("y", [b, t, h, d]);
   const s = new SpecBuilder("mix", [b, t, h, d]);
   const [bi, i, hi, c] = s.i as [never, never, never, never];
-  s.store(y, s.sum([t], (j) => select(lessEqual(j!, i), mul(at(p, bi, hi, i, j!), at(v, bi, j!, hi, c)), 0)));
+  s.store(
+    y,
+    s.sum([t], (j) => select(lessEqual(j!, i), mul(at(p, bi, hi, i, j!), at(v, bi, j!, hi, c)), 0)),
+  );
   return { name: `causal mix ${b}x${h}x${t}x${d}`, spec: s.done(), flops: 2 * b * h * t * t * d };
 }
-const convFlops = (b: number, h: number, w: number, c: number, o: number, k: number): number => 2 * b * h * w * c * o * k * k;
+const convFlops = (b: number, h: number, w: number, c: number, o: number, k: number): number =>
+  2 * b * h * w * c * o * k * k;
 export function conv(b: number, h: number, c: number, o: number, k = 3, stride = 1, epilogue = false): Case {
   const pad = (k - 1) >> 1;
   const out = Math.floor((h + 2 * pad - k) / stride) + 1;
@@ -61,9 +91,37 @@ export function conv(b: number, h: number, c: number, o: number, k = 3, stride =
   const y = tensor("y", [b, out, out, o]);
   const s = new SpecBuilder("conv", [b, out, out, o]);
   const [bi, i, j, oi] = s.i as [never, never, never, never];
-  const sum = s.sum([k, k, c], (r, t, ci) => mul(atOr(x, 0, bi, linear([[i, stride], [r!, 1]], -pad), linear([[j, stride], [t!, 1]], -pad), c === 1 ? 0 : ci!), at(w, r!, t!, c === 1 ? 0 : ci!, oi)));
+  const sum = s.sum([k, k, c], (r, t, ci) =>
+    mul(
+      atOr(
+        x,
+        0,
+        bi,
+        linear(
+          [
+            [i, stride],
+            [r!, 1],
+          ],
+          -pad,
+        ),
+        linear(
+          [
+            [j, stride],
+            [t!, 1],
+          ],
+          -pad,
+        ),
+        c === 1 ? 0 : ci!,
+      ),
+      at(w, r!, t!, c === 1 ? 0 : ci!, oi),
+    ),
+  );
   s.store(y, epilogue ? relu(add(sum, at(bias, oi))) : sum);
-  return { name: `conv ${k}x${k}${stride > 1 ? `/${stride}` : ""} ${b}x${h}x${h} ${c}->${o}`, spec: s.done(), flops: convFlops(b, out, out, c, o, k) };
+  return {
+    name: `conv ${k}x${k}${stride > 1 ? `/${stride}` : ""} ${b}x${h}x${h} ${c}->${o}`,
+    spec: s.done(),
+    flops: convFlops(b, out, out, c, o, k),
+  };
 }
 /** dx[b, p, q, c] = sum(r, s, o) dy[b, p - r + 1, q - s + 1, o] w[r, s, c, o] */
 export function convInput(b: number, h: number, c: number, o: number): Case {
@@ -72,7 +130,34 @@ export function convInput(b: number, h: number, c: number, o: number): Case {
   const dx = tensor("dx", [b, h, h, c]);
   const s = new SpecBuilder("conv_dx", [b, h, h, c]);
   const [bi, p, q, ci] = s.i as [never, never, never, never];
-  s.store(dx, s.sum([3, 3, o], (r, t, oi) => mul(atOr(dy, 0, bi, linear([[p, 1], [r!, -1]], 1), linear([[q, 1], [t!, -1]], 1), oi!), at(w, r!, t!, ci, oi!))));
+  s.store(
+    dx,
+    s.sum([3, 3, o], (r, t, oi) =>
+      mul(
+        atOr(
+          dy,
+          0,
+          bi,
+          linear(
+            [
+              [p, 1],
+              [r!, -1],
+            ],
+            1,
+          ),
+          linear(
+            [
+              [q, 1],
+              [t!, -1],
+            ],
+            1,
+          ),
+          oi!,
+        ),
+        at(w, r!, t!, ci, oi!),
+      ),
+    ),
+  );
   return { name: `conv dx ${b}x${h}x${h} ${c}->${o}`, spec: s.done(), flops: convFlops(b, h, h, c, o, 3) };
 }
 /** dw[r, s, c, o] = sum(b, i, j) x[b, i + r - 1, j + s - 1, c] dy[b, i, j, o] */
@@ -82,7 +167,34 @@ export function convWeight(b: number, h: number, c: number, o: number): Case {
   const dw = tensor("dw", [3, 3, c, o]);
   const s = new SpecBuilder("conv_dw", [3, 3, c, o]);
   const [r, t, ci, oi] = s.i as [never, never, never, never];
-  s.store(dw, s.sum([b, h, h], (bi, i, j) => mul(atOr(x, 0, bi!, linear([[i!, 1], [r, 1]], -1), linear([[j!, 1], [t, 1]], -1), c === 1 ? 0 : ci), at(dy, bi!, i!, j!, oi))));
+  s.store(
+    dw,
+    s.sum([b, h, h], (bi, i, j) =>
+      mul(
+        atOr(
+          x,
+          0,
+          bi!,
+          linear(
+            [
+              [i!, 1],
+              [r, 1],
+            ],
+            -1,
+          ),
+          linear(
+            [
+              [j!, 1],
+              [t, 1],
+            ],
+            -1,
+          ),
+          c === 1 ? 0 : ci,
+        ),
+        at(dy, bi!, i!, j!, oi),
+      ),
+    ),
+  );
   return { name: `conv dw ${b}x${h}x${h} ${c}->${o}`, spec: s.done(), flops: convFlops(b, h, h, c, o, 3) };
 }
 export function pool(b: number, h: number, c: number): Case {
@@ -91,7 +203,20 @@ export function pool(b: number, h: number, c: number): Case {
   const where = tensor("where", [b, h >> 1, h >> 1, c], "i32");
   const s = new SpecBuilder("pool", [b, h >> 1, h >> 1, c]);
   const [bi, i, j, ci] = s.i as [never, never, never, never];
-  const value = (r: never, t: never): Scalar => at(x, bi, linear([[i, 2], [r, 1]]), linear([[j, 2], [t, 1]]), ci);
+  const value = (r: never, t: never): Scalar =>
+    at(
+      x,
+      bi,
+      linear([
+        [i, 2],
+        [r, 1],
+      ]),
+      linear([
+        [j, 2],
+        [t, 1],
+      ]),
+      ci,
+    );
   const max = s.reduce("max", [2, 2], (r, t) => value(r as never, t as never));
   const best = s.reduce("argmax", [2, 2], (r, t) => value(r as never, t as never));
   s.store(y, max).store(where, best);
@@ -105,7 +230,10 @@ export function poolGradient(b: number, h: number, c: number): Case {
   const s = new SpecBuilder("pool_dx", [b, h, h, c]);
   const [bi, i, j, ci] = s.i as [never, never, never, never];
   const [p, q] = [floorDiv(i, 2), floorDiv(j, 2)];
-  const own = linear([[modulo(i, 2), 2], [modulo(j, 2), 1]]);
+  const own = linear([
+    [modulo(i, 2), 2],
+    [modulo(j, 2), 1],
+  ]);
   s.store(dx, select(equal(at(where, bi, p, q, ci) as never, own), at(dy, bi, p, q, ci), 0));
   return { name: `max pool dx ${b}x${h}x${h}x${c}`, spec: s.done(), moved: 4 * b * h * h * c * 1.5 };
 }
@@ -136,9 +264,15 @@ export function layerNorm(m: number, n: number): Case {
   const y = tensor("y", [m, n]);
   const s = new SpecBuilder("layer_norm", [m]);
   const [i] = s.i as [never];
-  const mean = mul(s.sum([n], (k) => at(x, i, k!)), 1 / n);
+  const mean = mul(
+    s.sum([n], (k) => at(x, i, k!)),
+    1 / n,
+  );
   const centred = (k: never): Scalar => sub(at(x, i, k), mean);
-  const variance = mul(s.sum([n], (k) => mul(centred(k as never), centred(k as never)), "squares"), 1 / n);
+  const variance = mul(
+    s.sum([n], (k) => mul(centred(k as never), centred(k as never)), "squares"),
+    1 / n,
+  );
   const scale = div(1, call("sqrt", add(variance, 1e-5)));
   s.storeRow(y, [n], (k) => add(mul(mul(centred(k as never), scale), at(g, k!)), at(b, k!)));
   return { name: `layer norm ${m}x${n}`, spec: s.done(), moved: 8 * m * n };
@@ -154,21 +288,29 @@ export function crossEntropy(m: number, n: number): Case {
   const max = s.reduce("max", [n], (k) => at(x, i, k!));
   const sum = s.sum([n], (k) => exp(sub(at(x, i, k!), max)));
   s.store(loss, sub(add(call("log", sum), max), at(x, i, at(t, i) as never)));
-  s.storeRow(dx, [n], (k) => mul(sub(div(exp(sub(at(x, i, k!), max)), sum), select(equal(k!, at(t, i) as never), literal(1), 0)), 1 / m));
+  s.storeRow(dx, [n], (k) =>
+    mul(sub(div(exp(sub(at(x, i, k!), max)), sum), select(equal(k!, at(t, i) as never), literal(1), 0)), 1 / m),
+  );
   return { name: `cross entropy ${m}x${n}`, spec: s.done(), moved: 8 * m * n };
 }
 export function rowSums(m: number, n: number): Case {
   const x = tensor("x", [m, n]);
   const y = tensor("y", [m]);
   const s = new SpecBuilder("row_sums", [m]);
-  s.store(y, s.sum([n], (k) => at(x, s.i[0]!, k!)));
+  s.store(
+    y,
+    s.sum([n], (k) => at(x, s.i[0]!, k!)),
+  );
   return { name: `row sums ${m}x${n}`, spec: s.done(), moved: 4 * m * n };
 }
 export function columnSums(m: number, n: number): Case {
   const x = tensor("x", [m, n]);
   const y = tensor("y", [n]);
   const s = new SpecBuilder("column_sums", [n]);
-  s.store(y, s.sum([m], (k) => at(x, k!, s.i[0]!)));
+  s.store(
+    y,
+    s.sum([m], (k) => at(x, k!, s.i[0]!)),
+  );
   return { name: `column sums ${m}x${n}`, spec: s.done(), moved: 4 * m * n };
 }
 /** Two sums over batch and pixels for every channel: what the gradient of batch normalisation needs. */
@@ -178,8 +320,14 @@ export function channelSums(b: number, h: number, c: number): Case {
   const [p, q] = [tensor("p", [c]), tensor("q", [c])];
   const s = new SpecBuilder("channel_sums", [c]);
   const [ci] = s.i as [never];
-  s.store(p, s.sum([b, h, h], (bi, i, j) => at(dy, bi!, i!, j!, ci), "bias"));
-  s.store(q, s.sum([b, h, h], (bi, i, j) => mul(at(dy, bi!, i!, j!, ci), at(x, bi!, i!, j!, ci)), "scale"));
+  s.store(
+    p,
+    s.sum([b, h, h], (bi, i, j) => at(dy, bi!, i!, j!, ci), "bias"),
+  );
+  s.store(
+    q,
+    s.sum([b, h, h], (bi, i, j) => mul(at(dy, bi!, i!, j!, ci), at(x, bi!, i!, j!, ci)), "scale"),
+  );
   return { name: `channel sums ${b}x${h}x${h}x${c}`, spec: s.done(), moved: 8 * b * h * h * c };
 }
 /** A scalar: the sum of squares of a long buffer. */
@@ -187,7 +335,13 @@ export function sumOfSquares(n: number): Case {
   const x = tensor("x", [n]);
   const y = tensor("y", []);
   const s = new SpecBuilder("sum_of_squares", []);
-  s.store(y, call("sqrt", s.sum([n], (k) => mul(at(x, k!), at(x, k!)))));
+  s.store(
+    y,
+    call(
+      "sqrt",
+      s.sum([n], (k) => mul(at(x, k!), at(x, k!))),
+    ),
+  );
   return { name: `norm ${n}`, spec: s.done(), moved: 4 * n };
 }
 export function argmaxRows(m: number, n: number): Case {
@@ -208,10 +362,16 @@ export function elementwise(shape: readonly number[]): Case {
   const y = tensor("y", shape);
   const s = new SpecBuilder("affine_relu", shape);
   s.store(y, relu(add(mul(at(x, ...s.i), 2), at(b, s.i.at(-1)!))));
-  return { name: `elementwise ${shape.join("x")}`, spec: s.done(), moved: 8 * shape.reduce((p, n) => p * n, 1) + 4 * last };
+  return {
+    name: `elementwise ${shape.join("x")}`,
+    spec: s.done(),
+    moved: 8 * shape.reduce((p, n) => p * n, 1) + 4 * last,
+  };
 }
 export function gelu(n: number): Case {
-  const [x, a, b, c, y] = ["x", "a", "b", "c", "y"].map((name) => tensor(name, name === "x" || name === "y" ? [n] : [])) as [never, never, never, never, never];
+  const [x, a, b, c, y] = ["x", "a", "b", "c", "y"].map((name) =>
+    tensor(name, name === "x" || name === "y" ? [n] : []),
+  ) as [never, never, never, never, never];
   const s = new SpecBuilder("gelu", [n]);
   const u = add(mul(at(x, s.i[0]!), at(a)), at(b));
   s.store(y, add(mul(mul(mul(u, 0.5), add(1, call("erf", mul(u, Math.SQRT1_2)))), at(c)), at(x, s.i[0]!)));
@@ -224,7 +384,9 @@ export function adam(n: number): Case {
   const i = s.i[0]!;
   const m1 = add(mul(at(m, i), 0.9), mul(at(g, i), 0.1));
   const v1 = add(mul(mul(at(v, i), at(v, i)), 0.999), mul(mul(at(g, i), at(g, i)), 0.001));
-  s.store(p, sub(at(p, i), div(mul(m1, 1e-3), add(call("sqrt", v1), 1e-8)))).store(m, m1).store(v, v1);
+  s.store(p, sub(at(p, i), div(mul(m1, 1e-3), add(call("sqrt", v1), 1e-8))))
+    .store(m, m1)
+    .store(v, v1);
   return { name: `adam ${n}`, spec: s.done(), moved: 28 * n };
 }
 export function transpose(m: number, n: number): Case {
@@ -249,7 +411,10 @@ export function scatterRows(rows: number, b: number, n: number): Case {
   const index = tensor("index", [b], "i32", { low: 0, high: rows - 1 });
   const y = tensor("y", [rows, n]);
   const s = new SpecBuilder("embedding_dw", [rows, n]);
-  s.store(y, s.sum([b], (u) => select(equal(at(index, u!) as never, s.i[0]!), at(dy, u!, s.i[1]!), 0)));
+  s.store(
+    y,
+    s.sum([b], (u) => select(equal(at(index, u!) as never, s.i[0]!), at(dy, u!, s.i[1]!), 0)),
+  );
   return { name: `one-hot scatter ${rows}x${b}x${n}`, spec: s.done(), moved: 4 * (rows + b) * n };
 }
 /** A store whose target index is data, and one whose index leaves the axes' order. */
@@ -268,14 +433,20 @@ export function reshaped(b: number, h: number, c: number): Case {
   const y = tensor("y", [b, 8]);
   const s = new SpecBuilder("dense", [b, 8]);
   const flat = reshape(x, [b, h * c]);
-  s.store(y, s.sum([h * c], (k) => mul(at(flat, s.i[0]!, k!), at(w, k!, s.i[1]!))));
+  s.store(
+    y,
+    s.sum([h * c], (k) => mul(at(flat, s.i[0]!, k!), at(w, k!, s.i[1]!))),
+  );
   return { name: `reshaped ${b}x${h}x${c}`, spec: s.done(), flops: 16 * b * h * c };
 }
 export function prefixSums(m: number, n: number): Case {
   const x = tensor("x", [m, n]);
   const y = tensor("y", [m, n]);
   const s = new SpecBuilder("prefix_sums", [m, n]);
-  s.store(y, s.sum([n], (k) => select(lessEqual(k!, s.i[1]!), at(x, s.i[0]!, k!), 0)));
+  s.store(
+    y,
+    s.sum([n], (k) => select(lessEqual(k!, s.i[1]!), at(x, s.i[0]!, k!), 0)),
+  );
   return { name: `prefix sums ${m}x${n}`, spec: s.done() };
 }
 /** Run-time batch size through pipeline constants. */
@@ -293,7 +464,13 @@ export function dynamicColumns(n: number, rows: number): Case {
   const x = tensor("x", [b, n]);
   const [y, z] = [tensor("y", [n]), tensor("z", [n, b])];
   const s = new SpecBuilder("means", [n]);
-  s.store(y, div(s.sum([b], (k) => at(x, k!, s.i[0]!)), toF32(b)));
+  s.store(
+    y,
+    div(
+      s.sum([b], (k) => at(x, k!, s.i[0]!)),
+      toF32(b),
+    ),
+  );
   s.storeRow(z, [b], (k) => at(x, k!, s.i[0]!));
   return { name: `run-time columns ${rows}x${n}`, spec: s.done(), dims: { B: rows } };
 }
@@ -313,7 +490,10 @@ export function dynamicScores(heads: number, t: number, d: number): Case {
   const y = tensor("y", [heads, n, n]);
   const s = new SpecBuilder("scores", [heads, n, n]);
   const [h, i, j] = s.i as [never, never, never];
-  s.store(y, s.sum([d], (c) => select(lessEqual(j, i), mul(at(q, i, h, c!), at(k, j, h, c!)), 0)));
+  s.store(
+    y,
+    s.sum([d], (c) => select(lessEqual(j, i), mul(at(q, i, h, c!), at(k, j, h, c!)), 0)),
+  );
   return { name: `run-time scores ${heads}x${t}x${t}x${d}`, spec: s.done(), dims: { T: t } };
 }
 /** Run-time first axis fused with others, another axis in registers. */
@@ -324,7 +504,34 @@ export function dynamicConv(rows: number, h: number, c: number, o: number): Case
   const y = tensor("y", [n, h, h, o]);
   const s = new SpecBuilder("conv", [n, h, h, o]);
   const [bi, i, j, oi] = s.i as [never, never, never, never];
-  s.store(y, s.sum([3, 3, c], (r, t, ci) => mul(atOr(x, 0, bi, linear([[i, 1], [r!, 1]], -1), linear([[j, 1], [t!, 1]], -1), ci!), at(w, r!, t!, ci!, oi))));
+  s.store(
+    y,
+    s.sum([3, 3, c], (r, t, ci) =>
+      mul(
+        atOr(
+          x,
+          0,
+          bi,
+          linear(
+            [
+              [i, 1],
+              [r!, 1],
+            ],
+            -1,
+          ),
+          linear(
+            [
+              [j, 1],
+              [t!, 1],
+            ],
+            -1,
+          ),
+          ci!,
+        ),
+        at(w, r!, t!, ci!, oi),
+      ),
+    ),
+  );
   return { name: `run-time conv ${rows}x${h} ${c}->${o}`, spec: s.done(), dims: { B: rows } };
 }
 export function mixed(b: number): Case {
@@ -336,8 +543,26 @@ export function mixed(b: number): Case {
   const [i] = s.i as [never];
   const count = s.reduce("sum", [12], (k) => call("bool_to_i32", call("less", 0, at(x, i, k!))), "count", "i32");
   const product = s.reduce("prod", [12], (k) => add(1, mul(at(x, i, k!), 0.25)), "product");
-  const least = s.reduce("min", [12], (k) => linear([[k!, 1], [at(n, i) as never, 2]]), "least", "i32");
-  s.store(z, iadd(count as never, imul(modulo(at(n, i) as never, 3), 10), imul(least as never, 100), imul(floorDiv(at(n, i) as never, 3), 1000)));
+  const least = s.reduce(
+    "min",
+    [12],
+    (k) =>
+      linear([
+        [k!, 1],
+        [at(n, i) as never, 2],
+      ]),
+    "least",
+    "i32",
+  );
+  s.store(
+    z,
+    iadd(
+      count as never,
+      imul(modulo(at(n, i) as never, 3), 10),
+      imul(least as never, 100),
+      imul(floorDiv(at(n, i) as never, 3), 1000),
+    ),
+  );
   s.storeRow(y, [12], (k) => select(at(flag, i), mul(at(x, i, k!), product), neg(at(x, i, modulo(iadd(k!, 5), 12)))));
   s.storeRow(c, [12], (k) => and(at(flag, i), less(k!, count as never)));
   return { name: `mixed ${b}`, spec: s.done() };
@@ -349,8 +574,12 @@ export function draws(m: number, n: number): Case {
   const x = tensor("x", [m, n]);
   const [y, z] = [tensor("y", [m, n]), tensor("z", [m, n])];
   const s = new SpecBuilder("draws", [m, n]);
-  const draw = (distribution: "uniform" | "normal", site: number): Scalar => random({ distribution, site, seed: at(seed) as never, step: at(step) as never, indices: s.i, extents: [m, n] });
-  s.store(y, select(call("less", draw("uniform", 7), 0.25), 0, mul(at(x, ...s.i), 4 / 3))).store(z, mul(draw("normal", 8), 0.1));
+  const draw = (distribution: "uniform" | "normal", site: number): Scalar =>
+    random({ distribution, site, seed: at(seed) as never, step: at(step) as never, indices: s.i, extents: [m, n] });
+  s.store(y, select(call("less", draw("uniform", 7), 0.25), 0, mul(at(x, ...s.i), 4 / 3))).store(
+    z,
+    mul(draw("normal", 8), 0.1),
+  );
   return { name: `draws ${m}x${n}`, spec: s.done() };
 }
 export function constantFill(n: number): Case {
@@ -385,15 +614,68 @@ export function unequalSums(m: number, n: number): Case {
 }
 
 export const cases: readonly Case[] = [
-  product("NN", 64, 48, 40), product("TN", 32, 64, 24), product("NT", 48, 40, 32), product("NN", 64, 96, 32, true), product("NN", 33, 65, 17, true), product("TN", 128, 10, 64), product("NT", 7, 96, 130), product("NN", 1, 128, 64),
-  product("NN", 200, 1, 64), product("TN", 3, 5, 1000),
-  scores(2, 2, 24, 16), scores(2, 3, 17, 8, true), causalValues(2, 2, 20, 16),
-  conv(2, 8, 3, 8), conv(4, 12, 1, 16, 3, 1, true), conv(2, 9, 4, 6, 5), conv(2, 11, 8, 16, 3, 2), convInput(2, 8, 8, 16), convWeight(4, 8, 8, 16), convWeight(2, 12, 1, 16),
-  pool(2, 8, 6), poolGradient(2, 8, 12),
-  softmax(20, 64), softmax(5, 1024), softmax(9, 10), softmaxGradient(12, 64), layerNorm(24, 128), layerNorm(7, 30), crossEntropy(33, 10), crossEntropy(16, 65),
-  rowSums(50, 128), rowSums(5, 1001), columnSums(300, 64), columnSums(64, 10), channelSums(4, 6, 16), sumOfSquares(10_000), sumOfSquares(70_001), argmaxRows(40, 10), argmaxRows(6, 300),
-  elementwise([16, 24, 20]), elementwise([7, 13]), elementwise([1000]), gelu(4096), adam(4096), adam(1001), transpose(40, 56), transpose(30, 7),
-  gather(100, 16, 36), scatterRows(30, 64, 16), scatteredStore(12, 20), reshaped(10, 6, 8), prefixSums(6, 40),
-  dynamicProduct(40, 32, 13), dynamicColumns(12, 37), dynamicScores(2, 19, 8), dynamicConv(3, 6, 4, 8), mixed(40), constantFill(300), draws(12, 20), draws(7, 9), scalarOnly(), inPlaceRows(10, 48),
-  unequalSums(2, 30), unequalSums(70, 20),
-]; // prettier-ignore
+  product("NN", 64, 48, 40),
+  product("TN", 32, 64, 24),
+  product("NT", 48, 40, 32),
+  product("NN", 64, 96, 32, true),
+  product("NN", 33, 65, 17, true),
+  product("TN", 128, 10, 64),
+  product("NT", 7, 96, 130),
+  product("NN", 1, 128, 64),
+  product("NN", 200, 1, 64),
+  product("TN", 3, 5, 1000),
+  scores(2, 2, 24, 16),
+  scores(2, 3, 17, 8, true),
+  causalValues(2, 2, 20, 16),
+  conv(2, 8, 3, 8),
+  conv(4, 12, 1, 16, 3, 1, true),
+  conv(2, 9, 4, 6, 5),
+  conv(2, 11, 8, 16, 3, 2),
+  convInput(2, 8, 8, 16),
+  convWeight(4, 8, 8, 16),
+  convWeight(2, 12, 1, 16),
+  pool(2, 8, 6),
+  poolGradient(2, 8, 12),
+  softmax(20, 64),
+  softmax(5, 1024),
+  softmax(9, 10),
+  softmaxGradient(12, 64),
+  layerNorm(24, 128),
+  layerNorm(7, 30),
+  crossEntropy(33, 10),
+  crossEntropy(16, 65),
+  rowSums(50, 128),
+  rowSums(5, 1001),
+  columnSums(300, 64),
+  columnSums(64, 10),
+  channelSums(4, 6, 16),
+  sumOfSquares(10_000),
+  sumOfSquares(70_001),
+  argmaxRows(40, 10),
+  argmaxRows(6, 300),
+  elementwise([16, 24, 20]),
+  elementwise([7, 13]),
+  elementwise([1000]),
+  gelu(4096),
+  adam(4096),
+  adam(1001),
+  transpose(40, 56),
+  transpose(30, 7),
+  gather(100, 16, 36),
+  scatterRows(30, 64, 16),
+  scatteredStore(12, 20),
+  reshaped(10, 6, 8),
+  prefixSums(6, 40),
+  dynamicProduct(40, 32, 13),
+  dynamicColumns(12, 37),
+  dynamicScores(2, 19, 8),
+  dynamicConv(3, 6, 4, 8),
+  mixed(40),
+  constantFill(300),
+  draws(12, 20),
+  draws(7, 9),
+  scalarOnly(),
+  inPlaceRows(10, 48),
+  unequalSums(2, 30),
+  unequalSums(70, 20),
+];

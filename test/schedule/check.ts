@@ -22,12 +22,19 @@ export const generator = (seed: number) => {
 export function randomValues(sources: readonly Source[], dims: Dims, seed = 1): Map<Source, Float64Array> {
   const next = generator(seed);
   for (let k = 0; k < 8; k++) next();
-  return new Map(sources.map((s) => {
-    const low = s.range?.low ?? -5;
-    const high = typeof s.range?.high === "number" ? s.range.high : 5;
-    const draw = (): number => (s.dtype === "f32" ? Math.fround(2 * next() - 1) : s.dtype === "bool" ? Number(next() < 0.5) : low + Math.floor(next() * (high - low + 1)));
-    return [s, Float64Array.from({ length: sizeOfShape(s.shape, dims) }, draw)];
-  })); // prettier-ignore
+  return new Map(
+    sources.map((s) => {
+      const low = s.range?.low ?? -5;
+      const high = typeof s.range?.high === "number" ? s.range.high : 5;
+      const draw = (): number =>
+        s.dtype === "f32"
+          ? Math.fround(2 * next() - 1)
+          : s.dtype === "bool"
+            ? Number(next() < 0.5)
+            : low + Math.floor(next() * (high - low + 1));
+      return [s, Float64Array.from({ length: sizeOfShape(s.shape, dims) }, draw)];
+    }),
+  );
 }
 export interface CheckOptions {
   readonly target: Target;
@@ -35,8 +42,14 @@ export interface CheckOptions {
   readonly seed?: number;
   readonly tolerance?: number;
 }
-export const layoutFor = (storage: (s: Source) => DType | "u8"): Layout => ({ storageOf: (node) => storage(node as Source), nameOf: (node) => (node as Source).path || "t" });
-const reference = new WeakMap<Case, { values: Map<Source, Float64Array>; expected: Map<Source, Float64Array>; spec: Case["spec"] }>();
+export const layoutFor = (storage: (s: Source) => DType | "u8"): Layout => ({
+  storageOf: (node) => storage(node as Source),
+  nameOf: (node) => (node as Source).path || "t",
+});
+const reference = new WeakMap<
+  Case,
+  { values: Map<Source, Float64Array>; expected: Map<Source, Float64Array>; spec: Case["spec"] }
+>();
 
 export async function check(on: TestDevice, tried: Case, options: CheckOptions): Promise<LoweredKernel> {
   const dims = tried.dims ?? {};
@@ -48,7 +61,12 @@ export async function check(on: TestDevice, tried: Case, options: CheckOptions):
   }
   const { spec, values, expected } = known;
   const storage = (s: Source): DType | "u8" => (tried.bytes?.includes(s.path) ? "u8" : s.dtype);
-  const lowered = lowerKernel(spec, layoutFor(storage), options.target, options.schedule ? { schedule: options.schedule } : {});
+  const lowered = lowerKernel(
+    spec,
+    layoutFor(storage),
+    options.target,
+    options.schedule ? { schedule: options.schedule } : {},
+  );
   const prepared = await prepare(on, lowered, values, { dims, storage });
   await runOnce(on, prepared);
   const tolerance = options.tolerance ?? 1e-4;
@@ -61,7 +79,10 @@ export async function check(on: TestDevice, tried: Case, options: CheckOptions):
       for (const x of want) scale = Math.max(scale, Math.abs(x));
       for (let p = 0; p < want.length; p++) {
         const error = Math.abs(got[p]! - want[p]!);
-        if (!(error <= tolerance * (source.dtype === "f32" ? scale : 0))) throw new Error(`${tried.name}: ${source.path}[${p}] is ${got[p]} instead of ${want[p]}\nschedule ${JSON.stringify(lowered.schedule)}\n${(lowered.before ?? []).map((k) => k.wgsl).join("\n")}${lowered.wgsl}`);
+        if (!(error <= tolerance * (source.dtype === "f32" ? scale : 0)))
+          throw new Error(
+            `${tried.name}: ${source.path}[${p}] is ${got[p]} instead of ${want[p]}\nschedule ${JSON.stringify(lowered.schedule)}\n${(lowered.before ?? []).map((k) => k.wgsl).join("\n")}${lowered.wgsl}`,
+          );
       }
     }
   } finally {

@@ -18,7 +18,12 @@ export interface Prepared {
 }
 const usage = { storage: 0x80, uniform: 0x40, source: 4, destination: 8, mapRead: 1 };
 export function countOf(of: readonly [WorkgroupCount, WorkgroupCount], dims: Dims): [number, number] {
-  const number = (n: WorkgroupCount): number => (typeof n === "number" ? n : n === "fold" ? 1 : n.tiles.reduce((p, [size, tile]) => p * Math.ceil(sizeOf(size, dims) / tile), 1));
+  const number = (n: WorkgroupCount): number =>
+    typeof n === "number"
+      ? n
+      : n === "fold"
+        ? 1
+        : n.tiles.reduce((p, [size, tile]) => p * Math.ceil(sizeOf(size, dims) / tile), 1);
   const [x, y] = of;
   if (y !== "fold") return [number(x), number(y)];
   const total = number(x);
@@ -26,11 +31,21 @@ export function countOf(of: readonly [WorkgroupCount, WorkgroupCount], dims: Dim
 }
 const words = (values: ArrayLike<number>, storage: DType | "u8"): Uint8Array<ArrayBuffer> => {
   if (storage === "u8") return Uint8Array.from(values);
-  const typed = storage === "f32" ? Float32Array.from(values) : storage === "i32" ? Int32Array.from(values) : Uint32Array.from(values);
+  const typed =
+    storage === "f32"
+      ? Float32Array.from(values)
+      : storage === "i32"
+        ? Int32Array.from(values)
+        : Uint32Array.from(values);
   return new Uint8Array(typed.buffer);
 };
 /** Buffers filled, pipelines made, validation errors and compiler messages thrown. */
-export async function prepare(on: TestDevice, lowered: LoweredKernel, values: ReadonlyMap<Source, ArrayLike<number>>, options: { dims?: Dims; storage?: (source: Source) => DType | "u8" } = {}): Promise<Prepared> {
+export async function prepare(
+  on: TestDevice,
+  lowered: LoweredKernel,
+  values: ReadonlyMap<Source, ArrayLike<number>>,
+  options: { dims?: Dims; storage?: (source: Source) => DType | "u8" } = {},
+): Promise<Prepared> {
   const { device } = on;
   const dims = options.dims ?? {};
   const storageOf = options.storage ?? ((s: Source) => s.dtype);
@@ -41,7 +56,10 @@ export async function prepare(on: TestDevice, lowered: LoweredKernel, values: Re
       const of = node as Source;
       const given = values.get(of);
       const bytes = given ? words(given, storageOf(of)) : new Uint8Array(4 * sizeOfShape(of.shape, dims));
-      own = device.createBuffer({ size: Math.max(4, (bytes.byteLength + 3) & ~3), usage: usage.storage | usage.source | usage.destination });
+      own = device.createBuffer({
+        size: Math.max(4, (bytes.byteLength + 3) & ~3),
+        usage: usage.storage | usage.source | usage.destination,
+      });
       const padded = bytes.byteLength % 4 ? new Uint8Array((bytes.byteLength + 3) & ~3) : bytes;
       if (padded !== bytes) padded.set(bytes);
       device.queue.writeBuffer(own, 0, padded);
@@ -55,10 +73,23 @@ export async function prepare(on: TestDevice, lowered: LoweredKernel, values: Re
     const module = device.createShaderModule({ code: kernel.wgsl });
     const { messages } = await module.getCompilationInfo();
     const constants = Object.fromEntries(kernel.constants.map((name) => [dimName(name), dims[name]!]));
-    const pipeline = messages.length ? undefined : device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: kernel.entry, constants } });
-    const group = pipeline && device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: kernel.bindings.map((b) => ({ binding: b.binding, resource: { buffer: bufferOf(b.node.kind === "scan" ? b.node : baseOf(b.node)) } })) });
+    const pipeline = messages.length
+      ? undefined
+      : device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: kernel.entry, constants } });
+    const group =
+      pipeline &&
+      device.createBindGroup({
+        layout: pipeline.getBindGroupLayout(0),
+        entries: kernel.bindings.map((b) => ({
+          binding: b.binding,
+          resource: { buffer: bufferOf(b.node.kind === "scan" ? b.node : baseOf(b.node)) },
+        })),
+      });
     const error = await device.popErrorScope();
-    if (messages.length || error) throw new Error(`${messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join("\n")}${error?.message ?? ""}\n${kernel.wgsl}`);
+    if (messages.length || error)
+      throw new Error(
+        `${messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join("\n")}${error?.message ?? ""}\n${kernel.wgsl}`,
+      );
     made.push({ pipeline: pipeline!, group: group!, count: countOf(kernel.workgroups, dims) });
   }
   return {
@@ -78,7 +109,13 @@ export async function prepare(on: TestDevice, lowered: LoweredKernel, values: Re
       await copy.mapAsync(1);
       const raw = copy.getMappedRange().slice(0);
       copy.destroy();
-      return Float64Array.from(source.dtype === "f32" ? new Float32Array(raw) : source.dtype === "i32" ? new Int32Array(raw) : new Uint32Array(raw)).slice(0, sizeOfShape(source.shape, dims));
+      return Float64Array.from(
+        source.dtype === "f32"
+          ? new Float32Array(raw)
+          : source.dtype === "i32"
+            ? new Int32Array(raw)
+            : new Uint32Array(raw),
+      ).slice(0, sizeOfShape(source.shape, dims));
     },
     destroy: () => buffers.forEach((b) => b.destroy()),
   };

@@ -11,11 +11,27 @@ import { numbers } from "../grad/check.ts";
 export async function differences(plan: Plan, program: Program): Promise<number[]> {
   const { device } = await testDevice();
   const e = program.exports[0]!;
-  const inputs = Object.fromEntries(e.inputs.map((x, i) => {
-    const shape = x.source.shape as number[];
-    return [x.name, { shape, data: numbers(shape.reduce((a, b) => a * b, 1), i + 1).map(Math.fround) }];
-  })); // prettier-ignore
-  const want = [...evaluate(e.program, new Map<Source, readonly number[]>(e.inputs.map((x) => [x.source, inputs[x.name]!.data]))).outputs.values()];
+  const inputs = Object.fromEntries(
+    e.inputs.map((x, i) => {
+      const shape = x.source.shape as number[];
+      return [
+        x.name,
+        {
+          shape,
+          data: numbers(
+            shape.reduce((a, b) => a * b, 1),
+            i + 1,
+          ).map(Math.fround),
+        },
+      ];
+    }),
+  );
+  const want = [
+    ...evaluate(
+      e.program,
+      new Map<Source, readonly number[]>(e.inputs.map((x) => [x.source, inputs[x.name]!.data])),
+    ).outputs.values(),
+  ];
   const model = await load(plan, { device });
   try {
     const got = await model.run(e.name, inputs);

@@ -10,7 +10,8 @@ import { compareTraining } from "../device/training.ts";
 import { randomProgram, type RandomProgram } from "../fuzz/programs.ts";
 import { cases, firstSeed } from "../fuzz/random.ts";
 
-const points = "data points { rows: 24 field x: f32[3] = normal[3] field y: i32 in 0..5 = randint(0, 5)[] field z: f32[2] = [x[0] * x[1], sin(x[2])] }\n";
+const points =
+  "data points { rows: 24 field x: f32[3] = normal[3] field y: i32 in 0..5 = randint(0, 5)[] field z: f32[2] = [x[0] * x[1], sin(x[2])] }\n";
 const models: Record<string, string> = {
   "a batch that fills no register, momentum": `${points}model net(x: f32[B, 3]) -> f32[B, 2] = x |> Linear(7, act: tanh) |> Linear(2)
 train fit on points(batch: 3, shuffle: false) { minimize mse(net(x), z) by sgd(lr: 0.1, momentum: 0.9) steps: 10 }`,
@@ -30,7 +31,10 @@ train fit on points(batch: 5, shuffle: false) { minimize mean(net(x)^2) by sgd(l
 };
 /** What takes the driver long is tried, too. */
 const patient = (target: Target): Target => ({ ...target, compile: { ...target.compile, limit: 3000 } });
-const inRegisters = (plan: Plan): boolean => plan.modules.some((m) => m.code!.includes("in one launch") && m.code!.includes("enable subgroups") && !m.code!.includes("Barrier"));
+const inRegisters = (plan: Plan): boolean =>
+  plan.modules.some(
+    (m) => m.code!.includes("in one launch") && m.code!.includes("enable subgroups") && !m.code!.includes("Barrier"),
+  );
 const stepCode = (source: string): string => {
   const { plan, diagnostics } = compile(source, { name: "model.dlm", target: "lavapipe" });
   if (!plan) throw new Error(diagnostics.map((d) => d.message).join("\n"));
@@ -40,19 +44,28 @@ describe("small models in the registers of a subgroup", () => {
   for (const [name, source] of Object.entries(models))
     test(name, async () => {
       const { device, facts } = await testDevice();
-      expect(inRegisters(await compareTraining(source, device, { steps: 7, target: patient(targetOf(facts)) }))).toBe(true);
+      expect(inRegisters(await compareTraining(source, device, { steps: 7, target: patient(targetOf(facts)) }))).toBe(
+        true,
+      );
     });
 });
 test("networks of all sizes", async () => {
   const { device, facts } = await testDevice();
   const size = fc.integer({ min: 1, max: 9 });
   await fc.assert(
-    fc.asyncProperty(size, size, size, size, fc.constantFrom("relu", "tanh", "sigmoid"), async (inputs, hidden, outputs, batch, act) => {
-      const source = `data d { rows: 20 field x: f32[${inputs}] = normal[${inputs}] field y: f32[${outputs}] = normal[${outputs}] }
+    fc.asyncProperty(
+      size,
+      size,
+      size,
+      size,
+      fc.constantFrom("relu", "tanh", "sigmoid"),
+      async (inputs, hidden, outputs, batch, act) => {
+        const source = `data d { rows: 20 field x: f32[${inputs}] = normal[${inputs}] field y: f32[${outputs}] = normal[${outputs}] }
 model net(x: f32[B, ${inputs}]) -> f32[B, ${outputs}] = x |> Linear(${hidden}, act: ${act}) |> Linear(${outputs})
 train fit on d(batch: ${batch}, shuffle: false) { minimize mse(net(x), y) by sgd(lr: 0.05) steps: 10 }`;
-      await compareTraining(source, device, { steps: 3, target: targetOf(facts) });
-    }),
+        await compareTraining(source, device, { steps: 3, target: targetOf(facts) });
+      },
+    ),
     { seed: firstSeed, numRuns: cases(10) },
   );
 });
@@ -77,7 +90,11 @@ function trained({ text, inputs }: RandomProgram): string {
   return `model net() -> f32[] {\n${given.join("\n")}\n${body}  return loss\n}\ntrain fit { minimize net() by sgd(lr: 0.01)\n  steps: 5 }\n`;
 }
 test("the text of a step", () => {
-  expect(stepCode("data d { rows: 8 field x: f32[2] = normal[2] }\nmodel net(x: f32[B, 2]) -> f32[B] { param w: f32[2] ~ ones\n  return for b: sum over k: x[b, k] * w[k] }\ntrain fit on d(batch: 4, shuffle: false) { minimize mean((net(x) - 1)^2) by sgd(lr: 0.1) steps: 10 }")).toMatchInlineSnapshot(`
+  expect(
+    stepCode(
+      "data d { rows: 8 field x: f32[2] = normal[2] }\nmodel net(x: f32[B, 2]) -> f32[B] { param w: f32[2] ~ ones\n  return for b: sum over k: x[b, k] * w[k] }\ntrain fit on d(batch: 4, shuffle: false) { minimize mean((net(x) - 1)^2) by sgd(lr: 0.1) steps: 10 }",
+    ),
+  ).toMatchInlineSnapshot(`
     "// fit.step: as many whole steps as \`rounds\` says, in one launch
     // element e of a tensor of the step is held by lane e mod 8, in its register e / 8
     enable subgroups;

@@ -18,7 +18,10 @@ beforeAll(async () => {
   expect(on.name).not.toBe("");
 });
 describe.each(["own", "software", "discrete"])("the schedule chosen for target %s", (name) => {
-  test.each(cases.map((c) => [c.name, c] as const))("%s", async (_, c) => void (await check(on, c, { target: name === "own" ? own : targets[name]! })));
+  test.each(cases.map((c) => [c.name, c] as const))(
+    "%s",
+    async (_, c) => void (await check(on, c, { target: name === "own" ? own : targets[name]! })),
+  );
 });
 const drawn = Number(process.env["SCHEDULES"] ?? 2); // schedules of each kernel
 describe("schedules drawn from the space", () => {
@@ -26,7 +29,8 @@ describe("schedules drawn from the space", () => {
     const next = generator(1000 + i + Number(process.env["SEED"] ?? 0));
     for (const target of [own, targets["discrete"]!]) {
       const space = enumerate(nestOf(overSources(c.spec)), target);
-      for (let k = 0; k < drawn; k++) await check(on, c, { target, schedule: space[Math.floor(next() * space.length)]!.schedule });
+      for (let k = 0; k < drawn; k++)
+        await check(on, c, { target, schedule: space[Math.floor(next() * space.length)]!.schedule });
     }
   });
 });

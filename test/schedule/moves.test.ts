@@ -6,7 +6,10 @@ import { load } from "../../runtime/index.ts";
 import type { Command } from "../../runtime/plan.ts";
 import { testDevice } from "../device.ts";
 
-const kinds = (list: readonly Command[]): string[] => list.flatMap((c) => (c.kind === "loop" ? kinds(c.body) : c.kind === "copy" ? [c.from ? "copy" : "clear"] : ["kernel"])).sort();
+const kinds = (list: readonly Command[]): string[] =>
+  list
+    .flatMap((c) => (c.kind === "loop" ? kinds(c.body) : c.kind === "copy" ? [c.from ? "copy" : "clear"] : ["kernel"]))
+    .sort();
 const compiled = (text: string) => {
   const { plan, diagnostics } = compile(text, { name: "moves.dlm" });
   if (!plan) throw new Error(renderDiagnostics(diagnostics));
@@ -21,7 +24,12 @@ test.each([
   ["rows after one another", "f32[2, 6] = a[1..3]", ["copy"], a.slice(6, 18)],
   ["another shape", "f32[24] = rearrange(a, `i j -> (i j)`)", [], a],
   ["a column", "f32[4] = a[:, 1]", ["kernel"], [2, 8, 14, 20]],
-  ["the transpose", "f32[6, 4] = transpose(a)", ["kernel"], Array.from({ length: 24 }, (_, i) => a[(i % 4) * 6 + Math.floor(i / 4)]!)],
+  [
+    "the transpose",
+    "f32[6, 4] = transpose(a)",
+    ["kernel"],
+    Array.from({ length: 24 }, (_, i) => a[(i % 4) * 6 + Math.floor(i / 4)]!),
+  ],
   ["one number everywhere", "f32[5] = ones[5]", ["kernel"], [1, 1, 1, 1, 1]],
 ] as const)("%s", async (_, result, expected, values) => {
   const { device } = await testDevice();
@@ -32,7 +40,9 @@ test.each([
     const got = await model.run("f", { a: { shape: [4, 6], data: a } });
     expect([...got[plan.exports[0]!.outputs[0]!.name]!.data]).toEqual(values);
     // what lay there before is overwritten
-    expect([...(await model.run("f", { a: { shape: [4, 6], data: a } }))[plan.exports[0]!.outputs[0]!.name]!.data]).toEqual(values);
+    expect([
+      ...(await model.run("f", { a: { shape: [4, 6], data: a } }))[plan.exports[0]!.outputs[0]!.name]!.data,
+    ]).toEqual(values);
   } finally {
     model.close();
   }

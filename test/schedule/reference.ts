@@ -11,14 +11,33 @@ export function overSources(spec: KernelSpec): KernelSpec {
   const memory = (node: Node): Node => {
     const base = baseOf(node);
     let own = sources.get(base);
-    if (!own) sources.set(base, (own = base.kind === "source" ? base : source({ role: "input", path: base.label ?? `t${sources.size}`, shape: base.shape, dtype: base.dtype, range: base.range })));
+    if (!own)
+      sources.set(
+        base,
+        (own =
+          base.kind === "source"
+            ? base
+            : source({
+                role: "input",
+                path: base.label ?? `t${sources.size}`,
+                shape: base.shape,
+                dtype: base.dtype,
+                range: base.range,
+              })),
+      );
     return node.kind === "reshape" ? reshape(own, node.shape) : own;
   };
-  const go = (e: Scalar): Scalar => substitute(e, new Map(), (l, indices, outside) => load(memory(l.tensor), indices, outside));
+  const go = (e: Scalar): Scalar =>
+    substitute(e, new Map(), (l, indices, outside) => load(memory(l.tensor), indices, outside));
   return {
     ...spec,
     stages: spec.stages.map((s) => ({ ...s, value: go(s.value) })),
-    stores: spec.stores.map((s) => ({ ...s, target: memory(s.target), indices: s.indices.map((e) => go(e) as Integer), value: go(s.value) })),
+    stores: spec.stores.map((s) => ({
+      ...s,
+      target: memory(s.target),
+      indices: s.indices.map((e) => go(e) as Integer),
+      value: go(s.value),
+    })),
   };
 }
 export function sourcesOf(spec: KernelSpec): Source[] {
@@ -33,18 +52,29 @@ export function sourcesOf(spec: KernelSpec): Source[] {
 }
 
 /** New values of every stored tensor; elements that no store writes keep theirs. */
-export function evaluateSpec(spec: KernelSpec, values: ReadonlyMap<Source, ArrayLike<number>>, dims: Dims = {}): Map<Source, Float64Array> {
+export function evaluateSpec(
+  spec: KernelSpec,
+  values: ReadonlyMap<Source, ArrayLike<number>>,
+  dims: Dims = {},
+): Map<Source, Float64Array> {
   return withOptions({ factor: false, support: false, compress: false, outside: false }, () => {
     const known = new Map<Source, ArrayLike<number>>(values);
     const locals = new Map<Scalar, Scalar>();
     const at = spec.axes.map((v) => (v.extent === 1 ? integer(0) : v));
     const tabulate = (axes: readonly Variable[], value: Scalar, reduction?: Parameters<typeof compute>[1]): Source => {
       const node = compute(axes, reduction, substitute(value, locals));
-      const result = source({ role: "input", path: "", shape: axes.map((v) => v.extent), dtype: node.dtype, range: node.range });
+      const result = source({
+        role: "input",
+        path: "",
+        shape: axes.map((v) => v.extent),
+        dtype: node.dtype,
+        range: node.range,
+      });
       known.set(result, evaluateNodes([node], known, dims)[0]!);
       return result;
     };
-    for (const s of spec.stages) locals.set(s.local, load(tabulate(spec.axes, s.value, { op: s.op, over: s.over }), at));
+    for (const s of spec.stages)
+      locals.set(s.local, load(tabulate(spec.axes, s.value, { op: s.op, over: s.over }), at));
     const results = new Map<Source, Float64Array>();
     for (const s of spec.stores) {
       const axes = [...spec.axes, ...s.over];
@@ -53,8 +83,17 @@ export function evaluateSpec(spec: KernelSpec, values: ReadonlyMap<Source, Array
       const target = baseOf(s.target) as Source;
       if (!results.has(target)) results.set(target, Float64Array.from(values.get(target)!));
       const shape = s.target.shape.map((n) => extentValue(n, dims));
-      for (let p = 0; p < sizeOfShape(axes.map((v) => v.extent), dims); p++) {
-        if (indices.every((e, d) => e[p]! >= 0 && e[p]! < shape[d]!)) results.get(target)![indices.reduce((sum, e, d) => sum * shape[d]! + e[p]!, 0)] = value[p]!;
+      for (
+        let p = 0;
+        p <
+        sizeOfShape(
+          axes.map((v) => v.extent),
+          dims,
+        );
+        p++
+      ) {
+        if (indices.every((e, d) => e[p]! >= 0 && e[p]! < shape[d]!))
+          results.get(target)![indices.reduce((sum, e, d) => sum * shape[d]! + e[p]!, 0)] = value[p]!;
       }
     }
     return results;

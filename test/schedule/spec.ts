@@ -1,12 +1,25 @@
 // Kernel specifications in few words, for tests and measurements.
 import { source } from "../../compiler/graph/node.ts";
 import { asInteger, integer, load, local, variable } from "../../compiler/graph/scalar.ts";
-import type { DType, Extent, Integer, Load, Node, Range, ReductionOp, Scalar, Source, Variable } from "../../compiler/graph/types.ts";
+import type {
+  DType,
+  Extent,
+  Integer,
+  Load,
+  Node,
+  Range,
+  ReductionOp,
+  Scalar,
+  Source,
+  Variable,
+} from "../../compiler/graph/types.ts";
 import type { KernelSpec, Stage, Store } from "../../compiler/schedule/kernel.ts";
 
-export const tensor = (path: string, shape: readonly Extent[], dtype: DType = "f32", range?: Range): Source => source({ role: "input", path, shape, dtype, range });
+export const tensor = (path: string, shape: readonly Extent[], dtype: DType = "f32", range?: Range): Source =>
+  source({ role: "input", path, shape, dtype, range });
 export const at = (node: Node, ...indices: (Integer | number)[]): Load => load(node, indices.map(asInteger)) as Load;
-export const atOr = (node: Node, outside: number, ...indices: (Integer | number)[]): Scalar => load(node, indices.map(asInteger), outside);
+export const atOr = (node: Node, outside: number, ...indices: (Integer | number)[]): Scalar =>
+  load(node, indices.map(asInteger), outside);
 
 /** Collects the stages and stores of one kernel. Axes of extent 1 are the constant 0 in every formula, as fusion writes them. */
 export class SpecBuilder {
@@ -20,7 +33,13 @@ export class SpecBuilder {
     this.axes = extents.map((n, d) => variable(n, names[d]!));
     this.i = positions(this.axes);
   }
-  reduce(op: ReductionOp, extents: readonly Extent[], body: (...k: Integer[]) => Scalar, name: string = op, dtype?: DType): Scalar {
+  reduce(
+    op: ReductionOp,
+    extents: readonly Extent[],
+    body: (...k: Integer[]) => Scalar,
+    name: string = op,
+    dtype?: DType,
+  ): Scalar {
     const over = extents.map((n, d) => variable(n, "kruv"[d]!));
     const value = body(...positions(over));
     const result = local(name, dtype ?? (op === "argmax" || op === "argmin" ? "i32" : value.dtype));

@@ -12,12 +12,27 @@ import { splitReduction, stepsOfPart } from "../../compiler/schedule/split.ts";
 import { emitKernel } from "../../compiler/schedule/template.ts";
 import { targets } from "../../compiler/schedule/target.ts";
 import { f32Text } from "../../compiler/wgsl/names.ts";
-import { cases, columnSums, conv, elementwise, layerNorm, poolGradient, product, softmax, sumOfSquares } from "./cases.ts";
+import {
+  cases,
+  columnSums,
+  conv,
+  elementwise,
+  layerNorm,
+  poolGradient,
+  product,
+  softmax,
+  sumOfSquares,
+} from "./cases.ts";
 import { layoutFor } from "./check.ts";
 import { overSources } from "./reference.ts";
 
 const lavapipe = targets["lavapipe"]!;
-const wgsl = (c: ReturnType<typeof product>, target = lavapipe): string => lowerKernel(overSources(c.spec), layoutFor((s) => s.dtype), target).wgsl;
+const wgsl = (c: ReturnType<typeof product>, target = lavapipe): string =>
+  lowerKernel(
+    overSources(c.spec),
+    layoutFor((s) => s.dtype),
+    target,
+  ).wgsl;
 
 test("a value takes its place with no more brackets than it needs", () => {
   const known = new Map([
@@ -48,37 +63,96 @@ test("a value takes its place with no more brackets than it needs", () => {
 test("arithmetic written out of parts means the same", () => {
   // random trees over integers, evaluated as JavaScript: every operator but division keeps integers
   const tree: fc.Arbitrary<{ code: string; binding: number; value: number; lets: Let[] }> = fc.letrec((tie) => ({
-    node: fc.oneof({ depthSize: "small" }, fc.integer({ min: 1, max: 9 }).map((n) => ({ code: String(n), binding: precedence.atom as number, value: n, lets: [] as Let[] })), fc.record({ a: tie("node"), b: tie("node"), op: fc.constantFrom("+", "-", "*") }).map((x) => {
-      const { a, b, op } = x as { a: { code: string; binding: number; value: number; lets: Let[] }; b: { code: string; binding: number; value: number; lets: Let[] }; op: string };
-      const own = (e: typeof a, list: Let[]): string => {
-        const name = `t${list.length}_${Math.abs(e.value)}_${e.code.length}_${op === "+" ? "p" : op === "-" ? "m" : "x"}`;
-        list.push({ kind: "let", name, type: { element: "i32", width: 1 }, code: e.code, binding: e.binding, cost: "alu", pinned: false });
-        return name;
-      };
-      const lets = [...a.lets, ...b.lets];
-      const code = `${own(a, lets)} ${op} ${own(b, lets)}`;
-      return { code, binding: op === "*" ? precedence.multiply : precedence.add, value: op === "+" ? a.value + b.value : op === "-" ? a.value - b.value : a.value * b.value, lets };
-    })),
-  })).node as never; // prettier-ignore
+    node: fc.oneof(
+      { depthSize: "small" },
+      fc
+        .integer({ min: 1, max: 9 })
+        .map((n) => ({ code: String(n), binding: precedence.atom as number, value: n, lets: [] as Let[] })),
+      fc.record({ a: tie("node"), b: tie("node"), op: fc.constantFrom("+", "-", "*") }).map((x) => {
+        const { a, b, op } = x as {
+          a: { code: string; binding: number; value: number; lets: Let[] };
+          b: { code: string; binding: number; value: number; lets: Let[] };
+          op: string;
+        };
+        const own = (e: typeof a, list: Let[]): string => {
+          const name = `t${list.length}_${Math.abs(e.value)}_${e.code.length}_${op === "+" ? "p" : op === "-" ? "m" : "x"}`;
+          list.push({
+            kind: "let",
+            name,
+            type: { element: "i32", width: 1 },
+            code: e.code,
+            binding: e.binding,
+            cost: "alu",
+            pinned: false,
+          });
+          return name;
+        };
+        const lets = [...a.lets, ...b.lets];
+        const code = `${own(a, lets)} ${op} ${own(b, lets)}`;
+        return {
+          code,
+          binding: op === "*" ? precedence.multiply : precedence.add,
+          value: op === "+" ? a.value + b.value : op === "-" ? a.value - b.value : a.value * b.value,
+          lets,
+        };
+      }),
+    ),
+  })).node as never;
   fc.assert(
     fc.property(tree, ({ code, value, lets }) => {
       const names = new Set(lets.map((l) => l.name));
       fc.pre(names.size === lets.length);
       const body = tidy([...lets, { kind: "store", tensor: "y", at: "0", code, width: 1 }]);
       const last = body[body.length - 1]!;
-      const text = [...body.slice(0, -1).map((s) => `const ${(s as Let).name} = ${(s as Let).code};`), `return ${(last as { code: string }).code};`].join("\n").replaceAll("- -", "- 0 -");
+      const text = [
+        ...body.slice(0, -1).map((s) => `const ${(s as Let).name} = ${(s as Let).code};`),
+        `return ${(last as { code: string }).code};`,
+      ]
+        .join("\n")
+        .replaceAll("- -", "- 0 -");
       expect(new Function(text)()).toBe(value);
     }),
     { seed: 7, numRuns: 200 },
   );
 });
 test("values of outer loops and values used twice stay", () => {
-  const make = (name: string, code: string): Let => ({ kind: "let", name, type: { element: "f32", width: 1 }, code, binding: precedence.atom, cost: "alu", pinned: false });
-  const body: Statement[] = [make("once", "f(a)"), make("twice", "g(a)"), make("never", "h(a)"), make("outer", "e(a)"), { kind: "for", variable: "k", from: "0", below: "4", step: 1, trips: 4, body: [{ kind: "set", name: "s", operator: "+=", code: "outer", cost: "alu", width: 1 }] }, { kind: "store", tensor: "y", at: "0", code: "once + twice + twice", width: 1 }];
+  const make = (name: string, code: string): Let => ({
+    kind: "let",
+    name,
+    type: { element: "f32", width: 1 },
+    code,
+    binding: precedence.atom,
+    cost: "alu",
+    pinned: false,
+  });
+  const body: Statement[] = [
+    make("once", "f(a)"),
+    make("twice", "g(a)"),
+    make("never", "h(a)"),
+    make("outer", "e(a)"),
+    {
+      kind: "for",
+      variable: "k",
+      from: "0",
+      below: "4",
+      step: 1,
+      trips: 4,
+      body: [{ kind: "set", name: "s", operator: "+=", code: "outer", cost: "alu", width: 1 }],
+    },
+    { kind: "store", tensor: "y", at: "0", code: "once + twice + twice", width: 1 },
+  ];
   expect(tidy(body).map((s) => (s.kind === "let" ? s.name : s.kind))).toEqual(["twice", "outer", "for", "store"]);
 });
 test("numbers are the shortest that are themselves", () => {
-  expect([0.1, 0.9, 1 / 3, 1e-8, 16777216, -0, Infinity].map(f32Text)).toEqual(["0.1", "0.9", "0.33333334", "1e-8", "16777216.0", "-0.0", "0x1.fffffep+127f"]);
+  expect([0.1, 0.9, 1 / 3, 1e-8, 16777216, -0, Infinity].map(f32Text)).toEqual([
+    "0.1",
+    "0.9",
+    "0.33333334",
+    "1e-8",
+    "16777216.0",
+    "-0.0",
+    "0x1.fffffep+127f",
+  ]);
 });
 
 test("axes that are walked as one become one", () => {
@@ -116,13 +190,24 @@ test("no schedule costs less than the least price of its threads and tile", () =
       for (const { nest: own, schedule } of enumerate(nest, target)) {
         if (!nest.spec.stages.length || Object.keys(schedule.staged).length) continue;
         const tile = Object.fromEntries(Object.entries(schedule.tile).filter(([axis]) => nest.outer.includes(axis)));
-        expect(leastTotal(nest, { ...schedule, tile }, target), `${c.name} for ${target.name}: ${printSchedule(schedule)}`).toBeLessThanOrEqual(priceOf(own, schedule, target).total);
+        expect(
+          leastTotal(nest, { ...schedule, tile }, target),
+          `${c.name} for ${target.name}: ${printSchedule(schedule)}`,
+        ).toBeLessThanOrEqual(priceOf(own, schedule, target).total);
       }
     }
 });
 test("schedules for lavapipe", () => {
   const first = (c: ReturnType<typeof product>): string => printSchedule(rank(nestOf(c.spec), lavapipe)[0]!.schedule);
-  expect([product("NN", 512, 512, 512), conv(64, 14, 32, 64), layerNorm(4096, 1024), columnSums(4096, 1024), elementwise([1 << 20])].map(first)).toMatchInlineSnapshot(`
+  expect(
+    [
+      product("NN", 512, 512, 512),
+      conv(64, 14, 32, 64),
+      layerNorm(4096, 1024),
+      columnSums(4096, 1024),
+      elementwise([1 << 20]),
+    ].map(first),
+  ).toMatchInlineSnapshot(`
     [
       "threads j:8; tile j:8 i:16 k:2; vec4 j; share i; rows i",
       "threads fused:8; fuse i j l; tile m:16 l:7 r:3; vec4 m; scalar sums; share m; rows l",
@@ -143,9 +228,25 @@ test("no kernel takes the driver long, and products share their loads", () => {
 });
 test("the price agrees with a count of the code", () => {
   for (const target of [lavapipe, targets["swiftshader"]!])
-    for (const c of [product("NN", 128, 512, 784, true), product("NT", 128, 784, 512), conv(64, 14, 32, 64), softmax(4096, 1024), layerNorm(768, 128), columnSums(768, 128), sumOfSquares(100_000), elementwise([1 << 18])]) {
+    for (const c of [
+      product("NN", 128, 512, 784, true),
+      product("NT", 128, 784, 512),
+      conv(64, 14, 32, 64),
+      softmax(4096, 1024),
+      layerNorm(768, 128),
+      columnSums(768, 128),
+      sumOfSquares(100_000),
+      elementwise([1 << 18]),
+    ]) {
       const [best] = rank(nestOf(c.spec), target);
-      const counted = priceOfCode(emitKernel(best!.nest, layoutFor((s) => s.dtype), best!.schedule), target);
+      const counted = priceOfCode(
+        emitKernel(
+          best!.nest,
+          layoutFor((s) => s.dtype),
+          best!.schedule,
+        ),
+        target,
+      );
       expect(best!.ns / counted, c.name).toBeGreaterThan(0.7);
       expect(best!.ns / counted, c.name).toBeLessThan(1.4);
     }

@@ -12,12 +12,20 @@ const x23 = { x: "f32[2, 3]" };
 const positive = { x: [0.3, 2] } as const;
 const pair = { p: "f32[2, 3]", y: "f32[2, 3]" };
 const classes = { z: "f32[3, 4]", y: "i32[3] in 0..4" };
-const layer = (use: string, type = "f32[2, 3]", more: Partial<Sample> = {}): Sample => ({ declarations: `model net(x: ${type}) = x |> ${use}`, inputs: { x: type }, call: "net(x)", ...more });
+const layer = (use: string, type = "f32[2, 3]", more: Partial<Sample> = {}): Sample => ({
+  declarations: `model net(x: ${type}) = x |> ${use}`,
+  inputs: { x: type },
+  call: "net(x)",
+  ...more,
+});
 
 export const samples: Readonly<Record<string, readonly Sample[]>> = {
   // activations
   glu: [{ inputs: { x: "f32[2, 6]" }, call: "glu(x)" }],
-  softmax: [{ inputs: x23, call: "softmax(x)" }, { inputs: x23, call: "softmax(x, 0)" }],
+  softmax: [
+    { inputs: x23, call: "softmax(x)" },
+    { inputs: x23, call: "softmax(x, 0)" },
+  ],
   log_softmax: [{ inputs: x23, call: "log_softmax(x)" }],
   softplus: [{ inputs: x23, call: "softplus(x, 3, 1.2)", domain: { x: [-1, 1] } }],
   hardtanh: [{ inputs: x23, call: "hardtanh(x, -0.5, 0.4)" }],
@@ -26,7 +34,10 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   average: [{ inputs: { l: "f32[2, 3]", w: "f32[2, 3]" }, call: "average(l, w)", domain: { w: [0.5, 1] } }],
   total: [{ inputs: { l: "f32[2, 3]" }, call: "total(l)" }],
   each: [{ inputs: { l: "f32[2, 3]" }, call: "each(l)" }],
-  mse: [{ inputs: pair, call: "mse(p, y)" }, { inputs: pair, call: "mse(p, y, reduce: each)" }],
+  mse: [
+    { inputs: pair, call: "mse(p, y)" },
+    { inputs: pair, call: "mse(p, y, reduce: each)" },
+  ],
   l1: [{ inputs: pair, call: "l1(p, y)" }],
   huber: [{ inputs: pair, call: "huber(p, y, delta: 0.3)" }],
   smooth_l1: [{ inputs: pair, call: "smooth_l1(p, y, beta: 0.3)" }],
@@ -34,10 +45,20 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   clamp_log: [{ inputs: x23, call: "clamp_log(x)", domain: positive }],
   bce_with_logits: [{ inputs: pair, call: "bce_with_logits(p, y, positive: 2.5)", domain: { y: [0, 1] } }],
   bce_logits: [{ inputs: pair, call: "bce_logits(p, y)", domain: { y: [0, 1] } }],
-  nll: [{ inputs: { z: "f32[3, 4]", y: "i32[3] in -1..4", w: "f32[4]" }, call: "nll(z, y, weight: w, ignore: -1)", domain: { w: [0.5, 1.5] } }],
+  nll: [
+    {
+      inputs: { z: "f32[3, 4]", y: "i32[3] in -1..4", w: "f32[4]" },
+      call: "nll(z, y, weight: w, ignore: -1)",
+      domain: { w: [0.5, 1.5] },
+    },
+  ],
   cross_entropy: [
     { inputs: classes, call: "cross_entropy(z, y)" },
-    { inputs: { z: "f32[2, 3, 4]", y: "i32[2, 3] in -1..4", w: "f32[4]" }, call: "cross_entropy(z, y, weight: w, smooth: 0.1, ignore: -1)", domain: { w: [0.5, 1.5] } },
+    {
+      inputs: { z: "f32[2, 3, 4]", y: "i32[2, 3] in -1..4", w: "f32[4]" },
+      call: "cross_entropy(z, y, weight: w, smooth: 0.1, ignore: -1)",
+      domain: { w: [0.5, 1.5] },
+    },
   ],
   l2: [layer("Linear(2)", "f32[2, 3]", { call: "l2(net)" })],
   l1_penalty: [layer("Linear(2)", "f32[2, 3]", { call: "l1_penalty(net)" })],
@@ -56,7 +77,10 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   LayerNorm: [layer("LayerNorm()"), layer("LayerNorm(affine: false)")],
   RMSNorm: [layer("RMSNorm()")],
   BatchNorm: [layer("BatchNorm()", "f32[4, 3]", { states: { var: [0.5, 2] } })],
-  Conv2d: [layer("Conv2d(2)", "f32[2, 5, 5, 2]"), layer("Conv2d(4, k: [3, 2], stride: 2, pad: [1, 0], dilate: [1, 2], groups: 2)", "f32[1, 7, 6, 2]")],
+  Conv2d: [
+    layer("Conv2d(2)", "f32[2, 5, 5, 2]"),
+    layer("Conv2d(4, k: [3, 2], stride: 2, pad: [1, 0], dilate: [1, 2], groups: 2)", "f32[1, 7, 6, 2]"),
+  ],
   MaxPool2d: [layer("MaxPool2d(2)", "f32[1, 5, 4, 2]"), layer("MaxPool2d(3, stride: 2, pad: 1)", "f32[1, 6, 5, 1]")],
   AvgPool2d: [layer("AvgPool2d(2)", "f32[1, 5, 4, 2]"), layer("AvgPool2d(3, stride: 2, pad: 1)", "f32[1, 6, 5, 1]")],
   Standardise: [layer("Standardise(for i in 0..4, j in 0..3: f32((i + 1) * (j + 2) % 5))")],
@@ -67,9 +91,18 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   clamp: [{ inputs: x23, call: "clamp(x, -0.4, 0.5)" }],
   safe_sqrt: [{ inputs: x23, call: "safe_sqrt(x)", domain: positive }],
   safe_pow: [{ inputs: x23, call: "safe_pow(x, 2.5)", domain: positive }],
-  var: [{ inputs: x23, call: "var(x)" }, { inputs: x23, call: "var(x, axis: 0, correction: 0, keep: true)" }],
+  var: [
+    { inputs: x23, call: "var(x)" },
+    { inputs: x23, call: "var(x, axis: 0, correction: 0, keep: true)" },
+  ],
   std: [{ inputs: x23, call: "std(x, axis: -1)" }],
-  norm: [{ inputs: x23, call: "norm(x, axis: -1)" }, { inputs: x23, call: "norm(x, p: 1)" }, { inputs: x23, call: "norm(x, p: 3)" }, { inputs: x23, call: "norm(x, p: 0.5)", domain: positive }, { inputs: x23, call: "norm(x, p: inf)" }],
+  norm: [
+    { inputs: x23, call: "norm(x, axis: -1)" },
+    { inputs: x23, call: "norm(x, p: 1)" },
+    { inputs: x23, call: "norm(x, p: 3)" },
+    { inputs: x23, call: "norm(x, p: 0.5)", domain: positive },
+    { inputs: x23, call: "norm(x, p: inf)" },
+  ],
   l2_normalize: [{ inputs: x23, call: "l2_normalize(x)" }],
   cosine_similarity: [{ inputs: { a: "f32[2, 3]", b: "f32[2, 3]" }, call: "cosine_similarity(a, b)" }],
   pairwise_distance: [{ inputs: { a: "f32[2, 3]", b: "f32[2, 3]" }, call: "pairwise_distance(a, b)" }],
@@ -95,14 +128,18 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   top_k: [{ inputs: { x: "f32[2, 5]" }, call: "top_k(x, 2)" }],
   causal_mask: [{ call: "where(causal_mask(4), 1.0, 0.0)" }],
   random_shift: [{ inputs: { x: "f32[2, 4, 4, 1]" }, call: "random_shift(x, 1)" }],
-  descend: [{ inputs: { c: "f32[3]", y: "f32[3]" }, call: "descend(|v| sum(tanh(v * c)^2 + 0.1 * v^4), y, iters: 3, lr: 0.2)" }],
+  descend: [
+    { inputs: { c: "f32[3]", y: "f32[3]" }, call: "descend(|v| sum(tanh(v * c)^2 + 0.1 * v^4), y, iters: 3, lr: 0.2)" },
+  ],
 };
 
 /** Layers that do something else in training. */
 export const trained: Readonly<Record<string, readonly { readonly use: string; readonly type: string }[]>> = {
   Dropout: [{ use: "Linear(3) |> Dropout(0.4)", type: "[5, 3]" }],
   BatchNorm: [{ use: "Linear(3) |> BatchNorm()", type: "[5, 3]" }],
-  Conv2d: [{ use: "Conv2d(2, pad: 1) |> BatchNorm() |> tanh |> MaxPool2d(2) |> flatten |> Linear(2)", type: "[2, 4, 4, 1]" }],
+  Conv2d: [
+    { use: "Conv2d(2, pad: 1) |> BatchNorm() |> tanh |> MaxPool2d(2) |> flatten |> Linear(2)", type: "[2, 4, 4, 1]" },
+  ],
 };
 /** Optimizers and schedules, as written after `by`. */
 export const optimizers: Readonly<Record<string, readonly string[]>> = {
