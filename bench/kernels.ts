@@ -2,9 +2,9 @@
 // kernels on this class of machine (lavapipe and SwiftShader, 2 cores). No tuning, no peers; bench/run.mjs measures whole workloads.
 //   npx esbuild bench/kernels.ts --bundle --platform=node --format=esm --packages=external --outfile=out/kernels.mjs && node out/kernels.mjs [--only REGEXP] [--rounds N] [--wgsl]
 import { create, globals } from "webgpu";
-import { lowerKernel } from "../compiler/schedule/lower.ts";
+import { lowerKernel } from "../compiler/lower/lower.ts";
 import { printSchedule } from "../compiler/schedule/schedule.ts";
-import { targets, type Target } from "../compiler/schedule/target.ts";
+import { targets, type Target } from "../compiler/kernel/target.ts";
 import * as cases from "../test/schedule/cases.ts";
 import type { Case } from "../test/schedule/cases.ts";
 import { layoutFor, randomValues } from "../test/schedule/check.ts";

@@ -7,7 +7,7 @@ import type { Program } from "./elaborate/program.ts";
 import { analyse, type FrontOptions } from "./front.ts";
 import { makePlan, type Compiled } from "./plan/plan.ts";
 import { simplify } from "./rewrite/simplify.ts";
-import { targets, type Target } from "./schedule/target.ts";
+import { targets, type Target } from "./kernel/target.ts";
 import { version } from "./version.ts";
 
 export interface CompileOptions extends FrontOptions {

@@ -5,7 +5,7 @@ export { explanations } from "./explain.ts";
 export { checkGradients, type GradientCheck, type GradientCheckOptions } from "./evaluate/gradcheck.ts";
 export { analyse, type FrontOptions, type Fronted } from "./front.ts";
 export { printGraph } from "./graph/print.ts";
-export { targets, type Target } from "./schedule/target.ts";
+export { targets, type Target } from "./kernel/target.ts";
 export { version } from "./version.ts";
 export {
   position,

@@ -1,7 +1,7 @@
 // Every module of a plan, as the driver sees it: what compiles must be accepted, and must fit the limits of its target.
 import { expect } from "vitest";
 import { compile } from "../compiler/compile.ts";
-import { targets, type Target } from "../compiler/schedule/target.ts";
+import { targets, type Target } from "../compiler/kernel/target.ts";
 import type { Plan } from "../runtime/plan.ts";
 import { dispatchesOf, programsOf } from "../runtime/machine.ts";
 import { testDevice } from "./device.ts";

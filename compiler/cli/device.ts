@@ -1,7 +1,7 @@
 // The device of a command: --device, else DLM_DEVICE, else the best there is (runtime/node.ts). Problems in words.
 import type { DeviceFacts } from "../../runtime/device.ts";
 import { openDevice, type OpenedDevice } from "../../runtime/node.ts";
-import { targets, type Target } from "../schedule/target.ts";
+import { targets, type Target } from "../kernel/target.ts";
 import { embeddedDriver } from "./embedded.ts";
 
 export const deviceOption = [

@@ -14,7 +14,7 @@ import { toDot, toJson } from "../graph/dump.ts";
 import { nameNodes, printGraph, printNode, shapeText } from "../graph/print.ts";
 import type { GraphProgram, Node } from "../graph/types.ts";
 import type { Compiled } from "../plan/plan.ts";
-import { kernelTexts, printKernels } from "../schedule/print.ts";
+import { kernelTexts, printKernels } from "../fuse/print.ts";
 import { printSchedule } from "../schedule/schedule.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { portText, sizeText, typeText } from "./compile.ts";

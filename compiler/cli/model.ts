@@ -6,8 +6,8 @@ import { position, type Diagnostic, type SourceFile, type Span } from "../../gra
 import { renderDiagnostics } from "../../grammar/render.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { compile, type CompileOptions, type CompileResult } from "../compile.ts";
-import type { Target } from "../schedule/target.ts";
-import { targets } from "../schedule/target.ts";
+import type { Target } from "../kernel/target.ts";
+import { targets } from "../kernel/target.ts";
 import { readText } from "./files.ts";
 import { nearest } from "./options.ts";
 import { fileProblem, fileReason, Reported, UserError } from "./problem.ts";

@@ -867,7 +867,7 @@ export function toF32(x: Scalar): Scalar {
   if (x.dtype === "bool") return x.kind === "literal" ? literal(x.value) : call("bool_to_f32", x);
   return call("to_f32", x);
 }
-export const derivativeBuilder: DerivativeBuilder = {
+export const derivativeBuilder: DerivativeBuilder<Scalar> = {
   add,
   sub,
   mul,

@@ -6,9 +6,9 @@
 // - every load is in range under the guards around it, or has an outside value;
 // - no implicit broadcasting, no implicit conversion between dtypes.
 import type { Span } from "../../grammar/diagnostic.ts";
-import type { ScalarFunction } from "../scalar/functions.ts";
+import type { DType, ScalarFunction } from "../scalar/functions.ts";
 
-export type DType = "f32" | "i32" | "bool";
+export type { DType };
 
 /** A run-time dim of an export: an integer >= 1, known when the program is run. Also usable as an i32 scalar. */
 export interface Dim {

@@ -3,7 +3,7 @@
 // first and the last that reads it, both included, so a slot is never read and written in one dispatch.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import type { Node } from "../graph/types.ts";
-import type { Step } from "../schedule/fuse.ts";
+import type { Step } from "../kernel/graph.ts";
 
 export interface LiveRange {
   readonly node: Node;

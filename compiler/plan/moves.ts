@@ -2,7 +2,7 @@
 import { baseOf } from "../graph/node.ts";
 import { constantPart, termsOf } from "../graph/scalar.ts";
 import type { Integer, Node, Scalar, Shape, Variable } from "../graph/types.ts";
-import type { KernelSpec, Store } from "../schedule/kernel.ts";
+import type { KernelSpec, Store } from "../kernel/kernel.ts";
 import { flatAddress } from "../schedule/nest.ts";
 
 /** `count` elements from element `at` of `target` on become 0, or those of `from.node` from element `from.at` on. */

@@ -28,21 +28,18 @@ import { baseOf, inputs, source, topological } from "../graph/node.ts";
 import { extentText } from "../graph/print.ts";
 import { fitsAnySize, interval, isSize, operandsOf, visit } from "../graph/scalar.ts";
 import type { Extent, GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
-import { flatten, type Flattened, type View } from "../schedule/flat.ts";
-import { fuse, type KernelGraph, type KernelStep, type Step } from "../schedule/fuse.ts";
-import { loadsOf, lowerWhole, physical, storesOf, type WholeKernel } from "../schedule/whole.ts";
-import { narrow } from "../schedule/narrow.ts";
-import { sizeOf } from "../schedule/storage.ts";
-import {
-  lowerKernel,
-  sizeOfExtents,
-  wgslName,
-  type Binding,
-  type Layout,
-  type LoweredKernel,
-} from "../schedule/lower.ts";
-import type { KernelSpec } from "../schedule/kernel.ts";
-import type { Target } from "../schedule/target.ts";
+import { flatten, type Flattened } from "../fuse/flat.ts";
+import { fuse } from "../fuse/fuse.ts";
+import type { KernelGraph, KernelStep, Step, View } from "../kernel/graph.ts";
+import { loadsOf, lowerWhole, physical, storesOf, type WholeKernel } from "../lower/whole.ts";
+import { narrow } from "../fuse/narrow.ts";
+import { sizeOf } from "../fuse/storage.ts";
+import type { Layout } from "../kernel/layout.ts";
+import { sizeOfExtents } from "../kernel/sizes.ts";
+import { lowerKernel, type Binding, type LoweredKernel } from "../lower/lower.ts";
+import { wgslName } from "../wgsl/names.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
+import type { Target } from "../kernel/target.ts";
 import { mostI32 } from "../scalar/range.ts";
 import { encodeBase64 } from "./base64.ts";
 import { canonicalModule } from "./canonical.ts";

@@ -1,7 +1,7 @@
 // Kernels that differ only in numbers are one module, which reads the numbers from a uniform buffer: a driver compiles it once. What this saves
 // is weighed against what each run loses: numbers that are read, and divisions by numbers that the driver does not know.
 import type { Command, Plan, PlanModule, PlanProgram } from "../../runtime/plan.ts";
-import type { Target } from "../schedule/target.ts";
+import type { Target } from "../kernel/target.ts";
 import { encodeBase64 } from "./base64.ts";
 import { canonicalModule } from "./canonical.ts";
 

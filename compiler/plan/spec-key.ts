@@ -3,8 +3,8 @@
 import { baseOf } from "../graph/node.ts";
 import { operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { Extent, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
-import type { KernelSpec } from "../schedule/kernel.ts";
-import type { Layout } from "../schedule/layout.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
+import type { Layout } from "../kernel/layout.ts";
 
 export interface SpecKey {
   readonly key: string;

@@ -7,7 +7,7 @@
 //      x y + x z does not), divisors are not multiplied with each other, and constants are only put together where f32 holds their product.
 //   2. Accuracy: the right side is at least as near to the value of the formula in real numbers: one rounding fewer, a cancellation or an overflow avoided.
 //   3. Sums are as written: no rule adds or takes away what another term cancels, and none moves a constant through a sum. (x + c) - c is how a program
-//      rounds, (a + b) - a how it finds what was lost (Kahan, Dekker). Drivers would do it too: schedule/rounding.ts keeps them from it.
+//      rounds, (a + b) - a how it finds what was lost (Kahan, Dekker). Drivers would do it too: fuse/rounding.ts keeps them from it.
 // Sums over an axis have no order, and what does not change along the axis may stand outside of them: that is what makes a derivative a contraction. A
 // constant below 1 stays inside, since the sum may need it; factors that are data may go, and a sum of products near the end of f32 may so overflow.
 // Divisions are left as they are; quotients.ts says which become products.

@@ -1,9 +1,11 @@
 // The table of scalar functions: one row each. Type checking, differentiation, constant folding, the reference evaluator, WGSL,
 // the gradient check and the reference page are loops over it. Keep it small: what can be a composition is one, in the library.
-import type { DType, Scalar } from "../graph/types.ts";
+
+/** The type of an element. */
+export type DType = "f32" | "i32" | "bool";
 
 /** What a derivative is built with; a number stands for a constant of f32. */
-export interface DerivativeBuilder {
+export interface DerivativeBuilder<Scalar> {
   add(a: Scalar | number, b: Scalar | number): Scalar;
   sub(a: Scalar | number, b: Scalar | number): Scalar;
   mul(a: Scalar | number, b: Scalar | number): Scalar;
@@ -38,7 +40,11 @@ export interface ScalarFunction {
   readonly derivative:
     | "zero"
     | "none"
-    | ((args: { b: DerivativeBuilder; x: readonly Scalar[]; y: Scalar }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero
+    | (<Scalar>(args: {
+        b: DerivativeBuilder<Scalar>;
+        x: readonly Scalar[];
+        y: Scalar;
+      }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero
   readonly commutative?: boolean;
   readonly exact?: boolean; // never rounds: the same bits wherever it is computed
   /** The last digits of the result are those of its operands; more, which it makes of them; or, at a step, their reading. None: it rounds more than a quotient. */

@@ -2,7 +2,6 @@
 // conventions at ties and kinks: pairwise max and min give half to each operand, abs and sign have slope 0 at 0.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { digamma, erf, logAddExp, logGamma, polygamma, roundHalfEven } from "./special.ts";
-import type { Scalar } from "../graph/types.ts";
 import { largestF32, leastI32, mostI32, mostSize } from "./range.ts";
 import type { Bounds, Reach, Reached, ScalarFunction } from "./functions.ts";
 
@@ -360,7 +359,7 @@ const rows: readonly ScalarFunction[] = [
   unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", digits: "read", exact: true }),
   unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", digits: "read", exact: true }),
   unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu", digits: "read", exact: true }),
-  // what the compiler itself puts in; rewrite/rule.ts and schedule/rounding.ts say where
+  // what the compiler itself puts in; rewrite/rule.ts and fuse/rounding.ts say where
   {
     name: "div_rounded",
     summary: "a / b, rounded correctly on every device",
@@ -439,7 +438,7 @@ const rows: readonly ScalarFunction[] = [
     derivative: ({ b, x: [p, q] }) => {
       const square = b.add(b.mul(p!, p!), b.mul(q!, q!));
       const away = b.call("less", 0, square);
-      const by = (x: Scalar): Scalar => b.select(away, b.div(x, b.select(away, square, 1)), 0);
+      const by = (x: typeof square): typeof square => b.select(away, b.div(x, b.select(away, square, 1)), 0);
       return [by(q!), b.neg(by(p!))];
     },
     sample: [[0.3, 3], wide],

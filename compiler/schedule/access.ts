@@ -3,8 +3,8 @@
 // outer ones first, then inner ones.
 import { operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
 import type { Integer, Load, Scalar, Shape, Variable } from "../graph/types.ts";
-import type { Cost } from "./ir.ts";
-import type { Store } from "./kernel.ts";
+import type { Cost } from "../kernel/target.ts";
+import type { Store } from "../kernel/kernel.ts";
 import { estimate, flatAddress, type Nest } from "./nest.ts";
 
 export interface Access {

@@ -17,7 +17,7 @@ import {
 import type { Extent, Integer, Scalar, Shape, Variable } from "../graph/types.ts";
 import { mostI32 } from "../scalar/range.ts";
 import { freeName } from "../wgsl/names.ts";
-import type { KernelSpec, Stage, Store } from "./kernel.ts";
+import type { KernelSpec, Stage, Store } from "../kernel/kernel.ts";
 
 export interface Nest {
   readonly spec: KernelSpec;

@@ -3,7 +3,7 @@
 import { analyse, type Access, type Analysis, type Part, type Work } from "./access.ts";
 import type { Nest } from "./nest.ts";
 import { threadsAlong, type Schedule } from "./schedule.ts";
-import type { Target } from "./target.ts";
+import type { Target } from "../kernel/target.ts";
 
 export interface Price {
   readonly ns: number; // of one run

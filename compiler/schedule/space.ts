@@ -9,8 +9,8 @@ import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import { canSplit, isOpen, openParts, splitReduction, stepsOfPart } from "./split.ts";
-import { mostGroups } from "./sizes.ts";
-import type { Target } from "./target.ts";
+import { mostGroups } from "../kernel/sizes.ts";
+import type { Target } from "../kernel/target.ts";
 
 export interface Candidate {
   readonly nest: Nest;

@@ -17,9 +17,9 @@ import {
 import { baseOf, source, tensorsOf } from "../graph/node.ts";
 import type { Extent, Integer, Local, Node, Scalar, Source, Variable } from "../graph/types.ts";
 import { largestF32, leastI32, mostI32 } from "../scalar/range.ts";
-import type { KernelSpec, Stage } from "./kernel.ts";
+import type { KernelSpec, Stage } from "../kernel/kernel.ts";
 import { estimate } from "./nest.ts";
-import type { Target } from "./target.ts";
+import type { Target } from "../kernel/target.ts";
 
 export interface Split {
   readonly parts: KernelSpec; // axes: part, then the kernel's

@@ -1,5 +1,5 @@
 // The loop IR as WGSL text. Prints; decides nothing.
-import type { Statement } from "../schedule/ir.ts";
+import type { Statement } from "../lower/ir.ts";
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 

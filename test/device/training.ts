@@ -1,7 +1,7 @@
 // A train block on a device and on the f64 evaluator, from the same initial values: every state after a few steps must agree.
 import { expect } from "vitest";
 import { compile } from "../../compiler/compile.ts";
-import type { Target } from "../../compiler/schedule/target.ts";
+import type { Target } from "../../compiler/kernel/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load } from "../../runtime/index.ts";
 import type { Plan } from "../../runtime/plan.ts";

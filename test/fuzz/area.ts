@@ -1,5 +1,5 @@
 // What the fuzzer tries: an area makes cases of plain JSON from seeds, checks one, and proposes smaller ones for a case that failed.
-import { targets, type Target } from "../../compiler/schedule/target.ts";
+import { targets, type Target } from "../../compiler/kernel/target.ts";
 
 export interface On {
   readonly device: GPUDevice;

@@ -2,11 +2,11 @@
 // programs. Each runs on the driver against the direct evaluation of its specification; on other targets' schedules too.
 import { compile } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
-import type { KernelSpec } from "../../compiler/schedule/kernel.ts";
-import type { Step } from "../../compiler/schedule/fuse.ts";
+import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
+import type { Step } from "../../compiler/kernel/graph.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate } from "../../compiler/schedule/space.ts";
-import { targets } from "../../compiler/schedule/target.ts";
+import { targets } from "../../compiler/kernel/target.ts";
 import * as known from "../schedule/cases.ts";
 import { check as checkKernel, randomValues } from "../schedule/check.ts";
 import { evaluateSpec, overSources, sourcesOf } from "../schedule/reference.ts";

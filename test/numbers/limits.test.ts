@@ -1,6 +1,6 @@
 // Whatever compiles fits the limits of its target by construction: a kernel that would bind too many buffers is cut.
 import { expect, test } from "vitest";
-import { targets } from "../../compiler/schedule/target.ts";
+import { targets } from "../../compiler/kernel/target.ts";
 import { cases, firstSeed } from "../fuzz/random.ts";
 import { expectAccepted, outcomeOf } from "../accepted.ts";
 import { randomBlock } from "./blocks.ts";

@@ -1,6 +1,6 @@
 // Long inputs for exports on the device: typed arrays in, numbers out. No evaluator: expected values are closed forms or sums in f64.
 import { compile } from "../../compiler/compile.ts";
-import { targets } from "../../compiler/schedule/target.ts";
+import { targets } from "../../compiler/kernel/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load } from "../../runtime/index.ts";
 import { testDevice } from "../device.ts";

@@ -1,7 +1,7 @@
 // Several sums of run-time lengths in one loss: each that others wait for is stored, and the kernel that stores them binds what the device has.
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
-import { targets } from "../../compiler/schedule/target.ts";
+import { targets } from "../../compiler/kernel/target.ts";
 import { expectValues, type Rows } from "./values.ts";
 
 const loss = (n: number): string => {

@@ -2,12 +2,12 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { dim, equal, integer, mul, select } from "../../compiler/graph/scalar.ts";
 import type { Extent, Source } from "../../compiler/graph/types.ts";
-import type { KernelSpec } from "../../compiler/schedule/kernel.ts";
-import { lowerKernel } from "../../compiler/schedule/lower.ts";
+import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
+import { lowerKernel } from "../../compiler/lower/lower.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { plainSchedule, type Schedule } from "../../compiler/schedule/schedule.ts";
 import { enumerate } from "../../compiler/schedule/space.ts";
-import { targets, type Target } from "../../compiler/schedule/target.ts";
+import { targets, type Target } from "../../compiler/kernel/target.ts";
 import { generator, layoutFor } from "../schedule/check.ts";
 import { prepare, runOnce, type TestDevice } from "../schedule/device.ts";
 import { openDevice } from "../schedule/open.ts";

@@ -26,7 +26,7 @@ import {
 } from "../../compiler/graph/scalar.ts";
 import { reshape } from "../../compiler/graph/node.ts";
 import type { Scalar } from "../../compiler/graph/types.ts";
-import type { KernelSpec } from "../../compiler/schedule/kernel.ts";
+import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
 import type { Dims } from "../../compiler/evaluate/evaluate.ts";
 import { at, atOr, SpecBuilder, tensor } from "./spec.ts";
 

@@ -2,10 +2,10 @@
 import type { Source } from "../../compiler/graph/types.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
-import { lowerKernel, type LoweredKernel } from "../../compiler/schedule/lower.ts";
-import type { Layout } from "../../compiler/schedule/layout.ts";
+import { lowerKernel, type LoweredKernel } from "../../compiler/lower/lower.ts";
+import type { Layout } from "../../compiler/kernel/layout.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
-import type { Target } from "../../compiler/schedule/target.ts";
+import type { Target } from "../../compiler/kernel/target.ts";
 import type { DType } from "../../runtime/plan.ts";
 import type { Case } from "./cases.ts";
 import { evaluateSpec, overSources, sourcesOf } from "./reference.ts";

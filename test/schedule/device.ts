@@ -2,7 +2,7 @@
 import type { Source } from "../../compiler/graph/types.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
-import type { LoweredKernel } from "../../compiler/schedule/lower.ts";
+import type { LoweredKernel } from "../../compiler/lower/lower.ts";
 import { sizeOf, type DType, type WorkgroupCount } from "../../runtime/plan.ts";
 import { dimName } from "../../compiler/wgsl/names.ts";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
 import { targetOf } from "../../compiler/cli/device.ts";
-import type { Target } from "../../compiler/schedule/target.ts";
+import type { Target } from "../../compiler/kernel/target.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { testDevice } from "../device.ts";
 import { compareTraining } from "../device/training.ts";

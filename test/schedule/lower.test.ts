@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { enumerate } from "../../compiler/schedule/space.ts";
 import { plainSchedule } from "../../compiler/schedule/schedule.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
-import { targets, type Target } from "../../compiler/schedule/target.ts";
+import { targets, type Target } from "../../compiler/kernel/target.ts";
 import { overSources } from "./reference.ts";
 import { cases, dynamicPairs, elementwise } from "./cases.ts";
 import { check, generator } from "./check.ts";

@@ -1,7 +1,7 @@
 // What a loop's body loads comes before its sums, but for what waits for a sum or for another lane.
 import { expect, test } from "vitest";
-import { precedence, type Let, type SetTo, type Statement } from "../../compiler/schedule/ir.ts";
-import { loadsFirst } from "../../compiler/schedule/order.ts";
+import { precedence, type Let, type SetTo, type Statement } from "../../compiler/lower/ir.ts";
+import { loadsFirst } from "../../compiler/lower/order.ts";
 
 const value = (name: string, code: string, more: Partial<Let> = {}): Let => ({
   kind: "let",

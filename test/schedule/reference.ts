@@ -3,7 +3,7 @@ import { evaluateNodes, extentValue, sizeOfShape, type Dims } from "../../compil
 import { baseOf, compute, reshape, source, withOptions } from "../../compiler/graph/node.ts";
 import { integer, load, substitute, visit } from "../../compiler/graph/scalar.ts";
 import type { Integer, Node, Scalar, Source, Variable } from "../../compiler/graph/types.ts";
-import type { KernelSpec } from "../../compiler/schedule/kernel.ts";
+import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
 
 /** The same kernel over sources alone: memory of intermediate tensors becomes a source of the same shape. */
 export function overSources(spec: KernelSpec): KernelSpec {

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { compile, type CompileOptions } from "../../compiler/compile.ts";
 import { shareModules } from "../../compiler/plan/share.ts";
-import { targets } from "../../compiler/schedule/target.ts";
+import { targets } from "../../compiler/kernel/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load } from "../../runtime/index.ts";
 import { dispatchesOf } from "../../runtime/machine.ts";

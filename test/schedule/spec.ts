@@ -13,7 +13,7 @@ import type {
   Source,
   Variable,
 } from "../../compiler/graph/types.ts";
-import type { KernelSpec, Stage, Store } from "../../compiler/schedule/kernel.ts";
+import type { KernelSpec, Stage, Store } from "../../compiler/kernel/kernel.ts";
 
 export const tensor = (path: string, shape: readonly Extent[], dtype: DType = "f32", range?: Range): Source =>
   source({ role: "input", path, shape, dtype, range });

@@ -1,16 +1,16 @@
 // What the lowering writes, without a device: brackets, names, hoisting; nests; the space; the schedules chosen for well-known kernels.
 import { expect, test } from "vitest";
 import fc from "fast-check";
-import { priceOfCode } from "../../compiler/schedule/count.ts";
-import { inline, precedence, tidy, type Let, type Statement } from "../../compiler/schedule/ir.ts";
-import { lowerKernel } from "../../compiler/schedule/lower.ts";
+import { priceOfCode } from "../../compiler/lower/count.ts";
+import { inline, precedence, tidy, type Let, type Statement } from "../../compiler/lower/ir.ts";
+import { lowerKernel } from "../../compiler/lower/lower.ts";
 import { flatNest, nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate, rank } from "../../compiler/schedule/space.ts";
 import { leastTotal, priceOf } from "../../compiler/schedule/price.ts";
 import { printSchedule } from "../../compiler/schedule/schedule.ts";
 import { splitReduction, stepsOfPart } from "../../compiler/schedule/split.ts";
-import { emitKernel } from "../../compiler/schedule/template.ts";
-import { targets } from "../../compiler/schedule/target.ts";
+import { emitKernel } from "../../compiler/lower/template.ts";
+import { targets } from "../../compiler/kernel/target.ts";
 import { f32Text } from "../../compiler/wgsl/names.ts";
 import {
   cases,

@@ -2,6 +2,7 @@
 // in buffers of the same layout, so that the whole update is one kernel over one long axis and a norm over all of them one reduction.
 // In: a training step and its optimizer groups. Out: the step with updates of flat sources, and where each tensor lies in them.
 // Slices begin at multiples of `alignment` elements; what lies between is zero and stays zero.
+import type { View } from "../kernel/graph.ts";
 import type { OptimizerGroup } from "../elaborate/program.ts";
 import { baseOf, compute, elementCount, inputs, source, topological } from "../graph/node.ts";
 import { add, integer, isCall, literal, load, substitute, variable } from "../graph/scalar.ts";
@@ -9,11 +10,6 @@ import { levelInputs } from "../grad/grad.ts";
 import { rebuildNode } from "../grad/scan.ts";
 import type { Compute, GraphProgram, Integer, Load, Node, Scalar, Source, Variable } from "../graph/types.ts";
 
-/** A tensor's place in another one's memory. */
-export interface View {
-  readonly memory: Source;
-  readonly offset: number; // elements
-}
 export interface Flattened {
   readonly step: GraphProgram;
   readonly views: ReadonlyMap<Node, View>; // parameters, states, gradients, updated parameters

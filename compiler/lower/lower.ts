@@ -2,23 +2,20 @@
 // one template, text. A split reduction is two kernels.
 import type { Size, WorkgroupCount } from "../../runtime/plan.ts";
 import type { Node, Scan } from "../graph/types.ts";
-import { dimName, wgslName } from "../wgsl/names.ts";
+import { dimName } from "../wgsl/names.ts";
 import { helperCode } from "../wgsl/prelude.ts";
 import { entryPoint, printModule, printStatements } from "../wgsl/print.ts";
 import { tidy } from "./ir.ts";
-import type { KernelSpec } from "./kernel.ts";
-import type { Layout } from "./layout.ts";
-import { flatNest, nestOf } from "./nest.ts";
-import { priceOf } from "./price.ts";
-import type { Schedule } from "./schedule.ts";
-import { sizeOfExtents } from "./sizes.ts";
-import { chooseSchedule } from "./space.ts";
-import { openParts, splitReduction, takeApart } from "./split.ts";
-import type { Target } from "./target.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
+import type { Layout } from "../kernel/layout.ts";
+import { flatNest, nestOf } from "../schedule/nest.ts";
+import { priceOf } from "../schedule/price.ts";
+import type { Schedule } from "../schedule/schedule.ts";
+import { sizeOfExtents } from "../kernel/sizes.ts";
+import { chooseSchedule } from "../schedule/space.ts";
+import { openParts, splitReduction, takeApart } from "../schedule/split.ts";
+import type { Target } from "../kernel/target.ts";
 import { emitKernel, type Emitted } from "./template.ts";
-
-export { dimName, sizeOfExtents, wgslName };
-export type { Layout, Schedule };
 
 export interface Binding {
   readonly node: Node | Scan; // a tensor's memory, or the step of a scan

@@ -7,16 +7,15 @@ import type { Integer, Load, Node, Scalar, Scan, Shape } from "../graph/types.ts
 import { freeName } from "../wgsl/names.ts";
 import { helperCode } from "../wgsl/prelude.ts";
 import { printStatements } from "../wgsl/print.ts";
-import type { View } from "./flat.ts";
-import type { KernelStep, Step } from "./fuse.ts";
+import type { KernelStep, Step, View } from "../kernel/graph.ts";
 import { tidy } from "./ir.ts";
-import type { KernelSpec } from "./kernel.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
 import { inLanes } from "./lanes.ts";
-import type { Layout } from "./layout.ts";
-import { nestOf } from "./nest.ts";
-import { plainSchedule } from "./schedule.ts";
-import { bodyCost, sizeOf } from "./storage.ts";
-import type { Target } from "./target.ts";
+import type { Layout } from "../kernel/layout.ts";
+import { nestOf } from "../schedule/nest.ts";
+import { plainSchedule } from "../schedule/schedule.ts";
+import { bodyCost, sizeOf } from "../fuse/storage.ts";
+import type { Target } from "../kernel/target.ts";
 import { emitKernel } from "./template.ts";
 
 export interface WholeKernel {

@@ -4,17 +4,17 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
 import { constantPart, greatestCommonDivisor, linear, scalarOrder, termsOf, visit } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Load, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
-import type { Size } from "./sizes.ts";
+import type { Size } from "../kernel/sizes.ts";
 import { f32Text } from "../wgsl/names.ts";
 import { carryRound } from "./carry.ts";
 import { addForms, boundsOf, constantForm, formKey, nameForm, shift, type Form } from "./forms.ts";
 import { precedence, type ElementType, type Let, type Statement } from "./ir.ts";
-import type { Stage, Store } from "./kernel.ts";
-import type { Layout } from "./layout.ts";
-import { estimate, type Nest } from "./nest.ts";
+import type { Stage, Store } from "../kernel/kernel.ts";
+import type { Layout } from "../kernel/layout.ts";
+import { estimate, type Nest } from "../schedule/nest.ts";
 import { loadsFirst } from "./order.ts";
 import { define, locate, offset, type Axis, type Places } from "./places.ts";
-import { threadsAlong, type Schedule } from "./schedule.ts";
+import { threadsAlong, type Schedule } from "../schedule/schedule.ts";
 import {
   bool,
   canBeWide,

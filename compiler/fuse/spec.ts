@@ -4,9 +4,10 @@ import { baseOf, bodyAt, tensorsOf } from "../graph/node.ts";
 import { printNode } from "../graph/print.ts";
 import { and, axis, equal, integer, load, local, scalarOrder, select, substitute, variable } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Scalar, Shape, Variable } from "../graph/types.ts";
-import type { Group, Home, KernelStep } from "./fuse.ts";
-import type { KernelSpec, Stage, Store } from "./kernel.ts";
-import { wgslName } from "./lower.ts";
+import type { KernelStep } from "../kernel/graph.ts";
+import type { Group, Home } from "./group.ts";
+import type { KernelSpec, Stage, Store } from "../kernel/kernel.ts";
+import { wgslName } from "../wgsl/names.ts";
 import { keepRoundings } from "./rounding.ts";
 import type { Inliner } from "./storage.ts";
 

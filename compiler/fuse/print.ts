@@ -4,7 +4,7 @@ import { extentText, scalarText, shapeText, type Names } from "../graph/print.ts
 import { baseOf } from "../graph/node.ts";
 import { axis, local, substitute } from "../graph/scalar.ts";
 import type { Node, Scalar, Scan, Variable } from "../graph/types.ts";
-import type { KernelGraph, KernelStep, Step } from "./fuse.ts";
+import type { KernelGraph, KernelStep, Step } from "../kernel/graph.ts";
 
 export interface KernelText {
   readonly name: string;

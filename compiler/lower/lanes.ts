@@ -7,10 +7,10 @@ import { positiveModulo } from "../graph/scalar.ts";
 import type { Integer, Load, Local, Node, Variable } from "../graph/types.ts";
 import { constantForm, nameForm, shift, type Form } from "./forms.ts";
 import { precedence, type Statement } from "./ir.ts";
-import type { KernelSpec, Stage, Store } from "./kernel.ts";
-import type { Layout } from "./layout.ts";
-import { bodyCost, sizeOf } from "./storage.ts";
-import type { Target } from "./target.ts";
+import type { KernelSpec, Stage, Store } from "../kernel/kernel.ts";
+import type { Layout } from "../kernel/layout.ts";
+import { bodyCost, sizeOf } from "../fuse/storage.ts";
+import type { Target } from "../kernel/target.ts";
 import { identityOf, subgroupCall } from "./template.ts";
 import { bool, f32, i32, shortName, Values, type Value } from "./values.ts";
 

@@ -3,10 +3,11 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { greatestCommonDivisor } from "../graph/scalar.ts";
 import type { Extent, Variable } from "../graph/types.ts";
 import { addForms, constantForm, nameForm, type Form } from "./forms.ts";
-import { precedence, type Cost } from "./ir.ts";
-import { estimate } from "./nest.ts";
-import type { Schedule } from "./schedule.ts";
-import { mostGroups, sizeOfExtents, type Size } from "./sizes.ts";
+import type { Cost } from "../kernel/target.ts";
+import { precedence } from "./ir.ts";
+import { estimate } from "../schedule/nest.ts";
+import type { Schedule } from "../schedule/schedule.ts";
+import { mostGroups, sizeOfExtents, type Size } from "../kernel/sizes.ts";
 import { i32, type Values } from "./values.ts";
 
 /** An output axis, or one of a reduction, under a schedule. */

@@ -1,7 +1,7 @@
 // The price of code that exists: instructions of the loop IR by kind, times their trips, and a least-recently-used simulation of the registers
 // over each innermost body. price.ts answers the same without code; tests hold the two against each other.
-import type { Cost, Statement } from "./ir.ts";
-import type { Target } from "./target.ts";
+import type { Statement } from "./ir.ts";
+import type { Cost, Target } from "../kernel/target.ts";
 import type { Emitted } from "./template.ts";
 
 const memoryKinds: ReadonlySet<Cost> = new Set(["load", "load4", "workgroup"]);

@@ -33,8 +33,9 @@ import {
   type Form,
   type Named,
 } from "./forms.ts";
-import { precedence, type Cost, type ElementType, type Let, type Statement } from "./ir.ts";
-import type { Layout } from "./layout.ts";
+import type { Cost } from "../kernel/target.ts";
+import { precedence, type ElementType, type Let, type Statement } from "./ir.ts";
+import type { Layout } from "../kernel/layout.ts";
 
 export interface Value {
   readonly text: string; // an identifier, a component of one, or a literal

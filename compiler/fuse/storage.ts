@@ -5,8 +5,8 @@ import { inRange, select, substitute, visit } from "../graph/scalar.ts";
 import type { Compute, Extent, Integer, Load, Node, Scalar, Scatter, Shape } from "../graph/types.ts";
 import type { ScalarFunction } from "../scalar/functions.ts";
 import { prelude } from "../wgsl/prelude.ts";
-import { fusionLimits } from "./limits.ts";
-import type { Target } from "./target.ts";
+import { fusionLimits } from "../kernel/limits.ts";
+import type { Target } from "../kernel/target.ts";
 
 export const estimate = (n: Extent): number => (typeof n === "number" ? n : 64);
 export const sizeOf = (shape: Shape): number => shape.reduce<number>((p, n) => p * estimate(n), 1);

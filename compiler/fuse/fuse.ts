@@ -21,8 +21,9 @@ import {
   substitute,
 } from "../graph/scalar.ts";
 import type { Compute, GraphProgram, Integer, Load, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
-import { emitKernel, type Reader } from "./emit.ts";
-import type { Flattened, View } from "./flat.ts";
+import { emitKernel, type Reader } from "./spec.ts";
+import type { Flattened } from "./flat.ts";
+import type { Group, Home } from "./group.ts";
 import {
   aligned,
   chooseStored,
@@ -33,48 +34,10 @@ import {
   mergedDomain,
   sizeOf,
 } from "./storage.ts";
-import type { KernelSpec } from "./kernel.ts";
+import type { KernelGraph, Step, View } from "../kernel/graph.ts";
 import { piecesOf, type Piece } from "./pieces.ts";
-import { fusionLimits, type FusionLimits } from "./limits.ts";
-import type { Target } from "./target.ts";
-
-export interface KernelStep {
-  readonly kind: "kernel";
-  readonly spec: KernelSpec;
-  readonly reads: ReadonlySet<Node>; // memory
-  readonly writes: ReadonlySet<Node>;
-}
-export interface LoopStep {
-  readonly kind: "loop";
-  readonly scan: Scan;
-  readonly body: readonly Step[];
-  readonly reads: ReadonlySet<Node>;
-  readonly writes: ReadonlySet<Node>;
-}
-export type Step = KernelStep | LoopStep;
-export interface KernelGraph {
-  readonly steps: readonly Step[];
-  /** The memory that holds an output of the program. */
-  readonly outputs: readonly { readonly name: string; readonly memory: Node; readonly offset: number }[];
-  readonly views: ReadonlyMap<Node, View>;
-}
-/** A place that a node's value is written to; `at` turns the node's own indices into the memory's. */
-export interface Home {
-  readonly memory: Node;
-  readonly at: (own: readonly Integer[]) => readonly Integer[];
-}
-export interface Group {
-  readonly kind: "kernel" | "scan" | "copy";
-  readonly scan?: Scan;
-  readonly copy?: { readonly from: Node; readonly home: Home };
-  nodes: Node[]; // in topological order
-  domain: Shape; // without axes of extent 1
-  rank: number; // of the first node in the order of the program
-  readonly before: Set<Group>; // must run earlier
-  readonly after: Set<Group>;
-  alive: boolean;
-  version: number; // rises with every merge
-}
+import { fusionLimits, type FusionLimits } from "../kernel/limits.ts";
+import type { Target } from "../kernel/target.ts";
 
 /** What makes groups over one domain siblings. */
 interface Kin {

@@ -1,23 +1,9 @@
 // The loop IR of a kernel: what lowering makes, the cost model counts and wgsl/print.ts writes down. All values are immutable `let`s but
 // accumulators and values that are carried round a loop.
+import type { Cost } from "../kernel/target.ts";
 import type { Form } from "./forms.ts";
 import type { Node } from "../graph/types.ts";
 
-/** What one statement costs a device, by the kind of instruction. */
-export type Cost =
-  | "none"
-  | "load"
-  | "load4"
-  | "workgroup"
-  | "broadcast"
-  | "alu"
-  | "divide"
-  | "function"
-  | "random"
-  | "select"
-  | "compare"
-  | "integer"
-  | "reduce";
 export interface ElementType {
   readonly element: "f32" | "i32" | "u32" | "bool";
   readonly width: 1 | 4;

@@ -1,5 +1,19 @@
 // Targets as data: what a device of a class can do, what its instructions cost and what its schedules look like. Never a number in the code that uses them.
-import type { Cost } from "./ir.ts";
+/** What one statement costs a device, by the kind of instruction. */
+export type Cost =
+  | "none"
+  | "load"
+  | "load4"
+  | "workgroup"
+  | "broadcast"
+  | "alu"
+  | "divide"
+  | "function"
+  | "random"
+  | "select"
+  | "compare"
+  | "integer"
+  | "reduce";
 
 export interface Target {
   readonly name: string;
