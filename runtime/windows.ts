@@ -1,0 +1,135 @@
+// Windows of steps: each is one submit of one pass over up to `window` steps. The host runs a few windows ahead of the device and reads the ring of
+// losses behind it. How many steps a window has follows the device's speed, so that a submit takes about `submitSeconds`.
+import { batchStream, type Stream } from "./batches.ts";
+import { streamRows } from "./data.ts";
+import type { Recording } from "./machine.ts";
+import type { PlanTrain } from "./plan.ts";
+import { RuntimeProblem } from "./problem.ts";
+import { rowsPerStep, trainingRows, writeScalars } from "./session.ts";
+import type { Session, TrainState } from "./session.ts";
+
+const submitSeconds = 0.06; // short enough for live progress, other work of the device and its watchdog
+const windowsAhead = 2;
+
+interface Pending {
+  readonly from: number; // first step
+  readonly count: number;
+  readonly done: Promise<Float32Array>; // a row of the ring for every step: the loss, then the metrics
+}
+/** Steps that the device has done, with what they measured. */
+export interface DoneWindow {
+  readonly from: number; // first step
+  readonly count: number;
+  readonly values: Float32Array; // a row of the ring for every step: the loss, then the metrics
+  readonly stepsPerSecond: number;
+}
+
+export class Windows {
+  submits = 0;
+  /** Steps of the next window, from what the last ones took. */
+  size = 1;
+  lastRow: Float32Array | undefined; // of the last step that is done
+  private readonly session: Session;
+  private readonly block: PlanTrain;
+  private readonly recording: Recording;
+  private readonly total: number; // steps
+  private readonly told: (done: DoneWindow) => void;
+  private readonly state: TrainState;
+  private readonly firstStep: number;
+  private readonly fillBatches: Stream;
+  private readonly index: Int32Array<ArrayBuffer>; // row numbers of the batches of a window
+  private readonly pending: Pending[] = [];
+  private rate = 0; // steps per second of late
+  private lastDone = performance.now();
+
+  /** `told` is called after every window that is done, in order. */
+  constructor(s: Session, t: PlanTrain, recording: Recording, total: number, told: (done: DoneWindow) => void) {
+    this.session = s;
+    this.block = t;
+    this.recording = recording;
+    this.total = total;
+    this.told = told;
+    this.state = s.states.get(t.name)!;
+    this.firstStep = this.state.step;
+    this.fillBatches = batchStream(trainingRows(s, t), this.state.seed, t.shuffle);
+    this.index = new Int32Array(t.window * rowsPerStep(t));
+  }
+  /** Puts the next `count` steps under way. */
+  submit(count: number): void {
+    const { session, block, state } = this;
+    const { machine } = session;
+    writeScalars(session, block, this.total);
+    const row = state.step % block.window;
+    this.writeBatches(row, count);
+    const encoder = machine.encoder(block.step.name);
+    if (block.rounds) machine.writeWord(block.rounds.buffer, block.rounds.offset, Int32Array.of(count));
+    machine.replay(encoder, this.recording, block.rounds ? 1 : count);
+    const rowBytes = 4 * block.ring.columns.length;
+    const fetched = machine.fetch(encoder, [
+      { buffer: block.ring.buffer, offset: block.ring.offset + row * rowBytes, bytes: count * rowBytes },
+    ]);
+    machine.submit(encoder);
+    this.submits++;
+    const done = fetched().then(([bytes]) => new Float32Array(bytes!.buffer));
+    done.catch(() => {}); // told where it is awaited
+    this.pending.push({ from: state.step, count, done });
+    state.step += count;
+    state.measured = false;
+  }
+  /** Waits where the host would get too far ahead. */
+  async keepUp(): Promise<void> {
+    while (this.pending.length >= windowsAhead) await this.take();
+  }
+  /** Waits until all submitted steps are done and told. */
+  async drain(): Promise<void> {
+    while (this.pending.length) await this.take();
+  }
+  /** Time that the device spent on something else does not count. */
+  restartClock(): void {
+    this.lastDone = performance.now();
+  }
+  /** Waits for what is under way, whatever becomes of it. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.pending.map((p) => p.done));
+  }
+
+  private writeBatches(row: number, count: number): void {
+    const { session, block } = this;
+    if (!block.batchIndex || block.dataset === undefined) return;
+    const perStep = rowsPerStep(block);
+    const part = this.index.subarray(0, count * perStep);
+    this.fillBatches(this.state.step * perStep, part);
+    const { buffer, offset } = block.batchIndex;
+    const rows = streamRows(session.data.get(block.dataset)!, part, session.machine);
+    session.machine.write(buffer, offset + 4 * row * perStep, rows);
+  }
+  private async take(): Promise<void> {
+    const { from, count, done } = this.pending[0]!;
+    const values = await done;
+    this.pending.shift();
+    const current = this.measureRate(from, count);
+    const columns = this.block.ring.columns.length;
+    for (let i = 0; i < count; i++) checkLoss(this.block, from + i, values[i * columns]!);
+    this.lastRow = values.subarray((count - 1) * columns);
+    this.told({ from, count, values, stepsPerSecond: this.rate || current });
+  }
+  /** Steps per second of the window that ended now; the size of the next one follows it. */
+  private measureRate(from: number, count: number): number {
+    const now = performance.now();
+    const seconds = Math.max(1e-6, (now - this.lastDone) / 1000);
+    this.lastDone = now;
+    const current = count / seconds;
+    // the first step includes compiling
+    if (from === this.firstStep) this.rate = 0;
+    else this.rate = this.rate ? this.rate + (current - this.rate) * Math.min(1, seconds / 0.5 + 0.05) : current;
+    this.size = Math.max(1, Math.min(this.block.window, this.size * 4, Math.floor(submitSeconds * current)));
+    return current;
+  }
+}
+
+function checkLoss(t: PlanTrain, step: number, loss: number): void {
+  if (Number.isFinite(loss)) return;
+  throw new RuntimeProblem(
+    `the loss of ${t.name} is ${loss} at step ${step}${step ? "" : ", the first"}: a smaller learning rate, clip_norm, or an epsilon under a square root, logarithm or division may help`,
+  );
+}
