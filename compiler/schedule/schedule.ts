@@ -1,5 +1,5 @@
 // A schedule: how a kernel is laid over invocations, registers and loops. Plain data, printed by `inspect`; what is computed does not depend on it.
-// Axes are named as in `axesOf`; "flat" is all output axes in one, "fused" the thread axis made of several.
+// Axes are named as in the nest (nest.ts); "flat" is all output axes in one, "fused" the thread axis made of several.
 
 export interface Schedule {
   readonly flat: boolean; // all output axes are one, in row-major order

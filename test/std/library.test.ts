@@ -1,6 +1,8 @@
 // Every declaration of the standard library: it runs, its graphs are sound and simplify to the same values, and its first and second derivatives agree with
 // central differences. The library itself says what there is: a declaration without a sample fails.
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { libraryModule } from "../../compiler/std/embed.mjs";
 import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import { inputs } from "../../compiler/graph/node.ts";
 import type { GraphProgram, Node, Source } from "../../compiler/graph/types.ts";
@@ -11,6 +13,11 @@ import { checkGradient, numbers } from "../grad/check.ts";
 import { programOf } from "../graph/programs.ts";
 import { checkSimplify } from "../rewrite/compare.ts";
 import { initialisers, optimizers, samples, trained, type Sample } from "./samples.ts";
+
+test("library.ts holds the .dlm files as they are (else: node compiler/std/embed.mjs)", () => {
+  const written = readFileSync(new URL("../../compiler/std/library.ts", import.meta.url), "utf8");
+  expect(written === libraryModule()).toBe(true);
+});
 
 type Declared = Extract<Item, { kind: "fn" | "layer" | "init" | "optimizer" }>;
 const declarations = libraryFiles
