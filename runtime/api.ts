@@ -38,6 +38,18 @@ export interface TrainOptions {
   /** A pause as soon as what is on the device is done. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (event: TrainEvent) => void;
+  /** Checkpoints while the run goes on, for whoever keeps the last good state. */
+  readonly snapshots?: {
+    readonly seconds?: number; // between two; default 10, more where they cost over 1 % of the time
+    readonly steps?: number; // also at every step that is a multiple of it
+    /** A whole checkpoint whose numbers are finite. Training waits for the promise. */
+    readonly take: (snapshot: Snapshot) => void | Promise<void>;
+  };
+}
+export interface Snapshot {
+  readonly train: string; // the block
+  readonly step: number;
+  readonly bytes: Uint8Array; // as `checkpoint()` gives them
 }
 export type TrainEvent = ProgressEvent | EvaluationEvent | SavedEvent;
 /** Some steps are done and their losses read: several times a second. */

@@ -2,6 +2,8 @@
 // lines of JSON, weights.safetensors, an exit status. An interrupted run keeps a checkpoint and says how to go on.
 import type { Measured, TrainEvent, TrainResult } from "./api.ts";
 import { deviceText } from "./device.ts";
+import { writeWhole } from "./files.ts";
+import { Keeper, usualOften } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
@@ -14,7 +16,7 @@ const options = {
   seed: "N: of initial values, draws, and the order of rows",
   data: "FOLDER: where data files are looked for first",
   out: "FILE: the weights (weights.safetensors)",
-  checkpoint: "FILE: all that is needed to train on",
+  checkpoint: "FILE: all that is needed to train on; also written every 5 minutes (checkpoint.safetensors)",
   resume: "FILE: train on from a checkpoint, to the same bits",
   "stop-after": "N: pause after so many steps and keep a checkpoint",
   device: "CHOICE: auto, gpu, system, embedded, or a part of an adapter's name",
@@ -28,7 +30,7 @@ const help = (plan: Plan): string =>
     .join("")}`;
 
 export async function run(plan: Plan, load: (options: TrainerOptions) => Promise<TrainerModel>): Promise<void> {
-  process.stdout.on("error", () => process.exit(0)); // whoever read it has gone
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {}); // the run is worth more than what it says
   try {
     process.exitCode = await trainer(plan, load);
   } catch (error) {
@@ -46,67 +48,118 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     process.stdout.write(help(plan));
     return 0;
   }
-  const fs = await import("node:fs/promises");
-  const keep = async (path: string, bytes: Uint8Array): Promise<void> => {
-    const beside = `${path}.${process.pid}`; // written beside and renamed: an interrupted write destroys nothing
-    await fs.writeFile(beside, bytes).then(
-      () => fs.rename(beside, path),
-      (error: unknown) => Promise.reject(new RuntimeProblem(`cannot write ${path}: ${messageOf(error)}`)),
-    );
+  const fs = await import("node:fs");
+  const keep = (path: string, bytes: Uint8Array, elders = 1): void => {
+    try {
+      writeWhole(fs, path, bytes, elders);
+    } catch (error) {
+      throw new RuntimeProblem(`cannot write ${path}: ${messageOf(error)}`);
+    }
   };
-  const asked = { ...whole(values, "steps"), ...whole(values, "epochs") };
+  const checkpoint = values.checkpoint ?? "checkpoint.safetensors";
+  const keeper = new Keeper((bytes, elders) => keep(checkpoint, bytes, elders), usualOften, 3);
   const print = printer(values.json === true);
   const model = await load({
-    write: keep,
+    write: async (path, bytes) => keep(path, bytes),
     ...(values.device ? { choose: values.device } : {}),
     ...(values.data ? { data: values.data } : {}),
     ...whole(values, "seed"),
   });
-  const interrupt = new AbortController();
-  const onSignal = (): void => {
-    process.once("SIGINT", () => process.exit(130)); // the second time at once
-    interrupt.abort();
-  };
-  process.once("SIGINT", onSignal);
+  const interruption = interruptible();
   try {
     if (values.resume) {
-      const bytes = await fs
-        .readFile(values.resume)
-        .catch((error: unknown) =>
-          Promise.reject(new RuntimeProblem(`cannot read ${values.resume}: ${messageOf(error)}`)),
-        );
+      const { resume } = values;
+      let bytes: Uint8Array;
+      try {
+        bytes = fs.readFileSync(resume);
+      } catch (error) {
+        throw new RuntimeProblem(`cannot read ${resume}: ${messageOf(error)}`);
+      }
       await model.restore(bytes);
     }
     print.start(plan, model);
-    let left = whole(values, "stop-after")["stop-after"];
-    for (const name of model.trains) {
-      const from = model.step(name);
-      const result = await model.train(name, {
-        ...asked,
-        ...(left === undefined ? {} : { stopAfter: left }),
-        signal: interrupt.signal,
-        onProgress: print.event,
-      });
-      print.result(result);
-      if (left !== undefined) left -= result.step - from;
-      if (result.reason !== "paused") continue;
-      const path = values.checkpoint ?? "checkpoint.safetensors";
-      await keep(path, await model.checkpoint());
-      print.written(path, `paused at step ${result.step} of ${result.steps}; go on with --resume ${path}`);
-      return interrupt.signal.aborted ? 130 : 0;
+    const paused = await trainBlocks(model, values, interruption.signal, keeper, print);
+    if (paused) {
+      await keeper.save(model, paused.step);
+      const text = `paused at step ${paused.step} of ${paused.steps}; go on with --resume ${checkpoint}`;
+      print.written(checkpoint, text);
+      if (interruption.cause && interruption.cause !== "SIGINT") process.stderr.write(`${text}\n`);
+      return interruption.cause ? statusOf[interruption.cause] : 0;
     }
     const out = values.out ?? "weights.safetensors";
-    await keep(out, await model.checkpoint({ weights: true }));
+    keep(out, await model.checkpoint({ weights: true }));
     print.written(out, `weights: ${out}`);
     if (values.checkpoint) {
-      await keep(values.checkpoint, await model.checkpoint());
+      await keeper.save(model, model.trains.length ? model.step(model.trains.at(-1)!) : 0);
       print.written(values.checkpoint, `checkpoint: ${values.checkpoint}`);
     }
     return 0;
+  } catch (error) {
+    if (keeper.rescue())
+      process.stderr.write(
+        `step ${keeper.savedStep}, the last good state, is kept; go on with --resume ${checkpoint}\n`,
+      );
+    throw error;
   } finally {
-    process.removeListener("SIGINT", onSignal);
+    interruption.end();
     model.close();
   }
+}
+/** Every block in turn. The result of the one that was paused, if one was. */
+async function trainBlocks(
+  model: TrainerModel,
+  values: Values,
+  signal: AbortSignal,
+  keeper: Keeper,
+  print: Printer,
+): Promise<TrainResult | undefined> {
+  let left = whole(values, "stop-after")["stop-after"];
+  for (const name of model.trains) {
+    const from = model.step(name);
+    const result = await model.train(name, {
+      ...whole(values, "steps"),
+      ...whole(values, "epochs"),
+      ...(left === undefined ? {} : { stopAfter: left }),
+      snapshots: keeper.snapshots,
+      signal,
+      onProgress: print.event,
+    });
+    print.result(result);
+    if (left !== undefined) left -= result.step - from;
+    if (result.reason === "paused") return result;
+  }
+  return undefined;
+}
+
+type Cause = "SIGINT" | "SIGTERM" | "SIGHUP" | "output";
+const statusOf: Readonly<Record<Cause, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, output: 1 };
+/** Signals, and a standard output that takes no more, stop a run at the next step: nothing is lost. The second signal stops it at once. */
+function interruptible(): { readonly signal: AbortSignal; readonly cause: Cause | undefined; end(): void } {
+  const controller = new AbortController();
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  let cause: Cause | undefined;
+  const stop = (why: Cause): void => {
+    cause ??= why;
+    controller.abort();
+  };
+  const onSignal = (name: NodeJS.Signals): void => {
+    const known = name as (typeof signals)[number]; // one of those it is registered for
+    if (cause !== undefined && cause !== "output") process.exit(statusOf[known]);
+    stop(known);
+  };
+  const onOutput = (): void => stop("output");
+  for (const name of signals) process.on(name, onSignal);
+  process.stdout.on("error", onOutput);
+  return {
+    signal: controller.signal,
+    get cause() {
+      return cause;
+    },
+    end: () => {
+      for (const name of signals) process.removeListener(name, onSignal);
+      process.stdout.removeListener("error", onOutput);
+    },
+  };
 }
 
 type Values = { readonly [Name in keyof typeof options]?: Name extends "json" | "help" ? boolean : string };

@@ -6,6 +6,7 @@ import type { PlanTrain } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { epochOf, nextEpoch, readWeights, totalSteps, trainingRows } from "./session.ts";
 import type { Session } from "./session.ts";
+import { Snapshots } from "./snapshots.ts";
 import { Windows, type DoneWindow } from "./windows.ts";
 
 export async function train(s: Session, t: PlanTrain, options: TrainOptions): Promise<TrainResult> {
@@ -20,6 +21,7 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
   const firstStep = state.step;
   const end = Math.min(total, options.stopAfter === undefined ? Infinity : firstStep + options.stopAfter);
   const windows = new Windows(s, t, recording, total, (done) => options.onProgress?.(progressOf(s, t, total, done)));
+  const snapshots = new Snapshots(s, t, options.snapshots);
   try {
     // a block that reads measured numbers has them from its first step on
     if (state.step === 0 && !state.measured && t.scalars.some((p) => p.name.includes(".")))
@@ -32,8 +34,13 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
         windows.restartClock();
       }
       if (state.step >= end || state.stalled) break;
+      if (snapshots.isDue) {
+        await windows.drain();
+        await snapshots.take();
+        windows.restartClock();
+      }
       const due = measurements.after(state.step);
-      windows.submit(Math.min(windows.size, end - state.step, due - state.step, stepsAlike(s, t)));
+      windows.submit(Math.min(windows.size, end - state.step, due - state.step, snapshots.stepsLeft, stepsAlike(s, t)));
       state.due = state.step === due;
       await windows.keepUp();
     }

@@ -3,21 +3,21 @@
 // Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C.
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
+import { usualOften } from "../../runtime/keeper.ts";
 import { DeviceUnavailable } from "../../runtime/node.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
-import { assignment, list, positive, stages, wholeNumber } from "./options.ts";
+import { assignment, list, often, positive, stages, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
+import { outputLost } from "./terminal.ts";
+import type { TrainFlags } from "./train.ts";
 
 // A compilation is over in a second or two: V8 would optimise code for longer than it then runs. Only what stays hot is optimised.
 setFlagsFromString("--interrupt-budget=1000000");
 
 for (const stream of [process.stdout, process.stderr])
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0); // whoever read it has gone
-    throw error;
-  });
+  stream.on("error", (error: NodeJS.ErrnoException) => outputLost(stream === process.stdout, error));
 
 const program = new Command("dlm")
   .description("Compiles a .dlm model to readable WGSL kernels, trains it on any WebGPU device, and uses it.")
@@ -85,12 +85,19 @@ onModel(
   .option("--train <name>", "this train block only (default: every block, in order)")
   .option("--save <file>", "a checkpoint: weights and all that --resume needs (default: MODEL.safetensors)")
   .option("--no-save", "keep nothing")
+  .option(
+    "--checkpoint <often>",
+    "write the checkpoint while training, too: every so often (30s, 5m, 2h), every so many steps (1000), or off",
+    often,
+    usualOften,
+  )
+  .option("--keep <n>", "so many of the last checkpoints: FILE, FILE.1, FILE.2", wholeNumber(1), 3)
   .option("--weights <file>", "the weights alone, too")
   .option("--resume <file>", "go on from a checkpoint, to the same bits")
   .option("--out <folder>", "put weights there, and everything that dlm compile writes")
   .option(...deviceOption)
   .option(...json)
-  .action(async (model: string, options: object) => (await import("./train.ts")).train(model, options));
+  .action(async (model: string, options: TrainFlags) => (await import("./train.ts")).train(model, options));
 
 onModel(
   command(

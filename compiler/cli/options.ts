@@ -15,6 +15,16 @@ export function positive(text: string): number {
     throw new InvalidArgumentError("It is a number above 0.");
   return value;
 }
+/** `5m`, `30s`, `2h`: seconds; `1000`: steps; `off`. */
+export function often(text: string): { readonly seconds: number } | { readonly steps: number } | undefined {
+  const [, count, unit] = /^\s*(\d+(?:\.\d+)?)\s*(s|m|h|steps?)?\s*$/.exec(text) ?? [];
+  if (text.trim() === "off") return undefined;
+  const value = Number(count);
+  const isSteps = unit === undefined || unit.startsWith("step");
+  if (count === undefined || !(value > 0) || (isSteps && !Number.isSafeInteger(value)))
+    throw new InvalidArgumentError("It is a time (5m, 30s, 2h), a number of steps (1000), or off.");
+  return isSteps ? { steps: value } : { seconds: value * { s: 1, m: 60, h: 3600 }[unit as "s" | "m" | "h"] };
+}
 /** `--set lr=3e-4`, as often as wanted. */
 export function assignment(
   text: string,

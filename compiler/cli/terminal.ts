@@ -1,6 +1,24 @@
 // What the command line prints: colours and a live line only on a terminal, plain lines otherwise.
 
 import { stripVTControlCharacters } from "node:util";
+import { fileReason } from "./problem.ts";
+
+let whenLost: ((reason: string) => void) | undefined;
+/**
+ * A stream of output takes no more: whoever read it has gone, or the disk is full. What only prints ends; what does more than that says with `onOutputLost`
+ * what is to be done instead.
+ */
+export function outputLost(isResult: boolean, error: NodeJS.ErrnoException): void {
+  const reason = error.code === "EPIPE" ? "nobody reads it any more" : fileReason(error);
+  if (!isResult) return; // remarks on standard error are not worth the run
+  if (whenLost) return whenLost(reason);
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`dlm: cannot write to standard output: ${reason}\n`);
+  process.exit(1);
+}
+export function onOutputLost(run: ((reason: string) => void) | undefined): void {
+  whenLost = run;
+}
 
 export interface Terminal {
   readonly color: boolean; // of standard output

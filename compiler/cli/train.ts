@@ -1,20 +1,23 @@
 // dlm train: compiles a model for the device at hand, trains every block (or one), measures it, and keeps what it learned.
 // In: a model, options.   Out: progress (text or events), a checkpoint, with --out everything that `dlm compile` writes too.
-// Ctrl-C: what is on the device is finished, a checkpoint is written, the way to go on is said, and the status is 130.
+// Ctrl-C, SIGTERM, SIGHUP, an output that nobody reads, a loss that is no number, a lost device: what was learned is kept in the checkpoint, the way to go
+// on is said, and the status is not 0.
 import { basename, join } from "node:path";
 import type { Model, TrainResult } from "../../runtime/api.ts";
 import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
+import { Keeper, type Often } from "../../runtime/keeper.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
-import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
+import { checkWritable, generations, readBytes, writeWhole } from "./files.ts";
+import { restoreNewest, resumeLine } from "./keep.ts";
 import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
-import { Interrupted, UserError } from "./problem.ts";
+import { Interrupted, Reported, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
 import { counted, parameterCount } from "./summary.ts";
-import { byteText, openTerminal, styles, type Terminal } from "./terminal.ts";
+import { byteText, onOutputLost, openTerminal, styles, type Terminal } from "./terminal.ts";
 
 export interface TrainFlags extends ModelFlags {
   readonly device?: string;
@@ -23,6 +26,8 @@ export interface TrainFlags extends ModelFlags {
   readonly stopAfter?: number;
   readonly train?: string; // the block
   readonly save?: string | false; // a checkpoint; false: keep nothing
+  readonly checkpoint: Often; // while training
+  readonly keep: number; // checkpoints
   readonly weights?: string; // parameters and layer states alone
   readonly resume?: string;
   readonly out?: string; // a folder for artifacts and weights
@@ -33,7 +38,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
   const model = openModel(path);
   const read = fileReader(model, flags);
-  const resumed = flags.resume === undefined ? undefined : readBytes(flags.resume);
+  if (flags.resume !== undefined && !generations(flags.resume).length) readBytes(flags.resume); // says what is wrong with it
   const keep = placesOf(model.name, flags);
   for (const file of [keep.checkpoint, keep.weights]) if (file) checkWritable(file);
   const opened = await deviceFor(flags.device);
@@ -49,14 +54,23 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     });
     try {
-      if (resumed) await ofFile(flags.resume!, () => loaded.restore(resumed));
-      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, read });
+      if (flags.resume !== undefined) await resume(loaded, flags.resume, terminal);
+      const { checkpoint } = keep;
+      const put = (bytes: Uint8Array, elders: number): void => writeWhole(checkpoint!, bytes, elders);
+      const keeper = checkpoint === undefined ? undefined : new Keeper(put, flags.checkpoint, flags.keep);
+      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, read });
     } finally {
       loaded.close();
     }
   } finally {
     opened.close();
   }
+}
+
+async function resume(model: Model, path: string, terminal: Terminal): Promise<void> {
+  const { file, refused } = await restoreNewest(model, path);
+  for (const reason of refused) terminal.note(`${reason}; the one before it is taken`);
+  if (file !== path) terminal.note(`going on from ${file}`);
 }
 
 interface Places {
@@ -87,74 +101,145 @@ interface Run {
   readonly compiled: Planned;
   readonly facts: DeviceFacts;
   readonly keep: Places;
+  readonly keeper: Keeper | undefined; // of the checkpoint
   readonly read: (path: string) => Promise<Uint8Array>;
 }
-async function run(
-  model: Model,
-  names: readonly string[],
-  { terminal, flags, compiled, facts, keep, read }: Run,
-): Promise<void> {
+async function run(model: Model, names: readonly string[], r: Run): Promise<void> {
+  const { terminal, flags, compiled, keeper } = r;
   const json = (event: object): void => terminal.line(jsonText(event));
-  if (flags.json) json(startEvent(model, compiled, facts));
-  else start(terminal, model, compiled, facts);
+  if (flags.json) json(startEvent(model, compiled, r.facts));
+  else start(terminal, model, compiled, r.facts);
   terminal.update(`the device compiles ${counted(model.cost.modules, "kernel")}`);
   const progress: Progress = flags.json ? jsonProgress(json) : textProgress(terminal, names.length);
 
-  const interrupt = new AbortController();
-  let signal: NodeJS.Signals | undefined;
-  const onSignal = (name: NodeJS.Signals): void => {
-    if (signal) process.exit(statusOf(name)); // the second time at once
-    signal = name;
-    if (!flags.json) terminal.note("stopping at the next step; once more stops at once");
-    interrupt.abort();
-  };
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const name of signals) process.on(name, onSignal);
+  const interruption = interruptible(terminal, flags.json === true);
   const results: TrainResult[] = [];
   const files: Written[] = [];
   try {
-    let left = flags.stopAfter;
-    for (const name of names) {
-      const from = model.step(name);
-      const result = await model.train(name, {
-        ...(flags.steps === undefined ? {} : { steps: flags.steps }),
-        ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
-        ...(left === undefined ? {} : { stopAfter: left }),
-        signal: interrupt.signal,
-        onProgress: progress.event,
-      });
-      results.push(result);
-      progress.result(result);
-      if (result.reason === "paused") break;
-      if (left !== undefined) left -= result.step - from;
-    }
-    const paused = results.at(-1)!.reason === "paused";
-    const write = (path: string, bytes: Uint8Array, what: string): void => {
-      writeWhole(path, bytes);
-      files.push({ path, bytes: bytes.length, what });
-      if (flags.json) json({ kind: "saved", path, bytes: bytes.length, what });
-    };
-    if (keep.checkpoint) write(keep.checkpoint, await model.checkpoint(), "checkpoint");
-    if (keep.weights && !paused) write(keep.weights, await model.checkpoint({ weights: true }), "weights");
-    if (flags.out !== undefined && !paused) {
-      const { writeArtifacts } = await import("./artifacts.ts");
-      // what others can run, whatever this device is
-      const target = portableTarget(facts);
-      const { plan } =
-        compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
-      for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder })) {
-        files.push({ path: join(flags.out, path), bytes, what: "artifact" });
-        if (flags.json) json({ kind: "saved", path: join(flags.out, path), bytes, what: "artifact" });
-      }
-    }
+    await trainBlocks(model, names, flags, interruption.signal, keeper, progress, results);
+    await writeResults(model, results.at(-1)!, r, (file) => {
+      files.push(file);
+      if (flags.json) json({ kind: "saved", ...file });
+    });
+  } catch (error) {
+    rescue(r, json);
+    throw error;
   } finally {
-    for (const name of signals) process.removeListener(name, onSignal);
+    interruption.end();
   }
   if (flags.json) json(doneEvent(results));
-  else end(terminal, flags, compiled, results, files, keep);
-  if (signal) throw new Interrupted(statusOf(signal));
+  else end(terminal, flags, compiled, results, files, r.keep);
+  const { cause } = interruption;
+  if (cause === undefined) return;
+  // standard output may be where nobody reads it any more
+  if (cause !== "SIGINT" && r.keep.checkpoint) terminal.note(keptText(r.keep.checkpoint));
+  if (cause === "output") throw new Reported();
+  throw new Interrupted(statusOf[cause]);
 }
-const statusOf = (signal: NodeJS.Signals): number => (signal === "SIGINT" ? 130 : 143);
+
+async function trainBlocks(
+  model: Model,
+  names: readonly string[],
+  flags: TrainFlags,
+  signal: AbortSignal,
+  keeper: Keeper | undefined,
+  progress: Progress,
+  results: TrainResult[],
+): Promise<void> {
+  let left = flags.stopAfter;
+  for (const name of names) {
+    const from = model.step(name);
+    const result = await model.train(name, {
+      ...(flags.steps === undefined ? {} : { steps: flags.steps }),
+      ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
+      ...(left === undefined ? {} : { stopAfter: left }),
+      ...(keeper ? { snapshots: keeper.snapshots } : {}),
+      signal,
+      onProgress: progress.event,
+    });
+    results.push(result);
+    progress.result(result);
+    if (result.reason === "paused") break;
+    if (left !== undefined) left -= result.step - from;
+  }
+}
+async function writeResults(
+  model: Model,
+  last: TrainResult,
+  { flags, compiled, facts, keep, keeper, read }: Run,
+  written: (file: Written) => void,
+): Promise<void> {
+  const paused = last.reason === "paused";
+  if (keep.checkpoint) {
+    const bytes = await keeper!.save(model, last.step);
+    written({ path: keep.checkpoint, bytes, what: "checkpoint" });
+  }
+  if (keep.weights && !paused) {
+    const bytes = await model.checkpoint({ weights: true });
+    writeWhole(keep.weights, bytes);
+    written({ path: keep.weights, bytes: bytes.length, what: "weights" });
+  }
+  if (flags.out === undefined || paused) return;
+  const { writeArtifacts } = await import("./artifacts.ts");
+  // what others can run, whatever this device is
+  const target = portableTarget(facts);
+  const { plan } = compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
+  for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder }))
+    written({ path: join(flags.out, path), bytes, what: "artifact" });
+}
+/** Training failed: what it had learned until then is kept, and the way to go on is told where errors are told. */
+function rescue({ terminal, flags, keep, keeper }: Run, json: (event: object) => void): void {
+  terminal.endUpdate();
+  try {
+    if (!keeper?.rescue()) return;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return terminal.note(`dlm: ${error.message}`); // beside what ended the training
+  }
+  const path = keep.checkpoint!;
+  if (flags.json) json({ kind: "saved", path, what: "checkpoint", step: keeper.savedStep, resume: resumeText(path) });
+  terminal.note(`step ${keeper.savedStep}, the last good state, is kept. ${keptText(path)}`);
+}
+const resumeText = (checkpoint: string): string => resumeLine(process.argv.slice(2), checkpoint);
+const keptText = (checkpoint: string): string =>
+  `${checkpoint} holds everything so far. To go on, to the same bits:\n  ${resumeText(checkpoint)}`;
+
+type Cause = "SIGINT" | "SIGTERM" | "SIGHUP" | "output";
+const statusOf = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+interface Interruption {
+  readonly signal: AbortSignal;
+  /** What stopped the run, if anything did. */
+  readonly cause: Cause | undefined;
+  end(): void;
+}
+/** Signals, and a standard output that takes no more, stop a run at the next step: nothing is lost. The second signal stops it at once. */
+function interruptible(terminal: Terminal, quiet: boolean): Interruption {
+  const controller = new AbortController();
+  let cause: Cause | undefined;
+  const stop = (why: Cause, text: string): void => {
+    cause ??= why;
+    if (!quiet || why === "output") terminal.note(text);
+    controller.abort();
+  };
+  const onSignal = (name: NodeJS.Signals): void => {
+    const known = name as keyof typeof statusOf; // one of those it is registered for
+    if (cause !== undefined && cause !== "output") process.exit(statusOf[known]);
+    stop(known, "stopping at the next step; once more stops at once");
+  };
+  for (const name of Object.keys(statusOf)) process.on(name, onSignal);
+  onOutputLost((reason) => {
+    if (cause === undefined) stop("output", `standard output takes no more (${reason}): stopping at the next step`);
+  });
+  return {
+    signal: controller.signal,
+    get cause() {
+      return cause;
+    },
+    end: () => {
+      for (const name of Object.keys(statusOf)) process.removeListener(name, onSignal);
+    },
+  };
+}
 
 // ---- what is said before and after
 
@@ -233,7 +318,7 @@ function end(
     terminal.line(
       `${keep.checkpoint} holds everything so far (${byteText(files[0]?.bytes ?? 0)}). To go on, to the same bits:`,
     );
-    return terminal.line(`  ${cyan(`dlm ${resumeArguments(process.argv.slice(2), keep.checkpoint)}`)}`);
+    return terminal.line(`  ${cyan(resumeText(keep.checkpoint))}`);
   }
   const row = (path: string, text: string): void => terminal.line(`  ${path.padEnd(34)} ${dim(text)}`);
   const folder = flags.out;
@@ -270,16 +355,4 @@ function end(
       );
   }
   terminal.line(dim(`${seconds(performance.now() / 1000)} in all`));
-}
-/** The command line again, going on from the checkpoint. */
-function resumeArguments(args: readonly string[], checkpoint: string): string {
-  const kept: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    if (/^--(resume|stop-after)=/.test(args[i]!)) continue;
-    if (/^--(resume|stop-after)$/.test(args[i]!)) i++;
-    else kept.push(args[i]!);
-  }
-  return [...kept, "--resume", checkpoint]
-    .map((a) => (/^[\w@%+=:,./-]+$/.test(a) ? a : `'${a.replaceAll("'", `'\\''`)}'`))
-    .join(" ");
 }

@@ -14,13 +14,13 @@ export interface Outcome {
 }
 export interface Program {
   readonly folder: string; // a folder of the test's own: the working folder
-  /** Runs `dlm ARGS`. `onOutput` sees standard output as it grows. */
+  /** Runs `dlm ARGS`. `onOutput` sees standard output as it grows, and may close it. */
   readonly dlm: (
     args: readonly string[],
     more?: {
       readonly input?: string;
       readonly env?: Readonly<Record<string, string>>;
-      readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+      readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void, close: () => void) => void;
     },
   ) => Promise<Outcome>;
   readonly put: (name: string, content: string | Uint8Array) => string;
@@ -61,7 +61,11 @@ export function program(): Program {
         const text = { out: "", err: "" };
         child.stdout.on("data", (chunk: Buffer) => {
           text.out += chunk.toString();
-          onOutput?.(text.out, (signal) => child.kill(signal));
+          onOutput?.(
+            text.out,
+            (signal) => child.kill(signal),
+            () => child.stdout.destroy(),
+          );
         });
         child.stderr.on("data", (chunk: Buffer) => (text.err += chunk.toString()));
         child.stdin.end(input ?? "");

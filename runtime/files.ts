@@ -1,0 +1,114 @@
+// Files that are whole or not there, also when the process or the machine stops in between. Node's `fs` is given by the caller: pages load this file too.
+
+type FileSystem = Pick<
+  typeof import("node:fs"),
+  | "closeSync"
+  | "fsyncSync"
+  | "mkdirSync"
+  | "openSync"
+  | "readdirSync"
+  | "realpathSync"
+  | "renameSync"
+  | "rmSync"
+  | "statSync"
+  | "writeFileSync"
+>;
+const staleMilliseconds = 3600_000; // a temporary file this old belongs to no write that is still going on
+
+const folderOf = (path: string): string => path.replace(/[^/\\]*$/, "") || ".";
+const nameOf = (path: string): string => path.replace(/^.*[/\\]/, "");
+/** A name beside the file that no other process has, in a container neither. */
+function temporaryBeside(path: string): string {
+  const random = [...crypto.getRandomValues(new Uint8Array(8))].map((b) => b.toString(16).padStart(2, "0")).join("");
+  return `${path.slice(0, path.length - nameOf(path).length)}.${nameOf(path)}.${random}.tmp`;
+}
+
+/**
+ * The whole file or nothing: written beside its place, flushed to the disk, renamed. Missing folders are made, a link keeps pointing where it points,
+ * and what writes of this file left behind when they were killed is removed. The file that was there becomes FILE.1, FILE.1 becomes FILE.2, up to
+ * `keep` files in all. Throws what the file system throws.
+ */
+export function writeWhole(fs: FileSystem, path: string, content: string | Uint8Array, keep = 1): void {
+  const target = placeFor(fs, path);
+  sweep(fs, target);
+  const beside = temporaryBeside(target);
+  try {
+    const file = fs.openSync(beside, "wx");
+    try {
+      fs.writeFileSync(file, content);
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+    rotate(fs, target, keep);
+    fs.renameSync(beside, target);
+  } catch (error) {
+    fs.rmSync(beside, { force: true });
+    throw error;
+  }
+  flushFolder(fs, folderOf(target));
+}
+/** Can a file be put here? Throws what the file system throws. */
+export function tryToWrite(fs: FileSystem, path: string): void {
+  const beside = temporaryBeside(placeFor(fs, path));
+  fs.closeSync(fs.openSync(beside, "wx"));
+  fs.rmSync(beside, { force: true });
+}
+/** FILE and its elders, the newest first; those that are there. */
+export function generations(fs: FileSystem, path: string): string[] {
+  const name = nameOf(path);
+  const isElder = (other: string): boolean =>
+    other.startsWith(`${name}.`) && /^[1-9]\d*$/.test(other.slice(name.length + 1));
+  let names: string[] = [];
+  try {
+    names = fs.readdirSync(folderOf(path));
+  } catch {
+    return []; // no such folder: the caller's own reading says so
+  }
+  const ageOf = (other: string): number => Number(other.slice(name.length + 1));
+  const elders = names.filter(isElder).sort((a, b) => ageOf(a) - ageOf(b));
+  const folder = path.slice(0, path.length - name.length);
+  return [...(names.includes(name) ? [path] : []), ...elders.map((other) => folder + other)];
+}
+
+/** Where the file itself lies, with its folders made. */
+function placeFor(fs: FileSystem, path: string): string {
+  fs.mkdirSync(folderOf(path), { recursive: true });
+  let target = path;
+  try {
+    target = fs.realpathSync(path);
+  } catch {
+    // not there yet
+  }
+  if (fs.statSync(target, { throwIfNoEntry: false })?.isDirectory())
+    throw Object.assign(new Error("it is a folder"), { code: "EISDIR" });
+  return target;
+}
+function rotate(fs: FileSystem, target: string, keep: number): void {
+  const place = (age: number): string => (age ? `${target}.${age}` : target);
+  for (let age = keep - 2; age >= 0; age--)
+    if (fs.statSync(place(age), { throwIfNoEntry: false })) fs.renameSync(place(age), place(age + 1));
+}
+function sweep(fs: FileSystem, target: string): void {
+  const folder = folderOf(target);
+  const [head, tail] = [`.${nameOf(target)}.`, ".tmp"];
+  for (const name of fs.readdirSync(folder)) {
+    if (!name.startsWith(head) || !name.endsWith(tail)) continue;
+    const path = folder === "." ? name : folder + name;
+    const found = fs.statSync(path, { throwIfNoEntry: false });
+    if (found?.isFile() && Date.now() - found.mtimeMs > staleMilliseconds) fs.rmSync(path, { force: true });
+  }
+}
+/** A rename is on the disk when its folder is; file systems that cannot flush folders do without. */
+function flushFolder(fs: FileSystem, folder: string): void {
+  try {
+    const handle = fs.openSync(folder, "r");
+    try {
+      fs.fsyncSync(handle);
+    } finally {
+      fs.closeSync(handle);
+    }
+  } catch {
+    // Windows, and some file systems over a network
+  }
+}

@@ -1,0 +1,104 @@
+// What a run keeps, whatever ends it: a reader that goes away, a signal, a loss that is no number; checkpoints by steps with their elders, and which one
+// --resume takes. Through the command line, on the embedded device.
+import { cpSync, existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { events, program } from "./program.ts";
+
+const { dlm, folder, put, bytes } = program();
+const examples = join(import.meta.dirname, "../../examples");
+const steps = 400;
+beforeAll(async () => {
+  mkdirSync(join(folder, "data"));
+  cpSync(join(examples, "data/iris.csv"), join(folder, "data/iris.csv"));
+  cpSync(join(examples, "iris.dlm"), join(folder, "iris.dlm"));
+  await dlm(["train", "iris.dlm", "--steps", String(steps), "--save", "whole.safetensors"]);
+});
+const resumed = async (file: string): Promise<boolean> => {
+  await dlm(["train", "iris.dlm", "--steps", String(steps), "--resume", file, "--save", "resumed.safetensors"]);
+  return bytes("resumed.safetensors").equals(bytes("whole.safetensors"));
+};
+
+test.each([
+  ["text", []],
+  ["events", ["--json"]],
+])("nobody reads the output (%s): what was learned is kept, the way on is told, the status is 1", async (_, more) => {
+  const save = `closed${more.length}.safetensors`;
+  const args = ["train", "iris.dlm", "--steps", String(steps), "--save", save, ...more];
+  const { status, err } = await dlm(args, { onOutput: (_text, _kill, close) => close() });
+  expect(status).toBe(1);
+  expect(err).toContain("standard output takes no more (nobody reads it any more): stopping at the next step\n");
+  expect(err).toContain(`dlm ${args.join(" ")} --resume ${save}\n`);
+  expect(await resumed(save)).toBe(true);
+});
+
+test.each([
+  ["SIGHUP", 129],
+  ["SIGTERM", 143],
+] as const)("%s: a checkpoint, the way on where errors are told, status %i", async (signal, status) => {
+  let sent = false;
+  const save = `${signal}.safetensors`;
+  const ended = await dlm(["train", "iris.dlm", "--steps", String(steps), "--save", save], {
+    onOutput: (text, kill) => {
+      if (!sent && text.includes("parameters")) kill(signal);
+      sent ||= text.includes("parameters");
+    },
+  });
+  expect(ended.status).toBe(status);
+  expect(ended.err).toContain(`dlm train iris.dlm --steps ${steps} --save ${save} --resume ${save}\n`);
+  expect(await resumed(save)).toBe(true);
+});
+
+test("a loss that is no number: the last finite state is kept, the status is 1", async () => {
+  put(
+    "explodes.dlm",
+    `model m(x: f32[B, 1]) -> f32[B, 1] = x |> Linear(1, bias: false)
+data d { rows: 8
+  field x: f32[1] = uniform(1, 2)[1] }
+train fit on d(batch: 8) { minimize mean(m(x)^2) by sgd(lr: 1e9)
+  steps: 40 }`,
+  );
+  const { status, err } = await dlm(["train", "explodes.dlm"]);
+  expect(status).toBe(1);
+  expect(err).toMatch(
+    /^step \d+, the last good state, is kept\. explodes\.safetensors holds everything so far\. To go on, to the same bits:\n {2}dlm train explodes\.dlm --resume explodes\.safetensors\ndlm: the loss of fit is (NaN|-?Infinity) at step \d+/,
+  );
+  const json = events((await dlm(["train", "explodes.dlm", "--json"])).out);
+  expect(json.at(-1)).toMatchObject({ kind: "error" });
+  expect(json.at(-2)).toMatchObject({ kind: "saved", path: "explodes.safetensors", what: "checkpoint" });
+  const kept = await dlm(["train", "explodes.dlm", "--resume", "explodes.safetensors", "--stop-after", "0"]);
+  expect(kept.status).toBe(0);
+});
+
+test("checkpoints by steps, the last three of them; a damaged one is passed over for the one before", async () => {
+  const args = ["--steps", String(steps), "--save", "many.safetensors"];
+  const { status } = await dlm(["train", "iris.dlm", ...args, "--checkpoint", "90"]);
+  expect(status).toBe(0);
+  const many = (): string[] => readdirSync(folder).filter((name) => name.startsWith("many"));
+  expect(many().sort()).toEqual(["many.safetensors", "many.safetensors.1", "many.safetensors.2"]);
+  expect(bytes("many.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
+  expect(await resumed("many.safetensors.2")).toBe(true); // of step 270
+  put("many.safetensors", bytes("many.safetensors").subarray(0, 900));
+  const again = await dlm(["train", "iris.dlm", "--steps", String(steps), "--resume", "many.safetensors"]);
+  expect(again.status).toBe(0);
+  expect(again.err).toMatch(/^many\.safetensors: .*; the one before it is taken\ngoing on from many\.safetensors\.1\n/);
+  expect(bytes("iris.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
+  const gone = await dlm(["train", "iris.dlm", "--resume", "nowhere.safetensors"]);
+  expect(gone).toEqual({ status: 1, out: "", err: "dlm: cannot read nowhere.safetensors: there is no such file\n" });
+});
+
+test("what a killed write left behind blocks nothing and is removed when it is old", async () => {
+  const left = [".stale.safetensors.1.tmp", ".stale.safetensors.0a1b2c3d4e5f6071.tmp"];
+  for (const name of left) writeFileSync(join(folder, name), "half");
+  utimesSync(join(folder, left[0]!), new Date(0), new Date(0));
+  const { status } = await dlm(["train", "iris.dlm", "--steps", "5", "--save", "stale.safetensors"]);
+  expect(status).toBe(0);
+  expect(left.map((name) => existsSync(join(folder, name)))).toEqual([false, true]); // the other one may still be written
+});
+
+test("--checkpoint and --keep say what they take", async () => {
+  const { status, err } = await dlm(["train", "iris.dlm", "--checkpoint", "often"]);
+  expect(status).toBe(2);
+  expect(err).toContain("It is a time (5m, 30s, 2h), a number of steps (1000), or off.");
+  expect((await dlm(["train", "iris.dlm", "--keep", "0"])).status).toBe(2);
+});
