@@ -11,84 +11,119 @@ export interface Table {
   readonly line: (row: number) => number; // where the row begins, from 1, as an editor counts
 }
 
+const chunkBytes = 1 << 20; // decoded at once: a string holds less than a file
+const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
+/** The text in pieces, without its byte order mark; no character is cut. Bytes that are no UTF-8 are told with their line. */
+export function* textPieces(bytes: Uint8Array, path: string): Generator<string> {
+  checkMark(bytes, path);
+  let start = bomLength(bytes);
+  while (start < bytes.length) {
+    let end = Math.min(bytes.length, start + chunkBytes);
+    while (end > start + chunkBytes - 4 && isContinuation(bytes[end])) end--;
+    yield decoded(bytes, start, end, path);
+    start = end;
+  }
+}
 /** UTF-8, without its byte order mark. */
 export function textOf(bytes: Uint8Array, path: string): string {
-  const decode = (part: Uint8Array): string => new TextDecoder("utf-8", { fatal: true }).decode(part);
+  if (bytes.length > mostStringBytes)
+    throw new RuntimeProblem(`${path} is too long for text in one piece (${bytes.length} bytes)`);
+  return [...textPieces(bytes, path)].join("");
+}
+const mostStringBytes = 500_000_000; // engines differ: V8 has strings of 2^29 - 24 units
+const bomLength = (bytes: Uint8Array): number => (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0);
+function checkMark([a, b]: Uint8Array, path: string): void {
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff))
+    throw new RuntimeProblem(`${path} is UTF-16 text: save it as UTF-8`);
+}
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+function decoded(bytes: Uint8Array, start: number, end: number, path: string): string {
   try {
-    return decode(bytes);
-  } catch (error) {
-    const [a, b] = bytes;
-    if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff))
-      throw new RuntimeProblem(`${path} is UTF-16 text: save it as UTF-8`);
-    let line = 1;
-    for (let i = 0, start = 0; i <= bytes.length; i++) {
-      if (i < bytes.length && bytes[i] !== 10 && (bytes[i] !== 13 || bytes[i + 1] === 10)) continue;
-      try {
-        decode(bytes.subarray(start, i));
-      } catch {
-        throw new RuntimeProblem(`${path}, line ${line} is no UTF-8 text: save the file as UTF-8`);
-      }
-      line++;
-      start = i + 1;
+    return decoder.decode(bytes.subarray(start, end));
+  } catch {
+    throw new RuntimeProblem(`${path}, line ${lineOfBad(bytes, start, end)} is no UTF-8 text: save the file as UTF-8`);
+  }
+}
+/** The line in which the text stops being UTF-8. */
+function lineOfBad(bytes: Uint8Array, start: number, end: number): number {
+  let line = 1;
+  let from = 0;
+  const isEnd = (i: number): boolean => bytes[i] === 10 || (bytes[i] === 13 && bytes[i + 1] !== 10);
+  for (let i = 0; i < start; i++) if (isEnd(i)) [line, from] = [line + 1, i + 1];
+  for (let i = start; i <= end; i++) {
+    if (i < end && !isEnd(i)) continue;
+    try {
+      decoder.decode(bytes.subarray(Math.max(from, start), i));
+    } catch {
+      break;
     }
-    // every line is text: together they are more than a string holds
-    throw new RuntimeProblem(`${path} is too long (${bytes.length} bytes): numbers may be saved as npy`);
+    [line, from] = [line + 1, i + 1];
+  }
+  return line;
+}
+/** The lines of a text, one after another; a last line without an end is one, an empty last one is none. */
+export function* linesOf(bytes: Uint8Array, path: string): Generator<string> {
+  checkMark(bytes, path);
+  for (let start = bomLength(bytes); start < bytes.length;) {
+    let end = start;
+    while (end < bytes.length && bytes[end] !== 10 && bytes[end] !== 13) end++;
+    yield decoded(bytes, start, end, path);
+    start = end + (bytes[end] === 13 && bytes[end + 1] === 10 ? 2 : 1);
   }
 }
 
-const lineEnds = /\r\n?|\n/g;
 /** RFC 4180: quoted cells may hold delimiters, line ends and doubled quotes. Blank lines are no rows, unless rows have a single cell: that is missing there. */
-export function parseCsv(text: string, path: string, delimiter = delimiterOf(text, path)): Table {
-  if (text.includes("\0"))
-    throw new RuntimeProblem(`${path} holds zero characters: it is no text, or UTF-16; save it as UTF-8`);
+export function parseCsv(bytes: Uint8Array, path: string, delimiter?: string): Table {
+  for (const piece of textPieces(bytes, path)) if (piece.includes("\0")) throw zeroCharacters(path);
+  delimiter ??= delimiterOf(bytes, path);
   const separator = delimiter.charCodeAt(0);
   const isBlank = (c: number): boolean => (c === 32 || c === 9) && c !== separator;
-  const length = text.length;
+  const { length } = bytes;
   let most = 1;
   for (let i = 0; i < length; i++) {
-    const c = text.charCodeAt(i);
+    const c = bytes[i]!;
     if (c === separator || c === 10 || c === 13) most++;
   }
   const [from, to] = [new Uint32Array(most), new Uint32Array(most)];
   const doubled = new Set<number>(); // cells with doubled quotes
   const lines: number[] = [];
   let [width, cells, line, trailing] = [0, 0, 1, 0];
-  for (let i = 0; i < length;) {
+  for (let i = bomLength(bytes); i < length;) {
     const [first, start] = [cells, line];
     let blank = true;
     for (;;) {
       let at = i;
-      while (isBlank(text.charCodeAt(at))) at++;
-      if (text.charCodeAt(at) === 34) {
+      while (isBlank(bytes[at]!)) at++;
+      if (bytes[at] === 34) {
         blank = false;
         const [opened, begin] = [line, at + 1];
         for (i = begin; ; i += 2) {
-          i = text.indexOf('"', i);
+          i = bytes.indexOf(34, i);
           if (i < 0) throw new RuntimeProblem(`${path}, line ${opened}: a quoted cell is not closed`);
-          if (text.charCodeAt(i + 1) !== 34) break;
+          if (bytes[i + 1] !== 34) break;
           doubled.add(cells);
         }
         from[cells] = begin;
         to[cells] = i++;
-        line += text.slice(begin, i).match(lineEnds)?.length ?? 0;
-        while (isBlank(text.charCodeAt(i))) i++;
+        line += lineEnds(bytes, begin, i);
+        while (isBlank(bytes[i]!)) i++;
       } else {
         from[cells] = i;
         for (i = at; i < length; i++) {
-          const c = text.charCodeAt(i);
+          const c = bytes[i]!;
           if (c === separator || c === 10 || c === 13) break;
           blank = false;
         }
         to[cells] = i;
       }
       cells++;
-      const next = text.charCodeAt(i);
+      const next = bytes[i];
       if (i === length || next === 10 || next === 13) break;
       if (next !== separator) throw new RuntimeProblem(`${path}, line ${line}: text follows a closing quote`);
       blank = false;
       i++;
     }
-    if (text.charCodeAt(i) === 13 && text.charCodeAt(i + 1) === 10) i++;
+    if (bytes[i] === 13 && bytes[i + 1] === 10) i++;
     i++;
     line++;
     if (blank && width !== 1) {
@@ -106,19 +141,27 @@ export function parseCsv(text: string, path: string, delimiter = delimiterOf(tex
   }
   const cell = (row: number, column: number): string => {
     const at = row * width + column;
-    const own = text.slice(from[at], to[at]);
+    const own = decoder.decode(bytes.subarray(from[at], to[at]));
     return doubled.has(at) ? own.replaceAll('""', '"') : own;
   };
   return { width, rows: lines.length - trailing, cell, line: (row) => lines[row]! };
 }
+const zeroCharacters = (path: string): RuntimeProblem =>
+  new RuntimeProblem(`${path} holds zero characters: it is no text, or UTF-16; save it as UTF-8`);
+function lineEnds(bytes: Uint8Array, from: number, to: number): number {
+  let count = 0;
+  for (let i = from; i < to; i++) if (bytes[i] === 10 || (bytes[i] === 13 && bytes[i + 1] !== 10)) count++;
+  return count;
+}
 export const counted = (n: number): string => `${n} cell${n === 1 ? "" : "s"}`;
 
 /** What separates the cells, by the first line: a comma where nothing does. */
-function delimiterOf(text: string, path: string): string {
+function delimiterOf(bytes: Uint8Array, path: string): string {
   const found = new Set<string>();
   let quoted = false;
   let seen = false;
-  for (const c of text) {
+  for (let i = bomLength(bytes); i < bytes.length; i++) {
+    const c = String.fromCharCode(bytes[i]!); // separators, quotes and line ends are ASCII
     if (c === '"') quoted = !quoted;
     if (!quoted && seen && (c === "\n" || c === "\r")) break;
     if (!quoted && (c === "," || c === ";" || c === "\t")) found.add(c);

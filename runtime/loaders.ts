@@ -1,7 +1,7 @@
 // Data: files, literals and the host's arrays to columns. In: a dataset of the plan and a way to read files. Out: for every column its values
 // as the device holds them, all of one number of rows, every value of its dtype and in its declared range.
 import type { Value } from "./api.ts";
-import { hasHeader, holdsWords, isMissing, noNumber, numberOf, parseCsv, textOf } from "./csv.ts";
+import { hasHeader, holdsWords, isMissing, linesOf, noNumber, numberOf, parseCsv, textPieces } from "./csv.ts";
 import type { ReadColumn, Table } from "./csv.ts";
 import type { Loader, PlanColumn, PlanDataset } from "./plan.ts";
 import { listed, messageOf, RuntimeProblem } from "./problem.ts";
@@ -31,9 +31,7 @@ export async function loadColumn(
     case "csv": {
       const { delimiter, header } = dialect(loader.path, peers);
       const how = `csv${delimiter ?? ""}`;
-      const table = await parsed(column, how, loader.path, sources, (b) =>
-        parseCsv(textOf(b, loader.path), loader.path, delimiter),
-      );
+      const table = await parsed(column, how, loader.path, sources, (b) => parseCsv(b, loader.path, delimiter));
       // every column that the data set reads of this file says the same of its first row
       const read = readOf(loader.path, peers, table);
       return csvColumn(
@@ -64,16 +62,12 @@ export async function loadColumn(
       return charsColumn(
         column,
         loader,
-        await parsed(column, "chars", loader.path, sources, (b) => Array.from(textOf(b, loader.path))),
+        await parsed(column, "chars", loader.path, sources, (b) => codePoints(b, loader.path)),
         known,
       );
     case "tokens":
     case "token_count":
-      return tokenColumn(
-        column,
-        loader,
-        await parsed(column, "lines", loader.path, sources, (b) => textOf(b, loader.path)),
-      );
+      return tokenColumn(column, loader, await parsed(column, "bytes", loader.path, sources, (b) => b));
     case "host":
       return hostColumn(column, loader.name, sources.host);
     case "inline":
@@ -501,7 +495,7 @@ function hostColumn(column: PlanColumn, name: string, host: Readonly<Record<stri
 function charsColumn(
   column: PlanColumn,
   loader: Extract<Loader, { kind: "chars" }>,
-  characters: readonly string[],
+  characters: Uint32Array, // code points
   known: readonly string[] | undefined,
 ): LoadedColumn {
   const rows = characters.length - loader.window + 1;
@@ -509,12 +503,12 @@ function charsColumn(
     throw new RuntimeProblem(
       `${loader.path} has ${characters.length} characters, and ${of(column)} wants windows of ${loader.window}`,
     );
-  const classes = known ?? [...new Set(characters)].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
+  const classes = known ?? [...new Set(characters)].sort((a, b) => a - b).map((c) => String.fromCodePoint(c));
   if (column.range && classes.length > column.range[1])
     throw new RuntimeProblem(
       `${loader.path} has ${classes.length} different characters, and ${of(column)} allows numbers below ${column.range[1]}`,
     );
-  const ids = new Map(classes.map((c, i) => [c, i]));
+  const ids = new Map(classes.map((c, i) => [c.codePointAt(0)!, i]));
   const whole = store(
     { ...column, shape: [] },
     characters.length,
@@ -522,7 +516,7 @@ function charsColumn(
       const id = ids.get(characters[i]!);
       if (id === undefined)
         throw new RuntimeProblem(
-          `${loader.path}: the character ${JSON.stringify(characters[i])} does not occur in the text before, for ${of(column)}`,
+          `${loader.path}: the character ${JSON.stringify(String.fromCodePoint(characters[i]!))} does not occur in the text before, for ${of(column)}`,
         );
       return id;
     },
@@ -530,49 +524,57 @@ function charsColumn(
   );
   return { values: whole.values, rows, classes };
 }
+function codePoints(bytes: Uint8Array, path: string): Uint32Array {
+  let count = 0;
+  for (const piece of textPieces(bytes, path)) for (const _ of piece) count++; // a character may be two units
+  const found = new Uint32Array(count);
+  let at = 0;
+  for (const piece of textPieces(bytes, path)) for (const c of piece) found[at++] = c.codePointAt(0)!;
+  return found;
+}
 function tokenColumn(
   column: PlanColumn,
   loader: Extract<Loader, { kind: "tokens" | "token_count" }>,
-  text: string,
+  bytes: Uint8Array,
 ): LoadedColumn {
-  if (text === "") throw new RuntimeProblem(`${loader.path} is empty, for ${of(column)}`);
-  const lines = text
-    .replace(/(\r\n?|\n)$/, "")
-    .split(/\r\n?|\n/)
-    .map((line) =>
-      line
-        .trim()
-        .split(/\s+/)
-        .filter((t) => t),
-    );
-  const long = lines.findIndex((tokens) => tokens.length > loader.pad);
-  if (long >= 0)
-    throw new RuntimeProblem(
-      `${loader.path}, line ${long + 1} has ${lines[long]!.length} tokens, and ${of(column)} pads to ${loader.pad}`,
-    );
+  const { path, pad } = loader;
+  if (!bytes.length) throw new RuntimeProblem(`${path} is empty, for ${of(column)}`);
+  const size = product(column.shape);
+  if (loader.kind === "tokens" && size !== pad)
+    throw new RuntimeProblem(`${of(column)}: ${pad} tokens do not fill ${shapeText(column.storage, column.shape)}`);
+  let rows = 0;
+  for (const _ of linesOf(bytes, path)) rows++;
+  const counts = new Int32Array(rows);
+  const ids = new Float64Array(loader.kind === "tokens" ? rows * pad : 0); // filled up with 0
+  let row = 0;
+  for (const line of linesOf(bytes, path)) {
+    const tokens = line.split(/\s+/).filter((t) => t);
+    if (tokens.length > pad)
+      throw new RuntimeProblem(
+        `${path}, line ${row + 1} has ${tokens.length} tokens, and ${of(column)} pads to ${pad}`,
+      );
+    counts[row] = tokens.length;
+    if (loader.kind === "tokens")
+      tokens.forEach((token, i) => {
+        if (!/^[+-]?\d+$/.test(token))
+          throw new RuntimeProblem(
+            `${path}, line ${row + 1}: ${JSON.stringify(token)} is no whole number, for ${of(column)}`,
+          );
+        ids[row * pad + i] = Number(token);
+      });
+    row++;
+  }
   if (loader.kind === "token_count")
     return store(
       column,
-      lines.length,
-      (i) => lines[i]!.length,
-      (i) => `${loader.path}, line ${i + 1}, number of tokens`,
-    );
-  const size = product(column.shape);
-  if (size !== loader.pad)
-    throw new RuntimeProblem(
-      `${of(column)}: ${loader.pad} tokens do not fill ${shapeText(column.storage, column.shape)}`,
+      rows,
+      (i) => counts[i]!,
+      (i) => `${path}, line ${i + 1}, number of tokens`,
     );
   return store(
     column,
-    lines.length * size,
-    (i) => {
-      const token = lines[Math.floor(i / size)]![i % size] ?? "0"; // filled up with 0
-      if (!/^[+-]?\d+$/.test(token))
-        throw new RuntimeProblem(
-          `${loader.path}, line ${Math.floor(i / size) + 1}: ${JSON.stringify(token)} is no whole number, for ${of(column)}`,
-        );
-      return Number(token);
-    },
-    (i) => `${loader.path}, line ${Math.floor(i / size) + 1}, token ${(i % size) + 1}`,
+    rows * size,
+    (i) => ids[i]!,
+    (i) => `${path}, line ${Math.floor(i / size) + 1}, token ${(i % size) + 1}`,
   );
 }

@@ -43,7 +43,7 @@ function fileValue(text: string, port: PlanPort): Value {
     case ".json":
       return jsonValue(textOf(bytes, text), text, port);
     case ".csv":
-      return csvValue(textOf(bytes, text), text, port);
+      return csvValue(bytes, text, port);
     default:
       throw new UserError(
         `--input ${port.name}=${text}: files are .npy, .json, .csv or .idx; values are written as they are: 0.5, true, [[1, 2], [3, 4]]`,
@@ -83,8 +83,8 @@ function jsonValue(text: string, path: string, port: PlanPort): Value {
   return value as Value; // checked by the runtime
 }
 /** As the csv of a data set is read, all columns of it: what has no number in its first row has a header. */
-function csvValue(text: string, path: string, port: PlanPort): Value {
-  const table = parseCsv(text, path);
+function csvValue(bytes: Uint8Array, path: string, port: PlanPort): Value {
+  const table = parseCsv(bytes, path);
   const { width, line } = table;
   const wide =
     port.shape.slice(1).every((n) => typeof n === "number") && port.shape.length
