@@ -27,6 +27,8 @@ export interface LoadOptions {
   readonly seed?: number;
   /** A data set above this many bytes is streamed and not kept on the device. Default: what the device allows for one buffer. */
   readonly residentBytes?: number;
+  /** Of one data file after decompression; longer ones are refused. Default: 2^31. */
+  readonly mostFileBytes?: number;
 }
 
 export interface TrainOptions {

@@ -3,9 +3,11 @@
 type FileSystem = Pick<
   typeof import("node:fs"),
   | "closeSync"
+  | "fchmodSync"
   | "fsyncSync"
   | "mkdirSync"
   | "openSync"
+  | "readSync"
   | "readdirSync"
   | "realpathSync"
   | "renameSync"
@@ -14,6 +16,33 @@ type FileSystem = Pick<
   | "writeFileSync"
 >;
 const staleMilliseconds = 3600_000; // a temporary file this old belongs to no write that is still going on
+
+/** Bytes of one data file, also after decompression, unless somebody says otherwise. */
+export const usualMostBytes = 2 ** 31;
+const readAtOnce = 1 << 26; // some systems read no more than 2 GB at a time
+
+/**
+ * All of a regular file. Throws what the file system throws; `code` is ENOTREG for pipes, devices and sockets, which may never end, and EFBIG for what is
+ * longer than `most` bytes.
+ */
+export function readRegular(fs: FileSystem, path: string, most = usualMostBytes): Uint8Array<ArrayBuffer> {
+  const found = fs.statSync(path);
+  if (found.isDirectory()) throw Object.assign(new Error("it is a folder"), { code: "EISDIR" });
+  if (!found.isFile()) throw Object.assign(new Error("it is no regular file"), { code: "ENOTREG" });
+  if (found.size > most) throw Object.assign(new Error(tooLong(found.size, most)), { code: "EFBIG" });
+  const bytes = new Uint8Array(found.size);
+  const file = fs.openSync(path, "r");
+  try {
+    let at = 0;
+    for (let n = 1; n && at < bytes.length; at += n)
+      n = fs.readSync(file, bytes, at, Math.min(readAtOnce, bytes.length - at), at);
+    return at < bytes.length ? bytes.slice(0, at) : bytes; // it became shorter
+  } finally {
+    fs.closeSync(file);
+  }
+}
+export const tooLong = (bytes: number, most: number): string =>
+  `it has ${bytes.toLocaleString("en")} bytes, and the limit is ${most.toLocaleString("en")}`;
 
 const folderOf = (path: string): string => path.replace(/[^/\\]*$/, "") || ".";
 const nameOf = (path: string): string => path.replace(/^.*[/\\]/, "");
@@ -24,7 +53,7 @@ function temporaryBeside(path: string): string {
 }
 
 /**
- * The whole file or nothing: written beside its place, flushed to the disk, renamed. Missing folders are made, a link keeps pointing where it points,
+ * The whole file or nothing: written beside its place, flushed to the disk, renamed. Missing folders are made, links and permissions stay as they are,
  * and what writes of this file left behind when they were killed is removed. The file that was there becomes FILE.1, FILE.1 becomes FILE.2, up to
  * `keep` files in all. Throws what the file system throws.
  */
@@ -35,6 +64,8 @@ export function writeWhole(fs: FileSystem, path: string, content: string | Uint8
   try {
     const file = fs.openSync(beside, "wx");
     try {
+      const before = fs.statSync(target, { throwIfNoEntry: false });
+      if (before) fs.fchmodSync(file, before.mode);
       fs.writeFileSync(file, content);
       fs.fsyncSync(file);
     } finally {

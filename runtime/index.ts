@@ -31,7 +31,12 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
   const machine = new Machine(plan, device, options.code);
   try {
     for (const t of plan.trains) [t.init, t.step].forEach((p) => machine.warm(p)); // while the data are read
-    const read = await readData(plan, { read: options.read, host: options.host ?? {}, files: new Map() });
+    const read = await readData(plan, {
+      read: options.read,
+      host: options.host ?? {},
+      files: new Map(),
+      ...(options.mostFileBytes === undefined ? {} : { mostBytes: options.mostFileBytes }),
+    });
     const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
     const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
     const data = new Map(placed.map((d) => [d.plan.name, d]));

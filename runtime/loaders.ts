@@ -5,6 +5,7 @@ import { hasHeader, holdsWords, isMissing, linesOf, noNumber, numberOf, parseCsv
 import type { ReadColumn, Table } from "./csv.ts";
 import type { Loader, PlanColumn, PlanDataset } from "./plan.ts";
 import { listed, messageOf, RuntimeProblem } from "./problem.ts";
+import { tooLong, usualMostBytes } from "./files.ts";
 import { flatten, notOfF32, placeIn, product, shapeText } from "./tensor.ts";
 
 export interface LoadedColumn {
@@ -17,6 +18,7 @@ export interface Sources {
   readonly read: ((path: string) => Promise<Uint8Array>) | undefined;
   readonly host: Readonly<Record<string, Value>>;
   readonly files: Map<string, Promise<unknown>>; // parsed files, by loader and path: read once
+  readonly mostBytes?: number; // of a file after decompression; default 2^31
 }
 
 /** `known`: classes that an earlier column of the same field fixed, for data that stand behind it as a holdout; `peers`: the columns of its data set. */
@@ -202,12 +204,56 @@ async function file(column: PlanColumn, path: string, sources: Sources): Promise
       ? error
       : new RuntimeProblem(`cannot read ${path}, for ${of(column)}: ${messageOf(error)}`);
   }
+  const most = sources.mostBytes ?? usualMostBytes;
+  if (bytes.length > most) throw new RuntimeProblem(`${path}: ${tooLong(bytes.length, most)}, for ${of(column)}`);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
-    const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+    return await decompressed(bytes, most, path);
   } catch (error) {
-    throw new RuntimeProblem(`${path} is a damaged gzip file (${messageOf(error)}), for ${of(column)}`);
+    throw error instanceof RuntimeProblem
+      ? new RuntimeProblem(`${error.message}, for ${of(column)}`)
+      : new RuntimeProblem(`${path} is a damaged gzip file (${messageOf(error)}), for ${of(column)}`);
+  }
+}
+/** A small file may unpack to a huge one: what is more than `most`, or than the array that its header declares, is not unpacked. */
+async function decompressed(bytes: Uint8Array, most: number, path: string): Promise<Uint8Array> {
+  const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const reader = stream.getReader();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  let wanted: number | undefined;
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    length += value.length;
+    if (parts.length === 1) wanted = declaredBytes(value, path);
+    const limit = Math.min(most, wanted ?? most);
+    if (length <= limit) continue;
+    await reader.cancel();
+    throw new RuntimeProblem(
+      limit === most
+        ? `${path} unpacks to more than the limit of ${most.toLocaleString("en")} bytes`
+        : `${path} unpacks to more than the ${limit.toLocaleString("en")} bytes that its header declares`,
+    );
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+/** Of an npy or idx file, by its first bytes; undefined for anything else. What is wrong with the header is told where the file is parsed. */
+function declaredBytes(head: Uint8Array, path: string): number | undefined {
+  const isNpy = head[0] === 0x93;
+  const isIdx = !head[0] && !head[1] && (head[3] ?? 0) > 0;
+  if (!isNpy && !isIdx) return undefined;
+  try {
+    return (isNpy ? npyHeader(head, path) : idxHeader(head, path)).end;
+  } catch {
+    return undefined;
   }
 }
 
@@ -390,10 +436,7 @@ const elementTypes: Readonly<Record<string, string>> = { u: "Uint", i: "Int", f:
 /** What follows a header: exactly the numbers of this shape and element type, of either order of bytes. */
 function elements(
   bytes: Uint8Array,
-  start: number,
-  shape: readonly number[],
-  type: string,
-  little: boolean,
+  { start, shape, type, little }: ArrayHeader,
   bad: (what: string) => RuntimeProblem,
 ): ArrayLike<number> {
   const count = product(shape);
@@ -416,8 +459,24 @@ const archive = (bytes: Uint8Array): string =>
   bytes[0] === 0x50 && bytes[1] === 0x4b
     ? "it is a zip archive (npz?); save each array in a file of its own"
     : "it does not begin as one";
-export function parseNpy(bytes: Uint8Array, path: string): ArrayFile {
-  const bad = (what: string): RuntimeProblem => new RuntimeProblem(`${path} is no npy file that can be read: ${what}`);
+/** What the header of an array file says, and where its elements lie. */
+interface ArrayHeader {
+  readonly shape: readonly number[];
+  readonly type: string; // "f4", "u1", ...
+  readonly little: boolean; // byte order
+  readonly start: number; // byte of the first element
+  readonly end: number; // byte behind the last one
+}
+const ending = (header: Omit<ArrayHeader, "end">): ArrayHeader => ({
+  ...header,
+  end: header.start + product(header.shape) * Number(header.type.slice(1)),
+});
+const noNpy =
+  (path: string) =>
+  (what: string): RuntimeProblem =>
+    new RuntimeProblem(`${path} is no npy file that can be read: ${what}`);
+function npyHeader(bytes: Uint8Array, path: string): ArrayHeader & { readonly columnMajor: boolean } {
+  const bad = noNpy(path);
   if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY" || bytes[0] !== 0x93)
     throw bad(archive(bytes));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -439,8 +498,13 @@ export function parseNpy(bytes: Uint8Array, path: string): ArrayFile {
     .map((n) => n.trim())
     .filter((n) => n)
     .map(Number);
-  const data = elements(bytes, start, shape, type, order !== ">", bad);
-  return { shape, data: fortran[1] === "True" && shape.length > 1 ? rowMajor(shape, data) : data };
+  return { ...ending({ shape, type, little: order !== ">", start }), columnMajor: fortran[1] === "True" };
+}
+export function parseNpy(bytes: Uint8Array, path: string): ArrayFile {
+  const header = npyHeader(bytes, path);
+  const { shape } = header;
+  const data = elements(bytes, header, noNpy(path));
+  return { shape, data: header.columnMajor && shape.length > 1 ? rowMajor(shape, data) : data };
 }
 /** Of what lies column by column, the first index fastest. */
 function rowMajor(shape: readonly number[], data: ArrayLike<number>): ArrayLike<number> {
@@ -458,8 +522,12 @@ function rowMajor(shape: readonly number[], data: ArrayLike<number>): ArrayLike<
   }
   return out;
 }
-export function parseIdx(bytes: Uint8Array, path: string): ArrayFile {
-  const bad = (what: string): RuntimeProblem => new RuntimeProblem(`${path} is no idx file that can be read: ${what}`);
+const noIdx =
+  (path: string) =>
+  (what: string): RuntimeProblem =>
+    new RuntimeProblem(`${path} is no idx file that can be read: ${what}`);
+function idxHeader(bytes: Uint8Array, path: string): ArrayHeader {
+  const bad = noIdx(path);
   const rank = bytes[3] ?? 0;
   if (bytes.length < 4 || bytes[0] || bytes[1] || !rank) throw bad(archive(bytes));
   const type = { 0x08: "u1", 0x09: "i1", 0x0b: "i2", 0x0c: "i4", 0x0d: "f4", 0x0e: "f8" }[bytes[2]!];
@@ -468,7 +536,11 @@ export function parseIdx(bytes: Uint8Array, path: string): ArrayFile {
   if (bytes.length < start) throw bad("it ends within its header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, d) => view.getUint32(4 + 4 * d));
-  return { shape, data: elements(bytes, start, shape, type, false, bad) };
+  return ending({ shape, type, little: false, start });
+}
+export function parseIdx(bytes: Uint8Array, path: string): ArrayFile {
+  const header = idxHeader(bytes, path);
+  return { shape: header.shape, data: elements(bytes, header, noIdx(path)) };
 }
 function hostColumn(column: PlanColumn, name: string, host: Readonly<Record<string, Value>>): LoadedColumn {
   const value = host[column.name] ?? host[name];

@@ -2,7 +2,7 @@
 // lines of JSON, weights.safetensors, an exit status. An interrupted run keeps a checkpoint and says how to go on.
 import type { Measured, TrainEvent, TrainResult } from "./api.ts";
 import { deviceText } from "./device.ts";
-import { writeWhole } from "./files.ts";
+import { readRegular, writeWhole } from "./files.ts";
 import { Keeper, usualOften } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Plan } from "./plan.ts";
@@ -71,7 +71,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
       const { resume } = values;
       let bytes: Uint8Array;
       try {
-        bytes = fs.readFileSync(resume);
+        bytes = readRegular(fs, resume);
       } catch (error) {
         throw new RuntimeProblem(`cannot read ${resume}: ${messageOf(error)}`);
       }

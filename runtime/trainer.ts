@@ -3,6 +3,7 @@
 // Every `node:` module is imported when called: browsers load this too.
 import type { LoadOptions, Model, TrainOptions, TrainResult } from "./api.ts";
 import { browserDevice, type DeviceFacts } from "./device.ts";
+import { readRegular } from "./files.ts";
 import { load } from "./index.ts";
 import { openDevice } from "./node.ts";
 import type { Plan } from "./plan.ts";
@@ -99,8 +100,8 @@ async function isProgram(origin: Origin): Promise<boolean> {
 
 /** Files by their path in the model: under the folder given, the working folder, the trainer's folder, and where the model lay when it was compiled. */
 async function fileReader(origin: Origin, data: string | undefined): Promise<(path: string) => Promise<Uint8Array>> {
-  const [{ readFile }, { resolve, dirname }, { fileURLToPath }] = await Promise.all([
-    import("node:fs/promises"),
+  const [fs, { resolve, dirname }, { fileURLToPath }] = await Promise.all([
+    import("node:fs"),
     import("node:path"),
     import("node:url"),
   ]);
@@ -110,7 +111,7 @@ async function fileReader(origin: Origin, data: string | undefined): Promise<(pa
     const places = [...new Set(folders.map((folder) => resolve(folder, path)))];
     for (const place of places) {
       try {
-        return await readFile(place);
+        return readRegular(fs, place);
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         if (code !== "ENOENT" && code !== "ENOTDIR") throw new RuntimeProblem(`cannot read ${place}: ${message}`);

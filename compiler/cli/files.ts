@@ -5,11 +5,12 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { fileProblem, UserError } from "./problem.ts";
 
 export function readText(path: string, action = "read"): string {
-  return readBytes(path, action).toString("utf8");
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readBytes(path, action, mostTextBytes));
 }
-export function readBytes(path: string, action = "read"): Buffer<ArrayBuffer> {
+const mostTextBytes = 1 << 28; // of source text
+export function readBytes(path: string, action = "read", most?: number): Uint8Array<ArrayBuffer> {
   try {
-    return fs.readFileSync(path);
+    return files.readRegular(fs, path, most);
   } catch (error) {
     throw fileProblem(action, path, error);
   }

@@ -1,12 +1,10 @@
 // dlm fmt: files in the house style, written in place; `-` is standard input. Files with errors are left as they are, with their diagnostics.
-import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { format } from "../format/format.ts";
-import { fileProblem, UserError } from "./problem.ts";
+import { readText, writeWhole } from "./files.ts";
 import { openTerminal } from "./terminal.ts";
 
 export async function fmt(paths: readonly string[], options: { readonly check?: boolean }): Promise<void> {
@@ -15,7 +13,7 @@ export async function fmt(paths: readonly string[], options: { readonly check?: 
   const broken: Diagnostic[] = [];
   for (const path of paths) {
     const stdin = path === "-";
-    const text = stdin ? await readAll(process.stdin) : read(path);
+    const text = stdin ? await readAll(process.stdin) : readText(path);
     const errors = parse({ name: stdin ? "(standard input)" : path, text }).diagnostics;
     if (errors.length) {
       broken.push(...errors);
@@ -26,7 +24,7 @@ export async function fmt(paths: readonly string[], options: { readonly check?: 
       if (formatted !== text) unformatted.push(stdin ? "(standard input)" : path);
     } else if (stdin) process.stdout.write(formatted);
     else if (formatted !== text) {
-      replace(path, formatted);
+      writeWhole(path, formatted);
       terminal.line(path);
     }
   }
@@ -37,23 +35,4 @@ export async function fmt(paths: readonly string[], options: { readonly check?: 
       `${unformatted.length} of ${paths.length} ${paths.length === 1 ? "file is" : "files are"} not formatted; \`dlm fmt\` without --check formats them`,
     );
   if (broken.length || unformatted.length) process.exitCode = 1;
-}
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw fileProblem("read", path, error);
-  }
-}
-/** The whole file or nothing: a new file beside it takes its name. */
-function replace(path: string, text: string): void {
-  const target = realpathSync(path);
-  const beside = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
-  try {
-    writeFileSync(beside, text, { mode: statSync(target).mode, flag: "wx" });
-    renameSync(beside, target);
-  } catch (error) {
-    rmSync(beside, { force: true });
-    throw error instanceof UserError ? error : fileProblem("write", path, error);
-  }
 }

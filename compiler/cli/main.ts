@@ -8,7 +8,7 @@ import { DeviceUnavailable } from "../../runtime/node.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
-import { assignment, list, often, positive, stages, wholeNumber } from "./options.ts";
+import { assignment, byteCount, list, often, positive, stages, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
 import { outputLost } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
@@ -62,7 +62,8 @@ const onModel = (c: Command): Command =>
       "another value of a const, or of epochs, steps, batch, accumulate (repeatable)",
       assignment,
     )
-    .option("--data <folder>", "where the model's data files are looked for first (default: the folder of the model)");
+    .option("--data <folder>", "where the model's data files are looked for first (default: the folder of the model)")
+    .option("--max-data <bytes>", "the longest data file that is read, unpacked (default: 2G)", byteCount);
 const seed = ["--seed <n>", "of initial values, draws, holdouts and the order of rows", wholeNumber()] as const;
 const json = ["--json", "one event or result a line, as JSON"] as const;
 

@@ -1,9 +1,10 @@
 // A .dlm file from the disk to a plan: reads it and its imports, counts rows where the compiler has to know them, compiles, and prints diagnostics.
 // In: a path and what the command's options change.   Out: the compiler's result, or a Reported when the text has errors.
-import { readFileSync, statSync } from "node:fs";
+import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { position, type Diagnostic, type SourceFile, type Span } from "../../grammar/diagnostic.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
+import { readRegular } from "../../runtime/files.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { compile, type CompileOptions, type CompileResult } from "../compile.ts";
 import type { Target } from "../kernel/target.ts";
@@ -20,6 +21,7 @@ export interface ModelFlags {
   readonly seed?: number;
   readonly pedantic?: boolean; // also what is right but looks wrong
   readonly data?: string; // the folder in which data files are looked for first
+  readonly maxData?: number; // bytes of one data file after decompression
 }
 export interface ModelFile {
   readonly path: string; // as the user wrote it
@@ -39,7 +41,7 @@ export function openModel(path: string): ModelFile {
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
 export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) => Promise<Uint8Array> {
-  if (flags.data !== undefined && !statSync(flags.data, { throwIfNoEntry: false })?.isDirectory())
+  if (flags.data !== undefined && !fs.statSync(flags.data, { throwIfNoEntry: false })?.isDirectory())
     throw new UserError(`--data ${flags.data}: there is no such folder`);
   const folders = [...(flags.data === undefined ? [] : [flags.data]), model.folder];
   return async (path) => {
@@ -52,7 +54,7 @@ export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) 
     ];
     for (const place of places) {
       try {
-        return readFileSync(place);
+        return readRegular(fs, place, flags.maxData);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code !== "ENOENT" && code !== "ENOTDIR")
@@ -78,7 +80,7 @@ export async function compileOptions(
     ...(flags.pedantic ? { pedantic: true } : {}),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   };
-  return { ...options, rows: await rowsOfWholeBatches(model.text, options, read) };
+  return { ...options, rows: await rowsOfWholeBatches(model.text, options, read, flags.maxData) };
 }
 /** Compiles whatever the text is; diagnostics are not printed. */
 export async function compileModel(
@@ -141,7 +143,7 @@ const isOutside = (d: Diagnostic): boolean =>
 function importText(model: ModelFile, path: string): string | undefined {
   const place = resolve(model.folder, path);
   try {
-    return readFileSync(place, "utf8");
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readRegular(fs, place));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

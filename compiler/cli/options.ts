@@ -15,6 +15,13 @@ export function positive(text: string): number {
     throw new InvalidArgumentError("It is a number above 0.");
   return value;
 }
+/** `500M`, `4G`: bytes. */
+export function byteCount(text: string): number {
+  const [, count, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kMG]?)B?\s*$/.exec(text) ?? [];
+  const value = Number(count) * { "": 1, k: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[(unit ?? "") as "" | "k" | "M" | "G"];
+  if (count === undefined || !(value >= 1)) throw new InvalidArgumentError("It is a number of bytes, as 500M or 4G.");
+  return Math.floor(value);
+}
 /** `5m`, `30s`, `2h`: seconds; `1000`: steps; `off`. */
 export function often(text: string): { readonly seconds: number } | { readonly steps: number } | undefined {
   const [, count, unit] = /^\s*(\d+(?:\.\d+)?)\s*(s|m|h|steps?)?\s*$/.exec(text) ?? [];

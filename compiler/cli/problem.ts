@@ -12,6 +12,7 @@ export function fileReason(error: unknown): string {
     EACCES: "permission denied",
     EPERM: "permission denied",
     EISDIR: "it is a folder",
+    ENOTREG: "it is a pipe or a device, and a regular file is wanted",
     ENOTDIR: "a part of the path is not a folder",
     EEXIST: "a part of the path is not a folder",
     ENOSPC: "the disk is full",

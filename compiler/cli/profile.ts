@@ -68,7 +68,13 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
     const host = inventedRows(plan);
     const loaded = await load(
       { ...plan, trains: [alone] },
-      { device, read, host, ...(flags.seed === undefined ? {} : { seed: flags.seed }) },
+      {
+        device,
+        read,
+        ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
+        host,
+        ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+      },
     );
     try {
       terminal.update("training");

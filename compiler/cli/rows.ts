@@ -16,6 +16,7 @@ export async function rowsOfWholeBatches(
   text: string,
   options: CompileOptions,
   read: (path: string) => Promise<Uint8Array>,
+  mostBytes?: number,
 ): Promise<Record<string, number>> {
   const { file } = parse({ name: options.name ?? "model.dlm", text });
   const wanted = new Set(file.items.flatMap(wholeData));
@@ -38,7 +39,12 @@ export async function rowsOfWholeBatches(
   for (const dataset of program.datasets) {
     if (!wanted.has(dataset.name) || dataset.rowCount !== undefined) continue;
     const plan = planOf(dataset);
-    const own = await loadDataset(plan, { read, host: {}, files: new Map() });
+    const own = await loadDataset(plan, {
+      read,
+      host: {},
+      files: new Map(),
+      ...(mostBytes === undefined ? {} : { mostBytes }),
+    });
     const window = Math.max(1, ...plan.columns.map((c) => (c.loader.kind === "chars" ? c.loader.window : 1)));
     rows[dataset.name] = splitRows(plan, own.rows, 0, window).get("train")!.length; // how many does not depend on the seed
   }

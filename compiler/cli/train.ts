@@ -50,6 +50,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
     const loaded = await load(compiled.plan, {
       device: opened.device,
       read,
+      ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       write: async (file, bytes) => writeWhole(join(model.folder, file), bytes),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     });

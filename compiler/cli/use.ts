@@ -174,6 +174,7 @@ async function withModel(
     const loaded = await load(wanted, {
       device: opened.device,
       read,
+      ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     });
     try {

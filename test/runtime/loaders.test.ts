@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { batchStream, generator, splitRows } from "../../runtime/batches.ts";
-import { parseCsv } from "../../runtime/csv.ts";
+import { linesOf, parseCsv, textPieces } from "../../runtime/csv.ts";
 import { loadColumn, loadDataset } from "../../runtime/loaders.ts";
 import type { Loader, PlanColumn } from "../../runtime/plan.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
@@ -389,4 +389,19 @@ test("safetensors: written and read again they are the same", () => {
     ),
     { seed: 3, numRuns: 200 },
   );
+});
+
+test("text is read in pieces that cut no character, and told by its line where it is none", () => {
+  const long = "aé漢😀\r\n".repeat(150_000); // over a megabyte, whose ends fall within characters
+  for (const shift of ["", "x", "xy", "xyz"]) {
+    const bytes = new TextEncoder().encode(shift + long);
+    expect([...textPieces(bytes, "f")].join("") === shift + long).toBe(true);
+    const lines = [...linesOf(bytes, "f")];
+    expect([lines.length, lines[0], lines.at(-1)]).toEqual([150_000, `${shift}aé漢😀`, "aé漢😀"]);
+    const damaged = bytes.slice();
+    damaged[damaged.length - 4] = 0xff; // in the last line
+    expect(() => [...textPieces(damaged, "f")]).toThrow("f, line 150000 is no UTF-8 text: save the file as UTF-8");
+    expect(() => parseCsv(damaged, "f")).toThrow("f, line 150000 is no UTF-8 text");
+  }
+  expect([...linesOf(new TextEncoder().encode("\ufeffa\rb\n\nc"), "f")]).toEqual(["a", "b", "", "c"]);
 });
