@@ -1,6 +1,6 @@
 // The embedded device: SwiftShader, a Vulkan driver in software, kept in a cache folder that the command line fills (compiler/cli/embedded.ts).
 // In: nothing but the file system.   Out: the folder of a complete driver, or in words why there is none.
-// Invariant: a folder with its final name is complete.
+// Invariant: a folder with its final name is complete, and only this user could have written it.
 // Every `node:` module is imported when called: this file is part of trainers that browsers load too.
 
 export interface EmbeddedDriver {
@@ -10,14 +10,11 @@ export interface EmbeddedDriver {
 }
 export type FindDriver = () => Promise<EmbeddedDriver | string>;
 
-/** Where dlm keeps what it can make again, best first. A home that cannot be written to is common in containers. */
-export async function cacheFolders(): Promise<readonly string[]> {
-  const [{ join }, { homedir, tmpdir, userInfo }] = await Promise.all([import("node:path"), import("node:os")]);
-  if (process.env["DLM_CACHE"]) return [process.env["DLM_CACHE"]];
-  return [
-    join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "dlm"),
-    join(tmpdir(), `dlm-cache-${userInfo().uid}`),
-  ];
+/** Where dlm keeps what it can make again: the user's own cache, or the folder that DLM_CACHE names. */
+export async function cacheFolder(): Promise<string> {
+  const [{ join, resolve }, { homedir }] = await Promise.all([import("node:path"), import("node:os")]);
+  if (process.env["DLM_CACHE"]) return resolve(process.env["DLM_CACHE"]);
+  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "dlm");
 }
 
 /** The newest driver in the cache, or the one of a version (a folder's name). */
@@ -25,15 +22,14 @@ export async function cachedDriver(version?: string): Promise<EmbeddedDriver | s
   if (process.platform !== "linux" || process.arch !== "x64")
     return `it runs on Linux x64 only, and this is ${process.platform} ${process.arch}`;
   const { existsSync, readdirSync } = await import("node:fs");
-  for (const cache of await cacheFolders()) {
-    if (!existsSync(cache) || !(await trusted(cache))) continue;
-    const names = readdirSync(cache).filter((name) =>
-      version === undefined ? /^swiftshader-[\d.]+$/.test(name) : name === version,
-    );
-    const newest = names.sort((a, b) => a.localeCompare(b, "en", { numeric: true })).at(-1);
-    if (newest) return driverIn(`${cache}/${newest}`);
-  }
-  return "none is in the cache folder; `npx dlm doctor` puts one there";
+  const cache = await cacheFolder();
+  const names = (existsSync(cache) ? readdirSync(cache) : []).filter((name) =>
+    version === undefined ? /^swiftshader-[\d.]+$/.test(name) : name === version,
+  );
+  const newest = names.sort((a, b) => a.localeCompare(b, "en", { numeric: true })).at(-1);
+  if (!newest) return `none is in the cache folder ${cache}; \`npx dlm doctor\` puts one there`;
+  const reason = await whyNot(`${cache}/${newest}`);
+  return reason === undefined ? driverIn(`${cache}/${newest}`) : `${reason}; \`npx dlm doctor\` puts another one there`;
 }
 export const driverIn = (folder: string): EmbeddedDriver => ({
   folder,
@@ -41,10 +37,63 @@ export const driverIn = (folder: string): EmbeddedDriver => ({
   loader: `${folder}/libvulkan.so.1`,
 });
 
-/** Code is loaded from the cache: a folder that somebody else could have made is not used. */
-export async function trusted(folder: string): Promise<boolean> {
-  const { uid } = (await import("node:fs")).statSync(folder);
-  return uid === 0 || uid === process.getuid?.();
+/** In every folder of the cache: what it was filled with, as names to SHA-256 in hexadecimal. */
+export const hashesFile = "hashes.json";
+/**
+ * Code is loaded from the cache. Why what lies in this folder must not be: it, or a folder on the way to it, could be changed by somebody else, or a file
+ * is not what it was when the folder was filled. Undefined where all is well.
+ */
+export async function whyNot(folder: string): Promise<string | undefined> {
+  const [fs, { createHash }, { dirname, join }] = await Promise.all([
+    import("node:fs"),
+    import("node:crypto"),
+    import("node:path"),
+  ]);
+  const lstat = (path: string): import("node:fs").Stats | undefined => fs.lstatSync(path, { throwIfNoEntry: false });
+  // the way to the cache may have links; what lies in it may not
+  let above: string;
+  try {
+    above = fs.realpathSync(dirname(folder));
+  } catch {
+    return `${folder} is not there`;
+  }
+  for (let path = above; ; path = dirname(path)) {
+    const reason = openTo(path, lstat(path), true);
+    if (reason !== undefined) return reason;
+    if (path === dirname(path)) break;
+  }
+  let hashes: Readonly<Record<string, string>>;
+  try {
+    hashes = JSON.parse(fs.readFileSync(join(folder, hashesFile), "utf8")) as typeof hashes;
+  } catch {
+    return `${folder} is not complete`;
+  }
+  const names = Object.keys(hashes);
+  const inside = new Set(["", hashesFile, ...names, ...names.map((name) => dirname(name))]);
+  for (const name of inside) {
+    const path = join(folder, name);
+    const reason = openTo(path, lstat(path), false);
+    if (reason !== undefined) return reason;
+  }
+  for (const [name, hash] of Object.entries(hashes))
+    if (
+      createHash("sha256")
+        .update(fs.readFileSync(join(folder, name)))
+        .digest("hex") !== hash
+    )
+      return `${join(folder, name)} is damaged`;
+  return undefined;
+}
+/** Who but this user and the system's own could change what is there? A sticky folder lets nobody replace what is not theirs. */
+function openTo(path: string, found: import("node:fs").Stats | undefined, isAbove: boolean): string | undefined {
+  if (!found) return `${path} is not there`;
+  if (found.isSymbolicLink()) return `${path} is a link`;
+  const own = process.getuid?.();
+  if (found.uid !== 0 && found.uid !== own) return `${path} belongs to another user`;
+  const sticky = isAbove && (found.mode & 0o1000) !== 0;
+  // a group of one's own, as many systems give every user, is no other user
+  const others = 0o002 | (found.gid === 0 || found.gid === process.getgid?.() ? 0 : 0o020);
+  return !sticky && (found.mode & others) !== 0 ? `${path} may be written by other users` : undefined;
 }
 
 /** The entry file of an installed package, looked for from this file, then from the working folder. */

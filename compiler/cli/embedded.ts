@@ -1,15 +1,29 @@
 // Fills the cache of the embedded device: SwiftShader, unpacked once from the npm package `@sparticuz/chromium`.
 // In: nothing but the file system.   Out: the folder of a complete driver, or in words why there is none.
 // A folder of the cache is filled beside its final place and renamed: concurrent starts are safe, and what has its final name is complete.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import {
   cachedDriver,
-  cacheFolders,
+  cacheFolder,
   driverIn,
+  hashesFile,
   resolvePackage,
-  trusted,
+  whyNot,
   type EmbeddedDriver,
 } from "../../runtime/embedded.ts";
 import { messageOf } from "../../runtime/problem.ts";
@@ -20,7 +34,7 @@ export async function embeddedDriver(): Promise<EmbeddedDriver | string> {
   const cached = await cachedDriver(source && `swiftshader-${source.version}`);
   if (typeof cached === "object" || process.platform !== "linux" || process.arch !== "x64") return cached;
   if (!source)
-    return "none is in the cache folder, and the package `@sparticuz/chromium` that carries one is not installed (npm install --save-dev @sparticuz/chromium)";
+    return "none is in the cache folder that can be trusted, and the package `@sparticuz/chromium` that carries one is not installed (npm install --save-dev @sparticuz/chromium)";
   try {
     return driverIn(
       await cachedFolder(`swiftshader-${source.version}`, (folder) =>
@@ -48,28 +62,50 @@ export async function chromiumPackage(): Promise<ChromiumPackage | undefined> {
   return undefined;
 }
 
-/** A folder of the cache by name, filled if it is not there. */
+/**
+ * A folder of the cache by name, filled if it is not there or cannot be trusted. Where the user's cache cannot be written to, as in some containers, it is
+ * a new folder that goes when the process ends.
+ */
 export async function cachedFolder(name: string, fill: (folder: string) => void): Promise<string> {
-  const caches = await cacheFolders();
-  for (const cache of caches) if (existsSync(join(cache, name)) && (await trusted(cache))) return join(cache, name);
-  const problems: string[] = [];
-  for (const cache of caches) {
-    const folder = join(cache, name);
-    const beside = `${folder}.${process.pid}-${Date.now().toString(36)}`;
-    try {
-      mkdirSync(cache, { recursive: true, mode: 0o700 });
-      if (!(await trusted(cache))) throw new Error("the folder belongs to another user");
-      mkdirSync(beside);
-      fill(beside);
-      renameSync(beside, folder);
-      return folder;
-    } catch (error) {
-      if (existsSync(beside)) rmSync(beside, { recursive: true, force: true });
-      if (existsSync(folder)) return folder; // another process was first
-      problems.push(`${cache}: ${messageOf(error)}`);
-    }
+  const cache = await cacheFolder();
+  const folder = join(cache, name);
+  if ((await whyNot(folder)) === undefined) return folder;
+  let beside: string | undefined;
+  try {
+    mkdirSync(cache, { recursive: true, mode: 0o700 });
+    beside = mkdtempSync(join(cache, `${name}.`));
+    fillWhole(beside, fill);
+    // another process may have mended it meanwhile, and be using it
+    if ((await whyNot(folder)) === undefined) throw new Error("it is there");
+    if (lstatSync(folder, { throwIfNoEntry: false })) renameSync(folder, `${beside}.old`);
+    renameSync(beside, folder);
+    rmSync(`${beside}.old`, { recursive: true, force: true });
+  } catch (error) {
+    if (beside !== undefined) rmSync(beside, { recursive: true, force: true });
+    if ((await whyNot(folder)) === undefined) return folder; // another process was first
+    if (process.env["DLM_CACHE"]) throw error;
+    return passingFolder(name, fill);
   }
-  throw new Error(`${problems.join("; ")}; DLM_CACHE=FOLDER names a folder that can be written to`);
+  const reason = await whyNot(folder);
+  if (reason !== undefined) throw new Error(`${reason}; DLM_CACHE=FOLDER names another folder`);
+  return folder;
+}
+function fillWhole(folder: string, fill: (folder: string) => void): void {
+  fill(folder);
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const files = names.filter((name) => statSync(join(folder, name)).isFile());
+  const hashOf = (name: string): string =>
+    createHash("sha256")
+      .update(readFileSync(join(folder, name)))
+      .digest("hex");
+  const hashes = files.map((name) => [name, hashOf(name)] as const);
+  writeFileSync(join(folder, hashesFile), JSON.stringify(Object.fromEntries(hashes)), { flush: true });
+}
+function passingFolder(name: string, fill: (folder: string) => void): string {
+  const folder = mkdtempSync(join(tmpdir(), `dlm-${name}-`)); // for this user alone
+  fillWhole(folder, fill);
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** Unpacks a brotli-compressed file, or what is wanted of a brotli-compressed tar archive, into a folder. */
