@@ -1,9 +1,11 @@
 // Is this a plan that can be replayed on this device? Everything is looked at before anything is allocated: version, references, sizes, and
 // the features and limits that the kernels need.
 import { planVersion, sizeOf } from "./plan.ts";
-import type { Command, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
-import { messageOf, RuntimeProblem } from "./problem.ts";
+import type { Command, Dispatch, Plan, PlanBuffer, PlanPort, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
+import { RuntimeProblem } from "./problem.ts";
+import { firstFault } from "./schema.ts";
 
+const mostGroups = 65535;
 type Dims = Readonly<Record<string, number>>;
 
 export function checkPlan(plan: Plan): void {
@@ -13,58 +15,32 @@ export function checkPlan(plan: Plan): void {
     throw new RuntimeProblem(
       `the plan has version ${plan.version}, and this runtime replays version ${planVersion}: compile the model with the same version of dlm`,
     );
-  try {
-    checkParts(plan);
-  } catch (error) {
-    if (error instanceof RuntimeProblem) throw error;
-    throw new RuntimeProblem(`the plan is damaged: ${messageOf(error)}`); // a missing part
-  }
+  const fault = firstFault(plan);
+  if (fault !== undefined) throw new RuntimeProblem(`the plan is damaged at ${fault}`);
+  checkParts(plan);
 }
-/** A plan is made by a machine: what is wrong in it is told by its place alone. */
+/** What the types do not say: references, places within their buffers. A plan is made by a machine: what is wrong in it is told by its place alone. */
 function checkParts(plan: Plan): void {
   const need = (ok: unknown, where: string): void => {
     if (!ok) throw new RuntimeProblem(`the plan is damaged at ${where}`);
   };
-  const isCount = (n: unknown, least = 0): boolean => Number.isSafeInteger(n) && (n as number) >= least;
-  const isSize = (s: Size): boolean =>
-    typeof s === "number"
-      ? isCount(s)
-      : s.sum.every((t) => Number.isFinite(t.factor) && t.dims.every((d) => typeof d === "string"));
   /** Inside of its buffer, as far as sizes are known. */
-  const place = (
-    at: { readonly buffer: number; readonly offset: number },
-    where: string,
-    bytes: Size = 0,
-    alignment = 4,
-  ): void => {
+  const place = (at: { readonly buffer: number; readonly offset: number }, where: string, bytes: Size = 0): void => {
     const buffer = plan.buffers[at.buffer];
-    need(buffer && isCount(at.offset) && at.offset % alignment === 0 && isSize(bytes), where);
-    need(
-      typeof bytes !== "number" ||
-        typeof buffer!.bytes !== "number" ||
-        buffer!.role === "data" ||
-        at.offset + bytes <= buffer!.bytes,
-      where,
-    );
+    need(buffer, where);
+    const isKnown = typeof bytes === "number" && typeof buffer!.bytes === "number" && buffer!.role !== "data";
+    need(!isKnown || at.offset + bytes <= (buffer!.bytes as number), where);
   };
-  const tensor = (t: {
-    readonly name: string;
-    readonly dtype: string;
-    readonly shape: readonly Size[];
-    readonly buffer: number;
-    readonly offset: number;
-  }): void => {
-    need(["f32", "i32", "bool"].includes(t.dtype) && t.shape.every(isSize), t.name);
+  const tensor = (t: Pick<PlanPort, "name" | "shape" | "buffer" | "offset">): void =>
     place(
       t,
       t.name,
       t.shape.every((n) => typeof n === "number") ? t.shape.reduce<number>((a, b) => a * (b as number), 4) : 0,
     );
-  };
   const commands = (list: readonly Command[], where: string): void => {
     for (const c of list) {
       if (c.kind === "loop") {
-        need(isCount(c.count), where);
+        need(plan.buffers[c.stepBuffer]?.role === "steps", where);
         place({ buffer: c.stepBuffer, offset: 0 }, where, c.count && 256 * (c.count - 1) + 4);
         commands(c.body, where);
       } else if (c.kind === "copy") {
@@ -72,77 +48,63 @@ function checkParts(plan: Plan): void {
         place(c.to, where, c.bytes);
       } else {
         const at = `${where}, ${c.label}`;
-        need(
-          c.kind === "dispatch" && plan.modules[c.module] && typeof c.entry === "string" && c.workgroups.length === 2,
-          at,
-        );
+        need(plan.modules[c.module], at);
+        workgroups(c, (n) => (typeof n === "number" ? n : 1));
+        need(new Set(c.bindings.map((b) => b.binding)).size === c.bindings.length, at);
         for (const b of c.bindings) {
-          need(["read", "read_write", "uniform"].includes(b.access), at);
           // a buffer is not read and written in one dispatch
-          need(
-            b.access === "read_write" || !c.bindings.some((o) => o.buffer === b.buffer && o.access === "read_write"),
-            at,
-          );
-          place(b, at, b.bytes, 256);
+          const written = c.bindings.some((o) => o.buffer === b.buffer && o.access === "read_write");
+          need(b.access === "read_write" || !written, at);
+          place(b, at, b.bytes);
         }
       }
     }
   };
-  const program = (p: PlanProgram): void => {
-    commands(p.commands, p.name);
-  };
-  for (const b of plan.buffers)
-    need(
-      isSize(b.bytes) &&
-        ["state", "scratch", "data", "input", "output", "constant", "steps"].includes(b.role) &&
-        (b.role !== "constant" || typeof b.data === "string"),
-      `the buffer ${b.label}`,
-    );
+  const program = (p: PlanProgram): void => commands(p.commands, p.name);
+  const unique = (list: readonly { readonly name: string }[], where: string): void =>
+    need(new Set(list.map((x) => x.name)).size === list.length, where);
+  for (const b of plan.buffers) need(b.role !== "constant" || isBase64(b), `the buffer ${b.label}`);
+  unique(plan.states, "its states");
+  unique(plan.trains, "its train blocks");
+  unique(plan.exports, "its exports");
+  unique(plan.datasets, "its data");
   plan.states.forEach(tensor);
-  need(new Set(plan.states.map((t) => t.name)).size === plan.states.length, "its states");
   for (const d of plan.datasets) {
-    for (const c of d.columns)
-      need(
-        ["f32", "i32", "bool", "u8"].includes(c.storage) &&
-          c.shape.every((n) => isCount(n, 1)) &&
-          plan.buffers[c.buffer]?.role === "data",
-        c.name,
-      );
-    const c = d.check;
-    if (c) {
-      need(isCount(c.chunk, 1), d.name);
-      place(c.index, d.name);
-      if (c.seed) place(c.seed, d.name, 4);
-      for (const f of c.fields) [f.at, f.value].forEach(tensor);
-      program(c.program);
+    for (const c of d.columns) need(plan.buffers[c.buffer]?.role === "data", c.name);
+    if (d.training) place(d.training, d.name);
+    const { check } = d;
+    if (check) {
+      place(check.index, d.name);
+      if (check.seed) place(check.seed, d.name, 4);
+      for (const f of check.fields) [f.at, f.value].forEach(tensor);
+      program(check.program);
     }
     for (const h of d.holdouts)
       need(h.dataset === undefined || plan.datasets.some((x) => x.name === h.dataset), h.place);
   }
-  if (plan.init) program(plan.init.program);
+  if (plan.init) {
+    if (plan.init.seed) place(plan.init.seed, "init", 4);
+    program(plan.init.program);
+  }
   for (const t of plan.trains) {
-    const size = t.window * t.batch * t.accumulate;
+    const dataset = plan.datasets.find((d) => d.name === t.dataset);
+    need(t.dataset === undefined ? t.steps !== undefined : t.batchIndex && dataset, t.name);
+    need(t.steps !== undefined || t.epochs !== undefined, t.name);
+    need(t.ring.columns[0] === "loss", t.name);
     need(
-      [t.batch, t.accumulate, t.window, t.steps ?? t.epochs].every((n) => isCount(n, 1)) &&
-        (t.dataset === undefined
-          ? t.steps !== undefined
-          : t.batchIndex && plan.datasets.some((d) => d.name === t.dataset)),
-      t.name,
-    );
-    need(
-      t.ring.columns[0] === "loss" && plan.states.some((s) => s.name === t.stepCounter && s.dtype === "i32"),
+      plan.states.some((s) => s.name === t.stepCounter && s.dtype === "i32" && !s.shape.length),
       t.name,
     );
     place(t.ring, t.name, 4 * t.window * t.ring.columns.length);
-    if (t.batchIndex) place(t.batchIndex, t.name, 4 * size);
+    if (t.batchIndex) place(t.batchIndex, t.name, 4 * t.window * t.batch * t.accumulate);
+    if (t.rounds) place(t.rounds, t.name, 4);
     t.scalars.forEach(tensor);
     program(t.init);
     program(t.step);
     const e = t.evaluate;
     if (!e) continue;
     need(
-      isCount(e.chunk, 1) &&
-        e.kept.every((k) => plan.buffers[k.from] && plan.buffers[k.to] && isCount(k.bytesPerRow / 4)),
+      e.kept.every((k) => plan.buffers[k.from] && plan.buffers[k.to]),
       t.name,
     );
     place(e.index, t.name);
@@ -154,6 +116,29 @@ function checkParts(plan: Plan): void {
     [...x.inputs, ...x.outputs].forEach(tensor);
     program(x.program);
   }
+}
+/** The bytes of a constant, as many as its buffer has. */
+function isBase64({ data, bytes }: PlanBuffer): boolean {
+  if (data === undefined || !/^[A-Za-z0-9+/]*={0,2}$/.test(data)) return false;
+  const length = Math.floor((data.replace(/=+$/, "").length * 3) / 4);
+  return typeof bytes !== "number" || length === bytes;
+}
+
+/** Workgroups in x and y; throws where they are more than a dispatch has. */
+export function workgroups(dispatch: Dispatch, size: (s: Size) => number): readonly [number, number] {
+  const count = (w: WorkgroupCount): number =>
+    typeof w === "number"
+      ? w
+      : w === "fold"
+        ? 1
+        : w.tiles.reduce((product, [s, tile]) => product * Math.ceil(size(s) / tile), 1);
+  const [first, second] = dispatch.workgroups;
+  const total = count(first);
+  const [x, y] =
+    second === "fold" ? [Math.min(total, mostGroups), Math.ceil(total / mostGroups)] : [total, count(second)];
+  if (x > mostGroups || y > mostGroups)
+    throw new RuntimeProblem(`${dispatch.label} takes ${total} workgroups, more than a dispatch has`);
+  return [x, y];
 }
 
 /** What the plan needs of the device, and every size that is known by now. */

@@ -1,15 +1,14 @@
 // The device's side of a plan: buffers by number, pipelines, recorded programs, reading back. A recording is a program at given dims, loops
 // unrolled, with its pipelines and bind groups: replaying it allocates nothing.
-import { checkBindings, checkBytes, megabytes } from "./check.ts";
+import { checkBindings, workgroups, checkBytes, megabytes } from "./check.ts";
 import { overrideName, sizeOf } from "./plan.ts";
-import type { Command, Copy, Dispatch, Plan, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
+import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 
 // GPUBufferUsage, GPUMapMode and GPUShaderStage by value: Node has no such globals
 const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 };
 const mapRead = 1;
 const computeStage = 4;
-const mostGroups = 65535;
 
 export type Dims = Readonly<Record<string, number>>;
 export interface Place {
@@ -557,22 +556,6 @@ export const programsOf = (plan: Plan): PlanProgram[] => [
 
 export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
   list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
-
-function workgroups(dispatch: Dispatch, size: (s: Size) => number): readonly [number, number] {
-  const count = (w: WorkgroupCount): number =>
-    typeof w === "number"
-      ? w
-      : w === "fold"
-        ? 1
-        : w.tiles.reduce((product, [s, tile]) => product * Math.ceil(size(s) / tile), 1);
-  const [first, second] = dispatch.workgroups;
-  const total = count(first);
-  const [x, y] =
-    second === "fold" ? [Math.min(total, mostGroups), Math.ceil(total / mostGroups)] : [total, count(second)];
-  if (x > mostGroups || y > mostGroups)
-    throw new RuntimeProblem(`${dispatch.label} takes ${total} workgroups, more than a dispatch has`);
-  return [x, y];
-}
 function padded(data: ArrayBufferView): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

@@ -17,4 +17,4 @@ export const freshDevice = (): Promise<OpenedDevice> =>
 afterAll(async () => {
   (await opened?.catch(() => undefined))?.close();
   opened = undefined;
-});
+}, 60_000); // the driver may still be compiling

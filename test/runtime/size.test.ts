@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
 
-test("bundled, minified and gzipped it stays below 25 kB, and needs nothing of Node", async () => {
+test("bundled, minified and gzipped it stays below 27 kB, and needs nothing of Node", async () => {
   const result = await build({
     entryPoints: ["runtime/index.ts"],
     bundle: true,
@@ -16,7 +16,7 @@ test("bundled, minified and gzipped it stays below 25 kB, and needs nothing of N
     logLevel: "silent",
   });
   const bytes = gzipSync(result.outputFiles[0]!.contents, { level: 9 }).length;
-  expect(bytes).toBeLessThan(25_000);
+  expect(bytes).toBeLessThan(27_000);
 });
 test("it imports nothing outside of its folder", () => {
   for (const name of readdirSync("runtime"))

@@ -1,0 +1,280 @@
+// What a plan looks like, field by field, for plans that come from outside. The types of plan.ts hold these checks to them: a field that is missing here,
+// or is no field, does not compile.
+import type {
+  Command,
+  Copy,
+  Dispatch,
+  Loader,
+  Loop,
+  Plan,
+  PlanColumn,
+  PlanDataset,
+  PlanEvaluation,
+  PlanFieldCheck,
+  PlanPort,
+  PlanProgram,
+  PlanSize,
+  PlanTrain,
+  Size,
+  WorkgroupCount,
+} from "./plan.ts";
+
+/** The path to what is no T, ".steps" or "[3].kind"; "" for the value itself; undefined where all is well. */
+interface Check<T> {
+  (x: unknown): string | undefined;
+  readonly of?: (x: T) => T; // for the type alone
+}
+interface Maybe<T> extends Check<T> {
+  readonly maybe: true;
+}
+type Fields<T> = {
+  readonly [K in keyof T]-?: Partial<Pick<T, K>> extends Pick<T, K> ? Maybe<Required<T>[K]> : Check<T[K]>;
+};
+
+const is =
+  <T>(test: (x: unknown) => boolean): Check<T> =>
+  (x) =>
+    test(x) ? undefined : "";
+const optional = <T>(check: Check<T>): Maybe<T> => Object.assign((x: unknown) => check(x), { maybe: true as const });
+const isRecord = (x: unknown): x is Readonly<Record<string, unknown>> =>
+  typeof x === "object" && x !== null && !Array.isArray(x);
+function object<T>(fields: Fields<T>): Check<T> {
+  const entries = Object.entries<(x: unknown) => string | undefined>(fields);
+  return (x) => {
+    if (!isRecord(x)) return "";
+    for (const [key, check] of entries) {
+      if (x[key] === undefined && "maybe" in check) continue;
+      const fault = check(x[key]);
+      if (fault !== undefined) return `.${key}${fault}`;
+    }
+    return undefined;
+  };
+}
+function list<T>(check: Check<T>): Check<readonly T[]> {
+  return (x) => {
+    if (!Array.isArray(x)) return "";
+    for (const [i, item] of x.entries()) {
+      const fault = check(item);
+      if (fault !== undefined) return `[${i}]${fault}`;
+    }
+    return undefined;
+  };
+}
+function pair<A, B>(first: Check<A>, second: Check<B>): Check<readonly [A, B]> {
+  const both: Check<readonly unknown[]> = (x) => (Array.isArray(x) && x.length === 2 ? undefined : "");
+  return (x) => {
+    if (both(x) !== undefined) return "";
+    const [a, b] = x as readonly [unknown, unknown];
+    return first(a) ?? second(b);
+  };
+}
+/** The first one where a value could be either: those have no faults within them worth telling. */
+const either =
+  <A, B>(first: Check<A>, second: Check<B>): Check<A | B> =>
+  (x) => {
+    const fault = first(x);
+    return fault === undefined || second(x) === undefined ? undefined : fault;
+  };
+/** One of several kinds of record, told apart by `kind`. */
+function kinds<T extends { readonly kind: string }>(checks: {
+  readonly [K in T["kind"]]: Check<Extract<T, { readonly kind: K }>>;
+}): Check<T> {
+  const known = new Map(Object.entries<(x: unknown) => string | undefined>(checks));
+  return (x) => {
+    const check = isRecord(x) && typeof x["kind"] === "string" ? known.get(x["kind"]) : undefined;
+    return check ? check(x) : ".kind";
+  };
+}
+const word = <T extends string>(...words: readonly T[]): Check<T> => is((x) => words.includes(x as T));
+const number = (test: (x: number) => boolean): Check<number> => is((x) => typeof x === "number" && test(x));
+
+const text: Check<string> = is((x) => typeof x === "string");
+const flag: Check<boolean> = is((x) => typeof x === "boolean");
+const finite = number(Number.isFinite);
+const whole = number(Number.isSafeInteger);
+const count = number((x) => Number.isSafeInteger(x) && x >= 0);
+const atLeastOne = number((x) => Number.isSafeInteger(x) && x >= 1);
+const words = number((x) => Number.isSafeInteger(x) && x >= 0 && x % 4 === 0);
+const names = list(text);
+const open: Check<Exclude<Size, number>> = object({ sum: list(object({ factor: finite, dims: names })) });
+const size: Check<Size> = either(count, open);
+const shape = list(size);
+const range: Check<readonly [number, number]> = pair(finite, finite);
+const placed = { buffer: count, offset: words };
+const place: Check<{ readonly buffer: number; readonly offset: number }> = object(placed);
+const dtype = word("f32", "i32", "bool");
+const workgroups: Check<WorkgroupCount> = either(
+  either(count, word("fold")),
+  object<Exclude<WorkgroupCount, number | string>>({ tiles: list(pair(size, atLeastOne)) }),
+);
+
+const binding = object<Dispatch["bindings"][number]>({
+  binding: number((x) => Number.isSafeInteger(x) && x >= 0 && x < 1000), // WebGPU's own limit
+  buffer: count,
+  offset: number((x) => Number.isSafeInteger(x) && x >= 0 && x % 256 === 0),
+  bytes: size,
+  access: word("read", "read_write", "uniform"),
+});
+const command: Check<Command> = kinds<Command>({
+  dispatch: object<Dispatch>({
+    kind: word("dispatch"),
+    label: text,
+    module: count,
+    entry: text,
+    constants: optional(names),
+    bindings: list(binding),
+    workgroups: pair(workgroups, workgroups),
+    flops: optional(size),
+    bytesMoved: optional(size),
+    lines: optional(names),
+  }),
+  copy: object<Copy>({ kind: word("copy"), from: optional(place), to: place, bytes: size }),
+  loop: object<Loop>({
+    kind: word("loop"),
+    count,
+    reverse: flag,
+    stepBuffer: count,
+    body: list<Command>((x) => command(x)),
+  }),
+});
+const program = object<PlanProgram>({
+  name: text,
+  dims: list(object<PlanProgram["dims"][number]>({ name: text, at_most: optional(atLeastOne) })),
+  sizes: optional(list(object<PlanSize>({ size, text, signed: optional(flag) }))),
+  commands: list(command),
+});
+const port = object<PlanPort>({
+  name: text,
+  dtype,
+  shape,
+  range: optional(pair(finite, either(finite, size))),
+  ...placed,
+  optional: optional(finite),
+});
+
+const csvColumns = either(
+  list(either(count, text)),
+  object<{ readonly from: number; readonly to: number }>({ from: count, to: count }),
+);
+const loader: Check<Loader> = kinds<Loader>({
+  csv: object<Extract<Loader, { readonly kind: "csv" }>>({
+    kind: word("csv"),
+    path: text,
+    columns: csvColumns,
+    header: optional(flag),
+    delimiter: optional(is((x) => typeof x === "string" && x.length === 1)),
+    missing: optional(either(finite, word("drop"))),
+  }),
+  npy: object({ kind: word("npy"), path: text }),
+  idx: object({ kind: word("idx"), path: text }),
+  chars: object({ kind: word("chars"), path: text, window: atLeastOne }),
+  tokens: object({ kind: word("tokens"), path: text, pad: atLeastOne }),
+  token_count: object({ kind: word("token_count"), path: text, pad: atLeastOne }),
+  host: object({ kind: word("host"), name: text }),
+  inline: object({ kind: word("inline"), values: list(finite) }),
+});
+const column = object<PlanColumn>({
+  name: text,
+  loader,
+  storage: word("f32", "i32", "bool", "u8"),
+  shape: list(atLeastOne),
+  range: optional(range),
+  buffer: count,
+  place: text,
+});
+const dataset = object<PlanDataset>({
+  name: text,
+  columns: list(column),
+  rows: optional(atLeastOne),
+  holdouts: list(
+    object<PlanDataset["holdouts"][number]>({
+      name: text,
+      fraction: optional(number((x) => x >= 0 && x <= 1)),
+      dataset: optional(text),
+      place: text,
+    }),
+  ),
+  windowed: flag,
+  training: optional(place),
+  streamable: optional(flag),
+  check: optional(
+    object<PlanFieldCheck>({
+      program,
+      chunk: atLeastOne,
+      index: place,
+      seed: optional(place),
+      fields: list(object({ name: text, range, at: port, value: port, place: text })),
+    }),
+  ),
+});
+const mode = word("min", "max");
+const train = object<PlanTrain>({
+  name: text,
+  dataset: optional(text),
+  batch: atLeastOne,
+  accumulate: atLeastOne,
+  shuffle: flag,
+  seed: whole,
+  epochs: optional(number((x) => Number.isFinite(x) && x > 0)),
+  steps: optional(atLeastOne),
+  init: program,
+  step: program,
+  rounds: optional(place),
+  window: atLeastOne,
+  batchIndex: optional(place),
+  ring: object({ ...placed, columns: names }),
+  stepCounter: text,
+  scalars: list(port),
+  evaluate: optional(
+    object<PlanEvaluation>({
+      chunk: atLeastOne,
+      rows: program,
+      index: place,
+      kept: list(object({ name: text, bytesPerRow: words, from: count, to: count })),
+      finish: program,
+      metrics: list(port),
+    }),
+  ),
+  evaluateEvery: optional(atLeastOne),
+  stop: optional(object<NonNullable<PlanTrain["stop"]>>({ metric: text, patience: atLeastOne, mode })),
+  save: optional(object<NonNullable<PlanTrain["save"]>>({ metric: optional(text), mode, path: text })),
+  load: optional(list(object<NonNullable<PlanTrain["load"]>[number]>({ path: text, into: optional(text) }))),
+});
+const plan = object<Plan>({
+  version: finite,
+  name: text,
+  source: text,
+  compiler: text,
+  target: text,
+  requires: object<Plan["requires"]>({
+    features: names,
+    limits: is((x) => isRecord(x) && Object.values(x).every((n) => Number.isFinite(n))),
+    subgroupSize: optional(atLeastOne),
+  }),
+  buffers: list(
+    object<Plan["buffers"][number]>({
+      label: text,
+      bytes: either(words, open),
+      role: word("state", "scratch", "data", "input", "output", "constant", "steps"),
+      data: optional(text),
+    }),
+  ),
+  modules: list(object<Plan["modules"][number]>({ name: text, code: optional(text) })),
+  states: list(
+    object<Plan["states"][number]>({
+      name: text,
+      kind: word("parameter", "state", "optimizer", "counter"),
+      dtype,
+      shape,
+      range: optional(range),
+      ...placed,
+    }),
+  ),
+  datasets: list(dataset),
+  init: optional(object<NonNullable<Plan["init"]>>({ program, seed: optional(place) })),
+  trains: list(train),
+  exports: list(object({ name: text, program, inputs: list(port), outputs: list(port) })),
+});
+
+/** Where the plan is not one, as "trains[0].step.commands[3].module"; undefined where it looks like one. */
+export const firstFault = (x: unknown): string | undefined => plan(x)?.replace(/^\./, "");
