@@ -189,8 +189,7 @@ function sumOfMasks(
   meta: Meta,
 ): Node | undefined {
   const { up, down } = reachOf(body);
-  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal")
-    return undefined;
+  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal") return undefined;
   const terms = 2 ** Math.ceil(Math.log2(termCount(over)));
   if (Math.max(up, down) * terms <= 2 ** 128) return undefined;
   const used = output.filter((v) => v.extent !== 1 && body.variables.has(v));
@@ -609,9 +608,17 @@ export function scatter(
       placed,
       meta,
     );
+  const { up, down } = reachOf(placed);
+  const terms = 2 ** Math.ceil(Math.log2(termCount(over)));
+  if (Math.max(up, down) * terms > 2 ** 128) {
+    // as in sumOfMasks: all of them may meet in one place
+    const axes = shape.map((n) => variable(n));
+    const parts = scatter(shape, over, indices, mul(value, 1 / terms), meta);
+    return compute(axes, undefined, mul(load(parts, axes), terms), meta);
+  }
   const at = indices.map((e) => substitute(e, canonical) as Integer);
   const extents = over.map((v) => v.extent);
-  return intern<Scatter>(
+  const made = intern<Scatter>(
     `T${shapeKey(shape)}|${shapeKey(extents)}|${at.map((e) => e.id).join(",")}|${placed.id}`,
     (id) => ({
       kind: "scatter",
@@ -625,6 +632,8 @@ export function scatter(
       ...metaOf(meta),
     }),
   );
+  setReach(made, { up: up * terms, down: down * terms });
+  return made;
 }
 
 /**

@@ -216,6 +216,25 @@ export fn second${head} -> f32[3, 4] = grad(sum(tanh(grad(loss(x, w, y), wrt: x)
     },
   );
 });
+test.each(["f32[4]", "f32[N]"])("sums at positions that are data, of masks in %s", async (type) => {
+  const text = `export fn f(t: f32[3], ids: i32[N] in 0..3, x: ${type}) -> (f32[3], f32[3], f32[3]) {
+  let m = where(x > 0, -inf, x)
+  let d = grad(sum(t[ids] * m), wrt: t)
+  let b = grad(sum(t[ids] * where(x > 0, inf, x)), wrt: t)
+  return (d, d + b, tanh(d / 1e38) - softmax(d + d))
+}
+`.replace("[N]", type.slice(3));
+  const inputs = { t: [1, 2, 3], ids: [0, 0, 0, 1], x: [1, 2, -1, -1] };
+  await finite(text, inputs);
+  await expectValues(
+    text,
+    inputs,
+    [-M, -1, 0, 0, -2, 0, Math.tanh(-M / 1e38), -Math.exp(-2), -1].map((v, i, all) => {
+      const total = 1 + Math.exp(-2);
+      return i < 7 ? v : all[i]! / total;
+    }),
+  );
+});
 test("masks that an earlier program has made come in as numbers", async () => {
   await expectValues(
     "export fn f(x: f32[3], m: f32[3]) -> f32[3] = softmax(x + m + where(x < 9, -inf, 0))",
