@@ -133,9 +133,9 @@ function withoutRows(
   };
   return { rows: left, columns: new Map([...columns].map(([name, c]) => [name, kept(c)])) };
 }
-/** "x.1" of "digits.x.1": what columns of data with the same fields share. */
 /** Numbers as other programs write them: no names of classes. */
-const meansNumber = /^[+-]?(0x[\da-f]+|inf(inity)?|\d[\d_]*([.,]\d+)?)$/i;
+const meansNumber = /^[-+\u2212]?(0x[\da-f]+|inf(inity)?|\p{Nd}[\p{Nd}_]*([.,]\p{Nd}+)?)$/iu;
+/** "x.1" of "digits.x.1": what columns of data with the same fields share. */
 export const fieldOf = (column: PlanColumn): string => column.name.slice(column.name.indexOf(".") + 1);
 const of = (column: PlanColumn): string => {
   const path = "path" in column.loader ? ` = ${column.loader.kind}("${column.loader.path}")` : "";

@@ -12,6 +12,7 @@ import {
   asExtent,
   call as callScalar,
   constantOf,
+  equal,
   extentInteger,
   floorDiv,
   iadd,
@@ -2386,7 +2387,7 @@ function reduceExpression(
     result = logOfSum(build("sum", callScalar("exp", callScalar("sub", x, top))), top, filled);
   } else if ((word === "argmax" || word === "argmin") && !isComparedAsF32(element)) {
     const best = build(word === "argmax" ? "amax" : "amin", element);
-    result = build("argmax", callScalar("equal", element, best));
+    result = build("argmax", equal(element as Integer, best as Integer)); // i32, as what `best` is the extreme of
   } else result = build(word, element);
   // in a function called from a `for`, the scope does not tell; the indices around do
   return scope.find("%for") !== undefined || result.variables.size

@@ -42,9 +42,10 @@ export function evaluate(
   program: GraphProgram,
   values: Values,
   dims: Dims = {},
+  instead?: Instead,
 ): { outputs: Map<string, Float64Array>; updates: Map<Source, Float64Array> } {
   const nodes = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
-  const results = evaluateNodes(nodes, values, dims);
+  const results = evaluateNodes(nodes, values, dims, instead);
   return {
     outputs: new Map(program.outputs.map((o, i) => [o.name, results[i]!])),
     updates: new Map(program.updates.map((u, i) => [u.target, results[program.outputs.length + i]!])),

@@ -21,7 +21,6 @@ import {
   internAmong,
   interval,
   isCall,
-  isContracted,
   isGuard,
   isInteger,
   literal,
@@ -143,7 +142,6 @@ export function compute(
   let op = reduction?.op;
   if (op === "sum") {
     if (body.dtype === "bool") throw new InternalError("sum of bool");
-    body = summand(body);
     const spread = sumOfMasks(output, over, body, meta);
     if (spread) return spread;
     if (constantOf(body) === 0 || (body.kind === "literal" && body.value === 0)) over = [];
@@ -183,13 +181,6 @@ function nothing(op: ReductionOp | undefined, dtype: DType, value: number): Scal
   if (dtype === "bool") return boolean(value > 0);
   return dtype === "i32" ? integer(Math.min(mostI32, Math.max(leastI32, value))) : literal(value);
 }
-/** A product under a sum stands as it is: contractions are no arithmetic on masks. */
-function summand(body: Scalar): Scalar {
-  if (isGuard(body)) return select(body.condition, summand(body.then), 0);
-  if (!isCall(body, "keep_finite")) return body;
-  const [of] = body.operands as [Scalar];
-  return isContracted(of) ? of : body;
-}
 /** A sum that masks may take out of range: its terms are made small enough that all of them together are not, and the sum is limited. */
 function sumOfMasks(
   output: readonly Variable[],
@@ -198,8 +189,7 @@ function sumOfMasks(
   meta: Meta,
 ): Node | undefined {
   const { up, down } = reachOf(body);
-  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal" || isContracted(body))
-    return undefined;
+  if (!over.length || !(up > 0 || down > 0) || body.dtype !== "f32" || body.kind === "literal") return undefined;
   const terms = 2 ** Math.ceil(Math.log2(termCount(over)));
   if (Math.max(up, down) * terms <= 2 ** 128) return undefined;
   const used = output.filter((v) => v.extent !== 1 && body.variables.has(v));
@@ -240,9 +230,7 @@ function reachOfNode(
   const own = reachOf(body);
   const none = { up: 0, down: 0 };
   if (op === undefined) return own;
-  if (op === "sum") {
-    return isContracted(body) ? none : { up: own.up * termCount(over), down: own.down * termCount(over) };
-  }
+  if (op === "sum") return { up: own.up * termCount(over), down: own.down * termCount(over) };
   if (op !== "max" && op !== "min") return none;
   return meetsTensor(body, over) && body.kind === "load" ? reachOf(body.tensor) : own;
 }
@@ -620,9 +608,17 @@ export function scatter(
       placed,
       meta,
     );
+  const { up, down } = reachOf(placed);
+  const terms = 2 ** Math.ceil(Math.log2(termCount(over)));
+  if (Math.max(up, down) * terms > 2 ** 128) {
+    // as in sumOfMasks: all of them may meet in one place
+    const axes = shape.map((n) => variable(n));
+    const parts = scatter(shape, over, indices, mul(value, 1 / terms), meta);
+    return compute(axes, undefined, mul(load(parts, axes), terms), meta);
+  }
   const at = indices.map((e) => substitute(e, canonical) as Integer);
   const extents = over.map((v) => v.extent);
-  return intern<Scatter>(
+  const made = intern<Scatter>(
     `T${shapeKey(shape)}|${shapeKey(extents)}|${at.map((e) => e.id).join(",")}|${placed.id}`,
     (id) => ({
       kind: "scatter",
@@ -636,6 +632,8 @@ export function scatter(
       ...metaOf(meta),
     }),
   );
+  setReach(made, { up: up * terms, down: down * terms });
+  return made;
 }
 
 /**

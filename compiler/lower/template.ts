@@ -250,6 +250,15 @@ class Template {
     }
     return result;
   }
+  /** Every axis at its element of this point of the tile: at its first one outside of `atPoint`. */
+  private placeAxes(element: ReadonlyMap<string, number>): void {
+    const { values } = this;
+    for (const a of this.axes) {
+      const r = element.get(a.name) ?? 0;
+      values.place(a.variable, shift(this.places.starts.get(a.name)!, offset(a, r)));
+      values.element.set(a.variable, r);
+    }
+  }
   /** Runs f with every axis at its element of this point; `inner` binds the axes of a stage. */
   private atPoint(
     point: Point,
@@ -259,11 +268,7 @@ class Template {
   ): void {
     const { values } = this;
     const element = new Map(point);
-    for (const a of this.axes) {
-      const r = element.get(a.name) ?? 0;
-      values.place(a.variable, shift(this.places.starts.get(a.name)!, offset(a, r)));
-      values.element.set(a.variable, r);
-    }
+    this.placeAxes(element);
     for (const { axis, start } of inner.values())
       values.place(axis.variable, shift(start, offset(axis, element.get(axis.name) ?? 0)));
     values.point = this.suffix(point, 1);
@@ -271,6 +276,7 @@ class Template {
     values.localsVary = vector !== undefined && this.axes.includes(vector);
     f();
     values.vector = undefined;
+    this.placeAxes(new Map());
   }
   /** The point's name, in units of an accumulator. */
   private suffix(point: Point, unit: 1 | 4): string {
@@ -1195,7 +1201,7 @@ class Template {
       if ((k !== 1 && k !== -1) || (k === 1 && last.tile > 1)) continue;
       if (inner.some((a) => a !== last && g.operand.variables.has(a.variable))) continue;
       if (terms.some(([atom]) => atom.kind !== "variable" && atom.kind !== "dim") || hasLoads(g.operand)) continue;
-      // k v + rest >= 0, at the point of the tile that asks for most
+      // k v + rest >= 0, at the point of the tile that asks for most: axes are at their first elements here
       let rest = values.formOf(
         linear([
           [g.operand, 1],

@@ -1,5 +1,5 @@
 // Steps of a train block on the f64 evaluator.
-import { evaluate } from "../../compiler/evaluate/evaluate.ts";
+import { evaluate, type Instead } from "../../compiler/evaluate/evaluate.ts";
 import type { Program, TrainProgram } from "../../compiler/elaborate/program.ts";
 import type { Source } from "../../compiler/graph/types.ts";
 
@@ -19,7 +19,13 @@ export function initialOnEvaluator(t: TrainProgram): TrainingValues {
   return values;
 }
 /** Writes the states after so many steps over rows in order, and gives each step's row of the ring: the loss and the metrics. */
-export function stepsOnEvaluator(program: Program, t: TrainProgram, steps: number, values: TrainingValues): number[][] {
+export function stepsOnEvaluator(
+  program: Program,
+  t: TrainProgram,
+  steps: number,
+  values: TrainingValues,
+  instead?: Instead,
+): number[][] {
   for (const [source, value] of scalars(t)) values.set(source, value);
   const rows = program.datasets.find((d) => d.name === t.dataset)?.rowCount ?? 1;
   const width = t.batch * t.accumulate;
@@ -29,7 +35,7 @@ export function stepsOnEvaluator(program: Program, t: TrainProgram, steps: numbe
       for (let b = 0; b < width; b++) index[(k % t.window) * width + b] = (k * width + b) % rows;
       values.set(t.index, index);
     }
-    for (const [target, value] of evaluate(t.step, values).updates) values.set(target, value);
+    for (const [target, value] of evaluate(t.step, values, {}, instead).updates) values.set(target, value);
     const ring = values.get(t.ring)!;
     return t.columns.map((_name, c) => ring[(k % t.window) * t.columns.length + c]!);
   });

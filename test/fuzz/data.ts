@@ -77,6 +77,8 @@ function csvCase(r: Random): DataCase {
   const row = hasHeader || rows === 1 ? r.int(0, rows - 1) : r.int(1, rows - 1);
   const hurt = cells[row]!;
   const at = r.pick(read);
+  // words in a column of whole numbers are classes, so one of them alone harms nothing
+  const noWord = dtype === "i32" && !isInput && rows * read.length === 1 ? '"1,5"' : "x";
   if (r.chance(0.6) && (hasHeader || rows > 1)) {
     damage = r.pick([
       "many",
@@ -102,14 +104,14 @@ function csvCase(r: Random): DataCase {
         break;
       case "few":
         if (width > 1) hurt.pop();
-        else hurt[0] = "x";
+        if (hurt.length === 1 && (width === 1 || !hurt[0]!.trim())) hurt[0] = noWord; // a line with nothing at all is none
         break;
       case "empty":
         hurt[at] = r.pick(["", " ", '""']);
         if (width === 1) hurt[at] = '""';
         break;
       case "word":
-        hurt[at] = r.pick(["x", "1,5", "1;2", "--1", "1e", "1 2", "0b1", "٣", "−1"]);
+        hurt[at] = noWord === "x" ? r.pick(["x", "1,5", "1;2", "--1", "1e", "1 2", "0b1", "٣", "−1"]) : noWord;
         break;
       case "huge":
         hurt[at] = r.pick(["1e39", "-4e38", "99999999999999999999999999999999999999999"]);

@@ -282,6 +282,18 @@ describe("csv", () => {
       ["x\n1\n2\n", [{ storage: "bool" }], /line 3, column "x": 2 is outside of 0\.\.2/],
       ["x\ntrue\n", [{ columns: ["x"] }], /"true" is no number/],
     ]));
+  test("words that are numbers in another notation are no classes, whatever stands beside them", () =>
+    check(
+      ["0x10", "1_000", "-inf", "Infinity", "1,5", "-1,5", "\u22121", "\u0661", "\u22121,5"].flatMap((cell): Row[] =>
+        [`x\n"${cell}"\n`, `x\n"${cell}"\n"${cell}"\n`, `x\nrose\n"${cell}"\n`, `x\n"${cell}"\nrose\n`].map(
+          (text): Row => [
+            text,
+            [{ ...words, columns: ["x"], header: true }],
+            /is no number.*, and it is no name of a class/,
+          ],
+        ),
+      ),
+    ));
   test("delimiters, line ends, quotes, encodings", () =>
     check([
       ...[",", ";", "\t"].flatMap((d): Row[] =>

@@ -165,6 +165,76 @@ test("sums of masks, however many", async () => {
     [1 / 3, 1 / 3, 1 / 3],
   );
 });
+describe("sums of products with masks", () => {
+  const inputs = {
+    x: x.slice(0, 3),
+    w: x.map((row) => row.slice(0, 2)),
+    y: a.slice(0, 3).map((row) => row.map((v) => v / 3)),
+  };
+  const head = "(x: f32[3, 4], w: f32[4, 2], y: f32[3, 4])";
+  const mask = "let m = for i in 0..3, j in 0..4: where(x[i, j] > 0, x[i, j], -inf)";
+  const products = [
+    "m @ w",
+    "transpose(m) @ y",
+    "m @ transpose(m)",
+    "m @ (2 * transpose(m) - 1)",
+    "for i in 0..3, k in 0..3: sum over j in 0..4: (m[i, j] - m[k, j])^2",
+    "for i in 0..3, k in 0..3: sum over j in 0..4: (m[i, j] - max(m[k, j], -20))^2",
+    "for i in 0..3: sum over j in 0..4: m[i, j] * y[i, j]",
+    "for i in 0..3: sum over j in 0..i + 1: m[i, j] * x[i, j]",
+    "sum(y * log_softmax(m), axis: 1)",
+    "[sum(m^2), 1]",
+    "[mse(m, y), 1]",
+    "[std(m), 1]",
+  ];
+  // what follows sees numbers: a slope of 0 times what a mask has made of a sum is 0
+  const after = { itself: "p", "a bounded function": "tanh(0.5 * p)", "a share": "softmax(p)" };
+  test.each(products.flatMap((p) => Object.entries(after).map(([name, f]) => [p, name, f] as const)))(
+    "%s, then %s",
+    async (p, _, f) => {
+      const text = `fn loss${head} -> f32 {
+  ${mask}
+  let p = ${p}
+  return sum(${f})
+}
+export fn value${head} -> f32 = loss(x, w, y)
+export fn slope${head} -> f32[3, 4] = grad(loss(x, w, y), wrt: x)
+export fn second${head} -> f32[3, 4] = grad(sum(tanh(grad(loss(x, w, y), wrt: x))), wrt: x)
+`;
+      for (const name of ["value", "slope", "second"]) {
+        await finite(text, inputs, name);
+        const { evaluator, device } = await valuesOf(text, inputs, name);
+        evaluator[0]!.forEach((want, i) => {
+          const got = device[0]![i]!;
+          if (Math.abs(want) > 1e30) expect(got * Math.sign(want), `${name} of\n${text}`).toBeGreaterThan(1e30);
+          else
+            expect(Math.abs(got - want), `${name}: ${got}, not ${want} of\n${text}`).toBeLessThan(
+              1e-4 * (1 + Math.abs(want)),
+            );
+        });
+      }
+    },
+  );
+});
+test.each(["f32[4]", "f32[N]"])("sums at positions that are data, of masks in %s", async (type) => {
+  const text = `export fn f(t: f32[3], ids: i32[N] in 0..3, x: ${type}) -> (f32[3], f32[3], f32[3]) {
+  let m = where(x > 0, -inf, x)
+  let d = grad(sum(t[ids] * m), wrt: t)
+  let b = grad(sum(t[ids] * where(x > 0, inf, x)), wrt: t)
+  return (d, d + b, tanh(d / 1e38) - softmax(d + d))
+}
+`.replace("[N]", type.slice(3));
+  const inputs = { t: [1, 2, 3], ids: [0, 0, 0, 1], x: [1, 2, -1, -1] };
+  await finite(text, inputs);
+  await expectValues(
+    text,
+    inputs,
+    [-M, -1, 0, 0, -2, 0, Math.tanh(-M / 1e38), -Math.exp(-2), -1].map((v, i, all) => {
+      const total = 1 + Math.exp(-2);
+      return i < 7 ? v : all[i]! / total;
+    }),
+  );
+});
 test("masks that an earlier program has made come in as numbers", async () => {
   await expectValues(
     "export fn f(x: f32[3], m: f32[3]) -> f32[3] = softmax(x + m + where(x < 9, -inf, 0))",

@@ -1,6 +1,7 @@
 // A file with one train block, trained on the device: what every step told, and what is left. For comparison with plain arithmetic.
 import { expect } from "vitest";
 import { compile } from "../../compiler/compile.ts";
+import { verify } from "../../compiler/graph/verify.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import type { Value } from "../../runtime/api.ts";
 import { load } from "../../runtime/index.ts";
@@ -14,8 +15,9 @@ export interface Trained {
   readonly results: Readonly<Record<string, readonly number[]>>; // of the exports without inputs
 }
 export async function trained(text: string, host: Readonly<Record<string, readonly number[]>> = {}): Promise<Trained> {
-  const { plan, diagnostics } = compile(text, { name: "test.dlm" });
+  const { plan, programs, diagnostics } = compile(text, { name: "test.dlm" });
   if (!plan) throw new Error(renderDiagnostics(diagnostics));
+  for (const { simplified } of programs) verify(simplified);
   const { device } = await testDevice();
   const model = await load(plan, {
     device,

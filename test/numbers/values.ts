@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import { compile } from "../../compiler/compile.ts";
 import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import type { Source } from "../../compiler/graph/types.ts";
+import { verify } from "../../compiler/graph/verify.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load } from "../../runtime/index.ts";
 import { testDevice } from "../device.ts";
@@ -28,8 +29,9 @@ export async function valuesOf(
   inputs: Readonly<Record<string, Rows>> = {},
   name?: string,
 ): Promise<Values> {
-  const { plan, program, diagnostics } = compile(text, { name: "test.dlm" });
+  const { plan, program, programs, diagnostics } = compile(text, { name: "test.dlm" });
   if (!plan || !program) throw new Error(renderDiagnostics(diagnostics));
+  for (const graph of [...program.exports.map((e) => e.program), ...programs.map((p) => p.simplified)]) verify(graph);
   const exported = program.exports.find((e) => e.name === name) ?? program.exports[0]!;
   const { device } = await testDevice();
   const model = await load(plan, { device });

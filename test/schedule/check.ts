@@ -18,14 +18,16 @@ export const generator = (seed: number) => {
     return x / 4294967296;
   };
 };
-/** Values as f32 holds them: f32 in [-1, 1), i32 in their range, bool. */
+/** Values as f32 holds them: f32 in [-1, 1), i32 in their range, bool. No NaN: a device reads it as 0. */
 export function randomValues(sources: readonly Source[], dims: Dims, seed = 1): Map<Source, Float64Array> {
   const next = generator(seed);
   for (let k = 0; k < 8; k++) next();
   return new Map(
     sources.map((s) => {
-      const low = s.range?.low ?? -5;
-      const high = typeof s.range?.high === "number" ? s.range.high : 5;
+      // a range without an end has a few numbers from the other one
+      const end = typeof s.range?.high === "number" ? s.range.high : 5;
+      const low = Number.isFinite(s.range?.low) ? s.range!.low : Math.min(-5, end - 10);
+      const high = Number.isFinite(end) ? end : Math.max(5, low + 10);
       const draw = (): number =>
         s.dtype === "f32"
           ? Math.fround(2 * next() - 1)
