@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate } from "../../compiler/schedule/space.ts";
-import { targets } from "../../compiler/schedule/target.ts";
+import { targets } from "../../compiler/kernel/target.ts";
 import { check } from "../schedule/check.ts";
 import { openDevice } from "../schedule/open.ts";
 import { overSources } from "../schedule/reference.ts";
