@@ -479,6 +479,7 @@ class Template {
     const trips = Math.ceil(estimate(a.extent) / step);
     const zero = this.schedule.keepLoops && trips <= 32 && typeof a.extent === "number" ? this.opaqueZero() : "0";
     let from = bounds?.low.reduce((text, e) => `max(${text}, ${e})`, zero) ?? zero;
+    if (step > 1 && bounds?.low.length) from = `${from} / ${step} * ${step}`; // whole steps: a chunk that begins between two ends beyond the axis
     let below = bounds?.high.reduce((text, e) => `min(${text}, ${e})`, n) ?? n;
     const expected = bounds?.high.length || bounds?.low.length ? (trips + 1) / 2 : trips;
     let around = expected; // steps of one run of the loop that is opened

@@ -1,5 +1,5 @@
-// Sums that follow one another in a kernel, each over the terms that its own condition leaves: every one of them runs over its own terms,
-// wherever the loops before it ended.
+// Sums over the terms that their own conditions leave. Of several in a kernel every one runs over its own terms, wherever the loops before it ended; a sum in
+// chunks begins with a whole one.
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
@@ -83,3 +83,21 @@ describe.each(Object.entries(first))("after %s", (_, [text, value]) => {
       }
   });
 });
+test.each(["k >= g", "k > 2 * g", "k + g >= 9", "k <= g", "k >= g and k < 30 - g", "k >= 3 * g or k < g"])(
+  "products in chunks where %s",
+  async (condition) => {
+    const on = await openDevice();
+    const text = `export fn f(a: f32[5, 16, 32], b: f32[5, 32, 16]) =
+  for g in 0..5, i in 0..16, j in 0..16: sum over k in 0..32: where(${condition}, a[g, i, k] * b[g, k, j], 0)
+`;
+    const target = targets["discrete"]!;
+    const [step] = compile(text, { target }).programs[0]!.kernels.steps;
+    if (step?.kind !== "kernel") throw new Error("a product is a kernel");
+    const inChunks = enumerate(nestOf(overSources(step.spec)), target).filter(
+      ({ schedule }) => Object.keys(schedule.staged).length,
+    );
+    expect(inChunks.length).toBeGreaterThan(0);
+    for (let at = 0; at < inChunks.length; at += Math.ceil(inChunks.length / 4))
+      await check(on, { name: condition, spec: step.spec }, { target, schedule: inChunks[at]!.schedule });
+  },
+);
