@@ -74,36 +74,17 @@ const holdsDraw = (body: Scalar): boolean => {
 /** Draws are made once per row: the row's number leads their position. */
 function liftDraws(e: Scalar, row: Integer): Scalar {
   const draws = new Map<Scalar, Scalar>();
-  const stack: Scalar[] = [e];
-  const seen = new Set<Scalar>();
-  while (stack.length) {
-    const x = stack.pop()!;
-    if (seen.has(x)) continue;
-    seen.add(x);
-    if (x.kind === "random")
-      draws.set(
-        x,
-        random({
-          distribution: x.distribution,
-          site: x.site,
-          seed: x.seed,
-          step: x.step,
-          indices: [row, ...x.indices],
-          extents: [1, ...x.extents],
-        }),
-      );
-    else if (x.kind === "call" || x.kind === "and") stack.push(...x.operands);
-    else if (x.kind === "select") stack.push(x.condition, x.then, x.otherwise);
-    else if (x.kind === "affine") stack.push(...x.terms.map(([a]) => a));
-    else if (
-      x.kind === "not" ||
-      x.kind === "non_negative" ||
-      x.kind === "equal_zero" ||
-      x.kind === "floor_div" ||
-      x.kind === "modulo"
-    )
-      stack.push(x.operand);
-    else if (x.kind === "load") stack.push(...x.indices);
-  }
+  for (const x of drawsIn(e))
+    draws.set(
+      x,
+      random({
+        distribution: x.distribution,
+        site: x.site,
+        seed: x.seed,
+        step: x.step,
+        indices: [row, ...x.indices],
+        extents: [1, ...x.extents],
+      }),
+    );
   return draws.size ? substitute(e, draws) : e;
 }

@@ -4,9 +4,9 @@
 // Slices begin at multiples of `alignment` elements; what lies between is zero and stays zero.
 import type { View } from "../kernel/graph.ts";
 import type { OptimizerGroup } from "../elaborate/program.ts";
-import { baseOf, compute, elementCount, inputs, levelInputs, source, topological } from "../graph/node.ts";
+import { baseOf, compute, elementCount, inputs, levelInputs, rootsOf, source, topological } from "../graph/node.ts";
 import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
-import { add, integer, isCall, literal, load, substitute, variable } from "../graph/scalar.ts";
+import { add, integer, isCall, literal, load, scalarOrder, substitute, variable } from "../graph/scalar.ts";
 import type { Compute, GraphProgram, Integer, Node, Scalar, Source, Variable } from "../graph/types.ts";
 
 export interface Flattened {
@@ -242,20 +242,7 @@ const sameShape = (a: Node, b: Node): boolean =>
   a.shape.length === b.shape.length && a.shape.every((n, d) => n === b.shape[d]);
 const isIdentity = (indices: readonly Integer[], x: Node): boolean =>
   indices.every((e, d) => (x.shape[d] === 1 ? e === integer(0) : e.kind === "variable" && e.position === d));
-const hasDraw = (e: Scalar): boolean => {
-  const stack = [e];
-  const seen = new Set<Scalar>();
-  while (stack.length) {
-    const x = stack.pop()!;
-    if (seen.has(x)) continue;
-    seen.add(x);
-    if (x.kind === "random") return true;
-    if (x.kind === "call" || x.kind === "and") stack.push(...x.operands);
-    else if (x.kind === "select") stack.push(x.condition, x.then, x.otherwise);
-    else if (x.kind === "not") stack.push(x.operand);
-  }
-  return false;
-};
+const hasDraw = (e: Scalar): boolean => scalarOrder([e]).some((x) => x.kind === "random");
 
 /**
  * Sums of one formula over every member, added up (a norm of all gradients, a penalty of all parameters), become one sum over the flat
@@ -270,8 +257,7 @@ function joinReductions(
   along: Variable,
   replaced: Map<Node, Node>,
 ): void {
-  const roots = [...step.outputs.map((o) => o.node), ...step.updates.map((u) => u.value)];
-  const order = topological(roots);
+  const order = topological(rootsOf(step));
   const keyOf = new Map<Node, { member: Member; formula: Scalar }>();
   const byTensor = new Map<Node, Member>();
   for (const m of members) {

@@ -82,33 +82,35 @@ const intervalOfVariable = (extent: Extent): Interval => ({
 /** A loop variable is free in itself; the step of a scan is not, but belongs to it. */
 function newVariable(
   id: number,
-  of: Pick<Variable, "extent" | "name" | "position" | "implied">,
-  scan?: Scan,
+  extent: Extent,
+  name: string,
+  position: number | undefined,
+  implied: boolean,
+  scan: Scan | undefined,
 ): Variable {
   const own: { -readonly [K in keyof Variable]: Variable[K] } = {
     kind: "variable",
     dtype: "i32",
-    ...of,
+    extent,
+    name,
+    position,
+    implied,
     id,
     variables: noVariables,
     scans: scan ? new Set([scan]) : noScans,
-    interval: intervalOfVariable(of.extent),
+    interval: intervalOfVariable(extent),
   };
   if (!scan) own.variables = new Set([own]);
   return own;
 }
 /** A fresh loop variable. */
 export function variable(extent: Extent, name = "i", options: { implied?: boolean; scan?: Scan } = {}): Variable {
-  return newVariable(
-    working().nextId(),
-    { extent, name, position: undefined, implied: options.implied ?? false },
-    options.scan,
-  );
+  return newVariable(working().nextId(), extent, name, undefined, options.implied ?? false, options.scan);
 }
 /** The canonical variable of an axis of a finished node. */
 export function axis(position: number, extent: Extent): Variable {
   return working().internPair(extent, position, 0, (id) =>
-    newVariable(id, { extent, name: `a${position}`, position, implied: false }),
+    newVariable(id, extent, `a${position}`, position, false, undefined),
   );
 }
 export function local(name: string, dtype: DType): Local {
