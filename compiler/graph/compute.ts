@@ -130,18 +130,7 @@ function isExact(body: Scalar): boolean {
  */
 function factor(output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Node | undefined {
   const guards = isGuard(body) ? conjuncts(body.condition) : [];
-  const factors: Scalar[] = [];
-  const split = (x: Scalar): void => {
-    if (isCall(x, "mul")) x.operands.forEach(split);
-    else if (isCall(x, "neg")) {
-      factors.push(literal(-1));
-      split(x.operands[0]!);
-    } else if (isCall(x, "div") && x.operands[1]!.kind !== "literal" && !dependsOn(x.operands[1]!, over)) {
-      split(x.operands[0]!);
-      factors.push(div(1, x.operands[1]!));
-    } else factors.push(x);
-  };
-  split(isGuard(body) ? body.then : body);
+  const factors = factorsOf(isGuard(body) ? body.then : body, over);
   const plainGuards = guards.filter((g) => !dependsOn(g, over));
   // a condition whose loads only guards of the sum protect reads 0 beyond: the sum is 0 there
   const outerGuards = plainGuards.map((g) =>
@@ -151,7 +140,6 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   );
   const innerGuards = guards.filter((g) => dependsOn(g, over));
   const inner = factors.filter((x) => dependsOn(x, over));
-  const safe = (x: Scalar): boolean => (x.kind === "load" && x.indices.every(inRangeAlone)) || inRangeAlone(x); // stays defined without a guard, with ?? 0
   const outer: Scalar[] = [];
   const kept: Scalar[] = []; // would be undefined without a guard of the sum
   const scale = factors.reduce((c, x) => (x.kind === "literal" ? c * x.value : c), 1);
@@ -159,7 +147,7 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   for (const x of factors) {
     if (shrinks && x.kind === "literal") continue;
     if (dependsOn(x, over) || (x.kind === "literal" && x.value === 1)) continue;
-    (innerGuards.length && !safe(x) ? kept : outer).push(x);
+    (innerGuards.length && !isSafe(x) ? kept : outer).push(x);
   }
   // groups of factors and guards that share reduction axes
   const leader = new Map<Variable, Variable>(over.map((v) => [v, v]));
@@ -177,7 +165,7 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   const opened = outerGuards.some((g, i) => g !== plainGuards[i]);
   const bound =
     guards.length > 0 &&
-    items.some(({ x, guard }) => !(guard ? inRangeAlone(x) : safe(x)) && (opened || !provableUnder(x, around(x))));
+    items.some(({ x, guard }) => !(guard ? inRangeAlone(x) : isSafe(x)) && (opened || !provableUnder(x, around(x))));
   if (kept.length || bound) for (const v of over.slice(1)) leader.set(find(v), find(over[0]!));
   const groups = new Map<Variable, typeof items>();
   for (const item of items) {
@@ -186,15 +174,11 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
     groups.get(group)!.push(item);
   }
   if (kept.length) [...groups.values()][0]!.push(...kept.map((x) => ({ x, guard: false })));
-  const narrower = (): boolean =>
-    output.some((v) => {
-      if (typeof v.extent !== "number" || v.extent === 1 || !body.variables.has(v)) return false;
-      const atom = working().options.compress ? onlyThrough(body, v) : undefined;
-      if (!atom) return false;
-      const { low, high } = interval(atom);
-      return high - low + 1 < v.extent;
-    });
-  if (!(groups.size > 1 || ((outer.length > 0 || outerGuards.length > 0) && items.length > 0) || narrower()))
+  if (!(
+    groups.size > 1 ||
+    ((outer.length > 0 || outerGuards.length > 0) && items.length > 0) ||
+    output.some((v) => isNarrower(body, v))
+  ))
     return undefined;
 
   const guarded = guards.length > 0;
@@ -203,43 +187,77 @@ function factor(output: readonly Variable[], over: readonly Variable[], body: Sc
   const [first] = groups.keys();
   for (const [group, members] of groups) {
     const axes = over.filter((v) => find(v) === group);
-    const unsafe = guarded && members.some((m) => (m.guard ? !inRangeAlone(m.x) : !safe(m.x))); // keeps a copy of the outer guards
+    const unsafe = guarded && members.some((m) => (m.guard ? !inRangeAlone(m.x) : !isSafe(m.x))); // keeps a copy of the outer guards
     const kin = new Set([...plainGuards, ...members.filter((m) => m.guard).map((m) => m.x)]);
     const own = members.filter((m) => !m.guard).map((m) => (unsafe && provableUnder(m.x, kin) ? m.x : total(m.x)));
     // beside one factor, so that kernels multiply what they load, not every product
     const value = product(shrinks && group === first ? [...own.slice(0, 1), literal(scale), ...own.slice(1)] : own);
     const condition = and(...members.filter((m) => m.guard).map((m) => m.x), ...(unsafe ? plainGuards : []));
-    let innerBody = select(condition, value, 0);
-    let variables = output.filter((v) => v.extent !== 1 && innerBody.variables.has(v));
-    let indices: Integer[] = [...variables];
-    if (working().options.support && guarded)
-      variables = variables.map((v, i) => {
-        if (typeof v.extent !== "number") return v;
-        const [low, high] = constantBounds(outerGuards, v);
-        if ((low === 0 && high === v.extent - 1) || high < low) return v;
-        const w = variable(high - low + 1, v.name);
-        innerBody = substitute(innerBody, new Map([[v, iadd(w, low)]]));
-        indices[i] = iadd(indices[i]!, -low);
-        return w;
-      });
-    if (working().options.compress)
-      variables = variables.map((v, i) => {
-        if (typeof v.extent !== "number") return v;
-        const atom = onlyThrough(innerBody, v);
-        if (!atom) return v;
-        const { low, high } = interval(atom);
-        if (!Number.isFinite(high - low) || high - low + 1 >= v.extent) return v;
-        const w = variable(high - low + 1, v.name);
-        innerBody = substitute(innerBody, new Map<Scalar, Scalar>([[atom, iadd(w, low)]]));
-        indices[i] = iadd(substitute(atom, new Map([[v, indices[i]!]])) as Integer, -low);
-        return w;
-      });
+    const part = partOf(output, guarded ? outerGuards : [], select(condition, value, 0));
     const sum = unsafe
-      ? finishSum(variables, axes, innerBody, meta)
-      : compute(variables, { op: "sum", over: axes }, innerBody, meta);
-    result = mul(result, load(sum, indices, guarded ? 0 : undefined));
+      ? finishSum(part.variables, axes, part.body, meta)
+      : compute(part.variables, { op: "sum", over: axes }, part.body, meta);
+    result = mul(result, load(sum, part.indices, guarded ? 0 : undefined));
   }
   return compute(output, undefined, select(and(...outerGuards), result, 0), meta);
+}
+/** Signs and reciprocals that do not depend on the reduced axes count as factors. */
+function factorsOf(body: Scalar, over: readonly Variable[]): Scalar[] {
+  const factors: Scalar[] = [];
+  const split = (x: Scalar): void => {
+    if (isCall(x, "mul")) x.operands.forEach(split);
+    else if (isCall(x, "neg")) {
+      factors.push(literal(-1));
+      split(x.operands[0]!);
+    } else if (isCall(x, "div") && x.operands[1]!.kind !== "literal" && !dependsOn(x.operands[1]!, over)) {
+      split(x.operands[0]!);
+      factors.push(div(1, x.operands[1]!));
+    } else factors.push(x);
+  };
+  split(body);
+  return factors;
+}
+/** Does it stay defined without a guard, a bare load with `?? 0`? */
+const isSafe = (x: Scalar): boolean => (x.kind === "load" && x.indices.every(inRangeAlone)) || inRangeAlone(x);
+/** Does the body see v only through an atom of fewer values? */
+function isNarrower(body: Scalar, v: Variable): boolean {
+  if (typeof v.extent !== "number" || v.extent === 1 || !body.variables.has(v)) return false;
+  const atom = working().options.compress ? onlyThrough(body, v) : undefined;
+  if (!atom) return false;
+  const { low, high } = interval(atom);
+  return high - low + 1 < v.extent;
+}
+/** What a sum of this body is computed over: of the output axes that it uses, the part that `guards` leave, and atoms in place of axes. */
+function partOf(
+  output: readonly Variable[],
+  guards: readonly Scalar[],
+  body: Scalar,
+): { variables: readonly Variable[]; indices: readonly Integer[]; body: Scalar } {
+  let variables = output.filter((v) => v.extent !== 1 && body.variables.has(v));
+  const indices: Integer[] = [...variables];
+  if (working().options.support && guards.length)
+    variables = variables.map((v, i) => {
+      if (typeof v.extent !== "number") return v;
+      const [low, high] = constantBounds(guards, v);
+      if ((low === 0 && high === v.extent - 1) || high < low) return v;
+      const w = variable(high - low + 1, v.name);
+      body = substitute(body, new Map([[v, iadd(w, low)]]));
+      indices[i] = iadd(indices[i]!, -low);
+      return w;
+    });
+  if (working().options.compress)
+    variables = variables.map((v, i) => {
+      if (typeof v.extent !== "number") return v;
+      const atom = onlyThrough(body, v);
+      if (!atom) return v;
+      const { low, high } = interval(atom);
+      if (!Number.isFinite(high - low) || high - low + 1 >= v.extent) return v;
+      const w = variable(high - low + 1, v.name);
+      body = substitute(body, new Map<Scalar, Scalar>([[atom, iadd(w, low)]]));
+      indices[i] = iadd(substitute(atom, new Map([[v, indices[i]!]])) as Integer, -low);
+      return w;
+    });
+  return { variables, indices, body };
 }
 const finishSum = (output: readonly Variable[], over: readonly Variable[], body: Scalar, meta: Meta): Node =>
   finish(output, { op: "sum", over: over.filter((v) => v.extent !== 1), ties: "share" }, body, meta);
