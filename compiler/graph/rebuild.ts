@@ -116,7 +116,7 @@ function outerSteps(e: Scalar, s: Scan, outer: Rewriting): Scalar {
   return steps.size ? substitute(e, steps, (l, indices, outside) => load(l.tensor, indices, outside)) : e;
 }
 
-/** Nodes to nodes, inputs first, each once: `known` and what is not looked into stays; `to` is asked for the rest. */
+/** Nodes to nodes, each once: `to` gives what stands for one, after what stands for its inputs unless `stop` looks no further. `known` grows. */
 export function mapNodes(
   known: Map<Node, Node>,
   stop: (x: Node) => boolean,

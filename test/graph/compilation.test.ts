@@ -1,4 +1,5 @@
 // Compilations of one process know nothing of each other: whatever is done with two programs, in whatever order, gives the bytes that each gives alone.
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
 import type { Program } from "../../compiler/elaborate/program.ts";
@@ -110,4 +111,22 @@ test("an error leaves no compilation behind, and nothing is built outside of one
     const i = variable(3);
     expect(() => compute([i], undefined, load(other, [i]))).toThrow("another compilation");
   });
+});
+
+test("no module of the graph's rooms keeps state but the compilation that is worked on", () => {
+  const kept = ["graph", "grad", "rewrite", "evaluate"].flatMap((room) => {
+    const folder = new URL(`../../compiler/${room}/`, import.meta.url);
+    return readdirSync(folder).flatMap((name) =>
+      readFileSync(new URL(name, folder), "utf8")
+        .split("\n")
+        .filter((line) => /^(export )?(let |const \w+[^=]*= new (Weak)?(Map|Set)\b[^(]*\(\);)/.test(line))
+        .map((line) => `${room}/${name}: ${line}`),
+    );
+  });
+  expect(kept).toEqual([
+    "graph/compilation.ts: let current: Compilation | undefined;",
+    "graph/compilation.ts: let memos = 0;", // numbers functions as modules are loaded
+    "graph/leaves.ts: const noVariables: VariableSet = new Set();",
+    "graph/leaves.ts: const noScans: ScanSet = new Set();",
+  ]);
 });
