@@ -6,7 +6,7 @@ import { elaborate, type ElaborateOptions } from "./elaborate/elaborate.ts";
 import { pedantic } from "./elaborate/pedantic.ts";
 import { checkSizes } from "./elaborate/sizes.ts";
 import type { Program } from "./elaborate/program.ts";
-import { resetTable } from "./graph/scalar.ts";
+import { Compilation, within } from "./graph/compilation.ts";
 import { libraryDeclarations } from "./std/declarations.ts";
 
 export interface FrontOptions extends ElaborateOptions {
@@ -19,8 +19,10 @@ export interface Fronted {
   readonly program: Program | undefined; // undefined where the text has errors
   readonly diagnostics: readonly Diagnostic[];
 }
-export function analyse(text: string, options: FrontOptions = {}): Fronted {
-  resetTable();
+/** In a compilation of its own. */
+export const analyse = (text: string, options: FrontOptions = {}): Fronted =>
+  within(new Compilation(), () => analyseText(text, options));
+function analyseText(text: string, options: FrontOptions): Fronted {
   const parsed = parse({ name: options.name ?? "model.dlm", text });
   if (parsed.diagnostics.some((d) => d.severity === "error"))
     return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };

@@ -5,11 +5,9 @@ import { checkData, dataLimit, megabytes } from "./check.ts";
 import { fieldOf, loadDataset } from "./loaders.ts";
 import type { LoadedColumn, Sources } from "./loaders.ts";
 import { dispatchesOf, programsOf } from "./machine.ts";
-import type { Machine, Place } from "./machine.ts";
-import type { Plan, PlanColumn, PlanDataset, PlanPort } from "./plan.ts";
+import type { Machine } from "./machine.ts";
+import type { Plan, PlanColumn, PlanDataset } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
-import { runOnce } from "./run.ts";
-import type { Session } from "./session.ts";
 import { bytesOf, product } from "./tensor.ts";
 
 export interface HostDataset {
@@ -84,7 +82,7 @@ export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostD
 }
 const usedBuffers = (plan: Plan): ReadonlySet<number> =>
   new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
-function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly T[]): T {
+export function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly T[]): T {
   const out = new (pieces[0]!.constructor as new (n: number) => T)(pieces.reduce((sum, p) => sum + p.length, 0));
   let at = 0;
   for (const p of pieces) {
@@ -182,52 +180,4 @@ function checkRange(column: PlanColumn, from: PlanColumn, values: LoadedColumn["
     throw new RuntimeProblem(
       `row ${Math.floor(bad / product(column.shape))} of ${from.name} (${from.place}) has ${values[bad]}, outside of ${low}..${end}, which ${column.name} (${column.place}) declares`,
     );
-}
-/** Computed fields are in their declared ranges, in all rows of all splits: programs read by them without a guard. */
-export async function checkFields(s: Session): Promise<void> {
-  for (const [name, d] of s.data) {
-    const check = d.plan.check;
-    if (!check) continue;
-    const rows = join([...s.splits.get(name)!.values()]).sort();
-    const chunk = Math.min(check.chunk, d.streamed?.rows ?? Infinity);
-    const seeds = check.seed
-      ? new Set(s.plan.trains.filter((t) => t.dataset === name).map((t) => s.states.get(t.name)!.seed))
-      : new Set([0]);
-    const place = (p: PlanPort): Place => ({
-      buffer: p.buffer,
-      offset: p.offset,
-      bytes: 4 * product(p.shape as number[]),
-    });
-    for (const seed of seeds.size ? seeds : [s.options.seed ?? 0])
-      for (let from = 0; from < rows.length; from += chunk) {
-        const part = rows.slice(from, from + chunk);
-        const inputs = [
-          { ...check.index, bytes: 4 * part.length, words: streamRows(d, part, s.machine) },
-          ...(check.seed ? [{ ...check.seed, bytes: 4, words: Int32Array.of(seed) }] : []),
-        ];
-        const words = (
-          await runOnce(
-            s.machine,
-            check.program,
-            { ...s.dims, rows: part.length },
-            inputs,
-            check.fields.flatMap((f) => [place(f.at), place(f.value)]),
-          )
-        ).map((bytes) => [...new Int32Array(bytes.slice().buffer)]);
-        check.fields.forEach(({ name: field, place: where, range: [low, end] }, i) => {
-          const bad = words[2 * i + 1]!.find((x) => x < low || x >= end);
-          if (bad === undefined) return;
-          const row = part[words[2 * i]![0]!]!;
-          const other = Object.entries(d.others).find(([, [first, end]]) => row >= first && row < end);
-          const files = d.columns.flatMap(({ plan: { loader: l, name: c } }) =>
-            !other && c.split(".")[1] === field && "path" in l
-              ? [`${l.path}${"columns" in l && !("from" in l.columns) ? `, column ${l.columns.join(", ")}` : ""}`]
-              : [],
-          );
-          throw new RuntimeProblem(
-            `the field ${name}.${field} (${where}) is ${bad} in row ${other ? `${row - other[1][0]} of ${other[0]}` : `${row} of ${name}`}, outside of ${low}..${end}, which it declares${files.length ? `; it is computed from ${[...new Set(files)].join(" and ")}` : ""} (rows count from 0)`,
-          );
-        });
-      }
-  }
 }

@@ -2,7 +2,8 @@
 // is used and is kept. It knows no graph, no shapes and no layers: what is to be done stands in the plan.
 import type { LoadOptions, Model, TrainOptions } from "./api.ts";
 import { checkDevice, checkPlan } from "./check.ts";
-import { checkFields, dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
+import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
+import { checkFields } from "./fields.ts";
 import { prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
 import type { Plan } from "./plan.ts";

@@ -1,8 +1,8 @@
 // What a compiled trainer (trainer.mjs) is made of: its plan, with a device and files found by itself, in Node and in browsers.
 // In: a plan with its code, where the trainer lies and where its data lay.   Out: a loader of models, and a program for the command line.
 // Every `node:` module is imported when called: browsers load this too.
-import type { LoadOptions, Model, TrainOptions, TrainResult } from "./api.ts";
-import { browserDevice, type DeviceFacts } from "./device.ts";
+import type { Model, TrainerModel, TrainerOptions, TrainOptions, TrainResult } from "./api.ts";
+import { browserDevice } from "./device.ts";
 import { readRegular } from "./files.ts";
 import { load } from "./index.ts";
 import { openDevice } from "./node.ts";
@@ -16,15 +16,6 @@ export { browserDevice } from "./device.ts"; // for pages
 export interface Origin {
   readonly url: string; // of trainer.mjs
   readonly data: string; // the folder of the model's file, relative to that of trainer.mjs: "../examples/"
-}
-export interface TrainerOptions extends Partial<LoadOptions> {
-  /** In Node, which device: auto, gpu, system, embedded, or a part of an adapter's name. */
-  readonly choose?: string;
-  /** A folder, or its address, in which data files are looked for first. */
-  readonly data?: string;
-}
-export interface TrainerModel extends Model {
-  readonly device: DeviceFacts | undefined; // undefined where the caller gave the device
 }
 export interface Trainer {
   readonly plan: Plan;

@@ -9,7 +9,7 @@ import type { PlanDataset } from "../../runtime/plan.ts";
 import type { CompileOptions } from "../compile.ts";
 import { elaborate } from "../elaborate/elaborate.ts";
 import type { Dataset } from "../elaborate/program.ts";
-import { resetTable } from "../graph/scalar.ts";
+import { Compilation, within } from "../graph/compilation.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 
 export async function rowsOfWholeBatches(
@@ -24,7 +24,6 @@ export async function rowsOfWholeBatches(
   if (!wanted.size) return rows;
   if (options.set?.["batch"] !== undefined) return Object.fromEntries([...wanted].map((name) => [name, 1])); // another batch is taken
   // what is run is left out: its errors are told when the whole is compiled
-  resetTable();
   const main = {
     ...file,
     items: file.items.filter(
@@ -35,7 +34,9 @@ export async function rowsOfWholeBatches(
     const found = options.imports?.(path);
     return found === undefined ? undefined : parse({ name: path, text: found }).file;
   };
-  const { program } = elaborate({ main, library: libraryDeclarations, imports }, options);
+  const { program } = within(new Compilation(), () =>
+    elaborate({ main, library: libraryDeclarations, imports }, options),
+  );
   for (const dataset of program.datasets) {
     if (!wanted.has(dataset.name) || dataset.rowCount !== undefined) continue;
     const plan = planOf(dataset);

@@ -1,19 +1,23 @@
 // Derivatives as programs ask for them: of a value in its numerically stable form, by nodes of the value as it was written.
 // A value may hold derivatives that were taken before, and what those were made of has been brought into a stable form of its own: a node that is
 // differentiated by stands in it under several forms. All of them are that node, so its derivative is the sum of theirs.
-import { gradient, sumNodes } from "../grad/grad.ts";
+import { gradient } from "../grad/grad.ts";
+import { remembered } from "../graph/compilation.ts";
+import { sumNodes } from "../graph/node.ts";
 import type { Node } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 
-/** Stable forms of a node, each made for one derivative. Nodes belong to one compilation, and so does what is remembered of them. */
-const forms = new WeakMap<Node, Set<Node>>();
+/** Stable forms of a node, each made for one derivative. */
+const formsMade = remembered<Node, Set<Node>>();
 function remember(from: Node, to: Node): void {
+  const forms = formsMade();
   const known = forms.get(from);
   if (known) known.add(to);
   else forms.set(from, new Set([to]));
 }
 /** The node and all forms of it, also forms of forms. */
 function formsOf(node: Node): Node[] {
+  const forms = formsMade();
   const found = new Set([node]);
   for (const x of found) for (const y of forms.get(x) ?? []) found.add(y);
   return [...found];

@@ -4,8 +4,17 @@ import type * as ast from "../../grammar/ast.ts";
 import { InternalError, type Diagnostic, type Span } from "../../grammar/diagnostic.ts";
 import { tooDeep } from "../../grammar/errors.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
-import { sumNodes, zeros } from "../grad/grad.ts";
-import { compute, indicesOf, inputs, reshape as reshapeNode, source, topological } from "../graph/node.ts";
+import { working } from "../graph/compilation.ts";
+import {
+  compute,
+  indicesOf,
+  inputs,
+  reshape as reshapeNode,
+  source,
+  sumNodes,
+  topological,
+  zeros,
+} from "../graph/node.ts";
 import {
   and,
   asExtent,
@@ -240,6 +249,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     name: input.main.source.name,
     parameters: [...self.parameters.values()].map((x) => held(x, "parameter")),
     states: [...self.states.values()].map((x) => held(x, x.kind)),
+    compilation: working(),
     datasets: [...datasets.values()].map((d) => {
       const check = diagnostics.length ? undefined : attempt(() => fieldCheck(d, datasets));
       return {

@@ -2,12 +2,22 @@
 // by evaluating its body, a layer by evaluating it within its instance. Shapes are checked where they meet.
 import type * as ast from "../../grammar/ast.ts";
 import { place, type Diagnostic, type Label, type Span } from "../../grammar/diagnostic.ts";
-import { levelInputs, zeros } from "../grad/grad.ts";
 import { derivatives } from "./derivatives.ts";
-import { compute, finalOf, indicesOf, inputs, scan as makeScan, source, stackOf, topological } from "../graph/node.ts";
+import {
+  compute,
+  finalOf,
+  indicesOf,
+  inputs,
+  levelInputs,
+  scan as makeScan,
+  source,
+  stackOf,
+  topological,
+  zeros,
+} from "../graph/node.ts";
 import { extentText, shapeText } from "../graph/print.ts";
 import {
-  FALSE,
+  boolean,
   and,
   asExtent,
   call as callScalar,
@@ -1986,7 +1996,7 @@ function indexTensor(
           );
         parts.push({ part: { kind: "slice", low, extent: sizeFrom(isub(end, low), i.span) }, span: i.span });
       } else if (v.kind === "number" && !Number.isInteger(v.value) && e.outside) {
-        parts.push({ part: { kind: "at", index: integer(Math.floor(v.value)), guard: FALSE }, span: i.span }); // does not come out even: outside
+        parts.push({ part: { kind: "at", index: integer(Math.floor(v.value)), guard: boolean(false) }, span: i.span }); // does not come out even: outside
       } else if (v.kind === "ratio") {
         parts.push({
           part: {

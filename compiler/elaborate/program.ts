@@ -1,9 +1,11 @@
 // What elaboration gives: every name resolved, every shape known, every instance made, and one graph for each thing that is run.
 import type { Span } from "../../grammar/diagnostic.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
+import type { Compilation } from "../graph/compilation.ts";
 import type { Dim, DType, GraphProgram, Node, Range, Shape, Source } from "../graph/types.ts";
 
 export interface Program {
+  readonly compilation: Compilation; // that its nodes belong to
   readonly name: string; // of the file
   readonly parameters: readonly Held[];
   readonly states: readonly Held[]; // of layers and train blocks, optimizer states, counters, rings

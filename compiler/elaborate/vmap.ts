@@ -1,9 +1,8 @@
 // A formula of one row, for many rows: every node that depends on the row's number gets a leading axis of rows.
 import { compute, instantiate, inputs, reshape, topological } from "../graph/node.ts";
+import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
 import { integer, load, random, substitute, variable, visit } from "../graph/scalar.ts";
 import type { Extent, Integer, Node, Random, Scalar, Source } from "../graph/types.ts";
-import { levelInputs } from "../grad/grad.ts";
-import { rebuildNode } from "../grad/scan.ts";
 import { InternalError } from "../../grammar/diagnostic.ts";
 
 /** The node over `count` rows; row(b) is the number of row b. */
@@ -46,22 +45,21 @@ export function overRows(root: Node, rowSource: Source, count: Extent, row: (b: 
 }
 /** The same graph over other sources; with `draws` false every draw is the same one, for comparison. */
 export function overSources(root: Node, sources: ReadonlyMap<Node, Node>, draws = true): Node {
-  const memo = new Map<Node, Node>(sources);
-  for (const x of topological([root], (y) => memo.has(y), levelInputs)) {
-    if (memo.has(x)) continue;
-    const own = (e: Scalar): Scalar => {
+  const map = mapNodes(
+    new Map(sources),
+    () => false,
+    (x) => rebuildNode(x, rewriting),
+  );
+  const read = reading(map);
+  const rewriting: Rewriting = {
+    scalar: (e) => {
       const plain = draws ? e : substitute(e, new Map(drawsIn(e).map((d) => [d, random({ ...d, site: 0 })])));
-      return substitute(plain, new Map(), (l, indices, outside) => {
-        const to = memo.get(l.tensor);
-        return to && to !== l.tensor ? load(to, indices, outside) : undefined;
-      });
-    };
-    memo.set(
-      x,
-      rebuildNode(x, own, (y) => memo.get(y) ?? y),
-    );
-  }
-  return memo.get(root)!;
+      return substitute(plain, new Map(), read);
+    },
+    node: map,
+    scans: new Map(),
+  };
+  return map(root);
 }
 const drawsIn = (body: Scalar): Random[] => {
   const found: Random[] = [];
@@ -76,36 +74,17 @@ const holdsDraw = (body: Scalar): boolean => {
 /** Draws are made once per row: the row's number leads their position. */
 function liftDraws(e: Scalar, row: Integer): Scalar {
   const draws = new Map<Scalar, Scalar>();
-  const stack: Scalar[] = [e];
-  const seen = new Set<Scalar>();
-  while (stack.length) {
-    const x = stack.pop()!;
-    if (seen.has(x)) continue;
-    seen.add(x);
-    if (x.kind === "random")
-      draws.set(
-        x,
-        random({
-          distribution: x.distribution,
-          site: x.site,
-          seed: x.seed,
-          step: x.step,
-          indices: [row, ...x.indices],
-          extents: [1, ...x.extents],
-        }),
-      );
-    else if (x.kind === "call" || x.kind === "and") stack.push(...x.operands);
-    else if (x.kind === "select") stack.push(x.condition, x.then, x.otherwise);
-    else if (x.kind === "affine") stack.push(...x.terms.map(([a]) => a));
-    else if (
-      x.kind === "not" ||
-      x.kind === "non_negative" ||
-      x.kind === "equal_zero" ||
-      x.kind === "floor_div" ||
-      x.kind === "modulo"
-    )
-      stack.push(x.operand);
-    else if (x.kind === "load") stack.push(...x.indices);
-  }
+  for (const x of drawsIn(e))
+    draws.set(
+      x,
+      random({
+        distribution: x.distribution,
+        site: x.site,
+        seed: x.seed,
+        step: x.step,
+        indices: [row, ...x.indices],
+        extents: [1, ...x.extents],
+      }),
+    );
   return draws.size ? substitute(e, draws) : e;
 }

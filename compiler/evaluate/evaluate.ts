@@ -1,7 +1,8 @@
 // The reference evaluator: loops over a node's axes and evaluates the scalar body in f64. No fusion, no cleverness beyond turning
 // a body into one JavaScript function. It is the oracle of every other phase.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { inputs, topological } from "../graph/node.ts";
+import { memoised, ownCompilation } from "../graph/compilation.ts";
+import { inputs, rootsOf, topological } from "../graph/node.ts";
 import { evaluatorOf, fits, interval, scalarOrder } from "../graph/scalar.ts";
 import type {
   Affine,
@@ -44,8 +45,7 @@ export function evaluate(
   dims: Dims = {},
   instead?: Instead,
 ): { outputs: Map<string, Float64Array>; updates: Map<Source, Float64Array> } {
-  const nodes = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
-  const results = evaluateNodes(nodes, values, dims, instead);
+  const results = evaluateNodes(rootsOf(program), values, dims, instead);
   return {
     outputs: new Map(program.outputs.map((o, i) => [o.name, results[i]!])),
     updates: new Map(program.updates.map((u, i) => [u.target, results[program.outputs.length + i]!])),
@@ -89,7 +89,7 @@ export function evaluateNodes(
     const at = home(node.scans, frame);
     const known = at.values.get(node);
     if (known) return known;
-    for (const x of topological([node], (y) => home(y.scans, frame).values.has(y), levelInputs)) {
+    for (const x of topological([node], (y) => home(y.scans, frame).values.has(y), inputsBefore)) {
       const place = home(x.scans, frame);
       if (!place.values.has(x)) place.values.set(x, compute(x, place));
     }
@@ -158,8 +158,8 @@ export function evaluateNodes(
   };
   return roots.map((root) => get(root, top));
 }
-/** Inputs at the level of a node: of a Result what its scan reads from outside is found when the scan runs. */
-const levelInputs = (node: Node): readonly Node[] =>
+/** What is computed before a node: of a Result what its scan reads from outside is found when the scan runs. */
+const inputsBefore = (node: Node): readonly Node[] =>
   node.kind === "result" ? node.scan.carries.map((c) => c.initial) : inputs(node);
 /** Which body nodes of every scan are read as stacks. */
 function stackedNodes(roots: readonly Node[]): Map<Scan, Set<Node>> {
@@ -193,12 +193,7 @@ interface Compiled {
   readonly steps: Variable[];
   readonly extents: Extent[];
 }
-const compiled = new WeakMap<Node, Compiled>();
-function compileNode(node: Compute | Scatter): Compiled {
-  let found = compiled.get(node);
-  if (!found) compiled.set(node, (found = makeFunction(node)));
-  return found;
-}
+const compileNode = memoised(makeFunction, ownCompilation);
 function makeFunction(node: Compute | Scatter): Compiled {
   const calls: Compiled["calls"] = [];
   const tensors: Node[] = [];

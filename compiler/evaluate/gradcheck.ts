@@ -4,8 +4,9 @@
 // does not depend on values. Draws depend on seed, step and place alone, so they stay.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import type { Objective, Program, TrainProgram } from "../elaborate/program.ts";
-import { gradient, levelInputs } from "../grad/grad.ts";
-import { topological } from "../graph/node.ts";
+import { gradient } from "../grad/grad.ts";
+import { stepwise, within } from "../graph/compilation.ts";
+import { levelInputs, topological } from "../graph/node.ts";
 import type { Extent, Node, Range, Scan, Source } from "../graph/types.ts";
 import { functions } from "../scalar/table.ts";
 import { evaluateNodes, extentValue, sizeOfShape, type Dims, type Instead } from "./evaluate.ts";
@@ -26,12 +27,16 @@ export interface GradientCheckOptions {
 }
 const rowsOfData = 5;
 
-export function* checkGradients(program: Program, options: GradientCheckOptions = {}): Generator<GradientCheck> {
+export const checkGradients = (program: Program, options: GradientCheckOptions = {}): Generator<GradientCheck> =>
+  stepwise(program.compilation, checkAll(program, options));
+function* checkAll(program: Program, options: GradientCheckOptions): Generator<GradientCheck> {
   for (const t of program.trains) for (const o of t.objectives) yield* checkObjective(program, t, o, options);
 }
 /** The tensors that will be checked, in this order. */
 export const gradientTargets = (program: Program): readonly string[] =>
-  program.trains.flatMap((t) => t.objectives.flatMap((o) => wantedOf(program, o).map((w) => w.name)));
+  within(program.compilation, () =>
+    program.trains.flatMap((t) => t.objectives.flatMap((o) => wantedOf(program, o).map((w) => w.name))),
+  );
 
 interface Wanted {
   readonly name: string;

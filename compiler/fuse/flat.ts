@@ -4,11 +4,10 @@
 // Slices begin at multiples of `alignment` elements; what lies between is zero and stays zero.
 import type { View } from "../kernel/graph.ts";
 import type { OptimizerGroup } from "../elaborate/program.ts";
-import { baseOf, compute, elementCount, inputs, source, topological } from "../graph/node.ts";
-import { add, integer, isCall, literal, load, substitute, variable } from "../graph/scalar.ts";
-import { levelInputs } from "../grad/grad.ts";
-import { rebuildNode } from "../grad/scan.ts";
-import type { Compute, GraphProgram, Integer, Load, Node, Scalar, Source, Variable } from "../graph/types.ts";
+import { baseOf, compute, elementCount, inputs, levelInputs, rootsOf, source, topological } from "../graph/node.ts";
+import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
+import { add, integer, isCall, literal, load, scalarOrder, substitute, variable } from "../graph/scalar.ts";
+import type { Compute, GraphProgram, Integer, Node, Scalar, Source, Variable } from "../graph/types.ts";
 
 export interface Flattened {
   readonly step: GraphProgram;
@@ -110,6 +109,7 @@ export function flatten(
           label: k === 1 ? "gradients" : name,
         }),
     );
+    const stretches: Stretches = new Map();
     let offset = 0;
     const parts: Node[] = [];
     for (const list of classes.values()) {
@@ -130,12 +130,12 @@ export function flatten(
         const map = new Map<Scalar, Scalar>([[along, i]]);
         return substitute(e, map, (l, indices) => {
           const k = stand.indexOf(l.tensor as Source);
-          return k < 0 ? undefined : load(stretch(flat[k]!, start, offset - start, total), indices);
+          return k < 0 ? undefined : load(stretch(stretches, flat[k]!, start, offset - start, total), indices);
         });
       };
       const targets = [0, ...first.states.map((_, k) => 2 + k)];
       first.formulas.forEach((f, j) => {
-        const target = stretch(flat[targets[j]!]!, start, offset - start, total);
+        const target = stretch(stretches, flat[targets[j]!]!, start, offset - start, total);
         updates.push({
           target,
           value: compute([i], undefined, place(f), {
@@ -154,9 +154,7 @@ export function flatten(
     assembled.set(flat[1]!, parts);
     for (const m of stretches.get(flat[1]!)?.values() ?? []) assembled.set(m, parts);
     joinReductions(step, members, standIn, flat, total, along, replaced);
-    for (const s of flat)
-      for (const m of stretches.get(s)?.values() ?? [])
-        if (m !== s) views.set(m, { memory: s, offset: offsetOf.get(m)! });
+    for (const s of flat) for (const [start, m] of stretches.get(s) ?? []) views.set(m, { memory: s, offset: start });
   }
   if (!updates.length) return { step, views, assembled, updatedBy };
   const swap = replacer(replaced);
@@ -182,10 +180,10 @@ const stateName = (members: readonly Member[], k: number): string =>
     ?.states[k]!.path.split(".")
     .at(-1) ?? `state${k}`;
 
-const stretches = new WeakMap<Source, Map<number, Source>>();
-const offsetOf = new WeakMap<Source, number>();
-/** A part of a flat buffer as a source of its own; the whole is itself. */
-function stretch(memory: Source, start: number, size: number, total: number): Source {
+/** The parts of flat buffers that are sources of their own, by where they begin. */
+type Stretches = Map<Source, Map<number, Source>>;
+/** A part of a flat buffer as a source; the whole is itself. */
+function stretch(stretches: Stretches, memory: Source, start: number, size: number, total: number): Source {
   if (size === total) return memory;
   let all = stretches.get(memory);
   if (!all) stretches.set(memory, (all = new Map()));
@@ -199,7 +197,6 @@ function stretch(memory: Source, start: number, size: number, total: number): So
       label: memory.label,
     });
     all.set(start, found);
-    offsetOf.set(found, start);
   }
   return found;
 }
@@ -245,20 +242,7 @@ const sameShape = (a: Node, b: Node): boolean =>
   a.shape.length === b.shape.length && a.shape.every((n, d) => n === b.shape[d]);
 const isIdentity = (indices: readonly Integer[], x: Node): boolean =>
   indices.every((e, d) => (x.shape[d] === 1 ? e === integer(0) : e.kind === "variable" && e.position === d));
-const hasDraw = (e: Scalar): boolean => {
-  const stack = [e];
-  const seen = new Set<Scalar>();
-  while (stack.length) {
-    const x = stack.pop()!;
-    if (seen.has(x)) continue;
-    seen.add(x);
-    if (x.kind === "random") return true;
-    if (x.kind === "call" || x.kind === "and") stack.push(...x.operands);
-    else if (x.kind === "select") stack.push(x.condition, x.then, x.otherwise);
-    else if (x.kind === "not") stack.push(x.operand);
-  }
-  return false;
-};
+const hasDraw = (e: Scalar): boolean => scalarOrder([e]).some((x) => x.kind === "random");
 
 /**
  * Sums of one formula over every member, added up (a norm of all gradients, a penalty of all parameters), become one sum over the flat
@@ -273,8 +257,7 @@ function joinReductions(
   along: Variable,
   replaced: Map<Node, Node>,
 ): void {
-  const roots = [...step.outputs.map((o) => o.node), ...step.updates.map((u) => u.value)];
-  const order = topological(roots);
+  const order = topological(rootsOf(step));
   const keyOf = new Map<Node, { member: Member; formula: Scalar }>();
   const byTensor = new Map<Node, Member>();
   for (const m of members) {
@@ -374,19 +357,17 @@ const isZero = (formula: Scalar): boolean => {
 
 /** Rewrites nodes so that the replaced ones are read instead. */
 function replacer(replaced: ReadonlyMap<Node, Node>): (x: Node) => Node {
-  const memo = new Map<Node, Node>();
-  const swap = (root: Node): Node => {
-    for (const x of topological([root], (y) => memo.has(y), levelInputs)) {
-      if (memo.has(x)) continue;
+  const known = new Map<Node, Node>();
+  const swap = mapNodes(
+    known,
+    () => false,
+    (x) => {
       const from = replaced.get(x) ?? x;
-      const changed = levelInputs(from).some((y) => (memo.get(y) ?? y) !== y);
-      memo.set(x, changed ? rebuildNode(from, (e) => substitute(e, new Map(), moved), swap) : from);
-    }
-    return memo.get(root)!;
-  };
-  const moved = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
-    const y = memo.get(l.tensor);
-    return y && y !== l.tensor ? load(y, indices, outside) : undefined;
-  };
+      const changed = levelInputs(from).some((y) => (known.get(y) ?? y) !== y);
+      return changed ? rebuildNode(from, rewriting) : from;
+    },
+  );
+  const moved = reading((x) => known.get(x));
+  const rewriting: Rewriting = { scalar: (e) => substitute(e, new Map(), moved), node: swap, scans: new Map() };
   return swap;
 }

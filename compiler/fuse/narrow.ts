@@ -1,7 +1,6 @@
 // A body that reads more tensors than a kernel can bind is cut: its largest part that fits becomes a node of its own.
-import { levelInputs } from "../grad/grad.ts";
-import { rebuildNode } from "../grad/scan.ts";
-import { baseOf, compute, inputs, topological } from "../graph/node.ts";
+import { baseOf, compute, inputs, levelInputs, rootsOf, topological } from "../graph/node.ts";
+import { mapNodes, mapProgram, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
 import {
   and,
   inRange,
@@ -14,35 +13,28 @@ import {
   substitute,
   variable,
 } from "../graph/scalar.ts";
-import type { GraphProgram, Integer, Load, Node, Scalar } from "../graph/types.ts";
+import type { GraphProgram, Integer, Node, Scalar } from "../graph/types.ts";
 
 export function narrow(program: GraphProgram, most: number): GraphProgram {
-  const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
-  if (!topological(roots).some((x) => tooWide(x, most))) return program;
-  const memo = new Map<Node, Node>();
-  const moved = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
-    const y = memo.get(l.tensor);
-    return y && y !== l.tensor ? load(y, indices, outside) : undefined;
-  };
-  const swap = (root: Node): Node => {
-    for (const x of topological([root], (y) => memo.has(y), levelInputs)) {
-      if (memo.has(x)) continue;
-      const changed = levelInputs(x).some((y) => (memo.get(y) ?? y) !== y);
-      let to = changed || x.kind === "result" ? rebuildNode(x, (e) => substitute(e, new Map(), moved), swap) : x;
+  if (!topological(rootsOf(program)).some((x) => tooWide(x, most))) return program;
+  const known = new Map<Node, Node>();
+  const swap = mapNodes(
+    known,
+    () => false,
+    (x) => {
+      const changed = levelInputs(x).some((y) => known.get(y) !== y);
+      let to = changed || x.kind === "result" ? rebuildNode(x, rewriting) : x;
       for (let n = 0; n < 100 && tooWide(to, most); n++) {
         const from = to;
-        to = rebuildNode(from, (e) => cut(e, most, from), swap);
+        to = rebuildNode(from, { ...rewriting, scalar: (e) => cut(e, most, from) });
         if (to === from) break;
       }
-      memo.set(x, to);
-    }
-    return memo.get(root)!;
-  };
-  return {
-    ...program,
-    outputs: program.outputs.map((o) => ({ name: o.name, node: swap(o.node) })),
-    updates: program.updates.map((u) => ({ target: u.target, value: swap(u.value) })),
-  };
+      return to;
+    },
+  );
+  const moved = reading((x) => known.get(x));
+  const rewriting: Rewriting = { scalar: (e) => substitute(e, new Map(), moved), node: swap, scans: new Map() };
+  return mapProgram(program, swap);
 }
 const tooWide = (x: Node, most: number): boolean =>
   (x.kind === "compute" || x.kind === "scatter") && new Set(inputs(x).map(baseOf)).size > most;

@@ -1,5 +1,6 @@
 // Fused kernels as text: for every kernel its domain, what it computes stage by stage, what it reads and what it writes.
 // In: a kernel graph.   Out: the same facts as data, and as lines. Tensors are named by path or label, by position where they have neither.
+import { within } from "../graph/compilation.ts";
 import { extentText, scalarText, shapeText, type Names } from "../graph/print.ts";
 import { baseOf } from "../graph/node.ts";
 import { axis, local, substitute } from "../graph/scalar.ts";
@@ -23,7 +24,7 @@ export function kernelTexts(graph: KernelGraph): readonly KernelText[] {
     for (const s of steps) {
       if (s.kind === "loop")
         walk(s.body, [...loop, `${names.step(s.scan)} < ${s.scan.count}${s.scan.reverse ? " downwards" : ""}`]);
-      else texts.push(kernelText(s, names, loop));
+      else texts.push(within(s.spec.stores[0]!.target.compilation, () => kernelText(s, names, loop)));
     }
   };
   walk(graph.steps, []);

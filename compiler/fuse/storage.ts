@@ -1,5 +1,6 @@
 // What lies in memory: decides for every node of a program whether it is stored or computed where it is read, and answers what a stored
 // node then reads and computes.
+import { memoised, ownCompilation } from "../graph/compilation.ts";
 import { baseOf, bodyAt, inputs, loadsIn } from "../graph/node.ts";
 import { inRange, select, substitute, visit } from "../graph/scalar.ts";
 import type { Compute, Extent, Integer, Load, Node, Scalar, Scatter, Shape } from "../graph/types.ts";
@@ -241,16 +242,10 @@ export function mergedDomain(nodes: readonly Compute[]): Shape | undefined {
   return domain;
 }
 
-const contractions = new WeakMap<Node, boolean>();
 /** A sum of products where each operand serves several outputs. */
-export function isContraction(x: Node): boolean {
-  let known = contractions.get(x);
-  if (known === undefined) contractions.set(x, (known = findContraction(x)));
-  return known;
-}
-function findContraction(x: Node): boolean {
+export const isContraction = memoised((x: Node): boolean => {
   if (x.kind !== "compute" || x.reduction?.op !== "sum") return false;
   const loads = loadsIn(x).filter((l) => l.dtype === "f32");
   if (loads.length < 2 || sizeOf(x.reduction.extents) < 4) return false;
   return loads.some((l) => x.shape.some((n, i) => n !== 1 && ![...l.variables].some((v) => v.position === i)));
-}
+}, ownCompilation);

@@ -2,19 +2,19 @@
 // pointwise body, and turns every load of a wanted tensor into a relation for `solve`. One rule per kind of node.
 // Ties and kinks: `max` and `min` share the cotangent among ties or give it to the first, as the reduction says; argmax, comparisons
 // and rounding pass nothing on; the rows of the scalar table have the rest.
+import { within } from "../graph/compilation.ts";
 import {
-  bodyAt,
   compute,
   constant,
   indicesOf,
-  inputs,
+  levelInputs,
   ownAxes,
   reshape,
+  sumNodes,
   topological,
   type Meta,
 } from "../graph/node.ts";
 import {
-  add,
   and,
   axis,
   call,
@@ -30,63 +30,24 @@ import {
   substitute,
   variable,
 } from "../graph/scalar.ts";
-import type { Compute, Integer, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
+import type { Compute, Integer, Node, Scalar, Scan, Variable } from "../graph/types.ts";
 import { adjoints } from "./adjoint.ts";
-import { scanVjp } from "./scan.ts";
-import { solve, type Relation } from "./solve.ts";
-
-/** A contribution to a tensor that is solved elsewhere. */
-export type Contribution = Omit<Relation, "shape"> & { readonly tensor: Node };
+import { scanVjp, type Level } from "./scan.ts";
+import { solve, type Contribution } from "./solve.ts";
 
 /** d root / d each of `wrt` (undefined: no dependence). The root is a scalar unless a seed of its shape is given. A wanted node counts as independent. */
 export function gradient(root: Node, wrt: readonly Node[], seed?: Node): (Node | undefined)[] {
-  const start =
-    seed ??
-    constant(
-      root.shape.map(() => 1),
-      [1],
-    );
-  const found = backpropagate(new Map([[root, start]]), new Set(wrt));
-  return wrt.map((x) => found.get(x));
+  return within(root.compilation, () => {
+    const ones = root.shape.map(() => 1);
+    const found = backpropagate(new Map([[root, seed ?? constant(ones, [1])]]), new Set(wrt));
+    return wrt.map((x) => found.get(x));
+  });
 }
 
-export interface Level {
-  /** Is the node differentiated here? Others belong to an enclosing level. */
-  readonly inside: (node: Node) => boolean;
-  /** Is a node of an enclosing level wanted there? */
-  readonly wantedOutside: (node: Node) => boolean;
-  readonly contribute: (contribution: Contribution) => void;
-}
 const whole: Level = { inside: () => true, wantedOutside: () => false, contribute: () => undefined };
 
-/** What a node reads at its own level: of a Result the initial carries and what its scan's body reads from outside. */
-export function levelInputs(node: Node): readonly Node[] {
-  return node.kind === "result"
-    ? scanInputs(node.scan, node.of.kind === "stack" ? node.of.node : undefined)
-    : inputs(node);
-}
-const scanInputCache = new WeakMap<Scan, readonly Node[]>();
-function scanInputs(scan: Scan, stacked?: Node): readonly Node[] {
-  let nodes = scanInputCache.get(scan);
-  if (!nodes)
-    scanInputCache.set(
-      scan,
-      (nodes = outsideOf(
-        scan,
-        scan.carries.flatMap((c) => [c.initial, c.next]),
-      )),
-    );
-  return stacked ? [...new Set([...nodes, ...outsideOf(scan, [stacked])])] : nodes;
-}
-const outsideOf = (scan: Scan, roots: readonly Node[]): Node[] =>
-  topological(roots, (x) => !x.scans.has(scan), levelInputs).filter((x) => !x.scans.has(scan));
-
 /** Cotangents of the wanted nodes, given those of the seeds. */
-export function backpropagate(
-  seeds: ReadonlyMap<Node, Node>,
-  wrt: ReadonlySet<Node>,
-  level: Level = whole,
-): Map<Node, Node> {
+function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<Node>, level: Level = whole): Map<Node, Node> {
   const order = topological([...seeds.keys()], (x) => !level.inside(x) || wrt.has(x), levelInputs).filter(level.inside);
   const needed = new Set<Node>();
   const isWanted = (x: Node): boolean =>
@@ -121,26 +82,12 @@ export function backpropagate(
     }
     if (x.kind === "result") {
       const group = scans.get(x.scan)!;
-      if (group.first === x && group.seeds.length) scanVjp(x.scan, group.seeds, isWanted, contribute);
+      if (group.first === x && group.seeds.length) scanVjp(x.scan, group.seeds, isWanted, contribute, backpropagate);
     }
   }
   return found;
 }
-export const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label && `d_${x.label}` });
-
-/** The sum in one pointwise body; unreduced terms that are nothing else's value are written out in it. */
-export function sumNodes(nodes: readonly Node[], meta: Meta = {}, kept: ReadonlySet<Node> = new Set()): Node {
-  if (nodes.length === 1) return nodes[0]!;
-  const p = nodes[0]!.shape.map((n, i) => axis(i, n));
-  return compute(
-    p,
-    undefined,
-    nodes.map((x) => (kept.has(x) ? load(x, p) : elementOf(x, p))).reduce((a, b) => add(a, b)),
-    meta,
-  );
-}
-const elementOf = (x: Node, at: readonly Integer[]): Scalar =>
-  x.kind === "compute" && !x.reduction ? bodyAt(x, at) : load(x, at);
+const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label && `d_${x.label}` });
 
 function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
   switch (x.kind) {
@@ -232,9 +179,4 @@ function rowMajor(over: readonly Variable[]): Integer {
     (position, v, d) => iadd(d ? imul(position, v.extent as number) : 0, indicesOf([v])[0]!),
     integer(0),
   );
-}
-/** Zeros of this shape. */
-export function zeros(shape: Shape): Node {
-  const p = shape.map((n) => variable(n, "p"));
-  return compute(p, undefined, literal(0));
 }

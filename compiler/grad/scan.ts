@@ -2,30 +2,35 @@
 // is not accumulated in the loop: each contribution is solved outside, over stacked values, with the step as one more unknown, so that
 // weight gradients are one contraction and scanned inputs need no rule of their own.
 import {
+  bodyAt,
   compute,
   finalOf,
-  historyOf,
-  instantiate,
-  reshape,
+  levelInputs,
   scan as makeScan,
-  scatter,
   stackOf,
+  sumNodes,
   topological,
-  bodyAt,
+  zeros,
 } from "../graph/node.ts";
-import {
-  axis,
-  iadd,
-  inRange,
-  integer,
-  load,
-  operandsOf as childrenOf,
-  select,
-  substitute,
-  variable,
-} from "../graph/scalar.ts";
+import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
+import { iadd, inRange, integer, load, select, substitute, variable } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Result, Scalar, Scan, Variable } from "../graph/types.ts";
-import { backpropagate, levelInputs, sumNodes, zeros, type Contribution } from "./grad.ts";
+import type { Contribution } from "./solve.ts";
+
+/** Where a pass runs: over a whole graph, or over the body of a loop. */
+export interface Level {
+  /** Is the node differentiated here? Others belong to an enclosing level. */
+  readonly inside: (node: Node) => boolean;
+  /** Is a node of an enclosing level wanted there? */
+  readonly wantedOutside: (node: Node) => boolean;
+  readonly contribute: (contribution: Contribution) => void;
+}
+/** Cotangents of the wanted nodes of a level, given those of the seeds. */
+export type Backpropagate = (
+  seeds: ReadonlyMap<Node, Node>,
+  wrt: ReadonlySet<Node>,
+  level: Level,
+) => ReadonlyMap<Node, Node>;
 
 const identity = (shape: Node["shape"]): Variable[] => shape.map((n) => variable(n, "p"));
 
@@ -34,6 +39,7 @@ export function scanVjp(
   seeds: readonly { result: Result; g: Node }[],
   wanted: (node: Node) => boolean,
   contribute: (c: Contribution) => void,
+  backpropagate: Backpropagate,
 ): void {
   const inside = (x: Node): boolean => x.scans.has(s);
   // 1: active carries, the least set whose initial value is wanted or whose next is reached from a wanted tensor or an active carry
@@ -160,132 +166,23 @@ interface Cloner {
 }
 /** Rebuilds nodes of the body of s over another step variable: forward values are read from saved stacks at t or recomputed. */
 function cloner(s: Scan, t: Variable): Cloner {
-  const memo = new Map<Node, Node>();
   const slice = (node: Node): Node => {
     const p = identity(node.shape);
     const stacked = stackOf(s, node);
     return compute(p, undefined, load(stacked, [t, ...p]), { label: node.label, span: node.span });
-  };
-  const node = (root: Node): Node => {
-    for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs)) {
-      if (memo.has(x)) continue;
-      memo.set(x, clone(x));
-    }
-    return memo.get(root)!;
   };
   const [backward] = [...t.scans] as [Scan];
   const clone = (x: Node): Node => {
     if (!x.scans.has(s)) return x;
     const forward = !x.scans.has(backward);
     if (forward && !onlyByStep(x, s) && isSaved(x)) return slice(x);
-    return rebuildNode(x, scalar, node);
+    return rebuildNode(x, rewriting);
   };
+  const node = mapNodes(new Map(), (x) => !x.scans.has(s), clone);
   const map = new Map<Scalar, Scalar>([[s.step, t]]);
-  const scalar = (e: Scalar): Scalar =>
-    substitute(e, map, (l, indices, outside) => {
-      const to = memo.get(l.tensor) ?? node(l.tensor);
-      return to === l.tensor ? undefined : load(to, indices, outside);
-    });
+  const scalar = (e: Scalar): Scalar => substitute(e, map, reading(node));
+  const rewriting: Rewriting = { scalar, node, scans: new Map() };
   return { node, scalar };
-}
-
-/** A node over rewritten scalars and operands. */
-export function rebuildNode(x: Node, scalar: (e: Scalar) => Scalar, node: (x: Node) => Node): Node {
-  const meta = { span: x.span, label: x.label, range: x.range };
-  switch (x.kind) {
-    case "source":
-      return x;
-    case "reshape":
-      return reshape(node(x.operand), x.shape, meta);
-    case "compute": {
-      const { output, over, body } = instantiate(x);
-      const to = scalar(body);
-      return to === body
-        ? x
-        : compute(output, x.reduction && { op: x.reduction.op, over, ties: x.reduction.ties }, to, meta);
-    }
-    case "scatter": {
-      const v = x.over.map((n) => variable(n, "v"));
-      const own = new Map(v.map((w, i) => [axis(i, w.extent), w] as const));
-      return scatter(
-        x.shape,
-        v,
-        x.indices.map((e) => scalar(substitute(e, own)) as Integer),
-        scalar(substitute(x.value, own)),
-        meta,
-      );
-    }
-    case "result": {
-      const copy = rebuildScan(x.scan, scalar, node);
-      if (x.of.kind === "stack") return stackOf(copy.scan, copy.inner.node(x.of.node));
-      return x.of.kind === "final" ? finalOf(copy.scan, x.of.carry) : historyOf(copy.scan, x.of.carry);
-    }
-    default:
-      return x satisfies never;
-  }
-}
-/** An inner scan over rewritten outer values, with a step and carries of its own. One copy per scan and rewriting. */
-const copies = new WeakMap<(x: Node) => Node, Map<Scan, { scan: Scan; inner: { node: (x: Node) => Node } }>>();
-function rebuildScan(
-  s: Scan,
-  scalar: (e: Scalar) => Scalar,
-  outer: (x: Node) => Node,
-): { scan: Scan; inner: { node: (x: Node) => Node } } {
-  let known = copies.get(outer);
-  if (!known) copies.set(outer, (known = new Map()));
-  const before = known.get(s);
-  if (before) return before;
-  let inner: { node: (x: Node) => Node } | undefined;
-  const initial = s.carries.map((c) => outer(c.initial));
-  const copy = makeScan(
-    {
-      count: s.count,
-      initial,
-      names: s.carries.map((c) => c.incoming.path),
-      ranges: s.carries.map((c) => c.incoming.range),
-      reverse: s.reverse,
-      span: s.span,
-    },
-    (t, incoming) => {
-      const memo = new Map<Node, Node>(s.carries.map((c, j) => [c.incoming as Node, incoming[j] as Node]));
-      const map = new Map<Scalar, Scalar>([[s.step, t]]);
-      const innerScalar = (e: Scalar): Scalar =>
-        substitute(scalarOuter(e), map, (l, indices, outside) => {
-          const to = node(l.tensor);
-          return to === l.tensor ? undefined : load(to, indices, outside);
-        });
-      const scalarOuter = (e: Scalar): Scalar => outerSteps(e, scalar);
-      const node = (root: Node): Node => {
-        for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs)) {
-          if (memo.has(x)) continue;
-          memo.set(x, x.scans.has(s) ? rebuildNode(x, innerScalar, node) : outer(x));
-        }
-        return memo.get(root)!;
-      };
-      inner = { node };
-      return s.carries.map((c) => node(c.next));
-    },
-  );
-  const made = { scan: copy, inner: inner! };
-  known.set(s, made);
-  return made;
-}
-/** Outer step variables inside an inner body are renamed by the outer rewriting; its loads are handled by the inner one. */
-function outerSteps(e: Scalar, scalar: (e: Scalar) => Scalar): Scalar {
-  const steps = new Map<Scalar, Scalar>();
-  const stack: Scalar[] = [e];
-  const seen = new Set<Scalar>();
-  while (stack.length) {
-    const x = stack.pop()!;
-    if (seen.has(x)) continue;
-    seen.add(x);
-    if (x.kind === "variable" && x.scans.size) {
-      const to = scalar(x);
-      if (to !== x) steps.set(x, to);
-    }
-    stack.push(...childrenOf(x));
-  }
-  return steps.size ? substitute(e, steps, (l, indices, outside) => load(l.tensor, indices, outside)) : e;
 }
 
 /** Replaces body values, forward and backward, by their stacks at t: the relation then holds outside of both loops. */

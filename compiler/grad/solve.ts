@@ -1,6 +1,7 @@
 // From a relation to a node: dx[p] = sum over W with f(W) = p of a(W). The equations f(W) = p are a small integer system; every step
 // below removes an equation or an unknown and is an equivalence on integers, so the order is a matter of cost only.
 // What cannot be solved stays a reduction axis under an equality guard; what depends on data becomes a Scatter.
+import { working } from "../graph/compilation.ts";
 import { compute, scatter, type Meta } from "../graph/node.ts";
 import {
   and,
@@ -34,9 +35,6 @@ import {
 import { tidy } from "../graph/tidy.ts";
 import type { Extent, Integer, Load, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 
-/** Optional steps; property tests switch them off. */
-export const steps = { rebase: true, merge: true, shift: true, open: true };
-
 export interface Relation {
   readonly shape: Shape; // of the tensor that receives
   readonly unknowns: readonly Variable[];
@@ -44,6 +42,9 @@ export interface Relation {
   readonly value: Scalar;
   readonly meta?: Meta;
 }
+
+/** A contribution to a tensor that is solved elsewhere. */
+export type Contribution = Omit<Relation, "shape"> & { readonly tensor: Node };
 
 const mentions = (e: Scalar, unknowns: ReadonlySet<Variable>): boolean => {
   for (const v of e.variables) if (unknowns.has(v)) return true;
@@ -80,7 +81,7 @@ export function solve(relation: Relation): Node {
     }
     value = value.then;
   }
-  if (steps.open) value = openBareFactors(value, guards);
+  if (working().options.open) value = openBareFactors(value, guards);
 
   const apply = (map: ReadonlyMap<Scalar, Scalar>): void => {
     const memo = new Map<Scalar, Scalar>();
@@ -187,7 +188,7 @@ export function solve(relation: Relation): Node {
     );
   let body = build();
   let over = [...unknowns];
-  if (steps.shift) {
+  if (working().options.shift) {
     for (let shifted = shiftOnce(body, over); shifted; shifted = shiftOnce(body, over)) {
       const { from, to, expression } = shifted;
       const before = { guards, ranges, value };
@@ -298,7 +299,7 @@ function bestStep(equations: readonly Integer[], unknowns: ReadonlySet<Variable>
         if (u === v || typeof u.extent !== "number" || !alone(u) || !alone(v)) continue;
         const extent = u.extent;
         // b: mixed radix
-        if (steps.merge && c === d * extent)
+        if (working().options.merge && c === d * extent)
           offer(1e18, (list, system) => {
             const merged = variable((v.extent as number) * extent, "m", { implied: v.implied && u.implied });
             list[at] = linear([
@@ -316,7 +317,7 @@ function bestStep(equations: readonly Integer[], unknowns: ReadonlySet<Variable>
             );
           });
         // d: rebase, u = (-K d^-1 mod s) + s t, v = -(K + d u) / c
-        if (steps.rebase && greatestCommonDivisor(s, d) === 1) {
+        if (working().options.rebase && greatestCommonDivisor(s, d) === 1) {
           const count = Math.ceil(extent / s);
           offer(((n * extent) / count) * 2 - 0.5, (list, system) => {
             list.splice(at, 1);

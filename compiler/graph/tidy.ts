@@ -1,8 +1,8 @@
 // Simplification of reduction axes: extent 1 is 0; constant guards shrink an axis (tighten); two axes that occur everywhere as
 // n * t + u become one (merge). Takes and gives a body with its reduction axes; the sum is the same.
-import { constantBounds } from "./node.ts";
 import {
   conjuncts,
+  constantBounds,
   floorDiv,
   iadd,
   integer,

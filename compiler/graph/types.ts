@@ -6,19 +6,13 @@
 // - every load is in range under the guards around it, or has an outside value;
 // - no implicit broadcasting, no implicit conversion between dtypes.
 import type { Span } from "../../grammar/diagnostic.ts";
-import type { DType, ScalarFunction } from "../scalar/functions.ts";
+import type { Bounds, DType, Reach, ScalarFunction } from "../scalar/functions.ts";
+import type { Compilation } from "./compilation.ts";
 
 export type { DType };
+/** Inclusive bounds of an integer's value, after wrapping; no upper bound but that of sizes is Infinity. */
+export type Interval = Bounds;
 
-/** A run-time dim of an export: an integer >= 1, known when the program is run. Also usable as an i32 scalar. */
-export interface Dim {
-  readonly kind: "dim";
-  readonly name: string; // unique in a compilation
-  readonly dtype: "i32";
-  readonly id: number;
-  readonly variables: VariableSet; // empty
-  readonly scans: ScanSet; // empty
-}
 /**
  * A size. Training programs have numbers only. In exports an extent may be a Dim, or an affine form over dims
  * (`2 * T + 1`, with constant coefficients); products of dims occur only through several axes.
@@ -37,13 +31,21 @@ export type ScanSet = ReadonlySet<Scan>;
 
 // ---------------------------------------------------------------- scalars
 
-interface ScalarBase {
+export interface ScalarBase {
   readonly dtype: DType;
   readonly id: number; // order of entry; only for canonical order and keys, never printed
   readonly variables: VariableSet; // free loop variables
   readonly scans: ScanSet; // scans this value belongs to: through their step variable or tensors of their bodies
+  readonly interval?: Interval | undefined; // of every i32
+  readonly reach?: Reach | undefined; // of an f32 that masks enter: how far they take it
 }
 
+/** A run-time dim of an export: an integer >= 1, known when the program is run. Also usable as an i32 scalar. */
+export interface Dim extends ScalarBase {
+  readonly kind: "dim";
+  readonly name: string; // unique in a compilation
+  readonly dtype: "i32";
+}
 export interface Literal extends ScalarBase {
   readonly kind: "literal"; // f32 or bool; i32 constants are Affine without terms
   readonly value: number; // bool: 0 or 1
@@ -54,7 +56,7 @@ export interface Variable extends ScalarBase {
   readonly dtype: "i32";
   readonly extent: Extent;
   readonly name: string; // a hint for printing only
-  readonly position?: number;
+  readonly position?: number | undefined;
   readonly implied: boolean; // its range follows from other obligations (auxiliary of solve)
 }
 /** constant + sum of coefficient * atom. Atoms sorted by id; no atom is Affine; coefficients are non-zero. A lone atom with coefficient 1 and constant 0 is that atom itself. */
@@ -64,6 +66,7 @@ export interface Affine extends ScalarBase {
   readonly terms: readonly (readonly [atom: Integer, coefficient: number])[];
   readonly atoms: readonly Integer[]; // of the terms
   readonly constant: number;
+  readonly fits: boolean; // the sum never leaves i32
 }
 /** floor(operand / divisor), divisor >= 2 */
 export interface FloorDiv extends ScalarBase {
@@ -120,7 +123,7 @@ export interface Load extends ScalarBase {
   readonly kind: "load";
   readonly tensor: Node;
   readonly indices: readonly Integer[];
-  readonly outside?: Scalar;
+  readonly outside?: Scalar | undefined;
 }
 /**
  * Element `index` (row-major, made of the enclosing loops' rounds and the draw's own shape) of the stream `site` at (seed, step):
@@ -169,7 +172,9 @@ interface NodeBase {
   readonly dtype: DType;
   readonly range?: Range; // of i32
   readonly id: number;
+  readonly compilation: Compilation; // that it belongs to
   readonly scans: ScanSet; // scans whose body this node belongs to
+  readonly reach?: Reach | undefined; // where masks enter it: how far they take its elements
   readonly span?: Span; // where it came from; never part of equality (the first one entered wins)
   readonly label?: string; // a name from the source, for printing and kernels; never part of equality
 }
@@ -222,6 +227,7 @@ export type Node = Source | Compute | Reshape | Scatter | Result;
 export interface Scan {
   readonly kind: "scan";
   readonly id: number;
+  readonly compilation: Compilation;
   readonly count: number;
   readonly step: Variable; // extent = count
   readonly reverse: boolean;

@@ -1,7 +1,8 @@
 // Checks every invariant of types.ts on a graph program; what fails is a bug of dlm, so it throws an InternalError that names the node.
 // Linear in the graph: every node and every distinct scalar is looked at once; only loads that need a guard look at the scalars around them.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { inputs, sameShape, topological } from "./node.ts";
+import { remembered } from "./compilation.ts";
+import { inputs, rootsOf, sameShape, topological, withinProgram } from "./node.ts";
 import { printNode, scalarText, shapeText, type Names } from "./print.ts";
 import {
   axis,
@@ -45,11 +46,13 @@ import type {
   Variable,
 } from "./types.ts";
 
-export function verify(program: GraphProgram): void {
-  const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
+export const verify = (program: GraphProgram): void => withinProgram(program, () => check(program));
+function check(program: GraphProgram): void {
+  const roots = rootsOf(program);
   const order = topological(roots);
   const state: Checked = {
     scalars: new Set(),
+    needsGuard: new Set(),
     scans: new Set(),
     dims: new Set(program.dims),
     inputs: new Set<Node>(program.inputs),
@@ -88,6 +91,7 @@ export function verify(program: GraphProgram): void {
 
 interface Checked {
   readonly scalars: Set<Scalar>; // whose own form is checked
+  readonly needsGuard: Set<Scalar>; // with a load below that a guard must protect
   readonly scans: Set<Scan>;
   readonly dims: ReadonlySet<Dim>;
   readonly inputs: ReadonlySet<Node>;
@@ -283,8 +287,9 @@ function checkScalars(
           `mentions the axis ${v.position} of extent ${typeof v.extent === "number" ? v.extent : "?"}, which it does not have`,
         );
     }
+  const { needsGuard } = state;
   const unproved: Load[] = [];
-  for (const e of scalarOrder(roots, (x) => (state.scalars.has(x) && !mayNeedGuard(x) ? [] : operandsOf(x)))) {
+  for (const e of scalarOrder(roots, (x) => (state.scalars.has(x) && !needsGuard.has(x) ? [] : operandsOf(x)))) {
     if (!state.scalars.has(e)) {
       state.scalars.add(e);
       checkScalar(e, state);
@@ -296,10 +301,6 @@ function checkScalars(
   }
   if (unproved.length) checkGuards(roots, unproved, holds);
 }
-/** Scalars with a load below that a guard must protect. */
-const needsGuard = new WeakSet<Scalar>();
-const mayNeedGuard = (e: Scalar): boolean => needsGuard.has(e);
-
 function checkScalar(e: Scalar, state: Checked): void {
   const integers = (xs: readonly Scalar[]): void => {
     for (const x of xs) if (x.dtype !== "i32") fail(`has ${text(e)}, of a ${x.dtype} where an integer is needed`);
@@ -433,9 +434,10 @@ export function guardsAround(
   }
   return ways;
 }
-const depths = new WeakMap<Scalar, number>();
+const depthsOf = remembered<Scalar, number>();
 /** How deep loads are nested in a scalar: 0 for none, 2 for a[b[i]]. */
 function loadDepth(e: Scalar): number {
+  const depths = depthsOf();
   for (const x of scalarOrder([e], (y) => (depths.has(y) ? [] : operandsOf(y))))
     if (!depths.has(x))
       depths.set(x, operandsOf(x).reduce((most, y) => Math.max(most, depths.get(y)!), 0) + Number(x.kind === "load"));

@@ -23,8 +23,8 @@ import {
 } from "../../runtime/plan.ts";
 import type { FieldCheck, Program, TrainProgram } from "../elaborate/program.ts";
 import { checkSize } from "../elaborate/sizes.ts";
-import { zeros } from "../grad/grad.ts";
-import { baseOf, inputs, source, topological } from "../graph/node.ts";
+import { within } from "../graph/compilation.ts";
+import { baseOf, inputs, source, topological, zeros } from "../graph/node.ts";
 import { extentText } from "../graph/print.ts";
 import { fitsAnySize, interval, isSize, operandsOf, visit } from "../graph/scalar.ts";
 import type { Extent, GraphProgram, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
@@ -98,7 +98,7 @@ const mostRounds = 8;
 const leastChunkBytes = 4 << 20; // of the largest intermediate value of one chunk of an evaluation
 
 export function makePlan(program: Program, options: PlanOptions): Planned {
-  return new Planner(program, options).run();
+  return within(program.compilation, () => new Planner(program, options).run());
 }
 
 class Planner {

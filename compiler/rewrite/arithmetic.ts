@@ -2,7 +2,7 @@
 // operands in order; these are the rest. Commutative operands match in both orders, constants stand last.
 // Left out on purpose: `a / b -> a * (1 / b)` for a b that varies over fewer axes. It rounds twice, and only the schedule knows whether 1 / b would
 // really be computed less often.
-import { and, FALSE, interval, literal, select as selectOf } from "../graph/scalar.ts";
+import { and, boolean, interval, literal, select as selectOf } from "../graph/scalar.ts";
 import type { Integer, Scalar } from "../graph/types.ts";
 import { any, build, call, number, select, value, where, type Bindings, type ScalarRule } from "./rule.ts";
 
@@ -37,7 +37,7 @@ export const arithmetic: readonly ScalarRule[] = [
       replace: (b) => build(fn, get(b, "x"), build(fn, get(b, "a"), get(b, "b"))),
     },
   ]),
-  { name: "less-same", exact: true, match: call("less", x, x), replace: () => FALSE },
+  { name: "less-same", exact: true, match: call("less", x, x), replace: () => boolean(false) },
   ...["floor", "ceil", "round"].map((fn): ScalarRule => ({
     name: `${fn}-whole`,
     exact: true,

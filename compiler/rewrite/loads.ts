@@ -1,5 +1,6 @@
 // Rules of loads: a value that costs nothing is written where it is read. What is inlined here is never worth memory: constants, formulas of the
 // axes alone (masks, iotas), and views (slices, transposed and broadcast reads), whose indices compose in normal form.
+import { memoised } from "../graph/compilation.ts";
 import { bodyAt } from "../graph/node.ts";
 import { countAtoms, load, operandsOf, visit } from "../graph/scalar.ts";
 import type { Compute, Integer, Load, Node, Scalar } from "../graph/types.ts";
@@ -8,22 +9,16 @@ import type { ScalarProcedure } from "./rule.ts";
 const isPlain = (x: Scalar): x is Load & { readonly tensor: Compute } =>
   x.kind === "load" && !x.outside && x.tensor.kind === "compute" && !x.tensor.reduction;
 
-const freeBodies = new WeakMap<Scalar, boolean>();
 /** A few integer operations, comparisons and constants: no load, no draw, no function. */
-export function isFormula(body: Scalar): boolean {
-  let known = freeBodies.get(body);
-  if (known === undefined) {
-    known = true;
-    let size = 0;
-    visit(body, (x) => {
-      size += x.kind === "literal" || x.kind === "variable" ? 0 : 1;
-      if (x.kind === "load" || x.kind === "random" || (x.kind === "call" && x.fn.cost !== "alu")) known = false;
-    });
-    if (size > 8) known = false;
-    freeBodies.set(body, known);
-  }
-  return known;
-}
+export const isFormula = memoised((body: Scalar): boolean => {
+  let known = true;
+  let size = 0;
+  visit(body, (x) => {
+    size += x.kind === "literal" || x.kind === "variable" ? 0 : 1;
+    if (x.kind === "load" || x.kind === "random" || (x.kind === "call" && x.fn.cost !== "alu")) known = false;
+  });
+  return known && size <= 8;
+});
 const readsData = (indices: readonly Integer[]): boolean => {
   let found = false;
   const seen = new Set<Scalar>();

@@ -1,9 +1,9 @@
 // Moving work out of loops. A body node that depends on the step alone is one node with the step as its first axis, in front of the loop (`X @ W` for all
 // steps at once); one that only stacks read, and that depends on the step, carries and next values alone, is one node over their history, behind the loop.
 // Nothing is computed twice: what the carries need stays in the body.
-import { compute, historyOf, instantiate, reshape, topological } from "../graph/node.ts";
+import { memoised, ownCompilation } from "../graph/compilation.ts";
+import { compute, historyOf, instantiate, levelInputs, reshape, topological } from "../graph/node.ts";
 import { iadd, integer, load, substitute, variable } from "../graph/scalar.ts";
-import { levelInputs } from "../grad/grad.ts";
 import type { Integer, Load, Node, Scalar, Scan } from "../graph/types.ts";
 import type { NodeRule } from "./rule.ts";
 
@@ -12,18 +12,18 @@ interface Known {
   readonly tensor: Node;
   readonly row: (t: Integer) => Integer;
 }
+const byStepAlone = memoised((_: Scan) => new Map<Node, boolean>(), ownCompilation);
 /** Does nothing of the loop but its step enter x? Inner loops are not looked into. */
-const carryFree = new WeakMap<Node, Map<Scan, boolean>>();
 export function dependsOnStepAlone(x: Node, s: Scan): boolean {
-  const known = (y: Node): boolean | undefined => (y.scans.has(s) ? carryFree.get(y)?.get(s) : true);
+  const found = byStepAlone(s);
+  const known = (y: Node): boolean | undefined => (y.scans.has(s) ? found.get(y) : true);
   for (const y of topological([x], (z) => known(z) !== undefined, levelInputs)) {
     if (known(y) !== undefined) continue;
     const own =
       (y.kind === "compute" || y.kind === "reshape") &&
       ![...y.scans].some((q) => q !== s && q.scans.has(s)) &&
       levelInputs(y).every((z) => known(z));
-    if (!carryFree.has(y)) carryFree.set(y, new Map());
-    carryFree.get(y)!.set(s, own);
+    found.set(y, own);
   }
   return known(x)!;
 }

@@ -7,7 +7,7 @@
 //   - one that only products under a sum or functions that round by themselves read is a product, where its divisor is constant;
 //   - any other is the device's division.
 // In:  a simplified program.   Out: the same with its quotients in one of these forms. What is not proved to meet no step counts as meeting one.
-import { baseOf, inputs, topological } from "../graph/node.ts";
+import { baseOf, inputs, rootsOf, topological } from "../graph/node.ts";
 import { call, isCall, isContracted, isGuard, isNormal, mul, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scalar } from "../graph/types.ts";
 import { replaceScalars } from "./rewrite.ts";
@@ -17,8 +17,8 @@ import { look } from "./rule.ts";
 type Seen = 0 | 1 | 2;
 
 export function chooseQuotients(program: GraphProgram): GraphProgram {
-  const order = topological([...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)]);
-  if (!scalarOrder(order.flatMap(rootsOf)).some((e) => isCall(e, "div"))) return program;
+  const order = topological(rootsOf(program));
+  if (!scalarOrder(order.flatMap(scalarsOf)).some((e) => isCall(e, "div"))) return program;
   const seen = observe(program, order);
   let known: ((e: Scalar) => boolean) | undefined;
   const crisp = (e: Scalar): boolean => (known ??= crispness(order))(e); // few programs ask
@@ -31,7 +31,7 @@ export function chooseQuotients(program: GraphProgram): GraphProgram {
     return mul(go(a), 1 / b.value);
   });
 }
-const rootsOf = (x: Node): readonly Scalar[] =>
+const scalarsOf = (x: Node): readonly Scalar[] =>
   x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [];
 
 /** How every scalar is seen, from the results backwards; what loops and states carry round is seen as where it arrives. */

@@ -1,22 +1,10 @@
 // The driver: rules over a graph program to a fixed point. Each round walks the nodes once in topological order, rebuilds what changed through the
 // constructors (which number values) and applies rules to every distinct scalar and node; what no root reaches is left behind.
 // Linear per round; no recursion over nodes or scalars, except where the result of one rule is the operand of the next.
-import {
-  finalOf,
-  historyOf,
-  inputs,
-  loadsIn,
-  reshape,
-  scan as makeScan,
-  scatter,
-  stackOf,
-  topological,
-  withBody,
-} from "../graph/node.ts";
-import { axis, load, operandsOf, rebuild, scalarOrder, substitute, variable } from "../graph/scalar.ts";
-import { levelInputs } from "../grad/grad.ts";
-import { rebuildNode } from "../grad/scan.ts";
-import type { GraphProgram, Integer, Load, Node, Range, Result, Scalar, Scan, Variable } from "../graph/types.ts";
+import { finalOf, historyOf, inputs, loadsIn, rootsOf, stackOf, topological, withRange } from "../graph/node.ts";
+import { mapProgram, reading, rebuildNode, rebuildScan, type RebuiltScan, type Rewriting } from "../graph/rebuild.ts";
+import { operandsOf, rebuild, scalarOrder, type OnLoad } from "../graph/scalar.ts";
+import type { GraphProgram, Node, Result, Scalar, Scan } from "../graph/types.ts";
 import { neededByCarries, stackOutside, type Body } from "./loops.ts";
 import { match, type NodeRule, type ScalarProcedure, type ScalarRule } from "./rule.ts";
 
@@ -35,12 +23,12 @@ export class ScalarRewriter {
   private readonly byKind = new Map<string, ScalarProcedure[]>();
   private readonly memo = new Map<Scalar, Scalar>();
   private readonly fired: Fired;
-  private readonly node: (node: Node) => Node;
+  private readonly read: OnLoad;
 
   /** `node` gives the node that takes the place of a loaded one. */
   constructor(rules: Pick<Rules, "scalars" | "procedures">, fired: Fired, node: (node: Node) => Node = (x) => x) {
     this.fired = fired;
-    this.node = node;
+    this.read = reading(node);
     const add = <T>(map: Map<string, T[]>, key: string, rule: T): void =>
       void (map.get(key)?.push(rule) ?? map.set(key, [rule]));
     for (const rule of rules.scalars) {
@@ -57,14 +45,7 @@ export class ScalarRewriter {
     if (known) return known;
     for (const x of scalarOrder([e], (y) => (memo.has(y) ? [] : operandsOf(y)))) {
       if (memo.has(x)) continue;
-      let y = rebuild(
-        x,
-        (z) => memo.get(z)!,
-        (l, indices, outside) => {
-          const to = this.node(l.tensor);
-          return to === l.tensor ? undefined : load(to, indices, outside);
-        },
-      );
+      let y = rebuild(x, (z) => memo.get(z)!, this.read);
       if (y !== x) y = this.memo.get(y) ?? this.settle(y);
       else y = this.applied(y);
       memo.set(x, y);
@@ -142,9 +123,14 @@ function rewriteOnce(
   const oldUses = countUses(order, roots);
   const newUses = new Map<Node, number>();
   const map = new Map<Node, Node>();
-  const scans = new Map<Scan, SeenScan>();
-  const stacked = stackedNodes(order);
   const scalars = new ScalarRewriter(rules, fired, (x) => map.get(x) ?? x);
+  const rewriting: NodeRewriting = {
+    scalar: (e) => scalars.rewrite(e),
+    map,
+    scans: new Map(),
+    stacked: stackedNodes(order),
+    ...(rules.loops ? { fired } : {}),
+  };
   const context = { uses: (x: Node): number => newUses.get(x) ?? Infinity };
   for (const x of order) {
     if (keep.has(x)) {
@@ -152,26 +138,26 @@ function rewriteOnce(
       continue;
     }
     const stable = settled.has(x) && inputs(x).every((z) => map.get(z) === z);
-    let y = stable ? x : rewriteNode(x, scalars, map, scans, stacked, rules.loops ? fired : undefined);
+    let y = stable ? x : rewriteNode(x, rewriting);
     const rewritten = y;
     for (const rule of rules.nodes) {
       if (y.kind !== "compute" || (stable && !rule.byUses)) continue;
       const next: Node | undefined = rule.rewrite(y, context);
       if (next === undefined || next === y) continue;
       count(fired, rule.name);
-      y = next.kind === "compute" ? rewriteNode(next, scalars, map, scans, stacked, undefined) : next;
+      y = next.kind === "compute" ? rewriteNode(next, rewriting) : next;
     }
     if (
       y === rewritten &&
       (y === x ? x.kind === "compute" || x.kind === "scatter" : y.kind === "compute" && scalars.isSettled(y.body))
     )
       settled.add(y);
-    keepRange(x, y);
+    y = keepRange(x, y);
     map.set(x, y);
     if (y !== x) changed?.(x, y);
     newUses.set(y, (newUses.get(y) ?? 0) + (oldUses.get(x) ?? 0));
   }
-  return withRoots(program, map);
+  return mapProgram(program, (x) => map.get(x)!);
 }
 /** What loops stack, by loop. */
 function stackedNodes(order: readonly Node[]): Map<Scan, Node[]> {
@@ -179,20 +165,6 @@ function stackedNodes(order: readonly Node[]): Map<Scan, Node[]> {
   for (const x of order)
     if (x.kind === "result" && x.of.kind === "stack") stacked.set(x.scan, [...(stacked.get(x.scan) ?? []), x.of.node]);
   return stacked;
-}
-const rootsOf = (program: GraphProgram): Node[] => [
-  ...program.outputs.map((o) => o.node),
-  ...program.updates.map((u) => u.value),
-];
-/** The program over the nodes that took the place of its own. */
-function withRoots(program: GraphProgram, map: ReadonlyMap<Node, Node>): GraphProgram {
-  const at = (x: Node): Node => map.get(x)!;
-  if (rootsOf(program).every((x) => at(x) === x)) return program;
-  return {
-    ...program,
-    outputs: program.outputs.map((o) => ({ ...o, node: at(o.node) })),
-    updates: program.updates.map((u) => ({ ...u, value: at(u.value) })),
-  };
 }
 /**
  * Every scalar once, at one walk: `replace` gives what stands for a scalar, `go` what stands for its operands; undefined: itself, over these. Unlike a rule,
@@ -206,23 +178,17 @@ export function replaceScalars(
   const map = new Map<Node, Node>();
   const memo = new Map<Scalar, Scalar>();
   const go = (x: Scalar): Scalar => memo.get(x)!;
-  const read = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
-    const to = map.get(l.tensor) ?? l.tensor;
-    return to === l.tensor ? undefined : load(to, indices, outside);
-  };
+  const read = reading((x) => map.get(x));
   const rewrite = (e: Scalar): Scalar => {
     for (const x of scalarOrder([e], (y) => (memo.has(y) ? [] : operandsOf(y))))
       if (!memo.has(x)) memo.set(x, replace(x, go) ?? rebuild(x, go, read));
     return go(e);
   };
-  const scans = new Map<Scan, SeenScan>();
-  const stacked = stackedNodes(order);
+  const rewriting: NodeRewriting = { scalar: rewrite, map, scans: new Map(), stacked: stackedNodes(order) };
   for (const x of order) {
-    const y = rewriteNode(x, { rewrite }, map, scans, stacked, undefined);
-    keepRange(x, y);
-    map.set(x, y);
+    map.set(x, keepRange(x, rewriteNode(x, rewriting)));
   }
-  return withRoots(program, map);
+  return mapProgram(program, (x) => map.get(x)!);
 }
 /** Readers of every node: a node whose scalars load it counts once per distinct load. */
 function countUses(order: readonly Node[], roots: readonly Node[]): Map<Node, number> {
@@ -244,81 +210,48 @@ function countUses(order: readonly Node[], roots: readonly Node[]): Map<Node, nu
   }
   return uses;
 }
-/** What is known of the values of x is known of y, which has the same: declared ranges are facts about the data. */
-function keepRange(x: Node, y: Node): void {
-  if (x === y || !x.range || x.dtype !== "i32") return;
+/** y, which has the values of x, with what was known of those: declared ranges are facts about the data. */
+function keepRange(x: Node, y: Node): Node {
+  if (x === y || !x.range || x.dtype !== "i32") return y;
   const narrower =
     !y.range ||
     x.range.low > y.range.low ||
     (typeof x.range.high === "number" && typeof y.range.high === "number" && x.range.high < y.range.high);
-  if (narrower) (y as { range?: Range }).range = x.range; // the one field of a node that may be learnt later; never part of equality
+  if (!narrower) return y;
+  return y.kind === "compute" ? withRange(y, x.range) : x;
 }
 
-// ---------------------------------------------------------------- nodes
-
-function rewriteNode(
-  x: Node,
-  scalars: Pick<ScalarRewriter, "rewrite">,
-  map: ReadonlyMap<Node, Node>,
-  scans: Map<Scan, SeenScan>,
-  stacked: ReadonlyMap<Scan, readonly Node[]>,
-  fired: Fired | undefined,
-): Node {
-  const meta = { span: x.span, label: x.label, range: x.range };
-  switch (x.kind) {
-    case "source":
-      return x;
-    case "reshape": {
-      const to = map.get(x.operand)!;
-      return to === x.operand ? x : reshape(to, x.shape, meta);
-    }
-    case "compute": {
-      const body = scalars.rewrite(x.body);
-      return body === x.body ? x : withBody(x, body);
-    }
-    case "scatter": {
-      const value = scalars.rewrite(x.value);
-      const indices = x.indices.map((e) => scalars.rewrite(e) as Integer);
-      if (value === x.value && indices.every((e, d) => e === x.indices[d])) return x;
-      const over = x.over.map((n) => variable(n, "v"));
-      const own = new Map(over.map((v, i) => [axis(i, v.extent), v] as const));
-      return scatter(
-        x.shape,
-        over,
-        indices.map((e) => substitute(e, own) as Integer),
-        substitute(value, own),
-        meta,
-      );
-    }
-    case "result":
-      return rewriteResult(x, map, scans, stacked, fired);
-    default:
-      return x satisfies never;
-  }
-}
 // ---------------------------------------------------------------- scans
 
-interface RebuiltScan {
-  readonly scan: Scan;
-  readonly node: (x: Node) => Node; // of the rewritten body, in the new scan
-}
+/** Nothing changes but the loop's own step and carries. */
+const same: Omit<Rewriting, "scans"> = { scalar: (e) => e, node: (x) => x };
 interface SeenScan extends RebuiltScan {
   readonly body: Body;
 }
-function rewriteResult(
-  x: Result,
-  map: ReadonlyMap<Node, Node>,
-  scans: Map<Scan, SeenScan>,
-  stacked: ReadonlyMap<Scan, readonly Node[]>,
-  fired: Fired | undefined,
-): Node {
+/** One walk over the nodes of a program. */
+interface NodeRewriting {
+  readonly scalar: (e: Scalar) => Scalar;
+  readonly map: ReadonlyMap<Node, Node>; // what nodes have become so far
+  readonly scans: Map<Scan, SeenScan>;
+  readonly stacked: ReadonlyMap<Scan, readonly Node[]>;
+  readonly fired?: Fired; // where stacks leave loops
+}
+function rewriteNode(x: Node, rewriting: NodeRewriting): Node {
+  if (x.kind === "result") return rewriteResult(x, rewriting);
+  return rebuildNode(x, { scalar: rewriting.scalar, node: (y) => rewriting.map.get(y)!, scans: new Map() });
+}
+function rewriteResult(x: Result, { map, scans, stacked, fired }: NodeRewriting): Node {
   let s = scans.get(x.scan);
   if (!s) {
     const changed = x.scan.carries.some((c) => map.get(c.initial) !== c.initial || map.get(c.next) !== c.next);
     const next = x.scan.carries.map((c) => map.get(c.next)!);
     const { scan, node } = changed
-      ? rebuildScan(x.scan, (y) => map.get(y) ?? y)
-      : { scan: x.scan, node: (y: Node) => y };
+      ? rebuildScan(
+          x.scan,
+          { ...same, scans: new Map() },
+          x.scan.carries.map((c, i) => ({ initial: map.get(c.initial)!, next: next[i]! })),
+        )
+      : { scan: x.scan, node: same.node };
     const stack = (y: Node): Node | undefined =>
       stacked.get(x.scan)?.some((z) => map.get(z) === y) ? stackOf(scan, node(y)) : undefined;
     scans.set(
@@ -338,41 +271,4 @@ function rewriteResult(
   }
   if (s.scan === x.scan) return x;
   return x.of.kind === "final" ? finalOf(s.scan, x.of.carry) : historyOf(s.scan, x.of.carry);
-}
-/** A scan over rewritten initial and next values: `map` gives them over the old step and carries. */
-export function rebuildScan(s: Scan, map: (x: Node) => Node): RebuiltScan {
-  let node: (x: Node) => Node = (x) => x;
-  const ranges = s.carries.map((c) => c.incoming.range);
-  const made = makeScan(
-    {
-      count: s.count,
-      initial: s.carries.map((c) => map(c.initial)),
-      names: s.carries.map((c) => c.incoming.path),
-      ranges,
-      reverse: s.reverse,
-      span: s.span,
-    },
-    (t, incoming) => {
-      const memo = new Map<Node, Node>(s.carries.map((c, j) => [c.incoming as Node, incoming[j] as Node]));
-      const step = new Map<Scalar, Scalar>([[s.step as Variable, t]]);
-      const shared = new Map<Scalar, Scalar>(); // bodies name their axes alike
-      const read = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
-        const to = node(l.tensor);
-        return to === l.tensor ? undefined : load(to, indices, outside);
-      };
-      const clone = (x: Node): Node => {
-        if (!x.scans.has(s)) return x;
-        if (x.kind !== "compute") return rebuildNode(x, (e) => substitute(e, step, read), node);
-        const body = substitute(x.body, step, read, shared);
-        return body === x.body ? x : withBody(x, body);
-      };
-      node = (root) => {
-        for (const x of topological([root], (y) => memo.has(y) || !y.scans.has(s), levelInputs))
-          if (!memo.has(x)) memo.set(x, clone(x));
-        return memo.get(root)!;
-      };
-      return s.carries.map((c) => node(map(c.next)));
-    },
-  );
-  return { scan: made, node };
 }

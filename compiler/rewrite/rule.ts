@@ -11,9 +11,10 @@
 // Sums over an axis have no order, and what does not change along the axis may stand outside of them: that is what makes a derivative a contraction. A
 // constant below 1 stays inside, since the sum may need it; factors that are data may go, and a sum of products near the end of f32 may so overflow.
 // Divisions are left as they are; quotients.ts says which become products.
+import { remembered } from "../graph/compilation.ts";
 import { bodyAt } from "../graph/node.ts";
 import { call as makeCall } from "../graph/scalar.ts";
-import type { Compute, Node, Scalar } from "../graph/types.ts";
+import type { Compute, Load, Node, Scalar } from "../graph/types.ts";
 
 export type Bindings = Readonly<Record<string, Scalar>>;
 export type Pattern =
@@ -37,15 +38,15 @@ export const select = (condition: Pattern, then: Pattern, otherwise: Pattern): P
 export const through = (of: Pattern): Pattern => ({ kind: "through", of });
 export const where = (of: Pattern, test: (bound: Bindings) => boolean): Pattern => ({ kind: "where", of, test });
 
-const behind = new WeakMap<Scalar, Scalar>(); // many rules look at the same load
+const behind = remembered<Load, Scalar>(); // many rules look at the same load
 /** The scalar that a load of a pointwise node stands for; anything else is itself. */
 export function look(x: Scalar): Scalar {
   if (x.kind !== "load" || x.outside || x.tensor.kind !== "compute" || x.tensor.reduction) return x;
-  let found = behind.get(x);
-  if (!found) behind.set(x, (found = bodyAt(x.tensor, x.indices)));
+  const known = behind();
+  let found = known.get(x);
+  if (!found) known.set(x, (found = bodyAt(x.tensor, x.indices)));
   return found;
 }
-
 /** Bindings under which the pattern is x; a name that occurs twice stands for one scalar. Commutative operands match in both orders. */
 export function match(pattern: Pattern, x: Scalar, bound: Bindings = {}): Bindings | undefined {
   switch (pattern.kind) {

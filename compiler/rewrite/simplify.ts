@@ -1,4 +1,5 @@
 // Simplification: a graph program to one that computes the same with fewer nodes and operations. What the program names (inputs, outputs, updates) stays.
+import { withinProgram } from "../graph/node.ts";
 import type { GraphProgram, Node } from "../graph/types.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { hoisting } from "./loops.ts";
@@ -36,8 +37,10 @@ function chosen(all: Rules, options: SimplifyOptions): Rules {
 }
 export function simplifyWithReport(program: GraphProgram, options: SimplifyOptions = {}): Simplified {
   const fired: Fired = new Map();
-  const simple = rewriteProgram(program, chosen(rules, options), fired);
-  return { program: options.inexact === false ? simple : chooseQuotients(simple), fired };
+  return withinProgram(program, () => {
+    const simple = rewriteProgram(program, chosen(rules, options), fired);
+    return { program: options.inexact === false ? simple : chooseQuotients(simple), fired };
+  });
 }
 export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): GraphProgram =>
   simplifyWithReport(program, options).program;

@@ -1,6 +1,7 @@
 // Rules of numerical stability: formulas as they stand in books become ones that neither overflow nor cancel. They look through pointwise nodes, since
 // a formula written over several tensors is several nodes. None is exact: that is their point.
-import { FALSE, isCall, isFalse, isGuard, isUsed, literal, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import { remembered } from "../graph/compilation.ts";
+import { boolean, isCall, isFalse, isGuard, isUsed, literal, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { Literal, Scalar } from "../graph/types.ts";
 import { largestF32 } from "../scalar/range.ts";
 import { fn } from "../scalar/table.ts";
@@ -191,14 +192,14 @@ export const stability: readonly ScalarRule[] = [
     exact: false,
     why: "nothing is above it",
     match: call("less", value(largestF32), x),
-    replace: () => FALSE,
+    replace: () => boolean(false),
   },
   {
     name: "below-minus-inf",
     exact: false,
     why: "nothing is below it",
     match: call("less", x, value(-largestF32)),
-    replace: () => FALSE,
+    replace: () => boolean(false),
   },
   // a square has no kink: |x|'s slope at 0 would take its second derivative away
   {
@@ -216,9 +217,10 @@ export const stability: readonly ScalarRule[] = [
   },
 ];
 
-const known = new WeakMap<Scalar, boolean>();
+const callers = remembered<Scalar, boolean>();
 /** Is logaddexp called in the scalar, or behind the loads of pointwise nodes in it? Most programs have none, and no need to open their sums. */
 function callsLogaddexp(e: Scalar): boolean {
+  const known = callers();
   const parts = (x: Scalar): readonly Scalar[] =>
     x.kind === "load" && x.tensor.kind === "compute" && !x.tensor.reduction ? [x.tensor.body] : operandsOf(x);
   for (const x of scalarOrder([e], (y) => (known.has(y) ? [] : parts(y))))

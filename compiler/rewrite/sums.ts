@@ -1,4 +1,5 @@
 // Rules of sums whose terms are known by themselves: what comes after a sum need not wait for it.
+import { remembered } from "../graph/compilation.ts";
 import { compute, elementCount, indicesOf, inputs, instantiate, ownAxes, topological } from "../graph/node.ts";
 import { add, div, isCall, literal, load, mul, neg, substitute, visit } from "../graph/scalar.ts";
 import type { Node, Scalar, Variable } from "../graph/types.ts";
@@ -124,9 +125,10 @@ function factorsOf(e: Scalar, over: readonly Variable[], depth = deepest): Facto
   return of && !isOne(of.factor) ? of : { factor: literal(1), rest: e };
 }
 
-const depths = new WeakMap<Node, number>();
+const depthsOf = remembered<Node, number>();
 /** How many reductions follow one another below a node, itself among them. */
 function depthOfNode(root: Node): number {
+  const depths = depthsOf();
   for (const x of topological([root], (y) => depths.has(y))) {
     if (depths.has(x)) continue;
     const below = inputs(x).reduce((most, y) => Math.max(most, depths.get(y) ?? 0), 0);

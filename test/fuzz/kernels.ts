@@ -4,12 +4,13 @@ import { compile } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
 import type { Step } from "../../compiler/kernel/graph.ts";
+import { within } from "../../compiler/graph/compilation.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate } from "../../compiler/schedule/space.ts";
 import { targets } from "../../compiler/kernel/target.ts";
 import * as known from "../schedule/cases.ts";
 import { check as checkKernel, randomValues } from "../schedule/check.ts";
-import { evaluateSpec, overSources, sourcesOf } from "../schedule/reference.ts";
+import { compilationOf, evaluateSpec, overSources, sourcesOf } from "../schedule/reference.ts";
 import { shorter, type Area, type On, type Outcome } from "./area.ts";
 import { exactProgram } from "./exact.ts";
 import { random, type Random } from "./random.ts";
@@ -76,9 +77,10 @@ async function check(c: KernelCase, on: On): Promise<Outcome> {
     const spec = overSources(kernel.spec);
     const expected = evaluateSpec(spec, randomValues(sourcesOf(spec), kernel.dims ?? {}, c.seed), kernel.dims);
     if ([...expected.values()].some((x) => x.some(Number.isNaN))) continue; // drawn integers lead outside where the program's own could not
-    const nest = nestOf(spec);
+    const inside = <T>(run: () => T): T => within(compilationOf(spec), run);
+    const nest = inside(() => nestOf(spec));
     for (const target of own.filter((t) => c.target === undefined || t.name === c.target)) {
-      const space = enumerate(nest, target);
+      const space = inside(() => enumerate(nest, target));
       const chosen =
         c.schedule !== undefined
           ? [c.schedule]

@@ -2,10 +2,10 @@
 // constructor on and off: values do not change. All graphs are sound, before and after simplification, which changes no value either.
 import { expect, test } from "vitest";
 import { evaluateNodes } from "../../compiler/evaluate/evaluate.ts";
-import { gradient, zeros } from "../../compiler/grad/grad.ts";
-import { steps } from "../../compiler/grad/solve.ts";
-import { compute, options, withOptions } from "../../compiler/graph/node.ts";
-import { add, load, resetTable } from "../../compiler/graph/scalar.ts";
+import { gradient } from "../../compiler/grad/grad.ts";
+import { allOptions, Compilation, within } from "../../compiler/graph/compilation.ts";
+import { compute, zeros } from "../../compiler/graph/node.ts";
+import { add, load } from "../../compiler/graph/scalar.ts";
 import type { GraphProgram, Node, Source } from "../../compiler/graph/types.ts";
 import { verify } from "../../compiler/graph/verify.ts";
 import { simplify } from "../../compiler/rewrite/simplify.ts";
@@ -70,49 +70,45 @@ function same(what: string, a: readonly Float64Array[], b: readonly Float64Array
   });
 }
 function check(seed: number): void {
-  resetTable();
-  const p = pattern(seed);
+  const p = within(new Compilation(), () => pattern(seed));
   if (!p.sources.length) return;
   const values = new Map(p.sources.map((x, i) => [x, numbers(size(x), 1000 + 7 * seed + i)]));
   const second = p.smooth && seed % 3 !== 0; // most of the time is here
-  const d = derivatives(p, second);
-  const nodes = [p.node, ...d.first, ...d.second];
-  const program = programOf(`pattern ${seed}`, nodes, p.sources);
-  verify(program);
-  const reference = evaluateNodes(nodes, values);
-  if (d.first.length) compare("first order", d.loss, p.sources, values);
-  if (d.along && second) compare("second order", d.along, p.sources, values);
-  // simplified
-  const folding = seed % 2 === 0; // folded constants are rounded to f32
-  const simple = simplify(program, { without: folding ? [] : ["constant-node"] });
-  verify(simple);
-  same(
-    "simplified",
-    reference,
-    evaluateNodes(
-      simple.outputs.map((o) => o.node),
-      values,
-    ),
-    folding ? 1e-6 : 1e-8,
-  );
+  const reference = within(p.node.compilation, () => {
+    const d = derivatives(p, second);
+    const nodes = [p.node, ...d.first, ...d.second];
+    const program = programOf(`pattern ${seed}`, nodes, p.sources);
+    verify(program);
+    const expected = evaluateNodes(nodes, values);
+    if (d.first.length) compare("first order", d.loss, p.sources, values);
+    if (d.along && second) compare("second order", d.along, p.sources, values);
+    // simplified
+    const folding = seed % 2 === 0; // folded constants are rounded to f32
+    const simple = simplify(program, { without: folding ? [] : ["constant-node"] });
+    verify(simple);
+    same(
+      "simplified",
+      expected,
+      evaluateNodes(
+        simple.outputs.map((o) => o.node),
+        values,
+      ),
+      folding ? 1e-6 : 1e-8,
+    );
+    return expected;
+  });
   // one or all of the optional steps off
   const r = random(seed + 500_000);
-  const before = { ...steps };
-  const off = r.chance(0.3) ? Object.keys({ ...options, ...steps }) : [r.pick(Object.keys({ ...options, ...steps }))];
-  Object.assign(steps, Object.fromEntries(off.filter((k) => k in steps).map((k) => [k, false])));
-  try {
-    withOptions(Object.fromEntries(off.filter((k) => k in options).map((k) => [k, false])), () => {
-      resetTable();
-      const q = pattern(seed);
-      const own = new Map(q.sources.map((x, i) => [x, values.get(p.sources[i]!)!]));
-      const e = derivatives(q, second);
-      const others = [q.node, ...e.first, ...e.second];
-      verify(programOf(`pattern ${seed} without ${off.join(", ")}`, others, q.sources));
-      same(`without ${off.join(", ")}`, reference, evaluateNodes(others, own));
-    });
-  } finally {
-    Object.assign(steps, before);
-  }
+  const steps = Object.keys(allOptions);
+  const off = r.chance(0.3) ? steps : [r.pick(steps)];
+  within(new Compilation(Object.fromEntries(off.map((k) => [k, false]))), () => {
+    const q = pattern(seed);
+    const own = new Map(q.sources.map((x, i) => [x, values.get(p.sources[i]!)!]));
+    const e = derivatives(q, second);
+    const others = [q.node, ...e.first, ...e.second];
+    verify(programOf(`pattern ${seed} without ${off.join(", ")}`, others, q.sources));
+    same(`without ${off.join(", ")}`, reference, evaluateNodes(others, own));
+  });
 }
 
 const perTest = 125;

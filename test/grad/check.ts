@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import { evaluateNodes } from "../../compiler/evaluate/evaluate.ts";
 import { gradient } from "../../compiler/grad/grad.ts";
+import { within } from "../../compiler/graph/compilation.ts";
 import { compute, source } from "../../compiler/graph/node.ts";
 import { add, load, mul, variable } from "../../compiler/graph/scalar.ts";
 import type { Node, Source } from "../../compiler/graph/types.ts";
@@ -18,7 +19,8 @@ const size = (node: Node): number => (node.shape as number[]).reduce((a, b) => a
 export const parameter = (path: string, shape: readonly number[]): Source =>
   source({ role: "parameter", path, shape, dtype: "f32" });
 /** A scalar that weighs every element of a node differently. */
-export function weighted(node: Node, seed = 7): Node {
+export const weighted = (node: Node, seed = 7): Node => within(node.compilation, () => weightedSum(node, seed));
+function weightedSum(node: Node, seed: number): Node {
   const weights = source({
     role: "constant",
     path: "",
@@ -36,6 +38,14 @@ export function checkGradient(
   wrt: readonly Source[],
   orders = 2,
   given: ReadonlyMap<Source, readonly number[]> = new Map(),
+): void {
+  within(root.compilation, () => checkOrders(root, wrt, orders, given));
+}
+function checkOrders(
+  root: Node,
+  wrt: readonly Source[],
+  orders: number,
+  given: ReadonlyMap<Source, readonly number[]>,
 ): void {
   const values = new Map<Source, number[]>(wrt.map((x, i) => [x, [...(given.get(x) ?? numbers(size(x), 11 + i))]]));
   for (const [x, v] of given) if (!values.has(x)) values.set(x, [...v]);

@@ -22,6 +22,7 @@ import {
 import type { Integer, Node, Source, Variable } from "../../compiler/graph/types.ts";
 import { gradient } from "../../compiler/grad/grad.ts";
 import { checkGradient, numbers, parameter, weighted } from "./check.ts";
+import "../graph/by-hand.ts";
 
 const v = (n: number, name = "i"): Variable => variable(n, name);
 const at = (x: Node, ...indices: (Integer | number)[]): ReturnType<typeof load> => load(x, indices);

@@ -19,6 +19,7 @@ import {
   variable,
 } from "../../compiler/graph/scalar.ts";
 import type { Integer, Node } from "../../compiler/graph/types.ts";
+import "./by-hand.ts";
 
 const values = (node: Node): number[] => [...evaluateNodes([node], new Map())[0]!];
 

@@ -29,6 +29,7 @@ import { simplify } from "../../compiler/rewrite/simplify.ts";
 import type { GraphProgram, Integer, Scalar, Source } from "../../compiler/graph/types.ts";
 import { functions } from "../../compiler/scalar/table.ts";
 import { cases } from "../fuzz/random.ts";
+import "./by-hand.ts";
 
 const [least, most] = [-2147483648, 2147483647];
 const wrap = (x: bigint): number => Number(BigInt.asIntN(32, x));

@@ -6,6 +6,8 @@ import { compute, constant, source } from "../../compiler/graph/node.ts";
 import { add, dim, iadd, lessEqual, linear, load, mul, select, variable } from "../../compiler/graph/scalar.ts";
 import type { Compute, GraphProgram, Node, Source } from "../../compiler/graph/types.ts";
 import { verify } from "../../compiler/graph/verify.ts";
+import { working } from "../../compiler/graph/compilation.ts";
+import "./by-hand.ts";
 import { programOf, programsOf } from "./programs.ts";
 
 const folder = new URL("../../examples/", import.meta.url);
@@ -28,6 +30,7 @@ const named = (body: Compute["body"], n = 4): Node => ({
   dtype: body.dtype,
   body,
   id: -1,
+  compilation: working(),
   scans: body.scans,
   label: "y",
 });

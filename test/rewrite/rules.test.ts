@@ -9,6 +9,7 @@ import { match, type Pattern } from "../../compiler/rewrite/rule.ts";
 import { rules } from "../../compiler/rewrite/simplify.ts";
 import { fn } from "../../compiler/scalar/table.ts";
 import { numbers } from "../grad/check.ts";
+import "../graph/by-hand.ts";
 
 const named = [...rules.scalars, ...rules.procedures, ...rules.nodes];
 test("names are unique, and what is not exact says why training can bear it", () => {

@@ -10,6 +10,7 @@ import type { ScalarFunction } from "../../compiler/scalar/functions.ts";
 import { functions } from "../../compiler/scalar/table.ts";
 import { prelude } from "../../compiler/wgsl/prelude.ts";
 import { numbers } from "../grad/check.ts";
+import "../graph/by-hand.ts";
 
 const rows = [...functions.values()];
 const draw = ([low, high]: readonly [number, number], count: number, seed: number): number[] =>

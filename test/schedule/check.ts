@@ -1,5 +1,6 @@
 // One kernel, lowered, run on the device and compared with the direct evaluation of its specification.
 import type { Source } from "../../compiler/graph/types.ts";
+import { within } from "../../compiler/graph/compilation.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
 import { lowerKernel, type LoweredKernel } from "../../compiler/lower/lower.ts";
@@ -8,7 +9,7 @@ import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import type { Target } from "../../compiler/kernel/target.ts";
 import type { DType } from "../../runtime/plan.ts";
 import type { Case } from "./cases.ts";
-import { evaluateSpec, overSources, sourcesOf } from "./reference.ts";
+import { compilationOf, evaluateSpec, overSources, sourcesOf } from "./reference.ts";
 import { prepare, runOnce, type TestDevice } from "./device.ts";
 
 export const generator = (seed: number) => {
@@ -63,11 +64,8 @@ export async function check(on: TestDevice, tried: Case, options: CheckOptions):
   }
   const { spec, values, expected } = known;
   const storage = (s: Source): DType | "u8" => (tried.bytes?.includes(s.path) ? "u8" : s.dtype);
-  const lowered = lowerKernel(
-    spec,
-    layoutFor(storage),
-    options.target,
-    options.schedule ? { schedule: options.schedule } : {},
+  const lowered = within(compilationOf(spec), () =>
+    lowerKernel(spec, layoutFor(storage), options.target, options.schedule ? { schedule: options.schedule } : {}),
   );
   const prepared = await prepare(on, lowered, values, { dims, storage });
   await runOnce(on, prepared);

@@ -1,12 +1,16 @@
 // Direct evaluation of a kernel's specification in f64: every stage and every stored value is one tensor of the reference evaluator.
 import { evaluateNodes, extentValue, sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
-import { baseOf, compute, reshape, source, withOptions } from "../../compiler/graph/node.ts";
+import { within, withOptions, type Compilation } from "../../compiler/graph/compilation.ts";
+import { baseOf, compute, reshape, source } from "../../compiler/graph/node.ts";
 import { integer, load, substitute, visit } from "../../compiler/graph/scalar.ts";
 import type { Integer, Node, Scalar, Source, Variable } from "../../compiler/graph/types.ts";
 import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
 
+/** That the kernel's tensors belong to. */
+export const compilationOf = (spec: KernelSpec): Compilation => spec.stores[0]!.target.compilation;
 /** The same kernel over sources alone: memory of intermediate tensors becomes a source of the same shape. */
-export function overSources(spec: KernelSpec): KernelSpec {
+export const overSources = (spec: KernelSpec): KernelSpec => within(compilationOf(spec), () => readingSources(spec));
+function readingSources(spec: KernelSpec): KernelSpec {
   const sources = new Map<Node, Source>();
   const memory = (node: Node): Node => {
     const base = baseOf(node);
@@ -57,7 +61,11 @@ export function evaluateSpec(
   values: ReadonlyMap<Source, ArrayLike<number>>,
   dims: Dims = {},
 ): Map<Source, Float64Array> {
-  return withOptions({ factor: false, support: false, compress: false, outside: false }, () => {
+  const plainly = <T>(run: () => T): T =>
+    within(compilationOf(spec), () =>
+      withOptions({ factor: false, support: false, compress: false, outside: false }, run),
+    );
+  return plainly(() => {
     const known = new Map<Source, ArrayLike<number>>(values);
     const locals = new Map<Scalar, Scalar>();
     const at = spec.axes.map((v) => (v.extent === 1 ? integer(0) : v));

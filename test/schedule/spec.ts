@@ -14,6 +14,7 @@ import type {
   Variable,
 } from "../../compiler/graph/types.ts";
 import type { KernelSpec, Stage, Store } from "../../compiler/kernel/kernel.ts";
+import "../graph/by-hand.ts";
 
 export const tensor = (path: string, shape: readonly Extent[], dtype: DType = "f32", range?: Range): Source =>
   source({ role: "input", path, shape, dtype, range });

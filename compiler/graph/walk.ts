@@ -1,0 +1,180 @@
+// Walks over scalars and nodes, operands before users, each thing once. None of them recurses: graphs are deep.
+import { memoised, ownCompilation, within } from "./compilation.ts";
+import type { GraphProgram, Load, Node, Scalar, Scan } from "./types.ts";
+
+// ---------------------------------------------------------------- scalars
+
+const leaf: readonly Scalar[] = [];
+export function operandsOf(e: Scalar): readonly Scalar[] {
+  switch (e.kind) {
+    case "literal":
+    case "dim":
+    case "variable":
+    case "local":
+      return leaf;
+    case "affine":
+      return e.atoms;
+    case "floor_div":
+    case "modulo":
+    case "non_negative":
+    case "equal_zero":
+    case "not":
+      return [e.operand];
+    case "and":
+    case "call":
+      return e.operands;
+    case "select":
+      return [e.condition, e.then, e.otherwise];
+    case "load":
+      return e.outside ? [...e.indices, e.outside] : e.indices;
+    case "random":
+      return [e.seed, e.step, ...e.indices];
+    default:
+      return e satisfies never;
+  }
+}
+/** Every distinct scalar below e, e included, each once. */
+export function visit(e: Scalar, f: (x: Scalar) => void, seen: Set<Scalar> = new Set()): void {
+  const stack = [e];
+  while (stack.length) {
+    const x = stack.pop()!;
+    if (seen.has(x)) continue;
+    seen.add(x);
+    f(x);
+    for (const y of operandsOf(x)) if (!seen.has(y)) stack.push(y);
+  }
+}
+/** Operands before users. */
+export function scalarOrder(
+  roots: readonly Scalar[],
+  operands: (e: Scalar) => readonly Scalar[] = operandsOf,
+): Scalar[] {
+  const done = new Set<Scalar>();
+  const result: Scalar[] = [];
+  const stack: { e: Scalar; next: number; operands: readonly Scalar[] }[] = [];
+  for (const root of roots) {
+    if (done.has(root)) continue;
+    done.add(root);
+    stack.push({ e: root, next: 0, operands: operands(root) });
+    while (stack.length) {
+      const top = stack[stack.length - 1]!;
+      if (top.next < top.operands.length) {
+        const child = top.operands[top.next++]!;
+        if (!done.has(child)) {
+          done.add(child);
+          stack.push({ e: child, next: 0, operands: operands(child) });
+        }
+      } else {
+        result.push(top.e);
+        stack.pop();
+      }
+    }
+  }
+  return result;
+}
+/** The tensors that a node reads. For a Result: what the whole scan reads, its body included. */
+export const inputs = memoised((node: Node): readonly Node[] => {
+  switch (node.kind) {
+    case "source":
+      return [];
+    case "reshape":
+      return [node.operand];
+    case "compute":
+    case "scatter":
+      return [...new Set(loadsIn(node).map((l) => l.tensor))];
+    case "result": {
+      const own = node.of.kind === "stack" ? [node.of.node] : [];
+      return [...new Set([...node.scan.carries.flatMap((c) => [c.initial, c.next]), ...own])];
+    }
+    default:
+      return node satisfies never;
+  }
+}, ownCompilation);
+/** The distinct loads of a node's scalars. */
+export const loadsIn = memoised(
+  (node: Node): readonly Load[] =>
+    node.kind === "compute"
+      ? loadsOf([node.body])
+      : node.kind === "scatter"
+        ? loadsOf([...node.indices, node.value])
+        : [],
+  ownCompilation,
+);
+function loadsOf(roots: readonly Scalar[]): Load[] {
+  const found: Load[] = [];
+  const seen = new Set<Scalar>();
+  for (const root of roots)
+    visit(
+      root,
+      (x) => {
+        if (x.kind === "load") found.push(x);
+      },
+      seen,
+    );
+  return found;
+}
+/** Distinct tensors loaded by these scalars. */
+export const tensorsOf = (roots: readonly Scalar[]): Node[] => [...new Set(loadsOf(roots).map((l) => l.tensor))];
+/** Inputs before users; `stop` does not look below a node. */
+export function topological(
+  roots: readonly Node[],
+  stop: (node: Node) => boolean = () => false,
+  inputsOf: (node: Node) => readonly Node[] = inputs,
+): Node[] {
+  const done = new Set<Node>();
+  const order: Node[] = [];
+  const stack: { node: Node; next: number; inputs: readonly Node[] }[] = [];
+  const push = (node: Node): void => {
+    if (done.has(node)) return;
+    done.add(node);
+    stack.push({ node, next: 0, inputs: stop(node) ? [] : inputsOf(node) });
+  };
+  for (const root of roots) {
+    push(root);
+    while (stack.length) {
+      const top = stack[stack.length - 1]!;
+      if (top.next < top.inputs.length) push(top.inputs[top.next++]!);
+      else {
+        order.push(top.node);
+        stack.pop();
+      }
+    }
+  }
+  return order;
+}
+/** What a program computes: outputs, then the values of updates. */
+export const rootsOf = (program: GraphProgram): Node[] => [
+  ...program.outputs.map((o) => o.node),
+  ...program.updates.map((u) => u.value),
+];
+/** Works on the compilation that the program's nodes belong to. */
+export function withinProgram<T>(program: GraphProgram, run: () => T): T {
+  const [root] = rootsOf(program);
+  return root ? within(root.compilation, run) : run();
+}
+/** The node read by whatever reads a chain of reshapes. */
+export function baseOf(node: Node): Node {
+  while (node.kind === "reshape") node = node.operand;
+  return node;
+}
+
+/** What a node reads at its own level: of a Result the initial carries and what its scan's body reads from outside. */
+export function levelInputs(node: Node): readonly Node[] {
+  return node.kind === "result"
+    ? scanInputs(node.scan, node.of.kind === "stack" ? node.of.node : undefined)
+    : inputs(node);
+}
+function scanInputs(scan: Scan, stacked?: Node): readonly Node[] {
+  const nodes = carriedInputs(scan);
+  return stacked ? [...new Set([...nodes, ...outsideOf(scan, [stacked])])] : nodes;
+}
+const carriedInputs = memoised(
+  (scan: Scan): readonly Node[] =>
+    outsideOf(
+      scan,
+      scan.carries.flatMap((c) => [c.initial, c.next]),
+    ),
+  ownCompilation,
+);
+const outsideOf = (scan: Scan, roots: readonly Node[]): Node[] =>
+  topological(roots, (x) => !x.scans.has(scan), levelInputs).filter((x) => !x.scans.has(scan));
