@@ -1,11 +1,10 @@
 // dlm compile: a model to its artifacts, without training it.
 import { join } from "node:path";
-import type { PlanPort } from "../../runtime/plan.ts";
 import { writeArtifacts, type Artifact } from "./artifacts.ts";
 import { openModel, planModel, type ModelFlags } from "./model.ts";
-import { counted, parameterText } from "./summary.ts";
-import { byteText, openTerminal, styles } from "./terminal.ts";
+import { openTerminal, styles } from "./terminal.ts";
 import { seconds } from "./progress.ts";
+import { byteText, counted, parameterText, portText, typeText } from "../print/text.ts";
 
 export interface CompileFlags extends ModelFlags {
   readonly out: string;
@@ -61,14 +60,3 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
       ),
     );
 }
-export const sizeText = (size: PlanPort["shape"][number]): string =>
-  typeof size === "number"
-    ? String(size)
-    : size.sum
-        .map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * "))
-        .join(" + ");
-/** `f32[B, 64]` */
-export const typeText = (p: PlanPort): string =>
-  `${p.dtype}${p.shape.length ? `[${p.shape.map(sizeText).join(", ")}]` : ""}`;
-export const portText = (p: PlanPort): string =>
-  `${p.name}: ${typeText(p)}${p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : ""}${p.optional === undefined ? "" : ` = ${p.optional}`}`;

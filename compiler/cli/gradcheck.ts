@@ -5,8 +5,8 @@ import { analyse } from "../front.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { compileOptions, openModel, reportDiagnostics, type ModelFile, type ModelFlags } from "./model.ts";
 import { UserError } from "./problem.ts";
-import { counted } from "./summary.ts";
 import { bar, openTerminal, styles } from "./terminal.ts";
+import { counted } from "../print/text.ts";
 
 export interface GradcheckFlags extends ModelFlags {
   readonly tolerance?: number;

@@ -13,8 +13,8 @@ import { fileReader, openModel, planModel, type ModelFlags, type Planned } from 
 import { nearest } from "./options.ts";
 import { Interrupted, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
-import { counted, parameterCount } from "./summary.ts";
-import { byteText, openTerminal, styles, type Terminal } from "./terminal.ts";
+import { openTerminal, styles, type Terminal } from "./terminal.ts";
+import { byteText, counted, parameterCount } from "../print/text.ts";
 
 export interface TrainFlags extends ModelFlags {
   readonly device?: string;
