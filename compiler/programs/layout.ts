@@ -10,7 +10,7 @@ export const storageOf = (program: Program): ReadonlyMap<Node, Storage> =>
   new Map(program.datasets.flatMap((d) => d.columns.map((c) => [c.source, c.storage] as const)));
 
 /** Does it live on between the runs of a unit? */
-export const isPersistent = (x: Node): boolean => x.kind === "source" && x.role !== "carry";
+export const isPersistent = (x: Node): boolean => x.kind === "source" && x.role !== "scratch" && x.role !== "carry";
 
 export const layoutOf = (storage: ReadonlyMap<Node, Storage>): Layout => ({
   storageOf: (x) => storage.get(x) ?? x.dtype,
