@@ -10,6 +10,7 @@ export interface CompileFlags extends ModelFlags {
   readonly out: string;
   readonly target?: string;
   readonly page?: boolean; // false: without index.html
+  readonly time?: boolean; // also what each phase took
   readonly json?: boolean;
 }
 
@@ -30,6 +31,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
         compiler: plan.compiler,
         target: plan.target,
         seconds: compiled.seconds,
+        ...(flags.time ? { phases: compiled.phases } : {}),
         files: files.map((f) => ({ path: join(flags.out, f.path), bytes: f.bytes })),
       }),
     );
@@ -37,6 +39,9 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   terminal.line(
     `${bold(path)}  ${dim(`${parameterText(plan)} · for a ${plan.target} device · compiled in ${seconds(compiled.seconds)}`)}`,
   );
+  if (flags.time)
+    for (const p of compiled.phases)
+      terminal.line(`  ${p.name.padEnd(28)} ${`${(1000 * p.seconds).toFixed(0)} ms`.padStart(9)}`);
   const shaders = files.filter((f) => f.path.startsWith("shaders/"));
   const rows: Artifact[] = [
     { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },

@@ -143,6 +143,7 @@ onModel(
     "software",
   )
   .option("--no-page", "without index.html")
+  .option("--time", "also what each phase of the compiler took")
   .option(...seed)
   .option(...json)
   .action(async (model: string, options: { out: string }) => (await import("./compile.ts")).compile(model, options));

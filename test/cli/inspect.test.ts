@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { checkGradients, compile, renderDiagnostics, targets, type Plan } from "../../compiler/index.ts";
-import { partsOf } from "../../compiler/pipeline.ts";
+import { partsOf, phases } from "../../compiler/pipeline.ts";
 import type { Part } from "../../compiler/print/part.ts";
 import { stages } from "../../compiler/cli/options.ts";
 import { checkPlan } from "../../runtime/check.ts";
@@ -63,6 +63,15 @@ test("one part by name, JSON and DOT on the command line", async () => {
   expect(text).toMatchObject({ status: 0, err: "", out: expect.stringMatching(/^# predict\n {2}0 {2}/) as string });
   checkPlan(JSON.parse(json.out) as Plan);
   expect(dot.out).toMatch(/^digraph \{\n[^]*\n\}\n$/);
+});
+
+test("compile --time: what each phase took, as text and as JSON", async () => {
+  const [text, json] = await Promise.all([
+    dlm(["compile", "net.dlm", "-o", "timed", "--time"]),
+    dlm(["compile", "net.dlm", "-o", "timed-json", "--time", "--json"]),
+  ]);
+  expect(text.out).toMatch(/\n {2}parse +\d+ ms\n {2}elaborate +\d+ ms\n[^]*\n {2}share +\d+ ms\n/);
+  expect(events(json.out)[0]).toMatchObject({ kind: "compiled", phases: phases.map(({ name }) => ({ name })) });
 });
 
 test("gradcheck: a table, every parameter and input; a tolerance that nothing meets gives status 1", async () => {
