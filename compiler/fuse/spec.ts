@@ -1,7 +1,6 @@
 // A group of nodes as one kernel specification: reductions become stages over the group's domain, stored values become stores to their homes.
 import { place as placeOf } from "../../grammar/diagnostic.ts";
-import { baseOf, bodyAt, tensorsOf } from "../graph/node.ts";
-import { printNode } from "../graph/print.ts";
+import { baseOf, bodyAt, inputs, tensorsOf } from "../graph/node.ts";
 import {
   and,
   axis,
@@ -19,8 +18,9 @@ import type { Compute, Integer, Load, Node, Reduction, Scalar, Scatter, Shape, V
 import type { KernelStep } from "../kernel/graph.ts";
 import { isReadOutside } from "./bindings.ts";
 import type { Group } from "./group.ts";
+import { purposeOf, purposeText } from "./purpose.ts";
 import { fromMemory, homesOf, isAmongNumbers } from "./homes.ts";
-import type { KernelSpec, Stage, Store } from "../kernel/kernel.ts";
+import type { Folded, KernelSpec, Stage, Store } from "../kernel/kernel.ts";
 import { wgslName } from "../wgsl/names.ts";
 import { keepRoundings } from "./rounding.ts";
 import type { Fusion } from "./state.ts";
@@ -39,10 +39,12 @@ export function specify(f: Fusion, g: Group): KernelStep {
   const { stores } = w;
   const stages = liveStages(w.stages, stores);
   const values = [...stages.map((s) => s.value), ...stores.flatMap((s) => [s.value, ...s.indices])];
+  const purpose = purposeOf(g);
   const spec: KernelSpec = {
-    name: nameOf(g),
-    comment: () => commentOf(g),
-    lines: linesOf(g),
+    name: purpose.name,
+    comment: () => [purposeText(purpose)],
+    lines: purpose.lines,
+    folded: foldedInto(f, g),
     axes,
     stages: stages.map((s) => ({ ...s, value: keepRoundings(s.value) })),
     stores: stores.map((s) => ({ ...s, value: keepRoundings(s.value) })),
@@ -138,15 +140,6 @@ function writeCopy(w: Writing, { from, home }: NonNullable<Group["copy"]>): void
 /** Does anything but the kernel itself read it? A slot among the numbers alone is no reader. */
 const isRead = (f: Fusion, x: Node, g: Group): boolean =>
   f.homes.get(x)?.some((h) => !isAmongNumbers(h)) === true || isReadOutside(f, x, new Set(g.nodes));
-function nameOf(g: Group): string {
-  if (g.copy) return wgslName(baseOf(g.copy.home.memory).label ?? "copy");
-  const labels = g.nodes.flatMap((x) => (x.label ? [x.label] : []));
-  const last = g.nodes[g.nodes.length - 1]!;
-  return wgslName(
-    labels.at(-1) ??
-      (last.kind === "compute" && last.reduction ? last.reduction.op : last.kind === "scatter" ? "scatter" : "map"),
-  );
-}
 /** Stages whose result reaches a store. */
 function liveStages(stages: readonly Stage[], stores: readonly Store[]): Stage[] {
   const used = new Set<Scalar>();
@@ -160,29 +153,19 @@ function liveStages(stages: readonly Stage[], stores: readonly Store[]): Stage[]
   }
   return result;
 }
-const linesOf = (g: Group): string[] => [...new Set(g.nodes.flatMap((x) => (x.span ? [placeOf(x.span)] : [])))];
-function commentOf(g: Group): string[] {
-  const names = new Map<Node, string>();
-  const name = (x: Node): string => {
-    let own = names.get(x);
-    if (own === undefined)
-      names.set(
-        x,
-        (own =
-          x.kind === "source"
-            ? x.path || "const"
-            : (x.label ?? (x.kind === "reshape" ? name(baseOf(x)) : `v${names.size}`))),
-      );
-    return own;
-  };
-  if (g.copy) return [`${baseOf(g.copy.home.memory).label ?? "memory"} = ${name(g.copy.from)}`];
-  const lines = g.nodes.map((x) => {
-    const [text = ""] = printNode(x, { node: name, step: () => "t" });
-    return text.length > 160 ? `${text.slice(0, 157)}...` : text;
-  });
-  const places = linesOf(g);
-  return [
-    ...(places.length ? [`from ${places.slice(0, 6).join(", ")}${places.length > 6 ? ", ..." : ""}`] : []),
-    ...lines,
-  ];
+/** Named values of the source that are computed where the group reads them. */
+function foldedInto({ stored, inliner }: Fusion, g: Group): Folded[] {
+  const isFolded = (x: Node): boolean => x.kind === "compute" && inliner.isInlined(x);
+  const found: Folded[] = [];
+  const seen = new Set<Node>();
+  const stack = [...g.nodes, ...(g.copy ? [g.copy.from] : [])];
+  for (let x = stack.pop(); x; x = stack.pop())
+    for (const y of inputs(x)) {
+      if (seen.has(y) || !isFolded(y)) continue;
+      seen.add(y);
+      stack.push(y);
+      if (y.label && y.span)
+        found.push({ node: y, line: placeOf(y.span), isPlain: inputs(y).every((z) => stored.has(baseOf(z))) });
+    }
+  return found;
 }

@@ -205,7 +205,7 @@ export class Inliner {
       memo,
     );
   }
-  private isInlined(x: Node): x is Compute {
+  isInlined(x: Node): x is Compute {
     return x.kind === "compute" && !x.reduction && !this.stored.has(x);
   }
   compute(x: Compute): Compute {

@@ -190,7 +190,7 @@ function sharedCode(family: readonly Member[], columns: readonly Column[], modul
   const listed = (texts: readonly string[]): string =>
     texts.length > mostListed ? `${texts.slice(0, mostListed).join(", ")}, ...` : texts.join(", ");
   const declaration = [
-    `// numbers that differ between ${listed(members)}`,
+    `// numbers that differ between ${listed(members)}; the formulas above have those of ${members[0]!}`,
     `struct ${type} {`,
     ...columns.map((c, k) => `  ${names[k]}: ${c.kind}, // ${listed(c.texts)}`),
     "}",

@@ -137,7 +137,7 @@ export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Spli
       stages: first,
       stores: first.map((s, i) => ({ target: memories[i]!, over: [], indices: [part, ...at], value: s.local })),
     },
-    whole: { ...spec, comment: () => [...spec.comment(), `the sum of the ${parts} parts`], stages: second },
+    whole: { ...spec, comment: () => [...spec.comment(), `the sum of the ${parts} parts`], folded: [], stages: second },
   };
 }
 /**
