@@ -4,6 +4,7 @@ import { writeArtifacts, type Artifact } from "./artifacts.ts";
 import { openModel, planModel, type ModelFlags } from "./model.ts";
 import { openTerminal, styles } from "./terminal.ts";
 import { seconds } from "./progress.ts";
+import { indexText } from "../print/shaders.ts";
 import { byteText, counted, parameterText, portText, typeText } from "../print/text.ts";
 
 export interface CompileFlags extends ModelFlags {
@@ -21,6 +22,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   const files = await writeArtifacts(plan, {
     folder: flags.out,
     data: model.folder,
+    index: indexText(plan, compiled.programs),
     ...(flags.page === false ? { page: false } : {}),
   });
   if (flags.json)
@@ -42,13 +44,14 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   if (flags.time)
     for (const p of compiled.phases)
       terminal.line(`  ${p.name.padEnd(28)} ${`${(1000 * p.seconds).toFixed(0)} ms`.padStart(9)}`);
-  const shaders = files.filter((f) => f.path.startsWith("shaders/"));
+  const shaders = files.filter((f) => f.path.endsWith(".wgsl"));
   const rows: Artifact[] = [
     { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },
-    ...files.filter((f) => !f.path.startsWith("shaders/") && !f.path.endsWith(".d.mts")),
+    ...files.filter((f) => !f.path.endsWith(".wgsl") && !f.path.endsWith(".d.mts")),
   ];
   const about: Readonly<Record<string, string>> = {
     "shaders/*.wgsl": counted(shaders.length, "kernel"),
+    "shaders/INDEX.md": "what each is for, in the order of their dispatch",
     "plan.json": "what runs when, in which memory",
     "trainer.mjs": `node ${join(flags.out, "trainer.mjs")} trains; as a module it offers load, train${plan.exports.map((x) => `, ${x.name}`).join("")}`,
     "trainer.d.ts": "its types",

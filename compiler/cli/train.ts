@@ -15,6 +15,7 @@ import { Interrupted, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
 import { byteText, counted, parameterCount } from "../print/text.ts";
+import { indexText } from "../print/shaders.ts";
 
 export interface TrainFlags extends ModelFlags {
   readonly device?: string;
@@ -140,9 +141,13 @@ async function run(
       const { writeArtifacts } = await import("./artifacts.ts");
       // what others can run, whatever this device is
       const target = portableTarget(facts);
-      const { plan } =
+      const { plan, programs } =
         compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
-      for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder })) {
+      for (const { path, bytes } of await writeArtifacts(plan, {
+        folder: flags.out,
+        data: compiled.model.folder,
+        index: indexText(plan, programs),
+      })) {
         files.push({ path: join(flags.out, path), bytes, what: "artifact" });
         if (flags.json) json({ kind: "saved", path: join(flags.out, path), bytes, what: "artifact" });
       }
@@ -238,7 +243,7 @@ function end(
   const row = (path: string, text: string): void => terminal.line(`  ${path.padEnd(34)} ${dim(text)}`);
   const folder = flags.out;
   if (folder !== undefined) {
-    const shaders = files.filter((f) => /shaders[/\\]/.test(f.path));
+    const shaders = files.filter((f) => f.path.endsWith(".wgsl"));
     const size = (name: string): string => byteText(files.find((f) => f.path === join(folder, name))?.bytes ?? 0);
     terminal.line(bold("Written"));
     row(
