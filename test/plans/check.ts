@@ -8,7 +8,7 @@ import type { stages } from "../../compiler/cli/options.ts";
  * not compile. `options` are those of `compile`: the target (default "software"), settings, the rows of data whose size the text does not know.
  */
 export function check(source: string, stage: keyof typeof stages, options: CompileOptions = {}): string {
-  const result = compile(source, { verify: true, ...options });
+  const result = compile(source, options);
   const { plan } = result;
   if (!plan) throw new Error(result.diagnostics.map((d) => `${d.code} ${d.message}`).join("\n"));
   return partsOf(stage, { ...result, plan })
