@@ -2,15 +2,13 @@
 import type * as ast from "../grammar/ast.ts";
 import type { Diagnostic } from "../grammar/diagnostic.ts";
 import type { Plan } from "../runtime/plan.ts";
-import { Fault } from "./elaborate/errors.ts";
 import type { Program } from "./elaborate/program.ts";
-import { analyse, type FrontOptions } from "./front.ts";
-import { makePlan, type Compiled } from "./plan/plan.ts";
-import { simplify } from "./rewrite/simplify.ts";
+import type { FrontOptions } from "./front.ts";
 import { targets, type Target } from "./kernel/target.ts";
-import { version } from "./version.ts";
+import { runPhases, type PhaseOptions } from "./pipeline.ts";
+import type { Compiled } from "./plan/unit.ts";
 
-export interface CompileOptions extends FrontOptions {
+export interface CompileOptions extends FrontOptions, PhaseOptions {
   /** What kernels are scheduled for: a name of `targets` or a target of one's own. Default: "software". */
   readonly target?: string | Target;
 }
@@ -23,22 +21,9 @@ export interface CompileResult {
   readonly programs: readonly Compiled[];
 }
 export function compile(text: string, options: CompileOptions = {}): CompileResult {
-  const { file, program, diagnostics } = analyse(text, options);
-  if (!program) return { plan: undefined, diagnostics, file, program, programs: [] };
   const target = typeof options.target === "object" ? options.target : targets[options.target ?? "software"];
   if (!target)
     throw new RangeError(`there is no target ${String(options.target)}; there are ${Object.keys(targets).join(", ")}`);
-  try {
-    const { plan, programs } = makePlan(program, {
-      name: options.name ?? "model.dlm",
-      source: text,
-      compiler: `dlm ${version}`,
-      target,
-      simplify,
-    });
-    return { plan, diagnostics, file, program, programs };
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    return { plan: undefined, diagnostics: [...diagnostics, error.diagnostic], file, program, programs: [] }; // a tensor too large to store
-  }
+  const { file, program, plan, programs = [], diagnostics } = runPhases({ text, options, target }, options);
+  return { plan, diagnostics, file: file!, program, programs };
 }

@@ -10,7 +10,7 @@ import { Compilation, within } from "./graph/compilation.ts";
 import { libraryDeclarations } from "./std/declarations.ts";
 
 export interface FrontOptions extends ElaborateOptions {
-  readonly name?: string;
+  readonly name?: string; // of the source, for messages. Default: "model.dlm"
   readonly imports?: (path: string) => string | undefined;
   readonly pedantic?: boolean; // also what is right but looks wrong, as warnings and hints
 }
@@ -19,35 +19,43 @@ export interface Fronted {
   readonly program: Program | undefined; // undefined where the text has errors
   readonly diagnostics: readonly Diagnostic[];
 }
-/** In a compilation of its own. */
-export const analyse = (text: string, options: FrontOptions = {}): Fronted =>
-  within(new Compilation(), () => analyseText(text, options));
-function analyseText(text: string, options: FrontOptions): Fronted {
-  const parsed = parse({ name: options.name ?? "model.dlm", text });
-  if (parsed.diagnostics.some((d) => d.severity === "error"))
-    return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };
-  const read: Diagnostic[] = [];
-  const { program, diagnostics } = elaborate(
-    {
-      main: parsed.file,
-      library: libraryDeclarations,
-      imports: (path) => {
-        const found = options.imports?.(path);
-        if (found === undefined) return undefined;
-        const file = parse({ name: path, text: found });
-        read.push(...file.diagnostics);
-        return file.file;
-      },
-    },
-    options,
-  );
-  const errors = diagnostics.some((d) => d.severity === "error");
-  const sizes = errors ? [] : checkSizes(program, { file: parsed.file.source, start: 0, end: 0 });
-  const all = [...parsed.diagnostics, ...read, ...diagnostics, ...sizes];
-  if (all.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: all };
-  return {
-    file: parsed.file,
-    program,
-    diagnostics: options.pedantic ? [...all, ...pedantic(program, parsed.file)] : all,
-  };
+export interface Parsed {
+  readonly file: ast.File;
 }
+export interface Elaborated {
+  readonly program?: Program; // where the text has no errors
+  readonly diagnostics: readonly Diagnostic[];
+}
+export const defaultName = "model.dlm";
+
+export function analyse(text: string, options: FrontOptions = {}): Fronted {
+  const { file, diagnostics } = parseText(text, options);
+  if (diagnostics.some(isError)) return { file, program: undefined, diagnostics };
+  const { program, diagnostics: more } = elaborateFile(file, options);
+  return { file, program, diagnostics: [...diagnostics, ...more] };
+}
+export function parseText(
+  text: string,
+  options: FrontOptions,
+): Parsed & { readonly diagnostics: readonly Diagnostic[] } {
+  return parse({ name: options.name ?? defaultName, text });
+}
+/** In a compilation of its own, which the Program names. */
+export const elaborateFile = (main: ast.File, options: FrontOptions): Elaborated =>
+  within(new Compilation(), () => elaborateWithin(main, options));
+function elaborateWithin(main: ast.File, options: FrontOptions): Elaborated {
+  const read: Diagnostic[] = [];
+  const imports = (path: string): ast.File | undefined => {
+    const found = options.imports?.(path);
+    if (found === undefined) return undefined;
+    const parsed = parse({ name: path, text: found });
+    read.push(...parsed.diagnostics);
+    return parsed.file;
+  };
+  const { program, diagnostics } = elaborate({ main, library: libraryDeclarations, imports }, options);
+  const sizes = diagnostics.some(isError) ? [] : checkSizes(program, { file: main.source, start: 0, end: 0 });
+  const all = [...read, ...diagnostics, ...sizes];
+  if (all.some(isError)) return { diagnostics: all };
+  return { program, diagnostics: options.pedantic ? [...all, ...pedantic(program, main)] : all };
+}
+const isError = (d: Diagnostic): boolean => d.severity === "error";

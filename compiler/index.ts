@@ -2,7 +2,7 @@
 // What runs a plan is `dlm/runtime`.
 export { compile, type CompileOptions, type CompileResult } from "./compile.ts";
 export { explanations } from "./explain.ts";
-export { checkGradients, type GradientCheck, type GradientCheckOptions } from "./evaluate/gradcheck.ts";
+export { checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradcheck.ts";
 export { analyse, type FrontOptions, type Fronted } from "./front.ts";
 export { printGraph } from "./graph/print.ts";
 export { targets, type Target } from "./kernel/target.ts";

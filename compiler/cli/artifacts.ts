@@ -1,4 +1,4 @@
-// What `dlm compile` writes: plan.json, shaders/*.wgsl, trainer.mjs with its types, index.html. In: a plan with its code, a folder.
+// What `dlm compile` writes: plan.json, shaders/*.wgsl with their index, trainer.mjs with its types, index.html. In: a plan with its code, a folder.
 // All or nothing: everything is written beside its place and then renamed; if a renaming fails, those before it are undone.
 // The same plan, and the same way from the folder to the data, give the same bytes.
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -12,6 +12,7 @@ export interface ArtifactOptions {
   readonly folder: string; // where to write
   readonly data: string; // the folder that the model's paths start from: that of its file
   readonly page?: boolean; // false: without index.html
+  readonly index?: string; // text of shaders/INDEX.md. Default: it is not written
   readonly parts?: TrainerParts; // default: those of the build
 }
 export interface Artifact {
@@ -22,7 +23,7 @@ export interface Artifact {
 export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Promise<readonly Artifact[]> {
   const parts = options.parts ?? builtParts();
   const folder = resolve(options.folder);
-  const files = new Map(artifactTexts(plan, relativeUrl(folder, resolve(options.data)), parts));
+  const files = new Map(artifactTexts(plan, relativeUrl(folder, resolve(options.data)), parts, options.index));
   if (options.page === false) files.delete("index.html");
   try {
     replace(folder, files);
@@ -34,13 +35,19 @@ export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Prom
 }
 
 /** Texts by path, in the order in which they are listed to the user. */
-export function artifactTexts(plan: Plan, data: string, parts: TrainerParts): ReadonlyMap<string, string> {
+export function artifactTexts(
+  plan: Plan,
+  data: string,
+  parts: TrainerParts,
+  index?: string,
+): ReadonlyMap<string, string> {
   return new Map([
     ["plan.json", json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }) + "\n"],
     ...plan.modules.map((module): [string, string] => [
       `shaders/${module.name}.wgsl`,
       (module.code ?? "").trimEnd() + "\n",
     ]),
+    ...(index === undefined ? [] : [["shaders/INDEX.md", index] as const]),
     ["trainer.mjs", trainerModule(plan, data, parts)],
     ["trainer.d.ts", trainerTypes(plan, parts)],
     ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],

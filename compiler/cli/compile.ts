@@ -1,16 +1,17 @@
 // dlm compile: a model to its artifacts, without training it.
 import { join } from "node:path";
-import type { PlanPort } from "../../runtime/plan.ts";
 import { writeArtifacts, type Artifact } from "./artifacts.ts";
 import { openModel, planModel, type ModelFlags } from "./model.ts";
-import { counted, parameterText } from "./summary.ts";
-import { byteText, openTerminal, styles } from "./terminal.ts";
+import { openTerminal, styles } from "./terminal.ts";
 import { seconds } from "./progress.ts";
+import { indexText } from "../print/shaders.ts";
+import { byteText, counted, parameterText, portText, typeText } from "../print/text.ts";
 
 export interface CompileFlags extends ModelFlags {
   readonly out: string;
   readonly target?: string;
   readonly page?: boolean; // false: without index.html
+  readonly time?: boolean; // also what each phase took
   readonly json?: boolean;
 }
 
@@ -21,6 +22,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   const files = await writeArtifacts(plan, {
     folder: flags.out,
     data: model.folder,
+    index: indexText(plan, compiled.programs),
     ...(flags.page === false ? { page: false } : {}),
   });
   if (flags.json)
@@ -31,6 +33,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
         compiler: plan.compiler,
         target: plan.target,
         seconds: compiled.seconds,
+        ...(flags.time ? { phases: compiled.phases } : {}),
         files: files.map((f) => ({ path: join(flags.out, f.path), bytes: f.bytes })),
       }),
     );
@@ -38,13 +41,17 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   terminal.line(
     `${bold(path)}  ${dim(`${parameterText(plan)} · for a ${plan.target} device · compiled in ${seconds(compiled.seconds)}`)}`,
   );
-  const shaders = files.filter((f) => f.path.startsWith("shaders/"));
+  if (flags.time)
+    for (const p of compiled.phases)
+      terminal.line(`  ${p.name.padEnd(28)} ${`${(1000 * p.seconds).toFixed(0)} ms`.padStart(9)}`);
+  const shaders = files.filter((f) => f.path.endsWith(".wgsl"));
   const rows: Artifact[] = [
     { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },
-    ...files.filter((f) => !f.path.startsWith("shaders/") && !f.path.endsWith(".d.mts")),
+    ...files.filter((f) => !f.path.endsWith(".wgsl") && !f.path.endsWith(".d.mts")),
   ];
   const about: Readonly<Record<string, string>> = {
     "shaders/*.wgsl": counted(shaders.length, "kernel"),
+    "shaders/INDEX.md": "what each is for, in the order of their dispatch",
     "plan.json": "what runs when, in which memory",
     "trainer.mjs": `node ${join(flags.out, "trainer.mjs")} trains; as a module it offers load, train${plan.exports.map((x) => `, ${x.name}`).join("")}`,
     "trainer.d.ts": "its types",
@@ -61,14 +68,3 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
       ),
     );
 }
-export const sizeText = (size: PlanPort["shape"][number]): string =>
-  typeof size === "number"
-    ? String(size)
-    : size.sum
-        .map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * "))
-        .join(" + ");
-/** `f32[B, 64]` */
-export const typeText = (p: PlanPort): string =>
-  `${p.dtype}${p.shape.length ? `[${p.shape.map(sizeText).join(", ")}]` : ""}`;
-export const portText = (p: PlanPort): string =>
-  `${p.name}: ${typeText(p)}${p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : ""}${p.optional === undefined ? "" : ` = ${p.optional}`}`;

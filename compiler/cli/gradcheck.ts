@@ -1,12 +1,12 @@
 // dlm gradcheck: a table of symbolic derivatives beside central differences. Status 1 if one is off by more than the tolerance.
 import type { Program } from "../elaborate/program.ts";
-import { checkGradients, gradientTargets, type GradientCheck } from "../evaluate/gradcheck.ts";
+import { checkGradients, gradientTargets, type GradientCheck } from "../gradcheck.ts";
 import { analyse } from "../front.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { compileOptions, openModel, reportDiagnostics, type ModelFile, type ModelFlags } from "./model.ts";
 import { UserError } from "./problem.ts";
-import { counted } from "./summary.ts";
 import { bar, openTerminal, styles } from "./terminal.ts";
+import { counted } from "../print/text.ts";
 
 export interface GradcheckFlags extends ModelFlags {
   readonly tolerance?: number;

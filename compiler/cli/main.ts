@@ -139,7 +139,7 @@ onModel(
   command(
     "compile",
     "writes kernels, plan, trainer and web page",
-    `dlm compile digits.dlm -o out                      out/shaders/*.wgsl, plan.json, trainer.mjs, trainer.d.ts, index.html
+    `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html
      node out/trainer.mjs                               trains; needs nothing but the package webgpu
      dlm compile digits.dlm -o out --target discrete    for graphics cards`,
   ),
@@ -151,6 +151,7 @@ onModel(
     "software",
   )
   .option("--no-page", "without index.html")
+  .option("--time", "also what each phase of the compiler took")
   .option(...seed)
   .option(...json)
   .action(async (model: string, options: { out: string }) => (await import("./compile.ts")).compile(model, options));

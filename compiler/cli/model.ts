@@ -32,6 +32,7 @@ export interface ModelFile {
 export interface Compilation extends CompileResult {
   readonly model: ModelFile;
   readonly seconds: number;
+  readonly phases: readonly { readonly name: string; readonly seconds: number }[];
 }
 export type Planned = Compilation & { readonly plan: Plan };
 
@@ -91,11 +92,19 @@ export async function compileModel(
 ): Promise<Compilation> {
   const started = performance.now();
   const options = await compileOptions(model, flags, read);
+  const phases: { name: string; seconds: number }[] = [];
+  let last = performance.now();
+  const watch = (name: string): void => {
+    const now = performance.now();
+    phases.push({ name, seconds: (now - last) / 1000 });
+    last = now;
+  };
   const result = compile(model.text, {
     ...options,
+    watch,
     ...(target === undefined ? {} : { target: typeof target === "string" ? targetNamed(target) : target }),
   });
-  return { ...result, model, seconds: (performance.now() - started) / 1000 };
+  return { ...result, model, phases, seconds: (performance.now() - started) / 1000 };
 }
 export function targetNamed(name: string): Target {
   const target = targets[name];

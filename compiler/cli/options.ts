@@ -73,7 +73,7 @@ export const stages: Readonly<Record<string, string>> = {
   ast: "the text as a tree",
   program: "names, shapes and instances: parameters, data, train blocks, exports",
   forward: "objectives and exports as formulas",
-  backward: "what differentiation adds: the gradient of every parameter",
+  backward: "how the gradient of every parameter follows, as formulas",
   simplified: "every program as it is scheduled",
   fused: "kernels: domain, formulas, what each reads and writes",
   schedule: "how each kernel is laid over invocations, registers and loops",

@@ -14,8 +14,8 @@ import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
 import { UserError } from "./problem.ts";
 import { nearest } from "./options.ts";
 import { rate } from "./progress.ts";
-import { counted } from "./summary.ts";
 import { bar, openTerminal, styles, type Terminal } from "./terminal.ts";
+import { counted } from "../print/text.ts";
 
 export interface ProfileFlags extends ModelFlags {
   readonly device?: string;

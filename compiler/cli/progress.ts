@@ -1,9 +1,9 @@
 // What a run shows of its training: a live line on a terminal, plain lines now and then elsewhere, or one event a line (--json).
 // In: the runtime's events.   Out: text. Losses are kept as means of a few dozen stretches, for the curve at the end.
 import type { EvaluationEvent, Measured, ProgressEvent, Tensor, TrainEvent, TrainResult } from "../../runtime/api.ts";
-import { counted } from "./summary.ts";
 import { shortest } from "./values.ts";
 import { bar, duration, numberText, styles, type Terminal } from "./terminal.ts";
+import { counted } from "../print/text.ts";
 
 export interface Progress {
   event(event: TrainEvent): void;

@@ -97,11 +97,6 @@ export function duration(seconds: number): string {
     ? `${Math.floor(s / 3600)}:${two(Math.floor((s % 3600) / 60))}:${two(s % 60)}`
     : `${two(Math.floor(s / 60))}:${two(s % 60)}`;
 }
-export function byteText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(1)} kB`;
-  return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
-}
 /** Four significant digits, without noise. */
 export function numberText(x: number): string {
   if (!Number.isFinite(x)) return String(x);

@@ -16,8 +16,9 @@ import { fileReader, openModel, planModel, type ModelFlags, type Planned } from 
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
-import { counted, parameterCount } from "./summary.ts";
-import { byteText, onOutputLost, openTerminal, styles, type Terminal } from "./terminal.ts";
+import { byteText, counted, parameterCount } from "../print/text.ts";
+import { indexText } from "../print/shaders.ts";
+import { onOutputLost, openTerminal, styles, type Terminal } from "./terminal.ts";
 
 export interface TrainFlags extends ModelFlags {
   readonly device?: string;
@@ -184,8 +185,10 @@ async function writeResults(
   const { writeArtifacts } = await import("./artifacts.ts");
   // what others can run, whatever this device is
   const target = portableTarget(facts);
-  const { plan } = compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
-  for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder }))
+  const { plan, programs } =
+    compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
+  const index = indexText(plan, programs);
+  for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder, index }))
     written({ path: join(flags.out, path), bytes, what: "artifact" });
 }
 /** Training failed: what it had learned until then is kept, and the way to go on is told where errors are told. */
@@ -324,7 +327,7 @@ function end(
   const row = (path: string, text: string): void => terminal.line(`  ${path.padEnd(34)} ${dim(text)}`);
   const folder = flags.out;
   if (folder !== undefined) {
-    const shaders = files.filter((f) => /shaders[/\\]/.test(f.path));
+    const shaders = files.filter((f) => f.path.endsWith(".wgsl"));
     const size = (name: string): string => byteText(files.find((f) => f.path === join(folder, name))?.bytes ?? 0);
     terminal.line(bold("Written"));
     row(

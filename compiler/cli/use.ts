@@ -5,16 +5,15 @@ import type { Plan, PlanExport } from "../../runtime/plan.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { jsonText } from "../../runtime/tensor.ts";
-import { portText, typeText } from "./compile.ts";
 import { deviceFor, targetOf } from "./device.ts";
 import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
 import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
 import { figuresOf, measuredJson, tensorText } from "./progress.ts";
-import { counted } from "./summary.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
 import { checkOutput, inputValue, nested, outputBytes } from "./values.ts";
+import { counted, portText, typeText } from "../print/text.ts";
 
 interface UseFlags extends ModelFlags {
   readonly device?: string;

@@ -1,4 +1,4 @@
-// A group of nodes that one launch computes, while fusion grows it.
+// A group of nodes that one launch computes, while fusion grows it, and what follows from what.
 import type { Integer, Node, Scan, Shape } from "../graph/types.ts";
 
 /** A place that a node's value is written to; `at` turns the node's own indices into the memory's. */
@@ -9,7 +9,7 @@ export interface Home {
 export interface Group {
   readonly kind: "kernel" | "scan" | "copy";
   readonly scan?: Scan;
-  readonly copy?: { readonly from: Node; readonly home: Home };
+  readonly copy?: { readonly from: Node; readonly home: Home }; // of a copy
   nodes: Node[]; // in topological order
   domain: Shape; // without axes of extent 1
   rank: number; // of the first node in the order of the program
@@ -17,4 +17,53 @@ export interface Group {
   readonly after: Set<Group>;
   alive: boolean;
   version: number; // rises with every merge
+}
+
+export const link = (a: Group, b: Group): void => {
+  a.after.add(b);
+  b.before.add(a);
+};
+/** Does b follow from a through other groups? Both are followed in turn: where the smaller part of the graph ends, the search does. */
+export function reaches(a: Group, b: Group): boolean {
+  const after = new Set([...a.after].filter((g) => g !== b));
+  const before = new Set([...b.before].filter((g) => g !== a));
+  const [down, up] = [after.values(), before.values()]; // they see what is added on the way
+  for (;;) {
+    const g = down.next().value as Group | undefined;
+    const h = up.next().value as Group | undefined;
+    if (!g || !h) return false;
+    if (before.has(g) || after.has(h)) return true;
+    for (const n of g.after) after.add(n);
+    for (const p of h.before) before.add(p);
+  }
+}
+/** Does no way lead from the set out and back into it? */
+export function convex(set: ReadonlySet<Group>): boolean {
+  const outside = new Set([...set].flatMap((g) => [...g.after]).filter((g) => !set.has(g)));
+  for (const g of outside)
+    for (const n of g.after) {
+      if (set.has(n)) return false;
+      outside.add(n);
+    }
+  return true;
+}
+/** Kahn's algorithm, the earliest in the program first; groups of a cycle, and those behind it, are left out. */
+export function sorted(groups: readonly Group[]): Group[] {
+  const waiting = new Map(groups.map((g) => [g, [...g.before].filter((p) => p.alive).length]));
+  const ready = groups.filter((g) => waiting.get(g) === 0).sort((a, b) => b.rank - a.rank);
+  const result: Group[] = [];
+  while (ready.length) {
+    const g = ready.pop()!;
+    result.push(g);
+    for (const n of g.after) {
+      if (!n.alive) continue;
+      const left = waiting.get(n)! - 1;
+      waiting.set(n, left);
+      if (left) continue;
+      let i = ready.length;
+      while (i > 0 && ready[i - 1]!.rank < n.rank) i--;
+      ready.splice(i, 0, n);
+    }
+  }
+  return result;
 }

@@ -1,10 +1,8 @@
 // Fused kernels as text: for every kernel its domain, what it computes stage by stage, what it reads and what it writes.
 // In: a kernel graph.   Out: the same facts as data, and as lines. Tensors are named by path or label, by position where they have neither.
-import { within } from "../graph/compilation.ts";
-import { extentText, scalarText, shapeText, type Names } from "../graph/print.ts";
-import { baseOf } from "../graph/node.ts";
-import { axis, local, substitute } from "../graph/scalar.ts";
-import type { Node, Scalar, Scan, Variable } from "../graph/types.ts";
+import { shapeText, type Names } from "../graph/print.ts";
+import type { Node, Scan } from "../graph/types.ts";
+import { foldedText, formulasOf, memoryNames } from "../kernel/formula.ts";
 import type { KernelGraph, KernelStep, Step } from "../kernel/graph.ts";
 
 export interface KernelText {
@@ -12,19 +10,20 @@ export interface KernelText {
   readonly lines: readonly string[]; // "digits.dlm:9"
   readonly domain: readonly string[]; // "i < 64"
   readonly formulas: readonly string[];
+  readonly folded: readonly string[]; // named values that are written out in them
   readonly reads: readonly string[];
   readonly writes: readonly string[];
   readonly loop: readonly string[]; // the scans around it, outer to inner: "t < 32"
 }
 
 export function kernelTexts(graph: KernelGraph): readonly KernelText[] {
-  const names = memoryNames(graph);
+  const names = memoryNames((x) => (x.kind === "source" ? x.path : x.label) ?? "", scansOf(graph.steps));
   const texts: KernelText[] = [];
   const walk = (steps: readonly Step[], loop: readonly string[]): void => {
     for (const s of steps) {
       if (s.kind === "loop")
         walk(s.body, [...loop, `${names.step(s.scan)} < ${s.scan.count}${s.scan.reverse ? " downwards" : ""}`]);
-      else texts.push(within(s.spec.stores[0]!.target.compilation, () => kernelText(s, names, loop)));
+      else texts.push(kernelText(s, names, loop));
     }
   };
   walk(graph.steps, []);
@@ -42,87 +41,27 @@ export function printKernels(graph: KernelGraph): string {
     );
     lines.push(
       ...k.formulas.map((f) => `       ${f}`),
+      ...k.folded.map((f) => `     folded in: ${f}`),
       `     reads ${k.reads.join(", ") || "nothing"}; writes ${k.writes.join(", ")}`,
     );
   }
   return lines.join("\n") + "\n";
 }
 
-function memoryNames(graph: KernelGraph): Names {
-  const known = new Map<Node, string>();
-  const used = new Map<string, number>();
-  const scans = new Map<Scan, number>();
-  const collect = (steps: readonly Step[]): void => {
-    for (const s of steps) {
-      if (s.kind === "loop") {
-        scans.set(s.scan, scans.size);
-        collect(s.body);
-      }
-    }
-  };
-  collect(graph.steps);
-  return {
-    node: (x) => {
-      const base = baseOf(x);
-      if (base !== x) return `(${nameOf(base)} as ${shapeText(x.shape)})`;
-      return nameOf(x);
-    },
-    step: (scan) => `t${scans.size > 1 ? (scans.get(scan) ?? 0) : ""}`,
-  };
-  function nameOf(x: Node): string {
-    let name = known.get(x);
-    if (name === undefined) {
-      const base = (x.kind === "source" ? x.path : x.label) || "%";
-      const count = used.get(base) ?? 0;
-      used.set(base, count + 1);
-      known.set(x, (name = base === "%" ? `%${count}` : count ? `${base}'${count}` : base));
-    }
-    return name;
-  }
+function scansOf(steps: readonly Step[]): Scan[] {
+  return steps.flatMap((s) => (s.kind === "loop" ? [s.scan, ...scansOf(s.body)] : []));
 }
-const outputLetters = "ijlmnpqr";
-const innerLetters = "kuvwxyz";
-/** The axes of a kernel have names of their own, the loops of a stage or a store others. */
 function kernelText({ spec, reads, writes }: KernelStep, names: Names, loop: readonly string[]): KernelText {
-  const rank = spec.axes.length;
-  const letter = (position: number): string =>
-    position < rank
-      ? (outputLetters[position] ?? `i${position}`)
-      : (innerLetters[position - rank] ?? `k${position - rank}`);
-  const locals = spec.stages.map(
-    (s, i) => [s.local, local(`${s.op}${spec.stages.length > 1 ? i : ""}`, s.local.dtype)] as const,
-  );
-  const writer = (
-    over: readonly Variable[],
-  ): { text: (e: Scalar) => { lets: readonly string[]; text: string }; bounds: string } => {
-    const own = new Map<Scalar, Scalar>([
-      ...[...spec.axes, ...over].map((v, i) => [v, axis(i, v.extent)] as const),
-      ...locals,
-    ]);
-    return {
-      text: (e) => scalarText(substitute(e, own), names, letter),
-      bounds: over.map((v, i) => `${letter(rank + i)} < ${extentText(v.extent)}`).join(", "),
-    };
-  };
-  const where = (lets: readonly string[]): string => (lets.length ? `  where ${lets.join("; ")}` : "");
+  const { domain, lines } = formulasOf(spec, names);
+  const typed = (x: Node): string => `${names.node(x)}${x.shape.length ? ` ${shapeText(x.shape)}` : ""}`;
   return {
     name: spec.name,
     lines: spec.lines ?? [],
-    domain: spec.axes.map((v, i) => `${letter(i)} < ${extentText(v.extent)}`),
-    formulas: [
-      ...spec.stages.map((s, i) => {
-        const { text, bounds } = writer(s.over);
-        const value = text(s.value);
-        return `${locals[i]![1].name} = ${s.op}(${bounds}) ${value.text}${where(value.lets)}`;
-      }),
-      ...spec.stores.map((s) => {
-        const { text, bounds } = writer(s.over);
-        const value = text(s.value);
-        return `${names.node(s.target)}${s.indices.length ? `[${s.indices.map((e) => text(e).text).join(", ")}]` : ""} = ${value.text}${bounds ? ` for ${bounds}` : ""}${where(value.lets)}`;
-      }),
-    ],
-    reads: [...reads].map((x) => `${names.node(x)}${x.shape.length ? ` ${shapeText(x.shape)}` : ""}`),
-    writes: [...writes].map((x) => `${names.node(x)}${x.shape.length ? ` ${shapeText(x.shape)}` : ""}`),
+    domain,
+    formulas: lines,
+    folded: foldedText(spec, names),
+    reads: [...reads].map(typed),
+    writes: [...writes].map(typed),
     loop,
   };
 }

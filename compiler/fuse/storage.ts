@@ -11,6 +11,7 @@ import type { Target } from "../kernel/target.ts";
 
 export const estimate = (n: Extent): number => (typeof n === "number" ? n : 64);
 export const sizeOf = (shape: Shape): number => shape.reduce<number>((p, n) => p * estimate(n), 1);
+export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
 /** The shape without axes of extent 1. */
 export const coreOf = (shape: Shape): Shape => shape.filter((n) => n !== 1);
 const corePositions = (shape: Shape): number[] => shape.flatMap((n, i) => (n === 1 ? [] : [i]));
@@ -43,96 +44,114 @@ function loadCost(x: Compute, l: Load): number {
 }
 const oncePerRow = 0.1;
 
-/** Consumers first, assuming that what a node computes costs its own body; then producers first, with what is really written out. */
+/** What is stored, by two passes: where a node is read often, and where what it writes out has become too much. */
 export function chooseStored(
   order: readonly Node[],
   forced: ReadonlySet<Node>,
   inputsOf: (x: Node) => readonly Node[],
   target: Target,
 ): Set<Node> {
-  const stored = new Set<Node>();
-  const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
-  for (const x of order)
-    if (
-      x.kind === "source" ||
-      x.kind === "result" ||
-      x.kind === "scatter" ||
-      (x.kind === "compute" && (x.reduction || forced.has(x)))
-    )
-      stored.add(x);
+  const stored = new Set(order.filter((x) => isAlwaysStored(x) || (x.kind === "compute" && forced.has(x))));
   const users = new Map<Node, Node[]>();
   for (const x of order)
     if (x.kind !== "result" && x.kind !== "reshape")
       for (const y of inputsOf(x)) users.get(y)?.push(x) ?? users.set(y, [x]);
-  const evaluations = new Map<Node, number>();
-  const timesEvaluated = (x: Node): number => {
-    let total = 0;
-    for (const u of users.get(x) ?? []) {
-      const iterations = stored.has(u) ? iterationsOf(u) : (evaluations.get(u) ?? sizeOf(u.shape));
-      total += countLoads(u, x) * iterations;
-    }
-    return total;
-  };
-  const worthStoring = (x: Node, cost: number, repeated: number): boolean => {
-    if (repeated <= 1.01) return false;
-    // in memory: one evaluation, a store, a load for each use
-    return cost * repeated > 1.15 * (cost + 1 + repeated);
-  };
+  const c: Choosing = { order, inputsOf, users, target, stored, evaluations: new Map(), leaves: new Map() };
+  storeWhatRepeats(c);
+  storeWhatIsLarge(c);
+  return stored;
+}
+interface Choosing {
+  readonly order: readonly Node[];
+  readonly inputsOf: (x: Node) => readonly Node[];
+  readonly users: ReadonlyMap<Node, readonly Node[]>;
+  readonly target: Target;
+  readonly stored: Set<Node>;
+  readonly evaluations: Map<Node, number>; // of a pointwise node, in all its readers
+  readonly leaves: Map<Node, Set<Node>>; // memory that a node reads
+}
+const isAlwaysStored = (x: Node): boolean =>
+  x.kind === "source" ||
+  x.kind === "result" ||
+  x.kind === "scatter" ||
+  (x.kind === "compute" && x.reduction !== undefined);
+const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
+
+function timesEvaluated({ users, stored, evaluations }: Choosing, x: Node): number {
+  let total = 0;
+  for (const u of users.get(x) ?? []) {
+    const iterations = stored.has(u) ? iterationsOf(u) : (evaluations.get(u) ?? sizeOf(u.shape));
+    total += countLoads(u, x) * iterations;
+  }
+  return total;
+}
+function isWorthStoring(cost: number, evaluations: number, x: Node): boolean {
+  const repeated = evaluations / Math.max(1, sizeOf(x.shape));
+  // in memory: one evaluation, a store, a load for each use
+  return repeated > 1.01 && cost * repeated > 1.15 * (cost + 1 + repeated);
+}
+/** Consumers first, assuming that what a node computes costs its own body. */
+function storeWhatRepeats(c: Choosing): void {
+  const { order, stored, evaluations } = c;
   for (let i = order.length - 1; i >= 0; i--) {
     const x = order[i]!;
     if (!isPointwise(x)) continue;
-    const total = stored.has(x) ? sizeOf(x.shape) : timesEvaluated(x);
-    evaluations.set(x, total);
-    if (
-      !stored.has(x) &&
-      worthStoring(
-        x,
-        costOf(x.body, (l) => loadCost(x, l)),
-        total / Math.max(1, sizeOf(x.shape)),
-      )
-    )
-      stored.add(x);
+    if (!stored.has(x)) {
+      const total = timesEvaluated(c, x);
+      const cost = costOf(x.body, (l) => loadCost(x, l));
+      if (isWorthStoring(cost, total, x)) stored.add(x);
+      else evaluations.set(x, total);
+    }
     if (stored.has(x)) evaluations.set(x, sizeOf(x.shape));
   }
+}
+/** Producers first, with what is really written out. */
+function storeWhatIsLarge(c: Choosing): void {
+  const { order, stored, target, leaves } = c;
   const costs = new Map<Node, number>();
-  const leaves = new Map<Node, Set<Node>>(); // memory that a node reads
   for (const x of order) {
     if (x.kind !== "compute") continue;
     const cost = costOf(
       x.body,
-      (l) => loadCost(x, l) * (stored.has(baseOf(l.tensor)) || !costs.has(l.tensor) ? 1 : costs.get(l.tensor)!),
+      (l) => loadCost(x, l) * (stored.has(baseOf(l.tensor)) ? 1 : (costs.get(l.tensor) ?? 1)),
     );
-    const own = new Set<Node>();
-    for (const y of inputsOf(x))
-      for (const z of stored.has(baseOf(y)) ? [baseOf(y)] : (leaves.get(baseOf(y)) ?? [])) own.add(z);
-    if (!stored.has(x)) {
-      const repeated = timesEvaluated(x) / Math.max(1, sizeOf(x.shape));
-      if (worthStoring(x, cost, repeated) || cost > fusionLimits[target.class].longestBody) stored.add(x);
-    }
-    // no kernel may read more tensors than it can bind; numbers share one binding
-    const bound = (set: ReadonlySet<Node>): number => {
-      const wide = [...set].filter(
-        (y) => y.kind === "source" || y.dtype !== "f32" || !y.shape.every((n) => n === 1),
-      ).length;
-      return wide + Number(wide < set.size);
-    };
-    if (bound(own) > target.storageBuffers - 2) {
-      const inlined = inputsOf(x)
-        .map(baseOf)
-        .filter((y) => isPointwise(y) && !stored.has(y))
-        .sort((a, b) => (leaves.get(b)?.size ?? 0) - (leaves.get(a)?.size ?? 0));
-      for (const y of inlined) {
-        if (bound(own) <= target.storageBuffers - 2) break;
-        stored.add(y);
-        own.clear();
-        for (const z of inputsOf(x))
-          for (const w of stored.has(baseOf(z)) ? [baseOf(z)] : (leaves.get(baseOf(z)) ?? [])) own.add(w);
-      }
-    }
+    const own = leavesOf(c, x);
+    if (
+      !stored.has(x) &&
+      (isWorthStoring(cost, timesEvaluated(c, x), x) || cost > fusionLimits[target.class].longestBody)
+    )
+      stored.add(x);
     costs.set(x, cost);
-    leaves.set(x, own);
+    leaves.set(x, fewEnough(c, x, own));
   }
-  return stored;
+}
+function leavesOf({ inputsOf, stored, leaves }: Choosing, x: Node): Set<Node> {
+  const own = new Set<Node>();
+  for (const y of inputsOf(x).map(baseOf)) for (const z of stored.has(y) ? [y] : (leaves.get(y) ?? [])) own.add(z);
+  return own;
+}
+/** No kernel may read more tensors than it can bind: the inputs that bring most with them are stored. */
+function fewEnough(c: Choosing, x: Node, all: Set<Node>): Set<Node> {
+  const { inputsOf, stored, leaves } = c;
+  const most = c.target.storageBuffers - 2;
+  if (boundBy(all) <= most) return all;
+  const inlined = inputsOf(x)
+    .map(baseOf)
+    .filter((y) => isPointwise(y) && !stored.has(y))
+    .sort((a, b) => (leaves.get(b)?.size ?? 0) - (leaves.get(a)?.size ?? 0));
+  let own = all;
+  for (const y of inlined) {
+    if (boundBy(own) <= most) break;
+    stored.add(y);
+    own = leavesOf(c, x);
+  }
+  return own;
+}
+/** Numbers share one binding. */
+function boundBy(leaves: ReadonlySet<Node>): number {
+  const isWide = (y: Node): boolean => y.kind === "source" || y.dtype !== "f32" || !y.shape.every((n) => n === 1);
+  const wide = [...leaves].filter(isWide).length;
+  return wide + Number(wide < leaves.size);
 }
 function iterationsOf(user: Node): number {
   if (user.kind === "compute") return sizeOf([...user.shape, ...(user.reduction?.extents ?? [])]);
@@ -187,7 +206,7 @@ export class Inliner {
       memo,
     );
   }
-  private isInlined(x: Node): x is Compute {
+  isInlined(x: Node): x is Compute {
     return x.kind === "compute" && !x.reduction && !this.stored.has(x);
   }
   compute(x: Compute): Compute {

@@ -30,9 +30,10 @@ function boundsOf(e: Scalar): Bounds {
 function isGiven(e: Scalar, depth = 4): boolean {
   if (e.kind === "load" && e.tensor.kind === "compute")
     return depth > 0 && !e.tensor.reduction && isGiven(e.tensor.body, depth - 1);
-  if (e.kind === "load") return e.tensor.kind === "source" && (e.tensor.role === "input" || e.tensor.role === "carry");
+  if (e.kind === "load") return e.tensor.kind === "source" && givenRoles.has(e.tensor.role);
   return depth > 0 && (isSum(e) || isCall(e, "neg")) && e.operands.some((x) => isGiven(x, depth - 1));
 }
+const givenRoles: ReadonlySet<string> = new Set(["input", "carry", "scratch"]);
 const isSum = (e: Scalar): e is Call => isCall(e, "add") || isCall(e, "sub");
 /** Of a call as the table has it: beyond f32 where it may leave it. */
 export function reachOfCall(row: ScalarFunction, operands: readonly Scalar[]): Reach {

@@ -1,7 +1,7 @@
 // Graphs as text: every node is the formula that a person would write; nodes are named by label or position, never by id.
 import { topological } from "./node.ts";
 import { operandsOf, scalarOrder } from "./scalar.ts";
-import type { Extent, GraphProgram, Node, Scalar, Scan, Shape } from "./types.ts";
+import type { Extent, GraphProgram, Local, Node, Scalar, Scan, Shape, Variable } from "./types.ts";
 
 export function extentText(n: Extent): string {
   if (typeof n === "number") return String(n);
@@ -18,6 +18,7 @@ const reducedLetters = "kuvwxyz";
 export interface Names {
   readonly node: (node: Node) => string;
   readonly step: (scan: Scan) => string;
+  readonly scalar?: (e: Variable | Local) => string | undefined; // default: the axis' letter, the scan's step, its own name
 }
 /** A scalar as text; shared subexpressions of some size are bound first. */
 export function scalarText(
@@ -72,9 +73,12 @@ function write(
     case "dim":
       return e.name;
     case "local":
-      return e.name;
-    case "variable":
+      return names.scalar?.(e) ?? e.name;
+    case "variable": {
+      const own = names.scalar?.(e);
+      if (own !== undefined) return own;
       return e.position !== undefined ? axisName(e.position) : e.scans.size ? names.step([...e.scans][0]!) : e.name;
+    }
     case "affine": {
       const terms = e.terms.map(([atom, k]) =>
         k === 1 ? go(atom, 3) : k === -1 ? `-${go(atom, 4)}` : `${k} * ${go(atom, 4)}`,

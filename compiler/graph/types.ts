@@ -182,11 +182,11 @@ interface NodeBase {
 /**
  * A tensor that is given: `parameter` and `state` live on the device between steps (path is their stable dotted name);
  * `input` is fed by the plan (a field's batch, an export's argument, step, seed); `constant` has its data here;
- * `carry` is the incoming carry of a scan's body.
+ * `carry` is the incoming carry of a scan's body; `scratch` is memory of a fused program alone, which no graph before fusion has.
  */
 export interface Source extends NodeBase {
   readonly kind: "source";
-  readonly role: "parameter" | "state" | "input" | "constant" | "carry";
+  readonly role: "parameter" | "state" | "input" | "constant" | "carry" | "scratch";
   readonly path: string;
   readonly data?: readonly number[]; // of a constant, row-major
 }

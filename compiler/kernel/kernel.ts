@@ -15,10 +15,17 @@ export interface Store {
   readonly indices: readonly Integer[];
   readonly value: Scalar;
 }
+/** A value of the source that the kernel writes out where it is read. */
+export interface Folded {
+  readonly node: Node;
+  readonly line: string; // "digits.dlm:4"
+  readonly isPlain: boolean; // it reads memory alone
+}
 export interface KernelSpec {
   readonly name: string; // snake_case, after the source: "net_linear_matmul_relu"
-  readonly comment: () => readonly string[]; // the formula and the source lines ("digits.dlm:9") that it computes
+  readonly comment: () => readonly string[]; // whose work it is: the first lines of its code
   readonly lines?: readonly string[]; // "digits.dlm:9": the source lines, for profiles and messages
+  readonly folded?: readonly Folded[];
   readonly axes: readonly Variable[]; // fresh variables: the common output axes, outer to inner
   readonly stages: readonly Stage[];
   readonly stores: readonly Store[];

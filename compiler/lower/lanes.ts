@@ -16,7 +16,7 @@ import { bool, f32, i32, shortName, Values, type Value } from "./values.ts";
 
 export interface InLanes {
   readonly statements: readonly Statement[]; // of the whole entry point; the loop over `rounds` is one of them
-  readonly comments: readonly (readonly string[])[]; // by the numbers of the lines `//#n`
+  readonly comments: readonly KernelSpec[]; // that begin at the lines `//#n`
   readonly helpers: ReadonlySet<string>;
   readonly names: ReadonlyMap<Node, string>; // of tensors in memory
 }
@@ -58,7 +58,7 @@ export function inLanes(
 class Lanes {
   private readonly values: Values;
   private readonly registers = new Map<Node, (Register | undefined)[]>();
-  private readonly comments: (readonly string[])[] = [];
+  private readonly comments: KernelSpec[] = [];
   private place: Place = { kind: "tile", tile: 0 };
   /** By lane, the variables' values where the lane is used. */
   private lanes: readonly (ReadonlyMap<Variable, number> | undefined)[] = [];
@@ -191,7 +191,7 @@ class Lanes {
   private kernel(spec: KernelSpec): void {
     const { values, count } = this;
     values.push({ kind: "line", code: `//#${this.comments.length}`, cost: "none", count: 0 });
-    this.comments.push(spec.comment());
+    this.comments.push(spec);
     const points = sizeOf(spec.axes.map((v) => v.extent));
     const tiles = Math.ceil(points / count);
     values.locals = new Map();

@@ -1,11 +1,13 @@
 // Lowering: one KernelSpec to WGSL. Every spec goes the same way: its loop nest, a schedule of it (chosen by price, or given), loop IR by the
 // one template, text. A split reduction is two kernels.
 import type { Size, WorkgroupCount } from "../../runtime/plan.ts";
+import type { Names } from "../graph/print.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import { dimName } from "../wgsl/names.ts";
 import { helperCode } from "../wgsl/prelude.ts";
 import { entryPoint, printModule, printStatements } from "../wgsl/print.ts";
 import { tidy } from "./ir.ts";
+import { commentOf, memoryNames } from "../kernel/formula.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { flatNest, nestOf } from "../schedule/nest.ts";
@@ -62,6 +64,12 @@ export function lowerKernel(
     price: { compileMs, starts: groups * Math.ceil(threads / target.simd) },
   };
 }
+/** As the code has them. */
+function namesIn({ tensors, scans }: Emitted): Names {
+  const bound = new Map(tensors.map((t) => [t.node, t.name] as const));
+  const { node } = memoryNames((base) => bound.get(base) ?? base.label ?? "");
+  return { node, step: (scan) => scans.get(scan) ?? "t" };
+}
 function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): Omit<LoweredKernel, "price"> {
   const body = tidy(emitted.body);
   const text = printStatements(body).join("\n");
@@ -94,7 +102,7 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
     ...(/\blane_index\b/.test(text) ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
   ];
   const wgsl = printModule({
-    comment: spec.comment(),
+    comment: commentOf(spec, namesIn(emitted)),
     enables: emitted.subgroups ? ["subgroups"] : [],
     overrides: emitted.dims.map(dimName),
     bindings: lines,

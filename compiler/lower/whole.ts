@@ -9,6 +9,7 @@ import { helperCode } from "../wgsl/prelude.ts";
 import { printStatements } from "../wgsl/print.ts";
 import type { KernelStep, Step, View } from "../kernel/graph.ts";
 import { tidy } from "./ir.ts";
+import { commentOf, memoryNames } from "../kernel/formula.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import { inLanes } from "./lanes.ts";
 import type { Layout } from "../kernel/layout.ts";
@@ -71,6 +72,7 @@ export function lowerWhole(
 
   const names = uniqueNames([...bound, ...shared], layout);
   const own: Layout = { storageOf: layout.storageOf, nameOf: (x) => names.get(x) ?? layout.nameOf(x) };
+  const comments = memoryNames(own.nameOf, scansOf(steps));
   const written = new Set<Node>();
   const helpers = new Set<string>();
   const functions: string[] = [];
@@ -110,7 +112,7 @@ export function lowerWhole(
     ];
     functions.push(
       [
-        ...k.spec.comment().map((line) => `// ${line}`),
+        ...commentOf(placed.get(k)!, comments).map((line) => `// ${line}`),
         `fn ${name}(${parameters.join(", ")}) {`,
         ...body.map((line) => `  ${line}`),
         "}",
@@ -209,9 +211,12 @@ function lowerLanes(
   const kept = new Set(bound.filter((x) => written.has(x) && read.has(x)));
   const made = inLanes(specs, [...kept, ...scratch], kept, bound, layout, target);
   if (!made) return undefined;
+  const names = memoryNames((x) => made.names.get(x) ?? layout.nameOf(x));
+  bound.forEach(names.node); // what is bound has its name in the code
   const body = printStatements(tidy(made.statements)).flatMap((line) => {
     const comment = /^(\s*)\/\/#(\d+)$/.exec(line);
-    return comment ? made.comments[Number(comment[2])]!.map((text) => `${comment[1]}// ${text}`) : [line];
+    if (!comment) return [line];
+    return commentOf(made.comments[Number(comment[2])]!, names).map((text) => `${comment[1]}// ${text}`);
   });
   const wgsl = [
     ...options.comment.map((line) => `// ${line}`),
@@ -254,6 +259,8 @@ const factsOf = (kernels: readonly KernelStep[]): Pick<WholeKernel, "flops" | "l
   lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))],
 });
 
+const scansOf = (steps: readonly Step[]): Scan[] =>
+  steps.flatMap((s) => (s.kind === "loop" ? [s.scan, ...scansOf(s.body)] : []));
 const kernelsOf = (steps: readonly Step[]): KernelStep[] =>
   steps.flatMap((s) => (s.kind === "loop" ? kernelsOf(s.body) : [s]));
 /** Is one workgroup with barriers faster than launches? ns by the target's costs; a scalar of cost 1 is a load. */
@@ -313,6 +320,7 @@ export function physical(spec: KernelSpec, views: ReadonlyMap<Node, View>): Kern
   const go = <T extends Scalar>(e: T): T => substitute(e, new Map(), onLoad) as T;
   return {
     ...spec,
+    ...(spec.folded ? { folded: spec.folded.map((x) => ({ ...x, isPlain: false })) } : {}), // their formulas name slices
     stages: spec.stages.map((s) => ({ ...s, value: go(s.value) })),
     stores: spec.stores.map((s) => {
       const view = views.get(baseOf(s.target));

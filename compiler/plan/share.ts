@@ -4,12 +4,11 @@ import type { Command, Plan, PlanModule, PlanProgram } from "../../runtime/plan.
 import type { Target } from "../kernel/target.ts";
 import { encodeBase64 } from "./base64.ts";
 import { canonicalModule } from "./canonical.ts";
+import type { Launched } from "./commands.ts";
+import type { ModuleUse } from "./modules.ts";
+import type { Planned } from "./plan.ts";
+import type { Compiled } from "./unit.ts";
 
-/** What is known of a module that is made of one kernel. */
-export interface ModuleUse {
-  readonly compileMs: number; // of the driver
-  readonly starts: number; // of SIMD groups, in all runs that are expected
-}
 /** A number in the text of a kernel that might as well be read from memory. */
 interface Literal {
   readonly at: number;
@@ -29,7 +28,16 @@ interface Column {
   readonly divides: boolean;
 }
 
-/** The plan with fewer modules, and which of them each old one became. Modules without an entry in `uses` stay as they are. */
+/** The plan with fewer modules, and its programs with their new numbers. Modules without an entry in `uses` stay as they are. */
+export function share(
+  { plan, programs, uses }: Planned,
+  target: Target,
+): { readonly plan: Plan; readonly programs: readonly Compiled[] } {
+  const shared = shareModules(plan, uses, target);
+  const launched = (l: Launched): Launched => ({ ...l, module: shared.moduleOf[l.module]! });
+  return { plan: shared.plan, programs: programs.map((p) => ({ ...p, lowered: p.lowered.map(launched) })) };
+}
+/** ..., and which of them each old one became. */
 export function shareModules(
   plan: Plan,
   uses: ReadonlyMap<number, ModuleUse>,
@@ -182,7 +190,7 @@ function sharedCode(family: readonly Member[], columns: readonly Column[], modul
   const listed = (texts: readonly string[]): string =>
     texts.length > mostListed ? `${texts.slice(0, mostListed).join(", ")}, ...` : texts.join(", ");
   const declaration = [
-    `// numbers that differ between ${listed(members)}`,
+    `// numbers that differ between ${listed(members)}; the formulas above have those of ${members[0]!}`,
     `struct ${type} {`,
     ...columns.map((c, k) => `  ${names[k]}: ${c.kind}, // ${listed(c.texts)}`),
     "}",

@@ -2,7 +2,7 @@
 // the schedule space and the closed form of the price stand on it. Axes are numbers here, since hundreds of schedules are priced by it:
 // outer ones first, then inner ones.
 import { operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
-import type { Integer, Load, Scalar, Shape, Variable } from "../graph/types.ts";
+import type { Integer, Scalar, Shape, Variable } from "../graph/types.ts";
 import type { Cost } from "../kernel/target.ts";
 import type { Store } from "../kernel/kernel.ts";
 import { estimate, flatAddress, type Nest } from "./nest.ts";
@@ -43,113 +43,122 @@ export function analyse(nest: Nest): Analysis {
   if (!found) known.set(nest, (found = makeAnalysis(nest)));
   return found;
 }
+/** The axes of a nest by their numbers. */
+interface Numbering {
+  readonly count: number;
+  readonly outer: readonly number[];
+  readonly numberOf: ReadonlyMap<Scalar, number>;
+}
 function makeAnalysis(nest: Nest): Analysis {
-  const { spec } = nest;
   const axes = [...nest.outer, ...nest.inner];
-  const numberOf = new Map([...nest.nameOf].map(([v, name]) => [v as Scalar, axes.indexOf(name)]));
-  const outer = nest.outer.map((_, a) => a);
-  const axesOf = (...es: readonly Scalar[]): number[] => {
-    const result: number[] = [];
-    for (const e of es)
-      for (const v of e.variables) {
-        const a = numberOf.get(v);
-        if (a !== undefined && !result.includes(a)) result.push(a);
-      }
-    return result;
+  const n: Numbering = {
+    count: axes.length,
+    outer: nest.outer.map((_, a) => a),
+    numberOf: new Map([...nest.nameOf].map(([v, name]) => [v as Scalar, axes.indexOf(name)])),
   };
-  const access = (shape: Shape, indices: readonly Integer[], guarded: boolean): Access => {
-    const stride = new Float64Array(axes.length);
-    let regular = true; // affine in the axes
-    const address = flatAddress(shape, indices);
-    for (const [atom, k] of address ? termsOf(address) : indices.flatMap((e) => termsOf(e))) {
-      const own = numberOf.get(atom);
-      if (own !== undefined) stride[own] = address ? stride[own]! + k : NaN;
-      else
-        for (const a of axesOf(atom)) {
-          stride[a] = NaN;
-          regular = false;
-        }
-    }
-    const dims = indices.map((e) =>
-      termsOf(e).flatMap(([atom, k]): (readonly [number, number])[] => {
-        const own = numberOf.get(atom);
-        return own !== undefined ? [[own, k]] : axesOf(atom).map((a) => [a, 1]);
-      }),
-    );
-    const wide = axes.map(
-      (_, a) =>
-        stride[a] === 1 &&
-        regular &&
-        stride.every((k, b) => a === b || k % 4 === 0) &&
-        !dims.some((dim) => dim.length > 1 && dim.some(([b]) => a === b)),
-    );
-    return {
-      axes: axesOf(...indices),
-      stride,
-      wide,
-      indices: dims,
-      windowed: dims.some((dim) => dim.length > 1),
-      guarded,
-    };
-  };
-  const part = (roots: readonly Scalar[]): Work[] => {
-    const work: Work[] = [];
-    // integers inside of addresses are formed once and mostly outside of the loops
-    for (const e of scalarOrder(roots, (x) =>
-      x.kind === "load" ? [...x.indices.filter((i) => !isPlain(i)), ...(x.outside ? [x.outside] : [])] : operandsOf(x),
-    )) {
-      const axes = holdsLocal(e) ? [...new Set([...axesOf(e), ...outer])] : axesOf(e);
-      switch (e.kind) {
-        case "load":
-          work.push({ cost: "load", axes, access: access(e.tensor.shape, e.indices, e.outside !== undefined) });
-          if (e.outside) work.push({ cost: "select", axes, guards: work[work.length - 1]!.access! });
-          break;
-        case "call":
-          if (e.fn.name !== "stop")
-            work.push({ cost: e.fn.cost === "fn" ? "function" : e.fn.cost === "div" ? "divide" : "alu", axes });
-          break;
-        case "random":
-          work.push({ cost: "random", axes });
-          break;
-        case "select":
-          work.push({ cost: "select", axes });
-          break;
-        case "non_negative":
-        case "equal_zero":
-        case "and":
-        case "not":
-          work.push({ cost: "compare", axes });
-          break;
-        case "floor_div":
-        case "modulo":
-          work.push({ cost: "divide", axes });
-          break;
-        default:
-      }
-    }
-    return work;
-  };
-  const numbers = (over: readonly Variable[]): number[] => over.map((v) => numberOf.get(v)!);
+  const numbers = (over: readonly Variable[]): number[] => over.map((v) => n.numberOf.get(v)!);
   const stages = nest.groups.map((group): Part => ({
     over: numbers(group[0]!.over),
-    work: part(group.map((s) => s.value)),
+    work: workOf(
+      n,
+      group.map((s) => s.value),
+    ),
     stores: [],
     ops: group.map((s) => s.op),
   }));
   // stores of the same elements are one part: what they read is read once
   const together = new Map<string, Store[]>();
-  for (const s of spec.stores) {
+  for (const s of nest.spec.stores) {
     const key = numbers(s.over).join();
     if (!together.has(key)) together.set(key, []);
     together.get(key)!.push(s);
   }
   const stores = [...together.values()].map((list): Part => ({
     over: numbers(list[0]!.over),
-    work: part(list.map((s) => s.value)),
-    stores: list.map((s) => access(s.target.shape, s.indices, false)),
+    work: workOf(
+      n,
+      list.map((s) => s.value),
+    ),
+    stores: list.map((s) => accessOf(n, s.target.shape, s.indices, false)),
   }));
   const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => w.access ?? []));
-  return { axes, outer, extents: axes.map((a) => estimate(nest.extentOf.get(a)!)), stages, stores, loads };
+  const extents = axes.map((a) => estimate(nest.extentOf.get(a)!));
+  return { axes, outer: n.outer, extents, stages, stores, loads };
+}
+/** The axes that these depend on. */
+function axesOf({ numberOf }: Numbering, es: readonly Scalar[]): number[] {
+  const result: number[] = [];
+  for (const e of es)
+    for (const v of e.variables) {
+      const a = numberOf.get(v);
+      if (a !== undefined && !result.includes(a)) result.push(a);
+    }
+  return result;
+}
+function accessOf(n: Numbering, shape: Shape, indices: readonly Integer[], guarded: boolean): Access {
+  const stride = new Float64Array(n.count);
+  let regular = true; // affine in the axes
+  const address = flatAddress(shape, indices);
+  for (const [atom, k] of address ? termsOf(address) : indices.flatMap((e) => termsOf(e))) {
+    const own = n.numberOf.get(atom);
+    if (own !== undefined) stride[own] = address ? stride[own]! + k : NaN;
+    else
+      for (const a of axesOf(n, [atom])) {
+        stride[a] = NaN;
+        regular = false;
+      }
+  }
+  const dims = indices.map((e) =>
+    termsOf(e).flatMap(([atom, k]): (readonly [number, number])[] => {
+      const own = n.numberOf.get(atom);
+      return own !== undefined ? [[own, k]] : axesOf(n, [atom]).map((a) => [a, 1]);
+    }),
+  );
+  const isWindowed = (a: number): boolean => dims.some((dim) => dim.length > 1 && dim.some(([b]) => a === b));
+  const wide = Array.from(
+    stride,
+    (k, a) => k === 1 && regular && stride.every((other, b) => a === b || other % 4 === 0) && !isWindowed(a),
+  );
+  return {
+    axes: axesOf(n, indices),
+    stride,
+    wide,
+    indices: dims,
+    windowed: dims.some((dim) => dim.length > 1),
+    guarded,
+  };
+}
+/** Integers inside of addresses are formed once and mostly outside of the loops. */
+const priced = (x: Scalar): readonly Scalar[] =>
+  x.kind === "load" ? [...x.indices.filter((i) => !isPlain(i)), ...(x.outside ? [x.outside] : [])] : operandsOf(x);
+function workOf(n: Numbering, roots: readonly Scalar[]): Work[] {
+  return scalarOrder(roots, priced).flatMap((e): Work[] => {
+    const own = axesOf(n, [e]);
+    const axes = holdsLocal(e) ? [...new Set([...own, ...n.outer])] : own;
+    switch (e.kind) {
+      case "load": {
+        const access = accessOf(n, e.tensor.shape, e.indices, e.outside !== undefined);
+        const load: Work = { cost: "load", axes, access };
+        return e.outside ? [load, { cost: "select", axes, guards: access }] : [load];
+      }
+      case "call":
+        if (e.fn.name === "stop") return [];
+        return [{ cost: e.fn.cost === "fn" ? "function" : e.fn.cost === "div" ? "divide" : "alu", axes }];
+      case "random":
+      case "select":
+        return [{ cost: e.kind, axes }];
+      case "non_negative":
+      case "equal_zero":
+      case "and":
+      case "not":
+        return [{ cost: "compare", axes }];
+      case "floor_div":
+      case "modulo":
+        return [{ cost: "divide", axes }];
+      default:
+        return [];
+    }
+  });
 }
 const isPlain = (e: Integer): boolean => termsOf(e).every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
 const containsLocal = new WeakMap<Scalar, boolean>();
@@ -158,4 +167,3 @@ function holdsLocal(e: Scalar): boolean {
   if (found === undefined) containsLocal.set(e, (found = e.kind === "local" || operandsOf(e).some(holdsLocal)));
   return found;
 }
-export const loadsOf = (e: Scalar): Load[] => scalarOrder([e]).filter((x): x is Load => x.kind === "load");

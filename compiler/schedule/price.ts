@@ -193,46 +193,45 @@ function summed(p: Placed, tally: Tally): Price {
   const driver = p.schedule.anySize ? 0 : tally.compile + overtime * late; // the driver knows the text from another kernel
   return { ns, compileMs: tally.compile, groups, total: ns + (driver * 1e6) / target.runs };
 }
-/** `sums`: how many reductions share the loops of the part; 0: it stores. */
+/** A part on its way to its price. */
+interface Pricing {
+  readonly p: Placed;
+  readonly part: Part;
+  readonly sums: number; // reductions that share the loops of the part; 0: it stores
+  readonly loops: Loops;
+  readonly t: Tally;
+}
 function addPart(part: Part, sums: number, p: Placed, t: Tally): void {
   const { target } = p;
   const { ns } = target;
   const loops = loopsOf(part.over, p);
+  const pricing: Pricing = { p, part, sums, loops, t };
   t.time = t.memory = t.bodyLoads = t.bodyWork = t.waiting = 0;
   for (const w of part.work) {
-    const carrier = sums > 0 && p.share.length ? carrierOf(w, p) : -1;
-    if (w.access) addLoad(w, w.access, part, sums > 0, carrier, loops, p, t);
-    else if (w.cost !== "none") addWork(w, sums > 0, carrier, loops, p, t);
+    const shared = sums > 0 && p.share.length ? sharedAxisOf(w, p) : -1;
+    if (w.access) addLoad(w, w.access, shared, pricing);
+    else if (w.cost !== "none") addWork(w, shared, pricing);
   }
-  if (sums) addSums(part, sums, loops, p, t);
+  if (sums) addSums(pricing);
   t.memory += loops.steps * t.waiting;
   if (loops.trips.length) t.time += loops.trips.reduce((sum, trips) => sum + trips, 0) * ns.loop;
   t.time +=
     loops.steps *
     (target.longBody.ns * Math.max(0, t.bodyWork + 8 * t.bodyLoads - target.longBody.operations) +
       target.manyLoads.ns * Math.max(0, t.bodyLoads - target.manyLoads.loads));
-  for (const store of part.stores) addStore(store, part, loops, p, t);
+  for (const store of part.stores) addStore(store, pricing);
   t.ns += Math.max(t.time, t.memory) + target.overlap * Math.min(t.time, t.memory);
 }
 /** The tiled axis along which lanes share what none of them changes. */
-function carrierOf(w: Work, p: Placed): number {
+function sharedAxisOf(w: Work, p: Placed): number {
   for (const a of w.axes) if (p.onLanes[a]) return -1;
   return p.share.find((a) => w.axes.includes(a)) ?? -1;
 }
-function addLoad(
-  w: Work,
-  x: Access,
-  part: Part,
-  reduces: boolean,
-  carrier: number,
-  loops: Loops,
-  p: Placed,
-  t: Tally,
-): void {
+function addLoad(w: Work, x: Access, shared: number, { p, part, sums, loops, t }: Pricing): void {
   const { schedule: s, target, tile } = p;
   const { ns } = target;
   const often = tripsOf(loops, w.axes);
-  const chunked = reduces && p.staged ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
+  const chunked = sums && p.staged ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
   if (chunked !== undefined) {
     // brought into workgroup memory chunk by chunk, read from there
     const chunk = Math.min(p.chunk[chunked]!, p.extent[chunked]!);
@@ -243,13 +242,13 @@ function addLoad(
     t.compile += 2 * target.compile.load;
     return;
   }
-  const vector = reduces && s.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
-  const wide = vector >= 0 && vector !== carrier && tile[vector]! >= 4 && x.wide[vector]!;
-  const count = countLoads(x, wide, carrier, loops.innermost, p);
-  const clash = (target.clashNs && clashes(x, carrier, loops.innermost, p) ? target.clashNs : 0) + apart(x, p);
+  const vector = sums > 0 && s.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
+  const wide = vector >= 0 && vector !== shared && tile[vector]! >= 4 && x.wide[vector]!;
+  const count = countLoads(x, wide, shared, loops.innermost, p);
+  const clash = (target.clashNs && clashes(x, shared, loops.innermost, p) ? target.clashNs : 0) + apart(x, p);
   t.memory += often * (count * (wide ? ns.load4 + clash : ns.load + clash + (x.guarded ? ns.guard : 0)));
-  if (carrier >= 0) t.time += often * product(w.axes, tile) * ns.broadcast;
-  const written = !reduces && p.rows >= 0 && w.axes.includes(p.rows) ? 1 / tile[p.rows]! : 1; // one row's code
+  if (shared >= 0) t.time += often * product(w.axes, tile) * ns.broadcast;
+  const written = !sums && p.rows >= 0 && w.axes.includes(p.rows) ? 1 / tile[p.rows]! : 1; // one row's code
   const single = wide ? 4 * count : count;
   t.compile += single * written * target.compile.load;
   if (loops.innermost < 0 || often !== loops.steps) return;
@@ -261,19 +260,19 @@ function addLoad(
     far ? target.waitNs / Math.max(1, single) : target.nearWaitNs / Math.max(1, wide ? 2 * count : count),
   );
 }
-function addWork(w: Work, reduces: boolean, carrier: number, loops: Loops, p: Placed, t: Tally): void {
+function addWork(w: Work, shared: number, { p, sums, loops, t }: Pricing): void {
   const { target, tile } = p;
   const often = tripsOf(loops, w.axes);
   const tiled = product(w.axes, tile);
   const count = w.guards
     ? elements(w.guards, tile)
-    : carrier >= 0
+    : shared >= 0
       ? Math.ceil(tiled / target.simd)
       : w.cost === "random" && p.vector >= 0 && w.axes.includes(p.vector)
         ? tiled / 4
         : tiled;
   t.time += often * count * target.ns[w.cost];
-  const written = !reduces && p.rows >= 0 && w.axes.includes(p.rows) ? count / tile[p.rows]! : count; // one row's code
+  const written = !sums && p.rows >= 0 && w.axes.includes(p.rows) ? count / tile[p.rows]! : count; // one row's code
   t.compile +=
     written *
     (w.cost === "function" || w.cost === "divide"
@@ -283,7 +282,7 @@ function addWork(w: Work, reduces: boolean, carrier: number, loops: Loops, p: Pl
         : target.compile.operation / 2);
   if (loops.innermost >= 0 && often === loops.steps) t.bodyWork += count / 2; // a multiplication and its addition count as one
 }
-function addSums(part: Part, sums: number, loops: Loops, p: Placed, t: Tally): void {
+function addSums({ p, part, sums, loops, t }: Pricing): void {
   const { schedule: s, target, tile, accumulators } = p;
   const { ns } = target;
   const points = accumulators * product(part.over, tile);
@@ -301,7 +300,7 @@ function addSums(part: Part, sums: number, loops: Loops, p: Placed, t: Tally): v
   const spilled = sums * accumulators > target.registers ? sums * accumulators * (s.sums === "scalar" ? 1 : window) : 0;
   t.time += loops.steps * (spilled * ns.spill + sums * accumulators * ns.carried);
 }
-function addStore(x: Access, part: Part, loops: Loops, p: Placed, t: Tally): void {
+function addStore(x: Access, { p, part, loops, t }: Pricing): void {
   const { target, tile, vector, rows } = p;
   const { ns } = target;
   const count = p.accumulators * product(part.over, tile);
@@ -326,25 +325,25 @@ function apart(x: Access, p: Placed): number {
   );
 }
 /** Do the lines of one access fall into so few sets of the first cache that they drive one another out before they are used again? */
-function clashes(x: Access, carrier: number, innermost: number, p: Placed): boolean {
+function clashes(x: Access, shared: number, innermost: number, p: Placed): boolean {
   if (innermost >= 0 && Math.abs(x.stride[innermost]!) >= line) return false; // nothing is used again
   let step = page;
   let lanes = 1;
   for (const a of x.axes) {
     const stride = Math.abs(x.stride[a]!);
     const isFused = p.fused.includes(a);
-    const count = a === carrier ? 8 : a === p.lastFused ? p.fusedThreads : p.threads[a]!;
+    const count = a === shared ? 8 : a === p.lastFused ? p.fusedThreads : p.threads[a]!;
     const apart = stride * (isFused ? p.tile[a]! : 1);
     if (isStrided(apart, count)) {
       step = gcd(step, apart);
       lanes *= count;
     }
-    if (a !== carrier && isStrided(stride, p.tile[a]!)) step = gcd(step, stride);
+    if (a !== shared && isStrided(stride, p.tile[a]!)) step = gcd(step, stride);
   }
   const most = 6 * Math.max(1, page / step);
   if (lanes * product(x.axes, p.tile) <= most) return false;
   const far = p.tile.map((n, a) => (Math.abs(x.stride[a]!) >= line ? n : 1));
-  return lanes * elements(x, far, carrier) > most;
+  return lanes * elements(x, far, shared) > most;
 }
 const isStrided = (stride: number, count: number): boolean => count > 1 && Number.isFinite(stride) && stride >= line;
 const gcd = (a: number, b: number): number => (b ? gcd(b, a % b) : a);
@@ -361,11 +360,11 @@ function elements(x: Access, tile: readonly number[], once = -1): number {
   }
   return Math.min(all, distinct);
 }
-/** Loads of one body: distinct elements of the tile, four at a time where they lie so, one per lane along a carrier. */
-function countLoads(x: Access, wide: boolean, carrier: number, innermost: number, p: Placed): number {
+/** Loads of one body: distinct elements of the tile, four at a time where they lie so, one per lane along the axis that they share. */
+function countLoads(x: Access, wide: boolean, shared: number, innermost: number, p: Placed): number {
   const { tile } = p;
-  const own = elements(x, tile, carrier) / (wide ? 4 : 1);
-  if (carrier >= 0) return own * Math.ceil(tile[carrier]! / p.target.simd);
+  const own = elements(x, tile, shared) / (wide ? 4 : 1);
+  if (shared >= 0) return own * Math.ceil(tile[shared]! / p.target.simd);
   if (!wide && p.schedule.slide && innermost >= 0 && tile[innermost] === 1 && p.threads[innermost] === 1) {
     // along the window only the new values are loaded
     const window = x.indices.find((dim) => dim.length > 1 && dim.some(([a]) => a === innermost));

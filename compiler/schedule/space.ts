@@ -106,7 +106,7 @@ interface Facts {
   readonly contiguous: (a: string) => number; // accesses that walk memory step by step along it
   readonly meets: (a: string, b: string) => boolean; // in one index of some load, as a window: neighbours along a share what b runs over
   readonly reused: (a: string) => boolean; // a tile along it uses loaded values more than once
-  readonly whole: readonly string[]; // small output axes of windows: kept whole in registers
+  readonly kept: readonly string[]; // small output axes of windows: whole in registers
   readonly free: readonly string[]; // the other output axes
   readonly windows: readonly string[]; // small reduced axes that meet output axes which may be tiled
   readonly stageLoads: readonly ReadonlySet<string>[]; // the axes that each load of a stage depends on
@@ -114,7 +114,7 @@ interface Facts {
   readonly keepsPlaces: boolean; // argmax, argmin
   readonly storesOnce: boolean; // no store runs over axes of its own
   readonly longest: number; // steps of the longest reduction
-  readonly rows: readonly (readonly string[])[]; // reduced axes that lanes may run over: one of each stage
+  readonly reducedLanes: readonly (readonly string[])[]; // reduced axes that lanes may run over: one of each stage
 }
 function factsOf(nest: Nest): Facts {
   const { axes, extents, stages, stores, loads } = analyse(nest);
@@ -134,12 +134,12 @@ function factsOf(nest: Nest): Facts {
   const stageLoads = stages
     .flatMap((p) => p.work.flatMap((w) => w.access ?? []))
     .map((x) => new Set(x.axes.map((a) => axes[a]!)));
-  const whole = outer.filter(
+  const kept = outer.filter(
     (a) => known(a) && extent(a) > 1 && extent(a) <= windowLimit && inner.some((b) => meets(a, b)),
   );
-  const free = outer.filter((a) => !whole.includes(a));
+  const free = outer.filter((a) => !kept.includes(a));
   const windows = inner.filter(
-    (a) => known(a) && extent(a) <= windowLimit && free.some((b) => meets(a, b)) && !whole.some((b) => meets(a, b)),
+    (a) => known(a) && extent(a) <= windowLimit && free.some((b) => meets(a, b)) && !kept.some((b) => meets(a, b)),
   );
   const reusedAxes = new Set(outer.filter((a) => stageLoads.some((x) => !x.has(a)) || inner.some((b) => meets(a, b))));
   const overs = stages.map((p) => p.over.map((a) => axes[a]!));
@@ -149,19 +149,19 @@ function factsOf(nest: Nest): Facts {
     contiguous: (a) => contiguity.get(a)!,
     meets,
     reused: (a) => reusedAxes.has(a),
-    whole,
+    kept,
     free,
     windows,
     stageLoads,
     overs,
     longest: Math.max(1, ...overs.map((over) => over.reduce((n, a) => n * extent(a), 1))),
-    rows: rowAxes(overs, (a) => known(a) && contiguity.get(a)! > 0, extent),
+    reducedLanes: laneAxes(overs, (a) => known(a) && contiguity.get(a)! > 0, extent),
     keepsPlaces: stages.some((p) => p.ops!.some((op) => op === "argmax" || op === "argmin")),
     storesOnce: stores.every((p) => !p.over.length),
   };
 }
 /** An axis that all stages share; else, where each has its own, the longest of each. */
-function rowAxes(
+function laneAxes(
   overs: readonly (readonly string[])[],
   good: (a: string) => boolean,
   extent: (a: string) => number,
@@ -210,17 +210,21 @@ function lanesOf(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: r
 
 // ---------------------------------------------------------------- reductions
 
+/** A way to look at a nest with reductions: `complete` makes schedules of threads and a tile of output axes. */
+interface Search {
+  readonly nest: Nest;
+  readonly f: Facts;
+  readonly target: Target;
+  readonly along: (threads: Threads, fuse?: readonly string[]) => Lanes;
+  readonly complete: (on: Lanes, outerTile: Tile, staged?: Tile) => void;
+}
 function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
   const f = factsOf(nest);
-  const { outer, inner } = nest;
-  const complete = (on: Lanes, outerTile: Tile, staged: Tile = noTile): void => {
+  const complete: Search["complete"] = (on, outerTile, staged = noTile) => {
     const tile: Record<string, number> = { ...outerTile };
-    for (const a of f.whole) tile[a] = f.extent(a);
-    if (
-      staged === noTile &&
-      leastTotal(nest, { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, target) > limit()
-    )
-      return;
+    for (const a of f.kept) tile[a] = f.extent(a);
+    const least = { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile };
+    if (staged === noTile && leastTotal(nest, least, target) > limit()) return;
     const rolled = completions(nest, f, target, on, tile, false, staged);
     const written =
       f.longest <= shortReduction
@@ -230,9 +234,22 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
         : [];
     for (const schedule of [...rolled, ...written]) see({ nest, schedule });
   };
-  const along = (threads: Threads, fuse?: readonly string[]): Lanes => lanesOf(nest, f, target, threads, fuse);
+  const search: Search = {
+    nest,
+    f,
+    target,
+    along: (threads, fuse) => lanesOf(nest, f, target, threads, fuse),
+    complete,
+  };
+  oneAxisOnLanes(search);
+  fusedLanes(search);
+  reducedLanes(search);
+  tilesInWorkgroupMemory(search);
+  if (!nest.outer.length) complete(search.along([["", 1]]), {});
+}
+/** One axis on the lanes, another one in registers. */
+function oneAxisOnLanes({ f, target, along, complete }: Search): void {
   const lanes = target.simd;
-  // one axis on the lanes, another one in registers
   const filled = f.free.filter(
     (a) => f.contiguous(a) > 0 && Math.ceil(f.extent(a) / lanes) * lanes <= 1.2 * f.extent(a),
   );
@@ -246,60 +263,61 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
       for (const [b, sizes] of others) for (const rb of sizes) if (rb > 1) complete(group, { [a]: ra, [b]: rb });
     }
   }
-  // all but one fused on the lanes
-  const fusing = fusable(nest).filter((a) => !f.whole.includes(a));
-  if (!f.whole.length && fusing.length > 1) {
-    const last = fusing[fusing.length - 1]!;
-    for (const threads of new Set([lanes, target.workgroup])) {
-      const all = along([["fused", threads]], fusing);
-      complete(all, {});
-      if (f.known(last) && f.extent(last) % 4 === 0) complete(all, { [last]: 4 });
-    }
-    for (const o of outer) {
-      const rest = fusing.filter((a) => a !== o);
-      if (rest.length < 2 || !f.known(o) || !f.reused(o) || inner.some((a) => f.meets(o, a))) continue;
-      const q = rest[rest.length - 1]!;
-      const most = along([["fused", lanes]], rest);
-      // 14 neighbours were as fast as 7, and took lavapipe's compiler 0.7 to 1 s
-      const sizes = f.known(q)
-        ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8].includes(n))
-        : [1];
-      for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o)))
-        for (const rq of sizes) complete(most, { [o]: ro, [q]: rq });
-    }
+}
+/** All output axes, or all but one, fused on the lanes. */
+function fusedLanes({ nest, f, target, along, complete }: Search): void {
+  const fusing = fusable(nest).filter((a) => !f.kept.includes(a));
+  if (f.kept.length || fusing.length < 2) return;
+  const last = fusing[fusing.length - 1]!;
+  for (const threads of new Set([target.simd, target.workgroup])) {
+    const all = along([["fused", threads]], fusing);
+    complete(all, {});
+    if (f.known(last) && f.extent(last) % 4 === 0) complete(all, { [last]: 4 });
   }
-  // lanes, or a whole workgroup, on a reduced axis
+  for (const o of nest.outer) {
+    const rest = fusing.filter((a) => a !== o);
+    if (rest.length < 2 || !f.known(o) || !f.reused(o) || nest.inner.some((a) => f.meets(o, a))) continue;
+    const q = rest[rest.length - 1]!;
+    const most = along([["fused", target.simd]], rest);
+    // 14 neighbours were as fast as 7, and took lavapipe's compiler 0.7 to 1 s
+    const sizes = f.known(q) ? sizesOf(f, q).filter((n) => f.extent(q) % n === 0 && [1, 2, 4, 7, 8].includes(n)) : [1];
+    for (const ro of sizesOf(f, o).filter((n) => n % 4 === 0 || n === 1 || n === f.extent(o)))
+      for (const rq of sizes) complete(most, { [o]: ro, [q]: rq });
+  }
+}
+/** Lanes, or a whole workgroup, on a reduced axis. */
+function reducedLanes({ f, target, along, complete }: Search): void {
+  if (!target.lanes && target.class !== "discrete") return;
   const together = target.lanes || target.workgroup;
-  if (target.lanes || target.class === "discrete")
-    for (const a of new Set(f.rows.map((axes) => axes.join("+")))) {
-      if (!a || !a.split("+").some((x) => f.extent(x) >= 2 * together)) continue;
-      const [p, q] = f.free.slice(-2);
-      const choices = (b: string | undefined): number[] =>
-        b === undefined || !target.lanes ? [1] : sizesOf(f, b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n));
-      const row = along([[a, together]]);
-      for (const rp of choices(p))
-        for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
-    }
-  // tiles of threads whose operands lie in workgroup memory
-  if (target.class === "discrete" && f.overs.length === 1) {
-    const k = f.overs[0]![f.overs[0]!.length - 1];
-    const both = f.free.filter((a) => f.known(a) && f.reused(a));
-    if (k && f.known(k) && f.extent(k) >= 8)
-      for (const b of both)
-        for (const a of both) {
-          if (a === b || !f.contiguous(b)) continue;
-          const square = along([
-            [a, 8],
-            [b, 8],
-          ]);
-          for (const ra of [1, 2, 4, 8])
-            for (const rb of [1, 2, 4, 8])
-              for (const chunk of [8, 16])
-                if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b))
-                  complete(square, { [a]: ra, [b]: rb }, { [k]: chunk });
-        }
+  for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
+    if (!a || !a.split("+").some((x) => f.extent(x) >= 2 * together)) continue;
+    const [p, q] = f.free.slice(-2);
+    const choices = (b: string | undefined): number[] =>
+      b === undefined || !target.lanes ? [1] : sizesOf(f, b).filter((n) => [1, 2, 4, 5, 8, 10].includes(n));
+    const row = along([[a, together]]);
+    for (const rp of choices(p))
+      for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
   }
-  if (!outer.length) complete(along([["", 1]]), {});
+}
+/** Squares of threads whose operands lie in workgroup memory. */
+function tilesInWorkgroupMemory({ f, target, along, complete }: Search): void {
+  if (target.class !== "discrete" || f.overs.length !== 1) return;
+  const k = f.overs[0]![f.overs[0]!.length - 1];
+  if (!k || !f.known(k) || f.extent(k) < 8) return;
+  const both = f.free.filter((a) => f.known(a) && f.reused(a));
+  for (const b of both)
+    for (const a of both) {
+      if (a === b || !f.contiguous(b)) continue;
+      const square = along([
+        [a, 8],
+        [b, 8],
+      ]);
+      for (const ra of [1, 2, 4, 8])
+        for (const rb of [1, 2, 4, 8])
+          for (const chunk of [8, 16])
+            if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b))
+              complete(square, { [a]: ra, [b]: rb }, { [k]: chunk });
+    }
 }
 
 function sameTile(a: Tile, b: Tile): boolean {
@@ -309,7 +327,7 @@ function sameTile(a: Tile, b: Tile): boolean {
 
 const noAxes: readonly string[] = [];
 const noTile: Tile = {};
-/** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. */
+/** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. `written`: reductions are written out. */
 function completions(
   nest: Nest,
   f: Facts,
@@ -319,14 +337,12 @@ function completions(
   written: boolean,
   staged: Tile,
 ): Schedule[] {
-  const { outer, inner } = nest;
+  const { outer } = nest;
   const { threads, fuse } = on;
+  const accumulators = outer.reduce((n, a) => n * (outerTile[a] ?? 1), 1);
+  if (accumulators > target.accumulatorLimit || (written && accumulators * f.longest > 64)) return [];
   const tile: Record<string, number> = { ...outerTile };
   const of = (a: string): number => tile[a] ?? 1;
-  let accumulators = 1;
-  for (const a of outer) accumulators *= of(a);
-  if (accumulators > target.accumulatorLimit || (written && accumulators * f.longest > 64)) return [];
-  const threadsOf = (a: string): number => threadsAlong({ threads }, a);
   // reduced axes that meet a tiled axis in a window are written out
   const tiled = outer.filter((a) => of(a) > 1);
   const windows = f.windows.filter((a) => !staged[a] && tiled.some((b) => f.meets(a, b)));
@@ -339,52 +355,16 @@ function completions(
     ? outer.filter((b) => !on.has(b) && of(b) >= target.lanes / 2 && on.shared.some((x) => x.has(b)))
     : noAxes;
   const innermost = f.overs[0]?.findLast((a) => of(a) < f.extent(a));
-  const outerVector = on.vectors.find((a) => of(a) % 4 === 0) ?? "";
-  const choices: { vector: string; unroll: Tile }[] = [{ vector: outerVector, unroll: {} }];
-  if (!f.whole.length && staged === noTile) {
-    for (const a of inner) {
-      if (
-        !f.known(a) ||
-        f.extent(a) % 4 ||
-        out.includes(a) ||
-        f.keepsPlaces ||
-        !f.contiguous(a) ||
-        threadsOf(a) * 4 > f.extent(a)
-      )
-        continue;
-      choices.push({ vector: a, unroll: { [a]: 4 } });
-      if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
-    }
-    // two steps of a large tile: what no register holds comes and goes half as often
-    const steps = !target.keepLoops || accumulators <= 16 ? [2, 4] : share.length && accumulators >= 64 ? [2] : [];
-    if (innermost && f.known(innermost))
-      for (const u of steps)
-        if (f.extent(innermost) % (u * threadsOf(innermost)) === 0)
-          choices.push({ vector: outerVector, unroll: { [innermost]: u } });
-  }
+  const t: Tiling = { on, tile, staged, out, tiled, accumulators, innermost, isShared: share.length > 0 };
   const result: Schedule[] = [];
-  for (const { vector, unroll } of choices) {
+  for (const { vector, unroll } of unrollings(nest, f, target, t)) {
     const own: Record<string, number> = {};
     for (const a in tile) if ((unroll[a] ?? tile[a]) !== 1) own[a] = unroll[a] ?? tile[a]!;
     for (const a in unroll) own[a] = unroll[a]!;
     const body = Math.max(1, ...f.overs.map((over) => over.reduce((n, a) => n * (own[a] ?? 1), accumulators)));
     if (body > target.bodyLimit) continue;
-    const vectorOut = outer.includes(vector);
-    const unit = (a: string): number => (own[a] ?? 1) / (a === vector ? 4 : 1);
-    // the axis whose rolled loop leaves fewest stores
-    const rolling =
-      target.rolledStores &&
-      accumulators / (vectorOut ? 4 : 1) > 4 &&
-      !on.inner &&
-      f.overs.length === 1 &&
-      f.storesOnce;
-    const rows = rolling
-      ? (tiled
-          .filter((a) => threadsOf(a) === 1)
-          .sort((a, b) => unit(b) - unit(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "")
-      : "";
     const slide =
-      innermost !== undefined && !on.has(innermost) && !own[innermost] && f.whole.some((b) => f.meets(innermost, b));
+      innermost !== undefined && !on.has(innermost) && !own[innermost] && f.kept.some((b) => f.meets(innermost, b));
     result.push({
       ...plainSchedule,
       threads,
@@ -392,15 +372,61 @@ function completions(
       tile: own,
       vector,
       share,
-      rows,
+      rows: rolledAxis(nest, f, target, t, own, vector),
       slide,
       keepLoops: target.keepLoops,
       together: target.lanes ? "subgroup" : "workgroup",
-      sums: vectorOut && windows.length ? "scalar" : "vector",
+      sums: outer.includes(vector) && windows.length ? "scalar" : "vector",
       staged,
     });
   }
   return result;
+}
+/** Lanes and a tile, before its vectors are chosen. */
+interface Tiling {
+  readonly on: Lanes;
+  readonly tile: Tile; // with the reduced axes that are written out
+  readonly staged: Tile;
+  readonly out: readonly string[]; // these axes
+  readonly tiled: readonly string[]; // output axes
+  readonly accumulators: number;
+  readonly innermost: string | undefined; // reduced axis that is still a loop
+  readonly isShared: boolean;
+}
+interface Unrolling {
+  readonly vector: string;
+  readonly unroll: Tile;
+}
+/** An output axis as vectors, or steps of a reduced one. */
+function unrollings(nest: Nest, f: Facts, target: Target, t: Tiling): Unrolling[] {
+  const { on, tile, accumulators, innermost } = t;
+  const threadsOf = (a: string): number => threadsAlong(on, a);
+  const outerVector = on.vectors.find((a) => (tile[a] ?? 1) % 4 === 0) ?? "";
+  const choices: Unrolling[] = [{ vector: outerVector, unroll: {} }];
+  if (f.kept.length || t.staged !== noTile) return choices;
+  for (const a of nest.inner) {
+    const isWhole = f.known(a) && f.extent(a) % 4 === 0 && f.extent(a) >= threadsOf(a) * 4;
+    if (!isWhole || t.out.includes(a) || f.keepsPlaces || !f.contiguous(a)) continue;
+    choices.push({ vector: a, unroll: { [a]: 4 } });
+    if (accumulators === 1 && f.extent(a) % 16 === 0) choices.push({ vector: a, unroll: { [a]: 8 } });
+  }
+  // two steps of a large tile: what no register holds comes and goes half as often
+  const steps = !target.keepLoops || accumulators <= 16 ? [2, 4] : t.isShared && accumulators >= 64 ? [2] : [];
+  if (innermost && f.known(innermost))
+    for (const u of steps)
+      if (f.extent(innermost) % (u * threadsOf(innermost)) === 0)
+        choices.push({ vector: outerVector, unroll: { [innermost]: u } });
+  return choices;
+}
+/** The axis whose rolled loop leaves fewest stores; "" where all are written out. */
+function rolledAxis(nest: Nest, f: Facts, target: Target, t: Tiling, tile: Tile, vector: string): string {
+  const width = nest.outer.includes(vector) ? 4 : 1;
+  const isRolled =
+    target.rolledStores && t.accumulators / width > 4 && !t.on.inner && f.overs.length === 1 && f.storesOnce;
+  if (!isRolled) return "";
+  const stores = (a: string): number => (tile[a] ?? 1) / (a === vector ? 4 : 1);
+  const axes = t.tiled.filter((a) => threadsAlong(t.on, a) === 1);
+  return axes.sort((a, b) => stores(b) - stores(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "";
 }
 
 // ---------------------------------------------------------------- choice

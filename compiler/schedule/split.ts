@@ -108,7 +108,7 @@ export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Spli
     const guarded = parts * chunk === n ? value : select(less(position, extentInteger(n)), value, none);
     memories.push(
       source({
-        role: "carry",
+        role: "scratch",
         path: spec.stages.length > 1 ? `${s.local.name}_parts` : "parts",
         shape: [parts, ...spec.axes.map((v) => v.extent)],
         dtype: s.local.dtype,
@@ -137,7 +137,7 @@ export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Spli
       stages: first,
       stores: first.map((s, i) => ({ target: memories[i]!, over: [], indices: [part, ...at], value: s.local })),
     },
-    whole: { ...spec, comment: () => [...spec.comment(), `the sum of the ${parts} parts`], stages: second },
+    whole: { ...spec, comment: () => [...spec.comment(), `the sum of the ${parts} parts`], folded: [], stages: second },
   };
 }
 /**
@@ -171,7 +171,7 @@ export function takeApart(spec: KernelSpec, target: Target): { first: KernelSpec
     early.map((s) => [
       s.local,
       source({
-        role: "carry",
+        role: "scratch",
         path: `${s.local.name}_of_all`,
         shape: spec.axes.map((v) => v.extent),
         dtype: s.local.dtype,

@@ -1,6 +1,6 @@
 // A stage of the compiler as text, from source text: for snapshots, and for tests that look for a word in what comes out.
 import { compile, type CompileOptions } from "../../compiler/compile.ts";
-import { partsOf } from "../../compiler/cli/inspect.ts";
+import { partsOf } from "../../compiler/pipeline.ts";
 import type { stages } from "../../compiler/cli/options.ts";
 
 /**

@@ -2,14 +2,14 @@
 // objective. In: a program, small random values made here.   Out: for each tensor the two directional derivatives that differ most.
 // What stands inside `stop` is held while a tensor moves: its values are recorded at the point and replayed, in the evaluator's order, which
 // does not depend on values. Draws depend on seed, step and place alone, so they stay.
-import { InternalError } from "../../grammar/diagnostic.ts";
-import type { Objective, Program, TrainProgram } from "../elaborate/program.ts";
-import { gradient } from "../grad/grad.ts";
-import { stepwise, within } from "../graph/compilation.ts";
-import { levelInputs, topological } from "../graph/node.ts";
-import type { Extent, Node, Range, Scan, Source } from "../graph/types.ts";
-import { functions } from "../scalar/table.ts";
-import { evaluateNodes, extentValue, sizeOfShape, type Dims, type Instead } from "./evaluate.ts";
+import { InternalError } from "../grammar/diagnostic.ts";
+import type { Objective, Program, TrainProgram } from "./elaborate/program.ts";
+import { gradient } from "./grad/grad.ts";
+import { stepwise, within } from "./graph/compilation.ts";
+import { levelInputs, topological } from "./graph/node.ts";
+import type { Extent, Node, Range, Scan, Source } from "./graph/types.ts";
+import { functions } from "./scalar/table.ts";
+import { evaluateNodes, extentValue, sizeOfShape, type Dims, type Instead } from "./evaluate/evaluate.ts";
 
 export interface GradientCheck {
   readonly objective: string; // "fit.minimize1"

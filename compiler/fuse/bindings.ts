@@ -1,0 +1,74 @@
+// How many buffers a kernel binds. In: nodes that one launch computes. Out: the memory that it reads and writes.
+import { InternalError } from "../../grammar/diagnostic.ts";
+import { baseOf, tensorsOf } from "../graph/node.ts";
+import { integer } from "../graph/scalar.ts";
+import type { Node } from "../graph/types.ts";
+import type { Home } from "./group.ts";
+import { fromMemory, homeOf, homesOf } from "./homes.ts";
+import { hasKernel, inputsOf, isCopied, isOutput, readersOf, readsOf, readsOfCopy, type Fusion } from "./state.ts";
+import { inlinedReads } from "./storage.ts";
+
+/** The memory that a kernel of these nodes binds. */
+export function boundBy(f: Fusion, nodes: readonly Node[]): Set<Node> {
+  const inside: ReadonlySet<Node> = new Set(nodes);
+  const memory = new Set<Node>();
+  for (const x of nodes) {
+    for (const y of readsOf(f, x)) if (!inside.has(y)) memory.add(boundFor(f, y));
+    if (f.homes.has(x) || isReadOutside(f, x, inside))
+      for (const h of homesOf(f, x)) for (const y of boundByHome(f, h, x)) memory.add(y);
+  }
+  return memory;
+}
+/** Is a node's value read by others than these? */
+export const isReadOutside = (f: Fusion, x: Node, inside: ReadonlySet<Node>): boolean =>
+  f.flat?.views.has(x) === true || isOutput(f, x) || [...readersOf(f, x)].some((y) => !inside.has(y)) || isCopied(f, x);
+const boundFor = (f: Fusion, y: Node): Node => baseOf(homeOf(f, y)?.memory ?? y);
+/** Where something is written may be data. */
+const boundByHome = (f: Fusion, h: Home, x: Node): Node[] =>
+  [h.memory, ...tensorsOf(h.at(x.shape.map(() => integer(0))).map((e) => fromMemory(f, e)))].map(baseOf);
+/** ... that the node alone binds, or a copy of it. */
+const boundAlone = (f: Fusion, x: Node, reads: readonly Node[], homes: readonly Home[]): Set<Node> =>
+  new Set([...reads.map((y) => boundFor(f, y)), ...homes.flatMap((h) => boundByHome(f, h, x))]);
+
+/**
+ * Does every kernel that cannot be smaller (one node, or one copy) bind no more buffers than the target has? Else `found` learns what helps:
+ * an input is stored instead of written out in its readers; a second home is written by a copy; a state is not updated in place.
+ */
+export function smallestKernelsFit(f: Fusion): boolean {
+  const most = f.target.storageBuffers;
+  let fit = true;
+  for (const x of f.order) {
+    if (!hasKernel(f, x)) continue;
+    const bound = boundAlone(f, x, readsOf(f, x), homesOf(f, x)).size;
+    if (bound <= most) continue;
+    fit = false;
+    if (!storeWidestInput(f, x) && !giveUpPlaces(f, x))
+      throw new InternalError(`fuse: ${x.label ?? x.kind} alone binds ${bound} buffers`);
+  }
+  for (const { from, home } of f.copies) {
+    if (boundAlone(f, from, readsOfCopy(f, from), [home]).size <= most) continue;
+    fit = false;
+    if (!storeWidestInput(f, from))
+      throw new InternalError(`fuse: a copy of ${from.label ?? from.kind} binds too many buffers`);
+  }
+  return fit;
+}
+/** Stores the input of a node that brings most reads with it. */
+function storeWidestInput(f: Fusion, x: Node): boolean {
+  const inlined = inputsOf(f, x)
+    .map(baseOf)
+    .filter((y) => y.kind === "compute" && !y.reduction && !f.stored.has(y));
+  const [widest] = inlined.sort((a, b) => inlinedReads(b, f.stored).length - inlinedReads(a, f.stored).length);
+  if (widest) f.found.stored.add(widest);
+  return widest !== undefined;
+}
+function giveUpPlaces(f: Fusion, x: Node): boolean {
+  const { oneHome, uncut, notInPlace } = f.found;
+  const owners = f.ownersOf.get(x);
+  const alias = f.aliasOf.get(x);
+  if (homesOf(f, x).length > 1 && !oneHome.has(x)) oneHome.add(x);
+  else if (owners) for (const y of owners) uncut.add(y);
+  else if (alias) notInPlace.add(alias);
+  else return false;
+  return true;
+}

@@ -1,0 +1,36 @@
+// Every unit as kernels in order. In: units over flat buffers. Out: the same with their kernels.
+import type { Span } from "../../grammar/diagnostic.ts";
+import { checkSize } from "../elaborate/sizes.ts";
+import { fuse } from "../fuse/fuse.ts";
+import type { Node } from "../graph/types.ts";
+import type { KernelGraph, Step } from "../kernel/graph.ts";
+import type { Target } from "../kernel/target.ts";
+import { isPersistent } from "./layout.ts";
+import type { FlatModel, FlatUnit } from "./flatten.ts";
+
+export interface FusedUnit extends FlatUnit {
+  readonly kernels: KernelGraph;
+}
+
+/** Throws a Fault where a tensor that has to be stored is larger than any device can hold; `whole` is its place where it has none. */
+export function fuseUnits({ units, views }: FlatModel, whole: Span, target: Target): readonly FusedUnit[] {
+  const fused = (u: FlatUnit): FusedUnit => {
+    if (u.oneLaunch) return { ...u, kernels: u.oneLaunch.kernels };
+    const flat = u.flat ?? { step: u.graph, views, assembled: new Map(), updatedBy: new Map() };
+    return { ...u, kernels: fuse(u.graph, target, flat) };
+  };
+  const result = units.map(fused);
+  for (const { kernels } of result)
+    for (const x of tensorsOf(kernels.steps))
+      if (!isPersistent(x) && !views.has(x)) checkSize(x.shape, x.span ?? whole);
+  return result;
+}
+function tensorsOf(steps: readonly Step[]): ReadonlySet<Node> {
+  const found = new Set<Node>();
+  const walk = (s: Step): void => {
+    if (s.kind === "loop") s.body.forEach(walk);
+    else for (const x of [...s.reads, ...s.writes]) found.add(x);
+  };
+  steps.forEach(walk);
+  return found;
+}

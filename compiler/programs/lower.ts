@@ -1,0 +1,109 @@
+// Every kernel of every unit as WGSL. In: units with their kernels. Out: their steps with lowered kernels, or with moves that need no code.
+// Kernels that differ only in their tensors are lowered once.
+import { baseOf } from "../graph/node.ts";
+import type { Node, Scan, Source } from "../graph/types.ts";
+import type { KernelStep, Step, View } from "../kernel/graph.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
+import type { Layout } from "../kernel/layout.ts";
+import type { Target } from "../kernel/target.ts";
+import { lowerKernel, type LoweredKernel } from "../lower/lower.ts";
+import { loadsOf, physical, storesOf } from "../lower/whole.ts";
+import type { FusedUnit } from "./fuse.ts";
+import { layoutOfSeldom } from "./layout.ts";
+import { movesOf, type Move } from "./moves.ts";
+import { specKey, type SpecKey } from "./spec-key.ts";
+
+export interface LoweredModel {
+  readonly units: readonly LoweredUnit[];
+  readonly sites: ReadonlyMap<Source, number>; // memory that holds the site of a draw
+}
+export interface LoweredUnit extends FusedUnit {
+  readonly steps: readonly LoweredStep[];
+}
+export type LoweredStep = LoweredLaunch | LoweredLoop;
+export interface LoweredLaunch {
+  readonly kind: "kernel";
+  readonly step: KernelStep;
+  readonly runs: number; // that are expected
+  readonly moves: readonly Move[] | undefined; // what it amounts to, if the addresses allow it ...
+  readonly kernel: () => LoweredKernel; // ... else its code; lowered when it is asked for
+}
+export interface LoweredLoop {
+  readonly kind: "loop";
+  readonly scan: Scan;
+  readonly body: readonly LoweredStep[];
+}
+/** A kernel in a loop is worth more of the driver's time, up to so much. */
+const mostRounds = 8;
+
+export function lowerUnits(
+  units: readonly FusedUnit[],
+  dense: ReadonlyMap<Node, View>,
+  layout: Layout,
+  target: Target,
+): LoweredModel {
+  const seldom = layoutOfSeldom(layout);
+  const lower = sharedLowering(layout, target);
+  const steps = (unit: FusedUnit, list: readonly Step[], rounds: number): LoweredStep[] =>
+    list.map((s): LoweredStep => {
+      if (s.kind === "loop") {
+        const { scan } = s;
+        return { kind: "loop", scan, body: steps(unit, s.body, Math.min(mostRounds, rounds * scan.count)) };
+      }
+      const step = physicalStep(s, dense);
+      const runs = rounds * (isRunOnce(unit) ? 1 : target.runs);
+      const moves = movesOf(step.spec);
+      const make = (): LoweredKernel => lower(step.spec, unit.flat ? layout : seldom.layout, runs);
+      const made = moves ? undefined : make();
+      return { kind: "kernel", step, runs, moves, kernel: () => made ?? make() };
+    });
+  return {
+    units: units.map((u) => ({ ...u, steps: u.oneLaunch ? [] : steps(u, u.kernels.steps, 1) })),
+    sites: seldom.sites,
+  };
+}
+const isRunOnce = (u: FusedUnit): boolean => u.kind === "init" || u.kind === "late init" || u.kind === "check";
+
+/** A dense slice cannot be bound by itself: its elements are read in the flat buffer. */
+function physicalStep(step: KernelStep, dense: ReadonlyMap<Node, View>): KernelStep {
+  const spec = dense.size ? physical(step.spec, dense) : step.spec;
+  return spec === step.spec ? step : { kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) };
+}
+
+type Lower = (spec: KernelSpec, layout: Layout, runs: number) => LoweredKernel;
+/** Lowers a specification, or takes the code of one that differs from it only in its tensors. `layout`: that of units which run often. */
+function sharedLowering(layout: Layout, target: Target): Lower {
+  const known = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();
+  const bindsTooMany = (k: LoweredKernel): boolean =>
+    k.bindings.filter((b) => b.access !== "uniform").length > target.storageBuffers ||
+    (k.before ?? []).some(bindsTooMany);
+  const lower: Lower = (spec, wanted, runs) => {
+    let own = wanted;
+    let key = specKey(spec, own);
+    // sites in memory take bindings, too
+    if (own.siteOf && key.tensors.length > target.storageBuffers) key = specKey(spec, (own = layout));
+    const name = `${runs}|${key.key}`;
+    const found = known.get(name);
+    if (found) return withTensors(found.kernel, found.key, key);
+    const kernel = lowerKernel(spec, own, runs === target.runs ? target : { ...target, runs });
+    if (own.siteOf && bindsTooMany(kernel)) return lower(spec, layout, runs); // so do the parts of a split reduction
+    known.set(name, { key, kernel });
+    return kernel;
+  };
+  return lower;
+}
+function withTensors(kernel: LoweredKernel, from: SpecKey, to: SpecKey): LoweredKernel {
+  const moved = new Map<Node | Scan, Node | Scan>([
+    ...from.tensors.map((x, i) => [x, to.tensors[i]!] as const),
+    ...from.scans.map((x, i) => [x, to.scans[i]!] as const),
+  ]);
+  const again = (k: LoweredKernel): LoweredKernel => ({
+    ...k,
+    bindings: k.bindings.map((b) => ({
+      ...b,
+      node: moved.get(b.node.kind === "scan" ? b.node : baseOf(b.node)) ?? b.node,
+    })),
+    ...(k.before ? { before: k.before.map(again) } : {}),
+  });
+  return again(kernel);
+}

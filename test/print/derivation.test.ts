@@ -1,0 +1,93 @@
+// dlm inspect --stage backward: a derivation that is read from above.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { add, atom, divide, multiply, number, scale, sub, text } from "../../compiler/print/algebra.ts";
+import { check } from "../plans/check.ts";
+
+const example = (name: string): string =>
+  readFileSync(join(import.meta.dirname, "../../examples", `${name}.dlm`), "utf8");
+
+test("exclusive or: the loss by its logit, whole", () => {
+  expect(check(example("xor"), "backward", { name: "xor.dlm", rows: { table: 4 } })).toMatchInlineSnapshot(`
+    "# fit
+    parameter net.linear2.w: f32[8, 1]
+    parameter net.linear.b: f32[8]
+    parameter net.linear.w: f32[2, 8]
+    input data.table.x: f32[rows.table, 2]
+    input fit.index: i32[1024, 4]
+    state fit.step: i32
+    x[i, j]: f32[4, 2] = data.table.x[fit.index[fit.step mod 1024, i], j]
+    net.linear.y[i, j]: f32[4, 8] = sum(k < 2) x[i, k] * net.linear.w[k, j]
+    net.linear[i, j]: f32[4, 8] = tanh(net.linear.y[i, j] + net.linear.b[j])
+    net.linear2.y[i]: f32[4, 1] = sum(k < 8) net.linear[i, k] * net.linear2.w[k]
+    parameter net.linear2.b: f32[1]
+    z: f32[4, 1] = net.linear2.b + net.linear2.y
+    input data.table.y: f32[rows.table, 1]
+    y[i]: f32[4, 1] = data.table.y[fit.index[fit.step mod 1024, i]]
+    l: f32[4, 1] = (1 - y) * z + logaddexp(-z, 0)
+    sum: f32 = sum(k < 4) l[k]
+    fit.minimize1: f32 = sum / 4
+
+    d_z: f32[4, 1] = (sigmoid(z) - y) / 4
+    g1[i, j]: f32[4, 8] = d_z[i] * net.linear2.w[j] * (1 - net.linear[i, j]^2)
+    d_net.linear.w[i, j]: f32[2, 8] = sum(k < 4) x[k, i] * g1[k, j]
+    d_net.linear.b[i]: f32[8] = sum(k < 4) g1[k, i]
+    d_net.linear2.w[i]: f32[8, 1] = sum(k < 4) d_z[k] * net.linear[k, i]
+    d_net.linear2.b: f32[1] = sum(k < 4) d_z[k]
+
+    d fit.minimize1 / d net.linear.w = d_net.linear.w
+    d fit.minimize1 / d net.linear.b = d_net.linear.b
+    d fit.minimize1 / d net.linear2.w = d_net.linear2.w
+    d fit.minimize1 / d net.linear2.b = d_net.linear2.b
+    "
+  `);
+});
+
+/** `net.linear.y[i, j]: f32[4, 8] = ...`, or what is given: `parameter net.linear.w: f32[2, 8]` */
+const definition = /^ *(?:(?:parameter|input|state|carry|constant) )?([\w.%']+)(?:\[[^\]]*\])?: [^=]*(?:\+?= (.*))?$/;
+test.each(["xor", "digits", "lstm_chars"])("every name that %s uses is defined above", (name) => {
+  const defined = new Set<string>();
+  const lines = check(example(name), "backward", { name: `${name}.dlm`, rows: { table: 4 } }).split("\n");
+  const missing: string[] = [];
+  for (const line of lines) {
+    const [, left, right = ""] = definition.exec(line) ?? [];
+    if (left === undefined) continue;
+    // what has a dot or an index is no function, axis or number
+    for (const [, used] of right.matchAll(/(?<![\w.%'])([A-Za-z_%][\w.%']*\.[\w.%']+|[A-Za-z_%][\w.%']*(?=\[))/g))
+      if (!defined.has(used!) && !/^(uniform|normal)('\d+)?$/.test(used!)) missing.push(`${left} uses ${used}`);
+    defined.add(left);
+  }
+  expect(defined.size).toBeGreaterThan(10);
+  expect(missing).toEqual([]);
+});
+
+test("two draws do not cancel each other", () => {
+  const source = `data d { field x: f32[2] = [[1, 2], [3, 4]] }
+model net(x: f32[B, 2]) -> f32[B, 2] { return x * (uniform(0, 1)[B, 2] - uniform(0, 1)[B, 2]) |> Linear(2, bias: false) }
+train fit on d(batch: 2) { minimize mean(net(x)) by sgd(lr: 0.1)
+  steps: 1 }`;
+  expect(check(source, "backward")).toContain("(uniform[i, j] - uniform'1[i, j])");
+});
+
+const [x, y, z] = ["x", "y", "z"].map(atom) as [
+  ReturnType<typeof atom>,
+  ReturnType<typeof atom>,
+  ReturnType<typeof atom>,
+];
+test.each([
+  ["(x - y) / 4", scale(sub(x, y), 0.25)],
+  ["(x + y) / 4", add(scale(x, 0.25), scale(y, 0.25))],
+  ["-(x + y)", scale(add(x, y), -1)],
+  ["2 * x", add(x, x)],
+  ["0", sub(multiply(x, y), multiply(y, x))],
+  ["x^2 * (1 - y)", multiply(multiply(x, x), sub(number(1), y))],
+  ["x + z / 2 - y", add(sub(x, y), scale(z, 0.5))],
+  ["x / (y * z)", divide(x, multiply(y, z))],
+  ["x / (2 * (y + z))", divide(x, scale(add(y, z), 2))],
+  ["(x - y) / z", divide(sub(x, y), z)],
+  ["y", divide(multiply(x, y), x)],
+  ["x / 3 - 1", sub(divide(x, number(3)), number(1))],
+])("%s", (expected, value) => {
+  expect(text(value)).toBe(expected);
+});
