@@ -28,7 +28,7 @@ const isMovable = (f: Fusion, x: Node): boolean =>
 
 function placeUpdates(f: Fusion): void {
   for (const u of f.program.updates) {
-    const rows = f.rows.get(u.target);
+    const rows = f.rowUpdates.get(u.target);
     for (const { indices, value } of rows ?? []) {
       const home: Home = { memory: u.target, at: () => indices };
       // a number of the step that is computed anyway is written there too

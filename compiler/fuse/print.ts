@@ -2,7 +2,7 @@
 // In: a kernel graph.   Out: the same facts as data, and as lines. Tensors are named by path or label, by position where they have neither.
 import { shapeText, type Names } from "../graph/print.ts";
 import type { Node, Scan } from "../graph/types.ts";
-import { foldedText, formulasOf, memoryNames } from "../kernel/formula.ts";
+import { foldedText, formulasOf, inOneLine, memoryNames } from "../kernel/formula.ts";
 import type { KernelGraph, KernelStep, Step } from "../kernel/graph.ts";
 
 export interface KernelText {
@@ -52,13 +52,13 @@ function scansOf(steps: readonly Step[]): Scan[] {
   return steps.flatMap((s) => (s.kind === "loop" ? [s.scan, ...scansOf(s.body)] : []));
 }
 function kernelText({ spec, reads, writes }: KernelStep, names: Names, loop: readonly string[]): KernelText {
-  const { domain, lines } = formulasOf(spec, names);
+  const { domain, formulas } = formulasOf(spec, names);
   const typed = (x: Node): string => `${names.node(x)}${x.shape.length ? ` ${shapeText(x.shape)}` : ""}`;
   return {
     name: spec.name,
     lines: spec.lines ?? [],
     domain,
-    formulas: lines,
+    formulas: formulas.map(inOneLine),
     folded: foldedText(spec, names),
     reads: [...reads].map(typed),
     writes: [...writes].map(typed),

@@ -37,7 +37,7 @@ export interface Fusion {
   readonly order: readonly Node[]; // producers first
   readonly rank: ReadonlyMap<Node, number>; // place in `order`
   readonly scans: ReadonlyMap<Scan, ScanMemory>;
-  readonly rows: ReadonlyMap<Source, readonly RowStore[]>; // states of which one row is written
+  readonly rowUpdates: ReadonlyMap<Source, readonly RowStore[]>; // states of which one row is written
   readonly stored: ReadonlySet<Node>;
   readonly inliner: Inliner;
   readonly pieces: ReadonlyMap<Node, readonly Piece[]>; // of tensors that have no kernel of their own
@@ -58,18 +58,18 @@ export function stateOf(program: GraphProgram, target: Target, flat: Flattened |
   const inputsIn = (x: Node): readonly Node[] => inputsOf({ flat, pieces }, x);
   let order: readonly Node[] = topological(roots, undefined, inputsIn);
   const scans = scanMemory(order);
-  const rows = findRowUpdates(program, found.notInPlace);
+  const rowUpdates = findRowUpdates(program, found.notInPlace);
   let stored: ReadonlySet<Node>;
   // a piece may be made of pieces
   for (;;) {
-    stored = chooseStored(order, mustStore(cutting, order, scans, rows), inputsIn, target);
+    stored = chooseStored(order, mustStore(cutting, order, scans, rowUpdates), inputsIn, target);
     const cut = cutIntoPieces(cutting, order, stored, scans);
     if (!cut) break;
     order = cut;
   }
   return {
     ...{ program, target, limits: fusionLimits[target.class], flat, found },
-    ...{ order, rank: new Map(order.map((x, i) => [x, i])), scans, rows, stored, inliner: new Inliner(stored) },
+    ...{ order, rank: new Map(order.map((x, i) => [x, i])), scans, rowUpdates, stored, inliner: new Inliner(stored) },
     ...{ pieces, ownersOf: cutting.ownersOf },
     ...{ homes: new Map(), aliasOf: new Map(), copies: [], outputs: [], retry: new Set() },
   };
@@ -120,7 +120,7 @@ function mustStore(
   { program, flat, found, pieces }: Cutting,
   order: readonly Node[],
   scans: ReadonlyMap<Scan, ScanMemory>,
-  rows: ReadonlyMap<Source, readonly RowStore[]>,
+  rowUpdates: ReadonlyMap<Source, readonly RowStore[]>,
 ): Set<Node> {
   const forced = new Set<Node>(found.stored);
   for (const x of order) {
@@ -133,11 +133,11 @@ function mustStore(
       forced.add(baseOf(c.initial));
     }
   for (const o of program.outputs) forced.add(baseOf(o.node));
-  for (const u of program.updates) if (!rows.has(u.target)) forced.add(baseOf(u.value));
+  for (const u of program.updates) if (!rowUpdates.has(u.target)) forced.add(baseOf(u.value));
   for (const x of flat?.assembled.values() ?? []) for (const part of x) forced.add(part);
   for (const [x, own] of pieces) for (const part of [x, ...own.map((p) => p.node)]) forced.add(part);
   for (const x of flat?.updatedBy.keys() ?? []) forced.add(x);
-  for (const list of rows.values())
+  for (const list of rowUpdates.values())
     for (const r of list) if (r.value.kind === "load") forced.add(baseOf(r.value.tensor));
   return forced;
 }

@@ -33,7 +33,11 @@ export function memoryNames(wanted: (base: Node) => string, scans: readonly Scan
 
 export interface Formulas {
   readonly domain: readonly string[]; // "i < 64"
-  readonly lines: readonly string[]; // "sum = sum(k < 8) x[i, k] * w[k, j]", then what is stored
+  readonly formulas: readonly Formula[]; // of the stages, then of what is stored
+}
+export interface Formula {
+  readonly text: string; // "sum = sum(k < 8) x[i, k] * w[k, j]"
+  readonly where: readonly string[]; // "e0 = ...": what is used in it several times
 }
 /** The axes of a kernel have names of their own, the loops of a stage or a store others. */
 export function formulasOf({ axes, stages, stores }: KernelSpec, names: Names): Formulas {
@@ -57,23 +61,27 @@ export function formulasOf({ axes, stages, stores }: KernelSpec, names: Names): 
   };
   return {
     domain: axes.map(bound),
-    lines: [
-      ...stages.map((s) => {
+    formulas: [
+      ...stages.map((s): Formula => {
         const { text, bounds } = writer(s.over);
         const value = text(s.value);
-        return `${locals.get(s.local)!} = ${s.op}(${bounds}) ${value.text}${where(value)}`;
+        return { text: `${locals.get(s.local)!} = ${s.op}(${bounds}) ${value.text}`, where: value.lets };
       }),
-      ...stores.map((s) => {
+      ...stores.map((s): Formula => {
         const { text, bounds } = writer(s.over);
         const value = text(s.value);
         const at = s.indices.length ? `[${s.indices.map((e) => text(e).text).join(", ")}]` : "";
-        return `${names.node(s.target)}${at} = ${value.text}${bounds ? ` for ${bounds}` : ""}${where(value)}`;
+        return {
+          text: `${names.node(s.target)}${at} = ${value.text}${bounds ? ` for ${bounds}` : ""}`,
+          where: value.lets,
+        };
       }),
     ],
   };
 }
 type Text = ReturnType<typeof scalarText>;
-const where = ({ lets }: Text): string => (lets.length ? `  where ${lets.join("; ")}` : "");
+export const inOneLine = ({ text, where }: Formula): string =>
+  `${text}${where.length ? `  where ${where.join("; ")}` : ""}`;
 
 /** What was written out in a kernel though the source has it apart: by its formula where that names memory alone, and its line. */
 export function foldedText({ folded = [] }: KernelSpec, names: Names): string[] {
@@ -86,7 +94,10 @@ export function foldedText({ folded = [] }: KernelSpec, names: Names): string[] 
 }
 /** The comment over a kernel's code. */
 export function commentOf(spec: KernelSpec, names: Names): string[] {
-  const { lines } = formulasOf(spec, names);
+  const lines = formulasOf(spec, names).formulas.flatMap(({ text, where }) => [
+    text,
+    ...where.map((own, i) => `  ${i ? "     " : "where"} ${own}`),
+  ]);
   const folded = foldedText(spec, names);
   return [...spec.comment(), ...lines, ...folded.map((text) => `folded in: ${text}`)];
 }

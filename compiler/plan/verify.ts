@@ -7,7 +7,8 @@ export function verifyPlan(plan: Plan, programs: readonly Compiled[]): void {
   for (const p of programsOf(plan)) verifyCommands(p.commands, plan, p.name);
   for (const p of programs) verifyMemory(p.memory, p.name);
 }
-function programsOf(plan: Plan): PlanProgram[] {
+/** Of a finished plan. */
+export function programsOf(plan: Plan): readonly PlanProgram[] {
   return [
     ...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])),
     ...(plan.init ? [plan.init.program] : []),

@@ -4,7 +4,7 @@
 import type { TrainProgram } from "../elaborate/program.ts";
 import { inputs, loadsIn, topological } from "../graph/node.ts";
 import { extentText, printNode, shapeText, type Names } from "../graph/print.ts";
-import { operandsOf, visit } from "../graph/scalar.ts";
+import { operandsOf, scalarOrder, visit } from "../graph/scalar.ts";
 import type { Call, Compute, Extent, Node, Scalar, Scan } from "../graph/types.ts";
 import { add, atom, divide, multiply, number, numberText, scale, sub, text, valueOf, type Poly } from "./algebra.ts";
 
@@ -69,6 +69,7 @@ function writerOf(order: readonly Node[], wanted: ReadonlyMap<Node, string>): Wr
         `${names.node(l.tensor)}${shown.length ? `[${shown.map((i) => unbracketed(text(i))).join(", ")}]` : ""}`,
       );
     };
+    for (const e of scalarOrder([x.body])) go(e); // operands first, so that no recursion is deep
     return go(x.body);
   };
   for (const x of order) {
@@ -105,15 +106,24 @@ function namedApart(order: readonly Node[], isWanted: (x: Node) => boolean): (x:
     else for (const y of inputs(x)) reads.set(y, (reads.get(y) ?? 0) + 1);
   }
   const isArithmetic = (x: Compute): boolean => loadsIn(x).length < 2 && !functionsIn(x.body);
-  const isApart = (x: Node): boolean =>
-    x.kind !== "compute" ||
-    x.reduction !== undefined ||
-    x.label !== undefined ||
-    asTensor.has(x) ||
-    isWanted(x) ||
-    ((reads.get(x) ?? 0) > 1 && !isArithmetic(x));
-  return isApart;
+  const depths = new Map<Node, number>(); // of what is written out
+  const apart = new Set<Node>();
+  for (const x of order) {
+    const depth = 1 + Math.max(0, ...inputs(x).map((y) => depths.get(y) ?? 0));
+    const isApart =
+      x.kind !== "compute" ||
+      x.reduction !== undefined ||
+      x.label !== undefined ||
+      asTensor.has(x) ||
+      isWanted(x) ||
+      depth > deepest ||
+      ((reads.get(x) ?? 0) > 1 && !isArithmetic(x));
+    if (isApart) apart.add(x);
+    else depths.set(x, depth);
+  }
+  return (x) => apart.has(x);
 }
+const deepest = 32;
 const arithmetic: ReadonlySet<string> = new Set(["add", "sub", "mul", "div", "neg"]);
 function functionsIn(root: Scalar): boolean {
   let found = false;

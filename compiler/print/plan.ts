@@ -1,5 +1,13 @@
 // The plan as text and as data: what runs when, in which memory, and the kernels' code. In: Plan, programs. Out: parts.
-import { sizeOf, type Command, type Plan, type PlanTensor, type Size } from "../../runtime/plan.ts";
+import {
+  sizeOf,
+  type Command,
+  type Dispatch,
+  type Plan,
+  type PlanProgram,
+  type PlanTensor,
+  type Size,
+} from "../../runtime/plan.ts";
 import type { Compiled } from "../plan/unit.ts";
 import type { Part } from "./part.ts";
 import { byteText, counted, dispatchesPerStep, sizeText, workgroupsText } from "./text.ts";
@@ -17,65 +25,84 @@ export const memoryParts = (programs: readonly Compiled[], plan: Plan): readonly
   programs.map((p) => ({ name: p.name, text: () => memoryText(p, plan), json: () => p.memory }));
 
 function planText(plan: Plan): string {
-  const lines = [`${plan.name} for ${plan.target} devices, compiled by ${plan.compiler}, plan version ${plan.version}`];
-  const needs = [
-    ...plan.requires.features,
-    ...Object.entries(plan.requires.limits).map(([name, n]) => `${name} ${n.toLocaleString("en")}`),
-    ...(plan.requires.subgroupSize === undefined ? [] : [`subgroups of ${plan.requires.subgroupSize}`]),
-  ];
-  lines.push(`needs ${needs.join(", ")}`, "", `buffers (${plan.buffers.length})`);
-  const bytes = (size: Size): string => (typeof size === "number" ? byteText(size) : sizeText(size));
-  plan.buffers.forEach((b, i) =>
-    lines.push(`  ${String(i).padStart(3)}  ${b.role.padEnd(8)}  ${bytes(b.bytes).padStart(16)}  ${b.label}`),
-  );
-  lines.push("", "states");
-  const width = Math.max(0, ...plan.states.map((s) => s.name.length));
-  const at = (t: { readonly buffer: number; readonly offset: number }): string =>
-    `buffer ${t.buffer}${t.offset ? ` + ${t.offset}` : ""}`;
-  const typed = (t: Pick<PlanTensor, "dtype" | "shape">): string =>
-    `${t.dtype}${t.shape.length ? `[${t.shape.map(sizeText).join(", ")}]` : ""}`;
-  for (const s of plan.states)
-    lines.push(`  ${s.name.padEnd(width)}  ${s.kind.padEnd(9)}  ${typed(s).padEnd(16)}  ${at(s)}`);
-  const commands = (list: readonly Command[], indent: string): void => {
-    for (const c of list) {
-      if (c.kind === "loop") {
-        lines.push(`${indent}${c.count} times${c.reverse ? ", downwards" : ""}`);
-        commands(c.body, indent + "  ");
-      } else if (c.kind === "copy")
-        lines.push(
-          c.from
-            ? `${indent}copy ${bytes(c.bytes)} from ${at(c.from)} to ${at(c.to)}`
-            : `${indent}clear ${bytes(c.bytes)} of ${at(c.to)}`,
-        );
-      else {
-        const list = (access: string): string =>
-          c.bindings
-            .filter((b) => b.access === access)
-            .map((b) => `${b.buffer}${b.offset ? `+${b.offset}` : ""}`)
-            .join(" ");
-        lines.push(
-          `${indent}${plan.modules[c.module]!.name.padEnd(24)} ${workgroupsText(c.workgroups).padStart(10)}  reads ${list("read") || "-"}  writes ${list("read_write")}${c.lines?.length ? `   # ${c.lines.join(", ")}` : ""}`,
-        );
-      }
-    }
-  };
-  const program = (title: string, p: Plan["exports"][number]["program"]): void => {
-    lines.push("", `${title}: ${counted(dispatchesPerStep(p.commands), "dispatch", "dispatches")}`);
-    commands(p.commands, "  ");
-  };
-  for (const { check } of plan.datasets)
-    if (check) program(`${check.program.name}, ${check.chunk} rows at a time`, check.program);
-  for (const t of plan.trains) {
-    program(t.init.name, t.init);
-    program(`${t.step.name}, up to ${t.window} steps a submit`, t.step);
-    if (t.evaluate) {
-      program(`${t.evaluate.rows.name}, ${t.evaluate.chunk} rows at a time`, t.evaluate.rows);
-      program(t.evaluate.finish.name, t.evaluate.finish);
-    }
-  }
-  for (const x of plan.exports) program(x.name, x.program);
-  return lines.join("\n");
+  return [
+    `${plan.name} for ${plan.target} devices, compiled by ${plan.compiler}, plan version ${plan.version}`,
+    `needs ${needsOf(plan).join(", ")}`,
+    "",
+    `buffers (${plan.buffers.length})`,
+    ...plan.buffers.map(
+      (b, i) => `  ${String(i).padStart(3)}  ${b.role.padEnd(8)}  ${bytesText(b.bytes).padStart(16)}  ${b.label}`,
+    ),
+    "",
+    "states",
+    ...stateLines(plan.states),
+    ...titledPrograms(plan).flatMap(([title, { commands }]) => [
+      "",
+      `${title}: ${counted(dispatchesPerStep(commands), "dispatch", "dispatches")}`,
+      ...commandLines(commands, plan, "  "),
+    ]),
+  ].join("\n");
 }
+const needsOf = ({ requires }: Plan): string[] => [
+  ...requires.features,
+  ...Object.entries(requires.limits).map(([name, n]) => `${name} ${n.toLocaleString("en")}`),
+  ...(requires.subgroupSize === undefined ? [] : [`subgroups of ${requires.subgroupSize}`]),
+];
+const bytesText = (size: Size): string => (typeof size === "number" ? byteText(size) : sizeText(size));
+const addressText = (at: { readonly buffer: number; readonly offset: number }): string =>
+  `buffer ${at.buffer}${at.offset ? ` + ${at.offset}` : ""}`;
+function stateLines(states: readonly PlanTensor[]): string[] {
+  const width = Math.max(0, ...states.map((s) => s.name.length));
+  const typed = ({ dtype, shape }: PlanTensor): string =>
+    `${dtype}${shape.length ? `[${shape.map(sizeText).join(", ")}]` : ""}`;
+  return states.map((s) => `  ${s.name.padEnd(width)}  ${s.kind.padEnd(9)}  ${typed(s).padEnd(16)}  ${addressText(s)}`);
+}
+const titledPrograms = (plan: Plan): (readonly [title: string, PlanProgram])[] => [
+  ...plan.datasets.flatMap(({ check }) =>
+    check ? [[`${check.program.name}, ${check.chunk} rows at a time`, check.program] as const] : [],
+  ),
+  ...plan.trains.flatMap(({ init, step, window, evaluate }) => [
+    [init.name, init] as const,
+    [`${step.name}, up to ${window} steps a submit`, step] as const,
+    ...(evaluate
+      ? ([
+          [`${evaluate.rows.name}, ${evaluate.chunk} rows at a time`, evaluate.rows],
+          [evaluate.finish.name, evaluate.finish],
+        ] as const)
+      : []),
+  ]),
+  ...plan.exports.map((x) => [x.name, x.program] as const),
+];
+const commandLines = (commands: readonly Command[], plan: Plan, indent: string): string[] =>
+  commands.flatMap((c): string[] => {
+    switch (c.kind) {
+      case "loop":
+        return [
+          `${indent}${c.count} times${c.reverse ? ", downwards" : ""}`,
+          ...commandLines(c.body, plan, `${indent}  `),
+        ];
+      case "copy":
+        return [
+          c.from
+            ? `${indent}copy ${bytesText(c.bytes)} from ${addressText(c.from)} to ${addressText(c.to)}`
+            : `${indent}clear ${bytesText(c.bytes)} of ${addressText(c.to)}`,
+        ];
+      default:
+        return [`${indent}${dispatchText(c, plan)}`];
+    }
+  });
+function dispatchText(d: Dispatch, plan: Plan): string {
+  const bound = (access: string): string =>
+    d.bindings
+      .filter((b) => b.access === access)
+      .map((b) => `${b.buffer}${b.offset ? `+${b.offset}` : ""}`)
+      .join(" ");
+  const name = plan.modules[d.module]!.name.padEnd(24);
+  const lines = d.lines?.length ? `   # ${d.lines.join(", ")}` : "";
+  return `${name} ${workgroupsText(d.workgroups).padStart(10)}  reads ${bound("read") || "-"}  writes ${bound("read_write")}${lines}`;
+}
+
+// ---- memory
 
 function memoryText(p: Compiled, plan: Plan): string {
   if (!p.memory.length) return "no tensor but inputs, outputs and states";

@@ -1,6 +1,6 @@
 // What elaboration gives, as text and as data: names, shapes and instances. In: Program, and the plan's data sets and exports. Out: one part.
-import type { Plan } from "../../runtime/plan.ts";
-import type { Program } from "../elaborate/program.ts";
+import type { Plan, PlanDataset } from "../../runtime/plan.ts";
+import type { Column, Dataset, Held, Program, TrainProgram } from "../elaborate/program.ts";
 import { nameNodes, printNode, shapeText } from "../graph/print.ts";
 import type { Node } from "../graph/types.ts";
 import type { Part } from "./part.ts";
@@ -10,56 +10,59 @@ export const programParts = (program: Program, plan: Plan): readonly Part[] => [
   { name: "program", text: () => programText(program, plan), json: () => programJson(program, plan) },
 ];
 function programText(program: Program, plan: Plan): string {
-  const lines: string[] = [];
-  const typed = (x: Node): string => `${x.dtype}${x.shape.length ? shapeText(x.shape) : ""}`;
-  const table = (rows: readonly (readonly [string, string, string])[]): void => {
-    const [a, b] = [0, 1].map((c) => Math.max(...rows.map((r) => r[c]!.length)));
-    for (const [x, y, z] of rows) lines.push(`  ${x.padEnd(a!)}  ${y.padEnd(b!)}  ${z}`.trimEnd());
-  };
-  for (const d of plan.datasets) {
-    lines.push(`data ${d.name}`);
-    table(
-      program.datasets
-        .find((x) => x.name === d.name)!
-        .columns.map(
-          (c) =>
-            [
-              c.name,
-              `${c.storage}${c.shape.length ? `[${c.shape.join(", ")}]` : ""}${c.range ? ` in ${c.range[0]}..${c.range[1]}` : ""}`,
-              loaderText(c.loader),
-            ] as const,
-        ),
-    );
-    for (const h of d.holdouts) lines.push(`  holdout ${h.name} = ${h.fraction ?? h.dataset}`);
-  }
-  const held = (title: string, list: Program["parameters"]): void => {
-    if (!list.length) return;
-    lines.push(title);
-    table(list.map((h) => [h.path, typed(h.source), `~ ${initialText(h.initial)}`] as const));
-  };
-  held(`parameters (${parameterCount(plan).toLocaleString("en")} numbers)`, program.parameters);
-  held(
-    "states of layers and train blocks",
-    program.states.filter((s) => s.kind === "state"),
-  );
-  held(
-    "states of optimizers",
-    program.states.filter((s) => s.kind === "optimizer"),
-  );
-  for (const t of program.trains) {
-    lines.push(`train ${t.name}${t.dataset === undefined ? "" : ` on ${t.dataset}`}`);
-    lines.push(
-      `  ${[`batch ${t.batch}`, ...(t.accumulate > 1 ? [`accumulate ${t.accumulate}`] : []), t.epochs === undefined ? `${t.steps} steps` : `${t.epochs} epochs`, `seed ${t.seed}`, ...(t.shuffle ? [] : ["in order"])].join(", ")}`,
-    );
-    for (const o of t.objectives)
-      lines.push(`  ${o.name} updates ${o.gradients.map((g) => g.parameter.path).join(", ")}`);
-    lines.push(`  measures ${t.columns.join(", ")}`);
-  }
-  for (const x of plan.exports)
-    lines.push(`export ${x.name}(${x.inputs.map(portText).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`);
-  return lines.join("\n");
+  const states = (kind: Held["kind"]): readonly Held[] => program.states.filter((s) => s.kind === kind);
+  return [
+    ...plan.datasets.flatMap((d) =>
+      datasetLines(
+        d,
+        program.datasets.find((x) => x.name === d.name)!,
+      ),
+    ),
+    ...heldLines(`parameters (${parameterCount(plan).toLocaleString("en")} numbers)`, program.parameters),
+    ...heldLines("states of layers and train blocks", states("state")),
+    ...heldLines("states of optimizers", states("optimizer")),
+    ...program.trains.flatMap(trainLines),
+    ...plan.exports.map(
+      (x) => `export ${x.name}(${x.inputs.map(portText).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`,
+    ),
+  ].join("\n");
 }
-const loaderText = (l: Program["datasets"][number]["columns"][number]["loader"]): string => {
+function table(rows: readonly (readonly [string, string, string])[]): string[] {
+  const widthOf = (column: 0 | 1): number => Math.max(...rows.map((r) => r[column].length));
+  const [a, b] = [widthOf(0), widthOf(1)];
+  return rows.map(([x, y, z]) => `  ${x.padEnd(a)}  ${y.padEnd(b)}  ${z}`.trimEnd());
+}
+function datasetLines(d: PlanDataset, { columns }: Dataset): string[] {
+  const typed = ({ storage, shape, range }: Column): string =>
+    `${storage}${shape.length ? `[${shape.join(", ")}]` : ""}${range ? ` in ${range[0]}..${range[1]}` : ""}`;
+  return [
+    `data ${d.name}`,
+    ...table(columns.map((c) => [c.name, typed(c), loaderText(c.loader)])),
+    ...d.holdouts.map((h) => `  holdout ${h.name} = ${h.fraction ?? h.dataset}`),
+  ];
+}
+function heldLines(title: string, list: readonly Held[]): string[] {
+  const typed = (x: Node): string => `${x.dtype}${x.shape.length ? shapeText(x.shape) : ""}`;
+  return list.length
+    ? [title, ...table(list.map((h) => [h.path, typed(h.source), `~ ${initialText(h.initial)}`]))]
+    : [];
+}
+function trainLines(t: TrainProgram): string[] {
+  const settings = [
+    `batch ${t.batch}`,
+    ...(t.accumulate > 1 ? [`accumulate ${t.accumulate}`] : []),
+    t.epochs === undefined ? `${t.steps} steps` : `${t.epochs} epochs`,
+    `seed ${t.seed}`,
+    ...(t.shuffle ? [] : ["in order"]),
+  ];
+  return [
+    `train ${t.name}${t.dataset === undefined ? "" : ` on ${t.dataset}`}`,
+    `  ${settings.join(", ")}`,
+    ...t.objectives.map((o) => `  ${o.name} updates ${o.gradients.map((g) => g.parameter.path).join(", ")}`),
+    `  measures ${t.columns.join(", ")}`,
+  ];
+}
+const loaderText = (l: Column["loader"]): string => {
   const columns =
     l.kind === "csv"
       ? `from` in l.columns

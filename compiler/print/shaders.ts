@@ -3,6 +3,7 @@
 import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "../../runtime/plan.ts";
 import { shapeText } from "../graph/print.ts";
 import type { Compiled } from "../plan/unit.ts";
+import { programsOf } from "../plan/verify.ts";
 import type { Launched } from "../plan/commands.ts";
 import { byteText, counted, dispatchesPerStep, numberOf, sizeText, workgroupsText } from "./text.ts";
 
@@ -15,13 +16,6 @@ export function indexText(plan: Plan, programs: readonly Compiled[]): string {
 }
 const intro =
   "In the order of their dispatch. A kernel's file begins with the formulas that it computes. Cost: arithmetic of one dispatch, the memory that it binds, its workgroups.";
-
-const programsOf = (plan: Plan): readonly PlanProgram[] => [
-  ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]),
-  ...plan.exports.map((x) => x.program),
-  ...(plan.init ? [plan.init.program] : []),
-  ...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])),
-];
 
 function sectionText(plan: Plan, program: PlanProgram, { lowered, kernels }: Compiled): string {
   const launches = lowered.values();

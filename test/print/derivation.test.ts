@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { analyse } from "../../compiler/front.ts";
 import { add, atom, divide, multiply, number, scale, sub, text } from "../../compiler/print/algebra.ts";
+import { derivationText } from "../../compiler/print/derivation.ts";
 import { check } from "../plans/check.ts";
 
 const example = (name: string): string =>
@@ -62,6 +64,18 @@ test.each(["xor", "digits", "lstm_chars"])("every name that %s uses is defined a
   expect(missing).toEqual([]);
 });
 
+test("a long chain is no deep recursion", () => {
+  const chain = Array.from({ length: 3000 }, (_, i) => `  let a${i + 1} = sin(a${i} * ${1 + i / 1e4}) + 1\n`).join("");
+  const source = `data d { field x: f32[2] = [[1, 2], [3, 4]] }
+model net(x: f32[B, 2]) -> f32[B, 2] {
+  let a0 = x |> Linear(2)
+${chain}  return a3000
+}
+train fit on d(batch: 2) { minimize mean(net(x)) by sgd(lr: 0.1)
+  steps: 1 }`;
+  const { program } = analyse(source);
+  expect(derivationText(program!.trains[0]!).split("\n").length).toBeGreaterThan(100);
+});
 test("two draws do not cancel each other", () => {
   const source = `data d { field x: f32[2] = [[1, 2], [3, 4]] }
 model net(x: f32[B, 2]) -> f32[B, 2] { return x * (uniform(0, 1)[B, 2] - uniform(0, 1)[B, 2]) |> Linear(2, bias: false) }

@@ -170,24 +170,27 @@ test("the text of a step", () => {
       let lane_1 = lane == 1;
       let lane_0 = lane == 0;
       for (var round = 0u; round < rounds; round++) {
-        // from model.dlm:1, model.dlm:3
-        // x[i, j]: f32[4, 2] = normal[fit.index[fit.step mod 1024, i], j]
-        // v5[i]: f32[4] = sum(k < 2) x[i, k] * net.w[k]
+        // model.dlm:1, model.dlm:3: x
+        // sum = sum(k < 2) net_w[k] * normal[index_[step_ mod 1024, i], k]
+        // x[i, k] = normal[index_[step_ mod 1024, i], k] for k < 2
+        // values[i] = sum
         let r = step_now % 1024;
         let at = index_[lane + r * 4] * 2;
         let draw = dlm_normal(seed_1, 3739988224u, 0, u32(at));
         let draw_1 = dlm_normal(seed_1, 3739988224u, 0, u32(at + 1));
         let x_2 = select(subgroupShuffle(draw, source), subgroupShuffle(draw_1, source_1), some);
-        // from model.dlm:2
-        // d_net.w[i]: f32[2] = sum(k < 4) x[k, i] * v1[k]
-        // net.w[i]: f32[2] = net.w[i] - v4[i]
+        // model.dlm:2: gradient of net.w, net.w
+        // sum = sum(k < 4) x[k, i] * (values[k] - 1) * 0.5
+        // net_w[i] = net_w[i] - sum * 0.1
         let v_2 = subgroupBroadcast(net_w_now, 0u) * draw + subgroupBroadcast(net_w_now, 1u) * draw_1 - 1.0;
         let v_3 = v_2 * 0.5;
         let d_net_w_2 = select(subgroupAdd(select(0.0, subgroupShuffle(x_2, source_2) * v_3, below_4)), subgroupAdd(select(0.0, subgroupShuffle(x_2, source_3) * v_3, below_4)), lane_1);
-        // from model.dlm:4
-        // v1: f32 = sum(k < 4) v0[k]
-        // v2: f32 = v1 * 0.25
-        // step: i32 = fit.step + 1
+        // model.dlm:4: step
+        // sum = sum(k < 4) e0 * e0
+        //   where e0 = values[k] - 1
+        // numbers[1] = sum * 0.25
+        // ring[step_ mod 1024, 0] = sum * 0.25
+        // step_ = step_ + 1
         let ring_at = r;
         let new_ring = subgroupAdd(select(0.0, v_2 * v_2, below_4)) * 0.25;
         if (lane_0) {

@@ -254,6 +254,9 @@ test("the price agrees with a count of the code", () => {
 test("the text of a small kernel", () => {
   expect(wgsl(softmax(64, 32))).toMatchInlineSnapshot(`
     "// softmax
+    // max0 = max(k < 32) x[i, k]
+    // sum1 = sum(k < 32) exp(x[i, k] - max0)
+    // y[i, k] = exp(x[i, k] - max0) / sum1 for k < 32
     @group(0) @binding(0) var<storage, read> x: array<f32>;
     @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 
@@ -278,6 +281,7 @@ test("the text of a small kernel", () => {
   `);
   expect(wgsl(poolGradient(2, 8, 16))).toMatchInlineSnapshot(`
     "// pool_dx
+    // dx[i, j, l, m] = select(2 * j mod 2 + l mod 2 == where_[i, floor(j / 2), floor(l / 2), m], dy[i, floor(j / 2), floor(l / 2), m], 0)
     @group(0) @binding(0) var<storage, read> where_: array<i32>;
     @group(0) @binding(1) var<storage, read> dy: array<f32>;
     @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
@@ -294,6 +298,8 @@ test("the text of a small kernel", () => {
   `);
   expect(wgsl(product("NN", 8, 16, 32, true))).toMatchInlineSnapshot(`
     "// product_nn
+    // sum = sum(k < 32) a[i, k] * b[k, j]
+    // y[i, j] = max(sum + bias[j], 0)
     enable subgroups;
 
     @group(0) @binding(0) var<storage, read> a: array<f32>;
