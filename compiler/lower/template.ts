@@ -3,33 +3,44 @@
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
 import { constantPart, greatestCommonDivisor, linear, scalarOrder, termsOf, visit } from "../graph/scalar.ts";
-import type { DType, Extent, Integer, Load, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
+import type { Extent, Integer, Load, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
 import type { Size } from "../kernel/sizes.ts";
-import { f32Text } from "../wgsl/names.ts";
+import { elements } from "../scalar/dtype.ts";
+import { leastI32 } from "../scalar/range.ts";
 import { carryRound } from "./carry.ts";
-import { addForms, boundsOf, constantForm, formKey, nameForm, shift, type Form } from "./forms.ts";
-import { precedence, type ElementType, type Let, type Statement } from "./ir.ts";
+import { addForms, boundsOf, constantForm, formKey, nameForm, scaled, shift, type Form } from "../kernel/forms.ts";
+import type { Declaration, SetTo, Statement } from "../kernel/ir.ts";
 import type { Stage, Store } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { estimate, type Nest } from "../schedule/nest.ts";
 import { loadsFirst } from "./order.ts";
-import { define, locate, offset, type Axis, type Places } from "./places.ts";
+import { define, groupNumber, locate, offset, type Axis, type Places } from "./places.ts";
 import { threadsAlong, type Schedule } from "../schedule/schedule.ts";
+import { canBeWide, Values, type Box, type Value } from "./values.ts";
 import {
   bool,
-  canBeWide,
+  call,
+  choice,
   component,
-  components,
+  element,
   f32,
   i32,
+  i32Number,
+  isTrue,
+  isFalse,
+  isZero,
+  name,
+  numberLike,
+  operation,
+  same,
   splat,
-  Values,
-  vectorName,
+  truth,
+  u32Number,
   vectorOf,
   wide,
-  type Box,
-  type Value,
-} from "./values.ts";
+  type ElementType,
+  type Expr,
+} from "../kernel/expr.ts";
 
 export interface Emitted {
   readonly body: readonly Statement[]; // as emitted; `tidy` before printing
@@ -42,7 +53,7 @@ export interface Emitted {
   readonly scans: ReadonlyMap<Scan, string>;
   readonly dims: readonly string[];
   readonly helpers: readonly string[];
-  readonly workgroupMemory: readonly string[];
+  readonly workgroupMemory: readonly Declaration[];
   readonly workgroup: number;
   readonly subgroups: boolean;
   readonly tiles: readonly (readonly [size: Size, tile: number])[]; // workgroups: product of ceil(size / tile)
@@ -70,26 +81,31 @@ function firstDivisor(n: number, most: number): number | undefined {
   for (let d = most; 2 * d > most; d--) if (n % d === 0) return d;
   return undefined;
 }
+/** A loop that is open. */
+interface Loop {
+  readonly variable: string;
+  readonly from: Expr;
+  readonly to: Expr;
+  readonly step: number;
+  readonly trips: number;
+}
 interface LoopBounds {
-  readonly low: string[];
-  readonly high: string[];
+  readonly low: Expr[];
+  readonly high: Expr[];
 }
 interface Accumulators {
   readonly names: readonly string[]; // "sum", and "sum_place" of arg reductions
   readonly unit: 1 | 4; // elements of the output vector in one accumulator
   readonly rotating: boolean; // still variables, one for each point
 }
-export const identityOf = (op: Stage["op"], dtype: DType): string =>
-  dtype === "i32"
-    ? { sum: "0", prod: "1", max: "-2147483647 - 1", min: "2147483647", argmax: "0", argmin: "0" }[op]
-    : {
-        sum: "0.0",
-        prod: "1.0",
-        max: f32Text(-Infinity),
-        min: f32Text(Infinity),
-        argmax: f32Text(-Infinity),
-        argmin: f32Text(Infinity),
-      }[op];
+/** What a reduction over nothing is, of one element. */
+export function identityOf(op: Stage["op"], type: ElementType): Expr {
+  const x = elements[type.element].identity[op];
+  // 2^31 is no literal
+  return type.element === "i32" && x === leastI32
+    ? operation("-", i32Number(x + 1), i32Number(1))
+    : numberLike(x, type);
+}
 /** What sums up over the lanes of a subgroup; places of extremes take two calls. */
 export const subgroupCall: Readonly<Record<Stage["op"], string>> = {
   sum: "subgroupAdd",
@@ -99,6 +115,23 @@ export const subgroupCall: Readonly<Record<Stage["op"], string>> = {
   argmax: "",
   argmin: "",
 };
+/** A store, and when it is done. */
+interface Conditional {
+  readonly condition: Value;
+  readonly statement: Statement;
+}
+const always: Value = { expr: truth(true), level: 0 };
+const zero = numberLike(0, f32);
+const least = (a: Expr, b: Expr): Expr => call("min", [a, b], i32);
+/** A vector's four put together. */
+function across(op: Stage["op"], v: Expr): Expr {
+  const [x, y, z, w] = [0, 1, 2, 3].map((k) => component(v, k)) as [Expr, Expr, Expr, Expr];
+  if (op === "sum" || op === "prod") {
+    const sign = op === "sum" ? "+" : "*";
+    return operation(sign, operation(sign, operation(sign, x, y), z), w);
+  }
+  return call(op, [call(op, [x, y], x.type), call(op, [z, w], x.type)], x.type);
+}
 const isArg = (op: Stage["op"]): boolean => op === "argmax" || op === "argmin";
 
 export function emitKernel(nest: Nest, layout: Layout, schedule: Schedule): Emitted {
@@ -120,7 +153,7 @@ class Template {
   private readonly schedule: Schedule;
   private readonly axes: readonly Axis[];
   private readonly places: Places;
-  private readonly workgroupMemory: string[] = [];
+  private readonly workgroupMemory: Declaration[] = [];
   private readonly accumulators = new Map<Local, Accumulators>();
   private readonly workgroup: number;
   private readonly subgroups: boolean;
@@ -202,20 +235,20 @@ class Template {
   private openSerial(a: Axis): void {
     const { values } = this;
     const start = this.places.starts.get(a.name)!;
-    const from = values.formText(start).text;
-    const name = values.fresh(a.name);
+    const from = values.sumOfForm(start).expr;
+    const own = values.fresh(a.name);
     const end = a.tile * a.serial;
     const known = boundsOf(start, values.names);
     const n = a.extent;
     const whole = typeof n === "number" && n % end === 0 && known.high + end <= n;
-    const last = from === "0" ? String(end) : `${from} + ${end}`;
-    const below = whole ? last : `min(${last}, ${values.extentText(n)})`;
-    this.loops.push({ variable: name, from, below, step: a.tile, trips: a.serial });
+    const last = isZero(from) ? i32Number(end) : operation("+", from, i32Number(end));
+    const to = whole ? last : least(last, values.sizeOf(n));
+    this.loops.push({ variable: own, from, to, step: a.tile, trips: a.serial });
     values.open();
     const multiple = start.terms.size
       ? greatestCommonDivisor(a.tile, values.names.get([...start.terms.keys()][0]!)!.multiple)
       : a.tile;
-    const form = values.bind(name, {
+    const form = values.bind(own, {
       level: values.depth,
       low: 0,
       high: (typeof n === "number" ? Math.ceil(n / a.tile) : Infinity) * a.tile - a.tile,
@@ -225,12 +258,12 @@ class Template {
     this.places.starts.set(a.name, form);
     values.place(a.variable, form);
   }
-  private readonly loops: { variable: string; from: string; below: string; step: number; trips: number }[] = [];
+  private readonly loops: Loop[] = [];
   private closeLoop(): void {
     const { statements } = this.values.close();
     const loop = this.loops.pop()!;
     this.values.release(loop.variable);
-    this.values.push({ kind: "for", ...loop, body: statements });
+    this.values.push({ kind: "for", ...loop, step: i32Number(loop.step), body: statements });
     while (this.folds.at(-1)?.loop === this.loops.length)
       for (const s of this.folds.pop()!.statements) this.values.push(s);
   }
@@ -342,7 +375,7 @@ class Template {
     if (opened) values.reorder(loadsFirst);
     for (let k = 0; k < opened; k++) {
       const loop = this.loops[this.loops.length - 1]!;
-      if (k === 0 && schedule.slide && (loop.from === "0" || loop.from === this.zero)) carryRound(values, loop);
+      if (k === 0 && schedule.slide && (isZero(loop.from) || loop.from === this.zero)) carryRound(values, loop);
       this.closeLoop();
     }
     for (const { stage, names, own } of totals) this.finish(stage, names, own, unit, fourSums, inner);
@@ -375,20 +408,13 @@ class Template {
       for (const p of points)
         names.forEach((n, k) => {
           if (best && k === 0) return;
-          const start = k === 1 ? "0" : identityOf(stage.op, own.element as DType);
-          const code =
-            width === 1
-              ? start
-              : start === "0.0"
-                ? "vec4f()"
-                : k === 1 || own.element === "i32"
-                  ? start === "0"
-                    ? "vec4i()"
-                    : `vec4i(${start})`
-                  : `vec4f(${start})`;
-          const name = `${n}${this.suffix(p, unit)}`;
-          values.reserve(name);
-          values.push({ kind: "var", name, code, width });
+          const start = k === 1 ? i32Number(0) : identityOf(stage.op, own);
+          const nothing = isZero(start) || start.text === zero.text;
+          const { vector } = elements[start.type.element];
+          const value = width === 1 ? start : call(vector, nothing ? [] : [start], wide(start.type));
+          const variable = `${n}${this.suffix(p, unit)}`;
+          values.reserve(variable);
+          values.push({ kind: "var", name: variable, value });
         });
     return [...places, ...result];
   }
@@ -447,58 +473,53 @@ class Template {
     const { values } = this;
     return sums.map((sum): Sum => {
       if (sum.stage.op !== "sum" || sum.own !== f32) return sum;
-      const name = values.freshFamily("part");
+      const own = values.freshFamily("part");
+      const type = width === 4 ? wide(f32) : f32;
       const after: Statement[] = [];
       for (const p of points) {
         const suffix = this.suffix(p, unit);
-        values.reserve(`${name}${suffix}`);
-        values.push({ kind: "var", name: `${name}${suffix}`, code: width === 4 ? "vec4f()" : "0.0", width });
-        after.push({
-          kind: "set",
-          name: `${sum.names[0]}${suffix}`,
-          operator: "+=",
-          code: `${name}${suffix}`,
-          cost: "alu",
-          width,
-        });
+        const part = name(`${own}${suffix}`, type);
+        values.reserve(part.text);
+        values.push({ kind: "var", name: part.text, value: width === 4 ? call("vec4f", [], type) : zero });
+        const target = name(`${sum.names[0]}${suffix}`, type);
+        after.push({ kind: "set", target, operator: "+=", value: part, cost: "alu" });
       }
       this.folds.push({ loop: this.loops.length, statements: after });
-      return { ...sum, names: [name] };
+      return { ...sum, names: [own] };
     });
   }
   private readonly folds: { readonly loop: number; readonly statements: readonly Statement[] }[] = []; // after the loop of this number
   private openLoop(a: Axis, step: number, bounds: LoopBounds | undefined, { sizes, cut }: Cuts = noCuts): Form {
     const { values } = this;
-    const n = values.extentText(a.extent);
     const trips = Math.ceil(estimate(a.extent) / step);
-    const zero = this.schedule.keepLoops && trips <= 32 && typeof a.extent === "number" ? this.opaqueZero() : "0";
-    let from = bounds?.low.reduce((text, e) => `max(${text}, ${e})`, zero) ?? zero;
-    let below = bounds?.high.reduce((text, e) => `min(${text}, ${e})`, n) ?? n;
+    const n = values.sizeOf(a.extent);
+    const opaque = this.schedule.keepLoops && trips <= 32 && typeof a.extent === "number";
+    const zero = opaque ? this.opaqueZero() : i32Number(0);
+    let from = bounds?.low.reduce((sum, e) => call("max", [sum, e], i32), zero) ?? zero;
+    let to = bounds?.high.reduce((sum, e) => least(sum, e), n) ?? n;
     const expected = bounds?.high.length || bounds?.low.length ? (trips + 1) / 2 : trips;
     let around = expected; // steps of one run of the loop that is opened
     for (const size of sizes.filter((s) => s > 0)) {
       const block = values.fresh(`${a.name}_block`);
-      this.loops.push({ variable: block, from, below, step: step * size, trips: Math.max(1, around / size) });
+      this.loops.push({ variable: block, from, to, step: step * size, trips: Math.max(1, around / size) });
       values.open();
       around = Math.min(around, size);
       values.bind(block, { level: values.depth, low: 0, high: Infinity, multiple: step, varying: false });
-      from = block;
-      below = values.emit(
+      from = name(block, i32);
+      to = values.emit(
         values.depth,
-        i32,
-        `min(${block} + ${step * size}, ${below})`,
-        precedence.atom,
+        least(operation("+", from, i32Number(step * size)), to),
         "integer",
         `${a.name}_end`,
         { pinned: true },
-      ).text;
+      ).expr;
       cut();
     }
-    const name = values.fresh(a.name);
-    this.loops.push({ variable: name, from, below, step, trips: around });
+    const own = values.fresh(a.name);
+    this.loops.push({ variable: own, from, to, step, trips: around });
     values.open();
     if (sizes.includes(0)) cut();
-    return values.bind(name, {
+    return values.bind(own, {
       level: values.depth,
       low: 0,
       high: typeof a.extent === "number" ? (Math.ceil(a.extent / step) - 1) * step : Infinity,
@@ -539,15 +560,16 @@ class Template {
         if (!e.indices.every((x) => termsOf(x).every(([atom]) => atom.kind === "variable" && span.has(atom)))) return;
         boxes.set(e, this.fillBox(e, span, a.variable, boxes.size === 0));
       });
-    if (boxes.size) values.push({ kind: "line", code: "workgroupBarrier();", cost: "barrier", count: 1 });
+    if (boxes.size) values.push({ kind: "barrier", memory: "workgroup" });
     values.boxes = boxes;
-    const below = n % chunk === 0 ? String(chunk) : `min(${chunk}, ${n} - ${values.formText(first).text})`;
-    const name = values.fresh(`${a.name}_in`);
-    this.loops.push({ variable: name, from: "0", below, step: a.tile, trips: chunk / a.tile });
+    const rest = operation("-", i32Number(n), values.sumOfForm(first).expr);
+    const to = n % chunk === 0 ? i32Number(chunk) : least(i32Number(chunk), rest);
+    const own = values.fresh(`${a.name}_in`);
+    this.loops.push({ variable: own, from: i32Number(0), to, step: a.tile, trips: chunk / a.tile });
     values.open();
     return addForms(
       first,
-      values.bind(name, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false }),
+      values.bind(own, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false }),
     );
   }
   private fillBox(
@@ -582,15 +604,14 @@ class Template {
     }
     const tensor = values.tensor(e.tensor);
     const name = values.fresh(`${tensor.name}_box`);
-    this.workgroupMemory.push(`var<workgroup> ${name}: array<${e.dtype}, ${total}>;`);
-    this.boxBytes += 4 * total;
+    this.workgroupMemory.push({ name, space: "workgroup", type: `array<${e.dtype}, ${total}>` });
     const count = size.reduce((p, n) => p * n, 1);
-    if (first) values.push({ kind: "line", code: "workgroupBarrier();", cost: "barrier", count: 1 });
+    if (first) values.push({ kind: "barrier", memory: "workgroup" });
     const at = values.fresh("at");
     this.loops.push({
       variable: at,
-      from: values.lane || "0",
-      below: String(count),
+      from: this.lane ?? i32Number(0),
+      to: i32Number(count),
       step: this.workgroup,
       trips: Math.ceil(count / this.workgroup),
     });
@@ -615,28 +636,29 @@ class Template {
       () => values.addressOfForms(e.tensor.shape, indices),
       e.outside && (() => values.value(e.outside!)),
     );
-    const place = values.formText(
+    const place = values.sumOfForm(
       own.reduce((sum, f, d) => addForms(sum, f, strides[d]!), constantForm(0)),
       `${name}_at`,
     );
-    values.push({ kind: "store", tensor: name, at: place.text, code: v.text, width: 1 });
+    values.push({ kind: "store", tensor: name, at: place.expr, value: v.expr });
     this.closeLoop();
     return { name, low, strides };
   }
-  private boxBytes = 0;
+  private get lane(): Expr | undefined {
+    return this.values.lane ? name(this.values.lane, i32) : undefined;
+  }
   /** A zero that only the run knows: drivers that unroll short loops into slow code leave one alone that starts there. */
-  private opaqueZero(): string {
-    this.zero ||= define(
+  private opaqueZero(): Expr {
+    this.zero ??= define(
       this.values,
       "zero",
-      "min(i32(group.x), 0)",
-      precedence.atom,
+      least(groupNumber, i32Number(0)),
       "none",
       "unknown to the driver, which would write short loops out",
     );
     return this.zero;
   }
-  private zero = "";
+  private zero: Expr | undefined;
   /** What counts at this point of the reduction. */
   private mask(masked: readonly Axis[]): Value {
     const { values } = this;
@@ -645,28 +667,12 @@ class Template {
         const { form } = values.at.get(a.variable)!;
         if (typeof a.extent === "number") {
           const most = a.name === this.schedule.vector && values.vector === a.variable ? 3 : 0;
-          if (boundsOf(form, values.names).high + most < a.extent) return { text: "true", level: 0, type: bool };
+          if (boundsOf(form, values.names).high + most < a.extent) return always;
         }
-        if (values.vector === a.variable && !(typeof a.extent === "number" && a.extent % 4 === 0)) {
-          const v = values.value(a.variable);
-          return values.emit(
-            v.level,
-            wide(bool),
-            `${v.text} < vec4i(${values.extentText(a.extent)})`,
-            precedence.compare,
-            "compare",
-            "inside",
-          );
-        }
-        const text = values.formText(form);
-        return values.emit(
-          text.level,
-          bool,
-          `${text.text} < ${values.extentText(a.extent)}`,
-          precedence.compare,
-          "compare",
-          "inside",
-        );
+        if (values.vector !== a.variable || (typeof a.extent === "number" && a.extent % 4 === 0))
+          return values.below(form, a.extent);
+        const v = values.value(a.variable);
+        return values.emit(v.level, operation("<", v.expr, splat(values.sizeOf(a.extent))), "compare", "inside");
       }),
     );
   }
@@ -688,95 +694,55 @@ class Template {
   ): void {
     const { values } = this;
     const arg = isArg(stage.op);
-    const acc = `${names[0]}${suffix}`;
     let v = values.value(stage.value);
     const mask = this.mask(masked);
-    if (mask.text !== "true") {
-      const nothing: Value = {
-        text: identityOf(stage.op, v.type.element as DType),
-        level: 0,
-        type: { element: v.type.element, width: 1 },
-      };
-      v = values.select(mask, v, nothing, "v");
+    if (!isTrue(mask.expr)) {
+      const { element } = v.expr.type;
+      v = values.select(mask, v, { expr: identityOf(stage.op, { element, width: 1 }), level: 0 }, "v");
     }
+    const variable = (text: string, of: ElementType): Expr => name(`${text}${suffix}`, width === 4 ? wide(of) : of);
+    const set = (target: Expr, operator: SetTo["operator"], value: Expr, cost: SetTo["cost"]): void =>
+      values.push({ kind: "set", target, operator, value, cost });
+    const acc = variable(names[0]!, { element: v.expr.type.element, width: 1 });
     if (arg) {
-      const place = `${names[1]}${suffix}`;
-      const sign = stage.op === "argmax" ? ">" : "<";
-      const text = width === 4 ? splat(v) : v.text;
-      const position = values.formText(this.placeOf(inner.map((a) => a.variable)));
-      const better = values.fresh("better");
+      const place = variable(names[1]!, i32);
+      const value = width === 4 ? splat(v.expr) : v.expr;
+      const position = values.sumOfForm(this.placeOf(inner.map((a) => a.variable))).expr;
+      const better = name(values.fresh("better"), width === 4 ? wide(bool) : bool);
       values.push({
         kind: "let",
-        name: better,
-        type: width === 4 ? wide(bool) : bool,
-        code: `${text} ${sign} ${acc}`,
-        binding: precedence.compare,
+        name: better.text,
+        value: operation(stage.op === "argmax" ? ">" : "<", value, acc),
         cost: "compare",
         pinned: true,
       });
-      values.push({
-        kind: "set",
-        name: place,
-        operator: "=",
-        code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`,
-        cost: "select",
-        width,
-      });
-      if (!best)
-        values.push({
-          kind: "set",
-          name: acc,
-          operator: "=",
-          code: `select(${acc}, ${text}, ${better})`,
-          cost: "select",
-          width,
-        });
+      set(place, "=", choice(better, width === 4 ? splat(position) : position, place), "select");
+      if (!best) set(acc, "=", choice(better, value, acc), "select");
       return;
     }
-    let text = v.text;
-    if (v.type.width === 4 && width === 1) {
+    let value = v.expr;
+    if (value.type.width === 4 && width === 1) {
       // a reduced vector into one sum
       const product = stage.op === "sum" ? this.productOf(v) : undefined;
-      text = product ?? this.across(stage.op, v);
-    } else if (v.type.width === 1 && width === 4 && (stage.op === "max" || stage.op === "min")) text = splat(v);
-    if (stage.op === "sum" || stage.op === "prod")
-      values.push({
-        kind: "set",
-        name: acc,
-        operator: stage.op === "sum" ? "+=" : "*=",
-        code: text,
-        cost: "alu",
-        width: v.type.width,
-      });
-    else
-      values.push({
-        kind: "set",
-        name: acc,
-        operator: "=",
-        code: `${stage.op}(${acc}, ${text})`,
-        cost: "alu",
-        width: v.type.width,
-      });
+      value = product ?? across(stage.op, value);
+    } else if (width === 4 && (stage.op === "max" || stage.op === "min")) value = splat(value);
+    if (stage.op === "sum" || stage.op === "prod") set(acc, stage.op === "sum" ? "+=" : "*=", value, "alu");
+    else set(acc, "=", call(stage.op, [acc, value], acc.type), "alu");
   }
   /** dot(a, b) for the vector a * b. */
-  private productOf(v: Value): string | undefined {
-    const made = this.values.blocks[v.level]!.statements.findLast(
-      (s): s is Let => s.kind === "let" && s.name === v.text,
-    );
-    const match = made && /^(\w+) \* (\w+)$/.exec(made.code);
-    if (!match) return undefined;
-    const types = [match[1]!, match[2]!].map(
-      (name) =>
-        this.values.blocks.flatMap((b) => b.statements).findLast((s): s is Let => s.kind === "let" && s.name === name)
-          ?.type,
-    );
-    return types.every((t) => t?.width === 4 && t.element === "f32") ? `dot(${match[1]}, ${match[2]})` : undefined;
-  }
-  private across(op: Stage["op"], v: Value): string {
-    const [x, y, z, w] = components.map((c) => `${v.text}.${c}`);
-    if (op === "sum") return `${x} + ${y} + ${z} + ${w}`;
-    if (op === "prod") return `${x} * ${y} * ${z} * ${w}`;
-    return `${op}(${op}(${x}, ${y}), ${op}(${z}, ${w}))`;
+  private productOf(v: Value): Expr | undefined {
+    const valueOf = (own: string, statements: readonly Statement[]): Expr | undefined => {
+      const made = statements.findLast((s) => s.kind === "let" && s.name === own);
+      return made?.kind === "let" ? made.value : undefined;
+    };
+    const made = valueOf(v.expr.text, this.values.blocks[v.level]!.statements);
+    if (made?.op !== "*" || !made.args.every((a) => a.op === "name")) return undefined;
+    const all = this.values.blocks.flatMap((b) => b.statements);
+    const isVector = (a: Expr): boolean => {
+      const type = valueOf(a.text, all)?.type;
+      return type?.width === 4 && type.element === "f32";
+    };
+    return made.args.every(isVector) ? call("dot", made.args, f32) : undefined;
   }
   /** What later stages and stores see of a stage: its accumulators, summed up over a vector and over the threads that share the reduction. */
   private finish(
@@ -793,61 +759,27 @@ class Template {
     const type = unit === 4 ? wide(own) : own;
     const result: ElementType = arg ? { element: "i32", width: type.width } : type;
     this.accumulators.set(stage.local, { names, unit, rotating: !fourSums && !shared });
-    const finals = new Map<string, string>();
+    const finals = new Map<string, Expr>();
     const outerVector = unit === 4 ? this.vectorAxis([]) : undefined;
+    const pinned = { pinned: true };
     if (fourSums || shared)
       for (const p of this.points(this.axes, outerVector)) {
         const suffix = this.suffix(p, unit);
-        let text = `${names[0]}${suffix}`;
-        if (fourSums)
-          text = values.emit(
-            this.base,
-            own,
-            this.across(stage.op, { text, level: this.base, type: wide(own) }),
-            precedence.add,
-            "alu",
-            names[0]!,
-          ).text;
-        if (shared && this.schedule.together === "workgroup")
-          text = this.tree(
-            stage,
-            names.map((n) => `${n}${suffix}`),
-            text,
-            type,
-            result,
-          );
+        let sum = name(`${names[0]}${suffix}`, fourSums ? wide(own) : type);
+        if (fourSums) sum = values.emit(this.base, across(stage.op, sum), "alu", names[0]!).expr;
+        if (shared && this.schedule.together === "workgroup") sum = this.tree(stage, names, suffix, sum, result);
         else if (shared && arg) {
-          const best = values.emit(
-            this.base,
-            type,
-            `${stage.op === "argmax" ? "subgroupMax" : "subgroupMin"}(${text})`,
-            precedence.atom,
-            "reduce",
-            "best",
-            { pinned: true },
-          );
-          const none = type.width === 4 ? "vec4i(2147483647)" : "2147483647";
-          text = values.emit(
-            this.base,
-            result,
-            `subgroupMin(select(${none}, ${names[1]}${suffix}, ${text} == ${best.text}))`,
-            precedence.atom,
-            "reduce",
-            `${names[1]}`,
-            { pinned: true },
-          ).text;
+          const most = call(stage.op === "argmax" ? "subgroupMax" : "subgroupMin", [sum], type);
+          const best = values.emit(this.base, most, "reduce", "best", pinned).expr;
+          const none = numberLike(elements.i32.identity.min, i32);
+          const place = name(`${names[1]}${suffix}`, result);
+          const own = choice(operation("==", sum, best), place, type.width === 4 ? splat(none) : none);
+          sum = values.emit(this.base, call("subgroupMin", [own], result), "reduce", names[1]!, pinned).expr;
         } else if (shared) {
-          text = values.emit(
-            this.base,
-            result,
-            `${subgroupCall[stage.op]}(${text})`,
-            precedence.atom,
-            "reduce",
-            `${names[0]}_all`,
-            { pinned: true },
-          ).text;
+          const all = call(subgroupCall[stage.op], [sum], result);
+          sum = values.emit(this.base, all, "reduce", `${names[0]}_all`, pinned).expr;
         }
-        finals.set(suffix, text);
+        finals.set(suffix, sum);
       }
     const last = names[names.length - 1]!;
     const vector = this.vectorAxis([])?.variable;
@@ -856,86 +788,76 @@ class Template {
         (by: number) =>
         (a: Axis): number =>
           (values.element.get(a.variable) ?? 0) + (a.variable === vector ? by : 0);
-      const at = (by: number): string => {
+      const at = (by: number): Expr => {
         const suffix = this.suffixAt(element(by), unit);
-        return finals.get(suffix) ?? `${last}${suffix}`;
+        return finals.get(suffix) ?? name(`${last}${suffix}`, result);
       };
       const level = values.localLevel;
       const along = vector !== undefined && values.vector === vector;
-      if (unit === 4)
-        return along
-          ? { text: at(0), level, type: result }
-          : {
-              text: `${at(0)}.${components[(values.element.get(vector!) ?? 0) % 4]}`,
-              level,
-              type: { element: result.element, width: 1 },
-            };
+      if (unit === 4) return { expr: along ? at(0) : component(at(0), (values.element.get(vector!) ?? 0) % 4), level };
       return along
-        ? values.emit(
-            level,
-            wide(result),
-            vectorOf(result.element, [0, 1, 2, 3].map(at)),
-            precedence.atom,
-            "none",
-            last,
-          )
-        : { text: at(0), level, type: result };
+        ? values.emit(level, vectorOf(result.element, [0, 1, 2, 3].map(at)), "none", last)
+        : { expr: at(0), level };
     });
   }
 
   /** The sum over the threads of a row by halves, in workgroup memory. */
-  private tree(stage: Stage, own: readonly string[], text: string, type: ElementType, result: ElementType): string {
+  private tree(stage: Stage, names: readonly string[], suffix: string, sum: Expr, result: ElementType): Expr {
     const { values } = this;
     const arg = isArg(stage.op);
     const axis = this.nest.nameOf.get(stage.over.find((v) => this.reducing.includes(this.nest.nameOf.get(v)!))!)!;
-    const t = this.places.thread.get(axis)!;
+    const thread = name(this.places.thread.get(axis)!, i32);
     const count = threadsAlong(this.schedule, axis);
-    const element = (e: ElementType): string => (e.width === 4 ? vectorName[e.element] : e.element);
-    const array = (of: string, e: ElementType): string => {
-      const name = values.fresh(`${of}_parts`);
-      this.workgroupMemory.push(`var<workgroup> ${name}: array<${element(e)}, ${this.workgroup}>;`);
-      return name;
+    const array = (of: string, type: ElementType): ((at: Expr) => Expr) => {
+      const own = values.fresh(`${of}_parts`);
+      const element_ = type.width === 4 ? elements[type.element].vector : type.element;
+      this.workgroupMemory.push({ name: own, space: "workgroup", type: `array<${element_}, ${this.workgroup}>` });
+      return (at) => element(own, at, type);
     };
-    const parts = array(stage.local.name, type);
-    const places = arg ? array(`${stage.local.name}_place`, result) : "";
-    const self = values.lane;
-    const other = `${self} + half`;
-    const join = {
-      sum: `${parts}[${self}] += ${parts}[${other}];`,
-      prod: `${parts}[${self}] *= ${parts}[${other}];`,
-      max: `${parts}[${self}] = max(${parts}[${self}], ${parts}[${other}]);`,
-      min: `${parts}[${self}] = min(${parts}[${self}], ${parts}[${other}]);`,
-    };
-    const sign = stage.op === "argmax" ? ">" : "<";
-    const body = arg
-      ? [
-          `let better = ${parts}[${other}] ${sign} ${parts}[${self}] || (${parts}[${other}] == ${parts}[${self}] && ${places}[${other}] < ${places}[${self}]);`,
-          `${places}[${self}] = select(${places}[${self}], ${places}[${other}], better);`,
-          `${parts}[${self}] = select(${parts}[${self}], ${parts}[${other}], better);`,
-        ]
-      : [join[stage.op as keyof typeof join]];
-    const lines = [
-      `${parts}[${self}] = ${text};`,
-      ...(arg ? [`${places}[${self}] = ${own[1]};`] : []),
-      "workgroupBarrier();",
-      `for (var half = ${count / 2}; half > 0; half /= 2) {`,
-      `  if (${t} < half) {`,
-      ...body.map((line) => `    ${line}`),
-      "  }",
-      "  workgroupBarrier();",
-      "}",
-    ];
-    values.push({ kind: "line", code: lines.join("\n"), cost: "barrier", count: 1 + Math.log2(count) });
-    const first = this.workgroup === count ? "0" : `${self} - ${t}`;
-    return values.emit(
-      this.base,
-      result,
-      `${arg ? places : parts}[${first}]`,
-      precedence.atom,
-      "workgroup",
-      `${own[0]}_all`,
-      { pinned: true },
-    ).text;
+    const parts = array(stage.local.name, sum.type);
+    const places = arg ? array(`${stage.local.name}_place`, result) : undefined;
+    const self = this.lane!;
+    const half = name("half", i32);
+    const other = operation("+", self, half);
+    const set = (target: Expr, operator: SetTo["operator"], value: Expr): Statement => ({
+      kind: "set",
+      target,
+      operator,
+      value,
+      cost: "none",
+    });
+    const barrier: Statement = { kind: "barrier", memory: "workgroup" };
+    const [own, its] = [parts(self), parts(other)];
+    const body: Statement[] = [];
+    if (places) {
+      const better = operation(
+        "||",
+        operation(stage.op === "argmax" ? ">" : "<", its, own),
+        operation("&&", operation("==", its, own), operation("<", places(other), places(self))),
+      );
+      const is = name("better", better.type);
+      body.push(
+        { kind: "let", name: is.text, value: better, cost: "none", pinned: true },
+        set(places(self), "=", choice(is, places(other), places(self))),
+        set(own, "=", choice(is, its, own)),
+      );
+    } else if (stage.op === "sum" || stage.op === "prod") body.push(set(own, stage.op === "sum" ? "+=" : "*=", its));
+    else body.push(set(own, "=", call(stage.op, [own, its], own.type)));
+    values.push(set(own, "=", sum));
+    if (places) values.push(set(places(self), "=", name(`${names[1]}${suffix}`, result)));
+    values.push(barrier);
+    values.push({
+      kind: "for",
+      variable: half.text,
+      from: i32Number(count / 2),
+      to: i32Number(0),
+      step: "halve",
+      trips: Math.log2(count),
+      body: [{ kind: "if", condition: operation("<", thread, half), body }, barrier],
+    });
+    const first = this.workgroup === count ? i32Number(0) : operation("-", self, thread);
+    return values.emit(this.base, (places ?? parts)(first), "workgroup", `${names[0]}${suffix}_all`, { pinned: true })
+      .expr;
   }
 
   // ---- stores
@@ -944,69 +866,42 @@ class Template {
     tensor.writes = true;
     return tensor.name;
   }
-  private stored(store: Store, v: Value, width: 1 | 4): string {
-    const text = width === 4 ? splat(v) : v.text;
-    if (store.target.dtype !== "bool") return text;
-    return width === 4 ? `select(vec4u(0u), vec4u(1u), ${text})` : `select(0u, 1u, ${text})`;
+  private stored(store: Store, v: Expr, width: 1 | 4): Expr {
+    const value = width === 4 ? splat(v) : v;
+    if (store.target.dtype !== "bool") return value;
+    const [one, zero] = [u32Number(1), u32Number(0)];
+    return width === 4 ? choice(value, splat(one), splat(zero)) : choice(value, one, zero);
   }
   /** The value of a store at the current point: its statements, with the condition that the point exists. */
-  private storeAt(
-    store: Store,
-    exists: () => Value,
-    vectorExtent: Extent | undefined,
-  ): { condition: Value; statement: Statement }[] {
+  private storeAt(store: Store, exists: () => Value, vectorExtent: Extent | undefined): Conditional[] {
     const { values } = this;
     const base = baseOf(store.target);
     const v = values.value(store.value);
     const name = this.storeName(store);
     const address = (): Form => values.address(store.target.shape, store.indices);
-    const one = (text: Value): { condition: Value; statement: Statement } => {
+    const one = (value: Expr): Conditional => {
       values.scalarOnly.add(base);
-      return {
-        condition: exists(),
-        statement: {
-          kind: "store",
-          tensor: name,
-          at: values.formText(address(), `${name}_at`).text,
-          code: this.stored(store, text, 1),
-          width: 1,
-        },
-      };
+      const condition = exists();
+      const at = values.sumOfForm(address(), `${name}_at`).expr;
+      return { condition, statement: { kind: "store", tensor: name, at, value: this.stored(store, value, 1) } };
     };
-    if (!values.vector) return [one(v)];
+    if (!values.vector) return [one(v.expr)];
     const forms = [0, 1, 2, 3].map((k) => values.atComponent(k, address));
     if (forms.every((f) => formKey(f) === formKey(forms[0]!)))
-      return [
-        values.atComponent(0, () => one({ ...v, text: component(v, 0), type: { element: v.type.element, width: 1 } })),
-      ];
+      return [values.atComponent(0, () => one(component(v.expr, 0)))];
     const whole = typeof vectorExtent === "number" && vectorExtent % 4 === 0;
     if (whole && !values.scalarOnly.has(base) && canBeWide(base) && values.aligned(forms)) {
       values.fourWide.add(base);
-      return [
-        {
-          condition: values.atComponent(0, exists),
-          statement: {
-            kind: "store",
-            tensor: name,
-            at: values.quarter(forms[0]!, `${name}_at`).text,
-            code: this.stored(store, v, 4),
-            width: 4,
-          },
-        },
-      ];
+      const condition = values.atComponent(0, exists);
+      const at = values.quarter(forms[0]!, `${name}_at`).expr;
+      return [{ condition, statement: { kind: "store", tensor: name, at, value: this.stored(store, v.expr, 4) } }];
     }
-    return [0, 1, 2, 3].map((k) =>
-      values.atComponent(k, () =>
-        one({ text: component(v, k), level: v.level, type: { element: v.type.element, width: 1 } }),
-      ),
-    );
+    return [0, 1, 2, 3].map((k) => values.atComponent(k, () => one(component(v.expr, k))));
   }
   /** Positions beyond the end of an axis are computed but not stored. */
   private exists(rolled: string, more: readonly Value[] = [], once = true): Value {
     const { values } = this;
-    const first = (once ? this.reducing : []).map((axis) =>
-      values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"),
-    );
+    const first = (once ? this.reducing : []).map((axis) => this.firstThread(axis));
     const tails = this.axes
       .filter((a) => a.name !== rolled)
       .map((a) => {
@@ -1017,39 +912,27 @@ class Template {
             ? high < a.extent && !this.schedule.anySize
             : a !== this.places.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)
         )
-          return { text: "true", level: 0, type: bool };
+          return always;
         const n = a.extent;
-        if (typeof n === "number" && form.terms.size) {
-          const text = values.formText({ terms: form.terms, constant: 0 });
-          return values.emit(
-            text.level,
-            bool,
-            `${text.text} < ${n - form.constant}`,
-            precedence.compare,
-            "compare",
-            "inside",
-          );
-        }
-        const text = values.formText(form);
-        return values.emit(
-          text.level,
-          bool,
-          `${text.text} < ${values.extentText(n)}`,
-          precedence.compare,
-          "compare",
-          "inside",
-        );
+        return typeof n === "number" && form.terms.size
+          ? values.below({ terms: form.terms, constant: 0 }, n - form.constant)
+          : values.below(form, n);
       });
     return values.conjunction([...more, ...first, ...tails]);
   }
-  private pushStores(list: readonly { condition: Value; statement: Statement }[]): void {
+  /** Of the threads that share a reduction, one. */
+  private firstThread(axis: string): Value {
+    const thread = name(this.places.thread.get(axis)!, i32);
+    return this.values.emit(0, operation("==", thread, i32Number(0)), "compare", "first");
+  }
+  private pushStores(list: readonly Conditional[]): void {
     for (let i = 0; i < list.length;) {
+      const { condition } = list[i]!;
       let j = i;
-      while (j < list.length && list[j]!.condition.text === list[i]!.condition.text) j++;
+      while (j < list.length && same(list[j]!.condition.expr, condition.expr)) j++;
       const body = list.slice(i, j).map((x) => x.statement);
-      if (list[i]!.condition.text === "true") body.forEach((s) => this.values.push(s));
-      else if (list[i]!.condition.text !== "false")
-        this.values.push({ kind: "if", condition: list[i]!.condition.text, body });
+      if (isTrue(condition.expr)) body.forEach((s) => this.values.push(s));
+      else if (!isFalse(condition.expr)) this.values.push({ kind: "if", condition: condition.expr, body });
       i = j;
     }
   }
@@ -1059,7 +942,7 @@ class Template {
     const rotating = [...this.accumulators.values()];
     if (rows && rotating.every((x) => x.rotating)) return this.rolledStores(list, rows, rotating);
     const vector = this.vectorAxis([]);
-    const made: { condition: Value; statement: Statement }[] = [];
+    const made: Conditional[] = [];
     for (const p of this.points(this.axes, vector))
       this.atPoint(p, vector, new Map(), () => {
         for (const store of list) made.push(...this.storeAt(store, () => this.exists(""), vector?.extent));
@@ -1075,25 +958,21 @@ class Template {
     const vector = this.vectorAxis([]);
     const unit = vector === rows ? 4 : 1;
     const start = this.places.starts.get(rows.name)!;
-    const from = start.terms.size || !this.schedule.keepLoops ? values.formText(start).text : this.opaqueZero();
+    const from = start.terms.size || !this.schedule.keepLoops ? values.sumOfForm(start).expr : this.opaqueZero();
     const n = rows.extent;
     const bounds = boundsOf(start, values.names);
     const whole = typeof n === "number" && bounds.high + rows.tile <= n;
-    const last = start.terms.size ? `${from} + ${rows.tile}` : String(rows.tile);
-    const name = values.fresh(rows.name);
-    this.loops.push({
-      variable: name,
-      from,
-      below: whole ? last : `min(${last}, ${values.extentText(n)})`,
-      step: unit,
-      trips: rows.tile / unit,
-    });
+    const tile = i32Number(rows.tile);
+    const last = start.terms.size ? operation("+", from, tile) : tile;
+    const own = values.fresh(rows.name);
+    const to = whole ? last : least(last, values.sizeOf(n));
+    this.loops.push({ variable: own, from, to, step: unit, trips: rows.tile / unit });
     values.open();
     const multiple = greatestCommonDivisor(
       unit,
       start.terms.size ? values.names.get([...start.terms.keys()][0]!)!.multiple : 0,
     );
-    const form = values.bind(name, {
+    const form = values.bind(own, {
       level: values.depth,
       low: 0,
       high: typeof n === "number" ? n - unit : bounds.high + rows.tile - 1,
@@ -1104,22 +983,21 @@ class Template {
     const before = this.places.starts.get(rows.name)!;
     this.places.starts.set(rows.name, form);
     const others = this.axes.filter((a) => a !== rows);
-    const made: { condition: Value; statement: Statement }[] = [];
+    const made: Conditional[] = [];
     for (const p of this.points(others, vector))
       this.atPoint(p, vector, new Map(), () => {
         for (const store of list) made.push(...this.storeAt(store, () => this.exists(rows.name), vector?.extent));
       });
     this.pushStores(made);
     const units = new Map(rotating.flatMap((x) => x.names.map((name) => [name, x.unit] as const))); // an argmax shares its sums with a maximum
-    for (const [own, sumUnit] of units) {
+    for (const [sum, sumUnit] of units) {
       const step = sumUnit === 4 && vector === rows ? 4 : 1;
+      const at = (p: Point, r: number): string => `${sum}${this.suffix([...p, [rows.name, r]], sumUnit)}`;
       for (let r = 0; r + unit < rows.tile; r += step) {
         const moves = this.points(others, sumUnit === 4 ? vector : undefined).map(
-          (p) =>
-            `${own}${this.suffix([...p, [rows.name, r]], sumUnit)} = ${own}${this.suffix([...p, [rows.name, r + unit]], sumUnit)};`,
+          (p) => [at(p, r), at(p, r + unit)] as const,
         );
-        for (let k = 0; k < moves.length; k += 4)
-          values.push({ kind: "line", code: moves.slice(k, k + 4).join(" "), cost: "none", count: 1 });
+        for (let k = 0; k < moves.length; k += 4) values.push({ kind: "moves", moves: moves.slice(k, k + 4) });
       }
     }
     this.places.starts.set(rows.name, before);
@@ -1137,13 +1015,9 @@ class Template {
         values.vector = undefined;
         const walking = new Set(inner.map((a) => this.places.thread.get(a.name))); // reductions may share their threads
         const first = this.reducing.filter((name) => !walking.has(this.places.thread.get(name)));
-        const row = values.conjunction([
-          this.exists("", [], false),
-          ...first.map((axis) =>
-            values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"),
-          ),
-        ]);
-        if (row.text !== "true") values.open();
+        const row = values.conjunction([this.exists("", [], false), ...first.map((axis) => this.firstThread(axis))]);
+        const guarded = !isTrue(row.expr);
+        if (guarded) values.open();
         const bound = new Map<string, { axis: Axis; start: Form }>();
         let opened = 0;
         for (const a of inner) {
@@ -1160,16 +1034,16 @@ class Template {
         const masked = inner.filter((a) =>
           typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1,
         );
-        const made: { condition: Value; statement: Statement }[] = [];
+        const made: Conditional[] = [];
         for (const q of this.points(inner, vector))
           this.atPoint([...p, ...q], vector, bound, () =>
             list.forEach((store) => made.push(...this.storeAt(store, () => this.mask(masked), vector?.extent))),
           );
         this.pushStores(made);
         for (let k = 0; k < opened; k++) this.closeLoop();
-        if (row.text !== "true") {
+        if (guarded) {
           const { statements } = values.close();
-          values.push({ kind: "if", condition: row.text, body: statements });
+          values.push({ kind: "if", condition: row.expr, body: statements });
         }
       });
   }
@@ -1217,12 +1091,8 @@ class Template {
       if (!known) continue;
       if (!result.has(last.variable)) result.set(last.variable, { low: [], high: [] });
       const own = result.get(last.variable)!;
-      if (k === 1)
-        own.low.push(
-          values.formText({ terms: new Map([...rest.terms].map(([name, c]) => [name, -c])), constant: -rest.constant })
-            .text,
-        );
-      else own.high.push(values.formText(shift(rest, 1)).text);
+      if (k === 1) own.low.push(values.sumOfForm(scaled(rest, -1)).expr);
+      else own.high.push(values.sumOfForm(shift(rest, 1)).expr);
     }
     return result;
   }

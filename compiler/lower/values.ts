@@ -17,8 +17,44 @@ import type {
   Shape,
   Variable,
 } from "../graph/types.ts";
-import { largestF32, leastI32, mostI32, mostSize } from "../scalar/range.ts";
-import { dimName, f32Text, freeName, i32Text } from "../wgsl/names.ts";
+import { leastI32, mostI32, mostSize } from "../scalar/range.ts";
+import type { ScalarFunction, WrittenAs } from "../scalar/functions.ts";
+import { dimName, freeName, shortName, stemOf } from "../wgsl/names.ts";
+import {
+  bracketed,
+  call,
+  choice,
+  component,
+  element,
+  f32,
+  f32Number,
+  i32,
+  i32Number,
+  isComparison,
+  isFalse,
+  isName,
+  isNumber,
+  isTrue,
+  isZero,
+  keyOf,
+  name,
+  negate,
+  not,
+  numberOf,
+  operation,
+  plus,
+  same,
+  splat,
+  sumOf,
+  truth,
+  typedNumber,
+  u32,
+  u32Number,
+  vectorOf,
+  wide,
+  type ElementType,
+  type Expr,
+} from "../kernel/expr.ts";
 import {
   addForms,
   boundsOf,
@@ -32,19 +68,14 @@ import {
   wrapped,
   type Form,
   type Named,
-} from "./forms.ts";
+} from "../kernel/forms.ts";
 import type { Cost } from "../kernel/target.ts";
-import { precedence, type ElementType, type Let, type Statement } from "./ir.ts";
+import type { LoadOf, Statement } from "../kernel/ir.ts";
 import type { Layout } from "../kernel/layout.ts";
 
 export interface Value {
-  readonly text: string; // an identifier, a component of one, or a literal
-  readonly level: number;
-  readonly type: ElementType;
-}
-interface Text {
-  readonly text: string;
-  readonly level: number;
+  readonly expr: Expr; // a name, a component of one, or a literal; of a position also a sum
+  readonly level: number; // of the innermost loop that it depends on
 }
 export interface Block {
   readonly statements: Statement[];
@@ -68,21 +99,7 @@ export interface Carrier {
   readonly start: Form; // the axis's first element in the tile
 }
 
-export const f32: ElementType = { element: "f32", width: 1 };
-export const i32: ElementType = { element: "i32", width: 1 };
-export const bool: ElementType = { element: "bool", width: 1 };
-export const wide = (t: ElementType): ElementType => ({ element: t.element, width: 4 });
 const typeOf = (d: DType): ElementType => ({ element: d, width: 1 });
-export const vectorName = { f32: "vec4f", i32: "vec4i", u32: "vec4u", bool: "vec4<bool>" } as const;
-export const components = ["x", "y", "z", "w"] as const;
-export const component = (v: Value, k: number): string => (v.type.width === 4 ? `${v.text}.${components[k]}` : v.text);
-/** The value four times. */
-export const splat = (v: Value): string => (v.type.width === 4 ? v.text : `${vectorName[v.type.element]}(${v.text})`);
-export const vectorOf = (element: ElementType["element"], texts: readonly string[]): string =>
-  texts.every((t) => t === texts[0])
-    ? `${vectorName[element]}(${texts[0]})`
-    : `${vectorName[element]}(${texts.join(", ")})`;
-const isName = (text: string): boolean => /^[a-z]\w*$/i.test(text) && text !== "true" && text !== "false";
 
 const facts = new WeakMap<Scalar, { loads: boolean; locals: boolean }>();
 function factsOf(e: Scalar): { loads: boolean; locals: boolean } {
@@ -149,7 +166,7 @@ export class Values {
   // ---- names and statements
   fresh(base: string): string {
     const own = freeName(base);
-    const stem = own.replace(/_$/, "");
+    const stem = stemOf(own);
     let name = own;
     for (let n = 1; this.used.has(name); n++) name = `${stem}_${n}`;
     this.used.add(name);
@@ -190,31 +207,23 @@ export class Values {
     const { statements } = this.blocks[this.depth]!;
     statements.splice(0, statements.length, ...order(statements));
   }
-  emit(
-    level: number,
-    type: ElementType,
-    code: string,
-    binding: number,
-    cost: Cost,
-    base: string,
-    more: { pinned?: boolean; load?: Let["load"] } = {},
-  ): Value {
+  /** A value of the loop at this depth, the same for equal expressions. */
+  emit(level: number, expr: Expr, cost: Cost, base: string, more: { pinned?: boolean; load?: LoadOf } = {}): Value {
     const block = this.blocks[level]!;
-    const key = `${type.element}${type.width}:${code}`;
+    const { type } = expr;
+    const key = `${type.element}${type.width}:${keyOf(expr)}`;
     const known = block.known.get(key);
     if (known) return known;
-    const name = this.fresh(base);
+    const own = this.fresh(base);
     block.statements.push({
       kind: "let",
-      name,
-      type,
-      code,
-      binding,
+      name: own,
+      value: expr,
       cost,
       pinned: more.pinned ?? false,
       ...(more.load ? { load: more.load } : {}),
     });
-    const value = { text: name, level, type };
+    const value = { expr: name(own, type), level };
     block.known.set(key, value);
     return value;
   }
@@ -275,11 +284,11 @@ export class Values {
       case "modulo":
         return this.divide(e.kind, this.formOf(e.operand), e.divisor, interval(e.operand).low);
       default: {
-        const v = this.value(e);
-        if (!isName(v.text)) return constantForm(Number(v.text));
-        if (!this.names.has(v.text))
-          this.names.set(v.text, { level: v.level, ...interval(e), multiple: 1, varying: true });
-        return nameForm(v.text);
+        const { expr, level } = this.value(e);
+        if (!isName(expr)) return constantForm(numberOf(expr)!);
+        if (!this.names.has(expr.text))
+          this.names.set(expr.text, { level, ...interval(e), multiple: 1, varying: true });
+        return nameForm(expr.text);
       }
     }
   }
@@ -310,47 +319,47 @@ export class Values {
     const lift = low >= 0 ? 0 : Math.ceil(-low / m);
     const lifted = shift(even, lift * m);
     if (!staysI32(lifted, this.names, mostSize)) return this.divideAnything(kind, form, m);
-    const text = this.formText(lifted);
-    const whole = isName(text.text) ? text.text : `(${text.text})`;
-    const code = `${whole} ${operator} ${m}`;
-    const value =
-      lift && kind === "floor_div"
-        ? this.emit(text.level, i32, `${code} - ${lift}`, precedence.add, "divide", base)
-        : this.emit(text.level, i32, code, precedence.multiply, "divide", base);
+    const whole = this.sumOfForm(lifted);
+    const part = operation(operator, whole.expr, i32Number(m));
+    const { expr, level } = this.emit(
+      whole.level,
+      lift && kind === "floor_div" ? operation("-", part, i32Number(lift)) : part,
+      "divide",
+      base,
+    );
     const own =
       kind === "floor_div"
         ? { low: Math.floor(low / m), high: Math.floor(bounds.high / m), multiple: 1 }
         : { low: 0, high: m - step, multiple: step };
-    this.names.set(value.text, { level: value.level, ...own, varying: isVarying(even, this.names) });
-    return kind === "floor_div" ? nameForm(value.text) : shift(nameForm(value.text), rest);
+    this.names.set(expr.text, { level, ...own, varying: isVarying(even, this.names) });
+    return kind === "floor_div" ? nameForm(expr.text) : shift(nameForm(expr.text), rest);
   }
   /** The same for any i32, by a helper. */
   private divideAnything(kind: "floor_div" | "modulo", form: Form, m: number): Form {
     const helper = kind === "floor_div" ? "dlm_floor_div" : "dlm_modulo";
     this.helpers.add(helper);
-    const { text, level } = this.formText(form);
-    const value = this.emit(
-      level,
-      i32,
-      `${helper}(${text}, ${m})`,
-      precedence.atom,
+    const whole = this.sumOfForm(form);
+    const { expr, level } = this.emit(
+      whole.level,
+      call(helper, [whole.expr, i32Number(m)], i32),
       "divide",
       kind === "floor_div" ? "q" : "r",
     );
     const own =
       kind === "floor_div" ? { low: Math.floor(leastI32 / m), high: Math.floor(mostI32 / m) } : { low: 0, high: m - 1 };
-    this.names.set(value.text, { level, ...own, multiple: 1, varying: isVarying(form, this.names) });
-    return nameForm(value.text);
+    this.names.set(expr.text, { level, ...own, multiple: 1, varying: isVarying(form, this.names) });
+    return nameForm(expr.text);
   }
   /** The same by more than any i32: floor is 0 or -1. */
   private divideByMore(kind: "floor_div" | "modulo", form: Form, m: number): Form {
-    const { text, level } = this.formText(form);
-    const below = this.emit(level, i32, `select(0, -1, ${text} < 0)`, precedence.atom, "select", "q");
-    this.names.set(below.text, { level, low: -1, high: 0, multiple: 1, varying: isVarying(form, this.names) });
-    return kind === "floor_div" ? nameForm(below.text) : addForms(form, nameForm(below.text), -m);
+    const whole = this.sumOfForm(form);
+    const negative = operation("<", whole.expr, i32Number(0));
+    const { expr, level } = this.emit(whole.level, choice(negative, i32Number(-1), i32Number(0)), "select", "q");
+    this.names.set(expr.text, { level, low: -1, high: 0, multiple: 1, varying: isVarying(form, this.names) });
+    return kind === "floor_div" ? nameForm(expr.text) : addForms(form, nameForm(expr.text), -m);
   }
-  /** Text of a form: what outer loops know of it is a value of its own there, the constant comes last. */
-  formText(form: Form, base = "at"): Text {
+  /** The sum that a form is: what outer loops know of it is a value of its own there, the constant comes last. */
+  sumOfForm(form: Form, base = "at"): Value {
     const byLevel = new Map<number, [string, number][]>();
     for (const [name, k] of form.terms) {
       const level = this.names.get(name)!.level;
@@ -358,32 +367,25 @@ export class Values {
       if (list) list.push([name, k]);
       else byLevel.set(level, [[name, k]]);
     }
-    let text = "";
-    let level = 0;
-    const levels = [...byLevel.keys()].sort((a, b) => a - b);
-    for (const own of levels) {
-      if (text && !isName(text)) text = this.emit(level, i32, text, sumBinding(text), "integer", base).text;
-      const parts = byLevel
-        .get(own)!
+    let sum: Value | undefined;
+    // the sum of a level, and the sum without its constant, serve the neighbours too
+    const named = (v: Value): Value => (isName(v.expr) ? v : this.emit(v.level, v.expr, "integer", base));
+    for (const level of [...byLevel.keys()].sort((a, b) => a - b)) {
+      const terms = byLevel
+        .get(level)!
         .sort(([a, j], [b, k]) => k - j || (a < b ? -1 : 1))
-        .map(([name, k]) => (k === 1 ? name : k === -1 ? `-${name}` : `${name} * ${i32Text(k)}`));
-      if (text) parts.unshift(text);
-      text = parts.join(" + ").replaceAll("+ -", "- ");
-      level = own;
+        .map(([text, k]) => [name(text, i32), k] as const);
+      sum = { expr: sumOf(sum ? [[named(sum).expr, 1], ...terms] : terms), level };
     }
     const constant = wrapped(form.constant);
-    if (!text) return { text: String(constant), level: 0 };
-    if (!isName(text)) {
-      // the sum without its constant serves the neighbours too
-      text = this.emit(level, i32, text, sumBinding(text), "integer", base).text;
-    }
-    if (constant) text += constant > 0 || constant === leastI32 ? ` + ${constant}` : ` - ${-constant}`; // 2^31 is no i32
-    return { text, level };
+    if (!sum) return { expr: i32Number(constant), level: 0 };
+    const { expr, level } = named(sum);
+    if (!constant) return { expr, level };
+    return { expr: plus(expr, constant), level };
   }
   private formValue(form: Form): Value {
-    const { text, level } = this.formText(form);
-    if (isName(text) || /^-?\d+$/.test(text)) return { text, level, type: i32 };
-    return this.emit(level, i32, text, sumBinding(text), "integer", "n");
+    const sum = this.sumOfForm(form);
+    return isName(sum.expr) || isNumber(sum.expr) ? sum : this.emit(sum.level, sum.expr, "integer", "n");
   }
   private stepOf(scan: Scan): Form {
     let name = this.scans.get(scan);
@@ -410,24 +412,13 @@ export class Values {
             e.constant,
           ),
         );
-        const term = ({ v, k }: (typeof parts)[number]): string =>
-          k === 1 ? v.text : k === -1 ? `-${v.text}` : `${v.text} * ${i32Text(k)}`;
-        const code = [
-          ...parts.filter((p) => p.k > 0).map(term),
-          ...(rest.text === "0" ? [] : [rest.text]),
-          ...parts.filter((p) => p.k < 0).map(term),
-        ]
-          .join(" + ")
-          .replaceAll("+ -", "- ");
-        const four = parts.some(({ v }) => v.type.width === 4) || rest.type.width === 4;
-        return this.emit(
-          Math.max(rest.level, ...parts.map(({ v }) => v.level)),
-          four ? wide(i32) : i32,
-          code,
-          precedence.add,
-          "integer",
-          "n",
-        );
+        const [more, less] = [parts.filter((p) => p.k > 0), parts.filter((p) => p.k < 0)];
+        const sum = sumOf([
+          ...more.map(({ v, k }) => [v.expr, k] as const),
+          ...(isZero(rest.expr) ? [] : [[rest.expr, 1] as const]),
+          ...less.map(({ v, k }) => [v.expr, k] as const),
+        ]);
+        return this.emit(Math.max(rest.level, ...parts.map(({ v }) => v.level)), sum, "integer", "n");
       }
     }
     const forms = this.forms4(e);
@@ -435,24 +426,15 @@ export class Values {
     if (apart?.every((d) => d === 0)) return this.formValue(forms[0]!);
     if (apart) {
       const first = this.formValue(forms[0]!);
-      return this.emit(
-        first.level,
-        wide(i32),
-        `${first.text} + ${vectorOf("i32", apart.map(String))}`,
-        precedence.add,
-        "integer",
-        "n",
-      );
+      return this.emit(first.level, operation("+", first.expr, vectorOf("i32", apart.map(i32Number))), "integer", "n");
     }
     const each = forms.map((f) => this.formValue(f));
     return this.emit(
       Math.max(...each.map((v) => v.level)),
-      wide(i32),
       vectorOf(
         "i32",
-        each.map((v) => v.text),
+        each.map((v) => v.expr),
       ),
-      precedence.atom,
       "none",
       "n",
     );
@@ -501,9 +483,7 @@ export class Values {
     this.carriers = carriers;
     return this.emit(
       own.level,
-      own.type,
-      `subgroupBroadcast(${own.text}, ${r - whole}u)`,
-      precedence.atom,
+      call("subgroupBroadcast", [own.expr, u32Number(r - whole)], own.expr.type),
       "broadcast",
       this.baseName(e),
     );
@@ -514,15 +494,13 @@ export class Values {
   /** Four values one by one, as one vector. */
   private each(dtype: DType, f: () => Value): Value {
     const values = [0, 1, 2, 3].map((k) => this.atComponent(k, f));
-    if (values.every((v) => v.text === values[0]!.text)) return values[0]!;
+    if (values.every((v) => same(v.expr, values[0]!.expr))) return values[0]!;
     return this.emit(
       Math.max(...values.map((v) => v.level)),
-      wide(typeOf(dtype)),
       vectorOf(
         dtype,
-        values.map((v) => v.text),
+        values.map((v) => v.expr),
       ),
-      precedence.atom,
       "none",
       "v",
     );
@@ -538,37 +516,29 @@ export class Values {
       case "non_negative":
       case "equal_zero": {
         const v = this.alongVector(e.operand) ? this.integer(e.operand) : undefined;
-        if (v?.type.width === 4)
-          return this.emit(
-            v.level,
-            wide(bool),
-            `${v.text} ${e.kind === "non_negative" ? ">=" : "=="} vec4i(0)`,
-            precedence.compare,
-            "compare",
-            "inside",
-          );
+        if (v?.expr.type.width === 4) {
+          const zeros = splat(i32Number(0));
+          const holds = operation(e.kind === "non_negative" ? ">=" : "==", v.expr, zeros);
+          return this.emit(v.level, holds, "compare", "inside");
+        }
         return this.compared(e.kind, this.formOf(e.operand));
       }
       case "and":
         return this.conjunction(e.operands.map((x) => this.value(x)));
       case "not": {
         const v = this.value(e.operand);
-        if (v.text === "true" || v.text === "false") return truth(v.text === "false");
-        return this.emit(v.level, v.type, `!${v.text}`, precedence.unary, "compare", "outside");
+        if (isTrue(v.expr) || isFalse(v.expr)) return known(isFalse(v.expr));
+        return this.emit(v.level, not(v.expr), "compare", "outside");
       }
       case "select": {
         const c = this.value(e.condition);
-        if (c.text === "true") return this.value(e.then);
-        if (c.text === "false") return this.value(e.otherwise);
+        if (isTrue(c.expr)) return this.value(e.then);
+        if (isFalse(c.expr)) return this.value(e.otherwise);
         return this.select(c, this.value(e.then), this.value(e.otherwise), "v");
       }
       case "call": {
-        if (e.fn.name === "stop") return this.value(e.operands[0]!);
-        return this.call(
-          e.fn,
-          e.operands.map((x) => this.value(x)),
-          e.dtype,
-        );
+        const xs = e.operands.map((x) => this.value(x));
+        return e.fn.wgsl === "operand" ? xs[0]! : this.call(e.fn, e.fn.wgsl, xs, e.dtype);
       }
       case "random":
         return this.draw(e);
@@ -582,8 +552,8 @@ export class Values {
   private compared(kind: "non_negative" | "equal_zero", form: Form): Value {
     const { low, high } = boundsOf(form, this.names);
     if (staysI32(form, this.names)) {
-      if (high < 0 || (kind === "equal_zero" && low > 0)) return truth(false);
-      if (kind === "non_negative" ? low >= 0 : low === 0 && high === 0) return truth(true);
+      if (high < 0 || (kind === "equal_zero" && low > 0)) return known(false);
+      if (kind === "non_negative" ? low >= 0 : low === 0 && high === 0) return known(true);
     }
     const part = (sign: 1 | -1): Form => ({
       terms: new Map([...form.terms].filter(([, k]) => k * sign > 0).map(([name, k]) => [name, k * sign])),
@@ -594,126 +564,64 @@ export class Values {
     const flipped = !more.terms.size;
     const sides = [flipped ? less : more, flipped ? constantForm(form.constant) : shift(less, -form.constant)] as const;
     if (kind === "non_negative" && !sides.every((side) => staysI32(side, this.names))) {
-      const whole = this.formText(form);
-      return this.emit(whole.level, bool, `${whole.text} >= 0`, precedence.compare, "compare", "inside");
+      const whole = this.sumOfForm(form);
+      return this.emit(whole.level, operation(">=", whole.expr, i32Number(0)), "compare", "inside");
     }
-    const [left, right] = [this.formText(sides[0]), this.formText(sides[1])];
-    const sign = kind === "equal_zero" ? "==" : flipped ? "<=" : ">=";
+    const [left, right] = [this.sumOfForm(sides[0]), this.sumOfForm(sides[1])];
     return this.emit(
       Math.max(left.level, right.level),
-      bool,
-      `${left.text} ${sign} ${right.text}`,
-      precedence.compare,
+      operation(kind === "equal_zero" ? "==" : flipped ? "<=" : ">=", left.expr, right.expr),
       "compare",
       kind === "equal_zero" ? "here" : "inside",
     );
   }
   conjunction(parts: readonly Value[]): Value {
-    if (parts.some((p) => p.text === "false")) return truth(false);
-    const live = parts.filter((p, i) => p.text !== "true" && parts.findIndex((q) => q.text === p.text) === i);
-    if (live.length <= 1) return live[0] ?? truth(true);
+    if (parts.some((p) => isFalse(p.expr))) return known(false);
+    const live = parts.filter((p, i) => !isTrue(p.expr) && parts.findIndex((q) => same(q.expr, p.expr)) === i);
+    if (live.length <= 1) return live[0] ?? known(true);
     const level = Math.max(...live.map((p) => p.level));
-    if (live.every((p) => p.type.width === 1))
-      return this.emit(
-        level,
-        bool,
-        live.map((p) => p.text).join(this.eager ? " & " : " && "),
-        this.eager ? precedence.bits : precedence.and,
-        "compare",
-        "inside",
-      );
-    return this.emit(level, wide(bool), live.map(splat).join(" & "), precedence.bits, "compare", "inside");
+    const single = live.every((p) => p.expr.type.width === 1);
+    const holds = single
+      ? operation(this.eager ? "&" : "&&", ...live.map((p) => p.expr))
+      : operation("&", ...live.map((p) => splat(p.expr)));
+    return this.emit(level, holds, "compare", "inside");
   }
   select(condition: Value, then: Value, otherwise: Value, base: string): Value {
     const level = Math.max(condition.level, then.level, otherwise.level);
-    const type =
-      condition.type.width === 4 || then.type.width === 4 || otherwise.type.width === 4 ? wide(then.type) : then.type;
-    const arm = (v: Value): string => (type.width === 4 ? splat(v) : v.text);
-    return this.emit(
-      level,
-      type,
-      `select(${arm(otherwise)}, ${arm(then)}, ${condition.text})`,
-      precedence.atom,
-      "select",
-      base,
-    );
+    const four = [condition, then, otherwise].some((v) => v.expr.type.width === 4);
+    const arm = ({ expr }: Value): Expr => (four ? splat(expr) : expr);
+    return this.emit(level, choice(condition.expr, arm(then), arm(otherwise)), "select", base);
   }
   private constant(x: number, dtype: DType): Value {
-    if (dtype === "bool") return truth(x !== 0);
-    if (!Number.isNaN(x)) return { text: f32Text(x), level: 0, type: f32 };
+    if (dtype === "bool") return known(x !== 0);
+    if (!Number.isNaN(x)) return { expr: f32Number(x), level: 0 };
     this.helpers.add("dlm_nan");
-    return this.emit(0, f32, "dlm_nan()", precedence.atom, "none", "v");
+    return this.emit(0, call("dlm_nan", [], f32), "none", "v");
   }
-  call(
-    fn: {
-      readonly name: string;
-      readonly evaluate?: (...x: number[]) => number;
-      readonly wgsl: (xs: readonly string[], dtype: DType) => string;
-      readonly helpers?: readonly string[];
-      readonly cost: "alu" | "div" | "fn";
-    },
-    xs: readonly Value[],
-    dtype: DType,
-  ): Value {
+  private call(fn: ScalarFunction, wgsl: WrittenAs, xs: readonly Value[], dtype: DType): Value {
     // A constant expression whose value is no number of its type is an error of the shader: none is left to the driver, calls of our own functions are none.
-    const numbers = xs.map(numberOf);
-    if (fn.evaluate && !fn.helpers && dtype !== "i32" && numbers.every((n) => n !== undefined))
-      return this.constant(fn.evaluate(...(numbers as number[])), dtype);
+    const numbers = xs.map((x) => numberOf(x.expr));
+    if (!fn.helpers && dtype !== "i32" && numbers.every((n): n is number => n !== undefined))
+      return this.constant(fn.evaluate(...numbers), dtype);
     fn.helpers?.forEach((h) => this.helpers.add(h));
-    const level = Math.max(0, ...xs.map((x) => x.level));
     const cost = fn.cost === "fn" ? "function" : fn.cost === "div" ? "divide" : "alu";
-    const shape = shapeOf(fn, dtype, xs.length);
-    const base = dtype === "bool" ? "holds" : "v";
-    if (xs.every((x) => x.type.width === 1))
-      return this.emit(
-        level,
-        typeOf(dtype),
-        fn.wgsl(
-          xs.map((x) => x.text),
-          dtype,
-        ),
-        shape.binding,
-        cost,
-        base,
-      );
-    const type = wide(typeOf(dtype));
-    // arithmetic takes a vector and a number; comparisons and built-in functions want both wide; anything else goes component by component
-    if (shape.kind === "arithmetic")
-      return this.emit(
-        level,
-        type,
-        fn.wgsl(
-          xs.map((x) => x.text),
-          dtype,
-        ),
-        shape.binding,
-        cost,
-        base,
-      );
-    if (shape.kind === "wide") return this.emit(level, type, fn.wgsl(xs.map(splat), dtype), shape.binding, cost, base);
     return this.emit(
-      level,
-      type,
-      vectorOf(
-        dtype,
-        [0, 1, 2, 3].map((k) =>
-          fn.wgsl(
-            xs.map((x) => component(x, k)),
-            dtype,
-          ),
-        ),
+      Math.max(0, ...xs.map((x) => x.level)),
+      callOf(
+        wgsl,
+        xs.map((x) => x.expr),
+        typeOf(dtype),
       ),
-      precedence.atom,
       cost,
-      base,
+      dtype === "bool" ? "holds" : "v",
     );
   }
-  private site(e: Random): string {
+  private site(e: Random): Expr {
     const from = this.layout.siteOf?.(e.site);
-    if (!from) return `${e.site}u`;
+    if (!from) return u32Number(e.site);
     const t = this.tensor(from);
     t.reads = true;
-    return `u32(${t.name}[0])`;
+    return call("u32", [element(t.name, i32Number(0), i32)], u32);
   }
   private draw(e: Random): Value {
     const position = e.indices.reduce<Integer>(
@@ -726,34 +634,21 @@ export class Values {
     );
     const seed = this.value(e.seed);
     const step = this.value(e.step);
-    const one = (): Value => {
-      const at = this.formText(this.formOf(position));
-      const helper = `dlm_${e.distribution}`;
+    const drawn = (at: Value, helper: string, type: ElementType): Value => {
       this.helpers.add(helper);
       return this.emit(
         Math.max(seed.level, step.level, at.level),
-        f32,
-        `${helper}(${seed.text}, ${this.site(e)}, ${step.text}, u32(${at.text}))`,
-        precedence.atom,
+        call(helper, [seed.expr, this.site(e), step.expr, call("u32", [at.expr], u32)], type),
         "random",
         "draw",
       );
     };
+    const one = (): Value => drawn(this.sumOfForm(this.formOf(position)), `dlm_${e.distribution}`, f32);
     if (!this.alongVector(position)) return one();
     const forms = this.forms4(position);
     if (!this.aligned(forms)) return this.each("f32", one);
     // four neighbours come from the same block of the stream
-    const at = this.quarter(forms[0]!);
-    const helper = `dlm_${e.distribution}4`;
-    this.helpers.add(helper);
-    return this.emit(
-      Math.max(seed.level, step.level, at.level),
-      wide(f32),
-      `${helper}(${seed.text}, ${this.site(e)}, ${step.text}, u32(${at.text}))`,
-      precedence.atom,
-      "random",
-      "draw",
-    );
+    return drawn(this.quarter(forms[0]!), `dlm_${e.distribution}4`, wide(f32));
   }
 
   // ---- memory
@@ -792,42 +687,39 @@ export class Values {
   addressOfForms(shape: Shape, indices: readonly Form[]): Form {
     let form = constantForm(0);
     let stride = 1;
-    let symbolic = ""; // text of a run-time stride
+    let symbolic: Expr | undefined; // a run-time stride
     for (let d = shape.length - 1; d >= 0; d--) {
       const at = indices[d]!;
       if (!symbolic) form = addForms(form, at, stride);
       else if (at.terms.size || at.constant) {
-        const v = this.formText(at);
-        const product = this.emit(
-          v.level,
-          i32,
-          `${isName(v.text) ? v.text : `(${v.text})`} * ${symbolic}`,
-          precedence.multiply,
-          "integer",
-          "row",
-        );
-        this.names.set(product.text, {
-          level: product.level,
+        const v = this.sumOfForm(at);
+        const own = isNumber(v.expr) ? bracketed(v.expr) : v.expr;
+        const { expr, level } = this.emit(v.level, operation("*", own, symbolic), "integer", "row");
+        this.names.set(expr.text, {
+          level,
           ...boundsOf(at, this.names),
           multiple: 1,
           varying: isVarying(at, this.names),
           high: Infinity,
         });
-        form = addForms(form, nameForm(product.text));
+        form = addForms(form, nameForm(expr.text));
       }
       const n = shape[d]!;
       if (typeof n === "number" && !symbolic) stride *= n;
       else if (d > 0) {
-        const text = this.extentText(n);
-        const own = isName(text) || /^\d+$/.test(text) ? text : `(${text})`;
-        const code = symbolic ? `${symbolic} * ${own}` : stride === 1 ? text : `${own} * ${stride}`;
-        symbolic = isName(code) ? code : this.emit(0, i32, code, precedence.multiply, "integer", "stride").text;
+        const own = this.sizeOf(n);
+        const product: Expr = symbolic
+          ? operation("*", symbolic, own)
+          : stride === 1
+            ? own
+            : operation("*", own, i32Number(stride));
+        symbolic = isName(product) ? product : this.emit(0, product, "integer", "stride").expr;
       }
     }
     return form;
   }
-  extentText(n: Extent): string {
-    return typeof n === "number" ? String(n) : this.formText(this.formOf(n)).text;
+  sizeOf(n: Extent): Expr {
+    return typeof n === "number" ? i32Number(n) : this.sumOfForm(this.formOf(n)).expr;
   }
   /** Where an index may leave the tensor, one comparison: below 0 is far above as an unsigned number. */
   private inside(shape: Shape, indices: readonly Form[]): Value {
@@ -835,29 +727,25 @@ export class Values {
       indices.map((form, d) => {
         const n = shape[d]!;
         const { low, high } = boundsOf(form, this.names);
-        if (staysI32(form, this.names) && (high < 0 || (typeof n === "number" && low >= n))) return truth(false);
-        if (low >= 0 && typeof n === "number" && high < n) return truth(true);
+        if (staysI32(form, this.names) && (high < 0 || (typeof n === "number" && low >= n))) return known(false);
+        if (low >= 0 && typeof n === "number" && high < n) return known(true);
         const alone = { terms: form.terms, constant: typeof n === "number" ? 0 : form.constant };
         if (
           low >= 0 &&
           staysI32(alone, this.names, mostSize) &&
           (typeof n !== "number" || n - form.constant <= mostI32)
-        ) {
-          const whole = this.formText(alone);
-          return this.emit(
-            whole.level,
-            bool,
-            `${whole.text} < ${typeof n === "number" ? n - form.constant : this.extentText(n)}`,
-            precedence.compare,
-            "compare",
-            "inside",
-          );
-        }
-        const text = this.formText(form);
-        const bound = typeof n === "number" ? `${n}u` : `u32(${this.extentText(n)})`;
-        return this.emit(text.level, bool, `u32(${text.text}) < ${bound}`, precedence.compare, "compare", "inside");
+        )
+          return this.below(alone, typeof n === "number" ? n - form.constant : n);
+        const whole = this.sumOfForm(form);
+        const bound = typeof n === "number" ? u32Number(n) : call("u32", [this.sizeOf(n)], u32);
+        return this.emit(whole.level, operation("<", call("u32", [whole.expr], u32), bound), "compare", "inside");
       }),
     );
+  }
+  /** form < n */
+  below(form: Form, n: Extent): Value {
+    const whole = this.sumOfForm(form);
+    return this.emit(whole.level, operation("<", whole.expr, this.sizeOf(n)), "compare", "inside");
   }
   private load(e: Load): Value {
     const held = this.held(e);
@@ -877,15 +765,8 @@ export class Values {
       (sum, x, d) => addForms(sum, addForms(this.formOf(x), box.low[d]!, -1), box.strides[d]!),
       constantForm(0),
     );
-    const at = this.formText(place, `${box.name}_at`);
-    return this.emit(
-      at.level,
-      typeOf(e.dtype),
-      `${box.name}[${at.text}]`,
-      precedence.atom,
-      "workgroup",
-      shortName(box.name),
-    );
+    const at = this.sumOfForm(place, `${box.name}_at`);
+    return this.emit(at.level, element(box.name, at.expr, typeOf(e.dtype)), "workgroup", shortName(box.name));
   }
   /** One element of a tensor. */
   loadAt(
@@ -894,40 +775,29 @@ export class Values {
     address: () => Form,
     outside: (() => Value) | undefined,
   ): Value {
-    const guard = outside ? this.inside(of.tensor.shape, indices) : truth(true);
-    if (guard.text === "false") return outside!();
+    const guard = outside ? this.inside(of.tensor.shape, indices) : known(true);
+    if (isFalse(guard.expr)) return outside!();
     const base = baseOf(of.tensor);
     const tensor = this.tensor(of.tensor);
     tensor.reads = true;
     const storage = this.storageOf(base);
     const short = shortName(tensor.name);
     const pinned = this.written.has(base);
-    const at = this.formText(address(), `${short}_at`);
+    const at = this.sumOfForm(address(), `${short}_at`);
     if (storage !== "u8") this.scalarOnly.add(base);
-    let code: string;
-    if (storage === "u8") {
-      const whole = isName(at.text)
-        ? at.text
-        : this.emit(at.level, i32, at.text, precedence.add, "integer", `${short}_at`).text;
-      code = `i32((${tensor.name}[${whole} >> 2u] >> (8u * u32(${whole} & 3))) & 255u)`;
-    } else code = storage === "bool" ? `${tensor.name}[${at.text}] != 0u` : `${tensor.name}[${at.text}]`;
-    const binding = storage === "bool" ? precedence.compare : precedence.atom;
-    if (guard.text === "true")
-      return this.emit(at.level, typeOf(of.dtype), code, binding, "load", short, {
-        pinned,
-        load: { tensor: of.tensor, indices, outside: undefined },
-      });
+    const whole = storage !== "u8" || isName(at.expr) ? at : this.emit(at.level, at.expr, "integer", `${short}_at`);
+    const code = read(storage, tensor.name, whole.expr, typeOf(of.dtype));
+    const load = { tensor: of.tensor, indices };
+    if (isTrue(guard.expr))
+      return this.emit(at.level, code, "load", short, { pinned, load: { ...load, outside: undefined } });
     const beyond = outside!();
-    const raw = this.emit(at.level, typeOf(of.dtype), code, binding, "load", short, { pinned });
-    const level = Math.max(at.level, guard.level, beyond.level);
+    const raw = this.emit(at.level, code, "load", short, { pinned });
     return this.emit(
-      level,
-      typeOf(of.dtype),
-      `select(${beyond.text}, ${raw.text}, ${guard.text})`,
-      precedence.atom,
+      Math.max(at.level, guard.level, beyond.level),
+      choice(guard.expr, raw.expr, beyond.expr),
       "select",
       short,
-      { pinned, load: { tensor: of.tensor, indices, outside: beyond.text } },
+      { pinned, load: { ...load, outside: beyond.expr } },
     );
   }
   private load4(e: Load): Value {
@@ -936,11 +806,11 @@ export class Values {
     const shape = e.tensor.shape;
     const forms = [0, 1, 2, 3].map((k) => this.atComponent(k, () => this.address(shape, e.indices, e)));
     const apart = differences(forms);
-    const same = apart?.every((d) => d === 0) ?? false;
+    const equal = apart?.every((d) => d === 0) ?? false;
     const storage = this.storageOf(base);
-    if (!same && (!this.aligned(forms) || (storage !== "u8" && (this.scalarOnly.has(base) || !canBeWide(base)))))
+    if (!equal && (!this.aligned(forms) || (storage !== "u8" && (this.scalarOnly.has(base) || !canBeWide(base)))))
       return this.each(e.dtype, one);
-    let guard = truth(true);
+    let guard = known(true);
     if (e.outside) {
       const guards = [0, 1, 2, 3].map((k) =>
         this.atComponent(k, () =>
@@ -950,39 +820,21 @@ export class Values {
           ),
         ),
       );
-      if (guards.some((g) => g.text !== guards[0]!.text)) return this.each(e.dtype, one);
+      if (guards.some((g) => !same(g.expr, guards[0]!.expr))) return this.each(e.dtype, one);
       guard = guards[0]!;
     }
-    if (same) return this.atComponent(0, one);
-    if (guard.text === "false") return this.value(e.outside!);
+    if (equal) return this.atComponent(0, one);
+    if (isFalse(guard.expr)) return this.value(e.outside!);
     const tensor = this.tensor(e.tensor);
     tensor.reads = true;
     if (storage !== "u8") this.fourWide.add(base);
     const short = shortName(tensor.name);
-    const pinned = this.written.has(base);
     const at = this.quarter(forms[0]!, `${short}_at`);
-    const type = wide(typeOf(e.dtype));
-    const raw =
-      storage === "u8"
-        ? this.emit(
-            at.level,
-            type,
-            `vec4i((vec4u(${tensor.name}[${at.text}]) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u))`,
-            precedence.atom,
-            "load",
-            short,
-            { pinned },
-          )
-        : this.emit(
-            at.level,
-            type,
-            storage === "bool" ? `${tensor.name}[${at.text}] != vec4u(0u)` : `${tensor.name}[${at.text}]`,
-            storage === "bool" ? precedence.compare : precedence.atom,
-            "load4",
-            short,
-            { pinned },
-          );
-    return guard.text === "true" ? raw : this.select(guard, raw, this.value(e.outside!), short);
+    const code = read(storage, tensor.name, at.expr, wide(typeOf(e.dtype)));
+    const raw = this.emit(at.level, code, storage === "u8" ? "load" : "load4", short, {
+      pinned: this.written.has(base),
+    });
+    return isTrue(guard.expr) ? raw : this.select(guard, raw, this.value(e.outside!), short);
   }
   /** Four neighbours from a multiple of four on. */
   aligned(forms: readonly Form[]): boolean {
@@ -992,50 +844,51 @@ export class Values {
     );
   }
   /** form / 4, exactly. */
-  quarter(form: Form, base = "at"): Text {
+  quarter(form: Form, base = "at"): Value {
     let result = constantForm(form.constant / 4);
-    for (const [name, k] of form.terms) {
+    for (const [text, k] of form.terms) {
       if (k % 4 === 0) {
-        result = addForms(result, nameForm(name), k / 4);
+        result = addForms(result, nameForm(text), k / 4);
         continue;
       }
       // the name itself is even enough
-      const named = this.names.get(name)!;
+      const named = this.names.get(text)!;
       const g = 4 / greatestCommonDivisor(k, 4);
       const part = this.emit(
         named.level,
-        i32,
-        (g === 4 && named.fourth) || `${name} / ${g}`,
-        g === 4 && named.fourth ? precedence.add : precedence.multiply,
+        (g === 4 && named.fourth) || operation("/", name(text, i32), i32Number(g)),
         "integer",
-        `${name}_${g === 4 ? "fourth" : "half"}`,
-      );
-      this.names.set(part.text, {
+        `${text}_${g === 4 ? "fourth" : "half"}`,
+      ).expr.text;
+      this.names.set(part, {
         level: named.level,
         low: named.low / g,
         high: named.high / g,
         multiple: Math.max(1, named.multiple / g),
         varying: named.varying,
       });
-      result = addForms(result, nameForm(part.text), (k * g) / 4);
+      result = addForms(result, nameForm(part), (k * g) / 4);
     }
-    return this.formText(result, base);
+    return this.sumOfForm(result, base);
   }
 }
-const sumBinding = (text: string): number =>
-  / [-+] /.test(text) || text.startsWith("-") ? precedence.add : precedence.multiply;
 export const newBlock = (): Block => ({ statements: [], known: new Map(), scalars: new Map() });
-/** The number that a text is, or undefined for what is computed. */
-function numberOf(v: Value): number | undefined {
-  if (v.type.width !== 1) return undefined;
-  if (v.text === "true" || v.text === "false") return Number(v.text === "true");
-  const largest = /^(-?)0x1\.fffffep\+127f$/.exec(v.text);
-  if (largest) return largest[1] ? -largestF32 : largestF32;
-  return /^-?\d/.test(v.text) && !Number.isNaN(Number(v.text)) ? Number(v.text) : undefined;
+const known = (b: boolean): Value => ({ expr: truth(b), level: 0 });
+/** What memory has at an address, counted in elements, or in fours of them. */
+function read(storage: DType | "u8", array: string, at: Expr, type: ElementType): Expr {
+  const four = type.width === 4;
+  const words = four ? wide(u32) : u32;
+  const vector = (parts: readonly number[]): Expr => vectorOf("u32", parts.map(u32Number));
+  if (storage === "bool") return operation("!=", element(array, at, words), four ? vector([0]) : u32Number(0));
+  if (storage !== "u8") return element(array, at, type);
+  if (four) {
+    const bytes = operation(">>", splat(element(array, at, u32)), vector([0, 8, 16, 24]));
+    return call("vec4i", [operation("&", bytes, vector([255]))], type);
+  }
+  const shift = operation("*", u32Number(8), call("u32", [operation("&", at, i32Number(3))], u32));
+  const word = element(array, operation(">>", at, u32Number(2)), u32);
+  return call("i32", [operation("&", operation(">>", word, shift), u32Number(255))], type);
 }
-const truth = (b: boolean): Value => ({ text: String(b), level: 0, type: bool });
-/** The last part of a name: what the value of `net_linear1_w` is called. */
-export const shortName = (name: string): string => /([a-z]+\d*)_?$/i.exec(name)?.[1] ?? name;
 /** How far forms lie from the first, or undefined where they differ by more than a constant. */
 function differences(forms: readonly Form[]): number[] | undefined {
   const key = linearKey(forms[0]!);
@@ -1043,17 +896,36 @@ function differences(forms: readonly Form[]): number[] | undefined {
 }
 /** Memory of a known size in whole fours. */
 export const canBeWide = (base: Node): boolean => sizeOfShape(base.shape) % 4 === 0;
-/** How the code of a function is made, from its text alone. */
-function shapeOf(
-  fn: { readonly wgsl: (xs: readonly string[], dtype: DType) => string },
-  dtype: DType,
-  operands: number,
-): { kind: "arithmetic" | "wide" | "componentwise"; binding: number } {
-  const text = fn.wgsl(["a", "b", "c"].slice(0, operands), dtype);
-  if (/^a [-+] b$/.test(text)) return { kind: "arithmetic", binding: precedence.add };
-  if (/^a [*/] b$/.test(text)) return { kind: "arithmetic", binding: precedence.multiply };
-  if (/^-a$/.test(text)) return { kind: "wide", binding: precedence.unary };
-  if (/^a (<|<=|==) b$/.test(text)) return { kind: "wide", binding: precedence.compare };
-  if (/^(?!dlm_|[fi]32|select)\w+\(a(, b)*\)$/.test(text)) return { kind: "wide", binding: precedence.atom };
-  return { kind: "componentwise", binding: precedence.atom };
+/** A scalar function of numbers or vectors. */
+export function callOf(wgsl: WrittenAs, xs: readonly Expr[], type: ElementType): Expr {
+  if (xs.every((x) => x.type.width === 1)) return written(wgsl, xs, type);
+  switch (overVectors(wgsl)) {
+    case "mixed":
+      return written(wgsl, xs, wide(type));
+    case "wide":
+      return written(wgsl, xs.map(splat), wide(type));
+    case "each":
+      return vectorOf(
+        type.element,
+        [0, 1, 2, 3].map((k) =>
+          written(
+            wgsl,
+            xs.map((x) => component(x, k)),
+            type,
+          ),
+        ),
+      );
+  }
+}
+/** Arithmetic takes a vector and a number; comparisons and built-in functions want all wide; anything else goes component by component. */
+function overVectors(wgsl: WrittenAs): "mixed" | "wide" | "each" {
+  if ("operator" in wgsl) return isComparison(wgsl.operator) ? "wide" : "mixed";
+  return "builtin" in wgsl ? "wide" : "each";
+}
+function written(wgsl: WrittenAs, xs: readonly Expr[], type: ElementType): Expr {
+  if ("operator" in wgsl) return xs.length === 1 ? negate(xs[0]!) : operation(wgsl.operator, ...xs);
+  if ("builtin" in wgsl) return call(wgsl.builtin, xs, type);
+  if ("call" in wgsl) return call(wgsl.call, xs, type);
+  const [otherwise, then] = wgsl.select;
+  return choice(xs[0]!, typedNumber(then, type), typedNumber(otherwise, type), type);
 }

@@ -5,12 +5,14 @@ import { baseOf, tensorsOf } from "../graph/node.ts";
 import { iadd, imul, inRange, isTrue, load, select, substitute } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Scalar, Scan, Shape } from "../graph/types.ts";
 import { freeName } from "../wgsl/names.ts";
-import { helperCode } from "../wgsl/prelude.ts";
-import { printStatements } from "../wgsl/print.ts";
+import { elements } from "../scalar/dtype.ts";
+import { entryPoint, printModule } from "../wgsl/print.ts";
+import { call, i32, i32Number, name, operation, u32, u32Number, type Expr } from "../kernel/expr.ts";
+import { builtinsIn, type Declaration, type Module, type Procedure, type Statement } from "../kernel/ir.ts";
 import type { KernelStep, Step, View } from "../kernel/graph.ts";
-import { tidy } from "./ir.ts";
+import { tidy } from "./tidy.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
-import { inLanes } from "./lanes.ts";
+import { eachRound, inLanes } from "./lanes.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { nestOf } from "../schedule/nest.ts";
 import { plainSchedule } from "../schedule/schedule.ts";
@@ -73,9 +75,9 @@ export function lowerWhole(
   const own: Layout = { storageOf: layout.storageOf, nameOf: (x) => names.get(x) ?? layout.nameOf(x) };
   const written = new Set<Node>();
   const helpers = new Set<string>();
-  const functions: string[] = [];
+  const functions: Procedure[] = [];
   const scanNames = new Map<Scan, string>();
-  const calls = new Map<KernelStep, { name: string; groups: number; threads: number }>();
+  const calls = new Map<KernelStep, Call>();
   const used = new Set<string>(names.values());
   const threads = target.simd;
   for (const k of kernels) {
@@ -101,99 +103,123 @@ export function lowerWhole(
       used.add(name);
     }
     emitted.helpers.forEach((h) => helpers.add(h));
-    const name = fresh(`${k.spec.name}_step`, used);
-    const body = printStatements(tidy(emitted.body));
-    const text = body.join("\n");
-    const parameters = [
-      ...(/\bgroup\./.test(text) ? ["group: vec3u"] : []),
-      ...(/\blocal_index\b/.test(text) ? ["local_index: u32"] : []),
-    ];
-    functions.push(
-      [
-        ...k.spec.comment().map((line) => `// ${line}`),
-        `fn ${name}(${parameters.join(", ")}) {`,
-        ...body.map((line) => `  ${line}`),
-        "}",
-      ].join("\n"),
-    );
-    calls.set(k, {
-      name: `${name}(${parameters.map((p) => (p.startsWith("group") ? "vec3u(u32(tile), 0u, 0u)" : "local_index")).join(", ")})`,
-      groups: emitted.groups,
-      threads: emitted.workgroup,
-    });
+    const body = tidy(emitted.body);
+    const procedure = {
+      name: fresh(`${k.spec.name}_step`, used),
+      comment: k.spec.comment(),
+      parameters: builtinsIn(body),
+      body,
+    };
+    functions.push(procedure);
+    calls.set(k, { of: procedure, groups: emitted.groups, threads: emitted.workgroup });
   }
 
   // a barrier where a kernel touches what another has touched since the last one
-  const main: string[] = [];
   const isShared = new Set(shared);
   const pending = { reads: new Set<Node>(), writes: new Set<Node>() };
-  const barrierBefore = (spec: KernelSpec): string[] =>
+  const barrierBefore = (spec: KernelSpec): Statement[] =>
     flush([
       ...[...loadsOf(spec)].filter((x) => pending.writes.has(x)),
       ...[...storesOf(spec)].filter((x) => pending.reads.has(x)),
     ]);
-  const flush = (met: Iterable<Node>): string[] => {
+  const flush = (met: Iterable<Node>): Statement[] => {
     const list = [...met];
     if (!list.length) return [];
     const workgroup = list.some((x) => isShared.has(x));
     const storage = list.some((x) => !isShared.has(x));
     for (const set of [pending.reads, pending.writes])
       for (const x of set) if (isShared.has(x) ? workgroup : storage) set.delete(x);
-    return [...(storage ? ["storageBarrier();"] : []), ...(workgroup ? ["workgroupBarrier();"] : [])];
+    return [
+      ...(storage ? [{ kind: "barrier", memory: "storage" } as const] : []),
+      ...(workgroup ? [{ kind: "barrier", memory: "workgroup" } as const] : []),
+    ];
   };
-  const write = (list: readonly Step[], indent: string): void => {
-    for (const s of list) {
-      const push = (text: string): void => void main.push(...text.split("\n").map((line) => indent + line));
+  const flushAll = (): Statement[] => flush([...pending.reads, ...pending.writes]);
+  const oneRound = (list: readonly Step[]): Statement[] =>
+    list.flatMap((s): Statement[] => {
       if (s.kind === "loop") {
         const t = scanNames.get(s.scan) ?? fresh("round", used);
-        const local = fresh(`${t}_now`, used);
-        push(
-          s.scan.reverse
-            ? `for (var ${local} = ${s.scan.count - 1}; ${local} >= 0; ${local}--) {`
-            : `for (var ${local} = 0; ${local} < ${s.scan.count}; ${local}++) {`,
-        );
-        if (scanNames.has(s.scan)) push(`  ${t} = ${local};`);
-        for (const line of flush([...pending.reads, ...pending.writes])) push(`  ${line}`); // of the round before, too
-        write(s.body, `${indent}  `);
-        for (const line of flush([...pending.reads, ...pending.writes])) push(`  ${line}`);
-        push("}");
-        continue;
+        const now = name(fresh(`${t}_now`, used), i32);
+        const step: Statement = { kind: "set", target: name(t, i32), operator: "=", value: now, cost: "none" };
+        const { count, reverse } = s.scan;
+        const body = [
+          ...(scanNames.has(s.scan) ? [step] : []),
+          ...flushAll(), // of the round before, too
+          ...oneRound(s.body),
+          ...flushAll(),
+        ];
+        const way = reverse
+          ? ({ from: i32Number(count - 1), to: i32Number(0), step: "down" } as const)
+          : { from: i32Number(0), to: i32Number(count), step: i32Number(1) };
+        return [{ kind: "for", variable: now.text, ...way, trips: count, body }];
       }
-      const call = calls.get(s)!;
       const spec = placed.get(s)!;
-      barrierBefore(spec).forEach(push);
+      const before = barrierBefore(spec);
       loadsOf(spec).forEach((x) => pending.reads.add(x));
       storesOf(spec).forEach((x) => pending.writes.add(x));
-      if (call.threads === 1)
-        push(
-          call.groups === 1
-            ? `if (local_index == 0u) {\n  ${call.name.replace("u32(tile)", "u32(zero)")};\n}`
-            : `for (var tile = zero + i32(local_index); tile < ${call.groups}; tile += ${threads}) {\n  ${call.name};\n}`,
-        );
-      else if (call.groups === 1) push(`${call.name.replace("u32(tile)", "u32(zero)")};`);
-      else push(`for (var tile = zero; tile < ${call.groups}; tile++) {\n  ${call.name};\n}`);
-    }
+      return [...before, callOf(calls.get(s)!, threads)];
+    });
+  const round = oneRound(steps);
+  const module: Module = {
+    comment: options.comment,
+    enables: [],
+    overrides: [],
+    bindings: declarations(bound, layout, (x) => names.get(x)!, written),
+    memory: [
+      ...[...scanNames.values()].map((own) => ({ name: own, space: "private", type: "i32" }) as const),
+      ...shared.map((x): Declaration => {
+        const type = `array<${elementOf(x, layout)}, ${sizeOf(x.shape)}>`;
+        return { name: names.get(x)!, space: "workgroup", type };
+      }),
+    ],
+    helpers: [...helpers],
+    functions,
+    workgroup: threads,
+    parameters: ["local_index"],
+    body: [
+      {
+        kind: "let",
+        name: zero.text,
+        value: call("min", [call("i32", [eachRound.to], i32), i32Number(0)], i32),
+        cost: "none",
+        pinned: true,
+        comment: "unknown to the driver, which would write out every loop",
+      },
+      { kind: "for", ...eachRound, trips: 1000, body: [...round, ...flushAll()] },
+    ],
   };
-  write(steps, "    ");
-  main.push(...flush([...pending.reads, ...pending.writes]).map((line) => `    ${line}`));
-  const wgsl = [
-    ...options.comment.map((line) => `// ${line}`),
-    ...declarations(bound, layout, (x) => names.get(x)!, written),
-    ...[...scanNames.values()].map((name) => `var<private> ${name}: i32;`),
-    ...shared.map((x) => `var<workgroup> ${names.get(x)}: array<${elementOf(x, layout)}, ${sizeOf(x.shape)}>;`),
-    ...helperCode(helpers).flatMap((code) => ["", code]),
-    ...functions.flatMap((code) => ["", code]),
-    "",
-    `@compute @workgroup_size(${threads})`,
-    "fn main(@builtin(local_invocation_index) local_index: u32) {",
-    "  let zero = min(i32(rounds), 0); // unknown to the driver, which would write out every loop",
-    "  for (var round = 0u; round < rounds; round++) {",
-    ...main,
-    "  }",
-    "}",
-    "",
-  ].join("\n");
-  return { wgsl, entry: "main", ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
+  const wgsl = printModule(module);
+  return { wgsl, entry: entryPoint, ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
+}
+/** A kernel as a function, how many workgroups it is written for and how many threads of one. */
+interface Call {
+  readonly of: Procedure;
+  readonly groups: number;
+  readonly threads: number;
+}
+const zero = name("zero", i32);
+const tile = name("tile", i32);
+const localIndex = name("local_index", u32);
+/** All workgroups of a kernel, one after the other, by the threads of one. */
+function callOf({ of, groups, threads }: Call, all: number): Statement {
+  const invoke = (group: Expr): Statement => {
+    const zeros = [u32Number(0), u32Number(0)];
+    const place = call("vec3u", [call("u32", [group], u32), ...zeros], u32);
+    const args = of.parameters.map((p) => (p === "group" ? place : localIndex));
+    return { kind: "invoke", call: call(of.name, args, i32) };
+  };
+  const loop = (from: Expr, step: number): Statement => ({
+    kind: "for",
+    variable: tile.text,
+    from,
+    to: i32Number(groups),
+    step: i32Number(step),
+    trips: Math.ceil(groups / step),
+    body: [invoke(tile)],
+  });
+  if (threads > 1) return groups === 1 ? invoke(zero) : loop(zero, 1);
+  if (groups > 1) return loop(operation("+", zero, call("i32", [localIndex], i32)), all);
+  return { kind: "if", condition: operation("==", localIndex, u32Number(0)), body: [invoke(zero)] };
 }
 /** The same in the registers of one subgroup, where that fits: no barrier, and memory for data and losses alone. */
 function lowerLanes(
@@ -209,41 +235,40 @@ function lowerLanes(
   const kept = new Set(bound.filter((x) => written.has(x) && read.has(x)));
   const made = inLanes(specs, [...kept, ...scratch], kept, bound, layout, target);
   if (!made) return undefined;
-  const body = printStatements(tidy(made.statements)).flatMap((line) => {
-    const comment = /^(\s*)\/\/#(\d+)$/.exec(line);
-    return comment ? made.comments[Number(comment[2])]!.map((text) => `${comment[1]}// ${text}`) : [line];
-  });
-  const wgsl = [
-    ...options.comment.map((line) => `// ${line}`),
-    `// element e of a tensor of the step is held by lane e mod ${target.lanes}, in its register e / ${target.lanes}`,
-    "enable subgroups;",
-    "",
-    ...declarations(bound, layout, (x) => made.names.get(x)!, written),
-    ...helperCode(made.helpers).flatMap((code) => ["", code]),
-    "",
-    `@compute @workgroup_size(${target.lanes})`,
-    "fn main(@builtin(subgroup_invocation_id) lane_index: u32) {",
-    ...body.map((line) => `  ${line}`),
-    "}",
-    "",
-  ].join("\n");
-  return { wgsl, entry: "main", ...bindingsOf(bound, written), workgroup: target.lanes };
+  const module: Module = {
+    comment: [
+      ...options.comment,
+      `element e of a tensor of the step is held by lane e mod ${target.lanes}, in its register e / ${target.lanes}`,
+    ],
+    enables: ["subgroups"],
+    overrides: [],
+    bindings: declarations(bound, layout, (x) => made.names.get(x)!, written),
+    memory: [],
+    helpers: [...made.helpers],
+    functions: [],
+    workgroup: target.lanes,
+    parameters: ["lane_index"],
+    body: tidy(made.statements),
+  };
+  const wgsl = printModule(module);
+  return { wgsl, entry: entryPoint, ...bindingsOf(bound, written), workgroup: target.lanes };
 }
 const elementOf = (x: Node, layout: Layout): string => {
   const storage = layout.storageOf(x);
-  return storage === "u8" || storage === "bool" ? "u32" : storage;
+  return storage === "u8" ? "u32" : elements[storage].word;
 };
 const declarations = (
   bound: readonly Node[],
   layout: Layout,
   nameOf: (x: Node) => string,
   written: ReadonlySet<Node>,
-): string[] => [
-  ...bound.map(
-    (x, i) =>
-      `@group(0) @binding(${i}) var<storage, ${written.has(x) ? "read_write" : "read"}> ${nameOf(x)}: array<${elementOf(x, layout)}>;`,
-  ),
-  `@group(0) @binding(${bound.length}) var<uniform> rounds: u32;`,
+): Declaration[] => [
+  ...bound.map((x): Declaration => ({
+    name: nameOf(x),
+    space: written.has(x) ? "storage, read_write" : "storage, read",
+    type: `array<${elementOf(x, layout)}>`,
+  })),
+  { name: eachRound.to.text, space: "uniform", type: "u32" },
 ];
 const bindingsOf = (bound: readonly Node[], written: ReadonlySet<Node>): Pick<WholeKernel, "bindings" | "rounds"> => ({
   bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })),
