@@ -146,10 +146,10 @@ export const calls = (e: Expr, test: (fn: string) => boolean): boolean =>
 // ---------------------------------------------------------------- changing
 
 /** The expression with other operands; itself where they are the same. */
-export function mapArgs(e: Expr, f: (a: Expr) => Expr): Expr {
+export function mapArgs(e: Expr, f: (a: Expr, i: number) => Expr): Expr {
   let changed: Expr[] | undefined;
   e.args.forEach((a, i) => {
-    const next = f(a);
+    const next = f(a, i);
     if (next !== a) (changed ??= [...e.args])[i] = next;
   });
   return changed ? { ...e, args: changed } : e;

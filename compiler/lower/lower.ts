@@ -3,7 +3,7 @@
 import type { Size, WorkgroupCount } from "../../runtime/plan.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import { dimName } from "../wgsl/names.ts";
-import { entryPoint, printModule } from "../wgsl/print.ts";
+import { entryPoint } from "../wgsl/print.ts";
 import { elements } from "../scalar/dtype.ts";
 import { builtinsIn, type Declaration, type Module } from "../kernel/ir.ts";
 import { tidy } from "./tidy.ts";
@@ -26,7 +26,7 @@ export interface Binding {
 /** `before`: kernels to run first, in order; what they write is memory of this kernel alone (`Binding.node` is a Source that nobody else knows). */
 export interface LoweredKernel {
   readonly before?: readonly LoweredKernel[];
-  readonly wgsl: string;
+  readonly module: Module;
   readonly entry: string;
   readonly bindings: readonly Binding[];
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
@@ -59,11 +59,11 @@ export function lowerKernel(
   const { compileMs, groups } = priceOf(own, schedule, target);
   const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
   return {
-    ...print(spec, emitKernel(own, layout, schedule), schedule, layout),
+    ...moduleOf(spec, emitKernel(own, layout, schedule), schedule, layout),
     price: { compileMs, starts: groups * Math.ceil(threads / target.simd) },
   };
 }
-function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): Omit<LoweredKernel, "price"> {
+function moduleOf(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): Omit<LoweredKernel, "price"> {
   const body = tidy(emitted.body);
   const bindings: Binding[] = [];
   const declarations: Declaration[] = [];
@@ -91,7 +91,6 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
     parameters: builtinsIn(body),
     body,
   };
-  const wgsl = printModule(module);
   const [stage, ...more] = spec.stages;
   const steps = stage && !more.length ? [...spec.axes, ...stage.over].map((v) => v.extent) : [];
   const flops =
@@ -99,7 +98,7 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
       ? 2 * (sizeOfExtents(steps) as number)
       : sizeOfExtents(spec.axes.map((v) => v.extent));
   return {
-    wgsl,
+    module,
     entry: entryPoint,
     bindings,
     workgroups: [{ tiles: emitted.tiles }, "fold"],

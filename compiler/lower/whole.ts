@@ -6,7 +6,7 @@ import { iadd, imul, inRange, isTrue, load, select, substitute } from "../graph/
 import type { Integer, Load, Node, Scalar, Scan, Shape } from "../graph/types.ts";
 import { freeName } from "../wgsl/names.ts";
 import { elements } from "../scalar/dtype.ts";
-import { entryPoint, printModule } from "../wgsl/print.ts";
+import { entryPoint } from "../wgsl/print.ts";
 import { call, i32, i32Number, name, operation, u32, u32Number, type Expr } from "../kernel/expr.ts";
 import { builtinsIn, type Declaration, type Module, type Procedure, type Statement } from "../kernel/ir.ts";
 import type { KernelStep, Step, View } from "../kernel/graph.ts";
@@ -21,7 +21,7 @@ import type { Target } from "../kernel/target.ts";
 import { emitKernel } from "./template.ts";
 
 export interface WholeKernel {
-  readonly wgsl: string;
+  readonly module: Module;
   readonly entry: string;
   readonly bindings: readonly {
     readonly node: Node;
@@ -188,8 +188,7 @@ export function lowerWhole(
       { kind: "for", ...eachRound, trips: 1000, body: [...round, ...flushAll()] },
     ],
   };
-  const wgsl = printModule(module);
-  return { wgsl, entry: entryPoint, ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
+  return { module, entry: entryPoint, ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
 }
 /** A kernel as a function, how many workgroups it is written for and how many threads of one. */
 interface Call {
@@ -250,8 +249,7 @@ function lowerLanes(
     parameters: ["lane_index"],
     body: tidy(made.statements),
   };
-  const wgsl = printModule(module);
-  return { wgsl, entry: entryPoint, ...bindingsOf(bound, written), workgroup: target.lanes };
+  return { module, entry: entryPoint, ...bindingsOf(bound, written), workgroup: target.lanes };
 }
 const elementOf = (x: Node, layout: Layout): string => {
   const storage = layout.storageOf(x);

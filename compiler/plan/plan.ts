@@ -38,6 +38,7 @@ import type { Layout } from "../kernel/layout.ts";
 import { sizeOfExtents } from "../kernel/sizes.ts";
 import { lowerKernel, type Binding, type LoweredKernel } from "../lower/lower.ts";
 import { wgslName } from "../wgsl/names.ts";
+import type { Declaration, Module } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { mostI32 } from "../scalar/range.ts";
@@ -106,7 +107,8 @@ class Planner {
   private readonly options: PlanOptions;
   private readonly buffers: PlanBuffer[] = [];
   private readonly modules: PlanModule[] = [];
-  private readonly canonicalOf = new Map<string, string>(); // by the text as it is: most kernels are lowered once for many tensors
+  private readonly trees: Module[] = []; // of the modules
+  private readonly canonicalOf = new Map<Module, string>(); // most kernels are lowered once for many tensors
   private readonly moduleOf = new Map<string, number>();
   private readonly moduleNames = new Map<string, number>();
   private readonly uses = new Map<number, ModuleUse>();
@@ -229,7 +231,7 @@ class Planner {
       trains,
       exports,
     };
-    const shared = shareModules(plan, this.uses, options.target);
+    const shared = shareModules(plan, this.trees, this.uses, options.target);
     return {
       plan: shared.plan,
       programs: this.programs.map((p) => ({
@@ -646,7 +648,7 @@ class Planner {
     const dispatch: Dispatch = {
       kind: "dispatch",
       label: wgslName(name),
-      module: this.module(wgslName(name), made.wgsl),
+      module: this.module(wgslName(name), made.module),
       entry: made.entry,
       bindings,
       workgroups: [1, 1],
@@ -779,7 +781,7 @@ class Planner {
     const bindings = kernel.bindings.map((b) => this.binding(b, addressOf));
     // a buffer is bound for writing or for reading in one dispatch, not both
     const written = new Set(bindings.filter((b) => b.access === "read_write").map((b) => b.buffer));
-    let wgsl = kernel.wgsl;
+    let module = kernel.module;
     for (const [i, b] of bindings.entries()) {
       if (b.access !== "read" || !written.has(b.buffer)) continue;
       const overlap = bindings.some(
@@ -795,10 +797,9 @@ class Planner {
         throw new InternalError(
           `plan: ${step.spec.name} reads and writes the same memory under two names: ${kernel.bindings.map((x) => `${x.node.kind === "scan" ? "step" : layoutName(x.node)} ${x.access}`).join(", ")}`,
         );
-      wgsl = wgsl.replace(
-        new RegExp(`@binding\\(${b.binding}\\) var<storage, read>`),
-        `@binding(${b.binding}) var<storage, read_write>`,
-      );
+      const declared = (d: Declaration, k: number): Declaration =>
+        k === b.binding ? { ...d, space: "storage, read_write" } : d;
+      module = { ...module, bindings: module.bindings.map(declared) };
       bindings[i] = { ...b, access: "read_write" };
     }
     const storage = bindings.filter((b) => b.access !== "uniform").length;
@@ -806,11 +807,11 @@ class Planner {
       throw new InternalError(
         `plan: ${step.spec.name} binds ${storage} buffers: ${kernel.bindings.map((b) => (b.node.kind === "scan" ? "step" : layoutName(b.node))).join(", ")}`,
       );
-    const module = this.module(step.spec.name, wgsl);
-    lowered.push({ step, kernel, module });
+    const number = this.module(step.spec.name, module);
+    lowered.push({ step, kernel, module: number });
     const { compileMs, starts } = kernel.price;
-    this.uses.set(module, { compileMs, starts: starts * runs + (this.uses.get(module)?.starts ?? 0) });
-    if (/^enable subgroups;/m.test(wgsl)) {
+    this.uses.set(number, { compileMs, starts: starts * runs + (this.uses.get(number)?.starts ?? 0) });
+    if (module.enables.includes("subgroups")) {
       this.features.add("subgroups");
       this.subgroupSize = this.options.target.lanes;
     }
@@ -818,7 +819,7 @@ class Planner {
     return {
       kind: "dispatch",
       label: step.spec.name,
-      module,
+      module: number,
       entry: kernel.entry,
       ...(kernel.constants.length ? { constants: kernel.constants } : {}),
       bindings,
@@ -849,15 +850,16 @@ class Planner {
       access: b.access,
     };
   }
-  private module(name: string, wgsl: string): number {
-    let canonical = this.canonicalOf.get(wgsl);
-    if (canonical === undefined) this.canonicalOf.set(wgsl, (canonical = canonicalModule(wgsl)));
+  private module(name: string, module: Module): number {
+    let canonical = this.canonicalOf.get(module);
+    if (canonical === undefined) this.canonicalOf.set(module, (canonical = canonicalModule(module)));
     const known = this.moduleOf.get(canonical);
     if (known !== undefined) return known;
     const base = wgslName(name);
     const n = (this.moduleNames.get(base) ?? 0) + 1;
     this.moduleNames.set(base, n);
-    this.modules.push({ name: n === 1 ? base : `${base}_${n}`, code: wgsl });
+    this.modules.push({ name: n === 1 ? base : `${base}_${n}` });
+    this.trees.push(module);
     this.moduleOf.set(canonical, this.modules.length - 1);
     return this.modules.length - 1;
   }

@@ -20,7 +20,7 @@ import {
 } from "../../compiler/kernel/expr.ts";
 import type { Let, Statement } from "../../compiler/kernel/ir.ts";
 import { tidy } from "../../compiler/lower/tidy.ts";
-import { printExpr } from "../../compiler/wgsl/print.ts";
+import { printExpr, printModule } from "../../compiler/wgsl/print.ts";
 import { lowerKernel } from "../../compiler/lower/lower.ts";
 import { flatNest, nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate, rank } from "../../compiler/schedule/space.ts";
@@ -46,11 +46,13 @@ import { overSources } from "./reference.ts";
 
 const lavapipe = targets["lavapipe"]!;
 const wgsl = (c: ReturnType<typeof product>, target = lavapipe): string =>
-  lowerKernel(
-    overSources(c.spec),
-    layoutFor((s) => s.dtype),
-    target,
-  ).wgsl;
+  printModule(
+    lowerKernel(
+      overSources(c.spec),
+      layoutFor((s) => s.dtype),
+      target,
+    ).module,
+  );
 
 test("a value takes its place with no more brackets than it needs", () => {
   const [a, b, q] = [name("a", f32), name("b", f32), name("q", f32)];
