@@ -1,5 +1,5 @@
 // Expressions of the loop IR: WGSL as trees, built by lowering, changed as trees, written down by wgsl/print.ts alone.
-import { elements, f32Text } from "../scalar/dtype.ts";
+import { elements } from "../scalar/dtype.ts";
 import type { DType } from "../scalar/functions.ts";
 import { largestF32, leastI32 } from "../scalar/range.ts";
 
@@ -7,10 +7,12 @@ export interface ElementType {
   readonly element: DType | "u32";
   readonly width: 1 | 4;
 }
-export const f32: ElementType = { element: "f32", width: 1 };
-export const i32: ElementType = { element: "i32", width: 1 };
-export const u32: ElementType = { element: "u32", width: 1 };
-export const bool: ElementType = { element: "bool", width: 1 };
+/** One of this type. */
+export const typeOf = (element: ElementType["element"]): ElementType => ({ element, width: 1 });
+export const f32 = typeOf("f32");
+export const i32 = typeOf("i32");
+export const u32 = typeOf("u32");
+export const bool = typeOf("bool");
 export const wide = (t: ElementType): ElementType => (t.width === 4 ? t : { element: t.element, width: 4 });
 
 /** "&&" and "&" take two operands and more, the others two. */
@@ -114,7 +116,7 @@ export function numberOf(e: Expr): number | undefined {
   if (e.text === `-${largest}`) return -largestF32;
   return Number(e.text);
 }
-const largest = f32Text(Infinity);
+const largest = elements.f32.text(Infinity);
 /** Equal for equal expressions, and for these alone. */
 export function keyOf(e: Expr): string {
   switch (e.op) {

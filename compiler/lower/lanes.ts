@@ -4,7 +4,7 @@
 // In: the kernels of a step, over flat memory. Out: the statements of one step and what stands around them, or undefined where it does not fit.
 import { baseOf } from "../graph/node.ts";
 import { positiveModulo } from "../graph/scalar.ts";
-import type { DType, Integer, Load, Local, Node, Variable } from "../graph/types.ts";
+import type { Integer, Load, Local, Node, Variable } from "../graph/types.ts";
 import { constantForm, nameForm, shift, type Form } from "../kernel/forms.ts";
 import {
   call,
@@ -17,6 +17,7 @@ import {
   operation,
   same,
   truth,
+  typeOf,
   u32,
   u32Bits,
   u32Number,
@@ -124,10 +125,10 @@ class Lanes {
       const tensor = values.tensor(x);
       tensor.reads = tensor.writes = true;
       const own = Array.from({ length: slots }, (_, s) =>
-        name(values.fresh(slots === 1 ? `${tensor.name}_now` : `${tensor.name}_${s}`), typeOf(x)),
+        name(values.fresh(slots === 1 ? `${tensor.name}_now` : `${tensor.name}_${s}`), typeOf(x.dtype)),
       );
       own.forEach((variable, s) => {
-        const value = element(tensor.name, this.element(size, s), typeOf(x));
+        const value = element(tensor.name, this.element(size, s), typeOf(x.dtype));
         values.push({ kind: "var", name: variable.text, value });
       });
       variables.set(x, own);
@@ -323,7 +324,7 @@ class Lanes {
     if (!registers) return undefined;
     const { values } = this;
     const base = this.nameOf(baseOf(e.tensor));
-    const type = typeOf(e);
+    const type = typeOf(e.dtype);
     const wanted = this.wanted(e.tensor, e.indices);
     if (!wanted) {
       if (e.outside) throw new Unfit();
@@ -487,7 +488,6 @@ class Lanes {
     return this.lanesWith(operation("==", own, u32Number(1)), "some");
   }
 }
-const typeOf = (x: { readonly dtype: DType }): ElementType => ({ element: x.dtype, width: 1 });
 /** The loop over whole steps. */
 export const eachRound = {
   variable: "round",

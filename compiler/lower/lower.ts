@@ -63,7 +63,12 @@ export function lowerKernel(
     price: { compileMs, starts: groups * Math.ceil(threads / target.simd) },
   };
 }
-function moduleOf(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): Omit<LoweredKernel, "price"> {
+function moduleOf(
+  spec: KernelSpec,
+  emitted: Emitted,
+  schedule: Schedule,
+  layout: Layout,
+): Omit<LoweredKernel, "price"> {
   const body = tidy(emitted.body);
   const bindings: Binding[] = [];
   const declarations: Declaration[] = [];

@@ -35,6 +35,7 @@ import {
   same,
   splat,
   truth,
+  typeOf,
   u32Number,
   vectorOf,
   wide,
@@ -387,14 +388,14 @@ class Template {
     for (const stage of group.filter((s) => !isArg(s.op)))
       result.push({
         stage,
-        own: stage.local.dtype === "f32" ? f32 : i32,
+        own: typeOf(stage.local.dtype),
         names: [values.freshFamily(stage.local.name)],
       });
     const places = group
       .filter((s) => isArg(s.op))
       .map((stage): Sum => {
         const best = result.find(
-          (x) => x.stage.value === stage.value && x.own === f32 && stage.op === `arg${x.stage.op}`,
+          (x) => x.stage.value === stage.value && x.own.element === "f32" && stage.op === `arg${x.stage.op}`,
         );
         const name = best?.names[0] ?? values.freshFamily(stage.local.name);
         return {
@@ -472,7 +473,7 @@ class Template {
   private openBlock(sums: readonly Sum[], points: readonly Point[], unit: 1 | 4, width: 1 | 4): readonly Sum[] {
     const { values } = this;
     return sums.map((sum): Sum => {
-      if (sum.stage.op !== "sum" || sum.own !== f32) return sum;
+      if (sum.stage.op !== "sum" || elements[sum.own.element].whole) return sum;
       const own = values.freshFamily("part");
       const type = width === 4 ? wide(f32) : f32;
       const after: Statement[] = [];

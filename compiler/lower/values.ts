@@ -47,6 +47,7 @@ import {
   splat,
   sumOf,
   truth,
+  typeOf,
   typedNumber,
   u32,
   u32Number,
@@ -98,8 +99,6 @@ export interface Carrier {
   readonly variable: Variable;
   readonly start: Form; // the axis's first element in the tile
 }
-
-const typeOf = (d: DType): ElementType => ({ element: d, width: 1 });
 
 const facts = new WeakMap<Scalar, { loads: boolean; locals: boolean }>();
 function factsOf(e: Scalar): { loads: boolean; locals: boolean } {

@@ -57,7 +57,8 @@ export function lowerWhole(
   const bound = [...tensors].filter((x) => !options.isScratch(x));
   if (bound.length > target.storageBuffers || tensors.size > 200) return undefined;
   if (shared.some((x) => x.shape.some((n) => typeof n !== "number"))) return undefined;
-  if (shared.reduce((sum, x) => sum + 4 * sizeOf(x.shape), 0) > target.workgroupMemory) return undefined;
+  if (shared.reduce((sum, x) => sum + elements[x.dtype].bytes * sizeOf(x.shape), 0) > target.workgroupMemory)
+    return undefined;
 
   const inRegisters = steps.some((s) => s.kind === "loop")
     ? undefined

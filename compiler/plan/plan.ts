@@ -41,6 +41,7 @@ import { wgslName } from "../wgsl/names.ts";
 import type { Declaration, Module } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
+import { bytesOf } from "../scalar/dtype.ts";
 import { mostI32 } from "../scalar/range.ts";
 import { encodeBase64 } from "./base64.ts";
 import { canonicalModule } from "./canonical.ts";
@@ -90,8 +91,7 @@ export interface Planned {
   readonly plan: Plan;
   readonly programs: readonly Compiled[];
 }
-const bytesOfShape = (shape: Shape, storage: Storage = "f32"): Size =>
-  scaled(sizeOfExtents(shape), storage === "u8" ? 1 : 4);
+const bytesOfShape = (shape: Shape, storage: Storage = "f32"): Size => scaled(sizeOfExtents(shape), bytesOf(storage));
 const scaled = (size: Size, by: number): Size =>
   typeof size === "number" ? size * by : { sum: size.sum.map((t) => ({ factor: t.factor * by, dims: t.dims })) };
 /** A kernel in a loop is worth more of the driver's time, up to so much. */
