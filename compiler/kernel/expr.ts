@@ -88,14 +88,11 @@ export const plus = (e: Expr, n: number): Expr =>
 export function sumOf(terms: readonly (readonly [term: Expr, factor: number])[]): Expr {
   let sum: Expr | undefined;
   for (const [term, k] of terms) {
-    const number = k === 1 && sum ? numberOf(term) : undefined;
-    if (number !== undefined) {
-      sum = plus(sum!, number);
-      continue;
-    }
+    const number = k === 1 ? numberOf(term) : undefined;
     const size = k === 1 || k === -1 ? term : operation("*", term, i32Number(k));
-    if (k === -1) sum = sum ? operation("-", sum, size) : negate(size);
-    else sum = sum ? operation("+", sum, size) : size;
+    if (!sum) sum = k === -1 ? negate(size) : size;
+    else if (number !== undefined) sum = plus(sum, number);
+    else sum = operation(k === -1 ? "-" : "+", sum, size);
   }
   return sum ?? i32Number(0);
 }

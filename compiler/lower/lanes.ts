@@ -29,8 +29,9 @@ import type { KernelSpec, Stage, Store } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { bodyCost, sizeOf } from "../fuse/storage.ts";
 import type { Target } from "../kernel/target.ts";
-import { identityOf, subgroupCall } from "./template.ts";
-import { Values, type Value } from "./values.ts";
+import { identityOf, subgroupCall } from "./reductions.ts";
+import type { Value } from "./emitter.ts";
+import { Values } from "./values.ts";
 import { shortName } from "../wgsl/names.ts";
 
 export interface InLanes {
