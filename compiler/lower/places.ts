@@ -89,8 +89,6 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
   const corners = new Map<string, Form>();
   const tiles: (readonly [Size, number])[] = [];
   let groups = 1;
-  let beyond: Axis | undefined;
-  const workgroup = schedule.threads.reduce((p, [, n]) => p * n, 1);
   const staging = Object.keys(schedule.staged).length > 0;
   const fused = axes.filter((a) => schedule.fuse.includes(a.name));
   const fusedThreads = schedule.threads.find(([axis]) => axis === "fused")?.[1] ?? 1;
@@ -118,8 +116,21 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
       factors.push({ axis: undefined, count: Math.ceil(total / fusedThreads) });
     else factors.unshift({ axis: undefined, count: i32Number(0) }); // the outermost's count is not asked
   }
-  // threads
+  const threadOf = locateThreads(values, schedule, lanes);
+  const { part, folds } = locateGroup(values, factors, schedule.anySize, groups);
+  const beyond = folds ? factors.find((f) => part.has(f))?.axis : undefined;
+  for (const f of factors) {
+    const own = part.get(f);
+    if (f.axis) start(values, f.axis, own, threadOf.get(f.axis.name), staging, starts, corners);
+    else startFused(values, fused, own, fusedThreads, threadOf.get("fused"), starts);
+  }
+  for (const a of axes) values.place(a.variable, starts.get(a.name)!);
+  return { starts, corners, thread: threadOf, tiles, groups, beyond };
+}
+/** Decodes the thread; emits a name for its position along each axis that has threads. */
+function locateThreads(values: Values, schedule: Schedule, lanes: boolean): Map<string, string> {
   const threadOf = new Map<string, string>();
+  const workgroup = schedule.threads.reduce((p, [, n]) => p * n, 1);
   let inner = 1;
   const id =
     workgroup > 1
@@ -150,8 +161,16 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
   }
   values.lanes = workgroup;
   values.lane = id?.text ?? "";
-  // groups: the last factor runs fastest
-  const live = factors.filter((f) => f.count !== 1 || schedule.anySize);
+  return threadOf;
+}
+/** Decodes the workgroup's number, the last factor fastest. `folds`: more may be launched than there are tiles, which lie beyond the first factor. */
+function locateGroup(
+  values: Values,
+  factors: readonly Factor[],
+  anySize: boolean,
+  groups: number,
+): { readonly part: ReadonlyMap<Factor, Part>; readonly folds: boolean } {
+  const live = factors.filter((f) => f.count !== 1 || anySize);
   const runtime = live.some((f) => typeof f.count !== "number");
   // a folded launch may have more workgroups than there are tiles: they lie beyond the first axis
   const folds = runtime || groups > mostGroups;
@@ -159,7 +178,6 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
   const part = new Map<Factor, Part>();
   if (live.length) {
     const group = define(values, "tile", folds ? foldedNumber : groupNumber, "none");
-    if (folds) beyond = live[0]!.axis;
     let product: number | Expr = 1;
     for (const [i, f] of [...live].reverse().entries()) {
       const outermost = i === live.length - 1;
@@ -181,13 +199,7 @@ export function locate(values: Values, axes: readonly Axis[], schedule: Schedule
             : operation("*", typeof product === "number" ? i32Number(product) : bracketed(product), size);
     }
   }
-  for (const f of factors) {
-    const own = part.get(f);
-    if (f.axis) start(values, f.axis, own, threadOf.get(f.axis.name), staging, starts, corners);
-    else startFused(values, fused, own, fusedThreads, threadOf.get("fused"), starts);
-  }
-  for (const a of axes) values.place(a.variable, starts.get(a.name)!);
-  return { starts, corners, thread: threadOf, tiles, groups, beyond };
+  return { part, folds };
 }
 function start(
   values: Values,

@@ -9,13 +9,13 @@ import { elements } from "../scalar/dtype.ts";
 import { entryPoint } from "../wgsl/print.ts";
 import { call, i32, i32Number, name, operation, u32, u32Number, type Expr } from "../kernel/expr.ts";
 import { builtinsIn, type Declaration, type Module, type Procedure, type Statement } from "../kernel/ir.ts";
-import type { KernelStep, Step, View } from "../kernel/graph.ts";
+import type { KernelStep, LoopStep, Step, View } from "../kernel/graph.ts";
 import { tidy } from "./tidy.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import { eachRound, inLanes } from "./lanes.ts";
 import type { Layout } from "../kernel/layout.ts";
-import { nestOf } from "../schedule/nest.ts";
-import { plainSchedule } from "../schedule/schedule.ts";
+import { nestOf, type Nest } from "../schedule/nest.ts";
+import { plainSchedule, type Schedule } from "../schedule/schedule.ts";
 import { bodyCost, sizeOf } from "../fuse/storage.ts";
 import type { Target } from "../kernel/target.ts";
 import { emitKernel } from "./template.ts";
@@ -73,108 +73,24 @@ export function lowerWhole(
   if (inRegisters) return { ...inRegisters, ...factsOf(kernels) };
 
   const names = uniqueNames([...bound, ...shared], layout);
-  const own: Layout = { storageOf: layout.storageOf, nameOf: (x) => names.get(x) ?? layout.nameOf(x) };
-  const written = new Set<Node>();
-  const helpers = new Set<string>();
-  const functions: Procedure[] = [];
-  const scanNames = new Map<Scan, string>();
-  const calls = new Map<KernelStep, Call>();
-  const used = new Set<string>(names.values());
+  const procedures = proceduresOf(placed, names, layout, target);
+  if (!procedures) return undefined;
+  const { calls, written, helpers, scans } = procedures;
   const threads = target.simd;
-  for (const k of kernels) {
-    const nest = nestOf(placed.get(k)!);
-    if (nest.spec.axes.some((v) => typeof v.extent !== "number")) return undefined;
-    const plain = { ...plainSchedule, keepLoops: target.keepLoops };
-    const schedule =
-      nest.outer.length === 0
-        ? plain
-        : nest.outer.length === 1
-          ? { ...plain, threads: [[nest.outer[0]!, threads]] as const }
-          : { ...plain, fuse: nest.outer, threads: [["fused", threads]] as const };
-    const emitted = emitKernel(nest, own, schedule);
-    if (emitted.subgroups || emitted.workgroupMemory.length || emitted.dims.length) return undefined;
-    for (const t of emitted.tensors) {
-      if (t.name !== names.get(t.node) || t.width !== 1) return undefined;
-      if (t.writes) written.add(t.node);
-    }
-    for (const [scan, name] of emitted.scans) {
-      const known = scanNames.get(scan) ?? name;
-      if (known !== name || (used.has(name) && !scanNames.has(scan))) return undefined;
-      scanNames.set(scan, name);
-      used.add(name);
-    }
-    emitted.helpers.forEach((h) => helpers.add(h));
-    const body = tidy(emitted.body);
-    const procedure = {
-      name: fresh(`${k.spec.name}_step`, used),
-      comment: k.spec.comment(),
-      parameters: builtinsIn(body),
-      body,
-    };
-    functions.push(procedure);
-    calls.set(k, { of: procedure, groups: emitted.groups, threads: emitted.workgroup });
-  }
-
-  // a barrier where a kernel touches what another has touched since the last one
-  const isShared = new Set(shared);
-  const pending = { reads: new Set<Node>(), writes: new Set<Node>() };
-  const barrierBefore = (spec: KernelSpec): Statement[] =>
-    flush([
-      ...[...loadsOf(spec)].filter((x) => pending.writes.has(x)),
-      ...[...storesOf(spec)].filter((x) => pending.reads.has(x)),
-    ]);
-  const flush = (met: Iterable<Node>): Statement[] => {
-    const list = [...met];
-    if (!list.length) return [];
-    const workgroup = list.some((x) => isShared.has(x));
-    const storage = list.some((x) => !isShared.has(x));
-    for (const set of [pending.reads, pending.writes])
-      for (const x of set) if (isShared.has(x) ? workgroup : storage) set.delete(x);
-    return [
-      ...(storage ? [{ kind: "barrier", memory: "storage" } as const] : []),
-      ...(workgroup ? [{ kind: "barrier", memory: "workgroup" } as const] : []),
-    ];
-  };
-  const flushAll = (): Statement[] => flush([...pending.reads, ...pending.writes]);
-  const oneRound = (list: readonly Step[]): Statement[] =>
-    list.flatMap((s): Statement[] => {
-      if (s.kind === "loop") {
-        const t = scanNames.get(s.scan) ?? fresh("round", used);
-        const now = name(fresh(`${t}_now`, used), i32);
-        const step: Statement = { kind: "set", target: name(t, i32), operator: "=", value: now, cost: "none" };
-        const { count, reverse } = s.scan;
-        const body = [
-          ...(scanNames.has(s.scan) ? [step] : []),
-          ...flushAll(), // of the round before, too
-          ...oneRound(s.body),
-          ...flushAll(),
-        ];
-        const way = reverse
-          ? ({ from: i32Number(count - 1), to: i32Number(0), step: "down" } as const)
-          : { from: i32Number(0), to: i32Number(count), step: i32Number(1) };
-        return [{ kind: "for", variable: now.text, ...way, trips: count, body }];
-      }
-      const spec = placed.get(s)!;
-      const before = barrierBefore(spec);
-      loadsOf(spec).forEach((x) => pending.reads.add(x));
-      storesOf(spec).forEach((x) => pending.writes.add(x));
-      return [...before, callOf(calls.get(s)!, threads)];
-    });
-  const round = oneRound(steps);
   const module: Module = {
     comment: options.comment,
     enables: [],
     overrides: [],
     bindings: declarations(bound, layout, (x) => names.get(x)!, written),
     memory: [
-      ...[...scanNames.values()].map((own) => ({ name: own, space: "private", type: "i32" }) as const),
+      ...[...scans.values()].map((own) => ({ name: own, space: "private", type: "i32" }) as const),
       ...shared.map((x): Declaration => {
         const type = `array<${elementOf(x, layout)}, ${sizeOf(x.shape)}>`;
         return { name: names.get(x)!, space: "workgroup", type };
       }),
     ],
     helpers: [...helpers],
-    functions,
+    functions: [...calls.values()].map((c) => c.of),
     workgroup: threads,
     parameters: ["local_index"],
     body: [
@@ -186,10 +102,116 @@ export function lowerWhole(
         pinned: true,
         comment: "unknown to the driver, which would write out every loop",
       },
-      { kind: "for", ...eachRound, trips: 1000, body: [...round, ...flushAll()] },
+      { kind: "for", ...eachRound, trips: 1000, body: oneStep(steps, placed, procedures, new Set(shared), threads) },
     ],
   };
   return { module, entry: entryPoint, ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
+}
+/** The kernels as functions of one module, and what they have in common. */
+interface Procedures {
+  readonly calls: ReadonlyMap<KernelStep, Call>;
+  readonly written: ReadonlySet<Node>;
+  readonly helpers: ReadonlySet<string>;
+  readonly scans: ReadonlyMap<Scan, string>; // variables that hold the rounds of loops
+  readonly used: Set<string>; // names
+}
+function proceduresOf(
+  placed: ReadonlyMap<KernelStep, KernelSpec>,
+  names: ReadonlyMap<Node, string>,
+  layout: Layout,
+  target: Target,
+): Procedures | undefined {
+  const own: Layout = { storageOf: layout.storageOf, nameOf: (x) => names.get(x) ?? layout.nameOf(x) };
+  const written = new Set<Node>();
+  const helpers = new Set<string>();
+  const scans = new Map<Scan, string>();
+  const calls = new Map<KernelStep, Call>();
+  const used = new Set<string>(names.values());
+  for (const [k, spec] of placed) {
+    const nest = nestOf(spec);
+    if (nest.spec.axes.some((v) => typeof v.extent !== "number")) return undefined;
+    const emitted = emitKernel(nest, own, scheduleOf(nest, target));
+    if (emitted.subgroups || emitted.workgroupMemory.length || emitted.dims.length) return undefined;
+    for (const t of emitted.tensors) {
+      if (t.name !== names.get(t.node) || t.width !== 1) return undefined;
+      if (t.writes) written.add(t.node);
+    }
+    for (const [scan, name] of emitted.scans) {
+      const known = scans.get(scan) ?? name;
+      if (known !== name || (used.has(name) && !scans.has(scan))) return undefined;
+      scans.set(scan, name);
+      used.add(name);
+    }
+    emitted.helpers.forEach((h) => helpers.add(h));
+    const body = tidy(emitted.body);
+    const of: Procedure = {
+      name: fresh(`${spec.name}_step`, used),
+      comment: spec.comment(),
+      parameters: builtinsIn(body),
+      body,
+    };
+    calls.set(k, { of, groups: emitted.groups, threads: emitted.workgroup });
+  }
+  return { calls, written, helpers, scans, used };
+}
+/** One point of a kernel for each thread. */
+function scheduleOf(nest: Nest, { keepLoops, simd }: Target): Schedule {
+  const plain = { ...plainSchedule, keepLoops };
+  if (!nest.outer.length) return plain;
+  return nest.outer.length === 1
+    ? { ...plain, threads: [[nest.outer[0]!, simd]] }
+    : { ...plain, fuse: nest.outer, threads: [["fused", simd]] };
+}
+/** The calls of one step, with a barrier where a kernel touches what another has touched since the last one. */
+function oneStep(
+  steps: readonly Step[],
+  placed: ReadonlyMap<KernelStep, KernelSpec>,
+  { calls, scans, used }: Procedures,
+  shared: ReadonlySet<Node>,
+  threads: number,
+): Statement[] {
+  const pending = { reads: new Set<Node>(), writes: new Set<Node>() };
+  const flush = (met: readonly Node[]): Statement[] => {
+    const workgroup = met.some((x) => shared.has(x));
+    const storage = met.some((x) => !shared.has(x));
+    for (const set of [pending.reads, pending.writes])
+      for (const x of set) if (shared.has(x) ? workgroup : storage) set.delete(x);
+    return [
+      ...(storage ? [{ kind: "barrier", memory: "storage" } as const] : []),
+      ...(workgroup ? [{ kind: "barrier", memory: "workgroup" } as const] : []),
+    ];
+  };
+  const flushAll = (): Statement[] => flush([...pending.reads, ...pending.writes]);
+  const kernel = (k: KernelStep): Statement[] => {
+    const spec = placed.get(k)!;
+    const [reads, writes] = [loadsOf(spec), storesOf(spec)];
+    const met = [
+      ...[...reads].filter((x) => pending.writes.has(x)),
+      ...[...writes].filter((x) => pending.reads.has(x)),
+    ];
+    const before = flush(met);
+    reads.forEach((x) => pending.reads.add(x));
+    writes.forEach((x) => pending.writes.add(x));
+    return [...before, callOf(calls.get(k)!, threads)];
+  };
+  const loop = ({ scan, body }: LoopStep): Statement => {
+    const t = scans.get(scan) ?? fresh("round", used);
+    const now = name(fresh(`${t}_now`, used), i32);
+    const setStep: Statement = { kind: "set", target: name(t, i32), operator: "=", value: now, cost: "none" };
+    const way = scan.reverse
+      ? ({ from: i32Number(scan.count - 1), to: i32Number(0), step: "down" } as const)
+      : { from: i32Number(0), to: i32Number(scan.count), step: i32Number(1) };
+    const round = [
+      ...(scans.has(scan) ? [setStep] : []),
+      ...flushAll(), // of the round before, too
+      ...all(body),
+      ...flushAll(),
+    ];
+    return { kind: "for", variable: now.text, ...way, trips: scan.count, body: round };
+  };
+  const all = (list: readonly Step[]): Statement[] =>
+    list.flatMap((s): Statement[] => (s.kind === "loop" ? [loop(s)] : kernel(s)));
+  return [...all(steps), ...flushAll()];
 }
 /** A kernel as a function, how many workgroups it is written for and how many threads of one. */
 interface Call {
