@@ -99,12 +99,13 @@ function familiesOf(modules: readonly Module[], uses: ReadonlyMap<number, Module
 }
 /** The module with other numbers in its entry point, but where WGSL wants a constant: shifts, lanes; and but for divisors in loops. */
 function mapLiterals(m: Module, f: (literal: Literal) => Expr): Module {
+  const isIncrement = (s: Statement, e: Expr): boolean => s.kind === "for" && e === s.step && e.text === "1"; // written `++`
   const block = (body: readonly Statement[], inLoop: boolean): Statement[] =>
     body.map((s) => {
       const within = inLoop || s.kind === "for";
       const own = expressionsOf(s).some((e) => calls(e, (fn) => fn.startsWith("subgroup")))
         ? s
-        : mapExpressions(s, (e) => (s.kind === "for" && e === s.step && e.text === "1" ? e : go(e, within)));
+        : mapExpressions(s, (e) => (isIncrement(s, e) ? e : go(e, within)));
       return own.kind === "for" || own.kind === "if" ? { ...own, body: block(own.body, within) } : own;
     });
   const go = (e: Expr, inLoop: boolean): Expr => {
