@@ -321,7 +321,7 @@ export class Reductions extends Tile {
     const all = this.values.blocks.flatMap((b) => b.statements);
     const isVector = (a: Expr): boolean => {
       const type = valueOf(a.text, all)?.type;
-      return type?.width === 4 && type.element === "f32";
+      return type?.width === 4 && !elements[type.element].whole;
     };
     return made.args.every(isVector) ? call("dot", made.args, f32) : undefined;
   }

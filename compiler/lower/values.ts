@@ -13,7 +13,7 @@ import {
   component,
   element,
   f32,
-  f32Number,
+  numberLike,
   i32,
   i32Number,
   isComparison,
@@ -266,7 +266,7 @@ export class Values extends Positions {
   }
   private constant(x: number, dtype: DType): Value {
     if (dtype === "bool") return known(x !== 0);
-    if (!Number.isNaN(x)) return { expr: f32Number(x), level: 0 };
+    if (!Number.isNaN(x)) return { expr: numberLike(x, typeOf(dtype)), level: 0 };
     this.helpers.add("dlm_nan");
     return this.emit(0, call("dlm_nan", [], f32), "none", "v");
   }

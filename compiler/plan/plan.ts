@@ -41,7 +41,7 @@ import { wgslName } from "../wgsl/names.ts";
 import type { Declaration, Module } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
-import { bytesOf } from "../scalar/dtype.ts";
+import { bytesOf, elements } from "../scalar/dtype.ts";
 import { mostI32 } from "../scalar/range.ts";
 import { encodeBase64 } from "./base64.ts";
 import { canonicalModule } from "./canonical.ts";
@@ -926,7 +926,5 @@ const layoutName = (x: Node): string => (x.kind === "source" ? x.path : (x.label
 const shortName = (path: string): string => path.split(".").slice(-3).join("_");
 function base64(s: Source): string {
   const data = s.data ?? [];
-  const bytes =
-    s.dtype === "f32" ? new Uint8Array(Float32Array.from(data).buffer) : new Uint8Array(Int32Array.from(data).buffer);
-  return encodeBase64(bytes);
+  return encodeBase64(new Uint8Array(Int32Array.from(data, elements[s.dtype].bits).buffer));
 }

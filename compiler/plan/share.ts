@@ -5,6 +5,7 @@ import type { Target } from "../kernel/target.ts";
 import { encodeBase64 } from "./base64.ts";
 import { call, calls, mapArgs, member, name, negate, type Expr } from "../kernel/expr.ts";
 import { countNames, expressionsOf, mapExpressions, type Module, type Statement } from "../kernel/ir.ts";
+import { elements } from "../scalar/dtype.ts";
 import { printModule } from "../wgsl/print.ts";
 import { canonicalModule } from "./canonical.ts";
 
@@ -160,8 +161,7 @@ const lossNs = (columns: readonly Column[], use: ModuleUse, { ns, cores }: Targe
   (use.starts / cores) * (columns.length * ns.number + columns.filter((c) => c.divides).length * ns.divideBy);
 
 function wordOf({ text, type }: Expr): number {
-  const value = Number(type.element === "u32" ? text.slice(0, -1) : text);
-  return type.element === "f32" ? new Int32Array(Float32Array.of(value).buffer)[0]! : value | 0;
+  return elements[type.element].bits(Number(type.element === "u32" ? text.slice(0, -1) : text));
 }
 /** The first member with names in place of the numbers. */
 function sharedModule(m: Module, columns: readonly Column[], members: readonly string[]): Module {

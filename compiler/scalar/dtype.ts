@@ -3,16 +3,18 @@ import type { DType } from "./functions.ts";
 import { largestF32, leastI32, mostI32 } from "./range.ts";
 
 export interface ElementRow {
-  readonly bytes: number; // of one in memory, of numbers and of bits alike
+  readonly bytes: number; // of one in memory
   readonly word: "f32" | "i32" | "u32"; // what WGSL has in storage for it
   readonly vector: string; // four of them
   readonly text: (x: number) => string; // a number
+  readonly bits: (x: number) => number; // of one in memory, as an i32
   readonly whole: boolean; // sums wrap, and have no order
   /** What a reduction over nothing is; places of extremes begin with the extreme. */
   readonly identity: Readonly<Record<"sum" | "prod" | "max" | "min" | "argmax" | "argmin", number>>;
 }
 const integers = {
   bytes: 4,
+  bits: (x: number): number => x | 0,
   whole: true,
   identity: { sum: 0, prod: 1, max: leastI32, min: mostI32, argmax: 0, argmin: 0 },
 } as const;
@@ -22,6 +24,7 @@ export const elements: Readonly<Record<DType | "u32", ElementRow>> = {
     word: "f32",
     vector: "vec4f",
     text: f32Text,
+    bits: (x) => new Int32Array(Float32Array.of(x).buffer)[0]!,
     whole: false,
     identity: { sum: 0, prod: 1, max: -largestF32, min: largestF32, argmax: -largestF32, argmin: largestF32 },
   },

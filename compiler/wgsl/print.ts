@@ -1,6 +1,7 @@
 // The loop IR as WGSL text: the one place that writes it. Prints; decides nothing.
 import type { Expr, Op } from "../kernel/expr.ts";
 import type { Builtin, Module, Statement } from "../kernel/ir.ts";
+import { elements } from "../scalar/dtype.ts";
 import { helperCode } from "./prelude.ts";
 
 /** How names are written, and whether the reader's comments are. */
@@ -75,7 +76,7 @@ const fitsLeft = (op: Op, a: Expr): boolean =>
   bindsOf(a) >= (binds[op] === binds["<"] ? binds["+"] : binds[op]) && !needsBrackets(op, a.op);
 /** Sums of integers wrap, so that their order is free. */
 const fitsRight = (op: Op, b: Expr): boolean =>
-  (bindsOf(b) > binds[op] || (op === "+" && binds[b.op] === binds["+"] && b.type.element === "i32")) &&
+  (bindsOf(b) > binds[op] || (op === "+" && binds[b.op] === binds["+"] && elements[b.type.element].whole)) &&
   !needsBrackets(op, b.op);
 
 // ---------------------------------------------------------------- statements

@@ -18,6 +18,7 @@ import {
 } from "../../compiler/kernel/expr.ts";
 import type { Module, Statement } from "../../compiler/kernel/ir.ts";
 import { printModule } from "../../compiler/wgsl/print.ts";
+import { canonicalModule } from "../../compiler/plan/canonical.ts";
 import { shareModules } from "../../compiler/plan/share.ts";
 import { targets } from "../../compiler/kernel/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
@@ -211,6 +212,31 @@ test.each(apart)("two modules: %s", (_, a, b) => {
   expect(moduleOf).toEqual([0, 1]);
   expect(plan.buffers).toHaveLength(1);
   expect(kernels(plan)).toEqual([a, b].map((body) => printModule(kernel(body))));
+});
+test("names and comments make no other module, operators and helpers do", () => {
+  const of = (
+    tensor: string,
+    value: string,
+    comment: string,
+    sign: "+" | "-" = "+",
+    helpers = ["dlm_tanh"],
+  ): string => {
+    const read = element(tensor, i32Number(0), f32);
+    const own = name(value, f32);
+    return canonicalModule({
+      ...kernel([
+        { kind: "comment", lines: [comment] },
+        make(value, call("dlm_tanh", [read], f32), comment),
+        { kind: "store", tensor, at: i32Number(0), value: operation(sign, own, f32Number(1)) },
+      ]),
+      comment: [comment],
+      bindings: [{ name: tensor, space: "storage, read_write", type: "array<f32>" }],
+      helpers,
+    });
+  };
+  expect(of("y", "y_1", "one")).toBe(of("q", "a", "another")); // `a` and `q` are variables of dlm_tanh
+  expect(of("y", "v", "one")).not.toBe(of("y", "v", "one", "-"));
+  expect(of("y", "v", "one")).not.toBe(of("y", "v", "one", "+", ["dlm_sigmoid", "dlm_tanh"]));
 });
 test("what runs lose counts against what compilation gains", () => {
   const bodies = [12, 10].map((n) => [make("a", over(groupNumber, n))]);
