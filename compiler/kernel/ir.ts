@@ -32,7 +32,7 @@ export interface SetTo {
   readonly value: Expr;
   readonly cost: Cost;
 }
-/** One variable's value after the other, each as it was before the one to its left is overwritten. */
+/** Variables that take the values of others, one after the other, on one line. */
 export interface Moves {
   readonly kind: "moves";
   readonly moves: readonly (readonly [to: string, from: string])[];
@@ -41,8 +41,8 @@ export interface For {
   readonly kind: "for";
   readonly variable: string;
   readonly from: Expr;
-  readonly to: Expr; // exclusive, but for a loop that counts down
-  readonly step: Expr | "down" | "halve";
+  readonly to: Expr; // exclusive, but for a loop that counts down by one
+  readonly step: Expr | "down" | "halve"; // "halve": as long as it is more than `to`
   readonly trips: number; // expected
   readonly body: readonly Statement[];
 }
