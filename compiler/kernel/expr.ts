@@ -18,7 +18,7 @@ export const wide = (t: ElementType): ElementType => (t.width === 4 ? t : { elem
 /** "&&" and "&" take two operands and more, the others two. */
 export type Operator = "||" | "&&" | "&" | Comparison | "<<" | ">>" | "+" | "-" | "*" | "/" | "%";
 export type Comparison = "<" | "<=" | ">" | ">=" | "==" | "!=";
-export type Op = "name" | "number" | "call" | "index" | "member" | "brackets" | "negate" | "not" | Operator;
+export type Op = "name" | "number" | "call" | "index" | "member" | "negate" | "not" | Operator;
 export interface Expr {
   readonly op: Op;
   readonly text: string; // of a name or number; the function called, the array indexed, the member taken
@@ -66,7 +66,6 @@ export function operation(op: Operator, ...args: readonly Expr[]): Expr {
   const own = isComparison(op) || op === "&&" || op === "||" ? "bool" : args[0]!.type.element;
   return { op, text: "", args, type: { element: own, width } };
 }
-export const bracketed = (a: Expr): Expr => ({ op: "brackets", text: "", args: [a], type: a.type });
 export const negate = (a: Expr): Expr => ({ op: "negate", text: "", args: [a], type: a.type });
 export const not = (a: Expr): Expr => ({ op: "not", text: "", args: [a], type: a.type });
 export const components = ["x", "y", "z", "w"] as const;

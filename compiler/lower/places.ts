@@ -2,19 +2,7 @@
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { greatestCommonDivisor } from "../graph/scalar.ts";
 import type { Extent, Variable } from "../graph/types.ts";
-import {
-  bracketed,
-  call,
-  i32,
-  i32Number,
-  member,
-  name,
-  operation,
-  sumOf,
-  u32,
-  u32Number,
-  type Expr,
-} from "../kernel/expr.ts";
+import { call, i32, i32Number, member, name, operation, sumOf, u32, u32Number, type Expr } from "../kernel/expr.ts";
 import { addForms, constantForm, nameForm, type Form } from "../kernel/forms.ts";
 import type { Cost } from "../kernel/target.ts";
 import { estimate } from "../schedule/nest.ts";
@@ -72,7 +60,8 @@ const foldedNumber: Expr = call(
   i32,
 );
 const times = (e: Expr, k: number): Expr => (k === 1 ? e : operation("*", e, i32Number(k)));
-const over = (e: Expr, k: number): Expr => (k === 1 ? e : operation("/", e, i32Number(k)));
+const over = (e: Expr, k: number | Expr): Expr => (k === 1 ? e : operation("/", e, sizeOf(k)));
+const sizeOf = (n: number | Expr): Expr => (typeof n === "number" ? i32Number(n) : n);
 interface Factor {
   readonly axis: Axis | undefined; // undefined: the fused axes
   readonly count: number | Expr; // of tiles
@@ -181,22 +170,20 @@ function locateGroup(
     let product: number | Expr = 1;
     for (const [i, f] of [...live].reverse().entries()) {
       const outermost = i === live.length - 1;
-      const quotient: Expr =
-        typeof product === "number" ? over(group, product) : operation("/", group, bracketed(product));
-      const size: Expr = typeof f.count === "number" ? i32Number(f.count) : bracketed(f.count);
+      const quotient = over(group, product);
       const count =
         outermost && folds
           ? Math.ceil(launched / (typeof product === "number" ? product : 1))
           : typeof f.count === "number"
             ? f.count
             : Infinity;
-      part.set(f, { expr: outermost ? quotient : operation("%", quotient, size), count });
+      part.set(f, { expr: outermost ? quotient : operation("%", quotient, sizeOf(f.count)), count });
       product =
         typeof product === "number" && typeof f.count === "number"
           ? product * f.count
           : product === 1
-            ? size
-            : operation("*", typeof product === "number" ? i32Number(product) : bracketed(product), size);
+            ? f.count
+            : operation("*", sizeOf(product), sizeOf(f.count));
     }
   }
   return { part, folds };

@@ -6,7 +6,6 @@ import type { Extent, Integer, Scalar, Scan, Shape, Variable } from "../graph/ty
 import { leastI32, mostI32, mostSize } from "../scalar/range.ts";
 import { dimName } from "../wgsl/names.ts";
 import {
-  bracketed,
   call,
   choice,
   i32,
@@ -303,8 +302,7 @@ export abstract class Positions extends Emitter {
       if (!symbolic) form = addForms(form, at, stride);
       else if (at.terms.size || at.constant) {
         const v = this.sumOfForm(at);
-        const own = isNumber(v.expr) ? bracketed(v.expr) : v.expr;
-        const { expr, level } = this.emit(v.level, operation("*", own, symbolic), "integer", "row");
+        const { expr, level } = this.emit(v.level, operation("*", v.expr, symbolic), "integer", "row");
         this.names.set(expr.text, {
           level,
           ...boundsOf(at, this.names),

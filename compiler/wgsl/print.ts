@@ -33,7 +33,6 @@ const binds: Readonly<Record<Op, number>> = {
   "%": 7,
   negate: 8,
   not: 8,
-  brackets: 9,
   name: 9,
   number: 9,
   call: 9,
@@ -57,8 +56,6 @@ export function printExpr(e: Expr, w: Writing = forReaders): string {
       return `${e.text}(${args.map((a) => printExpr(a, w)).join(", ")})`;
     case "index":
       return `${w.name(e.text)}[${printExpr(args[0]!, w)}]`;
-    case "brackets":
-      return `(${printExpr(args[0]!, w)})`;
     case "member":
       return `${operand(args[0]!, bindsOf(args[0]!) === binds.name, w)}.${e.text}`;
     case "negate":
