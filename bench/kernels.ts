@@ -3,6 +3,7 @@
 //   npx esbuild bench/kernels.ts --bundle --platform=node --format=esm --packages=external --outfile=out/kernels.mjs && node out/kernels.mjs [--only REGEXP] [--rounds N] [--wgsl]
 import { create, globals } from "webgpu";
 import { lowerKernel } from "../compiler/lower/lower.ts";
+import { printModule } from "../compiler/wgsl/print.ts";
 import { printSchedule } from "../compiler/schedule/schedule.ts";
 import { targets, type Target } from "../compiler/kernel/target.ts";
 import * as cases from "../test/schedule/cases.ts";
@@ -143,7 +144,8 @@ for (const [tried, best] of lanes === 4 ? swiftshader : lavapipe) {
     target,
   );
   const lowerMs = performance.now() - started;
-  if (process.argv.includes("--wgsl")) console.log([...(lowered.before ?? []), lowered].map((k) => k.wgsl).join("\n"));
+  if (process.argv.includes("--wgsl"))
+    console.log([...(lowered.before ?? []), lowered].map((k) => printModule(k.module)).join("\n"));
   const before = cpuTime();
   const prepared = await prepare(on, lowered, values);
   await once(prepared, 1);

@@ -139,6 +139,18 @@ test("no declaration of the library is named in the compiler", () => {
   expect(found.filter((x) => !knownNames.includes(x))).toEqual([]);
 });
 
+/** Regular expressions of a file: a literal after what no operand comes before, or one that is made. */
+const pattern =
+  /(?:[(,=:[!&|?;]|=>|\breturn)\s*\/(?![/*\s])(?:\\.|\[(?:\\.|[^\]\n])*\]|[^/\\\n[])+\/[dgimsuvy]*|\bRegExp\b/g;
+const patternsIn = (file: string): string[] =>
+  [...readFileSync(join(root, file), "utf8").matchAll(pattern)].map(([text]) => `${file}: ${text}`);
+test("kernels are trees: no regular expression looks at WGSL", () => {
+  const folders = ["scalar", "kernel", "fuse", "schedule", "lower", "wgsl", "plan"].map((f) => `compiler/${f}`);
+  const names = "compiler/wgsl/names.ts"; // makes identifiers of what a program calls its things
+  expect(folders.flatMap(files).flatMap((file) => (file === names ? [] : patternsIn(file)))).toEqual([]);
+  expect(patternsIn(names)).not.toEqual([]); // they would be found
+});
+
 const examples = readdirSync(join(root, "examples")).filter((f) => f.endsWith(".dlm"));
 const large = /gpt|mnist/; // compiled once
 describe("examples", () => {

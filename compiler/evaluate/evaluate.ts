@@ -17,8 +17,8 @@ import type {
   Source,
   Variable,
 } from "../graph/types.ts";
-import { largestF32 } from "../scalar/range.ts";
 import { normal, uniform } from "./philox.ts";
+import { elements } from "../scalar/dtype.ts";
 
 /** Of every source that is read; of other nodes where they count as given. */
 export type Values = ReadonlyMap<Node, ArrayLike<number>>;
@@ -272,19 +272,12 @@ function makeFunction(node: Compute | Scatter): Compiled {
   let source: string;
   if (node.kind === "scatter") {
     const at = roots.slice(1).map((e) => names.get(e)!);
-    source = `${loops(node.over, 0)} {\n${lines.join("\n")}\nif (${inside(node.shape, at)}) Y[${address(node.shape, at)}] ${node.dtype === "i32" ? `= (Y[${address(node.shape, at)}] + ${value}) | 0` : `+= ${value}`};\n}`;
+    source = `${loops(node.over, 0)} {\n${lines.join("\n")}\nif (${inside(node.shape, at)}) Y[${address(node.shape, at)}] ${elements[node.dtype].whole ? `= (Y[${address(node.shape, at)}] + ${value}) | 0` : `+= ${value}`};\n}`;
   } else if (node.reduction) {
     const { op, extents: over } = node.reduction;
-    const start = {
-      sum: "0",
-      prod: "1",
-      max: String(-largestF32),
-      min: String(largestF32),
-      argmax: "-Infinity",
-      argmin: "Infinity",
-    }[op];
+    const start = elements.f32.identity[op]; // values of every type are numbers here
     const step = {
-      sum: node.dtype === "i32" ? `acc = (acc + ${value}) | 0;` : `acc += +${value};`,
+      sum: elements[node.dtype].whole ? `acc = (acc + ${value}) | 0;` : `acc += +${value};`,
       prod: `acc *= ${value};`,
       max: `if (${value} > acc) acc = ${value};`,
       min: `if (${value} < acc) acc = ${value};`,

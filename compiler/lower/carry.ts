@@ -1,7 +1,8 @@
 // Values carried round the innermost loop: what one step loads of a window is there already for the next.
 import type { DType } from "../graph/types.ts";
-import { formKey, shift, type Form } from "./forms.ts";
-import type { Let, LoadOf, Statement } from "./ir.ts";
+import { formKey, shift, type Form } from "../kernel/forms.ts";
+import { name } from "../kernel/expr.ts";
+import type { Let, LoadOf, Statement } from "../kernel/ir.ts";
 import type { Values } from "./values.ts";
 
 /** A load whose indices, one step of the loop on, are those of another load now is carried over instead of loaded. Guards shift with the indices. */
@@ -15,7 +16,8 @@ export function carryRound(values: Values, loop: { readonly variable: string; re
       [...f.terms.keys()].every((name) => name === loop.variable || values.names.get(name)!.level < values.depth),
     );
   const loads = block.statements.filter(
-    (s): s is Let & { load: LoadOf } => s.kind === "let" && s.load !== undefined && s.type.width === 1 && own(s.load),
+    (s): s is Let & { load: LoadOf } =>
+      s.kind === "let" && s.load !== undefined && s.value.type.width === 1 && own(s.load),
   );
   const now = new Map(loads.map((s) => [key(s.load, 0), s]));
   const next = new Map<Let & { load: LoadOf }, Let & { load: LoadOf }>();
@@ -37,13 +39,15 @@ export function carryRound(values: Values, loop: { readonly variable: string; re
       }));
       const outside = s.load.outside;
       const first = values.loadAt(
-        { tensor: s.load.tensor, dtype: s.type.element as DType },
+        { tensor: s.load.tensor, dtype: s.value.type.element as DType },
         indices,
         () => values.addressOfForms(s.load.tensor.shape, indices),
-        outside === undefined ? undefined : () => ({ text: outside, level: 0, type: s.type }),
+        outside === undefined ? undefined : () => ({ expr: outside, level: 0 }),
       );
-      values.push({ kind: "var", name: s.name, code: first.text, width: 1 });
-      tail.push({ kind: "set", name: s.name, operator: "=", code: next.get(s)!.name, cost: "none", width: 1 });
+      const { type } = s.value;
+      const later = name(next.get(s)!.name, type);
+      values.push({ kind: "var", name: s.name, value: first.expr });
+      tail.push({ kind: "set", target: name(s.name, type), operator: "=", value: later, cost: "none" });
       gone.add(s);
     }
   values.blocks.push({ ...body, statements: [...body.statements.filter((s) => !gone.has(s)), ...tail] });

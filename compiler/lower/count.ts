@@ -1,6 +1,7 @@
 // The price of code that exists: instructions of the loop IR by kind, times their trips, and a least-recently-used simulation of the registers
 // over each innermost body. price.ts answers the same without code; tests hold the two against each other.
-import type { Statement } from "./ir.ts";
+import { components, type Expr } from "../kernel/expr.ts";
+import type { Statement } from "../kernel/ir.ts";
 import type { Cost, Target } from "../kernel/target.ts";
 import type { Emitted } from "./template.ts";
 
@@ -33,18 +34,19 @@ export function countCode(body: readonly Statement[], target: Target, trips = 1)
   for (const s of body) {
     switch (s.kind) {
       case "let":
-        pay(s.cost, s.type.width);
-        break;
       case "set":
-        pay(s.cost, s.width);
+        pay(s.cost, s.value.type.width);
         break;
       case "store":
-        work += trips * (s.width === 4 ? ns.store4 : ns.store);
+        work += trips * (s.value.type.width === 4 ? ns.store4 : ns.store);
         break;
-      case "line":
-        if (s.cost === "barrier" || s.cost === "fill") work += trips * s.count * ns[s.cost];
+      case "barrier":
+        work += trips * ns.barrier;
         break;
       case "var":
+      case "moves":
+      case "invoke":
+      case "comment":
         break;
       case "for":
       case "if": {
@@ -61,7 +63,12 @@ export function countCode(body: readonly Statement[], target: Target, trips = 1)
   }
   return { memory, work };
 }
-const token = /(?<![\w.])([a-z]\w*)(?:\.([xyzw]))?(?![\w(])/gi;
+/** The variables that an expression reads, in order; of a vector perhaps one component. */
+function* reads(e: Expr): Generator<{ readonly name: string; readonly component?: string }> {
+  const of = e.op === "member" ? e.args[0]! : e;
+  if (of.op === "name") yield { name: of.text, ...(of === e ? {} : { component: e.text }) };
+  else for (const a of e.args) yield* reads(a);
+}
 /** Sums that come from memory and go there in one round of a body whose values fill the registers. What is only read comes with its instruction. */
 function spills(body: readonly Statement[], registers: number): number {
   const held = new Map<string, boolean>(); // name -> changed since it was loaded; in order of use
@@ -81,29 +88,28 @@ function spills(body: readonly Statement[], registers: number): number {
   const names = new Set<string>();
   const sums = new Set<string>(); // with their components
   for (const s of body) {
-    if (s.kind === "let" && s.type.element !== "bool" && s.type.element !== "i32") {
+    const { element } = s.kind === "let" ? s.value.type : { element: undefined };
+    if (s.kind === "let" && element !== "bool" && element !== "i32") {
       names.add(s.name);
-      width.set(s.name, s.type.width);
+      width.set(s.name, s.value.type.width);
     } else if (s.kind === "set") {
-      names.add(s.name);
-      width.set(s.name, s.width);
-      for (const end of s.width === 4 ? [".x", ".y", ".z", ".w"] : [""]) sums.add(s.name + end);
+      const { text, type } = s.target;
+      names.add(text);
+      width.set(text, type.width);
+      for (const end of type.width === 4 ? components.map((c) => `.${c}`) : [""]) sums.add(text + end);
     }
   }
   for (const round of [0, 1]) {
     counting = round === 1;
     for (const s of body) {
       if (s.kind !== "let" && s.kind !== "set") continue;
-      const used = [...s.code.matchAll(token)].filter(([, name]) => names.has(name!));
-      for (let k = 0; k < (width.get(s.name) ?? 1); k++) {
-        for (const [, name, component] of used)
-          touch(width.get(name!) === 4 ? `${name}.${component ?? "xyzw"[k]}` : name!, false, false);
-        if (names.has(s.name))
-          touch(
-            width.get(s.name) === 4 ? `${s.name}.${"xyzw"[k]}` : s.name,
-            true,
-            s.kind === "let" || s.operator === "=",
-          );
+      const own = s.kind === "let" ? s.name : s.target.text;
+      const used = [...reads(s.value)].filter(({ name }) => names.has(name));
+      for (let k = 0; k < (width.get(own) ?? 1); k++) {
+        for (const { name, component = components[k] } of used)
+          touch(width.get(name) === 4 ? `${name}.${component}` : name, false, false);
+        if (names.has(own))
+          touch(width.get(own) === 4 ? `${own}.${components[k]}` : own, true, s.kind === "let" || s.operator === "=");
       }
     }
   }

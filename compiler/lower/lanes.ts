@@ -2,26 +2,46 @@
 // tensor is held by lane e mod L, in its register e / L; what another lane holds comes by broadcast or shuffle, sums over lanes are the
 // subgroup's. All loops are written out, nothing goes through memory but data and losses, and no barrier is needed.
 // In: the kernels of a step, over flat memory. Out: the statements of one step and what stands around them, or undefined where it does not fit.
+import { commentOf, memoryNames } from "../kernel/formula.ts";
 import { baseOf } from "../graph/node.ts";
 import { positiveModulo } from "../graph/scalar.ts";
 import type { Integer, Load, Local, Node, Variable } from "../graph/types.ts";
-import { constantForm, nameForm, shift, type Form } from "./forms.ts";
-import { precedence, type Statement } from "./ir.ts";
+import { constantForm, nameForm, shift, type Form } from "../kernel/forms.ts";
+import {
+  call,
+  element,
+  i32,
+  i32Number,
+  isNumber,
+  name,
+  numberLike,
+  operation,
+  same,
+  truth,
+  typeOf,
+  u32,
+  u32Bits,
+  u32Number,
+  type ElementType,
+  type Expr,
+} from "../kernel/expr.ts";
+import type { SetTo, Statement } from "../kernel/ir.ts";
 import type { KernelSpec, Stage, Store } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { bodyCost, sizeOf } from "../fuse/storage.ts";
 import type { Target } from "../kernel/target.ts";
-import { identityOf, subgroupCall } from "./template.ts";
-import { bool, f32, i32, shortName, Values, type Value } from "./values.ts";
+import { identityOf, subgroupCall } from "./reductions.ts";
+import type { Value } from "./emitter.ts";
+import { Values } from "./values.ts";
+import { shortName } from "../wgsl/names.ts";
 
 export interface InLanes {
   readonly statements: readonly Statement[]; // of the whole entry point; the loop over `rounds` is one of them
-  readonly comments: readonly KernelSpec[]; // that begin at the lines `//#n`
   readonly helpers: ReadonlySet<string>;
   readonly names: ReadonlyMap<Node, string>; // of tensors in memory
 }
 interface Register {
-  readonly text: string;
+  readonly expr: Expr;
   readonly uniform: boolean; // all lanes have the same
 }
 /** What is evaluated: a tile of points on the lanes; or one point, whose reduction is on the lanes. */
@@ -58,13 +78,14 @@ export function inLanes(
 class Lanes {
   private readonly values: Values;
   private readonly registers = new Map<Node, (Register | undefined)[]>();
-  private readonly comments: KernelSpec[] = [];
+  private readonly comments: { readonly spec: KernelSpec; readonly lines: string[] }[] = []; // by kernel; written when all tensors have their names
   private place: Place = { kind: "tile", tile: 0 };
   /** By lane, the variables' values where the lane is used. */
   private lanes: readonly (ReadonlyMap<Variable, number> | undefined)[] = [];
   private readonly kernels: readonly KernelSpec[];
   private readonly held: readonly Node[];
   private readonly kept: ReadonlySet<Node>;
+  private readonly memory: readonly Node[];
   private readonly layout: Layout;
   private readonly count: number; // of lanes
   private readonly most: number; // statements of a step
@@ -80,6 +101,7 @@ class Lanes {
     this.kernels = kernels;
     this.held = held;
     this.kept = kept;
+    this.memory = memory;
     this.layout = layout;
     this.count = target.lanes;
     const { limit, operation, module, load } = target.compile;
@@ -91,19 +113,12 @@ class Lanes {
   run(): InLanes {
     const { values, count } = this;
     values.lane = values.fresh("lane");
-    values.push({
-      kind: "let",
-      name: values.lane,
-      type: i32,
-      code: "i32(lane_index)",
-      binding: precedence.atom,
-      cost: "none",
-      pinned: true,
-    });
+    const lane = call("i32", [name("lane_index", u32)], i32);
+    values.push({ kind: "let", name: values.lane, value: lane, cost: "none", pinned: true });
     values.bind(values.lane, { level: 0, low: 0, high: count - 1, multiple: 1, varying: true });
     values.held = (e) => this.load(e);
     values.eager = true;
-    const variables = new Map<Node, string[]>();
+    const variables = new Map<Node, Expr[]>();
     for (const x of this.held) {
       const size = sizeOf(x.shape);
       const slots = Math.ceil(size / count);
@@ -113,85 +128,71 @@ class Lanes {
       }
       const tensor = values.tensor(x);
       tensor.reads = tensor.writes = true;
-      const names = Array.from({ length: slots }, (_, s) =>
-        values.fresh(slots === 1 ? `${tensor.name}_now` : `${tensor.name}_${s}`),
+      const own = Array.from({ length: slots }, (_, s) =>
+        name(values.fresh(slots === 1 ? `${tensor.name}_now` : `${tensor.name}_${s}`), typeOf(x.dtype)),
       );
-      names.forEach((name, s) =>
-        values.push({ kind: "var", name, code: `${tensor.name}[${this.element(size, s)}]`, width: 1 }),
-      );
-      variables.set(x, names);
+      own.forEach((variable, s) => {
+        const value = element(tensor.name, this.element(size, s), typeOf(x.dtype));
+        values.push({ kind: "var", name: variable.text, value });
+      });
+      variables.set(x, own);
       this.registers.set(
         x,
-        names.map((text) => ({ text, uniform: size === 1 })),
+        own.map((expr) => ({ expr, uniform: size === 1 })),
       );
     }
     values.open();
     for (const kernel of this.kernels) this.kernel(kernel);
     // the next step's values, all of them before the first is overwritten
-    const sets: Statement[] = [];
-    for (const [x, names] of variables)
-      names.forEach((name, s) => {
-        const { text } = this.registers.get(x)![s]!;
-        if (text === name) return;
-        const next = values.fresh(`${name}_next`);
-        values.push({
-          kind: "let",
-          name: next,
-          type: x.dtype === "i32" ? i32 : f32,
-          code: text,
-          binding: precedence.atom,
-          cost: "none",
-          pinned: true,
-        });
-        sets.push({ kind: "set", name, operator: "=", code: next, cost: "none", width: 1 });
+    const sets: SetTo[] = [];
+    for (const [x, own] of variables)
+      own.forEach((target, s) => {
+        const { expr } = this.registers.get(x)![s]!;
+        if (same(expr, target)) return;
+        const next = name(values.fresh(`${target.text}_next`), target.type);
+        values.push({ kind: "let", name: next.text, value: expr, cost: "none", pinned: true });
+        sets.push({ kind: "set", target, operator: "=", value: next, cost: "none" });
       });
     sets.forEach((s) => values.push(s));
     const { statements: body } = values.close();
-    const statements: Statement[] = [
-      ...values.blocks[0]!.statements,
-      { kind: "for", variable: "round", from: "0u", below: "rounds", step: 1, trips: 1000, body },
-    ];
-    for (const [x, names] of variables) {
+    const statements: Statement[] = [...values.blocks[0]!.statements, { kind: "for", ...eachRound, trips: 1000, body }];
+    for (const [x, own] of variables) {
       const size = sizeOf(x.shape);
-      names.forEach((name, s) => {
-        if (!sets.some((set) => set.kind === "set" && set.name === name)) return;
-        const store: Statement = {
-          kind: "store",
-          tensor: values.tensor(x).name,
-          at: this.element(size, s, false),
-          code: name,
-          width: 1,
-        };
+      own.forEach((value, s) => {
+        if (!sets.some((set) => set.target === value)) return;
+        const at = this.element(size, s, false);
+        const store: Statement = { kind: "store", tensor: values.tensor(x).name, at, value };
         const rest = Math.min(count, size - s * count);
-        statements.push(
-          rest === count
-            ? store
-            : { kind: "if", condition: rest === 1 ? `${values.lane} == 0` : `${values.lane} < ${rest}`, body: [store] },
-        );
+        const condition =
+          rest === 1 ? operation("==", this.lane, i32Number(0)) : operation("<", this.lane, i32Number(rest));
+        statements.push(rest === count ? store : { kind: "if", condition, body: [store] });
       });
     }
-    return {
-      statements,
-      comments: this.comments,
-      helpers: values.helpers,
-      names: new Map([...values.tensors].map(([x, t]) => [x, t.name])),
-    };
+    const tensors = new Map([...values.tensors].map(([x, t]) => [x, t.name]));
+    const names = memoryNames((x) => tensors.get(x) ?? this.layout.nameOf(x));
+    this.memory.forEach(names.node); // what is bound has its name in the code
+    for (const { spec, lines } of this.comments) lines.push(...commentOf(spec, names));
+    return { statements, helpers: values.helpers, names: tensors };
   }
   private nameOf(x: Node): string {
     return shortName(this.layout.nameOf(x));
   }
+  private get lane(): Expr {
+    return name(this.values.lane, i32);
+  }
   /** The index of this lane's element; `within`: not beyond the last. */
-  private element(size: number, slot: number, within = true): string {
-    if (size === 1) return "0";
-    const at = slot ? `${this.values.lane} + ${slot * this.count}` : this.values.lane;
-    return within && (slot + 1) * this.count > size ? `min(${at}, ${size - 1})` : at;
+  private element(size: number, slot: number, within = true): Expr {
+    if (size === 1) return i32Number(0);
+    const at = slot ? operation("+", this.lane, i32Number(slot * this.count)) : this.lane;
+    return within && (slot + 1) * this.count > size ? call("min", [at, i32Number(size - 1)], i32) : at;
   }
 
   // ---- kernels
   private kernel(spec: KernelSpec): void {
     const { values, count } = this;
-    values.push({ kind: "line", code: `//#${this.comments.length}`, cost: "none", count: 0 });
-    this.comments.push(spec);
+    const lines: string[] = [];
+    values.push({ kind: "comment", lines });
+    this.comments.push({ spec, lines });
     const points = sizeOf(spec.axes.map((v) => v.extent));
     const tiles = Math.ceil(points / count);
     values.locals = new Map();
@@ -225,16 +226,11 @@ class Lanes {
       !isArg && stage.over.length > 0 && points * (Math.ceil(steps / count) * cost + 1.2) < tiles * steps * cost;
     const combine = (a: Value | undefined, b: Value): Value => {
       if (!a) return b;
-      const infix = stage.op === "sum" ? "+" : stage.op === "prod" ? "*" : "";
-      const code = infix ? `${a.text} ${infix} ${b.text}` : `${stage.op}(${a.text}, ${b.text})`;
-      return values.emit(
-        Math.max(a.level, b.level),
-        a.type,
-        code,
-        infix ? (infix === "+" ? precedence.add : precedence.multiply) : precedence.atom,
-        "alu",
-        stage.local.name,
-      );
+      const value =
+        stage.op === "sum" || stage.op === "prod"
+          ? operation(stage.op === "sum" ? "+" : "*", a.expr, b.expr)
+          : call(stage.op, [a.expr, b.expr], a.expr.type);
+      return values.emit(Math.max(a.level, b.level), value, "alu", stage.local.name);
     };
     const results: Value[] = [];
     if (together) {
@@ -243,41 +239,23 @@ class Lanes {
         for (let first = 0; first < steps; first += count)
           this.at(spec.axes, points, { kind: "point", point: n }, new Map(), { over: stage.over, first, steps }, () => {
             const v = values.value(stage.value);
-            const identity: Value = {
-              text: identityOf(stage.op, v.type.element as "f32" | "i32"),
-              level: 0,
-              type: v.type,
-            };
+            const identity: Value = { expr: identityOf(stage.op, v.expr.type), level: 0 };
             own = combine(own, first + count <= steps ? v : values.select(this.mask(steps - first), v, identity, "v"));
           });
-        results.push(
-          values.emit(
-            values.depth,
-            own!.type,
-            `${subgroupCall[stage.op]}(${own!.text})`,
-            precedence.atom,
-            "reduce",
-            stage.local.name,
-          ),
-        );
+        const all = call(subgroupCall[stage.op], [own!.expr], own!.expr.type);
+        results.push(values.emit(values.depth, all, "reduce", stage.local.name));
       }
     } else
       for (let t = 0; t < tiles; t++) {
         let own: Value | undefined;
-        let where: Value = { text: "0", level: 0, type: i32 };
+        let where: Value = { expr: i32Number(0), level: 0 };
         combinations(stage.over).forEach((over, n) =>
           this.at(spec.axes, points, { kind: "tile", tile: t }, over, undefined, () => {
             const v = values.value(stage.value);
             if (!isArg || !own) return void (own = combine(own, v));
-            const better = values.emit(
-              values.depth,
-              bool,
-              `${v.text} ${stage.op === "argmax" ? ">" : "<"} ${own.text}`,
-              precedence.compare,
-              "compare",
-              "better",
-            );
-            where = values.select(better, { text: String(n), level: 0, type: i32 }, where, stage.local.name);
+            const more = operation(stage.op === "argmax" ? ">" : "<", v.expr, own.expr);
+            const better = values.emit(values.depth, more, "compare", "better");
+            where = values.select(better, { expr: i32Number(n), level: 0 }, where, stage.local.name);
             own = values.select(better, v, own, "best");
           }),
         );
@@ -351,49 +329,33 @@ class Lanes {
     if (!registers) return undefined;
     const { values } = this;
     const base = this.nameOf(baseOf(e.tensor));
-    const type = e.dtype === "i32" ? i32 : f32;
+    const type = typeOf(e.dtype);
     const wanted = this.wanted(e.tensor, e.indices);
     if (!wanted) {
       if (e.outside) throw new Unfit();
-      return this.search(registers, values.formText(values.address(e.tensor.shape, e.indices)), type, base);
+      return this.search(registers, values.sumOfForm(values.address(e.tensor.shape, e.indices)), type, base);
     }
     const outside =
       e.outside === undefined ? [] : wanted.flatMap((n, l) => (n === undefined && this.lanes[l] ? [l] : []));
     const used = wanted.filter((n) => n !== undefined).length;
-    if (!used) return e.outside ? values.value(e.outside) : { text: type === i32 ? "0" : "0.0", level: 0, type };
-    const v = this.fetch(registers, wanted, type, base);
+    if (!used) return e.outside ? values.value(e.outside) : { expr: numberLike(0, type), level: 0 };
+    const v = this.fetch(registers, wanted, base);
     return outside.length ? values.select(this.among(outside), values.value(e.outside!), v, "v") : v;
   }
   /** An element whose number the device alone knows: every register is asked. */
-  private search(
-    registers: readonly (Register | undefined)[],
-    at: { readonly text: string; readonly level: number },
-    type: Value["type"],
-    base: string,
-  ): Value {
+  private search(registers: readonly (Register | undefined)[], at: Value, type: ElementType, base: string): Value {
     const { values, count } = this;
-    const whole = values.emit(at.level, i32, at.text, precedence.add, "integer", `${base}_at`).text;
+    const whole = values.emit(at.level, at.expr, "integer", `${base}_at`).expr;
     let v: Value | undefined;
     registers.forEach((register, slot) => {
       if (!register) throw new Unfit();
+      const lane = operation("%", call("u32", [whole], u32), u32Number(count));
       const own: Value = register.uniform
-        ? { text: register.text, level: values.depth, type }
-        : values.emit(
-            values.depth,
-            type,
-            `subgroupShuffle(${register.text}, u32(${whole}) % ${count}u)`,
-            precedence.atom,
-            "broadcast",
-            base,
-          );
-      v = v
-        ? values.select(
-            values.emit(values.depth, bool, `${whole} >= ${slot * count}`, precedence.compare, "compare", "here"),
-            own,
-            v,
-            base,
-          )
-        : own;
+        ? { expr: register.expr, level: values.depth }
+        : values.emit(values.depth, call("subgroupShuffle", [register.expr, lane], type), "broadcast", base);
+      const here = (): Value =>
+        values.emit(values.depth, operation(">=", whole, i32Number(slot * count)), "compare", "here");
+      v = v ? values.select(here(), own, v, base) : own;
     });
     return v!;
   }
@@ -416,7 +378,6 @@ class Lanes {
   private fetch(
     registers: readonly (Register | undefined)[],
     wanted: readonly (number | undefined)[],
-    type: Value["type"],
     base: string,
   ): Value {
     const { values, count } = this;
@@ -433,8 +394,8 @@ class Lanes {
       const register = registers[slot];
       if (!register) throw new Unfit(); // read before it is written: nothing that a step may do
       const own: Value = register.uniform
-        ? { text: register.text, level: values.depth, type }
-        : this.moved({ text: register.text, level: values.depth, type }, moves, base);
+        ? { expr: register.expr, level: values.depth }
+        : this.moved({ expr: register.expr, level: values.depth }, moves, base);
       v = v ? values.select(this.among(moves.map((m) => m.lane)), own, v, base) : own;
     }
     return v!;
@@ -446,34 +407,16 @@ class Lanes {
     if (moves.every((m) => m.from === moves[0]!.from)) return this.broadcast(v, moves[0]!.from, base);
     // four bits for each lane
     const code = moves.reduce((bits, m) => bits + m.from * 2 ** (4 * m.lane), 0);
-    const from = values.emit(
-      0,
-      { element: "u32", width: 1 },
-      `(0x${code.toString(16)}u >> (lane_index * 4u)) & 15u`,
-      precedence.bits,
-      "integer",
-      "source",
-    );
-    return values.emit(
-      values.depth,
-      v.type,
-      `subgroupShuffle(${v.text}, ${from.text})`,
-      precedence.atom,
-      "broadcast",
-      base,
-    );
+    const bits = operation(">>", u32Bits(code), operation("*", name("lane_index", u32), u32Number(4)));
+    const from = values.emit(0, operation("&", bits, u32Number(15)), "integer", "source");
+    const own = call("subgroupShuffle", [v.expr, from.expr], v.expr.type);
+    return values.emit(values.depth, own, "broadcast", base);
   }
   private broadcast(v: Value, lane: number, base = "v"): Value {
-    return v.level === 0 && /^[-\d]/.test(v.text)
+    const { values } = this;
+    return isNumber(v.expr)
       ? v
-      : this.values.emit(
-          this.values.depth,
-          v.type,
-          `subgroupBroadcast(${v.text}, ${lane}u)`,
-          precedence.atom,
-          "broadcast",
-          base,
-        );
+      : values.emit(values.depth, call("subgroupBroadcast", [v.expr, u32Number(lane)], v.expr.type), "broadcast", base);
   }
   /** Evaluates a store; the result writes it. */
   private store(store: Store, points: number): () => void {
@@ -482,26 +425,25 @@ class Lanes {
     const v = values.value(store.value);
     const registers = this.registers.get(base);
     if (!registers) {
-      const at = values.formText(values.address(store.target.shape, store.indices));
+      const at = values.sumOfForm(values.address(store.target.shape, store.indices));
       const tensor = values.tensor(base);
       tensor.writes = true;
       const used = this.lanes.flatMap((known, l) => (known ? [l] : []));
       const condition = points === 1 ? this.among([0]) : used.length === count ? undefined : this.among(used);
       // outside of the condition: lanes may have to meet for it
-      const outside = (text: string, type: Value["type"], name: string): string => {
-        if (/^-?[\d.]+$/.test(text)) return text;
-        const own = values.fresh(name);
-        values.push({ kind: "let", name: own, type, code: text, binding: precedence.add, cost: "none", pinned: true });
-        return own;
+      const outside = (value: Expr, base: string): Expr => {
+        if (isNumber(value)) return value;
+        const own = values.fresh(base);
+        values.push({ kind: "let", name: own, value, cost: "none", pinned: true });
+        return name(own, value.type);
       };
       const one: Statement = {
         kind: "store",
         tensor: tensor.name,
-        at: outside(at.text, i32, `${tensor.name}_at`),
-        code: outside(v.text, v.type, `new_${shortName(tensor.name)}`),
-        width: 1,
+        at: outside(at.expr, `${tensor.name}_at`),
+        value: outside(v.expr, `new_${shortName(tensor.name)}`),
       };
-      return () => values.push(condition ? { kind: "if", condition: condition.text, body: [one] } : one);
+      return () => values.push(condition ? { kind: "if", condition: condition.expr, body: [one] } : one);
     }
     const size = sizeOf(base.shape);
     const wanted = this.wanted(store.target, store.indices);
@@ -509,51 +451,55 @@ class Lanes {
     const moves = wanted.flatMap((n, from) =>
       n === undefined || (points === 1 && from > 0) ? [] : [{ from, slot: Math.floor(n / count), lane: n % count }],
     );
-    const name = this.nameOf(base);
+    const own = this.nameOf(base);
     return () => {
       for (const slot of new Set(moves.map((m) => m.slot))) {
-        const own = moves.filter((m) => m.slot === slot);
-        const whole = own.length === Math.min(count, size - slot * count);
-        const arrived = points === 1 ? v : this.moved(v, own, name);
+        const here = moves.filter((m) => m.slot === slot);
+        const whole = here.length === Math.min(count, size - slot * count);
+        const arrived = points === 1 ? v : this.moved(v, here, own);
         const before = registers[slot];
         const held =
           whole || !before
             ? arrived
             : values.select(
-                this.among(own.map((m) => m.lane)),
+                this.among(here.map((m) => m.lane)),
                 arrived,
-                { text: before.text, level: values.depth, type: v.type },
-                name,
+                { expr: before.expr, level: values.depth },
+                own,
               );
-        registers[slot] = { text: held.text, uniform: size === 1 && points === 1 };
+        registers[slot] = { expr: held.expr, uniform: size === 1 && points === 1 };
       }
     };
   }
 
   // ---- which lanes
+  private lanesWith(holds: Expr, base: string): Value {
+    return this.values.emit(0, holds, "compare", base);
+  }
   private mask(below: number): Value {
-    return this.values.emit(0, bool, `${this.values.lane} < ${below}`, precedence.compare, "compare", `below_${below}`);
+    return this.lanesWith(operation("<", this.lane, i32Number(below)), `below_${below}`);
   }
   private among(lanes: readonly number[]): Value {
-    const { values, count } = this;
+    const { count } = this;
     const sorted = [...lanes].sort((a, b) => a - b);
     const [first = 0] = sorted;
-    if (sorted.length === count) return { text: "true", level: 0, type: bool };
-    if (sorted.length === 1)
-      return values.emit(0, bool, `${values.lane} == ${first}`, precedence.compare, "compare", `lane_${first}`);
+    if (sorted.length === count) return { expr: truth(true), level: 0 };
+    if (sorted.length === 1) return this.lanesWith(operation("==", this.lane, i32Number(first)), `lane_${first}`);
     if (sorted[sorted.length - 1] === sorted.length - 1) return this.mask(sorted.length);
     if (first === count - sorted.length)
-      return values.emit(0, bool, `${values.lane} >= ${first}`, precedence.compare, "compare", `from_${first}`);
-    return values.emit(
-      0,
-      bool,
-      `((0x${sorted.reduce((bits, l) => bits | (1 << l), 0).toString(16)}u >> lane_index) & 1u) == 1u`,
-      precedence.compare,
-      "compare",
-      "some",
-    );
+      return this.lanesWith(operation(">=", this.lane, i32Number(first)), `from_${first}`);
+    const mask = u32Bits(sorted.reduce((bits, l) => bits | (1 << l), 0));
+    const own = operation("&", operation(">>", mask, name("lane_index", u32)), u32Number(1));
+    return this.lanesWith(operation("==", own, u32Number(1)), "some");
   }
 }
+/** The loop over whole steps. */
+export const eachRound = {
+  variable: "round",
+  from: u32Number(0),
+  to: name("rounds", u32),
+  step: i32Number(1),
+} as const;
 /** All values of loop variables, the last fastest. */
 function combinations(over: readonly Variable[]): ReadonlyMap<Variable, number>[] {
   const total = sizeOf(over.map((v) => v.extent));

@@ -4,9 +4,10 @@ import type { Size, WorkgroupCount } from "../../runtime/plan.ts";
 import type { Names } from "../graph/print.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import { dimName } from "../wgsl/names.ts";
-import { helperCode } from "../wgsl/prelude.ts";
-import { entryPoint, printModule, printStatements } from "../wgsl/print.ts";
-import { tidy } from "./ir.ts";
+import { entryPoint } from "../wgsl/print.ts";
+import { elements } from "../scalar/dtype.ts";
+import { builtinsIn, type Declaration, type Module } from "../kernel/ir.ts";
+import { tidy } from "./tidy.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
@@ -27,7 +28,7 @@ export interface Binding {
 /** `before`: kernels to run first, in order; what they write is memory of this kernel alone (`Binding.node` is a Source that nobody else knows). */
 export interface LoweredKernel {
   readonly before?: readonly LoweredKernel[];
-  readonly wgsl: string;
+  readonly module: Module;
   readonly entry: string;
   readonly bindings: readonly Binding[];
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
@@ -60,7 +61,7 @@ export function lowerKernel(
   const { compileMs, groups } = priceOf(own, schedule, target);
   const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
   return {
-    ...print(spec, emitKernel(own, layout, schedule), schedule, layout),
+    ...moduleOf(spec, emitKernel(own, layout, schedule), schedule, layout),
     price: { compileMs, starts: groups * Math.ceil(threads / target.simd) },
   };
 }
@@ -70,48 +71,39 @@ function namesIn({ tensors, scans }: Emitted): Names {
   const { node } = memoryNames((base) => bound.get(base) ?? base.label ?? "");
   return { node, step: (scan) => scans.get(scan) ?? "t" };
 }
-function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: Layout): Omit<LoweredKernel, "price"> {
+function moduleOf(
+  spec: KernelSpec,
+  emitted: Emitted,
+  schedule: Schedule,
+  layout: Layout,
+): Omit<LoweredKernel, "price"> {
   const body = tidy(emitted.body);
-  const text = printStatements(body).join("\n");
   const bindings: Binding[] = [];
-  const lines: string[] = [];
-  for (const t of emitted.tensors) {
-    const storage = layout.storageOf(t.node);
-    const element =
-      storage === "u8"
-        ? "u32"
-        : storage === "bool"
-          ? t.width === 4
-            ? "vec4u"
-            : "u32"
-          : t.width === 4
-            ? storage === "f32"
-              ? "vec4f"
-              : "vec4i"
-            : storage;
-    lines.push(`var<storage, ${t.writes ? "read_write" : "read"}> ${t.name}: array<${element}>`);
-    bindings.push({ node: t.node, binding: bindings.length, access: t.writes ? "read_write" : "read" });
+  const declarations: Declaration[] = [];
+  for (const { node, name, writes, width } of emitted.tensors) {
+    const storage = layout.storageOf(node);
+    const word = storage === "u8" ? "u32" : elements[storage].word;
+    const access = writes ? "read_write" : "read";
+    const type = storage !== "u8" && width === 4 ? elements[word].vector : word;
+    declarations.push({ name, space: `storage, ${access}`, type: `array<${type}>` });
+    bindings.push({ node, binding: bindings.length, access });
   }
   for (const [scan, name] of emitted.scans) {
-    lines.push(`var<uniform> ${name}: i32`);
+    declarations.push({ name, space: "uniform", type: "i32" });
     bindings.push({ node: scan, binding: bindings.length, access: "uniform" });
   }
-  const parameters = [
-    ...(/\bgroup\./.test(text) ? ["@builtin(workgroup_id) group: vec3u"] : []),
-    ...(/\blocal_index\b/.test(text) ? ["@builtin(local_invocation_index) local_index: u32"] : []),
-    ...(/\blane_index\b/.test(text) ? ["@builtin(subgroup_invocation_id) lane_index: u32"] : []),
-  ];
-  const wgsl = printModule({
+  const module: Module = {
     comment: commentOf(spec, namesIn(emitted)),
     enables: emitted.subgroups ? ["subgroups"] : [],
     overrides: emitted.dims.map(dimName),
-    bindings: lines,
-    workgroupMemory: emitted.workgroupMemory,
-    helpers: helperCode(emitted.helpers),
+    bindings: declarations,
+    memory: emitted.workgroupMemory,
+    helpers: emitted.helpers,
+    functions: [],
     workgroup: emitted.workgroup,
-    parameters,
+    parameters: builtinsIn(body),
     body,
-  });
+  };
   const [stage, ...more] = spec.stages;
   const steps = stage && !more.length ? [...spec.axes, ...stage.over].map((v) => v.extent) : [];
   const flops =
@@ -119,7 +111,7 @@ function print(spec: KernelSpec, emitted: Emitted, schedule: Schedule, layout: L
       ? 2 * (sizeOfExtents(steps) as number)
       : sizeOfExtents(spec.axes.map((v) => v.extent));
   return {
-    wgsl,
+    module,
     entry: entryPoint,
     bindings,
     workgroups: [{ tiles: emitted.tiles }, "fold"],

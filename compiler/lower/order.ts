@@ -1,6 +1,6 @@
 // The order of a loop's body. Drivers for CPUs load every lane under a condition of its own: such a load cuts the code apart where it stands,
 // and sums that lay in registers before it are put away for what comes after.
-import { namesIn, type Let, type Statement } from "./ir.ts";
+import { namesIn, type Let, type Statement } from "../kernel/ir.ts";
 
 /** The loads, and what their addresses take, before the first sum; what waits for a sum or for another lane stays, and nothing crosses other statements. */
 export function loadsFirst(body: readonly Statement[]): Statement[] {
@@ -9,7 +9,7 @@ export function loadsFirst(body: readonly Statement[]): Statement[] {
   const end = body.findIndex((s) => s.kind !== "let" && s.kind !== "set");
   const rest = body.slice(start, end < 0 ? undefined : end);
   const made = new Map(rest.flatMap((s) => (s.kind === "let" ? [[s.name, s] as const] : [])));
-  const sums = new Set(rest.flatMap((s) => (s.kind === "set" ? [s.name] : [])));
+  const sums = new Set(rest.flatMap((s) => (s.kind === "set" ? [s.target.text] : [])));
   const free = new Map<Let, boolean>();
   const isFree = (s: Let): boolean => {
     let is = free.get(s);

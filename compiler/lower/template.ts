@@ -2,34 +2,35 @@
 // become loops over them; stores follow. Nothing here knows an operation by its name.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { constantPart, greatestCommonDivisor, linear, scalarOrder, termsOf, visit } from "../graph/scalar.ts";
-import type { DType, Extent, Integer, Load, Local, Node, Scalar, Scan, Variable } from "../graph/types.ts";
+import { greatestCommonDivisor } from "../graph/scalar.ts";
+import type { Extent, Node, Scan, Variable } from "../graph/types.ts";
 import type { Size } from "../kernel/sizes.ts";
-import { f32Text } from "../wgsl/names.ts";
-import { carryRound } from "./carry.ts";
-import { addForms, boundsOf, constantForm, formKey, nameForm, shift, type Form } from "./forms.ts";
-import { precedence, type ElementType, type Let, type Statement } from "./ir.ts";
-import type { Stage, Store } from "../kernel/kernel.ts";
+import { addForms, boundsOf, constantForm, formKey, nameForm, type Form } from "../kernel/forms.ts";
+import type { Declaration, Statement } from "../kernel/ir.ts";
+import type { Store } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
-import { estimate, type Nest } from "../schedule/nest.ts";
-import { loadsFirst } from "./order.ts";
-import { define, locate, offset, type Axis, type Places } from "./places.ts";
-import { threadsAlong, type Schedule } from "../schedule/schedule.ts";
+import type { Nest } from "../schedule/nest.ts";
+import type { Axis } from "./places.ts";
+import type { Schedule } from "../schedule/schedule.ts";
+import type { Value } from "./emitter.ts";
+import { canBeWide } from "./values.ts";
 import {
-  bool,
-  canBeWide,
+  choice,
   component,
-  components,
-  f32,
   i32,
+  i32Number,
+  isTrue,
+  isFalse,
+  isZero,
+  name,
+  operation,
+  same,
   splat,
-  Values,
-  vectorName,
-  vectorOf,
-  wide,
-  type Box,
-  type Value,
-} from "./values.ts";
+  u32Number,
+  type Expr,
+} from "../kernel/expr.ts";
+import { always, least, type Point } from "./tile.ts";
+import { Reductions, type Accumulators } from "./reductions.ts";
 
 export interface Emitted {
   readonly body: readonly Statement[]; // as emitted; `tidy` before printing
@@ -42,65 +43,17 @@ export interface Emitted {
   readonly scans: ReadonlyMap<Scan, string>;
   readonly dims: readonly string[];
   readonly helpers: readonly string[];
-  readonly workgroupMemory: readonly string[];
+  readonly workgroupMemory: readonly Declaration[];
   readonly workgroup: number;
   readonly subgroups: boolean;
   readonly tiles: readonly (readonly [size: Size, tile: number])[]; // workgroups: product of ceil(size / tile)
   readonly groups: number; // about
 }
-/** Offsets of one invocation's elements along the axes of its tile. */
-type Point = readonly (readonly [axis: string, element: number])[];
-/** A reduction with its accumulators: the sums, and the places of an argmax; `best`: the reduction whose sums an argmax compares with. */
-interface Sum {
-  readonly stage: Stage;
-  readonly own: ElementType;
-  readonly names: readonly string[];
-  readonly best?: Sum;
+/** A store, and when it is done. */
+interface Conditional {
+  readonly condition: Value;
+  readonly statement: Statement;
 }
-/** Blocks of a loop, and what begins one. */
-interface Cuts {
-  readonly sizes: readonly number[];
-  readonly cut: () => void;
-}
-const noCuts: Cuts = { sizes: [], cut: () => {} };
-const shortSum = 1024; // terms of a sum that is not cut
-const blockTerms = 128; // that one accumulator of a longer sum takes, about
-/** The largest divisor of n that is not much below `most`. */
-function firstDivisor(n: number, most: number): number | undefined {
-  for (let d = most; 2 * d > most; d--) if (n % d === 0) return d;
-  return undefined;
-}
-interface LoopBounds {
-  readonly low: string[];
-  readonly high: string[];
-}
-interface Accumulators {
-  readonly names: readonly string[]; // "sum", and "sum_place" of arg reductions
-  readonly unit: 1 | 4; // elements of the output vector in one accumulator
-  readonly rotating: boolean; // still variables, one for each point
-}
-export const identityOf = (op: Stage["op"], dtype: DType): string =>
-  dtype === "i32"
-    ? { sum: "0", prod: "1", max: "-2147483647 - 1", min: "2147483647", argmax: "0", argmin: "0" }[op]
-    : {
-        sum: "0.0",
-        prod: "1.0",
-        max: f32Text(-Infinity),
-        min: f32Text(Infinity),
-        argmax: f32Text(-Infinity),
-        argmin: f32Text(Infinity),
-      }[op];
-/** What sums up over the lanes of a subgroup; places of extremes take two calls. */
-export const subgroupCall: Readonly<Record<Stage["op"], string>> = {
-  sum: "subgroupAdd",
-  prod: "subgroupMul",
-  max: "subgroupMax",
-  min: "subgroupMin",
-  argmax: "",
-  argmin: "",
-};
-const isArg = (op: Stage["op"]): boolean => op === "argmax" || op === "argmin";
-
 export function emitKernel(nest: Nest, layout: Layout, schedule: Schedule): Emitted {
   const scalarOnly = new Set<Node>();
   for (let round = 0; ; round++) {
@@ -113,61 +66,7 @@ export function emitKernel(nest: Nest, layout: Layout, schedule: Schedule): Emit
       throw new InternalError(`kernel ${nest.spec.name}: vector access is not settled`);
   }
 }
-
-class Template {
-  readonly values: Values;
-  private readonly nest: Nest;
-  private readonly schedule: Schedule;
-  private readonly axes: readonly Axis[];
-  private readonly places: Places;
-  private readonly workgroupMemory: string[] = [];
-  private readonly accumulators = new Map<Local, Accumulators>();
-  private readonly workgroup: number;
-  private readonly subgroups: boolean;
-  private readonly reducing: readonly string[]; // inner axes whose elements the threads share
-  private readonly staging: boolean;
-  private base = 0; // depth below which everything lies: 1 inside a serial loop
-
-  constructor(nest: Nest, layout: Layout, schedule: Schedule, scalarOnly: Set<Node>) {
-    this.nest = nest;
-    this.schedule = schedule;
-    const known = new Set(["", "fused", ...nest.outer, ...nest.inner]);
-    for (const name of [
-      ...schedule.threads.flatMap(([axis]) => axis.split("+")),
-      ...schedule.fuse,
-      ...Object.keys(schedule.tile),
-      ...Object.keys(schedule.serial),
-      schedule.vector,
-      ...schedule.share,
-      schedule.rows,
-    ]) {
-      if (!known.has(name)) throw new InternalError(`schedule of ${nest.spec.name}: there is no axis ${name}`);
-    }
-    this.values = new Values(
-      nest.spec.name,
-      layout,
-      scalarOnly,
-      new Set(nest.spec.stores.map((s) => baseOf(s.target))),
-      tensorsIn(nest),
-    );
-    this.axes = nest.spec.axes.map((v) => this.axisOf(v));
-    this.workgroup = schedule.threads.reduce((p, [, n]) => p * n, 1);
-    this.reducing = schedule.threads
-      .filter(([, n]) => n > 1)
-      .flatMap(([axis]) => axis.split("+"))
-      .filter((axis) => nest.inner.includes(axis));
-    this.staging = Object.keys(schedule.staged).length > 0;
-    this.subgroups = schedule.share.length > 0 || (this.reducing.length > 0 && schedule.together === "subgroup");
-    this.places = locate(this.values, this.axes, schedule, this.subgroups);
-  }
-  private axisOf(v: Variable): Axis {
-    const { schedule } = this;
-    const name = this.nest.nameOf.get(v)!;
-    const tile = schedule.tile[name] ?? 1;
-    const threads = threadsAlong(schedule, name);
-    const run = threads === 1 ? tile : schedule.vector === name ? 4 : 1;
-    return { name, variable: v, extent: v.extent, tile, threads, run, serial: schedule.serial[name] ?? 1 };
-  }
+class Template extends Reductions {
   run(): Emitted {
     const { values, nest } = this;
     const serial = this.axes.filter((a) => a.serial > 1);
@@ -197,25 +96,23 @@ class Template {
       groups: this.places.groups,
     };
   }
-
-  // ---- loops
   private openSerial(a: Axis): void {
     const { values } = this;
     const start = this.places.starts.get(a.name)!;
-    const from = values.formText(start).text;
-    const name = values.fresh(a.name);
+    const from = values.sumOfForm(start).expr;
+    const own = values.fresh(a.name);
     const end = a.tile * a.serial;
     const known = boundsOf(start, values.names);
     const n = a.extent;
     const whole = typeof n === "number" && n % end === 0 && known.high + end <= n;
-    const last = from === "0" ? String(end) : `${from} + ${end}`;
-    const below = whole ? last : `min(${last}, ${values.extentText(n)})`;
-    this.loops.push({ variable: name, from, below, step: a.tile, trips: a.serial });
+    const last = isZero(from) ? i32Number(end) : operation("+", from, i32Number(end));
+    const to = whole ? last : least(last, values.sizeOf(n));
+    this.loops.push({ variable: own, from, to, step: a.tile, trips: a.serial });
     values.open();
     const multiple = start.terms.size
       ? greatestCommonDivisor(a.tile, values.names.get([...start.terms.keys()][0]!)!.multiple)
       : a.tile;
-    const form = values.bind(name, {
+    const form = values.bind(own, {
       level: values.depth,
       low: 0,
       high: (typeof n === "number" ? Math.ceil(n / a.tile) : Infinity) * a.tile - a.tile,
@@ -225,725 +122,6 @@ class Template {
     this.places.starts.set(a.name, form);
     values.place(a.variable, form);
   }
-  private readonly loops: { variable: string; from: string; below: string; step: number; trips: number }[] = [];
-  private closeLoop(): void {
-    const { statements } = this.values.close();
-    const loop = this.loops.pop()!;
-    this.values.release(loop.variable);
-    this.values.push({ kind: "for", ...loop, body: statements });
-    while (this.folds.at(-1)?.loop === this.loops.length)
-      for (const s of this.folds.pop()!.statements) this.values.push(s);
-  }
-
-  // ---- points of the tile
-  /** The axis whose neighbours are one vec4, among these. */
-  private vectorAxis(inner: readonly Axis[]): Axis | undefined {
-    return [...this.axes, ...inner].find((a) => a.name === this.schedule.vector && a.tile >= 4);
-  }
-  private points(axes: readonly Axis[], vector: Axis | undefined): Point[] {
-    let result: Point[] = [[]];
-    for (const a of axes) {
-      const step = a === vector ? 4 : 1;
-      result = result.flatMap((p) =>
-        Array.from({ length: Math.ceil(a.tile / step) }, (_, k) => [...p, [a.name, k * step] as const]),
-      );
-    }
-    return result;
-  }
-  /** Every axis at its element of this point of the tile: at its first one outside of `atPoint`. */
-  private placeAxes(element: ReadonlyMap<string, number>): void {
-    const { values } = this;
-    for (const a of this.axes) {
-      const r = element.get(a.name) ?? 0;
-      values.place(a.variable, shift(this.places.starts.get(a.name)!, offset(a, r)));
-      values.element.set(a.variable, r);
-    }
-  }
-  /** Runs f with every axis at its element of this point; `inner` binds the axes of a stage. */
-  private atPoint(
-    point: Point,
-    vector: Axis | undefined,
-    inner: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>,
-    f: () => void,
-  ): void {
-    const { values } = this;
-    const element = new Map(point);
-    this.placeAxes(element);
-    for (const { axis, start } of inner.values())
-      values.place(axis.variable, shift(start, offset(axis, element.get(axis.name) ?? 0)));
-    values.point = this.suffix(point, 1);
-    values.vector = vector?.variable;
-    values.localsVary = vector !== undefined && this.axes.includes(vector);
-    f();
-    values.vector = undefined;
-    this.placeAxes(new Map());
-  }
-  /** The point's name, in units of an accumulator. */
-  private suffix(point: Point, unit: 1 | 4): string {
-    const element = new Map(point);
-    return this.suffixAt((a) => element.get(a.name) ?? 0, unit);
-  }
-  private suffixAt(element: (a: Axis) => number, unit: 1 | 4): string {
-    const step = (a: Axis): number => (a.name === this.schedule.vector ? unit : 1);
-    return this.axes
-      .filter((a) => a.tile > step(a))
-      .map((a) => `_${Math.floor(element(a) / step(a))}`)
-      .join("");
-  }
-
-  // ---- stages
-  private stages(group: readonly Stage[]): void {
-    const { values, schedule } = this;
-    const inner = group[0]!.over.map((v) => this.axisOf(v));
-    const found = this.vectorAxis(inner);
-    const innerVector = found && inner.includes(found) ? found : undefined;
-    const vector = innerVector ?? (schedule.sums === "vector" ? found : undefined);
-    const unit = vector !== undefined && !innerVector ? 4 : 1;
-    const outerPoints = this.points(this.axes, vector);
-    // along a reduced vector: one point keeps four sums, several add their four up at once
-    const fourSums = innerVector !== undefined && outerPoints.length <= 2 && !group.some((s) => isArg(s.op));
-    const width = unit === 4 || fourSums ? 4 : 1;
-    const totals = this.declare(group, outerPoints, unit, width);
-    // loops
-    const bounds = group.length === 1 ? this.loopBounds(group[0]!, inner) : new Map<Variable, LoopBounds>();
-    const bound = new Map<string, { axis: Axis; start: Form }>();
-    const outside = this.loops.length;
-    const blocks = this.blocksOf(inner, fourSums || innerVector !== undefined ? 4 : 1);
-    let sums: readonly Sum[] = totals;
-    const cut = (): void => void (sums = this.openBlock(sums, outerPoints, unit, width));
-    for (const a of inner) {
-      const step = a.tile * a.threads;
-      const thread = this.places.thread.get(a.name);
-      const part = thread ? nameForm(thread, a.run) : constantForm(0);
-      const cuts = { sizes: blocks.get(a.name) ?? [], cut };
-      if (this.schedule.staged[a.name] && a === inner[inner.length - 1])
-        bound.set(a.name, { axis: a, start: this.openChunks(group, a, bound, bounds.get(a.variable), cuts) });
-      else if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
-      else bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable), cuts), part) });
-      values.place(a.variable, bound.get(a.name)!.start);
-    }
-    const opened = this.loops.length - outside;
-    // a tail of a reduced axis counts nothing
-    const masked = inner.filter((a) =>
-      typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1,
-    );
-    const shared = schedule.share
-      .map((n) => this.axes.find((a) => a.name === n))
-      .filter((a): a is Axis => !!a && a.tile > 1);
-    values.carriers = shared.map((a) => ({ variable: a.variable, start: this.places.starts.get(a.name)! }));
-    const partly = inner.filter((a) => a.tile > 1 && !(typeof a.extent === "number" && a.extent <= a.tile * a.threads));
-    const wholly = inner.filter((a) => a.tile > 1 && !partly.includes(a));
-    const rest = this.axes.filter((a) => !shared.includes(a));
-    for (const p of this.points([...shared, ...wholly, ...rest, ...partly], vector))
-      this.atPoint(p, vector, bound, () => {
-        const suffix = this.suffix(p, unit);
-        for (const sum of sums) {
-          if (isArg(sum.stage.op) && innerVector)
-            for (let k = 0; k < 4; k++) values.atComponent(k, () => this.accumulate(sum, suffix, inner, masked, 1));
-          else this.accumulate(sum, suffix, inner, masked, width);
-        }
-      });
-    values.carriers = [];
-    values.boxes = new Map();
-    if (opened) values.reorder(loadsFirst);
-    for (let k = 0; k < opened; k++) {
-      const loop = this.loops[this.loops.length - 1]!;
-      if (k === 0 && schedule.slide && (loop.from === "0" || loop.from === this.zero)) carryRound(values, loop);
-      this.closeLoop();
-    }
-    for (const { stage, names, own } of totals) this.finish(stage, names, own, unit, fourSums, inner);
-  }
-  /** Accumulators of all points; places of an argmax beside the maxima of the same values, where these are wanted too. Places come first: they compare with the best so far. */
-  private declare(group: readonly Stage[], points: readonly Point[], unit: 1 | 4, width: 1 | 4): Sum[] {
-    const { values } = this;
-    const result: Sum[] = [];
-    for (const stage of group.filter((s) => !isArg(s.op)))
-      result.push({
-        stage,
-        own: stage.local.dtype === "f32" ? f32 : i32,
-        names: [values.freshFamily(stage.local.name)],
-      });
-    const places = group
-      .filter((s) => isArg(s.op))
-      .map((stage): Sum => {
-        const best = result.find(
-          (x) => x.stage.value === stage.value && x.own === f32 && stage.op === `arg${x.stage.op}`,
-        );
-        const name = best?.names[0] ?? values.freshFamily(stage.local.name);
-        return {
-          stage,
-          own: f32,
-          names: [name, values.freshFamily(best ? stage.local.name : `${name}_place`)],
-          ...(best ? { best } : {}),
-        };
-      });
-    for (const { stage, own, names, best } of [...result, ...places])
-      for (const p of points)
-        names.forEach((n, k) => {
-          if (best && k === 0) return;
-          const start = k === 1 ? "0" : identityOf(stage.op, own.element as DType);
-          const code =
-            width === 1
-              ? start
-              : start === "0.0"
-                ? "vec4f()"
-                : k === 1 || own.element === "i32"
-                  ? start === "0"
-                    ? "vec4i()"
-                    : `vec4i(${start})`
-                  : `vec4f(${start})`;
-          const name = `${n}${this.suffix(p, unit)}`;
-          values.reserve(name);
-          values.push({ kind: "var", name, code, width });
-        });
-    return [...places, ...result];
-  }
-  /**
-   * Where a long sum is cut, so that no accumulator takes many terms: for each reduced axis with a loop the steps of its blocks, outer to inner; 0: what
-   * the loops inside of this one add up is a block. Blocks of blocks, whatever the length: with the lanes and parts that meet afterwards the rounding
-   * stays below 2^-13 of the sum of the magnitudes (docs/language.md says so, test/numbers/sums.test.ts holds it). No compensation: drivers may
-   * reassociate it away.
-   */
-  private blocksOf(inner: readonly Axis[], width: 1 | 4): Map<string, number[]> {
-    const result = new Map<string, number[]>();
-    const loops = inner.flatMap((a) => {
-      const step = a.tile * a.threads;
-      const chunk = a === inner[inner.length - 1] ? this.schedule.staged[a.name] : undefined;
-      if (typeof a.extent === "number" && (chunk ? a.extent <= chunk : a.extent <= step)) return [];
-      return [{ name: a.name, trips: typeof a.extent === "number" ? Math.ceil(a.extent / (chunk ?? step)) : Infinity }];
-    });
-    const within =
-      inner.reduce(
-        (n, a) =>
-          n *
-          (this.schedule.staged[a.name] && a === inner[inner.length - 1]
-            ? Math.min(this.schedule.staged[a.name]!, a.extent as number)
-            : a.tile),
-        1,
-      ) / width;
-    const length = inner.reduce((n, a) => n * (typeof a.extent === "number" ? a.extent : Infinity), 1);
-    if (length <= shortSum || within * loops.reduce((n, x) => n * x.trips, 1) <= 2 * blockTerms) return result;
-    let terms = Math.max(1, within); // of the accumulator that is open
-    let nested = false; // does a loop stand inside?
-    for (const { name, trips } of [...loops].reverse()) {
-      const sizes: number[] = [];
-      let rest = trips;
-      let steps = 1; // of the loop, in one of `rest`
-      if (terms * rest > blockTerms && nested && 2 * terms > blockTerms) {
-        sizes.unshift(0);
-        terms = 1;
-      }
-      // run-time lengths: blocks of blocks up to any length that memory has
-      for (let level = 0; terms * rest > blockTerms && level < 3; level++) {
-        const most = Math.max(2, Math.floor(blockTerms / terms));
-        const size = Number.isFinite(rest) ? (firstDivisor(rest, most) ?? most) : most;
-        steps *= size;
-        sizes.unshift(steps);
-        rest = Math.ceil(rest / size);
-        terms = 1;
-      }
-      terms = Math.min(blockTerms, terms * rest);
-      if (sizes.length) result.set(name, sizes);
-      nested = true;
-    }
-    return result;
-  }
-  /** New accumulators for sums, whose values the loop that is opened next adds to those outside when it ends. */
-  private openBlock(sums: readonly Sum[], points: readonly Point[], unit: 1 | 4, width: 1 | 4): readonly Sum[] {
-    const { values } = this;
-    return sums.map((sum): Sum => {
-      if (sum.stage.op !== "sum" || sum.own !== f32) return sum;
-      const name = values.freshFamily("part");
-      const after: Statement[] = [];
-      for (const p of points) {
-        const suffix = this.suffix(p, unit);
-        values.reserve(`${name}${suffix}`);
-        values.push({ kind: "var", name: `${name}${suffix}`, code: width === 4 ? "vec4f()" : "0.0", width });
-        after.push({
-          kind: "set",
-          name: `${sum.names[0]}${suffix}`,
-          operator: "+=",
-          code: `${name}${suffix}`,
-          cost: "alu",
-          width,
-        });
-      }
-      this.folds.push({ loop: this.loops.length, statements: after });
-      return { ...sum, names: [name] };
-    });
-  }
-  private readonly folds: { readonly loop: number; readonly statements: readonly Statement[] }[] = []; // after the loop of this number
-  private openLoop(a: Axis, step: number, bounds: LoopBounds | undefined, { sizes, cut }: Cuts = noCuts): Form {
-    const { values } = this;
-    const n = values.extentText(a.extent);
-    const trips = Math.ceil(estimate(a.extent) / step);
-    const zero = this.schedule.keepLoops && trips <= 32 && typeof a.extent === "number" ? this.opaqueZero() : "0";
-    let from = bounds?.low.reduce((text, e) => `max(${text}, ${e})`, zero) ?? zero;
-    if (step > 1 && bounds?.low.length) from = `${from} / ${step} * ${step}`; // whole steps: a chunk that begins between two ends beyond the axis
-    let below = bounds?.high.reduce((text, e) => `min(${text}, ${e})`, n) ?? n;
-    const expected = bounds?.high.length || bounds?.low.length ? (trips + 1) / 2 : trips;
-    let around = expected; // steps of one run of the loop that is opened
-    for (const size of sizes.filter((s) => s > 0)) {
-      const block = values.fresh(`${a.name}_block`);
-      this.loops.push({ variable: block, from, below, step: step * size, trips: Math.max(1, around / size) });
-      values.open();
-      around = Math.min(around, size);
-      values.bind(block, { level: values.depth, low: 0, high: Infinity, multiple: step, varying: false });
-      from = block;
-      below = values.emit(
-        values.depth,
-        i32,
-        `min(${block} + ${step * size}, ${below})`,
-        precedence.atom,
-        "integer",
-        `${a.name}_end`,
-        { pinned: true },
-      ).text;
-      cut();
-    }
-    const name = values.fresh(a.name);
-    this.loops.push({ variable: name, from, below, step, trips: around });
-    values.open();
-    if (sizes.includes(0)) cut();
-    return values.bind(name, {
-      level: values.depth,
-      low: 0,
-      high: typeof a.extent === "number" ? (Math.ceil(a.extent / step) - 1) * step : Infinity,
-      multiple: step,
-      varying: false,
-    });
-  }
-  /** The last reduced axis chunk by chunk: what the workgroup reads of a chunk is brought into its memory first. */
-  private openChunks(
-    group: readonly Stage[],
-    a: Axis,
-    bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>,
-    bounds: LoopBounds | undefined,
-    cuts: Cuts,
-  ): Form {
-    const { values } = this;
-    const n = a.extent as number;
-    const chunk = Math.min(this.schedule.staged[a.name]!, n);
-    const several = chunk < n;
-    const first = several ? this.openLoop(a, chunk, bounds, cuts) : constantForm(0);
-    // spans of the workgroup along every axis
-    const span = new Map<Variable, { low: Form; count: number }>();
-    for (const x of this.axes)
-      span.set(x.variable, { low: this.places.corners.get(x.name) ?? constantForm(0), count: x.threads * x.tile });
-    for (const { axis, start } of bound.values()) span.set(axis.variable, { low: start, count: axis.tile });
-    span.set(a.variable, { low: first, count: chunk });
-    const boxes = new Map<Scalar, Box>();
-    for (const stage of group)
-      visit(stage.value, (e) => {
-        if (
-          boxes.has(e) ||
-          e.kind !== "load" ||
-          e.dtype === "bool" ||
-          !e.variables.has(a.variable) ||
-          (e.outside && e.outside.kind !== "literal" && e.outside.kind !== "affine")
-        )
-          return;
-        if (!e.indices.every((x) => termsOf(x).every(([atom]) => atom.kind === "variable" && span.has(atom)))) return;
-        boxes.set(e, this.fillBox(e, span, a.variable, boxes.size === 0));
-      });
-    if (boxes.size) values.push({ kind: "line", code: "workgroupBarrier();", cost: "barrier", count: 1 });
-    values.boxes = boxes;
-    const below = n % chunk === 0 ? String(chunk) : `min(${chunk}, ${n} - ${values.formText(first).text})`;
-    const name = values.fresh(`${a.name}_in`);
-    this.loops.push({ variable: name, from: "0", below, step: a.tile, trips: chunk / a.tile });
-    values.open();
-    return addForms(
-      first,
-      values.bind(name, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false }),
-    );
-  }
-  private fillBox(
-    e: Load,
-    span: ReadonlyMap<Variable, { readonly low: Form; readonly count: number }>,
-    chunked: Variable,
-    first: boolean,
-  ): Box {
-    const { values } = this;
-    const low: Form[] = [];
-    const size: number[] = [];
-    const slow: number[] = []; // dimensions along the chunk come first, so that neighbouring threads read neighbouring elements
-    e.indices.forEach((x, d) => {
-      let from = constantForm(constantPart(x));
-      let count = 1;
-      for (const [atom, k] of termsOf(x)) {
-        if (atom.kind !== "variable") continue;
-        const own = span.get(atom)!;
-        from = addForms(from, k > 0 ? own.low : shift(own.low, own.count - 1), k);
-        count += Math.abs(k) * (own.count - 1);
-        if (atom === chunked && !slow.includes(d)) slow.push(d);
-      }
-      low.push(from);
-      size.push(count);
-    });
-    const order = [...slow, ...size.map((_, d) => d).filter((d) => !slow.includes(d))];
-    const strides = new Array<number>(size.length).fill(0);
-    let total = 1;
-    for (const d of [...order].reverse()) {
-      strides[d] = total;
-      total *= total === 1 && size[d]! > 1 && size[d]! % 2 === 0 ? size[d]! + 1 : size[d]!; // an odd row: neighbouring rows lie in different banks
-    }
-    const tensor = values.tensor(e.tensor);
-    const name = values.fresh(`${tensor.name}_box`);
-    this.workgroupMemory.push(`var<workgroup> ${name}: array<${e.dtype}, ${total}>;`);
-    this.boxBytes += 4 * total;
-    const count = size.reduce((p, n) => p * n, 1);
-    if (first) values.push({ kind: "line", code: "workgroupBarrier();", cost: "barrier", count: 1 });
-    const at = values.fresh("at");
-    this.loops.push({
-      variable: at,
-      from: values.lane || "0",
-      below: String(count),
-      step: this.workgroup,
-      trips: Math.ceil(count / this.workgroup),
-    });
-    values.open();
-    let rest = values.bind(at, { level: values.depth, low: 0, high: count - 1, multiple: 1, varying: true });
-    const own: Form[] = [];
-    let left = count;
-    for (let d = size.length - 1; d >= 0; d--) {
-      left /= size[d]!;
-      if (left === 1) {
-        own[d] = rest;
-        for (let c = 0; c < d; c++) own[c] = constantForm(0);
-        break;
-      }
-      own[d] = values.divide("modulo", rest, size[d]!);
-      rest = values.divide("floor_div", rest, size[d]!);
-    }
-    const indices = low.map((f, d) => addForms(f, own[d] ?? constantForm(0)));
-    const v = values.loadAt(
-      e,
-      indices,
-      () => values.addressOfForms(e.tensor.shape, indices),
-      e.outside && (() => values.value(e.outside!)),
-    );
-    const place = values.formText(
-      own.reduce((sum, f, d) => addForms(sum, f, strides[d]!), constantForm(0)),
-      `${name}_at`,
-    );
-    values.push({ kind: "store", tensor: name, at: place.text, code: v.text, width: 1 });
-    this.closeLoop();
-    return { name, low, strides };
-  }
-  private boxBytes = 0;
-  /** A zero that only the run knows: drivers that unroll short loops into slow code leave one alone that starts there. */
-  private opaqueZero(): string {
-    this.zero ||= define(
-      this.values,
-      "zero",
-      "min(i32(group.x), 0)",
-      precedence.atom,
-      "none",
-      "unknown to the driver, which would write short loops out",
-    );
-    return this.zero;
-  }
-  private zero = "";
-  /** What counts at this point of the reduction. */
-  private mask(masked: readonly Axis[]): Value {
-    const { values } = this;
-    return values.conjunction(
-      masked.map((a) => {
-        const { form } = values.at.get(a.variable)!;
-        if (typeof a.extent === "number") {
-          const most = a.name === this.schedule.vector && values.vector === a.variable ? 3 : 0;
-          if (boundsOf(form, values.names).high + most < a.extent) return { text: "true", level: 0, type: bool };
-        }
-        if (values.vector === a.variable && !(typeof a.extent === "number" && a.extent % 4 === 0)) {
-          const v = values.value(a.variable);
-          return values.emit(
-            v.level,
-            wide(bool),
-            `${v.text} < vec4i(${values.extentText(a.extent)})`,
-            precedence.compare,
-            "compare",
-            "inside",
-          );
-        }
-        const text = values.formText(form);
-        return values.emit(
-          text.level,
-          bool,
-          `${text.text} < ${values.extentText(a.extent)}`,
-          precedence.compare,
-          "compare",
-          "inside",
-        );
-      }),
-    );
-  }
-  /** The position of the loops' values, counted row by row. */
-  private placeOf(axes: readonly Variable[]): Form {
-    const { values } = this;
-    if (axes.slice(1).every((v) => typeof v.extent === "number")) return values.formOf(rowMajor(axes));
-    return values.addressOfForms(
-      axes.map((v) => v.extent),
-      axes.map((v) => values.formOf(v)),
-    );
-  }
-  private accumulate(
-    { stage, names, best }: Sum,
-    suffix: string,
-    inner: readonly Axis[],
-    masked: readonly Axis[],
-    width: 1 | 4,
-  ): void {
-    const { values } = this;
-    const arg = isArg(stage.op);
-    const acc = `${names[0]}${suffix}`;
-    let v = values.value(stage.value);
-    const mask = this.mask(masked);
-    if (mask.text !== "true") {
-      const nothing: Value = {
-        text: identityOf(stage.op, v.type.element as DType),
-        level: 0,
-        type: { element: v.type.element, width: 1 },
-      };
-      v = values.select(mask, v, nothing, "v");
-    }
-    if (arg) {
-      const place = `${names[1]}${suffix}`;
-      const sign = stage.op === "argmax" ? ">" : "<";
-      const text = width === 4 ? splat(v) : v.text;
-      const position = values.formText(this.placeOf(inner.map((a) => a.variable)));
-      const better = values.fresh("better");
-      values.push({
-        kind: "let",
-        name: better,
-        type: width === 4 ? wide(bool) : bool,
-        code: `${text} ${sign} ${acc}`,
-        binding: precedence.compare,
-        cost: "compare",
-        pinned: true,
-      });
-      values.push({
-        kind: "set",
-        name: place,
-        operator: "=",
-        code: `select(${place}, ${width === 4 ? `vec4i(${position.text})` : position.text}, ${better})`,
-        cost: "select",
-        width,
-      });
-      if (!best)
-        values.push({
-          kind: "set",
-          name: acc,
-          operator: "=",
-          code: `select(${acc}, ${text}, ${better})`,
-          cost: "select",
-          width,
-        });
-      return;
-    }
-    let text = v.text;
-    if (v.type.width === 4 && width === 1) {
-      // a reduced vector into one sum
-      const product = stage.op === "sum" ? this.productOf(v) : undefined;
-      text = product ?? this.across(stage.op, v);
-    } else if (v.type.width === 1 && width === 4 && (stage.op === "max" || stage.op === "min")) text = splat(v);
-    if (stage.op === "sum" || stage.op === "prod")
-      values.push({
-        kind: "set",
-        name: acc,
-        operator: stage.op === "sum" ? "+=" : "*=",
-        code: text,
-        cost: "alu",
-        width: v.type.width,
-      });
-    else
-      values.push({
-        kind: "set",
-        name: acc,
-        operator: "=",
-        code: `${stage.op}(${acc}, ${text})`,
-        cost: "alu",
-        width: v.type.width,
-      });
-  }
-  /** dot(a, b) for the vector a * b. */
-  private productOf(v: Value): string | undefined {
-    const made = this.values.blocks[v.level]!.statements.findLast(
-      (s): s is Let => s.kind === "let" && s.name === v.text,
-    );
-    const match = made && /^(\w+) \* (\w+)$/.exec(made.code);
-    if (!match) return undefined;
-    const types = [match[1]!, match[2]!].map(
-      (name) =>
-        this.values.blocks.flatMap((b) => b.statements).findLast((s): s is Let => s.kind === "let" && s.name === name)
-          ?.type,
-    );
-    return types.every((t) => t?.width === 4 && t.element === "f32") ? `dot(${match[1]}, ${match[2]})` : undefined;
-  }
-  private across(op: Stage["op"], v: Value): string {
-    const [x, y, z, w] = components.map((c) => `${v.text}.${c}`);
-    if (op === "sum") return `${x} + ${y} + ${z} + ${w}`;
-    if (op === "prod") return `${x} * ${y} * ${z} * ${w}`;
-    return `${op}(${op}(${x}, ${y}), ${op}(${z}, ${w}))`;
-  }
-  /** What later stages and stores see of a stage: its accumulators, summed up over a vector and over the threads that share the reduction. */
-  private finish(
-    stage: Stage,
-    names: readonly string[],
-    own: ElementType,
-    unit: 1 | 4,
-    fourSums: boolean,
-    inner: readonly Axis[],
-  ): void {
-    const { values } = this;
-    const arg = isArg(stage.op);
-    const shared = inner.some((a) => a.threads > 1);
-    const type = unit === 4 ? wide(own) : own;
-    const result: ElementType = arg ? { element: "i32", width: type.width } : type;
-    this.accumulators.set(stage.local, { names, unit, rotating: !fourSums && !shared });
-    const finals = new Map<string, string>();
-    const outerVector = unit === 4 ? this.vectorAxis([]) : undefined;
-    if (fourSums || shared)
-      for (const p of this.points(this.axes, outerVector)) {
-        const suffix = this.suffix(p, unit);
-        let text = `${names[0]}${suffix}`;
-        if (fourSums)
-          text = values.emit(
-            this.base,
-            own,
-            this.across(stage.op, { text, level: this.base, type: wide(own) }),
-            precedence.add,
-            "alu",
-            names[0]!,
-          ).text;
-        if (shared && this.schedule.together === "workgroup")
-          text = this.tree(
-            stage,
-            names.map((n) => `${n}${suffix}`),
-            text,
-            type,
-            result,
-          );
-        else if (shared && arg) {
-          const best = values.emit(
-            this.base,
-            type,
-            `${stage.op === "argmax" ? "subgroupMax" : "subgroupMin"}(${text})`,
-            precedence.atom,
-            "reduce",
-            "best",
-            { pinned: true },
-          );
-          const none = type.width === 4 ? "vec4i(2147483647)" : "2147483647";
-          text = values.emit(
-            this.base,
-            result,
-            `subgroupMin(select(${none}, ${names[1]}${suffix}, ${text} == ${best.text}))`,
-            precedence.atom,
-            "reduce",
-            `${names[1]}`,
-            { pinned: true },
-          ).text;
-        } else if (shared) {
-          text = values.emit(
-            this.base,
-            result,
-            `${subgroupCall[stage.op]}(${text})`,
-            precedence.atom,
-            "reduce",
-            `${names[0]}_all`,
-            { pinned: true },
-          ).text;
-        }
-        finals.set(suffix, text);
-      }
-    const last = names[names.length - 1]!;
-    const vector = this.vectorAxis([])?.variable;
-    values.locals.set(stage.local, () => {
-      const element =
-        (by: number) =>
-        (a: Axis): number =>
-          (values.element.get(a.variable) ?? 0) + (a.variable === vector ? by : 0);
-      const at = (by: number): string => {
-        const suffix = this.suffixAt(element(by), unit);
-        return finals.get(suffix) ?? `${last}${suffix}`;
-      };
-      const level = values.localLevel;
-      const along = vector !== undefined && values.vector === vector;
-      if (unit === 4)
-        return along
-          ? { text: at(0), level, type: result }
-          : {
-              text: `${at(0)}.${components[(values.element.get(vector!) ?? 0) % 4]}`,
-              level,
-              type: { element: result.element, width: 1 },
-            };
-      return along
-        ? values.emit(
-            level,
-            wide(result),
-            vectorOf(result.element, [0, 1, 2, 3].map(at)),
-            precedence.atom,
-            "none",
-            last,
-          )
-        : { text: at(0), level, type: result };
-    });
-  }
-
-  /** The sum over the threads of a row by halves, in workgroup memory. */
-  private tree(stage: Stage, own: readonly string[], text: string, type: ElementType, result: ElementType): string {
-    const { values } = this;
-    const arg = isArg(stage.op);
-    const axis = this.nest.nameOf.get(stage.over.find((v) => this.reducing.includes(this.nest.nameOf.get(v)!))!)!;
-    const t = this.places.thread.get(axis)!;
-    const count = threadsAlong(this.schedule, axis);
-    const element = (e: ElementType): string => (e.width === 4 ? vectorName[e.element] : e.element);
-    const array = (of: string, e: ElementType): string => {
-      const name = values.fresh(`${of}_parts`);
-      this.workgroupMemory.push(`var<workgroup> ${name}: array<${element(e)}, ${this.workgroup}>;`);
-      return name;
-    };
-    const parts = array(stage.local.name, type);
-    const places = arg ? array(`${stage.local.name}_place`, result) : "";
-    const self = values.lane;
-    const other = `${self} + half`;
-    const join = {
-      sum: `${parts}[${self}] += ${parts}[${other}];`,
-      prod: `${parts}[${self}] *= ${parts}[${other}];`,
-      max: `${parts}[${self}] = max(${parts}[${self}], ${parts}[${other}]);`,
-      min: `${parts}[${self}] = min(${parts}[${self}], ${parts}[${other}]);`,
-    };
-    const sign = stage.op === "argmax" ? ">" : "<";
-    const body = arg
-      ? [
-          `let better = ${parts}[${other}] ${sign} ${parts}[${self}] || (${parts}[${other}] == ${parts}[${self}] && ${places}[${other}] < ${places}[${self}]);`,
-          `${places}[${self}] = select(${places}[${self}], ${places}[${other}], better);`,
-          `${parts}[${self}] = select(${parts}[${self}], ${parts}[${other}], better);`,
-        ]
-      : [join[stage.op as keyof typeof join]];
-    const lines = [
-      `${parts}[${self}] = ${text};`,
-      ...(arg ? [`${places}[${self}] = ${own[1]};`] : []),
-      "workgroupBarrier();",
-      `for (var half = ${count / 2}; half > 0; half /= 2) {`,
-      `  if (${t} < half) {`,
-      ...body.map((line) => `    ${line}`),
-      "  }",
-      "  workgroupBarrier();",
-      "}",
-    ];
-    values.push({ kind: "line", code: lines.join("\n"), cost: "barrier", count: 1 + Math.log2(count) });
-    const first = this.workgroup === count ? "0" : `${self} - ${t}`;
-    return values.emit(
-      this.base,
-      result,
-      `${arg ? places : parts}[${first}]`,
-      precedence.atom,
-      "workgroup",
-      `${own[0]}_all`,
-      { pinned: true },
-    ).text;
-  }
 
   // ---- stores
   private storeName(store: Store): string {
@@ -951,69 +129,42 @@ class Template {
     tensor.writes = true;
     return tensor.name;
   }
-  private stored(store: Store, v: Value, width: 1 | 4): string {
-    const text = width === 4 ? splat(v) : v.text;
-    if (store.target.dtype !== "bool") return text;
-    return width === 4 ? `select(vec4u(0u), vec4u(1u), ${text})` : `select(0u, 1u, ${text})`;
+  private stored(store: Store, v: Expr, width: 1 | 4): Expr {
+    const value = width === 4 ? splat(v) : v;
+    if (store.target.dtype !== "bool") return value;
+    const [one, zero] = [u32Number(1), u32Number(0)];
+    return width === 4 ? choice(value, splat(one), splat(zero)) : choice(value, one, zero);
   }
   /** The value of a store at the current point: its statements, with the condition that the point exists. */
-  private storeAt(
-    store: Store,
-    exists: () => Value,
-    vectorExtent: Extent | undefined,
-  ): { condition: Value; statement: Statement }[] {
+  private storeAt(store: Store, exists: () => Value, vectorExtent: Extent | undefined): Conditional[] {
     const { values } = this;
     const base = baseOf(store.target);
     const v = values.value(store.value);
     const name = this.storeName(store);
     const address = (): Form => values.address(store.target.shape, store.indices);
-    const one = (text: Value): { condition: Value; statement: Statement } => {
+    const one = (value: Expr): Conditional => {
       values.scalarOnly.add(base);
-      return {
-        condition: exists(),
-        statement: {
-          kind: "store",
-          tensor: name,
-          at: values.formText(address(), `${name}_at`).text,
-          code: this.stored(store, text, 1),
-          width: 1,
-        },
-      };
+      const condition = exists();
+      const at = values.sumOfForm(address(), `${name}_at`).expr;
+      return { condition, statement: { kind: "store", tensor: name, at, value: this.stored(store, value, 1) } };
     };
-    if (!values.vector) return [one(v)];
+    if (!values.vector) return [one(v.expr)];
     const forms = [0, 1, 2, 3].map((k) => values.atComponent(k, address));
     if (forms.every((f) => formKey(f) === formKey(forms[0]!)))
-      return [
-        values.atComponent(0, () => one({ ...v, text: component(v, 0), type: { element: v.type.element, width: 1 } })),
-      ];
+      return [values.atComponent(0, () => one(component(v.expr, 0)))];
     const whole = typeof vectorExtent === "number" && vectorExtent % 4 === 0;
     if (whole && !values.scalarOnly.has(base) && canBeWide(base) && values.aligned(forms)) {
       values.fourWide.add(base);
-      return [
-        {
-          condition: values.atComponent(0, exists),
-          statement: {
-            kind: "store",
-            tensor: name,
-            at: values.quarter(forms[0]!, `${name}_at`).text,
-            code: this.stored(store, v, 4),
-            width: 4,
-          },
-        },
-      ];
+      const condition = values.atComponent(0, exists);
+      const at = values.quarter(forms[0]!, `${name}_at`).expr;
+      return [{ condition, statement: { kind: "store", tensor: name, at, value: this.stored(store, v.expr, 4) } }];
     }
-    return [0, 1, 2, 3].map((k) =>
-      values.atComponent(k, () =>
-        one({ text: component(v, k), level: v.level, type: { element: v.type.element, width: 1 } }),
-      ),
-    );
+    return [0, 1, 2, 3].map((k) => values.atComponent(k, () => one(component(v.expr, k))));
   }
   /** Positions beyond the end of an axis are computed but not stored. */
   private exists(rolled: string, more: readonly Value[] = [], once = true): Value {
     const { values } = this;
-    const first = (once ? this.reducing : []).map((axis) =>
-      values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"),
-    );
+    const first = (once ? this.reducing : []).map((axis) => this.firstThread(axis));
     const tails = this.axes
       .filter((a) => a.name !== rolled)
       .map((a) => {
@@ -1024,39 +175,27 @@ class Template {
             ? high < a.extent && !this.schedule.anySize
             : a !== this.places.beyond && a.threads * a.tile * a.serial === 1 && !this.schedule.fuse.includes(a.name)
         )
-          return { text: "true", level: 0, type: bool };
+          return always;
         const n = a.extent;
-        if (typeof n === "number" && form.terms.size) {
-          const text = values.formText({ terms: form.terms, constant: 0 });
-          return values.emit(
-            text.level,
-            bool,
-            `${text.text} < ${n - form.constant}`,
-            precedence.compare,
-            "compare",
-            "inside",
-          );
-        }
-        const text = values.formText(form);
-        return values.emit(
-          text.level,
-          bool,
-          `${text.text} < ${values.extentText(n)}`,
-          precedence.compare,
-          "compare",
-          "inside",
-        );
+        return typeof n === "number" && form.terms.size
+          ? values.below({ terms: form.terms, constant: 0 }, n - form.constant)
+          : values.below(form, n);
       });
     return values.conjunction([...more, ...first, ...tails]);
   }
-  private pushStores(list: readonly { condition: Value; statement: Statement }[]): void {
+  /** Of the threads that share a reduction, one. */
+  private firstThread(axis: string): Value {
+    const thread = name(this.places.thread.get(axis)!, i32);
+    return this.values.emit(0, operation("==", thread, i32Number(0)), "compare", "first");
+  }
+  private pushStores(list: readonly Conditional[]): void {
     for (let i = 0; i < list.length;) {
+      const { condition } = list[i]!;
       let j = i;
-      while (j < list.length && list[j]!.condition.text === list[i]!.condition.text) j++;
+      while (j < list.length && same(list[j]!.condition.expr, condition.expr)) j++;
       const body = list.slice(i, j).map((x) => x.statement);
-      if (list[i]!.condition.text === "true") body.forEach((s) => this.values.push(s));
-      else if (list[i]!.condition.text !== "false")
-        this.values.push({ kind: "if", condition: list[i]!.condition.text, body });
+      if (isTrue(condition.expr)) body.forEach((s) => this.values.push(s));
+      else if (!isFalse(condition.expr)) this.values.push({ kind: "if", condition: condition.expr, body });
       i = j;
     }
   }
@@ -1066,7 +205,7 @@ class Template {
     const rotating = [...this.accumulators.values()];
     if (rows && rotating.every((x) => x.rotating)) return this.rolledStores(list, rows, rotating);
     const vector = this.vectorAxis([]);
-    const made: { condition: Value; statement: Statement }[] = [];
+    const made: Conditional[] = [];
     for (const p of this.points(this.axes, vector))
       this.atPoint(p, vector, new Map(), () => {
         for (const store of list) made.push(...this.storeAt(store, () => this.exists(""), vector?.extent));
@@ -1082,25 +221,21 @@ class Template {
     const vector = this.vectorAxis([]);
     const unit = vector === rows ? 4 : 1;
     const start = this.places.starts.get(rows.name)!;
-    const from = start.terms.size || !this.schedule.keepLoops ? values.formText(start).text : this.opaqueZero();
+    const from = start.terms.size || !this.schedule.keepLoops ? values.sumOfForm(start).expr : this.opaqueZero();
     const n = rows.extent;
     const bounds = boundsOf(start, values.names);
     const whole = typeof n === "number" && bounds.high + rows.tile <= n;
-    const last = start.terms.size ? `${from} + ${rows.tile}` : String(rows.tile);
-    const name = values.fresh(rows.name);
-    this.loops.push({
-      variable: name,
-      from,
-      below: whole ? last : `min(${last}, ${values.extentText(n)})`,
-      step: unit,
-      trips: rows.tile / unit,
-    });
+    const tile = i32Number(rows.tile);
+    const last = start.terms.size ? operation("+", from, tile) : tile;
+    const own = values.fresh(rows.name);
+    const to = whole ? last : least(last, values.sizeOf(n));
+    this.loops.push({ variable: own, from, to, step: unit, trips: rows.tile / unit });
     values.open();
     const multiple = greatestCommonDivisor(
       unit,
       start.terms.size ? values.names.get([...start.terms.keys()][0]!)!.multiple : 0,
     );
-    const form = values.bind(name, {
+    const form = values.bind(own, {
       level: values.depth,
       low: 0,
       high: typeof n === "number" ? n - unit : bounds.high + rows.tile - 1,
@@ -1111,22 +246,21 @@ class Template {
     const before = this.places.starts.get(rows.name)!;
     this.places.starts.set(rows.name, form);
     const others = this.axes.filter((a) => a !== rows);
-    const made: { condition: Value; statement: Statement }[] = [];
+    const made: Conditional[] = [];
     for (const p of this.points(others, vector))
       this.atPoint(p, vector, new Map(), () => {
         for (const store of list) made.push(...this.storeAt(store, () => this.exists(rows.name), vector?.extent));
       });
     this.pushStores(made);
     const units = new Map(rotating.flatMap((x) => x.names.map((name) => [name, x.unit] as const))); // an argmax shares its sums with a maximum
-    for (const [own, sumUnit] of units) {
+    for (const [sum, sumUnit] of units) {
       const step = sumUnit === 4 && vector === rows ? 4 : 1;
+      const at = (p: Point, r: number): string => `${sum}${this.suffix([...p, [rows.name, r]], sumUnit)}`;
       for (let r = 0; r + unit < rows.tile; r += step) {
         const moves = this.points(others, sumUnit === 4 ? vector : undefined).map(
-          (p) =>
-            `${own}${this.suffix([...p, [rows.name, r]], sumUnit)} = ${own}${this.suffix([...p, [rows.name, r + unit]], sumUnit)};`,
+          (p) => [at(p, r), at(p, r + unit)] as const,
         );
-        for (let k = 0; k < moves.length; k += 4)
-          values.push({ kind: "line", code: moves.slice(k, k + 4).join(" "), cost: "none", count: 1 });
+        for (let k = 0; k < moves.length; k += 4) values.push({ kind: "moves", moves: moves.slice(k, k + 4) });
       }
     }
     this.places.starts.set(rows.name, before);
@@ -1144,13 +278,9 @@ class Template {
         values.vector = undefined;
         const walking = new Set(inner.map((a) => this.places.thread.get(a.name))); // reductions may share their threads
         const first = this.reducing.filter((name) => !walking.has(this.places.thread.get(name)));
-        const row = values.conjunction([
-          this.exists("", [], false),
-          ...first.map((axis) =>
-            values.emit(0, bool, `${this.places.thread.get(axis)} == 0`, precedence.compare, "compare", "first"),
-          ),
-        ]);
-        if (row.text !== "true") values.open();
+        const row = values.conjunction([this.exists("", [], false), ...first.map((axis) => this.firstThread(axis))]);
+        const guarded = !isTrue(row.expr);
+        if (guarded) values.open();
         const bound = new Map<string, { axis: Axis; start: Form }>();
         let opened = 0;
         for (const a of inner) {
@@ -1167,97 +297,17 @@ class Template {
         const masked = inner.filter((a) =>
           typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1,
         );
-        const made: { condition: Value; statement: Statement }[] = [];
+        const made: Conditional[] = [];
         for (const q of this.points(inner, vector))
           this.atPoint([...p, ...q], vector, bound, () =>
             list.forEach((store) => made.push(...this.storeAt(store, () => this.mask(masked), vector?.extent))),
           );
         this.pushStores(made);
         for (let k = 0; k < opened; k++) this.closeLoop();
-        if (row.text !== "true") {
+        if (guarded) {
           const { statements } = values.close();
-          values.push({ kind: "if", condition: row.text, body: statements });
+          values.push({ kind: "if", condition: row.expr, body: statements });
         }
       });
   }
-  // ---- loop bounds by guards
-  /** Guards of a sum that bound a rolled axis linearly become bounds of its loop: select(k <= i, e, 0) runs k to i, for a tile to its last i. */
-  private loopBounds(stage: Stage, inner: readonly Axis[]): Map<Variable, LoopBounds> {
-    const { values } = this;
-    const result = new Map<Variable, LoopBounds>();
-    const { value } = stage;
-    if (
-      stage.op !== "sum" ||
-      value.kind !== "select" ||
-      value.otherwise.kind !== "literal" ||
-      value.otherwise.value !== 0
-    )
-      return result;
-    const last = inner[inner.length - 1];
-    if (!last || last.threads > 1 || (typeof last.extent === "number" && last.extent <= last.tile)) return result;
-    for (const g of value.condition.kind === "and" ? value.condition.operands : [value.condition]) {
-      if (g.kind !== "non_negative" || !g.operand.variables.has(last.variable)) continue;
-      const terms = termsOf(g.operand);
-      const k = terms.find(([atom]) => atom === last.variable)?.[1];
-      if ((k !== 1 && k !== -1) || (k === 1 && last.tile > 1)) continue;
-      if (inner.some((a) => a !== last && g.operand.variables.has(a.variable))) continue;
-      if (terms.some(([atom]) => atom.kind !== "variable" && atom.kind !== "dim") || hasLoads(g.operand)) continue;
-      // k v + rest >= 0, at the point of the tile that asks for most: axes are at their first elements here
-      let rest = values.formOf(
-        linear([
-          [g.operand, 1],
-          [last.variable, -k],
-        ]),
-      );
-      let known = true;
-      for (const [atom, c] of terms) {
-        const a = this.axes.find((x) => x.variable === atom);
-        if (!a) continue;
-        if (c > 0) rest = shift(rest, c * offset(a, a.tile - 1));
-        // subgroup operations want the same bound for all lanes
-        if (
-          (this.subgroups || this.staging) &&
-          [...this.places.starts.get(a.name)!.terms.keys()].some((name) => values.names.get(name)!.varying)
-        )
-          known = false;
-      }
-      if (!known) continue;
-      if (!result.has(last.variable)) result.set(last.variable, { low: [], high: [] });
-      const own = result.get(last.variable)!;
-      if (k === 1)
-        own.low.push(
-          values.formText({ terms: new Map([...rest.terms].map(([name, c]) => [name, -c])), constant: -rest.constant })
-            .text,
-        );
-      else own.high.push(values.formText(shift(rest, 1)).text);
-    }
-    return result;
-  }
-}
-/** Memory that a nest touches, in order: read by the stages, then by the stores, then written. */
-function tensorsIn(nest: Nest): Node[] {
-  const found = new Set<Node>();
-  const roots = [...nest.spec.stages.map((s) => s.value), ...nest.spec.stores.flatMap((s) => [s.value, ...s.indices])];
-  for (const e of scalarOrder(roots)) if (e.kind === "load") found.add(baseOf(e.tensor));
-  for (const s of nest.spec.stores) found.add(baseOf(s.target));
-  return [...found];
-}
-const hasLoads = (e: Scalar): boolean => {
-  let found = false;
-  visit(e, (x) => void (x.kind === "load" && (found = true)));
-  return found;
-};
-function rowMajor(axes: readonly Variable[]): Integer {
-  return (
-    axes.reduce<Integer | undefined>(
-      (sum, v) =>
-        sum === undefined
-          ? v
-          : linear([
-              [sum, v.extent as number],
-              [v, 1],
-            ]),
-      undefined,
-    ) ?? linear([])
-  );
 }

@@ -5,22 +5,24 @@ import { baseOf, tensorsOf } from "../graph/node.ts";
 import { iadd, imul, inRange, isTrue, load, select, substitute } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Scalar, Scan, Shape } from "../graph/types.ts";
 import { freeName } from "../wgsl/names.ts";
-import { helperCode } from "../wgsl/prelude.ts";
-import { printStatements } from "../wgsl/print.ts";
-import type { KernelStep, Step, View } from "../kernel/graph.ts";
-import { tidy } from "./ir.ts";
+import { elements } from "../scalar/dtype.ts";
+import { entryPoint } from "../wgsl/print.ts";
+import { call, i32, i32Number, name, operation, u32, u32Number, type Expr } from "../kernel/expr.ts";
+import { builtinsIn, type Declaration, type Module, type Procedure, type Statement } from "../kernel/ir.ts";
+import type { KernelStep, LoopStep, Step, View } from "../kernel/graph.ts";
+import { tidy } from "./tidy.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
-import { inLanes } from "./lanes.ts";
+import { eachRound, inLanes } from "./lanes.ts";
 import type { Layout } from "../kernel/layout.ts";
-import { nestOf } from "../schedule/nest.ts";
-import { plainSchedule } from "../schedule/schedule.ts";
+import { nestOf, type Nest } from "../schedule/nest.ts";
+import { plainSchedule, type Schedule } from "../schedule/schedule.ts";
 import { bodyCost, sizeOf } from "../fuse/storage.ts";
 import type { Target } from "../kernel/target.ts";
 import { emitKernel } from "./template.ts";
 
 export interface WholeKernel {
-  readonly wgsl: string;
+  readonly module: Module;
   readonly entry: string;
   readonly bindings: readonly {
     readonly node: Node;
@@ -56,7 +58,8 @@ export function lowerWhole(
   const bound = [...tensors].filter((x) => !options.isScratch(x));
   if (bound.length > target.storageBuffers || tensors.size > 200) return undefined;
   if (shared.some((x) => x.shape.some((n) => typeof n !== "number"))) return undefined;
-  if (shared.reduce((sum, x) => sum + 4 * sizeOf(x.shape), 0) > target.workgroupMemory) return undefined;
+  if (shared.reduce((sum, x) => sum + elements[x.dtype].bytes * sizeOf(x.shape), 0) > target.workgroupMemory)
+    return undefined;
 
   const inRegisters = steps.some((s) => s.kind === "loop")
     ? undefined
@@ -71,131 +74,177 @@ export function lowerWhole(
   if (inRegisters) return { ...inRegisters, ...factsOf(kernels) };
 
   const names = uniqueNames([...bound, ...shared], layout);
+  const procedures = proceduresOf(placed, names, scansOf(steps), layout, target);
+  if (!procedures) return undefined;
+  const { calls, written, helpers, scans } = procedures;
+  const threads = target.simd;
+  const module: Module = {
+    comment: options.comment,
+    enables: [],
+    overrides: [],
+    bindings: declarations(bound, layout, (x) => names.get(x)!, written),
+    memory: [
+      ...[...scans.values()].map((own) => ({ name: own, space: "private", type: "i32" }) as const),
+      ...shared.map((x): Declaration => {
+        const type = `array<${elementOf(x, layout)}, ${sizeOf(x.shape)}>`;
+        return { name: names.get(x)!, space: "workgroup", type };
+      }),
+    ],
+    helpers: [...helpers],
+    functions: [...calls.values()].map((c) => c.of),
+    workgroup: threads,
+    parameters: ["local_index"],
+    body: [
+      {
+        kind: "let",
+        name: zero.text,
+        value: call("min", [call("i32", [eachRound.to], i32), i32Number(0)], i32),
+        cost: "none",
+        pinned: true,
+        comment: "unknown to the driver, which would write out every loop",
+      },
+      { kind: "for", ...eachRound, trips: 1000, body: oneStep(steps, placed, procedures, new Set(shared), threads) },
+    ],
+  };
+  return { module, entry: entryPoint, ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
+}
+/** The kernels as functions of one module, and what they have in common. */
+interface Procedures {
+  readonly calls: ReadonlyMap<KernelStep, Call>;
+  readonly written: ReadonlySet<Node>;
+  readonly helpers: ReadonlySet<string>;
+  readonly scans: ReadonlyMap<Scan, string>; // variables that hold the rounds of loops
+  readonly used: Set<string>; // names
+}
+function proceduresOf(
+  placed: ReadonlyMap<KernelStep, KernelSpec>,
+  names: ReadonlyMap<Node, string>,
+  loops: readonly Scan[],
+  layout: Layout,
+  target: Target,
+): Procedures | undefined {
   const own: Layout = { storageOf: layout.storageOf, nameOf: (x) => names.get(x) ?? layout.nameOf(x) };
-  const comments = memoryNames(own.nameOf, scansOf(steps));
+  const comments = memoryNames(own.nameOf, loops);
   const written = new Set<Node>();
   const helpers = new Set<string>();
-  const functions: string[] = [];
-  const scanNames = new Map<Scan, string>();
-  const calls = new Map<KernelStep, { name: string; groups: number; threads: number }>();
+  const scans = new Map<Scan, string>();
+  const calls = new Map<KernelStep, Call>();
   const used = new Set<string>(names.values());
-  const threads = target.simd;
-  for (const k of kernels) {
-    const nest = nestOf(placed.get(k)!);
+  for (const [k, spec] of placed) {
+    const nest = nestOf(spec);
     if (nest.spec.axes.some((v) => typeof v.extent !== "number")) return undefined;
-    const plain = { ...plainSchedule, keepLoops: target.keepLoops };
-    const schedule =
-      nest.outer.length === 0
-        ? plain
-        : nest.outer.length === 1
-          ? { ...plain, threads: [[nest.outer[0]!, threads]] as const }
-          : { ...plain, fuse: nest.outer, threads: [["fused", threads]] as const };
-    const emitted = emitKernel(nest, own, schedule);
+    const emitted = emitKernel(nest, own, scheduleOf(nest, target));
     if (emitted.subgroups || emitted.workgroupMemory.length || emitted.dims.length) return undefined;
     for (const t of emitted.tensors) {
       if (t.name !== names.get(t.node) || t.width !== 1) return undefined;
       if (t.writes) written.add(t.node);
     }
     for (const [scan, name] of emitted.scans) {
-      const known = scanNames.get(scan) ?? name;
-      if (known !== name || (used.has(name) && !scanNames.has(scan))) return undefined;
-      scanNames.set(scan, name);
+      const known = scans.get(scan) ?? name;
+      if (known !== name || (used.has(name) && !scans.has(scan))) return undefined;
+      scans.set(scan, name);
       used.add(name);
     }
     emitted.helpers.forEach((h) => helpers.add(h));
-    const name = fresh(`${k.spec.name}_step`, used);
-    const body = printStatements(tidy(emitted.body));
-    const text = body.join("\n");
-    const parameters = [
-      ...(/\bgroup\./.test(text) ? ["group: vec3u"] : []),
-      ...(/\blocal_index\b/.test(text) ? ["local_index: u32"] : []),
-    ];
-    functions.push(
-      [
-        ...commentOf(placed.get(k)!, comments).map((line) => `// ${line}`),
-        `fn ${name}(${parameters.join(", ")}) {`,
-        ...body.map((line) => `  ${line}`),
-        "}",
-      ].join("\n"),
-    );
-    calls.set(k, {
-      name: `${name}(${parameters.map((p) => (p.startsWith("group") ? "vec3u(u32(tile), 0u, 0u)" : "local_index")).join(", ")})`,
-      groups: emitted.groups,
-      threads: emitted.workgroup,
-    });
+    const body = tidy(emitted.body);
+    const of: Procedure = {
+      name: fresh(`${spec.name}_step`, used),
+      comment: commentOf(spec, comments),
+      parameters: builtinsIn(body),
+      body,
+    };
+    calls.set(k, { of, groups: emitted.groups, threads: emitted.workgroup });
   }
-
-  // a barrier where a kernel touches what another has touched since the last one
-  const main: string[] = [];
-  const isShared = new Set(shared);
+  return { calls, written, helpers, scans, used };
+}
+/** One point of a kernel for each thread. */
+function scheduleOf(nest: Nest, { keepLoops, simd }: Target): Schedule {
+  const plain = { ...plainSchedule, keepLoops };
+  if (!nest.outer.length) return plain;
+  return nest.outer.length === 1
+    ? { ...plain, threads: [[nest.outer[0]!, simd]] }
+    : { ...plain, fuse: nest.outer, threads: [["fused", simd]] };
+}
+/** The calls of one step, with a barrier where a kernel touches what another has touched since the last one. */
+function oneStep(
+  steps: readonly Step[],
+  placed: ReadonlyMap<KernelStep, KernelSpec>,
+  { calls, scans, used }: Procedures,
+  shared: ReadonlySet<Node>,
+  threads: number,
+): Statement[] {
   const pending = { reads: new Set<Node>(), writes: new Set<Node>() };
-  const barrierBefore = (spec: KernelSpec): string[] =>
-    flush([
-      ...[...loadsOf(spec)].filter((x) => pending.writes.has(x)),
-      ...[...storesOf(spec)].filter((x) => pending.reads.has(x)),
-    ]);
-  const flush = (met: Iterable<Node>): string[] => {
-    const list = [...met];
-    if (!list.length) return [];
-    const workgroup = list.some((x) => isShared.has(x));
-    const storage = list.some((x) => !isShared.has(x));
+  const flush = (met: readonly Node[]): Statement[] => {
+    const workgroup = met.some((x) => shared.has(x));
+    const storage = met.some((x) => !shared.has(x));
     for (const set of [pending.reads, pending.writes])
-      for (const x of set) if (isShared.has(x) ? workgroup : storage) set.delete(x);
-    return [...(storage ? ["storageBarrier();"] : []), ...(workgroup ? ["workgroupBarrier();"] : [])];
+      for (const x of set) if (shared.has(x) ? workgroup : storage) set.delete(x);
+    return [
+      ...(storage ? [{ kind: "barrier", memory: "storage" } as const] : []),
+      ...(workgroup ? [{ kind: "barrier", memory: "workgroup" } as const] : []),
+    ];
   };
-  const write = (list: readonly Step[], indent: string): void => {
-    for (const s of list) {
-      const push = (text: string): void => void main.push(...text.split("\n").map((line) => indent + line));
-      if (s.kind === "loop") {
-        const t = scanNames.get(s.scan) ?? fresh("round", used);
-        const local = fresh(`${t}_now`, used);
-        push(
-          s.scan.reverse
-            ? `for (var ${local} = ${s.scan.count - 1}; ${local} >= 0; ${local}--) {`
-            : `for (var ${local} = 0; ${local} < ${s.scan.count}; ${local}++) {`,
-        );
-        if (scanNames.has(s.scan)) push(`  ${t} = ${local};`);
-        for (const line of flush([...pending.reads, ...pending.writes])) push(`  ${line}`); // of the round before, too
-        write(s.body, `${indent}  `);
-        for (const line of flush([...pending.reads, ...pending.writes])) push(`  ${line}`);
-        push("}");
-        continue;
-      }
-      const call = calls.get(s)!;
-      const spec = placed.get(s)!;
-      barrierBefore(spec).forEach(push);
-      loadsOf(spec).forEach((x) => pending.reads.add(x));
-      storesOf(spec).forEach((x) => pending.writes.add(x));
-      if (call.threads === 1)
-        push(
-          call.groups === 1
-            ? `if (local_index == 0u) {\n  ${call.name.replace("u32(tile)", "u32(zero)")};\n}`
-            : `for (var tile = zero + i32(local_index); tile < ${call.groups}; tile += ${threads}) {\n  ${call.name};\n}`,
-        );
-      else if (call.groups === 1) push(`${call.name.replace("u32(tile)", "u32(zero)")};`);
-      else push(`for (var tile = zero; tile < ${call.groups}; tile++) {\n  ${call.name};\n}`);
-    }
+  const flushAll = (): Statement[] => flush([...pending.reads, ...pending.writes]);
+  const kernel = (k: KernelStep): Statement[] => {
+    const spec = placed.get(k)!;
+    const [reads, writes] = [loadsOf(spec), storesOf(spec)];
+    const met = [
+      ...[...reads].filter((x) => pending.writes.has(x)),
+      ...[...writes].filter((x) => pending.reads.has(x)),
+    ];
+    const before = flush(met);
+    reads.forEach((x) => pending.reads.add(x));
+    writes.forEach((x) => pending.writes.add(x));
+    return [...before, callOf(calls.get(k)!, threads)];
   };
-  write(steps, "    ");
-  main.push(...flush([...pending.reads, ...pending.writes]).map((line) => `    ${line}`));
-  const wgsl = [
-    ...options.comment.map((line) => `// ${line}`),
-    ...declarations(bound, layout, (x) => names.get(x)!, written),
-    ...[...scanNames.values()].map((name) => `var<private> ${name}: i32;`),
-    ...shared.map((x) => `var<workgroup> ${names.get(x)}: array<${elementOf(x, layout)}, ${sizeOf(x.shape)}>;`),
-    ...helperCode(helpers).flatMap((code) => ["", code]),
-    ...functions.flatMap((code) => ["", code]),
-    "",
-    `@compute @workgroup_size(${threads})`,
-    "fn main(@builtin(local_invocation_index) local_index: u32) {",
-    "  let zero = min(i32(rounds), 0); // unknown to the driver, which would write out every loop",
-    "  for (var round = 0u; round < rounds; round++) {",
-    ...main,
-    "  }",
-    "}",
-    "",
-  ].join("\n");
-  return { wgsl, entry: "main", ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
+  const loop = ({ scan, body }: LoopStep): Statement => {
+    const t = scans.get(scan) ?? fresh("round", used);
+    const now = name(fresh(`${t}_now`, used), i32);
+    const setStep: Statement = { kind: "set", target: name(t, i32), operator: "=", value: now, cost: "none" };
+    const way = scan.reverse
+      ? ({ from: i32Number(scan.count - 1), to: i32Number(0), step: "down" } as const)
+      : { from: i32Number(0), to: i32Number(scan.count), step: i32Number(1) };
+    const round = [
+      ...(scans.has(scan) ? [setStep] : []),
+      ...flushAll(), // of the round before, too
+      ...all(body),
+      ...flushAll(),
+    ];
+    return { kind: "for", variable: now.text, ...way, trips: scan.count, body: round };
+  };
+  const all = (list: readonly Step[]): Statement[] =>
+    list.flatMap((s): Statement[] => (s.kind === "loop" ? [loop(s)] : kernel(s)));
+  return [...all(steps), ...flushAll()];
+}
+/** A kernel as a function, how many workgroups it is written for and how many threads of one. */
+interface Call {
+  readonly of: Procedure;
+  readonly groups: number;
+  readonly threads: number;
+}
+const zero = name("zero", i32);
+const tile = name("tile", i32);
+const localIndex = name("local_index", u32);
+/** All workgroups of a kernel, one after the other, by the threads of one. */
+function callOf({ of, groups, threads }: Call, all: number): Statement {
+  const invoke = (group: Expr): Statement => {
+    const zeros = [u32Number(0), u32Number(0)];
+    const place = call("vec3u", [call("u32", [group], u32), ...zeros], u32);
+    const args = of.parameters.map((p) => (p === "group" ? place : localIndex));
+    return { kind: "invoke", call: call(of.name, args, i32) };
+  };
+  const loop = (from: Expr, step: number): Statement => ({
+    kind: "for",
+    variable: tile.text,
+    from,
+    to: i32Number(groups),
+    step: i32Number(step),
+    trips: Math.ceil(groups / step),
+    body: [invoke(tile)],
+  });
+  if (threads > 1) return groups === 1 ? invoke(zero) : loop(zero, 1);
+  if (groups > 1) return loop(operation("+", zero, call("i32", [localIndex], i32)), all);
+  return { kind: "if", condition: operation("==", localIndex, u32Number(0)), body: [invoke(zero)] };
 }
 /** The same in the registers of one subgroup, where that fits: no barrier, and memory for data and losses alone. */
 function lowerLanes(
@@ -211,44 +260,39 @@ function lowerLanes(
   const kept = new Set(bound.filter((x) => written.has(x) && read.has(x)));
   const made = inLanes(specs, [...kept, ...scratch], kept, bound, layout, target);
   if (!made) return undefined;
-  const names = memoryNames((x) => made.names.get(x) ?? layout.nameOf(x));
-  bound.forEach(names.node); // what is bound has its name in the code
-  const body = printStatements(tidy(made.statements)).flatMap((line) => {
-    const comment = /^(\s*)\/\/#(\d+)$/.exec(line);
-    if (!comment) return [line];
-    return commentOf(made.comments[Number(comment[2])]!, names).map((text) => `${comment[1]}// ${text}`);
-  });
-  const wgsl = [
-    ...options.comment.map((line) => `// ${line}`),
-    `// element e of a tensor of the step is held by lane e mod ${target.lanes}, in its register e / ${target.lanes}`,
-    "enable subgroups;",
-    "",
-    ...declarations(bound, layout, (x) => made.names.get(x)!, written),
-    ...helperCode(made.helpers).flatMap((code) => ["", code]),
-    "",
-    `@compute @workgroup_size(${target.lanes})`,
-    "fn main(@builtin(subgroup_invocation_id) lane_index: u32) {",
-    ...body.map((line) => `  ${line}`),
-    "}",
-    "",
-  ].join("\n");
-  return { wgsl, entry: "main", ...bindingsOf(bound, written), workgroup: target.lanes };
+  const module: Module = {
+    comment: [
+      ...options.comment,
+      `element e of a tensor of the step is held by lane e mod ${target.lanes}, in its register e / ${target.lanes}`,
+    ],
+    enables: ["subgroups"],
+    overrides: [],
+    bindings: declarations(bound, layout, (x) => made.names.get(x)!, written),
+    memory: [],
+    helpers: [...made.helpers],
+    functions: [],
+    workgroup: target.lanes,
+    parameters: ["lane_index"],
+    body: tidy(made.statements),
+  };
+  return { module, entry: entryPoint, ...bindingsOf(bound, written), workgroup: target.lanes };
 }
 const elementOf = (x: Node, layout: Layout): string => {
   const storage = layout.storageOf(x);
-  return storage === "u8" || storage === "bool" ? "u32" : storage;
+  return storage === "u8" ? "u32" : elements[storage].word;
 };
 const declarations = (
   bound: readonly Node[],
   layout: Layout,
   nameOf: (x: Node) => string,
   written: ReadonlySet<Node>,
-): string[] => [
-  ...bound.map(
-    (x, i) =>
-      `@group(0) @binding(${i}) var<storage, ${written.has(x) ? "read_write" : "read"}> ${nameOf(x)}: array<${elementOf(x, layout)}>;`,
-  ),
-  `@group(0) @binding(${bound.length}) var<uniform> rounds: u32;`,
+): Declaration[] => [
+  ...bound.map((x): Declaration => ({
+    name: nameOf(x),
+    space: written.has(x) ? "storage, read_write" : "storage, read",
+    type: `array<${elementOf(x, layout)}>`,
+  })),
+  { name: eachRound.to.text, space: "uniform", type: "u32" },
 ];
 const bindingsOf = (bound: readonly Node[], written: ReadonlySet<Node>): Pick<WholeKernel, "bindings" | "rounds"> => ({
   bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })),

@@ -1,17 +1,14 @@
-// A module's text without what only people read: comments go, and names are numbered by their first appearance. Two kernels of equal
-// canonical text are one module.
-const declared = /\b(?:let|var(?:<[^>]*>)?|const|override|fn)\s+([A-Za-z_]\w*)/g;
-const parameter = /(?:\(|,\s*)(?:@builtin\(\w+\)\s+)?([A-Za-z_]\w*):/g;
+// A module without what only people read: no comments, names numbered by their first appearance, helper functions by their name alone. Two
+// kernels of equal canonical text are one module.
+import type { Module } from "../kernel/ir.ts";
+import { printModule } from "../wgsl/print.ts";
 
-export function canonicalModule(wgsl: string): string {
-  const text = wgsl.replace(/\/\/[^\n]*\n/g, "\n").replace(/\n\s*\n+/g, "\n");
-  const names = new Set<string>();
-  for (const pattern of [declared, parameter]) for (const m of text.matchAll(pattern)) names.add(m[1]!);
-  const numbered = new Map<string, string>();
-  return text.replace(/[A-Za-z_]\w*/g, (word, at: number) => {
-    if (!names.has(word) || text[at - 1] === "." || /^(dlm_|dim_)/.test(word) || word === "main") return word;
-    let own = numbered.get(word);
-    if (!own) numbered.set(word, (own = `v${numbered.size}`));
+export function canonicalModule(m: Module): string {
+  const numbered = new Map(m.overrides.map((name) => [name, name])); // sizes of the run
+  const number = (name: string): string => {
+    let own = numbered.get(name);
+    if (own === undefined) numbered.set(name, (own = `v${numbered.size}`));
     return own;
-  });
+  };
+  return printModule(m, { name: number, comments: false }, m.helpers);
 }

@@ -4,6 +4,7 @@ import type { Command, Copy, Dispatch } from "../../runtime/plan.ts";
 import { baseOf } from "../graph/node.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import type { KernelStep } from "../kernel/graph.ts";
+import type { Declaration, Module } from "../kernel/ir.ts";
 import type { Target } from "../kernel/target.ts";
 import type { Binding, LoweredKernel } from "../lower/lower.ts";
 import type { WholeKernel } from "../lower/whole.ts";
@@ -92,11 +93,11 @@ function dispatch(
   note: (made: Launched) => void,
 ): Dispatch {
   const { name, lines } = step.spec;
-  const { bindings, wgsl } = boundOnce(name, kernel, bindingsOf(kernel.bindings, places, roundsOf));
+  const { bindings, module: code } = boundOnce(name, kernel, bindingsOf(kernel.bindings, places, roundsOf));
   const storage = bindings.filter((b) => b.access !== "uniform").length;
   if (storage > places.target.storageBuffers)
     throw new InternalError(`plan: ${name} binds ${storage} buffers: ${kernel.bindings.map(bindingText).join(", ")}`);
-  const module = places.modules.addKernel(name, wgsl, kernel, runs);
+  const module = places.modules.addKernel(name, code, kernel, runs);
   note({ step, kernel, module });
   return {
     kind: "dispatch",
@@ -126,20 +127,21 @@ function boundOnce(
   name: string,
   kernel: LoweredKernel,
   bindings: Dispatch["bindings"],
-): { readonly bindings: Dispatch["bindings"]; readonly wgsl: string } {
+): { readonly bindings: Dispatch["bindings"]; readonly module: Module } {
   const written = bindings.filter((b) => b.access === "read_write");
-  let wgsl = kernel.wgsl;
+  let { module } = kernel;
   const result = bindings.map((b): (typeof bindings)[number] => {
     if (b.access !== "read" || !written.some((w) => w.buffer === b.buffer)) return b;
     if (bindings.some((o) => o !== b && overlap(o, b)))
       throw new InternalError(
         `plan: ${name} reads and writes the same memory under two names: ${kernel.bindings.map((x) => `${bindingText(x)} ${x.access}`).join(", ")}`,
       );
-    const declaration = (access: string): string => `@binding(${b.binding}) var<storage, ${access}>`;
-    wgsl = wgsl.replace(declaration("read"), declaration("read_write"));
+    const declared = (d: Declaration, k: number): Declaration =>
+      k === b.binding ? { ...d, space: "storage, read_write" } : d;
+    module = { ...module, bindings: module.bindings.map(declared) };
     return { ...b, access: "read_write" };
   });
-  return { bindings: result, wgsl };
+  return { bindings: result, module };
 }
 type Bound = Dispatch["bindings"][number];
 const overlap = (a: Bound, b: Bound): boolean =>
@@ -170,7 +172,7 @@ export function wholeDispatch(
   const dispatch: Dispatch = {
     kind: "dispatch",
     label: wgslName(name),
-    module: modules.add(wgslName(name), made.wgsl),
+    module: modules.add(wgslName(name), made.module),
     entry: made.entry,
     bindings,
     workgroups: [1, 1],

@@ -14,6 +14,7 @@ import {
 import type { Evaluation, ExportProgram, FieldCheck, Held, Program, TrainProgram } from "../elaborate/program.ts";
 import type { GraphProgram, Node, Source } from "../graph/types.ts";
 import type { View } from "../kernel/graph.ts";
+import type { Module } from "../kernel/ir.ts";
 import type { Target } from "../kernel/target.ts";
 import type { LoweredModel, LoweredUnit } from "../programs/lower.ts";
 import { Buffers, bytesOfShape, type Address } from "./buffers.ts";
@@ -31,6 +32,7 @@ export interface PlanOptions {
 export interface Planned {
   readonly plan: Plan;
   readonly programs: readonly Compiled[];
+  readonly trees: readonly Module[]; // of the plan's modules
   readonly uses: ReadonlyMap<number, ModuleUse>; // of modules that are made of one kernel
 }
 /** Plans the unit that a graph of the Program became. */
@@ -87,7 +89,7 @@ export function makePlan(
     trains,
     exports,
   };
-  return { plan, programs, uses: modules.uses };
+  return { plan, programs, trees: modules.trees, uses: modules.uses };
 }
 function requirements({ buffers, modules, target }: Shared): Plan["requires"] {
   const largest = Math.max(0, ...buffers.list.map((b) => (typeof b.bytes === "number" ? b.bytes : 0)));

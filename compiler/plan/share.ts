@@ -3,66 +3,70 @@
 import type { Command, Plan, PlanModule, PlanProgram } from "../../runtime/plan.ts";
 import type { Target } from "../kernel/target.ts";
 import { encodeBase64 } from "./base64.ts";
+import { call, calls, mapArgs, member, name, negate, type Expr } from "../kernel/expr.ts";
+import { countNames, expressionsOf, mapExpressions, type Module, type Statement } from "../kernel/ir.ts";
+import { elements } from "../scalar/dtype.ts";
+import { printModule } from "../wgsl/print.ts";
 import { canonicalModule } from "./canonical.ts";
 import type { Launched } from "./commands.ts";
 import type { ModuleUse } from "./modules.ts";
 import type { Planned } from "./plan.ts";
 import type { Compiled } from "./unit.ts";
 
-/** A number in the text of a kernel that might as well be read from memory. */
+/** A number of a kernel that might as well be read from memory, without its sign. */
 interface Literal {
-  readonly at: number;
-  readonly text: string;
-  readonly kind: "i32" | "u32" | "f32";
+  readonly expr: Expr;
   readonly divides: boolean;
 }
 interface Member {
   readonly module: number;
   readonly literals: readonly Literal[];
 }
-/** Places of a family's text that hold the same number in each member. */
+/** Places of a family's kernels that hold the same number in each member. */
 interface Column {
   readonly places: readonly number[]; // among the literals
-  readonly texts: readonly string[]; // by member
-  readonly kind: Literal["kind"];
+  readonly numbers: readonly Expr[]; // by member
   readonly divides: boolean;
 }
 
 /** The plan with fewer modules, and its programs with their new numbers. Modules without an entry in `uses` stay as they are. */
 export function share(
-  { plan, programs, uses }: Planned,
+  { plan, trees, programs, uses }: Planned,
   target: Target,
 ): { readonly plan: Plan; readonly programs: readonly Compiled[] } {
-  const shared = shareModules(plan, uses, target);
+  const shared = shareModules(plan, trees, uses, target);
   const launched = (l: Launched): Launched => ({ ...l, module: shared.moduleOf[l.module]! });
   return { plan: shared.plan, programs: programs.map((p) => ({ ...p, lowered: p.lowered.map(launched) })) };
 }
-/** ..., and which of them each old one became. */
+/** The plan with fewer modules, each with its code, and which of them each old one became. Modules without an entry in `uses` stay as they are. */
 export function shareModules(
   plan: Plan,
+  trees: readonly Module[],
   uses: ReadonlyMap<number, ModuleUse>,
   target: Target,
 ): { readonly plan: Plan; readonly moduleOf: readonly number[] } {
-  const codes = plan.modules.map((m) => m.code!);
+  const shared = [...trees];
   const places = new Map<number, { readonly offset: number; readonly bytes: number }>();
-  const leader = plan.modules.map((_, i) => i);
+  const leader = trees.map((_, i) => i);
   const words: number[] = [];
-  for (const members of familiesOf(plan.modules, uses)) {
+  for (const members of familiesOf(trees, uses)) {
     const family = worthSharing(members, uses, target);
     if (!family.length) continue;
     const columns = columnsOf(family);
     const first = family[0]!.module;
-    codes[first] = sharedCode(family, columns, plan.modules);
+    const names = family.map((m) => plan.modules[m.module]!.name);
+    shared[first] = sharedModule(trees[first]!, columns, names);
     family.forEach(({ module }, m) => {
       leader[module] = first;
       places.set(module, { offset: 4 * words.length, bytes: 4 * columns.length });
-      words.push(...columns.map((c) => wordOf(c.texts[m]!, c.kind)));
+      words.push(...columns.map((c) => wordOf(c.numbers[m]!)));
       while (words.length % (bindingAlignment / 4)) words.push(0);
     });
   }
   const kept = leader.flatMap((first, i) => (first === i ? [i] : []));
   const moduleOf = leader.map((first) => kept.indexOf(first));
-  if (!words.length) return { plan, moduleOf };
+  const modules = kept.map((i): PlanModule => ({ ...plan.modules[i]!, code: printModule(shared[i]!) }));
+  if (!words.length) return { plan: { ...plan, modules }, moduleOf };
   const buffer = plan.buffers.length;
   const changed = (c: Command): Command => {
     if (c.kind === "loop") return { ...c, body: c.body.map(changed) };
@@ -82,74 +86,68 @@ export function shareModules(
     bytes: 4 * words.length,
     data: encodeBase64(new Uint8Array(Int32Array.from(words).buffer)),
   } as const;
-  const smaller = {
-    ...plan,
-    buffers: [...plan.buffers, numbers],
-    modules: kept.map((i) => ({ ...plan.modules[i]!, code: codes[i]! })),
-  };
+  const smaller = { ...plan, buffers: [...plan.buffers, numbers], modules };
   return { plan: mapPrograms(smaller, (p) => ({ ...p, commands: p.commands.map(changed) })), moduleOf };
 }
 const bindingAlignment = 256; // bytes
-const digits = { i32: "#1", u32: "#2", f32: "#3" } as const; // in place of a literal
 
-function familiesOf(modules: readonly PlanModule[], uses: ReadonlyMap<number, ModuleUse>): Member[][] {
+function familiesOf(modules: readonly Module[], uses: ReadonlyMap<number, ModuleUse>): Member[][] {
   const families = new Map<string, Member[]>();
-  modules.forEach(({ code }, module) => {
+  modules.forEach((m, module) => {
     if (!uses.has(module)) return;
-    const literals = literalsOf(code!);
-    const key = canonicalModule(replaced(code!, literals, (_, i) => digits[literals[i]!.kind]));
+    const literals: Literal[] = [];
+    const blank = mapLiterals(m, (literal) => {
+      literals.push(literal);
+      const { type } = literal.expr;
+      return call(`#${type.element}`, [], type); // nothing that WGSL has
+    });
+    const key = canonicalModule(blank);
     families.set(key, [...(families.get(key) ?? []), { module, literals }]);
   });
   return [...families.values()].filter((f) => f.length > 1);
 }
-const literal = /(?<![\w.@#]|p[-+])\d+(?:\.\d*)?(?:e[-+]?\d+)?[fu]?(?![\w.])/g;
-/** Decimal numbers of the entry point, but where WGSL wants a constant: counts of elements, shifts, lanes; and but for divisors in loops. */
-function literalsOf(code: string): Literal[] {
-  const found: Literal[] = [];
-  let at = code.indexOf("\nfn main(") + 1;
-  const loops: string[] = []; // how far the lines that open them are indented
-  for (const line of code.slice(at).split("\n")) {
-    const indent = /^ */.exec(line)![0];
-    const opens = line.startsWith("for (", indent.length);
-    if (line.trim() === "}" && loops[loops.length - 1] === indent) loops.pop();
-    if (opens) loops.push(indent);
-    const end = line.indexOf("//");
-    const text = end < 0 ? line : line.slice(0, end);
-    if (!text.startsWith("fn ") && !/\b(subgroup|array<|switch|case)/.test(text))
-      for (const m of text.matchAll(literal)) {
-        const before = text.slice(0, m.index);
-        const kind = m[0].endsWith("u") ? "u32" : /[.ef]/.test(m[0]) ? "f32" : "i32";
-        const divides = kind !== "f32" && /[/%] $/.test(before);
-        if (/(<<|>>) $/.test(before) || (divides && loops.length)) continue;
-        found.push({ at: at + m.index, text: m[0], kind, divides });
-      }
-    at += line.length + 1;
-  }
-  return found;
+/** The module with other numbers in its entry point, but where WGSL wants a constant: shifts, lanes; and but for divisors in loops. */
+function mapLiterals(m: Module, f: (literal: Literal) => Expr): Module {
+  const isIncrement = (s: Statement, e: Expr): boolean => s.kind === "for" && e === s.step && e.text === "1"; // written `++`
+  const block = (body: readonly Statement[], inLoop: boolean): Statement[] =>
+    body.map((s) => {
+      const within = inLoop || s.kind === "for";
+      const own = expressionsOf(s).some((e) => calls(e, (fn) => fn.startsWith("subgroup")))
+        ? s
+        : mapExpressions(s, (e) => (isIncrement(s, e) ? e : go(e, within)));
+      return own.kind === "for" || own.kind === "if" ? { ...own, body: block(own.body, within) } : own;
+    });
+  const go = (e: Expr, inLoop: boolean): Expr => {
+    if (e.op === "number") return isPlain(e) ? withSign(e, (expr) => f({ expr, divides: false })) : e;
+    const shifts = e.op === "<<" || e.op === ">>";
+    const divides = e.op === "/" || e.op === "%";
+    return mapArgs(e, (a, i) => {
+      if (i === 1 && a.op === "number" && shifts) return a;
+      if (i === 1 && divides && isWhole(a)) return inLoop ? a : f({ expr: a, divides });
+      return go(a, inLoop);
+    });
+  };
+  return { ...m, body: block(m.body, false) };
 }
-function replaced(code: string, literals: readonly Literal[], by: (text: string, i: number) => string): string {
-  let result = "";
-  let from = 0;
-  literals.forEach(({ at, text }, i) => {
-    result += code.slice(from, at) + by(text, i);
-    from = at + text.length;
-  });
-  return result + code.slice(from);
-}
+/** Written in decimal digits, by a name that says no type. */
+const isPlain = ({ text, type }: Expr): boolean =>
+  type.element !== "bool" && !text.includes("x") && !text.endsWith("i");
+const isWhole = (e: Expr): boolean =>
+  e.op === "number" && e.type.element !== "f32" && isPlain(e) && !e.text.startsWith("-");
+const withSign = (e: Expr, f: (e: Expr) => Expr): Expr =>
+  e.text.startsWith("-") ? negate(f({ ...e, text: e.text.slice(1) })) : f(e);
 /** What differs between the members. */
 function columnsOf(members: readonly Member[]): Column[] {
   const columns = new Map<string, Column>();
-  members[0]!.literals.forEach(({ kind }, i) => {
-    const own = members.map((m) => m.literals[i]!);
-    if (own.every((x) => x.text === own[0]!.text)) return;
-    const texts = own.map((x) => x.text);
-    const key = `${kind} ${texts.join(" ")}`;
+  members[0]!.literals.forEach(({ divides, expr }, i) => {
+    const numbers = members.map((m) => m.literals[i]!.expr);
+    if (numbers.every((x) => x.text === expr.text)) return;
+    const key = `${expr.type.element} ${numbers.map((x) => x.text).join(" ")}`;
     const known = columns.get(key);
     columns.set(key, {
       places: [...(known?.places ?? []), i],
-      texts,
-      kind,
-      divides: own[0]!.divides || known?.divides === true,
+      numbers,
+      divides: divides || known?.divides === true,
     });
   });
   return [...columns.values()];
@@ -170,43 +168,50 @@ function worthSharing(
 const lossNs = (columns: readonly Column[], use: ModuleUse, { ns, cores }: Target): number =>
   (use.starts / cores) * (columns.length * ns.number + columns.filter((c) => c.divides).length * ns.divideBy);
 
-function wordOf(text: string, kind: Column["kind"]): number {
-  const value = Number(text.replace(/[fu]$/, ""));
-  return kind === "f32" ? new Int32Array(Float32Array.of(value).buffer)[0]! : value | 0;
+function wordOf({ text, type }: Expr): number {
+  return elements[type.element].bits(Number(type.element === "u32" ? text.slice(0, -1) : text));
 }
-/** The text of the first member, with names in place of the numbers. */
-function sharedCode(family: readonly Member[], columns: readonly Column[], modules: readonly PlanModule[]): string {
-  const [{ module, literals }] = family as [Member];
-  const code = modules[module]!.code!;
-  const taken = new Set(code.match(/[A-Za-z_]\w*/g));
+/** The first member with names in place of the numbers. */
+function sharedModule(m: Module, columns: readonly Column[], members: readonly string[]): Module {
+  const taken = new Set(namesOf(m));
   const free = (name: string): string => (taken.has(name) ? free(`${name}_`) : name);
-  const variable = free("differing");
-  const type = free("Differing");
-  const names = columns.map((_, k) => free(`n${k + 1}`));
+  const numbers = free("differing");
+  const names = columns.map((c, k) => name(free(`n${k + 1}`), c.numbers[0]!.type));
   const nameOf = new Map(columns.flatMap((c, k) => c.places.map((i) => [i, names[k]!] as const)));
-  const body = replaced(code, literals, (text, i) => nameOf.get(i) ?? text);
-  const binding = (code.match(/^@group\(0\) @binding/gm) ?? []).length;
-  const members = family.map((m) => modules[m.module]!.name);
+  let at = 0;
+  const { body } = mapLiterals(m, ({ expr }) => nameOf.get(at++) ?? expr);
   const listed = (texts: readonly string[]): string =>
     texts.length > mostListed ? `${texts.slice(0, mostListed).join(", ")}, ...` : texts.join(", ");
-  const declaration = [
-    `// numbers that differ between ${listed(members)}; the formulas above have those of ${members[0]!}`,
-    `struct ${type} {`,
-    ...columns.map((c, k) => `  ${names[k]}: ${c.kind}, // ${listed(c.texts)}`),
-    "}",
-    `@group(0) @binding(${binding}) var<uniform> ${variable}: ${type};`,
-  ];
-  const lines = body.split("\n");
-  const lastBinding = lines.findLastIndex((line) => line.startsWith("@group(0)"));
-  const main = lines.findIndex((line) => line.startsWith("fn main("));
-  const reads = names.map((name) => `  let ${name} = ${variable}.${name};`);
-  return [
-    ...lines.slice(0, lastBinding + 1),
-    ...declaration,
-    ...lines.slice(lastBinding + 1, main + 1),
-    ...reads,
-    ...lines.slice(main + 1),
-  ].join("\n");
+  return {
+    ...m,
+    numbers: {
+      comment: `numbers that differ between ${listed(members)}; the formulas above have those of ${members[0]!}`,
+      type: free("Differing"),
+      name: numbers,
+      fields: columns.map((c, k) => ({
+        name: names[k]!.text,
+        type: names[k]!.type.element,
+        comment: listed(c.numbers.map((x) => x.text)),
+      })),
+    },
+    body: [
+      ...names.map(({ text, type }): Statement => {
+        const value = member(name(numbers, type), text, type);
+        return { kind: "let", name: text, value, cost: "none", pinned: true };
+      }),
+      ...body,
+    ],
+  };
+}
+function namesOf(m: Module): string[] {
+  const uses = new Map<string, number>();
+  countNames(m.body, uses);
+  const declared = (block: readonly Statement[]): string[] =>
+    block.flatMap((s) => [
+      ...(s.kind === "let" || s.kind === "var" ? [s.name] : s.kind === "for" ? [s.variable] : []),
+      ...(s.kind === "for" || s.kind === "if" ? declared(s.body) : []),
+    ]);
+  return [...uses.keys(), ...declared(m.body), ...[...m.bindings, ...m.memory].map((d) => d.name), ...m.overrides];
 }
 const mostListed = 8;
 

@@ -27,6 +27,15 @@ export interface Reach {
 }
 /** An operand: its reach, and the value's bounds as far as what stands there says them. */
 export interface Reached extends Reach, Bounds {}
+/**
+ * How WGSL has a function: an operator; a function of its own, of vectors too; one of numbers alone, the prelude's or a conversion; or one of two
+ * numbers, the second where the operand is true.
+ */
+export type WrittenAs =
+  | { readonly operator: "+" | "-" | "*" | "/" | "<" | "<=" | "==" }
+  | { readonly builtin: string }
+  | { readonly call: string }
+  | { readonly select: readonly [number, number] };
 export interface ScalarFunction {
   readonly name: string;
   readonly summary: string;
@@ -35,8 +44,8 @@ export interface ScalarFunction {
   readonly evaluate: (...x: number[]) => number; // reference semantics in f64; bool is 0 or 1; i32 wraps
   readonly evaluateI32?: (...x: number[]) => number; // the same of i32, where f64 would round; congruent modulo 2^32
   readonly bounds?: (...x: Bounds[]) => Bounds | undefined; // of an i32 result by those of its i32 operands; undefined: any i32
-  readonly wgsl: (operands: readonly string[], dtype: DType) => string; // an expression; helper functions are named in `helpers`
-  readonly helpers?: readonly string[]; // names of functions of wgsl/prelude.ts that the expression calls
+  readonly wgsl: WrittenAs | "operand"; // the operand itself
+  readonly helpers?: readonly string[]; // names of functions of wgsl/prelude.ts that it calls
   readonly derivative:
     | "zero"
     | "none"

@@ -13,7 +13,7 @@ const unary = (
   evaluate: (x: number) => number,
   derivative: Derivative,
   options: {
-    wgsl?: string;
+    helper?: string; // of the prelude, where WGSL has no function of this name that is good enough
     sample?: readonly [number, number];
     cost?: ScalarFunction["cost"];
     exact?: boolean;
@@ -21,7 +21,6 @@ const unary = (
     absolute?: number;
   } & Pick<ScalarFunction, "digits" | "reach" | "atMost"> = {},
 ): ScalarFunction => {
-  const written = options.wgsl ?? name;
   return {
     name,
     summary,
@@ -29,8 +28,9 @@ const unary = (
     result: "f32",
     evaluate,
     derivative,
-    wgsl: ([x]) => `${written}(${x})`,
-    ...(written.startsWith("dlm_") ? { helpers: [written] } : {}),
+    ...(options.helper !== undefined
+      ? { wgsl: { call: options.helper }, helpers: [options.helper] }
+      : { wgsl: { builtin: name } }),
     sample: [options.sample ?? wide],
     cost: options.cost ?? "fn",
     ...(options.digits ? { digits: options.digits } : {}),
@@ -44,7 +44,7 @@ const unary = (
 const comparison = (
   name: string,
   summary: string,
-  sign: string,
+  operator: "<" | "<=" | "==",
   evaluate: (a: number, b: number) => boolean,
 ): ScalarFunction => ({
   name,
@@ -52,7 +52,7 @@ const comparison = (
   operands: ["f32", "f32"],
   result: "bool",
   evaluate: (a, b) => Number(evaluate(a!, b!)),
-  wgsl: ([a, b]) => `${a} ${sign} ${b}`,
+  wgsl: { operator },
   derivative: "zero",
   sample: [wide, wide],
   digits: "read",
@@ -113,7 +113,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["number", "number"],
     result: "same",
     evaluate: (a, b) => a! + b!,
-    wgsl: ([a, b]) => `${a} + ${b}`,
+    wgsl: { operator: "+" },
     derivative: ({ b }) => [b.add(1, 0), b.add(1, 0)],
     commutative: true,
     sample: [wide, wide],
@@ -127,7 +127,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["number", "number"],
     result: "same",
     evaluate: (a, b) => a! - b!,
-    wgsl: ([a, b]) => `${a} - ${b}`,
+    wgsl: { operator: "-" },
     derivative: ({ b }) => [b.add(1, 0), b.add(-1, 0)],
     sample: [wide, wide],
     digits: "kept",
@@ -142,7 +142,7 @@ const rows: readonly ScalarFunction[] = [
     evaluate: (a, b) => a! * b!,
     evaluateI32: (a, b) => Math.imul(a!, b!),
     bounds: (a, b) => corners(a!, b!, (x, y) => x * y),
-    wgsl: ([a, b]) => `${a} * ${b}`,
+    wgsl: { operator: "*" },
     derivative: ({ x: [a, c] }) => [c!, a!],
     commutative: true,
     sample: [wide, wide],
@@ -156,7 +156,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["f32", "f32"],
     result: "f32",
     evaluate: (a, b) => a! / b!,
-    wgsl: ([a, b]) => `${a} / ${b}`,
+    wgsl: { operator: "/" },
     derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))],
     sample: [wide, [0.5, 3]],
     error: { relative: 4e-7 },
@@ -170,7 +170,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["number"],
     result: "same",
     evaluate: (a) => -a!,
-    wgsl: ([a]) => `-${a}`,
+    wgsl: { operator: "-" },
     derivative: ({ b }) => [b.add(-1, 0)],
     sample: [wide],
     digits: "kept",
@@ -190,7 +190,7 @@ const rows: readonly ScalarFunction[] = [
       name === "min"
         ? (a, b) => ({ up: Math.min(a!.up, b!.up), down: Math.max(a!.down, b!.down) })
         : (a, b) => ({ up: Math.max(a!.up, b!.up), down: Math.min(a!.down, b!.down) }),
-    wgsl: ([a, b]) => `${name}(${a}, ${b})`,
+    wgsl: { builtin: name },
     commutative: true,
     exact: true,
     derivative: ({ b, x: [p, q] }) => {
@@ -212,7 +212,7 @@ const rows: readonly ScalarFunction[] = [
     evaluate: (a) => Math.abs(a!),
     bounds: (a) =>
       a!.low < -mostI32 ? undefined : { low: Math.max(a!.low, -a!.high, 0), high: Math.max(a!.high, -a!.low) },
-    wgsl: ([a]) => `abs(${a})`,
+    wgsl: { builtin: "abs" },
     derivative: ({ b, x: [a] }) => [b.call("sign", a!)],
     sample: [[0.2, 3]],
     digits: "kept",
@@ -227,7 +227,7 @@ const rows: readonly ScalarFunction[] = [
     result: "same",
     evaluate: (a) => Math.sign(a!),
     bounds: (a) => ({ low: Math.sign(a!.low), high: Math.sign(a!.high) }),
-    wgsl: ([a]) => `sign(${a})`,
+    wgsl: { builtin: "sign" },
     derivative: "zero",
     sample: [wide],
     digits: "read",
@@ -238,12 +238,12 @@ const rows: readonly ScalarFunction[] = [
   unary("exp", "e to the power a", bounded(Math.exp), ({ y }) => [y], { relative: 3e-5 }),
   unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], {
     sample: [0.2, 4],
-    wgsl: "dlm_log",
+    helper: "dlm_log",
     relative: 2e-7,
   }),
   unary("log2", "logarithm to base 2, exact at powers of 2", Math.log2, ({ b, x: [a] }) => [b.div(Math.LOG2E, a!)], {
     sample: [0.2, 4],
-    wgsl: "dlm_log2",
+    helper: "dlm_log2",
     relative: 3e-7,
   }),
   unary(
@@ -251,15 +251,15 @@ const rows: readonly ScalarFunction[] = [
     "logarithm to base 10, exact at powers of 10",
     Math.log10,
     ({ b, x: [a] }) => [b.div(Math.LOG10E, a!)],
-    { sample: [0.2, 4], wgsl: "dlm_log10", relative: 4e-7 },
+    { sample: [0.2, 4], helper: "dlm_log10", relative: 4e-7 },
   ),
   unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], {
     sample: [-0.7, 3],
-    wgsl: "dlm_log1p",
+    helper: "dlm_log1p",
     relative: 4e-7,
   }),
   unary("expm1", "exp(a) - 1, accurate near 0", bounded(Math.expm1), ({ b, y }) => [b.add(y, 1)], {
-    wgsl: "dlm_expm1",
+    helper: "dlm_expm1",
     relative: 3e-5,
   }),
   unary("sqrt", "square root", Math.sqrt, ({ b, y }) => [b.div(0.5, y)], {
@@ -269,18 +269,18 @@ const rows: readonly ScalarFunction[] = [
     relative: 4e-7,
   }),
   unary("sin", "sine", Math.sin, ({ b, x: [a] }) => [b.call("cos", a!)], {
-    wgsl: "dlm_sin",
+    helper: "dlm_sin",
     relative: 0,
     absolute: 2e-7,
   }),
   unary("cos", "cosine", Math.cos, ({ b, x: [a] }) => [b.neg(b.call("sin", a!))], {
-    wgsl: "dlm_cos",
+    helper: "dlm_cos",
     relative: 0,
     absolute: 2e-7,
   }),
   unary("tan", "tangent", Math.tan, ({ b, y }) => [b.add(1, b.mul(y, y))], {
     sample: [-1.2, 1.2],
-    wgsl: "dlm_tan",
+    helper: "dlm_tan",
     relative: 8e-7,
   }),
   unary(
@@ -288,29 +288,29 @@ const rows: readonly ScalarFunction[] = [
     "inverse sine",
     Math.asin,
     ({ b, x: [a] }) => [b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!))))],
-    { sample: [-0.8, 0.8], wgsl: "dlm_asin", relative: 5e-7 },
+    { sample: [-0.8, 0.8], helper: "dlm_asin", relative: 5e-7 },
   ),
   unary(
     "acos",
     "inverse cosine",
     Math.acos,
     ({ b, x: [a] }) => [b.neg(b.div(1, b.call("sqrt", b.mul(b.sub(1, a!), b.add(1, a!)))))],
-    { sample: [-0.8, 0.8], wgsl: "dlm_acos", relative: 6e-7 },
+    { sample: [-0.8, 0.8], helper: "dlm_acos", relative: 6e-7 },
   ),
   unary("atan", "inverse tangent", Math.atan, ({ b, x: [a] }) => [b.div(1, b.add(1, b.mul(a!, a!)))], {
-    wgsl: "dlm_atan",
+    helper: "dlm_atan",
     relative: 4e-7,
   }),
   unary("sinh", "hyperbolic sine", bounded(Math.sinh), ({ b, x: [a] }) => [b.call("cosh", a!)], {
-    wgsl: "dlm_sinh",
+    helper: "dlm_sinh",
     relative: 3e-5,
   }),
   unary("cosh", "hyperbolic cosine", bounded(Math.cosh), ({ b, x: [a] }) => [b.call("sinh", a!)], {
-    wgsl: "dlm_cosh",
+    helper: "dlm_cosh",
     relative: 3e-5,
   }),
   unary("tanh", "hyperbolic tangent", Math.tanh, ({ b, y }) => [b.sub(1, b.mul(y, y))], {
-    wgsl: "dlm_tanh",
+    helper: "dlm_tanh",
     atMost: 1,
     relative: 6e-7,
   }),
@@ -319,24 +319,24 @@ const rows: readonly ScalarFunction[] = [
     "1 / (1 + exp(-a))",
     (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
     ({ b, y }) => [b.mul(y, b.sub(1, y))],
-    { wgsl: "dlm_sigmoid", atMost: 1, relative: 3e-5 },
+    { helper: "dlm_sigmoid", atMost: 1, relative: 3e-5 },
   ),
   unary(
     "erf",
     "error function",
     erf,
     ({ b, x: [a] }) => [b.mul(b.call("exp", b.neg(b.mul(a!, a!))), 2 / Math.sqrt(Math.PI))],
-    { wgsl: "dlm_erf", relative: 6e-7 },
+    { helper: "dlm_erf", relative: 6e-7 },
   ),
   unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], {
     sample: [0.3, 5],
-    wgsl: "dlm_lgamma",
+    helper: "dlm_lgamma",
     relative: 5e-7,
     absolute: 4e-6,
   }),
   unary("digamma", "derivative of lgamma", digamma, ({ b, x: [a] }) => [b.call("polygamma", 1, a!)], {
     sample: [0.3, 5],
-    wgsl: "dlm_digamma",
+    helper: "dlm_digamma",
     relative: 1e-6,
     absolute: 4e-6,
   }),
@@ -346,7 +346,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["f32", "f32"],
     result: "f32",
     evaluate: (n, a) => polygamma(Math.round(n!), a!),
-    wgsl: ([n, a]) => `dlm_polygamma(${n}, ${a})`,
+    wgsl: { call: "dlm_polygamma" },
     helpers: ["dlm_polygamma"],
     derivative: ({ b, x: [n, a] }) => [undefined, b.call("polygamma", b.add(n!, 1), a!)], // n is a whole number: nothing to differentiate by
     sample: [
@@ -366,7 +366,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["f32", "f32"],
     result: "f32",
     evaluate: (a, b) => a! / b!,
-    wgsl: ([a, b]) => `dlm_div_rounded(${a}, ${b})`,
+    wgsl: { call: "dlm_div_rounded" },
     helpers: ["dlm_div_rounded"],
     derivative: ({ b, x: [, d], y }) => [b.div(1, d!), b.neg(b.div(y, d!))],
     sample: [wide, [0.5, 3]],
@@ -378,29 +378,31 @@ const rows: readonly ScalarFunction[] = [
     "a, limited to the finite numbers of f32: the gradient is that of a",
     (x) => Math.min(largestF32, Math.max(-largestF32, x)),
     ({ b }) => [b.add(1, 0)],
-    { cost: "alu", digits: "kept", reach: same, wgsl: "dlm_keep_finite", exact: true },
+    { cost: "alu", digits: "kept", reach: same, helper: "dlm_keep_finite", exact: true },
   ),
   unary(
     "keep_rounding",
     "a, as f32 holds it: drivers do not reassociate what it is part of",
     (x) => x,
     ({ b }) => [b.add(1, 0)],
-    { cost: "alu", digits: "kept", reach: same, wgsl: "dlm_keep_rounding", exact: true },
+    { cost: "alu", digits: "kept", reach: same, helper: "dlm_keep_rounding", exact: true },
   ),
-  unary("stop", "a, without gradient", (x) => x, "zero", {
-    cost: "alu",
-    digits: "kept",
-    reach: same,
-    wgsl: "",
-    exact: true,
-  }),
+  {
+    ...unary("stop", "a, without gradient", (x) => x, "zero", {
+      cost: "alu",
+      digits: "kept",
+      reach: same,
+      exact: true,
+    }),
+    wgsl: "operand",
+  },
   {
     name: "pow",
     summary: "a to the power b; for a < 0 only a whole b has a value",
     operands: ["f32", "f32"],
     result: "f32",
     evaluate: (a, b) => Math.pow(a!, b!),
-    wgsl: ([a, b]) => `dlm_pow(${a}, ${b})`,
+    wgsl: { call: "dlm_pow" },
     helpers: ["dlm_pow"],
     // d/da = b a^(b - 1), also at a = 0, and 0 for b = 0; d/db = a^b log(a), 0 at a = 0 (PyTorch's conventions)
     derivative: ({ b, x: [p, q], y }) => [
@@ -417,7 +419,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["f32", "f32"],
     result: "f32",
     evaluate: (a, b) => logAddExp(a!, b!),
-    wgsl: ([a, b]) => `dlm_logaddexp(${a}, ${b})`,
+    wgsl: { call: "dlm_logaddexp" },
     helpers: ["dlm_logaddexp"],
     // not by max(a, b) and |a - b|: their kinks cancel in the value and the slope, not in the second derivative
     derivative: ({ b, x: [p, q] }) => [b.call("sigmoid", b.sub(p!, q!)), b.call("sigmoid", b.sub(q!, p!))],
@@ -432,7 +434,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["f32", "f32"],
     result: "f32",
     evaluate: (a, b) => Math.atan2(a!, b!),
-    wgsl: ([a, b]) => `dlm_atan2(${a}, ${b})`,
+    wgsl: { call: "dlm_atan2" },
     helpers: ["dlm_atan2"],
     // 0 at the origin, which has no angle
     derivative: ({ b, x: [p, q] }) => {
@@ -455,7 +457,7 @@ const rows: readonly ScalarFunction[] = [
     result: "i32",
     evaluate: (a, b) => Math.floor(a! / b!),
     bounds: (a, b) => quotientBounds(a!, b!),
-    wgsl: ([a, b]) => `dlm_floor_div(${a}, ${b})`,
+    wgsl: { call: "dlm_floor_div" },
     helpers: ["dlm_floor_div"],
     derivative: "zero",
     sample: [
@@ -471,7 +473,7 @@ const rows: readonly ScalarFunction[] = [
     result: "i32",
     evaluate: (a, b) => a! - b! * Math.floor(a! / b!),
     bounds: (a, b) => remainderBounds(a!, b!),
-    wgsl: ([a, b]) => `dlm_modulo(${a}, ${b})`,
+    wgsl: { call: "dlm_modulo" },
     helpers: ["dlm_modulo"],
     derivative: "zero",
     sample: [
@@ -486,7 +488,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["f32", "f32"],
     result: "f32",
     evaluate: floorRemainder,
-    wgsl: ([a, b]) => `dlm_floor_remainder(${a}, ${b})`,
+    wgsl: { call: "dlm_floor_remainder" },
     helpers: ["dlm_floor_remainder"],
     derivative: ({ b, x: [p, q], y }) => [b.add(1, 0), b.neg(b.call("round", b.div(b.sub(p!, y), q!)))],
     sample: [wide, [0.5, 3]],
@@ -499,7 +501,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["i32"],
     result: "f32",
     evaluate: (a) => a!,
-    wgsl: ([a]) => `f32(${a})`,
+    wgsl: { call: "f32" },
     derivative: "zero",
     sample: [[-9, 9]],
     cost: "alu",
@@ -510,7 +512,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["bool"],
     result: "f32",
     evaluate: (a) => a!,
-    wgsl: ([a]) => `select(0.0, 1.0, ${a})`,
+    wgsl: { select: [0, 1] },
     derivative: "zero",
     sample: [[0, 1]],
     atMost: 1,
@@ -523,7 +525,7 @@ const rows: readonly ScalarFunction[] = [
     result: "i32",
     evaluate: (a) => a!,
     bounds: () => ({ low: 0, high: 1 }),
-    wgsl: ([a]) => `select(0i, 1i, ${a})`,
+    wgsl: { select: [0, 1] },
     derivative: "zero",
     sample: [[0, 1]],
     cost: "alu",
@@ -534,7 +536,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["f32"],
     result: "i32",
     evaluate: (a) => Math.min(mostF32OfI32, Math.max(leastI32, Math.trunc(a!))),
-    wgsl: ([a]) => `i32(${a})`,
+    wgsl: { call: "i32" },
     derivative: "zero",
     sample: [wide],
     digits: "read",
@@ -547,7 +549,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["i32"],
     result: "i32",
     evaluate: wrap,
-    wgsl: ([a]) => `i32(${a})`,
+    wgsl: { call: "i32" },
     derivative: "zero",
     sample: [[-9, 9]],
     cost: "alu",
@@ -559,7 +561,7 @@ const rows: readonly ScalarFunction[] = [
     operands: ["i32", "i32"],
     result: "bool",
     evaluate: (a, b) => Number(a! < b!),
-    wgsl: ([a, b]) => `${a} < ${b}`,
+    wgsl: { operator: "<" },
     derivative: "zero",
     sample: [
       [-9, 9],
@@ -582,7 +584,7 @@ const rows: readonly ScalarFunction[] = [
             ((((BigInt(a! >>> 0) << 32n) | BigInt(b! >>> 0)) * (d! >>> 0 ? BigInt(d! >>> 0) : 1n << 32n)) >> 64n),
         ),
       ),
-    wgsl: (x) => `dlm_random_in(${x.join(", ")})`,
+    wgsl: { call: "dlm_random_in" },
     helpers: ["dlm_random_in"],
     derivative: "zero",
     sample: [

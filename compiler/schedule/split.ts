@@ -16,7 +16,7 @@ import {
 } from "../graph/scalar.ts";
 import { baseOf, source, tensorsOf } from "../graph/node.ts";
 import type { Extent, Integer, Local, Node, Scalar, Source, Variable } from "../graph/types.ts";
-import { largestF32, leastI32, mostI32 } from "../scalar/range.ts";
+import { elements } from "../scalar/dtype.ts";
 import type { KernelSpec, Stage } from "../kernel/kernel.ts";
 import { estimate } from "./nest.ts";
 import type { Target } from "../kernel/target.ts";
@@ -25,12 +25,8 @@ export interface Split {
   readonly parts: KernelSpec; // axes: part, then the kernel's
   readonly whole: KernelSpec; // sums the parts and stores
 }
-const identities: Readonly<Record<"f32" | "i32", Readonly<Record<string, number>>>> = {
-  f32: { sum: 0, prod: 1, max: -largestF32, min: largestF32 },
-  i32: { sum: 0, prod: 1, max: leastI32, min: mostI32 },
-};
 const nothing = ({ op, local }: Stage): number | undefined =>
-  local.dtype === "bool" ? undefined : identities[local.dtype][op];
+  local.dtype === "bool" || op === "argmax" || op === "argmin" ? undefined : elements[local.dtype].identity[op];
 const grain = 32; // parts begin at multiples of this, so that vectors and lanes divide them
 
 /** The reduced axis that is cut: one of a run-time length, else the first. */

@@ -1,5 +1,4 @@
-// Names and numbers as WGSL text.
-import { largestF32 } from "../scalar/range.ts";
+// Names of things in a program, as identifiers of WGSL.
 
 /** Keywords, reserved words and the predeclared names that kernels use (WGSL, sections 16.1, 16.2 and 17). */
 const taken = new Set(
@@ -33,17 +32,7 @@ export const freeName = (text: string): string => {
   return taken.has(name) || /^(dlm|dim)_/.test(name) ? `${name}_` : name;
 };
 export { overrideName as dimName } from "../../runtime/plan.ts";
-
-/** A number of f32; the infinities become the largest finite ones, as constant expressions must be finite. Not for NaN: see `dlm_nan`. */
-export function f32Text(x: number): string {
-  if (x >= largestF32) return "0x1.fffffep+127f";
-  if (x <= -largestF32) return "-0x1.fffffep+127f";
-  const rounded = Math.fround(x);
-  if (Object.is(rounded, -0)) return "-0.0";
-  let digits = 1; // the shortest decimal that is this number
-  while (digits < 9 && Math.fround(Number(rounded.toPrecision(digits))) !== rounded) digits++;
-  const text = String(Number(rounded.toPrecision(digits)));
-  return /[.e]/.test(text) ? text : `${text}.0`;
-}
-/** A number of i32, which wraps. Right of an operator it stands as it is: `a + -2147483648`, as the literal 2147483648 is none. */
-export const i32Text = (n: number): string => String(n | 0);
+/** The last part of a name: what the value of `net_linear1_w` is called. */
+export const shortName = (name: string): string => /([a-z]+\d*)_?$/i.exec(name)?.[1] ?? name;
+/** A name without the `_` that keeps it off WGSL's own. */
+export const stemOf = (name: string): string => (name.endsWith("_") ? name.slice(0, -1) : name);

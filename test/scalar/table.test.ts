@@ -8,7 +8,10 @@ import type { DType, Node, Scalar, Source } from "../../compiler/graph/types.ts"
 import { verify } from "../../compiler/graph/verify.ts";
 import type { ScalarFunction } from "../../compiler/scalar/functions.ts";
 import { functions } from "../../compiler/scalar/table.ts";
+import { f32, name } from "../../compiler/kernel/expr.ts";
+import { callOf } from "../../compiler/lower/values.ts";
 import { prelude } from "../../compiler/wgsl/prelude.ts";
+import { printExpr } from "../../compiler/wgsl/print.ts";
 import { numbers } from "../grad/check.ts";
 import "../graph/by-hand.ts";
 
@@ -59,10 +62,8 @@ describe.each(rows.map((row) => [row.name, row] as const))("%s", (_, row) => {
     }
   });
   test("the helpers of its WGSL exist and are named in it", () => {
-    const text = row.wgsl(
-      row.operands.map((_, i) => `x${i}`),
-      "f32",
-    );
+    const operands = row.operands.map((d, i) => name(`x${i}`, { element: d === "number" ? "f32" : d, width: 1 }));
+    const text = row.wgsl === "operand" ? "x0" : printExpr(callOf(row.wgsl, operands, f32));
     row.operands.forEach((_, i) => expect(text).toContain(`x${i}`));
     for (const helper of row.helpers ?? []) {
       expect(Object.keys(prelude)).toContain(helper);

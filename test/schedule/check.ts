@@ -3,6 +3,7 @@ import type { Source } from "../../compiler/graph/types.ts";
 import { within } from "../../compiler/graph/compilation.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
+import { printModule } from "../../compiler/wgsl/print.ts";
 import { lowerKernel, type LoweredKernel } from "../../compiler/lower/lower.ts";
 import type { Layout } from "../../compiler/kernel/layout.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
@@ -81,7 +82,7 @@ export async function check(on: TestDevice, tried: Case, options: CheckOptions):
         const error = Math.abs(got[p]! - want[p]!);
         if (!(error <= tolerance * (source.dtype === "f32" ? scale : 0)))
           throw new Error(
-            `${tried.name}: ${source.path}[${p}] is ${got[p]} instead of ${want[p]}\nschedule ${JSON.stringify(lowered.schedule)}\n${(lowered.before ?? []).map((k) => k.wgsl).join("\n")}${lowered.wgsl}`,
+            `${tried.name}: ${source.path}[${p}] is ${got[p]} instead of ${want[p]}\nschedule ${JSON.stringify(lowered.schedule)}\n${[...(lowered.before ?? []), lowered].map((k) => printModule(k.module)).join("\n")}`,
           );
       }
     }

@@ -4,6 +4,7 @@ import { baseOf } from "../../compiler/graph/node.ts";
 import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
 import type { LoweredKernel } from "../../compiler/lower/lower.ts";
 import { sizeOf, type DType, type WorkgroupCount } from "../../runtime/plan.ts";
+import { printModule } from "../../compiler/wgsl/print.ts";
 import { dimName } from "../../compiler/wgsl/names.ts";
 
 export interface TestDevice {
@@ -70,7 +71,8 @@ export async function prepare(
   const made: { pipeline: GPUComputePipeline; group: GPUBindGroup; count: [number, number] }[] = [];
   for (const kernel of [...(lowered.before ?? []), lowered]) {
     device.pushErrorScope("validation");
-    const module = device.createShaderModule({ code: kernel.wgsl });
+    const code = printModule(kernel.module);
+    const module = device.createShaderModule({ code });
     const { messages } = await module.getCompilationInfo();
     const constants = Object.fromEntries(kernel.constants.map((name) => [dimName(name), dims[name]!]));
     const pipeline = messages.length
@@ -88,7 +90,7 @@ export async function prepare(
     const error = await device.popErrorScope();
     if (messages.length || error)
       throw new Error(
-        `${messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join("\n")}${error?.message ?? ""}\n${kernel.wgsl}`,
+        `${messages.map((m) => `${m.lineNum}:${m.linePos} ${m.message}`).join("\n")}${error?.message ?? ""}\n${code}`,
       );
     made.push({ pipeline: pipeline!, group: group!, count: countOf(kernel.workgroups, dims) });
   }

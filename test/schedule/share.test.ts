@@ -1,6 +1,24 @@
 // Kernels that differ only in numbers are one module: it reads them from a uniform buffer, and the results are the evaluator's.
 import { expect, test } from "vitest";
 import { compile, type CompileOptions } from "../../compiler/compile.ts";
+import {
+  call,
+  element,
+  f32,
+  f32Number,
+  i32,
+  i32Number,
+  member,
+  name,
+  operation,
+  u32,
+  u32Bits,
+  u32Number,
+  type Expr,
+} from "../../compiler/kernel/expr.ts";
+import type { Module, Statement } from "../../compiler/kernel/ir.ts";
+import { printModule } from "../../compiler/wgsl/print.ts";
+import { canonicalModule } from "../../compiler/plan/canonical.ts";
 import { shareModules } from "../../compiler/plan/share.ts";
 import { targets } from "../../compiler/kernel/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
@@ -73,12 +91,48 @@ train fit on d(batch: 8) { minimize mse(net(x), y) by adam(lr: 1e-2) steps: 3 }`
   }
 });
 
-// ---- the rules, on texts
+// ---- the rules, on kernels written out
 
 const lavapipe = targets["lavapipe"]!;
-const kernel = (body: string) =>
-  `@group(0) @binding(0) var<storage, read_write> x: array<f32>;\n\n@compute @workgroup_size(8)\nfn main(@builtin(workgroup_id) group: vec3u) {\n${body}\n}\n`;
-const planOf = (bodies: readonly string[]): Plan => ({
+type Body = readonly Statement[];
+const kernel = (body: Body): Module => ({
+  comment: [],
+  enables: [],
+  overrides: [],
+  bindings: [{ name: "x", space: "storage, read_write", type: "array<f32>" }],
+  memory: [],
+  helpers: [],
+  functions: [],
+  workgroup: 8,
+  parameters: ["group"],
+  body,
+});
+const group = member(name("group", u32), "x", u32);
+const groupNumber = call("i32", [group], i32);
+const x = (at: number): Expr => element("x", i32Number(at), f32);
+const store = (value: Expr): Statement => ({ kind: "store", tensor: "x", at: i32Number(0), value });
+const make = (own: string, value: Expr, comment?: string): Statement => ({
+  kind: "let",
+  name: own,
+  value,
+  cost: "none",
+  pinned: false,
+  ...(comment === undefined ? {} : { comment }),
+});
+const loop = (to: number, body: Body): Statement => ({
+  kind: "for",
+  variable: "i",
+  from: i32Number(0),
+  to: i32Number(to),
+  step: i32Number(1),
+  trips: to,
+  body,
+});
+const toF32 = (e: Expr): Expr => call("f32", [e], f32);
+const plus = (a: Expr, b: Expr): Expr => operation("+", a, b);
+const times = (a: Expr, b: Expr): Expr => operation("*", a, b);
+const over = (a: Expr, n: number): Expr => operation("/", a, i32Number(n));
+const planOf = (bodies: readonly Body[]): Plan => ({
   version: planVersion,
   name: "",
   source: "",
@@ -89,7 +143,7 @@ const planOf = (bodies: readonly string[]): Plan => ({
   states: [],
   datasets: [],
   trains: [],
-  modules: bodies.map((body, i) => ({ name: `k${i}`, code: kernel(body) })),
+  modules: bodies.map((_, i) => ({ name: `k${i}` })),
   exports: [
     {
       name: "f",
@@ -110,17 +164,24 @@ const planOf = (bodies: readonly string[]): Plan => ({
     },
   ],
 });
-const shared = (bodies: readonly string[], starts = 1, compileMs = 50) =>
-  shareModules(planOf(bodies), new Map(bodies.map((_, i) => [i, { compileMs, starts }])), lavapipe);
+const shared = (bodies: readonly Body[], starts = 1, compileMs = 50) =>
+  shareModules(planOf(bodies), bodies.map(kernel), new Map(bodies.map((_, i) => [i, { compileMs, starts }])), lavapipe);
 
-test.each([
-  ["integers", "  x[0] = f32(group.x * 3u + 4u);", "  x[0] = f32(group.x * 5u + 4u);"],
-  ["the same number in several places", "  let a = i32(group.x) * 12 + 12;", "  let a = i32(group.x) * 8 + 8;"],
-  ["exponents and signs", "  x[0] = -1e-8 + 0.5;", "  x[0] = -2.5e+3 + 0.5;"],
-  ["other names and comments", "  let a = 2.0; // two\n  x[0] = a;", "  let b = 3.0; // three\n  x[0] = b;"],
-  ["divisors outside of loops", "  let a = i32(group.x) / 12;", "  let a = i32(group.x) / 10;"],
-])("one module: %s", (_, a, b) => {
-  const { plan, moduleOf } = shared([a, b]);
+/** [what, a kernel, by a number] */
+const numbers: readonly (readonly [string, (n: number) => Body, number, number])[] = [
+  ["integers", (n) => [store(toF32(plus(times(group, u32Number(n)), u32Number(4))))], 3, 5],
+  [
+    "the same number in several places",
+    (n) => [make("a", plus(times(groupNumber, i32Number(n)), i32Number(n)))],
+    12,
+    8,
+  ],
+  ["exponents and signs", (n) => [store(plus(f32Number(n), f32Number(0.5)))], -1e-8, -2500],
+  ["other names and comments", (n) => [make(`a${n}`, f32Number(n), `${n}`), store(name(`a${n}`, f32))], 2, 3],
+  ["divisors outside of loops", (n) => [make("a", over(groupNumber, n))], 12, 10],
+];
+test.each(numbers)("one module: %s", (_, of, one, other) => {
+  const { plan, moduleOf } = shared([of(one), of(other)]);
   expect(moduleOf).toEqual([0, 0]);
   expect(plan.modules).toHaveLength(1);
   expect(differing(plan.modules[0]!.code!)).toHaveLength(1);
@@ -130,31 +191,65 @@ test.each([
     [1, 1, 256, 4, "uniform"],
   ]);
 });
-test.each([
-  ["hexadecimal numbers", "  x[0] = 0x1.8p+3f;", "  x[0] = 0x1.8p+4f;"],
-  ["shifts", "  let a = group.x << 3;", "  let a = group.x << 4;"],
-  ["lanes", "  x[0] = subgroupBroadcast(x[1], 3u);", "  x[0] = subgroupBroadcast(x[1], 4u);"],
-  ["lengths of arrays", "  var a: array<f32, 4>;", "  var a: array<f32, 8>;"],
+const apart: readonly (readonly [string, Body, Body])[] = [
+  ["masks", [make("a", u32Bits(24))], [make("a", u32Bits(40))]],
+  ["shifts", [make("a", operation("<<", group, u32Number(3)))], [make("a", operation("<<", group, u32Number(4)))]],
+  [
+    "lanes",
+    [store(call("subgroupBroadcast", [x(1), u32Number(3)], f32))],
+    [store(call("subgroupBroadcast", [x(1), u32Number(4)], f32))],
+  ],
   [
     "divisors in loops",
-    "  for (var i = 0; i < 9; i++) {\n    x[i] = f32(i / 12);\n  }",
-    "  for (var i = 0; i < 9; i++) {\n    x[i] = f32(i / 10);\n  }",
+    [loop(9, [store(toF32(over(name("i", i32), 12)))])],
+    [loop(9, [store(toF32(over(name("i", i32), 10)))])],
   ],
-  ["kinds of numbers", "  let a = 3;", "  let a = 3.0;"],
-  ["code", "  x[0] = x[0] + 1.0;", "  x[0] = x[0] - 1.0;"],
-])("two modules: %s", (_, a, b) => {
-  const plan = planOf([a, b]);
-  expect(shared([a, b])).toEqual({ plan, moduleOf: [0, 1] });
+  ["kinds of numbers", [make("a", i32Number(3))], [make("a", f32Number(3))]],
+  ["code", [store(plus(x(0), f32Number(1)))], [store(operation("-", x(0), f32Number(1)))]],
+];
+test.each(apart)("two modules: %s", (_, a, b) => {
+  const { plan, moduleOf } = shared([a, b]);
+  expect(moduleOf).toEqual([0, 1]);
+  expect(plan.buffers).toHaveLength(1);
+  expect(kernels(plan)).toEqual([a, b].map((body) => printModule(kernel(body))));
+});
+test("names and comments make no other module, operators and helpers do", () => {
+  const of = (
+    tensor: string,
+    value: string,
+    comment: string,
+    sign: "+" | "-" = "+",
+    helpers = ["dlm_tanh"],
+  ): string => {
+    const read = element(tensor, i32Number(0), f32);
+    const own = name(value, f32);
+    return canonicalModule({
+      ...kernel([
+        { kind: "comment", lines: [comment] },
+        make(value, call("dlm_tanh", [read], f32), comment),
+        { kind: "store", tensor, at: i32Number(0), value: operation(sign, own, f32Number(1)) },
+      ]),
+      comment: [comment],
+      bindings: [{ name: tensor, space: "storage, read_write", type: "array<f32>" }],
+      helpers,
+    });
+  };
+  expect(of("y", "y_1", "one")).toBe(of("q", "a", "another")); // `a` and `q` are variables of dlm_tanh
+  expect(of("y", "v", "one")).not.toBe(of("y", "v", "one", "-"));
+  expect(of("y", "v", "one")).not.toBe(of("y", "v", "one", "+", ["dlm_sigmoid", "dlm_tanh"]));
 });
 test("what runs lose counts against what compilation gains", () => {
-  const bodies = ["  let a = i32(group.x) / 12;", "  let a = i32(group.x) / 10;"];
+  const bodies = [12, 10].map((n) => [make("a", over(groupNumber, n))]);
   const { number, divideBy } = lavapipe.ns;
   const least = ((50 + lavapipe.compile.module) * 1e6 * lavapipe.cores) / (number + divideBy) / 2; // starts of SIMD groups of each: one of both is compiled all the same
   expect(shared(bodies, 0.9 * least).plan.modules).toHaveLength(1);
   expect(shared(bodies, 1.1 * least).plan.modules).toHaveLength(2);
 });
 test("the words are the numbers, as the device reads them", () => {
-  const { plan } = shared(["  x[0] = f32(3u) * 0.1 + f32(7);", "  x[0] = f32(4000000000u) * 2.5 + f32(2147483647);"]);
+  const body = (a: number, b: number, c: number): Body => [
+    store(plus(times(toF32(u32Number(a)), f32Number(b)), toF32(i32Number(c)))),
+  ];
+  const { plan } = shared([body(3, 0.1, 7), body(4000000000, 2.5, 2147483647)]);
   const words = new Int32Array(Uint8Array.from(atob(plan.buffers[1]!.data!), (c) => c.charCodeAt(0)).buffer);
   expect([...words.subarray(0, 3)]).toEqual([3, new Int32Array(Float32Array.of(0.1).buffer)[0], 7]);
   expect([...words.subarray(64, 67)]).toEqual([

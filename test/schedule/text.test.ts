@@ -2,7 +2,25 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { priceOfCode } from "../../compiler/lower/count.ts";
-import { inline, precedence, tidy, type Let, type Statement } from "../../compiler/lower/ir.ts";
+import {
+  bool,
+  call,
+  component,
+  element,
+  f32,
+  i32,
+  i32Number,
+  name,
+  negate,
+  operation,
+  substitute,
+  u32Number,
+  wide,
+  type Expr,
+} from "../../compiler/kernel/expr.ts";
+import type { Let, Statement } from "../../compiler/kernel/ir.ts";
+import { tidy } from "../../compiler/lower/tidy.ts";
+import { printExpr, printModule } from "../../compiler/wgsl/print.ts";
 import { lowerKernel } from "../../compiler/lower/lower.ts";
 import { flatNest, nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate, rank } from "../../compiler/schedule/space.ts";
@@ -11,7 +29,7 @@ import { printSchedule } from "../../compiler/schedule/schedule.ts";
 import { splitReduction, stepsOfPart } from "../../compiler/schedule/split.ts";
 import { emitKernel } from "../../compiler/lower/template.ts";
 import { targets } from "../../compiler/kernel/target.ts";
-import { f32Text } from "../../compiler/wgsl/names.ts";
+import { f32Text } from "../../compiler/scalar/dtype.ts";
 import {
   cases,
   columnSums,
@@ -28,118 +46,128 @@ import { overSources } from "./reference.ts";
 
 const lavapipe = targets["lavapipe"]!;
 const wgsl = (c: ReturnType<typeof product>, target = lavapipe): string =>
-  lowerKernel(
-    overSources(c.spec),
-    layoutFor((s) => s.dtype),
-    target,
-  ).wgsl;
+  printModule(
+    lowerKernel(
+      overSources(c.spec),
+      layoutFor((s) => s.dtype),
+      target,
+    ).module,
+  );
 
 test("a value takes its place with no more brackets than it needs", () => {
-  const known = new Map([
-    ["s", { code: "a + b", binding: precedence.add, integer: false }],
-    ["n", { code: "i + 1", binding: precedence.add, integer: true }],
-    ["p", { code: "a * b", binding: precedence.multiply, integer: false }],
-    ["c", { code: "x < y", binding: precedence.compare, integer: false }],
-    ["u", { code: "-a", binding: precedence.unary, integer: false }],
-    ["f", { code: "exp(a)", binding: precedence.atom, integer: false }],
+  const [a, b, q] = [name("a", f32), name("b", f32), name("q", f32)];
+  const [i, j, d] = [name("i", i32), name("j", i32), name("d", bool)];
+  const known = new Map<string, Expr>([
+    ["s", operation("+", a, b)],
+    ["n", operation("+", i, i32Number(1))],
+    ["p", operation("*", a, b)],
+    ["c", operation("<", name("x", f32), name("y", f32))],
+    ["u", negate(a)],
+    ["f", call("exp", [a], f32)],
+    ["v", operation("+", name("g", wide(f32)), name("h", wide(f32)))],
+    ["e", call("exp", [name("g", wide(f32))], wide(f32))],
+    ["m", operation("&", d, name("e", bool))],
   ]);
-  const to = (code: string): string => inline(code, known);
-  expect(to("s * s")).toBe("(a + b) * (a + b)");
-  expect(to("p + p")).toBe("a * b + a * b");
-  expect(to("q - s")).toBe("q - (a + b)");
-  expect(to("s + q")).toBe("a + b + q");
-  expect(to("q + s")).toBe("q + (a + b)"); // the order of f32 additions is the sum's own
-  expect(to("q + n")).toBe("q + i + 1");
-  expect(to("q + n * 2")).toBe("q + (i + 1) * 2");
-  expect(to("q / p")).toBe("q / (a * b)");
-  expect(to("s.x + f.y")).toBe("(a + b).x + exp(a).y");
-  expect(to("c && d")).toBe("x < y && d");
-  expect(to("max(s, u)")).toBe("max(a + b, -a)");
-  expect(to("q - u")).toBe("q - -a");
-  expect(to("w[n]")).toBe("w[i + 1]");
-  expect(to("c == d")).toBe("(x < y) == d");
-  expect(to("n >> 2u")).toBe("(i + 1) >> 2u");
+  const [s, n, p, c, u] = [name("s", f32), name("n", i32), name("p", f32), name("c", bool), name("u", f32)];
+  const [v, e, m] = [name("v", wide(f32)), name("e", wide(f32)), name("m", bool)];
+  const to = (e: Expr): string => printExpr(substitute(e, known));
+  expect(to(operation("*", s, s))).toBe("(a + b) * (a + b)");
+  expect(to(operation("+", p, p))).toBe("a * b + a * b");
+  expect(to(operation("-", q, s))).toBe("q - (a + b)");
+  expect(to(operation("+", s, q))).toBe("a + b + q");
+  expect(to(operation("+", q, s))).toBe("q + (a + b)"); // the order of f32 additions is the sum's own
+  expect(to(operation("+", j, n))).toBe("j + i + 1");
+  expect(to(operation("+", j, operation("*", n, i32Number(2))))).toBe("j + (i + 1) * 2");
+  expect(to(operation("/", q, p))).toBe("q / (a * b)");
+  expect(to(operation("+", component(v, 0), component(e, 1)))).toBe("(g + h).x + exp(g).y");
+  expect(to(operation("&&", c, d))).toBe("x < y && d");
+  expect(to(operation("||", c, operation("&&", c, d)))).toBe("x < y || (x < y && d)");
+  expect(to(operation("&", m, d, d))).toBe("(d & e) & d & d");
+  expect(to(call("max", [s, u], f32))).toBe("max(a + b, -a)");
+  expect(to(operation("-", q, u))).toBe("q - -a");
+  expect(to(negate(s))).toBe("-(a + b)");
+  expect(to(element("w", n, f32))).toBe("w[i + 1]");
+  expect(to(operation("==", c, d))).toBe("(x < y) == d");
+  expect(to(operation(">>", n, u32Number(2)))).toBe("(i + 1) >> 2u");
+});
+/** A random expression over integers, with its value as JavaScript has it: every operator but division keeps integers. */
+interface Sample {
+  readonly expr: Expr;
+  readonly value: number;
+}
+const samples: fc.Arbitrary<Sample> = fc.letrec<{ node: Sample }>((tie) => ({
+  node: fc.oneof(
+    { depthSize: "small" },
+    fc.integer({ min: -9, max: 9 }).map((n) => ({ expr: i32Number(n), value: n })),
+    tie("node").map(({ expr, value }) => ({ expr: negate(expr), value: -value })),
+    fc
+      .record({ a: tie("node"), b: tie("node"), op: fc.constantFrom("+" as const, "-" as const, "*" as const) })
+      .map(({ a, b, op }) => ({
+        expr: operation(op, a.expr, b.expr),
+        value: op === "+" ? a.value + b.value : op === "-" ? a.value - b.value : a.value * b.value,
+      })),
+  ),
+})).node;
+const evaluated = (lines: readonly string[], value: string): number =>
+  Number(new Function([...lines, `return ${value};`].join("\n"))()) + 0; // no -0
+test("what is printed means what the tree means", () => {
+  fc.assert(
+    fc.property(samples, ({ expr, value }) => {
+      expect(evaluated([], printExpr(expr))).toBe(value + 0);
+    }),
+    { seed: 7, numRuns: 300 },
+  );
 });
 test("arithmetic written out of parts means the same", () => {
-  // random trees over integers, evaluated as JavaScript: every operator but division keeps integers
-  const tree: fc.Arbitrary<{ code: string; binding: number; value: number; lets: Let[] }> = fc.letrec((tie) => ({
-    node: fc.oneof(
-      { depthSize: "small" },
-      fc
-        .integer({ min: 1, max: 9 })
-        .map((n) => ({ code: String(n), binding: precedence.atom as number, value: n, lets: [] as Let[] })),
-      fc.record({ a: tie("node"), b: tie("node"), op: fc.constantFrom("+", "-", "*") }).map((x) => {
-        const { a, b, op } = x as {
-          a: { code: string; binding: number; value: number; lets: Let[] };
-          b: { code: string; binding: number; value: number; lets: Let[] };
-          op: string;
-        };
-        const own = (e: typeof a, list: Let[]): string => {
-          const name = `t${list.length}_${Math.abs(e.value)}_${e.code.length}_${op === "+" ? "p" : op === "-" ? "m" : "x"}`;
-          list.push({
-            kind: "let",
-            name,
-            type: { element: "i32", width: 1 },
-            code: e.code,
-            binding: e.binding,
-            cost: "alu",
-            pinned: false,
-          });
-          return name;
-        };
-        const lets = [...a.lets, ...b.lets];
-        const code = `${own(a, lets)} ${op} ${own(b, lets)}`;
-        return {
-          code,
-          binding: op === "*" ? precedence.multiply : precedence.add,
-          value: op === "+" ? a.value + b.value : op === "-" ? a.value - b.value : a.value * b.value,
-          lets,
-        };
-      }),
-    ),
-  })).node as never;
   fc.assert(
-    fc.property(tree, ({ code, value, lets }) => {
-      const names = new Set(lets.map((l) => l.name));
-      fc.pre(names.size === lets.length);
-      const body = tidy([...lets, { kind: "store", tensor: "y", at: "0", code, width: 1 }]);
-      const last = body[body.length - 1]!;
-      const text = [
-        ...body.slice(0, -1).map((s) => `const ${(s as Let).name} = ${(s as Let).code};`),
-        `return ${(last as { code: string }).code};`,
-      ]
-        .join("\n")
-        .replaceAll("- -", "- 0 -");
-      expect(new Function(text)()).toBe(value);
+    fc.property(samples, ({ expr, value }) => {
+      const lets: Let[] = [];
+      const part = (e: Expr): Expr => {
+        if (!e.args.length) return e;
+        const whole = { ...e, args: e.args.map(part) };
+        const own = `t${lets.length}`;
+        lets.push({ kind: "let", name: own, value: whole, cost: "alu", pinned: false });
+        return name(own, i32);
+      };
+      const whole = part(expr);
+      const body = tidy([...lets, { kind: "store", tensor: "y", at: i32Number(0), value: whole }]);
+      const lines = body.map((s) => (s.kind === "let" ? `const ${s.name} = ${printExpr(s.value)};` : ""));
+      const last = body.at(-1)!;
+      expect(evaluated(lines, last.kind === "store" ? printExpr(last.value) : "")).toBe(value + 0);
     }),
-    { seed: 7, numRuns: 200 },
+    { seed: 7, numRuns: 300 },
   );
 });
 test("values of outer loops and values used twice stay", () => {
-  const make = (name: string, code: string): Let => ({
+  const a = name("a", f32);
+  const make = (own: string, fn: string): Let => ({
     kind: "let",
-    name,
-    type: { element: "f32", width: 1 },
-    code,
-    binding: precedence.atom,
+    name: own,
+    value: call(fn, [a], f32),
     cost: "alu",
     pinned: false,
   });
+  const [once, twice] = [name("once", f32), name("twice", f32)];
   const body: Statement[] = [
-    make("once", "f(a)"),
-    make("twice", "g(a)"),
-    make("never", "h(a)"),
-    make("outer", "e(a)"),
+    make("once", "f"),
+    make("twice", "g"),
+    make("never", "h"),
+    make("outer", "e"),
     {
       kind: "for",
       variable: "k",
-      from: "0",
-      below: "4",
-      step: 1,
+      from: i32Number(0),
+      to: i32Number(4),
+      step: i32Number(1),
       trips: 4,
-      body: [{ kind: "set", name: "s", operator: "+=", code: "outer", cost: "alu", width: 1 }],
+      body: [{ kind: "set", target: name("s", f32), operator: "+=", value: name("outer", f32), cost: "alu" }],
     },
-    { kind: "store", tensor: "y", at: "0", code: "once + twice + twice", width: 1 },
+    {
+      kind: "store",
+      tensor: "y",
+      at: i32Number(0),
+      value: operation("+", operation("+", once, twice), twice),
+    },
   ];
   expect(tidy(body).map((s) => (s.kind === "let" ? s.name : s.kind))).toEqual(["twice", "outer", "for", "store"]);
 });

@@ -1,6 +1,7 @@
 // Affine forms over the named integers of a kernel (loop variables, first elements of tiles, lanes), and what is known about each name.
 // Guards, hoisting, vector access, windows and sliding all stand on them.
 import { isI32 } from "../scalar/range.ts";
+import type { Expr } from "./expr.ts";
 
 export interface Form {
   readonly terms: ReadonlyMap<string, number>; // name -> coefficient, never 0
@@ -11,7 +12,7 @@ export interface Named {
   readonly low: number; // inclusive bounds
   readonly high: number;
   readonly multiple: number; // every value is a multiple of this
-  readonly fourth?: string; // code of its fourth, where that is simpler than a division
+  readonly fourth?: Expr; // its fourth, where that is simpler than a division
   readonly varying: boolean; // differs between the invocations of a workgroup
 }
 
