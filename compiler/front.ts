@@ -2,10 +2,10 @@
 import type * as ast from "../grammar/ast.ts";
 import type { Diagnostic } from "../grammar/diagnostic.ts";
 import { parse } from "../grammar/parser.ts";
-import { elaborate, type ElaborateOptions } from "./elaborate/elaborate.ts";
+import { elaborate } from "./elaborate/elaborate.ts";
 import { pedantic } from "./elaborate/pedantic.ts";
 import { checkSizes } from "./elaborate/sizes.ts";
-import type { Program } from "./elaborate/program.ts";
+import type { ElaborateOptions, Program } from "./elaborate/program.ts";
 import { resetTable } from "./graph/scalar.ts";
 import { libraryDeclarations } from "./std/declarations.ts";
 

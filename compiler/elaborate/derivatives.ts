@@ -5,22 +5,22 @@ import { gradient, sumNodes } from "../grad/grad.ts";
 import type { Node } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 
-/** Stable forms of a node, each made for one derivative. Nodes belong to one compilation, and so does what is remembered of them. */
-const forms = new WeakMap<Node, Set<Node>>();
-function remember(from: Node, to: Node): void {
-  const known = forms.get(from);
-  if (known) known.add(to);
-  else forms.set(from, new Set([to]));
-}
+/** Stable forms of nodes, each made for one derivative. */
+export type StableForms = Map<Node, Set<Node>>;
 /** The node and all forms of it, also forms of forms. */
-function formsOf(node: Node): Node[] {
+function formsOf(node: Node, forms: StableForms): Node[] {
   const found = new Set([node]);
   for (const x of found) for (const y of forms.get(x) ?? []) found.add(y);
   return [...found];
 }
-/** d root / d node for each of the nodes; undefined where the root does not depend on one. */
-export function derivatives(root: Node, nodes: readonly Node[]): (Node | undefined)[] {
-  const groups = nodes.map(formsOf);
+/** d root / d node for each of the nodes; undefined where the root does not depend on one. Adds the forms that it makes to those that are known. */
+export function derivatives(root: Node, nodes: readonly Node[], forms: StableForms): (Node | undefined)[] {
+  const groups = nodes.map((x) => formsOf(x, forms));
+  const remember = (from: Node, to: Node): void => {
+    const known = forms.get(from);
+    if (known) known.add(to);
+    else forms.set(from, new Set([to]));
+  };
   const all = [...new Set(groups.flat())];
   const found = new Map<Node, Node>();
   gradient(stabilised(root, all, remember), all).forEach((g, i) => g && found.set(all[i]!, g));

@@ -3,7 +3,8 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { namedFunctions } from "../scalar/table.ts";
-import { builtinNames, laterNames, shapedNames } from "./builtins.ts";
+import { shapedNames } from "./builtins/arrays.ts";
+import { builtinNames, laterNames } from "./builtins/table.ts";
 import { unknownName } from "./errors.ts";
 
 const ambient =

@@ -3,6 +3,12 @@ import type { Span } from "../../grammar/diagnostic.ts";
 import type { Loader, Storage } from "../../runtime/plan.ts";
 import type { Dim, DType, GraphProgram, Node, Range, Shape, Source } from "../graph/types.ts";
 
+/** What is given beside the text. */
+export interface ElaborateOptions {
+  readonly set?: Readonly<Record<string, string | number>>; // consts and settings by name
+  readonly seed?: number;
+  readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
+}
 export interface Program {
   readonly name: string; // of the file
   readonly parameters: readonly Held[];

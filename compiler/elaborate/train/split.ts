@@ -1,11 +1,11 @@
 // Evaluation over a split, exact and in pieces: the part of the graph that treats every row alone is run chunk by chunk, the tensors where
 // rows meet (reductions over them, pairs) are kept for the whole split, and the rest runs once over all rows.
-import { compute, source, topological } from "../graph/node.ts";
-import { axis, constantOf, load, substitute, variable, visit } from "../graph/scalar.ts";
-import type { Dim, GraphProgram, Node, Scan, Source } from "../graph/types.ts";
-import { levelInputs } from "../grad/grad.ts";
-import { rebuildNode } from "../grad/scan.ts";
-import type { Evaluation } from "./program.ts";
+import { compute, source, topological } from "../../graph/node.ts";
+import { axis, constantOf, load, substitute, variable, visit } from "../../graph/scalar.ts";
+import type { Dim, GraphProgram, Node, Scan, Source } from "../../graph/types.ts";
+import { levelInputs } from "../../grad/grad.ts";
+import { rebuildNode } from "../../grad/scan.ts";
+import type { Evaluation } from "../program.ts";
 
 type Make = (name: string, outputs: readonly { name: string; node: Node }[], updates: readonly []) => GraphProgram;
 export function splitEvaluation(
