@@ -4,6 +4,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import type { Loader } from "../../runtime/plan.ts";
+import type { Origin } from "../graph/origin.ts";
 import { integer } from "../graph/scalar.ts";
 import type { Integer, Node, Scalar, Shape, Source } from "../graph/types.ts";
 import type { StableForms } from "./derivatives.ts";
@@ -180,11 +181,25 @@ export function baseContext(interpreter: Interpreter, ambient: Scope, drawPath =
     declared: undefined,
   };
 }
+/** Is told of everything that is evaluated. */
+export interface Log {
+  readonly evaluated: (e: ast.Expr, value: Value, scope: Scope, ctx: Context) => void;
+  readonly named: (name: ast.Name, value: Value) => void;
+  /** A call that has ended; `scope` binds what it was given. */
+  readonly called: (
+    origin: Origin,
+    declaration: ast.Fn | ast.Init | ast.LayerDeclaration | ast.ModelDeclaration,
+    scope: Scope,
+    result: Value,
+    instance: Instance | undefined,
+  ) => void;
+}
 /** What all programs made from one file share. */
 export interface Interpreter {
   readonly evaluate: (e: ast.Expr, scope: Scope, ctx: Context) => Value;
-  readonly apply: (callee: Value, args: readonly Argument[], span: Span, ctx: Context) => Value;
+  readonly apply: (callee: Value, args: readonly Argument[], span: Span, ctx: Context, written: Span) => Value;
   readonly diagnostics: Diagnostic[];
+  readonly log: Log | undefined; // what is known is kept where somebody will ask
   readonly seed: Source;
   readonly parameters: Map<string, { source: Source; initial: Node; span: Span }>;
   readonly states: Map<string, { source: Source; initial: Node; span: Span; kind: "state" | "optimizer" | "counter" }>;
@@ -201,6 +216,11 @@ export interface Interpreter {
 }
 /** The value of an expression. */
 export const evaluate = (e: ast.Expr, scope: Scope, ctx: Context): Value => ctx.interpreter.evaluate(e, scope, ctx);
-/** What a callable gives for these arguments. */
-export const apply = (callee: Value, args: readonly Argument[], span: Span, ctx: Context): Value =>
-  ctx.interpreter.apply(callee, args, span, ctx);
+/** What a callable gives for these arguments. `written`: where it stands, without the arguments before a `|>`. */
+export const apply = (
+  callee: Value,
+  args: readonly Argument[],
+  span: Span,
+  ctx: Context,
+  written: Span = span,
+): Value => ctx.interpreter.apply(callee, args, span, ctx, written);

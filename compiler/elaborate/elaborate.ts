@@ -3,6 +3,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import { tooDeep } from "../../grammar/errors.ts";
+import { callOrigin, withOrigin } from "../graph/origin.ts";
 import type { Node, Source } from "../graph/types.ts";
 import { type Instance, type Interpreter, Scope } from "./context.ts";
 import { checkHoldout, fieldCheck } from "./data/check.ts";
@@ -138,7 +139,8 @@ function declareDatasets(
     for (const item of file.items) {
       if (item.kind !== "data") continue;
       attempt(() => {
-        const d = declareData(self, item, scope, attempt);
+        const origin = callOrigin("data", item.name.text, item.name.text, item.span);
+        const d = withOrigin(origin, () => declareData(self, item, scope, attempt));
         datasets.set(item.name.text, d);
         self.data.set(item.name.text, (member, span) => tensor(wholeColumn(d, member, span)));
       });

@@ -2,6 +2,7 @@
 // In: the declaration. Out: its inputs as sources, its outputs as graph, its dims and their bounds.
 import type * as ast from "../../grammar/ast.ts";
 import { source } from "../graph/node.ts";
+import { callOrigin, withOrigin } from "../graph/origin.ts";
 import { constantOf, dim, iadd, load } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, Integer, Node, Range, Source } from "../graph/types.ts";
 import { leastI32, mostI32 } from "../scalar/range.ts";
@@ -16,7 +17,9 @@ import type { ExportProgram } from "./program.ts";
 import { dimsOf, program } from "./programs.ts";
 import { asTensor, int, kindText, tensor } from "./values.ts";
 
-export function elaborateExport(self: Interpreter, item: ast.Fn, scope: Scope): ExportProgram {
+export const elaborateExport = (self: Interpreter, item: ast.Fn, scope: Scope): ExportProgram =>
+  withOrigin(callOrigin("export", item.name.text, item.name.text, item.span), () => exportProgram(self, item, scope));
+function exportProgram(self: Interpreter, item: ast.Fn, scope: Scope): ExportProgram {
   const { seed } = self;
   const name = item.name.text;
   const inner = new Scope(scope);

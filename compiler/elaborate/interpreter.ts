@@ -6,7 +6,16 @@ import { source } from "../graph/node.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { applyShaped, shapedNames } from "./builtins/arrays.ts";
 import { applyBuiltin, builtinNames, laterNames } from "./builtins/table.ts";
-import { apply, type Argument, type Context, evaluate, type Interpreter, Scope, type Value } from "./context.ts";
+import {
+  apply,
+  type Argument,
+  type Context,
+  evaluate,
+  type Interpreter,
+  type Log,
+  Scope,
+  type Value,
+} from "./context.ts";
 import * as errors from "./errors.ts";
 import { applyFunction, applyLambda, callExpression, pipe } from "./expression/calls.ts";
 import { applyInstance } from "./expression/construct.ts";
@@ -18,11 +27,12 @@ import { binary, unary, withParameters } from "./expression/operators.ts";
 import { kindText, knownBool, number } from "./values.ts";
 
 /** A new one, for the programs of one file. */
-export function newInterpreter(diagnostics: Diagnostic[]): Interpreter {
+export function newInterpreter(diagnostics: Diagnostic[], log?: Log): Interpreter {
   return {
-    evaluate: valueOf,
+    evaluate: log ? logged(log) : valueOf,
     apply: applied,
     diagnostics,
+    log,
     seed: source({
       role: "input",
       path: "seed",
@@ -43,6 +53,13 @@ export function newInterpreter(diagnostics: Diagnostic[]): Interpreter {
     work: { calls: 0 },
   };
 }
+const logged =
+  (log: Log): Interpreter["evaluate"] =>
+  (e, scope, ctx) => {
+    const value = valueOf(e, scope, ctx);
+    log.evaluated(e, value, scope, ctx);
+    return value;
+  };
 function valueOf(e: ast.Expr, scope: Scope, ctx: Context): Value {
   switch (e.kind) {
     case "number":
@@ -98,7 +115,7 @@ function lookup(name: string, span: Span, scope: Scope, ctx: Context): Value {
   if (laterNames.has(name)) throw errors.unsupported(span, `\`${name}\``);
   throw errors.unknownName(span, name, [...scope.names(), ...ctx.ambient.names(), ...builtinNames, ...shapedNames]);
 }
-function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Context): Value {
+function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Context, written: Span): Value {
   const { work } = ctx.interpreter;
   if (++work.calls > errors.mostCalls)
     throw errors.tooMany(
@@ -110,7 +127,7 @@ function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Cont
     );
   switch (callee.kind) {
     case "lazy":
-      return apply(callee.force(), args, span, ctx);
+      return apply(callee.force(), args, span, ctx, written);
     case "builtin":
       return applyBuiltin(callee.name, args, span, ctx);
     case "shaped":
@@ -121,13 +138,13 @@ function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Cont
         span,
       );
     case "composed":
-      return apply(callee.second, [{ value: apply(callee.first, args, span, ctx), span }], span, ctx);
+      return apply(callee.second, [{ value: apply(callee.first, args, span, ctx, written), span }], span, ctx, written);
     case "lambda":
       return applyLambda(callee, args, span, ctx);
     case "fn":
-      return applyFunction(callee, args, span, ctx);
+      return applyFunction(callee, args, span, ctx, written);
     case "instance":
-      return applyInstance(callee, args, span, ctx);
+      return applyInstance(callee, args, span, ctx, written);
     case "layer":
       throw errors.wrongKind(span, "an instance", kindText(callee), `write ${callee.declaration.name.text}(...)(...)`);
     default:

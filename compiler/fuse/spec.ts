@@ -104,7 +104,14 @@ export function emitKernel(g: Group, reader: Reader): KernelStep {
     stages: used.map((s) => ({ ...s, value: keepRoundings(s.value) })),
     stores: stores.map((s) => ({ ...s, value: keepRoundings(s.value) })),
   };
-  const spec: KernelSpec = { name: nameOf(g), comment: () => commentOf(g), lines: linesOf(g), axes, ...asWritten };
+  const spec: KernelSpec = {
+    name: nameOf(g),
+    comment: () => commentOf(g),
+    lines: linesOf(g),
+    places: g.nodes.flatMap((x) => x.span ?? []),
+    axes,
+    ...asWritten,
+  };
   return { kind: "kernel", spec, reads, writes };
 }
 function nameOf(g: Group): string {

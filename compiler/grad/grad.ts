@@ -13,6 +13,7 @@ import {
   topological,
   type Meta,
 } from "../graph/node.ts";
+import { derivativeOf } from "../graph/origin.ts";
 import {
   add,
   and,
@@ -126,7 +127,7 @@ export function backpropagate(
   }
   return found;
 }
-export const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label && `d_${x.label}` });
+export const metaOf = (x: Node): Meta => ({ span: derivativeOf(x.span), label: x.label && `d_${x.label}` });
 
 /** The sum in one pointwise body; unreduced terms that are nothing else's value are written out in it. */
 export function sumNodes(nodes: readonly Node[], meta: Meta = {}, kept: ReadonlySet<Node> = new Set()): Node {

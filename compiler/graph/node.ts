@@ -1,6 +1,6 @@
 // Constructors of nodes: the only way to make one. `compute` applies the simplifications of a sum (unused axes, factors that leave it,
 // support, compression), so a derivative comes out as the plain contraction that it is. A constructor may return another node than asked for.
-import { InternalError, type Span } from "../../grammar/diagnostic.ts";
+import { InternalError } from "../../grammar/diagnostic.ts";
 import {
   and,
   asExtent,
@@ -41,6 +41,7 @@ import {
   variable,
   visit,
 } from "./scalar.ts";
+import { placeNow, type Place } from "./origin.ts";
 import { isI32, leastI32, mostI32 } from "../scalar/range.ts";
 import type {
   Compute,
@@ -74,12 +75,12 @@ export function withOptions<T>(changed: Partial<typeof options>, f: () => T): T 
 }
 
 export interface Meta {
-  readonly span?: Span | undefined;
+  readonly span?: Place | undefined;
   readonly label?: string | undefined;
   readonly range?: Range | undefined;
 }
-const metaOf = (meta: Meta): { span?: Span; label?: string } => ({
-  ...(meta.span ? { span: meta.span } : {}),
+const metaOf = (meta: Meta): { span?: Place; label?: string } => ({
+  ...(meta.span ? { span: placeNow(meta.span) } : {}),
   ...(meta.label ? { label: meta.label } : {}),
 });
 
@@ -302,7 +303,7 @@ function finish(
       id,
       scans: placed.scans,
     };
-    if (meta.span) made.span = meta.span;
+    if (meta.span) made.span = placeNow(meta.span);
     if (meta.label) made.label = meta.label;
     if (reduction) made.reduction = { op: reduction.op, extents, ties: reduction.ties };
     if (range) made.range = range;
@@ -649,7 +650,7 @@ export function scan(
     names?: readonly string[];
     ranges?: readonly (Range | undefined)[];
     reverse?: boolean;
-    span?: Span | undefined;
+    span?: Place | undefined;
   },
   build: (step: Variable, incoming: readonly Source[]) => readonly Node[],
 ): Scan {
@@ -660,7 +661,7 @@ export function scan(
     reverse: of.reverse ?? false,
     carries: [],
     scans: unionScans([]),
-    ...(of.span ? { span: of.span } : {}),
+    ...(of.span ? { span: placeNow(of.span) } : {}),
   } as unknown as { -readonly [K in keyof Scan]: Scan[K] };
   made.step = variable(of.count, "t", { scan: made });
   const incoming = of.initial.map((x, i) =>

@@ -5,8 +5,8 @@
 // - a Compute names its axes by position: output axes 0.., then reduction axes; an axis of extent 1 is the constant 0;
 // - every load is in range under the guards around it, or has an outside value;
 // - no implicit broadcasting, no implicit conversion between dtypes.
-import type { Span } from "../../grammar/diagnostic.ts";
 import type { DType, ScalarFunction } from "../scalar/functions.ts";
+import type { Place } from "./origin.ts";
 
 export type { DType };
 
@@ -170,7 +170,7 @@ interface NodeBase {
   readonly range?: Range; // of i32
   readonly id: number;
   readonly scans: ScanSet; // scans whose body this node belongs to
-  readonly span?: Span; // where it came from; never part of equality (the first one entered wins)
+  readonly span?: Place; // where it came from, with the call that made it; never part of equality (the first one entered wins)
   readonly label?: string; // a name from the source, for printing and kernels; never part of equality
 }
 
@@ -227,7 +227,7 @@ export interface Scan {
   readonly reverse: boolean;
   readonly carries: readonly { readonly initial: Node; readonly incoming: Source; readonly next: Node }[];
   readonly scans: ScanSet; // enclosing scans
-  readonly span?: Span;
+  readonly span?: Place;
 }
 
 // ---------------------------------------------------------------- programs

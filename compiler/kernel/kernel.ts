@@ -1,4 +1,5 @@
 // Kernel specifications: what fusion gives to scheduling. One spec becomes one WGSL module with one entry point, whatever its schedule.
+import type { Place } from "../graph/origin.ts";
 import type { Node, ReductionOp, Scalar, Variable, Local, Integer } from "../graph/types.ts";
 
 /** A reduction of the kernel: local = op over `over` of value; value may read earlier locals. */
@@ -19,6 +20,7 @@ export interface KernelSpec {
   readonly name: string; // snake_case, after the source: "net_linear_matmul_relu"
   readonly comment: () => readonly string[]; // the formula and the source lines ("digits.dlm:9") that it computes
   readonly lines?: readonly string[]; // "digits.dlm:9": the source lines, for profiles and messages
+  readonly places?: readonly Place[]; // of its nodes in order: source text and the calls that they were made in
   readonly axes: readonly Variable[]; // fresh variables: the common output axes, outer to inner
   readonly stages: readonly Stage[];
   readonly stores: readonly Store[];

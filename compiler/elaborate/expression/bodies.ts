@@ -76,6 +76,7 @@ export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
       ctx,
     );
   if (!s.tuple) {
+    ctx.interpreter.log?.named(s.names[0]!, value);
     scope.bind(s.names[0]!.text, label(value, s.names[0]!.text), s.names[0]!.span);
     before?.names.set(s.names[0]!.text, value);
     return;
@@ -83,7 +84,10 @@ export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
   const parts = value.kind === "tuple" || value.kind === "list" ? value.elements : undefined;
   if (!parts || parts.length !== s.names.length)
     throw errors.wrongKind(s.value.span, `a tuple of ${s.names.length}`, kindText(value));
-  s.names.forEach((n, i) => scope.bind(n.text, label(parts[i]!, n.text), n.span));
+  s.names.forEach((n, i) => {
+    ctx.interpreter.log?.named(n, parts[i]!);
+    scope.bind(n.text, label(parts[i]!, n.text), n.span);
+  });
 }
 /** Gives a node its name from the source where it has none yet. */
 export function label(v: Value, name: string): Value {

@@ -1,6 +1,7 @@
 // Calls: `f(x)`, `x |> f`, and what the callee makes of its arguments.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
+import { callOrigin } from "../../graph/origin.ts";
 import {
   apply,
   type Argument,
@@ -15,7 +16,7 @@ import * as errors from "../errors.ts";
 import { isCallable, kindText } from "../values.ts";
 import { runBody } from "./bodies.ts";
 import { construct } from "./construct.ts";
-import { resultSpan, within } from "./faults.ts";
+import { inCall, resultSpan, within } from "./faults.ts";
 import { gradExpression } from "./gradients.ts";
 import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
 
@@ -29,7 +30,7 @@ export function pipe(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx
   // x |> Layer(hyper), x |> callable, x |> f(a)
   if (right.kind === "call") {
     const callee = evaluate(right.callee, scope, ctx);
-    if (callee.kind === "layer") return apply(construct(callee, right, scope, ctx), spread, e.span, ctx);
+    if (callee.kind === "layer") return apply(construct(callee, right, scope, ctx), spread, e.span, ctx, right.span);
     if (
       callee.kind === "instance" ||
       callee.kind === "fn" ||
@@ -39,14 +40,14 @@ export function pipe(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx
     ) {
       const args = argumentsOf(right.args, scope, ctx);
       // a call that gives a callable is applied; otherwise x becomes its first argument
-      return apply(callee, [...spread, ...args], e.span, ctx);
+      return apply(callee, [...spread, ...args], e.span, ctx, right.span);
     }
   }
   const target = evaluate(right, scope, ctx);
   if (target.kind === "layer")
     throw errors.wrongKind(right.span, "an instance", kindText(target), `write ${target.declaration.name.text}(...)`);
   if (!isCallable(target)) throw errors.wrongKind(right.span, "something to apply", kindText(target));
-  return apply(target, spread, e.span, ctx);
+  return apply(target, spread, e.span, ctx, right.span);
 }
 export function callExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
   const callee = evaluate(e.callee, scope, ctx);
@@ -89,6 +90,7 @@ export function applyFunction(
   args: readonly Argument[],
   span: Span,
   ctx: Context,
+  written: Span,
 ): Value {
   const d = callee.declaration;
   // an initialiser waits for the parameter that it is for
@@ -100,12 +102,14 @@ export function applyFunction(
     calls.push(d);
   }
   try {
-    return within(span, d.name.text, () => {
+    const origin = callOrigin(d.kind, d.name.text, undefined, written);
+    return inCall(origin, span, () => {
       const bound = bindParameters(d.name.text, d.params, args, callee.scope, span, ctx);
       const value = runBody(d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn" });
-      return d.kind === "fn" && d.result
-        ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), ctx)
-        : value;
+      const result =
+        d.kind === "fn" && d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
+      ctx.interpreter.log?.called(origin, d, bound.scope, result, undefined);
+      return result;
     });
   } finally {
     if (d.kind === "fn") calls.pop();

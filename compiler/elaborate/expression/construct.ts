@@ -1,11 +1,12 @@
 // Layers and models: a constructor's place makes an instance, with hyper-parameters bound; applying it evaluates its body within it.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
+import { callOrigin } from "../../graph/origin.ts";
 import { type Argument, type Callable, type Context, type Instance, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { kindText } from "../values.ts";
 import { runBody } from "./bodies.ts";
-import { resultSpan, within } from "./faults.ts";
+import { inCall, resultSpan, within } from "./faults.ts";
 import { newInstance } from "./instances.ts";
 import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
 
@@ -76,6 +77,7 @@ export function applyInstance(
   args: readonly Argument[],
   span: Span,
   ctx: Context,
+  written: Span,
 ): Value {
   const { instance } = callee;
   const d = instance.declaration;
@@ -100,15 +102,16 @@ export function applyInstance(
     declared: undefined,
     draws: { count: 0, path: `${ctx.draws.path}/${instance.path}#${ctx.draws.count++}` },
   };
-  const bound = within(span, d.name.text, () =>
-    bindParameters(d.name.text, d.params, args, instance.scope, span, inner),
-  );
-  const value = within(span, d.name.text, () => runBody(d.body, bound.scope, inner));
-  instance.applied = true;
-  if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
-  const result = d.result
-    ? within(span, d.name.text, () => checkResult(value, d.result!, bound, d.name.text, resultSpan(d.body), inner))
-    : value;
+  const origin = callOrigin(d.kind, d.name.text, instance.path, written);
+  const result = inCall(origin, span, () => {
+    const bound = bindParameters(d.name.text, d.params, args, instance.scope, span, inner);
+    const value = runBody(d.body, bound.scope, inner);
+    instance.applied = true;
+    if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
+    const made = d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), inner) : value;
+    ctx.interpreter.log?.called(origin, d, bound.scope, made, instance);
+    return made;
+  });
   if (result.kind === "tensor" && d.kind === "model") ctx.interpreter.madeBy.set(result.node, d.name);
   return result;
 }

@@ -1,6 +1,7 @@
 // Faults and where they are told: at the user's call of what went wrong inside, and what stands after them is still read once.
 import type * as ast from "../../../grammar/ast.ts";
 import { place, type Span } from "../../../grammar/diagnostic.ts";
+import { type Origin, withOrigin } from "../../graph/origin.ts";
 import { extentText } from "../../graph/print.ts";
 import { constantOf, termsOf } from "../../graph/scalar.ts";
 import type { Extent, Integer } from "../../graph/types.ts";
@@ -29,6 +30,9 @@ export function within<T>(span: Span, name: string, run: () => T): T {
     throw error instanceof errors.Fault ? errors.atCall(error, span, name) : error;
   }
 }
+/** The same, and what is made inside belongs to the call. */
+export const inCall = <T>(origin: Origin, span: Span, run: () => T): T =>
+  withOrigin(origin, () => within(span, origin.callee, run));
 /** The expression that a body returns. */
 export const resultSpan = (b: ast.Body): Span =>
   b.kind === "expression" ? b.value.span : (b.statements.find((s) => s.kind === "return")?.value.span ?? b.span);

@@ -53,7 +53,7 @@ export function minimize(s: ast.Minimize, losses: readonly Node[], block: TrainB
     const prefix = `${name}.minimize${step.lines}${clauses.length > 1 ? `.${k + 1}` : ""}`;
     const before = new Map(own.map((p) => [p, valueOf(p)]));
     const every = clause.every > 1 ? { count: clause.every, step: block.step } : undefined;
-    const line = { prefix, every, step: block.step, ctx, current, values: before, gradients };
+    const line = { prefix, every, step: block.step, span: written.by.span, ctx, current, values: before, gradients };
     const result = within(written.by.span, chain.map((o) => o.name).join(" >> "), () => runChain(chain, line));
     const members = own.map((p) => {
       const from = before.get(p)!;

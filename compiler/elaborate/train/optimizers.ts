@@ -1,6 +1,8 @@
 // Optimizers: what a chain of them makes of the gradients of a `minimize` line.
 import type * as ast from "../../../grammar/ast.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../../graph/node.ts";
+import { callOrigin, withOrigin } from "../../graph/origin.ts";
 import { equal, floorDiv, load, modulo, select } from "../../graph/scalar.ts";
 import type { Integer, Node, Source } from "../../graph/types.ts";
 import {
@@ -26,6 +28,7 @@ export interface OptimizerLine {
   readonly prefix: string; // of the paths of its states
   readonly every: { readonly count: number; readonly step: Integer } | undefined; // steps from one update to the next
   readonly step: Integer;
+  readonly span: Span; // of the clause's optimizers
   readonly ctx: Context;
   readonly current: Map<Source, Node>;
   readonly values: ReadonlyMap<Source, Node>; // of the parameters, before the update
@@ -89,7 +92,9 @@ function runOptimizer(
       params,
       draws: { count: 0, path: holder.path },
     };
-    const value = optimizerResult(d, scope, inner, holder);
+    const value = withOrigin(callOrigin("optimizer", d.name.text, holder.path, line.span), () =>
+      optimizerResult(d, scope, inner, holder),
+    );
     steps.set(p, fitTo({ shape: p.shape, dtype: "f32" }, value, d.span, d.name.text));
     states.get(p)!.push(...holder.states.values());
     if (every) for (const held of holder.states.values()) keepBetween(held, every, current);

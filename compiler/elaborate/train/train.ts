@@ -2,6 +2,7 @@
 import type * as ast from "../../../grammar/ast.ts";
 import { zeros } from "../../grad/grad.ts";
 import { compute, inputs, source, topological } from "../../graph/node.ts";
+import { callOrigin, withOrigin } from "../../graph/origin.ts";
 import { equal, iadd, integer, load, modulo, select, variable } from "../../graph/scalar.ts";
 import type { GraphProgram, Node, Source } from "../../graph/types.ts";
 import type { Interpreter, Scope } from "../context.ts";
@@ -16,7 +17,11 @@ import { evaluationOf } from "./evaluation.ts";
 import { trainSettings } from "./settings.ts";
 import { runStep } from "./step.ts";
 
-export function elaborateTrain(
+export const elaborateTrain = (...of: Parameters<typeof trainProgram>): TrainProgram => {
+  const { name, span } = of[1];
+  return withOrigin(callOrigin("train", name.text, name.text, span), () => trainProgram(...of));
+};
+function trainProgram(
   self: Interpreter,
   item: ast.Train,
   scope: Scope,
