@@ -122,6 +122,9 @@ export class Scope {
   *declarations(): Iterable<Declares> {
     for (let at: Scope | undefined = this; at; at = at.parent) if (at.declares) yield at.declares;
   }
+  ownNames(): Iterable<string> {
+    return this.values.keys();
+  }
   *names(): Iterable<string> {
     for (let at: Scope | undefined = this; at; at = at.parent) yield* at.values.keys();
   }

@@ -15,6 +15,7 @@ import * as errors from "./errors.ts";
 import { elaborateExport } from "./export.ts";
 import { askedEarly, forgetParameters, forgetValues, wasAsked } from "./expression/instances.ts";
 import { newInterpreter } from "./interpreter.ts";
+import { type Keeper, type Knowledge, newKeeper } from "./knowledge.ts";
 import { unboundNames } from "./names.ts";
 import type { Dataset, ElaborateOptions, ExportProgram, Held, Program, TrainProgram } from "./program.ts";
 import { initialValues } from "./programs.ts";
@@ -30,6 +31,7 @@ export interface ElaborateInput {
 export interface Elaborated {
   readonly program: Program;
   readonly diagnostics: readonly Diagnostic[];
+  readonly knowledge: Knowledge | undefined; // with the option `keep`
 }
 /** Each reading but the last has found an instance that those before it could not: stacked layers that ask for one another's parameters. */
 const mostReadings = 16;
@@ -38,13 +40,14 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   const { main } = input;
   const diagnostics: Diagnostic[] = [];
   const attempt = collecting(diagnostics, { file: main.source, start: 0, end: 0 });
-  const self = newInterpreter(diagnostics);
+  const keeper = options.keep ? newKeeper() : undefined;
+  const self = newInterpreter(diagnostics, keeper);
   const { scope, imported } = declareNames(self, input, options, attempt);
   const datasets = declareDatasets(self, [...imported, { file: main, scope }], attempt);
   for (const name of Object.keys(options.set ?? {}))
     attempt(() => checkOverride(name, String(options.set![name]), main));
   // a train block may be named by an export (smoothed weights), so trains come first
-  const { trains, exports } = readUntilKnown(self, scope, attempt, () => ({
+  const { trains, exports } = readUntilKnown(self, keeper, attempt, () => ({
     trains: main.items.flatMap((item) =>
       item.kind === "train" ? (attempt(() => elaborateTrain(self, item, scope, datasets, options, attempt)) ?? []) : [],
     ),
@@ -69,7 +72,8 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   diagnostics.push(...unbound.filter((u) => !isTold(u)));
   if (!diagnostics.length)
     for (const item of main.items) if (item.kind === "model") checkUnused(self, item, scope, attempt);
-  return { program, diagnostics: distinct(diagnostics) };
+  const knowledge = keeper && { ...keeper.known, models: self.models, trains: self.trains, scope };
+  return { program, diagnostics: distinct(diagnostics), knowledge };
 }
 /** Runs a part and collects its fault; what follows from one is told already. */
 function collecting(diagnostics: Diagnostic[], whole: Span): Attempt {
@@ -167,10 +171,16 @@ interface Programs {
   readonly exports: ExportProgram[];
 }
 /** Parameters are known when their layer is applied, and a line above may have asked for them: then all is read again with what is known now. */
-function readUntilKnown(self: Interpreter, scope: Scope, attempt: Attempt, read: () => Programs): Programs {
+function readUntilKnown(
+  self: Interpreter,
+  keeper: Keeper | undefined,
+  attempt: Attempt,
+  read: () => Programs,
+): Programs {
   const { diagnostics, pass } = self;
   const before = diagnostics.length;
   const instances = (): Instance[] => [...self.models.values(), ...self.trains.values()];
+  keeper?.mark();
   let programs = read();
   while (pass.number < mostReadings && askedEarly(self, instances())) {
     // a model that nothing applies has parameters too, where the types of its inputs say their shapes
@@ -185,6 +195,7 @@ function readUntilKnown(self: Interpreter, scope: Scope, attempt: Attempt, read:
     self.states.clear();
     diagnostics.length = before;
     forgetValues(instances());
+    keeper?.restore();
     programs = read();
   }
   return programs;

@@ -5,6 +5,7 @@ import type { Dim, DType, GraphProgram, Node, Range, Shape, Source } from "../gr
 
 /** What is given beside the text. */
 export interface ElaborateOptions {
+  readonly keep?: boolean; // what is known of every expression and call; default: false
   readonly set?: Readonly<Record<string, string | number>>; // consts and settings by name
   readonly seed?: number;
   readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
