@@ -155,6 +155,7 @@ export interface Context {
   readonly params?: OptimizerParams; // inside an optimizer
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
   readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
+  readonly isGeneric?: boolean; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
 }
 /** A parameter's value before a `minimize` above, and where that stands. */
@@ -213,6 +214,7 @@ export interface Interpreter {
   readonly madeBy: Map<Node, ast.Name>; // the model that gave a value, told in messages
   readonly forms: StableForms;
   readonly calls: ast.Fn[]; // running, to find recursion
+  readonly applied: Set<ast.Item>; // functions and layers
   /** The file is read again where instances were asked for parameters that were made further below. */
   readonly pass: { number: number };
   readonly work: { calls: number }; // all calls so far: functions are inlined, so calls of calls may double

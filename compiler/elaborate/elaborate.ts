@@ -14,6 +14,7 @@ import { type Attempt, declared, declareItems } from "./declarations.ts";
 import * as errors from "./errors.ts";
 import { elaborateExport } from "./export.ts";
 import { askedEarly, forgetParameters, forgetValues, wasAsked } from "./expression/instances.ts";
+import { checkGeneric } from "./generic.ts";
 import { newInterpreter } from "./interpreter.ts";
 import { type Keeper, type Knowledge, newKeeper } from "./knowledge.ts";
 import { unboundNames } from "./names.ts";
@@ -70,10 +71,20 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   const isTold = (u: Diagnostic): boolean =>
     diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start);
   diagnostics.push(...unbound.filter((u) => !isTold(u)));
-  if (!diagnostics.length)
-    for (const item of main.items) if (item.kind === "model") checkUnused(self, item, scope, attempt);
+  checkUnapplied(self, main, scope, attempt, keeper !== undefined);
   const knowledge = keeper && { ...keeper.known, models: self.models, trains: self.trains, scope };
   return { program, diagnostics: distinct(diagnostics), knowledge };
+}
+/** Declarations that nothing applies; told of where the rest is right. `always`: evaluated in any case, for what is known of them. */
+function checkUnapplied(self: Interpreter, main: ast.File, scope: Scope, attempt: Attempt, always: boolean): void {
+  const isRight = !self.diagnostics.length;
+  if (!isRight && !always) return;
+  for (const item of main.items) {
+    if (item.kind === "model" && isRight) checkUnused(self, item, scope, attempt);
+    if (item.kind !== "fn" && item.kind !== "layer") continue;
+    const found = checkGeneric(self, item, scope);
+    if (found && isRight) self.diagnostics.push(found);
+  }
 }
 /** Runs a part and collects its fault; what follows from one is told already. */
 function collecting(diagnostics: Diagnostic[], whole: Span): Attempt {

@@ -104,7 +104,7 @@ function dtypeOf(type: ast.TensorType): DType {
     ? errors.wrongKind(type.span, "f32, i32 or bool", typeSource(type), "the inputs of an export come at run time")
     : errors.unknownName(type.element.span, dtype, ["f32", "i32", "bool"], { kind: "type" });
 }
-function rangeOf(type: ast.TensorType, dtype: DType, scope: Scope, ctx: Context): Range | undefined {
+export function rangeOf(type: ast.TensorType, dtype: DType, scope: Scope, ctx: Context): Range | undefined {
   if (!type.range) return dtype === "i32" ? { low: leastI32, high: mostI32 } : undefined;
   if (dtype !== "i32")
     throw errors.wrongKind(type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");

@@ -49,6 +49,7 @@ export function newInterpreter(diagnostics: Diagnostic[], log?: Log): Interprete
     madeBy: new Map(),
     forms: new Map(),
     calls: [],
+    applied: new Set(),
     pass: { number: 0 },
     work: { calls: 0 },
   };

@@ -63,6 +63,11 @@ test("a place in several calls has a type in each, with the dims of its signatur
   ]);
   expect(x.others.map((o) => o.text)).toEqual(expect.arrayContaining(["f32[B, 32]"]));
 });
+test("a layer that nothing applies has the types of its own dims, also beside an error elsewhere", () => {
+  const source = "layer Up(out: int)(x: f32[B, D]) {\n  let h = x |> Linear(out)\n  return h\n}\n";
+  expect(query(source).typeAt(at("h =", 0, source))?.text).toBe("f32[B, out]");
+  expect(query(`${source}fn f(x: f32[N]) = x + nothing\n`).typeAt(at("h =", 0, source))?.text).toBe("f32[B, out]");
+});
 test("two equal lets keep both names and both places", () => {
   const first = asked.typeAt(at("first"))!;
   const second = asked.typeAt(at("second"))!;

@@ -96,7 +96,8 @@ export function applyFunction(
   // an initialiser waits for the parameter that it is for
   if (d.kind === "init" && ctx.ambient.find("fan_in") === undefined)
     return { kind: "deferred", run: (later) => apply(callee, args, span, later) };
-  const { calls } = ctx.interpreter;
+  const { calls, applied } = ctx.interpreter;
+  if (!ctx.isGeneric) applied.add(d);
   if (d.kind === "fn") {
     if (calls.includes(d)) throw errors.recursion(span, d.name.text, "fn");
     calls.push(d);

@@ -82,7 +82,11 @@ export function applyInstance(
   const { instance } = callee;
   const d = instance.declaration;
   if (d.kind === "train" || d.kind === "optimizer") throw errors.wrongKind(span, "a layer or model", kindText(callee));
-  if (d.kind === "model") ctx.instance?.uses.add(instance);
+  if (!ctx.isGeneric) ctx.interpreter.applied.add(d);
+  if (d.kind === "model") {
+    if (ctx.isGeneric && !instance.applied) throw new errors.Quiet(); // its parameters would follow from dims that are none
+    ctx.instance?.uses.add(instance);
+  }
   const current = callee.values ? new Map([...ctx.current, ...callee.values]) : ctx.current;
   const frozen = ctx.frozen || (callee.frozen ?? false);
   let ambient = ctx.ambient;

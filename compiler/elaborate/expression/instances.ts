@@ -1,9 +1,9 @@
 // Instances: layers and models with parameters of their own, and which parameters they and those below them have.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
-import { compute, indicesOf } from "../../graph/node.ts";
+import { compute, indicesOf, source } from "../../graph/node.ts";
 import { call as callScalar, load } from "../../graph/scalar.ts";
-import type { Node, Source } from "../../graph/types.ts";
+import type { DType, Node, Shape, Source } from "../../graph/types.ts";
 import { type Context, type Instance, type Interpreter, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, stopGradient } from "../tensors.ts";
@@ -34,6 +34,21 @@ export function modelInstance(self: Interpreter, declaration: ast.ModelDeclarati
 export function trainInstance(self: Interpreter, declaration: ast.Train, scope: Scope): Instance {
   let found = self.trains.get(declaration);
   if (!found) self.trains.set(declaration, (found = newInstance(declaration.name.text, declaration, scope)));
+  return found;
+}
+/** A parameter or state of an instance that is checked on its own dims: of any shape, and of no program. */
+export function genericSource(
+  owner: Instance,
+  name: string,
+  role: "parameter" | "state",
+  shape: Shape,
+  dtype: DType,
+  span: Span,
+): Source {
+  const held = role === "parameter" ? owner.parameters : owner.states;
+  const path = `${owner.path}.${name}`;
+  const found = held.get(name) ?? source({ role, path, shape, dtype, span, label: path });
+  held.set(name, found);
   return found;
 }
 /** Is it a parameter, a state, or a layer within (or the layers of a stack)? */

@@ -17,7 +17,7 @@ import {
 import * as errors from "../errors.ts";
 import { axesOf, stopGradient } from "../tensors.ts";
 import { asTensor, filling, isPlain, kindText, tensor } from "../values.ts";
-import { parametersOf, parameterValue } from "./instances.ts";
+import { genericSource, parametersOf, parameterValue } from "./instances.ts";
 import { spreadsOf } from "./parameters.ts";
 import { checkType, declaredRange, elementType } from "./types.ts";
 
@@ -104,9 +104,14 @@ export function stateOf(
   kind: "state" | "optimizer",
 ): Source {
   let held = owner.states.get(s.name.text);
-  if (held && ctx.interpreter.states.has(path)) return held;
+  if (held && (ctx.isGeneric || ctx.interpreter.states.has(path))) return held;
   const base = baseContext(ctx.interpreter, new Scope(), path);
-  const initContext: Context = { ...base, ambient: ctx.ambient, instance: ctx.instance };
+  const initContext: Context = {
+    ...base,
+    ambient: ctx.ambient,
+    instance: ctx.instance,
+    isGeneric: ctx.isGeneric ?? false,
+  };
   let value = evaluate(s.value, scope, initContext);
   if (s.type)
     value = checkType(
@@ -119,6 +124,7 @@ export function stateOf(
     );
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
+  if (ctx.isGeneric) return genericSource(owner, s.name.text, "state", node.shape, node.dtype, s.span);
   if (node.shape.some((n) => typeof n !== "number"))
     throw errors.runTimeDim(
       s.span,

@@ -307,12 +307,11 @@ function typeMismatch(node: Node, type: ast.TensorType, of: Checked, why: Mismat
   const fixing = [...(bound.origins ?? [])].filter(
     ([name, from]) => from.span !== span && from.name !== param?.name.text && mentions(name),
   );
-  const dimText = (name: string): string =>
-    bound.spreads.has(name)
-      ? `...${name} = ${shapeText(bound.spreads.get(name)!)}`
-      : bound.dims.has(name)
-        ? `${name} = ${extentText(asExtent(bound.dims.get(name)!))}`
-        : name;
+  const dimText = (name: string): string => {
+    if (bound.spreads.has(name)) return `...${name} = ${shapeText(bound.spreads.get(name)!)}`;
+    const size = bound.dims.has(name) ? extentText(asExtent(bound.dims.get(name)!)) : name;
+    return size === name ? name : `${name} = ${size}`;
+  };
   const declared =
     param && !param.span.file.library
       ? [{ span: param.span, text: `${typeSource(type)} is asked for here` }]

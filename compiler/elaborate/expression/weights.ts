@@ -8,7 +8,7 @@ import { drawTensor, hashSite } from "../draws.ts";
 import * as errors from "../errors.ts";
 import { axesOf } from "../tensors.ts";
 import { asTensor, isPlain, number, plainScalar, tensor } from "../values.ts";
-import { parameterValue } from "./instances.ts";
+import { genericSource, parameterValue } from "./instances.ts";
 import { spreadsOf } from "./parameters.ts";
 import { initialiser, statedShape, typeSource } from "./types.ts";
 
@@ -27,6 +27,7 @@ export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Conte
     if (s.type.range)
       throw errors.wrongKind(s.type.range.span, "i32 before `in`", "f32", "only whole numbers carry a range");
     const shape = statedShape(s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, ctx);
+    if (ctx.isGeneric) return tensor(genericSource(owner, s.name.text, "parameter", shape, "f32", s.span));
     if (shape.some((n) => typeof n !== "number"))
       throw errors.runTimeDim(
         s.type.span,
