@@ -155,6 +155,23 @@ test("the tree of calls and instances", () => {
     "Linear net.linear2",
   ]);
 });
+test.each(["xor", "iris", "digits_cnn", "lstm_chars", "gpt_chars", "gan_ring"])("every name of %s is found", (name) => {
+  const source = readFileSync(new URL(`../../examples/${name}.dlm`, import.meta.url), "utf8");
+  const q = query(source, { name: `${name}.dlm` });
+  const code = source.replace(/#.*|"[^"]*"|`[^`]*`/g, (x) => " ".repeat(x.length));
+  const unknown: string[] = [];
+  for (const { 0: word, index } of code.matchAll(/(?<![\w.])[A-Za-z_]\w*(?!\w|\s*:)/g)) {
+    if (q.definitionAt(index) || q.typeAt(index)) continue;
+    unknown.push(word);
+  }
+  // what is left: words of the language, dtypes, and settings
+  const words = new Set(
+    "data field holdout model layer fn init optimizer train on let minimize by wrt every metric export const if then else for in over sum mean max param state next return scan fold stack of along yield true false f32 i32 bool int dist stop save load best stalled from all drop step".split(
+      " ",
+    ),
+  );
+  expect([...new Set(unknown)].filter((w) => !words.has(w))).toEqual([]);
+});
 test("no offset of no text makes them throw", () => {
   const folder = new URL("../../examples/", import.meta.url);
   const sources = readdirSync(folder)
