@@ -49,7 +49,8 @@ function faultOf(run: () => unknown): errors.Fault | undefined {
     run();
   } catch (error) {
     if (error instanceof errors.Fault) return error;
-    if (!(error instanceof errors.Quiet) && !(error instanceof RangeError)) throw error;
+    const isTooDeep = error instanceof RangeError && /call stack/.test(error.message);
+    if (!(error instanceof errors.Quiet) && !isTooDeep) throw error;
   }
   return undefined;
 }

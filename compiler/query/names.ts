@@ -77,7 +77,7 @@ export function resolveNames(
       case "call":
         walk(x.callee, at);
         for (const a of x.args) {
-          if (a.name) use(a.name.text, a.name.span, parametersOf(x.callee, at));
+          if (a.name) argument(a.name, x.callee, at);
           walk(a.value, at);
         }
         return;
@@ -117,13 +117,12 @@ export function resolveNames(
         return walkParts(x, at);
     }
   };
-  /** The names that may stand before the `:` of an argument. */
-  const parametersOf = (callee: ast.Expr, at: Frame): Frame => {
+  /** The name before the `:` of an argument is a parameter of what is called. */
+  const argument = (name: ast.Name, callee: ast.Expr, at: Frame): void => {
     const item = callee.kind === "name" ? find(callee.text, at)?.item : undefined;
-    const names = new Map<string, Definition>();
-    for (const p of item ? givenBy(item) : [])
-      names.set(p.name.text, { name: p.name.text, kind: "parameter", span: p.name.span });
-    return { parent: undefined, span: undefined, names };
+    const p = item && givenBy(item).find((x) => x.name.text === name.text);
+    const definition = p && { name: name.text, kind: "parameter", span: p.name.span };
+    uses.push({ name: name.text, span: name.span, definition });
   };
   const statements = (list: readonly (ast.Statement | ast.DataStatement | ast.TrainStatement)[], at: Frame): void => {
     for (const s of list) {

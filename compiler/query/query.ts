@@ -100,21 +100,21 @@ function typeAt(document: Document, offset: number): TypeAnswer | undefined {
 }
 /** The values of an expression or a name, in every call that it stands in. */
 function knownOf(part: Part, path: readonly Part[], knowledge: Knowledge): Known[] {
-  if (isExpression(part)) {
-    const found = knowledge.expressions.get(part) ?? [];
-    return found.map((e) => ({ value: e.value, scope: e.scope, call: e.origin?.path ?? "" }));
-  }
-  if (!isName(part)) return [];
-  const bound = knowledge.names.get(part);
-  if (bound) return bound.map((b) => ({ value: b.value, scope: knowledge.scope, call: b.origin?.path ?? "" }));
-  // a parameter: what each call binds it to
+  const evaluated = isExpression(part) ? (knowledge.expressions.get(part) ?? []) : [];
+  if (evaluated.length) return evaluated.map((e) => ({ value: e.value, scope: e.scope, call: e.origin?.path ?? "" }));
+  const bound = isName(part) ? (knowledge.names.get(part) ?? []) : [];
+  if (bound.length) return bound.map((b) => ({ value: b.value, scope: knowledge.scope, call: b.origin?.path ?? "" }));
+  // a parameter or a dim in a signature: what each call binds it to
+  const text = isName(part) || (isExpression(part) && part.kind === "name") ? part.text : undefined;
   const item = path.at(-1);
+  if (text === undefined || !isSignature(item) || part === item.name) return [];
   return knowledge.calls.flatMap((c): Known[] => {
-    if ((c.declaration as Part) !== item) return [];
-    const value = c.declaration.params.some((p) => p.name === part) ? c.scope.find(part.text) : undefined;
+    const value = c.declaration === item ? c.scope.find(text) : undefined;
     return value ? [{ value, scope: c.scope, call: c.origin.path }] : [];
   });
 }
+const isSignature = (item: Part | undefined): item is ast.Fn | ast.LayerDeclaration | ast.ModelDeclaration =>
+  item?.kind === "fn" || item?.kind === "layer" || item?.kind === "model";
 function otherNames(value: Value, part: Part, knowledge: Knowledge): { name: string; span: Span }[] {
   if (value.kind !== "tensor") return [];
   const found = (knowledge.namesOf.get(value.node) ?? []).filter((b) => !b.name.span.file.library && b.name !== part);

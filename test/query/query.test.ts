@@ -52,6 +52,10 @@ test("types: of lets, parameters, fields, pipes, layers and functions", () => {
   expect(type("leaky)", 0)).toBe("fn leaky(v: f32[...S]) -> f32[...S]");
   expect(asked.typeAt(at("leaky)"))?.doc).toBe("Twice the slope below 0.");
   expect(asked.typeAt(at("1e-3"))?.value).toBe("0.001");
+  expect(asked.typeAt(at("width: int"))?.value).toBe("16");
+  expect(asked.typeAt(at("D]) -> f32[B, D]"))?.value).toBe("32");
+  expect(type("x: f32[B, D]")).toBe("f32[8, 32]");
+  expect(type("act:")).toBe(undefined);
 });
 test("a place in several calls has a type in each, with the dims of its signature", () => {
   const x = asked.typeAt(at("x |> Linear(width"))!;
