@@ -2,10 +2,11 @@
 import type * as ast from "../grammar/ast.ts";
 import type { Diagnostic } from "../grammar/diagnostic.ts";
 import { parse } from "../grammar/parser.ts";
-import { elaborate, type ElaborateOptions } from "./elaborate/elaborate.ts";
+import { elaborate } from "./elaborate/elaborate.ts";
+import type { Knowledge } from "./elaborate/knowledge.ts";
 import { pedantic } from "./elaborate/pedantic.ts";
 import { checkSizes } from "./elaborate/sizes.ts";
-import type { Program } from "./elaborate/program.ts";
+import type { ElaborateOptions, Program } from "./elaborate/program.ts";
 import { Compilation, within } from "./graph/compilation.ts";
 import { libraryDeclarations } from "./std/declarations.ts";
 
@@ -18,6 +19,7 @@ export interface Fronted {
   readonly file: ast.File;
   readonly program: Program | undefined; // undefined where the text has errors
   readonly diagnostics: readonly Diagnostic[];
+  readonly knowledge?: Knowledge; // with the option `keep`, also of a text with errors
 }
 export interface Parsed {
   readonly file: ast.File;
@@ -25,14 +27,18 @@ export interface Parsed {
 export interface Elaborated {
   readonly program?: Program; // where the text has no errors
   readonly diagnostics: readonly Diagnostic[];
+  readonly knowledge?: Knowledge;
 }
 export const defaultName = "model.dlm";
 
 export function analyse(text: string, options: FrontOptions = {}): Fronted {
   const { file, diagnostics } = parseText(text, options);
-  if (diagnostics.some(isError)) return { file, program: undefined, diagnostics };
-  const { program, diagnostics: more } = elaborateFile(file, options);
-  return { file, program, diagnostics: [...diagnostics, ...more] };
+  const isBroken = diagnostics.some(isError);
+  if (isBroken && !options.keep) return { file, program: undefined, diagnostics };
+  const { program, diagnostics: more, knowledge } = elaborateFile(file, options);
+  const kept = knowledge ? { knowledge } : {};
+  if (isBroken) return { file, program: undefined, diagnostics, ...kept };
+  return { file, program, diagnostics: [...diagnostics, ...more], ...kept };
 }
 export function parseText(
   text: string,
@@ -52,10 +58,11 @@ function elaborateWithin(main: ast.File, options: FrontOptions): Elaborated {
     read.push(...parsed.diagnostics);
     return parsed.file;
   };
-  const { program, diagnostics } = elaborate({ main, library: libraryDeclarations, imports }, options);
+  const { program, diagnostics, knowledge } = elaborate({ main, library: libraryDeclarations, imports }, options);
   const sizes = diagnostics.some(isError) ? [] : checkSizes(program, { file: main.source, start: 0, end: 0 });
   const all = [...read, ...diagnostics, ...sizes];
-  if (all.some(isError)) return { diagnostics: all };
-  return { program, diagnostics: options.pedantic ? [...all, ...pedantic(program, main)] : all };
+  const kept = knowledge ? { knowledge } : {};
+  if (all.some(isError)) return { diagnostics: all, ...kept };
+  return { program, diagnostics: options.pedantic ? [...all, ...pedantic(program, main)] : all, ...kept };
 }
 const isError = (d: Diagnostic): boolean => d.severity === "error";

@@ -5,6 +5,8 @@ export { explanations } from "./explain.ts";
 export { checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradcheck.ts";
 export { analyse, type FrontOptions, type Fronted } from "./front.ts";
 export { printGraph } from "./graph/print.ts";
+export { query, type Completion, type Queries, type TypeAnswer } from "./query/query.ts";
+export type { Call, CallTree, InstanceInfo } from "./query/calls.ts";
 export { targets, type Target } from "./kernel/target.ts";
 export { version } from "./version.ts";
 export {

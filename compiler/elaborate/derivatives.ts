@@ -2,29 +2,26 @@
 // A value may hold derivatives that were taken before, and what those were made of has been brought into a stable form of its own: a node that is
 // differentiated by stands in it under several forms. All of them are that node, so its derivative is the sum of theirs.
 import { gradient } from "../grad/grad.ts";
-import { remembered } from "../graph/compilation.ts";
 import { sumNodes } from "../graph/node.ts";
 import type { Node } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 
-/** Stable forms of a node, each made for one derivative. */
-const formsMade = remembered<Node, Set<Node>>();
-function remember(from: Node, to: Node): void {
-  const forms = formsMade();
-  const known = forms.get(from);
-  if (known) known.add(to);
-  else forms.set(from, new Set([to]));
-}
+/** Stable forms of nodes, each made for one derivative. */
+export type StableForms = Map<Node, Set<Node>>;
 /** The node and all forms of it, also forms of forms. */
-function formsOf(node: Node): Node[] {
-  const forms = formsMade();
+function formsOf(node: Node, forms: StableForms): Node[] {
   const found = new Set([node]);
   for (const x of found) for (const y of forms.get(x) ?? []) found.add(y);
   return [...found];
 }
-/** d root / d node for each of the nodes; undefined where the root does not depend on one. */
-export function derivatives(root: Node, nodes: readonly Node[]): (Node | undefined)[] {
-  const groups = nodes.map(formsOf);
+/** d root / d node for each of the nodes; undefined where the root does not depend on one. Adds the forms that it makes to those that are known. */
+export function derivatives(root: Node, nodes: readonly Node[], forms: StableForms): (Node | undefined)[] {
+  const groups = nodes.map((x) => formsOf(x, forms));
+  const remember = (from: Node, to: Node): void => {
+    const known = forms.get(from);
+    if (known) known.add(to);
+    else forms.set(from, new Set([to]));
+  };
   const all = [...new Set(groups.flat())];
   const found = new Map<Node, Node>();
   gradient(stabilised(root, all, remember), all).forEach((g, i) => g && found.set(all[i]!, g));

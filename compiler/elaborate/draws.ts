@@ -20,10 +20,10 @@ import {
   toF32,
 } from "../graph/scalar.ts";
 import type { Integer, Literal, Node, Scalar, Shape } from "../graph/types.ts";
+import type { Context, Distribution, Value } from "./context.ts";
 import { shapeMismatch, typeText, unsupported, wrongKind } from "./errors.ts";
-import type { Context } from "./interpreter.ts";
 import { axesOf } from "./tensors.ts";
-import { asScalarValue, isPlain, kindText, type Distribution, type Value } from "./values.ts";
+import { asScalarValue, isPlain, kindText } from "./values.ts";
 
 /** FNV-1a of a path, 32 bits: stable under edits elsewhere. */
 export function hashSite(path: string): number {
@@ -74,7 +74,7 @@ function drawElement(
     if (s.dtype !== "f32") throw wrongKind(span, "an f32 parameter of the distribution", kindText(v));
     return s;
   };
-  const seed = load(ctx.seed, []);
+  const seed = load(ctx.interpreter.seed, []);
   const of = (distribution: "normal" | "uniform", stream: number): Scalar =>
     random({ distribution, site: stream, seed, step: ctx.step, indices, extents });
   const leaf = of(d.base === "normal" ? "normal" : "uniform", site);
@@ -137,7 +137,7 @@ function drawElement(
 const rarest = 2 ** -16; // probabilities below
 const widest24 = 65536; // values among which a uniform of 24 bits chooses: their probabilities differ by 2^-8 of each at most
 /** Another stream of the same place. */
-const second = (site: number): number => (site ^ 0x9e3779b9) >>> 0;
+export const second = (site: number): number => (site ^ 0x9e3779b9) >>> 0;
 const negative = (e: Integer): Integer => sub(integer(0), e) as Integer;
 /** Can low + u (high - low), scaled and moved, round to its other end, and on which side is that? The largest u is 1 - 2^-24. */
 function mayRound(

@@ -3,7 +3,8 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { namedFunctions } from "../scalar/table.ts";
-import { builtinNames, laterNames, shapedNames } from "./builtins.ts";
+import { shapedNames } from "./builtins/arrays.ts";
+import { builtinNames, laterNames } from "./builtins/table.ts";
 import { unknownName } from "./errors.ts";
 
 const ambient =
@@ -45,185 +46,169 @@ export function unboundNames(main: ast.File, library: readonly string[], importe
       ...holdouts,
     ]),
   };
-
-  const expression = (root: ast.Expr, scope: Frame): void => {
-    // an explicit stack: chains of operators may be long
-    const queue: [ast.Expr, Frame][] = [[root, scope]];
-    while (queue.length) {
-      const [e, at] = queue.pop()!;
-      const add = (...xs: (ast.Expr | undefined)[]): void => {
-        for (const x of xs.reverse()) if (x) queue.push([x, at]);
-      };
-      switch (e.kind) {
-        case "name":
-          if (e.text !== "" && !bound(e.text, at)) found.push(unknownName(e.span, e.text, all(at)).diagnostic);
-          break;
-        case "number":
-        case "string":
-        case "pattern":
-        case "boolean":
-          break;
-        case "paren":
-          add(e.value);
-          break;
-        case "tuple":
-        case "list":
-          add(...e.elements);
-          break;
-        case "unary":
-          add(e.operand);
-          break;
-        case "binary":
-          add(e.left, e.right);
-          break;
-        case "call":
-          add(e.callee, ...e.args.map((a) => a.value));
-          break;
-        case "index":
-          add(e.operand, ...e.indices.map((i) => (i.kind === "at" ? i.value : undefined)), e.outside);
-          break;
-        case "member":
-          add(e.operand);
-          break;
-        case "if":
-          add(e.condition, e.then, e.else);
-          break;
-        case "for":
-        case "reduce": {
-          const inner = frame(at);
-          for (const b of e.binders)
-            if (b.kind === "index") {
-              if (b.range) expression(b.range, frame(inner, inner.names));
-              inner.names.add(b.name.text);
-            }
-          queue.push([e.body, inner]);
-          break;
-        }
-        case "lambda":
-          queue.push([
-            e.body,
-            frame(
-              at,
-              e.params.map((p) => p.text),
-            ),
-          ]);
-          break;
-        case "stack":
-          add(e.count);
-          queue.push([e.of, frame(at, e.index ? [e.index.text] : [])]);
-          break;
-        case "scan":
-        case "fold":
-          add(...e.iterators.flatMap((i) => [i.in, i.along]), ...e.carries.map((c) => c.value));
-          statements(
-            e.body.statements,
-            frame(
-              at,
-              [...e.iterators, ...e.carries].map((x) => x.name.text),
-            ),
-          );
-          break;
-        default:
-          e satisfies never;
-      }
-    }
+  for (const item of main.items) visitItem(item, top, declared, found);
+  return found;
+}
+function visitItem(item: ast.Item, top: Frame, declared: readonly ast.Item[], found: Diagnostic[]): void {
+  switch (item.kind) {
+    case "import":
+      return;
+    case "const":
+      return visitExpression(item.value, top, found);
+    case "fn":
+    case "model":
+      return visitDeclaration(item.params, item.result, item.body, top, found);
+    case "init":
+      return visitDeclaration(item.params, undefined, item.body, top, found);
+    case "layer":
+    case "optimizer":
+      return visitDeclaration([...item.hyper, ...item.params], item.result, item.body, top, found);
+    case "data":
+      return visitStatements(item.statements, frame(top), found);
+    case "train":
+      return visitTrain(item, top, declared, found);
+    default:
+      item satisfies never;
+  }
+}
+function visitTrain(item: ast.Train, top: Frame, declared: readonly ast.Item[], found: Diagnostic[]): void {
+  const on = item.on && (item.on.kind === "call" ? item.on.callee : item.on);
+  const data = on?.kind === "name" ? declared.find((i) => i.kind === "data" && i.name.text === on.text) : undefined;
+  if (item.on) visitExpression(item.on, top, found);
+  if (item.on && data?.kind !== "data") return; // its fields are unknown
+  const fields = data?.kind === "data" ? data.statements.flatMap((s) => (s.kind === "field" ? [s.name.text] : [])) : [];
+  visitStatements(item.statements, frame(top, fields), found);
+}
+function visitDeclaration(
+  params: readonly ast.Param[],
+  result: ast.Type | undefined,
+  body: ast.Body,
+  top: Frame,
+  found: Diagnostic[],
+): void {
+  const dims = [...params.flatMap((p) => dimsIn(p.type)), ...dimsIn(result)];
+  const scope = frame(top, [...params.map((p) => p.name.text), ...dims]);
+  for (const p of params) if (p.default) visitExpression(p.default, scope, found);
+  if (body.kind === "expression") visitExpression(body.value, scope, found);
+  else visitStatements(body.statements, frame(scope), found);
+}
+function dimsIn(t: ast.Type | undefined): string[] {
+  if (!t) return [];
+  if (t.kind === "tuple_type") return t.elements.flatMap(dimsIn);
+  return (t.dims ?? []).flatMap((d) =>
+    d.kind === "dim" ? (d.span.file.text.slice(d.span.start, d.span.end).match(/\b[A-Z]\w*/g) ?? []) : [],
+  );
+}
+/** In order: each binds its name for those below. */
+function visitStatements(
+  list: readonly (ast.Statement | ast.DataStatement | ast.TrainStatement)[],
+  scope: Frame,
+  found: Diagnostic[],
+): void {
+  const all = (...parts: readonly (ast.Expr | undefined)[]): void => {
+    for (const x of parts) if (x) visitExpression(x, scope, found);
   };
-  const statements = (
-    list: readonly (ast.Statement | ast.DataStatement | ast.TrainStatement)[],
-    scope: Frame,
-  ): void => {
-    for (const s of list) {
-      switch (s.kind) {
-        case "let":
-          expression(s.value, scope);
-          for (const n of s.names) scope.names.add(n.text);
-          break;
-        case "param":
-          expression(s.initial, scope);
-          scope.names.add(s.name.text);
-          break;
-        case "state":
-        case "field":
-          expression(s.value, scope);
-          scope.names.add(s.name.text);
-          break;
-        case "next":
-          for (const a of s.assignments) expression(a.value, scope);
-          break;
-        case "minimize":
-          for (const x of [s.value, ...s.clauses.flatMap((c) => [c.wrt, c.by, c.every])]) if (x) expression(x, scope);
-          break;
-        case "yield":
-        case "return":
-        case "holdout":
-        case "metric":
-          expression(s.value, scope);
-          break;
-        case "setting":
-          // stop, save and load name files and measured values, in forms of their own
-          if (!["stop", "save", "load"].includes(s.name.text)) expression(s.value, scope);
-          break;
-        default:
-          s satisfies never;
-      }
-    }
-  };
-  const dims = (t: ast.Type | undefined): string[] => {
-    if (!t) return [];
-    if (t.kind === "tuple_type") return t.elements.flatMap(dims);
-    return (t.dims ?? []).flatMap((d) =>
-      d.kind === "dim" ? (d.span.file.text.slice(d.span.start, d.span.end).match(/\b[A-Z]\w*/g) ?? []) : [],
-    );
-  };
-  const declaration = (params: readonly ast.Param[], result: ast.Type | undefined, body: ast.Body): void => {
-    const scope = frame(top, [
-      ...params.map((p) => p.name.text),
-      ...params.flatMap((p) => dims(p.type)),
-      ...dims(result),
-    ]);
-    for (const p of params) if (p.default) expression(p.default, scope);
-    if (body.kind === "expression") expression(body.value, scope);
-    else statements(body.statements, frame(scope));
-  };
-  for (const item of main.items) {
-    switch (item.kind) {
-      case "import":
+  for (const s of list) {
+    switch (s.kind) {
+      case "let":
+        all(s.value);
+        for (const n of s.names) scope.names.add(n.text);
         break;
-      case "const":
-        expression(item.value, top);
+      case "param":
+        all(s.initial);
+        scope.names.add(s.name.text);
         break;
-      case "fn":
-      case "model":
-        declaration(item.params, item.result, item.body);
+      case "state":
+      case "field":
+        all(s.value);
+        scope.names.add(s.name.text);
         break;
-      case "init":
-        declaration(item.params, undefined, item.body);
+      case "next":
+        all(...s.assignments.map((a) => a.value));
         break;
-      case "layer":
-      case "optimizer":
-        declaration([...item.hyper, ...item.params], item.result, item.body);
+      case "minimize":
+        all(s.value, ...s.clauses.flatMap((c) => [c.wrt, c.by, c.every]));
         break;
-      case "data":
-        statements(item.statements, frame(top));
+      case "yield":
+      case "return":
+      case "holdout":
+      case "metric":
+        all(s.value);
         break;
-      case "train": {
-        const on = item.on && (item.on.kind === "call" ? item.on.callee : item.on);
-        const data =
-          on?.kind === "name" ? declared.find((i) => i.kind === "data" && i.name.text === on.text) : undefined;
-        if (item.on) expression(item.on, top);
-        if (item.on && data?.kind !== "data") break; // its fields are unknown
-        statements(
-          item.statements,
-          frame(
-            top,
-            data?.kind === "data" ? data.statements.flatMap((s) => (s.kind === "field" ? [s.name.text] : [])) : [],
-          ),
-        );
+      case "setting":
+        // stop, save and load name files and measured values, in forms of their own
+        if (!["stop", "save", "load"].includes(s.name.text)) all(s.value);
         break;
-      }
       default:
-        item satisfies never;
+        s satisfies never;
     }
   }
-  return found;
+}
+function visitExpression(root: ast.Expr, scope: Frame, found: Diagnostic[]): void {
+  // an explicit stack: chains of operators may be long
+  const queue: [ast.Expr, Frame][] = [[root, scope]];
+  while (queue.length) {
+    const [e, at] = queue.pop()!;
+    if (e.kind === "name" && e.text !== "" && !bound(e.text, at))
+      found.push(unknownName(e.span, e.text, all(at)).diagnostic);
+    const [parts, inner] = binding(e, at, found) ?? [partsOf(e), at];
+    for (const x of [...parts].reverse()) if (x) queue.push([x, inner]);
+  }
+}
+/** An expression that binds names: its parts that see them, and the frame of these. Parts that do not are visited. */
+function binding(e: ast.Expr, at: Frame, found: Diagnostic[]): [readonly ast.Expr[], Frame] | undefined {
+  const names = (list: readonly ast.Name[]): Frame =>
+    frame(
+      at,
+      list.map((n) => n.text),
+    );
+  switch (e.kind) {
+    case "for":
+    case "reduce": {
+      const inner = frame(at);
+      for (const b of e.binders)
+        if (b.kind === "index") {
+          if (b.range) visitExpression(b.range, inner, found);
+          inner.names.add(b.name.text);
+        }
+      return [[e.body], inner];
+    }
+    case "lambda":
+      return [[e.body], names(e.params)];
+    case "stack":
+      visitExpression(e.count, at, found);
+      return [[e.of], names(e.index ? [e.index] : [])];
+    case "scan":
+    case "fold": {
+      for (const x of [...e.iterators.flatMap((i) => [i.in, i.along]), ...e.carries.map((c) => c.value)])
+        if (x) visitExpression(x, at, found);
+      visitStatements(e.body.statements, names([...e.iterators, ...e.carries].map((x) => x.name)), found);
+      return [[], at];
+    }
+    default:
+      return undefined;
+  }
+}
+/** The parts of an expression that binds nothing. */
+function partsOf(e: ast.Expr): readonly (ast.Expr | undefined)[] {
+  switch (e.kind) {
+    case "paren":
+      return [e.value];
+    case "tuple":
+    case "list":
+      return e.elements;
+    case "unary":
+    case "member":
+      return [e.operand];
+    case "binary":
+      return [e.left, e.right];
+    case "call":
+      return [e.callee, ...e.args.map((a) => a.value)];
+    case "index":
+      return [e.operand, ...e.indices.map((i) => (i.kind === "at" ? i.value : undefined)), e.outside];
+    case "if":
+      return [e.condition, e.then, e.else];
+    default:
+      return [];
+  }
 }

@@ -4,6 +4,13 @@ import type { Loader, Storage } from "../../runtime/plan.ts";
 import type { Compilation } from "../graph/compilation.ts";
 import type { Dim, DType, GraphProgram, Node, Range, Shape, Source } from "../graph/types.ts";
 
+/** What is given beside the text. */
+export interface ElaborateOptions {
+  readonly keep?: boolean; // what is known of every expression and call; default: false
+  readonly set?: Readonly<Record<string, string | number>>; // consts and settings by name
+  readonly seed?: number;
+  readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
+}
 export interface Program {
   readonly compilation: Compilation; // that its nodes belong to
   readonly name: string; // of the file

@@ -3,6 +3,7 @@ import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
 import {
+  and,
   asExtent,
   axis,
   call,
@@ -26,10 +27,10 @@ import {
   select,
   toF32,
   variable,
-  and,
+  visit,
 } from "../graph/scalar.ts";
-import { mostI32 } from "../scalar/range.ts";
 import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
+import { mostI32 } from "../scalar/range.ts";
 import { functions } from "../scalar/table.ts";
 import {
   broadcast,
@@ -52,6 +53,14 @@ export function sizeFrom(e: Integer, span: Span): Extent {
     "a size that multiplies or divides",
     "sizes are sums as 2 * T + 1; give the dim a known size, as x: f32[B, 32]",
   );
+}
+/** Does a bound stay the same in the whole run, so that it may be an axis? */
+export const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !hasLoad(e);
+/** Does it read data? A formula of sizes alone is known before the run. */
+function hasLoad(e: Integer): boolean {
+  let found = false;
+  visit(e, (x) => void ((x.kind === "load" || x.kind === "random") && (found = true)));
+  return found;
 }
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 
@@ -434,4 +443,10 @@ export function filled(shape: Shape, value: Scalar, span: Span): Node {
 }
 export function cast(x: Node, dtype: DType, span: Span): Node {
   return x.dtype === dtype ? x : elementwise([x], [span], span, ([e]) => combine(dtype, [e!], span));
+}
+/** The same values, through which no gradient passes: what is written to a parameter or a state is a constant of every line below. */
+export function stopGradient(node: Node): Node {
+  if (node.dtype !== "f32") return node;
+  const axes = axesOf(node.shape);
+  return compute(axes, undefined, call("stop", load(node, indicesOf(axes))));
 }

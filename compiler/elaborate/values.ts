@@ -1,7 +1,7 @@
-// What expressions stand for while a program is elaborated.
-import type * as ast from "../../grammar/ast.ts";
+// Values: what they are called in messages, and as numbers, elements and tensors.
 import type { Span } from "../../grammar/diagnostic.ts";
-import type { Loader } from "../../runtime/plan.ts";
+import { compute } from "../graph/node.ts";
+import { shapeText } from "../graph/print.ts";
 import {
   boolean,
   constantOf,
@@ -15,82 +15,10 @@ import {
   toF32,
   variable,
 } from "../graph/scalar.ts";
-import { compute } from "../graph/node.ts";
-import { shapeText } from "../graph/print.ts";
-import type { DType, Integer, Node, Scalar, Source } from "../graph/types.ts";
+import type { DType, Integer, Node, Scalar } from "../graph/types.ts";
 import { isI32 } from "../scalar/range.ts";
-import type { Context } from "./interpreter.ts";
-import type { Scope } from "./scope.ts";
+import type { Value } from "./context.ts";
 import { typeText, wrongKind } from "./errors.ts";
-
-export type Value =
-  | { readonly kind: "number"; readonly value: number; readonly whole: boolean } // adapts to f32 or i32
-  | { readonly kind: "int"; readonly value: Integer } // symbolic whole number: dims, loop indices, step; adapts too
-  | { readonly kind: "ratio"; readonly numerator: Integer; readonly divisor: number } // an int divided truly
-  | { readonly kind: "bool"; readonly value: boolean } // known at compile time
-  | { readonly kind: "string"; readonly value: string }
-  | { readonly kind: "pattern"; readonly pattern: ast.AxisPattern; readonly text: string }
-  | { readonly kind: "tensor"; readonly node: Node }
-  | { readonly kind: "scalar"; readonly scalar: Scalar } // an element, inside index notation
-  | { readonly kind: "tuple"; readonly elements: readonly Value[] }
-  | { readonly kind: "list"; readonly elements: readonly Value[] }
-  | { readonly kind: "range"; readonly low: Integer; readonly end: Integer }
-  | Callable
-  | {
-      readonly kind: "instance";
-      readonly instance: Instance;
-      readonly values?: ReadonlyMap<Source, Node>;
-      readonly frozen?: boolean;
-    }
-  | { readonly kind: "gradient"; readonly instance: Instance; readonly values: ReadonlyMap<Source, Node> } // one value per parameter
-  | Distribution
-  | { readonly kind: "optimizers"; readonly chain: readonly OptimizerValue[] }
-  | { readonly kind: "loader"; readonly loader: Loader; readonly span: Span }
-  | { readonly kind: "dataset"; readonly name: string }
-  | { readonly kind: "train"; readonly name: string }
-  | { readonly kind: "deferred"; readonly run: (ctx: Context) => Value } // an initialiser before its parameter is known
-  | { readonly kind: "lazy"; readonly force: () => Value };
-
-export type Callable =
-  | { readonly kind: "fn"; readonly declaration: ast.Fn | ast.Init; readonly scope: Scope }
-  | { readonly kind: "lambda"; readonly params: readonly ast.Name[]; readonly body: ast.Expr; readonly scope: Scope }
-  | { readonly kind: "builtin"; readonly name: string }
-  | { readonly kind: "shaped"; readonly name: string; readonly dims: readonly ast.IndexExpr[]; readonly scope: Scope } // reshape[..], expand[..]
-  | { readonly kind: "layer"; readonly declaration: ast.LayerDeclaration; readonly scope: Scope }
-  | { readonly kind: "optimizer"; readonly declaration: ast.OptimizerDeclaration; readonly scope: Scope }
-  | { readonly kind: "stacked"; readonly apply: (input: Value, span: Span) => Value }
-  | { readonly kind: "composed"; readonly first: Value; readonly second: Value };
-
-export interface Distribution {
-  readonly kind: "distribution";
-  readonly base: "uniform" | "normal" | "bernoulli" | "randint";
-  readonly a: Value; // lo, mean, p
-  readonly b: Value; // hi, std
-  readonly scale: Value; // then * scale + offset
-  readonly offset: Value;
-}
-export interface OptimizerValue {
-  readonly declaration: ast.OptimizerDeclaration;
-  readonly scope: Scope; // hyper-parameters bound
-  readonly name: string;
-}
-/** A layer or model with its own parameters and state. */
-export interface Instance {
-  readonly path: string;
-  readonly declaration: ast.LayerDeclaration | ast.ModelDeclaration | ast.Train;
-  scope: Scope; // of the declaration, with hyper-parameters bound
-  readonly parameters: Map<string, Source>;
-  readonly states: Map<string, Source>;
-  readonly children: Map<string, Instance>; // by constructor's place and stack position
-  readonly names: Map<string, Value>; // what its body bound, reached by path
-  readonly siteNames: Map<ast.Expr, string>;
-  readonly taken: Set<string>;
-  readonly uses: Set<Instance>; // models that it applies
-  pass: number; // in which the scope was made
-  applied: boolean; // anywhere yet: before that, its parameters are not known
-  /** The fewest parameters that a line found, and members that it did not find. Where there are more at the end, the file is read again. */
-  readonly asked: { parameters: number; readonly missing: Set<string> };
-}
 
 export function kindText(v: Value): string {
   switch (v.kind) {
@@ -165,6 +93,11 @@ export function integerOf(v: Value): Integer | undefined {
 }
 export const isPlain = (v: Value): v is Extract<Value, { kind: "number" | "int" | "ratio" }> =>
   v.kind === "number" || v.kind === "int" || v.kind === "ratio";
+export function knownBool(v: Value): boolean | undefined {
+  if (v.kind === "bool") return v.value;
+  if (v.kind === "scalar" && v.scalar.kind === "literal" && v.scalar.dtype === "bool") return v.scalar.value === 1;
+  return undefined;
+}
 /** A plain number as a scalar of this dtype. */
 export function plainScalar(v: Extract<Value, { kind: "number" | "int" | "ratio" }>, dtype: DType, span: Span): Scalar {
   if (dtype === "f32")
@@ -183,7 +116,6 @@ export function plainScalar(v: Extract<Value, { kind: "number" | "int" | "ratio"
   throw wrongKind(span, dtype === "bool" ? "true or false" : "a whole number", kindText(v));
 }
 const divided = (numerator: Integer, divisor: number): Scalar => div(toF32(numerator), literal(divisor));
-
 /** Does the value depend on an index of a `for` or reducer around it? */
 export function isElement(v: Value): boolean {
   switch (v.kind) {
@@ -201,7 +133,7 @@ export function isElement(v: Value): boolean {
       return false;
   }
 }
-const inside = (span: Span): Error =>
+export const inside = (span: Span): Error =>
   wrongKind(
     span,
     "a tensor",
@@ -236,7 +168,6 @@ export function asScalarValue(v: Value, span: Span, dtype?: DType): Scalar {
     v.kind === "tensor" ? `index it: the value has ${shapeText(v.node.shape)}` : undefined,
   );
 }
-
 /** A tensor, given what a plain number should become. */
 export function asTensor(v: Value, span: Span, dtype?: DType): Node {
   if (v.kind === "lazy") return asTensor(v.force(), span, dtype);
@@ -283,3 +214,9 @@ export function stackList(nodes: readonly Node[], span: Span): Node {
     body = select(nonNegative(iadd(axes[0]!, -i)), load(nodes[i]!, axes.slice(1)), body);
   return compute(axes, undefined, body, { span });
 }
+const callable = new Set(["fn", "lambda", "builtin", "shaped", "stacked", "composed", "instance"]);
+export const isCallable = (v: Value): boolean => callable.has(v.kind);
+export const once = <T>(f: () => T): (() => T) => {
+  let known: { value: T } | undefined;
+  return () => (known ??= { value: f() }).value;
+};

@@ -44,6 +44,7 @@ export function specify(f: Fusion, g: Group): KernelStep {
     name: purpose.name,
     comment: () => [purposeText(purpose)],
     lines: purpose.lines,
+    places: g.nodes.flatMap((x) => x.span ?? []),
     folded: foldedInto(f, g),
     axes,
     stages: stages.map((s) => ({ ...s, value: keepRoundings(s.value) })),

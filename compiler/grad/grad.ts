@@ -14,6 +14,7 @@ import {
   topological,
   type Meta,
 } from "../graph/node.ts";
+import { derivativeOf } from "../graph/origin.ts";
 import {
   and,
   axis,
@@ -87,7 +88,7 @@ function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<Node>, l
   }
   return found;
 }
-const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label && `d_${x.label}` });
+const metaOf = (x: Node): Meta => ({ span: derivativeOf(x.span), label: x.label && `d_${x.label}` });
 
 function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
   switch (x.kind) {

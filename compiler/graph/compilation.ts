@@ -1,6 +1,7 @@
 // What one compilation owns: the tables by which constructors give equal formulas one object, the ids, and what is remembered of scalars and nodes.
 // Constructors take no compilation as an argument: they find the one that is worked on, which whoever takes a program enters (`within`).
 import { InternalError } from "../../grammar/diagnostic.ts";
+import type { Origin } from "./place.ts";
 
 /** Optional steps of constructors and of `solve`; property tests switch them off. */
 export interface Options {
@@ -26,6 +27,7 @@ export const allOptions: Options = {
 
 export class Compilation {
   options: Options;
+  origin: Origin | undefined; // the call that runs while a program is elaborated
   private lastId = 0;
   private readonly byKey = new Map<string, unknown>();
   private readonly byOwner = new Map<unknown, Map<number, unknown>>();

@@ -6,6 +6,7 @@ import { constantOf, interval, isInteger } from "./forms.ts";
 import { asExtent, extentInteger, iadd, imul, integer, provedNonNegative } from "./integers.ts";
 import { axis, extentKey } from "./leaves.ts";
 import { reachOf, reachOrNone } from "./masks.ts";
+import { placeNow } from "./origin.ts";
 import { elementCount, sameShape, type Meta } from "./shape.ts";
 import { substitute } from "./substitute.ts";
 import type { Compute, DType, Integer, Node, Range, ReductionOp, Scalar, Shape, Variable } from "./types.ts";
@@ -83,7 +84,7 @@ export function finish(
       scans: placed.scans,
       reach: dtype === "f32" ? reachOrNone(reachOfNode(reduction?.op, over, body)) : undefined,
     };
-    if (meta.span) made.span = meta.span;
+    if (meta.span) made.span = placeNow(meta.span);
     if (meta.label) made.label = meta.label;
     if (reduction) made.reduction = { op: reduction.op, extents, ties: reduction.ties };
     if (range) made.range = range;

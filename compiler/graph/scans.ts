@@ -1,10 +1,11 @@
 // Loops, and what they leave behind.
-import { InternalError, type Span } from "../../grammar/diagnostic.ts";
+import { InternalError } from "../../grammar/diagnostic.ts";
 import { working } from "./compilation.ts";
 import { compute, nothing } from "./compute.ts";
 import { iadd } from "./integers.ts";
 import { unionScans, variable } from "./leaves.ts";
 import { load } from "./loads.ts";
+import { placeNow, type Place } from "./origin.ts";
 import { metaOf, sameShape } from "./shape.ts";
 import { reshape, source } from "./sources.ts";
 import type { Node, Range, Result, Scan, ScanSet, Shape, Source, Variable } from "./types.ts";
@@ -20,7 +21,7 @@ export function scan(
     names?: readonly string[];
     ranges?: readonly (Range | undefined)[];
     reverse?: boolean;
-    span?: Span | undefined;
+    span?: Place | undefined;
   },
   build: (step: Variable, incoming: readonly Source[]) => readonly Node[],
 ): Scan {
@@ -46,7 +47,7 @@ export function scan(
     get scans() {
       return finished().scans;
     },
-    ...(of.span ? { span: of.span } : {}),
+    ...(of.span ? { span: placeNow(of.span) } : {}),
   };
   const step = variable(of.count, "t", { scan: made });
   const incoming = of.initial.map((x, i) =>

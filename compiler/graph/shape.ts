@@ -1,15 +1,15 @@
 // Shapes, and what a node is told besides its formula.
-import type { Span } from "../../grammar/diagnostic.ts";
+import { placeNow, type Place } from "./origin.ts";
 import { extentKey } from "./leaves.ts";
 import type { Range, Shape } from "./types.ts";
 
 export interface Meta {
-  readonly span?: Span | undefined;
+  readonly span?: Place | undefined;
   readonly label?: string | undefined;
   readonly range?: Range | undefined;
 }
-export const metaOf = (meta: Meta): { span?: Span; label?: string } => ({
-  ...(meta.span ? { span: meta.span } : {}),
+export const metaOf = (meta: Meta): { span?: Place; label?: string } => ({
+  ...(meta.span ? { span: placeNow(meta.span) } : {}),
   ...(meta.label ? { label: meta.label } : {}),
 });
 

@@ -5,9 +5,9 @@
 // - a Compute names its axes by position: output axes 0.., then reduction axes; an axis of extent 1 is the constant 0;
 // - every load is in range under the guards around it, or has an outside value;
 // - no implicit broadcasting, no implicit conversion between dtypes.
-import type { Span } from "../../grammar/diagnostic.ts";
 import type { Bounds, DType, Reach, ScalarFunction } from "../scalar/functions.ts";
 import type { Compilation } from "./compilation.ts";
+import type { Place } from "./place.ts";
 
 export type { DType };
 /** Inclusive bounds of an integer's value, after wrapping; no upper bound but that of sizes is Infinity. */
@@ -175,7 +175,7 @@ interface NodeBase {
   readonly compilation: Compilation; // that it belongs to
   readonly scans: ScanSet; // scans whose body this node belongs to
   readonly reach?: Reach | undefined; // where masks enter it: how far they take its elements
-  readonly span?: Span; // where it came from; never part of equality (the first one entered wins)
+  readonly span?: Place; // where it came from, with the call that made it; never part of equality (the first one entered wins)
   readonly label?: string; // a name from the source, for printing and kernels; never part of equality
 }
 
@@ -233,7 +233,7 @@ export interface Scan {
   readonly reverse: boolean;
   readonly carries: readonly { readonly initial: Node; readonly incoming: Source; readonly next: Node }[];
   readonly scans: ScanSet; // enclosing scans
-  readonly span?: Span;
+  readonly span?: Place;
 }
 
 // ---------------------------------------------------------------- programs

@@ -1,4 +1,5 @@
 // Kernel specifications: what fusion gives to scheduling. One spec becomes one WGSL module with one entry point, whatever its schedule.
+import type { Place } from "../graph/origin.ts";
 import type { Node, ReductionOp, Scalar, Variable, Local, Integer } from "../graph/types.ts";
 
 /** A reduction of the kernel: local = op over `over` of value; value may read earlier locals. */
@@ -26,6 +27,7 @@ export interface KernelSpec {
   readonly comment: () => readonly string[]; // whose work it is: the first lines of its code
   readonly lines?: readonly string[]; // "digits.dlm:9": the source lines, for profiles and messages
   readonly folded?: readonly Folded[];
+  readonly places?: readonly Place[]; // of its nodes in order: source text and the calls that they were made in
   readonly axes: readonly Variable[]; // fresh variables: the common output axes, outer to inner
   readonly stages: readonly Stage[];
   readonly stores: readonly Store[];

@@ -1,10 +1,10 @@
 // Evaluation over a split, exact and in pieces: the part of the graph that treats every row alone is run chunk by chunk, the tensors where
 // rows meet (reductions over them, pairs) are kept for the whole split, and the rest runs once over all rows.
-import { compute, levelInputs, source, topological } from "../graph/node.ts";
-import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
-import { axis, constantOf, load, substitute, variable, visit } from "../graph/scalar.ts";
-import type { Dim, GraphProgram, Node, Scan, Source } from "../graph/types.ts";
-import type { Evaluation } from "./program.ts";
+import { compute, levelInputs, source, topological } from "../../graph/node.ts";
+import { mapNodes, reading, rebuildNode, type Rewriting } from "../../graph/rebuild.ts";
+import { axis, constantOf, load, substitute, variable, visit } from "../../graph/scalar.ts";
+import type { Dim, GraphProgram, Node, Scan, Source } from "../../graph/types.ts";
+import type { Evaluation } from "../program.ts";
 
 type Make = (name: string, outputs: readonly { name: string; node: Node }[], updates: readonly []) => GraphProgram;
 export function splitEvaluation(

@@ -1,0 +1,108 @@
+// A call of a function below the library: its arguments by position and by name. In: what was written. Out: values, or a fault that says what is missing.
+import type { Span } from "../../../grammar/diagnostic.ts";
+import type { Node } from "../../graph/types.ts";
+import type { Argument, Context, Value } from "../context.ts";
+import { constantOf } from "../../graph/scalar.ts";
+import { argumentsDoNotFit, unknownName, wrongKind } from "../errors.ts";
+import { asTensor, kindText } from "../values.ts";
+
+/** One function: what it takes, and what it gives. */
+export interface Builtin {
+  /** The fewest arguments, the most by position, and names. Whatever else is given is an error; without it the function looks itself. */
+  readonly takes?: readonly [fewest: number, most: number, names: readonly string[]];
+  /** How a number too many by position is meant: `sum(x, axis: 1)`. */
+  readonly axisByName?: boolean;
+  readonly apply: (call: Call) => Value;
+}
+export type Builtins = Readonly<Record<string, Builtin>>;
+
+export interface Call {
+  readonly name: string;
+  readonly args: readonly Argument[]; // as written
+  readonly positional: readonly Argument[];
+  readonly named: ReadonlyMap<string, Argument>;
+  readonly span: Span;
+  readonly ctx: Context;
+  /** The argument at a position, or of this name. */
+  readonly at: (i: number) => Argument;
+  /** The same, as a tensor. */
+  readonly node: (i: number) => Node;
+  /** The value of this name, or at a position; undefined where neither is given. */
+  readonly option: (name: string, i?: number) => Value | undefined;
+}
+export function callOf(name: string, args: readonly Argument[], span: Span, ctx: Context): Call {
+  const positional = args.filter((a) => a.name === undefined);
+  const named = new Map(args.flatMap((a) => (a.name === undefined ? [] : [[a.name, a] as const])));
+  const at = (i: number): Argument => {
+    const found = positional[i];
+    if (!found) throw argumentsDoNotFit(span, name, `needs ${i + 1} argument${i ? "s" : ""}, ${args.length} are given`);
+    return found;
+  };
+  return {
+    name,
+    args,
+    positional,
+    named,
+    span,
+    ctx,
+    at,
+    node: (i) => asTensor(at(i).value, at(i).span),
+    option: (own, i) => (named.get(own) ?? (i !== undefined ? positional[i] : undefined))?.value,
+  };
+}
+/** Does the call give what the function takes? `max(a, b)` and `min(a, b)` are functions of two beside the reductions. */
+export function checkArguments({ name, args, positional, named, span }: Call, { takes, axisByName }: Builtin): void {
+  if (!takes) return;
+  const [fewest, most, names] = takes;
+  const pairwise = (name === "max" || name === "min") && positional.length === 2;
+  for (const [own, a] of named)
+    if (!names.includes(own) || pairwise)
+      throw unknownName(a.nameSpan ?? a.span, own, pairwise ? [] : names, { kind: "argument", place: `of ${name}` });
+  if (positional.length <= most || pairwise) {
+    const count = args.length;
+    if (positional.length < fewest && count < fewest)
+      throw argumentsDoNotFit(
+        span,
+        name,
+        `needs ${fewest} argument${fewest === 1 ? "" : "s"}, ${count} ${count === 1 ? "is" : "are"} given`,
+      );
+    return;
+  }
+  const extra = positional[most]!.span;
+  if (axisByName)
+    throw argumentsDoNotFit(
+      extra,
+      name,
+      "takes its axis by name",
+      undefined,
+      `write ${name}(x, axis: ${extra.file.text.slice(extra.start, extra.end)})`,
+    );
+  throw argumentsDoNotFit(
+    extra,
+    name,
+    `takes ${most} argument${most === 1 ? "" : "s"}, ${positional.length} are given`,
+  );
+}
+
+const axesText = (rank: number): string =>
+  rank === 0 ? "are no axes" : rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`;
+/** An axis of a tensor of this rank; negative ones count from the end. */
+export function axisNumber(v: Value, rank: number, span: Span): number {
+  const n = v.kind === "number" ? v.value : undefined;
+  if (n === undefined || !Number.isInteger(n)) throw wrongKind(span, "an axis number", kindText(v));
+  const d = n < 0 ? n + rank : n;
+  if (d < 0 || d >= rank) throw argumentsDoNotFit(span, "this", `has no axis ${n}: there ${axesText(rank)}`);
+  return d;
+}
+/** Axes as one number, a list or a range. */
+export function axisList(v: Value, rank: number, span: Span): number[] {
+  if (v.kind === "list" || v.kind === "tuple") return v.elements.map((x) => axisNumber(x, rank, span));
+  if (v.kind !== "range") return [axisNumber(v, rank, span)];
+  const low = constantOf(v.low);
+  let end = constantOf(v.end);
+  if (low === undefined || end === undefined) throw wrongKind(span, "axes known at compile time", kindText(v));
+  if (end < 0) end += rank;
+  if (low < 0 || end > rank)
+    throw argumentsDoNotFit(span, "this", `has no axes ${low}..${end}: there ${axesText(rank)}`);
+  return Array.from({ length: Math.max(0, end - low) }, (_, i) => low + i);
+}

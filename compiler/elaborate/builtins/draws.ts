@@ -1,0 +1,79 @@
+// Distributions, and draws of class numbers.
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { compute, indicesOf } from "../../graph/node.ts";
+import { add, call, literal, load, neg, random } from "../../graph/scalar.ts";
+import type { Integer, Node, Variable } from "../../graph/types.ts";
+import type { Context, Distribution, Value } from "../context.ts";
+import { hashSite } from "../draws.ts";
+import { argumentsDoNotFit, misplaced, typeText, unsupported, wrongKind } from "../errors.ts";
+import { axesOf, someElements } from "../tensors.ts";
+import { number, tensor } from "../values.ts";
+import type { Builtin, Builtins, Call } from "./call.ts";
+
+const distribution = (base: Distribution["base"], ...names: readonly string[]): Builtin => ({
+  takes: [0, names.length, names],
+  apply: ({ name, option, span }): Distribution => {
+    const [a, b] = [option(names[0]!, 0), names[1] === undefined ? undefined : option(names[1], 1)];
+    if (base === "bernoulli" && !a) throw argumentsDoNotFit(span, name, "needs a probability");
+    if (base === "randint" && (!a || !b)) throw argumentsDoNotFit(span, name, "needs two bounds", "randint(lo, hi)");
+    return {
+      kind: "distribution",
+      base,
+      a: a ?? number(0, false),
+      b: b ?? number(1, false),
+      scale: number(1, false),
+      offset: number(0, false),
+    };
+  },
+});
+export const distributions: Builtins = {
+  uniform: distribution("uniform", "lo", "hi"),
+  normal: distribution("normal", "mean", "std"),
+  bernoulli: distribution("bernoulli", "p"),
+  randint: distribution("randint", "lo", "hi"),
+};
+
+/** A class number for every row of logits. */
+export const categorical: Builtin = { takes: [1, 1, []], apply: drawClasses };
+function drawClasses({ name, at, node, span, ctx }: Call): Value {
+  if (ctx.element) throw misplaced(span, "a draw", "inside `for`", "draw the whole tensor above");
+  const logits = node(0);
+  if (logits.dtype !== "f32" || !logits.shape.length)
+    throw wrongKind(at(0).span, "f32 with a last axis of logits", typeText(logits.dtype, logits.shape));
+  someElements(name, logits.shape.slice(-1), span);
+  const axes = axesOf(logits.shape);
+  const steps = ctx.rounds.map((r) => r.step);
+  const counts = ctx.rounds.map((r) => r.count);
+  const known = logits.shape.map((n, i) => (typeof n === "number" ? n : i === 0 && !steps.length ? 1 : NaN));
+  if (!known.some(Number.isNaN))
+    return tensor(gumbel(logits, axes, [...steps, ...indicesOf(axes)], [...counts, ...known], ctx, span));
+  // a run-time batch inside a loop: the batch comes first in the position
+  const [batch, ...inner] = axes;
+  const extents = [1, ...counts, ...logits.shape.slice(1).map((n) => (typeof n === "number" ? n : NaN))];
+  if (extents.some(Number.isNaN)) throw unsupported(span, "categorical over several run-time axes");
+  return tensor(gumbel(logits, axes, [batch!, ...steps, ...inner], extents, ctx, span));
+}
+/** Gumbel: argmax(logits - log(-log(u))), u drawn for every element. */
+function gumbel(
+  logits: Node,
+  axes: readonly Variable[],
+  at: readonly Integer[],
+  extents: readonly number[],
+  ctx: Context,
+  span: Span,
+): Node {
+  const u = random({
+    distribution: "uniform",
+    site: hashSite(`${ctx.draws.path}!${ctx.draws.count++}`),
+    seed: load(ctx.interpreter.seed, []),
+    step: ctx.step,
+    indices: at,
+    extents,
+  });
+  // log(u) by log1p: u near 1 makes the largest of them, and there drivers' logarithms have few digits; u - 1 is exact
+  const noise = neg(call("log", neg(call("log1p", add(call("max", u, literal(2 ** -24)), -1)))));
+  const body = add(load(logits, indicesOf(axes)), noise);
+  const noisy = compute(axes, undefined, body, { span });
+  const own = axesOf(logits.shape);
+  return compute(own.slice(0, -1), { op: "argmax", over: own.slice(-1) }, load(noisy, indicesOf(own)), { span });
+}

@@ -1,0 +1,98 @@
+// Loaders: where the columns of a data block come from.
+import { constantOf } from "../../graph/scalar.ts";
+import type { Loader } from "../../../runtime/plan.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import type { Value } from "../context.ts";
+import { argumentsDoNotFit, wrongKind } from "../errors.ts";
+import { kindText, knownBool } from "../values.ts";
+import type { Builtin, Builtins, Call } from "./call.ts";
+
+const loader = (most: number, names: readonly string[], make: (call: Call) => Loader): Builtin => ({
+  takes: [0, most, names],
+  apply: (call) => ({ kind: "loader", loader: make(call), span: call.span }),
+});
+export const loaders: Builtins = {
+  csv: loader(1, ["path", "column", "columns", "header", "missing", "delimiter"], csv),
+  npy: loader(1, ["path"], (call) => ({ kind: "npy", path: pathOf(call) })),
+  idx: loader(1, ["path"], (call) => ({ kind: "idx", path: pathOf(call) })),
+  chars: loader(1, ["path", "window"], (call) => ({
+    kind: "chars",
+    path: pathOf(call),
+    window: whole(call, "window"),
+  })),
+  tokens: loader(1, ["path", "pad"], (call) => ({ kind: "tokens", path: pathOf(call), pad: whole(call, "pad") })),
+  token_count: loader(1, ["path", "pad"], (call) => ({
+    kind: "token_count",
+    path: pathOf(call),
+    pad: whole(call, "pad"),
+  })),
+  host: loader(1, [], ({ positional }) => {
+    const name = positional[0]?.value;
+    return { kind: "host", name: name?.kind === "string" ? name.value : "" };
+  }),
+};
+function pathOf({ name, positional, named, span }: Call): string {
+  const v = (positional[0] ?? named.get("path"))?.value;
+  if (v?.kind !== "string") throw wrongKind(span, `${name}(path: "...")`, v ? kindText(v) : "nothing");
+  return v.value;
+}
+function whole({ name, option, span }: Call, own: string): number {
+  const v = option(own);
+  if (v?.kind !== "number") throw argumentsDoNotFit(span, name, `needs ${own}: a whole number`);
+  return v.value;
+}
+function csv(call: Call): Loader {
+  const { option, span } = call;
+  const path = pathOf(call);
+  const columns = columnsOf(option("column"), option("columns"), span);
+  const [header, missing, delimiter] = [option("header"), option("missing"), option("delimiter")];
+  const named = header ? knownBool(header) : undefined;
+  if (header && named === undefined) throw wrongKind(span, "header: true or header: false", kindText(header));
+  if (named === false && Array.isArray(columns) && columns.some((c) => typeof c === "string"))
+    throw argumentsDoNotFit(span, "csv", "has no header to find a name in: give the column's number");
+  const instead =
+    missing?.kind === "number"
+      ? missing.value
+      : missing?.kind === "string" && missing.value === "drop"
+        ? "drop"
+        : undefined;
+  if (missing && instead === undefined) throw wrongKind(span, "missing: drop, or a number", kindText(missing));
+  const separator = delimiter?.kind === "string" ? (delimiter.value === "tab" ? "\t" : delimiter.value) : undefined;
+  if (delimiter && (separator?.length !== 1 || /["\r\n]/.test(separator)))
+    throw wrongKind(span, 'delimiter: ",", ";", "tab" or another character', kindText(delimiter));
+  return {
+    kind: "csv",
+    path,
+    columns,
+    ...(named === undefined ? {} : { header: named }),
+    ...(separator === undefined ? {} : { delimiter: separator }),
+    ...(instead === undefined ? {} : { missing: instead }),
+  };
+}
+/** One column, or several: a list of names and numbers, or a range of numbers. */
+function columnsOf(
+  one: Value | undefined,
+  many: Value | undefined,
+  span: Span,
+): Extract<Loader, { kind: "csv" }>["columns"] {
+  const column = (v: Value): number | string => {
+    if (v.kind === "string" || (v.kind === "number" && Number.isInteger(v.value) && v.value >= 0)) return v.value;
+    throw wrongKind(span, "a column's name, or its number from 0", kindText(v));
+  };
+  const [from, to] = many?.kind === "range" ? [constantOf(many.low), constantOf(many.end)] : [];
+  const columns = one
+    ? [column(one)]
+    : many?.kind === "list"
+      ? many.elements.map(column)
+      : from !== undefined && to !== undefined && from >= 0 && from < to
+        ? { from, to }
+        : undefined;
+  if (columns === undefined || (one && many))
+    throw argumentsDoNotFit(
+      span,
+      "csv",
+      one ? "takes one of column: and columns:" : "needs column: or columns:",
+      'csv("file.csv", columns: 0..4) or csv("file.csv", column: "label")',
+    );
+  return columns;
+}

@@ -1,0 +1,96 @@
+// Bodies of functions, layers and loops: statements in order, up to `return`.
+import type * as ast from "../../../grammar/ast.ts";
+import { type Context, Scope, type Value } from "../context.ts";
+import * as errors from "../errors.ts";
+import { evaluate } from "../context.ts";
+import { kindText } from "../values.ts";
+import { readOn } from "./faults.ts";
+import { spreadsOf } from "./parameters.ts";
+import { declareState, runNext } from "./states.ts";
+import { checkType } from "./types.ts";
+import { declareParameter } from "./weights.ts";
+
+/** A body: an expression, or statements up to `return`. */
+export function runBody(body: ast.Body, scope: Scope, ctx: Context): Value {
+  if (body.kind === "expression") return evaluate(body.value, scope, ctx);
+  const end = body.statements.findIndex((x) => x.kind === "return");
+  const beyond = end >= 0 ? body.statements[end + 1] : undefined;
+  if (beyond)
+    throw errors.misplaced(
+      beyond.span,
+      "a statement",
+      "after `return`, which ends the block",
+      "put it above, or leave it out",
+    );
+  const result = runStatements(body.statements, new Scope(scope), ctx);
+  if (result.kind !== "returned") throw errors.noReturn(body.span);
+  return result.value;
+}
+type Outcome = { readonly kind: "returned"; readonly value: Value } | { readonly kind: "ended" };
+export function runStatements(statements: readonly ast.Statement[], scope: Scope, ctx: Context): Outcome {
+  for (const [i, s] of statements.entries()) {
+    switch (s.kind) {
+      case "let":
+        try {
+          bindLet(s, scope, ctx);
+        } catch (error) {
+          readOn(
+            error,
+            statements.slice(i + 1).flatMap((x) => (x.kind === "let" || x.kind === "return" ? [x.value] : [])),
+            scope,
+            ctx,
+          );
+        }
+        break;
+      case "return":
+        return { kind: "returned", value: evaluate(s.value, scope, ctx) };
+      case "param":
+        declareParameter(s, scope, ctx);
+        break;
+      case "state":
+        declareState(s, scope, ctx);
+        break;
+      case "next":
+        runNext(s, scope, ctx);
+        break;
+      case "yield":
+        throw errors.misplaced(s.span, "`yield`", "outside of a scan");
+      default:
+        s satisfies never;
+    }
+  }
+  return { kind: "ended" };
+}
+export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
+  const before = ctx.instance;
+  // an instance that is the whole right side takes the let's name
+  if (before && s.names.length === 1 && s.value.kind === "call") before.siteNames.set(s.value, s.names[0]!.text);
+  let value = evaluate(s.value, scope, ctx);
+  if (s.type)
+    value = checkType(
+      value,
+      s.type,
+      { scope, dims: new Map(), spreads: spreadsOf(scope) },
+      s.names[0]!.text,
+      s.value.span,
+      ctx,
+    );
+  if (!s.tuple) {
+    ctx.interpreter.log?.named(s.names[0]!, value);
+    scope.bind(s.names[0]!.text, label(value, s.names[0]!.text), s.names[0]!.span);
+    before?.names.set(s.names[0]!.text, value);
+    return;
+  }
+  const parts = value.kind === "tuple" || value.kind === "list" ? value.elements : undefined;
+  if (!parts || parts.length !== s.names.length)
+    throw errors.wrongKind(s.value.span, `a tuple of ${s.names.length}`, kindText(value));
+  s.names.forEach((n, i) => {
+    ctx.interpreter.log?.named(n, parts[i]!);
+    scope.bind(n.text, label(parts[i]!, n.text), n.span);
+  });
+}
+/** Gives a node its name from the source where it has none yet. */
+export function label(v: Value, name: string): Value {
+  if (v.kind === "tensor" && !v.node.label && v.node.kind !== "source") (v.node as { label?: string }).label = name;
+  return v;
+}

@@ -1,0 +1,118 @@
+// Calls: `f(x)`, `x |> f`, and what the callee makes of its arguments.
+import type * as ast from "../../../grammar/ast.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { callOrigin } from "../../graph/origin.ts";
+import {
+  apply,
+  type Argument,
+  type Callable,
+  type Context,
+  evaluate,
+  type OptimizerValue,
+  Scope,
+  type Value,
+} from "../context.ts";
+import * as errors from "../errors.ts";
+import { isCallable, kindText } from "../values.ts";
+import { runBody } from "./bodies.ts";
+import { construct } from "./construct.ts";
+import { inCall, resultSpan, within } from "./faults.ts";
+import { gradExpression } from "./gradients.ts";
+import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
+
+export function pipe(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
+  const input = evaluate(e.left, scope, ctx);
+  const spread: Argument[] = (input.kind === "tuple" ? input.elements : [input]).map((value) => ({
+    value,
+    span: e.left.span,
+  }));
+  const right = e.right;
+  // x |> Layer(hyper), x |> callable, x |> f(a)
+  if (right.kind === "call") {
+    const callee = evaluate(right.callee, scope, ctx);
+    if (callee.kind === "layer") return apply(construct(callee, right, scope, ctx), spread, e.span, ctx, right.span);
+    if (
+      callee.kind === "instance" ||
+      callee.kind === "fn" ||
+      callee.kind === "builtin" ||
+      callee.kind === "lambda" ||
+      callee.kind === "shaped"
+    ) {
+      const args = argumentsOf(right.args, scope, ctx);
+      // a call that gives a callable is applied; otherwise x becomes its first argument
+      return apply(callee, [...spread, ...args], e.span, ctx, right.span);
+    }
+  }
+  const target = evaluate(right, scope, ctx);
+  if (target.kind === "layer")
+    throw errors.wrongKind(right.span, "an instance", kindText(target), `write ${target.declaration.name.text}(...)`);
+  if (!isCallable(target)) throw errors.wrongKind(right.span, "something to apply", kindText(target));
+  return apply(target, spread, e.span, ctx, right.span);
+}
+export function callExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
+  const callee = evaluate(e.callee, scope, ctx);
+  if (callee.kind === "builtin" && callee.name === "grad") return gradExpression(e, scope, ctx);
+  if (callee.kind === "layer") return construct(callee, e, scope, ctx);
+  if (callee.kind === "optimizer") return bindOptimizer(callee, argumentsOf(e.args, scope, ctx), e.span, ctx);
+  return apply(callee, argumentsOf(e.args, scope, ctx), e.span, ctx);
+}
+function bindOptimizer(
+  callee: Extract<Callable, { kind: "optimizer" }>,
+  args: readonly Argument[],
+  span: Span,
+  ctx: Context,
+): Value {
+  const d = callee.declaration;
+  const bound = within(span, d.name.text, () => bindParameters(d.name.text, d.hyper, args, callee.scope, span, ctx));
+  const value: OptimizerValue = { declaration: d, scope: bound.scope, name: d.name.text };
+  return { kind: "optimizers", chain: [value] };
+}
+export function applyLambda(
+  callee: Extract<Callable, { kind: "lambda" }>,
+  args: readonly Argument[],
+  span: Span,
+  ctx: Context,
+): Value {
+  const wanted = callee.params.length;
+  if (args.length !== wanted)
+    throw errors.argumentsDoNotFit(
+      span,
+      "this function",
+      `takes ${wanted} argument${wanted === 1 ? "" : "s"}, ${args.length} ${args.length === 1 ? "is" : "are"} given`,
+    );
+  const inner = new Scope(callee.scope);
+  callee.params.forEach((p, i) => inner.bind(p.text, args[i]!.value));
+  return evaluate(callee.body, inner, ctx);
+}
+/** A function is inlined: its body is evaluated over what it is given. */
+export function applyFunction(
+  callee: Extract<Callable, { kind: "fn" }>,
+  args: readonly Argument[],
+  span: Span,
+  ctx: Context,
+  written: Span,
+): Value {
+  const d = callee.declaration;
+  // an initialiser waits for the parameter that it is for
+  if (d.kind === "init" && ctx.ambient.find("fan_in") === undefined)
+    return { kind: "deferred", run: (later) => apply(callee, args, span, later) };
+  const { calls, applied } = ctx.interpreter;
+  if (!ctx.isGeneric) applied.add(d);
+  if (d.kind === "fn") {
+    if (calls.includes(d)) throw errors.recursion(span, d.name.text, "fn");
+    calls.push(d);
+  }
+  try {
+    const origin = callOrigin(d.kind, d.name.text, undefined, written);
+    return inCall(origin, span, () => {
+      const bound = bindParameters(d.name.text, d.params, args, callee.scope, span, ctx);
+      const value = runBody(d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn" });
+      const result =
+        d.kind === "fn" && d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
+      ctx.interpreter.log?.called(origin, d, bound.scope, result, undefined);
+      return result;
+    });
+  } finally {
+    if (d.kind === "fn") calls.pop();
+  }
+}

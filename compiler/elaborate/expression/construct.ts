@@ -1,0 +1,121 @@
+// Layers and models: a constructor's place makes an instance, with hyper-parameters bound; applying it evaluates its body within it.
+import type * as ast from "../../../grammar/ast.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { callOrigin } from "../../graph/origin.ts";
+import { type Argument, type Callable, type Context, type Instance, Scope, type Value } from "../context.ts";
+import * as errors from "../errors.ts";
+import { kindText } from "../values.ts";
+import { runBody } from "./bodies.ts";
+import { inCall, resultSpan, within } from "./faults.ts";
+import { newInstance } from "./instances.ts";
+import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
+
+// Instances: layers and models with parameters of their own. A constructor's place makes one; applying it evaluates its body within it.
+const snake = (name: string): string =>
+  name
+    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2")
+    .toLowerCase();
+/** The number of a constructor's place. */
+function siteOf(e: ast.Expr, sites: Map<ast.Expr, number>): number {
+  let found = sites.get(e);
+  if (found === undefined) sites.set(e, (found = sites.size));
+  return found;
+}
+/** The name that its let gave it, or its layer's, and a number where that is taken. */
+function nameOf(owner: Instance, e: ast.Expr, site: number, layer: ast.LayerDeclaration): string {
+  const given = owner.siteNames.get(e);
+  if (given !== undefined && owner.taken.has(`#${site}`)) return given;
+  const base = given ?? snake(layer.name.text);
+  let name = base;
+  for (let n = 2; owner.taken.has(name); n++) name = `${base}${n}`;
+  owner.taken.add(name).add(`#${site}`);
+  owner.siteNames.set(e, name);
+  return name;
+}
+export function construct(
+  layer: Extract<Callable, { kind: "layer" }>,
+  e: Extract<ast.Expr, { kind: "call" }>,
+  scope: Scope,
+  ctx: Context,
+): Value {
+  const owner = ctx.instance;
+  if (!owner || ctx.declared)
+    throw errors.misplaced(
+      e.span,
+      `an instance of ${layer.declaration.name.text}`,
+      ctx.declared ? `in a ${ctx.declared}` : "here",
+      ctx.declared === "metric"
+        ? "make it above, with `let`"
+        : ctx.declared === "fn"
+          ? "declare a `layer` or `model` instead: they hold instances"
+          : "layers, models and train blocks hold instances",
+    );
+  const { sites, pass } = ctx.interpreter;
+  const site = siteOf(e, sites);
+  const key = `${site}${ctx.stackPosition}`;
+  let child = owner.children.get(key);
+  const bind = (): Scope => {
+    const args = argumentsOf(e.args, scope, ctx);
+    return within(e.span, layer.declaration.name.text, () =>
+      bindParameters(layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, {
+        ...ctx,
+        declared: undefined,
+      }),
+    ).scope;
+  };
+  if (child && child.pass !== pass.number) Object.assign(child, { scope: bind(), pass: pass.number });
+  if (!child) {
+    const name = nameOf(owner, e, site, layer.declaration);
+    child = newInstance(`${owner.path}.${name}${ctx.stackPosition}`, layer.declaration, bind(), pass.number);
+    owner.children.set(key, child);
+  }
+  return { kind: "instance", instance: child };
+}
+export function applyInstance(
+  callee: Extract<Value, { kind: "instance" }>,
+  args: readonly Argument[],
+  span: Span,
+  ctx: Context,
+  written: Span,
+): Value {
+  const { instance } = callee;
+  const d = instance.declaration;
+  if (d.kind === "train" || d.kind === "optimizer") throw errors.wrongKind(span, "a layer or model", kindText(callee));
+  if (!ctx.isGeneric) ctx.interpreter.applied.add(d);
+  if (d.kind === "model") {
+    if (ctx.isGeneric && !instance.applied) throw new errors.Quiet(); // its parameters would follow from dims that are none
+    ctx.instance?.uses.add(instance);
+  }
+  const current = callee.values ? new Map([...ctx.current, ...callee.values]) : ctx.current;
+  const frozen = ctx.frozen || (callee.frozen ?? false);
+  let ambient = ctx.ambient;
+  if (callee.frozen) {
+    ambient = new Scope(ctx.ambient);
+    ambient.bind("training", { kind: "bool", value: false });
+  }
+  const inner: Context = {
+    ...ctx,
+    ambient,
+    current,
+    frozen,
+    instance,
+    training: callee.frozen ? false : ctx.training,
+    writes: ctx.writes && !frozen,
+    stackPosition: "",
+    declared: undefined,
+    draws: { count: 0, path: `${ctx.draws.path}/${instance.path}#${ctx.draws.count++}` },
+  };
+  const origin = callOrigin(d.kind, d.name.text, instance.path, written);
+  const result = inCall(origin, span, () => {
+    const bound = bindParameters(d.name.text, d.params, args, instance.scope, span, inner);
+    const value = runBody(d.body, bound.scope, inner);
+    instance.applied = true;
+    if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
+    const made = d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), inner) : value;
+    ctx.interpreter.log?.called(origin, d, bound.scope, made, instance);
+    return made;
+  });
+  if (result.kind === "tensor" && d.kind === "model") ctx.interpreter.madeBy.set(result.node, d.name);
+  return result;
+}

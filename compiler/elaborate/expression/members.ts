@@ -1,0 +1,63 @@
+// `a.b`: columns of data, parameters, states, layers and names of an instance.
+import type * as ast from "../../../grammar/ast.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { type Context, evaluate, Scope, type Value } from "../context.ts";
+import * as errors from "../errors.ts";
+import { kindText, tensor } from "../values.ts";
+import { parameterOf } from "./instances.ts";
+import { instanceValue } from "./states.ts";
+
+export function member(e: Extract<ast.Expr, { kind: "member" }>, scope: Scope, ctx: Context): Value {
+  if (e.operand.kind === "name") {
+    const joined =
+      scope.find(`${e.operand.text}.${e.name.text}`) ?? ctx.ambient.find(`${e.operand.text}.${e.name.text}`);
+    if (joined) return joined;
+  }
+  const v = evaluate(e.operand, scope, ctx);
+  if (v.kind === "dataset") {
+    const column = ctx.interpreter.data.get(v.name);
+    if (!column) throw new errors.Quiet(); // the block has errors of its own
+    return column(e.name.text, e.name.span);
+  }
+  if (v.kind === "instance") return memberOf(v, e.name.text, e.name.span, ctx);
+  throw errors.wrongKind(
+    e.operand.span,
+    "an instance or data",
+    kindText(v),
+    v.kind === "tensor" || v.kind === "scalar"
+      ? e.name.text === "shape"
+        ? "write size(x, axis: n) for the extent of an axis"
+        : e.name.text === "T"
+          ? "write transpose(x)"
+          : `functions are applied from outside: ${e.name.text}(x), or x |> ${e.name.text}`
+      : undefined,
+  );
+}
+function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
+  const { instance } = v;
+  const p = instance.parameters.get(name);
+  if (p) return tensor(parameterOf(v, p, ctx));
+  const held = instance.states.get(name);
+  if (held) return tensor(ctx.current.get(held) ?? held);
+  const copy = instance.copies.get(name);
+  if (copy) return instanceValue(copy, ctx);
+  for (const child of instance.children.values())
+    if (child.path === `${instance.path}.${name}`) return { ...v, instance: child };
+  // a stack: net.block[3] is net.block.3
+  const stacked = [...instance.children.values()].filter((c) => c.path.startsWith(`${instance.path}.${name}.`));
+  if (stacked.length) return { kind: "list", elements: stacked.map((child) => ({ ...v, instance: child })) };
+  const bound = instance.names.get(name);
+  if (bound) return bound.kind === "lazy" ? bound.force() : bound;
+  instance.asked.missing.add(name);
+  throw errors.unknownName(
+    span,
+    name,
+    [
+      ...instance.parameters.keys(),
+      ...instance.states.keys(),
+      ...[...instance.children.values()].map((c) => c.path.split(".").at(-1)!),
+      ...instance.names.keys(),
+    ],
+    { kind: "member", place: `in ${instance.path}` },
+  );
+}

@@ -1,0 +1,315 @@
+// Index notation: `for i, j: e` and `sum over k: e`.
+import type * as ast from "../../../grammar/ast.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { compute, indicesOf } from "../../graph/node.ts";
+import { extentText } from "../../graph/print.ts";
+import {
+  and,
+  call as callScalar,
+  equal,
+  iadd,
+  integer,
+  interval,
+  isBounded,
+  isTrue,
+  isub,
+  less,
+  lessEqual,
+  load,
+  select,
+  toF32,
+  variable,
+} from "../../graph/scalar.ts";
+import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../../graph/types.ts";
+import { type Context, evaluate, Scope, type Value } from "../context.ts";
+import * as errors from "../errors.ts";
+import {
+  divideByCount,
+  finishReducer,
+  isComparedAsF32,
+  isFixed,
+  logOfSum,
+  nothingOf,
+  reducer,
+  sizeFrom,
+  someElements,
+} from "../tensors.ts";
+import {
+  asScalarValue,
+  asTensor,
+  int,
+  isPlain,
+  kindText,
+  number,
+  plainNumber,
+  plainScalar,
+  scalar,
+  tensor,
+} from "../values.ts";
+import { parameterOf, parametersOf } from "./instances.ts";
+import { elementwiseValues, operate } from "./operators.ts";
+
+interface Binders {
+  readonly variables: Variable[];
+  readonly scope: Scope;
+  readonly guards: Scalar[]; // bounds that depend on outer indices or data
+}
+/** Makes a variable for every index; an index without a range takes the extent of every axis where it stands alone. */
+function openBinders(binders: readonly ast.Binder[], body: ast.Expr, scope: Scope, ctx: Context): Binders {
+  const inner = new Scope(scope);
+  inner.bind("%for", { kind: "bool", value: true });
+  const variables: Variable[] = [];
+  const guards: Scalar[] = [];
+  const used = extentsByUse(binders, body, scope, ctx);
+  for (const b of binders) {
+    if (b.kind === "rest") {
+      const own = (used.rest ?? []).map((n) => variable(n, "r"));
+      variables.push(...own);
+      const elements = own.map((v): Value => (v.extent === 1 ? number(0) : { kind: "int", value: v }));
+      inner.bind("...", { kind: "list", elements });
+      continue;
+    }
+    const name = b.name.text;
+    const { low, extent, within } = rangeOf(b, used.named.get(name), inner, ctx);
+    const v = variable(extent, name);
+    variables.push(v);
+    if (!within) {
+      inner.bind(name, int(extent === 1 ? low : iadd(v, low)));
+      continue;
+    }
+    const position = iadd(v, low);
+    inner.bind(name, { kind: "int", value: position });
+    guards.push(lessEqual(within.low, position), less(position, within.end));
+  }
+  return { variables, scope: inner, guards: guards.filter((g) => !isTrue(g)) };
+}
+/** The box that an index runs over; `within`: bounds of outer indices or data, which are a guard in it. */
+function rangeOf(
+  b: Extract<ast.Binder, { kind: "index" }>,
+  used: Extent | undefined,
+  scope: Scope,
+  ctx: Context,
+): { low: Integer; extent: Extent; within?: { low: Integer; end: Integer } } {
+  if (!b.range) {
+    if (used !== undefined) return { low: integer(0), extent: used };
+    throw errors.argumentsDoNotFit(
+      b.span,
+      `the index ${b.name.text}`,
+      "stands alone in no axis, so its range is unknown",
+      undefined,
+      `write ${b.name.text} in 0..n`,
+    );
+  }
+  const { span } = b.range;
+  const r = evaluate(b.range, scope, ctx);
+  if (r.kind !== "range") throw errors.wrongKind(span, "a range, as 0..n", kindText(r));
+  const length = isub(r.end, r.low);
+  if (isFixed(length) && isFixed(r.low)) {
+    const extent = sizeFrom(length, span);
+    if (typeof extent === "number" && extent > errors.mostElements)
+      throw errors.tooMany(
+        span,
+        "the elements of an axis",
+        extent,
+        errors.mostElements,
+        "positions in a tensor are i32",
+      );
+    return { low: r.low, extent };
+  }
+  if (used !== undefined) return { low: integer(0), extent: used, within: r };
+  const [least, widest] = [interval(r.low).low, interval(r.end).high];
+  if (!isBounded({ low: least, high: widest }) || !Number.isFinite(widest))
+    throw errors.wrongKind(span, "bounds with a known largest value", "bounds without one");
+  return { low: integer(least), extent: Math.max(0, widest - least), within: r };
+}
+/** Extents by the names of indices, and those of `...`. */
+interface Extents {
+  readonly named: Map<string, Extent>;
+  rest?: Shape;
+}
+/** Extents of the axes where an index stands alone: a walk over the body's text, for names whose values are known outside of it. */
+function extentsByUse(binders: readonly ast.Binder[], body: ast.Expr, scope: Scope, ctx: Context): Extents {
+  const found: Extents = { named: new Map() };
+  /** `hidden`: names that binders within the body bind anew. */
+  const walk = (e: ast.Expr, hidden: ReadonlySet<string>): void => {
+    const all = (...parts: (ast.Expr | undefined)[]): void => {
+      for (const x of parts) if (x) walk(x, hidden);
+    };
+    switch (e.kind) {
+      case "index": {
+        const x = knownTensor(e.operand, hidden);
+        if (x) extentsOfBrackets(e, x, binders, hidden, found);
+        else if (e.operand.kind !== "name") walk(e.operand, hidden);
+        return all(...e.indices.map((i) => (i.kind === "at" ? i.value : undefined)), e.outside);
+      }
+      case "for":
+      case "reduce": {
+        all(...e.binders.map((b) => (b.kind === "index" ? b.range : undefined)));
+        const own = e.binders.flatMap((b) => (b.kind === "index" ? [b.name.text] : []));
+        return walk(e.body, new Set([...hidden, ...own]));
+      }
+      case "paren":
+        return all(e.value);
+      case "unary":
+      case "member":
+        return all(e.operand);
+      case "binary":
+        return all(e.left, e.right);
+      case "call":
+        return all(e.callee, ...e.args.map((a) => a.value));
+      case "tuple":
+      case "list":
+        return all(...e.elements);
+      case "if":
+        return all(e.condition, e.then, e.else);
+      default:
+        return;
+    }
+  };
+  const knownTensor = (e: ast.Expr, hidden: ReadonlySet<string>): Node | undefined => {
+    if (e.kind === "paren") return knownTensor(e.value, hidden);
+    if (e.kind === "name" && hidden.has(e.text)) return undefined;
+    if (e.kind !== "name" && e.kind !== "member") return undefined;
+    const v = e.kind === "name" ? (scope.find(e.text) ?? ctx.ambient.find(e.text)) : evaluate(e, scope, ctx);
+    if (v?.kind === "tensor") return v.node;
+    if (v?.kind === "list") return asTensor(v, e.span);
+    return undefined;
+  };
+  walk(body, new Set());
+  return found;
+}
+/** What the indices that stand alone in these brackets run over. */
+function extentsOfBrackets(
+  e: Extract<ast.Expr, { kind: "index" }>,
+  x: Node,
+  binders: readonly ast.Binder[],
+  hidden: ReadonlySet<string>,
+  found: Extents,
+): void {
+  const restAt = e.indices.findIndex((i) => i.kind === "rest");
+  const count = x.shape.length - (e.indices.length - (restAt >= 0 ? 1 : 0)); // axes of the rest
+  e.indices.forEach((i, k) => {
+    if (i.kind === "rest" && !i.name && count >= 0 && binders.some((b) => b.kind === "rest"))
+      found.rest ??= x.shape.slice(k, k + count);
+    if (i.kind !== "at" || i.value.kind !== "name" || hidden.has(i.value.text)) return;
+    const name = i.value.text;
+    const own = binders.filter((b) => b.kind === "index" && b.name.text === name);
+    const n = x.shape[restAt >= 0 && k > restAt ? k + count - 1 : k];
+    if (!own.length || n === undefined) return;
+    const before = found.named.get(name);
+    if (before === undefined) found.named.set(name, n);
+    else if (before !== n && !own.some((b) => b.kind === "index" && b.range))
+      throw errors.argumentsDoNotFit(
+        i.span,
+        `the index ${name}`,
+        `runs over axes of ${extentText(before)} and ${extentText(n)}`,
+      );
+  });
+}
+export function forExpression(e: Extract<ast.Expr, { kind: "for" }>, scope: Scope, ctx: Context): Value {
+  const inElement = scope.find("%for") !== undefined;
+  const opened = openBinders(e.binders, e.body, scope, ctx);
+  if (opened.guards.length)
+    throw errors.misplaced(
+      e.span,
+      "a bound that depends on other indices",
+      "in `for`",
+      "only reducers may have such bounds",
+    );
+  const v = evaluate(e.body, opened.scope, { ...ctx, element: true });
+  const nested = (): errors.Fault =>
+    errors.misplaced(e.span, "`for`", "inside an element", "nested `for`s are written as one: for i, j: ...");
+  if (inElement) throw nested();
+  if (v.kind === "tensor" && v.node.shape.length > 0)
+    throw errors.wrongKind(
+      e.body.span,
+      "a single element as the body of `for`",
+      kindText(v),
+      "index every axis, or use whole-array operators without `for`",
+    );
+  // for i: for j: e  merges
+  const body = asScalarValue(v, e.body.span, isPlain(v) && v.kind === "number" && !v.whole ? "f32" : undefined);
+  if ([...body.variables].some((x) => !opened.variables.includes(x))) throw nested(); // in a function called from a `for`
+  return tensor(compute(opened.variables, undefined, body, { span: e.span }));
+}
+export function reduceExpression(e: Extract<ast.Expr, { kind: "reduce" }>, scope: Scope, ctx: Context): Value {
+  const word = e.reducer.text;
+  const parts = overParameters(e, scope, ctx);
+  if (parts) return foldValues(word, parts, e);
+  const opened = openBinders(e.binders, e.body, scope, ctx);
+  const v = evaluate(e.body, opened.scope, { ...ctx, element: true });
+  if (v.kind === "tensor" && v.node.shape.length > 0)
+    throw errors.wrongKind(e.body.span, "a single element", kindText(v), "index every axis");
+  const element = asScalarValue(v, e.body.span, v.kind === "number" && !v.whole ? "f32" : undefined);
+  const result = reduceElement(word, element, opened, e.span);
+  // in a function called from a `for`, the scope does not tell; the indices around do
+  return scope.find("%for") !== undefined || result.variables.size
+    ? scalar(result)
+    : tensor(compute([], undefined, result, { span: e.span }));
+}
+/** The body for every parameter of an instance, or of an optimizer's line; undefined where the reducer runs over indices. */
+function overParameters(
+  e: Extract<ast.Expr, { kind: "reduce" }>,
+  scope: Scope,
+  ctx: Context,
+): readonly Value[] | undefined {
+  const [only] = e.binders;
+  if (e.binders.length !== 1 || only?.kind !== "index") return undefined;
+  if (!only.range) return only.name.text === "params" ? ctx.params?.each(e.body, scope) : undefined;
+  const over = evaluate(only.range, scope, ctx);
+  if (over.kind !== "instance" && over.kind !== "gradient") return undefined;
+  return parametersOf(over.instance, ctx, only.range.span).map((p) => {
+    const inner = new Scope(scope);
+    inner.bind(only.name.text, tensor(parameterOf(over, p, ctx)));
+    return evaluate(e.body, inner, ctx);
+  });
+}
+/** The element reduced over the indices that are opened, as an element of the indices around. */
+function reduceElement(word: string, element: Scalar, { variables, guards }: Binders, span: Span): Scalar {
+  const guard = and(...guards);
+  const extents = variables.map((v) => v.extent);
+  // outer indices become the axes of the node, which is then read at them
+  const outer = [...new Set([...element.variables, ...guard.variables])].filter((x) => !variables.includes(x));
+  const build = (name: string, body: Scalar): Scalar => {
+    const { reduction, body: own } = reducer(name, body, span);
+    const guarded = isTrue(guard) ? own : select(guard, own, nothingOf(reduction.op, own));
+    const node = compute(outer, { ...reduction, over: variables }, guarded, { span });
+    return load(finishReducer(name, node, span), indicesOf(outer));
+  };
+  switch (word) {
+    case "mean": {
+      const sum = build("sum", toF32(element));
+      if (isTrue(guard)) return divideByCount(sum, extents);
+      const count = build("sum", plainScalar(plainNumber(1), "f32", span));
+      return select(callScalar("less", 0, count), callScalar("div", sum, callScalar("max", count, 1)), 0);
+    }
+    case "logsumexp": {
+      const x = toF32(element);
+      if (extents.includes(0)) return build("amax", x);
+      const top = callScalar("stop", build("amax", x));
+      const filled = isTrue(guard) && extents.every((n) => typeof n === "number" && n > 0);
+      return logOfSum(build("sum", callScalar("exp", callScalar("sub", x, top))), top, filled);
+    }
+    case "argmax":
+    case "argmin": {
+      someElements(word, extents, span);
+      if (isComparedAsF32(element)) return build(word, element);
+      const best = build(word === "argmax" ? "amax" : "amin", element);
+      return build("argmax", equal(element as Integer, best as Integer)); // i32, as what `best` is the extreme of
+    }
+    default:
+      return build(word, element);
+  }
+}
+function foldValues(word: string, parts: readonly Value[], e: Extract<ast.Expr, { kind: "reduce" }>): Value {
+  if (word !== "sum" && word !== "prod" && word !== "max" && word !== "min")
+    throw errors.unsupported(e.span, `\`${word} over\` parameters`, "sum, prod, max and min are");
+  const operator = word === "sum" ? "+" : word === "prod" ? "*" : word;
+  return parts.reduce(
+    (a, b) =>
+      operator === "max" || operator === "min"
+        ? elementwiseValues(operator, [a, b], [e.span, e.span], e.span)
+        : operate(operator, a, b, [e.span, e.span], e.span),
+    number(word === "prod" ? 1 : 0, false),
+  );
+}

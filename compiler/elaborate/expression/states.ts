@@ -1,0 +1,227 @@
+// `state` and `next`: tensors that an instance, an optimizer or a train block keeps from step to step.
+import type * as ast from "../../../grammar/ast.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { compute, indicesOf, source } from "../../graph/node.ts";
+import { constantOf, interval, load } from "../../graph/scalar.ts";
+import type { DType, Integer, Node, Range, Shape, Source } from "../../graph/types.ts";
+import { leastI32, mostI32 } from "../../scalar/range.ts";
+import {
+  baseContext,
+  type Context,
+  evaluate,
+  type Instance,
+  type InstanceState,
+  Scope,
+  type Value,
+} from "../context.ts";
+import * as errors from "../errors.ts";
+import { axesOf, stopGradient } from "../tensors.ts";
+import { asTensor, filling, isPlain, kindText, tensor } from "../values.ts";
+import { genericSource, parametersOf, parameterValue } from "./instances.ts";
+import { spreadsOf } from "./parameters.ts";
+import { checkType, declaredRange, elementType } from "./types.ts";
+
+export function declareState(s: ast.State, scope: Scope, ctx: Context): void {
+  const owner = ctx.instance;
+  if (!owner || ctx.declared)
+    throw errors.misplaced(
+      s.span,
+      "`state`",
+      ctx.declared ? `in a ${ctx.declared}` : "here",
+      "a fn has no state; layers, optimizers and train blocks do",
+    );
+  const force = (): Value => {
+    const path = `${owner.path}.${s.name.text}`;
+    if (!owner.states.has(s.name.text)) {
+      const copy = instanceStateOf(s, scope, ctx, owner, path);
+      if (copy) return instanceValue(copy, ctx);
+    }
+    const held = stateOf(s, scope, ctx, owner, path, "state");
+    return tensor(ctx.current.get(held) ?? held);
+  };
+  scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
+  owner.names.set(s.name.text, { kind: "lazy", force });
+}
+function instanceStateOf(
+  s: ast.State,
+  scope: Scope,
+  ctx: Context,
+  owner: Instance,
+  path: string,
+): InstanceState | undefined {
+  const known = owner.copies.get(s.name.text);
+  if (known) return known;
+  const v = evaluate(s.value, scope, {
+    ...baseContext(ctx.interpreter, new Scope(), path),
+    ambient: ctx.ambient,
+    instance: ctx.instance,
+  });
+  if (v.kind !== "instance") return undefined;
+  if (s.type) throw errors.wrongKind(s.type.span, "no type", "a type of a state that holds a layer's parameters");
+  const held = new Map<Source, Source>();
+  for (const p of parametersOf(v.instance, ctx, s.value.span)) {
+    const own = source({
+      role: "state",
+      path: `${path}.${p.path}`,
+      shape: p.shape,
+      dtype: "f32",
+      span: s.span,
+      label: `${path}.${p.path}`,
+    });
+    held.set(p, own);
+    const begun = ctx.interpreter.parameters.get(p.path);
+    if (!begun) throw new errors.Quiet(); // its size is an error of its own
+    ctx.interpreter.states.set(own.path, { source: own, initial: begun.initial, span: s.span, kind: "state" });
+  }
+  if (!held.size)
+    throw errors.wrongKind(
+      s.value.span,
+      "an instance with parameters",
+      `${kindText(v)}, which is applied nowhere above`,
+      "apply it before its state is used",
+    );
+  const made = { instance: v.instance, held };
+  owner.copies.set(s.name.text, made);
+  return made;
+}
+export const instanceValue = ({ instance, held }: InstanceState, ctx: Context): Value => ({
+  kind: "instance",
+  instance,
+  values: new Map([...held].map(([p, own]) => [p, ctx.current.get(own) ?? own])),
+});
+/** `next` of such a state: an instance with its parameters, or arithmetic of instances. */
+export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
+  if (value.kind !== "instance" || value.instance !== instance)
+    throw errors.wrongKind(span, `parameters of ${instance.path}`, kindText(value));
+  for (const [p, own] of held) ctx.current.set(own, stopGradient(value.values?.get(p) ?? parameterValue(p, ctx)));
+}
+export function stateOf(
+  s: ast.State,
+  scope: Scope,
+  ctx: Context,
+  owner: Instance,
+  path: string,
+  kind: "state" | "optimizer",
+): Source {
+  let held = owner.states.get(s.name.text);
+  if (held && (ctx.isGeneric || ctx.interpreter.states.has(path))) return held;
+  const base = baseContext(ctx.interpreter, new Scope(), path);
+  const initContext: Context = {
+    ...base,
+    ambient: ctx.ambient,
+    instance: ctx.instance,
+    isGeneric: ctx.isGeneric ?? false,
+  };
+  let value = evaluate(s.value, scope, initContext);
+  if (s.type)
+    value = checkType(
+      value,
+      s.type,
+      { scope, dims: new Map(), spreads: spreadsOf(scope) },
+      `the state ${path}`,
+      s.value.span,
+      initContext,
+    );
+  const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
+  const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
+  if (ctx.isGeneric) return genericSource(owner, s.name.text, "state", node.shape, node.dtype, s.span);
+  if (node.shape.some((n) => typeof n !== "number"))
+    throw errors.runTimeDim(
+      s.span,
+      `the shape of the state ${path}`,
+      "a state has one size for every call: use the dims that are known, not that of the rows",
+    );
+  let range: Range | undefined = node.dtype === "i32" ? { low: -Infinity, high: Infinity } : undefined;
+  if (s.type?.kind === "tensor_type" && s.type.range) {
+    const r = declaredRange(s.type.range, scope, s.type.range.span, initContext);
+    const [low, end] = [constantOf(r.low), constantOf(r.end)];
+    if (low === undefined || end === undefined)
+      throw errors.wrongKind(s.type.range.span, "a range of known numbers", "one that depends on the run");
+    range = { low, high: end - 1 };
+  }
+  held = source({
+    role: "state",
+    path,
+    shape: node.shape,
+    dtype: node.dtype,
+    span: s.span,
+    label: path,
+    ...(range ? { range } : {}),
+  });
+  owner.states.set(s.name.text, held);
+  ctx.interpreter.states.set(path, { source: held, initial: node, span: s.span, kind });
+  return held;
+}
+export function runNext(s: ast.Next, scope: Scope, ctx: Context): void {
+  const values = s.assignments.map((a) => ({
+    name: a.name,
+    value: evaluate(a.value, scope, ctx),
+    span: a.value.span,
+  }));
+  const owner = ctx.instance;
+  if (!owner || ctx.declared)
+    throw errors.misplaced(
+      s.span,
+      "`next`",
+      ctx.declared ? `in a ${ctx.declared}` : "here",
+      "a fn has no state; layers, optimizers, loops and train blocks do",
+    );
+  for (const { name, value, span } of values) {
+    if (scope.find(name.text) === undefined)
+      throw errors.unknownName(name.span, name.text, owner.states.keys(), { kind: "state" });
+    const held = owner.states.get(name.text);
+    if (!held)
+      throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``, `write state ${name.text} = ... above`);
+    if (!ctx.writes) continue;
+    ctx.current.set(held, stopGradient(nextValue(held, value, span, name.text, ctx)));
+  }
+}
+/** The next value of a state, which must lie in the range that the state declares. */
+export function nextValue(held: Source, value: Value, span: Span, name: string, ctx: Context): Node {
+  const node = fitTo(held, value, span, name);
+  if (held.range && held.range.low !== -Infinity && held.dtype === "i32" && !ctx.trial) {
+    const { low, high } = held.range as { low: number; high: number };
+    const own = interval(load(node, indicesOf(axesOf(node.shape))) as Integer);
+    if (own.low < low || own.high > high)
+      throw errors.nextOutOfRange(
+        span,
+        name,
+        own.low <= leastI32 || own.high >= mostI32 ? "any i32" : `in ${own.low}..${own.high + 1}`,
+        low,
+        high + 1,
+        held.span && !held.span.file.library ? { span: held.span, text: "declared here" } : undefined,
+      );
+  }
+  return node;
+}
+/** A value as the next one of a carried tensor: same dtype and shape; a plain number fills it. */
+export function fitTo(
+  held: { readonly shape: Shape; readonly dtype: DType; readonly span?: Span | undefined },
+  value: Value,
+  span: Span,
+  name: string,
+): Node {
+  if (isPlain(value) || value.kind === "bool")
+    return compute(axesOf(held.shape), undefined, filling(value, span, held.dtype));
+  const node = asTensor(value, span, held.dtype);
+  if (
+    node.dtype !== held.dtype ||
+    node.shape.length !== held.shape.length ||
+    node.shape.some((n, d) => n !== held.shape[d])
+  )
+    throw errors.shapeMismatch(
+      span,
+      `the next value of ${name}`,
+      errors.typeText(held.dtype, held.shape),
+      errors.typeText(node.dtype, node.shape),
+      {
+        labels: [
+          { span, text: errors.typeText(node.dtype, node.shape) },
+          ...(held.span && !held.span.file.library
+            ? [{ span: held.span, text: `${errors.typeText(held.dtype, held.shape)} by this` }]
+            : []),
+        ],
+      },
+    );
+  return node;
+}

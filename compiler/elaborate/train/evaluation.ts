@@ -1,0 +1,67 @@
+// Loss and metrics over rows of a split: the block again, with `training` false and as many rows as there are.
+import type * as ast from "../../../grammar/ast.ts";
+import { source } from "../../graph/node.ts";
+import { dim } from "../../graph/scalar.ts";
+import type { Node, Source } from "../../graph/types.ts";
+import { baseContext, type Context, evaluate, Scope } from "../context.ts";
+import type { DatasetState } from "../data/dataset.ts";
+import { measuredField, withRange } from "../data/rows.ts";
+import { quiet } from "../declarations.ts";
+import { bindLet } from "../expression/bodies.ts";
+import { declareState } from "../expression/states.ts";
+import type { TrainProgram } from "../program.ts";
+import { program } from "../programs.ts";
+import { asTensor, once, tensor } from "../values.ts";
+import { type TrainBlock, trainScope } from "./block.ts";
+import { splitEvaluation } from "./split.ts";
+
+export function evaluationOf(block: TrainBlock, data: DatasetState): TrainProgram["evaluation"] {
+  const { self, item, owner, name, step } = block;
+  const rows = dim("rows");
+  const index = source({
+    role: "input",
+    path: `${name}.evaluate.index`,
+    shape: [rows],
+    dtype: "i32",
+    range: data.row.range,
+    label: "index",
+  });
+  const scope = new Scope(measuredFields(block, data, index));
+  const ctx: Context = {
+    ...baseContext(self, trainScope(block, false, rows), `${name}.evaluate`),
+    instance: owner,
+    step,
+  };
+  const outputs: { name: string; node: Node }[] = [];
+  let first = true;
+  for (const s of item.statements) {
+    if (s.kind === "let") bindLazily(s, scope, ctx);
+    else if (s.kind === "state") declareState(s, scope, ctx);
+    else if (s.kind === "minimize" && first) {
+      first = false;
+      outputs.unshift({ name: "loss", node: asTensor(evaluate(s.value, scope, ctx), s.value.span, "f32") });
+    } else if (s.kind === "metric") {
+      const v = evaluate(s.value, scope, { ...ctx, declared: "metric" });
+      outputs.push({ name: s.name.text, node: asTensor(v, s.value.span) });
+    }
+  }
+  return splitEvaluation(outputs, index, rows, name, program);
+}
+function measuredFields({ scope, datasets }: TrainBlock, data: DatasetState, index: Source): Scope {
+  const fields = new Scope(scope);
+  for (const name of data.broken) fields.bind(name, { kind: "lazy", force: quiet });
+  for (const f of data.fields) {
+    const force = once(() => tensor(withRange(measuredField(f, data, datasets, index), f.public.range)));
+    fields.bind(f.name, { kind: "lazy", force });
+  }
+  return fields;
+}
+/** What no metric reads is not evaluated. */
+function bindLazily(s: ast.Let, scope: Scope, ctx: Context): void {
+  const bound = once(() => {
+    const own = new Scope(scope);
+    bindLet(s, own, ctx);
+    return own;
+  });
+  for (const n of s.names) scope.bind(n.text, { kind: "lazy", force: () => bound().own(n.text)! }, n.span);
+}

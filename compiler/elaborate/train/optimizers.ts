@@ -1,0 +1,150 @@
+// Optimizers: what a chain of them makes of the gradients of a `minimize` line.
+import type * as ast from "../../../grammar/ast.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { compute, indicesOf } from "../../graph/node.ts";
+import { callOrigin, withOrigin } from "../../graph/origin.ts";
+import { equal, floorDiv, load, modulo, select } from "../../graph/scalar.ts";
+import type { Integer, Node, Source } from "../../graph/types.ts";
+import {
+  type Context,
+  evaluate,
+  type Instance,
+  type OptimizerParams,
+  type OptimizerValue,
+  Scope,
+  type Value,
+} from "../context.ts";
+import * as errors from "../errors.ts";
+import { runStatements } from "../expression/bodies.ts";
+import { newInstance } from "../expression/instances.ts";
+import { bindParameters, spreadsOf } from "../expression/parameters.ts";
+import { fitTo, stateOf } from "../expression/states.ts";
+import { checkType } from "../expression/types.ts";
+import { axesOf } from "../tensors.ts";
+import { tensor } from "../values.ts";
+
+/** One clause of a `minimize` line, for the parameters in `values`. */
+export interface OptimizerLine {
+  readonly prefix: string; // of the paths of its states
+  readonly every: { readonly count: number; readonly step: Integer } | undefined; // steps from one update to the next
+  readonly step: Integer;
+  readonly span: Span; // of the clause's optimizers
+  readonly ctx: Context;
+  readonly current: Map<Source, Node>;
+  readonly values: ReadonlyMap<Source, Node>; // of the parameters, before the update
+  readonly gradients: ReadonlyMap<Source, Node>;
+}
+/** Each optimizer gets (p, g) for every parameter of the line; its result is the next one's g, the last one's the step. */
+export function runChain(
+  chain: readonly OptimizerValue[],
+  line: OptimizerLine,
+): { steps: Map<Source, Node>; states: Map<Source, Source[]> } {
+  const parameters = [...line.values.keys()];
+  const states = new Map<Source, Source[]>(parameters.map((p) => [p, []]));
+  let g = new Map(parameters.map((p) => [p, line.gradients.get(p)!]));
+  chain.forEach((o, position) => {
+    const isRepeated = chain.filter((x) => x.name === o.name).length > 1;
+    g = runOptimizer(o, `${line.prefix}.${o.name}${isRepeated ? position + 1 : ""}`, g, states, line);
+  });
+  return { steps: g, states };
+}
+function runOptimizer(
+  o: OptimizerValue,
+  path: string,
+  gradients: ReadonlyMap<Source, Node>,
+  states: ReadonlyMap<Source, Source[]>,
+  line: OptimizerLine,
+): Map<Source, Node> {
+  const d = o.declaration;
+  const { ctx, every, current, values } = line;
+  if (d.params.length !== 2)
+    throw errors.argumentsDoNotFit(
+      d.name.span,
+      `the optimizer ${d.name.text}`,
+      `takes ${d.params.length} values, but is given a parameter and its gradient`,
+      undefined,
+      `write optimizer ${d.name.text}(...)(p: f32[...P], g: f32[...P])`,
+    );
+  const ambient = new Scope(ctx.ambient);
+  ambient.bind("step", { kind: "int", value: every ? floorDiv(every.step, every.count) : line.step });
+  const bindings = new Map(
+    [...values].map(([p, value]) => [p, bindOptimizer(o, `${path}.${p.path}`, value, gradients.get(p)!, ctx)]),
+  );
+  // `sum over params: e` looks at the same expression for every parameter of the line
+  const known = new Map<ast.Expr, Value[]>();
+  const params: OptimizerParams = {
+    each: (body) => {
+      const found =
+        known.get(body) ?? [...bindings.values()].map((b) => evaluate(body, b.scope, { ...ctx, ambient, params }));
+      known.set(body, found);
+      return found;
+    },
+  };
+  const steps = new Map<Source, Node>();
+  for (const [p, { scope, holder }] of bindings) {
+    const inner: Context = {
+      ...ctx,
+      ambient,
+      instance: holder,
+      writes: true,
+      current,
+      declared: undefined,
+      params,
+      draws: { count: 0, path: holder.path },
+    };
+    const value = withOrigin(callOrigin("optimizer", d.name.text, holder.path, line.span), () =>
+      optimizerResult(d, scope, inner, holder),
+    );
+    steps.set(p, fitTo({ shape: p.shape, dtype: "f32" }, value, d.span, d.name.text));
+    states.get(p)!.push(...holder.states.values());
+    if (every) for (const held of holder.states.values()) keepBetween(held, every, current);
+  }
+  return steps;
+}
+function bindOptimizer(
+  o: OptimizerValue,
+  path: string,
+  p: Node,
+  g: Node,
+  ctx: Context,
+): { readonly scope: Scope; readonly holder: Instance } {
+  const d = o.declaration;
+  const args = [p, g].map((x, i) => ({ name: d.params[i]!.name.text, value: tensor(x), span: d.span }));
+  const holder = newInstance(path, d, o.scope);
+  return { scope: bindParameters(d.name.text, d.params, args, o.scope, d.span, ctx).scope, holder };
+}
+function optimizerResult(d: ast.OptimizerDeclaration, scope: Scope, ctx: Context, holder: Instance): Value {
+  const made =
+    d.body.kind === "expression"
+      ? evaluate(d.body.value, scope, ctx)
+      : runOptimizerBlock(d.body, new Scope(scope), ctx, holder);
+  if (!d.result) return made;
+  const bound = { scope, dims: new Map(), spreads: spreadsOf(scope) };
+  return checkType(made, d.result, bound, `the result of ${d.name.text}`, d.result.span, ctx);
+}
+/** An optimizer's block: its states belong to the parameter. */
+function runOptimizerBlock(block: ast.Block, scope: Scope, ctx: Context, holder: Instance): Value {
+  for (const s of block.statements) {
+    if (s.kind === "state") {
+      const force = (): Value => {
+        const held = stateOf(s, scope, ctx, holder, `${holder.path}.${s.name.text}`, "optimizer");
+        return tensor(ctx.current.get(held) ?? held);
+      };
+      force();
+      scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
+    } else {
+      const outcome = runStatements([s], scope, ctx);
+      if (outcome.kind === "returned") return outcome.value;
+    }
+  }
+  throw errors.noReturn(block.span);
+}
+/** A state stays as it is between two updates. */
+function keepBetween(held: Source, every: NonNullable<OptimizerLine["every"]>, current: Map<Source, Node>): void {
+  const now = current.get(held);
+  if (!now) return;
+  const axes = axesOf(held.shape);
+  const at = indicesOf(axes);
+  const isUpdate = equal(modulo(every.step, every.count), every.count - 1);
+  current.set(held, compute(axes, undefined, select(isUpdate, load(now, at), load(held, at))));
+}

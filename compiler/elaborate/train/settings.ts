@@ -1,0 +1,257 @@
+// Settings of a train block: what it reads of its data, how long it runs, and when it measures, stops, saves and loads.
+// In: the block, and what is set from outside. Out: settings; every wrong one is told of, the others are kept.
+import type * as ast from "../../../grammar/ast.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { baseContext, type Context, evaluate, type Interpreter, type Scope, type Value } from "../context.ts";
+import { type DatasetState, trainingCount } from "../data/dataset.ts";
+import { ambientScope, type Attempt } from "../declarations.ts";
+import * as errors from "../errors.ts";
+import type { ElaborateOptions, TrainProgram } from "../program.ts";
+import { kindText, knownBool } from "../values.ts";
+import { type Measured, measuredBy, readCall, readCompared } from "./measured.ts";
+
+export interface TrainSettings {
+  batch: number;
+  accumulate: number;
+  shuffle: boolean;
+  seed: number;
+  epochs?: number;
+  steps?: number;
+  evaluateEvery?: number;
+  stop?: TrainProgram["stop"];
+  save?: TrainProgram["save"];
+  load: { path: string; into?: string }[];
+  compared: { metric: string; span: Span }[]; // what `stop` and `save` name
+}
+const settingNames = ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"];
+
+export function trainSettings(
+  self: Interpreter,
+  item: ast.Train,
+  scope: Scope,
+  datasets: ReadonlyMap<string, DatasetState>,
+  options: ElaborateOptions,
+  attempt: Attempt,
+): { settings: TrainSettings; data: DatasetState | undefined } {
+  const settings: TrainSettings = { batch: 1, accumulate: 1, shuffle: true, seed: 0, load: [], compared: [] };
+  const ctx = baseContext(self, ambientScope(false));
+  const data = item.on && readData(item.on, scope, datasets, settings, options, ctx, attempt);
+  if (item.on) attempt(() => checkBatch(item, item.on!, options));
+  const measured = measuredBy(item, data, scope);
+  const given = new Map<string, Span>();
+  for (const s of item.statements)
+    if (s.kind === "setting")
+      attempt(() => {
+        const before = given.get(s.name.text);
+        if (before && s.name.text !== "load") throw errors.twice(s.name.span, s.name.text, before);
+        given.set(s.name.text, s.name.span);
+        readSetting(s, scope, ctx, settings, measured);
+      });
+  checkMetricNames(item, attempt);
+  takeOverrides(item, settings, options, attempt);
+  // the block is read on: it may have more to tell
+  attempt(() => checkLength(item, settings, data));
+  if (settings.accumulate > errors.most)
+    throw errors.tooMany(
+      given.get("accumulate") ?? item.name.span,
+      "accumulated batches",
+      settings.accumulate,
+      errors.most,
+      "read larger batches",
+    );
+  return { settings, data };
+}
+/** `on digits(batch: 64, seed: 1)`. */
+function readData(
+  on: ast.Expr,
+  scope: Scope,
+  datasets: ReadonlyMap<string, DatasetState>,
+  settings: TrainSettings,
+  options: ElaborateOptions,
+  ctx: Context,
+  attempt: Attempt,
+): DatasetState {
+  const callee = on.kind === "call" ? on.callee : on;
+  const v = evaluate(callee, scope, ctx);
+  if (v.kind !== "dataset") throw errors.wrongKind(callee.span, "a data block", kindText(v));
+  const data = datasets.get(v.name);
+  if (!data) throw new errors.Quiet();
+  for (const a of on.kind === "call" ? on.args : [])
+    attempt(() => {
+      const isAll = a.value.kind === "name" && a.value.text === "all";
+      const key = a.name?.text ?? "batch";
+      if (key === "batch" && isAll) settings.batch = allRows(a, data, options);
+      else dataSetting(a, key, evaluate(a.value, scope, ctx), settings);
+    });
+  return data;
+}
+/** `batch: all`: every row that is left to train on. */
+function allRows(a: ast.Arg, data: DatasetState, options: ElaborateOptions): number {
+  const rows = options.rows?.[data.public.name] ?? trainingCount(data.public);
+  if (rows !== undefined) return rows;
+  throw errors.badSetting(
+    a.span,
+    "batch",
+    "`all` needs the number of rows, which is read from the data; compile with the command line, or give `rows`",
+  );
+}
+function dataSetting(a: ast.Arg, key: string, value: Value, settings: TrainSettings): void {
+  switch (key) {
+    case "batch":
+      if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < 1)
+        throw errors.badSetting(
+          a.span,
+          "batch",
+          `must be a whole number, 1 or more; this is ${value.kind === "number" ? value.value : kindText(value)}`,
+        );
+      settings.batch = value.value;
+      return;
+    case "seed":
+      if (value.kind !== "number" || !Number.isInteger(value.value))
+        throw errors.badSetting(a.span, "seed", `must be a whole number; this is ${kindText(value)}`);
+      settings.seed = value.value;
+      return;
+    case "shuffle": {
+      const known = knownBool(value);
+      if (known === undefined)
+        throw errors.badSetting(a.span, "shuffle", `must be true or false; this is ${kindText(value)}`);
+      settings.shuffle = known;
+      return;
+    }
+    default:
+      throw errors.unknownName(a.name?.span ?? a.span, key, ["batch", "seed", "shuffle"], {
+        kind: "setting",
+        place: "of the data of a train block",
+      });
+  }
+}
+function checkBatch(item: ast.Train, on: ast.Expr, options: ElaborateOptions): void {
+  const isBatch = (a: ast.Arg): boolean =>
+    (a.name?.text ?? "batch") === "batch" || !["seed", "shuffle"].includes(a.name!.text);
+  if ((on.kind === "call" && on.args.some(isBatch)) || options.set?.["batch"] !== undefined) return;
+  const data = on.kind === "call" ? on.callee : on;
+  throw errors.badSetting(
+    on.span,
+    `the train block ${item.name.text}`,
+    "does not say how many rows a step reads",
+    `write on ${data.kind === "name" ? data.text : "data"}(batch: 32)`,
+  );
+}
+function checkMetricNames(item: ast.Train, attempt: Attempt): void {
+  const names = new Map<string, Span>();
+  for (const s of item.statements)
+    if (s.kind === "metric")
+      attempt(() => {
+        if (s.name.text === "loss")
+          throw errors.badSetting(
+            s.name.span,
+            "the metric loss",
+            "is the first objective already",
+            "give this one another name",
+          );
+        const before = names.get(s.name.text);
+        if (before) throw errors.twice(s.name.span, s.name.text, before);
+        names.set(s.name.text, s.name.span);
+      });
+}
+/** What is set from outside. */
+function takeOverrides(item: ast.Train, settings: TrainSettings, options: ElaborateOptions, attempt: Attempt): void {
+  for (const key of ["epochs", "steps", "accumulate", "batch"] as const) {
+    const given = options.set?.[key];
+    if (given === undefined) continue;
+    if (!/^[1-9]\d*$/.test(String(given)))
+      attempt(() => {
+        throw errors.badSetting(
+          item.name.span,
+          key,
+          `must be a whole number, 1 or more; it is set to ${given} from outside`,
+        );
+      });
+    else settings[key] = Number(given);
+    if (key === "steps") delete settings.epochs;
+    if (key === "epochs") delete settings.steps;
+  }
+  if (options.seed !== undefined) settings.seed = options.seed;
+}
+function checkLength(item: ast.Train, settings: TrainSettings, data: DatasetState | undefined): void {
+  const what = `the train block ${item.name.text}`;
+  const given = item.statements.flatMap((s) => (s.kind === "setting" ? [s.name.text] : []));
+  // told of already: a name that is nearly it, or a value that is none
+  const near = given.some((name) => !settingNames.includes(name) && /^(n_|num_|max_)?(epoch|step|iter)/.test(name));
+  const failed = given.includes("epochs") || given.includes("steps");
+  if (settings.epochs === undefined && settings.steps === undefined && !near && !failed)
+    throw errors.badSetting(item.name.span, what, "needs `epochs` or `steps`", "write epochs: 10");
+  if (settings.epochs !== undefined && !data)
+    throw errors.badSetting(item.name.span, what, "has `epochs` but no data", "write steps: n");
+}
+function readSetting(s: ast.Setting, scope: Scope, ctx: Context, settings: TrainSettings, measured: Measured): void {
+  const whole = (e: ast.Expr, what: string): number => {
+    const v = evaluate(e, scope, ctx);
+    if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1)
+      throw errors.badSetting(e.span, what, `must be a whole number, 1 or more; this is ${kindText(v)}`);
+    return v.value;
+  };
+  switch (s.name.text) {
+    case "epochs":
+    case "steps":
+    case "accumulate":
+      settings[s.name.text] = whole(s.value, s.name.text);
+      return;
+    case "evaluate":
+      settings.evaluateEvery = whole(s.value, "evaluate");
+      return;
+    case "seed": {
+      const v = evaluate(s.value, scope, ctx);
+      if (v.kind !== "number" || !Number.isInteger(v.value))
+        throw errors.badSetting(s.value.span, "seed", `must be a whole number; this is ${kindText(v)}`);
+      settings.seed = v.value;
+      return;
+    }
+    case "stop": {
+      const form = {
+        word: "stalled",
+        example: "stalled(min: valid.loss, patience: 3)",
+        positions: 1,
+        names: ["patience"],
+      };
+      const { metric, mode, span, named } = readCompared(s, form, measured);
+      const patience = named.get("patience");
+      settings.stop = { metric, patience: patience ? whole(patience, "patience") : 3, mode };
+      settings.compared.push({ metric, span });
+      return;
+    }
+    case "save": {
+      if (s.value.kind === "string") {
+        settings.save = { path: s.value.value, mode: "min" };
+        return;
+      }
+      const example = 'best(min: valid.loss, "file.safetensors")';
+      const { metric, mode, span, at } = readCompared(s, { word: "best", example, positions: 2, names: [] }, measured);
+      settings.save = { metric, path: pathOf(s, at[0], example), mode };
+      settings.compared.push({ metric, span });
+      return;
+    }
+    case "load":
+      settings.load.push(readLoad(s, scope, ctx));
+      return;
+    default:
+      throw errors.unknownName(s.name.span, s.name.text, settingNames, { kind: "setting", place: "of a train block" });
+  }
+}
+function readLoad(s: ast.Setting, scope: Scope, ctx: Context): TrainSettings["load"][number] {
+  const example = 'from("file.safetensors", into: net)';
+  const { at, named } = readCall(s, { word: "from", example, positions: 1, names: ["into"] });
+  const into = named.get("into");
+  let root = into;
+  while (root?.kind === "member") root = root.operand;
+  if (root) {
+    const v = evaluate(root, scope, ctx);
+    if (v.kind !== "instance") throw errors.wrongKind(root.span, "a model or a part of one", kindText(v));
+  }
+  const path = pathOf(s, at[0], example);
+  return { path, ...(into ? { into: into.span.file.text.slice(into.span.start, into.span.end) } : {}) };
+}
+function pathOf(s: ast.Setting, e: ast.Expr | undefined, example: string): string {
+  if (e?.kind !== "string") throw errors.badSetting((e ?? s.value).span, s.name.text, `is written ${example}`);
+  return e.value;
+}

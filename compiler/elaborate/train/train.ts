@@ -1,0 +1,184 @@
+// Train blocks: the step (forward, backward and update are one graph), the initial values of what it touches, and evaluation over a split.
+import type * as ast from "../../../grammar/ast.ts";
+import { compute, inputs, source, topological, zeros } from "../../graph/node.ts";
+import { callOrigin, withOrigin } from "../../graph/origin.ts";
+import { equal, iadd, integer, load, modulo, select, variable } from "../../graph/scalar.ts";
+import type { GraphProgram, Node, Source } from "../../graph/types.ts";
+import type { Interpreter, Scope } from "../context.ts";
+import type { DatasetState } from "../data/dataset.ts";
+import type { Attempt } from "../declarations.ts";
+import * as errors from "../errors.ts";
+import { parametersSoFar } from "../expression/instances.ts";
+import type { ElaborateOptions, TrainProgram } from "../program.ts";
+import { initialValues, program } from "../programs.ts";
+import { hostScalar, newBlock, type Step, type TrainBlock } from "./block.ts";
+import { evaluationOf } from "./evaluation.ts";
+import { trainSettings } from "./settings.ts";
+import { runStep } from "./step.ts";
+
+export const elaborateTrain = (...of: Parameters<typeof trainProgram>): TrainProgram => {
+  const { name, span } = of[1];
+  return withOrigin(callOrigin("train", name.text, name.text, span), () => trainProgram(...of));
+};
+function trainProgram(
+  self: Interpreter,
+  item: ast.Train,
+  scope: Scope,
+  datasets: ReadonlyMap<string, DatasetState>,
+  options: ElaborateOptions,
+  attempt: Attempt,
+): TrainProgram {
+  // settings first: they say how much a step reads
+  const { settings, data } = trainSettings(self, item, scope, datasets, options, attempt);
+  const block = newBlock(self, item, scope, settings, data, datasets, attempt);
+  const step = runStep(block);
+  checkCompared(block, step);
+  const loss = lossOf(block, step);
+  const columns = [{ name: "loss", node: loss }, ...step.columns];
+  const ring = keepLosses(block, step, columns);
+  const kept = liveUpdates(
+    step.current,
+    [...columns, ...step.outputs].map((x) => x.node),
+    self,
+  );
+  const { name } = block;
+  forgetDeadStates(block, kept);
+  const updates = [...kept].map(([target, value]) => ({ target, value }));
+  const stepProgram = program(`${name}.step`, step.outputs, updates);
+  const init = initProgram(block, stepProgram);
+  const evaluation = data && attempt(() => evaluationOf(block, data));
+  const groups = step.groups.map((g) => ({
+    ...g,
+    members: g.members.map((m) => ({ ...m, states: m.states.filter((x) => kept.has(x)) })),
+  }));
+  hostScalar(block, "steps");
+  hostScalar(block, "epochs");
+  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, stop, save } = settings;
+  return {
+    name,
+    ...(data ? { dataset: data.public.name } : {}),
+    batch,
+    accumulate,
+    shuffle,
+    seed,
+    ...(epochs !== undefined ? { epochs } : {}),
+    ...(steps !== undefined ? { steps } : {}),
+    window: block.window,
+    ...(evaluateEvery !== undefined ? { evaluateEvery } : {}),
+    ...(stop ? { stop } : {}),
+    ...(save ? { save } : {}),
+    load: settings.load,
+    ...(block.index ? { index: block.index } : {}),
+    ring,
+    columns: columns.map((x) => x.name),
+    counter: block.counter,
+    scalars: [{ name: "seed", source: self.seed }, ...[...block.host].map(([path, s]) => ({ name: path, source: s }))],
+    init,
+    step: stepProgram,
+    objectives: step.objectives,
+    groups,
+    ...(evaluation ? { evaluation } : {}),
+    span: item.span,
+  };
+}
+/** What `stop`, `save` and the block itself read of a metric is one number. */
+function checkCompared({ settings, data, host, item, attempt }: TrainBlock, { outputs }: Step): void {
+  for (const { metric, span } of settings.compared)
+    attempt(() => {
+      const found = outputs.find((o) => metric.endsWith(`.${o.name}`));
+      if (found) throw errors.notScalar(span, "what is compared", errors.typeText(found.node.dtype, found.node.shape));
+    });
+  for (const o of outputs)
+    attempt(() => {
+      const split = data?.public.holdouts.find((h) => host.has(`${h.name}.${o.name}`));
+      if (!split) return;
+      const metric = item.statements.find((s) => s.kind === "metric" && s.name.text === o.name);
+      const what = `what the block reads as ${split.name}.${o.name}`;
+      throw errors.notScalar((metric ?? item).span, what, errors.typeText(o.node.dtype, o.node.shape));
+    });
+}
+function lossOf({ item, name }: TrainBlock, { loss, lines }: Step): Node {
+  if (loss) return loss;
+  if (lines > 0) throw new errors.Quiet(); // its faults are told of
+  throw errors.badSetting(
+    item.name.span,
+    `the train block ${name}`,
+    "minimizes nothing",
+    "write minimize e by adam(lr: 1e-3)",
+  );
+}
+/** A ring of the losses and metrics of the last steps, and the counter of steps, are states that the step updates. */
+function keepLosses(
+  { self, name, item, window, counter, step: at }: TrainBlock,
+  step: Step,
+  columns: readonly { readonly node: Node }[],
+): Source {
+  const ring = source({
+    role: "state",
+    path: `${name}.ring`,
+    shape: [window, columns.length],
+    dtype: "f32",
+    label: "ring",
+  });
+  self.states.set(ring.path, { source: ring, initial: zeros(ring.shape), span: item.span, kind: "counter" });
+  const [w, c] = [variable(window, "w"), variable(columns.length, "c")];
+  let element = load(columns[0]!.node, []);
+  for (let i = 1; i < columns.length; i++) element = select(equal(c, i), load(columns[i]!.node, []), element);
+  const row = window === 1 ? integer(0) : w;
+  const before = load(ring, [row, columns.length === 1 ? integer(0) : c]);
+  const next = compute([w, c], undefined, select(equal(row, modulo(at, window)), element, before), { label: "ring" });
+  step.current.set(ring, next);
+  step.current.set(counter, compute([], undefined, iadd(at, 1), { label: "step" }));
+  return ring;
+}
+/** States of optimizers that nothing else reads are left out: a momentum of 0 has no buffer. */
+function forgetDeadStates({ self, name }: TrainBlock, kept: ReadonlyMap<Source, Node>): void {
+  for (const [path, s] of [...self.states])
+    if (s.kind === "optimizer" && path.startsWith(`${name}.`) && !kept.has(s.source)) self.states.delete(path);
+}
+/** Initial values of everything that the step touches. */
+function initProgram({ self, name, owner }: TrainBlock, step: GraphProgram): GraphProgram {
+  const reached = new Set<Source>();
+  for (const n of topological([
+    ...step.updates.map((u) => u.value),
+    ...step.updates.map((u) => u.target),
+    ...step.outputs.map((o) => o.node),
+  ]))
+    if (n.kind === "source" && (n.role === "parameter" || n.role === "state")) reached.add(n);
+  for (const p of parametersSoFar(owner)) reached.add(p);
+  const all = [...self.parameters.values(), ...self.states.values()].filter((x) => reached.has(x.source));
+  const initial = initialValues(self);
+  return program(
+    `${name}.init`,
+    [],
+    all.map((x) => ({ target: x.source, value: initial(x) })),
+  );
+}
+/** Updates whose target something reads: outputs, or other live updates, or parameters and layer state (which a checkpoint keeps). */
+function liveUpdates(
+  current: ReadonlyMap<Source, Node>,
+  outputs: readonly Node[],
+  self: Interpreter,
+): Map<Source, Node> {
+  const optional = new Set([...self.states.values()].filter((s) => s.kind === "optimizer").map((s) => s.source));
+  const live = new Set<Source>();
+  const queue: Node[] = [...outputs];
+  for (const [target, value] of current)
+    if (!optional.has(target)) {
+      live.add(target);
+      queue.push(value);
+    }
+  const seen = new Set<Node>();
+  while (queue.length) {
+    const x = queue.pop()!;
+    if (seen.has(x)) continue;
+    seen.add(x);
+    if (x.kind === "source" && optional.has(x) && !live.has(x)) {
+      live.add(x);
+      const value = current.get(x);
+      if (value) queue.push(value);
+    }
+    queue.push(...inputs(x));
+  }
+  return new Map([...current].filter(([target, value]) => live.has(target) && value !== target));
+}

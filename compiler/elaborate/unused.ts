@@ -1,0 +1,48 @@
+// Declarations that nothing applies: checked as if an export applied them. What only a caller could know is let pass.
+import type * as ast from "../../grammar/ast.ts";
+import type { Interpreter, Scope } from "./context.ts";
+import type { Attempt } from "./declarations.ts";
+import { elaborateExport } from "./export.ts";
+
+/** A model that nothing applies yet: its shapes are checked as an export's are. */
+export function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, attempt: Attempt): void {
+  const { diagnostics } = self;
+  const used = self.models.get(item);
+  if (used && (used.parameters.size || used.children.size)) return;
+  const before = diagnostics.length;
+  attempt(() => applyAlone(self, item, scope));
+  const [fault] = diagnostics.splice(before);
+  if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code))
+    diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });
+}
+/** A model as an export would apply it, if the types of its inputs say enough. */
+export function applyAlone(self: Interpreter, item: ast.ModelDeclaration, scope: Scope): void {
+  if (
+    item.params.some(
+      (p) =>
+        p.type?.kind !== "tensor_type" ||
+        p.type.dims?.some((d) => d.kind === "spread") ||
+        !["f32", "i32", "bool"].includes(p.type.element.text),
+    )
+  )
+    return;
+  const name = (n: ast.Name): ast.Expr => ({ kind: "name", text: n.text, span: n.span });
+  const call: ast.Expr = {
+    kind: "call",
+    callee: name(item.name),
+    args: item.params.map((p) => ({ value: name(p.name), span: p.name.span })),
+    span: item.name.span,
+  };
+  elaborateExport(
+    self,
+    {
+      kind: "fn",
+      exported: true,
+      name: item.name,
+      params: item.params,
+      body: { kind: "expression", value: call },
+      span: item.span,
+    },
+    scope,
+  );
+}
