@@ -74,7 +74,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start);
   diagnostics.push(...unbound.filter((u) => !isTold(u)));
   checkUnapplied(self, main, scope, attempt, keeper !== undefined);
-  const knowledge = keeper && { ...keeper.known, models: self.models, trains: self.trains, scope };
+  const knowledge = keeper && { ...keeper.known, compilation: working(), models: self.models, trains: self.trains, scope };
   return { program, diagnostics: distinct(diagnostics), knowledge };
 }
 /** Declarations that nothing applies; told of where the rest is right. `always`: evaluated in any case, for what is known of them. */

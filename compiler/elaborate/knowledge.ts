@@ -1,5 +1,6 @@
 // What elaboration knew, kept for those who ask (editors): the value of every expression in every call, names, calls, instances.
 // In: what the interpreter tells its log. Out: Knowledge, which is read only. Nothing of it reaches a plan.
+import type { Compilation } from "../graph/compilation.ts";
 import type * as ast from "../../grammar/ast.ts";
 import { originNow, type Origin } from "../graph/origin.ts";
 import type { Node } from "../graph/types.ts";
@@ -26,6 +27,7 @@ export interface CallRecord {
   readonly instance: Instance | undefined;
 }
 export interface Knowledge {
+  readonly compilation: Compilation; // that its nodes belong to
   /** Each in the order of the calls. */
   readonly expressions: ReadonlyMap<ast.Expr, readonly Evaluation[]>;
   readonly names: ReadonlyMap<ast.Name, readonly Binding[]>;

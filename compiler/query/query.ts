@@ -7,6 +7,7 @@ import { builtinNames } from "../elaborate/builtins/table.ts";
 import type { Instance, Scope, Value } from "../elaborate/context.ts";
 import type { Knowledge } from "../elaborate/knowledge.ts";
 import { analyse, type FrontOptions } from "../front.ts";
+import { within } from "../graph/compilation.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 import { callTree, type CallTree } from "./calls.ts";
@@ -49,13 +50,14 @@ export function query(text: string, options: FrontOptions = {}): Queries {
   });
   const names = resolveNames(file, imported, (name) => libraryItems.get(name)?.());
   const document: Document = { file, names, knowledge };
+  const inside = <T>(run: () => T): T => (knowledge ? within(knowledge.compilation, run) : run());
   return {
     diagnostics,
-    typeAt: (offset) => typeAt(document, offset),
-    definitionAt: (offset) => definitionAt(document, offset),
-    referencesTo: (offset) => referencesTo(document, offset),
-    completionsAt: (offset) => completionsAt(document, offset),
-    callTree: () => (knowledge ? callTree(knowledge) : { calls: [], instances: [] }),
+    typeAt: (offset) => inside(() => typeAt(document, offset)),
+    definitionAt: (offset) => inside(() => definitionAt(document, offset)),
+    referencesTo: (offset) => inside(() => referencesTo(document, offset)),
+    completionsAt: (offset) => inside(() => completionsAt(document, offset)),
+    callTree: () => inside(() => (knowledge ? callTree(knowledge) : { calls: [], instances: [] })),
   };
 }
 interface Document {
