@@ -17,35 +17,49 @@ export interface FrontOptions extends ElaborateOptions {
 export interface Fronted {
   readonly file: ast.File;
   readonly program: Program | undefined; // undefined where the text has errors
+  /** What could be elaborated, also beside errors (`incomplete` then): the declarations without errors that use none with errors. */
+  readonly partial: Program;
   readonly diagnostics: readonly Diagnostic[];
 }
 export function analyse(text: string, options: FrontOptions = {}): Fronted {
   resetTable();
   const parsed = parse({ name: options.name ?? "model.dlm", text });
-  if (parsed.diagnostics.some((d) => d.severity === "error"))
-    return { file: parsed.file, program: undefined, diagnostics: parsed.diagnostics };
   const read: Diagnostic[] = [];
   const { program, diagnostics } = elaborate(
     {
-      main: parsed.file,
+      main: withoutFaulty(parsed.file),
       library: libraryDeclarations,
       imports: (path) => {
         const found = options.imports?.(path);
         if (found === undefined) return undefined;
-        const file = parse({ name: path, text: found });
-        read.push(...file.diagnostics);
-        return file.file;
+        const imported = parse({ name: path, text: found });
+        read.push(...imported.diagnostics);
+        return withoutFaulty(imported.file);
       },
     },
     options,
   );
-  const errors = diagnostics.some((d) => d.severity === "error");
-  const sizes = errors ? [] : checkSizes(program, { file: parsed.file.source, start: 0, end: 0 });
-  const all = [...parsed.diagnostics, ...read, ...diagnostics, ...sizes];
-  if (all.some((d) => d.severity === "error")) return { file: parsed.file, program: undefined, diagnostics: all };
-  return {
-    file: parsed.file,
-    program,
-    diagnostics: options.pedantic ? [...all, ...pedantic(program, parsed.file)] : all,
-  };
+  const { file } = parsed;
+  const told = [...parsed.diagnostics, ...read, ...diagnostics];
+  // what is applied nowhere may be applied in what has errors
+  const other = told.filter((d) => d.code !== "DLM2022");
+  const found = other.length ? other : told;
+  const sizes = found.some(isError) ? [] : checkSizes(program, { file: file.source, start: 0, end: 0 });
+  const all = [...found, ...sizes];
+  if (all.some(isError))
+    return { file, program: undefined, partial: { ...program, incomplete: true }, diagnostics: all };
+  const looksWrong = options.pedantic ? pedantic(program, file) : [];
+  return { file, program, partial: program, diagnostics: [...all, ...looksWrong] };
+}
+const isError = (d: Diagnostic): boolean => d.severity === "error";
+/** Declarations with syntax errors are names without a value: what uses them is left out, without a word. */
+function withoutFaulty(file: ast.File): ast.File {
+  if (!file.incomplete) return file;
+  const items = file.items.flatMap((item): ast.Item[] => {
+    if (!item.incomplete) return [item];
+    if (item.kind === "import" || item.name.text === "") return [];
+    const { name, span } = item;
+    return [{ kind: "const", name, value: { kind: "missing", span }, span }];
+  });
+  return { ...file, items };
 }

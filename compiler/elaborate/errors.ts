@@ -240,7 +240,7 @@ export const noDependence = (span: Span, name: string): Fault =>
     hint: "differentiate with respect to something it is computed from, and check for `stop` and `frozen`",
   });
 export const neverApplied = (span: Span, path: string): Fault =>
-  error("DLM2006", span, `the parameters of ${path} are needed here, which is applied nowhere`, {
+  error("DLM2022", span, `the parameters of ${path} are needed here, which is applied nowhere`, {
     hint: `their shapes follow from what it is applied to: write ${path}(x) anywhere in the file, or sizes in the types of a model's inputs`,
   });
 export const recursion = (span: Span, name: string, what: "fn" | "const"): Fault =>

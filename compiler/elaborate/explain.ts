@@ -11,7 +11,7 @@ export const explanations: Readonly<Record<string, string>> = {
   DLM2005:
     "Tensors of f32, i32 and bool never convert silently. Plain numbers take the type that the other operand asks for; `f32(x)` converts, `i32(x)` cuts towards zero, a bool becomes a number by `where` or `f32`.\n\n    sum((x > 0) * x)          # wrong: bool with f32\n    sum(f32(x > 0) * x)       # right\n    sum(where(x > 0, x, 0))   # right",
   DLM2006:
-    'Something of another kind is needed here: an instance instead of a layer, a function instead of a string, a tensor instead of a list. Writing `Name(...)` makes an instance of a layer; choices are functions and not strings; functions are applied from outside and are no members of tensors. Parameters have shapes, and exist, only where the layer is applied somewhere in the file.\n\n    x |> Linear |> relu             # wrong: the layer itself\n    x |> Linear(8) |> relu          # right: an instance of it\n\n    x |> Linear(8, act: "relu")     # wrong\n    x |> Linear(8, act: relu)       # right',
+    'Something of another kind is needed here: an instance instead of a layer, a function instead of a string, a tensor instead of a list. Writing `Name(...)` makes an instance of a layer; choices are functions and not strings; functions are applied from outside and are no members of tensors.\n\n    x |> Linear |> relu             # wrong: the layer itself\n    x |> Linear(8) |> relu          # right: an instance of it\n\n    x |> Linear(8, act: "relu")     # wrong\n    x |> Linear(8, act: relu)       # right',
   DLM2007:
     "The arguments do not fit what is called: too few, too many, one twice, an axis or index that is not there. Arguments go by position, then by name; the axis of a reduction is given by name. In `for`, an index without a range takes the extent of the axes where it stands alone.\n\n    sum(x, 1)           # wrong\n    sum(x, axis: 1)     # right\n\n    for i: x[i + 1] - x[i]                  # wrong where x[i + 1] alone tells the range\n    for i in 0..size(x) - 1: x[i + 1]       # right",
   DLM2008:
@@ -42,6 +42,8 @@ export const explanations: Readonly<Record<string, string>> = {
     'The file that is imported cannot be found. Paths count from the folder of the file that imports it.\n\n    import "blocks.dlm"         # wrong, where the file lies in lib\n    import "lib/blocks.dlm"     # right',
   DLM2021:
     "What acts at compile time is written out: every copy of a stacked layer, every part of a split, every batch of an accumulated step. There is a limit to how many. Loops at run time are `scan` and `fold`, which are not written out.\n\n    x |> stack 100000 of Linear(8)                                   # wrong: 100000 layers\n    fold (k in 0..100000; h = x) { next h = tanh(h @ w) }            # right: a loop",
+  DLM2022:
+    "A layer's parameters have shapes, and exist, only where it is applied: shapes follow from what it is applied to, or from sizes in the types of a model's inputs.\n\n    model idle(x: f32[B, D]) = x |> Linear(1)\n    minimize mse(net(x), y) + l2(idle) by adam()     # wrong, where nothing applies idle\n\n    model idle(x: f32[B, 4]) = x |> Linear(1)        # right: the shapes of its parameters are known",
   DLM2501:
     "No objective depends on the parameter, so it keeps its first value for ever. Mostly a layer was made and not used, or its output is overwritten.\n\n    let side = x |> Linear(4)      # wrong: never used again\n    return x |> Linear(2)\n\n    return x |> Linear(2)          # right",
   DLM2502:

@@ -168,6 +168,8 @@ export function evaluate(self: Interpreter, e: ast.Expr, scope: Scope, ctx: Cont
     case "scan":
     case "fold":
       return loopExpression(self, e, scope, ctx);
+    case "missing":
+      throw new errors.Quiet(); // a syntax error, which is told already
     default:
       return e satisfies never;
   }

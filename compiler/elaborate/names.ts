@@ -56,12 +56,13 @@ export function unboundNames(main: ast.File, library: readonly string[], importe
       };
       switch (e.kind) {
         case "name":
-          if (e.text !== "" && !bound(e.text, at)) found.push(unknownName(e.span, e.text, all(at)).diagnostic);
+          if (!bound(e.text, at)) found.push(unknownName(e.span, e.text, all(at)).diagnostic);
           break;
         case "number":
         case "string":
         case "pattern":
         case "boolean":
+        case "missing":
           break;
         case "paren":
           add(e.value);
