@@ -3,9 +3,9 @@ import type * as ast from "../grammar/ast.ts";
 import type { Diagnostic } from "../grammar/diagnostic.ts";
 import { parse } from "../grammar/parser.ts";
 import { elaborate, type ElaborateOptions } from "./elaborate/elaborate.ts";
-import { pedantic } from "./elaborate/pedantic.ts";
 import { checkSizes } from "./elaborate/sizes.ts";
 import type { Program } from "./elaborate/program.ts";
+import { lint } from "./lint/lint.ts";
 import { resetTable } from "./graph/scalar.ts";
 import { libraryDeclarations } from "./std/declarations.ts";
 
@@ -25,6 +25,7 @@ export function analyse(text: string, options: FrontOptions = {}): Fronted {
   resetTable();
   const parsed = parse({ name: options.name ?? "model.dlm", text });
   const read: Diagnostic[] = [];
+  const imports: ast.File[] = [];
   const { program, diagnostics } = elaborate(
     {
       main: withoutFaulty(parsed.file),
@@ -34,6 +35,7 @@ export function analyse(text: string, options: FrontOptions = {}): Fronted {
         if (found === undefined) return undefined;
         const imported = parse({ name: path, text: found });
         read.push(...imported.diagnostics);
+        imports.push(imported.file);
         return withoutFaulty(imported.file);
       },
     },
@@ -48,7 +50,7 @@ export function analyse(text: string, options: FrontOptions = {}): Fronted {
   const all = [...found, ...sizes];
   if (all.some(isError))
     return { file, program: undefined, partial: { ...program, incomplete: true }, diagnostics: all };
-  const looksWrong = options.pedantic ? pedantic(program, file) : [];
+  const looksWrong = options.pedantic ? lint(program, file, imports) : [];
   return { file, program, partial: program, diagnostics: [...all, ...looksWrong] };
 }
 const isError = (d: Diagnostic): boolean => d.severity === "error";

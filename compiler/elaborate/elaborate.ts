@@ -30,6 +30,7 @@ import {
 } from "../graph/scalar.ts";
 import type { Dim, DType, Extent, GraphProgram, Integer, Node, Range, Scalar, Source } from "../graph/types.ts";
 import { largestF32, leastI32, mostI32 } from "../scalar/range.ts";
+import { factsOf } from "../std/facts.ts";
 import { derivatives } from "./derivatives.ts";
 import * as errors from "./errors.ts";
 import { splitEvaluation } from "./evaluation.ts";
@@ -1521,11 +1522,6 @@ interface Measured {
   readonly metrics: readonly string[];
   readonly better: (metric: string) => "min" | "max" | undefined;
 }
-/** What the documentation of a function says of its values: `Less is better.` or `More is better.`, as a sentence of its own. */
-function betterOf(doc: string | undefined): "min" | "max" | undefined {
-  const [found, other] = new Set([...(doc ?? "").matchAll(/(?<=^|\. |\n)(Less|More) is better\./g)].map((m) => m[1]));
-  return other ? undefined : found === "Less" ? "min" : found === "More" ? "max" : undefined;
-}
 /** Is less or more of it better? The objective is minimized; a metric that is one call of a function is what that function's documentation says. */
 function betterMetric(item: ast.Train, name: string, scope: Scope): "min" | "max" | undefined {
   if (name === "loss") return "min";
@@ -1535,7 +1531,7 @@ function betterMetric(item: ast.Train, name: string, scope: Scope): "min" | "max
   if (e?.kind === "call" && e.args.some((a) => a.value.kind === "lambda")) return undefined; // another reduction of it
   const callee = e?.kind === "call" ? e.callee : e;
   const v = callee?.kind === "name" ? scope.find(callee.text) : undefined;
-  return v?.kind === "fn" ? betterOf(v.declaration.doc) : undefined;
+  return v?.kind === "fn" ? factsOf(v.declaration.doc).better : undefined;
 }
 function trainSetting(
   self: Interpreter,

@@ -4,6 +4,7 @@ import type { Diagnostic, Label, Span } from "../../grammar/diagnostic.ts";
 import type { DType, Shape } from "../graph/types.ts";
 import { mostI32 } from "../scalar/range.ts";
 import { extentText, shapeText } from "../graph/print.ts";
+import { calledElsewhere } from "../std/facts.ts";
 
 /** Thrown inside elaboration, caught at every declaration: the rest is still checked. */
 export class Fault extends Error {
@@ -37,9 +38,8 @@ const code = (span: Span): string => span.file.text.slice(span.start, span.end);
 export const short = (span: Span, otherwise: string): string =>
   span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise;
 
-/** Names of other frameworks and languages, and ours. */
+/** What other systems call the words of the language and what is built in. Names of declarations are facts of the library (std/facts.ts). */
 const elsewhere: Readonly<Record<string, string>> = {
-  Dense: "Linear",
   float: "f32",
   double: "f32",
   f64: "f32",
@@ -50,32 +50,29 @@ const elsewhere: Readonly<Record<string, string>> = {
   boolean: "bool",
   string: "bool",
   avg: "mean",
-  average: "mean",
-  learning_rate: "lr",
-  activation: "act",
-  use_bias: "bias",
+  reduce_sum: "sum",
+  reduce_mean: "mean",
+  reduce_max: "max",
   batch_size: "batch",
   num_epochs: "epochs",
   max_steps: "steps",
-  filters: "out",
-  units: "out",
-  kernel_size: "k",
-  padding: "pad",
   dim: "axis",
   keepdim: "keep",
   keepdims: "keep",
-  weight_decay: "decay",
-  beta1: "b1",
-  beta2: "b2",
   einops: "rearrange",
   cat: "concat",
+  concatenate: "concat",
   permute: "transpose",
+  swapaxes: "transpose",
   view: "reshape",
+  expand_dims: "unsqueeze",
+  stop_gradient: "stop",
+  detach: "stop",
+  no_grad: "stop",
+  randn: "normal",
+  rand: "uniform",
   pow: "^",
   abs_: "abs",
-  cross_entropy_loss: "cross_entropy",
-  mse_loss: "mse",
-  softmax_cross_entropy: "cross_entropy",
 };
 export interface Where {
   readonly kind?: string; // parameter, setting, field, ...
@@ -89,8 +86,11 @@ export const unknownName = (
   { kind, place = "here", signature }: Where = {},
 ): Fault => {
   const names = [...new Set(known)].filter((n) => /^[A-Za-z]/.test(n));
-  const foreign = Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined;
-  const near = foreign !== undefined && names.includes(foreign) ? foreign : nearest(name, names);
+  const foreign = [
+    ...calledElsewhere(name, span.file.text),
+    ...(Object.hasOwn(elsewhere, name) ? [elsewhere[name]!] : []),
+  ];
+  const near = foreign.find((n) => names.includes(n)) ?? nearest(name, names);
   const hint =
     name === "nan" || name === "NaN"
       ? "there is no NaN to test for: `inf` is finite, and masks are written with `where`"
