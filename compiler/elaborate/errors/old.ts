@@ -23,3 +23,24 @@ export const tooMany = (span: Span, what: string, count: number, limit: number, 
   error("DLM2021", span, `${what}: ${count} is more than the ${limit} that a program may have`, { hint });
 export const unsupported = (span: Span, what: string, hint?: string): Fault =>
   error("DLM2901", span, `${what} is not supported yet`, { hint });
+export const outOfRange = (
+  span: Span,
+  index: string,
+  extent: string,
+  axis: number,
+  operand: Label,
+  hint: string,
+): Fault =>
+  error("DLM2009", span, `${index} may leave axis ${axis}, which has ${extent} elements`, { labels: [operand], hint });
+export const rangeMismatch = (
+  span: Span,
+  name: string,
+  got: string,
+  want: string,
+  label?: Label,
+  hint = `declare the range where the value enters, as \`i32 in ${want}\``,
+): Fault =>
+  error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, {
+    ...(label ? { labels: [label] } : {}),
+    hint,
+  });

@@ -1,8 +1,8 @@
 // Shapes, types and ranges that do not fit.
 import type { Label, Span } from "../../../grammar/diagnostic.ts";
-import type { DType, Shape } from "../../graph/types.ts";
+import type { DType, Extent, Shape } from "../../graph/types.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
-import { error, short, type Fault } from "./fault.ts";
+import { error, short, typeText, type Fault } from "./fault.ts";
 
 export const shapeMismatch = (
   span: Span,
@@ -11,6 +11,36 @@ export const shapeMismatch = (
   got: string,
   more: { notes?: readonly string[]; hint?: string; labels?: readonly Label[] } = {},
 ): Fault => error("DLM2003", span, `shapes do not fit: ${what} wants ${want} but receives ${got}`, more);
+/** An element inside `for` where a tensor is taken. */
+export const elementOfShape = (span: Span, what: string, want: string, got: string): Fault =>
+  shapeMismatch(span, what, want, got, {
+    hint: "inside `for` every value is a single element; functions of whole tensors stand outside of it",
+  });
+/** One instance, applied to inputs that give its parameter two shapes. `type`: as it is written. */
+export const parameterOfTwoShapes = (
+  span: Span,
+  path: string,
+  owner: string,
+  type: string,
+  before: Shape,
+  now: Shape,
+): Fault =>
+  shapeMismatch(span, `the parameter ${path}`, typeText("f32", before), typeText("f32", now), {
+    notes: [
+      `${type}: ${owner} was applied before, where this was ${shapeText(before)}; now it would be ${shapeText(now)}`,
+    ],
+    hint: "one instance has one shape; make a second one for inputs of another size",
+  });
+export const expandedTooFar = (span: Span, shape: Shape, got: string): Fault =>
+  shapeMismatch(
+    span,
+    "expand",
+    `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`,
+    got,
+    {
+      hint: "expand adds axes in front and stretches those of 1; index or reduce what is too much",
+    },
+  );
 /** What makes a value of shape `got` one of shape `want`, of another rank: the next thing to type. */
 export function axesHint(span: Span, want: Shape, got: Shape, batch?: unknown): string {
   const x = short(span, "x");
@@ -88,27 +118,97 @@ export const mixedTypes = (span: Span, a: DType, b: DType): Fault =>
         ? "a bool is a number nowhere; write where(x, 1.0, 0.0) or f32(x)"
         : "tensors never convert silently; write f32(x), or i32(x) to cut towards zero",
   });
-export const outOfRange = (
+const outOfRange = (span: Span, index: string, extent: Extent, axis: number, operand: Label, hint: string): Fault =>
+  error("DLM2009", span, `${index} may leave axis ${axis}, which has ${extentText(extent)} elements`, {
+    labels: [operand],
+    hint,
+  });
+/** Of a list of `count` elements. */
+export const noSuchElement = (span: Span, index: number, count: number, list: Label): Fault =>
+  outOfRange(span, `the index ${index}`, count, 0, list, `the last element is ${count - 1}, or -1 from the end`);
+/** `low`, `end`: as they are known. */
+export const sliceOutOfRange = (
   span: Span,
-  index: string,
-  extent: string,
+  low: string,
+  end: string,
+  extent: Extent,
   axis: number,
   operand: Label,
-  hint: string,
-): Fault =>
-  error("DLM2009", span, `${index} may leave axis ${axis}, which has ${extent} elements`, { labels: [operand], hint });
-export const rangeMismatch = (
+): Fault => {
+  const whole = `the whole axis is 0..${extentText(extent)}: the end is not included`;
+  return outOfRange(span, `the slice ${low}..${end}`, extent, axis, operand, whole);
+};
+/** The values of an index, where they are known, as the text counts them; `loaded`: they are data. */
+export interface IndexFacts {
+  readonly low: number;
+  readonly high: number;
+  readonly known: boolean;
+  readonly loaded: boolean;
+  readonly fromEnd: boolean;
+}
+export const indexOutOfRange = (
   span: Span,
-  name: string,
-  got: string,
-  want: string,
-  label?: Label,
-  hint = `declare the range where the value enters, as \`i32 in ${want}\``,
-): Fault =>
+  { low, high, known, loaded, fromEnd }: IndexFacts,
+  extent: Extent,
+  axis: number,
+  operand: Label,
+): Fault => {
+  const outside = "say what is outside: x[...] ?? 0";
+  if (known && low === high) {
+    const written = fromEnd && typeof extent === "number" ? low - extent : low;
+    const last = typeof extent === "number" ? `the last index is ${extent - 1}, or -1 from the end` : outside;
+    return outOfRange(span, `the index ${written}`, extent, axis, operand, last);
+  }
+  const hint =
+    loaded && !known
+      ? `declare its range where it enters, as \`i32 in 0..${extentText(extent)}\`, or ${outside}`
+      : `${outside}, or run the index over fewer elements`;
+  return outOfRange(span, known ? `this index, ${low}..${high + 1},` : "this index", extent, axis, operand, hint);
+};
+/** An index that is divided by `/` and may leave a remainder. */
+export const quotientAsIndex = (span: Span, extent: Extent, axis: number, operand: Label): Fault =>
+  outOfRange(
+    span,
+    "this index, written with `/`,",
+    extent,
+    axis,
+    operand,
+    "say what is there where it does not come out even: x[...] ?? 0, or divide by `//`",
+  );
+const notInRange = (span: Span, name: string, got: string, want: string, hint: string, label?: Label): Fault =>
   error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, {
     ...(label ? { labels: [label] } : {}),
     hint,
   });
+/** `asked`: the user's text that asks for the range. `constant`: the value is one number. */
+export const outsideOfRange = (
+  span: Span,
+  name: string,
+  got: string,
+  want: string,
+  asked: Span | undefined,
+  constant: boolean,
+): Fault =>
+  notInRange(
+    span,
+    name,
+    got,
+    want,
+    constant ? "give a number of this range" : `declare the range where the value enters, as \`i32 in ${want}\``,
+    asked && { span: asked, text: "asked for here" },
+  );
+/** A formula (with the place of its `declared` range) or a number of a list. */
+export const fieldOutsideOfRange = (span: Span, field: string, got: string, want: string, declared?: Span): Fault =>
+  notInRange(
+    span,
+    `the field ${field}`,
+    got,
+    want,
+    declared
+      ? "change the formula, or declare the range that it has"
+      : "change the value, or declare the range that the values have",
+    declared && { span: declared, text: "declared here" },
+  );
 export const nextOutOfRange = (span: Span, name: string, got: string, low: number, end: number, label?: Label): Fault =>
   error("DLM2010", span, `the next value of ${name} may be ${got}, but must lie in ${low}..${end}`, {
     ...(label ? { labels: [label] } : {}),
