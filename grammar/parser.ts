@@ -1,7 +1,7 @@
 // The parser. In: text. Out: AST, diagnostics and comments. It never throws and always gives an AST of what could be understood: a mistake stays in its
 // declaration, and of that everything is kept that was read (`incomplete`, `missing`). The grammar is that of docs/language.md, a method a rule.
 import type * as ast from "./ast.ts";
-import { position, type Diagnostic, type SourceFile, type Span } from "./diagnostic.ts";
+import type { Diagnostic, SourceFile, Span } from "./diagnostic.ts";
 import * as errors from "./errors.ts";
 import { declarationWords, tokenSpan } from "./mistakes.ts";
 import { parsePattern } from "./pattern.ts";
@@ -26,8 +26,8 @@ export function parse(source: SourceFile, text = source.text): Parsed {
   // what follows an error on its line mostly follows from it: one message a line, the first (of characters before that of words)
   const lines = new Set<number>();
   const diagnostics = found.filter((d) => {
-    const { line } = position(source, d.span.start);
-    return lines.has(line) ? false : lines.add(line);
+    const before = source.text.lastIndexOf("\n", d.span.start - 1);
+    return lines.has(before) ? false : lines.add(before);
   });
   return {
     file: { kind: "file", source, items, ...(diagnostics.length ? { incomplete: true } : {}) },
@@ -61,7 +61,7 @@ function reservedAsNames(
   const tokens = [...written];
   for (let i = 1; i < tokens.length; i++) {
     const t = tokens[i]!;
-    if (!reserved.includes(t.kind)) continue;
+    if (!reserved.has(t.kind)) continue;
     const [before, after] = [tokens[i - 1]!.kind, tokens[i + 1]?.kind ?? "end"];
     const made = nameMakers.includes(before) && ["=", ":", "(", "{", "on"].includes(after);
     const parameter = (before === "(" || before === ",") && after === ":" && !beginAtoms.includes(t.kind);
@@ -87,15 +87,17 @@ function beginsDeclaration(text: string, tokens: readonly Token[], i: number): b
 
 /** The place of an expression whose tree is deeper than those who walk it can follow. */
 function tooLong(item: ast.Item): Span | undefined {
-  const queue: { readonly node: unknown; readonly depth: number }[] = [{ node: item, depth: 0 }];
+  const queue: object[] = [item];
+  const depths = [0];
   while (queue.length) {
-    const { node, depth } = queue.pop()!;
-    if (typeof node !== "object" || node === null) continue;
-    if (Array.isArray(node)) for (const x of node as unknown[]) queue.push({ node: x, depth });
-    else {
-      if (depth > longest) return (node as { readonly span?: Span }).span ?? item.span;
-      for (const [key, value] of Object.entries(node))
-        if (key !== "span" && key !== "operatorSpan") queue.push({ node: value, depth: depth + 1 });
+    const node = queue.pop()!;
+    const depth = depths.pop()!;
+    if (depth > longest && "span" in node) return node.span as Span;
+    for (const key in node) {
+      const value: unknown = node[key as keyof typeof node];
+      if (typeof value !== "object" || value === null || key === "span" || key === "operatorSpan") continue;
+      queue.push(value);
+      depths.push(Array.isArray(node) ? depth : depth + 1);
     }
   }
   return undefined;
@@ -207,6 +209,7 @@ class Parser extends Reader {
       case "data": {
         this.expect("data");
         const name = this.name();
+        this.resumeAtBlock();
         this.expect("{");
         const statements = this.statements(["field", "holdout", "let"], true, () => this.dataStatement());
         return { kind: "data", name, statements, ...ends() };
@@ -215,6 +218,7 @@ class Parser extends Reader {
         this.expect("train");
         const name = this.name();
         const on = this.take("on") ? this.expression() : undefined;
+        this.resumeAtBlock();
         this.expect("{");
         const begin = ["let", "state", "next", "minimize", "metric"];
         const statements = this.statements(begin, true, () => this.trainStatement());
@@ -295,6 +299,7 @@ class Parser extends Reader {
   // ---- bodies and statements
 
   private body(): ast.Body {
+    this.resumeAtBlock();
     return this.within("body", () => {
       if (this.is("{")) return this.block();
       if (!this.take("=")) this.fail("`=`", "`{`");

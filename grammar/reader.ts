@@ -13,6 +13,7 @@ export class Reader {
   readonly diagnostics: Diagnostic[] = [];
   protected readonly source: SourceFile;
   private readonly tokens: readonly Token[];
+  private readonly last: Token; // behind them
   private at = 0;
   private end = 0; // of the declaration: nothing reads or skips beyond it
   private stuck = false;
@@ -23,6 +24,8 @@ export class Reader {
   constructor(source: SourceFile, tokens: readonly Token[]) {
     this.source = source;
     this.tokens = tokens;
+    const end = source.text.trimEnd().length;
+    this.last = { kind: "end", text: "", start: end, end };
   }
   /** Reads tokens `from..to` from now on. */
   protected begin(from: number, to: number): void {
@@ -99,11 +102,10 @@ export class Reader {
   /** The next token does not fit. `expected`: what would, as messages call it. */
   protected fail(...expected: readonly string[]): void {
     if (this.stuck) return;
-    const last = this.source.text.trimEnd().length;
     this.failWith(
       explainStuck({
         source: this.source,
-        token: this.tokens[this.at] ?? { kind: "end", text: "", start: last, end: last },
+        token: this.tokens[this.at] ?? this.last,
         before: this.tokens[this.at - 2],
         previous: this.tokens[this.at - 1],
         next: this.tokens[this.at + 1],
@@ -178,6 +180,11 @@ export class Reader {
       else if (kind === ")" || kind === "]") brackets = Math.max(0, brackets - 1);
     }
     return false;
+  }
+  /** Behind what a head is stuck at, its block may still be read. */
+  protected resumeAtBlock(): void {
+    if (!this.stuck) return;
+    for (let i = this.at; i < this.end; i++) if (this.tokens[i]!.kind === "{") return this.resumeAt(i, 0);
   }
   private resumeAt(i: number, depth: number): void {
     [this.at, this.stuck, this.open.length] = [i, false, depth];

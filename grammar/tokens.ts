@@ -1,10 +1,10 @@
 // The lexer. In: source text. Out: tokens, and beside them comments and what is no token. Never stops: every character is in one of the three.
 
-export const reserved =
+export const reserved: ReadonlySet<string> = new Set(
   "import const export fn layer model init optimizer data field holdout train on param state let next yield return minimize wrt by metric every over for in if then else stack of scan fold along and or not true false".split(
     " ",
-  );
-const words = new Set(reserved);
+  ),
+);
 
 /** `name`, `number`, `string`, `pattern`, a word of the language, a sign, or `end`. */
 export type Kind = string;
@@ -31,18 +31,17 @@ export interface Lexed {
   readonly faults: readonly Fault[];
 }
 const signs = "... .. -> |> >> == != <= >= ?? // < > = | + - * / % @ ^ ( ) [ ] { } , : ; . ~".split(" ");
-const parts = {
-  space: /\s+/,
-  comment: /#[^\n]*/,
-  pattern: /`[^`\n]*`?/,
-  string: /"[^"\n]*"?/,
-  number: /\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/,
-  name: /[A-Za-z_][A-Za-z0-9_]*/,
-  sign: new RegExp(signs.map((s) => s.replace(/[.|*+?^$()[\]{}/]/g, "\\$&")).join("|")),
-};
 const token = new RegExp(
-  Object.entries(parts)
-    .map(([name, pattern]) => `(?<${name}>${pattern.source})`)
+  [
+    /\s+/,
+    /#[^\n]*/,
+    /`[^`\n]*`?/,
+    /"[^"\n]*"?/,
+    /\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/,
+    /[A-Za-z_][A-Za-z0-9_]*/,
+    new RegExp(signs.map((s) => s.replace(/[.|*+?^$()[\]{}/]/g, "\\$&")).join("|")),
+  ]
+    .map((r) => r.source)
     .join("|"),
   "y",
 );
@@ -54,8 +53,7 @@ export function tokenize(text: string): Lexed {
   let start = 0;
   while (start < text.length) {
     token.lastIndex = start;
-    const found = token.exec(text)?.groups;
-    if (!found) {
+    if (!token.test(text)) {
       const last = faults.at(-1);
       if (last?.kind === "characters" && last.end === start) faults[faults.length - 1] = { ...last, end: start + 1 };
       else faults.push({ kind: "characters", start, end: start + 1 });
@@ -63,22 +61,25 @@ export function tokenize(text: string): Lexed {
       continue;
     }
     const end = token.lastIndex;
-    const own = text.slice(start, end);
-    const add = (kind: Kind): void => void tokens.push({ kind, text: own, start, end });
-    if (found["name"] !== undefined) add(words.has(own) ? own : "name");
-    else if (found["sign"] !== undefined) add(own);
-    else if (found["number"] !== undefined) add("number");
-    else if (found["comment"] !== undefined) {
-      const written = own.trimEnd();
+    const first = text[start]!;
+    if (first === "#") {
+      const written = text.slice(start, end).trimEnd();
       comments.push({ text: written, start, end: start + written.length });
-    } else if (found["string"] !== undefined || found["pattern"] !== undefined) {
-      const kind = found["string"] !== undefined ? "string" : "pattern";
-      if (own.length < 2 || own.at(-1) !== own[0]) faults.push({ kind, start, end });
-      add(kind);
+    } else if (/\S/.test(first)) {
+      const own = text.slice(start, end);
+      const kind = kindOf(first, own);
+      if ((kind === "string" || kind === "pattern") && (own.length < 2 || own.at(-1) !== first))
+        faults.push({ kind, start, end });
+      tokens.push({ kind, text: own, start, end });
     }
     start = end;
   }
   return { tokens, comments, faults };
+}
+function kindOf(first: string, text: string): Kind {
+  if (/[A-Za-z_]/.test(first)) return reserved.has(text) ? text : "name";
+  if (/\d/.test(first)) return "number";
+  return first === '"' ? "string" : first === "`" ? "pattern" : text;
 }
 /** How a kind of token is called in a message. */
 export const label = (kind: Kind): string =>

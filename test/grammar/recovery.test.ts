@@ -113,6 +113,18 @@ describe("what is unfinished is kept as far as it goes", () => {
     });
     expect(k).toMatchObject({ kind: "const", name: { text: "k" } });
   });
+  test("a block below a faulty head", () => {
+    const block = "{\n  let a = x |> Linear(3)\n  return a\n}";
+    for (const head of ["model net(x: f32[B ", "model net(x: f32[B, 4] ", "layer L(n: int = )(x ", "fn f(x: ) -> "])
+      expect(only(head + block), head).toMatchObject({
+        incomplete: true,
+        body: { statements: [{ kind: "let" }, { kind: "return" }] },
+      });
+    expect(only("train fit on d(batch: 4 {\n  steps: 3\n}")).toMatchObject({
+      statements: [{ name: { text: "steps" } }],
+    });
+    expect(only("data {\n  rows: 3\n}")).toMatchObject({ statements: [{ name: { text: "rows" } }] });
+  });
   test("elements around a faulty one", () => {
     expect(only("const a = f(1, 2 3, 4)")).toMatchObject({ value: { args: [{}, { value: { text: "2" } }, {}] } });
   });
@@ -128,6 +140,11 @@ describe("what is unfinished is kept as far as it goes", () => {
       1000,
     );
   });
+});
+test("a file of nothing but mistakes is read to its end", () => {
+  const lines = 5000;
+  const text = `train t {\n${"  minimize ((( by 3 +\n  epochs 3\n".repeat(lines)}`;
+  expect(read(text).diagnostics.length).toBeGreaterThan(lines);
 });
 describe("a program beside errors", () => {
   const text = `const rate = 0.1

@@ -87,16 +87,12 @@ export const noPattern = (span: Span, name: string): Fault =>
   wrong(span, name, "needs an axis pattern", { signature: `${name}(x, \`b t (h d) -> b h t d\`, h: 2)` });
 export const severalPatternInputs = (span: Span): Fault => wrong(span, "rearrange", "takes a pattern with one input");
 /** `...` twice in one input. */
-export const repeatedRest = (span: Span, function_: "rearrange" | "einsum"): Fault =>
-  function_ === "einsum"
+export const repeatedRest = (span: Span, of: "rearrange" | "einsum"): Fault =>
+  of === "einsum"
     ? wrong(span, "einsum", "has more than one `...` in an input")
     : wrong(span, "the pattern", "has more than one `...` in its input");
-export const repeatedAxis = (
-  span: Span,
-  function_: "rearrange" | "einsum",
-  axis: string,
-  where: "input" | "output",
-): Fault => wrong(span, function_ === "einsum" ? "einsum" : "the pattern", `has ${axis} twice in its ${where}`);
+export const repeatedAxis = (span: Span, of: "rearrange" | "einsum", axis: string, where: "input" | "output"): Fault =>
+  wrong(span, of === "einsum" ? "einsum" : "the pattern", `has ${axis} twice in its ${where}`);
 export const unknownExtents = (span: Span, axes: readonly string[]): Fault =>
   wrong(span, "rearrange", `cannot tell the extents of ${axes.join(" and ")} apart`, {
     hint: `give all but one of them: rearrange(x, ..., ${axes[0]}: n)`,
