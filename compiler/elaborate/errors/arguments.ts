@@ -51,16 +51,19 @@ export const noAxis = (span: Span, axis: number, rank: number): Fault =>
   wrong(span, "this", `has no axis ${axis}: there ${axesOf(rank)}`);
 export const noAxes = (span: Span, low: number, end: number, rank: number): Fault =>
   wrong(span, "this", `has no axes ${low}..${end}: there ${axesOf(rank)}`);
-export const axisByName = (span: Span, name: string): Fault =>
+export const axisByPlace = (span: Span, name: string): Fault =>
   wrong(span, name, "takes its axis by name", { hint: `write ${name}(x, axis: ${short(span, "n")})` });
 export const noPermutation = (span: Span, name: string, rank: number): Fault =>
   wrong(span, name, `needs each of the ${rank} axes once in \`axes\``);
 export const sizesDoNotAddUp = (span: Span, name: string, sum: number, extent: number): Fault =>
   wrong(span, name, `is given sizes that add up to ${sum}; the axis has ${extent}`);
-export const windowTooLarge = (span: Span, window: number | string, elements: number | string): Fault =>
-  wrong(span, `a window of ${window}`, `does not fit into ${elements} that it moves over`, {
+/** `extent`: what it moves over; `padded`: with the padding, where there is some. */
+export const windowTooLarge = (span: Span, window: number, extent: string, padded: string | undefined): Fault => {
+  const elements = `the ${extent} elements${padded === undefined ? "" : `, padded to ${padded},`}`;
+  return wrong(span, `a window of ${window}`, `does not fit into ${elements} that it moves over`, {
     hint: "take a smaller window, or pad more",
   });
+};
 
 // ---- indices and loops
 export const tooManyIndices = (span: Span, count: number, rank: number): Fault =>
