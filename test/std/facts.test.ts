@@ -113,7 +113,8 @@ test("no library declaration is named in compiler code", () => {
   const offending = files.flatMap((f) =>
     readFileSync(new URL(f, root), "utf8")
       .split("\n")
-      .filter((line) => named.test(line) && !/^\s*(\/\/|\*|\/\*\*)|\bname: "/.test(line))
+      .map((line) => line.replace(/\/\/.*|^\s*\/?\*.*/, "")) // comments may name them
+      .filter((line) => named.test(line) && !/\bname: "/.test(line))
       .map((line) => `${f}: ${line.trim()}`),
   );
   expect(offending).toEqual([]);
