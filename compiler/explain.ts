@@ -1,5 +1,9 @@
 // The paragraph behind every code, for `dlm explain` and for the pages made from it.
-import { explanations as ofMeaning } from "./elaborate/explain.ts";
 import { explanations as ofReading } from "../grammar/explain.ts";
+import { explanations as ofMeaning } from "./elaborate/explain.ts";
+import { explanations as ofLints } from "./lint/explain.ts";
 
-export const explanations: Readonly<Record<string, string>> = { ...ofReading, ...ofMeaning };
+const all = { ...ofReading, ...ofMeaning, ...ofLints };
+export const explanations: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)),
+);

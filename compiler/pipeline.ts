@@ -112,6 +112,8 @@ export const phases: readonly Phase[] = [
 
 export interface Phase {
   readonly name: string;
+  /** Is everything there that the phase reads? Behind an error some of it is not. */
+  readonly canRun: (made: Input & Partial<Made>) => boolean;
   /** What the phase makes of what was made before it. `verify` throws an InternalError where that is unsound: the fault is ours. */
   readonly run: (made: Input & Partial<Made>) => { readonly out: Partial<Made> & Reports; readonly verify: () => void };
   readonly print: readonly Stage[];
@@ -122,7 +124,7 @@ export interface Input {
   readonly target: Target;
 }
 export interface Reports {
-  readonly diagnostics?: readonly Diagnostic[]; // nothing runs after an error
+  readonly diagnostics?: readonly Diagnostic[];
 }
 /** What the phases make, in their order. */
 export interface Made extends Parsed {
@@ -155,13 +157,14 @@ export function runPhases(
 ): Partial<Made> & { readonly diagnostics: readonly Diagnostic[] } {
   let made: Input & Partial<Made> = input;
   const diagnostics: Diagnostic[] = [];
+  const isBroken = (): boolean => diagnostics.some((d) => d.severity === "error");
   for (const phase of phases) {
+    if (isBroken() && !phase.canRun(made)) break; // a text with syntax errors is elaborated, for what else is wrong with it
     try {
       const { out, verify: check } = phase.run(made);
       made = { ...made, ...out };
       diagnostics.push(...(out.diagnostics ?? []));
-      if (diagnostics.some((d) => d.severity === "error")) break;
-      if (verify) check();
+      if (verify && !isBroken()) check();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       diagnostics.push(error.diagnostic);
@@ -199,6 +202,7 @@ function phase<K extends keyof Made, Out extends Partial<Made>>(of: {
   return {
     name: of.name,
     print: of.print ?? [],
+    canRun: (made) => has(made, of.reads),
     run: (made) => {
       if (!has(made, of.reads)) throw new InternalError(`pipeline: ${of.name} before ${of.reads.join(", ")}`);
       // everything behind the front end belongs to the program's compilation

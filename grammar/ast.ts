@@ -6,6 +6,8 @@ export interface File {
   readonly kind: "file";
   readonly source: SourceFile;
   readonly items: readonly Item[];
+  /** The text has errors: items are what could be read of it. */
+  readonly incomplete?: true;
 }
 
 export interface Name {
@@ -20,6 +22,8 @@ export type Item =
 
 interface Declared {
   readonly span: Span;
+  /** The text has errors here: statements may be left out, expressions be `missing`, names have no text. */
+  readonly incomplete?: true;
   readonly doc?: string; // text of the `##` comment lines right before it, without the marks
 }
 
@@ -219,6 +223,7 @@ export type Expr =
   | { readonly kind: "pattern"; readonly pattern: AxisPattern; readonly text: string; readonly span: Span }
   | { readonly kind: "boolean"; readonly value: boolean; readonly span: Span }
   | { readonly kind: "name"; readonly text: string; readonly span: Span }
+  | { readonly kind: "missing"; readonly span: Span } // where an expression should stand; only in what is incomplete
   | { readonly kind: "tuple"; readonly elements: readonly Expr[]; readonly span: Span } // two or more
   | { readonly kind: "paren"; readonly value: Expr; readonly span: Span }
   | { readonly kind: "list"; readonly elements: readonly Expr[]; readonly span: Span }

@@ -23,15 +23,21 @@ export function declareItems(
         case "const": {
           let known: Value | undefined;
           let running = false;
+          let tried = false;
           const force = (): Value => {
             if (known) return known;
             if (running) throw errors.recursion(name.span, name.text, "const");
-            running = true;
+            if (tried) throw new errors.Quiet(); // its error is told already
+            running = tried = true;
             const given = options.set?.[name.text];
-            known =
-              given !== undefined
-                ? number(Number(given), /^-?\d+$/.test(String(given)))
-                : evaluate(item.value, scope, baseContext(self, ambientScope(false)));
+            try {
+              known =
+                given !== undefined
+                  ? number(Number(given), /^-?\d+$/.test(String(given)))
+                  : evaluate(item.value, scope, baseContext(self, ambientScope(false)));
+            } finally {
+              running = false;
+            }
             return known;
           };
           scope.bind(name.text, { kind: "lazy", force }, name.span);

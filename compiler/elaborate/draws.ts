@@ -21,7 +21,7 @@ import {
 } from "../graph/scalar.ts";
 import type { Integer, Literal, Node, Scalar, Shape } from "../graph/types.ts";
 import type { Context, Distribution, Value } from "./context.ts";
-import { shapeMismatch, typeText, unsupported, wrongKind } from "./errors.ts";
+import { needed, notCompiledYet, shapeMismatch, typeText } from "./errors.ts";
 import { axesOf } from "./tensors.ts";
 import { asScalarValue, isPlain, kindText } from "./values.ts";
 
@@ -44,8 +44,7 @@ export function drawTensor(d: Distribution, shape: Shape, site: number, ctx: Con
     ...rounds.map((r) => r.n),
     ...shape.slice(lead).map((n) => (typeof n === "number" ? n : NaN)),
   ];
-  if (extents.some(Number.isNaN))
-    throw unsupported(span, "a draw over several run-time axes, or over one that is not the first");
+  if (extents.some(Number.isNaN)) throw notCompiledYet(span, "drawOfRunTimeAxes");
   return compute(
     axes,
     undefined,
@@ -71,7 +70,7 @@ function drawElement(
       throw shapeMismatch(span, "a tensor in a distribution", typeText("f32", shape), typeText("f32", v.node.shape));
     }
     const s = isPlain(v) ? asScalarValue(v, span, "f32") : asScalarValue(v, span);
-    if (s.dtype !== "f32") throw wrongKind(span, "an f32 parameter of the distribution", kindText(v));
+    if (s.dtype !== "f32") throw needed(span, "floatParameter", kindText(v));
     return s;
   };
   const seed = load(ctx.interpreter.seed, []);

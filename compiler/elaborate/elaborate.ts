@@ -74,7 +74,13 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start);
   diagnostics.push(...unbound.filter((u) => !isTold(u)));
   checkUnapplied(self, main, scope, attempt, keeper !== undefined);
-  const knowledge = keeper && { ...keeper.known, compilation: working(), models: self.models, trains: self.trains, scope };
+  const knowledge = keeper && {
+    ...keeper.known,
+    compilation: working(),
+    models: self.models,
+    trains: self.trains,
+    scope,
+  };
   return { program, diagnostics: distinct(diagnostics), knowledge };
 }
 /** Declarations that nothing applies; told of where the rest is right. `always`: evaluated in any case, for what is known of them. */
@@ -133,11 +139,7 @@ function declareNames(
       for (const inner of file.items)
         if (inner.kind === "import")
           attempt(() => {
-            throw errors.unsupported(
-              inner.span,
-              "an import in an imported file",
-              "import it in the main file, before this one",
-            );
+            throw errors.notCompiledYet(inner.span, "nestedImport");
           });
     });
   }
@@ -177,7 +179,7 @@ function checkOverride(name: string, given: string, main: ast.File): void {
       place: "to set from outside",
     });
   if (item && (given.trim() === "" || !Number.isFinite(Number(given))))
-    throw errors.badSetting(item.span, name, `must be a number; it is set to ${given} from outside`);
+    throw errors.setFromOutside(item.span, name, "number", given);
 }
 interface Programs {
   readonly trains: TrainProgram[];

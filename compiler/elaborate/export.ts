@@ -60,7 +60,7 @@ export function bindFreeDims(params: readonly ast.Param[], scope: Scope, ctx: Co
       if (d.value.kind === "binary") {
         const most = evaluate(d.value.right, scope, ctx);
         if (most.kind !== "number" || most.value < 1)
-          throw errors.wrongKind(d.value.right.span, "a whole number, 1 or more", kindText(most));
+          throw errors.needed(d.value.right.span, "positive", kindText(most));
         bounds.set(name, Math.min(most.value, bounds.get(name) ?? Infinity));
       }
       if (scope.find(name) === undefined) scope.bind(name, int(dim(name)));
@@ -71,16 +71,10 @@ export function bindFreeDims(params: readonly ast.Param[], scope: Scope, ctx: Co
 /** A parameter as a source that is given at run time. */
 export function inputOf(p: ast.Param, scope: Scope, ctx: Context): { name: string; source: Source; default?: number } {
   const { type } = p;
-  if (type?.kind !== "tensor_type")
-    throw errors.wrongKind(
-      p.span,
-      "a tensor's type",
-      type ? typeSource(type) : "none",
-      "the inputs of an export have types: x: f32[B, 4]",
-    );
+  if (type?.kind !== "tensor_type") throw errors.untypedInput(p.span, type && typeSource(type));
   const dtype = dtypeOf(type);
   const shape = (type.dims ?? []).map((d): Extent => {
-    if (d.kind === "spread") throw errors.wrongKind(d.span, "axes by name", `...${d.name.text}`);
+    if (d.kind === "spread") throw errors.needed(d.span, "namedAxes", `...${d.name.text}`);
     const name = freeDim(d.value);
     return extentValue(name ? scope.get(name, d.span) : evaluate(d.value, scope, ctx), d.span);
   });
@@ -101,22 +95,16 @@ function dtypeOf(type: ast.TensorType): DType {
   const dtype = type.element.text;
   if (dtype === "f32" || dtype === "i32" || dtype === "bool") return dtype;
   throw ["int", "fn", "dist"].includes(dtype)
-    ? errors.wrongKind(type.span, "f32, i32 or bool", typeSource(type), "the inputs of an export come at run time")
+    ? errors.needed(type.span, "exportType", typeSource(type))
     : errors.unknownName(type.element.span, dtype, ["f32", "i32", "bool"], { kind: "type" });
 }
 export function rangeOf(type: ast.TensorType, dtype: DType, scope: Scope, ctx: Context): Range | undefined {
   if (!type.range) return dtype === "i32" ? { low: leastI32, high: mostI32 } : undefined;
-  if (dtype !== "i32")
-    throw errors.wrongKind(type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");
+  if (dtype !== "i32") throw errors.rangeOfFloats(type.range.span, dtype);
   const r = declaredRange(type.range, scope, type.range.span, ctx);
   const low = constantOf(r.low);
   const high = asRangeEnd(iadd(r.end, -1));
-  if (low === undefined || high === undefined)
-    throw errors.wrongKind(
-      type.range.span,
-      "a range from a known number to a known number or size",
-      "one that depends on more",
-    );
+  if (low === undefined || high === undefined) throw errors.inputRange(type.range.span);
   return { low, high };
 }
 /** The last number of a range: known, or affine in the dims. */
@@ -131,7 +119,7 @@ function asRangeEnd(last: Integer): Range["high"] | undefined {
 }
 function defaultOf(name: string, e: ast.Expr, type: ast.TensorType, dtype: DType, scope: Scope, ctx: Context): number {
   const v = evaluate(e, scope, ctx);
-  if (v.kind !== "number" && v.kind !== "bool") throw errors.wrongKind(e.span, "a number", kindText(v));
+  if (v.kind !== "number" && v.kind !== "bool") throw errors.needed(e.span, "number", kindText(v));
   if (v.kind !== "bool" || dtype !== "bool") {
     const bound = { scope, dims: new Map(), spreads: new Map() };
     checkType(v, { ...type, dims: [] }, bound, `the default of ${name}`, e.span, ctx);

@@ -97,7 +97,7 @@ function valueOf(e: ast.Expr, scope: Scope, ctx: Context): Value {
       return { kind: "lambda", params: e.params, body: e.body, scope };
     case "if": {
       const known = knownBool(evaluate(e.condition, scope, ctx));
-      if (known === undefined) throw errors.notCompileTime(e.condition.span, "the condition of `if`");
+      if (known === undefined) throw errors.neededEarly(e.condition.span, "condition");
       return evaluate(known ? e.then : e.else, scope, ctx);
     }
     case "stack":
@@ -105,6 +105,8 @@ function valueOf(e: ast.Expr, scope: Scope, ctx: Context): Value {
     case "scan":
     case "fold":
       return loopExpression(e, scope, ctx);
+    case "missing":
+      throw new errors.Quiet(); // a syntax error, which is told already
     default:
       return e satisfies never;
   }
@@ -113,19 +115,12 @@ function lookup(name: string, span: Span, scope: Scope, ctx: Context): Value {
   const found = scope.find(name) ?? ctx.ambient.find(name);
   if (found) return found;
   if (namedFunctions.has(name) || builtinNames.has(name) || shapedNames.has(name)) return { kind: "builtin", name };
-  if (laterNames.has(name)) throw errors.unsupported(span, `\`${name}\``);
+  if (laterNames.has(name)) throw errors.functionNotYet(span, name);
   throw errors.unknownName(span, name, [...scope.names(), ...ctx.ambient.names(), ...builtinNames, ...shapedNames]);
 }
 function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Context, written: Span): Value {
   const { work } = ctx.interpreter;
-  if (++work.calls > errors.mostCalls)
-    throw errors.tooMany(
-      span,
-      "calls written out",
-      work.calls,
-      errors.mostCalls,
-      "repeat with `scan` or `fold`, which are not written out",
-    );
+  if (++work.calls > errors.mostCalls) throw errors.beyondLimit(span, "calls", work.calls);
   switch (callee.kind) {
     case "lazy":
       return apply(callee.force(), args, span, ctx, written);
@@ -147,8 +142,8 @@ function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Cont
     case "instance":
       return applyInstance(callee, args, span, ctx, written);
     case "layer":
-      throw errors.wrongKind(span, "an instance", kindText(callee), `write ${callee.declaration.name.text}(...)(...)`);
+      throw errors.bareLayer(span, kindText(callee), callee.declaration.name.text, true);
     default:
-      throw errors.wrongKind(span, "a function", kindText(callee));
+      throw errors.needed(span, "function", kindText(callee));
   }
 }

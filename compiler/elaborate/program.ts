@@ -19,6 +19,8 @@ export interface Program {
   readonly datasets: readonly Dataset[];
   readonly trains: readonly TrainProgram[];
   readonly exports: readonly ExportProgram[];
+  /** The text has errors: what stands in declarations with errors, or uses one, is left out. */
+  readonly incomplete?: true;
 }
 /** A tensor that lives on the device between steps. */
 export interface Held {

@@ -3,19 +3,12 @@ import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import { elementCount } from "../graph/node.ts";
 import { shapeText } from "../graph/print.ts";
 import type { Shape } from "../graph/types.ts";
-import { Fault, mostElements, tooMany, wrongKind } from "./errors.ts";
+import { Fault, mostElements, noElements, tensorTooLarge } from "./errors.ts";
 import type { Program } from "./program.ts";
 
 export function checkSize(shape: Shape, span: Span): void {
   const known = elementCount(shape.filter((n) => typeof n === "number"));
-  if (known > mostElements)
-    throw tooMany(
-      span,
-      `the elements of a tensor of ${shapeText(shape)}`,
-      known,
-      mostElements,
-      "positions in a tensor are i32: make it smaller, or work on parts of it",
-    );
+  if (known > mostElements) throw tensorTooLarge(span, shapeText(shape), known);
 }
 /** Of what a program keeps, takes and gives. What lies in between is checked when it is known to be stored. */
 export function checkSizes(program: Program, whole: Span): Diagnostic[] {
@@ -23,7 +16,7 @@ export function checkSizes(program: Program, whole: Span): Diagnostic[] {
   const check = (shape: Shape, span: Span | undefined, kept?: string): void => {
     try {
       checkSize(shape, span ?? whole);
-      if (kept && shape.includes(0)) throw wrongKind(span ?? whole, `one element or more of ${kept}`, shapeText(shape));
+      if (kept && shape.includes(0)) throw noElements(span ?? whole, kept, shapeText(shape));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       found.push(error.diagnostic);

@@ -1,7 +1,7 @@
 // Whole-array operations as graph nodes: broadcasting, reductions, slices, concatenation, products.
 import type { Span } from "../../grammar/diagnostic.ts";
 import { compute, elementCount, indicesOf, reshape } from "../graph/node.ts";
-import { shapeText } from "../graph/print.ts";
+
 import {
   and,
   asExtent,
@@ -33,14 +33,17 @@ import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable
 import { mostI32 } from "../scalar/range.ts";
 import { functions } from "../scalar/table.ts";
 import {
+  boolAsNumber,
   broadcast,
   contraction,
+  divisorZero,
+  emptyReduction,
+  expandedTooFar,
   mixedTypes,
-  runTimeDim,
-  shapeMismatch,
+  needed,
+  runTimeProduct,
   typeText,
   unknownName,
-  wrongKind,
 } from "./errors.ts";
 
 /** A size from its formula: at least 0, or affine in the run-time dims. */
@@ -48,11 +51,7 @@ export function sizeFrom(e: Integer, span: Span): Extent {
   const known = constantOf(e);
   if (known !== undefined) return Math.min(Math.max(0, known), Number.MAX_SAFE_INTEGER);
   if (e.kind === "dim" || (e.kind === "affine" && e.atoms.every((x) => x.kind === "dim"))) return asExtent(e);
-  throw runTimeDim(
-    span,
-    "a size that multiplies or divides",
-    "sizes are sums as 2 * T + 1; give the dim a known size, as x: f32[B, 32]",
-  );
+  throw runTimeProduct(span);
 }
 /** Does a bound stay the same in the whole run, so that it may be an axis? */
 export const isFixed = (e: Integer): boolean => !e.variables.size && !e.scans.size && !hasLoad(e);
@@ -87,13 +86,7 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
       if (a.dtype !== "i32" || b.dtype !== "i32") throw mixedTypes(span, a.dtype, b.dtype);
       const divisor = constantOf(b);
       const { low, high } = interval(b as Integer);
-      if (low <= 0 && high >= 0)
-        throw wrongKind(
-          span,
-          "a divisor other than 0",
-          divisor === 0 ? "0" : "an i32 that may be 0",
-          divisor === 0 ? undefined : "declare a range without 0, as `i32 in 1..10`, or write max(n, 1)",
-        );
+      if (low <= 0 && high >= 0) throw divisorZero(span, divisor !== 0);
       if (divisor !== undefined && divisor > 0)
         return name === "//" ? floorDiv(a as Integer, divisor) : modulo(a as Integer, divisor);
       return call(name === "//" ? "floor_div_dynamic" : "modulo_dynamic", a, b);
@@ -128,15 +121,14 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
     }
     case "and":
     case "or":
-      if (a.dtype !== "bool" || b.dtype !== "bool")
-        throw wrongKind(span, "true or false", a.dtype === "bool" ? b.dtype : a.dtype);
+      if (a.dtype !== "bool" || b.dtype !== "bool") throw needed(span, "truth", a.dtype === "bool" ? b.dtype : a.dtype);
       return name === "and" ? and(a, b) : or(a, b);
     case "not":
-      if (a.dtype !== "bool") throw wrongKind(span, "true or false", a.dtype);
+      if (a.dtype !== "bool") throw needed(span, "truth", a.dtype);
       return not(a);
     case "where": {
       const [, p, q] = xs as [Scalar, Scalar, Scalar];
-      if (a.dtype !== "bool") throw wrongKind(span, "a condition", a.dtype);
+      if (a.dtype !== "bool") throw needed(span, "condition", a.dtype);
       if (p.dtype !== q.dtype) throw mixedTypes(span, p.dtype, q.dtype);
       return select(a, p, q);
     }
@@ -149,8 +141,7 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
     default: {
       const row = functions.get(name)!;
       const operands = xs.map((x, i) => (row.operands[i] === "f32" && x.dtype === "i32" ? toF32(x) : x));
-      for (const x of operands)
-        if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)");
+      for (const x of operands) if (x.dtype === "bool") throw boolAsNumber(span);
       if (operands.length === 2 && operands[0]!.dtype !== operands[1]!.dtype)
         throw mixedTypes(span, operands[0]!.dtype, operands[1]!.dtype);
       return call(row, ...operands);
@@ -162,7 +153,7 @@ const isWholePowerOfTwo = (b: Scalar): boolean =>
   b.kind === "literal" && b.value >= 1 && b.value <= 2 ** 100 && Number.isInteger(Math.log2(b.value));
 /** x^n as a product: right for negative x, and exact where squaring is. */
 function wholePower(x: Scalar, n: number, span: Span): Scalar {
-  if (x.dtype === "bool") throw wrongKind(span, "a number", "a bool");
+  if (x.dtype === "bool") throw boolAsNumber(span);
   if (n < 0) return call("div", 1, wholePower(toF32(x), -n, span));
   if (n === 0) return x.dtype === "i32" ? integer(1) : literal(1);
   const half = n > 1 ? wholePower(x, n >> 1, span) : x;
@@ -291,7 +282,7 @@ export function reducer(
       return { reduction: { op: name, ties: "first" }, body: toF32(numeric) };
     case "any":
     case "all":
-      if (element.dtype !== "bool") throw wrongKind(span, "true or false", element.dtype);
+      if (element.dtype !== "bool") throw needed(span, "truth", element.dtype);
       return { reduction: { op: name === "any" ? "max" : "min", ties: "share" }, body: call("bool_to_i32", element) };
     default:
       throw unknownName(
@@ -310,7 +301,7 @@ export function finishReducer(name: string, node: Node, span: Span): Node {
   return compute(axes, undefined, name === "any" ? less(0, value) : not(equal(value, 0)), { span });
 }
 export function someElements(name: string, extents: Shape, span: Span): void {
-  if (extents.includes(0)) throw wrongKind(span, `${name} of one element or more`, "of none");
+  if (extents.includes(0)) throw emptyReduction(span, name);
 }
 function mean(x: Node, axes: readonly number[], keep: boolean, span: Span): Node {
   const numeric = x.dtype === "f32" ? x : elementwise([x], [span], span, ([e]) => toF32(e!));
@@ -426,14 +417,7 @@ export function slice(x: Node, axis: number, from: Integer, extent: Extent, span
 /** Stretches axes of extent 1 and adds axes in front. */
 export function expand(x: Node, shape: Shape, span: Span): Node {
   const skip = shape.length - x.shape.length;
-  if (skip < 0)
-    throw shapeMismatch(
-      span,
-      "expand",
-      `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`,
-      typeText(x.dtype, x.shape),
-      { hint: "expand adds axes in front and stretches those of 1; index or reduce what is too much" },
-    );
+  if (skip < 0) throw expandedTooFar(span, shape, typeText(x.dtype, x.shape));
   if (x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
   const axes = axesOf(shape);
   return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });

@@ -18,7 +18,7 @@ import {
 import type { DType, Integer, Node, Scalar } from "../graph/types.ts";
 import { isI32 } from "../scalar/range.ts";
 import type { Value } from "./context.ts";
-import { typeText, wrongKind } from "./errors.ts";
+import { beyondI32, elementForTensor, emptyList, mixedList, needed, notElement, typeText } from "./errors.ts";
 
 export function kindText(v: Value): string {
   switch (v.kind) {
@@ -104,16 +104,10 @@ export function plainScalar(v: Extract<Value, { kind: "number" | "int" | "ratio"
     return v.kind === "number" ? literal(v.value) : v.kind === "int" ? toF32(v.value) : divided(v.numerator, v.divisor);
   if (dtype === "i32") {
     const whole = integerOf(v);
-    if (whole && v.kind === "number" && !isI32(v.value))
-      throw wrongKind(
-        span,
-        "a whole number that i32 has (-2147483648 to 2147483647)",
-        kindText(v),
-        "i32 wraps: take a smaller number, or calculate with f32(...)",
-      );
+    if (whole && v.kind === "number" && !isI32(v.value)) throw beyondI32(span, kindText(v));
     if (whole) return whole;
   }
-  throw wrongKind(span, dtype === "bool" ? "true or false" : "a whole number", kindText(v));
+  throw needed(span, dtype === "bool" ? "truth" : "whole", kindText(v));
 }
 const divided = (numerator: Integer, divisor: number): Scalar => div(toF32(numerator), literal(divisor));
 /** Does the value depend on an index of a `for` or reducer around it? */
@@ -133,13 +127,7 @@ export function isElement(v: Value): boolean {
       return false;
   }
 }
-export const inside = (span: Span): Error =>
-  wrongKind(
-    span,
-    "a tensor",
-    "an element inside `for`",
-    "a `for` body is a single element; draws, loops and whole-array functions stand outside of it",
-  );
+export const inside = (span: Span): Error => elementForTensor(span);
 /** A value that fills a whole tensor: it may not depend on an index around it. */
 export function filling(
   v: Extract<Value, { kind: "number" | "int" | "ratio" | "bool" }>,
@@ -161,12 +149,7 @@ export function asScalarValue(v: Value, span: Span, dtype?: DType): Scalar {
   if (v.kind === "bool") return boolean(v.value);
   if (v.kind === "scalar") return v.scalar;
   if (v.kind === "tensor" && v.node.shape.length === 0) return load(v.node, []);
-  throw wrongKind(
-    span,
-    "a single element",
-    kindText(v),
-    v.kind === "tensor" ? `index it: the value has ${shapeText(v.node.shape)}` : undefined,
-  );
+  throw notElement(span, kindText(v), v.kind === "tensor" ? shapeText(v.node.shape) : undefined);
 }
 /** A tensor, given what a plain number should become. */
 export function asTensor(v: Value, span: Span, dtype?: DType): Node {
@@ -182,7 +165,7 @@ export function asTensor(v: Value, span: Span, dtype?: DType): Node {
       v.elements.map((x) => asTensor(x, span, dtype ?? listType(v.elements))),
       span,
     );
-  throw wrongKind(span, "a tensor", kindText(v));
+  throw needed(span, "tensor", kindText(v));
 }
 function listType(elements: readonly Value[]): DType {
   for (const x of elements) {
@@ -196,18 +179,14 @@ function listType(elements: readonly Value[]): DType {
 /** Equal types on a new first axis. */
 export function stackList(nodes: readonly Node[], span: Span): Node {
   const [first] = nodes;
-  if (!first) throw wrongKind(span, "a tensor", "an empty list");
+  if (!first) throw emptyList(span, "tensor");
   for (const x of nodes)
     if (
       x.dtype !== first.dtype ||
       x.shape.length !== first.shape.length ||
       x.shape.some((n, d) => n !== first.shape[d])
     )
-      throw wrongKind(
-        span,
-        `elements of one type (${typeText(first.dtype, first.shape)})`,
-        `a list that also has ${typeText(x.dtype, x.shape)}`,
-      );
+      throw mixedList(span, typeText(first.dtype, first.shape), typeText(x.dtype, x.shape));
   const axes = [variable(nodes.length, "s"), ...first.shape.map((n) => variable(n))];
   let body = load(nodes[0]!, axes.slice(1));
   for (let i = 1; i < nodes.length; i++)

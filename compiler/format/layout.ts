@@ -325,6 +325,8 @@ export function expression(e: ast.Expr, show: Show): Doc {
     case "scan":
     case "fold":
       return [e.kind, " ", loopHead(e, show), " ", block(e.body.statements, show)];
+    case "missing":
+      return ""; // files with errors are not formatted
     default:
       return e satisfies never;
   }

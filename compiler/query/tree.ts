@@ -38,6 +38,7 @@ const expressionKinds: ReadonlySet<string> = new Set<ast.Expr["kind"]>([
   "string",
   "pattern",
   "boolean",
+  "missing",
   "name",
   "tuple",
   "paren",

@@ -316,7 +316,7 @@ const rows: readonly ScalarFunction[] = [
   }),
   unary(
     "sigmoid",
-    "1 / (1 + exp(-a))",
+    "1 / (1 + exp(-a)). Gives probabilities. Its slope is at most 1/4.",
     (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
     ({ b, y }) => [b.mul(y, b.sub(1, y))],
     { helper: "dlm_sigmoid", atMost: 1, relative: 3e-5 },

@@ -1,5 +1,5 @@
 // Every mistake of this folder beside the message that its author sees. `NAME.dlm` begins with the code it is about; `NAME.txt` is kept by `vitest -u`.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { explanations } from "../../compiler/explain.ts";
 import { analyse } from "../../compiler/front.ts";
@@ -28,10 +28,16 @@ describe("the pedantic pass", () => {
 });
 describe("every code", () => {
   /** The codes that the compiler's sources can give. */
+  const sources = ["grammar/", "compiler/elaborate/", "compiler/elaborate/errors/", "compiler/lint/"]
+    .map((f) => new URL(`../../${f}`, folder))
+    .filter((f) => existsSync(f))
+    .flatMap((f) => readdirSync(f, { withFileTypes: true }).map((entry) => ({ entry, url: new URL(entry.name, f) })));
   const used = new Set(
-    ["../../grammar/errors.ts", "../../compiler/elaborate/errors.ts", "../../compiler/elaborate/pedantic.ts"].flatMap(
-      (f) => readFileSync(new URL(f, folder), "utf8").match(/DLM[12]\d{3}/g) ?? [],
-    ),
+    sources
+      .flatMap(({ entry, url }) =>
+        entry.isFile() && entry.name !== "explain.ts" ? (readFileSync(url, "utf8").match(/"DLM[12]\d{3}"/g) ?? []) : [],
+      )
+      .map((code) => code.slice(1, -1)),
   );
   test.each([...used].sort())("%s has an explanation with an example, and a test", (code) => {
     expect(explanations[code], `no explanation of ${code}`).toBeDefined();

@@ -182,10 +182,10 @@ ${on} { minimize mse(net(x), y) + l2(idle) by sgd(lr: 0.25)\nsteps: 1 }`);
 test("parameters whose shapes nothing says are an error, not nothing", () => {
   const text = (block: string): string =>
     `${data}${net}\nmodel idle(x: f32[B, D]) -> f32[B, 1] = x |> Part(2)\n${on} { ${block}\nsteps: 3 }`;
-  expect(errorsOf(text("minimize mse(net(x), y) + l2(idle) by sgd()"))).toEqual(["DLM2006"]);
-  expect(errorsOf(text("let part = Part(1)\nminimize mse(net(x), y) + l2(part) by sgd()"))).toEqual(["DLM2006"]);
+  expect(errorsOf(text("minimize mse(net(x), y) + l2(idle) by sgd()"))).toEqual(["DLM2022"]);
+  expect(errorsOf(text("let part = Part(1)\nminimize mse(net(x), y) + l2(part) by sgd()"))).toEqual(["DLM2022"]);
   expect(errorsOf(text("state ema = idle\nminimize mse(net(x), y) by sgd()\nnext ema = 0.5 * ema"))).toEqual([
-    "DLM2006",
+    "DLM2022",
   ]);
   expect(errorsOf(text("minimize mse(net(x), y) + sum(idle.part.w) by sgd()"))).toEqual(["DLM2001"]);
   expect(errorsOf(text("minimize l2(net) + mse(net(x), y) + wrong by sgd()"))).toEqual(["DLM2001"]);

@@ -5,7 +5,17 @@ import { extentText, shapeText } from "../../graph/print.ts";
 import { integer, literal } from "../../graph/scalar.ts";
 import type { Node, Shape } from "../../graph/types.ts";
 import type { Argument, Callable, Context, Value } from "../context.ts";
-import { argumentsDoNotFit, most, notWhole, shapeMismatch, tooMany, typeText, wrongKind } from "../errors.ts";
+import {
+  beyondLimit,
+  emptyList,
+  most,
+  needed,
+  noPermutation,
+  notWhole,
+  shapeMismatch,
+  sizesDoNotAddUp,
+  typeText,
+} from "../errors.ts";
 import { bracketShape } from "../expression/types.ts";
 import { concat, expand, filled, flip, matmul, slice, transpose } from "../tensors.ts";
 import { asTensor, kindText, number, tensor } from "../values.ts";
@@ -32,8 +42,7 @@ export const arrays: Builtins = {
       const rank = x.shape.length;
       const given = option("axes", 1);
       const order = given ? axisList(given, rank, span) : lastTwoSwapped(rank);
-      if (new Set(order).size !== rank)
-        throw argumentsDoNotFit(span, name, `needs each of the ${rank} axes once in \`axes\``);
+      if (new Set(order).size !== rank) throw noPermutation(span, name, rank);
       return tensor(transpose(x, order, span));
     },
   },
@@ -57,10 +66,10 @@ function lastTwoSwapped(rank: number): number[] {
 }
 function concatenated({ at, option, span }: Call): Value {
   const list = at(0).value;
-  if (list.kind !== "list" && list.kind !== "tuple") throw wrongKind(at(0).span, "a list of tensors", kindText(list));
+  if (list.kind !== "list" && list.kind !== "tuple") throw needed(at(0).span, "tensors", kindText(list));
   const nodes = list.elements.map((v) => asTensor(v, at(0).span));
   const [first] = nodes;
-  if (!first) throw wrongKind(at(0).span, "a list of one tensor or more", "an empty list");
+  if (!first) throw emptyList(at(0).span, "someTensors");
   const axis = axisNumber(option("axis", 1) ?? number(0), first.shape.length, span);
   const fits = (x: Node): boolean =>
     x.dtype === first.dtype &&
@@ -82,10 +91,10 @@ function splitIntoParts({ name, at, node, option, span }: Call): Value {
   const count = at(1).value;
   const axis = axisNumber(option("axis", 2) ?? number(0), x.shape.length, span);
   const n = x.shape[axis]!;
-  if (typeof n !== "number") throw wrongKind(span, "an axis of known extent", extentText(n));
+  if (typeof n !== "number") throw needed(span, "knownAxis", extentText(n));
   const sizes = sizesOfParts(count, n, at(1).span);
   const total = sizes.reduce((a, b) => a + b, 0);
-  if (total !== n) throw argumentsDoNotFit(span, name, `is given sizes that add up to ${total}; the axis has ${n}`);
+  if (total !== n) throw sizesDoNotAddUp(span, name, total, n);
   let start = 0;
   const parts = sizes.map((s) => {
     const part = tensor(slice(x, axis, integer(start), s, span));
@@ -98,13 +107,13 @@ function sizesOfParts(count: Value, n: number, span: Span): number[] {
   if (count.kind === "list")
     return count.elements.map((v) => {
       if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 0)
-        throw wrongKind(span, "a list of whole sizes, 0 or more", `one with ${kindText(v)}`);
+        throw needed(span, "sizes", `one with ${kindText(v)}`);
       return v.value;
     });
-  if (count.kind !== "number") throw wrongKind(span, "a count or a list of sizes", kindText(count));
+  if (count.kind !== "number") throw needed(span, "parts", kindText(count));
   const parts = count.value;
-  if (!Number.isInteger(parts) || parts < 1) throw wrongKind(span, "a whole number, 1 or more", kindText(count));
-  if (parts > most) throw tooMany(span, "the parts of `split`", parts, most, "index the tensor instead");
+  if (!Number.isInteger(parts) || parts < 1) throw needed(span, "positive", kindText(count));
+  if (parts > most) throw beyondLimit(span, "parts", parts);
   if (n % parts) throw notWhole(span, `${n} / ${parts}`);
   return Array.from({ length: parts }, () => n / parts);
 }

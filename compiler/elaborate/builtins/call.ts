@@ -3,7 +3,7 @@ import type { Span } from "../../../grammar/diagnostic.ts";
 import type { Node } from "../../graph/types.ts";
 import type { Argument, Context, Value } from "../context.ts";
 import { constantOf } from "../../graph/scalar.ts";
-import { argumentsDoNotFit, unknownName, wrongKind } from "../errors.ts";
+import { axisByPlace, needed, noAxes, noAxis, tooFewArguments, tooManyArguments, unknownName } from "../errors.ts";
 import { asTensor, kindText } from "../values.ts";
 
 /** One function: what it takes, and what it gives. */
@@ -35,7 +35,7 @@ export function callOf(name: string, args: readonly Argument[], span: Span, ctx:
   const named = new Map(args.flatMap((a) => (a.name === undefined ? [] : [[a.name, a] as const])));
   const at = (i: number): Argument => {
     const found = positional[i];
-    if (!found) throw argumentsDoNotFit(span, name, `needs ${i + 1} argument${i ? "s" : ""}, ${args.length} are given`);
+    if (!found) throw tooFewArguments(span, name, i + 1, args.length);
     return found;
   };
   return {
@@ -60,38 +60,20 @@ export function checkArguments({ name, args, positional, named, span }: Call, { 
       throw unknownName(a.nameSpan ?? a.span, own, pairwise ? [] : names, { kind: "argument", place: `of ${name}` });
   if (positional.length <= most || pairwise) {
     const count = args.length;
-    if (positional.length < fewest && count < fewest)
-      throw argumentsDoNotFit(
-        span,
-        name,
-        `needs ${fewest} argument${fewest === 1 ? "" : "s"}, ${count} ${count === 1 ? "is" : "are"} given`,
-      );
+    if (positional.length < fewest && count < fewest) throw tooFewArguments(span, name, fewest, count);
     return;
   }
   const extra = positional[most]!.span;
-  if (axisByName)
-    throw argumentsDoNotFit(
-      extra,
-      name,
-      "takes its axis by name",
-      undefined,
-      `write ${name}(x, axis: ${extra.file.text.slice(extra.start, extra.end)})`,
-    );
-  throw argumentsDoNotFit(
-    extra,
-    name,
-    `takes ${most} argument${most === 1 ? "" : "s"}, ${positional.length} are given`,
-  );
+  if (axisByName) throw axisByPlace(extra, name);
+  throw tooManyArguments(extra, name, most, positional.length);
 }
 
-const axesText = (rank: number): string =>
-  rank === 0 ? "are no axes" : rank === 1 ? "is one axis, 0" : `are ${rank} axes, 0 to ${rank - 1}`;
 /** An axis of a tensor of this rank; negative ones count from the end. */
 export function axisNumber(v: Value, rank: number, span: Span): number {
   const n = v.kind === "number" ? v.value : undefined;
-  if (n === undefined || !Number.isInteger(n)) throw wrongKind(span, "an axis number", kindText(v));
+  if (n === undefined || !Number.isInteger(n)) throw needed(span, "axis", kindText(v));
   const d = n < 0 ? n + rank : n;
-  if (d < 0 || d >= rank) throw argumentsDoNotFit(span, "this", `has no axis ${n}: there ${axesText(rank)}`);
+  if (d < 0 || d >= rank) throw noAxis(span, n, rank);
   return d;
 }
 /** Axes as one number, a list or a range. */
@@ -100,9 +82,8 @@ export function axisList(v: Value, rank: number, span: Span): number[] {
   if (v.kind !== "range") return [axisNumber(v, rank, span)];
   const low = constantOf(v.low);
   let end = constantOf(v.end);
-  if (low === undefined || end === undefined) throw wrongKind(span, "axes known at compile time", kindText(v));
+  if (low === undefined || end === undefined) throw needed(span, "knownAxes", kindText(v));
   if (end < 0) end += rank;
-  if (low < 0 || end > rank)
-    throw argumentsDoNotFit(span, "this", `has no axes ${low}..${end}: there ${axesText(rank)}`);
+  if (low < 0 || end > rank) throw noAxes(span, low, end, rank);
   return Array.from({ length: Math.max(0, end - low) }, (_, i) => low + i);
 }

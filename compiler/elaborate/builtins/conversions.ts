@@ -6,7 +6,7 @@ import { call as callScalar, constantOf, extentInteger, iadd, imul, interval } f
 import type { Extent, Integer, Shape } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
 import type { Value } from "../context.ts";
-import { argumentsDoNotFit, unsupported, wrongKind } from "../errors.ts";
+import { knownTooLate, needed, notCompiledYet, tooSmall, windowArguments, windowTooLarge } from "../errors.ts";
 import { parameterOf, parametersOf } from "../expression/instances.ts";
 import { elementwiseValues } from "../expression/operators.ts";
 import { cast, sizeFrom, stopGradient } from "../tensors.ts";
@@ -43,7 +43,7 @@ export const conversions: Builtins = {
     takes: [1, 1, []],
     apply: ({ at }) => {
       const v = at(0).value;
-      if (v.kind !== "instance") throw wrongKind(at(0).span, "an instance", kindText(v));
+      if (v.kind !== "instance") throw needed(at(0).span, "instance", kindText(v));
       return { ...v, frozen: true };
     },
   },
@@ -93,17 +93,16 @@ function sizeOf(shape: Shape, span: Span): Value {
   const numbers = shape.filter((n): n is number => typeof n === "number").reduce((a, b) => a * b, 1);
   const symbols = shape.filter((n): n is Exclude<Extent, number> => typeof n !== "number");
   if (symbols.length === 1) return int(imul(symbols[0]!, numbers));
-  throw unsupported(span, "the size of a tensor with several run-time axes");
+  throw notCompiledYet(span, "sizeOfRunTimeAxes");
 }
 /** How far a window of k, its elements `dilate` apart, can move over n with `pad` on both sides: n + 2 pad - dilate (k - 1) - 1. */
 function windowRoom({ args, span }: Call): Value {
   const [n, k, stride, pad, dilate] = args.map((a) => integerOf(a.value));
-  if (!n || !k || !stride || !pad || !dilate)
-    throw wrongKind(span, "window_room(n, k, stride, pad, dilate) of whole numbers", "something else");
+  if (!n || !k || !stride || !pad || !dilate) throw windowArguments(span);
   const least = (what: string, e: Integer, bound: number): number => {
     const value = constantOf(e);
-    if (value === undefined) throw wrongKind(span, `${what} known at compile time`, "a value of the run");
-    if (value < bound) throw wrongKind(span, `${what} of ${bound} or more`, String(value));
+    if (value === undefined) throw knownTooLate(span, what);
+    if (value < bound) throw tooSmall(span, what, bound, value);
     return value;
   };
   const taken = least("a dilation", dilate, 1) * (least("a window", k, 1) - 1) + 1;
@@ -111,12 +110,10 @@ function windowRoom({ args, span }: Call): Value {
   const padding = least("a padding", pad, 0);
   const room = iadd(n, 2 * padding - taken);
   if (interval(room).high >= 0) return int(room);
-  const padded = padding ? `, padded to ${extentText(sizeFrom(iadd(n, 2 * padding), span))},` : "";
-  throw argumentsDoNotFit(
+  throw windowTooLarge(
     span,
-    `a window of ${taken}`,
-    `does not fit into the ${extentText(sizeFrom(n, span))} elements${padded} that it moves over`,
-    undefined,
-    "take a smaller window, or pad more",
+    taken,
+    extentText(sizeFrom(n, span)),
+    padding ? extentText(sizeFrom(iadd(n, 2 * padding), span)) : undefined,
   );
 }

@@ -5,7 +5,7 @@ import { add, call, literal, load, neg, random } from "../../graph/scalar.ts";
 import type { Integer, Node, Variable } from "../../graph/types.ts";
 import type { Context, Distribution, Value } from "../context.ts";
 import { hashSite } from "../draws.ts";
-import { argumentsDoNotFit, misplaced, typeText, unsupported, wrongKind } from "../errors.ts";
+import { needed, noBounds, noProbability, notCompiledYet, notInFor, typeText } from "../errors.ts";
 import { axesOf, someElements } from "../tensors.ts";
 import { number, tensor } from "../values.ts";
 import type { Builtin, Builtins, Call } from "./call.ts";
@@ -14,8 +14,8 @@ const distribution = (base: Distribution["base"], ...names: readonly string[]): 
   takes: [0, names.length, names],
   apply: ({ name, option, span }): Distribution => {
     const [a, b] = [option(names[0]!, 0), names[1] === undefined ? undefined : option(names[1], 1)];
-    if (base === "bernoulli" && !a) throw argumentsDoNotFit(span, name, "needs a probability");
-    if (base === "randint" && (!a || !b)) throw argumentsDoNotFit(span, name, "needs two bounds", "randint(lo, hi)");
+    if (base === "bernoulli" && !a) throw noProbability(span, name);
+    if (base === "randint" && (!a || !b)) throw noBounds(span, name);
     return {
       kind: "distribution",
       base,
@@ -36,10 +36,10 @@ export const distributions: Builtins = {
 /** A class number for every row of logits. */
 export const categorical: Builtin = { takes: [1, 1, []], apply: drawClasses };
 function drawClasses({ name, at, node, span, ctx }: Call): Value {
-  if (ctx.element) throw misplaced(span, "a draw", "inside `for`", "draw the whole tensor above");
+  if (ctx.element) throw notInFor(span, "draw");
   const logits = node(0);
   if (logits.dtype !== "f32" || !logits.shape.length)
-    throw wrongKind(at(0).span, "f32 with a last axis of logits", typeText(logits.dtype, logits.shape));
+    throw needed(at(0).span, "logits", typeText(logits.dtype, logits.shape));
   someElements(name, logits.shape.slice(-1), span);
   const axes = axesOf(logits.shape);
   const steps = ctx.rounds.map((r) => r.step);
@@ -50,7 +50,7 @@ function drawClasses({ name, at, node, span, ctx }: Call): Value {
   // a run-time batch inside a loop: the batch comes first in the position
   const [batch, ...inner] = axes;
   const extents = [1, ...counts, ...logits.shape.slice(1).map((n) => (typeof n === "number" ? n : NaN))];
-  if (extents.some(Number.isNaN)) throw unsupported(span, "categorical over several run-time axes");
+  if (extents.some(Number.isNaN)) throw notCompiledYet(span, "categoricalAxes");
   return tensor(gumbel(logits, axes, [batch!, ...steps, ...inner], extents, ctx, span));
 }
 /** Gumbel: argmax(logits - log(-log(u))), u drawn for every element. */

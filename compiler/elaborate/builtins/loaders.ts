@@ -3,7 +3,7 @@ import { constantOf } from "../../graph/scalar.ts";
 import type { Loader } from "../../../runtime/plan.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import type { Value } from "../context.ts";
-import { argumentsDoNotFit, wrongKind } from "../errors.ts";
+import { csvColumns, needed, noFileName, noHeader, wholeArgument } from "../errors.ts";
 import { kindText, knownBool } from "../values.ts";
 import type { Builtin, Builtins, Call } from "./call.ts";
 
@@ -33,12 +33,12 @@ export const loaders: Builtins = {
 };
 function pathOf({ name, positional, named, span }: Call): string {
   const v = (positional[0] ?? named.get("path"))?.value;
-  if (v?.kind !== "string") throw wrongKind(span, `${name}(path: "...")`, v ? kindText(v) : "nothing");
+  if (v?.kind !== "string") throw noFileName(span, name, "path", v ? kindText(v) : "nothing");
   return v.value;
 }
 function whole({ name, option, span }: Call, own: string): number {
   const v = option(own);
-  if (v?.kind !== "number") throw argumentsDoNotFit(span, name, `needs ${own}: a whole number`);
+  if (v?.kind !== "number") throw wholeArgument(span, name, own);
   return v.value;
 }
 function csv(call: Call): Loader {
@@ -47,19 +47,18 @@ function csv(call: Call): Loader {
   const columns = columnsOf(option("column"), option("columns"), span);
   const [header, missing, delimiter] = [option("header"), option("missing"), option("delimiter")];
   const named = header ? knownBool(header) : undefined;
-  if (header && named === undefined) throw wrongKind(span, "header: true or header: false", kindText(header));
-  if (named === false && Array.isArray(columns) && columns.some((c) => typeof c === "string"))
-    throw argumentsDoNotFit(span, "csv", "has no header to find a name in: give the column's number");
+  if (header && named === undefined) throw needed(span, "header", kindText(header));
+  if (named === false && Array.isArray(columns) && columns.some((c) => typeof c === "string")) throw noHeader(span);
   const instead =
     missing?.kind === "number"
       ? missing.value
       : missing?.kind === "string" && missing.value === "drop"
         ? "drop"
         : undefined;
-  if (missing && instead === undefined) throw wrongKind(span, "missing: drop, or a number", kindText(missing));
+  if (missing && instead === undefined) throw needed(span, "missing", kindText(missing));
   const separator = delimiter?.kind === "string" ? (delimiter.value === "tab" ? "\t" : delimiter.value) : undefined;
   if (delimiter && (separator?.length !== 1 || /["\r\n]/.test(separator)))
-    throw wrongKind(span, 'delimiter: ",", ";", "tab" or another character', kindText(delimiter));
+    throw needed(span, "delimiter", kindText(delimiter));
   return {
     kind: "csv",
     path,
@@ -77,7 +76,7 @@ function columnsOf(
 ): Extract<Loader, { kind: "csv" }>["columns"] {
   const column = (v: Value): number | string => {
     if (v.kind === "string" || (v.kind === "number" && Number.isInteger(v.value) && v.value >= 0)) return v.value;
-    throw wrongKind(span, "a column's name, or its number from 0", kindText(v));
+    throw needed(span, "column", kindText(v));
   };
   const [from, to] = many?.kind === "range" ? [constantOf(many.low), constantOf(many.end)] : [];
   const columns = one
@@ -87,12 +86,6 @@ function columnsOf(
       : from !== undefined && to !== undefined && from >= 0 && from < to
         ? { from, to }
         : undefined;
-  if (columns === undefined || (one && many))
-    throw argumentsDoNotFit(
-      span,
-      "csv",
-      one ? "takes one of column: and columns:" : "needs column: or columns:",
-      'csv("file.csv", columns: 0..4) or csv("file.csv", column: "label")',
-    );
+  if (columns === undefined || (one && many)) throw csvColumns(span, one !== undefined);
   return columns;
 }

@@ -6,7 +6,25 @@ import { extentText, shapeText } from "../../graph/print.ts";
 import { iadd, imul, integer, load, mul, variable } from "../../graph/scalar.ts";
 import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../../graph/types.ts";
 import type { Argument } from "../context.ts";
-import { argumentsDoNotFit, mixedTypes, notWhole, shapeMismatch, unsupported, wrongKind } from "../errors.ts";
+import {
+  axisOfNoInput,
+  droppedAxis,
+  groupInEinsum,
+  mixedTypes,
+  namelessOutput,
+  needed,
+  noPattern,
+  notCompiledYet,
+  noTensor,
+  notWhole,
+  patternOperands,
+  repeatedAxis,
+  repeatedRest,
+  severalPatternInputs,
+  shapeMismatch,
+  unknownExtent,
+  unknownExtents,
+} from "../errors.ts";
 import { broadcastShape, sizeFrom } from "../tensors.ts";
 import { asTensor, integerOf, kindText, tensor } from "../values.ts";
 import type { Builtins } from "./call.ts";
@@ -15,7 +33,7 @@ export const patterns: Builtins = {
   einsum: {
     apply: ({ at, positional, span }) => {
       const pattern = at(0).value;
-      if (pattern.kind !== "pattern") throw wrongKind(at(0).span, "an axis pattern", kindText(pattern));
+      if (pattern.kind !== "pattern") throw needed(at(0).span, "pattern", kindText(pattern));
       const operands = positional.slice(1).map((a) => asTensor(a.value, a.span));
       return tensor(einsum(operands, pattern.pattern, at(0).span, span));
     },
@@ -23,10 +41,9 @@ export const patterns: Builtins = {
   rearrange: {
     apply: ({ name, positional, named, span }) => {
       const pattern = positional.find((a) => a.value.kind === "pattern");
-      if (!pattern || pattern.value.kind !== "pattern")
-        throw argumentsDoNotFit(span, name, "needs an axis pattern", "rearrange(x, `b t (h d) -> b h t d`, h: 4)");
+      if (!pattern || pattern.value.kind !== "pattern") throw noPattern(span, name);
       const x = positional.find((a) => a !== pattern);
-      if (!x) throw argumentsDoNotFit(span, name, "needs a tensor");
+      if (!x) throw noTensor(span, name);
       return tensor(rearrange(asTensor(x.value, x.span), pattern.value.pattern, named, pattern.span));
     },
   },
@@ -41,8 +58,7 @@ interface Axes {
 /** Axes of a pattern against a tensor: names with extents; unknown ones of a group follow from the rest. */
 function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Argument>, span: Span): Node {
   const [input] = pattern.inputs;
-  if (!input || pattern.inputs.length !== 1)
-    throw argumentsDoNotFit(span, "rearrange", "takes a pattern with one input");
+  if (!input || pattern.inputs.length !== 1) throw severalPatternInputs(span);
   const known = new Map<string, Extent>();
   for (const [name, a] of named) {
     const v = integerOf(a.value);
@@ -51,15 +67,7 @@ function rearrange(x: Node, pattern: AxisPattern, named: ReadonlyMap<string, Arg
   const axes: Axes = { variables: new Map(), known, rest: restOf(x, input, span) };
   const at = readInput(x, input, axes, span);
   const output = placeOutput(pattern.output, axes, span);
-  for (const name of axes.variables.keys())
-    if (!output.used.has(name))
-      throw argumentsDoNotFit(
-        span,
-        "rearrange",
-        `would drop ${name}, which is missing on the right`,
-        undefined,
-        `to sum over it, use einsum or sum(..., axis: n)`,
-      );
+  for (const name of axes.variables.keys()) if (!output.used.has(name)) throw droppedAxis(span, name);
   return reshape(compute(output.variables, undefined, load(x, at), { span }), output.shape, { span });
 }
 /** The axes that `...` of an input stands for. */
@@ -73,15 +81,14 @@ function restOf(x: Node, input: readonly PatternAxis[], span: Span): Variable[] 
       rest < 0 ? `${input.length} axes` : `${input.length - 1} axes or more`,
       shapeText(x.shape),
     );
-  if (input.filter((a) => a.kind === "rest").length > 1)
-    throw argumentsDoNotFit(span, "the pattern", "has more than one `...` in its input");
+  if (input.filter((a) => a.kind === "rest").length > 1) throw repeatedRest(span, "rearrange");
   return Array.from({ length: count }, (_, i) => variable(x.shape[rest + i]!, "r"));
 }
 /** Makes a variable for every axis of the input. Returns the indices at which x is read. */
 function readInput(x: Node, input: readonly PatternAxis[], axes: Axes, span: Span): Integer[] {
   const { variables, known, rest } = axes;
   const declare = (name: string, n: Extent): Integer => {
-    if (variables.has(name)) throw argumentsDoNotFit(span, "the pattern", `has ${name} twice in its input`);
+    if (variables.has(name)) throw repeatedAxis(span, "rearrange", name, "input");
     if (known.has(name) && known.get(name) !== n)
       throw shapeMismatch(span, `the axis ${name}`, extentText(known.get(name)!), extentText(n));
     const v = variable(n, name);
@@ -117,14 +124,7 @@ function groupOf(
 ): { name: string; extent: number }[] {
   const names = group.axes.map((a) => (a.kind === "axis" ? a.name : "1"));
   const unknown = names.filter((m) => m !== "1" && !known.has(m));
-  if (unknown.length > 1)
-    throw argumentsDoNotFit(
-      span,
-      "rearrange",
-      `cannot tell the extents of ${unknown.join(" and ")} apart`,
-      undefined,
-      `give all but one of them: rearrange(x, ..., ${unknown[0]}: n)`,
-    );
+  if (unknown.length > 1) throw unknownExtents(span, unknown);
   const product = names.filter((m) => known.has(m)).reduce((p, m) => p * Number(known.get(m)), 1);
   if (typeof n !== "number" || (product ? n % product : n || unknown.length))
     throw notWhole(span, `${extentText(n)} / ${product}`);
@@ -151,15 +151,8 @@ function placeOutput(
     else if (part.kind === "axis") {
       const extent = known.get(part.name);
       const v = variables.get(part.name) ?? (extent !== undefined ? variable(extent, part.name) : undefined);
-      if (!v)
-        throw argumentsDoNotFit(
-          span,
-          "rearrange",
-          `does not know the extent of ${part.name}, which is not in the input`,
-          undefined,
-          `give it: rearrange(x, ..., ${part.name}: n)`,
-        );
-      if (used.has(part.name)) throw argumentsDoNotFit(span, "the pattern", `has ${part.name} twice in its output`);
+      if (!v) throw unknownExtent(span, part.name);
+      if (used.has(part.name)) throw repeatedAxis(span, "rearrange", part.name, "output");
       used.add(part.name);
       add(v);
     } else {
@@ -176,17 +169,12 @@ function merged(extents: readonly Extent[], span: Span): Extent {
   const several = extents.filter((n) => n !== 1);
   if (several.length === 1) return several[0]!;
   return several.reduce<number>((p, n) => {
-    if (typeof n !== "number") throw unsupported(span, "a group with several run-time axes");
+    if (typeof n !== "number") throw notCompiledYet(span, "groupOfRunTimeAxes");
     return p * n;
   }, 1);
 }
 function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Span, span: Span): Node {
-  if (pattern.inputs.length !== operands.length)
-    throw argumentsDoNotFit(
-      span,
-      "einsum",
-      `has a pattern of ${pattern.inputs.length} inputs, ${operands.length} ${operands.length === 1 ? "is" : "are"} given`,
-    );
+  if (pattern.inputs.length !== operands.length) throw patternOperands(span, pattern.inputs.length, operands.length);
   for (const x of operands)
     if (x.dtype === "bool" || x.dtype !== operands[0]!.dtype) throw mixedTypes(span, operands[0]!.dtype, x.dtype);
   const named = new Map<string, Variable>();
@@ -205,8 +193,7 @@ function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Sp
     const input = pattern.inputs[k]!;
     const at: Integer[] = [];
     const restCount = x.shape.length - input.filter((a) => a.kind !== "rest").length;
-    if (input.filter((a) => a.kind === "rest").length > 1)
-      throw argumentsDoNotFit(patternSpan, "einsum", "has more than one `...` in an input");
+    if (input.filter((a) => a.kind === "rest").length > 1) throw repeatedRest(patternSpan, "einsum");
     if (restCount < 0 || (restCount > 0 && !input.some((a) => a.kind === "rest")))
       throw shapeMismatch(patternSpan, "einsum's pattern", `${input.length} axes`, shapeText(x.shape));
     for (const part of input) {
@@ -220,8 +207,7 @@ function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Sp
       } else if (part.kind === "one") {
         if (n !== 1) throw shapeMismatch(patternSpan, "an axis written 1", "1", extentText(n!));
         at.push(integer(0));
-      } else if (part.kind === "group")
-        throw argumentsDoNotFit(patternSpan, "einsum", "takes no groups; use rearrange before");
+      } else if (part.kind === "group") throw groupInEinsum(patternSpan);
       else {
         let v = named.get(part.name);
         if (!v) named.set(part.name, (v = variable(n!, part.name)));
@@ -237,10 +223,10 @@ function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Sp
     if (part.kind === "rest") output.push(...rest);
     else if (part.kind === "axis") {
       const v = named.get(part.name);
-      if (!v) throw argumentsDoNotFit(patternSpan, "einsum", `has ${part.name} in its output but in no input`);
-      if (output.includes(v)) throw argumentsDoNotFit(patternSpan, "einsum", `has ${part.name} twice in its output`);
+      if (!v) throw axisOfNoInput(patternSpan, part.name);
+      if (output.includes(v)) throw repeatedAxis(patternSpan, "einsum", part.name, "output");
       output.push(v);
-    } else throw argumentsDoNotFit(patternSpan, "einsum", "takes names only in its output");
+    } else throw namelessOutput(patternSpan);
   }
   const over = [...named.values(), ...rest].filter((v) => !output.includes(v));
   const body = loads.reduce((a, b) => mul(a, b));

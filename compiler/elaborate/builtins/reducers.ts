@@ -1,7 +1,7 @@
 // Reductions as functions: sum(x, axis: 1).
 import { toF32 } from "../../graph/scalar.ts";
 import type { Value } from "../context.ts";
-import { wrongKind } from "../errors.ts";
+import { needed } from "../errors.ts";
 import { reducer, reduceNode } from "../tensors.ts";
 import { asScalarValue, asTensor, isPlain, kindText, knownBool, number, scalar, tensor } from "../values.ts";
 import { axisList, type Builtin, type Builtins, type Call } from "./call.ts";
@@ -25,7 +25,7 @@ function reduced({ name, at, named, span }: Call): Value {
   const x = at(0);
   const keepGiven = named.get("keep");
   const keep = keepGiven ? knownBool(keepGiven.value) : false;
-  if (keep === undefined) throw wrongKind(keepGiven!.span, "true or false", kindText(keepGiven!.value));
+  if (keep === undefined) throw needed(keepGiven!.span, "truth", kindText(keepGiven!.value));
   const v = x.value.kind === "lazy" ? x.value.force() : x.value;
   const axis = named.get("axis");
   // an element, or a number: there is nothing to reduce

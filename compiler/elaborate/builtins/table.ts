@@ -5,7 +5,7 @@ import { namedFunctions } from "../../scalar/table.ts";
 import { call as callScalar } from "../../graph/scalar.ts";
 import type { Integer } from "../../graph/types.ts";
 import type { Argument, Context, Value } from "../context.ts";
-import { argumentsDoNotFit, unsupported } from "../errors.ts";
+import { functionNotYet, settingAsFunction, tooManyArguments } from "../errors.ts";
 import { elementwiseValues } from "../expression/operators.ts";
 import { asScalarValue, int, integerOf, number, scalar } from "../values.ts";
 import { arrays } from "./arrays.ts";
@@ -18,7 +18,7 @@ import { reducers } from "./reducers.ts";
 
 const ofTrainBlocks: Builtin = {
   apply: ({ name, span }) => {
-    throw argumentsDoNotFit(span, name, "belongs to the settings of a train block");
+    throw settingAsFunction(span, name);
   },
 };
 const rows: Builtins = {
@@ -47,18 +47,14 @@ export function applyBuiltin(name: string, args: readonly Argument[], span: Span
   return (pairwise ? ofElements : row).apply(call);
 }
 function notYet(name: string, span: Span): never {
-  throw unsupported(span, `\`${name}\``);
+  throw functionNotYet(span, name);
 }
 /** A function of the scalar table, applied to every element. */
 const ofElements: Builtin = { takes: [0, Infinity, []], apply: applyScalarFunction };
 function applyScalarFunction({ name, positional, span }: Call): Value {
   const row = namedFunctions.get(name)!;
   if (positional.length !== row.operands.length)
-    throw argumentsDoNotFit(
-      span,
-      name,
-      `takes ${row.operands.length} argument${row.operands.length === 1 ? "" : "s"}, ${positional.length} are given`,
-    );
+    throw tooManyArguments(span, name, row.operands.length, positional.length);
   const values = positional.map((a) => (a.value.kind === "lazy" ? a.value.force() : a.value));
   const ofNumbers = row.operands[0] === "number";
   const numbers = values.flatMap((v) => (v.kind === "number" ? [v] : []));

@@ -13,24 +13,13 @@ import { overAllRows, writtenFormula } from "./rows.ts";
 export function checkHoldout(d: DatasetState, h: HoldoutState, datasets: ReadonlyMap<string, DatasetState>): void {
   const other = h.dataset === undefined ? undefined : datasets.get(h.dataset);
   if (!other || h.dataset === d.public.name) {
-    if (other)
-      throw errors.badSetting(
-        h.span,
-        `holdout ${h.name}`,
-        "is the same data that is trained on",
-        "name other data, or give a share: 0.1",
-      );
+    if (other) throw errors.holdoutOfItself(h.span, h.name);
     return;
   }
   for (const f of d.fields) {
     const found = other.fields.find((x) => x.name === f.name)?.public;
     const want = errors.typeText(f.public.dtype, f.public.shape);
-    if (!found)
-      throw errors.badSetting(
-        h.span,
-        `holdout ${h.name}`,
-        `needs the fields of ${d.public.name}: ${h.dataset} has no \`${f.name}\``,
-      );
+    if (!found) throw errors.holdoutField(h.span, h.name, d.public.name, h.dataset, f.name);
     if (errors.typeText(found.dtype, found.shape) !== want)
       throw errors.shapeMismatch(
         h.span,

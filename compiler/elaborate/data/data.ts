@@ -59,12 +59,7 @@ function rowScope(self: Interpreter, item: ast.Data, block: Block): Scope {
     force: () => {
       const given = setting && evaluate(setting.value, block.scope, baseContext(self, ambient));
       if (given?.kind === "number") return given;
-      if (borrows)
-        throw errors.unsupported(
-          borrows.span,
-          "`rows` beside a holdout of other data, where the number of rows is read from a file",
-          "give the number: rows: 1000",
-        );
+      if (borrows) throw errors.notCompiledYet(borrows.span, "borrowedRows");
       return int(block.rows);
     },
   });
@@ -83,7 +78,7 @@ function declareStatement(s: ast.DataStatement, block: Block, ctx: Context): voi
         throw errors.unknownName(s.name.span, s.name.text, ["rows"], { kind: "setting", place: "of a data block" });
       const v = evaluate(s.value, block.scope, ctx);
       if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1)
-        throw errors.badSetting(s.value.span, "rows", "must be a whole number, 1 or more");
+        throw errors.settingNeeds(s.value.span, "rows", "positive");
       block.rowCount = v.value;
       return;
     }
@@ -100,14 +95,8 @@ function declareHoldout(s: ast.Holdout, { holdouts, scope }: Block, ctx: Context
     holdouts.push({ name, dataset: v.name, span: s.span });
     return;
   }
-  if (v.kind !== "number" || v.value <= 0 || v.value >= 1)
-    throw errors.badSetting(
-      s.value.span,
-      "holdout",
-      `must be a share between 0 and 1, or other data; this is ${kindText(v)}`,
-    );
-  if (holdouts.reduce((sum, h) => sum + (h.fraction ?? 0), v.value) >= 1)
-    throw errors.badSetting(s.value.span, "holdout", "leaves no rows to train on: the shares add up to 1 or more");
+  if (v.kind !== "number" || v.value <= 0 || v.value >= 1) throw errors.notShare(s.value.span, kindText(v));
+  if (holdouts.reduce((sum, h) => sum + (h.fraction ?? 0), v.value) >= 1) throw errors.nothingToTrain(s.value.span);
   holdouts.push({ name, fraction: v.value, span: s.span });
 }
 /** The number of rows that are written in the file. */

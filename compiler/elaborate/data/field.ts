@@ -40,27 +40,21 @@ export function declareField(s: ast.Field, block: Block, ctx: Context): void {
   block.scope.bind(name, tensor(stopGradient(safe)), s.name.span);
 }
 function declaredType({ type }: ast.Field, scope: Scope, ctx: Context): Declared {
-  if (type.kind !== "tensor_type") throw errors.wrongKind(type.span, "a tensor's type", typeSource(type));
+  if (type.kind !== "tensor_type") throw errors.needed(type.span, "tensorType", typeSource(type));
   const dtype = type.element.text;
   if (dtype !== "f32" && dtype !== "i32" && dtype !== "bool")
     throw errors.unknownName(type.element.span, dtype, ["f32", "i32", "bool"], { kind: "type", place: "of a field" });
-  if (type.range && dtype !== "i32")
-    throw errors.wrongKind(type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");
+  if (type.range && dtype !== "i32") throw errors.rangeOfFloats(type.range.span, dtype);
   const shape = (type.dims ?? []).map((d): number => {
-    if (d.kind === "spread") throw errors.wrongKind(d.span, "a size", `...${d.name.text}`);
+    if (d.kind === "spread") throw errors.needed(d.span, "size", `...${d.name.text}`);
     const n = extentValue(evaluate(d.value, scope, ctx), d.span);
     if (typeof n === "number") return n;
-    throw errors.runTimeDim(
-      d.span,
-      "a field's shape",
-      "a row has a fixed size; pad what varies and give its length in another field",
-    );
+    throw errors.fieldOfRunTimeShape(d.span);
   });
   if (!type.range) return { type, dtype, shape, range: undefined };
   const r = declaredRange(type.range, scope, type.range.span, ctx);
   const [low, end] = [constantOf(r.low), constantOf(r.end)];
-  if (low === undefined || end === undefined)
-    throw errors.wrongKind(type.range.span, "a range of known numbers", "one that depends on the run");
+  if (low === undefined || end === undefined) throw errors.runTimeRange(type.range.span);
   return { type, dtype, shape, range: [low, end] };
 }
 function checkFormula(s: ast.Field, node: Node, { type, dtype, shape }: Declared): void {
@@ -73,23 +67,18 @@ function checkFormula(s: ast.Field, node: Node, { type, dtype, shape }: Declared
       { labels: [{ span: type.span, text: "declared here" }] },
     );
   if (topological([node]).some((x) => x.kind === "result" || x.kind === "scatter"))
-    throw errors.unsupported(
-      s.value.span,
-      "a loop in the formula of a field",
-      "write it with `for` and reducers, or apply it in the train block",
-    );
+    throw errors.notCompiledYet(s.value.span, "loopInField");
 }
 /** Does the range of the formula say that it lies in the declared one? A fault where it says that it never does. */
 function isProved(s: ast.Field, node: Node, type: ast.TensorType, range: Bounds): boolean {
   const { low, high } = node.range ?? { low: -Infinity, high: Infinity };
   if (typeof high === "number" && (low >= range[1] || high < range[0]))
-    throw errors.rangeMismatch(
+    throw errors.fieldOutsideOfRange(
       s.value.span,
-      `the field ${s.name.text}`,
+      s.name.text,
       low === high ? String(low) : `in ${low}..${high + 1}`,
       `${range[0]}..${range[1]}`,
-      { span: type.range!.span, text: "declared here" },
-      "change the formula, or declare the range that it has",
+      type.range!.span,
     );
   return low >= range[0] && typeof high === "number" && high < range[1];
 }
@@ -130,16 +119,9 @@ function writtenRows(
   const flatten = (e: ast.Expr): void => {
     if (e.kind === "list") return e.elements.forEach(flatten);
     const v = evaluate(e, scope, ctx);
-    if (v.kind !== "number") throw errors.wrongKind(e.span, "a number", kindText(v));
+    if (v.kind !== "number") throw errors.needed(e.span, "number", kindText(v));
     if (range && (v.value < range[0] || v.value >= range[1]))
-      throw errors.rangeMismatch(
-        e.span,
-        `the field ${s.name.text}`,
-        String(v.value),
-        `${range[0]}..${range[1]}`,
-        undefined,
-        "change the value, or declare the range that the values have",
-      );
+      throw errors.fieldOutsideOfRange(e.span, s.name.text, String(v.value), `${range[0]}..${range[1]}`);
     values.push(v.value);
   };
   flatten(list);

@@ -85,19 +85,9 @@ export function overAllRows(
     const count = other.public.rowCount;
     const known = from !== undefined && count !== undefined;
     if (!isSameFormula(own, other, f, data, rows, at, known)) {
-      if (!known)
-        throw errors.badSetting(
-          h.span,
-          `holdout ${h.name}`,
-          `computes \`${f.name}\` in another way than ${data.public.name}, and the number of rows is not known`,
-          "write the same formula in both, or give both `rows`",
-        );
+      if (!known) throw errors.holdoutFormula(h.span, h.name, f.name, data.public.name);
       if (!isWithin(own.public.range, f.public.range))
-        throw errors.badSetting(
-          h.span,
-          `holdout ${h.name}`,
-          `has numbers \`${f.name}\` outside of the range that ${data.public.name} declares`,
-        );
+        throw errors.holdoutRange(h.span, h.name, f.name, data.public.name);
       const [first, last] = [from!, count! - 1];
       const place = (b: Integer): Integer =>
         callScalar("max", integer(0), callScalar("min", iadd(at(b), -first), integer(last))) as Integer;

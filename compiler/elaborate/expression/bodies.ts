@@ -15,13 +15,7 @@ export function runBody(body: ast.Body, scope: Scope, ctx: Context): Value {
   if (body.kind === "expression") return evaluate(body.value, scope, ctx);
   const end = body.statements.findIndex((x) => x.kind === "return");
   const beyond = end >= 0 ? body.statements[end + 1] : undefined;
-  if (beyond)
-    throw errors.misplaced(
-      beyond.span,
-      "a statement",
-      "after `return`, which ends the block",
-      "put it above, or leave it out",
-    );
+  if (beyond) throw errors.afterReturn(beyond.span);
   const result = runStatements(body.statements, new Scope(scope), ctx);
   if (result.kind !== "returned") throw errors.noReturn(body.span);
   return result.value;
@@ -54,7 +48,7 @@ export function runStatements(statements: readonly ast.Statement[], scope: Scope
         runNext(s, scope, ctx);
         break;
       case "yield":
-        throw errors.misplaced(s.span, "`yield`", "outside of a scan");
+        throw errors.yieldOutside(s.span);
       default:
         s satisfies never;
     }
@@ -82,8 +76,7 @@ export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
     return;
   }
   const parts = value.kind === "tuple" || value.kind === "list" ? value.elements : undefined;
-  if (!parts || parts.length !== s.names.length)
-    throw errors.wrongKind(s.value.span, `a tuple of ${s.names.length}`, kindText(value));
+  if (!parts || parts.length !== s.names.length) throw errors.notTuple(s.value.span, s.names.length, kindText(value));
   s.names.forEach((n, i) => {
     ctx.interpreter.log?.named(n, parts[i]!);
     scope.bind(n.text, label(parts[i]!, n.text), n.span);

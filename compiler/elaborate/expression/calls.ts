@@ -44,9 +44,8 @@ export function pipe(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx
     }
   }
   const target = evaluate(right, scope, ctx);
-  if (target.kind === "layer")
-    throw errors.wrongKind(right.span, "an instance", kindText(target), `write ${target.declaration.name.text}(...)`);
-  if (!isCallable(target)) throw errors.wrongKind(right.span, "something to apply", kindText(target));
+  if (target.kind === "layer") throw errors.bareLayer(right.span, kindText(target), target.declaration.name.text);
+  if (!isCallable(target)) throw errors.needed(right.span, "applicable", kindText(target));
   return apply(target, spread, e.span, ctx, right.span);
 }
 export function callExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
@@ -74,12 +73,7 @@ export function applyLambda(
   ctx: Context,
 ): Value {
   const wanted = callee.params.length;
-  if (args.length !== wanted)
-    throw errors.argumentsDoNotFit(
-      span,
-      "this function",
-      `takes ${wanted} argument${wanted === 1 ? "" : "s"}, ${args.length} ${args.length === 1 ? "is" : "are"} given`,
-    );
+  if (args.length !== wanted) throw errors.tooManyArguments(span, "this function", wanted, args.length);
   const inner = new Scope(callee.scope);
   callee.params.forEach((p, i) => inner.bind(p.text, args[i]!.value));
   return evaluate(callee.body, inner, ctx);

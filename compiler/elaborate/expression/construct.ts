@@ -40,17 +40,7 @@ export function construct(
   ctx: Context,
 ): Value {
   const owner = ctx.instance;
-  if (!owner || ctx.declared)
-    throw errors.misplaced(
-      e.span,
-      `an instance of ${layer.declaration.name.text}`,
-      ctx.declared ? `in a ${ctx.declared}` : "here",
-      ctx.declared === "metric"
-        ? "make it above, with `let`"
-        : ctx.declared === "fn"
-          ? "declare a `layer` or `model` instead: they hold instances"
-          : "layers, models and train blocks hold instances",
-    );
+  if (!owner || ctx.declared) throw errors.instanceWithoutOwner(e.span, layer.declaration.name.text, ctx.declared);
   const { sites, pass } = ctx.interpreter;
   const site = siteOf(e, sites);
   const key = `${site}${ctx.stackPosition}`;
@@ -81,7 +71,7 @@ export function applyInstance(
 ): Value {
   const { instance } = callee;
   const d = instance.declaration;
-  if (d.kind === "train" || d.kind === "optimizer") throw errors.wrongKind(span, "a layer or model", kindText(callee));
+  if (d.kind === "train" || d.kind === "optimizer") throw errors.needed(span, "layer", kindText(callee));
   if (!ctx.isGeneric) ctx.interpreter.applied.add(d);
   if (d.kind === "model") {
     if (ctx.isGeneric && !instance.applied) throw new errors.Quiet(); // its parameters would follow from dims that are none

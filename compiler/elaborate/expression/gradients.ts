@@ -38,17 +38,10 @@ function inputsOutsideStop(n: Node): readonly Node[] {
   return [...found];
 }
 export function gradExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Scope, ctx: Context): Value {
-  if (ctx.element)
-    throw errors.misplaced(
-      e.span,
-      "`grad`",
-      "inside `for`",
-      "differentiate whole tensors outside, and index the result",
-    );
+  if (ctx.element) throw errors.notInFor(e.span, "grad");
   const wrtArg = e.args.find((a) => a.name?.text === "wrt");
   const ofArg = e.args.find((a) => !a.name);
-  if (!wrtArg || !ofArg || e.args.length !== 2)
-    throw errors.argumentsDoNotFit(e.span, "grad", "takes a value and `wrt`", undefined, "write grad(e, wrt: x)");
+  if (!wrtArg || !ofArg || e.args.length !== 2) throw errors.gradArguments(e.span);
   const root = asTensor(evaluate(ofArg.value, scope, ctx), ofArg.span, "f32");
   if (root.shape.length)
     throw errors.notScalar(ofArg.span, "what grad differentiates", errors.typeText(root.dtype, root.shape));
@@ -68,7 +61,7 @@ export function gradExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Sc
       };
     }
     const node = asTensor(v, x.span);
-    if (node.dtype !== "f32") throw errors.wrongKind(x.span, "f32", errors.typeText(node.dtype, node.shape));
+    if (node.dtype !== "f32") throw errors.needed(x.span, "float", errors.typeText(node.dtype, node.shape));
     checkFresh(root, [node], ofArg.span, ctx);
     const [g] = derivatives(root, [node], ctx.interpreter.forms);
     if (g) return tensor(g);

@@ -2,7 +2,7 @@
 import type * as ast from "../../../grammar/ast.ts";
 import type { Label, Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../../graph/node.ts";
-import { extentText } from "../../graph/print.ts";
+
 import {
   and,
   extentInteger,
@@ -55,14 +55,10 @@ export function indexExpression(e: Extract<ast.Expr, { kind: "index" }>, scope: 
         const i = at.value < 0 ? v.elements.length + at.value : at.value;
         const found = v.elements[i];
         if (!found)
-          throw errors.outOfRange(
-            first.span,
-            `the index ${at.value}`,
-            String(v.elements.length),
-            0,
-            { span: e.operand.span, text: kindText(v) },
-            `the last element is ${v.elements.length - 1}, or -1 from the end`,
-          );
+          throw errors.noSuchElement(first.span, at.value, v.elements.length, {
+            span: e.operand.span,
+            text: kindText(v),
+          });
         return found;
       }
     }
@@ -72,8 +68,7 @@ export function indexExpression(e: Extract<ast.Expr, { kind: "index" }>, scope: 
   return indexTensor(asTensor(v, e.operand.span), e, scope, ctx);
 }
 function drawBracketed(d: Distribution, e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Node {
-  if (ctx.element)
-    throw errors.misplaced(e.span, "a draw", "inside `for`", "draw the whole tensor above: let noise = normal[8]");
+  if (ctx.element) throw errors.notInFor(e.span, "draw");
   const site = hashSite(`${ctx.draws.path}!${ctx.draws.count++}`);
   return drawTensor(d, bracketShape(e.indices, scope, ctx), site, ctx, e.span);
 }
@@ -100,14 +95,7 @@ function indexTensor(x: Node, e: Brackets["e"], scope: Scope, ctx: Context): Val
   const parts = partsOf(of, scope);
   const outside = e.outside && evaluate(e.outside, scope, ctx);
   const [, secondTensor] = parts.filter((y) => y.part.kind === "tensor");
-  if (secondTensor)
-    throw errors.argumentsDoNotFit(
-      secondTensor.span,
-      "this index",
-      "is a second tensor of indices; one is possible",
-      undefined,
-      "write the elements: for k: x[i[k], j[k]]",
-    );
+  if (secondTensor) throw errors.secondIndexTensor(secondTensor.span);
   // output axes in order; a tensor index puts its axes in its place
   const output: Variable[] = [];
   const guards: Scalar[] = [];
@@ -118,12 +106,7 @@ function indexTensor(x: Node, e: Brackets["e"], scope: Scope, ctx: Context): Val
   const elementary = output.length === 0 && (element.variables.size > 0 || scope.find("%for") !== undefined);
   if (elementary) return scalar(element);
   if (element.variables.size > output.length || [...element.variables].some((v) => !output.includes(v)))
-    throw errors.misplaced(
-      e.span,
-      "a slice",
-      "inside `for`, where every value is a single element",
-      "give every axis an index; functions of whole tensors stand outside of `for`",
-    );
+    throw errors.notInFor(e.span, "slice");
   return tensor(compute(output, undefined, element, { span: e.span }));
 }
 /** One part for every axis of x. */
@@ -131,8 +114,7 @@ function partsOf(of: Brackets, scope: Scope): Placed[] {
   const { x, e, ctx } = of;
   const hasRest = e.indices.some((i) => i.kind === "rest");
   const named = e.indices.length - (hasRest ? 1 : 0);
-  if (named > x.shape.length)
-    throw errors.argumentsDoNotFit(e.span, "this index", `has ${named} entries for ${x.shape.length} axes`);
+  if (named > x.shape.length) throw errors.tooManyIndices(e.span, named, x.shape.length);
   const restCount = x.shape.length - named;
   const parts: Placed[] = [];
   const keep = (count: number, span: Span): void => {
@@ -145,12 +127,7 @@ function partsOf(of: Brackets, scope: Scope): Placed[] {
     else {
       const own = i.name ? undefined : scope.find("..."); // the axes that `...` of a `for` around runs over
       if (own?.kind !== "list") keep(restCount, i.span);
-      else if (own.elements.length !== restCount)
-        throw errors.argumentsDoNotFit(
-          i.span,
-          "`...`",
-          `stands for ${own.elements.length} axes, here there are ${restCount}`,
-        );
+      else if (own.elements.length !== restCount) throw errors.spreadRank(i.span, own.elements.length, restCount);
       else for (const v of own.elements) parts.push({ part: { kind: "at", index: integerOf(v)! }, span: i.span });
     }
   }
@@ -172,10 +149,10 @@ function partAt(written: ast.Expr, v: Value, span: Span, axis: number, of: Brack
   if (v.kind === "list") return { kind: "tensor", ids: asTensor(v, span, "i32") };
   if (v.kind === "tensor" && v.node.shape.length > 0) {
     if (v.node.dtype === "i32") return { kind: "tensor", ids: v.node };
-    throw errors.wrongKind(span, "a tensor of i32 indices", errors.typeText(v.node.dtype, v.node.shape));
+    throw errors.needed(span, "indices", errors.typeText(v.node.dtype, v.node.shape));
   }
   const index = integerOf(v);
-  if (!index) throw errors.wrongKind(span, "a whole number", kindText(v));
+  if (!index) throw errors.needed(span, "whole", kindText(v));
   const fromEnd = isNegativeLiteral(written);
   return { kind: "at", index: fromEnd ? iadd(index, extentInteger(extent)) : index, fromEnd };
 }
@@ -193,14 +170,7 @@ function slicePart(
   const low = fromStart(v.low, bounds?.left);
   const end = fromStart(v.end, bounds?.right);
   if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end)))
-    throw errors.outOfRange(
-      span,
-      `the slice ${integerText(low)}..${integerText(end)}`,
-      extentText(extent),
-      axis,
-      operand,
-      `the whole axis is 0..${extentText(extent)}: the end is not included`,
-    );
+    throw errors.sliceOutOfRange(span, integerText(low), integerText(end), extent, axis, operand);
   return { kind: "slice", low, extent: sizeFrom(isub(end, low), span) };
 }
 /** The index that a part reads its axis at; adds the axes that it gives the result, and its guard. */
@@ -219,15 +189,7 @@ function indexOf({ part, span }: Placed, axis: number, of: Brackets, output: Var
     }
     case "at":
       if (part.guard) {
-        if (!of.e.outside)
-          throw errors.outOfRange(
-            span,
-            "this index, written with `/`,",
-            extentText(n),
-            axis,
-            of.operand,
-            "say what is there where it does not come out even: x[...] ?? 0, or divide by `//`",
-          );
+        if (!of.e.outside) throw errors.quotientAsIndex(span, n, axis, of.operand);
         guards.push(part.guard);
       }
       checkIndex(part.index, part.fromEnd ?? false, span, axis, of);
@@ -250,19 +212,7 @@ function checkIndex(index: Integer, fromEnd: boolean, span: Span, axis: number, 
   if (provedNonNegative(index) && provedNonNegative(isub(iadd(extentInteger(n), -1), index))) return;
   const { low, high } = interval(index);
   const known = isBounded({ low, high }) && Number.isFinite(high);
-  const single = known && low === high;
-  const last =
-    typeof n === "number" ? `the last index is ${n - 1}, or -1 from the end` : "say what is outside: x[...] ?? 0";
-  const declare =
-    index.kind === "load" && !known
-      ? `declare its range where it enters, as \`i32 in 0..${extentText(n)}\`, or say what is outside: x[...] ?? 0`
-      : "say what is outside: x[...] ?? 0, or run the index over fewer elements";
-  const text = single
-    ? `the index ${fromEnd && typeof n === "number" ? low - n : low}`
-    : known
-      ? `this index, ${low}..${high + 1},`
-      : "this index";
-  throw errors.outOfRange(span, text, extentText(n), axis, of.operand, single ? last : declare);
+  throw errors.indexOutOfRange(span, { low, high, known, loaded: index.kind === "load", fromEnd }, n, axis, of.operand);
 }
 /** -1 as it is written: it counts from the end; computed indices never do. */
 const isNegativeLiteral = (e: ast.Expr | undefined): boolean =>

@@ -19,15 +19,9 @@ export function stackExpression(e: Extract<ast.Expr, { kind: "stack" }>, scope: 
     counted.kind === "range"
       ? [constantOf(counted.low), constantOf(counted.end)]
       : [0, counted.kind === "number" ? counted.value : undefined];
-  if (low === undefined || end === undefined)
-    throw errors.notCompileTime(
-      e.count.span,
-      "the count of `stack`",
-      "use a constant, a parameter of kind int or a known dim",
-    );
+  if (low === undefined || end === undefined) throw errors.neededEarly(e.count.span, "count");
   if (!Number.isInteger(low) || !Number.isInteger(end)) throw errors.notWhole(e.count.span, end);
-  if (end - low > errors.most)
-    throw errors.tooMany(e.count.span, "the copies of `stack`", end - low, errors.most, "a loop at run time is `fold`");
+  if (end - low > errors.most) throw errors.beyondLimit(e.count.span, "copies", end - low);
   const apply_ = (input: Value, span: Span): Value => {
     let value = input;
     for (let i = low; i < end; i++) {
@@ -61,16 +55,13 @@ interface Reading {
   readonly isTuple: boolean; // of what it yields
 }
 export function loopExpression(e: ast.Loop, scope: Scope, ctx: Context): Value {
-  if (scope.find("%for") !== undefined || ctx.element)
-    throw errors.misplaced(e.span, `\`${e.kind}\``, "inside `for`", "put the loop outside; its body may hold `for`");
+  if (scope.find("%for") !== undefined || ctx.element) throw errors.notInFor(e.span, e.kind);
   const iterators = e.iterators.map((it) => iteratorOf(it, scope, ctx));
   const { count } = iterators[0]!;
-  for (const i of iterators)
-    if (i.count !== count)
-      throw errors.argumentsDoNotFit(i.it.span, "the iterators", `have ${count} and ${i.count} rounds`);
+  for (const i of iterators) if (i.count !== count) throw errors.roundsDiffer(i.it.span, count, i.count);
   const values = e.carries.map((c) => evaluate(c.value, scope, ctx));
   const returned = e.body.statements.find((s) => s.kind === "return");
-  if (returned) throw errors.misplaced(returned.span, "`return`", `in a ${e.kind}`, "use `next` and `yield`");
+  if (returned) throw errors.notInLoop(returned.span, "return", e.kind);
   // a carry written as a plain number is a single one: f32, or i32 where it is whole
   const initial = values.map((v, j) =>
     isPlain(v) || v.kind === "bool"
@@ -103,18 +94,13 @@ function iteratorOf(it: Iterator["it"], scope: Scope, ctx: Context): Iterator {
   const v = evaluate(it.in, scope, ctx);
   if (v.kind === "range") {
     const n = constantOf(isub(v.end, v.low));
-    if (n === undefined) throw errors.notCompileTime(it.in.span, "the number of rounds");
+    if (n === undefined) throw errors.neededEarly(it.in.span, "rounds");
     return { it, count: Math.max(0, n), low: v.low, x: undefined, axis: 0 };
   }
   const x = asTensor(v, it.in.span);
   const axis = it.along ? axisAlong(x, it.in, it.along, scope, ctx) : 0;
   const n = x.shape[axis];
-  if (typeof n !== "number")
-    throw errors.runTimeDim(
-      it.span,
-      "the number of rounds",
-      "walk over an axis of known size, as x: f32[B, 32, 4] along 1; a model with T in its input is compiled for every T that a train block gives it",
-    );
+  if (typeof n !== "number") throw errors.runTimeRounds(it.span);
   return { it, count: n, low: integer(0), x, axis };
 }
 /** The axis of `along`: its number, or the dim that it is. */
@@ -124,8 +110,7 @@ function axisAlong(x: Node, of: ast.Expr, along: ast.Expr, scope: Scope, ctx: Co
   const n = extentValue(v, along.span);
   const named = along.kind === "name" ? declaredAxis(of, along.text, scope) : undefined;
   const axis = named ?? x.shape.indexOf(n);
-  if (axis < 0)
-    throw errors.argumentsDoNotFit(along.span, "`along`", `finds no axis of ${extentText(n)} in ${shapeText(x.shape)}`);
+  if (axis < 0) throw errors.noAxisAlong(along.span, extentText(n), shapeText(x.shape));
   return axis;
 }
 function readLoop(
@@ -155,11 +140,11 @@ function readLoop(
           next.set(a.name.text, values[k]!);
         });
       } else if (s.kind === "yield") {
-        if (e.kind === "fold") throw errors.misplaced(s.span, "`yield`", "in a fold");
+        if (e.kind === "fold") throw errors.notInLoop(s.span, "yield", "fold");
         const v = evaluate(s.value, inner, own);
         isTuple = v.kind === "tuple";
         yields = (v.kind === "tuple" ? v.elements : [v]).map((x) => asTensor(x, s.span));
-      } else throw errors.misplaced(s.span, `\`${s.kind}\``, `in a ${e.kind}`);
+      } else throw errors.notInLoop(s.span, s.kind, e.kind);
     }
     return names.map((name, j) => {
       const v = next.get(name);

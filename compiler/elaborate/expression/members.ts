@@ -20,18 +20,7 @@ export function member(e: Extract<ast.Expr, { kind: "member" }>, scope: Scope, c
     return column(e.name.text, e.name.span);
   }
   if (v.kind === "instance") return memberOf(v, e.name.text, e.name.span, ctx);
-  throw errors.wrongKind(
-    e.operand.span,
-    "an instance or data",
-    kindText(v),
-    v.kind === "tensor" || v.kind === "scalar"
-      ? e.name.text === "shape"
-        ? "write size(x, axis: n) for the extent of an axis"
-        : e.name.text === "T"
-          ? "write transpose(x)"
-          : `functions are applied from outside: ${e.name.text}(x), or x |> ${e.name.text}`
-      : undefined,
-  );
+  throw errors.noMembers(e.operand.span, kindText(v), e.name.text, v.kind === "tensor" || v.kind === "scalar");
 }
 function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
   const { instance } = v;

@@ -92,34 +92,20 @@ function rangeOf(
 ): { low: Integer; extent: Extent; within?: { low: Integer; end: Integer } } {
   if (!b.range) {
     if (used !== undefined) return { low: integer(0), extent: used };
-    throw errors.argumentsDoNotFit(
-      b.span,
-      `the index ${b.name.text}`,
-      "stands alone in no axis, so its range is unknown",
-      undefined,
-      `write ${b.name.text} in 0..n`,
-    );
+    throw errors.unknownIndexRange(b.span, b.name.text);
   }
   const { span } = b.range;
   const r = evaluate(b.range, scope, ctx);
-  if (r.kind !== "range") throw errors.wrongKind(span, "a range, as 0..n", kindText(r));
+  if (r.kind !== "range") throw errors.needed(span, "indexRange", kindText(r));
   const length = isub(r.end, r.low);
   if (isFixed(length) && isFixed(r.low)) {
     const extent = sizeFrom(length, span);
-    if (typeof extent === "number" && extent > errors.mostElements)
-      throw errors.tooMany(
-        span,
-        "the elements of an axis",
-        extent,
-        errors.mostElements,
-        "positions in a tensor are i32",
-      );
+    if (typeof extent === "number" && extent > errors.mostElements) throw errors.beyondLimit(span, "axis", extent);
     return { low: r.low, extent };
   }
   if (used !== undefined) return { low: integer(0), extent: used, within: r };
   const [least, widest] = [interval(r.low).low, interval(r.end).high];
-  if (!isBounded({ low: least, high: widest }) || !Number.isFinite(widest))
-    throw errors.wrongKind(span, "bounds with a known largest value", "bounds without one");
+  if (!isBounded({ low: least, high: widest }) || !Number.isFinite(widest)) throw errors.unboundedIndex(span);
   return { low: integer(least), extent: Math.max(0, widest - least), within: r };
 }
 /** Extents by the names of indices, and those of `...`. */
@@ -199,34 +185,17 @@ function extentsOfBrackets(
     const before = found.named.get(name);
     if (before === undefined) found.named.set(name, n);
     else if (before !== n && !own.some((b) => b.kind === "index" && b.range))
-      throw errors.argumentsDoNotFit(
-        i.span,
-        `the index ${name}`,
-        `runs over axes of ${extentText(before)} and ${extentText(n)}`,
-      );
+      throw errors.indexExtents(i.span, name, extentText(before), extentText(n));
   });
 }
 export function forExpression(e: Extract<ast.Expr, { kind: "for" }>, scope: Scope, ctx: Context): Value {
   const inElement = scope.find("%for") !== undefined;
   const opened = openBinders(e.binders, e.body, scope, ctx);
-  if (opened.guards.length)
-    throw errors.misplaced(
-      e.span,
-      "a bound that depends on other indices",
-      "in `for`",
-      "only reducers may have such bounds",
-    );
+  if (opened.guards.length) throw errors.notInFor(e.span, "bound");
   const v = evaluate(e.body, opened.scope, { ...ctx, element: true });
-  const nested = (): errors.Fault =>
-    errors.misplaced(e.span, "`for`", "inside an element", "nested `for`s are written as one: for i, j: ...");
+  const nested = (): errors.Fault => errors.notInFor(e.span, "for");
   if (inElement) throw nested();
-  if (v.kind === "tensor" && v.node.shape.length > 0)
-    throw errors.wrongKind(
-      e.body.span,
-      "a single element as the body of `for`",
-      kindText(v),
-      "index every axis, or use whole-array operators without `for`",
-    );
+  if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.needed(e.body.span, "forBody", kindText(v));
   // for i: for j: e  merges
   const body = asScalarValue(v, e.body.span, isPlain(v) && v.kind === "number" && !v.whole ? "f32" : undefined);
   if ([...body.variables].some((x) => !opened.variables.includes(x))) throw nested(); // in a function called from a `for`
@@ -238,8 +207,7 @@ export function reduceExpression(e: Extract<ast.Expr, { kind: "reduce" }>, scope
   if (parts) return foldValues(word, parts, e);
   const opened = openBinders(e.binders, e.body, scope, ctx);
   const v = evaluate(e.body, opened.scope, { ...ctx, element: true });
-  if (v.kind === "tensor" && v.node.shape.length > 0)
-    throw errors.wrongKind(e.body.span, "a single element", kindText(v), "index every axis");
+  if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.needed(e.body.span, "reducedElement", kindText(v));
   const element = asScalarValue(v, e.body.span, v.kind === "number" && !v.whole ? "f32" : undefined);
   const result = reduceElement(word, element, opened, e.span);
   // in a function called from a `for`, the scope does not tell; the indices around do
@@ -302,8 +270,7 @@ function reduceElement(word: string, element: Scalar, { variables, guards }: Bin
   }
 }
 function foldValues(word: string, parts: readonly Value[], e: Extract<ast.Expr, { kind: "reduce" }>): Value {
-  if (word !== "sum" && word !== "prod" && word !== "max" && word !== "min")
-    throw errors.unsupported(e.span, `\`${word} over\` parameters`, "sum, prod, max and min are");
+  if (word !== "sum" && word !== "prod" && word !== "max" && word !== "min") throw errors.reducerNotYet(e.span, word);
   const operator = word === "sum" ? "+" : word === "prod" ? "*" : word;
   return parts.reduce(
     (a, b) =>

@@ -42,12 +42,7 @@ export function unary(e: Extract<ast.Expr, { kind: "unary" }>, v: Value): Value 
     (v.kind === "scalar" && v.scalar.dtype === "bool") ||
     v.kind === "bool"
   )
-    throw errors.wrongKind(
-      e.operand.span,
-      "a number",
-      v.kind === "bool" ? "a bool" : kindText(v),
-      "write `not x`, or f32(x) for a number",
-    );
+    throw errors.negated(e.operand.span, v.kind === "bool" ? "a bool" : kindText(v));
   return map1(v, e.span, (x) => combine("*", [x, plainScalar(plainNumber(-1), x.dtype, e.span)], e.span));
 }
 const map1 = (v: Value, span: Span, f: (x: Scalar) => Scalar): Value =>
@@ -135,7 +130,7 @@ export function binary(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, c
   if (e.operator === "..") {
     const low = integerOf(a);
     const end = integerOf(b);
-    if (!low || !end) throw errors.wrongKind(e.span, "a whole number", kindText(low ? b : a));
+    if (!low || !end) throw errors.needed(e.span, "whole", kindText(low ? b : a));
     return { kind: "range", low, end };
   }
   if (e.operator === "@")
@@ -161,8 +156,7 @@ export function operate(operator: string, a: Value, b: Value, spans: readonly [S
   if ((operator === "==" || operator === "!=") && p !== undefined && q !== undefined)
     return { kind: "bool", value: (p === q) === (operator === "==") };
   if (a.kind === "distribution" || b.kind === "distribution") {
-    if (a.kind === "distribution" && b.kind === "distribution")
-      throw errors.wrongKind(span, "a distribution and a number", "two distributions");
+    if (a.kind === "distribution" && b.kind === "distribution") throw errors.twoDistributions(span);
     return a.kind === "distribution"
       ? shiftDistribution(a, operator, b, span)
       : shiftDistribution(b as Distribution, operator, a, span, true);
@@ -187,11 +181,11 @@ function plainOperation(
       case "*":
         return number(x * y, whole);
       case "/":
-        if (y === 0) throw errors.wrongKind(span, "a divisor other than 0", "0");
+        if (y === 0) throw errors.divisorZero(span);
         return number(x / y, whole && Number.isInteger(x / y));
       case "//":
       case "%":
-        if (y === 0) throw errors.wrongKind(span, "a divisor other than 0", "0");
+        if (y === 0) throw errors.divisorZero(span);
         return number(operator === "//" ? Math.floor(x / y) : x - y * Math.floor(x / y), whole);
       case "^":
         return number(x ** y, whole && y >= 0);
@@ -272,7 +266,7 @@ function shiftDistribution(d: Distribution, operator: string, v: Value, span: Sp
         ? { ...d, scale: op("*", d.scale, number(-1)), offset: op("-", v, d.offset) }
         : { ...d, offset: op("-", d.offset, v) };
   }
-  throw errors.wrongKind(span, "+ - * or / with a number", `\`${operator}\` on a distribution`);
+  throw errors.operatorOnDistribution(span, operator);
 }
 /** An instance in arithmetic stands for its parameters as they are at this line. */
 export const withParameters = (v: Value, span: Span, ctx: Context): Value =>
@@ -285,7 +279,7 @@ const isBundle = (v: Value): v is Extract<Value, { kind: "instance" | "gradient"
 function bundle(operator: string, a: Value, b: Value, span: Span): Value {
   const of = isBundle(a) ? a : (b as Extract<Value, { kind: "instance" | "gradient" }>);
   if (isBundle(a) && isBundle(b) && a.instance !== b.instance)
-    throw errors.wrongKind(span, "two values of one instance", `${kindText(a)} and ${kindText(b)}`);
+    throw errors.twoInstances(span, kindText(a), kindText(b));
   const values = new Map<Source, Node>();
   for (const p of parametersSoFar(of.instance)) {
     const part = (v: Value): Value => (isBundle(v) ? tensor(v.values?.get(p) ?? p) : v);
@@ -299,13 +293,7 @@ function bundle(operator: string, a: Value, b: Value, span: Span): Value {
 function compose(a: Value, b: Value, e: ast.Expr & { kind: "binary" }): Value {
   if (a.kind === "optimizers" && b.kind === "optimizers")
     return { kind: "optimizers", chain: [...a.chain, ...b.chain] };
-  if (!isCallable(a))
-    throw errors.wrongKind(
-      e.left.span,
-      "a function or an optimizer",
-      kindText(a),
-      "`>>` composes functions; a value goes through them by `|>`",
-    );
-  if (!isCallable(b)) throw errors.wrongKind(e.right.span, "a function or an optimizer", kindText(b));
+  if (!isCallable(a)) throw errors.needed(e.left.span, "composable", kindText(a));
+  if (!isCallable(b)) throw errors.needed(e.right.span, "composable", kindText(b));
   return { kind: "composed", first: a, second: b };
 }

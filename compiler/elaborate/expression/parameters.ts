@@ -57,7 +57,7 @@ export function bindParameters(
         bindDims(p.type, value, bound, ctx);
         value = checkType(value, p.type, bound, what, p.default.span, ctx, p);
       }
-    } else throw errors.argumentsDoNotFit(span, name, `needs \`${p.name.text}\`, which is not given`, signature());
+    } else throw errors.notGiven(span, name, p.name.text, signature());
     scope.bind(p.name.text, value, p.name.span);
   }
   const typed = params.flatMap((p) =>
@@ -68,8 +68,7 @@ export function bindParameters(
 }
 function checkSpreads(p: ast.Param): void {
   const [, second] = p.type?.kind === "tensor_type" ? (p.type.dims ?? []).filter((d) => d.kind === "spread") : [];
-  if (second)
-    throw errors.misplaced(second.span, "a second `...`", "in one type", "which axes it stands for would be open");
+  if (second) throw errors.secondRest(second.span);
 }
 /** Which parameter each argument is for, in order of the arguments. */
 function matchArguments(
@@ -89,14 +88,8 @@ function matchArguments(
         params.map((x) => x.name.text),
         { kind: "parameter", place: `of ${name}`, signature: signature() },
       );
-    if (!p)
-      throw errors.argumentsDoNotFit(
-        a.span,
-        name,
-        `takes ${params.length} argument${params.length === 1 ? "" : "s"}, ${args.length} ${args.length === 1 ? "is" : "are"} given`,
-        signature(),
-      );
-    if (given.has(p)) throw errors.argumentsDoNotFit(a.span, name, `is given \`${p.name.text}\` twice`, signature());
+    if (!p) throw errors.tooManyArguments(a.span, name, params.length, args.length, signature());
+    if (given.has(p)) throw errors.givenTwice(a.span, name, p.name.text, signature());
     given.set(p, a);
   }
   return given;

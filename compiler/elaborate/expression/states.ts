@@ -23,13 +23,7 @@ import { checkType, declaredRange, elementType } from "./types.ts";
 
 export function declareState(s: ast.State, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
-  if (!owner || ctx.declared)
-    throw errors.misplaced(
-      s.span,
-      "`state`",
-      ctx.declared ? `in a ${ctx.declared}` : "here",
-      "a fn has no state; layers, optimizers and train blocks do",
-    );
+  if (!owner || ctx.declared) throw errors.withoutOwner(s.span, "state", ctx.declared);
   const force = (): Value => {
     const path = `${owner.path}.${s.name.text}`;
     if (!owner.states.has(s.name.text)) {
@@ -57,7 +51,7 @@ function instanceStateOf(
     instance: ctx.instance,
   });
   if (v.kind !== "instance") return undefined;
-  if (s.type) throw errors.wrongKind(s.type.span, "no type", "a type of a state that holds a layer's parameters");
+  if (s.type) throw errors.typedInstanceState(s.type.span);
   const held = new Map<Source, Source>();
   for (const p of parametersOf(v.instance, ctx, s.value.span)) {
     const own = source({
@@ -73,13 +67,7 @@ function instanceStateOf(
     if (!begun) throw new errors.Quiet(); // its size is an error of its own
     ctx.interpreter.states.set(own.path, { source: own, initial: begun.initial, span: s.span, kind: "state" });
   }
-  if (!held.size)
-    throw errors.wrongKind(
-      s.value.span,
-      "an instance with parameters",
-      `${kindText(v)}, which is applied nowhere above`,
-      "apply it before its state is used",
-    );
+  if (!held.size) throw errors.unappliedInstance(s.value.span, kindText(v));
   const made = { instance: v.instance, held };
   owner.copies.set(s.name.text, made);
   return made;
@@ -92,7 +80,7 @@ export const instanceValue = ({ instance, held }: InstanceState, ctx: Context): 
 /** `next` of such a state: an instance with its parameters, or arithmetic of instances. */
 export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
   if (value.kind !== "instance" || value.instance !== instance)
-    throw errors.wrongKind(span, `parameters of ${instance.path}`, kindText(value));
+    throw errors.notParametersOf(span, instance.path, kindText(value));
   for (const [p, own] of held) ctx.current.set(own, stopGradient(value.values?.get(p) ?? parameterValue(p, ctx)));
 }
 export function stateOf(
@@ -125,18 +113,12 @@ export function stateOf(
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
   if (ctx.isGeneric) return genericSource(owner, s.name.text, "state", node.shape, node.dtype, s.span);
-  if (node.shape.some((n) => typeof n !== "number"))
-    throw errors.runTimeDim(
-      s.span,
-      `the shape of the state ${path}`,
-      "a state has one size for every call: use the dims that are known, not that of the rows",
-    );
+  if (node.shape.some((n) => typeof n !== "number")) throw errors.heldOfRunTimeShape(s.span, "state", path);
   let range: Range | undefined = node.dtype === "i32" ? { low: -Infinity, high: Infinity } : undefined;
   if (s.type?.kind === "tensor_type" && s.type.range) {
     const r = declaredRange(s.type.range, scope, s.type.range.span, initContext);
     const [low, end] = [constantOf(r.low), constantOf(r.end)];
-    if (low === undefined || end === undefined)
-      throw errors.wrongKind(s.type.range.span, "a range of known numbers", "one that depends on the run");
+    if (low === undefined || end === undefined) throw errors.runTimeRange(s.type.range.span);
     range = { low, high: end - 1 };
   }
   held = source({
@@ -159,19 +141,12 @@ export function runNext(s: ast.Next, scope: Scope, ctx: Context): void {
     span: a.value.span,
   }));
   const owner = ctx.instance;
-  if (!owner || ctx.declared)
-    throw errors.misplaced(
-      s.span,
-      "`next`",
-      ctx.declared ? `in a ${ctx.declared}` : "here",
-      "a fn has no state; layers, optimizers, loops and train blocks do",
-    );
+  if (!owner || ctx.declared) throw errors.withoutOwner(s.span, "next", ctx.declared);
   for (const { name, value, span } of values) {
     if (scope.find(name.text) === undefined)
       throw errors.unknownName(name.span, name.text, owner.states.keys(), { kind: "state" });
     const held = owner.states.get(name.text);
-    if (!held)
-      throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``, `write state ${name.text} = ... above`);
+    if (!held) throw errors.undeclaredState(name.span, name.text);
     if (!ctx.writes) continue;
     ctx.current.set(held, stopGradient(nextValue(held, value, span, name.text, ctx)));
   }

@@ -82,13 +82,12 @@ export function extentValue(v: Value, span: Span): Extent {
   const whole = integerOf(v);
   if (!whole) {
     if (v.kind === "number") throw errors.notWhole(span, v.value);
-    throw errors.wrongKind(span, "a size", kindText(v));
+    throw errors.needed(span, "size", kindText(v));
   }
-  if (!isFixed(whole)) throw errors.wrongKind(span, "a size known at compile time", "a value of the run");
+  if (!isFixed(whole)) throw errors.knownTooLate(span, "a size");
   const known = constantOf(whole);
-  if (known !== undefined && known < 0) throw errors.wrongKind(span, "a size of 0 or more", String(known));
-  if (known !== undefined && known > errors.mostElements)
-    throw errors.tooMany(span, "the elements of an axis", known, errors.mostElements, "positions in a tensor are i32");
+  if (known !== undefined && known < 0) throw errors.tooSmall(span, "a size", 0, known);
+  if (known !== undefined && known > errors.mostElements) throw errors.beyondLimit(span, "axis", known);
   return sizeFrom(whole, span);
 }
 export function findSpread(scope: Scope, name: string): Shape | undefined {
@@ -97,7 +96,7 @@ export function findSpread(scope: Scope, name: string): Shape | undefined {
 }
 export function bracketShape(indices: readonly ast.IndexExpr[], scope: Scope, ctx: Context): Shape {
   return indices.flatMap((i): Extent[] => {
-    if (i.kind === "all") throw errors.wrongKind(i.span, "a size", "`:`");
+    if (i.kind === "all") throw errors.needed(i.span, "size", "`:`");
     if (i.kind === "rest") {
       const found = i.name && findSpread(scope, i.name.text);
       if (!found) throw errors.unboundDim(i.span, `...${i.name?.text ?? ""}`);
@@ -127,7 +126,7 @@ export function checkType(
   if (value.kind === "lazy") return checkType(value.force(), type, bound, what, span, ctx, param);
   if (type.kind === "tuple_type") {
     if (value.kind !== "tuple" || value.elements.length !== type.elements.length)
-      throw errors.wrongKind(span, `a tuple of ${type.elements.length}`, kindText(value));
+      throw errors.notTuple(span, type.elements.length, kindText(value));
     return {
       kind: "tuple",
       elements: type.elements.map((t, i) => checkType(value.elements[i]!, t, bound, what, span, ctx, param)),
@@ -153,65 +152,51 @@ export function checkType(
 }
 function checkCallable(value: Value, span: Span): Value {
   if (isCallable(value)) return value;
-  const hint =
-    value.kind === "layer"
-      ? `write ${value.declaration.name.text}()`
-      : value.kind === "string"
-        ? `choices are functions: write ${value.value} without quotes`
-        : undefined;
-  throw errors.wrongKind(span, "a function", kindText(value), hint);
+  throw errors.notFunction(span, kindText(value), {
+    layer: value.kind === "layer" ? value.declaration.name.text : undefined,
+    string: value.kind === "string" ? value.value : undefined,
+  });
 }
 function checkDistribution(value: Value, { span, ctx }: Checked): Value {
   const initial = initialiser(value, span, ctx);
   if (initial) return initial;
-  throw errors.wrongKind(
-    span,
-    "a distribution",
-    kindText(value),
-    "write uniform(-1, 1), an initialiser as glorot_uniform(), or a number",
-  );
+  throw errors.needed(span, "distribution", kindText(value));
 }
 /** `int`, and `int[2]`: a list, which one number stands for too. */
 function checkWhole(value: Value, type: ast.TensorType, { bound, span, ctx }: Checked): Value {
   if (!type.dims) {
     if (integerOf(value) && value.kind !== "tensor") return value;
-    throw value.kind === "number"
-      ? errors.notWhole(span, value.value)
-      : errors.wrongKind(span, "a whole number", kindText(value));
+    throw value.kind === "number" ? errors.notWhole(span, value.value) : errors.needed(span, "whole", kindText(value));
   }
   const count = statedShape(type, bound, ctx)[0];
-  if (typeof count === "number" && count > errors.most)
-    throw errors.tooMany(type.span, "the elements of a list", count, errors.most, "large data are tensors: i32[n]");
+  if (typeof count === "number" && count > errors.most) throw errors.beyondLimit(type.span, "list", count);
   if (integerOf(value) && typeof count === "number")
     return { kind: "list", elements: Array.from({ length: count }, () => value) };
   if (value.kind !== "list" || (count !== undefined && value.elements.length !== count))
-    throw errors.wrongKind(span, `a list of ${count} whole numbers`, kindText(value));
+    throw errors.notWholeNumbers(span, count, kindText(value));
   return value;
 }
 function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Checked): Value {
   const { bound, what, span, ctx } = of;
-  if (type.range && dtype !== "i32")
-    throw errors.wrongKind(type.range.span, "i32 before `in`", dtype, "only whole numbers carry a range");
+  if (type.range && dtype !== "i32") throw errors.rangeOfFloats(type.range.span, dtype);
   if (isPlain(value) || (value.kind === "bool" && dtype === "bool")) return checkPlain(value, type, dtype, of);
   if (value.kind === "scalar") {
-    if (value.scalar.dtype !== dtype)
-      throw errors.wrongKind(span, dtype, value.scalar.dtype, dtype === "f32" ? "write f32(x)" : undefined);
+    if (value.scalar.dtype !== dtype) throw errors.wrongType(span, dtype, value.scalar.dtype);
     const shape = (type.dims ?? []).some((d) => d.kind === "dim") ? undefined : statedShape(type, bound, ctx);
     if (shape?.length === 0) {
       if (type.range) checkRange(value.scalar as Integer, undefined, type.range, bound.scope, what, span, ctx);
       return value;
     }
     if (isElement(value) || !shape)
-      throw errors.shapeMismatch(
+      throw errors.elementOfShape(
         span,
         what,
         shape ? errors.typeText(dtype, shape) : typeSource(type),
         value.scalar.dtype,
-        { hint: "inside `for` every value is a single element; functions of whole tensors stand outside of it" },
       );
   }
   if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar")
-    throw errors.wrongKind(span, typeSource(type), kindText(value));
+    throw errors.wrongType(span, typeSource(type), kindText(value));
   return checkTensor(asTensor(value, span, dtype), type, dtype, of);
 }
 /** A plain number fits any shape: it fills it. */
@@ -221,9 +206,8 @@ function checkPlain(
   dtype: DType,
   { bound, what, span, ctx }: Checked,
 ): Value {
-  if (dtype === "bool" && value.kind !== "bool") throw errors.wrongKind(span, "true or false", kindText(value));
-  if (isPlain(value) && dtype === "i32" && !integerOf(value))
-    throw errors.wrongKind(span, "a whole number", kindText(value));
+  if (dtype === "bool" && value.kind !== "bool") throw errors.needed(span, "truth", kindText(value));
+  if (isPlain(value) && dtype === "i32" && !integerOf(value)) throw errors.needed(span, "whole", kindText(value));
   if (type.range) checkRange(integerOf(value)!, undefined, type.range, bound.scope, what, span, ctx);
   const known = (type.dims ?? []).every((d) =>
     d.kind === "spread" ? bound.spreads.has(d.name.text) : dimKnown(d.value, bound.scope),
@@ -384,13 +368,13 @@ function checkRange(
     : low === high
       ? String(low)
       : `in ${low}..${typeof high === "number" ? high + 1 : `${extentText(high)} + 1`}`;
-  throw errors.rangeMismatch(
+  throw errors.outsideOfRange(
     span,
     what,
     got,
     `${integerText(r.low)}..${integerText(r.end)}`,
-    range.span.file.library ? undefined : { span: range.span, text: "asked for here" },
-    ...(low === high ? ["give a number of this range"] : []),
+    range.span.file.library ? undefined : range.span,
+    low === high,
   );
 }
 /** `in low..end` of a type. */
@@ -410,17 +394,10 @@ export function declaredRange(
     )
       throw errors.unboundDim(span, e.text);
   const r = evaluate(range, scope, ctx);
-  if (r.kind !== "range") throw errors.wrongKind(range.span, "a range, as 0..10", kindText(r));
+  if (r.kind !== "range") throw errors.needed(range.span, "declaredRange", kindText(r));
   const [low, end] = [constantOf(r.low), constantOf(r.end)];
   const text = `${integerText(r.low)}..${integerText(r.end)}`;
-  if (low !== undefined && end !== undefined && end <= low)
-    throw errors.wrongKind(
-      range.span,
-      "a range that holds a number",
-      text,
-      "the end is not included: 0..3 is 0, 1 and 2",
-    );
-  if ((low ?? 0) < leastI32 || (end ?? 0) > mostI32 + 1)
-    throw errors.wrongKind(range.span, "a range of i32, between -2147483648 and 2147483648", text);
+  if (low !== undefined && end !== undefined && end <= low) throw errors.emptyRange(range.span, text);
+  if ((low ?? 0) < leastI32 || (end ?? 0) > mostI32 + 1) throw errors.rangeBeyondI32(range.span, text);
   return r;
 }

@@ -1,7 +1,7 @@
 // `param`: a tensor of an instance that training updates, and its initial value.
 import type * as ast from "../../../grammar/ast.ts";
 import { compute, source } from "../../graph/node.ts";
-import { shapeText } from "../../graph/print.ts";
+
 import type { Node } from "../../graph/types.ts";
 import { apply, baseContext, type Context, evaluate, Scope, type Value } from "../context.ts";
 import { drawTensor, hashSite } from "../draws.ts";
@@ -15,25 +15,15 @@ import { initialiser, statedShape, typeSource } from "./types.ts";
 export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
   if (!owner || ctx.declared || owner.declaration.kind === "train")
-    throw errors.misplaced(
-      s.span,
-      "`param`",
-      ctx.declared ? `in a ${ctx.declared}` : "here",
-      "parameters belong to layers and models",
-    );
+    throw errors.withoutOwner(s.span, "param", ctx.declared);
   const force = (): Value => {
     if (s.type.kind !== "tensor_type" || s.type.element.text !== "f32")
-      throw errors.wrongKind(s.type.span, "f32 with a shape", typeSource(s.type));
-    if (s.type.range)
-      throw errors.wrongKind(s.type.range.span, "i32 before `in`", "f32", "only whole numbers carry a range");
+      throw errors.needed(s.type.span, "shapedFloat", typeSource(s.type));
+    if (s.type.range) throw errors.rangeOfFloats(s.type.range.span, "f32");
     const shape = statedShape(s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, ctx);
     if (ctx.isGeneric) return tensor(genericSource(owner, s.name.text, "parameter", shape, "f32", s.span));
     if (shape.some((n) => typeof n !== "number"))
-      throw errors.runTimeDim(
-        s.type.span,
-        `the shape of the parameter ${s.name.text}`,
-        "a parameter has one size for every call: use the dims that are known, not that of the rows",
-      );
+      throw errors.heldOfRunTimeShape(s.type.span, "parameter", s.name.text);
     let p = owner.parameters.get(s.name.text);
     if (!p) {
       const path = `${owner.path}.${s.name.text}`;
@@ -42,18 +32,7 @@ export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Conte
       const initial = initialValue(s.initial, scope, shape as number[], path, ctx);
       ctx.interpreter.parameters.set(path, { source: p, initial, span: s.span });
     } else if (shape.some((n, d) => n !== p!.shape[d])) {
-      throw errors.shapeMismatch(
-        s.span,
-        `the parameter ${p.path}`,
-        errors.typeText("f32", p.shape),
-        errors.typeText("f32", shape),
-        {
-          notes: [
-            `${typeSource(s.type)}: ${owner.path} was applied before, where this was ${shapeText(p.shape)}; now it would be ${shapeText(shape)}`,
-          ],
-          hint: "one instance has one shape; make a second one for inputs of another size",
-        },
-      );
+      throw errors.parameterOfTwoShapes(s.span, p.path, owner.path, typeSource(s.type), p.shape, shape);
     }
     return tensor(parameterValue(p, ctx));
   };

@@ -1,5 +1,6 @@
 // What `stop` and `save` compare: a measured value, and whether less or more of it is better.
 // In: `stalled(min: valid.loss, patience: 3)`. Out: "valid.loss", "min", and the other arguments.
+import { factsOf } from "../../std/facts.ts";
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import type { Scope } from "../context.ts";
@@ -23,11 +24,6 @@ export const metricNames = (item: ast.Train): string[] => [
   "loss",
   ...item.statements.flatMap((s) => (s.kind === "metric" ? [s.name.text] : [])),
 ];
-/** What the documentation of a function says of its values: `Less is better.` or `More is better.`, as a sentence of its own. */
-function betterOf(doc: string | undefined): "min" | "max" | undefined {
-  const [found, other] = new Set([...(doc ?? "").matchAll(/(?<=^|\. |\n)(Less|More) is better\./g)].map((m) => m[1]));
-  return other ? undefined : found === "Less" ? "min" : found === "More" ? "max" : undefined;
-}
 /** Is less or more of it better? The objective is minimized; a metric that is one call of a function is what that function's documentation says. */
 function betterMetric(item: ast.Train, name: string, scope: Scope): "min" | "max" | undefined {
   if (name === "loss") return "min";
@@ -37,7 +33,7 @@ function betterMetric(item: ast.Train, name: string, scope: Scope): "min" | "max
   if (e?.kind === "call" && e.args.some((a) => a.value.kind === "lambda")) return undefined; // another reduction of it
   const callee = e?.kind === "call" ? e.callee : e;
   const v = callee?.kind === "name" ? scope.find(callee.text) : undefined;
-  return v?.kind === "fn" ? betterOf(v.declaration.doc) : undefined;
+  return v?.kind === "fn" ? factsOf(v.declaration.doc).better : undefined;
 }
 
 /** The arguments of `word(...)`: those by position, and those of the given names. */
@@ -54,12 +50,12 @@ export interface Form {
 }
 export function readCall(s: ast.Setting, { word, example, positions, names }: Form): Written {
   if (s.value.kind !== "call" || s.value.callee.kind !== "name" || s.value.callee.text !== word)
-    throw errors.badSetting(s.value.span, s.name.text, `is written ${word}(...)`, `write ${s.name.text}: ${example}`);
+    throw errors.settingForm(s.value.span, s.name.text, `${word}(...)`, example);
   for (const a of s.value.args)
     if (a.name && !names.includes(a.name.text))
       throw errors.unknownName(a.name.span, a.name.text, names, { kind: "argument", place: `of ${word}` });
   const at = s.value.args.flatMap((a) => (a.name ? [] : [a.value]));
-  if (at.length !== positions) throw errors.badSetting(s.value.span, s.name.text, `is written ${example}`);
+  if (at.length !== positions) throw errors.settingForm(s.value.span, s.name.text, example);
   return { at, named: new Map(s.value.args.flatMap((a) => (a.name ? [[a.name.text, a.value] as const] : []))) };
 }
 /** The measured value of `best(min: valid.nll, ...)`, and whether less or more of it is better; without min or max where the value says it itself. */
@@ -71,7 +67,7 @@ export function readCompared(
   const { example, positions, names } = form;
   const given =
     s.value.kind === "call" ? s.value.args.filter((a) => a.name?.text === "min" || a.name?.text === "max") : [];
-  if (given[1]) throw errors.badSetting(given[1].span, s.name.text, "compares one measured value", `write ${example}`);
+  if (given[1]) throw errors.twoMeasured(given[1].span, s.name.text, example);
   const [own] = given;
   const { at, named } = readCall(s, {
     ...form,
@@ -92,16 +88,9 @@ export function readCompared(
 }
 /** `valid.loss`, if the data have this part and the block this metric. */
 function metricPath(s: ast.Setting, e: ast.Expr, { data, splits, metrics }: Measured): string {
-  if (e.kind !== "member" || e.operand.kind !== "name")
-    throw errors.badSetting(e.span, s.name.text, "names a measured value, as valid.loss");
+  if (e.kind !== "member" || e.operand.kind !== "name") throw errors.notMeasured(e.span, s.name.text);
   const split = e.operand.text;
-  if (!splits.length)
-    throw errors.badSetting(
-      e.operand.span,
-      s.name.text,
-      data ? `names \`${split}\`, but ${data} has no part to measure on` : "needs data to measure on",
-      data ? `write holdout ${split} = 0.1 in ${data}` : undefined,
-    );
+  if (!splits.length) throw errors.nothingMeasured(e.operand.span, s.name.text, split, data);
   if (!splits.includes(split))
     throw errors.unknownName(e.operand.span, split, splits, { kind: "holdout", place: `in ${data}` });
   if (!metrics.includes(e.name.text))

@@ -71,14 +71,13 @@ export function minimize(s: ast.Minimize, losses: readonly Node[], block: TrainB
 }
 function readClause(written: Clause["written"], scope: Scope, ctx: Context): Clause {
   const by = evaluate(written.by, scope, { ...ctx, writes: true });
-  if (by.kind !== "optimizers")
-    throw errors.wrongKind(written.by.span, "an optimizer", kindText(by), "write by adam(lr: 1e-3)");
+  if (by.kind !== "optimizers") throw errors.needed(written.by.span, "optimizer", kindText(by));
   const { wrt } = written;
   const parts = wrt && (wrt.kind === "tuple" ? wrt.elements : [wrt]);
   const wanted = parts?.flatMap((e) => parametersNamed(e, scope, ctx));
   const every = written.every && evaluate(written.every, scope, ctx);
   if (every && (every.kind !== "number" || every.value < 1 || !Number.isInteger(every.value)))
-    throw errors.badSetting(written.every!.span, "every", "must be a whole number, 1 or more");
+    throw errors.settingNeeds(written.every!.span, "every", "positive");
   return { written, chain: by.chain, wanted, every: every?.kind === "number" ? every.value : 1 };
 }
 /** The parameters of a model, a layer or the layers of a stack, or one by itself. */
@@ -89,7 +88,7 @@ function parametersNamed(e: ast.Expr, scope: Scope, ctx: Context): Source[] {
   const node = asTensor(v, e.span);
   for (const { source } of ctx.interpreter.parameters.values())
     if ((ctx.current.get(source) ?? source) === node) return [source];
-  throw errors.wrongKind(e.span, "a model, a layer's instance or a parameter", kindText(v));
+  throw errors.needed(e.span, "trainable", kindText(v));
 }
 /** Parameters that the losses depend on, in order of their making. */
 function reached(losses: readonly Node[], parameters: readonly Source[], valueOf: (p: Source) => Node): Source[] {

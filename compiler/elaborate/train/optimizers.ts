@@ -57,14 +57,7 @@ function runOptimizer(
 ): Map<Source, Node> {
   const d = o.declaration;
   const { ctx, every, current, values } = line;
-  if (d.params.length !== 2)
-    throw errors.argumentsDoNotFit(
-      d.name.span,
-      `the optimizer ${d.name.text}`,
-      `takes ${d.params.length} values, but is given a parameter and its gradient`,
-      undefined,
-      `write optimizer ${d.name.text}(...)(p: f32[...P], g: f32[...P])`,
-    );
+  if (d.params.length !== 2) throw errors.optimizerParameters(d.name.span, d.name.text, d.params.length);
   const ambient = new Scope(ctx.ambient);
   ambient.bind("step", { kind: "int", value: every ? floorDiv(every.step, every.count) : line.step });
   const bindings = new Map(

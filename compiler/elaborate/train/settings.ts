@@ -52,13 +52,7 @@ export function trainSettings(
   // the block is read on: it may have more to tell
   attempt(() => checkLength(item, settings, data));
   if (settings.accumulate > errors.most)
-    throw errors.tooMany(
-      given.get("accumulate") ?? item.name.span,
-      "accumulated batches",
-      settings.accumulate,
-      errors.most,
-      "read larger batches",
-    );
+    throw errors.beyondLimit(given.get("accumulate") ?? item.name.span, "batches", settings.accumulate);
   return { settings, data };
 }
 /** `on digits(batch: 64, seed: 1)`. */
@@ -73,7 +67,7 @@ function readData(
 ): DatasetState {
   const callee = on.kind === "call" ? on.callee : on;
   const v = evaluate(callee, scope, ctx);
-  if (v.kind !== "dataset") throw errors.wrongKind(callee.span, "a data block", kindText(v));
+  if (v.kind !== "dataset") throw errors.needed(callee.span, "data", kindText(v));
   const data = datasets.get(v.name);
   if (!data) throw new errors.Quiet();
   for (const a of on.kind === "call" ? on.args : [])
@@ -89,32 +83,28 @@ function readData(
 function allRows(a: ast.Arg, data: DatasetState, options: ElaborateOptions): number {
   const rows = options.rows?.[data.public.name] ?? trainingCount(data.public);
   if (rows !== undefined) return rows;
-  throw errors.badSetting(
-    a.span,
-    "batch",
-    "`all` needs the number of rows, which is read from the data; compile with the command line, or give `rows`",
-  );
+  throw errors.unknownRows(a.span);
 }
 function dataSetting(a: ast.Arg, key: string, value: Value, settings: TrainSettings): void {
   switch (key) {
     case "batch":
       if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < 1)
-        throw errors.badSetting(
+        throw errors.settingNeeds(
           a.span,
           "batch",
-          `must be a whole number, 1 or more; this is ${value.kind === "number" ? value.value : kindText(value)}`,
+          "positive",
+          value.kind === "number" ? String(value.value) : kindText(value),
         );
       settings.batch = value.value;
       return;
     case "seed":
       if (value.kind !== "number" || !Number.isInteger(value.value))
-        throw errors.badSetting(a.span, "seed", `must be a whole number; this is ${kindText(value)}`);
+        throw errors.settingNeeds(a.span, "seed", "whole", kindText(value));
       settings.seed = value.value;
       return;
     case "shuffle": {
       const known = knownBool(value);
-      if (known === undefined)
-        throw errors.badSetting(a.span, "shuffle", `must be true or false; this is ${kindText(value)}`);
+      if (known === undefined) throw errors.settingNeeds(a.span, "shuffle", "truth", kindText(value));
       settings.shuffle = known;
       return;
     }
@@ -130,25 +120,14 @@ function checkBatch(item: ast.Train, on: ast.Expr, options: ElaborateOptions): v
     (a.name?.text ?? "batch") === "batch" || !["seed", "shuffle"].includes(a.name!.text);
   if ((on.kind === "call" && on.args.some(isBatch)) || options.set?.["batch"] !== undefined) return;
   const data = on.kind === "call" ? on.callee : on;
-  throw errors.badSetting(
-    on.span,
-    `the train block ${item.name.text}`,
-    "does not say how many rows a step reads",
-    `write on ${data.kind === "name" ? data.text : "data"}(batch: 32)`,
-  );
+  throw errors.noBatch(on.span, item.name.text, data.kind === "name" ? data.text : "data");
 }
 function checkMetricNames(item: ast.Train, attempt: Attempt): void {
   const names = new Map<string, Span>();
   for (const s of item.statements)
     if (s.kind === "metric")
       attempt(() => {
-        if (s.name.text === "loss")
-          throw errors.badSetting(
-            s.name.span,
-            "the metric loss",
-            "is the first objective already",
-            "give this one another name",
-          );
+        if (s.name.text === "loss") throw errors.metricLoss(s.name.span);
         const before = names.get(s.name.text);
         if (before) throw errors.twice(s.name.span, s.name.text, before);
         names.set(s.name.text, s.name.span);
@@ -161,11 +140,7 @@ function takeOverrides(item: ast.Train, settings: TrainSettings, options: Elabor
     if (given === undefined) continue;
     if (!/^[1-9]\d*$/.test(String(given)))
       attempt(() => {
-        throw errors.badSetting(
-          item.name.span,
-          key,
-          `must be a whole number, 1 or more; it is set to ${given} from outside`,
-        );
+        throw errors.setFromOutside(item.name.span, key, "positive", given);
       });
     else settings[key] = Number(given);
     if (key === "steps") delete settings.epochs;
@@ -174,21 +149,19 @@ function takeOverrides(item: ast.Train, settings: TrainSettings, options: Elabor
   if (options.seed !== undefined) settings.seed = options.seed;
 }
 function checkLength(item: ast.Train, settings: TrainSettings, data: DatasetState | undefined): void {
-  const what = `the train block ${item.name.text}`;
   const given = item.statements.flatMap((s) => (s.kind === "setting" ? [s.name.text] : []));
   // told of already: a name that is nearly it, or a value that is none
   const near = given.some((name) => !settingNames.includes(name) && /^(n_|num_|max_)?(epoch|step|iter)/.test(name));
   const failed = given.includes("epochs") || given.includes("steps");
   if (settings.epochs === undefined && settings.steps === undefined && !near && !failed)
-    throw errors.badSetting(item.name.span, what, "needs `epochs` or `steps`", "write epochs: 10");
-  if (settings.epochs !== undefined && !data)
-    throw errors.badSetting(item.name.span, what, "has `epochs` but no data", "write steps: n");
+    throw errors.noLength(item.name.span, item.name.text);
+  if (settings.epochs !== undefined && !data) throw errors.epochsWithoutData(item.name.span, item.name.text);
 }
 function readSetting(s: ast.Setting, scope: Scope, ctx: Context, settings: TrainSettings, measured: Measured): void {
   const whole = (e: ast.Expr, what: string): number => {
     const v = evaluate(e, scope, ctx);
     if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1)
-      throw errors.badSetting(e.span, what, `must be a whole number, 1 or more; this is ${kindText(v)}`);
+      throw errors.settingNeeds(e.span, what, "positive", kindText(v));
     return v.value;
   };
   switch (s.name.text) {
@@ -203,7 +176,7 @@ function readSetting(s: ast.Setting, scope: Scope, ctx: Context, settings: Train
     case "seed": {
       const v = evaluate(s.value, scope, ctx);
       if (v.kind !== "number" || !Number.isInteger(v.value))
-        throw errors.badSetting(s.value.span, "seed", `must be a whole number; this is ${kindText(v)}`);
+        throw errors.settingNeeds(s.value.span, "seed", "whole", kindText(v));
       settings.seed = v.value;
       return;
     }
@@ -246,12 +219,12 @@ function readLoad(s: ast.Setting, scope: Scope, ctx: Context): TrainSettings["lo
   while (root?.kind === "member") root = root.operand;
   if (root) {
     const v = evaluate(root, scope, ctx);
-    if (v.kind !== "instance") throw errors.wrongKind(root.span, "a model or a part of one", kindText(v));
+    if (v.kind !== "instance") throw errors.needed(root.span, "part", kindText(v));
   }
   const path = pathOf(s, at[0], example);
   return { path, ...(into ? { into: into.span.file.text.slice(into.span.start, into.span.end) } : {}) };
 }
 function pathOf(s: ast.Setting, e: ast.Expr | undefined, example: string): string {
-  if (e?.kind !== "string") throw errors.badSetting((e ?? s.value).span, s.name.text, `is written ${example}`);
+  if (e?.kind !== "string") throw errors.settingForm((e ?? s.value).span, s.name.text, example);
   return e.value;
 }

@@ -109,7 +109,7 @@ function runNext(s: ast.Next, { owner }: TrainBlock, { scope, ctx }: Part): void
       continue;
     }
     const held = owner.states.get(name.text);
-    if (!held) throw errors.wrongKind(name.span, "a declared state", `\`${name.text}\``);
+    if (!held) throw errors.undeclaredState(name.span, name.text);
     ctx.current.set(held, stopGradient(nextValue(held, value, span, name.text, ctx)));
   }
 }

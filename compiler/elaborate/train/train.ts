@@ -100,12 +100,7 @@ function checkCompared({ settings, data, host, item, attempt }: TrainBlock, { ou
 function lossOf({ item, name }: TrainBlock, { loss, lines }: Step): Node {
   if (loss) return loss;
   if (lines > 0) throw new errors.Quiet(); // its faults are told of
-  throw errors.badSetting(
-    item.name.span,
-    `the train block ${name}`,
-    "minimizes nothing",
-    "write minimize e by adam(lr: 1e-3)",
-  );
+  throw errors.nothingMinimized(item.name.span, name);
 }
 /** A ring of the losses and metrics of the last steps, and the counter of steps, are states that the step updates. */
 function keepLosses(

@@ -1,0 +1,57 @@
+// What a mistake is made of, and how it travels: thrown inside elaboration, caught at every declaration, seen from the call around it.
+import type { Diagnostic, Label, Span } from "../../../grammar/diagnostic.ts";
+import type { DType, Shape } from "../../graph/types.ts";
+import { shapeText } from "../../graph/print.ts";
+
+/** Thrown inside elaboration, caught at every declaration: the rest is still checked. */
+export class Fault extends Error {
+  readonly diagnostic: Diagnostic;
+  constructor(diagnostic: Diagnostic) {
+    super(diagnostic.message);
+    this.diagnostic = diagnostic;
+  }
+}
+/** Follows from an error that is reported already. */
+export class Quiet extends Error {}
+export const error = (
+  code: string,
+  span: Span,
+  message: string,
+  more: { hint?: string | undefined; notes?: readonly string[]; labels?: readonly Label[] } = {},
+): Fault =>
+  new Fault({
+    code,
+    severity: "error",
+    span,
+    message,
+    ...(more.hint ? { hint: more.hint } : {}),
+    ...(more.notes ? { notes: more.notes } : {}),
+    ...(more.labels ? { labels: more.labels } : {}),
+  });
+export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
+
+const code = (span: Span): string => span.file.text.slice(span.start, span.end);
+/** The source text where it is short enough to be repeated in a hint. */
+export const short = (span: Span, otherwise: string): string =>
+  span.end - span.start <= 24 && !code(span).includes("\n") ? code(span) : otherwise;
+
+/** Codes of faults that hold for the values of one call only. */
+const ofValues = new Set(["DLM2003", "DLM2004", "DLM2005", "DLM2009", "DLM2010", "DLM2011", "DLM2013", "DLM2017"]);
+/** The same fault seen from a call around it: what goes wrong inside the library is reported at the user's call. */
+export function atCall(fault: Fault, call: Span, name: string): Fault {
+  const d = fault.diagnostic;
+  const labels = d.labels ?? [];
+  if (call.file.library || (d.span.file === call.file && d.span.start >= call.start && d.span.end <= call.end))
+    return fault;
+  if (d.span.file.library)
+    return new Fault({
+      ...d,
+      span: call,
+      labels: [{ span: d.span, text: "here, in the library" }, ...labels.filter((l) => !l.span.file.library)],
+    });
+  if (!ofValues.has(d.code)) return fault;
+  const text = `${name} is applied here`;
+  return labels.some((l) => l.text.endsWith(" is applied here"))
+    ? fault
+    : new Fault({ ...d, labels: [...labels, { span: call, text }] });
+}

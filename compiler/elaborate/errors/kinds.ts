@@ -1,0 +1,212 @@
+// A value of another kind than its place needs. In: what is needed, by its key, and the kind that is there. The words of both stand here once.
+import type { Span } from "../../../grammar/diagnostic.ts";
+import type { Extent } from "../../graph/types.ts";
+import { commonChoices } from "../../std/facts.ts";
+import { error, type Fault } from "./fault.ts";
+
+interface Need {
+  readonly text: string;
+  readonly hint?: () => string; // the next thing to type, where it is always the same
+}
+const need = (text: string, hint?: string): Need => ({ text, ...(hint ? { hint: () => hint } : {}) });
+/** What a place may need. */
+const needs = {
+  // values
+  number: need("a number"),
+  whole: need("a whole number"),
+  positive: need("a whole number, 1 or more"),
+  float: need("f32"),
+  truth: need("true or false"),
+  condition: need("a condition"),
+  tensor: need("a tensor"),
+  element: need("a single element"),
+  forBody: need(
+    "a single element as the body of `for`",
+    "index every axis, or use whole-array operators without `for`",
+  ),
+  reducedElement: need("a single element", "index every axis"),
+  logits: need("f32 with a last axis of logits"),
+  indices: need("a tensor of i32 indices"),
+  floatParameter: need("an f32 parameter of the distribution"),
+  pattern: need("an axis pattern"),
+  // lists and tuples
+  tensors: need("a list of tensors"),
+  someTensors: need("a list of one tensor or more"),
+  sizes: need("a list of whole sizes, 0 or more"),
+  parts: need("a count or a list of sizes"),
+  // axes, sizes and ranges
+  axis: need("an axis number"),
+  knownAxes: need("axes known at compile time"),
+  knownAxis: need("an axis of known extent"),
+  size: need("a size"),
+  namedAxes: need("axes by name"),
+  declaredRange: need("a range, as 0..10"),
+  indexRange: need("a range, as 0..n"),
+  // what is applied
+  function: need("a function"),
+  applicable: need("something to apply"),
+  composable: need("a function or an optimizer", "`>>` composes functions; a value goes through them by `|>`"),
+  layer: need("a layer or model"),
+  instance: need("an instance"),
+  withMembers: need("an instance or data"),
+  part: need("a model or a part of one"),
+  trainable: need("a model, a layer's instance or a parameter"),
+  data: need("a data block"),
+  optimizer: { text: "an optimizer", hint: () => `write by ${commonChoices("optimizer")[0]}` },
+  distribution: {
+    text: "a distribution",
+    hint: () => `write uniform(-1, 1), an initialiser as ${commonChoices("init")[0]}, or a number`,
+  },
+  // types
+  tensorType: need("a tensor's type"),
+  shapedFloat: need("f32 with a shape"),
+  exportType: need("f32, i32 or bool", "the inputs of an export come at run time"),
+  // options of loaders
+  column: need("a column's name, or its number from 0"),
+  header: need("header: true or header: false"),
+  missing: need("missing: drop, or a number"),
+  delimiter: need('delimiter: ",", ";", "tab" or another character'),
+} satisfies Readonly<Record<string, Need>>;
+export type Wanted = keyof typeof needs;
+export const wantedText = (want: Wanted): string => needs[want].text;
+
+const wrong = (span: Span, want: string, got: string, hint?: string): Fault =>
+  error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint });
+/** `got`: the kind of the value that is there, as `kindText` says it. */
+export const needed = (span: Span, want: Wanted, got: string): Fault => {
+  const { text, hint }: Need = needs[want];
+  return wrong(span, text, got, hint?.());
+};
+
+// ---- numbers
+/** `unknown`: it is no constant, but may be 0. */
+export const divisorZero = (span: Span, unknown = false): Fault =>
+  wrong(
+    span,
+    "a divisor other than 0",
+    unknown ? "an i32 that may be 0" : "0",
+    unknown ? "declare a range without 0, as `i32 in 1..10`, or write max(n, 1)" : undefined,
+  );
+export const boolAsNumber = (span: Span): Fault =>
+  wrong(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)");
+/** `-x` of something that is no number. */
+export const negated = (span: Span, got: string): Fault =>
+  wrong(span, "a number", got, "write `not x`, or f32(x) for a number");
+export const beyondI32 = (span: Span, got: string): Fault =>
+  wrong(
+    span,
+    "a whole number that i32 has (-2147483648 to 2147483647)",
+    got,
+    "i32 wraps: take a smaller number, or calculate with f32(...)",
+  );
+export const tooSmall = (span: Span, what: string, least: number, got: number): Fault =>
+  wrong(span, `${what} of ${least} or more`, String(got));
+export const knownTooLate = (span: Span, what: string): Fault =>
+  wrong(span, `${what} known at compile time`, "a value of the run");
+
+// ---- types and ranges
+/** `want`, `got`: types as they are written. */
+export const wrongType = (span: Span, want: string, got: string): Fault =>
+  wrong(span, want, got, want === "f32" && (got === "i32" || got === "bool") ? "write f32(x)" : undefined);
+export const rangeOfFloats = (span: Span, dtype: string): Fault =>
+  wrong(span, "i32 before `in`", dtype, "only whole numbers carry a range");
+export const emptyRange = (span: Span, range: string): Fault =>
+  wrong(span, "a range that holds a number", range, "the end is not included: 0..3 is 0, 1 and 2");
+export const rangeBeyondI32 = (span: Span, range: string): Fault =>
+  wrong(span, "a range of i32, between -2147483648 and 2147483648", range);
+export const runTimeRange = (span: Span): Fault =>
+  wrong(span, "a range of known numbers", "one that depends on the run");
+/** Of an input of an export. */
+export const inputRange = (span: Span): Fault =>
+  wrong(span, "a range from a known number to a known number or size", "one that depends on more");
+export const unboundedIndex = (span: Span): Fault =>
+  wrong(span, "bounds with a known largest value", "bounds without one");
+/** `type`: as it is written; undefined where there is none. */
+export const untypedInput = (span: Span, type: string | undefined): Fault =>
+  wrong(span, "a tensor's type", type ?? "none", "the inputs of an export have types: x: f32[B, 4]");
+
+// ---- lists, tuples, elements
+export const notTuple = (span: Span, count: number, got: string): Fault => wrong(span, `a tuple of ${count}`, got);
+/** `count`: where it is known. */
+export const notWholeNumbers = (span: Span, count: Extent | undefined, got: string): Fault =>
+  wrong(span, `a list of ${typeof count === "number" ? `${count} ` : ""}whole numbers`, got);
+export const emptyList = (span: Span, want: Wanted): Fault => wrong(span, wantedText(want), "an empty list");
+export const mixedList = (span: Span, first: string, other: string): Fault =>
+  wrong(span, `elements of one type (${first})`, `a list that also has ${other}`);
+export const noElements = (span: Span, of: string, shape: string): Fault =>
+  wrong(span, `one element or more of ${of}`, shape);
+export const emptyReduction = (span: Span, reducer: string): Fault =>
+  wrong(span, `${reducer} of one element or more`, "of none");
+/** `shape`: of the tensor that is there. */
+export const notElement = (span: Span, got: string, shape: string | undefined): Fault =>
+  wrong(span, wantedText("element"), got, shape === undefined ? undefined : `index it: the value has ${shape}`);
+export const elementForTensor = (span: Span): Fault =>
+  wrong(
+    span,
+    wantedText("tensor"),
+    "an element inside `for`",
+    "a `for` body is a single element; draws, loops and whole-array functions stand outside of it",
+  );
+
+// ---- functions, layers, instances, distributions
+/** A layer where its instance is needed. `applied`: it is applied at once. */
+export const bareLayer = (span: Span, got: string, layer: string, applied = false): Fault =>
+  wrong(span, wantedText("instance"), got, `write ${layer}(...)${applied ? "(...)" : ""}`);
+/** `there`: the name of the layer, or the text of the string, that is there. */
+export const notFunction = (
+  span: Span,
+  got: string,
+  there: { readonly layer?: string | undefined; readonly string?: string | undefined },
+): Fault =>
+  wrong(
+    span,
+    wantedText("function"),
+    got,
+    there.layer !== undefined
+      ? `write ${there.layer}()`
+      : there.string !== undefined
+        ? `choices are functions: write ${there.string} without quotes`
+        : undefined,
+  );
+/** `x.member` of a value without members. `tensor`: it is a tensor or a number. */
+export const noMembers = (span: Span, got: string, member: string, tensor: boolean): Fault =>
+  wrong(
+    span,
+    wantedText("withMembers"),
+    got,
+    !tensor
+      ? undefined
+      : member === "shape"
+        ? "write size(x, axis: n) for the extent of an axis"
+        : member === "T"
+          ? "write transpose(x)"
+          : `functions are applied from outside: ${member}(x), or x |> ${member}`,
+  );
+export const twoDistributions = (span: Span): Fault => wrong(span, "a distribution and a number", "two distributions");
+export const operatorOnDistribution = (span: Span, operator: string): Fault =>
+  wrong(span, "+ - * or / with a number", `\`${operator}\` on a distribution`);
+export const twoInstances = (span: Span, a: string, b: string): Fault =>
+  wrong(span, "two values of one instance", `${a} and ${b}`);
+export const notParametersOf = (span: Span, path: string, got: string): Fault =>
+  wrong(span, `parameters of ${path}`, got);
+export const typedInstanceState = (span: Span): Fault =>
+  wrong(span, "no type", "a type of a state that holds a layer's parameters");
+export const unappliedInstance = (span: Span, got: string): Fault =>
+  wrong(
+    span,
+    "an instance with parameters",
+    `${got}, which is applied nowhere above`,
+    "apply it before its state is used",
+  );
+export const undeclaredState = (span: Span, name: string): Fault =>
+  wrong(span, "a declared state", `\`${name}\``, `write state ${name} = ... above`);
+export const neverApplied = (span: Span, path: string): Fault =>
+  error("DLM2022", span, `the parameters of ${path} are needed here, which is applied nowhere`, {
+    hint: `their shapes follow from what it is applied to: write ${path}(x) anywhere in the file, or sizes in the types of a model's inputs`,
+  });
+
+// ---- arguments of built-in functions
+export const windowArguments = (span: Span): Fault =>
+  wrong(span, "window_room(n, k, stride, pad, dilate) of whole numbers", "something else");
+export const noFileName = (span: Span, loader: string, argument: string, got: string): Fault =>
+  wrong(span, `${loader}(${argument}: "...")`, got);

@@ -1,0 +1,91 @@
+// Names: unknown, bound twice, defined by themselves.
+import { nearest } from "../../../grammar/nearest.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { calledElsewhere } from "../../std/facts.ts";
+import { error, type Fault } from "./fault.ts";
+
+/** What other systems call the words of the language and what is built in. Names of declarations are facts of the library (std/facts.ts). */
+const elsewhere: Readonly<Record<string, string>> = {
+  float: "f32",
+  double: "f32",
+  f64: "f32",
+  float32: "f32",
+  int: "i32",
+  int32: "i32",
+  integer: "i32",
+  boolean: "bool",
+  string: "bool",
+  avg: "mean",
+  reduce_sum: "sum",
+  reduce_mean: "mean",
+  reduce_max: "max",
+  batch_size: "batch",
+  num_epochs: "epochs",
+  max_steps: "steps",
+  dim: "axis",
+  keepdim: "keep",
+  keepdims: "keep",
+  einops: "rearrange",
+  cat: "concat",
+  concatenate: "concat",
+  permute: "transpose",
+  swapaxes: "transpose",
+  view: "reshape",
+  expand_dims: "unsqueeze",
+  stop_gradient: "stop",
+  detach: "stop",
+  no_grad: "stop",
+  randn: "normal",
+  rand: "uniform",
+  pow: "^",
+  abs_: "abs",
+};
+export interface Where {
+  readonly kind?: string; // parameter, setting, field, ...
+  readonly place?: string; // in a train block, in net.first, ...
+  readonly signature?: string;
+}
+export const unknownName = (
+  span: Span,
+  name: string,
+  known: Iterable<string>,
+  { kind, place = "here", signature }: Where = {},
+): Fault => {
+  const names = [...new Set(known)].filter((n) => /^[A-Za-z]/.test(n));
+  const foreign = [
+    ...calledElsewhere(name, span.file.text),
+    ...(Object.hasOwn(elsewhere, name) ? [elsewhere[name]!] : []),
+  ];
+  const near = foreign.find((n) => names.includes(n)) ?? nearest(name, names);
+  const hint =
+    name === "nan" || name === "NaN"
+      ? "there is no NaN to test for: `inf` is finite, and masks are written with `where`"
+      : near
+        ? `did you mean \`${near}\`?`
+        : undefined;
+  const list = kind && names.length && names.length <= 16 && !signature ? [`known ${kind}s: ${names.join(", ")}`] : [];
+  return error("DLM2001", span, `there is no ${kind ? `${kind} ` : ""}\`${name}\` ${place}`, {
+    hint,
+    notes: [...(signature ? [signature] : []), ...list],
+  });
+};
+export const twice = (span: Span, name: string, before: Span): Fault =>
+  error("DLM2002", span, `\`${name}\` is bound twice`, {
+    labels: [{ span: before, text: "first here" }],
+    hint: "give one of them another name",
+  });
+export const recursion = (span: Span, name: string, what: "fn" | "const"): Fault =>
+  error("DLM2013", span, what === "fn" ? `\`${name}\` reaches itself` : `\`${name}\` is defined by itself`, {
+    hint:
+      what === "fn"
+        ? "a function may not call itself; use `scan`, `fold` or `stack`"
+        : "give one of the constants a value of its own",
+  });
+export const unboundDim = (span: Span, name: string): Fault =>
+  error("DLM2016", span, `the dim ${name} is not bound`, {
+    hint: /^[a-z]/.test(name)
+      ? `dims begin with a capital: ${name[0]!.toUpperCase()}${name.slice(1)}; other sizes are constants or parameters`
+      : "a dim is bound where it stands alone in an input's type, as in x: f32[B, 64]",
+  });
+export const noSuchFile = (span: Span, path: string): Fault =>
+  error("DLM2020", span, `cannot import "${path}"`, { hint: "paths count from the folder of the file that imports" });

@@ -1,0 +1,223 @@
+// Shapes, types and ranges that do not fit.
+import type { Label, Span } from "../../../grammar/diagnostic.ts";
+import type { DType, Extent, Shape } from "../../graph/types.ts";
+import { extentText, shapeText } from "../../graph/print.ts";
+import { error, short, typeText, type Fault } from "./fault.ts";
+
+export const shapeMismatch = (
+  span: Span,
+  what: string,
+  want: string,
+  got: string,
+  more: { notes?: readonly string[]; hint?: string; labels?: readonly Label[] } = {},
+): Fault => error("DLM2003", span, `shapes do not fit: ${what} wants ${want} but receives ${got}`, more);
+/** An element inside `for` where a tensor is taken. */
+export const elementOfShape = (span: Span, what: string, want: string, got: string): Fault =>
+  shapeMismatch(span, what, want, got, {
+    hint: "inside `for` every value is a single element; functions of whole tensors stand outside of it",
+  });
+/** One instance, applied to inputs that give its parameter two shapes. `type`: as it is written. */
+export const parameterOfTwoShapes = (
+  span: Span,
+  path: string,
+  owner: string,
+  type: string,
+  before: Shape,
+  now: Shape,
+): Fault =>
+  shapeMismatch(span, `the parameter ${path}`, typeText("f32", before), typeText("f32", now), {
+    notes: [
+      `${type}: ${owner} was applied before, where this was ${shapeText(before)}; now it would be ${shapeText(now)}`,
+    ],
+    hint: "one instance has one shape; make a second one for inputs of another size",
+  });
+export const expandedTooFar = (span: Span, shape: Shape, got: string): Fault =>
+  shapeMismatch(
+    span,
+    "expand",
+    `at most the ${shape.length} ax${shape.length === 1 ? "is" : "es"} of ${shapeText(shape)}`,
+    got,
+    {
+      hint: "expand adds axes in front and stretches those of 1; index or reduce what is too much",
+    },
+  );
+/** What makes a value of shape `got` one of shape `want`, of another rank: the next thing to type. */
+export function axesHint(span: Span, want: Shape, got: Shape, batch?: unknown): string {
+  const x = short(span, "x");
+  const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
+  /** The last axis of `long` without which it is `less`. */
+  const extra = (long: Shape, less: Shape): number =>
+    long.findLastIndex((n, d) => n === 1 && same(long.toSpliced(d, 1), less));
+  const axis = (d: number, rank: number): number => (d === rank - 1 ? -1 : d);
+  const [added, taken] = [extra(want, got), extra(got, want)];
+  if (added >= 0) return `write unsqueeze(${x}, ${axis(added, want.length)})`;
+  if (taken >= 0) return `write squeeze(${x}, ${axis(taken, got.length)})`;
+  const fits = (small: Shape, large: Shape): boolean => small.every((n, d) => n === large[d] || n === 1);
+  if (got.length < want.length) {
+    // a batch has another size where it is measured
+    const rows = typeof batch === "object" && batch !== null && "value" in batch ? batch.value : undefined;
+    const to = `expand[${want.map((n, d) => (d === 0 && n === rows ? "batch" : extentText(n))).join(", ")}]`;
+    if (fits(got, want.slice(want.length - got.length))) return `write ${to}(${x}) if it is meant to be repeated`;
+    if (fits(got, want))
+      return `write ${to}(${Array.from({ length: want.length - got.length }).reduce<string>((e) => `unsqueeze(${e}, -1)`, x)}) if it is meant to be repeated`;
+  } else {
+    const more = got.length - want.length;
+    if (same(got.slice(0, want.length), want))
+      return `write ${x}[${["...", ...Array.from({ length: more }, () => "0")].join(", ")}] for one of the last ax${more === 1 ? "is" : "es"}, or reduce it`;
+    if (same(got.slice(more), want))
+      return `write ${x}[${Array.from({ length: more }, () => "0").join(", ")}] for one of the first ax${more === 1 ? "is" : "es"}, or reduce it`;
+  }
+  return "give it these axes with reshape[...], unsqueeze or an index";
+}
+export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Span): Fault => {
+  const [small, large, smallSpan] = a.length <= b.length ? [a, b, left] : [b, a, right];
+  const skip = large.length - small.length;
+  const axis = small.findIndex((n, d) => n !== large[skip + d] && n !== 1 && (skip > 0 || large[d] !== 1));
+  const meets = `${extentText(small[axis]!)} meets ${extentText(large[skip + axis]!)}`;
+  const rows = skip > 0 && small.length === 1 && small[0] === large[0];
+  return error("DLM2004", span, `shapes do not fit: ${shapeText(a)} with ${shapeText(b)}`, {
+    labels: sameSpan(left, right)
+      ? []
+      : [
+          { span: left, text: shapeText(a) },
+          { span: right, text: shapeText(b) },
+        ],
+    notes: [
+      skip
+        ? `the operand of lower rank is aligned at the right: ${meets} in axis ${skip + axis}`
+        : `axis ${axis}: ${meets}, and neither is 1`,
+    ],
+    hint: rows
+      ? `write unsqueeze(${short(smallSpan, "x")}, -1) for one value a row`
+      : skip
+        ? "give both operands the same axes with unsqueeze, expand[...] or reshape[...]"
+        : "check the sizes that the layers before it give",
+  });
+};
+const sameSpan = (a: Span, b: Span): boolean => a.file === b.file && a.start === b.start && a.end === b.end;
+export const contraction = (span: Span, a: Shape, b: Shape, left: Span, right: Span): Fault => {
+  const inner = a.at(-1);
+  const turned = b.length > 1 && b.at(-1) === inner;
+  return error("DLM2004", span, `shapes do not fit: ${shapeText(a)} @ ${shapeText(b)}`, {
+    labels: [
+      { span: left, text: shapeText(a) },
+      { span: right, text: shapeText(b) },
+    ],
+    notes: [
+      a.length && b.length
+        ? `${extentText(inner!)}, the last axis of the left side, must be the ${b.length > 1 ? "last axis but one" : "axis"} of the right side, ${extentText(b.length > 1 ? b.at(-2)! : b[0]!)}`
+        : "both sides of `@` need an axis",
+    ],
+    hint: turned ? `write ${short(left, "a")} @ transpose(${short(right, "b")})` : undefined,
+  });
+};
+export const mixedTypes = (span: Span, a: DType, b: DType): Fault =>
+  error("DLM2005", span, `${a} does not combine with ${b}`, {
+    hint:
+      a === "bool" || b === "bool"
+        ? "a bool is a number nowhere; write where(x, 1.0, 0.0) or f32(x)"
+        : "tensors never convert silently; write f32(x), or i32(x) to cut towards zero",
+  });
+const outOfRange = (span: Span, index: string, extent: Extent, axis: number, operand: Label, hint: string): Fault =>
+  error("DLM2009", span, `${index} may leave axis ${axis}, which has ${extentText(extent)} elements`, {
+    labels: [operand],
+    hint,
+  });
+/** Of a list of `count` elements. */
+export const noSuchElement = (span: Span, index: number, count: number, list: Label): Fault =>
+  outOfRange(span, `the index ${index}`, count, 0, list, `the last element is ${count - 1}, or -1 from the end`);
+/** `low`, `end`: as they are known. */
+export const sliceOutOfRange = (
+  span: Span,
+  low: string,
+  end: string,
+  extent: Extent,
+  axis: number,
+  operand: Label,
+): Fault => {
+  const whole = `the whole axis is 0..${extentText(extent)}: the end is not included`;
+  return outOfRange(span, `the slice ${low}..${end}`, extent, axis, operand, whole);
+};
+/** The values of an index, where they are known, as the text counts them; `loaded`: they are data. */
+export interface IndexFacts {
+  readonly low: number;
+  readonly high: number;
+  readonly known: boolean;
+  readonly loaded: boolean;
+  readonly fromEnd: boolean;
+}
+export const indexOutOfRange = (
+  span: Span,
+  { low, high, known, loaded, fromEnd }: IndexFacts,
+  extent: Extent,
+  axis: number,
+  operand: Label,
+): Fault => {
+  const outside = "say what is outside: x[...] ?? 0";
+  if (known && low === high) {
+    const written = fromEnd && typeof extent === "number" ? low - extent : low;
+    const last = typeof extent === "number" ? `the last index is ${extent - 1}, or -1 from the end` : outside;
+    return outOfRange(span, `the index ${written}`, extent, axis, operand, last);
+  }
+  const hint =
+    loaded && !known
+      ? `declare its range where it enters, as \`i32 in 0..${extentText(extent)}\`, or ${outside}`
+      : `${outside}, or run the index over fewer elements`;
+  return outOfRange(span, known ? `this index, ${low}..${high + 1},` : "this index", extent, axis, operand, hint);
+};
+/** An index that is divided by `/` and may leave a remainder. */
+export const quotientAsIndex = (span: Span, extent: Extent, axis: number, operand: Label): Fault =>
+  outOfRange(
+    span,
+    "this index, written with `/`,",
+    extent,
+    axis,
+    operand,
+    "say what is there where it does not come out even: x[...] ?? 0, or divide by `//`",
+  );
+const notInRange = (span: Span, name: string, got: string, want: string, hint: string, label?: Label): Fault =>
+  error("DLM2010", span, `${name} may be ${got}, but must lie in ${want}`, {
+    ...(label ? { labels: [label] } : {}),
+    hint,
+  });
+/** `asked`: the user's text that asks for the range. `constant`: the value is one number. */
+export const outsideOfRange = (
+  span: Span,
+  name: string,
+  got: string,
+  want: string,
+  asked: Span | undefined,
+  constant: boolean,
+): Fault =>
+  notInRange(
+    span,
+    name,
+    got,
+    want,
+    constant ? "give a number of this range" : `declare the range where the value enters, as \`i32 in ${want}\``,
+    asked && { span: asked, text: "asked for here" },
+  );
+/** A formula (with the place of its `declared` range) or a number of a list. */
+export const fieldOutsideOfRange = (span: Span, field: string, got: string, want: string, declared?: Span): Fault =>
+  notInRange(
+    span,
+    `the field ${field}`,
+    got,
+    want,
+    declared
+      ? "change the formula, or declare the range that it has"
+      : "change the value, or declare the range that the values have",
+    declared && { span: declared, text: "declared here" },
+  );
+export const nextOutOfRange = (span: Span, name: string, got: string, low: number, end: number, label?: Label): Fault =>
+  error("DLM2010", span, `the next value of ${name} may be ${got}, but must lie in ${low}..${end}`, {
+    ...(label ? { labels: [label] } : {}),
+    hint: `keep it in its range: ${low === 0 ? `(${short(span, "e")}) % ${end}, or ` : ""}max(${low}, min(${short(span, "e")}, ${end - 1}))`,
+  });
+export const notWhole = (span: Span, value?: number | string): Fault =>
+  error(
+    "DLM2011",
+    span,
+    `a whole number is needed here, ${typeof value === "string" ? `${value} leaves a remainder` : `\`${short(span, "this")}\` ${value === undefined ? "may leave a remainder" : `is ${value}`}`}`,
+    { hint: "`/` divides truly, `//` floors" },
+  );

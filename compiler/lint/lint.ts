@@ -1,0 +1,55 @@
+// What is right by the rules but looks wrong. In: a Program without errors, its text. Out: warnings and hints DLM25xx, each from a file of this folder.
+// A loss that is no single number (DLM2018) and data whose range is wider than a table (DLM2010) are errors, and not repeated here.
+import type * as ast from "../../grammar/ast.ts";
+import type { Diagnostic } from "../../grammar/diagnostic.ts";
+import type { Program } from "../elaborate/program.ts";
+import { namedFunctions } from "../scalar/table.ts";
+import { libraryDeclarations } from "../std/declarations.ts";
+import { factsOf } from "../std/facts.ts";
+import { constantMatrices } from "./constant-matrices.ts";
+import { dimsUsedOnce } from "./dims-used-once.ts";
+import { doubledSoftmax } from "./doubled-softmax.ts";
+import { droppedOutput } from "./dropped-output.ts";
+import type { Lint, Linted } from "./finding.ts";
+import { flatParameters } from "./flat-parameters.ts";
+import { largeRates } from "./large-rates.ts";
+import { smallSlopes } from "./small-slopes.ts";
+import { unboundedSlopes } from "./unbounded-slopes.ts";
+import { unusedFields } from "./unused-fields.ts";
+import { unusedParameters } from "./unused-parameters.ts";
+
+export const lints: readonly Lint[] = [
+  unusedParameters,
+  flatParameters,
+  dimsUsedOnce,
+  constantMatrices,
+  doubledSoftmax,
+  unboundedSlopes,
+  smallSlopes,
+  unusedFields,
+  droppedOutput,
+  largeRates,
+];
+
+/** `imported`: the files whose declarations the main file sees. */
+export function lint(program: Program, file: ast.File, imported: readonly ast.File[] = []): Diagnostic[] {
+  const items = [file, ...imported].flatMap((f) => f.items);
+  const declaration = (name: string): ast.Item | undefined =>
+    items.find((i) => i.kind !== "import" && i.name.text === name) ??
+    libraryDeclarations.find((d) => d.name === name)?.item();
+  const linted: Linted = {
+    program,
+    file,
+    declaration,
+    facts: (name) => factsOf(declaration(name)?.doc ?? namedFunctions.get(name)?.summary),
+  };
+  const seen = new Set<string>();
+  return lints.flatMap(({ code, severity, check }) =>
+    check(linted).flatMap((finding): Diagnostic[] => {
+      const key = `${code} ${finding.span.start} ${finding.span.end}`;
+      if (seen.has(key)) return [];
+      seen.add(key);
+      return [{ code, severity, ...finding }];
+    }),
+  );
+}

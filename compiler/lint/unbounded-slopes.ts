@@ -1,0 +1,77 @@
+// DLM2506: sqrt, log and division on the way to a gradient, of what depends on parameters and may be 0: their slope is unbounded there.
+import type * as ast from "../../grammar/ast.ts";
+import type { Span } from "../../grammar/diagnostic.ts";
+import { topological } from "../graph/node.ts";
+import { isCall, operandsOf } from "../graph/scalar.ts";
+import type { Node, Scalar } from "../graph/types.ts";
+import type { Finding, Lint } from "./finding.ts";
+import { lowerBounds } from "./lower-bounds.ts";
+
+export const unboundedSlopes: Lint = {
+  code: "DLM2506",
+  severity: "warning",
+  check: (linted) => {
+    const parameters = new Set<Node>(linted.program.parameters.map((p) => p.source));
+    const found = linted.program.trains.flatMap((t) =>
+      inLosses(
+        t.objectives.map((o) => o.loss),
+        parameters,
+        linted.file,
+      ),
+    );
+    // the innermost place is the one to change
+    return found.filter((d) => !found.some((x) => x !== d && liesWithin(x.span, d.span)));
+  },
+};
+const liesWithin = (a: Span, b: Span): boolean =>
+  a.start >= b.start && a.end <= b.end && (a.start > b.start || a.end < b.end);
+
+function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: ast.File): Finding[] {
+  const order = topological([...losses]);
+  const depends = new Set<Node>();
+  for (const n of order) if (parameters.has(n) || inputsOf(n).some((x) => depends.has(x))) depends.add(n);
+  const lower = lowerBounds();
+  const mayBeZero = (e: Scalar): boolean =>
+    scalars(e).some((x) => x.kind === "load" && depends.has(x.tensor)) && !(lower(e) > 0);
+  return order.flatMap((n): Finding[] => {
+    if (n.kind !== "compute" || !n.span || !isOwn(n.span, file)) return [];
+    for (const e of scalars(n.body)) {
+      const divides = isCall(e, "div");
+      const risky = divides ? e.operands[1] : isCall(e, "sqrt") || isCall(e, "log") ? e.operands[0] : undefined;
+      if (risky && e.kind === "call" && mayBeZero(risky)) return [finding(n.span, e.fn.name, divides)];
+    }
+    return [];
+  });
+}
+/** In the user's text, and in no optimizer: nothing is differentiated there. */
+const isOwn = (span: Span, file: ast.File): boolean =>
+  span.file === file.source &&
+  !file.items.some((i) => i.kind === "optimizer" && span.start >= i.span.start && span.end <= i.span.end);
+const finding = (span: Span, name: string, divides: boolean): Finding => ({
+  span,
+  message: divides
+    ? "the division here has an unbounded slope where its divisor is 0"
+    : `\`${name}\` here has an unbounded slope where its operand is 0`,
+  hint: divides
+    ? "keep the divisor away from 0: x / (y + 1e-8), or max(y, 1e-8)"
+    : "add a small number: sqrt(x + 1e-9), log(x + 1e-9)",
+});
+const inputsOf = (n: Node): readonly Node[] =>
+  n.kind === "compute"
+    ? scalars(n.body).flatMap((e) => (e.kind === "load" ? [e.tensor] : []))
+    : n.kind === "reshape"
+      ? [n.operand]
+      : n.kind === "source"
+        ? []
+        : topological([n]).filter((x) => x !== n);
+function scalars(root: Scalar): Scalar[] {
+  const seen = new Set<Scalar>();
+  const queue = [root];
+  while (queue.length) {
+    const e = queue.pop()!;
+    if (seen.has(e)) continue;
+    seen.add(e);
+    queue.push(...operandsOf(e));
+  }
+  return [...seen];
+}

@@ -1,0 +1,75 @@
+// Facts that declarations state about themselves: fixed sentences in their `##` comments, read by lints, by messages that suggest a name, and where
+// a measured value needs a direction. The compiler knows no declaration by name; a user's own may state the same. Any other sentence is prose.
+import { libraryFiles } from "./library.ts";
+
+/** Sentences without a variable part, by the fact that they state. */
+const fixed = {
+  lessIsBetter: "Less is better.",
+  moreIsBetter: "More is better.",
+  takesLogits: "Takes logits.", // its first input, where probabilities would be a mistake
+  givesProbabilities: "Gives probabilities.",
+  smallSlope: "Its slope is at most 1/4.",
+  normalises: "Normalises its input.",
+  dropsFeatures: "Drops features in training.",
+  reshapes: "Changes the shape only.",
+} as const;
+export type Fact = keyof typeof fixed;
+
+export interface Facts {
+  readonly has: (fact: Fact) => boolean;
+  /** `Less is better.` or `More is better.`; undefined where the comment says neither, or both. */
+  readonly better: "min" | "max" | undefined;
+  /** `Usual rates: up to 0.05.` */
+  readonly usualRate: number | undefined;
+}
+/** A sentence begins a line or follows another. */
+const begin = String.raw`(?<=^|[.:] |\n)`;
+const usualRates = new RegExp(`${begin}Usual rates: up to (\\d[\\d.e-]*?)\\.(?=\\s|$)`);
+const alsoCalled = new RegExp(`${begin}(?:Also called|\`(\\w+)\` is also called) ([\\w, ]+)\\.`, "g");
+const commonChoice = new RegExp(`${begin}A common choice: (.+?)\\.(?=\\s|$)`);
+
+/** What the text of a `##` comment states. */
+export function factsOf(doc = ""): Facts {
+  const has = (fact: Fact): boolean => new RegExp(begin + fixed[fact].replace(/[.]/g, "\\.")).test(doc);
+  const [less, more] = [has("lessIsBetter"), has("moreIsBetter")];
+  const rate = usualRates.exec(doc)?.[1];
+  return {
+    has,
+    better: less === more ? undefined : less ? "min" : "max",
+    usualRate: rate === undefined ? undefined : Number(rate),
+  };
+}
+
+/** A `##` comment and what it documents. */
+const documented = /^((?:##.*\n)+)(?:export )?(fn|layer|model|init|optimizer) ([A-Za-z_]\w*)/gm;
+interface Documented {
+  readonly doc: string;
+  readonly kind: string;
+  readonly name: string;
+}
+const documentedIn = (text: string): Documented[] =>
+  [...text.matchAll(documented)].map((m) => ({ doc: m[1]!.replace(/^## ?/gm, ""), kind: m[2]!, name: m[3]! }));
+
+/** Names of other systems: for each, the declarations and parameters of this text that are called so elsewhere. */
+function aliasesIn(text: string): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const { doc, name } of documentedIn(text))
+    for (const [, parameter, names] of doc.matchAll(alsoCalled))
+      for (const alias of names!.split(/, | and /)) found.set(alias, [...(found.get(alias) ?? []), parameter ?? name]);
+  return found;
+}
+let library: Map<string, string[]> | undefined; // a constant of the library's text, made when a name is first missed
+/** What a name of another system stands for in the library and in `text`, a file of the user's. */
+export function calledElsewhere(name: string, text: string): readonly string[] {
+  library ??= aliasesIn(libraryFiles.map((f) => f.text).join("\n"));
+  return [...(aliasesIn(text).get(name) ?? []), ...(library.get(name) ?? [])];
+}
+/** Expressions that the library recommends, in its order: `A common choice: adam(lr: 1e-3).` in comments of this kind that state this fact. */
+export function commonChoices(kind: "fn" | "layer" | "init" | "optimizer", fact?: Fact): string[] {
+  return libraryFiles.flatMap((f) =>
+    documentedIn(f.text).flatMap((d) => {
+      const choice = commonChoice.exec(d.doc)?.[1];
+      return d.kind === kind && choice && (!fact || factsOf(d.doc).has(fact)) ? [choice] : [];
+    }),
+  );
+}

@@ -1,0 +1,119 @@
+// Facts stand where declarations stand: in fixed sentences of their `##` comments. The compiler knows no declaration of the library by name.
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { analyse } from "../../compiler/front.ts";
+import { namedFunctions } from "../../compiler/scalar/table.ts";
+import { libraryDeclarations } from "../../compiler/std/declarations.ts";
+import { calledElsewhere, commonChoices, factsOf } from "../../compiler/std/facts.ts";
+import { libraryFiles } from "../../compiler/std/library.ts";
+
+const found = (text: string): string[] =>
+  analyse(text, { pedantic: true }).diagnostics.map((d) => `${d.code} ${d.message}; ${d.hint}`);
+
+describe("names of other systems", () => {
+  test.each([
+    ["Dense", "Linear"],
+    ["BCELoss", "bce"],
+    ["CrossEntropyLoss", "cross_entropy"],
+    ["swish", "silu"],
+    ["xavier_uniform_", "glorot_uniform"],
+    ["MaxPooling2D", "MaxPool2d"],
+    ["one_hott", "one_hot"], // by its letters
+  ])("%s is %s", (alias, name) => {
+    expect(found(`export fn f(x: f32[4]) = ${alias}(x)`)).toEqual([
+      `DLM2001 there is no \`${alias}\` here; did you mean \`${name}\`?`,
+    ]);
+  });
+  test("of parameters", () => {
+    const [only] = found("model m(x: f32[B, 4]) = x |> Linear(units: 8)\nexport fn f(x: f32[B, 4]) = m(x)");
+    expect(only).toContain("did you mean `out`?");
+  });
+  test("of a file's own declarations", () => {
+    const text =
+      "## Twice x. Also called double and doubled.\nfn twice(x: f32[...S]) = 2 * x\nexport fn f(x: f32[4]) = ";
+    expect(found(`${text}doubled(x)`)).toEqual(["DLM2001 there is no `doubled` here; did you mean `twice`?"]);
+  });
+  test("none is a name of the library itself, and each stands for what there is", () => {
+    const names = new Set(libraryDeclarations.map((d) => d.name));
+    const aliases = libraryFiles.flatMap(({ text }) =>
+      [...text.matchAll(/(?:Also|is also) called ([\w, ]+)\./g)].flatMap((m) => m[1]!.split(/, | and /)),
+    );
+    expect(aliases.length).toBeGreaterThan(150);
+    expect(aliases.filter((a) => names.has(a) || namedFunctions.has(a))).toEqual([]);
+    expect(aliases.filter((a) => calledElsewhere(a, "").length === 0)).toEqual([]);
+  });
+});
+describe("facts of a file's own declarations", () => {
+  const data = "data d {\n  rows: 8\n  field x: f32[4] = normal[4]\n  field k: i32 in 0..3 = randint(0, 3)[]\n}\n";
+  const train = (objective: string, by = "sgd(lr: 0.1)"): string =>
+    `train fit on d(batch: 2) {\n  minimize ${objective} by ${by}\n  steps: 1\n}\n`;
+  const own = `${data}## Takes logits.
+fn my_loss(z: f32[B, 3], y: i32[B] in 0..3) = cross_entropy(z, y)
+## As softmax. Gives probabilities.
+fn my_softmax(x: f32[B, 3]) -> f32[B, 3] = softmax(x)
+`;
+  test("logits and probabilities", () => {
+    const net = "model net(x: f32[B, 4]) -> f32[B, 3] = x |> Linear(3) |> my_softmax\n";
+    expect(found(own + net + train("my_loss(net(x), k)"))).toEqual([
+      "DLM2505 my_loss takes logits, but these went through my_softmax already; leave my_softmax out of the objective, and apply it in the export",
+    ]);
+    // another function of that name states nothing
+    const plain = own.replace("## As softmax. Gives probabilities.\n", "");
+    expect(found(plain + net + train("my_loss(net(x), k)"))).toEqual([]);
+  });
+  test("scalar functions state facts too", () => {
+    const net = "model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1) |> sigmoid\n";
+    expect(found(data + net + train("bce_with_logits(net(x), f32(unsqueeze(k, -1) > 0))"))[0]).toContain(
+      "bce_with_logits takes logits, but these went through sigmoid already",
+    );
+  });
+  test("rates", () => {
+    const net = "model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)\n";
+    const optimizer =
+      "## Slow. Usual rates: up to 0.01.\noptimizer slow(lr: f32)(p: f32[...P], g: f32[...P]) = lr * g\n";
+    expect(found(data.replace(/ {2}field k.*\n/, "") + optimizer + net + train("mean(net(x)^2)", "slow(0.1)"))).toEqual(
+      ["DLM2510 a learning rate of 0.1 is above what slow mostly bears (0.01); try 0.001"],
+    );
+  });
+});
+describe("sentences", () => {
+  test("are read wherever they stand in a comment", () => {
+    expect(factsOf("Twice x.\nMore is better. Usual rates: up to 1e-2.")).toMatchObject({
+      better: "max",
+      usualRate: 0.01,
+    });
+    expect(factsOf("Less is better. More is better.").better).toBeUndefined();
+    expect(factsOf("It is said that less is better.").better).toBeUndefined();
+    expect(factsOf("Bold claims. Takes logits.").has("takesLogits")).toBe(true);
+    expect(factsOf(undefined).has("takesLogits")).toBe(false);
+  });
+  test("that recommend are right", () => {
+    for (const kind of ["fn", "layer", "init", "optimizer"] as const) {
+      const [first] = commonChoices(kind);
+      expect(libraryDeclarations.map((d) => d.name)).toContain(/^\w+/.exec(first!)![0]);
+    }
+  });
+});
+test("no library declaration is named in compiler code", () => {
+  const root = new URL("../../compiler/", import.meta.url);
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
+    (f) => f.endsWith(".ts") && !/(^|\/)(explain|library|reference)\.ts$|^wgsl\//.test(f),
+  );
+  // words that mean something else in a compiler too
+  const common = new Set(
+    "reciprocal constant total each average var std norm last outer square trace roll ranks eye flatten exponential".split(
+      " ",
+    ),
+  );
+  const names = libraryDeclarations.map((d) => d.name).filter((n) => !common.has(n));
+  // as a string, as a key, as something to write in a message; the names of rewrites are their own
+  const named = new RegExp(`"(${names.join("|")})"|^\\s*(${names.join("|")}): |[\`" ](${names.join("|")})\\(`, "m");
+  const offending = files.flatMap((f) =>
+    readFileSync(new URL(f, root), "utf8")
+      .split("\n")
+      .map((line) => line.replace(/\/\/.*|^\s*\/?\*.*/, "")) // comments may name them
+      .filter((line) => named.test(line) && !/\bname: "/.test(line))
+      .map((line) => `${f}: ${line.trim()}`),
+  );
+  expect(offending).toEqual([]);
+});
