@@ -29,13 +29,13 @@ import {
 import { coreOf, inlinedReads } from "./storage.ts";
 
 /** `flat`: the buffers that hold several tensors, of a step or of other programs over the same parameters. */
-export function fuse(program: GraphProgram, target: Target, flat?: Flattened): KernelGraph {
+export function fuse(program: GraphProgram, target: Target, flat?: Flattened, isInitial = false): KernelGraph {
   const found: Found = { notInPlace: new Set(), stored: new Set(), oneHome: new Set(), uncut: new Set() };
   const size = (): number => Object.values(found).reduce((sum, set: ReadonlySet<unknown>) => sum + set.size, 0);
   // every round but the last adds something
   for (;;) {
     const before = size();
-    const f = stateOf(program, target, flat, found);
+    const f = stateOf(program, target, flat, found, isInitial);
     makeHomes(f);
     if (smallestKernelsFit(f)) {
       const steps = level(f, undefined);

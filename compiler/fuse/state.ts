@@ -34,6 +34,7 @@ export interface Fusion {
   readonly limits: FusionLimits;
   readonly flat: Flattened | undefined;
   readonly found: Found;
+  readonly isInitial: boolean; // it makes initial values, for the names of kernels
   readonly order: readonly Node[]; // producers first
   readonly rank: ReadonlyMap<Node, number>; // place in `order`
   readonly scans: ReadonlyMap<Scan, ScanMemory>;
@@ -51,7 +52,13 @@ export interface Fusion {
 }
 
 /** Everything but homes, which are still empty. */
-export function stateOf(program: GraphProgram, target: Target, flat: Flattened | undefined, found: Found): Fusion {
+export function stateOf(
+  program: GraphProgram,
+  target: Target,
+  flat: Flattened | undefined,
+  found: Found,
+  isInitial: boolean,
+): Fusion {
   const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
   const pieces = new Map<Node, readonly Piece[]>();
   const cutting: Cutting = { program, flat, found, pieces, ownersOf: new Map() };
@@ -68,7 +75,7 @@ export function stateOf(program: GraphProgram, target: Target, flat: Flattened |
     order = cut;
   }
   return {
-    ...{ program, target, limits: fusionLimits[target.class], flat, found },
+    ...{ program, target, limits: fusionLimits[target.class], flat, found, isInitial },
     ...{ order, rank: new Map(order.map((x, i) => [x, i])), scans, rowUpdates, stored, inliner: new Inliner(stored) },
     ...{ pieces, ownersOf: cutting.ownersOf },
     ...{ homes: new Map(), aliasOf: new Map(), copies: [], outputs: [], retry: new Set() },

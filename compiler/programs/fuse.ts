@@ -17,7 +17,7 @@ export function fuseUnits({ units, views }: FlatModel, whole: Span, target: Targ
   const fused = (u: FlatUnit): FusedUnit => {
     if (u.oneLaunch) return { ...u, kernels: u.oneLaunch.kernels };
     const flat = u.flat ?? { step: u.graph, views, assembled: new Map(), updatedBy: new Map() };
-    return { ...u, kernels: fuse(u.graph, target, flat) };
+    return { ...u, kernels: fuse(u.graph, target, flat, u.kind === "init" || u.kind === "late init") };
   };
   const result = units.map(fused);
   for (const { kernels } of result)
