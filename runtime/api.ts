@@ -1,5 +1,4 @@
 // The runtime's public types: what a program that trains or uses a model sees.
-import type { DeviceFacts } from "./device.ts";
 import type { DType, Plan } from "./plan.ts";
 
 /** Dense and row-major; i32 as Int32Array, bool as Uint8Array of 0 and 1. */
@@ -148,16 +147,4 @@ export interface Model {
   loadWeights(bytes: Uint8Array, into?: string): Promise<readonly string[]>;
   /** Frees the device's memory. The device itself stays the caller's. */
   close(): void;
-}
-
-/** How a compiled trainer loads its model. */
-export interface TrainerOptions extends Partial<LoadOptions> {
-  /** In Node, which device: auto, gpu, system, embedded, or a part of an adapter's name. */
-  readonly choose?: string;
-  /** A folder, or its address, in which data files are looked for first. */
-  readonly data?: string;
-}
-/** A model that a compiled trainer loaded. */
-export interface TrainerModel extends Model {
-  readonly device: DeviceFacts | undefined; // undefined where the caller gave the device
 }

@@ -1,6 +1,6 @@
 // The command line of a compiled trainer: `node trainer.mjs`. In: a plan and its loader, arguments.   Out: progress on the terminal or as
 // lines of JSON, weights.safetensors, an exit status. An interrupted run keeps a checkpoint and says how to go on.
-import type { Measured, TrainerModel, TrainerOptions, TrainEvent, TrainResult } from "./api.ts";
+import type { Measured, TrainEvent, TrainResult } from "./api.ts";
 import { deviceText } from "./device.ts";
 import { readRegular, writeWhole } from "./files.ts";
 import { Keeper, usualOften } from "./keeper.ts";
@@ -8,6 +8,7 @@ import { DeviceUnavailable } from "./node.ts";
 import type { Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { jsonText } from "./tensor.ts";
+import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
 
 const options = {
   steps: "N: so many steps",

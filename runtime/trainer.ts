@@ -1,13 +1,14 @@
 // What a compiled trainer (trainer.mjs) is made of: its plan, with a device and files found by itself, in Node and in browsers.
 // In: a plan with its code, where the trainer lies and where its data lay.   Out: a loader of models, and a program for the command line.
 // Every `node:` module is imported when called: browsers load this too.
-import type { Model, TrainerModel, TrainerOptions, TrainOptions, TrainResult } from "./api.ts";
+import type { Model, TrainOptions, TrainResult } from "./api.ts";
 import { browserDevice } from "./device.ts";
 import { readRegular } from "./files.ts";
 import { load } from "./index.ts";
 import { openDevice } from "./node.ts";
 import type { Plan } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
+import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
 import { run } from "./program.ts";
 
 export { browserDevice } from "./device.ts"; // for pages

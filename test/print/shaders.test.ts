@@ -30,7 +30,7 @@ test("purpose, shapes, bindings, cost", () => {
   expect(row).toMatch(
     /^\| \d+ \| \[\w+\]\(\w+\.wgsl\) \| [^|]*std\/layer\.dlm:\d+[^|]* \| \[B(, \d+)?\][^|]* \| @\d+ [^|]+ \| @\d+ [^|]+ \| [^|]* wg \|$/,
   );
-  expect(index).toContain("gradient of net.linear.w");
+  expect(index).toContain("net.linear (Linear), gradient of w");
 });
 test("it is an artifact", () => {
   const texts = artifactTexts(plan!, "./", { runtime: "", page: "", types: "" }, index);
