@@ -162,7 +162,7 @@ onModel(
     "what a model is after each phase",
     `dlm inspect digits.dlm --stage backward            the derivative, as formulas
      dlm inspect digits.dlm --stage fused --only fit.step
-     dlm inspect digits.dlm --stage wgsl --only logits  one kernel's code
+     dlm inspect digits.dlm --stage wgsl --only net_linear3_forward
      dlm inspect digits.dlm --stage forward --dot | dot -Tsvg > digits.svg
      dlm inspect digits.dlm --stage memory`,
   ),
