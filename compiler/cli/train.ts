@@ -108,13 +108,13 @@ interface Run {
 }
 async function run(model: Model, names: readonly string[], r: Run): Promise<void> {
   const { terminal, flags, compiled, keeper } = r;
+  const interruption = interruptible(terminal, flags.json === true);
   const json = (event: object): void => terminal.line(jsonText(event));
   if (flags.json) json(startEvent(model, compiled, r.facts));
   else start(terminal, model, compiled, r.facts);
   terminal.update(`the device compiles ${counted(model.cost.modules, "kernel")}`);
   const progress: Progress = flags.json ? jsonProgress(json) : textProgress(terminal, names.length);
 
-  const interruption = interruptible(terminal, flags.json === true);
   const results: TrainResult[] = [];
   const files: Written[] = [];
   try {

@@ -2,6 +2,7 @@
 // chunks begins with a whole one.
 import { describe, expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
+import { enter } from "../../compiler/graph/compilation.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { enumerate } from "../../compiler/schedule/space.ts";
 import { targets } from "../../compiler/kernel/target.ts";
@@ -72,8 +73,10 @@ describe.each(Object.entries(first))("after %s", (_, [text, value]) => {
   });
   test.each(Object.keys(conditions))("under schedules with a tile, a sum where %s", async (condition) => {
     const on = await openDevice();
+    const { program, programs } = compile(textOf(text, condition));
+    enter(program!.compilation); // whose nodes are rebuilt below
     for (const target of [targets[await ownTarget()]!, targets["discrete"]!])
-      for (const step of compile(textOf(text, condition)).programs[0]!.kernels.steps) {
+      for (const step of programs[0]!.kernels.steps) {
         if (step.kind !== "kernel") throw new Error("sums are kernels");
         const tiled = enumerate(nestOf(overSources(step.spec)), target).filter(({ schedule }) =>
           Object.values(schedule.tile).some((size) => size > 1),
@@ -91,7 +94,9 @@ test.each(["k >= g", "k > 2 * g", "k + g >= 9", "k <= g", "k >= g and k < 30 - g
   for g in 0..5, i in 0..16, j in 0..16: sum over k in 0..32: where(${condition}, a[g, i, k] * b[g, k, j], 0)
 `;
     const target = targets["discrete"]!;
-    const [step] = compile(text, { target }).programs[0]!.kernels.steps;
+    const { program, programs } = compile(text, { target });
+    enter(program!.compilation); // whose nodes are rebuilt below
+    const [step] = programs[0]!.kernels.steps;
     if (step?.kind !== "kernel") throw new Error("a product is a kernel");
     const inChunks = enumerate(nestOf(overSources(step.spec)), target).filter(
       ({ schedule }) => Object.keys(schedule.staged).length,
