@@ -40,7 +40,6 @@ function checkParts(plan: Plan): void {
   const commands = (list: readonly Command[], where: string): void => {
     for (const c of list) {
       if (c.kind === "loop") {
-        need(plan.buffers[c.stepBuffer]?.role === "steps", where);
         place({ buffer: c.stepBuffer, offset: 0 }, where, c.count && 256 * (c.count - 1) + 4);
         commands(c.body, where);
       } else if (c.kind === "copy") {

@@ -83,7 +83,8 @@ export async function cachedFolder(name: string, fill: (folder: string) => void)
   } catch (error) {
     if (beside !== undefined) rmSync(beside, { recursive: true, force: true });
     if ((await whyNot(folder)) === undefined) return folder; // another process was first
-    if (process.env["DLM_CACHE"]) throw error;
+    if (process.env["DLM_CACHE"])
+      throw new Error(`${messageOf(error)}; DLM_CACHE=FOLDER names a folder that can be written to`);
     return passingFolder(name, fill);
   }
   const reason = await whyNot(folder);

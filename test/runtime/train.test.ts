@@ -316,7 +316,7 @@ describe("what cannot work is said before anything is made", () => {
       "the plan has version 7, and this runtime replays version 1: compile the model with the same version of dlm",
     ],
     ["no plan", (p) => delete p.version, "this is no plan of dlm: it has no version"],
-    ["a part is missing", (p) => delete p.trains[0].step, "the plan is damaged: "],
+    ["a part is missing", (p) => delete p.trains[0].step, "the plan is damaged at trains[0].step"],
     [
       "no such buffer",
       (p) => (p.trains[0].step.commands[0].bindings[0].buffer = 99),
@@ -332,11 +332,11 @@ describe("what cannot work is said before anything is made", () => {
       (p) => (p.trains[0].step.commands[1].bindings[0].buffer = 0),
       "the plan is damaged at fit.step, sgd",
     ],
-    ["a role", (p) => (p.buffers[0].role = "thing"), "the plan is damaged at the buffer parameters"],
+    ["a role", (p) => (p.buffers[0].role = "thing"), "the plan is damaged at buffers[0].role"],
     [
       "a size",
       (p) => (p.exports[0].program.commands[0].bindings[1].bytes = -4),
-      "the plan is damaged at predict, predict",
+      "the plan is damaged at exports[0].program.commands[0].bindings[1].bytes",
     ],
     [
       "a limit",
