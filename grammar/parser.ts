@@ -1,12 +1,12 @@
 // The parser. In: text. Out: AST, diagnostics and comments. It never throws and always gives an AST of what could be understood: a mistake stays in its
-// declaration, and of that everything is kept that was read (`incomplete`, `missing`). The grammar is that of docs/language.md, a method a rule.
+// declaration, and of that everything is kept that was read (`incomplete`, `missing`). The grammar is that of docs/language.md, a Chevrotain rule each.
 import type * as ast from "./ast.ts";
 import type { Diagnostic, SourceFile, Span } from "./diagnostic.ts";
 import * as errors from "./errors.ts";
 import { declarationWords, tokenSpan } from "./mistakes.ts";
 import { parsePattern } from "./pattern.ts";
-import { firstOnLine, Reader } from "./reader.ts";
-import { reserved, tokenize, type Comment, type Fault, type Token } from "./tokens.ts";
+import { deepest, firstOnLine, Reader } from "./reader.ts";
+import { endOf, kindOf, reserved, tokenize, types, type Comment, type Fault, type Token } from "./tokens.ts";
 
 export type { Comment } from "./tokens.ts";
 export interface Parsed {
@@ -16,12 +16,13 @@ export interface Parsed {
 }
 const longest = 1000; // operators, calls, members and brackets in a row
 
+let parser: Parser | undefined;
 /** `text`: of the source what is read, at its place. */
 export function parse(source: SourceFile, text = source.text): Parsed {
   const { tokens: written, comments, faults } = tokenize(text);
   const { tokens, diagnostics: reservedNames } = reservedAsNames(source, written);
-  const parser = new Parser(source, tokens, comments, faults);
-  const items = parser.file();
+  parser ??= new Parser();
+  const items = parser.file(source, tokens, comments, faults);
   const found = [...faults.map((f) => faultOf(source, f)), ...reservedNames, ...parser.diagnostics];
   // what follows an error on its line mostly follows from it: one message a line, the first (of characters before that of words)
   const lines = new Set<number>();
@@ -57,27 +58,28 @@ function reservedAsNames(
   written: readonly Token[],
 ): { tokens: Token[]; diagnostics: Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
+  const name = types.get("name")!;
   const taken = new Set<string>();
   const tokens = [...written];
   for (let i = 1; i < tokens.length; i++) {
     const t = tokens[i]!;
-    if (!reserved.has(t.kind)) continue;
-    const [before, after] = [tokens[i - 1]!.kind, tokens[i + 1]?.kind ?? "end"];
+    if (!reserved.has(kindOf(t))) continue;
+    const [before, after] = [kindOf(tokens[i - 1]!), tokens[i + 1]?.tokenType.name ?? "EOF"];
     const made = nameMakers.includes(before) && ["=", ":", "(", "{", "on"].includes(after);
-    const parameter = (before === "(" || before === ",") && after === ":" && !beginAtoms.includes(t.kind);
-    const used = taken.has(t.text) && after !== "name" && !endValues.includes(before);
+    const parameter = (before === "(" || before === ",") && after === ":" && !beginAtoms.includes(kindOf(t));
+    const used = taken.has(t.image) && after !== "name" && !endValues.includes(before);
     if (!made && !parameter && !used) continue;
-    if (!used) diagnostics.push(errors.reservedName(tokenSpan(source, t), t.text));
-    taken.add(t.text);
-    tokens[i] = { ...t, kind: "name" };
+    if (!used) diagnostics.push(errors.reservedName(tokenSpan(source, t), t.image));
+    taken.add(t.image);
+    tokens[i] = { ...t, tokenType: name, tokenTypeIdx: name.tokenTypeIdx! };
   }
   return { tokens, diagnostics };
 }
 /** Does a declaration begin here? Its words stand nowhere else, but `fn` is a type too. */
 function beginsDeclaration(text: string, tokens: readonly Token[], i: number): boolean {
-  const { kind } = tokens[i]!;
+  const kind = kindOf(tokens[i]!);
   if (kind !== "fn") return declarationWords.includes(kind);
-  const [before, named] = [tokens[i - 1]?.kind, tokens[i + 1]?.kind === "name"];
+  const [before, named] = [tokens[i - 1]?.tokenType.name, tokens[i + 1]?.tokenType.name === "name"];
   if (before === "export") return false;
   if (before === ":" || before === "->") return named && firstOnLine(text, tokens, i);
   return before === "," || before === "(" ? named : true;
@@ -122,26 +124,41 @@ function headOf(item: ast.Item): ast.Item {
   }
 }
 
-type Operators = readonly ast.BinaryOperator[];
-const comparisons: Operators = ["==", "!=", "<", "<=", ">", ">="];
+const operators: readonly (readonly ast.BinaryOperator[])[] = [
+  ["|>", ">>"],
+  ["or"],
+  ["and"],
+  ["==", "!=", "<", "<=", ">", ">="],
+  [".."],
+  ["+", "-"],
+  ["*", "/", "//", "%", "@"],
+]; // loosest first
+const [comparison, range, sum] = [3, 4, 5];
+const levels: ReadonlyMap<string, number> = new Map(operators.flatMap((row, i) => row.map((o) => [o, i])));
+const once = [comparison, range]; // one operator at most
 
 class Parser extends Reader {
-  private readonly all: readonly Token[];
-  private readonly comments: readonly Comment[];
-  private readonly faults: readonly Fault[];
+  private all: readonly Token[] = [];
+  private comments: readonly Comment[] = [];
+  private faults: readonly Fault[] = [];
 
-  constructor(source: SourceFile, tokens: readonly Token[], comments: readonly Comment[], faults: readonly Fault[]) {
-    super(source, tokens);
-    this.all = tokens;
-    this.comments = comments;
-    this.faults = faults;
+  constructor() {
+    super();
+    this.performSelfAnalysis();
   }
 
   // ---- declarations
 
   /** The text is cut where declarations begin, before any is read: none takes another with it. */
-  file(): ast.Item[] {
-    const { text } = this.source;
+  file(
+    source: SourceFile,
+    tokens: readonly Token[],
+    comments: readonly Comment[],
+    faults: readonly Fault[],
+  ): ast.Item[] {
+    this.reads(source, tokens);
+    [this.all, this.comments, this.faults] = [tokens, comments, faults];
+    const { text } = source;
     const begins = this.all.flatMap((_, i) => (beginsDeclaration(text, this.all, i) ? [i] : []));
     const items: ast.Item[] = [];
     if (begins[0] !== 0 && this.all.length) items.push(...this.stray(0, begins[0] ?? this.all.length));
@@ -149,12 +166,12 @@ class Parser extends Reader {
       const to = begins[k + 1] ?? this.all.length;
       const before = this.diagnostics.length;
       this.begin(from, to);
-      const item = this.within("item", () => this.item());
+      const item = this.readItem(from, to);
       // what follows on a line of its own is a declaration that cannot be read, and no part of this one
       const rest = this.failed ? to : this.place;
       if (rest < to && !firstOnLine(text, this.all, rest)) this.fail();
       const stray = rest < to && !this.failed;
-      const end = this.all[rest - 1]!.end;
+      const end = endOf(this.all[rest - 1]!);
       const faulty = this.faults.some((f) => f.start >= item.span.start && f.start < end);
       const long = tooLong(item);
       if (long) this.diagnostics.push(errors.tooDeep(long, longest));
@@ -164,16 +181,30 @@ class Parser extends Reader {
     }
     return items;
   }
+  private readItem(from: number, to: number): ast.Item {
+    try {
+      return this.item();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error; // the caller left too little of the stack
+      let depth = 0;
+      const isDeep = (t: Token): boolean => (depth += +/^[([{]$/.test(t.image) - +/^[)\]}]$/.test(t.image)) > deepest;
+      const span = tokenSpan(this.source, this.all.slice(from, to).find(isDeep) ?? this.all[from]!);
+      this.diagnostics.push(errors.tooDeep(span, deepest));
+      this.begin(to, to);
+      const name = { text: this.all[from + 1]?.image ?? "", span };
+      return { kind: "const", name, value: { kind: "missing", span }, span };
+    }
+  }
   /** Tokens that begin no declaration. `def f(x) = ...` and `f(x) = ...` mean to declare f, so its name is kept. */
   private stray(from: number, to: number): ast.Item[] {
     this.begin(from, to);
     this.fail();
     const [first, second] = [this.all[from]!, this.all[from + 1]];
-    const meant = second?.kind === "name" && from + 1 < to ? second : first;
-    if (meant.kind !== "name") return [];
-    const span = { file: this.source, start: first.start, end: this.all[to - 1]!.end };
+    const meant = second?.tokenType.name === "name" && from + 1 < to ? second : first;
+    if (kindOf(meant) !== "name") return [];
+    const span = { file: this.source, start: first.startOffset, end: endOf(this.all[to - 1]!) };
     const value: ast.Expr = { kind: "missing", span: { ...span, start: span.end } };
-    const name = { text: meant.text, span: tokenSpan(this.source, meant) };
+    const name = { text: meant.image, span: tokenSpan(this.source, meant) };
     return [{ kind: "const", name, value, span, incomplete: true }];
   }
   /** The `##` comment lines right before a declaration. */
@@ -192,442 +223,605 @@ class Parser extends Reader {
     }
     return lines.length ? { doc: lines.join("\n") } : {};
   }
-  private item(): ast.Item {
+  private item = this.rule("item", (): ast.Item => {
     const start = this.here();
     const ends = (): { span: Span; doc?: string } => ({ span: this.from(start), ...this.docBefore(start) });
-    switch (this.peek().kind) {
-      case "import": {
+    const hyperParams = (kind: "layer" | "optimizer", i: number) => (): ast.Item => {
+      this.expect(kind);
+      const [name, hyper] = [this.name(i), this.subrule(i, this.params)];
+      const params = this.subrule(i + 1, this.params);
+      return { kind, name, hyper, params, ...this.result(i), body: this.subrule(i, this.body), ...ends() };
+    };
+    const parts: (() => ast.Item)[] = [
+      () => {
         this.expect("import");
         return { kind: "import", path: inside(this.expect("string")), ...ends() };
-      }
-      case "const": {
+      },
+      () => {
         this.expect("const");
         const name = this.name();
         this.expect("=");
-        return { kind: "const", name, value: this.expression(), ...ends() };
-      }
-      case "data": {
+        return { kind: "const", name, value: this.subrule(0, this.expression), ...ends() };
+      },
+      () => {
         this.expect("data");
-        const name = this.name();
-        this.resumeAtBlock();
-        this.expect("{");
-        const statements = this.statements(["field", "holdout", "let"], true, () => this.dataStatement());
+        const name = this.name(1);
+        const statements = this.subrule(0, this.dataBlock);
         return { kind: "data", name, statements, ...ends() };
-      }
-      case "train": {
+      },
+      () => {
         this.expect("train");
-        const name = this.name();
-        const on = this.take("on") ? this.expression() : undefined;
-        this.resumeAtBlock();
-        this.expect("{");
-        const begin = ["let", "state", "next", "minimize", "metric"];
-        const statements = this.statements(begin, true, () => this.trainStatement());
+        const name = this.name(2);
+        const on = this.option(0, () => {
+          this.expect("on");
+          return this.subrule(1, this.expression);
+        });
+        const statements = this.subrule(0, this.trainBlock);
         return { kind: "train", name, ...(on ? { on } : {}), statements, ...ends() };
-      }
-      case "layer":
-      case "optimizer": {
-        const kind = this.take("layer") ? "layer" : (this.expect("optimizer"), "optimizer");
-        const [name, hyper, params] = [this.name(), this.params(), this.params()];
-        return { kind, name, hyper, params, ...this.result(), body: this.body(), ...ends() };
-      }
-      case "init": {
+      },
+      hyperParams("layer", 3),
+      hyperParams("optimizer", 5),
+      () => {
         this.expect("init");
-        return { kind: "init", name: this.name(), params: this.params(), body: this.body(), ...ends() };
-      }
-      case "model": {
+        const [name, params] = [this.name(7), this.subrule(7, this.params)];
+        return { kind: "init", name, params, body: this.subrule(7, this.body), ...ends() };
+      },
+      () => {
         this.expect("model");
-        const [name, params] = [this.name(), this.params()];
-        return { kind: "model", name, params, ...this.result(), body: this.body(), ...ends() };
-      }
-      default: {
-        const exported = this.take("export") !== undefined;
+        const [name, params] = [this.name(8), this.subrule(8, this.params)];
+        return { kind: "model", name, params, ...this.result(8), body: this.subrule(8, this.body), ...ends() };
+      },
+      () => {
+        const exported = this.option(1, () => this.expect("export")) !== undefined;
         this.expect("fn");
-        const [name, params] = [this.name(), this.params()];
-        return { kind: "fn", exported, name, params, ...this.result(), body: this.body(), ...ends() };
-      }
-    }
-  }
-  private params(): ast.Param[] {
-    return this.within("params", () => {
-      this.expect("(");
-      if (this.failed) return [];
-      return this.list(")", () => {
-        const name = this.name();
-        const type = this.take(":") ? this.type() : undefined;
-        const initial = this.take("=") ? this.expression() : undefined;
-        const span = this.from(name.span.start);
-        return { name, ...(type ? { type } : {}), ...(initial ? { default: initial } : {}), span };
-      });
+        const [name, params] = [this.name(9), this.subrule(9, this.params)];
+        return { kind: "fn", exported, name, params, ...this.result(9), body: this.subrule(9, this.body), ...ends() };
+      },
+    ];
+    return this.or(
+      0,
+      parts.map((ALT) => ({ ALT })),
+    );
+  });
+  private dataBlock = this.rule(
+    "dataBlock",
+    (): ast.DataStatement[] => {
+      this.resumeAtBlock();
+      this.expect("{");
+      return this.statements(["field", "holdout", "let"], true, () => this.subrule(0, this.dataStatement));
+    },
+    "item",
+  );
+  private trainBlock = this.rule(
+    "trainBlock",
+    (): ast.TrainStatement[] => {
+      this.resumeAtBlock();
+      this.expect("{");
+      const begin = ["let", "state", "next", "minimize", "metric"];
+      return this.statements(begin, true, () => this.subrule(0, this.trainStatement));
+    },
+    "item",
+  );
+  private params = this.rule("params", (): ast.Param[] => {
+    this.expect("(");
+    return this.failed ? [] : this.list(0, ")", (i) => this.subrule(i, this.param));
+  });
+  private param = this.rule(
+    "param",
+    (): ast.Param => {
+      const name = this.name();
+      const { type } = this.typed();
+      const initial = this.option(1, () => this.assigned(0));
+      const span = this.ACTION(() => this.from(name.span.start));
+      return { name, ...(type ? { type } : {}), ...(initial ? { default: initial } : {}), span };
+    },
+    "params",
+  );
+  private result(index: number): { result?: ast.Type } {
+    const result = this.option(10 + index, () => {
+      this.expect("->", index);
+      return this.subrule(index, this.type);
     });
-  }
-  private result(): { result?: ast.Type } {
-    return this.take("->") ? { result: this.type() } : {};
+    return result ? { result } : {};
   }
 
   // ---- types
 
-  private type(): ast.Type {
-    return this.within("type", () => {
-      const start = this.here();
-      const opening = this.take("(");
-      if (opening) {
-        const elements = this.deeper(opening, () => this.list(")", () => this.type(), true));
-        return { kind: "tuple_type", elements, span: this.from(start) };
-      }
-      const element = this.take("name", "fn");
-      if (!element) this.fail("a name", "`fn`", "`(`");
-      const bracket = this.take("[");
-      const dims = bracket && this.deeper(bracket, () => this.list("]", () => this.dim()));
-      const range = this.take("in") ? this.range() : undefined;
-      return {
-        kind: "tensor_type",
-        element: { text: element?.text ?? "", span: element ? tokenSpan(this.source, element) : this.from(start) },
-        ...(dims ? { dims } : {}),
-        ...(range ? { range } : {}),
-        span: this.from(start),
-      };
-    });
+  private type = this.rule("type", (): ast.Type => {
+    const start = this.here();
+    return this.choose<ast.Type>(
+      0,
+      [
+        () => {
+          const opening = this.expect("(");
+          const elements = this.deeper(opening, () => this.list(0, ")", (i) => this.subrule(i, this.type), true));
+          return { kind: "tuple_type", elements, span: this.from(start) };
+        },
+        () => {
+          const element = this.or(1, [{ ALT: () => this.name(1) }, { ALT: () => this.wordAsName("fn") }]);
+          const dims = this.option(0, () => {
+            const bracket = this.expect("[");
+            return this.deeper(bracket, () => this.list(2, "]", (i) => this.subrule(i, this.dim)));
+          });
+          const within = this.option(1, () => {
+            this.expect("in");
+            return this.subrule(0, this.expression, { ARGS: [range] });
+          });
+          return {
+            kind: "tensor_type",
+            element,
+            ...(dims ? { dims } : {}),
+            ...(within ? { range: within } : {}),
+            span: this.from(start),
+          };
+        },
+      ],
+      () => ({ kind: "tensor_type", element: { text: "", span: this.from(start) }, span: this.from(start) }),
+      "a name",
+      "`fn`",
+      "`(`",
+    );
+  });
+  private wordAsName(word: string): ast.Name {
+    const t = this.expect(word);
+    return { text: t.image, span: tokenSpan(this.source, t) };
   }
-  private dim(): ast.DimExpr {
-    return this.within("dim", () => {
-      const start = this.here();
-      if (this.take("...")) return { kind: "spread", name: this.name(), span: this.from(start) };
-      return { kind: "dim", value: this.comparison(), span: this.from(start) };
-    });
-  }
+  private dim = this.rule("dim", (): ast.DimExpr => {
+    const start = this.here();
+    return this.chooseOrLast<ast.DimExpr>(0, [
+      () => {
+        this.expect("...");
+        return { kind: "spread", name: this.name(), span: this.from(start) };
+      },
+      () => {
+        const value = this.subrule(0, this.expression, { ARGS: [comparison] });
+        return { kind: "dim", value, span: this.from(start) };
+      },
+    ]);
+  });
 
   // ---- bodies and statements
 
-  private body(): ast.Body {
+  private body = this.rule("body", (): ast.Body => {
     this.resumeAtBlock();
-    return this.within("body", () => {
-      if (this.is("{")) return this.block();
-      if (!this.take("=")) this.fail("`=`", "`{`");
-      return { kind: "expression", value: this.expression() };
-    });
-  }
-  private block(): ast.Block {
-    return this.within("block", () => {
-      const start = this.here();
-      this.expect("{");
-      const begin = ["param", "let", "state", "next", "yield", "return"];
-      const statements = this.failed ? [] : this.statements(begin, false, () => this.statement());
-      return { kind: "block", statements, span: this.from(start) };
-    });
-  }
-  private statement(): ast.Statement {
+    return this.choose<ast.Body>(
+      0,
+      [
+        () => this.subrule(0, this.block),
+        () => {
+          this.expect("=");
+          return { kind: "expression", value: this.subrule(0, this.expression) };
+        },
+      ],
+      () => ({ kind: "expression", value: this.missing() }),
+      "`=`",
+      "`{`",
+    );
+  });
+  private block = this.rule("block", (): ast.Block => {
     const start = this.here();
-    if (this.is("let")) return this.letStatement();
-    if (this.is("state")) return this.stateStatement();
-    if (this.is("next")) return this.nextStatement();
-    return this.within("statement", () => {
-      if (this.take("param")) {
+    this.expect("{");
+    const begin = ["param", "let", "state", "next", "yield", "return"];
+    const statements = this.failed ? [] : this.statements(begin, false, () => this.subrule(0, this.statement));
+    return { kind: "block", statements, span: this.from(start) };
+  });
+  private statement = this.rule("statement", (): ast.Statement => {
+    const start = this.here();
+    const valued = (kind: "yield" | "return", i: number) => (): ast.Statement => {
+      this.expect(kind);
+      return { kind, value: this.subrule(i, this.expression), span: this.from(start) };
+    };
+    const parts: (() => ast.Statement)[] = [
+      () => this.subrule(0, this.letStatement),
+      () => this.subrule(0, this.stateStatement),
+      () => this.subrule(0, this.nextStatement),
+      () => {
+        this.expect("param");
         const name = this.name();
         this.expect(":");
-        const type = this.type();
+        const type = this.subrule(0, this.type);
         this.expect("~");
-        return { kind: "param", name, type, initial: this.expression(), span: this.from(start) };
-      }
-      const kind = this.take("yield") ? "yield" : (this.expect("return"), "return");
-      return { kind, value: this.expression(), span: this.from(start) };
-    });
-  }
-  private letStatement(): ast.Let {
-    return this.within("let", () => {
+        return { kind: "param", name, type, initial: this.subrule(0, this.expression), span: this.from(start) };
+      },
+      valued("yield", 1),
+      valued("return", 2),
+    ];
+    return this.or(
+      0,
+      parts.map((ALT) => ({ ALT })),
+    );
+  });
+  private letStatement = this.rule(
+    "letStatement",
+    (): ast.Let => {
       const start = this.here();
       this.expect("let");
-      const tuple = this.take("(") !== undefined;
-      if (!tuple && !this.is("name")) this.fail("a name", "`(`");
-      const names = tuple ? this.list(")", () => this.name(), true) : [this.name()];
-      return { kind: "let", names, tuple, ...this.typed(), value: this.assigned(), span: this.from(start) };
-    });
-  }
-  private stateStatement(): ast.State {
-    return this.within("state", () => {
+      let tuple = false;
+      const names = this.choose<ast.Name[]>(
+        0,
+        [
+          () => [this.name()],
+          () => {
+            tuple = true;
+            this.expect("(");
+            return this.list(0, ")", (i) => this.name(i + 1), true);
+          },
+        ],
+        () => [this.noName()],
+        "a name",
+        "`(`",
+      );
+      return { kind: "let", names, tuple, ...this.typed(), value: this.assigned(0), span: this.from(start) };
+    },
+    "let",
+  );
+  private stateStatement = this.rule(
+    "stateStatement",
+    (): ast.State => {
       const start = this.here();
       this.expect("state");
-      return { kind: "state", name: this.name(), ...this.typed(), value: this.assigned(), span: this.from(start) };
-    });
-  }
-  private nextStatement(): ast.Next {
-    return this.within("next", () => {
+      return { kind: "state", name: this.name(), ...this.typed(), value: this.assigned(0), span: this.from(start) };
+    },
+    "state",
+  );
+  private nextStatement = this.rule(
+    "nextStatement",
+    (): ast.Next => {
       const start = this.here();
       this.expect("next");
-      const assignments = this.several(() => ({ name: this.name(), value: this.assigned() }));
+      const assignments = this.several(0, (i) => ({ name: this.name(i), value: this.assigned(i) }));
       return { kind: "next", assignments, span: this.from(start) };
-    });
-  }
-  private dataStatement(): ast.DataStatement {
-    if (this.is("let")) return this.letStatement();
-    return this.within("dataStatement", () => {
-      const start = this.here();
-      if (this.take("field")) {
-        const name = this.name();
+    },
+    "next",
+  );
+  private dataStatement = this.rule("dataStatement", (): ast.DataStatement => {
+    const start = this.here();
+    const parts: (() => ast.DataStatement)[] = [
+      () => this.subrule(0, this.letStatement),
+      () => {
+        this.expect("field");
+        const name = this.name(0);
         this.expect(":");
-        return { kind: "field", name, type: this.type(), value: this.assigned(), span: this.from(start) };
-      }
-      if (this.take("holdout"))
-        return { kind: "holdout", name: this.name(), value: this.assigned(), span: this.from(start) };
-      return this.setting();
-    });
-  }
-  private trainStatement(): ast.TrainStatement {
-    if (this.is("let")) return this.letStatement();
-    if (this.is("state")) return this.stateStatement();
-    if (this.is("next")) return this.nextStatement();
-    return this.within("trainStatement", () => {
+        const type = this.subrule(0, this.type);
+        return { kind: "field", name, type, value: this.assigned(0), span: this.from(start) };
+      },
+      () => {
+        this.expect("holdout");
+        return { kind: "holdout", name: this.name(1), value: this.assigned(1), span: this.from(start) };
+      },
+      () => this.setting(2),
+    ];
+    return this.or(
+      0,
+      parts.map((ALT) => ({ ALT })),
+    );
+  });
+  private trainStatement = this.rule("trainStatement", (): ast.TrainStatement => {
+    const start = this.here();
+    const parts: (() => ast.TrainStatement)[] = [
+      () => this.subrule(0, this.letStatement),
+      () => this.subrule(0, this.stateStatement),
+      () => this.subrule(0, this.nextStatement),
+      () => {
+        this.expect("metric");
+        return { kind: "metric", name: this.name(0), value: this.assigned(0), span: this.from(start) };
+      },
+      () => {
+        this.expect("minimize");
+        const value = this.subrule(1, this.expression);
+        const clauses = [this.subrule(0, this.clause)];
+        this.many(0, () => {
+          clauses.push(this.subrule(1, this.clause));
+        });
+        return { kind: "minimize", value, clauses, span: this.from(start) };
+      },
+      () => this.setting(2),
+    ];
+    return this.or(
+      0,
+      parts.map((ALT) => ({ ALT })),
+    );
+  });
+  private clause = this.rule(
+    "clause",
+    (): ast.Minimize["clauses"][number] => {
       const start = this.here();
-      if (this.take("metric"))
-        return { kind: "metric", name: this.name(), value: this.assigned(), span: this.from(start) };
-      if (!this.take("minimize")) return this.setting();
-      const value = this.expression();
-      const clauses: ast.Minimize["clauses"][number][] = [];
-      do clauses.push(this.clause());
-      while (this.is("wrt", "by"));
-      return { kind: "minimize", value, clauses, span: this.from(start) };
-    });
-  }
-  private clause(): ast.Minimize["clauses"][number] {
+      if (!this.is("wrt", "by")) this.fail("`wrt`", "`by`");
+      const wrt = this.option(0, () => {
+        this.expect("wrt");
+        return this.subrule(0, this.expression);
+      });
+      this.expect("by");
+      const by = this.subrule(1, this.expression);
+      const every = this.option(1, () => {
+        this.expect("every");
+        return this.subrule(2, this.expression);
+      });
+      return { ...(wrt ? { wrt } : {}), by, ...(every ? { every } : {}), span: this.from(start) };
+    },
+    "trainStatement",
+  );
+  private setting(index: number): ast.Setting {
     const start = this.here();
-    if (!this.is("wrt", "by")) this.fail("`wrt`", "`by`");
-    const wrt = this.take("wrt") ? this.expression() : undefined;
-    this.expect("by");
-    const by = this.expression();
-    const every = this.take("every") ? this.expression() : undefined;
-    return { ...(wrt ? { wrt } : {}), by, ...(every ? { every } : {}), span: this.from(start) };
-  }
-  private setting(): ast.Setting {
-    const start = this.here();
-    const name = this.name();
-    this.expect(":");
-    return { kind: "setting", name, value: this.expression(), span: this.from(start) };
+    const name = this.name(index);
+    this.expect(":", index);
+    return { kind: "setting", name, value: this.subrule(index, this.expression), span: this.from(start) };
   }
   private typed(): { type?: ast.Type } {
-    return this.take(":") ? { type: this.type() } : {};
+    const type = this.option(0, () => {
+      this.expect(":");
+      return this.subrule(0, this.type);
+    });
+    return type ? { type } : {};
   }
-  private assigned(): ast.Expr {
-    this.expect("=");
-    return this.expression();
-  }
-  /** One or more between commas, without brackets. */
-  private several<T>(read: () => T): T[] {
-    const found = [read()];
-    while (this.take(",")) found.push(read());
-    return found;
+  private assigned(index: number): ast.Expr {
+    this.expect("=", index);
+    return this.subrule(index, this.expression);
   }
 
-  // ---- expressions, loosest first
+  // ---- expressions
 
-  private expression(): ast.Expr {
-    return this.within("expression", () => this.chain(["|>", ">>"], () => this.or()));
-  }
-  private or(): ast.Expr {
-    return this.chain(["or"], () => this.chain(["and"], () => this.comparison()));
-  }
-  private comparison(): ast.Expr {
-    return this.once(comparisons, () => this.range());
-  }
-  private range(): ast.Expr {
-    return this.within("expression", () => this.once([".."], () => this.sum()));
-  }
-  private sum(): ast.Expr {
-    return this.chain(["+", "-"], () => this.chain(["*", "/", "//", "%", "@"], () => this.unary()));
-  }
-  private unary(): ast.Expr {
-    const operator = this.take("-", "not");
-    if (!operator) return this.power();
+  private readonly operator = [...levels.keys()].map((kind) => ({ ALT: (): Token => this.expect(kind) }));
+  /** With operators of level `loosest` or tighter. */
+  private expression = this.RULE("expression", (loosest = 0): ast.Expr => {
+    const start = this.here();
+    const outer = this.enter("expression");
+    let left = this.subrule(0, this.unary);
+    let tightest = Infinity;
+    const level = (): number => levels.get(kindOf(this.LA(1))) ?? -1;
+    this.many(0, {
+      GATE: () => level() >= loosest && level() <= tightest,
+      DEF: () => {
+        const own = level();
+        tightest = once.includes(own) ? own - 1 : own;
+        const operator = this.or(0, this.operator);
+        const right = this.subrule(1, this.expression, { ARGS: [own + 1] });
+        left = this.ACTION(() => this.binary(left, operator, right, start));
+      },
+    });
+    this.enter(outer);
+    return left;
+  });
+  private binary(left: ast.Expr, written: Token, right: ast.Expr, start: number): ast.Expr {
+    const operator = written.image as ast.BinaryOperator;
     return {
-      kind: "unary",
-      operator: operator.kind === "-" ? "-" : "not",
-      operand: this.deeper(operator, () => this.unary()),
-      span: this.from(operator.start),
+      kind: "binary",
+      operator,
+      operatorSpan: tokenSpan(this.source, written),
+      left,
+      right,
+      span: this.from(start),
     };
   }
-  private power(): ast.Expr {
-    const left = this.postfix();
-    const operator = this.take("^");
-    return operator
-      ? this.binary(
-          left,
-          "^",
-          operator,
-          this.deeper(operator, () => this.unary()),
-        )
-      : left;
-  }
-  /** `a + b + c`, from the left. */
-  private chain(operators: Operators, next: () => ast.Expr): ast.Expr {
-    let left = next();
-    for (let operator; (operator = this.take(...operators));)
-      left = this.binary(left, operator.kind as ast.BinaryOperator, operator, next());
+  private unary = this.RULE("unary", (): ast.Expr => {
+    const start = this.here();
+    const prefix = (word: "-" | "not", i: number) => (): ast.Expr => {
+      const operator = this.expect(word);
+      const operand = this.deeper(operator, () => this.subrule(i, this.unary));
+      return { kind: "unary", operator: word, operand, span: this.from(start) };
+    };
+    const power = (): ast.Expr => {
+      const left = this.subrule(0, this.postfix);
+      const raised = this.option(0, () => {
+        const operator = this.expect("^");
+        const right = this.deeper(operator, () => this.subrule(2, this.unary));
+        return this.binary(left, operator, right, start);
+      });
+      return raised ?? left;
+    };
+    return this.chooseOrLast(0, [prefix("-", 0), prefix("not", 1), power]);
+  });
+  private postfix = this.RULE("postfix", (): ast.Expr => {
+    const start = this.here();
+    let left = this.subrule(0, this.atom);
+    const call = (): void => {
+      const t = this.expect("(");
+      const args = this.deeper(t, () => this.list(0, ")", (i) => this.subrule(i, this.argument)));
+      left = { kind: "call", callee: left, args, span: this.from(start) };
+    };
+    const index = (): void => {
+      const t = this.expect("[");
+      const indices = this.deeper(t, () => this.list(2, "]", (i) => this.subrule(i, this.index)));
+      const outside = this.option(5, () => {
+        this.expect("??");
+        return this.subrule(0, this.unary);
+      });
+      left = { kind: "index", operand: left, indices, ...(outside ? { outside } : {}), span: this.from(start) };
+    };
+    const member = (): void => {
+      const t = this.expect(".");
+      if (left.kind === "number") this.failWith(errors.bareDecimalPoint(tokenSpan(this.source, t), `${left.text}.`));
+      left = { kind: "member", operand: left, name: this.name(), span: this.from(start) };
+    };
+    const parts = [{ ALT: call }, { ALT: index }, { ALT: member }];
+    this.many(4, () => this.or(0, parts));
     return left;
-  }
-  /** `a < b`: one operator at most. */
-  private once(operators: Operators, next: () => ast.Expr): ast.Expr {
-    const left = next();
-    const operator = this.take(...operators);
-    return operator ? this.binary(left, operator.kind as ast.BinaryOperator, operator, next()) : left;
-  }
-  private binary(left: ast.Expr, operator: ast.BinaryOperator, written: Token, right: ast.Expr): ast.Expr {
-    const span = { file: this.source, start: left.span.start, end: Math.max(left.span.end, right.span.end) };
-    return { kind: "binary", operator, operatorSpan: tokenSpan(this.source, written), left, right, span };
-  }
-  private postfix(): ast.Expr {
-    let left = this.atom();
-    const { start } = left.span;
-    for (let t; (t = this.take("(", "[", "."));) {
-      if (t.kind === "(") {
-        const args = this.deeper(t, () => this.list(")", () => this.argument()));
-        left = { kind: "call", callee: left, args, span: this.from(start) };
-      } else if (t.kind === "[") {
-        const indices = this.deeper(t, () => this.list("]", () => this.index()));
-        const outside = this.take("??") ? this.unary() : undefined;
-        left = { kind: "index", operand: left, indices, ...(outside ? { outside } : {}), span: this.from(start) };
-      } else {
-        if (left.kind === "number") this.failWith(errors.bareDecimalPoint(tokenSpan(this.source, t), `${left.text}.`));
-        left = { kind: "member", operand: left, name: this.name(), span: this.from(start) };
-      }
-    }
-    return left;
-  }
-  private argument(): ast.Arg {
-    return this.within("argument", () => {
-      const start = this.here();
-      const named = this.is("name", "wrt") && this.peek(1).kind === ":" ? this.take("name", "wrt") : undefined;
-      if (named) this.expect(":");
-      return {
-        ...(named ? { name: { text: named.text, span: tokenSpan(this.source, named) } } : {}),
-        value: this.expression(),
-        span: this.from(start),
-      };
+  });
+  private argument = this.rule("argument", (): ast.Arg => {
+    const start = this.here();
+    const name = this.option(0, {
+      GATE: () => kindOf(this.LA(2)) === ":",
+      DEF: () => {
+        const name = this.or(0, [{ ALT: () => this.name() }, { ALT: () => this.wordAsName("wrt") }]);
+        this.expect(":");
+        return name;
+      },
     });
-  }
-  private index(): ast.IndexExpr {
-    return this.within("index", () => {
+    return { ...(name ? { name } : {}), value: this.subrule(0, this.expression), span: this.from(start) };
+  });
+  private index = this.rule("index", (): ast.IndexExpr => {
+    const start = this.here();
+    const parts: (() => ast.IndexExpr)[] = [
+      () => {
+        this.expect(":");
+        return { kind: "all", span: this.from(start) };
+      },
+      () => {
+        this.expect("...");
+        const name = this.option(0, () => this.name());
+        return { kind: "rest", ...(name ? { name } : {}), span: this.from(start) };
+      },
+      () => ({ kind: "at", value: this.subrule(0, this.expression), span: this.from(start) }),
+    ];
+    return this.chooseOrLast(0, parts);
+  });
+  private binders = this.rule("binders", (): ast.Binder[] =>
+    this.several(0, (i): ast.Binder => this.subrule(i, this.binder)),
+  );
+  private binder = this.rule(
+    "binder",
+    (): ast.Binder => {
       const start = this.here();
-      if (this.take(":")) return { kind: "all", span: this.from(start) };
-      if (!this.take("...")) return { kind: "at", value: this.expression(), span: this.from(start) };
-      const name = this.is("name") ? this.name() : undefined;
-      return { kind: "rest", ...(name ? { name } : {}), span: this.from(start) };
-    });
-  }
-  private binders(): ast.Binder[] {
-    return this.within("binders", () =>
-      this.several((): ast.Binder => {
-        const start = this.here();
-        if (this.take("...")) return { kind: "rest", span: this.from(start) };
-        if (!this.is("name")) this.fail("`...`", "a name");
-        const name = this.name();
-        const range = this.take("in") ? this.range() : undefined;
-        return { kind: "index", name, ...(range ? { range } : {}), span: this.from(start) };
-      }),
-    );
-  }
+      return this.choose<ast.Binder>(
+        0,
+        [
+          () => {
+            this.expect("...");
+            return { kind: "rest", span: this.from(start) };
+          },
+          () => {
+            const name = this.name();
+            const within = this.option(0, () => {
+              this.expect("in");
+              return this.subrule(0, this.expression, { ARGS: [range] });
+            });
+            return { kind: "index", name, ...(within ? { range: within } : {}), span: this.from(start) };
+          },
+        ],
+        () => ({ kind: "index", name: this.noName(), span: this.from(start) }),
+        "`...`",
+        "a name",
+      );
+    },
+    "binders",
+  );
   /** The part of `for` and reducers behind their indices. */
-  private bodyOf(opening: Token): ast.Expr {
-    this.expect(":");
-    return this.deeper(opening, () => this.expression());
+  private bodyOf(index: number, opening: Token): ast.Expr {
+    this.expect(":", index);
+    return this.deeper(opening, () => this.subrule(index, this.expression));
   }
-  private atom(): ast.Expr {
-    const t = this.peek();
-    const start = t.start;
-    switch (t.kind) {
-      case "number":
-        this.take("number");
-        return { kind: "number", value: Number(t.text), text: t.text, span: this.from(start) };
-      case "string":
-        this.take("string");
-        return { kind: "string", value: inside(t), span: this.from(start) };
-      case "pattern":
-        return this.pattern();
-      case "true":
-      case "false":
-        this.take(t.kind);
-        return { kind: "boolean", value: t.kind === "true", span: this.from(start) };
-      case "name": {
-        const reducer = this.name();
-        if (!this.take("over")) return { kind: "name", ...reducer };
-        const binders = this.binders();
-        return { kind: "reduce", reducer, binders, body: this.bodyOf(t), span: this.from(start) };
-      }
-      case "(": {
-        this.take("(");
-        const elements = this.deeper(t, () => this.list(")", () => this.expression(), true));
-        const span = this.from(start);
-        return elements.length === 1 ? { kind: "paren", value: elements[0]!, span } : { kind: "tuple", elements, span };
-      }
-      case "[": {
-        this.take("[");
-        const elements = this.deeper(t, () => this.list("]", () => this.expression()));
+  private atom = this.RULE("atom", (): ast.Expr => {
+    const start = this.here();
+    const boolean = (word: "true" | "false") => (): ast.Expr => {
+      this.expect(word);
+      return { kind: "boolean", value: word === "true", span: this.from(start) };
+    };
+    const named = (): ast.Expr => {
+      const t = this.LA(1);
+      const name = this.name();
+      const reduce = this.option(0, (): ast.Expr => {
+        this.expect("over");
+        const binders = this.subrule(0, this.binders);
+        return { kind: "reduce", reducer: name, binders, body: this.bodyOf(0, t), span: this.from(start) };
+      });
+      return reduce ?? { kind: "name", ...name };
+    };
+    const parens = (): ast.Expr => {
+      const t = this.expect("(");
+      const elements = this.deeper(t, () => this.list(2, ")", (i) => this.subrule(i, this.expression), true));
+      const span = this.from(start);
+      return elements.length === 1 ? { kind: "paren", value: elements[0]!, span } : { kind: "tuple", elements, span };
+    };
+    const parts: (() => ast.Expr)[] = [
+      named,
+      () => {
+        const t = this.expect("number");
+        return { kind: "number", value: Number(t.image), text: t.image, span: this.from(start) };
+      },
+      parens,
+      () => ({ kind: "string", value: inside(this.expect("string")), span: this.from(start) }),
+      () => {
+        const written = this.expect("pattern");
+        return this.ACTION(() => this.pattern(written));
+      },
+      boolean("true"),
+      boolean("false"),
+      () => {
+        const t = this.expect("[");
+        const elements = this.deeper(t, () => this.list(4, "]", (i) => this.subrule(i, this.expression)));
         return { kind: "list", elements, span: this.from(start) };
-      }
-      case "for": {
-        this.take("for");
-        const binders = this.binders();
-        return { kind: "for", binders, body: this.bodyOf(t), span: this.from(start) };
-      }
-      case "|": {
-        this.take("|");
-        const params = this.several(() => this.name());
-        this.expect("|");
-        const body = this.deeper(t, () => this.expression());
+      },
+      () => {
+        const t = this.expect("for");
+        const binders = this.subrule(1, this.binders);
+        return { kind: "for", binders, body: this.bodyOf(1, t), span: this.from(start) };
+      },
+      () => {
+        const t = this.expect("|");
+        const params = this.several(6, (i) => this.name(i));
+        this.expect("|", 1);
+        const body = this.deeper(t, () => this.subrule(6, this.expression));
         return { kind: "lambda", params, body, span: this.from(start) };
-      }
-      case "if":
-        return this.deeper(t, () => this.choice());
-      case "stack":
-        return this.stack();
-      case "scan":
-      case "fold":
-        return this.deeper(t, () => this.loop(t.kind === "scan" ? "scan" : "fold"));
-      default:
-        this.fail();
-        return this.missing();
-    }
-  }
-  private pattern(): ast.Expr {
-    const written = this.expect("pattern");
+      },
+      () => this.subrule(0, this.choice),
+      () => this.subrule(0, this.stack),
+      () => this.subrule(0, this.loop),
+    ];
+    return this.choose(0, parts, () => this.missing());
+  });
+  private pattern(written: Token): ast.Expr {
     const text = inside(written);
     const read = parsePattern(text);
-    const at = written.start + 1 + ("problem" in read ? read.offset : 0);
+    const at = written.startOffset + 1 + ("problem" in read ? read.offset : 0);
     if ("problem" in read)
       this.diagnostics.push(errors.badPattern({ file: this.source, start: at, end: at + 1 }, read.problem));
     const pattern = "pattern" in read ? read.pattern : { inputs: [], output: [] };
-    return { kind: "pattern", pattern, text, span: this.from(written.start) };
+    return { kind: "pattern", pattern, text, span: this.from(written.startOffset) };
   }
-  private choice(): ast.Expr {
-    const { start } = this.expect("if");
-    const condition = this.expression();
-    this.expect("then");
-    const then = this.expression();
-    this.expect("else");
-    return { kind: "if", condition, then, else: this.expression(), span: this.from(start) };
-  }
-  private stack(): ast.Expr {
+  private choice = this.RULE("choice", (): ast.Expr =>
+    this.deeper(this.LA(1), () => {
+      const start = this.here();
+      this.expect("if");
+      const condition = this.subrule(0, this.expression);
+      this.expect("then");
+      const then = this.subrule(1, this.expression);
+      this.expect("else");
+      return { kind: "if", condition, then, else: this.subrule(2, this.expression), span: this.from(start) };
+    }),
+  );
+  private stack = this.RULE("stack", (): ast.Expr => {
+    const start = this.here();
     const word = this.expect("stack");
-    const index = this.is("name") && this.peek(1).kind === "in" ? this.name() : undefined;
-    if (index) this.expect("in");
-    const count = this.range();
+    const index = this.option(0, () => {
+      const name = this.name();
+      this.expect("in");
+      return name;
+    });
+    const count = this.subrule(0, this.expression, { ARGS: [range] });
     this.expect("of");
-    const of = this.deeper(word, () => this.postfix());
-    return { kind: "stack", ...(index ? { index } : {}), count, of, span: this.from(word.start) };
-  }
-  private loop(kind: "scan" | "fold"): ast.Expr {
-    const { start } = this.expect(kind);
-    this.expect("(");
-    const iterators = this.several(() => this.within("iterator", () => this.iterator()));
-    const carries = this.take(";") ? this.several(() => ({ name: this.name(), value: this.assigned() })) : [];
-    this.expect(")");
-    return { kind, iterators, carries, body: this.block(), span: this.from(start) };
-  }
-  private iterator(): ast.Loop["iterators"][number] {
-    const { start } = this.peek();
+    const of = this.deeper(word, () => this.subrule(0, this.postfix));
+    return { kind: "stack", ...(index ? { index } : {}), count, of, span: this.from(start) };
+  });
+  private loop = this.RULE("loop", (): ast.Expr =>
+    this.deeper(this.LA(1), () => {
+      const start = this.here();
+      const kind = this.or<"scan" | "fold">(
+        0,
+        (["scan", "fold"] as const).map((kind) => ({ ALT: () => (this.expect(kind), kind) })),
+      );
+      this.expect("(");
+      const iterators = this.several(0, (i) => this.subrule(i, this.iterator));
+      const carries =
+        this.option(2, () => {
+          this.expect(";");
+          return this.several(3, (i) => ({ name: this.name(i), value: this.assigned(i) }));
+        }) ?? [];
+      this.expect(")");
+      return { kind, iterators, carries, body: this.subrule(0, this.block), span: this.from(start) };
+    }),
+  );
+  private iterator = this.rule("iterator", (): ast.Loop["iterators"][number] => {
+    const start = this.here();
     const name = this.name();
     this.expect("in");
-    const over = this.expression();
-    const along = this.take("along") ? this.within("expression", () => this.sum()) : undefined;
+    const over = this.subrule(0, this.expression);
+    const along = this.option(0, () => {
+      this.expect("along");
+      return this.subrule(0, this.expression, { ARGS: [sum] });
+    });
     return { name, in: over, ...(along ? { along } : {}), span: this.from(start) };
-  }
+  });
 }
 /** The text between the marks; the last one may be missing. */
-const inside = ({ text }: Token): string => text.slice(1, text.length > 1 && text.at(-1) === text[0] ? -1 : undefined);
+const inside = ({ image: text }: Token): string =>
+  text.slice(1, text.length > 1 && text.at(-1) === text[0] ? -1 : undefined);

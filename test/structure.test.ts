@@ -28,7 +28,7 @@ const offending = (folder: string, allowed: (file: string, to: string) => boolea
 
 describe("imports point one way", () => {
   test("grammar imports nothing of ours", () => {
-    expect(offending("grammar", (_, to) => to.startsWith("grammar/"))).toEqual([]);
+    expect(offending("grammar", (_, to) => to.startsWith("grammar/") || to === "chevrotain")).toEqual([]);
   });
   test("the runtime imports nothing of ours", () => {
     const inNode = /^runtime\/(node|embedded|program|trainer)\.ts$/;
