@@ -1,19 +1,19 @@
 // The lexer. In: source text. Out: tokens, and beside them comments and what is no token. Never stops: every character is in one of the three.
+import { createToken, Lexer, type IToken, type TokenType } from "chevrotain";
 
 export const reserved: ReadonlySet<string> = new Set(
   "import const export fn layer model init optimizer data field holdout train on param state let next yield return minimize wrt by metric every over for in if then else stack of scan fold along and or not true false".split(
     " ",
   ),
 );
+const signs = "... .. -> |> >> == != <= >= ?? // < > = | + - * / % @ ^ ( ) [ ] { } , : ; . ~".split(" ");
 
-/** `name`, `number`, `string`, `pattern`, a word of the language, a sign, or `end`. */
+/** `name`, `number`, `string`, `pattern`, a word of the language, a sign, or `EOF`. */
 export type Kind = string;
-export interface Token {
-  readonly kind: Kind;
-  readonly text: string; // as it is written, with its marks
-  readonly start: number;
-  readonly end: number;
-}
+export type Token = IToken;
+export const kindOf = (t: Token): Kind => t.tokenType.name;
+export const endOf = (t: Token): number => t.startOffset + t.image.length;
+
 export interface Comment {
   readonly text: string; // with its marks
   readonly start: number;
@@ -30,56 +30,35 @@ export interface Lexed {
   readonly comments: readonly Comment[];
   readonly faults: readonly Fault[];
 }
-const signs = "... .. -> |> >> == != <= >= ?? // < > = | + - * / % @ ^ ( ) [ ] { } , : ; . ~".split(" ");
-const token = new RegExp(
-  [
-    /\s+/,
-    /#[^\n]*/,
-    /`[^`\n]*`?/,
-    /"[^"\n]*"?/,
-    /\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/,
-    /[A-Za-z_][A-Za-z0-9_]*/,
-    new RegExp(signs.map((s) => s.replace(/[.|*+?^$()[\]{}/]/g, "\\$&")).join("|")),
-  ]
-    .map((r) => r.source)
-    .join("|"),
-  "y",
-);
 
+const name = createToken({ name: "name", pattern: /[A-Za-z_][A-Za-z0-9_]*/ });
+const inOrder: readonly TokenType[] = [
+  createToken({ name: "space", pattern: /\s+/, group: Lexer.SKIPPED, line_breaks: true }),
+  createToken({ name: "comment", pattern: /#[^\n]*/, group: "comments" }),
+  createToken({ name: "pattern", pattern: /`[^`\n]*`?/ }),
+  createToken({ name: "string", pattern: /"[^"\n]*"?/ }),
+  createToken({ name: "number", pattern: /\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/ }),
+  ...[...reserved].map((word) => createToken({ name: word, pattern: new RegExp(word), longer_alt: name })),
+  name,
+  ...signs.map((sign) => createToken({ name: sign, pattern: sign })),
+];
+export const types: ReadonlyMap<Kind, TokenType> = new Map(inOrder.map((t) => [t.name, t]));
+
+let lexer: Lexer | undefined;
 export function tokenize(text: string): Lexed {
-  const tokens: Token[] = [];
-  const comments: Comment[] = [];
-  const faults: Fault[] = [];
-  let start = 0;
-  while (start < text.length) {
-    token.lastIndex = start;
-    if (!token.test(text)) {
-      const last = faults.at(-1);
-      if (last?.kind === "characters" && last.end === start) faults[faults.length - 1] = { ...last, end: start + 1 };
-      else faults.push({ kind: "characters", start, end: start + 1 });
-      start += 1;
-      continue;
-    }
-    const end = token.lastIndex;
-    const first = text[start]!;
-    if (first === "#") {
-      const written = text.slice(start, end).trimEnd();
-      comments.push({ text: written, start, end: start + written.length });
-    } else if (/\S/.test(first)) {
-      const own = text.slice(start, end);
-      const kind = kindOf(first, own);
-      if ((kind === "string" || kind === "pattern") && (own.length < 2 || own.at(-1) !== first))
-        faults.push({ kind, start, end });
-      tokens.push({ kind, text: own, start, end });
-    }
-    start = end;
+  lexer ??= new Lexer([...inOrder], { skipValidations: true, positionTracking: "onlyOffset" });
+  const { tokens, groups, errors } = lexer.tokenize(text);
+  const comments = (groups["comments"] ?? []).map(({ image, startOffset: start }) => {
+    const written = image.trimEnd();
+    return { text: written, start, end: start + written.length };
+  });
+  const faults: Fault[] = errors.map((e) => ({ kind: "characters", start: e.offset, end: e.offset + e.length }));
+  for (const t of tokens) {
+    const kind = kindOf(t);
+    if ((kind === "string" || kind === "pattern") && (t.image.length < 2 || t.image.at(-1) !== t.image[0]))
+      faults.push({ kind, start: t.startOffset, end: endOf(t) });
   }
-  return { tokens, comments, faults };
-}
-function kindOf(first: string, text: string): Kind {
-  if (/[A-Za-z_]/.test(first)) return reserved.has(text) ? text : "name";
-  if (/\d/.test(first)) return "number";
-  return first === '"' ? "string" : first === "`" ? "pattern" : text;
+  return { tokens, comments, faults: faults.sort((a, b) => a.start - b.start) };
 }
 /** How a kind of token is called in a message. */
 export const label = (kind: Kind): string =>

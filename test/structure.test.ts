@@ -72,7 +72,7 @@ describe("imports point one way", () => {
     expect(readFileSync(join(root, "ARCHITECTURE.md"), "utf8")).toContain(folders.join(" < "));
   });
   test("grammar imports nothing of ours", () => {
-    expect(offending("grammar", (_, to) => to.startsWith("grammar/"))).toEqual([]);
+    expect(offending("grammar", (_, to) => to.startsWith("grammar/") || to === "chevrotain")).toEqual([]);
   });
   test("the runtime imports nothing of ours", () => {
     const inNode = /^runtime\/(node|embedded|program|trainer|files)\.ts$/;

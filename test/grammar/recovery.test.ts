@@ -6,7 +6,7 @@ import { format } from "../../compiler/format/format.ts";
 import { analyse } from "../../compiler/front.ts";
 import type * as ast from "../../grammar/ast.ts";
 import { parse, type Parsed } from "../../grammar/parser.ts";
-import { tokenize } from "../../grammar/tokens.ts";
+import { endOf, tokenize } from "../../grammar/tokens.ts";
 
 const root = new URL("../../", import.meta.url);
 const files = ["examples/", "test/language/", "test/language/lib/"].flatMap((folder) =>
@@ -14,6 +14,8 @@ const files = ["examples/", "test/language/", "test/language/lib/"].flatMap((fol
     .filter((f) => f.endsWith(".dlm"))
     .map((f) => ({ name: folder + f, text: readFileSync(new URL(folder + f, root), "utf8") })),
 );
+const words = (text: string): { start: number; end: number }[] =>
+  tokenize(text).tokens.map((t) => ({ start: t.startOffset, end: endOf(t) }));
 const read = (text: string): Parsed => parse({ name: "x.dlm", text });
 /** What a declaration says, wherever it stands. */
 const saying = (item: ast.Item): string =>
@@ -47,7 +49,7 @@ describe("the text ends anywhere", () => {
   test.each(files)("$name", ({ text }) => {
     const whole = declarationsOf(text);
     const wrong: string[] = [];
-    for (const { start: cut } of tokenize(text).tokens) {
+    for (const { start: cut } of words(text)) {
       const rest = text.slice(0, cut);
       const say = (what: string): void => void wrong.push(`${what}: ${rest.slice(-30)}|`);
       const { file, diagnostics } = read(rest);
@@ -69,7 +71,7 @@ describe("any word is left out", () => {
   test.each(files)("$name", ({ text }) => {
     const whole = declarationsOf(text);
     const wrong: string[] = [];
-    for (const { start, end } of tokenize(text).tokens) {
+    for (const { start, end } of words(text)) {
       const say = (what: string): void =>
         void wrong.push(`${what}: ${text.slice(start - 30, start)}|${text.slice(start, end)}|`);
       const { file, diagnostics } = read(without(text, start, end));
@@ -185,7 +187,7 @@ train fit {
     (f) => f.name.startsWith("test/language/") && f.text.length < 3000 && !/^import/m.test(f.text),
   );
   test.each(small)("no word that is left out of $name makes other declarations wrong", ({ text }) => {
-    for (const { start, end } of tokenize(text).tokens.filter((_, i) => i % 23 === 0)) {
+    for (const { start, end } of words(text).filter((_, i) => i % 23 === 0)) {
       const { file, partial, diagnostics } = analyse(without(text, start, end));
       const nameless = file.items.some((i) => i.kind !== "import" && i.name.text === "");
       if (!file.incomplete || nameless) continue;
