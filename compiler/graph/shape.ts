@@ -1,7 +1,7 @@
 // Shapes, and what a node is told besides its formula.
 import { placeNow, type Place } from "./origin.ts";
 import { extentKey } from "./leaves.ts";
-import type { Range, Shape } from "./types.ts";
+import type { Node, Range, Shape } from "./types.ts";
 
 export interface Meta {
   readonly span?: Place | undefined;
@@ -12,6 +12,14 @@ export const metaOf = (meta: Meta): { span?: Place; label?: string } => ({
   ...(meta.span ? { span: placeNow(meta.span) } : {}),
   ...(meta.label ? { label: meta.label } : {}),
 });
+
+/**
+ * Gives a node without a name the source's name for it. The one thing that is added to a node after it is made: of equal formulas one is made first, and
+ * only what is read later in the text may name it. Never part of equality.
+ */
+export function nameNode(node: Node, label: string): void {
+  if (!node.label) (node as { -readonly [K in "label"]?: string }).label = label;
+}
 
 export const shapeKey = (shape: Shape): string => shape.map(extentKey).join(",");
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);

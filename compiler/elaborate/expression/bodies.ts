@@ -1,4 +1,5 @@
 // Bodies of functions, layers and loops: statements in order, up to `return`.
+import { nameNode } from "../../graph/node.ts";
 import type * as ast from "../../../grammar/ast.ts";
 import { type Context, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
@@ -84,6 +85,6 @@ export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
 }
 /** Gives a node its name from the source where it has none yet. */
 export function label(v: Value, name: string): Value {
-  if (v.kind === "tensor" && !v.node.label && v.node.kind !== "source") (v.node as { label?: string }).label = name;
+  if (v.kind === "tensor" && v.node.kind !== "source") nameNode(v.node, name);
   return v;
 }

@@ -1,7 +1,7 @@
 // `minimize`: gradients, the optimizers for every parameter, and the new parameters.
 // In: the losses of the parts of a batch. Out: groups of parameters with their updates; the step's current values are the new ones.
 import type * as ast from "../../../grammar/ast.ts";
-import { compute, indicesOf, sumNodes, topological } from "../../graph/node.ts";
+import { compute, indicesOf, nameNode, sumNodes, topological } from "../../graph/node.ts";
 import { call as callScalar, equal, load, modulo, select } from "../../graph/scalar.ts";
 import type { Node, Source } from "../../graph/types.ts";
 import { type Context, evaluate, type OptimizerValue, type Scope, type Updated } from "../context.ts";
@@ -113,7 +113,7 @@ function gradientsOf(
     const axes = axesOf(sum.shape);
     gradients.set(p, compute(axes, undefined, callScalar("div", load(sum, indicesOf(axes)), losses.length)));
   });
-  for (const [p, g] of gradients) if (!g.label && g.kind === "compute") (g as { label?: string }).label = `d_${p.path}`;
+  for (const [p, g] of gradients) if (g.kind === "compute") nameNode(g, `d_${p.path}`);
   return gradients;
 }
 /** The new value is a constant for every derivative below: none goes through the optimizer. */

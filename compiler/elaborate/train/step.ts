@@ -1,6 +1,6 @@
 // One training step as graph: the statements of a block in order, each part of an accumulated batch by itself.
 import type * as ast from "../../../grammar/ast.ts";
-import { compute } from "../../graph/node.ts";
+import { compute, nameNode } from "../../graph/node.ts";
 import { call as callScalar, iadd, load, modulo, toF32 } from "../../graph/scalar.ts";
 import type { Integer, Node, Source } from "../../graph/types.ts";
 import { baseContext, type Context, evaluate, Scope, type Updated } from "../context.ts";
@@ -61,7 +61,7 @@ function bindFields({ data, index, step, window, settings }: TrainBlock, scope: 
   for (const f of data.fields) {
     const row = (b: Integer): Integer => load(index, [modulo(step, window), iadd(b, part * settings.batch)]) as Integer;
     const node = overRows(f.formula, data.row, settings.batch, row);
-    if (!node.label && node.kind === "compute") (node as { label?: string }).label = f.name;
+    if (node.kind === "compute") nameNode(node, f.name);
     scope.bind(f.name, tensor(withRange(node, f.public.range)));
   }
 }
