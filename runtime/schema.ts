@@ -60,15 +60,11 @@ function list<T>(check: Check<T>): Check<readonly T[]> {
     return undefined;
   };
 }
-function pair<A, B>(first: Check<A>, second: Check<B>): Check<readonly [A, B]> {
-  const both: Check<readonly unknown[]> = (x) => (Array.isArray(x) && x.length === 2 ? undefined : "");
-  return (x) => {
-    if (both(x) !== undefined) return "";
-    const [a, b] = x as readonly [unknown, unknown];
-    return first(a) ?? second(b);
-  };
-}
-/** The first one where a value could be either: those have no faults within them worth telling. */
+const pair =
+  <A, B>(first: Check<A>, second: Check<B>): Check<readonly [A, B]> =>
+  (x) =>
+    Array.isArray(x) && x.length === 2 ? (first(x[0]) ?? second(x[1])) : "";
+/** One or the other. Where it is neither, the place is that within the first. */
 const either =
   <A, B>(first: Check<A>, second: Check<B>): Check<A | B> =>
   (x) => {
@@ -115,6 +111,18 @@ const binding = object<Dispatch["bindings"][number]>({
   bytes: size,
   access: word("read", "read_write", "uniform"),
 });
+/** A check that calls itself, so deep and no deeper. */
+function nested<T>(check: Check<T>, most: number): Check<T> {
+  let depth = 0;
+  return (x) => {
+    if (depth === most) return "";
+    depth++;
+    const fault = check(x);
+    depth--;
+    return fault;
+  };
+}
+const mostLoops = 64; // one within the other
 const command: Check<Command> = kinds<Command>({
   dispatch: object<Dispatch>({
     kind: word("dispatch"),
@@ -134,7 +142,10 @@ const command: Check<Command> = kinds<Command>({
     count,
     reverse: flag,
     stepBuffer: count,
-    body: list<Command>((x) => command(x)),
+    body: nested(
+      list<Command>((x) => command(x)),
+      mostLoops,
+    ),
   }),
 });
 const program = object<PlanProgram>({

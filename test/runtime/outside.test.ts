@@ -79,3 +79,17 @@ test("every field of a plan, changed: words before anything is allocated, or a m
   expect(outcomes["refused"]).toBeGreaterThan(outcomes["loaded"]!);
   expect(all.length).toBeGreaterThan(300);
 });
+
+test("loops as deep as no compiler nests them are told, and overflow no stack", async () => {
+  const { device } = await testDevice();
+  const text = readFileSync(join(import.meta.dirname, "../../examples/xor.dlm"), "utf8");
+  const plan = compile(text, { name: "xor.dlm" }).plan!;
+  const nested = (depth: number): Plan => {
+    const { program } = plan.exports[0]!;
+    let body = program.commands;
+    for (let i = 0; i < depth; i++) body = [{ kind: "loop", count: 1, reverse: false, stepBuffer: 0, body }];
+    return { ...plan, exports: [{ ...plan.exports[0]!, program: { ...program, commands: body } }] };
+  };
+  for (const depth of [65, 1000, 100_000])
+    await expect(load(nested(depth), { device })).rejects.toThrow("the plan is damaged at exports[0].program.commands[0].body");
+});
