@@ -63,33 +63,38 @@ export async function chromiumPackage(): Promise<ChromiumPackage | undefined> {
 }
 
 /**
- * A folder of the cache by name, filled if it is not there or cannot be trusted. Where the user's cache cannot be written to, as in some containers, it is
- * a new folder that goes when the process ends.
+ * A folder of the cache by name, filled if it is not there or cannot be trusted. Where the user's cache cannot be written to, as in some containers, or lies below
+ * folders of others, it is a new folder that goes when the process ends.
  */
 export async function cachedFolder(name: string, fill: (folder: string) => void): Promise<string> {
-  const cache = await cacheFolder();
-  const folder = join(cache, name);
-  if ((await whyNot(folder)) === undefined) return folder;
-  let beside: string | undefined;
+  const folder = join(await cacheFolder(), name);
+  let reason = await whyNot(folder);
+  if (reason === undefined) return folder;
   try {
-    mkdirSync(cache, { recursive: true, mode: 0o700 });
-    beside = mkdtempSync(join(cache, `${name}.`));
+    await refill(folder, fill);
+    reason = await whyNot(folder);
+  } catch (error) {
+    reason = (await whyNot(folder)) && messageOf(error); // another process may have been first
+  }
+  if (reason === undefined) return folder;
+  if (process.env["DLM_CACHE"])
+    throw new Error(`${reason}; DLM_CACHE=FOLDER names a folder that you and nobody else can write to`);
+  return passingFolder(name, fill);
+}
+/** Fills a folder beside it, which then takes its name. */
+async function refill(folder: string, fill: (folder: string) => void): Promise<void> {
+  mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
+  const beside = mkdtempSync(`${folder}.`);
+  const old = `${beside}.old`;
+  try {
     fillWhole(beside, fill);
     // another process may have mended it meanwhile, and be using it
-    if ((await whyNot(folder)) === undefined) throw new Error("it is there");
-    if (lstatSync(folder, { throwIfNoEntry: false })) renameSync(folder, `${beside}.old`);
+    if ((await whyNot(folder)) === undefined) return;
+    if (lstatSync(folder, { throwIfNoEntry: false })) renameSync(folder, old);
     renameSync(beside, folder);
-    rmSync(`${beside}.old`, { recursive: true, force: true });
-  } catch (error) {
-    if (beside !== undefined) rmSync(beside, { recursive: true, force: true });
-    if ((await whyNot(folder)) === undefined) return folder; // another process was first
-    if (process.env["DLM_CACHE"])
-      throw new Error(`${messageOf(error)}; DLM_CACHE=FOLDER names a folder that can be written to`);
-    return passingFolder(name, fill);
+  } finally {
+    for (const left of [beside, old]) rmSync(left, { recursive: true, force: true });
   }
-  const reason = await whyNot(folder);
-  if (reason !== undefined) throw new Error(`${reason}; DLM_CACHE=FOLDER names another folder`);
-  return folder;
 }
 function fillWhole(folder: string, fill: (folder: string) => void): void {
   fill(folder);
