@@ -5,6 +5,7 @@ type FileSystem = Pick<
   | "closeSync"
   | "fchmodSync"
   | "fsyncSync"
+  | "linkSync"
   | "mkdirSync"
   | "openSync"
   | "readSync"
@@ -30,15 +31,26 @@ export function readRegular(fs: FileSystem, path: string, most = usualMostBytes)
   if (found.isDirectory()) throw Object.assign(new Error("it is a folder"), { code: "EISDIR" });
   if (!found.isFile()) throw Object.assign(new Error("it is no regular file"), { code: "ENOTREG" });
   if (found.size > most) throw Object.assign(new Error(tooLong(found.size, most)), { code: "EFBIG" });
-  const bytes = new Uint8Array(found.size);
   const file = fs.openSync(path, "r");
   try {
-    let at = 0;
-    for (let n = 1; n && at < bytes.length; at += n)
-      n = fs.readSync(file, bytes, at, Math.min(readAtOnce, bytes.length - at), at);
-    return at < bytes.length ? bytes.slice(0, at) : bytes; // it became shorter
+    return readToEnd(fs, file, found.size, most);
   } finally {
     fs.closeSync(file);
+  }
+}
+/** `expected`: what the file system says, which is 0 for files that are made when they are read, and old for files that grow. */
+function readToEnd(fs: FileSystem, file: number, expected: number, most: number): Uint8Array<ArrayBuffer> {
+  let bytes = new Uint8Array(expected + 1); // one more shows the end
+  let length = 0;
+  for (;;) {
+    const n = fs.readSync(file, bytes, length, Math.min(readAtOnce, bytes.length - length), length);
+    if (!n) return bytes.slice(0, length);
+    length += n;
+    if (length > most) throw Object.assign(new Error(tooLong(length, most)), { code: "EFBIG" });
+    if (length < bytes.length) continue;
+    const longer = new Uint8Array(2 * length);
+    longer.set(bytes);
+    bytes = longer;
   }
 }
 export const tooLong = (bytes: number, most: number): string =>
@@ -115,10 +127,18 @@ function placeFor(fs: FileSystem, path: string): string {
     throw Object.assign(new Error("it is a folder"), { code: "EISDIR" });
   return target;
 }
+/** FILE itself stays until the new one takes its name, where the file system has links. */
 function rotate(fs: FileSystem, target: string, keep: number): void {
   const place = (age: number): string => (age ? `${target}.${age}` : target);
-  for (let age = keep - 2; age >= 0; age--)
-    if (fs.statSync(place(age), { throwIfNoEntry: false })) fs.renameSync(place(age), place(age + 1));
+  const isThere = (age: number): boolean => fs.statSync(place(age), { throwIfNoEntry: false }) !== undefined;
+  for (let age = keep - 2; age >= 1; age--) if (isThere(age)) fs.renameSync(place(age), place(age + 1));
+  if (keep < 2 || !isThere(0)) return;
+  try {
+    fs.rmSync(place(1), { force: true });
+    fs.linkSync(target, place(1));
+  } catch {
+    fs.renameSync(target, place(1));
+  }
 }
 function sweep(fs: FileSystem, target: string): void {
   const folder = folderOf(target);

@@ -12,14 +12,24 @@ export class Keeper {
   private readonly put: (bytes: Uint8Array, keep: number) => void;
   private readonly often: Often;
   private readonly keep: number;
+  private readonly failed: (error: unknown) => void;
   private latest: Snapshot | undefined; // not in the file yet
   private savedAt = performance.now();
 
-  /** `put` writes the checkpoint; the file that was there becomes an elder where `keep`, the number of files in all, is more than 1. */
-  constructor(put: (bytes: Uint8Array, keep: number) => void, often: Often, keep: number) {
+  /**
+   * `put` writes the checkpoint; the file that was there becomes an elder where `keep`, the number of files in all, is more than 1. Where it throws while
+   * training goes on, `failed` is told, and it is tried again at the next one: a full disk is not worth the run.
+   */
+  constructor(
+    put: (bytes: Uint8Array, keep: number) => void,
+    often: Often,
+    keep: number,
+    failed: (error: unknown) => void,
+  ) {
     this.put = put;
     this.often = often;
     this.keep = keep;
+    this.failed = failed;
   }
   get snapshots(): NonNullable<TrainOptions["snapshots"]> {
     const { often } = this;
@@ -28,7 +38,13 @@ export class Keeper {
       ...(often && "seconds" in often ? { seconds: Math.min(10, often.seconds) } : {}),
       take: (snapshot) => {
         this.latest = snapshot;
-        if (this.isDue(snapshot)) this.write(snapshot);
+        if (!this.isDue(snapshot)) return;
+        try {
+          this.write(snapshot);
+        } catch (error) {
+          this.savedAt = performance.now(); // not again at every snapshot
+          this.failed(error);
+        }
       },
     };
   }

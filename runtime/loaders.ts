@@ -260,11 +260,9 @@ function declaredBytes(head: Uint8Array, path: string): number | undefined {
 // ---------------------------------------------------------------- csv
 
 type CsvLoader = Extract<Loader, { kind: "csv" }>;
-const csvOf = (
-  path: string,
-  columns: readonly PlanColumn[],
-): readonly (PlanColumn & { readonly loader: CsvLoader })[] =>
-  columns.filter((c) => c.loader.kind === "csv" && c.loader.path === path) as never;
+type CsvColumn = PlanColumn & { readonly loader: CsvLoader };
+const csvOf = (path: string, columns: readonly PlanColumn[]): readonly CsvColumn[] =>
+  columns.filter((c): c is CsvColumn => c.loader.kind === "csv" && c.loader.path === path);
 const wantedOf = ({ columns }: CsvLoader): readonly (number | string)[] =>
   "from" in columns ? Array.from({ length: columns.to - columns.from }, (_, i) => columns.from + i) : columns;
 /** How a file is to be read: what one column of a data set declares holds for all. */

@@ -2,13 +2,14 @@
 // lines of JSON, weights.safetensors, an exit status. An interrupted run keeps a checkpoint and says how to go on.
 import type { Measured, TrainEvent, TrainResult } from "./api.ts";
 import { deviceText } from "./device.ts";
-import { readRegular, writeWhole } from "./files.ts";
+import { generations, readRegular, writeWhole } from "./files.ts";
 import { Keeper, usualOften } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { jsonText } from "./tensor.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
+import { interruptible, restoreNewest, statusOf, trainBlocks } from "./unattended.ts";
 
 const options = {
   steps: "N: so many steps",
@@ -57,7 +58,13 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     }
   };
   const checkpoint = values.checkpoint ?? "checkpoint.safetensors";
-  const keeper = new Keeper((bytes, elders) => keep(checkpoint, bytes, elders), usualOften, 3);
+  const keeper = new Keeper(
+    (bytes, elders) => keep(checkpoint, bytes, elders),
+    usualOften,
+    3,
+    (error) =>
+      void process.stderr.write(`${messageOf(error)}; training goes on, and the next checkpoint is tried as well\n`),
+  );
   const print = printer(values.json === true);
   const model = await load({
     write: async (path, bytes) => keep(path, bytes),
@@ -66,19 +73,24 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     ...whole(values, "seed"),
   });
   const interruption = interruptible();
+  process.stdout.on("error", interruption.outputLost);
   try {
     if (values.resume) {
-      const { resume } = values;
-      let bytes: Uint8Array;
-      try {
-        bytes = readRegular(fs, resume);
-      } catch (error) {
-        throw new RuntimeProblem(`cannot read ${resume}: ${messageOf(error)}`);
-      }
-      await model.restore(bytes);
+      const found = generations(fs, values.resume);
+      const { file } = await restoreNewest(model, found.length ? found : [values.resume], (path) => readFile(fs, path));
+      if (file !== values.resume) process.stderr.write(`going on from ${file}\n`);
     }
     print.start(plan, model);
-    const paused = await trainBlocks(model, values, interruption.signal, keeper, print);
+    const options = {
+      ...whole(values, "steps"),
+      ...whole(values, "epochs"),
+      ...(values["stop-after"] ? { stopAfter: whole(values, "stop-after")["stop-after"]! } : {}),
+      snapshots: keeper.snapshots,
+      signal: interruption.signal,
+      onProgress: print.event,
+    };
+    const results = await trainBlocks(model, model.trains, options, print.result);
+    const paused = results.find((r) => r.reason === "paused");
     if (paused) {
       await keeper.save(model, paused.step);
       const text = `paused at step ${paused.step} of ${paused.steps}; go on with --resume ${checkpoint}`;
@@ -105,61 +117,12 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     model.close();
   }
 }
-/** Every block in turn. The result of the one that was paused, if one was. */
-async function trainBlocks(
-  model: TrainerModel,
-  values: Values,
-  signal: AbortSignal,
-  keeper: Keeper,
-  print: Printer,
-): Promise<TrainResult | undefined> {
-  let left = whole(values, "stop-after")["stop-after"];
-  for (const name of model.trains) {
-    const from = model.step(name);
-    const result = await model.train(name, {
-      ...whole(values, "steps"),
-      ...whole(values, "epochs"),
-      ...(left === undefined ? {} : { stopAfter: left }),
-      snapshots: keeper.snapshots,
-      signal,
-      onProgress: print.event,
-    });
-    print.result(result);
-    if (left !== undefined) left -= result.step - from;
-    if (result.reason === "paused") return result;
+function readFile(fs: typeof import("node:fs"), path: string): Uint8Array {
+  try {
+    return readRegular(fs, path);
+  } catch (error) {
+    throw new RuntimeProblem(`cannot read ${path}: ${messageOf(error)}`);
   }
-  return undefined;
-}
-
-type Cause = "SIGINT" | "SIGTERM" | "SIGHUP" | "output";
-const statusOf: Readonly<Record<Cause, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, output: 1 };
-/** Signals, and a standard output that takes no more, stop a run at the next step: nothing is lost. The second signal stops it at once. */
-function interruptible(): { readonly signal: AbortSignal; readonly cause: Cause | undefined; end(): void } {
-  const controller = new AbortController();
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  let cause: Cause | undefined;
-  const stop = (why: Cause): void => {
-    cause ??= why;
-    controller.abort();
-  };
-  const onSignal = (name: NodeJS.Signals): void => {
-    const known = name as (typeof signals)[number]; // one of those it is registered for
-    if (cause !== undefined && cause !== "output") process.exit(statusOf[known]);
-    stop(known);
-  };
-  const onOutput = (): void => stop("output");
-  for (const name of signals) process.on(name, onSignal);
-  process.stdout.on("error", onOutput);
-  return {
-    signal: controller.signal,
-    get cause() {
-      return cause;
-    },
-    end: () => {
-      for (const name of signals) process.removeListener(name, onSignal);
-      process.stdout.removeListener("error", onOutput);
-    },
-  };
 }
 
 type Values = { readonly [Name in keyof typeof options]?: Name extends "json" | "help" ? boolean : string };

@@ -8,10 +8,12 @@ import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
 import { Keeper, type Often } from "../../runtime/keeper.ts";
 import type { Plan } from "../../runtime/plan.ts";
+import { messageOf, RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
+import { interruptible, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
 import { checkWritable, generations, readBytes, writeWhole } from "./files.ts";
-import { restoreNewest, resumeLine } from "./keep.ts";
+import { resumeLine } from "./keep.ts";
 import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
@@ -59,7 +61,9 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       if (flags.resume !== undefined) await resume(loaded, flags.resume, terminal);
       const { checkpoint } = keep;
       const put = (bytes: Uint8Array, elders: number): void => writeWhole(checkpoint!, bytes, elders);
-      const keeper = checkpoint === undefined ? undefined : new Keeper(put, flags.checkpoint, flags.keep);
+      const failed = (error: unknown): void =>
+        terminal.note(`${messageOf(error)}; training goes on, and the next checkpoint is tried as well`);
+      const keeper = checkpoint === undefined ? undefined : new Keeper(put, flags.checkpoint, flags.keep, failed);
       await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, read });
     } finally {
       loaded.close();
@@ -70,9 +74,19 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
 }
 
 async function resume(model: Model, path: string, terminal: Terminal): Promise<void> {
-  const { file, refused } = await restoreNewest(model, path);
+  const found = generations(path);
+  // an error of reading is the user's, in his words; the runtime's own are told with their file
+  const read = (file: string): Uint8Array => asRuntimeProblem(() => readBytes(file));
+  const { file, refused } = await restoreNewest(model, found.length ? found : [path], read);
   for (const reason of refused) terminal.note(`${reason}; the one before it is taken`);
   if (file !== path) terminal.note(`going on from ${file}`);
+}
+function asRuntimeProblem<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof UserError ? new RuntimeProblem(error.message) : error;
+  }
 }
 
 interface Places {
@@ -108,17 +122,33 @@ interface Run {
 }
 async function run(model: Model, names: readonly string[], r: Run): Promise<void> {
   const { terminal, flags, compiled, keeper } = r;
-  const interruption = interruptible(terminal, flags.json === true);
+  const quiet = flags.json === true;
+  const interruption = interruptible(() => {
+    if (!quiet) terminal.note("stopping at the next step; once more stops at once");
+  });
+  onOutputLost((reason) => {
+    if (interruption.cause !== undefined) return;
+    interruption.outputLost();
+    terminal.note(`standard output takes no more (${reason}): stopping at the next step`);
+  });
   const json = (event: object): void => terminal.line(jsonText(event));
   if (flags.json) json(startEvent(model, compiled, r.facts));
   else start(terminal, model, compiled, r.facts);
   terminal.update(`the device compiles ${counted(model.cost.modules, "kernel")}`);
   const progress: Progress = flags.json ? jsonProgress(json) : textProgress(terminal, names.length);
 
-  const results: TrainResult[] = [];
+  let results: readonly TrainResult[] = [];
   const files: Written[] = [];
   try {
-    await trainBlocks(model, names, flags, interruption.signal, keeper, progress, results);
+    const options = {
+      ...(flags.steps === undefined ? {} : { steps: flags.steps }),
+      ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
+      ...(flags.stopAfter === undefined ? {} : { stopAfter: flags.stopAfter }),
+      ...(keeper ? { snapshots: keeper.snapshots } : {}),
+      signal: interruption.signal,
+      onProgress: progress.event,
+    };
+    results = await trainBlocks(model, names, options, progress.result);
     await writeResults(model, results.at(-1)!, r, (file) => {
       files.push(file);
       if (flags.json) json({ kind: "saved", ...file });
@@ -139,32 +169,6 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
   throw new Interrupted(statusOf[cause]);
 }
 
-async function trainBlocks(
-  model: Model,
-  names: readonly string[],
-  flags: TrainFlags,
-  signal: AbortSignal,
-  keeper: Keeper | undefined,
-  progress: Progress,
-  results: TrainResult[],
-): Promise<void> {
-  let left = flags.stopAfter;
-  for (const name of names) {
-    const from = model.step(name);
-    const result = await model.train(name, {
-      ...(flags.steps === undefined ? {} : { steps: flags.steps }),
-      ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
-      ...(left === undefined ? {} : { stopAfter: left }),
-      ...(keeper ? { snapshots: keeper.snapshots } : {}),
-      signal,
-      onProgress: progress.event,
-    });
-    results.push(result);
-    progress.result(result);
-    if (result.reason === "paused") break;
-    if (left !== undefined) left -= result.step - from;
-  }
-}
 async function writeResults(
   model: Model,
   last: TrainResult,
@@ -207,43 +211,6 @@ function rescue({ terminal, flags, keep, keeper }: Run, json: (event: object) =>
 const resumeText = (checkpoint: string): string => resumeLine(process.argv.slice(2), checkpoint);
 const keptText = (checkpoint: string): string =>
   `${checkpoint} holds everything so far. To go on, to the same bits:\n  ${resumeText(checkpoint)}`;
-
-type Cause = "SIGINT" | "SIGTERM" | "SIGHUP" | "output";
-const statusOf = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-interface Interruption {
-  readonly signal: AbortSignal;
-  /** What stopped the run, if anything did. */
-  readonly cause: Cause | undefined;
-  end(): void;
-}
-/** Signals, and a standard output that takes no more, stop a run at the next step: nothing is lost. The second signal stops it at once. */
-function interruptible(terminal: Terminal, quiet: boolean): Interruption {
-  const controller = new AbortController();
-  let cause: Cause | undefined;
-  const stop = (why: Cause, text: string): void => {
-    cause ??= why;
-    if (!quiet || why === "output") terminal.note(text);
-    controller.abort();
-  };
-  const onSignal = (name: NodeJS.Signals): void => {
-    const known = name as keyof typeof statusOf; // one of those it is registered for
-    if (cause !== undefined && cause !== "output") process.exit(statusOf[known]);
-    stop(known, "stopping at the next step; once more stops at once");
-  };
-  for (const name of Object.keys(statusOf)) process.on(name, onSignal);
-  onOutputLost((reason) => {
-    if (cause === undefined) stop("output", `standard output takes no more (${reason}): stopping at the next step`);
-  });
-  return {
-    signal: controller.signal,
-    get cause() {
-      return cause;
-    },
-    end: () => {
-      for (const name of Object.keys(statusOf)) process.removeListener(name, onSignal);
-    },
-  };
-}
 
 // ---- what is said before and after
 

@@ -155,6 +155,12 @@ test("one event a line with --json; interrupted and resumed gives the same bits"
   expect(second.status).toBe(0);
   const bytes = (name: string): Buffer => readFileSync(join(root, "elsewhere", name));
   expect(bytes("resumed.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
+  // a damaged one is passed over for the one before
+  writeFileSync(join(root, "elsewhere/half.safetensors.1"), bytes("half.safetensors"));
+  writeFileSync(join(root, "elsewhere/half.safetensors"), bytes("half.safetensors").subarray(0, 700));
+  const third = await trainer("--resume", "half.safetensors", "--checkpoint", "third.safetensors");
+  expect(third).toMatchObject({ status: 0, err: "going on from half.safetensors.1\n" });
+  expect(bytes("third.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
 });
 
 test("Ctrl-C keeps a checkpoint, and says how to go on", async () => {

@@ -3,6 +3,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { Keeper } from "../../runtime/keeper.ts";
 import { events, program } from "./program.ts";
 
 const { dlm, folder, put, bytes } = program();
@@ -101,4 +102,25 @@ test("--checkpoint and --keep say what they take", async () => {
   expect(status).toBe(2);
   expect(err).toContain("It is a time (5m, 30s, 2h), a number of steps (1000), or off.");
   expect((await dlm(["train", "iris.dlm", "--keep", "0"])).status).toBe(2);
+});
+
+test("a checkpoint that cannot be written while training goes on is not worth the run", () => {
+  const told: unknown[] = [];
+  const written: number[] = [];
+  let isFull = true;
+  const put = (bytes: Uint8Array): void => {
+    if (isFull) throw new Error("the disk is full");
+    written.push(bytes[0]!);
+  };
+  const keeper = new Keeper(put, { steps: 10 }, 3, (error) => told.push(error));
+  const take = (step: number): void => void keeper.snapshots.take({ train: "fit", step, bytes: Uint8Array.of(step) });
+  take(10);
+  take(15); // not due
+  expect([told.length, written, keeper.savedStep]).toEqual([1, [], undefined]);
+  isFull = false;
+  take(20);
+  expect([told.length, written, keeper.savedStep]).toEqual([1, [20], 20]);
+  take(25);
+  expect(keeper.rescue()).toBe(true); // the last good state, which is newer than the file
+  expect([written, keeper.savedStep]).toEqual([[20, 25], 25]);
 });
