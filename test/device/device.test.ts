@@ -79,7 +79,9 @@ test.runIf(process.platform === "linux" && process.arch === "x64")(
     expect((await start(environment, "no such thing")).output).toContain('no "no such thing" device was found');
     expect(await start({ ...environment, DLM_CACHE: "/dev/null/cache" })).toEqual({
       status: 1,
-      output: expect.stringContaining("DLM_CACHE=FOLDER names a folder that you and nobody else can write to") as string,
+      output: expect.stringContaining(
+        "DLM_CACHE=FOLDER names a folder that you and nobody else can write to",
+      ) as string,
     });
   },
 );

@@ -91,5 +91,7 @@ test("loops as deep as no compiler nests them are told, and overflow no stack", 
     return { ...plan, exports: [{ ...plan.exports[0]!, program: { ...program, commands: body } }] };
   };
   for (const depth of [65, 1000, 100_000])
-    await expect(load(nested(depth), { device })).rejects.toThrow("the plan is damaged at exports[0].program.commands[0].body");
+    await expect(load(nested(depth), { device })).rejects.toThrow(
+      "the plan is damaged at exports[0].program.commands[0].body",
+    );
 });
