@@ -2,7 +2,7 @@
 import type { Source } from "../../compiler/graph/types.ts";
 import { within } from "../../compiler/graph/compilation.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
-import { sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
+import { extentValue, sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
 import { printModule } from "../../compiler/wgsl/print.ts";
 import { lowerKernel, type LoweredKernel } from "../../compiler/lower/lower.ts";
 import type { Layout } from "../../compiler/kernel/layout.ts";
@@ -27,7 +27,7 @@ export function randomValues(sources: readonly Source[], dims: Dims, seed = 1): 
   return new Map(
     sources.map((s) => {
       // a range without an end has a few numbers from the other one
-      const end = typeof s.range?.high === "number" ? s.range.high : 5;
+      const end = s.range === undefined ? 5 : extentValue(s.range.high, dims);
       const low = Number.isFinite(s.range?.low) ? s.range!.low : Math.min(-5, end - 10);
       const high = Number.isFinite(end) ? end : Math.max(5, low + 10);
       const draw = (): number =>
