@@ -1,5 +1,5 @@
 // One kernel, lowered, run on the device and compared with the direct evaluation of its specification.
-import type { Source } from "../../compiler/graph/types.ts";
+import type { Extent, Source } from "../../compiler/graph/types.ts";
 import { within } from "../../compiler/graph/compilation.ts";
 import { baseOf } from "../../compiler/graph/node.ts";
 import { extentValue, sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
@@ -20,14 +20,17 @@ export const generator = (seed: number) => {
     return x / 4294967296;
   };
 };
+const free = (extent: Extent, dims: Dims): boolean =>
+  typeof extent !== "number" &&
+  (extent.kind === "dim" ? !(extent.name in dims) : extent.terms.some(([atom]) => free(atom as Extent, dims)));
 /** Values as f32 holds them: f32 in [-1, 1), i32 in their range, bool. No NaN: a device reads it as 0. */
 export function randomValues(sources: readonly Source[], dims: Dims, seed = 1): Map<Source, Float64Array> {
   const next = generator(seed);
   for (let k = 0; k < 8; k++) next();
   return new Map(
     sources.map((s) => {
-      // a range without an end has a few numbers from the other one
-      const end = s.range === undefined ? 5 : extentValue(s.range.high, dims);
+      // a range without an end, or with a dim for its end that no shape of the case has, has a few numbers from the other one
+      const end = s.range === undefined || free(s.range.high, dims) ? 5 : extentValue(s.range.high, dims);
       const low = Number.isFinite(s.range?.low) ? s.range!.low : Math.min(-5, end - 10);
       const high = Number.isFinite(end) ? end : Math.max(5, low + 10);
       const draw = (): number =>
