@@ -2,7 +2,9 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Interpreter, Scope } from "./context.ts";
 import type { Attempt } from "./declarations.ts";
+import { Fault } from "./errors.ts";
 import { elaborateExport } from "./export.ts";
+import { isOfSizes } from "./generic.ts";
 
 /** A model that nothing applies yet: its shapes are checked as an export's are. */
 export function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, attempt: Attempt): void {
@@ -10,7 +12,13 @@ export function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope
   const used = self.models.get(item);
   if (used && (used.parameters.size || used.children.size)) return;
   const before = diagnostics.length;
-  attempt(() => applyAlone(self, item, scope));
+  attempt(() => {
+    try {
+      applyAlone(self, item, scope);
+    } catch (error) {
+      if (!(error instanceof Fault && isOfSizes(error, item))) throw error;
+    }
+  });
   const [fault] = diagnostics.splice(before);
   if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code))
     diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });
