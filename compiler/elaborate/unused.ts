@@ -1,4 +1,4 @@
-// Declarations that nothing applies: checked as if an export applied them. What only a caller could know is let pass.
+// Models that nothing applies: checked as if an export applied them. What only a caller could know is let pass.
 import type * as ast from "../../grammar/ast.ts";
 import type { Interpreter, Scope } from "./context.ts";
 import type { Attempt } from "./declarations.ts";
@@ -6,11 +6,10 @@ import { Fault } from "./errors.ts";
 import { elaborateExport } from "./export.ts";
 import { isOfSizes } from "./generic.ts";
 
-/** A model that nothing applies yet: its shapes are checked as an export's are. */
+/** A model that nothing applies: its shapes are checked as an export's are. */
 export function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, attempt: Attempt): void {
-  const { diagnostics } = self;
-  const used = self.models.get(item);
-  if (used && (used.parameters.size || used.children.size)) return;
+  const { diagnostics, applied } = self;
+  if (applied.has(item)) return;
   const before = diagnostics.length;
   attempt(() => {
     try {

@@ -94,6 +94,7 @@ test("models that nothing applies are checked by the same rule", () => {
   expect(told(`${grey}\nexport fn f(x: f32[8, 8, 3]) = grey(x)`)).toEqual([]);
   expect(told(grey)).toEqual([]);
   const plus = "model plus(x: f32[B, D], y: f32[B, E]) = x + y";
+  expect(told(`${plus}\nexport fn f(x: f32[4, 2]) = plus(x, x)`)).toEqual([]); // though it has no parameters
   expect(told(plus)).toEqual(["DLM2004 shapes do not fit: [B, D] with [B, E]"]);
 });
 test("layers within are checked too, at the line that uses them", () => {
