@@ -214,7 +214,7 @@ export interface Interpreter {
   readonly madeBy: Map<Node, ast.Name>; // the model that gave a value, told in messages
   readonly forms: StableForms;
   readonly calls: ast.Fn[]; // running, to find recursion
-  readonly applied: Set<ast.Item>; // functions and layers
+  readonly applied: Set<ast.Item>; // functions, layers and models
   /** The file is read again where instances were asked for parameters that were made further below. */
   readonly pass: { number: number };
   readonly work: { calls: number }; // all calls so far: functions are inlined, so calls of calls may double

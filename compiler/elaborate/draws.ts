@@ -21,7 +21,7 @@ import {
 } from "../graph/scalar.ts";
 import type { Integer, Literal, Node, Scalar, Shape } from "../graph/types.ts";
 import type { Context, Distribution, Value } from "./context.ts";
-import { needed, notCompiledYet, shapeMismatch, typeText } from "./errors.ts";
+import { differing, needed, notCompiledYet, shapeMismatch, typeText } from "./errors.ts";
 import { axesOf } from "./tensors.ts";
 import { asScalarValue, isPlain, kindText } from "./values.ts";
 
@@ -67,7 +67,9 @@ function drawElement(
     if (v.kind === "tensor" && v.node.shape.length && v.node.dtype === "f32") {
       if (v.node.shape.length === shape.length && v.node.shape.every((n, i) => n === shape[i]))
         return load(v.node, own);
-      throw shapeMismatch(span, "a tensor in a distribution", typeText("f32", shape), typeText("f32", v.node.shape));
+      throw shapeMismatch(span, "a tensor in a distribution", typeText("f32", shape), typeText("f32", v.node.shape), {
+        unequal: differing(shape, v.node.shape),
+      });
     }
     const s = isPlain(v) ? asScalarValue(v, span, "f32") : asScalarValue(v, span);
     if (s.dtype !== "f32") throw needed(span, "floatParameter", kindText(v));

@@ -1,10 +1,20 @@
 // Functions and layers that nothing applies, checked on the dims that their own signature declares.
-// In: a declaration. Out: a diagnostic where shapes do not fit whatever the dims are. What needs known numbers is left unchecked.
+// In: a declaration. Out: a diagnostic where shapes fit for no caller, or two dims of two names would have to be one size. What needs known numbers is left
+// unchecked, so that what compiles where it is applied compiles where it is not.
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { source } from "../graph/node.ts";
-import { dim } from "../graph/scalar.ts";
-import type { Dim, Extent, Shape } from "../graph/types.ts";
+import {
+  coefficientDivisor,
+  constantPart,
+  dim,
+  iadd,
+  imul,
+  integer,
+  isub,
+  provedNonNegative,
+} from "../graph/scalar.ts";
+import type { Dim, Extent, Integer, Shape } from "../graph/types.ts";
 import {
   apply,
   type Argument,
@@ -25,23 +35,67 @@ import { dimVariable, extentValue } from "./expression/types.ts";
 import { int, number, tensor } from "./values.ts";
 
 type Generic = ast.Fn | ast.LayerDeclaration;
-/** Faults that hold for every size: shapes and dtypes that do not fit. Others may come from sizes that are not known here. */
-const ofAnySize = new Set(["DLM2003", "DLM2004", "DLM2005"]);
+/** Faults of shapes and dtypes, which hold for every size unless sizes are all that differs. Others may come from numbers that are not known here. */
+const ofShapes = new Set(["DLM2003", "DLM2004", "DLM2005"]);
+const noSuchAxis = "DLM2007"; // so that no caller has this rank
 
 export function checkGeneric(self: Interpreter, item: Generic, scope: Scope): Diagnostic | undefined {
   if ((item.kind === "fn" && item.exported) || self.applied.has(item)) return undefined;
-  // `...S` may be any number of axes: a fault for one and for two of them is one for all
-  const hasSpread = item.params.some(
-    (p) => p.type?.kind === "tensor_type" && p.type.dims?.some((d) => d.kind === "spread"),
-  );
-  const found = (hasSpread ? [2, 1] : [0]).map((rank) => faultOf(() => applyGeneric(self, item, scope, rank)));
-  const [fault] = found;
-  if (!fault || !found.every((f) => f && isSamePlace(f, fault))) return undefined;
-  const { diagnostic } = fault;
-  if (!ofAnySize.has(diagnostic.code)) return undefined;
+  const holds = (fault: errors.Fault): boolean => ofShapes.has(fault.diagnostic.code) && !isOfSizes(fault, item);
+  // `...S` may be any number of axes: a fault for all of these is one for every caller
+  const hasSpread = item.params.some((p) => dimsOf(p.type).some((d) => d.kind === "spread"));
+  let told: errors.Fault | undefined;
+  for (const rank of hasSpread ? [2, 1, 0, 3, 4] : [0]) {
+    const fault = faultOf(() => applyGeneric(self, item, scope, rank));
+    if (!fault) return undefined;
+    if (!holds(fault)) {
+      if (told && fault.diagnostic.code === noSuchAxis) continue;
+      return undefined;
+    }
+    if (told && !isSamePlace(told, fault)) return undefined;
+    told ??= fault;
+  }
+  if (!told) return undefined;
+  const { diagnostic } = told;
   const labels = (diagnostic.labels ?? []).filter((l) => l.span !== item.name.span);
   return { ...diagnostic, ...(labels.length ? { labels } : {}) };
 }
+/** Is it gone for a caller whose inputs have the right sizes? */
+export function isOfSizes({ unequal }: errors.Fault, { params, result }: Generic | ast.ModelDeclaration): boolean {
+  const types = [...params.map((p) => p.type), result];
+  const named = new Set(types.flatMap(dimsOf).flatMap((d) => nameOf(d) ?? []));
+  return unequal.length > 0 && unequal.every((sizes) => mayBeEqual(sizes, named));
+}
+/**
+ * Could a caller make these sizes equal? Two that the signature gives two names as axes are meant to be two. A number, a formula, an axis of `...S` or a
+ * hyper-parameter that is no axis there may come out as it should.
+ */
+function mayBeEqual([left, right]: errors.Unequal, named: ReadonlySet<string>): boolean {
+  const rest = [...right];
+  const alone = left.filter((n) => {
+    const at = rest.indexOf(n);
+    if (at >= 0) rest.splice(at, 1);
+    return at < 0;
+  });
+  const [a, b] = [sizeOf(alone), sizeOf(rest)];
+  if (!a || !b) return true; // a product of dims
+  const isNamed = (e: Integer): boolean => e.kind === "dim" && named.has(e.name);
+  if (isNamed(a) && isNamed(b)) return false;
+  const difference = isub(a, b);
+  const isNever = provedNonNegative(iadd(difference, -1)) || provedNonNegative(iadd(imul(difference, -1), -1));
+  return !isNever && constantPart(difference) % coefficientDivisor(difference, 0) === 0;
+}
+/** The product of sizes of which one at most is unknown. */
+function sizeOf(sizes: readonly Extent[]): Integer | undefined {
+  const known = sizes.filter((n) => typeof n === "number").reduce((p, n) => p * n, 1);
+  const [only, ...more] = sizes.filter((n) => typeof n !== "number");
+  return more.length ? undefined : only ? imul(only, known) : integer(known);
+}
+const dimsOf = (t: ast.Type | undefined): readonly ast.DimExpr[] =>
+  t?.kind === "tuple_type" ? t.elements.flatMap(dimsOf) : (t?.dims ?? []);
+/** The dim or hyper-parameter that is an axis as it stands. */
+const nameOf = (d: ast.DimExpr): string | undefined =>
+  d.kind === "spread" ? undefined : d.value.kind === "name" ? d.value.text : dimVariable(d.value);
 const isSamePlace = ({ diagnostic: a }: errors.Fault, { diagnostic: b }: errors.Fault): boolean =>
   a.code === b.code && a.span.start === b.span.start && a.span.file === b.span.file;
 function faultOf(run: () => unknown): errors.Fault | undefined {
@@ -81,9 +135,7 @@ function argumentsFor(params: readonly ast.Param[], dims: Scope, rank: number, c
 }
 /** Every dim that stands alone in a type is one of its own. */
 function bindDims(type: ast.Type | undefined, dims: Scope): void {
-  if (type?.kind === "tuple_type") for (const t of type.elements) bindDims(t, dims);
-  if (type?.kind !== "tensor_type") return;
-  for (const d of type.dims ?? []) {
+  for (const d of dimsOf(type)) {
     const name = d.kind === "dim" ? dimVariable(d.value) : undefined;
     if (name && dims.find(name) === undefined) dims.bind(name, int(dim(name)));
   }

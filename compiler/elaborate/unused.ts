@@ -1,16 +1,23 @@
-// Declarations that nothing applies: checked as if an export applied them. What only a caller could know is let pass.
+// Models that nothing applies: checked as if an export applied them. What only a caller could know is let pass.
 import type * as ast from "../../grammar/ast.ts";
 import type { Interpreter, Scope } from "./context.ts";
 import type { Attempt } from "./declarations.ts";
+import { Fault } from "./errors.ts";
 import { elaborateExport } from "./export.ts";
+import { isOfSizes } from "./generic.ts";
 
-/** A model that nothing applies yet: its shapes are checked as an export's are. */
+/** A model that nothing applies: its shapes are checked as an export's are. */
 export function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, attempt: Attempt): void {
-  const { diagnostics } = self;
-  const used = self.models.get(item);
-  if (used && (used.parameters.size || used.children.size)) return;
+  const { diagnostics, applied } = self;
+  if (applied.has(item)) return;
   const before = diagnostics.length;
-  attempt(() => applyAlone(self, item, scope));
+  attempt(() => {
+    try {
+      applyAlone(self, item, scope);
+    } catch (error) {
+      if (!(error instanceof Fault && isOfSizes(error, item))) throw error;
+    }
+  });
   const [fault] = diagnostics.splice(before);
   if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code))
     diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });

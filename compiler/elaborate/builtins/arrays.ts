@@ -7,6 +7,7 @@ import type { Node, Shape } from "../../graph/types.ts";
 import type { Argument, Callable, Context, Value } from "../context.ts";
 import {
   beyondLimit,
+  differing,
   emptyList,
   most,
   needed,
@@ -82,6 +83,7 @@ function concatenated({ at, option, span }: Call): Value {
         "concat",
         `${typeText(first.dtype, first.shape)} (axis ${axis} may differ)`,
         typeText(x.dtype, x.shape),
+        { unequal: x.dtype === first.dtype ? differing(first.shape.with(axis, 1), x.shape.with(axis, 1)) : [] },
       );
   return tensor(concat(nodes, axis, span));
 }
@@ -128,6 +130,7 @@ function squeezed({ node, option, span }: Call): Value {
         "squeeze",
         `an axis of extent 1`,
         `${shapeText(shape)}, whose axis ${d} has ${extentText(shape[d]!)}`,
+        { unequal: differing([1], [shape[d]!]) },
       );
   const kept = shape.filter((_, d) => !axes.includes(d));
   return tensor(reshape(node(0), kept, { span }));
@@ -147,6 +150,7 @@ export function applyShaped(
   if (sizeText(shape) !== sizeText(x.shape))
     throw shapeMismatch(span, "reshape", shapeText(shape), shapeText(x.shape), {
       notes: ["both must have the same number of elements"],
+      unequal: [[shape, x.shape]],
     });
   return tensor(reshape(x, shape, { span }));
 }

@@ -22,6 +22,7 @@ import {
   repeatedRest,
   severalPatternInputs,
   shapeMismatch,
+  unequalAxis,
   unknownExtent,
   unknownExtents,
 } from "../errors.ts";
@@ -89,8 +90,7 @@ function readInput(x: Node, input: readonly PatternAxis[], axes: Axes, span: Spa
   const { variables, known, rest } = axes;
   const declare = (name: string, n: Extent): Integer => {
     if (variables.has(name)) throw repeatedAxis(span, "rearrange", name, "input");
-    if (known.has(name) && known.get(name) !== n)
-      throw shapeMismatch(span, `the axis ${name}`, extentText(known.get(name)!), extentText(n));
+    if (known.has(name) && known.get(name) !== n) throw unequalAxis(span, `the axis ${name}`, known.get(name)!, n);
     const v = variable(n, name);
     variables.set(name, v);
     return n === 1 ? integer(0) : v;
@@ -103,7 +103,7 @@ function readInput(x: Node, input: readonly PatternAxis[], axes: Axes, span: Spa
     }
     const n = x.shape[at.length]!;
     if (part.kind === "one") {
-      if (n !== 1) throw shapeMismatch(span, "an axis written 1", "1", extentText(n));
+      if (n !== 1) throw unequalAxis(span, "an axis written 1", 1, n);
       at.push(integer(0));
     } else if (part.kind === "axis") at.push(declare(part.name, n));
     else {
@@ -129,7 +129,7 @@ function groupOf(
   if (typeof n !== "number" || (product ? n % product : n || unknown.length))
     throw notWhole(span, `${extentText(n)} / ${product}`);
   if (unknown.length) known.set(unknown[0]!, n / product);
-  else if (product !== n) throw shapeMismatch(span, "the pattern", String(product), extentText(n));
+  else if (product !== n) throw unequalAxis(span, "the pattern", product, n);
   return names.map((name) => ({ name, extent: name === "1" ? 1 : (known.get(name) as number) }));
 }
 /** The variables of the output in order, and its shape, in which groups are one axis. */
@@ -205,14 +205,13 @@ function einsum(operands: readonly Node[], pattern: AxisPattern, patternSpan: Sp
             .map((e, i) => (rests[k]![i] === 1 ? integer(0) : e)),
         );
       } else if (part.kind === "one") {
-        if (n !== 1) throw shapeMismatch(patternSpan, "an axis written 1", "1", extentText(n!));
+        if (n !== 1) throw unequalAxis(patternSpan, "an axis written 1", 1, n!);
         at.push(integer(0));
       } else if (part.kind === "group") throw groupInEinsum(patternSpan);
       else {
         let v = named.get(part.name);
         if (!v) named.set(part.name, (v = variable(n!, part.name)));
-        else if (v.extent !== n)
-          throw shapeMismatch(patternSpan, `the axis ${part.name}`, extentText(v.extent), extentText(n!));
+        else if (v.extent !== n) throw unequalAxis(patternSpan, `the axis ${part.name}`, v.extent, n!);
         at.push(n === 1 ? integer(0) : v);
       }
     }

@@ -1,33 +1,46 @@
 // What a mistake is made of, and how it travels: thrown inside elaboration, caught at every declaration, seen from the call around it.
 import type { Diagnostic, Label, Span } from "../../../grammar/diagnostic.ts";
-import type { DType, Shape } from "../../graph/types.ts";
+import type { DType, Extent, Shape } from "../../graph/types.ts";
 import { shapeText } from "../../graph/print.ts";
 
+/** Two products of sizes that would have to be equal: mostly of one size each. */
+export type Unequal = readonly [readonly Extent[], readonly Extent[]];
 /** Thrown inside elaboration, caught at every declaration: the rest is still checked. */
 export class Fault extends Error {
   readonly diagnostic: Diagnostic;
-  constructor(diagnostic: Diagnostic) {
+  /** If these were equal, nothing would be wrong. Empty where something else is: the rank, the dtype. */
+  readonly unequal: readonly Unequal[];
+  constructor(diagnostic: Diagnostic, unequal: readonly Unequal[] = []) {
     super(diagnostic.message);
     this.diagnostic = diagnostic;
+    this.unequal = unequal;
+  }
+  with(labels: readonly Label[], span = this.diagnostic.span): Fault {
+    return new Fault({ ...this.diagnostic, span, labels }, this.unequal);
   }
 }
 /** Follows from an error that is reported already. */
 export class Quiet extends Error {}
-export const error = (
-  code: string,
-  span: Span,
-  message: string,
-  more: { hint?: string | undefined; notes?: readonly string[]; labels?: readonly Label[] } = {},
-): Fault =>
-  new Fault({
-    code,
-    severity: "error",
-    span,
-    message,
-    ...(more.hint ? { hint: more.hint } : {}),
-    ...(more.notes ? { notes: more.notes } : {}),
-    ...(more.labels ? { labels: more.labels } : {}),
-  });
+export const error = (code: string, span: Span, message: string, { hint, notes, labels, unequal }: More = {}): Fault =>
+  new Fault(
+    {
+      code,
+      severity: "error",
+      span,
+      message,
+      ...(hint ? { hint } : {}),
+      ...(notes ? { notes } : {}),
+      ...(labels ? { labels } : {}),
+    },
+    unequal,
+  );
+/** What a fault may say beside its message. */
+export interface More {
+  readonly hint?: string | undefined;
+  readonly notes?: readonly string[];
+  readonly labels?: readonly Label[];
+  readonly unequal?: readonly Unequal[];
+}
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
 
 const code = (span: Span): string => span.file.text.slice(span.start, span.end);
@@ -44,14 +57,13 @@ export function atCall(fault: Fault, call: Span, name: string): Fault {
   if (call.file.library || (d.span.file === call.file && d.span.start >= call.start && d.span.end <= call.end))
     return fault;
   if (d.span.file.library)
-    return new Fault({
-      ...d,
-      span: call,
-      labels: [{ span: d.span, text: "here, in the library" }, ...labels.filter((l) => !l.span.file.library)],
-    });
+    return fault.with(
+      [{ span: d.span, text: "here, in the library" }, ...labels.filter((l) => !l.span.file.library)],
+      call,
+    );
   if (!ofValues.has(d.code)) return fault;
   const text = `${name} is applied here`;
   return labels.some((l) => l.text.endsWith(" is applied here"))
     ? fault
-    : new Fault({ ...d, labels: [...labels, { span: call, text }] });
+    : fault.with([...labels, { span: call, text }]);
 }

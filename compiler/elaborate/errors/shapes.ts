@@ -2,15 +2,16 @@
 import type { Label, Span } from "../../../grammar/diagnostic.ts";
 import type { DType, Extent, Shape } from "../../graph/types.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
-import { error, short, typeText, type Fault } from "./fault.ts";
+import { error, type Fault, type More, short, typeText, type Unequal } from "./fault.ts";
 
-export const shapeMismatch = (
-  span: Span,
-  what: string,
-  want: string,
-  got: string,
-  more: { notes?: readonly string[]; hint?: string; labels?: readonly Label[] } = {},
-): Fault => error("DLM2003", span, `shapes do not fit: ${what} wants ${want} but receives ${got}`, more);
+export const shapeMismatch = (span: Span, what: string, want: string, got: string, more: More = {}): Fault =>
+  error("DLM2003", span, `shapes do not fit: ${what} wants ${want} but receives ${got}`, more);
+/** The axes in which two shapes differ; none where their ranks do. */
+export const differing = (a: Shape, b: Shape): Unequal[] =>
+  a.length === b.length ? a.flatMap((n, d): Unequal[] => (n === b[d] ? [] : [[[n], [b[d]!]]])) : [];
+/** One axis, of a pattern say. */
+export const unequalAxis = (span: Span, what: string, want: Extent, got: Extent): Fault =>
+  shapeMismatch(span, what, extentText(want), extentText(got), { unequal: differing([want], [got]) });
 /** An element inside `for` where a tensor is taken. */
 export const elementOfShape = (span: Span, what: string, want: string, got: string): Fault =>
   shapeMismatch(span, what, want, got, {
@@ -75,6 +76,7 @@ export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Spa
   const axis = small.findIndex((n, d) => n !== large[skip + d] && n !== 1 && (skip > 0 || large[d] !== 1));
   const meets = `${extentText(small[axis]!)} meets ${extentText(large[skip + axis]!)}`;
   const rows = skip > 0 && small.length === 1 && small[0] === large[0];
+  const stretches = ([[n], [m]]: Unequal): boolean => n === 1 || (skip === 0 && m === 1);
   return error("DLM2004", span, `shapes do not fit: ${shapeText(a)} with ${shapeText(b)}`, {
     labels: sameSpan(left, right)
       ? []
@@ -87,6 +89,7 @@ export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Spa
         ? `the operand of lower rank is aligned at the right: ${meets} in axis ${skip + axis}`
         : `axis ${axis}: ${meets}, and neither is 1`,
     ],
+    unequal: differing(small, large.slice(skip)).filter((axis) => !stretches(axis)),
     hint: rows
       ? `write unsqueeze(${short(smallSpan, "x")}, -1) for one value a row`
       : skip
@@ -108,6 +111,7 @@ export const contraction = (span: Span, a: Shape, b: Shape, left: Span, right: S
         ? `${extentText(inner!)}, the last axis of the left side, must be the ${b.length > 1 ? "last axis but one" : "axis"} of the right side, ${extentText(b.length > 1 ? b.at(-2)! : b[0]!)}`
         : "both sides of `@` need an axis",
     ],
+    unequal: a.length && b.length ? differing([inner!], [b.length > 1 ? b.at(-2)! : b[0]!]) : [],
     hint: turned ? `write ${short(left, "a")} @ transpose(${short(right, "b")})` : undefined,
   });
 };

@@ -64,7 +64,7 @@ export function elementwiseValues(
         ? [{ span: spans[i]!, text: kindText(v) }]
         : [],
     );
-    throw new errors.Fault({ ...error.diagnostic, labels });
+    throw error.with(labels);
   }
 }
 function elementwiseOf(

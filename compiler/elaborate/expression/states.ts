@@ -196,6 +196,7 @@ export function fitTo(
             ? [{ span: held.span, text: `${errors.typeText(held.dtype, held.shape)} by this` }]
             : []),
         ],
+        unequal: node.dtype === held.dtype ? errors.differing(held.shape, node.shape) : [],
       },
     );
   return node;

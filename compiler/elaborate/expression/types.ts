@@ -319,7 +319,7 @@ function typeMismatch(node: Node, type: ast.TensorType, of: Checked, why: Mismat
     what,
     why.wanted ? errors.typeText(elementType(type), why.wanted) : typeSource(type),
     errors.typeText(node.dtype, node.shape),
-    { labels, notes, ...(why.hint ? { hint: why.hint } : {}) },
+    { labels, notes, hint: why.hint, unequal: why.wanted ? errors.differing(why.wanted, node.shape) : [] },
   );
 }
 /** The part of the type that says the axis that is wrong. */
