@@ -1,13 +1,15 @@
 // Flat buffers: parameters that one optimizer line updates by the same formula lie one behind the other, with their gradients and moments
 // in buffers of the same layout, so that the whole update is one kernel over one long axis and a norm over all of them one reduction.
 // In: a training step and its optimizer groups. Out: the step with updates of flat sources, and where each tensor lies in them.
-// Slices begin at multiples of `alignment` elements; what lies between is zero and stays zero.
-import type { View } from "../kernel/graph.ts";
+// Slices begin at multiples of `alignment` bytes; what lies between is zero and stays zero.
 import type { OptimizerGroup } from "../elaborate/program.ts";
 import { baseOf, compute, elementCount, levelInputs, source, topological } from "../graph/node.ts";
 import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
 import { load, substitute, variable } from "../graph/scalar.ts";
-import type { GraphProgram, Node, Scalar, Source } from "../graph/types.ts";
+import type { DType, GraphProgram, Node, Scalar, Source } from "../graph/types.ts";
+import type { View } from "../kernel/graph.ts";
+import { bindingAlignment } from "../kernel/sizes.ts";
+import { elements } from "../scalar/dtype.ts";
 import { flattener, sameShape, standIns, type Member, type StandIns } from "./formulas.ts";
 import { joinSums } from "./joined-sums.ts";
 
@@ -19,9 +21,7 @@ export interface Flattened {
   /** The updated parameter, read later in the step, comes from the flat update. */
   readonly updatedBy: ReadonlyMap<Node, Node>;
 }
-/** Elements between the beginnings of slices that are bound by themselves: 256 bytes. */
-const bindingAlignment = 64;
-
+/** `alignment`: slices begin at multiples of so many bytes; default: where they may be bound by themselves. */
 export function flatten(
   step: GraphProgram,
   groups: readonly OptimizerGroup[],
@@ -58,12 +58,15 @@ interface Making {
   readonly replaced: Map<Node, Node>; // scalars that become one reduction over the flat buffers
 }
 function flattenGroup(group: OptimizerGroup, made: Making): void {
-  const stand = standIns();
+  const dtype = group.members[0]?.parameter.dtype;
+  if (!dtype) return;
+  const stand = standIns(dtype);
   const members = membersOf(group, stand, made);
   if (members.length < 2) return;
-  const padded = (m: Member): number => Math.ceil(m.size / made.alignment) * made.alignment;
+  const step = Math.max(1, made.alignment / elements[dtype].bytes); // elements
+  const padded = (m: Member): number => Math.ceil(m.size / step) * step;
   const total = members.reduce((sum, m) => sum + padded(m), 0);
-  const [parameters, gradients, ...states] = flatBuffers(group, members, total);
+  const [parameters, gradients, ...states] = flatBuffers(group, members, total, dtype);
   const flat = [parameters, gradients, ...states];
   let offset = 0;
   const parts: Node[] = [];
@@ -97,13 +100,14 @@ function membersOf(group: OptimizerGroup, stand: StandIns, { owners, valueOf, vi
     const base = baseOf(gradient);
     // the value before the update must be the parameter itself, and the gradient a tensor of this step alone
     const isAlone =
+      parameter.dtype === stand.dtype &&
       owners.get(parameter) === 1 &&
       valueOf.get(parameter) === updated &&
       (base.kind === "compute" || base.kind === "scatter") &&
       !taken.has(base) &&
       !views.has(base);
     if (!isAlone) continue;
-    const states = all.filter((s) => sameShape(s, parameter) && s.dtype === "f32");
+    const states = all.filter((s) => sameShape(s, parameter) && s.dtype === stand.dtype);
     const standFor = new Map<Node, Source>([
       [parameter, stand.buffer(0)],
       [gradient, stand.buffer(1)],
@@ -140,9 +144,10 @@ function flatBuffers(
   group: OptimizerGroup,
   members: readonly Member[],
   total: number,
+  dtype: DType,
 ): [FlatBuffer, FlatBuffer, ...FlatBuffer[]] {
   const buffer = (role: "state" | "input", name: string): FlatBuffer => ({
-    source: source({ role, path: `${group.name}.${name}`, shape: [total], dtype: "f32", label: name }),
+    source: source({ role, path: `${group.name}.${name}`, shape: [total], dtype, label: name }),
     stretches: new Map(),
   });
   const most = Math.max(...members.map((m) => m.states.length));
@@ -163,8 +168,8 @@ function stretch({ source: memory, stretches }: FlatBuffer, start: number, size:
   if (size === memory.shape[0]) return memory;
   let found = stretches.get(start);
   if (!found) {
-    const { role, path, label } = memory;
-    found = source({ role, path: `${path}.${start}`, shape: [size], dtype: "f32", label });
+    const { role, path, dtype, label } = memory;
+    found = source({ role, path: `${path}.${start}`, shape: [size], dtype, label });
     stretches.set(start, found);
   }
   return found;

@@ -2,7 +2,7 @@
 // flat buffers will hold; equal formulas of tensors of different shapes are then one object.
 import { source, topological } from "../graph/node.ts";
 import { integer, literal, load, substitute, variable, visit } from "../graph/scalar.ts";
-import type { Integer, Node, Scalar, Source, Variable } from "../graph/types.ts";
+import type { DType, Integer, Node, Scalar, Source, Variable } from "../graph/types.ts";
 
 /** A parameter with what belongs to it, and how one optimizer line updates it. */
 export interface Member {
@@ -15,15 +15,17 @@ export interface Member {
 }
 /** What stands in formulas for the axis of flat buffers, and for the buffers: of the parameters, the gradients, then of each state. */
 export interface StandIns {
+  readonly dtype: DType; // of all of them
   readonly along: Variable;
   readonly buffer: (k: number) => Source;
   readonly indexOf: (x: Node) => number; // -1 if it is none
 }
-export function standIns(): StandIns {
+export function standIns(dtype: DType): StandIns {
   const buffers: Source[] = [];
   return {
+    dtype,
     along: variable(mostElements, "i"),
-    buffer: (k) => (buffers[k] ??= source({ role: "state", path: `flat.${k}`, shape: [mostElements], dtype: "f32" })),
+    buffer: (k) => (buffers[k] ??= source({ role: "state", path: `flat.${k}`, shape: [mostElements], dtype })),
     indexOf: (x) => buffers.findIndex((b) => b === x),
   };
 }

@@ -4,6 +4,7 @@ import type { Shape } from "../graph/types.ts";
 export type { Size };
 
 export const mostGroups = 65535; // workgroups in one dimension of a launch
+export const bindingAlignment = 256; // bytes: where a part of a buffer that is bound by itself may begin
 
 export function sizeOfExtents(extents: Shape): Size {
   if (extents.every((n) => typeof n === "number")) return extents.reduce((product, n) => product * n, 1);

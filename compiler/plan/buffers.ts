@@ -3,7 +3,8 @@
 import { sizeOf as sizeOfDims, type PlanBuffer, type Size, type Storage } from "../../runtime/plan.ts";
 import type { Node, Shape, Source } from "../graph/types.ts";
 import type { View } from "../kernel/graph.ts";
-import { sizeOfExtents } from "../kernel/sizes.ts";
+import { bindingAlignment, sizeOfExtents } from "../kernel/sizes.ts";
+import { bytesOf, elements } from "../scalar/dtype.ts";
 import { encodeBase64 } from "./base64.ts";
 
 export interface Address {
@@ -46,7 +47,7 @@ export class Buffers {
     return this.facts.storage.get(x) === "u8";
   }
   bytesOf(x: Node): Size {
-    return bytesOfShape(x.shape, this.facts.storage.get(x));
+    return bytesOfShape(x.shape, this.facts.storage.get(x) ?? x.dtype);
   }
   /** Of the first source that was asked for and passes the test. */
   find(test: (x: Source) => boolean): Address | undefined {
@@ -62,8 +63,8 @@ export class Buffers {
   state(x: Source): Address {
     return this.keep(x, () => {
       const view = this.facts.views.get(x);
-      if (view) return shifted(this.state(view.memory), view.offset);
-      return this.at({ label: x.path, role: "state", bytes: bytesOfShape(x.shape) });
+      if (view) return shifted(this.state(view.memory), view.offset, x.dtype);
+      return this.at({ label: x.path, role: "state", bytes: this.bytesOf(x) });
     });
   }
   /** Of a source that is not a state: an argument, a host's number, row numbers, a constant. */
@@ -74,9 +75,9 @@ export class Buffers {
         site !== undefined ? wordsOf("i32", [site | 0]) : x.role === "constant" ? wordsOf(x.dtype, x.data) : "";
       return this.at({
         label: x.path || "constant",
-        ...(data
-          ? { role: "constant", bytes: bytesOfShape(x.shape), data }
-          : { role: "input", bytes: bytesOfShape(x.shape) }),
+        role: data ? "constant" : "input",
+        bytes: this.bytesOf(x),
+        ...(data ? { data } : {}),
       });
     });
   }
@@ -90,7 +91,7 @@ export class Buffers {
     if (known) return known;
     const view = this.facts.views.get(x);
     const memory = view && this.of(view.memory);
-    if (memory) return shifted(memory, view.offset);
+    if (memory) return shifted(memory, view.offset, x.dtype);
     if (x.kind !== "source") return undefined;
     // a flat buffer of gradients is not a state, but what lies between its slices must stay zero
     return x.role === "state" || x.role === "parameter" || this.flat.has(x) ? this.state(x) : this.input(x);
@@ -126,14 +127,14 @@ export class Buffers {
     this.grow(buffer, bytes);
     return { buffer, offset: 0 };
   }
-  /** The numbers of a loop's rounds, 256 bytes apart. */
+  /** The numbers of a loop's rounds, each bound by itself. */
   rounds(depth: number, count: number): number {
     const have = (this.steps[depth] ??= {
       buffer: this.add({ label: `steps${depth || ""}`, role: "steps", bytes: 0 }),
       count: 0,
     });
     have.count = Math.max(have.count, count);
-    this.grow(have.buffer, 256 * have.count);
+    this.grow(have.buffer, bindingAlignment * have.count);
     return have.buffer;
   }
   private grow(buffer: number, bytes: number): void {
@@ -142,25 +143,25 @@ export class Buffers {
   }
 }
 
-export const shifted = ({ buffer, offset }: Address, elements: number): Address => ({
+/** The address of a later element of memory that holds elements of this type. */
+export const shifted = ({ buffer, offset }: Address, elements: number, storage: Storage): Address => ({
   buffer,
-  offset: offset + 4 * elements,
+  offset: offset + bytesOf(storage) * elements,
 });
-export const bytesOfShape = (shape: Shape, storage: Storage = "f32"): Size =>
-  scaled(sizeOfExtents(shape), storage === "u8" ? 1 : 4);
+export const bytesOfShape = (shape: Shape, storage: Storage): Size => scaled(sizeOfExtents(shape), bytesOf(storage));
 const scaled = (size: Size, by: number): Size =>
   typeof size === "number" ? size * by : { sum: size.sum.map((t) => ({ factor: t.factor * by, dims: t.dims })) };
 /** Bytes of one row of what has run-time axes, about. */
 export function bytesPerRow(x: Node): number {
-  const size = bytesOfShape(x.shape);
+  const size = bytesOfShape(x.shape, x.dtype);
   return typeof size === "number" ? 0 : size.sum.reduce((sum, t) => sum + t.factor, 0);
 }
 /** Where only the number of rows is open, the size of a chunk of so many. */
 export function bytesOfChunk(x: Node, rows: number | undefined): Size {
-  const size = bytesOfShape(x.shape);
+  const size = bytesOfShape(x.shape, x.dtype);
   if (typeof size === "number" || rows === undefined) return size;
   const isOpen = size.sum.some((t) => t.dims.some((d) => d !== "rows") || t.dims.length > 1);
   return isOpen ? size : sizeOfDims(size, { rows });
 }
 const wordsOf = (dtype: Source["dtype"], data: readonly number[] = []): string =>
-  encodeBase64(new Uint8Array((dtype === "f32" ? Float32Array.from(data) : Int32Array.from(data)).buffer));
+  encodeBase64(new Uint8Array(Int32Array.from(data, elements[dtype].bits).buffer));

@@ -10,6 +10,7 @@ import type { Binding, LoweredKernel } from "../lower/lower.ts";
 import type { WholeKernel } from "../lower/whole.ts";
 import type { LoweredLaunch, LoweredStep } from "../programs/lower.ts";
 import type { Move } from "../programs/moves.ts";
+import { bytesOf, elements } from "../scalar/dtype.ts";
 import { wgslName } from "../wgsl/names.ts";
 import { shifted, type Address, type AddressOf, type Buffers } from "./buffers.ts";
 import type { Modules } from "./modules.ts";
@@ -49,14 +50,14 @@ export function commandsOf(
 function copies(moves: readonly Move[], { buffers, addressOf }: Places): Copy[] | undefined {
   const result: Copy[] = [];
   for (const { target, at, count, from } of moves) {
-    const to = shifted(addressOf(target), at);
-    const source = from && shifted(addressOf(from.node), from.at);
+    const to = shifted(addressOf(target), at, target.dtype);
+    const source = from && shifted(addressOf(from.node), from.at, from.node.dtype);
     if (buffers.isBytes(target)) return undefined;
     if (from && source) {
       if (buffers.isBytes(from.node) || source.buffer === to.buffer) return undefined;
       if (result.some((c) => c.to.buffer === source.buffer)) return undefined;
     }
-    result.push({ kind: "copy", ...(source ? { from: source } : {}), to, bytes: 4 * count });
+    result.push({ kind: "copy", ...(source ? { from: source } : {}), to, bytes: bytesOf(target.dtype) * count });
   }
   return result;
 }
@@ -117,7 +118,8 @@ function bindingsOf(
   roundsOf: ReadonlyMap<Scan, number>,
 ): Dispatch["bindings"] {
   return list.map(({ node, binding, access }) => {
-    if (node.kind === "scan") return { binding, buffer: roundsOf.get(node)!, offset: 0, bytes: 4, access };
+    if (node.kind === "scan")
+      return { binding, buffer: roundsOf.get(node)!, offset: 0, bytes: elements.i32.bytes, access };
     const base = baseOf(node);
     return { binding, ...addressOf(base), bytes: buffers.bytesOf(base), access };
   });
@@ -159,7 +161,7 @@ export function wholeDispatch(
   made: WholeKernel,
   { buffers, modules, addressOf }: Places,
 ): { readonly dispatch: Dispatch; readonly rounds: Address } {
-  const rounds = buffers.at({ label: `${name}.rounds`, role: "input", bytes: 4 });
+  const rounds = buffers.at({ label: `${name}.rounds`, role: "input", bytes: elements.i32.bytes });
   const bindings: Dispatch["bindings"] = [
     ...made.bindings.map(({ node, binding, access }) => ({
       binding,
@@ -167,7 +169,7 @@ export function wholeDispatch(
       bytes: buffers.bytesOf(node),
       access,
     })),
-    { binding: made.rounds, ...rounds, bytes: 4, access: "uniform" },
+    { binding: made.rounds, ...rounds, bytes: elements.i32.bytes, access: "uniform" },
   ];
   const dispatch: Dispatch = {
     kind: "dispatch",

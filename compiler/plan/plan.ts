@@ -158,7 +158,7 @@ function planEvaluation(e: Evaluation, planOf: PlanOf, buffers: Buffers): PlanEv
     rows: rows.program,
     index: buffers.input(e.index),
     kept: e.kept.map((k, i) => {
-      const bytes = bytesOfShape(k.source.shape.slice(1));
+      const bytes = bytesOfShape(k.source.shape.slice(1), k.source.dtype);
       if (typeof bytes !== "number") throw new InternalError("evaluation: a kept tensor has a second run-time axis");
       return { name: k.name, bytesPerRow: bytes, from: rows.outputs[i]!.buffer, to: buffers.input(k.source).buffer };
     }),

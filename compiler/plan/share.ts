@@ -5,6 +5,7 @@ import type { Target } from "../kernel/target.ts";
 import { encodeBase64 } from "./base64.ts";
 import { call, calls, mapArgs, member, name, negate, type Expr } from "../kernel/expr.ts";
 import { countNames, expressionsOf, mapExpressions, type Module, type Statement } from "../kernel/ir.ts";
+import { bindingAlignment } from "../kernel/sizes.ts";
 import { elements } from "../scalar/dtype.ts";
 import { printModule } from "../wgsl/print.ts";
 import { canonicalModule } from "./canonical.ts";
@@ -58,9 +59,9 @@ export function shareModules(
     shared[first] = sharedModule(trees[first]!, columns, names);
     family.forEach(({ module }, m) => {
       leader[module] = first;
-      places.set(module, { offset: 4 * words.length, bytes: 4 * columns.length });
+      places.set(module, { offset: wordBytes * words.length, bytes: wordBytes * columns.length });
       words.push(...columns.map((c) => wordOf(c.numbers[m]!)));
-      while (words.length % (bindingAlignment / 4)) words.push(0);
+      while (words.length % (bindingAlignment / wordBytes)) words.push(0);
     });
   }
   const kept = leader.flatMap((first, i) => (first === i ? [i] : []));
@@ -83,13 +84,13 @@ export function shareModules(
   const numbers = {
     label: "numbers",
     role: "constant",
-    bytes: 4 * words.length,
+    bytes: wordBytes * words.length,
     data: encodeBase64(new Uint8Array(Int32Array.from(words).buffer)),
   } as const;
   const smaller = { ...plan, buffers: [...plan.buffers, numbers], modules };
   return { plan: mapPrograms(smaller, (p) => ({ ...p, commands: p.commands.map(changed) })), moduleOf };
 }
-const bindingAlignment = 256; // bytes
+const wordBytes = elements.i32.bytes;
 
 function familiesOf(modules: readonly Module[], uses: ReadonlyMap<number, ModuleUse>): Member[][] {
   const families = new Map<string, Member[]>();

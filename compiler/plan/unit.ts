@@ -77,12 +77,12 @@ export function planUnit(unit: LoweredUnit, shared: Shared, { bounds, chunkOf }:
     label: r.node.label ?? r.node.kind,
     first: r.first,
     last: r.last,
-    bytes: bytesOfShape(r.node.shape),
+    bytes: bytesOfShape(r.node.shape, r.node.dtype),
     buffer: own.get(r.node)!.buffer,
   }));
   return {
     program: { name, dims, commands },
-    outputs: kernels.outputs.map((o) => shifted(addressOf(o.memory), o.offset)),
+    outputs: kernels.outputs.map((o) => shifted(addressOf(o.memory), o.offset, o.memory.dtype)),
     compiled: { name, simplified: graph, kernels, lowered: launched, memory },
   };
 }
@@ -111,7 +111,7 @@ function ownMemory(
   const add = (x: Node, role: "output" | "scratch", bytes: Size): void =>
     void own.set(x, buffers.at({ label: `${graph.name}.${x.label ?? "value"}`, role, bytes }));
   for (const { node: x } of ranges)
-    if (!own.has(x)) add(x, outputs.has(x) ? "output" : "scratch", bytesOfShape(x.shape));
+    if (!own.has(x)) add(x, outputs.has(x) ? "output" : "scratch", bytesOfShape(x.shape, x.dtype));
   // no kernel writes what has no elements
   for (const x of outputs) if (x.shape.includes(0) && !isPersistent(x)) add(x, "output", 0);
   return own;

@@ -142,7 +142,7 @@ function workOf(n: Numbering, roots: readonly Scalar[]): Work[] {
         return e.outside ? [load, { cost: "select", axes, guards: access }] : [load];
       }
       case "call":
-        if (e.fn.name === "stop") return [];
+        if (e.fn.wgsl === "operand") return [];
         return [{ cost: e.fn.cost === "fn" ? "function" : e.fn.cost === "div" ? "divide" : "alu", axes }];
       case "random":
       case "select":
