@@ -79,8 +79,10 @@ export class Reader extends EmbeddedActionsParser {
     const last = this.tokens[this.at - 1];
     return last ? endOf(last) : 0;
   }
+  /** What was read since `start`; of nothing, the place behind the last token that was read. */
   protected from(start: number): Span {
-    return { file: this.source, start, end: Math.max(start, this.lastEnd()) };
+    const end = this.lastEnd();
+    return { file: this.source, start: Math.min(start, end), end };
   }
   protected missing(): ast.Expr {
     return { kind: "missing", span: this.from(this.lastEnd()) };
