@@ -180,6 +180,24 @@ describe("what is unfinished is kept as far as it goes", () => {
     );
   });
 });
+// `(` and the like are in test/errors; the stack of a process that has just begun holds 100 of each
+test.each([
+  ["a stack's count", "stack ", "2", " of a"],
+  ["a stack's element", "stack 2 of f(", "a", ")"],
+  ["a range of indices", "for i in ", "2", ": a"],
+  ["a range of a reducer", "sum over i in ", "2", ": a"],
+  ["what is outside", "a[0] ?? ", "a", ""],
+  ["what a loop runs over", "fold (i in ", "a", "; c = 0) { next c = 1 }"],
+  ["what a loop carries", "fold (i in a; c = 0) { next c = ", "c", " }"],
+])("depth is counted in %s", (_, before, middle, after) => {
+  const nested = (depth: number): string => `const a = ${before.repeat(depth)}${middle}${after.repeat(depth)}`;
+  expect(read(nested(100)).diagnostics).toEqual([]);
+  const { file, diagnostics } = read(nested(300));
+  expect(diagnostics.map((d) => d.code)).toEqual(["DLM1008"]);
+  // where it was counted, and not where the stack was used up
+  expect(diagnostics[0]!.span.start).toBeGreaterThanOrEqual("const a = ".length + 100 * before.length);
+  expect(file.items.map(nameOf)).toEqual(["a"]);
+});
 test("a file of nothing but mistakes is read to its end", () => {
   const lines = 5000;
   const text = `train t {\n${"  minimize ((( by 3 +\n  epochs 3\n".repeat(lines)}`;
