@@ -440,8 +440,8 @@ export class Grammar extends Reader {
       const t = this.expect("[");
       const indices = this.deeper(t, () => this.list(2, "]", (i) => this.subrule(i, this.index)));
       const outside = this.option(5, () => {
-        this.expect("??");
-        return this.subrule(0, this.unary);
+        const operator = this.expect("??");
+        return this.deeper(operator, () => this.subrule(0, this.unary));
       });
       left = { kind: "index", operand: left, indices, ...(outside ? { outside } : {}), span: this.from(start) };
     };
@@ -499,8 +499,8 @@ export class Grammar extends Reader {
           () => {
             const name = this.name();
             const within = this.option(0, () => {
-              this.expect("in");
-              return this.subrule(0, this.expression, { ARGS: [range] });
+              const word = this.expect("in");
+              return this.deeper(word, () => this.subrule(0, this.expression, { ARGS: [range] }));
             });
             return { kind: "index", name, ...(within ? { range: within } : {}), span: this.from(start) };
           },
@@ -596,26 +596,29 @@ export class Grammar extends Reader {
       return { kind: "if", condition, then, else: this.subrule(2, this.expression), span: this.from(start) };
     }),
   );
-  private stacked = this.RULE("stacked", (): ast.Expr => {
-    const start = this.here();
-    const word = this.expect("stack");
-    const index = this.option(0, () => {
-      const name = this.name();
-      this.expect("in");
-      return name;
-    });
-    const count = this.subrule(0, this.expression, { ARGS: [range] });
-    this.expect("of");
-    const of = this.deeper(word, () => this.subrule(0, this.postfix));
-    return { kind: "stack", ...(index ? { index } : {}), count, of, span: this.from(start) };
-  });
-  private loop = this.RULE("loop", (): ast.Expr =>
+  private stacked = this.RULE("stacked", (): ast.Expr =>
     this.deeper(this.LA(1), () => {
       const start = this.here();
-      const kind = this.or<"scan" | "fold">(
-        0,
-        (["scan", "fold"] as const).map((kind) => ({ ALT: () => (this.expect(kind), kind) })),
-      );
+      this.expect("stack");
+      const index = this.option(0, () => {
+        const name = this.name();
+        this.expect("in");
+        return name;
+      });
+      const count = this.subrule(0, this.expression, { ARGS: [range] });
+      this.expect("of");
+      const of = this.subrule(0, this.postfix);
+      return { kind: "stack", ...(index ? { index } : {}), count, of, span: this.from(start) };
+    }),
+  );
+  private loop = this.RULE("loop", (): ast.Expr => {
+    const start = this.here();
+    const word = this.LA(1);
+    const kind = this.or<"scan" | "fold">(
+      0,
+      (["scan", "fold"] as const).map((kind) => ({ ALT: () => (this.expect(kind), kind) })),
+    );
+    return this.deeper(word, () => {
       this.expect("(");
       const iterators = this.several(0, (i) => this.subrule(i, this.iterator));
       const carries =
@@ -625,8 +628,8 @@ export class Grammar extends Reader {
         }) ?? [];
       this.expect(")");
       return { kind, iterators, carries, body: this.subrule(0, this.block), span: this.from(start) };
-    }),
-  );
+    });
+  });
   private iterator = this.rule("iterator", (): ast.Loop["iterators"][number] => {
     const start = this.here();
     const name = this.name();

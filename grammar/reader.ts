@@ -22,8 +22,9 @@ export class Reader extends EmbeddedActionsParser {
   private inside = "file"; // the rule that is being read
   private open: Token[] = []; // brackets
 
-  constructor() {
-    super([...types.values()], { maxLookahead: 2, skipValidations: true });
+  /** `validate`: has Chevrotain look for alternatives that begin alike, and for rules that never end; a test does. */
+  constructor(validate = false) {
+    super([...types.values()], { maxLookahead: 2, skipValidations: !validate });
   }
   protected reads(source: SourceFile, tokens: readonly Token[]): void {
     [this.source, this.tokens, this.diagnostics] = [source, tokens, []];
@@ -79,8 +80,10 @@ export class Reader extends EmbeddedActionsParser {
     const last = this.tokens[this.at - 1];
     return last ? endOf(last) : 0;
   }
+  /** What was read since `start`; of nothing, the place behind the last token that was read. */
   protected from(start: number): Span {
-    return { file: this.source, start, end: Math.max(start, this.lastEnd()) };
+    const end = this.lastEnd();
+    return { file: this.source, start: Math.min(start, end), end };
   }
   protected missing(): ast.Expr {
     return { kind: "missing", span: this.from(this.lastEnd()) };

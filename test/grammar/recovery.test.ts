@@ -5,6 +5,7 @@ import { compile } from "../../compiler/compile.ts";
 import { format } from "../../compiler/format/format.ts";
 import { analyse } from "../../compiler/front.ts";
 import type * as ast from "../../grammar/ast.ts";
+import type { Span } from "../../grammar/diagnostic.ts";
 import { parse, type Parsed } from "../../grammar/parser.ts";
 import { endOf, tokenize } from "../../grammar/tokens.ts";
 
@@ -44,6 +45,23 @@ function lost(declarations: readonly Declaration[], near: (d: Declaration) => bo
     )
     .map((d) => nameOf(d.item) ?? "an import");
 }
+/** Spans in a file that are not where what was read of them stands: between the words of it, in the span around. */
+function misplaced(file: ast.File): string[] {
+  const { text } = file.source;
+  const [starts, ends] = [new Set(words(text).map((w) => w.start)), new Set(words(text).map((w) => w.end))];
+  const wrong: string[] = [];
+  const walk = (node: object, outer: Span): void => {
+    const span = "span" in node ? (node.span as Span) : outer;
+    const begins = span.start === span.end || starts.has(span.start);
+    const within = span.start >= outer.start && span.end <= outer.end;
+    if (span !== outer && !(begins && (span.end === 0 || ends.has(span.end)) && within))
+      wrong.push(`${"kind" in node ? String(node.kind) : "a part"} ${span.start}..${span.end}`);
+    for (const [key, value] of Object.entries(node))
+      if (typeof value === "object" && value !== null && !/span$/i.test(key)) walk(value, span);
+  };
+  walk(file.items, { file: file.source, start: 0, end: text.length });
+  return wrong;
+}
 // one expectation a file: there are thousands of words
 describe("the text ends anywhere", () => {
   test.each(files)("$name", ({ text }) => {
@@ -63,6 +81,7 @@ describe("the text ends anywhere", () => {
       const from = Math.min(unfinished?.span.start ?? cut, rest.trimEnd().length);
       if (diagnostics.some((d) => d.span.start < from || d.span.end > cut)) say("an error is elsewhere");
       if ((file.incomplete === true) !== diagnostics.length > 0) say("it does not say whether it is complete");
+      for (const place of misplaced(file)) say(`${place} is elsewhere`);
     }
     expect(wrong).toEqual([]);
   });
@@ -80,8 +99,26 @@ describe("any word is left out", () => {
       for (const name of lost(other, (d) => d === whole[at - 1] || d === whole[at + 1], file)) say(`${name} is lost`);
       const [from, to] = [whole[at]!.item.span.start, whole[at + 1]?.item.span.start ?? text.length];
       if (diagnostics.some((d) => d.span.start < from || d.span.start > to)) say("an error is elsewhere");
+      for (const place of misplaced(file)) say(`${place} is elsewhere`);
     }
     expect(wrong).toEqual([]);
+  });
+});
+describe("a word too many", () => {
+  test.each(files)("$name", ({ text }) => {
+    const wrong: string[] = [];
+    for (const { start } of words(text).filter((_, i) => i % 5 === 0)) {
+      const { file } = read(`${text.slice(0, start)}stray ${text.slice(start)}`);
+      for (const place of misplaced(file)) wrong.push(`${place} is elsewhere: ${text.slice(start - 30, start)}|`);
+    }
+    expect(wrong).toEqual([]);
+  });
+  test("before the bracket of a fold", () => {
+    const [item] = read("const a = fold x (i in 0..3; c = 0) { next c = i }").file.items;
+    const nothing = { start: "const a = fold".length, end: "const a = fold".length };
+    expect(item).toMatchObject({
+      value: { kind: "fold", span: { end: nothing.end }, iterators: [{ name: { span: nothing }, span: nothing }] },
+    });
   });
 });
 describe("what is unfinished is kept as far as it goes", () => {
@@ -142,6 +179,24 @@ describe("what is unfinished is kept as far as it goes", () => {
       1000,
     );
   });
+});
+// `(` and the like are in test/errors; the stack of a process that has just begun holds 100 of each
+test.each([
+  ["a stack's count", "stack ", "2", " of a"],
+  ["a stack's element", "stack 2 of f(", "a", ")"],
+  ["a range of indices", "for i in ", "2", ": a"],
+  ["a range of a reducer", "sum over i in ", "2", ": a"],
+  ["what is outside", "a[0] ?? ", "a", ""],
+  ["what a loop runs over", "fold (i in ", "a", "; c = 0) { next c = 1 }"],
+  ["what a loop carries", "fold (i in a; c = 0) { next c = ", "c", " }"],
+])("depth is counted in %s", (_, before, middle, after) => {
+  const nested = (depth: number): string => `const a = ${before.repeat(depth)}${middle}${after.repeat(depth)}`;
+  expect(read(nested(100)).diagnostics).toEqual([]);
+  const { file, diagnostics } = read(nested(300));
+  expect(diagnostics.map((d) => d.code)).toEqual(["DLM1008"]);
+  // where it was counted, and not where the stack was used up
+  expect(diagnostics[0]!.span.start).toBeGreaterThanOrEqual("const a = ".length + 100 * before.length);
+  expect(file.items.map(nameOf)).toEqual(["a"]);
 });
 test("a file of nothing but mistakes is read to its end", () => {
   const lines = 5000;
