@@ -58,14 +58,19 @@ function* orders(m: number, n: number): Generator<readonly boolean[]> {
   if (n) for (const rest of orders(m, n - 1)) yield [false, ...rest];
 }
 
-test("phase by phase, in every order", () => {
+test("phase by phase: every step of one after every number of steps of the other", () => {
   const wanted = [alone(net), alone(loop)];
+  const met = new Set<string>(); // a step, and how far both are
   for (const order of orders(4, 4)) {
+    const steps = order.map((first, at) => `${first}, ${order.slice(0, at).filter(Boolean).length} of ${at}`);
+    if (steps.every((step) => met.has(step))) continue;
+    for (const step of steps) met.add(step);
     const [a, b] = [begun(net), begun(loop)];
     const [one, other] = [[...a.steps], [...b.steps]];
     for (const first of order) (first ? one : other).shift()!();
     expect([a.results, b.results], order.join()).toEqual(wanted);
   }
+  expect(met.size).toBe(2 * 4 * 5);
 });
 test("from within: while an import is read, and between all phases", () => {
   const [netPlan, loopPlan] = [JSON.stringify(compile(net).plan), JSON.stringify(compile(loop).plan)];

@@ -1,9 +1,7 @@
 // Long inputs for exports on the device: typed arrays in, numbers out. No evaluator: expected values are closed forms or sums in f64.
-import { compile } from "../../compiler/compile.ts";
 import { targets } from "../../compiler/kernel/target.ts";
-import { renderDiagnostics } from "../../grammar/render.ts";
-import { load } from "../../runtime/index.ts";
 import { testDevice } from "../device.ts";
+import { made, withModel } from "../model.ts";
 
 export interface Given {
   readonly data: ArrayLike<number>;
@@ -23,19 +21,18 @@ export async function onDevice(
   target = "software",
   host: Readonly<Record<string, Given>> = {},
 ): Promise<Record<string, ArrayLike<number>>> {
-  const { plan, diagnostics } = compile(text, { name: "test.dlm", target });
-  if (!plan) throw new Error(renderDiagnostics(diagnostics));
-  const { device } = await testDevice();
-  const model = await load(plan, { device, host });
-  try {
-    const found: Record<string, ArrayLike<number>> = {};
-    for (const e of plan.exports) {
-      const own = Object.fromEntries(e.inputs.flatMap((i) => (i.name in inputs ? [[i.name, inputs[i.name]!]] : [])));
-      const got = await model.run(e.name, own);
-      found[e.name] = got[e.outputs[0]!.name]!.data;
-    }
-    return found;
-  } finally {
-    model.close();
-  }
+  const result = made(text, { target });
+  return withModel(
+    result,
+    async (model) => {
+      const found: Record<string, ArrayLike<number>> = {};
+      for (const e of result.plan.exports) {
+        const own = Object.fromEntries(e.inputs.flatMap((i) => (i.name in inputs ? [[i.name, inputs[i.name]!]] : [])));
+        const got = await model.run(e.name, own);
+        found[e.name] = got[e.outputs[0]!.name]!.data;
+      }
+      return found;
+    },
+    { host },
+  );
 }

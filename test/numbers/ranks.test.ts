@@ -1,8 +1,9 @@
 // Every function of the library and every operator, for values of all ranks, dtypes and forms: a value, or a diagnostic that says where, both shapes and what
 // to write instead. Never an internal error, and never a loss of values that were spread over each other in silence.
 import { describe, expect, test } from "vitest";
-import { evaluate } from "../../compiler/evaluate/evaluate.ts";
-import { analyse } from "../../compiler/front.ts";
+import type { Program } from "../../compiler/elaborate/program.ts";
+import { evaluate, sizeOfShape } from "../../compiler/evaluate/evaluate.ts";
+import { analyse, type Fronted } from "../../compiler/front.ts";
 import { verify } from "../../compiler/graph/verify.ts";
 import { libraryFiles } from "../../compiler/std/library.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
@@ -67,8 +68,13 @@ const line = (operands: readonly Operand[], body: string, extra = ""): Line => (
   text: `${extra}export fn NAME(${inputs(operands)}) = ${body}`,
 });
 
+interface Sorted {
+  readonly good: readonly Line[];
+  readonly bad: readonly { readonly line: Line; readonly diagnostics: readonly Diagnostic[] }[];
+  readonly program: Program; // of the good ones: `pK` is line K's
+}
 /** Lines that have no error, and the diagnostics of the others. */
-function sorted(lines: readonly Line[]): { good: Line[]; bad: { line: Line; diagnostics: Diagnostic[] }[] } {
+function sorted(lines: readonly Line[]): Sorted {
   const texts = lines.map((l, i) => l.text.replaceAll("NAME", `p${i}`).replaceAll("\n", " "));
   const found = new Map<number, Diagnostic[]>();
   const file = texts.join("\n");
@@ -78,9 +84,9 @@ function sorted(lines: readonly Line[]): { good: Line[]; bad: { line: Line; diag
     starts.push(at);
     at += t.length + 1;
   }
-  let all: readonly Diagnostic[];
+  let analysis: Fronted;
   try {
-    all = analyse(file, { name: "ranks.dlm" }).diagnostics;
+    analysis = analyse(file, { name: "ranks.dlm" });
   } catch (error) {
     // which one is it?
     for (const t of texts) {
@@ -92,7 +98,7 @@ function sorted(lines: readonly Line[]): { good: Line[]; bad: { line: Line; diag
     }
     throw error;
   }
-  for (const d of all) {
+  for (const d of analysis.diagnostics) {
     const i = starts.findLastIndex((s) => s <= d.span.start);
     if (d.span.file.library) throw new Error(`the place is in the library: ${renderDiagnostics([d])}`);
     found.set(i, [...(found.get(i) ?? []), d]);
@@ -100,42 +106,39 @@ function sorted(lines: readonly Line[]): { good: Line[]; bad: { line: Line; diag
   return {
     good: lines.filter((_, i) => !found.has(i)),
     bad: [...found].map(([i, diagnostics]) => ({ line: lines[i]!, diagnostics })),
+    program: analysis.partial,
   };
 }
 /** What compiles is sound, and the evaluator gives numbers of the right count. */
-function checkGood(lines: readonly Line[]): void {
-  if (!lines.length) return;
-  const { program, diagnostics } = analyse(lines.map((l, i) => l.text.replaceAll("NAME", `p${i}`)).join("\n"), {
-    name: "ranks.dlm",
-  });
-  if (!program) throw new Error(renderDiagnostics(diagnostics));
+function checkGood(lines: readonly Line[], { good, program }: Sorted): void {
+  expect(program.exports.length).toBe(good.length);
   for (const e of program.exports) {
     const line = lines[Number(e.name.slice(1))]!.text;
     try {
       verify(e.program);
-      const size = (shape: readonly unknown[]): number =>
-        shape.reduce<number>((n, x) => n * (typeof x === "number" ? x : 3), 1);
+      const dims = Object.fromEntries(e.program.dims.map((d) => [d.name, 3]));
       const values = new Map(
         e.program.inputs.map(
           (s) =>
             [
               s,
-              Array.from({ length: size(s.shape) }, (_, k) =>
+              Array.from({ length: sizeOfShape(s.shape, dims) }, (_, k) =>
                 s.dtype === "f32" ? 0.25 + (k % 5) / 8 : k % (s.dtype === "bool" ? 2 : 3),
               ),
             ] as const,
         ),
       );
-      const out = evaluate(e.program, values, Object.fromEntries(e.program.dims.map((d) => [d.name, 3])));
-      for (const x of out.outputs.values()) expect(x.length, line).toBeGreaterThanOrEqual(0);
+      const { outputs } = evaluate(e.program, values, dims);
+      for (const { name, node } of e.program.outputs)
+        expect(outputs.get(name)?.length, line).toBe(sizeOfShape(node.shape, dims));
     } catch (error) {
       throw new Error(`in\n${line}\n${String((error as Error).stack)}`, { cause: error });
     }
   }
 }
-const checkLines = (lines: readonly Line[]): ReturnType<typeof sorted> => {
+const checkLines = (lines: readonly Line[]): Sorted => {
   const result = sorted(lines);
-  checkGood(result.good);
+  checkGood(lines, result);
   return result;
 };
 

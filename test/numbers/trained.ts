@@ -1,12 +1,10 @@
 // A file with one train block, trained on the device: what every step told, and what is left. For comparison with plain arithmetic.
 import { expect } from "vitest";
-import { compile } from "../../compiler/compile.ts";
 import { verify } from "../../compiler/graph/verify.ts";
-import { renderDiagnostics } from "../../grammar/render.ts";
 import type { Value } from "../../runtime/api.ts";
-import { load } from "../../runtime/index.ts";
 import { testDevice } from "../device.ts";
 import { compareTraining } from "../device/training.ts";
+import { made, withModel } from "../model.ts";
 
 export interface Trained {
   readonly curves: Readonly<Record<string, readonly number[]>>; // of every step: loss and metrics
@@ -15,36 +13,32 @@ export interface Trained {
   readonly results: Readonly<Record<string, readonly number[]>>; // of the exports without inputs
 }
 export async function trained(text: string, host: Readonly<Record<string, readonly number[]>> = {}): Promise<Trained> {
-  const { plan, programs, diagnostics } = compile(text, { name: "test.dlm" });
-  if (!plan) throw new Error(renderDiagnostics(diagnostics));
-  for (const { simplified } of programs) verify(simplified);
-  const { device } = await testDevice();
-  const model = await load(plan, {
-    device,
-    host: Object.fromEntries(Object.entries(host).map(([name, x]) => [name, Float32Array.from(x)])),
-  });
-  const held = async (): Promise<Record<string, number[]>> =>
-    Object.fromEntries(
-      Object.entries(await model.parameters({ all: true })).map(([path, x]) => [path, Array.from(x.data)]),
-    );
-  try {
-    const first = await held();
-    const curves: Record<string, number[]> = {};
-    for (const name of model.trains)
-      await model.train(name, {
-        onProgress: (e) => {
-          if (e.kind === "progress")
-            for (const [column, values] of Object.entries(e.curves)) (curves[column] ??= []).push(...values);
-        },
-      });
-    const results: Record<string, number[]> = {};
-    for (const e of plan.exports)
-      if (!e.inputs.length)
-        for (const [name, x] of Object.entries(await model.run(e.name))) results[name] = Array.from(x.data);
-    return { curves, held: await held(), first, results };
-  } finally {
-    model.close();
-  }
+  const result = made(text);
+  for (const { simplified } of result.programs) verify(simplified);
+  return withModel(
+    result,
+    async (model) => {
+      const held = async (): Promise<Record<string, number[]>> =>
+        Object.fromEntries(
+          Object.entries(await model.parameters({ all: true })).map(([path, x]) => [path, Array.from(x.data)]),
+        );
+      const first = await held();
+      const curves: Record<string, number[]> = {};
+      for (const name of model.trains)
+        await model.train(name, {
+          onProgress: (e) => {
+            if (e.kind === "progress")
+              for (const [column, values] of Object.entries(e.curves)) (curves[column] ??= []).push(...values);
+          },
+        });
+      const results: Record<string, number[]> = {};
+      for (const e of result.plan.exports)
+        if (!e.inputs.length)
+          for (const [name, x] of Object.entries(await model.run(e.name))) results[name] = Array.from(x.data);
+      return { curves, held: await held(), first, results };
+    },
+    { host: Object.fromEntries(Object.entries(host).map(([name, x]) => [name, Float32Array.from(x)])) },
+  );
 }
 /** The first export's results on the device, of a model as it begins. */
 export async function expectResult(
@@ -52,18 +46,13 @@ export async function expectResult(
   inputs: Readonly<Record<string, Value>>,
   want: readonly number[],
 ): Promise<void> {
-  const { plan, diagnostics } = compile(text, { name: "test.dlm" });
-  if (!plan) throw new Error(renderDiagnostics(diagnostics));
-  const model = await load(plan, { device: (await testDevice()).device });
-  try {
-    expectNear(
-      Object.values(await model.run(plan.exports[0]!.name, inputs)).flatMap((x) => Array.from(x.data)),
-      want,
-      text,
-    );
-  } finally {
-    model.close();
-  }
+  const result = made(text);
+  const got = await withModel(result, (model) => model.run(result.plan.exports[0]!.name, inputs));
+  expectNear(
+    Object.values(got).flatMap((x) => Array.from(x.data)),
+    want,
+    text,
+  );
 }
 export function expectNear(
   got: readonly number[] | undefined,

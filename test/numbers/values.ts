@@ -1,12 +1,12 @@
 // Source text in, numbers out: an export's results by the evaluator and on the device, for tests of the kinds of silent fault.
 import { expect } from "vitest";
 import { compile } from "../../compiler/compile.ts";
+import type { ExportProgram } from "../../compiler/elaborate/program.ts";
 import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import type { Source } from "../../compiler/graph/types.ts";
 import { verify } from "../../compiler/graph/verify.ts";
-import { renderDiagnostics } from "../../grammar/render.ts";
-import { load } from "../../runtime/index.ts";
-import { testDevice } from "../device.ts";
+import type { Model } from "../../runtime/index.ts";
+import { made, withModel, type Made } from "../model.ts";
 
 /** A number, a row of numbers, rows of rows: as they are written in `--input x=[[0, 1], [1, 1]]`. */
 export type Rows = number | readonly Rows[];
@@ -29,32 +29,51 @@ export async function valuesOf(
   inputs: Readonly<Record<string, Rows>> = {},
   name?: string,
 ): Promise<Values> {
-  const { plan, program, programs, diagnostics } = compile(text, { name: "test.dlm" });
-  if (!plan || !program) throw new Error(renderDiagnostics(diagnostics));
-  for (const graph of [...program.exports.map((e) => e.program), ...programs.map((p) => p.simplified)]) verify(graph);
-  const exported = program.exports.find((e) => e.name === name) ?? program.exports[0]!;
-  const { device } = await testDevice();
-  const model = await load(plan, { device });
-  try {
-    const given = Object.fromEntries(
-      Object.entries(inputs).map(([key, x]) => [key, { shape: shapeOf(x), data: flat(x) }]),
-    );
-    const got = await model.run(exported.name, given);
-    const ports = plan.exports.find((e) => e.name === exported.name)!.outputs;
-    const results = ports.map((port) => Array.from(got[port.name]!.data as ArrayLike<number>));
-    const dims: Record<string, number> = {};
-    const sources = new Map<Source, readonly number[]>();
-    for (const { name: key, source } of exported.inputs) {
-      sources.set(source, source.dtype === "f32" ? given[key]!.data.map(Math.fround) : given[key]!.data);
-      source.shape.forEach((n, d) => {
-        if (typeof n !== "number" && n.kind === "dim") dims[n.name] = given[key]!.shape[d]!;
-      });
-    }
-    const want = [...evaluate(exported.program, sources, dims).outputs.values()].map((x) => [...x]);
-    return { evaluator: want, device: results };
-  } finally {
-    model.close();
+  const sound = soundly(text);
+  const { exports } = sound.program;
+  const exported = exports.find((e) => e.name === name) ?? exports[0]!;
+  return withModel(sound, (model) => resultsOf(model, exported, inputs));
+}
+/** The same of every export by name, of one compilation. */
+export async function valuesOfAll(
+  text: string,
+  inputs: Readonly<Record<string, Rows>> = {},
+): Promise<Record<string, Values>> {
+  const sound = soundly(text);
+  return withModel(sound, async (model) => {
+    const found: Record<string, Values> = {};
+    for (const e of sound.program.exports) found[e.name] = await resultsOf(model, e, inputs);
+    return found;
+  });
+}
+/** Compiled, and sound as it was written and simplified. */
+function soundly(text: string): Made {
+  const result = made(text);
+  for (const graph of [...result.program.exports.map((e) => e.program), ...result.programs.map((p) => p.simplified)])
+    verify(graph);
+  return result;
+}
+async function resultsOf(
+  model: Model,
+  exported: ExportProgram,
+  inputs: Readonly<Record<string, Rows>>,
+): Promise<Values> {
+  const given = Object.fromEntries(
+    exported.inputs.map(({ name }) => [name, { shape: shapeOf(inputs[name]!), data: flat(inputs[name]!) }]),
+  );
+  const got = await model.run(exported.name, given);
+  const ports = model.plan.exports.find((e) => e.name === exported.name)!.outputs;
+  const device = ports.map((port) => Array.from(got[port.name]!.data as ArrayLike<number>));
+  const dims: Record<string, number> = {};
+  const sources = new Map<Source, readonly number[]>();
+  for (const { name, source } of exported.inputs) {
+    sources.set(source, source.dtype === "f32" ? given[name]!.data.map(Math.fround) : given[name]!.data);
+    source.shape.forEach((n, d) => {
+      if (typeof n !== "number" && n.kind === "dim") dims[n.name] = given[name]!.shape[d]!;
+    });
   }
+  const evaluator = [...evaluate(exported.program, sources, dims).outputs.values()].map((x) => [...x]);
+  return { evaluator, device };
 }
 /** Both the evaluator and the device give `want`, within `tolerance` of each number's size or 1. */
 export async function expectValues(

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { check } from "./check.ts";
+import { check, stagesOf } from "./check.ts";
 
 const examples = ["adversarial_digits", "digits_cnn", "gan_ring", "gpt_chars", "iris", "lstm_chars", "siamese_digits", "xor"];
 const targets = ["software", "discrete"];
@@ -12,7 +12,7 @@ const targets = ["software", "discrete"];
 describe.each(examples)("%s", (name) => {
   test.each(targets)("for %s devices", async (target) => {
     const source = readFileSync(join(import.meta.dirname, `../../examples/${name}.dlm`), "utf8");
-    const text = (stage: Parameters<typeof check>[1]): string => check(source, stage, { name: `${name}.dlm`, target });
+    const text = stagesOf(source, { name: `${name}.dlm`, target });
     const file = (kind: string): string => `${name}.${target}.${kind}.txt`;
     await expect(`${text("fused")}\n${text("schedule")}`).toMatchFileSnapshot(file("kernels"));
     await expect(text("wgsl")).toMatchFileSnapshot(file("wgsl"));
