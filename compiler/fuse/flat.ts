@@ -147,9 +147,10 @@ function flatBuffers(
   dtype: DType,
 ): [FlatBuffer, FlatBuffer, ...FlatBuffer[]] {
   const buffer = (role: "state" | "input", name: string): FlatBuffer => ({
-    source: source({ role, path: `${group.name}.${name}`, shape: [total], dtype, label: name }),
+    source: source({ role, path: `${group.name}.${name}`, shape: [total], dtype, label: name, span }),
     stretches: new Map(),
   });
+  const { span } = members[0]!.updated;
   const most = Math.max(...members.map((m) => m.states.length));
   return [
     buffer("state", "parameters"),
@@ -168,8 +169,8 @@ function stretch({ source: memory, stretches }: FlatBuffer, start: number, size:
   if (size === memory.shape[0]) return memory;
   let found = stretches.get(start);
   if (!found) {
-    const { role, path, dtype, label } = memory;
-    found = source({ role, path: `${path}.${start}`, shape: [size], dtype, label });
+    const { role, path, dtype, label, span } = memory;
+    found = source({ role, path: `${path}.${start}`, shape: [size], dtype, label, span });
     stretches.set(start, found);
   }
   return found;

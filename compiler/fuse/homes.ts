@@ -34,7 +34,7 @@ function placeUpdates(f: Fusion): void {
       // a number of the step that is computed anyway is written there too
       if (value.kind === "load" && isMovable(f, value.tensor) && value.tensor.shape.length === 0)
         addHome(f, value.tensor, home);
-      else f.copies.push({ from: compute([], undefined, value), home, scan: undefined });
+      else f.copies.push({ from: compute([], undefined, value, { span: u.value.span }), home, scan: undefined });
     }
     if (rows) continue;
     const base = baseOf(u.value);

@@ -30,7 +30,7 @@ export function joinSums(
     for (const { formula, terms: own, members: present } of byFormula(terms, sumOf)) {
       if (present.size !== members.length || own.length !== members.length) continue;
       let sum = joined.get(formula);
-      if (!sum) joined.set(formula, (sum = sumOverAll(formula, stand, flat)));
+      if (!sum) joined.set(formula, (sum = sumOverAll(formula, stand, flat, x.span)));
       const rest = terms.filter((t) => !own.includes(t));
       const body = rest.reduce((a, b) => add(a, b), load(sum, []));
       replaced.set(x, compute([], undefined, body, { label: x.label, span: x.span }));
@@ -106,11 +106,11 @@ function byFormula(terms: readonly Scalar[], sumOf: ReadonlyMap<Node, MemberSum>
   }
   return found.values();
 }
-function sumOverAll(formula: Scalar, stand: StandIns, flat: readonly [Source, Source]): Node {
+function sumOverAll(formula: Scalar, stand: StandIns, flat: readonly [Source, Source], span: Node["span"]): Node {
   const k = variable(flat[0].shape[0]!, "k");
   const body = substitute(formula, new Map([[stand.along, k]]), (l, indices) => {
     const buffer = flat[stand.indexOf(l.tensor)];
     return buffer && load(buffer, indices);
   });
-  return compute([], { op: "sum", over: [k] }, body, { label: "total" });
+  return compute([], { op: "sum", over: [k] }, body, { label: "total", span });
 }

@@ -6,25 +6,29 @@ import type { Origin } from "../graph/origin.ts";
 import type { Node } from "../graph/types.ts";
 import { wgslName } from "../wgsl/names.ts";
 import type { Group } from "./group.ts";
+import type { Fusion } from "./state.ts";
 
 export interface Purpose {
   readonly name: string; // snake_case: "net_linear2_w_grad", "cross_entropy_backward"
   readonly does: readonly string[]; // "net.linear2 (Linear), gradient of w"
   readonly lines: readonly string[]; // "digits.dlm:9": the user's own lines first, then those of the library
 }
-/** A node says by its place which call it was made in, and whether it is a derivative of that; by its label what it is. */
-export function purposeOf({ nodes, copy }: Pick<Group, "nodes" | "copy">, isInitial: boolean): Purpose {
-  if (copy) {
-    const label = baseOf(copy.home.memory).label;
-    return { name: wgslName(label ?? "copy"), does: [`copy to ${label ?? "memory"}`], lines: [] };
-  }
-  const works = nodes.flatMap((x) => workOf(x, isInitial) ?? []);
-  const labels = nodes.flatMap((x) => (x.label ? [x.label] : []));
-  const [first, last] = [labels[0], nodes[nodes.length - 1]!];
+type Known = Pick<Fusion, "isInitial" | "aliasOf">;
+/** A node says by its place which call it was made in, and whether it is a derivative of that; memory says whose it is. */
+export function purposeOf(f: Known, { nodes, copy }: Pick<Group, "nodes" | "copy">): Purpose {
+  const memory = copy && baseOf(copy.home.memory);
+  const works = memory ? copyWorks(f, memory) : nodes.flatMap((x) => workOf(f, x) ?? []);
+  const labels = (memory ? [memory] : nodes).flatMap((x) => x.label ?? []);
+  const last = nodes.at(-1);
   return {
-    name: wgslName(works.at(-1)?.name ?? first ?? kindOf(last)),
-    does: distinct(works.length ? works.map((w) => w.does) : labels.map(labelText)),
-    lines: distinct([...works.map((w) => w.line), ...nodes.flatMap((x) => (x.span ? [place(x.span)] : []))]),
+    name: wgslName(
+      (works.findLast((w) => !isAside(w)) ?? works.at(-1))?.name ?? labels[0] ?? (last ? kindOf(last) : "copy"),
+    ),
+    does: works.length ? doneBy(works) : distinct(labels.map(memory ? copyText : labelText)),
+    lines: distinct([
+      ...works.map((w) => place(w.origin.span)),
+      ...nodes.flatMap((x) => (x.span ? [place(x.span)] : [])),
+    ]),
   };
 }
 const distinct = (texts: readonly string[]): readonly string[] => [...new Set(texts)];
@@ -32,30 +36,66 @@ const kindOf = (x: Node): string =>
   x.kind === "compute" && x.reduction ? x.reduction.op : x.kind === "scatter" ? "scatter" : "map";
 /** Differentiation names what it makes `d_` and the name of what it is the gradient of. */
 const labelText = (label: string): string => (label.startsWith("d_") ? `gradient of ${label.slice(2)}` : label);
+const copyText = (label: string): string => `copy to ${label}`;
 
 /** What a node does for the call that it was made in. */
 interface Work {
+  readonly origin: Origin;
   readonly name: string;
-  readonly does: string;
-  readonly line: string; // the user's
+  readonly words: string; // "gradient of w"; "" where the call says it all
 }
-function workOf({ span, label }: Node, isInitial: boolean): Work | undefined {
-  const origin = span?.origin;
-  if (!origin) return undefined;
-  const line = place(origin.span);
-  const called = callOf(origin);
-  const make = (role: string, words: string): Work => ({
-    name: `${called.name}_${role}`,
-    does: words ? `${called.text}, ${words}` : called.text,
-    line,
-  });
-  const parameter = label?.startsWith(`d_${origin.path}.`) ? label.slice(origin.path.length + 3) : undefined;
-  if (span.isDerivative)
-    return parameter ? make(`${parameter}_grad`, `gradient of ${parameter}`) : make("backward", "backward");
+/** A number that an optimizer needs, or the count of steps, computed in passing. */
+const isAside = ({ origin, words }: Work): boolean =>
+  origin.kind === "train" || (origin.kind === "optimizer" && !words);
+function workFor(origin: Origin, role: string, words: string): Work {
+  const { name } = callOf(origin);
+  return { origin, name: role === name ? name : `${name}_${role}`, words };
+}
+function workOf(f: Known, x: Node): Work | undefined {
+  const state = f.aliasOf.get(x);
+  const initial = state && f.isInitial ? initialWork(state) : undefined;
+  const origin = x.span?.origin;
+  if (initial || !origin) return initial;
+  if (x.span.isDerivative) {
+    const parameter = x.label?.startsWith(`d_${origin.path}.`) ? x.label.slice(origin.path.length + 3) : undefined;
+    return parameter
+      ? workFor(origin, `${parameter}_grad`, `gradient of ${parameter}`)
+      : workFor(origin, "backward", "backward");
+  }
+  if (state && (origin.kind === "optimizer" || origin.kind === "train"))
+    return workFor(
+      origin,
+      origin.kind === "optimizer" ? "update" : `${partOf(origin, state)}_update`,
+      `update of ${partOf(origin, state)}`,
+    );
   // what data, initial values and optimizers make has its name where the program gives one
-  if (["data", "init", "optimizer"].includes(origin.kind))
-    return { ...make(origin.kind, ""), ...(label ? { name: label } : {}) };
-  return isInitial ? make("initial", "initial value") : make("forward", "");
+  if (origin.kind === "data" || origin.kind === "init" || origin.kind === "optimizer")
+    return { ...workFor(origin, origin.kind, ""), ...(x.label ? { name: x.label } : {}) };
+  return f.isInitial ? workFor(origin, "initial", "initial value") : workFor(origin, "forward", "");
+}
+function initialWork(memory: Node): Work | undefined {
+  const origin = memory.span?.origin;
+  const part = origin && partOf(origin, memory);
+  return origin && workFor(origin, `${part}_initial`, `initial value of ${part}`);
+}
+function copyWorks(f: Known, memory: Node): readonly Work[] {
+  const origin = memory.span?.origin;
+  if (!origin) return [];
+  const part = partOf(origin, memory);
+  return [(f.isInitial && initialWork(memory)) || workFor(origin, part, copyText(part))];
+}
+/** A memory's name, within its call. */
+function partOf(origin: Origin, { label = "memory" }: Node): string {
+  return label.startsWith(`${origin.path}.`) ? label.slice(origin.path.length + 1) : label;
+}
+/** "net.linear (Linear), gradient of w, gradient of b": each call once. */
+function doneBy(works: readonly Work[]): readonly string[] {
+  const byCall = new Map<string, Set<string>>();
+  for (const { origin, words } of works) {
+    const { text } = callOf(origin);
+    byCall.set(text, (byCall.get(text) ?? new Set()).add(words));
+  }
+  return [...byCall].map(([text, words]) => [text, ...[...words].filter(Boolean)].join(", "));
 }
 /** An instance by its path; a function by its name and where it is called, the outermost one in a train block or an export. */
 function callOf(origin: Origin): { readonly name: string; readonly text: string } {

@@ -39,7 +39,7 @@ export function specify(f: Fusion, g: Group): KernelStep {
   const { stores } = w;
   const stages = liveStages(w.stages, stores);
   const values = [...stages.map((s) => s.value), ...stores.flatMap((s) => [s.value, ...s.indices])];
-  const purpose = purposeOf(g, f.isInitial);
+  const purpose = purposeOf(f, g);
   const spec: KernelSpec = {
     name: purpose.name,
     comment: () => [purposeText(purpose)],

@@ -93,7 +93,7 @@ export function inputsOf({ flat, pieces }: Pick<Fusion, "flat" | "pieces">, x: N
 // ---- scans
 
 export const memoryLike = (x: Node, shape: Shape, label: string): Source =>
-  source({ role: "scratch", path: label, shape, dtype: x.dtype, label, ...(x.range ? { range: x.range } : {}) });
+  source({ role: "scratch", path: label, shape, dtype: x.dtype, label, range: x.range, span: x.span });
 function scanMemory(order: readonly Node[]): Map<Scan, ScanMemory> {
   const scans = new Map<Scan, ScanMemory>();
   for (const x of order) {

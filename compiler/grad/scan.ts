@@ -12,6 +12,7 @@ import {
   topological,
   zeros,
 } from "../graph/node.ts";
+import { derivativeOf } from "../graph/origin.ts";
 import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
 import { iadd, inRange, integer, load, select, substitute, variable } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Result, Scalar, Scan, Variable } from "../graph/types.ts";
@@ -86,7 +87,7 @@ export function scanVjp(
       initial: initialCotangents,
       names: carried.map((j) => `d_${s.carries[j]!.incoming.path}`),
       reverse: !s.reverse,
-      span: s.span,
+      span: derivativeOf(s.span),
     },
     (t, lambda) => {
       const bodySeeds = new Map<Node, Node>();

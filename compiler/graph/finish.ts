@@ -84,7 +84,8 @@ export function finish(
       scans: placed.scans,
       reach: dtype === "f32" ? reachOrNone(reachOfNode(reduction?.op, over, body)) : undefined,
     };
-    if (meta.span) made.span = placeNow(meta.span);
+    const span = placeNow(meta.span);
+    if (span) made.span = span;
     if (meta.label) made.label = meta.label;
     if (reduction) made.reduction = { op: reduction.op, extents, ties: reduction.ties };
     if (range) made.range = range;

@@ -28,11 +28,12 @@ export function callOrigin(kind: Origin["kind"], callee: string, path: string | 
     ...(parent ? { parent } : {}),
   };
 }
-/** A place with its call: its own, or else the running one. */
-export function placeNow(span: Place): Place {
+/** A place with its call: its own, or else the running one. What has no place stands where its call does. */
+export function placeNow(place: Place | undefined): Place | undefined {
   const origin = originNow();
-  if (span.origin || !origin) return span;
-  return { file: span.file, start: span.start, end: span.end, origin };
+  if (place?.origin || !origin) return place;
+  const { file, start, end } = place ?? origin.span;
+  return { file, start, end, origin };
 }
 /** The same place, of a derivative. */
 export const derivativeOf = (place: Place | undefined): Place | undefined => place && { ...place, isDerivative: true };

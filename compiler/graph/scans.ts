@@ -26,6 +26,7 @@ export function scan(
   build: (step: Variable, incoming: readonly Source[]) => readonly Node[],
 ): Scan {
   const compilation = working();
+  const span = placeNow(of.span);
   let body: Pick<Scan, "carries" | "scans"> | undefined;
   const finished = (): Pick<Scan, "carries" | "scans"> => {
     if (!body) throw new InternalError("scan: its carries are asked for while its body is built");
@@ -47,7 +48,7 @@ export function scan(
     get scans() {
       return finished().scans;
     },
-    ...(of.span ? { span: placeNow(of.span) } : {}),
+    ...(span ? { span } : {}),
   };
   const step = variable(of.count, "t", { scan: made });
   const incoming = of.initial.map((x, i) =>
@@ -59,6 +60,7 @@ export function scan(
       range: x.dtype === "i32" ? (of.ranges ? of.ranges[i] : x.range) : undefined,
       scan: made,
       reach: x.reach,
+      span: of.span,
     }),
   );
   const next = build(step, incoming);

@@ -8,10 +8,10 @@ export interface Meta {
   readonly label?: string | undefined;
   readonly range?: Range | undefined;
 }
-export const metaOf = (meta: Meta): { span?: Place; label?: string } => ({
-  ...(meta.span ? { span: placeNow(meta.span) } : {}),
-  ...(meta.label ? { label: meta.label } : {}),
-});
+export function metaOf(meta: Meta): { span?: Place; label?: string } {
+  const span = placeNow(meta.span);
+  return { ...(span ? { span } : {}), ...(meta.label ? { label: meta.label } : {}) };
+}
 
 /**
  * Gives a node without a name the source's name for it. The one thing that is added to a node after it is made: of equal formulas one is made first, and

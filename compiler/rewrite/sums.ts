@@ -35,7 +35,9 @@ export const sums: readonly NodeRule[] = [
       if (terms.some((t) => depthOf(t.rest) >= depth)) return undefined;
       const parts = terms
         .filter((t) => !isDeviation(t.rest, over))
-        .map((t) => mul(t.factor, load(compute(output, { op: "sum", over }, t.rest), indicesOf(output))));
+        .map((t) =>
+          mul(t.factor, load(compute(output, { op: "sum", over }, t.rest, { span: x.span }), indicesOf(output))),
+        );
       return compute(
         output,
         undefined,

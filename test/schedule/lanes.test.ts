@@ -179,13 +179,13 @@ test("the text of a step", () => {
         let draw = dlm_normal(seed_1, 3739988224u, 0, u32(at));
         let draw_1 = dlm_normal(seed_1, 3739988224u, 0, u32(at + 1));
         let x_2 = select(subgroupShuffle(draw, source), subgroupShuffle(draw_1, source_1), some);
-        // model.dlm:4, model.dlm:2: net, gradient of w
+        // model.dlm:4, model.dlm:2: net, gradient of w; fit.minimize1 (sgd), update of net.w
         // sum = sum(k < 4) x[k, i] * (values[k] - 1) * 0.5
         // net_w[i] = net_w[i] - sum * 0.1
         let v_2 = subgroupBroadcast(net_w_now, 0u) * draw + subgroupBroadcast(net_w_now, 1u) * draw_1 - 1.0;
         let v_3 = v_2 * 0.5;
         let d_net_w_2 = select(subgroupAdd(select(0.0, subgroupShuffle(x_2, source_2) * v_3, below_4)), subgroupAdd(select(0.0, subgroupShuffle(x_2, source_3) * v_3, below_4)), lane_1);
-        // model.dlm:4: fit
+        // model.dlm:4: fit, update of step
         // sum = sum(k < 4) e0 * e0
         //   where e0 = values[k] - 1
         // numbers[1] = sum * 0.25

@@ -2,6 +2,7 @@
 // In: the losses of the parts of a batch. Out: groups of parameters with their updates; the step's current values are the new ones.
 import type * as ast from "../../../grammar/ast.ts";
 import { compute, indicesOf, nameNode, sumNodes, topological } from "../../graph/node.ts";
+import { callOrigin, withOrigin } from "../../graph/origin.ts";
 import { call as callScalar, equal, load, modulo, select } from "../../graph/scalar.ts";
 import type { Node, Source } from "../../graph/types.ts";
 import { type Context, evaluate, type OptimizerValue, type Scope, type Updated } from "../context.ts";
@@ -53,7 +54,9 @@ export function minimize(s: ast.Minimize, losses: readonly Node[], block: TrainB
     const before = new Map(own.map((p) => [p, valueOf(p)]));
     const every = clause.every > 1 ? { count: clause.every, step: block.step } : undefined;
     const line = { prefix, every, step: block.step, span: written.by.span, ctx, current, values: before, gradients };
-    const result = within(written.by.span, chain.map((o) => o.name).join(" >> "), () => runChain(chain, line));
+    const optimizers = chain.map((o) => o.name).join(" >> ");
+    const result = within(written.by.span, optimizers, () => runChain(chain, line));
+    const origin = callOrigin("optimizer", optimizers, prefix, written.by.span);
     const members = own.map((p) => {
       const from = before.get(p)!;
       updated.push({ parameter: p, before: from, span: s.span });
@@ -61,7 +64,7 @@ export function minimize(s: ast.Minimize, losses: readonly Node[], block: TrainB
         parameter: p,
         gradient: gradients.get(p)!,
         states: result.states.get(p) ?? [],
-        updated: updatedValue(p, from, result.steps.get(p)!, every),
+        updated: withOrigin(origin, () => updatedValue(p, from, result.steps.get(p)!, every)),
       };
     });
     for (const m of members) current.set(m.parameter, m.updated);
