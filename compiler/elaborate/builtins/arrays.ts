@@ -3,7 +3,7 @@ import type { Span } from "../../../grammar/diagnostic.ts";
 import { reshape } from "../../graph/node.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
 import { integer, literal } from "../../graph/scalar.ts";
-import type { Node, Shape } from "../../graph/types.ts";
+import type { Extent, Node, Shape } from "../../graph/types.ts";
 import type { Argument, Callable, Context, Value } from "../context.ts";
 import {
   beyondLimit,
@@ -72,10 +72,12 @@ function concatenated({ at, option, span }: Call): Value {
   const [first] = nodes;
   if (!first) throw emptyList(at(0).span, "someTensors");
   const axis = axisNumber(option("axis", 1) ?? number(0), first.shape.length, span);
+  const isOther = (_: Extent, d: number): boolean => d !== axis;
+  const others = first.shape.filter(isOther);
   const fits = (x: Node): boolean =>
     x.dtype === first.dtype &&
     x.shape.length === first.shape.length &&
-    x.shape.every((n, d) => d === axis || n === first.shape[d]);
+    x.shape.filter(isOther).every((n, d) => n === others[d]);
   for (const x of nodes)
     if (!fits(x))
       throw shapeMismatch(
@@ -83,7 +85,7 @@ function concatenated({ at, option, span }: Call): Value {
         "concat",
         `${typeText(first.dtype, first.shape)} (axis ${axis} may differ)`,
         typeText(x.dtype, x.shape),
-        { unequal: x.dtype === first.dtype ? differing(first.shape.with(axis, 1), x.shape.with(axis, 1)) : [] },
+        { unequal: x.dtype === first.dtype ? differing(others, x.shape.filter(isOther)) : [] },
       );
   return tensor(concat(nodes, axis, span));
 }
