@@ -3,6 +3,7 @@
 import { planVersion, sizeOf } from "./plan.ts";
 import type { Command, Dispatch, Plan, PlanBuffer, PlanPort, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
+import { roundBytes } from "./recording.ts";
 import { firstFault } from "./schema.ts";
 
 const mostGroups = 65535;
@@ -40,7 +41,8 @@ function checkParts(plan: Plan): void {
   const commands = (list: readonly Command[], where: string): void => {
     for (const c of list) {
       if (c.kind === "loop") {
-        place({ buffer: c.stepBuffer, offset: 0 }, where, c.count && 256 * (c.count - 1) + 4);
+        need(plan.buffers[c.stepBuffer]?.role === "steps", where);
+        place({ buffer: c.stepBuffer, offset: 0 }, where, c.count && roundBytes * (c.count - 1) + 4);
         commands(c.body, where);
       } else if (c.kind === "copy") {
         if (c.from) place(c.from, where, c.bytes);
@@ -185,6 +187,7 @@ export function checkBindings(device: GPUDevice, dispatches: readonly Dispatch[]
         `the size ${name} is ${n}, and a run-time size is at most ${mostElements}: give fewer elements at a time`,
       );
   const { maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: buffers } = device.limits;
+  const { maxDynamicUniformBuffersPerPipelineLayout: loops } = device.limits;
   for (const c of dispatches) {
     for (const b of c.bindings) {
       const { role, label } = plan.buffers[b.buffer]!;
@@ -195,6 +198,11 @@ export function checkBindings(device: GPUDevice, dispatches: readonly Dispatch[]
     if (storage > buffers)
       throw new RuntimeProblem(
         `${c.label} uses ${storage} buffers, and this device allows ${buffers} in a kernel: compile for another target`,
+      );
+    const rounds = c.bindings.filter((b) => plan.buffers[b.buffer]!.role === "steps").length;
+    if (rounds > loops)
+      throw new RuntimeProblem(
+        `${c.label} needs the rounds of ${rounds} loops, one within the other, and this device tells a kernel ${loops}`,
       );
   }
 }

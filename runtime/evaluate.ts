@@ -4,7 +4,7 @@ import type { Measured, Tensor } from "./api.ts";
 import { checkBindings } from "./check.ts";
 import { streamRows } from "./data.ts";
 import { dispatchesOf } from "./machine.ts";
-import type { Recording } from "./machine.ts";
+import type { Recording } from "./recording.ts";
 import type { PlanEvaluation, PlanProgram, PlanTrain } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { totalSteps, writeScalars } from "./session.ts";
@@ -84,7 +84,7 @@ export async function runEvaluation(s: Session, t: PlanTrain, prepared: Prepared
         { buffer: k.to, offset: k.bytesPerRow * from },
         k.bytesPerRow * part.length,
       );
-    machine.submit(encoder);
+    encoder.submit();
   }
   if (prepared.wholeIndex) machine.write(e.index.buffer, e.index.offset, rows.slice());
   const dims = { ...s.dims, rows: rows.length };
@@ -95,7 +95,7 @@ export async function runEvaluation(s: Session, t: PlanTrain, prepared: Prepared
     encoder,
     e.metrics.map((m, i) => ({ buffer: m.buffer, offset: m.offset, bytes: 4 * product(shapes[i]!) })),
   );
-  machine.submit(encoder);
+  encoder.submit();
   const parts = await fetched();
   return Object.fromEntries(e.metrics.map((m, i) => [m.name, numberOr(fromWords(parts[i]!, m.dtype, shapes[i]!))]));
 }

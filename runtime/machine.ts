@@ -1,13 +1,14 @@
-// The device's side of a plan: buffers by number, pipelines, recorded programs, reading back. A recording is a program at given dims, loops
-// unrolled, with its pipelines and bind groups: replaying it allocates nothing.
+// The device's side of a plan: buffers by number, pipelines, recorded programs, reading back.
 import { checkBindings, workgroups, checkBytes, megabytes } from "./check.ts";
 import { overrideName, sizeOf } from "./plan.ts";
 import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
+import { Encoding, roundBytes, secondsOf, type Recorded, type RecordedGroup, type Recording } from "./recording.ts";
 
 // GPUBufferUsage, GPUMapMode and GPUShaderStage by value: Node has no such globals
 const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 };
 const mapRead = 1;
+const mostlyStarting = 0.01; // seconds: of shorter ones, the time is that of submitting and mapping
 const computeStage = 4;
 
 export type Dims = Readonly<Record<string, number>>;
@@ -15,39 +16,6 @@ export interface Place {
   readonly buffer: number;
   readonly offset: number;
   readonly bytes: number;
-}
-interface RecordedDispatch {
-  readonly kind: "dispatch";
-  readonly label: string;
-  readonly pipeline: GPUComputePipeline;
-  readonly group: RecordedGroup;
-  readonly x: number;
-  readonly y: number;
-}
-interface RecordedCopy {
-  readonly kind: "copy";
-  readonly from: Copy["from"];
-  readonly to: { readonly buffer: number; readonly offset: number };
-  readonly bytes: number;
-}
-interface RecordedGroup {
-  readonly label: string;
-  readonly layout: GPUBindGroupLayout;
-  readonly entries: readonly {
-    readonly binding: number;
-    readonly buffer: number;
-    readonly offset: number;
-    readonly bytes?: number;
-  }[];
-  group?: GPUBindGroup;
-}
-export interface Recording {
-  readonly name: string;
-  readonly items: readonly (RecordedDispatch | RecordedCopy)[];
-  readonly groups: readonly RecordedGroup[];
-  readonly dispatches: number;
-  readonly inOnePass: boolean;
-  generation: number; // of the buffers that the groups were made for
 }
 interface Layout {
   readonly key: string;
@@ -70,6 +38,7 @@ export class Machine {
   readonly #held = new Map<string, string>(); // small values last written by the host, by place
   #failure: RuntimeProblem | undefined;
   readonly #waiting = new Set<(problem: RuntimeProblem) => void>();
+  #pace = 1; // seconds of this device for one of the estimate, at most
   #napping = false;
   #since = 0; // the last time that the device answered, or was asked something while nothing was on its way
   #closed = false;
@@ -198,7 +167,7 @@ export class Machine {
       this.device.queue.writeBuffer(
         buffer,
         0,
-        Int32Array.from({ length: size / 4 }, (_, i) => i / 64),
+        Int32Array.from({ length: size / 4 }, (_, i) => (4 * i) / roundBytes),
       );
     if (old) {
       const encoder = this.device.createCommandEncoder({ label: `enlarge ${label}` });
@@ -271,8 +240,14 @@ export class Machine {
 
   // ---- pipelines
 
+  /** Holds the numbers of a loop's rounds: each round binds its own. */
+  #isStep(buffer: number): boolean {
+    return this.plan.buffers[buffer]!.role === "steps";
+  }
   #layoutOf(dispatch: Dispatch): Layout {
-    const key = dispatch.bindings.map((b) => `${b.binding}${b.access}`).join();
+    const key = dispatch.bindings
+      .map((b) => `${b.binding}${b.access}${this.#isStep(b.buffer) ? " of rounds" : ""}`)
+      .join();
     let found = this.#layouts.get(key);
     if (!found) {
       const types = { read: "read-only-storage", read_write: "storage", uniform: "uniform" } as const;
@@ -280,7 +255,7 @@ export class Machine {
         entries: dispatch.bindings.map((b) => ({
           binding: b.binding,
           visibility: computeStage,
-          buffer: { type: types[b.access] },
+          buffer: { type: types[b.access], hasDynamicOffset: this.#isStep(b.buffer) },
         })),
       });
       this.#layouts.set(
@@ -384,50 +359,36 @@ export class Machine {
     const pipelines = new Map<Dispatch, GPUComputePipeline>();
     const settled = await Promise.allSettled(waiting.map(async ([c, p]) => pipelines.set(c, await p)));
     for (const s of settled) if (s.status === "rejected") throw s.reason;
-    const items: (RecordedDispatch | RecordedCopy)[] = [];
     const groups = new Map<string, RecordedGroup>();
-    const steps = new Map<number, number>(); // step buffer -> step of the loop around
-    const walk = (list: readonly Command[]): void => {
-      for (const c of list) {
-        if (c.kind === "loop") {
-          for (let k = 0; k < c.count; k++) {
-            steps.set(c.stepBuffer, c.reverse ? c.count - 1 - k : k);
-            walk(c.body);
-          }
-          steps.delete(c.stepBuffer);
-        } else if (c.kind === "copy") {
-          const bytes = this.size(c.bytes, dims, program.name);
-          if (bytes) items.push({ kind: "copy", from: c.from, to: c.to, bytes });
-        } else {
-          const [x, y] = workgroups(c, (s) => this.size(s, dims, c.label));
-          if (!x || !y) continue;
-          const layout = this.#layoutOf(c);
-          const entries = c.bindings.map((b) => {
-            const whole = this.plan.buffers[b.buffer]!.role === "data"; // as long as the data are
-            const t = steps.get(b.buffer);
-            return {
-              binding: b.binding,
-              buffer: b.buffer,
-              offset: b.offset + (t === undefined ? 0 : 256 * t),
-              ...(whole ? {} : { bytes: this.size(b.bytes, dims, c.label) }),
-            };
-          });
-          const key = `${layout.key}|${entries.map((e) => `${e.buffer}:${e.offset}:${e.bytes}`).join()}`;
-          let group = groups.get(key);
-          if (!group) groups.set(key, (group = { label: c.label, layout: layout.group, entries }));
-          items.push({ kind: "dispatch", label: c.label, pipeline: pipelines.get(c)!, group, x, y });
-        }
+    const groupOf = (c: Dispatch): RecordedGroup => {
+      const layout = this.#layoutOf(c);
+      const entries = c.bindings.map((b) => {
+        const isWhole = this.plan.buffers[b.buffer]!.role === "data"; // as long as the data are
+        const { binding, buffer, offset } = b;
+        return { binding, buffer, offset, ...(isWhole ? {} : { bytes: this.size(b.bytes, dims, c.label) }) };
+      });
+      const key = `${layout.key}|${entries.map((e) => `${e.buffer}:${e.offset}:${e.bytes}`).join()}`;
+      let group = groups.get(key);
+      if (!group) groups.set(key, (group = { label: c.label, layout: layout.group, entries }));
+      return group;
+    };
+    const recorded = (c: Command): Recorded | undefined => {
+      if (c.kind === "loop") return { ...c, body: c.body.flatMap((x) => recorded(x) ?? []) };
+      if (c.kind === "copy") {
+        const bytes = this.size(c.bytes, dims, program.name);
+        return bytes ? { ...c, bytes } : undefined;
       }
+      const [x, y] = workgroups(c, (s) => this.size(s, dims, c.label));
+      if (!x || !y) return undefined;
+      const group = groupOf(c);
+      const inOrder = [...c.bindings].sort((a, b) => a.binding - b.binding);
+      const steps = inOrder.flatMap((b) => (this.#isStep(b.buffer) ? [b.buffer] : []));
+      const bytes = group.entries.reduce((sum, e) => sum + (e.bytes ?? 0), 0);
+      const seconds = secondsOf(this.size(c.flops ?? 0, dims, c.label), bytes);
+      return { kind: "dispatch", pipeline: pipelines.get(c)!, group, steps, x, y, seconds };
     };
-    walk(program.commands);
-    const recording: Recording = {
-      name: program.name,
-      items,
-      groups: [...groups.values()],
-      dispatches: items.filter((i) => i.kind === "dispatch").length,
-      inOnePass: items.every((i) => i.kind === "dispatch"),
-      generation: -1,
-    };
+    const items = program.commands.flatMap((c) => recorded(c) ?? []);
+    const recording: Recording = { name: program.name, items, groups: [...groups.values()], generation: -1 };
     await this.#scoped(`the bindings of ${program.name}`, () => this.#bind(recording));
     return recording;
   }
@@ -449,50 +410,39 @@ export class Machine {
     }
     recording.generation = this.#generation;
   }
-  encoder(label: string): GPUCommandEncoder {
+  encoder(label: string): Encoding {
     this.check();
-    return this.device.createCommandEncoder({ label });
+    return new Encoding(this.device, label, this.#pace);
   }
-  /** The recording `times` times, in one pass where it has no copies. */
-  replay(encoder: GPUCommandEncoder, recording: Recording, times = 1): void {
+  /** The recording `times` times. */
+  replay(encoder: Encoding, recording: Recording, times = 1): void {
     this.#bind(recording);
-    let pass: GPUComputePassEncoder | undefined;
-    let pipeline: GPUComputePipeline | undefined;
-    let group: RecordedGroup | undefined;
-    for (let n = 0; n < times; n++) {
-      for (const item of recording.items) {
-        if (item.kind === "copy") {
-          pass?.end();
-          pass = pipeline = group = undefined;
-          this.copy(encoder, item.from, item.to, item.bytes);
-          continue;
-        }
-        pass ??= encoder.beginComputePass({ label: recording.name });
-        if (pipeline !== item.pipeline) pass.setPipeline((pipeline = item.pipeline));
-        if (group !== item.group) pass.setBindGroup(0, (group = item.group).group!);
-        pass.dispatchWorkgroups(item.x, item.y);
+    const rounds = new Map<number, number>(); // of the loops around, by their buffers
+    const run = (list: readonly Recorded[]): void => {
+      for (const item of list) {
+        if (item.kind === "copy") this.copy(encoder, item.from, item.to, item.bytes);
+        else if (item.kind === "dispatch")
+          encoder.dispatch(
+            item,
+            item.steps.map((buffer) => roundBytes * (rounds.get(buffer) ?? 0)),
+          );
+        else
+          for (let k = 0; k < item.count; k++) {
+            rounds.set(item.stepBuffer, item.reverse ? item.count - 1 - k : k);
+            run(item.body);
+          }
       }
-    }
-    pass?.end();
+    };
+    for (let n = 0; n < times; n++) run(recording.items);
   }
-  copy(
-    encoder: GPUCommandEncoder,
-    from: Copy["from"],
-    to: { readonly buffer: number; readonly offset: number },
-    bytes: number,
-  ): void {
-    if (from)
-      encoder.copyBufferToBuffer(this.#buffers[from.buffer]!, from.offset, this.#buffers[to.buffer]!, to.offset, bytes);
-    else encoder.clearBuffer(this.#buffers[to.buffer]!, to.offset, bytes);
-  }
-  submit(encoder: GPUCommandEncoder): void {
-    this.device.queue.submit([encoder.finish()]);
+  copy(encoder: Encoding, from: Copy["from"], to: Copy["to"], bytes: number): void {
+    encoder.copy(from && this.#buffers[from.buffer]!, from?.offset ?? 0, this.#buffers[to.buffer]!, to.offset, bytes);
   }
 
   // ---- reading back
 
   /** Copies out what stands there when the encoder's commands are done. Call the result after the submit. */
-  fetch(encoder: GPUCommandEncoder, places: readonly Place[]): () => Promise<readonly Uint8Array<ArrayBuffer>[]> {
+  fetch(encoder: Encoding, places: readonly Place[]): () => Promise<readonly Uint8Array<ArrayBuffer>[]> {
     const total = places.reduce((sum, p) => sum + p.bytes, 0);
     let slot = this.#staging.find((s) => s.free && s.buffer.size >= total);
     if (!slot) {
@@ -512,11 +462,14 @@ export class Machine {
     let at = 0;
     for (const p of places) {
       if (!p.bytes) continue;
-      encoder.copyBufferToBuffer(this.#buffers[p.buffer]!, p.offset, used.buffer, at, p.bytes);
+      encoder.copy(this.#buffers[p.buffer]!, p.offset, used.buffer, at, p.bytes);
       at += p.bytes;
     }
     return async () => {
       await this.settle(used.buffer.mapAsync(mapRead, 0, Math.max(4, total)));
+      // waiting counts too, so that the device is never taken for faster than it is
+      if (encoder.seconds > mostlyStarting)
+        this.#pace = Math.min(this.#pace, (performance.now() - encoder.began) / 1000 / encoder.seconds);
       const mapped = new Uint8Array(used.buffer.getMappedRange(0, Math.max(4, total)));
       let from = 0;
       const parts = places.map((p) => mapped.slice(from, (from += p.bytes)));
@@ -534,7 +487,7 @@ export class Machine {
     if (!places.length) return [];
     const encoder = this.encoder("read");
     const fetched = this.fetch(encoder, places);
-    this.submit(encoder);
+    encoder.submit();
     return fetched();
   }
   close(): void {

@@ -46,7 +46,7 @@ export async function runOnce(
   const encoder = machine.encoder(program.name);
   machine.replay(encoder, recording);
   const fetched = machine.fetch(encoder, outputs);
-  machine.submit(encoder);
+  encoder.submit();
   return fetched();
 }
 export async function runExport(

@@ -112,7 +112,7 @@ export async function initialise(s: Session): Promise<void> {
     if (seed) s.machine.writeWord(seed.buffer, seed.offset, Int32Array.of(s.options.seed ?? 0));
     const encoder = s.machine.encoder(program.name);
     s.machine.replay(encoder, recording);
-    s.machine.submit(encoder);
+    encoder.submit();
   }
   for (const t of [...s.plan.trains].reverse()) {
     const recording = await s.machine.record(t.init, s.dims);
@@ -120,7 +120,7 @@ export async function initialise(s: Session): Promise<void> {
     writeScalars(s, t, totalSteps(s, t));
     const encoder = s.machine.encoder(t.init.name);
     s.machine.replay(encoder, recording);
-    s.machine.submit(encoder);
+    encoder.submit();
   }
 }
 export async function readTensors(

@@ -2,7 +2,7 @@
 // losses behind it. How many steps a window has follows the device's speed, so that a submit takes about `submitSeconds`.
 import { batchStream, type Stream } from "./batches.ts";
 import { streamRows } from "./data.ts";
-import type { Recording } from "./machine.ts";
+import type { Recording } from "./recording.ts";
 import type { PlanTrain } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { rowsPerStep, trainingRows, writeScalars } from "./session.ts";
@@ -68,7 +68,7 @@ export class Windows {
     const fetched = machine.fetch(encoder, [
       { buffer: block.ring.buffer, offset: block.ring.offset + row * rowBytes, bytes: count * rowBytes },
     ]);
-    machine.submit(encoder);
+    encoder.submit();
     this.submits++;
     const done = fetched().then(([bytes]) => new Float32Array(bytes!.buffer));
     done.catch(() => {}); // told where it is awaited

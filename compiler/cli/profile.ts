@@ -26,6 +26,7 @@ export interface ProfileFlags extends ModelFlags {
 interface Recorded {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
+  readonly offsets: readonly number[];
   readonly x: number;
   readonly y: number;
 }
@@ -158,29 +159,31 @@ async function stepTime(run: (steps: number) => Promise<number>, warm: number): 
   return seconds / steps;
 }
 
-/** The dispatches of the first step that the device is given (the first submit has one step). */
+/** The dispatches of the first step that the device is given (the first window has one step, in one submit or several). */
 function record(device: GPUDevice, name: string): Recorded[] {
   const list: Recorded[] = [];
   const create = device.createCommandEncoder.bind(device);
   device.createCommandEncoder = (descriptor) => {
     const encoder = create(descriptor);
-    if (descriptor?.label !== name || list.length) return encoder;
-    device.createCommandEncoder = create;
+    if (descriptor?.label !== name) return encoder;
+    // all of a window is encoded in one go
+    queueMicrotask(() => (device.createCommandEncoder = create));
     const begin = encoder.beginComputePass.bind(encoder);
     encoder.beginComputePass = (of) => {
       const pass = begin(of);
       let pipeline: GPUComputePipeline | undefined;
       let group: GPUBindGroup | undefined;
+      let offsets: readonly number[] = [];
       const [setPipeline, setBindGroup, dispatch] = [
         pass.setPipeline.bind(pass),
         pass.setBindGroup.bind(pass),
         pass.dispatchWorkgroups.bind(pass),
       ];
       pass.setPipeline = (p) => setPipeline((pipeline = p));
-      pass.setBindGroup = ((index: number, g: GPUBindGroup) =>
-        setBindGroup(index, (group = g))) as typeof pass.setBindGroup; // the runtime uses no dynamic offsets
+      pass.setBindGroup = ((index: number, g: GPUBindGroup, at: readonly number[]) =>
+        setBindGroup(index, (group = g), (offsets = at))) as typeof pass.setBindGroup; // the runtime's only way to call it
       pass.dispatchWorkgroups = (x, y = 1) => {
-        list.push({ pipeline: pipeline!, group: group!, x, y });
+        list.push({ pipeline: pipeline!, group: group!, offsets, x, y });
         dispatch(x, y);
       };
       return pass;
@@ -263,9 +266,9 @@ async function timestamps(
   set.destroy();
   return { times, resolution };
 }
-function dispatch(pass: GPUComputePassEncoder, { pipeline, group, x, y }: Recorded): void {
+function dispatch(pass: GPUComputePassEncoder, { pipeline, group, offsets, x, y }: Recorded): void {
   pass.setPipeline(pipeline);
-  pass.setBindGroup(0, group);
+  pass.setBindGroup(0, group, offsets);
   pass.dispatchWorkgroups(x, y);
 }
 /** Many runs in one submit, less what an empty submit takes; least of a few rounds. Waiting polls, and naps leave the core to a software device. */
@@ -274,7 +277,7 @@ async function repeated(device: GPUDevice, r: Recorded, seconds = 0.02): Promise
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(r.pipeline);
-    pass.setBindGroup(0, r.group);
+    pass.setBindGroup(0, r.group, r.offsets);
     for (let i = 0; i < times; i++) pass.dispatchWorkgroups(r.x, r.y);
     pass.end();
     const commands = encoder.finish();
@@ -343,7 +346,7 @@ async function measureLimits(device: GPUDevice): Promise<Limits> {
       layout: pipeline.getBindGroupLayout(0),
       entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
     });
-    const microseconds = await repeated(device, { pipeline, group, x, y: 1 }, 0.1);
+    const microseconds = await repeated(device, { pipeline, group, offsets: [], x, y: 1 }, 0.1);
     for (const b of buffers) b.destroy();
     return microseconds;
   };

@@ -145,8 +145,6 @@ export function linePlan({
       ...more,
     };
   };
-  const steps = new Int32Array(64 * 3);
-  [0, 1, 2].forEach((t) => (steps[64 * t] = t));
   return {
     version: 1,
     name: "line",
@@ -170,7 +168,7 @@ export function linePlan({
       { label: "input", bytes: four("B"), role: "input" },
       { label: "scale", bytes: 4, role: "input" },
       { label: "output", bytes: four("B"), role: "output" },
-      { label: "steps", bytes: 768, role: "constant", data: Buffer.from(steps.buffer).toString("base64") },
+      { label: "steps", bytes: 768, role: "steps" },
       { label: "digits", bytes: 256, role: "output" },
     ],
     states: [
