@@ -1,6 +1,7 @@
 // Graphs as text: every node is the formula that a person would write; nodes are named by label or position, never by id.
 import { topological } from "./node.ts";
 import { operandsOf, scalarOrder } from "./scalar.ts";
+import type { ScalarFunction } from "../scalar/functions.ts";
 import type { Extent, GraphProgram, Local, Node, Scalar, Scan, Shape, Variable } from "./types.ts";
 
 export function extentText(n: Extent): string {
@@ -42,18 +43,13 @@ export function scalarText(
   }
   return { lets, text: written.get(root)! };
 }
-const infix: Readonly<Record<string, [string, number]>> = {
-  add: ["+", 3],
-  sub: ["-", 3],
-  mul: ["*", 4],
-  div: ["/", 4],
-  less: ["<", 2],
-  less_equal: ["<=", 2],
-  equal: ["==", 2],
-};
+const levels: Readonly<Record<string, number>> = { "<": 2, "<=": 2, "==": 2, "+": 3, "-": 3, "*": 4, "/": 4 };
+/** Of a function that is written as an operator. */
+const operatorOf = ({ wgsl }: ScalarFunction): string | undefined =>
+  typeof wgsl === "object" && "operator" in wgsl ? wgsl.operator : undefined;
 function precedence(e: Scalar, text: string): number {
   if (/^[\w%.]+$/.test(text)) return 9;
-  if (e.kind === "call") return infix[e.fn.name]?.[1] ?? (e.fn.name === "neg" ? 3 : 9);
+  if (e.kind === "call") return levels[operatorOf(e.fn) ?? ""] ?? 9;
   if (e.kind === "affine") return e.terms.length + Number(e.constant !== 0) > 1 ? 3 : 4;
   if (e.kind === "modulo") return 4;
   if (e.kind === "and") return 1;
@@ -81,14 +77,14 @@ function write(
     }
     case "affine": {
       const terms = e.terms.map(([atom, k]) =>
-        k === 1 ? go(atom, 3) : k === -1 ? `-${go(atom, 4)}` : `${k} * ${go(atom, 4)}`,
+        k === 1 ? go(atom, 3) : k === -1 ? `-${go(atom, 5)}` : `${k} * ${go(atom, 5)}`,
       );
       return [...terms, ...(e.constant || !terms.length ? [String(e.constant)] : [])]
         .join(" + ")
         .replaceAll("+ -", "- ");
     }
     case "floor_div":
-      return `floor(${go(e.operand, 0)} / ${e.divisor})`;
+      return `floor(${go(e.operand, 4)} / ${e.divisor})`;
     case "modulo":
       return `${go(e.operand, 5)} mod ${e.divisor}`;
     case "non_negative":
@@ -108,10 +104,13 @@ function write(
     case "random":
       return `${e.distribution}[${e.indices.map((x) => go(x, 0)).join(", ")}]`;
     case "call": {
-      const sign = infix[e.fn.name];
-      if (sign)
-        return `${go(e.operands[0]!, sign[1])} ${sign[0]} ${go(e.operands[1]!, sign[1] + Number(e.fn.name === "sub" || e.fn.name === "div"))}`;
-      if (e.fn.name === "neg") return `-${go(e.operands[0]!, 5)}`;
+      const operator = operatorOf(e.fn);
+      const [a, b] = e.operands;
+      if (operator && b) {
+        const level = levels[operator]!;
+        return `${go(a!, level)} ${operator} ${go(b, level + Number(operator === "-" || operator === "/"))}`;
+      }
+      if (operator) return `${operator}${go(a!, 5)}`;
       return `${e.fn.name}(${e.operands.map((x) => go(x, 0)).join(", ")})`;
     }
     default:
@@ -128,7 +127,7 @@ function comparison(
   const side = (positive: boolean): string => {
     const terms = e.terms
       .filter(([, k]) => k > 0 === positive)
-      .map(([atom, k]) => (Math.abs(k) === 1 ? go(atom, 3) : `${Math.abs(k)} * ${go(atom, 4)}`));
+      .map(([atom, k]) => (Math.abs(k) === 1 ? go(atom, 3) : `${Math.abs(k)} * ${go(atom, 5)}`));
     if (e.constant !== 0 && e.constant > 0 === positive) terms.push(String(Math.abs(e.constant)));
     return terms.join(" + ") || "0";
   };

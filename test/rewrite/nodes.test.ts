@@ -80,9 +80,9 @@ test("the two gradients of a strided convolution stay contractions", () => {
   const layer = "for b, i in 0..5, o: sum over k, c: (x[b, 2 * i + k - 1, c] ?? 0) * w[k, c, o]";
   expect(check(`f(x: f32[2, 9, 3], w: f32[3, 3, 4], h: f32[2, 5, 4]) = grad(sum((${layer}) * h), wrt: (x, w))`))
     .toMatchInlineSnapshot(`
-    "d_x[i, j, l]: f32[2, 9, 3] = sum(k < 4, u < 2) (w[2 * u + (j + 1) mod 2, l, k] ?? 0) * (h[i, -u + floor(j + 1 / 2), k] ?? 0)
-    d_w[i, j, l]: f32[3, 3, 4] = sum(k < 2, u < 5) (x[k, i + 2 * u - 1, j] ?? 0) * h[k, u, l]"
-  `);
+      "d_x[i, j, l]: f32[2, 9, 3] = sum(k < 4, u < 2) (w[2 * u + (j + 1) mod 2, l, k] ?? 0) * (h[i, -u + floor((j + 1) / 2), k] ?? 0)
+      d_w[i, j, l]: f32[3, 3, 4] = sum(k < 2, u < 5) (x[k, i + 2 * u - 1, j] ?? 0) * h[k, u, l]"
+    `);
 });
 test("deviations from a mean sum up to nothing; other differences do not", () => {
   expect(

@@ -309,7 +309,7 @@ test("the text of a small kernel", () => {
   `);
   expect(wgsl(poolGradient(2, 8, 16))).toMatchInlineSnapshot(`
     "// pool_dx
-    // dx[i, j, l, m] = select(2 * j mod 2 + l mod 2 == where_[i, floor(j / 2), floor(l / 2), m], dy[i, floor(j / 2), floor(l / 2), m], 0)
+    // dx[i, j, l, m] = select(2 * (j mod 2) + l mod 2 == where_[i, floor(j / 2), floor(l / 2), m], dy[i, floor(j / 2), floor(l / 2), m], 0)
     @group(0) @binding(0) var<storage, read> where_: array<i32>;
     @group(0) @binding(1) var<storage, read> dy: array<f32>;
     @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
