@@ -28,7 +28,7 @@ async function functionSide(plan, workload, tensors) {
     steps: async (n) => {
       const encoder = machine.encoder(program.name);
       machine.replay(encoder, recording, n);
-      machine.submit(encoder);
+      encoder.submit();
       await machine.settle(device.queue.onSubmittedWorkDone());
     },
     value: async () => {
