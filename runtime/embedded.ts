@@ -21,11 +21,15 @@ export async function cacheFolder(): Promise<string> {
 export async function cachedDriver(version?: string): Promise<EmbeddedDriver | string> {
   if (process.platform !== "linux" || process.arch !== "x64")
     return `it runs on Linux x64 only, and this is ${process.platform} ${process.arch}`;
-  const { existsSync, readdirSync } = await import("node:fs");
+  const { readdirSync } = await import("node:fs");
   const cache = await cacheFolder();
-  const names = (existsSync(cache) ? readdirSync(cache) : []).filter((name) =>
-    version === undefined ? /^swiftshader-[\d.]+$/.test(name) : name === version,
-  );
+  let inside: readonly string[] = [];
+  try {
+    inside = readdirSync(cache);
+  } catch {
+    // not there, no folder, or not to be read: whoever fills it says which
+  }
+  const names = inside.filter((name) => (version === undefined ? /^swiftshader-[\d.]+$/.test(name) : name === version));
   const newest = names.sort((a, b) => a.localeCompare(b, "en", { numeric: true })).at(-1);
   if (!newest) return `none is in the cache folder ${cache}; \`npx dlm doctor\` puts one there`;
   const reason = await whyNot(`${cache}/${newest}`);

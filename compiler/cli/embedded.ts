@@ -27,6 +27,7 @@ import {
   type EmbeddedDriver,
 } from "../../runtime/embedded.ts";
 import { messageOf } from "../../runtime/problem.ts";
+import { fileReason } from "./problem.ts";
 
 /** The embedded driver, unpacked if it has to be; a string says why there is none. */
 export async function embeddedDriver(): Promise<EmbeddedDriver | string> {
@@ -74,7 +75,7 @@ export async function cachedFolder(name: string, fill: (folder: string) => void)
     await refill(folder, fill);
     reason = await whyNot(folder);
   } catch (error) {
-    reason = (await whyNot(folder)) && messageOf(error); // another process may have been first
+    reason = (await whyNot(folder)) && `${dirname(folder)}: ${fileReason(error)}`; // another process may have been first
   }
   if (reason === undefined) return folder;
   if (process.env["DLM_CACHE"])

@@ -3,6 +3,7 @@
 // the first home. In: state without homes. Out: the same with homes, copies and outputs.
 import { baseOf, compute, reshape, source } from "../graph/node.ts";
 import { boolean, iadd, inRange, integer, isTrue, literal, load, select, substitute } from "../graph/scalar.ts";
+import type { OnLoad } from "../graph/substitute.ts";
 import type { Integer, Load, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import type { Home } from "./group.ts";
 import { stateIn } from "./in-place.ts";
@@ -161,9 +162,14 @@ function resultHome(f: Fusion, s: Scan, x: Extract<Node, { kind: "result" }>): H
   const memory = histories[x.of.carry]!;
   return x.of.kind === "history" ? own(memory) : rowHome(memory, x, integer(s.reverse ? 0 : s.count));
 }
-/** A load of a node as a load of the memory that holds it. What lies outside of the node may be inside of the memory: the guard is the node's. */
-export function fromMemory(f: Fusion, e: Scalar): Scalar {
+/**
+ * An expression over memory: a load of a node becomes one of the memory that holds it, unless `computed` gives its value, which is over memory already. What
+ * lies outside of the node may be inside of the memory: the guard is the node's.
+ */
+export function fromMemory(f: Fusion, e: Scalar, computed: OnLoad = () => undefined): Scalar {
   return substitute(e, new Map(), (l, indices, outside) => {
+    const own = computed(l, indices, outside);
+    if (own) return own;
     const base = baseOf(l.tensor);
     const home = homeOf(f, base);
     if (!home) return undefined;

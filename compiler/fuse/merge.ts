@@ -163,7 +163,7 @@ const meet = <T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean => {
 /** The domain of one kernel that computes all of these, or undefined where one launch cannot. */
 function fits(f: Fusion, all: readonly Node[]): Shape | undefined {
   const nodes = all.filter((x): x is Compute => x.kind === "compute");
-  if (nodes.length < all.length) return undefined;
+  if (nodes.length < all.length || nodes.length > f.limits.mostNodes) return undefined;
   const domain = mergedDomain(nodes);
   if (!domain) return undefined;
   const exact = nodes.every((x) => coreOf(x.shape).length === domain.length); // no rows
@@ -172,8 +172,20 @@ function fits(f: Fusion, all: readonly Node[]): Shape | undefined {
     (exact || rowsFit(f, nodes, domain)) &&
     (domain.length > 0 || !exact || longSums(f, nodes) < 2) &&
     !unsafeStates(f, nodes, domain).some((s) => !f.found.notInPlace.has(s)) &&
-    handsOn(f, nodes, domain, exact);
+    handsOn(f, nodes, domain, exact) &&
+    isShallow(f, nodes);
   return isGood && boundBy(f, nodes).size <= f.target.storageBuffers ? domain : undefined;
+}
+/** Formulas of values that are handed on hold those of the values themselves. */
+function isShallow(f: Fusion, nodes: readonly Compute[]): boolean {
+  const depths = new Map<Node, number>();
+  for (const x of nodes) {
+    const below = readsOf(f, x).reduce((most, y) => Math.max(most, depths.get(y) ?? 0), 0);
+    const depth = below + f.inliner.depth(x);
+    if (depth > f.limits.deepest) return false;
+    depths.set(x, x.reduction ? 0 : depth); // the result of a reduction is a name
+  }
+  return true;
 }
 /** With a contraction goes what is cheap enough for its register tile. */
 function epilogueFits(f: Fusion, nodes: readonly Compute[], exact: boolean): boolean {

@@ -14,7 +14,7 @@ import {
   substitute,
   variable,
 } from "../graph/scalar.ts";
-import type { Compute, Integer, Load, Node, Reduction, Scalar, Scatter, Shape, Variable } from "../graph/types.ts";
+import type { Compute, Integer, Node, Reduction, Scalar, Scatter, Shape, Variable } from "../graph/types.ts";
 import type { KernelStep } from "../kernel/graph.ts";
 import { isReadOutside } from "./bindings.ts";
 import type { Group } from "./group.ts";
@@ -79,9 +79,7 @@ function indicesOf({ axes }: Writing, shape: Shape): { readonly at: Integer[]; r
 }
 /** An expression over memory and over values of the kernel. */
 function inKernel({ f, values }: Writing, e: Scalar): Scalar {
-  const computed = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined =>
-    outside ? undefined : values.get(l.tensor)?.(indices);
-  return fromMemory(f, values.size ? substitute(e, new Map(), computed) : e);
+  return fromMemory(f, e, (l, indices, outside) => (outside ? undefined : values.get(l.tensor)?.(indices)));
 }
 function store(
   { f, g, stores }: Writing,
@@ -130,8 +128,15 @@ function writeReduction(w: Writing, x: Compute, { op, extents }: Reduction): voi
 function writePointwise(w: Writing, x: Compute): void {
   const { at, extra } = indicesOf(w, x.shape);
   const written = w.f.inliner.compute(x);
-  w.values.set(x, (indices) => inKernel(w, bodyAt(written, indices)));
-  store(w, x, at, extra, inKernel(w, bodyAt(written, at)));
+  const known = new Map<string, Scalar>(); // what is read at one place by many is written once
+  const valueAt = (indices: readonly Integer[]): Scalar => {
+    const key = indices.map((e) => e.id).join();
+    let value = known.get(key);
+    if (!value) known.set(key, (value = inKernel(w, bodyAt(written, indices))));
+    return value;
+  };
+  w.values.set(x, valueAt);
+  store(w, x, at, extra, valueAt(at));
 }
 function writeCopy(w: Writing, { from, home }: NonNullable<Group["copy"]>): void {
   const { at, extra } = indicesOf(w, from.shape);

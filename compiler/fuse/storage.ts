@@ -2,11 +2,11 @@
 // node then reads and computes.
 import { memoised, ownCompilation } from "../graph/compilation.ts";
 import { baseOf, bodyAt, inputs, loadsIn } from "../graph/node.ts";
-import { inRange, select, substitute, visit } from "../graph/scalar.ts";
+import { inRange, operandsOf, scalarOrder, select, substitute, visit } from "../graph/scalar.ts";
 import type { Compute, Extent, Integer, Load, Node, Scalar, Scatter, Shape } from "../graph/types.ts";
 import type { ScalarFunction } from "../scalar/functions.ts";
 import { prelude } from "../wgsl/prelude.ts";
-import { fusionLimits } from "../kernel/limits.ts";
+import { fusionLimits, type FusionLimits } from "../kernel/limits.ts";
 import type { Target } from "../kernel/target.ts";
 
 export const estimate = (n: Extent): number => (typeof n === "number" ? n : 64);
@@ -34,6 +34,15 @@ function functionCost(fn: ScalarFunction): number {
   if (!fn.helpers) return own;
   return fn.helpers.reduce((sum, h) => sum + (prelude[h]?.code.length ?? 0) / 250, own);
 }
+function depthOf(body: Scalar): number {
+  const depths = new Map<Scalar, number>();
+  let deepest = 0;
+  for (const e of scalarOrder([body])) {
+    deepest = 1 + operandsOf(e).reduce((most, x) => Math.max(most, depths.get(x)!), 0);
+    depths.set(e, deepest);
+  }
+  return deepest; // the body is the last
+}
 /** Cost of one evaluation of a body, in loads. */
 export const bodyCost = (body: Scalar): number => costOf(body, () => 1);
 
@@ -56,12 +65,22 @@ export function chooseStored(
   for (const x of order)
     if (x.kind !== "result" && x.kind !== "reshape")
       for (const y of inputsOf(x)) users.get(y)?.push(x) ?? users.set(y, [x]);
-  const c: Choosing = { order, inputsOf, users, target, stored, evaluations: new Map(), leaves: new Map() };
+  const c: Choosing = {
+    limits: fusionLimits[target.class],
+    order,
+    inputsOf,
+    users,
+    target,
+    stored,
+    evaluations: new Map(),
+    leaves: new Map(),
+  };
   storeWhatRepeats(c);
   storeWhatIsLarge(c);
   return stored;
 }
 interface Choosing {
+  readonly limits: FusionLimits;
   readonly order: readonly Node[];
   readonly inputsOf: (x: Node) => readonly Node[];
   readonly users: ReadonlyMap<Node, readonly Node[]>;
@@ -107,8 +126,9 @@ function storeWhatRepeats(c: Choosing): void {
 }
 /** Producers first, with what is really written out. */
 function storeWhatIsLarge(c: Choosing): void {
-  const { order, stored, target, leaves } = c;
+  const { order, stored, limits, leaves } = c;
   const costs = new Map<Node, number>();
+  const depths = new Map<Node, number>(); // of what is written out
   for (const x of order) {
     if (x.kind !== "compute") continue;
     const cost = costOf(
@@ -116,11 +136,13 @@ function storeWhatIsLarge(c: Choosing): void {
       (l) => loadCost(x, l) * (stored.has(baseOf(l.tensor)) ? 1 : (costs.get(l.tensor) ?? 1)),
     );
     const own = leavesOf(c, x);
-    if (
-      !stored.has(x) &&
-      (isWorthStoring(cost, timesEvaluated(c, x), x) || cost > fusionLimits[target.class].longestBody)
-    )
-      stored.add(x);
+    const depth = loadsIn(x).reduce(
+      (most, l) => Math.max(most, stored.has(baseOf(l.tensor)) ? 0 : (depths.get(l.tensor) ?? 0)),
+      0,
+    );
+    depths.set(x, depth + depthOf(x.body));
+    const isLarge = cost > limits.longestBody || depths.get(x)! > limits.deepest / 4;
+    if (!stored.has(x) && (isLarge || isWorthStoring(cost, timesEvaluated(c, x), x))) stored.add(x);
     costs.set(x, cost);
     leaves.set(x, fewEnough(c, x, own));
   }
@@ -190,6 +212,7 @@ export class Inliner {
   private readonly computes = new Map<Compute, Compute>();
   private readonly costs = new Map<Node, number>();
   private readonly arithmeticCosts = new Map<Compute, number>();
+  private readonly depths = new Map<Compute, number>();
   constructor(stored: ReadonlySet<Node>) {
     this.stored = stored;
   }
@@ -224,6 +247,12 @@ export class Inliner {
     let found = this.costs.get(x);
     if (found === undefined)
       this.costs.set(x, (found = x.kind === "compute" ? costOf(this.compute(x).body, () => 1) : 1));
+    return found;
+  }
+  /** How deep the functions of a body lie within one another. */
+  depth(x: Compute): number {
+    let found = this.depths.get(x);
+    if (found === undefined) this.depths.set(x, (found = depthOf(this.compute(x).body)));
     return found;
   }
   /** Cost of what a body computes, loads left out: what an epilogue repeats for every element of a register tile. */

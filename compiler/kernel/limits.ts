@@ -9,6 +9,8 @@ export interface FusionLimits {
   readonly recomputeLimit: number; // cost, in loads, of a value that a kernel may compute twice
   readonly longestEpilogue: number; // cost of the functions that follow a contraction in its register tile
   readonly longestBody: number; // cost, in loads, of a body that is still written out in its reader
+  readonly mostNodes: number; // of a kernel: what merges and schedules do grows faster than their number
+  readonly deepest: number; // functions of functions in a kernel's formulas: the passes over them recurse
 }
 export const fusionLimits: Readonly<Record<Target["class"], FusionLimits>> = {
   software: {
@@ -19,6 +21,8 @@ export const fusionLimits: Readonly<Record<Target["class"], FusionLimits>> = {
     recomputeLimit: 14,
     longestEpilogue: 3,
     longestBody: 40,
+    mostNodes: 256,
+    deepest: 500,
   },
   discrete: {
     smallReduction: 1024,
@@ -28,5 +32,7 @@ export const fusionLimits: Readonly<Record<Target["class"], FusionLimits>> = {
     recomputeLimit: 14,
     longestEpilogue: 3,
     longestBody: 40,
+    mostNodes: 256,
+    deepest: 500,
   },
 };

@@ -17,18 +17,32 @@ export interface Block {
 }
 export const newBlock = (): Block => ({ statements: [], known: new Map(), scalars: new Map() });
 
+/** "a_b_1": "a", "a_b". */
+const beginnings = (name: string): string[] =>
+  [...name].flatMap((letter, at) => (letter === "_" ? [name.slice(0, at)] : []));
+
 /** The blocks of a kernel that is being written, from the outermost to the innermost open one. */
 export class Emitter {
   readonly names = new Map<string, Named>(); // what is known of integers
   blocks: Block[] = [newBlock()];
-  protected readonly used = new Set<string>(["main", "group", "local_index", "lane_index"]);
+  private readonly used = new Set<string>();
+  private readonly begun = new Map<string, number>(); // how many used names begin with this and `_`
+  private readonly next = new Map<string, number>(); // by stem: all lower numbers are used
 
+  constructor() {
+    for (const own of ["main", "group", "local_index", "lane_index"]) this.reserve(own);
+  }
   fresh(base: string): string {
     const own = freeName(base);
     const stem = stemOf(own);
     let name = own;
-    for (let n = 1; this.used.has(name); n++) name = `${stem}_${n}`;
-    this.used.add(name);
+    if (this.used.has(name)) {
+      let n = this.next.get(stem) ?? 1;
+      do name = `${stem}_${n++}`;
+      while (this.used.has(name));
+      this.next.set(stem, n);
+    }
+    this.reserve(name);
     this.names.delete(name); // of a loop that has ended: its level and bounds are not the new one's
     return name;
   }
@@ -36,18 +50,29 @@ export class Emitter {
   freshFamily(base: string): string {
     const own = freeName(base);
     let name = own;
-    const taken = (): boolean => [...this.used].some((u) => u === name || u.startsWith(`${name}_`));
-    for (let n = 2; taken(); n++) name = `${own}${n}`;
-    this.used.add(name);
+    for (let n = this.next.get(`${own} of points`) ?? 2; this.used.has(name) || this.begun.has(name); n++) {
+      name = `${own}${n}`;
+      this.next.set(`${own} of points`, n + 1);
+    }
+    this.reserve(name);
     return name;
   }
   reserve(name: string): void {
+    if (this.used.has(name)) return;
     this.used.add(name);
+    for (const begin of beginnings(name)) this.begun.set(begin, (this.begun.get(begin) ?? 0) + 1);
   }
   /** The name of a loop's variable is free again after the loop, and what was known of it is forgotten: a value may have it next. */
   release(name: string): void {
-    this.used.delete(name);
     this.names.delete(name);
+    if (!this.used.delete(name)) return;
+    for (const begin of beginnings(name)) {
+      const left = this.begun.get(begin)! - 1;
+      if (left) this.begun.set(begin, left);
+      else this.begun.delete(begin);
+      this.next.delete(begin);
+    }
+    this.next.delete(stemOf(name));
   }
   get depth(): number {
     return this.blocks.length - 1;

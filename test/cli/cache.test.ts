@@ -107,4 +107,11 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("the comm
     truncateSync(library, 100_000);
     expect(await dlm(["doctor", "--json"], { env })).toMatchObject({ status: 0 });
   });
+  test("says so where DLM_CACHE names a file", async () => {
+    const file = join(base, "a file");
+    writeFileSync(file, "");
+    const { status, err } = await dlm(["profile", "m.dlm"], { env: { DLM_CACHE: file, DLM_DEVICE: "embedded" } });
+    expect(status).toBe(1);
+    expect(err).toContain("a file: a part of the path is not a folder; DLM_CACHE=FOLDER names a folder that");
+  });
 });
