@@ -60,6 +60,8 @@ export interface ScalarFunction {
   readonly digits?: "kept" | "more" | "read";
   readonly reach?: (...x: Reached[]) => Reach; // of an f32 result; none: no mask gets through
   readonly atMost?: number; // the magnitude of the result, on every device
+  /** What `evaluate` of f32 operands within these bounds is never below; `same`: its operands are one value. None: nothing is known. */
+  readonly least?: (x: readonly Bounds[], same: boolean) => number;
   readonly sample: readonly (readonly [number, number])[]; // per operand: where tests draw, off poles and kinks
   /** How far a device may be from `evaluate`: by this part of the value, plus `absolute`; none: it rounds once, or never. A test holds every device to it. */
   readonly error?: { readonly relative: number; readonly absolute?: number };

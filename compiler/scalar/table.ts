@@ -19,7 +19,7 @@ const unary = (
     exact?: boolean;
     relative?: number;
     absolute?: number;
-  } & Pick<ScalarFunction, "digits" | "reach" | "atMost"> = {},
+  } & Pick<ScalarFunction, "digits" | "reach" | "atMost" | "least"> = {},
 ): ScalarFunction => {
   return {
     name,
@@ -36,6 +36,7 @@ const unary = (
     ...(options.digits ? { digits: options.digits } : {}),
     ...(options.reach ? { reach: options.reach } : {}),
     ...(options.atMost ? { atMost: options.atMost } : {}),
+    ...(options.least ? { least: options.least } : {}),
     ...(options.exact
       ? { exact: true }
       : { error: { relative: options.relative ?? 0, ...(options.absolute ? { absolute: options.absolute } : {}) } }),
@@ -106,6 +107,14 @@ const floorRemainder = (a: number, b: number): number => {
   return r !== 0 && r < 0 !== b < 0 ? r + b : r + 0;
 };
 
+// What f32 results are never below, by the bounds of the operands.
+type Least = NonNullable<ScalarFunction["least"]>;
+const ofLeast: Least = ([a]) => a!.low;
+const never =
+  (below: number): Least =>
+  () =>
+    below;
+
 const rows: readonly ScalarFunction[] = [
   {
     name: "add",
@@ -119,6 +128,7 @@ const rows: readonly ScalarFunction[] = [
     sample: [wide, wide],
     digits: "kept",
     reach: (a, b) => ({ up: a!.up + b!.up, down: a!.down + b!.down }),
+    least: ([a, b]) => a!.low + b!.low,
     cost: "alu",
   },
   {
@@ -148,6 +158,8 @@ const rows: readonly ScalarFunction[] = [
     sample: [wide, wide],
     digits: "kept",
     reach: (a, b) => (isMasked(a!) ? scaled(a!, b!) : scaled(b!, a!)),
+    least: ([a, b], same) =>
+      same ? Math.max(a!.low, 0) ** 2 : a!.low >= 0 && b!.low >= 0 ? a!.low * b!.low : -Infinity,
     cost: "alu",
   },
   {
@@ -162,6 +174,7 @@ const rows: readonly ScalarFunction[] = [
     error: { relative: 4e-7 },
     digits: "more",
     reach: (a, b) => scaled(a!, reciprocal(b!)),
+    least: ([a, b]) => (a!.low >= 0 && b!.low > 0 ? a!.low / b!.high : -Infinity),
     cost: "div",
   },
   {
@@ -190,6 +203,7 @@ const rows: readonly ScalarFunction[] = [
       name === "min"
         ? (a, b) => ({ up: Math.min(a!.up, b!.up), down: Math.max(a!.down, b!.down) })
         : (a, b) => ({ up: Math.max(a!.up, b!.up), down: Math.min(a!.down, b!.down) }),
+    least: ([a, b]) => Math[name](a!.low, b!.low),
     wgsl: { builtin: name },
     commutative: true,
     exact: true,
@@ -217,6 +231,7 @@ const rows: readonly ScalarFunction[] = [
     sample: [[0.2, 3]],
     digits: "kept",
     reach: (a) => ({ up: Math.max(a!.up, a!.down), down: 0 }),
+    least: ([a]) => Math.max(0, a!.low),
     cost: "alu",
     exact: true,
   },
@@ -231,11 +246,15 @@ const rows: readonly ScalarFunction[] = [
     derivative: "zero",
     sample: [wide],
     digits: "read",
+    least: never(-1),
     cost: "alu",
     exact: true,
   },
   // WGSL leaves exp (3 + 2 |a|) ulp: it stays the driver's, which is fast everywhere
-  unary("exp", "e to the power a", bounded(Math.exp), ({ y }) => [y], { relative: 3e-5 }),
+  unary("exp", "e to the power a", bounded(Math.exp), ({ y }) => [y], {
+    least: ([a]) => (a!.low > -80 ? Math.exp(a!.low) : Number.MIN_VALUE),
+    relative: 3e-5,
+  }),
   unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], {
     sample: [0.2, 4],
     helper: "dlm_log",
@@ -256,6 +275,7 @@ const rows: readonly ScalarFunction[] = [
   unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], {
     sample: [-0.7, 3],
     helper: "dlm_log1p",
+    least: ([a]) => (a!.low > -1 ? Math.log1p(a!.low) : -Infinity),
     relative: 4e-7,
   }),
   unary("expm1", "exp(a) - 1, accurate near 0", bounded(Math.expm1), ({ b, y }) => [b.add(y, 1)], {
@@ -264,17 +284,20 @@ const rows: readonly ScalarFunction[] = [
   }),
   unary("sqrt", "square root", Math.sqrt, ({ b, y }) => [b.div(0.5, y)], {
     sample: [0.3, 4],
+    least: ([a]) => Math.sqrt(Math.max(a!.low, 0)),
     cost: "div",
     digits: "more",
     relative: 4e-7,
   }),
   unary("sin", "sine", Math.sin, ({ b, x: [a] }) => [b.call("cos", a!)], {
     helper: "dlm_sin",
+    least: never(-1),
     relative: 0,
     absolute: 2e-7,
   }),
   unary("cos", "cosine", Math.cos, ({ b, x: [a] }) => [b.neg(b.call("sin", a!))], {
     helper: "dlm_cos",
+    least: never(-1),
     relative: 0,
     absolute: 2e-7,
   }),
@@ -311,6 +334,7 @@ const rows: readonly ScalarFunction[] = [
   }),
   unary("tanh", "hyperbolic tangent", Math.tanh, ({ b, y }) => [b.sub(1, b.mul(y, y))], {
     helper: "dlm_tanh",
+    least: never(-1),
     atMost: 1,
     relative: 6e-7,
   }),
@@ -319,14 +343,14 @@ const rows: readonly ScalarFunction[] = [
     "1 / (1 + exp(-a)). Gives probabilities. Its slope is at most 1/4.",
     (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
     ({ b, y }) => [b.mul(y, b.sub(1, y))],
-    { helper: "dlm_sigmoid", atMost: 1, relative: 3e-5 },
+    { helper: "dlm_sigmoid", least: never(0), atMost: 1, relative: 3e-5 },
   ),
   unary(
     "erf",
     "error function",
     erf,
     ({ b, x: [a] }) => [b.mul(b.call("exp", b.neg(b.mul(a!, a!))), 2 / Math.sqrt(Math.PI))],
-    { helper: "dlm_erf", relative: 6e-7 },
+    { helper: "dlm_erf", least: never(-1), relative: 6e-7 },
   ),
   unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], {
     sample: [0.3, 5],
@@ -389,6 +413,7 @@ const rows: readonly ScalarFunction[] = [
   ),
   {
     ...unary("stop", "a, without gradient", (x) => x, "zero", {
+      least: ofLeast,
       cost: "alu",
       digits: "kept",
       reach: same,
@@ -504,6 +529,7 @@ const rows: readonly ScalarFunction[] = [
     wgsl: { call: "f32" },
     derivative: "zero",
     sample: [[-9, 9]],
+    least: ofLeast,
     cost: "alu",
   },
   {
@@ -516,6 +542,7 @@ const rows: readonly ScalarFunction[] = [
     derivative: "zero",
     sample: [[0, 1]],
     atMost: 1,
+    least: never(0),
     cost: "alu",
   },
   {
