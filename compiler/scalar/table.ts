@@ -19,7 +19,7 @@ const unary = (
     exact?: boolean;
     relative?: number;
     absolute?: number;
-  } & Pick<ScalarFunction, "digits" | "reach" | "atMost" | "least"> = {},
+  } & Pick<ScalarFunction, "digits" | "reach" | "atMost" | "least" | "steep" | "whole"> = {},
 ): ScalarFunction => {
   return {
     name,
@@ -37,6 +37,8 @@ const unary = (
     ...(options.reach ? { reach: options.reach } : {}),
     ...(options.atMost ? { atMost: options.atMost } : {}),
     ...(options.least ? { least: options.least } : {}),
+    ...(options.steep !== undefined ? { steep: options.steep } : {}),
+    ...(options.whole ? { whole: options.whole } : {}),
     ...(options.exact
       ? { exact: true }
       : { error: { relative: options.relative ?? 0, ...(options.absolute ? { absolute: options.absolute } : {}) } }),
@@ -125,6 +127,7 @@ const rows: readonly ScalarFunction[] = [
     wgsl: { operator: "+" },
     derivative: ({ b }) => [b.add(1, 0), b.add(1, 0)],
     commutative: true,
+    signs: [1, 1],
     sample: [wide, wide],
     digits: "kept",
     reach: (a, b) => ({ up: a!.up + b!.up, down: a!.down + b!.down }),
@@ -138,6 +141,7 @@ const rows: readonly ScalarFunction[] = [
     result: "same",
     evaluate: (a, b) => a! - b!,
     wgsl: { operator: "-" },
+    signs: [1, -1],
     derivative: ({ b }) => [b.add(1, 0), b.add(-1, 0)],
     sample: [wide, wide],
     digits: "kept",
@@ -174,6 +178,7 @@ const rows: readonly ScalarFunction[] = [
     error: { relative: 4e-7 },
     digits: "more",
     reach: (a, b) => scaled(a!, reciprocal(b!)),
+    steep: 1,
     least: ([a, b]) => (a!.low >= 0 && b!.low > 0 ? a!.low / b!.high : -Infinity),
     cost: "div",
   },
@@ -184,6 +189,7 @@ const rows: readonly ScalarFunction[] = [
     result: "same",
     evaluate: (a) => -a!,
     wgsl: { operator: "-" },
+    signs: [-1],
     derivative: ({ b }) => [b.add(-1, 0)],
     sample: [wide],
     digits: "kept",
@@ -206,6 +212,7 @@ const rows: readonly ScalarFunction[] = [
     least: ([a, b]) => Math[name](a!.low, b!.low),
     wgsl: { builtin: name },
     commutative: true,
+    picks: name === "min" ? "smaller" : "larger",
     exact: true,
     derivative: ({ b, x: [p, q] }) => {
       const [first, second] = name === "max" ? [q!, p!] : [p!, q!]; // p wins where first < second
@@ -258,11 +265,13 @@ const rows: readonly ScalarFunction[] = [
   unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], {
     sample: [0.2, 4],
     helper: "dlm_log",
+    steep: 0,
     relative: 2e-7,
   }),
   unary("log2", "logarithm to base 2, exact at powers of 2", Math.log2, ({ b, x: [a] }) => [b.div(Math.LOG2E, a!)], {
     sample: [0.2, 4],
     helper: "dlm_log2",
+    steep: 0,
     relative: 3e-7,
   }),
   unary(
@@ -270,7 +279,7 @@ const rows: readonly ScalarFunction[] = [
     "logarithm to base 10, exact at powers of 10",
     Math.log10,
     ({ b, x: [a] }) => [b.div(Math.LOG10E, a!)],
-    { sample: [0.2, 4], helper: "dlm_log10", relative: 4e-7 },
+    { sample: [0.2, 4], helper: "dlm_log10", steep: 0, relative: 4e-7 },
   ),
   unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], {
     sample: [-0.7, 3],
@@ -284,6 +293,7 @@ const rows: readonly ScalarFunction[] = [
   }),
   unary("sqrt", "square root", Math.sqrt, ({ b, y }) => [b.div(0.5, y)], {
     sample: [0.3, 4],
+    steep: 0,
     least: ([a]) => Math.sqrt(Math.max(a!.low, 0)),
     cost: "div",
     digits: "more",
@@ -380,9 +390,24 @@ const rows: readonly ScalarFunction[] = [
     error: { relative: 1e-5 },
     cost: "fn",
   },
-  unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", digits: "read", exact: true }),
-  unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", digits: "read", exact: true }),
-  unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu", digits: "read", exact: true }),
+  unary("floor", "largest integer not above a", Math.floor, "zero", {
+    cost: "alu",
+    digits: "read",
+    whole: true,
+    exact: true,
+  }),
+  unary("ceil", "smallest integer not below a", Math.ceil, "zero", {
+    cost: "alu",
+    digits: "read",
+    whole: true,
+    exact: true,
+  }),
+  unary("round", "nearest integer, half to even", roundHalfEven, "zero", {
+    cost: "alu",
+    digits: "read",
+    whole: true,
+    exact: true,
+  }),
   // what the compiler itself puts in; rewrite/rule.ts and fuse/rounding.ts say where
   {
     name: "div_rounded",

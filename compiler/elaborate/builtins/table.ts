@@ -9,7 +9,7 @@ import { functionNotYet, settingAsFunction, tooManyArguments } from "../errors.t
 import { elementwiseValues } from "../expression/operators.ts";
 import { asScalarValue, int, integerOf, number, scalar } from "../values.ts";
 import { arrays } from "./arrays.ts";
-import { callOf, checkArguments, type Builtin, type Builtins, type Call } from "./call.ts";
+import { callOf, checkArguments, isPairwise, type Builtin, type Builtins, type Call } from "./call.ts";
 import { conversions } from "./conversions.ts";
 import { categorical, distributions } from "./draws.ts";
 import { loaders } from "./loaders.ts";
@@ -43,8 +43,7 @@ export function applyBuiltin(name: string, args: readonly Argument[], span: Span
   if (!row) return notYet(name, span);
   const call = callOf(name, args, span, ctx);
   checkArguments(call, row);
-  const pairwise = (name === "max" || name === "min") && call.positional.length === 2;
-  return (pairwise ? ofElements : row).apply(call);
+  return (isPairwise(row, call) ? ofElements : row).apply(call);
 }
 function notYet(name: string, span: Span): never {
   throw functionNotYet(span, name);
@@ -61,8 +60,7 @@ function applyScalarFunction({ name, positional, span }: Call): Value {
   if (numbers.length === values.length) {
     const result = row.evaluate(...numbers.map((v) => v.value));
     const whole = ofNumbers && numbers.every((v) => v.whole);
-    const rounds = name === "floor" || name === "ceil" || name === "round";
-    if (Number.isFinite(result)) return number(result, whole || (rounds && Number.isInteger(result)));
+    if (Number.isFinite(result)) return number(result, whole || (row.whole === true && Number.isInteger(result)));
   }
   // functions of whole numbers give whole numbers, which take the type of what they meet
   if (ofNumbers && values.every((v) => v.kind === "int" || (v.kind === "number" && v.whole))) {
