@@ -8,6 +8,7 @@ import { asTensor, kindText } from "../values.ts";
 
 /** One function: what it takes, and what it gives. */
 export interface Builtin {
+  readonly summary: string; // for the reference and lints: how it is called, and what it gives
   /** The fewest arguments, the most by position, and names. Whatever else is given is an error; without it the function looks itself. */
   readonly takes?: readonly [fewest: number, most: number, names: readonly string[]];
   /** How a number too many by position is meant: `sum(x, axis: 1)`. */
@@ -52,10 +53,10 @@ export function callOf(name: string, args: readonly Argument[], span: Span, ctx:
     option: (own, i) => (named.get(own) ?? (i !== undefined ? positional[i] : undefined))?.value,
   };
 }
-export const isPairwise = (row: Builtin, { positional }: Call): boolean =>
+export const isPairwise = (row: Pick<Builtin, "pairwise">, { positional }: Call): boolean =>
   row.pairwise === true && positional.length === 2;
 /** Does the call give what the function takes? */
-export function checkArguments(call: Call, row: Builtin): void {
+export function checkArguments(call: Call, row: Omit<Builtin, "summary" | "apply">): void {
   if (!row.takes) return;
   const { name, args, positional, named, span } = call;
   const [fewest, most, names] = row.takes;

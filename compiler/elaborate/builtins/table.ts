@@ -15,31 +15,47 @@ import { categorical, distributions } from "./draws.ts";
 import { loaders } from "./loaders.ts";
 import { patterns } from "./patterns.ts";
 import { reducers } from "./reducers.ts";
+import { shaped } from "./shaped.ts";
 
-const ofTrainBlocks: Builtin = {
+const ofTrainBlocks = (summary: string): Builtin => ({
+  summary,
   apply: ({ name, span }) => {
     throw settingAsFunction(span, name);
   },
+});
+const derivatives: Builtins = {
+  // of a value by its name: gradients.ts
+  grad: {
+    summary: "`grad(e, wrt: x)`: the derivative of a number by a tensor or by parameters",
+    apply: ({ name, span }) => notYet(name, span),
+  },
 };
-const rows: Builtins = {
-  ...reducers,
-  ...distributions,
-  ...conversions,
-  ...arrays,
-  ...patterns,
-  categorical,
-  grad: { apply: ({ name, span }) => notYet(name, span) }, // of a value by its name: gradients.ts
-  stalled: ofTrainBlocks,
-  best: ofTrainBlocks,
-  from: ofTrainBlocks,
-  ...loaders,
+const settings: Builtins = {
+  stalled: ofTrainBlocks(
+    "`stalled(min: valid.loss, patience: 3)`: `stop:` when a metric got no better for so many evaluations",
+  ),
+  best: ofTrainBlocks('`best(max: valid.acc, "f")`: `save:` the parameters of a metric\'s best value'),
+  from: ofTrainBlocks('`from("f", into: body)`: `load:` the parameters of a file'),
 };
-export const builtinNames: ReadonlySet<string> = new Set(Object.keys(rows));
+/** By what they are for, as the reference tells them; what takes a shape in brackets is in shaped.ts. */
+export const builtins: readonly { readonly title: string; readonly rows: Builtins }[] = [
+  { title: "Reducers, as functions with `axis:` and `keep:` and over indices (`sum over i: e`)", rows: reducers },
+  { title: "Of any tensor", rows: conversions },
+  { title: "Moving elements", rows: { ...arrays, ...patterns } },
+  { title: "Draws", rows: { ...distributions, categorical } },
+  { title: "Derivatives", rows: derivatives },
+  { title: "Data", rows: loaders },
+  { title: "Settings of train blocks", rows: settings },
+];
+const rows = new Map(builtins.flatMap((group) => Object.entries(group.rows)));
+export const builtinNames: ReadonlySet<string> = new Set([...rows.keys(), ...shaped.keys()]);
+/** What the row of a name says of it. */
+export const summaryOf = (name: string): string | undefined => rows.get(name)?.summary ?? shaped.get(name)?.summary;
 /** Functions of the language that are not compiled yet. */
 export const laterNames: ReadonlySet<string> = new Set(["svdvals", "eigvals", "histogram", "sort", "fft"]);
 
 export function applyBuiltin(name: string, args: readonly Argument[], span: Span, ctx: Context): Value {
-  const row = Object.hasOwn(rows, name) ? rows[name] : namedFunctions.has(name) ? ofElements : undefined;
+  const row = rows.get(name) ?? (namedFunctions.has(name) ? ofElements : undefined);
   if (!row) return notYet(name, span);
   const call = callOf(name, args, span, ctx);
   checkArguments(call, row);
@@ -49,7 +65,7 @@ function notYet(name: string, span: Span): never {
   throw functionNotYet(span, name);
 }
 /** A function of the scalar table, applied to every element. */
-const ofElements: Builtin = { takes: [0, Infinity, []], apply: applyScalarFunction };
+const ofElements: Omit<Builtin, "summary"> = { takes: [0, Infinity, []], apply: applyScalarFunction };
 function applyScalarFunction({ name, positional, span }: Call): Value {
   const row = namedFunctions.get(name)!;
   if (positional.length !== row.operands.length)
