@@ -191,7 +191,7 @@ export function broadcastShape(shapes: readonly Shape[], spans: readonly Span[],
   return result;
 }
 /** The element of x that meets position `at` of a broadcast result. */
-export function broadcastLoad(x: Node, at: readonly Integer[]): Scalar {
+function broadcastLoad(x: Node, at: readonly Integer[]): Scalar {
   const skip = at.length - x.shape.length;
   return load(
     x,

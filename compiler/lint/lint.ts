@@ -19,7 +19,7 @@ import { unboundedSlopes } from "./unbounded-slopes.ts";
 import { unusedFields } from "./unused-fields.ts";
 import { unusedParameters } from "./unused-parameters.ts";
 
-export const lints: readonly Lint[] = [
+const lints: readonly Lint[] = [
   unusedParameters,
   flatParameters,
   dimsUsedOnce,

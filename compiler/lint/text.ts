@@ -11,8 +11,7 @@ export function* below(root: unknown): Iterable<{ readonly kind?: string }> {
     const x = queue.pop();
     if (typeof x !== "object" || x === null) continue;
     if (!Array.isArray(x)) yield x as { readonly kind?: string };
-    for (const [key, value] of Object.entries(x))
-      if (key !== "span" && key !== "operatorSpan" && key !== "source") queue.push(value);
+    for (const [key, value] of Object.entries(x)) if (key !== "span" && key !== "source") queue.push(value);
   }
 }
 const expressionKinds = new Set([

@@ -91,7 +91,7 @@ export function extentValue(v: Value, span: Span): Extent {
   if (known !== undefined && known > errors.mostElements) throw errors.beyondLimit(span, "axis", known);
   return sizeFrom(whole, span);
 }
-export function findSpread(scope: Scope, name: string): Shape | undefined {
+function findSpread(scope: Scope, name: string): Shape | undefined {
   for (const { spreads } of scope.declarations()) if (spreads.has(name)) return spreads.get(name);
   return undefined;
 }
