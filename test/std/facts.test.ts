@@ -74,6 +74,18 @@ fn my_softmax(x: f32[B, 3]) -> f32[B, 3] = softmax(x)
       "bce_with_logits takes logits, but these went through sigmoid already",
     );
   });
+  test("scalar functions state where their slopes are steep, and the least that they give", () => {
+    const net = "model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)\n";
+    const own = data.replace(/ {2}field k.*\n/, "") + net;
+    const steep = (name: string): string =>
+      `DLM2506 \`${name}\` here has an unbounded slope where its operand is 0; add a small number: sqrt(x + 1e-9), log(x + 1e-9)`;
+    for (const name of ["log", "log2", "log10", "sqrt"]) {
+      expect(found(own + train(`mean(${name}(net(x)))`))).toEqual([steep(name)]);
+      expect(found(own + train(`mean(${name}(exp(net(x))))`))).toEqual([]);
+      expect(found(own + train(`mean(${name}(2 + sin(net(x))))`))).toEqual([]);
+      expect(found(own + train(`mean(${name}(1 + sin(net(x))))`))).toEqual([steep(name)]);
+    }
+  });
   test("rates", () => {
     const net = "model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)\n";
     const optimizer =
