@@ -181,6 +181,7 @@ function valuesAt(
   const values = new Map<Source, Float64Array>();
   const held = new Map([...program.parameters, ...program.states].map((h) => [h.source, h]));
   const columns = new Map(program.datasets.flatMap((d) => d.columns.map((c) => [c.source, c] as const)));
+  const training = new Set(program.datasets.map((d) => d.training));
   const host = new Map(t.scalars.map((s) => [s.source, { seed: 1, steps: 100, epochs: 10 }[s.name] ?? 0]));
   const fill = (s: Source): void => {
     if (values.has(s) || s.data) return;
@@ -207,7 +208,7 @@ function valuesAt(
     else if (column?.loader.kind === "inline") {
       const given = column.loader.values;
       make((i) => given[i]!);
-    } else if (/^data\.\w+\.training$/.test(s.path)) make((i) => i);
+    } else if (training.has(s)) make((i) => i);
     else if (s.dtype === "bool") make(() => Number(next() < 0.5));
     else if (column?.range && (column.storage === "u8" || column.storage === "i32"))
       make(whole({ low: column.range[0], high: column.range[1] - 1 }));

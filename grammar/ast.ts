@@ -231,7 +231,6 @@ export type Expr =
   | {
       readonly kind: "binary";
       readonly operator: BinaryOperator;
-      readonly operatorSpan: Span;
       readonly left: Expr;
       readonly right: Expr;
       readonly span: Span;

@@ -404,7 +404,6 @@ export class Grammar extends Reader {
     return {
       kind: "binary",
       operator,
-      operatorSpan: tokenSpan(this.source, written),
       left,
       right,
       span: this.from(start),

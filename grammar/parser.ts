@@ -97,7 +97,7 @@ function tooLong(item: ast.Item): Span | undefined {
     if (depth > longest && "span" in node) return node.span as Span;
     for (const key in node) {
       const value: unknown = node[key as keyof typeof node];
-      if (typeof value !== "object" || value === null || key === "span" || key === "operatorSpan") continue;
+      if (typeof value !== "object" || value === null || key === "span") continue;
       queue.push(value);
       depths.push(Array.isArray(node) ? depth : depth + 1);
     }

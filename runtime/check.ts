@@ -148,7 +148,7 @@ export function checkDevice(plan: Plan, device: GPUDevice): void {
   const hint = "ask the device for it, or compile for another target";
   if (missing.length)
     throw new RuntimeProblem(`the kernels need ${missing.join(", ")}, and this device was made without: ${hint}`);
-  const limits = device.limits as unknown as Readonly<Record<string, number>>;
+  const limits = device.limits as unknown as Readonly<Record<string, number>>; // GPUSupportedLimits has no index signature
   for (const [name, least] of Object.entries(plan.requires.limits)) {
     const has = limits[name];
     if (has === undefined || has < least)

@@ -21,7 +21,7 @@ export interface PreparedEvaluation {
 const bound = (program: PlanProgram, buffer: (b: number) => boolean): boolean =>
   dispatchesOf(program.commands).some((c) => c.bindings.some((b) => buffer(b.buffer)));
 
-export function rowsOfSplit(s: Session, t: PlanTrain, split: string): Int32Array {
+function rowsOfSplit(s: Session, t: PlanTrain, split: string): Int32Array {
   const splits = t.dataset === undefined ? undefined : s.splits.get(t.dataset);
   const rows = splits?.get(split);
   if (!rows)

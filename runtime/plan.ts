@@ -78,7 +78,6 @@ export interface Dispatch {
   }[]; // group 0
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
   readonly flops?: Size; // for profiles
-  readonly bytesMoved?: Size;
   readonly lines?: readonly string[]; // "digits.dlm:9" of the source it computes
 }
 /** ceil(product of ceil(size / tile)), folded to 65,535 in x: x = min(total, 65535), y = ceil(total / 65535) when the pair is [{total}, "fold"]. */

@@ -1,3 +1,4 @@
+// Problems in words for whom they concern, and how lists of names are told.
 /** What is wrong with a plan, its data, a checkpoint or the device, in words for whom it concerns. Everything else that the runtime throws is a fault of its own. */
 export class RuntimeProblem extends Error {
   override readonly name = "RuntimeProblem";

@@ -133,7 +133,6 @@ const command: Check<Command> = kinds<Command>({
     bindings: list(binding),
     workgroups: pair(workgroups, workgroups),
     flops: optional(size),
-    bytesMoved: optional(size),
     lines: optional(names),
   }),
   copy: object<Copy>({ kind: word("copy"), from: optional(place), to: place, bytes: size }),

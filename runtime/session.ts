@@ -130,7 +130,7 @@ export async function readTensors(
   const parts = await s.machine.read(wanted.map((t) => placeOf(s, t)));
   return wanted.map((tensor, i) => ({ tensor, bytes: parts[i]! }));
 }
-export const isWeight = (t: PlanTensor): boolean => t.kind === "parameter" || t.kind === "state";
+const isWeight = (t: PlanTensor): boolean => t.kind === "parameter" || t.kind === "state";
 
 const stored = { f32: "F32", i32: "I32", bool: "BOOL" } as const;
 export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uint8Array> {

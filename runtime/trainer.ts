@@ -30,7 +30,7 @@ export interface Trainer {
 }
 
 /** A file of the plan's that is not where it could be: somebody may have it elsewhere. */
-export class MissingFile extends RuntimeProblem {
+class MissingFile extends RuntimeProblem {
   readonly path: string;
   constructor(path: string, places: readonly string[], hint: string) {
     super(`${path} was not found; looked for:\n${places.map((place) => `  ${place}`).join("\n")}\n${hint}`);

@@ -53,7 +53,7 @@ export async function doctor(options: { readonly device?: string; readonly json?
 
 // ---- collecting
 
-export async function examine(device: string | undefined): Promise<DoctorReport> {
+async function examine(device: string | undefined): Promise<DoctorReport> {
   const variable = process.env["DLM_DEVICE"];
   const choice = device || variable || "auto";
   const [used, embedded, drivers] = await Promise.all([tryInChild(choice), tryInChild("embedded"), driverManifests()]);

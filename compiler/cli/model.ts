@@ -106,7 +106,7 @@ export async function compileModel(
   });
   return { ...result, model, phases, seconds: (performance.now() - started) / 1000 };
 }
-export function targetNamed(name: string): Target {
+function targetNamed(name: string): Target {
   const target = targets[name];
   if (target) return target;
   throw new UserError(

@@ -215,7 +215,7 @@ export const measuredJson = (values: Measured): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : tensorJson(value)]),
   );
-export const tensorJson = (t: Tensor): object => ({ dtype: t.dtype, shape: t.shape, data: [...t.data] });
+const tensorJson = (t: Tensor): object => ({ dtype: t.dtype, shape: t.shape, data: [...t.data] });
 export function resultJson({ saved, measured, ...result }: TrainResult): Record<string, unknown> {
   return {
     ...result,

@@ -13,7 +13,6 @@ import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
 import { checkWritable, generations, readBytes, writeWhole } from "./files.ts";
-import { resumeLine } from "./keep.ts";
 import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
@@ -207,6 +206,18 @@ function rescue({ terminal, flags, keep, keeper }: Run, json: (event: object) =>
   const path = keep.checkpoint!;
   if (flags.json) json({ kind: "saved", path, what: "checkpoint", step: keeper.savedStep, resume: resumeText(path) });
   terminal.note(`step ${keeper.savedStep}, the last good state, is kept. ${keptText(path)}`);
+}
+/** The command line again, going on from the checkpoint. */
+function resumeLine(args: readonly string[], checkpoint: string): string {
+  const kept: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    if (/^--(resume|stop-after)=/.test(args[i]!)) continue;
+    if (/^--(resume|stop-after)$/.test(args[i]!)) i++;
+    else kept.push(args[i]!);
+  }
+  return ["dlm", ...kept, "--resume", checkpoint]
+    .map((a) => (/^[\w@%+=:,./-]+$/.test(a) ? a : `'${a.replaceAll("'", `'\\''`)}'`))
+    .join(" ");
 }
 const resumeText = (checkpoint: string): string => resumeLine(process.argv.slice(2), checkpoint);
 const keptText = (checkpoint: string): string =>

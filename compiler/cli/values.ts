@@ -122,7 +122,7 @@ function csvValue(bytes: Uint8Array, path: string, port: PlanPort): Value {
 // ---- results
 
 export type Results = Readonly<Record<string, Tensor>>;
-export const outputKinds = [".npy", ".json", ".csv", ".safetensors"] as const;
+const outputKinds = [".npy", ".json", ".csv", ".safetensors"] as const;
 /** Told before anything runs: a name that no result can be written to. */
 export function checkOutput(path: string, outputs: readonly PlanPort[]): void {
   const kind = extname(path).toLowerCase();

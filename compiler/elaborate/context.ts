@@ -41,7 +41,13 @@ export type Callable =
   | { readonly kind: "fn"; readonly declaration: ast.Fn | ast.Init; readonly scope: Scope }
   | { readonly kind: "lambda"; readonly params: readonly ast.Name[]; readonly body: ast.Expr; readonly scope: Scope }
   | { readonly kind: "builtin"; readonly name: string }
-  | { readonly kind: "shaped"; readonly name: string; readonly dims: readonly ast.IndexExpr[]; readonly scope: Scope } // reshape[..], expand[..]
+  | {
+      readonly kind: "shaped"; // reshape[..], expand[..]
+      readonly name: string;
+      readonly of: (x: Node, shape: Shape, span: Span) => Node;
+      readonly dims: readonly ast.IndexExpr[];
+      readonly scope: Scope;
+    }
   | { readonly kind: "layer"; readonly declaration: ast.LayerDeclaration; readonly scope: Scope }
   | { readonly kind: "optimizer"; readonly declaration: ast.OptimizerDeclaration; readonly scope: Scope }
   | { readonly kind: "stacked"; readonly apply: (input: Value, span: Span) => Value }

@@ -64,6 +64,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     datasets: [...datasets.values()].map((d) => publicData(d, datasets, self, attempt)),
     trains,
     exports,
+    seed: self.seed,
   };
   const unbound = unboundNames(
     main,

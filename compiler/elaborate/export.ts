@@ -50,7 +50,7 @@ const freeDim = (e: ast.Expr): string | undefined => {
   return alone.kind === "name" && /^[A-Z]/.test(alone.text) ? alone.text : undefined;
 };
 /** Free dims are run-time, in any order of parameters. Returns the largest that each may be, where the types say so. */
-export function bindFreeDims(params: readonly ast.Param[], scope: Scope, ctx: Context): Map<string, number> {
+function bindFreeDims(params: readonly ast.Param[], scope: Scope, ctx: Context): Map<string, number> {
   const bounds = new Map<string, number>();
   for (const p of params) {
     if (p.type?.kind !== "tensor_type") continue;

@@ -4,7 +4,6 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import { source } from "../graph/node.ts";
 import { namedFunctions } from "../scalar/table.ts";
-import { applyShaped, shapedNames } from "./builtins/arrays.ts";
 import { applyBuiltin, builtinNames, laterNames } from "./builtins/table.ts";
 import {
   apply,
@@ -19,7 +18,7 @@ import {
 import * as errors from "./errors.ts";
 import { applyFunction, applyLambda, callExpression, pipe } from "./expression/calls.ts";
 import { applyInstance } from "./expression/construct.ts";
-import { indexExpression } from "./expression/indexing.ts";
+import { applyShaped, indexExpression } from "./expression/indexing.ts";
 import { loopExpression, stackExpression } from "./expression/loops.ts";
 import { member } from "./expression/members.ts";
 import { forExpression, reduceExpression } from "./expression/notation.ts";
@@ -114,9 +113,9 @@ function valueOf(e: ast.Expr, scope: Scope, ctx: Context): Value {
 function lookup(name: string, span: Span, scope: Scope, ctx: Context): Value {
   const found = scope.find(name) ?? ctx.ambient.find(name);
   if (found) return found;
-  if (namedFunctions.has(name) || builtinNames.has(name) || shapedNames.has(name)) return { kind: "builtin", name };
+  if (namedFunctions.has(name) || builtinNames.has(name)) return { kind: "builtin", name };
   if (laterNames.has(name)) throw errors.functionNotYet(span, name);
-  throw errors.unknownName(span, name, [...scope.names(), ...ctx.ambient.names(), ...builtinNames, ...shapedNames]);
+  throw errors.unknownName(span, name, [...scope.names(), ...ctx.ambient.names(), ...builtinNames]);
 }
 function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Context, written: Span): Value {
   const { work } = ctx.interpreter;

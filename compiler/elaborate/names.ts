@@ -3,7 +3,6 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { namedFunctions } from "../scalar/table.ts";
-import { shapedNames } from "./builtins/arrays.ts";
 import { builtinNames, laterNames } from "./builtins/table.ts";
 import { unknownName } from "./errors.ts";
 
@@ -40,7 +39,6 @@ export function unboundNames(main: ast.File, library: readonly string[], importe
       ...imported.flatMap(namesOf),
       ...namedFunctions.keys(),
       ...builtinNames,
-      ...shapedNames,
       ...laterNames,
       ...ambient,
       ...holdouts,

@@ -19,6 +19,7 @@ export interface Program {
   readonly datasets: readonly Dataset[];
   readonly trains: readonly TrainProgram[];
   readonly exports: readonly ExportProgram[];
+  readonly seed: Source; // i32 [], given by the host: what draws are made of
   /** The text has errors: what stands in declarations with errors, or uses one, is left out. */
   readonly incomplete?: true;
 }
@@ -57,6 +58,7 @@ export interface Dataset {
     readonly span: Span;
   }[];
   readonly windowed: boolean;
+  readonly training: Source; // i32 [training rows]: their numbers, given by the host where something reads all of them
   readonly check?: FieldCheck;
 }
 /** Computed fields whose declared range no proof covers. `program` gives two outputs for each: a place in `index` of a row outside of it, and the field's value there. */

@@ -191,7 +191,7 @@ export function broadcastShape(shapes: readonly Shape[], spans: readonly Span[],
   return result;
 }
 /** The element of x that meets position `at` of a broadcast result. */
-export function broadcastLoad(x: Node, at: readonly Integer[]): Scalar {
+function broadcastLoad(x: Node, at: readonly Integer[]): Scalar {
   const skip = at.length - x.shape.length;
   return load(
     x,
@@ -421,9 +421,6 @@ export function expand(x: Node, shape: Shape, span: Span): Node {
   if (x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
   const axes = axesOf(shape);
   return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });
-}
-export function filled(shape: Shape, value: Scalar, span: Span): Node {
-  return compute(axesOf(shape), undefined, value, { span });
 }
 export function cast(x: Node, dtype: DType, span: Span): Node {
   return x.dtype === dtype ? x : elementwise([x], [span], span, ([e]) => combine(dtype, [e!], span));

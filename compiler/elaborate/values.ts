@@ -177,7 +177,7 @@ function listType(elements: readonly Value[]): DType {
   return "i32";
 }
 /** Equal types on a new first axis. */
-export function stackList(nodes: readonly Node[], span: Span): Node {
+function stackList(nodes: readonly Node[], span: Span): Node {
   const [first] = nodes;
   if (!first) throw emptyList(span, "tensor");
   for (const x of nodes)

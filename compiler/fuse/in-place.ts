@@ -1,4 +1,5 @@
-// Updates of states in place: what must have been read before a state is overwritten, and which kernels would read what they have overwritten. In: groups, homes. Out: edges between groups, and states that cannot be updated in place.
+// Updates of states in place: what must have been read before a state is overwritten, and which kernels would read what they have overwritten.
+// In: groups, homes. Out: edges between groups, and states that cannot be updated in place.
 import { baseOf, loadsIn } from "../graph/node.ts";
 import { constantOf } from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Shape, Source } from "../graph/types.ts";

@@ -28,28 +28,9 @@ import type { DType, Integer, Scalar, Select } from "./types.ts";
 export function call(name: string | ScalarFunction, ...operands: (Scalar | number)[]): Scalar {
   const row = typeof name === "string" ? fn(name) : name;
   const xs = operands.map(asScalar);
-  switch (row.name) {
-    case "add":
-      return add(xs[0]!, xs[1]!);
-    case "sub":
-      return sub(xs[0]!, xs[1]!);
-    case "mul":
-      return mul(xs[0]!, xs[1]!);
-    case "div":
-      return div(xs[0]!, xs[1]!);
-    case "neg":
-      return neg(xs[0]!);
-    case "wrap_i32":
-      return exactly(xs[0] as Integer);
-    case "less_integer":
-      return less(xs[0] as Integer, xs[1] as Integer);
-    case "keep_finite":
-      return keepFinite(xs[0]!);
-    default:
-      return plainCall(row, xs);
-  }
+  const own = normalised.get(row);
+  return own ? own(...xs) : plainCall(row, xs);
 }
-/** Has any scalar of this compilation called it? Of functions of one or two operands. */
 const valueOf = (x: Scalar): number | undefined => (x.kind === "literal" ? x.value : constantOf(x));
 /** Canonical order of commutative operands: by entry, constants last. */
 const order = (a: Scalar, b: Scalar): number =>
@@ -57,19 +38,19 @@ const order = (a: Scalar, b: Scalar): number =>
 function plainCall(row: ScalarFunction, xs: readonly Scalar[]): Scalar {
   const dtype: DType = row.result === "same" ? xs[row.operands.indexOf("number")]!.dtype : row.result;
   const values = xs.map(valueOf);
-  if (values.every((v) => v !== undefined) && row.name !== "stop") {
+  if (values.every((v) => v !== undefined)) {
     const value = evaluatorOf(row, dtype)(...(values as number[]));
     if (dtype === "bool") return boolean(value !== 0);
     if (dtype === "f32" && !Number.isNaN(value)) return literal(value);
     if (Number.isFinite(value)) return integer(value | 0);
   }
   if (row.commutative && xs.length === 2 && order(xs[0]!, xs[1]!) > 0) xs = [xs[1]!, xs[0]!];
-  if (dtype === "i32" && (row.name === "min" || row.name === "max")) {
+  if (dtype === "i32" && row.picks) {
     const [a, b] = xs as [Integer, Integer];
     if (a === b) return a;
     const known = fits(a) && fits(b);
-    if (known && provedNonNegative(isub(a, b))) return row.name === "max" ? a : b;
-    if (known && provedNonNegative(isub(b, a))) return row.name === "max" ? b : a;
+    if (known && provedNonNegative(isub(a, b))) return row.picks === "larger" ? a : b;
+    if (known && provedNonNegative(isub(b, a))) return row.picks === "larger" ? b : a;
   }
   return applied(row, xs, dtype);
 }
@@ -202,6 +183,17 @@ export function select(condition: Scalar, then: Scalar | number, otherwise: Scal
     };
   });
 }
+/** Rows with a constructor of their own. */
+const normalised = new Map<ScalarFunction, (...xs: Scalar[]) => Scalar>([
+  [fn("add"), (a, b) => add(a!, b!)],
+  [fn("sub"), (a, b) => sub(a!, b!)],
+  [fn("mul"), (a, b) => mul(a!, b!)],
+  [fn("div"), (a, b) => div(a!, b!)],
+  [fn("neg"), (a) => neg(a!)],
+  [fn("wrap_i32"), (a) => exactly(a as Integer)],
+  [fn("less_integer"), (a, b) => less(a as Integer, b as Integer)],
+  [fn("keep_finite"), (a) => keepFinite(a!)],
+]);
 export function toF32(x: Scalar): Scalar {
   if (x.dtype === "f32") return x;
   if (x.dtype === "bool") return x.kind === "literal" ? literal(x.value) : call("bool_to_f32", x);

@@ -2,11 +2,11 @@
 import { add } from "./arithmetic.ts";
 import { compute } from "./compute.ts";
 import { integer } from "./integers.ts";
-import { axis, literal, variable } from "./leaves.ts";
+import { axis, boolean, literal, variable } from "./leaves.ts";
 import { load } from "./loads.ts";
 import type { Meta } from "./shape.ts";
 import { substitute } from "./substitute.ts";
-import type { Compute, Integer, Node, Scalar, Shape, Variable } from "./types.ts";
+import type { Compute, DType, Integer, Node, Scalar, Shape, Variable } from "./types.ts";
 
 /** The node with another body over its own axes; canonical variables serve as loop variables. */
 export function withBody(node: Compute, body: Scalar): Node {
@@ -57,7 +57,7 @@ export function sumNodes(nodes: readonly Node[], meta: Meta = {}, kept: Readonly
 const elementOf = (x: Node, at: readonly Integer[]): Scalar =>
   x.kind === "compute" && !x.reduction ? bodyAt(x, at) : load(x, at);
 /** Zeros of this shape. */
-export function zeros(shape: Shape): Node {
+export function zeros(shape: Shape, dtype: DType = "f32"): Node {
   const p = shape.map((n) => variable(n, "p"));
-  return compute(p, undefined, literal(0));
+  return compute(p, undefined, dtype === "i32" ? integer(0) : dtype === "bool" ? boolean(false) : literal(0));
 }

@@ -132,18 +132,6 @@ export function* stepwise<T>(compilation: Compilation, steps: Iterator<T>): Gene
   }
 }
 
-/** Runs with other options for the compilation that is worked on. */
-export function withOptions<T>(changed: Partial<Options>, run: () => T): T {
-  const compilation = working();
-  const before = compilation.options;
-  compilation.options = { ...before, ...changed };
-  try {
-    return run();
-  } finally {
-    compilation.options = before;
-  }
-}
-
 let memos = 0;
 /** What is remembered of the scalars, nodes or scans of a compilation: by default of the one that is worked on. */
 export function remembered<K extends object, V>(): (compilation?: Compilation) => Map<K, V> {

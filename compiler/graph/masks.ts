@@ -2,8 +2,7 @@
 // masks take a result; constructors keep that of scalars and of nodes (`reach`), and what has none reaches nowhere.
 import type { Bounds, Reach, ScalarFunction } from "../scalar/functions.ts";
 import { largestF32 } from "../scalar/range.ts";
-import { isCall } from "./forms.ts";
-import type { Call, Node, Scalar } from "./types.ts";
+import type { Node, Scalar } from "./types.ts";
 
 const nowhere: Reach = { up: 0, down: 0 };
 const anywhere: Reach = { up: largestF32, down: largestF32 };
@@ -31,16 +30,15 @@ function isGiven(e: Scalar, depth = 4): boolean {
   if (e.kind === "load" && e.tensor.kind === "compute")
     return depth > 0 && !e.tensor.reduction && isGiven(e.tensor.body, depth - 1);
   if (e.kind === "load") return e.tensor.kind === "source" && givenRoles.has(e.tensor.role);
-  return depth > 0 && (isSum(e) || isCall(e, "neg")) && e.operands.some((x) => isGiven(x, depth - 1));
+  return depth > 0 && e.kind === "call" && isSum(e.fn) && e.operands.some((x) => isGiven(x, depth - 1));
 }
 const givenRoles: ReadonlySet<string> = new Set(["input", "carry", "scratch"]);
-const isSum = (e: Scalar): e is Call => isCall(e, "add") || isCall(e, "sub");
+const isSum = (row: ScalarFunction): boolean => row.signs !== undefined;
 /** Of a call as the table has it: beyond f32 where it may leave it. */
 export function reachOfCall(row: ScalarFunction, operands: readonly Scalar[]): Reach {
   if (!row.reach || !operands.some(isMasked)) return nowhere;
   // what is added to a mask may be one, too
-  const isSum = row.name === "add" || row.name === "sub";
-  const reach = (x: Scalar): Reach => (isSum && !isMasked(x) && isGiven(x) ? anywhere : reachOf(x));
+  const reach = (x: Scalar): Reach => (isSum(row) && !isMasked(x) && isGiven(x) ? anywhere : reachOf(x));
   return row.reach(...operands.map((x) => ({ ...reach(x), ...boundsOf(x) })));
 }
 export function reachOfSelect(then: Scalar, otherwise: Scalar): Reach | undefined {

@@ -391,7 +391,7 @@ function checkScalar(e: Scalar, state: Checked): void {
  * What holds around a scalar: a set of conditions for every way from a root to it. A way through `select(c, a, b)` adds c or not c; in a
  * conjunction an operand guards those whose loads are nested deeper. The ways to one load are few; beyond a limit only what is common to all of them counts.
  */
-export function guardsAround(
+function guardsAround(
   roots: readonly Scalar[],
   wanted: ReadonlySet<Scalar>,
   holds: readonly Scalar[] = [],
@@ -587,7 +587,7 @@ function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
   return go(e);
 }
 /** Is e >= 0 wherever the conditions hold? Bounds are added up, weighted so that an atom of e goes; a floor is opened: floor(x / m) <= r is x <= m r + m - 1. */
-export function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3): boolean {
+function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3): boolean {
   if (provedNonNegative(e) || intervalUnder(e, conditions).low >= 0) return true;
   if (depth === 0) return false;
   const facts: Integer[] = [];

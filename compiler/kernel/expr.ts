@@ -41,7 +41,6 @@ export const u32Bits = (n: number): Expr => literal(`0x${n.toString(16)}u`, u32)
 /** A literal whose text says its type, for where nothing beside it does. */
 export const typedNumber = (x: number, type: ElementType): Expr =>
   type.element === "i32" ? literal(`${x}i`, i32) : numberLike(x, type);
-export const f32Number = (x: number): Expr => literal(elements.f32.text(x), f32);
 export const truth = (b: boolean): Expr => (b ? yes : no);
 const yes = literal("true", bool);
 const no = literal("false", bool);

@@ -13,9 +13,7 @@ export const doubledSoftmax: Lint = {
       return expressions(item).flatMap((e) => {
         const name = callee(e);
         if (e.kind !== "call" || name === undefined || !linted.facts(name).has("takesLogits")) return [];
-        const declared = linted.declaration(name);
-        const first = declared?.kind === "fn" ? declared.params[0]?.name.text : undefined;
-        const logits = argument(e, first ?? "", 0) ?? e.args[0]?.value;
+        const logits = argument(linted, e) ?? e.args[0]?.value;
         const made = logits && probabilities(linted, logits, lets);
         return made ? [finding(name, e.args[0]!.span, made)] : [];
       });
@@ -42,9 +40,10 @@ const letsOf = (item: ast.Item): Lets =>
 function probabilities(linted: Linted, e: ast.Expr, lets: Lets, depth = 0): Made | undefined {
   if (depth > 8) return undefined;
   const last = stages(e).at(-1)!;
-  const act = argument(last, "act", Infinity);
   const name = callee(last);
-  for (const by of [name, act && callee(act)])
+  const parameter = linted.facts(name ?? "").appliedLast;
+  const applied = parameter === undefined ? undefined : argument(linted, last, parameter);
+  for (const by of [name, applied && callee(applied)])
     if (by !== undefined && linted.facts(by).has("givesProbabilities")) return { by, span: last.span };
   const bound = last.kind === "name" ? lets.get(last.text) : undefined;
   if (bound) return probabilities(linted, bound, lets, depth + 1);

@@ -19,5 +19,5 @@ export const explanations: Readonly<Record<string, string>> = {
   DLM2509:
     "Dropout sets elements to 0 at random. Right before the output it does that to the answers themselves, not to features that later layers could make up for. It holds for every layer whose `##` comment says `Drops features in training.`\n\n    x |> Linear(64) |> Linear(10) |> Dropout(0.5)     # wrong\n    x |> Linear(64) |> Dropout(0.5) |> Linear(10)     # right",
   DLM2510:
-    "The learning rate is above the range in which this optimizer mostly trains. Steps of adam and its kin have about the size of the rate whatever the gradient, so theirs are much smaller than those of sgd. The range stands in the optimizer's `##` comment: `Usual rates: up to 0.05.`\n\n    minimize e by adam(lr: 0.5)      # wrong\n    minimize e by adam(lr: 1e-3)     # right",
+    "The learning rate is above the range in which this optimizer mostly trains. Steps of adam and its kin have about the size of the rate whatever the gradient, so theirs are much smaller than those of sgd. The range stands in the optimizer's `##` comment: `Usual rates: up to 0.05.` It is that of its first parameter; a schedule says what it comes to (`Its largest value is \`peak\`.`).\n\n    minimize e by adam(lr: 0.5)      # wrong\n    minimize e by adam(lr: 1e-3)     # right",
 };

@@ -9,7 +9,7 @@ export interface Linted {
   readonly file: ast.File;
   /** What a name stands for at the top of the file: its own declaration, an imported one or the library's. */
   readonly declaration: (name: string) => ast.Item | undefined;
-  /** What the declaration of that name, or the row of a scalar function, states about itself; nothing where there is none. */
+  /** What the declaration of that name, or the row of a built-in function, states about itself; nothing where there is none. */
   readonly facts: (name: string) => Facts;
 }
 export type Finding = Omit<Diagnostic, "code" | "severity">;

@@ -13,13 +13,11 @@ export const largeRates: Lint = {
       return expressions(optimizers).flatMap((e) => largeRate(linted, e));
     }),
 };
-function largeRate({ file, facts }: Linted, optimizer: ast.Expr): Finding[] {
+function largeRate(linted: Linted, optimizer: ast.Expr): Finding[] {
+  const { file, facts } = linted;
   const name = callee(optimizer) ?? "";
   const limit = facts(name).usualRate;
-  let rate = argument(optimizer, "lr", 0);
-  // a schedule's first number is its peak
-  while (rate?.kind === "call" || rate?.kind === "paren")
-    rate = rate.kind === "paren" ? rate.value : rate.args[0]?.value;
+  const rate = largest(linted, argument(linted, optimizer));
   const constant = rate?.kind === "name" ? constantOf(file, rate.text) : rate;
   if (!rate || constant?.kind !== "number" || limit === undefined || constant.value <= limit) return [];
   return [
@@ -29,6 +27,13 @@ function largeRate({ file, facts }: Linted, optimizer: ast.Expr): Finding[] {
       hint: `try ${limit / 10}`,
     },
   ];
+}
+/** The largest value of a rate: itself, or what a schedule says of its parameters. */
+function largest(linted: Linted, rate: ast.Expr | undefined): ast.Expr | undefined {
+  if (rate?.kind === "paren") return largest(linted, rate.value);
+  if (rate?.kind !== "call") return rate;
+  const peak = linted.facts(callee(rate) ?? "").largest;
+  return peak === undefined ? undefined : largest(linted, argument(linted, rate, peak));
 }
 const constantOf = (file: ast.File, name: string): ast.Expr | undefined =>
   file.items.find((i): i is ast.Const => i.kind === "const" && i.name.text === name)?.value;

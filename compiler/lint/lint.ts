@@ -2,6 +2,7 @@
 // A loss that is no single number (DLM2018) and data whose range is wider than a table (DLM2010) are errors, and not repeated here.
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
+import { summaryOf } from "../elaborate/builtins/table.ts";
 import type { Program } from "../elaborate/program.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
@@ -18,7 +19,7 @@ import { unboundedSlopes } from "./unbounded-slopes.ts";
 import { unusedFields } from "./unused-fields.ts";
 import { unusedParameters } from "./unused-parameters.ts";
 
-export const lints: readonly Lint[] = [
+const lints: readonly Lint[] = [
   unusedParameters,
   flatParameters,
   dimsUsedOnce,
@@ -41,7 +42,7 @@ export function lint(program: Program, file: ast.File, imported: readonly ast.Fi
     program,
     file,
     declaration,
-    facts: (name) => factsOf(declaration(name)?.doc ?? namedFunctions.get(name)?.summary),
+    facts: (name) => factsOf(declaration(name)?.doc ?? namedFunctions.get(name)?.summary ?? summaryOf(name)),
   };
   const seen = new Set<string>();
   return lints.flatMap(({ code, severity, check }) =>

@@ -1,8 +1,7 @@
 // A number that an f32 scalar never falls below, by its formula; -Infinity where nothing is known.
-import { operandsOf } from "../graph/scalar.ts";
-import type { Node, Scalar } from "../graph/types.ts";
+// In: scalars of a graph. Out: the least that each may be; the rows of the table say it of their functions.
+import type { Call, Node, Scalar } from "../graph/types.ts";
 
-type Call = Extract<Scalar, { readonly kind: "call" }>;
 const unknown = -Infinity;
 const deepest = 400; // formulas in formulas
 
@@ -37,6 +36,17 @@ export function lowerBounds(): (e: Scalar) => number {
     known.set(e, found);
     return found;
   };
+  const ofCall = ({ fn, operands }: Call, depth: number): number => {
+    if (!fn.least) return unknown;
+    const bounds = operands.map((x) => ({
+      low: scalar(x, depth + 1),
+      high: x.kind === "literal" ? x.value : Infinity,
+    }));
+    return fn.least(
+      bounds,
+      operands.every((x) => x === operands[0]),
+    );
+  };
   const formula = (e: Scalar, depth: number): number => {
     switch (e.kind) {
       case "literal":
@@ -46,49 +56,10 @@ export function lowerBounds(): (e: Scalar) => number {
       case "select":
         return Math.min(scalar(e.then, depth + 1), scalar(e.otherwise, depth + 1));
       case "call":
-        return ofCall(e, (i) => scalar(operandsOf(e)[i]!, depth + 1));
+        return ofCall(e, depth);
       default:
         return e.kind === "affine" && e.terms.length === 0 ? e.constant : unknown;
     }
   };
   return scalar;
-}
-/** `at`: the bound of an operand. */
-function ofCall(e: Call, at: (operand: number) => number): number {
-  const [x, y] = e.operands;
-  switch (e.fn.name) {
-    case "add":
-      return at(0) + at(1);
-    case "mul":
-      if (x === y) return at(0) > 0 ? at(0) ** 2 : 0;
-      return at(0) >= 0 && at(1) >= 0 ? at(0) * at(1) : unknown;
-    case "div":
-      if (at(0) > 0 && y!.kind === "literal" && y.value > 0) return at(0) / y.value;
-      return at(0) >= 0 && at(1) > 0 ? 0 : unknown;
-    case "max":
-      return Math.max(at(0), at(1));
-    case "min":
-      return Math.min(at(0), at(1));
-    case "sqrt":
-      return at(0) > 0 ? Math.sqrt(at(0)) : 0;
-    case "exp":
-      return at(0) > -80 ? Math.exp(at(0)) : Number.MIN_VALUE;
-    case "log1p":
-      return at(0) > -1 ? Math.log1p(at(0)) : unknown;
-    case "abs":
-      return Math.max(0, at(0));
-    case "sigmoid":
-      return 0;
-    case "stop":
-    case "to_f32":
-      return at(0);
-    case "tanh":
-    case "sin":
-    case "cos":
-    case "sign":
-    case "erf":
-      return -1;
-    default:
-      return unknown;
-  }
 }

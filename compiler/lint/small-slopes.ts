@@ -35,8 +35,11 @@ function inPipe(linted: Linted, pipe: ast.Expr): Finding[] {
     },
   ];
 }
-/** The function of small slope that a stage is, or has among the names of its activation. */
-function smallSlope({ facts }: Linted, stage: ast.Expr): string | undefined {
-  const inside = expressions(argument(stage, "act", Infinity)).flatMap((a) => (a.kind === "name" ? [a.text] : []));
-  return [callee(stage) ?? "", ...inside].find((name) => facts(name).has("smallSlope"));
+/** The function of small slope that a stage is, or has among the names of what it applies last. */
+function smallSlope(linted: Linted, stage: ast.Expr): string | undefined {
+  const { facts } = linted;
+  const name = callee(stage) ?? "";
+  const last = facts(name).appliedLast;
+  const inside = last === undefined ? [] : expressions(argument(linted, stage, last));
+  return [name, ...inside.flatMap((a) => (a.kind === "name" ? [a.text] : []))].find((n) => facts(n).has("smallSlope"));
 }

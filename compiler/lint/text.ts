@@ -1,6 +1,7 @@
 // Looking for things in the text of a program: expressions below a node of the AST, stages of pipes, arguments of calls.
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
+import type { Linted } from "./finding.ts";
 
 export const text = (s: Span): string => s.file.text.slice(s.start, s.end);
 /** Everything below a node of the AST, places left out. */
@@ -10,8 +11,7 @@ export function* below(root: unknown): Iterable<{ readonly kind?: string }> {
     const x = queue.pop();
     if (typeof x !== "object" || x === null) continue;
     if (!Array.isArray(x)) yield x as { readonly kind?: string };
-    for (const [key, value] of Object.entries(x))
-      if (key !== "span" && key !== "operatorSpan" && key !== "source") queue.push(value);
+    for (const [key, value] of Object.entries(x)) if (key !== "span" && key !== "source") queue.push(value);
   }
 }
 const expressionKinds = new Set([
@@ -48,8 +48,14 @@ export function stages(e: ast.Expr): ast.Expr[] {
 }
 export const callee = (e: ast.Expr): string | undefined =>
   e.kind === "name" ? e.text : e.kind === "call" && e.callee.kind === "name" ? e.callee.text : undefined;
-export const argument = (e: ast.Expr, name: string, position: number): ast.Expr | undefined =>
-  e.kind === "call"
-    ? (e.args.find((a) => a.name?.text === name)?.value ??
-      (e.args[position]?.name ? undefined : e.args[position]?.value))
-    : undefined;
+/** What a call gives for a parameter, by name or position; for the first one by default. */
+export function argument({ declaration }: Linted, e: ast.Expr, parameter?: string): ast.Expr | undefined {
+  if (e.kind !== "call") return undefined;
+  const declared = declaration(callee(e) ?? "");
+  const names = declared ? parametersOf(declared).map((p) => p.name.text) : [];
+  const position = parameter === undefined ? 0 : names.indexOf(parameter);
+  const own = e.args.find((a) => a.name !== undefined && a.name.text === names[position]);
+  return own ? own.value : e.args[position]?.name ? undefined : e.args[position]?.value;
+}
+/** What stands first in brackets: the hyper-parameters of what has some. */
+const parametersOf = (d: ast.Item): readonly ast.Param[] => ("hyper" in d ? d.hyper : "params" in d ? d.params : []);

@@ -1,9 +1,10 @@
-// DLM2506: sqrt, log and division on the way to a gradient, of what depends on parameters and may be 0: their slope is unbounded there.
+// DLM2506: functions whose slope is unbounded at 0 (sqrt, log, division) on the way to a gradient, of what depends on parameters and may be 0.
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import { topological } from "../graph/node.ts";
-import { isCall, operandsOf } from "../graph/scalar.ts";
+import { operandsOf } from "../graph/scalar.ts";
 import type { Node, Scalar } from "../graph/types.ts";
+import type { ScalarFunction } from "../scalar/functions.ts";
 import type { Finding, Lint } from "./finding.ts";
 import { lowerBounds } from "./lower-bounds.ts";
 
@@ -36,9 +37,8 @@ function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: 
   return order.flatMap((n): Finding[] => {
     if (n.kind !== "compute" || !n.span || !isOwn(n.span, file)) return [];
     for (const e of scalars(n.body)) {
-      const divides = isCall(e, "div");
-      const risky = divides ? e.operands[1] : isCall(e, "sqrt") || isCall(e, "log") ? e.operands[0] : undefined;
-      if (risky && e.kind === "call" && mayBeZero(risky)) return [finding(n.span, e.fn.name, divides)];
+      if (e.kind !== "call" || e.fn.steep === undefined) continue;
+      if (mayBeZero(e.operands[e.fn.steep]!)) return [finding(n.span, e.fn)];
     }
     return [];
   });
@@ -47,15 +47,18 @@ function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: 
 const isOwn = (span: Span, file: ast.File): boolean =>
   span.file === file.source &&
   !file.items.some((i) => i.kind === "optimizer" && span.start >= i.span.start && span.end <= i.span.end);
-const finding = (span: Span, name: string, divides: boolean): Finding => ({
-  span,
-  message: divides
-    ? "the division here has an unbounded slope where its divisor is 0"
-    : `\`${name}\` here has an unbounded slope where its operand is 0`,
-  hint: divides
-    ? "keep the divisor away from 0: x / (y + 1e-8), or max(y, 1e-8)"
-    : "add a small number: sqrt(x + 1e-9), log(x + 1e-9)",
-});
+const finding = (span: Span, fn: ScalarFunction): Finding =>
+  fn.operands.length === 2
+    ? {
+        span,
+        message: "the division here has an unbounded slope where its divisor is 0",
+        hint: "keep the divisor away from 0: x / (y + 1e-8), or max(y, 1e-8)",
+      }
+    : {
+        span,
+        message: `\`${fn.name}\` here has an unbounded slope where its operand is 0`,
+        hint: "add a small number: sqrt(x + 1e-9), log(x + 1e-9)",
+      };
 const inputsOf = (n: Node): readonly Node[] =>
   n.kind === "compute"
     ? scalars(n.body).flatMap((e) => (e.kind === "load" ? [e.tensor] : []))

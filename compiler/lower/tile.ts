@@ -21,7 +21,7 @@ export interface Cuts {
   readonly sizes: readonly number[];
   readonly cut: () => void;
 }
-export const noCuts: Cuts = { sizes: [], cut: () => {} };
+const noCuts: Cuts = { sizes: [], cut: () => {} };
 /** A loop that is open. */
 export interface Loop {
   readonly variable: string;

@@ -49,10 +49,9 @@ export class Buffers {
   bytesOf(x: Node): Size {
     return bytesOfShape(x.shape, this.facts.storage.get(x) ?? x.dtype);
   }
-  /** Of the first source that was asked for and passes the test. */
-  find(test: (x: Source) => boolean): Address | undefined {
-    for (const [x, at] of this.known) if (x.kind === "source" && test(x)) return at;
-    return undefined;
+  /** Of a source that something has asked for. */
+  asked(x: Source): Address | undefined {
+    return this.known.get(x);
   }
 
   // ---- what outlives a program

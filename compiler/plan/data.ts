@@ -13,7 +13,7 @@ export function planDataset(
   buffers: Buffers,
   check: PlanFieldCheck | undefined,
 ): PlanDataset {
-  const training = buffers.find((x) => x.path === `data.${d.name}.training`);
+  const training = buffers.asked(d.training);
   return {
     name: d.name,
     columns: d.columns.map((c) => ({

@@ -70,8 +70,10 @@ export function makePlan(
   const trains = program.trains.map((t) => planTrain(t, planOf, buffers));
   const exports = program.exports.map((e) => planExport(e, planOf, buffers));
   const late = units.find((u) => u.kind === "late init");
-  const init = late && planLateInit(late, planOf, buffers);
-  const checks = new Map(program.datasets.map((d) => [d, d.check && planCheck(d.check, planOf, buffers)]));
+  const init = late && planLateInit(late, program.seed, planOf, buffers);
+  const checks = new Map(
+    program.datasets.map((d) => [d, d.check && planCheck(d.check, program.seed, planOf, buffers)]),
+  );
   const datasets = program.datasets.map((d) => planDataset(d, program, buffers, checks.get(d)));
   const rings = new Set(trains.map((t) => t.ring.buffer));
   const plan: Plan = {
@@ -185,15 +187,13 @@ function planExport(e: ExportProgram, planOf: PlanOf, buffers: Buffers): PlanExp
     outputs: e.outputs.map((o, k) => outputPort(o.name, o.node, outputs[k]!)),
   };
 }
-function planLateInit({ origin }: LoweredUnit, planOf: PlanOf, buffers: Buffers): Plan["init"] {
+function planLateInit({ origin }: LoweredUnit, seed: Source, planOf: PlanOf, buffers: Buffers): Plan["init"] {
   const { program } = planOf(origin);
-  return { program, ...seedOf(origin, buffers) };
+  return { program, ...seedOf(origin, seed, buffers) };
 }
-const seedOf = (p: GraphProgram, buffers: Buffers): { readonly seed?: Address } => {
-  const seed = p.inputs.find((x: Source) => x.path === "seed");
-  return seed ? { seed: buffers.input(seed) } : {};
-};
-function planCheck(c: FieldCheck, planOf: PlanOf, buffers: Buffers): PlanFieldCheck {
+const seedOf = (p: GraphProgram, seed: Source, buffers: Buffers): { readonly seed?: Address } =>
+  p.inputs.includes(seed) ? { seed: buffers.input(seed) } : {};
+function planCheck(c: FieldCheck, seed: Source, planOf: PlanOf, buffers: Buffers): PlanFieldCheck {
   let chunk = 1;
   const { program, outputs } = planOf(c.program, {
     chunkOf: (bytesPerRow) => (chunk = chunkRows(leastChunkBytes, bytesPerRow, 65536)),
@@ -206,7 +206,7 @@ function planCheck(c: FieldCheck, planOf: PlanOf, buffers: Buffers): PlanFieldCh
     program,
     chunk,
     index: buffers.input(c.index),
-    ...seedOf(c.program, buffers),
+    ...seedOf(c.program, seed, buffers),
     fields: c.fields.map((f, i) => ({
       name: f.name,
       range: f.range,

@@ -5,6 +5,7 @@ import { fuse } from "../fuse/fuse.ts";
 import { sizeOf } from "../fuse/storage.ts";
 import type { OptimizerGroup, TrainProgram } from "../elaborate/program.ts";
 import { topological, zeros } from "../graph/node.ts";
+import { constantOf } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Source } from "../graph/types.ts";
 import type { KernelGraph, View } from "../kernel/graph.ts";
 import type { Layout } from "../kernel/layout.ts";
@@ -108,7 +109,7 @@ function inOneLaunch(
 /** States that begin as zeros and share a flat buffer begin together. */
 function joinZeros(updates: GraphProgram["updates"], views: ReadonlyMap<Node, View>): GraphProgram["updates"] {
   const isZero = (x: Node): boolean =>
-    x.kind === "compute" && !x.reduction && x.body.kind === "literal" && x.body.value === 0;
+    x.kind === "compute" && !x.reduction && (x.body.kind === "literal" ? x.body.value === 0 : constantOf(x.body) === 0);
   const byMemory = new Map<Source, { target: Source; value: Node }[]>();
   for (const u of updates) {
     const v = views.get(u.target);
@@ -119,7 +120,7 @@ function joinZeros(updates: GraphProgram["updates"], views: ReadonlyMap<Node, Vi
   for (const [memory, list] of byMemory) {
     if (!list.every((u) => isZero(u.value))) continue;
     for (const u of list) joined.add(u.target);
-    result.push({ target: memory, value: zeros(memory.shape) });
+    result.push({ target: memory, value: zeros(memory.shape, memory.dtype) });
   }
   return [...updates.filter((u) => !joined.has(u.target)), ...result];
 }

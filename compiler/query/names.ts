@@ -27,7 +27,7 @@ export interface Names {
 }
 
 type Declaring = Exclude<ast.Item, ast.Import>;
-export const definitionOf = (item: Declaring): Definition => ({
+const definitionOf = (item: Declaring): Definition => ({
   name: item.name.text,
   kind: item.kind,
   span: item.name.span,

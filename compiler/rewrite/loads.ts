@@ -2,7 +2,7 @@
 // axes alone (masks, iotas), and views (slices, transposed and broadcast reads), whose indices compose in normal form.
 import { memoised } from "../graph/compilation.ts";
 import { bodyAt } from "../graph/node.ts";
-import { countAtoms, load, operandsOf, visit } from "../graph/scalar.ts";
+import { countAtoms, isCall, load, operandsOf, visit } from "../graph/scalar.ts";
 import type { Compute, Integer, Load, Node, Scalar } from "../graph/types.ts";
 import type { ScalarProcedure } from "./rule.ts";
 
@@ -43,8 +43,7 @@ export function isView(node: Node): node is Compute & { readonly body: Load } {
   );
 }
 const isNegation = ({ body }: Compute): boolean =>
-  body.kind === "call" &&
-  body.fn.name === "neg" &&
+  isCall(body, "neg") &&
   body.operands[0]!.kind === "load" &&
   !body.operands[0]!.outside &&
   !readsData(body.operands[0]!.indices);

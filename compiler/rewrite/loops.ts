@@ -14,7 +14,7 @@ interface Known {
 }
 const byStepAlone = memoised((_: Scan) => new Map<Node, boolean>(), ownCompilation);
 /** Does nothing of the loop but its step enter x? Inner loops are not looked into. */
-export function dependsOnStepAlone(x: Node, s: Scan): boolean {
+function dependsOnStepAlone(x: Node, s: Scan): boolean {
   const found = byStepAlone(s);
   const known = (y: Node): boolean | undefined => (y.scans.has(s) ? found.get(y) : true);
   for (const y of topological([x], (z) => known(z) !== undefined, levelInputs)) {

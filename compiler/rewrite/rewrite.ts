@@ -18,7 +18,7 @@ export type Fired = Map<string, number>;
 const count = (fired: Fired, name: string): void => void fired.set(name, (fired.get(name) ?? 0) + 1);
 
 /** Rules for one scalar, by what stands at its root. */
-export class ScalarRewriter {
+class ScalarRewriter {
   private readonly byFunction = new Map<string, ScalarRule[]>();
   private readonly byKind = new Map<string, ScalarProcedure[]>();
   private readonly memo = new Map<Scalar, Scalar>();

@@ -247,10 +247,7 @@ function termsOf(e: Scalar): Term[] | undefined {
   const open = (x: Scalar, scale: number): void => {
     if (++opened > 4 * mostTerms) return;
     const y = see(x);
-    if (isCall(y, "add") || isCall(y, "sub")) {
-      open(y.operands[0]!, scale);
-      open(y.operands[1]!, y.fn.name === "sub" ? -scale : scale);
-    } else if (isCall(y, "neg")) open(y.operands[0]!, -scale);
+    if (y.kind === "call" && y.fn.signs) y.operands.forEach((operand, i) => open(operand, scale * y.fn.signs![i]!));
     else if (isCall(y, "mul") && y.operands[1]!.kind === "literal") open(y.operands[0]!, scale * y.operands[1]!.value);
     else terms.push(product(x, scale));
   };

@@ -86,9 +86,8 @@ function termsOf(root: Scalar): Scalar[] {
   const stack: [e: Scalar, negative: boolean][] = [[root, false]];
   while (stack.length) {
     const [e, negative] = stack.pop()!;
-    if (isCall(e, "add")) stack.push([e.operands[1]!, negative], [e.operands[0]!, negative]);
-    else if (isCall(e, "sub")) stack.push([e.operands[1]!, !negative], [e.operands[0]!, negative]);
-    else if (isCall(e, "neg")) stack.push([e.operands[0]!, !negative]);
+    if (e.kind === "call" && e.fn.signs)
+      for (let i = e.operands.length; i-- > 0;) stack.push([e.operands[i]!, negative !== e.fn.signs[i]! < 0]);
     else terms.push(negative ? neg(e) : e);
   }
   return terms;
@@ -99,9 +98,7 @@ const isScaled = (e: Scalar): boolean =>
   !e.outside &&
   e.tensor.kind === "compute" &&
   !e.tensor.reduction &&
-  e.tensor.body.kind === "call" &&
-  scaling.has(e.tensor.body.fn.name);
-const scaling: ReadonlySet<string> = new Set(["mul", "div", "neg"]);
+  (isCall(e.tensor.body, "mul") || isCall(e.tensor.body, "div") || isCall(e.tensor.body, "neg"));
 interface Factors {
   readonly factor: Scalar; // does not change with the variables
   readonly rest: Scalar;

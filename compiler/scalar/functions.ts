@@ -55,11 +55,17 @@ export interface ScalarFunction {
         y: Scalar;
       }) => readonly (Scalar | undefined)[]); // one partial per operand; undefined = zero
   readonly commutative?: boolean;
+  readonly signs?: readonly (1 | -1)[]; // the result is the sum of the operands, each with its sign
+  readonly picks?: "larger" | "smaller"; // the result is this one of two operands
+  readonly whole?: true; // an f32 result is a whole number
   readonly exact?: boolean; // never rounds: the same bits wherever it is computed
   /** The last digits of the result are those of its operands; more, which it makes of them; or, at a step, their reading. None: it rounds more than a quotient. */
   readonly digits?: "kept" | "more" | "read";
   readonly reach?: (...x: Reached[]) => Reach; // of an f32 result; none: no mask gets through
   readonly atMost?: number; // the magnitude of the result, on every device
+  /** What `evaluate` of f32 operands within these bounds is never below; `same`: its operands are one value. None: nothing is known. */
+  readonly least?: (x: readonly Bounds[], same: boolean) => number;
+  readonly steep?: number; // the operand at whose 0 the slope has no bound
   readonly sample: readonly (readonly [number, number])[]; // per operand: where tests draw, off poles and kinks
   /** How far a device may be from `evaluate`: by this part of the value, plus `absolute`; none: it rounds once, or never. A test holds every device to it. */
   readonly error?: { readonly relative: number; readonly absolute?: number };

@@ -19,7 +19,7 @@ const unary = (
     exact?: boolean;
     relative?: number;
     absolute?: number;
-  } & Pick<ScalarFunction, "digits" | "reach" | "atMost"> = {},
+  } & Pick<ScalarFunction, "digits" | "reach" | "atMost" | "least" | "steep" | "whole"> = {},
 ): ScalarFunction => {
   return {
     name,
@@ -36,6 +36,9 @@ const unary = (
     ...(options.digits ? { digits: options.digits } : {}),
     ...(options.reach ? { reach: options.reach } : {}),
     ...(options.atMost ? { atMost: options.atMost } : {}),
+    ...(options.least ? { least: options.least } : {}),
+    ...(options.steep !== undefined ? { steep: options.steep } : {}),
+    ...(options.whole ? { whole: options.whole } : {}),
     ...(options.exact
       ? { exact: true }
       : { error: { relative: options.relative ?? 0, ...(options.absolute ? { absolute: options.absolute } : {}) } }),
@@ -106,6 +109,14 @@ const floorRemainder = (a: number, b: number): number => {
   return r !== 0 && r < 0 !== b < 0 ? r + b : r + 0;
 };
 
+// What f32 results are never below, by the bounds of the operands.
+type Least = NonNullable<ScalarFunction["least"]>;
+const ofLeast: Least = ([a]) => a!.low;
+const never =
+  (below: number): Least =>
+  () =>
+    below;
+
 const rows: readonly ScalarFunction[] = [
   {
     name: "add",
@@ -116,9 +127,11 @@ const rows: readonly ScalarFunction[] = [
     wgsl: { operator: "+" },
     derivative: ({ b }) => [b.add(1, 0), b.add(1, 0)],
     commutative: true,
+    signs: [1, 1],
     sample: [wide, wide],
     digits: "kept",
     reach: (a, b) => ({ up: a!.up + b!.up, down: a!.down + b!.down }),
+    least: ([a, b]) => a!.low + b!.low,
     cost: "alu",
   },
   {
@@ -128,6 +141,7 @@ const rows: readonly ScalarFunction[] = [
     result: "same",
     evaluate: (a, b) => a! - b!,
     wgsl: { operator: "-" },
+    signs: [1, -1],
     derivative: ({ b }) => [b.add(1, 0), b.add(-1, 0)],
     sample: [wide, wide],
     digits: "kept",
@@ -148,6 +162,8 @@ const rows: readonly ScalarFunction[] = [
     sample: [wide, wide],
     digits: "kept",
     reach: (a, b) => (isMasked(a!) ? scaled(a!, b!) : scaled(b!, a!)),
+    least: ([a, b], same) =>
+      same ? Math.max(a!.low, 0) ** 2 : a!.low >= 0 && b!.low >= 0 ? a!.low * b!.low : -Infinity,
     cost: "alu",
   },
   {
@@ -162,6 +178,8 @@ const rows: readonly ScalarFunction[] = [
     error: { relative: 4e-7 },
     digits: "more",
     reach: (a, b) => scaled(a!, reciprocal(b!)),
+    steep: 1,
+    least: ([a, b]) => (a!.low >= 0 && b!.low > 0 ? a!.low / b!.high : -Infinity),
     cost: "div",
   },
   {
@@ -171,6 +189,7 @@ const rows: readonly ScalarFunction[] = [
     result: "same",
     evaluate: (a) => -a!,
     wgsl: { operator: "-" },
+    signs: [-1],
     derivative: ({ b }) => [b.add(-1, 0)],
     sample: [wide],
     digits: "kept",
@@ -190,8 +209,10 @@ const rows: readonly ScalarFunction[] = [
       name === "min"
         ? (a, b) => ({ up: Math.min(a!.up, b!.up), down: Math.max(a!.down, b!.down) })
         : (a, b) => ({ up: Math.max(a!.up, b!.up), down: Math.min(a!.down, b!.down) }),
+    least: ([a, b]) => Math[name](a!.low, b!.low),
     wgsl: { builtin: name },
     commutative: true,
+    picks: name === "min" ? "smaller" : "larger",
     exact: true,
     derivative: ({ b, x: [p, q] }) => {
       const [first, second] = name === "max" ? [q!, p!] : [p!, q!]; // p wins where first < second
@@ -217,6 +238,7 @@ const rows: readonly ScalarFunction[] = [
     sample: [[0.2, 3]],
     digits: "kept",
     reach: (a) => ({ up: Math.max(a!.up, a!.down), down: 0 }),
+    least: ([a]) => Math.max(0, a!.low),
     cost: "alu",
     exact: true,
   },
@@ -231,19 +253,25 @@ const rows: readonly ScalarFunction[] = [
     derivative: "zero",
     sample: [wide],
     digits: "read",
+    least: never(-1),
     cost: "alu",
     exact: true,
   },
   // WGSL leaves exp (3 + 2 |a|) ulp: it stays the driver's, which is fast everywhere
-  unary("exp", "e to the power a", bounded(Math.exp), ({ y }) => [y], { relative: 3e-5 }),
+  unary("exp", "e to the power a", bounded(Math.exp), ({ y }) => [y], {
+    least: ([a]) => (a!.low > -80 ? Math.exp(a!.low) : Number.MIN_VALUE),
+    relative: 3e-5,
+  }),
   unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], {
     sample: [0.2, 4],
     helper: "dlm_log",
+    steep: 0,
     relative: 2e-7,
   }),
   unary("log2", "logarithm to base 2, exact at powers of 2", Math.log2, ({ b, x: [a] }) => [b.div(Math.LOG2E, a!)], {
     sample: [0.2, 4],
     helper: "dlm_log2",
+    steep: 0,
     relative: 3e-7,
   }),
   unary(
@@ -251,11 +279,12 @@ const rows: readonly ScalarFunction[] = [
     "logarithm to base 10, exact at powers of 10",
     Math.log10,
     ({ b, x: [a] }) => [b.div(Math.LOG10E, a!)],
-    { sample: [0.2, 4], helper: "dlm_log10", relative: 4e-7 },
+    { sample: [0.2, 4], helper: "dlm_log10", steep: 0, relative: 4e-7 },
   ),
   unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], {
     sample: [-0.7, 3],
     helper: "dlm_log1p",
+    least: ([a]) => (a!.low > -1 ? Math.log1p(a!.low) : -Infinity),
     relative: 4e-7,
   }),
   unary("expm1", "exp(a) - 1, accurate near 0", bounded(Math.expm1), ({ b, y }) => [b.add(y, 1)], {
@@ -264,17 +293,21 @@ const rows: readonly ScalarFunction[] = [
   }),
   unary("sqrt", "square root", Math.sqrt, ({ b, y }) => [b.div(0.5, y)], {
     sample: [0.3, 4],
+    steep: 0,
+    least: ([a]) => Math.sqrt(Math.max(a!.low, 0)),
     cost: "div",
     digits: "more",
     relative: 4e-7,
   }),
   unary("sin", "sine", Math.sin, ({ b, x: [a] }) => [b.call("cos", a!)], {
     helper: "dlm_sin",
+    least: never(-1),
     relative: 0,
     absolute: 2e-7,
   }),
   unary("cos", "cosine", Math.cos, ({ b, x: [a] }) => [b.neg(b.call("sin", a!))], {
     helper: "dlm_cos",
+    least: never(-1),
     relative: 0,
     absolute: 2e-7,
   }),
@@ -311,6 +344,7 @@ const rows: readonly ScalarFunction[] = [
   }),
   unary("tanh", "hyperbolic tangent", Math.tanh, ({ b, y }) => [b.sub(1, b.mul(y, y))], {
     helper: "dlm_tanh",
+    least: never(-1),
     atMost: 1,
     relative: 6e-7,
   }),
@@ -319,14 +353,14 @@ const rows: readonly ScalarFunction[] = [
     "1 / (1 + exp(-a)). Gives probabilities. Its slope is at most 1/4.",
     (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x))),
     ({ b, y }) => [b.mul(y, b.sub(1, y))],
-    { helper: "dlm_sigmoid", atMost: 1, relative: 3e-5 },
+    { helper: "dlm_sigmoid", least: never(0), atMost: 1, relative: 3e-5 },
   ),
   unary(
     "erf",
     "error function",
     erf,
     ({ b, x: [a] }) => [b.mul(b.call("exp", b.neg(b.mul(a!, a!))), 2 / Math.sqrt(Math.PI))],
-    { helper: "dlm_erf", relative: 6e-7 },
+    { helper: "dlm_erf", least: never(-1), relative: 6e-7 },
   ),
   unary("lgamma", "logarithm of |gamma(a)|", logGamma, ({ b, x: [a] }) => [b.call("digamma", a!)], {
     sample: [0.3, 5],
@@ -356,9 +390,24 @@ const rows: readonly ScalarFunction[] = [
     error: { relative: 1e-5 },
     cost: "fn",
   },
-  unary("floor", "largest integer not above a", Math.floor, "zero", { cost: "alu", digits: "read", exact: true }),
-  unary("ceil", "smallest integer not below a", Math.ceil, "zero", { cost: "alu", digits: "read", exact: true }),
-  unary("round", "nearest integer, half to even", roundHalfEven, "zero", { cost: "alu", digits: "read", exact: true }),
+  unary("floor", "largest integer not above a", Math.floor, "zero", {
+    cost: "alu",
+    digits: "read",
+    whole: true,
+    exact: true,
+  }),
+  unary("ceil", "smallest integer not below a", Math.ceil, "zero", {
+    cost: "alu",
+    digits: "read",
+    whole: true,
+    exact: true,
+  }),
+  unary("round", "nearest integer, half to even", roundHalfEven, "zero", {
+    cost: "alu",
+    digits: "read",
+    whole: true,
+    exact: true,
+  }),
   // what the compiler itself puts in; rewrite/rule.ts and fuse/rounding.ts say where
   {
     name: "div_rounded",
@@ -389,6 +438,7 @@ const rows: readonly ScalarFunction[] = [
   ),
   {
     ...unary("stop", "a, without gradient", (x) => x, "zero", {
+      least: ofLeast,
       cost: "alu",
       digits: "kept",
       reach: same,
@@ -504,6 +554,7 @@ const rows: readonly ScalarFunction[] = [
     wgsl: { call: "f32" },
     derivative: "zero",
     sample: [[-9, 9]],
+    least: ofLeast,
     cost: "alu",
   },
   {
@@ -516,6 +567,7 @@ const rows: readonly ScalarFunction[] = [
     derivative: "zero",
     sample: [[0, 1]],
     atMost: 1,
+    least: never(0),
     cost: "alu",
   },
   {

@@ -19,12 +19,18 @@ export interface Facts {
   readonly has: (fact: Fact) => boolean;
   /** `Less is better.` or `More is better.`; undefined where the comment says neither, or both. */
   readonly better: "min" | "max" | undefined;
-  /** `Usual rates: up to 0.05.` */
+  /** The most of `Usual rates: up to 0.05.` and `Usual rates: 1e-4 to 0.05.`, of its first parameter. */
   readonly usualRate: number | undefined;
+  /** Of a schedule, the parameter that is its peak: `` Its largest value is `lr`. `` */
+  readonly largest: string | undefined;
+  /** Of a layer, the parameter whose result is its own: `` Applies `act` last. `` */
+  readonly appliedLast: string | undefined;
 }
 /** A sentence begins a line or follows another. */
 const begin = String.raw`(?<=^|[.:] |\n)`;
-const usualRates = new RegExp(`${begin}Usual rates: up to (\\d[\\d.e-]*?)\\.(?=\\s|$)`);
+const usualRates = new RegExp(`${begin}Usual rates: (?:up|\\d[\\d.e-]*) to (\\d[\\d.e-]*?)\\.(?=\\s|$)`);
+const largest = new RegExp(`${begin}Its largest value is \`(\\w+)\`\\.`);
+const appliedLast = new RegExp(`${begin}Applies \`(\\w+)\` last\\.`);
 const alsoCalled = new RegExp(`${begin}(?:Also called|\`(\\w+)\` is also called) ([\\w, ]+)\\.`, "g");
 const commonChoice = new RegExp(`${begin}A common choice: (.+?)\\.(?=\\s|$)`);
 
@@ -37,6 +43,8 @@ export function factsOf(doc = ""): Facts {
     has,
     better: less === more ? undefined : less ? "min" : "max",
     usualRate: rate === undefined ? undefined : Number(rate),
+    largest: largest.exec(doc)?.[1],
+    appliedLast: appliedLast.exec(doc)?.[1],
   };
 }
 

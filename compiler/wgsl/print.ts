@@ -80,7 +80,7 @@ const fitsRight = (op: Op, b: Expr): boolean =>
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
-export function printStatements(block: readonly Statement[], w: Writing = forReaders): string[] {
+function printStatements(block: readonly Statement[], w: Writing = forReaders): string[] {
   const text = (e: Expr): string => printExpr(e, w);
   return block.flatMap((s): string[] => {
     switch (s.kind) {

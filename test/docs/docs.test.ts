@@ -1,9 +1,11 @@
 // What the documentation shows is true: every block of dlm in README.md and docs/ elaborates and is in the house style.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { builtinNames } from "../../compiler/elaborate/builtins/table.ts";
 import { format } from "../../compiler/format/format.ts";
 import { analyse } from "../../compiler/front.ts";
-import { libraryReference, undocumented } from "../../compiler/std/reference.ts";
+import { libraryReference, undocumented } from "../../compiler/reference.ts";
+import { namedFunctions } from "../../compiler/scalar/table.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -38,6 +40,11 @@ describe("links", () => {
 describe("the library's page", () => {
   test("is what the library says", async () => {
     await expect(libraryReference()).toMatchFileSnapshot(new URL("docs/library.md", root).pathname);
+  });
+  test("names all that is built in", () => {
+    const page = libraryReference();
+    const names = [...namedFunctions.keys(), ...builtinNames];
+    expect(names.filter((name) => !new RegExp(`^- \`+ ?${name}[(\\[]`, "m").test(page))).toEqual([]);
   });
   test("leaves nothing without a word", () => {
     expect(undocumented()).toEqual([]);

@@ -13,9 +13,7 @@ import { sequence, translate } from "../reference/translate.ts";
 function meaning(text: string): unknown {
   const { file, diagnostics } = parse({ name: "x.dlm", text });
   expect(diagnostics.map((d) => d.message)).toEqual([]);
-  return JSON.parse(
-    JSON.stringify(file.items, (key, value: unknown) => (key === "span" || key === "operatorSpan" ? undefined : value)),
-  );
+  return JSON.parse(JSON.stringify(file.items, (key, value: unknown) => (key === "span" ? undefined : value)));
 }
 const commentsOf = (text: string): string[] =>
   parse({ name: "x.dlm", text })

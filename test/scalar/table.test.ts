@@ -61,6 +61,23 @@ describe.each(rows.map((row) => [row.name, row] as const))("%s", (_, row) => {
       if (row.commutative) expect(row.evaluate(...[...xs].reverse())).toBe(y);
     }
   });
+  if (row.least)
+    test("it is nowhere below the least that it states", () => {
+      const points = row.sample.map((range, i) => draw(range, 64, 23 + i));
+      for (let k = 0; k < 64; k++)
+        for (const same of [false, true]) {
+          const xs = points.map((p) => (same ? points[0]! : p)[k]!);
+          for (const [below, above] of [
+            [0, 0],
+            [0.4, 3],
+            [Infinity, Infinity],
+          ]) {
+            const bounds = xs.map((x) => ({ low: x - below!, high: x + above! }));
+            const where = `${row.name}(${xs.join(", ")})`;
+            expect(row.evaluate(...xs), where).toBeGreaterThanOrEqual(row.least!(bounds, same) - 1e-12);
+          }
+        }
+    });
   test("the helpers of its WGSL exist and are named in it", () => {
     const operands = row.operands.map((d, i) => name(`x${i}`, { element: d === "number" ? "f32" : d, width: 1 }));
     const text = row.wgsl === "operand" ? "x0" : printExpr(callOf(row.wgsl, operands, f32));

@@ -4,16 +4,18 @@ import {
   call,
   element,
   f32,
-  f32Number,
   i32,
   i32Number,
   name,
+  numberLike,
   operation,
   u32Number,
   type Expr,
 } from "../../compiler/kernel/expr.ts";
 import type { Let, SetTo, Statement } from "../../compiler/kernel/ir.ts";
 import { loadsFirst } from "../../compiler/lower/order.ts";
+
+const f32Number = (x: number): Expr => numberLike(x, f32);
 
 const value = (name: string, value: Expr, more: Partial<Let> = {}): Let => ({
   kind: "let",

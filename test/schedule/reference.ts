@@ -1,10 +1,22 @@
 // Direct evaluation of a kernel's specification in f64: every stage and every stored value is one tensor of the reference evaluator.
 import { evaluateNodes, extentValue, sizeOfShape, type Dims } from "../../compiler/evaluate/evaluate.ts";
-import { within, withOptions, type Compilation } from "../../compiler/graph/compilation.ts";
+import { within, working, type Compilation, type Options } from "../../compiler/graph/compilation.ts";
 import { baseOf, compute, reshape, source } from "../../compiler/graph/node.ts";
 import { integer, load, substitute, visit } from "../../compiler/graph/scalar.ts";
 import type { Integer, Node, Scalar, Source, Variable } from "../../compiler/graph/types.ts";
 import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
+
+/** Runs with other options for the compilation that is worked on. */
+function withOptions<T>(changed: Partial<Options>, run: () => T): T {
+  const compilation = working();
+  const before = compilation.options;
+  compilation.options = { ...before, ...changed };
+  try {
+    return run();
+  } finally {
+    compilation.options = before;
+  }
+}
 
 /** That the kernel's tensors belong to. */
 export const compilationOf = (spec: KernelSpec): Compilation => spec.stores[0]!.target.compilation;

@@ -5,11 +5,11 @@ import {
   call,
   element,
   f32,
-  f32Number,
   i32,
   i32Number,
   member,
   name,
+  numberLike,
   operation,
   u32,
   u32Bits,
@@ -27,6 +27,8 @@ import { dispatchesOf } from "../../runtime/machine.ts";
 import { planVersion, type Plan } from "../../runtime/plan.ts";
 import { testDevice } from "../device.ts";
 import { differences } from "./exported.ts";
+
+const f32Number = (x: number): Expr => numberLike(x, f32);
 
 const anyDevice = { ...targets["swiftshader"]!, lanes: 0 };
 const compiled = (text: string, target: CompileOptions["target"] = anyDevice) => {

@@ -57,6 +57,13 @@ fn my_softmax(x: f32[B, 3]) -> f32[B, 3] = softmax(x)
     expect(found(own + net + train("my_loss(net(x), k)"))).toEqual([
       "DLM2505 my_loss takes logits, but these went through my_softmax already; leave my_softmax out of the objective, and apply it in the export",
     ]);
+    // a layer that says what it applies last
+    const own2 = `## Applies \`f\` last.\nlayer Head(f: fn)(x: f32[B, 4]) -> f32[B, 3] = f(Linear(3)(x))\n`;
+    const ended = "model net(x: f32[B, 4]) -> f32[B, 3] = x |> Head(my_softmax)\n";
+    const [only, ...others] = found(own + own2 + ended + train("my_loss(net(x), k)"));
+    expect(only).toContain("my_loss takes logits, but these went through my_softmax already");
+    expect(others).toEqual([]);
+    expect(found(own + own2.replace(/##.*\n/, "") + ended + train("my_loss(net(x), k)"))).toEqual([]);
     // another function of that name states nothing
     const plain = own.replace("## As softmax. Gives probabilities.\n", "");
     expect(found(plain + net + train("my_loss(net(x), k)"))).toEqual([]);
@@ -67,13 +74,32 @@ fn my_softmax(x: f32[B, 3]) -> f32[B, 3] = softmax(x)
       "bce_with_logits takes logits, but these went through sigmoid already",
     );
   });
+  test("scalar functions state where their slopes are steep, and the least that they give", () => {
+    const net = "model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)\n";
+    const own = data.replace(/ {2}field k.*\n/, "") + net;
+    const steep = (name: string): string =>
+      `DLM2506 \`${name}\` here has an unbounded slope where its operand is 0; add a small number: sqrt(x + 1e-9), log(x + 1e-9)`;
+    for (const name of ["log", "log2", "log10", "sqrt"]) {
+      expect(found(own + train(`mean(${name}(net(x)))`))).toEqual([steep(name)]);
+      expect(found(own + train(`mean(${name}(exp(net(x))))`))).toEqual([]);
+      expect(found(own + train(`mean(${name}(2 + sin(net(x))))`))).toEqual([]);
+      expect(found(own + train(`mean(${name}(1 + sin(net(x))))`))).toEqual([steep(name)]);
+    }
+  });
   test("rates", () => {
     const net = "model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)\n";
     const optimizer =
-      "## Slow. Usual rates: up to 0.01.\noptimizer slow(lr: f32)(p: f32[...P], g: f32[...P]) = lr * g\n";
-    expect(found(data.replace(/ {2}field k.*\n/, "") + optimizer + net + train("mean(net(x)^2)", "slow(0.1)"))).toEqual(
-      ["DLM2510 a learning rate of 0.1 is above what slow mostly bears (0.01); try 0.001"],
-    );
+      "## Slow. Usual rates: 1e-4 to 0.01.\noptimizer slow(speed: f32)(p: f32[...P], g: f32[...P]) = speed * g\n";
+    const half = "## Its largest value is `a`.\nfn half_life(n: int, a: f32) -> f32 = a * 0.5^(step / n)\n";
+    const by = (chain: string): string[] =>
+      found(data.replace(/ {2}field k.*\n/, "") + optimizer + half + net + train("mean(net(x)^2)", chain));
+    const large = ["DLM2510 a learning rate of 0.1 is above what slow mostly bears (0.01); try 0.001"];
+    expect(by("slow(0.1)")).toEqual(large);
+    expect(by("slow(speed: (0.1))")).toEqual(large);
+    expect(by("slow(half_life(10, a: 0.1))")).toEqual(large);
+    expect(by("slow(half_life(10, 0.1))")).toEqual(large);
+    expect(by("slow(half_life(10, 0.01))")).toEqual([]);
+    expect(by("slow(sqrt(0.1))")).toEqual([]); // nothing is known of it
   });
 });
 describe("sentences", () => {

@@ -1,10 +1,10 @@
-// Functions that move elements: transpose, concat, split and their kin, and `reshape[...]`, `expand[...]`.
+// Functions that move elements: transpose, concat, split and their kin. In: a call. Out: a tensor, or a tuple of tensors.
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { reshape } from "../../graph/node.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
-import { integer, literal } from "../../graph/scalar.ts";
-import type { Extent, Node, Shape } from "../../graph/types.ts";
-import type { Argument, Callable, Context, Value } from "../context.ts";
+import { integer } from "../../graph/scalar.ts";
+import type { Extent, Node } from "../../graph/types.ts";
+import type { Value } from "../context.ts";
 import {
   beyondLimit,
   differing,
@@ -17,18 +17,23 @@ import {
   sizesDoNotAddUp,
   typeText,
 } from "../errors.ts";
-import { bracketShape } from "../expression/types.ts";
-import { concat, expand, filled, flip, matmul, slice, transpose } from "../tensors.ts";
+import { concat, flip, matmul, slice, transpose } from "../tensors.ts";
 import { asTensor, kindText, number, tensor } from "../values.ts";
-import { axisList, axisNumber, type Builtins, type Call, callOf } from "./call.ts";
-
-/** Names that take a shape in brackets. */
-export const shapedNames: ReadonlySet<string> = new Set(["zeros", "ones", "expand", "reshape", "normal", "uniform"]);
+import { axisList, axisNumber, type Builtins, type Call } from "./call.ts";
 
 export const arrays: Builtins = {
-  concat: { takes: [1, 2, ["axis"]], apply: concatenated },
-  split: { takes: [2, 3, ["axis"]], apply: splitIntoParts },
+  concat: {
+    summary: "`concat([a, b], axis: 0)`: tensors one after another along an axis",
+    takes: [1, 2, ["axis"]],
+    apply: concatenated,
+  },
+  split: {
+    summary: "`split(x, 2, axis: 0)`: equal parts by their number, or parts of the sizes in a list, as a tuple",
+    takes: [2, 3, ["axis"]],
+    apply: splitIntoParts,
+  },
   flip: {
+    summary: "`flip(x, axis: 0)`: in reverse along an axis or a list of axes",
     takes: [1, 2, ["axis"]],
     apply: ({ node, option, span }) => {
       const x = node(0);
@@ -37,6 +42,8 @@ export const arrays: Builtins = {
     },
   },
   transpose: {
+    summary:
+      "`transpose(x, axes: [1, 0])`: axes in another order, the last two swapped without it. Changes the shape only.",
     takes: [1, 2, ["axes"]],
     apply: ({ name, node, option, span }) => {
       const x = node(0);
@@ -47,8 +54,13 @@ export const arrays: Builtins = {
       return tensor(transpose(x, order, span));
     },
   },
-  squeeze: { takes: [1, 2, ["axis"]], apply: squeezed },
+  squeeze: {
+    summary: "`squeeze(x, axis: 0)`: without an axis of extent 1, or without all of them. Changes the shape only.",
+    takes: [1, 2, ["axis"]],
+    apply: squeezed,
+  },
   unsqueeze: {
+    summary: "`unsqueeze(x, axis: 0)`: with a new axis of extent 1. Changes the shape only.",
     takes: [1, 2, ["axis"]],
     apply: ({ node, option, span }) => {
       const x = node(0);
@@ -57,6 +69,7 @@ export const arrays: Builtins = {
     },
   },
   matmul: {
+    summary: "`matmul(a, b)`: the matrix product, as `a @ b`",
     takes: [2, 2, []],
     apply: ({ at, node, span }) => tensor(matmul(node(0), node(1), [at(0).span, at(1).span], span)),
   },
@@ -136,32 +149,4 @@ function squeezed({ node, option, span }: Call): Value {
       );
   const kept = shape.filter((_, d) => !axes.includes(d));
   return tensor(reshape(node(0), kept, { span }));
-}
-
-/** `reshape[B, 4](x)`, `expand[B, 4](x)`. */
-export function applyShaped(
-  f: Extract<Callable, { kind: "shaped" }>,
-  args: readonly Argument[],
-  span: Span,
-  ctx: Context,
-): Value {
-  const x = callOf(f.name, args, span, ctx).node(0);
-  const shape = bracketShape(f.dims, f.scope, ctx);
-  if (f.name === "expand") return tensor(expand(x, shape, span));
-  if (f.name !== "reshape") return tensor(filled(shape, literal(f.name === "ones" ? 1 : 0), span));
-  if (sizeText(shape) !== sizeText(x.shape))
-    throw shapeMismatch(span, "reshape", shapeText(shape), shapeText(x.shape), {
-      notes: ["both must have the same number of elements"],
-      unequal: [[shape, x.shape]],
-    });
-  return tensor(reshape(x, shape, { span }));
-}
-/** The number of elements as text: the known part, then the run-time dims. */
-function sizeText(shape: Shape): string {
-  const known = shape.filter((n): n is number => typeof n === "number").reduce((a, b) => a * b, 1);
-  const symbols = shape
-    .filter((n) => typeof n !== "number")
-    .map((n) => extentText(n))
-    .sort();
-  return `${known} ${symbols.join(" ")}`;
 }

@@ -8,10 +8,13 @@ import { asTensor, kindText } from "../values.ts";
 
 /** One function: what it takes, and what it gives. */
 export interface Builtin {
+  readonly summary: string; // for the reference and lints: how it is called, and what it gives
   /** The fewest arguments, the most by position, and names. Whatever else is given is an error; without it the function looks itself. */
   readonly takes?: readonly [fewest: number, most: number, names: readonly string[]];
   /** How a number too many by position is meant: `sum(x, axis: 1)`. */
   readonly axisByName?: boolean;
+  /** Of two arguments by position it is the function of the scalar table of that name: `max(a, b)`. */
+  readonly pairwise?: boolean;
   readonly apply: (call: Call) => Value;
 }
 export type Builtins = Readonly<Record<string, Builtin>>;
@@ -50,11 +53,14 @@ export function callOf(name: string, args: readonly Argument[], span: Span, ctx:
     option: (own, i) => (named.get(own) ?? (i !== undefined ? positional[i] : undefined))?.value,
   };
 }
-/** Does the call give what the function takes? `max(a, b)` and `min(a, b)` are functions of two beside the reductions. */
-export function checkArguments({ name, args, positional, named, span }: Call, { takes, axisByName }: Builtin): void {
-  if (!takes) return;
-  const [fewest, most, names] = takes;
-  const pairwise = (name === "max" || name === "min") && positional.length === 2;
+export const isPairwise = (row: Pick<Builtin, "pairwise">, { positional }: Call): boolean =>
+  row.pairwise === true && positional.length === 2;
+/** Does the call give what the function takes? */
+export function checkArguments(call: Call, row: Omit<Builtin, "summary" | "apply">): void {
+  if (!row.takes) return;
+  const { name, args, positional, named, span } = call;
+  const [fewest, most, names] = row.takes;
+  const pairwise = isPairwise(row, call);
   for (const [own, a] of named)
     if (!names.includes(own) || pairwise)
       throw unknownName(a.nameSpan ?? a.span, own, pairwise ? [] : names, { kind: "argument", place: `of ${name}` });
@@ -64,7 +70,7 @@ export function checkArguments({ name, args, positional, named, span }: Call, { 
     return;
   }
   const extra = positional[most]!.span;
-  if (axisByName) throw axisByPlace(extra, name);
+  if (row.axisByName) throw axisByPlace(extra, name);
   throw tooManyArguments(extra, name, most, positional.length);
 }
 

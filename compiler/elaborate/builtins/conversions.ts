@@ -13,7 +13,8 @@ import { cast, sizeFrom, stopGradient } from "../tensors.ts";
 import { asTensor, int, integerOf, isPlain, kindText, knownBool, number, scalar, tensor } from "../values.ts";
 import { axisNumber, type Builtin, type Builtins, type Call } from "./call.ts";
 
-const convert: Builtin = {
+const convert = (summary: string): Builtin => ({
+  summary,
   takes: [1, 1, []],
   apply: ({ name, at, node, span }) => {
     const v = at(0).value;
@@ -24,9 +25,10 @@ const convert: Builtin = {
       return number(Math.min(mostI32, Math.max(leastI32, Math.trunc(v.value))), true);
     return elementwiseValues(name, [v], [span], span);
   },
-};
+});
 export const conversions: Builtins = {
   where: {
+    summary: "`where(condition, a, b)`: a where the condition holds, else b",
     takes: [3, 3, []],
     apply: ({ at, span }) => {
       const [c, a, b] = [at(0), at(1), at(2)];
@@ -35,11 +37,16 @@ export const conversions: Builtins = {
       return elementwiseValues("where", [c.value, a.value, b.value], [c.span, a.span, b.span], span, 1);
     },
   },
-  f32: convert,
-  i32: convert,
-  bool: convert,
-  stop: { takes: [1, 1, []], apply: stop },
+  f32: convert("`f32(x)`: as f32; 1 where true, else 0"),
+  i32: convert("`i32(x)`: as i32, cut towards 0; 1 where true, else 0"),
+  bool: convert("`bool(x)`: true where x is not 0"),
+  stop: {
+    summary: "`stop(x)`: x, also a tuple or the parameters of a layer, without gradient",
+    takes: [1, 1, []],
+    apply: stop,
+  },
   frozen: {
+    summary: "`frozen(layer)`: a layer or model whose parameters are not trained",
     takes: [1, 1, []],
     apply: ({ at }) => {
       const v = at(0).value;
@@ -48,6 +55,7 @@ export const conversions: Builtins = {
     },
   },
   size: {
+    summary: "`size(x, axis: 0)`: the extent of an axis, or the number of elements",
     takes: [1, 2, ["axis"]],
     apply: ({ at, node, option, span }) => {
       const v = at(0).value;
@@ -58,10 +66,12 @@ export const conversions: Builtins = {
     },
   },
   rank: {
+    summary: "`rank(x)`: the number of axes",
     takes: [1, 1, []],
     apply: ({ at, node }) => number(at(0).value.kind === "scalar" || isPlain(at(0).value) ? 0 : node(0).shape.length),
   },
   len: {
+    summary: "`len(x)`: the number of elements of a list or tuple, the extent of the first axis of a tensor",
     takes: [1, 1, []],
     apply: ({ at, node }) => {
       const v = at(0).value;
@@ -69,7 +79,12 @@ export const conversions: Builtins = {
       return int(extentInteger(node(0).shape[0] ?? 1));
     },
   },
-  window_room: { takes: [5, 5, []], apply: windowRoom },
+  window_room: {
+    summary:
+      "`window_room(n, k, stride, pad, dilate)`: how far a window moves, `n + 2 pad - dilate (k - 1) - 1`; an error where it does not fit",
+    takes: [5, 5, []],
+    apply: windowRoom,
+  },
 };
 function stop({ at, node, span, ctx }: Call): Value {
   const v = at(0).value;

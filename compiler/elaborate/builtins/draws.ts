@@ -10,7 +10,8 @@ import { axesOf, someElements } from "../tensors.ts";
 import { number, tensor } from "../values.ts";
 import type { Builtin, Builtins, Call } from "./call.ts";
 
-const distribution = (base: Distribution["base"], ...names: readonly string[]): Builtin => ({
+const distribution = (summary: string, base: Distribution["base"], ...names: readonly string[]): Builtin => ({
+  summary,
   takes: [0, names.length, names],
   apply: ({ name, option, span }): Distribution => {
     const [a, b] = [option(names[0]!, 0), names[1] === undefined ? undefined : option(names[1], 1)];
@@ -27,14 +28,18 @@ const distribution = (base: Distribution["base"], ...names: readonly string[]): 
   },
 });
 export const distributions: Builtins = {
-  uniform: distribution("uniform", "lo", "hi"),
-  normal: distribution("normal", "mean", "std"),
-  bernoulli: distribution("bernoulli", "p"),
-  randint: distribution("randint", "lo", "hi"),
+  uniform: distribution("`uniform(lo: 0, hi: 1)`: the uniform distribution", "uniform", "lo", "hi"),
+  normal: distribution("`normal(mean: 0, std: 1)`: the normal distribution", "normal", "mean", "std"),
+  bernoulli: distribution("`bernoulli(p)`: 1.0 with probability p, else 0.0", "bernoulli", "p"),
+  randint: distribution("`randint(lo, hi)`: whole numbers from lo to below hi", "randint", "lo", "hi"),
 };
 
 /** A class number for every row of logits. */
-export const categorical: Builtin = { takes: [1, 1, []], apply: drawClasses };
+export const categorical: Builtin = {
+  summary: "`categorical(logits)`: a class number for every row",
+  takes: [1, 1, []],
+  apply: drawClasses,
+};
 function drawClasses({ name, at, node, span, ctx }: Call): Value {
   if (ctx.element) throw notInFor(span, "draw");
   const logits = node(0);

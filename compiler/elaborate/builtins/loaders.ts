@@ -7,26 +7,52 @@ import { csvColumns, needed, noFileName, noHeader, wholeArgument } from "../erro
 import { kindText, knownBool } from "../values.ts";
 import type { Builtin, Builtins, Call } from "./call.ts";
 
-const loader = (most: number, names: readonly string[], make: (call: Call) => Loader): Builtin => ({
+const loader = (summary: string, most: number, names: readonly string[], make: (call: Call) => Loader): Builtin => ({
+  summary,
   takes: [0, most, names],
   apply: (call) => ({ kind: "loader", loader: make(call), span: call.span }),
 });
 export const loaders: Builtins = {
-  csv: loader(1, ["path", "column", "columns", "header", "missing", "delimiter"], csv),
-  npy: loader(1, ["path"], (call) => ({ kind: "npy", path: pathOf(call) })),
-  idx: loader(1, ["path"], (call) => ({ kind: "idx", path: pathOf(call) })),
-  chars: loader(1, ["path", "window"], (call) => ({
-    kind: "chars",
+  csv: loader(
+    '`csv("d.csv", columns: 0..4)`: columns of a table; `column`, `columns`, `header`, `missing`, `delimiter`',
+    1,
+    ["path", "column", "columns", "header", "missing", "delimiter"],
+    csv,
+  ),
+  npy: loader('`npy("d.npy")`: an array of NumPy, rows first', 1, ["path"], (call) => ({
+    kind: "npy",
     path: pathOf(call),
-    window: whole(call, "window"),
   })),
-  tokens: loader(1, ["path", "pad"], (call) => ({ kind: "tokens", path: pathOf(call), pad: whole(call, "pad") })),
-  token_count: loader(1, ["path", "pad"], (call) => ({
-    kind: "token_count",
+  idx: loader('`idx("d.idx")`: an array in the format of MNIST', 1, ["path"], (call) => ({
+    kind: "idx",
+    path: pathOf(call),
+  })),
+  chars: loader(
+    '`chars("d.txt", window: 64)`: windows of a text, as character numbers',
+    1,
+    ["path", "window"],
+    (call) => ({
+      kind: "chars",
+      path: pathOf(call),
+      window: whole(call, "window"),
+    }),
+  ),
+  tokens: loader('`tokens("d.txt", pad: 64)`: the numbers of each line, padded', 1, ["path", "pad"], (call) => ({
+    kind: "tokens",
     path: pathOf(call),
     pad: whole(call, "pad"),
   })),
-  host: loader(1, [], ({ positional }) => {
+  token_count: loader(
+    '`token_count("d.txt", pad: 64)`: how many numbers each line has',
+    1,
+    ["path", "pad"],
+    (call) => ({
+      kind: "token_count",
+      path: pathOf(call),
+      pad: whole(call, "pad"),
+    }),
+  ),
+  host: loader('`host("name")`: what the caller of the runtime gives', 1, [], ({ positional }) => {
     const name = positional[0]?.value;
     return { kind: "host", name: name?.kind === "string" ? name.value : "" };
   }),

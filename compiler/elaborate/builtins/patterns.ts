@@ -32,6 +32,7 @@ import type { Builtins } from "./call.ts";
 
 export const patterns: Builtins = {
   einsum: {
+    summary: "`` einsum(`b i, i o -> b o`, x, w) ``: sums of products; axes by name",
     apply: ({ at, positional, span }) => {
       const pattern = at(0).value;
       if (pattern.kind !== "pattern") throw needed(at(0).span, "pattern", kindText(pattern));
@@ -40,6 +41,8 @@ export const patterns: Builtins = {
     },
   },
   rearrange: {
+    summary:
+      "`` rearrange(x, `b (h w) -> b h w`, h: 2) ``: axes taken apart, joined and reordered. Changes the shape only.",
     apply: ({ name, positional, named, span }) => {
       const pattern = positional.find((a) => a.value.kind === "pattern");
       if (!pattern || pattern.value.kind !== "pattern") throw noPattern(span, name);

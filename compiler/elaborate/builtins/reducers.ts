@@ -6,20 +6,25 @@ import { reducer, reduceNode } from "../tensors.ts";
 import { asScalarValue, asTensor, isPlain, kindText, knownBool, number, scalar, tensor } from "../values.ts";
 import { axisList, type Builtin, type Builtins, type Call } from "./call.ts";
 
-const row: Builtin = { takes: [1, 1, ["axis", "keep"]], axisByName: true, apply: reduced };
+const row = (summary: string): Builtin => ({
+  summary,
+  takes: [1, 1, ["axis", "keep"]],
+  axisByName: true,
+  apply: reduced,
+});
 export const reducers: Builtins = {
-  sum: row,
-  prod: row,
-  mean: row,
-  max: row,
-  min: row,
-  amax: row,
-  amin: row,
-  any: row,
-  all: row,
-  argmax: row,
-  argmin: row,
-  logsumexp: row,
+  sum: row("`sum(x)`: the sum"),
+  prod: row("`prod(x)`: the product"),
+  mean: row("`mean(x)`: the mean"),
+  max: { ...row("`max(x)`: the largest; the gradient is that of the first of them"), pairwise: true },
+  min: { ...row("`min(x)`: the smallest; the gradient is that of the first of them"), pairwise: true },
+  amax: row("`amax(x)`: the largest; the gradient is shared by all that are"),
+  amin: row("`amin(x)`: the smallest; the gradient is shared by all that are"),
+  any: row("`any(x)`: does one hold?"),
+  all: row("`all(x)`: do all hold?"),
+  argmax: row("`argmax(x)`: the place of the first largest"),
+  argmin: row("`argmin(x)`: the place of the first smallest"),
+  logsumexp: row("`logsumexp(x)`: log(sum(exp(x))) without overflow"),
 };
 function reduced({ name, at, named, span }: Call): Value {
   const x = at(0);

@@ -9,48 +9,63 @@ import { functionNotYet, settingAsFunction, tooManyArguments } from "../errors.t
 import { elementwiseValues } from "../expression/operators.ts";
 import { asScalarValue, int, integerOf, number, scalar } from "../values.ts";
 import { arrays } from "./arrays.ts";
-import { callOf, checkArguments, type Builtin, type Builtins, type Call } from "./call.ts";
+import { callOf, checkArguments, isPairwise, type Builtin, type Builtins, type Call } from "./call.ts";
 import { conversions } from "./conversions.ts";
 import { categorical, distributions } from "./draws.ts";
 import { loaders } from "./loaders.ts";
 import { patterns } from "./patterns.ts";
 import { reducers } from "./reducers.ts";
+import { shaped } from "./shaped.ts";
 
-const ofTrainBlocks: Builtin = {
+const ofTrainBlocks = (summary: string): Builtin => ({
+  summary,
   apply: ({ name, span }) => {
     throw settingAsFunction(span, name);
   },
+});
+const derivatives: Builtins = {
+  // of a value by its name: gradients.ts
+  grad: {
+    summary: "`grad(e, wrt: x)`: the derivative of a number by a tensor or by parameters",
+    apply: ({ name, span }) => notYet(name, span),
+  },
 };
-const rows: Builtins = {
-  ...reducers,
-  ...distributions,
-  ...conversions,
-  ...arrays,
-  ...patterns,
-  categorical,
-  grad: { apply: ({ name, span }) => notYet(name, span) }, // of a value by its name: gradients.ts
-  stalled: ofTrainBlocks,
-  best: ofTrainBlocks,
-  from: ofTrainBlocks,
-  ...loaders,
+const settings: Builtins = {
+  stalled: ofTrainBlocks(
+    "`stalled(min: valid.loss, patience: 3)`: `stop:` when a metric got no better for so many evaluations",
+  ),
+  best: ofTrainBlocks('`best(max: valid.acc, "f")`: `save:` the parameters of a metric\'s best value'),
+  from: ofTrainBlocks('`from("f", into: body)`: `load:` the parameters of a file'),
 };
-export const builtinNames: ReadonlySet<string> = new Set(Object.keys(rows));
+/** By what they are for, as the reference tells them; what takes a shape in brackets is in shaped.ts. */
+export const builtins: readonly { readonly title: string; readonly rows: Builtins }[] = [
+  { title: "Reducers, as functions with `axis:` and `keep:` and over indices (`sum over i: e`)", rows: reducers },
+  { title: "Of any tensor", rows: conversions },
+  { title: "Moving elements", rows: { ...arrays, ...patterns } },
+  { title: "Draws", rows: { ...distributions, categorical } },
+  { title: "Derivatives", rows: derivatives },
+  { title: "Data", rows: loaders },
+  { title: "Settings of train blocks", rows: settings },
+];
+const rows = new Map(builtins.flatMap((group) => Object.entries(group.rows)));
+export const builtinNames: ReadonlySet<string> = new Set([...rows.keys(), ...shaped.keys()]);
+/** What the row of a name says of it. */
+export const summaryOf = (name: string): string | undefined => rows.get(name)?.summary ?? shaped.get(name)?.summary;
 /** Functions of the language that are not compiled yet. */
 export const laterNames: ReadonlySet<string> = new Set(["svdvals", "eigvals", "histogram", "sort", "fft"]);
 
 export function applyBuiltin(name: string, args: readonly Argument[], span: Span, ctx: Context): Value {
-  const row = Object.hasOwn(rows, name) ? rows[name] : namedFunctions.has(name) ? ofElements : undefined;
+  const row = rows.get(name) ?? (namedFunctions.has(name) ? ofElements : undefined);
   if (!row) return notYet(name, span);
   const call = callOf(name, args, span, ctx);
   checkArguments(call, row);
-  const pairwise = (name === "max" || name === "min") && call.positional.length === 2;
-  return (pairwise ? ofElements : row).apply(call);
+  return (isPairwise(row, call) ? ofElements : row).apply(call);
 }
 function notYet(name: string, span: Span): never {
   throw functionNotYet(span, name);
 }
 /** A function of the scalar table, applied to every element. */
-const ofElements: Builtin = { takes: [0, Infinity, []], apply: applyScalarFunction };
+const ofElements: Omit<Builtin, "summary"> = { takes: [0, Infinity, []], apply: applyScalarFunction };
 function applyScalarFunction({ name, positional, span }: Call): Value {
   const row = namedFunctions.get(name)!;
   if (positional.length !== row.operands.length)
@@ -61,8 +76,7 @@ function applyScalarFunction({ name, positional, span }: Call): Value {
   if (numbers.length === values.length) {
     const result = row.evaluate(...numbers.map((v) => v.value));
     const whole = ofNumbers && numbers.every((v) => v.whole);
-    const rounds = name === "floor" || name === "ceil" || name === "round";
-    if (Number.isFinite(result)) return number(result, whole || (rounds && Number.isInteger(result)));
+    if (Number.isFinite(result)) return number(result, whole || (row.whole === true && Number.isInteger(result)));
   }
   // functions of whole numbers give whole numbers, which take the type of what they meet
   if (ofNumbers && values.every((v) => v.kind === "int" || (v.kind === "number" && v.whole))) {

@@ -7,7 +7,7 @@ import { baseContext, type Context, evaluate, type Interpreter, Scope } from "..
 import { ambientScope, type Attempt, quiet } from "../declarations.ts";
 import * as errors from "../errors.ts";
 import { bindLet } from "../expression/bodies.ts";
-import { int, kindText, once } from "../values.ts";
+import { int, kindText } from "../values.ts";
 import { type Block, type DatasetState, trainingCount } from "./dataset.ts";
 import { declareField } from "./field.ts";
 
@@ -42,11 +42,9 @@ export function declareData(self: Interpreter, item: ast.Data, scope: Scope, att
   const rowCount = block.rowCount ?? writtenCount(block);
   const { columns, fields, holdouts, windowed } = block;
   const known = { name, rows, ...(rowCount !== undefined ? { rowCount } : {}), holdouts, windowed };
-  const training = once(() => {
-    const shape = [trainingCount(known) ?? dim(`training.${name}`)];
-    return source({ role: "input", path: `data.${name}.training`, shape, dtype: "i32", range });
-  });
-  return { public: known, columns, fields, broken, row, rows, training };
+  const shape = [trainingCount(known) ?? dim(`training.${name}`)];
+  const training = source({ role: "input", path: `data.${name}.training`, shape, dtype: "i32", range });
+  return { public: { ...known, training }, columns, fields, broken, row, rows };
 }
 /** `row`: the number of the row; `rows`: the number of rows that the block has itself (those of other data lie behind). */
 function rowScope(self: Interpreter, item: ast.Data, block: Block): Scope {

@@ -34,8 +34,6 @@ export interface DatasetState {
   readonly broken: readonly string[]; // fields that are told of already
   readonly row: Source;
   readonly rows: Dim;
-  /** The numbers of the training rows, in any order, as the runtime gives them. */
-  readonly training: () => Source;
 }
 /** A data block while its statements are read. */
 export interface Block {

@@ -30,7 +30,7 @@ export function wholeColumn(d: DatasetState, name: string, span: Span): Node {
       d.fields.map((f) => f.name),
       { kind: "field", place: `in ${d.public.name}` },
     );
-  const index = d.training();
+  const index = d.public.training;
   const node = overRows(field.formula, d.row, index.shape[0]!, (b) => load(index, [b]) as Integer);
   return withRange(node, field.public.range);
 }

@@ -20,8 +20,18 @@ import {
   variable,
 } from "../../graph/scalar.ts";
 import type { Extent, Integer, Node, Scalar, Variable } from "../../graph/types.ts";
-import { shapedNames } from "../builtins/arrays.ts";
-import { apply, type Context, type Distribution, evaluate, Scope, type Value } from "../context.ts";
+import { callOf } from "../builtins/call.ts";
+import { shaped } from "../builtins/shaped.ts";
+import {
+  apply,
+  type Argument,
+  type Callable,
+  type Context,
+  type Distribution,
+  evaluate,
+  Scope,
+  type Value,
+} from "../context.ts";
 import { drawTensor, hashSite } from "../draws.ts";
 import * as errors from "../errors.ts";
 import { axesOf, combine, sizeFrom } from "../tensors.ts";
@@ -33,19 +43,17 @@ export function indexExpression(e: Extract<ast.Expr, { kind: "index" }>, scope: 
   const v = evaluate(e.operand, scope, ctx);
   if (v.kind === "builtin" || v.kind === "distribution") {
     if (v.kind === "distribution") return tensor(drawBracketed(v, e, scope, ctx));
-    if (shapedNames.has(v.name)) {
-      if (v.name === "zeros" || v.name === "ones")
-        return tensor(
-          compute(
-            axesOf(bracketShape(e.indices, scope, ctx)),
-            undefined,
-            plainScalar(plainNumber(v.name === "ones" ? 1 : 0), "f32", e.span),
-          ),
-        );
-      if (v.name === "normal" || v.name === "uniform")
-        return tensor(drawBracketed(apply(v, [], e.span, ctx) as Distribution, e, scope, ctx));
-      return { kind: "shaped", name: v.name, dims: e.indices, scope };
-    }
+    const gives = shaped.get(v.name)?.gives;
+    if (gives?.kind === "number")
+      return tensor(
+        compute(
+          axesOf(bracketShape(e.indices, scope, ctx)),
+          undefined,
+          plainScalar(plainNumber(gives.value), "f32", e.span),
+        ),
+      );
+    if (gives?.kind === "draws") return tensor(drawBracketed(apply(v, [], e.span, ctx) as Distribution, e, scope, ctx));
+    if (gives) return { kind: "shaped", name: v.name, of: gives.of, dims: e.indices, scope };
   }
   if (v.kind === "list" || v.kind === "tuple") {
     const first = e.indices[0];
@@ -66,6 +74,16 @@ export function indexExpression(e: Extract<ast.Expr, { kind: "index" }>, scope: 
   }
   if (v.kind === "scalar" && e.indices.every((i) => i.kind === "rest")) return v; // i[...] of an element
   return indexTensor(asTensor(v, e.operand.span), e, scope, ctx);
+}
+/** `reshape[B, 4](x)`, `expand[B, 4](x)`. */
+export function applyShaped(
+  f: Extract<Callable, { kind: "shaped" }>,
+  args: readonly Argument[],
+  span: Span,
+  ctx: Context,
+): Value {
+  const x = callOf(f.name, args, span, ctx).node(0);
+  return tensor(f.of(x, bracketShape(f.dims, f.scope, ctx), span));
 }
 function drawBracketed(d: Distribution, e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Node {
   if (ctx.element) throw errors.notInFor(e.span, "draw");

@@ -52,7 +52,7 @@ export function genericSource(
   return found;
 }
 /** Is it a parameter, a state, or a layer within (or the layers of a stack)? */
-export const ownMember = (i: Instance, name: string): boolean =>
+const ownMember = (i: Instance, name: string): boolean =>
   i.parameters.has(name) ||
   i.states.has(name) ||
   [...i.children.values()].some((c) => `${c.path}.`.startsWith(`${i.path}.${name}.`));

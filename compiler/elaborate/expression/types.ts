@@ -6,6 +6,7 @@ import { extentText, shapeText } from "../../graph/print.ts";
 import { asExtent, constantOf, iadd, interval, isub, load, provedNonNegative } from "../../graph/scalar.ts";
 import type { DType, Extent, Integer, Node, Range, Shape } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
+import { shaped } from "../builtins/shaped.ts";
 import { apply, type Context, evaluate, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, isFixed, sizeFrom } from "../tensors.ts";
@@ -90,7 +91,7 @@ export function extentValue(v: Value, span: Span): Extent {
   if (known !== undefined && known > errors.mostElements) throw errors.beyondLimit(span, "axis", known);
   return sizeFrom(whole, span);
 }
-export function findSpread(scope: Scope, name: string): Shape | undefined {
+function findSpread(scope: Scope, name: string): Shape | undefined {
   for (const { spreads } of scope.declarations()) if (spreads.has(name)) return spreads.get(name);
   return undefined;
 }
@@ -263,13 +264,9 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
 export function initialiser(v: Value, span: Span, ctx: Context): Value | undefined {
   if (v.kind === "distribution" || v.kind === "deferred" || v.kind === "tensor" || isPlain(v)) return v;
   if (v.kind === "list") return tensor(asTensor(v, span, "f32"));
-  if (v.kind === "builtin" && (v.name === "zeros" || v.name === "ones"))
-    return number(v.name === "ones" ? 1 : 0, false);
-  if (
-    (v.kind === "builtin" && (v.name === "normal" || v.name === "uniform")) ||
-    (v.kind === "fn" && v.declaration.kind === "init")
-  )
-    return apply(v, [], span, ctx);
+  const gives = v.kind === "builtin" ? shaped.get(v.name)?.gives : undefined;
+  if (gives?.kind === "number") return number(gives.value, false);
+  if (gives?.kind === "draws" || (v.kind === "fn" && v.declaration.kind === "init")) return apply(v, [], span, ctx);
   return undefined;
 }
 /** Why a tensor does not fit: the shape that the type states here, its first axis that is wrong, and what was compared. */

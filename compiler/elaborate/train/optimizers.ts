@@ -88,7 +88,7 @@ function runOptimizer(
     const value = withOrigin(callOrigin("optimizer", d.name.text, holder.path, line.span), () =>
       optimizerResult(d, scope, inner, holder),
     );
-    steps.set(p, fitTo({ shape: p.shape, dtype: "f32" }, value, d.span, d.name.text));
+    steps.set(p, fitTo({ shape: p.shape, dtype: p.dtype }, value, d.span, d.name.text));
     states.get(p)!.push(...holder.states.values());
     if (every) for (const held of holder.states.values()) keepBetween(held, every, current);
   }

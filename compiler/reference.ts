@@ -1,8 +1,10 @@
-// The library's reference page, made from its declarations and their `##` comments, and from the table of scalar functions.
-import type * as ast from "../../grammar/ast.ts";
-import { parse } from "../../grammar/parser.ts";
-import { namedFunctions } from "../scalar/table.ts";
-import { libraryFiles } from "./library.ts";
+// The library's reference page. In: its declarations and their `##` comments, the rows of scalar functions and of builtins. Out: Markdown.
+import type * as ast from "../grammar/ast.ts";
+import { parse } from "../grammar/parser.ts";
+import { shaped } from "./elaborate/builtins/shaped.ts";
+import { builtins } from "./elaborate/builtins/table.ts";
+import { namedFunctions } from "./scalar/table.ts";
+import { libraryFiles } from "./std/library.ts";
 
 type Declaration = Exclude<ast.Item, ast.Import | ast.Const | ast.Data | ast.Train>;
 
@@ -22,6 +24,11 @@ export function libraryReference(): string {
   const scalars = [...namedFunctions.values()].map(
     (f) => `- \`${f.name}(${f.operands.map((_, i) => "abc"[i]).join(", ")})\`: ${f.summary}`,
   );
+  const groups = [...builtins, { title: "With a shape in brackets", rows: Object.fromEntries(shaped) }];
+  const others = groups.map(({ title, rows }) => {
+    const entries = Object.values(rows).map(({ summary }) => `- ${summary}\n`);
+    return `${title}:\n\n${entries.join("")}`;
+  });
   return `# The library
 
 Everything here but the built-in functions is written in \`.dlm\`, in [\`compiler/std/\`](../compiler/std). A file's own declarations hide these names.
@@ -34,11 +41,7 @@ Elementwise, on numbers and tensors:
 
 ${scalars.join("\n")}
 
-Reducers, as functions with \`axis:\` and \`keep:\` and over indices (\`sum over i: e\`): \`sum\`, \`prod\`, \`mean\`, \`max\`, \`min\`, \`amax\`, \`amin\`, \`any\`, \`all\`, \`argmax\`, \`argmin\`, \`logsumexp\`.
-
-Tensors: \`where\`, \`concat\`, \`split\`, \`flip\`, \`transpose\`, \`squeeze\`, \`unsqueeze\`, \`einsum\`, \`rearrange\`, \`size\`, \`rank\`, \`len\`, \`window_room\` (how far a window moves: \`n + 2 pad - dilate (k - 1) - 1\`, an error where it does not fit), \`f32\`, \`i32\`, \`bool\`; with a shape in brackets \`zeros\`, \`ones\`, \`expand\`, \`reshape\`.
-Draws: \`uniform\`, \`normal\`, \`bernoulli\`, \`randint\`, \`categorical\`. Derivatives: \`grad\`, \`stop\`, \`frozen\`. Data: \`csv\`, \`npy\`, \`idx\`, \`chars\`, \`tokens\`, \`token_count\`, \`host\`. Settings: \`stalled\`, \`best\`, \`from\`.
-`;
+${others.join("\n")}`;
 }
 function entry(d: Declaration): string {
   const { text } = d.span.file;
