@@ -167,7 +167,7 @@ function binding(e: ast.Expr, at: Frame, found: Diagnostic[]): [readonly ast.Exp
     case "reduce": {
       const inner = frame(at);
       for (const b of e.binders)
-        if (b.kind === "index") {
+        if (b.kind === "binder") {
           if (b.range) visitExpression(b.range, inner, found);
           inner.names.add(b.name.text);
         }

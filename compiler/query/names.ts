@@ -1,8 +1,8 @@
 // Names by the text alone: what each stands for, and what may be named at an offset.
 // In: a file, its imports and the library. Out: every use with its definition, and frames of names with the text where they hold.
 import type * as ast from "../../grammar/ast.ts";
+import { isExpression, isName, partsOf, type Part } from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
-import { isExpression, isName, partsOf, type Part } from "./tree.ts";
 
 export interface Definition {
   readonly name: string;
@@ -87,7 +87,7 @@ export function resolveNames(
       case "reduce": {
         const inner = open(at, x.span);
         for (const b of x.binders)
-          if (b.kind === "index") {
+          if (b.kind === "binder") {
             if (b.range) walk(b.range, inner);
             bind(b.name, "index", inner);
           }

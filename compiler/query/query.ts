@@ -1,6 +1,7 @@
 // Questions about a text, answered from what elaboration knew: types, definitions, references, completions, calls.
 // In: source text and offsets (UTF-16 code units). Out: answers, or nothing where there is nothing to say; no text and no offset makes them throw.
 import type * as ast from "../../grammar/ast.ts";
+import { isExpression, isName, type Part } from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
 import { builtinNames } from "../elaborate/builtins/table.ts";
@@ -12,7 +13,7 @@ import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 import { callTree, type CallTree } from "./calls.ts";
 import { type Definition, givenBy, type Names, resolveNames } from "./names.ts";
-import { isExpression, isName, type Part, partsAt } from "./tree.ts";
+import { partsAt } from "./tree.ts";
 import { headOf, typeOf, type TypeText } from "./types.ts";
 
 export interface TypeAnswer extends TypeText {
