@@ -18,7 +18,7 @@ import { askedEarly, forgetParameters, forgetValues, wasAsked } from "./expressi
 import { checkGeneric } from "./generic.ts";
 import { newInterpreter } from "./interpreter.ts";
 import { type Keeper, type Knowledge, newKeeper } from "./knowledge.ts";
-import { unboundNames } from "./names.ts";
+import { resolveNames } from "./names.ts";
 import type { Dataset, ElaborateOptions, ExportProgram, Held, Program, TrainProgram } from "./program.ts";
 import { initialValues } from "./programs.ts";
 import { elaborateTrain } from "./train/train.ts";
@@ -65,10 +65,10 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     trains,
     exports,
   };
-  const unbound = unboundNames(
+  const { unbound } = resolveNames(
     main,
-    input.library.map((d) => d.name),
     imported.map((i) => i.file),
+    input.library,
   );
   const isTold = (u: Diagnostic): boolean =>
     diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start);

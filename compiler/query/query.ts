@@ -7,12 +7,12 @@ import { parse } from "../../grammar/parser.ts";
 import { builtinNames } from "../elaborate/builtins/table.ts";
 import type { Instance, Scope, Value } from "../elaborate/context.ts";
 import type { Knowledge } from "../elaborate/knowledge.ts";
+import { type Definition, givenBy, type Names, resolveNames } from "../elaborate/names.ts";
 import { analyse, type FrontOptions } from "../front.ts";
 import { within } from "../graph/compilation.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 import { callTree, type CallTree } from "./calls.ts";
-import { type Definition, givenBy, type Names, resolveNames } from "./names.ts";
 import { partsAt } from "./tree.ts";
 import { headOf, typeOf, type TypeText } from "./types.ts";
 
@@ -49,7 +49,7 @@ export function query(text: string, options: FrontOptions = {}): Queries {
     const found = i.kind === "import" ? options.imports?.(i.path) : undefined;
     return i.kind === "import" && found !== undefined ? [parse({ name: i.path, text: found }).file] : [];
   });
-  const names = resolveNames(file, imported, (name) => libraryItems.get(name)?.());
+  const names = resolveNames(file, imported, libraryDeclarations);
   const document: Document = { file, names, knowledge };
   const inside = <T>(run: () => T): T => (knowledge ? within(knowledge.compilation, run) : run());
   return {

@@ -100,6 +100,30 @@ test("definitions: of lets, dims, parameters, arguments, declarations, the libra
   );
   expect(line(d)).toBe("model.dlm:1");
 });
+test("definitions: of what stands in types, brackets, lambdas, loops and settings", () => {
+  const source =
+    'data d {\n  field x: f32[4] = npy("x.npy")\n  holdout valid = 0.2\n  rows: 100\n}\n' +
+    "fn hot(i: i32[B] in 0..n, n: int) = for b, k in 0..n: f32(i[b] == k)\n" +
+    "fn same(x: f32[B, ...S]) = reshape[B, ...S](x)\n" +
+    "fn run(x: f32[T]) = fold (v in x; c = 0.0) { next c = c + v }\n" +
+    "fn each(x: f32[T]) = (|u| u + x)(1)\n" +
+    "model net(x: f32[B, 4]) = x |> Linear(1)\n" +
+    "train fit on d(batch: 4) {\n  epochs: 3\n  minimize mean(net(x)) by sgd(lr: 0.1)\n  metric acc = mean(net(x))\n" +
+    "  stop: stalled(min: valid.acc, patience: 3)\n}\n";
+  const q = query(source);
+  const definition = (word: string, n = 0): string => {
+    const d = q.definitionAt(at(word, n, source));
+    return d ? `${d.kind} ${line(d)}` : "nowhere";
+  };
+  expect(q.diagnostics).toEqual([]);
+  expect(definition("n, n: int")).toBe("parameter model.dlm:6");
+  expect(definition("S](x)")).toBe("dim model.dlm:7");
+  expect(definition("c + v")).toBe("carry model.dlm:8");
+  expect(definition("v }")).toBe("iterator model.dlm:8");
+  expect(definition("u + x")).toBe("parameter model.dlm:9");
+  expect(definition("valid.acc")).toBe("holdout model.dlm:3");
+  expect(definition("acc = ")).toBe("metric model.dlm:14");
+});
 test("references: of a let, a dim and a declaration, and of nothing else", () => {
   const lines = (word: string, n = 0): number[] =>
     asked.referencesTo(at(word, n)).map((s) => position(s.file, s.start).line);
