@@ -88,9 +88,12 @@ function checkUnapplied(self: Interpreter, main: ast.File, scope: Scope, attempt
   const isRight = !self.diagnostics.length;
   if (!isRight && !always) return;
   for (const item of main.items) {
-    if (item.kind === "model" && isRight) checkUnused(self, item, scope, attempt);
-    if (item.kind !== "fn" && item.kind !== "layer") continue;
-    const found = checkGeneric(self, item, scope);
+    const found =
+      item.kind === "model"
+        ? checkUnused(self, item, scope, attempt)
+        : item.kind === "fn" || item.kind === "layer"
+          ? checkGeneric(self, item, scope)
+          : undefined;
     if (found && isRight) self.diagnostics.push(found);
   }
 }

@@ -72,6 +72,18 @@ test("a layer that nothing applies has the types of its own dims, also beside an
   expect(query(source).typeAt(at("h =", 0, source))?.text).toBe("f32[B, out]");
   expect(query(`${source}fn f(x: f32[N]) = x + nothing\n`).typeAt(at("h =", 0, source))?.text).toBe("f32[B, out]");
 });
+test("a model that nothing applies has types too, also beside an error elsewhere, and its own faults wait for that", () => {
+  const source = "model net(x: f32[B, 4]) {\n  let h = x |> Linear(3)\n  return h\n}\n";
+  expect(query(source).typeAt(at("h =", 0, source))?.text).toBe("f32[B, 3]");
+  const beside = query(`${source}fn f(x: f32[N]) = x + nothing\n`);
+  expect(beside.typeAt(at("h =", 0, source))?.text).toBe("f32[B, 3]");
+  expect(beside.callTree().instances.map((i) => i.path)).toEqual(["net"]);
+  const faulty = source.replace("return h", "return h + x");
+  expect(query(faulty).diagnostics.map((d) => d.code)).toEqual(["DLM2004"]);
+  const both = query(`${faulty}fn f(x: f32[N]) = x + nothing\n`);
+  expect(both.diagnostics.map((d) => d.code)).toEqual(["DLM2001"]);
+  expect(both.typeAt(at("h =", 0, faulty))?.text).toBe("f32[B, 3]");
+});
 test("two equal lets keep both names and both places", () => {
   const first = asked.typeAt(at("first"))!;
   const second = asked.typeAt(at("second"))!;
