@@ -158,6 +158,12 @@ function valueFor(name: string, type: ast.Type | undefined, dims: Scope, rank: n
   );
 }
 const spreadOf = (name: string, rank: number): Dim[] => Array.from({ length: rank }, (_, i) => dim(`${name}${i}`));
+/** Are these the axes of a `...S` that nothing has fixed? */
+export function isAnyRank(shape: Shape): boolean {
+  const [first] = shape;
+  if (typeof first !== "object" || first.kind !== "dim" || !first.name.endsWith("0")) return false;
+  return spreadOf(first.name.slice(0, -1), shape.length).every((n, i) => n === shape[i]);
+}
 const extentOf = (e: ast.Expr, dims: Scope, ctx: Context): Extent => {
   const alone = dimVariable(e);
   return extentValue(alone ? dims.get(alone, e.span) : evaluate(e, dims, ctx), e.span);

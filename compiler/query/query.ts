@@ -106,7 +106,7 @@ function knownOf(part: Part, path: readonly Part[], knowledge: Knowledge): Known
   const evaluated = isExpression(part) ? (knowledge.expressions.get(part) ?? []) : [];
   if (evaluated.length) return evaluated.map((e) => ({ value: e.value, scope: e.scope, call: e.origin?.path ?? "" }));
   const bound = isName(part) ? (knowledge.names.get(part) ?? []) : [];
-  if (bound.length) return bound.map((b) => ({ value: b.value, scope: knowledge.scope, call: b.origin?.path ?? "" }));
+  if (bound.length) return bound.map((b) => ({ value: b.value, scope: b.scope, call: b.origin?.path ?? "" }));
   // a parameter or a dim in a signature: what each call binds it to
   const text = isName(part) || (isExpression(part) && part.kind === "name") ? part.text : undefined;
   const item = path.at(-1);

@@ -72,6 +72,27 @@ test("a layer that nothing applies has the types of its own dims, also beside an
   expect(query(source).typeAt(at("h =", 0, source))?.text).toBe("f32[B, out]");
   expect(query(`${source}fn f(x: f32[N]) = x + nothing\n`).typeAt(at("h =", 0, source))?.text).toBe("f32[B, out]");
 });
+test("the axes of `...S` of a function that nothing applies are `...S`, in what it calls too", () => {
+  const source =
+    "fn inner(y: f32[...T]) = y + 1\n" +
+    "fn outer(x: f32[...S], w: f32[B, ...S, D]) {\n  let h = inner(x)\n  let wide = w * 2\n  return h * mean(x, axis: -1, keep: true) + sum(wide)\n}\n";
+  const q = query(source);
+  const type = (word: string, n = 0): string | undefined => q.typeAt(at(word, n, source))?.text;
+  expect(q.diagnostics).toEqual([]);
+  expect(type("x: f32")).toBe("f32[...S]");
+  expect(type("h = inner")).toBe("f32[...S]");
+  expect(type("x)")).toBe("f32[...S]");
+  expect(type("w * 2")).toBe("f32[B, ...S, D]");
+  expect(type("wide =")).toBe("f32[B, ...S, D]");
+  expect(type("y + 1")).toBe("f32[...T]");
+  expect(q.typeAt(at("w * 2", 0, source))?.shape).toEqual([
+    { extent: "B", names: ["B"] },
+    { extent: "...S", names: [] },
+    { extent: "D", names: ["D"] },
+  ]);
+  const used = query(`${source}export fn f(a: f32[2, B]) = inner(a)\n`);
+  expect(used.typeAt(at("y + 1", 0, source))?.text).toBe("f32[2, B]"); // applied: the axes that it is given
+});
 test("a model that nothing applies has types too, also beside an error elsewhere, and its own faults wait for that", () => {
   const source = "model net(x: f32[B, 4]) {\n  let h = x |> Linear(3)\n  return h\n}\n";
   expect(query(source).typeAt(at("h =", 0, source))?.text).toBe("f32[B, 3]");
