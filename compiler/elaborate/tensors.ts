@@ -422,9 +422,6 @@ export function expand(x: Node, shape: Shape, span: Span): Node {
   const axes = axesOf(shape);
   return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });
 }
-export function filled(shape: Shape, value: Scalar, span: Span): Node {
-  return compute(axesOf(shape), undefined, value, { span });
-}
 export function cast(x: Node, dtype: DType, span: Span): Node {
   return x.dtype === dtype ? x : elementwise([x], [span], span, ([e]) => combine(dtype, [e!], span));
 }

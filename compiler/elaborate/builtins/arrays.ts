@@ -2,7 +2,7 @@
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { reshape } from "../../graph/node.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
-import { integer, literal } from "../../graph/scalar.ts";
+import { integer } from "../../graph/scalar.ts";
 import type { Extent, Node, Shape } from "../../graph/types.ts";
 import type { Argument, Callable, Context, Value } from "../context.ts";
 import {
@@ -18,7 +18,7 @@ import {
   typeText,
 } from "../errors.ts";
 import { bracketShape } from "../expression/types.ts";
-import { concat, expand, filled, flip, matmul, slice, transpose } from "../tensors.ts";
+import { concat, expand, flip, matmul, slice, transpose } from "../tensors.ts";
 import { asTensor, kindText, number, tensor } from "../values.ts";
 import { axisList, axisNumber, type Builtins, type Call, callOf } from "./call.ts";
 
@@ -148,7 +148,6 @@ export function applyShaped(
   const x = callOf(f.name, args, span, ctx).node(0);
   const shape = bracketShape(f.dims, f.scope, ctx);
   if (f.name === "expand") return tensor(expand(x, shape, span));
-  if (f.name !== "reshape") return tensor(filled(shape, literal(f.name === "ones" ? 1 : 0), span));
   if (sizeText(shape) !== sizeText(x.shape))
     throw shapeMismatch(span, "reshape", shapeText(shape), shapeText(x.shape), {
       notes: ["both must have the same number of elements"],

@@ -12,6 +12,8 @@ export interface Builtin {
   readonly takes?: readonly [fewest: number, most: number, names: readonly string[]];
   /** How a number too many by position is meant: `sum(x, axis: 1)`. */
   readonly axisByName?: boolean;
+  /** Given two by position it is the function of the scalar table of its name: `max(a, b)`. */
+  readonly isOfTwoToo?: boolean;
   readonly apply: (call: Call) => Value;
 }
 export type Builtins = Readonly<Record<string, Builtin>>;
@@ -50,15 +52,14 @@ export function callOf(name: string, args: readonly Argument[], span: Span, ctx:
     option: (own, i) => (named.get(own) ?? (i !== undefined ? positional[i] : undefined))?.value,
   };
 }
-/** Does the call give what the function takes? `max(a, b)` and `min(a, b)` are functions of two beside the reductions. */
+/** Does the call give what the function takes? */
 export function checkArguments({ name, args, positional, named, span }: Call, { takes, axisByName }: Builtin): void {
   if (!takes) return;
   const [fewest, most, names] = takes;
-  const pairwise = (name === "max" || name === "min") && positional.length === 2;
   for (const [own, a] of named)
-    if (!names.includes(own) || pairwise)
-      throw unknownName(a.nameSpan ?? a.span, own, pairwise ? [] : names, { kind: "argument", place: `of ${name}` });
-  if (positional.length <= most || pairwise) {
+    if (!names.includes(own))
+      throw unknownName(a.nameSpan ?? a.span, own, names, { kind: "argument", place: `of ${name}` });
+  if (positional.length <= most) {
     const count = args.length;
     if (positional.length < fewest && count < fewest) throw tooFewArguments(span, name, fewest, count);
     return;

@@ -39,12 +39,12 @@ export const builtinNames: ReadonlySet<string> = new Set(Object.keys(rows));
 export const laterNames: ReadonlySet<string> = new Set(["svdvals", "eigvals", "histogram", "sort", "fft"]);
 
 export function applyBuiltin(name: string, args: readonly Argument[], span: Span, ctx: Context): Value {
-  const row = Object.hasOwn(rows, name) ? rows[name] : namedFunctions.has(name) ? ofElements : undefined;
-  if (!row) return notYet(name, span);
+  const found = Object.hasOwn(rows, name) ? rows[name] : namedFunctions.has(name) ? ofElements : undefined;
+  if (!found) return notYet(name, span);
   const call = callOf(name, args, span, ctx);
+  const row = found.isOfTwoToo && call.positional.length === 2 ? ofElements : found;
   checkArguments(call, row);
-  const pairwise = (name === "max" || name === "min") && call.positional.length === 2;
-  return (pairwise ? ofElements : row).apply(call);
+  return row.apply(call);
 }
 function notYet(name: string, span: Span): never {
   throw functionNotYet(span, name);

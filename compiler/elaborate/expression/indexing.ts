@@ -2,7 +2,6 @@
 import type * as ast from "../../../grammar/ast.ts";
 import type { Label, Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../../graph/node.ts";
-
 import {
   and,
   extentInteger,
@@ -21,29 +20,25 @@ import {
 } from "../../graph/scalar.ts";
 import type { Extent, Integer, Node, Scalar, Variable } from "../../graph/types.ts";
 import { shapedNames } from "../builtins/arrays.ts";
-import { apply, type Context, type Distribution, evaluate, Scope, type Value } from "../context.ts";
+import { type Context, type Distribution, evaluate, Scope, type Value } from "../context.ts";
 import { drawTensor, hashSite } from "../draws.ts";
 import * as errors from "../errors.ts";
 import { axesOf, combine, sizeFrom } from "../tensors.ts";
-import { asScalarValue, asTensor, integerOf, kindText, plainNumber, plainScalar, scalar, tensor } from "../values.ts";
+import { asScalarValue, asTensor, integerOf, kindText, scalar, tensor } from "../values.ts";
 import { integerText } from "./faults.ts";
-import { bracketShape } from "./types.ts";
+import { bracketShape, elementOf } from "./types.ts";
 
 export function indexExpression(e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Value {
   const v = evaluate(e.operand, scope, ctx);
   if (v.kind === "builtin" || v.kind === "distribution") {
     if (v.kind === "distribution") return tensor(drawBracketed(v, e, scope, ctx));
     if (shapedNames.has(v.name)) {
-      if (v.name === "zeros" || v.name === "ones")
+      const element = elementOf(v, e.span, ctx);
+      if (element?.kind === "distribution") return tensor(drawBracketed(element, e, scope, ctx));
+      if (element)
         return tensor(
-          compute(
-            axesOf(bracketShape(e.indices, scope, ctx)),
-            undefined,
-            plainScalar(plainNumber(v.name === "ones" ? 1 : 0), "f32", e.span),
-          ),
+          compute(axesOf(bracketShape(e.indices, scope, ctx)), undefined, asScalarValue(element, e.span, "f32")),
         );
-      if (v.name === "normal" || v.name === "uniform")
-        return tensor(drawBracketed(apply(v, [], e.span, ctx) as Distribution, e, scope, ctx));
       return { kind: "shaped", name: v.name, dims: e.indices, scope };
     }
   }
