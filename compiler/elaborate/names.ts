@@ -2,7 +2,7 @@
 // In: a file, its imports and the library. Out: every use with its definition, and frames of names with the text where they hold; a diagnostic for every
 // name that nothing binds. Elaboration finds those too where it evaluates; this finds all of them, also in declarations that nothing uses yet.
 import type * as ast from "../../grammar/ast.ts";
-import { below, isExpression, isName, partsOf, type Part } from "../../grammar/ast.ts";
+import { below, isExpression, isName, partsOf } from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { shapedNames } from "./builtins/arrays.ts";
@@ -135,7 +135,7 @@ function resolveItem(item: Declaring, top: Frame): void {
   record(item.name, definitionOf(item), top);
   switch (item.kind) {
     case "const":
-      return resolve(item.value, within(top, item.span));
+      return resolve(item.value, top);
     case "data":
       return resolveStatements(item.statements, within(top, item.span));
     case "train":
@@ -148,7 +148,10 @@ function resolveDeclaration(item: Exclude<Declaring, ast.Const | ast.Data | ast.
   const params = givenBy(item);
   for (const p of params) bind(p.name, "parameter", at);
   resolveTypes([...params.map((p) => p.type), "result" in item ? item.result : undefined], at, true);
-  for (const p of params) if (p.default) resolve(p.default, at);
+  resolve(
+    params.map((p) => p.default),
+    at,
+  );
   if (item.body.kind === "expression") resolve(item.body.value, at);
   else resolveStatements(item.body.statements, at);
 }
@@ -221,7 +224,7 @@ function resolveStatements(list: readonly (ast.Statement | ast.DataStatement | a
       case "minimize":
       case "yield":
       case "return":
-        resolveParts(s, at);
+        resolve(s, at);
         break;
       case "setting":
         // these name files and measured values, in forms of their own
@@ -232,26 +235,29 @@ function resolveStatements(list: readonly (ast.Statement | ast.DataStatement | a
     }
   }
 }
-function resolveParts(of: object, at: Frame): void {
-  for (const x of partsOf(of)) resolve(x, at);
+/** What stands in an expression, a statement that binds nothing, or a list of such. */
+function resolve(root: object, at: Frame): void {
+  const stack = partsOf([root]); // chains of operators may be long; what binds names nests less deep
+  for (let x = stack.pop(); x; x = stack.pop()) {
+    if (isName(x)) continue; // of members, and of what is bound
+    if (isExpression(x)) {
+      if (resolveBinding(x, at)) continue;
+      resolveOwnNames(x, at);
+    }
+    stack.push(...partsOf(x));
+  }
 }
-/** An expression, or a part of one that binds nothing. */
-function resolve(x: Part, at: Frame): void {
-  if (isName(x)) return; // of members, and of what is bound
-  if (!isExpression(x)) return resolveParts(x, at);
+/** The names that an expression uses beside those of its parts. */
+function resolveOwnNames(x: ast.Expr, at: Frame): void {
+  if (x.kind === "name") use(x, at);
+  if (x.kind === "call")
+    for (const { name } of x.args) if (name) record(name, parameterOf(name.text, x.callee, at), at);
+  if (x.kind === "index")
+    for (const i of x.indices) if (i.kind === "rest" && i.name) record(i.name, find(spread(i.name), at), at);
+}
+/** An expression that binds names for some of its parts; false if it is none. */
+function resolveBinding(x: ast.Expr, at: Frame): boolean {
   switch (x.kind) {
-    case "name":
-      return use(x, at);
-    case "call":
-      resolve(x.callee, at);
-      for (const a of x.args) {
-        if (a.name) record(a.name, parameterOf(a.name.text, x.callee, at), at);
-        resolve(a.value, at);
-      }
-      return;
-    case "index":
-      for (const i of x.indices) if (i.kind === "rest" && i.name) record(i.name, find(spread(i.name), at), at);
-      return resolveParts(x, at);
     case "for":
     case "reduce": {
       const inner = within(at, x.span);
@@ -260,28 +266,33 @@ function resolve(x: Part, at: Frame): void {
           if (b.range) resolve(b.range, inner);
           bind(b.name, "index", inner);
         }
-      return resolve(x.body, inner);
+      resolve(x.body, inner);
+      return true;
     }
     case "lambda": {
       const inner = within(at, x.span);
       for (const p of x.params) bind(p, "parameter", inner);
-      return resolve(x.body, inner);
+      resolve(x.body, inner);
+      return true;
     }
     case "stack": {
       resolve(x.count, at);
       const inner = within(at, x.span);
       if (x.index) bind(x.index, "index", inner);
-      return resolve(x.of, inner);
+      resolve(x.of, inner);
+      return true;
     }
     case "scan":
     case "fold":
-      return resolveLoop(x, at);
+      resolveLoop(x, at);
+      return true;
     default:
-      return resolveParts(x, at);
+      return false;
   }
 }
 function resolveLoop({ iterators, carries, body, span }: ast.Loop, at: Frame): void {
-  for (const x of [...iterators.flatMap((i) => [i.in, i.along]), ...carries.map((c) => c.value)]) if (x) resolve(x, at);
+  const outside = [...iterators.flatMap((i) => [i.in, i.along]), ...carries.map((c) => c.value)];
+  resolve(outside, at);
   const inner = within(at, span);
   for (const i of iterators) bind(i.name, "iterator", inner);
   for (const c of carries) bind(c.name, "carry", inner);
