@@ -278,7 +278,7 @@ export type IndexExpr =
 
 export type Binder =
   | { readonly kind: "rest"; readonly span: Span } // ...
-  | { readonly kind: "index"; readonly name: Name; readonly range?: Expr; readonly span: Span };
+  | { readonly kind: "binder"; readonly name: Name; readonly range?: Expr; readonly span: Span };
 
 /** `b t (h d) -> b h t d`, or the inputs and output of an einsum. One list per operand; a group is in parentheses. */
 export interface AxisPattern {
@@ -290,3 +290,57 @@ export type PatternAxis =
   | { readonly kind: "one" } // 1
   | { readonly kind: "rest" } // ...
   | { readonly kind: "group"; readonly axes: readonly PatternAxis[] };
+
+// ---- walks, whatever the kinds
+
+/** Anything with a place: an item, a statement, an expression, a name, a type. */
+export interface Part {
+  readonly kind?: string;
+  readonly span: Span;
+}
+const expressionKinds: Readonly<Record<Expr["kind"], true>> = {
+  number: true,
+  string: true,
+  pattern: true,
+  boolean: true,
+  name: true,
+  missing: true,
+  tuple: true,
+  paren: true,
+  list: true,
+  unary: true,
+  binary: true,
+  call: true,
+  index: true,
+  member: true,
+  reduce: true,
+  for: true,
+  lambda: true,
+  if: true,
+  stack: true,
+  scan: true,
+  fold: true,
+};
+export const isExpression = (x: Part): x is Expr => x.kind !== undefined && Object.hasOwn(expressionKinds, x.kind);
+/** Names that bind or are bound: they have text and no kind. */
+export const isName = (x: Part): x is Name => x.kind === undefined && "text" in x;
+
+/** The parts right below a node or a list of nodes, in the order of the text. Lists and records without a place are looked through. */
+export function partsOf(of: object): Part[] {
+  const found: Part[] = [];
+  const look = (x: unknown): void => {
+    if (typeof x !== "object" || x === null) return;
+    if ("span" in x) found.push(x as Part);
+    else Object.values(x).forEach(look);
+  };
+  for (const [key, x] of Object.entries(of)) if (key !== "span" && key !== "operatorSpan" && key !== "source") look(x);
+  return found;
+}
+/** Every part below, each before what is below it, in the order of the text. */
+export function* below(root: object): Iterable<Part> {
+  const stack = partsOf(root).reverse(); // trees may be deep
+  for (let x = stack.pop(); x; x = stack.pop()) {
+    yield x;
+    stack.push(...partsOf(x).reverse());
+  }
+}

@@ -501,10 +501,10 @@ export class Grammar extends Reader {
               const word = this.expect("in");
               return this.deeper(word, () => this.subrule(0, this.expression, { ARGS: [range] }));
             });
-            return { kind: "index", name, ...(within ? { range: within } : {}), span: this.from(start) };
+            return { kind: "binder", name, ...(within ? { range: within } : {}), span: this.from(start) };
           },
         ],
-        () => ({ kind: "index", name: this.noName(), span: this.from(start) }),
+        () => ({ kind: "binder", name: this.noName(), span: this.from(start) }),
         "`...`",
         "a name",
       );

@@ -1,6 +1,6 @@
 // The parser. In: text. Out: AST, diagnostics and comments. It never throws and always gives an AST of what could be understood: a mistake stays in its
 // declaration, and of that everything is kept that was read (`incomplete`, `missing`).
-import type * as ast from "./ast.ts";
+import * as ast from "./ast.ts";
 import type { Diagnostic, SourceFile, Span } from "./diagnostic.ts";
 import * as errors from "./errors.ts";
 import { declarationWords, tokenSpan } from "./mistakes.ts";
@@ -89,20 +89,9 @@ function beginsDeclaration(text: string, tokens: readonly Token[], i: number): b
 
 /** The place of an expression whose tree is deeper than those who walk it can follow. */
 function tooLong(item: ast.Item): Span | undefined {
-  const queue: object[] = [item];
-  const depths = [0];
-  while (queue.length) {
-    const node = queue.pop()!;
-    const depth = depths.pop()!;
-    if (depth > longest && "span" in node) return node.span as Span;
-    for (const key in node) {
-      const value: unknown = node[key as keyof typeof node];
-      if (typeof value !== "object" || value === null || key === "span") continue;
-      queue.push(value);
-      depths.push(Array.isArray(node) ? depth : depth + 1);
-    }
-  }
-  return undefined;
+  let level: ast.Part[] = [item];
+  for (let depth = 0; depth <= longest && level.length; depth++) level = level.flatMap(ast.partsOf);
+  return level[0]?.span;
 }
 /** The declaration without anything that may be deep. */
 function headOf(item: ast.Item): ast.Item {

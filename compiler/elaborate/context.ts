@@ -194,7 +194,7 @@ export function baseContext(interpreter: Interpreter, ambient: Scope, drawPath =
 /** Is told of everything that is evaluated. */
 export interface Log {
   readonly evaluated: (e: ast.Expr, value: Value, scope: Scope, ctx: Context) => void;
-  readonly named: (name: ast.Name, value: Value) => void;
+  readonly named: (name: ast.Name, value: Value, scope: Scope) => void;
   /** A call that has ended; `scope` binds what it was given. */
   readonly called: (
     origin: Origin,

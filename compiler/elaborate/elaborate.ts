@@ -18,7 +18,7 @@ import { askedEarly, forgetParameters, forgetValues, wasAsked } from "./expressi
 import { checkGeneric } from "./generic.ts";
 import { newInterpreter } from "./interpreter.ts";
 import { type Keeper, type Knowledge, newKeeper } from "./knowledge.ts";
-import { unboundNames } from "./names.ts";
+import { resolveNames } from "./names.ts";
 import type { Dataset, ElaborateOptions, ExportProgram, Held, Program, TrainProgram } from "./program.ts";
 import { initialValues } from "./programs.ts";
 import { elaborateTrain } from "./train/train.ts";
@@ -66,10 +66,10 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     exports,
     seed: self.seed,
   };
-  const unbound = unboundNames(
+  const { unbound } = resolveNames(
     main,
-    input.library.map((d) => d.name),
     imported.map((i) => i.file),
+    input.library,
   );
   const isTold = (u: Diagnostic): boolean =>
     diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start);
@@ -89,9 +89,12 @@ function checkUnapplied(self: Interpreter, main: ast.File, scope: Scope, attempt
   const isRight = !self.diagnostics.length;
   if (!isRight && !always) return;
   for (const item of main.items) {
-    if (item.kind === "model" && isRight) checkUnused(self, item, scope, attempt);
-    if (item.kind !== "fn" && item.kind !== "layer") continue;
-    const found = checkGeneric(self, item, scope);
+    const found =
+      item.kind === "model"
+        ? checkUnused(self, item, scope, attempt)
+        : item.kind === "fn" || item.kind === "layer"
+          ? checkGeneric(self, item, scope)
+          : undefined;
     if (found && isRight) self.diagnostics.push(found);
   }
 }

@@ -1,6 +1,6 @@
 // Functions and layers that nothing applies, checked on the dims that their own signature declares.
-// In: a declaration. Out: a diagnostic where shapes fit for no caller, or two dims of two names would have to be one size. What needs known numbers is left
-// unchecked, so that what compiles where it is applied compiles where it is not.
+// In: a declaration. Out: a diagnostic where shapes fit for no caller, or only if two dims, which the signature names apart, were one size. All else that a
+// caller's sizes could set right is let pass, as is what needs known numbers.
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { source } from "../graph/node.ts";
@@ -67,8 +67,9 @@ export function isOfSizes({ unequal }: errors.Fault, { params, result }: Generic
   return unequal.length > 0 && unequal.every((sizes) => mayBeEqual(sizes, named));
 }
 /**
- * Could a caller make these sizes equal? Two that the signature gives two names as axes are meant to be two. A number, a formula, an axis of `...S` or a
- * hyper-parameter that is no axis there may come out as it should.
+ * Could a caller make these sizes equal? Two that the signature gives two names as axes are meant to be two, though a caller could give both one size: dims,
+ * and whole numbers such as `out: int` in `-> f32[B, out]`. A number, a formula, an axis of `...S` or a hyper-parameter that is no axis there may come out
+ * as it should.
  */
 function mayBeEqual([left, right]: errors.Unequal, named: ReadonlySet<string>): boolean {
   const rest = [...right];
@@ -158,6 +159,12 @@ function valueFor(name: string, type: ast.Type | undefined, dims: Scope, rank: n
   );
 }
 const spreadOf = (name: string, rank: number): Dim[] => Array.from({ length: rank }, (_, i) => dim(`${name}${i}`));
+/** Are these the axes of a `...S` that nothing has fixed? */
+export function isAnyRank(shape: Shape): boolean {
+  const [first] = shape;
+  if (typeof first !== "object" || first.kind !== "dim" || !first.name.endsWith("0")) return false;
+  return spreadOf(first.name.slice(0, -1), shape.length).every((n, i) => n === shape[i]);
+}
 const extentOf = (e: ast.Expr, dims: Scope, ctx: Context): Extent => {
   const alone = dimVariable(e);
   return extentValue(alone ? dims.get(alone, e.span) : evaluate(e, dims, ctx), e.span);

@@ -16,6 +16,7 @@ export interface Evaluation {
 export interface Binding {
   readonly name: ast.Name;
   readonly value: Value;
+  readonly scope: Scope;
   readonly origin: Origin | undefined;
 }
 /** One call: `scope` binds its inputs (and dims), an instance has its own parameters and hyper-parameters. */
@@ -60,8 +61,8 @@ export function newKeeper(): Keeper {
       if (ctx.trial) return;
       add(expressions, e, { value, scope, origin: originNow(), instance: ctx.instance });
     },
-    named: (name, value) => {
-      const binding = { name, value, origin: originNow() };
+    named: (name, value, scope) => {
+      const binding = { name, value, scope, origin: originNow() };
       add(names, name, binding);
       if (value.kind === "tensor") add(namesOf, value.node, binding);
     },

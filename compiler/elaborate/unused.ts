@@ -1,5 +1,6 @@
-// Models that nothing applies: checked as if an export applied them. What only a caller could know is let pass.
+// Models that nothing applies, checked as if an export applied them. In: a declaration. Out: its fault. What only a caller could know is let pass.
 import type * as ast from "../../grammar/ast.ts";
+import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import type { Interpreter, Scope } from "./context.ts";
 import type { Attempt } from "./declarations.ts";
 import { Fault } from "./errors.ts";
@@ -7,9 +8,14 @@ import { elaborateExport } from "./export.ts";
 import { isOfSizes } from "./generic.ts";
 
 /** A model that nothing applies: its shapes are checked as an export's are. */
-export function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope: Scope, attempt: Attempt): void {
+export function checkUnused(
+  self: Interpreter,
+  item: ast.ModelDeclaration,
+  scope: Scope,
+  attempt: Attempt,
+): Diagnostic | undefined {
   const { diagnostics, applied } = self;
-  if (applied.has(item)) return;
+  if (applied.has(item)) return undefined;
   const before = diagnostics.length;
   attempt(() => {
     try {
@@ -19,8 +25,8 @@ export function checkUnused(self: Interpreter, item: ast.ModelDeclaration, scope
     }
   });
   const [fault] = diagnostics.splice(before);
-  if (fault && !["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code))
-    diagnostics.push({ ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) });
+  if (!fault || ["DLM2008", "DLM2009", "DLM2010", "DLM2011", "DLM2017"].includes(fault.code)) return undefined;
+  return { ...fault, labels: (fault.labels ?? []).filter((l) => l.span !== item.name.span) };
 }
 /** A model as an export would apply it, if the types of its inputs say enough. */
 export function applyAlone(self: Interpreter, item: ast.ModelDeclaration, scope: Scope): void {

@@ -1,6 +1,6 @@
 // A formula of one row, for many rows: every node that depends on the row's number gets a leading axis of rows.
 import { compute, instantiate, inputs, reshape, topological } from "../graph/node.ts";
-import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
+import { rebuildNode, rebuildNodes } from "../graph/rebuild.ts";
 import { integer, load, random, substitute, variable, visit } from "../graph/scalar.ts";
 import type { Extent, Integer, Node, Random, Scalar, Source } from "../graph/types.ts";
 import { InternalError } from "../../grammar/diagnostic.ts";
@@ -45,20 +45,11 @@ export function overRows(root: Node, rowSource: Source, count: Extent, row: (b: 
 }
 /** The same graph over other sources; with `draws` false every draw is the same one, for comparison. */
 export function overSources(root: Node, sources: ReadonlyMap<Node, Node>, draws = true): Node {
-  const map = mapNodes(
+  const alike = (e: Scalar): Scalar => substitute(e, new Map(drawsIn(e).map((d) => [d, random({ ...d, site: 0 })])));
+  const map = rebuildNodes(
+    (x, over) => rebuildNode(x, draws ? over : { ...over, scalar: (e) => over.scalar(alike(e)) }),
     new Map(sources),
-    () => false,
-    (x) => rebuildNode(x, rewriting),
   );
-  const read = reading(map);
-  const rewriting: Rewriting = {
-    scalar: (e) => {
-      const plain = draws ? e : substitute(e, new Map(drawsIn(e).map((d) => [d, random({ ...d, site: 0 })])));
-      return substitute(plain, new Map(), read);
-    },
-    node: map,
-    scans: new Map(),
-  };
   return map(root);
 }
 const drawsIn = (body: Scalar): Random[] => {

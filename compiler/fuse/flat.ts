@@ -3,14 +3,14 @@
 // In: a training step and its optimizer groups. Out: the step with updates of flat sources, and where each tensor lies in them.
 // Slices begin at multiples of `alignment` bytes; what lies between is zero and stays zero.
 import type { OptimizerGroup } from "../elaborate/program.ts";
-import { baseOf, compute, elementCount, levelInputs, source, topological } from "../graph/node.ts";
-import { mapNodes, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
+import { baseOf, compute, elementCount, sameShape, source, topological } from "../graph/node.ts";
+import { rebuildNode, rebuildNodes } from "../graph/rebuild.ts";
 import { load, substitute, variable } from "../graph/scalar.ts";
 import type { DType, GraphProgram, Node, Scalar, Source } from "../graph/types.ts";
 import type { View } from "../kernel/graph.ts";
 import { bindingAlignment } from "../kernel/sizes.ts";
 import { elements } from "../scalar/dtype.ts";
-import { flattener, sameShape, standIns, type Member, type StandIns } from "./formulas.ts";
+import { flattener, standIns, type Member, type StandIns } from "./formulas.ts";
 import { joinSums } from "./joined-sums.ts";
 
 export interface Flattened {
@@ -107,7 +107,7 @@ function membersOf(group: OptimizerGroup, stand: StandIns, { owners, valueOf, vi
       !taken.has(base) &&
       !views.has(base);
     if (!isAlone) continue;
-    const states = all.filter((s) => sameShape(s, parameter) && s.dtype === stand.dtype);
+    const states = all.filter((s) => sameShape(s.shape, parameter.shape) && s.dtype === stand.dtype);
     const standFor = new Map<Node, Source>([
       [parameter, stand.buffer(0)],
       [gradient, stand.buffer(1)],
@@ -227,18 +227,8 @@ function rebuilt({ step, views, assembled, updatedBy, updates, gone, replaced }:
   };
 }
 /** Rewrites nodes so that the replaced ones are read instead. */
-function replacer(replaced: ReadonlyMap<Node, Node>): (x: Node) => Node {
-  const known = new Map<Node, Node>();
-  const swap = mapNodes(
-    known,
-    () => false,
-    (x) => {
-      const from = replaced.get(x) ?? x;
-      const changed = levelInputs(from).some((y) => (known.get(y) ?? y) !== y);
-      return changed ? rebuildNode(from, rewriting) : from;
-    },
-  );
-  const moved = reading((x) => known.get(x));
-  const rewriting: Rewriting = { scalar: (e) => substitute(e, new Map(), moved), node: swap, scans: new Map() };
-  return swap;
-}
+const replacer = (replaced: ReadonlyMap<Node, Node>): ((x: Node) => Node) =>
+  rebuildNodes((x, over) => {
+    const from = replaced.get(x) ?? x;
+    return over.moves(from) ? rebuildNode(from, over) : from;
+  });

@@ -1,6 +1,6 @@
 // Elementwise formulas over a flat axis. In: a node of a parameter's shape. Out: its value at one element, with stand-ins for the tensors that
 // flat buffers will hold; equal formulas of tensors of different shapes are then one object.
-import { source, topological } from "../graph/node.ts";
+import { sameShape, source, topological } from "../graph/node.ts";
 import { integer, literal, load, substitute, variable, visit } from "../graph/scalar.ts";
 import type { DType, Integer, Node, Scalar, Source, Variable } from "../graph/types.ts";
 
@@ -43,10 +43,10 @@ export function flattener(
     let result: Scalar | undefined;
     const own = stand.get(x);
     if (own) result = load(own, [along]);
-    else if (x.kind === "compute" && !x.reduction && sameShape(x, parameter)) {
+    else if (x.kind === "compute" && !x.reduction && sameShape(x.shape, parameter.shape)) {
       let failed = false;
       const body = substitute(x.body, new Map(), (l, indices, outside) => {
-        if (!outside && sameShape(l.tensor, parameter) && isIdentity(indices, l.tensor)) {
+        if (!outside && sameShape(l.tensor.shape, parameter.shape) && isIdentity(indices, l.tensor)) {
           const inner = one(l.tensor);
           if (inner) return inner;
         } else if (l.tensor.shape.every((n) => n === 1) && !l.tensor.scans.size) return undefined;
@@ -62,14 +62,12 @@ export function flattener(
   return (x) => {
     for (const y of topological(
       [x],
-      (n) => stand.has(n) || n.kind !== "compute" || n.reduction !== undefined || !sameShape(n, parameter),
+      (n) => stand.has(n) || n.kind !== "compute" || n.reduction !== undefined || !sameShape(n.shape, parameter.shape),
     ))
-      if (y.kind === "compute" && sameShape(y, parameter)) one(y);
+      if (y.kind === "compute" && sameShape(y.shape, parameter.shape)) one(y);
     return one(x);
   };
 }
-export const sameShape = (a: Node, b: Node): boolean =>
-  a.shape.length === b.shape.length && a.shape.every((n, d) => n === b.shape[d]);
 const isIdentity = (indices: readonly Integer[], x: Node): boolean =>
   indices.every((e, d) => (x.shape[d] === 1 ? e === integer(0) : e.kind === "variable" && e.position === d));
 function hasDraw(e: Scalar): boolean {

@@ -1,14 +1,14 @@
 // Homes: the memory that a value is written to. An updated state is written in place, a carry's next value into the next row of its history,
 // a number into the shared vector of numbers, a piece into its tensor. What cannot be written where it belongs is copied there. Readers read
 // the first home. In: state without homes. Out: the same with homes, copies and outputs.
-import { baseOf, compute, reshape, source } from "../graph/node.ts";
+import { baseOf, compute, reshape, source, sameShape } from "../graph/node.ts";
 import { boolean, iadd, inRange, integer, isTrue, literal, load, select, substitute } from "../graph/scalar.ts";
 import type { OnLoad } from "../graph/substitute.ts";
 import type { Integer, Load, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import type { Home } from "./group.ts";
 import { stateIn } from "./in-place.ts";
 import { innermost, isCopied, isOutput, memoryLike, readersOf, type Fusion } from "./state.ts";
-import { sameShape, sizeOf } from "./storage.ts";
+import { sizeOf } from "./storage.ts";
 
 export function makeHomes(f: Fusion): void {
   placeUpdates(f);

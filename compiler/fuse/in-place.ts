@@ -1,11 +1,11 @@
 // Updates of states in place: what must have been read before a state is overwritten, and which kernels would read what they have overwritten.
 // In: groups, homes. Out: edges between groups, and states that cannot be updated in place.
-import { baseOf, loadsIn } from "../graph/node.ts";
+import { baseOf, loadsIn, sameShape } from "../graph/node.ts";
 import { constantOf } from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Shape, Source } from "../graph/types.ts";
 import { link, type Group, type Home } from "./group.ts";
 import { readsOf, type Fusion } from "./state.ts";
-import { coreOf, sameShape, sizeOf } from "./storage.ts";
+import { coreOf, sizeOf } from "./storage.ts";
 
 /** The range of a flat buffer, or the whole of another source. */
 function rangeOf(f: Fusion, x: Node): { readonly memory: Node; readonly low: number; readonly high: number } {

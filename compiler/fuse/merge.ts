@@ -1,12 +1,13 @@
 // Which nodes share a launch. In: groups of one node each, with their edges. Out: the same groups, of which some have taken others in.
 // Merging never makes a cycle, and binds no more buffers than the target has.
+import { sameShape } from "../graph/node.ts";
 import { extentKey } from "../graph/scalar.ts";
 import type { Compute, Node, Shape } from "../graph/types.ts";
 import { boundBy } from "./bindings.ts";
 import { convex, link, reaches, type Group } from "./group.ts";
 import { unsafeStates } from "./in-place.ts";
 import { partsOf, readsOf, type Fusion } from "./state.ts";
-import { aligned, coreOf, isContraction, mergedDomain, sameShape, sizeOf } from "./storage.ts";
+import { aligned, coreOf, isContraction, mergedDomain, sizeOf } from "./storage.ts";
 
 export function merge(f: Fusion, groups: readonly Group[]): void {
   mergeClusters(f, groups);

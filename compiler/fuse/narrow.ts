@@ -1,6 +1,6 @@
 // A body that reads more tensors than a kernel can bind is cut: its largest part that fits becomes a node of its own.
-import { baseOf, compute, inputs, levelInputs, rootsOf, topological } from "../graph/node.ts";
-import { mapNodes, mapProgram, reading, rebuildNode, type Rewriting } from "../graph/rebuild.ts";
+import { baseOf, compute, inputs, rootsOf, topological } from "../graph/node.ts";
+import { mapProgram, rebuildNode, rebuildNodes } from "../graph/rebuild.ts";
 import {
   and,
   inRange,
@@ -17,23 +17,15 @@ import type { GraphProgram, Integer, Node, Scalar } from "../graph/types.ts";
 
 export function narrow(program: GraphProgram, most: number): GraphProgram {
   if (!topological(rootsOf(program)).some((x) => tooWide(x, most))) return program;
-  const known = new Map<Node, Node>();
-  const swap = mapNodes(
-    known,
-    () => false,
-    (x) => {
-      const changed = levelInputs(x).some((y) => known.get(y) !== y);
-      let to = changed || x.kind === "result" ? rebuildNode(x, rewriting) : x;
-      for (let n = 0; n < 100 && tooWide(to, most); n++) {
-        const from = to;
-        to = rebuildNode(from, { ...rewriting, scalar: (e) => cut(e, most, from) });
-        if (to === from) break;
-      }
-      return to;
-    },
-  );
-  const moved = reading((x) => known.get(x));
-  const rewriting: Rewriting = { scalar: (e) => substitute(e, new Map(), moved), node: swap, scans: new Map() };
+  const swap = rebuildNodes((x, over) => {
+    let to = x.kind === "result" || over.moves(x) ? rebuildNode(x, over) : x;
+    for (let n = 0; n < 100 && tooWide(to, most); n++) {
+      const from = to;
+      to = rebuildNode(from, { ...over, scalar: (e) => cut(e, most, from) });
+      if (to === from) break;
+    }
+    return to;
+  });
   return mapProgram(program, swap);
 }
 const tooWide = (x: Node, most: number): boolean =>

@@ -11,7 +11,6 @@ import type { Target } from "../kernel/target.ts";
 
 export const estimate = (n: Extent): number => (typeof n === "number" ? n : 64);
 export const sizeOf = (shape: Shape): number => shape.reduce<number>((p, n) => p * estimate(n), 1);
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
 /** The shape without axes of extent 1. */
 export const coreOf = (shape: Shape): Shape => shape.filter((n) => n !== 1);
 const corePositions = (shape: Shape): number[] => shape.flatMap((n, i) => (n === 1 ? [] : [i]));

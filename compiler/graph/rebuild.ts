@@ -130,6 +130,26 @@ export function mapNodes(
     return known.get(root)!;
   };
 }
+/** A rewriting of nodes over what stands for their inputs. */
+export interface Over extends Rewriting {
+  readonly moves: (x: Node) => boolean; // does another node stand for one of its inputs?
+}
+/** `mapNodes` for nodes that are rebuilt: `to` is given the rewriting of what it has mapped so far. */
+export function rebuildNodes(
+  to: (x: Node, over: Over) => Node,
+  known: Map<Node, Node> = new Map<Node, Node>(),
+  stop: (x: Node) => boolean = () => false,
+): (root: Node) => Node {
+  const node = mapNodes(known, stop, (x) => to(x, over));
+  const read = reading((x) => known.get(x));
+  const over: Over = {
+    scalar: (e) => substitute(e, new Map(), read),
+    node,
+    scans: new Map(),
+    moves: (x) => levelInputs(x).some((y) => (known.get(y) ?? y) !== y),
+  };
+  return node;
+}
 /** Loads of other tensors, for `substitute`; undefined: the tensor's own. */
 export const reading =
   (node: (x: Node) => Node | undefined): OnLoad =>

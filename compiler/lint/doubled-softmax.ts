@@ -1,8 +1,8 @@
 // DLM2505: probabilities where a function takes logits, which would go through softmax twice.
-import type * as ast from "../../grammar/ast.ts";
+import * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import type { Finding, Lint, Linted } from "./finding.ts";
-import { argument, below, callee, expressions, stages, valueOf } from "./text.ts";
+import { argument, callee, expressions, stages, valueOf } from "./text.ts";
 
 export const doubledSoftmax: Lint = {
   code: "DLM2505",
@@ -32,7 +32,7 @@ const finding = (name: string, span: Span, made: Made): Finding => ({
 type Lets = ReadonlyMap<string, ast.Expr>;
 const letsOf = (item: ast.Item): Lets =>
   new Map(
-    [...below(item)].flatMap((x) =>
+    [...ast.below(item)].flatMap((x) =>
       x.kind === "let" ? (x as ast.Let).names.map((n) => [n.text, (x as ast.Let).value] as const) : [],
     ),
   );

@@ -1,43 +1,11 @@
-// Looking for things in the text of a program: expressions below a node of the AST, stages of pipes, arguments of calls.
-import type * as ast from "../../grammar/ast.ts";
+// Looking for things in the text of a program: expressions, stages of pipes, arguments of calls.
+import * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import type { Linted } from "./finding.ts";
 
 export const text = (s: Span): string => s.file.text.slice(s.start, s.end);
-/** Everything below a node of the AST, places left out. */
-export function* below(root: unknown): Iterable<{ readonly kind?: string }> {
-  const queue: unknown[] = [root];
-  while (queue.length) {
-    const x = queue.pop();
-    if (typeof x !== "object" || x === null) continue;
-    if (!Array.isArray(x)) yield x as { readonly kind?: string };
-    for (const [key, value] of Object.entries(x)) if (key !== "span" && key !== "source") queue.push(value);
-  }
-}
-const expressionKinds = new Set([
-  "number",
-  "string",
-  "pattern",
-  "boolean",
-  "name",
-  "tuple",
-  "paren",
-  "list",
-  "unary",
-  "binary",
-  "call",
-  "index",
-  "member",
-  "reduce",
-  "for",
-  "lambda",
-  "if",
-  "stack",
-  "scan",
-  "fold",
-]);
-export const expressions = (root: unknown): ast.Expr[] =>
-  [...below(root)].filter((x): x is ast.Expr => x.kind !== undefined && expressionKinds.has(x.kind) && "span" in x);
+/** The expressions of nodes and lists of nodes: themselves and those below. */
+export const expressions = (...roots: readonly unknown[]): ast.Expr[] => [...ast.below(roots)].filter(ast.isExpression);
 /** The value of a body: its expression, or what it returns. */
 export const valueOf = (b: ast.Body): ast.Expr | undefined =>
   b.kind === "expression" ? b.value : b.statements.find((s) => s.kind === "return")?.value;

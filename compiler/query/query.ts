@@ -1,18 +1,19 @@
 // Questions about a text, answered from what elaboration knew: types, definitions, references, completions, calls.
 // In: source text and offsets (UTF-16 code units). Out: answers, or nothing where there is nothing to say; no text and no offset makes them throw.
 import type * as ast from "../../grammar/ast.ts";
+import { isExpression, isName, type Part } from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
 import { builtinNames } from "../elaborate/builtins/table.ts";
 import type { Instance, Scope, Value } from "../elaborate/context.ts";
 import type { Knowledge } from "../elaborate/knowledge.ts";
+import { type Definition, givenBy, type Names, resolveNames } from "../elaborate/names.ts";
 import { analyse, type FrontOptions } from "../front.ts";
 import { within } from "../graph/compilation.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 import { callTree, type CallTree } from "./calls.ts";
-import { type Definition, givenBy, type Names, resolveNames } from "./names.ts";
-import { isExpression, isName, type Part, partsAt } from "./tree.ts";
+import { partsAt } from "./tree.ts";
 import { headOf, typeOf, type TypeText } from "./types.ts";
 
 export interface TypeAnswer extends TypeText {
@@ -48,7 +49,7 @@ export function query(text: string, options: FrontOptions = {}): Queries {
     const found = i.kind === "import" ? options.imports?.(i.path) : undefined;
     return i.kind === "import" && found !== undefined ? [parse({ name: i.path, text: found }).file] : [];
   });
-  const names = resolveNames(file, imported, (name) => libraryItems.get(name)?.());
+  const names = resolveNames(file, imported, libraryDeclarations);
   const document: Document = { file, names, knowledge };
   const inside = <T>(run: () => T): T => (knowledge ? within(knowledge.compilation, run) : run());
   return {
@@ -105,7 +106,7 @@ function knownOf(part: Part, path: readonly Part[], knowledge: Knowledge): Known
   const evaluated = isExpression(part) ? (knowledge.expressions.get(part) ?? []) : [];
   if (evaluated.length) return evaluated.map((e) => ({ value: e.value, scope: e.scope, call: e.origin?.path ?? "" }));
   const bound = isName(part) ? (knowledge.names.get(part) ?? []) : [];
-  if (bound.length) return bound.map((b) => ({ value: b.value, scope: knowledge.scope, call: b.origin?.path ?? "" }));
+  if (bound.length) return bound.map((b) => ({ value: b.value, scope: b.scope, call: b.origin?.path ?? "" }));
   // a parameter or a dim in a signature: what each call binds it to
   const text = isName(part) || (isExpression(part) && part.kind === "name") ? part.text : undefined;
   const item = path.at(-1);

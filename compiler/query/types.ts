@@ -1,15 +1,16 @@
 // Types and values of expressions, as an editor shows them.
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
-import { integerOf } from "../elaborate/values.ts";
 import type { Scope, Value } from "../elaborate/context.ts";
+import { isAnyRank } from "../elaborate/generic.ts";
+import { integerOf } from "../elaborate/values.ts";
 import { extentText } from "../graph/print.ts";
 import { asExtent, constantOf, interval } from "../graph/scalar.ts";
 import type { DType, Extent, Integer, Range, Shape } from "../graph/types.ts";
 
 /** An axis: how many elements, and the dims of the signature around that have this size. */
 export interface Axis {
-  readonly extent: number | string; // "B": known at run time
+  readonly extent: number | string; // "B": known at run time; "...S": any number of axes, in a declaration that nothing applies
   readonly names: readonly string[];
 }
 export interface TypeText {
@@ -77,11 +78,7 @@ export function typeOf(v: Value, scope: Scope): TypeText {
   }
 }
 function tensorType(dtype: DType, shape: Shape, known: Range | undefined, scope: Scope): TypeText {
-  const dims = dimsIn(scope);
-  const axes = shape.map((n): Axis => ({
-    extent: typeof n === "number" ? n : extentText(n),
-    names: [...dims].flatMap(([name, size]) => (size === n ? [name] : [])),
-  }));
+  const axes = axesOf(shape, scope);
   const bounded = known && Number.isFinite(known.low) && known.high !== Infinity && known.high !== 2 ** 31 - 1;
   const high = bounded ? (typeof known.high === "number" ? known.high : extentText(known.high)) : 0;
   const range = bounded ? { range: { low: known.low, high } } : {};
@@ -91,6 +88,23 @@ function tensorType(dtype: DType, shape: Shape, known: Range | undefined, scope:
     (axes.length ? `[${axes.map((a) => a.extent).join(", ")}]` : "") +
     (bounded ? ` in ${known.low}..${end}` : "");
   return { text, dtype, shape: axes, ...range };
+}
+function axesOf(shape: Shape, scope: Scope): Axis[] {
+  const dims = dimsIn(scope);
+  const spreads = [...scope.declarations()].flatMap((d) => [...d.spreads]).filter(([, axes]) => isAnyRank(axes));
+  const found: Axis[] = [];
+  for (let d = 0; d < shape.length;) {
+    const n = shape[d]!;
+    const spread = spreads.find(([, axes]) => axes.every((x, i) => x === shape[d + i]));
+    if (spread) found.push({ extent: `...${spread[0]}`, names: [] });
+    else
+      found.push({
+        extent: typeof n === "number" ? n : extentText(n),
+        names: [...dims].flatMap(([name, size]) => (size === n ? [name] : [])),
+      });
+    d += spread ? spread[1].length : 1;
+  }
+  return found;
 }
 /** The dims that the functions and layers around have bound. */
 function dimsIn(scope: Scope): Map<string, Extent> {

@@ -89,6 +89,21 @@ test.each([
 ])("%s is told of", (text, message) => {
   expect(told(text)).toEqual(message ? [message] : []);
 });
+// The exception: what the signature names apart is meant to be two, even where a caller's sizes make them one.
+test.each([
+  ["fn f(x: f32[A, B]) = x @ x", "g(x: f32[4, 4]) = f(x)", "DLM2004 shapes do not fit: [A, B] @ [A, B]"],
+  [
+    "fn f(x: f32[B, D], n: int) -> f32[B, n] = x",
+    "g(x: f32[4, 3]) = f(x, 3)",
+    "DLM2003 shapes do not fit: the result of f wants f32[B, n] but receives f32[B, D]",
+  ],
+])("%s is told of, though it has callers that it fits", (declaration, use, message) => {
+  expect(told(`${declaration}\nexport fn ${use}\n`)).toEqual([]);
+  expect(told(declaration)).toEqual([message]);
+});
+// not in the signature as an axis: a number that may come out as it should
+test("fn f(x: f32[B, D], n: int) = x + zeros[B, n] is let pass", () =>
+  expect(told("fn f(x: f32[B, D], n: int) = x + zeros[B, n]")).toEqual([]));
 test("models that nothing applies are checked by the same rule", () => {
   const grey = "model grey(x: f32[H, W, C]) = sum(x * [0.3, 0.6, 0.1], axis: -1)";
   expect(told(`${grey}\nexport fn f(x: f32[8, 8, 3]) = grey(x)`)).toEqual([]);

@@ -72,6 +72,39 @@ test("a layer that nothing applies has the types of its own dims, also beside an
   expect(query(source).typeAt(at("h =", 0, source))?.text).toBe("f32[B, out]");
   expect(query(`${source}fn f(x: f32[N]) = x + nothing\n`).typeAt(at("h =", 0, source))?.text).toBe("f32[B, out]");
 });
+test("the axes of `...S` of a function that nothing applies are `...S`, in what it calls too", () => {
+  const source =
+    "fn inner(y: f32[...T]) = y + 1\n" +
+    "fn outer(x: f32[...S], w: f32[B, ...S, D]) {\n  let h = inner(x)\n  let wide = w * 2\n  return h * mean(x, axis: -1, keep: true) + sum(wide)\n}\n";
+  const q = query(source);
+  const type = (word: string, n = 0): string | undefined => q.typeAt(at(word, n, source))?.text;
+  expect(q.diagnostics).toEqual([]);
+  expect(type("x: f32")).toBe("f32[...S]");
+  expect(type("h = inner")).toBe("f32[...S]");
+  expect(type("x)")).toBe("f32[...S]");
+  expect(type("w * 2")).toBe("f32[B, ...S, D]");
+  expect(type("wide =")).toBe("f32[B, ...S, D]");
+  expect(type("y + 1")).toBe("f32[...T]");
+  expect(q.typeAt(at("w * 2", 0, source))?.shape).toEqual([
+    { extent: "B", names: ["B"] },
+    { extent: "...S", names: [] },
+    { extent: "D", names: ["D"] },
+  ]);
+  const used = query(`${source}export fn f(a: f32[2, B]) = inner(a)\n`);
+  expect(used.typeAt(at("y + 1", 0, source))?.text).toBe("f32[2, B]"); // applied: the axes that it is given
+});
+test("a model that nothing applies has types too, also beside an error elsewhere, and its own faults wait for that", () => {
+  const source = "model net(x: f32[B, 4]) {\n  let h = x |> Linear(3)\n  return h\n}\n";
+  expect(query(source).typeAt(at("h =", 0, source))?.text).toBe("f32[B, 3]");
+  const beside = query(`${source}fn f(x: f32[N]) = x + nothing\n`);
+  expect(beside.typeAt(at("h =", 0, source))?.text).toBe("f32[B, 3]");
+  expect(beside.callTree().instances.map((i) => i.path)).toEqual(["net"]);
+  const faulty = source.replace("return h", "return h + x");
+  expect(query(faulty).diagnostics.map((d) => d.code)).toEqual(["DLM2004"]);
+  const both = query(`${faulty}fn f(x: f32[N]) = x + nothing\n`);
+  expect(both.diagnostics.map((d) => d.code)).toEqual(["DLM2001"]);
+  expect(both.typeAt(at("h =", 0, faulty))?.text).toBe("f32[B, 3]");
+});
 test("two equal lets keep both names and both places", () => {
   const first = asked.typeAt(at("first"))!;
   const second = asked.typeAt(at("second"))!;
@@ -99,6 +132,30 @@ test("definitions: of lets, dims, parameters, arguments, declarations, the libra
     "model net(x: f32[B, 4]) = x |> Linear(2)\nexport fn f(x: f32[B, 4]) = net(x) + net.li".length,
   );
   expect(line(d)).toBe("model.dlm:1");
+});
+test("definitions: of what stands in types, brackets, lambdas, loops and settings", () => {
+  const source =
+    'data d {\n  field x: f32[4] = npy("x.npy")\n  holdout valid = 0.2\n  rows: 100\n}\n' +
+    "fn hot(i: i32[B] in 0..n, n: int) = for b, k in 0..n: f32(i[b] == k)\n" +
+    "fn same(x: f32[B, ...S]) = reshape[B, ...S](x)\n" +
+    "fn run(x: f32[T]) = fold (v in x; c = 0.0) { next c = c + v }\n" +
+    "fn each(x: f32[T]) = (|u| u + x)(1)\n" +
+    "model net(x: f32[B, 4]) = x |> Linear(1)\n" +
+    "train fit on d(batch: 4) {\n  epochs: 3\n  minimize mean(net(x)) by sgd(lr: 0.1)\n  metric acc = mean(net(x))\n" +
+    "  stop: stalled(min: valid.acc, patience: 3)\n}\n";
+  const q = query(source);
+  const definition = (word: string, n = 0): string => {
+    const d = q.definitionAt(at(word, n, source));
+    return d ? `${d.kind} ${line(d)}` : "nowhere";
+  };
+  expect(q.diagnostics).toEqual([]);
+  expect(definition("n, n: int")).toBe("parameter model.dlm:6");
+  expect(definition("S](x)")).toBe("dim model.dlm:7");
+  expect(definition("c + v")).toBe("carry model.dlm:8");
+  expect(definition("v }")).toBe("iterator model.dlm:8");
+  expect(definition("u + x")).toBe("parameter model.dlm:9");
+  expect(definition("valid.acc")).toBe("holdout model.dlm:3");
+  expect(definition("acc = ")).toBe("metric model.dlm:14");
 });
 test("references: of a let, a dim and a declaration, and of nothing else", () => {
   const lines = (word: string, n = 0): number[] =>

@@ -53,24 +53,23 @@ export function callOf(name: string, args: readonly Argument[], span: Span, ctx:
     option: (own, i) => (named.get(own) ?? (i !== undefined ? positional[i] : undefined))?.value,
   };
 }
-export const isPairwise = (row: Pick<Builtin, "pairwise">, { positional }: Call): boolean =>
-  row.pairwise === true && positional.length === 2;
 /** Does the call give what the function takes? */
-export function checkArguments(call: Call, row: Omit<Builtin, "summary" | "apply">): void {
-  if (!row.takes) return;
-  const { name, args, positional, named, span } = call;
-  const [fewest, most, names] = row.takes;
-  const pairwise = isPairwise(row, call);
+export function checkArguments(
+  { name, args, positional, named, span }: Call,
+  { takes, axisByName }: Omit<Builtin, "summary" | "apply">,
+): void {
+  if (!takes) return;
+  const [fewest, most, names] = takes;
   for (const [own, a] of named)
-    if (!names.includes(own) || pairwise)
-      throw unknownName(a.nameSpan ?? a.span, own, pairwise ? [] : names, { kind: "argument", place: `of ${name}` });
-  if (positional.length <= most || pairwise) {
+    if (!names.includes(own))
+      throw unknownName(a.nameSpan ?? a.span, own, names, { kind: "argument", place: `of ${name}` });
+  if (positional.length <= most) {
     const count = args.length;
     if (positional.length < fewest && count < fewest) throw tooFewArguments(span, name, fewest, count);
     return;
   }
   const extra = positional[most]!.span;
-  if (row.axisByName) throw axisByPlace(extra, name);
+  if (axisByName) throw axisByPlace(extra, name);
   throw tooManyArguments(extra, name, most, positional.length);
 }
 

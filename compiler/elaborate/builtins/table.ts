@@ -9,7 +9,7 @@ import { functionNotYet, settingAsFunction, tooManyArguments } from "../errors.t
 import { elementwiseValues } from "../expression/operators.ts";
 import { asScalarValue, int, integerOf, number, scalar } from "../values.ts";
 import { arrays } from "./arrays.ts";
-import { callOf, checkArguments, isPairwise, type Builtin, type Builtins, type Call } from "./call.ts";
+import { callOf, checkArguments, type Builtin, type Builtins, type Call } from "./call.ts";
 import { conversions } from "./conversions.ts";
 import { categorical, distributions } from "./draws.ts";
 import { loaders } from "./loaders.ts";
@@ -55,11 +55,12 @@ export const summaryOf = (name: string): string | undefined => rows.get(name)?.s
 export const laterNames: ReadonlySet<string> = new Set(["svdvals", "eigvals", "histogram", "sort", "fft"]);
 
 export function applyBuiltin(name: string, args: readonly Argument[], span: Span, ctx: Context): Value {
-  const row = rows.get(name) ?? (namedFunctions.has(name) ? ofElements : undefined);
-  if (!row) return notYet(name, span);
+  const found = rows.get(name) ?? (namedFunctions.has(name) ? ofElements : undefined);
+  if (!found) return notYet(name, span);
   const call = callOf(name, args, span, ctx);
+  const row = found.pairwise && call.positional.length === 2 ? ofElements : found;
   checkArguments(call, row);
-  return (isPairwise(row, call) ? ofElements : row).apply(call);
+  return row.apply(call);
 }
 function notYet(name: string, span: Span): never {
   throw functionNotYet(span, name);

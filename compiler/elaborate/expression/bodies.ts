@@ -71,7 +71,7 @@ export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
       ctx,
     );
   if (!s.tuple) {
-    ctx.interpreter.log?.named(s.names[0]!, value);
+    ctx.interpreter.log?.named(s.names[0]!, value, scope);
     scope.bind(s.names[0]!.text, label(value, s.names[0]!.text), s.names[0]!.span);
     before?.names.set(s.names[0]!.text, value);
     return;
@@ -79,7 +79,7 @@ export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
   const parts = value.kind === "tuple" || value.kind === "list" ? value.elements : undefined;
   if (!parts || parts.length !== s.names.length) throw errors.notTuple(s.value.span, s.names.length, kindText(value));
   s.names.forEach((n, i) => {
-    ctx.interpreter.log?.named(n, parts[i]!);
+    ctx.interpreter.log?.named(n, parts[i]!, scope);
     scope.bind(n.text, label(parts[i]!, n.text), n.span);
   });
 }

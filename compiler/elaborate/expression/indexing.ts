@@ -2,7 +2,6 @@
 import type * as ast from "../../../grammar/ast.ts";
 import type { Label, Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../../graph/node.ts";
-
 import {
   and,
   extentInteger,
@@ -23,7 +22,6 @@ import type { Extent, Integer, Node, Scalar, Variable } from "../../graph/types.
 import { callOf } from "../builtins/call.ts";
 import { shaped } from "../builtins/shaped.ts";
 import {
-  apply,
   type Argument,
   type Callable,
   type Context,
@@ -35,25 +33,22 @@ import {
 import { drawTensor, hashSite } from "../draws.ts";
 import * as errors from "../errors.ts";
 import { axesOf, combine, sizeFrom } from "../tensors.ts";
-import { asScalarValue, asTensor, integerOf, kindText, plainNumber, plainScalar, scalar, tensor } from "../values.ts";
+import { asScalarValue, asTensor, integerOf, kindText, scalar, tensor } from "../values.ts";
 import { integerText } from "./faults.ts";
-import { bracketShape } from "./types.ts";
+import { bracketShape, elementOf } from "./types.ts";
 
 export function indexExpression(e: Extract<ast.Expr, { kind: "index" }>, scope: Scope, ctx: Context): Value {
   const v = evaluate(e.operand, scope, ctx);
   if (v.kind === "builtin" || v.kind === "distribution") {
     if (v.kind === "distribution") return tensor(drawBracketed(v, e, scope, ctx));
-    const gives = shaped.get(v.name)?.gives;
-    if (gives?.kind === "number")
+    const element = elementOf(v, e.span, ctx);
+    if (element?.kind === "distribution") return tensor(drawBracketed(element, e, scope, ctx));
+    if (element)
       return tensor(
-        compute(
-          axesOf(bracketShape(e.indices, scope, ctx)),
-          undefined,
-          plainScalar(plainNumber(gives.value), "f32", e.span),
-        ),
+        compute(axesOf(bracketShape(e.indices, scope, ctx)), undefined, asScalarValue(element, e.span, "f32")),
       );
-    if (gives?.kind === "draws") return tensor(drawBracketed(apply(v, [], e.span, ctx) as Distribution, e, scope, ctx));
-    if (gives) return { kind: "shaped", name: v.name, of: gives.of, dims: e.indices, scope };
+    const gives = shaped.get(v.name)?.gives;
+    if (gives?.kind === "tensor") return { kind: "shaped", name: v.name, of: gives.of, dims: e.indices, scope };
   }
   if (v.kind === "list" || v.kind === "tuple") {
     const first = e.indices[0];

@@ -85,7 +85,7 @@ function openBinders(binders: readonly ast.Binder[], body: ast.Expr, scope: Scop
 }
 /** The box that an index runs over; `within`: bounds of outer indices or data, which are a guard in it. */
 function rangeOf(
-  b: Extract<ast.Binder, { kind: "index" }>,
+  b: Extract<ast.Binder, { kind: "binder" }>,
   used: Extent | undefined,
   scope: Scope,
   ctx: Context,
@@ -130,8 +130,8 @@ function extentsByUse(binders: readonly ast.Binder[], body: ast.Expr, scope: Sco
       }
       case "for":
       case "reduce": {
-        all(...e.binders.map((b) => (b.kind === "index" ? b.range : undefined)));
-        const own = e.binders.flatMap((b) => (b.kind === "index" ? [b.name.text] : []));
+        all(...e.binders.map((b) => (b.kind === "binder" ? b.range : undefined)));
+        const own = e.binders.flatMap((b) => (b.kind === "binder" ? [b.name.text] : []));
         return walk(e.body, new Set([...hidden, ...own]));
       }
       case "paren":
@@ -179,12 +179,12 @@ function extentsOfBrackets(
       found.rest ??= x.shape.slice(k, k + count);
     if (i.kind !== "at" || i.value.kind !== "name" || hidden.has(i.value.text)) return;
     const name = i.value.text;
-    const own = binders.filter((b) => b.kind === "index" && b.name.text === name);
+    const own = binders.filter((b) => b.kind === "binder" && b.name.text === name);
     const n = x.shape[restAt >= 0 && k > restAt ? k + count - 1 : k];
     if (!own.length || n === undefined) return;
     const before = found.named.get(name);
     if (before === undefined) found.named.set(name, n);
-    else if (before !== n && !own.some((b) => b.kind === "index" && b.range))
+    else if (before !== n && !own.some((b) => b.kind === "binder" && b.range))
       throw errors.indexExtents(i.span, name, extentText(before), extentText(n));
   });
 }
@@ -222,7 +222,7 @@ function overParameters(
   ctx: Context,
 ): readonly Value[] | undefined {
   const [only] = e.binders;
-  if (e.binders.length !== 1 || only?.kind !== "index") return undefined;
+  if (e.binders.length !== 1 || only?.kind !== "binder") return undefined;
   if (!only.range) return only.name.text === "params" ? ctx.params?.each(e.body, scope) : undefined;
   const over = evaluate(only.range, scope, ctx);
   if (over.kind !== "instance" && over.kind !== "gradient") return undefined;

@@ -264,10 +264,14 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
 export function initialiser(v: Value, span: Span, ctx: Context): Value | undefined {
   if (v.kind === "distribution" || v.kind === "deferred" || v.kind === "tensor" || isPlain(v)) return v;
   if (v.kind === "list") return tensor(asTensor(v, span, "f32"));
-  const gives = v.kind === "builtin" ? shaped.get(v.name)?.gives : undefined;
+  if (v.kind === "builtin") return elementOf(v, span, ctx);
+  return v.kind === "fn" && v.declaration.kind === "init" ? apply(v, [], span, ctx) : undefined;
+}
+/** What every element is by the bare name of a function, `zeros` or `normal`: a number, or a distribution. */
+export function elementOf(f: Extract<Value, { kind: "builtin" }>, span: Span, ctx: Context): Value | undefined {
+  const gives = shaped.get(f.name)?.gives;
   if (gives?.kind === "number") return number(gives.value, false);
-  if (gives?.kind === "draws" || (v.kind === "fn" && v.declaration.kind === "init")) return apply(v, [], span, ctx);
-  return undefined;
+  return gives?.kind === "draws" ? apply(f, [], span, ctx) : undefined;
 }
 /** Why a tensor does not fit: the shape that the type states here, its first axis that is wrong, and what was compared. */
 interface Mismatch {

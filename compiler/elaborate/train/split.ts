@@ -1,8 +1,8 @@
 // Evaluation over a split, exact and in pieces: the part of the graph that treats every row alone is run chunk by chunk, the tensors where
 // rows meet (reductions over them, pairs) are kept for the whole split, and the rest runs once over all rows.
 import { compute, levelInputs, source, topological } from "../../graph/node.ts";
-import { mapNodes, reading, rebuildNode, type Rewriting } from "../../graph/rebuild.ts";
-import { axis, constantOf, load, substitute, variable, visit } from "../../graph/scalar.ts";
+import { rebuildNode, rebuildNodes } from "../../graph/rebuild.ts";
+import { axis, constantOf, load, variable, visit } from "../../graph/scalar.ts";
 import type { Dim, GraphProgram, Node, Scan, Source } from "../../graph/types.ts";
 import type { Evaluation } from "../program.ts";
 
@@ -43,13 +43,11 @@ export function splitEvaluation(
   };
   for (const x of order) if (varying.has(x) && !alone.has(x)) for (const y of levelInputs(x)) if (alone.has(y)) keep(y);
   for (const o of outputs) if (alone.has(o.node)) keep(o.node);
-  const node = mapNodes(
+  const node = rebuildNodes(
+    (x, over) => (varying.has(x) && x !== index ? rebuildNode(x, over) : x),
     new Map([...kept].map(([x, s]) => [x, rowsBack(s, x, rowAxis(x, rows))])),
     (x) => !varying.has(x),
-    (x) => (varying.has(x) && x !== index ? rebuildNode(x, rewriting) : x),
   );
-  const read = reading(node);
-  const rewriting: Rewriting = { scalar: (e) => substitute(e, new Map(), read), node, scans: new Map() };
   const finished = outputs.map((o) => ({ name: o.name, node: node(o.node) }));
   const entries = [...kept].map(([x, s], i) => ({ name: `kept${i}`, node: rowsFirst(x, rowAxis(x, rows)), source: s }));
   return {
