@@ -217,7 +217,7 @@ function namesOf(order: readonly Node[], isNamed: (x: Node) => boolean, wanted: 
   for (const x of named) {
     if (known.has(x)) continue;
     const instance = instanceOf(x, isNamed);
-    if (x.label && (!used.has(x.label) || !instance || x.label.startsWith("d_"))) take(x, x.label);
+    if (x.label && (!used.has(x.label) || !instance || x.span?.isDerivative)) take(x, x.label);
     else if (x.label) take(x, `${instance}.${x.label}`);
     else if (isBackward.has(x)) take(x, `g${++count}`);
     else take(x, x.kind === "compute" && !x.reduction && instance ? instance : wordFor(x));
@@ -227,10 +227,10 @@ function namesOf(order: readonly Node[], isNamed: (x: Node) => boolean, wanted: 
     step: (scan) => `t${scans.length > 1 ? scans.indexOf(scan) : ""}`,
   };
 }
-/** What is made of a gradient. */
+/** Derivatives, and what is made of them. */
 function backward(order: readonly Node[]): ReadonlySet<Node> {
   const found = new Set<Node>();
-  for (const x of order) if (x.label?.startsWith("d_") || inputs(x).some((y) => found.has(y))) found.add(x);
+  for (const x of order) if (x.span?.isDerivative || inputs(x).some((y) => found.has(y))) found.add(x);
   return found;
 }
 /** The layer whose parameter a node reads: "net.linear" of net.linear.w. */

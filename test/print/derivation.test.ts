@@ -64,6 +64,20 @@ test.each(["xor", "digits", "lstm_chars"])("every name that %s uses is defined a
   expect(missing).toEqual([]);
 });
 
+test.each(["backward", "wgsl", "plan"] as const)("a name of one's own may begin with d_ (%s)", (stage) => {
+  const source = (name: string): string => `data table { field x: f32[2] = [[1, 2], [3, 4]]  field y: f32[1] = [[0], [1]] }
+model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(8, act: tanh) |> Linear(1)
+train fit on table(batch: 2) {
+  let ${name} = x - 1
+  minimize mean((net(${name}) - y)^2) by sgd(lr: 0.1)
+  accumulate: 2
+  steps: 1
+}`;
+  const own = check(source("d_x"), stage);
+  expect(own.replaceAll("d_x", "e_x")).toBe(check(source("e_x"), stage));
+  expect(own).not.toContain("gradient of x");
+});
+
 test("a long chain is no deep recursion", () => {
   const chain = Array.from({ length: 3000 }, (_, i) => `  let a${i + 1} = sin(a${i} * ${1 + i / 1e4}) + 1\n`).join("");
   const source = `data d { field x: f32[2] = [[1, 2], [3, 4]] }
