@@ -65,7 +65,9 @@ test.each(["xor", "digits", "lstm_chars"])("every name that %s uses is defined a
 });
 
 test.each(["backward", "wgsl", "plan"] as const)("a name of one's own may begin with d_ (%s)", (stage) => {
-  const source = (name: string): string => `data table { field x: f32[2] = [[1, 2], [3, 4]]  field y: f32[1] = [[0], [1]] }
+  const source = (
+    name: string,
+  ): string => `data table { field x: f32[2] = [[1, 2], [3, 4]]  field y: f32[1] = [[0], [1]] }
 model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(8, act: tanh) |> Linear(1)
 train fit on table(batch: 2) {
   let ${name} = x - 1
