@@ -68,7 +68,7 @@ function workOf(f: Known, x: Node): Work | undefined {
     );
   // what data, initial values and optimizers make has its name where the program gives one
   if (origin.kind === "data" || origin.kind === "init" || origin.kind === "optimizer")
-    return { ...workFor(origin, origin.kind, ""), ...(x.label ? { name: x.label } : {}) };
+    return workFor(origin, x.label ?? origin.kind, "");
   return f.isInitial ? workFor(origin, "initial", "initial value") : workFor(origin, "forward", "");
 }
 function initialWork(memory: Node): Work | undefined {

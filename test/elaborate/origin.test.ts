@@ -63,6 +63,12 @@ test("a kernel over all parameters is its optimizer's and names none of them", (
   );
   expect(specs.map((s) => s.name)).toContain("fit_minimize1_clip_norm_optimizer");
 });
+test("kernels of what data makes are named after the data and the field", () => {
+  const { plan } = compile(readFileSync(join(examples, "gan_ring.dlm"), "utf8"), { name: "gan_ring.dlm" });
+  const names = plan!.modules.map((m) => m.name);
+  expect(names).toContain("ring_x");
+  expect(names.filter((name) => /^(x|k)(_\d+)?$/.test(name))).toEqual([]);
+});
 test.each(readdirSync(examples).filter((file) => file.endsWith(".dlm")))("every kernel of %s has a call", (file) => {
   const { programs } = compile(readFileSync(join(examples, file), "utf8"), { name: file });
   for (const p of programs)
