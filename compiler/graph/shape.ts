@@ -13,9 +13,9 @@ export function metaOf(meta: Meta): { span?: Place; label?: string } {
   return { ...(span ? { span } : {}), ...(meta.label ? { label: meta.label } : {}) };
 }
 /** Of the gradient of a node. */
-export const gradientMeta = ({ span, label }: Node): Meta => ({
-  span: derivativeOf(span, label),
-  label: label && `d_${label}`,
+export const gradientMeta = (x: Node): Meta => ({
+  span: derivativeOf(x.span, x.label ?? (x.kind === "source" ? x.path : undefined)),
+  label: x.label && `d_${x.label}`,
 });
 
 /**

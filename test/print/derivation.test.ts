@@ -13,28 +13,28 @@ const example = (name: string): string =>
 test("exclusive or: the loss by its logit, whole", () => {
   expect(check(example("xor"), "backward", { name: "xor.dlm", rows: { table: 4 } })).toMatchInlineSnapshot(`
     "# fit
-    parameter net.linear2.w: f32[8, 1]
-    parameter net.linear.b: f32[8]
-    parameter net.linear.w: f32[2, 8]
     input data.table.x: f32[rows.table, 2]
     input fit.index: i32[1024, 4]
     state fit.step: i32
+    input data.table.y: f32[rows.table, 1]
+    parameter net.linear.w: f32[2, 8]
+    parameter net.linear.b: f32[8]
+    parameter net.linear2.w: f32[8, 1]
+    parameter net.linear2.b: f32[1]
+
     x[i, j]: f32[4, 2] = data.table.x[fit.index[fit.step mod 1024, i], j]
     net.linear.y[i, j]: f32[4, 8] = sum(k < 2) x[i, k] * net.linear.w[k, j]
     net.linear[i, j]: f32[4, 8] = tanh(net.linear.y[i, j] + net.linear.b[j])
     net.linear2.y[i]: f32[4, 1] = sum(k < 8) net.linear[i, k] * net.linear2.w[k]
-    parameter net.linear2.b: f32[1]
     z: f32[4, 1] = net.linear2.b + net.linear2.y
-    input data.table.y: f32[rows.table, 1]
     y[i]: f32[4, 1] = data.table.y[fit.index[fit.step mod 1024, i]]
     l: f32[4, 1] = (1 - y) * z + logaddexp(-z, 0)
-    sum: f32 = sum(k < 4) l[k]
-    fit.minimize1: f32 = sum / 4
+    fit.minimize1: f32 = sum(k < 4) l[k] / 4
 
     d_z: f32[4, 1] = (sigmoid(z) - y) / 4
-    g1[i, j]: f32[4, 8] = d_z[i] * net.linear2.w[j] * (1 - net.linear[i, j]^2)
-    d_net.linear.w[i, j]: f32[2, 8] = sum(k < 4) x[k, i] * g1[k, j]
-    d_net.linear.b[i]: f32[8] = sum(k < 4) g1[k, i]
+    d_net.linear.add[i, j]: f32[4, 8] = d_z[i] * net.linear2.w[j] * (1 - net.linear[i, j]^2)
+    d_net.linear.w[i, j]: f32[2, 8] = sum(k < 4) x[k, i] * d_net.linear.add[k, j]
+    d_net.linear.b[i]: f32[8] = sum(k < 4) d_net.linear.add[k, i]
     d_net.linear2.w[i]: f32[8, 1] = sum(k < 4) d_z[k] * net.linear[k, i]
     d_net.linear2.b: f32[1] = sum(k < 4) d_z[k]
 
@@ -47,21 +47,55 @@ test("exclusive or: the loss by its logit, whole", () => {
 });
 
 /** `net.linear.y[i, j]: f32[4, 8] = ...`, or what is given: `parameter net.linear.w: f32[2, 8]` */
-const definition = /^ *(?:(?:parameter|input|state|carry|constant) )?([\w.%']+)(?:\[[^\]]*\])?: [^=]*(?:\+?= (.*))?$/;
-test.each(["xor", "digits", "lstm_chars"])("every name that %s uses is defined above", (name) => {
-  const defined = new Set<string>();
-  const lines = check(example(name), "backward", { name: `${name}.dlm`, rows: { table: 4 } }).split("\n");
-  const missing: string[] = [];
-  for (const line of lines) {
-    const [, left, right = ""] = definition.exec(line) ?? [];
-    if (left === undefined) continue;
-    // what has a dot or an index is no function, axis or number
-    for (const [, used] of right.matchAll(/(?<![\w.%'])([A-Za-z_%][\w.%']*\.[\w.%']+|[A-Za-z_%][\w.%']*(?=\[))/g))
-      if (!defined.has(used!) && !/^(uniform|normal)('\d+)?$/.test(used!)) missing.push(`${left} uses ${used}`);
-    defined.add(left);
-  }
-  expect(defined.size).toBeGreaterThan(10);
-  expect(missing).toEqual([]);
+const definition =
+  /^ *(?:(?:parameter|input|state|carry|constant|updated) )?([\w.%']+)(?:\[[^\]]*\])?: [^=]*(?:\+?= (.*))?$/;
+test.each(["xor", "digits", "digits_cnn", "lstm_chars", "gpt_chars", "gan_ring"])(
+  "every name that %s uses is defined above",
+  (name) => {
+    const defined = new Set<string>();
+    const lines = check(example(name), "backward", { name: `${name}.dlm`, rows: { table: 4 } }).split("\n");
+    const missing: string[] = [];
+    for (const line of lines) {
+      const [, left, right = ""] = definition.exec(line) ?? [];
+      if (left === undefined) continue;
+      // what has a dot or an index is no function, axis or number
+      for (const [, used] of right.matchAll(/(?<![\w.%'])([A-Za-z_%][\w.%']*\.[\w.%']+|[A-Za-z_%][\w.%']*(?=\[))/g))
+        if (!defined.has(used!) && !/^(uniform|normal)('\d+)?$/.test(used!)) missing.push(`${left} uses ${used}`);
+      defined.add(left);
+    }
+    expect(defined.size).toBeGreaterThan(10);
+    expect(missing).toEqual([]);
+  },
+);
+
+test("values are named by the calls that made them, gradients after what they are of", () => {
+  const text = check(example("digits_cnn"), "backward", { name: "digits_cnn.dlm" });
+  const names = text.split("\n").flatMap((line) => definition.exec(line)?.[1] ?? []);
+  for (const name of [
+    "y",
+    "logits",
+    "cnn.conv_block.relu",
+    "cnn.conv_block2.batch_norm",
+    "cnn.conv_block2.batch_norm.y",
+    "cnn.max_pool2d",
+    "cnn.max_pool2d.argmax",
+    "log_softmax.max",
+    "d_z",
+    "d_cnn.conv_block2.batch_norm.y",
+  ])
+    expect(names).toContain(name);
+  expect(names.filter((name) => name.includes("'"))).toEqual([]);
+  expect(text).toContain("d_cnn.conv_block.batch_norm: f32[64, 8, 8, 16] = select(0 < cnn.conv_block.batch_norm, ");
+});
+test("several calls of a model are numbered, and an earlier update of its parameters is given", () => {
+  const text = check(example("gan_ring"), "backward", { name: "gan_ring.dlm" });
+  expect(text).toContain("disc.linear.y[i, j]: f32[256, 64] = sum(k < 2) x[i, k] * disc.linear.w[k, j]\n");
+  expect(text).toContain("disc'2.linear.y[i, j]: f32[256, 64] = sum(k < 2) disc.linear.w[k, j] * stop[i, k]\n");
+  expect(text).toContain("updated gan.minimize1.disc.linear.w: f32[2, 64]\n");
+  expect(text).toContain(
+    "disc'3.linear.y[i, j]: f32[256, 64] = sum(k < 2) fake[i, k] * gan.minimize1.disc.linear.w[k, j]\n",
+  );
+  expect(text).not.toContain(".adam.");
 });
 
 test.each(["backward", "wgsl", "plan"] as const)("a name of one's own may begin with d_ (%s)", (stage) => {
@@ -97,7 +131,7 @@ test("two draws do not cancel each other", () => {
 model net(x: f32[B, 2]) -> f32[B, 2] { return x * (uniform(0, 1)[B, 2] - uniform(0, 1)[B, 2]) |> Linear(2, bias: false) }
 train fit on d(batch: 2) { minimize mean(net(x)) by sgd(lr: 0.1)
   steps: 1 }`;
-  expect(check(source, "backward")).toContain("(uniform[i, j] - uniform'1[i, j])");
+  expect(check(source, "backward")).toContain("(uniform[i, j] - uniform'2[i, j])");
 });
 
 const [x, y, z] = ["x", "y", "z"].map(atom) as [
