@@ -7,7 +7,22 @@ import { extentText, printNode, shapeText, type Names } from "../graph/print.ts"
 import { isCall, operandsOf, scalarOrder, visit } from "../graph/scalar.ts";
 import type { Call, Compute, Extent, Load, Node, Reshape, Scalar } from "../graph/types.ts";
 import { namesByCall } from "./call-names.ts";
-import { add, atom, divide, multiply, number, numberText, scale, sub, text, valueOf, type Poly } from "./algebra.ts";
+import {
+  add,
+  atom,
+  divide,
+  loose,
+  multiply,
+  number,
+  numberText,
+  operandText,
+  scale,
+  sub,
+  sumText,
+  text,
+  valueOf,
+  type Poly,
+} from "./algebra.ts";
 
 export function derivationText(t: TrainProgram): string {
   const gradients = t.objectives.flatMap((o) => o.gradients.map((g) => ({ objective: o.name, ...g })));
@@ -74,7 +89,7 @@ function writerOf(order: readonly Node[], wanted: ReadonlyMap<Node, string>): Wr
     if (x.kind === "reshape" && !isApart(x)) return valueOfNode(x.operand, throughView(x, indices), bare);
     if (x.kind === "compute" && !isApart(x)) return scalar(x.body, (p) => indices[p] ?? number(0), bare);
     const shown = bare ? [] : indices.filter((_, d) => x.shape[d] !== 1);
-    return atom(`${names.node(x)}${shown.length ? `[${shown.map((i) => unbracketed(text(i))).join(", ")}]` : ""}`);
+    return atom(`${names.node(x)}${shown.length ? `[${shown.map((i) => text(i)).join(", ")}]` : ""}`);
   };
   const scalar: Writer["scalar"] = (root, at, bare) => {
     const memo = new Map<Scalar, Poly>();
@@ -329,7 +344,7 @@ type LoadText = (l: Extract<Scalar, { kind: "load" }>) => Poly;
 type DrawName = (e: Extract<Scalar, { kind: "random" }>, seedAndStep: string) => string;
 
 function polyOf(e: Scalar, go: (x: Scalar) => Poly, at: Axes, names: Names, load: LoadText, draw: DrawName): Poly {
-  const list = (xs: readonly Scalar[]): string => xs.map((x) => unbracketed(text(go(x)))).join(", ");
+  const list = (xs: readonly Scalar[]): string => xs.map((x) => text(go(x))).join(", ");
   switch (e.kind) {
     case "literal":
       return e.dtype === "bool" ? atom(String(e.value === 1)) : number(e.value);
@@ -343,20 +358,20 @@ function polyOf(e: Scalar, go: (x: Scalar) => Poly, at: Axes, names: Names, load
     case "floor_div":
       return atom(`floor(${text(divide(go(e.operand), number(e.divisor)))})`);
     case "modulo":
-      return atom(`(${bracketed(go(e.operand))} mod ${e.divisor})`);
+      return loose(`${operandText(go(e.operand))} mod ${e.divisor}`);
     case "non_negative":
       return comparison(go(e.operand), ">=");
     case "equal_zero":
       return comparison(go(e.operand), "==");
     case "and":
-      return atom(`(${e.operands.map((x) => text(go(x))).join(" and ")})`);
+      return loose(e.operands.map((x) => sumText(go(x))).join(" and "));
     case "not":
-      return atom(`not ${bracketed(go(e.operand))}`);
+      return atom(`not ${operandText(go(e.operand))}`);
     case "select":
       return atom(`select(${list([e.condition, e.then, e.otherwise])})`);
     case "load": {
       const value = load(e);
-      return e.outside ? atom(`(${text(value)} ?? ${text(go(e.outside))})`) : value;
+      return e.outside ? loose(`${sumText(value)} ?? ${sumText(go(e.outside))}`) : value;
     }
     case "random":
       return atom(`${draw(e, list([e.seed, e.step]))}[${list(e.indices)}]`);
@@ -384,32 +399,20 @@ function callOf({ fn, operands: xs }: Call, go: (x: Scalar) => Poly): Poly {
       return isNegative(a) ? sub(number(1), atom(`sigmoid(${text(scale(a, -1))})`)) : atom(`sigmoid(${text(a)})`);
     default: {
       const sign = infix[fn.name];
-      if (sign) return atom(`(${text(a)} ${sign} ${text(b)})`);
-      return atom(`${fn.name}(${xs.map((x) => unbracketed(text(go(x)))).join(", ")})`);
+      if (sign) return loose(`${sumText(a)} ${sign} ${sumText(b)}`);
+      return atom(`${fn.name}(${xs.map((x) => text(go(x))).join(", ")})`);
     }
   }
 }
 const isNegative = (a: Poly): boolean => a.size > 0 && [...a.values()].every((p) => p.factor < 0);
-const bracketed = (a: Poly): string => (/^[\w.%']+$/.test(text(a)) || isBracketed(text(a)) ? text(a) : `(${text(a)})`);
-const unbracketed = (t: string): string => (isBracketed(t) ? t.slice(1, -1) : t);
-/** Does its first bracket close with its last character? */
-function isBracketed(t: string): boolean {
-  let depth = 0;
-  for (let i = 0; i < t.length; i++) {
-    if (t[i] === "(") depth++;
-    else if (t[i] === ")") depth--;
-    if (!depth) return i > 0 && i === t.length - 1;
-  }
-  return false;
-}
 /** a - b >= 0 reads a >= b. */
 function comparison(a: Poly, sign: string): Poly {
   const [left, right] = [true, false].map((positive) =>
-    text(
+    sumText(
       new Map(
         [...a].filter(([, p]) => p.factor > 0 === positive).map(([k, p]) => [k, { ...p, factor: Math.abs(p.factor) }]),
       ),
     ),
   );
-  return atom(`(${left} ${sign} ${right})`);
+  return loose(`${left} ${sign} ${right}`);
 }

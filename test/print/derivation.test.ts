@@ -3,7 +3,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { analyse } from "../../compiler/front.ts";
-import { add, atom, divide, multiply, number, scale, sub, text } from "../../compiler/print/algebra.ts";
+import {
+  add,
+  atom,
+  divide,
+  loose,
+  multiply,
+  number,
+  operandText,
+  scale,
+  sub,
+  text,
+} from "../../compiler/print/algebra.ts";
 import { derivationText } from "../../compiler/print/derivation.ts";
 import { check } from "../plans/check.ts";
 
@@ -152,6 +163,20 @@ test.each([
   ["(x - y) / z", divide(sub(x, y), z)],
   ["y", divide(multiply(x, y), x)],
   ["x / 3 - 1", sub(divide(x, number(3)), number(1))],
+  ["y < z", loose("y < z")],
+  ["x * (y < z)", multiply(x, loose("y < z"))],
+  ["1 - (y < z)", sub(number(1), loose("y < z"))],
+  ["(x + y)^2 / (x - y)", divide(multiply(add(x, y), add(x, y)), sub(x, y))],
 ])("%s", (expected, value) => {
   expect(text(value)).toBe(expected);
+});
+test("an operand has brackets where it binds less than a product", () => {
+  expect([x, number(2), add(x, y), loose("y < z"), scale(x, -1), atom("f(x, y)[i]")].map(operandText)).toEqual([
+    "x",
+    "2",
+    "(x + y)",
+    "(y < z)",
+    "(-x)",
+    "f(x, y)[i]",
+  ]);
 });
