@@ -25,12 +25,9 @@ import {
 } from "./algebra.ts";
 
 export function derivationText(t: TrainProgram): string {
+  const { order, writer: w } = derivationOf(t);
   const gradients = t.objectives.flatMap((o) => o.gradients.map((g) => ({ objective: o.name, ...g })));
-  const losses = new Map<Node, string>(t.objectives.map((o) => [o.loss, o.name]));
-  const rootsOf = (o: Objective): Node[] => [o.loss, ...o.gradients.map((g) => g.gradient)];
-  const order = topological(t.objectives.flatMap(rootsOf), isUpdated);
-  const wanted = new Map([...gradients.map((g) => [g.gradient, `d_${g.parameter.path}`] as const), ...losses]);
-  const w = writerOf(order, wanted);
+  const losses = new Set(t.objectives.map((o) => o.loss));
   const place = new Map<Node, number>(gradients.map((g, i) => [g.parameter, i]));
   const given = order
     .filter((x) => w.isNamed(x) && x.kind === "source" && x.role !== "carry")
@@ -51,12 +48,27 @@ export function derivationText(t: TrainProgram): string {
     ...gradients.map((g) => `d ${g.objective} / d ${g.parameter.path} = ${w.valueText(g.gradient)}`),
   ].join("\n");
 }
+const rootsOf = (o: Objective): Node[] => [o.loss, ...o.gradients.map((g) => g.gradient)];
+/** The nodes of the objectives and their gradients, and how they are written. */
+export function derivationOf({ objectives }: TrainProgram): {
+  readonly order: readonly Node[];
+  readonly writer: Writer;
+} {
+  const order = topological(objectives.flatMap(rootsOf), isUpdated);
+  const wanted = new Map<Node, string>(
+    objectives.flatMap((o) => [
+      ...o.gradients.map((g) => [g.gradient, `d_${g.parameter.path}`] as const),
+      [o.loss, o.name] as const,
+    ]),
+  );
+  return { order, writer: writerOf(order, wanted) };
+}
 /** A parameter after an earlier `minimize`: given, since no derivative goes through an optimizer. */
 const isUpdated = (x: Node): boolean =>
   x.kind === "compute" && x.span?.origin?.kind === "optimizer" && isCall(x.body, "stop");
 
 /** Formulas of one program. */
-interface Writer {
+export interface Writer {
   readonly names: Names;
   readonly sums: ReadonlyMap<Node, ScaledSum>;
   readonly isNamed: (x: Node) => boolean;

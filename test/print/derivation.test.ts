@@ -2,7 +2,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { evaluateNodes, sizeOfShape } from "../../compiler/evaluate/evaluate.ts";
 import { analyse } from "../../compiler/front.ts";
+import { gradient } from "../../compiler/grad/grad.ts";
+import { topological } from "../../compiler/graph/node.ts";
+import type { Node } from "../../compiler/graph/types.ts";
 import {
   add,
   atom,
@@ -15,7 +19,7 @@ import {
   sub,
   text,
 } from "../../compiler/print/algebra.ts";
-import { derivationText } from "../../compiler/print/derivation.ts";
+import { derivationOf, derivationText } from "../../compiler/print/derivation.ts";
 import { check } from "../plans/check.ts";
 
 const example = (name: string): string =>
@@ -125,6 +129,77 @@ train fit on table(batch: 2) {
   expect(own).not.toContain("gradient of x");
 });
 
+/** Small versions of examples; how many gradients they name at the least. */
+const small: readonly { name: string; least: number; changes: readonly (readonly [from: string, to: string])[] }[] = [
+  {
+    name: "digits_cnn",
+    least: 25,
+    changes: [
+      ["batch: 64", "batch: 3"],
+      ["Block(16)", "Block(2)"],
+      ["Block(32)", "Block(2)"],
+    ],
+  },
+  {
+    name: "gpt_chars",
+    least: 50,
+    changes: [
+      ["batch: 12", "batch: 2"],
+      ["ctx = 64", "ctx = 5"],
+      ["width = 128", "width = 8"],
+      ["stack 4", "stack 2"],
+    ],
+  },
+  {
+    name: "lstm_chars",
+    least: 6,
+    changes: [
+      ["batch: 32", "batch: 2"],
+      ["ctx = 32", "ctx = 4"],
+      ["LSTM(128)", "LSTM(6)"],
+    ],
+  },
+  {
+    name: "gan_ring",
+    least: 20,
+    changes: [
+      ["batch: 256", "batch: 4"],
+      ["Linear(64", "Linear(5"],
+    ],
+  },
+];
+test.each(small)("what $name calls d_x is the gradient of x", ({ name, least, changes }) => {
+  const source = changes.reduce((text, [from, to]) => text.replaceAll(from, to), example(name));
+  const { program } = analyse(source);
+  const [train] = program!.trains;
+  const { order, writer } = derivationOf(train!);
+  const dims = new Proxy({}, { get: () => 40 });
+  let state = 1;
+  const draw = (): number => (state = (state * 16807) % 2147483647) / 2147483647; // 0..1
+  const values = new Map<Node, Float64Array>();
+  for (const x of topological(order))
+    if (x.kind === "source" && !x.data && x.role !== "carry")
+      values.set(
+        x,
+        Float64Array.from({ length: sizeOfShape(x.shape, dims) }, () =>
+          x.dtype === "i32" ? Math.floor(4 * draw()) : x.role === "parameter" ? 2 * draw() - 1 : draw(),
+        ),
+      );
+  const shown = order.filter((x) => writer.isNamed(x) && !x.scans.size && x.dtype === "f32");
+  const byName = new Map(shown.map((x) => [writer.names.node(x), x]));
+  let count = 0;
+  for (const [own, x] of byName) {
+    const primal = own.startsWith("d_") ? byName.get(own.slice(2)) : undefined;
+    if (!primal) continue;
+    const found = train!.objectives.flatMap((o) => gradient(o.loss, [primal])[0] ?? []);
+    const [value, ...wanted] = evaluateNodes([x, ...found], values, dims);
+    const distance = (g: Float64Array): number =>
+      Math.max(...g.map((v, i) => Math.abs(v - value![i]!))) / (1e-9 + Math.max(...g.map(Math.abs)));
+    expect(Math.min(...wanted.map(distance)), own).toBeLessThan(1e-5);
+    count++;
+  }
+  expect(count).toBeGreaterThan(least);
+});
 test("a long chain is no deep recursion", () => {
   const chain = Array.from({ length: 3000 }, (_, i) => `  let a${i + 1} = sin(a${i} * ${1 + i / 1e4}) + 1\n`).join("");
   const source = `data d { field x: f32[2] = [[1, 2], [3, 4]] }
