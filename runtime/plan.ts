@@ -77,7 +77,7 @@ export interface Dispatch {
     readonly access: "read" | "read_write" | "uniform";
   }[]; // group 0
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
-  readonly flops?: Size; // for profiles
+  readonly flops?: Size; // operations on f32: for profiles, and what a launch is expected to take
   readonly bytesMoved?: Size;
   readonly lines?: readonly string[]; // "digits.dlm:9" of the source it computes
 }
