@@ -77,7 +77,7 @@ export interface Dispatch {
     readonly access: "read" | "read_write" | "uniform";
   }[]; // group 0
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
-  readonly flops?: Size; // for profiles
+  readonly flops?: Size; // operations on f32: for profiles, and what a launch is expected to take
   readonly lines?: readonly string[]; // "digits.dlm:9" of the source it computes
 }
 /** ceil(product of ceil(size / tile)), folded to 65,535 in x: x = min(total, 65535), y = ceil(total / 65535) when the pair is [{total}, "fold"]. */

@@ -119,8 +119,8 @@ test("kernels are trees: no regular expression looks at WGSL", () => {
   expect(patternsIn(names)).not.toEqual([]); // they would be found
 });
 
-/** Where formulas are matched: normal forms, rules, what drivers may not reassociate. Elsewhere fields of a row answer. */
-const matching = /^compiler\/(scalar|graph|grad|rewrite|fuse)\//;
+/** Where formulas are matched: normal forms, rules, what drivers may not reassociate, how derivations read. Elsewhere fields of a row answer. */
+const matching = /^compiler\/(scalar|graph|grad|rewrite|fuse|print)\//;
 /** It prints functions by their names. */
 const printer = "compiler/print/derivation.ts";
 /** Questions for the name of a row: of any, and by the one who asks for a formula. */

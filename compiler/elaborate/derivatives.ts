@@ -2,7 +2,7 @@
 // A value may hold derivatives that were taken before, and what those were made of has been brought into a stable form of its own: a node that is
 // differentiated by stands in it under several forms. All of them are that node, so its derivative is the sum of theirs.
 import { gradient } from "../grad/grad.ts";
-import { sumNodes } from "../graph/node.ts";
+import { gradientMeta, sumNodes } from "../graph/node.ts";
 import type { Node } from "../graph/types.ts";
 import { stabilised } from "../rewrite/simplify.ts";
 
@@ -25,8 +25,8 @@ export function derivatives(root: Node, nodes: readonly Node[], forms: StableFor
   const all = [...new Set(groups.flat())];
   const found = new Map<Node, Node>();
   gradient(stabilised(root, all, remember), all).forEach((g, i) => g && found.set(all[i]!, g));
-  return groups.map((group) => {
+  return groups.map((group, i) => {
     const parts = group.flatMap((x) => found.get(x) ?? []);
-    return parts.length ? sumNodes(parts) : undefined;
+    return parts.length ? sumNodes(parts, gradientMeta(nodes[i]!)) : undefined;
   });
 }

@@ -24,7 +24,7 @@ export function purposeOf(f: Known, { nodes, copy }: Pick<Group, "nodes" | "copy
     name: wgslName(
       (works.findLast((w) => !isAside(w)) ?? works.at(-1))?.name ?? labels[0] ?? (last ? kindOf(last) : "copy"),
     ),
-    does: works.length ? doneBy(works) : distinct(labels.map(memory ? copyText : labelText)),
+    does: works.length ? doneBy(works) : distinct(memory ? labels.map(copyText) : labels),
     lines: distinct([
       ...works.map((w) => place(w.origin.span)),
       ...nodes.flatMap((x) => (x.span ? [place(x.span)] : [])),
@@ -34,8 +34,6 @@ export function purposeOf(f: Known, { nodes, copy }: Pick<Group, "nodes" | "copy
 const distinct = (texts: readonly string[]): readonly string[] => [...new Set(texts)];
 const kindOf = (x: Node): string =>
   x.kind === "compute" && x.reduction ? x.reduction.op : x.kind === "scatter" ? "scatter" : "map";
-/** Differentiation names what it makes `d_` and the name of what it is the gradient of. */
-const labelText = (label: string): string => (label.startsWith("d_") ? `gradient of ${label.slice(2)}` : label);
 const copyText = (label: string): string => `copy to ${label}`;
 
 /** What a node does for the call that it was made in. */
@@ -57,7 +55,7 @@ function workOf(f: Known, x: Node): Work | undefined {
   const origin = x.span?.origin;
   if (initial || !origin) return initial;
   if (x.span.isDerivative) {
-    const parameter = x.label?.startsWith(`d_${origin.path}.`) ? x.label.slice(origin.path.length + 3) : undefined;
+    const parameter = withinCall(origin, x.span.gradientOf);
     return parameter
       ? workFor(origin, `${parameter}_grad`, `gradient of ${parameter}`)
       : workFor(origin, "backward", "backward");
@@ -70,7 +68,7 @@ function workOf(f: Known, x: Node): Work | undefined {
     );
   // what data, initial values and optimizers make has its name where the program gives one
   if (origin.kind === "data" || origin.kind === "init" || origin.kind === "optimizer")
-    return { ...workFor(origin, origin.kind, ""), ...(x.label ? { name: x.label } : {}) };
+    return workFor(origin, x.label ?? origin.kind, "");
   return f.isInitial ? workFor(origin, "initial", "initial value") : workFor(origin, "forward", "");
 }
 function initialWork(memory: Node): Work | undefined {
@@ -85,9 +83,10 @@ function copyWorks(f: Known, memory: Node): readonly Work[] {
   return [(f.isInitial && initialWork(memory)) || workFor(origin, part, copyText(part))];
 }
 /** A memory's name, within its call. */
-function partOf(origin: Origin, { label = "memory" }: Node): string {
-  return label.startsWith(`${origin.path}.`) ? label.slice(origin.path.length + 1) : label;
-}
+const partOf = (origin: Origin, { label = "memory" }: Node): string => withinCall(origin, label) ?? label;
+/** "w" of "net.linear.w" in net.linear. */
+const withinCall = ({ path }: Origin, label: string | undefined): string | undefined =>
+  label?.startsWith(`${path}.`) ? label.slice(path.length + 1) : undefined;
 /** "net.linear (Linear), gradient of w, gradient of b": each call once. */
 function doneBy(works: readonly Work[]): readonly string[] {
   const byCall = new Map<string, Set<string>>();

@@ -6,6 +6,7 @@ import { within } from "../graph/compilation.ts";
 import {
   compute,
   constant,
+  gradientMeta,
   indicesOf,
   levelInputs,
   ownAxes,
@@ -14,7 +15,6 @@ import {
   topological,
   type Meta,
 } from "../graph/node.ts";
-import { derivativeOf } from "../graph/origin.ts";
 import {
   and,
   axis,
@@ -75,7 +75,7 @@ function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<Node>, l
     const x = order[i]!;
     const list = cotangents.get(x);
     if (list && needed.has(x)) {
-      const g = sumNodes(list, metaOf(x), finished);
+      const g = sumNodes(list, gradientMeta(x), finished);
       finished.add(g);
       if (wrt.has(x)) found.set(x, g);
       else if (x.kind === "result") scans.get(x.scan)!.seeds.push({ result: x, g });
@@ -88,7 +88,6 @@ function backpropagate(seeds: ReadonlyMap<Node, Node>, wrt: ReadonlySet<Node>, l
   }
   return found;
 }
-const metaOf = (x: Node): Meta => ({ span: derivativeOf(x.span), label: x.label && `d_${x.label}` });
 
 function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: Contribution) => void): void {
   switch (x.kind) {
@@ -97,7 +96,7 @@ function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: 
       return;
     case "reshape": {
       if (!wanted(x.operand)) return;
-      const back = reshape(g, x.operand.shape, metaOf(x));
+      const back = reshape(g, x.operand.shape, gradientMeta(x));
       const p = x.operand.shape.map((n) => variable(n, "p"));
       contribute({ tensor: x.operand, unknowns: p, indices: indicesOf(p), value: load(back, p) });
       return;
@@ -110,7 +109,7 @@ function vjp(x: Node, g: Node, wanted: (node: Node) => boolean, contribute: (c: 
       const map = new Map(v.map((w, i) => [axis(i, w.extent), w] as const));
       const at = x.indices.map((e) => substitute(e, map) as Integer);
       for (const [l, a] of adjoints(substitute(x.value, map), load(g, at, 0), wanted))
-        contribute({ tensor: l.tensor, unknowns: v, indices: l.indices, value: a, meta: metaOf(l.tensor) });
+        contribute({ tensor: l.tensor, unknowns: v, indices: l.indices, value: a, meta: gradientMeta(l.tensor) });
       return;
     }
     default:
@@ -128,10 +127,10 @@ function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contri
   if (op === "max" || op === "min") {
     if (x.reduction!.ties === "share") {
       const hit = call("equal", body, load(x, at)); // the same bits as in the forward pass: the constructor sees to it
-      const count = compute(output, { op: "sum", over }, select(hit, literal(1), 0), metaOf(x));
+      const count = compute(output, { op: "sum", over }, select(hit, literal(1), 0), gradientMeta(x));
       seed = select(hit, div(seed, load(count, at)), 0);
     } else {
-      seed = select(isFirst(op, output, over, body, metaOf(x)), seed, 0);
+      seed = select(isFirst(op, output, over, body, gradientMeta(x)), seed, 0);
     }
   } else if (op === "prod") {
     // the product of the other factors, exact with any number of zeros
@@ -141,14 +140,14 @@ function computeVjp(x: Compute, g: Node, wanted: (node: Node) => boolean, contri
       [...output, ...over],
       { op: "prod", over: other },
       select(same, literal(1), substitute(body, new Map(over.map((v, i) => [v, other[i]!])))),
-      metaOf(x),
+      gradientMeta(x),
     );
     seed = mul(seed, load(rest, [...at, ...indicesOf(over)]));
   }
   const own = x.reduction ? undefined : load(x, at);
   const unknowns = [...output, ...over].filter((v) => v.extent !== 1);
   for (const [l, a] of adjoints(body, seed, wanted, own))
-    contribute({ tensor: l.tensor, unknowns, indices: l.indices, value: a, meta: metaOf(l.tensor) });
+    contribute({ tensor: l.tensor, unknowns, indices: l.indices, value: a, meta: gradientMeta(l.tensor) });
 }
 /** Is the element at `over` the first extremum, row by row? Positions are counted where strides are known; else the first of each axis is found, given the axes before it. */
 function isFirst(

@@ -93,7 +93,8 @@ export function scanVjp(
       const bodySeeds = new Map<Node, Node>();
       const put = (node: Node, g: Node): void => {
         const before = bodySeeds.get(node);
-        bodySeeds.set(node, before ? sumNodes([before, g]) : g);
+        const span = derivativeOf(node.span, node.label);
+        bodySeeds.set(node, before ? sumNodes([before, g], { span }) : g);
       };
       const seed = (node: Node, g: Node): void => {
         if (node.dtype !== "f32") return;

@@ -35,5 +35,6 @@ export function placeNow(place: Place | undefined): Place | undefined {
   const { file, start, end } = place ?? origin.span;
   return { file, start, end, origin };
 }
-/** The same place, of a derivative. */
-export const derivativeOf = (place: Place | undefined): Place | undefined => place && { ...place, isDerivative: true };
+/** The same place, of a derivative; `label`: of what it is the gradient of. */
+export const derivativeOf = (place: Place | undefined, label?: string): Place | undefined =>
+  place && { ...place, isDerivative: true, ...(label ? { gradientOf: label } : {}) };

@@ -12,4 +12,5 @@ export interface Origin {
 export interface Place extends Span {
   readonly origin?: Origin;
   readonly isDerivative?: true; // of what stands there
+  readonly gradientOf?: string; // the label of what a derivative is the gradient of: a parameter's path, a value's name
 }

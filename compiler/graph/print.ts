@@ -45,7 +45,7 @@ export function scalarText(
 }
 const levels: Readonly<Record<string, number>> = { "<": 2, "<=": 2, "==": 2, "+": 3, "-": 3, "*": 4, "/": 4 };
 /** Of a function that is written as an operator. */
-const operatorOf = ({ wgsl }: ScalarFunction): string | undefined =>
+export const operatorOf = ({ wgsl }: ScalarFunction): string | undefined =>
   typeof wgsl === "object" && "operator" in wgsl ? wgsl.operator : undefined;
 function precedence(e: Scalar, text: string): number {
   if (/^[\w%.]+$/.test(text)) return 9;

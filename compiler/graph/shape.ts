@@ -1,5 +1,5 @@
 // Shapes, and what a node is told besides its formula.
-import { placeNow, type Place } from "./origin.ts";
+import { derivativeOf, placeNow, type Place } from "./origin.ts";
 import { extentKey } from "./leaves.ts";
 import type { Node, Range, Shape } from "./types.ts";
 
@@ -12,6 +12,11 @@ export function metaOf(meta: Meta): { span?: Place; label?: string } {
   const span = placeNow(meta.span);
   return { ...(span ? { span } : {}), ...(meta.label ? { label: meta.label } : {}) };
 }
+/** Of the gradient of a node. */
+export const gradientMeta = (x: Node): Meta => ({
+  span: derivativeOf(x.span, x.label ?? (x.kind === "source" ? x.path : undefined)),
+  label: x.label && `d_${x.label}`,
+});
 
 /**
  * Gives a node without a name the source's name for it. The one thing that is added to a node after it is made: of equal formulas one is made first, and

@@ -9,7 +9,7 @@ export interface Stage {
   readonly over: readonly Variable[]; // fresh variables, of this stage alone
   readonly value: Scalar; // loads, locals of earlier stages, variables of `axes` and `over`
 }
-/** target[indices] = value for all of axes and over. `accumulate`: += in the order of the loops (scatter; `over` is then walked by one invocation). */
+/** target[indices] = value for all of axes and over. */
 export interface Store {
   readonly target: Node;
   readonly over: readonly Variable[]; // e.g. the reduced axis again, for softmax

@@ -26,3 +26,14 @@ export function sizeOfExtents(extents: Shape): Size {
   if (terms.every((t) => !t.dims.length)) return terms.reduce((sum, t) => sum + t.factor, 0);
   return { sum: terms };
 }
+/** Each so many times; products of the same dims are one term, the longest first. */
+export function sumOfSizes(sizes: readonly (readonly [size: Size, times: number])[]): Size {
+  const terms = new Map<string, { readonly factor: number; readonly dims: readonly string[] }>();
+  for (const [size, times] of sizes)
+    for (const { factor, dims } of typeof size === "number" ? [{ factor: size, dims: [] }] : size.sum) {
+      const key = [...dims].sort().join(" * ");
+      terms.set(key, { factor: (terms.get(key)?.factor ?? 0) + times * factor, dims });
+    }
+  const sum = [...terms.values()].filter((t) => t.factor).sort((a, b) => b.dims.length - a.dims.length);
+  return sum.some((t) => t.dims.length) ? { sum } : (sum[0]?.factor ?? 0);
+}

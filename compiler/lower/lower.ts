@@ -9,12 +9,12 @@ import { elements } from "../scalar/dtype.ts";
 import { builtinsIn, type Declaration, type Module } from "../kernel/ir.ts";
 import { tidy } from "./tidy.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
+import { flopsOf } from "../kernel/flops.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { flatNest, nestOf } from "../schedule/nest.ts";
 import { priceOf } from "../schedule/price.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { sizeOfExtents } from "../kernel/sizes.ts";
 import { chooseSchedule } from "../schedule/space.ts";
 import { openParts, splitReduction, takeApart } from "../schedule/split.ts";
 import type { Target } from "../kernel/target.ts";
@@ -34,14 +34,14 @@ export interface LoweredKernel {
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
   readonly constants: readonly string[];
   readonly schedule: Schedule;
-  readonly flops: Size;
+  readonly flops: Size; // operations on f32 of one run
   readonly price: { readonly compileMs: number; readonly starts: number }; // of the driver; of SIMD groups, in one run
 }
 export function lowerKernel(
   spec: KernelSpec,
   layout: Layout,
   target: Target,
-  options: { readonly schedule?: Schedule } = {},
+  options: { readonly schedule?: Schedule; readonly flops?: Size } = {},
 ): LoweredKernel {
   const nest = nestOf(spec);
   const apart = options.schedule ? undefined : takeApart(nest.spec, target);
@@ -53,7 +53,8 @@ export function lowerKernel(
   const schedule = options.schedule ?? chooseSchedule(nest, target);
   if (schedule.split) {
     const { parts, whole } = splitReduction(nest.spec, schedule.split, openParts(nest.spec, target).count);
-    const before = lowerKernel(parts, layout, target, { schedule: { ...schedule, split: 0 } });
+    const flops = flopsOf({ ...nest.spec, stores: [] }); // the loops of the parts have lengths that no size says
+    const before = lowerKernel(parts, layout, target, { schedule: { ...schedule, split: 0 }, flops });
     const { before: later = [], ...last } = lowerKernel(whole, layout, target);
     return { ...last, before: [{ ...before, schedule }, ...later] };
   }
@@ -62,6 +63,7 @@ export function lowerKernel(
   const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
   return {
     ...moduleOf(spec, emitKernel(own, layout, schedule), schedule, layout),
+    flops: options.flops ?? flopsOf(spec),
     price: { compileMs, starts: groups * Math.ceil(threads / target.simd) },
   };
 }
@@ -76,7 +78,7 @@ function moduleOf(
   emitted: Emitted,
   schedule: Schedule,
   layout: Layout,
-): Omit<LoweredKernel, "price"> {
+): Omit<LoweredKernel, "price" | "flops"> {
   const body = tidy(emitted.body);
   const bindings: Binding[] = [];
   const declarations: Declaration[] = [];
@@ -104,12 +106,6 @@ function moduleOf(
     parameters: builtinsIn(body),
     body,
   };
-  const [stage, ...more] = spec.stages;
-  const steps = stage && !more.length ? [...spec.axes, ...stage.over].map((v) => v.extent) : [];
-  const flops =
-    steps.length && steps.every((n) => typeof n === "number")
-      ? 2 * (sizeOfExtents(steps) as number)
-      : sizeOfExtents(spec.axes.map((v) => v.extent));
   return {
     module,
     entry: entryPoint,
@@ -117,6 +113,5 @@ function moduleOf(
     workgroups: [{ tiles: emitted.tiles }, "fold"],
     constants: emitted.dims,
     schedule,
-    flops,
   };
 }

@@ -12,7 +12,9 @@ import { builtinsIn, type Declaration, type Module, type Procedure, type Stateme
 import type { KernelStep, LoopStep, Step, View } from "../kernel/graph.ts";
 import { tidy } from "./tidy.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
+import { flopsOf } from "../kernel/flops.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
+import { sumOfSizes, type Size } from "../kernel/sizes.ts";
 import { eachRound, inLanes } from "./lanes.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { nestOf, type Nest } from "../schedule/nest.ts";
@@ -31,7 +33,7 @@ export interface WholeKernel {
   }[];
   readonly rounds: number; // binding of the number of steps, a uniform u32
   readonly workgroup: number;
-  readonly flops: number; // of one step
+  readonly flops: Size; // of one step
   readonly lines: readonly string[]; // of the source
 }
 export interface WholeOptions {
@@ -71,7 +73,7 @@ export function lowerWhole(
         target,
         options,
       );
-  if (inRegisters) return { ...inRegisters, ...factsOf(kernels) };
+  if (inRegisters) return { ...inRegisters, ...factsOf(steps) };
 
   const names = uniqueNames([...bound, ...shared], layout);
   const procedures = proceduresOf(placed, names, scansOf(steps), layout, target);
@@ -106,7 +108,7 @@ export function lowerWhole(
       { kind: "for", ...eachRound, trips: 1000, body: oneStep(steps, placed, procedures, new Set(shared), threads) },
     ],
   };
-  return { module, entry: entryPoint, ...bindingsOf(bound, written), workgroup: threads, ...factsOf(kernels) };
+  return { module, entry: entryPoint, ...bindingsOf(bound, written), workgroup: threads, ...factsOf(steps) };
 }
 /** The kernels as functions of one module, and what they have in common. */
 interface Procedures {
@@ -298,10 +300,12 @@ const bindingsOf = (bound: readonly Node[], written: ReadonlySet<Node>): Pick<Wh
   bindings: bound.map((node, binding) => ({ node, binding, access: written.has(node) ? "read_write" : "read" })),
   rounds: bound.length,
 });
-const factsOf = (kernels: readonly KernelStep[]): Pick<WholeKernel, "flops" | "lines"> => ({
-  flops: kernels.reduce((sum, k) => sum + flopsOf(k.spec), 0),
-  lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))],
+const factsOf = (steps: readonly Step[]): Pick<WholeKernel, "flops" | "lines"> => ({
+  flops: flopsOfSteps(steps),
+  lines: [...new Set(kernelsOf(steps).flatMap((k) => k.spec.lines ?? []))],
 });
+const flopsOfSteps = (steps: readonly Step[]): Size =>
+  sumOfSizes(steps.map((s) => (s.kind === "loop" ? [flopsOfSteps(s.body), s.scan.count] : [flopsOf(s.spec), 1])));
 
 const scansOf = (steps: readonly Step[]): Scan[] =>
   steps.flatMap((s) => (s.kind === "loop" ? [s.scan, ...scansOf(s.body)] : []));
@@ -336,13 +340,6 @@ export const loadsOf = (spec: KernelSpec): Set<Node> =>
     tensorsOf([...spec.stages.map((s) => s.value), ...spec.stores.flatMap((s) => [s.value, ...s.indices])]).map(baseOf),
   );
 export const storesOf = (spec: KernelSpec): Set<Node> => new Set(spec.stores.map((s) => baseOf(s.target)));
-const flopsOf = ({ axes, stages, stores }: KernelSpec): number => {
-  const points = sizeOf(axes.map((v) => v.extent));
-  return (
-    stages.reduce((sum, s) => sum + 2 * points * sizeOf(s.over.map((v) => v.extent)), 0) +
-    stores.reduce((sum, s) => sum + points * sizeOf(s.over.map((v) => v.extent)), 0)
-  );
-};
 /** Slices of flat buffers as elements of the buffer. */
 export function physical(spec: KernelSpec, views: ReadonlyMap<Node, View>): KernelSpec {
   const flat = (shape: Shape, indices: readonly Integer[], offset: number): Integer =>

@@ -1,38 +1,77 @@
-// The derivation of a train block's gradients, as formulas that are read from above: what is given, the objective, then its derivatives. Named
-// are sums, what the source names, and what is read more than once; the rest is written out where it is read, and simplified over the reals.
-// In: a train block. Out: lines; every name in a line is defined above it.
-import type { TrainProgram } from "../elaborate/program.ts";
-import { inputs, loadsIn, topological } from "../graph/node.ts";
+// The derivation of a train block's gradients, as formulas that are read from above: what is given, the objective, then its derivatives, simplified
+// over the reals. In: a train block. Out: lines; every name in a line is defined above it.
+import type { Objective, TrainProgram } from "../elaborate/program.ts";
+import { loadsIn, topological } from "../graph/node.ts";
 import { extentText, printNode, shapeText, type Names } from "../graph/print.ts";
-import { operandsOf, scalarOrder, visit } from "../graph/scalar.ts";
-import type { Call, Compute, Extent, Node, Scalar, Scan } from "../graph/types.ts";
-import { add, atom, divide, multiply, number, numberText, scale, sub, text, valueOf, type Poly } from "./algebra.ts";
+import { operandsOf, scalarOrder } from "../graph/scalar.ts";
+import type { Call, Compute, Node, Reshape, Scalar } from "../graph/types.ts";
+import { coreOf, countOf, isUpdated, layoutOf, wordOf, type ScaledSum } from "./apart.ts";
+import { namesByCall } from "./call-names.ts";
+import {
+  add,
+  atom,
+  divide,
+  loose,
+  multiply,
+  number,
+  numberText,
+  operandText,
+  scale,
+  sub,
+  sumText,
+  text,
+  valueOf,
+  type Poly,
+} from "./algebra.ts";
 
 export function derivationText(t: TrainProgram): string {
+  const { order, writer: w } = derivationOf(t);
   const gradients = t.objectives.flatMap((o) => o.gradients.map((g) => ({ objective: o.name, ...g })));
-  const losses = new Map<Node, string>(t.objectives.map((o) => [o.loss, o.name]));
-  const order = topological([...losses.keys(), ...gradients.map((g) => g.gradient)]);
-  const wanted = new Map([...gradients.map((g) => [g.gradient, `d_${g.parameter.path}`] as const), ...losses]);
-  const w = writerOf(order, wanted);
-  const lines = order.filter(w.isNamed).flatMap((x) => [
-    ...nodeLines(x, w).map((line) => "  ".repeat(x.scans.size) + line),
-    ...(losses.has(x) ? [""] : []), // what follows is made of it
-  ]);
+  const losses = new Set(t.objectives.map((o) => o.loss));
+  const place = new Map<Node, number>(gradients.map((g, i) => [g.parameter, i]));
+  const given = order
+    .filter((x) => w.isNamed(x) && x.kind === "source" && x.role !== "carry")
+    .sort((a, b) => (place.get(a) ?? -1) - (place.get(b) ?? -1));
+  const written = new Set<Node>(given);
+  const sections = t.objectives.map((o) =>
+    topological(rootsOf(o), isUpdated).flatMap((x) => {
+      if (!w.isNamed(x) || written.has(x)) return [];
+      written.add(x);
+      const lines = nodeLines(x, w).map((line) => "  ".repeat(x.scans.size) + line);
+      return losses.has(x) ? [...lines, ""] : lines; // what follows is made of it
+    }),
+  );
   return [
-    ...lines,
+    ...given.flatMap((x) => nodeLines(x, w)),
     "",
+    ...sections.flatMap((lines) => [...lines, ""]),
     ...gradients.map((g) => `d ${g.objective} / d ${g.parameter.path} = ${w.valueText(g.gradient)}`),
   ].join("\n");
 }
-
+const rootsOf = (o: Objective): Node[] => [o.loss, ...o.gradients.map((g) => g.gradient)];
+/** The nodes of the objectives and their gradients, and how they are written. */
+export function derivationOf({ objectives }: TrainProgram): {
+  readonly order: readonly Node[];
+  readonly writer: Writer;
+} {
+  const order = topological(objectives.flatMap(rootsOf), isUpdated);
+  const wanted = new Map<Node, string>(
+    objectives.flatMap((o) => [
+      ...o.gradients.map((g) => [g.gradient, `d_${g.parameter.path}`] as const),
+      [o.loss, o.name] as const,
+    ]),
+  );
+  return { order, writer: writerOf(order, wanted) };
+}
 /** Formulas of one program. */
-interface Writer {
+export interface Writer {
   readonly names: Names;
+  readonly sums: ReadonlyMap<Node, ScaledSum>;
   readonly isNamed: (x: Node) => boolean;
   readonly isConstant: (x: Node) => boolean;
   readonly valueText: (x: Node) => string; // its name, or the number that it is
   /** `bare`: without the axes of what is read. */
-  readonly body: (x: Compute, at: Axes, bare: boolean) => Poly;
+  readonly scalar: (e: Scalar, at: Axes, bare: boolean) => Poly;
 }
 /** What the axes of a node are called, or what is written for them. */
 type Axes = (position: number) => Poly;
@@ -40,97 +79,85 @@ type Axes = (position: number) => Poly;
 /** `wanted`: names of losses and of gradients. */
 function writerOf(order: readonly Node[], wanted: ReadonlyMap<Node, string>): Writer {
   const constants = new Map<Node, number>();
-  const isApart = namedApart(order, (x) => wanted.has(x));
-  const isNamed = (x: Node): boolean => isApart(x) && !constants.has(x);
+  const { isApart, sums } = layoutOf(order, (x) => wanted.has(x));
+  const first = new Map<Node, Node>(); // of the nodes that are one formula
+  const isNamed = (x: Node): boolean => isApart(x) && !constants.has(x) && !first.has(x);
   const draws = new Map<string, string>();
   // two draws are two names
   const draw: DrawName = ({ distribution, site }, place) => {
     const key = `${site} ${place}`;
     const count = [...draws.values()].filter((name) => name.startsWith(distribution)).length;
-    if (!draws.has(key)) draws.set(key, count ? `${distribution}'${count}` : distribution);
+    if (!draws.has(key)) draws.set(key, count ? `${distribution}'${count + 1}` : distribution);
     return draws.get(key)!;
   };
-  let names = namesByPosition();
-  const body: Writer["body"] = (x, at, bare) => {
+  let names = namesByPosition(first);
+  const valueOfNode = (x: Node, indices: readonly Poly[], bare: boolean): Poly => {
+    const value = constants.get(x);
+    if (value !== undefined) return number(value);
+    if (x.kind === "reshape" && !isApart(x)) return valueOfNode(x.operand, throughView(x, indices), bare);
+    if (x.kind === "compute" && !isApart(x)) return scalar(x.body, (p) => indices[p] ?? number(0), bare);
+    const shown = bare ? [] : indices.filter((_, d) => x.shape[d] !== 1);
+    return atom(`${names.node(x)}${shown.length ? `[${shown.map((i) => text(i)).join(", ")}]` : ""}`);
+  };
+  const scalar: Writer["scalar"] = (root, at, bare) => {
     const memo = new Map<Scalar, Poly>();
     const go = (e: Scalar): Poly => {
       let known = memo.get(e);
       if (!known) memo.set(e, (known = polyOf(e, go, at, names, load, draw)));
       return known;
     };
-    const load: LoadText = (l) => {
-      const value = constants.get(l.tensor);
-      if (value !== undefined) return number(value);
-      const indices = l.indices.map(go);
-      if (l.tensor.kind === "compute" && !isApart(l.tensor))
-        return body(l.tensor, (p) => indices[p] ?? number(0), bare);
-      const shown = bare ? [] : indices.filter((_, d) => l.tensor.shape[d] !== 1);
-      return atom(
-        `${names.node(l.tensor)}${shown.length ? `[${shown.map((i) => unbracketed(text(i))).join(", ")}]` : ""}`,
-      );
-    };
-    for (const e of scalarOrder([x.body])) go(e); // operands first, so that no recursion is deep
-    return go(x.body);
+    const load: LoadText = (l) => valueOfNode(l.tensor, l.indices.map(go), bare);
+    for (const e of scalarOrder([root])) go(e); // operands first, so that no recursion is deep
+    return go(root);
   };
+  const formulas = new Map<string, Node>();
   for (const x of order) {
-    const value = x.kind === "compute" && !x.scans.size ? constantOf(x, body) : undefined;
+    const value = x.kind === "compute" && !x.scans.size ? constantOf(x, scalar) : undefined;
     if (value !== undefined) constants.set(x, value);
+    else if (isApart(x) && !x.scans.size && !wanted.has(x)) {
+      const formula = formulaOf(x, scalar, names);
+      const same = formula && formulas.get(formula);
+      if (same) first.set(x, same);
+      else if (formula) formulas.set(formula, x);
+    }
   }
   draws.clear();
-  names = namesOf(order, isNamed, wanted);
+  const { node, step } = namesByCall(order, isNamed, wanted, (x) => wordOf(x, sums.get(x)));
+  names = { node: (x) => node(first.get(x) ?? x), step };
   const valueText = (x: Node): string => (constants.has(x) ? numberText(constants.get(x)!) : names.node(x));
-  return { names, isNamed, isConstant: (x) => constants.has(x), valueText, body };
+  return { names, sums, isNamed, isConstant: (x) => constants.has(x), valueText, scalar };
+}
+/** The places in its operand. */
+function throughView({ shape, operand }: Reshape, indices: readonly Poly[]): readonly Poly[] {
+  const own = indices.filter((_, d) => shape[d] !== 1);
+  return operand.shape.map((n) => (n === 1 ? number(0) : own.shift()!));
+}
+/** Equal for what is the same over the reals. */
+function formulaOf(x: Node, scalar: Writer["scalar"], names: Names): string | undefined {
+  const shape = shapeText(x.shape);
+  if (x.kind === "reshape") return `${shape} of ${names.node(x.operand)}`;
+  if (x.kind !== "compute") return undefined;
+  if (isUpdated(x)) return `${x.span?.origin?.path} ${x.label}`;
+  const over = x.reduction ? `${x.reduction.op} ${shapeText(x.reduction.extents)}` : "";
+  return `${shape} ${over} ${text(scalar(x.body, (p) => atom(`axis${p}`), false))}`;
 }
 /** While constants are found: what differs has different names. */
-function namesByPosition(): Names {
+function namesByPosition(first: ReadonlyMap<Node, Node>): Names {
   const positions = new Map<Node, number>();
-  const node = (x: Node): string => {
+  const node = (given: Node): string => {
+    const x = first.get(given) ?? given;
     if (!positions.has(x)) positions.set(x, positions.size);
     return `%${positions.get(x)!}`;
   };
   return { node, step: () => "t" };
 }
 /** The number that a node always is: the slope of a mean, a count. */
-function constantOf(x: Compute, body: Writer["body"]): number | undefined {
-  const value = valueOf(body(x, (p) => atom(`axis${p}`), false));
+function constantOf(x: Compute, scalar: Writer["scalar"]): number | undefined {
+  const value = valueOf(scalar(x.body, (p) => atom(`axis${p}`), false));
   if (value === undefined || !x.reduction) return value;
-  const count = x.reduction.extents.reduce<number>((n, e) => n * (typeof e === "number" ? e : NaN), 1);
+  const count = countOf(x);
   return x.reduction.op === "sum" && !Number.isNaN(count) ? value * count : undefined;
 }
-/** Sums, what has a name, and what is read more than once and is more than arithmetic on one value. */
-function namedApart(order: readonly Node[], isWanted: (x: Node) => boolean): (x: Node) => boolean {
-  const reads = new Map<Node, number>();
-  const asTensor = new Set<Node>(); // read as a whole, by scans and views
-  for (const x of order) {
-    if (x.kind !== "compute") for (const y of inputs(x)) asTensor.add(y);
-    else for (const y of inputs(x)) reads.set(y, (reads.get(y) ?? 0) + 1);
-  }
-  const isArithmetic = (x: Compute): boolean => loadsIn(x).length < 2 && !functionsIn(x.body);
-  const depths = new Map<Node, number>(); // of what is written out
-  const apart = new Set<Node>();
-  for (const x of order) {
-    const depth = 1 + Math.max(0, ...inputs(x).map((y) => depths.get(y) ?? 0));
-    const isApart =
-      x.kind !== "compute" ||
-      x.reduction !== undefined ||
-      x.label !== undefined ||
-      asTensor.has(x) ||
-      isWanted(x) ||
-      depth > deepest ||
-      ((reads.get(x) ?? 0) > 1 && !isArithmetic(x));
-    if (isApart) apart.add(x);
-    else depths.set(x, depth);
-  }
-  return (x) => apart.has(x);
-}
-const deepest = 32;
-const arithmetic: ReadonlySet<string> = new Set(["add", "sub", "mul", "div", "neg"]);
-function functionsIn(root: Scalar): boolean {
-  let found = false;
-  visit(root, (e) => void (found ||= (e.kind === "call" && !arithmetic.has(e.fn.name)) || e.kind === "select"));
-  return found;
-}
-
 // ---- lines
 
 const outputLetters = "ijlmnpqr";
@@ -139,29 +166,43 @@ const letterOf = (letters: string, i: number): string => letters[i] ?? `${letter
 
 function nodeLines(x: Node, w: Writer): string[] {
   if (x.kind !== "compute") return printNode(x, w.names);
-  const rank = x.shape.length;
-  const axisName = (p: number): string => letterOf(p < rank ? outputLetters : reducedLetters, p < rank ? p : p - rank);
-  const extents = x.reduction?.extents ?? [];
-  const bare = !x.reduction && isElementwise(x, w);
-  const typed = `${x.dtype}${rank ? shapeText(x.shape) : ""}`;
-  const own = x.shape.flatMap((n, i) => (n === 1 ? [] : [axisName(i)]));
+  const typed = `${x.dtype}${x.shape.length ? shapeText(x.shape) : ""}`;
+  if (isUpdated(x)) return [`updated ${w.names.node(x)}: ${typed}`];
+  const sum = w.sums.get(x);
+  const { reduction } = sum?.of ?? x;
+  const bare = !reduction && isElementwise(x, w);
+  const own = x.shape.flatMap((n, i) => (n === 1 ? [] : [letterOf(outputLetters, i)]));
   const left = `${w.names.node(x)}${own.length && !bare ? `[${own.join(", ")}]` : ""}`;
-  const value = text(w.body(x, (p) => (x.shape[p] === 1 ? number(0) : atom(axisName(p))), bare));
-  const over = extents.map((n, i) => `${axisName(rank + i)} < ${extentText(n)}`).join(", ");
+  const at = (p: number): Poly => (x.shape[p] === 1 ? number(0) : atom(letterOf(outputLetters, p)));
+  const value = sum ? scale(bodyOfSum(sum, at, w), sum.factor) : w.scalar(x.body, inner(x, at), bare);
+  const over = reduction?.extents.map((n, i) => `${letterOf(reducedLetters, i)} < ${extentText(n)}`).join(", ");
   // a reduction is of all that follows it
-  return [`${left}: ${typed} = ${x.reduction ? `${x.reduction.op}(${over}) ` : ""}${value}`];
+  return [`${left}: ${typed} = ${reduction ? `${reduction.op}(${over}) ` : ""}${text(value)}`];
+}
+/** Axes beyond the node's own are those of its reduction. */
+const inner =
+  ({ shape }: Node, at: Axes): Axes =>
+  (p) =>
+    p < shape.length ? at(p) : atom(letterOf(reducedLetters, p - shape.length));
+/** Of one element of what is summed, for the element of the sum that is read. */
+function bodyOfSum({ of, load }: ScaledSum, at: Axes, w: Writer): Poly {
+  const indices = load.indices.map((e) => w.scalar(e, at, false));
+  return w.scalar(
+    of.body,
+    inner(of, (p) => indices[p]!),
+    false,
+  );
 }
 /** Does every tensor in it have the node's own axes, so that none need be written? */
 function isElementwise(x: Compute, w: Writer): boolean {
-  const core = (shape: readonly Extent[]): readonly Extent[] => shape.filter((n) => n !== 1);
-  const axes = core(x.shape);
+  const axes = coreOf(x.shape);
   if (!axes.length) return true;
   const seen = new Set<Node>();
   const stack: Compute[] = [x];
   for (let y = stack.pop(); y; y = stack.pop()) {
     if (usesAxes(y.body)) return false;
     for (const l of loadsIn(y)) {
-      const own = core(l.tensor.shape);
+      const own = coreOf(l.tensor.shape);
       const aligned =
         !l.outside &&
         own.length === axes.length &&
@@ -169,9 +210,11 @@ function isElementwise(x: Compute, w: Writer): boolean {
         l.indices.every((e, d) => l.tensor.shape[d] === 1 || (e.kind === "variable" && e.position !== undefined)) &&
         isSorted(l.indices.flatMap((e, d) => (l.tensor.shape[d] === 1 || e.kind !== "variable" ? [] : [e.position!])));
       if (!aligned && own.length && !w.isConstant(l.tensor)) return false;
-      if (!w.isNamed(l.tensor) && l.tensor.kind === "compute" && !seen.has(l.tensor)) {
-        seen.add(l.tensor);
-        stack.push(l.tensor);
+      let tensor = l.tensor;
+      while (tensor.kind === "reshape" && !w.isNamed(tensor)) tensor = tensor.operand;
+      if (!w.isNamed(tensor) && tensor.kind === "compute" && !seen.has(tensor)) {
+        seen.add(tensor);
+        stack.push(tensor);
       }
     }
   }
@@ -191,68 +234,13 @@ function usesAxes(root: Scalar): boolean {
   return false;
 }
 
-// ---- names
-
-/**
- * By label, plain where only one has it or the user's own text does; else behind the instance whose parameters are read ("net.linear.y"). What has
- * none is its layer's value, or on the way back g1, g2, ...
- */
-function namesOf(order: readonly Node[], isNamed: (x: Node) => boolean, wanted: ReadonlyMap<Node, string>): Names {
-  const known = new Map<Node, string>();
-  const used = new Map<string, number>();
-  const scans: Scan[] = [];
-  for (const x of order) if (x.kind === "result" && !scans.includes(x.scan)) scans.push(x.scan);
-  const take = (x: Node, wanted: string): void => {
-    const count = used.get(wanted) ?? 0;
-    used.set(wanted, count + 1);
-    known.set(x, count ? `${wanted}'${count}` : wanted);
-  };
-  const named = order.filter(isNamed);
-  for (const x of named) if (x.kind === "source") take(x, x.path || x.label || "constant");
-  for (const x of named) if (!known.has(x) && wanted.has(x)) take(x, wanted.get(x)!);
-  const isUsers = (x: Node): boolean => x.label !== undefined && x.span?.file.library !== true;
-  for (const x of named) if (!known.has(x) && isUsers(x)) take(x, x.label!);
-  const isBackward = backward(order);
-  let count = 0;
-  for (const x of named) {
-    if (known.has(x)) continue;
-    const instance = instanceOf(x, isNamed);
-    if (x.label && (!used.has(x.label) || !instance || x.label.startsWith("d_"))) take(x, x.label);
-    else if (x.label) take(x, `${instance}.${x.label}`);
-    else if (isBackward.has(x)) take(x, `g${++count}`);
-    else take(x, x.kind === "compute" && !x.reduction && instance ? instance : wordFor(x));
-  }
-  return {
-    node: (x) => known.get(x) ?? x.label ?? wordFor(x),
-    step: (scan) => `t${scans.length > 1 ? scans.indexOf(scan) : ""}`,
-  };
-}
-/** What is made of a gradient. */
-function backward(order: readonly Node[]): ReadonlySet<Node> {
-  const found = new Set<Node>();
-  for (const x of order) if (x.label?.startsWith("d_") || inputs(x).some((y) => found.has(y))) found.add(x);
-  return found;
-}
-/** The layer whose parameter a node reads: "net.linear" of net.linear.w. */
-function instanceOf(x: Node, isNamed: (x: Node) => boolean): string | undefined {
-  for (const y of inputs(x)) {
-    if (y.kind === "source" && y.role === "parameter" && y.path.includes("."))
-      return y.path.slice(0, y.path.lastIndexOf("."));
-    const below = isNamed(y) ? undefined : instanceOf(y, isNamed);
-    if (below) return below;
-  }
-  return undefined;
-}
-const wordFor = (x: Node): string =>
-  x.kind === "compute" ? (x.reduction?.op ?? (x.body.kind === "call" ? x.body.fn.name : "value")) : x.kind;
-
 // ---- scalars
 
 type LoadText = (l: Extract<Scalar, { kind: "load" }>) => Poly;
 type DrawName = (e: Extract<Scalar, { kind: "random" }>, seedAndStep: string) => string;
 
 function polyOf(e: Scalar, go: (x: Scalar) => Poly, at: Axes, names: Names, load: LoadText, draw: DrawName): Poly {
-  const list = (xs: readonly Scalar[]): string => xs.map((x) => unbracketed(text(go(x)))).join(", ");
+  const list = (xs: readonly Scalar[]): string => xs.map((x) => text(go(x))).join(", ");
   switch (e.kind) {
     case "literal":
       return e.dtype === "bool" ? atom(String(e.value === 1)) : number(e.value);
@@ -266,20 +254,20 @@ function polyOf(e: Scalar, go: (x: Scalar) => Poly, at: Axes, names: Names, load
     case "floor_div":
       return atom(`floor(${text(divide(go(e.operand), number(e.divisor)))})`);
     case "modulo":
-      return atom(`(${bracketed(go(e.operand))} mod ${e.divisor})`);
+      return loose(`${operandText(go(e.operand))} mod ${e.divisor}`);
     case "non_negative":
       return comparison(go(e.operand), ">=");
     case "equal_zero":
       return comparison(go(e.operand), "==");
     case "and":
-      return atom(`(${e.operands.map((x) => text(go(x))).join(" and ")})`);
+      return loose(e.operands.map((x) => sumText(go(x))).join(" and "));
     case "not":
-      return atom(`not ${bracketed(go(e.operand))}`);
+      return atom(`not ${operandText(go(e.operand))}`);
     case "select":
       return atom(`select(${list([e.condition, e.then, e.otherwise])})`);
     case "load": {
       const value = load(e);
-      return e.outside ? atom(`(${text(value)} ?? ${text(go(e.outside))})`) : value;
+      return e.outside ? loose(`${sumText(value)} ?? ${sumText(go(e.outside))}`) : value;
     }
     case "random":
       return atom(`${draw(e, list([e.seed, e.step]))}[${list(e.indices)}]`);
@@ -307,32 +295,20 @@ function callOf({ fn, operands: xs }: Call, go: (x: Scalar) => Poly): Poly {
       return isNegative(a) ? sub(number(1), atom(`sigmoid(${text(scale(a, -1))})`)) : atom(`sigmoid(${text(a)})`);
     default: {
       const sign = infix[fn.name];
-      if (sign) return atom(`(${text(a)} ${sign} ${text(b)})`);
-      return atom(`${fn.name}(${xs.map((x) => unbracketed(text(go(x)))).join(", ")})`);
+      if (sign) return loose(`${sumText(a)} ${sign} ${sumText(b)}`);
+      return atom(`${fn.name}(${xs.map((x) => text(go(x))).join(", ")})`);
     }
   }
 }
 const isNegative = (a: Poly): boolean => a.size > 0 && [...a.values()].every((p) => p.factor < 0);
-const bracketed = (a: Poly): string => (/^[\w.%']+$/.test(text(a)) || isBracketed(text(a)) ? text(a) : `(${text(a)})`);
-const unbracketed = (t: string): string => (isBracketed(t) ? t.slice(1, -1) : t);
-/** Does its first bracket close with its last character? */
-function isBracketed(t: string): boolean {
-  let depth = 0;
-  for (let i = 0; i < t.length; i++) {
-    if (t[i] === "(") depth++;
-    else if (t[i] === ")") depth--;
-    if (!depth) return i > 0 && i === t.length - 1;
-  }
-  return false;
-}
 /** a - b >= 0 reads a >= b. */
 function comparison(a: Poly, sign: string): Poly {
   const [left, right] = [true, false].map((positive) =>
-    text(
+    sumText(
       new Map(
         [...a].filter(([, p]) => p.factor > 0 === positive).map(([k, p]) => [k, { ...p, factor: Math.abs(p.factor) }]),
       ),
     ),
   );
-  return atom(`(${left} ${sign} ${right})`);
+  return loose(`${left} ${sign} ${right}`);
 }

@@ -48,6 +48,27 @@ test("a function of the library knows the user's line that calls it", () => {
   expect(all).toContain("gradient of fit log_softmax < cross_entropy < fit at line 11");
   expect(all).toContain("digits digits at line 4");
 });
+test("a kernel over all parameters is its optimizer's and names none of them", () => {
+  const clipped = compile(text.replace("by adam", "by clip_norm(1) >> adam"), { name: "digits.dlm" });
+  const specs = clipped.programs
+    .find((p) => p.name === "fit.step")!
+    .kernels.steps.flatMap((s) => (s.kind === "kernel" ? [s.spec] : []));
+  const optimizers = specs.flatMap((s) => (s.places ?? []).filter((p) => p.origin?.kind === "optimizer"));
+  expect(new Set(optimizers.map(told))).toEqual(
+    new Set([
+      "fit.minimize1.clip_norm clip_norm < fit at line 11",
+      "fit.minimize1.adam adam < fit at line 11",
+      "fit.minimize1 clip_norm >> adam < fit at line 11",
+    ]),
+  );
+  expect(specs.map((s) => s.name)).toContain("fit_minimize1_clip_norm_optimizer");
+});
+test("kernels of what data makes are named after the data and the field", () => {
+  const { plan } = compile(readFileSync(join(examples, "gan_ring.dlm"), "utf8"), { name: "gan_ring.dlm" });
+  const names = plan!.modules.map((m) => m.name);
+  expect(names).toContain("ring_x");
+  expect(names.filter((name) => /^(x|k)(_\d+)?$/.test(name))).toEqual([]);
+});
 test.each(readdirSync(examples).filter((file) => file.endsWith(".dlm")))("every kernel of %s has a call", (file) => {
   const { programs } = compile(readFileSync(join(examples, file), "utf8"), { name: file });
   for (const p of programs)

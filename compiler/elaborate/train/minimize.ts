@@ -1,7 +1,7 @@
 // `minimize`: gradients, the optimizers for every parameter, and the new parameters.
 // In: the losses of the parts of a batch. Out: groups of parameters with their updates; the step's current values are the new ones.
 import type * as ast from "../../../grammar/ast.ts";
-import { compute, indicesOf, nameNode, sumNodes, topological } from "../../graph/node.ts";
+import { compute, gradientMeta, indicesOf, sumNodes, topological } from "../../graph/node.ts";
 import { callOrigin, withOrigin } from "../../graph/origin.ts";
 import { call as callScalar, equal, load, modulo, select } from "../../graph/scalar.ts";
 import type { Node, Source } from "../../graph/types.ts";
@@ -111,12 +111,12 @@ function gradientsOf(
   parameters.forEach((p, i) => {
     const parts = found.flatMap((g) => g[i] ?? []);
     if (!parts.length) return;
-    const sum = sumNodes(parts);
+    const sum = sumNodes(parts, gradientMeta(p));
     if (losses.length === 1) return void gradients.set(p, sum);
     const axes = axesOf(sum.shape);
-    gradients.set(p, compute(axes, undefined, callScalar("div", load(sum, indicesOf(axes)), losses.length)));
+    const mean = callScalar("div", load(sum, indicesOf(axes)), losses.length);
+    gradients.set(p, compute(axes, undefined, mean, gradientMeta(p)));
   });
-  for (const [p, g] of gradients) if (g.kind === "compute") nameNode(g, `d_${p.path}`);
   return gradients;
 }
 /** The new value is a constant for every derivative below: none goes through the optimizer. */

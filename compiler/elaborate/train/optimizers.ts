@@ -74,6 +74,8 @@ function runOptimizer(
     },
   };
   const steps = new Map<Source, Node>();
+  // one call for all parameters: what it makes of each names it, and kernels are of many
+  const origin = callOrigin("optimizer", d.name.text, path, line.span);
   for (const [p, { scope, holder }] of bindings) {
     const inner: Context = {
       ...ctx,
@@ -85,9 +87,7 @@ function runOptimizer(
       params,
       draws: { count: 0, path: holder.path },
     };
-    const value = withOrigin(callOrigin("optimizer", d.name.text, holder.path, line.span), () =>
-      optimizerResult(d, scope, inner, holder),
-    );
+    const value = withOrigin(origin, () => optimizerResult(d, scope, inner, holder));
     steps.set(p, fitTo({ shape: p.shape, dtype: p.dtype }, value, d.span, d.name.text));
     states.get(p)!.push(...holder.states.values());
     if (every) for (const held of holder.states.values()) keepBetween(held, every, current);
