@@ -1,9 +1,9 @@
 // Functions that move elements: transpose, concat, split and their kin, and `reshape[...]`, `expand[...]`.
 import type { Span } from "../../../grammar/diagnostic.ts";
-import { reshape } from "../../graph/node.ts";
+import { reshape, sameElementCount } from "../../graph/node.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
 import { integer, literal } from "../../graph/scalar.ts";
-import type { Extent, Node, Shape } from "../../graph/types.ts";
+import type { Extent, Node } from "../../graph/types.ts";
 import type { Argument, Callable, Context, Value } from "../context.ts";
 import {
   beyondLimit,
@@ -149,19 +149,10 @@ export function applyShaped(
   const shape = bracketShape(f.dims, f.scope, ctx);
   if (f.name === "expand") return tensor(expand(x, shape, span));
   if (f.name !== "reshape") return tensor(filled(shape, literal(f.name === "ones" ? 1 : 0), span));
-  if (sizeText(shape) !== sizeText(x.shape))
+  if (!sameElementCount(shape, x.shape))
     throw shapeMismatch(span, "reshape", shapeText(shape), shapeText(x.shape), {
       notes: ["both must have the same number of elements"],
       unequal: [[shape, x.shape]],
     });
   return tensor(reshape(x, shape, { span }));
-}
-/** The number of elements as text: the known part, then the run-time dims. */
-function sizeText(shape: Shape): string {
-  const known = shape.filter((n): n is number => typeof n === "number").reduce((a, b) => a * b, 1);
-  const symbols = shape
-    .filter((n) => typeof n !== "number")
-    .map((n) => extentText(n))
-    .sort();
-  return `${known} ${symbols.join(" ")}`;
 }
