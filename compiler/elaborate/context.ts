@@ -213,7 +213,7 @@ export interface Interpreter {
   readonly sites: Map<ast.Expr, number>; // constructors by their place
   readonly madeBy: Map<Node, ast.Name>; // the model that gave a value, told in messages
   readonly forms: StableForms;
-  readonly calls: ast.Fn[]; // running, to find recursion
+  readonly calls: ast.Item[]; // running, to find recursion
   readonly applied: Set<ast.Item>; // functions, layers and models
   /** The file is read again where instances were asked for parameters that were made further below. */
   readonly pass: { number: number };

@@ -62,6 +62,8 @@ export function construct(
   }
   return { kind: "instance", instance: child };
 }
+/** Layers may stand in one another as values: one that goes on in itself is deeper than any such. */
+const mostWithin = 32;
 export function applyInstance(
   callee: Extract<Value, { kind: "instance" }>,
   args: readonly Argument[],
@@ -72,7 +74,10 @@ export function applyInstance(
   const { instance } = callee;
   const d = instance.declaration;
   if (d.kind === "train" || d.kind === "optimizer") throw errors.needed(span, "layer", kindText(callee));
-  if (!ctx.isGeneric) ctx.interpreter.applied.add(d);
+  const { calls, applied } = ctx.interpreter;
+  const within = calls.filter((x) => x === d).length;
+  if (within >= (d.kind === "model" ? 1 : mostWithin)) throw errors.recursion(span, d.name.text, d.kind);
+  if (!ctx.isGeneric) applied.add(d);
   if (d.kind === "model") {
     if (ctx.isGeneric && !instance.applied) throw new errors.Quiet(); // its parameters would follow from dims that are none
     ctx.instance?.uses.add(instance);
@@ -97,7 +102,7 @@ export function applyInstance(
     draws: { count: 0, path: `${ctx.draws.path}/${instance.path}#${ctx.draws.count++}` },
   };
   const origin = callOrigin(d.kind, d.name.text, instance.path, written);
-  const result = inCall(origin, span, () => {
+  const run = (): Value => {
     const bound = bindParameters(d.name.text, d.params, args, instance.scope, span, inner);
     const value = runBody(d.body, bound.scope, inner);
     instance.applied = true;
@@ -105,7 +110,14 @@ export function applyInstance(
     const made = d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), inner) : value;
     ctx.interpreter.log?.called(origin, d, bound.scope, made, instance);
     return made;
-  });
+  };
+  calls.push(d);
+  let result: Value;
+  try {
+    result = inCall(origin, span, run);
+  } finally {
+    calls.pop();
+  }
   if (result.kind === "tensor" && d.kind === "model") ctx.interpreter.madeBy.set(result.node, d.name);
   return result;
 }
