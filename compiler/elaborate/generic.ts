@@ -3,14 +3,15 @@
 // unchecked, so that what compiles where it is applied compiles where it is not.
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
-import { source } from "../graph/node.ts";
+import { factorsOf, source } from "../graph/node.ts";
 import {
   coefficientDivisor,
+  constantOf,
   constantPart,
   dim,
+  greatestCommonDivisor,
   iadd,
   imul,
-  integer,
   isub,
   provedNonNegative,
 } from "../graph/scalar.ts";
@@ -71,25 +72,23 @@ export function isOfSizes({ unequal }: errors.Fault, { params, result }: Generic
  * hyper-parameter that is no axis there may come out as it should.
  */
 function mayBeEqual([left, right]: errors.Unequal, named: ReadonlySet<string>): boolean {
-  const rest = [...right];
-  const alone = left.filter((n) => {
-    const at = rest.indexOf(n);
-    if (at >= 0) rest.splice(at, 1);
+  const [l, r] = [factorsOf(left), factorsOf(right)];
+  const others = [...r.sizes];
+  const alone = l.sizes.filter((n) => {
+    const at = others.indexOf(n);
+    if (at >= 0) others.splice(at, 1);
     return at < 0;
   });
-  const [a, b] = [sizeOf(alone), sizeOf(rest)];
-  if (!a || !b) return true; // a product of dims
+  if (alone.length > 1 || others.length > 1) return true; // a product of dims
+  const common = greatestCommonDivisor(l.known, r.known) || 1;
+  const [a, b] = [imul(alone[0] ?? 1, l.known / common), imul(others[0] ?? 1, r.known / common)];
   const isNamed = (e: Integer): boolean => e.kind === "dim" && named.has(e.name);
   if (isNamed(a) && isNamed(b)) return false;
   const difference = isub(a, b);
+  const known = constantOf(difference);
+  if (known !== undefined) return known === 0;
   const isNever = provedNonNegative(iadd(difference, -1)) || provedNonNegative(iadd(imul(difference, -1), -1));
   return !isNever && constantPart(difference) % coefficientDivisor(difference, 0) === 0;
-}
-/** The product of sizes of which one at most is unknown. */
-function sizeOf(sizes: readonly Extent[]): Integer | undefined {
-  const known = sizes.filter((n) => typeof n === "number").reduce((p, n) => p * n, 1);
-  const [only, ...more] = sizes.filter((n) => typeof n !== "number");
-  return more.length ? undefined : only ? imul(only, known) : integer(known);
 }
 const dimsOf = (t: ast.Type | undefined): readonly ast.DimExpr[] =>
   t?.kind === "tuple_type" ? t.elements.flatMap(dimsOf) : (t?.dims ?? []);

@@ -43,6 +43,17 @@ test.each([
   ["fn alone(x: f32[...S]) -> f32 = x", "f(x: f32[4]) = alone(sum(x))"],
   ["fn mapped(g: fn, x: f32[B, D]) = g(g(x)) + [1.0, 2.0]", "f(x: f32[4, 2]) = mapped(|y| y * 2, x)"],
   ["fn hot(i: i32[B] in 0..10) -> f32[B, K] = for b, k in 0..10: f32(i[b] == k)", "f(i: i32[4] in 0..10) = hot(i)"],
+  ["fn up2(x: f32[B, N]) = reshape[B, 2 * N](expand[B, N, 2](unsqueeze(x, -1)))", "f(x: f32[4, 8]) = up2(x)"],
+  [
+    "fn woven(x: f32[B, N], y: f32[B, N]) = reshape[B, 2 * N](transpose([x, y], axes: [1, 2, 0]))",
+    "f(x: f32[4, 8]) = woven(x, x)",
+  ],
+  ["fn tiled(x: f32[B, N]) = reshape[B, 3 * N](expand[B, 3, N](unsqueeze(x, 1)))", "f(x: f32[4, 8]) = tiled(x)"],
+  [
+    "fn columns(x: f32[B, T, C]) = reshape[B, T - 2, 3 * C](for b, t in 0..T - 2, j in 0..3, c: x[b, t + j, c])",
+    "f(x: f32[4, 8, 2]) = columns(x)",
+  ],
+  ["fn paired(x: f32[B, 2 * N], y: f32[N]) = reshape[B, 2, N](x) + y", "f(x: f32[4, 8], y: f32[4]) = paired(x, y)"],
   [
     "fn loss(p: f32[B, K], y: i32[B] in 0..10) = cross_entropy(p, y)",
     "f(p: f32[4, 10], y: i32[4] in 0..10) = loss(p, y)",
