@@ -67,6 +67,7 @@ export const unknownName = (
   return error("DLM2001", span, `there is no ${kind ? `${kind} ` : ""}\`${name}\` ${place}`, {
     hint,
     notes: [...(signature ? [signature] : []), ...list],
+    always: kind === "argument" || kind === "parameter", // a signature is known; other names may be bound where it is used
   });
 };
 export const twice = (span: Span, name: string, before: Span): Fault =>
