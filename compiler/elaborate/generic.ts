@@ -62,7 +62,7 @@ export function checkGeneric(self: Interpreter, item: Declaration, scope: Scope)
     const fault = faultOf(() => applyGeneric(self, item, scope, trial, generic));
     if (!fault) return { applied, right };
     const at = fault.diagnostic.span;
-    if (spreads.length && fault.diagnostic.code === noSuchAxis) continue;
+    if (spreads.length && fault.always && fault.diagnostic.code === noSuchAxis) continue;
     if (!holds(fault, item) || (told && !isSame(told, fault))) return { applied, right, at };
     told ??= fault;
   }
@@ -106,7 +106,7 @@ const namesOf = (item: Declaration): ReadonlySet<string> =>
   new Set([...item.params.map((p) => p.type), item.result].flatMap(dimsOf).flatMap((d) => nameOf(d) ?? []));
 /**
  * Could a caller make these sizes equal? Two that the signature gives two names as axes are meant to be two. A number, a formula, an axis of `...S` or a
- * hyper-parameter that is no axis there may come out as it should.
+ * hyper-parameter that is no axis there may come out as it should. That one of them may be 1, which an operator would stretch, is no way to be equal.
  */
 function mayBeEqual([left, right]: errors.Unequal, named: ReadonlySet<string>): boolean {
   const [l, r] = [factorsOf(left), factorsOf(right)];

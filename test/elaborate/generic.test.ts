@@ -62,6 +62,7 @@ test.each([
   ["fn paired(x: f32[B, 2 * N], y: f32[N]) = reshape[B, 2, N](x) + y", "f(x: f32[4, 8], y: f32[4]) = paired(x, y)"],
   ["fn wrapped(x: f32[B, D]) = for b, i in 0..D: x[b, i % (D - 4)]", "f(x: f32[4, 8]) = wrapped(x)"],
   ["fn noisy(x: f32[B, D]) = normal[B, D] + x", "f(x: f32[4, 8]) = noisy(x)"],
+  ["fn one(x: f32[B, D]) = expand[B, 1](x)", "f(x: f32[4, 1]) = one(x)"],
   // defaults are one value of many
   [
     "fn centred(x: f32[B, D], keep: bool = false) = x - mean(x, axis: 1, keep: keep)",
@@ -86,6 +87,7 @@ test.each([
   ["fn video(x: f32[...S]) -> f32[B, T, H, W, C] = x", "f(x: f32[2, 3, 4, 5, 6]) = video(x)"],
   ["fn turned(x: f32[...S]) = rearrange(x, `a b c d e -> e d c b a`)", "f(x: f32[2, 3, 4, 5, 6]) = turned(x)"],
   ["fn like(x: f32[...S], y: f32[...R]) -> f32[...R] = sum(x, axis: 0)", "f(x: f32[2, 3], y: f32[3]) = like(x, y)"],
+  ["fn paired(x: f32[...S], y: f32[...R]) = for i, j: x[i, j] * y[i, j]", "f(x: f32[2, 3]) = paired(x, x)"],
   ["fn beside(x: f32[...S], y: f32[...R]) -> f32[...S, ...R] = x", undefined],
   [
     "fn loss(p: f32[B, K], y: i32[B] in 0..10) = cross_entropy(p, y)",
@@ -136,6 +138,7 @@ test.each([
   ["fn f(x: f32[B, D]) = x * [0.3, 0.6, 0.1] + [1.0, 2.0]", undefined], // the first line may fit, what is behind it is not known
   ["fn f(x: f32[B, 2]) = x * [0.3, 0.6, 0.1]", "DLM2004 shapes do not fit: [3] with [B, 2]"],
   ["fn f(x: f32[B]) = reshape[B, 2](x)", "DLM2003 shapes do not fit: reshape wants [B, 2] but receives [B]"],
+  ["fn f(x: f32[B, 6]) = expand[B, 1](x)", "DLM2003 shapes do not fit: expand wants 1 in axis 1 but receives 6"],
   [
     "fn f(x: f32[...S]) -> f32[...S] = concat([x, [x]])",
     "DLM2003 shapes do not fit: concat wants f32[S0, S1] (axis 0 may differ) but receives f32[1, S0, S1]",
