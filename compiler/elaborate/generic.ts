@@ -138,7 +138,7 @@ const isSame = ({ diagnostic: a }: errors.Fault, { diagnostic: b }: errors.Fault
   a.span.start === b.span.start &&
   a.span.file === b.span.file &&
   (ofShapes.has(a.code) || a.message === b.message);
-function faultOf(run: () => unknown): errors.Fault | undefined {
+export function faultOf(run: () => unknown): errors.Fault | undefined {
   try {
     run();
   } catch (error) {

@@ -3,7 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import type { Interpreter, Scope } from "./context.ts";
 import { elaborateExport } from "./export.ts";
-import { checkGeneric, type Declaration } from "./generic.ts";
+import { checkGeneric, type Declaration, faultOf } from "./generic.ts";
 
 /** Calls of checks that are made for the values in them alone: as many as take no time. */
 const mostForKnowledge = 5000;
@@ -30,6 +30,7 @@ export function checkUnapplied(self: Interpreter, main: ast.File, scope: Scope, 
   for (let item = waiting.pop(); item; item = waiting.pop()) {
     if (self.applied.has(item) || (done.has(item) && !(always && self.work.calls < mostForKnowledge))) continue;
     done.add(item);
+    if (always && item.kind === "model" && isRightAlone(self, item, scope)) continue;
     const { told, applied, right, at } = checkGeneric(self, item, scope);
     for (const x of right) done.add(x);
     if (told && isRight) found = [told, ...found.filter((d) => !isSamePlace(d.span, told.span))];
@@ -51,6 +52,14 @@ function namedByOthers(items: readonly Declaration[]): ReadonlySet<string> {
 const isSamePlace = (a: Span, b: Span): boolean => a.start === b.start && a.file === b.file;
 const contains = (whole: Span, part: Span): boolean =>
   whole.file === part.file && whole.start <= part.start && part.end <= whole.end;
+/** Applies a model so that it has parameters, if it can be. What it applied half-way is not applied. */
+function isRightAlone(self: Interpreter, item: ast.ModelDeclaration, scope: Scope): boolean {
+  const before = new Set(self.applied);
+  const fault = faultOf(() => applyAlone(self, item, scope));
+  const isRight = !fault && self.models.get(item)?.applied === true;
+  if (!isRight) for (const x of self.applied) if (!before.has(x)) self.applied.delete(x);
+  return isRight;
+}
 /** A model as an export would apply it, if the types of its inputs say enough. */
 export function applyAlone(self: Interpreter, item: ast.ModelDeclaration, scope: Scope): void {
   if (
