@@ -17,8 +17,10 @@ export interface Parsed {
 const longest = 1000; // operators, calls, members and brackets in a row
 
 let parser: Parser | undefined;
-/** `text`: of the source what is read, at its place. */
-export function parse(source: SourceFile, text = source.text): Parsed {
+/** `part`: of the source what is read, at its place. */
+export function parse(given: SourceFile, part = given.text): Parsed {
+  const text = withLineFeeds(part);
+  const source = text === part ? given : { ...given, text: withLineFeeds(given.text) };
   const { tokens: written, comments, faults } = tokenize(text);
   const { tokens, diagnostics: reservedNames } = reservedAsNames(source, written);
   parser ??= new Parser();
@@ -36,6 +38,8 @@ export function parse(source: SourceFile, text = source.text): Parsed {
     comments,
   };
 }
+/** A CR alone ends a line too. It becomes a LF, which is as long, so that every place stays. */
+const withLineFeeds = (text: string): string => text.replace(/\r(?!\n)/g, "\n");
 function faultOf(file: SourceFile, { kind, start, end }: Fault): Diagnostic {
   if (kind === "string") return errors.unclosed({ file, start, end }, "string", '"');
   if (kind === "pattern") return errors.unclosed({ file, start, end }, "axis pattern", "`");

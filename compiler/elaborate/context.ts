@@ -161,8 +161,14 @@ export interface Context {
   readonly params?: OptimizerParams; // inside an optimizer
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
   readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
-  readonly isGeneric?: boolean; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
+  readonly generic?: Generic; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
+}
+/** What a declaration reaches that is checked on its own dims. */
+export interface Generic {
+  readonly applied: Set<ast.Item>; // the outermost first
+  readonly right: Set<ast.Item>; // of these: have given a value
+  readonly models: Map<ast.ModelDeclaration, Instance>; // that nothing else applies
 }
 /** A parameter's value before a `minimize` above, and where that stands. */
 export interface Updated {
@@ -219,7 +225,7 @@ export interface Interpreter {
   readonly sites: Map<ast.Expr, number>; // constructors by their place
   readonly madeBy: Map<Node, ast.Name>; // the model that gave a value, told in messages
   readonly forms: StableForms;
-  readonly calls: ast.Fn[]; // running, to find recursion
+  readonly calls: ast.Item[]; // running, to find recursion
   readonly applied: Set<ast.Item>; // functions, layers and models
   /** The file is read again where instances were asked for parameters that were made further below. */
   readonly pass: { number: number };

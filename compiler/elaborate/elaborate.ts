@@ -15,14 +15,13 @@ import { type Attempt, declared, declareItems } from "./declarations.ts";
 import * as errors from "./errors.ts";
 import { elaborateExport } from "./export.ts";
 import { askedEarly, forgetParameters, forgetValues, wasAsked } from "./expression/instances.ts";
-import { checkGeneric } from "./generic.ts";
 import { newInterpreter } from "./interpreter.ts";
 import { type Keeper, type Knowledge, newKeeper } from "./knowledge.ts";
 import { resolveNames } from "./names.ts";
 import type { Dataset, ElaborateOptions, ExportProgram, Held, Program, TrainProgram } from "./program.ts";
 import { initialValues } from "./programs.ts";
 import { elaborateTrain } from "./train/train.ts";
-import { applyAlone, checkUnused } from "./unused.ts";
+import { applyAlone, checkUnapplied } from "./unused.ts";
 import { once, tensor } from "./values.ts";
 
 export interface ElaborateInput {
@@ -74,7 +73,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   const isTold = (u: Diagnostic): boolean =>
     diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start);
   diagnostics.push(...unbound.filter((u) => !isTold(u)));
-  checkUnapplied(self, main, scope, attempt, keeper !== undefined);
+  checkUnapplied(self, main, scope, keeper !== undefined);
   const knowledge = keeper && {
     ...keeper.known,
     compilation: working(),
@@ -83,20 +82,6 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     scope,
   };
   return { program, diagnostics: distinct(diagnostics), knowledge };
-}
-/** Declarations that nothing applies; told of where the rest is right. `always`: evaluated in any case, for what is known of them. */
-function checkUnapplied(self: Interpreter, main: ast.File, scope: Scope, attempt: Attempt, always: boolean): void {
-  const isRight = !self.diagnostics.length;
-  if (!isRight && !always) return;
-  for (const item of main.items) {
-    const found =
-      item.kind === "model"
-        ? checkUnused(self, item, scope, attempt)
-        : item.kind === "fn" || item.kind === "layer"
-          ? checkGeneric(self, item, scope)
-          : undefined;
-    if (found && isRight) self.diagnostics.push(found);
-  }
 }
 /** Runs a part and collects its fault; what follows from one is told already. */
 function collecting(diagnostics: Diagnostic[], whole: Span): Attempt {

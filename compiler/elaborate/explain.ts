@@ -25,7 +25,7 @@ export const explanations: Readonly<Record<string, string>> = {
   DLM2012:
     "A gradient was asked for with respect to something that the value does not depend on. Often it is a copy: bind the value with `let` first and use that name in both places. Nothing passes through `stop`, `frozen` and whole numbers.\n\n    grad(sum(x^2), wrt: y)             # wrong\n    grad(sum((x - y)^2), wrt: y)       # right",
   DLM2013:
-    "A function may not call itself, nor a constant need itself. Loops at run time are `scan` and `fold`, at compile time `stack`.\n\n    fn power(x: f32, n: int) = if n == 0 then 1.0 else x * power(x, n - 1)     # wrong\n    fn power(x: f32, n: int) = fold (k in 0..n; y = 1.0) { next y = y * x }     # right",
+    "A function may not call itself, a layer or model not apply itself, and a constant not need itself. Loops at run time are `scan` and `fold`, at compile time `stack`.\n\n    fn power(x: f32, n: int) = if n == 0 then 1.0 else x * power(x, n - 1)     # wrong\n    fn power(x: f32, n: int) = fold (k in 0..n; y = 1.0) { next y = y * x }     # right",
   DLM2014:
     "This construct has no meaning at this place. Layers, models and train blocks hold instances, parameters and state; functions and metrics hold none. A block that gives a value ends with `return`; `yield` belongs to `scan`. In the body of `for` every value is one element.\n\n    fn block(x: f32[B, 4]) = x |> Linear(4)            # wrong\n    layer Block()(x: f32[B, 4]) = x |> Linear(4)       # right\n\n    for b: softmax(x[b])      # wrong: a slice inside `for`\n    softmax(x)                # right: the whole tensor",
   DLM2015:

@@ -38,6 +38,7 @@ import {
   contraction,
   divisorZero,
   emptyReduction,
+  expandedToOne,
   expandedTooFar,
   mixedTypes,
   needed,
@@ -418,7 +419,13 @@ export function slice(x: Node, axis: number, from: Integer, extent: Extent, span
 export function expand(x: Node, shape: Shape, span: Span): Node {
   const skip = shape.length - x.shape.length;
   if (skip < 0) throw expandedTooFar(span, shape, typeText(x.dtype, x.shape));
-  if (x.shape.some((n, d) => n !== 1 && n !== shape[skip + d])) throw broadcast(span, x.shape, shape, span, span);
+  const wrong = x.shape.flatMap((n, d) => (n !== 1 && n !== shape[skip + d] ? [d] : []));
+  if (wrong.length) {
+    const [axis] = wrong;
+    // where axes of 1 stretch on both sides, these shapes fit
+    if (skip === 0 && wrong.every((d) => shape[d] === 1)) throw expandedToOne(span, axis!, x.shape[axis!]!);
+    throw broadcast(span, x.shape, shape, span, span);
+  }
   const axes = axesOf(shape);
   return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });
 }

@@ -1,5 +1,5 @@
 // The door to nodes: constructors, the only way to make one, and walks over them. A constructor may return another node than asked for.
-export { elementCount, gradientMeta, nameNode, sameShape, type Meta } from "./shape.ts";
+export { elementCount, factorsOf, gradientMeta, nameNode, sameElementCount, sameShape, type Meta } from "./shape.ts";
 export { constant, reshape, source } from "./sources.ts";
 export { compute, type ReductionOver } from "./compute.ts";
 export { withRange } from "./finish.ts";

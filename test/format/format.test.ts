@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { format } from "../../compiler/format/format.ts";
+import { place } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
 import { randomFile, realFiles, respaced } from "../fuzz/sources.ts";
 import type { ReferenceCase } from "../reference/case.ts";
 import { prepare } from "../reference/source.ts";
@@ -62,6 +64,24 @@ describe("meaning, comments and idempotence", () => {
   });
 });
 
+test("every line end is one: LF, CRLF and a CR alone", async () => {
+  const text =
+    '# a\nfn f(x: f32[3]) = x # b\n\n## of g\nfn g(x: f32[3]) =\n  x # c\ndata d {\n  field x: f32[3] = csv("a", column: 0)\n}\n';
+  for (const end of ["\r", "\r\n"]) {
+    await holds(text.replaceAll("\n", end));
+    expect(meaning(text.replaceAll("\n", end))).toEqual(meaning(text));
+    expect(await format(text.replaceAll("\n", end))).toBe(await format(text));
+  }
+  // neither a string nor a pattern goes on behind it
+  const open = parse({ name: "x.dlm", text: 'const a = 1\rconst b = "a\rb"\rconst c = `a\r` + true' }).diagnostics;
+  expect(open.map((d) => `${d.code} ${place(d.span)}`)).toEqual([
+    "DLM1002 x.dlm:2",
+    "DLM1002 x.dlm:3",
+    "DLM1002 x.dlm:4",
+    "DLM1002 x.dlm:5",
+  ]);
+  expect(renderDiagnostics(open.slice(0, 1))).toContain('2 | const b = "a\n');
+});
 test.each(realFiles.filter((f) => !f.name.startsWith("std/")))("$name is in the house style", async ({ text }) => {
   expect(await format(text)).toBe(text);
 });

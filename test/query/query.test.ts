@@ -178,6 +178,13 @@ test("completions: what is visible, arguments, members", () => {
   const members = query(unfinished).completionsAt(unfinished.length - 1);
   if (members.length) expect(members.map((m) => m.name)).toContain("linear");
 });
+test("a model that nothing applies has its layers and parameters", () => {
+  const text = "fn use(x: f32[C, 3]) = net(x)\nmodel net(x: f32[B, 3]) = x |> Linear(4)\n";
+  const { instances } = query(text).callTree();
+  expect(instances.map((i) => [i.path, i.children.map((c) => c.parameters.map((p) => p.path))])).toEqual([
+    ["net", [["net.linear.w", "net.linear.b"]]],
+  ]);
+});
 test("the tree of calls and instances", () => {
   const tree = asked.callTree();
   const net = tree.instances.find((i) => i.path === "net")!;

@@ -1,7 +1,7 @@
 // Names that take a shape in brackets, a row each. In: a shape, and for some a tensor. Out: a tensor of this shape.
 import type { Span } from "../../../grammar/diagnostic.ts";
-import { reshape } from "../../graph/node.ts";
-import { extentText, shapeText } from "../../graph/print.ts";
+import { reshape, sameElementCount } from "../../graph/node.ts";
+import { shapeText } from "../../graph/print.ts";
 import type { Node, Shape } from "../../graph/types.ts";
 import { shapeMismatch } from "../errors.ts";
 import { expand } from "../tensors.ts";
@@ -30,19 +30,10 @@ const rows: Readonly<Record<string, Shaped>> = {
 export const shaped: ReadonlyMap<string, Shaped> = new Map(Object.entries(rows));
 
 function reshaped(x: Node, shape: Shape, span: Span): Node {
-  if (sizeText(shape) !== sizeText(x.shape))
+  if (!sameElementCount(shape, x.shape))
     throw shapeMismatch(span, "reshape", shapeText(shape), shapeText(x.shape), {
       notes: ["both must have the same number of elements"],
       unequal: [[shape, x.shape]],
     });
   return reshape(x, shape, { span });
-}
-/** The number of elements as text: the known part, then the run-time dims. */
-function sizeText(shape: Shape): string {
-  const known = shape.filter((n): n is number => typeof n === "number").reduce((a, b) => a * b, 1);
-  const symbols = shape
-    .filter((n) => typeof n !== "number")
-    .map((n) => extentText(n))
-    .sort();
-  return `${known} ${symbols.join(" ")}`;
 }

@@ -1,6 +1,6 @@
 // Arguments, axes, indices and patterns that a function cannot do with.
 import type { Span } from "../../../grammar/diagnostic.ts";
-import { error, short, type Fault } from "./fault.ts";
+import { error, Fault, short } from "./fault.ts";
 
 const wrong = (
   span: Span,
@@ -9,6 +9,8 @@ const wrong = (
   more: { signature?: string | undefined; hint?: string } = {},
 ): Fault =>
   error("DLM2007", span, `${what} ${reason}`, { notes: more.signature ? [more.signature] : [], hint: more.hint });
+/** Of the sizes or numbers that are there: with others it may be right. */
+const wrongNow = (...of: Parameters<typeof wrong>): Fault => new Fault(wrong(...of).diagnostic, [], false);
 const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
 const given = (n: number): string => `${n} ${n === 1 ? "is" : "are"} given`;
 
@@ -31,11 +33,11 @@ export const gradArguments = (span: Span): Fault =>
 export const settingAsFunction = (span: Span, name: string): Fault =>
   wrong(span, name, "belongs to the settings of a train block");
 export const noTensor = (span: Span, name: string): Fault => wrong(span, name, "needs a tensor");
-export const noProbability = (span: Span, name: string): Fault => wrong(span, name, "needs a probability");
+export const noProbability = (span: Span, name: string): Fault => wrongNow(span, name, "needs a probability");
 export const noBounds = (span: Span, name: string): Fault =>
-  wrong(span, name, "needs two bounds", { signature: `${name}(lo, hi)` });
+  wrongNow(span, name, "needs two bounds", { signature: `${name}(lo, hi)` });
 export const wholeArgument = (span: Span, name: string, argument: string): Fault =>
-  wrong(span, name, `needs ${argument}: a whole number`);
+  wrongNow(span, name, `needs ${argument}: a whole number`);
 /** Neither or `both` of `column:` and `columns:`. */
 export const csvColumns = (span: Span, both: boolean): Fault =>
   wrong(span, "csv", both ? "takes one of column: and columns:" : "needs column: or columns:", {
@@ -60,7 +62,7 @@ export const sizesDoNotAddUp = (span: Span, name: string, sum: number, extent: n
 /** `extent`: what it moves over; `padded`: with the padding, where there is some. */
 export const windowTooLarge = (span: Span, window: number, extent: string, padded: string | undefined): Fault => {
   const elements = `the ${extent} elements${padded === undefined ? "" : `, padded to ${padded},`}`;
-  return wrong(span, `a window of ${window}`, `does not fit into ${elements} that it moves over`, {
+  return wrongNow(span, `a window of ${window}`, `does not fit into ${elements} that it moves over`, {
     hint: "take a smaller window, or pad more",
   });
 };
@@ -79,11 +81,11 @@ export const unknownIndexRange = (span: Span, name: string): Fault =>
     hint: `write ${name} in 0..n`,
   });
 export const indexExtents = (span: Span, name: string, a: string, b: string): Fault =>
-  wrong(span, `the index ${name}`, `runs over axes of ${a} and ${b}`);
+  wrongNow(span, `the index ${name}`, `runs over axes of ${a} and ${b}`);
 export const noAxisAlong = (span: Span, extent: string, shape: string): Fault =>
-  wrong(span, "`along`", `finds no axis of ${extent} in ${shape}`);
+  wrongNow(span, "`along`", `finds no axis of ${extent} in ${shape}`);
 export const roundsDiffer = (span: Span, a: number | string, b: number | string): Fault =>
-  wrong(span, "the iterators", `have ${a} and ${b} rounds`);
+  wrongNow(span, "the iterators", `have ${a} and ${b} rounds`);
 
 // ---- axis patterns
 export const noPattern = (span: Span, name: string): Fault =>

@@ -5,23 +5,33 @@ import { shapeText } from "../../graph/print.ts";
 
 /** Two products of sizes that would have to be equal: mostly of one size each. */
 export type Unequal = readonly [readonly Extent[], readonly Extent[]];
+/** Codes of what is wrong in the text as it stands, if the fault does not say that it is of values: names bound twice, what arguments there are, recursion. */
+const ofText = new Set(["DLM2002", "DLM2007", "DLM2013", "DLM2014", "DLM2016"]);
 /** Thrown inside elaboration, caught at every declaration: the rest is still checked. */
 export class Fault extends Error {
   readonly diagnostic: Diagnostic;
   /** If these were equal, nothing would be wrong. Empty where something else is: the rank, the dtype. */
   readonly unequal: readonly Unequal[];
-  constructor(diagnostic: Diagnostic, unequal: readonly Unequal[] = []) {
+  /** It is the text that is wrong: no sizes and no values of the types that parameters have would set it right. */
+  readonly always: boolean;
+  constructor(diagnostic: Diagnostic, unequal: readonly Unequal[] = [], always = ofText.has(diagnostic.code)) {
     super(diagnostic.message);
     this.diagnostic = diagnostic;
     this.unequal = unequal;
+    this.always = always;
   }
   with(labels: readonly Label[], span = this.diagnostic.span): Fault {
-    return new Fault({ ...this.diagnostic, span, labels }, this.unequal);
+    return new Fault({ ...this.diagnostic, span, labels }, this.unequal, this.always);
   }
 }
 /** Follows from an error that is reported already. */
 export class Quiet extends Error {}
-export const error = (code: string, span: Span, message: string, { hint, notes, labels, unequal }: More = {}): Fault =>
+export const error = (
+  code: string,
+  span: Span,
+  message: string,
+  { hint, notes, labels, unequal, always }: More = {},
+): Fault =>
   new Fault(
     {
       code,
@@ -33,6 +43,7 @@ export const error = (code: string, span: Span, message: string, { hint, notes, 
       ...(labels ? { labels } : {}),
     },
     unequal,
+    always,
   );
 /** What a fault may say beside its message. */
 export interface More {
@@ -40,6 +51,7 @@ export interface More {
   readonly notes?: readonly string[];
   readonly labels?: readonly Label[];
   readonly unequal?: readonly Unequal[];
+  readonly always?: boolean;
 }
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
 

@@ -70,12 +70,18 @@ const needs = {
 export type Wanted = keyof typeof needs;
 export const wantedText = (want: Wanted): string => needs[want].text;
 
-const wrong = (span: Span, want: string, got: string, hint?: string): Fault =>
-  error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint });
+const wrong = (span: Span, want: string, got: string, hint?: string, always = false): Fault =>
+  error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint, always });
+/** What a value's type alone decides: not what it is, nor when it is known. */
+const ofTypes: ReadonlySet<Wanted> = new Set<Wanted>([
+  ...(["truth", "condition", "float", "tensor", "tensors", "element", "forBody", "reducedElement"] as const),
+  ...(["logits", "indices", "pattern", "shapedFloat", "instance", "layer", "withMembers"] as const),
+  ...(["function", "applicable", "composable"] as const),
+]);
 /** `got`: the kind of the value that is there, as `kindText` says it. */
 export const needed = (span: Span, want: Wanted, got: string): Fault => {
   const { text, hint }: Need = needs[want];
-  return wrong(span, text, got, hint?.());
+  return wrong(span, text, got, hint?.(), ofTypes.has(want));
 };
 
 // ---- numbers
@@ -88,10 +94,10 @@ export const divisorZero = (span: Span, unknown = false): Fault =>
     unknown ? "declare a range without 0, as `i32 in 1..10`, or write max(n, 1)" : undefined,
   );
 export const boolAsNumber = (span: Span): Fault =>
-  wrong(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)");
+  wrong(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)", true);
 /** `-x` of something that is no number. */
 export const negated = (span: Span, got: string): Fault =>
-  wrong(span, "a number", got, "write `not x`, or f32(x) for a number");
+  wrong(span, "a number", got, "write `not x`, or f32(x) for a number", true);
 export const beyondI32 = (span: Span, got: string): Fault =>
   wrong(
     span,
@@ -107,7 +113,7 @@ export const knownTooLate = (span: Span, what: string): Fault =>
 // ---- types and ranges
 /** `want`, `got`: types as they are written. */
 export const wrongType = (span: Span, want: string, got: string): Fault =>
-  wrong(span, want, got, want === "f32" && (got === "i32" || got === "bool") ? "write f32(x)" : undefined);
+  wrong(span, want, got, want === "f32" && (got === "i32" || got === "bool") ? "write f32(x)" : undefined, true);
 export const rangeOfFloats = (span: Span, dtype: string): Fault =>
   wrong(span, "i32 before `in`", dtype, "only whole numbers carry a range");
 export const emptyRange = (span: Span, range: string): Fault =>
@@ -126,7 +132,8 @@ export const untypedInput = (span: Span, type: string | undefined): Fault =>
   wrong(span, "a tensor's type", type ?? "none", "the inputs of an export have types: x: f32[B, 4]");
 
 // ---- lists, tuples, elements
-export const notTuple = (span: Span, count: number, got: string): Fault => wrong(span, `a tuple of ${count}`, got);
+export const notTuple = (span: Span, count: number, got: string): Fault =>
+  wrong(span, `a tuple of ${count}`, got, undefined, true);
 /** `count`: where it is known. */
 export const notWholeNumbers = (span: Span, count: Extent | undefined, got: string): Fault =>
   wrong(span, `a list of ${typeof count === "number" ? `${count} ` : ""}whole numbers`, got);
@@ -139,19 +146,20 @@ export const emptyReduction = (span: Span, reducer: string): Fault =>
   wrong(span, `${reducer} of one element or more`, "of none");
 /** `shape`: of the tensor that is there. */
 export const notElement = (span: Span, got: string, shape: string | undefined): Fault =>
-  wrong(span, wantedText("element"), got, shape === undefined ? undefined : `index it: the value has ${shape}`);
+  wrong(span, wantedText("element"), got, shape === undefined ? undefined : `index it: the value has ${shape}`, true);
 export const elementForTensor = (span: Span): Fault =>
   wrong(
     span,
     wantedText("tensor"),
     "an element inside `for`",
     "a `for` body is a single element; draws, loops and whole-array functions stand outside of it",
+    true,
   );
 
 // ---- functions, layers, instances, distributions
 /** A layer where its instance is needed. `applied`: it is applied at once. */
 export const bareLayer = (span: Span, got: string, layer: string, applied = false): Fault =>
-  wrong(span, wantedText("instance"), got, `write ${layer}(...)${applied ? "(...)" : ""}`);
+  wrong(span, wantedText("instance"), got, `write ${layer}(...)${applied ? "(...)" : ""}`, true);
 /** `there`: the name of the layer, or the text of the string, that is there. */
 export const notFunction = (
   span: Span,
@@ -167,6 +175,7 @@ export const notFunction = (
       : there.string !== undefined
         ? `choices are functions: write ${there.string} without quotes`
         : undefined,
+    true,
   );
 /** `x.member` of a value without members. `tensor`: it is a tensor or a number. */
 export const noMembers = (span: Span, got: string, member: string, tensor: boolean): Fault =>
@@ -181,6 +190,7 @@ export const noMembers = (span: Span, got: string, member: string, tensor: boole
         : member === "T"
           ? "write transpose(x)"
           : `functions are applied from outside: ${member}(x), or x |> ${member}`,
+    true,
   );
 export const twoDistributions = (span: Span): Fault => wrong(span, "a distribution and a number", "two distributions");
 export const operatorOnDistribution = (span: Span, operator: string): Fault =>

@@ -67,6 +67,7 @@ export const unknownName = (
   return error("DLM2001", span, `there is no ${kind ? `${kind} ` : ""}\`${name}\` ${place}`, {
     hint,
     notes: [...(signature ? [signature] : []), ...list],
+    always: kind === "argument" || kind === "parameter", // a signature is known; other names may be bound where it is used
   });
 };
 export const twice = (span: Span, name: string, before: Span): Fault =>
@@ -74,12 +75,12 @@ export const twice = (span: Span, name: string, before: Span): Fault =>
     labels: [{ span: before, text: "first here" }],
     hint: "give one of them another name",
   });
-export const recursion = (span: Span, name: string, what: "fn" | "const"): Fault =>
-  error("DLM2013", span, what === "fn" ? `\`${name}\` reaches itself` : `\`${name}\` is defined by itself`, {
+export const recursion = (span: Span, name: string, what: "fn" | "layer" | "model" | "const"): Fault =>
+  error("DLM2013", span, what === "const" ? `\`${name}\` is defined by itself` : `\`${name}\` reaches itself`, {
     hint:
-      what === "fn"
-        ? "a function may not call itself; use `scan`, `fold` or `stack`"
-        : "give one of the constants a value of its own",
+      what === "const"
+        ? "give one of the constants a value of its own"
+        : `a ${what === "fn" ? "function" : what} may not ${what === "fn" ? "call" : "apply"} itself; use \`scan\`, \`fold\` or \`stack\``,
   });
 export const unboundDim = (span: Span, name: string): Fault =>
   error("DLM2016", span, `the dim ${name} is not bound`, {

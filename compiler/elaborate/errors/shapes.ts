@@ -42,6 +42,12 @@ export const expandedTooFar = (span: Span, shape: Shape, got: string): Fault =>
       hint: "expand adds axes in front and stretches those of 1; index or reduce what is too much",
     },
   );
+/** An axis of `got` elements where one is asked for. */
+export const expandedToOne = (span: Span, axis: number, got: Extent): Fault =>
+  shapeMismatch(span, "expand", `1 in axis ${axis}`, extentText(got), {
+    unequal: differing([1], [got]),
+    hint: "expand stretches axes of 1; index or reduce what is too much",
+  });
 /** What makes a value of shape `got` one of shape `want`, of another rank: the next thing to type. */
 export function axesHint(span: Span, want: Shape, got: Shape, batch?: unknown): string {
   const x = short(span, "x");

@@ -91,7 +91,7 @@ export function applyFunction(
   if (d.kind === "init" && ctx.ambient.find("fan_in") === undefined)
     return { kind: "deferred", run: (later) => apply(callee, args, span, later) };
   const { calls, applied } = ctx.interpreter;
-  if (!ctx.isGeneric) applied.add(d);
+  (ctx.generic?.applied ?? applied).add(d);
   if (d.kind === "fn") {
     if (calls.includes(d)) throw errors.recursion(span, d.name.text, "fn");
     calls.push(d);
@@ -103,6 +103,7 @@ export function applyFunction(
       const value = runBody(d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn" });
       const result =
         d.kind === "fn" && d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
+      ctx.generic?.right.add(d);
       ctx.interpreter.log?.called(origin, d, bound.scope, result, undefined);
       return result;
     });

@@ -2,7 +2,15 @@
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { callOrigin } from "../../graph/origin.ts";
-import { type Argument, type Callable, type Context, type Instance, Scope, type Value } from "../context.ts";
+import {
+  type Argument,
+  type Callable,
+  type Context,
+  type Generic,
+  type Instance,
+  Scope,
+  type Value,
+} from "../context.ts";
 import * as errors from "../errors.ts";
 import { kindText } from "../values.ts";
 import { runBody } from "./bodies.ts";
@@ -62,6 +70,15 @@ export function construct(
   }
   return { kind: "instance", instance: child };
 }
+/** Layers may stand in one another as values: one that goes on in itself is deeper than any such. */
+const mostWithin = 32;
+/** A model that nothing applies has parameters of the checked declaration's dims, for this check alone. */
+function genericModel(instance: Instance, d: ast.ModelDeclaration, { models }: Generic): Instance {
+  if (instance.applied) return instance;
+  const found = models.get(d) ?? newInstance(instance.path, d, instance.scope);
+  models.set(d, found);
+  return found;
+}
 export function applyInstance(
   callee: Extract<Value, { kind: "instance" }>,
   args: readonly Argument[],
@@ -69,14 +86,14 @@ export function applyInstance(
   ctx: Context,
   written: Span,
 ): Value {
-  const { instance } = callee;
-  const d = instance.declaration;
+  const { declaration: d } = callee.instance;
   if (d.kind === "train" || d.kind === "optimizer") throw errors.needed(span, "layer", kindText(callee));
-  if (!ctx.isGeneric) ctx.interpreter.applied.add(d);
-  if (d.kind === "model") {
-    if (ctx.isGeneric && !instance.applied) throw new errors.Quiet(); // its parameters would follow from dims that are none
-    ctx.instance?.uses.add(instance);
-  }
+  const { calls, applied } = ctx.interpreter;
+  const within = calls.filter((x) => x === d).length;
+  if (within >= (d.kind === "model" ? 1 : mostWithin)) throw errors.recursion(span, d.name.text, d.kind);
+  (ctx.generic?.applied ?? applied).add(d);
+  const instance = d.kind === "model" && ctx.generic ? genericModel(callee.instance, d, ctx.generic) : callee.instance;
+  if (d.kind === "model" && !ctx.generic) ctx.instance?.uses.add(instance);
   const current = callee.values ? new Map([...ctx.current, ...callee.values]) : ctx.current;
   const frozen = ctx.frozen || (callee.frozen ?? false);
   let ambient = ctx.ambient;
@@ -97,15 +114,23 @@ export function applyInstance(
     draws: { count: 0, path: `${ctx.draws.path}/${instance.path}#${ctx.draws.count++}` },
   };
   const origin = callOrigin(d.kind, d.name.text, instance.path, written);
-  const result = inCall(origin, span, () => {
+  const run = (): Value => {
     const bound = bindParameters(d.name.text, d.params, args, instance.scope, span, inner);
     const value = runBody(d.body, bound.scope, inner);
     instance.applied = true;
     if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
     const made = d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), inner) : value;
+    ctx.generic?.right.add(d);
     ctx.interpreter.log?.called(origin, d, bound.scope, made, instance);
     return made;
-  });
+  };
+  calls.push(d);
+  let result: Value;
+  try {
+    result = inCall(origin, span, run);
+  } finally {
+    calls.pop();
+  }
   if (result.kind === "tensor" && d.kind === "model") ctx.interpreter.madeBy.set(result.node, d.name);
   return result;
 }

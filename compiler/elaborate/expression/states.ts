@@ -92,13 +92,13 @@ export function stateOf(
   kind: "state" | "optimizer",
 ): Source {
   let held = owner.states.get(s.name.text);
-  if (held && (ctx.isGeneric || ctx.interpreter.states.has(path))) return held;
+  if (held && (ctx.generic || ctx.interpreter.states.has(path))) return held;
   const base = baseContext(ctx.interpreter, new Scope(), path);
   const initContext: Context = {
     ...base,
     ambient: ctx.ambient,
     instance: ctx.instance,
-    isGeneric: ctx.isGeneric ?? false,
+    ...(ctx.generic ? { generic: ctx.generic } : {}),
   };
   let value = evaluate(s.value, scope, initContext);
   if (s.type)
@@ -112,7 +112,7 @@ export function stateOf(
     );
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
-  if (ctx.isGeneric) return genericSource(owner, s.name.text, "state", node.shape, node.dtype, s.span);
+  if (ctx.generic) return genericSource(owner, s.name.text, "state", node.shape, node.dtype, s.span);
   if (node.shape.some((n) => typeof n !== "number")) throw errors.heldOfRunTimeShape(s.span, "state", path);
   let range: Range | undefined = node.dtype === "i32" ? { low: -Infinity, high: Infinity } : undefined;
   if (s.type?.kind === "tensor_type" && s.type.range) {

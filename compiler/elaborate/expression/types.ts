@@ -60,7 +60,7 @@ export function statedShape(type: ast.TensorType, bound: Bound, ctx: Context): S
     return [extentOf(d.value, bound.scope, ctx)];
   });
 }
-function extentOf(e: ast.Expr, scope: Scope, ctx: Context): Extent {
+export function extentOf(e: ast.Expr, scope: Scope, ctx: Context): Extent {
   const alone = dimVariable(e);
   if (alone && scope.find(alone) === undefined && ctx.ambient.find(alone) === undefined)
     throw errors.unboundDim(e.span, alone);

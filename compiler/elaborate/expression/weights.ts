@@ -21,7 +21,7 @@ export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Conte
       throw errors.needed(s.type.span, "shapedFloat", typeSource(s.type));
     if (s.type.range) throw errors.rangeOfFloats(s.type.range.span, "f32");
     const shape = statedShape(s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, ctx);
-    if (ctx.isGeneric) return tensor(genericSource(owner, s.name.text, "parameter", shape, "f32", s.span));
+    if (ctx.generic) return tensor(genericSource(owner, s.name.text, "parameter", shape, "f32", s.span));
     if (shape.some((n) => typeof n !== "number"))
       throw errors.heldOfRunTimeShape(s.type.span, "parameter", s.name.text);
     let p = owner.parameters.get(s.name.text);
