@@ -72,15 +72,36 @@ function mergeClusters(f: Fusion, groups: readonly Group[]): void {
       for (const y of [...x.before, ...x.after]) if (isPointwise(y) && sameShape(y.domain, g.domain)) cluster.add(y);
     for (const x of cluster) seen.add(x);
     if (cluster.size < 3 || !convex(cluster)) continue;
-    const domain = fits(
-      f,
-      inOrder(
+    for (const [first, ...rest] of cutToFit(f, [...cluster])) {
+      const domain = fits(
         f,
-        [...cluster].flatMap((x) => x.nodes),
-      ),
-    );
-    if (domain) for (const x of cluster) if (x !== g) join(f, g, x, domain);
+        inOrder(
+          f,
+          [first!, ...rest].flatMap((x) => x.nodes),
+        ),
+      );
+      if (domain) for (const x of rest) join(f, first!, x, domain);
+    }
   }
+}
+/** Groups in their order, cut where a kernel would have too many nodes or too deep formulas. */
+function cutToFit(f: Fusion, groups: readonly Group[]): readonly Group[][] {
+  const { mostNodes, deepest } = f.limits;
+  const parts: Group[][] = [];
+  let count = Infinity;
+  let depths = new Map<Node, number>();
+  for (const g of [...groups].sort((a, b) => a.rank - b.rank)) {
+    count += g.nodes.length;
+    let depth = depthOf(f, g.nodes, depths);
+    if (count > mostNodes || depth > deepest) {
+      parts.push([]);
+      count = g.nodes.length;
+      depths = new Map();
+      depth = depthOf(f, g.nodes, depths);
+    }
+    parts.at(-1)!.push(g);
+  }
+  return parts;
 }
 /** A producer with its consumer: first where both run over the same axes, then rows, last what a single invocation can do. */
 function mergeProducers(groups: readonly Group[], tryJoin: TryJoin): void {
@@ -174,19 +195,20 @@ function fits(f: Fusion, all: readonly Node[]): Shape | undefined {
     (domain.length > 0 || !exact || longSums(f, nodes) < 2) &&
     !unsafeStates(f, nodes, domain).some((s) => !f.found.notInPlace.has(s)) &&
     handsOn(f, nodes, domain, exact) &&
-    isShallow(f, nodes);
+    depthOf(f, nodes, new Map()) <= f.limits.deepest;
   return isGood && boundBy(f, nodes).size <= f.target.storageBuffers ? domain : undefined;
 }
-/** Formulas of values that are handed on hold those of the values themselves. */
-function isShallow(f: Fusion, nodes: readonly Compute[]): boolean {
-  const depths = new Map<Node, number>();
+/** How deep the formulas of nodes are: those of values that are handed on hold those of the values themselves. `depths`: of nodes before, and then of these. */
+function depthOf(f: Fusion, nodes: readonly Node[], depths: Map<Node, number>): number {
+  let deepest = 0;
   for (const x of nodes) {
+    if (x.kind !== "compute") continue;
     const below = readsOf(f, x).reduce((most, y) => Math.max(most, depths.get(y) ?? 0), 0);
     const depth = below + f.inliner.depth(x);
-    if (depth > f.limits.deepest) return false;
+    deepest = Math.max(deepest, depth);
     depths.set(x, x.reduction ? 0 : depth); // the result of a reduction is a name
   }
-  return true;
+  return deepest;
 }
 /** With a contraction goes what is cheap enough for its register tile. */
 function epilogueFits(f: Fusion, nodes: readonly Compute[], exact: boolean): boolean {

@@ -19,8 +19,8 @@ export function narrow(program: GraphProgram, most: number): GraphProgram {
   if (!topological(rootsOf(program)).some((x) => tooWide(x, most))) return program;
   const swap = rebuildNodes((x, over) => {
     let to = x.kind === "result" || over.moves(x) ? rebuildNode(x, over) : x;
-    for (let n = 0; n < 100 && tooWide(to, most); n++) {
-      const from = to;
+    while (tooWide(to, most)) {
+      const from = to; // every cut reads fewer tensors
       to = rebuildNode(from, { ...over, scalar: (e) => cut(e, most, from) });
       if (to === from) break;
     }
@@ -40,7 +40,7 @@ interface Part {
 }
 /** The scalar with the part that reads most tensors, but no more than fit, as a load of a node; itself where it has no such part. */
 function cut(root: Scalar, most: number, from: Node): Scalar {
-  const tensors = new Map<Scalar, Set<Node>>();
+  const tensors = new Map<Scalar, ReadonlySet<Node>>(); // one more than fit where there are more
   const safe = new Map<Scalar, boolean>(); // no load below needs a guard around it
   // numbers first; an index only where nothing else helps; last what lies under guards, whose loads then say what is outside
   const best: (Part | undefined)[] = [undefined, undefined, undefined];
@@ -53,11 +53,11 @@ function cut(root: Scalar, most: number, from: Node): Scalar {
     const own = new Set<Node>();
     let ok = e.kind !== "local";
     for (const o of operandsOf(e)) {
-      for (const t of tensors.get(o)!) own.add(t);
+      for (const t of tensors.get(o)!) if (own.size <= most) own.add(t);
       ok &&= safe.get(o)!;
     }
     if (e.kind === "load") {
-      own.add(baseOf(e.tensor));
+      if (own.size <= most) own.add(baseOf(e.tensor));
       ok &&= e.outside !== undefined || isTrue(inRange(e.tensor, e.indices));
     }
     tensors.set(e, own);

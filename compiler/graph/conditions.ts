@@ -68,11 +68,14 @@ export function equalZero(e: Integer | number): Scalar {
     scans: operand.scans,
   }));
 }
+/** A conjunction of more is one condition within another: a chain of conditions, each with all before it, would be the square of its length. */
+const mostTogether = 32;
 export function and(...xs: Scalar[]): Scalar {
   const set = new Set<Scalar>();
   for (const x of xs) {
     if (isFalse(x)) return x;
-    for (const y of conjuncts(x)) set.add(y);
+    const parts = conjuncts(x);
+    for (const y of parts.length > mostTogether ? [x] : parts) set.add(y);
   }
   // of two bounds with equal variable part the weaker goes
   const strongest = new Map<number, NonNegative>();

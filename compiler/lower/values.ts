@@ -3,7 +3,7 @@
 // Values are one or four wide: along the vector axis four neighbouring positions are one vec4.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { asInteger, linear, visit } from "../graph/scalar.ts";
+import { asInteger, linear, operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { DType, Integer, Load, Local, Node, Random, Scalar, Shape, Variable } from "../graph/types.ts";
 import type { ScalarFunction, WrittenAs } from "../scalar/functions.ts";
 import { shortName } from "../wgsl/names.ts";
@@ -59,19 +59,20 @@ export interface Carrier {
   readonly start: Form; // the axis's first element in the tile
 }
 
-const facts = new WeakMap<Scalar, { loads: boolean; locals: boolean }>();
-function factsOf(e: Scalar): { loads: boolean; locals: boolean } {
-  let found = facts.get(e);
-  if (!found) {
-    found = { loads: false, locals: false };
-    const own = found;
-    visit(e, (x) => {
-      if (x.kind === "load") own.loads = true;
-      if (x.kind === "local") own.locals = true;
+/** What a scalar reads: of its parts first, so that each is looked at once. */
+const facts = new WeakMap<Scalar, { readonly loads: boolean; readonly locals: boolean }>();
+function factsOf(e: Scalar): { readonly loads: boolean; readonly locals: boolean } {
+  const known = facts.get(e);
+  if (known) return known;
+  for (const x of scalarOrder([e], (y) => (facts.has(y) ? [] : operandsOf(y)))) {
+    if (facts.has(x)) continue;
+    const parts = operandsOf(x).map((y) => facts.get(y)!);
+    facts.set(x, {
+      loads: x.kind === "load" || parts.some((f) => f.loads),
+      locals: x.kind === "local" || parts.some((f) => f.locals),
     });
-    facts.set(e, found);
   }
-  return found;
+  return facts.get(e)!;
 }
 export const sizeOfShape = (shape: Shape): number =>
   shape.reduce<number>((p, n) => p * (typeof n === "number" ? n : NaN), 1);

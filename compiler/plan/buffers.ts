@@ -1,7 +1,7 @@
 // The buffers of a plan, while it is made: memory of what outlives a program, and pools that all programs share.
 // In: tensors and sizes.   Out: an address for each. Buffers are numbered in the order in which they are first asked for.
 import { sizeOf as sizeOfDims, type PlanBuffer, type Size, type Storage } from "../../runtime/plan.ts";
-import type { Node, Shape, Source } from "../graph/types.ts";
+import type { Node, Scan, Shape, Source } from "../graph/types.ts";
 import type { View } from "../kernel/graph.ts";
 import { bindingAlignment, sizeOfExtents } from "../kernel/sizes.ts";
 import { bytesOf, elements } from "../scalar/dtype.ts";
@@ -23,6 +23,7 @@ export class Buffers {
   readonly list: PlanBuffer[] = [];
   private readonly facts: BufferFacts;
   private readonly flat: ReadonlySet<Source>;
+  private siteOrder: ReadonlyMap<Source, number> | undefined;
   private readonly known = new Map<Node, Address>(); // of what outlives a program
   private readonly pool: { readonly buffer: number; bytes: number }[] = []; // slots shared by all programs of known sizes
   private readonly partials: number[] = []; // parts of split reductions, used up by the next dispatch
@@ -81,8 +82,10 @@ export class Buffers {
     });
   }
   /** Of the sites among what a kernel binds: they stand before its arguments. */
-  addSites(bound: readonly { readonly kind: string }[]): void {
-    for (const x of this.facts.sites.keys()) if (bound.includes(x)) this.input(x);
+  addSites(bound: readonly (Node | Scan)[]): void {
+    const order = (this.siteOrder ??= new Map([...this.facts.sites.keys()].map((x, i) => [x, i] as const)));
+    const own = bound.filter((x): x is Source => x.kind === "source" && order.has(x));
+    for (const x of own.sort((a, b) => order.get(a)! - order.get(b)!)) this.input(x);
   }
   /** Of a source by what it is, and of what lies in a flat buffer. */
   of(x: Node): Address | undefined {
