@@ -19,7 +19,7 @@ import { writeFileSync } from "node:fs";
 import { whyNot } from "../../runtime/embedded.ts";
 import { program } from "./program.ts";
 
-const { dlm } = program();
+const { dlm, put } = program();
 const base = mkdtempSync(join(tmpdir(), "dlm-cache-test-"));
 const cache = join(base, "cache");
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -110,7 +110,9 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("the comm
   test("says so where DLM_CACHE names a file", async () => {
     const file = join(base, "a file");
     writeFileSync(file, "");
-    const { status, err } = await dlm(["profile", "m.dlm"], { env: { DLM_CACHE: file, DLM_DEVICE: "embedded" } });
+    put("m.dlm", "export fn f(x: f32[B]) = x\n");
+    const given = ["run", "m.dlm", "f", "--input", "x=[1]"];
+    const { status, err } = await dlm(given, { env: { DLM_CACHE: file, DLM_DEVICE: "embedded" } });
     expect(status).toBe(1);
     expect(err).toContain("a file: a part of the path is not a folder; DLM_CACHE=FOLDER names a folder that");
   });
