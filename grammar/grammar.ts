@@ -29,9 +29,14 @@ export class Grammar extends Reader {
     const { text } = this.source;
     const lines: string[] = [];
     let end = start;
-    for (let i = this.comments.length - 1; i >= 0; i--) {
+    let [low, high] = [0, this.comments.length]; // those before `low` end before the declaration
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.comments[middle]!.end > start) high = middle;
+      else low = middle + 1;
+    }
+    for (let i = low - 1; i >= 0; i--) {
       const c = this.comments[i]!;
-      if (c.end > end) continue;
       const between = text.slice(c.end, end);
       const ownLine = /^[ \t]*$/.test(text.slice(text.lastIndexOf("\n", c.start - 1) + 1, c.start));
       if (!ownLine || !c.text.startsWith("##") || !/^\s*$/.test(between) || /\n\s*\n/.test(between)) break;

@@ -30,6 +30,8 @@ export function renderDiagnostic(d: Diagnostic, options: RenderOptions = {}): st
   return lines.join("\n");
 }
 
+const mostShown = 100; // what is wrong in more places than these is mostly one thing
+/** Errors first, in the order of the text; at the end how many there are of each, and whether all are shown. */
 export function renderDiagnostics(list: readonly Diagnostic[], options: RenderOptions = {}): string {
   const rank: Record<Severity, number> = { error: 0, warning: 1, hint: 2 };
   const sorted = list
@@ -47,7 +49,9 @@ export function renderDiagnostics(list: readonly Diagnostic[], options: RenderOp
     return n ? [`${n} ${word}${n === 1 ? "" : "s"}`] : [];
   };
   const total = [...count("error", "error"), ...count("warning", "warning"), ...count("hint", "hint")].join(", ");
-  return [...sorted.map((d) => renderDiagnostic(d, options)), ...(total ? [total] : [])].join("\n\n");
+  const shown = sorted.slice(0, mostShown).map((d) => renderDiagnostic(d, options));
+  const all = sorted.length > mostShown ? `${total}; the first ${mostShown} are shown` : total;
+  return [...shown, ...(all ? [all] : [])].join("\n\n");
 }
 
 /** The lines of all labels, grouped by file and line; the main span's line comes first. */

@@ -1,4 +1,5 @@
 // Files that are whole or not there, also when the process or the machine stops in between. Node's `fs` is given by the caller: pages load this file too.
+import { messageOf } from "./problem.ts";
 
 type FileSystem = Pick<
   typeof import("node:fs"),
@@ -22,6 +23,23 @@ const staleMilliseconds = 3600_000; // a temporary file this old belongs to no w
 export const usualMostBytes = 2 ** 31;
 const readAtOnce = 1 << 26; // some systems read no more than 2 GB at a time
 
+/** A file system error in the user's words. */
+export function fileReason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: "there is no such file",
+    EACCES: "permission denied",
+    EPERM: "permission denied",
+    EISDIR: "it is a folder",
+    ENOTREG: "it is a pipe or a device, and a regular file is wanted",
+    ENOTDIR: "a part of the path is not a folder",
+    EEXIST: "a part of the path is not a folder",
+    ENOSPC: "the disk is full",
+    EROFS: "the file system is read-only",
+    ENAMETOOLONG: "the name is too long",
+  };
+  return known[code ?? ""] ?? messageOf(error);
+}
 /**
  * All of a regular file. Throws what the file system throws; `code` is ENOTREG for pipes, devices and sockets, which may never end, and EFBIG for what is
  * longer than `most` bytes.
@@ -40,17 +58,28 @@ export function readRegular(fs: FileSystem, path: string, most = usualMostBytes)
 }
 /** `expected`: what the file system says, which is 0 for files that are made when they are read, and old for files that grow. */
 function readToEnd(fs: FileSystem, file: number, expected: number, most: number): Uint8Array<ArrayBuffer> {
-  let bytes = new Uint8Array(expected + 1); // one more shows the end
+  let bytes = new Uint8Array(expected);
   let length = 0;
+  const more = new Uint8Array(1); // whether there is any, where `bytes` are full
   for (;;) {
-    const n = fs.readSync(file, bytes, length, Math.min(readAtOnce, bytes.length - length), length);
-    if (!n) return bytes.slice(0, length);
+    const isFull = length === bytes.length;
+    const into = isFull ? more : bytes;
+    const n = fs.readSync(
+      file,
+      into,
+      isFull ? 0 : length,
+      Math.min(readAtOnce, isFull ? 1 : bytes.length - length),
+      length,
+    );
+    if (!n) return isFull ? bytes : bytes.slice(0, length);
+    if (length + n > most) throw Object.assign(new Error(tooLong(length + n, most)), { code: "EFBIG" });
+    if (isFull) {
+      const longer = new Uint8Array(Math.max(4096, 2 * length));
+      longer.set(bytes);
+      longer.set(more, length);
+      bytes = longer;
+    }
     length += n;
-    if (length > most) throw Object.assign(new Error(tooLong(length, most)), { code: "EFBIG" });
-    if (length < bytes.length) continue;
-    const longer = new Uint8Array(2 * length);
-    longer.set(bytes);
-    bytes = longer;
   }
 }
 export const tooLong = (bytes: number, most: number): string =>

@@ -2,14 +2,14 @@
 // lines of JSON, weights.safetensors, an exit status. An interrupted run keeps a checkpoint and says how to go on.
 import type { Measured, TrainEvent, TrainResult } from "./api.ts";
 import { deviceText } from "./device.ts";
-import { generations, readRegular, writeWhole } from "./files.ts";
+import { fileReason, generations, readRegular, writeWhole } from "./files.ts";
 import { Keeper, usualOften } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { jsonText } from "./tensor.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
-import { interruptible, restoreNewest, statusOf, trainBlocks } from "./unattended.ts";
+import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "./unattended.ts";
 
 const options = {
   steps: "N: so many steps",
@@ -54,7 +54,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     try {
       writeWhole(fs, path, bytes, elders);
     } catch (error) {
-      throw new RuntimeProblem(`cannot write ${path}: ${messageOf(error)}`);
+      throw new RuntimeProblem(`cannot write ${path}: ${fileReason(error)}`);
     }
   };
   const checkpoint = values.checkpoint ?? "checkpoint.safetensors";
@@ -62,8 +62,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     (bytes, elders) => keep(checkpoint, bytes, elders),
     usualOften,
     3,
-    (error) =>
-      void process.stderr.write(`${messageOf(error)}; training goes on, and the next checkpoint is tried as well\n`),
+    (error) => void process.stderr.write(`${notKept(error)}\n`),
   );
   const print = printer(values.json === true);
   const model = await load({
@@ -77,7 +76,9 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
   try {
     if (values.resume) {
       const found = generations(fs, values.resume);
-      const { file } = await restoreNewest(model, found.length ? found : [values.resume], (path) => readFile(fs, path));
+      const files = found.length ? found : [values.resume];
+      const { file, refused } = await restoreNewest(model, files, (path) => readFile(fs, path));
+      for (const reason of refused) process.stderr.write(`${passedOver(reason)}\n`);
       if (file !== values.resume) process.stderr.write(`going on from ${file}\n`);
     }
     print.start(plan, model);
@@ -121,7 +122,7 @@ function readFile(fs: typeof import("node:fs"), path: string): Uint8Array {
   try {
     return readRegular(fs, path);
   } catch (error) {
-    throw new RuntimeProblem(`cannot read ${path}: ${messageOf(error)}`);
+    throw new RuntimeProblem(`cannot read ${path}: ${fileReason(error)}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // Training as a program that nobody need watch: block after block, ended from outside at a step and not within one, and begun again from the newest whole
 // checkpoint. Shared by `dlm train` and by generated trainers; Node only.
 import type { Model, TrainOptions, TrainResult } from "./api.ts";
-import { RuntimeProblem } from "./problem.ts";
+import { messageOf, RuntimeProblem } from "./problem.ts";
 
 /** Every block in turn, until one is paused. `stopAfter` counts the steps of all. `told` is called after each. */
 export async function trainBlocks(
@@ -22,6 +22,12 @@ export async function trainBlocks(
   }
   return results;
 }
+
+/** A checkpoint that cannot be written is told, and is not worth the run. */
+export const notKept = (error: unknown): string =>
+  `${messageOf(error)}; training goes on, and the next checkpoint is tried as well`;
+/** A checkpoint that is not whole. */
+export const passedOver = (reason: string): string => `${reason}; the one before it is taken`;
 
 /** What stopped a run: a signal, or a standard output that takes no more. */
 export type Cause = "SIGINT" | "SIGTERM" | "SIGHUP" | "output";

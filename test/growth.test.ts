@@ -1,6 +1,8 @@
 // Compiling takes work that grows as the program does: of twice the depth at most 2.3 times as much. Counted, not timed.
 import { expect, test } from "vitest";
 import { compile } from "../compiler/compile.ts";
+import { analyse } from "../compiler/front.ts";
+import { renderDiagnostics } from "../grammar/render.ts";
 import { workOf } from "./work.ts";
 
 const fn = (body: string): string => `export fn g(x: f32[4, 4]) -> f32[4, 4] {\n${body}\n}\n`;
@@ -49,6 +51,16 @@ test.each(Object.entries(kinds))(
   },
   100_000,
 );
+test("thousands of unknown names are all told, the first with what is meant", () => {
+  const text = (n: number): string => numbered(n, (k) => `export fn f${k}(x: f32[4]) = x + g${k}`);
+  const all = analyse(text(300)).diagnostics;
+  expect(all.map((d) => d.code)).toEqual(all.map(() => "DLM2001"));
+  expect(all.length).toBe(300);
+  expect(all[0]!.hint).toBe("did you mean `f1`?");
+  const [once, twice] = [800, 1600].map((n) => workOf(() => analyse(text(n))));
+  expect(twice! / once!).toBeLessThan(2.3);
+  expect(renderDiagnostics(all).endsWith("\n\n300 errors; the first 100 are shown")).toBe(true);
+});
 test.each(["a stack of functions", "its gradient", "a second derivative", "lets", "sums"])(
   "deeper than the passes that recurse can go: %s",
   (kind) => compiled(kinds[kind]!(1000)),

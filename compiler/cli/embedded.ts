@@ -27,7 +27,7 @@ import {
   type EmbeddedDriver,
 } from "../../runtime/embedded.ts";
 import { messageOf } from "../../runtime/problem.ts";
-import { fileReason } from "./problem.ts";
+import { fileReason } from "../../runtime/files.ts";
 
 /** The embedded driver, unpacked if it has to be; a string says why there is none. */
 export async function embeddedDriver(): Promise<EmbeddedDriver | string> {

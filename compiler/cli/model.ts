@@ -4,14 +4,14 @@ import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { position, type Diagnostic, type SourceFile, type Span } from "../../grammar/diagnostic.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
-import { readRegular } from "../../runtime/files.ts";
+import { fileReason, readRegular } from "../../runtime/files.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { compile, type CompileOptions, type CompileResult } from "../compile.ts";
 import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
 import { readText } from "./files.ts";
 import { nearest } from "./options.ts";
-import { fileProblem, fileReason, Reported, UserError } from "./problem.ts";
+import { fileProblem, Reported, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
 import { openTerminal } from "./terminal.ts";
 

@@ -1,5 +1,6 @@
 // Values of options, checked: numbers, --set, names out of a list with the nearest one told.
 import { InvalidArgumentError } from "commander";
+import { nearest as nearestOf } from "../../grammar/nearest.ts";
 
 export function wholeNumber(least = -(2 ** 31) + 1): (text: string) => number {
   return (text) => {
@@ -47,25 +48,8 @@ export const list = (text: string, before: readonly string[] = []): readonly str
 
 /** `; did you mean NAME?`, where one of the names is near. */
 export function nearest(given: string, names: readonly string[]): string {
-  const scored = names
-    .map((name) => ({ name, far: distance(given.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.far - b.far);
-  const best = scored[0];
-  return best && best.far <= Math.max(1, Math.floor(given.length / 3)) ? `; did you mean ${best.name}?` : "";
-}
-/** Levenshtein's, a swap of neighbours counting once. */
-function distance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const [above, row] = [rows[i - 1]!, [i]];
-    for (let j = 1; j <= b.length; j++) {
-      const swap =
-        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? rows[i - 2]![j - 2]! + 1 : Infinity;
-      row.push(Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + Number(a[i - 1] !== b[j - 1]), swap));
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
+  const best = nearestOf(given, names);
+  return best === undefined ? "" : `; did you mean ${best}?`;
 }
 
 /** What `dlm inspect --stage` shows, in the order of the phases. */

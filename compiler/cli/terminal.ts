@@ -1,7 +1,7 @@
 // What the command line prints: colours and a live line only on a terminal, plain lines otherwise.
 
 import { stripVTControlCharacters } from "node:util";
-import { fileReason } from "./problem.ts";
+import { fileReason } from "../../runtime/files.ts";
 
 let whenLost: ((reason: string) => void) | undefined;
 /**

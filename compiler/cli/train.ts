@@ -8,9 +8,9 @@ import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
 import { Keeper, type Often } from "../../runtime/keeper.ts";
 import type { Plan } from "../../runtime/plan.ts";
-import { messageOf, RuntimeProblem } from "../../runtime/problem.ts";
+import { RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
-import { interruptible, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
+import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
 import { checkWritable, generations, readBytes, writeWhole } from "./files.ts";
 import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
@@ -60,8 +60,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       if (flags.resume !== undefined) await resume(loaded, flags.resume, terminal);
       const { checkpoint } = keep;
       const put = (bytes: Uint8Array, elders: number): void => writeWhole(checkpoint!, bytes, elders);
-      const failed = (error: unknown): void =>
-        terminal.note(`${messageOf(error)}; training goes on, and the next checkpoint is tried as well`);
+      const failed = (error: unknown): void => terminal.note(notKept(error));
       const keeper = checkpoint === undefined ? undefined : new Keeper(put, flags.checkpoint, flags.keep, failed);
       await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, read });
     } finally {
@@ -77,7 +76,7 @@ async function resume(model: Model, path: string, terminal: Terminal): Promise<v
   // an error of reading is the user's, in his words; the runtime's own are told with their file
   const read = (file: string): Uint8Array => asRuntimeProblem(() => readBytes(file));
   const { file, refused } = await restoreNewest(model, found.length ? found : [path], read);
-  for (const reason of refused) terminal.note(`${reason}; the one before it is taken`);
+  for (const reason of refused) terminal.note(passedOver(reason));
   if (file !== path) terminal.note(`going on from ${file}`);
 }
 function asRuntimeProblem<T>(run: () => T): T {

@@ -70,9 +70,8 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     imported.map((i) => i.file),
     input.library,
   );
-  const isTold = (u: Diagnostic): boolean =>
-    diagnostics.some((d) => d.span.file === u.span.file && d.span.start === u.span.start);
-  diagnostics.push(...unbound.filter((u) => !isTold(u)));
+  const told = new Set(diagnostics.flatMap((d) => (d.span.file === main.source ? [d.span.start] : [])));
+  diagnostics.push(...unbound.filter((u) => !told.has(u.span.start)));
   checkUnapplied(self, main, scope, keeper !== undefined);
   const knowledge = keeper && {
     ...keeper.known,

@@ -115,7 +115,8 @@ function lookup(name: string, span: Span, scope: Scope, ctx: Context): Value {
   if (found) return found;
   if (namedFunctions.has(name) || builtinNames.has(name)) return { kind: "builtin", name };
   if (laterNames.has(name)) throw errors.functionNotYet(span, name);
-  throw errors.unknownName(span, name, [...scope.names(), ...ctx.ambient.names(), ...builtinNames]);
+  const isEarly = ctx.interpreter.diagnostics.length < errors.mostExplained;
+  throw errors.unknownName(span, name, isEarly ? [...scope.names(), ...ctx.ambient.names(), ...builtinNames] : []);
 }
 function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Context, written: Span): Value {
   const { work } = ctx.interpreter;

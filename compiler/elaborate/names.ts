@@ -6,7 +6,7 @@ import { below, isExpression, isName, partsOf } from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { builtinNames, laterNames } from "./builtins/table.ts";
-import { type Fault, unboundDim, unknownName } from "./errors.ts";
+import { type Fault, mostExplained, unboundDim, unknownName } from "./errors.ts";
 
 export interface Definition {
   readonly name: string;
@@ -124,7 +124,8 @@ function use(name: ast.Name, at: Frame, fault: (name: ast.Name, at: Frame) => Fa
   if (definition || at.isPartial || name.text === "" || belowLibrary.has(name.text)) return;
   at.found.unbound.push(fault(name, at).diagnostic);
 }
-const noSuchName = ({ span, text }: ast.Name, at: Frame): Fault => unknownName(span, text, visible(at));
+const noSuchName = ({ span, text }: ast.Name, at: Frame): Fault =>
+  unknownName(span, text, at.found.unbound.length < mostExplained ? visible(at) : []);
 const noSuchSize = ({ span, text }: ast.Name): Fault => unboundDim(span, text);
 
 // ---- declarations

@@ -1,5 +1,6 @@
 // Facts that declarations state about themselves: fixed sentences in their `##` comments, read by lints, by messages that suggest a name, and where
 // a measured value needs a direction. The compiler knows no declaration by name; a user's own may state the same. Any other sentence is prose.
+import type { SourceFile } from "../../grammar/diagnostic.ts";
 import { libraryFiles } from "./library.ts";
 
 /** Sentences without a variable part, by the fact that they state. */
@@ -67,10 +68,13 @@ function aliasesIn(text: string): Map<string, string[]> {
   return found;
 }
 let library: Map<string, string[]> | undefined; // a constant of the library's text, made when a name is first missed
-/** What a name of another system stands for in the library and in `text`, a file of the user's. */
-export function calledElsewhere(name: string, text: string): readonly string[] {
+const aliasesOf = new WeakMap<SourceFile, Map<string, string[]>>(); // constants of their files
+/** What a name of another system stands for in the library and in a file of the user's. */
+export function calledElsewhere(name: string, file: SourceFile): readonly string[] {
   library ??= aliasesIn(libraryFiles.map((f) => f.text).join("\n"));
-  return [...(aliasesIn(text).get(name) ?? []), ...(library.get(name) ?? [])];
+  let own = aliasesOf.get(file);
+  if (!own) aliasesOf.set(file, (own = aliasesIn(file.text)));
+  return [...(own.get(name) ?? []), ...(library.get(name) ?? [])];
 }
 /** Expressions that the library recommends, in its order: `A common choice: adam(lr: 1e-3).` in comments of this kind that state this fact. */
 export function commonChoices(kind: "fn" | "layer" | "init" | "optimizer", fact?: Fact): string[] {

@@ -105,9 +105,9 @@ const faults: readonly (readonly [args: string, text: string])[] = [
   ],
   [
     "run other.dlm g --weights other.safetensors",
-    "dlm: other.dlm exports no function g; there is f; did you mean f?\n",
+    "dlm: other.dlm exports no function g; there is f\n",
   ],
-  ["run other.dlm f --input y=1", "dlm: f has no input y; did you mean x?: f(x: f32[B, 2]) -> f32[B, 1]\n"],
+  ["run other.dlm f --input y=1", "dlm: f has no input y: f(x: f32[B, 2]) -> f32[B, 1]\n"],
   [
     "run other.dlm f --input x",
     "dlm: --input x: it is written name=FILE or name=value: f(x: f32[B, 2]) -> f32[B, 1]\n",

@@ -45,6 +45,8 @@ export interface Where {
   readonly place?: string; // in a train block, in net.first, ...
   readonly signature?: string;
 }
+/** Of so many unknown names it is told what is meant: to look for it among all names takes time, and nobody reads thousands. */
+export const mostExplained = 100;
 export const unknownName = (
   span: Span,
   name: string,
@@ -52,10 +54,7 @@ export const unknownName = (
   { kind, place = "here", signature }: Where = {},
 ): Fault => {
   const names = [...new Set(known)].filter((n) => /^[A-Za-z]/.test(n));
-  const foreign = [
-    ...calledElsewhere(name, span.file.text),
-    ...(Object.hasOwn(elsewhere, name) ? [elsewhere[name]!] : []),
-  ];
+  const foreign = [...calledElsewhere(name, span.file), ...(Object.hasOwn(elsewhere, name) ? [elsewhere[name]!] : [])];
   const near = foreign.find((n) => names.includes(n)) ?? nearest(name, names);
   const hint =
     name === "nan" || name === "NaN"
