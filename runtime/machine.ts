@@ -72,6 +72,16 @@ export class Machine {
     this.#failure ??= problem;
     for (const stop of [...this.#waiting]) stop(this.#failure);
   }
+  /** What calls on the device throw, in words; from then on nothing more is asked of it. A TypeError is a fault of ours. */
+  readonly #ask = <T>(call: () => T): T => {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof RuntimeProblem || error instanceof TypeError) throw error;
+      this.#fail(new RuntimeProblem(`the device gave up: ${messageOf(error)}`));
+      throw this.#failure!;
+    }
+  };
   check(): void {
     if (this.#closed) throw new RuntimeProblem("this model is closed");
     if (this.#failure) throw this.#failure;
@@ -128,7 +138,7 @@ export class Machine {
     this.device.pushErrorScope("validation");
     let made: { readonly value: T } | { readonly thrown: unknown };
     try {
-      made = { value: make() };
+      made = { value: this.#ask(make) };
     } catch (thrown) {
       made = { thrown };
     }
@@ -220,18 +230,15 @@ export class Machine {
   }
   write(buffer: number, offset: number, data: ArrayBufferView<ArrayBuffer>): void {
     for (const key of this.#held.keys()) if (key.startsWith(`${buffer}:`)) this.#held.delete(key);
-    this.device.queue.writeBuffer(
-      this.#buffers[buffer]!,
-      offset,
-      data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>),
-    );
+    const whole = data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>);
+    this.#ask(() => this.device.queue.writeBuffer(this.#buffers[buffer]!, offset, whole));
   }
   /** The same for a single word, left out when the device has it already. */
   writeWord(buffer: number, offset: number, word: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>): void {
     const key = `${buffer}:${offset}`;
     const text = String(new Int32Array(word.buffer, word.byteOffset, 1)[0]);
     if (this.#held.get(key) === text) return;
-    this.device.queue.writeBuffer(this.#buffers[buffer]!, offset, word);
+    this.#ask(() => this.device.queue.writeBuffer(this.#buffers[buffer]!, offset, word));
     this.#held.set(key, text);
   }
   has(buffer: number): boolean {
@@ -251,16 +258,22 @@ export class Machine {
     let found = this.#layouts.get(key);
     if (!found) {
       const types = { read: "read-only-storage", read_write: "storage", uniform: "uniform" } as const;
-      const group = this.device.createBindGroupLayout({
-        entries: dispatch.bindings.map((b) => ({
-          binding: b.binding,
-          visibility: computeStage,
-          buffer: { type: types[b.access], hasDynamicOffset: this.#isStep(b.buffer) },
-        })),
-      });
+      const group = this.#ask(() =>
+        this.device.createBindGroupLayout({
+          entries: dispatch.bindings.map((b) => ({
+            binding: b.binding,
+            visibility: computeStage,
+            buffer: { type: types[b.access], hasDynamicOffset: this.#isStep(b.buffer) },
+          })),
+        }),
+      );
       this.#layouts.set(
         key,
-        (found = { key, group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) }),
+        (found = {
+          key,
+          group,
+          pipeline: this.#ask(() => this.device.createPipelineLayout({ bindGroupLayouts: [group] })),
+        }),
       );
     }
     return found;
@@ -318,6 +331,7 @@ export class Machine {
           );
         }
       });
+      found.catch(() => {}); // told to who waits for it, who may have failed before
       this.#pipelines.set(key, found);
     }
     return found;
@@ -329,7 +343,7 @@ export class Machine {
   /** Starts to compile what does not depend on run-time sizes. What goes wrong is told by who records. */
   warm(program: PlanProgram): void {
     for (const c of dispatchesOf(program.commands))
-      if (!c.constants?.length) this.#pipeline(c, this.#layoutOf(c), {}).catch(() => {});
+      if (!c.constants?.length) void this.#pipeline(c, this.#layoutOf(c), {});
   }
 
   /** Nothing is being compiled any more: a device that is destroyed meanwhile may take the process with it. */
@@ -412,11 +426,11 @@ export class Machine {
   }
   encoder(label: string): Encoding {
     this.check();
-    return new Encoding(this.device, label, this.#pace);
+    return this.#ask(() => new Encoding(this.device, label, this.#pace, this.#ask));
   }
   /** The recording `times` times. */
   replay(encoder: Encoding, recording: Recording, times = 1): void {
-    this.#bind(recording);
+    this.#ask(() => this.#bind(recording));
     const rounds = new Map<number, number>(); // of the loops around, by their buffers
     const run = (list: readonly Recorded[]): void => {
       for (const item of list) {
@@ -433,10 +447,14 @@ export class Machine {
           }
       }
     };
-    for (let n = 0; n < times; n++) run(recording.items);
+    this.#ask(() => {
+      for (let n = 0; n < times; n++) run(recording.items);
+    });
   }
   copy(encoder: Encoding, from: Copy["from"], to: Copy["to"], bytes: number): void {
-    encoder.copy(from && this.#buffers[from.buffer]!, from?.offset ?? 0, this.#buffers[to.buffer]!, to.offset, bytes);
+    this.#ask(() =>
+      encoder.copy(from && this.#buffers[from.buffer]!, from?.offset ?? 0, this.#buffers[to.buffer]!, to.offset, bytes),
+    );
   }
 
   // ---- reading back
@@ -447,14 +465,10 @@ export class Machine {
     let slot = this.#staging.find((s) => s.free && s.buffer.size >= total);
     if (!slot) {
       checkBytes(this.device, "what is read back", total);
-      slot = {
-        buffer: this.device.createBuffer({
-          label: "read back",
-          size: Math.max(256, total),
-          usage: usage.mapRead | usage.copyTarget,
-        }),
-        free: false,
-      };
+      const size = Math.max(256, total);
+      const flags = usage.mapRead | usage.copyTarget;
+      const buffer = this.#ask(() => this.device.createBuffer({ label: "read back", size, usage: flags }));
+      slot = { buffer, free: false };
       this.#staging.push(slot);
     }
     const used = slot;
@@ -462,15 +476,16 @@ export class Machine {
     let at = 0;
     for (const p of places) {
       if (!p.bytes) continue;
-      encoder.copy(this.#buffers[p.buffer]!, p.offset, used.buffer, at, p.bytes);
+      const to = at;
+      this.#ask(() => encoder.copy(this.#buffers[p.buffer]!, p.offset, used.buffer, to, p.bytes));
       at += p.bytes;
     }
     return async () => {
-      await this.settle(used.buffer.mapAsync(mapRead, 0, Math.max(4, total)));
+      await this.settle(this.#ask(() => used.buffer.mapAsync(mapRead, 0, Math.max(4, total))));
       // waiting counts too, so that the device is never taken for faster than it is
       if (encoder.seconds > mostlyStarting)
         this.#pace = Math.min(this.#pace, (performance.now() - encoder.began) / 1000 / encoder.seconds);
-      const mapped = new Uint8Array(used.buffer.getMappedRange(0, Math.max(4, total)));
+      const mapped = new Uint8Array(this.#ask(() => used.buffer.getMappedRange(0, Math.max(4, total))));
       let from = 0;
       const parts = places.map((p) => mapped.slice(from, (from += p.bytes)));
       used.buffer.unmap();

@@ -61,8 +61,12 @@ export class Encoding {
   private commands = 0; // of the next submit
   private submitted = 0; // seconds
 
-  constructor(device: GPUDevice, label: string, pace: number) {
+  private readonly ask: <T>(call: () => T) => T;
+
+  /** `ask` runs what the device may refuse. */
+  constructor(device: GPUDevice, label: string, pace: number, ask: <T>(call: () => T) => T = (call) => call()) {
     this.device = device;
+    this.ask = ask;
     this.label = label;
     this.pace = pace;
     this.encoder = device.createCommandEncoder({ label });
@@ -84,8 +88,10 @@ export class Encoding {
     else this.encoder.clearBuffer(to, offset, bytes);
   }
   submit(): void {
-    this.endPass();
-    this.device.queue.submit([this.encoder.finish()]);
+    this.ask(() => {
+      this.endPass();
+      this.device.queue.submit([this.encoder.finish()]);
+    });
   }
   private next(seconds: number): void {
     if (

@@ -36,7 +36,9 @@ export function observe(device: GPUDevice, told: Told): () => void {
   patch(
     device,
     "device",
-    ["createBuffer", "createBindGroup", "createShaderModule", "createComputePipelineAsync", "createCommandEncoder"],
+    "createBuffer createBindGroup createBindGroupLayout createPipelineLayout createShaderModule createComputePipelineAsync createCommandEncoder".split(
+      " ",
+    ),
     (x, call) => made[call]?.(x),
   );
   patch(device.queue, "queue", ["submit", "writeBuffer"]);

@@ -159,7 +159,10 @@ test("one event a line with --json; interrupted and resumed gives the same bits"
   writeFileSync(join(root, "elsewhere/half.safetensors.1"), bytes("half.safetensors"));
   writeFileSync(join(root, "elsewhere/half.safetensors"), bytes("half.safetensors").subarray(0, 700));
   const third = await trainer("--resume", "half.safetensors", "--checkpoint", "third.safetensors");
-  expect(third).toMatchObject({ status: 0, err: "going on from half.safetensors.1\n" });
+  expect(third.status).toBe(0);
+  expect(third.err).toMatch(
+    /^half\.safetensors: .*may have been cut off; the one before it is taken\ngoing on from half\.safetensors\.1\n$/,
+  );
   expect(bytes("third.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
 });
 
