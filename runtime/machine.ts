@@ -3,7 +3,16 @@ import { checkBindings, workgroups, checkBytes, megabytes } from "./check.ts";
 import { overrideName, sizeOf } from "./plan.ts";
 import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
-import { Encoding, roundBytes, secondsOf, type Recorded, type RecordedGroup, type Recording } from "./recording.ts";
+import {
+  Encoding,
+  roundBytes,
+  secondsOf,
+  type Recorded,
+  type RecordedCopy,
+  type RecordedDispatch,
+  type RecordedGroup,
+  type Recording,
+} from "./recording.ts";
 
 // GPUBufferUsage, GPUMapMode and GPUShaderStage by value: Node has no such globals
 const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 };
@@ -278,20 +287,21 @@ export class Machine {
     }
     return found;
   }
-  async #shader(index: number): Promise<GPUShaderModule> {
+  async #textOf(index: number): Promise<string> {
     const { name, code } = this.plan.modules[index]!;
-    let text = code;
-    if (text === undefined) {
-      if (!this.#code) throw new RuntimeProblem(`the plan does not carry the module ${name}; load() needs \`code\``);
-      try {
-        text = await this.#code(name);
-      } catch (error) {
-        throw error instanceof RuntimeProblem
-          ? error
-          : new RuntimeProblem(`cannot read the module ${name}.wgsl: ${messageOf(error)}`);
-      }
+    if (code !== undefined) return code;
+    if (!this.#code) throw new RuntimeProblem(`the plan does not carry the module ${name}; load() needs \`code\``);
+    try {
+      return await this.#code(name);
+    } catch (error) {
+      throw error instanceof RuntimeProblem
+        ? error
+        : new RuntimeProblem(`cannot read the module ${name}.wgsl: ${messageOf(error)}`);
     }
-    const source = text;
+  }
+  async #shader(index: number): Promise<GPUShaderModule> {
+    const { name } = this.plan.modules[index]!;
+    const source = await this.#textOf(index);
     let found = this.#shaders.get(source);
     if (!found)
       this.#shaders.set(
@@ -399,7 +409,7 @@ export class Machine {
       const steps = inOrder.flatMap((b) => (this.#isStep(b.buffer) ? [b.buffer] : []));
       const bytes = group.entries.reduce((sum, e) => sum + (e.bytes ?? 0), 0);
       const seconds = secondsOf(this.size(c.flops ?? 0, dims, c.label), bytes);
-      return { kind: "dispatch", pipeline: pipelines.get(c)!, group, steps, x, y, seconds };
+      return { kind: "dispatch", of: c, pipeline: pipelines.get(c)!, group, steps, x, y, seconds };
     };
     const items = program.commands.flatMap((c) => recorded(c) ?? []);
     const recording: Recording = { name: program.name, items, groups: [...groups.values()], generation: -1 };
@@ -430,26 +440,38 @@ export class Machine {
   }
   /** The recording `times` times. */
   replay(encoder: Encoding, recording: Recording, times = 1): void {
-    this.#ask(() => this.#bind(recording));
-    const rounds = new Map<number, number>(); // of the loops around, by their buffers
-    const run = (list: readonly Recorded[]): void => {
-      for (const item of list) {
-        if (item.kind === "copy") this.copy(encoder, item.from, item.to, item.bytes);
-        else if (item.kind === "dispatch")
-          encoder.dispatch(
-            item,
-            item.steps.map((buffer) => roundBytes * (rounds.get(buffer) ?? 0)),
-          );
-        else
-          for (let k = 0; k < item.count; k++) {
-            rounds.set(item.stepBuffer, item.reverse ? item.count - 1 - k : k);
-            run(item.body);
-          }
-      }
-    };
     this.#ask(() => {
-      for (let n = 0; n < times; n++) run(recording.items);
+      this.#bind(recording);
+      for (let n = 0; n < times; n++)
+        for (const [item, offsets] of unrolled(recording.items))
+          if (item.kind === "copy") this.copy(encoder, item.from, item.to, item.bytes);
+          else encoder.dispatch(item, offsets);
     });
+  }
+  /** The recording once, a dispatch at a time: what of its bindings `wanted` names, before and after. */
+  async *oneByOne(
+    recording: Recording,
+    wanted: (of: Dispatch, code: string) => ReadonlyMap<string, number>, // by name, the number of the binding
+  ): AsyncGenerator<{ readonly of: Dispatch; readonly before: Contents; readonly after: Contents }> {
+    for (const [item, offsets] of unrolled(recording.items)) {
+      const encoder = this.encoder(recording.name);
+      this.#ask(() => this.#bind(recording));
+      if (item.kind === "copy") {
+        this.copy(encoder, item.from, item.to, item.bytes);
+        encoder.submit();
+        continue;
+      }
+      const names = [...wanted(item.of, await this.#textOf(item.of.module))];
+      const places = names.flatMap(([, binding]) => item.group.entries.filter((e) => e.binding === binding));
+      const contents = async (): Promise<Contents> => {
+        const parts = await this.read(places.map((e) => ({ ...e, bytes: e.bytes ?? 0 })));
+        return new Map(names.map(([name], i) => [name, new Float32Array(parts[i]!.buffer)]));
+      };
+      const before = await contents();
+      this.#ask(() => encoder.dispatch(item, offsets));
+      encoder.submit();
+      yield { of: item.of, before, after: await contents() };
+    }
   }
   copy(encoder: Encoding, from: Copy["from"], to: Copy["to"], bytes: number): void {
     this.#ask(() =>
@@ -515,6 +537,23 @@ export class Machine {
   }
 }
 
+/** Values of tensors by their names in a kernel's code. */
+export type Contents = ReadonlyMap<string, Float32Array>;
+/** Rounds of loops one after the other; with a dispatch the offsets of `steps`. */
+function* unrolled(
+  list: readonly Recorded[],
+  rounds = new Map<number, number>(), // of the loops around, by their buffers
+): Generator<readonly [item: RecordedDispatch | RecordedCopy, offsets: readonly number[]]> {
+  for (const item of list) {
+    if (item.kind === "loop")
+      for (let k = 0; k < item.count; k++) {
+        rounds.set(item.stepBuffer, item.reverse ? item.count - 1 - k : k);
+        yield* unrolled(item.body, rounds);
+      }
+    else if (item.kind === "copy") yield [item, []];
+    else yield [item, item.steps.map((buffer) => roundBytes * (rounds.get(buffer) ?? 0))];
+  }
+}
 export const programsOf = (plan: Plan): PlanProgram[] => [
   ...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])),
   ...(plan.init ? [plan.init.program] : []),

@@ -1,10 +1,11 @@
 // What is replayed, and how it reaches the device. A recording is a program at given dims with its pipelines and bind groups: replaying it allocates
 // nothing on the device. An encoding takes its commands and gives them to the device in pieces that no driver finds too long.
-import type { Copy } from "./plan.ts";
+import type { Copy, Dispatch } from "./plan.ts";
 
 export type Recorded = RecordedDispatch | RecordedCopy | RecordedLoop;
 export interface RecordedDispatch {
   readonly kind: "dispatch";
+  readonly of: Dispatch;
   readonly pipeline: GPUComputePipeline;
   readonly group: RecordedGroup;
   readonly steps: readonly number[]; // buffers of the numbers of rounds that it binds, in the order of their bindings

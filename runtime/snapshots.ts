@@ -13,6 +13,7 @@ export class Snapshots {
   private readonly session: Session;
   private readonly block: PlanTrain;
   private readonly asked: NonNullable<TrainOptions["snapshots"]> | undefined;
+  newest: Uint8Array | undefined;
   private interval = 0; // seconds until the next
   private last = performance.now();
   private lastStep: number;
@@ -40,7 +41,10 @@ export class Snapshots {
   async take(): Promise<void> {
     const began = performance.now();
     const bytes = await writeCheckpoint(this.session, false);
-    if (areFinite(bytes)) await this.asked!.take({ train: this.block.name, step: this.step, bytes });
+    if (areFinite(bytes)) {
+      this.newest = bytes;
+      await this.asked!.take({ train: this.block.name, step: this.step, bytes });
+    }
     this.last = performance.now();
     this.lastStep = this.step;
     const wanted = this.asked!.seconds ?? 10;

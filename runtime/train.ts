@@ -2,12 +2,13 @@
 // Everything is a function of the step, so a run that is interrupted anywhere and resumed does what it would have done.
 import type { ProgressEvent, TrainOptions, TrainResult } from "./api.ts";
 import { Measurements } from "./measurements.ts";
+import { firstNonFinite } from "./nonfinite.ts";
 import type { PlanTrain } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { epochOf, nextEpoch, readWeights, totalSteps, trainingRows } from "./session.ts";
 import type { Session } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
-import { Windows, type DoneWindow } from "./windows.ts";
+import { NonFiniteLoss, Windows, type DoneWindow } from "./windows.ts";
 
 export async function train(s: Session, t: PlanTrain, options: TrainOptions): Promise<TrainResult> {
   const state = s.states.get(t.name)!;
@@ -45,8 +46,14 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
       await windows.keepUp();
     }
     await windows.drain();
-  } finally {
+  } catch (error) {
     await windows.settle();
+    const { newest } = snapshots;
+    const made =
+      newest && error instanceof NonFiniteLoss
+        ? await firstNonFinite(s, t, recording, total, newest, error.step)
+        : undefined;
+    throw made === undefined ? error : (error as NonFiniteLoss).with(made);
   }
   const seconds = (performance.now() - started) / 1000;
   const { lastRow } = windows;

@@ -54,13 +54,17 @@ export class Windows {
     this.fillBatches = batchStream(trainingRows(s, t), this.state.seed, t.shuffle);
     this.index = new Int32Array(t.window * rowsPerStep(t));
   }
+  /** Gives the device what the next `count` steps read of the host. */
+  prepare(count: number): void {
+    writeScalars(this.session, this.block, this.total);
+    this.writeBatches(this.state.step % this.block.window, count);
+  }
   /** Puts the next `count` steps under way. */
   submit(count: number): void {
     const { session, block, state } = this;
     const { machine } = session;
-    writeScalars(session, block, this.total);
+    this.prepare(count);
     const row = state.step % block.window;
-    this.writeBatches(row, count);
     const encoder = machine.encoder(block.step.name);
     if (block.rounds) machine.writeWord(block.rounds.buffer, block.rounds.offset, Int32Array.of(count));
     machine.replay(encoder, this.recording, block.rounds ? 1 : count);
@@ -128,8 +132,17 @@ export class Windows {
 }
 
 function checkLoss(t: PlanTrain, step: number, loss: number): void {
-  if (Number.isFinite(loss)) return;
-  throw new RuntimeProblem(
-    `the loss of ${t.name} is ${loss} at step ${step}${step ? "" : ", the first"}: a smaller learning rate, clip_norm, or an epsilon under a square root, logarithm or division may help`,
-  );
+  if (!Number.isFinite(loss)) throw new NonFiniteLoss(t, step, loss);
+}
+/** `made`: the first number that is not finite, and what made it. */
+export class NonFiniteLoss extends RuntimeProblem {
+  readonly step: number;
+  readonly with: (made: string) => NonFiniteLoss;
+  constructor(t: PlanTrain, step: number, loss: number, made?: string) {
+    super(
+      `the loss of ${t.name} is ${loss} at step ${step}${step ? "" : ", the first"}${made ? `; the first number that is not finite is ${made}` : ""}: a smaller learning rate, clip_norm, or an epsilon under a square root, logarithm or division may help`,
+    );
+    this.step = step;
+    this.with = (found) => new NonFiniteLoss(t, step, loss, found);
+  }
 }

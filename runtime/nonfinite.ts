@@ -1,0 +1,56 @@
+// Where a number became infinite or NaN. In: a checkpoint from before it, the step whose loss shows it. The steps in between are run again; the last two of
+// them kernel by kernel, each with a look at what it wrote.   Out: the first kernel that made one, in words.
+import type { Machine } from "./machine.ts";
+import type { Dispatch, PlanTrain } from "./plan.ts";
+import type { Recording } from "./recording.ts";
+import { readCheckpoint } from "./session.ts";
+import type { Session } from "./session.ts";
+import { Windows } from "./windows.ts";
+
+/** Undefined where it cannot be told: one launch does whole steps, or the numbers are finite this time. Leaves the model at the checkpoint. */
+export async function firstNonFinite(
+  s: Session,
+  t: PlanTrain,
+  recording: Recording,
+  total: number,
+  from: Uint8Array,
+  step: number,
+): Promise<string | undefined> {
+  if (t.rounds) return undefined;
+  const state = (): number => s.states.get(t.name)!.step;
+  readCheckpoint(s, from);
+  try {
+    const windows = new Windows(s, t, recording, total, () => {});
+    while (state() < step - 1) {
+      windows.submit(Math.min(windows.size, step - 1 - state()));
+      await windows.keepUp();
+    }
+    await windows.drain();
+    // the step before may have made a parameter infinite, after its loss
+    while (state() <= step) {
+      windows.prepare(1);
+      const found = await firstIn(s.machine, recording);
+      if (found) return found;
+      s.states.get(t.name)!.step++;
+    }
+    return undefined;
+  } finally {
+    readCheckpoint(s, from);
+  }
+}
+async function firstIn(machine: Machine, recording: Recording): Promise<string | undefined> {
+  for await (const { of, before, after } of machine.oneByOne(recording, floatsWritten))
+    for (const [name, now] of after) {
+      const was = before.get(name)!;
+      const at = now.findIndex((v, i) => !Number.isFinite(v) && !Object.is(v, was[i]));
+      if (at < 0) continue;
+      const where = of.lines?.length ? ` (${of.lines.join(", ")})` : "";
+      return `${now[at]}, element ${at} of ${name} of the kernel ${of.label}${where}`;
+    }
+  return undefined;
+}
+/** The bindings of a kernel that it writes f32 to, by their names in its code. */
+function floatsWritten(_: Dispatch, code: string): Map<string, number> {
+  const declared = /@binding\((\d+)\) var<storage, read_write> (\w+): array<(?:f32|vec4f|vec4<f32>)>/g;
+  return new Map([...code.matchAll(declared)].map(([, binding, name]) => [name!, Number(binding)]));
+}

@@ -1,0 +1,37 @@
+// A loss that is no number: the step, the first kernel that made such a number, its line; the model is as its last snapshot.
+import { expect, test } from "vitest";
+import { load, type Snapshot } from "../../runtime/index.ts";
+import { testDevice } from "../device.ts";
+import { made } from "../model.ts";
+
+const data = `data d { rows: 64
+  field x: f32[4] = uniform(0.5, 1)[4] }
+model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(64, act: tanh) |> Linear(1)
+`;
+test.each([
+  [
+    "a root of what falls below 0",
+    `${data}train fit on d(batch: 32, seed: 1) {
+  let out = net(x) - 0.02 * f32(step)
+  minimize mean(sqrt(out + 0.9)) by adam(lr: 1e-3)
+  steps: 200 }`,
+    /^the loss of fit is NaN at step 19; the first number that is not finite is NaN, element \d+ of \w+ of the kernel net_linear2_forward \(.*test\.dlm:6.*\): a smaller learning rate/,
+  ],
+  [
+    "parameters that leave f32",
+    `${data}train fit on d(batch: 32, seed: 1) { minimize mean(net(x)^2) by sgd(lr: 1e30)
+  steps: 40 }`,
+    /^the loss of fit is (NaN|Infinity) at step \d; the first number that is not finite is (NaN|-?Infinity), element \d+ of \w+ of the kernel \w+ \(.*test\.dlm:\d.*\): a smaller/,
+  ],
+])("%s", async (_, text, message) => {
+  const { plan } = made(text, { target: "discrete" });
+  const model = await load(plan, { device: (await testDevice()).device });
+  const taken: Snapshot[] = [];
+  try {
+    const run = model.train("fit", { snapshots: { steps: 4, take: (s) => void taken.push(s) } });
+    await expect(run).rejects.toThrow(message);
+    expect(await model.checkpoint()).toEqual(taken.at(-1)!.bytes);
+  } finally {
+    model.close();
+  }
+});
