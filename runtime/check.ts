@@ -3,7 +3,7 @@
 import { planVersion, sizeOf } from "./plan.ts";
 import type { Command, Dispatch, Plan, PlanBuffer, PlanPort, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
-import { roundBytes } from "./recording.ts";
+import { isLong, roundBytes } from "./recording.ts";
 import { firstFault } from "./schema.ts";
 
 const mostGroups = 65535;
@@ -199,7 +199,7 @@ export function checkBindings(device: GPUDevice, dispatches: readonly Dispatch[]
       throw new RuntimeProblem(
         `${c.label} uses ${storage} buffers, and this device allows ${buffers} in a kernel: compile for another target`,
       );
-    const rounds = c.bindings.filter((b) => plan.buffers[b.buffer]!.role === "steps").length;
+    const rounds = c.bindings.filter((b) => isLong(plan.buffers[b.buffer]!)).length;
     if (rounds > loops)
       throw new RuntimeProblem(
         `${c.label} needs the rounds of ${rounds} loops, one within the other, and this device tells a kernel ${loops}`,

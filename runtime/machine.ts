@@ -5,6 +5,7 @@ import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "./plan.ts
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import {
   Encoding,
+  isLong,
   roundBytes,
   secondsOf,
   type Recorded,
@@ -256,13 +257,12 @@ export class Machine {
 
   // ---- pipelines
 
-  /** Holds the numbers of a loop's rounds: each round binds its own. */
-  #isStep(buffer: number): boolean {
-    return this.plan.buffers[buffer]!.role === "steps";
+  #isLong(buffer: number): boolean {
+    return isLong(this.plan.buffers[buffer]!);
   }
   #layoutOf(dispatch: Dispatch): Layout {
     const key = dispatch.bindings
-      .map((b) => `${b.binding}${b.access}${this.#isStep(b.buffer) ? " of rounds" : ""}`)
+      .map((b) => `${b.binding}${b.access}${this.#isLong(b.buffer) ? " of rounds" : ""}`)
       .join();
     let found = this.#layouts.get(key);
     if (!found) {
@@ -272,7 +272,7 @@ export class Machine {
           entries: dispatch.bindings.map((b) => ({
             binding: b.binding,
             visibility: computeStage,
-            buffer: { type: types[b.access], hasDynamicOffset: this.#isStep(b.buffer) },
+            buffer: { type: types[b.access], hasDynamicOffset: this.#isLong(b.buffer) },
           })),
         }),
       );
@@ -384,11 +384,13 @@ export class Machine {
     const settled = await Promise.allSettled(waiting.map(async ([c, p]) => pipelines.set(c, await p)));
     for (const s of settled) if (s.status === "rejected") throw s.reason;
     const groups = new Map<string, RecordedGroup>();
+    const rounds = new Map<number, number>(); // of the loops around that are written out, by their buffers
     const groupOf = (c: Dispatch): RecordedGroup => {
       const layout = this.#layoutOf(c);
       const entries = c.bindings.map((b) => {
         const isWhole = this.plan.buffers[b.buffer]!.role === "data"; // as long as the data are
-        const { binding, buffer, offset } = b;
+        const { binding, buffer } = b;
+        const offset = b.offset + roundBytes * (rounds.get(buffer) ?? 0);
         return { binding, buffer, offset, ...(isWhole ? {} : { bytes: this.size(b.bytes, dims, c.label) }) };
       });
       const key = `${layout.key}|${entries.map((e) => `${e.buffer}:${e.offset}:${e.bytes}`).join()}`;
@@ -396,22 +398,30 @@ export class Machine {
       if (!group) groups.set(key, (group = { label: c.label, layout: layout.group, entries }));
       return group;
     };
-    const recorded = (c: Command): Recorded | undefined => {
-      if (c.kind === "loop") return { ...c, body: c.body.flatMap((x) => recorded(x) ?? []) };
+    const recorded = (c: Command): readonly Recorded[] => {
+      if (c.kind === "loop") {
+        if (this.#isLong(c.stepBuffer)) return [{ ...c, body: c.body.flatMap(recorded) }];
+        const all = Array.from({ length: c.count }, (_, k) => {
+          rounds.set(c.stepBuffer, c.reverse ? c.count - 1 - k : k);
+          return c.body.flatMap(recorded);
+        });
+        rounds.delete(c.stepBuffer);
+        return all.flat();
+      }
       if (c.kind === "copy") {
         const bytes = this.size(c.bytes, dims, program.name);
-        return bytes ? { ...c, bytes } : undefined;
+        return bytes ? [{ ...c, bytes }] : [];
       }
       const [x, y] = workgroups(c, (s) => this.size(s, dims, c.label));
-      if (!x || !y) return undefined;
+      if (!x || !y) return [];
       const group = groupOf(c);
       const inOrder = [...c.bindings].sort((a, b) => a.binding - b.binding);
-      const steps = inOrder.flatMap((b) => (this.#isStep(b.buffer) ? [b.buffer] : []));
+      const steps = inOrder.flatMap((b) => (this.#isLong(b.buffer) ? [b.buffer] : []));
       const bytes = group.entries.reduce((sum, e) => sum + (e.bytes ?? 0), 0);
       const seconds = secondsOf(this.size(c.flops ?? 0, dims, c.label), bytes);
-      return { kind: "dispatch", of: c, pipeline: pipelines.get(c)!, group, steps, x, y, seconds };
+      return [{ kind: "dispatch", of: c, pipeline: pipelines.get(c)!, group, steps, x, y, seconds }];
     };
-    const items = program.commands.flatMap((c) => recorded(c) ?? []);
+    const items = program.commands.flatMap(recorded);
     const recording: Recording = { name: program.name, items, groups: [...groups.values()], generation: -1 };
     await this.#scoped(`the bindings of ${program.name}`, () => this.#bind(recording));
     return recording;

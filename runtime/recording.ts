@@ -1,6 +1,6 @@
 // What is replayed, and how it reaches the device. A recording is a program at given dims with its pipelines and bind groups: replaying it allocates
 // nothing on the device. An encoding takes its commands and gives them to the device in pieces that no driver finds too long.
-import type { Copy, Dispatch } from "./plan.ts";
+import { sizeOf, type Copy, type Dispatch, type PlanBuffer } from "./plan.ts";
 
 export type Recorded = RecordedDispatch | RecordedCopy | RecordedLoop;
 export interface RecordedDispatch {
@@ -41,6 +41,13 @@ export interface Recording {
   generation: number; // of the buffers that the groups were made for
 }
 export const roundBytes = 256; // from one round's number to the next in a buffer of steps: where bindings may begin
+const mostGroups = 1024; // of a loop's dispatch
+/**
+ * Does it hold the numbers of a loop of many rounds, each bound by its offset in one group? Those of shorter loops are written out, with groups of their own:
+ * software devices run them faster.
+ */
+export const isLong = ({ role, bytes }: PlanBuffer): boolean =>
+  role === "steps" && sizeOf(bytes, {}) > mostGroups * roundBytes;
 
 /** What a dispatch takes on a slow device, about: an integrated GPU, at the share of its speed that kernels reach. */
 export const secondsOf = (flops: number, bytes: number): number => 2e-5 + Math.max(flops / 5e10, bytes / 1e10);
