@@ -28,8 +28,7 @@ export async function requestDevice(
   const limits: Record<string, number> = {};
   for (const name in adapter.limits) {
     const value = (adapter.limits as unknown as Record<string, unknown>)[name]; // GPUSupportedLimits has no index signature
-    // of bindings with offsets the usual number will do; some drivers name more than they have, and say so at every start
-    if (typeof value === "number" && !name.startsWith("maxDynamic")) limits[name] = value;
+    if (typeof value === "number") limits[name] = value;
   }
   const features = usefulFeatures.filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures: features });

@@ -103,10 +103,7 @@ const faults: readonly (readonly [args: string, text: string])[] = [
     "eval iris.dlm --weights other.safetensors --split test",
     "dlm: other.safetensors: the file lacks net.linear2.w, net.linear2.b; ",
   ],
-  [
-    "run other.dlm g --weights other.safetensors",
-    "dlm: other.dlm exports no function g; there is f\n",
-  ],
+  ["run other.dlm g --weights other.safetensors", "dlm: other.dlm exports no function g; there is f\n"],
   ["run other.dlm f --input y=1", "dlm: f has no input y: f(x: f32[B, 2]) -> f32[B, 1]\n"],
   [
     "run other.dlm f --input x",
