@@ -113,14 +113,22 @@ async function fileReader(origin: Origin, data: string | undefined): Promise<(pa
   };
 }
 
-/** The same on a page: under the address given, beside the trainer, and where the model lay. */
+/** The same on a page: under the address given, beside the trainer, and where the model lay. What the model names on another server is not asked for. */
 export async function fetchFile(origin: Origin, path: string, data?: string): Promise<Uint8Array> {
   const folders = [
     ...(data === undefined ? [] : [new URL(data.replace(/\/?$/, "/"), origin.url).href]),
     new URL(".", origin.url).href,
     new URL(origin.data, origin.url).href,
   ];
-  const places = [...new Set(folders.map((folder) => new URL(path, folder).href))];
+  const placeIn = (folder: string): string => {
+    const place = new URL(path, folder);
+    if (place.origin !== new URL(folder).origin)
+      throw new RuntimeProblem(
+        `${path} is on another server, and a model asks none but its own: give the file by hand`,
+      );
+    return place.href;
+  };
+  const places = [...new Set(folders.map(placeIn))];
   for (const place of places) {
     const response = await fetch(place).catch(() => undefined);
     // Some servers answer what they do not have with a page.
