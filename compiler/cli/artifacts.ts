@@ -11,7 +11,7 @@ import { json, trainerModule, trainerTypes, trainingPage, type TrainerParts } fr
 export interface ArtifactOptions {
   readonly folder: string; // where to write
   readonly data: string; // the folder that the model's paths start from: that of its file
-  readonly page?: boolean; // false: without index.html
+  readonly page?: boolean; // false: without index.html and its parts
   readonly index?: string; // text of shaders/INDEX.md. Default: it is not written
   readonly parts?: TrainerParts; // default: those of the build
 }
@@ -23,8 +23,7 @@ export interface Artifact {
 export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Promise<readonly Artifact[]> {
   const parts = options.parts ?? builtParts();
   const folder = resolve(options.folder);
-  const files = new Map(artifactTexts(plan, relativeUrl(folder, resolve(options.data)), parts, options.index));
-  if (options.page === false) files.delete("index.html");
+  const files = new Map(artifactTexts(plan, relativeUrl(folder, resolve(options.data)), parts, options));
   try {
     replace(folder, files);
   } catch (error) {
@@ -39,7 +38,7 @@ export function artifactTexts(
   plan: Plan,
   data: string,
   parts: TrainerParts,
-  index?: string,
+  { index, page = true }: Pick<ArtifactOptions, "index" | "page"> = {},
 ): ReadonlyMap<string, string> {
   return new Map([
     ["plan.json", json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }) + "\n"],
@@ -51,7 +50,7 @@ export function artifactTexts(
     ["trainer.mjs", trainerModule(plan, data, parts)],
     ["trainer.d.ts", trainerTypes(plan, parts)],
     ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],
-    ["index.html", trainingPage(plan, parts)],
+    ...(page ? Object.entries(trainingPage(plan, parts)) : []),
   ]);
 }
 

@@ -32,7 +32,8 @@ export async function trainerParts() {
   const types = source("../../runtime/api.ts")
     .replace(/^import .*\n/m, "")
     .replace(/^\/\/.*\n/, "");
-  return { runtime, types, page: source("page.html") };
+  const page = Object.fromEntries(["html", "css", "mjs", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]));
+  return { runtime, types, page };
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {

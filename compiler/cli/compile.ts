@@ -10,7 +10,7 @@ import { byteText, counted, parameterText, portText, typeText } from "../print/t
 export interface CompileFlags extends ModelFlags {
   readonly out: string;
   readonly target?: string;
-  readonly page?: boolean; // false: without index.html
+  readonly page?: boolean; // false: without index.html and its parts
   readonly time?: boolean; // also what each phase took
   readonly json?: boolean;
 }
@@ -47,7 +47,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   const shaders = files.filter((f) => f.path.endsWith(".wgsl"));
   const rows: Artifact[] = [
     { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },
-    ...files.filter((f) => !f.path.endsWith(".wgsl") && !f.path.endsWith(".d.mts")),
+    ...files.filter((f) => !f.path.endsWith(".wgsl") && !f.path.endsWith(".d.mts") && !f.path.startsWith("page.")),
   ];
   const about: Readonly<Record<string, string>> = {
     "shaders/*.wgsl": counted(shaders.length, "kernel"),
@@ -55,7 +55,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     "plan.json": "what runs when, in which memory",
     "trainer.mjs": `node ${join(flags.out, "trainer.mjs")} trains; as a module it offers load, train${plan.exports.map((x) => `, ${x.name}`).join("")}`,
     "trainer.d.ts": "its types",
-    "index.html": "trains in a browser: serve this folder and open it",
+    "index.html": "with page.*: trains in a browser; serve this folder and open it",
   };
   for (const f of rows)
     terminal.line(

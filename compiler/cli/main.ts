@@ -139,7 +139,7 @@ onModel(
   command(
     "compile",
     "writes kernels, plan, trainer and web page",
-    `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html
+    `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html, page.*
      node out/trainer.mjs                               trains; needs nothing but the package webgpu
      dlm compile digits.dlm -o out --target discrete    for graphics cards`,
   ),

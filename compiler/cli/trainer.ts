@@ -5,7 +5,8 @@ import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/
 export interface TrainerParts {
   readonly runtime: string; // an expression: the bundled runtime/trainer.ts
   readonly types: string; // of the runtime's interface (runtime/api.ts)
-  readonly page: string; // page.html, with {{title}}
+  /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stands {{title}}. */
+  readonly page: { readonly html: string; readonly css: string; readonly mjs: string; readonly svg: string };
 }
 
 // ---- trainer.mjs
@@ -71,11 +72,13 @@ export function json(value: unknown, indent = ""): string {
   return `${open}\n${items.map((item) => deeper + item).join(",\n")}\n${indent}${close}`;
 }
 
-// ---- index.html
+// ---- index.html and what it consists of
 
-export function trainingPage(plan: Plan, parts: TrainerParts): string {
+/** By their names. */
+export function trainingPage(plan: Plan, { page }: TrainerParts): Readonly<Record<string, string>> {
   const title = plan.name.replace(/\.dlm$/, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-  return parts.page.replaceAll("{{title}}", () => title);
+  const html = page.html.replaceAll("{{title}}", () => title);
+  return { "index.html": html, "page.css": page.css, "page.mjs": page.mjs, "page.svg": page.svg };
 }
 
 // ---- trainer.d.ts

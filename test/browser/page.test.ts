@@ -16,6 +16,8 @@ let browser: Browser;
 let address: string;
 let close: () => void;
 
+/** What a careful site sends: nothing inline, nothing from elsewhere. */
+const strict = { "content-security-policy": "default-src 'self'" };
 beforeAll(async () => {
   for (const [folder, withData] of [
     ["digits", true],
@@ -30,7 +32,7 @@ beforeAll(async () => {
       parts: await trainerParts(),
     });
   }
-  [browser, { address, close }] = await Promise.all([openBrowser(), serve(root)]);
+  [browser, { address, close }] = await Promise.all([openBrowser(), serve(root, strict)]);
 }, 120_000);
 afterAll(async () => {
   await browser?.close();

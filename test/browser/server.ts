@@ -8,18 +8,23 @@ const types: Readonly<Record<string, string>> = {
   ".html": "text/html",
   ".mjs": "text/javascript",
   ".css": "text/css",
+  ".svg": "image/svg+xml",
   ".csv": "text/csv",
   ".json": "application/json",
 };
 
-export async function serve(folder: string): Promise<{ readonly address: string; readonly close: () => void }> {
+/** `headers`: sent with every file. */
+export async function serve(
+  folder: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ readonly address: string; readonly close: () => void }> {
   const server = createServer((request, response) => {
     const path = join(folder, normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname)));
     if (!existsSync(path) || !statSync(path).isFile()) {
       response.writeHead(404, { "content-type": "text/html" }).end("<p>not found</p>");
       return;
     }
-    response.writeHead(200, { "content-type": types[extname(path)] ?? "application/octet-stream" });
+    response.writeHead(200, { ...headers, "content-type": types[extname(path)] ?? "application/octet-stream" });
     createReadStream(path).pipe(response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

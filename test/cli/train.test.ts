@@ -213,6 +213,9 @@ test("--out: weights, and everything that dlm compile writes", async () => {
   expect(status).toBe(0);
   expect(readdirSync(join(folder, "xor-out")).sort()).toEqual([
     "index.html",
+    "page.css",
+    "page.mjs",
+    "page.svg",
     "plan.json",
     "shaders",
     "trainer.d.mts",
@@ -226,7 +229,7 @@ test("--out: weights, and everything that dlm compile writes", async () => {
   await dlm(["compile", "xor.dlm", "-o", "xor-compiled"]);
   expect(bytes("xor-out/plan.json").equals(bytes("xor-compiled/plan.json"))).toBe(true);
   const noPage = await dlm(["compile", "xor.dlm", "-o", "xor-bare", "--no-page", "--json"]);
-  expect(readdirSync(join(folder, "xor-bare"))).not.toContain("index.html");
+  expect(readdirSync(join(folder, "xor-bare")).filter((name) => /^(?:index|page)\./.test(name))).toEqual([]);
   expect(events(noPage.out)[0]).toMatchObject({ kind: "compiled", model: "xor.dlm", target: "software" });
   const used = await dlm([
     "run",

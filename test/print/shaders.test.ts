@@ -63,6 +63,11 @@ export fn logits(x: f32[B, 64]) -> f32[B, 10] = net(x)`;
   expect(update).toBeLessThan(30 * elements);
 });
 test("it is an artifact", () => {
-  const texts = artifactTexts(plan!, "./", { runtime: "", page: "", types: "" }, index);
+  const texts = artifactTexts(
+    plan!,
+    "./",
+    { runtime: "", page: { html: "", css: "", mjs: "", svg: "" }, types: "" },
+    { index },
+  );
   expect(texts.get("shaders/INDEX.md")).toBe(index);
 });
