@@ -1,8 +1,8 @@
 // Is this a plan that can be replayed on this device? Everything is looked at before anything is allocated: version, references, sizes, and
 // the features and limits that the kernels need.
-import { planVersion, sizeOf } from "./plan.ts";
+import { dispatchesOf, planVersion, programsOf, sizeOf } from "./plan.ts";
 import type { Command, Dispatch, Plan, PlanBuffer, PlanPort, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
-import { RuntimeProblem } from "./problem.ts";
+import { listed, RuntimeProblem } from "./problem.ts";
 import { isLong, roundBytes } from "./recording.ts";
 import { firstFault } from "./schema.ts";
 
@@ -153,7 +153,8 @@ export function checkDevice(plan: Plan, device: GPUDevice): void {
     const has = limits[name];
     if (has === undefined || has < least)
       throw new RuntimeProblem(
-        `the kernels need ${name} of ${least}, and this device has ${has ?? "no such limit"}: ${hint}`,
+        tooLarge(plan, has ?? 0, name) ??
+          `the kernels need ${name} of ${least}, and this device has ${has ?? "no such limit"}: ${hint}`,
       );
   }
   const want = plan.requires.subgroupSize;
@@ -168,6 +169,23 @@ export function checkDevice(plan: Plan, device: GPUDevice): void {
   }
   for (const b of plan.buffers)
     if (typeof b.bytes === "number" && b.role !== "data") checkBytes(device, b.label, b.bytes);
+}
+/** Which tensors are larger than a device allows in one piece, and the lines of the kernels that use them. */
+function tooLarge(plan: Plan, most: number, limit: string): string | undefined {
+  if (limit !== "maxStorageBufferBindingSize" && limit !== "maxBufferSize") return undefined;
+  const found = new Map<string, { readonly bytes: number; readonly lines: readonly string[] }>();
+  for (const c of programsOf(plan).flatMap((p) => dispatchesOf(p.commands)))
+    for (const b of c.bindings) {
+      const { label, bytes: whole } = plan.buffers[b.buffer]!;
+      const bytes = limit === "maxBufferSize" ? whole : b.bytes;
+      if (typeof bytes === "number" && bytes > most && !found.has(label))
+        found.set(label, { bytes, lines: c.lines ?? [] });
+    }
+  if (!found.size) return undefined;
+  const told = [...found].map(
+    ([label, { bytes, lines }]) => `${label} takes ${megabytes(bytes)}${lines.length ? ` (${lines.join(", ")})` : ""}`,
+  );
+  return `${listed(told)}: this device allows ${megabytes(most)} in one piece (${limit}); make the batch or the model smaller`;
 }
 /** What a device allows, when it is too little. */
 const atMost = (what: string, bytes: number, most: number): void => {

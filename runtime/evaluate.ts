@@ -3,8 +3,8 @@
 import type { Measured, Tensor } from "./api.ts";
 import { checkBindings } from "./check.ts";
 import { streamRows } from "./data.ts";
-import { dispatchesOf } from "./machine.ts";
 import type { Recording } from "./recording.ts";
+import { dispatchesOf } from "./plan.ts";
 import type { PlanEvaluation, PlanProgram, PlanTrain } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { totalSteps, writeScalars } from "./session.ts";

@@ -1,6 +1,6 @@
 // The device's side of a plan: buffers by number, pipelines, recorded programs, reading back.
 import { checkBindings, workgroups, checkBytes, megabytes } from "./check.ts";
-import { overrideName, sizeOf } from "./plan.ts";
+import { dispatchesOf, overrideName, programsOf, sizeOf } from "./plan.ts";
 import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import {
@@ -18,6 +18,7 @@ import {
 // GPUBufferUsage, GPUMapMode and GPUShaderStage by value: Node has no such globals
 const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 };
 const mapRead = 1;
+const mostReadBack = 1 << 28; // bytes of one buffer, a multiple of 4
 const mostlyStarting = 0.01; // seconds: of shorter ones, the time is that of submitting and mapping
 const computeStage = 4;
 
@@ -533,9 +534,16 @@ export class Machine {
   async read(places: readonly Place[]): Promise<readonly Uint8Array<ArrayBuffer>[]> {
     if (!places.length) return [];
     const encoder = this.encoder("read");
-    const fetched = this.fetch(encoder, places);
+    // all are copied at once, in as many buffers as the device needs for them: training goes on meanwhile
+    const most = Math.min(mostReadBack, this.device.limits.maxBufferSize);
+    const waiting = pieces(places, most).map((list) => [list, this.fetch(encoder, list)] as const);
     encoder.submit();
-    return fetched();
+    const results = places.map((p) => new Uint8Array(p.bytes));
+    for (const [list, fetched] of waiting) {
+      const parts = await fetched();
+      list.forEach((piece, i) => results[piece.of]!.set(parts[i]!, piece.at));
+    }
+    return results;
   }
   close(): void {
     if (this.#closed) return;
@@ -547,6 +555,27 @@ export class Machine {
   }
 }
 
+interface Piece extends Place {
+  readonly of: number; // which place
+  readonly at: number; // bytes from its beginning
+}
+/** Lists of at most so many bytes; what is longer by itself is cut. */
+function pieces(places: readonly Place[], most: number): readonly Piece[][] {
+  const lists: Piece[][] = [[]];
+  let left = most;
+  for (const [of, p] of places.entries())
+    for (let at = 0; at < p.bytes;) {
+      if (!left) {
+        lists.push([]);
+        left = most;
+      }
+      const bytes = Math.min(left, p.bytes - at);
+      lists.at(-1)!.push({ of, at, buffer: p.buffer, offset: p.offset + at, bytes });
+      at += bytes;
+      left -= bytes;
+    }
+  return lists;
+}
 /** Values of tensors by their names in a kernel's code. */
 export type Contents = ReadonlyMap<string, Float32Array>;
 /** Rounds of loops one after the other; with a dispatch the offsets of `steps`. */
@@ -564,15 +593,6 @@ function* unrolled(
     else yield [item, item.steps.map((buffer) => roundBytes * (rounds.get(buffer) ?? 0))];
   }
 }
-export const programsOf = (plan: Plan): PlanProgram[] => [
-  ...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])),
-  ...(plan.init ? [plan.init.program] : []),
-  ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]),
-  ...plan.exports.map((x) => x.program),
-];
-
-export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
-  list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
 function padded(data: ArrayBufferView): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

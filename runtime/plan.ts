@@ -245,3 +245,15 @@ export function sizeOf(size: Size, dims: Readonly<Record<string, number>> = {}):
     0,
   );
 }
+
+/** Everything that a plan runs. */
+export const programsOf = (plan: Plan): PlanProgram[] => [
+  ...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])),
+  ...(plan.init ? [plan.init.program] : []),
+  ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]),
+  ...plan.exports.map((x) => x.program),
+];
+
+/** Those of loops once. */
+export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
+  list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { compile } from "../compiler/compile.ts";
 import { targets, type Target } from "../compiler/kernel/target.ts";
 import type { Plan } from "../runtime/plan.ts";
-import { dispatchesOf, programsOf } from "../runtime/machine.ts";
+import { dispatchesOf, programsOf } from "../runtime/plan.ts";
 import { testDevice } from "./device.ts";
 
 /** The driver's messages about these modules. Overrides need no values here: the pipelines of a test that runs have them. */

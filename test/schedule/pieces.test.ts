@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
-import { dispatchesOf } from "../../runtime/machine.ts";
+import { dispatchesOf } from "../../runtime/plan.ts";
 import { differences } from "./exported.ts";
 
 const lstm = `{

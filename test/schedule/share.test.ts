@@ -23,7 +23,7 @@ import { shareModules } from "../../compiler/plan/share.ts";
 import { targets } from "../../compiler/kernel/target.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load } from "../../runtime/index.ts";
-import { dispatchesOf } from "../../runtime/machine.ts";
+import { dispatchesOf } from "../../runtime/plan.ts";
 import { planVersion, type Plan } from "../../runtime/plan.ts";
 import { testDevice } from "../device.ts";
 import { differences } from "./exported.ts";
