@@ -535,7 +535,7 @@ export class Machine {
     if (!places.length) return [];
     const encoder = this.encoder("read");
     // all are copied at once, in as many buffers as the device needs for them: training goes on meanwhile
-    const most = Math.min(mostReadBack, this.device.limits.maxBufferSize);
+    const most = Math.min(mostReadBack, this.device.limits.maxBufferSize) & ~3;
     const waiting = pieces(places, most).map((list) => [list, this.fetch(encoder, list)] as const);
     encoder.submit();
     const results = places.map((p) => new Uint8Array(p.bytes));

@@ -1,6 +1,6 @@
 // What ARCHITECTURE.md promises of the code base: imports point one way and in no circle, no I/O in the compiler, no declaration of the
 // library named in it, the same text gives the same bytes.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { compile } from "../compiler/compile.ts";
@@ -166,4 +166,12 @@ test("every stage of inspect is printed by one phase", () => {
   ).toEqual(Object.keys(stages).sort());
   const nothing = { file: undefined, program: undefined, plan: undefined, programs: undefined };
   expect(() => partsOf("tokens", nothing)).toThrow("there is no stage tokens");
+});
+
+test("SECURITY.md names tests that there are", () => {
+  const named = [...readFileSync(join(root, "SECURITY.md"), "utf8").matchAll(/`(test\/[\w/.-]+)`/g)].map(
+    ([, path]) => path!,
+  );
+  expect(named.length).toBeGreaterThan(8);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
