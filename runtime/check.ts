@@ -230,4 +230,8 @@ export const checkData = (device: GPUDevice, what: string, bytes: number): void 
 export const dataLimit = (device: GPUDevice): number =>
   Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
 export const megabytes = (bytes: number): string =>
-  bytes >= 1 << 20 ? `${(bytes / (1 << 20)).toPrecision(3)} MB` : `${bytes} bytes`;
+  bytes >= 2 ** 30
+    ? `${(bytes / 2 ** 30).toPrecision(3)} GB`
+    : bytes >= 2 ** 20
+      ? `${(bytes / 2 ** 20).toPrecision(3)} MB`
+      : `${bytes} bytes`;
