@@ -462,7 +462,7 @@ export class Machine {
   /** The recording once, a dispatch at a time: what of its bindings `wanted` names, before and after. */
   async *oneByOne(
     recording: Recording,
-    wanted: (of: Dispatch, code: string) => ReadonlyMap<string, number>, // by name, the number of the binding
+    wanted: (code: string) => ReadonlyMap<string, number>, // by name, the number of the binding
   ): AsyncGenerator<{ readonly of: Dispatch; readonly before: Contents; readonly after: Contents }> {
     for (const [item, offsets] of unrolled(recording.items)) {
       const encoder = this.encoder(recording.name);
@@ -472,7 +472,7 @@ export class Machine {
         encoder.submit();
         continue;
       }
-      const names = [...wanted(item.of, await this.#textOf(item.of.module))];
+      const names = [...wanted(await this.#textOf(item.of.module))];
       const places = names.flatMap(([, binding]) => item.group.entries.filter((e) => e.binding === binding));
       const contents = async (): Promise<Contents> => {
         const parts = await this.read(places.map((e) => ({ ...e, bytes: e.bytes ?? 0 })));

@@ -1,11 +1,11 @@
 // Where a number became infinite or NaN. In: a checkpoint from before it, the step whose loss shows it. The steps in between are run again; the last two of
 // them kernel by kernel, each with a look at what it wrote.   Out: the first kernel that made one, in words.
 import type { Machine } from "./machine.ts";
-import type { Dispatch, PlanTrain } from "./plan.ts";
+import type { PlanTrain } from "./plan.ts";
 import type { Recording } from "./recording.ts";
 import { readCheckpoint } from "./session.ts";
 import type { Session } from "./session.ts";
-import { Windows } from "./windows.ts";
+import { stepsAlike, Windows } from "./windows.ts";
 
 /** Undefined where it cannot be told: one launch does whole steps, or the numbers are finite this time. Leaves the model at the checkpoint. */
 export async function firstNonFinite(
@@ -22,7 +22,7 @@ export async function firstNonFinite(
   try {
     const windows = new Windows(s, t, recording, total, () => {});
     while (state() < step - 1) {
-      windows.submit(Math.min(windows.size, step - 1 - state()));
+      windows.submit(Math.min(windows.size, step - 1 - state(), stepsAlike(s, t)));
       await windows.keepUp();
     }
     await windows.drain();
@@ -50,7 +50,7 @@ async function firstIn(machine: Machine, recording: Recording): Promise<string |
   return undefined;
 }
 /** The bindings of a kernel that it writes f32 to, by their names in its code. */
-function floatsWritten(_: Dispatch, code: string): Map<string, number> {
+function floatsWritten(code: string): Map<string, number> {
   const declared = /@binding\((\d+)\) var<storage, read_write> (\w+): array<(?:f32|vec4f|vec4<f32>)>/g;
   return new Map([...code.matchAll(declared)].map(([, binding, name]) => [name!, Number(binding)]));
 }

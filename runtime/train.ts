@@ -5,10 +5,10 @@ import { Measurements } from "./measurements.ts";
 import { firstNonFinite } from "./nonfinite.ts";
 import type { PlanTrain } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
-import { epochOf, nextEpoch, readWeights, totalSteps, trainingRows } from "./session.ts";
+import { epochOf, readWeights, totalSteps, trainingRows } from "./session.ts";
 import type { Session } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
-import { NonFiniteLoss, Windows, type DoneWindow } from "./windows.ts";
+import { NonFiniteLoss, stepsAlike, Windows, type DoneWindow } from "./windows.ts";
 
 export async function train(s: Session, t: PlanTrain, options: TrainOptions): Promise<TrainResult> {
   const state = s.states.get(t.name)!;
@@ -49,11 +49,10 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
   } catch (error) {
     await windows.settle();
     const { newest } = snapshots;
-    const made =
-      newest && error instanceof NonFiniteLoss
-        ? await firstNonFinite(s, t, recording, total, newest, error.step)
-        : undefined;
-    throw made === undefined ? error : (error as NonFiniteLoss).with(made);
+    if (!newest || !(error instanceof NonFiniteLoss)) throw error;
+    // what goes wrong while it is looked for is not what went wrong
+    const made = await firstNonFinite(s, t, recording, total, newest, error.step).catch(() => undefined);
+    throw made === undefined ? error : error.with(made);
   }
   const seconds = (performance.now() - started) / 1000;
   const { lastRow } = windows;
@@ -72,14 +71,6 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
   };
 }
 
-/** How many steps from here on may share a window: they read the same numbers of the host, and lie behind one another in the ring. */
-function stepsAlike(s: Session, t: PlanTrain): number {
-  const { step, measured } = s.states.get(t.name)!;
-  const reads = (name: string): boolean => t.scalars.some((p) => p.name === name);
-  if (measured && reads("measured")) return 1;
-  const inRing = t.window - (step % t.window);
-  return reads("epoch") ? Math.min(inRing, nextEpoch(step, trainingRows(s, t).length, t) - step) : inRing;
-}
 function progressOf(s: Session, t: PlanTrain, total: number, done: DoneWindow): ProgressEvent {
   const { columns } = t.ring;
   const { count, values, stepsPerSecond } = done;

@@ -5,7 +5,7 @@ import { streamRows } from "./data.ts";
 import type { Recording } from "./recording.ts";
 import type { PlanTrain } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
-import { rowsPerStep, trainingRows, writeScalars } from "./session.ts";
+import { nextEpoch, rowsPerStep, trainingRows, writeScalars } from "./session.ts";
 import type { Session, TrainState } from "./session.ts";
 
 const submitSeconds = 0.06; // short enough for live progress, other work of the device and its watchdog
@@ -131,6 +131,14 @@ export class Windows {
   }
 }
 
+/** How many steps from here on may share a window: they read the same numbers of the host, and lie behind one another in the ring. */
+export function stepsAlike(s: Session, t: PlanTrain): number {
+  const { step, measured } = s.states.get(t.name)!;
+  const reads = (name: string): boolean => t.scalars.some((p) => p.name === name);
+  if (measured && reads("measured")) return 1;
+  const inRing = t.window - (step % t.window);
+  return reads("epoch") ? Math.min(inRing, nextEpoch(step, trainingRows(s, t).length, t) - step) : inRing;
+}
 function checkLoss(t: PlanTrain, step: number, loss: number): void {
   if (!Number.isFinite(loss)) throw new NonFiniteLoss(t, step, loss);
 }

@@ -18,17 +18,25 @@ test.each([
     /^the loss of fit is NaN at step 19; the first number that is not finite is NaN, element \d+ of \w+ of the kernel net_linear2_forward \(.*test\.dlm:6.*\): a smaller learning rate/,
   ],
   [
+    "behind the end of a ring of losses, far from the last snapshot",
+    `${data}train fit on d(batch: 32, seed: 1) {
+  minimize mean(sqrt(tanh(net(x)) * 0.25 + 1300.5 - f32(step))) by adam(lr: 1e-3)
+  steps: 2000 }`,
+    /^the loss of fit is NaN at step 1301; the first number that is not finite is NaN, element \d+ of \w+ of the kernel \w+ \(.*test\.dlm:5.*\): a smaller/,
+    900,
+  ],
+  [
     "parameters that leave f32",
     `${data}train fit on d(batch: 32, seed: 1) { minimize mean(net(x)^2) by sgd(lr: 1e30)
   steps: 40 }`,
     /^the loss of fit is (NaN|Infinity) at step \d; the first number that is not finite is (NaN|-?Infinity), element \d+ of \w+ of the kernel \w+ \(.*test\.dlm:\d.*\): a smaller/,
   ],
-])("%s", async (_, text, message) => {
+])("%s", async (_, text, message, steps = 4) => {
   const { plan } = made(text, { target: "discrete" });
   const model = await load(plan, { device: (await testDevice()).device });
   const taken: Snapshot[] = [];
   try {
-    const run = model.train("fit", { snapshots: { steps: 4, take: (s) => void taken.push(s) } });
+    const run = model.train("fit", { snapshots: { steps, seconds: 1000, take: (s) => void taken.push(s) } });
     await expect(run).rejects.toThrow(message);
     expect(await model.checkpoint()).toEqual(taken.at(-1)!.bytes);
   } finally {
