@@ -419,7 +419,7 @@ function touched(
   if (column)
     return (
       rows *
-      (column.loader.kind === "chars" ? column.loader.window : column.shape.reduce((n, size) => n * size, 1)) *
+      (column.loader.kind === "windows" ? column.loader.window : column.shape.reduce((n, size) => n * size, 1)) *
       (column.storage === "u8" ? 1 : 4)
     );
   if (b.buffer === train.batchIndex?.buffer) return 4 * rows;

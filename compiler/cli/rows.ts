@@ -3,7 +3,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import { place } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
-import { splitRows } from "../../runtime/batches.ts";
+import { movesOf, splitRows } from "../../runtime/batches.ts";
 import { loadDataset } from "../../runtime/loaders.ts";
 import type { PlanDataset } from "../../runtime/plan.ts";
 import type { CompileOptions } from "../compile.ts";
@@ -46,8 +46,7 @@ export async function rowsOfWholeBatches(
       files: new Map(),
       ...(mostBytes === undefined ? {} : { mostBytes }),
     });
-    const window = Math.max(1, ...plan.columns.map((c) => (c.loader.kind === "chars" ? c.loader.window : 1)));
-    rows[dataset.name] = splitRows(plan, own.rows, 0, window).get("train")!.length; // how many does not depend on the seed
+    rows[dataset.name] = splitRows(plan, own.rows, 0, movesOf(plan.columns)).get("train")!.length; // how many does not depend on the seed
   }
   return rows;
 }

@@ -24,7 +24,7 @@ export function addColumn(
   const rawType: DType = bytes ? "i32" : dtype;
   const range: Range = known ? { low: known[0], high: known[1] - 1 } : { low: leastI32, high: mostI32 };
   const extents: Shape =
-    loader.kind === "chars" ? [asExtent(iadd(block.rows, loader.window - 1))] : [block.rows, ...shape];
+    loader.kind === "windows" ? [asExtent(iadd(block.rows, loader.window - 1))] : [block.rows, ...shape];
   const raw = source({
     role: "input",
     path: `data.${name}`,
@@ -44,7 +44,7 @@ export function addColumn(
     span,
   });
   const at = load(block.row, []) as Integer;
-  if (loader.kind === "chars") {
+  if (loader.kind === "windows") {
     block.windowed = true;
     const k = variable(loader.window, "k");
     return compute([k], undefined, load(raw, [iadd(at, k)]), { span });
@@ -71,11 +71,11 @@ export function shapeOfLoader(loader: Loader, field: readonly number[]): readonl
       const n = "from" in columns ? columns.to - columns.from : columns.length;
       return field.length === 0 && n === 1 ? [] : [n];
     }
-    case "chars":
+    case "windows":
       return [loader.window];
-    case "tokens":
+    case "lines":
       return [loader.pad];
-    case "token_count":
+    case "line_lengths":
       return [];
     case "idx":
       return field.length ? [field.reduce((a, b) => a * b, 1)] : [];

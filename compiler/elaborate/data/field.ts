@@ -149,7 +149,7 @@ const isLoader = (e: ast.Expr): boolean =>
 function evaluateField(e: ast.Expr, scope: Scope, ctx: Context, loaded: (v: Value, span: Span) => Value): Value {
   const named = new Scope(scope);
   const words = new Scope(scope);
-  words.bind("drop", { kind: "string", value: "drop" }); // csv(..., missing: drop)
+  for (const word of ["drop", "cut"]) words.bind(word, { kind: "string", value: word }); // missing: drop, longer: cut
   let n = 0;
   const rewrite = (x: ast.Expr): ast.Expr => {
     switch (x.kind) {
