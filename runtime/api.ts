@@ -53,7 +53,7 @@ export interface Snapshot {
   readonly step: number;
   readonly bytes: Uint8Array; // as `checkpoint()` gives them
 }
-export type TrainEvent = ProgressEvent | EvaluationEvent | SavedEvent;
+export type TrainEvent = ProgressEvent | MeasuringEvent | EvaluationEvent | SavedEvent;
 /** Some steps are done and their losses read: several times a second. */
 export interface ProgressEvent {
   readonly kind: "progress";
@@ -76,8 +76,18 @@ export interface EvaluationEvent {
   readonly train: string;
   readonly step: number;
   readonly split: string;
-  readonly rows: number;
+  readonly rows: number; // that were measured
+  readonly of: number; // rows of the split: more where the block takes a `sample:`
   readonly values: Measured;
+}
+/** An evaluation is under way: several times a second, where it takes that long. */
+export interface MeasuringEvent {
+  readonly kind: "measuring";
+  readonly train: string;
+  readonly step: number;
+  readonly split: string;
+  readonly done: number; // rows
+  readonly rows: number;
 }
 export interface SavedEvent {
   readonly kind: "saved";
@@ -97,8 +107,9 @@ export interface TrainResult {
   readonly loss: number; // of the last step's batch; NaN when there was no step to do
   readonly metrics: Readonly<Record<string, number>>;
   readonly measured: Readonly<Record<string, Measured>>; // the last evaluation, by split
-  readonly seconds: number;
-  readonly stepsPerSecond: number;
+  readonly seconds: number; // of the whole call
+  readonly measuringSeconds: number; // of these, for evaluations
+  readonly stepsPerSecond: number; // in the rest
   readonly submits: number; // of training steps, in this call
   readonly saved?: { readonly path: string; readonly bytes: Uint8Array };
 }
@@ -129,7 +140,11 @@ export interface Model {
   /** Trains on, from where the block is: a new model, a paused one or a restored one. The first block without a name. */
   train(name?: string, options?: TrainOptions): Promise<TrainResult>;
   /** Loss and metrics over a split ("train", or a holdout's name), exactly, with `training` false. */
-  evaluate(train: string, split: string): Promise<Measured>;
+  evaluate(
+    train: string,
+    split: string,
+    options?: { readonly onProgress?: (event: MeasuringEvent) => void }, // weights stay as they are until it ends
+  ): Promise<Measured>;
   /** Runs an export. Run-time dims follow from the shapes; inputs with a default may be left out. */
   run(name: string, inputs?: Readonly<Record<string, Value>>): Promise<Record<string, Tensor>>;
   /** Everything back to its initial values, by the seed. */

@@ -37,7 +37,10 @@ export function movesOf(columns: PlanDataset["columns"]): Moves {
     stride: Math.max(1, ...windows.map((l) => l.stride ?? 1)),
   };
 }
-const holdoutStream = 0x5eed;
+const [holdoutStream, sampleStream] = [0x5eed, 0x5a3b1e];
+/** So many of the rows, chosen by the seed, in rising order; all where there are no more. */
+export const sampleOf = (rows: Int32Array, count: number, seed: number): Int32Array =>
+  rows.length <= count ? rows : shuffle(rows.slice(), generator(seed, sampleStream)).slice(0, count).sort();
 
 /**
  * Rows by split, "train" first, each in rising order. A share is chosen by the seed. Of text the end is kept apart, and windows that reach

@@ -227,6 +227,7 @@ export interface PlanTrain {
   readonly scalars: readonly PlanPort[]; // written by the host when they change: seed, steps (total), epoch, measured, valid.loss, ...; by name
   readonly evaluate?: PlanEvaluation;
   readonly evaluateEvery?: number; // steps; default: each epoch
+  readonly sample?: number; // rows of a split that are measured while the block trains; default: all
   readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
   readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string }; // no metric: at the end
   readonly load?: readonly { readonly path: string; readonly into?: string }[];

@@ -253,6 +253,7 @@ const train = object<PlanTrain>({
     }),
   ),
   evaluateEvery: optional(atLeastOne),
+  sample: optional(atLeastOne),
   stop: optional(object<NonNullable<PlanTrain["stop"]>>({ metric: text, patience: atLeastOne, mode })),
   save: optional(object<NonNullable<PlanTrain["save"]>>({ metric: optional(text), mode, path: text })),
   load: optional(list(object<NonNullable<PlanTrain["load"]>[number]>({ path: text, into: optional(text) }))),

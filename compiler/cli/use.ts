@@ -10,7 +10,7 @@ import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
 import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
-import { figuresOf, measuredJson, tensorText } from "./progress.ts";
+import { figuresOf, jsonProgress, measuredJson, tensorText, textProgress } from "./progress.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
 import { checkOutput, inputValue, nested, outputBytes } from "./values.ts";
 import { counted, portText, typeText } from "../print/text.ts";
@@ -46,12 +46,16 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
         throw unknown(`${plan.name} has no split`, flags.split, known);
       const { bold, dim } = styles(terminal.color);
       let measured = 0;
+      const progress = flags.json
+        ? jsonProgress((event) => terminal.line(jsonText(event)))
+        : textProgress(terminal, blocks.length);
       for (const t of blocks)
         for (const split of splitsOf(t.dataset)) {
           if ((flags.split !== undefined && split !== flags.split) || !t.evaluate) continue;
           measured++;
           const rows = model.data[t.dataset!]!.splits[split]!;
-          const values: Measured = await model.evaluate(t.name, split);
+          const values: Measured = await model.evaluate(t.name, split, { onProgress: progress.event });
+          terminal.endUpdate();
           if (flags.json)
             terminal.line(
               jsonText({
