@@ -13,10 +13,20 @@ export type FlatArray = ArrayLike<number> & { readonly BYTES_PER_ELEMENT: number
 export type Value =
   number | boolean | Nested | FlatArray | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
 
+/** Four bytes a pixel: red, green, blue, and how opaque it is. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array | Uint8ClampedArray;
+}
 export interface LoadOptions {
   readonly device: GPUDevice;
   /** The bytes of a file that the plan's data or `load:` name, by the path written there. Needed only when there are such. */
   readonly read?: (path: string) => Promise<Uint8Array>;
+  /** Files below a folder that the plan's data name, by their paths from there. Needed for `images()` only, as is `picture`. */
+  readonly list?: (folder: string) => Promise<readonly string[]>;
+  /** Decodes a png or jpeg file. */
+  readonly picture?: (bytes: Uint8Array) => Promise<Picture>;
   /** Keeps what `save:` asks for. Without it the bytes are in `TrainResult.saved` only. */
   readonly write?: (path: string, bytes: Uint8Array) => Promise<void>;
   /** Columns of `host()` fields by name, rows first. */
@@ -30,6 +40,9 @@ export interface LoadOptions {
   /** Of one data file after decompression; longer ones are refused. Default: 2^31. */
   readonly mostFileBytes?: number;
 }
+
+/** Where a model's data come from. */
+export type DataFiles = Required<Pick<LoadOptions, "read" | "list" | "picture">>;
 
 export interface TrainOptions {
   /** Other totals than the plan's. They are what `steps` and `epochs` mean in schedules. */

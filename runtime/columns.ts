@@ -1,5 +1,5 @@
 // Columns: values of a file or of the host, checked against what a field declares, and the bytes of files, unpacked within limits.
-import type { Value } from "./api.ts";
+import type { Picture, Value } from "./api.ts";
 import { declaredBytes } from "./arrays.ts";
 import { tooLong, usualMostBytes } from "./files.ts";
 import { loaderName } from "./plan.ts";
@@ -15,6 +15,8 @@ export interface LoadedColumn {
 }
 export interface Sources {
   readonly read: ((path: string) => Promise<Uint8Array>) | undefined;
+  readonly list?: ((folder: string) => Promise<readonly string[]>) | undefined;
+  readonly picture?: ((bytes: Uint8Array) => Promise<Picture>) | undefined;
   readonly host: Readonly<Record<string, Value>>;
   readonly files: Map<string, Promise<unknown>>; // parsed files, by loader and path: read once
   readonly mostBytes?: number; // of a file after decompression; default 2^31
@@ -77,8 +79,8 @@ export const parsed = <T>(
   path: string,
   sources: Sources,
   parse: (bytes: Uint8Array) => T,
-): Promise<T> => once(sources, `${how}:${path}`, () => file(column, path, sources).then(parse));
-export async function file(column: PlanColumn, path: string, sources: Sources): Promise<Uint8Array> {
+): Promise<T> => once(sources, `${how}:${path}`, () => readFile(column, path, sources).then(parse));
+export async function readFile(column: PlanColumn, path: string, sources: Sources): Promise<Uint8Array> {
   if (!sources.read) throw new RuntimeProblem(`${columnText(column)} is read from a file; load() needs \`read\``);
   let bytes: Uint8Array;
   try {

@@ -34,6 +34,8 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
     for (const t of plan.trains) [t.init, t.step].forEach((p) => machine.warm(p)); // while the data are read
     const read = await readData(plan, {
       read: options.read,
+      list: options.list,
+      picture: options.picture,
       host: options.host ?? {},
       files: new Map(),
       ...(options.mostFileBytes === undefined ? {} : { mostBytes: options.mostFileBytes }),

@@ -9,6 +9,7 @@ import { hasHeader, holdsWords, isMissing, noNumber, numberOf, parseCsv } from "
 import type { ReadColumn, Table } from "./csv.ts";
 import type { Loader, PlanColumn, PlanDataset } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
+import { imageColumn } from "./pictures.ts";
 import { lineColumn, numberedText, windowColumn } from "./texts.ts";
 import { flatten, placeIn, product, shapeText } from "./tensor.ts";
 
@@ -61,6 +62,9 @@ export async function loadColumn(
     case "lines":
     case "line_lengths":
       return lineColumn(column, loader, await parsed(column, "bytes", loader.path, sources, (b) => b), known);
+    case "images":
+    case "image_class":
+      return imageColumn({ ...column, loader }, sources, known);
     case "host":
       return hostColumn(column, loader.name, sources.host);
     case "inline":

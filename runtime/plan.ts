@@ -148,6 +148,8 @@ export type Loader =
   | ({ readonly kind: "windows"; readonly window: number; readonly stride?: number } & TextFile) // a row per start; the column itself is the whole text, rows + window - 1 units. stride: of the starts so many apart are used
   | ({ readonly kind: "lines" } & TextLines) // a row per line, filled up with 0
   | ({ readonly kind: "line_lengths" } & TextLines)
+  | { readonly kind: "images"; readonly path: string; readonly resize?: true } // bytes 0 to 255; a folder of png and jpeg files, a row each, by their paths
+  | { readonly kind: "image_class"; readonly path: string } // the folder that each lies in, numbered in sorted order
   | { readonly kind: "host"; readonly name: string } // fed by the program that runs the plan
   | { readonly kind: "inline"; readonly values: readonly number[] }; // row-major, rows first
 

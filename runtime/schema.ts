@@ -187,6 +187,12 @@ const loader: Check<Loader> = kinds<Loader>({
   }),
   lines: object<Extract<Loader, { readonly kind: "lines" }>>({ kind: word("lines"), ...lineFile }),
   line_lengths: object<Extract<Loader, { readonly kind: "line_lengths" }>>({ kind: word("line_lengths"), ...lineFile }),
+  images: object<Extract<Loader, { readonly kind: "images" }>>({
+    kind: word("images"),
+    path: text,
+    resize: optional(is((x) => x === true)),
+  }),
+  image_class: object({ kind: word("image_class"), path: text }),
   host: object({ kind: word("host"), name: text }),
   inline: object({ kind: word("inline"), values: list(finite) }),
 });

@@ -3,6 +3,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import { place } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
+import type { LoadOptions } from "../../runtime/api.ts";
 import { movesOf, splitRows } from "../../runtime/batches.ts";
 import { loadDataset } from "../../runtime/loaders.ts";
 import type { PlanDataset } from "../../runtime/plan.ts";
@@ -15,7 +16,7 @@ import { libraryDeclarations } from "../std/declarations.ts";
 export async function rowsOfWholeBatches(
   text: string,
   options: CompileOptions,
-  read: (path: string) => Promise<Uint8Array>,
+  files: Pick<LoadOptions, "read" | "list" | "picture">,
   mostBytes?: number,
 ): Promise<Record<string, number>> {
   const { file } = parse({ name: options.name ?? "model.dlm", text });
@@ -41,7 +42,9 @@ export async function rowsOfWholeBatches(
     if (!wanted.has(dataset.name) || dataset.rowCount !== undefined) continue;
     const plan = planOf(dataset);
     const own = await loadDataset(plan, {
-      read,
+      read: files.read,
+      list: files.list,
+      picture: files.picture,
       host: {},
       files: new Map(),
       ...(mostBytes === undefined ? {} : { mostBytes }),

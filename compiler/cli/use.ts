@@ -7,7 +7,7 @@ import { readSafetensors } from "../../runtime/safetensors.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, targetOf } from "./device.ts";
 import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
-import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
+import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
 import { figuresOf, jsonProgress, measuredJson, tensorText, textProgress } from "./progress.ts";
@@ -168,15 +168,15 @@ async function withModel(
 ): Promise<void> {
   const model = openModel(path);
   const bytes = flags.weights === undefined ? undefined : readBytes(flags.weights, "read the weights from");
-  const read = fileReader(model, flags);
+  const files = dataFiles(model, flags);
   if (bytes) await ofFile(flags.weights!, () => readSafetensors(bytes));
   const opened = await deviceFor(flags.device);
   try {
-    const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
+    const { plan } = await planModel(model, flags, targetOf(opened.facts), files);
     const wanted = part(plan);
     const loaded = await load(wanted, {
       device: opened.device,
-      read,
+      ...files,
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     });

@@ -79,6 +79,21 @@ export const loaders: Builtins = {
     textArguments,
     (call) => ({ kind: "line_lengths", ...lines(call, "number") }),
   ),
+  images: loader(
+    '`images("folder")`: the png and jpeg files of a folder and those inside it, bytes 0 to 255; `resize`',
+    1,
+    ["path", "resize"],
+    (call) => {
+      const resize = call.option("resize");
+      const known = resize && knownBool(resize);
+      if (resize && known === undefined) throw needed(call.span, "resize", kindText(resize));
+      return { kind: "images", path: pathOf(call), ...(known ? { resize: true } : {}) };
+    },
+  ),
+  image_class: loader('`image_class("folder")`: the folder that each picture lies in', 1, ["path"], (call) => ({
+    kind: "image_class",
+    path: pathOf(call),
+  })),
   host: loader('`host("name")`: what the caller of the runtime gives', 1, [], ({ positional }) => {
     const name = positional[0]?.value;
     return { kind: "host", name: name?.kind === "string" ? name.value : "" };

@@ -97,7 +97,7 @@ function fieldFormula(s: ast.Field, declared: Declared, block: Block, ctx: Conte
     if (v.kind !== "loader") return v;
     const loader = v.loader.kind === "host" && !v.loader.name ? { ...v.loader, name: s.name.text } : v.loader;
     const own = isBare ? range : undefined;
-    return tensor(addColumn(columnName(), loader, shapeOfLoader(loader, shape), dtype, own, span, block));
+    return tensor(addColumn(columnName(), loader, shapeOfLoader(loader, shape, span), dtype, own, span, block));
   };
   const v = loaded(evaluateField(s.value, block.scope, ctx, loaded), s.value.span);
   const node = isPlain(v)

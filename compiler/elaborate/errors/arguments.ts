@@ -47,6 +47,15 @@ export const strideOfLines = (span: Span, name: string): Fault =>
   wrong(span, name, "takes stride: with window: only: every line is a row");
 export const longerWindows = (span: Span, name: string): Fault =>
   wrong(span, name, "takes longer: with pad: only: windows have one length");
+export const pictureShape = (span: Span, shape: readonly number[]): Fault =>
+  wrong(
+    span,
+    "images",
+    `gives [height, width] or [height, width, channels] a row, and the field is [${shape.join(", ")}]`,
+    {
+      hint: "channels are 1 (grey), 3 (red, green, blue) or 4 (and how opaque); flatten(x) in the model makes one axis of them",
+    },
+  );
 /** Windows of one data block begin at the same places. */
 export const differentStrides = (span: Span, strides: readonly number[]): Fault =>
   wrong(
