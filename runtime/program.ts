@@ -220,6 +220,16 @@ function textPrinter(): Printer {
     clear();
     process.stdout.write(text + "\n");
   };
+  /** How far it is: on a terminal in place, else a line now and then. */
+  const tell = (text: string): void => {
+    if (live) {
+      process.stderr.write("\r\x1b[K" + text.slice(0, width));
+      shown = true;
+    } else if (performance.now() >= quietUntil) {
+      line(text);
+      quietUntil = performance.now() + 5000;
+    }
+  };
   const figures = (values: Measured): string =>
     Object.entries(values)
       .flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${figure(value)}`] : []))
@@ -239,17 +249,15 @@ function textPrinter(): Printer {
         return line(
           `${event.train}: ${event.path} written${event.metric ? ` (${event.mode === "min" ? "least" : "greatest"} ${event.metric} ${figure(event.value ?? NaN)})` : ""}`,
         );
+      if (event.kind === "measuring")
+        return tell(
+          `${event.train}  step ${event.step}  measuring ${event.split}: ${event.done} of ${event.rows} rows`,
+        );
       if (event.kind === "evaluation")
         return line(`${event.train}  step ${event.step}  ${event.split}: ${figures(event.values)}`);
       const epoch = event.epochs ? `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}  ` : "";
       const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  loss ${figure(event.loss)}  ${figures(event.metrics)}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;
-      if (live) {
-        process.stderr.write("\r\x1b[K" + text.slice(0, width));
-        shown = true;
-      } else if (performance.now() >= quietUntil) {
-        line(text);
-        quietUntil = performance.now() + 5000;
-      }
+      tell(text);
     },
     result: (result) => {
       const measured = Object.entries(result.measured).map(([split, values]) => ` · ${split}: ${figures(values)}`);

@@ -166,6 +166,8 @@ const csvColumns = either(
   list(either(count, text)),
   object<{ readonly from: number; readonly to: number }>({ from: count, to: count }),
 );
+const textFile = { path: text, unit: word("character", "word", "number"), most: optional(atLeastOne) };
+const lineFile = { ...textFile, pad: atLeastOne, longer: optional(word("cut")) };
 const loader: Check<Loader> = kinds<Loader>({
   csv: object<Extract<Loader, { readonly kind: "csv" }>>({
     kind: word("csv"),
@@ -177,9 +179,20 @@ const loader: Check<Loader> = kinds<Loader>({
   }),
   npy: object({ kind: word("npy"), path: text }),
   idx: object({ kind: word("idx"), path: text }),
-  chars: object({ kind: word("chars"), path: text, window: atLeastOne }),
-  tokens: object({ kind: word("tokens"), path: text, pad: atLeastOne }),
-  token_count: object({ kind: word("token_count"), path: text, pad: atLeastOne }),
+  windows: object<Extract<Loader, { readonly kind: "windows" }>>({
+    kind: word("windows"),
+    ...textFile,
+    window: atLeastOne,
+    stride: optional(atLeastOne),
+  }),
+  lines: object<Extract<Loader, { readonly kind: "lines" }>>({ kind: word("lines"), ...lineFile }),
+  line_lengths: object<Extract<Loader, { readonly kind: "line_lengths" }>>({ kind: word("line_lengths"), ...lineFile }),
+  images: object<Extract<Loader, { readonly kind: "images" }>>({
+    kind: word("images"),
+    path: text,
+    resize: optional(is((x) => x === true)),
+  }),
+  image_class: object({ kind: word("image_class"), path: text }),
   host: object({ kind: word("host"), name: text }),
   inline: object({ kind: word("inline"), values: list(finite) }),
 });
@@ -246,6 +259,7 @@ const train = object<PlanTrain>({
     }),
   ),
   evaluateEvery: optional(atLeastOne),
+  sample: optional(atLeastOne),
   stop: optional(object<NonNullable<PlanTrain["stop"]>>({ metric: text, patience: atLeastOne, mode })),
   save: optional(object<NonNullable<PlanTrain["save"]>>({ metric: optional(text), mode, path: text })),
   load: optional(list(object<NonNullable<PlanTrain["load"]>[number]>({ path: text, into: optional(text) }))),

@@ -28,6 +28,8 @@ export interface Session {
   readonly splits: Map<string, Splits>;
   readonly states: Map<string, TrainState>;
   dims: Dims;
+  /** Evaluations use the same memory: each waits for the one before. */
+  measuring: Promise<unknown>;
 }
 export const newState = (seed: number): TrainState => ({
   seed,

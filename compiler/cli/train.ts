@@ -3,7 +3,7 @@
 // Ctrl-C, SIGTERM, SIGHUP, an output that nobody reads, a loss that is no number, a lost device: what was learned is kept in the checkpoint, the way to go
 // on is said, and the status is not 0.
 import { basename, join } from "node:path";
-import type { Model, TrainResult } from "../../runtime/api.ts";
+import type { DataFiles, Model, TrainResult } from "../../runtime/api.ts";
 import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
 import { Keeper, type Often } from "../../runtime/keeper.ts";
@@ -13,7 +13,7 @@ import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
 import { checkWritable, generations, readBytes, writeWhole } from "./files.ts";
-import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
+import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
@@ -39,19 +39,19 @@ export interface TrainFlags extends ModelFlags {
 export async function train(path: string, flags: TrainFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
   const model = openModel(path);
-  const read = fileReader(model, flags);
+  const files = dataFiles(model, flags);
   if (flags.resume !== undefined && !generations(flags.resume).length) readBytes(flags.resume); // says what is wrong with it
   const keep = placesOf(model.name, flags);
   for (const file of [keep.checkpoint, keep.weights]) if (file) checkWritable(file);
   const opened = await deviceFor(flags.device);
   try {
     terminal.update(`compiling ${path}`);
-    const compiled = await planModel(model, flags, targetOf(opened.facts), read);
+    const compiled = await planModel(model, flags, targetOf(opened.facts), files);
     const names = blocks(compiled.plan, flags.train);
     terminal.update("reading data");
     const loaded = await load(compiled.plan, {
       device: opened.device,
-      read,
+      ...files,
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       write: async (file, bytes) => writeWhole(join(model.folder, file), bytes),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
@@ -62,7 +62,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       const put = (bytes: Uint8Array, elders: number): void => writeWhole(checkpoint!, bytes, elders);
       const failed = (error: unknown): void => terminal.note(notKept(error));
       const keeper = checkpoint === undefined ? undefined : new Keeper(put, flags.checkpoint, flags.keep, failed);
-      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, read });
+      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, files });
     } finally {
       loaded.close();
     }
@@ -116,7 +116,7 @@ interface Run {
   readonly facts: DeviceFacts;
   readonly keep: Places;
   readonly keeper: Keeper | undefined; // of the checkpoint
-  readonly read: (path: string) => Promise<Uint8Array>;
+  readonly files: DataFiles;
 }
 async function run(model: Model, names: readonly string[], r: Run): Promise<void> {
   const { terminal, flags, compiled, keeper } = r;
@@ -170,7 +170,7 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
 async function writeResults(
   model: Model,
   last: TrainResult,
-  { flags, compiled, facts, keep, keeper, read }: Run,
+  { flags, compiled, facts, keep, keeper, files }: Run,
   written: (file: Written) => void,
 ): Promise<void> {
   const paused = last.reason === "paused";
@@ -188,7 +188,7 @@ async function writeResults(
   // what others can run, whatever this device is
   const target = portableTarget(facts);
   const { plan, programs } =
-    compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
+    compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, files);
   const index = indexText(plan, programs);
   for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder, index }))
     written({ path: join(flags.out, path), bytes, what: "artifact" });

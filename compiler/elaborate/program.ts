@@ -105,6 +105,7 @@ export interface TrainProgram {
   readonly steps?: number;
   readonly window: number;
   readonly evaluateEvery?: number;
+  readonly sample?: number;
   readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
   readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string };
   readonly load: readonly { readonly path: string; readonly into?: string }[];

@@ -143,6 +143,7 @@ function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers): PlanTrain
     scalars: t.scalars.map((s) => inputPort(s.name, s.source, buffers)),
     ...(evaluation ? { evaluate: evaluation } : {}),
     ...(t.evaluateEvery !== undefined ? { evaluateEvery: t.evaluateEvery } : {}),
+    ...(t.sample !== undefined ? { sample: t.sample } : {}),
     ...(t.stop ? { stop: t.stop } : {}),
     ...(t.save ? { save: t.save } : {}),
     ...(t.load.length ? { load: t.load } : {}),

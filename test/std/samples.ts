@@ -128,6 +128,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   top_k: [{ inputs: { x: "f32[2, 5]" }, call: "top_k(x, 2)" }],
   causal_mask: [{ call: "where(causal_mask(4), 1.0, 0.0)" }],
   random_shift: [{ inputs: { x: "f32[2, 4, 4, 1]" }, call: "random_shift(x, 1)" }],
+  // data: draws of no gradient
+  moons: [{ call: "moons()" }],
+  circles: [{ call: "circles()" }],
+  spirals: [{ call: "spirals(3)" }],
+  blobs: [{ call: "blobs()" }],
+  checkerboard: [{ call: "checkerboard()" }],
+  sine_wave: [{ call: "sine_wave()" }],
+  tree_properties: [{ inputs: { i: "i32[] in 0..8" }, call: "tree_properties(i, 3)" }],
+  class_weights: [{ inputs: { y: "i32[9] in 0..4" }, call: "class_weights(y, 5)" }],
   descend: [
     { inputs: { c: "f32[3]", y: "f32[3]" }, call: "descend(|v| sum(tanh(v * c)^2 + 0.1 * v^4), y, iters: 3, lr: 0.2)" },
   ],

@@ -64,6 +64,8 @@ const needs = {
   // options of loaders
   column: need("a column's name, or its number from 0"),
   header: need("header: true or header: false"),
+  longer: need("longer: cut"),
+  resize: need("resize: true or resize: false"),
   missing: need("missing: drop, or a number"),
   delimiter: need('delimiter: ",", ";", "tab" or another character'),
 } satisfies Readonly<Record<string, Need>>;

@@ -18,12 +18,13 @@ export interface TrainSettings {
   epochs?: number;
   steps?: number;
   evaluateEvery?: number;
+  sample?: number; // rows of a split that are measured in training; all if absent
   stop?: TrainProgram["stop"];
   save?: TrainProgram["save"];
   load: { path: string; into?: string }[];
   compared: { metric: string; span: Span }[]; // what `stop` and `save` name
 }
-const settingNames = ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"];
+const settingNames = ["epochs", "steps", "seed", "accumulate", "evaluate", "sample", "stop", "save", "load"];
 
 export function trainSettings(
   self: Interpreter,
@@ -172,6 +173,9 @@ function readSetting(s: ast.Setting, scope: Scope, ctx: Context, settings: Train
       return;
     case "evaluate":
       settings.evaluateEvery = whole(s.value, "evaluate");
+      return;
+    case "sample":
+      settings.sample = whole(s.value, "sample");
       return;
     case "seed": {
       const v = evaluate(s.value, scope, ctx);

@@ -53,7 +53,7 @@ function trainProgram(
   }));
   hostScalar(block, "steps");
   hostScalar(block, "epochs");
-  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, stop, save } = settings;
+  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, sample, stop, save } = settings;
   return {
     name,
     ...(data ? { dataset: data.public.name } : {}),
@@ -65,6 +65,7 @@ function trainProgram(
     ...(steps !== undefined ? { steps } : {}),
     window: block.window,
     ...(evaluateEvery !== undefined ? { evaluateEvery } : {}),
+    ...(sample !== undefined ? { sample } : {}),
     ...(stop ? { stop } : {}),
     ...(save ? { save } : {}),
     load: settings.load,
