@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll } from "vitest";
+import { readSafetensors } from "../../runtime/safetensors.ts";
 import { trainerParts } from "../../compiler/cli/bundle.mjs";
 
 export interface Outcome {
@@ -78,6 +79,12 @@ export function program(): Program {
     bytes: (name) => readFileSync(join(folder, name)),
   };
 }
+/** Of a checkpoint: the step of its first train block. */
+export const stepOf = (checkpoint: Uint8Array): number =>
+  Object.values(
+    (JSON.parse(readSafetensors(checkpoint).metadata["progress"]!) as { trains: Record<string, { step: number }> })
+      .trains,
+  )[0]!.step;
 export type Event = Readonly<Record<string, unknown>> & { readonly kind: string };
 export const events = (out: string): readonly Event[] =>
   out

@@ -53,7 +53,7 @@ function trainProgram(
   }));
   hostScalar(block, "steps");
   hostScalar(block, "epochs");
-  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, stop, save } = settings;
+  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, stop, save, checkpoint, keep } = settings;
   return {
     name,
     ...(data ? { dataset: data.public.name } : {}),
@@ -68,6 +68,8 @@ function trainProgram(
     ...(stop ? { stop } : {}),
     ...(save ? { save } : {}),
     load: settings.load,
+    ...(checkpoint !== undefined ? { checkpoint } : {}),
+    ...(keep !== undefined ? { keep } : {}),
     ...(block.index ? { index: block.index } : {}),
     ring,
     columns: columns.map((x) => x.name),
