@@ -24,6 +24,7 @@ export interface Program {
       readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void, close: () => void) => void;
     },
   ) => Promise<Outcome>;
+  readonly faulty: string; // to be loaded before (node --import): test/faulty.ts
   readonly put: (name: string, content: string | Uint8Array) => string;
   readonly bytes: (name: string) => Buffer;
 }
@@ -43,6 +44,15 @@ export function program(): Program {
       outExtension: { ".js": ".mjs" },
       logLevel: "error",
     });
+    await build({
+      entryPoints: [join(import.meta.dirname, "../faulty.ts")],
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      packages: "external",
+      outfile: join(bundle, "faulty.mjs"),
+      logLevel: "error",
+    });
     writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));
   });
   afterAll(() => {
@@ -51,6 +61,7 @@ export function program(): Program {
   });
   return {
     folder,
+    faulty: join(bundle, "faulty.mjs"),
     dlm: (args, { input, env, onOutput } = {}) =>
       new Promise((resolve) => {
         const environment = { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded", ...env };
