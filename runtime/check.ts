@@ -41,6 +41,13 @@ function checkParts(plan: Plan): void {
   let dims: ReadonlySet<string> = new Set(); // of the program that is looked at
   const known = (size: Size, where: string): void =>
     need(typeof size === "number" || size.sum.every((t) => t.dims.every((d) => dims.has(d))), where);
+  const uploaded = new Set(plan.datasets.flatMap((d) => d.columns.map((c) => c.buffer)));
+  /** It is there when a program runs that uses it. */
+  const buffer = (index: number, where: string): void => {
+    const { role, bytes } = plan.buffers[index]!;
+    if (role === "data") need(uploaded.has(index), where);
+    else known(bytes, where);
+  };
   const commands = (list: readonly Command[], where: string): void => {
     for (const c of list) {
       if (c.kind === "loop") {
@@ -51,7 +58,7 @@ function checkParts(plan: Plan): void {
         known(c.bytes, where);
         for (const at of [...(c.from ? [c.from] : []), c.to]) {
           place(at, where, c.bytes);
-          known(plan.buffers[at.buffer]!.bytes, where);
+          buffer(at.buffer, where);
         }
       } else {
         const at = `${where}, ${c.label}`;
@@ -63,9 +70,8 @@ function checkParts(plan: Plan): void {
           const written = c.bindings.some((o) => o.buffer === b.buffer && o.access === "read_write");
           need(b.access === "read_write" || !written, at);
           place(b, at, b.bytes);
-          if (plan.buffers[b.buffer]!.role === "data") continue; // as long as the data are
           known(b.bytes, at);
-          known(plan.buffers[b.buffer]!.bytes, at);
+          buffer(b.buffer, at);
         }
         for (const w of c.workgroups) if (typeof w === "object") w.tiles.forEach(([size]) => known(size, at));
         for (const d of c.constants ?? []) need(dims.has(d), at);

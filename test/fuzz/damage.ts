@@ -27,9 +27,10 @@ export const valueAt = (value: Json, path: Path): Json | undefined =>
     value,
   );
 /** What is not there is not edited. */
-export function edited(value: Json, edits: readonly Edit[]): Json {
-  let all = structuredClone(value);
-  for (const { path, to } of edits) {
+export function edited(whole: Json, edits: readonly Edit[]): Json {
+  let all = structuredClone(whole);
+  for (const { path, to: value } of edits) {
+    const to = structuredClone(value);
     const last = path.at(-1);
     if (last === undefined) {
       all = to ?? null;
