@@ -160,8 +160,10 @@ function placeFor(fs: FileSystem, path: string): string {
 function rotate(fs: FileSystem, target: string, keep: number): void {
   const place = (age: number): string => (age ? `${target}.${age}` : target);
   const isThere = (age: number): boolean => fs.statSync(place(age), { throwIfNoEntry: false }) !== undefined;
-  for (let age = keep - 2; age >= 1; age--) if (isThere(age)) fs.renameSync(place(age), place(age + 1));
   if (keep < 2 || !isThere(0)) return;
+  let free = 1; // a gap, or the eldest that goes
+  while (free < keep - 1 && isThere(free)) free++;
+  for (let age = free - 1; age >= 1; age--) fs.renameSync(place(age), place(age + 1));
   try {
     fs.rmSync(place(1), { force: true });
     fs.linkSync(target, place(1));

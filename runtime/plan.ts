@@ -233,7 +233,11 @@ export interface PlanTrain {
   readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
   readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string }; // no metric: at the end
   readonly load?: readonly { readonly path: string; readonly into?: string }[];
+  readonly checkpoint?: Often; // while training
+  readonly keep?: number; // checkpoints
 }
+/** How often a checkpoint is written while training. */
+export type Often = { readonly seconds: number } | { readonly steps: number } | { readonly epochs: number } | "off";
 /** Rows run in chunks: `rows` writes the kept tensors of a chunk; then `finish` computes the metrics over all rows of the split. Both have the dim "rows". */
 export interface PlanEvaluation {
   readonly chunk: number; // rows of a chunk; the last is smaller

@@ -3,9 +3,9 @@
 import type { Measured, TrainEvent, TrainResult } from "./api.ts";
 import { deviceText } from "./device.ts";
 import { fileReason, generations, readRegular, writeWhole } from "./files.ts";
-import { Keeper, usualOften } from "./keeper.ts";
+import { Keeper, oftenOf } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
-import type { Plan } from "./plan.ts";
+import type { Often, Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { jsonText } from "./tensor.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
@@ -17,7 +17,9 @@ const options = {
   seed: "N: of initial values, draws, and the order of rows",
   data: "FOLDER: where data files are looked for first",
   out: "FILE: the weights (weights.safetensors)",
-  checkpoint: "FILE: all that is needed to train on; also written every 5 minutes (checkpoint.safetensors)",
+  checkpoint: "FILE: all that is needed to train on; also written while it trains (checkpoint.safetensors)",
+  every: "OFTEN: how often, as 30s, 5m, 2h, 1000 (steps), 2epochs or off (the model's `checkpoint`, or 5m)",
+  keep: "N: so many of the last checkpoints, FILE, FILE.1, FILE.2 (the model's `keep`, or 3)",
   resume: "FILE: train on from a checkpoint, to the same bits",
   "stop-after": "N: pause after so many steps and keep a checkpoint",
   device: "CHOICE: auto, gpu, system, embedded, or a part of an adapter's name",
@@ -60,8 +62,8 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
   const checkpoint = values.checkpoint ?? "checkpoint.safetensors";
   const keeper = new Keeper(
     (bytes, elders) => keep(checkpoint, bytes, elders),
-    usualOften,
-    3,
+    plan,
+    { often: values.every === undefined ? undefined : often(values.every), ...whole(values, "keep") },
     (error) => void process.stderr.write(`${notKept(error)}\n`),
   );
   const print = printer(values.json === true);
@@ -86,14 +88,13 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
       ...whole(values, "steps"),
       ...whole(values, "epochs"),
       ...(values["stop-after"] ? { stopAfter: whole(values, "stop-after")["stop-after"]! } : {}),
-      snapshots: keeper.snapshots,
       signal: interruption.signal,
       onProgress: print.event,
     };
-    const results = await trainBlocks(model, model.trains, options, print.result);
+    const results = await trainBlocks(model, model.trains, options, keeper, print.result);
     const paused = results.find((r) => r.reason === "paused");
     if (paused) {
-      await keeper.save(model, paused.step);
+      await keeper.save(model, paused.train);
       const text = `paused at step ${paused.step} of ${paused.steps}; go on with --resume ${checkpoint}`;
       print.written(checkpoint, text);
       if (interruption.cause && interruption.cause !== "SIGINT") process.stderr.write(`${text}\n`);
@@ -103,7 +104,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     keep(out, await model.checkpoint({ weights: true }));
     print.written(out, `weights: ${out}`);
     if (values.checkpoint) {
-      await keeper.save(model, model.trains.length ? model.step(model.trains.at(-1)!) : 0);
+      await keeper.save(model, model.trains.at(-1));
       print.written(values.checkpoint, `checkpoint: ${values.checkpoint}`);
     }
     return 0;
@@ -143,7 +144,7 @@ async function parse(): Promise<Values> {
   }
 }
 /** A number's option as `{ name: number }`, or nothing. */
-function whole<Name extends "steps" | "epochs" | "seed" | "stop-after">(
+function whole<Name extends "steps" | "epochs" | "seed" | "stop-after" | "keep">(
   values: Values,
   name: Name,
 ): { readonly [N in Name]?: number } {
@@ -151,6 +152,13 @@ function whole<Name extends "steps" | "epochs" | "seed" | "stop-after">(
   if (text === undefined) return {};
   if (!/^\d+$/.test(text)) throw new RuntimeProblem(`--${name} takes a whole number, not ${text}`);
   return { [name]: Number(text) } as { readonly [N in Name]?: number }; // a computed name has no literal type
+}
+
+function often(text: string): Often {
+  const found = oftenOf(text);
+  if (found === undefined)
+    throw new RuntimeProblem(`--every takes a time (5m, 30s, 2h), steps (1000), epochs (2epochs) or off, not ${text}`);
+  return found;
 }
 
 // ---- what the terminal shows

@@ -1,20 +1,26 @@
 // Training as a program that nobody need watch: block after block, ended from outside at a step and not within one, and begun again from the newest whole
 // checkpoint. Shared by `dlm train` and by generated trainers; Node only.
 import type { Model, TrainOptions, TrainResult } from "./api.ts";
+import type { Keeper } from "./keeper.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 
 /** Every block in turn, until one is paused. `stopAfter` counts the steps of all. `told` is called after each. */
 export async function trainBlocks(
   model: Model,
   names: readonly string[],
-  { stopAfter, ...options }: TrainOptions,
+  { stopAfter, ...options }: Omit<TrainOptions, "snapshots">,
+  keeper: Keeper | undefined,
   told: (result: TrainResult) => void,
 ): Promise<readonly TrainResult[]> {
   const results: TrainResult[] = [];
   let left = stopAfter;
   for (const name of names) {
     const from = model.step(name);
-    const result = await model.train(name, { ...options, ...(left === undefined ? {} : { stopAfter: left }) });
+    const result = await model.train(name, {
+      ...options,
+      ...(left === undefined ? {} : { stopAfter: left }),
+      ...(keeper ? { snapshots: keeper.snapshotsOf(name) } : {}),
+    });
     results.push(result);
     told(result);
     if (result.reason === "paused") break;

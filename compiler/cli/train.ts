@@ -6,8 +6,8 @@ import { basename, join } from "node:path";
 import type { DataFiles, Model, TrainResult } from "../../runtime/api.ts";
 import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
-import { Keeper, type Often } from "../../runtime/keeper.ts";
-import type { Plan } from "../../runtime/plan.ts";
+import { Keeper } from "../../runtime/keeper.ts";
+import type { Often, Plan } from "../../runtime/plan.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
@@ -28,8 +28,8 @@ export interface TrainFlags extends ModelFlags {
   readonly stopAfter?: number;
   readonly train?: string; // the block
   readonly save?: string | false; // a checkpoint; false: keep nothing
-  readonly checkpoint: Often; // while training
-  readonly keep: number; // checkpoints
+  readonly checkpoint?: Often; // while training
+  readonly keep?: number; // checkpoints
   readonly weights?: string; // parameters and layer states alone
   readonly resume?: string;
   readonly out?: string; // a folder for artifacts and weights
@@ -61,7 +61,8 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       const { checkpoint } = keep;
       const put = (bytes: Uint8Array, elders: number): void => writeWhole(checkpoint!, bytes, elders);
       const failed = (error: unknown): void => terminal.note(notKept(error));
-      const keeper = checkpoint === undefined ? undefined : new Keeper(put, flags.checkpoint, flags.keep, failed);
+      const asked = { often: flags.checkpoint, keep: flags.keep };
+      const keeper = checkpoint === undefined ? undefined : new Keeper(put, compiled.plan, asked, failed);
       await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, files });
     } finally {
       loaded.close();
@@ -142,11 +143,10 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
       ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
       ...(flags.stopAfter === undefined ? {} : { stopAfter: flags.stopAfter }),
-      ...(keeper ? { snapshots: keeper.snapshots } : {}),
       signal: interruption.signal,
       onProgress: progress.event,
     };
-    results = await trainBlocks(model, names, options, progress.result);
+    results = await trainBlocks(model, names, options, keeper, progress.result);
     await writeResults(model, results.at(-1)!, r, (file) => {
       files.push(file);
       if (flags.json) json({ kind: "saved", ...file });
@@ -175,7 +175,7 @@ async function writeResults(
 ): Promise<void> {
   const paused = last.reason === "paused";
   if (keep.checkpoint) {
-    const bytes = await keeper!.save(model, last.step);
+    const bytes = await keeper!.save(model, last.train);
     written({ path: keep.checkpoint, bytes, what: "checkpoint" });
   }
   if (keep.weights && !paused) {

@@ -21,6 +21,7 @@ import { UserError } from "../../compiler/cli/problem.ts";
 import type { TrainerParts } from "../../compiler/cli/trainer.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { Plan } from "../../runtime/plan.ts";
+import { stepOf } from "./program.ts";
 
 const project = join(import.meta.dirname, "../..");
 const root = mkdtempSync(join(tmpdir(), "dlm-artifacts-"));
@@ -164,6 +165,30 @@ test("one event a line with --json; interrupted and resumed gives the same bits"
     /^half\.safetensors: .*may have been cut off; the one before it is taken\ngoing on from half\.safetensors\.1\n$/,
   );
   expect(bytes("third.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
+});
+
+test("it keeps checkpoints as the model says, and as --every and --keep say, which win", async () => {
+  const text = readFileSync(join(project, "examples/iris.dlm"), "utf8");
+  const plan = planOf(text.replace("epochs: 60", "epochs: 5\n  checkpoint: every 2 epochs\n  keep: 2"), "iris.dlm");
+  await writeArtifacts(plan, { folder: join(root, "keeps"), data: join(root, "models"), parts });
+  const cwd = join(root, "elsewhere");
+  const kept = (name: string): number[] =>
+    readdirSync(cwd)
+      .filter((file) => file.startsWith(name))
+      .sort()
+      .map((file) => stepOf(readFileSync(join(cwd, file))));
+  const status = async (...args: readonly string[]): Promise<number> =>
+    (await node(["../keeps/trainer.mjs", "--out", "kept-weights.safetensors", ...args])).status;
+  expect(await status("--checkpoint", "model.safetensors")).toBe(0);
+  expect(kept("model.safetensors")).toEqual([20, 16]);
+  expect(await status("--checkpoint", "flags.safetensors", "--every", "6", "--keep", "3")).toBe(0);
+  expect(kept("flags.safetensors")).toEqual([20, 18, 12]);
+  expect(await status("--checkpoint", "off.safetensors", "--every", "off")).toBe(0);
+  expect(kept("off.safetensors")).toEqual([20]);
+  expect(await node(["../keeps/trainer.mjs", "--every", "often"])).toMatchObject({
+    status: 1,
+    err: "--every takes a time (5m, 30s, 2h), steps (1000), epochs (2epochs) or off, not often\n",
+  });
 });
 
 test("Ctrl-C keeps a checkpoint, and says how to go on", async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll } from "vitest";
+import { readSafetensors } from "../../runtime/safetensors.ts";
 import { trainerParts } from "../../compiler/cli/bundle.mjs";
 
 export interface Outcome {
@@ -23,6 +24,7 @@ export interface Program {
       readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void, close: () => void) => void;
     },
   ) => Promise<Outcome>;
+  readonly faulty: string; // to be loaded before (node --import): test/faulty.ts
   readonly put: (name: string, content: string | Uint8Array) => string;
   readonly bytes: (name: string) => Buffer;
 }
@@ -42,6 +44,15 @@ export function program(): Program {
       outExtension: { ".js": ".mjs" },
       logLevel: "error",
     });
+    await build({
+      entryPoints: [join(import.meta.dirname, "../faulty.ts")],
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      packages: "external",
+      outfile: join(bundle, "faulty.mjs"),
+      logLevel: "error",
+    });
     writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));
   });
   afterAll(() => {
@@ -50,6 +61,7 @@ export function program(): Program {
   });
   return {
     folder,
+    faulty: join(bundle, "faulty.mjs"),
     dlm: (args, { input, env, onOutput } = {}) =>
       new Promise((resolve) => {
         const environment = { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded", ...env };
@@ -78,6 +90,12 @@ export function program(): Program {
     bytes: (name) => readFileSync(join(folder, name)),
   };
 }
+/** Of a checkpoint: the step of its first train block. */
+export const stepOf = (checkpoint: Uint8Array): number =>
+  Object.values(
+    (JSON.parse(readSafetensors(checkpoint).metadata["progress"]!) as { trains: Record<string, { step: number }> })
+      .trains,
+  )[0]!.step;
 export type Event = Readonly<Record<string, unknown>> & { readonly kind: string };
 export const events = (out: string): readonly Event[] =>
   out

@@ -15,6 +15,7 @@ const needs = {
   number: need("a number"),
   whole: need("a whole number"),
   positive: need("a whole number, 1 or more"),
+  above: need("a number above 0"),
   float: need("f32"),
   truth: need("true or false"),
   condition: need("a condition"),
