@@ -2,7 +2,7 @@
 // lines of JSON, weights.safetensors, an exit status. An interrupted run keeps a checkpoint and says how to go on.
 import type { Measured, TrainEvent, TrainResult } from "./api.ts";
 import { deviceText } from "./device.ts";
-import { fileReason, generations, readRegular, writeWhole } from "./files.ts";
+import { fileReason, generations, readRegular, tryToWrite, writeWhole } from "./files.ts";
 import { Keeper, oftenOf } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Often, Plan } from "./plan.ts";
@@ -33,9 +33,12 @@ const help = (plan: Plan): string =>
     .join("")}`;
 
 export async function run(plan: Plan, load: (options: TrainerOptions) => Promise<TrainerModel>): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {}); // the run is worth more than what it says
+  // the run is worth more than what it says
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", () => (process.exitCode ||= 1));
   try {
-    process.exitCode = await trainer(plan, load);
+    const status = await trainer(plan, load);
+    process.exitCode ||= status;
   } catch (error) {
     const known = error instanceof RuntimeProblem || error instanceof DeviceUnavailable;
     process.stderr.write(
@@ -52,14 +55,18 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     return 0;
   }
   const fs = await import("node:fs");
-  const keep = (path: string, bytes: Uint8Array, elders = 1): void => {
+  const writing = (path: string, run: () => void): void => {
     try {
-      writeWhole(fs, path, bytes, elders);
+      run();
     } catch (error) {
       throw new RuntimeProblem(`cannot write ${path}: ${fileReason(error)}`);
     }
   };
+  const keep = (path: string, bytes: Uint8Array, elders = 1): void =>
+    writing(path, () => writeWhole(fs, path, bytes, elders));
   const checkpoint = values.checkpoint ?? "checkpoint.safetensors";
+  const out = values.out ?? "weights.safetensors";
+  for (const path of [out, checkpoint]) writing(path, () => tryToWrite(fs, path)); // before an hour of training and not after it
   const keeper = new Keeper(
     (bytes, elders) => keep(checkpoint, bytes, elders),
     plan,
@@ -100,28 +107,40 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
       if (interruption.cause && interruption.cause !== "SIGINT") process.stderr.write(`${text}\n`);
       return interruption.cause ? statusOf[interruption.cause] : 0;
     }
-    const out = values.out ?? "weights.safetensors";
-    keep(out, await model.checkpoint({ weights: true }));
+    const last = model.trains.at(-1);
+    try {
+      keep(out, await model.checkpoint({ weights: true }));
+    } catch (error) {
+      await keeper.save(model, last); // it may lie on another disk
+      throw error;
+    }
     print.written(out, `weights: ${out}`);
     if (values.checkpoint) {
       await keeper.save(model, model.trains.at(-1));
       print.written(values.checkpoint, `checkpoint: ${values.checkpoint}`);
     }
-    return 0;
+    return interruption.cause ? statusOf[interruption.cause] : 0;
   } catch (error) {
-    if (keeper.rescue())
-      process.stderr.write(
-        `step ${keeper.savedStep}, the last good state, is kept; go on with --resume ${checkpoint}\n`,
-      );
+    rescue(keeper, checkpoint);
     throw error;
   } finally {
     interruption.end();
     model.close();
   }
 }
+function rescue(keeper: Keeper, checkpoint: string): void {
+  try {
+    if (keeper.rescue())
+      process.stderr.write(
+        `step ${keeper.savedStep}, the last good state, is kept; go on with --resume ${checkpoint}\n`,
+      );
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`); // beside what ended the training
+  }
+}
 function readFile(fs: typeof import("node:fs"), path: string): Uint8Array {
   try {
-    return readRegular(fs, path);
+    return readRegular(fs, path, Infinity); // as long as dlm wrote it
   } catch (error) {
     throw new RuntimeProblem(`cannot read ${path}: ${fileReason(error)}`);
   }

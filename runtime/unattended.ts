@@ -47,20 +47,28 @@ export interface Interruption {
   /** Signals end the process again. */
   end(): void;
 }
-/** Signals stop a run at the next step: nothing is lost. The second one stops it at once. `told` is called for the first. */
+const againMilliseconds = 1000; // a Ctrl-C this soon after the first signal is the same one, passed on by a program in between
+
+/**
+ * Signals stop a run at the next step: nothing is lost. Ctrl-C once more stops it at once; other signals come several at a time (a dropped connection sends
+ * SIGHUP twice, systemd SIGTERM and SIGHUP) and mean no more than one. `told` is called for the first.
+ */
 export function interruptible(told: () => void = () => {}): Interruption {
   const controller = new AbortController();
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   let cause: Cause | undefined;
+  let signalledAt: number | undefined;
   const stop = (why: Cause): void => {
     cause ??= why;
     controller.abort();
   };
   const onSignal = (name: NodeJS.Signals): void => {
     const known = name as (typeof signals)[number]; // one of those it is registered for
-    if (cause !== undefined && cause !== "output") process.exit(statusOf[known]);
-    stop(known);
-    told();
+    if (signalledAt === undefined) {
+      signalledAt = performance.now();
+      stop(known);
+      told();
+    } else if (known === "SIGINT" && performance.now() - signalledAt > againMilliseconds) process.exit(statusOf[known]);
   };
   for (const name of signals) process.on(name, onSignal);
   return {

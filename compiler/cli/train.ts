@@ -12,7 +12,7 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
-import { checkWritable, generations, readBytes, writeWhole } from "./files.ts";
+import { checkWritable, generations, readKept, writeWhole } from "./files.ts";
 import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
@@ -40,7 +40,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
   const model = openModel(path);
   const files = dataFiles(model, flags);
-  if (flags.resume !== undefined && !generations(flags.resume).length) readBytes(flags.resume); // says what is wrong with it
+  if (flags.resume !== undefined && !generations(flags.resume).length) readKept(flags.resume); // says what is wrong with it
   const keep = placesOf(model.name, flags);
   for (const file of [keep.checkpoint, keep.weights]) if (file) checkWritable(file);
   const opened = await deviceFor(flags.device);
@@ -75,7 +75,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
 async function resume(model: Model, path: string, terminal: Terminal): Promise<void> {
   const found = generations(path);
   // an error of reading is the user's, in his words; the runtime's own are told with their file
-  const read = (file: string): Uint8Array => asRuntimeProblem(() => readBytes(file));
+  const read = (file: string): Uint8Array => asRuntimeProblem(() => readKept(file));
   const { file, refused } = await restoreNewest(model, found.length ? found : [path], read);
   for (const reason of refused) terminal.note(passedOver(reason));
   if (file !== path) terminal.note(`going on from ${file}`);
@@ -123,7 +123,7 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
   const { terminal, flags, compiled, keeper } = r;
   const quiet = flags.json === true;
   const interruption = interruptible(() => {
-    if (!quiet) terminal.note("stopping at the next step; once more stops at once");
+    if (!quiet) terminal.note("stopping at the next step; Ctrl-C once more stops at once");
   });
   onOutputLost((reason) => {
     if (interruption.cause !== undefined) return;
@@ -156,6 +156,7 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
     throw error;
   } finally {
     interruption.end();
+    if (interruption.cause === undefined) onOutputLost(undefined); // what is still to be said is only said
   }
   if (flags.json) json(doneEvent(results));
   else end(terminal, flags, compiled, results, files, r.keep);

@@ -61,12 +61,14 @@ test("the runtime part of a trainer is small, and holds nothing of the compiler"
 
 test("the same model gives the same bytes; what is not ours in the folder stays, kernels of an earlier model do not", async () => {
   const folder = join(root, "again");
-  mkdirSync(join(folder, "shaders"), { recursive: true });
-  writeFileSync(join(folder, "shaders/old.wgsl"), "");
+  await writeArtifacts(example("xor.dlm"), { folder, data: join(root, "models"), parts });
+  const own = ["shaders/own.wgsl", "shaders/own.txt"];
+  for (const name of own) writeFileSync(join(folder, name), "mine");
   writeFileSync(join(folder, "weights.safetensors"), "mine");
   const written = await writeArtifacts(example("iris.dlm"), { folder, data: join(root, "models"), parts });
-  const { "weights.safetensors": mine, ...ours } = tree(folder);
-  expect(mine).toBe("mine");
+  const { "weights.safetensors": mine, ...all } = tree(folder);
+  expect([mine, ...own.map((name) => all[name])]).toEqual(["mine", "mine", "mine"]);
+  const ours = Object.fromEntries(Object.entries(all).filter(([name]) => !own.includes(name)));
   expect(ours).toEqual(tree(join(root, "iris")));
   expect(written.map(({ path }) => path).sort()).toEqual(Object.keys(ours).sort());
   expect(written.every(({ path, bytes }) => Buffer.byteLength(ours[path]!, "latin1") === bytes)).toBe(true);
@@ -83,6 +85,11 @@ test("a folder that cannot be written to is said in words, and nothing is left b
     UserError,
   );
   expect(readFileSync(join(root, "file"), "utf8")).toBe("mine");
+  mkdirSync(join(root, "occupied/index.html"), { recursive: true });
+  await expect(
+    writeArtifacts(example("xor.dlm"), { folder: join(root, "occupied"), data: root, parts }),
+  ).rejects.toThrow(/^cannot write to .*: .*index\.html is a folder$/);
+  expect(readdirSync(join(root, "occupied"))).toEqual(["index.html"]);
   const broken: Plan = { ...example("xor.dlm"), modules: [{ name: "a\0b", code: "" }] };
   const before = tree(join(root, "iris"));
   await expect(writeArtifacts(broken, { folder: join(root, "iris"), data: root, parts })).rejects.toThrow();
