@@ -47,8 +47,14 @@ function checkParts(plan: Plan): void {
     ]),
   );
   let dims: ReadonlySet<string> = new Set(); // of the program that is looked at
+  /** Its dims are, and it is not below 0 whatever they are. */
   const known = (size: Size, where: string): void =>
-    need(typeof size === "number" || size.sum.every((t) => t.dims.every((d) => dims.has(d) || ofData.has(d))), where);
+    need(
+      typeof size === "number" ||
+        (size.sum.every((t) => t.dims.every((d) => dims.has(d) || ofData.has(d))) &&
+          (!size.sum.length || size.sum.some((t) => t.factor > 0))),
+      where,
+    );
   const uploaded = new Set(read.flatMap((d) => d.columns.map((c) => c.buffer)));
   /** It is there when a program runs that uses it. */
   const buffer = (index: number, where: string): void => {
