@@ -1,6 +1,6 @@
 // Is this a plan that can be replayed on this device? Everything is looked at before anything is allocated: version, references, sizes, and
 // the features and limits that the kernels need.
-import { dispatchesOf, planVersion, programsOf, sizeOf } from "./plan.ts";
+import { dataRead, dispatchesOf, planVersion, programsOf, sizeOf } from "./plan.ts";
 import type { Command, Dispatch, Plan, PlanBuffer, PlanPort, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
 import { isLong, roundBytes } from "./recording.ts";
@@ -38,10 +38,24 @@ function checkParts(plan: Plan): void {
       t.name,
       t.shape.every((n) => typeof n === "number") ? t.shape.reduce<number>((a, b) => a * (b as number), 4) : 0,
     );
+  const read = dataRead(plan);
+  const ofData = new Set(
+    read.flatMap((d) => [
+      `rows.${d.name}`,
+      `training.${d.name}`,
+      ...d.columns.flatMap((c) => (c.loader.kind === "chars" ? [`characters.${c.name}`] : [])),
+    ]),
+  );
   let dims: ReadonlySet<string> = new Set(); // of the program that is looked at
+  /** Its dims are, and it is not below 0 whatever they are. */
   const known = (size: Size, where: string): void =>
-    need(typeof size === "number" || size.sum.every((t) => t.dims.every((d) => dims.has(d))), where);
-  const uploaded = new Set(plan.datasets.flatMap((d) => d.columns.map((c) => c.buffer)));
+    need(
+      typeof size === "number" ||
+        (size.sum.every((t) => t.dims.every((d) => dims.has(d) || ofData.has(d))) &&
+          (!size.sum.length || size.sum.some((t) => t.factor > 0))),
+      where,
+    );
+  const uploaded = new Set(read.flatMap((d) => d.columns.map((c) => c.buffer)));
   /** It is there when a program runs that uses it. */
   const buffer = (index: number, where: string): void => {
     const { role, bytes } = plan.buffers[index]!;
@@ -74,18 +88,11 @@ function checkParts(plan: Plan): void {
           buffer(b.buffer, at);
         }
         for (const w of c.workgroups) if (typeof w === "object") w.tiles.forEach(([size]) => known(size, at));
-        for (const d of c.constants ?? []) need(dims.has(d), at);
+        for (const d of c.constants ?? []) known({ sum: [{ factor: 1, dims: [d] }] }, at);
         if (c.flops !== undefined) known(c.flops, at);
       }
     }
   };
-  const ofData = new Set(
-    plan.datasets.flatMap((d) => [
-      `rows.${d.name}`,
-      `training.${d.name}`,
-      ...d.columns.map((c) => `characters.${c.name}`),
-    ]),
-  );
   /** `own`: what the runtime knows of this kind of program beside the data; undefined: whatever the shapes of the inputs say. */
   const program = (p: PlanProgram, own: readonly string[] | undefined): void => {
     dims = new Set(p.dims.map((d) => d.name));

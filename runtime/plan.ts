@@ -285,3 +285,16 @@ export const programsOf = (plan: Plan): PlanProgram[] => [
 /** Those of loops once. */
 export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
   list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
+
+/** Only data sets that some program or holdout uses are read. */
+export function dataRead(plan: Plan): PlanDataset[] {
+  const programs = programsOf(plan);
+  const used = new Set(
+    programs.flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))),
+  );
+  const sizes = new Set(programs.flatMap((p) => p.dims.map((x) => x.name)));
+  return plan.datasets.filter((d) => {
+    const measured = d.training !== undefined || sizes.has(`training.${d.name}`) || sizes.has(`rows.${d.name}`);
+    return measured || plan.trains.some((t) => t.dataset === d.name) || d.columns.some((c) => used.has(c.buffer));
+  });
+}

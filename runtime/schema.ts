@@ -93,7 +93,7 @@ const count = number((x) => Number.isSafeInteger(x) && x >= 0);
 const atLeastOne = number((x) => Number.isSafeInteger(x) && x >= 1);
 const words = number((x) => Number.isSafeInteger(x) && x >= 0 && x % 4 === 0);
 const names = list(text);
-const open: Check<Exclude<Size, number>> = object({ sum: list(object({ factor: finite, dims: names })) });
+const open: Check<Exclude<Size, number>> = object({ sum: list(object({ factor: whole, dims: names })) });
 const size: Check<Size> = either(count, open);
 const shape = list(size);
 const range: Check<readonly [number, number]> = pair(finite, finite);

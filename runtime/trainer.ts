@@ -131,6 +131,9 @@ const filesOnPage = (origin: Origin, data: string | undefined): DataFiles => ({
   picture: decodeOnPage,
 });
 
+/** Requests that no redirection leads to another server: the browser refuses that for the page's own; of others it tells no place, so they lead nowhere. */
+const onOneServer = (place: string): RequestInit =>
+  new URL(place).origin === globalThis.location?.origin ? { mode: "same-origin" } : { redirect: "error" };
 /** The same on a page: under the address given, beside the trainer, and where the model lay. What the model names on another server is not asked for. */
 export async function fetchFile(origin: Origin, path: string, data?: string): Promise<Uint8Array> {
   const folders = [
@@ -148,7 +151,7 @@ export async function fetchFile(origin: Origin, path: string, data?: string): Pr
   };
   const places = [...new Set(folders.map(placeIn))];
   for (const place of places) {
-    const response = await fetch(place).catch(() => undefined);
+    const response = await fetch(place, onOneServer(place)).catch(() => undefined);
     // Some servers answer what they do not have with a page.
     if (response?.ok && !/^text\/html/.test(response.headers.get("content-type") ?? ""))
       return new Uint8Array(await response.arrayBuffer());
