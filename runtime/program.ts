@@ -16,6 +16,7 @@ const options = {
   epochs: "N: so many epochs",
   seed: "N: of initial values, draws, and the order of rows",
   data: "FOLDER: where data files are looked for first",
+  "max-data": "BYTES: the longest data file that is read, unpacked (2147483648)",
   out: "FILE: the weights (weights.safetensors)",
   checkpoint: "FILE: all that is needed to train on; also written every 5 minutes (checkpoint.safetensors)",
   resume: "FILE: train on from a checkpoint, to the same bits",
@@ -76,6 +77,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     write: async (path, bytes) => keep(path, bytes),
     ...(values.device ? { choose: values.device } : {}),
     ...(values.data ? { data: values.data } : {}),
+    ...(values["max-data"] ? { mostFileBytes: whole(values, "max-data")["max-data"]! } : {}),
     ...whole(values, "seed"),
   });
   const interruption = interruptible();
@@ -162,7 +164,7 @@ async function parse(): Promise<Values> {
   }
 }
 /** A number's option as `{ name: number }`, or nothing. */
-function whole<Name extends "steps" | "epochs" | "seed" | "stop-after">(
+function whole<Name extends "steps" | "epochs" | "seed" | "stop-after" | "max-data">(
   values: Values,
   name: Name,
 ): { readonly [N in Name]?: number } {

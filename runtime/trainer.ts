@@ -3,7 +3,7 @@
 // Every `node:` module is imported when called: browsers load this too.
 import type { Model, TrainOptions, TrainResult } from "./api.ts";
 import { browserDevice } from "./device.ts";
-import { readRegular } from "./files.ts";
+import { fileReason, readRegular } from "./files.ts";
 import { load } from "./index.ts";
 import { openDevice } from "./node.ts";
 import type { Plan } from "./plan.ts";
@@ -46,7 +46,7 @@ export function createTrainer(plan: Plan, origin: Origin): Trainer {
     const device = options.device ?? opened!.device; // one of both is there
     try {
       const model = await load(plan, {
-        read: inNode ? await fileReader(origin, data) : (path) => fetchFile(origin, path, data),
+        read: inNode ? await fileReader(origin, data, options.mostFileBytes) : (path) => fetchFile(origin, path, data),
         ...options,
         device,
       });
@@ -91,7 +91,11 @@ async function isProgram(origin: Origin): Promise<boolean> {
 }
 
 /** Files by their path in the model: under the folder given, the working folder, the trainer's folder, and where the model lay when it was compiled. */
-async function fileReader(origin: Origin, data: string | undefined): Promise<(path: string) => Promise<Uint8Array>> {
+async function fileReader(
+  origin: Origin,
+  data?: string,
+  most?: number,
+): Promise<(path: string) => Promise<Uint8Array>> {
   const [fs, { resolve, dirname }, { fileURLToPath }] = await Promise.all([
     import("node:fs"),
     import("node:path"),
@@ -103,10 +107,11 @@ async function fileReader(origin: Origin, data: string | undefined): Promise<(pa
     const places = [...new Set(folders.map((folder) => resolve(folder, path)))];
     for (const place of places) {
       try {
-        return readRegular(fs, place);
+        return readRegular(fs, place, most);
       } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        if (code !== "ENOENT" && code !== "ENOTDIR") throw new RuntimeProblem(`cannot read ${place}: ${message}`);
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== "ENOENT" && code !== "ENOTDIR")
+          throw new RuntimeProblem(`cannot read ${place}: ${fileReason(error)}`);
       }
     }
     throw new MissingFile(path, places, "--data FOLDER names the folder that the model's paths start from");
