@@ -27,10 +27,16 @@ export async function uninterrupted(
   const model = await fresh();
   const at: Uint8Array[] = [];
   const take = ({ step, bytes }: { step: number; bytes: Uint8Array }): void => void (at[step] = bytes);
+  const goTo = async (step: number): Promise<void> => {
+    if (at[step]) return;
+    await model.train("fit", { stopAfter: Math.max(100, step - model.step("fit")), snapshots: { steps: 1, take } });
+    at[model.step("fit")] ??= await model.checkpoint();
+    if (!at[step]) throw new Error(`an uninterrupted run has no step ${step}`);
+  };
+  let last: Promise<void> = Promise.resolve(); // one thing at a time
   const bytesAt = async (step: number): Promise<Uint8Array> => {
-    while (!at[step])
-      await model.train("fit", { stopAfter: Math.max(100, step - at.length), snapshots: { steps: 1, take } });
-    return at[step];
+    await (last = last.catch(() => {}).then(() => goTo(step)));
+    return at[step]!;
   };
   const stepOf = (bytes: Uint8Array): number =>
     (JSON.parse(readSafetensors(bytes).metadata["progress"]!) as { trains: { fit: { step: number } } }).trains.fit.step;
