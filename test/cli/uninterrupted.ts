@@ -1,6 +1,7 @@
 // What an uninterrupted run holds after each step: the bytes of its checkpoints. In: a model's text, files by their path.
 import { compile } from "../../compiler/compile.ts";
 import { targetOf } from "../../compiler/cli/device.ts";
+import { targets } from "../../compiler/kernel/target.ts";
 import { load, type Model } from "../../runtime/index.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { testDevice } from "../device.ts";
@@ -18,9 +19,10 @@ export async function uninterrupted(
   name: string,
   text: string,
   files: Readonly<Record<string, string>>,
+  target?: string, // default: the one for the tests' device
 ): Promise<Uninterrupted> {
   const { device, facts } = await testDevice();
-  const { plan } = compile(text, { name, target: targetOf(facts) });
+  const { plan } = compile(text, { name, target: target === undefined ? targetOf(facts) : targets[target]! });
   if (!plan) throw new Error("the model has errors");
   const read = async (path: string): Promise<Uint8Array> => new TextEncoder().encode(files[path]);
   const fresh = (): Promise<Model> => load(plan, { device, read });
