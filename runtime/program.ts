@@ -16,6 +16,7 @@ const options = {
   epochs: "N: so many epochs",
   seed: "N: of initial values, draws, and the order of rows",
   data: "FOLDER: where data files are looked for first",
+  "max-data": "BYTES: the longest data file that is read, unpacked (2147483648)",
   out: "FILE: the weights (weights.safetensors)",
   checkpoint: "FILE: all that is needed to train on; also written while it trains (checkpoint.safetensors)",
   every: "OFTEN: how often, as 30s, 5m, 2h, 1000 (steps), 2epochs or off (the model's `checkpoint`, or 5m)",
@@ -78,6 +79,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     write: async (path, bytes) => keep(path, bytes),
     ...(values.device ? { choose: values.device } : {}),
     ...(values.data ? { data: values.data } : {}),
+    ...(values["max-data"] ? { mostFileBytes: whole(values, "max-data")["max-data"]! } : {}),
     ...whole(values, "seed"),
   });
   const interruption = interruptible();
@@ -163,7 +165,7 @@ async function parse(): Promise<Values> {
   }
 }
 /** A number's option as `{ name: number }`, or nothing. */
-function whole<Name extends "steps" | "epochs" | "seed" | "stop-after" | "keep">(
+function whole<Name extends "steps" | "epochs" | "seed" | "stop-after" | "keep" | "max-data">(
   values: Values,
   name: Name,
 ): { readonly [N in Name]?: number } {

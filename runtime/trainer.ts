@@ -3,7 +3,7 @@
 // Every `node:` module is imported when called: browsers load this too.
 import type { DataFiles, Model, TrainOptions, TrainResult } from "./api.ts";
 import { browserDevice } from "./device.ts";
-import { readRegular } from "./files.ts";
+import { fileReason, readRegular } from "./files.ts";
 import { decodeInNode, decodeOnPage, listFolder } from "./folders.ts";
 import { load } from "./index.ts";
 import { openDevice } from "./node.ts";
@@ -47,7 +47,7 @@ export function createTrainer(plan: Plan, origin: Origin): Trainer {
     const device = options.device ?? opened!.device; // one of both is there
     try {
       const model = await load(plan, {
-        ...(inNode ? await filesInNode(origin, data) : filesOnPage(origin, data)),
+        ...(inNode ? await filesInNode(origin, data, options.mostFileBytes) : filesOnPage(origin, data)),
         ...options,
         device,
       });
@@ -92,7 +92,7 @@ async function isProgram(origin: Origin): Promise<boolean> {
 }
 
 /** Files by their path in the model: under the folder given, the working folder, the trainer's folder, and where the model lay when it was compiled. */
-async function filesInNode(origin: Origin, data: string | undefined): Promise<DataFiles> {
+async function filesInNode(origin: Origin, data: string | undefined, most: number | undefined): Promise<DataFiles> {
   const [fs, { resolve, dirname }, { fileURLToPath }] = await Promise.all([
     import("node:fs"),
     import("node:path"),
@@ -106,14 +106,15 @@ async function filesInNode(origin: Origin, data: string | undefined): Promise<Da
       try {
         return take(place);
       } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        if (code !== "ENOENT" && code !== "ENOTDIR") throw new RuntimeProblem(`cannot read ${place}: ${message}`);
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== "ENOENT" && code !== "ENOTDIR")
+          throw new RuntimeProblem(`cannot read ${place}: ${fileReason(error)}`);
       }
     }
     throw new MissingFile(path, places, "--data FOLDER names the folder that the model's paths start from");
   };
   return {
-    read: (path) => firstOf(path, (place) => readRegular(fs, place)),
+    read: (path) => firstOf(path, (place) => readRegular(fs, place, most)),
     list: (path) => firstOf(path, (place) => listFolder(fs, place)),
     picture: decodeInNode,
   };

@@ -20,7 +20,7 @@ train fit on d(batch: 8, seed: 1) { minimize mean((net(x) - 1)^2) by adam(lr: 1e
 let whole: Uninterrupted;
 beforeAll(async () => {
   whole = await uninterrupted("m.dlm", text, { "d.csv": rows });
-}, 120_000);
+}, 600_000);
 afterAll(() => whole.close());
 
 function prepared(name: string): string {

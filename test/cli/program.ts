@@ -28,6 +28,7 @@ export interface Program {
   readonly faulty: string; // to be loaded before (node --import): test/faulty.ts
   /** The same with another program of Node's. */
   readonly node: Program["dlm"];
+  readonly main: string; // the file that Node runs as `dlm`
   /** What `node --import` makes operations of the file system fail by (test/failing-preload.ts). */
   readonly failing: string;
   readonly put: (name: string, content: string | Uint8Array) => string;
@@ -68,7 +69,7 @@ export function program(): Program {
       logLevel: "error",
     });
     writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));
-  });
+  }, 600_000);
   afterAll(() => {
     rmSync(bundle, { recursive: true, force: true });
     rmSync(folder, { recursive: true, force: true });
@@ -76,7 +77,7 @@ export function program(): Program {
   const node: Program["node"] = (args, { input, env, cwd = "", onOutput } = {}) =>
     new Promise((resolve) => {
       const environment = { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded", ...env };
-      const child = spawn(process.execPath, args, { cwd: join(folder, cwd), env: environment, timeout: 50_000 });
+      const child = spawn(process.execPath, args, { cwd: join(folder, cwd), env: environment, timeout: 100_000 });
       const text = { out: "", err: "" };
       child.stdout.on("data", (chunk: Buffer) => {
         text.out += chunk.toString();
@@ -90,12 +91,14 @@ export function program(): Program {
       child.stdin.end(input ?? "");
       child.on("close", (status) => resolve({ status, ...text }));
     });
+  const main = join(bundle, "main.mjs");
   return {
     folder,
     faulty: join(bundle, "faulty.mjs"),
+    main,
     failing,
     node,
-    dlm: (args, more) => node([join(bundle, "main.mjs"), ...args], more),
+    dlm: (args, more) => node([main, ...args], more),
     put: (name, content) => {
       writeFileSync(join(folder, name), content);
       return join(folder, name);
