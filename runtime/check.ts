@@ -43,7 +43,7 @@ function checkParts(plan: Plan): void {
     read.flatMap((d) => [
       `rows.${d.name}`,
       `training.${d.name}`,
-      ...d.columns.flatMap((c) => (c.loader.kind === "chars" ? [`characters.${c.name}`] : [])),
+      ...d.columns.flatMap((c) => (c.loader.kind === "windows" ? [`characters.${c.name}`] : [])),
     ]),
   );
   let dims: ReadonlySet<string> = new Set(); // of the program that is looked at
