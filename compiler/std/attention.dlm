@@ -16,35 +16,41 @@ fn scaled_dot_product_attention(q: f32[...Q, T, D], k: f32[...K, S, D], v: f32[.
   let a = attention_weights(q, k, mask, causal, scale, bias)
   return (if training and dropout > 0 then a * bernoulli(1 - dropout)[...Q, T, S] / max(1 - dropout, 1e-37) else a) @ v
 }
-## Multi-head attention (Vaswani et al. 2017). x: [B, T, D] attends to memory: [B, S, E] (default x) with the values: [B, S, V] (default memory), giving [B, T, D]. Head h has
-## the columns h * size .. (h + 1) * size of wq: [D, heads * size], wk: [E, kv_heads * size] and wv: [V, kv_heads * size]; size is head_dim, default D / heads. With kv_heads
-## fewer than heads, groups of heads / kv_heads queries share keys and values. wo: [heads * size, D]. `keep` (bool[B, S]) and `length` (i32[B]) say which keys count,
-## `mask` (bool, [T, S] or [B, 1 or heads, T, S]) which are seen from where, `causal` those up to the query's own place. `rotary` turns queries and keys by their places (base 10000),
-## `alibi` lowers scores by distance. A query that may see no key gives bo alone. In training `dropout` of the weights are left out. With return_weights it gives (y, weights), [B, heads, T, S].
-## As in PyTorch wq, wk, wv (there the rows of in_proj_weight, transposed) are Glorot uniform as one matrix, wo uniform in +-1 / sqrt(heads * size), biases 0.
-## Also called MultiheadAttention. `heads` is also called num_heads. `causal` is also called is_causal. `keep` is also called key_padding_mask. `mask` is also called attn_mask.
+## Multi-head attention (Vaswani et al. 2017). x: [B, T, D] attends to memory: [B, S, E] (default x) with the values: [B, S, V] (default memory), giving [B, T, D]. The columns of
+## w: [D, (heads + 2 * kv_heads) * size] make queries, keys and values, head after head; size is head_dim, default D / heads. Where memory or values have another width they are
+## made by wq: [D, heads * size], wk: [E, kv_heads * size] and wv: [V, kv_heads * size] instead. With kv_heads fewer than heads, heads / kv_heads queries in a row share keys and
+## values. b: as wide as w, wo: [heads * size, D], bo: [D]. `keep` (bool[B, S]) and `length` (i32[B]) say which keys count, `mask` (bool, [T, S] or [B, 1 or heads, T, S]) which are seen from
+## where, `causal` those up to the query's own place. `rotary` turns queries and keys by their places (base 10000), `alibi` lowers scores by distance. A query that may see no key
+## gives bo alone. In training `dropout` of the weights are left out. With return_weights it gives (y, weights), [B, heads, T, S]. As in PyTorch w (in_proj_weight, transposed) is Glorot
+## uniform, wo (out_proj.weight, transposed) uniform in +-1 / sqrt(heads * size), biases are 0. Also called MultiheadAttention. `heads` is also called num_heads. `causal` is also called is_causal. `keep` is also called key_padding_mask. `mask` is also called attn_mask.
 layer MultiHeadAttention(heads: int, causal: bool = false, rotary: bool = false, alibi: bool = false, kv_heads: int = heads, head_dim: int = 0, dropout: f32 = 0,
-                         bias: bool = true, return_weights: bool = false, weights: dist = glorot_uniform(sqrt(0.5)), biases: dist = 0)
+                         bias: bool = true, return_weights: bool = false, weights: dist = glorot_uniform(), biases: dist = 0)
                         (x: f32[B, T, D], memory: f32[B, S, E] = x, values: f32[B, S, V] = memory, mask = true, keep: bool[B, S] = true,
                          length: i32[B] in 0..S + 1 = S) {
   let size = if head_dim > 0 then head_dim else D / heads
-  param wq: f32[D, heads * size] ~ weights
-  param wk: f32[E, kv_heads * size] ~ weights
-  param wv: f32[V, kv_heads * size] ~ weights
-  param wo: f32[heads * size, D] ~ linear_default()
-  param bq: f32[heads * size] ~ biases
-  param bk: f32[kv_heads * size] ~ biases
-  param bv: f32[kv_heads * size] ~ biases
+  let n = heads * size
+  let m = kv_heads * size
+  param w: f32[D, n + 2 * m] ~ weights
+  param wq: f32[D, n] ~ weights
+  param wk: f32[E, m] ~ weights
+  param wv: f32[V, m] ~ weights
+  param b: f32[n + 2 * m] ~ biases
+  param wo: f32[n, D] ~ linear_default()
   param bo: f32[D] ~ biases
+  let with = |z, from, to| if bias then z + b[from..to] else z
+  let (queries, keys, contents) =
+    if not (E == D and V == D) then (with(x @ wq, 0, n), with(memory @ wk, n, n + m), with(values @ wv, n + m, n + 2 * m))
+    else if is_same(memory, x) and is_same(values, x) then split(with(x @ w, 0, n + 2 * m), [n, m, m], axis: -1)
+    else (with(x @ w[:, 0..n], 0, n), with(memory @ w[:, n..n + m], n, n + m), with(values @ w[:, n + m..n + 2 * m], n + m, n + 2 * m))
   let group = heads / kv_heads
   let shared = |z| if group == 1 then z else for b, h in 0..heads, t, d: z[b, h // group, t, d]
   let turned = |z| if rotary then rotary_positions(z) else z
-  let q = rearrange(if bias then x @ wq + bq else x @ wq, `b t (h d) -> b h t d`, h: heads) |> turned
-  let k = rearrange(if bias then memory @ wk + bk else memory @ wk, `b t (h d) -> b h t d`, h: kv_heads) |> turned |> shared
-  let v = rearrange(if bias then values @ wv + bv else values @ wv, `b t (h d) -> b h t d`, h: kv_heads) |> shared
+  let q = rearrange(queries, `b t (h d) -> b h t d`, h: heads) |> turned
+  let k = rearrange(keys, `b t (h d) -> b h t d`, h: kv_heads) |> turned |> shared
+  let v = rearrange(contents, `b t (h d) -> b h t d`, h: kv_heads) |> shared
   let counts = for b, i in 0..T, j: keep[b, j] and j < length[b]
   let a = attention_weights(q, k, unsqueeze(counts, 1) and mask, causal, bias: if alibi then alibi_bias(heads, T, S) else 0)
-  let y = rearrange(Dropout(dropout)(a) @ v, `b h t d -> b t (h d)`) @ wo
+  let y = rearrange((if dropout > 0 then Dropout(dropout)(a) else a) @ v, `b h t d -> b t (h d)`) @ wo
   let z = if bias then y + bo else y
   return if return_weights then (z, a) else z
 }
@@ -83,7 +89,7 @@ fn sinusoidal_positions(t: int, width: int, base: f32 = 10000) -> f32[t, width] 
   for i in 0..t, d in 0..width: where(d % 2 == 0, sin(i / base^(2 * (d // 2) / width)), cos(i / base^(2 * (d // 2) / width)))
 ## x plus its sinusoidal positions. x: [..., T, D]. `dropout` of it are left out in training. Also called PositionalEncoding and SinePositionEncoding.
 layer SinusoidalPositions(dropout: f32 = 0, base: f32 = 10000)(x: f32[...S, T, D]) -> f32[...S, T, D] =
-  x + sinusoidal_positions(T, D, base) |> Dropout(dropout)
+  if dropout > 0 then x + sinusoidal_positions(T, D, base) |> Dropout(dropout) else x + sinusoidal_positions(T, D, base)
 ## x plus a learned vector for every place. x: [..., T, D], T at most `longest`. table: [longest, D]. Also called PositionEmbedding and PositionalEmbedding.
 layer LearnedPositions(longest: int, weights: dist = normal(0, 0.02))(x: f32[...S, T <= longest, D]) -> f32[...S, T, D] {
   param table: f32[longest, D] ~ weights

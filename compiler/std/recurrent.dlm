@@ -82,7 +82,7 @@ layer Recurrence(level: int, layers: int, hidden: int, gates: int, step: fn, joi
   let y = for b, t, d: where(t < length[b], both[b, t, d], 0)
   let replaced = |all, ahead, back|
     for r, b, d: where(r == own, ahead[b, T - 1, d], where(r == own + n - 1, back[b, 0, d], all[r, b, d]))
-  return (if level < layers - 1 then Dropout(dropout)(y) else y, replaced(h, hs, hr), if cell then replaced(c, cs, cr) else c, length)
+  return (if dropout > 0 and level < layers - 1 then Dropout(dropout)(y) else y, replaced(h, hs, hr), if cell then replaced(c, cs, cr) else c, length)
 }
 ## A plain recurrent network (Elman 1990): h' = act(x Wx + bx + h Wh + bh), one after another along axis 1. x: [B, T, I] to [B, T, hidden], with `bidirectional`
 ## to [B, T, 2 * hidden], forward before backward. `layers` are stacked, each on the outputs of the one below, of which `dropout` are left out in training.

@@ -6,7 +6,7 @@ fn length_mask(length: i32[B], t: int) -> bool[B, t] = for b, i in 0..t: i < len
 fn masked_softmax(x: f32[...S, N], mask: bool[...S, N]) -> f32[...S, N] {
   let seen = where(mask, x, -inf)
   let e = where(mask, exp(seen - stop(max(seen, axis: -1, keep: true))), 0)
-  return e / max(sum(e, axis: -1, keep: true), 1e-30)
+  return e / (sum(e, axis: -1, keep: true) + 1e-30)
 }
 ## Sum over time of what `mask` keeps. x: [B, T, ...].
 fn masked_sum(x: f32[B, T, ...S], mask: bool[B, T]) -> f32[B, ...S] = for b, ...: sum over t: where(mask[b, t], x[b, t, ...], 0)

@@ -11,8 +11,9 @@ layer TransformerEncoderLayer(heads: int, hidden: int = 2048, dropout: f32 = 0.1
   let linear2 = Linear(D, bias: bias)
   let norm1 = LayerNorm(eps)
   let norm2 = LayerNorm(eps)
-  let attend = |z| self_attention(z, mask: mask, keep: keep, length: length) |> Dropout(dropout)
-  let think = |z| z |> linear1 |> Dropout(dropout) |> linear2 |> Dropout(dropout)
+  let drop = |z| if dropout > 0 then z |> Dropout(dropout) else z
+  let attend = |z| self_attention(z, mask: mask, keep: keep, length: length) |> drop
+  let think = |z| z |> linear1 |> drop |> linear2 |> drop
   let y = if norm_first then x + attend(norm1(x)) else norm1(x + attend(x))
   return if norm_first then y + think(norm2(y)) else norm2(y + think(y))
 }
@@ -29,9 +30,10 @@ layer TransformerDecoderLayer(heads: int, hidden: int = 2048, dropout: f32 = 0.1
   let norm1 = LayerNorm(eps)
   let norm2 = LayerNorm(eps)
   let norm3 = LayerNorm(eps)
-  let attend = |z| self_attention(z, mask: mask) |> Dropout(dropout)
-  let look = |z| cross_attention(z, memory, keep: keep, length: length) |> Dropout(dropout)
-  let think = |z| z |> linear1 |> Dropout(dropout) |> linear2 |> Dropout(dropout)
+  let drop = |z| if dropout > 0 then z |> Dropout(dropout) else z
+  let attend = |z| self_attention(z, mask: mask) |> drop
+  let look = |z| cross_attention(z, memory, keep: keep, length: length) |> drop
+  let think = |z| z |> linear1 |> drop |> linear2 |> drop
   let y = if norm_first then x + attend(norm1(x)) else norm1(x + attend(x))
   let z = if norm_first then y + look(norm2(y)) else norm2(y + look(y))
   return if norm_first then z + think(norm3(z)) else norm3(z + think(z))

@@ -136,37 +136,12 @@ describe("recurrent", () => {
 });
 
 // ---------------------------------------------------------------- attention
-/** in_proj_weight and in_proj_bias as those of q, k and v. */
-function unpacked(c: ReferenceCase): ReferenceCase {
-  const split = (all: Readonly<Record<string, ReferenceTensor>>): Record<string, ReferenceTensor> =>
-    Object.fromEntries(
-      Object.entries(all).flatMap(([name, t]): [string, ReferenceTensor][] =>
-        !name.includes("in_proj_")
-          ? [[name, t]]
-          : ["q", "k", "v"].map((part, i) => [
-              name.replace("in_proj", `${part}_proj`),
-              {
-                ...t,
-                shape: [t.shape[0]! / 3, ...t.shape.slice(1)],
-                data: t.data.slice((i * t.data.length) / 3, ((i + 1) * t.data.length) / 3),
-              },
-            ]),
-      ),
-    );
-  return { ...c, params: split(c.params), grads: split(c.grads) };
-}
-const attentionNames = (path: string, prefix = ""): Record<string, string> =>
-  Object.fromEntries(
-    ["q", "k", "v"]
-      .flatMap((p) => [
-        [`${prefix}${p}_proj_weight`, `${path}.w${p}`],
-        [`${prefix}${p}_proj_bias`, `${path}.b${p}`],
-      ])
-      .concat([
-        [`${prefix}out_proj.weight`, `${path}.wo`],
-        [`${prefix}out_proj.bias`, `${path}.bo`],
-      ]),
-  );
+const attentionNames = (path: string, prefix = ""): Record<string, string> => ({
+  [`${prefix}in_proj_weight`]: `${path}.w`,
+  [`${prefix}in_proj_bias`]: `${path}.b`,
+  [`${prefix}out_proj.weight`]: `${path}.wo`,
+  [`${prefix}out_proj.bias`]: `${path}.bo`,
+});
 const sizes = (c: ReferenceCase, name: string): string => c.inputs[name]!.shape.slice(1).join(", ");
 const attention: Readonly<Record<string, (c: ReferenceCase) => Use>> = {
   multi_head_attention: (c) => {
@@ -240,7 +215,7 @@ const attention: Readonly<Record<string, (c: ReferenceCase) => Use>> = {
 describe("attention", () => {
   const cases = casesOf("attention");
   test("all of them", () => expect(cases.length).toBe(17));
-  test.each(cases.map((c) => [c.name, c] as const))("%s", (_, c) => check(unpacked(c), attention[c.kind]!(c)));
+  test.each(cases.map((c) => [c.name, c] as const))("%s", (_, c) => check(c, attention[c.kind]!(c)));
 });
 
 // ---------------------------------------------------------------- layers

@@ -199,6 +199,7 @@ interface Heads {
   readonly time: number;
   readonly keys?: number; // of a memory
   readonly width: number;
+  readonly memoryWidth?: number;
   readonly causal?: boolean;
   readonly alibi?: boolean;
   readonly rotary?: boolean;
@@ -216,33 +217,42 @@ function attend(n: Heads, held: Held, x: Vector, memory: Vector): number[] {
   const kv = n.kv ?? n.heads;
   const size = n.size ?? n.width / n.heads;
   const keys = n.keys ?? n.time;
-  const project = (name: string, of: Vector, heads: number): number[][] =>
-    rows(of, n.width).map((v) =>
-      times(v, rows(held(`w${name}`, n.width * heads * size), heads * size), held(`b${name}`, heads * size)),
-    );
-  const [q, k, v] = [project("q", x, n.heads), project("k", memory, kv), project("v", memory, kv)];
+  const [wide, narrow] = [n.heads * size, kv * size];
+  const wOther = n.memoryWidth ?? n.width;
+  const packed = wOther === n.width;
+  const b = held("b", wide + 2 * narrow);
+  /** Columns from..to of w, or the matrix of its own where widths differ. */
+  const project = (name: string, of: Vector, width: number, from: number, to: number): number[][] => {
+    const matrix = packed
+      ? rows(held("w", n.width * (wide + 2 * narrow)), wide + 2 * narrow).map((r) => r.slice(from, to))
+      : rows(held(name, width * (to - from)), to - from);
+    return rows(of, width).map((v) => times(v, matrix, b.slice(from, to)));
+  };
+  const q = project("wq", x, n.width, 0, wide);
+  const k = project("wk", memory, wOther, wide, wide + narrow);
+  const v = project("wv", memory, wOther, wide + narrow, wide + 2 * narrow);
   const part = (of: number[][], row: number, head: number): Vector => of[row]!.slice(head * size, (head + 1) * size);
   const wo = rows(held("wo", n.heads * size * n.width), n.width);
   const out: number[] = [];
-  for (let b = 0; b < n.batch; b++)
+  for (let row = 0; row < n.batch; row++)
     for (let t = 0; t < n.time; t++) {
       const joined: number[] = [];
       for (let h = 0; h < n.heads; h++) {
         const shared = Math.floor((h * kv) / n.heads);
         const place = (u: Vector, at: number): Vector => (n.rotary ? turned(u, at) : u);
-        const own = place(part(q, b * n.time + t, h), t);
+        const own = place(part(q, row * n.time + t, h), t);
         const seen = Array.from({ length: keys }, (_, j) => j).filter(
-          (j) => (!n.causal || j <= t) && j < (n.length?.[b] ?? keys) && (n.keep?.[b * keys + j] ?? 1) === 1,
+          (j) => (!n.causal || j <= t) && j < (n.length?.[row] ?? keys) && (n.keep?.[row * keys + j] ?? 1) === 1,
         );
         const score = seen.map(
           (j) =>
-            dot(own, place(part(k, b * keys + j, shared), j)) / Math.sqrt(size) -
+            dot(own, place(part(k, row * keys + j, shared), j)) / Math.sqrt(size) -
             (n.alibi ? 2 ** ((-8 * (h + 1)) / n.heads) * Math.abs(t - j) : 0),
         );
         const total = score.reduce((a, s) => a + Math.exp(s), 0);
         for (let d = 0; d < size; d++)
           joined.push(
-            seen.reduce((a, j, i) => a + (Math.exp(score[i]!) / total) * part(v, b * keys + j, shared)[d]!, 0),
+            seen.reduce((a, j, i) => a + (Math.exp(score[i]!) / total) * part(v, row * keys + j, shared)[d]!, 0),
           );
       }
       out.push(...times(joined, wo, held("bo", n.width)));
@@ -258,6 +268,7 @@ describe("multi-head attention", () => {
     { ...plain, heads: 4, kv: 2, length: [0, 3], causal: true },
     { ...plain, heads: 4, kv: 1, keys: 3, alibi: true, length: [1, 3] },
     { ...plain, heads: 2, size: 3, keys: 5, keep: [0, 1, 1, 0, 1, 0, 0, 0, 0, 0] },
+    { ...plain, heads: 4, kv: 2, keys: 3, memoryWidth: 5, length: [2, 3] },
     { ...plain, heads: 2, keys: 1, rotary: true, causal: true },
     { ...plain, heads: 8, alibi: true, causal: true, keep: [0, 1, 1, 1, 1, 0, 1, 1] },
   ])("%j", (n) => {
@@ -270,7 +281,12 @@ describe("multi-head attention", () => {
       types.push(`${name}: ${type}`);
       given.push(`${name}: ${name}`);
     };
-    if (n.keys) add("memory", `f32[${n.batch}, ${keys}, ${n.width}]`, numbers(n.batch * keys * n.width, "memory"));
+    if (n.keys)
+      add(
+        "memory",
+        `f32[${n.batch}, ${keys}, ${n.memoryWidth ?? n.width}]`,
+        numbers(n.batch * keys * (n.memoryWidth ?? n.width), "memory"),
+      );
     if (n.length) add("length", `i32[${n.batch}] in 0..${keys + 1}`, n.length);
     if (n.keep) add("keep", `bool[${n.batch}, ${keys}]`, n.keep);
     const settings = `${n.heads}${n.kv ? `, kv_heads: ${n.kv}` : ""}${n.size ? `, head_dim: ${n.size}` : ""}, causal: ${n.causal === true}, rotary: ${n.rotary === true}, alibi: ${n.alibi === true}`;
