@@ -9,6 +9,7 @@ import { chooseQuotients } from "./quotients.ts";
 import { sums } from "./sums.ts";
 import { rewriteProgram, type Fired, type Rules } from "./rewrite.ts";
 import { smooth, stability } from "./stability.ts";
+import { uniteLoops } from "./unite.ts";
 
 export const rules: Rules = {
   scalars: [...stability, ...arithmetic],
@@ -19,7 +20,7 @@ export const rules: Rules = {
 
 export interface SimplifyOptions {
   readonly inexact?: boolean; // default true: also rules that change rounding
-  readonly without?: readonly string[]; // names of rules that do not apply; "loops": those that take stacks out of loops
+  readonly without?: readonly string[]; // names of rules that do not apply; "loops": those that take stacks out of loops, and equal loops as one
 }
 export interface Simplified {
   readonly program: GraphProgram;
@@ -38,7 +39,10 @@ function chosen(all: Rules, options: SimplifyOptions): Rules {
 export function simplifyWithReport(program: GraphProgram, options: SimplifyOptions = {}): Simplified {
   const fired: Fired = new Map();
   return withinProgram(program, () => {
-    const simple = rewriteProgram(program, chosen(rules, options), fired);
+    const own = chosen(rules, options);
+    const rewritten = rewriteProgram(program, own, fired);
+    const united = own.loops ? uniteLoops(rewritten, fired) : rewritten;
+    const simple = united === rewritten ? united : rewriteProgram(united, own, fired);
     return { program: options.inexact === false ? simple : chooseQuotients(simple), fired };
   });
 }

@@ -8,14 +8,6 @@ layer Linear(out: int, act: fn = |y| y, bias: bool = true, weights: dist = linea
   let y = x @ w
   return act(if bias then y + b else y)
 }
-## A table of n vectors of width dim, looked up by class number. table: [n, dim]. The row padding_idx (a negative one counts from the end;
-## default: none) begins as zeros and gets no gradient from what is looked up. Also called Embed, embedding and EmbeddingLayer. `n` is also called num_embeddings and vocab_size. `dim` is also called embedding_dim.
-layer Embedding(n: int, dim: int, padding_idx: int = n, weights: dist = normal(0, 1))(ids: i32[...S] in 0..n) -> f32[...S, dim] {
-  let pad = if padding_idx < 0 then padding_idx + n else padding_idx
-  param table: f32[n, dim] ~ if pad == n then weights else weights * for r in 0..n, d in 0..dim: f32(r != pad)
-  let rows = if pad == n then table else for r, d: where(r == pad, stop(table[pad, d]), table[r, d])
-  return rows[ids]
-}
 ## In training every element is zero with probability p, the others are scaled by 1 / (1 - p). Drops features in training. Also called dropout. `p` is also called rate and dropout_rate.
 layer Dropout(p: f32 = 0.5, always: bool = false)(x: f32[...S]) -> f32[...S] =
   if training or always then x * bernoulli(1 - p)[...S] / max(1 - p, 1e-37) else x

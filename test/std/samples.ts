@@ -1,5 +1,7 @@
 // Arguments for every declaration of the standard library that the test cannot make up by itself. A function all of whose arguments without default are
 // f32[...S] needs no entry.
+import { sequenceSamples, trainedSequences } from "./sequence-samples.ts";
+
 export interface Sample {
   readonly inputs?: Readonly<Record<string, string>>; // name: type; integers are drawn in their range
   readonly call: string;
@@ -20,6 +22,7 @@ const layer = (use: string, type = "f32[2, 3]", more: Partial<Sample> = {}): Sam
 });
 
 export const samples: Readonly<Record<string, readonly Sample[]>> = {
+  ...sequenceSamples,
   // activations
   glu: [{ inputs: { x: "f32[2, 6]" }, call: "glu(x)" }],
   softmax: [
@@ -72,7 +75,6 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   perplexity: [{ inputs: classes, call: "perplexity(z, y)" }],
   // layers
   Linear: [layer("Linear(4)"), layer("Linear(4, act: tanh, bias: false)")],
-  Embedding: [layer("Embedding(5, 3)", "i32[2, 4] in 0..5")],
   Dropout: [layer("Dropout(0.3)"), layer("Dropout(0.3, always: true)")],
   LayerNorm: [layer("LayerNorm()"), layer("LayerNorm(affine: false)")],
   RMSNorm: [layer("RMSNorm()")],
@@ -144,6 +146,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
 
 /** Layers that do something else in training. */
 export const trained: Readonly<Record<string, readonly { readonly use: string; readonly type: string }[]>> = {
+  ...trainedSequences,
   Dropout: [{ use: "Linear(3) |> Dropout(0.4)", type: "[5, 3]" }],
   BatchNorm: [{ use: "Linear(3) |> BatchNorm()", type: "[5, 3]" }],
   Conv2d: [
@@ -169,5 +172,7 @@ export const initialisers: Readonly<Record<string, { readonly use: string; reado
   glorot_uniform: { use: "glorot_uniform()", deviation: Math.sqrt(2 / 96) },
   glorot_normal: { use: "glorot_normal()", deviation: Math.sqrt(2 / 96) },
   he_normal: { use: "he_normal()", deviation: Math.sqrt(2 / 64) },
+  bilinear_default: { use: "bilinear_default()", deviation: 1 / Math.sqrt(3 * 64) },
+  expert_default: { use: "expert_default()", deviation: 1 / Math.sqrt(3 * 32) },
   he_uniform: { use: "he_uniform()", deviation: Math.sqrt(2 / 64) },
 };

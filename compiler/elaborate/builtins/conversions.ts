@@ -70,6 +70,11 @@ export const conversions: Builtins = {
     takes: [1, 1, []],
     apply: ({ at, node }) => number(at(0).value.kind === "scalar" || isPlain(at(0).value) ? 0 : node(0).shape.length),
   },
+  is_same: {
+    summary: "`is_same(a, b)`: whether both are one value, known at compile time: an argument that was not given and its default",
+    takes: [2, 2, []],
+    apply: ({ node }) => ({ kind: "bool", value: node(0) === node(1) }),
+  },
   len: {
     summary: "`len(x)`: the number of elements of a list or tuple, the extent of the first axis of a tensor",
     takes: [1, 1, []],
