@@ -8,6 +8,7 @@ import { nodes } from "./nodes.ts";
 import { chooseQuotients } from "./quotients.ts";
 import { sums } from "./sums.ts";
 import { rewriteProgram, type Fired, type Rules } from "./rewrite.ts";
+import type { ScalarProcedure } from "./rule.ts";
 import { smooth, stability } from "./stability.ts";
 import { uniteLoops } from "./unite.ts";
 
@@ -55,17 +56,23 @@ export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): 
  */
 export function stabilised(root: Node, keep: readonly Node[], changed?: (from: Node, to: Node) => void): Node {
   const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
+  const kept = new Set(keep);
+  // what is differentiated by counts as independent, a constant too: it is read as it stands
+  const otherConstants: ScalarProcedure = {
+    ...constants,
+    rewrite: (x) => (x.kind === "load" && kept.has(x.tensor) ? undefined : constants.rewrite(x)),
+  };
   // the slope of log(cosh(x)) as it stands becomes tanh(x), which has all its digits near 0
   return rewriteProgram(
     program,
     {
       scalars: stability.filter((rule) => rule.name !== "log-cosh"),
-      procedures: [constants, smooth],
+      procedures: [otherConstants, smooth],
       nodes: [],
       loops: false,
     },
     new Map(),
-    new Set(keep),
+    kept,
     changed,
   ).outputs[0]!.node;
 }

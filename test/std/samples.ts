@@ -1,6 +1,7 @@
 // Arguments for every declaration of the standard library that the test cannot make up by itself. A function all of whose arguments without default are
 // f32[...S] needs no entry.
 import { sequenceSamples, trainedSequences } from "./sequence-samples.ts";
+import { imageSamples } from "./image-samples.ts";
 
 export interface Sample {
   readonly inputs?: Readonly<Record<string, string>>; // name: type; integers are drawn in their range
@@ -23,6 +24,7 @@ const layer = (use: string, type = "f32[2, 3]", more: Partial<Sample> = {}): Sam
 
 export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ...sequenceSamples,
+  ...imageSamples,
   // activations
   glu: [{ inputs: { x: "f32[2, 6]" }, call: "glu(x)" }],
   softmax: [
@@ -75,18 +77,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   perplexity: [{ inputs: classes, call: "perplexity(z, y)" }],
   // layers
   Linear: [layer("Linear(4)"), layer("Linear(4, act: tanh, bias: false)")],
-  Dropout: [layer("Dropout(0.3)"), layer("Dropout(0.3, always: true)")],
-  LayerNorm: [layer("LayerNorm()"), layer("LayerNorm(affine: false)")],
-  RMSNorm: [layer("RMSNorm()")],
-  BatchNorm: [layer("BatchNorm()", "f32[4, 3]", { states: { var: [0.5, 2] } })],
-  Conv2d: [
-    layer("Conv2d(2)", "f32[2, 5, 5, 2]"),
-    layer("Conv2d(4, k: [3, 2], stride: 2, pad: [1, 0], dilate: [1, 2], groups: 2)", "f32[1, 7, 6, 2]"),
-  ],
-  MaxPool2d: [layer("MaxPool2d(2)", "f32[1, 5, 4, 2]"), layer("MaxPool2d(3, stride: 2, pad: 1)", "f32[1, 6, 5, 1]")],
-  AvgPool2d: [layer("AvgPool2d(2)", "f32[1, 5, 4, 2]"), layer("AvgPool2d(3, stride: 2, pad: 1)", "f32[1, 6, 5, 1]")],
   Standardise: [layer("Standardise(for i in 0..4, j in 0..3: f32((i + 1) * (j + 2) % 5))")],
-  window_out: [{ call: "f32(window_out(9, 3, 2, 1))" }],
   // tensors
   rsqrt: [{ inputs: x23, call: "rsqrt(x)", domain: positive }],
   reciprocal: [{ inputs: x23, call: "reciprocal(x)", domain: positive }],
@@ -149,6 +140,9 @@ export const trained: Readonly<Record<string, readonly { readonly use: string; r
   ...trainedSequences,
   Dropout: [{ use: "Linear(3) |> Dropout(0.4)", type: "[5, 3]" }],
   BatchNorm: [{ use: "Linear(3) |> BatchNorm()", type: "[5, 3]" }],
+  InstanceNorm: [
+    { use: "Conv1d(2) |> InstanceNorm(track: true) |> Dropout1d(0.3) |> DropPath(0.3)", type: "[2, 5, 3]" },
+  ],
   Conv2d: [
     { use: "Conv2d(2, pad: 1) |> BatchNorm() |> tanh |> MaxPool2d(2) |> flatten |> Linear(2)", type: "[2, 4, 4, 1]" },
   ],

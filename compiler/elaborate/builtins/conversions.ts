@@ -10,7 +10,18 @@ import { knownTooLate, needed, notCompiledYet, tooSmall, windowArguments, window
 import { parameterOf, parametersOf } from "../expression/instances.ts";
 import { elementwiseValues } from "../expression/operators.ts";
 import { cast, sizeFrom, stopGradient } from "../tensors.ts";
-import { asTensor, int, integerOf, isPlain, kindText, knownBool, number, scalar, tensor } from "../values.ts";
+import {
+  asTensor,
+  int,
+  integerOf,
+  isCallable,
+  isPlain,
+  kindText,
+  knownBool,
+  number,
+  scalar,
+  tensor,
+} from "../values.ts";
 import { axisNumber, type Builtin, type Builtins, type Call } from "./call.ts";
 
 const convert = (summary: string): Builtin => ({
@@ -83,6 +94,11 @@ export const conversions: Builtins = {
       if (v.kind === "list" || v.kind === "tuple") return number(v.elements.length);
       return int(extentInteger(node(0).shape[0] ?? 1));
     },
+  },
+  callable: {
+    summary: "`callable(v)`: whether v is a function, a layer's instance or an initialiser, known at compile time",
+    takes: [1, 1, []],
+    apply: ({ at }) => ({ kind: "bool", value: isCallable(at(0).value) }),
   },
   window_room: {
     summary:
