@@ -54,6 +54,19 @@ export const arrays: Builtins = {
       return tensor(transpose(x, order, span));
     },
   },
+  move_axis: {
+    summary:
+      "`move_axis(x, from: 0, to: -1)`: an axis at another place, the others in their order. Changes the shape only.",
+    takes: [3, 3, ["from", "to"]],
+    apply: ({ node, option, span }) => {
+      const x = node(0);
+      const rank = x.shape.length;
+      const [from, to] = [option("from", 1), option("to", 2)].map((v) => axisNumber(v ?? number(-1), rank, span));
+      const order = x.shape.map((_, d) => d).filter((d) => d !== from);
+      order.splice(to!, 0, from!);
+      return tensor(transpose(x, order, span));
+    },
+  },
   squeeze: {
     summary: "`squeeze(x, axis: 0)`: without an axis of extent 1, or without all of them. Changes the shape only.",
     takes: [1, 2, ["axis"]],
