@@ -33,10 +33,7 @@ fn pearson(p: f32[...S], y: f32[...S]) -> f32 {
 ## Spearman's correlation: Pearson's of the ranks, equal values sharing theirs. More is better. Also called spearman_corrcoef.
 fn spearman(p: f32[N], y: f32[N]) -> f32 = pearson(shared_ranks(p), shared_ranks(y))
 ## For every element how many are less, and half of those that are equal.
-fn shared_ranks(x: f32[N]) -> f32[N] {
-  let s = sort(x)
-  return 0.5 * f32(searchsorted(s, x) + searchsorted(s, x, right: true))
-}
+fn shared_ranks(x: f32[N]) -> f32[N] = 0.5 * f32(count_below(x, x) + count_below(x, x, right: true))
 ## Counts [true class, predicted class]. Also called confusion_matrix.
 fn confusion(guess: i32[N] in 0..k, y: i32[N] in 0..k, k: int) -> i32[k, k] =
   for t in 0..k, p in 0..k: sum over n: y[n] == t and guess[n] == p
@@ -102,18 +99,18 @@ fn cohen_kappa(guess: i32[N] in 0..k, y: i32[N] in 0..k, k: int) -> f32 {
 }
 
 ## Area under the ROC curve: the probability that a row with y above 1/2 has the larger score than one without; equal scores count half. 0 where one of the two has no
-## rows. By sorting, so that splits may be long. More is better. Also called roc_auc_score, AUC and AUROC.
+## rows. Compares all pairs over a split, sorts where the number of rows is known. More is better. Also called roc_auc_score, AUC and AUROC.
 fn auroc(score: f32[N], y: f32[N]) -> f32 {
   let p = for n: f32(y[n] > 0.5)
-  let others = sort(for n: where(p[n] > 0, inf, score[n])) # positives last
-  let (less, most) = (searchsorted(others, score), searchsorted(others, score, right: true))
+  let others = for n: where(p[n] > 0, inf, score[n]) # positives are above all
+  let (less, most) = (count_below(others, score), count_below(others, score, right: true))
   return (sum over n: p[n] * 0.5 * f32(less[n] + most[n])) / max(sum(p) * (N - sum(p)), 1)
 }
-## Mean over the rows with y above 1/2 of the precision among all scores that are at least theirs: the area under the precision-recall curve, in steps. By sorting. More is better. Also called average_precision_score and AveragePrecision.
+## Mean over the rows with y above 1/2 of the precision among all scores that are at least theirs: the area under the precision-recall curve, in steps. Costs as much as auroc. More is better. Also called average_precision_score and AveragePrecision.
 fn average_precision(score: f32[N], y: f32[N]) -> f32 {
   let p = for n: f32(y[n] > 0.5)
-  let all_less = searchsorted(sort(score), score)
-  let own_less = searchsorted(sort(for n: where(p[n] > 0, score[n], -inf)), score)
+  let all_less = count_below(score, score)
+  let own_less = count_below(for n: where(p[n] > 0, score[n], -inf), score)
   return (sum over n: p[n] * f32(N - own_less[n]) / f32(max(N - all_less[n], 1))) / max(sum(p), 1)
 }
 ## Expected calibration error: over bins of their largest probability, the sum of |right guesses - probabilities| / rows (Guo et al. 2017). Less is better. Also called ECE, expected_calibration_error and CalibrationError.

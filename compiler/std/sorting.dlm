@@ -1,4 +1,4 @@
-# Sorting: order, places and counts of values. By comparing all pairs up to 512 elements and on run-time axes, else by a bitonic network of (log2 n)^2 / 2 passes.
+# Sorting: order, places and counts of values. By comparing all pairs up to 512 elements and on run-time axes (as the rows of a metric over a split are), else by a bitonic network of (log2 n)^2 / 2 passes.
 
 ## For every element its place in descending order, 0 = largest; equal elements keep their order. A permutation. Compares all pairs.
 fn ranks(x: f32[...S, N]) -> i32[...S, N] =
@@ -69,15 +69,20 @@ fn median(x: f32[...S], axis: int = -1) {
   return s[..., (size(x, axis: axis) - 1) // 2]
 }
 ## How many elements of the ascending `sorted` are below each v, or with `right` at most v: where v would be inserted. A binary search. No gradient. Also called bucketize.
-fn searchsorted(sorted: f32[N], v: f32[...S], right: bool = false) -> i32[...S] in 0..N + 1 {
+fn searchsorted(sorted: f32[N], v: f32[...S], right: bool = false) -> i32[...S] {
   let levels = if is_known(N) then 1 + ceil(log2(max(N, 1))) else 31
-  let found = fold (t in 0..levels; at = for ...: i32(0 * v[...])) {
+  return fold (t in 0..levels; at = for ...: i32(0 * v[...])) {
     let d = power_of_two(levels - 1 - t)
-    let next_value = for ...: sorted[at[...] + d - 1] ?? inf
-    let fits = for ...: at[...] + d <= N and (if right then next_value[...] <= v[...] else next_value[...] < v[...])
+    let reached = for ...: sorted[at[...] + d - 1] ?? inf
+    let fits = for ...: at[...] <= N - d and (if right then reached[...] <= v[...] else reached[...] < v[...])
     next at = for ...: where(fits[...], at[...] + d, at[...])
   }
-  return for ...: min(max(found[...], 0), N)
+}
+## How many elements of x are below each v, or with `right` at most v. No gradient.
+fn count_below(x: f32[N], v: f32[...S], right: bool = false) -> i32[...S] {
+  let is_long = is_known(N) and N > 512
+  return if is_long then searchsorted(sort(x), v, right)
+         else if right then (for ...: sum over n: x[n] <= v[...]) else (for ...: sum over n: x[n] < v[...])
 }
 ## How many elements lie in each of `bins` equal parts of lo..hi; hi belongs to the last, what lies outside to none. Also called histc.
 fn histogram(x: f32[...S], bins: int in 1..inf, lo: f32, hi: f32) -> i32[bins] {

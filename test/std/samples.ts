@@ -347,6 +347,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   largest_places: [{ inputs: { x: "f32[2, 5]" }, call: "largest_places(x, 2)" }],
   median: [{ inputs: { x: "f32[2, 4]" }, call: "median(x)" }],
   searchsorted: [{ inputs: { s: "f32[5]", v: "f32[2, 3]" }, call: "searchsorted(sort(s), v)" }],
+  count_below: [{ inputs: { s: "f32[5]", v: "f32[2, 3]" }, call: "count_below(s, v)" }],
   histogram: [{ inputs: { x: "f32[2, 5]" }, call: "histogram(x, 4, -1, 1)" }],
   bincount: [{ inputs: { i: "i32[2, 5] in 0..3" }, call: "bincount(i, 3)" }],
   // linear algebra
