@@ -1,4 +1,4 @@
-# Initialisers: distributions of a parameter. `shape` is its own, fan_in the product of all axes but the last, fan_out of all but the last but one: a convolution counts its window in both, as in PyTorch.
+# Initialisers: distributions of a parameter. `shape` is its own; fan_in (the product of all axes but the last) and fan_out (the last) too, where its layer does not say others.
 
 ## What PyTorch does for Linear and Conv: uniform in +-1 / sqrt(fan_in).
 init linear_default() = uniform(-1, 1) / sqrt(fan_in)

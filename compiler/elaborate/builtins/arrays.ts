@@ -55,15 +55,14 @@ export const arrays: Builtins = {
     },
   },
   move_axis: {
-    summary:
-      "`move_axis(x, from: 0, to: -1)`: an axis at another place, the others in their order. Changes the shape only.",
-    takes: [3, 3, ["from", "to"]],
-    apply: ({ node, option, span }) => {
+    summary: "`move_axis(x, from, to)`: one axis in another place, the others in their order. Changes the shape only.",
+    takes: [3, 3, []],
+    apply: ({ at, node, span }) => {
       const x = node(0);
       const rank = x.shape.length;
-      const [from, to] = [option("from", 1), option("to", 2)].map((v) => axisNumber(v ?? number(-1), rank, span));
-      const order = x.shape.map((_, d) => d).filter((d) => d !== from);
-      order.splice(to!, 0, from!);
+      const from = axisNumber(at(1).value, rank, at(1).span);
+      const order = Array.from({ length: rank }, (_, d) => d).filter((d) => d !== from);
+      order.splice(axisNumber(at(2).value, rank, at(2).span), 0, from);
       return tensor(transpose(x, order, span));
     },
   },

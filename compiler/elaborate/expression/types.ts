@@ -53,7 +53,7 @@ export function typeSource(t: { readonly span: Span }): string {
 export function statedShape(type: ast.TensorType, bound: Bound, ctx: Context): Shape {
   return (type.dims ?? []).flatMap((d): Extent[] => {
     if (d.kind === "spread") {
-      const shape = bound.spreads.get(d.name.text);
+      const shape = bound.spreads.get(d.name.text) ?? findSpread(d.name, bound.scope, ctx);
       if (!shape) throw errors.unboundDim(d.span, `...${d.name.text}`);
       return [...shape];
     }
@@ -91,21 +91,19 @@ export function extentValue(v: Value, span: Span): Extent {
   if (known !== undefined && known > errors.mostElements) throw errors.beyondLimit(span, "axis", known);
   return sizeFrom(whole, span);
 }
-function findSpread(scope: Scope, name: string): Shape | undefined {
-  for (const { spreads } of scope.declarations()) if (spreads.has(name)) return spreads.get(name);
-  return undefined;
-}
-/** The sizes of a list of whole numbers by that name, as `shape` in an initialiser. */
-function listedSizes(name: ast.Name, scope: Scope, ctx: Context): Shape | undefined {
-  const v = scope.find(name.text) ?? ctx.ambient.find(name.text);
-  const list = v?.kind === "lazy" ? v.force() : v;
-  return list?.kind === "list" ? list.elements.map((n) => extentValue(n, name.span)) : undefined;
+/** The axes of `...S`; or of `...shape`, a list of sizes. */
+function findSpread({ text, span }: ast.Name, scope: Scope, ctx: Context): Shape | undefined {
+  for (const { spreads } of scope.declarations()) if (spreads.has(text)) return spreads.get(text);
+  const sizes = scope.find(text) ?? ctx.ambient.find(text);
+  return sizes?.kind === "list" || sizes?.kind === "tuple"
+    ? sizes.elements.map((n) => extentValue(n, span))
+    : undefined;
 }
 export function bracketShape(indices: readonly ast.IndexExpr[], scope: Scope, ctx: Context): Shape {
   return indices.flatMap((i): Extent[] => {
     if (i.kind === "all") throw errors.needed(i.span, "size", "`:`");
     if (i.kind === "rest") {
-      const found = i.name && (findSpread(scope, i.name.text) ?? listedSizes(i.name, scope, ctx));
+      const found = i.name && findSpread(i.name, scope, ctx);
       if (!found) throw errors.unboundDim(i.span, `...${i.name?.text ?? ""}`);
       return [...found];
     }
