@@ -86,6 +86,11 @@ export const conversions: Builtins = {
     takes: [2, 2, []],
     apply: ({ node }) => ({ kind: "bool", value: node(0) === node(1) }),
   },
+  is_known: {
+    summary: "`is_known(n)`: is the whole number known at compile time? Sizes of run-time axes are not",
+    takes: [1, 1, []],
+    apply: ({ at }) => ({ kind: "bool", value: at(0).value.kind === "number" }),
+  },
   len: {
     summary: "`len(x)`: the number of elements of a list or tuple, the extent of the first axis of a tensor",
     takes: [1, 1, []],
