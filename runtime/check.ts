@@ -203,11 +203,11 @@ export function checkDevice(plan: Plan, device: GPUDevice): void {
   const limits = device.limits as unknown as Readonly<Record<string, number>>; // GPUSupportedLimits has no index signature
   for (const [name, least] of Object.entries(plan.requires.limits)) {
     const has = limits[name];
-    if (has === undefined || has < least)
-      throw new RuntimeProblem(
-        tooLarge(plan, has ?? 0, name) ??
-          `the kernels need ${name} of ${least}, and this device has ${has ?? "no such limit"}: ${hint}`,
-      );
+    if (has !== undefined && has >= least) continue;
+    checkTensors(plan, has ?? 0, name);
+    throw new RuntimeProblem(
+      `the kernels need ${name} of ${least}, and this device has ${has ?? "no such limit"}: ${hint}`,
+    );
   }
   const want = plan.requires.subgroupSize;
   const info = device.adapterInfo as { subgroupMinSize?: number; subgroupMaxSize?: number } | undefined;
@@ -219,25 +219,43 @@ export function checkDevice(plan: Plan, device: GPUDevice): void {
         `the kernels were made for subgroups of ${want} lanes, and this device has ${least === most ? most : `${least} to ${most}`}: compile for another target`,
       );
   }
+  checkTensors(plan, device.limits.maxBufferSize, "maxBufferSize");
   for (const b of plan.buffers)
     if (typeof b.bytes === "number" && b.role !== "data") checkBytes(device, b.label, b.bytes);
 }
-/** Which tensors are larger than a device allows in one piece, and the lines of the kernels that use them. */
-function tooLarge(plan: Plan, most: number, limit: string): string | undefined {
-  if (limit !== "maxStorageBufferBindingSize" && limit !== "maxBufferSize") return undefined;
+/** A model that is too large for a device. */
+export class TooLarge extends RuntimeProblem {
+  readonly what: string; // the message without advice
+  readonly isOfBatch: boolean; // what is too large grows with the batch
+  constructor(what: string, isOfBatch: boolean, advice = "") {
+    super(what + advice);
+    this.what = what;
+    this.isOfBatch = isOfBatch;
+  }
+}
+/** Which tensors are larger than a device allows in one piece, and the lines of the kernels that use them. What is kept between runs does not grow with the batch. */
+function checkTensors(plan: Plan, most: number, limit: string): void {
+  if (limit !== "maxStorageBufferBindingSize" && limit !== "maxBufferSize") return;
   const found = new Map<string, { readonly bytes: number; readonly lines: readonly string[] }>();
+  const kept = new Set<string>();
   for (const c of programsOf(plan).flatMap((p) => dispatchesOf(p.commands)))
     for (const b of c.bindings) {
-      const { label, bytes: whole } = plan.buffers[b.buffer]!;
+      const { label, bytes: whole, role } = plan.buffers[b.buffer]!;
       const bytes = limit === "maxBufferSize" ? whole : b.bytes;
-      if (typeof bytes === "number" && bytes > most && !found.has(label))
-        found.set(label, { bytes, lines: c.lines ?? [] });
+      if (typeof bytes !== "number" || bytes <= most || role === "data" || found.has(label)) continue;
+      found.set(label, { bytes, lines: c.lines ?? [] });
+      if (role === "state" || role === "constant") kept.add(label);
     }
-  if (!found.size) return undefined;
+  if (!found.size) return;
   const told = [...found].map(
     ([label, { bytes, lines }]) => `${label} takes ${megabytes(bytes)}${lines.length ? ` (${lines.join(", ")})` : ""}`,
   );
-  return `${listed(told)}: this device allows ${megabytes(most)} in one piece (${limit}); make the batch or the model smaller`;
+  const isOfBatch = !kept.size && plan.trains.some((t) => t.batch > 1);
+  throw new TooLarge(
+    `${listed(told)}: this device allows ${megabytes(most)} in one piece (${limit})`,
+    isOfBatch,
+    `; make the ${isOfBatch ? "batch or the model" : "model"} smaller`,
+  );
 }
 /** What a device allows, when it is too little. */
 const atMost = (what: string, bytes: number, most: number): void => {

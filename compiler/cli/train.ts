@@ -13,6 +13,7 @@ import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
 import { checkWritable, generations, readKept, writeWhole } from "./files.ts";
+import { checkFits } from "./fitting.ts";
 import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
@@ -46,8 +47,10 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   const opened = await deviceFor(flags.device);
   try {
     terminal.update(`compiling ${path}`);
-    const compiled = await planModel(model, flags, targetOf(opened.facts), files);
+    const target = targetOf(opened.facts);
+    const compiled = await planModel(model, flags, target, files);
     const names = blocks(compiled.plan, flags.train);
+    await checkFits(compiled, flags, target, opened.device, files);
     terminal.update("reading data");
     const loaded = await load(compiled.plan, {
       device: opened.device,
