@@ -27,7 +27,7 @@ export async function uninterrupted(
   const read = async (path: string): Promise<Uint8Array> => new TextEncoder().encode(files[path]);
   const fresh = (): Promise<Model> => load(plan, { device, read });
   const model = await fresh();
-  const at: Uint8Array[] = [];
+  const at: Uint8Array[] = [await model.checkpoint()];
   const take = ({ step, bytes }: { step: number; bytes: Uint8Array }): void => void (at[step] = bytes);
   const goTo = async (step: number): Promise<void> => {
     if (at[step]) return;
