@@ -9,8 +9,8 @@ layer TransformerEncoderLayer(heads: int, hidden: int = 2048, dropout: f32 = 0.1
   let self_attention = MultiHeadAttention(heads, causal, rotary, alibi, kv_heads, dropout: dropout, bias: bias)
   let linear1 = Linear(hidden, act: act, bias: bias)
   let linear2 = Linear(D, bias: bias)
-  let norm1 = LayerNorm(eps)
-  let norm2 = LayerNorm(eps)
+  let norm1 = LayerNorm(eps: eps)
+  let norm2 = LayerNorm(eps: eps)
   let drop = |z| if dropout > 0 then z |> Dropout(dropout) else z
   let attend = |z| self_attention(z, mask: mask, keep: keep, length: length) |> drop
   let think = |z| z |> linear1 |> drop |> linear2 |> drop
@@ -27,9 +27,9 @@ layer TransformerDecoderLayer(heads: int, hidden: int = 2048, dropout: f32 = 0.1
   let cross_attention = MultiHeadAttention(heads, kv_heads: kv_heads, dropout: dropout, bias: bias)
   let linear1 = Linear(hidden, act: act, bias: bias)
   let linear2 = Linear(D, bias: bias)
-  let norm1 = LayerNorm(eps)
-  let norm2 = LayerNorm(eps)
-  let norm3 = LayerNorm(eps)
+  let norm1 = LayerNorm(eps: eps)
+  let norm2 = LayerNorm(eps: eps)
+  let norm3 = LayerNorm(eps: eps)
   let drop = |z| if dropout > 0 then z |> Dropout(dropout) else z
   let attend = |z| self_attention(z, mask: mask) |> drop
   let look = |z| cross_attention(z, memory, keep: keep, length: length) |> drop
@@ -44,7 +44,7 @@ layer TransformerEncoder(layers: int, heads: int, hidden: int = 2048, dropout: f
                         (x: f32[B, T, D], mask = true, keep: bool[B, T] = true, length: i32[B] in 0..T + 1 = T) -> f32[B, T, D] {
   let y = x |> stack layers of
     |z| TransformerEncoderLayer(heads, hidden, dropout, act, norm_first, causal, rotary, alibi, kv_heads, bias, eps)(z, mask, keep, length)
-  return if norm then y |> LayerNorm(eps) else y
+  return if norm then y |> LayerNorm(eps: eps) else y
 }
 ## `layers` decoder layers one after another, with `norm` a LayerNorm behind the last (by default with norm_first). See TransformerDecoderLayer.
 layer TransformerDecoder(layers: int, heads: int, hidden: int = 2048, dropout: f32 = 0.1, act: fn = relu, norm_first: bool = false, causal: bool = false,
@@ -52,7 +52,7 @@ layer TransformerDecoder(layers: int, heads: int, hidden: int = 2048, dropout: f
                         (x: f32[B, T, D], memory: f32[B, S, E], mask = true, keep: bool[B, S] = true, length: i32[B] in 0..S + 1 = S) -> f32[B, T, D] {
   let y = x |> stack layers of
     |z| TransformerDecoderLayer(heads, hidden, dropout, act, norm_first, causal, rotary, alibi, kv_heads, bias, eps)(z, memory, mask, keep, length)
-  return if norm then y |> LayerNorm(eps) else y
+  return if norm then y |> LayerNorm(eps: eps) else y
 }
 ## Uniform in +-1 / sqrt(D) for a parameter [experts, D, ...]: what Linear does, for each expert.
 init expert_default() = uniform(-1, 1) / sqrt(shape[1])

@@ -28,6 +28,11 @@ const declarations = libraryFiles
   .flatMap((f) => parse(f).file.items)
   .filter((i): i is Declared => i.kind === "fn" || i.kind === "layer" || i.kind === "init" || i.kind === "optimizer");
 
+test("no name is declared twice", () => {
+  const names = declarations.map((d) => d.name.text);
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+});
+
 /** A sample for a function of tensors of any shape. */
 function ownSample(d: Declared): Sample | undefined {
   if (d.kind !== "fn") return undefined;

@@ -457,7 +457,6 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   checkerboard: [{ call: "checkerboard()" }],
   sine_wave: [{ call: "sine_wave()" }],
   tree_properties: [{ inputs: { i: "i32[] in 0..8" }, call: "tree_properties(i, 3)" }],
-  class_weights: [{ inputs: { y: "i32[9] in 0..4" }, call: "class_weights(y, 5)" }],
   descend: [
     { inputs: { c: "f32[3]", y: "f32[3]" }, call: "descend(|v| sum(tanh(v * c)^2 + 0.1 * v^4), y, iters: 3, lr: 0.2)" },
   ],

@@ -82,7 +82,8 @@ export const conversions: Builtins = {
     apply: ({ at, node }) => number(at(0).value.kind === "scalar" || isPlain(at(0).value) ? 0 : node(0).shape.length),
   },
   is_same: {
-    summary: "`is_same(a, b)`: whether both are one value, known at compile time: an argument that was not given and its default",
+    summary:
+      "`is_same(a, b)`: whether both are one value, known at compile time: an argument that was not given and its default",
     takes: [2, 2, []],
     apply: ({ node }) => ({ kind: "bool", value: node(0) === node(1) }),
   },
