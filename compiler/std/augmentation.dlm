@@ -26,10 +26,10 @@ fn rotate(x: f32[B, H, W, C], angle) -> f32[B, H, W, C] {
   let (middle_i, middle_j) = ((H - 1) / 2, (W - 1) / 2)
   let at_i = for b, i in 0..H, j in 0..W: middle_i + cos(a[b]) * (i - middle_i) + sin(a[b]) * (j - middle_j)
   let at_j = for b, i in 0..H, j in 0..W: middle_j - sin(a[b]) * (i - middle_i) + cos(a[b]) * (j - middle_j)
-  return bilinear(x, at_i, at_j)
+  return bilinear_at(x, at_i, at_j)
 }
 ## The pixels of images at places (i, j), bilinear between pixels, 0 outside.
-fn bilinear(x: f32[B, H, W, C], at_i: f32[B, P, Q], at_j: f32[B, P, Q]) -> f32[B, P, Q, C] {
+fn bilinear_at(x: f32[B, H, W, C], at_i: f32[B, P, Q], at_j: f32[B, P, Q]) -> f32[B, P, Q, C] {
   let (i0, j0) = (i32(floor(at_i)), i32(floor(at_j)))
   let (u, v) = (at_i - floor(at_i), at_j - floor(at_j))
   let row = |i| for b, p, q, c: (1 - v[b, p, q]) * (x[b, i[b, p, q], j0[b, p, q], c] ?? 0) + v[b, p, q] * (x[b, i[b, p, q], j0[b, p, q] + 1, c] ?? 0)

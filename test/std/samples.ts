@@ -424,8 +424,8 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     { inputs: images, call: "rotate(x, 0.3)" },
     { inputs: { ...images, a: "f32[2]" }, call: "rotate(x, a)" },
   ],
-  bilinear: [
-    { inputs: { ...images, i: "f32[2, 2, 2]", j: "f32[2, 2, 2]" }, call: "bilinear(x, i, j)", domain: { i: [-1, 4] } },
+  bilinear_at: [
+    { inputs: { ...images, i: "f32[2, 2, 2]", j: "f32[2, 2, 2]" }, call: "bilinear_at(x, i, j)", domain: { i: [-1, 4] } },
   ],
   random_rotate: [{ inputs: images, call: "random_rotate(x, 0.2)" }],
   random_cutout: [{ inputs: images, call: "random_cutout(x, 2)" }],
