@@ -180,7 +180,6 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ],
   activity_penalty: [{ inputs: x23, call: "activity_penalty(x, l1: 0.1, l2: 0.2)" }],
   sparsity: [{ inputs: { h: "f32[4, 3]" }, call: "sparsity(h)", domain: { h: [0.1, 0.9] } }],
-  class_weights: [{ inputs: { y: "i32[6] in 0..4" }, call: "class_weights(y, 4)" }],
   l2: [layer("Linear(2)", "f32[2, 3]", { call: "l2(net)" })],
   l1_penalty: [layer("Linear(2)", "f32[2, 3]", { call: "l1_penalty(net)" })],
   // metrics
@@ -456,6 +455,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     { inputs: { t: "f32" }, call: "anneal(1, 0.2, t, linear: true)", domain: { t: [0.1, 0.9] } },
   ],
   random_shift: [{ inputs: { x: "f32[2, 4, 4, 1]" }, call: "random_shift(x, 1)" }],
+  // data: draws of no gradient
+  moons: [{ call: "moons()" }],
+  circles: [{ call: "circles()" }],
+  spirals: [{ call: "spirals(3)" }],
+  blobs: [{ call: "blobs()" }],
+  checkerboard: [{ call: "checkerboard()" }],
+  sine_wave: [{ call: "sine_wave()" }],
+  tree_properties: [{ inputs: { i: "i32[] in 0..8" }, call: "tree_properties(i, 3)" }],
+  class_weights: [{ inputs: { y: "i32[9] in 0..4" }, call: "class_weights(y, 5)" }],
   descend: [
     { inputs: { c: "f32[3]", y: "f32[3]" }, call: "descend(|v| sum(tanh(v * c)^2 + 0.1 * v^4), y, iters: 3, lr: 0.2)" },
   ],

@@ -15,6 +15,7 @@ const needs = {
   number: need("a number"),
   whole: need("a whole number"),
   positive: need("a whole number, 1 or more"),
+  above: need("a number above 0"),
   float: need("f32"),
   truth: need("true or false"),
   condition: need("a condition"),
@@ -65,6 +66,8 @@ const needs = {
   // options of loaders
   column: need("a column's name, or its number from 0"),
   header: need("header: true or header: false"),
+  longer: need("longer: cut"),
+  resize: need("resize: true or resize: false"),
   missing: need("missing: drop, or a number"),
   delimiter: need('delimiter: ",", ";", "tab" or another character'),
 } satisfies Readonly<Record<string, Need>>;
