@@ -214,8 +214,3 @@ fn sparsity(h: f32[B, H], target: f32 in 0..1 = 0.05) -> f32 {
   let m = clamp(mean(h, axis: 0), 1e-6, 1 - 1e-6)
   return sum(target * log(target / m) + (1 - target) * log((1 - target) / (1 - m)))
 }
-## Weights of k classes for nll and cross_entropy: rows / (k * count), so that all classes weigh the same; a class that never occurs weighs 0. Also called compute_class_weight.
-fn class_weights(y: i32[N] in 0..k, k: int) -> f32[k] {
-  let count = for c in 0..k: sum over n: y[n] == c
-  return for c: where(count[c] > 0, N / (k * f32(max(count[c], 1))), 0)
-}

@@ -23,6 +23,10 @@ test("the .dlm files have no mistake of grammar", () => {
   expect(libraryFiles.flatMap((f) => parse(f).diagnostics)).toEqual([]);
 });
 
+test("no two declarations have one name", () => {
+  const names = declarations.map((d) => d.name.text);
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+});
 type Declared = Extract<Item, { kind: "fn" | "layer" | "init" | "optimizer" }>;
 const declarations = libraryFiles
   .flatMap((f) => parse(f).file.items)

@@ -185,7 +185,6 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ],
   activity_penalty: [{ inputs: x23, call: "activity_penalty(x, l1: 0.1, l2: 0.2)" }],
   sparsity: [{ inputs: { h: "f32[4, 3]" }, call: "sparsity(h)", domain: { h: [0.1, 0.9] } }],
-  class_weights: [{ inputs: { y: "i32[6] in 0..4" }, call: "class_weights(y, 4)" }],
   l2: [layer("Linear(2)", "f32[2, 3]", { call: "l2(net)" })],
   l1_penalty: [layer("Linear(2)", "f32[2, 3]", { call: "l1_penalty(net)" })],
   // metrics
