@@ -21,7 +21,11 @@ export interface PreparedEvaluation {
 const bound = (program: PlanProgram, buffer: (b: number) => boolean): boolean =>
   dispatchesOf(program.commands).some((c) => c.bindings.some((b) => buffer(b.buffer)));
 
+/** The parts of its data that a block can be measured on; a block without data is measured as it is, which is `train` too. */
+export const splitsOf = (s: Session, t: PlanTrain): readonly string[] =>
+  t.dataset === undefined ? (t.evaluate ? ["train"] : []) : [...s.splits.get(t.dataset)!.keys()];
 function rowsOfSplit(s: Session, t: PlanTrain, split: string): Int32Array {
+  if (t.dataset === undefined && splitsOf(s, t).includes(split)) return new Int32Array(0);
   const splits = t.dataset === undefined ? undefined : s.splits.get(t.dataset);
   const rows = splits?.get(split);
   if (!rows)
@@ -49,9 +53,9 @@ export async function prepareEvaluation(s: Session, t: PlanTrain, split: string)
   for (const m of e.metrics) grow(m.buffer, m.offset + 4 * product(m.shape.map((x) => machine.size(x, at(n), m.name))));
   const counts = [...new Set([Math.min(n, e.chunk), n % e.chunk])].filter((count) => count);
   checkBindings(machine.device, dispatchesOf(e.finish.commands), s.plan, at(n));
-  checkBindings(machine.device, dispatchesOf(e.rows.commands), s.plan, at(counts[0]!));
+  if (counts.length) checkBindings(machine.device, dispatchesOf(e.rows.commands), s.plan, at(counts[0]!));
   await machine.allocate(sizes);
-  const data = s.data.get(t.dataset!);
+  const data = s.data.get(t.dataset ?? "");
   if (data?.streamed && bound(e.finish, (b) => s.plan.buffers[b]!.role === "data"))
     throw new RuntimeProblem(
       `a metric of ${t.name} needs the rows of ${t.dataset} again when all are known, and they are streamed`,

@@ -160,6 +160,7 @@ function resolveTrain(item: ast.Train, top: Frame): void {
   const data = on?.kind === "name" ? find(on.text, top)?.item : undefined;
   if (item.on) resolve(item.on, top);
   const at = within(top, item.span, item.on !== undefined && data?.kind !== "data");
+  if (item.on) at.names.set("train", { name: "train", kind: "split", span: item.on.span });
   if (data?.kind === "data")
     for (const s of data.statements)
       if (s.kind === "field" || s.kind === "holdout")

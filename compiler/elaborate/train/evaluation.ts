@@ -15,18 +15,22 @@ import { asTensor, once, tensor } from "../values.ts";
 import { type TrainBlock, trainScope } from "./block.ts";
 import { splitEvaluation } from "./split.ts";
 
-export function evaluationOf(block: TrainBlock, data: DatasetState): TrainProgram["evaluation"] {
-  const { self, item, owner, name, step } = block;
+/** Of a block without data: of its parameters and states alone, where it asks for that. */
+export function evaluationOf(block: TrainBlock): TrainProgram["evaluation"] {
+  const { data } = block;
+  const { self, item, owner, name, step, settings } = block;
+  const isAsked = settings.evaluateEvery !== undefined || item.statements.some((s) => s.kind === "metric" && s.every);
+  if (!data && !isAsked) return undefined;
   const rows = dim("rows");
   const index = source({
     role: "input",
     path: `${name}.evaluate.index`,
     shape: [rows],
     dtype: "i32",
-    range: data.row.range,
+    range: data ? data.row.range : { low: 0, high: 0 },
     label: "index",
   });
-  const scope = new Scope(measuredFields(block, data, index));
+  const scope = new Scope(data ? measuredFields(block, data, index) : block.scope);
   const ctx: Context = {
     ...baseContext(self, trainScope(block, false, rows), `${name}.evaluate`),
     instance: owner,

@@ -76,7 +76,7 @@ function runStatement(s: ast.TrainStatement, block: TrainBlock, step: Step): voi
     case "next":
       return runNext(s, block, step.parts[step.parts.length - 1]!);
     case "metric":
-      return runMetric(s, step);
+      return s.every ? undefined : runMetric(s, step);
     case "minimize":
       return runMinimize(s, block, step);
     case "setting":
