@@ -6,7 +6,7 @@ import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import type { Loader } from "../../runtime/plan.ts";
 import type { Origin } from "../graph/origin.ts";
 import { integer } from "../graph/scalar.ts";
-import type { Integer, Node, Scalar, Shape, Source } from "../graph/types.ts";
+import type { Extent, Integer, Node, Scalar, Shape, Source } from "../graph/types.ts";
 import type { StableForms } from "./derivatives.ts";
 import { twice, unknownName } from "./errors.ts";
 
@@ -37,6 +37,8 @@ export type Value =
   | { readonly kind: "train"; readonly name: string }
   | { readonly kind: "deferred"; readonly run: (ctx: Context) => Value } // an initialiser before its parameter is known
   | { readonly kind: "lazy"; readonly force: () => Value };
+/** What holds one value for every parameter of an instance. */
+export type Bundle = Extract<Value, { kind: "instance" | "gradient" }>;
 export type Callable =
   | { readonly kind: "fn"; readonly declaration: ast.Fn | ast.Init; readonly scope: Scope }
   | { readonly kind: "lambda"; readonly params: readonly ast.Name[]; readonly body: ast.Expr; readonly scope: Scope }
@@ -160,6 +162,8 @@ export interface Context {
   readonly declared: "metric" | "fn" | undefined; // may not construct
   readonly params?: OptimizerParams; // inside an optimizer
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
+  readonly mapped?: number; // `for`s around whose bodies are tensors
+  readonly expected?: { readonly of: ast.Expr; readonly shape: readonly (Extent | undefined)[] }; // what a declared type says of a `for`
   readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
   readonly generic?: Generic; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked

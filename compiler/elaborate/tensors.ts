@@ -384,6 +384,15 @@ export function flip(x: Node, axis: number, span: Span): Node {
   at[axis] = isub(iadd(extentInteger(x.shape[axis]!), -1), at[axis]!);
   return compute(axes, undefined, load(x, at), { span });
 }
+/** All elements of several tensors, as one vector. */
+export function flattened(nodes: readonly Node[], span: Span): Node {
+  const vectors = nodes.map((x) => {
+    const count = elementCount(x.shape);
+    if (Number.isNaN(count)) throw runTimeProduct(span);
+    return reshape(x, [count], { span });
+  });
+  return vectors.length === 1 ? vectors[0]! : concat(vectors, 0, span);
+}
 export function concat(nodes: readonly Node[], axis: number, span: Span): Node {
   const total = sizeFrom(iadd(...nodes.map((x) => extentInteger(x.shape[axis]!))), span);
   const axes = axesOf(nodes[0]!.shape.map((n, d) => (d === axis ? total : n)));

@@ -51,7 +51,7 @@ const forbiddenInFor = {
 } as const;
 export const notInFor = (span: Span, what: keyof typeof forbiddenInFor): Fault => {
   const [text, where, hint] = forbiddenInFor[what];
-  return misplaced(span, text, where, hint);
+  return error("DLM2014", span, `${text} cannot stand ${where}`, { hint, ofElement: what !== "bound" });
 };
 export const noReturn = (block: Span): Fault =>
   error("DLM2014", { ...block, start: Math.max(block.start, block.end - 1) }, "this block ends without `return`", {
@@ -107,6 +107,7 @@ const limits = {
   batches: ["accumulated batches", most, "read larger batches"],
   calls: ["calls written out", mostCalls, "repeat with `scan` or `fold`, which are not written out"],
   list: ["the elements of a list", most, "large data are tensors: i32[n]"],
+  rounds: ["the indices that `for` is written out for", most, "a loop at run time is `scan`"],
   copies: ["the copies of `stack`", most, "a loop at run time is `fold`"],
   axis: ["the elements of an axis", mostElements, "positions in a tensor are i32"],
 } as const;
@@ -133,6 +134,10 @@ const later = {
   borrowedRows: [
     "`rows` beside a holdout of other data, where the number of rows is read from a file",
     "give the number: rows: 1000",
+  ],
+  loopOverIndices: [
+    "a loop, or a layer's state, for every index of a run-time axis",
+    "give the axis a known size, as x: f32[32, 4]",
   ],
   loopInField: ["a loop in the formula of a field", "write it with `for` and reducers, or apply it in the train block"],
 } as const satisfies Readonly<Record<string, readonly [what: string, hint?: string]>>;

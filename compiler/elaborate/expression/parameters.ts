@@ -158,6 +158,9 @@ function shapeToBind(type: ast.TensorType, value: Value, span: Span): Shape | un
       return [];
     case "list":
       return type.element.text === "int" ? [value.elements.length] : asTensor(value, span, elementType(type)).shape;
+    case "gradient":
+    case "instance":
+      return type.element.text === "f32" && value.values ? asTensor(value, span).shape : undefined;
     default:
       return type.element.text === "int" && integerOf(value) ? [1] : undefined;
   }

@@ -16,7 +16,7 @@ import {
 } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, stopGradient } from "../tensors.ts";
-import { asTensor, filling, isPlain, kindText, tensor } from "../values.ts";
+import { asTensor, filling, isBundle, isPlain, kindText, tensor } from "../values.ts";
 import { genericSource, parametersOf, parameterValue } from "./instances.ts";
 import { spreadsOf } from "./parameters.ts";
 import { checkType, declaredRange, elementType } from "./types.ts";
@@ -50,7 +50,7 @@ function instanceStateOf(
     ambient: ctx.ambient,
     instance: ctx.instance,
   });
-  if (v.kind !== "instance") return undefined;
+  if (!isBundle(v)) return undefined;
   if (s.type) throw errors.typedInstanceState(s.type.span);
   const held = new Map<Source, Source>();
   for (const p of parametersOf(v.instance, ctx, s.value.span)) {
@@ -65,7 +65,12 @@ function instanceStateOf(
     held.set(p, own);
     const begun = ctx.interpreter.parameters.get(p.path);
     if (!begun) throw new errors.Quiet(); // its size is an error of its own
-    ctx.interpreter.states.set(own.path, { source: own, initial: begun.initial, span: s.span, kind: "state" });
+    ctx.interpreter.states.set(own.path, {
+      source: own,
+      initial: v.values?.get(p) ?? begun.initial,
+      span: s.span,
+      kind: "state",
+    });
   }
   if (!held.size) throw errors.unappliedInstance(s.value.span, kindText(v));
   const made = { instance: v.instance, held };
@@ -79,7 +84,7 @@ export const instanceValue = ({ instance, held }: InstanceState, ctx: Context): 
 });
 /** `next` of such a state: an instance with its parameters, or arithmetic of instances. */
 export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
-  if (value.kind !== "instance" || value.instance !== instance)
+  if (!isBundle(value) || value.instance !== instance)
     throw errors.notParametersOf(span, instance.path, kindText(value));
   for (const [p, own] of held) ctx.current.set(own, stopGradient(value.values?.get(p) ?? parameterValue(p, ctx)));
 }

@@ -13,8 +13,10 @@ import { axesOf, isFixed, sizeFrom } from "../tensors.ts";
 import {
   asScalarValue,
   asTensor,
+  bundlesOf,
   filling,
   integerOf,
+  isBundle,
   isCallable,
   isElement,
   isPlain,
@@ -151,8 +153,9 @@ export function checkType(
       throw errors.unknownName(type.element.span, want, ["f32", "i32", "bool", "int", "fn", "dist"], { kind: "type" });
   }
 }
+/** A gradient, or a list of layers, is one for what runs through its parameters. */
 function checkCallable(value: Value, span: Span): Value {
-  if (isCallable(value)) return value;
+  if (isCallable(value) || bundlesOf(value)) return value;
   throw errors.notFunction(span, kindText(value), {
     layer: value.kind === "layer" ? value.declaration.name.text : undefined,
     string: value.kind === "string" ? value.value : undefined,
@@ -196,7 +199,8 @@ function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Che
         value.scalar.dtype,
       );
   }
-  if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar")
+  const isVector = isBundle(value) && value.values !== undefined; // all its parameters
+  if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar" && !isVector)
     throw errors.wrongType(span, typeSource(type), kindText(value));
   return checkTensor(asTensor(value, span, dtype), type, dtype, of);
 }
