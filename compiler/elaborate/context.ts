@@ -163,10 +163,15 @@ export interface Context {
   readonly params?: OptimizerParams; // inside an optimizer
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
   readonly mapped?: number; // `for`s around whose bodies are tensors
-  readonly expected?: { readonly of: ast.Expr; readonly shape: readonly (Extent | undefined)[] }; // what a declared type says of a `for`
+  readonly expected?: Expected;
   readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
   readonly generic?: Generic; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
+}
+/** The shape that a `for` must give, by the type of what it is the value of. */
+export interface Expected {
+  readonly of: ast.Expr;
+  readonly shape: readonly (Extent | undefined)[];
 }
 /** What a declaration reaches that is checked on its own dims. */
 export interface Generic {

@@ -70,7 +70,10 @@ const early = {
   rounds: ["the number of rounds", "use `where(condition, a, b)` to choose at run time"],
 } as const;
 export const neededEarly = (span: Span, what: keyof typeof early): Fault =>
-  error("DLM2008", span, `${early[what][0]} must be known at compile time`, { hint: early[what][1] });
+  error("DLM2008", span, `${early[what][0]} must be known at compile time`, {
+    hint: early[what][1],
+    ofElement: true, // an index may be known, where a `for` is written out
+  });
 
 const fixed = (span: Span, what: string, hint: string): Fault =>
   error("DLM2017", span, `${what} may not depend on a run-time dim`, { hint });
@@ -107,12 +110,13 @@ const limits = {
   batches: ["accumulated batches", most, "read larger batches"],
   calls: ["calls written out", mostCalls, "repeat with `scan` or `fold`, which are not written out"],
   list: ["the elements of a list", most, "large data are tensors: i32[n]"],
-  rounds: ["the indices that `for` is written out for", most, "a loop at run time is `scan`"],
+  rounds: ["the indices that `for` is written out for", 256, "a loop at run time is `scan`"],
   copies: ["the copies of `stack`", most, "a loop at run time is `fold`"],
   axis: ["the elements of an axis", mostElements, "positions in a tensor are i32"],
 } as const;
 const beyond = (span: Span, what: string, count: number, limit: number, hint: string): Fault =>
   error("DLM2021", span, `${what}: ${count} is more than the ${limit} that a program may have`, { hint });
+export const mostRounds: number = limits.rounds[1];
 export const beyondLimit = (span: Span, what: keyof typeof limits, count: number): Fault =>
   beyond(span, limits[what][0], count, limits[what][1], limits[what][2]);
 export const tensorTooLarge = (span: Span, shape: string, count: number): Fault =>

@@ -19,6 +19,7 @@ import { construct } from "./construct.ts";
 import { inCall, resultSpan, within } from "./faults.ts";
 import { gradExpression } from "./gradients.ts";
 import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
+import { shapeSoFar } from "./types.ts";
 
 export function pipe(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
   const input = evaluate(e.left, scope, ctx);
@@ -100,7 +101,12 @@ export function applyFunction(
     const origin = callOrigin(d.kind, d.name.text, undefined, written);
     return inCall(origin, span, () => {
       const bound = bindParameters(d.name.text, d.params, args, callee.scope, span, ctx);
-      const value = runBody(d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn" });
+      const value = runBody(
+        d.body,
+        bound.scope,
+        { ...ctx, declared: ctx.declared ?? "fn" },
+        d.kind === "fn" ? shapeSoFar(d.result, bound, ctx) : undefined,
+      );
       const result =
         d.kind === "fn" && d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
       ctx.generic?.right.add(d);

@@ -17,6 +17,7 @@ import { runBody } from "./bodies.ts";
 import { inCall, resultSpan, within } from "./faults.ts";
 import { newInstance } from "./instances.ts";
 import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
+import { shapeSoFar } from "./types.ts";
 
 // Instances: layers and models with parameters of their own. A constructor's place makes one; applying it evaluates its body within it.
 const snake = (name: string): string =>
@@ -116,7 +117,7 @@ export function applyInstance(
   const origin = callOrigin(d.kind, d.name.text, instance.path, written);
   const run = (): Value => {
     const bound = bindParameters(d.name.text, d.params, args, instance.scope, span, inner);
-    const value = runBody(d.body, bound.scope, inner);
+    const value = runBody(d.body, bound.scope, inner, shapeSoFar(d.result, bound, inner));
     instance.applied = true;
     if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
     const made = d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), inner) : value;

@@ -12,7 +12,7 @@ import { asTensor, isBundle, isPlain, kindText, number, tensor } from "../values
 import { bindLet } from "./bodies.ts";
 import { withParameters } from "./operators.ts";
 import { fitTo } from "./states.ts";
-import { dimVariable, extentValue } from "./types.ts";
+import { dimVariable, expecting, extentValue } from "./types.ts";
 
 export function stackExpression(e: Extract<ast.Expr, { kind: "stack" }>, scope: Scope, ctx: Context): Value {
   const counted = evaluate(e.count, scope, ctx);
@@ -170,7 +170,10 @@ function readLoop(
     for (const s of e.body.statements) {
       if (s.kind === "let") bindLet(s, inner, own);
       else if (s.kind === "next") {
-        const values = s.assignments.map((a) => evaluate(a.value, inner, own));
+        const shapes = new Map(carries.flatMap((c) => (c.initial.length === 1 ? [[c.name, c.initial[0]!.shape]] : [])));
+        const values = s.assignments.map((a) =>
+          evaluate(a.value, inner, expecting(a.value, shapes.get(a.name.text), own)),
+        );
         s.assignments.forEach((a, k) => {
           if (!known.includes(a.name.text)) throw errors.unknownName(a.name.span, a.name.text, known);
           next.set(a.name.text, values[k]!);

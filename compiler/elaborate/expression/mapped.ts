@@ -31,13 +31,15 @@ export function mappedBody(
   as: (v: Value) => Value = (v) => v,
 ): Mapped {
   const read = (inner: Scope, own: Context): Mapped => leavesOf(as(evaluate(body, inner, own)), body.span);
-  const isKnown = indices.variables.every((v) => typeof v.extent === "number");
+  const extents = indices.variables.map((v) => v.extent);
+  const isKnown = extents.every((n) => typeof n === "number");
   try {
     const found = overSources(read, indices, scope, ctx, span);
     if (found) return found;
     if (!isKnown) throw errors.notCompiledYet(span, "loopOverIndices");
   } catch (error) {
-    if (!isKnown || !(error instanceof errors.Fault)) throw error;
+    const isLong = isKnown && extents.reduce((a, b) => a * b, 1) > errors.mostRounds;
+    if (!isKnown || isLong || !(error instanceof errors.Fault)) throw error;
   }
   return writtenOut(read, indices, scope, ctx, span);
 }
@@ -95,7 +97,7 @@ function withLeadingOne(x: Node): Node {
 function writtenOut(read: Read, { variables, scope: opened }: Indices, scope: Scope, ctx: Context, span: Span): Mapped {
   const extents = variables.map((v) => v.extent as number);
   const count = extents.reduce((a, b) => a * b, 1);
-  if (count > errors.most) throw errors.beyondLimit(span, "rounds", count);
+  if (count > errors.mostRounds) throw errors.beyondLimit(span, "rounds", count);
   const all = Array.from({ length: count }, (_, i) => {
     let rest = i;
     const at = new Map<Variable, Integer>();

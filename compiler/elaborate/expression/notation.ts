@@ -165,6 +165,19 @@ function extentsByUse(binders: readonly ast.Binder[], body: ast.Expr, scope: Sco
         return all(...e.elements);
       case "if":
         return all(e.condition, e.then, e.else);
+      case "lambda":
+        return walk(e.body, new Set([...hidden, ...e.params.map((p) => p.text)]));
+      case "scan":
+      case "fold": {
+        all(...e.iterators.map((i) => i.in), ...e.carries.map((c) => c.value));
+        const lets = e.body.statements.flatMap((s) => (s.kind === "let" ? s.names : []));
+        const own = [...e.iterators, ...e.carries].map((x) => x.name).concat(lets);
+        const inner = new Set([...hidden, ...own.map((x) => x.text)]);
+        for (const s of e.body.statements)
+          if (s.kind === "next") for (const a of s.assignments) walk(a.value, inner);
+          else if (s.kind === "let" || s.kind === "yield") walk(s.value, inner);
+        return;
+      }
       default:
         return;
     }

@@ -19,7 +19,7 @@ import { axesOf, stopGradient } from "../tensors.ts";
 import { asTensor, filling, isBundle, isPlain, kindText, tensor } from "../values.ts";
 import { genericSource, parametersOf, parameterValue } from "./instances.ts";
 import { spreadsOf } from "./parameters.ts";
-import { checkType, declaredRange, elementType } from "./types.ts";
+import { type Bound, checkType, declaredRange, elementType, expecting, shapeSoFar } from "./types.ts";
 
 export function declareState(s: ast.State, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
@@ -45,11 +45,13 @@ function instanceStateOf(
 ): InstanceState | undefined {
   const known = owner.copies.get(s.name.text);
   if (known) return known;
-  const v = evaluate(s.value, scope, {
+  const initContext: Context = {
     ...baseContext(ctx.interpreter, new Scope(), path),
     ambient: ctx.ambient,
     instance: ctx.instance,
-  });
+  };
+  const shape = shapeSoFar(s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, initContext);
+  const v = evaluate(s.value, scope, expecting(s.value, shape, initContext));
   if (!isBundle(v)) return undefined;
   if (s.type) throw errors.typedInstanceState(s.type.span);
   const held = new Map<Source, Source>();
@@ -105,16 +107,9 @@ export function stateOf(
     instance: ctx.instance,
     ...(ctx.generic ? { generic: ctx.generic } : {}),
   };
-  let value = evaluate(s.value, scope, initContext);
-  if (s.type)
-    value = checkType(
-      value,
-      s.type,
-      { scope, dims: new Map(), spreads: spreadsOf(scope) },
-      `the state ${path}`,
-      s.value.span,
-      initContext,
-    );
+  const bound: Bound = { scope, dims: new Map(), spreads: spreadsOf(scope) };
+  let value = evaluate(s.value, scope, expecting(s.value, shapeSoFar(s.type, bound, initContext), initContext));
+  if (s.type) value = checkType(value, s.type, bound, `the state ${path}`, s.value.span, initContext);
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
   if (ctx.generic) return genericSource(owner, s.name.text, "state", node.shape, node.dtype, s.span);
@@ -139,12 +134,17 @@ export function stateOf(
   ctx.interpreter.states.set(path, { source: held, initial: node, span: s.span, kind });
   return held;
 }
-export function runNext(s: ast.Next, scope: Scope, ctx: Context): void {
-  const values = s.assignments.map((a) => ({
+/** What `next` gives each name, as the shape of its state asks. */
+export function nextValues(s: ast.Next, scope: Scope, ctx: Context): { name: ast.Name; value: Value; span: Span }[] {
+  for (const a of s.assignments) scope.find(a.name.text); // a state is made where it is read first
+  return s.assignments.map((a) => ({
     name: a.name,
-    value: evaluate(a.value, scope, ctx),
+    value: evaluate(a.value, scope, expecting(a.value, ctx.instance?.states.get(a.name.text)?.shape, ctx)),
     span: a.value.span,
   }));
+}
+export function runNext(s: ast.Next, scope: Scope, ctx: Context): void {
+  const values = nextValues(s, scope, ctx);
   const owner = ctx.instance;
   if (!owner || ctx.declared) throw errors.withoutOwner(s.span, "next", ctx.declared);
   for (const { name, value, span } of values) {

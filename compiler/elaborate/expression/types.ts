@@ -7,7 +7,7 @@ import { asExtent, constantOf, iadd, interval, isub, load, provedNonNegative } f
 import type { DType, Extent, Integer, Node, Range, Shape } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
 import { shaped } from "../builtins/shaped.ts";
-import { apply, type Context, evaluate, Scope, type Value } from "../context.ts";
+import { apply, type Context, evaluate, type Expected, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, isFixed, sizeFrom } from "../tensors.ts";
 import {
@@ -55,12 +55,31 @@ export function typeSource(t: ast.Type): string {
 export function statedShape(type: ast.TensorType, bound: Bound, ctx: Context): Shape {
   return (type.dims ?? []).flatMap((d): Extent[] => {
     if (d.kind === "spread") {
-      const shape = bound.spreads.get(d.name.text);
+      const shape = bound.spreads.get(d.name.text) ?? findSpread(d.name, bound.scope, ctx);
       if (!shape) throw errors.unboundDim(d.span, `...${d.name.text}`);
       return [...shape];
     }
     return [extentOf(d.value, bound.scope, ctx)];
   });
+}
+/** What of a type's shape is known before the value is there: the extents of a `for` without ranges follow from it. */
+export function shapeSoFar(type: ast.Type | undefined, bound: Bound, ctx: Context): Expected["shape"] | undefined {
+  if (type?.kind !== "tensor_type") return undefined;
+  const dims = (type.dims ?? []).map((d): Expected["shape"] | undefined => {
+    if (d.kind === "spread") return bound.spreads.get(d.name.text);
+    try {
+      return [dimKnown(d.value, bound.scope) ? extentOf(d.value, bound.scope, ctx) : undefined];
+    } catch (error) {
+      if (error instanceof errors.Fault) return [undefined]; // told of where the value is checked
+      throw error;
+    }
+  });
+  return dims.some((d) => d === undefined) ? undefined : dims.flatMap((d) => d!);
+}
+/** The context of an expression whose shape is known before. */
+export function expecting(e: ast.Expr | undefined, shape: Expected["shape"] | undefined, ctx: Context): Context {
+  if (e?.kind === "paren") return expecting(e.value, shape, ctx);
+  return e?.kind === "for" && shape ? { ...ctx, expected: { of: e, shape } } : ctx;
 }
 export function extentOf(e: ast.Expr, scope: Scope, ctx: Context): Extent {
   const alone = dimVariable(e);
@@ -93,15 +112,19 @@ export function extentValue(v: Value, span: Span): Extent {
   if (known !== undefined && known > errors.mostElements) throw errors.beyondLimit(span, "axis", known);
   return sizeFrom(whole, span);
 }
-function findSpread(scope: Scope, name: string): Shape | undefined {
-  for (const { spreads } of scope.declarations()) if (spreads.has(name)) return spreads.get(name);
-  return undefined;
+/** The axes of `...S`; or of `...shape`, a list of sizes. */
+function findSpread({ text, span }: ast.Name, scope: Scope, ctx: Context): Shape | undefined {
+  for (const { spreads } of scope.declarations()) if (spreads.has(text)) return spreads.get(text);
+  const sizes = scope.find(text) ?? ctx.ambient.find(text);
+  return sizes?.kind === "list" || sizes?.kind === "tuple"
+    ? sizes.elements.map((n) => extentValue(n, span))
+    : undefined;
 }
 export function bracketShape(indices: readonly ast.IndexExpr[], scope: Scope, ctx: Context): Shape {
   return indices.flatMap((i): Extent[] => {
     if (i.kind === "all") throw errors.needed(i.span, "size", "`:`");
     if (i.kind === "rest") {
-      const found = i.name && findSpread(scope, i.name.text);
+      const found = i.name && findSpread(i.name, scope, ctx);
       if (!found) throw errors.unboundDim(i.span, `...${i.name?.text ?? ""}`);
       return [...found];
     }

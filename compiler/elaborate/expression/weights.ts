@@ -10,7 +10,7 @@ import { axesOf } from "../tensors.ts";
 import { asTensor, isPlain, number, plainScalar, tensor } from "../values.ts";
 import { genericSource, parameterValue } from "./instances.ts";
 import { spreadsOf } from "./parameters.ts";
-import { initialiser, statedShape, typeSource } from "./types.ts";
+import { expecting, initialiser, statedShape, typeSource } from "./types.ts";
 
 export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
@@ -47,7 +47,7 @@ function initialValue(e: ast.Expr, scope: Scope, shape: readonly number[], path:
   const ambient = new Scope(ctx.ambient);
   for (const name of ["fan_in", "fan_out", "shape"]) ambient.bind(name, inner.own(name)!);
   const initContext: Context = { ...base, ambient, instance: ctx.instance, stackPosition: ctx.stackPosition };
-  let v = evaluate(e, inner, initContext);
+  let v = evaluate(e, inner, expecting(e, shape, initContext));
   v = initialiser(v, e.span, initContext) ?? v;
   if (v.kind === "fn" || v.kind === "builtin") v = apply(v, [], e.span, initContext);
   if (v.kind === "deferred") v = v.run(initContext);
