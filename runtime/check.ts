@@ -105,9 +105,10 @@ function checkParts(plan: Plan): void {
     const e = t.evaluate;
     if (!e) continue;
     need(
-      e.kept.every((k) => plan.buffers[k.from] && plan.buffers[k.to]),
+      [...e.kept, ...(e.carried?.states ?? [])].every((k) => plan.buffers[k.from] && plan.buffers[k.to]),
       t.name,
     );
+    if (e.carried) place(e.carried.begins, t.name, 4);
     place(e.index, t.name);
     e.metrics.forEach(tensor);
     program(e.rows);

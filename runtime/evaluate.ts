@@ -49,6 +49,9 @@ export async function prepareEvaluation(s: Session, t: PlanTrain, split: string)
     grow(k.to, k.bytesPerRow * n);
     grow(k.from, k.bytesPerRow * Math.min(n, e.chunk));
   }
+  for (const c of e.carried?.states ?? [])
+    for (const buffer of [c.from, c.to]) grow(buffer, c.bytesPerRow * Math.min(n, e.chunk));
+  if (e.carried) grow(e.carried.begins.buffer, e.carried.begins.offset + 4);
   grow(e.index.buffer, e.index.offset + 4 * Math.min(n, e.chunk));
   for (const m of e.metrics) grow(m.buffer, m.offset + 4 * product(m.shape.map((x) => machine.size(x, at(n), m.name))));
   const counts = [...new Set([Math.min(n, e.chunk), n % e.chunk])].filter((count) => count);
@@ -79,6 +82,7 @@ export async function runEvaluation(s: Session, t: PlanTrain, prepared: Prepared
   for (let from = 0; from < rows.length; from += e.chunk) {
     const part = rows.slice(from, from + e.chunk);
     machine.write(e.index.buffer, e.index.offset, streamRows(s.data.get(t.dataset!)!, part, machine));
+    if (e.carried) machine.write(e.carried.begins.buffer, e.carried.begins.offset, Int32Array.of(from === 0 ? 1 : 0));
     const encoder = machine.encoder(e.rows.name);
     machine.replay(encoder, chunks.get(part.length)!);
     for (const k of e.kept)
@@ -88,6 +92,8 @@ export async function runEvaluation(s: Session, t: PlanTrain, prepared: Prepared
         { buffer: k.to, offset: k.bytesPerRow * from },
         k.bytesPerRow * part.length,
       );
+    for (const c of e.carried?.states ?? [])
+      machine.copy(encoder, { buffer: c.from, offset: 0 }, { buffer: c.to, offset: 0 }, c.bytesPerRow * part.length);
     encoder.submit();
   }
   if (prepared.wholeIndex) machine.write(e.index.buffer, e.index.offset, rows.slice());

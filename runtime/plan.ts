@@ -221,6 +221,11 @@ export interface PlanEvaluation {
     readonly from: number;
     readonly to: number;
   }[]; // copied from buffer `from` at 0 to buffer `to` at row offset
+  /** States of the rows of a batch: copied from buffer to buffer between chunks, which are as large as batches of training; `begins` is 1 for the first. */
+  readonly carried?: {
+    readonly begins: { readonly buffer: number; readonly offset: number };
+    readonly states: readonly { readonly bytesPerRow: number; readonly from: number; readonly to: number }[];
+  };
   readonly finish: PlanProgram;
   readonly metrics: readonly PlanPort[]; // "loss" first, where something is minimized
 }

@@ -164,9 +164,15 @@ export interface Context {
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
   readonly mapped?: number; // `for`s around whose bodies are tensors
   readonly expected?: Expected;
+  readonly carried?: Map<Source, CarriedState>; // in an evaluation: states of the batch's rows, which begin anew and go from batch to batch
   readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
   readonly generic?: Generic; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
+}
+/** A state of the rows of a batch, in an evaluation. */
+export interface CarriedState {
+  readonly before: Source; // input [rows, ...]: what the batch before left
+  readonly value: Node; // of this batch: its first value, or what the batch before left
 }
 /** The shape that a `for` must give, by the type of what it is the value of. */
 export interface Expected {

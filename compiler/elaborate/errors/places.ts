@@ -134,10 +134,13 @@ const later = {
   sizeOfRunTimeAxes: ["the size of a tensor with several run-time axes"],
   groupOfRunTimeAxes: ["a group with several run-time axes"],
   drawOfRunTimeAxes: ["a draw over several run-time axes, or over one that is not the first"],
-  nestedImport: ["an import in an imported file", "import it in the main file, before this one"],
   borrowedRows: [
     "`rows` beside a holdout of other data, where the number of rows is read from a file",
     "give the number: rows: 1000",
+  ],
+  carriedTogether: [
+    "a state of the batch's rows that mixes them, in an evaluation",
+    "let every row have its own: h[b] of h[b] and x[b]",
   ],
   loopOverIndices: [
     "a loop, or a layer's state, for every index of a run-time axis",

@@ -20,8 +20,10 @@ import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
 import { shapeSoFar } from "./types.ts";
 
 // Instances: layers and models with parameters of their own. A constructor's place makes one; applying it evaluates its body within it.
+/** A layer's name as a part of paths: `BatchNorm2d` is batch_norm2d, `GRUCell` gru_cell, and `PReLU`, whose one small letter makes no word, prelu. */
 const snake = (name: string): string =>
   name
+    .replace(/[A-Z]+[a-z][A-Z]+(?![a-z])/g, (word) => word.toUpperCase())
     .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
     .replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2")
     .toLowerCase();

@@ -2,11 +2,12 @@
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf, source } from "../../graph/node.ts";
-import { constantOf, interval, load } from "../../graph/scalar.ts";
+import { equal, select, constantOf, interval, load } from "../../graph/scalar.ts";
 import type { DType, Integer, Node, Range, Shape, Source } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
 import {
   baseContext,
+  type CarriedState,
   type Context,
   evaluate,
   type Instance,
@@ -31,10 +32,53 @@ export function declareState(s: ast.State, scope: Scope, ctx: Context): void {
       if (copy) return instanceValue(copy, ctx);
     }
     const held = stateOf(s, scope, ctx, owner, path, "state");
-    return tensor(ctx.current.get(held) ?? held);
+    const carried = ctx.carried && carriedState(s, held, scope, ctx);
+    return tensor(ctx.current.get(held) ?? carried?.value ?? held);
   };
   scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
   owner.names.set(s.name.text, { kind: "lazy", force });
+}
+/** A state whose shape has the rows of the batch, where these are the rows of an evaluation. */
+function carriedState(s: ast.State, held: Source, scope: Scope, ctx: Context): CarriedState | undefined {
+  const known = ctx.carried!.get(held);
+  if (known) return known;
+  const bound: Bound = { scope, dims: new Map(), spreads: spreadsOf(scope) };
+  const own: Context = {
+    ...baseContext(ctx.interpreter, new Scope(), held.path),
+    ambient: ctx.ambient,
+    instance: ctx.instance,
+  };
+  const first = evaluate(s.value, scope, expecting(s.value, shapeSoFar(s.type, bound, own), own));
+  const typed = s.type ? checkType(first, s.type, bound, `the state ${held.path}`, s.value.span, own) : first;
+  const initial = asTensor(typed, s.value.span, held.dtype);
+  if (initial.shape.every((n) => typeof n === "number")) return undefined;
+  const { shape, dtype, range } = initial;
+  const path = `${held.path}.before`;
+  const before = source({
+    role: "input",
+    path,
+    shape,
+    dtype,
+    label: path,
+    ...(held.range ? { range: held.range } : range ? { range } : {}),
+  });
+  const begins = source({
+    role: "input",
+    path: "evaluation.begins",
+    shape: [],
+    dtype: "i32",
+    range: { low: 0, high: 1 },
+  });
+  const axes = axesOf(shape);
+  const at = indicesOf(axes);
+  const value = compute(
+    axes,
+    undefined,
+    select(equal(load(begins, []) as Integer, 0), load(before, at), load(initial, at)),
+  );
+  const made = { before, value };
+  ctx.carried!.set(held, made);
+  return made;
 }
 function instanceStateOf(
   s: ast.State,
@@ -152,13 +196,14 @@ export function runNext(s: ast.Next, scope: Scope, ctx: Context): void {
       throw errors.unknownName(name.span, name.text, owner.states.keys(), { kind: "state" });
     const held = owner.states.get(name.text);
     if (!held) throw errors.undeclaredState(name.span, name.text);
-    if (!ctx.writes) continue;
+    if (!ctx.writes && !ctx.carried?.has(held)) continue;
     ctx.current.set(held, stopGradient(nextValue(held, value, span, name.text, ctx)));
   }
 }
 /** The next value of a state, which must lie in the range that the state declares. */
 export function nextValue(held: Source, value: Value, span: Span, name: string, ctx: Context): Node {
-  const node = fitTo(held, value, span, name);
+  const like = ctx.carried?.get(held)?.before ?? held;
+  const node = fitTo(like, value, span, name);
   if (held.range && held.range.low !== -Infinity && held.dtype === "i32" && !ctx.trial) {
     const { low, high } = held.range as { low: number; high: number };
     const own = interval(load(node, indicesOf(axesOf(node.shape))) as Integer);
