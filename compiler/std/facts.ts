@@ -76,6 +76,9 @@ export function calledElsewhere(name: string, file: SourceFile): readonly string
   if (!own) aliasesOf.set(file, (own = aliasesIn(file.text)));
   return [...(own.get(name) ?? []), ...(library.get(name) ?? [])];
 }
+/** All that the library declares. */
+export const libraryNames = (): string[] =>
+  libraryFiles.flatMap((x) => [...x.text.matchAll(/^(?:fn|layer|init|optimizer) ([A-Za-z_]\w*)/gm)].map((m) => m[1]!));
 /** Expressions that the library recommends, in its order: `A common choice: adam(lr: 1e-3).` in comments of this kind that state this fact. */
 export function commonChoices(kind: "fn" | "layer" | "init" | "optimizer", fact?: Fact): string[] {
   return libraryFiles.flatMap((f) =>

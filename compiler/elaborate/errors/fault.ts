@@ -28,6 +28,9 @@ export class Fault extends Error {
     this.unequal = unequal;
     this.always = always;
   }
+  hinting(hint: string): Fault {
+    return new Fault({ ...this.diagnostic, hint }, this.unequal, this.always, this.ofElement);
+  }
   with(labels: readonly Label[], span = this.diagnostic.span): Fault {
     return new Fault({ ...this.diagnostic, span, labels }, this.unequal, this.always, this.ofElement);
   }

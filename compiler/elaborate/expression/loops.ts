@@ -162,9 +162,14 @@ function readLoop(
   const names = carries.flatMap((c) => c.names);
   const scan = makeScan({ count, initial, names, ranges, span: e.span }, (t, incoming) => {
     const inner = new Scope(scope);
-    for (const i of iterators) inner.bind(i.it.name.text, roundOf(i, t));
+    const log = ctx.trial ? undefined : ctx.interpreter.log;
+    const bind = (name: ast.Name, value: Value): void => {
+      inner.bind(name.text, value);
+      log?.named(name, value, inner);
+    };
+    for (const i of iterators) bind(i.it.name, roundOf(i, t));
     const left = [...incoming];
-    for (const c of carries) inner.bind(c.name, c.of(left.splice(0, c.initial.length)));
+    carries.forEach((c, j) => bind(e.carries[j]!.name, c.of(left.splice(0, c.initial.length))));
     const own: Context = { ...ctx, rounds: [...ctx.rounds, { step: t, count }] };
     const next = new Map<string, Value>();
     for (const s of e.body.statements) {

@@ -90,13 +90,11 @@ function openBinders(
     );
     const v = variable(extent, name);
     variables.push(v);
-    if (!within) {
-      inner.bind(name, int(extent === 1 ? low : iadd(v, low)));
-      continue;
-    }
     const position = iadd(v, low);
-    inner.bind(name, { kind: "int", value: position });
-    guards.push(lessEqual(within.low, position), less(position, within.end));
+    const value: Value = within ? { kind: "int", value: position } : int(extent === 1 ? low : position);
+    inner.bind(name, value);
+    if (!ctx.trial) ctx.interpreter.log?.named(b.name, value, inner);
+    if (within) guards.push(lessEqual(within.low, position), less(position, within.end));
   }
   return { variables, scope: inner, guards: guards.filter((g) => !isTrue(g)) };
 }

@@ -50,7 +50,7 @@ export function bindParameters(
     const what = `${name}'s ${p.name.text}`;
     const a = given.get(p);
     let value: Value;
-    if (a) value = p.type ? checkType(a.value, p.type, bound, what, a.span, ctx, p) : a.value;
+    if (a) value = p.type ? fitting(p, a, name, given, bound, what, ctx) : a.value;
     else if (p.default) {
       value = evaluate(p.default, scope, ctx);
       if (p.type) {
@@ -65,6 +65,36 @@ export function bindParameters(
   );
   scope.declares = { spreads: bound.spreads, types: new Map(typed) };
   return bound;
+}
+/** The argument as its type asks. Two that would fit the other way round are told of. */
+function fitting(
+  p: ast.Param,
+  a: Argument,
+  name: string,
+  given: ReadonlyMap<ast.Param, Argument>,
+  bound: Bound,
+  what: string,
+  ctx: Context,
+): Value {
+  try {
+    return checkType(a.value, p.type!, bound, what, a.span, ctx, p);
+  } catch (error) {
+    const dtypeOf = (x: Argument): string | undefined => (x.value.kind === "tensor" ? x.value.node.dtype : undefined);
+    const wanted = (x: ast.Param): string | undefined =>
+      x.type?.kind === "tensor_type" ? x.type.element.text : undefined;
+    const other = [...given].find(
+      ([q, b]) =>
+        q !== p &&
+        wanted(q) !== wanted(p) &&
+        dtypeOf(a) === wanted(q) &&
+        dtypeOf(b) === wanted(p) &&
+        !a.name &&
+        !b.name,
+    );
+    if (!other || !(error instanceof errors.Fault) || dtypeOf(a) === undefined) throw error;
+    const texts = [...given].map(([, x]) => errors.short((x === a ? other[1] : x === other[1] ? a : x).span, "..."));
+    throw error.hinting(`the arguments stand the other way round: write ${name}(${texts.join(", ")})`);
+  }
 }
 function checkSpreads(p: ast.Param): void {
   const [, second] = p.type?.kind === "tensor_type" ? (p.type.dims ?? []).filter((d) => d.kind === "spread") : [];

@@ -26,6 +26,11 @@ export function declareState(s: ast.State, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
   if (!owner || ctx.declared) throw errors.withoutOwner(s.span, "state", ctx.declared);
   const force = (): Value => {
+    const value = valueNow();
+    ctx.interpreter.log?.named(s.name, value, scope);
+    return value;
+  };
+  const valueNow = (): Value => {
     const path = `${owner.path}.${s.name.text}`;
     if (!owner.states.has(s.name.text)) {
       const copy = instanceStateOf(s, scope, ctx, owner, path);

@@ -248,7 +248,7 @@ function checkPlain(
 const axesNeeded = (need: number, there: number, atLeast = ""): string =>
   `${need || "no"} ${need === 1 ? "axis is" : "axes are"} needed${atLeast}, there ${there === 1 ? "is" : "are"} `;
 function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked): Value {
-  const { bound, what, span, ctx } = of;
+  const { bound, what, span, ctx, param } = of;
   const mismatch = (why: Mismatch): errors.Fault => typeMismatch(node, type, of, why);
   const { shape } = node;
   const x = errors.short(span, "x");
@@ -260,6 +260,9 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
     throw mismatch({
       equation: axesNeeded(fixed, shape.length, spread ? " at least" : "") + (shape.length || "none"),
       ...(fixed ? {} : { hint: errors.axesHint(span, [], shape) }),
+      ...(isRowsOf(shape, type, of)
+        ? { hint: `write ${param!.name.text}: ${dtype}[B, ${dimsText(type)}]: rows come first` }
+        : {}),
     });
   const wanted = statedShape(type, bound, ctx);
   const axis = wanted.length === shape.length ? wanted.findIndex((n, d) => n !== shape[d]) : -1;
@@ -286,6 +289,15 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
     checkRange(element, node.range, type.range, bound.scope, what, span, ctx);
   }
   return tensor(node);
+}
+const dimsText = ({ dims = [] }: ast.TensorType): string =>
+  dims.map((d) => d.span.file.text.slice(d.span.start, d.span.end)).join(", ");
+/** Are these rows of what the type of a declaration's own input says? */
+function isRowsOf(shape: Shape, type: ast.TensorType, { param, bound, ctx }: Checked): boolean {
+  const dims = type.dims ?? [];
+  if (!param || param.span.file.library || !dims.length || dims.length + 1 !== shape.length) return false;
+  if (dims.some((d) => d.kind === "spread")) return false;
+  return shapeSoFar(type, bound, ctx)?.every((n, d) => n === undefined || n === shape[d + 1]) ?? false;
 }
 /** What parameters may begin as: a distribution, a tensor, a number; zeros, ones and initialisers by their names alone. */
 export function initialiser(v: Value, span: Span, ctx: Context): Value | undefined {

@@ -34,7 +34,9 @@ export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Conte
     } else if (shape.some((n, d) => n !== p!.shape[d])) {
       throw errors.parameterOfTwoShapes(s.span, p.path, owner.path, typeSource(s.type), p.shape, shape);
     }
-    return tensor(parameterValue(p, ctx));
+    const value = tensor(parameterValue(p, ctx));
+    ctx.interpreter.log?.named(s.name, value, scope);
+    return value;
   };
   scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
 }
