@@ -167,6 +167,7 @@ export interface Context {
   readonly carried?: Map<Source, CarriedState>; // in an evaluation: states of the batch's rows, which begin anew and go from batch to batch
   readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
   readonly generic?: Generic; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
+  readonly holds?: readonly Scalar[]; // conditions of the `where`s whose branch this is
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
 }
 /** A state of the rows of a batch, in an evaluation. */

@@ -587,7 +587,7 @@ function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
   return go(e);
 }
 /** Is e >= 0 wherever the conditions hold? Bounds are added up, weighted so that an atom of e goes; a floor is opened: floor(x / m) <= r is x <= m r + m - 1. */
-function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3): boolean {
+export function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3): boolean {
   if (provedNonNegative(e) || intervalUnder(e, conditions).low >= 0) return true;
   if (depth === 0) return false;
   const facts: Integer[] = [];

@@ -1,7 +1,9 @@
 // Calls: `f(x)`, `x |> f`, and what the callee makes of its arguments.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
+import { conjuncts } from "../../graph/forms.ts";
 import { callOrigin } from "../../graph/origin.ts";
+import { not } from "../../graph/scalar.ts";
 import {
   apply,
   type Argument,
@@ -54,7 +56,18 @@ export function callExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Sc
   if (callee.kind === "builtin" && callee.name === "grad") return gradExpression(e, scope, ctx);
   if (callee.kind === "layer") return construct(callee, e, scope, ctx);
   if (callee.kind === "optimizer") return bindOptimizer(callee, argumentsOf(e.args, scope, ctx), e.span, ctx);
-  return apply(callee, argumentsOf(e.args, scope, ctx), e.span, ctx);
+  const isChoice = callee.kind === "builtin" && callee.name === "where";
+  const within = isChoice ? (values: readonly Value[]) => branchContext(values, ctx) : undefined;
+  return apply(callee, argumentsOf(e.args, scope, ctx, within), e.span, ctx);
+}
+/** In a branch of `where(condition, a, b)` its condition holds, or does not. */
+function branchContext([condition, ...branches]: readonly Value[], ctx: Context): Context {
+  if (!condition || branches.length > 1) return ctx;
+  const v = condition.kind === "lazy" ? condition.force() : condition;
+  const single = v.kind === "tensor" && v.node.kind === "compute" && !v.node.reduction && !v.node.shape.length;
+  const known = v.kind === "scalar" ? v.scalar : single ? v.node.body : undefined;
+  if (known?.dtype !== "bool") return ctx;
+  return { ...ctx, holds: [...(ctx.holds ?? []), ...conjuncts(branches.length ? not(known) : known)] };
 }
 function bindOptimizer(
   callee: Extract<Callable, { kind: "optimizer" }>,

@@ -9,14 +9,19 @@ import { asTensor, int, integerOf } from "../values.ts";
 import { described, readOn } from "./faults.ts";
 import { type Bound, checkType, dimVariable, elementType, typeSource } from "./types.ts";
 
-export const argumentsOf = (args: readonly ast.Arg[], scope: Scope, ctx: Context): Argument[] =>
-  args.map((a, i) => {
+/** `within`: the context of an argument, by the values before it. */
+export const argumentsOf = (
+  args: readonly ast.Arg[],
+  scope: Scope,
+  ctx: Context,
+  within: (values: readonly Value[]) => Context = () => ctx,
+): Argument[] => {
+  const values: Value[] = [];
+  return args.map((a, i) => {
     try {
-      return {
-        ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}),
-        value: evaluate(a.value, scope, ctx),
-        span: a.value.span,
-      };
+      const value = evaluate(a.value, scope, within(values));
+      values.push(value);
+      return { ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value, span: a.value.span };
     } catch (error) {
       return readOn(
         error,
@@ -26,6 +31,7 @@ export const argumentsOf = (args: readonly ast.Arg[], scope: Scope, ctx: Context
       );
     }
   });
+};
 /** Arguments by position, then by name; types checked, dim variables bound by appearance; defaults may use parameters to their left. */
 export function bindParameters(
   name: string,
