@@ -543,7 +543,7 @@ function integerOperation(x: Scalar, slot: ReadonlyMap<Scalar, number>, values: 
   }
 }
 /** Bounds of an integer where the conditions hold: each condition bounds each of its atoms, given the others. */
-function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
+export function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
   const bounds = new Map<Scalar, Interval>();
   const go = (x: Integer): Interval => {
     const own = bounds.get(x);

@@ -6,7 +6,11 @@ const x = [1, 2, 3, 4, 5, 6, 7, 8];
 describe("in a branch of where", () => {
   test.each([
     ["a loop's index", "export fn f(x: f32[8]) = for i in 0..8: where(i > 0, x[i - 1], 0.0)", [0, 1, 2, 3, 4, 5, 6, 7]],
-    ["the other branch", "export fn f(x: f32[8]) = for i in 0..8: where(i < 2, -1.0, x[i - 2])", [-1, -1, 1, 2, 3, 4, 5, 6]],
+    [
+      "the other branch",
+      "export fn f(x: f32[8]) = for i in 0..8: where(i < 2, -1.0, x[i - 2])",
+      [-1, -1, 1, 2, 3, 4, 5, 6],
+    ],
     [
       "conditions on both sides, of data",
       "export fn f(x: f32[8], k: i32[4] in 0..9) = for i: where(k[i] >= 1 and k[i] < 8, x[k[i] - 1], -1.0)",
@@ -42,7 +46,25 @@ describe("in a branch of where", () => {
   test("of one number", () =>
     expectValues("export fn f(x: f32[8], n: i32 in 0..9) -> f32 = where(n < 8, x[n], -1.0)", { x, n: 8 }, [-1]));
 });
+describe("the value of where", () => {
+  const k = [0, 3, 8, 7];
+  test.each([
+    ["of tensors", "export fn f(x: f32[8], k: i32[4] in 0..9) = x[where(k < 8, k, 0)]", [1, 4, 1, 8]],
+    [
+      "of elements",
+      "export fn f(x: f32[8], k: i32[4] in -5..90) = for i: x[where(k[i] >= 1 and k[i] < 8, k[i] - 1, 7)]",
+      [8, 3, 8, 7],
+    ],
+    ["the other branch", "export fn f(x: f32[8], k: i32[4] in 0..90) = x[where(k >= 8, 7, k)]", [1, 4, 8, 8]],
+    [
+      "by a name",
+      "export fn f(x: f32[8], k: i32[4] in 0..90) {\n  let m = where(k > 7, 0, k)\n  return x[m]\n}",
+      [1, 4, 1, 8],
+    ],
+  ])("%s", (_, text, want) => expectValues(text, { x, k }, want));
+});
 test("what the condition does not say", () => {
+  expect(errorsOf("export fn f(x: f32[8], k: i32[4] in 0..90) = x[where(k < 9, k, 0)]")).toEqual(["DLM2009"]);
   for (const body of [
     "where(i < 1, x[i - 1], 0.0)",
     "where(i > 0, x[i - 2], 0.0)",
