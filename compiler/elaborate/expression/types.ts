@@ -7,6 +7,7 @@ import { asExtent, constantOf, iadd, interval, isub, load, provedNonNegative } f
 import type { DType, Extent, Integer, Node, Range, Shape } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
 import { shaped } from "../builtins/shaped.ts";
+import { lossesOfClasses } from "../../std/facts.ts";
 import { apply, type Context, evaluate, type Expected, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, isFixed, sizeFrom } from "../tensors.ts";
@@ -253,7 +254,9 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
   const { shape } = node;
   const x = errors.short(span, "x");
   if (node.dtype !== dtype)
-    throw mismatch({ hint: dtype === "bool" ? `compare: ${x} > 0` : `write ${dtype}(${x}) to convert` });
+    throw mismatch({
+      hint: dtype === "bool" ? `compare: ${x} > 0` : `write ${dtype}(${x}) to convert${classesHint(node, of)}`,
+    });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
   if (spread ? shape.length < fixed : shape.length !== fixed)
@@ -289,6 +292,12 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
     checkRange(element, node.range, type.range, bound.scope, what, span, ctx);
   }
   return tensor(node);
+}
+/** Class numbers where a loss takes numbers. */
+function classesHint({ dtype, range }: Node, { what, param }: Checked): string {
+  if (dtype !== "i32" || range?.low !== 0 || range.high === Infinity || !param?.span.file.library) return "";
+  const [first] = lossesOfClasses(what.slice(0, what.indexOf("'")));
+  return first ? `, or give class numbers to ${first}` : "";
 }
 const dimsText = ({ dims = [] }: ast.TensorType): string =>
   dims.map((d) => d.span.file.text.slice(d.span.start, d.span.end)).join(", ");
