@@ -8,8 +8,7 @@ fn square(x: f32[...S]) -> f32[...S] = x^2
 fn reciprocal(x: f32[...S]) -> f32[...S] = 1 / x
 ## 2 to the power x.
 fn exp2(x: f32[...S]) -> f32[...S] = 2^x
-## min(max(x, lo), hi), so hi where lo > hi; the gradient passes at the bounds themselves, as in PyTorch. Bounds are numbers or tensors, which
-## meet x as operators do. Also called clip and clip_by_value.
+## min(max(x, lo), hi), so hi where lo > hi; the gradient passes at the bounds themselves, as in PyTorch. Bounds are numbers or tensors, which meet x as operators do. Also called clip and clip_by_value.
 fn clamp(x: f32[...S], lo = -inf, hi = inf) -> f32[...S] {
   let y = where(x < lo, lo, x)
   return where(y > hi, hi, y)
