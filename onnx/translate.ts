@@ -134,7 +134,7 @@ function runGraph(
       if (!name) continue;
       const result = results[i];
       if (!result) throw new Unsupported(`output ${i} of ${node.op}`);
-      environment.set(name, bound(result, name, writer));
+      environment.set(name, bound(result, /[A-Za-z]/.test(name) ? name : node.op, writer));
     }
   }
 }

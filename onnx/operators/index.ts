@@ -1,10 +1,14 @@
 // The operators that are translated, by name, and those that are left out on purpose, with the reason.
+import { attentions } from "./attention.ts";
 import { elementwise } from "./elementwise.ts";
 import { indexing } from "./indexing.ts";
 import { layers } from "./layers.ts";
 import type { Operators } from "./operator.ts";
+import { recurrences } from "./recurrent.ts";
 import { reductions } from "./reductions.ts";
 import { shapes } from "./shapes.ts";
+import { resampling } from "./resampling.ts";
+import { training } from "./training.ts";
 import { windowed } from "./windows.ts";
 
 export const operators: Operators = {
@@ -12,6 +16,10 @@ export const operators: Operators = {
   ...reductions,
   ...shapes,
   ...indexing,
+  ...resampling,
+  ...recurrences,
+  ...attentions,
+  ...training,
   ...windowed,
   ...layers,
 };
