@@ -343,7 +343,7 @@ const models: Readonly<Record<string, (c: CaseReader) => Model>> = {
       `let far = stop(descend(|v| net(x, v), y0, iters: ${c.number("iters")}, lr: ${num(c.number("inner_lr"))}))`,
       "let low = net(x, y)",
       "let high = net(x, far)",
-      "let gap = mean(low - high)",
+      "let gap = mean(high - low)",
       `let loss = mean(softplus(low - high)) + ${num(c.number("reg"))} * mean(low^2)`,
     ],
     series: { losses: "loss", gap: "gap" },

@@ -64,7 +64,8 @@ const kinds: Readonly<Record<string, Optimizer>> = {
       let g1 = g + ${decay(a)} * p
       let v1 = ${rho} * v + (1 - ${rho}) * g1^2
       let d = sqrt(u + ${eps}) / sqrt(v1 + ${eps}) * g1
-      next v = v1, u = ${rho} * u + (1 - ${rho}) * d^2
+      let u1 = ${rho} * u + (1 - ${rho}) * d^2
+      next v = v1, u = u1
       return lr * d`,
     );
   },
@@ -123,8 +124,9 @@ const kinds: Readonly<Record<string, Optimizer>> = {
     return own(
       "lion",
       `state m: f32[...P] = 0
+      let u = sign(${num(b1!)} * m + (1 - ${num(b1!)}) * g)
       next m = ${num(b2!)} * m + (1 - ${num(b2!)}) * g
-      return lr * (sign(${num(b1!)} * m + (1 - ${num(b1!)}) * g) + ${decay(a)} * p)`,
+      return lr * (u + ${decay(a)} * p)`,
     );
   },
   lamb: (a) => {
