@@ -93,6 +93,13 @@ export class NodeReader {
     const value = this.#read(name) ?? absent;
     return typeof value === "string" ? value : this.#wrong(name);
   }
+  /** A word, one of those that the operator has. */
+  word<T extends string>(name: string, allowed: readonly T[], absent: T): T {
+    const value = this.string(name, absent);
+    const found = allowed.find((x) => x === value);
+    if (found === undefined) throw new Unsupported(`${this.op} with ${name} ${value}`);
+    return found;
+  }
   numbers(name: string): readonly number[] | undefined {
     const value = this.#read(name);
     if (value === undefined) return undefined;

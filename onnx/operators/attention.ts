@@ -112,10 +112,8 @@ const linearAttention: Operator = (node, writer) => {
   const [qIn, kIn, vIn] = [node.input(0), node.input(1), node.input(2)];
   const [past, decay, beta] = [node.optional(3), node.optional(4), node.optional(5)];
   const [qHeads, kvHeads] = [node.int("q_num_heads"), node.int("kv_num_heads")];
-  const rule = node.string("update_rule", "gated_delta");
+  const rule = node.word("update_rule", ["linear", "gated", "delta", "gated_delta"], "gated_delta");
   node.ignore("chunk_size");
-  if (!["linear", "gated", "delta", "gated_delta"].includes(rule))
-    throw new Unsupported(`LinearAttention with ${rule}`);
   const [b, steps] = qIn.shape as [number, number];
   const size = qIn.shape[2]! / qHeads;
   const width = vIn.shape[2]! / kvHeads;

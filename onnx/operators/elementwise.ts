@@ -265,7 +265,9 @@ export const elementwise: Operators = {
     const alpha = node.float("alpha", 1);
     return alpha === 1 ? `silu(${x})` : `${x} * sigmoid(${float(alpha)} * ${x})`;
   }),
-  Gelu: unary((x, node) => (node.string("approximate", "none") === "tanh" ? `gelu_tanh(${x})` : `gelu(${x})`)),
+  Gelu: unary((x, node) =>
+    node.word("approximate", ["none", "tanh"], "none") === "tanh" ? `gelu_tanh(${x})` : `gelu(${x})`,
+  ),
   Elu: unary((x, node) => (node.ignore("consumed_inputs"), `elu(${x}, ${float(node.float("alpha", 1))})`)),
   Celu: unary((x, node) => `celu(${x}, ${float(node.float("alpha", 1))})`),
   Selu: unary((x, node) => {

@@ -66,7 +66,7 @@ function scattered(
   names: readonly string[],
   shape: readonly number[],
 ): string {
-  const reduction = node.string("reduction", "none");
+  const reduction = node.word("reduction", ["none", "add", "mul", "max", "min"], "none");
   const all = binders(names, shape);
   if (!sizeOf(shape)) return old;
   switch (reduction) {
@@ -87,7 +87,7 @@ function scattered(
     case "min":
       return `${reduction}(${old}, ${reduction} over ${all}: where(${hit}, ${update}, ${old}))`;
     default:
-      throw new Unsupported(`${node.op} with reduction ${reduction}`);
+      return reduction satisfies never;
   }
 }
 const scatterElements: Operator = one((node, writer) => {
@@ -199,13 +199,12 @@ const reverseSequence: Operator = one((node, writer) => {
 const tensorScatter: Operator = one((node, writer) => {
   const [cache, update] = [node.input(0), node.input(1)];
   const starts = node.optional(2);
-  const mode = node.string("mode", "linear");
+  const mode = node.word("mode", ["linear", "circular"], "linear");
   const axis = node.axis("axis", -2, cache.shape.length);
   const names = indices(cache.shape.length);
   const [own, n] = [names[axis]!, cache.shape[axis]!];
   const start = starts ? `${writer.text(starts)}[${names[0]}]` : "0";
   const place = mode === "circular" ? `(${own} - ${start}) % ${n}` : `${own} - ${start}`;
-  if (mode !== "circular" && mode !== "linear") throw new Unsupported(`TensorScatter with mode ${mode}`);
   const m = update.shape[axis]!;
   const inside = `${place} >= 0 and ${place} < ${m}`;
   const source = names.map((name, i) => (i === axis ? `max(0, min(${m - 1}, ${place}))` : name));

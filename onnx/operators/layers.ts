@@ -34,7 +34,7 @@ const gemm: Operator = one((node, writer) => {
     node.flag(flag) ? `transpose(${writer.text(v)})` : writer.text(v);
   const [left, right] = [turned(a, "transA"), turned(b, "transB")];
   const shape = [node.flag("transA") ? a.shape[1]! : a.shape[0]!, node.flag("transB") ? b.shape[0]! : b.shape[1]!];
-  const product = `${alpha === 1 ? "" : `${float(alpha)} * `}(${left} @ ${right})`;
+  const product = alpha === 1 ? `${left} @ ${right}` : `${float(alpha)} * (${left} @ ${right})`;
   const offset = c && `${beta === 1 ? "" : `${float(beta)} * `}${writer.text(c)}`;
   return { shape, type: "f32", text: offset ? `${product} + ${offset}` : product };
 });
@@ -220,7 +220,7 @@ const localResponseNorm: Operator = one((node, writer) => {
 function likelihood(node: NodeReader, writer: Writer, logs: string, x: Value, target: Value, weight?: Value): Result {
   const classes = x.shape[1]!;
   const ignored = node.int("ignore_index", undefined);
-  const reduction = node.string("reduction", "mean");
+  const reduction = node.word("reduction", ["none", "sum", "mean"], "mean");
   const names = indices(target.shape.length);
   const own = at(writer.text(target), names);
   const chosen = `max(0, min(${classes - 1}, ${own}))`;
@@ -231,7 +231,6 @@ function likelihood(node: NodeReader, writer: Writer, logs: string, x: Value, ta
   const losses = writer.let("losses", forAll(names, target.shape, `-${at(weights, names)} * ${picked}`));
   if (reduction === "none") return { shape: target.shape, type: "f32", text: losses };
   if (reduction === "sum") return { shape: [], type: "f32", text: `sum(${losses})` };
-  if (reduction !== "mean") throw new Unsupported(`${node.op} with reduction ${reduction}`);
   return { shape: [], type: "f32", text: `sum(${losses}) / sum(${weights})` };
 }
 const negativeLogLikelihood: Operator = one((node, writer) => {

@@ -70,7 +70,7 @@ function recurrent(
   cell: (direction: number, write: CellText) => Step,
 ): (Result | undefined)[] {
   const hidden = node.int("hidden_size");
-  const direction = node.string("direction", "forward");
+  const direction = node.word("direction", ["forward", "reverse", "bidirectional"], "forward");
   const layout = node.opset < 14 ? 0 : node.int("layout", 0);
   const clip = node.int("clip", undefined);
   if (node.opset < 7) node.ignore("output_sequence");

@@ -156,7 +156,7 @@ const resize: Operator = one((node, writer) => {
   const roi = old ? undefined : node.optionalConstant(1, "the region");
   const scales = node.optionalConstant(old ? 1 : 2, "the scales");
   const sizes = old ? undefined : node.optionalConstant(3, "the sizes");
-  const policy = node.string("keep_aspect_ratio_policy", "stretch");
+  const policy = node.word("keep_aspect_ratio_policy", ["stretch", "not_larger", "not_smaller"], "stretch");
   const mode = node.string("mode", "nearest");
   const how: Interpolation = {
     mode: mode === "bilinear" ? "linear" : mode,
@@ -172,7 +172,6 @@ const resize: Operator = one((node, writer) => {
     ratio = axes.map((axis, i) => sizes[i]! / x.shape[axis]!);
     if (policy === "not_larger") ratio = ratio.map(() => Math.min(...ratio));
     else if (policy === "not_smaller") ratio = ratio.map(() => Math.max(...ratio));
-    else if (policy !== "stretch") throw new Unsupported(`Resize with ${policy}`);
   } else if (scales?.length) ratio = [...scales];
   else throw new Unsupported("Resize without scales and sizes");
   const whole = (i: number, n: number): number =>
@@ -213,8 +212,7 @@ const gridSample: Operator = one((node, writer) => {
   const corners = node.flag("align_corners");
   const named: Readonly<Record<string, string>> = { bilinear: "linear", bicubic: "cubic" };
   const mode = named[node.string("mode", "linear")] ?? node.string("mode", "linear");
-  const padding = node.string("padding_mode", "zeros");
-  if (!["zeros", "border", "reflection"].includes(padding)) throw new Unsupported(`GridSample with padding ${padding}`);
+  const padding = node.word("padding_mode", ["zeros", "border", "reflection"], "zeros");
   const places = indices(rank);
   const shape = [...x.shape.slice(0, 2), ...grid.shape.slice(1, -1)];
   const placeShape = [grid.shape[0]!, ...grid.shape.slice(1, -1)];

@@ -164,7 +164,7 @@ export function padded(
   x: Value,
   before: readonly number[],
   after: readonly number[],
-  mode: string,
+  mode: "constant" | "edge" | "reflect" | "wrap",
   value: string,
 ): Result {
   const shape = x.shape.map((n, axis) => n + before[axis]! + after[axis]!);
@@ -184,7 +184,7 @@ export function padded(
       case "wrap":
         return `(${place}) % ${n}`;
       default:
-        throw new Unsupported(`Pad with mode ${mode}`);
+        return mode satisfies never;
     }
   });
   const outside = mode === "constant" ? ` ?? ${value}` : "";
@@ -193,7 +193,7 @@ export function padded(
 const pad: Operator = one((node, writer) => {
   const x = node.input(0);
   const rank = x.shape.length;
-  const mode = node.string("mode", "constant");
+  const mode = node.word("mode", ["constant", "edge", "reflect", "wrap"], "constant");
   const old = node.opset < 11;
   const pads = old ? (node.numbers("pads") ?? node.numbers("paddings") ?? []) : node.constantInput(1, "pads");
   const given = old ? undefined : node.optional(2);
@@ -272,7 +272,7 @@ const rangeOf: Operator = one((node) => {
 const depthToSpace: Operator = one((node, writer) => {
   const x = node.input(0);
   const b = node.int("blocksize");
-  const mode = node.string("mode", "DCR");
+  const mode = node.word("mode", ["DCR", "CRD"], "DCR");
   const [n, c, h, w] = x.shape as [number, number, number, number];
   const depth = c / b ** 2;
   const [apart, order] =

@@ -1,5 +1,4 @@
 // Steps of optimizers (ai.onnx.preview.training): the rate, the count of steps, then parameters, gradients and states by kind.
-import { Unsupported } from "../model.ts";
 import type { NodeReader } from "../node.ts";
 import { float, range, type Result, type Value } from "../value.ts";
 import type { Writer } from "../writer.ts";
@@ -60,8 +59,7 @@ const adam: Operator = (node, writer) => {
 };
 const momentum: Operator = (node, writer) => {
   const [alpha, beta] = [node.float("alpha", 0), node.float("beta", 0)];
-  const mode = node.string("mode", "standard");
-  if (mode !== "standard" && mode !== "nesterov") throw new Unsupported(`Momentum with mode ${mode}`);
+  const mode = node.word("mode", ["standard", "nesterov"], "standard");
   const gradient = penalised(node, writer, 0);
   return step(node, writer, 3, (rate, count, [x, g, v]) => {
     const own = gradient(x!, g!);

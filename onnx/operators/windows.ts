@@ -22,7 +22,7 @@ function windows(node: NodeReader, size: readonly number[], kernel: readonly num
   const stride = node.numbers("strides") ?? range(rank).map(() => 1);
   const dilation = node.numbers("dilations") ?? range(rank).map(() => 1);
   const pads = node.numbers("pads") ?? range(2 * rank).map(() => 0);
-  const auto = node.string("auto_pad", "NOTSET");
+  const auto = node.word("auto_pad", ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER", ""], "NOTSET");
   let before = pads.slice(0, rank);
   let after = pads.slice(rank);
   if (auto === "VALID") [before, after] = [range(rank).map(() => 0), range(rank).map(() => 0)];
@@ -33,7 +33,7 @@ function windows(node: NodeReader, size: readonly number[], kernel: readonly num
     });
     const [less, more] = [total.map((n) => Math.floor(n / 2)), total.map((n) => Math.ceil(n / 2))];
     [before, after] = auto === "SAME_UPPER" ? [less, more] : [more, less];
-  } else if (auto !== "NOTSET" && auto !== "") throw new Unsupported(`auto_pad ${auto}`);
+  }
   const out = range(rank).map((i) => {
     const room = size[i]! + before[i]! + after[i]! - extent(kernel[i]!, dilation[i]!);
     const n = (ceil ? Math.ceil(room / stride[i]!) : Math.floor(room / stride[i]!)) + 1;
@@ -91,7 +91,7 @@ const transposedConvolution: Operator = one((node, writer) => {
   const dilation = node.numbers("dilations") ?? range(rank).map(() => 1);
   const extra = node.numbers("output_padding") ?? range(rank).map(() => 0);
   const pads = node.numbers("pads") ?? range(2 * rank).map(() => 0);
-  const auto = node.string("auto_pad", "NOTSET");
+  const auto = node.word("auto_pad", ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER", ""], "NOTSET");
   const full = range(rank).map((i) => stride[i]! * (size[i]! - 1) + extra[i]! + extent(kernel[i]!, dilation[i]!));
   let wanted = node.numbers("output_shape")?.slice(-rank);
   if (!wanted && auto.startsWith("SAME")) wanted = size.map((n, i) => n * stride[i]!);
@@ -258,7 +258,7 @@ const columnsToImage: Operator = one((node, writer) => {
 const causalConvolution: Operator = (node, writer) => {
   const [x, weight] = [node.input(0), node.input(1)];
   const [bias, past] = [node.optional(2), node.optional(3)];
-  const activation = node.string("activation", "none");
+  const activation = node.word("activation", ["none", "silu", "swish"], "none");
   const [n, c, length] = x.shape as [number, number, number];
   const k = weight.shape[2]!;
   const text = writer.text(x);
@@ -272,7 +272,6 @@ const causalConvolution: Operator = (node, writer) => {
     "convolved",
     forAll(["n", "c", "t"], x.shape, `${sum}${bias ? ` + ${writer.text(bias)}[c]` : ""}`),
   );
-  if (!["none", "silu", "swish"].includes(activation)) throw new Unsupported(`CausalConvWithState with ${activation}`);
   const state = { shape: [n, c, k - 1], type: x.type, text: `${all}[:, :, ${length}..${length + k - 1}]` };
   return [{ shape: x.shape, type: x.type, text: activation === "none" ? y : `silu(${y})` }, state];
 };
