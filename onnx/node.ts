@@ -46,7 +46,7 @@ export class NodeReader {
   constant(value: Value, what: string): readonly number[] {
     if (value.constant) return value.constant;
     if (value.given) {
-      this.#given(value.given.name);
+      for (const name of value.given.names) this.#given(name);
       return value.given.data;
     }
     throw new Unsupported(`${what} of ${this.op} depends on data`);

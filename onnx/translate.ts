@@ -11,7 +11,7 @@ import {
 } from "./model.ts";
 import { NodeReader } from "./node.ts";
 import { leftOut, operators } from "./operators/index.ts";
-import type { Context } from "./operators/operator.ts";
+import type { Context, Operator } from "./operators/operator.ts";
 import { constantOf, elementType } from "./types.ts";
 import { typeText, type ElementType, type Result, type Value } from "./value.ts";
 import { Writer, type Shared } from "./writer.ts";
@@ -70,7 +70,7 @@ export function translate(model: OnnxModel, options: Options = {}): Translation 
     const type = elementType(input.elementType, `the input ${input.name}`);
     const text = writer.name(input.name);
     const tensor = options.given?.get(input.name);
-    const given = tensor ? { given: { name: input.name, data: tensor.data } } : {};
+    const given = tensor ? { given: { names: [input.name], data: tensor.data } } : {};
     environment.set(input.name, { shape, type, text, ...given });
     ports.push({ name: input.name, argument: text, shape, type, text });
   }
@@ -128,21 +128,57 @@ function runGraph(
       throw new Unsupported(`the operator ${node.domain ? `${node.domain}.` : ""}${node.op}`);
     const reader = new NodeReader(node, values, opset, context.given);
     const results = operator(reader, writer, { environment, context });
+    const follows = given(node, values, opset, operator, environment, context);
     const unread = reader.unread();
     if (unread.length) throw new Unsupported(`${unread.join(" and ")} of ${node.op}`);
     for (const [i, name] of node.outputs.entries()) {
       if (!name) continue;
       const result = results[i];
       if (!result) throw new Unsupported(`output ${i} of ${node.op}`);
-      environment.set(name, bound(result, /[A-Za-z]/.test(name) ? name : node.op, writer));
+      environment.set(name, { ...bound(result, /[A-Za-z]/.test(name) ? name : node.op, writer), ...follows(i) });
     }
   }
+}
+/**
+ * What the results are when inputs that the caller knows count as constants: the operator once more, into a text that nobody reads. Shapes
+ * that are computed from an input that is a shape are found so.
+ */
+function given(
+  node: OnnxNode,
+  values: readonly (Value | undefined)[],
+  opset: number,
+  operator: Operator,
+  environment: ReadonlyMap<string, Value>,
+  context: Context,
+): (output: number) => Pick<Value, "given"> {
+  const present = values.filter((v) => v !== undefined);
+  const names = [...new Set(present.flatMap((v) => v.given?.names ?? []))];
+  if (!names.length || !present.every((v) => v.constant ?? v.given)) return () => ({});
+  const known = values.map((v) => v && { shape: v.shape, type: v.type, constant: v.constant ?? v.given!.data });
+  if (known.some((v) => v && v.constant.length > 1024)) return () => ({});
+  const scratch = new Writer({
+    names: [],
+    helpers: new Map(),
+    weights: [],
+    constants: new Map(),
+    initializers: new Map(),
+  });
+  const results = operator(new NodeReader(node, known, opset, () => undefined), scratch, { environment, context });
+  return (output) => {
+    const data = results[output]?.constant;
+    return data ? { given: { names, data } } : {};
+  };
 }
 function bound(result: Result, name: string, writer: Writer): Value {
   const { shape, type, text, constant } = result;
   if (constant) return { shape, type, constant };
   if (text === undefined) throw new Error("a result without text");
-  return { shape, type, text: /^«\d+»$/.test(text) ? text : writer.let(name, text) };
+  return {
+    shape,
+    type,
+    ...(result.given ? { given: result.given } : {}),
+    text: /^«\d+»$/.test(text) ? text : writer.let(name, text),
+  };
 }
 function needed(nodes: readonly OnnxNode[], wanted: readonly string[]): OnnxNode[] {
   const live = new Set(wanted);
@@ -176,14 +212,16 @@ function assemble(
   outputs: readonly (Translation["outputs"][number] & { readonly text: string })[],
   given: readonly string[],
 ): Translation {
-  const { helpers, weights } = writer.shared;
+  const { helpers } = writer.shared;
   const results = outputs.map((o) => o.text);
-  const body = [...writer.statements, ...results].join("\n");
+  const statements = alive(writer.statements, results);
+  const body = [...statements, ...results].join("\n");
   const used = ports.filter((p) => body.includes(p.text));
+  const weights = writer.shared.weights.filter((w) => body.includes(w.text));
   const signature = used.map((p) => `${p.text}: ${typeText(p.type, p.shape)}`).join(", ");
   const lines = [
     ...weights.map((w) => `param ${w.text}: ${typeText(w.type, w.shape)} ~ zeros`),
-    ...writer.statements,
+    ...statements,
     `return ${results.length === 1 ? results[0] : `(${results.join(", ")})`}`,
   ];
   const block = `{\n${lines.map((line) => indented(line)).join("\n")}\n}\n`;
@@ -201,6 +239,18 @@ function assemble(
     weights: weights.map((w) => ({ path: `net.${rename(w.text)}`, shape: w.shape, data: w.data })),
     given,
   };
+}
+/** The statements whose values something uses. */
+function alive(statements: readonly string[], results: readonly string[]): string[] {
+  const used = new Set(results.flatMap((text) => text.match(/«\d+»/g) ?? []));
+  const kept: string[] = [];
+  for (const statement of [...statements].reverse()) {
+    const [left] = statement.split(" = ", 1) as [string];
+    if (!(left.match(/«\d+»/g) ?? []).some((name) => used.has(name))) continue;
+    kept.push(statement);
+    for (const name of statement.match(/«\d+»/g) ?? []) used.add(name);
+  }
+  return kept.reverse();
 }
 const indented = (text: string): string =>
   text

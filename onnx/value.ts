@@ -8,8 +8,8 @@ export interface Value {
   readonly text?: string;
   /** Its elements where they are known whatever the inputs are. */
   readonly constant?: readonly number[];
-  /** Elements of a graph's input that the caller knows: used only where dlm needs a constant. */
-  readonly given?: { readonly name: string; readonly data: readonly number[] };
+  /** Elements that follow from inputs that the caller knows: used only where dlm needs a constant. */
+  readonly given?: { readonly names: readonly string[]; readonly data: readonly number[] };
 }
 /** An output of an operator: an expression, or the elements themselves. */
 export interface Result {
@@ -17,6 +17,7 @@ export interface Result {
   readonly type: ElementType;
   readonly text?: string;
   readonly constant?: readonly number[];
+  readonly given?: Value["given"];
 }
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

@@ -78,16 +78,22 @@ const comparison = (symbol: string, evaluate: (a: number, b: number) => boolean)
       writer.pointwise(values, "bool", ([a, b]) => `${a} ${symbol} ${b}`)
     );
   });
-const logical = (symbol: string): Operator =>
-  one((node, writer) => writer.pointwise(aligned(node, writer), "bool", ([a, b]) => `${a} ${symbol} ${b}`));
+const logical = (symbol: string, evaluate: (a: boolean, b: boolean) => boolean): Operator =>
+  one((node, writer) => {
+    const values = aligned(node, writer);
+    return (
+      foldPointwise(values, "bool", (a, b) => Number(evaluate(a !== 0, b !== 0))) ??
+      writer.pointwise(values, "bool", ([a, b]) => `${a} ${symbol} ${b}`)
+    );
+  });
 /** Max, Min, Sum, Mean: of any number of tensors. */
-const variadic = (join: (texts: readonly string[]) => string): Operator =>
+const variadic = (join: (texts: readonly string[]) => string, evaluate: (...x: number[]) => number): Operator =>
   one((node, writer) => {
     const values = node.inputs();
     const { type } = values[0]!;
     if (type === "bool") throw new Unsupported(`${node.op} of bool`);
     node.ignore("consumed_inputs");
-    return writer.pointwise(values, type, join);
+    return foldPointwise(values, type, evaluate) ?? writer.pointwise(values, type, join);
   });
 const nested =
   (name: string) =>
@@ -137,9 +143,11 @@ const modulo: Operator = one((node, writer) => {
   const { type } = values[0]!;
   const truncated = node.flag("fmod");
   const shape = broadcast(...values.map((v) => v.shape));
+  const folded = foldPointwise(values, type, (p, q) => (truncated ? p! % q! : p! - q! * Math.floor(p! / q!)));
+  if (folded) return folded;
   const [a, b] = values.map((v) => expanded(writer, v, shape));
   if (type === "f32") {
-    if (!truncated) throw new Unsupported("Mod of f32 without fmod");
+    if (!truncated) return { shape, type, text: `${a} % ${b}` };
     return { shape, type, text: `sign(${a}) * (abs(${a}) % abs(${b}))` };
   }
   const left = `${remainder(writer)}(${a}, ${b})`;
@@ -231,7 +239,10 @@ export const elementwise: Operators = {
     (x) => -x,
   ),
   Sign: numeric((x) => `sign(${x})`, Math.sign),
-  Relu: numeric((x, type) => (type === "f32" ? `relu(${x})` : `max(${x}, 0)`)),
+  Relu: numeric(
+    (x, type) => (type === "f32" ? `relu(${x})` : `max(${x}, 0)`),
+    (x) => Math.max(0, x),
+  ),
   Identity: one((node, writer) => {
     const x = node.input(0);
     return x.constant ? { shape: x.shape, type: x.type, constant: x.constant } : same(x, writer.text(x));
@@ -316,14 +327,25 @@ export const elementwise: Operators = {
     const swish = alpha === 1 ? `silu(${gate})` : `${gate} * sigmoid(${float(alpha)} * ${gate})`;
     return same(a, `${swish} * ${writer.text(b)}`);
   }),
-  Max: variadic(nested("max")),
-  Min: variadic(nested("min")),
-  Sum: variadic((texts) => texts.join(" + ")),
-  Mean: variadic((texts) => `(${texts.join(" + ")}) / ${literal(texts.length, "f32")}`),
-  And: logical("and"),
-  Or: logical("or"),
-  Xor: logical("!="),
-  Not: one((node, writer) => same(node.input(0), `not ${writer.text(node.input(0))}`)),
+  Max: variadic(nested("max"), Math.max),
+  Min: variadic(nested("min"), Math.min),
+  Sum: variadic(
+    (texts) => texts.join(" + "),
+    (...x) => x.reduce((a, b) => a + b, 0),
+  ),
+  Mean: variadic(
+    (texts) => `(${texts.join(" + ")}) / ${literal(texts.length, "f32")}`,
+    (...x) => x.reduce((a, b) => a + b, 0) / x.length,
+  ),
+  And: logical("and", (a, b) => a && b),
+  Or: logical("or", (a, b) => a || b),
+  Xor: logical("!=", (a, b) => a !== b),
+  Not: one((node, writer) => {
+    const x = node.input(0);
+    return (
+      foldPointwise([x], "bool", (v) => Number(!v)) ?? { shape: x.shape, type: "bool", text: `not ${writer.text(x)}` }
+    );
+  }),
   Equal: comparison("==", (a, b) => a === b),
   Less: comparison("<", (a, b) => a < b),
   LessOrEqual: comparison("<=", (a, b) => a <= b),

@@ -29,6 +29,8 @@ const random = "its draws are another generator's";
 const sequences = "dlm has no sequences";
 const strings = "dlm has no strings as values";
 const quantised = "dlm has no numbers of 8 bits";
+const bits = "dlm has no operations on bits";
+const complex = "dlm has no complex numbers";
 const notFinite = "dlm has no NaN, and its infinity is the largest number";
 export const leftOut: Readonly<Record<string, string>> = {
   NonZero: dataDependent,
@@ -65,6 +67,14 @@ export const leftOut: Readonly<Record<string, string>> = {
   QLinearMatMul: quantised,
   ConvInteger: quantised,
   MatMulInteger: quantised,
+  BitShift: bits,
+  BitwiseAnd: bits,
+  BitwiseOr: bits,
+  BitwiseXor: bits,
+  BitwiseNot: bits,
+  BitCast: bits,
+  DFT: complex,
+  STFT: complex,
   IsNaN: notFinite,
   IsInf: notFinite,
   ImageDecoder: "dlm reads pictures as data, not in a formula",

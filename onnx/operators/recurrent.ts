@@ -277,4 +277,94 @@ ${inner.statements.map((line) => `  ${line}`).join("\n")}
   });
 };
 
-export const recurrences: Operators = { RNN: rnn, GRU: gru, LSTM: lstm, Scan: scan };
+/** A branch that is known is taken; else both are computed, which have to be alike, and one is chosen. */
+const conditional: Operator = (node, writer, { environment, context }: Surroundings) => {
+  const condition = node.input(0);
+  const branch = (name: "then_branch" | "else_branch", into: Writer): Value[] => {
+    const graph = node.graph(name);
+    const inside = new Map(environment);
+    for (const t of graph.initializers) inside.set(t.name, constantOf(t, `the initialiser ${t.name}`));
+    const names = graph.outputs.map((o) => o.name);
+    context.run(graph, inside, into, context, names);
+    return names.map((name) => inside.get(name)!);
+  };
+  const result = (v: Value): Result =>
+    v.constant
+      ? { shape: v.shape, type: v.type, constant: v.constant }
+      : { shape: v.shape, type: v.type, text: writer.text(v), ...(v.given ? { given: v.given } : {}) };
+  if (condition.constant ?? condition.given) {
+    node.graph("then_branch");
+    node.graph("else_branch");
+    return branch(node.constant(condition, "the condition")[0] ? "then_branch" : "else_branch", writer).map(result);
+  }
+  const [yes, no] = [branch("then_branch", writer), branch("else_branch", writer)];
+  return yes.map((v, i): Result => {
+    const other = no[i]!;
+    if (String(v.shape) !== String(other.shape) || v.type !== other.type)
+      throw new Unsupported("If whose branches give different shapes");
+    const chosen = condition.shape.length ? `reshape[](${writer.text(condition)})` : writer.text(condition);
+    return { shape: v.shape, type: v.type, text: `where(${chosen}, ${writer.text(v)}, ${writer.text(other)})` };
+  });
+};
+/** A loop of a known number of rounds. One that may end before keeps its states from then on, and can give no sequences. */
+const loop: Operator = (node, writer, { environment, context }: Surroundings) => {
+  const body = node.graph("body");
+  const rounds = node.optionalConstant(0, "the number of rounds")?.[0];
+  if (rounds === undefined) throw new Unsupported("Loop whose number of rounds depends on values");
+  const start = node.optional(1);
+  const states = node.inputs(2);
+  const inner = writer.block();
+  const inside = new Map(environment);
+  for (const t of body.initializers) inside.set(t.name, constantOf(t, `the initialiser ${t.name}`));
+  const counter = writer.name(body.inputs[0]!.name);
+  const going = writer.name("going");
+  inside.set(body.inputs[0]!.name, { shape: [], type: "i32", text: counter });
+  const condition = body.inputs[1]!.name;
+  inside.set(condition, { shape: [], type: "bool", text: going });
+  const before = states.map((v, i) => {
+    const name = writer.name(body.inputs[2 + i]!.name);
+    inside.set(body.inputs[2 + i]!.name, { shape: v.shape, type: v.type, text: name });
+    return name;
+  });
+  const names = body.outputs.map((o) => o.name);
+  context.run(body, inside, inner, context, names);
+  const [proceeds, ...results] = names.map((name) => inside.get(name)!) as [Value, ...Value[]];
+  const known =
+    start && (start.constant ?? start.given) ? node.constant(start, "the condition")[0] : start ? undefined : 1;
+  const fixed = known !== undefined && (proceeds.text === going || Boolean(proceeds.constant?.[0]));
+  const after = results.slice(0, states.length);
+  const shown = results.slice(states.length);
+  if (!fixed && shown.length) throw new Unsupported("Loop whose number of results depends on values");
+  if (after.some((v, i) => String(v.shape) !== String(states[i]!.shape)))
+    throw new Unsupported("Loop whose states grow");
+  const count = fixed && !known ? 0 : rounds;
+  if (!count && shown.length) throw new Unsupported("Loop without rounds");
+  if (!count) return states.map((v) => ({ shape: v.shape, type: v.type, text: writer.text(v) }));
+  const kept = after.map((v, i) =>
+    inner.let("result", fixed ? inner.text(v) : `where(${going}, ${inner.text(v)}, ${before[i]})`),
+  );
+  const last = fixed ? [] : [`${going} = ${going} and ${inner.text(proceeds)}`];
+  const yielded = shown.map((v) => inner.let("result", inner.text(v)));
+  const next = [...before.map((name, i) => `${name} = ${kept[i]}`), ...last];
+  inner.statements.push(
+    ...(next.length ? [`next ${next.join(", ")}`] : []),
+    `yield (${[...kept, ...yielded].join(", ")})`,
+  );
+  const found = [...kept, ...yielded].map((_, i) => writer.name(i < states.length ? "states" : "results"));
+  const starts = [
+    ...before.map((name, i) => `${name} = ${writer.let("start", writer.text(states[i]!))}`),
+    ...(fixed ? [] : [`${going} = ${start ? writer.text(start) : "true"}`]),
+  ];
+  writer.statements.push(
+    `let ${found.length === 1 ? found[0] : `(${found.join(", ")})`} = scan (${counter} in 0..${count}${starts.length ? `; ${starts.join(", ")}` : ""}) {
+${inner.statements.map((line) => `  ${line}`).join("\n")}
+}`,
+  );
+  return [...after, ...shown].map((v, i): Result =>
+    i < states.length
+      ? { shape: v.shape, type: v.type, text: `${found[i]}[${count - 1}]` }
+      : { shape: [count, ...v.shape], type: v.type, text: found[i]! },
+  );
+};
+
+export const recurrences: Operators = { RNN: rnn, GRU: gru, LSTM: lstm, Scan: scan, If: conditional, Loop: loop };

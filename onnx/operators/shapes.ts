@@ -190,6 +190,16 @@ export function padded(
   const outside = mode === "constant" ? ` ?? ${value}` : "";
   return { shape, type: x.type, text: forAll(names, shape, `${at(writer.text(x), source)}${outside}`) };
 }
+/** The one element of a tensor, whatever its rank. */
+function scalarText(writer: Writer, v: Value): string {
+  if (!v.shape.length) return writer.text(v);
+  return v.constant
+    ? writer.text({ shape: [], type: v.type, constant: v.constant })
+    : at(
+        writer.text(v),
+        v.shape.map(() => "0"),
+      );
+}
 const pad: Operator = one((node, writer) => {
   const x = node.input(0);
   const rank = x.shape.length;
@@ -199,7 +209,7 @@ const pad: Operator = one((node, writer) => {
   const given = old ? undefined : node.optional(2);
   const axes = (old ? undefined : node.optionalConstant(3, "axes"))?.map((a) => axisOf(a, rank)) ?? range(rank);
   const zero = x.type === "bool" ? "false" : x.type === "f32" ? "0.0" : "0";
-  const value = old ? float(node.float("value", 0)) : given ? writer.text(given) : zero;
+  const value = old ? float(node.float("value", 0)) : given ? scalarText(writer, given) : zero;
   const before = range(rank).map((axis) => (axes.includes(axis) ? pads[axes.indexOf(axis)]! : 0));
   const after = range(rank).map((axis) => (axes.includes(axis) ? pads[axes.length + axes.indexOf(axis)]! : 0));
   return padded(writer, x, before, after, mode, value);
@@ -293,10 +303,46 @@ const spaceToDepth: Operator = one((node, writer) => {
   const x = node.input(0);
   const b = node.int("blocksize");
   const [n, c, h, w] = x.shape as [number, number, number, number];
+  const mode = node.word("mode", ["DCR", "CRD"], "DCR");
   const blocks = writer.let("blocks", `reshape${shapeText([n, c, h / b, b, w / b, b])}(${writer.text(x)})`);
   const shape = [n, c * b * b, h / b, w / b];
-  return { shape, type: x.type, text: `reshape${shapeText(shape)}(transpose(${blocks}, axes: [0, 3, 5, 1, 2, 4]))` };
+  return {
+    shape,
+    type: x.type,
+    text: `reshape${shapeText(shape)}(transpose(${blocks}, axes: ${mode === "DCR" ? "[0, 3, 5, 1, 2, 4]" : "[0, 1, 3, 5, 2, 4]"}))`,
+  };
 });
+
+/** The middle of every axis, or the axis in the middle of zeros. */
+const centered: Operator = one((node, writer) => {
+  const x = node.input(0);
+  const wanted = node.constantInput(1, "the shape");
+  const axes = node.numbers("axes")?.map((a) => axisOf(a, x.shape.length)) ?? range(x.shape.length);
+  const ends = x.shape.map((n, axis) => {
+    const target = axes.includes(axis) ? wanted[axes.indexOf(axis)]! : n;
+    const before = target < n ? -Math.floor((n - target) / 2) : Math.floor((target - n) / 2);
+    return [before, target - n - before] as const;
+  });
+  const zero = x.type === "bool" ? "false" : x.type === "f32" ? "0.0" : "0";
+  return padded(
+    writer,
+    x,
+    ends.map(([before]) => before),
+    ends.map(([, after]) => after),
+    "constant",
+    zero,
+  );
+});
+/** Windows of signals: sums of cosines over a period of n, or of n - 1 for a symmetric one. */
+const window = (coefficients: readonly number[]): Operator =>
+  one((node) => {
+    const n = node.constantInput(0, "the size")[0]!;
+    const period = node.flag("periodic", true) ? n : n - 1;
+    if (node.int("output_datatype", 1) !== 1) throw new Unsupported(`${node.op} of another type than f32`);
+    const at = (i: number): number =>
+      coefficients.reduce((sum, c, k) => sum + (-1) ** k * c * Math.cos((2 * Math.PI * k * i) / period), 0);
+    return { shape: [n], type: "f32", constant: range(n).map(at) };
+  });
 
 export const shapes: Operators = {
   Reshape: reshape,
@@ -310,6 +356,10 @@ export const shapes: Operators = {
   Slice: slice,
   Pad: pad,
   Tile: tile,
+  CenterCropPad: centered,
+  HannWindow: window([0.5, 0.5]),
+  HammingWindow: window([25 / 46, 21 / 46]),
+  BlackmanWindow: window([0.42, 0.5, 0.08]),
   Trilu: triangle,
   EyeLike: eye,
   Constant: constant,

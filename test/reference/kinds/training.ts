@@ -279,7 +279,7 @@ const schedules: Readonly<Record<string, (a: CaseReader) => Rate>> = {
       start = until;
       return {
         until,
-        text: straight ? `(${num(from)} + ${num(to - from)} * ${part})` : cosine(num(from), num(to), part),
+        text: straight ? `(${num(from)} * (1 - ${part}) + ${num(to)} * ${part})` : cosine(num(from), num(to), part),
       };
     });
     const last = texts.pop()!;
@@ -345,7 +345,9 @@ train fit {
   return {
     source,
     steps,
-    initial: c.has("metric") ? { "fit.metric_values": c.tensor("metric") } : {},
+    initial: c.has("metric")
+      ? { "fit.metric_values": c.tensor("metric"), "net.w": { shape: [], dtype: "f32", data: [0] } }
+      : {},
     states: [{ state: "fit.seen", output: "lr", final: true }],
   };
 }
