@@ -1,6 +1,7 @@
 // Evaluation: loss and metrics over a split, as if it were one batch. The rows run in chunks, what is kept of them is put together, and the
 // finish runs once over all.
-import type { Measured, Tensor } from "./api.ts";
+import type { Measured, MeasuringEvent, Tensor } from "./api.ts";
+import { sampleOf } from "./batches.ts";
 import { checkBindings } from "./check.ts";
 import { streamRows } from "./data.ts";
 import type { Recording } from "./recording.ts";
@@ -15,6 +16,7 @@ import { fromWords, product } from "./tensor.ts";
 export interface PreparedEvaluation {
   readonly split: string;
   readonly rows: Int32Array;
+  readonly of: number; // rows of the split, of which these are a sample or all
   readonly recordings: Promise<{ readonly chunks: ReadonlyMap<number, Recording>; readonly finish: Recording }>; // chunks by rows
   readonly wholeIndex: boolean; // the finish reads row numbers too
 }
@@ -32,9 +34,16 @@ function rowsOfSplit(s: Session, t: PlanTrain, split: string): Int32Array {
     );
   return rows;
 }
-export async function prepareEvaluation(s: Session, t: PlanTrain, split: string): Promise<PreparedEvaluation> {
+/** `sample`: at most so many rows. */
+export async function prepareEvaluation(
+  s: Session,
+  t: PlanTrain,
+  split: string,
+  sample = Infinity,
+): Promise<PreparedEvaluation> {
   const e = evaluationOf(t);
-  const rows = rowsOfSplit(s, t, split);
+  const all = rowsOfSplit(s, t, split);
+  const rows = sampleOf(all, sample, s.states.get(t.name)!.seed);
   const n = rows.length;
   const { machine } = s;
   const at = (count: number): Record<string, number> => ({ ...s.dims, rows: count });
@@ -64,14 +73,49 @@ export async function prepareEvaluation(s: Session, t: PlanTrain, split: string)
     chunks: new Map(counts.map((count, i) => [count, chunks[i]!])),
   }));
   recordings.catch(() => {}); // told to who runs it
-  return { split, rows, recordings, wholeIndex: bound(e.finish, (b) => b === e.index.buffer) };
+  return { split, rows, of: all.length, recordings, wholeIndex: bound(e.finish, (b) => b === e.index.buffer) };
 }
-export async function runEvaluation(s: Session, t: PlanTrain, prepared: PreparedEvaluation): Promise<Measured> {
+/** `told`: how many rows the device has done, now and then. Weights must not change meanwhile; without it nothing waits between the chunks. */
+export function runEvaluation(
+  s: Session,
+  t: PlanTrain,
+  prepared: PreparedEvaluation,
+  told?: (rows: number) => void,
+): Promise<Measured> {
+  const result = s.measuring.then(() => measureRows(s, t, prepared, told));
+  s.measuring = result.catch(() => {}); // told to who asked for it
+  return result;
+}
+const [firstTold, betweenTold] = [0.5, 0.2]; // seconds before an evaluation tells how far it is, and between two such
+/** What to call with the rows that are done: it tells now and then. */
+export function measuringProgress(
+  s: Session,
+  t: PlanTrain,
+  { split, rows }: PreparedEvaluation,
+  tell: ((event: MeasuringEvent) => void) | undefined,
+): ((done: number) => void) | undefined {
+  if (!tell) return undefined;
+  const { step } = s.states.get(t.name)!;
+  let quietUntil = performance.now() + 1000 * firstTold;
+  return (done) => {
+    if (performance.now() < quietUntil || done === rows.length) return;
+    quietUntil = performance.now() + 1000 * betweenTold;
+    tell({ kind: "measuring", train: t.name, step, split, done, rows: rows.length });
+  };
+}
+const chunksAhead = 2;
+async function measureRows(
+  s: Session,
+  t: PlanTrain,
+  prepared: PreparedEvaluation,
+  told: ((rows: number) => void) | undefined,
+): Promise<Measured> {
   const e = evaluationOf(t);
   const { machine } = s;
   const { rows } = prepared;
   const { chunks, finish } = await prepared.recordings;
   writeScalars(s, t, totalSteps(s, t));
+  const pending: Promise<void>[] = [];
   for (let from = 0; from < rows.length; from += e.chunk) {
     const part = rows.slice(from, from + e.chunk);
     machine.write(e.index.buffer, e.index.offset, streamRows(s.data.get(t.dataset!)!, part, machine));
@@ -85,6 +129,10 @@ export async function runEvaluation(s: Session, t: PlanTrain, prepared: Prepared
         k.bytesPerRow * part.length,
       );
     encoder.submit();
+    if (!told) continue;
+    const upTo = from + part.length;
+    pending.push(machine.device.queue.onSubmittedWorkDone().then(() => told(upTo)));
+    if (pending.length > chunksAhead) await pending.shift();
   }
   if (prepared.wholeIndex) machine.write(e.index.buffer, e.index.offset, rows.slice());
   const dims = { ...s.dims, rows: rows.length };

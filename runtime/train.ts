@@ -65,7 +65,8 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
     metrics: lastRow ? metricsOf(t, lastRow) : {},
     measured: measurements.measured,
     seconds,
-    stepsPerSecond: (state.step - firstStep) / Math.max(1e-9, seconds),
+    measuringSeconds: measurements.seconds,
+    stepsPerSecond: (state.step - firstStep) / Math.max(1e-9, seconds - measurements.seconds),
     submits: windows.submits,
     ...(measurements.saved ? { saved: measurements.saved } : {}),
   };

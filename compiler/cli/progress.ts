@@ -1,6 +1,14 @@
 // What a run shows of its training: a live line on a terminal, plain lines now and then elsewhere, or one event a line (--json).
 // In: the runtime's events.   Out: text. Losses are kept as means of a few dozen stretches, for the curve at the end.
-import type { EvaluationEvent, Measured, ProgressEvent, Tensor, TrainEvent, TrainResult } from "../../runtime/api.ts";
+import type {
+  EvaluationEvent,
+  Measured,
+  MeasuringEvent,
+  ProgressEvent,
+  Tensor,
+  TrainEvent,
+  TrainResult,
+} from "../../runtime/api.ts";
 import { shortest } from "./values.ts";
 import { bar, duration, numberText, styles, type Terminal } from "./terminal.ts";
 import { counted } from "../print/text.ts";
@@ -75,6 +83,15 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
       );
     }
   };
+  const measuring = ({ train, step, split, done, rows }: MeasuringEvent): void => {
+    const text = `measuring ${split}: ${done.toLocaleString("en")} of ${counted(rows, "row")}`;
+    if (terminal.live)
+      terminal.update(`${live.bold(labelled(train))}${live.green(bar(done / rows, longBar))}  ${text}`);
+    else if (performance.now() >= quietUntil) {
+      quietUntil = performance.now() + plainSeconds * 1000;
+      terminal.line(`${labelled(train)}step ${step}  ${text}`);
+    }
+  };
   const evaluation = (event: EvaluationEvent): void => {
     let known = evaluated.get(event.train);
     if (!known) evaluated.set(event.train, (known = { latest: new Map(), shownAt: -Infinity }));
@@ -93,6 +110,7 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
     event(event) {
       if (event.kind === "progress") progress(event);
       else if (event.kind === "evaluation") evaluation(event);
+      else if (event.kind === "measuring") measuring(event);
       else
         terminal.line(
           out.dim(
@@ -112,15 +130,17 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
         stalled: `${result.step} of ${counted(result.steps, "step")}: no longer better`,
         paused: `paused at step ${result.step} of ${result.steps}`,
       }[result.reason];
+      const measuring =
+        result.measuringSeconds > 0.1 * result.seconds ? `${seconds(result.measuringSeconds)} of it measuring, ` : "";
       terminal.line(
-        `${labelled(result.train)}${out.bold(ended)} in ${seconds(result.seconds)} ${out.dim(`(${rate(result.stepsPerSecond)})`)}`,
+        `${labelled(result.train)}${out.bold(ended)} in ${seconds(result.seconds)} ${out.dim(`(${measuring}${rate(result.stepsPerSecond)})`)}`,
       );
       if (done) terminal.line(`  loss   ${numberText(done.first)} ${out.cyan(done.text())} ${numberText(result.loss)}`);
       const latest = evaluated.get(result.train)?.latest;
       for (const [split, values] of Object.entries(result.measured)) {
-        const rows = latest?.get(split)?.rows;
+        const { rows, of = rows } = latest?.get(split) ?? {};
         terminal.line(
-          `  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : out.dim(`  (${counted(rows, "row")})`)}`,
+          `  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : out.dim(`  (${rows === of ? "" : `${rows.toLocaleString("en")} of `}${counted(of!, "row")})`)}`,
         );
         for (const [name, value] of Object.entries(values))
           if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
@@ -200,7 +220,7 @@ export function jsonProgress(write: (event: object) => void): Progress {
   return {
     event(event) {
       if (event.kind === "evaluation") return write({ ...event, values: measuredJson(event.values) });
-      if (event.kind === "saved") return write(event);
+      if (event.kind === "saved" || event.kind === "measuring") return write(event);
       const { curves, ...rest } = event;
       losses.push(...(curves["loss"] ?? []));
       if (performance.now() < quietUntil && event.step < event.steps) return;

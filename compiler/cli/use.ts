@@ -6,11 +6,11 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, targetOf } from "./device.ts";
-import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
-import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
+import { checkWritable, ofFile, readKept, writeWhole } from "./files.ts";
+import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
-import { figuresOf, measuredJson, tensorText } from "./progress.ts";
+import { figuresOf, jsonProgress, measuredJson, tensorText, textProgress } from "./progress.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
 import { checkOutput, inputValue, nested, outputBytes } from "./values.ts";
 import { counted, portText, typeText } from "../print/text.ts";
@@ -46,12 +46,16 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
         throw unknown(`${plan.name} has no split`, flags.split, known);
       const { bold, dim } = styles(terminal.color);
       let measured = 0;
+      const progress = flags.json
+        ? jsonProgress((event) => terminal.line(jsonText(event)))
+        : textProgress(terminal, blocks.length);
       for (const t of blocks)
         for (const split of splitsOf(t.dataset)) {
           if ((flags.split !== undefined && split !== flags.split) || !t.evaluate) continue;
           measured++;
           const rows = model.data[t.dataset!]!.splits[split]!;
-          const values: Measured = await model.evaluate(t.name, split);
+          const values: Measured = await model.evaluate(t.name, split, { onProgress: progress.event });
+          terminal.endUpdate();
           if (flags.json)
             terminal.line(
               jsonText({
@@ -163,16 +167,16 @@ async function withModel(
   use: (model: Model, plan: Plan) => Promise<void>,
 ): Promise<void> {
   const model = openModel(path);
-  const bytes = flags.weights === undefined ? undefined : readBytes(flags.weights, "read the weights from");
-  const read = fileReader(model, flags);
+  const bytes = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
+  const files = dataFiles(model, flags);
   if (bytes) await ofFile(flags.weights!, () => readSafetensors(bytes));
   const opened = await deviceFor(flags.device);
   try {
-    const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
+    const { plan } = await planModel(model, flags, targetOf(opened.facts), files);
     const wanted = part(plan);
     const loaded = await load(wanted, {
       device: opened.device,
-      read,
+      ...files,
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     });

@@ -143,9 +143,12 @@ function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers): PlanTrain
     scalars: t.scalars.map((s) => inputPort(s.name, s.source, buffers)),
     ...(evaluation ? { evaluate: evaluation } : {}),
     ...(t.evaluateEvery !== undefined ? { evaluateEvery: t.evaluateEvery } : {}),
+    ...(t.sample !== undefined ? { sample: t.sample } : {}),
     ...(t.stop ? { stop: t.stop } : {}),
     ...(t.save ? { save: t.save } : {}),
     ...(t.load.length ? { load: t.load } : {}),
+    ...(t.checkpoint !== undefined ? { checkpoint: t.checkpoint } : {}),
+    ...(t.keep !== undefined ? { keep: t.keep } : {}),
   };
 }
 /** Rows in chunks that are as large as the memory of a training step allows, then what is measured over all of them. */

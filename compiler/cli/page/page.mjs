@@ -523,6 +523,8 @@ function progress(step, steps) {
 }
 function onProgress(event) {
   if (event.kind === "saved") return;
+  if (event.kind === "measuring")
+    return say(`Measuring ${event.split}: ${whole.format(event.done)} of ${whole.format(event.rows)} rows`);
   if (event.kind === "evaluation") {
     for (const [name, value] of Object.entries(event.values))
       if (typeof value === "number")

@@ -97,7 +97,7 @@ function fieldFormula(s: ast.Field, declared: Declared, block: Block, ctx: Conte
     if (v.kind !== "loader") return v;
     const loader = v.loader.kind === "host" && !v.loader.name ? { ...v.loader, name: s.name.text } : v.loader;
     const own = isBare ? range : undefined;
-    return tensor(addColumn(columnName(), loader, shapeOfLoader(loader, shape), dtype, own, span, block));
+    return tensor(addColumn(columnName(), loader, shapeOfLoader(loader, shape, span), dtype, own, span, block));
   };
   const v = loaded(evaluateField(s.value, block.scope, ctx, loaded), s.value.span);
   const node = isPlain(v)
@@ -149,7 +149,7 @@ const isLoader = (e: ast.Expr): boolean =>
 function evaluateField(e: ast.Expr, scope: Scope, ctx: Context, loaded: (v: Value, span: Span) => Value): Value {
   const named = new Scope(scope);
   const words = new Scope(scope);
-  words.bind("drop", { kind: "string", value: "drop" }); // csv(..., missing: drop)
+  for (const word of ["drop", "cut"]) words.bind(word, { kind: "string", value: word }); // missing: drop, longer: cut
   let n = 0;
   const rewrite = (x: ast.Expr): ast.Expr => {
     switch (x.kind) {

@@ -53,7 +53,8 @@ function trainProgram(
   }));
   hostScalar(block, "steps");
   hostScalar(block, "epochs");
-  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, stop, save } = settings;
+  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, sample } = settings;
+  const { stop, save, checkpoint, keep } = settings;
   return {
     name,
     ...(data ? { dataset: data.public.name } : {}),
@@ -65,9 +66,12 @@ function trainProgram(
     ...(steps !== undefined ? { steps } : {}),
     window: block.window,
     ...(evaluateEvery !== undefined ? { evaluateEvery } : {}),
+    ...(sample !== undefined ? { sample } : {}),
     ...(stop ? { stop } : {}),
     ...(save ? { save } : {}),
     load: settings.load,
+    ...(checkpoint !== undefined ? { checkpoint } : {}),
+    ...(keep !== undefined ? { keep } : {}),
     ...(block.index ? { index: block.index } : {}),
     ring,
     columns: columns.map((x) => x.name),
