@@ -19,10 +19,6 @@ const classesLast = (t: ReferenceTensor): ReferenceTensor =>
 const loss =
   (write: (c: CaseReader, reduce: string) => string): Rule =>
   (c) => ({ outputs: { loss: write(c, `reduce: ${reducer(c)}`) } });
-/** A loss that is a formula of the elements. */
-const formula =
-  (write: (c: CaseReader) => string): Rule =>
-  (c) => ({ outputs: { loss: reduced(c, write(c)) } });
 
 /** Class numbers; an index that is to be ignored and is no class becomes -100, which the library takes. */
 function classes(c: CaseReader): { ignore: number; translation: Pick<Translation, "layout" | "ranges"> } {
@@ -65,15 +61,12 @@ export const losses: Rules = {
     const text = `cross_entropy(x, target, ${weightOf(c)}, ${smooth}, ${num(ignore)}, reduce: ${reducer(c)})`;
     return { ...translation, outputs: { loss: text } };
   },
-  /** Targets are probabilities; the mean is over samples, also with weights of classes. */
+  /** Targets are probabilities. */
   cross_entropy_probs: (c) => {
-    const count = c.shape("x").length === 1 ? c.extent("x", 0) : c.extent("x", 1);
-    const smooth = c.number("label_smoothing", 0);
-    const target = smooth ? `(target * ${num(1 - smooth)} + ${num(smooth / count)})` : "target";
-    const weight = c.has("class_weight") ? "class_weight * " : "";
+    const smooth = num(c.number("label_smoothing", 0));
     return {
       layout: { x: classesLast, target: classesLast },
-      outputs: { loss: reduced(c, `(-sum(${weight}${target} * log_softmax(x), axis: -1))`) },
+      outputs: { loss: `cross_entropy_probs(x, target, ${weightOf(c)}, ${smooth}, reduce: ${reducer(c)})` },
     };
   },
   expression: (c) => {
@@ -89,108 +82,52 @@ export const losses: Rules = {
   },
   contrastive: (c) => ({
     lets: `let distance = sqrt(sum((a - b)^2, axis: -1) + ${num(c.number("eps", 1e-12))})`,
-    outputs: {
-      loss: reduced(
-        c,
-        `(0.5 * (target * distance^2 + (1 - target) * relu(${num(c.number("margin", 1))} - distance)^2))`,
-      ),
-    },
+    outputs: { loss: `contrastive(distance, target, ${num(c.number("margin", 1))}, reduce: ${reducer(c)})` },
   }),
-  cosine_embedding: (c) => ({
-    lets: `let cosine = sum(a * b, axis: -1) / sqrt((sum(a^2, axis: -1) + 1e-12) * (sum(b^2, axis: -1) + 1e-12))`,
-    outputs: { loss: reduced(c, `(where(target > 0, 1 - cosine, relu(cosine - ${num(c.number("margin", 0))})))`) },
+  cosine_embedding: loss((c, r) => `cosine_embedding(a, b, target, ${num(c.number("margin", 0))}, ${r})`),
+  focal: loss((c, r) => {
+    const alpha = c.attribute("alpha") === undefined ? "" : `, alpha: ${num(c.number("alpha"))}`;
+    return `focal(x, target, ${num(c.number("gamma", 2))}${alpha}, ${r})`;
   }),
-  focal: (c) => {
-    const alpha = c.attribute("alpha") === undefined ? undefined : c.number("alpha");
-    const share = alpha === undefined ? "" : `(${num(alpha)} * target + ${num(1 - alpha)} * (1 - target)) * `;
-    return {
-      lets: "let p = sigmoid(x)\n  let right = p * target + (1 - p) * (1 - target)",
-      outputs: {
-        loss: reduced(
-          c,
-          `(${share}(1 - right)^${num(c.number("gamma", 2))} * bce_with_logits(x, target, reduce: each))`,
-        ),
-      },
-    };
-  },
-  /** The variance is bounded below without a change of its slope, and may have an axis less or an axis of 1. */
+  /** The variance may have an axis less or an axis of 1. */
   gaussian_nll: (c) => {
     const [x, own] = [c.shape("x"), c.shape("var")];
-    const eps = num(c.number("eps", 1e-6));
-    const full = c.flag("full", false) ? ` + ${0.5 * Math.log(2 * Math.PI)}` : "";
     const variance = own.length < x.length ? "unsqueeze(var, -1)" : "var";
-    const text = own.length === x.length && String(own) === String(x) ? variance : `expand${shapeText(x)}(${variance})`;
-    return {
-      lets: `let v0 = ${text}\n  let v = v0 + stop(max(v0, ${eps}) - v0)`,
-      outputs: { loss: reduced(c, `(0.5 * (log(v) + (x - target)^2 / v)${full})`) },
-    };
+    const text = String(own) === String(x) ? variance : `expand${shapeText(x)}(${variance})`;
+    const options = `full: ${c.flag("full", false)}, eps: ${num(c.number("eps", 1e-6))}, reduce: ${reducer(c)}`;
+    return { lets: `let variance = ${text}`, outputs: { loss: `gaussian_nll(x, target, variance, ${options})` } };
   },
-  hinge: formula((c) => `relu(${num(c.number("margin", 1))} - target * x)`),
-  squared_hinge: formula((c) => `(relu(${num(c.number("margin", 1))} - target * x)^2)`),
-  hinge_embedding: formula((c) => `where(target > 0, x, relu(${num(c.number("margin", 1))} - x))`),
-  soft_margin: formula(() => "softplus(-target * x)"),
-  log_cosh: formula(() => "(abs(x - target) + log1p(exp(-2 * abs(x - target))) - log(2))"),
-  margin_ranking: formula((c) => `relu(${num(c.number("margin", 0))} - target * (a - b))`),
-  multilabel_soft_margin: formula((c) => {
-    const weight = c.has("weight") ? "weight * " : "";
-    return `mean(-${weight}(target * log_sigmoid(x) + (1 - target) * log_sigmoid(-x)), axis: -1)`;
+  hinge: loss((c, r) => `hinge(x, target, ${num(c.number("margin", 1))}, ${r})`),
+  squared_hinge: loss((c, r) => `squared_hinge(x, target, ${num(c.number("margin", 1))}, ${r})`),
+  hinge_embedding: loss((c, r) => `hinge_embedding(x, target, ${num(c.number("margin", 1))}, ${r})`),
+  soft_margin: loss((_, r) => `soft_margin(x, target, ${r})`),
+  log_cosh: loss((_, r) => `log_cosh(x, target, ${r})`),
+  margin_ranking: loss((c, r) => `margin_ranking(a, b, target, ${num(c.number("margin", 0))}, ${r})`),
+  multilabel_soft_margin: loss(
+    (c, r) => `multilabel_soft_margin(x, target, ${c.has("weight") ? "weight" : "1"}, ${r})`,
+  ),
+  multi_margin: (c) => ({
+    ranges: { target: `0..${c.extent("x", -1)}` },
+    outputs: {
+      loss: `multi_margin(x, target, p: ${c.number("p", 1)}, margin: ${num(c.number("margin", 1))}, weight: ${c.has("weight") ? "weight" : "1"}, reduce: ${reducer(c)})`,
+    },
   }),
-  multi_margin: (c) => {
-    const shape = c.shape("x");
-    const [rows, count] = shape.length === 1 ? [undefined, shape[0]!] : [shape[0]!, shape[1]!];
-    const [p, margin] = [c.number("p", 1), num(c.number("margin", 1))];
-    const row = rows === undefined ? "" : "i, ";
-    const own = rows === undefined ? "target" : "target[i]";
-    const weight = c.has("weight") ? ` * weight[${own}]` : "";
-    const each = `(sum over k in 0..${count}: where(k == ${own}, 0.0, relu(${margin} - x[${row}${own}] + x[${row}k])^${p}${weight})) / ${count}`;
-    return {
-      ranges: { target: `0..${count}` },
-      outputs: { loss: reduced(c, rows === undefined ? `(${each})` : `(for i in 0..${rows}: ${each})`) },
-    };
-  },
-  poisson_nll: (c) => {
-    const text = c.flag("log_input", true)
-      ? "exp(x) - target * x"
-      : `x - target * log(x + ${num(c.number("eps", 1e-8))})`;
-    c.number("eps", 1e-8);
-    const stirling = c.flag("full", false)
-      ? " + where(target > 1, target * log(max(target, 1)) - target + 0.5 * log(2 * pi * max(target, 1)), 0)"
-      : "";
-    return { outputs: { loss: reduced(c, `(${text}${stirling})`) } };
-  },
+  poisson_nll: loss(
+    (c, r) =>
+      `poisson_nll(x, target, log_input: ${c.flag("log_input", true)}, full: ${c.flag("full", false)}, eps: ${num(c.number("eps", 1e-8))}, ${r})`,
+  ),
   kl_div: (c) => {
-    const each = c.flag("log_target", false)
-      ? "(exp(target) * (target - x))"
-      : "(where(target > 0, target * log(where(target > 0, target, 1.0)), 0) - target * x)";
     const reduction = c.word("reduction", ["mean", "sum", "none", "batchmean"], "mean");
-    const text =
-      reduction === "none"
-        ? each
-        : reduction === "batchmean"
-          ? `sum(${each}) / ${c.extent("x", 0)}`
-          : `${reduction}(${each})`;
-    return { outputs: { loss: text } };
+    const reduce = { mean: "average", sum: "total", none: "each", batchmean: "batch_mean" }[reduction];
+    return { outputs: { loss: `kl_div(x, target, log_target: ${c.flag("log_target", false)}, reduce: ${reduce})` } };
   },
-  triplet_margin: (c) => {
-    const [p, eps] = [c.number("p", 2), num(c.number("eps", 1e-6))];
-    const distance = (a: string, b: string): string => `norm(${a} - ${b} + ${eps}, axis: -1, p: ${num(p)})`;
-    const negative = c.flag("swap", false)
-      ? `min(${distance("anchor", "negative")}, ${distance("positive", "negative")})`
-      : distance("anchor", "negative");
-    return {
-      outputs: {
-        loss: reduced(c, `relu(${distance("anchor", "positive")} - ${negative} + ${num(c.number("margin", 1))})`),
-      },
-    };
-  },
+  triplet_margin: loss((c, r) => {
+    const options = `p: ${num(c.number("p", 2))}, eps: ${num(c.number("eps", 1e-6))}, swap: ${c.flag("swap", false)}`;
+    return `triplet_margin(anchor, positive, negative, ${num(c.number("margin", 1))}, ${options}, ${r})`;
+  }),
   vae_elbo: (c) => {
     c.word("reduction", ["mean"], "mean");
-    const rows = c.extent("x", 0);
-    return {
-      outputs: {
-        loss: `(bce_with_logits(x, target, reduce: total) + ${num(c.number("beta", 1))} * -0.5 * sum(1 + logvar - mu^2 - exp(logvar))) / ${rows}`,
-      },
-    };
+    return { outputs: { loss: `vae_loss(x, target, mu, logvar, ${num(c.number("beta", 1))})` } };
   },
   /** Frequent classes in the head, which has an entry for each cluster of the others. */
   adaptive_log_softmax: (c) => {
@@ -222,33 +159,22 @@ export const losses: Rules = {
       outputs: { output: "own", loss: "-mean(own)", log_prob: "all" },
     };
   },
-  /** Forward probabilities of all ways through the labels with blanks between them (Graves et al. 2006). */
+  /** The mean divides every loss by its target's length. */
   ctc: (c) => {
-    const [steps, rows, count] = c.shape("x") as [number, number, number];
+    const [steps, , count] = c.shape("x") as [number, number, number];
     if (c.shape("target").length !== 2) throw new Refused("targets in one row");
-    const longest = c.extent("target", 1);
-    const states = 2 * longest + 1;
-    const blank = c.number("blank", 0);
     const reduction = c.word("reduction", ["mean", "sum", "none"], "mean");
-    const zero = c.flag("zero_infinity", false);
-    const label = `where(s % 2 == 1, target[n, min(s // 2, ${longest - 1})], ${blank})`;
-    const lets = [
-      "let lp = log_softmax(x)",
-      `let label = for n in 0..${rows}, s in 0..${states}: ${label}`,
-      // two places further only from label to another label
-      `let jumps = for n in 0..${rows}, s in 0..${states}: s % 2 == 1 and s > 1 and label[n, s] != label[n, max(0, s - 2)]`,
-      `let before = for n in 0..${rows}, s in 0..${states}: where(s < 2, lp[0, n, label[n, s]], -inf)`,
-      `let ways = fold (t in 1..${steps}; a = before) {
-    next a = for n in 0..${rows}, s in 0..${states}: where(t < input_lengths[n], lp[t, n, label[n, s]] + logaddexp(logaddexp(a[n, s], a[n, s - 1] ?? -inf), where(jumps[n, s], a[n, s - 2] ?? -inf, -inf)), a[n, s])
-  }`,
-      `let each = for n in 0..${rows}: -where(target_lengths[n] == 0, ways[n, 0], logaddexp(ways[n, min(${states - 1}, 2 * target_lengths[n])], ways[n, max(0, 2 * target_lengths[n] - 1)]))`,
-      ...(zero ? ["let losses = where(each > 1e30, 0.0, each)"] : ["let losses = each"]),
-    ];
-    const mean = "mean(losses / max(1, f32(target_lengths)))";
+    const options = `blank: ${c.number("blank", 0)}, zero_infinity: ${c.flag("zero_infinity", false)}`;
     return {
-      lets: lets.join("\n  "),
-      ranges: { target: `0..${count}`, input_lengths: `0..${steps + 1}`, target_lengths: `0..${longest + 1}` },
-      outputs: { loss: reduction === "none" ? "losses" : reduction === "sum" ? "sum(losses)" : mean },
+      lets: `let losses = ctc_loss(log_softmax(x), target, input_lengths, target_lengths, ${options})`,
+      ranges: {
+        target: `0..${count}`,
+        input_lengths: `0..${steps + 1}`,
+        target_lengths: `0..${c.extent("target", 1) + 1}`,
+      },
+      outputs: {
+        loss: { none: "losses", sum: "sum(losses)", mean: "mean(losses / f32(max(target_lengths, 1)))" }[reduction],
+      },
     };
   },
 };
@@ -295,16 +221,7 @@ export const metrics: Rules = {
       ),
     };
   },
-  /** The share of pairs of a positive and a negative that the scores order rightly; equal ones count half. */
-  auroc: (c) => {
-    const n = c.extent("scores", 0);
-    const pair = `where(target[i] == 1 and target[j] == 0, where(scores[i] > scores[j], 1.0, where(scores[i] == scores[j], 0.5, 0.0)), 0.0)`;
-    return {
-      lets: `let right = sum over i in 0..${n}, j in 0..${n}: ${pair}\n  let positive = sum(f32(target))`,
-      outputs: { auroc: `right / (positive * (${n} - positive))` },
-      ranges: { target: "0..2" },
-    };
-  },
+  auroc: () => ({ outputs: { auroc: "auroc(scores, f32(target))" }, ranges: { target: "0..2" } }),
   binary_classification: (c) => {
     const threshold = num(c.number("threshold", 0));
     return {
@@ -344,13 +261,8 @@ export const metrics: Rules = {
     }
     return { lets: lets.join("\n  "), outputs, ranges: { target: `0..${k}` } };
   },
-  top_k_accuracy: (c) => {
-    const [rows, count] = c.shape("scores") as [number, number];
-    const own = "scores[i, target[i]]";
-    const above = `(sum over k in 0..${count}: where(scores[i, k] > ${own} or scores[i, k] == ${own} and k < target[i], 1, 0))`;
-    return {
-      outputs: { top_k: `mean(for i in 0..${rows}: where(${above} < ${c.number("k")}, 1.0, 0.0))` },
-      ranges: { target: `0..${count}` },
-    };
-  },
+  top_k_accuracy: (c) => ({
+    outputs: { top_k: `top_k_accuracy(scores, target, ${c.number("k")})` },
+    ranges: { target: `0..${classCount(c)}` },
+  }),
 };

@@ -450,22 +450,20 @@ export function modelSequence(c: CaseReader): Sequence {
   }
   const clip = c.attribute("clip_norm") === undefined ? "" : `clip_norm(${num(c.number("clip_norm"))}) >> `;
   const rates = c.attribute("lr_schedule") === undefined ? undefined : c.numbers("lr_schedule", steps);
-  let declarations = model.declarations;
   const minimized = model.objectives.flatMap(({ text, by, wrt, lets }) => {
     const a = c.nested(by);
     const kind = a.text("kind");
     const rate = num(a.number("lr"));
     const found = optimizer(kind, a, rates ? `rates[step % ${steps}]` : rate);
-    declarations = found.declarations + declarations;
     const keep = series
       .filter(([, value]) => value === text || by === "optimizer")
       .map(
         ([output, value]) =>
           `next series_${output} = for i in 0..${steps}: where(i == step, ${value}, series_${output}[i])`,
       );
-    return [...(lets ?? []), ...keep, `minimize ${text}${wrt ? ` wrt ${wrt}` : ""} by ${clip}${found.call}`];
+    return [...(lets ?? []), ...keep, `minimize ${text}${wrt ? ` wrt ${wrt}` : ""} by ${clip}${found}`];
   });
-  const source = `${declarations}train fit {
+  const source = `${model.declarations}train fit {
   ${[
     ...declared,
     ...read,
