@@ -2,12 +2,10 @@
 import { permute, reshaped, type ReferenceTensor } from "../case.ts";
 import { Refused, type CaseReader } from "../reader.ts";
 import {
-  binders,
   channelsLast,
   num,
   range,
   shapeText,
-  shifted,
   sizeOf,
   type Rule,
   type Rules,
@@ -15,12 +13,11 @@ import {
 } from "../translation.ts";
 
 export const matrix = (t: ReferenceTensor): ReferenceTensor => permute(t, [1, 0]);
-const kernel = (t: ReferenceTensor): ReferenceTensor => permute(t, [2, 3, 1, 0]);
-const last = (t: ReferenceTensor): ReferenceTensor => permute(t, channelsLast(t.shape.length));
+/** [out, in, k...] -> [k..., in, out] */
+const kernel = (t: ReferenceTensor): ReferenceTensor => permute(t, [...range(t.shape.length - 2, 2), 1, 0]);
+const last = (t: ReferenceTensor): ReferenceTensor =>
+  t.shape.length < 3 ? t : permute(t, channelsLast(t.shape.length));
 
-const places = ["d", "h", "w"];
-const taps = ["r", "s", "t"];
-const names = (list: readonly string[], rank: number): string[] => list.slice(-rank);
 interface Windows {
   readonly rank: number;
   readonly size: readonly number[];
@@ -46,113 +43,69 @@ function windows(c: CaseReader, ceil = false): Windows {
   if (String(out) !== String(c.output("y").slice(2))) throw new Refused(`windows give ${shapeText(out)}`);
   return { rank, size, kernel: own, stride, padding, dilation, out };
 }
-const place = (w: Windows, i: number, p: string, t: string): string => {
-  const scaled = w.stride[i] === 1 ? p : `${w.stride[i]} * ${p}`;
-  return shifted(`${scaled} + ${w.dilation[i] === 1 ? t : `${w.dilation[i]} * ${t}`}`, -w.padding[i]!);
-};
-const reads = (w: Windows, lead: readonly string[], outside: string): string =>
-  `(x[${[...lead, ...range(w.rank).map((i) => place(w, i, names(places, w.rank)[i]!, names(taps, w.rank)[i]!))].join(", ")}] ?? ${outside})`;
-const overTaps = (w: Windows): string => binders(names(taps, w.rank), w.kernel);
-const forPlaces = (c: CaseReader, w: Windows, channels = "c"): string =>
-  `for ${binders(["n", channels, ...names(places, w.rank)], [c.shape("x")[0]!, c.output("y")[1]!, ...w.out])}`;
-
-const convolution: Rule = (c) => {
-  const w = windows(c);
-  const [ins, outs, groups] = [c.number("in"), c.number("out"), c.number("groups", 1)];
-  const bias = c.flag("bias", true);
-  c.word("padding_mode", ["zeros"], "zeros");
-  if (c.extent("x", 1) !== ins || c.extent("weight", 0) !== outs) throw new Refused("channels that do not fit");
-  const per = ins / groups;
-  const channel = groups === 1 ? "c" : `o // ${outs / groups} * ${per} + c`;
-  const weight = `weight[o, c, ${names(taps, w.rank).join(", ")}]`;
-  const sum = `(sum over c in 0..${per}, ${overTaps(w)}: ${reads(w, ["n", channel], "0")} * ${weight})`;
-  return { outputs: { y: `${forPlaces(c, w, "o")}: ${sum}${bias ? " + bias[o]" : ""}` } };
-};
-/** The library's layer, channels last. */
-const conv2d: Rule = (c) => {
-  const w = windows(c);
-  const [ins, outs] = [c.number("in"), c.number("out")];
-  c.word("padding_mode", ["zeros"], "zeros");
-  const options = `k: ${shapeText(w.kernel)}, stride: ${shapeText(w.stride)}, pad: ${shapeText(w.padding)}, dilate: ${shapeText(w.dilation)}`;
+const axisLetters = ["D", "H", "W"];
+/** A model of one library layer over an image, channels last. */
+function imageLayer(c: CaseReader, layer: string, parameters: Readonly<Record<string, string>> = {}): Translation {
+  const rank = c.shape("x").length - 2;
+  const size = rank === 1 ? "L" : axisLetters.slice(-rank).join(", ");
+  const name = layer.slice(0, layer.indexOf("("));
+  const own = name.replace(/(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, "_").toLowerCase();
   return {
-    declarations: `model net(x: f32[N, H, W, ${ins}]) = x |> Conv2d(${outs}, ${options}, groups: ${c.number("groups", 1)}, bias: ${c.flag("bias", true)})`,
-    parameters: { weight: "net.conv2d.w", bias: "net.conv2d.b" },
+    declarations: `model net(x: f32[N, ${size}, ${c.extent("x", 1)}]) = x |> ${layer}`,
+    parameters: Object.fromEntries(Object.entries(parameters).map(([theirs, ours]) => [theirs, `net.${own}.${ours}`])),
     layout: { x: last, y: last, weight: kernel },
     outputs: { y: "net(x)" },
   };
+}
+const paddingMode = (c: CaseReader): string => {
+  const mode = c.word("padding_mode", ["zeros", "reflect", "replicate", "circular"], "zeros");
+  return mode === "zeros" ? "0" : mode;
 };
-const transposed: Rule = (c) => {
-  const size = c.shape("x").slice(2);
-  const rank = size.length;
-  const [own, stride, padding, extra, dilation] = [
-    c.numbers("kernel", rank),
-    c.numbers("stride", rank, 1),
-    c.numbers("padding", rank, 0),
-    c.numbers("output_padding", rank, 0),
-    c.numbers("dilation", rank, 1),
-  ];
-  const [ins, outs, groups] = [c.number("in"), c.number("out"), c.number("groups", 1)];
-  const bias = c.flag("bias", true);
-  const out = size.map((n, i) => (n - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (own[i]! - 1) + extra[i]! + 1);
-  const [p, t] = [names(places, rank), names(taps, rank)];
-  const index = p.map((name, i) => {
-    const offset = `${shifted(name, padding[i]!)} - ${dilation[i] === 1 ? t[i] : `${dilation[i]} * ${t[i]}`}`;
-    return stride[i] === 1 ? offset : `(${offset}) / ${stride[i]}`;
-  });
-  const [per, each] = [ins / groups, outs / groups];
-  const channel = groups === 1 ? "c" : `o // ${each} * ${per} + c`;
-  const weight = `weight[${[channel, groups === 1 ? "o" : `o % ${each}`, ...t].join(", ")}]`;
-  const sum = `(sum over c in 0..${per}, ${binders(t, own)}: (x[${["n", channel, ...index].join(", ")}] ?? 0) * ${weight})`;
-  const all = binders(["n", "o", ...p], [c.extent("x", 0), outs, ...out]);
-  return { outputs: { y: `for ${all}: ${sum}${bias ? " + bias[o]" : ""}` } };
-};
+const options = (w: Windows): string =>
+  `k: ${shapeText(w.kernel)}, stride: ${shapeText(w.stride)}, pad: ${padText(w.padding)}, dilate: ${shapeText(w.dilation)}`;
+const padText = (padding: readonly number[]): string => `[${padding.map((p) => `[${p}, ${p}]`).join(", ")}]`;
 
-const maxPool: Rule = (c) => {
-  const w = windows(c, c.flag("ceil_mode", false));
-  return { outputs: { y: `${forPlaces(c, w)}: max over ${overTaps(w)}: ${reads(w, ["n", "c"], "-inf")}` } };
+const convolution: Rule = (c) => {
+  const w = windows(c);
+  const [ins, outs] = [c.number("in"), c.number("out")];
+  if (c.extent("x", 1) !== ins || c.extent("weight", 0) !== outs) throw new Refused("channels that do not fit");
+  const bias = c.flag("bias", true);
+  const layer = `Conv${w.rank}d(${outs}, ${options(w)}, groups: ${c.number("groups", 1)}, bias: ${bias}, padding_mode: ${paddingMode(c)})`;
+  return imageLayer(c, layer, { weight: "w", bias: "b" });
 };
-const pooled2d =
-  (layer: string, extra: (c: CaseReader) => string): Rule =>
+/** Weights are [in, out / groups, k...] in PyTorch, [k..., in, out / groups] in dlm. */
+const transposed: Rule = (c) => {
+  const rank = c.shape("x").length - 2;
+  const list = (name: string, absent?: number): number[] => c.numbers(name, rank, absent);
+  const [ins, outs] = [c.number("in"), c.number("out")];
+  if (c.extent("x", 1) !== ins) throw new Refused("channels that do not fit");
+  const text = [
+    `k: ${shapeText(list("kernel"))}`,
+    `stride: ${shapeText(list("stride", 1))}`,
+    `pad: ${padText(list("padding", 0))}`,
+    `output_pad: ${shapeText(list("output_padding", 0))}`,
+    `dilate: ${shapeText(list("dilation", 1))}`,
+    `groups: ${c.number("groups", 1)}`,
+    `bias: ${c.flag("bias", true)}`,
+  ];
+  const translation = imageLayer(c, `ConvTranspose${rank}d(${outs}, ${text.join(", ")})`, { weight: "w", bias: "b" });
+  const weight = (t: ReferenceTensor): ReferenceTensor => permute(t, [...range(rank, 2), 0, 1]);
+  return { ...translation, layout: { ...translation.layout, weight } };
+};
+const pooled =
+  (layer: (rank: number) => string, extra: (c: CaseReader, ceil: boolean) => string = () => ""): Rule =>
   (c) => {
     const ceil = c.flag("ceil_mode", false);
     const w = windows(c, ceil);
-    if (w.dilation.some((d) => d !== 1)) {
-      if (layer === "MaxPool2d") return maxPool(c);
-      throw new Refused("dilation");
-    }
-    const rest = `${shapeText(w.kernel)}, stride: ${shapeText(w.stride)}, pad: ${shapeText(w.padding)}, ceil_mode: ${ceil}${extra(c)}`;
-    return {
-      declarations: `model net(x: f32[N, H, W, C]) = x |> ${layer}(${rest})`,
-      layout: { x: last, y: last },
-      outputs: { y: "net(x)" },
-    };
+    return imageLayer(c, `${layer(w.rank)}${options(w)}, ceil_mode: ${ceil}${extra(c, ceil)})`);
   };
-const averagePool: Rule = (c) => {
-  const w = windows(c, c.flag("ceil_mode", false));
-  const padding = c.flag("count_include_pad", true);
-  const divisor = c.attribute("divisor_override") === undefined ? undefined : c.number("divisor_override");
-  // places of the padded input beyond which nothing counts
-  const counts = w.size.map((n, i) =>
-    range(w.out[i]!).map(
-      (o) =>
-        range(w.kernel[i]!).filter((k) => {
-          const p = o * w.stride[i]! + k - w.padding[i]!;
-          return padding ? p >= -w.padding[i]! && p < n + w.padding[i]! : p >= 0 && p < n;
-        }).length,
-    ),
-  );
-  const p = names(places, w.rank);
-  const count = counts.map((list, i) => `counts${i}[${p[i]}]`).join(" * ");
-  return {
-    lets: counts.map((list, i) => `let counts${i} = [${list.map((n) => `${n}.0`).join(", ")}]`).join("\n  "),
-    outputs: {
-      y: `${forPlaces(c, w)}: (sum over ${overTaps(w)}: ${reads(w, ["n", "c"], "0")}) / (${divisor === undefined ? count : num(divisor)})`,
-    },
-  };
+const averaged = (c: CaseReader): string => {
+  const divisor = c.attribute("divisor_override") === undefined ? "" : `, divisor: ${c.number("divisor_override")}`;
+  return `, count_include_pad: ${c.flag("count_include_pad", true)}${divisor}`;
 };
-/** Windows of an adaptive pool: place i covers floor(i n / out) to ceil((i + 1) n / out). */
+/** An extent that is not given stays. */
 const adaptive =
-  (reducer: string): Rule =>
+  (kind: string): Rule =>
   (c) => {
     const size = c.shape("x").slice(2);
     const wanted = c.attribute("output");
@@ -162,92 +115,20 @@ const adaptive =
       if (typeof value !== "number") throw new Refused("an output of another form");
       return value;
     });
-    const [p, t] = [names(places, size.length), names(taps, size.length)];
-    const over = t
-      .map(
-        (name, i) =>
-          `${name} in ${p[i]} * ${size[i]} // ${out[i]}..((${p[i]} + 1) * ${size[i]} + ${out[i]! - 1}) // ${out[i]}`,
-      )
-      .join(", ");
-    const all = binders(["n", "c", ...p], [...c.shape("x").slice(0, 2), ...out]);
-    return { outputs: { y: `for ${all}: ${reducer} over ${over}: x[${["n", "c", ...t].join(", ")}]` } };
+    return imageLayer(c, `Adaptive${kind}Pool${size.length}d(${shapeText(out)})`);
   };
 
-/** Means and variances over `axes` of the tensor named `x`, and gain and offset of channels where the case has them. */
-function normalised(c: CaseReader, x: string, axes: readonly number[], eps: number, affine: boolean): string {
-  const list = shapeText(axes);
-  const normal = `(${x} - mean(${x}, axis: ${list}, keep: true)) / sqrt(var(${x}, axis: ${list}, correction: 0, keep: true) + ${num(eps)})`;
-  const shape = c.shape("x");
-  const column = shapeText([shape[1]!, ...shape.slice(2).map(() => 1)]);
-  const whole = `reshape${shapeText(shape)}(${normal})`;
-  return affine ? `${whole} * reshape${column}(weight) + reshape${column}(bias)` : whole;
-}
-
-/** One value per axis of a picture from the ratio of sizes, as PyTorch places pixels. */
+/** To sizes, or by factors. */
 function interpolated(c: CaseReader): Translation {
-  const shape = c.shape("x");
-  const size = shape.slice(2);
-  const out = c.output("y").slice(2);
-  const factors =
+  const rank = c.shape("x").length - 2;
+  const amount =
     c.attribute("scale") === undefined
-      ? c.numbers("size", size.length).map((n, i) => n / size[i]!)
-      : c.numbers("scale", size.length);
-  if (out.some((n, i) => n !== Math.floor(size[i]! * factors[i]!))) throw new Refused("sizes that do not fit");
-  const mode = c.word("mode", ["nearest", "linear", "bilinear", "trilinear", "bicubic"], "nearest");
+      ? `out: ${shapeText(c.numbers("size", rank))}`
+      : `scale: ${shapeText(c.numbers("scale", rank))}`;
+  const named = c.word("mode", ["nearest", "linear", "bilinear", "trilinear", "bicubic"], "nearest");
+  const mode = named === "linear" || named === "trilinear" ? "bilinear" : named;
   const corners = c.attribute("align_corners") === undefined ? false : c.flag("align_corners");
-  const p = names(places, size.length);
-  const all = binders(["n", "c", ...p], [...shape.slice(0, 2), ...out]);
-  if (mode === "nearest") {
-    const lists = out.map((n, i) => range(n).map((o) => Math.min(size[i]! - 1, Math.floor(o / factors[i]!))));
-    return {
-      lets: lists.map((list, i) => `let places${i} = [${list.join(", ")}]`).join("\n  "),
-      outputs: { y: `for ${all}: x[${["n", "c", ...p.map((name, i) => `places${i}[${name}]`)].join(", ")}]` },
-    };
-  }
-  const count = mode === "bicubic" ? 4 : 2;
-  const first = mode === "bicubic" ? 1 : 0;
-  const weight = (d: number): number => {
-    const x = Math.abs(d);
-    if (mode !== "bicubic") return Math.max(0, 1 - x);
-    const a = -0.75;
-    return x <= 1
-      ? (a + 2) * x ** 3 - (a + 3) * x ** 2 + 1
-      : x < 2
-        ? a * x ** 3 - 5 * a * x ** 2 + 8 * a * x - 4 * a
-        : 0;
-  };
-  const rows = out.map((n, i) =>
-    range(n).map((o) => {
-      const half = (o + 0.5) / factors[i]! - 0.5;
-      const at = corners
-        ? n === 1
-          ? 0
-          : (o * (size[i]! - 1)) / (n - 1)
-        : mode === "bicubic"
-          ? half
-          : Math.max(0, half);
-      const from = Math.floor(at) - first;
-      return range(count).map((k) => ({
-        at: Math.max(0, Math.min(size[i]! - 1, from + k)),
-        share: weight(at - from - k),
-      }));
-    }),
-  );
-  const lets = rows.flatMap((list, i) => [
-    `let places${i} = [${list.map((row) => `[${row.map((x) => x.at).join(", ")}]`).join(", ")}]`,
-    `let shares${i} = [${list.map((row) => `[${row.map((x) => x.share.toFixed(9)).join(", ")}]`).join(", ")}]`,
-  ]);
-  const t = names(taps, size.length);
-  const shares = t.map((name, i) => `shares${i}[${p[i]}, ${name}]`).join(" * ");
-  const index = t.map((name, i) => `places${i}[${p[i]}, ${name}]`);
-  const over = binders(
-    t,
-    t.map(() => count),
-  );
-  return {
-    lets: lets.join("\n  "),
-    outputs: { y: `for ${all}: sum over ${over}: ${shares} * x[${["n", "c", ...index].join(", ")}]` },
-  };
+  return imageLayer(c, `Upsample(${amount}, mode: ${mode}, align_corners: ${corners})`);
 }
 
 /** The two layers fc1 and fc2 of many cases, with library layers of these names. */
@@ -262,6 +143,15 @@ export const denseParameters = {
 };
 export const twoLayers = (inputs: number, hidden: number, outputs: number, activation: string): string =>
   `model net(x: f32[N, ${inputs}]) -> f32[N, ${outputs}] {\n  let fc1 = Linear(${hidden})\n  let fc2 = Linear(${outputs})\n  return fc2(${activation}(fc1(x)))\n}`;
+/** A layer over [N, ..., C] with gain and offset of the channels. */
+function spread(c: CaseReader, layer: string, name: string): Translation {
+  return {
+    declarations: `model net(x: f32[N, ...S, ${c.extent("x", 1)}]) = x |> ${layer}`,
+    parameters: { weight: `net.${name}.g`, bias: `net.${name}.b` },
+    layout: c.shape("x").length > 2 ? { x: last, y: last } : {},
+    outputs: { y: "net(x)" },
+  };
+}
 const activations = ["tanh", "relu", "sigmoid", "gelu", "silu", "softplus"] as const;
 
 export const layers: Rules = {
@@ -271,16 +161,12 @@ export const layers: Rules = {
     layout: { weight: matrix },
     outputs: { y: "net(x)" },
   }),
-  bilinear: (c) => {
-    const outs = c.extent("weight", 0);
-    const lead = c.shape("a").slice(0, -1);
-    const own = lead.map((_, i) => `n${i}`);
-    const at = (name: string, index: string): string => `${name}[${[...own, index].join(", ")}]`;
-    const sum = `(sum over i in 0..${c.extent("weight", 1)}, j in 0..${c.extent("weight", 2)}: ${at("a", "i")} * weight[o, i, j] * ${at("b", "j")})`;
-    return {
-      outputs: { y: `for ${binders([...own, "o"], [...lead, outs])}: ${sum}${c.has("bias") ? " + bias[o]" : ""}` },
-    };
-  },
+  bilinear: (c) => ({
+    declarations: `model net(a: f32[...S, ${c.extent("a", -1)}], b: f32[...S, ${c.extent("b", -1)}]) = Bilinear(${c.extent("weight", 0)}, bias: ${c.has("bias")})(a, b)`,
+    parameters: { weight: "net.bilinear.w", bias: "net.bilinear.b" },
+    layout: { weight: (t) => permute(t, [1, 2, 0]) },
+    outputs: { y: "net(a, b)" },
+  }),
   embedding: (c) => {
     const [vocab, dim] = [c.number("vocab"), c.number("dim")];
     const padding = c.attribute("padding_idx") === undefined ? "" : `, padding_idx: ${c.number("padding_idx")}`;
@@ -294,13 +180,14 @@ export const layers: Rules = {
   embedding_bag: (c) => {
     const mode = c.word("mode", ["sum", "mean", "max"]);
     const [rows, dim] = c.shape("weight") as [number, number];
-    const [bags, length] = c.shape("index") as [number, number];
-    const share = c.has("per_sample_weights") ? " * per_sample_weights[b, t]" : "";
+    const padding = c.attribute("padding_idx") === undefined ? "" : `, padding_idx: ${c.number("padding_idx")}`;
+    const shares = c.has("per_sample_weights");
+    const type = shapeText(c.shape("index"));
     return {
+      declarations: `model net(index: i32${type} in 0..${rows}${shares ? `, shares: f32${type}` : ""}) = EmbeddingBag(${rows}, ${dim}, mode: ${mode}${padding})(index${shares ? ", shares" : ""})`,
+      parameters: { weight: "net.embedding_bag.table" },
       ranges: { index: `0..${rows}` },
-      outputs: {
-        y: `for b in 0..${bags}, d in 0..${dim}: ${mode} over t in 0..${length}: weight[index[b, t], d]${share}`,
-      },
+      outputs: { y: `net(index${shares ? ", per_sample_weights" : ""})` },
     };
   },
   dropout_eval: (c) => ({
@@ -326,25 +213,17 @@ export const layers: Rules = {
     parameters: { weight: "net.rms_norm.g" },
     outputs: { y: "net(x)" },
   }),
-  group_norm: (c) => {
-    const [groups, shape] = [c.number("groups"), c.shape("x")];
-    const apart = [shape[0]!, groups, shape[1]! / groups, ...shape.slice(2)];
-    return {
-      lets: `let apart = reshape${shapeText(apart)}(x)`,
-      outputs: { y: normalised(c, "apart", range(apart.length - 2, 2), c.number("eps", 1e-5), c.has("weight")) },
-    };
-  },
-  instance_norm: (c) => ({
-    outputs: {
-      y: normalised(
-        c,
-        "x",
-        range(c.shape("x").length - 2, 2),
-        c.number("eps", 1e-5),
-        c.flag("affine", c.has("weight")),
-      ),
-    },
+  group_norm: (c) => ({
+    ...spread(
+      c,
+      `GroupNorm(${c.number("groups")}, ${num(c.number("eps", 1e-5))}, affine: ${c.has("weight")})`,
+      "group_norm",
+    ),
   }),
+  instance_norm: (c) => {
+    const affine = c.flag("affine", c.has("weight"));
+    return spread(c, `InstanceNorm(eps: ${num(c.number("eps", 1e-5))}, affine: ${affine})`, "instance_norm");
+  },
   batch_norm: (c) => {
     const affine = c.flag("affine", true);
     const training = c.flag("training");
@@ -364,56 +243,27 @@ export const layers: Rules = {
     };
   },
   local_response_norm: (c) => {
-    const size = c.number("size");
-    const shape = c.shape("x");
-    const own = ["n", "c", ...names(places, shape.length - 2)];
-    const near = own.map((name) => (name === "c" ? `c + u - ${Math.floor(size / 2)}` : name)).join(", ");
-    const sum = `(sum over u in 0..${size}: (x[${near}] ?? 0)^2)`;
-    const scale = `(${num(c.number("k", 1))} + ${num(c.number("alpha", 1e-4))} * ${sum} / ${size})`;
-    return {
-      outputs: { y: `for ${binders(own, shape)}: x[${own.join(", ")}] / ${scale}^${num(c.number("beta", 0.75))}` },
-    };
+    const options = [c.number("size"), c.number("alpha", 1e-4), c.number("beta", 0.75), c.number("k", 1)].map(num);
+    return spread(c, `LocalResponseNorm(${options.join(", ")})`, "local_response_norm");
   },
   conv1d: convolution,
-  conv2d,
+  conv2d: convolution,
   conv3d: convolution,
   conv_transpose1d: transposed,
   conv_transpose2d: transposed,
-  max_pool1d: maxPool,
-  max_pool2d: pooled2d("MaxPool2d", () => ""),
-  avg_pool1d: averagePool,
-  avg_pool2d: (c) =>
-    c.attribute("divisor_override") === undefined
-      ? pooled2d("AvgPool2d", (own) => `, count_include_pad: ${own.flag("count_include_pad", true)}`)(c)
-      : averagePool(c),
-  adaptive_avg_pool2d: adaptive("mean"),
-  adaptive_max_pool2d: adaptive("max"),
-  global_avg_pool1d: () => ({ outputs: { y: "mean(x, axis: -1)" } }),
-  lp_pool2d: (c) => {
-    const w = windows(c, c.flag("ceil_mode", false));
-    const p = c.number("p");
-    return {
-      outputs: {
-        y: `${forPlaces(c, w)}: (sum over ${overTaps(w)}: ${reads(w, ["n", "c"], "0")}^${num(p)})^${num(1 / p)}`,
-      },
-    };
-  },
-  logsumexp_pool2d: (c) => {
-    const w = windows(c);
-    const [r, mean] = [c.number("r"), c.flag("mean")];
-    const sum = `(logsumexp over ${overTaps(w)}: ${num(r)} * ${reads(w, ["n", "c"], "-inf")})`;
-    return { outputs: { y: `${forPlaces(c, w)}: (${sum}${mean ? ` - log(${sizeOf(w.kernel)})` : ""}) / ${num(r)}` } };
-  },
-  pixel_shuffle: (c) => {
-    const r = c.number("r");
-    const shape = c.shape("x");
-    const lead = shape.slice(0, -3);
-    const [channels, h, w] = shape.slice(-3) as [number, number, number];
-    const own = lead.map((_, i) => `n${i}`);
-    const index = [...own, `(c * ${r} + y % ${r}) * ${r} + x_ % ${r}`, `y // ${r}`, `x_ // ${r}`];
-    const out = [...lead, channels / r ** 2, h * r, w * r];
-    return { outputs: { y: `for ${binders([...own, "c", "y", "x_"], out)}: x[${index.join(", ")}]` } };
-  },
+  max_pool1d: pooled((rank) => `MaxPool${rank}d(`),
+  max_pool2d: pooled((rank) => `MaxPool${rank}d(`),
+  avg_pool1d: pooled((rank) => `AvgPool${rank}d(`, averaged),
+  avg_pool2d: pooled((rank) => `AvgPool${rank}d(`, averaged),
+  adaptive_avg_pool2d: adaptive("Avg"),
+  adaptive_max_pool2d: adaptive("Max"),
+  global_avg_pool1d: (c) => imageLayer(c, "GlobalAvgPool()"),
+  lp_pool2d: (c) => pooled((rank) => `LPPool${rank}d(${num(c.number("p"))}, `)(c),
+  logsumexp_pool2d: pooled(
+    (rank) => `LSEPool${rank}d(`,
+    (c) => `, beta: ${num(c.number("r"))}, average: ${c.flag("mean")}`,
+  ),
+  pixel_shuffle: (c) => imageLayer(c, `PixelShuffle(${c.number("r")})`),
   upsample: interpolated,
   mlp: (c) => ({
     ...denseParameters,
