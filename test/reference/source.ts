@@ -28,7 +28,8 @@ export function prepare(c: ReferenceCase, t: Translation): Prepared {
     const held = t.training?.initial?.[name];
     if (held) states[held] = lay(name, tensor);
     if (t.unused?.includes(name)) continue;
-    if (parameters[name]) states[parameters[name]] = lay(name, tensor);
+    // a stack's copies are numbered in brackets in a program, with dots in paths
+    if (parameters[name]) states[parameters[name].replace(/\[(\d+)\]/g, ".$1")] = lay(name, tensor);
     else inputs[plain(name)] = lay(name, tensor);
   }
   const expected = (name: string): ReferenceTensor => lay(name, c.outputs[name]!);

@@ -1,10 +1,8 @@
 // Attention, positions, transformer blocks. Weights are PyTorch's: in_proj_weight [3E, E] stacks q, k, v.
+import { permute, type ReferenceTensor } from "../case.ts";
 import { plain, Refused, type CaseReader } from "../reader.ts";
 import { num, type Rules } from "../translation.ts";
-
-/** Positions of a sequence: sine and cosine of growing wave lengths, feature by feature in turn. */
-export const sinusoids = (length: number, width: number): string =>
-  `for t in 0..${length}, d in 0..${width}: where(d % 2 == 0, sin(t / 10000.0^(f32(d // 2 * 2) / ${width})), cos(t / 10000.0^(f32(d // 2 * 2) / ${width})))`;
+import { matrix } from "./layer.ts";
 
 interface Heads {
   readonly heads: number;
@@ -89,92 +87,71 @@ export function block(
   ];
 }
 
+const sizes = (c: CaseReader, name: string): string => c.shape(name).slice(1).join(", ");
 export const attention: Rules = {
-  additive_attention: (c) => {
-    const [batch, steps, width] = c.shape("keys") as [number, number, number];
-    const hidden = c.extent("v", 0);
-    return {
-      lets: `let query_part = query @ transpose(w_q)
-  let key_part = keys @ transpose(w_k)
-  let attended = softmax(for b in 0..${batch}, t in 0..${steps}: sum over h in 0..${hidden}: v[h] * tanh(query_part[b, h] + key_part[b, t, h]))`,
-      outputs: {
-        context: `for b in 0..${batch}, d in 0..${width}: sum over t in 0..${steps}: attended[b, t] * keys[b, t, d]`,
-        weights: "attended",
-      },
-    };
-  },
-  multi_head_attention: (c) => {
-    const first = c.flag("batch_first", true);
-    const memory = c.flag("cross") ? "kv" : "x";
-    const swap = (name: string): string => (first ? name : `transpose(${name}, axes: [1, 0, 2])`);
-    const [time, batch] = first ? [1, 0] : [0, 1];
-    const bias = c.flag("bias", true);
-    const lets = multiHead(
-      "",
-      "own",
-      "memory",
-      [c.extent("x", batch), c.extent("x", time), c.extent(memory, time)],
-      {
-        inWeight: "in_proj_weight",
-        outWeight: "out_proj_weight",
-        ...(bias ? { inBias: "in_proj_bias", outBias: "out_proj_bias" } : {}),
-      },
-      {
-        heads: c.number("heads"),
-        embed: c.number("embed"),
-        causal: c.flag("causal", false),
-        ...(c.has("key_padding_mask") ? { padding: "key_padding_mask" } : {}),
-      },
-    );
-    return {
-      lets: [`let own = ${swap("x")}`, `let memory = ${swap(memory)}`, ...lets].join("\n  "),
-      outputs: { y: swap("y"), attn: "attn" },
-    };
-  },
-  learned_positions: (c) => {
-    if (c.number("max_length") !== c.extent("pos", 0)) throw new Refused("another length");
-    return { outputs: { y: `x + expand[${c.shape("x").join(", ")}](pos[0..${c.extent("x", 1)}])` } };
-  },
-  sinusoidal_positions: (c) => ({ outputs: { y: sinusoids(c.number("length"), c.number("embed")) } }),
-  sinusoidal_positions_add: (c) => ({
-    lets: `let positions = ${sinusoids(c.number("length"), c.number("embed"))}`,
-    outputs: { y: "x + positions" },
+  additive_attention: (c) => ({
+    declarations: `model net(q: f32[B, ${sizes(c, "query")}], k: f32[B, ${sizes(c, "keys")}]) = AdditiveAttention(${c.extent("v", 0)}, return_weights: true)(q, k)`,
+    parameters: {
+      W_q: "net.additive_attention.wq",
+      W_k: "net.additive_attention.wk",
+      v: "net.additive_attention.w",
+    },
+    layout: { W_q: matrix, W_k: matrix },
+    lets: "let r = net(query, keys)",
+    outputs: { context: "r[0]", weights: "r[1]" },
   }),
-  /** Pairs of neighbours, or of halves, turned by angles that fall with the pair's number. */
-  rotary_positions: (c) => {
-    const base = c.number("base", 10000);
-    const interleaved = c.word("pairs", ["interleaved", "halves"]) === "interleaved";
-    const shape = c.shape("x");
-    const size = shape.at(-1)!;
-    const lead = shape.slice(0, -2).map((_, i) => `n${i}`);
-    const half = size / 2;
-    const [pair, first, other] = interleaved
-      ? ["d // 2", "d % 2 == 0", "d // 2 * 2 + (d + 1) % 2"]
-      : [`d % ${half}`, `d < ${half}`, `(d + ${half}) % ${size}`];
-    const at = (index: string): string => `x[${[...lead, "t", index].join(", ")}]`;
-    const angle = `(t / ${num(base)}^(f32(2 * (${pair})) / ${size}))`;
-    const binders = [...lead, "t", "d"].map((name, i) => `${name} in 0..${shape[i]}`).join(", ");
+  multi_head_attention: (c) => {
+    const names = ["x", ...(c.flag("cross") ? ["kv"] : [])];
+    const masked = c.has("key_padding_mask");
+    const swap = (t: ReferenceTensor): ReferenceTensor => permute(t, [1, 0, 2]);
+    const order = c.flag("batch_first", true) ? {} : { x: swap, kv: swap, y: swap };
+    const [heads, embed] = [c.number("heads"), c.number("embed")];
+    if (c.extent("x", -1) !== embed) throw new Refused("sizes that do not fit");
+    const typed = names.map((name) => `${name}: f32[B, ${name === "x" ? "T" : "S"}, ${c.extent(name, -1)}]`);
+    const keys = names.length > 1 ? "S" : "T";
+    const options = `${heads}, causal: ${c.flag("causal", false)}, bias: ${c.flag("bias", true)}, return_weights: true`;
     return {
-      outputs: {
-        y: `for ${binders}: ${at("d")} * cos(${angle}) + where(${first}, -1.0, 1.0) * ${at(other)} * sin(${angle})`,
+      declarations: `model net(${[...typed, ...(masked ? [`keep: bool[B, ${keys}]`] : [])].join(", ")}) = MultiHeadAttention(${options})(${names.join(", ")}${masked ? ", keep: keep" : ""})`,
+      parameters: {
+        in_proj_weight: "net.multi_head_attention.w",
+        in_proj_bias: "net.multi_head_attention.b",
+        "out_proj.weight": "net.multi_head_attention.wo",
+        "out_proj.bias": "net.multi_head_attention.bo",
       },
+      layout: { in_proj_weight: matrix, "out_proj.weight": matrix, ...order },
+      lets: `let r = net(${[...names, ...(masked ? ["not key_padding_mask"] : [])].join(", ")})`,
+      outputs: { y: "r[0]", attn: "r[1]" },
+    };
+  },
+  learned_positions: (c) => ({
+    declarations: `model net(x: f32[B, ${sizes(c, "x")}]) = x |> LearnedPositions(${c.number("max_length")})`,
+    parameters: { pos: "net.learned_positions.table" },
+    outputs: { y: "net(x)" },
+  }),
+  sinusoidal_positions: (c) => ({
+    outputs: { y: `sinusoidal_positions(${c.number("length")}, ${c.number("embed")})` },
+  }),
+  sinusoidal_positions_add: (c) => {
+    if (c.number("length") !== c.extent("x", -2) || c.number("embed") !== c.extent("x", -1)) throw new Refused("sizes");
+    return {
+      declarations: `model net(x: f32[B, ${sizes(c, "x")}]) = x |> SinusoidalPositions()`,
+      outputs: { y: "net(x)" },
+    };
+  },
+  rotary_positions: (c) => {
+    const interleaved = c.word("pairs", ["interleaved", "halves"]) === "interleaved";
+    return {
+      outputs: { y: `rotary_positions(x, base: ${num(c.number("base", 10000))}, interleaved: ${interleaved})` },
     };
   },
   scaled_dot_product_attention: (c) => {
-    const q = c.shape("q");
-    const [queries, size] = q.slice(-2) as [number, number];
-    const keys = c.extent("k", -2);
-    const lead = q.slice(0, -2).map((_, i) => `n${i}`);
-    const own = lead.map((name) => `${name}, `).join("");
-    const binders = [...lead.map((name, i) => `${name} in 0..${q[i]}`), `i in 0..${queries}`, `j in 0..${keys}`].join(
-      ", ",
-    );
-    const scale = c.attribute("scale") === undefined ? 1 / Math.sqrt(size) : c.number("scale");
-    const score = `${num(scale)} * (sum over d in 0..${size}: q[${own}i, d] * k[${own}j, d])`;
-    const text = c.flag("causal", false) ? `where(j <= i, ${score}, -inf)` : score;
+    const scale = c.attribute("scale") === undefined ? "" : `, scale: ${num(c.number("scale"))}`;
+    const options = `causal: ${c.flag("causal", false)}${scale}`;
     return {
-      lets: `let attended = softmax(for ${binders}: ${text})`,
-      outputs: { y: "attended @ v", attn: "attended" },
+      outputs: {
+        y: `scaled_dot_product_attention(q, k, v, ${options})`,
+        attn: `attention_weights(q, k, ${options})`,
+      },
     };
   },
   transformer_block: (c) => {

@@ -1,6 +1,8 @@
 // Recurrent cells and networks, in PyTorch's layout of weights: [gates * hidden, inputs], gates one after another.
-import { plain, Refused, type CaseReader } from "../reader.ts";
+import { permute, reshaped, type ReferenceTensor } from "../case.ts";
+import { Refused, type CaseReader } from "../reader.ts";
 import { range, type Rule, type Rules } from "../translation.ts";
+import { matrix } from "./layer.ts";
 
 type Cell = "rnn_tanh" | "rnn_relu" | "lstm" | "gru" | "gru_reset_before";
 const gateCount: Readonly<Record<Cell, number>> = { rnn_tanh: 1, rnn_relu: 1, lstm: 4, gru: 3, gru_reset_before: 3 };
@@ -63,17 +65,6 @@ export function step(
       return cell satisfies never;
   }
 }
-function weights(c: CaseReader, suffix: string, bias: boolean): Weights {
-  const name = (kind: string): string => {
-    c.tensor(`${kind}${suffix}`);
-    return plain(`${kind}${suffix}`);
-  };
-  return {
-    ih: name("weight_ih"),
-    hh: name("weight_hh"),
-    ...(bias ? { biasIh: name("bias_ih"), biasHh: name("bias_hh") } : {}),
-  };
-}
 /** Sizes that the attributes state again are those of the weights. */
 function sizes(c: CaseReader, cell: Cell, weight: string): number {
   const [rows, inputs] = c.shape(weight) as [number, number];
@@ -81,70 +72,74 @@ function sizes(c: CaseReader, cell: Cell, weight: string): number {
   if (rows !== gateCount[cell] * hidden || inputs !== c.number("input")) throw new Refused("sizes that do not fit");
   return hidden;
 }
+const layerOf: Readonly<Record<Cell, string>> = {
+  rnn_tanh: "RNN",
+  rnn_relu: "RNN",
+  lstm: "LSTM",
+  gru: "GRU",
+  gru_reset_before: "GRU",
+};
+/** The library's names of PyTorch's weights. */
+const weightNames = { weight_ih: "wx", weight_hh: "wh", bias_ih: "bx", bias_hh: "bh" };
+const activation = (cell: Cell): string => (cell === "rnn_relu" ? ", act: relu" : "");
 
 const single =
   (cell: Cell): Rule =>
   (c) => {
     const hidden = sizes(c, cell, "weight_ih");
+    const bias = c.flag("bias", true);
     const states = cell === "lstm" ? ["h", "c"] : ["h"];
-    const { lets, next } = step(cell, hidden, weights(c, "", c.flag("bias", true)), "x", states);
+    const typed = ["x", ...states].map((name) => `${name}: f32[B, ${name === "x" ? c.extent("x", 1) : hidden}]`);
+    const path = `net.${layerOf[cell].toLowerCase()}_cell`;
     return {
-      lets: lets.join("\n  "),
-      outputs: cell === "lstm" ? { h_next: next[0]!, c_next: next[1]! } : { h_next: next[0]! },
+      declarations: `model net(${typed.join(", ")}) = ${layerOf[cell]}Cell(${hidden}${activation(cell)}, bias: ${bias})(x, ${states.join(", ")})`,
+      parameters: Object.fromEntries(Object.entries(weightNames).map(([theirs, own]) => [theirs, `${path}.${own}`])),
+      layout: { weight_ih: matrix, weight_hh: matrix },
+      lets: `let r = net(x, ${states.join(", ")})`,
+      outputs: cell === "lstm" ? { h_next: "r[0]", c_next: "r[1]" } : { h_next: "r" },
     };
   };
 
+const timeFirst = (t: ReferenceTensor): ReferenceTensor => permute(t, [1, 0, 2]);
 const network =
   (cell: Cell): Rule =>
   (c) => {
     const hidden = sizes(c, cell, "weight_ih_l0");
     const bias = c.flag("bias", true);
     const first = c.flag("batch_first", false);
-    const directions = c.flag("bidirectional", false) ? 2 : 1;
+    const both = c.flag("bidirectional", false);
     const layers = c.number("layers", 1);
     const given = c.word("initial_state", ["given", "zeros"], "zeros") === "given";
-    const [steps, batch] = first ? [c.extent("x", 1), c.extent("x", 0)] : [c.extent("x", 0), c.extent("x", 1)];
-    const states = cell === "lstm" ? ["h", "c"] : ["h"];
-    const lets: string[] = [`let seq0 = ${first ? "transpose(x, axes: [1, 0, 2])" : "x"}`];
-    const finals: string[][] = states.map(() => []);
-    for (const layer of range(layers)) {
-      const outputs: string[] = [];
-      for (const d of range(directions)) {
-        const tag = `${layer}_${d}`;
-        const w = weights(c, `_l${layer}${d ? "_reverse" : ""}`, bias);
-        const { lets: body, next } = step(cell, hidden, w, "item", states);
-        const start = states.map((s) => (given ? `${s}0[${layer * directions + d}]` : `zeros[${batch}, ${hidden}]`));
-        const source = d ? `flip(seq${layer}, axis: 0)` : `seq${layer}`;
-        const all = states.map((s) => `${s}s${tag}`);
-        lets.push(
-          ...start.map((text, i) => `let ${states[i]}_start${tag} = ${text}`),
-          `let source${tag} = ${source}`,
-          `let ${all.length > 1 ? `(${all.join(", ")})` : all[0]} = scan (item in source${tag} along 0; ${states.map((s) => `${s} = ${s}_start${tag}`).join(", ")}) {
-    ${body.join("\n    ")}
-    next ${states.map((s, i) => `${s} = ${next[i]}`).join(", ")}
-    yield ${next.length > 1 ? `(${next.join(", ")})` : next[0]}
-  }`,
-        );
-        outputs.push(d ? `flip(${all[0]}, axis: 0)` : all[0]!);
-        for (const [i, name] of all.entries()) finals[i]!.push(`${name}[${steps - 1}]`);
-      }
-      lets.push(
-        `let seq${layer + 1} = ${outputs.length > 1 ? `concat([${outputs.join(", ")}], axis: 2)` : outputs[0]}`,
-      );
-    }
-    const y = first ? `transpose(seq${layers}, axes: [1, 0, 2])` : `seq${layers}`;
+    const rows = layers * (both ? 2 : 1);
+    const states = given ? (cell === "lstm" ? ["h0", "c0"] : ["h0"]) : [];
+    const parameters: Record<string, string> = {};
+    const layout: Record<string, (t: ReferenceTensor) => ReferenceTensor> = first ? {} : { x: timeFirst, y: timeFirst };
+    const path = `net.${layerOf[cell].toLowerCase()}`;
+    for (const level of range(layers))
+      for (const end of both ? ["", "_reverse"] : [""])
+        for (const [theirs, own] of Object.entries(weightNames)) {
+          const name = `${theirs}_l${level}${end}`;
+          parameters[name] = `${path}.recurrence[${level}].${own}${end}`;
+          if (theirs.startsWith("weight")) layout[name] = matrix;
+        }
+    // a single state has no axis of layers in dlm
+    const state = (t: ReferenceTensor): ReferenceTensor => (rows === 1 ? reshaped(t, t.shape.slice(1)) : t);
+    const typed = [`x: f32[B, T, ${c.extent("x", 2)}]`, ...states.map((s) => `${s}: f32[${rows}, B, ${hidden}]`)];
+    const options = `${hidden}, layers: ${layers}, bidirectional: ${both}${activation(cell)}, bias: ${bias}, return_state: true`;
     return {
-      lets: lets.join("\n  "),
-      outputs: { y, ...Object.fromEntries(states.map((s, i) => [`${s}_n`, `[${finals[i]!.join(", ")}]`])) },
+      declarations: `model net(${typed.join(", ")}) = ${layerOf[cell]}(${options})(${["x", ...states].join(", ")})`,
+      parameters,
+      layout: { ...layout, h_n: state, c_n: state },
+      lets: `let r = net(${["x", ...states].join(", ")})`,
+      outputs: { y: "r[0]", h_n: "r[1]", ...(cell === "lstm" ? { c_n: "r[2]" } : {}) },
     };
   };
 
-/** One layer with the older place of the reset gate and one bias vector. */
+/** One layer with the older place of the reset gate and one bias vector, as formulas: the library has two vectors. */
 const resetBefore: Rule = (c) => {
   const hidden = sizes(c, "gru_reset_before", "weight_ih");
-  const first = c.flag("batch_first", false);
-  // the state's product of the candidate is made from the gated state
   const w: Weights = { ih: "weight_ih", hh: "weight_hh", ...(c.has("bias") ? { biasIh: "bias" } : {}) };
+  const first = c.flag("batch_first", false);
   const { lets, next } = step("gru_reset_before", hidden, w, "item", ["h"]);
   const batch = c.extent("x", first ? 0 : 1);
   return {
