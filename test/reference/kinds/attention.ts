@@ -155,16 +155,35 @@ export const attention: Rules = {
     };
   },
   transformer_block: (c) => {
-    const [batch, length] = c.shape("x") as [number, number];
     if (c.number("mlp_hidden") !== c.extent("fc1.bias", 0)) throw new Refused("sizes that do not fit");
-    const lets = block(c, "", "x", "", [batch, length], {
-      heads: c.number("heads"),
-      embed: c.number("embed"),
-      causal: c.flag("causal", false),
-      activation: c.word("activation", ["gelu", "relu", "gelu_tanh", "silu"]),
-      normFirst: c.flag("norm_first"),
-      eps: c.number("eps", 1e-5),
-    });
-    return { lets: lets.join("\n  "), outputs: { y: "out" } };
+    if (c.number("embed") !== c.extent("x", -1)) throw new Refused("sizes that do not fit");
+    const options = [
+      `hidden: ${c.number("mlp_hidden")}`,
+      `act: ${c.word("activation", ["gelu", "relu", "gelu_tanh", "silu"])}`,
+      `norm_first: ${c.flag("norm_first")}`,
+      `causal: ${c.flag("causal", false)}`,
+      `eps: ${num(c.number("eps", 1e-5))}`,
+    ];
+    const path = "net.transformer_encoder_layer";
+    const both = (theirs: string, own: string, weight: string): [string, string][] => [
+      [`${theirs}.weight`, `${path}.${own}.${weight}`],
+      [`${theirs}.bias`, `${path}.${own}.b`],
+    ];
+    const matrices = ["attn.in_proj_weight", "attn.out_proj.weight", "fc1.weight", "fc2.weight"];
+    return {
+      declarations: `model net(x: f32[B, ${sizes(c, "x")}]) = x |> TransformerEncoderLayer(${c.number("heads")}, ${options.join(", ")})`,
+      parameters: Object.fromEntries([
+        ["attn.in_proj_weight", `${path}.self_attention.w`],
+        ["attn.in_proj_bias", `${path}.self_attention.b`],
+        ["attn.out_proj.weight", `${path}.self_attention.wo`],
+        ["attn.out_proj.bias", `${path}.self_attention.bo`],
+        ...both("ln1", "norm1", "g"),
+        ...both("ln2", "norm2", "g"),
+        ...both("fc1", "linear1", "w"),
+        ...both("fc2", "linear2", "w"),
+      ]),
+      layout: Object.fromEntries(matrices.map((name) => [name, matrix])),
+      outputs: { y: "net(x)" },
+    };
   },
 };
