@@ -146,6 +146,8 @@ function hintFor(stuck: Stuck, expression: boolean): string | undefined {
     /\b(holdout|metric|let)\s+$/.exec(file.text.slice(Math.max(0, previous.startOffset - 200), previous.startOffset));
   if (bound && kindOf(token) === ":") return `write \`${bound[1]} ${previous!.image} = ...\``;
   const settings = rule === "trainStatement" || rule === "dataStatement" || rule === "item";
+  if (settings && previous?.tokenType.name === "number" && kindOf(token) === "name" && sameLine)
+    return `write \`every ${previous.image} ${token.image}\`, or end the line here`;
   if (settings && previous?.tokenType.name === "name" && open?.tokenType.name === "{" && sameLine)
     return `a setting is written \`${previous.image}: value\``;
   if (kindOf(token) === "name" && open?.tokenType.name === "{") {

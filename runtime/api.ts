@@ -57,6 +57,7 @@ export interface TrainOptions {
   readonly snapshots?: {
     readonly seconds?: number; // between two; default 10, more where they cost over 1 % of the time
     readonly steps?: number; // also at every step that is a multiple of it
+    readonly epochs?: number; // also after so many epochs, each time
     /** A whole checkpoint whose numbers are finite. Training waits for the promise. */
     readonly take: (snapshot: Snapshot) => void | Promise<void>;
   };
@@ -65,6 +66,7 @@ export interface Snapshot {
   readonly train: string; // the block
   readonly step: number;
   readonly bytes: Uint8Array; // as `checkpoint()` gives them
+  readonly regular: boolean; // one of those by `steps` or `epochs`
 }
 export type TrainEvent = ProgressEvent | MeasuringEvent | EvaluationEvent | SavedEvent;
 /** Some steps are done and their losses read: several times a second. */

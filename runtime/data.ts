@@ -7,7 +7,7 @@ import { fieldOf } from "./columns.ts";
 import type { LoadedColumn, Sources } from "./columns.ts";
 import { loadDataset } from "./loaders.ts";
 import type { Machine } from "./machine.ts";
-import { dispatchesOf, programsOf } from "./plan.ts";
+import { dataRead } from "./plan.ts";
 import type { Plan, PlanColumn, PlanDataset } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { bytesOf, product } from "./tensor.ts";
@@ -32,12 +32,7 @@ export type Splits = ReadonlyMap<string, Int32Array>;
 /** Only data sets that some program or holdout uses are read. */
 export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostDataset, "streamed">[]> {
   const result: Omit<HostDataset, "streamed">[] = [];
-  const used = usedBuffers(plan);
-  const sizes = new Set(programsOf(plan).flatMap((p) => p.dims.map((x) => x.name)));
-  for (const d of plan.datasets) {
-    const measured = d.training !== undefined || sizes.has(`training.${d.name}`) || sizes.has(`rows.${d.name}`);
-    if (!plan.trains.some((t) => t.dataset === d.name) && !measured && !d.columns.some((c) => used.has(c.buffer)))
-      continue;
+  for (const d of dataRead(plan)) {
     const own = await loadDataset(d, sources);
     const parts = [own];
     const others: Record<string, readonly [number, number]> = {};
@@ -83,8 +78,6 @@ export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostD
   }
   return result;
 }
-const usedBuffers = (plan: Plan): ReadonlySet<number> =>
-  new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
 export function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly T[]): T {
   const out = new (pieces[0]!.constructor as new (n: number) => T)(pieces.reduce((sum, p) => sum + p.length, 0));
   let at = 0;

@@ -81,7 +81,9 @@ async function allocateStatic(s: Session): Promise<void> {
   const sizes = new Map<number, number>();
   const dims = s.dims;
   const touch = (buffer: number, end: number): void => void sizes.set(buffer, Math.max(sizes.get(buffer) ?? 0, end));
+  if (plan.init?.seed) touch(plan.init.seed.buffer, plan.init.seed.offset + 4);
   for (const t of plan.trains) {
+    if (t.rounds) touch(t.rounds.buffer, t.rounds.offset + 4);
     machine.sizesOf(t.init, dims, sizes);
     machine.sizesOf(t.step, dims, sizes);
     for (const p of t.scalars) touch(p.buffer, p.offset + 4);

@@ -233,7 +233,11 @@ export interface PlanTrain {
   readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
   readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string }; // no metric: at the end
   readonly load?: readonly { readonly path: string; readonly into?: string }[];
+  readonly checkpoint?: Often; // while training
+  readonly keep?: number; // checkpoints
 }
+/** How often a checkpoint is written while training. */
+export type Often = { readonly seconds: number } | { readonly steps: number } | { readonly epochs: number } | "off";
 /** Rows run in chunks: `rows` writes the kept tensors of a chunk; then `finish` computes the metrics over all rows of the split. Both have the dim "rows". */
 export interface PlanEvaluation {
   readonly chunk: number; // rows of a chunk; the last is smaller
@@ -281,3 +285,16 @@ export const programsOf = (plan: Plan): PlanProgram[] => [
 /** Those of loops once. */
 export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
   list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
+
+/** Only data sets that some program or holdout uses are read. */
+export function dataRead(plan: Plan): PlanDataset[] {
+  const programs = programsOf(plan);
+  const used = new Set(
+    programs.flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))),
+  );
+  const sizes = new Set(programs.flatMap((p) => p.dims.map((x) => x.name)));
+  return plan.datasets.filter((d) => {
+    const measured = d.training !== undefined || sizes.has(`training.${d.name}`) || sizes.has(`rows.${d.name}`);
+    return measured || plan.trains.some((t) => t.dataset === d.name) || d.columns.some((c) => used.has(c.buffer));
+  });
+}

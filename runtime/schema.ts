@@ -6,6 +6,7 @@ import type {
   Dispatch,
   Loader,
   Loop,
+  Often,
   Plan,
   PlanColumn,
   PlanDataset,
@@ -92,7 +93,7 @@ const count = number((x) => Number.isSafeInteger(x) && x >= 0);
 const atLeastOne = number((x) => Number.isSafeInteger(x) && x >= 1);
 const words = number((x) => Number.isSafeInteger(x) && x >= 0 && x % 4 === 0);
 const names = list(text);
-const open: Check<Exclude<Size, number>> = object({ sum: list(object({ factor: finite, dims: names })) });
+const open: Check<Exclude<Size, number>> = object({ sum: list(object({ factor: whole, dims: names })) });
 const size: Check<Size> = either(count, open);
 const shape = list(size);
 const range: Check<readonly [number, number]> = pair(finite, finite);
@@ -231,6 +232,13 @@ const dataset = object<PlanDataset>({
   ),
 });
 const mode = word("min", "max");
+const often: Check<Often> = either(
+  object<Extract<Often, { readonly seconds: number }>>({ seconds: number((x) => Number.isFinite(x) && x > 0) }),
+  either(
+    object<Extract<Often, { readonly steps: number }>>({ steps: atLeastOne }),
+    either(object<Extract<Often, { readonly epochs: number }>>({ epochs: atLeastOne }), word("off")),
+  ),
+);
 const train = object<PlanTrain>({
   name: text,
   dataset: optional(text),
@@ -263,6 +271,8 @@ const train = object<PlanTrain>({
   stop: optional(object<NonNullable<PlanTrain["stop"]>>({ metric: text, patience: atLeastOne, mode })),
   save: optional(object<NonNullable<PlanTrain["save"]>>({ metric: optional(text), mode, path: text })),
   load: optional(list(object<NonNullable<PlanTrain["load"]>[number]>({ path: text, into: optional(text) }))),
+  checkpoint: optional(often),
+  keep: optional(atLeastOne),
 });
 const plan = object<Plan>({
   version: finite,

@@ -74,9 +74,9 @@ export function totalSteps(
 }
 export const epochOf = (step: number, rows: number, t: PlanTrain): number =>
   rows ? Math.floor((step * rowsPerStep(t)) / rows) : 0;
-/** The first step after `step` that begins in a later epoch. */
-export const nextEpoch = (step: number, rows: number, t: PlanTrain): number =>
-  rows ? Math.ceil(((epochOf(step, rows, t) + 1) * rows) / rowsPerStep(t)) : Infinity;
+/** The first step after `step` that begins in a later epoch, or in one that is a later multiple of `every`. */
+export const nextEpoch = (step: number, rows: number, t: PlanTrain, every = 1): number =>
+  rows ? Math.ceil(((Math.floor(epochOf(step, rows, t) / every) + 1) * every * rows) / rowsPerStep(t)) : Infinity;
 
 // ---------------------------------------------------------------- scalars
 

@@ -11,7 +11,7 @@ import type { Plan } from "../../runtime/plan.ts";
 import { compile, type CompileOptions, type CompileResult } from "../compile.ts";
 import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
-import { readText } from "./files.ts";
+import { mostTextBytes, readText, textOf } from "./files.ts";
 import { nearest } from "./options.ts";
 import { fileProblem, Reported, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
@@ -159,7 +159,7 @@ const isOutside = (d: Diagnostic): boolean =>
 function importText(model: ModelFile, path: string): string | undefined {
   const place = resolve(model.folder, path);
   try {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readRegular(fs, place));
+    return textOf(readRegular(fs, place, mostTextBytes));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

@@ -6,7 +6,7 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, targetOf } from "./device.ts";
-import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
+import { checkWritable, ofFile, readKept, writeWhole } from "./files.ts";
 import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
@@ -167,7 +167,7 @@ async function withModel(
   use: (model: Model, plan: Plan) => Promise<void>,
 ): Promise<void> {
   const model = openModel(path);
-  const bytes = flags.weights === undefined ? undefined : readBytes(flags.weights, "read the weights from");
+  const bytes = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
   const files = dataFiles(model, flags);
   if (bytes) await ofFile(flags.weights!, () => readSafetensors(bytes));
   const opened = await deviceFor(flags.device);

@@ -68,13 +68,13 @@ export interface OptimizerValue {
 /** A layer or model with its own parameters and state. */
 export interface Instance {
   readonly path: string;
-  readonly declaration: ast.LayerDeclaration | ast.ModelDeclaration | ast.OptimizerDeclaration | ast.Train;
+  readonly declaration: ast.Fn | ast.LayerDeclaration | ast.ModelDeclaration | ast.OptimizerDeclaration | ast.Train;
   scope: Scope; // of the declaration, with hyper-parameters bound
   readonly parameters: Map<string, Source>;
   readonly states: Map<string, Source>;
   readonly children: Map<string, Instance>; // by constructor's place and stack position
   readonly names: Map<string, Value>; // what its body bound, reached by path
-  readonly siteNames: Map<ast.Expr, string>;
+  readonly siteNames: Map<Span, string>; // by the place of the constructor
   readonly taken: Set<string>;
   readonly uses: Set<Instance>; // models that it applies
   pass: number; // in which the scope was made
@@ -222,7 +222,7 @@ export interface Interpreter {
   readonly models: Map<ast.ModelDeclaration, Instance>;
   readonly trains: Map<ast.Train, Instance>;
   readonly data: Map<string, (member: string, span: Span) => Value>; // columns over the rows of training
-  readonly sites: Map<ast.Expr, number>; // constructors by their place
+  readonly sites: Map<Span, number>; // constructors by their place
   readonly madeBy: Map<Node, ast.Name>; // the model that gave a value, told in messages
   readonly forms: StableForms;
   readonly calls: ast.Item[]; // running, to find recursion

@@ -11,7 +11,7 @@ import { checkHoldout, fieldCheck } from "./data/check.ts";
 import { declareData } from "./data/data.ts";
 import type { DatasetState } from "./data/dataset.ts";
 import { wholeColumn } from "./data/rows.ts";
-import { type Attempt, declared, declareItems } from "./declarations.ts";
+import { type Attempt, libraryValue, declareItems } from "./declarations.ts";
 import * as errors from "./errors.ts";
 import { elaborateExport } from "./export.ts";
 import { askedEarly, forgetParameters, forgetValues, wasAsked } from "./expression/instances.ts";
@@ -113,7 +113,7 @@ function declareNames(
 ): { scope: Scope; imported: Declared[] } {
   const libraryScope = new Scope();
   for (const { name, item } of library)
-    libraryScope.bind(name, { kind: "lazy", force: once(() => declared(item(), libraryScope)) });
+    libraryScope.bind(name, { kind: "lazy", force: once(() => libraryValue(self, item(), libraryScope)) });
   const importScope = new Scope(libraryScope);
   const scope = new Scope(importScope);
   const imported: Declared[] = [];

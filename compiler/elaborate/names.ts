@@ -226,8 +226,8 @@ function resolveStatements(list: readonly (ast.Statement | ast.DataStatement | a
         resolve(s, at);
         break;
       case "setting":
-        // these name files and measured values, in forms of their own
-        resolve(s.value, ["stop", "save", "load"].includes(s.name.text) ? within(at, s.span, true) : at);
+        // these name files and measured values, and `off`, in forms of their own
+        resolve(s.value, ["stop", "save", "load", "checkpoint"].includes(s.name.text) ? within(at, s.span, true) : at);
         break;
       default:
         s satisfies never;

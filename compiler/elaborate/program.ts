@@ -1,6 +1,6 @@
 // What elaboration gives: every name resolved, every shape known, every instance made, and one graph for each thing that is run.
 import type { Span } from "../../grammar/diagnostic.ts";
-import type { Loader, Storage } from "../../runtime/plan.ts";
+import type { Loader, Often, Storage } from "../../runtime/plan.ts";
 import type { Compilation } from "../graph/compilation.ts";
 import type { Dim, DType, GraphProgram, Node, Range, Shape, Source } from "../graph/types.ts";
 
@@ -109,6 +109,8 @@ export interface TrainProgram {
   readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
   readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string };
   readonly load: readonly { readonly path: string; readonly into?: string }[];
+  readonly checkpoint?: Often;
+  readonly keep?: number;
   readonly index?: Source; // i32 [window, batch * accumulate]
   readonly ring: Source; // f32 [window, columns]
   readonly columns: readonly string[]; // "loss", metrics

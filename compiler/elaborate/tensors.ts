@@ -427,7 +427,9 @@ export function expand(x: Node, shape: Shape, span: Span): Node {
     throw broadcast(span, x.shape, shape, span, span);
   }
   const axes = axesOf(shape);
-  return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });
+  // a constant stays one, so that a loop that begins with it is the same loop in the derivative, which is taken of a simplified form
+  const body = x.kind === "compute" && !x.reduction && x.body.kind === "literal" ? x.body : undefined;
+  return compute(axes, undefined, body ?? broadcastLoad(x, indicesOf(axes)), { span });
 }
 export function cast(x: Node, dtype: DType, span: Span): Node {
   return x.dtype === dtype ? x : elementwise([x], [span], span, ([e]) => combine(dtype, [e!], span));

@@ -147,6 +147,8 @@ function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers): PlanTrain
     ...(t.stop ? { stop: t.stop } : {}),
     ...(t.save ? { save: t.save } : {}),
     ...(t.load.length ? { load: t.load } : {}),
+    ...(t.checkpoint !== undefined ? { checkpoint: t.checkpoint } : {}),
+    ...(t.keep !== undefined ? { keep: t.keep } : {}),
   };
 }
 /** Rows in chunks that are as large as the memory of a training step allows, then what is measured over all of them. */

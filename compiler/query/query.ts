@@ -170,7 +170,7 @@ function memberAt({ file, knowledge }: Document, offset: number): Definition | u
 function memberSpan(instance: Instance, name: string): Span | undefined {
   const source = instance.parameters.get(name) ?? instance.states.get(name);
   if (source?.span) return source.span;
-  for (const [e, own] of instance.siteNames) if (own === name) return e.span;
+  for (const [place, own] of instance.siteNames) if (own === name) return place;
   return undefined;
 }
 function fieldSpan(file: ast.File, data: string, name: string): Span | undefined {

@@ -113,7 +113,7 @@ describe("layout", () => {
       `train fit on digits(batch: 64, seed: 1) { minimize cross_entropy(logits, y) + 1e-4 * l2(net) by clip_norm(1) >> adamw(lr: warmup_cosine(3e-3, warm: 50, total: steps))
 minimize a
   wrt disc by adam(lr: 2e-4) every 5 wrt gen by sgd()   # two rates
-epochs: 30 }`,
+epochs: 30 checkpoint : every   5 minutes keep:2 }`,
       `train fit on digits(batch: 64, seed: 1) {
   minimize cross_entropy(logits, y) + 1e-4 * l2(net)
         by clip_norm(1) >> adamw(lr: warmup_cosine(3e-3, warm: 50, total: steps))
@@ -121,6 +121,8 @@ epochs: 30 }`,
        wrt disc by adam(lr: 2e-4) every 5
        wrt gen by sgd() # two rates
   epochs: 30
+  checkpoint: every 5 minutes
+  keep: 2
 }
 `,
     ));

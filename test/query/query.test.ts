@@ -207,6 +207,8 @@ test("the tree of calls and instances", () => {
     expect.stringMatching(/^act: fn relu/),
     "bias: true",
     "weights: a distribution",
+    "biases: a distribution",
+    "normalise: a function",
   ]);
   expect(linear.parameters).toEqual([
     { name: "w", path: "net.linear.w", shape: [64, 32] },

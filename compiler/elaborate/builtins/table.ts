@@ -52,7 +52,7 @@ export const builtinNames: ReadonlySet<string> = new Set([...rows.keys(), ...sha
 /** What the row of a name says of it. */
 export const summaryOf = (name: string): string | undefined => rows.get(name)?.summary ?? shaped.get(name)?.summary;
 /** Functions of the language that are not compiled yet. */
-export const laterNames: ReadonlySet<string> = new Set(["svdvals", "eigvals", "histogram", "sort", "fft"]);
+export const laterNames: ReadonlySet<string> = new Set(["eigvals"]);
 
 export function applyBuiltin(name: string, args: readonly Argument[], span: Span, ctx: Context): Value {
   const found = rows.get(name) ?? (namedFunctions.has(name) ? ofElements : undefined);

@@ -83,6 +83,7 @@ function declareStatement(s: ast.DataStatement, block: Block, ctx: Context): voi
     case "setting": {
       if (s.name.text !== "rows")
         throw errors.unknownName(s.name.span, s.name.text, ["rows"], { kind: "setting", place: "of a data block" });
+      if (s.every) throw errors.settingForm(s.every.span, "rows", "without `every`");
       const v = evaluate(s.value, block.scope, ctx);
       if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1)
         throw errors.settingNeeds(s.value.span, "rows", "positive");

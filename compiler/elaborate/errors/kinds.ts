@@ -15,6 +15,7 @@ const needs = {
   number: need("a number"),
   whole: need("a whole number"),
   positive: need("a whole number, 1 or more"),
+  above: need("a number above 0"),
   float: need("f32"),
   truth: need("true or false"),
   condition: need("a condition"),
@@ -41,6 +42,7 @@ const needs = {
   size: need("a size"),
   namedAxes: need("axes by name"),
   declaredRange: need("a range, as 0..10"),
+  knownRange: need("a range of known numbers, as 0..1"),
   indexRange: need("a range, as 0..n"),
   // what is applied
   function: need("a function"),
@@ -117,7 +119,12 @@ export const knownTooLate = (span: Span, what: string): Fault =>
 export const wrongType = (span: Span, want: string, got: string): Fault =>
   wrong(span, want, got, want === "f32" && (got === "i32" || got === "bool") ? "write f32(x)" : undefined, true);
 export const rangeOfFloats = (span: Span, dtype: string): Fault =>
-  wrong(span, "i32 before `in`", dtype, "only whole numbers carry a range");
+  wrong(
+    span,
+    "i32 before `in`",
+    dtype,
+    "whole numbers carry a range; of f32 only a single number that is an argument, `p: f32 in 0..1`",
+  );
 export const emptyRange = (span: Span, range: string): Fault =>
   wrong(span, "a range that holds a number", range, "the end is not included: 0..3 is 0, 1 and 2");
 export const rangeBeyondI32 = (span: Span, range: string): Fault =>

@@ -12,11 +12,19 @@ type Declared = string | undefined;
 const within = (declared: Declared): string => (declared ? `in a ${declared}` : "here");
 const owners = {
   param: "parameters belong to layers and models",
-  state: "a fn has no state; layers, optimizers and train blocks do",
-  next: "a fn has no state; layers, optimizers, loops and train blocks do",
+  state: "layers, optimizers and train blocks hold states, and a fn that they call",
+  next: "layers, optimizers, loops and train blocks hold states, and a fn that they call",
 } as const;
 export const withoutOwner = (span: Span, statement: keyof typeof owners, declared: Declared): Fault =>
   misplaced(span, `\`${statement}\``, within(declared), owners[statement]);
+/** A function that declares `state`, called where nothing holds it. */
+export const stateWithoutOwner = (span: Span, name: string, declared: Declared): Fault =>
+  misplaced(
+    span,
+    `a call of ${name}, which keeps a state,`,
+    within(declared),
+    "layers and train blocks hold states; call it there, with `let`",
+  );
 export const instanceWithoutOwner = (span: Span, layer: string, declared: Declared): Fault =>
   misplaced(
     span,

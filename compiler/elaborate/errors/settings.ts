@@ -52,6 +52,8 @@ export const noLength = (span: Span, train: string): Fault =>
   wrong(span, block(train), "needs `epochs` or `steps`", "write epochs: 10");
 export const epochsWithoutData = (span: Span, train: string): Fault =>
   wrong(span, block(train), "has `epochs` but no data", "write steps: n");
+export const epochsOfNothing = (span: Span, setting: string): Fault =>
+  wrong(span, setting, "counts epochs, and the block has no data", "write every 500 steps");
 export const nothingMinimized = (span: Span, train: string): Fault =>
   wrong(span, block(train), "minimizes nothing", `write minimize e by ${commonChoices("optimizer")[0]}`);
 export const metricLoss = (span: Span): Fault =>

@@ -59,7 +59,7 @@ export function runStatements(statements: readonly ast.Statement[], scope: Scope
 export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
   const before = ctx.instance;
   // an instance that is the whole right side takes the let's name
-  if (before && s.names.length === 1 && s.value.kind === "call") before.siteNames.set(s.value, s.names[0]!.text);
+  if (before && s.names.length === 1 && s.value.kind === "call") before.siteNames.set(s.value.span, s.names[0]!.text);
   let value = evaluate(s.value, scope, ctx);
   if (s.type)
     value = checkType(

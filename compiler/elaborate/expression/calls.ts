@@ -15,7 +15,7 @@ import {
 import * as errors from "../errors.ts";
 import { isCallable, kindText } from "../values.ts";
 import { runBody } from "./bodies.ts";
-import { construct } from "./construct.ts";
+import { construct, keeperOf } from "./construct.ts";
 import { inCall, resultSpan, within } from "./faults.ts";
 import { gradExpression } from "./gradients.ts";
 import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
@@ -100,7 +100,9 @@ export function applyFunction(
     const origin = callOrigin(d.kind, d.name.text, undefined, written);
     return inCall(origin, span, () => {
       const bound = bindParameters(d.name.text, d.params, args, callee.scope, span, ctx);
-      const value = runBody(d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn" });
+      const keeper = d.kind === "fn" ? keeperOf(d, written, bound.scope, ctx) : undefined;
+      const kept = keeper ? { instance: keeper, stackPosition: "" } : {};
+      const value = runBody(d.body, bound.scope, { ...ctx, ...kept, declared: ctx.declared ?? "fn" });
       const result =
         d.kind === "fn" && d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
       ctx.generic?.right.add(d);

@@ -33,7 +33,7 @@ export function stackExpression(e: Extract<ast.Expr, { kind: "stack" }>, scope: 
         layer,
         (value.kind === "tuple" ? value.elements : [value]).map((x) => ({ value: x, span })),
         span,
-        ctx,
+        own, // a function of the file makes instances when it is applied
       );
     }
     return value;

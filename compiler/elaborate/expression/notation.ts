@@ -148,6 +148,8 @@ function extentsByUse(binders: readonly ast.Binder[], body: ast.Expr, scope: Sco
         return all(...e.elements);
       case "if":
         return all(e.condition, e.then, e.else);
+      case "lambda":
+        return walk(e.body, new Set([...hidden, ...e.params.map((p) => p.text)]));
       default:
         return;
     }

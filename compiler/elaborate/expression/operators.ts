@@ -155,6 +155,8 @@ export function operate(operator: string, a: Value, b: Value, spans: readonly [S
     return p === true || q === true ? { kind: "bool", value: true } : p === false ? b : a;
   if ((operator === "==" || operator === "!=") && p !== undefined && q !== undefined)
     return { kind: "bool", value: (p === q) === (operator === "==") };
+  if ((operator === "==" || operator === "!=") && isCallable(a) && isCallable(b) && !isBundle(a) && !isBundle(b))
+    return { kind: "bool", value: sameFunction(a, b) === (operator === "==") };
   if (a.kind === "distribution" || b.kind === "distribution") {
     if (a.kind === "distribution" && b.kind === "distribution") throw errors.twoDistributions(span);
     return a.kind === "distribution"
@@ -164,6 +166,11 @@ export function operate(operator: string, a: Value, b: Value, spans: readonly [S
   if (isBundle(a) || isBundle(b)) return bundle(operator, a, b, span);
   return elementwiseValues(operator, [a, b], spans, span);
 }
+/** Functions are the same by what they are, not by what they compute: `mode == max`. */
+const sameFunction = (a: Value, b: Value): boolean =>
+  a === b ||
+  (a.kind === "builtin" && b.kind === "builtin" && a.name === b.name) ||
+  (a.kind === "fn" && b.kind === "fn" && a.declaration === b.declaration && a.scope === b.scope);
 function plainOperation(
   operator: string,
   a: Extract<Value, { kind: "number" | "int" | "ratio" }>,

@@ -21,9 +21,12 @@ import { genericSource, parametersOf, parameterValue } from "./instances.ts";
 import { spreadsOf } from "./parameters.ts";
 import { checkType, declaredRange, elementType } from "./types.ts";
 
+/** Does a function stand here that holds no state of its own? */
+const isWithinFn = (owner: Instance, ctx: Context): boolean =>
+  ctx.declared !== undefined && owner.declaration.kind !== "fn";
 export function declareState(s: ast.State, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
-  if (!owner || ctx.declared) throw errors.withoutOwner(s.span, "state", ctx.declared);
+  if (!owner || isWithinFn(owner, ctx)) throw errors.withoutOwner(s.span, "state", ctx.declared);
   const force = (): Value => {
     const path = `${owner.path}.${s.name.text}`;
     if (!owner.states.has(s.name.text)) {
@@ -141,7 +144,7 @@ export function runNext(s: ast.Next, scope: Scope, ctx: Context): void {
     span: a.value.span,
   }));
   const owner = ctx.instance;
-  if (!owner || ctx.declared) throw errors.withoutOwner(s.span, "next", ctx.declared);
+  if (!owner || isWithinFn(owner, ctx)) throw errors.withoutOwner(s.span, "next", ctx.declared);
   for (const { name, value, span } of values) {
     if (scope.find(name.text) === undefined)
       throw errors.unknownName(name.span, name.text, owner.states.keys(), { kind: "state" });

@@ -46,14 +46,14 @@ export const dimVariable = (e: ast.Expr): string | undefined =>
       : undefined;
 export const elementType = (t: ast.TensorType): DType =>
   t.element.text === "i32" || t.element.text === "bool" ? t.element.text : "f32";
-export function typeSource(t: ast.Type): string {
+export function typeSource(t: { readonly span: Span }): string {
   return t.span.file.text.slice(t.span.start, t.span.end);
 }
 /** The shape that a type states, its dims known. */
 export function statedShape(type: ast.TensorType, bound: Bound, ctx: Context): Shape {
   return (type.dims ?? []).flatMap((d): Extent[] => {
     if (d.kind === "spread") {
-      const shape = bound.spreads.get(d.name.text);
+      const shape = bound.spreads.get(d.name.text) ?? findSpread(d.name, bound.scope, ctx);
       if (!shape) throw errors.unboundDim(d.span, `...${d.name.text}`);
       return [...shape];
     }
@@ -91,15 +91,19 @@ export function extentValue(v: Value, span: Span): Extent {
   if (known !== undefined && known > errors.mostElements) throw errors.beyondLimit(span, "axis", known);
   return sizeFrom(whole, span);
 }
-function findSpread(scope: Scope, name: string): Shape | undefined {
-  for (const { spreads } of scope.declarations()) if (spreads.has(name)) return spreads.get(name);
-  return undefined;
+/** The axes of `...S`; or of `...shape`, a list of sizes. */
+function findSpread({ text, span }: ast.Name, scope: Scope, ctx: Context): Shape | undefined {
+  for (const { spreads } of scope.declarations()) if (spreads.has(text)) return spreads.get(text);
+  const sizes = scope.find(text) ?? ctx.ambient.find(text);
+  return sizes?.kind === "list" || sizes?.kind === "tuple"
+    ? sizes.elements.map((n) => extentValue(n, span))
+    : undefined;
 }
 export function bracketShape(indices: readonly ast.IndexExpr[], scope: Scope, ctx: Context): Shape {
   return indices.flatMap((i): Extent[] => {
     if (i.kind === "all") throw errors.needed(i.span, "size", "`:`");
     if (i.kind === "rest") {
-      const found = i.name && findSpread(scope, i.name.text);
+      const found = i.name && findSpread(i.name, scope, ctx);
       if (!found) throw errors.unboundDim(i.span, `...${i.name?.text ?? ""}`);
       return [...found];
     }
@@ -164,9 +168,13 @@ function checkDistribution(value: Value, { span, ctx }: Checked): Value {
   throw errors.needed(span, "distribution", kindText(value));
 }
 /** `int`, and `int[2]`: a list, which one number stands for too. */
-function checkWhole(value: Value, type: ast.TensorType, { bound, span, ctx }: Checked): Value {
+function checkWhole(value: Value, type: ast.TensorType, of: Checked): Value {
+  const { bound, span, ctx } = of;
   if (!type.dims) {
-    if (integerOf(value) && value.kind !== "tensor") return value;
+    if (integerOf(value) && value.kind !== "tensor") {
+      if (type.range) checkNumber(value, type.range, "int", of);
+      return value;
+    }
     throw value.kind === "number" ? errors.notWhole(span, value.value) : errors.needed(span, "whole", kindText(value));
   }
   const count = statedShape(type, bound, ctx)[0];
@@ -179,13 +187,17 @@ function checkWhole(value: Value, type: ast.TensorType, { bound, span, ctx }: Ch
 }
 function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Checked): Value {
   const { bound, what, span, ctx } = of;
-  if (type.range && dtype !== "i32") throw errors.rangeOfFloats(type.range.span, dtype);
+  if (type.range && dtype !== "i32") {
+    if (dtype !== "f32" || type.dims?.length) throw errors.rangeOfFloats(type.range.span, dtype);
+    checkNumber(value, type.range, dtype, of);
+  }
   if (isPlain(value) || (value.kind === "bool" && dtype === "bool")) return checkPlain(value, type, dtype, of);
   if (value.kind === "scalar") {
     if (value.scalar.dtype !== dtype) throw errors.wrongType(span, dtype, value.scalar.dtype);
     const shape = (type.dims ?? []).some((d) => d.kind === "dim") ? undefined : statedShape(type, bound, ctx);
     if (shape?.length === 0) {
-      if (type.range) checkRange(value.scalar as Integer, undefined, type.range, bound.scope, what, span, ctx);
+      if (type.range && dtype === "i32")
+        checkRange(value.scalar as Integer, undefined, type.range, bound.scope, what, span, ctx);
       return value;
     }
     if (isElement(value) || !shape)
@@ -209,7 +221,7 @@ function checkPlain(
 ): Value {
   if (dtype === "bool" && value.kind !== "bool") throw errors.needed(span, "truth", kindText(value));
   if (isPlain(value) && dtype === "i32" && !integerOf(value)) throw errors.needed(span, "whole", kindText(value));
-  if (type.range) checkRange(integerOf(value)!, undefined, type.range, bound.scope, what, span, ctx);
+  if (type.range && dtype === "i32") checkRange(integerOf(value)!, undefined, type.range, bound.scope, what, span, ctx);
   const known = (type.dims ?? []).every((d) =>
     d.kind === "spread" ? bound.spreads.has(d.name.text) : dimKnown(d.value, bound.scope),
   );
@@ -377,6 +389,28 @@ function checkRange(
     range.span.file.library ? undefined : range.span,
     low === high,
   );
+}
+/**
+ * The range of a number that is given as an argument: of an `int` it leaves out the end, as all ranges of whole numbers do, of an f32 both ends
+ * belong to it. What is known at run time alone is not looked at.
+ */
+function checkNumber(value: Value, range: ast.Expr, kind: "int" | "f32", { bound, what, span, ctx }: Checked): void {
+  const known =
+    value.kind === "number"
+      ? value.value
+      : value.kind === "scalar" && value.scalar.kind === "literal"
+        ? value.scalar.value
+        : undefined;
+  const ends = range.kind === "binary" && range.operator === ".." ? [range.left, range.right] : [];
+  const [low, end] = ends.map((e) => evaluate(e, bound.scope, ctx));
+  if (low?.kind !== "number" || end?.kind !== "number")
+    throw errors.needed(range.span, "knownRange", kindText(low ?? evaluate(range, bound.scope, ctx)));
+  if (end.value < low.value || (kind === "int" && end.value === low.value))
+    throw errors.emptyRange(range.span, typeSource(range));
+  if (known === undefined || ctx.trial || ctx.generic) return;
+  if (known >= low.value && (kind === "f32" ? known <= end.value : known < end.value)) return;
+  const asked = range.span.file.library ? undefined : range.span;
+  throw errors.outsideOfRange(span, what, String(known), typeSource(range), asked, true);
 }
 /** `in low..end` of a type. */
 export function declaredRange(

@@ -40,8 +40,9 @@ export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Conte
 }
 function initialValue(e: ast.Expr, scope: Scope, shape: readonly number[], path: string, ctx: Context): Node {
   const inner = new Scope(scope);
-  inner.bind("fan_in", number(shape.slice(0, -1).reduce((a, b) => a * b, 1)));
-  inner.bind("fan_out", number(shape.at(-1) ?? 1));
+  // what the layer says of its fans counts: a bias has those of the weights, and theirs may lie in other axes
+  inner.bind("fan_in", scope.find("fan_in") ?? number(shape.slice(0, -1).reduce((a, b) => a * b, 1)));
+  inner.bind("fan_out", scope.find("fan_out") ?? number(shape.at(-1) ?? 1));
   inner.bind("shape", { kind: "list", elements: shape.map((n) => number(n)) });
   const base = baseContext(ctx.interpreter, new Scope(), path);
   const ambient = new Scope(ctx.ambient);

@@ -53,7 +53,8 @@ function trainProgram(
   }));
   hostScalar(block, "steps");
   hostScalar(block, "epochs");
-  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, sample, stop, save } = settings;
+  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, sample } = settings;
+  const { stop, save, checkpoint, keep } = settings;
   return {
     name,
     ...(data ? { dataset: data.public.name } : {}),
@@ -69,6 +70,8 @@ function trainProgram(
     ...(stop ? { stop } : {}),
     ...(save ? { save } : {}),
     load: settings.load,
+    ...(checkpoint !== undefined ? { checkpoint } : {}),
+    ...(keep !== undefined ? { keep } : {}),
     ...(block.index ? { index: block.index } : {}),
     ring,
     columns: columns.map((x) => x.name),

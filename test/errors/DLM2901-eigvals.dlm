@@ -8,7 +8,7 @@ data points {
 model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(8) |> Linear(1)
 train fit on points(batch: 10) {
   minimize mse(net(x), y) by adam()
-  metric m = svdvals(net(x))
+  metric m = eigvals(net(x))
   steps: 10
 }
 
