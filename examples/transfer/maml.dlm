@@ -3,7 +3,7 @@
 # once, takes the same step. See `after_step` far below `before_step`, where `pretrained_after_step` gains little: the mean of all waves is 0.
 const tasks = 32
 const shots = 5
-const inner = 0.01
+const inner = 0.02
 const hidden = 40
 
 data waves {
@@ -48,12 +48,12 @@ fn adapted(net, x: f32[B, N], y: f32[B, N]) -> (f32[B], f32[B]) {
 train fit on waves(batch: tasks, seed: 1) {
   let (before, after) = adapted(learner, x, y)
   let (plain_before, plain_after) = adapted(pretrained, x, y)
-  minimize mean(after) + mean(plain_before) by adam(lr: 1e-3)
+  minimize mean(after) + mean(plain_before) by adam(lr: 3e-3)
   metric before_step = mean(before)
   metric after_step = mean(after)
   metric pretrained_before_step = mean(plain_before)
   metric pretrained_after_step = mean(plain_after)
-  epochs: 2
+  epochs: 3
 }
 
 ## A wave learned from its first points, one step.
