@@ -62,6 +62,11 @@ function hasLoad(e: Integer): boolean {
   visit(e, (x) => void ((x.kind === "load" || x.kind === "random") && (found = true)));
   return found;
 }
+/** What every element is where all are one number, as in `zeros[8]`: an integer made of it has a range. */
+function filled(x: Scalar): Scalar {
+  if (x.kind !== "load" || x.outside || x.tensor.kind !== "compute" || x.tensor.reduction) return x;
+  return x.tensor.body.kind === "literal" ? x.tensor.body : x;
+}
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 
 /** Scalar meaning of an operator or elementwise function, by dtype of its operands. */
@@ -136,7 +141,7 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
     case "f32":
       return toF32(a);
     case "i32":
-      return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", a);
+      return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", filled(a));
     case "bool":
       return a.dtype === "bool" ? a : not(a.dtype === "i32" ? equal(a as Integer, 0) : call("equal", a, 0));
     default: {

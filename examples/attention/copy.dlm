@@ -1,7 +1,7 @@
 # The copy task: eight random letters, a line, and then the same letters again, which only looking back can tell (Graves et al. 2014).
 # Attention with rotary positions (Su et al. 2021) learns to look eight places back: `copied`, the share of the letters behind the line that are
 # right, jumps from chance (1 / 16) to 1. The same network without positions sees all that stood before, but not in which order: `unplaced` tells
-# no more than which letters there were. Reaches copied 1, unplaced 0.2 on held-out rows (seed 1).
+# no more than which letters there were. Reaches copied 1, unplaced 0.18 on held-out rows (seed 1).
 const letters = 16
 const length = 8
 

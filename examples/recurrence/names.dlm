@@ -34,7 +34,7 @@ train fit on places(batch: 32, seed: 1) {
 
 ## Eight names as letter numbers, drawn by the probabilities and filled up with 0.
 export fn invent(temperature: f32 = 0.7) -> i32[8, longest] {
-  let drawn = scan (k in 0..longest; letter = (for b in 0..8: 0), h = zeros[8, hidden]) {
+  let drawn = scan (k in 0..longest; letter = i32(zeros[8]), h = zeros[8, hidden]) {
     let (logits, after) = speller(letter, h)
     let c = where(k > 0 and letter == 0, 0, categorical(logits / temperature))
     next letter = c, h = after

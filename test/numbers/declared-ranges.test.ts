@@ -314,6 +314,14 @@ export fn shorter(x: f32[B, T]) -> f32[B] = handed_on(x, for b in 0..B: T - 1)
     expect([...(await model.run("shorter", { x }))["shorter"]!.data]).toEqual([3, 9]);
     model.close();
   });
+  test("an integer made of one number for all elements is that number", async () => {
+    const model = await open(`
+fn pick(x: f32[5], i: i32[B] in 0..5) -> f32[B] = for b: x[i[b]]
+export fn f(x: f32[5]) -> f32[2, 3] = [pick(x, i32(zeros[3])), pick(x, i32(ones[3]))]
+`);
+    expect([...(await model.run("f", { x: [1, 2, 3, 4, 5] }))["f"]!.data]).toEqual([1, 1, 1, 2, 2, 2]);
+    model.close();
+  });
   test("and one above it is too much", () => {
     const { diagnostics } = compile(`
 fn first(x: f32[B, T], length: i32[B] in 0..T + 1 = T) -> f32[B] = for b: sum over t in 0..length[b]: x[b, t]
