@@ -2,7 +2,7 @@
 # long short-term memory (Hochreiter and Schmidhuber 1997) and gated units (Cho et al. 2014). The losses are in nats a letter, from log(26) = 3.26 down;
 # see the plain network lead where the letters before are enough to guess, and the gated ones pass it where what stood long before decides.
 # Reaches rnn 0.59, lstm 0.52, gru 0.57 on the end of the text, numbers that no network has seen (seed 1).
-const vocab = 26
+const vocab = 26 # room: 19 characters occur
 const window = 24
 
 data numbers {
