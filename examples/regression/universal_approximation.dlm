@@ -8,14 +8,14 @@ data curve {
   holdout test = 0.2
 }
 
-model net(x: f32[B, 1]) -> f32[B, 1] = x |> Linear(width, act: tanh) |> Linear(1)
+model net(x: f32[B, 1]) -> f32[B, 1] = x |> Linear(width, act: tanh, weights: normal(0, 4), biases: uniform(-8, 8)) |> Linear(1)
 
 train fit on curve(batch: 100, seed: 1) {
   let guess = net(x)
   minimize mse(guess, y) by adam(lr: warmup_cosine(2e-2, warm: 20, total: steps))
   metric worst = max(abs(guess - y))
-  steps: 6000
-  evaluate: 2000
+  steps: 3000
+  evaluate: 1000
 }
 
 export fn predict(x: f32[B, 1]) -> f32[B, 1] = net(x)
