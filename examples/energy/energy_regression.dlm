@@ -21,12 +21,16 @@ train fit on pairs(batch: 100, seed: 1) {
   let e = energy(x)
   let nearest = clamp_index(y)
   # -log p(y | x) = E(x, y) + log of the partition function
-  minimize cross_entropy(-e, nearest) by adam(lr: 2e-3)
+  minimize cross_entropy(-e, nearest) by adam(lr: cosine(5e-3, total: steps))
   let p = softmax(-e)
   let mean_y = for b: sum over k in 0..grid: p[b, k] * (-0.5 + 2 * f32(k) / (grid - 1))
   metric mean_square = mean((mean_y - y)^2)
+  # at x = 0 the answers are 0 and 1; half way between them lies place 32 of the grid
+  metric between = density(zeros[1])[0, grid / 2]
+  metric at_answers = density(zeros[1])[0, grid / 4] + density(zeros[1])[0, 3 * grid / 4]
   metric likelihood = mean(for b: log(p[b, nearest[b]] * (grid - 1) / 2 + 1e-9))
-  epochs: 30
+  epochs: 40
+  evaluate: 640
 }
 fn clamp_index(y: f32[B]) -> i32[B] in 0..grid =
   for b: min(max(i32((y[b] + 0.5) / 2 * (grid - 1) + 0.5), 0), grid - 1)

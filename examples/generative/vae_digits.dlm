@@ -16,14 +16,15 @@ model decoder(z: f32[B, code]) -> f32[B, 64] = z |> Decoder()
 
 train fit on digits(batch: 64, seed: 1) {
   let (mu, log_variance) = encoder(x)
-  let z = mu + exp(0.5 * log_variance) * normal[size(mu) // code, code]
+  let z = mu + exp(0.5 * log_variance) * normal[batch, code]
   let pixels = decoder(z)
-  let rebuilt = sum(bce_with_logits(pixels, x, reduce: each)) / (size(mu) / code)
-  let divergence = 0.5 * sum(mu^2 + exp(log_variance) - 1 - log_variance) / (size(mu) / code)
-  minimize rebuilt + divergence by adam(lr: 2e-3)
+  let rebuilt = bce_with_logits(pixels, x, reduce: batch_mean)
+  let divergence = 0.5 * sum(mu^2 + exp(log_variance) - 1 - log_variance) / batch
+  minimize rebuilt + divergence by adam(lr: one_cycle(5e-3, total: steps))
   metric rebuilt_nats = rebuilt
   metric kl_nats = divergence
   epochs: 60
+  evaluate: 450
 }
 
 export fn codes(x: f32[B, 64]) -> f32[B, code] {

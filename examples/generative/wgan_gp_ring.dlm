@@ -28,9 +28,9 @@ train gan on ring(batch: 256, seed: 1) {
   metric wasserstein = distance
   metric off = ring_error(fake)
   metric centres = covered(fake)
-  minimize -distance + 10 * penalty wrt critic by adam(lr: 1e-3, b1: 0, b2: 0.9)
-  minimize -mean(critic(fake)) wrt gen by adam(lr: 1e-3, b1: 0, b2: 0.9) every 3
-  steps: 4500
+  minimize -distance + 0.1 * penalty wrt critic by adam(lr: cosine(2e-3, total: steps), b1: 0, b2: 0.9)
+  minimize -mean(critic(fake)) wrt gen by adam(lr: cosine(2e-3, total: steps), b1: 0, b2: 0.9) every 2
+  steps: 2500
 }
 
 export fn sample(z: f32[B, zdim]) -> f32[B, 2] = gen(z)

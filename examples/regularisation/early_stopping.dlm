@@ -1,4 +1,4 @@
-# Training ends when held-out rows get no better, and the best weights are the ones that are saved: 200 noisy points, a network with room to spare.
+# Training ends when held-out rows get no better, and the best weights are the ones that are saved: 60 noisy points, a network with room to spare.
 # See `valid.loss` turn upwards while the training loss still falls (Prechelt 1998).
 data noisy {
   rows: 120
