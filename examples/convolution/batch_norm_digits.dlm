@@ -16,7 +16,7 @@ train fit on digits(batch: 64, seed: 1) {
   let logits = net(augmented)
   minimize cross_entropy(logits, y) by adamw(lr: one_cycle(0.02, total: steps))
   metric acc = accuracy(logits, y)
-  epochs: 15
+  epochs: 12
   evaluate: 115
 }
 

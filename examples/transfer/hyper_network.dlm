@@ -19,7 +19,8 @@ train fit on waves(batch: 200, seed: 1) {
   let guess = small(hyper(unsqueeze(frequency, -1)), x)
   minimize mse(guess, y) by adam(lr: warmup_cosine(3e-3, warm: 50, total: steps))
   metric error = rmse(guess, y)
-  epochs: 60
+  epochs: 30
+  evaluate: 540
 }
 
 export fn draw(frequency: f32[B, 1], x: f32[B]) -> f32[B] = small(hyper(frequency), x)
