@@ -191,6 +191,7 @@ export interface Minimize {
 export interface Metric {
   readonly kind: "metric";
   readonly name: Name;
+  readonly every?: Name; // evaluation: in evaluations only
   readonly value: Expr;
   readonly span: Span;
 }

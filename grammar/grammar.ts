@@ -326,7 +326,12 @@ export class Grammar extends Reader {
       () => this.subrule(0, this.nextStatement),
       () => {
         this.expect("metric");
-        return { kind: "metric", name: this.name(0), value: this.assigned(0), span: this.from(start) };
+        const name = this.name(0);
+        const every = this.option(0, () => {
+          this.expect("every");
+          return this.name(1);
+        });
+        return { kind: "metric", name, ...(every ? { every } : {}), value: this.assigned(0), span: this.from(start) };
       },
       () => {
         this.expect("minimize");

@@ -77,9 +77,9 @@ export interface ProgressEvent {
   readonly epochs?: number;
   readonly step: number; // steps done
   readonly steps: number; // planned
-  readonly loss: number; // of the last step
+  readonly loss: number; // of the last step; NaN where the block minimizes nothing
   readonly metrics: Readonly<Record<string, number>>; // of the last step's batch
-  /** Every step since the event before, by column ("loss" and metrics). */
+  /** Every step since the event before, by column ("loss", where something is minimized, and metrics). */
   readonly curves: Readonly<Record<string, Float32Array>>;
   readonly stepsPerSecond: number;
   readonly secondsLeft: number;
@@ -119,7 +119,7 @@ export interface TrainResult {
   readonly reason: "finished" | "stalled" | "paused";
   readonly step: number;
   readonly steps: number;
-  readonly loss: number; // of the last step's batch; NaN when there was no step to do
+  readonly loss: number; // of the last step's batch; NaN when there was no step to do, or nothing is minimized
   readonly metrics: Readonly<Record<string, number>>;
   readonly measured: Readonly<Record<string, Measured>>; // the last evaluation, by split
   readonly seconds: number; // of the whole call

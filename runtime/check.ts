@@ -133,12 +133,12 @@ function checkParts(plan: Plan): void {
     const dataset = plan.datasets.find((d) => d.name === t.dataset);
     need(t.dataset === undefined ? t.steps !== undefined : t.batchIndex && dataset, t.name);
     need(t.steps !== undefined || t.epochs !== undefined, t.name);
-    need(t.ring.columns[0] === "loss", t.name);
+    need(!t.ring.columns.slice(1).includes("loss"), t.name);
     need(
       plan.states.some((s) => s.name === t.stepCounter && s.dtype === "i32" && !s.shape.length),
       t.name,
     );
-    place(t.ring, t.name, 4 * t.window * t.ring.columns.length);
+    place(t.ring, t.name, 4 * t.window * Math.max(1, t.ring.columns.length));
     if (t.batchIndex) place(t.batchIndex, t.name, 4 * t.window * t.batch * t.accumulate);
     if (t.rounds) place(t.rounds, t.name, 4);
     t.scalars.forEach(tensor);
@@ -147,9 +147,10 @@ function checkParts(plan: Plan): void {
     const e = t.evaluate;
     if (!e) continue;
     need(
-      e.kept.every((k) => plan.buffers[k.from] && plan.buffers[k.to]),
+      [...e.kept, ...(e.carried?.states ?? [])].every((k) => plan.buffers[k.from] && plan.buffers[k.to]),
       t.name,
     );
+    if (e.carried) place(e.carried.begins, t.name, 4);
     place(e.index, t.name);
     e.metrics.forEach(tensor);
     program(e.rows, ["rows"]);

@@ -23,7 +23,11 @@ export interface PreparedEvaluation {
 const bound = (program: PlanProgram, buffer: (b: number) => boolean): boolean =>
   dispatchesOf(program.commands).some((c) => c.bindings.some((b) => buffer(b.buffer)));
 
+/** The parts of its data that a block can be measured on; a block without data is measured as it is, which is `train` too. */
+export const splitsOf = (s: Session, t: PlanTrain): readonly string[] =>
+  t.dataset === undefined ? (t.evaluate ? ["train"] : []) : [...s.splits.get(t.dataset)!.keys()];
 function rowsOfSplit(s: Session, t: PlanTrain, split: string): Int32Array {
+  if (t.dataset === undefined && splitsOf(s, t).includes(split)) return new Int32Array(0);
   const splits = t.dataset === undefined ? undefined : s.splits.get(t.dataset);
   const rows = splits?.get(split);
   if (!rows)
@@ -54,13 +58,16 @@ export async function prepareEvaluation(
     grow(k.to, k.bytesPerRow * n);
     grow(k.from, k.bytesPerRow * Math.min(n, e.chunk));
   }
+  for (const c of e.carried?.states ?? [])
+    for (const buffer of [c.from, c.to]) grow(buffer, c.bytesPerRow * Math.min(n, e.chunk));
+  if (e.carried) grow(e.carried.begins.buffer, e.carried.begins.offset + 4);
   grow(e.index.buffer, e.index.offset + 4 * Math.min(n, e.chunk));
   for (const m of e.metrics) grow(m.buffer, m.offset + 4 * product(m.shape.map((x) => machine.size(x, at(n), m.name))));
   const counts = [...new Set([Math.min(n, e.chunk), n % e.chunk])].filter((count) => count);
   checkBindings(machine.device, dispatchesOf(e.finish.commands), s.plan, at(n));
-  checkBindings(machine.device, dispatchesOf(e.rows.commands), s.plan, at(counts[0]!));
+  if (counts.length) checkBindings(machine.device, dispatchesOf(e.rows.commands), s.plan, at(counts[0]!));
   await machine.allocate(sizes);
-  const data = s.data.get(t.dataset!);
+  const data = s.data.get(t.dataset ?? "");
   if (data?.streamed && bound(e.finish, (b) => s.plan.buffers[b]!.role === "data"))
     throw new RuntimeProblem(
       `a metric of ${t.name} needs the rows of ${t.dataset} again when all are known, and they are streamed`,
@@ -119,6 +126,7 @@ async function measureRows(
   for (let from = 0; from < rows.length; from += e.chunk) {
     const part = rows.slice(from, from + e.chunk);
     machine.write(e.index.buffer, e.index.offset, streamRows(s.data.get(t.dataset!)!, part, machine));
+    if (e.carried) machine.write(e.carried.begins.buffer, e.carried.begins.offset, Int32Array.of(from === 0 ? 1 : 0));
     const encoder = machine.encoder(e.rows.name);
     machine.replay(encoder, chunks.get(part.length)!);
     for (const k of e.kept)
@@ -128,6 +136,8 @@ async function measureRows(
         { buffer: k.to, offset: k.bytesPerRow * from },
         k.bytesPerRow * part.length,
       );
+    for (const c of e.carried?.states ?? [])
+      machine.copy(encoder, { buffer: c.from, offset: 0 }, { buffer: c.to, offset: 0 }, c.bytesPerRow * part.length);
     encoder.submit();
     if (!told) continue;
     const upTo = from + part.length;

@@ -1,7 +1,7 @@
 // What a training run measures over splits: which, when, and what follows: the early stop and the saving of checkpoints.
 // Everything is a function of the step, so a run that is interrupted anywhere and resumed does what it would have done.
 import type { Measured, TrainOptions, TrainResult } from "./api.ts";
-import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
+import { measuringProgress, prepareEvaluation, runEvaluation, splitsOf } from "./evaluate.ts";
 import type { PreparedEvaluation } from "./evaluate.ts";
 import type { PlanTrain } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
@@ -15,13 +15,14 @@ interface Splits {
 }
 function measuredSplits(s: Session, t: PlanTrain, total: number): Splits {
   if (!t.evaluate) return { regular: [], last: [] };
-  const splits = t.dataset === undefined ? [] : [...s.splits.get(t.dataset)!.keys()];
-  const holdouts = splits.filter((name) => name !== "train");
+  const holdouts = splitsOf(s, t).filter((name) => name !== "train");
   const watched = [t.stop?.metric, t.save?.metric, ...t.scalars.map((p) => p.name)];
-  const regular = [...holdouts, ...(watched.some((name) => name?.startsWith("train.")) ? ["train"] : [])];
+  const isAsked = !holdouts.length && t.evaluateEvery !== undefined;
+  const onTraining = isAsked || watched.some((name) => name?.startsWith("train."));
+  const regular = [...holdouts, ...(onTraining ? ["train"] : [])];
   // without holdouts the training rows are measured at the end, unless there are more of them than were trained on
   const rows = trainingRows(s, t).length;
-  return { regular, last: regular.length || !rows || total * rowsPerStep(t) < rows ? regular : ["train"] };
+  return { regular, last: regular.length || total * rowsPerStep(t) < rows ? regular : ["train"] };
 }
 function checkWatched(t: PlanTrain, regular: readonly string[]): void {
   for (const name of [t.stop?.metric, t.save?.metric]) {

@@ -224,7 +224,7 @@ export interface PlanTrain {
   /** i32 [window, batch * accumulate] row numbers, row `step mod window`; absent without data */
   readonly batchIndex?: { readonly buffer: number; readonly offset: number };
   /** f32 [window, columns] written by the step program at row `step mod window` */
-  readonly ring: { readonly buffer: number; readonly offset: number; readonly columns: readonly string[] }; // "loss", metric names (scalars only)
+  readonly ring: { readonly buffer: number; readonly offset: number; readonly columns: readonly string[] }; // "loss" where something is minimized, metric names (scalars only); without any a row has a number all the same
   readonly stepCounter: string; // name of the i32 state that counts steps
   readonly scalars: readonly PlanPort[]; // written by the host when they change: seed, steps (total), epoch, measured, valid.loss, ...; by name
   readonly evaluate?: PlanEvaluation;
@@ -249,8 +249,13 @@ export interface PlanEvaluation {
     readonly from: number;
     readonly to: number;
   }[]; // copied from buffer `from` at 0 to buffer `to` at row offset
+  /** States of the rows of a batch: copied from buffer to buffer between chunks, which are as large as batches of training; `begins` is 1 for the first. */
+  readonly carried?: {
+    readonly begins: { readonly buffer: number; readonly offset: number };
+    readonly states: readonly { readonly bytesPerRow: number; readonly from: number; readonly to: number }[];
+  };
   readonly finish: PlanProgram;
-  readonly metrics: readonly PlanPort[]; // "loss" first
+  readonly metrics: readonly PlanPort[]; // "loss" first, where something is minimized
 }
 export interface PlanExport {
   readonly name: string;

@@ -263,6 +263,8 @@ function textPrinter(): Printer {
     Object.entries(values)
       .flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${figure(value)}`] : []))
       .join("  ");
+  const told = ({ loss, metrics }: { loss: number; metrics: Record<string, number> }): Measured =>
+    Number.isNaN(loss) ? metrics : { loss, ...metrics };
   return {
     start: (plan, model) => {
       line(`${plan.name} on ${model.device ? deviceText(model.device) : "the device given"}`);
@@ -285,7 +287,7 @@ function textPrinter(): Printer {
       if (event.kind === "evaluation")
         return line(`${event.train}  step ${event.step}  ${event.split}: ${figures(event.values)}`);
       const epoch = event.epochs ? `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}  ` : "";
-      const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  loss ${figure(event.loss)}  ${figures(event.metrics)}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;
+      const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  ${figures(told(event))}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;
       tell(text);
     },
     result: (result) => {

@@ -262,6 +262,12 @@ const train = object<PlanTrain>({
       rows: program,
       index: place,
       kept: list(object({ name: text, bytesPerRow: words, from: count, to: count })),
+      carried: optional(
+        object<NonNullable<PlanEvaluation["carried"]>>({
+          begins: place,
+          states: list(object({ bytesPerRow: words, from: count, to: count })),
+        }),
+      ),
       finish: program,
       metrics: list(port),
     }),

@@ -32,13 +32,10 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
 
   const progress = (event: ProgressEvent): void => {
     let curve = losses.get(event.train);
-    if (!curve)
-      losses.set(event.train, (curve = new Curve(event.steps, event.step - (event.curves["loss"]?.length ?? 0))));
-    curve.add(event.curves["loss"] ?? []);
-    const figures = [
-      `loss ${numberText(event.loss)}`,
-      ...Object.entries(event.metrics).map(([name, value]) => `${name} ${numberText(value)}`),
-    ];
+    const [told = "", values = []] = Object.entries(event.curves)[0] ?? [];
+    if (!curve) losses.set(event.train, (curve = new Curve(told, event.steps, event.step - values.length)));
+    curve.add(values);
+    const figures = Object.entries(numbersOf(event)).map(([name, value]) => `${name} ${numberText(value)}`);
     const padded = (n: number, of: number): string => String(n).padStart(String(of).length);
     const epoch =
       event.epochs === undefined
@@ -135,12 +132,16 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
       terminal.line(
         `${labelled(result.train)}${out.bold(ended)} in ${seconds(result.seconds)} ${out.dim(`(${measuring}${rate(result.stepsPerSecond)})`)}`,
       );
-      if (done) terminal.line(`  loss   ${numberText(done.first)} ${out.cyan(done.text())} ${numberText(result.loss)}`);
+      const last = done && numbersOf(result)[done.name];
+      if (done && last !== undefined)
+        terminal.line(
+          `  ${done.name.padEnd(6)} ${numberText(done.first)} ${out.cyan(done.text())} ${numberText(last)}`,
+        );
       const latest = evaluated.get(result.train)?.latest;
       for (const [split, values] of Object.entries(result.measured)) {
         const { rows, of = rows } = latest?.get(split) ?? {};
         terminal.line(
-          `  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : out.dim(`  (${rows === of ? "" : `${rows.toLocaleString("en")} of `}${counted(of!, "row")})`)}`,
+          `  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows ? out.dim(`  (${rows === of ? "" : `${rows.toLocaleString("en")} of `}${counted(of!, "row")})`) : ""}`,
         );
         for (const [name, value] of Object.entries(values))
           if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
@@ -183,14 +184,19 @@ export function tensorText(name: string, t: Tensor): string {
   return [title, ...lines, ...(rows > mostRows ? [`${indent}… (${rows} rows)`] : [])].join("\n");
 }
 
-/** Means of the losses of equal stretches of a run. */
+/** The loss, where something is minimized, and the metrics. */
+const numbersOf = ({ loss, metrics }: Pick<ProgressEvent, "loss" | "metrics">): Readonly<Record<string, number>> =>
+  Number.isNaN(loss) ? metrics : { loss, ...metrics };
+/** Means of the losses of equal stretches of a run, or of its first metric where it minimizes nothing. */
 class Curve {
+  readonly name: string;
   readonly steps: number;
   first = NaN;
   readonly #sums = new Float64Array(curveWidth);
   readonly #counts = new Uint32Array(curveWidth);
   #at: number;
-  constructor(steps: number, from: number) {
+  constructor(name: string, steps: number, from: number) {
+    this.name = name;
     this.steps = steps;
     this.#at = from;
   }

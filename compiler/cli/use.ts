@@ -1,7 +1,7 @@
 // dlm eval and dlm run: a trained model measured and used. In: a model, its weights.   Out: numbers, as text, JSON or files.
 import type { Measured, Model } from "../../runtime/api.ts";
 import { load } from "../../runtime/index.ts";
-import type { Plan, PlanExport } from "../../runtime/plan.ts";
+import type { Plan, PlanExport, PlanTrain } from "../../runtime/plan.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { jsonText } from "../../runtime/tensor.ts";
@@ -39,9 +39,9 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
           flags.train,
           plan.trains.map((t) => t.name),
         );
-      const splitsOf = (dataset: string | undefined): string[] =>
-        dataset === undefined ? [] : Object.keys(model.data[dataset]?.splits ?? {});
-      const known = [...new Set(blocks.flatMap((t) => splitsOf(t.dataset)))];
+      const splitsOf = ({ dataset }: PlanTrain): string[] =>
+        dataset === undefined ? ["train"] : Object.keys(model.data[dataset]?.splits ?? {});
+      const known = [...new Set(blocks.flatMap(splitsOf))];
       if (flags.split !== undefined && !known.includes(flags.split))
         throw unknown(`${plan.name} has no split`, flags.split, known);
       const { bold, dim } = styles(terminal.color);
@@ -50,10 +50,10 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
         ? jsonProgress((event) => terminal.line(jsonText(event)))
         : textProgress(terminal, blocks.length);
       for (const t of blocks)
-        for (const split of splitsOf(t.dataset)) {
+        for (const split of splitsOf(t)) {
           if ((flags.split !== undefined && split !== flags.split) || !t.evaluate) continue;
           measured++;
-          const rows = model.data[t.dataset!]!.splits[split]!;
+          const rows = t.dataset === undefined ? undefined : model.data[t.dataset]!.splits[split]!;
           const values: Measured = await model.evaluate(t.name, split, { onProgress: progress.event });
           terminal.endUpdate();
           if (flags.json)
@@ -69,7 +69,7 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
             );
           else {
             terminal.line(
-              `${blocks.length > 1 ? `${t.name}  ` : ""}${bold(split.padEnd(6))} ${figuresOf(values)}${dim(`  (${counted(rows, "row")})`)}`,
+              `${blocks.length > 1 ? `${t.name}  ` : ""}${bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : dim(`  (${counted(rows, "row")})`)}`,
             );
             for (const [name, value] of Object.entries(values))
               if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));

@@ -91,6 +91,9 @@ export interface Evaluation {
   readonly index: Source; // i32 [rows]
   readonly rows: GraphProgram; // the row-wise part over some rows; outputs are kept
   readonly kept: readonly { readonly name: string; readonly source: Source }[]; // [rows, ...], inputs of finish
+  /** Inputs [rows, ...] of `rows`: what it gave of the batch before, its outputs behind the kept ones. Then the parts are as large as the batches of training. */
+  readonly carried: readonly Source[];
+  readonly begins?: Source; // i32 []: 1 for the first batch
   readonly finish: GraphProgram; // loss and metrics over all rows
   readonly rowsDim: Dim;
 }

@@ -188,8 +188,9 @@ function statement(node: ast.Statement | ast.DataStatement | ast.TrainStatement,
     case "field":
       return [`field ${node.name.text}: `, type(node.type, show), assigned(node.value, show)];
     case "holdout":
+      return [`holdout ${node.name.text}`, assigned(node.value, show)];
     case "metric":
-      return [`${node.kind} ${node.name.text}`, assigned(node.value, show)];
+      return [`metric ${node.name.text}${node.every ? ` every ${node.every.text}` : ""}`, assigned(node.value, show)];
     case "setting":
       return [
         `${node.name.text}: ${node.every ? "every " : ""}`,

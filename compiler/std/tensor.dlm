@@ -8,11 +8,13 @@ fn square(x: f32[...S]) -> f32[...S] = x^2
 fn reciprocal(x: f32[...S]) -> f32[...S] = 1 / x
 ## 2 to the power x.
 fn exp2(x: f32[...S]) -> f32[...S] = 2^x
-## min(max(x, lo), hi), so hi where lo > hi; the gradient passes at the bounds themselves, as in PyTorch. Also called clip and clip_by_value.
-fn clamp(x: f32[...S], lo: f32 = -inf, hi: f32 = inf) -> f32[...S] {
+## min(max(x, lo), hi), so hi where lo > hi; the gradient passes at the bounds themselves, as in PyTorch. Bounds are numbers or tensors, which meet x as operators do. Also called clip and clip_by_value.
+fn clamp(x: f32[...S], lo = -inf, hi = inf) -> f32[...S] {
   let y = where(x < lo, lo, x)
   return where(y > hi, hi, y)
 }
+## The sum of a * b, of tensors, or of all parameters of gradients and instances: `dot(g, v)`.
+fn dot(a, b) = sum(a * b)
 ## a + t * (b - a).
 fn lerp(a: f32[...S], b: f32[...S], t: f32[...S]) -> f32[...S] = a + t * (b - a)
 

@@ -266,7 +266,15 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   // tensors
   rsqrt: [{ inputs: x23, call: "rsqrt(x)", domain: positive }],
   reciprocal: [{ inputs: x23, call: "reciprocal(x)", domain: positive }],
-  clamp: [{ inputs: x23, call: "clamp(x, -0.4, 0.5)" }],
+  clamp: [
+    { inputs: x23, call: "clamp(x, -0.4, 0.5)" },
+    {
+      inputs: { x: "f32[2, 3]", lo: "f32[3]", hi: "f32[2, 3]" },
+      call: "clamp(x, lo, hi)",
+      domain: { lo: [-0.8, -0.2], hi: [0.2, 0.8] },
+    },
+  ],
+  dot: [{ inputs: { a: "f32[2, 3]", b: "f32[2, 3]" }, call: "dot(a, b)" }],
   safe_sqrt: [{ inputs: x23, call: "safe_sqrt(x)", domain: positive }],
   safe_pow: [{ inputs: x23, call: "safe_pow(x, 2.5)", domain: positive }],
   var: [
@@ -424,7 +432,11 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     { inputs: { ...images, a: "f32[2]" }, call: "rotate(x, a)" },
   ],
   bilinear_at: [
-    { inputs: { ...images, i: "f32[2, 2, 2]", j: "f32[2, 2, 2]" }, call: "bilinear_at(x, i, j)", domain: { i: [-1, 4] } },
+    {
+      inputs: { ...images, i: "f32[2, 2, 2]", j: "f32[2, 2, 2]" },
+      call: "bilinear_at(x, i, j)",
+      domain: { i: [-1, 4] },
+    },
   ],
   random_rotate: [{ inputs: images, call: "random_rotate(x, 0.2)" }],
   random_cutout: [{ inputs: images, call: "random_cutout(x, 2)" }],

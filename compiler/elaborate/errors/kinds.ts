@@ -21,10 +21,6 @@ const needs = {
   condition: need("a condition"),
   tensor: need("a tensor"),
   element: need("a single element"),
-  forBody: need(
-    "a single element as the body of `for`",
-    "index every axis, or use whole-array operators without `for`",
-  ),
   reducedElement: need("a single element", "index every axis"),
   logits: need("f32 with a last axis of logits"),
   indices: need("a tensor of i32 indices"),
@@ -74,18 +70,18 @@ const needs = {
 export type Wanted = keyof typeof needs;
 export const wantedText = (want: Wanted): string => needs[want].text;
 
-const wrong = (span: Span, want: string, got: string, hint?: string, always = false): Fault =>
-  error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint, always });
+const wrong = (span: Span, want: string, got: string, hint?: string, always = false, ofElement = false): Fault =>
+  error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint, always, ofElement });
 /** What a value's type alone decides: not what it is, nor when it is known. */
 const ofTypes: ReadonlySet<Wanted> = new Set<Wanted>([
-  ...(["truth", "condition", "float", "tensor", "tensors", "element", "forBody", "reducedElement"] as const),
+  ...(["truth", "condition", "float", "tensor", "tensors", "element", "reducedElement"] as const),
   ...(["logits", "indices", "pattern", "shapedFloat", "instance", "layer", "withMembers"] as const),
   ...(["function", "applicable", "composable"] as const),
 ]);
 /** `got`: the kind of the value that is there, as `kindText` says it. */
 export const needed = (span: Span, want: Wanted, got: string): Fault => {
   const { text, hint }: Need = needs[want];
-  return wrong(span, text, got, hint?.(), ofTypes.has(want));
+  return wrong(span, text, got, hint?.(), ofTypes.has(want), want === "reducedElement");
 };
 
 // ---- numbers
@@ -155,13 +151,21 @@ export const emptyReduction = (span: Span, reducer: string): Fault =>
   wrong(span, `${reducer} of one element or more`, "of none");
 /** `shape`: of the tensor that is there. */
 export const notElement = (span: Span, got: string, shape: string | undefined): Fault =>
-  wrong(span, wantedText("element"), got, shape === undefined ? undefined : `index it: the value has ${shape}`, true);
+  wrong(
+    span,
+    wantedText("element"),
+    got,
+    shape === undefined ? undefined : `index it: the value has ${shape}`,
+    true,
+    true,
+  );
 export const elementForTensor = (span: Span): Fault =>
   wrong(
     span,
     wantedText("tensor"),
     "an element inside `for`",
     "a `for` body is a single element; draws, loops and whole-array functions stand outside of it",
+    true,
     true,
   );
 

@@ -17,10 +17,13 @@ import { runBody } from "./bodies.ts";
 import { inCall, resultSpan, within } from "./faults.ts";
 import { newInstance } from "./instances.ts";
 import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
+import { shapeSoFar } from "./types.ts";
 
 // Instances: layers and models with parameters of their own. A constructor's place makes one; applying it evaluates its body within it.
+/** A layer's name as a part of paths: `BatchNorm2d` is batch_norm2d, `GRUCell` gru_cell, and `PReLU`, whose one small letter makes no word, prelu. */
 const snake = (name: string): string =>
   name
+    .replace(/[A-Z]+[a-z][A-Z]+(?![a-z])/g, (word) => word.toUpperCase())
     .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
     .replace(/([A-Z]+)([A-Z][a-z])/g, "$1_$2")
     .toLowerCase();
@@ -133,7 +136,7 @@ export function applyInstance(
   const origin = callOrigin(d.kind, d.name.text, instance.path, written);
   const run = (): Value => {
     const bound = bindParameters(d.name.text, d.params, args, instance.scope, span, inner);
-    const value = runBody(d.body, bound.scope, inner);
+    const value = runBody(d.body, bound.scope, inner, shapeSoFar(d.result, bound, inner));
     instance.applied = true;
     if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
     const made = d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), inner) : value;

@@ -7,14 +7,17 @@ import { asExtent, constantOf, iadd, interval, isub, load, provedNonNegative } f
 import type { DType, Extent, Integer, Node, Range, Shape } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
 import { shaped } from "../builtins/shaped.ts";
-import { apply, type Context, evaluate, Scope, type Value } from "../context.ts";
+import { lossesOfClasses } from "../../std/facts.ts";
+import { apply, type Context, evaluate, type Expected, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, isFixed, sizeFrom } from "../tensors.ts";
 import {
   asScalarValue,
   asTensor,
+  bundlesOf,
   filling,
   integerOf,
+  isBundle,
   isCallable,
   isElement,
   isPlain,
@@ -59,6 +62,25 @@ export function statedShape(type: ast.TensorType, bound: Bound, ctx: Context): S
     }
     return [extentOf(d.value, bound.scope, ctx)];
   });
+}
+/** What of a type's shape is known before the value is there: the extents of a `for` without ranges follow from it. */
+export function shapeSoFar(type: ast.Type | undefined, bound: Bound, ctx: Context): Expected["shape"] | undefined {
+  if (type?.kind !== "tensor_type") return undefined;
+  const dims = (type.dims ?? []).map((d): Expected["shape"] | undefined => {
+    if (d.kind === "spread") return bound.spreads.get(d.name.text);
+    try {
+      return [dimKnown(d.value, bound.scope) ? extentOf(d.value, bound.scope, ctx) : undefined];
+    } catch (error) {
+      if (error instanceof errors.Fault) return [undefined]; // told of where the value is checked
+      throw error;
+    }
+  });
+  return dims.some((d) => d === undefined) ? undefined : dims.flatMap((d) => d!);
+}
+/** The context of an expression whose shape is known before. */
+export function expecting(e: ast.Expr | undefined, shape: Expected["shape"] | undefined, ctx: Context): Context {
+  if (e?.kind === "paren") return expecting(e.value, shape, ctx);
+  return e?.kind === "for" && shape ? { ...ctx, expected: { of: e, shape } } : ctx;
 }
 export function extentOf(e: ast.Expr, scope: Scope, ctx: Context): Extent {
   const alone = dimVariable(e);
@@ -155,8 +177,9 @@ export function checkType(
       throw errors.unknownName(type.element.span, want, ["f32", "i32", "bool", "int", "fn", "dist"], { kind: "type" });
   }
 }
+/** A gradient, or a list of layers, is one for what runs through its parameters. */
 function checkCallable(value: Value, span: Span): Value {
-  if (isCallable(value)) return value;
+  if (isCallable(value) || bundlesOf(value)) return value;
   throw errors.notFunction(span, kindText(value), {
     layer: value.kind === "layer" ? value.declaration.name.text : undefined,
     string: value.kind === "string" ? value.value : undefined,
@@ -208,7 +231,8 @@ function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Che
         value.scalar.dtype,
       );
   }
-  if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar")
+  const isVector = isBundle(value) && value.values !== undefined; // all its parameters
+  if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar" && !isVector)
     throw errors.wrongType(span, typeSource(type), kindText(value));
   return checkTensor(asTensor(value, span, dtype), type, dtype, of);
 }
@@ -233,18 +257,23 @@ function checkPlain(
 const axesNeeded = (need: number, there: number, atLeast = ""): string =>
   `${need || "no"} ${need === 1 ? "axis is" : "axes are"} needed${atLeast}, there ${there === 1 ? "is" : "are"} `;
 function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked): Value {
-  const { bound, what, span, ctx } = of;
+  const { bound, what, span, ctx, param } = of;
   const mismatch = (why: Mismatch): errors.Fault => typeMismatch(node, type, of, why);
   const { shape } = node;
   const x = errors.short(span, "x");
   if (node.dtype !== dtype)
-    throw mismatch({ hint: dtype === "bool" ? `compare: ${x} > 0` : `write ${dtype}(${x}) to convert` });
+    throw mismatch({
+      hint: dtype === "bool" ? `compare: ${x} > 0` : `write ${dtype}(${x}) to convert${classesHint(node, of)}`,
+    });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
   if (spread ? shape.length < fixed : shape.length !== fixed)
     throw mismatch({
       equation: axesNeeded(fixed, shape.length, spread ? " at least" : "") + (shape.length || "none"),
       ...(fixed ? {} : { hint: errors.axesHint(span, [], shape) }),
+      ...(isRowsOf(shape, type, of)
+        ? { hint: `write ${param!.name.text}: ${dtype}[B, ${dimsText(type)}]: rows come first` }
+        : {}),
     });
   const wanted = statedShape(type, bound, ctx);
   const axis = wanted.length === shape.length ? wanted.findIndex((n, d) => n !== shape[d]) : -1;
@@ -271,6 +300,21 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
     checkRange(element, node.range, type.range, bound.scope, what, span, ctx);
   }
   return tensor(node);
+}
+/** Class numbers where a loss takes numbers. */
+function classesHint({ dtype, range }: Node, { what, param }: Checked): string {
+  if (dtype !== "i32" || range?.low !== 0 || range.high === Infinity || !param?.span.file.library) return "";
+  const [first] = lossesOfClasses(what.slice(0, what.indexOf("'")));
+  return first ? `, or give class numbers to ${first}` : "";
+}
+const dimsText = ({ dims = [] }: ast.TensorType): string =>
+  dims.map((d) => d.span.file.text.slice(d.span.start, d.span.end)).join(", ");
+/** Are these rows of what the type of a declaration's own input says? */
+function isRowsOf(shape: Shape, type: ast.TensorType, { param, bound, ctx }: Checked): boolean {
+  const dims = type.dims ?? [];
+  if (!param || param.span.file.library || !dims.length || dims.length + 1 !== shape.length) return false;
+  if (dims.some((d) => d.kind === "spread")) return false;
+  return shapeSoFar(type, bound, ctx)?.every((n, d) => n === undefined || n === shape[d + 1]) ?? false;
 }
 /** What parameters may begin as: a distribution, a tensor, a number; zeros, ones and initialisers by their names alone. */
 export function initialiser(v: Value, span: Span, ctx: Context): Value | undefined {

@@ -129,10 +129,12 @@ function checkBatch(item: ast.Train, on: ast.Expr, options: ElaborateOptions): v
 }
 function checkMetricNames(item: ast.Train, attempt: Attempt): void {
   const names = new Map<string, Span>();
+  const minimizes = item.statements.some((s) => s.kind === "minimize");
   for (const s of item.statements)
     if (s.kind === "metric")
       attempt(() => {
-        if (s.name.text === "loss") throw errors.metricLoss(s.name.span);
+        if (s.name.text === "loss" && minimizes) throw errors.metricLoss(s.name.span);
+        if (s.every && s.every.text !== "evaluation") throw errors.metricEvery(s.every.span, s.every.text);
         const before = names.get(s.name.text);
         if (before) throw errors.twice(s.name.span, s.name.text, before);
         names.set(s.name.text, s.name.span);
