@@ -6,10 +6,17 @@ data digits {
   holdout test = 0.2
 }
 layer Block(channels: int)(x: f32[B, H, W, channels]) -> f32[B, H, W, channels] =
-  relu(x + (x |> Conv2d(channels, 3, padding: same, bias: false) |> BatchNorm2d() |> relu |> Conv2d(channels, 3, padding: same, bias: false) |> BatchNorm2d()))
+  relu(
+    x
+      + (
+        x |> Conv2d(channels, 3, padding: same, bias: false) |> BatchNorm2d() |> relu
+          |> Conv2d(channels, 3, padding: same, bias: false) |> BatchNorm2d()
+      )
+  )
 
 model net(x: f32[B, 8, 8, 1]) -> f32[B, 10] =
-  x |> Conv2d(16, 3, padding: same, bias: false) |> BatchNorm2d() |> relu |> stack 3 of Block(16) |> AvgPool2d(2) |> flatten |> Linear(10)
+  x |> Conv2d(16, 3, padding: same, bias: false) |> BatchNorm2d() |> relu |> stack 3 of Block(16) |> AvgPool2d(2)
+    |> flatten |> Linear(10)
 
 train fit on digits(batch: 64, seed: 1) {
   let logits = net(random_shift(x, 1))

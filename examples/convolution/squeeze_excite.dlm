@@ -8,7 +8,8 @@ data digits {
 layer Block(excite: fn)(x: f32[B, H, W, C]) -> f32[B, H, W, C] =
   relu(x + (x |> Conv2d(C, 3, padding: same, bias: false) |> BatchNorm2d() |> excite))
 layer Net(excite: fn)(x: f32[B, 8, 8, 1]) -> f32[B, 10] =
-  x |> Conv2d(16, 3, padding: same, bias: false) |> BatchNorm2d() |> relu |> stack 2 of Block(excite) |> GlobalAvgPool2d() |> Linear(10)
+  x |> Conv2d(16, 3, padding: same, bias: false) |> BatchNorm2d() |> relu |> stack 2 of Block(excite)
+    |> GlobalAvgPool2d() |> Linear(10)
 model plain(x: f32[B, 8, 8, 1]) -> f32[B, 10] = x |> Net(|h| h)
 model excited(x: f32[B, 8, 8, 1]) -> f32[B, 10] = x |> Net(|h| SqueezeExcite(4)(h))
 

@@ -16,7 +16,8 @@ train lloyd on clouds(batch: all, seed: 1) {
   let nearest = argmin(distances, axis: -1)
   metric energy = mean(min(distances, axis: -1))
   metric sizes every evaluation = for j in 0..k: sum over b: nearest[b] == j
-  next centres = for j, d: (sum over b: where(nearest[b] == j, x[b, d], 0)) / max(1.0, sum over b: where(nearest[b] == j, 1.0, 0.0))
+  next centres = for j, d:
+         (sum over b: where(nearest[b] == j, x[b, d], 0)) / max(1.0, sum over b: where(nearest[b] == j, 1.0, 0.0))
   steps: 20
   evaluate: 5
 }

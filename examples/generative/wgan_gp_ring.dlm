@@ -15,7 +15,8 @@ fn ring_error(x: f32[N, 2]) -> f32 =
   mean(for n: min over k in 0..8: (x[n, 0] - cos(0.7853981633974483 * k))^2 + (x[n, 1] - sin(0.7853981633974483 * k))^2)
 ## How many of the eight centres have a point nearby.
 fn covered(x: f32[N, 2]) -> f32 =
-  sum(for k in 0..8: max over n: f32((x[n, 0] - cos(0.7853981633974483 * k))^2 + (x[n, 1] - sin(0.7853981633974483 * k))^2 < 0.04))
+  sum(for k in 0..8:
+    max over n: f32((x[n, 0] - cos(0.7853981633974483 * k))^2 + (x[n, 1] - sin(0.7853981633974483 * k))^2 < 0.04))
 
 train gan on ring(batch: 256, seed: 1) {
   let fake = gen(normal[batch, zdim])

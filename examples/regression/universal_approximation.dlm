@@ -10,7 +10,8 @@ data curve {
   holdout test = 0.2
 }
 
-model net(x: f32[B, 1]) -> f32[B, 1] = x |> Linear(width, act: tanh, weights: normal(0, 4), biases: uniform(-8, 8)) |> Linear(1)
+model net(x: f32[B, 1]) -> f32[B, 1] =
+  x |> Linear(width, act: tanh, weights: normal(0, 4), biases: uniform(-8, 8)) |> Linear(1)
 
 train fit on curve(batch: 100, seed: 1) {
   let guess = net(x)

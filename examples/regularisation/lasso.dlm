@@ -19,8 +19,8 @@ optimizer shrink(amount: f32 in 0..inf)(p: f32[...P], g: f32[...P]) = p - softsh
 train fit on measurements(batch: all, seed: 1) {
   let (a, b, c) = (plain(x), ridge(x), lasso(x))
   minimize mse(a, y) + mse(b, y) + 0.05 * l2(ridge) + mse(c, y)
-    wrt lasso by sgd(lr: 0.05) >> shrink(0.05 * 0.6)
-    by sgd(lr: 0.05)
+       wrt lasso by sgd(lr: 0.05) >> shrink(0.05 * 0.6)
+        by sgd(lr: 0.05)
   metric plain_error = mse(a, y)
   metric ridge_error = mse(b, y)
   metric lasso_error = mse(c, y)

@@ -7,7 +7,8 @@ data curve {
   field y: f32[1] = sin(4 * x) + 0.05 * normal[1]
 }
 model net(x: f32[B, 1]) -> f32[B, 1] =
-  x |> Linear(64, act: relu) |> Dropout(0.1, always: true) |> Linear(64, act: relu) |> Dropout(0.1, always: true) |> Linear(1)
+  x |> Linear(64, act: relu) |> Dropout(0.1, always: true) |> Linear(64, act: relu) |> Dropout(0.1, always: true)
+    |> Linear(1)
 
 train fit on curve(batch: 100, seed: 1) {
   minimize mse(net(x), y) by adam(lr: 3e-3)

@@ -23,7 +23,8 @@ fn canvas(pixels: f32[64], down: i32, right: i32) -> f32[12, 12, 1] {
   return for i in 0..12, j in 0..12, c in 0..1: image[i - down, j - right] ?? 0
 }
 layer Body()(x: f32[B, 12, 12, 1]) -> f32[B, 64] =
-  x |> Conv2d(8, 5, stride: 2, padding: 2) |> relu |> Conv2d(16, 3, padding: 1) |> relu |> flatten |> Linear(64, act: relu)
+  x |> Conv2d(8, 5, stride: 2, padding: 2) |> relu |> Conv2d(16, 3, padding: 1) |> relu |> flatten
+    |> Linear(64, act: relu)
 model body(x: f32[B, 12, 12, 1]) -> f32[B, 64] = x |> Body()
 model early(h: f32[B, 64]) -> f32[B, 5] = h |> Linear(5)
 model late(h: f32[B, 64]) -> f32[B, 5] = h |> Linear(5)
