@@ -65,6 +65,11 @@ function hasLoad(e: Integer): boolean {
   visit(e, (x) => void ((x.kind === "load" || x.kind === "random") && (found = true)));
   return found;
 }
+/** What every element is where all are one number, as in `zeros[8]`: an integer made of it has a range. */
+function filled(x: Scalar): Scalar {
+  if (x.kind !== "load" || x.outside || x.tensor.kind !== "compute" || x.tensor.reduction) return x;
+  return x.tensor.body.kind === "literal" ? x.tensor.body : x;
+}
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 
 /** Of whole numbers: what the condition says of the branches bounds them, `where(k < 8, k, 0)`, where that bounds the result more closely. */
@@ -159,7 +164,7 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
     case "f32":
       return toF32(a);
     case "i32":
-      return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", a);
+      return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", filled(a));
     case "bool":
       return a.dtype === "bool" ? a : not(a.dtype === "i32" ? equal(a as Integer, 0) : call("equal", a, 0));
     default: {

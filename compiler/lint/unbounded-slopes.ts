@@ -2,7 +2,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Span } from "../../grammar/diagnostic.ts";
 import { topological } from "../graph/node.ts";
-import { isCall, operandsOf } from "../graph/scalar.ts";
+import { operandsOf } from "../graph/scalar.ts";
 import type { Node, Scalar } from "../graph/types.ts";
 import type { ScalarFunction } from "../scalar/functions.ts";
 import type { Finding, Lint } from "./finding.ts";
@@ -70,13 +70,13 @@ const inputsOf = (n: Node): readonly Node[] =>
       : n.kind === "source"
         ? []
         : topological([n]).filter((x) => x !== n);
-/** What passes a gradient: not what stands inside `stop`. */
+/** What passes a gradient: not what stands inside `stop` or a step. */
 function scalars(root: Scalar): Scalar[] {
   const seen = new Set<Scalar>();
   const queue = [root];
   while (queue.length) {
     const e = queue.pop()!;
-    if (seen.has(e) || isCall(e, "stop")) continue;
+    if (seen.has(e) || (e.kind === "call" && e.fn.derivative === "zero")) continue;
     seen.add(e);
     queue.push(...operandsOf(e));
   }

@@ -115,7 +115,7 @@ layer WeightNorm(weights: dist = ones)(w: f32[...K, O]) -> f32[...K, O] {
 ## w / |w| * g, |w| the 2-norm over all axes but the last.
 fn weight_norm(w: f32[...K, O], g: f32[O]) -> f32[...K, O] = w * (g / sqrt(sum(w^2, axis: 0..-1)))
 ## w divided by its largest singular value as a matrix [all else, out], which `iterations` of the power method follow in training from the state u: [out] (Miyato et al. 2018). Used as `Linear(8, normalise: SpectralNorm())`.
-## Also called spectral_norm. `iterations` is also called n_power_iterations.
+## `iterations` is also called n_power_iterations.
 layer SpectralNorm(iterations: int = 1, eps: f32 = 1e-12)(w: f32[...K, O]) -> f32[...K, O] {
   state u: f32[O] = l2_normalize(normal[O])
   let m = stop(reshape[size(w) // O, O](w))

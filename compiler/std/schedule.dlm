@@ -45,7 +45,7 @@ fn one_cycle(peak: f32, total: f32, share: f32 in 0..1 = 0.3, div: f32 in 1..inf
 ## From a to b while t goes from 0 to 1, by half a cosine or linearly; a before, b after.
 fn anneal(a: f32, b: f32, t: f32, linear: bool = false) -> f32 {
   let at = clamp(t, 0, 1)
-  return if linear then a + (b - a) * at else b + 0.5 * (a - b) * (1 + cos(pi * at))
+  return if linear then a * (1 - at) + b * at else b + 0.5 * (a - b) * (1 + cos(pi * at))
 }
 ## lr times a factor that goes linearly from `start` to `end` within `total` steps and stays, as PyTorch's LinearLR; for a fall to 0 see polynomial. Also called LinearLR. `start` is also called start_factor. `end` is also called end_factor. `total` is also called total_iters.
 fn linear(lr: f32, total: f32 = 5, start: f32 = 1 / 3, end: f32 = 1) -> f32 =
