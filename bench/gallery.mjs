@@ -46,7 +46,8 @@ function trained(file) {
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  const [start, done] = [events.find((e) => e.kind === "start"), events.filter((e) => e.kind === "done")];
+  const start = events.find((e) => e.kind === "start");
+  const done = Object.values(events.findLast((e) => e.kind === "done").results);
   const results = done.map((result) => figures(result, done.length > 1));
   const seconds = done.reduce((sum, { seconds: s }) => sum + s, 0);
   const launches = Object.values(start.plan.trains).map((t) => t.dispatchesPerStep);

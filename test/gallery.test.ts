@@ -50,7 +50,8 @@ describe.each(models.map((f) => f.replaceAll("\\", "/")).sort())("%s", (name) =>
         for (const t of plan.trains) {
           const { step, loss } = await m.train(t.name, { stopAfter: steps });
           expect(step).toBeGreaterThan(0);
-          expect(Number.isFinite(loss)).toBe(true);
+          // a block that minimizes nothing has no loss
+          expect(Number.isFinite(loss)).toBe(t.ring.columns[0] === "loss");
         }
         for (const { data } of Object.values(await m.parameters())) expect(data.every(Number.isFinite)).toBe(true);
       },
