@@ -76,7 +76,10 @@ function mapOver(
           range: x.range,
         }),
       );
-    } else if (x.kind === "reshape") mapped.set(x, reshape(mapped.get(x.operand)!, [count, ...x.shape]));
+    } else if (x.kind === "reshape") {
+      const operand = mapped.get(x.operand) ?? compute([b], undefined, row(first)); // else the row itself
+      mapped.set(x, reshape(operand, [count, ...x.shape]));
+    }
     else if (x.kind === "scatter") {
       const over = x.over.map((n) => variable(n, "v"));
       const own = new Map(over.map((v, i) => [axis(i, v.extent), v] as const));

@@ -7,7 +7,7 @@ layer Conv1d(out: int, k: int[1] = 3, stride: int[1] = 1, pad = 0, dilate: int[1
              bias: bool = true, weights: dist = linear_default(), biases: dist = linear_default(), padding_mode = 0,
              normalise: fn = |w| w, padding = pad, dilation: int[1] = dilate)
             (x: f32[B, L, C]) {
-  let fan_in = k[0] * C / groups
+  let fan_in = max(k[0] * C / groups, 1)
   param w: f32[k[0], C / groups, out] ~ weights
   param b: f32[out] ~ biases
   let margin = margins([L], k, stride, dilation, padding)
@@ -32,7 +32,7 @@ layer Conv2d(out: int, k: int[2] = 3, stride: int[2] = 1, pad = 0, dilate: int[2
              bias: bool = true, weights: dist = linear_default(), biases: dist = linear_default(), padding_mode = 0,
              normalise: fn = |w| w, padding = pad, dilation: int[2] = dilate)
             (x: f32[B, H, W, C]) {
-  let fan_in = k[0] * k[1] * C / groups
+  let fan_in = max(k[0] * k[1] * C / groups, 1)
   param w: f32[k[0], k[1], C / groups, out] ~ weights
   param b: f32[out] ~ biases
   let margin = margins([H, W], k, stride, dilation, padding)
@@ -57,7 +57,7 @@ layer Conv3d(out: int, k: int[3] = 3, stride: int[3] = 1, pad = 0, dilate: int[3
              bias: bool = true, weights: dist = linear_default(), biases: dist = linear_default(), padding_mode = 0,
              normalise: fn = |w| w, padding = pad, dilation: int[3] = dilate)
             (x: f32[B, D, H, W, C]) {
-  let fan_in = k[0] * k[1] * k[2] * C / groups
+  let fan_in = max(k[0] * k[1] * k[2] * C / groups, 1)
   param w: f32[k[0], k[1], k[2], C / groups, out] ~ weights
   param b: f32[out] ~ biases
   let margin = margins([D, H, W], k, stride, dilation, padding)
@@ -84,7 +84,7 @@ layer ConvTranspose1d(out: int, k: int[1] = 3, stride: int[1] = 1, pad = 0, outp
                       biases: dist = linear_default(), normalise: fn = |w| w, padding = pad,
                       output_padding: int[1] = output_pad, dilation: int[1] = dilate)
                      (x: f32[B, L, C]) {
-  let fan_in = k[0] * out / groups
+  let fan_in = max(k[0] * out / groups, 1)
   param w: f32[k[0], C, out / groups] ~ weights
   param b: f32[out] ~ biases
   let margin = margins([L], k, stride, dilation, padding)
@@ -110,7 +110,7 @@ layer ConvTranspose2d(out: int, k: int[2] = 3, stride: int[2] = 1, pad = 0, outp
                       biases: dist = linear_default(), normalise: fn = |w| w, padding = pad,
                       output_padding: int[2] = output_pad, dilation: int[2] = dilate)
                      (x: f32[B, H, W, C]) {
-  let fan_in = k[0] * k[1] * out / groups
+  let fan_in = max(k[0] * k[1] * out / groups, 1)
   param w: f32[k[0], k[1], C, out / groups] ~ weights
   param b: f32[out] ~ biases
   let margin = margins([H, W], k, stride, dilation, padding)
@@ -136,7 +136,7 @@ layer ConvTranspose3d(out: int, k: int[3] = 3, stride: int[3] = 1, pad = 0, outp
                       biases: dist = linear_default(), normalise: fn = |w| w, padding = pad,
                       output_padding: int[3] = output_pad, dilation: int[3] = dilate)
                      (x: f32[B, D, H, W, C]) {
-  let fan_in = k[0] * k[1] * k[2] * out / groups
+  let fan_in = max(k[0] * k[1] * k[2] * out / groups, 1)
   param w: f32[k[0], k[1], k[2], C, out / groups] ~ weights
   param b: f32[out] ~ biases
   let margin = margins([D, H, W], k, stride, dilation, padding)

@@ -43,3 +43,10 @@ fn sine_wave(low: f32 = -3.141592653589793, high: f32 = 3.141592653589793, ampli
 fn tree_properties(item: i32 in 0..2^depth, depth: int = 3) -> f32[2 * 2^depth - 1] =
   for node in 0..2 * 2^depth - 1:
     sum over up in 0..depth + 1: f32(floor(f32(item + 2^depth) / (prod over j in 0..up: 2.0)) == f32(node + 1))
+
+## Weights of classes in inverse proportion to how often each occurs: N / (k * count), so that every class weighs the same; 0 for one that does not
+## occur. For the `weight:` of a loss, from a column: `class_weights(digits.label, 10)`. Also called compute_class_weight.
+fn class_weights(y: i32[N] in 0..k, k: int) -> f32[k] {
+  let count = for c in 0..k: sum over n: f32(y[n] == c)
+  return where(count > 0, size(y) / (k * max(count, 1)), 0)
+}

@@ -461,6 +461,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   ],
   random_shift: [{ inputs: { x: "f32[2, 4, 4, 1]" }, call: "random_shift(x, 1)" }],
   // data: draws of no gradient
+  class_weights: [{ inputs: { y: "i32[9] in 0..4" }, call: "class_weights(y, 5)" }],
   moons: [{ call: "moons()" }],
   circles: [{ call: "circles()" }],
   spirals: [{ call: "spirals(3)" }],
