@@ -14,8 +14,10 @@ import { made, withModel } from "./model.ts";
 const root = join(import.meta.dirname, "../examples");
 const models = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((f) => f.endsWith(".dlm"));
 const steps = 3;
-/** Derivatives that are not those of the loss, each for a reason. */
-const withoutGradcheck: Readonly<Record<string, string>> = {};
+/** Too large for differences in a test, and why that is no loss. */
+const withoutGradcheck: Readonly<Record<string, string>> = {
+  "gpt_chars.dlm": "its parts are those of attention/numbers_gpt.dlm; `dlm gradcheck` takes minutes",
+};
 
 describe.each(models.map((f) => f.replaceAll("\\", "/")).sort())("%s", (name) => {
   const path = join(root, name);
