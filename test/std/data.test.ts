@@ -98,6 +98,6 @@ test("properties of a tree: the nodes above a leaf, root first", async () => {
 });
 test("class_weights: every class weighs the same, one that does not occur nothing", async () => {
   const model = made(`export fn weights(y: i32[N] in 0..4) -> f32[4] = class_weights(y, 4)`);
-  const { result } = await withModel(model, (m) => m.run("weights", { y: [0, 0, 0, 2, 2, 3] }));
+  const [result] = Object.values(await withModel(model, (m) => m.run("weights", { y: [0, 0, 0, 2, 2, 3] })));
   expect([...result!.data]).toEqual([0.5, 0, 0.75, 1.5]);
 });
