@@ -373,7 +373,7 @@ export class Grammar extends Reader {
     const name = this.name(index);
     this.expect(":", index);
     const form = this.here();
-    const isEvery = this.option(index, () => this.expect("every")) !== undefined;
+    const isEvery = this.option(index, () => this.expect("every", index)) !== undefined;
     const value = this.subrule(index, this.expression);
     const unit = this.option(index + 1, {
       GATE: () => isEvery && kindOf(this.LA(2)) !== ":", // the name of the next setting is no unit
