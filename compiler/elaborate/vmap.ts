@@ -79,8 +79,7 @@ function mapOver(
     } else if (x.kind === "reshape") {
       const operand = mapped.get(x.operand) ?? compute([b], undefined, row(first)); // else the row itself
       mapped.set(x, reshape(operand, [count, ...x.shape]));
-    }
-    else if (x.kind === "scatter") {
+    } else if (x.kind === "scatter") {
       const over = x.over.map((n) => variable(n, "v"));
       const own = new Map(over.map((v, i) => [axis(i, v.extent), v] as const));
       const [at, value] = [x.indices.map((e) => lift(substitute(e, own)) as Integer), lift(substitute(x.value, own))];
