@@ -404,3 +404,11 @@ export fn f(x: f32[4], i: i32 in 0..4, j: i32 in 0..6, any: i32) = ${body}
   });
   test("values", () => expectValues(at("pick(x, i)"), { x: [1, 2, 3, 4], i: 3, j: 5, any: -7 }, 4));
 });
+test("a range of a list of whole numbers holds every one of them, also where one number stands for all", () => {
+  const errors = (k: string): string[] =>
+    analyse(
+      `layer Own(k: int[2] in 1..4 = 3)(x: f32[B, 4]) -> f32[B, 4] = x * k[0] * k[1]\nmodel net(x: f32[B, 4]) = x |> Own(${k})\nexport fn f(x: f32[B, 4]) = net(x)`,
+    ).diagnostics.map((d) => d.code);
+  for (const k of ["", "1", "[3, 1]", "k: [1, 3]"]) expect(errors(k), k).toEqual([]);
+  for (const k of ["0", "4", "-1", "[1, 0]", "[4, 1]", "k: [3, 9]"]) expect(errors(k), k).toEqual(["DLM2010"]);
+});

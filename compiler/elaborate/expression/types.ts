@@ -202,11 +202,14 @@ function checkWhole(value: Value, type: ast.TensorType, of: Checked): Value {
   }
   const count = statedShape(type, bound, ctx)[0];
   if (typeof count === "number" && count > errors.most) throw errors.beyondLimit(type.span, "list", count);
-  if (integerOf(value) && typeof count === "number")
-    return { kind: "list", elements: Array.from({ length: count }, () => value) };
-  if (value.kind !== "list" || (count !== undefined && value.elements.length !== count))
+  const list: Value =
+    integerOf(value) && typeof count === "number"
+      ? { kind: "list", elements: Array.from({ length: count }, () => value) }
+      : value;
+  if (list.kind !== "list" || (count !== undefined && list.elements.length !== count))
     throw errors.notWholeNumbers(span, count, kindText(value));
-  return value;
+  if (type.range) for (const element of list.elements) checkNumber(element, type.range, "int", of);
+  return list;
 }
 function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Checked): Value {
   const { bound, what, span, ctx } = of;
