@@ -37,7 +37,7 @@ export interface Program {
 export function program(): Program {
   const bundle = join(import.meta.dirname, `../../node_modules/.cache/dlm-cli-test-${process.pid}`);
   const folder = mkdtempSync(join(tmpdir(), "dlm-cli-"));
-  const failing = join(bundle, "failing.mjs");
+  const failing = join(bundle, "failing-preload.mjs");
   beforeAll(async () => {
     mkdirSync(bundle, { recursive: true });
     await build({
@@ -52,20 +52,13 @@ export function program(): Program {
       logLevel: "error",
     });
     await build({
-      entryPoints: [join(import.meta.dirname, "../faulty.ts")],
+      entryPoints: ["faulty", "failing-preload"].map((name) => join(import.meta.dirname, `../${name}.ts`)),
       bundle: true,
       platform: "node",
       format: "esm",
       packages: "external",
-      outfile: join(bundle, "faulty.mjs"),
-      logLevel: "error",
-    });
-    await build({
-      entryPoints: [join(import.meta.dirname, "../failing-preload.ts")],
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      outfile: failing,
+      outdir: bundle,
+      outExtension: { ".js": ".mjs" },
       logLevel: "error",
     });
     writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));

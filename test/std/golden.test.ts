@@ -6,25 +6,8 @@ import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import type { Program } from "../../compiler/elaborate/program.ts";
 import type { Source } from "../../compiler/graph/types.ts";
 import { programOf } from "../graph/programs.ts";
+import type { ReferenceCase as Case, ReferenceTensor as Tensor, Tensors } from "../reference/case.ts";
 
-interface Tensor {
-  readonly shape: readonly number[];
-  readonly dtype: string;
-  readonly data: readonly number[];
-}
-type Tensors = Readonly<Record<string, Tensor>>;
-interface Case {
-  readonly name: string;
-  readonly kind: string;
-  readonly attrs: Readonly<Record<string, unknown>>;
-  readonly inputs: Tensors;
-  readonly params: Tensors;
-  readonly outputs: Tensors;
-  readonly grad_of?: string;
-  readonly cotangent?: Tensors;
-  readonly grads: Tensors;
-  readonly tolerance: { readonly rtol: number; readonly atol: number };
-}
 /** Reads attributes of a case and remembers which. */
 interface Reader {
   readonly c: Case;
