@@ -1,5 +1,6 @@
 // The runtime's public types: what a program that trains or uses a model sees.
 import type { DType, Plan } from "./plan.ts";
+import type { Device } from "./webgpu.ts";
 
 /** Dense and row-major; i32 as Int32Array, bool as Uint8Array of 0 and 1. */
 export interface Tensor {
@@ -20,7 +21,7 @@ export interface Picture {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 export interface LoadOptions {
-  readonly device: GPUDevice;
+  readonly device: Device;
   /** The bytes of a file that the plan's data or `load:` name, by the path written there. Needed only when there are such. */
   readonly read?: (path: string) => Promise<Uint8Array>;
   /** Files below a folder that the plan's data name, by their paths from there. Needed for `images()` only, as is `picture`. */

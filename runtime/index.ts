@@ -6,7 +6,7 @@ import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { checkFields } from "./fields.ts";
 import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanData } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
 import { initialise, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
@@ -15,7 +15,7 @@ import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";
 
 export type * from "./api.ts";
-export type { Plan } from "./plan.ts";
+export type { Plan as CheckedPlan, PlanData as Plan } from "./plan.ts";
 export { RuntimeProblem } from "./problem.ts";
 export { splitRows } from "./batches.ts";
 
@@ -23,7 +23,7 @@ export { splitRows } from "./batches.ts";
  * Checks the plan against the device, reads the data, makes buffers and pipelines, and gives every parameter its initial value.
  * Everything that can be wrong with plan, data or device ends in a RuntimeProblem.
  */
-export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
+export async function load(plan: PlanData, options: LoadOptions): Promise<Model> {
   checkPlan(plan);
   const { device, seed } = options;
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))

@@ -7,6 +7,7 @@ import { Keeper, oftenOf } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Often, Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
+import { withoutChatter } from "./quiet.ts";
 import { jsonText } from "./tensor.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "./unattended.ts";
@@ -75,13 +76,14 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     (error) => void process.stderr.write(`${notKept(error)}\n`),
   );
   const print = printer(values.json === true);
-  const model = await load({
+  const loading: TrainerOptions = {
     write: async (path, bytes) => keep(path, bytes),
     ...(values.device ? { choose: values.device } : {}),
     ...(values.data ? { data: values.data } : {}),
     ...(values["max-data"] ? { mostFileBytes: whole(values, "max-data")["max-data"]! } : {}),
     ...whole(values, "seed"),
-  });
+  };
+  const model = await withoutChatter(() => load(loading));
   const interruption = interruptible();
   process.stdout.on("error", interruption.outputLost);
   try {

@@ -30,7 +30,7 @@ export async function trainerParts() {
     .join(", ");
   const runtime = `(() => {\n${body}\nreturn { ${record} };\n})()`;
   const types = source("../../runtime/api.ts")
-    .replace(/^import .*\n/m, "")
+    .replace(/^import .*\n/gm, "")
     .replace(/^\/\/.*\n/, "");
   const page = Object.fromEntries(["html", "css", "mjs", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]));
   return { runtime, types, page };

@@ -1,6 +1,7 @@
 // The device of a command: --device, else DLM_DEVICE, else the best there is (runtime/node.ts). Problems in words.
 import type { DeviceFacts } from "../../runtime/device.ts";
 import { openDevice, type OpenedDevice } from "../../runtime/node.ts";
+import { withoutChatter } from "../../runtime/quiet.ts";
 import { targets, type Target } from "../kernel/target.ts";
 import { embeddedDriver } from "./embedded.ts";
 
@@ -9,7 +10,8 @@ export const deviceOption = [
   "auto, gpu, system, embedded, or a part of an adapter's name (also DLM_DEVICE)",
 ] as const;
 
-export const deviceFor = (choice: string | undefined): Promise<OpenedDevice> => openDevice(choice, embeddedDriver);
+export const deviceFor = (choice: string | undefined): Promise<OpenedDevice> =>
+  withoutChatter(() => openDevice(choice, embeddedDriver));
 /** What kernels for this device are scheduled for: its own target where there is one and its subgroups are as wide. */
 export function targetOf({ class: deviceClass, name, architecture, subgroupSize }: DeviceFacts): Target {
   if (deviceClass === "gpu") return targets["discrete"]!;

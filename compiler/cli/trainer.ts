@@ -122,7 +122,7 @@ export declare function browserDevice(): Promise<{ readonly device: Device; read
         : `declare const export${i}: (model: TrainerModel, inputs${optionalInputs(x) ? "?" : ""}: ${type}Inputs) => Promise<${single(x) ? outputType(x.outputs[0]!) : `${type}Outputs`}>;\nexport {\n  /** ${signature(x)} */\n  export${i} as ${x.name},\n};`,
     ),
     `// ---- the same for every model\n\n${generalTypes}`,
-    parts.types.replaceAll("GPUDevice", "Device").trim(),
+    parts.types.trim(),
   ];
   return parts_.join("\n\n") + "\n";
 }
