@@ -176,6 +176,8 @@ export interface Model {
   restore(bytes: Uint8Array): Promise<void>;
   /** Takes parameters and layer states by name from a safetensors file; all of the model's, or those under the dotted path `into`. */
   loadWeights(bytes: Uint8Array, into?: string): Promise<readonly string[]>;
+  /** Holds out the rows that were held out when these weights were trained, as the file says; false where it does not. A restored checkpoint does the same. */
+  holdOutAs(bytes: Uint8Array): Promise<boolean>;
   /** Frees the device's memory. The device itself stays the caller's. */
   close(): void;
 }

@@ -9,7 +9,15 @@ import { Machine } from "./machine.ts";
 import type { Plan, PlanData } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
-import { initialise, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
+import {
+  initialise,
+  newState,
+  readCheckpoint,
+  readTensors,
+  readWeights,
+  takeSeeds,
+  writeCheckpoint,
+} from "./session.ts";
 import type { Session } from "./session.ts";
 import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";
@@ -74,6 +82,11 @@ function splitAll(s: Session): void {
     s.splits.set(name, splitsOf(d, first ? s.states.get(first.name)!.seed : (s.options.seed ?? 0)));
   }
   s.dims = dataDims([...s.data.values()], s.splits);
+}
+async function splitAnew(s: Session): Promise<void> {
+  splitAll(s);
+  writeTrainingRows(s);
+  await checkFields(s);
 }
 /** Everything whose size is known now, so that nothing is allocated later than it must be. */
 async function allocateStatic(s: Session): Promise<void> {
@@ -201,9 +214,13 @@ function modelOf(s: Session): Model {
     restore: (bytes) =>
       alone("restoring", async () => {
         readCheckpoint(s, bytes);
-        splitAll(s); // by the checkpoint's seeds
-        writeTrainingRows(s);
-        await checkFields(s);
+        await splitAnew(s); // by the checkpoint's seeds
+      }),
+    holdOutAs: (bytes) =>
+      alone("splitting the data", async () => {
+        const known = takeSeeds(s, bytes);
+        if (known) await splitAnew(s);
+        return known;
       }),
     loadWeights: (bytes, into) => alone("loading weights", async () => readWeights(s, bytes, into, "the file")),
     close: () => machine.close(),
