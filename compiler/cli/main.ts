@@ -198,7 +198,7 @@ onModel(
     "gradcheck",
     "every derivative against central differences, in f64 on small random values",
     `dlm gradcheck digits.dlm
-     dlm gradcheck attention/numbers_gpt.dlm --set window=8 --set width=16  smaller is faster, and says as much
+     dlm gradcheck attention/numbers_gpt.dlm --set window=8  smaller is faster, and says as much
      dlm gradcheck digits.dlm --tolerance 1e-7`,
   ),
 )
@@ -212,7 +212,7 @@ command(
   "check",
   "every error, warning and hint of some models; status 1 on errors",
   `dlm check digits.dlm
-     dlm check *.dlm
+     dlm check regression/*.dlm
      dlm check digits.dlm --watch                       again whenever the model, its imports or its data change
      dlm check digits.dlm --json                        one diagnostic a line, for editors`,
 )
@@ -227,7 +227,7 @@ command(
   "fmt",
   "formats files in place",
   `dlm fmt digits.dlm
-     dlm fmt --check *.dlm                              for a build: status 1 if one is not formatted
+     dlm fmt --check regression/*.dlm                              for a build: status 1 if one is not formatted
      dlm fmt - < digits.dlm > formatted.dlm             standard input`,
 )
   .argument("<files...>", "files, or - for standard input")
