@@ -1,6 +1,6 @@
 // The runtime's public types: what a program that trains or uses a model sees.
 import type { DType, Plan } from "./plan.ts";
-import type { Device } from "./webgpu.ts";
+import type { Device, Signal } from "./platform.ts";
 
 /** Dense and row-major; i32 as Int32Array, bool as Uint8Array of 0 and 1. */
 export interface Tensor {
@@ -52,7 +52,7 @@ export interface TrainOptions {
   /** Leave off after so many steps of this call (a pause: no last evaluation, nothing saved). */
   readonly stopAfter?: number;
   /** A pause as soon as what is on the device is done. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Signal;
   readonly onProgress?: (event: TrainEvent) => void;
   /** Checkpoints while the run goes on, for whoever keeps the last good state. */
   readonly snapshots?: {

@@ -1,6 +1,6 @@
 // A WebGPU device and what it is. In: an adapter, of Node (node.ts) or of a browser.   Out: a device with all of the adapter's limits, and facts for people.
 import { messageOf, RuntimeProblem } from "./problem.ts";
-import type { Adapter, Device } from "./webgpu.ts";
+import type { Adapter, Device } from "./platform.ts";
 
 export type DeviceClass = "gpu" | "system" | "embedded" | "browser";
 export const classTexts: Readonly<Record<DeviceClass, string>> = {

@@ -6,7 +6,7 @@
 import { requestDevice, type DeviceClass, type DeviceFacts } from "./device.ts";
 import { cachedDriver, resolvePackage, type EmbeddedDriver, type FindDriver } from "./embedded.ts";
 import { messageOf } from "./problem.ts";
-import type { Device } from "./webgpu.ts";
+import type { Device } from "./platform.ts";
 
 /** One way to a device: what came of it. */
 export interface Attempt {

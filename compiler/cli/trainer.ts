@@ -185,8 +185,6 @@ function sizeText(size: Size): string {
 }
 
 const generalTypes = `export type DType = "f32" | "i32" | "bool";
-/** A GPUDevice, where its type is known. */
-export type Device = typeof globalThis extends { GPUDevice: { prototype: infer D } } ? D : object;
 export interface Plan {
   readonly version: number;
   readonly name: string;
