@@ -173,8 +173,7 @@ export const rendered = (diagnostics: readonly Diagnostic[], terminal: Terminal)
   renderDiagnostics(diagnostics, { color: terminal.errorColor, program: self });
 
 /** About what was said on the command line, not in the text. */
-const isOutside = (d: Diagnostic): boolean =>
-  d.span.start === 0 && d.span.end === 0 && / from outside$/.test(d.message);
+const isOutside = (d: Diagnostic): boolean => / from outside$/.test(d.message);
 
 /** Imports lie beside the importing file. What is not there is told at the import. */
 function importText(model: ModelFile, path: string): string | undefined {
