@@ -3,7 +3,7 @@
 import { shapeText, type Names } from "../graph/print.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import { foldedText, formulasOf, inOneLine, memoryNames } from "../kernel/formula.ts";
-import type { KernelGraph, KernelStep, Step } from "../kernel/graph.ts";
+import type { KernelGraph, KernelStep, RowwiseStep, Step } from "../kernel/graph.ts";
 
 export interface KernelText {
   readonly name: string;
@@ -13,16 +13,18 @@ export interface KernelText {
   readonly folded: readonly string[]; // named values that are written out in them
   readonly reads: readonly string[];
   readonly writes: readonly string[];
-  readonly loop: readonly string[]; // the scans around it, outer to inner: "t < 32"
+  readonly loop: readonly string[]; // the scans around it, outer to inner: "t < 32"; and what one launch does
 }
 
 export function kernelTexts(graph: KernelGraph): readonly KernelText[] {
   const names = memoryNames((x) => (x.kind === "source" ? x.path : x.label) ?? "", scansOf(graph.steps));
   const texts: KernelText[] = [];
+  let launches = 0;
   const walk = (steps: readonly Step[], loop: readonly string[]): void => {
     for (const s of steps) {
       if (s.kind === "loop")
         walk(s.body, [...loop, `${names.step(s.scan)} < ${s.scan.count}${s.scan.reverse ? " downwards" : ""}`]);
+      else if (s.kind === "rowwise") walk(s.body, [...loop, rowsText(s, ++launches)]);
       else texts.push(kernelText(s, names, loop));
     }
   };
@@ -49,8 +51,12 @@ export function printKernels(graph: KernelGraph): string {
 }
 
 function scansOf(steps: readonly Step[]): Scan[] {
-  return steps.flatMap((s) => (s.kind === "loop" ? [s.scan, ...scansOf(s.body)] : []));
+  return steps.flatMap((s) =>
+    s.kind === "kernel" ? [] : [...(s.kind === "loop" ? [s.scan] : []), ...scansOf(s.body)],
+  );
 }
+const rowsText = ({ rows }: RowwiseStep, number: number): string =>
+  `launch ${number} of ${rows ? `workgroups with ${rows.each === Infinity ? "all" : rows.each} rows each` : "one workgroup"}`;
 function kernelText({ spec, reads, writes }: KernelStep, names: Names, loop: readonly string[]): KernelText {
   const { domain, formulas } = formulasOf(spec, names);
   const typed = (x: Node): string => `${names.node(x)}${x.shape.length ? ` ${shapeText(x.shape)}` : ""}`;

@@ -25,6 +25,7 @@ export interface Target {
   readonly resident: number; // SIMD groups that a core runs at a time ...
   readonly latency: number; // ... each so many times slower than the core's share of it
   readonly workgroup: number; // invocations of a workgroup that shares nothing
+  readonly together: readonly number[]; // invocations of one that does kernel after kernel, with barriers between them
   readonly workgroupMemory: number; // bytes
   readonly registers: number; // of one invocation
   readonly bodyLimit: number; // operations of an innermost loop body
@@ -73,6 +74,7 @@ const lavapipe: Target = {
   resident: 1,
   latency: 1,
   workgroup: 64,
+  together: [8],
   workgroupMemory: 16384,
   registers: 12,
   bodyLimit: 1100,
@@ -123,6 +125,7 @@ const swiftshader: Target = {
   simd: 4,
   lanes: 4,
   workgroup: 256,
+  together: [4],
   registers: 14,
   keepLoops: false,
   serial: [1],
@@ -171,6 +174,7 @@ const discrete: Target = {
   resident: 4,
   latency: 4,
   workgroup: 64,
+  together: [64, 128, 256],
   registers: 128,
   bodyLimit: 600,
   accumulatorLimit: 64,

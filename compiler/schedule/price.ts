@@ -7,6 +7,7 @@ import type { Target } from "../kernel/target.ts";
 
 export interface Price {
   readonly ns: number; // of one run
+  readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
   readonly groups: number;
   readonly total: number; // ns, with the share of the compilation
@@ -191,7 +192,7 @@ function summed(p: Placed, tally: Tally): Price {
   const ns = target.launchNs + run;
   const late = Math.max(0, tally.compile - target.compile.limit);
   const driver = p.schedule.anySize ? 0 : tally.compile + overtime * late; // the driver knows the text from another kernel
-  return { ns, compileMs: tally.compile, groups, total: ns + (driver * 1e6) / target.runs };
+  return { ns, each, compileMs: tally.compile, groups, total: ns + (driver * 1e6) / target.runs };
 }
 /** A part on its way to its price. */
 interface Pricing {

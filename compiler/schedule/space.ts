@@ -31,7 +31,7 @@ export function enumerate(nest: Nest, target: Target): Candidate[] {
   return result;
 }
 /** `limit`: schedules that are known to cost more may be left out. */
-function eachCandidate(
+export function eachCandidate(
   nest: Nest,
   target: Target,
   see: (candidate: Candidate) => void,
@@ -451,21 +451,23 @@ function cheapest(nest: Nest, target: Target): Choice | undefined {
 const partCounts = [4, 16, 64]; // parts of a split reduction
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
-export function chooseSchedule(nest: Nest, target: Target): Schedule {
+export const chooseSchedule = (nest: Nest, target: Target): Schedule => choose(nest, target).schedule;
+/** ... with its price, or Infinity where there is no schedule but the plain one. */
+export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "total"> {
   const best = cheapest(nest, target);
-  if (!best) return plainSchedule;
+  if (!best) return { schedule: plainSchedule, total: Infinity };
   const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
-  if (best.groups > 8 * target.cores || !canSplit(merged, target.storageBuffers)) return best.schedule;
+  if (best.groups > 8 * target.cores || !canSplit(merged, target.storageBuffers)) return best;
   if (isOpen(merged)) {
     // the length is not known: many workgroups where it is long cost a launch where it is not
     const { chunk, count } = openParts(merged, target);
     const first = cheapest(nestOf(splitReduction(merged, chunk, count).parts), target);
-    return first ? { ...first.schedule, split: chunk } : best.schedule;
+    return first ? { schedule: { ...first.schedule, split: chunk }, total: best.total } : best;
   }
   let schedule = best.schedule;
   let least = best.total;
   const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
-  if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best.schedule; // run-time lengths under run-time axes
+  if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best; // run-time lengths under run-time axes
   for (const chunk of new Set(partCounts.map((count) => stepsOfPart(n, count)))) {
     if (chunk < 2 || 2 * chunk > n) continue;
     const { parts, whole } = splitReduction(merged, chunk, 0);
@@ -475,5 +477,5 @@ export function chooseSchedule(nest: Nest, target: Target): Schedule {
     least = first.total + second.total;
     schedule = { ...first.schedule, split: chunk };
   }
-  return schedule;
+  return { schedule, total: least };
 }

@@ -1,0 +1,192 @@
+// Kernels inside one launch: every workgroup does them one after the other for its own rows. In: steps, their rows, a target. Out: the price of the
+// launch with the number of rows that a workgroup best takes, and the schedule of each kernel within it.
+import type { Variable } from "../graph/types.ts";
+import type { KernelStep, Step } from "../kernel/graph.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
+import type { Target } from "../kernel/target.ts";
+import { estimate, nestOf, type Nest } from "./nest.ts";
+import { priceOf } from "./price.ts";
+import type { RowAxis } from "./rows.ts";
+import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
+import { eachCandidate } from "./space.ts";
+
+/** A kernel as workgroups of `threads` invocations do it, of which a real workgroup does many. */
+export interface Placement {
+  readonly nest: Nest;
+  readonly schedule: Schedule;
+  readonly threads: number;
+  readonly span: number; // rows of one of them; 0: the kernel has no rows
+  readonly others: number; // of them over the same rows
+}
+interface Option extends Placement {
+  readonly each: number; // ns of one SIMD group
+  readonly compileMs: number;
+  readonly meets: boolean; // its lanes exchange values
+}
+export interface RowwisePrice {
+  readonly rows: number; // of a workgroup; Infinity: all
+  readonly workgroup: number; // invocations
+  readonly total: number; // ns, with the share of the compilation
+}
+
+/** The best way to do all steps in one launch, or undefined where some kernel has no schedule for it. */
+export function priceRowwise(
+  steps: readonly Step[],
+  rows: RowAxis | undefined,
+  target: Target,
+): RowwisePrice | undefined {
+  const runs = new Map<KernelStep, number>();
+  let barriers = 0;
+  const walk = (list: readonly Step[], times: number): void => {
+    for (const s of list) {
+      if (s.kind !== "kernel") {
+        walk(s.body, s.kind === "loop" ? times * s.scan.count : times);
+        continue;
+      }
+      runs.set(s, times);
+      barriers += times;
+    }
+  };
+  walk(steps, 1);
+  let best: RowwisePrice | undefined;
+  const all = rows ? estimate(rows.extent) : 1;
+  for (const workgroup of target.together)
+    for (const each of rows ? rowCounts(rows, target) : [Infinity]) {
+      const groups = Math.max(1, Math.ceil(all / each));
+      let ns = barriers * target.ns.barrier * (workgroup > target.simd ? 1 : aloneBarrier);
+      let compile = target.compile.module;
+      for (const [k, times] of runs) {
+        const o = cheapest(k.spec, rows?.axisOf.get(k), each, workgroup, target);
+        if (!o) {
+          ns = Infinity;
+          break;
+        }
+        ns += times * timeOf(o, rowTiles(o, each, all), workgroup, target);
+        compile += o.compileMs;
+      }
+      const waves = Math.ceil(groups / target.cores);
+      const total = target.launchNs + waves * (target.workgroupNs + ns) + (compile * 1e6) / target.runs;
+      if (total < (best?.total ?? Infinity)) best = { rows: each, workgroup, total };
+    }
+  return best;
+}
+const aloneBarrier = 0.1; // of a barrier's cost, where one SIMD group waits for itself
+
+/** How many rows a workgroup may take. */
+function rowCounts({ extent }: RowAxis, target: Target): number[] {
+  const even = [1, 2, 4, 8, 16, 32, 64];
+  if (typeof extent !== "number") return even.filter((n) => n <= 16);
+  const fair = Math.ceil(extent / target.cores);
+  return [...new Set([...even.filter((n) => n < extent), ...(fair < extent ? [fair] : []), Infinity])];
+}
+/** The kernel's schedule within a launch whose workgroups take so many rows. */
+export function placeWithin(
+  spec: KernelSpec,
+  axis: Variable | undefined,
+  each: number,
+  workgroup: number,
+  target: Target,
+): Placement | undefined {
+  return cheapest(spec, axis, each, workgroup, target);
+}
+const rowTiles = (o: Placement, each: number, all: number): number =>
+  o.span ? Math.ceil(Math.min(each, all) / o.span) : 1;
+function cheapest(
+  spec: KernelSpec,
+  axis: Variable | undefined,
+  each: number,
+  workgroup: number,
+  target: Target,
+): Option | undefined {
+  let best: Option | undefined;
+  let least = Infinity;
+  const all = axis ? estimate(axis.extent) : 1;
+  for (const o of optionsOf(spec, axis, target)) {
+    if (workgroup % o.threads || (o.meets && o.threads !== workgroup)) continue;
+    if (each < Infinity && o.span && each % o.span) continue;
+    const time = timeOf(o, rowTiles(o, each, all), workgroup, target);
+    if (time < least) [best, least] = [o, time];
+  }
+  return best;
+}
+/** ns of one run of a kernel in one workgroup. */
+function timeOf(o: Option, tiles: number, workgroup: number, target: Target): number {
+  const together = workgroup / o.threads;
+  const count = tiles * o.others;
+  const busy = Math.ceil((Math.min(count, together) * o.threads) / target.simd);
+  const round = Math.max(target.latency * o.each, Math.ceil(busy / target.resident) * o.each);
+  return Math.ceil(count / together) * (round + target.ns.loop);
+}
+
+// ---------------------------------------------------------------- the space
+
+const known = new WeakMap<KernelSpec, Map<string, readonly Option[]>>();
+function optionsOf(spec: KernelSpec, axis: Variable | undefined, target: Target): readonly Option[] {
+  let own = known.get(spec);
+  if (!own) known.set(spec, (own = new Map()));
+  const key = `${target.name} ${axis ? spec.axes.indexOf(axis) : ""}`;
+  let options = own.get(key);
+  if (!options) own.set(key, (options = findOptions(spec, axis, target)));
+  return options;
+}
+function findOptions(spec: KernelSpec, axis: Variable | undefined, target: Target): Option[] {
+  // the tiles of a row lie together in the order of the workgroups
+  const nest = nestOf(axis ? { ...spec, axes: [axis, ...spec.axes.filter((v) => v !== axis)] } : spec, axis);
+  const row = axis && nest.nameOf.get(axis);
+  const others = nest.outer.filter((a) => a !== row);
+  if (others.some((a) => typeof nest.extentOf.get(a) !== "number")) return [];
+  const options: Option[] = [];
+  const see = (own: Nest, schedule: Schedule): void => {
+    const o = optionOf(own, schedule, row, target);
+    if (o) options.push(o);
+  };
+  const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
+  if (!isElementwise || row === undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule));
+  for (const schedule of plainOnes(nest, row, others, target)) see(nest, schedule);
+  return options;
+}
+/** An element, or four, of the other axes for each invocation. */
+function plainOnes(nest: Nest, row: string | undefined, others: readonly string[], target: Target): Schedule[] {
+  const plain = { ...plainSchedule, keepLoops: target.keepLoops };
+  const last = others[others.length - 1];
+  const single: Schedule = { ...plain, threads: [["", 1]] };
+  if (last === undefined) return row === undefined ? [single] : [single, { ...plain, threads: [[row, target.simd]] }];
+  const wide = !nest.spec.stages.length && (nest.extentOf.get(last) as number) % 4 === 0;
+  return [
+    single,
+    ...[...new Set([target.simd, target.workgroup])].flatMap((n): Schedule[] => {
+      const own: Schedule = { ...plain, fuse: others, threads: [["fused", n]] };
+      return wide ? [own, { ...own, tile: { [last]: 4 }, vector: last }] : [own];
+    }),
+  ];
+}
+/** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
+function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
+  const { outer, extentOf, inner } = nest;
+  const reducing = schedule.threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
+  const meets = schedule.share.length > 0 || reducing;
+  if (schedule.split || Object.keys(schedule.staged).length || schedule.anySize) return undefined;
+  if (meets && (!target.lanes || (reducing && schedule.together === "workgroup"))) return undefined;
+  if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
+  const tileOf = (a: string): number => (schedule.tile[a] ?? 1) * (schedule.serial[a] ?? 1);
+  let others = 1;
+  let fused = 1;
+  for (const a of outer) {
+    const n = extentOf.get(a);
+    if (a === row || typeof n !== "number") continue;
+    if (schedule.fuse.includes(a)) fused *= Math.ceil(n / tileOf(a));
+    else others *= Math.ceil(n / (tileOf(a) * threadsAlong(schedule, a)));
+  }
+  others *= Math.ceil(fused / (schedule.fuse.length ? threadsAlong(schedule, "fused") : 1));
+  const { each, compileMs } = priceOf(nest, schedule, target);
+  return {
+    nest,
+    schedule,
+    threads: schedule.threads.reduce((p, [, n]) => p * n, 1),
+    span: row === undefined ? 0 : tileOf(row) * threadsAlong(schedule, row),
+    others,
+    each,
+    compileMs,
+    meets,
+  };
+}
