@@ -29,6 +29,7 @@ export interface RowwiseStep {
   readonly body: readonly Step[]; // kernels and loops
   readonly rows: Rows | undefined; // undefined: one workgroup does all
   readonly workgroup: number; // invocations
+  readonly own: boolean; // each has rows of its own: no barriers
   readonly local: ReadonlySet<Node>; // what lies in workgroup memory: of the workgroup's own rows
   readonly views: ReadonlyMap<Node, View>; // slices that are read in the buffer they are part of
   readonly reads: ReadonlySet<Node>;

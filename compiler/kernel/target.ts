@@ -47,6 +47,7 @@ export interface Target {
   readonly transactionNs: number; // every further line of 128 bytes that an access of a SIMD group touches
   readonly nearWaitNs: number; // for the next step of a loop through memory, and
   readonly waitNs: number; // for memory that no prefetcher has fetched
+  readonly besideBarriers: number; // how much slower code is in a kernel with barriers: some drivers keep its variables in memory there
   readonly workgroupNs: number;
   readonly launchNs: number;
   /** ms of the driver at the first use; module: of any; carried: a sum, through every loop but the innermost */
@@ -114,6 +115,7 @@ const lavapipe: Target = {
   transactionNs: 0,
   nearWaitNs: 7,
   waitNs: 85,
+  besideBarriers: 1.5,
   workgroupNs: 175,
   launchNs: 25_000,
   compile: { module: 18, load: 5.6, store: 4.9, operation: 0.37, function: 1, carried: 0.2, limit: 340 },
@@ -160,6 +162,7 @@ const swiftshader: Target = {
   clashNs: 12,
   nearWaitNs: 10,
   waitNs: 160,
+  besideBarriers: 1.1,
   workgroupNs: 600,
   launchNs: 28_000,
   compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, carried: 0, limit: 450 },
@@ -213,14 +216,15 @@ const discrete: Target = {
   transactionNs: 2,
   nearWaitNs: 4,
   waitNs: 20,
+  besideBarriers: 1,
   workgroupNs: 500,
   launchNs: 4_000,
   compile: { module: 1, load: 0.1, store: 0.1, operation: 0.05, function: 0.1, carried: 0, limit: 1000 },
   runs: 10_000,
 };
-/** `software` is for any software device: without subgroups, whose width differs. */
+/** `software` is for any software device: without subgroups, whose width differs; barriers cost what they cost the embedded one. */
 export const targets: Readonly<Record<string, Target>> = {
-  software: { ...lavapipe, name: "software", lanes: 0 },
+  software: { ...lavapipe, name: "software", lanes: 0, besideBarriers: 1.1 },
   discrete,
   lavapipe,
   swiftshader,

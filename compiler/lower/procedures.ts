@@ -17,6 +17,7 @@ import { tidy } from "./tidy.ts";
 /** A kernel over memory, as one workgroup after the other does it. */
 export interface Placed {
   readonly spec: KernelSpec;
+  readonly source?: KernelSpec; // as people read it: its tensors, where the other has the buffers that they are parts of
   readonly nest: Nest;
   readonly schedule: Schedule;
   /** The workgroups that a real one does, in the order of their numbers. */
@@ -98,7 +99,7 @@ function assemble(
     const body = tidy(emitted.body);
     const of: Procedure = {
       name: fresh(`${p.spec.name}_step`, used),
-      comment: commentOf(p.spec, { ...comments, step: (scan) => scans.get(scan) ?? comments.step(scan) }),
+      comment: commentOf(p.source ?? p.spec, { ...comments, step: (scan) => scans.get(scan) ?? comments.step(scan) }),
       parameters: builtinsIn(body),
       body,
     };
@@ -122,9 +123,11 @@ export function callAll(
   shared: ReadonlySet<Node>, // in workgroup memory
   threads: number,
   used: Set<string>,
+  apart = false, // no invocation reads what another has written
 ): Statement[] {
   const pending = { reads: new Set<Node>(), writes: new Set<Node>() };
   const flush = (met: readonly Node[]): Statement[] => {
+    if (apart) return [];
     const workgroup = met.some((x) => shared.has(x));
     const storage = met.some((x) => !shared.has(x));
     for (const set of [pending.reads, pending.writes])

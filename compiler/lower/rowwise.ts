@@ -3,7 +3,7 @@
 import { InternalError } from "../../grammar/diagnostic.ts";
 import type { Extent, Node, Scan } from "../graph/types.ts";
 import { call, i32, i32Number, name, operation, plus, sumOf, type Expr } from "../kernel/expr.ts";
-import type { KernelStep, RowwiseStep } from "../kernel/graph.ts";
+import type { KernelStep, RowwiseStep, View } from "../kernel/graph.ts";
 import { builtinsIn, type Declaration, type Module, type Statement } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
@@ -11,7 +11,8 @@ import { mostGroups, sizeOfExtents } from "../kernel/sizes.ts";
 import type { Target } from "../kernel/target.ts";
 import { elements } from "../scalar/dtype.ts";
 import { kernelsIn } from "../schedule/rows.ts";
-import { placeWithin, type Placement } from "../schedule/rowwise.ts";
+import { cheapest, runsIn, type Placement } from "../schedule/rowwise.ts";
+import type { Nest } from "../schedule/nest.ts";
 import { plainSchedule } from "../schedule/schedule.ts";
 import { dimName } from "../wgsl/names.ts";
 import { entryPoint } from "../wgsl/print.ts";
@@ -29,12 +30,12 @@ import {
   type Tiles,
 } from "./procedures.ts";
 import type { Emitted } from "./template.ts";
-import { flopsOfSteps } from "./whole.ts";
+import { flopsOfSteps, physical } from "./whole.ts";
 
-/** `specOf`: kernels as they read and write memory. */
+/** `views`: slices that are no bindings of their own. */
 export function lowerRowwise(
   step: RowwiseStep,
-  specOf: (k: KernelStep) => KernelSpec,
+  views: ReadonlyMap<Node, View>,
   layout: Layout,
   target: Target,
 ): LoweredKernel {
@@ -42,14 +43,16 @@ export function lowerRowwise(
   const kernels = kernelsIn(step.body);
   const placed = new Map<KernelStep, Placed>();
   const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
+  const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own };
   const part = name("part", i32);
-  for (const k of kernels) {
-    const spec = specOf(k);
-    const placement = placeWithin(spec, rows?.axisOf.get(k), rows?.each ?? Infinity, workgroup, target);
-    if (!placement) throw new InternalError(`${spec.name} has no schedule for a launch of rows`);
-    const tiles = ({ groups }: Emitted): Tiles => tilesOf(step, placement, groups, part);
-    placed.set(k, { spec, ...placement, tiles });
-    inside.push({ name: spec.name, schedule: placement.schedule });
+  for (const [k, times] of runsIn(step.body)) {
+    const found = cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
+    if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
+    const { nest, schedule } = found.placement;
+    const tiles = ({ groups }: Emitted): Tiles => tilesOf(step, found.placement, groups, part);
+    const { spec } = k;
+    placed.set(k, { spec: physical(spec, views), source: spec, nest: physicalNest(nest, views), schedule, tiles });
+    inside.push({ name: spec.name, schedule });
   }
   const used = new Set(["main", "tile", "part"]);
   const tensors = new Set([...placed.values()].flatMap(({ spec }) => [...loadsOf(spec), ...storesOf(spec)]));
@@ -58,7 +61,7 @@ export function lowerRowwise(
   const around = [...scansRead([...placed.values()].map((p) => p.spec))].filter((s) => !loops.includes(s)); // told by the host
   const procedures = proceduresOf(placed, { names, scans: roundNames([...loops, ...around], used), used }, layout);
   if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
-  const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used);
+  const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own);
   const folds = rows !== undefined && (typeof rows.extent !== "number" || rows.extent > mostGroups * rows.each);
   const dims = [...new Set([...procedures.dims, ...(rows ? dimsIn(rows.extent) : [])])].sort();
   const body: Statement[] = [
@@ -141,6 +144,13 @@ export function lowerRowwise(
     price: { compileMs: 0, starts: 0 },
   };
 }
+/** Scheduled as tensors, written as slices of their buffers. */
+function physicalNest(nest: Nest, views: ReadonlyMap<Node, View>): Nest {
+  if (!views.size) return nest;
+  const spec = physical(nest.spec, views);
+  const stages = new Map(nest.spec.stages.map((s, i) => [s, spec.stages[i]!] as const));
+  return { ...nest, spec, groups: nest.groups.map((g) => g.map((s) => stages.get(s)!)) };
+}
 function scansRead(specs: readonly KernelSpec[]): Set<Scan> {
   const roots = specs.flatMap((s) => [
     ...s.stages.map((x) => x.value),
@@ -158,12 +168,12 @@ export function regionSpec(step: RowwiseStep): KernelSpec {
     !rows || rows.each === Infinity
       ? "one workgroup does all"
       : `a workgroup does ${rows.each === 1 ? "one row" : `${rows.each} rows`}`;
+  const waits = step.own
+    ? "each invocation has rows of its own and waits for none"
+    : "with a barrier where a kernel needs what another has written";
   return {
     name: nameOfRegion(step),
-    comment: () => [
-      ...whose,
-      `in one launch, ${rowsText}: ${loops.join(", ")}, with a barrier where a kernel needs what another has written`,
-    ],
+    comment: () => [...whose, `in one launch, ${rowsText}: ${loops.join(", ")}, ${waits}`],
     lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))],
     places: kernels.flatMap((k) => k.spec.places ?? []),
     axes: rows ? [rows.axisOf.get(kernels[0]!)!] : [],

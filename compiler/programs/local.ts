@@ -49,6 +49,7 @@ export function inMemory(
     body,
     rows: rows && { extent: rows.extent, each: price.rows, axisOf },
     workgroup: price.workgroup,
+    own: price.own,
     local,
     views,
     reads,

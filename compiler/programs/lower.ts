@@ -9,7 +9,6 @@ import type { Target } from "../kernel/target.ts";
 import { lowerKernel, type LoweredKernel } from "../lower/lower.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { lowerRowwise, regionSpec } from "../lower/rowwise.ts";
-import { kernelsIn } from "../schedule/rows.ts";
 import { physical } from "../lower/whole.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { layoutOfSeldom } from "./layout.ts";
@@ -77,16 +76,14 @@ function lowerRegion(
   runs: number,
 ): LoweredLaunch {
   const views = new Map([...dense, ...step.views]);
-  const specs = new Map(kernelsIn(step.body).map((k) => [k, views.size ? physical(k.spec, views) : k.spec] as const));
-  const kernel = lowerRowwise(step, (k) => specs.get(k)!, layout, target);
-  const touched = (of: (spec: KernelSpec) => Iterable<Node>): Set<Node> =>
-    new Set([...specs.values()].flatMap((s) => [...of(s)]).filter((x) => !step.local.has(x)));
-  const launch: KernelStep = {
-    kind: "kernel",
-    spec: regionSpec(step),
-    reads: touched(loadsOf),
-    writes: touched(storesOf),
-  };
+  const kernel = lowerRowwise(step, views, layout, target);
+  const bound = (writes: boolean): Set<Node> =>
+    new Set(
+      kernel.bindings.flatMap((b) =>
+        b.node.kind !== "scan" && (b.access === "read_write") === writes ? [b.node] : [],
+      ),
+    );
+  const launch: KernelStep = { kind: "kernel", spec: regionSpec(step), reads: bound(false), writes: bound(true) };
   return { kind: "kernel", step: launch, runs, moves: undefined, kernel: () => kernel };
 }
 /** A dense slice cannot be bound by itself: its elements are read in the flat buffer. */

@@ -60,22 +60,29 @@ class Regions {
         result.push(s);
         continue;
       }
-      const region = this.grown(s, result, waiting);
+      const { region, later } = this.grown(s, result, waiting);
       const made = region && inMemory(region.members, region.rows, region.price, this.around, true);
       if (!made) {
         result.push(insideOf(s, this.inList(s.body)));
         continue;
       }
       const taken = new Set(region.members);
-      for (const list of [result, waiting]) list.splice(0, list.length, ...list.filter((x) => !taken.has(x)));
-      result.push(made);
+      const keep = (list: Step[]): void =>
+        void list.splice(0, list.length, ...list.filter((x) => !taken.has(x) && !later.has(x)));
+      keep(result);
+      keep(waiting);
+      result.push(made, ...later);
     }
     return result;
   }
-  /** A loop as one launch, with what may join it from before and after; undefined where launches are cheaper. */
-  private grown(loop: LoopStep, before: readonly Step[], after: readonly Step[]): Region | undefined {
+  /** A loop as one launch, with what may join it from before and after; `later`: what is before it and has to run behind it then. */
+  private grown(
+    loop: LoopStep,
+    before: readonly Step[],
+    after: readonly Step[],
+  ): { readonly region?: Region; readonly later: ReadonlySet<Step> } {
     const first = this.region([loop]);
-    if (!first || first.price.total >= this.launches(loop)) return undefined;
+    if (!first || first.price.total >= this.launches(loop)) return { later: new Set() };
     let region: Region = first;
     // what is not taken stays where it is: nothing may be moved past what it depends on
     const left: Step[] = [];
@@ -86,15 +93,34 @@ class Regions {
       if (next) region = next;
       else left.push(s);
     }
-    left.length = 0;
+    const kept: Step[] = []; // of those before, in order
+    let later: ReadonlySet<Step> = new Set();
     for (const s of [...before].reverse()) {
-      const next: Region | undefined = left.some((x) => this.depend(s, x))
-        ? undefined
-        : this.joined(region, s, [s, ...region.members]);
-      if (next) region = next;
-      else left.push(s);
+      const moved = this.movedBehind(kept, s, later, region.members, before);
+      const next: Region | undefined = moved && this.joined(region, s, [s, ...region.members]);
+      if (next && moved) [region, later] = [next, moved];
+      else kept.unshift(s);
     }
-    return region;
+    return { region, later: new Set(kept.filter((x) => later.has(x))) };
+  }
+  /** What has to run behind a region that takes s, or undefined where the region needs some of it. */
+  private movedBehind(
+    kept: readonly Step[],
+    s: Step,
+    later: ReadonlySet<Step>,
+    members: readonly Step[],
+    before: readonly Step[],
+  ): ReadonlySet<Step> | undefined {
+    const moved = new Set(later);
+    for (const x of kept)
+      if (
+        this.depend(s, x) ||
+        [...moved].some((y) => y !== x && before.indexOf(y) < before.indexOf(x) && this.depend(y, x))
+      )
+        moved.add(x);
+    const needs = (m: Step, x: Step): boolean =>
+      (before.includes(m) ? before.indexOf(m) > before.indexOf(x) : true) && this.depend(x, m);
+    return [...moved].some((x) => members.some((m) => needs(m, x))) ? undefined : moved;
   }
   /** The region with one more step, if its launch is worth saving. */
   private joined(region: Region, s: Step, members: readonly Step[]): Region | undefined {

@@ -1,11 +1,11 @@
 // Kernels inside one launch: every workgroup does them one after the other for its own rows. In: steps, their rows, a target. Out: the price of the
 // launch with the number of rows that a workgroup best takes, and the schedule of each kernel within it.
-import type { Variable } from "../graph/types.ts";
+import type { Extent, Variable } from "../graph/types.ts";
 import type { KernelStep, Step } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
-import { priceOf } from "./price.ts";
+import { compileNs, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import { eachCandidate } from "./space.ts";
@@ -22,10 +22,12 @@ interface Option extends Placement {
   readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
   readonly meets: boolean; // its lanes exchange values
+  readonly own: boolean; // its lanes are rows
 }
 export interface RowwisePrice {
   readonly rows: number; // of a workgroup; Infinity: all
   readonly workgroup: number; // invocations
+  readonly own: boolean; // each has its own rows: none waits for another
   readonly total: number; // ns, with the share of the compilation
 }
 
@@ -35,43 +37,46 @@ export function priceRowwise(
   rows: RowAxis | undefined,
   target: Target,
 ): RowwisePrice | undefined {
-  const runs = new Map<KernelStep, number>();
-  let barriers = 0;
-  const walk = (list: readonly Step[], times: number): void => {
-    for (const s of list) {
-      if (s.kind !== "kernel") {
-        walk(s.body, s.kind === "loop" ? times * s.scan.count : times);
-        continue;
-      }
-      runs.set(s, times);
-      barriers += times;
-    }
-  };
-  walk(steps, 1);
+  const runs = runsIn(steps);
+  const barriers = [...runs.values()].reduce((sum, n) => sum + n, 0);
   let best: RowwisePrice | undefined;
-  const all = rows ? estimate(rows.extent) : 1;
-  for (const workgroup of target.together)
-    for (const each of rows ? rowCounts(rows, target) : [Infinity]) {
-      const groups = Math.max(1, Math.ceil(all / each));
-      let ns = barriers * target.ns.barrier * (workgroup > target.simd ? 1 : aloneBarrier);
-      let compile = target.compile.module;
-      for (const [k, times] of runs) {
-        const o = cheapest(k.spec, rows?.axisOf.get(k), each, workgroup, target);
-        if (!o) {
-          ns = Infinity;
-          break;
-        }
-        ns += times * timeOf(o, rowTiles(o, each, all), workgroup, target);
-        compile += o.compileMs;
-      }
-      const waves = Math.ceil(groups / target.cores);
-      const total = target.launchNs + waves * (target.workgroupNs + ns) + (compile * 1e6) / target.runs;
-      if (total < (best?.total ?? Infinity)) best = { rows: each, workgroup, total };
+  for (const launch of launchesOf(rows, target)) {
+    const { rows: each, workgroup, own } = launch;
+    const barrier = own ? 0 : target.ns.barrier * (workgroup > target.simd ? 1 : aloneBarrier);
+    let total = target.launchNs + wavesOf(rows?.extent ?? 1, each, target) * (target.workgroupNs + barriers * barrier);
+    for (const [k, times] of runs) {
+      total += cheapest(k.spec, rows?.axisOf.get(k), launch, times, target)?.total ?? Infinity;
+      if (total >= (best?.total ?? Infinity)) break;
     }
+    if (total < (best?.total ?? Infinity)) best = { ...launch, total };
+  }
   return best;
 }
 const aloneBarrier = 0.1; // of a barrier's cost, where one SIMD group waits for itself
 
+type Launch = Omit<RowwisePrice, "total">;
+function launchesOf(rows: RowAxis | undefined, target: Target): Launch[] {
+  return target.together.flatMap((workgroup) =>
+    (rows ? rowCounts(rows, target) : [Infinity]).flatMap((each) => {
+      const launch = { rows: each, workgroup, own: false };
+      return rows && (each === Infinity || each % workgroup === 0) ? [launch, { ...launch, own: true }] : [launch];
+    }),
+  );
+}
+/** How often each kernel runs. */
+export function runsIn(
+  steps: readonly Step[],
+  times = 1,
+  found = new Map<KernelStep, number>(),
+): Map<KernelStep, number> {
+  for (const s of steps)
+    if (s.kind === "kernel") found.set(s, times);
+    else runsIn(s.body, s.kind === "loop" ? times * s.scan.count : times, found);
+  return found;
+}
+/** How many workgroups a core does one after the other. */
+const wavesOf = (extent: Extent, each: number, { cores }: Target): number =>
+  Math.ceil(Math.max(1, Math.ceil(estimate(extent) / each)) / cores);
 /** How many rows a workgroup may take. */
 function rowCounts({ extent }: RowAxis, target: Target): number[] {
   const even = [1, 2, 4, 8, 16, 32, 64];
@@ -79,35 +84,28 @@ function rowCounts({ extent }: RowAxis, target: Target): number[] {
   const fair = Math.ceil(extent / target.cores);
   return [...new Set([...even.filter((n) => n < extent), ...(fair < extent ? [fair] : []), Infinity])];
 }
-/** The kernel's schedule within a launch whose workgroups take so many rows. */
-export function placeWithin(
+/** The best schedule of a kernel that runs so often in a launch, and its part of the launch's price. */
+export function cheapest(
   spec: KernelSpec,
   axis: Variable | undefined,
-  each: number,
-  workgroup: number,
+  { rows, workgroup, own }: Launch,
+  times: number,
   target: Target,
-): Placement | undefined {
-  return cheapest(spec, axis, each, workgroup, target);
-}
-const rowTiles = (o: Placement, each: number, all: number): number =>
-  o.span ? Math.ceil(Math.min(each, all) / o.span) : 1;
-function cheapest(
-  spec: KernelSpec,
-  axis: Variable | undefined,
-  each: number,
-  workgroup: number,
-  target: Target,
-): Option | undefined {
+): { readonly placement: Placement; readonly total: number } | undefined {
   let best: Option | undefined;
   let least = Infinity;
   const all = axis ? estimate(axis.extent) : 1;
+  const often = times * wavesOf(axis?.extent ?? 1, rows, target);
   for (const o of optionsOf(spec, axis, target)) {
     if (workgroup % o.threads || (o.meets && o.threads !== workgroup)) continue;
-    if (each < Infinity && o.span && each % o.span) continue;
-    const time = timeOf(o, rowTiles(o, each, all), workgroup, target);
-    if (time < least) [best, least] = [o, time];
+    if (own && !(o.own && o.threads === workgroup)) continue;
+    if (rows < Infinity && o.span && rows % o.span) continue;
+    const tiles = o.span ? Math.ceil(Math.min(rows, all) / o.span) : 1;
+    const slower = own ? 1 : target.besideBarriers;
+    const total = often * slower * timeOf(o, tiles, workgroup, target) + compileNs(o.compileMs, target);
+    if (total < least) [best, least] = [o, total];
   }
-  return best;
+  return best && { placement: best, total: least };
 }
 /** ns of one run of a kernel in one workgroup. */
 function timeOf(o: Option, tiles: number, workgroup: number, target: Target): number {
@@ -142,6 +140,7 @@ function findOptions(spec: KernelSpec, axis: Variable | undefined, target: Targe
   };
   const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
   if (!isElementwise || row === undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule));
+  if (!isElementwise && row !== undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule), undefined, row);
   for (const schedule of plainOnes(nest, row, others, target)) see(nest, schedule);
   return options;
 }
@@ -150,14 +149,16 @@ function plainOnes(nest: Nest, row: string | undefined, others: readonly string[
   const plain = { ...plainSchedule, keepLoops: target.keepLoops };
   const last = others[others.length - 1];
   const single: Schedule = { ...plain, threads: [["", 1]] };
-  if (last === undefined) return row === undefined ? [single] : [single, { ...plain, threads: [[row, target.simd]] }];
+  const rows: Schedule[] = row === undefined ? [] : [{ ...plain, threads: [[row, target.simd]] }];
+  if (last === undefined) return [...rows, single];
   const wide = !nest.spec.stages.length && (nest.extentOf.get(last) as number) % 4 === 0;
   return [
-    single,
     ...[...new Set([target.simd, target.workgroup])].flatMap((n): Schedule[] => {
       const own: Schedule = { ...plain, fuse: others, threads: [["fused", n]] };
       return wide ? [own, { ...own, tile: { [last]: 4 }, vector: last }] : [own];
     }),
+    ...rows.flatMap((own) => (wide ? [own, { ...own, tile: { [last]: 4 }, vector: last }] : [own])),
+    single,
   ];
 }
 /** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
@@ -188,5 +189,11 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
     each,
     compileMs,
     meets,
+    own:
+      row !== undefined &&
+      threadsAlong(schedule, row) > 1 &&
+      schedule.threads.every(([a, n]) => a === row || n === 1) &&
+      schedule.vector !== row &&
+      (schedule.serial[row] ?? 1) === 1,
   };
 }
