@@ -60,7 +60,7 @@ class Regions {
         result.push(s);
         continue;
       }
-      const { region, later } = this.grown(s, result, waiting);
+      const { region, later } = this.grown(s, result.slice(-furthest), waiting.slice(0, furthest));
       const made = region && inMemory(region.members, region.rows, region.price, this.around, true);
       if (!made) {
         result.push(insideOf(s, this.inList(s.body)));
@@ -125,15 +125,17 @@ class Regions {
   /** The region with one more step, if its launch is worth saving. */
   private joined(region: Region, s: Step, members: readonly Step[]): Region | undefined {
     if (s.kind === "rowwise") return undefined;
-    const next = this.region(members);
+    const next = this.region(members, region.rows);
     return next && next.price.total < region.price.total + this.cheapest(s) ? next : undefined;
   }
   /** Undefined where one launch cannot do all of it. */
-  private region(members: readonly Step[]): Region | undefined {
-    const { target } = this.around;
+  private region(members: readonly Step[], like?: RowAxis): Region | undefined {
     const rows = rowsOf(members);
-    const price = priceRowwise(members, rows, target);
-    return price && inMemory(members, rows, price, this.around, false) ? { members, rows, price } : undefined;
+    if (like && !rows) return undefined; // one workgroup in place of many
+    const price = priceRowwise(members, rows, this.around.target);
+    return price && price.total < longest && inMemory(members, rows, price, this.around, false)
+      ? { members, rows, price }
+      : undefined;
   }
   /** Must b stay behind a? */
   private depend(a: Step, b: Step): boolean {
@@ -165,6 +167,8 @@ class Regions {
     return choose(nestOf(s.spec), { ...target, runs: target.runs * times }).total;
   }
 }
+const furthest = 40; // steps from a loop that are looked at
+const longest = 2e8; // ns of a launch: systems stop a device that seems to hang
 const copyShare = 0.5; // of a launch: what a copy costs that no kernel does
 const insideOf = (loop: LoopStep, body: readonly Step[]): LoopStep =>
   body.every((s, i) => s === loop.body[i]) ? loop : { ...loop, body };
