@@ -164,7 +164,7 @@ function dimsOf(program: Program, sources: readonly Source[]): Dims {
       const column = program.datasets
         .flatMap((d) => d.columns.map((c) => ({ c, rows: dims[d.rows.name]! })))
         .find(({ c }) => c.source.shape.includes(n));
-      dims[n.name] = column?.c.loader.kind === "chars" ? column.rows + column.c.loader.window - 1 : rowsOfData;
+      dims[n.name] = column?.c.loader.kind === "windows" ? column.rows + column.c.loader.window - 1 : rowsOfData;
     }
   };
   for (const d of program.datasets) for (const c of d.columns) c.source.shape.forEach(visit);

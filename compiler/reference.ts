@@ -6,7 +6,7 @@ import { builtins } from "./elaborate/builtins/table.ts";
 import { namedFunctions } from "./scalar/table.ts";
 import { libraryFiles } from "./std/library.ts";
 
-type Declaration = Exclude<ast.Item, ast.Import | ast.Const | ast.Data | ast.Train>;
+type Declaration = Exclude<ast.Item, ast.Import | ast.Data | ast.Train>;
 
 /** Markdown: a section for each file of the library, then what is built in. */
 export function libraryReference(): string {
@@ -15,9 +15,7 @@ export function libraryReference(): string {
     // the file's first comment: "Title. What holds for all of them."
     const [, title, about] = /^# ([^.:]+)[.:] ?(.*)$/m.exec(text) ?? ["", name, ""];
     const entries = file.items
-      .filter(
-        (i): i is Declaration => i.kind !== "import" && i.kind !== "const" && i.kind !== "data" && i.kind !== "train",
-      )
+      .filter((i): i is Declaration => i.kind !== "import" && i.kind !== "data" && i.kind !== "train")
       .map(entry);
     return `## ${title}\n\n${about ? `${about[0]!.toUpperCase()}${about.slice(1)}\n\n` : ""}${entries.join("\n")}\n`;
   });
@@ -45,13 +43,17 @@ ${others.join("\n")}`;
 }
 function entry(d: Declaration): string {
   const { text } = d.span.file;
-  const body = d.body.kind === "block" ? d.body.span.start : d.body.value.span.start;
   const signature = text
-    .slice(d.span.start, body)
+    .slice(d.span.start, endOfSignature(d))
     .replace(/\s*=\s*$/, "")
     .replace(/\s+/g, " ")
     .trim();
   return `- \`${signature}\`  \n  ${(d.doc ?? "").replaceAll("\n", " ")}`;
+}
+/** Of a constant, which is another name, all of it. */
+function endOfSignature(d: Declaration): number {
+  if (d.kind === "const") return d.span.end;
+  return d.body.kind === "block" ? d.body.span.start : d.body.value.span.start;
 }
 /** Names without documentation. */
 export function undocumented(): string[] {

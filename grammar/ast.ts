@@ -177,6 +177,7 @@ export interface Setting {
   readonly kind: "setting"; // epochs: 20
   readonly name: Name;
   readonly value: Expr;
+  readonly every?: { readonly unit?: Name; readonly span: Span }; // of `every 5 minutes`; `value` is the 5
   readonly span: Span;
 }
 
@@ -190,6 +191,7 @@ export interface Minimize {
 export interface Metric {
   readonly kind: "metric";
   readonly name: Name;
+  readonly every?: Name; // evaluation: in evaluations only
   readonly value: Expr;
   readonly span: Span;
 }

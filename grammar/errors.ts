@@ -29,7 +29,12 @@ const characterHints: Readonly<Record<string, string>> = {
   "≠": "write `!=`",
 };
 export const unclosed = (span: Span, what: "string" | "axis pattern", mark: string): Diagnostic =>
-  error("DLM1002", span, `this ${what} is not closed before the end of the line`, { hint: `write ${mark} at its end` });
+  error("DLM1002", span, `this ${what} is not closed before the end of the line`, {
+    hint:
+      span.file.text.slice(Math.max(0, span.start - 2), span.start + 1) === '"""'
+        ? "comments begin with `#`, the documentation of a declaration with `##`, on every line"
+        : `write ${mark} at its end`,
+  });
 export const unexpected = (
   span: Span,
   found: string,

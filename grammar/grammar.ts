@@ -326,7 +326,12 @@ export class Grammar extends Reader {
       () => this.subrule(0, this.nextStatement),
       () => {
         this.expect("metric");
-        return { kind: "metric", name: this.name(0), value: this.assigned(0), span: this.from(start) };
+        const name = this.name(0);
+        const every = this.option(0, () => {
+          this.expect("every");
+          return this.name(1);
+        });
+        return { kind: "metric", name, ...(every ? { every } : {}), value: this.assigned(0), span: this.from(start) };
       },
       () => {
         this.expect("minimize");
@@ -367,7 +372,17 @@ export class Grammar extends Reader {
     const start = this.here();
     const name = this.name(index);
     this.expect(":", index);
-    return { kind: "setting", name, value: this.subrule(index, this.expression), span: this.from(start) };
+    const form = this.here();
+    const isEvery = this.option(index, () => this.expect("every", index)) !== undefined;
+    const value = this.subrule(index, this.expression);
+    const unit = this.option(index + 1, {
+      GATE: () => isEvery && kindOf(this.LA(2)) !== ":", // the name of the next setting is no unit
+      DEF: () => this.name(index + 1),
+    });
+    // `5 minutes`: nothing else begins on this line with a word that is no setting
+    if (!isEvery && this.is("name") && kindOf(this.LA(2)) !== ":" && !this.isFirstOnLine) this.fail();
+    const every = isEvery ? { every: { ...(unit ? { unit } : {}), span: this.from(form) } } : {};
+    return { kind: "setting", name, value, ...every, span: this.from(start) };
   }
   private typed(): { type?: ast.Type } {
     const type = this.option(0, () => {

@@ -28,6 +28,36 @@ export const declarationWords = [
   "data",
   "train",
 ];
+/** What people bring from elsewhere for the words of statements. */
+const brought: Readonly<Record<string, string>> = {
+  hold: "holdout",
+  split: "holdout",
+  column: "field",
+  feature: "field",
+  var: "let",
+  val: "let",
+  parameter: "param",
+  loss: "minimize",
+  optimize: "minimize",
+  minimise: "minimize",
+  measure: "metric",
+};
+/** Settings of train and data blocks: `epochs = 3` is meant to be one. */
+const settingWords = [
+  "epochs",
+  "steps",
+  "seed",
+  "accumulate",
+  "evaluate",
+  "sample",
+  "stop",
+  "save",
+  "load",
+  "checkpoint",
+  "keep",
+  "rows",
+  "batch",
+];
 export const statementWords = [
   "let",
   "param",
@@ -81,7 +111,7 @@ export function explainStuck(stuck: Stuck): Diagnostic {
   if (atEnd)
     return open
       ? errors.unclosedBlock(span, tokenSpan(file, open), closing!)
-      : errors.unexpected(span, "the end of the file", expected, inside);
+      : errors.unexpected(span, "the end of the file", expected, inside, hintFor(stuck, inside === "an expression"));
   const point = barePoint(stuck);
   if (point) return point;
   if (kindOf(token) === ";") return errors.strayMark(span, ";");
@@ -114,6 +144,15 @@ function hintFor(stuck: Stuck, expression: boolean): string | undefined {
   const { source: file, token, previous, next, open, expected } = stuck;
   const rule = expression ? "expression" : stuck.rule;
   const pair = `${previous?.image ?? ""}${token.image}`;
+  const before = file.text.slice(0, token.startOffset);
+  if (kindOf(token) === "//" || /(^|\s)\/\/[^\n]*$/.test(before)) return "a comment begins with `#`; `//` divides";
+  if (expected.includes("`of`") && /\bstack\s*\([^{}]*\)\s*$/.test(before))
+    return "a list is stacked where a tensor is wanted: write `[x, y]`; `stack n of layer` repeats a layer";
+  if (expected.includes("`(`") && /\blayer\s+\w+\s*\([^{}]*\)\s*$/.test(before))
+    return `a layer has two lists, hyper-parameters and inputs: write \`${/layer\s+\w+/.exec(before.slice(before.lastIndexOf("layer")))![0]}()(...)\``;
+  const isSettingAhead = next?.tokenType.name === "number" || next?.tokenType.name === "string";
+  if (!isSettingAhead && /\bminimize\b(?:(?!\b(?:by|let|state|next|metric|minimize)\b)[^{}])*$/.test(before))
+    return "say which optimizer takes the steps: `minimize e by optimizer(...)`";
   if (previous?.tokenType.name === "," && isClosing(token)) return "leave the last comma out";
   if (pair === "**") return "a power is written x^2";
   if (pair === "||" || (kindOf(token) === "|" && next?.tokenType.name === "|")) return "write `or`";
@@ -129,7 +168,7 @@ function hintFor(stuck: Stuck, expression: boolean): string | undefined {
   const meant = (t: Token | undefined): string | undefined =>
     t?.tokenType.name === "name" &&
     /(^|[\n{])\s*$/.test(file.text.slice(Math.max(0, t.startOffset - 200), t.startOffset))
-      ? nearest(t.image, open ? statementWords : declarationWords)
+      ? ((open && brought[t.image]) ?? nearest(t.image, open ? statementWords : declarationWords))
       : undefined;
   if (inBlock)
     for (const t of sameLine ? [previous, token] : [token])
@@ -146,8 +185,18 @@ function hintFor(stuck: Stuck, expression: boolean): string | undefined {
     /\b(holdout|metric|let)\s+$/.exec(file.text.slice(Math.max(0, previous.startOffset - 200), previous.startOffset));
   if (bound && kindOf(token) === ":") return `write \`${bound[1]} ${previous!.image} = ...\``;
   const settings = rule === "trainStatement" || rule === "dataStatement" || rule === "item";
-  if (settings && previous?.tokenType.name === "name" && open?.tokenType.name === "{" && sameLine)
+  if (settings && previous?.tokenType.name === "number" && kindOf(token) === "name" && sameLine)
+    return `write \`every ${previous.image} ${token.image}\`, or end the line here`;
+  if (settings && previous?.tokenType.name === "name" && open?.tokenType.name === "{" && sameLine) {
+    const isSetting = settingWords.includes(previous.image);
+    if (kindOf(token) === "=" && !isSetting)
+      return `a name is bound with \`let\`: write \`let ${previous.image} = ...\``;
     return `a setting is written \`${previous.image}: value\``;
+  }
+  const atEnd =
+    rule === "block" && ["name", "number", "(", "["].includes(kindOf(token)) && next?.tokenType.name !== "=";
+  if (atEnd && (kindOf(token) !== "name" || !next || next.tokenType.name !== "name"))
+    return `a block gives its value by a word: write \`return ${token.image}${next && kindOf(next) !== "}" ? " ..." : ""}\`, in a scan \`yield\``;
   if (kindOf(token) === "name" && open?.tokenType.name === "{") {
     if (next?.tokenType.name === "number" || next?.tokenType.name === "string")
       return `a setting is written \`${token.image}: ${next.image}\``;

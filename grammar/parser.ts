@@ -69,13 +69,19 @@ function reservedAsNames(
     const t = tokens[i]!;
     if (!reserved.has(kindOf(t))) continue;
     const [before, after] = [kindOf(tokens[i - 1]!), tokens[i + 1]?.tokenType.name ?? "EOF"];
+    const asName: Token = { ...t, tokenType: name, tokenTypeIdx: name.tokenTypeIdx! };
+    // `train.loss`: measured on the rows that are trained on
+    if (kindOf(t) === "train" && after === ".") {
+      tokens[i] = asName;
+      continue;
+    }
     const made = nameMakers.includes(before) && ["=", ":", "(", "{", "on"].includes(after);
     const parameter = (before === "(" || before === ",") && after === ":" && !beginAtoms.includes(kindOf(t));
     const used = taken.has(t.image) && after !== "name" && !endValues.includes(before);
     if (!made && !parameter && !used) continue;
     if (!used) diagnostics.push(errors.reservedName(tokenSpan(source, t), t.image));
     taken.add(t.image);
-    tokens[i] = { ...t, tokenType: name, tokenTypeIdx: name.tokenTypeIdx! };
+    tokens[i] = asName;
   }
   return { tokens, diagnostics };
 }

@@ -54,6 +54,9 @@ export class Reader extends EmbeddedActionsParser {
   protected is(...kinds: readonly Kind[]): boolean {
     return kinds.includes(kindOf(this.LA(1)));
   }
+  protected get isFirstOnLine(): boolean {
+    return firstOnLine(this.source.text, this.tokens, this.at);
+  }
   /** The token of this kind that must stand here; one of no text where it does not. `index`: tells those of a rule apart. */
   protected expect(kind: Kind, index = 0): Token {
     if (this.RECORDING_PHASE) return this.consume(index, types.get(kind)!);

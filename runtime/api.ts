@@ -13,10 +13,20 @@ export type FlatArray = ArrayLike<number> & { readonly BYTES_PER_ELEMENT: number
 export type Value =
   number | boolean | Nested | FlatArray | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
 
+/** Four bytes a pixel: red, green, blue, and how opaque it is. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array | Uint8ClampedArray;
+}
 export interface LoadOptions {
   readonly device: GPUDevice;
   /** The bytes of a file that the plan's data or `load:` name, by the path written there. Needed only when there are such. */
   readonly read?: (path: string) => Promise<Uint8Array>;
+  /** Files below a folder that the plan's data name, by their paths from there. Needed for `images()` only, as is `picture`. */
+  readonly list?: (folder: string) => Promise<readonly string[]>;
+  /** Decodes a png or jpeg file. */
+  readonly picture?: (bytes: Uint8Array) => Promise<Picture>;
   /** Keeps what `save:` asks for. Without it the bytes are in `TrainResult.saved` only. */
   readonly write?: (path: string, bytes: Uint8Array) => Promise<void>;
   /** Columns of `host()` fields by name, rows first. */
@@ -31,6 +41,9 @@ export interface LoadOptions {
   readonly mostFileBytes?: number;
 }
 
+/** Where a model's data come from. */
+export type DataFiles = Required<Pick<LoadOptions, "read" | "list" | "picture">>;
+
 export interface TrainOptions {
   /** Other totals than the plan's. They are what `steps` and `epochs` mean in schedules. */
   readonly steps?: number;
@@ -44,6 +57,7 @@ export interface TrainOptions {
   readonly snapshots?: {
     readonly seconds?: number; // between two; default 10, more where they cost over 1 % of the time
     readonly steps?: number; // also at every step that is a multiple of it
+    readonly epochs?: number; // also after so many epochs, each time
     /** A whole checkpoint whose numbers are finite. Training waits for the promise. */
     readonly take: (snapshot: Snapshot) => void | Promise<void>;
   };
@@ -52,8 +66,9 @@ export interface Snapshot {
   readonly train: string; // the block
   readonly step: number;
   readonly bytes: Uint8Array; // as `checkpoint()` gives them
+  readonly regular: boolean; // one of those by `steps` or `epochs`
 }
-export type TrainEvent = ProgressEvent | EvaluationEvent | SavedEvent;
+export type TrainEvent = ProgressEvent | MeasuringEvent | EvaluationEvent | SavedEvent;
 /** Some steps are done and their losses read: several times a second. */
 export interface ProgressEvent {
   readonly kind: "progress";
@@ -62,9 +77,9 @@ export interface ProgressEvent {
   readonly epochs?: number;
   readonly step: number; // steps done
   readonly steps: number; // planned
-  readonly loss: number; // of the last step
+  readonly loss: number; // of the last step; NaN where the block minimizes nothing
   readonly metrics: Readonly<Record<string, number>>; // of the last step's batch
-  /** Every step since the event before, by column ("loss" and metrics). */
+  /** Every step since the event before, by column ("loss", where something is minimized, and metrics). */
   readonly curves: Readonly<Record<string, Float32Array>>;
   readonly stepsPerSecond: number;
   readonly secondsLeft: number;
@@ -76,8 +91,18 @@ export interface EvaluationEvent {
   readonly train: string;
   readonly step: number;
   readonly split: string;
-  readonly rows: number;
+  readonly rows: number; // that were measured
+  readonly of: number; // rows of the split: more where the block takes a `sample:`
   readonly values: Measured;
+}
+/** An evaluation is under way: several times a second, where it takes that long. */
+export interface MeasuringEvent {
+  readonly kind: "measuring";
+  readonly train: string;
+  readonly step: number;
+  readonly split: string;
+  readonly done: number; // rows
+  readonly rows: number;
 }
 export interface SavedEvent {
   readonly kind: "saved";
@@ -94,11 +119,12 @@ export interface TrainResult {
   readonly reason: "finished" | "stalled" | "paused";
   readonly step: number;
   readonly steps: number;
-  readonly loss: number; // of the last step's batch; NaN when there was no step to do
+  readonly loss: number; // of the last step's batch; NaN when there was no step to do, or nothing is minimized
   readonly metrics: Readonly<Record<string, number>>;
   readonly measured: Readonly<Record<string, Measured>>; // the last evaluation, by split
-  readonly seconds: number;
-  readonly stepsPerSecond: number;
+  readonly seconds: number; // of the whole call
+  readonly measuringSeconds: number; // of these, for evaluations
+  readonly stepsPerSecond: number; // in the rest
   readonly submits: number; // of training steps, in this call
   readonly saved?: { readonly path: string; readonly bytes: Uint8Array };
 }
@@ -129,7 +155,11 @@ export interface Model {
   /** Trains on, from where the block is: a new model, a paused one or a restored one. The first block without a name. */
   train(name?: string, options?: TrainOptions): Promise<TrainResult>;
   /** Loss and metrics over a split ("train", or a holdout's name), exactly, with `training` false. */
-  evaluate(train: string, split: string): Promise<Measured>;
+  evaluate(
+    train: string,
+    split: string,
+    options?: { readonly onProgress?: (event: MeasuringEvent) => void }, // weights stay as they are until it ends
+  ): Promise<Measured>;
   /** Runs an export. Run-time dims follow from the shapes; inputs with a default may be left out. */
   run(name: string, inputs?: Readonly<Record<string, Value>>): Promise<Record<string, Tensor>>;
   /** Everything back to its initial values, by the seed. */

@@ -23,19 +23,34 @@ export function shuffle(rows: Int32Array, next: () => number): Int32Array {
   }
   return rows;
 }
-const interval = (from: number, to: number): Int32Array =>
-  Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
-const holdoutStream = 0x5eed;
+const interval = (from: number, to: number, stride = 1): Int32Array =>
+  Int32Array.from({ length: Math.max(0, Math.ceil((to - from) / stride)) }, (_, i) => from + i * stride);
+/** How windows of text move: how many units they hold, and how far apart they begin. */
+export interface Moves {
+  readonly window: number;
+  readonly stride: number;
+}
+export function movesOf(columns: PlanDataset["columns"]): Moves {
+  const windows = columns.flatMap(({ loader }) => (loader.kind === "windows" ? [loader] : []));
+  return {
+    window: Math.max(1, ...windows.map((l) => l.window)),
+    stride: Math.max(1, ...windows.map((l) => l.stride ?? 1)),
+  };
+}
+const [holdoutStream, sampleStream] = [0x5eed, 0x5a3b1e];
+/** So many of the rows, chosen by the seed, in rising order; all where there are no more. */
+export const sampleOf = (rows: Int32Array, count: number, seed: number): Int32Array =>
+  rows.length <= count ? rows : shuffle(rows.slice(), generator(seed, sampleStream)).slice(0, count).sort();
 
 /**
  * Rows by split, "train" first, each in rising order. A share is chosen by the seed. Of text the end is kept apart, and windows that reach
- * over a border belong to neither side: `window` - 1 rows before it are left out.
+ * over a border belong to neither side: `window` - 1 rows before it are left out. Of each side every `stride`-th row is used.
  */
 export function splitRows(
   dataset: Pick<PlanDataset, "name" | "holdouts" | "windowed">,
   ownRows: number,
   seed: number,
-  window = 1,
+  { window, stride }: Moves = { window: 1, stride: 1 },
   others: Readonly<Record<string, readonly [from: number, to: number]>> = {},
 ): ReadonlyMap<string, Int32Array> {
   const splits = new Map<string, Int32Array>([["train", new Int32Array(0)]]);
@@ -45,7 +60,7 @@ export function splitRows(
   for (const h of dataset.holdouts) {
     if (h.dataset !== undefined) {
       const [from, to] = others[h.dataset] ?? [0, 0];
-      splits.set(h.name, interval(from, to));
+      splits.set(h.name, interval(from, to, stride));
       continue;
     }
     // of text the share is one of characters
@@ -53,12 +68,12 @@ export function splitRows(
     const count = share - gap;
     if (count < 1 || end - share < 1)
       throw new RuntimeProblem(
-        `${h.place}: holdout ${h.name} = ${h.fraction} of ${ownRows} rows leaves ${count < 1 ? "none in it" : "none to train on"}${gap ? ` (a window is ${window} characters long)` : ""}`,
+        `${h.place}: holdout ${h.name} = ${h.fraction} of ${ownRows} rows leaves ${count < 1 ? "none in it" : "none to train on"}${gap ? ` (a window is ${window} long)` : ""}`,
       );
-    splits.set(h.name, order ? order.slice(end - count, end).sort() : interval(end - count, end));
+    splits.set(h.name, order ? order.slice(end - count, end).sort() : interval(end - count, end, stride));
     end -= share;
   }
-  splits.set("train", order ? order.slice(0, end).sort() : interval(0, end));
+  splits.set("train", order ? order.slice(0, end).sort() : interval(0, end, stride));
   return splits;
 }
 

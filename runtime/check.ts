@@ -1,6 +1,6 @@
 // Is this a plan that can be replayed on this device? Everything is looked at before anything is allocated: version, references, sizes, and
 // the features and limits that the kernels need.
-import { dispatchesOf, planVersion, programsOf, sizeOf } from "./plan.ts";
+import { dataRead, dispatchesOf, planVersion, programsOf, sizeOf } from "./plan.ts";
 import type { Command, Dispatch, Plan, PlanBuffer, PlanPort, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
 import { isLong, roundBytes } from "./recording.ts";
@@ -38,6 +38,30 @@ function checkParts(plan: Plan): void {
       t.name,
       t.shape.every((n) => typeof n === "number") ? t.shape.reduce<number>((a, b) => a * (b as number), 4) : 0,
     );
+  const read = dataRead(plan);
+  const ofData = new Set(
+    read.flatMap((d) => [
+      `rows.${d.name}`,
+      `training.${d.name}`,
+      ...d.columns.flatMap((c) => (c.loader.kind === "windows" ? [`characters.${c.name}`] : [])),
+    ]),
+  );
+  let dims: ReadonlySet<string> = new Set(); // of the program that is looked at
+  /** Its dims are, and it is not below 0 whatever they are. */
+  const known = (size: Size, where: string): void =>
+    need(
+      typeof size === "number" ||
+        (size.sum.every((t) => t.dims.every((d) => dims.has(d) || ofData.has(d))) &&
+          (!size.sum.length || size.sum.some((t) => t.factor > 0))),
+      where,
+    );
+  const uploaded = new Set(read.flatMap((d) => d.columns.map((c) => c.buffer)));
+  /** It is there when a program runs that uses it. */
+  const buffer = (index: number, where: string): void => {
+    const { role, bytes } = plan.buffers[index]!;
+    if (role === "data") need(uploaded.has(index), where);
+    else known(bytes, where);
+  };
   const commands = (list: readonly Command[], where: string): void => {
     for (const c of list) {
       if (c.kind === "loop") {
@@ -45,8 +69,11 @@ function checkParts(plan: Plan): void {
         place({ buffer: c.stepBuffer, offset: 0 }, where, c.count && roundBytes * (c.count - 1) + 4);
         commands(c.body, where);
       } else if (c.kind === "copy") {
-        if (c.from) place(c.from, where, c.bytes);
-        place(c.to, where, c.bytes);
+        known(c.bytes, where);
+        for (const at of [...(c.from ? [c.from] : []), c.to]) {
+          place(at, where, c.bytes);
+          buffer(at.buffer, where);
+        }
       } else {
         const at = `${where}, ${c.label}`;
         need(plan.modules[c.module], at);
@@ -57,11 +84,26 @@ function checkParts(plan: Plan): void {
           const written = c.bindings.some((o) => o.buffer === b.buffer && o.access === "read_write");
           need(b.access === "read_write" || !written, at);
           place(b, at, b.bytes);
+          known(b.bytes, at);
+          buffer(b.buffer, at);
         }
+        for (const w of c.workgroups) if (typeof w === "object") w.tiles.forEach(([size]) => known(size, at));
+        for (const d of c.constants ?? []) known({ sum: [{ factor: 1, dims: [d] }] }, at);
+        if (c.flops !== undefined) known(c.flops, at);
       }
     }
   };
-  const program = (p: PlanProgram): void => commands(p.commands, p.name);
+  /** `own`: what the runtime knows of this kind of program beside the data; undefined: whatever the shapes of the inputs say. */
+  const program = (p: PlanProgram, own: readonly string[] | undefined): void => {
+    dims = new Set(p.dims.map((d) => d.name));
+    need(!own || [...dims].every((d) => ofData.has(d) || own.includes(d)), p.name);
+    commands(p.commands, p.name);
+    const count = writtenOut(p.commands, plan);
+    if (count > mostWrittenOut)
+      throw new RuntimeProblem(
+        `${p.name} has ${count} commands with every round of its loops by itself, and the runtime holds ${mostWrittenOut}: make the inner loops shorter`,
+      );
+  };
   const unique = (list: readonly { readonly name: string }[], where: string): void =>
     need(new Set(list.map((x) => x.name)).size === list.length, where);
   for (const b of plan.buffers) need(b.role !== "constant" || isBase64(b), `the buffer ${b.label}`);
@@ -78,46 +120,57 @@ function checkParts(plan: Plan): void {
       place(check.index, d.name);
       if (check.seed) place(check.seed, d.name, 4);
       for (const f of check.fields) [f.at, f.value].forEach(tensor);
-      program(check.program);
+      program(check.program, ["rows"]);
     }
     for (const h of d.holdouts)
       need(h.dataset === undefined || plan.datasets.some((x) => x.name === h.dataset), h.place);
   }
   if (plan.init) {
     if (plan.init.seed) place(plan.init.seed, "init", 4);
-    program(plan.init.program);
+    program(plan.init.program, []);
   }
   for (const t of plan.trains) {
     const dataset = plan.datasets.find((d) => d.name === t.dataset);
     need(t.dataset === undefined ? t.steps !== undefined : t.batchIndex && dataset, t.name);
     need(t.steps !== undefined || t.epochs !== undefined, t.name);
-    need(t.ring.columns[0] === "loss", t.name);
+    need(!t.ring.columns.slice(1).includes("loss"), t.name);
     need(
       plan.states.some((s) => s.name === t.stepCounter && s.dtype === "i32" && !s.shape.length),
       t.name,
     );
-    place(t.ring, t.name, 4 * t.window * t.ring.columns.length);
+    place(t.ring, t.name, 4 * t.window * Math.max(1, t.ring.columns.length));
     if (t.batchIndex) place(t.batchIndex, t.name, 4 * t.window * t.batch * t.accumulate);
     if (t.rounds) place(t.rounds, t.name, 4);
     t.scalars.forEach(tensor);
-    program(t.init);
-    program(t.step);
+    program(t.init, []);
+    program(t.step, []);
     const e = t.evaluate;
     if (!e) continue;
     need(
-      e.kept.every((k) => plan.buffers[k.from] && plan.buffers[k.to]),
+      [...e.kept, ...(e.carried?.states ?? [])].every((k) => plan.buffers[k.from] && plan.buffers[k.to]),
       t.name,
     );
+    if (e.carried) place(e.carried.begins, t.name, 4);
     place(e.index, t.name);
     e.metrics.forEach(tensor);
-    program(e.rows);
-    program(e.finish);
+    program(e.rows, ["rows"]);
+    program(e.finish, ["rows"]);
   }
   for (const x of plan.exports) {
     [...x.inputs, ...x.outputs].forEach(tensor);
-    program(x.program);
+    program(x.program, undefined);
+    // of the inputs too: their sizes say what the dims are
+    for (const p of [...x.inputs, ...x.outputs]) p.shape.forEach((n) => known(n, `${x.name}, ${p.name}`));
   }
 }
+/** Commands that the runtime holds of a program: those of short loops once for each round. */
+const writtenOut = (list: readonly Command[], plan: Plan): number =>
+  list.reduce((sum, c) => {
+    if (c.kind !== "loop") return sum + 1;
+    const steps = plan.buffers[c.stepBuffer];
+    return sum + writtenOut(c.body, plan) * (steps && isLong(steps) ? 1 : c.count);
+  }, 0);
+const mostWrittenOut = 2 ** 22;
 /** The bytes of a constant, as many as its buffer has. */
 function isBase64({ data, bytes }: PlanBuffer): boolean {
   if (data === undefined || !/^[A-Za-z0-9+/]*={0,2}$/.test(data)) return false;
@@ -151,11 +204,11 @@ export function checkDevice(plan: Plan, device: GPUDevice): void {
   const limits = device.limits as unknown as Readonly<Record<string, number>>; // GPUSupportedLimits has no index signature
   for (const [name, least] of Object.entries(plan.requires.limits)) {
     const has = limits[name];
-    if (has === undefined || has < least)
-      throw new RuntimeProblem(
-        tooLarge(plan, has ?? 0, name) ??
-          `the kernels need ${name} of ${least}, and this device has ${has ?? "no such limit"}: ${hint}`,
-      );
+    if (has !== undefined && has >= least) continue;
+    checkTensors(plan, has ?? 0, name);
+    throw new RuntimeProblem(
+      `the kernels need ${name} of ${least}, and this device has ${has ?? "no such limit"}: ${hint}`,
+    );
   }
   const want = plan.requires.subgroupSize;
   const info = device.adapterInfo as { subgroupMinSize?: number; subgroupMaxSize?: number } | undefined;
@@ -167,25 +220,43 @@ export function checkDevice(plan: Plan, device: GPUDevice): void {
         `the kernels were made for subgroups of ${want} lanes, and this device has ${least === most ? most : `${least} to ${most}`}: compile for another target`,
       );
   }
+  checkTensors(plan, device.limits.maxBufferSize, "maxBufferSize");
   for (const b of plan.buffers)
     if (typeof b.bytes === "number" && b.role !== "data") checkBytes(device, b.label, b.bytes);
 }
-/** Which tensors are larger than a device allows in one piece, and the lines of the kernels that use them. */
-function tooLarge(plan: Plan, most: number, limit: string): string | undefined {
-  if (limit !== "maxStorageBufferBindingSize" && limit !== "maxBufferSize") return undefined;
+/** A model that is too large for a device. */
+export class TooLarge extends RuntimeProblem {
+  readonly what: string; // the message without advice
+  readonly isOfBatch: boolean; // what is too large grows with the batch
+  constructor(what: string, isOfBatch: boolean, advice = "") {
+    super(what + advice);
+    this.what = what;
+    this.isOfBatch = isOfBatch;
+  }
+}
+/** Which tensors are larger than a device allows in one piece, and the lines of the kernels that use them. What is kept between runs does not grow with the batch. */
+function checkTensors(plan: Plan, most: number, limit: string): void {
+  if (limit !== "maxStorageBufferBindingSize" && limit !== "maxBufferSize") return;
   const found = new Map<string, { readonly bytes: number; readonly lines: readonly string[] }>();
+  const kept = new Set<string>();
   for (const c of programsOf(plan).flatMap((p) => dispatchesOf(p.commands)))
     for (const b of c.bindings) {
-      const { label, bytes: whole } = plan.buffers[b.buffer]!;
+      const { label, bytes: whole, role } = plan.buffers[b.buffer]!;
       const bytes = limit === "maxBufferSize" ? whole : b.bytes;
-      if (typeof bytes === "number" && bytes > most && !found.has(label))
-        found.set(label, { bytes, lines: c.lines ?? [] });
+      if (typeof bytes !== "number" || bytes <= most || role === "data" || found.has(label)) continue;
+      found.set(label, { bytes, lines: c.lines ?? [] });
+      if (role === "state" || role === "constant") kept.add(label);
     }
-  if (!found.size) return undefined;
+  if (!found.size) return;
   const told = [...found].map(
     ([label, { bytes, lines }]) => `${label} takes ${megabytes(bytes)}${lines.length ? ` (${lines.join(", ")})` : ""}`,
   );
-  return `${listed(told)}: this device allows ${megabytes(most)} in one piece (${limit}); make the batch or the model smaller`;
+  const isOfBatch = !kept.size && plan.trains.some((t) => t.batch > 1);
+  throw new TooLarge(
+    `${listed(told)}: this device allows ${megabytes(most)} in one piece (${limit})`,
+    isOfBatch,
+    `; make the ${isOfBatch ? "batch or the model" : "model"} smaller`,
+  );
 }
 /** What a device allows, when it is too little. */
 const atMost = (what: string, bytes: number, most: number): void => {

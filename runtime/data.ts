@@ -1,11 +1,13 @@
 // Data sets on the device: columns uploaded once, or streamed where they do not fit; rows of the splits. The rows of other data that are a
 // holdout lie behind the own ones in the same columns, so that one program measures every split.
-import { splitRows } from "./batches.ts";
+import { movesOf, splitRows } from "./batches.ts";
 import { checkData, dataLimit, megabytes } from "./check.ts";
-import { fieldOf, loadDataset } from "./loaders.ts";
-import type { LoadedColumn, Sources } from "./loaders.ts";
+import type { Moves } from "./batches.ts";
+import { fieldOf } from "./columns.ts";
+import type { LoadedColumn, Sources } from "./columns.ts";
+import { loadDataset } from "./loaders.ts";
 import type { Machine } from "./machine.ts";
-import { dispatchesOf, programsOf } from "./plan.ts";
+import { dataRead } from "./plan.ts";
 import type { Plan, PlanColumn, PlanDataset } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { bytesOf, product } from "./tensor.ts";
@@ -20,7 +22,7 @@ export interface HostDataset {
     readonly length: number;
     readonly classes?: readonly string[];
   }[];
-  readonly window: number; // of text; 1 else
+  readonly moves: Moves; // of windows of text; 1 else
   readonly others: Readonly<Record<string, readonly [from: number, to: number]>>;
   /** Rows that fit into the columns' buffers at a time; absent when all lie there. */
   readonly streamed?: { readonly rows: number; readonly stride: number };
@@ -30,17 +32,13 @@ export type Splits = ReadonlyMap<string, Int32Array>;
 /** Only data sets that some program or holdout uses are read. */
 export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostDataset, "streamed">[]> {
   const result: Omit<HostDataset, "streamed">[] = [];
-  const used = usedBuffers(plan);
-  const sizes = new Set(programsOf(plan).flatMap((p) => p.dims.map((x) => x.name)));
-  for (const d of plan.datasets) {
-    const measured = d.training !== undefined || sizes.has(`training.${d.name}`) || sizes.has(`rows.${d.name}`);
-    if (!plan.trains.some((t) => t.dataset === d.name) && !measured && !d.columns.some((c) => used.has(c.buffer)))
-      continue;
+  for (const d of dataRead(plan)) {
     const own = await loadDataset(d, sources);
     const parts = [own];
     const others: Record<string, readonly [number, number]> = {};
     let allRows = own.rows;
-    const window = Math.max(1, ...d.columns.map((c) => (c.loader.kind === "chars" ? c.loader.window : 1)));
+    const moves = movesOf(d.columns);
+    const { window } = moves;
     for (const h of d.holdouts) {
       if (h.dataset === undefined) continue;
       const other = plan.datasets.find((x) => x.name === h.dataset)!;
@@ -76,12 +74,10 @@ export async function readData(plan: Plan, sources: Sources): Promise<Omit<HostD
       const values = pieces.length === 1 ? pieces[0]!.values : join(pieces.map((p) => p.values));
       return { plan: c, values, length: values.length, ...(pieces[0]!.classes ? { classes: pieces[0]!.classes } : {}) };
     });
-    result.push({ plan: d, rows: own.rows, allRows, columns, window, others });
+    result.push({ plan: d, rows: own.rows, allRows, columns, moves, others });
   }
   return result;
 }
-const usedBuffers = (plan: Plan): ReadonlySet<number> =>
-  new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
 export function join<T extends Float32Array | Int32Array | Uint8Array>(pieces: readonly T[]): T {
   const out = new (pieces[0]!.constructor as new (n: number) => T)(pieces.reduce((sum, p) => sum + p.length, 0));
   let at = 0;
@@ -105,8 +101,8 @@ export function placeData(
   const why =
     !streamable || training
       ? `the model uses row numbers or whole columns: draws in \`data\`, \`rows\`, or ${name}.x outside of training`
-      : data.window > 1 &&
-          data.columns.some((c) => c.plan.loader.kind !== "chars" || c.plan.loader.window !== data.window)
+      : data.moves.window > 1 &&
+          data.columns.some((c) => c.plan.loader.kind !== "windows" || c.plan.loader.window !== data.moves.window)
         ? "windows of text and other fields lie side by side"
         : undefined;
   if (why)
@@ -118,12 +114,12 @@ export function placeData(
       .filter((t) => t.dataset === name)
       .map((t) => Math.max(t.window * t.batch * t.accumulate, t.evaluate?.chunk ?? 0)),
   );
-  const streamed = { rows, stride: data.window };
+  const streamed = { rows, stride: data.moves.window };
   for (const c of data.columns) checkData(device, `${c.plan.name} of one submit`, rowBytes(c.plan) * streamed.rows);
   return { ...data, streamed };
 }
 const rowBytes = (column: PlanColumn): number =>
-  (column.storage === "u8" ? 1 : 4) * (column.loader.kind === "chars" ? column.loader.window : product(column.shape));
+  (column.storage === "u8" ? 1 : 4) * (column.loader.kind === "windows" ? column.loader.window : product(column.shape));
 
 /** The dims that the data give to every program. */
 export function dataDims(data: readonly HostDataset[], splits: ReadonlyMap<string, Splits>): Record<string, number> {
@@ -132,8 +128,8 @@ export function dataDims(data: readonly HostDataset[], splits: ReadonlyMap<strin
     dims[`rows.${d.plan.name}`] = d.streamed?.rows ?? d.allRows;
     dims[`training.${d.plan.name}`] = splits.get(d.plan.name)!.get("train")!.length;
     for (const c of d.columns)
-      if (c.plan.loader.kind === "chars")
-        dims[`characters.${c.plan.name}`] = d.streamed ? d.streamed.rows * d.window : c.length;
+      if (c.plan.loader.kind === "windows")
+        dims[`characters.${c.plan.name}`] = d.streamed ? d.streamed.rows * d.moves.window : c.length;
   }
   return dims;
 }
@@ -156,14 +152,14 @@ export async function uploadData(data: readonly HostDataset[], machine: Machine)
 const uploadPiece = 1 << 24;
 
 export const splitsOf = (d: Omit<HostDataset, "streamed">, seed: number): Splits =>
-  splitRows(d.plan, d.rows, seed, d.window, d.others);
+  splitRows(d.plan, d.rows, seed, d.moves, d.others);
 
 /** Of streamed data: copies these rows to the device; they are numbered by their places from then on. */
 export function streamRows(data: HostDataset, rows: Int32Array, machine: Machine): Int32Array<ArrayBuffer> {
   if (!data.streamed) return rows as Int32Array<ArrayBuffer>;
   for (const c of data.columns) {
-    const width = c.plan.loader.kind === "chars" ? c.plan.loader.window : product(c.plan.shape);
-    const step = c.plan.loader.kind === "chars" ? 1 : width;
+    const width = c.plan.loader.kind === "windows" ? c.plan.loader.window : product(c.plan.shape);
+    const step = c.plan.loader.kind === "windows" ? 1 : width;
     const out = new (c.values.constructor as new (n: number) => Int32Array<ArrayBuffer>)(rows.length * width);
     rows.forEach((r, i) => out.set(c.values.subarray(r * step, r * step + width), i * width));
     machine.write(c.plan.buffer, 0, out);

@@ -2,6 +2,7 @@
 // In: nothing but the file system.   Out: the folder of a complete driver, or in words why there is none.
 // Invariant: a folder with its final name is complete, and only this user could have written it.
 // Every `node:` module is imported when called: this file is part of trainers that browsers load too.
+import { fileReason } from "./files.ts";
 
 export interface EmbeddedDriver {
   readonly folder: string;
@@ -48,6 +49,13 @@ export const hashesFile = "hashes.json";
  * is not what it was when the folder was filled. Undefined where all is well.
  */
 export async function whyNot(folder: string): Promise<string | undefined> {
+  try {
+    return await faultOf(folder);
+  } catch (error) {
+    return `${folder}: ${fileReason(error)}`;
+  }
+}
+async function faultOf(folder: string): Promise<string | undefined> {
   const [fs, { createHash }, { dirname, join }] = await Promise.all([
     import("node:fs"),
     import("node:crypto"),

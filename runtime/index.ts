@@ -4,7 +4,7 @@ import type { LoadOptions, Model, TrainOptions } from "./api.ts";
 import { checkDevice, checkPlan } from "./check.ts";
 import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { checkFields } from "./fields.ts";
-import { prepareEvaluation, runEvaluation } from "./evaluate.ts";
+import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
 import type { Plan } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
@@ -34,6 +34,8 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
     for (const t of plan.trains) [t.init, t.step].forEach((p) => machine.warm(p)); // while the data are read
     const read = await readData(plan, {
       read: options.read,
+      list: options.list,
+      picture: options.picture,
       host: options.host ?? {},
       files: new Map(),
       ...(options.mostFileBytes === undefined ? {} : { mostBytes: options.mostFileBytes }),
@@ -41,7 +43,16 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
     const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
     const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
     const data = new Map(placed.map((d) => [d.plan.name, d]));
-    const session: Session = { plan, options, machine, data, splits: new Map(), states, dims: {} };
+    const session: Session = {
+      plan,
+      options,
+      machine,
+      data,
+      splits: new Map(),
+      states,
+      dims: {},
+      measuring: Promise.resolve(),
+    };
     splitAll(session);
     await allocateStatic(session);
     for (const d of await uploadData(placed, machine)) data.set(d.plan.name, d);
@@ -70,7 +81,9 @@ async function allocateStatic(s: Session): Promise<void> {
   const sizes = new Map<number, number>();
   const dims = s.dims;
   const touch = (buffer: number, end: number): void => void sizes.set(buffer, Math.max(sizes.get(buffer) ?? 0, end));
+  if (plan.init?.seed) touch(plan.init.seed.buffer, plan.init.seed.offset + 4);
   for (const t of plan.trains) {
+    if (t.rounds) touch(t.rounds.buffer, t.rounds.offset + 4);
     machine.sizesOf(t.init, dims, sizes);
     machine.sizesOf(t.step, dims, sizes);
     for (const p of t.scalars) touch(p.buffer, p.offset + 4);
@@ -153,9 +166,10 @@ function modelOf(s: Session): Model {
       const t = find(plan.trains, name, "train block");
       return alone(`training ${t.name}`, () => train(s, t, options));
     },
-    evaluate: async (name, split) => {
+    evaluate: async (name, split, { onProgress } = {}) => {
       const t = find(plan.trains, name, "train block");
-      return runEvaluation(s, t, await prepareEvaluation(s, t, split));
+      const prepared = await prepareEvaluation(s, t, split);
+      return runEvaluation(s, t, prepared, measuringProgress(s, t, prepared, onProgress));
     },
     run: async (name, inputs = {}) => {
       try {

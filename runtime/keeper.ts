@@ -1,17 +1,33 @@
-// What a run keeps while it goes on: checkpoints by time or by steps, and the last good state when it fails.
-// In: snapshots of training.   Out: files, through a function of the caller's.
+// What a run keeps while it goes on: checkpoints by time, by steps or by epochs, and the last good state when it fails.
+// In: snapshots of training, how often the model or a flag wants one.   Out: files, through a function of the caller's.
 import type { Model, Snapshot, TrainOptions } from "./api.ts";
+import type { Often, Plan } from "./plan.ts";
 
-/** How often a checkpoint is written; undefined: only at the end. */
-export type Often = { readonly seconds: number } | { readonly steps: number } | undefined;
-export const usualOften: Often = { seconds: 300 };
+/** What is asked of a run from outside; what is not given is as the train block says, or as usual. */
+export interface Keeping {
+  readonly often?: Often | undefined;
+  readonly keep?: number | undefined; // checkpoints
+}
+const usual = { often: { seconds: 300 }, keep: 3 } as const;
+
+/** `5m`, `30s`, `2h`, `1000` or `1000 steps`, `2 epochs`, `off`; undefined for other texts. */
+export function oftenOf(text: string): Often | undefined {
+  if (text.trim() === "off") return "off";
+  const [, count, unit = "step"] = /^\s*(\d+(?:\.\d+)?)\s*(s|m|h|steps?|epochs?)?\s*$/.exec(text) ?? [];
+  const value = Number(count);
+  if (!(value > 0)) return undefined;
+  const seconds = { s: 1, m: 60, h: 3600 }[unit];
+  if (seconds !== undefined) return { seconds: value * seconds };
+  if (!Number.isSafeInteger(value)) return undefined;
+  return unit.startsWith("step") ? { steps: value } : { epochs: value };
+}
 
 export class Keeper {
   /** The step that the file holds. */
   savedStep: number | undefined;
   private readonly put: (bytes: Uint8Array, keep: number) => void;
-  private readonly often: Often;
-  private readonly keep: number;
+  private readonly plan: Plan;
+  private readonly asked: Keeping;
   private readonly failed: (error: unknown) => void;
   private latest: Snapshot | undefined; // not in the file yet
   private savedAt = performance.now();
@@ -22,23 +38,23 @@ export class Keeper {
    */
   constructor(
     put: (bytes: Uint8Array, keep: number) => void,
-    often: Often,
-    keep: number,
+    plan: Plan,
+    asked: Keeping,
     failed: (error: unknown) => void,
   ) {
     this.put = put;
-    this.often = often;
-    this.keep = keep;
+    this.plan = plan;
+    this.asked = asked;
     this.failed = failed;
   }
-  get snapshots(): NonNullable<TrainOptions["snapshots"]> {
-    const { often } = this;
+  /** For training this block. */
+  snapshotsOf(train: string): NonNullable<TrainOptions["snapshots"]> {
+    const { often } = this.rules(train);
     return {
-      ...(often && "steps" in often ? { steps: often.steps } : {}),
-      ...(often && "seconds" in often ? { seconds: Math.min(10, often.seconds) } : {}),
+      ...(often === "off" ? {} : "seconds" in often ? { seconds: Math.min(10, often.seconds) } : often),
       take: (snapshot) => {
         this.latest = snapshot;
-        if (!this.isDue(snapshot)) return;
+        if (!this.isDue(snapshot, often)) return;
         try {
           this.write(snapshot);
         } catch (error) {
@@ -48,10 +64,11 @@ export class Keeper {
       },
     };
   }
-  /** The state as it is now, which is good. Returns the bytes written. */
-  async save(model: Model, step: number): Promise<number> {
+  /** The state as it is now, which is good; `train` is the block that came to it, if any. Returns the bytes written. */
+  async save(model: Model, train: string | undefined): Promise<number> {
     const bytes = await model.checkpoint();
-    this.write({ train: "", step, bytes });
+    const step = train === undefined ? 0 : model.step(train);
+    this.write({ train: train ?? "", step, bytes, regular: false });
     return bytes.length;
   }
   /** After a failure: the last good state, if it is not in the file. True where the file holds something of this run. */
@@ -60,14 +77,20 @@ export class Keeper {
     return this.savedStep !== undefined;
   }
 
-  private isDue({ step }: Snapshot): boolean {
-    const { often } = this;
-    if (!often) return false;
-    return "steps" in often ? step % often.steps === 0 : performance.now() - this.savedAt >= 1000 * often.seconds;
+  private rules(train: string): { readonly often: Often; readonly keep: number } {
+    const block = this.plan.trains.find((t) => t.name === train);
+    return {
+      often: this.asked.often ?? block?.checkpoint ?? usual.often,
+      keep: this.asked.keep ?? block?.keep ?? usual.keep,
+    };
   }
-  private write({ step, bytes }: Snapshot): void {
+  private isDue({ regular }: Snapshot, often: Often): boolean {
+    if (often === "off") return false;
+    return "seconds" in often ? performance.now() - this.savedAt >= 1000 * often.seconds : regular;
+  }
+  private write({ train, step, bytes }: Snapshot): void {
     // the file of another run is replaced, as it would be at the end
-    this.put(bytes, this.savedStep === undefined ? 1 : this.keep);
+    this.put(bytes, this.savedStep === undefined ? 1 : this.rules(train).keep);
     this.latest = undefined;
     this.savedStep = step;
     this.savedAt = performance.now();

@@ -242,15 +242,23 @@ export class Machine {
   write(buffer: number, offset: number, data: ArrayBufferView<ArrayBuffer>): void {
     for (const key of this.#held.keys()) if (key.startsWith(`${buffer}:`)) this.#held.delete(key);
     const whole = data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>);
-    this.#ask(() => this.device.queue.writeBuffer(this.#buffers[buffer]!, offset, whole));
+    this.#ask(() => this.device.queue.writeBuffer(this.#at(buffer), offset, whole));
   }
   /** The same for a single word, left out when the device has it already. */
   writeWord(buffer: number, offset: number, word: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>): void {
     const key = `${buffer}:${offset}`;
     const text = String(new Int32Array(word.buffer, word.byteOffset, 1)[0]);
     if (this.#held.get(key) === text) return;
-    this.#ask(() => this.device.queue.writeBuffer(this.#buffers[buffer]!, offset, word));
+    this.#ask(() => this.device.queue.writeBuffer(this.#at(buffer), offset, word));
     this.#held.set(key, text);
+  }
+  #at(index: number): GPUBuffer {
+    const buffer = this.#buffers[index];
+    if (!buffer)
+      throw new RuntimeProblem(
+        `the plan is damaged: ${this.plan.buffers[index]!.label} is used, and nothing says how large it is`,
+      );
+    return buffer;
   }
   has(buffer: number): boolean {
     return this.#buffers[buffer] !== undefined;
@@ -436,7 +444,7 @@ export class Machine {
         entries: g.entries.map((e) => ({
           binding: e.binding,
           resource: {
-            buffer: this.#buffers[e.buffer]!,
+            buffer: this.#at(e.buffer),
             offset: e.offset,
             ...(e.bytes === undefined ? {} : { size: Math.max(4, e.bytes) }),
           },
@@ -486,7 +494,7 @@ export class Machine {
   }
   copy(encoder: Encoding, from: Copy["from"], to: Copy["to"], bytes: number): void {
     this.#ask(() =>
-      encoder.copy(from && this.#buffers[from.buffer]!, from?.offset ?? 0, this.#buffers[to.buffer]!, to.offset, bytes),
+      encoder.copy(from && this.#at(from.buffer), from?.offset ?? 0, this.#at(to.buffer), to.offset, bytes),
     );
   }
 
@@ -510,7 +518,7 @@ export class Machine {
     for (const p of places) {
       if (!p.bytes) continue;
       const to = at;
-      this.#ask(() => encoder.copy(this.#buffers[p.buffer]!, p.offset, used.buffer, to, p.bytes));
+      this.#ask(() => encoder.copy(this.#at(p.buffer), p.offset, used.buffer, to, p.bytes));
       at += p.bytes;
     }
     return async () => {

@@ -1,7 +1,7 @@
 // What a training run measures over splits: which, when, and what follows: the early stop and the saving of checkpoints.
 // Everything is a function of the step, so a run that is interrupted anywhere and resumed does what it would have done.
 import type { Measured, TrainOptions, TrainResult } from "./api.ts";
-import { prepareEvaluation, runEvaluation } from "./evaluate.ts";
+import { measuringProgress, prepareEvaluation, runEvaluation, splitsOf } from "./evaluate.ts";
 import type { PreparedEvaluation } from "./evaluate.ts";
 import type { PlanTrain } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
@@ -15,13 +15,14 @@ interface Splits {
 }
 function measuredSplits(s: Session, t: PlanTrain, total: number): Splits {
   if (!t.evaluate) return { regular: [], last: [] };
-  const splits = t.dataset === undefined ? [] : [...s.splits.get(t.dataset)!.keys()];
-  const holdouts = splits.filter((name) => name !== "train");
+  const holdouts = splitsOf(s, t).filter((name) => name !== "train");
   const watched = [t.stop?.metric, t.save?.metric, ...t.scalars.map((p) => p.name)];
-  const regular = [...holdouts, ...(watched.some((name) => name?.startsWith("train.")) ? ["train"] : [])];
+  const isAsked = !holdouts.length && t.evaluateEvery !== undefined;
+  const onTraining = isAsked || watched.some((name) => name?.startsWith("train."));
+  const regular = [...holdouts, ...(onTraining ? ["train"] : [])];
   // without holdouts the training rows are measured at the end, unless there are more of them than were trained on
   const rows = trainingRows(s, t).length;
-  return { regular, last: regular.length || !rows || total * rowsPerStep(t) < rows ? regular : ["train"] };
+  return { regular, last: regular.length || total * rowsPerStep(t) < rows ? regular : ["train"] };
 }
 function checkWatched(t: PlanTrain, regular: readonly string[]): void {
   for (const name of [t.stop?.metric, t.save?.metric]) {
@@ -43,6 +44,7 @@ export class Measurements {
   /** Of the last evaluation, by split. */
   measured: Record<string, Measured> = {};
   saved: TrainResult["saved"];
+  seconds = 0; // that evaluations took
   private readonly session: Session;
   private readonly block: PlanTrain;
   private readonly total: number; // steps
@@ -65,7 +67,7 @@ export class Measurements {
   /** Memory for all evaluations of the run. */
   async prepare(): Promise<void> {
     const { session, block } = this;
-    const made = await Promise.all(this.last.map((split) => prepareEvaluation(session, block, split)));
+    const made = await Promise.all(this.last.map((split) => prepareEvaluation(session, block, split, block.sample)));
     this.prepared = new Map(made.map((p) => [p.split, p]));
   }
   /** The step of the next evaluation after this one. */
@@ -80,7 +82,14 @@ export class Measurements {
     const results: Record<string, Measured> = {};
     for (const split of splits) {
       const prepared = this.prepared.get(split)!;
-      const values = await runEvaluation(session, block, prepared);
+      const started = performance.now();
+      const values = await runEvaluation(
+        session,
+        block,
+        prepared,
+        measuringProgress(session, block, prepared, this.tell),
+      );
+      this.seconds += (performance.now() - started) / 1000;
       results[split] = values;
       for (const [name, v] of Object.entries(values)) if (typeof v === "number") state.values[`${split}.${name}`] = v;
       this.tell?.({
@@ -89,6 +98,7 @@ export class Measurements {
         step: state.step,
         split,
         rows: prepared.rows.length,
+        of: prepared.of,
         values,
       });
     }

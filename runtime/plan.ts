@@ -123,6 +123,17 @@ export interface PlanPort {
 // ---- data
 
 /** Where a column's bytes come from. The value of one row has `shape`; `rows` of them make the column. */
+/** What of a text becomes a number. */
+export type TextUnit = "character" | "word" | "number";
+export interface TextFile {
+  readonly path: string;
+  readonly unit: TextUnit; // "number": as it is written
+  readonly most?: number; // words that are kept, the most frequent; the others are one
+}
+export interface TextLines extends TextFile {
+  readonly pad: number; // units of a row
+  readonly longer?: "cut"; // an error if absent
+}
 export type Loader =
   | {
       readonly kind: "csv";
@@ -134,19 +145,31 @@ export type Loader =
     } // what is not given is told by the file, or missing values are an error
   | { readonly kind: "npy"; readonly path: string }
   | { readonly kind: "idx"; readonly path: string } // .gz too
-  | { readonly kind: "chars"; readonly path: string; readonly window: number } // one row per start; the column itself is the whole text, rows + window - 1 characters; ids by order of code point
-  | { readonly kind: "tokens"; readonly path: string; readonly pad: number } // lines of white-space separated integers
-  | { readonly kind: "token_count"; readonly path: string; readonly pad: number }
+  | ({ readonly kind: "windows"; readonly window: number; readonly stride?: number } & TextFile) // a row per start; the column itself is the whole text, rows + window - 1 units. stride: of the starts so many apart are used
+  | ({ readonly kind: "lines" } & TextLines) // a row per line, filled up with 0
+  | ({ readonly kind: "line_lengths" } & TextLines)
+  | { readonly kind: "images"; readonly path: string; readonly resize?: true } // bytes 0 to 255; a folder of png and jpeg files, a row each, by their paths
+  | { readonly kind: "image_class"; readonly path: string } // the folder that each lies in, numbered in sorted order
   | { readonly kind: "host"; readonly name: string } // fed by the program that runs the plan
   | { readonly kind: "inline"; readonly values: readonly number[] }; // row-major, rows first
 
+/** As it is called in a data block. */
+export function loaderName(loader: Loader): string {
+  const names = {
+    character: ["chars", "char_count"],
+    word: ["words", "word_count"],
+    number: ["tokens", "token_count"],
+  };
+  if (loader.kind === "windows" || loader.kind === "lines") return names[loader.unit][0]!;
+  return loader.kind === "line_lengths" ? names[loader.unit][1]! : loader.kind;
+}
 export interface PlanColumn {
   readonly name: string; // "digits.x", or "digits.x.1" where a field's formula has several loaders
   readonly loader: Loader;
   readonly storage: Storage;
   readonly shape: readonly number[]; // of one row
   readonly range?: readonly [low: number, end: number]; // checked at load time
-  readonly buffer: number; // role data; bytes from rows * elements of a row (chars: all characters)
+  readonly buffer: number; // role data; bytes from rows * elements of a row (windows: the whole text)
   readonly place: string; // "digits.dlm:2", for messages
 }
 export interface PlanDataset {
@@ -201,15 +224,20 @@ export interface PlanTrain {
   /** i32 [window, batch * accumulate] row numbers, row `step mod window`; absent without data */
   readonly batchIndex?: { readonly buffer: number; readonly offset: number };
   /** f32 [window, columns] written by the step program at row `step mod window` */
-  readonly ring: { readonly buffer: number; readonly offset: number; readonly columns: readonly string[] }; // "loss", metric names (scalars only)
+  readonly ring: { readonly buffer: number; readonly offset: number; readonly columns: readonly string[] }; // "loss" where something is minimized, metric names (scalars only); without any a row has a number all the same
   readonly stepCounter: string; // name of the i32 state that counts steps
   readonly scalars: readonly PlanPort[]; // written by the host when they change: seed, steps (total), epoch, measured, valid.loss, ...; by name
   readonly evaluate?: PlanEvaluation;
   readonly evaluateEvery?: number; // steps; default: each epoch
+  readonly sample?: number; // rows of a split that are measured while the block trains; default: all
   readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
   readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string }; // no metric: at the end
   readonly load?: readonly { readonly path: string; readonly into?: string }[];
+  readonly checkpoint?: Often; // while training
+  readonly keep?: number; // checkpoints
 }
+/** How often a checkpoint is written while training. */
+export type Often = { readonly seconds: number } | { readonly steps: number } | { readonly epochs: number } | "off";
 /** Rows run in chunks: `rows` writes the kept tensors of a chunk; then `finish` computes the metrics over all rows of the split. Both have the dim "rows". */
 export interface PlanEvaluation {
   readonly chunk: number; // rows of a chunk; the last is smaller
@@ -221,8 +249,13 @@ export interface PlanEvaluation {
     readonly from: number;
     readonly to: number;
   }[]; // copied from buffer `from` at 0 to buffer `to` at row offset
+  /** States of the rows of a batch: copied from buffer to buffer between chunks, which are as large as batches of training; `begins` is 1 for the first. */
+  readonly carried?: {
+    readonly begins: { readonly buffer: number; readonly offset: number };
+    readonly states: readonly { readonly bytesPerRow: number; readonly from: number; readonly to: number }[];
+  };
   readonly finish: PlanProgram;
-  readonly metrics: readonly PlanPort[]; // "loss" first
+  readonly metrics: readonly PlanPort[]; // "loss" first, where something is minimized
 }
 export interface PlanExport {
   readonly name: string;
@@ -257,3 +290,16 @@ export const programsOf = (plan: Plan): PlanProgram[] => [
 /** Those of loops once. */
 export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
   list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
+
+/** Only data sets that some program or holdout uses are read. */
+export function dataRead(plan: Plan): PlanDataset[] {
+  const programs = programsOf(plan);
+  const used = new Set(
+    programs.flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))),
+  );
+  const sizes = new Set(programs.flatMap((p) => p.dims.map((x) => x.name)));
+  return plan.datasets.filter((d) => {
+    const measured = d.training !== undefined || sizes.has(`training.${d.name}`) || sizes.has(`rows.${d.name}`);
+    return measured || plan.trains.some((t) => t.dataset === d.name) || d.columns.some((c) => used.has(c.buffer));
+  });
+}

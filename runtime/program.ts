@@ -2,10 +2,10 @@
 // lines of JSON, weights.safetensors, an exit status. An interrupted run keeps a checkpoint and says how to go on.
 import type { Measured, TrainEvent, TrainResult } from "./api.ts";
 import { deviceText } from "./device.ts";
-import { fileReason, generations, readRegular, writeWhole } from "./files.ts";
-import { Keeper, usualOften } from "./keeper.ts";
+import { fileReason, generations, readRegular, tryToWrite, writeWhole } from "./files.ts";
+import { Keeper, oftenOf } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
-import type { Plan } from "./plan.ts";
+import type { Often, Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { jsonText } from "./tensor.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
@@ -16,8 +16,11 @@ const options = {
   epochs: "N: so many epochs",
   seed: "N: of initial values, draws, and the order of rows",
   data: "FOLDER: where data files are looked for first",
+  "max-data": "BYTES: the longest data file that is read, unpacked (2147483648)",
   out: "FILE: the weights (weights.safetensors)",
-  checkpoint: "FILE: all that is needed to train on; also written every 5 minutes (checkpoint.safetensors)",
+  checkpoint: "FILE: all that is needed to train on; also written while it trains (checkpoint.safetensors)",
+  every: "OFTEN: how often, as 30s, 5m, 2h, 1000 (steps), 2epochs or off (the model's `checkpoint`, or 5m)",
+  keep: "N: so many of the last checkpoints, FILE, FILE.1, FILE.2 (the model's `keep`, or 3)",
   resume: "FILE: train on from a checkpoint, to the same bits",
   "stop-after": "N: pause after so many steps and keep a checkpoint",
   device: "CHOICE: auto, gpu, system, embedded, or a part of an adapter's name",
@@ -31,9 +34,12 @@ const help = (plan: Plan): string =>
     .join("")}`;
 
 export async function run(plan: Plan, load: (options: TrainerOptions) => Promise<TrainerModel>): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {}); // the run is worth more than what it says
+  // the run is worth more than what it says
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", () => (process.exitCode ||= 1));
   try {
-    process.exitCode = await trainer(plan, load);
+    const status = await trainer(plan, load);
+    process.exitCode ||= status;
   } catch (error) {
     const known = error instanceof RuntimeProblem || error instanceof DeviceUnavailable;
     process.stderr.write(
@@ -50,18 +56,22 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     return 0;
   }
   const fs = await import("node:fs");
-  const keep = (path: string, bytes: Uint8Array, elders = 1): void => {
+  const writing = (path: string, run: () => void): void => {
     try {
-      writeWhole(fs, path, bytes, elders);
+      run();
     } catch (error) {
       throw new RuntimeProblem(`cannot write ${path}: ${fileReason(error)}`);
     }
   };
+  const keep = (path: string, bytes: Uint8Array, elders = 1): void =>
+    writing(path, () => writeWhole(fs, path, bytes, elders));
   const checkpoint = values.checkpoint ?? "checkpoint.safetensors";
+  const out = values.out ?? "weights.safetensors";
+  for (const path of [out, checkpoint]) writing(path, () => tryToWrite(fs, path)); // before an hour of training and not after it
   const keeper = new Keeper(
     (bytes, elders) => keep(checkpoint, bytes, elders),
-    usualOften,
-    3,
+    plan,
+    { often: values.every === undefined ? undefined : often(values.every), ...whole(values, "keep") },
     (error) => void process.stderr.write(`${notKept(error)}\n`),
   );
   const print = printer(values.json === true);
@@ -69,6 +79,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     write: async (path, bytes) => keep(path, bytes),
     ...(values.device ? { choose: values.device } : {}),
     ...(values.data ? { data: values.data } : {}),
+    ...(values["max-data"] ? { mostFileBytes: whole(values, "max-data")["max-data"]! } : {}),
     ...whole(values, "seed"),
   });
   const interruption = interruptible();
@@ -86,41 +97,52 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
       ...whole(values, "steps"),
       ...whole(values, "epochs"),
       ...(values["stop-after"] ? { stopAfter: whole(values, "stop-after")["stop-after"]! } : {}),
-      snapshots: keeper.snapshots,
       signal: interruption.signal,
       onProgress: print.event,
     };
-    const results = await trainBlocks(model, model.trains, options, print.result);
+    const results = await trainBlocks(model, model.trains, options, keeper, print.result);
     const paused = results.find((r) => r.reason === "paused");
     if (paused) {
-      await keeper.save(model, paused.step);
+      await keeper.save(model, paused.train);
       const text = `paused at step ${paused.step} of ${paused.steps}; go on with --resume ${checkpoint}`;
       print.written(checkpoint, text);
       if (interruption.cause && interruption.cause !== "SIGINT") process.stderr.write(`${text}\n`);
       return interruption.cause ? statusOf[interruption.cause] : 0;
     }
-    const out = values.out ?? "weights.safetensors";
-    keep(out, await model.checkpoint({ weights: true }));
+    const last = model.trains.at(-1);
+    try {
+      keep(out, await model.checkpoint({ weights: true }));
+    } catch (error) {
+      await keeper.save(model, last); // it may lie on another disk
+      throw error;
+    }
     print.written(out, `weights: ${out}`);
     if (values.checkpoint) {
-      await keeper.save(model, model.trains.length ? model.step(model.trains.at(-1)!) : 0);
+      await keeper.save(model, model.trains.at(-1));
       print.written(values.checkpoint, `checkpoint: ${values.checkpoint}`);
     }
-    return 0;
+    return interruption.cause ? statusOf[interruption.cause] : 0;
   } catch (error) {
-    if (keeper.rescue())
-      process.stderr.write(
-        `step ${keeper.savedStep}, the last good state, is kept; go on with --resume ${checkpoint}\n`,
-      );
+    rescue(keeper, checkpoint);
     throw error;
   } finally {
     interruption.end();
     model.close();
   }
 }
+function rescue(keeper: Keeper, checkpoint: string): void {
+  try {
+    if (keeper.rescue())
+      process.stderr.write(
+        `step ${keeper.savedStep}, the last good state, is kept; go on with --resume ${checkpoint}\n`,
+      );
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`); // beside what ended the training
+  }
+}
 function readFile(fs: typeof import("node:fs"), path: string): Uint8Array {
   try {
-    return readRegular(fs, path);
+    return readRegular(fs, path, Infinity); // as long as dlm wrote it
   } catch (error) {
     throw new RuntimeProblem(`cannot read ${path}: ${fileReason(error)}`);
   }
@@ -143,7 +165,7 @@ async function parse(): Promise<Values> {
   }
 }
 /** A number's option as `{ name: number }`, or nothing. */
-function whole<Name extends "steps" | "epochs" | "seed" | "stop-after">(
+function whole<Name extends "steps" | "epochs" | "seed" | "stop-after" | "keep" | "max-data">(
   values: Values,
   name: Name,
 ): { readonly [N in Name]?: number } {
@@ -151,6 +173,13 @@ function whole<Name extends "steps" | "epochs" | "seed" | "stop-after">(
   if (text === undefined) return {};
   if (!/^\d+$/.test(text)) throw new RuntimeProblem(`--${name} takes a whole number, not ${text}`);
   return { [name]: Number(text) } as { readonly [N in Name]?: number }; // a computed name has no literal type
+}
+
+function often(text: string): Often {
+  const found = oftenOf(text);
+  if (found === undefined)
+    throw new RuntimeProblem(`--every takes a time (5m, 30s, 2h), steps (1000), epochs (2epochs) or off, not ${text}`);
+  return found;
 }
 
 // ---- what the terminal shows
@@ -220,10 +249,22 @@ function textPrinter(): Printer {
     clear();
     process.stdout.write(text + "\n");
   };
+  /** How far it is: on a terminal in place, else a line now and then. */
+  const tell = (text: string): void => {
+    if (live) {
+      process.stderr.write("\r\x1b[K" + text.slice(0, width));
+      shown = true;
+    } else if (performance.now() >= quietUntil) {
+      line(text);
+      quietUntil = performance.now() + 5000;
+    }
+  };
   const figures = (values: Measured): string =>
     Object.entries(values)
       .flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${figure(value)}`] : []))
       .join("  ");
+  const told = ({ loss, metrics }: { loss: number; metrics: Record<string, number> }): Measured =>
+    Number.isNaN(loss) ? metrics : { loss, ...metrics };
   return {
     start: (plan, model) => {
       line(`${plan.name} on ${model.device ? deviceText(model.device) : "the device given"}`);
@@ -239,17 +280,15 @@ function textPrinter(): Printer {
         return line(
           `${event.train}: ${event.path} written${event.metric ? ` (${event.mode === "min" ? "least" : "greatest"} ${event.metric} ${figure(event.value ?? NaN)})` : ""}`,
         );
+      if (event.kind === "measuring")
+        return tell(
+          `${event.train}  step ${event.step}  measuring ${event.split}: ${event.done} of ${event.rows} rows`,
+        );
       if (event.kind === "evaluation")
         return line(`${event.train}  step ${event.step}  ${event.split}: ${figures(event.values)}`);
       const epoch = event.epochs ? `epoch ${Math.min(event.epoch + 1, event.epochs)}/${event.epochs}  ` : "";
-      const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  loss ${figure(event.loss)}  ${figures(event.metrics)}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;
-      if (live) {
-        process.stderr.write("\r\x1b[K" + text.slice(0, width));
-        shown = true;
-      } else if (performance.now() >= quietUntil) {
-        line(text);
-        quietUntil = performance.now() + 5000;
-      }
+      const text = `${event.train}  ${epoch}step ${event.step}/${event.steps}  ${figures(told(event))}  ${Math.round(event.stepsPerSecond)} steps/s  ${clock(event.secondsLeft)} left`;
+      tell(text);
     },
     result: (result) => {
       const measured = Object.entries(result.measured).map(([split, values]) => ` · ${split}: ${figures(values)}`);

@@ -6,6 +6,7 @@ import type {
   Dispatch,
   Loader,
   Loop,
+  Often,
   Plan,
   PlanColumn,
   PlanDataset,
@@ -92,7 +93,7 @@ const count = number((x) => Number.isSafeInteger(x) && x >= 0);
 const atLeastOne = number((x) => Number.isSafeInteger(x) && x >= 1);
 const words = number((x) => Number.isSafeInteger(x) && x >= 0 && x % 4 === 0);
 const names = list(text);
-const open: Check<Exclude<Size, number>> = object({ sum: list(object({ factor: finite, dims: names })) });
+const open: Check<Exclude<Size, number>> = object({ sum: list(object({ factor: whole, dims: names })) });
 const size: Check<Size> = either(count, open);
 const shape = list(size);
 const range: Check<readonly [number, number]> = pair(finite, finite);
@@ -166,6 +167,8 @@ const csvColumns = either(
   list(either(count, text)),
   object<{ readonly from: number; readonly to: number }>({ from: count, to: count }),
 );
+const textFile = { path: text, unit: word("character", "word", "number"), most: optional(atLeastOne) };
+const lineFile = { ...textFile, pad: atLeastOne, longer: optional(word("cut")) };
 const loader: Check<Loader> = kinds<Loader>({
   csv: object<Extract<Loader, { readonly kind: "csv" }>>({
     kind: word("csv"),
@@ -177,9 +180,20 @@ const loader: Check<Loader> = kinds<Loader>({
   }),
   npy: object({ kind: word("npy"), path: text }),
   idx: object({ kind: word("idx"), path: text }),
-  chars: object({ kind: word("chars"), path: text, window: atLeastOne }),
-  tokens: object({ kind: word("tokens"), path: text, pad: atLeastOne }),
-  token_count: object({ kind: word("token_count"), path: text, pad: atLeastOne }),
+  windows: object<Extract<Loader, { readonly kind: "windows" }>>({
+    kind: word("windows"),
+    ...textFile,
+    window: atLeastOne,
+    stride: optional(atLeastOne),
+  }),
+  lines: object<Extract<Loader, { readonly kind: "lines" }>>({ kind: word("lines"), ...lineFile }),
+  line_lengths: object<Extract<Loader, { readonly kind: "line_lengths" }>>({ kind: word("line_lengths"), ...lineFile }),
+  images: object<Extract<Loader, { readonly kind: "images" }>>({
+    kind: word("images"),
+    path: text,
+    resize: optional(is((x) => x === true)),
+  }),
+  image_class: object({ kind: word("image_class"), path: text }),
   host: object({ kind: word("host"), name: text }),
   inline: object({ kind: word("inline"), values: list(finite) }),
 });
@@ -218,6 +232,13 @@ const dataset = object<PlanDataset>({
   ),
 });
 const mode = word("min", "max");
+const often: Check<Often> = either(
+  object<Extract<Often, { readonly seconds: number }>>({ seconds: number((x) => Number.isFinite(x) && x > 0) }),
+  either(
+    object<Extract<Often, { readonly steps: number }>>({ steps: atLeastOne }),
+    either(object<Extract<Often, { readonly epochs: number }>>({ epochs: atLeastOne }), word("off")),
+  ),
+);
 const train = object<PlanTrain>({
   name: text,
   dataset: optional(text),
@@ -241,14 +262,23 @@ const train = object<PlanTrain>({
       rows: program,
       index: place,
       kept: list(object({ name: text, bytesPerRow: words, from: count, to: count })),
+      carried: optional(
+        object<NonNullable<PlanEvaluation["carried"]>>({
+          begins: place,
+          states: list(object({ bytesPerRow: words, from: count, to: count })),
+        }),
+      ),
       finish: program,
       metrics: list(port),
     }),
   ),
   evaluateEvery: optional(atLeastOne),
+  sample: optional(atLeastOne),
   stop: optional(object<NonNullable<PlanTrain["stop"]>>({ metric: text, patience: atLeastOne, mode })),
   save: optional(object<NonNullable<PlanTrain["save"]>>({ metric: optional(text), mode, path: text })),
   load: optional(list(object<NonNullable<PlanTrain["load"]>[number]>({ path: text, into: optional(text) }))),
+  checkpoint: optional(often),
+  keep: optional(atLeastOne),
 });
 const plan = object<Plan>({
   version: finite,

@@ -28,6 +28,8 @@ export interface Session {
   readonly splits: Map<string, Splits>;
   readonly states: Map<string, TrainState>;
   dims: Dims;
+  /** Evaluations use the same memory: each waits for the one before. */
+  measuring: Promise<unknown>;
 }
 export const newState = (seed: number): TrainState => ({
   seed,
@@ -72,9 +74,9 @@ export function totalSteps(
 }
 export const epochOf = (step: number, rows: number, t: PlanTrain): number =>
   rows ? Math.floor((step * rowsPerStep(t)) / rows) : 0;
-/** The first step after `step` that begins in a later epoch. */
-export const nextEpoch = (step: number, rows: number, t: PlanTrain): number =>
-  rows ? Math.ceil(((epochOf(step, rows, t) + 1) * rows) / rowsPerStep(t)) : Infinity;
+/** The first step after `step` that begins in a later epoch, or in one that is a later multiple of `every`. */
+export const nextEpoch = (step: number, rows: number, t: PlanTrain, every = 1): number =>
+  rows ? Math.ceil(((Math.floor(epochOf(step, rows, t) / every) + 1) * every * rows) / rowsPerStep(t)) : Infinity;
 
 // ---------------------------------------------------------------- scalars
 
@@ -180,8 +182,33 @@ function wordsFor(s: Session, t: PlanTensor, from: StoredTensor): Uint8Array<Arr
   return t.dtype === "bool" ? bytesOf(Int32Array.from(from.bytes)) : from.bytes.slice();
 }
 
+/** The tensors of a file by these names. Earlier versions wrote capitals apart, `p_re_lu` for `prelu`: underscores do not count where nothing has the name itself. */
+function tensorsNamed(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  names: readonly string[],
+): ReadonlyMap<string, StoredTensor> {
+  const wanted = new Set(names);
+  const bare = (name: string): string => name.replaceAll("_", "");
+  const missing = names.filter((name) => !tensors.has(name));
+  if (!missing.length) return tensors;
+  const renamed = new Map(tensors);
+  for (const name of missing) {
+    const [old, second] = [...tensors.keys()].filter((x) => !wanted.has(x) && bare(x) === bare(name));
+    if (old === undefined || second !== undefined) continue;
+    renamed.set(name, tensors.get(old)!);
+    renamed.delete(old);
+  }
+  return renamed;
+}
 export function readCheckpoint(s: Session, bytes: Uint8Array): void {
-  const file = readSafetensors(bytes);
+  const read = readSafetensors(bytes);
+  const file = {
+    metadata: read.metadata,
+    tensors: tensorsNamed(
+      read.tensors,
+      s.plan.states.map((t) => t.name),
+    ),
+  };
   const text = file.metadata["progress"];
   if (text === undefined)
     throw new RuntimeProblem(
@@ -242,20 +269,21 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
 
 /** Weights by name; all of the model's, or those under a path. Names in the file may begin at that path. */
 export function readWeights(s: Session, bytes: Uint8Array, into: string | undefined, what: string): string[] {
-  const file = readSafetensors(bytes);
   const path = into?.replace(/\[(\d+)\]/g, ".$1");
   const under = s.plan.states.filter(
     (t) => isWeight(t) && (path === undefined || t.name === path || t.name.startsWith(`${path}.`)),
   );
   if (!under.length)
     throw new RuntimeProblem(`${what}: the model has no parameters${path === undefined ? "" : ` under ${path}`}`);
-  const relative = path !== undefined && !under.some((t) => file.tensors.has(t.name));
-  const found = under.map((t) => ({ t, from: file.tensors.get(relative ? t.name.slice(path.length + 1) : t.name) }));
+  const within = (t: PlanTensor): string => (path === undefined ? t.name : t.name.slice(path.length + 1));
+  const tensors = tensorsNamed(readSafetensors(bytes).tensors, [...new Set(under.flatMap((t) => [t.name, within(t)]))]);
+  const relative = !under.some((t) => tensors.has(t.name));
+  const found = under.map((t) => ({ t, from: tensors.get(relative ? within(t) : t.name) }));
   // a train block's own state has no place in a file of weights that another model left
   const missing = found.filter(({ t, from }) => !from && t.kind === "parameter").map(({ t }) => t.name);
   if (missing.length)
     throw new RuntimeProblem(
-      `${what} lacks ${listed(missing)}${path === undefined && missing.length < under.length ? "; name the part to load with `into:`" : ""}; it holds ${listed([...file.tensors.keys()])}`,
+      `${what} lacks ${listed(missing)}${path === undefined && missing.length < under.length ? "; name the part to load with `into:`" : ""}; it holds ${listed([...tensors.keys()])}`,
     );
   const words = found.flatMap(({ t, from }) => (from ? [{ t, words: wordsFor(s, t, from) }] : []));
   for (const { t, words: w } of words) s.machine.write(t.buffer, t.offset, w);

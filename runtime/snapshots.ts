@@ -1,9 +1,9 @@
-// Whole checkpoints of a run while it goes on. They are taken by time, less often where they would cost more than about 1 % of it, and by steps where that
-// is asked for; only of states whose numbers are finite, so the last one is what a run that fails can go on from.
+// Whole checkpoints of a run while it goes on. They are taken by time, less often where they would cost more than about 1 % of it, and by steps or epochs where
+// that is asked for; only of states whose numbers are finite, so the last one is what a run that fails can go on from.
 import type { TrainOptions } from "./api.ts";
 import type { PlanTrain } from "./plan.ts";
 import { readSafetensors } from "./safetensors.ts";
-import { writeCheckpoint } from "./session.ts";
+import { nextEpoch, trainingRows, writeCheckpoint } from "./session.ts";
 import type { Session } from "./session.ts";
 
 const mostShare = 0.01; // of the time
@@ -27,15 +27,22 @@ export class Snapshots {
   private get step(): number {
     return this.session.states.get(this.block.name)!.step;
   }
-  /** Steps until the next one that is due by steps. */
+  /** The next step after this one that is due by steps or epochs. */
+  private dueAfter(step: number): number {
+    const { steps = Infinity, epochs = Infinity } = this.asked ?? {};
+    const bySteps = steps < Infinity ? (Math.floor(step / steps) + 1) * steps : Infinity;
+    return Math.min(bySteps, nextEpoch(step, trainingRows(this.session, this.block).length, this.block, epochs));
+  }
+  /** Steps until the next one that is due by steps or epochs. */
   get stepsLeft(): number {
-    const every = this.asked?.steps;
-    return every ? every - (this.step % every) : Infinity;
+    return this.dueAfter(this.step) - this.step;
+  }
+  private get isRegular(): boolean {
+    return this.step > 0 && this.dueAfter(this.step - 1) === this.step;
   }
   get isDue(): boolean {
     if (!this.asked || this.step === this.lastStep) return false;
-    const { steps } = this.asked;
-    return (steps && this.step % steps === 0) || performance.now() - this.last >= 1000 * this.interval;
+    return this.isRegular || performance.now() - this.last >= 1000 * this.interval;
   }
   /** All steps that were submitted are done. */
   async take(): Promise<void> {
@@ -43,7 +50,7 @@ export class Snapshots {
     const bytes = await writeCheckpoint(this.session, false);
     if (areFinite(bytes)) {
       this.newest = bytes;
-      await this.asked!.take({ train: this.block.name, step: this.step, bytes });
+      await this.asked!.take({ train: this.block.name, step: this.step, bytes, regular: this.isRegular });
     }
     this.last = performance.now();
     this.lastStep = this.step;

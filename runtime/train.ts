@@ -8,7 +8,7 @@ import { messageOf, RuntimeProblem } from "./problem.ts";
 import { epochOf, readWeights, totalSteps, trainingRows } from "./session.ts";
 import type { Session } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
-import { NonFiniteLoss, stepsAlike, Windows, type DoneWindow } from "./windows.ts";
+import { NonFiniteLoss, rowFloats, stepsAlike, Windows, type DoneWindow } from "./windows.ts";
 
 export async function train(s: Session, t: PlanTrain, options: TrainOptions): Promise<TrainResult> {
   const state = s.states.get(t.name)!;
@@ -61,11 +61,12 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
     reason: state.step >= total && !state.due ? "finished" : state.stalled ? "stalled" : "paused",
     step: state.step,
     steps: total,
-    loss: lastRow?.[0] ?? NaN,
+    loss: lastRow ? lossOf(t, lastRow) : NaN,
     metrics: lastRow ? metricsOf(t, lastRow) : {},
     measured: measurements.measured,
     seconds,
-    stepsPerSecond: (state.step - firstStep) / Math.max(1e-9, seconds),
+    measuringSeconds: measurements.seconds,
+    stepsPerSecond: (state.step - firstStep) / Math.max(1e-9, seconds - measurements.seconds),
     submits: windows.submits,
     ...(measurements.saved ? { saved: measurements.saved } : {}),
   };
@@ -73,12 +74,12 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
 
 function progressOf(s: Session, t: PlanTrain, total: number, done: DoneWindow): ProgressEvent {
   const { columns } = t.ring;
+  const floats = rowFloats(t);
   const { count, values, stepsPerSecond } = done;
   const rows = trainingRows(s, t).length;
   const step = done.from + count;
-  const row = values.subarray((count - 1) * columns.length);
-  const curve = (c: number): Float32Array =>
-    Float32Array.from({ length: count }, (_, i) => values[i * columns.length + c]!);
+  const row = values.subarray((count - 1) * floats);
+  const curve = (c: number): Float32Array => Float32Array.from({ length: count }, (_, i) => values[i * floats + c]!);
   return {
     kind: "progress",
     train: t.name,
@@ -86,15 +87,16 @@ function progressOf(s: Session, t: PlanTrain, total: number, done: DoneWindow): 
     ...(rows ? { epochs: epochOf(total - 1, rows, t) + 1 } : {}), // the last step may reach into the next one
     step,
     steps: total,
-    loss: row[0]!,
+    loss: lossOf(t, row),
     metrics: metricsOf(t, row),
     curves: Object.fromEntries(columns.map((name, c) => [name, curve(c)])),
     stepsPerSecond,
     secondsLeft: (total - step) / stepsPerSecond,
   };
 }
+const lossOf = (t: PlanTrain, row: Float32Array): number => (t.ring.columns[0] === "loss" ? row[0]! : NaN);
 const metricsOf = (t: PlanTrain, row: Float32Array): Record<string, number> =>
-  Object.fromEntries(t.ring.columns.slice(1).map((name, i) => [name, row[i + 1]!]));
+  Object.fromEntries(t.ring.columns.flatMap((name, i) => (name === "loss" ? [] : [[name, row[i]!] as const])));
 
 async function loadInitial(s: Session, t: PlanTrain): Promise<void> {
   for (const { path, into } of t.load ?? []) {

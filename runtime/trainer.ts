@@ -1,9 +1,10 @@
 // What a compiled trainer (trainer.mjs) is made of: its plan, with a device and files found by itself, in Node and in browsers.
 // In: a plan with its code, where the trainer lies and where its data lay.   Out: a loader of models, and a program for the command line.
 // Every `node:` module is imported when called: browsers load this too.
-import type { Model, TrainOptions, TrainResult } from "./api.ts";
+import type { DataFiles, Model, TrainOptions, TrainResult } from "./api.ts";
 import { browserDevice } from "./device.ts";
-import { readRegular } from "./files.ts";
+import { fileReason, readRegular } from "./files.ts";
+import { decodeInNode, decodeOnPage, listFolder } from "./folders.ts";
 import { load } from "./index.ts";
 import { openDevice } from "./node.ts";
 import type { Plan } from "./plan.ts";
@@ -46,7 +47,7 @@ export function createTrainer(plan: Plan, origin: Origin): Trainer {
     const device = options.device ?? opened!.device; // one of both is there
     try {
       const model = await load(plan, {
-        read: inNode ? await fileReader(origin, data) : (path) => fetchFile(origin, path, data),
+        ...(inNode ? await filesInNode(origin, data, options.mostFileBytes) : filesOnPage(origin, data)),
         ...options,
         device,
       });
@@ -91,7 +92,7 @@ async function isProgram(origin: Origin): Promise<boolean> {
 }
 
 /** Files by their path in the model: under the folder given, the working folder, the trainer's folder, and where the model lay when it was compiled. */
-async function fileReader(origin: Origin, data: string | undefined): Promise<(path: string) => Promise<Uint8Array>> {
+async function filesInNode(origin: Origin, data: string | undefined, most: number | undefined): Promise<DataFiles> {
   const [fs, { resolve, dirname }, { fileURLToPath }] = await Promise.all([
     import("node:fs"),
     import("node:path"),
@@ -99,20 +100,41 @@ async function fileReader(origin: Origin, data: string | undefined): Promise<(pa
   ]);
   const own = dirname(fileURLToPath(origin.url));
   const folders = [...(data === undefined ? [] : [data]), process.cwd(), own, resolve(own, origin.data)];
-  return async (path) => {
+  const firstOf = async <T>(path: string, take: (place: string) => T): Promise<T> => {
     const places = [...new Set(folders.map((folder) => resolve(folder, path)))];
     for (const place of places) {
       try {
-        return readRegular(fs, place);
+        return take(place);
       } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        if (code !== "ENOENT" && code !== "ENOTDIR") throw new RuntimeProblem(`cannot read ${place}: ${message}`);
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== "ENOENT" && code !== "ENOTDIR")
+          throw new RuntimeProblem(`cannot read ${place}: ${fileReason(error)}`);
       }
     }
     throw new MissingFile(path, places, "--data FOLDER names the folder that the model's paths start from");
   };
+  return {
+    read: (path) => firstOf(path, (place) => readRegular(fs, place, most)),
+    list: (path) => firstOf(path, (place) => listFolder(fs, place)),
+    picture: decodeInNode,
+  };
 }
+/** A server lists no folders: `index.json` in it does, an array of the paths below it. */
+const filesOnPage = (origin: Origin, data: string | undefined): DataFiles => ({
+  read: (path) => fetchFile(origin, path, data),
+  list: async (path) => {
+    const place = `${path.replace(/\/+$/, "")}/index.json`;
+    const names: unknown = JSON.parse(new TextDecoder().decode(await fetchFile(origin, place, data)));
+    if (!Array.isArray(names) || !names.every((name): name is string => typeof name === "string"))
+      throw new RuntimeProblem(`${place} is no array of the paths of files`);
+    return names;
+  },
+  picture: decodeOnPage,
+});
 
+/** Requests that no redirection leads to another server: the browser refuses that for the page's own; of others it tells no place, so they lead nowhere. */
+const onOneServer = (place: string): RequestInit =>
+  new URL(place).origin === globalThis.location?.origin ? { mode: "same-origin" } : { redirect: "error" };
 /** The same on a page: under the address given, beside the trainer, and where the model lay. What the model names on another server is not asked for. */
 export async function fetchFile(origin: Origin, path: string, data?: string): Promise<Uint8Array> {
   const folders = [
@@ -130,7 +152,7 @@ export async function fetchFile(origin: Origin, path: string, data?: string): Pr
   };
   const places = [...new Set(folders.map(placeIn))];
   for (const place of places) {
-    const response = await fetch(place).catch(() => undefined);
+    const response = await fetch(place, onOneServer(place)).catch(() => undefined);
     // Some servers answer what they do not have with a page.
     if (response?.ok && !/^text\/html/.test(response.headers.get("content-type") ?? ""))
       return new Uint8Array(await response.arrayBuffer());

@@ -1,20 +1,26 @@
 // Training as a program that nobody need watch: block after block, ended from outside at a step and not within one, and begun again from the newest whole
 // checkpoint. Shared by `dlm train` and by generated trainers; Node only.
 import type { Model, TrainOptions, TrainResult } from "./api.ts";
+import type { Keeper } from "./keeper.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 
 /** Every block in turn, until one is paused. `stopAfter` counts the steps of all. `told` is called after each. */
 export async function trainBlocks(
   model: Model,
   names: readonly string[],
-  { stopAfter, ...options }: TrainOptions,
+  { stopAfter, ...options }: Omit<TrainOptions, "snapshots">,
+  keeper: Keeper | undefined,
   told: (result: TrainResult) => void,
 ): Promise<readonly TrainResult[]> {
   const results: TrainResult[] = [];
   let left = stopAfter;
   for (const name of names) {
     const from = model.step(name);
-    const result = await model.train(name, { ...options, ...(left === undefined ? {} : { stopAfter: left }) });
+    const result = await model.train(name, {
+      ...options,
+      ...(left === undefined ? {} : { stopAfter: left }),
+      ...(keeper ? { snapshots: keeper.snapshotsOf(name) } : {}),
+    });
     results.push(result);
     told(result);
     if (result.reason === "paused") break;
@@ -41,20 +47,28 @@ export interface Interruption {
   /** Signals end the process again. */
   end(): void;
 }
-/** Signals stop a run at the next step: nothing is lost. The second one stops it at once. `told` is called for the first. */
+const againMilliseconds = 1000; // a Ctrl-C this soon after the first signal is the same one, passed on by a program in between
+
+/**
+ * Signals stop a run at the next step: nothing is lost. Ctrl-C once more stops it at once; other signals come several at a time (a dropped connection sends
+ * SIGHUP twice, systemd SIGTERM and SIGHUP) and mean no more than one. `told` is called for the first.
+ */
 export function interruptible(told: () => void = () => {}): Interruption {
   const controller = new AbortController();
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   let cause: Cause | undefined;
+  let signalledAt: number | undefined;
   const stop = (why: Cause): void => {
     cause ??= why;
     controller.abort();
   };
   const onSignal = (name: NodeJS.Signals): void => {
     const known = name as (typeof signals)[number]; // one of those it is registered for
-    if (cause !== undefined && cause !== "output") process.exit(statusOf[known]);
-    stop(known);
-    told();
+    if (signalledAt === undefined) {
+      signalledAt = performance.now();
+      stop(known);
+      told();
+    } else if (known === "SIGINT" && performance.now() - signalledAt > againMilliseconds) process.exit(statusOf[known]);
   };
   for (const name of signals) process.on(name, onSignal);
   return {

@@ -14,7 +14,7 @@ const windowsAhead = 2;
 interface Pending {
   readonly from: number; // first step
   readonly count: number;
-  readonly done: Promise<Float32Array>; // a row of the ring for every step: the loss, then the metrics
+  readonly done: Promise<Float32Array>; // a row of the ring for every step: the loss, if it has one, then the metrics
 }
 /** Steps that the device has done, with what they measured. */
 export interface DoneWindow {
@@ -68,7 +68,7 @@ export class Windows {
     const encoder = machine.encoder(block.step.name);
     if (block.rounds) machine.writeWord(block.rounds.buffer, block.rounds.offset, Int32Array.of(count));
     machine.replay(encoder, this.recording, block.rounds ? 1 : count);
-    const rowBytes = 4 * block.ring.columns.length;
+    const rowBytes = 4 * rowFloats(block);
     const fetched = machine.fetch(encoder, [
       { buffer: block.ring.buffer, offset: block.ring.offset + row * rowBytes, bytes: count * rowBytes },
     ]);
@@ -112,9 +112,10 @@ export class Windows {
     const values = await done;
     this.pending.shift();
     const current = this.measureRate(from, count);
-    const columns = this.block.ring.columns.length;
-    for (let i = 0; i < count; i++) checkLoss(this.block, from + i, values[i * columns]!);
-    this.lastRow = values.subarray((count - 1) * columns);
+    const floats = rowFloats(this.block);
+    if (this.block.ring.columns[0] === "loss")
+      for (let i = 0; i < count; i++) checkLoss(this.block, from + i, values[i * floats]!);
+    this.lastRow = values.subarray((count - 1) * floats);
     this.told({ from, count, values, stepsPerSecond: this.rate || current });
   }
   /** Steps per second of the window that ended now; the size of the next one follows it. */
@@ -139,6 +140,8 @@ export function stepsAlike(s: Session, t: PlanTrain): number {
   const inRing = t.window - (step % t.window);
   return reads("epoch") ? Math.min(inRing, nextEpoch(step, trainingRows(s, t).length, t) - step) : inRing;
 }
+/** Of a step in the ring: a block that tells nothing has a number too. */
+export const rowFloats = (t: PlanTrain): number => Math.max(1, t.ring.columns.length);
 function checkLoss(t: PlanTrain, step: number, loss: number): void {
   if (!Number.isFinite(loss)) throw new NonFiniteLoss(t, step, loss);
 }

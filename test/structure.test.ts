@@ -75,7 +75,7 @@ describe("imports point one way", () => {
     expect(offending("grammar", (_, to) => to.startsWith("grammar/") || to === "chevrotain")).toEqual([]);
   });
   test("the runtime imports nothing of ours", () => {
-    const inNode = /^runtime\/(node|embedded|program|trainer|files)\.ts$/;
+    const inNode = /^runtime\/(node|embedded|program|trainer|files|folders)\.ts$/;
     expect(
       offending(
         "runtime",
@@ -168,6 +168,12 @@ test("every stage of inspect is printed by one phase", () => {
   expect(() => partsOf("tokens", nothing)).toThrow("there is no stage tokens");
 });
 
+test("folders are made by one function: Node's recursive one never returns below /proc", () => {
+  const made = [...files("compiler"), ...files("runtime")].filter((f) =>
+    /mkdir(Sync)?\([^)]*recursive/.test(readFileSync(join(root, f), "utf8")),
+  );
+  expect(made).toEqual([]);
+});
 test("SECURITY.md names tests that there are", () => {
   const named = [...readFileSync(join(root, "SECURITY.md"), "utf8").matchAll(/`(test\/[\w/.-]+)`/g)].map(
     ([, path]) => path!,

@@ -1,12 +1,24 @@
 // What `dlm compile` writes: plan.json, shaders/*.wgsl with their index, trainer.mjs with its types, index.html. In: a plan with its code, a folder.
-// All or nothing: everything is written beside its place and then renamed; if a renaming fails, those before it are undone.
+// All or nothing: everything is written beside its place and flushed, then renamed; if a renaming fails, those before it are undone.
 // The same plan, and the same way from the folder to the data, give the same bytes.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import * as fs from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import {
+  attempt,
+  flushFolder,
+  makeFolders,
+  readRegular,
+  sweep,
+  temporaryBeside,
+  writeFlushed,
+} from "../../runtime/files.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { embeddedDriver } from "./embedded.ts";
+import { textOf } from "./files.ts";
 import { fileProblem, UserError } from "./problem.ts";
 import { json, trainerModule, trainerTypes, trainingPage, type TrainerParts } from "./trainer.ts";
+
+type FileSystem = typeof fs;
 
 export interface ArtifactOptions {
   readonly folder: string; // where to write
@@ -25,7 +37,12 @@ export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Prom
   const folder = resolve(options.folder);
   const files = new Map(artifactTexts(plan, relativeUrl(folder, resolve(options.data)), parts, options));
   try {
-    replace(folder, files);
+    replaceFiles(
+      fs,
+      folder,
+      files,
+      formerKernels(folder).filter((path) => !files.has(path)),
+    );
   } catch (error) {
     throw fileProblem("write to", options.folder, error);
   }
@@ -60,43 +77,87 @@ function relativeUrl(from: string, to: string): string {
   return path === "" ? "./" : `${path}/`;
 }
 
-function replace(folder: string, files: ReadonlyMap<string, string>): void {
-  mkdirSync(folder, { recursive: true });
-  const beside = join(folder, `.dlm-${process.pid}-${Date.now().toString(36)}`); // on the same file system
-  const [fresh, former] = [join(beside, "new"), join(beside, "old")];
-  mkdirSync(former, { recursive: true });
+/** Kernels that an earlier compilation left in the folder. Other files in `shaders` are not ours. */
+function formerKernels(folder: string): readonly string[] {
   try {
-    for (const [path, text] of files) {
-      mkdirSync(dirname(join(fresh, path)), { recursive: true });
-      writeFileSync(join(fresh, path), text);
-    }
-    // `shaders` is exchanged as a whole, so that no kernel of an earlier model stays in it.
-    const names = [...new Set([...files.keys()].map((path) => path.split("/")[0]!))];
-    const undo: (() => void)[] = [];
-    try {
-      for (const name of names) {
-        const [place, was] = [join(folder, name), join(former, name)];
-        if (existsSync(place)) {
-          renameSync(place, was);
-          undo.push(() => renameSync(was, place));
-        }
-        renameSync(join(fresh, name), place);
-        undo.push(() => rmSync(place, { recursive: true }));
-      }
-    } catch (error) {
-      for (const step of undo.reverse()) step();
-      throw error;
-    }
-  } finally {
-    rmSync(beside, { recursive: true, force: true });
+    const { modules } = JSON.parse(textOf(readRegular(fs, join(folder, "plan.json")))) as Partial<Plan>;
+    return modules!.flatMap(({ name }) => (/^\w+$/.test(name) ? [`shaders/${name}.wgsl`] : []));
+  } catch {
+    return []; // none, or of something else
   }
+}
+/**
+ * Puts texts into a folder by their paths, and takes the obsolete ones out. Each is whole or not there, and what was there keeps its name until the new one
+ * takes it. All or nothing: after a failure, the folder is as it was. Throws what the file system throws.
+ */
+export function replaceFiles(
+  fs: FileSystem,
+  folder: string,
+  texts: ReadonlyMap<string, string>,
+  obsolete: readonly string[] = [],
+): void {
+  const undo: (() => void)[] = [];
+  const make = (path: string): void =>
+    makeFolders(fs, path).forEach((made) => undo.push(() => attempt(() => fs.rmdirSync(made)))); // another process may use it
+  const beside = temporaryBeside(join(folder, "dlm")); // on the same file system
+  const [fresh, former] = ["new", "old"].map(
+    (kind) =>
+      (i: number): string =>
+        join(beside, `${kind}${i}`),
+  ) as [At, At];
+  const places = [...texts.keys()].map((path) => join(folder, path));
+  let undone = true;
+  try {
+    make(folder);
+    sweep(fs, join(folder, "dlm"));
+    make(beside);
+    [...texts.values()].forEach((text, i) =>
+      writeFlushed(fs, fresh(i), text, fs.statSync(places[i]!, { throwIfNoEntry: false })?.mode),
+    );
+    places.forEach((place, i) => {
+      make(dirname(place));
+      undo.push(setAside(fs, place, former(i)));
+      fs.renameSync(fresh(i), place);
+    });
+    obsolete.forEach((path, i) => {
+      const [place, was] = [join(folder, path), former(places.length + i)];
+      if (!fs.lstatSync(place, { throwIfNoEntry: false })?.isFile()) return;
+      fs.renameSync(place, was);
+      undo.push(() => fs.renameSync(was, place));
+    });
+    for (const changed of new Set([...places, ...obsolete.map((path) => join(folder, path))].map(dirname)))
+      flushFolder(fs, changed);
+  } catch (error) {
+    for (const step of undo.reverse())
+      try {
+        step();
+      } catch {
+        undone = false;
+      }
+    throw error;
+  } finally {
+    if (undone) attempt(() => fs.rmSync(beside, { recursive: true, force: true })); // else it has what could not be put back
+  }
+}
+type At = (i: number) => string;
+/** What is there gets a second name, or another one where the file system has no links. Gives what puts it back. */
+function setAside(fs: FileSystem, place: string, aside: string): () => void {
+  const found = fs.lstatSync(place, { throwIfNoEntry: false });
+  if (!found) return () => fs.rmSync(place, { force: true });
+  if (found.isDirectory()) throw Object.assign(new Error(`${place} is a folder`), { code: "ERR_FOLDER" });
+  try {
+    fs.linkSync(place, aside);
+  } catch {
+    fs.renameSync(place, aside);
+  }
+  return () => fs.renameSync(aside, place);
 }
 
 /** The parts that `npm run build` left beside this file. */
 function builtParts(): TrainerParts {
   const path = new URL("trainer-parts.json", import.meta.url);
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as TrainerParts;
+    return JSON.parse(fs.readFileSync(path, "utf8")) as TrainerParts;
   } catch {
     throw new UserError(`${basename(path.pathname)} is missing; \`npm run build\` makes it`);
   }

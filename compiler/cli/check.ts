@@ -5,7 +5,7 @@ import {
   asWritten,
   compileModel,
   diagnosticJson,
-  fileReader,
+  dataFiles,
   openModel,
   type ModelFile,
   type ModelFlags,
@@ -42,7 +42,7 @@ async function compiled(
       model,
       { ...flags, pedantic: true, set: { ...flags.set, batch: "2" } },
       undefined,
-      fileReader(model, flags),
+      dataFiles(model, flags),
     );
     return { ...found, note: `${model.path}: checked with batches of 2 for \`batch: all\`: ${error.message}` };
   }

@@ -2,18 +2,7 @@
 // In: nothing but the file system.   Out: the folder of a complete driver, or in words why there is none.
 // A folder of the cache is filled beside its final place and renamed: concurrent starts are safe, and what has its final name is complete.
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
@@ -27,11 +16,16 @@ import {
   type EmbeddedDriver,
 } from "../../runtime/embedded.ts";
 import { messageOf } from "../../runtime/problem.ts";
-import { fileReason } from "../../runtime/files.ts";
+import { attempt, fileReason, makeFolders, sweep, temporaryBeside } from "../../runtime/files.ts";
 
 /** The embedded driver, unpacked if it has to be; a string says why there is none. */
 export async function embeddedDriver(): Promise<EmbeddedDriver | string> {
-  const source = await chromiumPackage();
+  let source: ChromiumPackage | undefined;
+  try {
+    source = await chromiumPackage();
+  } catch (error) {
+    return `the package that carries one cannot be read: ${fileReason(error)}`;
+  }
   const cached = await cachedDriver(source && `swiftshader-${source.version}`);
   if (typeof cached === "object" || process.platform !== "linux" || process.arch !== "x64") return cached;
   if (!source)
@@ -56,8 +50,8 @@ export async function chromiumPackage(): Promise<ChromiumPackage | undefined> {
   const entry = await resolvePackage("@sparticuz/chromium");
   if (!entry) return undefined;
   for (let folder = dirname(entry); folder !== dirname(folder); folder = dirname(folder)) {
-    if (!existsSync(join(folder, "bin", "swiftshader.tar.br"))) continue;
-    const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version: string };
+    if (!fs.existsSync(join(folder, "bin", "swiftshader.tar.br"))) continue;
+    const { version } = JSON.parse(fs.readFileSync(join(folder, "package.json"), "utf8")) as { version: string };
     return { version, archive: (name) => join(folder, "bin", name) };
   }
   return undefined;
@@ -84,42 +78,43 @@ export async function cachedFolder(name: string, fill: (folder: string) => void)
 }
 /** Fills a folder beside it, which then takes its name. */
 async function refill(folder: string, fill: (folder: string) => void): Promise<void> {
-  mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
-  const beside = mkdtempSync(`${folder}.`);
-  const old = `${beside}.old`;
+  makeFolders(fs, dirname(folder), 0o700);
+  sweep(fs, folder);
+  const [beside, old] = [temporaryBeside(folder), temporaryBeside(folder)];
   try {
+    fs.mkdirSync(beside, 0o700);
     fillWhole(beside, fill);
     // another process may have mended it meanwhile, and be using it
     if ((await whyNot(folder)) === undefined) return;
-    if (lstatSync(folder, { throwIfNoEntry: false })) renameSync(folder, old);
-    renameSync(beside, folder);
+    if (fs.lstatSync(folder, { throwIfNoEntry: false })) fs.renameSync(folder, old);
+    fs.renameSync(beside, folder);
   } finally {
-    for (const left of [beside, old]) rmSync(left, { recursive: true, force: true });
+    for (const left of [beside, old]) attempt(() => fs.rmSync(left, { recursive: true, force: true }));
   }
 }
 function fillWhole(folder: string, fill: (folder: string) => void): void {
   fill(folder);
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  const files = names.filter((name) => statSync(join(folder, name)).isFile());
+  const names = fs.readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const files = names.filter((name) => fs.statSync(join(folder, name)).isFile());
   const hashOf = (name: string): string =>
     createHash("sha256")
-      .update(readFileSync(join(folder, name)))
+      .update(fs.readFileSync(join(folder, name)))
       .digest("hex");
   const hashes = files.map((name) => [name, hashOf(name)] as const);
-  writeFileSync(join(folder, hashesFile), JSON.stringify(Object.fromEntries(hashes)), { flush: true });
+  fs.writeFileSync(join(folder, hashesFile), JSON.stringify(Object.fromEntries(hashes)), { flush: true });
 }
 function passingFolder(name: string, fill: (folder: string) => void): string {
-  const folder = mkdtempSync(join(tmpdir(), `dlm-${name}-`)); // for this user alone
+  const folder = fs.mkdtempSync(join(tmpdir(), `dlm-${name}-`)); // for this user alone
   fillWhole(folder, fill);
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  process.once("exit", () => attempt(() => fs.rmSync(folder, { recursive: true, force: true })));
   return folder;
 }
 
 /** Unpacks a brotli-compressed file, or what is wanted of a brotli-compressed tar archive, into a folder. */
 export function unpack(archive: string, folder: string, wanted: (name: string) => boolean = () => true): void {
-  const bytes = brotliDecompressSync(readFileSync(archive));
+  const bytes = brotliDecompressSync(fs.readFileSync(archive));
   const name = /([^/\\]+?)(\.tar)?\.br$/.exec(archive);
-  if (!name?.[2]) return writeFileSync(join(folder, name?.[1] ?? "file"), bytes, { mode: 0o755, flush: true });
+  if (!name?.[2]) return fs.writeFileSync(join(folder, name?.[1] ?? "file"), bytes, { mode: 0o755, flush: true });
   // tar: 512-byte headers (name at 0, size in octal at 124, kind at 156), contents padded to 512 bytes
   const text = (from: number, length: number): string =>
     bytes.toString("latin1", from, from + length).replace(/\0.*$/s, "");
@@ -127,8 +122,8 @@ export function unpack(archive: string, folder: string, wanted: (name: string) =
     const length = parseInt(text(at + 124, 12).trim(), 8);
     const [path, kind] = [text(at, 100), text(at + 156, 1)];
     if ((kind === "0" || kind === "") && wanted(path)) {
-      mkdirSync(dirname(join(folder, path)), { recursive: true });
-      writeFileSync(join(folder, path), bytes.subarray(at + 512, at + 512 + length), { mode: 0o755, flush: true });
+      makeFolders(fs, dirname(join(folder, path)));
+      fs.writeFileSync(join(folder, path), bytes.subarray(at + 512, at + 512 + length), { mode: 0o755, flush: true });
     }
     at += 512 + Math.ceil(length / 512) * 512;
   }

@@ -5,9 +5,12 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { fileProblem, UserError } from "./problem.ts";
 
 export function readText(path: string, action = "read"): string {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readBytes(path, action, mostTextBytes));
+  return textOf(readBytes(path, action, mostTextBytes));
 }
-const mostTextBytes = 1 << 28; // of source text
+export const mostTextBytes = 1 << 28; // of source text
+export const textOf = (bytes: Uint8Array): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+/** A checkpoint or weights: as long as dlm wrote it. */
+export const readKept = (path: string, action = "read"): Uint8Array<ArrayBuffer> => readBytes(path, action, Infinity);
 export function readBytes(path: string, action = "read", most?: number): Uint8Array<ArrayBuffer> {
   try {
     return files.readRegular(fs, path, most);

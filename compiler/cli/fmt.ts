@@ -1,10 +1,11 @@
 // dlm fmt: files in the house style, written in place; `-` is standard input. Files with errors are left as they are, with their diagnostics.
-import { text as readAll } from "node:stream/consumers";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
+import { tooLong } from "../../runtime/files.ts";
 import { format } from "../format/format.ts";
-import { readText, writeWhole } from "./files.ts";
+import { mostTextBytes, readText, textOf, writeWhole } from "./files.ts";
+import { fileProblem } from "./problem.ts";
 import { openTerminal } from "./terminal.ts";
 
 export async function fmt(paths: readonly string[], options: { readonly check?: boolean }): Promise<void> {
@@ -13,7 +14,7 @@ export async function fmt(paths: readonly string[], options: { readonly check?: 
   const broken: Diagnostic[] = [];
   for (const path of paths) {
     const stdin = path === "-";
-    const text = stdin ? await readAll(process.stdin) : readText(path);
+    const text = stdin ? await standardInput() : readText(path);
     const errors = parse({ name: stdin ? "(standard input)" : path, text }).diagnostics;
     if (errors.length) {
       broken.push(...errors);
@@ -35,4 +36,19 @@ export async function fmt(paths: readonly string[], options: { readonly check?: 
       `${unformatted.length} of ${paths.length} ${paths.length === 1 ? "file is" : "files are"} not formatted; \`dlm fmt\` without --check formats them`,
     );
   if (broken.length || unformatted.length) process.exitCode = 1;
+}
+
+async function standardInput(): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const piece of process.stdin as AsyncIterable<Buffer>) {
+      pieces.push(piece);
+      if ((length += piece.length) > mostTextBytes)
+        throw Object.assign(new Error(tooLong(length, mostTextBytes)), { code: "EFBIG" });
+    }
+  } catch (error) {
+    throw fileProblem("read", "standard input", error);
+  }
+  return textOf(Buffer.concat(pieces));
 }

@@ -3,7 +3,6 @@
 // Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C.
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
-import { usualOften } from "../../runtime/keeper.ts";
 import { DeviceUnavailable } from "../../runtime/node.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
@@ -88,11 +87,14 @@ onModel(
   .option("--no-save", "keep nothing")
   .option(
     "--checkpoint <often>",
-    "write the checkpoint while training, too: every so often (30s, 5m, 2h), every so many steps (1000), or off",
+    "write the checkpoint while training, too: every so often (30s, 5m, 2h), every so many steps (1000) or epochs (2epochs), or off (default: what the model says, or 5m)",
     often,
-    usualOften,
   )
-  .option("--keep <n>", "so many of the last checkpoints: FILE, FILE.1, FILE.2", wholeNumber(1), 3)
+  .option(
+    "--keep <n>",
+    "so many of the last checkpoints: FILE, FILE.1, FILE.2 (default: what the model says, or 3)",
+    wholeNumber(1),
+  )
   .option("--weights <file>", "the weights alone, too")
   .option("--resume <file>", "go on from a checkpoint, to the same bits")
   .option("--out <folder>", "put weights there, and everything that dlm compile writes")

@@ -4,12 +4,14 @@ import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { position, type Diagnostic, type SourceFile, type Span } from "../../grammar/diagnostic.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
+import type { DataFiles } from "../../runtime/api.ts";
 import { fileReason, readRegular } from "../../runtime/files.ts";
+import { decodeInNode, listFolder } from "../../runtime/folders.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { compile, type CompileOptions, type CompileResult } from "../compile.ts";
 import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
-import { readText } from "./files.ts";
+import { mostTextBytes, readText, textOf } from "./files.ts";
 import { nearest } from "./options.ts";
 import { fileProblem, Reported, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
@@ -41,11 +43,11 @@ export function openModel(path: string): ModelFile {
 }
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
-export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) => Promise<Uint8Array> {
+export function dataFiles(model: ModelFile, flags: ModelFlags): DataFiles {
   if (flags.data !== undefined && !fs.statSync(flags.data, { throwIfNoEntry: false })?.isDirectory())
     throw new UserError(`--data ${flags.data}: there is no such folder`);
   const folders = [...(flags.data === undefined ? [] : [flags.data]), model.folder];
-  return async (path) => {
+  const firstOf = async <T>(path: string, take: (place: string) => T): Promise<T> => {
     const places = [
       ...new Set(
         folders
@@ -55,7 +57,7 @@ export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) 
     ];
     for (const place of places) {
       try {
-        return readRegular(fs, place, flags.maxData);
+        return take(place);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code !== "ENOENT" && code !== "ENOTDIR")
@@ -66,13 +68,18 @@ export function fileReader(model: ModelFile, flags: ModelFlags): (path: string) 
       `${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`,
     );
   };
+  return {
+    read: (path) => firstOf(path, (place) => readRegular(fs, place, flags.maxData)),
+    list: (path) => firstOf(path, (place) => listFolder(fs, place)),
+    picture: decodeInNode,
+  };
 }
 
 /** What the front end is told, whatever comes after it. */
 export async function compileOptions(
   model: ModelFile,
   flags: ModelFlags,
-  read = fileReader(model, flags),
+  files = dataFiles(model, flags),
 ): Promise<CompileOptions> {
   const options: CompileOptions = {
     name: model.name,
@@ -81,17 +88,17 @@ export async function compileOptions(
     ...(flags.pedantic ? { pedantic: true } : {}),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   };
-  return { ...options, rows: await rowsOfWholeBatches(model.text, options, read, flags.maxData) };
+  return { ...options, rows: await rowsOfWholeBatches(model.text, options, files, flags.maxData) };
 }
 /** Compiles whatever the text is; diagnostics are not printed. */
 export async function compileModel(
   model: ModelFile,
   flags: ModelFlags,
   target: string | Target | undefined,
-  read = fileReader(model, flags),
+  files = dataFiles(model, flags),
 ): Promise<Compilation> {
   const started = performance.now();
-  const options = await compileOptions(model, flags, read);
+  const options = await compileOptions(model, flags, files);
   const phases: { name: string; seconds: number }[] = [];
   let last = performance.now();
   const watch = (name: string): void => {
@@ -119,9 +126,9 @@ export async function planModel(
   model: ModelFile,
   flags: ModelFlags,
   target: string | Target | undefined,
-  read = fileReader(model, flags),
+  files = dataFiles(model, flags),
 ): Promise<Planned> {
-  const compilation = await compileModel(model, flags, target, read);
+  const compilation = await compileModel(model, flags, target, files);
   reportDiagnostics(compilation.diagnostics, model, compilation.plan !== undefined);
   return compilation as Planned; // `reportDiagnostics` throws where there is no plan
 }
@@ -152,7 +159,7 @@ const isOutside = (d: Diagnostic): boolean =>
 function importText(model: ModelFile, path: string): string | undefined {
   const place = resolve(model.folder, path);
   try {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readRegular(fs, place));
+    return textOf(readRegular(fs, place, mostTextBytes));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

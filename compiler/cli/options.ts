@@ -1,6 +1,8 @@
 // Values of options, checked: numbers, --set, names out of a list with the nearest one told.
 import { InvalidArgumentError } from "commander";
 import { nearest as nearestOf } from "../../grammar/nearest.ts";
+import { oftenOf } from "../../runtime/keeper.ts";
+import type { Often } from "../../runtime/plan.ts";
 
 export function wholeNumber(least = -(2 ** 31) + 1): (text: string) => number {
   return (text) => {
@@ -23,15 +25,12 @@ export function byteCount(text: string): number {
   if (count === undefined || !(value >= 1)) throw new InvalidArgumentError("It is a number of bytes, as 500M or 4G.");
   return Math.floor(value);
 }
-/** `5m`, `30s`, `2h`: seconds; `1000`: steps; `off`. */
-export function often(text: string): { readonly seconds: number } | { readonly steps: number } | undefined {
-  const [, count, unit] = /^\s*(\d+(?:\.\d+)?)\s*(s|m|h|steps?)?\s*$/.exec(text) ?? [];
-  if (text.trim() === "off") return undefined;
-  const value = Number(count);
-  const isSteps = unit === undefined || unit.startsWith("step");
-  if (count === undefined || !(value > 0) || (isSteps && !Number.isSafeInteger(value)))
-    throw new InvalidArgumentError("It is a time (5m, 30s, 2h), a number of steps (1000), or off.");
-  return isSteps ? { steps: value } : { seconds: value * { s: 1, m: 60, h: 3600 }[unit as "s" | "m" | "h"] };
+/** `5m`, `1000` steps, `2epochs`, `off`. */
+export function often(text: string): Often {
+  const found = oftenOf(text);
+  if (found === undefined)
+    throw new InvalidArgumentError("It is a time (5m, 30s, 2h), a number of steps (1000) or epochs (2epochs), or off.");
+  return found;
 }
 /** `--set lr=3e-4`, as often as wanted. */
 export function assignment(

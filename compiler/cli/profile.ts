@@ -10,7 +10,7 @@ import { deviceText } from "../../runtime/device.ts";
 import { sizeOf, type Command, type Dispatch, type Plan, type PlanTrain } from "../../runtime/plan.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, targetOf } from "./device.ts";
-import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
+import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
 import { UserError } from "./problem.ts";
 import { nearest } from "./options.ts";
 import { rate } from "./progress.ts";
@@ -48,11 +48,11 @@ interface Limits {
 export async function profile(path: string, flags: ProfileFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
   const model = openModel(path);
-  const read = fileReader(model, flags);
+  const files = dataFiles(model, flags);
   const opened = await deviceFor(flags.device);
   const { device } = opened;
   try {
-    const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
+    const { plan } = await planModel(model, flags, targetOf(opened.facts), files);
     const train = plan.trains.find((t) => flags.train === undefined || t.name === flags.train);
     if (!train)
       throw new UserError(
@@ -71,7 +71,7 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
       { ...plan, trains: [alone] },
       {
         device,
-        read,
+        ...files,
         ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
         host,
         ...(flags.seed === undefined ? {} : { seed: flags.seed }),
@@ -419,7 +419,7 @@ function touched(
   if (column)
     return (
       rows *
-      (column.loader.kind === "chars" ? column.loader.window : column.shape.reduce((n, size) => n * size, 1)) *
+      (column.loader.kind === "windows" ? column.loader.window : column.shape.reduce((n, size) => n * size, 1)) *
       (column.storage === "u8" ? 1 : 4)
     );
   if (b.buffer === train.batchIndex?.buffer) return 4 * rows;

@@ -1,6 +1,14 @@
 // What a run shows of its training: a live line on a terminal, plain lines now and then elsewhere, or one event a line (--json).
 // In: the runtime's events.   Out: text. Losses are kept as means of a few dozen stretches, for the curve at the end.
-import type { EvaluationEvent, Measured, ProgressEvent, Tensor, TrainEvent, TrainResult } from "../../runtime/api.ts";
+import type {
+  EvaluationEvent,
+  Measured,
+  MeasuringEvent,
+  ProgressEvent,
+  Tensor,
+  TrainEvent,
+  TrainResult,
+} from "../../runtime/api.ts";
 import { shortest } from "./values.ts";
 import { bar, duration, numberText, styles, type Terminal } from "./terminal.ts";
 import { counted } from "../print/text.ts";
@@ -24,13 +32,10 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
 
   const progress = (event: ProgressEvent): void => {
     let curve = losses.get(event.train);
-    if (!curve)
-      losses.set(event.train, (curve = new Curve(event.steps, event.step - (event.curves["loss"]?.length ?? 0))));
-    curve.add(event.curves["loss"] ?? []);
-    const figures = [
-      `loss ${numberText(event.loss)}`,
-      ...Object.entries(event.metrics).map(([name, value]) => `${name} ${numberText(value)}`),
-    ];
+    const [told = "", values = []] = Object.entries(event.curves)[0] ?? [];
+    if (!curve) losses.set(event.train, (curve = new Curve(told, event.steps, event.step - values.length)));
+    curve.add(values);
+    const figures = Object.entries(numbersOf(event)).map(([name, value]) => `${name} ${numberText(value)}`);
     const padded = (n: number, of: number): string => String(n).padStart(String(of).length);
     const epoch =
       event.epochs === undefined
@@ -75,6 +80,15 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
       );
     }
   };
+  const measuring = ({ train, step, split, done, rows }: MeasuringEvent): void => {
+    const text = `measuring ${split}: ${done.toLocaleString("en")} of ${counted(rows, "row")}`;
+    if (terminal.live)
+      terminal.update(`${live.bold(labelled(train))}${live.green(bar(done / rows, longBar))}  ${text}`);
+    else if (performance.now() >= quietUntil) {
+      quietUntil = performance.now() + plainSeconds * 1000;
+      terminal.line(`${labelled(train)}step ${step}  ${text}`);
+    }
+  };
   const evaluation = (event: EvaluationEvent): void => {
     let known = evaluated.get(event.train);
     if (!known) evaluated.set(event.train, (known = { latest: new Map(), shownAt: -Infinity }));
@@ -93,6 +107,7 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
     event(event) {
       if (event.kind === "progress") progress(event);
       else if (event.kind === "evaluation") evaluation(event);
+      else if (event.kind === "measuring") measuring(event);
       else
         terminal.line(
           out.dim(
@@ -112,15 +127,21 @@ export function textProgress(terminal: Terminal, trains: number): Progress {
         stalled: `${result.step} of ${counted(result.steps, "step")}: no longer better`,
         paused: `paused at step ${result.step} of ${result.steps}`,
       }[result.reason];
+      const measuring =
+        result.measuringSeconds > 0.1 * result.seconds ? `${seconds(result.measuringSeconds)} of it measuring, ` : "";
       terminal.line(
-        `${labelled(result.train)}${out.bold(ended)} in ${seconds(result.seconds)} ${out.dim(`(${rate(result.stepsPerSecond)})`)}`,
+        `${labelled(result.train)}${out.bold(ended)} in ${seconds(result.seconds)} ${out.dim(`(${measuring}${rate(result.stepsPerSecond)})`)}`,
       );
-      if (done) terminal.line(`  loss   ${numberText(done.first)} ${out.cyan(done.text())} ${numberText(result.loss)}`);
+      const last = done && numbersOf(result)[done.name];
+      if (done && last !== undefined)
+        terminal.line(
+          `  ${done.name.padEnd(6)} ${numberText(done.first)} ${out.cyan(done.text())} ${numberText(last)}`,
+        );
       const latest = evaluated.get(result.train)?.latest;
       for (const [split, values] of Object.entries(result.measured)) {
-        const rows = latest?.get(split)?.rows;
+        const { rows, of = rows } = latest?.get(split) ?? {};
         terminal.line(
-          `  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : out.dim(`  (${counted(rows, "row")})`)}`,
+          `  ${out.bold(split.padEnd(6))} ${figuresOf(values)}${rows ? out.dim(`  (${rows === of ? "" : `${rows.toLocaleString("en")} of `}${counted(of!, "row")})`) : ""}`,
         );
         for (const [name, value] of Object.entries(values))
           if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
@@ -163,14 +184,19 @@ export function tensorText(name: string, t: Tensor): string {
   return [title, ...lines, ...(rows > mostRows ? [`${indent}… (${rows} rows)`] : [])].join("\n");
 }
 
-/** Means of the losses of equal stretches of a run. */
+/** The loss, where something is minimized, and the metrics. */
+const numbersOf = ({ loss, metrics }: Pick<ProgressEvent, "loss" | "metrics">): Readonly<Record<string, number>> =>
+  Number.isNaN(loss) ? metrics : { loss, ...metrics };
+/** Means of the losses of equal stretches of a run, or of its first metric where it minimizes nothing. */
 class Curve {
+  readonly name: string;
   readonly steps: number;
   first = NaN;
   readonly #sums = new Float64Array(curveWidth);
   readonly #counts = new Uint32Array(curveWidth);
   #at: number;
-  constructor(steps: number, from: number) {
+  constructor(name: string, steps: number, from: number) {
+    this.name = name;
     this.steps = steps;
     this.#at = from;
   }
@@ -200,7 +226,7 @@ export function jsonProgress(write: (event: object) => void): Progress {
   return {
     event(event) {
       if (event.kind === "evaluation") return write({ ...event, values: measuredJson(event.values) });
-      if (event.kind === "saved") return write(event);
+      if (event.kind === "saved" || event.kind === "measuring") return write(event);
       const { curves, ...rest } = event;
       losses.push(...(curves["loss"] ?? []));
       if (performance.now() < quietUntil && event.step < event.steps) return;

@@ -3,7 +3,8 @@
 import type * as ast from "../../grammar/ast.ts";
 import { place } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
-import { splitRows } from "../../runtime/batches.ts";
+import type { LoadOptions } from "../../runtime/api.ts";
+import { movesOf, splitRows } from "../../runtime/batches.ts";
 import { loadDataset } from "../../runtime/loaders.ts";
 import type { PlanDataset } from "../../runtime/plan.ts";
 import type { CompileOptions } from "../compile.ts";
@@ -15,7 +16,7 @@ import { libraryDeclarations } from "../std/declarations.ts";
 export async function rowsOfWholeBatches(
   text: string,
   options: CompileOptions,
-  read: (path: string) => Promise<Uint8Array>,
+  files: Pick<LoadOptions, "read" | "list" | "picture">,
   mostBytes?: number,
 ): Promise<Record<string, number>> {
   const { file } = parse({ name: options.name ?? "model.dlm", text });
@@ -41,13 +42,14 @@ export async function rowsOfWholeBatches(
     if (!wanted.has(dataset.name) || dataset.rowCount !== undefined) continue;
     const plan = planOf(dataset);
     const own = await loadDataset(plan, {
-      read,
+      read: files.read,
+      list: files.list,
+      picture: files.picture,
       host: {},
       files: new Map(),
       ...(mostBytes === undefined ? {} : { mostBytes }),
     });
-    const window = Math.max(1, ...plan.columns.map((c) => (c.loader.kind === "chars" ? c.loader.window : 1)));
-    rows[dataset.name] = splitRows(plan, own.rows, 0, window).get("train")!.length; // how many does not depend on the seed
+    rows[dataset.name] = splitRows(plan, own.rows, 0, movesOf(plan.columns)).get("train")!.length; // how many does not depend on the seed
   }
   return rows;
 }

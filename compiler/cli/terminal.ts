@@ -12,7 +12,7 @@ export function outputLost(isResult: boolean, error: NodeJS.ErrnoException): voi
   const reason = error.code === "EPIPE" ? "nobody reads it any more" : fileReason(error);
   if (!isResult) return; // remarks on standard error are not worth the run
   if (whenLost) return whenLost(reason);
-  if (error.code === "EPIPE") process.exit(0);
+  if (error.code === "EPIPE") process.exit(141); // as a program that SIGPIPE ended: what it had to say was not read to its end
   process.stderr.write(`dlm: cannot write to standard output: ${reason}\n`);
   process.exit(1);
 }

@@ -3,17 +3,18 @@
 // Ctrl-C, SIGTERM, SIGHUP, an output that nobody reads, a loss that is no number, a lost device: what was learned is kept in the checkpoint, the way to go
 // on is said, and the status is not 0.
 import { basename, join } from "node:path";
-import type { Model, TrainResult } from "../../runtime/api.ts";
+import type { DataFiles, Model, TrainResult } from "../../runtime/api.ts";
 import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
-import { Keeper, type Often } from "../../runtime/keeper.ts";
-import type { Plan } from "../../runtime/plan.ts";
+import { Keeper } from "../../runtime/keeper.ts";
+import type { Often, Plan } from "../../runtime/plan.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
-import { checkWritable, generations, readBytes, writeWhole } from "./files.ts";
-import { fileReader, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
+import { checkWritable, generations, readKept, writeWhole } from "./files.ts";
+import { checkFits } from "./fitting.ts";
+import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
@@ -28,8 +29,8 @@ export interface TrainFlags extends ModelFlags {
   readonly stopAfter?: number;
   readonly train?: string; // the block
   readonly save?: string | false; // a checkpoint; false: keep nothing
-  readonly checkpoint: Often; // while training
-  readonly keep: number; // checkpoints
+  readonly checkpoint?: Often; // while training
+  readonly keep?: number; // checkpoints
   readonly weights?: string; // parameters and layer states alone
   readonly resume?: string;
   readonly out?: string; // a folder for artifacts and weights
@@ -39,19 +40,21 @@ export interface TrainFlags extends ModelFlags {
 export async function train(path: string, flags: TrainFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
   const model = openModel(path);
-  const read = fileReader(model, flags);
-  if (flags.resume !== undefined && !generations(flags.resume).length) readBytes(flags.resume); // says what is wrong with it
+  const files = dataFiles(model, flags);
+  if (flags.resume !== undefined && !generations(flags.resume).length) readKept(flags.resume); // says what is wrong with it
   const keep = placesOf(model.name, flags);
   for (const file of [keep.checkpoint, keep.weights]) if (file) checkWritable(file);
   const opened = await deviceFor(flags.device);
   try {
     terminal.update(`compiling ${path}`);
-    const compiled = await planModel(model, flags, targetOf(opened.facts), read);
+    const target = targetOf(opened.facts);
+    const compiled = await planModel(model, flags, target, files);
     const names = blocks(compiled.plan, flags.train);
+    await checkFits(compiled, flags, target, opened.device, files);
     terminal.update("reading data");
     const loaded = await load(compiled.plan, {
       device: opened.device,
-      read,
+      ...files,
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       write: async (file, bytes) => writeWhole(join(model.folder, file), bytes),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
@@ -61,8 +64,9 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       const { checkpoint } = keep;
       const put = (bytes: Uint8Array, elders: number): void => writeWhole(checkpoint!, bytes, elders);
       const failed = (error: unknown): void => terminal.note(notKept(error));
-      const keeper = checkpoint === undefined ? undefined : new Keeper(put, flags.checkpoint, flags.keep, failed);
-      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, read });
+      const asked = { often: flags.checkpoint, keep: flags.keep };
+      const keeper = checkpoint === undefined ? undefined : new Keeper(put, compiled.plan, asked, failed);
+      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, files });
     } finally {
       loaded.close();
     }
@@ -74,7 +78,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
 async function resume(model: Model, path: string, terminal: Terminal): Promise<void> {
   const found = generations(path);
   // an error of reading is the user's, in his words; the runtime's own are told with their file
-  const read = (file: string): Uint8Array => asRuntimeProblem(() => readBytes(file));
+  const read = (file: string): Uint8Array => asRuntimeProblem(() => readKept(file));
   const { file, refused } = await restoreNewest(model, found.length ? found : [path], read);
   for (const reason of refused) terminal.note(passedOver(reason));
   if (file !== path) terminal.note(`going on from ${file}`);
@@ -116,13 +120,13 @@ interface Run {
   readonly facts: DeviceFacts;
   readonly keep: Places;
   readonly keeper: Keeper | undefined; // of the checkpoint
-  readonly read: (path: string) => Promise<Uint8Array>;
+  readonly files: DataFiles;
 }
 async function run(model: Model, names: readonly string[], r: Run): Promise<void> {
   const { terminal, flags, compiled, keeper } = r;
   const quiet = flags.json === true;
   const interruption = interruptible(() => {
-    if (!quiet) terminal.note("stopping at the next step; once more stops at once");
+    if (!quiet) terminal.note("stopping at the next step; Ctrl-C once more stops at once");
   });
   onOutputLost((reason) => {
     if (interruption.cause !== undefined) return;
@@ -142,11 +146,10 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
       ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
       ...(flags.stopAfter === undefined ? {} : { stopAfter: flags.stopAfter }),
-      ...(keeper ? { snapshots: keeper.snapshots } : {}),
       signal: interruption.signal,
       onProgress: progress.event,
     };
-    results = await trainBlocks(model, names, options, progress.result);
+    results = await trainBlocks(model, names, options, keeper, progress.result);
     await writeResults(model, results.at(-1)!, r, (file) => {
       files.push(file);
       if (flags.json) json({ kind: "saved", ...file });
@@ -156,6 +159,7 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
     throw error;
   } finally {
     interruption.end();
+    if (interruption.cause === undefined) onOutputLost(undefined); // what is still to be said is only said
   }
   if (flags.json) json(doneEvent(results));
   else end(terminal, flags, compiled, results, files, r.keep);
@@ -170,12 +174,12 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
 async function writeResults(
   model: Model,
   last: TrainResult,
-  { flags, compiled, facts, keep, keeper, read }: Run,
+  { flags, compiled, facts, keep, keeper, files }: Run,
   written: (file: Written) => void,
 ): Promise<void> {
   const paused = last.reason === "paused";
   if (keep.checkpoint) {
-    const bytes = await keeper!.save(model, last.step);
+    const bytes = await keeper!.save(model, last.train);
     written({ path: keep.checkpoint, bytes, what: "checkpoint" });
   }
   if (keep.weights && !paused) {
@@ -188,7 +192,7 @@ async function writeResults(
   // what others can run, whatever this device is
   const target = portableTarget(facts);
   const { plan, programs } =
-    compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, read);
+    compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, files);
   const index = indexText(plan, programs);
   for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder, index }))
     written({ path: join(flags.out, path), bytes, what: "artifact" });

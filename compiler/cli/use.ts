@@ -1,16 +1,16 @@
 // dlm eval and dlm run: a trained model measured and used. In: a model, its weights.   Out: numbers, as text, JSON or files.
 import type { Measured, Model } from "../../runtime/api.ts";
 import { load } from "../../runtime/index.ts";
-import type { Plan, PlanExport } from "../../runtime/plan.ts";
+import type { Plan, PlanExport, PlanTrain } from "../../runtime/plan.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, targetOf } from "./device.ts";
-import { checkWritable, ofFile, readBytes, writeWhole } from "./files.ts";
-import { fileReader, openModel, planModel, type ModelFlags } from "./model.ts";
+import { checkWritable, ofFile, readKept, writeWhole } from "./files.ts";
+import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UserError } from "./problem.ts";
-import { figuresOf, measuredJson, tensorText } from "./progress.ts";
+import { figuresOf, jsonProgress, measuredJson, tensorText, textProgress } from "./progress.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
 import { checkOutput, inputValue, nested, outputBytes } from "./values.ts";
 import { counted, portText, typeText } from "../print/text.ts";
@@ -39,19 +39,23 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
           flags.train,
           plan.trains.map((t) => t.name),
         );
-      const splitsOf = (dataset: string | undefined): string[] =>
-        dataset === undefined ? [] : Object.keys(model.data[dataset]?.splits ?? {});
-      const known = [...new Set(blocks.flatMap((t) => splitsOf(t.dataset)))];
+      const splitsOf = ({ dataset }: PlanTrain): string[] =>
+        dataset === undefined ? ["train"] : Object.keys(model.data[dataset]?.splits ?? {});
+      const known = [...new Set(blocks.flatMap(splitsOf))];
       if (flags.split !== undefined && !known.includes(flags.split))
         throw unknown(`${plan.name} has no split`, flags.split, known);
       const { bold, dim } = styles(terminal.color);
       let measured = 0;
+      const progress = flags.json
+        ? jsonProgress((event) => terminal.line(jsonText(event)))
+        : textProgress(terminal, blocks.length);
       for (const t of blocks)
-        for (const split of splitsOf(t.dataset)) {
+        for (const split of splitsOf(t)) {
           if ((flags.split !== undefined && split !== flags.split) || !t.evaluate) continue;
           measured++;
-          const rows = model.data[t.dataset!]!.splits[split]!;
-          const values: Measured = await model.evaluate(t.name, split);
+          const rows = t.dataset === undefined ? undefined : model.data[t.dataset]!.splits[split]!;
+          const values: Measured = await model.evaluate(t.name, split, { onProgress: progress.event });
+          terminal.endUpdate();
           if (flags.json)
             terminal.line(
               jsonText({
@@ -65,7 +69,7 @@ export async function evaluate(path: string, flags: EvalFlags): Promise<void> {
             );
           else {
             terminal.line(
-              `${blocks.length > 1 ? `${t.name}  ` : ""}${bold(split.padEnd(6))} ${figuresOf(values)}${dim(`  (${counted(rows, "row")})`)}`,
+              `${blocks.length > 1 ? `${t.name}  ` : ""}${bold(split.padEnd(6))} ${figuresOf(values)}${rows === undefined ? "" : dim(`  (${counted(rows, "row")})`)}`,
             );
             for (const [name, value] of Object.entries(values))
               if (typeof value !== "number") terminal.line(tensorText(`  ${name}`, value));
@@ -163,16 +167,16 @@ async function withModel(
   use: (model: Model, plan: Plan) => Promise<void>,
 ): Promise<void> {
   const model = openModel(path);
-  const bytes = flags.weights === undefined ? undefined : readBytes(flags.weights, "read the weights from");
-  const read = fileReader(model, flags);
+  const bytes = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
+  const files = dataFiles(model, flags);
   if (bytes) await ofFile(flags.weights!, () => readSafetensors(bytes));
   const opened = await deviceFor(flags.device);
   try {
-    const { plan } = await planModel(model, flags, targetOf(opened.facts), read);
+    const { plan } = await planModel(model, flags, targetOf(opened.facts), files);
     const wanted = part(plan);
     const loaded = await load(wanted, {
       device: opened.device,
-      read,
+      ...files,
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     });

@@ -2,7 +2,7 @@
 import { extname } from "node:path";
 import type { Nested, Tensor, Value } from "../../runtime/api.ts";
 import { counted, hasHeader, noNumber, numberOf, parseCsv, textOf } from "../../runtime/csv.ts";
-import { parseIdx, parseNpy } from "../../runtime/loaders.ts";
+import { parseIdx, parseNpy } from "../../runtime/arrays.ts";
 import type { PlanPort } from "../../runtime/plan.ts";
 import { writeSafetensors } from "../../runtime/safetensors.ts";
 import { bytesOf, flatten, notOfF32, placeIn } from "../../runtime/tensor.ts";

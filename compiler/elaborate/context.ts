@@ -6,7 +6,7 @@ import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import type { Loader } from "../../runtime/plan.ts";
 import type { Origin } from "../graph/origin.ts";
 import { integer } from "../graph/scalar.ts";
-import type { Integer, Node, Scalar, Shape, Source } from "../graph/types.ts";
+import type { Extent, Integer, Node, Scalar, Shape, Source } from "../graph/types.ts";
 import type { StableForms } from "./derivatives.ts";
 import { twice, unknownName } from "./errors.ts";
 
@@ -37,6 +37,8 @@ export type Value =
   | { readonly kind: "train"; readonly name: string }
   | { readonly kind: "deferred"; readonly run: (ctx: Context) => Value } // an initialiser before its parameter is known
   | { readonly kind: "lazy"; readonly force: () => Value };
+/** What holds one value for every parameter of an instance. */
+export type Bundle = Extract<Value, { kind: "instance" | "gradient" }>;
 export type Callable =
   | { readonly kind: "fn"; readonly declaration: ast.Fn | ast.Init; readonly scope: Scope }
   | { readonly kind: "lambda"; readonly params: readonly ast.Name[]; readonly body: ast.Expr; readonly scope: Scope }
@@ -68,13 +70,13 @@ export interface OptimizerValue {
 /** A layer or model with its own parameters and state. */
 export interface Instance {
   readonly path: string;
-  readonly declaration: ast.LayerDeclaration | ast.ModelDeclaration | ast.OptimizerDeclaration | ast.Train;
+  readonly declaration: ast.Fn | ast.LayerDeclaration | ast.ModelDeclaration | ast.OptimizerDeclaration | ast.Train;
   scope: Scope; // of the declaration, with hyper-parameters bound
   readonly parameters: Map<string, Source>;
   readonly states: Map<string, Source>;
   readonly children: Map<string, Instance>; // by constructor's place and stack position
   readonly names: Map<string, Value>; // what its body bound, reached by path
-  readonly siteNames: Map<ast.Expr, string>;
+  readonly siteNames: Map<Span, string>; // by the place of the constructor
   readonly taken: Set<string>;
   readonly uses: Set<Instance>; // models that it applies
   pass: number; // in which the scope was made
@@ -160,9 +162,23 @@ export interface Context {
   readonly declared: "metric" | "fn" | undefined; // may not construct
   readonly params?: OptimizerParams; // inside an optimizer
   readonly element?: boolean; // inside `for` or a reducer, where every value is one element
+  readonly mapped?: number; // `for`s around whose bodies are tensors
+  readonly expected?: Expected;
+  readonly carried?: Map<Source, CarriedState>; // in an evaluation: states of the batch's rows, which begin anew and go from batch to batch
   readonly updated?: readonly Updated[]; // parameters with new values at this line of a train block
   readonly generic?: Generic; // a declaration is checked on its own dims: parameters and states may have any shape, and are not kept
+  readonly holds?: readonly Scalar[]; // conditions of the `where`s whose branch this is
   readonly trial?: boolean; // the ranges of a loop's carries are being found: indices are not checked
+}
+/** A state of the rows of a batch, in an evaluation. */
+export interface CarriedState {
+  readonly before: Source; // input [rows, ...]: what the batch before left
+  readonly value: Node; // of this batch: its first value, or what the batch before left
+}
+/** The shape that a `for` must give, by the type of what it is the value of. */
+export interface Expected {
+  readonly of: ast.Expr;
+  readonly shape: readonly (Extent | undefined)[];
 }
 /** What a declaration reaches that is checked on its own dims. */
 export interface Generic {
@@ -222,7 +238,7 @@ export interface Interpreter {
   readonly models: Map<ast.ModelDeclaration, Instance>;
   readonly trains: Map<ast.Train, Instance>;
   readonly data: Map<string, (member: string, span: Span) => Value>; // columns over the rows of training
-  readonly sites: Map<ast.Expr, number>; // constructors by their place
+  readonly sites: Map<Span, number>; // constructors by their place
   readonly madeBy: Map<Node, ast.Name>; // the model that gave a value, told in messages
   readonly forms: StableForms;
   readonly calls: ast.Item[]; // running, to find recursion

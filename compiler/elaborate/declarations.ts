@@ -68,6 +68,9 @@ export function declareItems(
     });
   }
 }
+/** What a name of the library stands for; a constant of its is another name for one of them. */
+export const libraryValue = (self: Interpreter, item: ast.Item, scope: Scope): Value =>
+  item.kind === "const" ? evaluate(item.value, scope, baseContext(self, ambientScope(false))) : declared(item, scope);
 /** A declaration that is a value as it stands. */
 export function declared(item: ast.Item, scope: Scope): Value {
   switch (item.kind) {

@@ -11,7 +11,7 @@ import { checkHoldout, fieldCheck } from "./data/check.ts";
 import { declareData } from "./data/data.ts";
 import type { DatasetState } from "./data/dataset.ts";
 import { wholeColumn } from "./data/rows.ts";
-import { type Attempt, declared, declareItems } from "./declarations.ts";
+import { type Attempt, libraryValue, declareItems } from "./declarations.ts";
 import * as errors from "./errors.ts";
 import { elaborateExport } from "./export.ts";
 import { askedEarly, forgetParameters, forgetValues, wasAsked } from "./expression/instances.ts";
@@ -43,8 +43,8 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   const attempt = collecting(diagnostics, { file: main.source, start: 0, end: 0 });
   const keeper = options.keep ? newKeeper() : undefined;
   const self = newInterpreter(diagnostics, keeper);
-  const { scope, imported } = declareNames(self, input, options, attempt);
-  const datasets = declareDatasets(self, [...imported, { file: main, scope }], attempt);
+  const { scope, imported, all } = declareNames(self, input, options, attempt);
+  const datasets = declareDatasets(self, [...all, { file: main, scope }], attempt);
   for (const name of Object.keys(options.set ?? {}))
     attempt(() => checkOverride(name, String(options.set![name]), main));
   // a train block may be named by an export (smoothed weights), so trains come first
@@ -110,30 +110,52 @@ function declareNames(
   { main, library, imports }: ElaborateInput,
   options: ElaborateOptions,
   attempt: Attempt,
-): { scope: Scope; imported: Declared[] } {
+): { scope: Scope; imported: readonly Declared[]; all: readonly Declared[] } {
   const libraryScope = new Scope();
   for (const { name, item } of library)
-    libraryScope.bind(name, { kind: "lazy", force: once(() => declared(item(), libraryScope)) });
+    libraryScope.bind(name, { kind: "lazy", force: once(() => libraryValue(self, item(), libraryScope)) });
   const importScope = new Scope(libraryScope);
   const scope = new Scope(importScope);
-  const imported: Declared[] = [];
-  for (const item of main.items) {
-    if (item.kind !== "import") continue;
-    attempt(() => {
-      const file = imports?.(item.path);
-      if (!file) throw errors.noSuchFile(item.span, item.path);
-      declareItems(self, file.items, importScope, options, attempt);
-      imported.push({ file, scope: importScope });
-      for (const inner of file.items)
-        if (inner.kind === "import")
-          attempt(() => {
-            throw errors.notCompiledYet(inner.span, "nestedImport");
-          });
+  const known = new Map<string, Declared>();
+  const read = (path: string, span: Span): Declared => {
+    const before = known.get(path);
+    if (before) return before;
+    const file = imports?.(path);
+    if (!file) throw errors.noSuchFile(span, path);
+    // its own declarations, what it imports itself, what the main file imports
+    const imported = new Scope(importScope);
+    const made: Declared = { file, scope: new Scope(imported) };
+    known.set(path, made);
+    declareItems(self, file.items, made.scope, options, attempt);
+    bring(file, path, imported);
+    return made;
+  };
+  const bring = (file: ast.File, from: string, into: Scope): Declared[] =>
+    file.items.flatMap((item) => {
+      if (item.kind !== "import") return [];
+      const found = attempt(() => read(pathFrom(from, item.path), item.span));
+      for (const inner of found?.file.items ?? [])
+        if (inner.kind !== "import") attempt(() => bindImported(inner.name, found!.scope, into));
+      return found ?? [];
     });
-  }
+  const direct = bring(main, "", importScope);
   declareItems(self, main.items, scope, options, attempt);
   for (const item of main.items) if (item.kind === "const") attempt(() => scope.find(item.name.text));
-  return { scope, imported };
+  return { scope, imported: [...new Set(direct)], all: [...known.values()] };
+}
+/** One file may be imported on two ways: its names are the same ones. */
+function bindImported({ text, span }: ast.Name, from: Scope, into: Scope): void {
+  const value = from.own(text);
+  if (value && into.own(text) !== value) into.bind(text, value, span);
+}
+/** A path in a file counts from the folder of that file. */
+function pathFrom(file: string, path: string): string {
+  if (/^([/\\]|[A-Za-z]:)/.test(path) || !file.includes("/")) return path;
+  const parts: string[] = [];
+  for (const part of `${file.slice(0, file.lastIndexOf("/"))}/${path}`.split("/"))
+    if (part === ".." && parts.length && parts.at(-1) !== "..") parts.pop();
+    else if (part !== ".") parts.push(part);
+  return parts.join("/");
 }
 /** The data of imported files may be trained on; their train blocks and exports are theirs. */
 function declareDatasets(
@@ -142,10 +164,14 @@ function declareDatasets(
   attempt: Attempt,
 ): ReadonlyMap<string, DatasetState> {
   const datasets = new Map<string, DatasetState>();
+  const placesOf = new Map<string, Span>();
   for (const { file, scope } of files)
     for (const item of file.items) {
       if (item.kind !== "data") continue;
       attempt(() => {
+        const before = placesOf.get(item.name.text);
+        if (before && scope !== files.at(-1)!.scope) throw errors.twice(item.name.span, item.name.text, before);
+        placesOf.set(item.name.text, item.name.span);
         const origin = callOrigin("data", item.name.text, item.name.text, item.span);
         const d = withOrigin(origin, () => declareData(self, item, scope, attempt));
         datasets.set(item.name.text, d);
@@ -236,7 +262,9 @@ function publicData(
 function distinct(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Set<string>();
   return diagnostics.filter((d) => {
-    const key = `${d.code} ${d.span.file.name} ${d.span.start} ${d.message}`;
+    // shapes that do not fit at one place are one mistake, whatever the sizes of the calls that meet it
+    const what = d.code === "DLM2003" || d.code === "DLM2004" ? "" : d.message;
+    const key = `${d.code} ${d.span.file.name} ${d.span.start} ${what}`;
     if (seen.has(key)) return false;
     seen.add(key);
     return true;

@@ -12,7 +12,7 @@ import * as errors from "./errors.ts";
 import { runBody } from "./expression/bodies.ts";
 import { resultSpan } from "./expression/faults.ts";
 import { parameterOf, parametersOf } from "./expression/instances.ts";
-import { checkType, declaredRange, extentValue, typeSource } from "./expression/types.ts";
+import { checkType, declaredRange, extentValue, shapeSoFar, typeSource } from "./expression/types.ts";
 import type { ExportProgram } from "./program.ts";
 import { dimsOf, program } from "./programs.ts";
 import { asTensor, int, kindText, tensor } from "./values.ts";
@@ -127,9 +127,9 @@ function defaultOf(name: string, e: ast.Expr, type: ast.TensorType, dtype: DType
   return Number(v.value);
 }
 function resultOf(item: ast.Fn, scope: Scope, ctx: Context): Value {
-  const value = runBody(item.body, scope, ctx);
-  if (!item.result) return value;
   const bound = { scope, dims: new Map(), spreads: new Map() };
+  const value = runBody(item.body, scope, ctx, shapeSoFar(item.result, bound, ctx));
+  if (!item.result) return value;
   return checkType(value, item.result, bound, `the result of ${item.name.text}`, resultSpan(item.body), ctx);
 }
 /** One output, one for each element of a tuple, or one for each parameter of an instance. */

@@ -202,7 +202,7 @@ function valueFor(name: string, type: ast.Type | undefined, given: Given): Value
   const shape: Shape = (type.dims ?? []).flatMap((d): Extent[] =>
     d.kind === "spread" ? spreadOf(d.name.text, trial.ranks.get(d.name.text) ?? 0) : [extentOf(d.value, dims, ctx)],
   );
-  const range = rangeOf(type, dtype, dims, ctx);
+  const range = dtype === "i32" || type.dims ? rangeOf(type, dtype, dims, ctx) : undefined; // numbers are open
   return tensor(
     source({ role: "input", path: name, shape, dtype, ...(range ? { range } : {}), span: type.span, label: name }),
   );

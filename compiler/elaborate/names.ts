@@ -160,6 +160,7 @@ function resolveTrain(item: ast.Train, top: Frame): void {
   const data = on?.kind === "name" ? find(on.text, top)?.item : undefined;
   if (item.on) resolve(item.on, top);
   const at = within(top, item.span, item.on !== undefined && data?.kind !== "data");
+  if (item.on) at.names.set("train", { name: "train", kind: "split", span: item.on.span });
   if (data?.kind === "data")
     for (const s of data.statements)
       if (s.kind === "field" || s.kind === "holdout")
@@ -176,7 +177,7 @@ function resolveTypes(types: readonly (ast.Type | undefined)[], at: Frame, binds
         if (isNewDim(n, n.text)) bind(n, "dim", at);
         else use(n, at, noSuchSize);
     else if (isNewDim(d.name, spread(d.name))) bind(d.name, "dim", at, spread(d.name));
-    else record(d.name, find(spread(d.name), at), at);
+    else record(d.name, find(spread(d.name), at) ?? find(d.name.text, at), at);
   }
   // where no input has a dim of a range, elaboration tells of the range
   for (const n of tensors.flatMap((t) => (t.range ? namesIn(t.range) : []))) record(n, find(n.text, at), at);
@@ -226,8 +227,8 @@ function resolveStatements(list: readonly (ast.Statement | ast.DataStatement | a
         resolve(s, at);
         break;
       case "setting":
-        // these name files and measured values, in forms of their own
-        resolve(s.value, ["stop", "save", "load"].includes(s.name.text) ? within(at, s.span, true) : at);
+        // these name files and measured values, and `off`, in forms of their own
+        resolve(s.value, ["stop", "save", "load", "checkpoint"].includes(s.name.text) ? within(at, s.span, true) : at);
         break;
       default:
         s satisfies never;
@@ -252,7 +253,8 @@ function resolveOwnNames(x: ast.Expr, at: Frame): void {
   if (x.kind === "call")
     for (const { name } of x.args) if (name) record(name, parameterOf(name.text, x.callee, at), at);
   if (x.kind === "index")
-    for (const i of x.indices) if (i.kind === "rest" && i.name) record(i.name, find(spread(i.name), at), at);
+    for (const i of x.indices)
+      if (i.kind === "rest" && i.name) record(i.name, find(spread(i.name), at) ?? find(i.name.text, at), at);
 }
 /** An expression that binds names for some of its parts; false if it is none. */
 function resolveBinding(x: ast.Expr, at: Frame): boolean {

@@ -1,6 +1,6 @@
 // What elaboration gives: every name resolved, every shape known, every instance made, and one graph for each thing that is run.
 import type { Span } from "../../grammar/diagnostic.ts";
-import type { Loader, Storage } from "../../runtime/plan.ts";
+import type { Loader, Often, Storage } from "../../runtime/plan.ts";
 import type { Compilation } from "../graph/compilation.ts";
 import type { Dim, DType, GraphProgram, Node, Range, Shape, Source } from "../graph/types.ts";
 
@@ -91,6 +91,9 @@ export interface Evaluation {
   readonly index: Source; // i32 [rows]
   readonly rows: GraphProgram; // the row-wise part over some rows; outputs are kept
   readonly kept: readonly { readonly name: string; readonly source: Source }[]; // [rows, ...], inputs of finish
+  /** Inputs [rows, ...] of `rows`: what it gave of the batch before, its outputs behind the kept ones. Then the parts are as large as the batches of training. */
+  readonly carried: readonly Source[];
+  readonly begins?: Source; // i32 []: 1 for the first batch
   readonly finish: GraphProgram; // loss and metrics over all rows
   readonly rowsDim: Dim;
 }
@@ -105,9 +108,12 @@ export interface TrainProgram {
   readonly steps?: number;
   readonly window: number;
   readonly evaluateEvery?: number;
+  readonly sample?: number;
   readonly stop?: { readonly metric: string; readonly patience: number; readonly mode: "min" | "max" };
   readonly save?: { readonly metric?: string; readonly mode: "min" | "max"; readonly path: string };
   readonly load: readonly { readonly path: string; readonly into?: string }[];
+  readonly checkpoint?: Often;
+  readonly keep?: number;
   readonly index?: Source; // i32 [window, batch * accumulate]
   readonly ring: Source; // f32 [window, columns]
   readonly columns: readonly string[]; // "loss", metrics

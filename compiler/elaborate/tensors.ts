@@ -25,11 +25,14 @@ import {
   not,
   or,
   select,
+  substitute,
   toF32,
   variable,
   visit,
 } from "../graph/scalar.ts";
-import type { DType, Extent, Integer, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
+import { conjuncts } from "../graph/forms.ts";
+import { intervalUnder } from "../graph/verify.ts";
+import type { DType, Extent, Integer, Interval, Node, ReductionOp, Scalar, Shape, Variable } from "../graph/types.ts";
 import { mostI32 } from "../scalar/range.ts";
 import { functions } from "../scalar/table.ts";
 import {
@@ -62,8 +65,33 @@ function hasLoad(e: Integer): boolean {
   visit(e, (x) => void ((x.kind === "load" || x.kind === "random") && (found = true)));
   return found;
 }
+/** What every element is where all are one number, as in `zeros[8]`: an integer made of it has a range. */
+function filled(x: Scalar): Scalar {
+  if (x.kind !== "load" || x.outside || x.tensor.kind !== "compute" || x.tensor.reduction) return x;
+  return x.tensor.body.kind === "literal" ? x.tensor.body : x;
+}
 export const axesOf = (shape: Shape): Variable[] => shape.map((n, i) => variable(n, "ijlmnpqr"[i] ?? "i"));
 
+/** Of whole numbers: what the condition says of the branches bounds them, `where(k < 8, k, 0)`, where that bounds the result more closely. */
+function chosenInteger(condition: Scalar, a: Integer, b: Integer): Scalar {
+  const c = opened(condition);
+  const [x, y] = [intervalUnder(a, new Set(conjuncts(c))), intervalUnder(b, new Set(conjuncts(not(c))))];
+  const [p, q] = [interval(a), interval(b)];
+  const isCloser =
+    Math.min(x.low, y.low) > Math.min(p.low, q.low) || Math.max(x.high, y.high) < Math.max(p.high, q.high);
+  if (!isCloser || x.low > x.high || y.low > y.high) return select(condition, a, b);
+  return select(condition, bounded(a, p, x), bounded(b, q, y));
+}
+/** The value, which lies in `own`: formulas that say so. */
+function bounded(e: Integer, before: Interval, own: Interval): Integer {
+  const below = own.high < before.high ? (call("min", e, integer(own.high)) as Integer) : e;
+  return own.low > before.low ? (call("max", below, integer(own.low)) as Integer) : below;
+}
+/** A condition that stands in a node of its own, as it is written there. */
+function opened(c: Scalar): Scalar {
+  if (c.kind !== "load" || c.tensor.kind !== "compute" || c.tensor.reduction || c.outside) return c;
+  return substitute(c.tensor.body, new Map(c.tensor.shape.map((n, d) => [axis(d, n), c.indices[d]!])));
+}
 /** Scalar meaning of an operator or elementwise function, by dtype of its operands. */
 export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar {
   const [a, b] = xs as [Scalar, Scalar];
@@ -131,12 +159,12 @@ export function combine(name: string, xs: readonly Scalar[], span: Span): Scalar
       const [, p, q] = xs as [Scalar, Scalar, Scalar];
       if (a.dtype !== "bool") throw needed(span, "condition", a.dtype);
       if (p.dtype !== q.dtype) throw mixedTypes(span, p.dtype, q.dtype);
-      return select(a, p, q);
+      return p.dtype === "i32" ? chosenInteger(a, p as Integer, q as Integer) : select(a, p, q);
     }
     case "f32":
       return toF32(a);
     case "i32":
-      return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", a);
+      return a.dtype === "i32" ? a : call(a.dtype === "bool" ? "bool_to_i32" : "to_i32", filled(a));
     case "bool":
       return a.dtype === "bool" ? a : not(a.dtype === "i32" ? equal(a as Integer, 0) : call("equal", a, 0));
     default: {
@@ -384,6 +412,15 @@ export function flip(x: Node, axis: number, span: Span): Node {
   at[axis] = isub(iadd(extentInteger(x.shape[axis]!), -1), at[axis]!);
   return compute(axes, undefined, load(x, at), { span });
 }
+/** All elements of several tensors, as one vector. */
+export function flattened(nodes: readonly Node[], span: Span): Node {
+  const vectors = nodes.map((x) => {
+    const count = elementCount(x.shape);
+    if (Number.isNaN(count)) throw runTimeProduct(span);
+    return reshape(x, [count], { span });
+  });
+  return vectors.length === 1 ? vectors[0]! : concat(vectors, 0, span);
+}
 export function concat(nodes: readonly Node[], axis: number, span: Span): Node {
   const total = sizeFrom(iadd(...nodes.map((x) => extentInteger(x.shape[axis]!))), span);
   const axes = axesOf(nodes[0]!.shape.map((n, d) => (d === axis ? total : n)));
@@ -427,7 +464,9 @@ export function expand(x: Node, shape: Shape, span: Span): Node {
     throw broadcast(span, x.shape, shape, span, span);
   }
   const axes = axesOf(shape);
-  return compute(axes, undefined, broadcastLoad(x, indicesOf(axes)), { span });
+  // a constant stays one, so that a loop that begins with it is the same loop in the derivative, which is taken of a simplified form
+  const body = x.kind === "compute" && !x.reduction && x.body.kind === "literal" ? x.body : undefined;
+  return compute(axes, undefined, body ?? broadcastLoad(x, indicesOf(axes)), { span });
 }
 export function cast(x: Node, dtype: DType, span: Span): Node {
   return x.dtype === dtype ? x : elementwise([x], [span], span, ([e]) => combine(dtype, [e!], span));

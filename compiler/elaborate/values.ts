@@ -17,7 +17,8 @@ import {
 } from "../graph/scalar.ts";
 import type { DType, Integer, Node, Scalar } from "../graph/types.ts";
 import { isI32 } from "../scalar/range.ts";
-import type { Value } from "./context.ts";
+import type { Bundle, Value } from "./context.ts";
+import { flattened } from "./tensors.ts";
 import { beyondI32, elementForTensor, emptyList, mixedList, needed, notElement, typeText } from "./errors.ts";
 
 export function kindText(v: Value): string {
@@ -165,6 +166,9 @@ export function asTensor(v: Value, span: Span, dtype?: DType): Node {
       v.elements.map((x) => asTensor(x, span, dtype ?? listType(v.elements))),
       span,
     );
+  // gradients and arithmetic of instances; of a bare instance it would mostly be a call that was forgotten
+  if ((v.kind === "gradient" || v.kind === "instance") && v.values?.size)
+    return flattened([...v.values.values()], span);
   throw needed(span, "tensor", kindText(v));
 }
 function listType(elements: readonly Value[]): DType {
@@ -195,6 +199,14 @@ function stackList(nodes: readonly Node[], span: Span): Node {
 }
 const callable = new Set(["fn", "lambda", "builtin", "shaped", "stacked", "composed", "instance"]);
 export const isCallable = (v: Value): boolean => callable.has(v.kind);
+export const isBundle = (v: Value): v is Bundle => v.kind === "instance" || v.kind === "gradient";
+/** Instances or their gradients, one or several: what a reducer over parameters runs through. */
+export const bundlesOf = (v: Value): readonly Bundle[] | undefined =>
+  isBundle(v)
+    ? [v]
+    : (v.kind === "list" || v.kind === "tuple") && v.elements.length && v.elements.every(isBundle)
+      ? v.elements
+      : undefined;
 export const once = <T>(f: () => T): (() => T) => {
   let known: { value: T } | undefined;
   return () => (known ??= { value: f() }).value;

@@ -188,10 +188,15 @@ function statement(node: ast.Statement | ast.DataStatement | ast.TrainStatement,
     case "field":
       return [`field ${node.name.text}: `, type(node.type, show), assigned(node.value, show)];
     case "holdout":
+      return [`holdout ${node.name.text}`, assigned(node.value, show)];
     case "metric":
-      return [`${node.kind} ${node.name.text}`, assigned(node.value, show)];
+      return [`metric ${node.name.text}${node.every ? ` every ${node.every.text}` : ""}`, assigned(node.value, show)];
     case "setting":
-      return [`${node.name.text}: `, expression(node.value, show)];
+      return [
+        `${node.name.text}: ${node.every ? "every " : ""}`,
+        expression(node.value, show),
+        node.every?.unit ? ` ${node.every.unit.text}` : "",
+      ];
     case "minimize": {
       const first = node.clauses[0]!;
       const apart = node.span.file.text.slice(node.value.span.end, first.span.start).includes("\n");

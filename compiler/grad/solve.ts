@@ -96,6 +96,10 @@ export function solve(relation: Relation): Node {
     unknowns.delete(v);
     if (!v.implied) ranges.push([v, v.extent]);
   };
+  // an equation that is gone but for its floor or mod implies no range any more: their normal form may have used it
+  const divide = (e: Integer): void => {
+    for (const v of e.variables) if (v.implied && unknowns.has(v)) ranges.push([v, v.extent]);
+  };
 
   // 1: quotient and remainder of every floor and mod atom in an equation become unknowns
   for (let again = true; again;) {
@@ -148,7 +152,7 @@ export function solve(relation: Relation): Node {
     });
     const step = bestStep(equations, unknowns);
     if (step) {
-      step(equations, { apply, drop, unknowns, guard: (g) => guards.push(g) });
+      step(equations, { apply, drop, divide, unknowns, guard: (g) => guards.push(g) });
       continue;
     }
     // 3: a late equation with a free unknown of coefficient +-1
@@ -248,6 +252,7 @@ type Step = (
   system: {
     apply: (map: ReadonlyMap<Scalar, Scalar>) => void;
     drop: (v: Variable) => void;
+    divide: (e: Integer) => void;
     unknowns: Set<Variable>;
     guard: (g: Scalar) => void;
   },
@@ -326,6 +331,7 @@ function bestStep(equations: readonly Integer[], unknowns: ReadonlySet<Variable>
             system.drop(u);
             system.unknowns.add(t);
             const K = rest(v, u);
+            system.divide(K);
             const residue = modulo(imul(K, -inverse(d, s)), s);
             const sign = c > 0 ? 1 : -1;
             // K + d * residue is a multiple of s; for d = 1 and -1 it is written without the residue
@@ -365,6 +371,7 @@ function bestStep(equations: readonly Integer[], unknowns: ReadonlySet<Variable>
         const checked = exact ? rest(...own.map(([w]) => w)) : others;
         system.guard(equalZero(modulo(checked, s)));
         system.drop(v);
+        system.divide(others);
         system.apply(new Map([[v, c > 0 ? floorDiv(imul(others, -1), s) : floorDiv(others, s)]]));
       });
     }

@@ -124,8 +124,9 @@ function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined
   }
   return undefined;
 }
-/** The bound of a bare variable or load of run-time range. */
+/** The bound of a bare variable or load of run-time range; a size that is known at run time is its own. */
 function symbolicBound(e: Integer): Exclude<Range["high"], number> | undefined {
+  if (e.kind === "dim" || (e.kind === "affine" && e.fits && e.terms.every(([atom]) => atom.kind === "dim"))) return e;
   if (e.kind === "variable" && typeof e.extent !== "number") {
     const bound = asExtent(iadd(e.extent, -1));
     return typeof bound === "number" ? undefined : bound;

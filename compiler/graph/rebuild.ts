@@ -6,7 +6,7 @@ import { finalOf, historyOf, scan, stackOf } from "./scans.ts";
 import { scatter } from "./scatter.ts";
 import { reshape } from "./sources.ts";
 import { substitute, type OnLoad } from "./substitute.ts";
-import type { GraphProgram, Integer, Node, Scalar, Scan, Scatter } from "./types.ts";
+import type { GraphProgram, Integer, Node, Scalar, Scan, Scatter, Variable } from "./types.ts";
 import { levelInputs, rootsOf, topological, visit } from "./walk.ts";
 
 /** What a graph becomes. */
@@ -84,25 +84,30 @@ export function rebuildScan(
       span: s.span,
     },
     (t, incoming) => {
-      const step = new Map<Scalar, Scalar>([[s.step, t]]);
-      const memo = new Map<Scalar, Scalar>(); // bodies name their axes alike
-      const inner: Rewriting = {
-        scalar: (e) => substitute(outerSteps(e, s, outer), step, read, memo),
-        node: (x) => node(x),
-        scans: new Map(),
-      };
-      node = mapNodes(
-        new Map(s.carries.map((c, j) => [c.incoming, incoming[j]!])),
-        (x) => !x.scans.has(s),
-        (x) => (x.scans.has(s) ? rebuildNode(x, inner) : outer.node(x)),
-      );
-      const read = reading(node);
+      node = bodyOver(s, outer, t, incoming);
       return ends.map((c) => node(c.next));
     },
   );
   const result = { scan: made, node };
   outer.scans.set(s, result);
   return result;
+}
+/** The nodes of a loop's body over another step and other incoming carries. */
+export function bodyOver(s: Scan, outer: Rewriting, t: Variable, incoming: readonly Node[]): (x: Node) => Node {
+  const step = new Map<Scalar, Scalar>([[s.step, t]]);
+  const memo = new Map<Scalar, Scalar>(); // bodies name their axes alike
+  const node = mapNodes(
+    new Map(s.carries.map((c, j) => [c.incoming, incoming[j]!])),
+    (x) => !x.scans.has(s),
+    (x) => (x.scans.has(s) ? rebuildNode(x, inner) : outer.node(x)),
+  );
+  const read = reading(node);
+  const inner: Rewriting = {
+    scalar: (e) => substitute(outerSteps(e, s, outer), step, read, memo),
+    node,
+    scans: new Map(),
+  };
+  return node;
 }
 /** Steps of enclosing loops inside an inner body are renamed by the outer rewriting; its loads are handled by the inner one. */
 function outerSteps(e: Scalar, s: Scan, outer: Rewriting): Scalar {

@@ -543,7 +543,7 @@ function integerOperation(x: Scalar, slot: ReadonlyMap<Scalar, number>, values: 
   }
 }
 /** Bounds of an integer where the conditions hold: each condition bounds each of its atoms, given the others. */
-function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
+export function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
   const bounds = new Map<Scalar, Interval>();
   const go = (x: Integer): Interval => {
     const own = bounds.get(x);
@@ -587,7 +587,7 @@ function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Interval {
   return go(e);
 }
 /** Is e >= 0 wherever the conditions hold? Bounds are added up, weighted so that an atom of e goes; a floor is opened: floor(x / m) <= r is x <= m r + m - 1. */
-function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3): boolean {
+export function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3): boolean {
   if (provedNonNegative(e) || intervalUnder(e, conditions).low >= 0) return true;
   if (depth === 0) return false;
   const facts: Integer[] = [];

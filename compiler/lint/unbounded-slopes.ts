@@ -28,7 +28,7 @@ const liesWithin = (a: Span, b: Span): boolean =>
   a.start >= b.start && a.end <= b.end && (a.start > b.start || a.end < b.end);
 
 function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: ast.File): Finding[] {
-  const order = topological([...losses]);
+  const order = topological([...losses], undefined, inputsOf);
   const depends = new Set<Node>();
   for (const n of order) if (parameters.has(n) || inputsOf(n).some((x) => depends.has(x))) depends.add(n);
   const lower = lowerBounds();
@@ -38,7 +38,7 @@ function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: 
     if (n.kind !== "compute" || !n.span || !isOwn(n.span, file)) return [];
     for (const e of scalars(n.body)) {
       if (e.kind !== "call" || e.fn.steep === undefined) continue;
-      if (mayBeZero(e.operands[e.fn.steep]!)) return [finding(n.span, e.fn)];
+      if (isWritten(e.fn, n.span) && mayBeZero(e.operands[e.fn.steep]!)) return [finding(n.span, e.fn)];
     }
     return [];
   });
@@ -47,6 +47,9 @@ function inLosses(losses: readonly Node[], parameters: ReadonlySet<Node>, file: 
 const isOwn = (span: Span, file: ast.File): boolean =>
   span.file === file.source &&
   !file.items.some((i) => i.kind === "optimizer" && span.start >= i.span.start && span.end <= i.span.end);
+/** Is it the user's own? The logarithm of `logsumexp` is not, and nothing could be added to its operand. */
+const isWritten = (fn: ScalarFunction, { file, start, end }: Span): boolean =>
+  new RegExp(fn.operands.length === 2 ? "/|\\^" : `\\b${fn.name}\\b|\\^`).test(file.text.slice(start, end));
 const finding = (span: Span, fn: ScalarFunction): Finding =>
   fn.operands.length === 2
     ? {
@@ -67,12 +70,13 @@ const inputsOf = (n: Node): readonly Node[] =>
       : n.kind === "source"
         ? []
         : topological([n]).filter((x) => x !== n);
+/** What passes a gradient: not what stands inside `stop` or a step. */
 function scalars(root: Scalar): Scalar[] {
   const seen = new Set<Scalar>();
   const queue = [root];
   while (queue.length) {
     const e = queue.pop()!;
-    if (seen.has(e)) continue;
+    if (seen.has(e) || (e.kind === "call" && e.fn.derivative === "zero")) continue;
     seen.add(e);
     queue.push(...operandsOf(e));
   }

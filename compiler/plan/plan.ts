@@ -123,7 +123,7 @@ function planState(h: Held, buffers: Buffers): PlanTensor[] {
 function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers): PlanTrain {
   const init = planOf(t.init);
   const step = planOf(t.step);
-  const evaluation = t.evaluation && planEvaluation(t.evaluation, planOf, buffers);
+  const evaluation = t.evaluation && planEvaluation(t.evaluation, t.batch, planOf, buffers);
   return {
     name: t.name,
     ...(t.dataset !== undefined ? { dataset: t.dataset } : {}),
@@ -143,30 +143,53 @@ function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers): PlanTrain
     scalars: t.scalars.map((s) => inputPort(s.name, s.source, buffers)),
     ...(evaluation ? { evaluate: evaluation } : {}),
     ...(t.evaluateEvery !== undefined ? { evaluateEvery: t.evaluateEvery } : {}),
+    ...(t.sample !== undefined ? { sample: t.sample } : {}),
     ...(t.stop ? { stop: t.stop } : {}),
     ...(t.save ? { save: t.save } : {}),
     ...(t.load.length ? { load: t.load } : {}),
+    ...(t.checkpoint !== undefined ? { checkpoint: t.checkpoint } : {}),
+    ...(t.keep !== undefined ? { keep: t.keep } : {}),
   };
 }
 /** Rows in chunks that are as large as the memory of a training step allows, then what is measured over all of them. */
-function planEvaluation(e: Evaluation, planOf: PlanOf, buffers: Buffers): PlanEvaluation {
+function planEvaluation(e: Evaluation, batch: number, planOf: PlanOf, buffers: Buffers): PlanEvaluation {
   let chunk = 1;
   const room = Math.max(leastChunkBytes, buffers.largestSlot());
-  const rows = planOf(e.rows, { chunkOf: (bytesPerRow) => (chunk = chunkRows(room, bytesPerRow, 1024)) });
+  const rows = planOf(e.rows, {
+    chunkOf: (bytesPerRow) => (chunk = e.carried.length ? batch : chunkRows(room, bytesPerRow, 1024)),
+  });
   for (const k of e.kept) buffers.input(k.source);
   const finish = planOf(e.finish);
   return {
     chunk,
     rows: rows.program,
     index: buffers.input(e.index),
-    kept: e.kept.map((k, i) => {
-      const bytes = bytesOfShape(k.source.shape.slice(1), k.source.dtype);
-      if (typeof bytes !== "number") throw new InternalError("evaluation: a kept tensor has a second run-time axis");
-      return { name: k.name, bytesPerRow: bytes, from: rows.outputs[i]!.buffer, to: buffers.input(k.source).buffer };
-    }),
+    kept: e.kept.map((k, i) => ({
+      name: k.name,
+      bytesPerRow: bytesPerRow(k.source),
+      from: rows.outputs[i]!.buffer,
+      to: buffers.input(k.source).buffer,
+    })),
+    ...(e.begins
+      ? {
+          carried: {
+            begins: buffers.input(e.begins),
+            states: e.carried.map((source, i) => ({
+              bytesPerRow: bytesPerRow(source),
+              from: rows.outputs[e.kept.length + i]!.buffer,
+              to: buffers.input(source).buffer,
+            })),
+          },
+        }
+      : {}),
     finish: finish.program,
     metrics: e.finish.outputs.map((o, k) => outputPort(o.name, o.node, finish.outputs[k]!)),
   };
+}
+function bytesPerRow({ shape, dtype }: Source): number {
+  const bytes = bytesOfShape(shape.slice(1), dtype);
+  if (typeof bytes !== "number") throw new InternalError("evaluation: what is kept has a second run-time axis");
+  return bytes;
 }
 const chunkRows = (room: number, bytesPerRow: number, most: number): number =>
   Math.max(16, Math.min(most, 2 ** Math.floor(Math.log2(room / Math.max(1, bytesPerRow)))));

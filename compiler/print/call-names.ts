@@ -27,7 +27,7 @@ export function namesByCall(
 
   const isForward = (x: Node): boolean => !x.span?.isDerivative;
   const ids = new Map<Origin, number>();
-  const labels = placesOfLabels(named.filter(isForward), ids);
+  const labels = placesOfLabels(order.filter(isForward), ids); // also of what is folded in: its gradient may have a name
   const calls = callNames(order);
   const isResult = resultsOf(order);
   const forwardName = (x: Node): string => {

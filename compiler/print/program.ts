@@ -1,4 +1,5 @@
 // What elaboration gives, as text and as data: names, shapes and instances. In: Program, and the plan's data sets and exports. Out: one part.
+import { loaderName } from "../../runtime/plan.ts";
 import type { Plan, PlanDataset } from "../../runtime/plan.ts";
 import type { Column, Dataset, Held, Program, TrainProgram } from "../elaborate/program.ts";
 import { nameNodes, printNode, shapeText } from "../graph/print.ts";
@@ -77,7 +78,7 @@ const loaderText = (l: Column["loader"]): string => {
       : "";
   return l.kind === "inline"
     ? `${l.values.length} values`
-    : `${l.kind}(${"path" in l ? JSON.stringify(l.path) : l.name}${columns}${declared}${l.kind === "chars" ? `, window ${l.window}` : l.kind === "tokens" || l.kind === "token_count" ? `, pad ${l.pad}` : ""})`;
+    : `${loaderName(l)}(${"path" in l ? JSON.stringify(l.path) : l.name}${columns}${declared}${(["window", "stride", "pad", "most", "longer"] as const).map((own) => (own in l ? `, ${own} ${l[own as keyof typeof l]}` : "")).join("")})`;
 };
 /** The formula of an initial value. */
 function initialText(initial: Node): string {

@@ -168,9 +168,13 @@ function memberAt({ file, knowledge }: Document, offset: number): Definition | u
   return undefined;
 }
 function memberSpan(instance: Instance, name: string): Span | undefined {
+  const { declaration: d } = instance;
+  const statements = "body" in d && d.body.kind === "block" ? d.body.statements : "statements" in d ? d.statements : [];
+  const own = statements.find((s) => (s.kind === "param" || s.kind === "state") && s.name.text === name);
+  if (own?.kind === "param" || own?.kind === "state") return own.name.span;
   const source = instance.parameters.get(name) ?? instance.states.get(name);
   if (source?.span) return source.span;
-  for (const [e, own] of instance.siteNames) if (own === name) return e.span;
+  for (const [place, own] of instance.siteNames) if (own === name) return place;
   return undefined;
 }
 function fieldSpan(file: ast.File, data: string, name: string): Span | undefined {

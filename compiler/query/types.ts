@@ -119,7 +119,10 @@ function dimsIn(scope: Scope): Map<string, Extent> {
 }
 const integerText = (e: Integer): string => {
   const known = constantOf(e);
-  return known !== undefined ? String(known) : e.kind === "dim" ? e.name : "known at run time";
+  if (known !== undefined) return String(known);
+  if (e.kind === "dim") return e.name;
+  const { low, high } = interval(e);
+  return e.variables.size && Number.isFinite(high - low) ? `${low}..${high + 1}` : "known at run time";
 };
 /** The text of a declaration up to its body. */
 export function headOf(span: Span, body: ast.Body): string {

@@ -8,7 +8,9 @@ import { nodes } from "./nodes.ts";
 import { chooseQuotients } from "./quotients.ts";
 import { sums } from "./sums.ts";
 import { rewriteProgram, type Fired, type Rules } from "./rewrite.ts";
+import type { ScalarProcedure } from "./rule.ts";
 import { smooth, stability } from "./stability.ts";
+import { uniteLoops } from "./unite.ts";
 
 export const rules: Rules = {
   scalars: [...stability, ...arithmetic],
@@ -19,7 +21,7 @@ export const rules: Rules = {
 
 export interface SimplifyOptions {
   readonly inexact?: boolean; // default true: also rules that change rounding
-  readonly without?: readonly string[]; // names of rules that do not apply; "loops": those that take stacks out of loops
+  readonly without?: readonly string[]; // names of rules that do not apply; "loops": those that take stacks out of loops, and equal loops as one
 }
 export interface Simplified {
   readonly program: GraphProgram;
@@ -38,7 +40,10 @@ function chosen(all: Rules, options: SimplifyOptions): Rules {
 export function simplifyWithReport(program: GraphProgram, options: SimplifyOptions = {}): Simplified {
   const fired: Fired = new Map();
   return withinProgram(program, () => {
-    const simple = rewriteProgram(program, chosen(rules, options), fired);
+    const own = chosen(rules, options);
+    const rewritten = rewriteProgram(program, own, fired);
+    const united = own.loops ? uniteLoops(rewritten, fired) : rewritten;
+    const simple = united === rewritten ? united : rewriteProgram(united, own, fired);
     return { program: options.inexact === false ? simple : chooseQuotients(simple), fired };
   });
 }
@@ -51,17 +56,23 @@ export const simplify = (program: GraphProgram, options: SimplifyOptions = {}): 
  */
 export function stabilised(root: Node, keep: readonly Node[], changed?: (from: Node, to: Node) => void): Node {
   const program: GraphProgram = { name: "", inputs: [], dims: [], outputs: [{ name: "", node: root }], updates: [] };
+  const kept = new Set(keep);
+  // what is differentiated by counts as independent, a constant too: it is read as it stands
+  const otherConstants: ScalarProcedure = {
+    ...constants,
+    rewrite: (x) => (x.kind === "load" && kept.has(x.tensor) ? undefined : constants.rewrite(x)),
+  };
   // the slope of log(cosh(x)) as it stands becomes tanh(x), which has all its digits near 0
   return rewriteProgram(
     program,
     {
       scalars: stability.filter((rule) => rule.name !== "log-cosh"),
-      procedures: [constants, smooth],
+      procedures: [otherConstants, smooth],
       nodes: [],
       loops: false,
     },
     new Map(),
-    new Set(keep),
+    kept,
     changed,
   ).outputs[0]!.node;
 }

@@ -7,7 +7,7 @@ export interface LibraryDeclaration {
   readonly name: string;
   readonly item: () => ast.Item;
 }
-const head = /^(?:##.*\n)*(?:fn|layer|init|optimizer) ([A-Za-z_]\w*)/gm;
+const head = /^(?:##.*\n)*(?:fn|layer|init|optimizer|const) ([A-Za-z_]\w*)/gm;
 
 /** In the order of the files. */
 export const libraryDeclarations: readonly LibraryDeclaration[] = libraryFiles.flatMap(({ name, text }) => {

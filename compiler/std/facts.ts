@@ -76,6 +76,18 @@ export function calledElsewhere(name: string, file: SourceFile): readonly string
   if (!own) aliasesOf.set(file, (own = aliasesIn(file.text)));
   return [...(own.get(name) ?? []), ...(library.get(name) ?? [])];
 }
+/** All that the library declares. */
+export const libraryNames = (): string[] =>
+  libraryFiles.flatMap((x) => [...x.text.matchAll(/^(?:fn|layer|init|optimizer) ([A-Za-z_]\w*)/gm)].map((m) => m[1]!));
+/** For a loss of this name: the losses that take logits beside class numbers. */
+export function lossesOfClasses(name: string): readonly string[] {
+  const declared = libraryFiles.flatMap((x) => documentedIn(x.text).map((d) => ({ ...d, text: x.text })));
+  const own = declared.find((d) => d.name === name);
+  if (!own || !factsOf(own.doc).has("lessIsBetter")) return [];
+  return declared.flatMap((d) =>
+    factsOf(d.doc).has("takesLogits") && new RegExp(`^fn ${d.name}\\([^)]*: i32`, "m").test(d.text) ? [d.name] : [],
+  );
+}
 /** Expressions that the library recommends, in its order: `A common choice: adam(lr: 1e-3).` in comments of this kind that state this fact. */
 export function commonChoices(kind: "fn" | "layer" | "init" | "optimizer", fact?: Fact): string[] {
   return libraryFiles.flatMap((f) =>

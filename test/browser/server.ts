@@ -13,12 +13,20 @@ const types: Readonly<Record<string, string>> = {
   ".json": "application/json",
 };
 
-/** `headers`: sent with every file. */
+/** `headers`: sent with every file. `redirected`: from paths to addresses. */
 export async function serve(
   folder: string,
   headers: Readonly<Record<string, string>> = {},
-): Promise<{ readonly address: string; readonly close: () => void }> {
+  redirected: Readonly<Record<string, string>> = {},
+): Promise<{ readonly address: string; readonly asked: readonly string[]; readonly close: () => void }> {
+  const asked: string[] = [];
   const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    const location = redirected[request.url ?? ""];
+    if (location !== undefined) {
+      response.writeHead(302, { ...headers, location }).end();
+      return;
+    }
     const path = join(folder, normalize(decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname)));
     if (!existsSync(path) || !statSync(path).isFile()) {
       response.writeHead(404, { "content-type": "text/html" }).end("<p>not found</p>");
@@ -28,5 +36,9 @@ export async function serve(
     createReadStream(path).pipe(response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() };
+  return {
+    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    close: () => void server.close(),
+  };
 }

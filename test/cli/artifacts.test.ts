@@ -21,6 +21,7 @@ import { UserError } from "../../compiler/cli/problem.ts";
 import type { TrainerParts } from "../../compiler/cli/trainer.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { Plan } from "../../runtime/plan.ts";
+import { stepOf } from "./program.ts";
 
 const project = join(import.meta.dirname, "../..");
 const root = mkdtempSync(join(tmpdir(), "dlm-artifacts-"));
@@ -53,19 +54,21 @@ beforeAll(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 test("the runtime part of a trainer is small, and holds nothing of the compiler", () => {
-  expect(gzipSync(parts.runtime, { level: 9 }).length).toBeLessThan(36_000);
+  expect(gzipSync(parts.runtime, { level: 9 }).length).toBeLessThan(43_000);
   for (const word of ["cross_entropy", "warmup_cosine", "DLM1", "DLM2", "chevrotain"])
     expect([parts.runtime, ...Object.values(parts.page), parts.types].join("\n")).not.toContain(word);
 });
 
 test("the same model gives the same bytes; what is not ours in the folder stays, kernels of an earlier model do not", async () => {
   const folder = join(root, "again");
-  mkdirSync(join(folder, "shaders"), { recursive: true });
-  writeFileSync(join(folder, "shaders/old.wgsl"), "");
+  await writeArtifacts(example("xor.dlm"), { folder, data: join(root, "models"), parts });
+  const own = ["shaders/own.wgsl", "shaders/own.txt"];
+  for (const name of own) writeFileSync(join(folder, name), "mine");
   writeFileSync(join(folder, "weights.safetensors"), "mine");
   const written = await writeArtifacts(example("iris.dlm"), { folder, data: join(root, "models"), parts });
-  const { "weights.safetensors": mine, ...ours } = tree(folder);
-  expect(mine).toBe("mine");
+  const { "weights.safetensors": mine, ...all } = tree(folder);
+  expect([mine, ...own.map((name) => all[name])]).toEqual(["mine", "mine", "mine"]);
+  const ours = Object.fromEntries(Object.entries(all).filter(([name]) => !own.includes(name)));
   expect(ours).toEqual(tree(join(root, "iris")));
   expect(written.map(({ path }) => path).sort()).toEqual(Object.keys(ours).sort());
   expect(written.every(({ path, bytes }) => Buffer.byteLength(ours[path]!, "latin1") === bytes)).toBe(true);
@@ -82,6 +85,11 @@ test("a folder that cannot be written to is said in words, and nothing is left b
     UserError,
   );
   expect(readFileSync(join(root, "file"), "utf8")).toBe("mine");
+  mkdirSync(join(root, "occupied/index.html"), { recursive: true });
+  await expect(
+    writeArtifacts(example("xor.dlm"), { folder: join(root, "occupied"), data: root, parts }),
+  ).rejects.toThrow(/^cannot write to .*: .*index\.html is a folder$/);
+  expect(readdirSync(join(root, "occupied"))).toEqual(["index.html"]);
   const broken: Plan = { ...example("xor.dlm"), modules: [{ name: "a\0b", code: "" }] };
   const before = tree(join(root, "iris"));
   await expect(writeArtifacts(broken, { folder: join(root, "iris"), data: root, parts })).rejects.toThrow();
@@ -164,6 +172,30 @@ test("one event a line with --json; interrupted and resumed gives the same bits"
     /^half\.safetensors: .*may have been cut off; the one before it is taken\ngoing on from half\.safetensors\.1\n$/,
   );
   expect(bytes("third.safetensors").equals(bytes("whole.safetensors"))).toBe(true);
+});
+
+test("it keeps checkpoints as the model says, and as --every and --keep say, which win", async () => {
+  const text = readFileSync(join(project, "examples/iris.dlm"), "utf8");
+  const plan = planOf(text.replace("epochs: 60", "epochs: 5\n  checkpoint: every 2 epochs\n  keep: 2"), "iris.dlm");
+  await writeArtifacts(plan, { folder: join(root, "keeps"), data: join(root, "models"), parts });
+  const cwd = join(root, "elsewhere");
+  const kept = (name: string): number[] =>
+    readdirSync(cwd)
+      .filter((file) => file.startsWith(name))
+      .sort()
+      .map((file) => stepOf(readFileSync(join(cwd, file))));
+  const status = async (...args: readonly string[]): Promise<number> =>
+    (await node(["../keeps/trainer.mjs", "--out", "kept-weights.safetensors", ...args])).status;
+  expect(await status("--checkpoint", "model.safetensors")).toBe(0);
+  expect(kept("model.safetensors")).toEqual([20, 16]);
+  expect(await status("--checkpoint", "flags.safetensors", "--every", "6", "--keep", "3")).toBe(0);
+  expect(kept("flags.safetensors")).toEqual([20, 18, 12]);
+  expect(await status("--checkpoint", "off.safetensors", "--every", "off")).toBe(0);
+  expect(kept("off.safetensors")).toEqual([20]);
+  expect(await node(["../keeps/trainer.mjs", "--every", "often"])).toMatchObject({
+    status: 1,
+    err: "--every takes a time (5m, 30s, 2h), steps (1000), epochs (2epochs) or off, not often\n",
+  });
 });
 
 test("Ctrl-C keeps a checkpoint, and says how to go on", async () => {

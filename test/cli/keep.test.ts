@@ -1,11 +1,15 @@
 // What a run keeps, whatever ends it: a reader that goes away, a signal, a loss that is no number; checkpoints by steps with their elders, and which one
 // --resume takes. Through the command line, on the embedded device.
-import { cpSync, existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import * as fs from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { Keeper } from "../../runtime/keeper.ts";
+import { generations, writeWhole } from "../../runtime/files.ts";
+import { Keeper, oftenOf } from "../../runtime/keeper.ts";
+import type { Plan } from "../../runtime/plan.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
-import { events, program } from "./program.ts";
+import { made } from "../model.ts";
+import { events, program, stepOf } from "./program.ts";
 
 const { dlm, folder, put, bytes } = program();
 const examples = join(import.meta.dirname, "../../examples");
@@ -16,7 +20,7 @@ beforeAll(async () => {
   cpSync(join(examples, "data/iris.csv"), join(folder, "data/iris.csv"));
   cpSync(join(examples, "iris.dlm"), join(folder, "iris.dlm"));
   await dlm(["train", "iris.dlm", "--steps", String(steps), "--save", "whole.safetensors"]);
-});
+}, 120_000);
 /** Going on from the file gives the same bits as a run that was not ended. */
 async function expectKept(file: string): Promise<void> {
   const { fit } = JSON.parse(readSafetensors(bytes(file)).metadata["progress"]!).trains as { fit: { step: number } };
@@ -110,8 +114,69 @@ test("what a killed write left behind blocks nothing and is removed when it is o
 test("--checkpoint and --keep say what they take", async () => {
   const { status, err } = await dlm(["train", "iris.dlm", "--checkpoint", "often"]);
   expect(status).toBe(2);
-  expect(err).toContain("It is a time (5m, 30s, 2h), a number of steps (1000), or off.");
+  expect(err).toContain("It is a time (5m, 30s, 2h), a number of steps (1000) or epochs (2epochs), or off.");
   expect((await dlm(["train", "iris.dlm", "--keep", "0"])).status).toBe(2);
+});
+
+/** 12 rows in batches of 5: an epoch is 2.4 steps. */
+const counted = (settings: string): string => `data d { rows: 12
+  field x: f32 = uniform(1, 2)[] }
+model m(x: f32[B]) -> f32[B] {
+  param w: f32 ~ 0
+  return x - w }
+train fit on d(batch: 5) { minimize mean(m(x)^2) by sgd(lr: 0.1)
+  steps: 20
+  ${settings} }`;
+test("checkpoints as the train block says; flags win", async () => {
+  const kept = async (settings: string, ...flags: readonly string[]): Promise<number[]> => {
+    for (const name of readdirSync(folder)) if (name.startsWith("counted")) rmSync(join(folder, name));
+    put("counted.dlm", counted(settings));
+    const { status, err } = await dlm(["train", "counted.dlm", ...flags]);
+    expect([status, err]).toEqual([0, ""]);
+    const names = readdirSync(folder).filter((name) => name.startsWith("counted.safetensors"));
+    return names.sort().map((name) => stepOf(bytes(name)));
+  };
+  expect(await kept("checkpoint: every 7 steps")).toEqual([20, 14, 7]);
+  expect(await kept("checkpoint: every 6 steps keep: 2")).toEqual([20, 18]);
+  expect(await kept("checkpoint: every 6 steps keep: 3", "--checkpoint", "8", "--keep", "4")).toEqual([20, 16, 8]);
+  expect(await kept("checkpoint: every 3 epochs keep: 9")).toEqual([20, 15, 8]); // 7.2 and 14.4 steps
+  expect(await kept("keep: 9", "--checkpoint", "1 epoch")).toEqual([20, 17, 15, 12, 10, 8, 5, 3]);
+  expect(await kept("checkpoint: every 5 steps", "--checkpoint", "off")).toEqual([20]);
+  expect(await kept("checkpoint: off")).toEqual([20]);
+  expect(await kept("checkpoint: every 1000 hours keep: 1")).toEqual([20]);
+});
+test("how often is as the block says that is trained, and as usual without a word", () => {
+  const each = (settings: string): Plan["trains"][number] => made(counted(settings)).plan.trains[0]!;
+  const said = ["every 90 seconds", "every 0.5 minutes", "every 2 hours", "every 1 step", "every 2 epochs", "off"];
+  expect(said.map((s) => each(`checkpoint: ${s}`).checkpoint)).toEqual([
+    { seconds: 90 },
+    { seconds: 30 },
+    { seconds: 7200 },
+    { steps: 1 },
+    { epochs: 2 },
+    "off",
+  ]);
+  expect(each("").checkpoint).toBeUndefined();
+  expect(["5m", "0.5 h", "30s", "1000", "1 step", "2epochs", "off", "0", "1.5", "5 days"].map(oftenOf)).toEqual([
+    { seconds: 300 },
+    { seconds: 1800 },
+    { seconds: 30 },
+    { steps: 1000 },
+    { steps: 1 },
+    { epochs: 2 },
+    "off",
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+test("however many are kept, rotating looks at those that are there", () => {
+  const file = join(folder, "rotated");
+  for (const n of [0, 1, 2, 3, 4]) writeWhole(fs, file, String(n), n === 3 ? 3 : 2 ** 31);
+  expect(generations(fs, file).map((f) => readFileSync(f, "utf8"))).toEqual(["4", "3", "2", "1"]); // the third of three went
+  rmSync(`${file}.2`);
+  writeWhole(fs, file, "5", 2 ** 31);
+  expect(generations(fs, file).map((f) => readFileSync(f, "utf8"))).toEqual(["5", "4", "3", "1"]);
 });
 
 test("a checkpoint that cannot be written while training goes on is not worth the run", () => {
@@ -122,8 +187,9 @@ test("a checkpoint that cannot be written while training goes on is not worth th
     if (isFull) throw new Error("the disk is full");
     written.push(bytes[0]!);
   };
-  const keeper = new Keeper(put, { steps: 10 }, 3, (error) => told.push(error));
-  const take = (step: number): void => void keeper.snapshots.take({ train: "fit", step, bytes: Uint8Array.of(step) });
+  const keeper = new Keeper(put, made(counted("")).plan, { often: { steps: 10 } }, (error) => told.push(error));
+  const take = (step: number): void =>
+    void keeper.snapshotsOf("fit").take({ train: "fit", step, bytes: Uint8Array.of(step), regular: step % 10 === 0 });
   take(10);
   take(15); // not due
   expect([told.length, written, keeper.savedStep]).toEqual([1, [], undefined]);

@@ -120,7 +120,7 @@ const faults: readonly (readonly [args: string, text: string])[] = [
   ["run other.dlm f", "dlm: f lacks its input x: f(x: f32[B, 2])\n"],
   [
     "run large.dlm f --input x=[[1]]",
-    "dlm: net.linear.w takes 5.96 GB (large.dlm:1, std/layer.dlm:6): this device allows ",
+    "dlm: net.linear.w takes 5.96 GB (large.dlm:1, std/layer.dlm:7): this device allows ",
   ],
   ["compile iris.dlm -o file", "dlm: cannot write to file: a part of the path is not a folder\n"],
   [

@@ -46,11 +46,35 @@ const result: TrainResult = {
   loss: 0.0005,
   metrics: {},
   measured: { test: { loss: 0.125, table: { dtype: "i32", shape: [2, 2], data: Int32Array.of(10, 0, 3, 7) } } },
+  measuringSeconds: 0,
   seconds: 1.6,
   stepsPerSecond: 1250,
   submits: 40,
 };
 
+test("an evaluation that takes long says how far it is, a sample of what it is one, and steps per second are those of the steps", () => {
+  const far = { kind: "measuring", train: "fit", step: 250, split: "valid", done: 4096, rows: 111_000 } as const;
+  const terminal = fake(true, 80);
+  const progress = textProgress(terminal, 1);
+  progress.event(far);
+  expect(terminal.updates.at(-1)).toContain("measuring valid: 4,096 of 111,000 rows");
+  progress.event(event(1));
+  progress.event({
+    kind: "evaluation",
+    train: "fit",
+    step: steps,
+    split: "valid",
+    rows: 2000,
+    of: 111_000,
+    values: { loss: 0.1 },
+  });
+  progress.result({ ...result, seconds: 1196, measuringSeconds: 842, measured: { valid: { loss: 0.1 } } });
+  expect(terminal.lines.join("\n")).toContain("in 19:56 (14:02 of it measuring, 1,250 steps/s)");
+  expect(terminal.lines.join("\n")).toContain("(2,000 of 111,000 rows)");
+  const events: object[] = [];
+  jsonProgress((e) => void events.push(e)).event(far);
+  expect(events).toEqual([far]);
+});
 test("the live line fits: what tells most stays, the bar keeps its width", () => {
   for (const width of [40, 60, 80, 100, 120, 200]) {
     const terminal = fake(true, width);
@@ -64,6 +88,7 @@ test("the live line fits: what tells most stays, the bar keeps its width", () =>
           step,
           split: "test",
           rows: 30,
+          of: 30,
           values: { loss: 0.2, accuracy: 0.75 },
         });
     }
@@ -87,7 +112,15 @@ test("evaluations of a long run are a dozen lines; the last stands in the result
         Array.from({ length: 10 }, (_, i) => 1 / (step + i)),
       ),
     );
-    progress.event({ kind: "evaluation", train: "fit", step, split: "test", rows: 30, values: { loss: 0.125 } });
+    progress.event({
+      kind: "evaluation",
+      train: "fit",
+      step,
+      split: "test",
+      rows: 30,
+      of: 30,
+      values: { loss: 0.125 },
+    });
   }
   progress.result(result);
   const evaluations = terminal.lines.filter((line) => line.startsWith("step"));

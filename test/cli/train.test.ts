@@ -92,7 +92,10 @@ test("Ctrl-C: a checkpoint, the way to go on, status 130; going on gives the sam
       kill("SIGINT");
     },
   });
-  expect(interrupted).toMatchObject({ status: 130, err: "stopping at the next step; once more stops at once\n" });
+  expect(interrupted).toMatchObject({
+    status: 130,
+    err: "stopping at the next step; Ctrl-C once more stops at once\n",
+  });
   const step = Number(/paused at step (\d+) of 100000000/.exec(interrupted.out)![1]);
   expect(interrupted.out).toContain(`dlm ${run.join(" ")} --resume stopped.safetensors`);
   const to = (steps: number, save: string): string[] => [...run.slice(0, -1), save, "--stop-after", String(steps)];

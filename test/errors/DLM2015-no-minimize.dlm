@@ -2,11 +2,10 @@ data points {
   rows: 100
   field x: f32[4] = normal[4]
   field y: f32[1] = uniform[1]
-  field k: i32 in 0..3 = randint(0, 3)[]
 }
 
 model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(1)
 train fit on points(batch: 10) {
-  metric m = mse(net(x), y)
+  let e = mse(net(x), y)
   epochs: 1
 }

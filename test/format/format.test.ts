@@ -9,7 +9,7 @@ import { renderDiagnostics } from "../../grammar/render.ts";
 import { randomFile, realFiles, respaced } from "../fuzz/sources.ts";
 import type { ReferenceCase } from "../reference/case.ts";
 import { prepare } from "../reference/source.ts";
-import { sequence, translate } from "../reference/translate.ts";
+import { translate } from "../reference/translate.ts";
 
 /** The AST without places. */
 function meaning(text: string): unknown {
@@ -57,8 +57,9 @@ describe("meaning, comments and idempotence", () => {
       for (const file of readdirSync(new URL(`${family.name}/`, folder)).slice(0, 6)) {
         const c = JSON.parse(readFileSync(new URL(`${family.name}/${file}`, folder), "utf8")) as ReferenceCase;
         const translated = translate(c);
-        const source = sequence(c)?.source ?? (translated ? prepare(c, translated).source : undefined);
-        if (source) await holds(source);
+        await holds(
+          translated.kind === "steps" ? translated.sequence.source : prepare(c, translated.translation).source,
+        );
       }
     }
   });
@@ -113,7 +114,7 @@ describe("layout", () => {
       `train fit on digits(batch: 64, seed: 1) { minimize cross_entropy(logits, y) + 1e-4 * l2(net) by clip_norm(1) >> adamw(lr: warmup_cosine(3e-3, warm: 50, total: steps))
 minimize a
   wrt disc by adam(lr: 2e-4) every 5 wrt gen by sgd()   # two rates
-epochs: 30 }`,
+epochs: 30 checkpoint : every   5 minutes keep:2 }`,
       `train fit on digits(batch: 64, seed: 1) {
   minimize cross_entropy(logits, y) + 1e-4 * l2(net)
         by clip_norm(1) >> adamw(lr: warmup_cosine(3e-3, warm: 50, total: steps))
@@ -121,6 +122,8 @@ epochs: 30 }`,
        wrt disc by adam(lr: 2e-4) every 5
        wrt gen by sgd() # two rates
   epochs: 30
+  checkpoint: every 5 minutes
+  keep: 2
 }
 `,
     ));

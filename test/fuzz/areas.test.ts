@@ -5,7 +5,15 @@ import { testDevice } from "../device.ts";
 import { kindOf, shorter } from "./area.ts";
 import { areas } from "./areas.ts";
 
-const counts: Readonly<Record<string, number>> = { programs: 24, training: 2, sources: 40, kernels: 5, data: 100 };
+const counts: Readonly<Record<string, number>> = {
+  programs: 24,
+  training: 2,
+  sources: 40,
+  kernels: 5,
+  data: 100,
+  plans: 100,
+  checkpoints: 200,
+};
 test.each(areas.map((a) => [a.name, a] as const))(
   "%s",
   async (name, area) => {

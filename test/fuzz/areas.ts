@@ -2,10 +2,12 @@
 import type { Area } from "./area.ts";
 import { callProgram } from "./calls.ts";
 import { programArea } from "./check.ts";
+import { checkpointArea } from "./checkpoints.ts";
 import { exactProgram } from "./exact.ts";
 import { smoothProgram } from "./smooth.ts";
 import { dataArea } from "./data.ts";
 import { kernelArea } from "./kernels.ts";
+import { planArea } from "./plans.ts";
 import { sourceArea } from "./mutations.ts";
 import { sumProgram } from "./sums.ts";
 import { trainingArea } from "./training.ts";
@@ -26,4 +28,6 @@ export const areas: readonly Area[] = [
   sourceArea,
   kernelArea,
   dataArea,
+  planArea,
+  checkpointArea,
 ];

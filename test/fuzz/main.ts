@@ -1,6 +1,6 @@
-// npm run fuzz -- [--minutes N] [--seed S] [--device NAME] [--area A]... [--rerun FILE]
-// Tries cases of every area in turn, in a process of its own that is replaced when a case ends or hangs it, and now and then. The same seed tries the same
-// cases. Prints `N tried, N failed` for each area, writes each failure, made smaller, as a file that reruns alone, and exits with 1 if there was one.
+// npm run fuzz -- [--minutes N | --cases N] [--seed S] [--device NAME] [--area A]... [--rerun FILE]
+// Tries cases of every area in turn, in a process of its own that is replaced when a case ends or hangs it, and now and then, for so long or so many of each
+// area. The same seed tries the same cases. Prints `N tried, N failed` for each area, writes each failure, made smaller, as a file that reruns alone, and exits with 1 if there was one.
 import { fork, type ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -149,7 +149,8 @@ async function shrunk(area: Area, failed: unknown, fault: string, worker: Worker
 async function main(): Promise<number> {
   const { values: options } = parseArgs({
     options: {
-      minutes: { type: "string", default: "5" },
+      minutes: { type: "string" },
+      cases: { type: "string" },
       seed: { type: "string", default: "1" },
       device: { type: "string", default: process.env["DLM_DEVICE"] || "embedded" },
       area: { type: "string", multiple: true },
@@ -163,9 +164,11 @@ async function main(): Promise<number> {
     return -1; // goes on until its parent lets it go
   }
   const chosen = areas.filter((a) => !options.area || options.area.includes(a.name));
-  if (options.help || !chosen.length || !(Number(options.minutes) > 0) || !Number.isInteger(Number(options.seed))) {
+  const cases = Number(options.cases ?? Infinity);
+  const minutes = Number(options.minutes ?? (options.cases === undefined ? 5 : Infinity));
+  if (options.help || !chosen.length || !(minutes > 0) || !(cases > 0) || !Number.isInteger(Number(options.seed))) {
     console.log(
-      `npm run fuzz -- [--minutes N] [--seed S] [--device auto|gpu|system|embedded|NAME] [--area ${areas.map((a) => a.name).join("|")}]... [--rerun FILE]`,
+      `npm run fuzz -- [--minutes N | --cases N] [--seed S] [--device auto|gpu|system|embedded|NAME] [--area ${areas.map((a) => a.name).join("|")}]... [--rerun FILE]`,
     );
     return options.help ? 0 : 2;
   }
@@ -182,10 +185,12 @@ async function main(): Promise<number> {
     chosen.map((a) => [a, { tried: 0, failed: 0, refused: 0, ms: 0, kinds: new Map<string, number>() }]),
   );
   const first = Number(options.seed) * 1_000_000;
-  const end = performance.now() + Number(options.minutes) * 60_000;
+  const end = performance.now() + minutes * 60_000;
   while (performance.now() < end) {
+    const open = [...counts].filter(([, { tried }]) => tried < cases);
+    if (!open.length) break;
     // the area that has had the least time
-    const [area, count] = [...counts].reduce((a, b) => (b[1].ms < a[1].ms ? b : a));
+    const [area, count] = open.reduce((a, b) => (b[1].ms < a[1].ms ? b : a));
     const seed = first + count.tried++;
     const began = performance.now();
     const answer = await worker.ask({ area: area.name, tried: seed, isSeed: true }, seconds);

@@ -155,6 +155,7 @@ const item = fc.oneof(
         seq("minimize", grammar.expr, join(" ", 1, 2, clause)),
         seq("metric", name, "=", grammar.expr),
         seq("epochs", ":", grammar.expr),
+        seq("checkpoint : every", grammar.expr, maybe(name)),
         seq("let", name, "=", grammar.expr),
       ),
     ),

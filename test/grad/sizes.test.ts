@@ -62,19 +62,19 @@ test("a convolutional net with strides and overlapping pools, two orders", () =>
   ).toMatchInlineSnapshot(`
     {
       "gradient": {
-        "nodes": 34,
+        "nodes": 35,
         "reductions": 14,
-        "scalars": 83,
+        "scalars": 84,
       },
       "loss": {
-        "nodes": 24,
+        "nodes": 25,
         "reductions": 6,
-        "scalars": 51,
+        "scalars": 52,
       },
       "second": {
-        "nodes": 60,
+        "nodes": 61,
         "reductions": 24,
-        "scalars": 149,
+        "scalars": 150,
       },
     }
   `);

@@ -572,10 +572,18 @@ describe("idx", () => {
 });
 
 test("text: bytes that are no UTF-8, line ends of every kind, nothing at all", async () => {
-  const chars = column("npy", { loader: { kind: "chars", path: "t", window: 2 }, shape: [2], storage: "i32" });
+  const chars = column("npy", {
+    loader: { kind: "windows", unit: "character", path: "t", window: 2 },
+    shape: [2],
+    storage: "i32",
+  });
   expect(await load([chars], latin("abc\nd\xe9f\n"))).toBe("t, line 2 is no UTF-8 text: save the file as UTF-8");
   expect(await load([chars], "\ufeffbab")).toEqual([[1, 0, 1]]);
-  const tokens = column("npy", { loader: { kind: "tokens", path: "t", pad: 3 }, shape: [3], storage: "i32" });
+  const tokens = column("npy", {
+    loader: { kind: "lines", unit: "number", path: "t", pad: 3 },
+    shape: [3],
+    storage: "i32",
+  });
   for (const end of ["\n", "\r\n", "\r"])
     expect(await load([tokens], `1 2${end}3${end}`)).toEqual([[1, 2, 0, 3, 0, 0]]);
   expect(await load([tokens], "")).toContain("t is empty");

@@ -247,7 +247,7 @@ train fit on d(batch: 1) {
   test("`batch: all` is told the rows that are left", async () => {
     const text =
       'data d { field x: f32 = csv("a.csv", column: 0, missing: drop) }\nmodel net(x: f32[B]) -> f32[B] { param w: f32 ~ normal(0, 1)\n return w * x }\ntrain fit on d(batch: all) { minimize mean(net(x)^2) by sgd()\n epochs: 1 }';
-    expect(await rowsOfWholeBatches(text, {}, async () => Buffer.from("1\n\nNA\n4\n5\n"))).toEqual({ d: 3 });
+    expect(await rowsOfWholeBatches(text, {}, { read: async () => Buffer.from("1\n\nNA\n4\n5\n") })).toEqual({ d: 3 });
   });
   test("what csv(...) does not take", () => {
     const field = (args: string): string =>

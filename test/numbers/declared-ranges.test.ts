@@ -302,6 +302,33 @@ describe("inputs of an export", () => {
     expect(await run([1, 2], [1], 3)).toContain("value 0 of j is 3; a whole number in 0..3 is wanted");
     model.close();
   });
+  test("a run-time size in every row is at most that size", async () => {
+    const model = await open(`
+fn first(x: f32[B, T], length: i32[B] in 0..T + 1 = T) -> f32[B] = for b: sum over t in 0..length[b]: x[b, t]
+fn handed_on(x: f32[B, T], length: i32[B] in 0..T + 1 = T) -> f32[B] = first(x, length)
+export fn whole(x: f32[B, T]) -> f32[B] = handed_on(x)
+export fn shorter(x: f32[B, T]) -> f32[B] = handed_on(x, for b in 0..B: T - 1)
+`);
+    const x = { shape: [2, 3], data: [1, 2, 3, 4, 5, 6] };
+    expect([...(await model.run("whole", { x }))["whole"]!.data]).toEqual([6, 15]);
+    expect([...(await model.run("shorter", { x }))["shorter"]!.data]).toEqual([3, 9]);
+    model.close();
+  });
+  test("an integer made of one number for all elements is that number", async () => {
+    const model = await open(`
+fn pick(x: f32[5], i: i32[B] in 0..5) -> f32[B] = for b: x[i[b]]
+export fn f(x: f32[5]) -> f32[2, 3] = [pick(x, i32(zeros[3])), pick(x, i32(ones[3]))]
+`);
+    expect([...(await model.run("f", { x: [1, 2, 3, 4, 5] }))["f"]!.data]).toEqual([1, 1, 1, 2, 2, 2]);
+    model.close();
+  });
+  test("and one above it is too much", () => {
+    const { diagnostics } = compile(`
+fn first(x: f32[B, T], length: i32[B] in 0..T + 1 = T) -> f32[B] = for b: sum over t in 0..length[b]: x[b, t]
+export fn longer(x: f32[B, T]) -> f32[B] = first(x, for b in 0..B: T + 1)
+`);
+    expect(diagnostics.map((d) => d.code)).toEqual(["DLM2010"]);
+  });
   test.each([
     ["k: i32 in 0..3 = 7", "DLM2010 the default of k may be 7, but must lie in 0..3"],
     ["k: i32 in 0..3 = -1", "DLM2010 the default of k may be -1, but must lie in 0..3"],
@@ -376,4 +403,12 @@ export fn f(x: f32[4], i: i32 in 0..4, j: i32 in 0..6, any: i32) = ${body}
     ]);
   });
   test("values", () => expectValues(at("pick(x, i)"), { x: [1, 2, 3, 4], i: 3, j: 5, any: -7 }, 4));
+});
+test("a range of a list of whole numbers holds every one of them, also where one number stands for all", () => {
+  const errors = (k: string): string[] =>
+    analyse(
+      `layer Own(k: int[2] in 1..4 = 3)(x: f32[B, 4]) -> f32[B, 4] = x * k[0] * k[1]\nmodel net(x: f32[B, 4]) = x |> Own(${k})\nexport fn f(x: f32[B, 4]) = net(x)`,
+    ).diagnostics.map((d) => d.code);
+  for (const k of ["", "1", "[3, 1]", "k: [1, 3]"]) expect(errors(k), k).toEqual([]);
+  for (const k of ["0", "4", "-1", "[1, 0]", "[4, 1]", "k: [3, 9]"]) expect(errors(k), k).toEqual(["DLM2010"]);
 });

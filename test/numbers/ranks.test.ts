@@ -295,7 +295,7 @@ test.each(layers)("layer %s", (layer) => {
 function followed(text: string): { text: string; diagnostic: Diagnostic } | undefined | "compiles" {
   const [d] = analyse(text, { name: "ranks.dlm" }).diagnostics.filter((x) => x.severity === "error");
   if (!d) return "compiles";
-  const hint = d.hint?.match(/^(?:.*; )?write (.*?)(?: to convert| if it is meant.*| for one .*)?$/)?.[1];
+  const hint = d.hint?.match(/^(?:.*; )?write (.*?)(?: to convert(?:, or .*)?| if it is meant.*| for one .*)?$/)?.[1];
   return hint === undefined
     ? undefined
     : { text: text.slice(0, d.span.start) + hint + text.slice(d.span.end), diagnostic: d };

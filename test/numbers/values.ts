@@ -65,7 +65,12 @@ async function resultsOf(
   const ports = model.plan.exports.find((e) => e.name === exported.name)!.outputs;
   const device = ports.map((port) => Array.from(got[port.name]!.data as ArrayLike<number>));
   const dims: Record<string, number> = {};
-  const sources = new Map<Source, readonly number[]>();
+  const sources = new Map<Source, ArrayLike<number>>();
+  const held = await model.parameters({ all: true });
+  for (const source of exported.program.inputs) {
+    const data = held[source.path]?.data;
+    if (data) sources.set(source, data);
+  }
   for (const { name, source } of exported.inputs) {
     sources.set(source, source.dtype === "f32" ? given[name]!.data.map(Math.fround) : given[name]!.data);
     source.shape.forEach((n, d) => {

@@ -57,6 +57,34 @@ test("types: of lets, parameters, fields, pipes, layers and functions", () => {
   expect(type("x: f32[B, D]")).toBe("f32[8, 32]");
   expect(type("act:")).toBe(undefined);
 });
+test("types at iterators, carries, parameters, states and indices; a member's definition is its name", () => {
+  const source = `layer Cell(hidden: int)(xs: f32[B, 5, I]) -> f32[B, 5, hidden] {
+  param w: f32[I, hidden] ~ glorot_uniform()
+  state seen = 0.0
+  next seen = seen + 1
+  return scan (v in xs along 1; h = zeros[B, hidden]) {
+    next h = tanh(v @ w + h)
+    yield h
+  }
+}
+model net(xs: f32[B, 5, 3]) -> f32[B, 5, 2] = xs |> Cell(2)
+export fn f(xs: f32[4, 5, 3]) -> f32[4, 5, 2] = net(xs)
+export fn g(xs: f32[4, 5, 3]) -> f32[4, 3] = for row, i: sum over step: xs[row, step, i]
+export fn w() -> f32[3, 2] = net.cell.w
+`;
+  const q = query(source, { name: "cell.dlm" });
+  expect(q.diagnostics.map((d) => d.message)).toEqual([]);
+  const type = (word: string): string | undefined => q.typeAt(at(word, 0, source))?.text;
+  expect(type("v in xs")).toBe("f32[4, 3]");
+  expect(type("h = zeros")).toBe("f32[4, 2]");
+  expect(type("w: f32[I")).toBe("f32[3, 2]");
+  expect(type("seen = 0.0")).toBe("f32");
+  expect(q.typeAt(at("row, i", 0, source))?.value).toBe("0..4");
+  expect(q.typeAt(at("step: xs", 0, source))?.value).toBe("0..5");
+  const { span } = q.definitionAt(source.lastIndexOf("w"))!;
+  expect(source.slice(span.start, span.end)).toBe("w");
+  expect(span.start).toBe(at("w: f32[I", 0, source));
+});
 test("a place in several calls has a type in each, with the dims of its signature", () => {
   const x = asked.typeAt(at("x |> Linear(width"))!;
   expect(x.call).toBe("net.block.0");
@@ -207,6 +235,8 @@ test("the tree of calls and instances", () => {
     expect.stringMatching(/^act: fn relu/),
     "bias: true",
     "weights: a distribution",
+    "biases: a distribution",
+    "normalise: a function",
   ]);
   expect(linear.parameters).toEqual([
     { name: "w", path: "net.linear.w", shape: [64, 32] },

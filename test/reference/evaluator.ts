@@ -6,10 +6,13 @@ import { renderDiagnostics } from "../../grammar/render.ts";
 import type { Program } from "../../compiler/elaborate/program.ts";
 import type { ReferenceCase, ReferenceTensor } from "./case.ts";
 import { firstDifference, prepare } from "./source.ts";
-import { sequence, translate } from "./translate.ts";
+import { Refused } from "./reader.ts";
+import { translate } from "./translate.ts";
 
 export type Outcome =
-  { readonly kind: "passed" } | { readonly kind: "skipped" } | { readonly kind: "failed"; readonly reason: string };
+  | { readonly kind: "passed" }
+  | { readonly kind: "skipped"; readonly reason: string }
+  | { readonly kind: "failed"; readonly reason: string };
 
 export function compileCase(source: string): Program {
   const { program, diagnostics } = analyse(source, { name: "case.dlm" });
@@ -18,8 +21,9 @@ export function compileCase(source: string): Program {
 }
 export function runOnEvaluator(c: ReferenceCase): Outcome {
   try {
-    const steps = sequence(c);
-    if (steps) {
+    const translated = translate(c);
+    if (translated.kind === "steps") {
+      const steps = translated.sequence;
       const program = compileCase(steps.source);
       const train = program.trains[0]!;
       const values = initialValues(program, train.init, train.seed);
@@ -41,9 +45,7 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
       }
       return { kind: "passed" };
     }
-    const t = translate(c);
-    if (!t) return { kind: "skipped" };
-    const p = prepare(c, t);
+    const p = prepare(c, translated.translation);
     const program = compileCase(p.source);
     for (const [name, wanted] of [
       ["forward", p.outputs],
@@ -63,6 +65,7 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
     }
     return { kind: "passed" };
   } catch (error) {
+    if (error instanceof Refused) return { kind: "skipped", reason: error.message };
     return {
       kind: "failed",
       reason:

@@ -1,18 +1,4 @@
-// Bundles run.ts, since Node 20 does not read TypeScript, and runs it.
-import { build } from "esbuild";
-import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+// npm run golden: see run.ts.
+import { runBundled } from "../bundled.mjs";
 
-const here = new URL("./", import.meta.url);
-const out = fileURLToPath(new URL("../../node_modules/.cache/dlm-golden.mjs", here));
-await build({
-  entryPoints: [fileURLToPath(new URL("run.ts", here))],
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  packages: "external",
-  outfile: out,
-  logLevel: "error",
-});
-const { status } = spawnSync(process.execPath, [out, ...process.argv.slice(2)], { stdio: "inherit" });
-process.exit(status ?? 1);
+await runBundled(new URL("run.ts", import.meta.url), "dlm-golden");

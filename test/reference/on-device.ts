@@ -6,13 +6,15 @@ import { writeSafetensors, type StoredTensor } from "../../runtime/safetensors.t
 import type { ReferenceCase, ReferenceTensor } from "./case.ts";
 import type { Outcome } from "./evaluator.ts";
 import { firstDifference, prepare } from "./source.ts";
-import { sequence, translate } from "./translate.ts";
+import { Refused } from "./reader.ts";
+import { translate } from "./translate.ts";
 
 export async function runOnDevice(c: ReferenceCase, device: GPUDevice): Promise<Outcome> {
   let model: Model | undefined;
   try {
-    const steps = sequence(c);
-    if (steps) {
+    const translated = translate(c);
+    if (translated.kind === "steps") {
+      const steps = translated.sequence;
       model = await open(steps.source, device);
       if (Object.keys(steps.initial).length) await model.loadWeights(stored(steps.initial, model.plan));
       for (let k = 0; k < steps.steps; k++) {
@@ -33,9 +35,7 @@ export async function runOnDevice(c: ReferenceCase, device: GPUDevice): Promise<
       }
       return { kind: "passed" };
     }
-    const t = translate(c);
-    if (!t) return { kind: "skipped" };
-    const p = prepare(c, t);
+    const p = prepare(c, translated.translation);
     model = await open(p.source, device);
     if (Object.keys(p.states).length) await model.loadWeights(stored(p.states, model.plan));
     for (const [name, wanted] of [
@@ -55,6 +55,7 @@ export async function runOnDevice(c: ReferenceCase, device: GPUDevice): Promise<
     }
     return { kind: "passed" };
   } catch (error) {
+    if (error instanceof Refused) return { kind: "skipped", reason: error.message };
     return {
       kind: "failed",
       reason:

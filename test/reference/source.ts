@@ -1,6 +1,7 @@
 // From a translated case to .dlm source: the exports `forward` and `gradient`, or one training step.
 import type { ReferenceCase, ReferenceTensor } from "./case.ts";
-import type { Translation } from "./translate.ts";
+import { plain } from "./reader.ts";
+import type { Translation } from "./translation.ts";
 
 export interface Prepared {
   readonly source: string;
@@ -17,7 +18,6 @@ export interface Prepared {
 export function typeOf(tensor: ReferenceTensor, range?: string): string {
   return `${tensor.dtype}${tensor.shape.length ? `[${tensor.shape.join(", ")}]` : ""}${range ? ` in ${range}` : ""}`;
 }
-const plain = (name: string): string => name.replaceAll(".", "_");
 
 export function prepare(c: ReferenceCase, t: Translation): Prepared {
   const lay = (name: string, tensor: ReferenceTensor): ReferenceTensor => t.layout?.[name]?.(tensor) ?? tensor;
@@ -28,7 +28,8 @@ export function prepare(c: ReferenceCase, t: Translation): Prepared {
     const held = t.training?.initial?.[name];
     if (held) states[held] = lay(name, tensor);
     if (t.unused?.includes(name)) continue;
-    if (parameters[name]) states[parameters[name]] = lay(name, tensor);
+    // a stack's copies are numbered in brackets in a program, with dots in paths
+    if (parameters[name]) states[parameters[name].replace(/\[(\d+)\]/g, ".$1")] = lay(name, tensor);
     else inputs[plain(name)] = lay(name, tensor);
   }
   const expected = (name: string): ReferenceTensor => lay(name, c.outputs[name]!);
@@ -44,21 +45,16 @@ export function prepare(c: ReferenceCase, t: Translation): Prepared {
   );
   let source = `${t.declarations ? t.declarations + "\n" : ""}export fn forward(${signature([])}) {\n  ${lets}\n  return ${tuple(names.map((name) => `out_${name}`))}\n}\n`;
   const gradients = Object.keys(c.grads)
-    .filter(
-      (name) =>
-        (parameters[name] && !(c.kind === "unrolled_descent" && c.grads[name]!.data.every((x) => x === 0))) ||
-        inputs[plain(name)],
-    ) // fc2.bias does not enter a gradient by y
+    .filter((name) => !t.constantIn?.includes(name))
     .map((name) => ({ name, expected: lay(name, c.grads[name]!) }));
   if (gradients.length) {
     const wanted = tuple(gradients.map(({ name }) => parameters[name] ?? plain(name)));
-    const cotangents =
-      c.grad_of === "cotangent" ? Object.entries(c.cotangent ?? {}).filter(([name]) => t.outputs[name]) : [];
+    const cotangents = c.grad_of === "cotangent" ? Object.entries(c.cotangent ?? {}) : [];
     for (const [name, tensor] of cotangents) inputs[`c_${name}`] = lay(name, tensor);
     const objective = cotangents.length
       ? cotangents.map(([name]) => `sum(out_${name} * c_${name})`).join(" + ")
       : `out_${c.grad_of}`;
-    const arguments_ = Object.entries(inputs).filter(([name]) => !name.startsWith("c_"));
+    const arguments_ = Object.entries(inputs).filter(([name]) => !cotangents.some(([own]) => `c_${own}` === name));
     const all = [
       ...arguments_.map(([name, tensor]) => `${name}: ${typeOf(tensor, t.ranges?.[name])}`),
       ...cotangents.map(([name, tensor]) => `c_${name}: ${typeOf(lay(name, tensor))}`),

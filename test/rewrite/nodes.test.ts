@@ -26,7 +26,7 @@ test("slices, transposes and expansions are read in place", () => {
   `);
   expect(check("f(x: f32[5]) = for i in 0..5: (roll(x, 2)[i] ?? 0) + x[i]")).toMatchInlineSnapshot(`
     "%0[i]: f32[5] = x[(i + 3) mod 5]
-    %1[i]: f32[5] = %0[i] + x[i]"
+    %1[i]: f32[5] = x[i] + %0[i]"
   `);
 });
 test("masks and iotas are written where they are read", () => {

@@ -1,10 +1,10 @@
-// A device of which one call fails, whichever it is: words, no hang, and what was kept goes on to the same bits.
+// A device of which one call fails, or that is lost there, whichever it is: words, no hang, and what was kept goes on to the same bits.
 import { afterAll, expect, test } from "vitest";
 import { load, type Snapshot } from "../../runtime/index.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { testDevice } from "../device.ts";
 import { made } from "../model.ts";
-import { observe } from "../observed.ts";
+import { lose, observe } from "../observed.ts";
 
 const { plan } = made(`model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(4, act: tanh) |> Linear(1)
 data d { rows: 8
@@ -39,21 +39,49 @@ async function trained(device: GPUDevice, from?: Uint8Array): Promise<Kept> {
     model?.close();
   }
 }
-test("every call of the device fails once", { timeout: 300_000 }, async () => {
-  const { device } = await testDevice();
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+/** The run that nothing disturbs, and the calls that it makes. */
+async function undisturbed(device: GPUDevice): Promise<{ readonly calls: readonly string[]; readonly whole: Kept }> {
   const calls: string[] = [];
   const stop = observe(device, (call) => void calls.push(call) as undefined);
-  const whole = await trained(device);
-  stop();
+  const whole = await trained(device).finally(stop);
   expect(whole.error).toBeUndefined();
-  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+  return { calls, whole };
+}
+/** `disturb` at each call in turn: words, what was kept is what it would have been, and goes on to the same bits. */
+async function expectKept(disturb: (device: GPUDevice, n: number) => () => void): Promise<readonly string[]> {
+  const { device } = await testDevice();
+  const { calls, whole } = await undisturbed(device);
   const atStep = new Map(whole.snapshots.map((s) => [s.step, text(s.bytes)]));
-  // of calls of one kind in a row, the first and the last
-  const tried = calls.flatMap((call, i) => (call !== calls[i - 1] || call !== calls[i + 1] ? [i] : []));
   const wrong: string[] = [];
-  for (const n of tried) {
+  const messages = new Set<string>();
+  const lasts = new Map<number, Uint8Array>();
+  for (const [n, call] of calls.entries()) {
+    const undo = disturb(device, n);
+    const { snapshots, end, error } = await trained(device).finally(undo);
+    const where = `call ${n}, ${call}`;
+    if (end && n === calls.length - 1 && text(end) === text(whole.end!)) continue; // all was read before
+    if (!(error instanceof Error)) wrong.push(`${where}: no error`);
+    else if (!(error instanceof RuntimeProblem)) wrong.push(`${where}: ${error.name}: ${error.message}`);
+    else messages.add(error.message);
+    for (const s of snapshots) if (text(s.bytes) !== atStep.get(s.step)) wrong.push(`${where}: step ${s.step} differs`);
+    const last = snapshots.at(-1);
+    if (last) lasts.set(last.step, last.bytes);
+  }
+  for (const [step, bytes] of lasts) {
+    const resumed = await trained(device, bytes);
+    if (!resumed.end || text(resumed.end) !== text(whole.end!)) wrong.push(`going on from step ${step} differs`);
+  }
+  expect(wrong).toEqual([]);
+  expect(faults).toEqual([]);
+  expect([...lasts.keys()].sort()).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(calls.length).toBeGreaterThan(300);
+  return [...messages];
+}
+test("every call of the device fails once", { timeout: 300_000 }, async () => {
+  await expectKept((device, n) => {
     let at = 0;
-    const failing = observe(device, (call) =>
+    return observe(device, (call) =>
       at++ === n
         ? {
             instead: () => {
@@ -64,17 +92,14 @@ test("every call of the device fails once", { timeout: 300_000 }, async () => {
           }
         : undefined,
     );
-    const { snapshots, error } = await trained(device).finally(failing);
-    const where = `call ${n}, ${calls[n]}`;
-    if (!(error instanceof Error)) wrong.push(`${where}: no error`);
-    else if (!(error instanceof RuntimeProblem)) wrong.push(`${where}: ${error.name}: ${error.message}`);
-    for (const s of snapshots) if (text(s.bytes) !== atStep.get(s.step)) wrong.push(`${where}: step ${s.step} differs`);
-    const last = snapshots.at(-1);
-    if (!last || n % 5) continue;
-    const resumed = await trained(device, last.bytes);
-    if (!resumed.end || text(resumed.end) !== text(whole.end!)) wrong.push(`${where}: going on differs`);
-  }
-  expect(wrong).toEqual([]);
-  expect(faults).toEqual([]);
-  expect(tried.length).toBeGreaterThan(100);
+  });
+});
+test("the device is lost at every call", { timeout: 300_000 }, async () => {
+  const messages = await expectKept((device, n) => {
+    let at = 0;
+    return lose(device, () => at++ === n);
+  });
+  expect(messages).toEqual([
+    "the device is lost (the driver was reset): what was not saved is gone; load the model anew and restore its last checkpoint",
+  ]);
 });

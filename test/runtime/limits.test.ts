@@ -29,7 +29,7 @@ test.each([
   const { device } = await testDevice();
   expect(() => checkDevice(wide, smaller(device, { [name]: bytes }))).toThrow(
     new RegExp(
-      `^\\S.* takes \\d+ MB \\(test\\.dlm:1.*\\).*: this device allows \\d+ MB in one piece \\(${name}\\); make the batch or the model smaller$`,
+      `^\\S.* takes \\d+ MB \\(test\\.dlm:1.*\\).*: this device allows \\d+ MB in one piece \\(${name}\\); make the model smaller$`,
     ),
   );
 });

@@ -203,34 +203,95 @@ describe("npy and idx", () => {
 describe("text, lists, the host", () => {
   test("characters in order of code point, windows of them", async () => {
     expect(
-      await read({ kind: "chars", path: "t", window: 3 }, { storage: "u8", shape: [3] }, { t: "hé\u{1f600}!h" }),
+      await read(
+        { kind: "windows", unit: "character", path: "t", window: 3 },
+        { storage: "u8", shape: [3] },
+        { t: "hé\u{1f600}!h" },
+      ),
     ).toEqual({ values: [1, 2, 3, 0, 1], rows: 3, classes: ["!", "h", "é", "\u{1f600}"] });
-    expect(await read({ kind: "chars", path: "t", window: 9 }, { shape: [9] }, { t: "abc" })).toBe(
+    expect(await read({ kind: "windows", unit: "character", path: "t", window: 9 }, { shape: [9] }, { t: "abc" })).toBe(
       't has 3 characters, and the field d.x = chars("t") (d.dlm:2) wants windows of 9',
     );
     expect(
-      await read({ kind: "chars", path: "t", window: 1 }, { shape: [1], range: [0, 2], storage: "u8" }, { t: "abc" }),
+      await read(
+        { kind: "windows", unit: "character", path: "t", window: 1 },
+        { shape: [1], range: [0, 2], storage: "u8" },
+        { t: "abc" },
+      ),
     ).toContain("has 3 different characters");
   });
   test("tokens, filled up with 0", async () => {
     const t = "3 1\n\n7 7 7\n";
-    expect(await read({ kind: "tokens", path: "t", pad: 3 }, { storage: "i32", shape: [3] }, { t })).toEqual({
+    expect(
+      await read({ kind: "lines", unit: "number", path: "t", pad: 3 }, { storage: "i32", shape: [3] }, { t }),
+    ).toEqual({
       values: [3, 1, 0, 0, 0, 0, 7, 7, 7],
       rows: 3,
     });
-    expect(await read({ kind: "token_count", path: "t", pad: 3 }, { storage: "i32" }, { t })).toEqual({
+    expect(await read({ kind: "line_lengths", unit: "number", path: "t", pad: 3 }, { storage: "i32" }, { t })).toEqual({
       values: [2, 0, 3],
       rows: 3,
     });
-    expect(await read({ kind: "token_count", path: "t", pad: 3 }, { storage: "i32", range: [1, 4] }, { t })).toContain(
-      "t, line 2, number of tokens: 0 is outside of 1..4",
+    expect(
+      await read({ kind: "line_lengths", unit: "number", path: "t", pad: 3 }, { storage: "i32", range: [1, 4] }, { t }),
+    ).toContain("t, line 2, number of tokens: 0 is outside of 1..4");
+    expect(
+      await read({ kind: "lines", unit: "number", path: "t", pad: 2 }, { storage: "i32", shape: [2] }, { t }),
+    ).toContain("t, line 3 has 3 tokens, and");
+    expect(
+      await read({ kind: "lines", unit: "number", path: "t", pad: 3 }, { storage: "i32", shape: [3] }, { t: "1 two" }),
+    ).toContain('line 1: "two" is no whole number');
+  });
+  test("lines of characters and words, filled up with 0", async () => {
+    const lines = { kind: "lines", path: "t", pad: 3 } as const;
+    const t = "ba\r\n\nabc";
+    expect(await read({ ...lines, unit: "character" }, { storage: "u8", shape: [3] }, { t })).toEqual({
+      values: [2, 1, 0, 0, 0, 0, 1, 2, 3],
+      rows: 3,
+      classes: ["", "a", "b", "c"],
+    });
+    expect(await read({ ...lines, unit: "character" }, { shape: [3] }, { t: "abcd" })).toContain(
+      't, line 1 has 4 characters, and the field d.x = chars("t") (d.dlm:2) pads to 3: a larger pad, or longer: cut',
     );
-    expect(await read({ kind: "tokens", path: "t", pad: 2 }, { storage: "i32", shape: [2] }, { t })).toContain(
-      "t, line 3 has 3 tokens, and",
+    expect(
+      await read({ ...lines, unit: "character", longer: "cut" }, { storage: "u8", shape: [3] }, { t: "dcba" }),
+    ).toEqual({
+      values: [4, 3, 2],
+      rows: 1,
+      classes: ["", "a", "b", "c", "d"],
+    });
+    expect(
+      await read(
+        { ...lines, kind: "line_lengths", unit: "word", longer: "cut" },
+        { storage: "i32" },
+        { t: "a, b's c\n\nd" },
+      ),
+    ).toEqual({
+      values: [3, 0, 1],
+      rows: 3,
+    });
+    // by falling count, then by name; 0 fills up, 1 is every word that is not kept
+    const text = { t: "the cat, the dog\nthe end" };
+    expect(await read({ ...lines, pad: 5, unit: "word" }, { storage: "i32", shape: [5] }, text)).toEqual({
+      values: [2, 4, 3, 2, 5, 2, 6, 0, 0, 0],
+      rows: 2,
+      classes: ["", "\ufffd", "the", ",", "cat", "dog", "end"],
+    });
+    expect(await read({ ...lines, pad: 5, unit: "word", most: 4 }, { storage: "i32", shape: [5] }, text)).toEqual({
+      values: [2, 1, 3, 2, 1, 2, 1, 0, 0, 0],
+      rows: 2,
+      classes: ["", "\ufffd", "the", ","],
+    });
+    expect(await read({ ...lines, pad: 5, unit: "word" }, { shape: [5], range: [0, 4] }, text)).toContain(
+      "t has 7 different words (padding and unknown words among them); `most:` keeps the most frequent, and",
     );
-    expect(await read({ kind: "tokens", path: "t", pad: 3 }, { storage: "i32", shape: [3] }, { t: "1 two" })).toContain(
-      'line 1: "two" is no whole number',
-    );
+    expect(
+      await read({ kind: "windows", unit: "word", path: "t", window: 2 }, { storage: "i32", shape: [2] }, text),
+    ).toEqual({
+      values: [2, 4, 3, 2, 5, 2, 6],
+      rows: 6,
+      classes: ["", "\ufffd", "the", ",", "cat", "dog", "end"],
+    });
   });
   test("lists and values of the program", async () => {
     expect(await read({ kind: "inline", values: [1, 2, 3, 4] }, { shape: [2] })).toEqual({
@@ -325,7 +386,8 @@ describe("rows", () => {
       { name: "test", fraction: 0.25, place },
       { name: "other", dataset: "o", place },
     ];
-    const splits = splitRows({ name: "d", holdouts, windowed: false }, 41, 3, 1, { o: [41, 50] });
+    const rowByRow = { window: 1, stride: 1 };
+    const splits = splitRows({ name: "d", holdouts, windowed: false }, 41, 3, rowByRow, { o: [41, 50] });
     expect([...splits].map(([name, rows]) => [name, rows.length])).toEqual([
       ["train", 27],
       ["valid", 4],
@@ -335,23 +397,42 @@ describe("rows", () => {
     expect([...splits.values()].flatMap((r) => [...r]).sort((a, b) => a - b)).toEqual(
       Array.from({ length: 50 }, (_, i) => i),
     );
-    expect(splitRows({ name: "d", holdouts, windowed: false }, 41, 4, 1, { o: [41, 50] })).not.toEqual(splits);
+    expect(splitRows({ name: "d", holdouts, windowed: false }, 41, 4, rowByRow, { o: [41, 50] })).not.toEqual(splits);
     // text of 100 characters in windows of 5: the last 20 are apart, and no window reaches over the border
-    const text = splitRows(
-      { name: "d", holdouts: [{ name: "valid", fraction: 0.2, place }], windowed: true },
-      96,
-      3,
-      5,
-    );
+    const text = splitRows({ name: "d", holdouts: [{ name: "valid", fraction: 0.2, place }], windowed: true }, 96, 3, {
+      window: 5,
+      stride: 1,
+    });
     expect([
       text.get("train")!.length,
       text.get("train")!.at(-1),
       text.get("valid")![0],
       text.get("valid")!.at(-1),
     ]).toEqual([76, 75, 80, 95]);
+    // every third of them; none reaches over the border here either
+    const apart = splitRows(
+      {
+        name: "d",
+        holdouts: [
+          { name: "valid", fraction: 0.2, place },
+          { name: "other", dataset: "o", place },
+        ],
+        windowed: true,
+      },
+      96,
+      3,
+      { window: 5, stride: 3 },
+      { o: [100, 108] },
+    );
+    expect([...apart.get("train")!]).toEqual(Array.from({ length: 26 }, (_, i) => 3 * i));
+    expect([...apart.get("valid")!]).toEqual([80, 83, 86, 89, 92, 95]);
+    expect([...apart.get("other")!]).toEqual([100, 103, 106]);
     expect(() =>
-      splitRows({ name: "d", holdouts: [{ name: "valid", fraction: 0.02, place }], windowed: true }, 96, 3, 5),
-    ).toThrow("leaves none in it (a window is 5 characters long)");
+      splitRows({ name: "d", holdouts: [{ name: "valid", fraction: 0.02, place }], windowed: true }, 96, 3, {
+        window: 5,
+        stride: 1,
+      }),
+    ).toThrow("leaves none in it (a window is 5 long)");
     expect(() =>
       splitRows({ name: "d", holdouts: [{ name: "valid", fraction: 0.99, place }], windowed: false }, 10, 3),
     ).toThrow("leaves none to train on");

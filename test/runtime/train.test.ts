@@ -348,7 +348,7 @@ describe("what cannot work is said before anything is made", () => {
       (p) => p.requires.features.push("no-such-feature"),
       "the kernels need no-such-feature, and this device was made without: ",
     ],
-    ["too large", (p) => (p.buffers[7].bytes = 2 ** 50), "gradient takes 1.05e+6 GB, and this device allows "],
+    ["too large", (p) => (p.buffers[7].bytes = 2 ** 50), "gradient takes 1.05e+6 GB (line.dlm:5): this device allows "],
     [
       "WGSL",
       (p) => (p.modules.find((m: any) => m.name === "sgd").code = "fn main() { nonsense }"),

@@ -523,6 +523,8 @@ function progress(step, steps) {
 }
 function onProgress(event) {
   if (event.kind === "saved") return;
+  if (event.kind === "measuring")
+    return say(`Measuring ${event.split}: ${whole.format(event.done)} of ${whole.format(event.rows)} rows`);
   if (event.kind === "evaluation") {
     for (const [name, value] of Object.entries(event.values))
       if (typeof value === "number")
@@ -540,7 +542,7 @@ function onProgress(event) {
       const target = (name === "loss" ? lossChart : metricChart).line(name === "loss" ? "batch" : `${name}, batch`);
       values.forEach((value, i) => add(target, event.step - values.length + i + 1, value));
     }
-    show("batch", { loss: event.loss, ...event.metrics });
+    show("batch", Number.isNaN(event.loss) ? event.metrics : { loss: event.loss, ...event.metrics });
     progress(event.step, event.steps);
     const epoch = event.epochs ? `Epoch ${Math.min(event.epoch + 1, event.epochs)} of ${event.epochs} · ` : "";
     element("state").setAttribute("aria-live", "off"); // several times a second is no news
@@ -599,7 +601,7 @@ async function start() {
     say(
       result.reason === "paused"
         ? `Paused at step ${whole.format(result.step)} of ${whole.format(result.steps)}`
-        : `${result.reason === "stalled" ? "Stopped: no longer better" : "Finished"} after ${whole.format(result.step)} steps · ${measured.join(" · ") || `loss ${figure(result.loss)}`}`,
+        : `${result.reason === "stalled" ? "Stopped: no longer better" : "Finished"} after ${whole.format(result.step)} steps · ${measured.join(" · ") || (Number.isNaN(result.loss) ? "" : `loss ${figure(result.loss)}`)}`,
     );
     if (finished) {
       progress(1, 1);

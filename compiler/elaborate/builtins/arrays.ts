@@ -54,6 +54,18 @@ export const arrays: Builtins = {
       return tensor(transpose(x, order, span));
     },
   },
+  move_axis: {
+    summary: "`move_axis(x, from, to)`: one axis in another place, the others in their order. Changes the shape only.",
+    takes: [3, 3, []],
+    apply: ({ at, node, span }) => {
+      const x = node(0);
+      const rank = x.shape.length;
+      const from = axisNumber(at(1).value, rank, at(1).span);
+      const order = Array.from({ length: rank }, (_, d) => d).filter((d) => d !== from);
+      order.splice(axisNumber(at(2).value, rank, at(2).span), 0, from);
+      return tensor(transpose(x, order, span));
+    },
+  },
   squeeze: {
     summary: "`squeeze(x, axis: 0)`: without an axis of extent 1, or without all of them. Changes the shape only.",
     takes: [1, 2, ["axis"]],

@@ -10,7 +10,18 @@ import { knownTooLate, needed, notCompiledYet, tooSmall, windowArguments, window
 import { parameterOf, parametersOf } from "../expression/instances.ts";
 import { elementwiseValues } from "../expression/operators.ts";
 import { cast, sizeFrom, stopGradient } from "../tensors.ts";
-import { asTensor, int, integerOf, isPlain, kindText, knownBool, number, scalar, tensor } from "../values.ts";
+import {
+  asTensor,
+  int,
+  integerOf,
+  isCallable,
+  isPlain,
+  kindText,
+  knownBool,
+  number,
+  scalar,
+  tensor,
+} from "../values.ts";
 import { axisNumber, type Builtin, type Builtins, type Call } from "./call.ts";
 
 const convert = (summary: string): Builtin => ({
@@ -70,6 +81,17 @@ export const conversions: Builtins = {
     takes: [1, 1, []],
     apply: ({ at, node }) => number(at(0).value.kind === "scalar" || isPlain(at(0).value) ? 0 : node(0).shape.length),
   },
+  is_same: {
+    summary:
+      "`is_same(a, b)`: whether both are one value, known at compile time: an argument that was not given and its default",
+    takes: [2, 2, []],
+    apply: ({ node }) => ({ kind: "bool", value: node(0) === node(1) }),
+  },
+  is_known: {
+    summary: "`is_known(n)`: is the whole number known at compile time? Sizes of run-time axes are not",
+    takes: [1, 1, []],
+    apply: ({ at }) => ({ kind: "bool", value: at(0).value.kind === "number" }),
+  },
   len: {
     summary: "`len(x)`: the number of elements of a list or tuple, the extent of the first axis of a tensor",
     takes: [1, 1, []],
@@ -78,6 +100,11 @@ export const conversions: Builtins = {
       if (v.kind === "list" || v.kind === "tuple") return number(v.elements.length);
       return int(extentInteger(node(0).shape[0] ?? 1));
     },
+  },
+  callable: {
+    summary: "`callable(v)`: whether v is a function, a layer's instance or an initialiser, known at compile time",
+    takes: [1, 1, []],
+    apply: ({ at }) => ({ kind: "bool", value: isCallable(at(0).value) }),
   },
   window_room: {
     summary:

@@ -5,7 +5,7 @@ import { add, call, literal, load, neg, random } from "../../graph/scalar.ts";
 import type { Integer, Node, Variable } from "../../graph/types.ts";
 import type { Context, Distribution, Value } from "../context.ts";
 import { hashSite } from "../draws.ts";
-import { needed, noBounds, noProbability, notCompiledYet, notInFor, typeText } from "../errors.ts";
+import { needed, noBounds, noProbability, notCompiledYet, notInFor, outsideOfRange, typeText } from "../errors.ts";
 import { axesOf, someElements } from "../tensors.ts";
 import { number, tensor } from "../values.ts";
 import type { Builtin, Builtins, Call } from "./call.ts";
@@ -17,6 +17,10 @@ const distribution = (summary: string, base: Distribution["base"], ...names: rea
     const [a, b] = [option(names[0]!, 0), names[1] === undefined ? undefined : option(names[1], 1)];
     if (base === "bernoulli" && !a) throw noProbability(span, name);
     if (base === "randint" && (!a || !b)) throw noBounds(span, name);
+    if (base === "bernoulli" && a?.kind === "number" && !(a.value >= 0 && a.value <= 1))
+      throw outsideOfRange(span, "bernoulli's p", String(a.value), "0..1", undefined, true);
+    if (base === "normal" && b?.kind === "number" && b.value < 0)
+      throw outsideOfRange(span, "normal's std", String(b.value), "0..inf", undefined, true);
     return {
       kind: "distribution",
       base,

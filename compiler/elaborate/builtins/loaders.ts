@@ -1,9 +1,18 @@
 // Loaders: where the columns of a data block come from.
 import { constantOf } from "../../graph/scalar.ts";
-import type { Loader } from "../../../runtime/plan.ts";
+import type { Loader, TextLines, TextUnit } from "../../../runtime/plan.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import type { Value } from "../context.ts";
-import { csvColumns, needed, noFileName, noHeader, wholeArgument } from "../errors.ts";
+import {
+  csvColumns,
+  longerWindows,
+  needed,
+  noFileName,
+  noHeader,
+  strideOfLines,
+  wholeArgument,
+  windowOrPad,
+} from "../errors.ts";
 import { kindText, knownBool } from "../values.ts";
 import type { Builtin, Builtins, Call } from "./call.ts";
 
@@ -12,6 +21,7 @@ const loader = (summary: string, most: number, names: readonly string[], make: (
   takes: [0, most, names],
   apply: (call) => ({ kind: "loader", loader: make(call), span: call.span }),
 });
+const textArguments = ["path", "pad", "longer"];
 export const loaders: Builtins = {
   csv: loader(
     '`csv("d.csv", columns: 0..4)`: columns of a table; `column`, `columns`, `header`, `missing`, `delimiter`',
@@ -28,30 +38,62 @@ export const loaders: Builtins = {
     path: pathOf(call),
   })),
   chars: loader(
-    '`chars("d.txt", window: 64)`: windows of a text, as character numbers',
+    '`chars("d.txt", window: 64)`: windows of a text, as character numbers; `stride`. `pad: 64`: its lines, padded; `longer`',
     1,
-    ["path", "window"],
+    [...textArguments, "window", "stride"],
+    (call) => windowsOrLines(call, "character"),
+  ),
+  char_count: loader(
+    '`char_count("d.txt", pad: 64)`: how many characters each line has; `longer`',
+    1,
+    textArguments,
+    (call) => ({ kind: "line_lengths", ...lines(call, "character") }),
+  ),
+  words: loader(
+    '`words("d.txt", pad: 64)`: the words of each line by number, padded; `longer`, `most`. `window: 64`: windows; `stride`',
+    1,
+    [...textArguments, "window", "stride", "most"],
+    (call) => windowsOrLines(call, "word"),
+  ),
+  word_count: loader(
+    '`word_count("d.txt", pad: 64)`: how many words each line has; `longer`',
+    1,
+    textArguments,
     (call) => ({
-      kind: "chars",
-      path: pathOf(call),
-      window: whole(call, "window"),
+      kind: "line_lengths",
+      ...lines(call, "word"),
     }),
   ),
-  tokens: loader('`tokens("d.txt", pad: 64)`: the numbers of each line, padded', 1, ["path", "pad"], (call) => ({
-    kind: "tokens",
-    path: pathOf(call),
-    pad: whole(call, "pad"),
-  })),
+  tokens: loader(
+    '`tokens("d.txt", pad: 64)`: the numbers of each line, padded; `longer`',
+    1,
+    textArguments,
+    (call) => ({
+      kind: "lines",
+      ...lines(call, "number"),
+    }),
+  ),
   token_count: loader(
-    '`token_count("d.txt", pad: 64)`: how many numbers each line has',
+    '`token_count("d.txt", pad: 64)`: how many numbers each line has; `longer`',
     1,
-    ["path", "pad"],
-    (call) => ({
-      kind: "token_count",
-      path: pathOf(call),
-      pad: whole(call, "pad"),
-    }),
+    textArguments,
+    (call) => ({ kind: "line_lengths", ...lines(call, "number") }),
   ),
+  images: loader(
+    '`images("folder")`: the png and jpeg files of a folder and those inside it, bytes 0 to 255; `resize`',
+    1,
+    ["path", "resize"],
+    (call) => {
+      const resize = call.option("resize");
+      const known = resize && knownBool(resize);
+      if (resize && known === undefined) throw needed(call.span, "resize", kindText(resize));
+      return { kind: "images", path: pathOf(call), ...(known ? { resize: true } : {}) };
+    },
+  ),
+  image_class: loader('`image_class("folder")`: the folder that each picture lies in', 1, ["path"], (call) => ({
+    kind: "image_class",
+    path: pathOf(call),
+  })),
   host: loader('`host("name")`: what the caller of the runtime gives', 1, [], ({ positional }) => {
     const name = positional[0]?.value;
     return { kind: "host", name: name?.kind === "string" ? name.value : "" };
@@ -62,10 +104,31 @@ function pathOf({ name, positional, named, span }: Call): string {
   if (v?.kind !== "string") throw noFileName(span, name, "path", v ? kindText(v) : "nothing");
   return v.value;
 }
-function whole({ name, option, span }: Call, own: string): number {
+function positive({ name, option, span }: Call, own: string, least = 1): number {
   const v = option(own);
-  if (v?.kind !== "number") throw wholeArgument(span, name, own);
+  if (v?.kind !== "number" || !Number.isInteger(v.value) || v.value < least)
+    throw wholeArgument(span, name, own, least);
   return v.value;
+}
+/** Windows of the whole text, or its lines: by the argument that is given. */
+function windowsOrLines(call: Call, unit: TextUnit): Loader {
+  const { name, option, span } = call;
+  const [window, stride, most] = [option("window"), option("stride"), option("most")];
+  if ((window === undefined) === (option("pad") === undefined)) throw windowOrPad(span, name, window !== undefined);
+  const kept = most ? { most: positive(call, "most", 3) } : {};
+  if (window === undefined) {
+    if (stride) throw strideOfLines(span, name);
+    return { kind: "lines", ...lines(call, unit), ...kept };
+  }
+  if (option("longer")) throw longerWindows(span, name);
+  const moves = stride ? { stride: positive(call, "stride") } : {};
+  return { kind: "windows", path: pathOf(call), unit, window: positive(call, "window"), ...moves, ...kept };
+}
+function lines(call: Call, unit: TextUnit): TextLines {
+  const longer = call.option("longer");
+  if (longer && !(longer.kind === "string" && longer.value === "cut"))
+    throw needed(call.span, "longer", kindText(longer));
+  return { path: pathOf(call), unit, pad: positive(call, "pad"), ...(longer ? { longer: "cut" } : {}) };
 }
 function csv(call: Call): Loader {
   const { option, span } = call;

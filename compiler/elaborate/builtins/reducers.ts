@@ -1,9 +1,11 @@
 // Reductions as functions: sum(x, axis: 1).
 import { toF32 } from "../../graph/scalar.ts";
+import { elementCount } from "../../graph/node.ts";
 import type { Value } from "../context.ts";
+import { operate, withParameters } from "../expression/operators.ts";
 import { needed } from "../errors.ts";
 import { reducer, reduceNode } from "../tensors.ts";
-import { asScalarValue, asTensor, isPlain, kindText, knownBool, number, scalar, tensor } from "../values.ts";
+import { asScalarValue, asTensor, isBundle, isPlain, kindText, knownBool, number, scalar, tensor } from "../values.ts";
 import { axisList, type Builtin, type Builtins, type Call } from "./call.ts";
 
 const row = (summary: string): Builtin => ({
@@ -26,13 +28,31 @@ export const reducers: Builtins = {
   argmin: row("`argmin(x)`: the place of the first smallest"),
   logsumexp: row("`logsumexp(x)`: log(sum(exp(x))) without overflow"),
 };
-function reduced({ name, at, named, span }: Call): Value {
+function reduced({ name, at, named, span, ctx }: Call): Value {
   const x = at(0);
   const keepGiven = named.get("keep");
   const keep = keepGiven ? knownBool(keepGiven.value) : false;
   if (keep === undefined) throw needed(keepGiven!.span, "truth", kindText(keepGiven!.value));
-  const v = x.value.kind === "lazy" ? x.value.force() : x.value;
+  const v = withParameters(x.value.kind === "lazy" ? x.value.force() : x.value, x.span, ctx);
   const axis = named.get("axis");
+  if (isBundle(v) && v.values?.size && !axis && !keep && (name === "sum" || name === "mean")) {
+    // all elements of all parameters, tensor by tensor
+    const parts = [...v.values.values()];
+    const sums = parts.map((y) =>
+      tensor(
+        reduceNode(
+          "sum",
+          y,
+          y.shape.map((_, d) => d),
+          false,
+          span,
+        ),
+      ),
+    );
+    const sum = sums.reduce((a, b) => operate("+", a, b, [span, span], span));
+    const count = parts.reduce((n, y) => n + elementCount(y.shape), 0);
+    return name === "sum" ? sum : operate("/", sum, number(count), [span, span], span);
+  }
   // an element, or a number: there is nothing to reduce
   if (v.kind === "scalar" || isPlain(v)) {
     if (axis) axisList(axis.value, 0, axis.span);

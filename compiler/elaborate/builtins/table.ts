@@ -6,7 +6,7 @@ import { call as callScalar } from "../../graph/scalar.ts";
 import type { Integer } from "../../graph/types.ts";
 import type { Argument, Context, Value } from "../context.ts";
 import { functionNotYet, settingAsFunction, tooManyArguments } from "../errors.ts";
-import { elementwiseValues } from "../expression/operators.ts";
+import { elementwiseValues, withParameters } from "../expression/operators.ts";
 import { asScalarValue, int, integerOf, number, scalar } from "../values.ts";
 import { arrays } from "./arrays.ts";
 import { callOf, checkArguments, type Builtin, type Builtins, type Call } from "./call.ts";
@@ -52,7 +52,7 @@ export const builtinNames: ReadonlySet<string> = new Set([...rows.keys(), ...sha
 /** What the row of a name says of it. */
 export const summaryOf = (name: string): string | undefined => rows.get(name)?.summary ?? shaped.get(name)?.summary;
 /** Functions of the language that are not compiled yet. */
-export const laterNames: ReadonlySet<string> = new Set(["svdvals", "eigvals", "histogram", "sort", "fft"]);
+export const laterNames: ReadonlySet<string> = new Set(["eigvals"]);
 
 export function applyBuiltin(name: string, args: readonly Argument[], span: Span, ctx: Context): Value {
   const found = rows.get(name) ?? (namedFunctions.has(name) ? ofElements : undefined);
@@ -67,11 +67,13 @@ function notYet(name: string, span: Span): never {
 }
 /** A function of the scalar table, applied to every element. */
 const ofElements: Omit<Builtin, "summary"> = { takes: [0, Infinity, []], apply: applyScalarFunction };
-function applyScalarFunction({ name, positional, span }: Call): Value {
+function applyScalarFunction({ name, positional, span, ctx }: Call): Value {
   const row = namedFunctions.get(name)!;
   if (positional.length !== row.operands.length)
     throw tooManyArguments(span, name, row.operands.length, positional.length);
-  const values = positional.map((a) => (a.value.kind === "lazy" ? a.value.force() : a.value));
+  const values = positional.map((a) =>
+    withParameters(a.value.kind === "lazy" ? a.value.force() : a.value, a.span, ctx),
+  );
   const ofNumbers = row.operands[0] === "number";
   const numbers = values.flatMap((v) => (v.kind === "number" ? [v] : []));
   if (numbers.length === values.length) {

@@ -5,6 +5,7 @@ import { compute, indicesOf, source } from "../../graph/node.ts";
 import { asExtent, iadd, load, toF32, variable } from "../../graph/scalar.ts";
 import type { DType, Integer, Node, Range, Shape } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
+import { pictureShape } from "../errors.ts";
 import { axesOf } from "../tensors.ts";
 import type { Block, Bounds } from "./dataset.ts";
 
@@ -18,13 +19,14 @@ export function addColumn(
   span: Span,
   block: Block,
 ): Node {
-  // a file says by its name that it holds bytes (train-images-idx3-ubyte.gz): they stay bytes
-  const bytes = loader.kind === "idx" && /ubyte/.test(loader.path) && dtype !== "bool" && !declared;
+  // pictures are bytes, and a file says by its name that it holds bytes (train-images-idx3-ubyte.gz): they stay bytes
+  const inFile = loader.kind === "images" || (loader.kind === "idx" && /ubyte/.test(loader.path));
+  const bytes = inFile && dtype !== "bool" && !declared;
   const known = bytes ? ([0, 256] as const) : (declared ?? rangeOfRows(loader, dtype));
   const rawType: DType = bytes ? "i32" : dtype;
   const range: Range = known ? { low: known[0], high: known[1] - 1 } : { low: leastI32, high: mostI32 };
   const extents: Shape =
-    loader.kind === "chars" ? [asExtent(iadd(block.rows, loader.window - 1))] : [block.rows, ...shape];
+    loader.kind === "windows" ? [asExtent(iadd(block.rows, loader.window - 1))] : [block.rows, ...shape];
   const raw = source({
     role: "input",
     path: `data.${name}`,
@@ -44,7 +46,7 @@ export function addColumn(
     span,
   });
   const at = load(block.row, []) as Integer;
-  if (loader.kind === "chars") {
+  if (loader.kind === "windows") {
     block.windowed = true;
     const k = variable(loader.window, "k");
     return compute([k], undefined, load(raw, [iadd(at, k)]), { span });
@@ -64,18 +66,24 @@ function storageOf(loader: Loader, dtype: DType, range: Bounds | undefined): Sto
   return dtype === "i32" && range && range[0] >= 0 && range[1] <= 256 && fromFile ? "u8" : dtype;
 }
 /** What a loader reads of one row, for a field of this shape. */
-export function shapeOfLoader(loader: Loader, field: readonly number[]): readonly number[] {
+export function shapeOfLoader(loader: Loader, field: readonly number[], span: Span): readonly number[] {
   switch (loader.kind) {
     case "csv": {
       const { columns } = loader;
       const n = "from" in columns ? columns.to - columns.from : columns.length;
       return field.length === 0 && n === 1 ? [] : [n];
     }
-    case "chars":
+    case "windows":
       return [loader.window];
-    case "tokens":
+    case "lines":
       return [loader.pad];
-    case "token_count":
+    case "line_lengths":
+      return [];
+    case "images":
+      if ((field.length === 2 || (field.length === 3 && [1, 3, 4].includes(field[2]!))) && field.every((n) => n > 0))
+        return field;
+      throw pictureShape(span, field);
+    case "image_class":
       return [];
     case "idx":
       return field.length ? [field.reduce((a, b) => a * b, 1)] : [];

@@ -39,12 +39,21 @@ export function declareData(self: Interpreter, item: ast.Data, scope: Scope, att
     broken.push(s.name.text);
     block.scope.bind(s.name.text, { kind: "lazy", force: quiet });
   }
+  attempt(() => checkStrides(block));
   const rowCount = block.rowCount ?? writtenCount(block);
   const { columns, fields, holdouts, windowed } = block;
   const known = { name, rows, ...(rowCount !== undefined ? { rowCount } : {}), holdouts, windowed };
   const shape = [trainingCount(known) ?? dim(`training.${name}`)];
   const training = source({ role: "input", path: `data.${name}.training`, shape, dtype: "i32", range });
   return { public: { ...known, training }, columns, fields, broken, row, rows };
+}
+/** One row of a block is one place of a text: what one field says of its stride holds for all. */
+function checkStrides({ columns }: Block): void {
+  const moved = [...columns.values()].flatMap(({ loader, span }) =>
+    loader.kind === "windows" && loader.stride !== undefined ? [{ stride: loader.stride, span }] : [],
+  );
+  const strides = [...new Set(moved.map((m) => m.stride))];
+  if (strides.length > 1) throw errors.differentStrides(moved.find((m) => m.stride === strides[1])!.span, strides);
 }
 /** `row`: the number of the row; `rows`: the number of rows that the block has itself (those of other data lie behind). */
 function rowScope(self: Interpreter, item: ast.Data, block: Block): Scope {
@@ -74,6 +83,7 @@ function declareStatement(s: ast.DataStatement, block: Block, ctx: Context): voi
     case "setting": {
       if (s.name.text !== "rows")
         throw errors.unknownName(s.name.span, s.name.text, ["rows"], { kind: "setting", place: "of a data block" });
+      if (s.every) throw errors.settingForm(s.every.span, "rows", "without `every`");
       const v = evaluate(s.value, block.scope, ctx);
       if (v.kind !== "number" || !Number.isInteger(v.value) || v.value < 1)
         throw errors.settingNeeds(s.value.span, "rows", "positive");

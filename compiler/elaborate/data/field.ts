@@ -7,7 +7,7 @@ import type { DType, Node } from "../../graph/types.ts";
 import { loaders } from "../builtins/loaders.ts";
 import { type Context, evaluate, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
-import { declaredRange, extentValue, typeSource } from "../expression/types.ts";
+import { declaredRange, extentValue, typeSource, expecting } from "../expression/types.ts";
 import { stopGradient } from "../tensors.ts";
 import { asTensor, isPlain, kindText, plainScalar, tensor } from "../values.ts";
 import { addColumn, shapeOfLoader } from "./columns.ts";
@@ -97,9 +97,9 @@ function fieldFormula(s: ast.Field, declared: Declared, block: Block, ctx: Conte
     if (v.kind !== "loader") return v;
     const loader = v.loader.kind === "host" && !v.loader.name ? { ...v.loader, name: s.name.text } : v.loader;
     const own = isBare ? range : undefined;
-    return tensor(addColumn(columnName(), loader, shapeOfLoader(loader, shape), dtype, own, span, block));
+    return tensor(addColumn(columnName(), loader, shapeOfLoader(loader, shape, span), dtype, own, span, block));
   };
-  const v = loaded(evaluateField(s.value, block.scope, ctx, loaded), s.value.span);
+  const v = loaded(evaluateField(s.value, shape, block.scope, ctx, loaded), s.value.span);
   const node = isPlain(v)
     ? compute([], undefined, plainScalar(v, dtype, s.value.span))
     : asTensor(v, s.value.span, dtype);
@@ -146,10 +146,16 @@ const isRows = (e: Extract<ast.Expr, { kind: "list" }>, rank: number): boolean =
 const isLoader = (e: ast.Expr): boolean =>
   e.kind === "call" && e.callee.kind === "name" && Object.hasOwn(loaders, e.callee.text);
 /** Evaluates a formula whose loaders are replaced by columns: operands of operators, pipes and calls. */
-function evaluateField(e: ast.Expr, scope: Scope, ctx: Context, loaded: (v: Value, span: Span) => Value): Value {
+function evaluateField(
+  e: ast.Expr,
+  shape: readonly number[],
+  scope: Scope,
+  ctx: Context,
+  loaded: (v: Value, span: Span) => Value,
+): Value {
   const named = new Scope(scope);
   const words = new Scope(scope);
-  words.bind("drop", { kind: "string", value: "drop" }); // csv(..., missing: drop)
+  for (const word of ["drop", "cut"]) words.bind(word, { kind: "string", value: word }); // missing: drop, longer: cut
   let n = 0;
   const rewrite = (x: ast.Expr): ast.Expr => {
     switch (x.kind) {
@@ -179,5 +185,6 @@ function evaluateField(e: ast.Expr, scope: Scope, ctx: Context, loaded: (v: Valu
         return x;
     }
   };
-  return evaluate(rewrite(e), named, ctx);
+  const formula = rewrite(e);
+  return evaluate(formula, named, expecting(formula, shape, ctx));
 }

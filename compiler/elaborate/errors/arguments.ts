@@ -36,8 +36,33 @@ export const noTensor = (span: Span, name: string): Fault => wrong(span, name, "
 export const noProbability = (span: Span, name: string): Fault => wrongNow(span, name, "needs a probability");
 export const noBounds = (span: Span, name: string): Fault =>
   wrongNow(span, name, "needs two bounds", { signature: `${name}(lo, hi)` });
-export const wholeArgument = (span: Span, name: string, argument: string): Fault =>
-  wrongNow(span, name, `needs ${argument}: a whole number`);
+export const wholeArgument = (span: Span, name: string, argument: string, least: number): Fault =>
+  wrongNow(span, name, `needs ${argument}: a whole number, ${least} or more`);
+/** Neither or `both` of `window:` and `pad:`. */
+export const windowOrPad = (span: Span, name: string, both: boolean): Fault =>
+  wrong(span, name, both ? "takes one of window: and pad:" : "needs window: or pad:", {
+    signature: `${name}("file.txt", window: 64) for windows of the whole text, ${name}("file.txt", pad: 64) for its lines`,
+  });
+export const strideOfLines = (span: Span, name: string): Fault =>
+  wrong(span, name, "takes stride: with window: only: every line is a row");
+export const longerWindows = (span: Span, name: string): Fault =>
+  wrong(span, name, "takes longer: with pad: only: windows have one length");
+export const pictureShape = (span: Span, shape: readonly number[]): Fault =>
+  wrong(
+    span,
+    "images",
+    `gives [height, width] or [height, width, channels] a row, and the field is [${shape.join(", ")}]`,
+    {
+      hint: "channels are 1 (grey), 3 (red, green, blue) or 4 (and how opaque); flatten(x) in the model makes one axis of them",
+    },
+  );
+/** Windows of one data block begin at the same places. */
+export const differentStrides = (span: Span, strides: readonly number[]): Fault =>
+  wrong(
+    span,
+    "this data block",
+    `moves windows by a stride of ${strides.join(" and of ")}: its fields stand side by side`,
+  );
 /** Neither or `both` of `column:` and `columns:`. */
 export const csvColumns = (span: Span, both: boolean): Fault =>
   wrong(span, "csv", both ? "takes one of column: and columns:" : "needs column: or columns:", {

@@ -14,14 +14,25 @@ export class Fault extends Error {
   readonly unequal: readonly Unequal[];
   /** It is the text that is wrong: no sizes and no values of the types that parameters have would set it right. */
   readonly always: boolean;
-  constructor(diagnostic: Diagnostic, unequal: readonly Unequal[] = [], always = ofText.has(diagnostic.code)) {
+  /** A whole tensor stands where `for` has a single element: the body may be read as one of tensors. */
+  readonly ofElement: boolean;
+  constructor(
+    diagnostic: Diagnostic,
+    unequal: readonly Unequal[] = [],
+    always = ofText.has(diagnostic.code),
+    ofElement = false,
+  ) {
     super(diagnostic.message);
+    this.ofElement = ofElement;
     this.diagnostic = diagnostic;
     this.unequal = unequal;
     this.always = always;
   }
+  hinting(hint: string): Fault {
+    return new Fault({ ...this.diagnostic, hint }, this.unequal, this.always, this.ofElement);
+  }
   with(labels: readonly Label[], span = this.diagnostic.span): Fault {
-    return new Fault({ ...this.diagnostic, span, labels }, this.unequal, this.always);
+    return new Fault({ ...this.diagnostic, span, labels }, this.unequal, this.always, this.ofElement);
   }
 }
 /** Follows from an error that is reported already. */
@@ -30,7 +41,7 @@ export const error = (
   code: string,
   span: Span,
   message: string,
-  { hint, notes, labels, unequal, always }: More = {},
+  { hint, notes, labels, unequal, always, ofElement }: More = {},
 ): Fault =>
   new Fault(
     {
@@ -44,6 +55,7 @@ export const error = (
     },
     unequal,
     always,
+    ofElement,
   );
 /** What a fault may say beside its message. */
 export interface More {
@@ -52,6 +64,7 @@ export interface More {
   readonly labels?: readonly Label[];
   readonly unequal?: readonly Unequal[];
   readonly always?: boolean;
+  readonly ofElement?: boolean;
 }
 export const typeText = (dtype: DType, shape: Shape): string => dtype + (shape.length ? shapeText(shape) : "");
 

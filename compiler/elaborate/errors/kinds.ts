@@ -15,15 +15,12 @@ const needs = {
   number: need("a number"),
   whole: need("a whole number"),
   positive: need("a whole number, 1 or more"),
+  above: need("a number above 0"),
   float: need("f32"),
   truth: need("true or false"),
   condition: need("a condition"),
   tensor: need("a tensor"),
   element: need("a single element"),
-  forBody: need(
-    "a single element as the body of `for`",
-    "index every axis, or use whole-array operators without `for`",
-  ),
   reducedElement: need("a single element", "index every axis"),
   logits: need("f32 with a last axis of logits"),
   indices: need("a tensor of i32 indices"),
@@ -41,6 +38,7 @@ const needs = {
   size: need("a size"),
   namedAxes: need("axes by name"),
   declaredRange: need("a range, as 0..10"),
+  knownRange: need("a range of known numbers, as 0..1"),
   indexRange: need("a range, as 0..n"),
   // what is applied
   function: need("a function"),
@@ -64,24 +62,26 @@ const needs = {
   // options of loaders
   column: need("a column's name, or its number from 0"),
   header: need("header: true or header: false"),
+  longer: need("longer: cut"),
+  resize: need("resize: true or resize: false"),
   missing: need("missing: drop, or a number"),
   delimiter: need('delimiter: ",", ";", "tab" or another character'),
 } satisfies Readonly<Record<string, Need>>;
 export type Wanted = keyof typeof needs;
 export const wantedText = (want: Wanted): string => needs[want].text;
 
-const wrong = (span: Span, want: string, got: string, hint?: string, always = false): Fault =>
-  error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint, always });
+const wrong = (span: Span, want: string, got: string, hint?: string, always = false, ofElement = false): Fault =>
+  error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint, always, ofElement });
 /** What a value's type alone decides: not what it is, nor when it is known. */
 const ofTypes: ReadonlySet<Wanted> = new Set<Wanted>([
-  ...(["truth", "condition", "float", "tensor", "tensors", "element", "forBody", "reducedElement"] as const),
+  ...(["truth", "condition", "float", "tensor", "tensors", "element", "reducedElement"] as const),
   ...(["logits", "indices", "pattern", "shapedFloat", "instance", "layer", "withMembers"] as const),
   ...(["function", "applicable", "composable"] as const),
 ]);
 /** `got`: the kind of the value that is there, as `kindText` says it. */
 export const needed = (span: Span, want: Wanted, got: string): Fault => {
   const { text, hint }: Need = needs[want];
-  return wrong(span, text, got, hint?.(), ofTypes.has(want));
+  return wrong(span, text, got, hint?.(), ofTypes.has(want), want === "reducedElement");
 };
 
 // ---- numbers
@@ -115,7 +115,12 @@ export const knownTooLate = (span: Span, what: string): Fault =>
 export const wrongType = (span: Span, want: string, got: string): Fault =>
   wrong(span, want, got, want === "f32" && (got === "i32" || got === "bool") ? "write f32(x)" : undefined, true);
 export const rangeOfFloats = (span: Span, dtype: string): Fault =>
-  wrong(span, "i32 before `in`", dtype, "only whole numbers carry a range");
+  wrong(
+    span,
+    "i32 before `in`",
+    dtype,
+    "whole numbers carry a range; of f32 only a single number that is an argument, `p: f32 in 0..1`",
+  );
 export const emptyRange = (span: Span, range: string): Fault =>
   wrong(span, "a range that holds a number", range, "the end is not included: 0..3 is 0, 1 and 2");
 export const rangeBeyondI32 = (span: Span, range: string): Fault =>
@@ -146,13 +151,21 @@ export const emptyReduction = (span: Span, reducer: string): Fault =>
   wrong(span, `${reducer} of one element or more`, "of none");
 /** `shape`: of the tensor that is there. */
 export const notElement = (span: Span, got: string, shape: string | undefined): Fault =>
-  wrong(span, wantedText("element"), got, shape === undefined ? undefined : `index it: the value has ${shape}`, true);
+  wrong(
+    span,
+    wantedText("element"),
+    got,
+    shape === undefined ? undefined : `index it: the value has ${shape}`,
+    true,
+    true,
+  );
 export const elementForTensor = (span: Span): Fault =>
   wrong(
     span,
     wantedText("tensor"),
     "an element inside `for`",
     "a `for` body is a single element; draws, loops and whole-array functions stand outside of it",
+    true,
     true,
   );
 

@@ -1,7 +1,7 @@
 // Names: unknown, bound twice, defined by themselves.
 import { nearest } from "../../../grammar/nearest.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
-import { calledElsewhere } from "../../std/facts.ts";
+import { calledElsewhere, libraryNames } from "../../std/facts.ts";
 import { error, type Fault } from "./fault.ts";
 
 /** What other systems call the words of the language and what is built in. Names of declarations are facts of the library (std/facts.ts). */
@@ -40,6 +40,42 @@ const elsewhere: Readonly<Record<string, string>> = {
   pow: "^",
   abs_: "abs",
 };
+/** Modules of other systems, which stand before names that stand alone here. */
+const modules = new Set([
+  "nn",
+  "torch",
+  "F",
+  "np",
+  "numpy",
+  "jnp",
+  "jax",
+  "tf",
+  "keras",
+  "optim",
+  "layers",
+  "nnx",
+  "flax",
+  "math",
+  "mx",
+  "init",
+]);
+/** Members that stand for the application of a layer elsewhere. */
+const applications = new Set(["forward", "apply", "call", "__call__", "predict"]);
+/** `nn.Linear(3)`: the last name behind the points, as it is called here. */
+function behindModule({ file, end }: Span, name: string, names: readonly string[]): string | undefined {
+  const members = /^(?:\.[A-Za-z_]\w*)+/.exec(file.text.slice(end))?.[0].split(".");
+  const last = members?.at(-1);
+  if (!modules.has(name) || last === undefined) return undefined;
+  const known = [...names, ...libraryNames()];
+  const called = [last, ...calledElsewhere(last, file), ...(Object.hasOwn(elsewhere, last) ? [elsewhere[last]!] : [])];
+  const found = called.find((n) => known.includes(n)) ?? nearest(last, known);
+  return `there are no modules: ${found ? `write \`${found}\`` : "names stand alone"}`;
+}
+/** `x // twice`: what was to be a comment. */
+const commentHint = ({ file, start }: Span): string | undefined =>
+  /\/\/\s*$/.test(file.text.slice(Math.max(0, start - 80), start))
+    ? "a comment begins with `#`; `//` divides"
+    : undefined;
 export interface Where {
   readonly kind?: string; // parameter, setting, field, ...
   readonly place?: string; // in a train block, in net.first, ...
@@ -55,13 +91,15 @@ export const unknownName = (
 ): Fault => {
   const names = [...new Set(known)].filter((n) => /^[A-Za-z]/.test(n));
   const foreign = [...calledElsewhere(name, span.file), ...(Object.hasOwn(elsewhere, name) ? [elsewhere[name]!] : [])];
-  const near = foreign.find((n) => names.includes(n)) ?? nearest(name, names);
+  const near = foreign.find((n) => names.includes(n)) ?? (modules.has(name) ? undefined : nearest(name, names));
   const hint =
     name === "nan" || name === "NaN"
       ? "there is no NaN to test for: `inf` is finite, and masks are written with `where`"
       : near
         ? `did you mean \`${near}\`?`
-        : undefined;
+        : kind === "member" && applications.has(name)
+          ? "a layer is applied by its own name: net(x)"
+          : (behindModule(span, name, names) ?? commentHint(span));
   const list = kind && names.length && names.length <= 16 && !signature ? [`known ${kind}s: ${names.join(", ")}`] : [];
   return error("DLM2001", span, `there is no ${kind ? `${kind} ` : ""}\`${name}\` ${place}`, {
     hint,

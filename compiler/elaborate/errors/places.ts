@@ -12,11 +12,19 @@ type Declared = string | undefined;
 const within = (declared: Declared): string => (declared ? `in a ${declared}` : "here");
 const owners = {
   param: "parameters belong to layers and models",
-  state: "a fn has no state; layers, optimizers and train blocks do",
-  next: "a fn has no state; layers, optimizers, loops and train blocks do",
+  state: "layers, optimizers and train blocks hold states, and a fn that they call",
+  next: "layers, optimizers, loops and train blocks hold states, and a fn that they call",
 } as const;
 export const withoutOwner = (span: Span, statement: keyof typeof owners, declared: Declared): Fault =>
   misplaced(span, `\`${statement}\``, within(declared), owners[statement]);
+/** A function that declares `state`, called where nothing holds it. */
+export const stateWithoutOwner = (span: Span, name: string, declared: Declared): Fault =>
+  misplaced(
+    span,
+    `a call of ${name}, which keeps a state,`,
+    within(declared),
+    "layers and train blocks hold states; call it there, with `let`",
+  );
 export const instanceWithoutOwner = (span: Span, layer: string, declared: Declared): Fault =>
   misplaced(
     span,
@@ -51,7 +59,7 @@ const forbiddenInFor = {
 } as const;
 export const notInFor = (span: Span, what: keyof typeof forbiddenInFor): Fault => {
   const [text, where, hint] = forbiddenInFor[what];
-  return misplaced(span, text, where, hint);
+  return error("DLM2014", span, `${text} cannot stand ${where}`, { hint, ofElement: what !== "bound" });
 };
 export const noReturn = (block: Span): Fault =>
   error("DLM2014", { ...block, start: Math.max(block.start, block.end - 1) }, "this block ends without `return`", {
@@ -70,7 +78,10 @@ const early = {
   rounds: ["the number of rounds", "use `where(condition, a, b)` to choose at run time"],
 } as const;
 export const neededEarly = (span: Span, what: keyof typeof early): Fault =>
-  error("DLM2008", span, `${early[what][0]} must be known at compile time`, { hint: early[what][1] });
+  error("DLM2008", span, `${early[what][0]} must be known at compile time`, {
+    hint: early[what][1],
+    ofElement: true, // an index may be known, where a `for` is written out
+  });
 
 const fixed = (span: Span, what: string, hint: string): Fault =>
   error("DLM2017", span, `${what} may not depend on a run-time dim`, { hint });
@@ -107,11 +118,13 @@ const limits = {
   batches: ["accumulated batches", most, "read larger batches"],
   calls: ["calls written out", mostCalls, "repeat with `scan` or `fold`, which are not written out"],
   list: ["the elements of a list", most, "large data are tensors: i32[n]"],
+  rounds: ["the indices that `for` is written out for", 256, "a loop at run time is `scan`"],
   copies: ["the copies of `stack`", most, "a loop at run time is `fold`"],
   axis: ["the elements of an axis", mostElements, "positions in a tensor are i32"],
 } as const;
 const beyond = (span: Span, what: string, count: number, limit: number, hint: string): Fault =>
   error("DLM2021", span, `${what}: ${count} is more than the ${limit} that a program may have`, { hint });
+export const mostRounds: number = limits.rounds[1];
 export const beyondLimit = (span: Span, what: keyof typeof limits, count: number): Fault =>
   beyond(span, limits[what][0], count, limits[what][1], limits[what][2]);
 export const tensorTooLarge = (span: Span, shape: string, count: number): Fault =>
@@ -129,10 +142,17 @@ const later = {
   sizeOfRunTimeAxes: ["the size of a tensor with several run-time axes"],
   groupOfRunTimeAxes: ["a group with several run-time axes"],
   drawOfRunTimeAxes: ["a draw over several run-time axes, or over one that is not the first"],
-  nestedImport: ["an import in an imported file", "import it in the main file, before this one"],
   borrowedRows: [
     "`rows` beside a holdout of other data, where the number of rows is read from a file",
     "give the number: rows: 1000",
+  ],
+  carriedTogether: [
+    "a state of the batch's rows that mixes them, in an evaluation",
+    "let every row have its own: h[b] of h[b] and x[b]",
+  ],
+  loopOverIndices: [
+    "a loop, or a layer's state, for every index of a run-time axis",
+    "give the axis a known size, as x: f32[32, 4]",
   ],
   loopInField: ["a loop in the formula of a field", "write it with `for` and reducers, or apply it in the train block"],
 } as const satisfies Readonly<Record<string, readonly [what: string, hint?: string]>>;

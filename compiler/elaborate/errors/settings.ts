@@ -26,7 +26,7 @@ export const nothingMeasured = (span: Span, setting: string, split: string, data
         span,
         setting,
         `names \`${split}\`, but ${data} has no part to measure on`,
-        `write holdout ${split} = 0.1 in ${data}`,
+        `write holdout ${split} = 0.1 in ${data}, or train.loss for the rows that are trained on`,
       );
 export const twoMeasured = (span: Span, setting: string, example: string): Fault =>
   wrong(span, setting, "compares one measured value", `write ${example}`);
@@ -52,8 +52,17 @@ export const noLength = (span: Span, train: string): Fault =>
   wrong(span, block(train), "needs `epochs` or `steps`", "write epochs: 10");
 export const epochsWithoutData = (span: Span, train: string): Fault =>
   wrong(span, block(train), "has `epochs` but no data", "write steps: n");
+export const epochsOfNothing = (span: Span, setting: string): Fault =>
+  wrong(span, setting, "counts epochs, and the block has no data", "write every 500 steps");
 export const nothingMinimized = (span: Span, train: string): Fault =>
-  wrong(span, block(train), "minimizes nothing", `write minimize e by ${commonChoices("optimizer")[0]}`);
+  wrong(
+    span,
+    block(train),
+    "does nothing",
+    `write minimize e by ${commonChoices("optimizer")[0]}, a state with its next value, or a metric`,
+  );
+export const metricEvery = (span: Span, word: string): Fault =>
+  wrong(span, "a metric", `is computed in every step, or \`every evaluation\`; this is every ${word}`);
 export const metricLoss = (span: Span): Fault =>
   wrong(span, "the metric loss", "is the first objective already", "give this one another name");
 export const noDependence = (span: Span, name: string): Fault =>

@@ -16,6 +16,7 @@ export const unequalAxis = (span: Span, what: string, want: Extent, got: Extent)
 export const elementOfShape = (span: Span, what: string, want: string, got: string): Fault =>
   shapeMismatch(span, what, want, got, {
     hint: "inside `for` every value is a single element; functions of whole tensors stand outside of it",
+    ofElement: true,
   });
 /** One instance, applied to inputs that give its parameter two shapes. `type`: as it is written. */
 export const parameterOfTwoShapes = (

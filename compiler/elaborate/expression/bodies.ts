@@ -1,23 +1,25 @@
 // Bodies of functions, layers and loops: statements in order, up to `return`.
 import { nameNode } from "../../graph/node.ts";
 import type * as ast from "../../../grammar/ast.ts";
-import { type Context, Scope, type Value } from "../context.ts";
+import { type Context, type Expected, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { evaluate } from "../context.ts";
 import { kindText } from "../values.ts";
 import { readOn } from "./faults.ts";
 import { spreadsOf } from "./parameters.ts";
 import { declareState, runNext } from "./states.ts";
-import { checkType } from "./types.ts";
+import { type Bound, checkType, expecting, shapeSoFar } from "./types.ts";
 import { declareParameter } from "./weights.ts";
 
 /** A body: an expression, or statements up to `return`. */
-export function runBody(body: ast.Body, scope: Scope, ctx: Context): Value {
-  if (body.kind === "expression") return evaluate(body.value, scope, ctx);
+export function runBody(body: ast.Body, scope: Scope, ctx: Context, expected?: Expected["shape"]): Value {
+  if (body.kind === "expression") return evaluate(body.value, scope, expecting(body.value, expected, ctx));
   const end = body.statements.findIndex((x) => x.kind === "return");
   const beyond = end >= 0 ? body.statements[end + 1] : undefined;
   if (beyond) throw errors.afterReturn(beyond.span);
-  const result = runStatements(body.statements, new Scope(scope), ctx);
+  const returned = body.statements[end];
+  const own = returned?.kind === "return" ? expecting(returned.value, expected, ctx) : ctx;
+  const result = runStatements(body.statements, new Scope(scope), own);
   if (result.kind !== "returned") throw errors.noReturn(body.span);
   return result.value;
 }
@@ -59,17 +61,10 @@ export function runStatements(statements: readonly ast.Statement[], scope: Scope
 export function bindLet(s: ast.Let, scope: Scope, ctx: Context): void {
   const before = ctx.instance;
   // an instance that is the whole right side takes the let's name
-  if (before && s.names.length === 1 && s.value.kind === "call") before.siteNames.set(s.value, s.names[0]!.text);
-  let value = evaluate(s.value, scope, ctx);
-  if (s.type)
-    value = checkType(
-      value,
-      s.type,
-      { scope, dims: new Map(), spreads: spreadsOf(scope) },
-      s.names[0]!.text,
-      s.value.span,
-      ctx,
-    );
+  if (before && s.names.length === 1 && s.value.kind === "call") before.siteNames.set(s.value.span, s.names[0]!.text);
+  const bound: Bound = { scope, dims: new Map(), spreads: spreadsOf(scope) };
+  let value = evaluate(s.value, scope, expecting(s.value, shapeSoFar(s.type, bound, ctx), ctx));
+  if (s.type) value = checkType(value, s.type, bound, s.names[0]!.text, s.value.span, ctx);
   if (!s.tuple) {
     ctx.interpreter.log?.named(s.names[0]!, value, scope);
     scope.bind(s.names[0]!.text, label(value, s.names[0]!.text), s.names[0]!.span);

@@ -1,7 +1,9 @@
 // Calls: `f(x)`, `x |> f`, and what the callee makes of its arguments.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
+import { conjuncts } from "../../graph/forms.ts";
 import { callOrigin } from "../../graph/origin.ts";
+import { not } from "../../graph/scalar.ts";
 import {
   apply,
   type Argument,
@@ -15,10 +17,11 @@ import {
 import * as errors from "../errors.ts";
 import { isCallable, kindText } from "../values.ts";
 import { runBody } from "./bodies.ts";
-import { construct } from "./construct.ts";
+import { construct, keeperOf } from "./construct.ts";
 import { inCall, resultSpan, within } from "./faults.ts";
 import { gradExpression } from "./gradients.ts";
 import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
+import { shapeSoFar } from "./types.ts";
 
 export function pipe(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, ctx: Context): Value {
   const input = evaluate(e.left, scope, ctx);
@@ -53,7 +56,18 @@ export function callExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Sc
   if (callee.kind === "builtin" && callee.name === "grad") return gradExpression(e, scope, ctx);
   if (callee.kind === "layer") return construct(callee, e, scope, ctx);
   if (callee.kind === "optimizer") return bindOptimizer(callee, argumentsOf(e.args, scope, ctx), e.span, ctx);
-  return apply(callee, argumentsOf(e.args, scope, ctx), e.span, ctx);
+  const isChoice = callee.kind === "builtin" && callee.name === "where";
+  const within = isChoice ? (values: readonly Value[]) => branchContext(values, ctx) : undefined;
+  return apply(callee, argumentsOf(e.args, scope, ctx, within), e.span, ctx);
+}
+/** In a branch of `where(condition, a, b)` its condition holds, or does not. */
+function branchContext([condition, ...branches]: readonly Value[], ctx: Context): Context {
+  if (!condition || branches.length > 1) return ctx;
+  const v = condition.kind === "lazy" ? condition.force() : condition;
+  const single = v.kind === "tensor" && v.node.kind === "compute" && !v.node.reduction && !v.node.shape.length;
+  const known = v.kind === "scalar" ? v.scalar : single ? v.node.body : undefined;
+  if (known?.dtype !== "bool") return ctx;
+  return { ...ctx, holds: [...(ctx.holds ?? []), ...conjuncts(branches.length ? not(known) : known)] };
 }
 function bindOptimizer(
   callee: Extract<Callable, { kind: "optimizer" }>,
@@ -100,7 +114,14 @@ export function applyFunction(
     const origin = callOrigin(d.kind, d.name.text, undefined, written);
     return inCall(origin, span, () => {
       const bound = bindParameters(d.name.text, d.params, args, callee.scope, span, ctx);
-      const value = runBody(d.body, bound.scope, { ...ctx, declared: ctx.declared ?? "fn" });
+      const keeper = d.kind === "fn" ? keeperOf(d, written, bound.scope, ctx) : undefined;
+      const kept = keeper ? { instance: keeper, stackPosition: "" } : {};
+      const value = runBody(
+        d.body,
+        bound.scope,
+        { ...ctx, ...kept, declared: ctx.declared ?? "fn" },
+        d.kind === "fn" ? shapeSoFar(d.result, bound, ctx) : undefined,
+      );
       const result =
         d.kind === "fn" && d.result ? checkResult(value, d.result, bound, d.name.text, resultSpan(d.body), ctx) : value;
       ctx.generic?.right.add(d);

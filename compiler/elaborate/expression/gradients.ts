@@ -7,7 +7,7 @@ import type { Node, Scalar, Source } from "../../graph/types.ts";
 import { type Context, evaluate, Scope, type Value } from "../context.ts";
 import { derivatives } from "../derivatives.ts";
 import * as errors from "../errors.ts";
-import { asTensor, tensor } from "../values.ts";
+import { asTensor, isBundle, tensor } from "../values.ts";
 import { parametersOf } from "./instances.ts";
 
 /** Is the derivative by new values of parameters, of a value that was computed with old ones? */
@@ -47,7 +47,7 @@ export function gradExpression(e: Extract<ast.Expr, { kind: "call" }>, scope: Sc
     throw errors.notScalar(ofArg.span, "what grad differentiates", errors.typeText(root.dtype, root.shape));
   const one = (x: ast.Expr): Value => {
     const v = evaluate(x, scope, ctx);
-    if (v.kind === "instance") {
+    if (isBundle(v)) {
       const parameters = parametersOf(v.instance, ctx, x.span);
       const nodes = parameters.map((p) => v.values?.get(p) ?? ctx.current.get(p) ?? p);
       checkFresh(root, nodes, ofArg.span, ctx);

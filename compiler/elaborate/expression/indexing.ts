@@ -12,6 +12,7 @@ import {
   interval,
   isBounded,
   isub,
+  literal,
   load,
   modulo,
   provedNonNegative,
@@ -19,6 +20,7 @@ import {
   variable,
 } from "../../graph/scalar.ts";
 import type { Extent, Integer, Node, Scalar, Variable } from "../../graph/types.ts";
+import { impliedBy } from "../../graph/verify.ts";
 import { callOf } from "../builtins/call.ts";
 import { shaped } from "../builtins/shaped.ts";
 import {
@@ -113,7 +115,10 @@ function indexTensor(x: Node, e: Brackets["e"], scope: Scope, ctx: Context): Val
   const output: Variable[] = [];
   const guards: Scalar[] = [];
   const at = parts.map((y, d) => indexOf(y, d, of, output, guards));
-  const beyond = outside && asScalarValue(outside, e.outside!.span, x.dtype);
+  // what is not read where a `where` around chooses the other branch is 0 there
+  const isGuarded = !outside && !ctx.trial && at.some((index, d) => !isWithin(index, x.shape[d]!));
+  const unread = (): Scalar => (x.dtype === "i32" ? integer(0) : x.dtype === "bool" ? boolean(false) : literal(0));
+  const beyond = outside ? asScalarValue(outside, e.outside!.span, x.dtype) : isGuarded ? unread() : undefined;
   let element = load(x, at, beyond);
   if (guards.length) element = select(and(...guards), element, beyond!);
   const elementary = output.length === 0 && (element.variables.size > 0 || scope.find("%for") !== undefined);
@@ -218,11 +223,14 @@ function indexOf({ part, span }: Placed, axis: number, of: Brackets, output: Var
       return part satisfies never;
   }
 }
+const isWithin = (index: Integer, n: Extent): boolean =>
+  provedNonNegative(index) && provedNonNegative(isub(iadd(extentInteger(n), -1), index));
 /** Does the index lie in its axis, wherever nothing is said of what is outside? */
 function checkIndex(index: Integer, fromEnd: boolean, span: Span, axis: number, of: Brackets): void {
   const n = of.x.shape[axis]!;
-  if (of.e.outside || of.ctx.trial) return;
-  if (provedNonNegative(index) && provedNonNegative(isub(iadd(extentInteger(n), -1), index))) return;
+  if (of.e.outside || of.ctx.trial || isWithin(index, n)) return;
+  const holds = new Set(of.ctx.holds);
+  if (holds.size && impliedBy(index, holds) && impliedBy(isub(iadd(extentInteger(n), -1), index), holds)) return;
   const { low, high } = interval(index);
   const known = isBounded({ low, high }) && Number.isFinite(high);
   throw errors.indexOutOfRange(span, { low, high, known, loaded: index.kind === "load", fromEnd }, n, axis, of.operand);

@@ -8,10 +8,11 @@ import type { Integer, Node, Range, Scan } from "../../graph/types.ts";
 import { apply, type Context, evaluate, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, transpose } from "../tensors.ts";
-import { asTensor, isPlain, number, tensor } from "../values.ts";
+import { asTensor, isBundle, isPlain, kindText, number, tensor } from "../values.ts";
 import { bindLet } from "./bodies.ts";
+import { withParameters } from "./operators.ts";
 import { fitTo } from "./states.ts";
-import { dimVariable, extentValue } from "./types.ts";
+import { dimVariable, expecting, extentValue } from "./types.ts";
 
 export function stackExpression(e: Extract<ast.Expr, { kind: "stack" }>, scope: Scope, ctx: Context): Value {
   const counted = evaluate(e.count, scope, ctx);
@@ -33,7 +34,7 @@ export function stackExpression(e: Extract<ast.Expr, { kind: "stack" }>, scope: 
         layer,
         (value.kind === "tuple" ? value.elements : [value]).map((x) => ({ value: x, span })),
         span,
-        ctx,
+        own, // a function of the file makes instances when it is applied
       );
     }
     return value;
@@ -62,15 +63,13 @@ export function loopExpression(e: ast.Loop, scope: Scope, ctx: Context): Value {
   const values = e.carries.map((c) => evaluate(c.value, scope, ctx));
   const returned = e.body.statements.find((s) => s.kind === "return");
   if (returned) throw errors.notInLoop(returned.span, "return", e.kind);
-  // a carry written as a plain number is a single one: f32, or i32 where it is whole
-  const initial = values.map((v, j) =>
-    isPlain(v) || v.kind === "bool"
-      ? asTensor(v, e.span, v.kind === "number" && v.whole ? undefined : "f32")
-      : asTensor(v, e.carries[j]!.value.span),
+  const carries = e.carries.map((c, j) =>
+    carryOf(c.name.text, withParameters(values[j]!, c.value.span, ctx), c, e.span),
   );
+  const initial = carries.flatMap((c) => c.initial);
   const path = `${ctx.draws.path}%${ctx.draws.count++}`;
   const read = (ranges: readonly (Range | undefined)[], trial: boolean): Reading =>
-    readLoop(e, iterators, initial, ranges, scope, {
+    readLoop(e, iterators, carries, ranges, scope, {
       ...ctx,
       draws: { count: 0, path },
       trial: trial || ctx.trial === true,
@@ -80,7 +79,8 @@ export function loopExpression(e: ast.Loop, scope: Scope, ctx: Context): Value {
     false,
   );
   if (e.kind === "fold") {
-    const finals = e.carries.map((_, j) => tensor(finalOf(made.scan, j)));
+    const nodes = initial.map((_, j) => finalOf(made.scan, j));
+    const finals = carries.map((c) => c.of(nodes.splice(0, c.initial.length)));
     return finals.length === 1 ? finals[0]! : { kind: "tuple", elements: finals };
   }
   if (!made.yields) throw errors.noYield(e.span);
@@ -89,6 +89,39 @@ export function loopExpression(e: ast.Loop, scope: Scope, ctx: Context): Value {
     stacked(made.scan, y, walked ? Math.min(walked.axis, y.shape.length) : 0, e.span),
   );
   return made.isTuple ? { kind: "tuple", elements: stacks } : stacks[0]!;
+}
+/** What a loop hands on: a tensor, or one for every parameter of an instance. */
+interface Carry {
+  readonly name: string;
+  readonly names: readonly string[]; // of the tensors
+  readonly initial: readonly Node[];
+  readonly of: (nodes: readonly Node[]) => Value;
+  readonly next: (v: Value) => readonly Node[];
+}
+function carryOf(name: string, v: Value, { value }: ast.Loop["carries"][number], loop: Span): Carry {
+  if (isBundle(v) && v.values?.size) {
+    const { instance } = v;
+    const [parameters, initial] = [[...v.values.keys()], [...v.values.values()]];
+    const names = parameters.map((p) => `${name}.${p.path}`);
+    return {
+      name,
+      names,
+      initial,
+      of: (nodes) => ({ kind: v.kind, instance, values: new Map(parameters.map((p, i) => [p, nodes[i]!])) }),
+      next: (next) => {
+        if (!isBundle(next) || next.instance !== instance || !next.values)
+          throw errors.notParametersOf(loop, instance.path, kindText(next));
+        return parameters.map((p, i) => fitTo(initial[i]!, tensor(next.values!.get(p)!), loop, names[i]!));
+      },
+    };
+  }
+  // a carry written as a plain number is a single one: f32, or i32 where it is whole
+  const first =
+    isPlain(v) || v.kind === "bool"
+      ? asTensor(v, loop, v.kind === "number" && v.whole ? undefined : "f32")
+      : asTensor(v, value.span);
+  const [of, next] = [(nodes: readonly Node[]) => tensor(nodes[0]!), (x: Value) => [fitTo(first, x, loop, name)]];
+  return { name, names: [name], initial: [first], of, next };
 }
 function iteratorOf(it: Iterator["it"], scope: Scope, ctx: Context): Iterator {
   const v = evaluate(it.in, scope, ctx);
@@ -116,27 +149,38 @@ function axisAlong(x: Node, of: ast.Expr, along: ast.Expr, scope: Scope, ctx: Co
 function readLoop(
   e: ast.Loop,
   iterators: readonly Iterator[],
-  initial: readonly Node[],
+  carries: readonly Carry[],
   ranges: readonly (Range | undefined)[],
   scope: Scope,
   ctx: Context,
 ): Reading {
   let yields: Node[] | undefined;
   let isTuple = false;
-  const names = e.carries.map((c) => c.name.text);
+  const known = carries.map((c) => c.name);
   const { count } = iterators[0]!;
+  const initial = carries.flatMap((c) => c.initial);
+  const names = carries.flatMap((c) => c.names);
   const scan = makeScan({ count, initial, names, ranges, span: e.span }, (t, incoming) => {
     const inner = new Scope(scope);
-    for (const i of iterators) inner.bind(i.it.name.text, roundOf(i, t));
-    names.forEach((name, j) => inner.bind(name, tensor(incoming[j]!)));
+    const log = ctx.trial ? undefined : ctx.interpreter.log;
+    const bind = (name: ast.Name, value: Value): void => {
+      inner.bind(name.text, value);
+      log?.named(name, value, inner);
+    };
+    for (const i of iterators) bind(i.it.name, roundOf(i, t));
+    const left = [...incoming];
+    carries.forEach((c, j) => bind(e.carries[j]!.name, c.of(left.splice(0, c.initial.length))));
     const own: Context = { ...ctx, rounds: [...ctx.rounds, { step: t, count }] };
     const next = new Map<string, Value>();
     for (const s of e.body.statements) {
       if (s.kind === "let") bindLet(s, inner, own);
       else if (s.kind === "next") {
-        const values = s.assignments.map((a) => evaluate(a.value, inner, own));
+        const shapes = new Map(carries.flatMap((c) => (c.initial.length === 1 ? [[c.name, c.initial[0]!.shape]] : [])));
+        const values = s.assignments.map((a) =>
+          evaluate(a.value, inner, expecting(a.value, shapes.get(a.name.text), own)),
+        );
         s.assignments.forEach((a, k) => {
-          if (!names.includes(a.name.text)) throw errors.unknownName(a.name.span, a.name.text, names);
+          if (!known.includes(a.name.text)) throw errors.unknownName(a.name.span, a.name.text, known);
           next.set(a.name.text, values[k]!);
         });
       } else if (s.kind === "yield") {
@@ -146,9 +190,11 @@ function readLoop(
         yields = (v.kind === "tuple" ? v.elements : [v]).map((x) => asTensor(x, s.span));
       } else throw errors.notInLoop(s.span, s.kind, e.kind);
     }
-    return names.map((name, j) => {
-      const v = next.get(name);
-      return v ? fitTo(initial[j]!, v, e.span, name) : incoming[j]!;
+    const kept = [...incoming];
+    return carries.flatMap((c) => {
+      const same = kept.splice(0, c.initial.length);
+      const v = next.get(c.name);
+      return v ? c.next(withParameters(v, e.span, own)) : same;
     });
   });
   return { scan, yields, isTuple };

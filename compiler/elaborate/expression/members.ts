@@ -1,10 +1,10 @@
 // `a.b`: columns of data, parameters, states, layers and names of an instance.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
-import { type Context, evaluate, Scope, type Value } from "../context.ts";
+import { type Bundle, type Context, evaluate, type Instance, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
-import { kindText, tensor } from "../values.ts";
-import { parameterOf } from "./instances.ts";
+import { isBundle, kindText, tensor } from "../values.ts";
+import { parameterOf, parametersSoFar } from "./instances.ts";
 import { instanceValue } from "./states.ts";
 
 export function member(e: Extract<ast.Expr, { kind: "member" }>, scope: Scope, ctx: Context): Value {
@@ -19,22 +19,28 @@ export function member(e: Extract<ast.Expr, { kind: "member" }>, scope: Scope, c
     if (!column) throw new errors.Quiet(); // the block has errors of its own
     return column(e.name.text, e.name.span);
   }
-  if (v.kind === "instance") return memberOf(v, e.name.text, e.name.span, ctx);
+  if (isBundle(v)) return memberOf(v, e.name.text, e.name.span, ctx);
   throw errors.noMembers(e.operand.span, kindText(v), e.name.text, v.kind === "tensor" || v.kind === "scalar");
 }
-function memberOf(v: Extract<Value, { kind: "instance" }>, name: string, span: Span, ctx: Context): Value {
+/** A layer within, with its part of the parameters. */
+function within(v: Bundle, child: Instance): Bundle {
+  const own = new Set(parametersSoFar(child));
+  const values = v.values && new Map([...v.values].filter(([p]) => own.has(p)));
+  return { ...v, instance: child, ...(values ? { values } : {}) } as Bundle;
+}
+function memberOf(v: Bundle, name: string, span: Span, ctx: Context): Value {
   const { instance } = v;
   const p = instance.parameters.get(name);
   if (p) return tensor(parameterOf(v, p, ctx));
-  const held = instance.states.get(name);
+  const held = v.kind === "instance" && instance.states.get(name);
   if (held) return tensor(ctx.current.get(held) ?? held);
-  const copy = instance.copies.get(name);
+  const copy = v.kind === "instance" && instance.copies.get(name);
   if (copy) return instanceValue(copy, ctx);
   for (const child of instance.children.values())
-    if (child.path === `${instance.path}.${name}`) return { ...v, instance: child };
+    if (child.path === `${instance.path}.${name}`) return within(v, child);
   // a stack: net.block[3] is net.block.3
   const stacked = [...instance.children.values()].filter((c) => c.path.startsWith(`${instance.path}.${name}.`));
-  if (stacked.length) return { kind: "list", elements: stacked.map((child) => ({ ...v, instance: child })) };
+  if (stacked.length) return { kind: "list", elements: stacked.map((child) => within(v, child)) };
   const bound = instance.names.get(name);
   if (bound) return bound.kind === "lazy" ? bound.force() : bound;
   instance.asked.missing.add(name);

@@ -24,6 +24,7 @@ import type { Extent, Integer, Node, Scalar, Shape, Variable } from "../../graph
 import { type Context, evaluate, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import {
+  axesOf,
   divideByCount,
   finishReducer,
   isComparedAsF32,
@@ -37,8 +38,9 @@ import {
 import {
   asScalarValue,
   asTensor,
+  bundlesOf,
   int,
-  isPlain,
+  isBundle,
   kindText,
   number,
   plainNumber,
@@ -47,6 +49,7 @@ import {
   tensor,
 } from "../values.ts";
 import { parameterOf, parametersOf } from "./instances.ts";
+import { mappedBody } from "./mapped.ts";
 import { elementwiseValues, operate } from "./operators.ts";
 
 interface Binders {
@@ -55,31 +58,43 @@ interface Binders {
   readonly guards: Scalar[]; // bounds that depend on outer indices or data
 }
 /** Makes a variable for every index; an index without a range takes the extent of every axis where it stands alone. */
-function openBinders(binders: readonly ast.Binder[], body: ast.Expr, scope: Scope, ctx: Context): Binders {
+function openBinders(
+  binders: readonly ast.Binder[],
+  body: ast.Expr,
+  scope: Scope,
+  ctx: Context,
+  expected: readonly (Extent | undefined)[] = [],
+): Binders {
   const inner = new Scope(scope);
   inner.bind("%for", { kind: "bool", value: true });
   const variables: Variable[] = [];
   const guards: Scalar[] = [];
   const used = extentsByUse(binders, body, scope, ctx);
-  for (const b of binders) {
+  const restAt = binders.findIndex((b) => b.kind === "rest");
+  const restCount = expected.length - (binders.length - 1);
+  for (const [k, b] of binders.entries()) {
     if (b.kind === "rest") {
-      const own = (used.rest ?? []).map((n) => variable(n, "r"));
+      const stated = expected.slice(k, k + Math.max(0, restCount)).filter((n) => n !== undefined);
+      const own = (used.rest ?? (stated.length === restCount ? stated : [])).map((n) => variable(n, "r"));
       variables.push(...own);
       const elements = own.map((v): Value => (v.extent === 1 ? number(0) : { kind: "int", value: v }));
       inner.bind("...", { kind: "list", elements });
       continue;
     }
     const name = b.name.text;
-    const { low, extent, within } = rangeOf(b, used.named.get(name), inner, ctx);
+    const { low, extent, within } = rangeOf(
+      b,
+      used.named.get(name) ?? expected[restAt >= 0 && k > restAt ? k + restCount - 1 : k],
+      inner,
+      ctx,
+    );
     const v = variable(extent, name);
     variables.push(v);
-    if (!within) {
-      inner.bind(name, int(extent === 1 ? low : iadd(v, low)));
-      continue;
-    }
     const position = iadd(v, low);
-    inner.bind(name, { kind: "int", value: position });
-    guards.push(lessEqual(within.low, position), less(position, within.end));
+    const value: Value = within ? { kind: "int", value: position } : int(extent === 1 ? low : position);
+    inner.bind(name, value);
+    if (!ctx.trial) ctx.interpreter.log?.named(b.name, value, inner);
+    if (within) guards.push(lessEqual(within.low, position), less(position, within.end));
   }
   return { variables, scope: inner, guards: guards.filter((g) => !isTrue(g)) };
 }
@@ -148,6 +163,19 @@ function extentsByUse(binders: readonly ast.Binder[], body: ast.Expr, scope: Sco
         return all(...e.elements);
       case "if":
         return all(e.condition, e.then, e.else);
+      case "lambda":
+        return walk(e.body, new Set([...hidden, ...e.params.map((p) => p.text)]));
+      case "scan":
+      case "fold": {
+        all(...e.iterators.map((i) => i.in), ...e.carries.map((c) => c.value));
+        const lets = e.body.statements.flatMap((s) => (s.kind === "let" ? s.names : []));
+        const own = [...e.iterators, ...e.carries].map((x) => x.name).concat(lets);
+        const inner = new Set([...hidden, ...own.map((x) => x.text)]);
+        for (const s of e.body.statements)
+          if (s.kind === "next") for (const a of s.assignments) walk(a.value, inner);
+          else if (s.kind === "let" || s.kind === "yield") walk(s.value, inner);
+        return;
+      }
       default:
         return;
     }
@@ -189,26 +217,44 @@ function extentsOfBrackets(
   });
 }
 export function forExpression(e: Extract<ast.Expr, { kind: "for" }>, scope: Scope, ctx: Context): Value {
-  const inElement = scope.find("%for") !== undefined;
-  const opened = openBinders(e.binders, e.body, scope, ctx);
+  // of tensors for the `for` around, with which it merges
+  if (scope.find("%for") !== undefined || ctx.element) throw errors.notInFor(e.span, "for");
+  const opened = openBinders(e.binders, e.body, scope, ctx, ctx.expected?.of === e ? ctx.expected.shape : []);
   if (opened.guards.length) throw errors.notInFor(e.span, "bound");
-  const v = evaluate(e.body, opened.scope, { ...ctx, element: true });
-  const nested = (): errors.Fault => errors.notInFor(e.span, "for");
-  if (inElement) throw nested();
-  if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.needed(e.body.span, "forBody", kindText(v));
-  // for i: for j: e  merges
-  const body = asScalarValue(v, e.body.span, isPlain(v) && v.kind === "number" && !v.whole ? "f32" : undefined);
-  if ([...body.variables].some((x) => !opened.variables.includes(x))) throw nested(); // in a function called from a `for`
-  return tensor(compute(opened.variables, undefined, body, { span: e.span }));
+  const body = elementOf(e.body, opened, ctx, true);
+  if (body) return tensor(compute(opened.variables, undefined, body, { span: e.span }));
+  const vector = (v: Value): Value => (isBundle(v) ? tensor(asTensor(v, e.body.span)) : v);
+  return tensor(mappedBody(e.body, opened, scope, ctx, e.span, vector).nodes[0]!);
+}
+/** The body as a single element; undefined where it is a tensor, or holds what is one. */
+function elementOf(body: ast.Expr, { scope }: Binders, ctx: Context, isOutermost: boolean): Scalar | undefined {
+  try {
+    const v = evaluate(body, scope, { ...ctx, element: true });
+    if (isBundle(v) || (v.kind === "tensor" && v.node.shape.length > 0))
+      throw errors.needed(body.span, "reducedElement", kindText(v));
+    return asScalarValue(v, body.span, v.kind === "number" && !v.whole ? "f32" : undefined);
+  } catch (error) {
+    if (isOutermost && error instanceof errors.Fault && error.ofElement) return undefined;
+    throw error;
+  }
 }
 export function reduceExpression(e: Extract<ast.Expr, { kind: "reduce" }>, scope: Scope, ctx: Context): Value {
   const word = e.reducer.text;
   const parts = overParameters(e, scope, ctx);
   if (parts) return foldValues(word, parts, e);
   const opened = openBinders(e.binders, e.body, scope, ctx);
-  const v = evaluate(e.body, opened.scope, { ...ctx, element: true });
-  if (v.kind === "tensor" && v.node.shape.length > 0) throw errors.needed(e.body.span, "reducedElement", kindText(v));
-  const element = asScalarValue(v, e.body.span, v.kind === "number" && !v.whole ? "f32" : undefined);
+  const inElement = scope.find("%for") !== undefined || ctx.element === true;
+  const element = elementOf(e.body, opened, ctx, !inElement);
+  if (!element) {
+    const { nodes, of } = mappedBody(e.body, opened, scope, ctx, e.span);
+    return of(
+      nodes.map((x) => {
+        const axes = axesOf(x.shape.slice(opened.variables.length));
+        const own = load(x, [...indicesOf(opened.variables), ...indicesOf(axes)]);
+        return compute(axes, undefined, reduceElement(word, own, opened, e.span), { span: e.span });
+      }),
+    );
+  }
   const result = reduceElement(word, element, opened, e.span);
   // in a function called from a `for`, the scope does not tell; the indices around do
   return scope.find("%for") !== undefined || result.variables.size
@@ -225,12 +271,14 @@ function overParameters(
   if (e.binders.length !== 1 || only?.kind !== "binder") return undefined;
   if (!only.range) return only.name.text === "params" ? ctx.params?.each(e.body, scope) : undefined;
   const over = evaluate(only.range, scope, ctx);
-  if (over.kind !== "instance" && over.kind !== "gradient") return undefined;
-  return parametersOf(over.instance, ctx, only.range.span).map((p) => {
-    const inner = new Scope(scope);
-    inner.bind(only.name.text, tensor(parameterOf(over, p, ctx)));
-    return evaluate(e.body, inner, ctx);
-  });
+  const { span } = only.range;
+  return bundlesOf(over)?.flatMap((of) =>
+    parametersOf(of.instance, ctx, span).map((p) => {
+      const inner = new Scope(scope);
+      inner.bind(only.name.text, tensor(parameterOf(of, p, ctx)));
+      return evaluate(e.body, inner, ctx);
+    }),
+  );
 }
 /** The element reduced over the indices that are opened, as an element of the indices around. */
 function reduceElement(word: string, element: Scalar, { variables, guards }: Binders, span: Span): Scalar {

@@ -4,6 +4,7 @@ import type { Span } from "../../../grammar/diagnostic.ts";
 import { constantOf, floorDiv, iadd, imul, isub, modulo, mul, termsOf } from "../../graph/scalar.ts";
 import type { DType, Integer, Node, Scalar, Source } from "../../graph/types.ts";
 import { type Context, type Distribution, evaluate, Scope, type Value } from "../context.ts";
+import { drawTensor, hashSite } from "../draws.ts";
 import * as errors from "../errors.ts";
 import { combine, elementwise, matmul } from "../tensors.ts";
 import {
@@ -11,6 +12,7 @@ import {
   asTensor,
   int,
   integerOf,
+  isBundle,
   isCallable,
   isElement,
   isPlain,
@@ -36,7 +38,8 @@ export function unary(e: Extract<ast.Expr, { kind: "unary" }>, v: Value): Value 
   if (v.kind === "ratio") return { kind: "ratio", numerator: imul(v.numerator, -1), divisor: v.divisor };
   if (v.kind === "distribution" || v.kind === "deferred")
     return operate("*", v, number(-1), [e.operand.span, e.span], e.span);
-  if (v.kind === "instance" || v.kind === "gradient") return bundle("*", v, number(-1), e.span);
+  if (v.kind === "instance" || v.kind === "gradient")
+    return operate("*", v, number(-1), [e.operand.span, e.span], e.span);
   if (
     (v.kind === "tensor" && v.node.dtype === "bool") ||
     (v.kind === "scalar" && v.scalar.dtype === "bool") ||
@@ -55,6 +58,8 @@ export function elementwiseValues(
   span: Span,
   dtypeFrom = 0,
 ): Value {
+  if (values.some(isBundle))
+    return overBundles(values, span, (parts) => elementwiseValues(name, parts, spans, span, dtypeFrom));
   try {
     return elementwiseOf(name, values, spans, span, dtypeFrom);
   } catch (error) {
@@ -135,7 +140,18 @@ export function binary(e: Extract<ast.Expr, { kind: "binary" }>, scope: Scope, c
   }
   if (e.operator === "@")
     return tensor(matmul(asTensor(a, e.left.span), asTensor(b, e.right.span), [e.left.span, e.right.span], e.span));
+  if ((isBundle(a) && b.kind === "distribution") || (a.kind === "distribution" && isBundle(b)))
+    return overBundles([a, b], e.span, (parts) => {
+      const [x, y] = parts.map((v) => (v.kind === "distribution" ? drawnLike(v, parts, e.span, ctx) : v));
+      return operate(e.operator, x!, y!, [e.left.span, e.right.span], e.span);
+    });
   return operate(e.operator, a, b, [e.left.span, e.right.span], e.span);
+}
+/** A draw of the shape of the parameter that it meets. */
+function drawnLike(d: Distribution, parts: readonly Value[], span: Span, ctx: Context): Value {
+  if (ctx.element) throw errors.notInFor(span, "draw");
+  const shape = parts.flatMap((v) => (v.kind === "tensor" ? [v.node.shape] : []))[0] ?? [];
+  return tensor(drawTensor(d, shape, hashSite(`${ctx.draws.path}!${ctx.draws.count++}`), ctx, span));
 }
 export function operate(operator: string, a: Value, b: Value, spans: readonly [Span, Span], span: Span): Value {
   if (a.kind === "lazy") return operate(operator, a.force(), b, spans, span);
@@ -155,15 +171,23 @@ export function operate(operator: string, a: Value, b: Value, spans: readonly [S
     return p === true || q === true ? { kind: "bool", value: true } : p === false ? b : a;
   if ((operator === "==" || operator === "!=") && p !== undefined && q !== undefined)
     return { kind: "bool", value: (p === q) === (operator === "==") };
+  if ((operator === "==" || operator === "!=") && isCallable(a) && isCallable(b) && !isBundle(a) && !isBundle(b))
+    return { kind: "bool", value: sameFunction(a, b) === (operator === "==") };
   if (a.kind === "distribution" || b.kind === "distribution") {
     if (a.kind === "distribution" && b.kind === "distribution") throw errors.twoDistributions(span);
     return a.kind === "distribution"
       ? shiftDistribution(a, operator, b, span)
       : shiftDistribution(b as Distribution, operator, a, span, true);
   }
-  if (isBundle(a) || isBundle(b)) return bundle(operator, a, b, span);
+  if (isBundle(a) || isBundle(b))
+    return overBundles([a, b], span, ([x, y]) => operate(operator, x!, y!, [span, span], span));
   return elementwiseValues(operator, [a, b], spans, span);
 }
+/** Functions are the same by what they are, not by what they compute: `mode == max`. */
+const sameFunction = (a: Value, b: Value): boolean =>
+  a === b ||
+  (a.kind === "builtin" && b.kind === "builtin" && a.name === b.name) ||
+  (a.kind === "fn" && b.kind === "fn" && a.declaration === b.declaration && a.scope === b.scope);
 function plainOperation(
   operator: string,
   a: Extract<Value, { kind: "number" | "int" | "ratio" }>,
@@ -273,22 +297,19 @@ export const withParameters = (v: Value, span: Span, ctx: Context): Value =>
   v.kind === "instance" && !v.values
     ? { ...v, values: new Map(parametersOf(v.instance, ctx, span).map((p) => [p, parameterOf(v, p, ctx)])) }
     : v;
-const isBundle = (v: Value): v is Extract<Value, { kind: "instance" | "gradient" }> =>
-  v.kind === "instance" || v.kind === "gradient";
 /** Arithmetic of instances and gradients of the same one: the same layer with other parameters. */
-function bundle(operator: string, a: Value, b: Value, span: Span): Value {
-  const of = isBundle(a) ? a : (b as Extract<Value, { kind: "instance" | "gradient" }>);
-  if (isBundle(a) && isBundle(b) && a.instance !== b.instance)
-    throw errors.twoInstances(span, kindText(a), kindText(b));
+function overBundles(operands: readonly Value[], span: Span, of: (operands: readonly Value[]) => Value): Value {
+  const [first, ...others] = operands.filter(isBundle);
+  const { instance } = first!;
+  const other = others.find((x) => x.instance !== instance);
+  if (other) throw errors.twoInstances(span, kindText(first!), kindText(other));
   const values = new Map<Source, Node>();
-  for (const p of parametersSoFar(of.instance)) {
+  for (const p of parametersSoFar(instance)) {
     const part = (v: Value): Value => (isBundle(v) ? tensor(v.values?.get(p) ?? p) : v);
-    values.set(p, asTensor(operate(operator, part(a), part(b), [span, span], span), span));
+    values.set(p, asTensor(of(operands.map(part)), span));
   }
-  const instance = (isBundle(a) && a.kind === "instance") || (isBundle(b) && b.kind === "instance");
-  return instance
-    ? { kind: "instance", instance: of.instance, values }
-    : { kind: "gradient", instance: of.instance, values };
+  const kind = operands.some((v) => v.kind === "instance") ? "instance" : "gradient";
+  return { kind, instance, values };
 }
 function compose(a: Value, b: Value, e: ast.Expr & { kind: "binary" }): Value {
   if (a.kind === "optimizers" && b.kind === "optimizers")

@@ -9,14 +9,19 @@ import { asTensor, int, integerOf } from "../values.ts";
 import { described, readOn } from "./faults.ts";
 import { type Bound, checkType, dimVariable, elementType, typeSource } from "./types.ts";
 
-export const argumentsOf = (args: readonly ast.Arg[], scope: Scope, ctx: Context): Argument[] =>
-  args.map((a, i) => {
+/** `within`: the context of an argument, by the values before it. */
+export const argumentsOf = (
+  args: readonly ast.Arg[],
+  scope: Scope,
+  ctx: Context,
+  within: (values: readonly Value[]) => Context = () => ctx,
+): Argument[] => {
+  const values: Value[] = [];
+  return args.map((a, i) => {
     try {
-      return {
-        ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}),
-        value: evaluate(a.value, scope, ctx),
-        span: a.value.span,
-      };
+      const value = evaluate(a.value, scope, within(values));
+      values.push(value);
+      return { ...(a.name ? { name: a.name.text, nameSpan: a.name.span } : {}), value, span: a.value.span };
     } catch (error) {
       return readOn(
         error,
@@ -26,6 +31,7 @@ export const argumentsOf = (args: readonly ast.Arg[], scope: Scope, ctx: Context
       );
     }
   });
+};
 /** Arguments by position, then by name; types checked, dim variables bound by appearance; defaults may use parameters to their left. */
 export function bindParameters(
   name: string,
@@ -50,7 +56,7 @@ export function bindParameters(
     const what = `${name}'s ${p.name.text}`;
     const a = given.get(p);
     let value: Value;
-    if (a) value = p.type ? checkType(a.value, p.type, bound, what, a.span, ctx, p) : a.value;
+    if (a) value = p.type ? fitting(p, a, name, given, bound, what, ctx) : a.value;
     else if (p.default) {
       value = evaluate(p.default, scope, ctx);
       if (p.type) {
@@ -65,6 +71,36 @@ export function bindParameters(
   );
   scope.declares = { spreads: bound.spreads, types: new Map(typed) };
   return bound;
+}
+/** The argument as its type asks. Two that would fit the other way round are told of. */
+function fitting(
+  p: ast.Param,
+  a: Argument,
+  name: string,
+  given: ReadonlyMap<ast.Param, Argument>,
+  bound: Bound,
+  what: string,
+  ctx: Context,
+): Value {
+  try {
+    return checkType(a.value, p.type!, bound, what, a.span, ctx, p);
+  } catch (error) {
+    const dtypeOf = (x: Argument): string | undefined => (x.value.kind === "tensor" ? x.value.node.dtype : undefined);
+    const wanted = (x: ast.Param): string | undefined =>
+      x.type?.kind === "tensor_type" ? x.type.element.text : undefined;
+    const other = [...given].find(
+      ([q, b]) =>
+        q !== p &&
+        wanted(q) !== wanted(p) &&
+        dtypeOf(a) === wanted(q) &&
+        dtypeOf(b) === wanted(p) &&
+        !a.name &&
+        !b.name,
+    );
+    if (!other || !(error instanceof errors.Fault) || dtypeOf(a) === undefined) throw error;
+    const texts = [...given].map(([, x]) => errors.short((x === a ? other[1] : x === other[1] ? a : x).span, "..."));
+    throw error.hinting(`the arguments stand the other way round: write ${name}(${texts.join(", ")})`);
+  }
 }
 function checkSpreads(p: ast.Param): void {
   const [, second] = p.type?.kind === "tensor_type" ? (p.type.dims ?? []).filter((d) => d.kind === "spread") : [];
@@ -158,6 +194,9 @@ function shapeToBind(type: ast.TensorType, value: Value, span: Span): Shape | un
       return [];
     case "list":
       return type.element.text === "int" ? [value.elements.length] : asTensor(value, span, elementType(type)).shape;
+    case "gradient":
+    case "instance":
+      return type.element.text === "f32" && value.values ? asTensor(value, span).shape : undefined;
     default:
       return type.element.text === "int" && integerOf(value) ? [1] : undefined;
   }

@@ -2,11 +2,12 @@
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf, source } from "../../graph/node.ts";
-import { constantOf, interval, load } from "../../graph/scalar.ts";
+import { equal, select, constantOf, interval, load } from "../../graph/scalar.ts";
 import type { DType, Integer, Node, Range, Shape, Source } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
 import {
   baseContext,
+  type CarriedState,
   type Context,
   evaluate,
   type Instance,
@@ -16,25 +17,76 @@ import {
 } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, stopGradient } from "../tensors.ts";
-import { asTensor, filling, isPlain, kindText, tensor } from "../values.ts";
+import { asTensor, filling, isBundle, isPlain, kindText, tensor } from "../values.ts";
 import { genericSource, parametersOf, parameterValue } from "./instances.ts";
 import { spreadsOf } from "./parameters.ts";
-import { checkType, declaredRange, elementType } from "./types.ts";
+import { type Bound, checkType, declaredRange, elementType, expecting, shapeSoFar } from "./types.ts";
 
+/** Does a function stand here that holds no state of its own? */
+const isWithinFn = (owner: Instance, ctx: Context): boolean =>
+  ctx.declared !== undefined && owner.declaration.kind !== "fn";
 export function declareState(s: ast.State, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
-  if (!owner || ctx.declared) throw errors.withoutOwner(s.span, "state", ctx.declared);
+  if (!owner || isWithinFn(owner, ctx)) throw errors.withoutOwner(s.span, "state", ctx.declared);
   const force = (): Value => {
+    const value = valueNow();
+    ctx.interpreter.log?.named(s.name, value, scope);
+    return value;
+  };
+  const valueNow = (): Value => {
     const path = `${owner.path}.${s.name.text}`;
     if (!owner.states.has(s.name.text)) {
       const copy = instanceStateOf(s, scope, ctx, owner, path);
       if (copy) return instanceValue(copy, ctx);
     }
     const held = stateOf(s, scope, ctx, owner, path, "state");
-    return tensor(ctx.current.get(held) ?? held);
+    const carried = ctx.carried && carriedState(s, held, scope, ctx);
+    return tensor(ctx.current.get(held) ?? carried?.value ?? held);
   };
   scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
   owner.names.set(s.name.text, { kind: "lazy", force });
+}
+/** A state whose shape has the rows of the batch, where these are the rows of an evaluation. */
+function carriedState(s: ast.State, held: Source, scope: Scope, ctx: Context): CarriedState | undefined {
+  const known = ctx.carried!.get(held);
+  if (known) return known;
+  const bound: Bound = { scope, dims: new Map(), spreads: spreadsOf(scope) };
+  const own: Context = {
+    ...baseContext(ctx.interpreter, new Scope(), held.path),
+    ambient: ctx.ambient,
+    instance: ctx.instance,
+  };
+  const first = evaluate(s.value, scope, expecting(s.value, shapeSoFar(s.type, bound, own), own));
+  const typed = s.type ? checkType(first, s.type, bound, `the state ${held.path}`, s.value.span, own) : first;
+  const initial = asTensor(typed, s.value.span, held.dtype);
+  if (initial.shape.every((n) => typeof n === "number")) return undefined;
+  const { shape, dtype, range } = initial;
+  const path = `${held.path}.before`;
+  const before = source({
+    role: "input",
+    path,
+    shape,
+    dtype,
+    label: path,
+    ...(held.range ? { range: held.range } : range ? { range } : {}),
+  });
+  const begins = source({
+    role: "input",
+    path: "evaluation.begins",
+    shape: [],
+    dtype: "i32",
+    range: { low: 0, high: 1 },
+  });
+  const axes = axesOf(shape);
+  const at = indicesOf(axes);
+  const value = compute(
+    axes,
+    undefined,
+    select(equal(load(begins, []) as Integer, 0), load(before, at), load(initial, at)),
+  );
+  const made = { before, value };
+  ctx.carried!.set(held, made);
+  return made;
 }
 function instanceStateOf(
   s: ast.State,
@@ -45,12 +97,14 @@ function instanceStateOf(
 ): InstanceState | undefined {
   const known = owner.copies.get(s.name.text);
   if (known) return known;
-  const v = evaluate(s.value, scope, {
+  const initContext: Context = {
     ...baseContext(ctx.interpreter, new Scope(), path),
     ambient: ctx.ambient,
     instance: ctx.instance,
-  });
-  if (v.kind !== "instance") return undefined;
+  };
+  const shape = shapeSoFar(s.type, { scope, dims: new Map(), spreads: spreadsOf(scope) }, initContext);
+  const v = evaluate(s.value, scope, expecting(s.value, shape, initContext));
+  if (!isBundle(v)) return undefined;
   if (s.type) throw errors.typedInstanceState(s.type.span);
   const held = new Map<Source, Source>();
   for (const p of parametersOf(v.instance, ctx, s.value.span)) {
@@ -65,7 +119,12 @@ function instanceStateOf(
     held.set(p, own);
     const begun = ctx.interpreter.parameters.get(p.path);
     if (!begun) throw new errors.Quiet(); // its size is an error of its own
-    ctx.interpreter.states.set(own.path, { source: own, initial: begun.initial, span: s.span, kind: "state" });
+    ctx.interpreter.states.set(own.path, {
+      source: own,
+      initial: v.values?.get(p) ?? begun.initial,
+      span: s.span,
+      kind: "state",
+    });
   }
   if (!held.size) throw errors.unappliedInstance(s.value.span, kindText(v));
   const made = { instance: v.instance, held };
@@ -79,7 +138,7 @@ export const instanceValue = ({ instance, held }: InstanceState, ctx: Context): 
 });
 /** `next` of such a state: an instance with its parameters, or arithmetic of instances. */
 export function writeInstanceState({ instance, held }: InstanceState, value: Value, span: Span, ctx: Context): void {
-  if (value.kind !== "instance" || value.instance !== instance)
+  if (!isBundle(value) || value.instance !== instance)
     throw errors.notParametersOf(span, instance.path, kindText(value));
   for (const [p, own] of held) ctx.current.set(own, stopGradient(value.values?.get(p) ?? parameterValue(p, ctx)));
 }
@@ -100,16 +159,9 @@ export function stateOf(
     instance: ctx.instance,
     ...(ctx.generic ? { generic: ctx.generic } : {}),
   };
-  let value = evaluate(s.value, scope, initContext);
-  if (s.type)
-    value = checkType(
-      value,
-      s.type,
-      { scope, dims: new Map(), spreads: spreadsOf(scope) },
-      `the state ${path}`,
-      s.value.span,
-      initContext,
-    );
+  const bound: Bound = { scope, dims: new Map(), spreads: spreadsOf(scope) };
+  let value = evaluate(s.value, scope, expecting(s.value, shapeSoFar(s.type, bound, initContext), initContext));
+  if (s.type) value = checkType(value, s.type, bound, `the state ${path}`, s.value.span, initContext);
   const wanted = s.type?.kind === "tensor_type" ? elementType(s.type) : undefined;
   const node = asTensor(value, s.value.span, wanted ?? (value.kind === "number" && !value.whole ? "f32" : undefined));
   if (ctx.generic) return genericSource(owner, s.name.text, "state", node.shape, node.dtype, s.span);
@@ -134,26 +186,32 @@ export function stateOf(
   ctx.interpreter.states.set(path, { source: held, initial: node, span: s.span, kind });
   return held;
 }
-export function runNext(s: ast.Next, scope: Scope, ctx: Context): void {
-  const values = s.assignments.map((a) => ({
+/** What `next` gives each name, as the shape of its state asks. */
+export function nextValues(s: ast.Next, scope: Scope, ctx: Context): { name: ast.Name; value: Value; span: Span }[] {
+  for (const a of s.assignments) scope.find(a.name.text); // a state is made where it is read first
+  return s.assignments.map((a) => ({
     name: a.name,
-    value: evaluate(a.value, scope, ctx),
+    value: evaluate(a.value, scope, expecting(a.value, ctx.instance?.states.get(a.name.text)?.shape, ctx)),
     span: a.value.span,
   }));
+}
+export function runNext(s: ast.Next, scope: Scope, ctx: Context): void {
+  const values = nextValues(s, scope, ctx);
   const owner = ctx.instance;
-  if (!owner || ctx.declared) throw errors.withoutOwner(s.span, "next", ctx.declared);
+  if (!owner || isWithinFn(owner, ctx)) throw errors.withoutOwner(s.span, "next", ctx.declared);
   for (const { name, value, span } of values) {
     if (scope.find(name.text) === undefined)
       throw errors.unknownName(name.span, name.text, owner.states.keys(), { kind: "state" });
     const held = owner.states.get(name.text);
     if (!held) throw errors.undeclaredState(name.span, name.text);
-    if (!ctx.writes) continue;
+    if (!ctx.writes && !ctx.carried?.has(held)) continue;
     ctx.current.set(held, stopGradient(nextValue(held, value, span, name.text, ctx)));
   }
 }
 /** The next value of a state, which must lie in the range that the state declares. */
 export function nextValue(held: Source, value: Value, span: Span, name: string, ctx: Context): Node {
-  const node = fitTo(held, value, span, name);
+  const like = ctx.carried?.get(held)?.before ?? held;
+  const node = fitTo(like, value, span, name);
   if (held.range && held.range.low !== -Infinity && held.dtype === "i32" && !ctx.trial) {
     const { low, high } = held.range as { low: number; high: number };
     const own = interval(load(node, indicesOf(axesOf(node.shape))) as Integer);

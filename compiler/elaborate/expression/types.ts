@@ -7,14 +7,17 @@ import { asExtent, constantOf, iadd, interval, isub, load, provedNonNegative } f
 import type { DType, Extent, Integer, Node, Range, Shape } from "../../graph/types.ts";
 import { leastI32, mostI32 } from "../../scalar/range.ts";
 import { shaped } from "../builtins/shaped.ts";
-import { apply, type Context, evaluate, Scope, type Value } from "../context.ts";
+import { lossesOfClasses } from "../../std/facts.ts";
+import { apply, type Context, evaluate, type Expected, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { axesOf, isFixed, sizeFrom } from "../tensors.ts";
 import {
   asScalarValue,
   asTensor,
+  bundlesOf,
   filling,
   integerOf,
+  isBundle,
   isCallable,
   isElement,
   isPlain,
@@ -46,19 +49,38 @@ export const dimVariable = (e: ast.Expr): string | undefined =>
       : undefined;
 export const elementType = (t: ast.TensorType): DType =>
   t.element.text === "i32" || t.element.text === "bool" ? t.element.text : "f32";
-export function typeSource(t: ast.Type): string {
+export function typeSource(t: { readonly span: Span }): string {
   return t.span.file.text.slice(t.span.start, t.span.end);
 }
 /** The shape that a type states, its dims known. */
 export function statedShape(type: ast.TensorType, bound: Bound, ctx: Context): Shape {
   return (type.dims ?? []).flatMap((d): Extent[] => {
     if (d.kind === "spread") {
-      const shape = bound.spreads.get(d.name.text);
+      const shape = bound.spreads.get(d.name.text) ?? findSpread(d.name, bound.scope, ctx);
       if (!shape) throw errors.unboundDim(d.span, `...${d.name.text}`);
       return [...shape];
     }
     return [extentOf(d.value, bound.scope, ctx)];
   });
+}
+/** What of a type's shape is known before the value is there: the extents of a `for` without ranges follow from it. */
+export function shapeSoFar(type: ast.Type | undefined, bound: Bound, ctx: Context): Expected["shape"] | undefined {
+  if (type?.kind !== "tensor_type") return undefined;
+  const dims = (type.dims ?? []).map((d): Expected["shape"] | undefined => {
+    if (d.kind === "spread") return bound.spreads.get(d.name.text);
+    try {
+      return [dimKnown(d.value, bound.scope) ? extentOf(d.value, bound.scope, ctx) : undefined];
+    } catch (error) {
+      if (error instanceof errors.Fault) return [undefined]; // told of where the value is checked
+      throw error;
+    }
+  });
+  return dims.some((d) => d === undefined) ? undefined : dims.flatMap((d) => d!);
+}
+/** The context of an expression whose shape is known before. */
+export function expecting(e: ast.Expr | undefined, shape: Expected["shape"] | undefined, ctx: Context): Context {
+  if (e?.kind === "paren") return expecting(e.value, shape, ctx);
+  return e?.kind === "for" && shape ? { ...ctx, expected: { of: e, shape } } : ctx;
 }
 export function extentOf(e: ast.Expr, scope: Scope, ctx: Context): Extent {
   const alone = dimVariable(e);
@@ -91,15 +113,19 @@ export function extentValue(v: Value, span: Span): Extent {
   if (known !== undefined && known > errors.mostElements) throw errors.beyondLimit(span, "axis", known);
   return sizeFrom(whole, span);
 }
-function findSpread(scope: Scope, name: string): Shape | undefined {
-  for (const { spreads } of scope.declarations()) if (spreads.has(name)) return spreads.get(name);
-  return undefined;
+/** The axes of `...S`; or of `...shape`, a list of sizes. */
+function findSpread({ text, span }: ast.Name, scope: Scope, ctx: Context): Shape | undefined {
+  for (const { spreads } of scope.declarations()) if (spreads.has(text)) return spreads.get(text);
+  const sizes = scope.find(text) ?? ctx.ambient.find(text);
+  return sizes?.kind === "list" || sizes?.kind === "tuple"
+    ? sizes.elements.map((n) => extentValue(n, span))
+    : undefined;
 }
 export function bracketShape(indices: readonly ast.IndexExpr[], scope: Scope, ctx: Context): Shape {
   return indices.flatMap((i): Extent[] => {
     if (i.kind === "all") throw errors.needed(i.span, "size", "`:`");
     if (i.kind === "rest") {
-      const found = i.name && findSpread(scope, i.name.text);
+      const found = i.name && findSpread(i.name, scope, ctx);
       if (!found) throw errors.unboundDim(i.span, `...${i.name?.text ?? ""}`);
       return [...found];
     }
@@ -151,8 +177,9 @@ export function checkType(
       throw errors.unknownName(type.element.span, want, ["f32", "i32", "bool", "int", "fn", "dist"], { kind: "type" });
   }
 }
+/** A gradient, or a list of layers, is one for what runs through its parameters. */
 function checkCallable(value: Value, span: Span): Value {
-  if (isCallable(value)) return value;
+  if (isCallable(value) || bundlesOf(value)) return value;
   throw errors.notFunction(span, kindText(value), {
     layer: value.kind === "layer" ? value.declaration.name.text : undefined,
     string: value.kind === "string" ? value.value : undefined,
@@ -164,28 +191,39 @@ function checkDistribution(value: Value, { span, ctx }: Checked): Value {
   throw errors.needed(span, "distribution", kindText(value));
 }
 /** `int`, and `int[2]`: a list, which one number stands for too. */
-function checkWhole(value: Value, type: ast.TensorType, { bound, span, ctx }: Checked): Value {
+function checkWhole(value: Value, type: ast.TensorType, of: Checked): Value {
+  const { bound, span, ctx } = of;
   if (!type.dims) {
-    if (integerOf(value) && value.kind !== "tensor") return value;
+    if (integerOf(value) && value.kind !== "tensor") {
+      if (type.range) checkNumber(value, type.range, "int", of);
+      return value;
+    }
     throw value.kind === "number" ? errors.notWhole(span, value.value) : errors.needed(span, "whole", kindText(value));
   }
   const count = statedShape(type, bound, ctx)[0];
   if (typeof count === "number" && count > errors.most) throw errors.beyondLimit(type.span, "list", count);
-  if (integerOf(value) && typeof count === "number")
-    return { kind: "list", elements: Array.from({ length: count }, () => value) };
-  if (value.kind !== "list" || (count !== undefined && value.elements.length !== count))
+  const list: Value =
+    integerOf(value) && typeof count === "number"
+      ? { kind: "list", elements: Array.from({ length: count }, () => value) }
+      : value;
+  if (list.kind !== "list" || (count !== undefined && list.elements.length !== count))
     throw errors.notWholeNumbers(span, count, kindText(value));
-  return value;
+  if (type.range) for (const element of list.elements) checkNumber(element, type.range, "int", of);
+  return list;
 }
 function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Checked): Value {
   const { bound, what, span, ctx } = of;
-  if (type.range && dtype !== "i32") throw errors.rangeOfFloats(type.range.span, dtype);
+  if (type.range && dtype !== "i32") {
+    if (dtype !== "f32" || type.dims?.length) throw errors.rangeOfFloats(type.range.span, dtype);
+    checkNumber(value, type.range, dtype, of);
+  }
   if (isPlain(value) || (value.kind === "bool" && dtype === "bool")) return checkPlain(value, type, dtype, of);
   if (value.kind === "scalar") {
     if (value.scalar.dtype !== dtype) throw errors.wrongType(span, dtype, value.scalar.dtype);
     const shape = (type.dims ?? []).some((d) => d.kind === "dim") ? undefined : statedShape(type, bound, ctx);
     if (shape?.length === 0) {
-      if (type.range) checkRange(value.scalar as Integer, undefined, type.range, bound.scope, what, span, ctx);
+      if (type.range && dtype === "i32")
+        checkRange(value.scalar as Integer, undefined, type.range, bound.scope, what, span, ctx);
       return value;
     }
     if (isElement(value) || !shape)
@@ -196,7 +234,8 @@ function checkElements(value: Value, type: ast.TensorType, dtype: DType, of: Che
         value.scalar.dtype,
       );
   }
-  if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar")
+  const isVector = isBundle(value) && value.values !== undefined; // all its parameters
+  if (value.kind !== "tensor" && value.kind !== "list" && value.kind !== "scalar" && !isVector)
     throw errors.wrongType(span, typeSource(type), kindText(value));
   return checkTensor(asTensor(value, span, dtype), type, dtype, of);
 }
@@ -209,7 +248,7 @@ function checkPlain(
 ): Value {
   if (dtype === "bool" && value.kind !== "bool") throw errors.needed(span, "truth", kindText(value));
   if (isPlain(value) && dtype === "i32" && !integerOf(value)) throw errors.needed(span, "whole", kindText(value));
-  if (type.range) checkRange(integerOf(value)!, undefined, type.range, bound.scope, what, span, ctx);
+  if (type.range && dtype === "i32") checkRange(integerOf(value)!, undefined, type.range, bound.scope, what, span, ctx);
   const known = (type.dims ?? []).every((d) =>
     d.kind === "spread" ? bound.spreads.has(d.name.text) : dimKnown(d.value, bound.scope),
   );
@@ -221,18 +260,23 @@ function checkPlain(
 const axesNeeded = (need: number, there: number, atLeast = ""): string =>
   `${need || "no"} ${need === 1 ? "axis is" : "axes are"} needed${atLeast}, there ${there === 1 ? "is" : "are"} `;
 function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked): Value {
-  const { bound, what, span, ctx } = of;
+  const { bound, what, span, ctx, param } = of;
   const mismatch = (why: Mismatch): errors.Fault => typeMismatch(node, type, of, why);
   const { shape } = node;
   const x = errors.short(span, "x");
   if (node.dtype !== dtype)
-    throw mismatch({ hint: dtype === "bool" ? `compare: ${x} > 0` : `write ${dtype}(${x}) to convert` });
+    throw mismatch({
+      hint: dtype === "bool" ? `compare: ${x} > 0` : `write ${dtype}(${x}) to convert${classesHint(node, of)}`,
+    });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
   if (spread ? shape.length < fixed : shape.length !== fixed)
     throw mismatch({
       equation: axesNeeded(fixed, shape.length, spread ? " at least" : "") + (shape.length || "none"),
       ...(fixed ? {} : { hint: errors.axesHint(span, [], shape) }),
+      ...(isRowsOf(shape, type, of)
+        ? { hint: `write ${param!.name.text}: ${dtype}[B, ${dimsText(type)}]: rows come first` }
+        : {}),
     });
   const wanted = statedShape(type, bound, ctx);
   const axis = wanted.length === shape.length ? wanted.findIndex((n, d) => n !== shape[d]) : -1;
@@ -259,6 +303,21 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
     checkRange(element, node.range, type.range, bound.scope, what, span, ctx);
   }
   return tensor(node);
+}
+/** Class numbers where a loss takes numbers. */
+function classesHint({ dtype, range }: Node, { what, param }: Checked): string {
+  if (dtype !== "i32" || range?.low !== 0 || range.high === Infinity || !param?.span.file.library) return "";
+  const [first] = lossesOfClasses(what.slice(0, what.indexOf("'")));
+  return first ? `, or give class numbers to ${first}` : "";
+}
+const dimsText = ({ dims = [] }: ast.TensorType): string =>
+  dims.map((d) => d.span.file.text.slice(d.span.start, d.span.end)).join(", ");
+/** Are these rows of what the type of a declaration's own input says? */
+function isRowsOf(shape: Shape, type: ast.TensorType, { param, bound, ctx }: Checked): boolean {
+  const dims = type.dims ?? [];
+  if (!param || param.span.file.library || !dims.length || dims.length + 1 !== shape.length) return false;
+  if (dims.some((d) => d.kind === "spread")) return false;
+  return shapeSoFar(type, bound, ctx)?.every((n, d) => n === undefined || n === shape[d + 1]) ?? false;
 }
 /** What parameters may begin as: a distribution, a tensor, a number; zeros, ones and initialisers by their names alone. */
 export function initialiser(v: Value, span: Span, ctx: Context): Value | undefined {
@@ -377,6 +436,28 @@ function checkRange(
     range.span.file.library ? undefined : range.span,
     low === high,
   );
+}
+/**
+ * The range of a number that is given as an argument: of an `int` it leaves out the end, as all ranges of whole numbers do, of an f32 both ends
+ * belong to it. What is known at run time alone is not looked at.
+ */
+function checkNumber(value: Value, range: ast.Expr, kind: "int" | "f32", { bound, what, span, ctx }: Checked): void {
+  const known =
+    value.kind === "number"
+      ? value.value
+      : value.kind === "scalar" && value.scalar.kind === "literal"
+        ? value.scalar.value
+        : undefined;
+  const ends = range.kind === "binary" && range.operator === ".." ? [range.left, range.right] : [];
+  const [low, end] = ends.map((e) => evaluate(e, bound.scope, ctx));
+  if (low?.kind !== "number" || end?.kind !== "number")
+    throw errors.needed(range.span, "knownRange", kindText(low ?? evaluate(range, bound.scope, ctx)));
+  if (end.value < low.value || (kind === "int" && end.value === low.value))
+    throw errors.emptyRange(range.span, typeSource(range));
+  if (known === undefined || ctx.trial || ctx.generic) return;
+  if (known >= low.value && (kind === "f32" ? known <= end.value : known < end.value)) return;
+  const asked = range.span.file.library ? undefined : range.span;
+  throw errors.outsideOfRange(span, what, String(known), typeSource(range), asked, true);
 }
 /** `in low..end` of a type. */
 export function declaredRange(

@@ -10,7 +10,7 @@ import { axesOf } from "../tensors.ts";
 import { asTensor, isPlain, number, plainScalar, tensor } from "../values.ts";
 import { genericSource, parameterValue } from "./instances.ts";
 import { spreadsOf } from "./parameters.ts";
-import { initialiser, statedShape, typeSource } from "./types.ts";
+import { expecting, initialiser, statedShape, typeSource } from "./types.ts";
 
 export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Context): void {
   const owner = ctx.instance;
@@ -34,20 +34,23 @@ export function declareParameter(s: ast.ParamStatement, scope: Scope, ctx: Conte
     } else if (shape.some((n, d) => n !== p!.shape[d])) {
       throw errors.parameterOfTwoShapes(s.span, p.path, owner.path, typeSource(s.type), p.shape, shape);
     }
-    return tensor(parameterValue(p, ctx));
+    const value = tensor(parameterValue(p, ctx));
+    ctx.interpreter.log?.named(s.name, value, scope);
+    return value;
   };
   scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
 }
 function initialValue(e: ast.Expr, scope: Scope, shape: readonly number[], path: string, ctx: Context): Node {
   const inner = new Scope(scope);
-  inner.bind("fan_in", number(shape.slice(0, -1).reduce((a, b) => a * b, 1)));
-  inner.bind("fan_out", number(shape.at(-1) ?? 1));
+  // what the layer says of its fans counts: a bias has those of the weights, and theirs may lie in other axes
+  inner.bind("fan_in", scope.find("fan_in") ?? number(shape.slice(0, -1).reduce((a, b) => a * b, 1)));
+  inner.bind("fan_out", scope.find("fan_out") ?? number(shape.at(-1) ?? 1));
   inner.bind("shape", { kind: "list", elements: shape.map((n) => number(n)) });
   const base = baseContext(ctx.interpreter, new Scope(), path);
   const ambient = new Scope(ctx.ambient);
   for (const name of ["fan_in", "fan_out", "shape"]) ambient.bind(name, inner.own(name)!);
   const initContext: Context = { ...base, ambient, instance: ctx.instance, stackPosition: ctx.stackPosition };
-  let v = evaluate(e, inner, initContext);
+  let v = evaluate(e, inner, expecting(e, shape, initContext));
   v = initialiser(v, e.span, initContext) ?? v;
   if (v.kind === "fn" || v.kind === "builtin") v = apply(v, [], e.span, initContext);
   if (v.kind === "deferred") v = v.run(initContext);

@@ -10,7 +10,7 @@ import { ambientScope, type Attempt } from "../declarations.ts";
 import { trainInstance } from "../expression/instances.ts";
 import type { Objective, OptimizerGroup } from "../program.ts";
 import { int, tensor } from "../values.ts";
-import { metricNames } from "./measured.ts";
+import { metricNames, splitsOf } from "./measured.ts";
 import type { TrainSettings } from "./settings.ts";
 
 export interface TrainBlock {
@@ -129,8 +129,8 @@ export function trainScope(block: TrainBlock, training: boolean, batch: Extent):
     kind: "lazy",
     force: () => tensor(compute([], undefined, not(equal(whole("measured"), 0)))),
   });
-  for (const h of data?.public.holdouts ?? [])
+  for (const split of splitsOf(data))
     for (const m of metricNames(item))
-      ambient.bind(`${h.name}.${m}`, { kind: "lazy", force: () => tensor(hostScalar(block, `${h.name}.${m}`)) });
+      ambient.bind(`${split}.${m}`, { kind: "lazy", force: () => tensor(hostScalar(block, `${split}.${m}`)) });
   return ambient;
 }

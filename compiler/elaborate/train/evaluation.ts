@@ -8,35 +8,42 @@ import type { DatasetState } from "../data/dataset.ts";
 import { measuredField, withRange } from "../data/rows.ts";
 import { quiet } from "../declarations.ts";
 import { bindLet } from "../expression/bodies.ts";
-import { declareState } from "../expression/states.ts";
+import { declareState, nextValue, nextValues } from "../expression/states.ts";
 import type { TrainProgram } from "../program.ts";
 import { program } from "../programs.ts";
+import { stopGradient } from "../tensors.ts";
 import { asTensor, once, tensor } from "../values.ts";
 import { type TrainBlock, trainScope } from "./block.ts";
 import { splitEvaluation } from "./split.ts";
 
-export function evaluationOf(block: TrainBlock, data: DatasetState): TrainProgram["evaluation"] {
-  const { self, item, owner, name, step } = block;
+/** Of a block without data: of its parameters and states alone, where it asks for that. */
+export function evaluationOf(block: TrainBlock): TrainProgram["evaluation"] {
+  const { data } = block;
+  const { self, item, owner, name, step, settings } = block;
+  const isAsked = settings.evaluateEvery !== undefined || item.statements.some((s) => s.kind === "metric" && s.every);
+  if (!data && !isAsked) return undefined;
   const rows = dim("rows");
   const index = source({
     role: "input",
     path: `${name}.evaluate.index`,
     shape: [rows],
     dtype: "i32",
-    range: data.row.range,
+    range: data ? data.row.range : { low: 0, high: 0 },
     label: "index",
   });
-  const scope = new Scope(measuredFields(block, data, index));
+  const scope = new Scope(data ? measuredFields(block, data, index) : block.scope);
   const ctx: Context = {
     ...baseContext(self, trainScope(block, false, rows), `${name}.evaluate`),
     instance: owner,
     step,
+    carried: new Map(),
   };
   const outputs: { name: string; node: Node }[] = [];
   let first = true;
   for (const s of item.statements) {
     if (s.kind === "let") bindLazily(s, scope, ctx);
     else if (s.kind === "state") declareState(s, scope, ctx);
+    else if (s.kind === "next") runCarried(s, block, scope, ctx);
     else if (s.kind === "minimize" && first) {
       first = false;
       outputs.unshift({ name: "loss", node: asTensor(evaluate(s.value, scope, ctx), s.value.span, "f32") });
@@ -45,7 +52,25 @@ export function evaluationOf(block: TrainBlock, data: DatasetState): TrainProgra
       outputs.push({ name: s.name.text, node: asTensor(v, s.value.span) });
     }
   }
-  return splitEvaluation(outputs, index, rows, name, program);
+  const carried = [...ctx.carried!].flatMap(([held, { before }]) => {
+    const next = ctx.current.get(held);
+    return next ? [{ before, next }] : [];
+  });
+  return splitEvaluation(outputs, carried, index, rows, name, program, item.name.span);
+}
+/** Of the states that a block hands on, those of the rows of its batches. */
+function runCarried(s: ast.Next, { owner }: TrainBlock, scope: Scope, ctx: Context): void {
+  const isCarried = (name: string): Source | undefined => {
+    scope.find(name);
+    const held = owner.states.get(name);
+    return held && ctx.carried?.has(held) ? held : undefined;
+  };
+  const own = s.assignments.filter((a) => isCarried(a.name.text));
+  if (!own.length) return;
+  for (const { name, value, span } of nextValues({ ...s, assignments: own }, scope, ctx)) {
+    const held = isCarried(name.text)!;
+    ctx.current.set(held, stopGradient(nextValue(held, value, span, name.text, ctx)));
+  }
 }
 function measuredFields({ scope, datasets }: TrainBlock, data: DatasetState, index: Source): Scope {
   const fields = new Scope(scope);

@@ -16,12 +16,15 @@ export interface Measured {
 }
 export const measuredBy = (item: ast.Train, data: DatasetState | undefined, scope: Scope): Measured => ({
   data: data?.public.name,
-  splits: data?.public.holdouts.map((h) => h.name) ?? [],
+  splits: splitsOf(data),
   metrics: metricNames(item),
   better: (metric) => betterMetric(item, metric, scope),
 });
+/** Parts of the data that are measured: the holdouts, and what is trained on. */
+export const splitsOf = (data: DatasetState | undefined): readonly string[] =>
+  data ? [...data.public.holdouts.map((h) => h.name), "train"] : [];
 export const metricNames = (item: ast.Train): string[] => [
-  "loss",
+  ...(item.statements.some((s) => s.kind === "minimize") ? ["loss"] : []),
   ...item.statements.flatMap((s) => (s.kind === "metric" ? [s.name.text] : [])),
 ];
 /** Is less or more of it better? The objective is minimized; a metric that is one call of a function is what that function's documentation says. */
@@ -90,7 +93,8 @@ export function readCompared(
 function metricPath(s: ast.Setting, e: ast.Expr, { data, splits, metrics }: Measured): string {
   if (e.kind !== "member" || e.operand.kind !== "name") throw errors.notMeasured(e.span, s.name.text);
   const split = e.operand.text;
-  if (!splits.length) throw errors.nothingMeasured(e.operand.span, s.name.text, split, data);
+  const hasHoldout = splits.some((name) => name !== "train");
+  if (!hasHoldout && split !== splits[0]) throw errors.nothingMeasured(e.operand.span, s.name.text, split, data);
   if (!splits.includes(split))
     throw errors.unknownName(e.operand.span, split, splits, { kind: "holdout", place: `in ${data}` });
   if (!metrics.includes(e.name.text))

@@ -2,6 +2,7 @@
 // In: the block, and what is set from outside. Out: settings; every wrong one is told of, the others are kept.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
+import type { Often } from "../../../runtime/plan.ts";
 import { baseContext, type Context, evaluate, type Interpreter, type Scope, type Value } from "../context.ts";
 import { type DatasetState, trainingCount } from "../data/dataset.ts";
 import { ambientScope, type Attempt } from "../declarations.ts";
@@ -9,6 +10,7 @@ import * as errors from "../errors.ts";
 import type { ElaborateOptions, TrainProgram } from "../program.ts";
 import { kindText, knownBool } from "../values.ts";
 import { type Measured, measuredBy, readCall, readCompared } from "./measured.ts";
+import { readOften } from "./often.ts";
 
 export interface TrainSettings {
   batch: number;
@@ -18,12 +20,15 @@ export interface TrainSettings {
   epochs?: number;
   steps?: number;
   evaluateEvery?: number;
+  sample?: number; // rows of a split that are measured in training; all if absent
   stop?: TrainProgram["stop"];
   save?: TrainProgram["save"];
   load: { path: string; into?: string }[];
+  checkpoint?: Often;
+  keep?: number;
   compared: { metric: string; span: Span }[]; // what `stop` and `save` name
 }
-const settingNames = ["epochs", "steps", "seed", "accumulate", "evaluate", "stop", "save", "load"];
+const settingNames = "epochs steps seed accumulate evaluate sample stop save load checkpoint keep".split(" ");
 
 export function trainSettings(
   self: Interpreter,
@@ -124,10 +129,12 @@ function checkBatch(item: ast.Train, on: ast.Expr, options: ElaborateOptions): v
 }
 function checkMetricNames(item: ast.Train, attempt: Attempt): void {
   const names = new Map<string, Span>();
+  const minimizes = item.statements.some((s) => s.kind === "minimize");
   for (const s of item.statements)
     if (s.kind === "metric")
       attempt(() => {
-        if (s.name.text === "loss") throw errors.metricLoss(s.name.span);
+        if (s.name.text === "loss" && minimizes) throw errors.metricLoss(s.name.span);
+        if (s.every && s.every.text !== "evaluation") throw errors.metricEvery(s.every.span, s.every.text);
         const before = names.get(s.name.text);
         if (before) throw errors.twice(s.name.span, s.name.text, before);
         names.set(s.name.text, s.name.span);
@@ -164,14 +171,20 @@ function readSetting(s: ast.Setting, scope: Scope, ctx: Context, settings: Train
       throw errors.settingNeeds(e.span, what, "positive", kindText(v));
     return v.value;
   };
+  if (s.every && s.name.text !== "checkpoint" && settingNames.includes(s.name.text))
+    throw errors.settingForm(s.every.span, s.name.text, "without `every`");
   switch (s.name.text) {
     case "epochs":
     case "steps":
     case "accumulate":
+    case "keep":
       settings[s.name.text] = whole(s.value, s.name.text);
       return;
     case "evaluate":
       settings.evaluateEvery = whole(s.value, "evaluate");
+      return;
+    case "sample":
+      settings.sample = whole(s.value, "sample");
       return;
     case "seed": {
       const v = evaluate(s.value, scope, ctx);
@@ -206,6 +219,9 @@ function readSetting(s: ast.Setting, scope: Scope, ctx: Context, settings: Train
     }
     case "load":
       settings.load.push(readLoad(s, scope, ctx));
+      return;
+    case "checkpoint":
+      settings.checkpoint = readOften(s, (e) => evaluate(e, scope, ctx), measured.data !== undefined);
       return;
     default:
       throw errors.unknownName(s.name.span, s.name.text, settingNames, { kind: "setting", place: "of a train block" });

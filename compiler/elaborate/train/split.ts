@@ -4,29 +4,31 @@ import { compute, levelInputs, source, topological } from "../../graph/node.ts";
 import { rebuildNode, rebuildNodes } from "../../graph/rebuild.ts";
 import { axis, constantOf, load, variable, visit } from "../../graph/scalar.ts";
 import type { Dim, GraphProgram, Node, Scan, Source } from "../../graph/types.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
+import { notCompiledYet } from "../errors.ts";
 import type { Evaluation } from "../program.ts";
 
 type Make = (name: string, outputs: readonly { name: string; node: Node }[], updates: readonly []) => GraphProgram;
 export function splitEvaluation(
   outputs: readonly { name: string; node: Node }[],
+  carried: readonly { before: Source; next: Node }[],
   index: Source,
   rows: Dim,
   name: string,
   make: Make,
+  span: Span,
 ): Evaluation {
-  const order = topological(
-    outputs.map((o) => o.node),
-    undefined,
-    levelInputs,
-  );
-  const varying = new Set<Node>([index]); // depends on the rows
+  const order = topological([...outputs.map((o) => o.node), ...carried.map((c) => c.next)], undefined, levelInputs);
+  const begins = order.find((x): x is Source => x.kind === "source" && x.path === "evaluation.begins");
+  const given: readonly Node[] = [index, ...carried.map((c) => c.before)];
+  const varying = new Set<Node>(given); // depends on the rows
   for (const x of order) if (levelInputs(x).some((y) => varying.has(y))) varying.add(x);
-  const alone = new Set<Node>([index]); // every row by itself
+  const alone = new Set<Node>(given); // every row by itself
   for (const x of order) if (varying.has(x) && isRowWise(x, rows, varying, alone)) alone.add(x);
   // kept: row-wise nodes that something else reads
   const kept = new Map<Node, Source>();
   const keep = (x: Node): void => {
-    if (kept.has(x) || x === index) return;
+    if (kept.has(x) || given.includes(x)) return;
     const label = x.label ?? `kept${kept.size}`;
     const at = rowAxis(x, rows);
     kept.set(
@@ -43,6 +45,10 @@ export function splitEvaluation(
   };
   for (const x of order) if (varying.has(x) && !alone.has(x)) for (const y of levelInputs(x)) if (alone.has(y)) keep(y);
   for (const o of outputs) if (alone.has(o.node)) keep(o.node);
+  const handed = carried.map(({ before, next }) => {
+    if (!alone.has(next)) throw notCompiledYet(span, "carriedTogether");
+    return { before, node: rowsFirst(next, rowAxis(next, rows)) };
+  });
   const node = rebuildNodes(
     (x, over) => (varying.has(x) && x !== index ? rebuildNode(x, over) : x),
     new Map([...kept].map(([x, s]) => [x, rowsBack(s, x, rowAxis(x, rows))])),
@@ -54,9 +60,14 @@ export function splitEvaluation(
     index,
     rows: make(
       `${name}.evaluate.rows`,
-      entries.map((e) => ({ name: e.name, node: e.node })),
+      [
+        ...entries.map((e) => ({ name: e.name, node: e.node })),
+        ...handed.map((c, i) => ({ name: `carried${i}`, node: c.node })),
+      ],
       [],
     ),
+    carried: handed.map((c) => c.before),
+    ...(begins ? { begins } : {}),
     kept: entries.map((e) => ({ name: e.name, source: e.source })),
     finish: make(`${name}.evaluate.finish`, finished, []),
     rowsDim: rows,

@@ -9,7 +9,7 @@ import { quiet } from "../declarations.ts";
 import * as errors from "../errors.ts";
 import { bindLet } from "../expression/bodies.ts";
 import { dependsOutsideStop } from "../expression/gradients.ts";
-import { declareState, nextValue, writeInstanceState } from "../expression/states.ts";
+import { declareState, nextValue, nextValues, writeInstanceState } from "../expression/states.ts";
 import { stopGradient } from "../tensors.ts";
 import { asTensor, tensor } from "../values.ts";
 import { overRows } from "../vmap.ts";
@@ -76,7 +76,7 @@ function runStatement(s: ast.TrainStatement, block: TrainBlock, step: Step): voi
     case "next":
       return runNext(s, block, step.parts[step.parts.length - 1]!);
     case "metric":
-      return runMetric(s, step);
+      return s.every ? undefined : runMetric(s, step);
     case "minimize":
       return runMinimize(s, block, step);
     case "setting":
@@ -96,11 +96,7 @@ function bindOrQuiet(s: ast.Let, { scope, ctx }: Part): void {
 }
 /** `next` of a train block: states by name; an instance bound as a state takes a bundle. */
 function runNext(s: ast.Next, { owner }: TrainBlock, { scope, ctx }: Part): void {
-  const values = s.assignments.map((a) => ({
-    name: a.name,
-    span: a.value.span,
-    value: evaluate(a.value, scope, ctx),
-  }));
+  const values = nextValues(s, scope, ctx);
   for (const { name, span, value } of values) {
     scope.get(name.text, name.span);
     const copy = owner.copies.get(name.text);

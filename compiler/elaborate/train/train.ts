@@ -2,7 +2,7 @@
 import type * as ast from "../../../grammar/ast.ts";
 import { compute, inputs, source, topological, zeros } from "../../graph/node.ts";
 import { callOrigin, withOrigin } from "../../graph/origin.ts";
-import { equal, iadd, integer, load, modulo, select, variable } from "../../graph/scalar.ts";
+import { equal, iadd, integer, literal, load, modulo, select, variable } from "../../graph/scalar.ts";
 import type { GraphProgram, Node, Source } from "../../graph/types.ts";
 import type { Interpreter, Scope } from "../context.ts";
 import type { DatasetState } from "../data/dataset.ts";
@@ -13,6 +13,7 @@ import type { ElaborateOptions, TrainProgram } from "../program.ts";
 import { initialValues, program } from "../programs.ts";
 import { hostScalar, newBlock, type Step, type TrainBlock } from "./block.ts";
 import { evaluationOf } from "./evaluation.ts";
+import { splitsOf } from "./measured.ts";
 import { trainSettings } from "./settings.ts";
 import { runStep } from "./step.ts";
 
@@ -34,7 +35,7 @@ function trainProgram(
   const step = runStep(block);
   checkCompared(block, step);
   const loss = lossOf(block, step);
-  const columns = [{ name: "loss", node: loss }, ...step.columns];
+  const columns = [...(loss ? [{ name: "loss", node: loss }] : []), ...step.columns];
   const ring = keepLosses(block, step, columns);
   const kept = liveUpdates(
     step.current,
@@ -46,14 +47,15 @@ function trainProgram(
   const updates = [...kept].map(([target, value]) => ({ target, value }));
   const stepProgram = program(`${name}.step`, step.outputs, updates);
   const init = initProgram(block, stepProgram);
-  const evaluation = data && attempt(() => evaluationOf(block, data));
+  const evaluation = attempt(() => evaluationOf(block));
   const groups = step.groups.map((g) => ({
     ...g,
     members: g.members.map((m) => ({ ...m, states: m.states.filter((x) => kept.has(x)) })),
   }));
   hostScalar(block, "steps");
   hostScalar(block, "epochs");
-  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, stop, save } = settings;
+  const { batch, accumulate, shuffle, seed, epochs, steps, evaluateEvery, sample } = settings;
+  const { stop, save, checkpoint, keep } = settings;
   return {
     name,
     ...(data ? { dataset: data.public.name } : {}),
@@ -65,9 +67,12 @@ function trainProgram(
     ...(steps !== undefined ? { steps } : {}),
     window: block.window,
     ...(evaluateEvery !== undefined ? { evaluateEvery } : {}),
+    ...(sample !== undefined ? { sample } : {}),
     ...(stop ? { stop } : {}),
     ...(save ? { save } : {}),
     load: settings.load,
+    ...(checkpoint !== undefined ? { checkpoint } : {}),
+    ...(keep !== undefined ? { keep } : {}),
     ...(block.index ? { index: block.index } : {}),
     ring,
     columns: columns.map((x) => x.name),
@@ -90,17 +95,20 @@ function checkCompared({ settings, data, host, item, attempt }: TrainBlock, { ou
     });
   for (const o of outputs)
     attempt(() => {
-      const split = data?.public.holdouts.find((h) => host.has(`${h.name}.${o.name}`));
+      const split = splitsOf(data).find((s) => host.has(`${s}.${o.name}`));
       if (!split) return;
       const metric = item.statements.find((s) => s.kind === "metric" && s.name.text === o.name);
-      const what = `what the block reads as ${split.name}.${o.name}`;
+      const what = `what the block reads as ${split}.${o.name}`;
       throw errors.notScalar((metric ?? item).span, what, errors.typeText(o.node.dtype, o.node.shape));
     });
 }
-function lossOf({ item, name }: TrainBlock, { loss, lines }: Step): Node {
+/** Of a block that minimizes; one that only computes its states, or measures, has none. */
+function lossOf({ item, name }: TrainBlock, { loss, lines }: Step): Node | undefined {
   if (loss) return loss;
   if (lines > 0) throw new errors.Quiet(); // its faults are told of
-  throw errors.nothingMinimized(item.name.span, name);
+  if (!item.statements.some((s) => s.kind === "next" || s.kind === "metric"))
+    throw errors.nothingMinimized(item.name.span, name);
+  return undefined;
 }
 /** A ring of the losses and metrics of the last steps, and the counter of steps, are states that the step updates. */
 function keepLosses(
@@ -108,19 +116,20 @@ function keepLosses(
   step: Step,
   columns: readonly { readonly node: Node }[],
 ): Source {
+  const width = Math.max(1, columns.length); // a block may tell nothing
   const ring = source({
     role: "state",
     path: `${name}.ring`,
-    shape: [window, columns.length],
+    shape: [window, width],
     dtype: "f32",
     label: "ring",
   });
   self.states.set(ring.path, { source: ring, initial: zeros(ring.shape), span: item.span, kind: "counter" });
-  const [w, c] = [variable(window, "w"), variable(columns.length, "c")];
-  let element = load(columns[0]!.node, []);
-  for (let i = 1; i < columns.length; i++) element = select(equal(c, i), load(columns[i]!.node, []), element);
+  const [w, c] = [variable(window, "w"), variable(width, "c")];
+  const [first, ...others] = columns.map((x) => load(x.node, []));
+  const element = others.reduce((rest, x, i) => select(equal(c, i + 1), x, rest), first ?? literal(0));
   const row = window === 1 ? integer(0) : w;
-  const before = load(ring, [row, columns.length === 1 ? integer(0) : c]);
+  const before = load(ring, [row, width === 1 ? integer(0) : c]);
   const next = compute([w, c], undefined, select(equal(row, modulo(at, window)), element, before), { label: "ring" });
   step.current.set(ring, next);
   step.current.set(counter, compute([], undefined, iadd(at, 1), { label: "step" }));

@@ -1,1 +1,0 @@
-export fn f(x: f32[B, 4]) = for b: softmax(x[b])

@@ -1,0 +1,4 @@
+// npm run onnx: see run.ts.
+import { runBundled } from "../bundled.mjs";
+
+await runBundled(new URL("run.ts", import.meta.url), "dlm-onnx");

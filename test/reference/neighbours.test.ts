@@ -1,0 +1,753 @@
+// Neighbours of the reference cases: the same kinds with other axes, sizes and attributes. Values come from plain loops of the definition, in
+// f64, gradients from their central differences.
+import { describe, expect, test } from "vitest";
+import type { ReferenceCase, ReferenceTensor } from "./case.ts";
+import { runOnEvaluator } from "./evaluator.ts";
+
+type Read = (...index: number[]) => number;
+interface Neighbour {
+  readonly family: string;
+  readonly kind: string;
+  readonly attrs?: Readonly<Record<string, unknown>>;
+  readonly inputs: Readonly<Record<string, ReferenceTensor>>;
+  /** Shape of each output and its elements, from readers of the inputs; outside a tensor a reader gives NaN. */
+  readonly outputs: Readonly<
+    Record<
+      string,
+      {
+        shape: readonly number[];
+        type?: "i32" | "bool";
+        of: (r: Readonly<Record<string, Read>>, ...index: number[]) => number;
+      }
+    >
+  >;
+  /** Inputs that have no gradient to be compared. */
+  readonly constant?: readonly string[];
+}
+const range = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);
+const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+/** Numbers without a pattern on a grid of f32, far enough from one another for differences. */
+function filled(shape: readonly number[], seed = 1, lo = -2, hi = 2): ReferenceTensor {
+  let state = seed * 7919 + 17;
+  const order = range(sizeOf(shape))
+    .map((i) => ({ i, key: (state = (Math.imul(state, 1103515245) + 12345) >>> 0) }))
+    .sort((a, b) => a.key - b.key);
+  const data = order.map(({ i }) => Math.fround(lo + ((hi - lo) * (i + 0.5)) / order.length));
+  return { shape, dtype: "f32", data };
+}
+const whole = (shape: readonly number[], data: readonly number[]): ReferenceTensor => ({ shape, dtype: "i32", data });
+const readerOf =
+  (shape: readonly number[], data: ArrayLike<number>): Read =>
+  (...index) => {
+    let position = 0;
+    for (const [axis, n] of shape.entries()) {
+      const i = index[axis]!;
+      if (i < 0 || i >= n) return NaN;
+      position = position * n + i;
+    }
+    return data[position]!;
+  };
+function elements(shape: readonly number[], of: (...index: number[]) => number): number[] {
+  return range(sizeOf(shape)).map((p) =>
+    of(...shape.map((n, axis) => Math.floor(p / sizeOf(shape.slice(axis + 1))) % n)),
+  );
+}
+
+function caseOf(n: Neighbour): ReferenceCase {
+  const compute = (name: string, inputs: Readonly<Record<string, ArrayLike<number>>>): number[] => {
+    const readers = Object.fromEntries(Object.entries(n.inputs).map(([k, t]) => [k, readerOf(t.shape, inputs[k]!)]));
+    const { shape, of } = n.outputs[name]!;
+    return elements(shape, (...index) => of(readers, ...index));
+  };
+  const given = Object.fromEntries(Object.entries(n.inputs).map(([k, t]) => [k, t.data]));
+  const outputs = Object.fromEntries(
+    Object.entries(n.outputs).map(([k, { shape, type }]): [string, ReferenceTensor] => [
+      k,
+      { shape, dtype: type ?? "f32", data: compute(k, given) },
+    ]),
+  );
+  const smooth = Object.keys(outputs).filter((k) => outputs[k]!.dtype === "f32");
+  const cotangent = Object.fromEntries(smooth.map((k, i) => [k, filled(outputs[k]!.shape, 40 + i, -1, 1)]));
+  const objective = (inputs: Readonly<Record<string, ArrayLike<number>>>): number =>
+    sum(smooth.flatMap((k) => compute(k, inputs).map((v, i) => v * cotangent[k]!.data[i]!)));
+  const grads: Record<string, ReferenceTensor> = {};
+  for (const [name, t] of Object.entries(n.inputs)) {
+    if (t.dtype !== "f32" || n.constant?.includes(name) || !smooth.length) continue;
+    const h = 1e-5;
+    const data = t.data.map((v, i) => {
+      const at = (x: number): number => objective({ ...given, [name]: t.data.map((old, j) => (j === i ? x : old)) });
+      return (at(v + h) - at(v - h)) / (2 * h);
+    });
+    grads[name] = { ...t, data };
+  }
+  return {
+    name: `${n.kind} ${JSON.stringify(n.attrs ?? {})}`,
+    family: n.family,
+    kind: n.kind,
+    attrs: n.attrs ?? {},
+    inputs: n.inputs,
+    params: {},
+    outputs,
+    ...(Object.keys(grads).length ? { grad_of: "cotangent", cotangent } : {}),
+    grads,
+    tolerance: { rtol: 1e-4, atol: 1e-6 },
+  };
+}
+const x34 = filled([3, 4]);
+const x234 = filled([2, 3, 4], 2);
+const y = (
+  shape: readonly number[],
+  of: (r: Readonly<Record<string, Read>>, ...index: number[]) => number,
+): Neighbour["outputs"] => ({ y: { shape, of } });
+
+const activations: Neighbour[] = [
+  ...[0, 1, -3].map((axis): Neighbour => {
+    const front = axis < 0 ? axis + 3 : axis;
+    const shape = [4, 6, 2].map((n, i) => (i === front ? n / 2 : n));
+    const gate = (index: number[]): number[] => index.map((v, i) => (i === front ? v + shape[front]! : v));
+    return {
+      family: "activation",
+      kind: "glu",
+      attrs: { axis },
+      inputs: { x: filled([4, 6, 2], 3) },
+      outputs: y(shape, (r, ...i) => r["x"]!(...i) / (1 + Math.exp(-r["x"]!(...gate(i))))),
+    };
+  }),
+  {
+    family: "activation",
+    kind: "prelu",
+    inputs: { x: filled([2, 3, 2, 2], 4), weight: filled([3], 5) },
+    outputs: y([2, 3, 2, 2], (r, ...i) => r["x"]!(...i) * (r["x"]!(...i) > 0 ? 1 : r["weight"]!(i[1]!))),
+  },
+  {
+    family: "activation",
+    kind: "softmax",
+    attrs: { axis: -2 },
+    inputs: { x: x234 },
+    outputs: y(
+      [2, 3, 4],
+      (r, i, j, k) => Math.exp(r["x"]!(i!, j!, k!)) / sum(range(3).map((u) => Math.exp(r["x"]!(i!, u, k!)))),
+    ),
+  },
+];
+
+/** The elements of x that a reduction over `axes` joins for a result's index. */
+const joined = (
+  x: Read,
+  shape: readonly number[],
+  axes: readonly number[],
+  keep: boolean,
+  index: readonly number[],
+): number[] => {
+  const found: number[] = [];
+  elements(shape, (...all) => {
+    const rest = keep ? all.map((v, a) => (axes.includes(a) ? 0 : v)) : all.filter((_, a) => !axes.includes(a));
+    if (String(rest) === String(index)) found.push(x(...all));
+    return 0;
+  });
+  return found;
+};
+const reductionOf = (
+  kind: string,
+  attrs: Record<string, unknown>,
+  write: (v: readonly number[]) => number,
+): Neighbour => {
+  const listed = attrs["axis"] as number[] | null;
+  const axes = (listed ?? [0, 1, 2]).map((a) => (a < 0 ? a + 3 : a));
+  const keep = attrs["keepdim"] === true;
+  const shape = [2, 3, 4].flatMap((n, a) => (axes.includes(a) ? (keep ? [1] : []) : [n]));
+  return {
+    family: "reduction",
+    kind,
+    attrs,
+    inputs: { x: x234 },
+    outputs: y(shape, (r, ...i) => write(joined(r["x"]!, [2, 3, 4], axes, keep, i))),
+  };
+};
+const variance = (v: readonly number[], correction: number): number => {
+  const mean = sum(v) / v.length;
+  return sum(v.map((e) => (e - mean) ** 2)) / (v.length - correction);
+};
+const reductions: Neighbour[] = [
+  reductionOf("sum", { axis: [-1, 0], keepdim: true }, sum),
+  reductionOf("prod", { axis: [2], keepdim: false }, (v) => v.reduce((a, b) => a * b, 1)),
+  reductionOf("logsumexp", { axis: [-2], keepdim: true }, (v) => Math.log(sum(v.map(Math.exp)))),
+  reductionOf("var", { axis: [0, 2], keepdim: false, correction: 2 }, (v) => variance(v, 2)),
+  reductionOf("std", { axis: null, keepdim: true, correction: 0 }, (v) => Math.sqrt(variance(v, 0))),
+  reductionOf("norm", { axis: [1], keepdim: true, p: 4 }, (v) => sum(v.map((e) => e ** 4)) ** 0.25),
+  reductionOf("norm", { axis: [0, 1], keepdim: false, p: "inf" }, (v) => Math.max(...v.map(Math.abs))),
+  ...[0, 1, 2].flatMap((axis): Neighbour[] => [
+    {
+      family: "reduction",
+      kind: "cumsum",
+      attrs: { axis: axis - 3 },
+      inputs: { x: x234 },
+      outputs: y([2, 3, 4], (r, ...i) =>
+        sum(range(i[axis]! + 1).map((u) => r["x"]!(...i.map((v, a) => (a === axis ? u : v))))),
+      ),
+    },
+    {
+      family: "reduction",
+      kind: "max_with_index",
+      attrs: { axis, keepdim: axis === 1 },
+      inputs: { x: x234 },
+      outputs: (() => {
+        const keep = axis === 1;
+        const shape = [2, 3, 4].flatMap((n, a) => (a === axis ? (keep ? [1] : []) : [n]));
+        const all = (r: Readonly<Record<string, Read>>, i: readonly number[]): number[] =>
+          joined(r["x"]!, [2, 3, 4], [axis], keep, i);
+        return {
+          values: { shape, of: (r, ...i) => Math.max(...all(r, i)) },
+          indices: { shape, type: "i32", of: (r, ...i) => all(r, i).indexOf(Math.max(...all(r, i))) },
+        };
+      })(),
+    },
+  ]),
+  {
+    family: "reduction",
+    kind: "argmax",
+    attrs: { axis: null, keepdim: false },
+    inputs: { x: x234 },
+    outputs: { y: { shape: [], type: "i32", of: () => x234.data.indexOf(Math.max(...x234.data)) } },
+  },
+  {
+    family: "reduction",
+    kind: "pairwise_distance",
+    attrs: { p: 3, eps: 1e-6, keepdim: true },
+    inputs: { a: x34, b: filled([3, 4], 6) },
+    outputs: y(
+      [3, 1],
+      (r, i) => sum(range(4).map((k) => Math.abs(r["a"]!(i!, k) - r["b"]!(i!, k) + 1e-6) ** 3)) ** (1 / 3),
+    ),
+  },
+];
+
+const moved = (
+  kind: string,
+  attrs: Record<string, unknown>,
+  shape: readonly number[],
+  source: (i: number[]) => number[],
+  x = x234,
+): Neighbour => ({
+  family: "shape",
+  kind,
+  attrs,
+  inputs: { x },
+  outputs: y(shape, (r, ...i) => {
+    const v = r["x"]!(...source(i));
+    return Number.isNaN(v) ? 0 : v;
+  }),
+});
+const mod = (a: number, n: number): number => ((a % n) + n) % n;
+const shapes: Neighbour[] = [
+  moved("diagonal", { offset: 1 }, [2, 3], ([n, d]) => [n!, d!, d! + 1]),
+  moved("diagonal", { offset: -2 }, [2, 1], ([n, d]) => [n!, d! + 2, d!]),
+  moved("flatten", { start: 0, end: 1 }, [6, 4], ([i, k]) => [Math.floor(i! / 3), i! % 3, k!]),
+  moved("flip", { axes: [-1, 0] }, [2, 3, 4], ([i, j, k]) => [1 - i!, j!, 3 - k!]),
+  moved(
+    "pad",
+    {
+      pad: [
+        [1, 0],
+        [-1, 2],
+        [2, -1],
+      ],
+      mode: "circular",
+    },
+    [3, 4, 5],
+    ([i, j, k]) => [mod(i! - 1, 2), mod(j! + 1, 3), mod(k! - 2, 4)],
+  ),
+  moved(
+    "pad",
+    {
+      pad: [
+        [0, 0],
+        [1, -1],
+        [-2, 3],
+      ],
+      mode: "constant",
+      value: 0,
+    },
+    [2, 3, 5],
+    ([i, j, k]) => [i!, j! - 1, k! + 2],
+  ),
+  moved("repeat_interleave", { repeats: 2, axis: -1 }, [2, 3, 8], ([i, j, k]) => [i!, j!, Math.floor(k! / 2)]),
+  moved("repeat_interleave", { repeats: 3 }, [72], ([p]) => [
+    Math.floor(p! / 36),
+    Math.floor(p! / 12) % 3,
+    Math.floor(p! / 3) % 4,
+  ]),
+  moved("roll", { shifts: [-1, 3], axes: [1, -1] }, [2, 3, 4], ([i, j, k]) => [i!, mod(j! + 1, 3), mod(k! - 3, 4)]),
+  moved("select", { axis: -1, index: -3 }, [2, 3], ([i, j]) => [i!, j!, 1]),
+  moved("slice", { starts: [0, -2, 1], stops: [2, 100, -1], steps: [1, 1, 2] }, [2, 2, 1], ([i, j, k]) => [
+    i!,
+    j! + 1,
+    1 + 2 * k!,
+  ]),
+  moved("squeeze", { axis: null }, [3, 4], ([j, k]) => [0, j!, k!], filled([1, 3, 4], 7)),
+  moved("tile", { reps: [2, 1, 3] }, [2, 3, 12], ([, j, k]) => [j!, k! % 4], x34),
+  moved("transpose", { axes: [0, 2] }, [4, 3, 2], ([i, j, k]) => [k!, j!, i!]),
+  moved("permute", { perm: [-1, 0, 1] }, [4, 2, 3], ([i, j, k]) => [j!, k!, i!]),
+  moved("unsqueeze", { axis: -2 }, [2, 3, 1, 4], ([i, j, , k]) => [i!, j!, k!]),
+  {
+    family: "shape",
+    kind: "stack",
+    attrs: { axis: 1, order: ["b", "a"] },
+    inputs: { a: x34, b: filled([3, 4], 8) },
+    outputs: y([3, 2, 4], (r, i, s, k) => r[s ? "a" : "b"]!(i!, k!)),
+  },
+  {
+    family: "shape",
+    kind: "split",
+    attrs: { axis: -1, sizes: [1, 3] },
+    inputs: { x: x234 },
+    outputs: {
+      y0: { shape: [2, 3, 1], of: (r, ...i) => r["x"]!(...i) },
+      y1: { shape: [2, 3, 3], of: (r, i, j, k) => r["x"]!(i!, j!, k! + 1) },
+    },
+  },
+  {
+    family: "shape",
+    kind: "im2col",
+    attrs: { kernel: [2, 3], padding: [1, 0], stride: [2, 1], dilation: [1, 2] },
+    inputs: { x: filled([2, 2, 4, 6], 9) },
+    outputs: y([2, 12, 6], (r, n, row, p) => {
+      const [c, k, s] = [Math.floor(row! / 6), Math.floor(row! / 3) % 2, row! % 3];
+      const v = r["x"]!(n!, c, Math.floor(p! / 2) * 2 + k - 1, (p! % 2) + 2 * s);
+      return Number.isNaN(v) ? 0 : v;
+    }),
+  },
+];
+
+const index223 = whole([2, 2, 3], [1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 1]);
+const indexing: Neighbour[] = [
+  {
+    family: "indexing",
+    kind: "gather",
+    attrs: { axis: 0 },
+    inputs: { x: x234, index: index223 },
+    outputs: y([2, 2, 3], (r, i, j, k) => r["x"]!(r["index"]!(i!, j!, k!), j!, k!)),
+  },
+  {
+    family: "indexing",
+    kind: "index_select",
+    attrs: { axis: -1 },
+    inputs: { x: x234, index: whole([2], [3, 1]) },
+    outputs: y([2, 3, 2], (r, i, j, k) => r["x"]!(i!, j!, r["index"]!(k!))),
+  },
+  {
+    family: "indexing",
+    kind: "scatter_add",
+    attrs: { axis: 1 },
+    inputs: { x: x34, index: whole([2, 5], [0, 3, 3, 1, 0, 2, 2, 2, 1, 3]), src: filled([2, 5], 10) },
+    outputs: y(
+      [3, 4],
+      (r, i, j) =>
+        r["x"]!(i!, j!) + (i! < 2 ? sum(range(5).map((u) => (r["index"]!(i!, u) === j ? r["src"]!(i!, u) : 0))) : 0),
+    ),
+  },
+  ...[true, false].map((descending): Neighbour => {
+    const order = (x: Read, k: number): number[] =>
+      range(3).sort((a, b) => (descending ? x(b, k) - x(a, k) : x(a, k) - x(b, k)));
+    return {
+      family: "indexing",
+      kind: "sort",
+      attrs: { axis: 0, descending },
+      inputs: { x: x34 },
+      outputs: {
+        values: { shape: [3, 4], of: (r, i, k) => r["x"]!(order(r["x"]!, k!)[i!]!, k!) },
+        indices: { shape: [3, 4], type: "i32", of: (r, i, k) => order(r["x"]!, k!)[i!]! },
+      },
+    };
+  }),
+];
+
+interface Windowed {
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly dilation: readonly number[];
+}
+const extents = (size: readonly number[], w: Windowed, ceil = false): number[] =>
+  size.map((n, i) => {
+    const room = n + 2 * w.padding[i]! - w.dilation[i]! * (w.kernel[i]! - 1) - 1;
+    const count = (ceil ? Math.ceil(room / w.stride[i]!) : Math.floor(room / w.stride[i]!)) + 1;
+    return ceil && (count - 1) * w.stride[i]! >= n + w.padding[i]! ? count - 1 : count;
+  });
+const taps = (w: Windowed, p: readonly number[]): { tap: number[]; place: number[] }[] =>
+  range(sizeOf(w.kernel)).map((t) => {
+    const tap = w.kernel.map((n, i) => Math.floor(t / sizeOf(w.kernel.slice(i + 1))) % n);
+    return { tap, place: tap.map((k, i) => p[i]! * w.stride[i]! + k * w.dilation[i]! - w.padding[i]!) };
+  });
+const zero = (v: number): number => (Number.isNaN(v) ? 0 : v);
+const convolution = (kind: string, size: readonly number[], groups: number, w: Windowed, bias: boolean): Neighbour => {
+  const [ins, outs] = [4, 6];
+  return {
+    family: "layer",
+    kind,
+    attrs: { ...w, in: ins, out: outs, groups, bias },
+    inputs: {
+      x: filled([2, ins, ...size], 11),
+      weight: filled([outs, ins / groups, ...w.kernel], 12),
+      ...(bias ? { bias: filled([outs], 13) } : {}),
+    },
+    outputs: y([2, outs, ...extents(size, w)], (r, n, o, ...p) => {
+      const first = Math.floor(o! / (outs / groups)) * (ins / groups);
+      const each = (c: number): number =>
+        sum(taps(w, p).map((t) => zero(r["x"]!(n!, first + c, ...t.place)) * r["weight"]!(o!, c, ...t.tap)));
+      return (bias ? r["bias"]!(o!) : 0) + sum(range(ins / groups).map(each));
+    }),
+  };
+};
+const transposedConvolution = (
+  kind: string,
+  size: readonly number[],
+  groups: number,
+  w: Windowed,
+  extra: readonly number[],
+): Neighbour => {
+  const [ins, per] = [4, 2];
+  const out = size.map(
+    (n, i) => (n - 1) * w.stride[i]! - 2 * w.padding[i]! + w.dilation[i]! * (w.kernel[i]! - 1) + extra[i]! + 1,
+  );
+  return {
+    family: "layer",
+    kind,
+    attrs: { ...w, in: ins, out: per * groups, groups, bias: false, output_padding: extra },
+    inputs: { x: filled([1, ins, ...size], 14), weight: filled([ins, per, ...w.kernel], 15) },
+    outputs: y([1, per * groups, ...out], (r, n, o, ...p) => {
+      const first = Math.floor(o! / per) * (ins / groups);
+      return sum(
+        range(ins / groups).flatMap((c) =>
+          elements([...w.kernel, ...size], (...all) => {
+            const [tap, from] = [all.slice(0, size.length), all.slice(size.length)];
+            const hits = from.every((q, i) => q * w.stride[i]! + tap[i]! * w.dilation[i]! - w.padding[i]! === p[i]);
+            return hits ? r["x"]!(n!, first + c, ...from) * r["weight"]!(first + c, o! % per, ...tap) : 0;
+          }),
+        ),
+      );
+    }),
+  };
+};
+const pool = (
+  kind: string,
+  size: readonly number[],
+  w: Windowed,
+  attrs: Record<string, unknown>,
+  write: (v: readonly number[], covered: number) => number,
+): Neighbour => ({
+  family: "layer",
+  kind,
+  attrs: {
+    ...Object.fromEntries(Object.entries(w).filter(([k]) => k !== "dilation" || kind.startsWith("max"))),
+    ...attrs,
+  },
+  inputs: { x: filled([1, 2, ...size], 16, 0.5, 3) },
+  outputs: y([1, 2, ...extents(size, w, attrs["ceil_mode"] === true)], (r, n, c, ...p) => {
+    const all = taps(w, p).map((t) => ({ ...t, v: r["x"]!(n!, c!, ...t.place) }));
+    const covered = all.filter((t) =>
+      t.place.every((q, i) => q >= -w.padding[i]! && q < size[i]! + w.padding[i]!),
+    ).length;
+    return write(
+      all.map((t) => t.v).filter((v) => !Number.isNaN(v)),
+      covered,
+    );
+  }),
+});
+const layers: Neighbour[] = [
+  convolution("conv1d", [9], 2, { kernel: [3], stride: [2], padding: [2], dilation: [2] }, true),
+  convolution("conv2d", [6, 5], 2, { kernel: [2, 3], stride: [2, 1], padding: [1, 2], dilation: [1, 2] }, false),
+  convolution(
+    "conv3d",
+    [3, 4, 3],
+    2,
+    { kernel: [2, 1, 2], stride: [1, 2, 1], padding: [1, 0, 1], dilation: [1, 1, 2] },
+    true,
+  ),
+  transposedConvolution("conv_transpose1d", [4], 2, { kernel: [3], stride: [3], padding: [1], dilation: [2] }, [2]),
+  transposedConvolution(
+    "conv_transpose2d",
+    [3, 2],
+    1,
+    { kernel: [2, 3], stride: [2, 3], padding: [0, 1], dilation: [2, 1] },
+    [1, 2],
+  ),
+  pool("max_pool1d", [10], { kernel: [3], stride: [2], padding: [1], dilation: [2] }, { ceil_mode: true }, (v) =>
+    Math.max(...v),
+  ),
+  pool(
+    "max_pool2d",
+    [6, 7],
+    { kernel: [2, 3], stride: [2, 2], padding: [1, 1], dilation: [2, 1] },
+    { ceil_mode: true },
+    (v) => Math.max(...v),
+  ),
+  pool(
+    "avg_pool1d",
+    [8],
+    { kernel: [3], stride: [2], padding: [1], dilation: [1] },
+    { ceil_mode: true, count_include_pad: false },
+    (v) => sum(v) / v.length,
+  ),
+  pool(
+    "avg_pool1d",
+    [8],
+    { kernel: [3], stride: [2], padding: [1], dilation: [1] },
+    { ceil_mode: true, count_include_pad: true },
+    (v, n) => sum(v) / n,
+  ),
+  pool(
+    "avg_pool2d",
+    [5, 4],
+    { kernel: [2, 2], stride: [2, 2], padding: [1, 0], dilation: [1, 1] },
+    { ceil_mode: true, count_include_pad: false },
+    (v) => sum(v) / v.length,
+  ),
+  pool(
+    "lp_pool2d",
+    [5, 5],
+    { kernel: [2, 3], stride: [1, 2], padding: [0, 0], dilation: [1, 1] },
+    { p: 2.5 },
+    (v) => sum(v.map((e) => e ** 2.5)) ** 0.4,
+  ),
+  pool(
+    "logsumexp_pool2d",
+    [4, 5],
+    { kernel: [2, 3], stride: [2, 1], padding: [0, 0], dilation: [1, 1] },
+    { r: 0.7, mean: false },
+    (v) => Math.log(sum(v.map((e) => Math.exp(0.7 * e)))) / 0.7,
+  ),
+  {
+    family: "layer",
+    kind: "adaptive_avg_pool2d",
+    attrs: { output: [null, 3] },
+    inputs: { x: filled([1, 2, 3, 5], 17) },
+    outputs: y([1, 2, 3, 3], (r, n, c, i, j) => {
+      const [lo, hi] = [Math.floor((j! * 5) / 3), Math.ceil(((j! + 1) * 5) / 3)];
+      return sum(range(hi - lo, lo).map((k) => r["x"]!(n!, c!, i!, k))) / (hi - lo);
+    }),
+  },
+  {
+    family: "layer",
+    kind: "upsample",
+    attrs: { scale: [3, 2], mode: "nearest", align_corners: null },
+    inputs: { x: filled([1, 2, 2, 3], 18) },
+    outputs: y([1, 2, 6, 6], (r, n, c, i, j) => r["x"]!(n!, c!, Math.floor(i! / 3), Math.floor(j! / 2))),
+  },
+  ...[true, false].map((align_corners): Neighbour => {
+    const at = (o: number, n: number, out: number): number =>
+      align_corners ? (o * (n - 1)) / (out - 1) : Math.max(0, (o + 0.5) * (n / out) - 0.5);
+    return {
+      family: "layer",
+      kind: "upsample",
+      attrs: { scale: 3, mode: "bilinear", align_corners },
+      inputs: { x: filled([1, 1, 3, 2], 19) },
+      outputs: y([1, 1, 9, 6], (r, n, c, i, j) => {
+        const [a, b] = [at(i!, 3, 9), at(j!, 2, 6)];
+        const [p, q] = [Math.floor(a), Math.floor(b)];
+        const read = (u: number, v: number): number => r["x"]!(n!, c!, Math.min(2, u), Math.min(1, v));
+        const [s, t] = [a - p, b - q];
+        return (
+          (1 - s) * ((1 - t) * read(p, q) + t * read(p, q + 1)) +
+          s * ((1 - t) * read(p + 1, q) + t * read(p + 1, q + 1))
+        );
+      }),
+    };
+  }),
+  ...(["sum", "max"] as const).map((mode): Neighbour => ({
+    family: "layer",
+    kind: "embedding_bag",
+    attrs: { mode },
+    inputs: { weight: filled([5, 3], 20), index: whole([2, 3], [0, 4, 2, 1, 1, 3]) },
+    outputs: y([2, 3], (r, b, d) => {
+      const v = range(3).map((t) => r["weight"]!(r["index"]!(b!, t), d!));
+      return mode === "sum" ? sum(v) : Math.max(...v);
+    }),
+  })),
+  {
+    family: "layer",
+    kind: "local_response_norm",
+    attrs: { size: 4, alpha: 0.3, beta: 0.6, k: 2 },
+    inputs: { x: filled([2, 5, 3], 21) },
+    outputs: y([2, 5, 3], (r, n, c, i) => {
+      const square = sum(range(4).map((u) => zero(r["x"]!(n!, c! + u - 2, i!)) ** 2));
+      return r["x"]!(n!, c!, i!) / (2 + (0.3 * square) / 4) ** 0.6;
+    }),
+  },
+  {
+    family: "layer",
+    kind: "pixel_shuffle",
+    attrs: { r: 3 },
+    inputs: { x: filled([2, 18, 1, 2], 22) },
+    outputs: y([2, 2, 3, 6], (r, n, c, i, j) =>
+      r["x"]!(n!, c! * 9 + (i! % 3) * 3 + (j! % 3), Math.floor(i! / 3), Math.floor(j! / 3)),
+    ),
+  },
+];
+
+const classes = whole([2, 3], [0, 255, 2, 1, 3, 0]);
+const logSoftmax = (v: readonly number[]): number[] => v.map((e) => e - Math.log(sum(v.map(Math.exp))));
+const losses: Neighbour[] = [
+  ...["mean", "sum", "none"].map((reduction): Neighbour => ({
+    family: "loss",
+    kind: "cross_entropy",
+    attrs: { reduction, ignore_index: 255, label_smoothing: 0.2 },
+    inputs: { x: filled([2, 4, 3], 23), target: classes, class_weight: filled([4], 24, 0.5, 2) },
+    constant: ["class_weight"],
+    outputs: (() => {
+      const each = (r: Readonly<Record<string, Read>>, n: number, t: number): [number, number] => {
+        const k = r["target"]!(n, t);
+        if (k === 255) return [0, 0];
+        const lp = logSoftmax(range(4).map((c) => r["x"]!(n, c, t)));
+        const w = (c: number): number => r["class_weight"]!(c);
+        return [-0.8 * w(k) * lp[k]! - (0.2 / 4) * sum(range(4).map((c) => w(c) * lp[c]!)), w(k)];
+      };
+      const all = (r: Readonly<Record<string, Read>>): [number, number][] =>
+        range(6).map((i) => each(r, Math.floor(i / 3), i % 3));
+      return {
+        loss:
+          reduction === "none"
+            ? { shape: [2, 3], of: (r, n, t) => each(r, n!, t!)[0] }
+            : {
+                shape: [],
+                of: (r) => sum(all(r).map(([l]) => l)) / (reduction === "mean" ? sum(all(r).map(([, w]) => w)) : 1),
+              },
+      };
+    })(),
+  })),
+  {
+    family: "loss",
+    kind: "gaussian_nll",
+    attrs: { full: true, eps: 1e-3, reduction: "none" },
+    inputs: { x: x34, target: filled([3, 4], 25), var: filled([3, 1], 26, 0.5, 2) },
+    outputs: {
+      loss: {
+        shape: [3, 4],
+        of: (r, i, j) =>
+          0.5 * (Math.log(r["var"]!(i!, 0)) + (r["x"]!(i!, j!) - r["target"]!(i!, j!)) ** 2 / r["var"]!(i!, 0)) +
+          0.5 * Math.log(2 * Math.PI),
+      },
+    },
+  },
+  {
+    family: "loss",
+    kind: "multi_margin",
+    attrs: { p: 2, margin: 0.7, reduction: "mean" },
+    inputs: { x: x34, target: whole([3], [3, 0, 1]), weight: filled([4], 27, 0.5, 2) },
+    constant: ["weight"],
+    outputs: {
+      loss: {
+        shape: [],
+        of: (r) =>
+          sum(
+            range(3).map((i) => {
+              const t = r["target"]!(i);
+              return (
+                sum(
+                  range(4).map((k) =>
+                    k === t ? 0 : r["weight"]!(t) * Math.max(0, 0.7 - r["x"]!(i, t) + r["x"]!(i, k)) ** 2,
+                  ),
+                ) / 4
+              );
+            }),
+          ) / 3,
+      },
+    },
+  },
+  {
+    family: "loss",
+    kind: "triplet_margin",
+    attrs: { margin: 5, p: 3, eps: 1e-6, swap: true, reduction: "none" },
+    inputs: { anchor: x34, positive: filled([3, 4], 28), negative: filled([3, 4], 29) },
+    outputs: {
+      loss: {
+        shape: [3],
+        of: (r, i) => {
+          const d = (a: string, b: string): number =>
+            sum(range(4).map((k) => Math.abs(r[a]!(i!, k) - r[b]!(i!, k) + 1e-6) ** 3)) ** (1 / 3);
+          return Math.max(
+            0,
+            d("anchor", "positive") - Math.min(d("anchor", "negative"), d("positive", "negative")) + 5,
+          );
+        },
+      },
+    },
+  },
+  {
+    family: "loss",
+    kind: "ctc",
+    attrs: { reduction: "none", blank: 2 },
+    inputs: {
+      x: filled([4, 2, 3], 30),
+      target: whole([2, 2], [0, 0, 1, 0]),
+      input_lengths: whole([2], [4, 3]),
+      target_lengths: whole([2], [2, 1]),
+    },
+    outputs: {
+      loss: {
+        shape: [2],
+        of: (r, n) => {
+          // every way of length T that reads as the target
+          const [steps, length] = [r["input_lengths"]!(n!), r["target_lengths"]!(n!)];
+          const wanted = range(length)
+            .map((k) => r["target"]!(n!, k))
+            .join();
+          const lp = range(steps).map((t) => logSoftmax(range(3).map((c) => r["x"]!(t, n!, c))));
+          const ways = elements(
+            range(steps).map(() => 3),
+            (...way) => {
+              const read = way.filter((c, t) => c !== 2 && (t === 0 || way[t - 1] !== c)).join();
+              return read === wanted ? Math.exp(sum(way.map((c, t) => lp[t]![c]!))) : 0;
+            },
+          );
+          return -Math.log(sum(ways));
+        },
+      },
+    },
+  },
+];
+
+const linalg: Neighbour[] = [
+  {
+    family: "linalg",
+    kind: "einsum",
+    attrs: { equation: "bij, bkj" },
+    inputs: { a: x234, b: filled([2, 2, 4], 31) },
+    outputs: y([3, 2], (r, i, k) =>
+      sum(range(8).map((p) => r["a"]!(Math.floor(p / 4), i!, p % 4) * r["b"]!(Math.floor(p / 4), k!, p % 4))),
+    ),
+  },
+];
+
+describe.each([
+  ["activations", activations],
+  ["reductions", reductions],
+  ["shapes", shapes],
+  ["indexing", indexing],
+  ["layers", layers],
+  ["losses", losses],
+  ["linear algebra", linalg],
+])("%s", (_, list) => {
+  test.each(list.map((n) => [`${n.kind} ${JSON.stringify(n.attrs ?? {})}`, n] as const))("%s", (_name, n) => {
+    expect(runOnEvaluator(caseOf(n))).toEqual({ kind: "passed" });
+  });
+});
+
+test("a case with an attribute that nothing reads is refused by name, and so is an input or output", () => {
+  const base = caseOf(reductions[0]!);
+  const refused = (c: ReferenceCase): unknown => runOnEvaluator(c);
+  expect(refused({ ...base, attrs: { ...base.attrs, dtype: "f64" } })).toEqual({
+    kind: "skipped",
+    reason: "attribute dtype not read",
+  });
+  expect(refused({ ...base, inputs: { ...base.inputs, weight: x34 } })).toEqual({
+    kind: "skipped",
+    reason: "input weight not read",
+  });
+  expect(refused({ ...base, outputs: { ...base.outputs, count: x34 } })).toEqual({
+    kind: "skipped",
+    reason: "output count not compared",
+  });
+  expect(refused({ ...base, kind: "median" })).toEqual({ kind: "skipped", reason: "kind not translated" });
+});
