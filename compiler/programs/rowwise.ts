@@ -82,7 +82,7 @@ class Regions {
     after: readonly Step[],
   ): { readonly region?: Region; readonly later: ReadonlySet<Step> } {
     const first = this.region([loop]);
-    if (!first || first.price.total >= this.launches(loop)) return { later: new Set() };
+    if (!first || !this.isBelow(first.price.total, loop, "launches")) return { later: new Set() };
     let region: Region = first;
     // what is not taken stays where it is: nothing may be moved past what it depends on
     const left: Step[] = [];
@@ -126,7 +126,7 @@ class Regions {
   private joined(region: Region, s: Step, members: readonly Step[]): Region | undefined {
     if (s.kind === "rowwise") return undefined;
     const next = this.region(members, region.rows);
-    return next && next.price.total < region.price.total + this.cheapest(s) ? next : undefined;
+    return next && this.isBelow(next.price.total - region.price.total, s, "cheapest") ? next : undefined;
   }
   /** Undefined where one launch cannot do all of it. */
   private region(members: readonly Step[], like?: RowAxis): Region | undefined {
@@ -148,6 +148,17 @@ class Regions {
   }
 
   // ---- prices without a region
+  /** Is it less than the price? What the launches alone take is known at once, and mostly decides. */
+  private isBelow(ns: number, s: Step, price: "launches" | "cheapest"): boolean {
+    return ((price === "launches" || s.kind === "kernel") && ns < this.launchesAlone(s)) || ns < this[price](s);
+  }
+  private launchesAlone(s: Step): number {
+    if (s.kind === "kernel") return this.launchOf(s);
+    return (s.kind === "loop" ? s.scan.count : 1) * s.body.reduce((sum, x) => sum + this.launchesAlone(x), 0);
+  }
+  private launchOf(s: KernelStep): number {
+    return (movesOf(s.spec) ? copyShare : 1) * this.around.target.launchNs;
+  }
   private cheapest(s: Step): number {
     const own = s.kind === "loop" ? this.region([s])?.price.total : undefined;
     return Math.min(own ?? Infinity, this.launches(s));
@@ -163,7 +174,7 @@ class Regions {
       const count = s.kind === "loop" ? s.scan.count : 1;
       return count * s.body.reduce((sum, x) => sum + this.launchesOf(x, times * count), 0);
     }
-    if (movesOf(s.spec)) return target.launchNs * copyShare;
+    if (movesOf(s.spec)) return this.launchOf(s);
     return choose(nestOf(s.spec), { ...target, runs: target.runs * times }).total;
   }
 }

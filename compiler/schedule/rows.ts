@@ -59,10 +59,16 @@ export function keptDimensions(base: Shape, view: Shape): number {
   while (d < base.length && d < view.length && base[d] === view[d]) d++;
   return d;
 }
-export function loadsIn(spec: KernelSpec): Load[] {
-  const roots = [...spec.stages.map((s) => s.value), ...spec.stores.flatMap((s) => [s.value, ...s.indices])];
-  return [...scalarOrder(roots)].filter((e) => e.kind === "load");
+export function loadsIn(spec: KernelSpec): readonly Load[] {
+  let loads = knownLoads.get(spec);
+  if (!loads) {
+    const roots = [...spec.stages.map((s) => s.value), ...spec.stores.flatMap((s) => [s.value, ...s.indices])];
+    loads = [...scalarOrder(roots)].filter((e) => e.kind === "load");
+    knownLoads.set(spec, loads);
+  }
+  return loads;
 }
+const knownLoads = new WeakMap<KernelSpec, readonly Load[]>(); // regions that grow ask again
 
 /** Dimensions of tensors and axes of kernels that are one axis. */
 class Classes {

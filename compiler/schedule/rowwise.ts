@@ -84,6 +84,10 @@ function rowCounts({ extent }: RowAxis, target: Target): number[] {
   const fair = Math.ceil(extent / target.cores);
   return [...new Set([...even.filter((n) => n < extent), ...(fair < extent ? [fair] : []), Infinity])];
 }
+interface Chosen {
+  readonly placement: Placement;
+  readonly total: number;
+}
 /** The best schedule of a kernel that runs so often in a launch, and its part of the launch's price. */
 export function cheapest(
   spec: KernelSpec,
@@ -91,12 +95,15 @@ export function cheapest(
   { rows, workgroup, own }: Launch,
   times: number,
   target: Target,
-): { readonly placement: Placement; readonly total: number } | undefined {
+): Chosen | undefined {
+  const { found, options } = spaceOf(spec, axis, target);
+  const key = `${rows} ${workgroup} ${own} ${times}`;
+  if (found.has(key)) return found.get(key);
   let best: Option | undefined;
   let least = Infinity;
   const all = axis ? estimate(axis.extent) : 1;
   const often = times * wavesOf(axis?.extent ?? 1, rows, target);
-  for (const o of optionsOf(spec, axis, target)) {
+  for (const o of options) {
     if (workgroup % o.threads || (o.meets && o.threads !== workgroup)) continue;
     if (own && !(o.own && o.threads === workgroup)) continue;
     if (rows < Infinity && o.span && rows % o.span) continue;
@@ -105,7 +112,9 @@ export function cheapest(
     const total = often * slower * timeOf(o, tiles, workgroup, target) + compileNs(o.compileMs, target);
     if (total < least) [best, least] = [o, total];
   }
-  return best && { placement: best, total: least };
+  const chosen = best && { placement: best, total: least };
+  found.set(key, chosen);
+  return chosen;
 }
 /** ns of one run of a kernel in one workgroup. */
 function timeOf(o: Option, tiles: number, workgroup: number, target: Target): number {
@@ -118,14 +127,28 @@ function timeOf(o: Option, tiles: number, workgroup: number, target: Target): nu
 
 // ---------------------------------------------------------------- the space
 
-const known = new WeakMap<KernelSpec, Map<string, readonly Option[]>>();
-function optionsOf(spec: KernelSpec, axis: Variable | undefined, target: Target): readonly Option[] {
-  let own = known.get(spec);
-  if (!own) known.set(spec, (own = new Map()));
-  const key = `${target.name} ${axis ? spec.axes.indexOf(axis) : ""}`;
-  let options = own.get(key);
-  if (!options) own.set(key, (options = findOptions(spec, axis, target)));
-  return options;
+/** All options of a kernel, and the best of them for each launch that was asked about: regions that grow ask again. */
+interface Space {
+  readonly options: readonly Option[];
+  readonly found: Map<string, Chosen | undefined>;
+}
+const known = new WeakMap<KernelSpec, Map<Target, Map<Variable | undefined, Space>>>();
+function spaceOf(spec: KernelSpec, axis: Variable | undefined, target: Target): Space {
+  const onTarget = entry(
+    entry(known, spec, () => new Map()),
+    target,
+    () => new Map(),
+  );
+  return entry(onTarget, axis, () => ({ options: findOptions(spec, axis, target), found: new Map() }));
+}
+interface Table<K, V> {
+  get(key: K): V | undefined;
+  set(key: K, value: V): unknown;
+}
+function entry<K, V>(map: Table<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
 }
 function findOptions(spec: KernelSpec, axis: Variable | undefined, target: Target): Option[] {
   // the tiles of a row lie together in the order of the workgroups
