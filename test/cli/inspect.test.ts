@@ -97,7 +97,9 @@ test("check: sound files with what they are made of; diagnostics with their plac
   put("wrong.dlm", "model net(x: f32[B, 2]) -> f32[B, 3] = x |> Lineer(1)\n");
   const { status, out, err } = await dlm(["check", "net.dlm", "wrong.dlm"]);
   expect(status).toBe(1);
-  expect(out).toMatch(/^✓ net\.dlm {2}33 parameters · \d+ kernels · fit: \d+ dispatch(es)? a step · exports predict\n$/);
+  expect(out).toMatch(
+    /^✓ net\.dlm {2}33 parameters · \d+ kernels · fit: \d+ dispatch(es)? a step · exports predict\n$/,
+  );
   expect(err).toContain("wrong.dlm:1:45  DLM2001");
   expect(err).toContain("did you mean `Linear`?");
   const json = events((await dlm(["check", "wrong.dlm", "--json"])).out);
