@@ -8,7 +8,7 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
 import { assignment, byteCount, list, often, positive, stages, wholeNumber } from "./options.ts";
-import { Interrupted, Reported, UserError } from "./problem.ts";
+import { Interrupted, Reported, UsageError, UserError } from "./problem.ts";
 import { outputLost } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
 
@@ -98,9 +98,45 @@ onModel(
   .option("--weights <file>", "the weights alone, too")
   .option("--resume <file>", "go on from a checkpoint, to the same bits")
   .option("--out <folder>", "put weights there, and everything that dlm compile writes")
+  .option(
+    "--runs <folder>",
+    "where the folder of this run is made: settings, metrics, checkpoints, report (default: runs)",
+  )
+  .option("--no-run", "without a folder of this run")
+  .option("--tensorboard", "event files for TensorBoard in it, too")
+  .option("--svg <file>", "the curves as a picture, too")
   .option(...deviceOption)
   .option(...json)
   .action(async (model: string, options: TrainFlags) => (await import("./train.ts")).train(model, options));
+
+const runs = ["--runs <folder>", "where the folders of runs lie (default: runs)"] as const;
+command(
+  "runs",
+  "lists the runs that dlm train and dlm sweep kept",
+  `dlm runs
+   dlm runs runs/2026-11-29-104512-digits-sweep       those of a sweep
+   dlm runs --json | jq 'select(.state == "finished").values.acc'`,
+)
+  .argument("[folder]", "a folder of runs, a sweep, or a part of one name")
+  .option(...runs)
+  .option(...json)
+  .action(async (folder: string | undefined, options: object) =>
+    (await import("./runs/runs.ts")).list(folder, options),
+  );
+
+command(
+  "compare",
+  "shows where settings, texts and curves of runs are different",
+  `dlm compare 104512 110233                          by a part of their names
+   dlm compare runs/2026-11-29-104512-digits runs/2026-11-29-110233-digits --metric acc
+   dlm compare 104512 110233 --svg curves.svg`,
+)
+  .argument("<runs...>", "folders, or parts of their names; of a sweep: all of its runs")
+  .option("--metric <name>", "whose curve is drawn (default: loss)")
+  .option("--svg <file>", "all curves as a picture, too")
+  .option(...runs)
+  .option(...json)
+  .action(async (wanted: string[], options: object) => (await import("./runs/runs.ts")).compareRuns(wanted, options));
 
 onModel(
   command(
@@ -259,7 +295,7 @@ try {
     if (process.argv.includes("--json"))
       process.stdout.write(JSON.stringify({ kind: "error", message: error.message }) + "\n");
     process.stderr.write(`dlm: ${error.message}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof UsageError ? 2 : 1;
   } else {
     process.stderr.write(
       `dlm: internal error. This is a fault of dlm, not of your file.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,

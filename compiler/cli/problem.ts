@@ -2,7 +2,11 @@
 import { fileReason } from "../../runtime/files.ts";
 
 export class UserError extends Error {
-  override readonly name = "UserError";
+  override readonly name: string = "UserError";
+}
+/** The command line itself is at fault; exit status 2. */
+export class UsageError extends UserError {
+  override readonly name = "UsageError";
 }
 export const fileProblem = (action: string, path: string, error: unknown): UserError =>
   new UserError(`cannot ${action} ${path}: ${fileReason(error)}`);
