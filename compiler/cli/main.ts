@@ -2,13 +2,14 @@
 // The command line. Every command reads files, calls the compiler or the runtime, and prints; it decides nothing about models.
 // Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C.
 import { setFlagsFromString } from "node:v8";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { DeviceUnavailable } from "../../runtime/node.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
 import { assignment, byteCount, list, often, positive, stages, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, UsageError, UserError } from "./problem.ts";
+import { gridOption, seedsOption } from "./runs/grid.ts";
 import { outputLost } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
 
@@ -137,6 +138,44 @@ command(
   .option(...runs)
   .option(...json)
   .action(async (wanted: string[], options: object) => (await import("./runs/runs.ts")).compareRuns(wanted, options));
+
+command(
+  "sweep",
+  "trains a model with every combination of some values, and says which is best",
+  `dlm sweep digits.dlm --grid lr=1e-3,3e-3,1e-2
+   dlm sweep digits.dlm --grid lr=1e-3,3e-3 --grid width=32,64 --seeds 3
+   dlm sweep digits.dlm --seeds 5 --epochs 10         the same with five seeds
+   dlm sweep --resume runs/2026-11-29-104512-digits-sweep`,
+)
+  .argument("[model]", "a .dlm file")
+  .option(
+    "--grid <name=value,...>",
+    "the values of a const, or of epochs, steps, batch, accumulate (repeatable)",
+    gridOption,
+  )
+  .option("--seeds <n>", "so many seeds for each, from --seed or the model's own on; or which: 1,5,9", seedsOption)
+  .option("--set <name=value>", "another value of a const or setting for all runs (repeatable)", assignment)
+  .option("--data <folder>", "where the model's data files are looked for first")
+  .option("--max-data <bytes>", "the longest data file that is read, unpacked (default: 2G)", byteCount)
+  .option("--epochs <n>", "so many epochs", wholeNumber(1))
+  .option("--steps <n>", "so many steps", wholeNumber(1))
+  .option("--seed <n>", "the first seed", wholeNumber())
+  .option("--by <metric>", "which is compared, of what was held out (default: loss)")
+  .addOption(
+    new Option("--mode <mode>", "what is best of it (default: min of loss, max of others)").choices(["min", "max"]),
+  )
+  .option("--checkpoint <often>", "as of dlm train", often)
+  .option("--keep <n>", "as of dlm train", wholeNumber(1))
+  .option("--no-save", "without checkpoints: an interrupted run begins anew")
+  .option("--tensorboard", "event files for TensorBoard, too")
+  .option("--resume <sweep>", "go on with a sweep that was interrupted: its folder, or a part of its name")
+  .option("--svg <file>", "where the heat map and the curves are put (default: sweep.svg in its folder)")
+  .option(...runs)
+  .option(...deviceOption)
+  .option(...json)
+  .action(async (model: string | undefined, options: object) =>
+    (await import("./runs/sweep.ts")).sweep(model, options),
+  );
 
 onModel(
   command(
