@@ -39,7 +39,8 @@ export interface Compilation extends CompileResult {
 export type Planned = Compilation & { readonly plan: Plan };
 
 export function openModel(path: string): ModelFile {
-  return { path, name: basename(path), folder: dirname(path), text: readText(path) };
+  const name = basename(path).replace(/\p{Cc}/gu, "-"); // kernels bear it in their comments
+  return { path, name, folder: dirname(path), text: readText(path) };
 }
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
