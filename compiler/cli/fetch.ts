@@ -144,7 +144,7 @@ function archiveFiles(packed: Bytes, name: string): readonly Bytes[] {
 }
 /** By the user's own npm, with its registry, its proxy and its names and passwords; nothing of the package is run. */
 async function packageFiles(name: string, terminal: Terminal): Promise<readonly Bytes[]> {
-  if (!/^(@[\w.-]+\/)?[\w.-]+(@[\w.+-]+)?$/.test(name))
+  if (!/^(@[a-z\d][\w.-]*\/)?[a-z\d][\w.-]*(@[\w.+-]+)?$/i.test(name))
     throw new UsageError(`${name} is no name of an npm package, as NAME@1.2.3`);
   const folder = fs.mkdtempSync(join(tmpdir(), "dlm-fetch-"));
   try {
