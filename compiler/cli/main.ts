@@ -114,9 +114,9 @@ const runs = ["--runs <folder>", "where the folders of runs lie (default: runs)"
 command(
   "runs",
   "lists the runs that dlm train and dlm sweep kept",
-  `dlm runs
-   dlm runs runs/2026-11-29-104512-digits-sweep       those of a sweep
-   dlm runs --json | jq 'select(.state == "finished").values.acc'`,
+  `dlm train xor.dlm
+   dlm runs
+   dlm runs --json                                    an object a line`,
 )
   .argument("[folder]", "a folder of runs, a sweep, or a part of one name")
   .option(...runs)
@@ -128,9 +128,10 @@ command(
 command(
   "compare",
   "shows where settings, texts and curves of runs are different",
-  `dlm compare 104512 110233                          by a part of their names
-   dlm compare runs/2026-11-29-104512-digits runs/2026-11-29-110233-digits --metric acc
-   dlm compare 104512 110233 --svg curves.svg`,
+  `dlm train xor.dlm
+   dlm train xor.dlm --seed 7
+   dlm compare runs/*-xor*                            or by parts of their names
+   dlm compare runs/*-xor* --metric loss --svg curves.svg`,
 )
   .argument("<runs...>", "folders, or parts of their names; of a sweep: all of its runs")
   .option("--metric <name>", "whose curve is drawn (default: loss)")
@@ -142,10 +143,10 @@ command(
 command(
   "sweep",
   "trains a model with every combination of some values, and says which is best",
-  `dlm sweep digits.dlm --grid lr=1e-3,3e-3,1e-2
-   dlm sweep digits.dlm --grid lr=1e-3,3e-3 --grid width=32,64 --seeds 3
-   dlm sweep digits.dlm --seeds 5 --epochs 10         the same with five seeds
-   dlm sweep --resume runs/2026-11-29-104512-digits-sweep`,
+  `dlm sweep digits.dlm --grid lr=1e-3,3e-3,1e-2 --epochs 5
+   dlm sweep --resume digits-sweep                    goes on after an interruption
+   dlm sweep iris.dlm --grid epochs=10,20 --grid batch=15,30 --seeds 3
+   dlm sweep xor.dlm --seeds 5                        the same with five seeds`,
 )
   .argument("[model]", "a .dlm file")
   .option(

@@ -279,7 +279,10 @@ test("a file system that fails in the folder of a run: training ends as if nothi
   expect(writing.length).toBeGreaterThan(40);
   const every = process.env["DLM_FAULTS"] ? 1 : Math.ceil(writing.length / 10);
   const whole = bytes("good/kept.safetensors");
-  for (const [i, { at, line }] of writing.filter((_, n) => n % every === 0).entries()) {
+  const rowsIn = (path: string): number => readFileSync(path, "utf8").trimEnd().split("\n").length;
+  const rows = rowsIn(join(folder, onlyRun("good/runs"), "metrics.jsonl"));
+  const tried = writing.filter(({ line }, n) => n % every === 0 || /^(open|write)Sync \S*metrics\.jsonl/.test(line));
+  for (const [i, { at, line }] of tried.entries()) {
     const where = `fails-${at}`;
     const { status, err } = await run(where, { DLM_FAIL: `${at}:${["ENOSPC", "EIO", "EACCES"][i % 3]}` });
     expect([status, line], err).toEqual([0, line]);
@@ -292,6 +295,9 @@ test("a file system that fails in the folder of a run: training ends as if nothi
       if (name.endsWith(".json")) expect(json(at_, name)["kind"], line).toBe(name === "run.json" ? "run" : "report");
       if (name === "checkpoint.safetensors") expect(bytes(join(at_, name)).equals(whole), line).toBe(true);
     }
+    // what could not be written was written later
+    const path = join(folder, at_, "metrics.jsonl");
+    if (/^(open|write)Sync \S*metrics\.jsonl/.test(line)) expect([line, rowsIn(path)]).toEqual([line, rows]);
     const { out } = await dlm(["runs", "--runs", `${where}/runs`, "--json"]);
     for (const e of out ? events(out) : []) expect(e.kind).toBe("run");
   }

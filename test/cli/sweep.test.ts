@@ -210,7 +210,7 @@ test.each([
   [["--grid", "rate=1,1"], "1 stands twice among the values of rate."],
   [["--grid", "rate=1", "--grid", "rate=2"], "rate has its values already: 1."],
   [["--grid", "1x=1"], "It is written name=value,value"],
-  [["--grid", "rat=1,2"], "rat"],
+  [["--grid", "rat=1,2"], "A value that varies is a const: write `const rat = 1` and use `rat`"],
   [["--grid", "rate=1,abc"], "abc"],
   [["--grid", "steps=0,5"], "steps"],
   [["--seeds", "0"], "It is how many"],
