@@ -1,7 +1,8 @@
 // dlm sweep as its user sees it: the same bits as runs one by one, one compilation of what is the same, failures that end one run only, kills and going on.
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { cellsOf, gridOption, seedsOption } from "../../compiler/cli/runs/grid.ts";
 import { bestOf, heatLines, heatSvg, pointLines, pointsOf, type CellOutcome } from "../../compiler/cli/runs/outcome.ts";
@@ -11,7 +12,7 @@ import { load } from "../../runtime/index.ts";
 import { testDevice } from "../device.ts";
 import { events, program, type Event } from "./program.ts";
 
-const { folder, dlm, put, bytes, failing } = program();
+const { folder, dlm, put, bytes, failing, faulty } = program();
 const text = `const rate = 0.1
 const width = 4
 data d { rows: 48
@@ -54,7 +55,7 @@ beforeAll(async () => {
   expect([status, err]).toEqual([0, ""]);
   told = events(out);
   whole = sweepsIn("whole")[0]!;
-});
+}, 60_000);
 
 test("every combination with every seed, a folder each, as events", () => {
   expect(told[0]).toMatchObject({ kind: "sweep", path: whole, runs: 8, seeds: [7, 8], grid: { rate: ["0.1", "0.3"] } });
@@ -220,6 +221,7 @@ test.each([
   [[], "nothing to vary"],
   [["--grid", "rate=1,2", "--set", "rate=3"], "rate has a value by --set and several by --grid"],
   [["--seeds", "2", "--mode", "best"], "min, max"],
+  [["--grid", "steps=1,2", "--steps", "3"], "steps has a value by --steps and several by --grid"],
 ])("%j: status 2, and what is wrong", async (wrong, expected) => {
   const { status, out, err } = await dlm(["sweep", "m.dlm", ...wrong, "--runs", "wrong"]);
   expect([status, out]).toEqual([2, ""]);
@@ -250,10 +252,33 @@ train second on d(batch: 8, seed: 2) { minimize mean((head(frozen(body)(x)) - 2)
   );
   const { status, err } = await dlm(["sweep", "two.dlm", "--grid", "rate=0.1,0.2", "--runs", "saves"]);
   expect([status, err]).toEqual([0, ""]);
-  const saved = cellsIn(sweepsIn("saves")[0]!).map((path) => bytes(`${path}/first.safetensors`));
+  const saved = cellsIn(sweepsIn("saves")[0]!).map((path) => bytes(`${path}/saved-kept-first.safetensors`));
   expect(saved).toHaveLength(2);
   expect(saved[0]!.equals(saved[1]!)).toBe(false);
   expect(readdirSync(folder)).not.toContain("kept");
+  // interrupted between the blocks
+  const [path] = sweepsIn("saves");
+  const [cell] = cellsIn(path!);
+  const whole = bytes(`${cell}/checkpoint.safetensors`);
+  rmSync(join(folder, cell!, "report.json"));
+  await dlm([
+    "train",
+    "two.dlm",
+    "--set",
+    "rate=0.1",
+    "--seed",
+    "2",
+    "--train",
+    "first",
+    "--save",
+    "half.safetensors",
+    "--no-run",
+  ]);
+  cpSync(join(folder, "half.safetensors"), join(folder, cell!, "checkpoint.safetensors"));
+  rmSync(join(folder, "kept"), { recursive: true });
+  const again = await dlm(["sweep", "--resume", path!]);
+  expect([again.status, again.err]).toEqual([0, ""]);
+  expect(bytes(`${cell}/checkpoint.safetensors`).equals(whole)).toBe(true);
 });
 test("a disk that takes nothing more: runs go on, and that is told", async () => {
   mkdirSync(join(folder, "full"));
@@ -277,6 +302,24 @@ test("a disk that takes nothing more: runs go on, and that is told", async () =>
   }
 }, 120_000);
 
+test("a device that is lost ends no run: it goes on, on a new one, to the same bits", async () => {
+  put("lost.dlm", text.replace("steps: 40", "steps: 40\n  checkpoint: every 1 step"));
+  const run = ["sweep", "lost.dlm", "--seeds", "2", "--json"];
+  const env = { NODE_OPTIONS: `--import ${pathToFileURL(faulty).href}` };
+  const list = join(folder, "calls.txt");
+  expect((await dlm([...run, "--runs", "kept"], { env: { ...env, DLM_CALLS: list } })).status).toBe(0);
+  const calls = readFileSync(list, "utf8").trim().split("\n").length;
+  const { status, err } = await dlm([...run, "--runs", "lost"], {
+    env: { ...env, DLM_LOST_AT: String(Math.round(0.8 * calls)) },
+  });
+  expect([status, err]).toEqual([0, "the device was lost: the run goes on, on a new one\n"]);
+  const [one, other] = [cellsIn(sweepsIn("kept")[0]!), cellsIn(sweepsIn("lost")[0]!)];
+  for (const [i, path] of one.entries())
+    expect(bytes(`${path}/checkpoint.safetensors`).equals(bytes(`${other[i]}/checkpoint.safetensors`)), path).toBe(
+      true,
+    );
+  expect(results(sweepsIn("lost")[0]!)).toEqual(results(sweepsIn("kept")[0]!));
+}, 60_000);
 test("kernels that are the same are compiled once, and give the same bits", async () => {
   const { device } = await testDevice();
   const planOf = (rate: string) => compile(text, { name: "m.dlm", set: { rate } }).plan!;
