@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from "vitest";
 import { fileHead, scalarsEvent } from "../../compiler/cli/runs/events-file.ts";
 import { newFolder, plainName } from "../../compiler/cli/runs/folder.ts";
 import { lineDifferences } from "../../compiler/cli/runs/differences.ts";
+import { Recorder, type MetricRow } from "../../compiler/cli/runs/metrics.ts";
 import { readEvents, slowCrc32c } from "./events-file.ts";
 import { events, program, type Outcome } from "./program.ts";
 
@@ -404,6 +405,33 @@ test("dlm compare says what it cannot find", async () => {
   expect(await of(run, run, "--metric", "los")).toContain(
     "no run has the metric los; there are loss, acc; did you mean loss?",
   );
+});
+test("rows of long runs: each of the first thousand steps, then means of stretches that double, whatever the windows of the device", () => {
+  const steps = 20_000;
+  const recorded = (window: number): readonly MetricRow[] => {
+    const recorder = new Recorder();
+    for (let from = 0; from < steps; from += window) {
+      const count = Math.min(window, steps - from);
+      const curves = { loss: Float32Array.from({ length: count }, (_, i) => from + i + 1) };
+      const step = from + count;
+      const rest = { epoch: 0, loss: 0, metrics: {}, stepsPerSecond: 1, secondsLeft: 1 };
+      recorder.event({ kind: "progress", train: "fit", step, steps, curves, ...rest });
+    }
+    recorder.end();
+    return recorder.rows;
+  };
+  const rows = recorded(64);
+  expect(recorded(37).map(({ step, values }) => [step, values])).toEqual(
+    rows.map(({ step, values }) => [step, values]),
+  );
+  expect([rows.length, rows[999]!.step, rows[1000]!.step, rows.at(-1)!.step]).toEqual([
+    1000 + 500 * 4 + 125,
+    1000,
+    1002,
+    steps,
+  ]);
+  for (const [i, { step, values }] of rows.entries())
+    expect(values["loss"]).toBeCloseTo(((rows[i - 1]?.step ?? 0) + 1 + step) / 2, 1);
 });
 test("lines that are different", () => {
   expect(lineDifferences("a\nb\nc", "a\nx\nc\nd")).toEqual(["- b", "+ x", "+ d"]);

@@ -227,6 +227,12 @@ test.each([
   expect([status, out]).toEqual([2, ""]);
   expect(err).toContain(expected);
 });
+test("what no run can do without ends a sweep after the second", async () => {
+  cpSync(join(import.meta.dirname, "../../examples/mnist_mlp.dlm"), join(folder, "mnist_mlp.dlm"));
+  const { status, out, err } = await dlm(["sweep", "mnist_mlp.dlm", "--seeds", "5", "--runs", "missing", "--json"]);
+  expect([status, events(out).filter((e) => e.kind === "run").length]).toEqual([1, 2]);
+  expect(err).toMatch(/^dlm: cannot read data\/mnist[\s\S]*npx dlm fetch mnist gets it.*; no other run is tried\n$/);
+});
 test("too many runs, no model, no train block", async () => {
   const many = Array.from({ length: 200 }, (_, i) => i + 1).join();
   expect(() => cellsOf({ a: many.split(","), b: many.split(",") }, [1])).toThrow("40000 runs are too many");
