@@ -12,8 +12,9 @@ import { jsonText } from "../../runtime/tensor.ts";
 import { byteText } from "../print/text.ts";
 import { dataSets, type KnownFile, type KnownSet } from "./data-sets.ts";
 import { checkWritable, readBytes, writeWhole } from "./files.ts";
-import { templates } from "./init.ts";
-import { commandText, nearest } from "./options.ts";
+import { templates, textOf } from "./init.ts";
+import { nearest } from "./options.ts";
+import { commandLine, quoted } from "./started.ts";
 import { Reported, UsageError, UserError } from "./problem.ts";
 import { tarFiles } from "./tar.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
@@ -115,7 +116,7 @@ async function search(
   };
   if (from === undefined && set.isShipped)
     for (const { data } of Object.values(templates()))
-      for (const { content } of Object.values(data)) look(new TextEncoder().encode(content));
+      for (const kept of Object.values(data)) look(new TextEncoder().encode(textOf(kept)));
   const named = from === undefined ? set.package : /^npm:(.+)$/.exec(from)?.[1];
   if (named !== undefined) {
     try {
@@ -187,11 +188,11 @@ function byHand(
     const hash = typeof sha256 === "string" ? sha256 : sha256.packed;
     const unpacked = typeof sha256 === "string" && file.place.endsWith(".gz") ? " unpacked" : "";
     return [
-      `  curl -fL --create-dirs -o ${shell(join(folder, file.place))} ${urlOf(set, file)}`,
+      `  curl -fL --create-dirs -o ${quoted(join(folder, file.place))} ${urlOf(set, file)}`,
       `    sha256${unpacked} ${hash}`,
     ];
   });
-  const again = commandText(["fetch", name, ...(into === undefined ? [] : ["--into", into])]);
+  const again = commandLine("fetch", name, ...(into === undefined ? [] : ["--into", into]));
   return [
     `${set.summary}; ${set.licence}.`,
     `${files.length === 1 ? "This file is" : "These files are"} to be got by hand:`,
@@ -199,4 +200,3 @@ function byHand(
     `${again} then says whether ${files.length === 1 ? "it is" : "they are"} whole. Files that you have already: ${again} --from FOLDER`,
   ].join("\n");
 }
-const shell = (path: string): string => commandText([path]).slice("npx dlm ".length);

@@ -2,25 +2,30 @@
 import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { jsonText } from "../../runtime/tensor.ts";
-import { writeWhole } from "./files.ts";
-import { commandText, nearest } from "./options.ts";
+import { readText, writeWhole } from "./files.ts";
+import { nearest } from "./options.ts";
+import { commandLine, packageFolder } from "./started.ts";
 import { UsageError, UserError } from "./problem.ts";
 import { openTerminal, styles } from "./terminal.ts";
 
+/** A text, or where it lies in the package. */
+type Kept = { readonly content: string } | { readonly path: string };
 /** By name. */
 export type Templates = Readonly<
   Record<
     string,
     {
       readonly summary: string;
-      readonly model: string;
-      readonly data: Readonly<Record<string, { readonly content: string; readonly origin: string }>>; // by its place
+      readonly model: Kept;
+      readonly data: Readonly<Record<string, Kept & { readonly origin: string }>>; // by its place
     }
   >
 >;
 /** As the package brings them (templates.mjs). */
 export const templates = (): Templates =>
   JSON.parse(fs.readFileSync(new URL("templates.json", import.meta.url), "utf8")) as Templates; // of our own making
+export const textOf = (kept: Kept): string =>
+  "content" in kept ? kept.content : readText(join(packageFolder() ?? ".", kept.path));
 
 export interface InitFlags {
   readonly into?: string;
@@ -45,23 +50,23 @@ export function init(name: string, flags: InitFlags): void {
     );
   const folder = flags.into ?? ".";
   const model = `${name}.dlm`;
-  const files = new Map([[model, template.model]]);
-  for (const [place, { content, origin }] of Object.entries(template.data)) {
-    files.set(place, content);
-    files.set(`${place}.origin.txt`, `${basename(place)}: ${origin}.\n`);
+  const files = new Map([[model, textOf(template.model)]]);
+  for (const [place, data] of Object.entries(template.data)) {
+    files.set(place, textOf(data));
+    files.set(`${place}.origin.txt`, `${basename(place)}: ${data.origin}.\n`);
   }
   const places = [...files].map(([place, content]) => ({ place: join(folder, place), content }));
   for (const { place, content } of places)
     if (!isSame(place, content))
       throw new UserError(
-        `${place} is there already, and is not replaced; ${commandText(["init", name, "--into", "FOLDER"])} puts it elsewhere`,
+        `${place} is there already, and is not replaced; ${commandLine("init", name, "--into", "FOLDER")} puts it elsewhere`,
       );
   for (const { place, content } of places) writeWhole(place, content);
   if (flags.json)
     return terminal.line(jsonText({ kind: "created", template: name, files: places.map(({ place }) => place) }));
   for (const { place } of places) terminal.line(`  ${place}`);
   terminal.line(bold("Next"));
-  terminal.line(`  ${cyan(commandText(["train", join(folder, model)]))}`);
+  terminal.line(`  ${cyan(commandLine("train", join(folder, model)))}`);
   terminal.line(dim(`  ${template.summary}; the lines at the top of ${model} say what to try`));
 }
 /** Nothing is there, or just this. */

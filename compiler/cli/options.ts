@@ -51,10 +51,6 @@ export function nearest(given: string, names: readonly string[]): string {
   return best === undefined ? "" : `; did you mean ${best}?`;
 }
 
-/** A command as a shell takes it. */
-export const commandText = (args: readonly string[]): string =>
-  ["npx", "dlm", ...args].map((a) => (/^[\w@%+=:,./-]+$/.test(a) ? a : `'${a.replaceAll("'", `'\\''`)}'`)).join(" ");
-
 /** What `dlm inspect --stage` shows, in the order of the phases. */
 export const stages: Readonly<Record<string, string>> = {
   ast: "the text as a tree",

@@ -38,15 +38,17 @@ const known = {
     data: { "data/text.txt": ["examples/data/numbers.txt", ours] },
   },
 };
+/** What comes with the package anyway is named, and all else is here. */
+const kept = (path) => (path.startsWith("examples/") ? { path } : { content: source(path) });
 export function templates() {
   return Object.fromEntries(
     Object.entries(known).map(([name, { summary, model, data }]) => [
       name,
       {
         summary,
-        model: source(model),
+        model: kept(model),
         data: Object.fromEntries(
-          Object.entries(data).map(([place, [path, origin]]) => [place, { content: source(path), origin }]),
+          Object.entries(data).map(([place, [path, origin]]) => [place, { ...kept(path), origin }]),
         ),
       },
     ]),
