@@ -7,6 +7,7 @@ import { build } from "esbuild";
 import { afterAll, beforeAll } from "vitest";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { trainerParts } from "../../compiler/cli/bundle.mjs";
+import { templates } from "../../compiler/cli/templates.mjs";
 
 export interface Outcome {
   readonly status: number | null;
@@ -62,6 +63,7 @@ export function program(): Program {
       logLevel: "error",
     });
     writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));
+    writeFileSync(join(bundle, "templates.json"), JSON.stringify(templates()));
   }, 600_000);
   afterAll(() => {
     rmSync(bundle, { recursive: true, force: true });
