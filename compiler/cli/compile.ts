@@ -17,7 +17,7 @@ export interface CompileFlags extends ModelFlags {
 
 export async function compile(path: string, flags: CompileFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
-  const compiled = await planModel(openModel(path), flags, flags.target);
+  const compiled = await planModel(openModel(path), { ...flags, views: flags.page !== false }, flags.target);
   const { plan, model } = compiled;
   const files = await writeArtifacts(plan, {
     folder: flags.out,
