@@ -31,6 +31,7 @@ export interface ModelFile {
   readonly name: string; // "digits.dlm": what artifacts call it, wherever they are made
   readonly folder: string;
   readonly text: string;
+  readonly files?: Set<string>; // that were looked for until now: it, its imports and its data
 }
 export interface Compilation extends CompileResult {
   readonly model: ModelFile;
@@ -40,7 +41,7 @@ export interface Compilation extends CompileResult {
 export type Planned = Compilation & { readonly plan: Plan };
 
 export function openModel(path: string): ModelFile {
-  return { path, name: basename(path), folder: dirname(path), text: readText(path) };
+  return { path, name: basename(path), folder: dirname(path), text: readText(path), files: new Set([path]) };
 }
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
@@ -57,6 +58,7 @@ export function dataFiles(model: ModelFile, flags: ModelFlags): DataFiles {
       ),
     ];
     for (const place of places) {
+      model.files?.add(place);
       try {
         return take(place);
       } catch (error) {
@@ -160,6 +162,7 @@ const isOutside = (d: Diagnostic): boolean =>
 /** Imports lie beside the importing file. What is not there is told at the import. */
 function importText(model: ModelFile, path: string): string | undefined {
   const place = resolve(model.folder, path);
+  model.files?.add(place);
   try {
     return textOf(readRegular(fs, place, mostTextBytes));
   } catch (error) {

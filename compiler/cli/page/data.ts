@@ -3,11 +3,12 @@ import type { Tensor } from "../../../runtime/api.ts";
 import { box, element, labelled, make } from "./dom.ts";
 import { type Classifier, classifierOf, type Field, kindOfField, type PictureKind } from "./kinds.ts";
 import { pictureCanvas, type Tone, toneOf } from "./pictures.ts";
+import { labelsOf, Plane } from "./plane.ts";
 import { argmax, className, shareText, areShares, tableOf, textsOf } from "./results.ts";
 import { type Rows, rowOf, type Session } from "./session.ts";
 import { short, whole } from "./dom.ts";
 
-const [shownRows, askedRows] = [24, 400];
+const [shownCards, shownLines, askedRows] = [24, 12, 400];
 interface Answer {
   readonly answered: number;
   readonly label: number;
@@ -89,7 +90,21 @@ export class DataView {
         ? `${this.#classifier!.use.plan.name} is wrong in ${count} of ${of}; those come first`
         : `${this.#classifier!.use.plan.name} is right in all of ${of}`
       : "";
-    this.#rows.replaceChildren(this.#rowsOf(rows, order.slice(0, shownRows), answers));
+    this.#rows.replaceChildren(...this.#pointsOf(rows), this.#rowsOf(rows, order, answers));
+  }
+  /** All of them at once, where rows are points. */
+  #pointsOf(rows: Rows): HTMLElement[] {
+    const { fields } = this.#session;
+    const point = fields.find((f) => f.dataset === this.#dataset.value && kindOfField(f, fields).kind === "point");
+    const values = point && rows.fields[point.name];
+    if (!point || !values) return [];
+    const plane = new Plane({
+      names: [`${point.name}[0]`, `${point.name}[1]`],
+      label: `${point.name} of ${rows.places.length} rows`,
+    });
+    plane.points = { at: values.data, ...labelsOf(this.#session, point, rows.fields) };
+    plane.fit(values.data);
+    return [plane.node];
   }
   #rowsOf(rows: Rows, order: readonly number[], answers: readonly Answer[] | undefined): HTMLElement {
     const fields = this.#session.fields.filter((f) => f.dataset === this.#dataset.value && rows.fields[f.name]);
@@ -98,7 +113,9 @@ export class DataView {
       return kind.kind === "picture" ? [{ f, kind, tone: toneOf(kind, rows.fields[f.name]!.data) }] : [];
     });
     const [picture] = pictures;
-    return picture ? this.#cards(rows, order, answers, picture, fields) : this.#table(rows, order, answers, fields);
+    return picture
+      ? this.#cards(rows, order.slice(0, shownCards), answers, picture, fields)
+      : this.#table(rows, order.slice(0, shownLines), answers, fields);
   }
   #cards(
     rows: Rows,

@@ -33,18 +33,20 @@ function showDevice({ facts, software }: Found): void {
   element("software").hidden = !software;
 }
 /** Beside this page lies one trainer for any device; there may be others for classes of devices, each in a folder of its name. */
-async function importTrainer(software: boolean): Promise<Trainer> {
-  const classes = (document.documentElement.dataset["targets"] ?? "").split(" ");
-  const place = !software && classes.includes("discrete") ? "./discrete/trainer.mjs" : "./trainer.mjs";
+async function importTrainer(found?: Found): Promise<Trainer> {
+  const targets = (document.documentElement.dataset["targets"] ?? "").split(" ");
+  const name = found ? `${found.facts.name} ${found.facts.architecture}` : "";
+  const own = !found ? "" : !found.software ? "discrete" : /swiftshader/i.test(name) ? "swiftshader" : "lavapipe";
+  const place = targets.includes(own) && own !== "" ? `./${own}/trainer.mjs` : "./trainer.mjs";
   return (await import(place)) as Trainer; // made by the same compiler
 }
 async function open(): Promise<void> {
-  const general = await importTrainer(true);
+  const general = await importTrainer();
   showSource(general);
   if (!general.plan.trains.length && !general.plan.exports.length) return say("This model has nothing to run.");
   const found = await findDevice(general);
   showDevice(found);
-  const session = new Session(await importTrainer(found.software));
+  const session = new Session(await importTrainer(found));
   const files = new Files(session.plan, () => {
     say("Ready");
     void prepare();
@@ -56,7 +58,7 @@ async function open(): Promise<void> {
   element("use").append(...panels.map((panel) => panel.node));
   element("use").hidden = !panels.length;
   element("left").hidden = !panels.length && !session.fields.length;
-  element("work").classList.toggle("plain", element("left").hidden || !session.plan.trains.length);
+  element("work").classList.toggle("plain", (!panels.length && !session.fields.length) || !session.plan.trains.length);
   element("weights").hidden = !session.plan.states.some((s) => s.kind === "parameter");
   element("training").hidden = element("curves").hidden = !session.plan.trains.length;
   let shown = -Infinity;
@@ -94,7 +96,12 @@ function showSource({ plan }: Trainer): void {
   };
   select.addEventListener("change", show);
   show();
-  const about = /^\s*#+\s*(.+)/.exec(plan.source)?.[1]; // the comment that the model's file opens with
+  const comment = /^\s*((?:#.*\n?)+)/.exec(plan.source)?.[1]; // that the model's file opens with: its first sentence
+  const about = comment
+    ?.replace(/^#+ ?/gm, "")
+    .replace(/\s+/g, " ")
+    .trim()
+    .replace(/(?<=[.!?]) .*/, "");
   element("about").textContent = about ?? "";
   element("about").hidden = !about;
 }

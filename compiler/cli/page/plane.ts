@@ -4,9 +4,10 @@ import type { Tensor } from "../../../runtime/api.ts";
 import { horizontalAxis, ticks, verticalAxis } from "./axes.ts";
 import { box, color, make, painter, paper, short } from "./dom.ts";
 import { classColor } from "./drawing.ts";
-import type { Port } from "./kinds.ts";
+import type { Field, Port } from "./kinds.ts";
 import { mix, paintPicture, rgb, type Tone } from "./pictures.ts";
 import { areShares, argmax, className } from "./results.ts";
+import type { Session } from "./session.ts";
 
 export interface Points {
   readonly at: ArrayLike<number>; // pairs on a plane; single numbers along a line
@@ -75,6 +76,22 @@ const classLegend = (count: number, names: readonly string[] | undefined, low = 
     text: className(names, low + i),
     color: `--curve${(i % 5) + 1}`,
   }));
+
+/** What the points of a field are coloured by: a label of the same rows, else a number. */
+export function labelsOf(
+  session: Session,
+  field: Field,
+  fields: Readonly<Record<string, Tensor>>,
+  except: readonly Field[] = [field],
+): Pick<Points, "values" | "classes"> {
+  const others = session.fields.filter((f) => f.dataset === field.dataset && !except.includes(f));
+  const size = (f: Field): number => f.shape.reduce((n, k) => n * k, 1);
+  const label =
+    others.find((f) => f.dtype === "i32" && f.shape.length === 0 && f.range) ??
+    others.find((f) => f.dtype === "f32" && size(f) === 1);
+  const values = label && fields[label.name];
+  return values ? { values: values.data, classes: label.dtype === "i32" } : {};
+}
 
 type Ends = readonly [low: number, high: number];
 export interface PlaneOptions {
@@ -307,7 +324,7 @@ function marker(g: CanvasRenderingContext2D, x: number, y: number): void {
 }
 /** Classes have a colour each, numbers one between two. */
 function pointColors({ values, classes }: Points): (i: number) => string {
-  if (!values) return () => color("--text");
+  if (!values) return () => color("--curve1");
   const css = ([r, g, b]: readonly number[]): string => `rgb(${r} ${g} ${b})`;
   if (classes) return (i) => css(classColor(values[i]!));
   const all = Array.from(values);

@@ -124,30 +124,34 @@ export function argmax(values: ArrayLike<number>): number {
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
   return best;
 }
-export const shareText = (p: number): string => `${(100 * p).toFixed(p > 0.0995 && p < 0.9995 ? 0 : 1)} %`;
+export const shareText = (p: number): string => `${(100 * p).toFixed(p > 0.0995 ? 0 : 1)} %`;
 const mostBars = 12;
 /** A bar for each class, the largest marked; of many classes the largest ones. */
 class Bars implements Result {
   readonly node: HTMLElement;
   readonly #answer = make("output", "–", { className: "answer" });
   readonly #body = make("tbody");
+  readonly #note = make("p", "softmax of what it gives", { className: "note", hidden: true });
   readonly #kind: Extract<Kind, { readonly kind: "scores" }>;
   readonly #session: Session;
   constructor(kind: Extract<Kind, { readonly kind: "scores" }>, session: Session) {
     this.#kind = kind;
     this.#session = session;
-    this.node = box("", this.#answer, make("table", undefined, { className: "bars" }, [this.#body]));
+    this.node = box("", this.#answer, make("table", undefined, { className: "bars" }, [this.#body]), this.#note);
   }
   show({ data }: Tensor): void {
     const names = this.#session.namesOf(this.#kind.field);
-    const shares = areShares(data);
-    const best = argmax(data);
-    const all = Array.from(data, (value, i) => ({ value, i }));
+    const given = areShares(data);
+    const shares = given || this.#kind.field !== undefined;
+    const values = given || !shares ? Array.from(data) : softmax(data);
+    const best = argmax(values);
+    const all = values.map((value, i) => ({ value, i }));
     const shown = all.length > mostBars ? all.sort((a, b) => b.value - a.value).slice(0, mostBars) : all;
-    const largest = shares ? 1 : Math.max(...Array.from(data, Math.abs), 1e-9);
+    const largest = shares ? 1 : Math.max(...values.map(Math.abs), 1e-9);
     const name = (i: number): string => visible(className(names, i));
-    this.#answer.textContent = this.#kind.field || shares ? name(best) : "";
-    this.#answer.hidden = this.#answer.textContent === "";
+    this.#answer.textContent = shares ? name(best) : "";
+    this.#answer.hidden = !shares;
+    this.#note.hidden = given || !shares;
     while (this.#body.rows.length < shown.length) this.#body.append(barRow());
     shown.forEach(({ value, i }, k) => {
       const [head, cell, figureCell] = this.#body.rows[k]!.cells;
@@ -160,6 +164,13 @@ class Bars implements Result {
     });
   }
 }
+/** Shares of classes that are weighed by logits. */
+export function softmax(logits: ArrayLike<number>): number[] {
+  const largest = Math.max(...Array.from(logits));
+  const powers = Array.from(logits, (x) => Math.exp(x - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((p) => p / sum);
+}
 function barRow(): HTMLTableRowElement {
   return make("tr", undefined, {}, [
     make("th", "", { scope: "row" }),
@@ -167,8 +178,9 @@ function barRow(): HTMLTableRowElement {
     make("td", ""),
   ]);
 }
-/** Spaces and line breaks as signs that are seen. */
-const visible = (text: string): string => ({ " ": "␣", "\n": "⏎", "\t": "⇥", "": "∅" })[text] ?? text;
+/** Spaces and line breaks as words that are seen. */
+const visible = (text: string): string =>
+  ({ " ": "space", "\n": "new line", "\t": "tab", "": "nothing" })[text] ?? text;
 
 // ---- many rows at once
 

@@ -236,9 +236,9 @@ export class Training {
     this.#loss.draw();
     this.#metrics.draw();
   }
-  /** Twice a second: what is shown of the weights is read from them between steps. */
+  /** Twice a second, less often where the panels would take more than a fifth of the time: what they show is computed between steps. */
   #tellPanels(): void {
-    if (performance.now() - this.#told < 500) return;
+    if (performance.now() - this.#told < Math.max(500, 5 * Panel.spent)) return;
     this.#told = performance.now();
     this.#session.weightsChanged();
   }

@@ -5,7 +5,7 @@ import { type Control, controlFor, Vector } from "./controls.ts";
 import { Drawing } from "./drawing.ts";
 import { type Field, kindOfField, type PictureKind, type Port, typeText, type Use } from "./kinds.ts";
 import { toneOf, type Tone, unitTone } from "./pictures.ts";
-import { Line, Plane, type Points, shadesOf } from "./plane.ts";
+import { labelsOf, Line, Plane, shadesOf } from "./plane.ts";
 import { className, gallery, type Result, resultFor, tableOf, textsOf } from "./results.ts";
 import { rowOf, type Session } from "./session.ts";
 
@@ -35,6 +35,8 @@ export class Panel {
   #running = false;
   #again = false;
   #cost = 0; // milliseconds of the last answer
+  /** Of all panels' last answers. */
+  static spent = 0;
   /** Training is under way: what is slow waits. */
   static busy = false;
 
@@ -95,16 +97,17 @@ export class Panel {
     this.#running = true;
     this.#stale = false;
     const { model } = this.#session;
-    let seconds = 0;
+    let spent = 0;
     try {
       await this.#asking.ask(async (inputs) => {
         if (!model || model !== this.#session.model) throw new Superseded();
         const started = performance.now();
         const outputs = await model.run(this.#use.plan.name, { ...this.#given(), ...inputs });
-        seconds += performance.now() - started;
+        spent += performance.now() - started;
         return outputs;
       });
-      this.#cost = seconds;
+      Panel.spent += spent - this.#cost;
+      this.#cost = spent;
       this.#note.textContent = "";
       this.node.dataset["asked"] = String(Number(this.node.dataset["asked"] ?? 0) + 1);
     } catch (error) {
@@ -286,22 +289,6 @@ function rowShape(port: Port, count: number): number[] {
   const shape = port.shape.map((size) => (typeof size === "number" ? size : count / known));
   return port.axis === 0 ? [1, ...shape] : shape;
 }
-/** What the points of a field are coloured by: a label of the same rows, else a number. */
-function labelsOf(
-  session: Session,
-  field: Field,
-  fields: Readonly<Record<string, Tensor>>,
-  except: readonly Field[] = [field],
-): Pick<Points, "values" | "classes"> {
-  const others = session.fields.filter((f) => f.dataset === field.dataset && !except.includes(f));
-  const size = (f: Field): number => f.shape.reduce((n, k) => n * k, 1);
-  const label =
-    others.find((f) => f.dtype === "i32" && f.shape.length === 0 && f.range) ??
-    others.find((f) => f.dtype === "f32" && size(f) === 1);
-  const values = label && fields[label.name];
-  return values ? { values: values.data, classes: label.dtype === "i32" } : {};
-}
-
 // ---- two numbers: a plane
 
 /** The fields whose rows are points of what is asked: one of two numbers, or two of one. */
