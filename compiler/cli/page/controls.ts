@@ -376,7 +376,9 @@ class TextLine implements Control {
   #ids(): readonly number[] {
     return readUnits(this.#area.value, this.#unit, this.#names, this.#range).units;
   }
-  learn(): void {
+  learn(values: ArrayLike<number> = []): void {
+    const width = this.#port.field?.shape[0] ?? 0;
+    if (!this.#context.length && values.length) this.#context = Array.from(values).slice(0, this.length ?? width);
     const names = this.#names;
     const [low, end] = this.#range;
     const all = Array.from({ length: end - low }, (_, i) => low + i);

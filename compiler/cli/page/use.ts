@@ -18,8 +18,8 @@ interface Asking {
   readonly node: HTMLElement;
   /** Asks the model and shows what it says. */
   ask(run: Run): Promise<void>;
-  /** The data are there: fills what is to be filled. */
-  learn(): Promise<void>;
+  /** The data are there: fills what is to be filled, but for what somebody has `touched`. */
+  learn(touched: boolean): Promise<void>;
 }
 type Run = (inputs: Readonly<Record<string, Value>>) => Promise<Readonly<Record<string, Tensor>>>;
 
@@ -31,6 +31,7 @@ export class Panel {
   readonly #note = make("p", "", { className: "note" });
   readonly #settings = new Map<Port, HTMLInputElement>();
   #visible = true;
+  #touched = false; // somebody has asked something
   #stale = false;
   #running = false;
   #again = false;
@@ -43,7 +44,10 @@ export class Panel {
   constructor(session: Session, use: Use) {
     this.#session = session;
     this.#use = use;
-    const changed = (): void => this.refresh(true);
+    const changed = (): void => {
+      this.#touched = true;
+      this.refresh(true);
+    };
     this.#asking = askingFor(session, use, changed);
     const title = make("h3", use.plan.name, { id: newId("use") });
     const type = `(${use.plan.inputs.map((p) => `${p.name}: ${typeText(p)}`).join(", ")}) -> ${use.plan.outputs.map(typeText).join(", ")}`;
@@ -83,7 +87,7 @@ export class Panel {
   /** Asks again, if the panel is seen and it is not too slow for that. `wanted`: by hand. */
   refresh(wanted = false): void {
     if (!this.#session.model) return;
-    if (!this.#visible || (!wanted && Panel.busy && this.#cost > patience)) {
+    if (!wanted && (!this.#visible || (Panel.busy && this.#cost > patience))) {
       this.#stale = true;
       return;
     }
@@ -130,8 +134,9 @@ export class Panel {
     return given;
   }
   async learn(): Promise<void> {
-    await this.#asking.learn().catch((error: unknown) => console.error(error));
-    this.refresh(true);
+    await this.#asking.learn(this.#touched).catch((error: unknown) => console.error(error));
+    this.node.dataset["learned"] = "yes";
+    this.refresh();
   }
 }
 class Superseded extends Error {} // by another model
@@ -228,7 +233,7 @@ class WithControls implements Asking {
       ? only
       : undefined;
   }
-  async learn(): Promise<void> {
+  async learn(touched: boolean): Promise<void> {
     await this.#results.learn();
     for (const { port, control } of this.#controls) {
       const rows = port.field && (await this.#session.sample(port.field.dataset, "train", learnedRows));
@@ -238,7 +243,7 @@ class WithControls implements Asking {
       if (values) this.#another.hidden = false;
     }
     this.#row = 0;
-    await this.#fillNext();
+    if (!touched) await this.#fillNext();
   }
   /** All inputs from one row where the data have a field for each of them; else those of one field from several. */
   async #fillNext(): Promise<void> {
@@ -373,7 +378,7 @@ class OnPlane implements Asking {
     if (this.#mapped.length > 1) given.append(labelled("shown", this.#shown));
     this.node = box("asking", given, box("gives", this.#results.node, this.#exact.node));
   }
-  async learn(): Promise<void> {
+  async learn(touched: boolean): Promise<void> {
     await this.#results.learn();
     const picture = this.#use.outputs.find((p) => p.kind.kind === "picture");
     if (picture?.kind.kind === "picture") this.#tone = await toneFor(this.#session, picture.kind);
@@ -385,7 +390,7 @@ class OnPlane implements Asking {
         const at = joined(fields, rows.fields, rows.places.length);
         this.#plane.points = { at, ...labelsOf(this.#session, first, rows.fields, fields) };
         this.#plane.fit(at);
-        this.#plane.point = [at[0]!, at[1]!];
+        if (!touched) this.#plane.point = [at[0]!, at[1]!];
       }
     }
     const [[x0, x1], [y0, y1]] = this.#plane.ends;
@@ -466,7 +471,7 @@ class AlongLine implements Asking {
         })),
       );
   }
-  async learn(): Promise<void> {
+  async learn(touched: boolean): Promise<void> {
     await this.#results.learn();
     const [field] = pointFields(this.#use) ?? [];
     const rows = field && (await this.#session.sample(field.dataset, "train", 400));
@@ -475,7 +480,7 @@ class AlongLine implements Asking {
       const labels = labelsOf(this.#session, field, rows.fields);
       this.#line.points = { at: at.data, ...(labels.classes ? {} : labels) };
       this.#line.fit(at.data);
-      this.#line.at = at.data[0]!;
+      if (!touched) this.#line.at = at.data[0]!;
     }
     this.#exact.learn(this.#line.ends);
     this.#exact.fill([this.#line.at]);
