@@ -59,15 +59,15 @@ export function shadesOf(
   // of numbers between 0 and 1 the middle is a half
   const unit = low >= 0 && high <= 1;
   const [from, to] = unit ? [0, 1] : [low, high];
-  const [less, more] = [rgb("--curve2"), rgb("--curve1")];
+  const [less, more] = [rgb("--curve1"), rgb("--curve2")]; // as classes 0 and 1
   return {
     pixels: (i) => {
       const t = (2 * (data[i * width + component]! - from)) / (to - from || 1) - 1;
       return mix(card, t > 0 ? more : less, 0.65 * Math.abs(t));
     },
     legend: [
-      { text: short(from), color: "--curve2" },
-      { text: short(to), color: "--curve1" },
+      { text: short(from), color: "--curve1" },
+      { text: short(to), color: "--curve2" },
     ],
   };
 }
@@ -329,7 +329,7 @@ function pointColors({ values, classes }: Points): (i: number) => string {
   if (classes) return (i) => css(classColor(values[i]!));
   const all = Array.from(values);
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const [less, more] = [rgb("--curve2"), rgb("--curve1")];
+  const [less, more] = [rgb("--curve1"), rgb("--curve2")]; // as classes 0 and 1
   return (i) => css(mix(less, more, (values[i]! - low) / (high - low || 1)));
 }
 
