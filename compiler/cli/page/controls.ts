@@ -1,20 +1,12 @@
 // Controls for one row of an input: a number, a class, a list with sliders, a sequence, a table, a text. In: a port and what it changes. Out: values.
 import { horizontalAxis, ticks, verticalAxis } from "./axes.ts";
 import { box, button, color, labelled, make, newId, painter, paper, short } from "./dom.ts";
+import type { Control } from "./control.ts";
 import { Drawing } from "./drawing.ts";
 import { type Extent, isTextLoader, type Port } from "./kinds.ts";
 import type { Session } from "./session.ts";
 import { readUnits, textOfUnits, type Unit } from "./words.ts";
 
-export interface Control {
-  readonly node: HTMLElement;
-  /** One row, in row-major order; undefined where what is written there is none. */
-  value(): ArrayLike<number> | undefined;
-  /** Shows a row. */
-  fill(values: ArrayLike<number>): void;
-  /** Takes note of what many rows have in common. */
-  learn?(values: ArrayLike<number>): void;
-}
 type Changed = () => void;
 
 export function controlFor(port: Port, session: Session, changed: Changed): Control {

@@ -1,6 +1,6 @@
 // A picture to draw, to drop or to take from the data. In: its kind, the data's pictures, for what ink and paper are. Out: the pixels that a model gets.
 import { box, button, color, labelled, make, painter, paper } from "./dom.ts";
-import type { Control } from "./controls.ts";
+import type { Control } from "./control.ts";
 import type { PictureKind } from "./kinds.ts";
 import { paintPicture, painted, rgb, type Tone, toneOf, unitTone } from "./pictures.ts";
 

@@ -1,7 +1,8 @@
 // A panel for every export: what it is asked with, what it gives, both by their types. In: a session. Out: panels that follow the weights while they change.
 import type { Tensor, Value } from "../../../runtime/api.ts";
 import { box, button, labelled, make, newId } from "./dom.ts";
-import { type Control, controlFor, Vector } from "./controls.ts";
+import type { Control } from "./control.ts";
+import { controlFor, Vector } from "./controls.ts";
 import { Drawing } from "./drawing.ts";
 import { type Field, kindOfField, type PictureKind, type Port, typeText, type Use } from "./kinds.ts";
 import { toneOf, type Tone, unitTone } from "./pictures.ts";
