@@ -6,16 +6,24 @@ import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { checkFields, readRows } from "./fields.ts";
 import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanData } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
-import { initialise, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
+import {
+  initialise,
+  newState,
+  readCheckpoint,
+  readTensors,
+  readWeights,
+  takeSeeds,
+  writeCheckpoint,
+} from "./session.ts";
 import type { Session } from "./session.ts";
 import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";
 
 export type * from "./api.ts";
-export type { Plan } from "./plan.ts";
+export type { Plan as CheckedPlan, PlanData as Plan } from "./plan.ts";
 export { RuntimeProblem } from "./problem.ts";
 export { splitRows } from "./batches.ts";
 
@@ -23,7 +31,7 @@ export { splitRows } from "./batches.ts";
  * Checks the plan against the device, reads the data, makes buffers and pipelines, and gives every parameter its initial value.
  * Everything that can be wrong with plan, data or device ends in a RuntimeProblem.
  */
-export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
+export async function load(plan: PlanData, options: LoadOptions): Promise<Model> {
   checkPlan(plan);
   const { device, seed } = options;
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))
@@ -74,6 +82,11 @@ function splitAll(s: Session): void {
     s.splits.set(name, splitsOf(d, first ? s.states.get(first.name)!.seed : (s.options.seed ?? 0)));
   }
   s.dims = dataDims([...s.data.values()], s.splits);
+}
+async function splitAnew(s: Session): Promise<void> {
+  splitAll(s);
+  writeTrainingRows(s);
+  await checkFields(s);
 }
 /** Everything whose size is known now, so that nothing is allocated later than it must be. */
 async function allocateStatic(s: Session): Promise<void> {
@@ -202,9 +215,13 @@ function modelOf(s: Session): Model {
     restore: (bytes) =>
       alone("restoring", async () => {
         readCheckpoint(s, bytes);
-        splitAll(s); // by the checkpoint's seeds
-        writeTrainingRows(s);
-        await checkFields(s);
+        await splitAnew(s); // by the checkpoint's seeds
+      }),
+    holdOutAs: (bytes) =>
+      alone("splitting the data", async () => {
+        const known = takeSeeds(s, bytes);
+        if (known) await splitAnew(s);
+        return known;
       }),
     loadWeights: (bytes, into) => alone("loading weights", async () => readWeights(s, bytes, into, "the file")),
     close: () => machine.close(),

@@ -151,6 +151,7 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
     ),
   };
   const text = jsonText(progress);
+  const seeds = jsonText(Object.fromEntries([...s.states].map(([name, x]) => [name, x.seed])));
   const tensors = new Map<string, StoredTensor>();
   for (const { tensor, bytes } of await readTensors(s, wanted)) {
     const shape = shapeOf(s, tensor);
@@ -162,7 +163,9 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
   }
   return writeSafetensors({
     tensors,
-    metadata: weights ? { format: "dlm", kind: "weights" } : { format: "dlm", kind: "checkpoint", progress: text },
+    metadata: weights
+      ? { format: "dlm", kind: "weights", seeds }
+      : { format: "dlm", kind: "checkpoint", progress: text },
   });
 }
 
@@ -265,6 +268,24 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
       throw bad(`it was made with ${progress?.rows?.[name] ?? "no"} rows of ${name}, and there are ${d.allRows} now`);
   for (const { t, words: w } of words) s.machine.write(t.buffer, t.offset, w);
   for (const [name, state] of states) s.states.set(name, state);
+}
+
+/** The seeds that a file of weights was trained with, which say what rows were held out; false where it does not say so for these train blocks. */
+export function takeSeeds(s: Session, bytes: Uint8Array): boolean {
+  const text = readSafetensors(bytes).metadata["seeds"];
+  let seeds: unknown;
+  try {
+    seeds = JSON.parse(text ?? "null");
+  } catch {
+    return false;
+  }
+  if (typeof seeds !== "object" || seeds === null) return false;
+  const found = new Map(Object.entries(seeds));
+  const isSeed = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n) && Math.abs(n) < 2 ** 31;
+  const taken = [...s.states].map(([name, state]) => [state, found.get(name)] as const);
+  if (!taken.every((pair): pair is readonly [TrainState, number] => isSeed(pair[1]))) return false;
+  for (const [state, seed] of taken) state.seed = seed;
+  return true;
 }
 
 /** Weights by name; all of the model's, or those under a path. Names in the file may begin at that path. */

@@ -1,6 +1,8 @@
 // What the command line puts into the trainers that it writes: the bundled runtime, the types of its interface, the page.
-// Run by `npm run build` (esbuild is needed there only); tests call `trainerParts` for the current sources.
+// Run by `npm run build` (esbuild is needed there only), for `dist` or the folder given; tests call `trainerParts` for the current sources.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = new URL(".", import.meta.url);
@@ -29,9 +31,13 @@ export async function trainerParts() {
     .map(([local, name]) => `${name ?? local}: ${local}`)
     .join(", ");
   const runtime = `(() => {\n${body}\nreturn { ${record} };\n})()`;
-  const types = source("../../runtime/api.ts")
-    .replace(/^import .*\n/m, "")
-    .replace(/^\/\/.*\n/, "");
+  const types = ["platform", "api"]
+    .map((name) =>
+      source(`../../runtime/${name}.ts`)
+        .replace(/^import .*\n/gm, "")
+        .replace(/^\/\/.*\n/, ""),
+    )
+    .join("");
   return { runtime, types, page: await pageParts() };
 }
 
@@ -54,7 +60,7 @@ async function pageParts() {
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const folder = new URL("../../dist/compiler/cli/", here);
+  const folder = join(process.argv[2] ?? fileURLToPath(new URL("../../dist", here)), "compiler/cli");
   mkdirSync(folder, { recursive: true });
-  writeFileSync(new URL("trainer-parts.json", folder), JSON.stringify(await trainerParts()));
+  writeFileSync(join(folder, "trainer-parts.json"), JSON.stringify(await trainerParts()));
 }

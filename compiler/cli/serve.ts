@@ -8,6 +8,7 @@ import { writeCompiled } from "./compile.ts";
 import { asWritten, compileModel, openModel, reportDiagnostics, type ModelFlags } from "./model.ts";
 import { seconds } from "./progress.ts";
 import { Reported, UserError } from "./problem.ts";
+import { commandLine } from "./started.ts";
 import { serveFolder, type StaticServer } from "./static.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
 import { again } from "./watch.ts";
@@ -25,7 +26,9 @@ export async function serve(path: string, flags: ServeFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
   const isFolder = fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   if (isFolder && !fs.existsSync(join(path, "index.html")))
-    throw new UserError(`${path} has no index.html: \`dlm compile MODEL -o ${path} --with-data\` puts one there`);
+    throw new UserError(
+      `${path} has no index.html: \`${commandLine("compile", "MODEL", "-o", path, "--with-data")}\` puts one there`,
+    );
   if (!isFolder) openModel(path); // says what is wrong with it before anything is made
   const temporary = isFolder || flags.out !== undefined ? undefined : fs.mkdtempSync(join(tmpdir(), "dlm-serve-"));
   const folder = isFolder ? path : (flags.out ?? temporary!);
@@ -87,10 +90,10 @@ async function build(
       const { plan, diagnostics, seconds: took } = compiled;
       if (!plan) {
         server.tell({ problem: renderDiagnostics(asWritten(diagnostics, model), { color: false }) });
-        reportDiagnostics(diagnostics, model, false);
+        reportDiagnostics(diagnostics, model, false, flags);
         return files;
       }
-      reportDiagnostics(diagnostics, model, true);
+      reportDiagnostics(diagnostics, model, true, flags);
       let missing: readonly string[] = [];
       await writeCompiled({ ...compiled, plan }, { ...flags, withData: true }, folder, (paths) => (missing = paths));
       for (const file of missing) terminal.note(`${file} is not there: the page asks for it`);

@@ -14,6 +14,9 @@ export interface TrainerParts {
 /** Names that trainer.mjs exports whatever the model; an export of the model by such a name is reached by `model.run`. */
 const own = ["plan", "load", "train", "fetchFile", "browserDevice"] as const;
 
+const programs = `//   node trainer.mjs --help                     trains it; needs the package \`webgpu\`
+//   index.html                                  trains it on a page
+`;
 export function trainerModule(plan: Plan, data: string, parts: TrainerParts): string {
   const exports = plan.exports.filter((x) => !isOwn(x.name));
   const functions = exports.map(
@@ -21,9 +24,7 @@ export function trainerModule(plan: Plan, data: string, parts: TrainerParts): st
       `const export${i} = async (model, inputs = {}) => ${single(x) ? `(await model.run(${text(x.name)}, inputs))[${text(x.name)}]` : `model.run(${text(x.name)}, inputs)`};\n`,
   );
   return `// ${plan.name}, compiled by ${plan.compiler} for ${plan.target} devices: its plan, its kernels, and the runtime that replays them.
-//   node trainer.mjs --help                     trains it; needs the package \`webgpu\`
-//   index.html                                  trains it on a page
-//   import { ${["load", ...exports.slice(0, 1).map((x) => x.name)].join(", ")} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
+${plan.trains.length ? programs : ""}//   import { ${["load", ...exports.slice(0, 1).map((x) => x.name)].join(", ")} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
 
 // ---- the plan: buffers, programs, data
 
@@ -132,7 +133,7 @@ export declare function browserDevice(): Promise<{ readonly device: Device; read
         : `declare const export${i}: (model: TrainerModel, inputs${optionalInputs(x) ? "?" : ""}: ${type}Inputs) => Promise<${single(x) ? outputType(x.outputs[0]!) : `${type}Outputs`}>;\nexport {\n  /** ${signature(x)} */\n  export${i} as ${x.name},\n};`,
     ),
     `// ---- the same for every model\n\n${generalTypes}`,
-    parts.types.replaceAll("GPUDevice", "Device").trim(),
+    parts.types.trim(),
   ];
   return parts_.join("\n\n") + "\n";
 }
@@ -194,8 +195,6 @@ function sizeText(size: Size): string {
 }
 
 const generalTypes = `export type DType = "f32" | "i32" | "bool";
-/** A GPUDevice, where its type is known. */
-export type Device = typeof globalThis extends { GPUDevice: { prototype: infer D } } ? D : object;
 export interface Plan {
   readonly version: number;
   readonly name: string;
