@@ -35,7 +35,7 @@ export async function serve(path: string, flags: ServeFlags): Promise<void> {
   const end = (): void => {
     if (temporary !== undefined) fs.rmSync(temporary, { recursive: true, force: true });
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.once(signal, () => {
       end();
       process.exit(128 + constants.signals[signal]);
