@@ -20,6 +20,8 @@ export interface Picture {
   readonly height: number;
   readonly data: Uint8Array | Uint8ClampedArray;
 }
+/** Compiled kernels by their code. */
+export type Kernels = Map<string, Promise<GPUComputePipeline>>;
 export interface LoadOptions {
   readonly device: Device;
   /** The bytes of a file that the plan's data or `load:` name, by the path written there. Needed only when there are such. */
@@ -34,6 +36,8 @@ export interface LoadOptions {
   readonly host?: Readonly<Record<string, Value>>;
   /** WGSL of a module by name, when the plan does not carry it. */
   readonly code?: (name: string) => Promise<string>;
+  /** Models that are given the same map, on one device, compile the kernels that they have in common once. */
+  readonly kernels?: Kernels;
   /** Instead of the seeds of the train blocks: initial values, draws, order of rows, holdouts. */
   readonly seed?: number;
   /** A data set above this many bytes is streamed and not kept on the device. Default: what the device allows for one buffer. */

@@ -3,6 +3,7 @@ import { checkBindings, workgroups, checkBytes, megabytes } from "./check.ts";
 import { dispatchesOf, overrideName, programsOf, sizeOf } from "./plan.ts";
 import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
+import type { Kernels } from "./api.ts";
 import {
   Encoding,
   isLong,
@@ -44,6 +45,8 @@ export class Machine {
   readonly #layouts = new Map<string, Layout>();
   readonly #shaders = new Map<string, Promise<GPUShaderModule>>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #shared: Kernels | undefined;
+  readonly #texts = new Set<string>(); // of the modules that run
   readonly #recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
   #staging: { buffer: GPUBuffer; free: boolean }[] = [];
   readonly #held = new Map<string, string>(); // small values last written by the host, by place
@@ -58,10 +61,11 @@ export class Machine {
     this.#fail(new RuntimeProblem(`the device refuses what the plan asks for: ${event.error.message.trim()}`));
   };
 
-  constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>) {
+  constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>, shared?: Kernels) {
     this.plan = plan;
     this.device = device;
     this.#code = code;
+    this.#shared = shared;
     this.#buffers = plan.buffers.map(() => undefined);
     device.addEventListener("uncapturederror", this.#onError);
     void device.lost.then((info) => {
@@ -331,32 +335,45 @@ export class Machine {
     const key = `${dispatch.module}|${dispatch.entry}|${layout.key}|${JSON.stringify(constants)}`;
     let found = this.#pipelines.get(key);
     if (!found) {
-      const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
-      found = this.#shader(dispatch.module).then(async (module) => {
-        try {
-          return await this.settle(
-            this.device.createComputePipelineAsync({
-              label: dispatch.label,
-              layout: layout.pipeline,
-              compute: { module, entryPoint: dispatch.entry, constants },
-            }),
-          );
-        } catch (error) {
-          this.check();
-          throw new RuntimeProblem(
-            `the device does not accept the kernel ${dispatch.label}${where}: ${messageOf(error)
-              .replace(/^the device gave up: /, "")
-              .trim()}`,
-          );
-        }
+      found = this.#textOf(dispatch.module).then((text) => {
+        this.#texts.add(text);
+        const own = `${dispatch.entry}|${layout.key}|${JSON.stringify(constants)}|${text}`;
+        const made = this.#shared?.get(own) ?? this.#newPipeline(dispatch, layout, constants);
+        this.#shared?.set(own, made);
+        made.catch(() => this.#shared?.delete(own));
+        return made;
       });
       found.catch(() => {}); // told to who waits for it, who may have failed before
       this.#pipelines.set(key, found);
     }
     return found;
   }
+  async #newPipeline(
+    dispatch: Dispatch,
+    layout: Layout,
+    constants: Readonly<Record<string, number>>,
+  ): Promise<GPUComputePipeline> {
+    const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
+    const module = await this.#shader(dispatch.module);
+    try {
+      return await this.settle(
+        this.device.createComputePipelineAsync({
+          label: dispatch.label,
+          layout: layout.pipeline,
+          compute: { module, entryPoint: dispatch.entry, constants },
+        }),
+      );
+    } catch (error) {
+      this.check();
+      throw new RuntimeProblem(
+        `the device does not accept the kernel ${dispatch.label}${where}: ${messageOf(error)
+          .replace(/^the device gave up: /, "")
+          .trim()}`,
+      );
+    }
+  }
   get moduleCount(): number {
-    return this.#shaders.size;
+    return this.#texts.size;
   }
 
   /** Starts to compile what does not depend on run-time sizes. What goes wrong is told by who records. */

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { templates } from "./templates.mjs";
 
 const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
@@ -63,4 +64,5 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   const folder = join(process.argv[2] ?? fileURLToPath(new URL("../../dist", here)), "compiler/cli");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "trainer-parts.json"), JSON.stringify(await trainerParts()));
+  writeFileSync(join(folder, "templates.json"), JSON.stringify(templates()));
 }

@@ -21,11 +21,16 @@ export function readBytes(path: string, action = "read", most?: number): Uint8Ar
 
 /**
  * The whole file or nothing; missing folders are made, and a link keeps pointing where it points. The file that was there is kept as FILE.1, and so on,
- * up to `keep` files in all.
+ * up to `keep` files in all. `beside`: told the temporary file once it is whole.
  */
-export function writeWhole(path: string, content: string | Uint8Array, keep = 1): void {
+export function writeWhole(
+  path: string,
+  content: string | Uint8Array,
+  keep = 1,
+  beside?: (temporary: string) => void,
+): void {
   try {
-    files.writeWhole(fs, path, content, keep);
+    files.writeWhole(fs, path, content, keep, beside);
   } catch (error) {
     throw fileProblem("write", path, error);
   }
@@ -46,6 +51,8 @@ export function setAside(path: string): void {
   }
 }
 export const asideOf = (path: string): string => `${path}.before`;
+/** It has a second name: that of a record of its run, say. */
+export const isKept = (path: string): boolean => (fs.statSync(path, { throwIfNoEntry: false })?.nlink ?? 1) > 1;
 export const isThere = (path: string): boolean => fs.existsSync(path);
 
 /** Can a file be put here? Asked before an hour of training and not after it. */

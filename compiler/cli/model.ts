@@ -12,6 +12,7 @@ import { compile, type CompileOptions, type CompileResult } from "../compile.ts"
 import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
 import { mostTextBytes, readText, textOf } from "./files.ts";
+import { dataSetOf } from "./data-sets.ts";
 import { nearest } from "./options.ts";
 import { fileProblem, Reported, UsageError, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
@@ -44,7 +45,8 @@ export interface Compilation extends CompileResult {
 export type Planned = Compilation & { readonly plan: Plan };
 
 export function openModel(path: string): ModelFile {
-  return { path, name: basename(path), folder: dirname(path), text: readText(path), files: new Set([path]) };
+  const name = basename(path).replace(/\p{Cc}/gu, "-"); // kernels bear it in their comments
+  return { path, name, folder: dirname(path), text: readText(path), files: new Set([path]) };
 }
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
@@ -74,9 +76,13 @@ export function dataFiles(
           throw new Error(place === path ? fileReason(error) : `${place}: ${fileReason(error)}`); // the runtime says what it was to be read for
       }
     }
-    throw new Error(
-      `${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`,
-    );
+    const known = dataSetOf(path);
+    const into = folders[0] === "." ? [] : ["--into", folders[0]!];
+    const hint =
+      known === undefined
+        ? "--data FOLDER names the folder that the model's paths start from"
+        : `${commandLine("fetch", known, ...into)} gets it, and --data FOLDER names another folder that the model's paths start from`;
+    throw new Error(`${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; ${hint}`);
   };
   return {
     read: (path) => firstOf(path, read),

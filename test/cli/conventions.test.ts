@@ -23,6 +23,10 @@ const commands = [
   "fmt",
   "explain",
   "doctor",
+  "runs",
+  "compare",
+  "sweep",
+  "init",
 ];
 beforeAll(() => {
   mkdirSync(join(folder, "a folder"));
@@ -258,9 +262,9 @@ test("check --watch: again when the model, its data or a file that was missing c
 }, 60_000);
 
 describe("what an earlier run left", () => {
-  test("is kept, and that is said", async () => {
+  test("is kept, and that is said, where no record of it has it", async () => {
     put("k.dlm", readFileSync(join(examples, "xor.dlm"), "utf8"));
-    const first = await dlm(["train", "k.dlm", "--steps", "30"]);
+    const first = await dlm(["train", "k.dlm", "--steps", "30", "--no-run"]);
     expect(first.err).toBe("");
     const second = await dlm(["train", "k.dlm", "--steps", "10"]);
     expect(second.err).toBe(
@@ -272,6 +276,8 @@ describe("what an earlier run left", () => {
     expect(third.err).toBe("");
     expect([stepOf(bytes("k.safetensors")), stepOf(bytes("k.safetensors.before"))]).toEqual([20, 30]);
     expect(statSync(join(folder, "k.safetensors.before")).nlink).toBe(1);
+    expect((await dlm(["train", "k.dlm", "--steps", "15"])).err).toBe(""); // the third is in its record
+    expect([stepOf(bytes("k.safetensors")), stepOf(bytes("k.safetensors.before"))]).toEqual([15, 30]);
   }, 60_000);
   test("stays where it is when the new run writes nothing", async () => {
     const before = bytes("k.safetensors");
