@@ -16,6 +16,7 @@ const commands = [
   "eval",
   "run",
   "compile",
+  "serve",
   "inspect",
   "profile",
   "gradcheck",
