@@ -13,6 +13,7 @@ import {
   type Storage,
 } from "../../runtime/plan.ts";
 import type {
+  Dataset,
   Evaluation,
   ExportProgram,
   FieldCheck,
@@ -83,7 +84,7 @@ export function makePlan(
   const checks = new Map(
     program.datasets.map((d) => [d, d.check && planCheck(d.check, program.seed, planOf, buffers)]),
   );
-  const shown = new Map(program.datasets.map((d) => [d, d.view && planView(d.view, program.seed, planOf, buffers)]));
+  const shown = new Map(program.datasets.map((d) => [d, d.view && planView(d.view, d, program.seed, planOf, buffers)]));
   const datasets = program.datasets.map((d) => planDataset(d, program, buffers, checks.get(d), shown.get(d)));
   const rings = new Set(trains.map((t) => t.ring.buffer));
   const plan: Plan = {
@@ -226,13 +227,13 @@ function planLateInit({ origin }: LoweredUnit, seed: Source, planOf: PlanOf, buf
 }
 const seedOf = (p: GraphProgram, seed: Source, buffers: Buffers): { readonly seed?: Address } =>
   p.inputs.includes(seed) ? { seed: buffers.input(seed) } : {};
-function planView(v: FieldView, seed: Source, planOf: PlanOf, buffers: Buffers): PlanFieldView {
+function planView(v: FieldView, { fields }: Dataset, seed: Source, planOf: PlanOf, buffers: Buffers): PlanFieldView {
   const { program, outputs } = planOf(v.program);
   return {
     program,
     index: buffers.input(v.index),
     ...seedOf(v.program, seed, buffers),
-    fields: v.program.outputs.map((o, k) => rangedPort(o.name, o.node, outputs[k]!)),
+    fields: v.program.outputs.map((o, k) => rangedPort(o.name, o.node, outputs[k]!, fields[k]!.range)), // as declared
   };
 }
 function planCheck(c: FieldCheck, seed: Source, planOf: PlanOf, buffers: Buffers): PlanFieldCheck {

@@ -27,16 +27,16 @@ export const outputPort = (name: string, x: Node, at: Address): PlanPort => ({
   ...at,
 });
 /** The same with the range that is known of it: what a class number counts to. */
-export const rangedPort = (name: string, x: Node, at: Address): PlanPort => ({
+export const rangedPort = (name: string, x: Node, at: Address, range = x.range): PlanPort => ({
   ...outputPort(name, x, at),
-  ...(x.range && x.range.low > leastI32 ? rangeOf(x) : {}),
+  ...(range && range.low > leastI32 ? rangeOf({ dtype: x.dtype, range }) : {}),
 });
 /** Of a state that declares a range: the counters' own is no declaration. */
 export function stateRange(x: Source): { range?: readonly [number, number] } {
   const range = rangeOf(x).range;
   return range && typeof range[1] === "number" ? { range: [range[0], range[1]] } : {};
 }
-function rangeOf(x: Node): { range?: readonly [number, Size] } {
+function rangeOf(x: Pick<Node, "dtype" | "range">): { range?: readonly [number, Size] } {
   if (x.dtype !== "i32" || !x.range || x.range.low === -Infinity) return {};
   const { low, high } = x.range;
   if (typeof high === "number") return high >= mostI32 ? {} : { range: [low, high + 1] };

@@ -58,7 +58,7 @@ test("points: a plane with the decision map, by pointer and by keyboard, while i
   const plane = p.locator(".use .plane").first();
   const middle = (await plane.boundingBox())!;
   const click = async (x: number, y: number): Promise<string> => {
-    await p.mouse.click(middle.x + 44 + x * (middle.width - 54), middle.y + 24 + y * (middle.height - 50));
+    await p.mouse.click(middle.x + 44 + x * (middle.width - 54), middle.y + 28 + y * (middle.height - 54));
     return answer();
   };
   await plane.scrollIntoViewIfNeeded();

@@ -33,6 +33,24 @@ test("a plan has the program where it is asked for, and not else", () => {
   ]);
 });
 
+test("ranges are those that fields declare, whatever their formula is", () => {
+  const { view } = made(
+    `data d {
+  rows: 20
+  field n: i32 in 1..5 = randint(1, 5)[]
+  field letters: i32[6] in 0..9 = for i: where(i < n, i + n, 0)
+  field any: i32 = randint(0, 4)[]
+}
+train fit on d(batch: 2) { state s = 0\n next s = s + sum(n) + sum(letters) + sum(any)\n metric m = s\n steps: 2 }`,
+    { views: true },
+  ).plan.datasets[0]!;
+  expect(view!.fields.map(({ name, range }) => [name, range])).toEqual([
+    ["n", [1, 5]],
+    ["letters", [0, 9]],
+    ["any", [0, 4]],
+  ]);
+});
+
 test.each([
   ["resident", {}],
   ["streamed", { residentBytes: 64 }],

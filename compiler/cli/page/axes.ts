@@ -49,7 +49,7 @@ export function verticalAxis(g: CanvasRenderingContext2D, frame: Frame, axis: Ax
   }
   g.textAlign = "left";
   g.textBaseline = "alphabetic";
-  g.fillText(axis.title, 2, frame.top - 7);
+  g.fillText(axis.title, 2, frame.top - 12);
 }
 /** The horizontal axis below the frame, its title at its right end. */
 export function horizontalAxis(g: CanvasRenderingContext2D, frame: Frame, axis: AxisOptions): void {

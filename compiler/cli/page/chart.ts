@@ -143,7 +143,7 @@ export class Chart {
     const sheet = paper(this.#canvas);
     if (!sheet) return;
     const { g, width, height } = sheet;
-    const frame = { left, right: width - 8, top: 22, bottom: height - 24 };
+    const frame = { left, right: width - 8, top: 26, bottom: height - 24 };
     const lines = [...this.lines.values()].filter((s) => s.mean.length);
     const log = this.isLog();
     const [low, high] = this.#range(lines, log);

@@ -246,7 +246,7 @@ class SeriesPlot implements Control {
 const frameOf = ({ width, height }: { readonly width: number; readonly height: number }) => ({
   left: 40,
   right: width - 8,
-  top: 22,
+  top: 26,
   bottom: height - 24,
 });
 export function plotSeries(

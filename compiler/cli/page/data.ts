@@ -1,12 +1,11 @@
 // Rows of the data as what they are, with what the model says of them, wrong answers first. In: a session. Out: the section of the page.
 import type { Tensor } from "../../../runtime/api.ts";
-import { box, element, labelled, make } from "./dom.ts";
+import { box, element, endsOf, labelled, make, short, whole } from "./dom.ts";
 import { type Classifier, classifierOf, type Field, kindOfField, type PictureKind } from "./kinds.ts";
 import { pictureCanvas, type Tone, toneOf } from "./pictures.ts";
 import { labelsOf, Plane } from "./plane.ts";
 import { argmax, className, shareText, areShares, tableOf, textsOf } from "./results.ts";
 import { type Rows, rowOf, type Session } from "./session.ts";
-import { short, whole } from "./dom.ts";
 
 const [shownCards, shownLines, askedRows] = [24, 12, 400];
 interface Answer {
@@ -194,7 +193,7 @@ export class DataView {
 /** Many numbers in little room. */
 function sparkline({ data, shape }: Tensor, name: string): SVGElement | undefined {
   if (shape.length !== 1) return undefined;
-  const [low, high] = [Math.min(...data), Math.max(...data)];
+  const [low, high] = endsOf(data);
   const made = <K extends keyof SVGElementTagNameMap>(tag: K, attributes: Readonly<Record<string, string>>) => {
     const x = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [key, value] of Object.entries(attributes)) x.setAttribute(key, value);

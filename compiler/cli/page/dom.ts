@@ -47,6 +47,15 @@ export const short = (x: number): string =>
     : Math.abs(x) >= 1e5 || Math.abs(x) < 1e-3
       ? x.toExponential(0).replace("e+", "e")
       : String(Number(x.toPrecision(3)));
+/** The least and the greatest of however many; an empty list has neither. */
+export function endsOf(values: ArrayLike<number>): [low: number, high: number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i++) {
+    low = Math.min(low, values[i]!);
+    high = Math.max(high, values[i]!);
+  }
+  return [low, high];
+}
 const numbers = new Intl.NumberFormat("en");
 export const whole = (n: number): string => numbers.format(n);
 export const bytes = (n: number): string =>

@@ -2,7 +2,7 @@
 // many at once, the data's points. Out: a canvas, the point that was chosen.
 import type { Tensor } from "../../../runtime/api.ts";
 import { horizontalAxis, ticks, verticalAxis } from "./axes.ts";
-import { box, color, make, painter, paper, short } from "./dom.ts";
+import { box, color, endsOf, make, painter, paper, short } from "./dom.ts";
 import { classColor } from "./drawing.ts";
 import type { Field, Port } from "./kinds.ts";
 import { mix, paintPicture, rgb, type Tone } from "./pictures.ts";
@@ -131,7 +131,7 @@ export class Plane {
   }
   #frame(): Frame {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
-    return { left: 44, right: width - 10, top: 24, bottom: height - 26 };
+    return { left: 44, right: width - 10, top: 28, bottom: height - 26 };
   }
   #listen(chosen: () => void): void {
     const set = (event: PointerEvent): void => {
@@ -327,8 +327,7 @@ function pointColors({ values, classes }: Points): (i: number) => string {
   if (!values) return () => color("--curve1");
   const css = ([r, g, b]: readonly number[]): string => `rgb(${r} ${g} ${b})`;
   if (classes) return (i) => css(classColor(values[i]!));
-  const all = Array.from(values);
-  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const [low, high] = endsOf(values);
   const [less, more] = [rgb("--curve1"), rgb("--curve2")]; // as classes 0 and 1
   return (i) => css(mix(less, more, (values[i]! - low) / (high - low || 1)));
 }
@@ -382,7 +381,7 @@ export class Line {
   fit(values: ArrayLike<number>): void {
     const all = Array.from(values).filter(Number.isFinite);
     if (!all.length) return;
-    const [low, high] = [Math.min(...all), Math.max(...all)];
+    const [low, high] = endsOf(all);
     const margin = 0.15 * (high - low) || 1;
     this.ends = [low - margin, high + margin];
     this.draw();
@@ -408,12 +407,12 @@ export class Line {
     const sheet = paper(this.#canvas);
     if (!sheet) return;
     const { g, width, height } = sheet;
-    const frame = { left: 46, right: width - 10, top: 24, bottom: height - 26 };
+    const frame = { left: 46, right: width - 10, top: 28, bottom: height - 26 };
     const { points, curves, ends } = this;
     const all = [...curves.flatMap((c) => Array.from(c.values)), ...Array.from(points?.values ?? [])].filter(
       Number.isFinite,
     );
-    let [low, high] = all.length ? [Math.min(...all), Math.max(...all)] : [0, 1];
+    let [low, high] = all.length ? endsOf(all) : [0, 1];
     const margin = 0.06 * (high - low) || 0.5;
     [low, high] = [low - margin, high + margin];
     const x = (v: number): number => frame.left + ((frame.right - frame.left) * (v - ends[0])) / (ends[1] - ends[0]);

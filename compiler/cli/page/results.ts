@@ -1,6 +1,6 @@
 // What an export gives, as what it is: bars, a class, a picture, a text, a sequence, numbers, a table. In: a port, values. Out: elements.
 import type { Tensor } from "../../../runtime/api.ts";
-import { box, figure, make, painter, paper, short } from "./dom.ts";
+import { box, endsOf, figure, make, painter, paper, short } from "./dom.ts";
 import { plotSeries } from "./controls.ts";
 import { type Field, isTextLoader, type Kind, type PictureKind, type Port } from "./kinds.ts";
 import { paintPicture, painted, paintSigned, pictureCanvas, type Tone, unitTone } from "./pictures.ts";
@@ -65,11 +65,11 @@ function seriesResult(name: string): Result {
   const draw = painter(canvas, () => {
     const sheet = paper(canvas);
     if (!sheet || !values.length) return;
-    const all = Array.from(values);
-    const [low, high] = [Math.min(0, ...all), Math.max(...all)];
+    const [least, high] = endsOf(values);
+    const low = Math.min(0, least);
     plotSeries(
       sheet.g,
-      { left: 46, right: sheet.width - 8, top: 22, bottom: sheet.height - 24 },
+      { left: 46, right: sheet.width - 8, top: 26, bottom: sheet.height - 24 },
       values,
       [low, high],
       name,
@@ -79,10 +79,7 @@ function seriesResult(name: string): Result {
     node: canvas,
     show: ({ data }) => {
       values = data;
-      canvas.setAttribute(
-        "aria-label",
-        `${name}, ${data.length} numbers from ${short(Math.min(...data))} to ${short(Math.max(...data))}`,
-      );
+      canvas.setAttribute("aria-label", `${name}, ${data.length} numbers from ${endsOf(data).map(short).join(" to ")}`);
       draw();
     },
   };
@@ -147,7 +144,7 @@ class Bars implements Result {
     const best = argmax(values);
     const all = values.map((value, i) => ({ value, i }));
     const shown = all.length > mostBars ? all.sort((a, b) => b.value - a.value).slice(0, mostBars) : all;
-    const largest = shares ? 1 : Math.max(...values.map(Math.abs), 1e-9);
+    const largest = shares ? 1 : Math.max(endsOf(values.map(Math.abs))[1], 1e-9);
     const name = (i: number): string => visible(className(names, i));
     this.#answer.textContent = shares ? name(best) : "";
     this.#answer.hidden = !shares;
@@ -166,7 +163,7 @@ class Bars implements Result {
 }
 /** Shares of classes that are weighed by logits. */
 export function softmax(logits: ArrayLike<number>): number[] {
-  const largest = Math.max(...Array.from(logits));
+  const [, largest] = endsOf(logits);
   const powers = Array.from(logits, (x) => Math.exp(x - largest));
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((p) => p / sum);
