@@ -167,6 +167,8 @@ export interface Model {
   ): Promise<Measured>;
   /** Runs an export. Run-time dims follow from the shapes; inputs with a default may be left out. */
   run(name: string, inputs?: Readonly<Record<string, Value>>): Promise<Record<string, Tensor>>;
+  /** Every field of rows of a split ("train", or a holdout's name), by their places in it, where the plan has a program for that (`compile(text, { views: true })`). */
+  rows(dataset: string, split: string, places: readonly number[]): Promise<Record<string, Tensor>>;
   /** Everything back to its initial values, by the seed. */
   reset(): Promise<void>;
 

@@ -3,7 +3,7 @@
 import type { LoadOptions, Model, TrainOptions } from "./api.ts";
 import { checkDevice, checkPlan } from "./check.ts";
 import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
-import { checkFields } from "./fields.ts";
+import { checkFields, readRows } from "./fields.ts";
 import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
 import type { Plan, PlanData } from "./plan.ts";
@@ -192,6 +192,7 @@ function modelOf(s: Session): Model {
         throw error;
       }
     },
+    rows: (name, split, places) => readRows(s, name, split, places),
     reset: () => alone("resetting", () => initialise(s)),
     step: (name) => s.states.get(find(plan.trains, name, "train block").name)!.step,
     parameters: async (options = {}) => {

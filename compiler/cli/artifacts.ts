@@ -24,6 +24,7 @@ export interface ArtifactOptions {
   readonly folder: string; // where to write
   readonly data: string; // the folder that the model's paths start from: that of its file
   readonly page?: boolean; // false: without index.html and its parts
+  readonly targets?: readonly string[]; // classes of devices that have a trainer of their own, in a folder of that name
   readonly index?: string; // text of shaders/INDEX.md. Default: it is not written
   readonly parts?: TrainerParts; // default: those of the build
 }
@@ -55,7 +56,7 @@ export function artifactTexts(
   plan: Plan,
   data: string,
   parts: TrainerParts,
-  { index, page = true }: Pick<ArtifactOptions, "index" | "page"> = {},
+  { index, page = true, targets }: Pick<ArtifactOptions, "index" | "page" | "targets"> = {},
 ): ReadonlyMap<string, string> {
   return new Map([
     ["plan.json", json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }) + "\n"],
@@ -67,7 +68,7 @@ export function artifactTexts(
     ["trainer.mjs", trainerModule(plan, data, parts)],
     ["trainer.d.ts", trainerTypes(plan, parts)],
     ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],
-    ...(page ? Object.entries(trainingPage(plan, parts)) : []),
+    ...(page ? Object.entries(trainingPage(plan, parts, targets)) : []),
   ]);
 }
 

@@ -38,6 +38,7 @@ const program = new Command("dlm")
       dlm eval digits.dlm --weights digits.safetensors  loss and metrics over every split
       dlm run xor.dlm predict --input 'x=[[0,1],[1,1]]'
       dlm compile digits.dlm -o out                     kernels, plan, trainer and web page
+      dlm serve digits.dlm                              the page, on this machine
       dlm check digits.dlm                              every error and remark, with its place
       dlm explain DLM2003                               what an error means
       dlm doctor                                        which device is used, and why`)}`,
@@ -226,10 +227,33 @@ onModel(
     "software",
   )
   .option("--no-page", "without index.html")
+  .option("--with-data", "and the data files that the page needs, so that a server of the folder is enough")
+  .option(
+    "--also <target>",
+    "and kernels for another class of devices, in a folder of its name: a page takes discrete on graphics cards",
+    list,
+  )
   .option("--time", "also what each phase of the compiler took")
   .option(...seed)
   .option(...json)
   .action(async (model: string, options: { out: string }) => (await import("./compile.ts")).compile(model, options));
+
+onModel(
+  command(
+    "serve",
+    "opens a model's page on this machine: trains it, uses it, shows its data",
+    `dlm serve digits.dlm                               says the address; the page follows the source
+     dlm serve digits.dlm --out out --port 8000         builds there; any server of that folder is enough
+     dlm serve out                                      what dlm compile --with-data wrote`,
+  ),
+)
+  .option("-o, --out <folder>", "build there, and leave it (default: a temporary folder)")
+  .option("--port <n>", "on which port (default: 4173, or one that is free)", wholeNumber(0))
+  .option("--target <name>", "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete")
+  .option("--also <target>", "and kernels for another class of devices (repeatable)", list)
+  .option(...seed)
+  .option(...json)
+  .action(async (path: string, options: object) => (await import("./serve.ts")).serve(path, options));
 
 onModel(
   command(

@@ -27,6 +27,7 @@ export interface ModelFlags {
   readonly pedantic?: boolean; // also what is right but looks wrong
   readonly data?: string; // the folder in which data files are looked for first
   readonly maxData?: number; // bytes of one data file after decompression
+  readonly views?: boolean; // with programs that show rows of the data, for a page
   readonly json?: boolean; // what is told is told as events
 }
 export interface ModelFile {
@@ -101,6 +102,7 @@ export async function compileOptions(
     imports: (path) => importText(model, path),
     ...(flags.set ? { set: flags.set } : {}),
     ...(flags.pedantic ? { pedantic: true } : {}),
+    ...(flags.views ? { views: true } : {}),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   };
   return { ...options, rows: await rowsOfWholeBatches(model.text, options, files, flags.maxData) };

@@ -59,7 +59,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   try {
     terminal.update(`compiling ${path}`);
     const target = targetOf(opened.facts);
-    const compiled = await planModel(model, flags, target, files);
+    const compiled = await planModel(model, viewed(flags), target, files);
     const names = blocks(compiled.plan, flags.train);
     await checkFits(compiled, flags, target, opened.device, files);
     terminal.update("reading data");
@@ -225,11 +225,13 @@ async function writeResults(
   // what others can run, whatever this device is
   const target = portableTarget(facts);
   const { plan, programs } =
-    compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, files);
+    compiled.plan.target === target ? compiled : await planModel(compiled.model, viewed(flags), target, files);
   const index = indexText(plan, programs);
   for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder, index }))
     written({ path: join(flags.out, path), bytes, what: "artifact" });
 }
+/** A page shows rows of the data. */
+const viewed = (flags: TrainFlags): TrainFlags => ({ ...flags, views: flags.out !== undefined });
 /** Training failed: what it had learned until then is kept, and the way to go on is told where errors are told. */
 function rescue({ terminal, flags, keep, keeper }: Run, json: (event: object) => void): void {
   terminal.endUpdate();
