@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { keepPublicDeclarations } from "./declarations.mjs";
 import { templates } from "./templates.mjs";
 
 const here = new URL(".", import.meta.url);
@@ -61,7 +62,9 @@ async function pageParts() {
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const folder = join(process.argv[2] ?? fileURLToPath(new URL("../../dist", here)), "compiler/cli");
+  const dist = process.argv[2] ?? fileURLToPath(new URL("../../dist", here));
+  keepPublicDeclarations(dist);
+  const folder = join(dist, "compiler/cli");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "trainer-parts.json"), JSON.stringify(await trainerParts()));
   writeFileSync(join(folder, "templates.json"), JSON.stringify(templates()));

@@ -38,16 +38,14 @@ export function writeWhole(
 /** What is there has a second name from now on: it stays when another file takes its place. */
 export function setAside(path: string): void {
   const aside = asideOf(path);
+  const beside = files.temporaryBeside(aside);
   try {
-    const place = fs.realpathSync(path);
-    fs.rmSync(aside, { force: true });
-    try {
-      fs.linkSync(place, aside);
-    } catch {
-      fs.copyFileSync(place, aside); // a file system without links, or another one
-    }
-  } catch (error) {
-    throw fileProblem("keep the file of an earlier run as", aside, error);
+    fs.linkSync(fs.realpathSync(path), beside);
+    fs.renameSync(beside, aside);
+  } catch {
+    writeWhole(aside, readKept(path)); // a file system without links, or another one
+  } finally {
+    files.attempt(() => fs.rmSync(beside, { force: true }));
   }
 }
 export const asideOf = (path: string): string => `${path}.before`;

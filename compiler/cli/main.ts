@@ -31,7 +31,8 @@ const program = new Command("dlm")
   .exitOverride()
   .addHelpText(
     "after",
-    `\nExamples:\n${exampleLines(`
+    () =>
+      `\nExamples:\n${exampleLines(`
       dlm train digits.dlm                              trains; the weights go to digits.safetensors
       dlm train digits.dlm --set batch=32 --epochs 5 --save short.safetensors
       dlm eval digits.dlm --weights digits.safetensors  loss and metrics over every split
@@ -48,7 +49,7 @@ const command = (name: string, description: string, examples: string): Command =
   program
     .command(name)
     .description(description)
-    .addHelpText("after", `\nExamples:\n${exampleLines(examples)}`);
+    .addHelpText("after", () => `\nExamples:\n${exampleLines(examples)}`);
 /** Options of every command that reads a model. */
 const onModel = (c: Command): Command =>
   c

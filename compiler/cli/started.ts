@@ -15,7 +15,7 @@ export const self: string = startedAs();
 function startedAs(): string {
   const script = process.argv[1] ?? "";
   if (process.env["npm_command"] !== undefined) return "npx dlm"; // npx, npm exec, npm run
-  const above = script.split(sep).lastIndexOf("node_modules");
+  const above = script.split(sep).indexOf("node_modules");
   if (above >= 0) {
     const project = script.split(sep).slice(0, above).join(sep);
     return `${process.cwd()}${sep}`.startsWith(`${project}${sep}`) ? "npx dlm" : "dlm";

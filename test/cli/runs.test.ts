@@ -393,6 +393,19 @@ test("dlm compare: settings, lines of the models, curves on the terminal and as 
   const [compared] = events((await dlm(["compare", run, wide, "--json"])).out);
   expect(compared).toMatchObject({ kind: "comparison", settings: { "plan.parameters": ["131", "259"] } });
 });
+test("an imported file that was changed is a difference", async () => {
+  put("part.dlm", "fn twice(x: f32[B, 4]) -> f32[B, 4] = 2 * x\n");
+  const text = bytes("iris.dlm").toString();
+  put("whole.dlm", `import "part.dlm"\n${text.replace("x |> Standardise", "x |> twice |> Standardise")}`);
+  const own = ["train", "whole.dlm", "--epochs", "1", "--runs", "imports"];
+  expect((await dlm(own)).status).toBe(0);
+  put("part.dlm", "fn twice(x: f32[B, 4]) -> f32[B, 4] = x + x\n");
+  expect((await dlm(own)).status).toBe(0);
+  const [a, b] = runsIn("imports").map((name) => join("imports", name));
+  expect(json(a!, "run.json")["imports"]).toEqual({ "part.dlm": expect.stringMatching(/^[0-9a-f]{64}$/) as string });
+  const { out, err } = await dlm(["compare", a!, b!]);
+  expect(out, err).toMatch(/\nimport part\.dlm +[0-9a-f]{12} +[0-9a-f]{12}\n/);
+});
 test("dlm compare says what it cannot find", async () => {
   const of = async (...args: string[]): Promise<string> => {
     const { status, err, out } = await dlm(["compare", ...args]);

@@ -47,7 +47,13 @@ export function doneBefore(cell: Cell, path: string): CellOutcome | undefined {
   const run = readRun(path);
   if (!run?.report || run.report.status === "paused" || run.report.status === "failed") return undefined;
   const { status, seconds, error } = run.report;
-  return { cell, state: status, seconds, values: lastOf(run.rows)?.row.values ?? {}, ...(error === undefined ? {} : { error }) };
+  return {
+    cell,
+    state: status,
+    seconds,
+    values: lastOf(run.rows)?.row.values ?? {},
+    ...(error === undefined ? {} : { error }),
+  };
 }
 /** `path`: its folder, which is there; undefined where none could be made. */
 export async function runCell(
@@ -72,7 +78,8 @@ export async function runCell(
     const before = path === undefined ? [] : await goOn(loaded, path, shared.note);
     return await trainCell(shared, { cell, flags, compiled, loaded, before, path, progress });
   } catch (error) {
-    if (error instanceof Reported) return { outcome: failed(new Error("it does not compile with these values")), rows: [] };
+    if (error instanceof Reported)
+      return { outcome: failed(new Error("it does not compile with these values")), rows: [] };
     if (!(error instanceof RuntimeProblem || error instanceof UserError)) throw error;
     return { outcome: failed(error), rows: [] };
   } finally {
@@ -154,7 +161,8 @@ async function trainCell(
   const place = path === undefined || flags.save === false ? undefined : join(path, names.checkpoint);
   const put = (bytes: Uint8Array, elders: number): void => writeWhole(place!, bytes, elders);
   const asked = { often: flags.checkpoint, keep: flags.keep };
-  const keeper = place === undefined ? undefined : new Keeper(put, compiled.plan, asked, (error) => note(notKept(error)));
+  const keeper =
+    place === undefined ? undefined : new Keeper(put, compiled.plan, asked, (error) => note(notKept(error)));
   const length = {
     ...(flags.steps === undefined ? {} : { steps: flags.steps }),
     ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),

@@ -36,7 +36,9 @@ export function curveLines(series: readonly Series[], width: number, color: bool
     }
   const drawn = cells.map((row, r) => {
     const label = (labels.get(r) ?? "").padStart(left);
-    const text = row.map((run) => (run === -1 ? " " : run === -2 ? several : paint(color, run)(letterOf(run)))).join("");
+    const text = row
+      .map((run) => (run === -1 ? " " : run === -2 ? several : paint(color, run)(letterOf(run))))
+      .join("");
     return `  ${label} ${labels.has(r) ? "┤" : "│"}${text}`.trimEnd();
   });
   const axis = new Array<string>(columns).fill("─");
@@ -63,7 +65,12 @@ function valueAt(points: Series["points"], column: number, columnOf: (step: numb
   const from = columnOf(before);
   return first + ((value - first) * (column - from)) / (to - from);
 }
-function meanWithin(points: Series["points"], first: number, column: number, columnOf: (step: number) => number): number {
+function meanWithin(
+  points: Series["points"],
+  first: number,
+  column: number,
+  columnOf: (step: number) => number,
+): number {
   let [sum, count] = [0, 0];
   for (let i = first; i < points.length && columnOf(points[i]![0]) < column + 0.5; i++) {
     sum += points[i]![1];

@@ -3,7 +3,7 @@ import type { KeptRun } from "./record.ts";
 
 /** Names as `set.lr`, `fit.batch`, `device.name`; "" where a run has no such setting. */
 function settingsOf({ record }: KeptRun): ReadonlyMap<string, string> {
-  const { settings, versions, device, plan, rows } = record;
+  const { settings, versions, device, plan, imports, rows } = record;
   const found = new Map<string, string>([["model", record.model]]);
   const put = (path: string, values: object): void => {
     for (const [name, value] of Object.entries(values))
@@ -13,6 +13,7 @@ function settingsOf({ record }: KeptRun): ReadonlyMap<string, string> {
   put("", settings.set);
   put("", settings.trains);
   put("rows.", rows);
+  for (const [path, hash] of Object.entries(imports)) found.set(`import ${path}`, hash.slice(0, 12));
   put("device.", device);
   put("versions.", versions);
   put("plan.", plan);

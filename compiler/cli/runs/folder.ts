@@ -1,16 +1,17 @@
 // The folder of a run while it goes on. In: what is asked for, rows of metrics, checkpoints, how it ended.   Out: files (record.ts lists them). What cannot
 // be written is told once and tried again with what comes next: a record is never worth the run.
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { Model } from "../../../runtime/api.ts";
 import type { DeviceFacts } from "../../../runtime/device.ts";
-import { linkWhole, makeFolders } from "../../../runtime/files.ts";
+import { attempt, linkWhole, makeFolders } from "../../../runtime/files.ts";
 import { jsonText } from "../../../runtime/tensor.ts";
 import { parameterCount } from "../../print/text.ts";
 import { version } from "../../version.ts";
 import { writeWhole } from "../files.ts";
-import type { ModelFlags, Planned } from "../model.ts";
+import type { ModelFile, ModelFlags, Planned } from "../model.ts";
 import { fileProblem, UserError } from "../problem.ts";
 import { curvesSvg } from "./curves-svg.ts";
 import { eventsFileName, fileHead, scalarsEvent } from "./events-file.ts";
@@ -87,10 +88,23 @@ export function recordOf(
       bytes: loaded.cost.bytes,
       kernels: plan.modules.length,
     },
+    imports: importHashes(model),
     rows: Object.fromEntries(Object.entries(loaded.data).map(([name, { splits }]) => [name, splits])),
     resumed:
       resume === undefined ? null : { from: resume, step: Math.max(0, ...loaded.trains.map((t) => loaded.step(t))) },
   };
+}
+
+/** Of the files that the model imports, as far as they can be read. */
+function importHashes({ path, files = new Set() }: ModelFile): Record<string, string> {
+  const others = [...files].filter((file) => file.endsWith(".dlm") && file !== path).sort();
+  return Object.fromEntries(
+    others.flatMap((file) => {
+      let hash: string | undefined;
+      attempt(() => (hash = createHash("sha256").update(fs.readFileSync(file)).digest("hex")));
+      return hash === undefined ? [] : [[relative(dirname(path), file), hash] as const];
+    }),
+  );
 }
 
 export interface FolderOptions {

@@ -54,4 +54,6 @@ export function cellsOf(grid: Grid, seeds: readonly number[]): readonly Cell[] {
   return points.flatMap((values, point) => seeds.map((seed) => ({ values, seed, point })));
 }
 export const cellText = ({ values, seed }: Cell, withSeed: boolean): string =>
-  [...Object.entries(values).map(([name, value]) => `${name}=${value}`), ...(withSeed ? [`seed=${seed}`] : [])].join(" ");
+  [...Object.entries(values).map(([name, value]) => `${name}=${value}`), ...(withSeed ? [`seed=${seed}`] : [])].join(
+    " ",
+  );

@@ -71,7 +71,10 @@ export function pointLines(points: readonly Point[], grid: Grid, best: Point | u
     return numberText(value) + (spread === undefined ? "" : ` ± ${numberText(spread)}`);
   };
   const note = (p: Point): string =>
-    [...(p === best ? ["best"] : []), ...(p.failed.length ? [`${p.failed.length} of ${p.runs} ${p.failed[0]!.state}`] : [])].join(", ");
+    [
+      ...(p === best ? ["best"] : []),
+      ...(p.failed.length ? [`${p.failed.length} of ${p.runs} ${p.failed[0]!.state}`] : []),
+    ].join(", ");
   return tableLines(
     [
       ...Object.keys(grid).map((title) => ({ title, right: true })),
@@ -149,7 +152,10 @@ export function heatLines(points: readonly Point[], grid: Grid, goal: Goal): rea
     return Number.isNaN(share) ? "  " : "░▒▓█"[Math.min(3, Math.floor(4 * share))]!.repeat(2);
   };
   return tableLines(
-    [{ title: heat.down ? `${heat.down} \\ ${heat.across}` : heat.across, right: true }, ...heat.columns.map((title) => ({ title, right: true }))],
+    [
+      { title: heat.down ? `${heat.down} \\ ${heat.across}` : heat.across, right: true },
+      ...heat.columns.map((title) => ({ title, right: true })),
+    ],
     heat.rows.map(({ name, cells }) => [name, ...cells.map((p) => `${valueText(p, goal)} ${shade(p)}`)]),
   );
 }
@@ -184,7 +190,9 @@ export function heatSvg(
     ...(heat.down ? heat.rows.map(({ name }, r) => text(left - 8, top + (r + 0.5) * cellHeight + 4, name, "end")) : []),
     text(left + (heat.columns.length * cellWidth) / 2, bottom + 36, heat.across),
     ...(heat.down
-      ? [`<text transform="translate(12 ${(top + bottom) / 2}) rotate(-90)" text-anchor="middle">${escaped(heat.down)}</text>`]
+      ? [
+          `<text transform="translate(12 ${(top + bottom) / 2}) rotate(-90)" text-anchor="middle">${escaped(heat.down)}</text>`,
+        ]
       : []),
   ];
   const title = `${goal.metric}, the ${goal.mode === "min" ? "least" : "greatest"} is best`;

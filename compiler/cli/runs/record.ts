@@ -37,6 +37,7 @@ export interface RunRecord {
   readonly versions: Readonly<Record<string, string>>;
   readonly device: Readonly<Record<string, string>>;
   readonly plan: Readonly<Record<string, string | number>>;
+  readonly imports: Readonly<Record<string, string>>; // SHA-256 by path
   readonly rows: Readonly<Record<string, Readonly<Record<string, number>>>>; // of data sets, by split
   readonly resumed: { readonly from: string; readonly step: number } | null;
 }
@@ -88,7 +89,7 @@ const isRecord = (x: unknown): x is RunRecord =>
   isObject(x["settings"]) &&
   isObject(x["settings"]["set"]) &&
   isObject(x["settings"]["trains"]) &&
-  [x["versions"], x["device"], x["plan"]].every(isObject);
+  [x["versions"], x["device"], x["plan"], x["imports"], x["rows"]].every(isObject);
 const isReport = (x: unknown): x is RunReport =>
   isObject(x) && x["kind"] === "report" && typeof x["status"] === "string" && isObject(x["results"]);
 

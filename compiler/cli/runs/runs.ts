@@ -123,12 +123,15 @@ export function compareRuns(wanted: readonly string[], flags: CompareFlags): voi
   const terminal = openTerminal(flags.json === true);
   if (flags.svg !== undefined) checkWritable(flags.svg);
   const paths = wanted.map((name) => findRun(name, flags.runs ?? usualRuns));
-  const runs = paths.flatMap((path) => (isSweep(path) ? runFolders(path) : [path])).map((path) => {
-    const run = readRun(path);
-    if (!run) throw new UserError(`${path} holds no run that can be read`);
-    return run;
-  });
-  if (runs.length < 2) throw new UserError(`only one run is named, ${runs[0]?.path}: name another one to compare it with`);
+  const runs = paths
+    .flatMap((path) => (isSweep(path) ? runFolders(path) : [path]))
+    .map((path) => {
+      const run = readRun(path);
+      if (!run) throw new UserError(`${path} holds no run that can be read`);
+      return run;
+    });
+  if (runs.length < 2)
+    throw new UserError(`only one run is named, ${runs[0]?.path}: name another one to compare it with`);
   const panels = panelsOf(runs);
   const metrics = [...new Set(panels.map((p) => p.metric))];
   const { metric = metrics[0] } = flags;

@@ -24,7 +24,17 @@ import { curvesPart, frame, style } from "./curves-svg.ts";
 import type { Named } from "./curves.ts";
 import { dateName, newFolder, plainName } from "./folder.ts";
 import { cellsOf, cellText, type Cell, type Grid } from "./grid.ts";
-import { bestOf, csvOf, heatLines, heatSvg, isGood, pointLines, pointsOf, type CellOutcome, type Goal } from "./outcome.ts";
+import {
+  bestOf,
+  csvOf,
+  heatLines,
+  heatSvg,
+  isGood,
+  pointLines,
+  pointsOf,
+  type CellOutcome,
+  type Goal,
+} from "./outcome.ts";
 import { files as names, findRun, readJson, readRun } from "./record.ts";
 import { usualRuns } from "./recording.ts";
 
@@ -114,7 +124,8 @@ async function begun(path: string | undefined, flags: SweepFlags): Promise<Sweep
   const twice = Object.keys(grid).find((name) => flags.set?.[name] !== undefined);
   if (twice !== undefined) throw new UsageError(`${twice} has a value by --set and several by --grid`);
   for (const name of ["epochs", "steps"] as const)
-    if (grid[name] && flags[name] !== undefined) throw new UsageError(`${name} has a value by --${name} and several by --grid`);
+    if (grid[name] && flags[name] !== undefined)
+      throw new UsageError(`${name} has a value by --${name} and several by --grid`);
   const model = openModel(path);
   const seeds = seedsOf(flags, await checked(model, grid, flags));
   const cells = cellsOf(grid, seeds);
@@ -136,7 +147,10 @@ async function begun(path: string | undefined, flags: SweepFlags): Promise<Sweep
       (cell, i) => `${String(i + 1).padStart(digits, "0")}-${plainName(cellText(cell, true).replaceAll(" ", ","))}`,
     ),
   };
-  const folder = newFolder(flags.runs ?? usualRuns, `${dateName(new Date())}-${plainName(basename(model.name, ".dlm"))}-sweep`);
+  const folder = newFolder(
+    flags.runs ?? usualRuns,
+    `${dateName(new Date())}-${plainName(basename(model.name, ".dlm"))}-sweep`,
+  );
   writeWhole(join(folder, names.sweep), `${jsonText(record, 2)}\n`);
   return { record, path: folder, model, cells };
 }
@@ -158,7 +172,9 @@ async function checked(model: ModelFile, grid: Grid, flags: ModelFlags): Promise
         reportDiagnostics(diagnostics, model, false, flags);
       } catch (error) {
         const why = error instanceof UserError ? error.message : `${model.path} has errors with this value`;
-        const hint = consts.includes(name) ? "" : `. A value that varies is a const: write \`const ${name} = ${value}\` and use \`${name}\``;
+        const hint = consts.includes(name)
+          ? ""
+          : `. A value that varies is a const: write \`const ${name} = ${value}\` and use \`${name}\``;
         throw new UsageError(`--grid ${name}=${value}: ${why}${isSetting(name) ? "" : hint}`);
       }
     }
@@ -177,7 +193,9 @@ function reopened(path: string | undefined, wanted: string, flags: SweepFlags): 
   if (!isSweepRecord(record)) throw new UserError(`${folder} is no sweep that can be read`);
   const model = openModel(record.model);
   if (hashOf(model.text) !== record.sha256)
-    throw new UserError(`${record.model} was changed since the sweep began, so that its runs could not be compared: begin a new one`);
+    throw new UserError(
+      `${record.model} was changed since the sweep began, so that its runs could not be compared: begin a new one`,
+    );
   const { checkpoint } = record.flags;
   const often = typeof checkpoint === "string" ? oftenOf(checkpoint) : checkpoint;
   const kept = { ...record, flags: { ...record.flags, ...(often === undefined ? {} : { checkpoint: often }) } };
@@ -194,7 +212,16 @@ const isSweepRecord = (x: unknown): x is SweepRecord =>
 
 function say({ record, path, cells }: Sweep, { facts }: OpenedDevice, terminal: Terminal, flags: SweepFlags): void {
   if (flags.json)
-    return terminal.line(jsonText({ kind: "sweep", path, model: record.model, grid: record.grid, seeds: record.seeds, runs: cells.length }));
+    return terminal.line(
+      jsonText({
+        kind: "sweep",
+        path,
+        model: record.model,
+        grid: record.grid,
+        seeds: record.seeds,
+        runs: cells.length,
+      }),
+    );
   const { bold, dim } = styles(terminal.color);
   terminal.line(`${bold(record.model)} on ${deviceText(facts)}`);
   terminal.line(`  ${counted(cells.length, "run")} in ${join(path, "")}`);
@@ -245,7 +272,8 @@ async function runAll(
     if (outcome.state === "paused") break;
     outcomes.push(outcome);
     curves.push({ name: cellText(cell, false) || name, rows, group: cell.point });
-    if (json) terminal.line(jsonText({ kind: "run", path, set: cell.values, ...outcome, cell: undefined, seed: cell.seed }));
+    if (json)
+      terminal.line(jsonText({ kind: "run", path, set: cell.values, ...outcome, cell: undefined, seed: cell.seed }));
     else if (!before) terminal.line(lineOf(label, outcome, terminal));
     const why = sameFor(outcomes);
     if (why !== undefined) throw new UserError(`${why}; no other run is tried`);
@@ -255,7 +283,8 @@ async function runAll(
 /** What the first two runs failed of before they learned anything, data that are not there, say. */
 function sameFor(outcomes: readonly CellOutcome[]): string | undefined {
   const [first, second] = outcomes;
-  if (outcomes.length !== 2 || !outcomes.every((o) => o.state === "failed" && !Object.keys(o.values).length)) return undefined;
+  if (outcomes.length !== 2 || !outcomes.every((o) => o.state === "failed" && !Object.keys(o.values).length))
+    return undefined;
   return first!.error === second!.error ? first!.error : undefined;
 }
 /** The loss of a device is told a little after what it ended. */
@@ -267,13 +296,16 @@ function folderFor(path: string, note: (text: string) => void): string | undefin
     makeFolders(fs, path);
     return path;
   } catch (error) {
-    note(`no folder can be made at ${path}: ${error instanceof Error ? error.message : String(error)}; the run goes on`);
+    note(
+      `no folder can be made at ${path}: ${error instanceof Error ? error.message : String(error)}; the run goes on`,
+    );
     return undefined;
   }
 }
 function lineOf(label: string, { state, values, seconds: took, error }: CellOutcome, terminal: Terminal): string {
   const { dim, red } = styles(terminal.color);
-  if (error !== undefined) return `${label}  ${red(state)}  ${dim(state === "diverged" ? error.split(/; |: a smaller/)[0]! : error)}`;
+  if (error !== undefined)
+    return `${label}  ${red(state)}  ${dim(state === "diverged" ? error.split(/; |: a smaller/)[0]! : error)}`;
   return `${label}  ${figuresOf(values)}  ${dim(seconds(took))}`;
 }
 
@@ -312,7 +344,13 @@ function ended(s: Sweep, { outcomes, curves }: Done, terminal: Terminal, flags: 
         failed: outcomes.filter((o) => !isGood(o)).length,
         goal,
         best: best ? { set: best.values, means: best.means, deviations: best.deviations } : null,
-        points: points.map(({ values, means, deviations, runs, failed }) => ({ set: values, means, deviations, runs, failed: failed.length })),
+        points: points.map(({ values, means, deviations, runs, failed }) => ({
+          set: values,
+          means,
+          deviations,
+          runs,
+          failed: failed.length,
+        })),
       }),
     );
   if (!outcomes.length) return;
@@ -332,7 +370,12 @@ function ended(s: Sweep, { outcomes, curves }: Done, terminal: Terminal, flags: 
   terminal.line(`  ${flags.svg ?? join(s.path, "sweep.svg")}  ${dim("heat map and curves")}`);
   terminal.line(`  ${join(s.path, "results.csv")}  ${dim("all runs")}`);
 }
-function sweepSvg({ record, path }: Sweep, outcomes: readonly CellOutcome[], curves: readonly Named[], goal: Goal): string {
+function sweepSvg(
+  { record, path }: Sweep,
+  outcomes: readonly CellOutcome[],
+  curves: readonly Named[],
+  goal: Goal,
+): string {
   const heat = heatSvg(pointsOf(outcomes), record.grid, goal);
   const lines = curvesPart(curves);
   const top = heat.height + 16;
