@@ -1,6 +1,6 @@
 // The page uses a model by the types of its exports alone, in a real Chromium: pictures, tables, planes, lines, texts, sequences, draws; by keyboard; with the
 // weights of a file and of a link; nothing that a model or its data are called becomes a part of the page.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -272,6 +272,13 @@ test("weights: saved, loaded, shared as a link that holds them; layers as pictur
   });
   await p.waitForSelector("#problem:not([hidden])");
   expect(await p.textContent("#problem")).toContain("The weights in w.safetensors cannot be taken");
+  // beside the page
+  const index = join(root, "weights/index.html");
+  writeFileSync(join(root, "weights/w.safetensors"), readFileSync(file));
+  writeFileSync(index, readFileSync(index, "utf8").replace('data-weights=""', 'data-weights="w.safetensors"'));
+  await p.goto(`${address}/weights/index.html`);
+  await p.waitForFunction(() => document.getElementById("weights-note")!.textContent!.includes("came with"));
+  await expect.poll(value, { timeout: 15_000 }).toBeCloseTo(trained, 3);
   await p.goto("about:blank");
   await p.goto(link);
   await p.waitForFunction(() => document.getElementById("weights-note")!.textContent!.includes("of the link"));
