@@ -5,7 +5,7 @@ import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/
 export interface TrainerParts {
   readonly runtime: string; // an expression: the bundled runtime/trainer.ts
   readonly types: string; // of the runtime's interface (runtime/api.ts)
-  /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stand {{title}} and {{targets}}. */
+  /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stand {{title}}, {{targets}} and {{weights}}. */
   readonly page: Readonly<Record<"html" | "css" | "js" | "mjs" | "svg", string>>;
 }
 
@@ -75,14 +75,18 @@ export function json(value: unknown, indent = ""): string {
 
 // ---- index.html and what it consists of
 
-/** By their names. `targets`: classes of devices that have a trainer of their own, in a folder of that name. */
+/** By their names. `targets`: classes of devices that have a trainer of their own, in a folder of that name; `weights`: a file beside the page that it begins with. */
 export function trainingPage(
   plan: Plan,
   { page }: TrainerParts,
   targets: readonly string[] = [],
+  weights = "",
 ): Readonly<Record<string, string>> {
   const title = plan.name.replace(/\.dlm$/, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-  const html = page.html.replaceAll("{{title}}", () => title).replaceAll("{{targets}}", targets.join(" "));
+  const html = page.html
+    .replaceAll("{{title}}", () => title)
+    .replaceAll("{{targets}}", targets.join(" "))
+    .replaceAll("{{weights}}", weights);
   return {
     "index.html": html,
     "page.css": page.css,

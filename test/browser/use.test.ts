@@ -1,11 +1,14 @@
 // The page uses a model by the types of its exports alone, in a real Chromium: pictures, tables, planes, lines, texts, sequences, draws; by keyboard; with the
 // weights of a file and of a link; nothing that a model or its data are called becomes a part of the page.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeArtifacts } from "../../compiler/cli/artifacts.ts";
+import { trainerParts } from "../../compiler/cli/bundle.mjs";
+import { made } from "../model.ts";
 import { openBrowser } from "./chromium.ts";
 import { expectAccessible, look, openPage, strict, writePage } from "./panels.ts";
 import { serve } from "./server.ts";
@@ -269,6 +272,13 @@ test("weights: saved, loaded, shared as a link that holds them; layers as pictur
   });
   await p.waitForSelector("#problem:not([hidden])");
   expect(await p.textContent("#problem")).toContain("The weights in w.safetensors cannot be taken");
+  // beside the page
+  const index = join(root, "weights/index.html");
+  writeFileSync(join(root, "weights/w.safetensors"), readFileSync(file));
+  writeFileSync(index, readFileSync(index, "utf8").replace('data-weights=""', 'data-weights="w.safetensors"'));
+  await p.goto(`${address}/weights/index.html`);
+  await p.waitForFunction(() => document.getElementById("weights-note")!.textContent!.includes("came with"));
+  await expect.poll(value, { timeout: 15_000 }).toBeCloseTo(trained, 3);
   await p.goto("about:blank");
   await p.goto(link);
   await p.waitForFunction(() => document.getElementById("weights-note")!.textContent!.includes("of the link"));
@@ -300,6 +310,25 @@ export fn predict(x: f32[B, 2]) -> f32[B, 2] = softmax(net(x))`,
   expect(await p.textContent(".bars")).toContain(evil);
   expect(await p.evaluate(() => [document.images.length, document.title])).toEqual([0, "<img src=x onerror=alert(1)>"]);
   expect(errors).toEqual([]);
+  await p.close();
+});
+
+test("kernels for the visitor's class of device, where the page has such; a device that is a program is said", async () => {
+  const folder = join(root, "classes");
+  const parts = await trainerParts();
+  for (const [target, place, options] of [
+    ["software", folder, { targets: ["discrete", "swiftshader"] }],
+    ["swiftshader", join(folder, "swiftshader"), { page: false }],
+  ] as const)
+    await writeArtifacts(made(ring, { target, views: true }).plan, { folder: place, data: folder, parts, ...options });
+  const p = await browser.newPage();
+  const asked: string[] = [];
+  p.on("request", (request) => void asked.push(new URL(request.url()).pathname));
+  await p.goto(`${address}/classes/index.html`);
+  await p.waitForFunction(() => document.documentElement.dataset["model"] === "loaded");
+  expect(asked).toContain("/classes/swiftshader/trainer.mjs");
+  expect(asked.join(" ")).not.toContain("discrete");
+  expect(await p.isVisible("#software")).toBe(true);
   await p.close();
 });
 

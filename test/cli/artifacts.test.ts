@@ -55,6 +55,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 test("the runtime part of a trainer is small, and holds nothing of the compiler", () => {
   expect(gzipSync(parts.runtime, { level: 9 }).length).toBeLessThan(43_000);
+  expect(gzipSync(Object.values(parts.page).join("\n"), { level: 9 }).length).toBeLessThan(36_000);
   for (const word of ["cross_entropy", "warmup_cosine", "DLM1", "DLM2", "chevrotain"])
     expect([parts.runtime, ...Object.values(parts.page), parts.types].join("\n")).not.toContain(word);
 });

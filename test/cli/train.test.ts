@@ -217,6 +217,7 @@ test("--out: weights, and everything that dlm compile writes", async () => {
   expect(readdirSync(join(folder, "xor-out")).sort()).toEqual([
     "index.html",
     "page.css",
+    "page.js",
     "page.mjs",
     "page.svg",
     "plan.json",

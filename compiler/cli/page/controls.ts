@@ -391,6 +391,7 @@ class TextLine implements Control {
       ? [`not among what the data have, and left out: ${skipped.slice(0, 8).join(" ")}`]
       : [];
     const { length } = this;
+    if (!units.length && !this.#context.length) return undefined;
     let row = [...units];
     if (length !== undefined && row.length !== length) {
       const missing = length - row.length;

@@ -66,7 +66,7 @@ async function open(): Promise<void> {
     for (const panel of panels) void panel.learn();
     data.learn();
     weights.refresh();
-    void weights.fromAddress();
+    void weights.fromPlaces();
   });
   session.onWeights(() => {
     for (const panel of panels) panel.refresh();

@@ -11,6 +11,9 @@ import { Panel } from "./use.ts";
 const pathOf = (error: unknown): string | undefined =>
   error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
 
+/** With its data and all that training needs, also where weights lie beside it: the page loads those itself. */
+const toBeTrained = { weights: false } as const;
+
 export class Training {
   readonly #session: Session;
   readonly #files: Files;
@@ -75,6 +78,7 @@ export class Training {
     this.#session.model = undefined;
     try {
       const model = await trainer.load({
+        ...toBeTrained,
         ...(seed === "" ? {} : { seed: Number(seed) }),
         host: this.#files.host,
         read: async (path) => this.#files.get(path) ?? trainer.fetchFile(path),

@@ -33,6 +33,7 @@ export class Panel {
   readonly #settings = new Map<Port, HTMLInputElement>();
   #visible = true;
   #touched = false; // somebody has asked something
+  #learned = false; // what the data are like
   #stale = false;
   #running = false;
   #again = false;
@@ -87,7 +88,7 @@ export class Panel {
   }
   /** Asks again, if the panel is seen and it is not too slow for that. `wanted`: by hand. */
   refresh(wanted = false): void {
-    if (!this.#session.model) return;
+    if (!this.#session.model || !(this.#learned || this.#touched)) return;
     if (!wanted && (!this.#visible || (Panel.busy && this.#cost > patience))) {
       this.#stale = true;
       return;
@@ -103,6 +104,8 @@ export class Panel {
     this.#stale = false;
     const { model } = this.#session;
     let spent = 0;
+    // the first answer waits for its kernels to be compiled
+    const waiting = setTimeout(() => (this.#note.textContent = "computing …"), 700);
     try {
       await this.#asking.ask(async (inputs) => {
         if (!model || model !== this.#session.model) throw new Superseded();
@@ -119,6 +122,7 @@ export class Panel {
       if (!(error instanceof Superseded) && model === this.#session.model)
         this.#note.textContent = error instanceof Error ? error.message : String(error);
     }
+    clearTimeout(waiting);
     this.#running = false;
     if (this.#again) {
       this.#again = false;
@@ -136,6 +140,7 @@ export class Panel {
   }
   async learn(): Promise<void> {
     await this.#asking.learn(this.#touched).catch((error: unknown) => console.error(error));
+    this.#learned = true;
     this.node.dataset["learned"] = "yes";
     this.refresh();
   }

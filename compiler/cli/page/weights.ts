@@ -86,13 +86,22 @@ export class WeightsView {
       else problem("The weights cannot be shared", error);
     }
   }
-  /** Weights that the page's address holds. */
-  async fromAddress(): Promise<void> {
+  /** Weights that the page's address holds, else those that lie beside the page. */
+  async fromPlaces(): Promise<void> {
+    if (await this.#fromAddress()) return;
+    const file = document.documentElement.dataset["weights"];
+    if (!file) return;
+    const response = await fetch(file).catch(() => undefined);
+    if (response?.ok && (await this.take(new Uint8Array(await response.arrayBuffer()), file)))
+      this.#say("The page came with these weights.");
+  }
+  async #fromAddress(): Promise<boolean> {
     const text = /^#weights=([\w-]+)$/.exec(location.hash)?.[1];
-    if (text === undefined) return;
+    if (text === undefined) return false;
     const content = await unpacked(text).catch(() => undefined);
     if (!content) problem("The weights in the address cannot be taken", "The link is not whole.");
     else if (await this.take(content, "the link")) this.#say("These are the weights of the link.");
+    return true;
   }
   refresh(): void {
     if (!this.#session.model || !element("layers-details", "details").open) return;
