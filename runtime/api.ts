@@ -1,6 +1,6 @@
 // The runtime's public types: what a program that trains or uses a model sees.
 import type { DType, Plan } from "./plan.ts";
-import type { Device, Signal } from "./platform.ts";
+import type { Device, Pipeline, Signal } from "./platform.ts";
 
 /** Dense and row-major; i32 as Int32Array, bool as Uint8Array of 0 and 1. */
 export interface Tensor {
@@ -21,7 +21,7 @@ export interface Picture {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 /** Compiled kernels by their code. */
-export type Kernels = Map<string, Promise<GPUComputePipeline>>;
+export type Kernels = Map<string, Promise<Pipeline>>;
 export interface LoadOptions {
   readonly device: Device;
   /** The bytes of a file that the plan's data or `load:` name, by the path written there. Needed only when there are such. */
