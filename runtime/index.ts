@@ -6,11 +6,13 @@ import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { checkFields } from "./fields.ts";
 import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
+import { dispatchesOf, programsOf } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
 import { initialise, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
 import type { Session } from "./session.ts";
+import { readSafetensors } from "./safetensors.ts";
 import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";
 
@@ -23,9 +25,11 @@ export { splitRows } from "./batches.ts";
  * Checks the plan against the device, reads the data, makes buffers and pipelines, and gives every parameter its initial value.
  * Everything that can be wrong with plan, data or device ends in a RuntimeProblem.
  */
-export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
-  checkPlan(plan);
-  const { device, seed } = options;
+export async function load(whole: Plan, options: LoadOptions): Promise<Model> {
+  checkPlan(whole);
+  const { device, seed, weights } = options;
+  if (weights) readSafetensors(weights); // before anything is made
+  const plan = weights ? usedPart(whole) : whole;
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))
     throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
   checkDevice(plan, device);
@@ -42,6 +46,7 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
     });
     const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
     const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
+    const splitSeeds = new Map([...whole.trains].reverse().map((t) => [t.dataset, seed ?? t.seed]));
     const data = new Map(placed.map((d) => [d.plan.name, d]));
     const session: Session = {
       plan,
@@ -49,6 +54,7 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
       machine,
       data,
       splits: new Map(),
+      splitSeeds,
       states,
       dims: {},
       measuring: Promise.resolve(),
@@ -59,6 +65,7 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
     writeTrainingRows(session);
     await checkFields(session);
     await initialise(session);
+    if (weights) readWeights(session, weights, undefined, "the file of weights", true);
     return modelOf(session);
   } catch (error) {
     await machine.compiled();
@@ -67,11 +74,25 @@ export async function load(plan: Plan, options: LoadOptions): Promise<Model> {
   }
 }
 
+/** What using a model takes of a plan: exports, what they read, and the parameters. */
+function usedPart(plan: Plan): Plan {
+  const part = { ...plan, trains: [] };
+  const bound = boundBy(part);
+  return {
+    ...part,
+    states: plan.states.filter((t) => t.kind === "parameter" || (t.kind === "state" && bound.has(t.buffer))),
+  };
+}
+/** Buffers that some program binds. */
+const boundBy = (plan: Plan): ReadonlySet<number> =>
+  new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
+
 /** One data set is split one way, by the seed of the first train block on it, so that no block trains on what another measures. */
 function splitAll(s: Session): void {
   for (const [name, d] of s.data) {
     const first = s.plan.trains.find((t) => t.dataset === name);
-    s.splits.set(name, splitsOf(d, first ? s.states.get(first.name)!.seed : (s.options.seed ?? 0)));
+    const seed = first ? s.states.get(first.name)!.seed : (s.splitSeeds.get(name) ?? s.options.seed ?? 0);
+    s.splits.set(name, splitsOf(d, seed));
   }
   s.dims = dataDims([...s.data.values()], s.splits);
 }
@@ -94,12 +115,13 @@ async function allocateStatic(s: Session): Promise<void> {
     touch(t.buffer, t.offset + t.shape.reduce<number>((n, size) => n * machine.size(size, dims, t.name), 4));
   for (const [, d] of s.data)
     if (d.plan.training) touch(d.plan.training.buffer, d.plan.training.offset + 4 * dims[`training.${d.plan.name}`]!);
+  const bound = boundBy(plan);
   plan.buffers.forEach(
     (b, i) =>
       void (
         b.role !== "data" &&
         typeof b.bytes === "number" &&
-        (sizes.has(i) || b.role === "constant" || b.role === "state") &&
+        (sizes.has(i) || ((b.role === "constant" || b.role === "state") && bound.has(i))) &&
         touch(i, b.bytes)
       ),
   );
@@ -131,7 +153,7 @@ function modelOf(s: Session): Model {
       throw new RuntimeProblem(
         list.length
           ? `the model has no ${what} ${name}; it has ${list.map((x) => x.name).join(", ")}`
-          : `the model has no ${what}`,
+          : `the model has no ${what}${s.options.weights && what === "train block" ? ": it was loaded with `weights`, to be used" : ""}`,
       );
     return found;
   };
@@ -206,6 +228,7 @@ function modelOf(s: Session): Model {
         await checkFields(s);
       }),
     loadWeights: (bytes, into) => alone("loading weights", async () => readWeights(s, bytes, into, "the file")),
+    lost: machine.lost,
     close: () => machine.close(),
   };
 }

@@ -53,9 +53,17 @@ export class Machine {
   #napping = false;
   #since = 0; // the last time that the device answered, or was asked something while nothing was on its way
   #closed = false;
+  /** Settles with the first failure of the device. */
+  readonly lost: Promise<RuntimeProblem>;
+  #tellLost: (problem: RuntimeProblem) => void = () => {};
   readonly #onError = (event: GPUUncapturedErrorEvent): void => {
     event.preventDefault?.();
-    this.#fail(new RuntimeProblem(`the device refuses what the plan asks for: ${event.error.message.trim()}`));
+    const text = event.error.message.trim();
+    this.#fail(
+      event.error.constructor.name === "GPUOutOfMemoryError"
+        ? new RuntimeProblem(`the device has no memory left: ${text}`, "memory")
+        : new RuntimeProblem(`the device refuses what the plan asks for: ${text}`),
+    );
   };
 
   constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>) {
@@ -63,12 +71,14 @@ export class Machine {
     this.device = device;
     this.#code = code;
     this.#buffers = plan.buffers.map(() => undefined);
+    this.lost = new Promise((resolve) => (this.#tellLost = resolve));
     device.addEventListener("uncapturederror", this.#onError);
     void device.lost.then((info) => {
       if (!this.#closed)
         this.#fail(
           new RuntimeProblem(
             `the device is lost${info.message ? ` (${info.message.trim()})` : ""}: what was not saved is gone; load the model anew and restore its last checkpoint`,
+            "lost",
           ),
         );
     });
@@ -81,6 +91,7 @@ export class Machine {
 
   #fail(problem: RuntimeProblem): void {
     this.#failure ??= problem;
+    this.#tellLost(this.#failure);
     for (const stop of [...this.#waiting]) stop(this.#failure);
   }
   /** What calls on the device throw, in words; from then on nothing more is asked of it. A TypeError is a fault of ours. */
@@ -89,12 +100,12 @@ export class Machine {
       return call();
     } catch (error) {
       if (error instanceof RuntimeProblem || error instanceof TypeError) throw error;
-      this.#fail(new RuntimeProblem(`the device gave up: ${messageOf(error)}`));
+      this.#fail(new RuntimeProblem(`the device gave up: ${messageOf(error)}`, "lost"));
       throw this.#failure!;
     }
   };
   check(): void {
-    if (this.#closed) throw new RuntimeProblem("this model is closed");
+    if (this.#closed) throw closed();
     if (this.#failure) throw this.#failure;
   }
   /** Waits for the device. In Node its promises are polled for, which takes a core: naps leave the core to a software device. */
@@ -119,7 +130,7 @@ export class Machine {
             () =>
               stop(
                 this.#failure ??
-                  new RuntimeProblem(this.#closed ? "this model is closed" : `the device gave up: ${messageOf(error)}`),
+                  (this.#closed ? closed() : new RuntimeProblem(`the device gave up: ${messageOf(error)}`, "lost")),
               ),
             20,
           ),
@@ -160,6 +171,7 @@ export class Machine {
     if (memory)
       throw new RuntimeProblem(
         `the device has no memory left for ${what} (${megabytes(this.bytes)} are in use): make the batch or the model smaller`,
+        "memory",
       );
     if (validation) throw new RuntimeProblem(`${what}: ${validation.message.trim()}`);
     return made.value;
@@ -559,9 +571,11 @@ export class Machine {
     this.device.removeEventListener("uncapturederror", this.#onError);
     for (const b of this.#buffers) b?.destroy();
     for (const s of this.#staging) s.buffer.destroy();
-    for (const stop of [...this.#waiting]) stop(new RuntimeProblem("this model is closed"));
+    for (const stop of [...this.#waiting]) stop(closed());
   }
 }
+
+const closed = (): RuntimeProblem => new RuntimeProblem("this model is closed");
 
 interface Piece extends Place {
   readonly of: number; // which place

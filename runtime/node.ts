@@ -2,7 +2,7 @@
 // In: a choice: auto | gpu | system | embedded | part of an adapter's name (else DLM_DEVICE, else auto); where the embedded driver lies.
 // Out: a device with the adapter's full limits, what it is, and what was tried before it; or DeviceUnavailable, whose message is meant for people.
 // `auto`: a real GPU, else a software Vulkan driver of the system, else the embedded device (SwiftShader, embedded.ts).
-// Every `node:` module is imported when called: this file is part of trainers that browsers load too.
+// No `node:` module is imported: this file is part of trainers that browsers load and bundlers read.
 import { requestDevice, type DeviceClass, type DeviceFacts } from "./device.ts";
 import { cachedDriver, resolvePackage, type EmbeddedDriver, type FindDriver } from "./embedded.ts";
 import { messageOf } from "./problem.ts";
@@ -58,7 +58,7 @@ export async function openDevice(wanted?: string, findDriver: FindDriver = cache
       const gpu = create([...options]);
       const adapter = await withDriver(driver, () => requestAdapter(gpu));
       if (typeof adapter === "string" || adapter.info.architecture !== "swiftshader") {
-        const { isMainThread } = await import("node:worker_threads");
+        const { isMainThread } = process.getBuiltinModule("node:worker_threads");
         const outcome = isMainThread
           ? `the driver in ${driver.folder} cannot be used (${typeof adapter === "string" ? adapter : adapter.info.description}); without that folder, dlm unpacks it again`
           : `in a worker thread the driver cannot be chosen; start the process with VK_DRIVER_FILES=${driver.manifest}`;
@@ -83,8 +83,8 @@ async function loadWebGPU(): Promise<{ readonly create: Create }> {
   try {
     const entry = await resolvePackage("webgpu");
     if (!entry) throw new DeviceUnavailable("the package `webgpu` is not installed here: npm install webgpu", []);
-    const { pathToFileURL } = await import("node:url");
-    library = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as typeof library;
+    const { pathToFileURL } = process.getBuiltinModule("node:url");
+    library = (await import(/* @vite-ignore */ /* webpackIgnore: true */ pathToFileURL(entry).href)) as typeof library;
   } catch (error) {
     if (error instanceof DeviceUnavailable) throw error;
     throw new DeviceUnavailable(
@@ -183,7 +183,9 @@ async function noSystemDriver(): Promise<string | undefined> {
 
 /** The manifests of Vulkan drivers in the folders in which the Vulkan loader looks. */
 export async function driverManifests(): Promise<readonly string[]> {
-  const [fs, { join }, { homedir }] = await Promise.all([import("node:fs"), import("node:path"), import("node:os")]);
+  const fs = process.getBuiltinModule("node:fs");
+  const { join } = process.getBuiltinModule("node:path");
+  const { homedir } = process.getBuiltinModule("node:os");
   const list = (name: string): readonly string[] | undefined => process.env[name]?.split(":").filter(Boolean);
   const chosen = list("VK_DRIVER_FILES") ?? list("VK_ICD_FILENAMES");
   const folders = [
@@ -239,7 +241,7 @@ async function withDriver<T>(driver: EmbeddedDriver, body: () => Promise<T>): Pr
 
 /** Loads a shared library for good; says whether it is there. */
 async function loadLibrary(path: string): Promise<boolean> {
-  const { constants } = await import("node:os");
+  const { constants } = process.getBuiltinModule("node:os");
   const keepLoaded = 0x1000; // RTLD_NODELETE, which Node does not name: it closes what turns out to be no addon
   try {
     process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | keepLoaded);

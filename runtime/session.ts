@@ -4,7 +4,7 @@ import type { HostDataset, Splits } from "./data.ts";
 import type { Dims, Machine, Place } from "./machine.ts";
 import type { Plan, PlanTensor, PlanTrain } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { readSafetensors, widened, writeSafetensors } from "./safetensors.ts";
 import type { StoredTensor } from "./safetensors.ts";
 import { bytesOf, fromWords, jsonText, product, shapeText } from "./tensor.ts";
 
@@ -26,6 +26,8 @@ export interface Session {
   readonly machine: Machine;
   readonly data: ReadonlyMap<string, HostDataset>;
   readonly splits: Map<string, Splits>;
+  /** By data set: what it is split by where the plan has no train block on it any more. */
+  readonly splitSeeds: ReadonlyMap<string | undefined, number>;
   readonly states: Map<string, TrainState>;
   dims: Dims;
   /** Evaluations use the same memory: each waits for the one before. */
@@ -267,12 +269,19 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
   for (const [name, state] of states) s.states.set(name, state);
 }
 
-/** Weights by name; all of the model's, or those under a path. Names in the file may begin at that path. */
-export function readWeights(s: Session, bytes: Uint8Array, into: string | undefined, what: string): string[] {
+/** Weights by name; all of the model's, or those under a path. Names in the file may begin at that path. `all`: states, too, must be there. */
+export function readWeights(
+  s: Session,
+  bytes: Uint8Array,
+  into: string | undefined,
+  what: string,
+  all = false,
+): string[] {
   const path = into?.replace(/\[(\d+)\]/g, ".$1");
   const under = s.plan.states.filter(
     (t) => isWeight(t) && (path === undefined || t.name === path || t.name.startsWith(`${path}.`)),
   );
+  if (!under.length && all) return [];
   if (!under.length)
     throw new RuntimeProblem(`${what}: the model has no parameters${path === undefined ? "" : ` under ${path}`}`);
   const within = (t: PlanTensor): string => (path === undefined ? t.name : t.name.slice(path.length + 1));
@@ -280,12 +289,19 @@ export function readWeights(s: Session, bytes: Uint8Array, into: string | undefi
   const relative = !under.some((t) => tensors.has(t.name));
   const found = under.map((t) => ({ t, from: tensors.get(relative ? within(t) : t.name) }));
   // a train block's own state has no place in a file of weights that another model left
-  const missing = found.filter(({ t, from }) => !from && t.kind === "parameter").map(({ t }) => t.name);
+  const missing = found.filter(({ t, from }) => !from && (all || t.kind === "parameter")).map(({ t }) => t.name);
   if (missing.length)
     throw new RuntimeProblem(
       `${what} lacks ${listed(missing)}${path === undefined && missing.length < under.length ? "; name the part to load with `into:`" : ""}; it holds ${listed([...tensors.keys()])}`,
     );
-  const words = found.flatMap(({ t, from }) => (from ? [{ t, words: wordsFor(s, t, from) }] : []));
+  const converted = new Map<string, number>();
+  const read = (t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> => {
+    const fitting = t.dtype === "f32" ? widened(from) : from;
+    if (fitting !== from) converted.set(from.dtype, (converted.get(from.dtype) ?? 0) + 1);
+    return wordsFor(s, t, fitting);
+  };
+  const words = found.flatMap(({ t, from }) => (from ? [{ t, words: read(t, from) }] : []));
   for (const { t, words: w } of words) s.machine.write(t.buffer, t.offset, w);
+  for (const [from, tensors] of converted) s.options.onEvent?.({ kind: "converted", file: what, from, tensors });
   return words.map(({ t }) => t.name);
 }

@@ -7,34 +7,49 @@ const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
 
 export async function trainerParts() {
+  // Two entries and what both need: a page evaluates nothing that only Node needs.
   const result = await build({
-    entryPoints: [new URL("../../runtime/trainer.ts", here).pathname],
+    entryPoints: ["trainer", "host"].map((name) => new URL(`../../runtime/${name}.ts`, here).pathname),
     bundle: true,
+    splitting: true,
+    outdir: "/",
+    chunkNames: "shared",
     write: false,
     format: "esm",
     platform: "browser",
     target: "es2022",
-    external: ["node:*"],
     minify: true,
     charset: "utf8",
     legalComments: "none",
     logLevel: "error",
   });
-  // An expression, so that its names and those of the model's exports cannot meet.
-  const [, body, names] = /^(.*)\bexport\s*\{([^{}]*)\};\s*$/s.exec(result.outputFiles[0].text) ?? [];
-  if (body === undefined) throw new Error("the bundle does not end with its exports");
-  const record = names
-    .split(",")
-    .map((pair) => pair.trim().split(/\s+as\s+/))
-    .map(([local, name]) => `${name ?? local}: ${local}`)
-    .join(", ");
-  const runtime = `(() => {\n${body}\nreturn { ${record} };\n})()`;
+  const part = (name) => asFunction(result.outputFiles.find((file) => file.path.endsWith(`/${name}.js`)).text);
+  if (result.outputFiles.length !== 3) throw new Error("the runtime is not in three parts");
+  const runtime = `((shared) => ({ shared, ...${part("trainer")}(shared) }))(${part("shared")}())`;
+  const node = part("host");
   const types = source("../../runtime/api.ts")
     .replace(/^import .*\n/m, "")
     .replace(/^\/\/.*\n/, "");
   const page = Object.fromEntries(["html", "css", "mjs", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]));
-  return { runtime, types, page };
+  return { runtime, node, types, page };
 }
+/** A module as a function of what it imports from the shared part, so that its names and those of the model's exports cannot meet. */
+function asFunction(text) {
+  const imports = [];
+  const bare = text.replace(/\bimport\s*\{([^{}]*)\}\s*from\s*"\.\/shared\.js";/g, (_, names) => {
+    imports.push(...pairs(names).map(([name, local]) => `${name}: ${local}`));
+    return "";
+  });
+  const [, body, names] = /^(.*)\bexport\s*\{([^{}]*)\};\s*$/s.exec(bare) ?? [];
+  if (body === undefined || /^import\b/m.test(body)) throw new Error("the bundle does not end with its exports");
+  const record = pairs(names).map(([local, name]) => `${name}: ${local}`);
+  return `(({ ${imports.join(", ")} } = {}) => {\n${body}\nreturn { ${record.join(", ")} };\n})`;
+}
+const pairs = (names) =>
+  names.split(",").map((pair) => {
+    const [first, second = first] = pair.trim().split(/\s+as\s+/);
+    return [first, second];
+  });
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const folder = new URL("../../dist/compiler/cli/", here);

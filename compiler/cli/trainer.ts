@@ -3,7 +3,8 @@
 import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/plan.ts";
 
 export interface TrainerParts {
-  readonly runtime: string; // an expression: the bundled runtime/trainer.ts
+  readonly runtime: string; // an expression: the bundled runtime/trainer.ts, and under `shared` what the next one takes
+  readonly node: string; // a function: the bundled runtime/host.ts, for Node alone
   readonly types: string; // of the runtime's interface (runtime/api.ts)
   /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stands {{title}}. */
   readonly page: { readonly html: string; readonly css: string; readonly mjs: string; readonly svg: string };
@@ -14,7 +15,12 @@ export interface TrainerParts {
 /** Names that trainer.mjs exports whatever the model; an export of the model by such a name is reached by `model.run`. */
 const own = ["plan", "load", "train", "fetchFile", "browserDevice"] as const;
 
-export function trainerModule(plan: Plan, data: string, parts: TrainerParts): string {
+/** What lies where beside trainer.mjs. */
+export interface TrainerPlaces {
+  readonly data?: string | undefined; // the way to the folder of the model's file
+  readonly weights?: string | undefined; // loaded by default
+}
+export function trainerModule(plan: Plan, places: TrainerPlaces, parts: TrainerParts): string {
   const exports = plan.exports.filter((x) => !isOwn(x.name));
   const functions = exports.map(
     (x, i) =>
@@ -38,17 +44,22 @@ for (const module of plan.modules) module.code = kernels[module.name].slice(1);
 
 // ---- the runtime: the same for every model
 
-const { createTrainer, fetchFile: fetchFrom, browserDevice } = ${parts.runtime};
+const { createTrainer, fetchFile: fetchFrom, browserDevice, host, shared } = ${parts.runtime};
+
+// ---- what it is in Node: devices, files, a command line
+
+const inNode = typeof process === "object" && typeof process.versions?.node === "string";
+const node = inNode ? ${parts.node}(shared) : undefined;
 
 // ---- what this module offers
 
-const origin = { url: import.meta.url, data: ${text(data)} };
-const trainer = createTrainer(plan, origin);
+const origin = ${JSON.stringify(places).replace(/^\{(.*)\}$/, (_, known: string) => `{ url: import.meta.url${known && `, ${known}`} }`)};
+const trainer = createTrainer(plan, origin, node?.host ?? host);
 export const { load, train } = trainer;
 export const fetchFile = (path) => fetchFrom(origin, path);
 export { browserDevice };
 ${functions.join("")}${exports.length ? `export { ${exports.map((x, i) => `export${i} as ${x.name}`).join(", ")} };\n` : ""}
-await trainer.start();
+node?.start(plan, origin, trainer.load);
 `;
 }
 const isOwn = (name: string): boolean => (own as readonly string[]).includes(name);
