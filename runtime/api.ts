@@ -232,6 +232,6 @@ export interface Model {
   loadWeights(bytes: Uint8Array, into?: string): Promise<readonly string[]>;
   /** Settles when the device fails, with what it was; whatever is asked of the model then ends in the same problem. */
   readonly lost: Promise<Problem>;
-  /** Frees the device's memory. The device itself stays the caller's. */
-  close(): void;
+  /** Frees the device's memory. The device itself stays the caller's, who may destroy it when the promise settles: nothing is being compiled any more. */
+  close(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { checkFields } from "./fields.ts";
 import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
-import { dispatchesOf, programsOf } from "./plan.ts";
+import { boundBy, usedPart } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
@@ -73,19 +73,6 @@ export async function load(whole: Plan, options: LoadOptions): Promise<Model> {
     throw error;
   }
 }
-
-/** What using a model takes of a plan: exports, what they read, and the parameters. */
-function usedPart(plan: Plan): Plan {
-  const part = { ...plan, trains: [] };
-  const bound = boundBy(part);
-  return {
-    ...part,
-    states: plan.states.filter((t) => t.kind === "parameter" || (t.kind === "state" && bound.has(t.buffer))),
-  };
-}
-/** Buffers that some program binds. */
-const boundBy = (plan: Plan): ReadonlySet<number> =>
-  new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
 
 /** One data set is split one way, by the seed of the first train block on it, so that no block trains on what another measures. */
 function splitAll(s: Session): void {

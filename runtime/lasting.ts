@@ -68,7 +68,7 @@ export function createTrainer(plan: Plan, origin: Origin, host: Host): Trainer {
         }
         return { model, results };
       } catch (error) {
-        model.close();
+        await model.close();
         throw error;
       }
     },
@@ -82,7 +82,7 @@ interface Life {
   readonly facts: DeviceFacts | undefined;
   readonly trains: boolean; // not only used
   gone: boolean;
-  readonly end: () => void;
+  readonly end: () => Promise<void>;
 }
 const mostLosses = 3; // in a row, without a checkpoint further on
 
@@ -109,8 +109,8 @@ async function openModel(
       const device = options.device ?? opened!.device; // one of both is there
       const given = { ...(onEvent ? { onEvent } : {}), ...(used ? { weights: used } : {}) };
       const model = await load(plan, { ...files, ...options, ...given, device });
-      const end = (): void => {
-        model.close();
+      const end = async (): Promise<void> => {
+        await model.close();
         opened?.close();
       };
       const life: Life = { model, facts: opened?.facts, trains: !used, gone: false, end };
@@ -152,7 +152,7 @@ async function openModel(
   const revive = (dead: Life): Promise<void> => {
     if (life !== dead) return Promise.resolve();
     return (reviving ??= (async () => {
-      dead.end();
+      await dead.end();
       const next = await start(dead.trains ? undefined : weights);
       if (isClosed) return next.end();
       life = next;
@@ -181,11 +181,11 @@ async function openModel(
     try {
       await next.model.loadWeights(weights!);
     } catch (error) {
-      next.end();
+      await next.end();
       throw error;
     }
     life = next;
-    used.end();
+    await used.end();
   };
 
   const put = async (train: string, step: number, bytes: Uint8Array): Promise<void> => {
@@ -238,7 +238,7 @@ async function openModel(
   try {
     await takeUp();
   } catch (error) {
-    life.end();
+    await life.end();
     throw error;
   }
   return {
@@ -287,11 +287,11 @@ async function openModel(
       if (!life.trains) weights = await life.model.checkpoint({ weights: true });
       return names;
     },
-    close: () => {
+    close: async () => {
       if (isClosed) return;
       isClosed = true;
-      life.end();
       closed();
+      await life.end();
     },
   };
 }

@@ -21,6 +21,7 @@ const mapRead = 1;
 const mostReadBack = 1 << 28; // bytes of one buffer, a multiple of 4
 const mostlyStarting = 0.01; // seconds: of shorter ones, the time is that of submitting and mapping
 const computeStage = 4;
+const longestCompilation = 3000; // milliseconds
 
 export type Dims = Readonly<Record<string, number>>;
 export interface Place {
@@ -44,6 +45,7 @@ export class Machine {
   readonly #layouts = new Map<string, Layout>();
   readonly #shaders = new Map<string, Promise<GPUShaderModule>>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #compiling = new Set<Promise<unknown>>();
   readonly #recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
   #staging: { buffer: GPUBuffer; free: boolean }[] = [];
   readonly #held = new Map<string, string>(); // small values last written by the host, by place
@@ -346,13 +348,15 @@ export class Machine {
       const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
       found = this.#shader(dispatch.module).then(async (module) => {
         try {
-          return await this.settle(
-            this.device.createComputePipelineAsync({
-              label: dispatch.label,
-              layout: layout.pipeline,
-              compute: { module, entryPoint: dispatch.entry, constants },
-            }),
-          );
+          const compiling = this.device.createComputePipelineAsync({
+            label: dispatch.label,
+            layout: layout.pipeline,
+            compute: { module, entryPoint: dispatch.entry, constants },
+          });
+          this.#compiling.add(compiling);
+          const over = (): void => void this.#compiling.delete(compiling);
+          compiling.then(over, over);
+          return await this.settle(compiling);
         } catch (error) {
           this.check();
           throw new RuntimeProblem(
@@ -380,6 +384,12 @@ export class Machine {
   /** Nothing is being compiled any more: a device that is destroyed meanwhile may take the process with it. */
   async compiled(): Promise<void> {
     await Promise.allSettled(this.#pipelines.values());
+    // a failure is told while they still go on; some that were begun on a lost device never end
+    if (!this.#compiling.size) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise((resolve) => (timer = setTimeout(resolve, longestCompilation)));
+    await Promise.race([patience, Promise.allSettled(this.#compiling)]);
+    clearTimeout(timer);
   }
 
   // ---- recordings
@@ -565,13 +575,14 @@ export class Machine {
     }
     return results;
   }
-  close(): void {
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.device.removeEventListener("uncapturederror", this.#onError);
     for (const b of this.#buffers) b?.destroy();
     for (const s of this.#staging) s.buffer.destroy();
     for (const stop of [...this.#waiting]) stop(closed());
+    await this.compiled();
   }
 }
 

@@ -72,7 +72,8 @@ export function writeSafetensors(file: StoredFile): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-export function readSafetensors(bytes: Uint8Array): StoredFile {
+export function readSafetensors(file: Uint8Array): StoredFile {
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength); // `slice` of a Buffer copies nothing
   const bad = (what: string): RuntimeProblem => new RuntimeProblem(`this is no sound safetensors file: ${what}`);
   if (bytes.length < 8) throw bad(`it has ${bytes.length} bytes`);
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);

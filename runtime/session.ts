@@ -2,6 +2,7 @@
 import type { LoadOptions, TrainOptions } from "./api.ts";
 import type { HostDataset, Splits } from "./data.ts";
 import type { Dims, Machine, Place } from "./machine.ts";
+import { usedPart } from "./plan.ts";
 import type { Plan, PlanTensor, PlanTrain } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
 import { readSafetensors, widened, writeSafetensors } from "./safetensors.ts";
@@ -170,11 +171,7 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
 
 /** The device's words of a stored tensor, when it is the one that the plan has by this name. */
 function wordsFor(s: Session, t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> {
-  const shape = shapeOf(s, t);
-  if (from.dtype !== stored[t.dtype] || from.shape.length !== shape.length || from.shape.some((n, d) => n !== shape[d]))
-    throw new RuntimeProblem(
-      `${t.name} is ${shapeText(stored[t.dtype], shape)} in this model and ${shapeText(from.dtype, from.shape)} in the file`,
-    );
+  checkFits(t, shapeOf(s, t), from);
   if (t.range) {
     const [low, end] = t.range;
     const bad = new Int32Array(from.bytes.slice().buffer).find((x) => x < low || x >= end);
@@ -269,16 +266,16 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
   for (const [name, state] of states) s.states.set(name, state);
 }
 
-/** Weights by name; all of the model's, or those under a path. Names in the file may begin at that path. `all`: states, too, must be there. */
-export function readWeights(
-  s: Session,
+/** What a file has of these parameters and states, by name; all of them, or those under a path. Names in the file may begin at that path. `all`: states, too, must be there. */
+export function findWeights(
+  states: readonly PlanTensor[],
   bytes: Uint8Array,
   into: string | undefined,
   what: string,
   all = false,
-): string[] {
+): readonly { readonly t: PlanTensor; readonly from: StoredTensor }[] {
   const path = into?.replace(/\[(\d+)\]/g, ".$1");
-  const under = s.plan.states.filter(
+  const under = states.filter(
     (t) => isWeight(t) && (path === undefined || t.name === path || t.name.startsWith(`${path}.`)),
   );
   if (!under.length && all) return [];
@@ -294,13 +291,36 @@ export function readWeights(
     throw new RuntimeProblem(
       `${what} lacks ${listed(missing)}${path === undefined && missing.length < under.length ? "; name the part to load with `into:`" : ""}; it holds ${listed([...tensors.keys()])}`,
     );
+  return found.flatMap(({ t, from }) => (from ? [{ t, from }] : []));
+}
+/** Has a file what using this plan takes? A RuntimeProblem says what not; sizes that the data give are looked at when it is loaded. */
+export function checkWeights(plan: Plan, bytes: Uint8Array): void {
+  for (const { t, from } of findWeights(usedPart(plan).states, bytes, undefined, "it", true)) {
+    const known = t.shape.flatMap((size) => (typeof size === "number" ? [size] : []));
+    if (known.length === t.shape.length) checkFits(t, known, t.dtype === "f32" ? widened(from) : from);
+  }
+}
+function checkFits(t: PlanTensor, shape: readonly number[], from: StoredTensor): void {
+  if (from.dtype !== stored[t.dtype] || from.shape.length !== shape.length || from.shape.some((n, d) => n !== shape[d]))
+    throw new RuntimeProblem(
+      `${t.name} is ${shapeText(stored[t.dtype], shape)} in this model and ${shapeText(from.dtype, from.shape)} in the file`,
+    );
+}
+/** They become the model's. */
+export function readWeights(
+  s: Session,
+  bytes: Uint8Array,
+  into: string | undefined,
+  what: string,
+  all = false,
+): string[] {
   const converted = new Map<string, number>();
   const read = (t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> => {
     const fitting = t.dtype === "f32" ? widened(from) : from;
     if (fitting !== from) converted.set(from.dtype, (converted.get(from.dtype) ?? 0) + 1);
     return wordsFor(s, t, fitting);
   };
-  const words = found.flatMap(({ t, from }) => (from ? [{ t, words: read(t, from) }] : []));
+  const words = findWeights(s.plan.states, bytes, into, what, all).map(({ t, from }) => ({ t, words: read(t, from) }));
   for (const { t, words: w } of words) s.machine.write(t.buffer, t.offset, w);
   for (const [from, tensors] of converted) s.options.onEvent?.({ kind: "converted", file: what, from, tensors });
   return words.map(({ t }) => t.name);

@@ -25,7 +25,7 @@ export interface ArtifactOptions {
   readonly folder: string; // where to write
   readonly data: string; // the folder that the model's paths start from: that of its file
   readonly page?: boolean; // false: without index.html and its parts
-  readonly weights?: Uint8Array; // put beside the trainer, which loads them by default
+  readonly weights?: Uint8Array | "there"; // beside the trainer, which loads them by default; put there unless they are
   readonly index?: string; // text of shaders/INDEX.md. Default: it is not written
   readonly parts?: TrainerParts; // default: those of the build
 }
@@ -40,7 +40,7 @@ export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Prom
   const files = new Map<string, string | Uint8Array>(
     artifactTexts(plan, wayTo(folder, resolve(options.data)), parts, options),
   );
-  if (options.weights) files.set(weightsFile, options.weights);
+  if (typeof options.weights === "object") files.set(weightsFile, options.weights);
   try {
     replaceFiles(
       fs,
@@ -79,7 +79,7 @@ export function artifactTexts(
   ]);
 }
 
-const weightsFile = "weights.safetensors";
+export const weightsFile = "weights.safetensors";
 
 /**
  * The way from one folder to another as an address. Artifacts are published: where the two have nothing in common but the user's home or what is above it, the

@@ -1,6 +1,8 @@
 // dlm compile: a model to its artifacts, without training it.
 import { join } from "node:path";
 import { writeArtifacts, type Artifact } from "./artifacts.ts";
+import { checkWeights } from "../../runtime/session.ts";
+import { ofFile, readKept } from "./files.ts";
 import { openModel, planModel, type ModelFlags } from "./model.ts";
 import { openTerminal, styles } from "./terminal.ts";
 import { seconds } from "./progress.ts";
@@ -10,6 +12,7 @@ import { byteText, counted, parameterText, portText, typeText } from "../print/t
 export interface CompileFlags extends ModelFlags {
   readonly out: string;
   readonly target?: string;
+  readonly weights?: string; // a file: put beside the trainer, which loads it by default
   readonly page?: boolean; // false: without index.html and its parts
   readonly time?: boolean; // also what each phase took
   readonly json?: boolean;
@@ -17,12 +20,15 @@ export interface CompileFlags extends ModelFlags {
 
 export async function compile(path: string, flags: CompileFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
+  const weights = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
   const compiled = await planModel(openModel(path), flags, flags.target);
   const { plan, model } = compiled;
+  if (weights) await ofFile(flags.weights!, () => checkWeights(plan, weights));
   const files = await writeArtifacts(plan, {
     folder: flags.out,
     data: model.folder,
     index: indexText(plan, compiled.programs),
+    ...(weights ? { weights } : {}),
     ...(flags.page === false ? { page: false } : {}),
   });
   if (flags.json)
@@ -55,6 +61,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     "plan.json": "what runs when, in which memory",
     "trainer.mjs": `node ${join(flags.out, "trainer.mjs")} trains; as a module it offers load, train${plan.exports.map((x) => `, ${x.name}`).join("")}`,
     "trainer.d.ts": "its types",
+    "weights.safetensors": "what the trainer's module loads unless it is told otherwise",
     "index.html": "with page.*: trains in a browser; serve this folder and open it",
   };
   for (const f of rows)

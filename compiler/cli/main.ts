@@ -143,7 +143,8 @@ onModel(
     "writes kernels, plan, trainer and web page",
     `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html, page.*
      node out/trainer.mjs                               trains; needs nothing but the package webgpu
-     dlm compile digits.dlm -o out --target discrete    for graphics cards`,
+     dlm compile digits.dlm -o out --target discrete    for graphics cards
+     dlm compile digits.dlm -o out --weights digits.safetensors    for a site that uses the trained model`,
   ),
 )
   .requiredOption("-o, --out <folder>", "where to write")
@@ -152,6 +153,7 @@ onModel(
     "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete",
     "software",
   )
+  .option("--weights <file>", "put these beside the trainer: load() in it gives the trained model")
   .option("--no-page", "without index.html")
   .option("--time", "also what each phase of the compiler took")
   .option(...seed)

@@ -10,6 +10,7 @@ import { createTrainer, type Host, type Trainer } from "../../runtime/lasting.ts
 import type { Plan } from "../../runtime/plan.ts";
 import { freshDevice } from "../device.ts";
 import { made } from "../model.ts";
+import { lose as deviceLost } from "../observed.ts";
 
 const text = `data d { rows: 8
   field x: f32[2] = uniform(-1, 1)[2]
@@ -33,17 +34,22 @@ const x = [
 ];
 const folder = mkdtempSync(join(tmpdir(), "dlm-lasting-"));
 const devices: Awaited<ReturnType<typeof freshDevice>>[] = [];
+const losses: boolean[] = [];
 let opens = 0;
 const host: Host = {
   ...inNode,
   open: async () => {
     opens++;
     const opened = await freshDevice();
+    const gone = losses.length;
+    losses.push(false);
+    deviceLost(opened.device, () => losses[gone]!);
     devices.push(opened);
     return opened;
   },
 };
-const lose = (): void => devices.at(-1)!.device.destroy();
+/** At the next call. */
+const lose = (): void => void (losses[losses.length - 1] = true);
 afterEach(() => {
   for (const d of devices.splice(0)) d.close();
   opens = 0;
@@ -118,7 +124,7 @@ test("lost over and over: it goes on while it gets further, and gives up where i
     trainer().train({
       keep: memory(),
       onEvent: (event) => events.push(event),
-      onProgress: (event) => event.kind === "progress" && event.step > 6 && lose(),
+      onProgress: lose,
     }),
   ).rejects.toMatchObject({ name: "RuntimeProblem", reason: "lost" });
   expect(events.filter((event) => event.kind === "lost").length).toBe(4);

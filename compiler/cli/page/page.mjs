@@ -447,6 +447,7 @@ async function load() {
     try {
       const seed = element("seed").value;
       model = await trainer.load({
+        weights: false, // it is there to be trained
         ...(seed === "" ? {} : { seed: Number(seed) }),
         host: Object.fromEntries(hostFields().map((name) => [name, given.get(name)])),
         read: async (path) => given.get(path) ?? trainer.fetchFile(path),
