@@ -172,7 +172,7 @@ function setAside(fs: FileSystem, place: string, aside: string): () => void {
 }
 
 /** The parts that `npm run build` left beside this file. */
-function builtParts(): TrainerParts {
+export function builtParts(): TrainerParts {
   const path = new URL("trainer-parts.json", import.meta.url);
   try {
     return JSON.parse(fs.readFileSync(path, "utf8")) as TrainerParts;

@@ -29,7 +29,8 @@ export async function trainerParts() {
   const node = part("host");
   const types = source("../../runtime/api.ts")
     .replace(/^import .*\n/m, "")
-    .replace(/^\/\/.*\n/, "");
+    .replace(/^\/\/.*\n/, "")
+    .concat("\n", /\/\*\* How a compiled trainer [^]*?\n\}\n/.exec(source("../../runtime/trainer-api.ts"))[0]);
   const page = Object.fromEntries(["html", "css", "mjs", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]));
   return { runtime, node, types, page };
 }

@@ -30,6 +30,7 @@ export interface ModelFile {
   readonly name: string; // "digits.dlm": what artifacts call it, wherever they are made
   readonly folder: string;
   readonly text: string;
+  readonly onImport?: (place: string) => void; // a file that the text imports is looked for there
 }
 export interface Compilation extends CompileResult {
   readonly model: ModelFile;
@@ -158,6 +159,7 @@ const isOutside = (d: Diagnostic): boolean =>
 /** Imports lie beside the importing file. What is not there is told at the import. */
 function importText(model: ModelFile, path: string): string | undefined {
   const place = resolve(model.folder, path);
+  model.onImport?.(place);
   try {
     return textOf(readRegular(fs, place, mostTextBytes));
   } catch (error) {
