@@ -8,7 +8,7 @@ import { RuntimeProblem } from "./problem.ts";
 import { run } from "./program.ts";
 import { MissingFile, type Host, type Origin, type Trainer } from "./lasting.ts";
 
-export const host: Host = { open: openDevice, files: filesInNode, read: readPlace, store };
+export const host: Host = { open: openDevice, files: filesInNode, read: readPlace, weights: readWeights, store };
 
 /** The command line, if this is the program that Node was started with, and no bundle that has it in. */
 export function start(plan: Plan, { url }: Origin, load: Trainer["load"]): void {
@@ -62,7 +62,12 @@ function filesInNode(origin: Origin, data: string | undefined, most: number | un
   };
 }
 
-async function readPlace(_: Origin, place: string | URL): Promise<Uint8Array> {
+/** Beside the trainer and nowhere else: others may have files of the same name. */
+async function readWeights({ url, files }: Origin, path: string): Promise<Uint8Array> {
+  const moved = files?.[path];
+  return readPlace(moved ?? (url === undefined ? path : new URL(path, url)));
+}
+async function readPlace(place: string | URL): Promise<Uint8Array> {
   if (/^https?:/.test(String(place))) {
     const response = await fetch(place);
     if (!response.ok) throw new RuntimeProblem(`${String(place)} is not to be had: ${response.status}`);

@@ -11,15 +11,17 @@ import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
 export interface Origin {
   readonly url: string | undefined; // of trainer.mjs
   readonly data?: string; // the folder of the model's file, relative to that of trainer.mjs: "../examples/"
-  readonly weights?: string; // what is loaded by default, relative to trainer.mjs
+  readonly weights?: string; // what is loaded by default, by its path beside trainer.mjs
   readonly files?: Readonly<Record<string, string>>; // addresses of data files by their paths in the model, where a bundler moved them
 }
 /** What pages and Node have each in their way. */
 export interface Host {
   readonly open: (choose: string | undefined) => Promise<OpenDevice>;
   readonly files: (origin: Origin, data: string | undefined, mostBytes: number | undefined) => DataFiles;
-  /** What lies at a path or an address. */
-  readonly read: (origin: Origin, place: string | URL) => Promise<Uint8Array>;
+  /** What lies at a path or an address that the program gives. */
+  readonly read: (place: string | URL) => Promise<Uint8Array>;
+  /** The weights that come with the trainer. */
+  readonly weights: (origin: Origin, path: string) => Promise<Uint8Array>;
   readonly store: (plan: Plan, name: string | undefined) => CheckpointStore;
 }
 interface OpenDevice {
@@ -98,8 +100,14 @@ async function openModel(
       "`weights` are for a model that is used, `keep` is for one that is trained: give one of them",
     );
   const store = typeof keep === "object" ? keep : keep ? host.store(plan, keep === true ? undefined : keep) : undefined;
-  const place = store ? false : (asked ?? (origin.weights === undefined ? false : beside(origin, origin.weights)));
-  let weights = place === false ? undefined : place instanceof Uint8Array ? place : await host.read(origin, place);
+  let weights =
+    asked instanceof Uint8Array
+      ? asked
+      : asked
+        ? await host.read(asked)
+        : store || asked === false || origin.weights === undefined
+          ? undefined
+          : await host.weights(origin, origin.weights);
   const tell = (event: TrainerEvent): void => onEvent?.(event);
   const files = host.files(origin, data, options.mostFileBytes);
 
@@ -295,10 +303,6 @@ async function openModel(
     },
   };
 }
-
-/** An address relative to the trainer's own. */
-export const beside = ({ url }: Origin, path: string): string | URL =>
-  url !== undefined && URL.canParse(path, url) ? new URL(path, url) : path;
 
 const longestRest = 10_000; // milliseconds in which a page that is awake does something
 /** Trains, and tells when everything stood still for a while. */

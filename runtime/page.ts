@@ -8,7 +8,7 @@ import { MissingFile, type Host, type Origin } from "./lasting.ts";
 export { browserDevice };
 
 /** In pages and in their workers. */
-export const host: Host = { open: browserDevice, files: filesOnPage, read: readPlace, store };
+export const host: Host = { open: browserDevice, files: filesOnPage, read: readPlace, weights: fetchFile, store };
 
 /** Of the page, or of the worker's program. */
 const pageUrl = (): string | undefined =>
@@ -72,8 +72,8 @@ export async function fetchFile(origin: Origin, path: string, data?: string): Pr
   throw new MissingFile(path, places, "the server of this page does not have it: give the file by hand");
 }
 /** What the program names, wherever it lies. */
-async function readPlace(origin: Origin, place: string | URL): Promise<Uint8Array> {
-  const { href } = new URL(place, pageUrl() ?? origin.url);
+async function readPlace(place: string | URL): Promise<Uint8Array> {
+  const { href } = new URL(place, pageUrl());
   const bytes = await fetched(href);
   if (!bytes) throw new MissingFile(String(place), [href], "no server answers with it");
   return bytes;

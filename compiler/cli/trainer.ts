@@ -84,7 +84,7 @@ const ownExports = (plan: Plan): readonly string[] => plan.exports.flatMap(({ na
 export interface SiteFiles {
   readonly imports: readonly string[]; // lines
   readonly files: Readonly<Record<string, string>>;
-  readonly weights?: string | undefined;
+  readonly weights?: string | undefined; // one of these paths
 }
 export const siteRuntime = (parts: TrainerParts): string =>
   `export const { createTrainer, fetchFile, browserDevice, host, shared } = ${parts.runtime};\n`;
@@ -107,7 +107,7 @@ ${imports.map((line) => `${line}\n`).join("")}
 ${planText(plan)}
 // ---- what this module offers
 
-const origin = { url: ${url}, files: { ${moved.join(", ")} }${weights === undefined ? "" : `, weights: ${weights}`} };
+const origin = { url: ${url}, files: { ${moved.join(", ")} }${weights === undefined ? "" : `, weights: ${text(weights)}`} };
 const trainer = createTrainer(plan, origin, host);
 ${offerText(plan)}
 if (import.meta.hot) import.meta.hot.dispose(() => trainer.close());

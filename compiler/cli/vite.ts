@@ -87,12 +87,14 @@ export default function dlm(options: DlmOptions = {}): Plugin {
         if (isBuild) return this.error({ message, id });
         this.warn(message);
       }
-      const trained = weights && weights.problem === undefined ? weights.place : undefined;
+      const trained = weights && weights.problem === undefined ? basename(weights.place) : undefined;
+      if (weights && trained !== undefined) found.places[trained] = weights.place;
       if (options.types !== false) writeTypes(id, trainerTypes(plan, parts()));
-      const files = ssr
-        ? onServer(found, trained, isBuild ? root : undefined)
-        : onPage(found.places, trained, model.folder);
-      return { code: siteModule(plan, ssr ? server : page, files, ssr), map: { mappings: "" } };
+      const files = ssr ? onServer(found, isBuild ? root : undefined) : onPage(found, model.folder);
+      return {
+        code: siteModule(plan, ssr ? server : page, { ...files, weights: trained }, ssr),
+        map: { mappings: "" },
+      };
     },
   };
 }
@@ -115,7 +117,7 @@ function logOf(
 }
 
 interface FoundFiles {
-  readonly places: Readonly<Record<string, string>>; // by their paths in the model
+  readonly places: Record<string, string>; // by their paths in the model
   readonly folders: Readonly<Record<string, string>>;
   readonly missing: readonly string[];
 }
@@ -153,24 +155,20 @@ function weightsOf(plan: Plan, model: ModelFile): { readonly place: string; read
 }
 
 /** Imports that Vite makes addresses of, in development and in the site that it builds. */
-function onPage(places: FoundFiles["places"], weights: string | undefined, folder: string): SiteFiles {
-  const imports: string[] = [];
-  const addressOf = (place: string): string => {
+function onPage({ places }: FoundFiles, folder: string): SiteFiles {
+  const entries = Object.entries(places);
+  const imports = entries.map(([, place], i) => {
     const path = relative(folder, place).replaceAll("\\", "/");
-    const specifier = path.startsWith("../") ? path : `./${path}`;
-    imports.push(`import file${imports.length} from ${JSON.stringify(`${specifier}?url&no-inline`)};`);
-    return `file${imports.length - 1}`;
-  };
-  const files = Object.fromEntries(Object.entries(places).map(([path, place]) => [path, addressOf(place)]));
-  return { files, ...(weights === undefined ? {} : { weights: addressOf(weights) }), imports };
+    return `import file${i} from ${JSON.stringify(`${path.startsWith("../") ? path : `./${path}`}?url&no-inline`)};`;
+  });
+  return { imports, files: Object.fromEntries(entries.map(([path], i) => [path, `file${i}`])) };
 }
 /** Paths on the disk: from the site's folder in what is built, for the machine of its author is not that of the server. */
-function onServer(found: FoundFiles, weights: string | undefined, root: string | undefined): SiteFiles {
+function onServer({ places, folders }: FoundFiles, root: string | undefined): SiteFiles {
   const pathOf = (place: string): string =>
     JSON.stringify(root === undefined ? place : relative(root, place).replaceAll("\\", "/"));
-  const all = Object.entries({ ...found.places, ...found.folders });
-  const files = Object.fromEntries(all.map(([path, place]) => [path, pathOf(place)]));
-  return { files, ...(weights === undefined ? {} : { weights: pathOf(weights) }), imports: [] };
+  const all = Object.entries({ ...places, ...folders });
+  return { imports: [], files: Object.fromEntries(all.map(([path, place]) => [path, pathOf(place)])) };
 }
 
 /** TypeScript looks for the types of model.dlm in model.d.dlm.ts, where the option allowArbitraryExtensions is set. */
