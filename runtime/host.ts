@@ -10,15 +10,16 @@ import { MissingFile, type Host, type Origin, type Trainer } from "./lasting.ts"
 
 export const host: Host = { open: openDevice, files: filesInNode, read: readPlace, weights: readWeights, store };
 
-/** The command line, if this is the program that Node was started with, and no bundle that has it in. */
+/** The command line, if the program that Node was started with is the trainer itself, whatever its name, and no bundle that has it in. */
 export function start(plan: Plan, { url }: Origin, load: Trainer["load"]): void {
   const started = process.argv[1];
   if (!started || url === undefined) return;
   const { readFileSync, realpathSync } = process.getBuiltinModule("node:fs");
   try {
-    const own = process.getBuiltinModule("node:url").fileURLToPath(url);
-    if (realpathSync(started) !== realpathSync(own)) return;
-    if (!readFileSync(own, "utf8").startsWith(`// ${plan.name}, compiled by `)) return;
+    const own = realpathSync(process.getBuiltinModule("node:url").fileURLToPath(url));
+    const file = realpathSync(started);
+    if (process.getBuiltinModule("node:path").dirname(file) !== own) return;
+    if (!readFileSync(file, "utf8").startsWith(`// ${plan.name}, compiled by `)) return;
   } catch {
     return;
   }
@@ -28,10 +29,8 @@ export function start(plan: Plan, { url }: Origin, load: Trainer["load"]): void 
 /** Files by their path in the model: under the folder given, the working folder, the trainer's folder, and where the model lay when it was compiled. */
 function filesInNode(origin: Origin, data: string | undefined, most: number | undefined): DataFiles {
   const fs = process.getBuiltinModule("node:fs");
-  const { resolve, dirname } = process.getBuiltinModule("node:path");
-  const own = origin.url?.startsWith("file:")
-    ? [dirname(process.getBuiltinModule("node:url").fileURLToPath(origin.url))]
-    : [];
+  const { resolve } = process.getBuiltinModule("node:path");
+  const own = origin.url?.startsWith("file:") ? [process.getBuiltinModule("node:url").fileURLToPath(origin.url)] : [];
   const compiled = origin.data;
   const folders = [
     ...(data === undefined ? [] : [data]),

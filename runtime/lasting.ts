@@ -9,7 +9,7 @@ import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
 
 /** Where a trainer comes from. */
 export interface Origin {
-  readonly url: string | undefined; // of trainer.mjs
+  readonly url: string | undefined; // the folder of trainer.mjs
   readonly data?: string; // the folder of the model's file, relative to that of trainer.mjs: "../examples/"
   readonly weights?: string; // what is loaded by default, by its path beside trainer.mjs
   readonly files?: Readonly<Record<string, string>>; // addresses of data files by their paths in the model, where a bundler moved them

@@ -13,7 +13,7 @@ export const host: Host = { open: browserDevice, files: filesOnPage, read: readP
 /** Of the page, or of the worker's program. */
 const pageUrl = (): string | undefined =>
   (globalThis.document as Document | undefined)?.baseURI ?? (globalThis.location as Location | undefined)?.href;
-/** Of trainer.mjs. Some bundlers give the place on the machine that they ran on, which says nothing here. */
+/** Of the trainer. A bundler may give a place on the machine that it ran on, which says nothing here. */
 const ownUrl = ({ url }: Origin): string => (url !== undefined && /^https?:/.test(url) ? url : (pageUrl() ?? ""));
 
 /** A server lists no folders: `index.json` in it does, an array of the paths below it. */

@@ -18,6 +18,7 @@ export async function trainerParts() {
     format: "esm",
     platform: "browser",
     target: "es2022",
+    define: { "import.meta.url": "ownUrl" },
     minify: true,
     charset: "utf8",
     legalComments: "none",
@@ -46,7 +47,7 @@ function asFunction(text) {
   // what is imported by an address is no bundler's business; the minifier drops the words that tell them so
   const told = body.replace(/\bimport\(/g, "import(/* webpackIgnore: true */ /* @vite-ignore */ ");
   const record = pairs(names).map(([local, name]) => `${name}: ${local}`);
-  return `(({ ${imports.join(", ")} } = {}) => {\n${told}\nreturn { ${record.join(", ")} };\n})`;
+  return `(({ ${imports.join(", ")} } = {}, ownUrl) => {\n${told}\nreturn { ${record.join(", ")} };\n})`;
 }
 const pairs = (names) =>
   names.split(",").map((pair) => {

@@ -4,7 +4,7 @@ import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/
 
 export interface TrainerParts {
   readonly runtime: string; // an expression: the bundled runtime/trainer.ts, and under `shared` what the next one takes
-  readonly node: string; // a function: the bundled runtime/host.ts, for Node alone
+  readonly node: string; // a function of that and of the address of its module: the bundled runtime/host.ts, for Node alone
   readonly types: string; // of the runtime's interface (runtime/api.ts)
   /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stands {{title}}. */
   readonly page: { readonly html: string; readonly css: string; readonly mjs: string; readonly svg: string };
@@ -32,14 +32,21 @@ ${planText(plan)}
 
 const { createTrainer, fetchFile: fetchFrom, browserDevice, host, shared } = ${parts.runtime};
 
+// ---- where it lies: bundlers that read these words put no folder of their own machine here
+
+let url;
+try {
+  url = new URL(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ ".", import.meta.url).href;
+} catch {} // a classic script has no place
+
 // ---- what it is in Node: devices, files, a command line
 
 const inNode = typeof process === "object" && typeof process.versions?.node === "string";
-const node = inNode ? ${parts.node}(shared) : undefined;
+const node = inNode ? ${parts.node}(shared, url) : undefined;
 
 // ---- what this module offers
 
-const origin = { url: import.meta.url${fields(places)} };
+const origin = { url${fields(places)} };
 const trainer = createTrainer(plan, origin, node?.host ?? host);
 ${offerText(plan)}
 node?.start(plan, origin, trainer.load);
@@ -92,7 +99,7 @@ export const siteRuntime = (parts: TrainerParts): string =>
 export const siteRuntimeInNode = (parts: TrainerParts, page: string): string =>
   `import { shared } from ${text(page)};
 export { createTrainer, fetchFile, browserDevice } from ${text(page)};
-export const { host } = ${parts.node}(shared);\n`;
+export const { host } = ${parts.node}(shared, import.meta.url);\n`;
 /** A model as a module of a site. `runtime`: the module of one of these two. */
 export function siteModule(
   plan: Plan,

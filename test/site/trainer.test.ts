@@ -105,7 +105,7 @@ test("a worker uses it", async () => {
   );
   await used(page);
 });
-test("esbuild bundles it for browsers without a word", async () => {
+test("esbuild bundles it for browsers without a word; a classic script has its files beside the page", async () => {
   put("bundled/main.mjs", using("../out/trainer.mjs").replace("const model", "globalThis.begun = true;\nconst model"));
   const { warnings, metafile } = await build({
     entryPoints: [join(root, "bundled/main.mjs")],
@@ -121,6 +121,20 @@ test("esbuild bundles it for browsers without a word", async () => {
   cpSync(join(root, "out/weights.safetensors"), join(root, "bundled/weights.safetensors"));
   put("bundled/index.html", `<!doctype html><script type="module" src="bundle.mjs"></script>`);
   await used(await open("bundled/index.html"));
+  put(
+    "classic/main.mjs",
+    `import { load, predict } from "../out/trainer.mjs";\n(async () => {${using("").replace(/^.*import.*$/m, "")}})();`,
+  );
+  await build({
+    entryPoints: [join(root, "classic/main.mjs")],
+    bundle: true,
+    format: "iife",
+    outfile: join(root, "classic/main.js"),
+    logLevel: "silent",
+  });
+  cpSync(join(root, "out/weights.safetensors"), join(root, "classic/weights.safetensors"));
+  put("classic/index.html", `<!doctype html><script src="main.js"></script>`);
+  await used(await open("classic/index.html"));
 });
 
 const vite = async (folder: string, plugins: readonly Plugin[], ssr?: string): Promise<readonly string[]> => {
