@@ -20,4 +20,4 @@ export {
 export { renderDiagnostic, renderDiagnostics, type RenderOptions } from "../grammar/render.ts";
 export type { GraphProgram } from "./graph/types.ts";
 export type { Program } from "./elaborate/program.ts";
-export type { Plan } from "../runtime/plan.ts";
+export type { Plan as CheckedPlan, PlanData as Plan } from "../runtime/plan.ts";

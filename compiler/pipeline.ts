@@ -23,6 +23,7 @@ import { programParts } from "./print/program.ts";
 import type { Part } from "./print/part.ts";
 import { flattenUnits, type FlatModel } from "./programs/flatten.ts";
 import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";
+import { rowwiseUnits } from "./programs/rowwise.ts";
 import { layoutOf, storageOf } from "./programs/layout.ts";
 import { lowerUnits, type LoweredModel } from "./programs/lower.ts";
 import { narrowed, simplified, unitsOf, type Unit } from "./programs/units.ts";
@@ -75,6 +76,11 @@ export const phases: readonly Phase[] = [
     reads: ["file", "flat"],
     run: ({ file, flat, target }) => ({ fused: fuseUnits(flat, placeOf(file), target) }),
     print: [{ stage: "fused", parts: ({ programs }) => fusedParts(programs) }],
+  }),
+  phase({
+    name: "rowwise", // loops that are one launch
+    reads: ["flat", "fused"],
+    run: ({ flat, fused, target }) => ({ fused: rowwiseUnits(fused, flat.views, target) }),
   }),
   phase({
     name: "lower", // each kernel by the cheapest of its schedules

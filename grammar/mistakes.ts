@@ -148,8 +148,10 @@ function hintFor(stuck: Stuck, expression: boolean): string | undefined {
   if (kindOf(token) === "//" || /(^|\s)\/\/[^\n]*$/.test(before)) return "a comment begins with `#`; `//` divides";
   if (expected.includes("`of`") && /\bstack\s*\([^{}]*\)\s*$/.test(before))
     return "a list is stacked where a tensor is wanted: write `[x, y]`; `stack n of layer` repeats a layer";
-  if (expected.includes("`(`") && /\blayer\s+\w+\s*\([^{}]*\)\s*$/.test(before))
-    return `a layer has two lists, hyper-parameters and inputs: write \`${/layer\s+\w+/.exec(before.slice(before.lastIndexOf("layer")))![0]}()(...)\``;
+  if (expected.includes("`(`") && /\blayer\s+\w+\s*\([^{}]*\)\s*$/.test(before)) {
+    const written = [...before.matchAll(/\blayer\s+\w+(?=\s*\()/g)].at(-1)![0];
+    return `a layer has two lists, hyper-parameters and inputs: write \`${written}()(...)\``;
+  }
   const isSettingAhead = next?.tokenType.name === "number" || next?.tokenType.name === "string";
   if (!isSettingAhead && /\bminimize\b(?:(?!\b(?:by|let|state|next|metric|minimize)\b)[^{}])*$/.test(before))
     return "say which optimizer takes the steps: `minimize e by optimizer(...)`";

@@ -11,6 +11,7 @@ import {
 
 export interface RenderOptions {
   readonly color?: boolean;
+  readonly program?: string; // how dlm is started where this is read: `npx dlm`. Default: `dlm`
 }
 const widest = 120;
 
@@ -26,7 +27,7 @@ export function renderDiagnostic(d: Diagnostic, options: RenderOptions = {}): st
   );
   for (const note of d.notes ?? []) lines.push(`   ${note}`);
   if (d.hint) lines.push(`   ${paint(36, "hint:")} ${d.hint}`);
-  lines.push(`   see:  dlm explain ${d.code}`);
+  lines.push(`   see:  ${options.program ?? "dlm"} explain ${d.code}`);
   return lines.join("\n");
 }
 

@@ -1,5 +1,6 @@
 // The runtime's public types: what a program that trains or uses a model sees.
 import type { DType, Plan } from "./plan.ts";
+import type { Device, Signal } from "./platform.ts";
 
 /** Dense and row-major; i32 as Int32Array, bool as Uint8Array of 0 and 1. */
 export interface Tensor {
@@ -20,7 +21,7 @@ export interface Picture {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 export interface LoadOptions {
-  readonly device: GPUDevice;
+  readonly device: Device;
   /** The bytes of a file that the plan's data or `load:` name, by the path written there. Needed only when there are such. */
   readonly read?: (path: string) => Promise<Uint8Array>;
   /** Files below a folder that the plan's data name, by their paths from there. Needed for `images()` only, as is `picture`. */
@@ -105,7 +106,7 @@ export interface TrainOptions {
   /** Leave off after so many steps of this call (a pause: no last evaluation, nothing saved). */
   readonly stopAfter?: number;
   /** A pause as soon as what is on the device is done. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Signal;
   readonly onProgress?: (event: TrainEvent) => void;
   /** Checkpoints while the run goes on, for whoever keeps the last good state. */
   readonly snapshots?: {
@@ -230,6 +231,8 @@ export interface Model {
   restore(bytes: Uint8Array): Promise<void>;
   /** Takes parameters and layer states by name from a safetensors file; all of the model's, or those under the dotted path `into`. */
   loadWeights(bytes: Uint8Array, into?: string): Promise<readonly string[]>;
+  /** Holds out the rows that were held out when these weights were trained, as the file says; false where it does not. A restored checkpoint does the same. */
+  holdOutAs(bytes: Uint8Array): Promise<boolean>;
   /** Settles when the device fails, with what it was; whatever is asked of the model then ends in the same problem. */
   readonly lost: Promise<Problem>;
   /** Frees the device's memory. The device itself stays the caller's, who may destroy it when the promise settles: nothing is being compiled any more. */

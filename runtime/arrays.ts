@@ -116,6 +116,28 @@ export function parseIdx(bytes: Uint8Array, path: string): ArrayFile {
   const header = idxHeader(bytes, path);
   return { shape: header.shape, data: elements(bytes, header, noIdx(path)) };
 }
+/** A whole file with the rows that these first bytes of an npy or idx file hold; undefined for anything else, and where not one is whole. */
+export function beginning(head: Uint8Array, path: string): Uint8Array | undefined {
+  if (head[0] !== 0x93 && (head[0] || head[1] || !head[3])) return undefined;
+  const header = head[0] === 0x93 ? npyHeader(head, path) : idxHeader(head, path);
+  const [rows = 0, ...shape] = header.shape;
+  const row = product(shape) * Number(header.type.slice(1));
+  const held = Math.min(rows, Math.floor((head.length - header.start) / row));
+  if (!(held > 0)) return undefined;
+  const bytes = head.slice(0, header.start + held * row);
+  if (head[0] !== 0x93) {
+    new DataView(bytes.buffer).setUint32(4, held);
+    return bytes;
+  }
+  // a shorter number takes fewer characters, and the header's length is fixed
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, header.start));
+  const shorter = text
+    .replace(/('shape':\s*\(\s*)\d+/, `$1${held}`)
+    .replace(/'fortran_order':\s*True/, "'fortran_order': False"); // of a sample the order says nothing
+  const padded = shorter.trimEnd().padEnd(header.start - 1) + "\n";
+  for (let i = 0; i < header.start; i++) bytes[i] = padded.charCodeAt(i);
+  return bytes;
+}
 /** Of an npy or idx file, by its first bytes; undefined for anything else. What is wrong with the header is told where the file is parsed. */
 export function declaredBytes(head: Uint8Array, path: string): number | undefined {
   const isNpy = head[0] === 0x93;

@@ -1,7 +1,17 @@
 // Is this a plan that can be replayed on this device? Everything is looked at before anything is allocated: version, references, sizes, and
 // the features and limits that the kernels need.
 import { dataRead, dispatchesOf, planVersion, programsOf, sizeOf } from "./plan.ts";
-import type { Command, Dispatch, Plan, PlanBuffer, PlanPort, PlanProgram, Size, WorkgroupCount } from "./plan.ts";
+import type {
+  Command,
+  Dispatch,
+  Plan,
+  PlanBuffer,
+  PlanData,
+  PlanPort,
+  PlanProgram,
+  Size,
+  WorkgroupCount,
+} from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
 import { isLong, roundBytes } from "./recording.ts";
 import { firstFault } from "./schema.ts";
@@ -9,7 +19,7 @@ import { firstFault } from "./schema.ts";
 const mostGroups = 65535;
 type Dims = Readonly<Record<string, number>>;
 
-export function checkPlan(plan: Plan): void {
+export function checkPlan(plan: PlanData): asserts plan is Plan {
   if (typeof plan !== "object" || plan === null || typeof plan.version !== "number")
     throw new RuntimeProblem("this is no plan of dlm: it has no version");
   if (plan.version !== planVersion)
@@ -18,7 +28,7 @@ export function checkPlan(plan: Plan): void {
     );
   const fault = firstFault(plan);
   if (fault !== undefined) throw new RuntimeProblem(`the plan is damaged at ${fault}`);
-  checkParts(plan);
+  checkParts(plan as Plan); // `firstFault` found every field as its type says
 }
 /** What the types do not say: references, places within their buffers. A plan is made by a machine: what is wrong in it is told by its place alone. */
 function checkParts(plan: Plan): void {

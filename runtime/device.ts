@@ -1,5 +1,6 @@
 // A WebGPU device and what it is. In: an adapter, of Node (node.ts) or of a browser.   Out: a device with all of the adapter's limits, and facts for people.
 import { messageOf, RuntimeProblem } from "./problem.ts";
+import type { Adapter, Device } from "./platform.ts";
 
 export type DeviceClass = "gpu" | "system" | "embedded" | "browser";
 export const classTexts: Readonly<Record<DeviceClass, string>> = {
@@ -22,9 +23,9 @@ const usefulFeatures: readonly GPUFeatureName[] = ["subgroups", "timestamp-query
 
 /** A device with everything that the adapter offers and kernels can use. One adapter gives one device. */
 export async function requestDevice(
-  adapter: GPUAdapter,
+  adapter: Adapter,
   deviceClass: DeviceClass,
-): Promise<{ readonly device: GPUDevice; readonly facts: DeviceFacts }> {
+): Promise<{ readonly device: Device; readonly facts: DeviceFacts }> {
   const limits: Record<string, number> = {};
   for (const name in adapter.limits) {
     const value = (adapter.limits as unknown as Record<string, unknown>)[name]; // GPUSupportedLimits has no index signature
@@ -62,7 +63,7 @@ export function subgroupText({ subgroupSize }: DeviceFacts): string {
 
 /** The browser's device. */
 export async function browserDevice(): Promise<{
-  readonly device: GPUDevice;
+  readonly device: Device;
   readonly facts: DeviceFacts;
   readonly close: () => void;
 }> {

@@ -32,9 +32,11 @@ export async function cachedDriver(version?: string): Promise<EmbeddedDriver | s
   }
   const names = inside.filter((name) => (version === undefined ? /^swiftshader-[\d.]+$/.test(name) : name === version));
   const newest = names.sort((a, b) => a.localeCompare(b, "en", { numeric: true })).at(-1);
-  if (!newest) return `none is in the cache folder ${cache}; \`npx dlm doctor\` puts one there`;
+  if (!newest) return `none is in the cache folder ${cache}; \`npx dlm doctor --install\` puts one there`;
   const reason = await whyNot(`${cache}/${newest}`);
-  return reason === undefined ? driverIn(`${cache}/${newest}`) : `${reason}; \`npx dlm doctor\` puts another one there`;
+  return reason === undefined
+    ? driverIn(`${cache}/${newest}`)
+    : `${reason}; \`npx dlm doctor --install\` puts another one there`;
 }
 export const driverIn = (folder: string): EmbeddedDriver => ({
   folder,

@@ -7,17 +7,26 @@ import { checkFields } from "./fields.ts";
 import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
 import { boundBy, usedPart } from "./plan.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanData } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
-import { initialise, newState, readCheckpoint, readTensors, readWeights, writeCheckpoint } from "./session.ts";
+import {
+  initialise,
+  newState,
+  readCheckpoint,
+  readTensors,
+  readWeights,
+  seedsIn,
+  takeSeeds,
+  writeCheckpoint,
+} from "./session.ts";
 import type { Session } from "./session.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";
 
 export type * from "./api.ts";
-export type { Plan } from "./plan.ts";
+export type { Plan as CheckedPlan, PlanData as Plan } from "./plan.ts";
 export { RuntimeProblem } from "./problem.ts";
 export { splitRows } from "./batches.ts";
 
@@ -25,7 +34,7 @@ export { splitRows } from "./batches.ts";
  * Checks the plan against the device, reads the data, makes buffers and pipelines, and gives every parameter its initial value.
  * Everything that can be wrong with plan, data or device ends in a RuntimeProblem.
  */
-export async function load(whole: Plan, options: LoadOptions): Promise<Model> {
+export async function load(whole: PlanData, options: LoadOptions): Promise<Model> {
   checkPlan(whole);
   const { device, seed, weights } = options;
   if (weights) readSafetensors(weights); // before anything is made
@@ -46,7 +55,10 @@ export async function load(whole: Plan, options: LoadOptions): Promise<Model> {
     });
     const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
     const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
-    const splitSeeds = new Map([...whole.trains].reverse().map((t) => [t.dataset, seed ?? t.seed]));
+    const seeds = weights ? seedsIn(weights) : new Map<string, number>();
+    const splitSeeds = new Map(
+      [...whole.trains].reverse().map((t) => [t.dataset, seed ?? seeds.get(t.name) ?? t.seed]),
+    );
     const data = new Map(placed.map((d) => [d.plan.name, d]));
     const session: Session = {
       plan,
@@ -82,6 +94,11 @@ function splitAll(s: Session): void {
     s.splits.set(name, splitsOf(d, seed));
   }
   s.dims = dataDims([...s.data.values()], s.splits);
+}
+async function splitAnew(s: Session): Promise<void> {
+  splitAll(s);
+  writeTrainingRows(s);
+  await checkFields(s);
 }
 /** Everything whose size is known now, so that nothing is allocated later than it must be. */
 async function allocateStatic(s: Session): Promise<void> {
@@ -210,9 +227,13 @@ function modelOf(s: Session): Model {
     restore: (bytes) =>
       alone("restoring", async () => {
         readCheckpoint(s, bytes);
-        splitAll(s); // by the checkpoint's seeds
-        writeTrainingRows(s);
-        await checkFields(s);
+        await splitAnew(s); // by the checkpoint's seeds
+      }),
+    holdOutAs: (bytes) =>
+      alone("splitting the data", async () => {
+        const known = takeSeeds(s, bytes);
+        if (known) await splitAnew(s);
+        return known;
       }),
     loadWeights: (bytes, into) => alone("loading weights", async () => readWeights(s, bytes, into, "the file")),
     lost: machine.lost,

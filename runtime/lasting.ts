@@ -188,6 +188,7 @@ async function openModel(
     const next = await start(undefined);
     try {
       await next.model.loadWeights(weights!);
+      if (options.seed === undefined) await next.model.holdOutAs(weights!);
     } catch (error) {
       await next.end();
       throw error;
@@ -289,6 +290,10 @@ async function openModel(
     restore: async (bytes) => {
       await becomeWhole();
       await life.model.restore(bytes);
+    },
+    holdOutAs: async (bytes) => {
+      await becomeWhole();
+      return life.model.holdOutAs(bytes);
     },
     loadWeights: async (bytes, into) => {
       const names = await life.model.loadWeights(bytes, into);

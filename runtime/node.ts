@@ -6,6 +6,7 @@
 import { requestDevice, type DeviceClass, type DeviceFacts } from "./device.ts";
 import { cachedDriver, resolvePackage, type EmbeddedDriver, type FindDriver } from "./embedded.ts";
 import { messageOf } from "./problem.ts";
+import type { Device } from "./platform.ts";
 
 /** One way to a device: what came of it. */
 export interface Attempt {
@@ -13,7 +14,7 @@ export interface Attempt {
   readonly outcome: string;
 }
 export interface OpenedDevice {
-  readonly device: GPUDevice;
+  readonly device: Device;
   readonly facts: DeviceFacts;
   readonly choice: string;
   readonly tried: readonly Attempt[];
@@ -68,7 +69,7 @@ export async function openDevice(wanted?: string, findDriver: FindDriver = cache
   }
   const outcomes = tried.map((attempt) => `\n  ${attempt.way}: ${attempt.outcome}`).join("");
   throw new DeviceUnavailable(
-    `no ${choice === "auto" ? "WebGPU" : `"${choice}"`} device was found:${outcomes}\n\`dlm doctor\` says more; --device or DLM_DEVICE chooses (auto, gpu, system, embedded, or a part of a name)`,
+    `no ${choice === "auto" ? "WebGPU" : `"${choice}"`} device was found:${outcomes}\n\`npx dlm doctor\` says more; --device or DLM_DEVICE chooses (auto, gpu, system, embedded, or a part of a name)`,
     tried,
   );
 }

@@ -38,6 +38,16 @@ export interface Plan {
   readonly exports: readonly PlanExport[];
 }
 
+/** A plan as a program that imports `plan.json` sees it: TypeScript takes the words of a JSON file for strings, and its pairs for lists. */
+export type PlanData = Loose<Plan>;
+type Loose<T> = T extends string
+  ? string
+  : T extends readonly (infer Item)[]
+    ? readonly Loose<Item>[]
+    : T extends object
+      ? { readonly [Name in keyof T]: Loose<T[Name]> }
+      : T;
+
 /** A buffer is never bound for reading and for writing in one dispatch. */
 export interface PlanBuffer {
   readonly label: string;

@@ -7,6 +7,7 @@ import { Keeper, oftenOf } from "./keeper.ts";
 import { DeviceUnavailable } from "./node.ts";
 import type { Often, Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
+import { withoutChatter } from "./quiet.ts";
 import { jsonText } from "./tensor.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "./unattended.ts";
@@ -33,6 +34,9 @@ const help = (plan: Plan): string =>
     .map(([name, text]) => `  --${name} ${text}\n`)
     .join("")}`;
 
+/** The command line itself is wrong. */
+class UsageProblem extends RuntimeProblem {}
+
 export async function run(plan: Plan, load: (options: TrainerOptions) => Promise<TrainerModel>): Promise<void> {
   // the run is worth more than what it says
   process.stderr.on("error", () => {});
@@ -42,10 +46,13 @@ export async function run(plan: Plan, load: (options: TrainerOptions) => Promise
     process.exitCode ||= status;
   } catch (error) {
     const known = error instanceof RuntimeProblem || error instanceof DeviceUnavailable;
+    const status = error instanceof UsageProblem ? 2 : known ? 1 : 70;
     process.stderr.write(
       `${known ? messageOf(error) : `internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`}\n`,
     );
-    process.exitCode = known ? 1 : 70;
+    if (process.argv.includes("--json"))
+      process.stdout.write(jsonText({ kind: "error", status, message: messageOf(error) }) + "\n");
+    process.exitCode = status;
   }
 }
 
@@ -55,6 +62,8 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     process.stdout.write(help(plan));
     return 0;
   }
+  if (!plan.trains.length)
+    throw new RuntimeProblem(`${plan.name} has no train block, so there is nothing to train: import this file instead`);
   const fs = process.getBuiltinModule("node:fs");
   const writing = (path: string, run: () => void): void => {
     try {
@@ -75,14 +84,15 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     (error) => void process.stderr.write(`${notKept(error)}\n`),
   );
   const print = printer(values.json === true);
-  const model = await load({
+  const loading: TrainerOptions = {
     weights: false,
     write: async (path, bytes) => keep(path, bytes),
     ...(values.device ? { choose: values.device } : {}),
     ...(values.data ? { data: values.data } : {}),
     ...(values["max-data"] ? { mostFileBytes: whole(values, "max-data")["max-data"]! } : {}),
     ...whole(values, "seed"),
-  });
+  };
+  const model = await withoutChatter(() => load(loading));
   const interruption = interruptible();
   process.stdout.on("error", interruption.outputLost);
   try {
@@ -162,7 +172,7 @@ async function parse(): Promise<Values> {
     );
     return parseArgs({ options: types }).values as Values; // the table above says which take a value
   } catch (error) {
-    throw new RuntimeProblem(`${messageOf(error)} (--help lists the options)`);
+    throw new UsageProblem(`${messageOf(error)} (--help lists the options)`);
   }
 }
 /** A number's option as `{ name: number }`, or nothing. */
@@ -172,14 +182,14 @@ function whole<Name extends "steps" | "epochs" | "seed" | "stop-after" | "keep" 
 ): { readonly [N in Name]?: number } {
   const text: string | undefined = values[name];
   if (text === undefined) return {};
-  if (!/^\d+$/.test(text)) throw new RuntimeProblem(`--${name} takes a whole number, not ${text}`);
+  if (!/^\d+$/.test(text)) throw new UsageProblem(`--${name} takes a whole number, not ${text}`);
   return { [name]: Number(text) } as { readonly [N in Name]?: number }; // a computed name has no literal type
 }
 
 function often(text: string): Often {
   const found = oftenOf(text);
   if (found === undefined)
-    throw new RuntimeProblem(`--every takes a time (5m, 30s, 2h), steps (1000), epochs (2epochs) or off, not ${text}`);
+    throw new UsageProblem(`--every takes a time (5m, 30s, 2h), steps (1000), epochs (2epochs) or off, not ${text}`);
   return found;
 }
 
@@ -214,12 +224,12 @@ function jsonPrinter(): Printer {
         return line(event.kind === "evaluation" ? { ...event, values: numbersOf(event.values) } : event);
       const { curves, ...rest } = event;
       void curves; // every step of every column: too long for a log
-      line(rest);
+      line(eventOf(rest));
     },
     result: ({ saved, ...result }) =>
       line({
         kind: "result",
-        ...result,
+        ...eventOf(result),
         measured: Object.fromEntries(
           Object.entries(result.measured).map(([split, values]) => [split, numbersOf(values)]),
         ),
@@ -227,6 +237,10 @@ function jsonPrinter(): Printer {
       }),
     written: (path) => line({ kind: "written", path }),
   };
+}
+/** Without a loss where nothing is minimized. */
+function eventOf<T extends { readonly loss: number }>({ loss, ...rest }: T): object {
+  return Number.isNaN(loss) ? rest : { loss, ...rest };
 }
 /** Tensors as nested lists would be long: their shape and values. */
 const numbersOf = (values: Measured): Record<string, unknown> =>

@@ -154,6 +154,7 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
     ),
   };
   const text = jsonText(progress);
+  const seeds = jsonText(Object.fromEntries([...s.states].map(([name, x]) => [name, x.seed])));
   const tensors = new Map<string, StoredTensor>();
   for (const { tensor, bytes } of await readTensors(s, wanted)) {
     const shape = shapeOf(s, tensor);
@@ -165,7 +166,9 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
   }
   return writeSafetensors({
     tensors,
-    metadata: weights ? { format: "dlm", kind: "weights" } : { format: "dlm", kind: "checkpoint", progress: text },
+    metadata: weights
+      ? { format: "dlm", kind: "weights", seeds }
+      : { format: "dlm", kind: "checkpoint", progress: text },
   });
 }
 
@@ -264,6 +267,32 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
       throw bad(`it was made with ${progress?.rows?.[name] ?? "no"} rows of ${name}, and there are ${d.allRows} now`);
   for (const { t, words: w } of words) s.machine.write(t.buffer, t.offset, w);
   for (const [name, state] of states) s.states.set(name, state);
+}
+
+const isSeed = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n) && Math.abs(n) < 2 ** 31;
+/** The seeds by train block that a file of weights or a checkpoint was trained with, as far as it says. */
+export function seedsIn(bytes: Uint8Array): ReadonlyMap<string, number> {
+  const { seeds, progress } = readSafetensors(bytes).metadata;
+  let said: unknown;
+  try {
+    said = JSON.parse(seeds ?? progress ?? "null");
+  } catch {
+    return new Map();
+  }
+  const of = seeds === undefined ? (said as { readonly trains?: unknown } | null)?.trains : said;
+  if (typeof of !== "object" || of === null) return new Map();
+  const found = Object.entries(of).map(([name, x]) => [
+    name,
+    seeds === undefined ? (x as { readonly seed?: unknown } | null)?.seed : (x as unknown),
+  ]);
+  return new Map(found.filter((pair): pair is [string, number] => isSeed(pair[1])));
+}
+/** They say what rows were held out; false where the file does not say so for these train blocks. */
+export function takeSeeds(s: Session, bytes: Uint8Array): boolean {
+  const found = seedsIn(bytes);
+  if (![...s.states.keys()].every((name) => found.has(name))) return false;
+  for (const [name, state] of s.states) state.seed = found.get(name)!;
+  return true;
 }
 
 /** What a file has of these parameters and states, by name; all of them, or those under a path. Names in the file may begin at that path. `all`: states, too, must be there. */

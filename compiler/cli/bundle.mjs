@@ -1,6 +1,8 @@
 // What the command line puts into the trainers that it writes: the bundled runtime, the types of its interface, the page.
-// Run by `npm run build` (esbuild is needed there only); tests call `trainerParts` for the current sources.
+// Run by `npm run build` (esbuild is needed there only), for `dist` or the folder given; tests call `trainerParts` for the current sources.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = new URL(".", import.meta.url);
@@ -28,9 +30,13 @@ export async function trainerParts() {
   if (result.outputFiles.length !== 3) throw new Error("the runtime is not in three parts");
   const runtime = `((shared) => ({ shared, ...${part("trainer")}(shared) }))(${part("shared")}())`;
   const node = part("host");
-  const types = source("../../runtime/api.ts")
-    .replace(/^import .*\n/m, "")
-    .replace(/^\/\/.*\n/, "")
+  const types = ["platform", "api"]
+    .map((name) =>
+      source(`../../runtime/${name}.ts`)
+        .replace(/^import .*\n/gm, "")
+        .replace(/^\/\/.*\n/, ""),
+    )
+    .join("")
     .concat("\n", /\/\*\* How a compiled trainer [^]*?\n\}\n/.exec(source("../../runtime/trainer-api.ts"))[0]);
   const page = Object.fromEntries(["html", "css", "mjs", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]));
   return { runtime, node, types, page };
@@ -56,7 +62,7 @@ const pairs = (names) =>
   });
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const folder = new URL("../../dist/compiler/cli/", here);
+  const folder = join(process.argv[2] ?? fileURLToPath(new URL("../../dist", here)), "compiler/cli");
   mkdirSync(folder, { recursive: true });
-  writeFileSync(new URL("trainer-parts.json", folder), JSON.stringify(await trainerParts()));
+  writeFileSync(join(folder, "trainer-parts.json"), JSON.stringify(await trainerParts()));
 }

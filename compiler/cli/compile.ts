@@ -4,6 +4,7 @@ import { writeArtifacts, type Artifact } from "./artifacts.ts";
 import { checkWeights } from "../../runtime/session.ts";
 import { ofFile, readKept } from "./files.ts";
 import { openModel, planModel, type ModelFlags } from "./model.ts";
+import { quoted } from "./started.ts";
 import { openTerminal, styles } from "./terminal.ts";
 import { seconds } from "./progress.ts";
 import { indexText } from "../print/shaders.ts";
@@ -55,14 +56,18 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },
     ...files.filter((f) => !f.path.endsWith(".wgsl") && !f.path.endsWith(".d.mts") && !f.path.startsWith("page.")),
   ];
+  const trains = plan.trains.length > 0;
+  const offered = ["load", ...(trains ? ["train"] : []), ...plan.exports.map((x) => x.name)].join(", ");
   const about: Readonly<Record<string, string>> = {
     "shaders/*.wgsl": counted(shaders.length, "kernel"),
     "shaders/INDEX.md": "what each is for, in the order of their dispatch",
     "plan.json": "what runs when, in which memory",
-    "trainer.mjs": `node ${join(flags.out, "trainer.mjs")} trains; as a module it offers load, train${plan.exports.map((x) => `, ${x.name}`).join("")}`,
+    "trainer.mjs": trains
+      ? `node ${quoted(join(flags.out, "trainer.mjs"))} trains; as a module it offers ${offered}`
+      : `a module that offers ${offered}`,
     "trainer.d.ts": "its types",
     "weights.safetensors": "what the trainer's module loads unless it is told otherwise",
-    "index.html": "with page.*: trains in a browser; serve this folder and open it",
+    "index.html": `with page.*: ${trains ? "trains" : "uses it"} in a browser; serve this folder and open it`,
   };
   for (const f of rows)
     terminal.line(

@@ -17,7 +17,9 @@ import {
   type Attempt,
 } from "../../runtime/node.ts";
 import { messageOf } from "../../runtime/problem.ts";
-import { embeddedDriver } from "./embedded.ts";
+import { carrier, embeddedDriver, installDriver } from "./embedded.ts";
+import { byteText } from "../print/text.ts";
+import { UserError } from "./problem.ts";
 import { openTerminal, styles } from "./terminal.ts";
 
 /** What one way to a device gave. */
@@ -44,11 +46,28 @@ export interface DoctorReport {
   readonly advice: readonly string[];
 }
 
-export async function doctor(options: { readonly device?: string; readonly json?: boolean }): Promise<void> {
+export interface DoctorFlags {
+  readonly device?: string;
+  readonly install?: boolean; // the embedded device, where it is not there
+  readonly json?: boolean;
+}
+export async function doctor(options: DoctorFlags): Promise<void> {
+  if (options.install) await install(options);
   const report = await examine(options.device);
   if (options.json) process.stdout.write(JSON.stringify(report, undefined, 2) + "\n");
   else process.stdout.write(render(report, openTerminal(false).color));
   if (!report.used.device || report.used.computes === false) process.exitCode = 1;
+}
+
+async function install({ json }: DoctorFlags): Promise<void> {
+  const terminal = openTerminal(json === true);
+  terminal.update(
+    `the embedded device: fetching ${carrier.name} ${carrier.version} where it is not there (${byteText(carrier.bytes)})`,
+  );
+  const driver = await installDriver();
+  terminal.endUpdate();
+  if (typeof driver === "string") throw new UserError(`the embedded device is not there: ${driver}`);
+  if (!json) terminal.line(`The embedded device is in ${driver.folder}.\n`);
 }
 
 // ---- collecting

@@ -1,6 +1,8 @@
 // dlm explain: what a diagnostic means.
 import { explanations } from "../explain.ts";
-import { UserError } from "./problem.ts";
+import { nearest } from "./options.ts";
+import { UsageError } from "./problem.ts";
+import { commandLine } from "./started.ts";
 
 export function explain(code: string | undefined): void {
   if (!code) {
@@ -8,7 +10,11 @@ export function explain(code: string | undefined): void {
       process.stdout.write(`${name}  ${text.split("\n")[0]!.slice(0, 90)}\n`);
     return;
   }
-  const text = explanations[code.toUpperCase()];
-  if (!text) throw new UserError(`there is no diagnostic ${code}; \`dlm explain\` lists them`);
-  process.stdout.write(`${code.toUpperCase()}\n\n${text}\n`);
+  const name = code.toUpperCase().replace(/^(DLM)?[ -]?(?=\d)/, "DLM");
+  const text = explanations[name];
+  if (!text)
+    throw new UsageError(
+      `there is no diagnostic ${code}${nearest(name, Object.keys(explanations))}; \`${commandLine("explain")}\` lists them`,
+    );
+  process.stdout.write(`${name}\n\n${text}\n`);
 }

@@ -30,6 +30,24 @@ export function writeWhole(path: string, content: string | Uint8Array, keep = 1)
     throw fileProblem("write", path, error);
   }
 }
+/** What is there has a second name from now on: it stays when another file takes its place. */
+export function setAside(path: string): void {
+  const aside = asideOf(path);
+  try {
+    const place = fs.realpathSync(path);
+    fs.rmSync(aside, { force: true });
+    try {
+      fs.linkSync(place, aside);
+    } catch {
+      fs.copyFileSync(place, aside); // a file system without links, or another one
+    }
+  } catch (error) {
+    throw fileProblem("keep the file of an earlier run as", aside, error);
+  }
+}
+export const asideOf = (path: string): string => `${path}.before`;
+export const isThere = (path: string): boolean => fs.existsSync(path);
+
 /** Can a file be put here? Asked before an hour of training and not after it. */
 export function checkWritable(path: string): void {
   try {

@@ -6,8 +6,10 @@ import { tooLong } from "../../runtime/files.ts";
 import { format } from "../format/format.ts";
 import { mostTextBytes, readText, textOf, writeWhole } from "./files.ts";
 import { fileProblem } from "./problem.ts";
+import { commandLine, self } from "./started.ts";
 import { openTerminal } from "./terminal.ts";
 
+const standardInputName = "(standard input)";
 export async function fmt(paths: readonly string[], options: { readonly check?: boolean }): Promise<void> {
   const terminal = openTerminal(false);
   const unformatted: string[] = [];
@@ -15,25 +17,26 @@ export async function fmt(paths: readonly string[], options: { readonly check?: 
   for (const path of paths) {
     const stdin = path === "-";
     const text = stdin ? await standardInput() : readText(path);
-    const errors = parse({ name: stdin ? "(standard input)" : path, text }).diagnostics;
+    const errors = parse({ name: stdin ? standardInputName : path, text }).diagnostics;
     if (errors.length) {
       broken.push(...errors);
       continue;
     }
     const formatted = await format(text);
     if (options.check) {
-      if (formatted !== text) unformatted.push(stdin ? "(standard input)" : path);
+      if (formatted !== text) unformatted.push(stdin ? standardInputName : path);
     } else if (stdin) process.stdout.write(formatted);
     else if (formatted !== text) {
       writeWhole(path, formatted);
       terminal.line(path);
     }
   }
-  if (broken.length) process.stderr.write(renderDiagnostics(broken, { color: terminal.color }) + "\n");
+  if (broken.length)
+    process.stderr.write(renderDiagnostics(broken, { color: terminal.errorColor, program: self }) + "\n");
   for (const path of unformatted) terminal.line(path);
   if (unformatted.length)
     terminal.note(
-      `${unformatted.length} of ${paths.length} ${paths.length === 1 ? "file is" : "files are"} not formatted; \`dlm fmt\` without --check formats them`,
+      `${unformatted.length} of ${paths.length} ${paths.length === 1 ? "file is" : "files are"} not formatted; \`${commandLine("fmt", ...unformatted.filter((path) => path !== standardInputName))}\` formats ${unformatted.length === 1 ? "it" : "them"}`,
     );
   if (broken.length || unformatted.length) process.exitCode = 1;
 }

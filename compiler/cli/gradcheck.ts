@@ -75,6 +75,6 @@ async function programOf(model: ModelFile, flags: GradcheckFlags): Promise<Progr
     if (small.program) return small.program;
   }
   const whole = analyse(model.text, await compileOptions(model, flags));
-  reportDiagnostics(whole.diagnostics, model, whole.program !== undefined);
+  reportDiagnostics(whole.diagnostics, model, whole.program !== undefined, flags);
   return whole.program!; // `reportDiagnostics` throws where there is none
 }

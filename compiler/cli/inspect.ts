@@ -4,7 +4,7 @@ import { partsOf } from "../pipeline.ts";
 import type { Part } from "../print/part.ts";
 import { openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest, stages } from "./options.ts";
-import { UserError } from "./problem.ts";
+import { UsageError } from "./problem.ts";
 import { openTerminal, styles } from "./terminal.ts";
 
 export interface InspectFlags extends ModelFlags {
@@ -17,14 +17,14 @@ export interface InspectFlags extends ModelFlags {
 export async function inspect(path: string, flags: InspectFlags): Promise<void> {
   const names = Object.keys(stages);
   if (!names.includes(flags.stage))
-    throw new UserError(
+    throw new UsageError(
       `there is no stage ${flags.stage}; there are ${names.join(", ")}${nearest(flags.stage, names)}`,
     );
   const compiled = await planModel(openModel(path), flags, flags.target);
   const parts = partsOf(flags.stage, compiled);
   const found = flags.only === undefined ? parts : chosen(parts, flags.only);
   if (!found.length)
-    throw new UserError(
+    throw new UsageError(
       `the stage ${flags.stage} of ${path} has no ${flags.only ?? "part"}; there ${parts.length === 1 ? "is" : "are"} ${parts.map((p) => p.name).join(", ")}${nearest(
         flags.only ?? "",
         parts.map((p) => p.name),
@@ -34,7 +34,7 @@ export async function inspect(path: string, flags: InspectFlags): Promise<void> 
   const { bold } = styles(terminal.color);
   if (flags.dot) {
     const graphs = found.flatMap((p) => (p.dot ? [p.dot()] : []));
-    if (!graphs.length) throw new UserError(`--dot draws graphs: --stage forward, backward or simplified`);
+    if (!graphs.length) throw new UsageError(`--dot draws graphs: --stage forward, backward or simplified`);
     terminal.line(graphs.join("\n").trimEnd());
   } else if (flags.json)
     terminal.line(

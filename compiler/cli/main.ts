@@ -1,14 +1,17 @@
 #!/usr/bin/env node
 // The command line. Every command reads files, calls the compiler or the runtime, and prints; it decides nothing about models.
-// Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C.
+// Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C. With --json, every
+// failure is an event too, the last line of standard output.
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
 import { DeviceUnavailable } from "../../runtime/node.ts";
-import { RuntimeProblem } from "../../runtime/problem.ts";
+import { messageOf, RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
+import type { DoctorFlags } from "./doctor.ts";
 import { assignment, byteCount, list, often, positive, stages, wholeNumber } from "./options.ts";
-import { Interrupted, Reported, UserError } from "./problem.ts";
+import { Interrupted, Reported, statuses, UsageError, UserError } from "./problem.ts";
+import { exampleLines, self } from "./started.ts";
 import { outputLost } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
 
@@ -21,22 +24,21 @@ for (const stream of [process.stdout, process.stderr])
 const program = new Command("dlm")
   .description("Compiles a .dlm model to readable WGSL kernels, trains it on any WebGPU device, and uses it.")
   .version(version)
-  .showHelpAfterError("(dlm COMMAND --help says more)")
+  .showHelpAfterError(`(${self} COMMAND --help says more)`)
   .configureHelp({ showGlobalOptions: false })
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "dlm: ")) })
   .exitOverride()
   .addHelpText(
     "after",
-    `
-Examples:
-  dlm train examples/digits.dlm                     train; the weights go to digits.safetensors
-  dlm train m.dlm --set lr=3e-4 --epochs 5          with other constants and settings
-  dlm eval m.dlm --weights m.safetensors            loss and metrics over every split
-  dlm run m.dlm predict --weights m.safetensors --input x=x.npy
-  dlm compile m.dlm -o out                          kernels, plan, trainer and web page
-  dlm check m.dlm                                   every error and remark, with its place
-  dlm explain DLM2003                               what an error means
-  dlm doctor                                        which device is used, and why`,
+    `\nExamples:\n${exampleLines(`
+      dlm train digits.dlm                              trains; the weights go to digits.safetensors
+      dlm train digits.dlm --set batch=32 --epochs 5 --save short.safetensors
+      dlm eval digits.dlm --weights digits.safetensors  loss and metrics over every split
+      dlm run xor.dlm predict --input 'x=[[0,1],[1,1]]'
+      dlm compile digits.dlm -o out                     kernels, plan, trainer and web page
+      dlm check digits.dlm                              every error and remark, with its place
+      dlm explain DLM2003                               what an error means
+      dlm doctor                                        which device is used, and why`)}`,
   );
 
 /** A command with examples under its help. */
@@ -44,14 +46,7 @@ const command = (name: string, description: string, examples: string): Command =
   program
     .command(name)
     .description(description)
-    .addHelpText(
-      "after",
-      `\nExamples:\n${examples
-        .trim()
-        .split("\n")
-        .map((line) => `  ${line.trim()}`)
-        .join("\n")}`,
-    );
+    .addHelpText("after", `\nExamples:\n${exampleLines(examples)}`);
 /** Options of every command that reads a model. */
 const onModel = (c: Command): Command =>
   c
@@ -71,11 +66,11 @@ onModel(
     "train",
     "compiles a model for this device and trains it",
     `dlm train digits.dlm                               until its epochs are done
-     dlm train digits.dlm --set lr=1e-2 --seed 7 --epochs 5
-     dlm train digits.dlm --save run1.safetensors       Ctrl-C keeps everything there
+     dlm train digits.dlm --set batch=32 --seed 7 --epochs 5 --no-save
+     dlm train digits.dlm --save run1.safetensors --stop-after 100  as Ctrl-C does: everything is kept there
      dlm train digits.dlm --resume run1.safetensors     goes on to the same bits
      dlm train digits.dlm --out out                     weights, kernels, plan, trainer and page as well
-     dlm train digits.dlm --json | jq 'select(.kind == "done").measured'`,
+     dlm train digits.dlm --json > digits.jsonl         an event a line`,
   ),
 )
   .option("--epochs <n>", "so many epochs; what \`epochs\` and \`steps\` mean in schedules follows", wholeNumber(1))
@@ -106,7 +101,8 @@ onModel(
   command(
     "eval",
     "loss and metrics of a trained model, over every split",
-    `dlm eval digits.dlm --weights digits.safetensors
+    `dlm train digits.dlm
+     dlm eval digits.dlm --weights digits.safetensors
      dlm eval digits.dlm --weights digits.safetensors --split test --json`,
   ),
 )
@@ -122,10 +118,10 @@ onModel(
   command(
     "run",
     "calls an exported function",
-    `dlm run digits.dlm predict --weights digits.safetensors --input x=digits.npy
-     dlm run digits.dlm predict --weights digits.safetensors --input x=rows.csv --output y.csv
-     dlm run xor.dlm predict --weights xor.safetensors --input x=[[0,1],[1,1]]
-     dlm run gpt.dlm write --weights gpt.safetensors --input ids=ids.json --input temperature=0.8`,
+    `dlm train xor.dlm
+     dlm run xor.dlm predict --weights xor.safetensors --input 'x=[[0,1],[1,1]]'
+     dlm run xor.dlm predict --weights xor.safetensors --input 'x=[[0,1],[1,1]]' --output y.csv
+     dlm run regression/universal_approximation.dlm predict --input 'x=[[0.5]]' --json`,
   ),
 )
   .argument("<export>", "its name")
@@ -143,8 +139,8 @@ onModel(
     "writes kernels, plan, trainer and web page",
     `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html, page.*
      node out/trainer.mjs                               trains; needs nothing but the package webgpu
-     dlm compile digits.dlm -o out --target discrete    for graphics cards
-     dlm compile digits.dlm -o out --weights digits.safetensors    for a site that uses the trained model`,
+     dlm compile digits.dlm -o card --target discrete   for graphics cards
+     dlm compile digits.dlm -o site --weights digits.safetensors   for a site that uses the trained model`,
   ),
 )
   .requiredOption("-o, --out <folder>", "where to write")
@@ -167,7 +163,7 @@ onModel(
     `dlm inspect digits.dlm --stage backward            the derivative, as formulas
      dlm inspect digits.dlm --stage fused --only fit.step
      dlm inspect digits.dlm --stage wgsl --only net_linear3_forward
-     dlm inspect digits.dlm --stage forward --dot | dot -Tsvg > digits.svg
+     dlm inspect digits.dlm --stage forward --dot > digits.dot  for dot -Tsvg
      dlm inspect digits.dlm --stage memory`,
   ),
 )
@@ -189,7 +185,7 @@ onModel(
     "profile",
     "what each kernel of a training step costs on this device",
     `dlm profile digits.dlm
-     dlm profile gpt.dlm --set batch=4 --json`,
+     dlm profile digits.dlm --set batch=16 --json`,
   ),
 )
   .option("--train <name>", "the step of this train block (default: the first)")
@@ -204,7 +200,7 @@ onModel(
     "gradcheck",
     "every derivative against central differences, in f64 on small random values",
     `dlm gradcheck digits.dlm
-     dlm gradcheck gpt.dlm --set ctx=8 --set width=16   smaller is faster, and says as much
+     dlm gradcheck attention/numbers_gpt.dlm --set window=8  smaller is faster, and says as much
      dlm gradcheck digits.dlm --tolerance 1e-7`,
   ),
 )
@@ -218,19 +214,23 @@ command(
   "check",
   "every error, warning and hint of some models; status 1 on errors",
   `dlm check digits.dlm
-     dlm check examples/*.dlm
+     dlm check regression/*.dlm
+     dlm check digits.dlm --watch                       again whenever the model, its imports or its data change
      dlm check digits.dlm --json                        one diagnostic a line, for editors`,
 )
   .argument("<models...>", ".dlm files")
   .option("--set <name=value>", "another value of a const or setting (repeatable)", assignment)
   .option("--data <folder>", "where the model's data files are looked for first")
+  .option("--watch", "again whenever a file that was read changes, until Ctrl-C")
   .option(...json)
   .action(async (models: string[], options: object) => (await import("./check.ts")).check(models, options));
 
 command(
   "fmt",
   "formats files in place",
-  `dlm fmt *.dlm\n dlm fmt --check *.dlm                              for a build: status 1 if one is not formatted\n dlm fmt - < in.dlm > out.dlm`,
+  `dlm fmt digits.dlm
+     dlm fmt --check regression/*.dlm                              for a build: status 1 if one is not formatted
+     dlm fmt - < digits.dlm > formatted.dlm             standard input`,
 )
   .argument("<files...>", "files, or - for standard input")
   .option("--check", "write nothing; list the files that are not formatted")
@@ -238,34 +238,59 @@ command(
 command(
   "explain",
   "what a diagnostic means, with an example",
-  `dlm explain DLM2003\n dlm explain                                        all of them, one a line`,
+  `dlm explain DLM2003
+     dlm explain 2003
+     dlm explain                                        all of them, one a line`,
 )
-  .argument("[code]", "a diagnostic's code, as DLM2003")
+  .argument("[code]", "a diagnostic's code, as DLM2003 or 2003")
   .action(async (name: string | undefined) => (await import("./explain.ts")).explain(name));
 command(
   "doctor",
   "which device is used, why, and how to get a better one",
-  `dlm doctor\n dlm doctor --device gpu\n dlm doctor --json`,
+  `dlm doctor
+     dlm doctor --device embedded
+     dlm doctor --install                               fetches the embedded software device, where it was left out
+     dlm doctor --json`,
 )
   .option(...deviceOption)
+  .option("--install", "the embedded software device first, from the npm registry, where it is not there")
   .option("--json", "the report as JSON")
-  .action(async (options: { device?: string; json?: boolean }) => (await import("./doctor.ts")).doctor(options));
+  .action(async (options: DoctorFlags) => (await import("./doctor.ts")).doctor(options));
+
+command(
+  "completion",
+  "a script that completes commands, options and files in a shell",
+  `dlm completion bash > dlm.bash                     then: source dlm.bash, in ~/.bashrc
+     dlm completion zsh > dlm.zsh                       source dlm.zsh, in ~/.zshrc
+     dlm completion fish > dlm.fish                     goes to ~/.config/fish/completions/`,
+)
+  .argument("<shell>", "bash, zsh or fish")
+  .action(async (shell: string) => (await import("./completion.ts")).completion(program, shell));
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode && 2;
-  else if (error instanceof Interrupted) process.exitCode = error.status;
-  else if (error instanceof Reported) process.exitCode = 1;
-  else if (error instanceof UserError || error instanceof RuntimeProblem || error instanceof DeviceUnavailable) {
-    if (process.argv.includes("--json"))
-      process.stdout.write(JSON.stringify({ kind: "error", message: error.message }) + "\n");
-    process.stderr.write(`dlm: ${error.message}\n`);
-    process.exitCode = 1;
-  } else {
-    process.stderr.write(
-      `dlm: internal error. This is a fault of dlm, not of your file.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-    process.exitCode = 70;
+  const { status, message } = failure(error);
+  process.exitCode = status;
+  if (message !== undefined && process.argv.includes("--json"))
+    process.stdout.write(JSON.stringify({ kind: "error", status, message }) + "\n");
+}
+
+/** What a failure ends with; what whoever reads events is told of it. What is to be read is on standard error. */
+function failure(error: unknown): { readonly status: number; readonly message?: string } {
+  if (error instanceof CommanderError) {
+    if (!error.exitCode) return { status: statuses.done };
+    return { status: statuses.usage, message: error.message.replace(/^error: /, "") };
   }
+  if (error instanceof Interrupted) return { status: error.status };
+  if (error instanceof Reported)
+    return { status: statuses.fault, ...(error.message ? { message: error.message } : {}) };
+  if (error instanceof UserError || error instanceof RuntimeProblem || error instanceof DeviceUnavailable) {
+    const { message } = error;
+    process.stderr.write(`dlm: ${message}\n`);
+    return { status: error instanceof UsageError ? statuses.usage : statuses.fault, message };
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`dlm: internal error. This is a fault of dlm, not of your file.\n${text}\n`);
+  return { status: statuses.internal, message: `internal error: ${messageOf(error)}` };
 }

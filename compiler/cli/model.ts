@@ -13,9 +13,11 @@ import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
 import { mostTextBytes, readText, textOf } from "./files.ts";
 import { nearest } from "./options.ts";
-import { fileProblem, Reported, UserError } from "./problem.ts";
+import { fileProblem, Reported, UsageError, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
-import { openTerminal } from "./terminal.ts";
+import { commandLine, self } from "./started.ts";
+import { openTerminal, type Terminal } from "./terminal.ts";
+import { counted } from "../print/text.ts";
 
 /** Options that every command on a model has. */
 export interface ModelFlags {
@@ -24,13 +26,14 @@ export interface ModelFlags {
   readonly pedantic?: boolean; // also what is right but looks wrong
   readonly data?: string; // the folder in which data files are looked for first
   readonly maxData?: number; // bytes of one data file after decompression
+  readonly json?: boolean; // what is told is told as events
 }
 export interface ModelFile {
   readonly path: string; // as the user wrote it
   readonly name: string; // "digits.dlm": what artifacts call it, wherever they are made
   readonly folder: string;
   readonly text: string;
-  readonly onImport?: (place: string) => void; // a file that the text imports is looked for there
+  readonly files?: Set<string>; // that were looked for until now: it, its imports and its data
 }
 export interface Compilation extends CompileResult {
   readonly model: ModelFile;
@@ -40,11 +43,15 @@ export interface Compilation extends CompileResult {
 export type Planned = Compilation & { readonly plan: Plan };
 
 export function openModel(path: string): ModelFile {
-  return { path, name: basename(path), folder: dirname(path), text: readText(path) };
+  return { path, name: basename(path), folder: dirname(path), text: readText(path), files: new Set([path]) };
 }
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
-export function dataFiles(model: ModelFile, flags: ModelFlags): DataFiles {
+export function dataFiles(
+  model: ModelFile,
+  flags: ModelFlags,
+  read: (place: string) => Uint8Array = (place) => readRegular(fs, place, flags.maxData),
+): DataFiles {
   if (flags.data !== undefined && !fs.statSync(flags.data, { throwIfNoEntry: false })?.isDirectory())
     throw new UserError(`--data ${flags.data}: there is no such folder`);
   const folders = [...(flags.data === undefined ? [] : [flags.data]), model.folder];
@@ -57,6 +64,7 @@ export function dataFiles(model: ModelFile, flags: ModelFlags): DataFiles {
       ),
     ];
     for (const place of places) {
+      model.files?.add(place);
       try {
         return take(place);
       } catch (error) {
@@ -70,7 +78,7 @@ export function dataFiles(model: ModelFile, flags: ModelFlags): DataFiles {
     );
   };
   return {
-    read: (path) => firstOf(path, (place) => readRegular(fs, place, flags.maxData)),
+    read: (path) => firstOf(path, read),
     list: (path) => firstOf(path, (place) => listFolder(fs, place)),
     picture: decodeInNode,
   };
@@ -117,7 +125,7 @@ export async function compileModel(
 function targetNamed(name: string): Target {
   const target = targets[name];
   if (target) return target;
-  throw new UserError(
+  throw new UsageError(
     `there is no target ${name}; there are ${Object.keys(targets).join(", ")}${nearest(name, Object.keys(targets))}`,
   );
 }
@@ -130,36 +138,47 @@ export async function planModel(
   files = dataFiles(model, flags),
 ): Promise<Planned> {
   const compilation = await compileModel(model, flags, target, files);
-  reportDiagnostics(compilation.diagnostics, model, compilation.plan !== undefined);
+  reportDiagnostics(compilation.diagnostics, model, compilation.plan !== undefined, flags);
   return compilation as Planned; // `reportDiagnostics` throws where there is no plan
 }
 /** Errors are printed, remarks counted; Reported is thrown where the text is not `sound`. */
-export function reportDiagnostics(diagnostics: readonly Diagnostic[], model: ModelFile, sound: boolean): void {
+export function reportDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  model: ModelFile,
+  sound: boolean,
+  flags: ModelFlags,
+): void {
   const shown = sound ? diagnostics.filter((d) => d.severity === "error") : diagnostics;
-  const terminal = openTerminal(false);
+  const terminal = openTerminal(flags.json === true);
   const outside = shown.filter(isOutside);
   if (outside.length)
-    throw new UserError(
+    throw new UsageError(
       outside.map((d) => [d.message, ...(d.notes ?? []), ...(d.hint ? [d.hint] : [])].join("; ")).join("\n"),
     );
-  if (shown.length)
-    process.stderr.write(renderDiagnostics(asWritten(shown, model), { color: terminal.errorColor }) + "\n");
+  const written = asWritten(shown, model);
+  if (flags.json) for (const d of written) terminal.line(JSON.stringify(diagnosticJson(d)));
+  if (written.length) process.stderr.write(rendered(written, terminal) + "\n");
   const remarks = diagnostics.length - shown.length;
   if (remarks)
     terminal.note(
-      `${remarks} ${remarks === 1 ? "remark" : "remarks"} on ${model.path}; \`dlm check ${model.path}\` shows ${remarks === 1 ? "it" : "them"}`,
+      `${remarks} ${remarks === 1 ? "remark" : "remarks"} on ${model.path}; \`${commandLine("check", model.path)}\` shows ${remarks === 1 ? "it" : "them"}`,
     );
-  if (!sound) throw new Reported();
+  if (!sound) throw new Reported(errorsText(model, shown));
 }
+/** `digits.dlm has 2 errors` */
+function errorsText({ path }: ModelFile, diagnostics: readonly Diagnostic[]): string {
+  return `${path} has ${counted(diagnostics.filter((d) => d.severity === "error").length, "error")}`;
+}
+export const rendered = (diagnostics: readonly Diagnostic[], terminal: Terminal): string =>
+  renderDiagnostics(diagnostics, { color: terminal.errorColor, program: self });
 
 /** About what was said on the command line, not in the text. */
-const isOutside = (d: Diagnostic): boolean =>
-  d.span.start === 0 && d.span.end === 0 && / from outside$/.test(d.message);
+const isOutside = (d: Diagnostic): boolean => / from outside$/.test(d.message);
 
 /** Imports lie beside the importing file. What is not there is told at the import. */
 function importText(model: ModelFile, path: string): string | undefined {
   const place = resolve(model.folder, path);
-  model.onImport?.(place);
+  model.files?.add(place);
   try {
     return textOf(readRegular(fs, place, mostTextBytes));
   } catch (error) {

@@ -1,12 +1,20 @@
-// Problems of the user's making outside of source text: files, flags, devices. Printed as `dlm: message`, without a stack trace; exit status 1.
+// Problems of the user's making outside of source text: files, flags, devices. Printed as `dlm: message`, without a stack trace.
 import { fileReason } from "../../runtime/files.ts";
 
+/** What the process ends with; docs/command-line.md has the table. */
+export const statuses = { done: 0, fault: 1, usage: 2, internal: 70 } as const;
+
+/** The data, a file or the device is at fault. */
 export class UserError extends Error {
-  override readonly name = "UserError";
+  override readonly name: string = "UserError";
+}
+/** The command line itself: a name that is nowhere, a value that is none. */
+export class UsageError extends UserError {
+  override readonly name = "UsageError";
 }
 export const fileProblem = (action: string, path: string, error: unknown): UserError =>
   new UserError(`cannot ${action} ${path}: ${fileReason(error)}`);
-/** What was wrong has been printed already. */
+/** What was wrong has been printed already; the message is a summary, for those who read events. */
 export class Reported extends Error {
   override readonly name = "Reported";
 }

@@ -11,7 +11,7 @@ import { sizeOf, type Command, type Dispatch, type Plan, type PlanTrain } from "
 import { jsonText } from "../../runtime/tensor.ts";
 import { deviceFor, targetOf } from "./device.ts";
 import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
-import { UserError } from "./problem.ts";
+import { UsageError, UserError } from "./problem.ts";
 import { nearest } from "./options.ts";
 import { rate } from "./progress.ts";
 import { bar, openTerminal, styles, type Terminal } from "./terminal.ts";
@@ -55,7 +55,7 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
     const { plan } = await planModel(model, flags, targetOf(opened.facts), files);
     const train = plan.trains.find((t) => flags.train === undefined || t.name === flags.train);
     if (!train)
-      throw new UserError(
+      throw new (plan.trains.length ? UsageError : UserError)(
         plan.trains.length
           ? `${plan.name} has no train block ${flags.train}; it has ${plan.trains.map((t) => t.name).join(", ")}${nearest(
               flags.train ?? "",
@@ -86,7 +86,7 @@ export async function profile(path: string, flags: ProfileFlags): Promise<void> 
       const dispatches = unrolled(train.step.commands);
       if (dispatches.length !== recorded.length)
         throw new UserError(
-          `the step of ${train.name} ran ${recorded.length} kernels where its plan has ${dispatches.length}: some are empty, and cannot be told apart`,
+          `the step of ${train.name} ran ${recorded.length} dispatches where its plan has ${dispatches.length}: some are empty, and cannot be told apart`,
         );
       terminal.update("measuring what the device can do");
       const limits = await measureLimits(device);

@@ -229,11 +229,12 @@ export function jsonProgress(write: (event: object) => void): Progress {
     event(event) {
       if (event.kind === "evaluation") return write({ ...event, values: measuredJson(event.values) });
       if (event.kind === "saved" || event.kind === "measuring") return write(event);
-      const { curves, ...rest } = event;
+      const { curves, loss, ...rest } = event;
       losses.push(...(curves["loss"] ?? []));
       if (performance.now() < quietUntil && event.step < event.steps) return;
       quietUntil = performance.now() + 1000 * eventSeconds;
-      write({ ...rest, losses: losses.map(shortest) });
+      const minimized = "loss" in curves;
+      write({ ...rest, ...(minimized ? { loss, losses: losses.map(shortest) } : {}) });
       losses = [];
     },
     result: () => undefined,
@@ -244,9 +245,10 @@ export const measuredJson = (values: Measured): Record<string, unknown> =>
     Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : tensorJson(value)]),
   );
 const tensorJson = (t: Tensor): object => ({ dtype: t.dtype, shape: t.shape, data: [...t.data] });
-export function resultJson({ saved, measured, ...result }: TrainResult): Record<string, unknown> {
+export function resultJson({ saved, measured, loss, ...result }: TrainResult): Record<string, unknown> {
   return {
     ...result,
+    ...(Number.isNaN(loss) ? {} : { loss }), // there was no step to do, or nothing is minimized
     measured: Object.fromEntries(Object.entries(measured).map(([split, values]) => [split, measuredJson(values)])),
     ...(saved ? { saved: saved.path } : {}),
   };

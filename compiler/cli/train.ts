@@ -2,7 +2,7 @@
 // In: a model, options.   Out: progress (text or events), a checkpoint, with --out everything that `dlm compile` writes too.
 // Ctrl-C, SIGTERM, SIGHUP, an output that nobody reads, a loss that is no number, a lost device: what was learned is kept in the checkpoint, the way to go
 // on is said, and the status is not 0.
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { DataFiles, Model, TrainResult } from "../../runtime/api.ts";
 import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
@@ -12,14 +12,15 @@ import { RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
-import { checkWritable, generations, readKept, writeWhole } from "./files.ts";
+import { asideOf, checkWritable, generations, isThere, readKept, setAside, writeWhole } from "./files.ts";
 import { checkFits } from "./fitting.ts";
 import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
-import { Interrupted, Reported, UserError } from "./problem.ts";
+import { Interrupted, Reported, UsageError, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, tellEvents, textProgress, type Progress } from "./progress.ts";
 import { byteText, counted, parameterCount } from "../print/text.ts";
 import { indexText } from "../print/shaders.ts";
+import { commandLine, quoted } from "./started.ts";
 import { onOutputLost, openTerminal, styles, type Terminal } from "./terminal.ts";
 
 export interface TrainFlags extends ModelFlags {
@@ -63,7 +64,17 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
     try {
       if (flags.resume !== undefined) await resume(loaded, flags.resume, terminal);
       const { checkpoint } = keep;
-      const put = (bytes: Uint8Array, elders: number): void => writeWhole(checkpoint!, bytes, elders);
+      // what another run left is worth a word
+      let isOther = checkpoint !== undefined && isThere(checkpoint) && !isSame(flags.resume, checkpoint);
+      if (isOther)
+        terminal.note(
+          `${checkpoint} of an earlier run is kept as ${asideOf(checkpoint!)} when this one writes its own`,
+        );
+      const put = (bytes: Uint8Array, elders: number): void => {
+        if (isOther) setAside(checkpoint!);
+        isOther = false;
+        writeWhole(checkpoint!, bytes, elders);
+      };
       const failed = (error: unknown): void => terminal.note(notKept(error));
       const asked = { often: flags.checkpoint, keep: flags.keep };
       const keeper = checkpoint === undefined ? undefined : new Keeper(put, compiled.plan, asked, failed);
@@ -76,6 +87,8 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   }
 }
 
+const isSame = (path: string | undefined, other: string): boolean =>
+  path !== undefined && resolve(path) === resolve(other);
 async function resume(model: Model, path: string, terminal: Terminal): Promise<void> {
   const found = generations(path);
   // an error of reading is the user's, in his words; the runtime's own are told with their file
@@ -108,7 +121,7 @@ function blocks(plan: Plan, wanted: string | undefined): readonly string[] {
   if (!names.length) throw new UserError(`${plan.name} has no train block, so there is nothing to train`);
   if (wanted === undefined) return names;
   if (!names.includes(wanted))
-    throw new UserError(
+    throw new UsageError(
       `${plan.name} has no train block ${wanted}; it has ${names.join(", ")}${nearest(wanted, names)}`,
     );
   return [wanted];
@@ -137,7 +150,7 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
   const json = (event: object): void => terminal.line(jsonText(event));
   if (flags.json) json(startEvent(model, compiled, r.facts));
   else start(terminal, model, compiled, r.facts);
-  terminal.update(`the device compiles ${counted(model.cost.modules, "kernel")}`);
+  terminal.update("the device compiles the kernels of training");
   const progress: Progress = flags.json ? jsonProgress(json) : textProgress(terminal, names.length);
 
   let results: readonly TrainResult[] = [];
@@ -225,9 +238,7 @@ function resumeLine(args: readonly string[], checkpoint: string): string {
     if (/^--(resume|stop-after)$/.test(args[i]!)) i++;
     else kept.push(args[i]!);
   }
-  return ["dlm", ...kept, "--resume", checkpoint]
-    .map((a) => (/^[\w@%+=:,./-]+$/.test(a) ? a : `'${a.replaceAll("'", `'\\''`)}'`))
-    .join(" ");
+  return commandLine(...kept, "--resume", checkpoint);
 }
 const resumeText = (checkpoint: string): string => resumeLine(process.argv.slice(2), checkpoint);
 const keptText = (checkpoint: string): string =>
@@ -264,7 +275,7 @@ function start(
   );
   terminal.line(
     dim(
-      `  ${[counted(parameterCount(plan), "parameter"), counted(model.cost.modules, "kernel"), ...steps, `${byteText(model.cost.bytes)} on the device`, `compiled in ${seconds(compiling)}`].join(" · ")}`,
+      `  ${[counted(parameterCount(plan), "parameter"), counted(plan.modules.length, "kernel"), ...steps, `${byteText(model.cost.bytes)} on the device`, `compiled in ${seconds(compiling)}`].join(" · ")}`,
     ),
   );
 }
@@ -278,7 +289,7 @@ function startEvent(model: Model, { plan, seconds: compiling }: Planned, facts: 
       target: plan.target,
       parameters: parameterCount(plan),
       bytes: model.cost.bytes,
-      modules: model.cost.modules,
+      kernels: plan.modules.length,
       trains: model.cost.trains,
     },
     data: model.data,
@@ -323,7 +334,10 @@ function end(
       `${counted(shaders.length, "kernel")}, ${byteText(shaders.reduce((n, f) => n + f.bytes, 0))}`,
     );
     row(join(folder, "plan.json"), `what runs when, in which memory, ${size("plan.json")}`);
-    row(join(folder, "trainer.mjs"), `trains anywhere: node ${join(folder, "trainer.mjs")}, ${size("trainer.mjs")}`);
+    row(
+      join(folder, "trainer.mjs"),
+      `trains anywhere: node ${quoted(join(folder, "trainer.mjs"))}, ${size("trainer.mjs")}`,
+    );
     row(join(folder, "index.html"), "trains in a browser, served together with its data");
   } else if (files.length) terminal.line(bold("Written"));
   for (const f of files.filter((x) => x.what !== "artifact"))
@@ -334,16 +348,17 @@ function end(
     const again = [
       ...Object.entries(flags.set ?? {})
         .filter(([name]) => !["epochs", "steps", "batch", "accumulate"].includes(name))
-        .map(([name, value]) => `--set ${name}=${value}`),
-      ...(flags.data === undefined ? [] : [`--data ${flags.data}`]),
-    ]
-      .map((text) => ` ${text}`)
-      .join("");
-    if (plan.trains.some((t) => t.evaluate)) terminal.line(`  dlm eval ${model.path} --weights ${weights}${again}`);
+        .flatMap(([name, value]) => ["--set", `${name}=${value}`]),
+      ...(flags.data === undefined ? [] : ["--data", flags.data]),
+    ];
+    const next = (words: readonly string[], inputs: readonly string[] = []): void =>
+      terminal.line(`  ${commandLine(...words, "--weights", weights, ...inputs, ...again)}`);
+    if (plan.trains.some((t) => t.evaluate)) next(["eval", model.path]);
     const [x] = plan.exports;
     if (x)
-      terminal.line(
-        `  dlm run ${model.path} ${x.name} --weights ${weights}${x.inputs.map((i) => (i.optional === undefined ? ` --input ${i.name}=FILE` : "")).join("")}${again}`,
+      next(
+        ["run", model.path, x.name],
+        x.inputs.flatMap((i) => (i.optional === undefined ? ["--input", `${i.name}=FILE`] : [])),
       );
   }
   terminal.line(dim(`${seconds(performance.now() / 1000)} in all`));

@@ -15,6 +15,9 @@ export interface TrainerParts {
 /** Names that trainer.mjs exports whatever the model; an export of the model by such a name is reached by `model.run`. */
 const own = ["plan", "load", "train", "fetchFile", "browserDevice"] as const;
 
+const programs = `//   node trainer.mjs --help                     trains it; needs the package \`webgpu\`
+//   index.html                                  trains it on a page
+`;
 /** What lies where beside trainer.mjs. */
 export interface TrainerPlaces {
   readonly data?: string | undefined; // the way to the folder of the model's file
@@ -23,9 +26,7 @@ export interface TrainerPlaces {
 export function trainerModule(plan: Plan, places: TrainerPlaces, parts: TrainerParts): string {
   const names = ["load", ...ownExports(plan).slice(0, 1)].join(", ");
   return `// ${plan.name}, compiled by ${plan.compiler} for ${plan.target} devices: its plan, its kernels, and the runtime that replays them.
-//   node trainer.mjs --help                     trains it; needs the package \`webgpu\`
-//   index.html                                  trains it on a page
-//   import { ${names} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
+${plan.trains.length ? programs : ""}//   import { ${names} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
 
 ${planText(plan)}
 // ---- the runtime: the same for every model
@@ -191,7 +192,7 @@ export declare function browserDevice(): Promise<{ readonly device: Device; read
         : `declare const export${i}: (model: TrainerModel, inputs${optionalInputs(x) ? "?" : ""}: ${type}Inputs) => Promise<${single(x) ? outputType(x.outputs[0]!) : `${type}Outputs`}>;\nexport {\n  /** ${signature(x)} */\n  export${i} as ${x.name},\n};`,
     ),
     `// ---- the same for every model\n\n${generalTypes}`,
-    parts.types.replaceAll("GPUDevice", "Device").trim(),
+    parts.types.trim(),
   ];
   return parts_.join("\n\n") + "\n";
 }
@@ -253,8 +254,6 @@ function sizeText(size: Size): string {
 }
 
 const generalTypes = `export type DType = "f32" | "i32" | "bool";
-/** A GPUDevice, where its type is known. */
-export type Device = typeof globalThis extends { GPUDevice: { prototype: infer D } } ? D : object;
 export interface Plan {
   readonly version: number;
   readonly name: string;

@@ -9,8 +9,8 @@ import { deviceFor, targetOf } from "./device.ts";
 import { checkWritable, ofFile, readKept, writeWhole } from "./files.ts";
 import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
-import { UserError } from "./problem.ts";
-import { figuresOf, jsonProgress, measuredJson, tensorText, tellEvents, textProgress } from "./progress.ts";
+import { UsageError, UserError } from "./problem.ts";
+import { figuresOf, jsonProgress, measuredJson, tellEvents, tensorText, textProgress } from "./progress.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
 import { checkOutput, inputValue, nested, outputBytes } from "./values.ts";
 import { counted, portText, typeText } from "../print/text.ts";
@@ -143,10 +143,10 @@ function inputOf(text: string, x: PlanExport): [string, ReturnType<typeof inputV
   const [, name, value] = /^([\w.]+)=(.*)$/s.exec(text) ?? [];
   const signature = `${x.name}(${x.inputs.map(portText).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
   if (name === undefined || value === undefined)
-    throw new UserError(`--input ${text}: it is written name=FILE or name=value: ${signature}`);
+    throw new UsageError(`--input ${text}: it is written name=FILE or name=value: ${signature}`);
   const port = x.inputs.find((p) => p.name === name);
   if (!port)
-    throw new UserError(
+    throw new UsageError(
       `${x.name} has no input ${name}${nearest(
         name,
         x.inputs.map((p) => p.name),
@@ -155,7 +155,7 @@ function inputOf(text: string, x: PlanExport): [string, ReturnType<typeof inputV
   return [name, inputValue(value, port, x.name)];
 }
 const unknown = (what: string, name: string | undefined, names: readonly string[]): UserError =>
-  new UserError(
+  new (name === undefined ? UserError : UsageError)(
     `${name === undefined ? what : `${what} ${name}`}; ${names.length ? `there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}${nearest(name ?? "", names)}` : "there is none"}`,
   );
 
@@ -206,4 +206,9 @@ async function take(model: Model, bytes: Uint8Array, flags: UseFlags, terminal: 
     }
   }
   await ofFile(flags.weights!, () => model.loadWeights(bytes));
+  if (flags.seed !== undefined || !model.trains.length || (await model.holdOutAs(bytes))) return;
+  if (model.plan.datasets.some((d) => !d.windowed && d.holdouts.some((h) => h.fraction !== undefined)))
+    terminal.note(
+      `${flags.weights} does not say which rows were held out when it was trained: those of the model's seed are (--seed N says otherwise)`,
+    );
 }

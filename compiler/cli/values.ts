@@ -7,7 +7,7 @@ import type { PlanPort } from "../../runtime/plan.ts";
 import { writeSafetensors } from "../../runtime/safetensors.ts";
 import { bytesOf, flatten, notOfF32, placeIn } from "../../runtime/tensor.ts";
 import { readBytes } from "./files.ts";
-import { UserError } from "./problem.ts";
+import { UsageError, UserError } from "./problem.ts";
 
 /** `x=x.npy`, `x=x.csv`, `x=x.json`, `temperature=0.8`, `ids=[[1, 2]]`, `on=true` */
 export function inputValue(text: string, port: PlanPort, name: string): Value {
@@ -127,9 +127,9 @@ const outputKinds = [".npy", ".json", ".csv", ".safetensors"] as const;
 export function checkOutput(path: string, outputs: readonly PlanPort[]): void {
   const kind = extname(path).toLowerCase();
   if (!outputKinds.some((k) => k === kind))
-    throw new UserError(`--output ${path}: the name ends with ${outputKinds.join(", ")}`);
+    throw new UsageError(`--output ${path}: the name ends with ${outputKinds.join(", ")}`);
   if ((kind === ".npy" || kind === ".csv") && outputs.length !== 1)
-    throw new UserError(
+    throw new UsageError(
       `a ${kind} file holds one result, and there are ${outputs.length} (${outputs.map((p) => p.name).join(", ")}): write .json or .safetensors`,
     );
 }

@@ -39,8 +39,8 @@ const [page, server] = ["\0dlm:runtime", "\0dlm:runtime-in-node"];
 export default function dlm(options: DlmOptions = {}): Plugin {
   let isBuild = false;
   let root = process.cwd();
-  let read: TrainerParts | undefined;
-  const parts = (): TrainerParts => (read ??= options.parts ?? builtParts());
+  let built: TrainerParts | undefined;
+  const parts = (): TrainerParts => (built ??= options.parts ?? builtParts());
   const flags: ModelFlags = {
     ...(options.set ? { set: Object.fromEntries(Object.entries(options.set).map(([k, v]) => [k, String(v)])) } : {}),
     ...(options.data === undefined ? {} : { data: options.data }),
@@ -56,14 +56,17 @@ export default function dlm(options: DlmOptions = {}): Plugin {
     load: (id) => (id === page ? siteRuntime(parts()) : id === server ? siteRuntimeInNode(parts(), page) : undefined),
     async transform(text, id, { ssr = false } = {}) {
       if (!id.endsWith(".dlm")) return undefined;
+      const read = new Set<string>();
       const model: ModelFile = {
         path: id,
         name: basename(id),
         folder: dirname(id),
         text,
-        onImport: (place) => this.addWatchFile(place),
+        files: read,
       };
-      const compilation = await compileModel(model, flags, options.target);
+      const compilation = await compileModel(model, flags, options.target).finally(() =>
+        read.forEach((place) => place !== id && this.addWatchFile(place)),
+      );
       const told = compilation.diagnostics.map((d) => logOf(d, model));
       const errors = told.filter((_, i) => compilation.diagnostics[i]!.severity === "error");
       for (const [i, log] of told.entries()) if (compilation.diagnostics[i]!.severity === "warning") this.warn(log);

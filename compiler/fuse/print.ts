@@ -3,7 +3,7 @@
 import { shapeText, type Names } from "../graph/print.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import { foldedText, formulasOf, inOneLine, memoryNames } from "../kernel/formula.ts";
-import type { KernelGraph, KernelStep, Step } from "../kernel/graph.ts";
+import type { KernelGraph, KernelStep, RowwiseStep, Step } from "../kernel/graph.ts";
 
 export interface KernelText {
   readonly name: string;
@@ -14,16 +14,19 @@ export interface KernelText {
   readonly reads: readonly string[];
   readonly writes: readonly string[];
   readonly loop: readonly string[]; // the scans around it, outer to inner: "t < 32"
+  readonly launch: string; // that does other kernels, too: "launch 2 (workgroups of 16 rows)"; else ""
 }
 
 export function kernelTexts(graph: KernelGraph): readonly KernelText[] {
   const names = memoryNames((x) => (x.kind === "source" ? x.path : x.label) ?? "", scansOf(graph.steps));
   const texts: KernelText[] = [];
-  const walk = (steps: readonly Step[], loop: readonly string[]): void => {
+  let launches = 0;
+  const walk = (steps: readonly Step[], loop: readonly string[], launch = ""): void => {
     for (const s of steps) {
       if (s.kind === "loop")
-        walk(s.body, [...loop, `${names.step(s.scan)} < ${s.scan.count}${s.scan.reverse ? " downwards" : ""}`]);
-      else texts.push(kernelText(s, names, loop));
+        walk(s.body, [...loop, `${names.step(s.scan)} < ${s.scan.count}${s.scan.reverse ? " downwards" : ""}`], launch);
+      else if (s.kind === "rowwise") walk(s.body, loop, rowsText(s, ++launches));
+      else texts.push(kernelText(s, names, loop, launch));
     }
   };
   walk(graph.steps, []);
@@ -33,8 +36,8 @@ export function printKernels(graph: KernelGraph): string {
   const lines: string[] = [];
   let loop = "";
   for (const [i, k] of kernelTexts(graph).entries()) {
-    const own = k.loop.join(", ");
-    if (own !== loop && own) lines.push(`loop over ${own}`);
+    const own = [k.launch, ...(k.loop.length ? [`loop over ${k.loop.join(", ")}`] : [])].filter((x) => x).join(": ");
+    if (own !== loop && own) lines.push(own);
     loop = own;
     lines.push(
       `${String(i).padStart(3)}  ${k.name}${k.domain.length ? `  for ${k.domain.join(", ")}` : ""}${k.lines.length ? `   # ${k.lines.join(", ")}` : ""}`,
@@ -49,9 +52,18 @@ export function printKernels(graph: KernelGraph): string {
 }
 
 function scansOf(steps: readonly Step[]): Scan[] {
-  return steps.flatMap((s) => (s.kind === "loop" ? [s.scan, ...scansOf(s.body)] : []));
+  return steps.flatMap((s) =>
+    s.kind === "kernel" ? [] : [...(s.kind === "loop" ? [s.scan] : []), ...scansOf(s.body)],
+  );
 }
-function kernelText({ spec, reads, writes }: KernelStep, names: Names, loop: readonly string[]): KernelText {
+const rowsText = ({ rows }: RowwiseStep, number: number): string =>
+  `launch ${number} (${rows && rows.each < Infinity ? `workgroups of ${rows.each} ${rows.each === 1 ? "row" : "rows"}` : "one workgroup"})`;
+function kernelText(
+  { spec, reads, writes }: KernelStep,
+  names: Names,
+  loop: readonly string[],
+  launch: string,
+): KernelText {
   const { domain, formulas } = formulasOf(spec, names);
   const typed = (x: Node): string => `${names.node(x)}${x.shape.length ? ` ${shapeText(x.shape)}` : ""}`;
   return {
@@ -63,5 +75,6 @@ function kernelText({ spec, reads, writes }: KernelStep, names: Names, loop: rea
     reads: [...reads].map(typed),
     writes: [...writes].map(typed),
     loop,
+    launch,
   };
 }

@@ -155,11 +155,17 @@ function isSaved(node: Node): boolean {
     (node.kind === "compute" && node.reduction !== undefined)
   );
 }
-/** Depends on the step only through t: no incoming carry below, and no reduction worth saving. */
-function onlyByStep(node: Node, s: Scan): boolean {
-  return reachableFrom(node, s).every(
-    (x) => !x.scans.has(s) || x.kind === "reshape" || (x.kind === "compute" && !x.reduction),
-  );
+/** Does a node depend on the steps of some loops by their variables alone: no incoming carry below, and no reduction worth saving? Each is looked at once. */
+function byStepsAlone(scans: readonly Scan[], canBeRecomputed: (x: Node) => boolean): (node: Node) => boolean {
+  const outside = (x: Node): boolean => !scans.some((s) => x.scans.has(s));
+  const known = new Map<Node, boolean>();
+  return (node) => {
+    if (!known.has(node))
+      for (const x of topological([node], (y) => outside(y) || known.has(y), levelInputs))
+        if (!known.has(x))
+          known.set(x, outside(x) || (canBeRecomputed(x) && levelInputs(x).every((y) => known.get(y))));
+    return known.get(node)!;
+  };
 }
 
 interface Cloner {
@@ -174,10 +180,11 @@ function cloner(s: Scan, t: Variable): Cloner {
     return compute(p, undefined, load(stacked, [t, ...p]), { label: node.label, span: node.span });
   };
   const [backward] = [...t.scans] as [Scan];
+  const onlyByStep = byStepsAlone([s], (x) => x.kind === "reshape" || (x.kind === "compute" && !x.reduction));
   const clone = (x: Node): Node => {
     if (!x.scans.has(s)) return x;
     const forward = !x.scans.has(backward);
-    if (forward && !onlyByStep(x, s) && isSaved(x)) return slice(x);
+    if (forward && isSaved(x) && !onlyByStep(x)) return slice(x);
     return rebuildNode(x, rewriting);
   };
   const node = mapNodes(new Map(), (x) => !x.scans.has(s), clone);
@@ -193,21 +200,18 @@ function lifter(s: Scan, backward: Scan, t: Integer, clone: Cloner): (e: Scalar)
     [s.step, t],
     [backward.step, t],
   ]);
+  const onlyByEither = byStepsAlone([s, backward], (x) => x.kind === "compute" && !x.reduction);
   const onLoad = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
     const x = l.tensor;
     const back = x.scans.has(backward);
     if (!back && !x.scans.has(s)) return undefined;
-    if (x.kind === "compute" && !x.reduction && onlyByEither(x)) {
+    if (x.kind === "compute" && onlyByEither(x)) {
       const value = lift(bodyAt(x, indices));
       return outside ? select(inRange(x, indices), value, outside) : value;
     }
     if (back) return load(stackOf(backward, clone.node(x)), [t, ...indices], outside);
     return load(stackOf(s, x), [t, ...indices], outside);
   };
-  const onlyByEither = (x: Node): boolean =>
-    topological([x], (y) => !y.scans.has(s) && !y.scans.has(backward), levelInputs).every(
-      (y) => (!y.scans.has(s) && !y.scans.has(backward)) || (y.kind === "compute" && !y.reduction),
-    );
   const lift = (e: Scalar): Scalar => substitute(e, map, onLoad);
   return lift;
 }

@@ -25,6 +25,7 @@ export interface Target {
   readonly resident: number; // SIMD groups that a core runs at a time ...
   readonly latency: number; // ... each so many times slower than the core's share of it
   readonly workgroup: number; // invocations of a workgroup that shares nothing
+  readonly together: readonly number[]; // invocations of one that does kernel after kernel, with barriers between them
   readonly workgroupMemory: number; // bytes
   readonly registers: number; // of one invocation
   readonly bodyLimit: number; // operations of an innermost loop body
@@ -46,6 +47,7 @@ export interface Target {
   readonly transactionNs: number; // every further line of 128 bytes that an access of a SIMD group touches
   readonly nearWaitNs: number; // for the next step of a loop through memory, and
   readonly waitNs: number; // for memory that no prefetcher has fetched
+  readonly besideBarriers: number; // how much slower code is in a kernel with barriers: some drivers keep its variables in memory there
   readonly workgroupNs: number;
   readonly launchNs: number;
   /** ms of the driver at the first use; module: of any; carried: a sum, through every loop but the innermost */
@@ -73,6 +75,7 @@ const lavapipe: Target = {
   resident: 1,
   latency: 1,
   workgroup: 64,
+  together: [8],
   workgroupMemory: 16384,
   registers: 12,
   bodyLimit: 1100,
@@ -112,6 +115,7 @@ const lavapipe: Target = {
   transactionNs: 0,
   nearWaitNs: 7,
   waitNs: 85,
+  besideBarriers: 1.5,
   workgroupNs: 175,
   launchNs: 25_000,
   compile: { module: 18, load: 5.6, store: 4.9, operation: 0.37, function: 1, carried: 0.2, limit: 340 },
@@ -123,6 +127,7 @@ const swiftshader: Target = {
   simd: 4,
   lanes: 4,
   workgroup: 256,
+  together: [4],
   registers: 14,
   keepLoops: false,
   serial: [1],
@@ -157,6 +162,7 @@ const swiftshader: Target = {
   clashNs: 12,
   nearWaitNs: 10,
   waitNs: 160,
+  besideBarriers: 1.1,
   workgroupNs: 600,
   launchNs: 28_000,
   compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, carried: 0, limit: 450 },
@@ -171,6 +177,7 @@ const discrete: Target = {
   resident: 4,
   latency: 4,
   workgroup: 64,
+  together: [64, 128, 256],
   registers: 128,
   bodyLimit: 600,
   accumulatorLimit: 64,
@@ -209,14 +216,15 @@ const discrete: Target = {
   transactionNs: 2,
   nearWaitNs: 4,
   waitNs: 20,
+  besideBarriers: 1,
   workgroupNs: 500,
   launchNs: 4_000,
   compile: { module: 1, load: 0.1, store: 0.1, operation: 0.05, function: 0.1, carried: 0, limit: 1000 },
   runs: 10_000,
 };
-/** `software` is for any software device: without subgroups, whose width differs. */
+/** `software` is for any software device: without subgroups, whose width differs; barriers cost what they cost the embedded one. */
 export const targets: Readonly<Record<string, Target>> = {
-  software: { ...lavapipe, name: "software", lanes: 0 },
+  software: { ...lavapipe, name: "software", lanes: 0, besideBarriers: 1.1 },
   discrete,
   lavapipe,
   swiftshader,

@@ -48,7 +48,7 @@ export function define(values: Values, base: string, value: Expr, cost: Cost = "
 }
 /** i32(group.x), the number of the workgroup where a launch is not folded. */
 export const groupNumber: Expr = call("i32", [member(name("group", u32), "x", u32)], i32);
-const foldedNumber: Expr = call(
+export const foldedNumber: Expr = call(
   "i32",
   [
     operation(

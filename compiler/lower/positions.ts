@@ -65,6 +65,8 @@ export abstract class Positions extends Emitter {
     this.kernel = kernel;
   }
   abstract value(e: Scalar): Value;
+  /** The module's variable for the round of a loop, where it has one. */
+  protected abstract nameOfStep(scan: Scan): string | undefined;
 
   bind(name: string, named: Named): Form {
     this.names.set(name, named);
@@ -228,7 +230,7 @@ export abstract class Positions extends Emitter {
   }
   protected stepOf(scan: Scan): Form {
     let name = this.scans.get(scan);
-    if (!name) this.scans.set(scan, (name = this.fresh("step")));
+    if (!name) this.scans.set(scan, (name = this.nameOfStep(scan) ?? this.fresh("step")));
     return this.bind(name, { level: 0, low: 0, high: scan.count - 1, multiple: 1, varying: false });
   }
   protected forms4(e: Integer): Form[] {

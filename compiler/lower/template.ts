@@ -54,8 +54,13 @@ interface Conditional {
   readonly condition: Value;
   readonly statement: Statement;
 }
-export function emitKernel(nest: Nest, layout: Layout, schedule: Schedule): Emitted {
-  const scalarOnly = new Set<Node>();
+/** `scalarOnly`: tensors that are no arrays of vec4; those that this kernel cannot read so are added. */
+export function emitKernel(
+  nest: Nest,
+  layout: Layout,
+  schedule: Schedule,
+  scalarOnly: Set<Node> = new Set<Node>(),
+): Emitted {
   for (let round = 0; ; round++) {
     const before = scalarOnly.size;
     const template = new Template(nest, layout, schedule, scalarOnly);

@@ -4,7 +4,7 @@
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
 import { asInteger, linear, operandsOf, scalarOrder } from "../graph/scalar.ts";
-import type { DType, Integer, Load, Local, Node, Random, Scalar, Shape, Variable } from "../graph/types.ts";
+import type { DType, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import type { ScalarFunction, WrittenAs } from "../scalar/functions.ts";
 import { shortName } from "../wgsl/names.ts";
 import {
@@ -104,7 +104,11 @@ export class Values extends Positions {
     this.layout = layout;
     this.scalarOnly = scalarOnly;
     this.written = written;
+    for (const own of layout.steps?.values() ?? []) this.reserve(own);
     for (const node of tensors) this.tensor(node);
+  }
+  protected nameOfStep(scan: Scan): string | undefined {
+    return this.layout.steps?.get(scan);
   }
 
   // ---- scalars

@@ -98,7 +98,7 @@ function dispatch(
   const storage = bindings.filter((b) => b.access !== "uniform").length;
   if (storage > places.target.storageBuffers)
     throw new InternalError(`plan: ${name} binds ${storage} buffers: ${kernel.bindings.map(bindingText).join(", ")}`);
-  const module = places.modules.addKernel(name, code, kernel, runs);
+  const module = kernel.inside ? places.modules.add(name, code) : places.modules.addKernel(name, code, kernel, runs);
   note({ step, kernel, module });
   return {
     kind: "dispatch",

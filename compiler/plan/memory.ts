@@ -21,7 +21,7 @@ export function liveRanges(steps: readonly Step[]): LiveRange[] {
   const uses = new Map<Node, Use[]>();
   let at = 0;
   const count = (list: readonly Step[]): number =>
-    list.reduce((n, s) => n + (s.kind === "kernel" ? 1 : count(s.body)), 0);
+    list.reduce((n, s) => n + (s.kind === "loop" ? count(s.body) : 1), 0);
   const walk = (list: readonly Step[], loops: readonly (readonly [number, number])[]): void => {
     for (const s of list) {
       if (s.kind === "loop") {

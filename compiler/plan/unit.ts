@@ -55,9 +55,14 @@ export interface Shared {
 export function planUnit(unit: LoweredUnit, shared: Shared, { bounds, chunkOf }: UnitOptions = {}): PlannedUnit {
   const { kernels, graph } = unit;
   const { name } = graph;
-  const ranges = liveRanges(kernels.steps).filter((r) => !isPersistent(r.node) && !shared.views.has(r.node));
+  const joined = kernels.joined ?? new Map<Node, View>();
+  const ranges = joinRanges(liveRanges(kernels.steps), joined).filter(
+    (r) => !isPersistent(r.node) && !shared.views.has(r.node),
+  );
   const own = ownMemory(unit, ranges, shared.buffers, chunkOf);
   const addressOf: AddressOf = (x) => {
+    const view = joined.get(x);
+    if (view) return shifted(addressOf(view.memory), view.offset, x.dtype);
     const found = own.get(x) ?? shared.buffers.of(x);
     if (!found) throw new InternalError(`plan: ${x.label ?? x.kind} has no memory`);
     return found;
@@ -85,6 +90,21 @@ export function planUnit(unit: LoweredUnit, shared: Shared, { bounds, chunkOf }:
     outputs: kernels.outputs.map((o) => shifted(addressOf(o.memory), o.offset, o.memory.dtype)),
     compiled: { name, simplified: graph, kernels, lowered: launched, memory },
   };
+}
+/** What lies in one buffer lives as one. */
+function joinRanges(ranges: readonly LiveRange[], joined: ReadonlyMap<Node, View>): readonly LiveRange[] {
+  const whole = new Map<Node, LiveRange>();
+  for (const r of ranges) {
+    const node = joined.get(r.node)?.memory ?? r.node;
+    const known = whole.get(node);
+    whole.set(node, {
+      node,
+      first: Math.min(r.first, known?.first ?? r.first),
+      last: Math.max(r.last, known?.last ?? r.last),
+      written: r.written && known?.written !== false,
+    });
+  }
+  return [...whole.values()];
 }
 /** Memory of every tensor that lives within the unit alone: a slot where its size is known, a buffer where it is not or the host reads it. */
 function ownMemory(

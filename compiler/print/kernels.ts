@@ -23,6 +23,7 @@ interface ScheduledKernel {
   readonly kernel: string;
   readonly module: string;
   readonly schedule: string;
+  readonly inside?: readonly string[]; // of kernels that are its functions
   readonly workgroups: string;
   readonly flops: string;
 }
@@ -31,6 +32,7 @@ function scheduleFacts(p: Compiled, plan: Plan): readonly ScheduledKernel[] {
     kernel: step.spec.name,
     module: plan.modules[module]!.name,
     schedule: printSchedule(kernel.schedule),
+    ...(kernel.inside ? { inside: kernel.inside.map((k) => `${k.name}: ${printSchedule(k.schedule)}`) } : {}),
     workgroups: workgroupsText(kernel.workgroups),
     flops: numberOf(kernel.flops),
   }));
@@ -41,6 +43,9 @@ function scheduleText(p: Compiled, plan: Plan): string {
     return "one launch of one workgroup does all kernels of --stage fused, with barriers between them, many steps over";
   const [a, b] = [Math.max(...rows.map((r) => r.module.length)), Math.max(...rows.map((r) => r.workgroups.length))];
   return rows
-    .map((r, i) => `${String(i).padStart(3)}  ${r.module.padEnd(a)}  ${r.workgroups.padStart(b)}  ${r.schedule}`)
+    .flatMap((r, i) => [
+      `${String(i).padStart(3)}  ${r.module.padEnd(a)}  ${r.workgroups.padStart(b)}  ${r.schedule}`,
+      ...(r.inside ?? []).map((line) => `       ${line}`),
+    ])
     .join("\n");
 }

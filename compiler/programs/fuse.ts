@@ -28,7 +28,7 @@ export function fuseUnits({ units, views }: FlatModel, whole: Span, target: Targ
 function tensorsOf(steps: readonly Step[]): ReadonlySet<Node> {
   const found = new Set<Node>();
   const walk = (s: Step): void => {
-    if (s.kind === "loop") s.body.forEach(walk);
+    if (s.kind !== "kernel") s.body.forEach(walk);
     else for (const x of [...s.reads, ...s.writes]) found.add(x);
   };
   steps.forEach(walk);

@@ -2,12 +2,14 @@
 // Kernels that differ only in their tensors are lowered once.
 import { baseOf } from "../graph/node.ts";
 import type { Node, Scan, Source } from "../graph/types.ts";
-import type { KernelStep, Step, View } from "../kernel/graph.ts";
+import type { KernelStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
 import { lowerKernel, type LoweredKernel } from "../lower/lower.ts";
-import { loadsOf, physical, storesOf } from "../lower/whole.ts";
+import { loadsOf, storesOf } from "../lower/procedures.ts";
+import { lowerRowwise, regionSpec } from "../lower/rowwise.ts";
+import { physical } from "../lower/whole.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { layoutOfSeldom } from "./layout.ts";
 import { movesOf, type Move } from "./moves.ts";
@@ -46,6 +48,7 @@ export function lowerUnits(
   const lower = sharedLowering(layout, target);
   const steps = (unit: FusedUnit, list: readonly Step[], rounds: number): LoweredStep[] =>
     list.map((s): LoweredStep => {
+      if (s.kind === "rowwise") return lowerRegion(s, dense, layout, target, rounds * target.runs);
       if (s.kind === "loop") {
         const { scan } = s;
         return { kind: "loop", scan, body: steps(unit, s.body, Math.min(mostRounds, rounds * scan.count)) };
@@ -62,8 +65,27 @@ export function lowerUnits(
     sites: seldom.sites,
   };
 }
-const isRunOnce = (u: FusedUnit): boolean => u.kind === "init" || u.kind === "late init" || u.kind === "check";
+export const isRunOnce = (u: FusedUnit): boolean => u.kind === "init" || u.kind === "late init" || u.kind === "check";
 
+/** All steps of a region as one kernel. */
+function lowerRegion(
+  step: RowwiseStep,
+  dense: ReadonlyMap<Node, View>,
+  layout: Layout,
+  target: Target,
+  runs: number,
+): LoweredLaunch {
+  const views = new Map([...dense, ...step.views]);
+  const kernel = lowerRowwise(step, views, layout, target);
+  const bound = (writes: boolean): Set<Node> =>
+    new Set(
+      kernel.bindings.flatMap((b) =>
+        b.node.kind !== "scan" && (b.access === "read_write") === writes ? [b.node] : [],
+      ),
+    );
+  const launch: KernelStep = { kind: "kernel", spec: regionSpec(step), reads: bound(false), writes: bound(true) };
+  return { kind: "kernel", step: launch, runs, moves: undefined, kernel: () => kernel };
+}
 /** A dense slice cannot be bound by itself: its elements are read in the flat buffer. */
 function physicalStep(step: KernelStep, dense: ReadonlyMap<Node, View>): KernelStep {
   const spec = dense.size ? physical(step.spec, dense) : step.spec;

@@ -129,7 +129,7 @@ function withoutUnits(spec: KernelSpec): KernelSpec {
     stores: spec.stores.map((s) => ({ ...s, over: live(s.over) })),
   };
 }
-function coalesce(spec: KernelSpec): KernelSpec {
+function coalesce(spec: KernelSpec, apart: Variable | undefined): KernelSpec {
   const lists = (): (readonly Variable[])[] => [
     spec.axes,
     ...spec.stages.map((s) => s.over),
@@ -138,7 +138,7 @@ function coalesce(spec: KernelSpec): KernelSpec {
   for (let l = 0; l < lists().length; l++)
     for (let d = 0; d + 1 < lists()[l]!.length;) {
       const [a, b] = [lists()[l]![d]!, lists()[l]![d + 1]!];
-      if (walkedAsOne(spec, a, b)) spec = replaceAxes(spec, a, b, joined(a, b));
+      if (a !== apart && b !== apart && walkedAsOne(spec, a, b)) spec = replaceAxes(spec, a, b, joined(a, b));
       else d++;
     }
   return spec;
@@ -154,8 +154,9 @@ function flatten(spec: KernelSpec): KernelSpec {
 export const canFlatten = (nest: Nest): boolean =>
   nest.spec.axes.length > 0 && nest.spec.axes.slice(1).every((v) => typeof v.extent === "number");
 
-export function nestOf(given: KernelSpec): Nest {
-  return named(coalesce(withoutUnits(given)));
+/** `apart`: an axis that stays one by itself. */
+export function nestOf(given: KernelSpec, apart?: Variable): Nest {
+  return named(coalesce(withoutUnits(given), apart));
 }
 export const flatNest = (nest: Nest): Nest => named(flatten(nest.spec), "flat");
 

@@ -7,6 +7,7 @@ import type { Target } from "../kernel/target.ts";
 
 export interface Price {
   readonly ns: number; // of one run
+  readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
   readonly groups: number;
   readonly total: number; // ns, with the share of the compilation
@@ -189,10 +190,12 @@ function summed(p: Placed, tally: Tally): Price {
   const perGroup = target.workgroupNs + Math.ceil(p.workgroup / target.simd) * each;
   const run = Math.max(target.latency * each, Math.ceil((groups / target.cores) * (1 / target.resident)) * perGroup);
   const ns = target.launchNs + run;
-  const late = Math.max(0, tally.compile - target.compile.limit);
-  const driver = p.schedule.anySize ? 0 : tally.compile + overtime * late; // the driver knows the text from another kernel
-  return { ns, compileMs: tally.compile, groups, total: ns + (driver * 1e6) / target.runs };
+  const driver = p.schedule.anySize ? 0 : compileNs(tally.compile, target); // the driver knows the text from another kernel
+  return { ns, each, compileMs: tally.compile, groups, total: ns + driver };
 }
+/** The share of one run in what a kernel's compilation costs. */
+export const compileNs = (ms: number, { compile, runs }: Target): number =>
+  ((ms + overtime * Math.max(0, ms - compile.limit)) * 1e6) / runs;
 /** A part on its way to its price. */
 interface Pricing {
   readonly p: Placed;

@@ -30,16 +30,17 @@ export function enumerate(nest: Nest, target: Target): Candidate[] {
   eachCandidate(nest, target, (candidate) => void result.push(candidate));
   return result;
 }
-/** `limit`: schedules that are known to cost more may be left out. */
-function eachCandidate(
+/** `limit`: schedules that are known to cost more may be left out. `lanes`: the lanes run over this axis. */
+export function eachCandidate(
   nest: Nest,
   target: Target,
   see: (candidate: Candidate) => void,
   limit = (): number => Infinity,
+  lanes?: string,
 ): void {
   const isElementwise = !nest.spec.stages.length && nest.spec.stores.every((s) => !s.over.length);
   if (isElementwise) elementwise(nest, target).forEach(see);
-  else reductions(nest, target, see, limit);
+  else reductions(nest, target, see, limit, lanes);
 }
 
 /** All output elements in one row: whole vectors, maybe several after one another in each invocation. */
@@ -218,7 +219,13 @@ interface Search {
   readonly along: (threads: Threads, fuse?: readonly string[]) => Lanes;
   readonly complete: (on: Lanes, outerTile: Tile, staged?: Tile) => void;
 }
-function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
+function reductions(
+  nest: Nest,
+  target: Target,
+  see: (candidate: Candidate) => void,
+  limit: () => number,
+  lanes: string | undefined,
+): void {
   const f = factsOf(nest);
   const complete: Search["complete"] = (on, outerTile, staged = noTile) => {
     const tile: Record<string, number> = { ...outerTile };
@@ -241,6 +248,7 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
     along: (threads, fuse) => lanesOf(nest, f, target, threads, fuse),
     complete,
   };
+  if (lanes !== undefined) return oneAxisOnLanes(search, [lanes]);
   oneAxisOnLanes(search);
   fusedLanes(search);
   reducedLanes(search);
@@ -248,12 +256,12 @@ function reductions(nest: Nest, target: Target, see: (candidate: Candidate) => v
   if (!nest.outer.length) complete(search.along([["", 1]]), {});
 }
 /** One axis on the lanes, another one in registers. */
-function oneAxisOnLanes({ f, target, along, complete }: Search): void {
+function oneAxisOnLanes({ f, target, along, complete }: Search, wanted?: readonly string[]): void {
   const lanes = target.simd;
   const filled = f.free.filter(
     (a) => f.contiguous(a) > 0 && Math.ceil(f.extent(a) / lanes) * lanes <= 1.2 * f.extent(a),
   );
-  for (const a of filled.length ? filled : f.free) {
+  for (const a of wanted ?? (filled.length ? filled : f.free)) {
     const [group, workgroup] = [along([[a, lanes]]), along([[a, target.workgroup]])];
     const others = f.free.filter((b) => b !== a && f.reused(b)).map((b) => [b, sizesOf(f, b)] as const);
     for (const ra of sizesOf(f, a, lanes, lanePadding)) {
@@ -451,21 +459,23 @@ function cheapest(nest: Nest, target: Target): Choice | undefined {
 const partCounts = [4, 16, 64]; // parts of a split reduction
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
-export function chooseSchedule(nest: Nest, target: Target): Schedule {
+export const chooseSchedule = (nest: Nest, target: Target): Schedule => choose(nest, target).schedule;
+/** ... with its price, or Infinity where there is no schedule but the plain one. */
+export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "total"> {
   const best = cheapest(nest, target);
-  if (!best) return plainSchedule;
+  if (!best) return { schedule: plainSchedule, total: Infinity };
   const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
-  if (best.groups > 8 * target.cores || !canSplit(merged, target.storageBuffers)) return best.schedule;
+  if (best.groups > 8 * target.cores || !canSplit(merged, target.storageBuffers)) return best;
   if (isOpen(merged)) {
     // the length is not known: many workgroups where it is long cost a launch where it is not
     const { chunk, count } = openParts(merged, target);
     const first = cheapest(nestOf(splitReduction(merged, chunk, count).parts), target);
-    return first ? { ...first.schedule, split: chunk } : best.schedule;
+    return first ? { schedule: { ...first.schedule, split: chunk }, total: best.total } : best;
   }
   let schedule = best.schedule;
   let least = best.total;
   const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
-  if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best.schedule; // run-time lengths under run-time axes
+  if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best; // run-time lengths under run-time axes
   for (const chunk of new Set(partCounts.map((count) => stepsOfPart(n, count)))) {
     if (chunk < 2 || 2 * chunk > n) continue;
     const { parts, whole } = splitReduction(merged, chunk, 0);
@@ -475,5 +485,5 @@ export function chooseSchedule(nest: Nest, target: Target): Schedule {
     least = first.total + second.total;
     schedule = { ...first.schedule, split: chunk };
   }
-  return schedule;
+  return { schedule, total: least };
 }

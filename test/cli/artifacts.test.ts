@@ -193,7 +193,7 @@ test("it keeps checkpoints as the model says, and as --every and --keep say, whi
   expect(await status("--checkpoint", "off.safetensors", "--every", "off")).toBe(0);
   expect(kept("off.safetensors")).toEqual([20]);
   expect(await node(["../keeps/trainer.mjs", "--every", "often"])).toMatchObject({
-    status: 1,
+    status: 2,
     err: "--every takes a time (5m, 30s, 2h), steps (1000), epochs (2epochs) or off, not often\n",
   });
 });
@@ -218,13 +218,13 @@ test("Ctrl-C keeps a checkpoint, and says how to go on", async () => {
   expect(resumed.out).toContain(`paused at step ${Number(step) + 1} of 400000`);
 });
 
-test("what is wrong is said in words, with status 1", async () => {
+test("what is wrong is said in words, with status 1, or 2 for the command line itself", async () => {
   const [option, file, none] = await Promise.all([
     trainer("--epoch", "3"),
     trainer("--resume", "nothing.safetensors"),
     node(["../iris/trainer.mjs"], join(root, "models")),
   ]);
-  expect(option).toMatchObject({ status: 1, err: expect.stringContaining("--help lists the options") as string });
+  expect(option).toMatchObject({ status: 2, err: expect.stringContaining("--help lists the options") as string });
   expect(file).toMatchObject({ status: 1, err: expect.stringContaining("cannot read nothing.safetensors") as string });
   expect(none).toMatchObject({ status: 1, err: expect.stringContaining("npm install webgpu") as string });
   cpSync(join(root, "iris/trainer.mjs"), join(root, "elsewhere/deeper/trainer.mjs"), { recursive: true });

@@ -56,6 +56,31 @@ const usage: readonly (readonly [args: string, text: string])[] = [
   ["gradcheck iris.dlm --tolerance -3", "It is a number above 0."],
   ["eval iris.dlm", "required option '--weights <file>' not specified"],
   ["inspect iris.dlm", "required option '--stage <name>' not specified"],
+  [
+    "train iris.dlm --set epoch=3",
+    "dlm: there is no constant or setting `epoch` to set from outside; known constant or settings: epochs, steps, accumulate, batch; did you mean `epochs`?\n",
+  ],
+  ["train iris.dlm --set epochs=many", "epochs must be a whole number, 1 or more; it is set to many from outside"],
+  ["train iris.dlm --train fi", "dlm: iris.dlm has no train block fi; it has fit; did you mean fit?\n"],
+  ["train iris.dlm --device nonsense", 'dlm: no "nonsense" device was found:\n'],
+  ["run other.dlm g --weights other.safetensors", "dlm: other.dlm exports no function g; there is f\n"],
+  ["run other.dlm f --input y=1", "dlm: f has no input y: f(x: f32[B, 2]) -> f32[B, 1]\n"],
+  [
+    "run other.dlm f --input x",
+    "dlm: --input x: it is written name=FILE or name=value: f(x: f32[B, 2]) -> f32[B, 1]\n",
+  ],
+  [
+    "run other.dlm f --input x=[[1,2]] --output y.txt",
+    "dlm: --output y.txt: the name ends with .npy, .json, .csv, .safetensors\n",
+  ],
+  [
+    "compile iris.dlm -o new --target none",
+    "dlm: there is no target none; there are software, discrete, lavapipe, swiftshader\n",
+  ],
+  ["inspect iris.dlm --stage fussed", "did you mean fused?\n"],
+  ["inspect iris.dlm --stage simplified --only fit.stop", "did you mean fit.step?\n"],
+  ["inspect iris.dlm --stage wgsl --dot", "dlm: --dot draws graphs: --stage forward, backward or simplified\n"],
+  ["explain DLM9", "dlm: there is no diagnostic DLM9; `npx dlm explain` lists them\n"],
 ];
 const faults: readonly (readonly [args: string, text: string])[] = [
   ["train nothing.dlm", "dlm: cannot read nothing.dlm: there is no such file\n"],
@@ -70,13 +95,6 @@ const faults: readonly (readonly [args: string, text: string])[] = [
     "dlm: cannot write file/x.safetensors: a part of the path is not a folder\n",
   ],
   ["train iris.dlm --resume none.safetensors", "dlm: cannot read none.safetensors: there is no such file\n"],
-  [
-    "train iris.dlm --set epoch=3",
-    "dlm: there is no constant or setting `epoch` to set from outside; known constant or settings: epochs, steps, accumulate, batch; did you mean `epochs`?\n",
-  ],
-  ["train iris.dlm --set epochs=many", "epochs must be a whole number, 1 or more; it is set to many from outside"],
-  ["train iris.dlm --train fi", "dlm: iris.dlm has no train block fi; it has fit; did you mean fit?\n"],
-  ["train iris.dlm --device nonsense", 'dlm: no "nonsense" device was found:\n'],
   [
     "train cell.dlm",
     'dlm: cell.csv, line 3, column 0: "three" is no number, in the field d.x = csv("cell.csv") (cell.dlm:2)\n',
@@ -103,34 +121,16 @@ const faults: readonly (readonly [args: string, text: string])[] = [
     "eval iris.dlm --weights other.safetensors --split test",
     "dlm: other.safetensors: the file lacks net.linear2.w, net.linear2.b; ",
   ],
-  ["run other.dlm g --weights other.safetensors", "dlm: other.dlm exports no function g; there is f\n"],
-  ["run other.dlm f --input y=1", "dlm: f has no input y: f(x: f32[B, 2]) -> f32[B, 1]\n"],
-  [
-    "run other.dlm f --input x",
-    "dlm: --input x: it is written name=FILE or name=value: f(x: f32[B, 2]) -> f32[B, 1]\n",
-  ],
   ["run other.dlm f --input x=none.npy", "dlm: cannot read the input x from none.npy: there is no such file\n"],
   ["run other.dlm f --input x=cell.csv", "dlm: cell.csv, line 1 has 1 cell, and a row of the input x takes 2\n"],
   ["run other.dlm f --input x=[[1,2", "dlm: [[1,2 is no list of numbers\n"],
   ["run other.dlm f --input x=[[1,2],[3]]", "dlm: f, input x: the rows of a nested array differ in length: 2 and 1\n"],
-  [
-    "run other.dlm f --input x=[[1,2]] --output y.txt",
-    "dlm: --output y.txt: the name ends with .npy, .json, .csv, .safetensors\n",
-  ],
   ["run other.dlm f", "dlm: f lacks its input x: f(x: f32[B, 2])\n"],
   [
     "run large.dlm f --input x=[[1]]",
     "dlm: net.linear.w takes 5.96 GB (large.dlm:1, std/layer.dlm:7): this device allows ",
   ],
   ["compile iris.dlm -o file", "dlm: cannot write to file: a part of the path is not a folder\n"],
-  [
-    "compile iris.dlm -o new --target none",
-    "dlm: there is no target none; there are software, discrete, lavapipe, swiftshader\n",
-  ],
-  ["inspect iris.dlm --stage fussed", "did you mean fused?\n"],
-  ["inspect iris.dlm --stage simplified --only fit.stop", "did you mean fit.step?\n"],
-  ["inspect iris.dlm --stage wgsl --dot", "dlm: --dot draws graphs: --stage forward, backward or simplified\n"],
-  ["explain DLM9", "dlm: there is no diagnostic DLM9; `dlm explain` lists them\n"],
 ];
 
 /** Two at a time: each takes a core. */
@@ -158,7 +158,28 @@ test("files, texts, data, devices, weights, names", { timeout: 180_000 }, async 
 test("with --json a fault is an event too", async () => {
   const { status, out, err } = await dlm(["train", "cell.dlm", "--json"]);
   expect(status).toBe(1);
-  expect(events(out).at(-1)).toEqual({ kind: "error", message: err.slice("dlm: ".length).trimEnd() });
+  expect(events(out).at(-1)).toEqual({ kind: "error", status: 1, message: err.slice("dlm: ".length).trimEnd() });
+});
+test.each([
+  [["train", "nothing.dlm"], 1, "cannot read nothing.dlm: there is no such file"],
+  [["train", "wrong.dlm"], 1, "wrong.dlm has 1 error"],
+  [["train", "wild.dlm", "--no-save"], 1, "the loss of fit is "],
+  [["train", "iris.dlm", "--epoch", "3"], 2, "unknown option '--epoch'"],
+  [["train", "iris.dlm", "--epochs", "3", "--train", "fi"], 2, "iris.dlm has no train block fi"],
+  [["train"], 2, "missing required argument 'model'"],
+  [["run", "other.dlm", "g"], 2, "other.dlm exports no function g"],
+  [["eval", "iris.dlm", "--weights", "none.safetensors"], 1, "cannot read the weights from none.safetensors"],
+  [["compile", "iris.dlm", "-o", "file"], 1, "cannot write to file"],
+] as const)("%j ends in an event", async (args, wanted, text) => {
+  const { status, out } = await dlm([...args, "--json"]);
+  expect(status).toBe(wanted);
+  const last = events(out).at(-1)!;
+  expect(last).toMatchObject({ kind: "error", status: wanted });
+  expect(last["message"]).toContain(text);
+});
+test("with --json a text with errors is told as its diagnostics", async () => {
+  const { out } = await dlm(["train", "wrong.dlm", "--json"]);
+  expect(events(out).map((e) => e.kind)).toEqual(["diagnostic", "error"]);
 });
 
 test("a reader that goes away ends the program without noise", async () => {

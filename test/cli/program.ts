@@ -69,7 +69,7 @@ export function program(): Program {
   });
   const node: Program["node"] = (args, { input, env, cwd = "", onOutput } = {}) =>
     new Promise((resolve) => {
-      const environment = { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded", ...env };
+      const environment = { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded", npm_command: "exec", ...env };
       const child = spawn(process.execPath, args, { cwd: join(folder, cwd), env: environment, timeout: 100_000 });
       const text = { out: "", err: "" };
       child.stdout.on("data", (chunk: Buffer) => {

@@ -13,6 +13,7 @@ const { dlm, folder } = program();
 
 test("the tour's commands", async () => {
   cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
+  cpSync(join(root, "examples"), join(folder, "node_modules/dlm/examples"), { recursive: true });
   mkdirSync(join(folder, "out"), { recursive: true });
   const commands = [...readme.matchAll(/^npx dlm (.*)$/gm)].map((m) => m[1]!);
   expect(commands.length).toBeGreaterThan(5);
@@ -26,24 +27,24 @@ test("the library example", async () => {
   const code = /```js\n([\s\S]*?)```/.exec(readme)![1]!;
   const body = code.replace(/^import .*$/gm, "");
   const { device } = await testDevice();
-  const text = readFileSync(join(root, "examples/digits.dlm"), "utf8").replace("epochs: 30", "epochs: 1");
-  const fetchBytes = (path: string): Promise<Uint8Array> =>
-    Promise.resolve(new Uint8Array(readFileSync(join(root, "examples", path))));
-  const rows = [new Array<number>(64).fill(0)];
+  // one epoch will do
+  const readFile = async (path: string, encoding?: "utf8"): Promise<string | Uint8Array> =>
+    encoding
+      ? readFileSync(join(root, path), encoding).replace("epochs: 30", "epochs: 1")
+      : new Uint8Array(readFileSync(join(root, path)));
+  const openDevice = async (): Promise<object> => ({ device, close: () => undefined });
   const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (
     ...parts: string[]
   ) => (...values: unknown[]) => Promise<{ data: Float32Array; shape: number[] }>;
-  const run = new AsyncFunction(
-    "compile",
-    "load",
-    "text",
-    "device",
-    "fetchBytes",
-    "rows",
-    "console",
-    `${body}\nreturn predict;`,
-  );
-  const predict = await run(library.compile, runtime.load, text, device, fetchBytes, rows, { log: () => undefined });
+  const names = {
+    compile: library.compile,
+    load: runtime.load,
+    openDevice,
+    readFile,
+    console: { log: () => undefined },
+  };
+  const run = new AsyncFunction(...Object.keys(names), `${body}\nreturn predict;`);
+  const predict = await run(...Object.values(names));
   expect(predict.shape).toEqual([1, 10]);
   expect(predict.data.reduce((a, b) => a + b)).toBeCloseTo(1, 4);
 }, 120_000);

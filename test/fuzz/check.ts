@@ -8,7 +8,7 @@ import { verify } from "../../compiler/graph/verify.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load, type Value } from "../../runtime/index.ts";
 import type { Area, On, Outcome } from "./area.ts";
-import { otherTarget, shorter } from "./area.ts";
+import { launching, otherTarget, shorter } from "./area.ts";
 import { random } from "./random.ts";
 
 export interface ProgramCase {
@@ -132,7 +132,10 @@ const returned = (text: string): string[] =>
 
 export async function checkProgram(c: ProgramCase, on: On): Promise<Outcome> {
   compile(c.text, { name: "fuzz.dlm", target: otherTarget(c.text, on.target.name) });
-  const { plan, program, programs, diagnostics } = compile(c.text, { name: "fuzz.dlm", target: on.target });
+  const { plan, program, programs, diagnostics } = compile(c.text, {
+    name: "fuzz.dlm",
+    target: launching(on.target, c.text),
+  });
   if (!plan || !program) {
     if (!renderDiagnostics(diagnostics)) throw new Error("no plan, and no diagnostics");
     return "refused";

@@ -52,7 +52,7 @@ function make(seed: number): KernelCase {
     text: r.pick([() => exactProgram(seed).text, () => smoothProgram(seed).text, () => trainingArea.make(seed).text])(),
   };
 }
-const specs = (steps: readonly Step[]): KernelSpec[] => steps.flatMap((s) => (s.kind === "loop" ? [] : [s.spec])); // bodies of loops read their steps
+const specs = (steps: readonly Step[]): KernelSpec[] => steps.flatMap((s) => (s.kind === "kernel" ? [s.spec] : [])); // bodies of loops read their steps
 
 async function check(c: KernelCase, on: On): Promise<Outcome> {
   const r = random(c.seed + 1);

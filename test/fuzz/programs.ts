@@ -293,6 +293,29 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
     },
     () => {
       // loops
+      /** Rows that a batch has, a product in every round, perhaps a number for each row and rows that end early. */
+      const recurrence = (): void => {
+        const xs = tensor((n) => n === 3);
+        const [rows, , width] = xs.shape as [number, number, number];
+        const square = values.filter(
+          (v) => v.dtype === "f32" && v.shape.length === 2 && v.shape[0] === width && v.shape[1] === width,
+        );
+        const product = square.length ? `h @ ${r.pick(square).name}` : "h * h";
+        const masked = r.chance(0.3);
+        const own = masked ? `for b in 0..${rows}, j in 0..${width}: where(t < b + 1, m[b, j], h[b, j])` : "m";
+        const count = masked ? `, t = 0` : "";
+        const next = masked ? ", t = t + 1" : "";
+        if (r.chance(0.5))
+          return add(
+            `scan (x in ${xs.name} along 1; h = zeros[${rows}, ${width}]${count}) {\n    let m = tanh(x + 0.5 * (${product}))\n    let n = ${own}\n    next h = n${next}\n    yield ${r.pick(["n", "n * h", "h"])}\n  }`,
+            xs.shape,
+          );
+        const n = lines.length;
+        lines.push(
+          `  let (p${n}, q${n}) = fold (x in ${xs.name} along 1; h = zeros[${rows}, ${width}], s = ones[${rows}]) {\n    let m = tanh(x + 0.5 * (${product}) * unsqueeze(s, -1))\n    next h = m, s = 0.5 * s + mean(m, axis: 1)\n  }`,
+        );
+        return add(`p${n} + unsqueeze(q${n}, -1)`, [rows, width]);
+      };
       const x = tensor((n) => n >= 1);
       const item = x.shape.slice(1);
       const w = values.filter(
@@ -306,7 +329,10 @@ export function randomProgram(seed: number, { harder = false, runTime = false } 
       const step = w.length
         ? `tanh(x + 0.5 * (reshape[1, ${item[0]}](h) @ ${r.pick(w).name})[0])`
         : `tanh(0.7 * h + x${r.chance(0.5) ? " * h" : ""})`;
-      switch (r.int(0, 3)) {
+      switch (r.int(0, 5)) {
+        case 4:
+        case 5:
+          return recurrence();
         case 0:
           return add(
             `scan (x in ${x.name} along 0; h = zeros${shapeText(item) || "[]"}) {\n    let n = ${step}\n    next h = n\n    yield ${r.pick(["n", "n * n", "h", "n - h"])}\n  }`,

@@ -10,7 +10,7 @@ import { renderDiagnostics } from "../../grammar/render.ts";
 import { load, type Model } from "../../runtime/index.ts";
 import { initialOnEvaluator, stepsOnEvaluator, type TrainingValues } from "../device/evaluator.ts";
 import { programsOf } from "../graph/programs.ts";
-import { otherTarget, shorter, type Area, type On, type Outcome } from "./area.ts";
+import { launching, otherTarget, shorter, type Area, type On, type Outcome } from "./area.ts";
 import { random } from "./random.ts";
 
 export interface TrainingCase {
@@ -168,7 +168,7 @@ function same(
 }
 async function check(c: TrainingCase, on: On): Promise<Outcome> {
   compile(c.text, { name: "fuzz.dlm", target: otherTarget(c.text, on.target.name) });
-  const { plan, program, diagnostics } = compile(c.text, { name: "fuzz.dlm", target: on.target });
+  const { plan, program, diagnostics } = compile(c.text, { name: "fuzz.dlm", target: launching(on.target, c.text) });
   if (!plan || !program) {
     if (!renderDiagnostics(diagnostics)) throw new Error("no plan, and no diagnostics");
     return "refused";

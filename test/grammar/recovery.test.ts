@@ -203,6 +203,25 @@ test("a file of nothing but mistakes is read to its end", () => {
   const text = `train t {\n${"  minimize ((( by 3 +\n  epochs 3\n".repeat(lines)}`;
   expect(read(text).diagnostics.length).toBeGreaterThan(lines);
 });
+test("a mistake is told, whatever the names around it", () => {
+  const mistakes = readdirSync(new URL("test/errors/", root)).filter((f) => /^DLM1.*\.dlm$/.test(f));
+  const wrong = mistakes.flatMap((name) => {
+    const text = readFileSync(new URL(`test/errors/${name}`, root), "utf8");
+    const names = [...new Set(tokenize(text).tokens.flatMap((t) => (t.tokenType.name === "name" ? [t.image] : [])))];
+    return names.flatMap((own) =>
+      ["layer", "minimize", "let", "stack", "holdout", "train"].flatMap((word) => {
+        const other = text.replaceAll(new RegExp(`\\b${own}\\b`, "g"), `${word}${own}`);
+        try {
+          read(other);
+          return [];
+        } catch (e) {
+          return [`${name} with ${word}${own}: ${String(e)}`];
+        }
+      }),
+    );
+  });
+  expect(wrong).toEqual([]);
+});
 describe("a program beside errors", () => {
   const text = `const rate = 0.1
 model net(x: f32[B, 2]) = x |> Linear(3) |>

@@ -52,6 +52,12 @@ const gated = (s: Real, ds: Real, d2s: Real, points: readonly number[], more: Pa
     points,
     more,
   );
+/** Of sigmoid(-z)^2 softplus(-z). */
+const focalSecond: Real = (z) => {
+  const [s, d] = [sigmoid(-z), dsigmoid(z)];
+  return d * (2 * d * softplus(-z) - 2 * s * d2(z) * softplus(-z) + 2 * s * s + 3 * s * s);
+};
+const d2: Real = (z) => sigmoid(-z) - sigmoid(z);
 const k = Math.sqrt(2 / Math.PI);
 const tanhGate = {
   u: (x: number) => k * (x + 0.044715 * x ** 3),
@@ -147,6 +153,15 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
   hardswish: [at((x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1), (x) => (x < -3 ? 0 : x <= 3 ? (2 * x + 3) / 6 : 1), (x) => (x < -3 || x > 3 ? 0 : 1 / 3), [0, 3, -3, 1, 5, -5])],
   heaviside: [at((x) => (x > 0 ? 1 : x < 0 ? 0 : 0.25), zero, zero, [0, -0, 1, -1], { call: "heaviside(x, 0.25)" })],
   glu: [at((x) => x * sigmoid(0.5), constant(sigmoid(0.5)), zero, [0, 1, -2], { call: "squeeze(glu(transpose([x, w])), -1)", w: 0.5 }), at((x) => 0.5 * sigmoid(x), (x) => 0.5 * dsigmoid(x), (x) => 0.5 * d2sigmoid(x), around, { call: "squeeze(glu(transpose([w, x])), -1)", w: 0.5 })],
+  threshold: [at((x) => (x > 0.5 ? x : 20), (x) => (x > 0.5 ? 1 : 0), zero, [0.5, ...ends], { call: "threshold(x, 0.5, 20)" })],
+  prelu: [at((x) => (x > 0 ? x : 0.25 * x), (x) => (x > 0 ? 1 : 0.25), zero, [0, -0, ...ends], { call: "prelu(x, 0.25)" })],
+  threshold_unit: [at((x) => (x >= 0.5 ? 1 : 0), zero, zero, [0.5, ...ends], { call: "threshold_unit(x, 0.5)" })],
+  straight_through: [at((x) => Math.floor(x), one, zero, ends, { call: "straight_through(floor(x), x)" })],
+  straight_through_step: [at((x) => (x >= 0 ? 1 : 0), (x) => (Math.abs(x) <= 2 ? 1 : 0), zero, [-0, ...ends], { call: "straight_through_step(x, limit: 2)" })],
+  straight_through_sign: [at(Math.sign, one, zero, [-0, ...ends], { call: "straight_through_sign(x)" })],
+  reglu: [at((x) => x * 0.5, constant(0.5), zero, [0, 1, -2], { call: "squeeze(reglu(transpose([x, w])), -1)", w: 0.5 }), at((x) => 0.5 * Math.max(x, 0), (x) => (x > 0 ? 0.5 : 0), zero, ends, { call: "squeeze(reglu(transpose([w, x])), -1)", w: 0.5 })],
+  geglu: [gated((x) => 0.5 * Phi(x), (x) => 0.5 * phi(x), (x) => -0.5 * x * phi(x), [...around, 1e10, -1e10], { call: "squeeze(geglu(transpose([w, x])), -1)", w: 0.5 })],
+  swiglu: [gated((x) => 0.5 * sigmoid(x), (x) => 0.5 * dsigmoid(x), (x) => 0.5 * d2sigmoid(x), [...around, 1e10], { call: "squeeze(swiglu(transpose([w, x])), -1)", w: 0.5 })],
   // of (x, w): the sigmoid of x - w
   softmax: [at((x) => sigmoid(x - 0.5), (x) => dsigmoid(x - 0.5), (x) => d2sigmoid(x - 0.5), ends, { call: "softmax([x, w], axis: 0)[0]", w: 0.5 })],
   softmin: [at((x) => sigmoid(0.5 - x), (x) => -dsigmoid(x - 0.5), (x) => d2sigmoid(0.5 - x), ends, { call: "softmin([x, w], axis: 0)[0]", w: 0.5 })],
@@ -166,6 +181,59 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
   bce_logits: [at((z) => softplus(-z), (z) => -sigmoid(-z), dsigmoid, [...around, 90, -90], { call: "bce_logits(x, w, reduce: each)", w: 1 })],
   cross_entropy: [at((x) => softplus(0.5 - x), (x) => -sigmoid(0.5 - x), (x) => dsigmoid(x - 0.5), [...around, 90, -90], { call: "cross_entropy(transpose([x, w]), (for i in 0..len(x): i32(0 * i) % 1), reduce: each)", w: 0.5 })],
   nll: [at((x) => -x, constant(-1), zero, [0, -7], { call: "nll(transpose([x, w]), (for i in 0..len(x): i32(0 * i) % 1), reduce: each)" })],
+  // those of log(cosh), quantiles and margins: w is the target, or the class -1 or 1
+  log_cosh: [at((x) => Math.abs(x - 0.5) + Math.log1p(Math.exp(-2 * Math.abs(x - 0.5))) - Math.LN2, (x) => Math.tanh(x - 0.5), (x) => sech2(x - 0.5), [...ends, 0.501], { call: "log_cosh(x, w, reduce: each)", w: 0.5 })],
+  quantile: [at((x) => (x < 0.5 ? 0.2 * (0.5 - x) : 0.8 * (x - 0.5)), (x) => (x < 0.5 ? -0.2 : 0.8), zero, [0, 0.6, 1e10, -1e10, 3e38, -3e38], { call: "quantile(x, w, q: 0.2, reduce: each)", w: 0.5 }), at(zero, constant(0.8), zero, [0.5], { call: "quantile(x, w, q: 0.2, reduce: each)", w: 0.5 })],
+  hinge: [1, -1].map((y) => at((x) => Math.max(0, 1 - y * x), (x) => (1 - y * x > 0 ? -y : 0), zero, [1, -1, ...ends], { call: "hinge(x, w, reduce: each)", w: y })),
+  squared_hinge: [1, -1].map((y) => at((x) => Math.max(0, 1 - y * x) ** 2, (x) => -2 * y * Math.max(0, 1 - y * x), (x) => (1 - y * x > 0 ? 2 : 0), [1, -1, ...around], { call: "squared_hinge(x, w, reduce: each)", w: y })),
+  hinge_embedding: [at((x) => x, one, zero, [0, 1, -3e38, 3e38], { call: "hinge_embedding(x, w, reduce: each)", w: 1 }), at((x) => Math.max(0, 2 - x), (x) => (x < 2 ? -1 : 0), zero, [0, 2, 7, -3e38, 3e38], { call: "hinge_embedding(x, w, margin: 2, reduce: each)", w: -1 })],
+  soft_margin: [1, -1].map((y) => at((x) => softplus(-y * x), (x) => -y * sigmoid(-y * x), dsigmoid, ends, { call: "soft_margin(x, w, reduce: each)", w: y })),
+  multilabel_soft_margin: [1, 0].map((y) => at((x) => softplus(x) - y * x, (x) => sigmoid(x) - y, dsigmoid, ends, { call: "multilabel_soft_margin(transpose([x]), transpose([w]), reduce: each)", w: y })),
+  margin_ranking: [1, -1].map((y) => at((x) => Math.max(0, 0.25 - y * (x - 0.5)), (x) => (0.25 - y * (x - 0.5) > 0 ? -y : 0), zero, [0.75, 0.25, ...ends], { call: `margin_ranking(x, w, ${y} + 0 * w, margin: 0.25, reduce: each)`, w: 0.5 })),
+  // of the class 0 of two, whose scores are x and w
+  multi_margin: [
+    at((x) => Math.max(0, 1.5 - x) / 2, (x) => (x < 1.5 ? -0.5 : 0), zero, [1.5, ...ends], { call: "multi_margin(transpose([x, w]), (for i in 0..len(x): i32(0 * i) % 1), reduce: each)", w: 0.5 }),
+    at((x) => Math.max(0, 1.5 - x) ** 2 / 2, (x) => -Math.max(0, 1.5 - x), (x) => (x < 1.5 ? 1 : 0), [1.5, ...around], { call: "multi_margin(transpose([x, w]), (for i in 0..len(x): i32(0 * i) % 1), p: 2, reduce: each)", w: 0.5 }),
+  ],
+  multilabel_margin: [at((x) => Math.max(0, 1.5 - x) / 2, (x) => (x < 1.5 ? -0.5 : 0), zero, [1.5, ...ends], { call: "multilabel_margin(transpose([x, w]), transpose([0 * w + 1, 0 * w]), reduce: each)", w: 0.5 })],
+  perceptron_loss: [1, 0].map((y) => at((x) => ((x >= 0 ? 1 : 0) - y) * x, (x) => (x >= 0 ? 1 : 0) - y, zero, ends, { call: "perceptron_loss(x, w, reduce: each)", w: y })),
+  contrastive: [1, 0, 0.25].map((s) => at((d) => 0.5 * (s * d * d + (1 - s) * Math.max(0, 2 - d) ** 2), (d) => s * d - (1 - s) * Math.max(0, 2 - d), (d) => s + (d < 2 ? 1 - s : 0), [0, 2, ...around, 1e10].filter((d) => d !== 2), { call: "contrastive(x, w, margin: 2, reduce: each)", w: s })),
+  // (1 - p)^2 cross-entropy, p the probability of what is true: with s = sigmoid(-z), s^2 softplus(-z)
+  focal: [
+    at((z) => sigmoid(-z) ** 2 * softplus(-z), (z) => -2 * sigmoid(-z) * dsigmoid(z) * softplus(-z) - sigmoid(-z) ** 3, focalSecond, [...around, 90, -90, 1e10], { call: "focal(x, w, reduce: each)", w: 1 }),
+    at((z) => 0.75 * sigmoid(z) ** 2 * softplus(z), (z) => 0.75 * (2 * sigmoid(z) * dsigmoid(z) * softplus(z) + sigmoid(z) ** 3), (z) => 0.75 * focalSecond(-z), [...around, 90, -90, -1e10], { call: "focal(x, w, alpha: 0.25, reduce: each)", w: 0 }),
+    at((z) => softplus(-z), (z) => -sigmoid(-z), dsigmoid, [...around, 20, -90], { call: "focal(x, w, gamma: 0, reduce: each)", w: 1 }),
+  ],
+  focal_cross_entropy: [at((x) => sigmoid(0.5 - x) ** 2 * softplus(0.5 - x), (x) => -2 * sigmoid(0.5 - x) * dsigmoid(x - 0.5) * softplus(0.5 - x) - sigmoid(0.5 - x) ** 3, (x) => focalSecond(x - 0.5), [...around, 80, -90, -1e10], { call: "focal_cross_entropy(transpose([x, w]), (for i in 0..len(x): i32(0 * i) % 1), reduce: each)", w: 0.5 })],
+  cross_entropy_probs: [at((x) => 0.25 * softplus(0.5 - x) + 0.75 * softplus(x - 0.5), (x) => sigmoid(x - 0.5) - 0.25, (x) => dsigmoid(x - 0.5), [...around, 90, -90, 1e10, -1e10], { call: "cross_entropy_probs(transpose([x, w]), transpose([0 * w + 0.25, 0 * w + 0.75]), reduce: each)", w: 0.5 })],
+  kl_div: [
+    at((x) => 0.25 * (Math.log(0.25) - x), constant(-0.25), zero, [0, -1, -90, -3e38], { call: "kl_div(x, w, reduce: each)", w: 0.25 }),
+    at(zero, zero, zero, [0, -1, -3e38], { call: "kl_div(x, w, reduce: each)", w: 0 }),
+    at((q) => (q ? q * Math.log(q) : 0) + q, (q) => (q ? Math.log(q) + 2 : 1), (q) => (q ? 1 / q : 0), [0, 1e-3, 0.5, 1], { call: "kl_div(w, x, reduce: each)", w: -1 }),
+    at((q) => Math.exp(q) * (q + 1), (q) => Math.exp(q) * (q + 2), (q) => Math.exp(q) * (q + 3), [0, -1, -20, -90, -1e10, -3e38], { call: "kl_div(w, x, log_target: true, reduce: each)", w: -1 }),
+  ],
+  kl_normal: [
+    at((x) => 0.5 * (x * x + 0.25), (x) => x, one, around, { call: "kl_normal(transpose([x]), transpose([0 * w]), reduce: each) + w", w: 0.125 }),
+    at((v) => 0.5 * (Math.exp(v) - 1 - v), (v) => 0.5 * Math.expm1(v), (v) => 0.5 * Math.exp(v), [0, 1e-3, 2, -7, -90, -1e10, 80], { call: "kl_normal(transpose([0 * w]), transpose([x]), reduce: each)" }),
+  ],
+  poisson_nll: [
+    at((x) => Math.exp(x) - 3 * x, (x) => Math.exp(x) - 3, Math.exp, [...around, -90, 80, -1e10], { call: "poisson_nll(x, w, reduce: each)", w: 3 }),
+    at((x) => x - 3 * Math.log(x + 1e-8), (x) => 1 - 3 / (x + 1e-8), (x) => 3 / (x + 1e-8) ** 2, [1e-3, 0.5, 2, 1e10], { call: "poisson_nll(x, w, log_input: false, reduce: each)", w: 3 }),
+    at((x) => x, one, zero, [0, 2, 1e10], { call: "poisson_nll(x, w, log_input: false, full: true, reduce: each)", w: 0 }),
+    at((x) => Math.exp(x) - 3 * x + 3 * Math.log(3) - 3 + 0.5 * Math.log(6 * Math.PI), (x) => Math.exp(x) - 3, Math.exp, [0, 2], { call: "poisson_nll(x, w, full: true, reduce: each)", w: 3 }),
+  ],
+  gaussian_nll: [
+    at((x) => 0.5 * (Math.log(0.5) + 2 * x * x), (x) => 2 * x, constant(2), [...around, 1e10], { call: "gaussian_nll(x, 0 * w, w, reduce: each)", w: 0.5 }),
+    at((v) => 0.5 * (Math.log(v) + 0.25 / v), (v) => 0.5 * (1 / v - 0.25 / v ** 2), (v) => 0.5 * (-1 / v ** 2 + 0.5 / v ** 3), [1e-3, 0.5, 2, 1e10], { call: "gaussian_nll(w, 0 * w, x, reduce: each)", w: 0.5 }),
+    at(constant(0.5 * Math.log(1e-2)), constant(50), constant(-5000), [0, -3, 1e-3], { call: "gaussian_nll(w, w, x, eps: 1e-2, reduce: each)", w: 0.5 }),
+  ],
+  dice: [at((x) => 1 - (x + 1) / (x + 1.5), (x) => -0.5 / (x + 1.5) ** 2, (x) => 1 / (x + 1.5) ** 3, [0, 0.5, 1, 7, 1e10], { call: "dice(transpose([x]), transpose([w]), reduce: each)", w: 0.5 })],
+  // near and far of one dimension: |x - 0.5| - |x - 2| + 1
+  triplet_margin: [at((x) => Math.max(0, Math.abs(x - 0.5 + 1e-6) - Math.abs(x - 2 + 1e-6) + 1), (x) => (x > 0.75 && x < 2 ? 2 : 0), zero, [0, 1, 1.5, 7, -7], { call: "triplet_margin(transpose([x]), transpose([w]), transpose([0 * w + 2]), reduce: each)", w: 0.5, tolerance: 1e-4 })],
+  cosine_embedding: [
+    at((x) => 1 - 0.5 / Math.hypot(x, 0.5), (x) => (0.5 * x) / Math.hypot(x, 0.5) ** 3, (x) => (-0.5 * (2 * x * x - 0.25)) / Math.hypot(x, 0.5) ** 5, around, { call: "cosine_embedding(transpose([x, w]), transpose([0 * w, 2 * w]), 0 * w + 1, reduce: each)", w: 0.5 }),
+    at(constant(1), zero, zero, [0], { call: "cosine_embedding(transpose([x, x]), transpose([w, w]), 0 * w + 1, reduce: each)" }),
+  ],
   // ---- tensors
   rsqrt: [at((x) => 1 / Math.sqrt(x), (x) => -0.5 * x ** -1.5, (x) => 0.75 * x ** -2.5, [1e-3, 0.5, 1, 1e10])],
   square: [at((x) => x * x, (x) => 2 * x, constant(2), around)],

@@ -1,14 +1,17 @@
 // Long lists of commands reach the device in pieces: no driver holds a loop of a hundred thousand rounds at once, no watchdog finds a submit too long.
 import { expect, test } from "vitest";
+import { targets } from "../../compiler/kernel/target.ts";
 import { load } from "../../runtime/index.ts";
 import { Encoding, type RecordedDispatch } from "../../runtime/recording.ts";
 import { testDevice } from "../device.ts";
 import { made } from "../model.ts";
 import { observe } from "../observed.ts";
 
+const software = targets["software"]!;
 test("a loop of 5,000 rounds is several submits, with the numbers of one", async () => {
   const { plan } = made(
     "export fn f(x: f32[4]) -> (f32[4], f32) = fold (t in 0..5000; s = x, last = 0.0) { next s = s * 0.5 + softmax(s + f32(t)) * x\n next last = f32(t) }",
+    { target: { ...software, ns: { ...software.ns, barrier: 1e9 } } }, // else all rounds are one launch
   );
   const { device } = await testDevice();
   const dispatches: number[] = [0]; // of each submit

@@ -7,13 +7,25 @@ import type { Plan } from "../../runtime/plan.ts";
 import { testDevice } from "../device.ts";
 import { numbers } from "../grad/check.ts";
 
-/** The largest difference of each output, as a share of its largest value or 1. */
-export async function differences(plan: Plan, program: Program): Promise<number[]> {
+/** The largest difference of each output, as a share of its largest value or 1. `dims`: run-time sizes. Integers are drawn from their ranges. */
+export async function differences(
+  plan: Plan,
+  program: Program,
+  dims: Readonly<Record<string, number>> = {},
+): Promise<number[]> {
   const { device } = await testDevice();
   const e = program.exports[0]!;
   const inputs = Object.fromEntries(
     e.inputs.map((x, i) => {
-      const shape = x.source.shape as number[];
+      const shape = x.source.shape.map((n) => (typeof n === "number" ? n : n.kind === "dim" ? dims[n.name]! : NaN));
+      const { range, dtype } = x.source;
+      const drawn = (v: number): number =>
+        dtype === "i32" && range
+          ? Math.min(
+              range.high as number,
+              range.low + Math.floor(((v + 1) / 2) * ((range.high as number) + 1 - range.low)),
+            )
+          : Math.fround(v);
       return [
         x.name,
         {
@@ -21,7 +33,7 @@ export async function differences(plan: Plan, program: Program): Promise<number[
           data: numbers(
             shape.reduce((a, b) => a * b, 1),
             i + 1,
-          ).map(Math.fround),
+          ).map(drawn),
         },
       ];
     }),
@@ -30,6 +42,7 @@ export async function differences(plan: Plan, program: Program): Promise<number[
     ...evaluate(
       e.program,
       new Map<Source, readonly number[]>(e.inputs.map((x) => [x.source, inputs[x.name]!.data])),
+      dims,
     ).outputs.values(),
   ];
   const model = await load(plan, { device });

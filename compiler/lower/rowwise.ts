@@ -1,0 +1,222 @@
+// Many kernels, and loops of kernels, as one launch: each workgroup does all of them for its own rows, with barriers between. In: a RowwiseStep whose
+// memory is final. Out: its module with its bindings.
+import { InternalError } from "../../grammar/diagnostic.ts";
+import type { Extent, Node, Scan } from "../graph/types.ts";
+import { call, i32, i32Number, name, operation, plus, sumOf, type Expr } from "../kernel/expr.ts";
+import type { KernelStep, RowwiseStep, View } from "../kernel/graph.ts";
+import { builtinsIn, type Declaration, type Module, type Statement } from "../kernel/ir.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
+import type { Layout } from "../kernel/layout.ts";
+import { mostGroups, sizeOfExtents } from "../kernel/sizes.ts";
+import type { Target } from "../kernel/target.ts";
+import { elements } from "../scalar/dtype.ts";
+import { kernelsIn } from "../schedule/rows.ts";
+import { cheapest, runsIn, type Placement } from "../schedule/rowwise.ts";
+import type { Nest } from "../schedule/nest.ts";
+import { plainSchedule } from "../schedule/schedule.ts";
+import { dimName } from "../wgsl/names.ts";
+import { entryPoint } from "../wgsl/print.ts";
+import type { Binding, LoweredKernel } from "./lower.ts";
+import { foldedNumber, groupNumber } from "./places.ts";
+import {
+  callAll,
+  fresh,
+  loadsOf,
+  proceduresOf,
+  roundNames,
+  scansIn,
+  storesOf,
+  type Placed,
+  type Tiles,
+} from "./procedures.ts";
+import type { Emitted } from "./template.ts";
+import { flopsOfSteps, physical } from "./whole.ts";
+
+/** `views`: slices that are no bindings of their own. */
+export function lowerRowwise(
+  step: RowwiseStep,
+  views: ReadonlyMap<Node, View>,
+  layout: Layout,
+  target: Target,
+): LoweredKernel {
+  const { rows, workgroup, local } = step;
+  const kernels = kernelsIn(step.body);
+  const placed = new Map<KernelStep, Placed>();
+  const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
+  const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own };
+  const part = name("part", i32);
+  for (const [k, times] of runsIn(step.body)) {
+    const found = cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
+    if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
+    const { nest, schedule } = found.placement;
+    const tiles = ({ groups }: Emitted): Tiles => tilesOf(step, found.placement, groups, part);
+    const { spec } = k;
+    placed.set(k, { spec: physical(spec, views), source: spec, nest: physicalNest(nest, views), schedule, tiles });
+    inside.push({ name: spec.name, schedule });
+  }
+  const used = new Set(["main", "tile", "part"]);
+  const tensors = new Set([...placed.values()].flatMap(({ spec }) => [...loadsOf(spec), ...storesOf(spec)]));
+  const names = new Map([...tensors].map((x) => [x, fresh(layout.nameOf(x), used)] as const));
+  const loops = scansIn(step.body);
+  const around = [...scansRead([...placed.values()].map((p) => p.spec))].filter((s) => !loops.includes(s)); // told by the host
+  const procedures = proceduresOf(placed, { names, scans: roundNames([...loops, ...around], used), used }, layout);
+  if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
+  const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own);
+  const folds = rows !== undefined && (typeof rows.extent !== "number" || rows.extent > mostGroups * rows.each);
+  const dims = [...new Set([...procedures.dims, ...(rows ? dimsIn(rows.extent) : [])])].sort();
+  const body: Statement[] = [
+    {
+      kind: "let",
+      name: part.text,
+      value: folds ? foldedNumber : groupNumber,
+      cost: "none",
+      pinned: true,
+      ...(rows && rows.each < Infinity
+        ? {
+            comment:
+              rows.each === 1
+                ? "the workgroup's row"
+                : `the workgroup's rows are ${rows.each} from ${rows.each} * part on`,
+          }
+        : {}),
+    },
+    ...calls,
+  ];
+  const bound = [...tensors].filter((x) => !local.has(x));
+  const declare = (x: Node): string => {
+    const storage = layout.storageOf(x);
+    const word = storage === "u8" ? "u32" : elements[storage].word;
+    return procedures.wide.has(x) && storage !== "u8" ? elements[word].vector : word;
+  };
+  const outer = [...procedures.scans].filter(([scan]) => around.includes(scan));
+  const bindings: Binding[] = [
+    ...bound.map((node, binding): Binding => ({
+      node,
+      binding,
+      access: procedures.written.has(node) ? "read_write" : "read",
+    })),
+    ...outer.map(([scan], i): Binding => ({ node: scan, binding: bound.length + i, access: "uniform" })),
+  ];
+  const module: Module = {
+    comment: regionSpec(step).comment(),
+    enables: procedures.subgroups ? ["subgroups"] : [],
+    overrides: dims.map(dimName),
+    bindings: [
+      ...bound.map((x, i): Declaration => ({
+        name: names.get(x)!,
+        space: `storage, ${bindings[i]!.access === "read_write" ? "read_write" : "read"}`,
+        type: `array<${declare(x)}>`,
+      })),
+      ...outer.map(([, own]): Declaration => ({ name: own, space: "uniform", type: "i32" })),
+    ],
+    memory: [
+      ...loops.flatMap((scan): Declaration[] => {
+        const own = procedures.scans.get(scan);
+        return own === undefined ? [] : [{ name: own, space: "private", type: "i32" }];
+      }),
+      ...[...local]
+        .filter((x) => tensors.has(x))
+        .map((x): Declaration => {
+          const count = x.shape.reduce<number>((n, e) => n * (e as number), 1);
+          return {
+            name: names.get(x)!,
+            space: "workgroup",
+            type: `array<${declare(x)}, ${procedures.wide.has(x) ? count / 4 : count}>`,
+          };
+        }),
+    ],
+    helpers: [...procedures.helpers].sort(),
+    functions: [...procedures.calls.values()].map((c) => c.of),
+    workgroup,
+    parameters: builtinsIn(body),
+    body,
+  };
+  return {
+    module,
+    entry: entryPoint,
+    bindings,
+    workgroups:
+      rows && rows.each < Infinity ? [{ tiles: [[sizeOfExtents([rows.extent]), rows.each]] }, "fold"] : [1, 1],
+    constants: dims,
+    schedule: { ...plainSchedule, threads: [["", workgroup]] },
+    inside,
+    flops: flopsOfSteps(step.body),
+    price: { compileMs: 0, starts: 0 },
+  };
+}
+/** Scheduled as tensors, written as slices of their buffers. */
+function physicalNest(nest: Nest, views: ReadonlyMap<Node, View>): Nest {
+  if (!views.size) return nest;
+  const spec = physical(nest.spec, views);
+  const stages = new Map(nest.spec.stages.map((s, i) => [s, spec.stages[i]!] as const));
+  return { ...nest, spec, groups: nest.groups.map((g) => g.map((s) => stages.get(s)!)) };
+}
+function scansRead(specs: readonly KernelSpec[]): Set<Scan> {
+  const roots = specs.flatMap((s) => [
+    ...s.stages.map((x) => x.value),
+    ...s.stores.flatMap((x) => [x.value, ...x.indices]),
+  ]);
+  return new Set(roots.flatMap((e) => [...e.variables].flatMap((v) => [...v.scans])));
+}
+/** A region as one kernel, for names and comments. */
+export function regionSpec(step: RowwiseStep): KernelSpec {
+  const kernels = kernelsIn(step.body);
+  const { rows } = step;
+  const loops = scansIn(step.body).map((s) => `${s.count} rounds${s.reverse ? " backwards" : ""}`);
+  const whose = [...new Set(kernels.flatMap((k) => k.spec.comment()))];
+  const rowsText =
+    !rows || rows.each === Infinity
+      ? "one workgroup does all"
+      : `a workgroup does ${rows.each === 1 ? "one row" : `${rows.each} rows`}`;
+  const waits = step.own
+    ? "each invocation has rows of its own and waits for none"
+    : "with a barrier where a kernel needs what another has written";
+  return {
+    name: nameOfRegion(step),
+    comment: () => [...whose, `in one launch, ${rowsText}: ${loops.join(", ")}, ${waits}`],
+    lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))],
+    places: kernels.flatMap((k) => k.spec.places ?? []),
+    axes: rows ? [rows.axisOf.get(kernels[0]!)!] : [],
+    stages: [],
+    stores: [],
+  };
+}
+/** After its first loop. */
+function nameOfRegion({ body }: RowwiseStep): string {
+  const loop = body.find((s) => s.kind !== "kernel");
+  return `${kernelsIn(loop ? [loop] : body)[0]!.spec.name}_loop`;
+}
+/** The workgroups of a kernel that part number `part` does: those of its rows, which lie together. */
+function tilesOf({ rows }: RowwiseStep, { span, others }: Placement, groups: number, part: Expr): Tiles {
+  const whole = { from: i32Number(0), to: i32Number(groups), count: groups };
+  if (!rows || !span) return whole;
+  const { extent, each } = rows;
+  if (each === Infinity) return whole;
+  const count = (each / span) * others;
+  const from = times(part, count);
+  const to = times(operation("+", part, i32Number(1)), count);
+  if (typeof extent === "number" && extent % each === 0) return { from, to, count };
+  // the last workgroup has fewer rows
+  const all =
+    typeof extent === "number"
+      ? i32Number(Math.ceil(extent / span) * others)
+      : times(rowGroups(sizeOf(extent), span), others);
+  return { from, to: call("min", [to, all], i32), count };
+}
+const times = (e: Expr, k: number): Expr => (k === 1 ? e : operation("*", e, i32Number(k)));
+/** ceil(n / span) */
+const rowGroups = (n: Expr, span: number): Expr =>
+  span === 1 ? n : operation("/", operation("+", n, i32Number(span - 1)), i32Number(span));
+const dimsIn = (n: Extent): string[] =>
+  typeof n === "number"
+    ? []
+    : n.kind === "dim"
+      ? [n.name]
+      : n.terms.flatMap(([atom]) => (atom.kind === "dim" ? [atom.name] : []));
+function sizeOf(n: Exclude<Extent, number>): Expr {
+  if (n.kind === "dim") return name(dimName(n.name), i32);
+  const terms = n.terms.map(
+    ([atom, k]) => [atom.kind === "dim" ? name(dimName(atom.name), i32) : i32Number(0), k] as const,
+  );
+  return plus(sumOf(terms), n.constant);
+}

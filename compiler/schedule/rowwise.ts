@@ -1,0 +1,222 @@
+// Kernels inside one launch: every workgroup does them one after the other for its own rows. In: steps, their rows, a target. Out: the price of the
+// launch with the number of rows that a workgroup best takes, and the schedule of each kernel within it.
+import type { Extent, Variable } from "../graph/types.ts";
+import type { KernelStep, Step } from "../kernel/graph.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
+import type { Target } from "../kernel/target.ts";
+import { estimate, nestOf, type Nest } from "./nest.ts";
+import { compileNs, priceOf } from "./price.ts";
+import type { RowAxis } from "./rows.ts";
+import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
+import { eachCandidate } from "./space.ts";
+
+/** A kernel as workgroups of `threads` invocations do it, of which a real workgroup does many. */
+export interface Placement {
+  readonly nest: Nest;
+  readonly schedule: Schedule;
+  readonly threads: number;
+  readonly span: number; // rows of one of them; 0: the kernel has no rows
+  readonly others: number; // of them over the same rows
+}
+interface Option extends Placement {
+  readonly each: number; // ns of one SIMD group
+  readonly compileMs: number;
+  readonly meets: boolean; // its lanes exchange values
+  readonly own: boolean; // its lanes are rows
+}
+export interface RowwisePrice {
+  readonly rows: number; // of a workgroup; Infinity: all
+  readonly workgroup: number; // invocations
+  readonly own: boolean; // each has its own rows: none waits for another
+  readonly total: number; // ns, with the share of the compilation
+}
+
+/** The best way to do all steps in one launch, or undefined where some kernel has no schedule for it. */
+export function priceRowwise(
+  steps: readonly Step[],
+  rows: RowAxis | undefined,
+  target: Target,
+): RowwisePrice | undefined {
+  const runs = runsIn(steps);
+  const barriers = [...runs.values()].reduce((sum, n) => sum + n, 0);
+  let best: RowwisePrice | undefined;
+  for (const launch of launchesOf(rows, target)) {
+    const { rows: each, workgroup, own } = launch;
+    const barrier = own ? 0 : target.ns.barrier * (workgroup > target.simd ? 1 : aloneBarrier);
+    let total = target.launchNs + wavesOf(rows?.extent ?? 1, each, target) * (target.workgroupNs + barriers * barrier);
+    for (const [k, times] of runs) {
+      total += cheapest(k.spec, rows?.axisOf.get(k), launch, times, target)?.total ?? Infinity;
+      if (total >= (best?.total ?? Infinity)) break;
+    }
+    if (total < (best?.total ?? Infinity)) best = { ...launch, total };
+  }
+  return best;
+}
+const aloneBarrier = 0.1; // of a barrier's cost, where one SIMD group waits for itself
+
+type Launch = Omit<RowwisePrice, "total">;
+function launchesOf(rows: RowAxis | undefined, target: Target): Launch[] {
+  return target.together.flatMap((workgroup) =>
+    (rows ? rowCounts(rows, target) : [Infinity]).flatMap((each) => {
+      const launch = { rows: each, workgroup, own: false };
+      return rows && (each === Infinity || each % workgroup === 0) ? [launch, { ...launch, own: true }] : [launch];
+    }),
+  );
+}
+/** How often each kernel runs. */
+export function runsIn(
+  steps: readonly Step[],
+  times = 1,
+  found = new Map<KernelStep, number>(),
+): Map<KernelStep, number> {
+  for (const s of steps)
+    if (s.kind === "kernel") found.set(s, times);
+    else runsIn(s.body, s.kind === "loop" ? times * s.scan.count : times, found);
+  return found;
+}
+/** How many workgroups a core does one after the other. */
+const wavesOf = (extent: Extent, each: number, { cores }: Target): number =>
+  Math.ceil(Math.max(1, Math.ceil(estimate(extent) / each)) / cores);
+/** How many rows a workgroup may take. */
+function rowCounts({ extent }: RowAxis, target: Target): number[] {
+  const even = [1, 2, 4, 8, 16, 32, 64];
+  if (typeof extent !== "number") return even.filter((n) => n <= 16);
+  const fair = Math.ceil(extent / target.cores);
+  return [...new Set([...even.filter((n) => n < extent), ...(fair < extent ? [fair] : []), Infinity])];
+}
+interface Chosen {
+  readonly placement: Placement;
+  readonly total: number;
+}
+/** The best schedule of a kernel that runs so often in a launch, and its part of the launch's price. */
+export function cheapest(
+  spec: KernelSpec,
+  axis: Variable | undefined,
+  { rows, workgroup, own }: Launch,
+  times: number,
+  target: Target,
+): Chosen | undefined {
+  const { found, options } = spaceOf(spec, axis, target);
+  const key = `${rows} ${workgroup} ${own} ${times}`;
+  if (found.has(key)) return found.get(key);
+  let best: Option | undefined;
+  let least = Infinity;
+  const all = axis ? estimate(axis.extent) : 1;
+  const often = times * wavesOf(axis?.extent ?? 1, rows, target);
+  for (const o of options) {
+    if (workgroup % o.threads || (o.meets && o.threads !== workgroup)) continue;
+    if (own && !(o.own && o.threads === workgroup)) continue;
+    if (rows < Infinity && o.span && rows % o.span) continue;
+    const tiles = o.span ? Math.ceil(Math.min(rows, all) / o.span) : 1;
+    const slower = own ? 1 : target.besideBarriers;
+    const total = often * slower * timeOf(o, tiles, workgroup, target) + compileNs(o.compileMs, target);
+    if (total < least) [best, least] = [o, total];
+  }
+  const chosen = best && { placement: best, total: least };
+  found.set(key, chosen);
+  return chosen;
+}
+/** ns of one run of a kernel in one workgroup. */
+function timeOf(o: Option, tiles: number, workgroup: number, target: Target): number {
+  const together = workgroup / o.threads;
+  const count = tiles * o.others;
+  const busy = Math.ceil((Math.min(count, together) * o.threads) / target.simd);
+  const round = Math.max(target.latency * o.each, Math.ceil(busy / target.resident) * o.each);
+  return Math.ceil(count / together) * (round + target.ns.loop);
+}
+
+// ---------------------------------------------------------------- the space
+
+/** All options of a kernel, and the best of them for each launch that was asked about: regions that grow ask again. */
+interface Space {
+  readonly options: readonly Option[];
+  readonly found: Map<string, Chosen | undefined>;
+}
+const known = new WeakMap<KernelSpec, Map<Target, Map<Variable | undefined, Space>>>();
+function spaceOf(spec: KernelSpec, axis: Variable | undefined, target: Target): Space {
+  const onTarget = entry(
+    entry(known, spec, () => new Map()),
+    target,
+    () => new Map(),
+  );
+  return entry(onTarget, axis, () => ({ options: findOptions(spec, axis, target), found: new Map() }));
+}
+interface Table<K, V> {
+  get(key: K): V | undefined;
+  set(key: K, value: V): unknown;
+}
+function entry<K, V>(map: Table<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
+function findOptions(spec: KernelSpec, axis: Variable | undefined, target: Target): Option[] {
+  // the tiles of a row lie together in the order of the workgroups
+  const nest = nestOf(axis ? { ...spec, axes: [axis, ...spec.axes.filter((v) => v !== axis)] } : spec, axis);
+  const row = axis && nest.nameOf.get(axis);
+  const others = nest.outer.filter((a) => a !== row);
+  if (others.some((a) => typeof nest.extentOf.get(a) !== "number")) return [];
+  const options: Option[] = [];
+  const see = (own: Nest, schedule: Schedule): void => {
+    const o = optionOf(own, schedule, row, target);
+    if (o) options.push(o);
+  };
+  const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
+  if (!isElementwise || row === undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule));
+  if (!isElementwise && row !== undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule), undefined, row);
+  for (const schedule of plainOnes(nest, row, others, target)) see(nest, schedule);
+  return options;
+}
+/** An element, or four, of the other axes for each invocation. */
+function plainOnes(nest: Nest, row: string | undefined, others: readonly string[], target: Target): Schedule[] {
+  const plain = { ...plainSchedule, keepLoops: target.keepLoops };
+  const last = others[others.length - 1];
+  const single: Schedule = { ...plain, threads: [["", 1]] };
+  const rows: Schedule[] = row === undefined ? [] : [{ ...plain, threads: [[row, target.simd]] }];
+  if (last === undefined) return [...rows, single];
+  const wide = !nest.spec.stages.length && (nest.extentOf.get(last) as number) % 4 === 0;
+  return [
+    ...[...new Set([target.simd, target.workgroup])].flatMap((n): Schedule[] => {
+      const own: Schedule = { ...plain, fuse: others, threads: [["fused", n]] };
+      return wide ? [own, { ...own, tile: { [last]: 4 }, vector: last }] : [own];
+    }),
+    ...rows.flatMap((own) => (wide ? [own, { ...own, tile: { [last]: 4 }, vector: last }] : [own])),
+    single,
+  ];
+}
+/** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
+function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
+  const { outer, extentOf, inner } = nest;
+  const reducing = schedule.threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
+  const meets = schedule.share.length > 0 || reducing;
+  if (schedule.split || Object.keys(schedule.staged).length || schedule.anySize) return undefined;
+  if (meets && (!target.lanes || (reducing && schedule.together === "workgroup"))) return undefined;
+  if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
+  const tileOf = (a: string): number => (schedule.tile[a] ?? 1) * (schedule.serial[a] ?? 1);
+  let others = 1;
+  let fused = 1;
+  for (const a of outer) {
+    const n = extentOf.get(a);
+    if (a === row || typeof n !== "number") continue;
+    if (schedule.fuse.includes(a)) fused *= Math.ceil(n / tileOf(a));
+    else others *= Math.ceil(n / (tileOf(a) * threadsAlong(schedule, a)));
+  }
+  others *= Math.ceil(fused / (schedule.fuse.length ? threadsAlong(schedule, "fused") : 1));
+  const { each, compileMs } = priceOf(nest, schedule, target);
+  return {
+    nest,
+    schedule,
+    threads: schedule.threads.reduce((p, [, n]) => p * n, 1),
+    span: row === undefined ? 0 : tileOf(row) * threadsAlong(schedule, row),
+    others,
+    each,
+    compileMs,
+    meets,
+    own:
+      row !== undefined &&
+      threadsAlong(schedule, row) > 1 &&
+      schedule.threads.every(([a, n]) => a === row || n === 1) &&
+      schedule.vector !== row &&
+      (schedule.serial[row] ?? 1) === 1,
+  };
+}
