@@ -347,6 +347,7 @@ export class Machine {
     if (!found) {
       const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
       found = this.#shader(dispatch.module).then(async (module) => {
+        this.check(); // what is begun on a device that is closed meanwhile, nobody waits for
         try {
           const compiling = this.device.createComputePipelineAsync({
             label: dispatch.label,

@@ -33,6 +33,8 @@ export class DeviceUnavailable extends Error {
 
 export async function openDevice(wanted?: string, findDriver: FindDriver = cachedDriver): Promise<OpenedDevice> {
   const choice = wanted || process.env["DLM_DEVICE"] || "auto";
+  const own = await hostAdapter(choice);
+  if (own) return opened(own, own.adapter.info.isFallbackAdapter ? "system" : "gpu", choice, []);
   const { create } = await loadWebGPU();
   const tried: Attempt[] = [];
 
@@ -101,6 +103,15 @@ async function loadWebGPU(): Promise<{ readonly create: Create }> {
 interface FoundAdapter {
   readonly gpu: GPU;
   readonly adapter: GPUAdapter;
+}
+/** Of a host that has WebGPU by itself, as Deno does: the adapter that fits the choice. */
+async function hostAdapter(choice: string): Promise<FoundAdapter | undefined> {
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!gpu || !["auto", "gpu", "system"].includes(choice)) return undefined;
+  const adapter = await requestAdapter(gpu);
+  if (typeof adapter === "string") return undefined;
+  const isSoftware = adapter.info.isFallbackAdapter === true;
+  return choice === "auto" || isSoftware === (choice === "system") ? { gpu, adapter } : undefined;
 }
 
 /** Of the system's drivers, the adapter that fits the choice, or why there is none. */

@@ -37,7 +37,8 @@ const { createTrainer, fetchFile: fetchFrom, browserDevice, host, shared } = ${p
 
 let url;
 try {
-  url = new URL(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ ".", import.meta.url).href;
+  const own = new URL(/* webpackIgnore: true */ /* @vite-ignore */ "trainer.mjs", import.meta.url);
+  url = new URL(".", own).href;
 } catch {} // a classic script has no place
 
 // ---- what it is in Node: devices, files, a command line

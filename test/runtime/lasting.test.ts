@@ -7,6 +7,7 @@ import { afterAll, afterEach, expect, test } from "vitest";
 import type { CheckpointStore, TrainerEvent } from "../../runtime/api.ts";
 import { host as inNode } from "../../runtime/host.ts";
 import { createTrainer, type Host, type Trainer } from "../../runtime/lasting.ts";
+import { openDevice } from "../../runtime/node.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { freshDevice } from "../device.ts";
 import { made } from "../model.ts";
@@ -76,7 +77,7 @@ async function outcome(
   const { model } = await trainer().train(options);
   const { predict } = await model.run("predict", { x });
   const result = [[...predict!.data], [model.step("first"), model.step("second")]] as const;
-  model.close();
+  await model.close();
   return result;
 }
 const whole = await outcome({});
@@ -138,7 +139,7 @@ test("what is kept nowhere is lost, and said so by event, promise and property",
   expect(await lost).toMatchObject({ name: "RuntimeProblem", reason: "lost" });
   expect(events).toMatchObject([{ kind: "lost", resuming: false }]);
   await expect(model.run("predict", { x })).rejects.toMatchObject({ reason: "lost" });
-  model.close();
+  await model.close();
   await expect(model.run("predict", { x })).rejects.toThrow("this model is closed");
 });
 
@@ -146,18 +147,18 @@ test("a paused run goes on in the next one, in a file of its own; reset forgets 
   const path = join(folder, "run.safetensors");
   const first = await trainer().load({ keep: path });
   expect((await first.train("first", { stopAfter: 17 })).reason).toBe("paused");
-  first.close();
+  await first.close();
   const events: TrainerEvent[] = [];
   const next = await trainer().load({ keep: path, onEvent: (event) => events.push(event) });
   expect(events).toEqual([{ kind: "resumed", steps: { first: 17, second: 0 } }]);
   expect(next.step("first")).toBe(17);
-  next.close();
+  await next.close();
   expect(await outcome({ keep: path })).toEqual(whole);
   expect(await outcome({ keep: path })).toEqual(whole); // nothing is left to be done
   const last = await trainer().load({ keep: path });
   await last.reset();
   expect(last.step("first")).toBe(0);
-  last.close();
+  await last.close();
   expect(() => readFileSync(path)).toThrow("ENOENT");
 });
 test("stopAfter counts the steps of the call, losses or not", async () => {
@@ -173,7 +174,7 @@ test("stopAfter counts the steps of the call, losses or not", async () => {
     },
   });
   expect([step, reason, opens]).toEqual([17, "paused", 2]);
-  model.close();
+  await model.close();
 });
 test("what cannot be written, or taken up, is told and not in the way", async () => {
   const events: TrainerEvent[] = [];
@@ -192,7 +193,7 @@ test("what cannot be written, or taken up, is told and not in the way", async ()
 test("a model that is used: from weights, on the next device, and trained after all", async () => {
   const { model: source } = await trainer().train();
   const weights = await source.checkpoint({ weights: true });
-  source.close();
+  await source.close();
   const events: TrainerEvent[] = [];
   const model = await trainer().load({ weights, onEvent: (event) => events.push(event) });
   const predicted = async (): Promise<readonly number[]> => [...(await model.run("predict", { x }))["predict"]!.data];
@@ -209,18 +210,82 @@ test("a model that is used: from weights, on the next device, and trained after 
   expect(await predicted()).toEqual(whole[0]);
   expect((await model.train("first", { steps: 2 })).step).toBe(2);
   expect(await predicted()).not.toEqual(whole[0]);
-  model.close();
+  await model.close();
   await expect(trainer().load({ weights, keep: memory() })).rejects.toThrow("give one of them");
 });
 test("other weights in a model that is used outlive its device as well", async () => {
   const [a, b] = [await trainer().load(), await trainer().load({ seed: 5 })];
   const [first, second] = [await a.checkpoint({ weights: true }), await b.checkpoint({ weights: true })];
-  a.close();
-  b.close();
+  await a.close();
+  await b.close();
   const model = await trainer().load({ weights: first });
   await model.loadWeights(second);
   const before = (await model.run("predict", { x }))["predict"]!.data;
   lose();
   expect((await model.run("predict", { x }))["predict"]!.data).toEqual(before);
-  model.close();
+  await model.close();
+});
+
+test("a device without memory is one that is lost", async () => {
+  const events: TrainerEvent[] = [];
+  let isFull = false;
+  const reached = await outcome({
+    keep: memory(),
+    onEvent: (event) => events.push(event),
+    onProgress: (event) => {
+      if (event.kind !== "progress" || event.step < 12 || isFull) return;
+      isFull = true;
+      class GPUOutOfMemoryError extends Error {}
+      const error = new GPUOutOfMemoryError("allocation of 4 GB failed");
+      devices.at(-1)!.device.dispatchEvent(Object.assign(new Event("uncapturederror"), { error }));
+    },
+  });
+  expect(reached).toEqual(whole);
+  expect(events.filter((event) => event.kind === "lost")).toEqual([
+    {
+      kind: "lost",
+      reason: "memory",
+      message: "the device has no memory left: allocation of 4 GB failed",
+      resuming: true,
+    },
+  ]);
+});
+test("what was held out when weights were trained is held out when they are measured", async () => {
+  const { model: source } = await trainer().train({ seed: 6 });
+  const measured = await source.evaluate("first", "test");
+  const files = [await source.checkpoint({ weights: true }), await source.checkpoint()];
+  await source.close();
+  for (const weights of files) {
+    const model = await trainer().load({ weights });
+    expect(await model.evaluate("first", "test")).toEqual(measured);
+    await model.close();
+  }
+});
+test("a host that has WebGPU by itself is asked for its device", async () => {
+  const closed: string[] = [];
+  const adapter = (isFallbackAdapter: boolean): object => ({
+    limits: {},
+    features: new Set(),
+    info: { vendor: "", architecture: "", description: "own", device: "", isFallbackAdapter },
+    requestDevice: async () => ({ queue: { onSubmittedWorkDone: async () => {} }, destroy: () => closed.push("own") }),
+  });
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  try {
+    for (const [isSoftware, choice, found] of [
+      [false, "auto", "gpu"],
+      [false, "gpu", "gpu"],
+      [true, "auto", "system"],
+      [true, "system", "system"],
+    ] as const) {
+      const navigator = { gpu: { requestAdapter: async () => adapter(isSoftware) } };
+      Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+      const { facts, close } = await openDevice(choice);
+      expect([facts.name, facts.class]).toEqual(["own", found]);
+      close();
+    }
+  } finally {
+    if (before) Object.defineProperty(globalThis, "navigator", before);
+    else Reflect.deleteProperty(globalThis, "navigator");
+  }
+  expect(closed).toHaveLength(4);
 });

@@ -236,3 +236,25 @@ describe.each([
     put(site, written);
   });
 });
+
+test("the site of docs/web.md", { timeout: 300_000 }, async () => {
+  const docs = readFileSync(join(project, "docs/web.md"), "utf8");
+  const block = (name: string): string => new RegExp(`^\`\`\`\\w+\n// ${name}\n([^]*?)^\`\`\`$`, "m").exec(docs)![1]!;
+  const site = makeSite("docs", "vite", {
+    "vite.config.js": block("vite.config.js"),
+    "main.ts": block("main.ts"),
+    "digits.dlm": readFileSync(join(project, "examples/digits.dlm"), "utf8"),
+    "data/digits.csv": readFileSync(join(project, "examples/data/digits.csv"), "utf8"),
+    "tsconfig.json": JSON.stringify(tsconfig),
+  });
+  const { status, said } = await node(site, vite(site, ["build", "--target", "esnext"]));
+  expect([status, said]).toEqual([0, expect.not.stringMatching(/warn/i)]);
+  expect(await node(site, [join(project, "node_modules/typescript/bin/tsc"), "-p", "."])).toEqual({
+    status: 0,
+    said: "",
+  });
+  const server = await serve(join(site, "dist"));
+  const { page } = await open(`${server.address}/index.html`);
+  await page.waitForFunction(() => /^class \d$/.test(document.body.textContent ?? ""), undefined, { timeout: 90_000 });
+  server.close();
+});
