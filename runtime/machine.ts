@@ -21,7 +21,7 @@ const mapRead = 1;
 const mostReadBack = 1 << 28; // bytes of one buffer, a multiple of 4
 const mostlyStarting = 0.01; // seconds: of shorter ones, the time is that of submitting and mapping
 const computeStage = 4;
-const longestCompilation = 3000; // milliseconds
+const longestCompilation = 60_000; // milliseconds
 
 export type Dims = Readonly<Record<string, number>>;
 export interface Place {
