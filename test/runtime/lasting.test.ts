@@ -37,6 +37,7 @@ const folder = mkdtempSync(join(tmpdir(), "dlm-lasting-"));
 const devices: Awaited<ReturnType<typeof freshDevice>>[] = [];
 const losses: boolean[] = [];
 let opens = 0;
+let closes = 0;
 const host: Host = {
   ...inNode,
   open: async () => {
@@ -46,16 +47,23 @@ const host: Host = {
     losses.push(false);
     deviceLost(opened.device, () => losses[gone]!);
     devices.push(opened);
-    return opened;
+    // the driver under a device that is only said to be lost still works on it, and takes the process with it if it is destroyed then
+    return { ...opened, close: () => void closes++ };
   },
 };
 /** At the next call. */
 const lose = (): void => void (losses[losses.length - 1] = true);
 afterEach(() => {
-  for (const d of devices.splice(0)) d.close();
-  opens = 0;
+  expect(closes).toBe(opens);
+  opens = closes = 0;
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  for (const { device, close } of devices) {
+    await device.queue.onSubmittedWorkDone();
+    close();
+  }
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
 
 /** In memory; every checkpoint that was ever written. */
 function memory(failing = false): CheckpointStore & { readonly written: Uint8Array[] } {
@@ -81,7 +89,7 @@ async function outcome(
   return result;
 }
 const whole = await outcome({});
-opens = 0;
+opens = closes = 0;
 
 test.each([0, 1, 6, 23, 39, 44])("the device is lost at step %i of all: trained to the same bits", async (at) => {
   const events: TrainerEvent[] = [];
