@@ -20,6 +20,8 @@ export interface Picture {
   readonly height: number;
   readonly data: Uint8Array | Uint8ClampedArray;
 }
+/** Compiled kernels by their code. */
+export type Kernels = Map<string, Promise<GPUComputePipeline>>;
 export interface LoadOptions {
   readonly device: Device;
   /** The bytes of a file that the plan's data or `load:` name, by the path written there. Needed only when there are such. */
@@ -34,6 +36,8 @@ export interface LoadOptions {
   readonly host?: Readonly<Record<string, Value>>;
   /** WGSL of a module by name, when the plan does not carry it. */
   readonly code?: (name: string) => Promise<string>;
+  /** Models that are given the same map, on one device, compile the kernels that they have in common once. */
+  readonly kernels?: Kernels;
   /** Instead of the seeds of the train blocks: initial values, draws, order of rows, holdouts. */
   readonly seed?: number;
   /** A data set above this many bytes is streamed and not kept on the device. Default: what the device allows for one buffer. */
@@ -218,6 +222,8 @@ export interface Model {
   ): Promise<Measured>;
   /** Runs an export. Run-time dims follow from the shapes; inputs with a default may be left out. */
   run(name: string, inputs?: Readonly<Record<string, Value>>): Promise<Record<string, Tensor>>;
+  /** Every field of rows of a split ("train", or a holdout's name), by their places in it, where the plan has a program for that (`compile(text, { views: true })`). */
+  rows(dataset: string, split: string, places: readonly number[]): Promise<Record<string, Tensor>>;
   /** Everything back to its initial values, by the seed. */
   reset(): Promise<void>;
 

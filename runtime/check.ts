@@ -125,12 +125,18 @@ function checkParts(plan: Plan): void {
   for (const d of plan.datasets) {
     for (const c of d.columns) need(plan.buffers[c.buffer]?.role === "data", c.name);
     if (d.training) place(d.training, d.name);
-    const { check } = d;
+    const { check, view } = d;
     if (check) {
       place(check.index, d.name);
       if (check.seed) place(check.seed, d.name, 4);
       for (const f of check.fields) [f.at, f.value].forEach(tensor);
       program(check.program, ["rows"]);
+    }
+    if (view) {
+      place(view.index, d.name);
+      if (view.seed) place(view.seed, d.name, 4);
+      view.fields.forEach(tensor);
+      program(view.program, ["rows"]);
     }
     for (const h of d.holdouts)
       need(h.dataset === undefined || plan.datasets.some((x) => x.name === h.dataset), h.place);

@@ -134,14 +134,36 @@ export function attempt(run: () => void): void {
 /**
  * The whole file or nothing: written beside its place, flushed to the disk, renamed. Missing folders are made, links and permissions stay as they are,
  * and what writes of this file left behind when they were killed is removed. The file that was there becomes FILE.1, FILE.1 becomes FILE.2, up to
- * `keep` files in all. Pipes and devices are not replaced. Throws what the file system throws.
+ * `keep` files in all. Pipes and devices are not replaced. Throws what the file system throws. `beside` is called with the temporary file once it is on
+ * the disk and nobody else knows it.
  */
-export function writeWhole(fs: FileSystem, path: string, content: string | Uint8Array, keep = 1): void {
+export function writeWhole(
+  fs: FileSystem,
+  path: string,
+  content: string | Uint8Array,
+  keep = 1,
+  beside?: (temporary: string) => void,
+): void {
+  replaceWhole(fs, path, keep, (temporary, mode) => {
+    writeFlushed(fs, temporary, content, mode);
+    beside?.(temporary);
+  });
+}
+/** The same with a second name of a file that is on the disk already. */
+export function linkWhole(fs: FileSystem, path: string, from: string, keep = 1): void {
+  replaceWhole(fs, path, keep, (temporary) => fs.linkSync(from, temporary));
+}
+function replaceWhole(
+  fs: FileSystem,
+  path: string,
+  keep: number,
+  make: (temporary: string, mode: number | undefined) => void,
+): void {
   const target = placeFor(fs, path);
   sweep(fs, target);
   const beside = temporaryBeside(target);
   try {
-    writeFlushed(fs, beside, content, fs.statSync(target, { throwIfNoEntry: false })?.mode);
+    make(beside, fs.statSync(target, { throwIfNoEntry: false })?.mode);
     const undo = rotate(fs, target, keep);
     try {
       fs.renameSync(beside, target);

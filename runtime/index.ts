@@ -3,7 +3,7 @@
 import type { LoadOptions, Model, TrainOptions } from "./api.ts";
 import { checkDevice, checkPlan } from "./check.ts";
 import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
-import { checkFields } from "./fields.ts";
+import { checkFields, readRows } from "./fields.ts";
 import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
 import { boundBy, usedPart } from "./plan.ts";
@@ -42,7 +42,7 @@ export async function load(whole: PlanData, options: LoadOptions): Promise<Model
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))
     throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
   checkDevice(plan, device);
-  const machine = new Machine(plan, device, options.code);
+  const machine = new Machine(plan, device, options.code, options.kernels);
   try {
     for (const t of plan.trains) [t.init, t.step].forEach((p) => machine.warm(p)); // while the data are read
     const read = await readData(plan, {
@@ -205,6 +205,7 @@ function modelOf(s: Session): Model {
         throw error;
       }
     },
+    rows: (name, split, places) => readRows(s, name, split, places),
     reset: () => alone("resetting", () => initialise(s)),
     step: (name) => s.states.get(find(plan.trains, name, "train block").name)!.step,
     parameters: async (options = {}) => {

@@ -277,6 +277,10 @@ async function openModel(
       await becomeWhole();
       return onDevice((model) => model.evaluate(train, split, given));
     },
+    rows: async (...asked) => {
+      await becomeWhole();
+      return onDevice((model) => model.rows(...asked));
+    },
     run: (name, inputs) => onDevice((model) => model.run(name, inputs)),
     reset: async () => {
       await becomeWhole();

@@ -3,6 +3,7 @@ import { checkBindings, workgroups, checkBytes, megabytes } from "./check.ts";
 import { dispatchesOf, overrideName, programsOf, sizeOf } from "./plan.ts";
 import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
+import type { Kernels } from "./api.ts";
 import {
   Encoding,
   isLong,
@@ -46,6 +47,8 @@ export class Machine {
   readonly #shaders = new Map<string, Promise<GPUShaderModule>>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #compiling = new Set<Promise<unknown>>();
+  readonly #shared: Kernels | undefined;
+  readonly #texts = new Set<string>(); // of the modules that run
   readonly #recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
   #staging: { buffer: GPUBuffer; free: boolean }[] = [];
   readonly #held = new Map<string, string>(); // small values last written by the host, by place
@@ -68,10 +71,11 @@ export class Machine {
     );
   };
 
-  constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>) {
+  constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>, shared?: Kernels) {
     this.plan = plan;
     this.device = device;
     this.#code = code;
+    this.#shared = shared;
     this.#buffers = plan.buffers.map(() => undefined);
     this.lost = new Promise((resolve) => (this.#tellLost = resolve));
     device.addEventListener("uncapturederror", this.#onError);
@@ -345,35 +349,48 @@ export class Machine {
     const key = `${dispatch.module}|${dispatch.entry}|${layout.key}|${JSON.stringify(constants)}`;
     let found = this.#pipelines.get(key);
     if (!found) {
-      const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
-      found = this.#shader(dispatch.module).then(async (module) => {
-        this.check(); // what is begun on a device that is closed meanwhile, nobody waits for
-        try {
-          const compiling = this.device.createComputePipelineAsync({
-            label: dispatch.label,
-            layout: layout.pipeline,
-            compute: { module, entryPoint: dispatch.entry, constants },
-          });
-          this.#compiling.add(compiling);
-          const over = (): void => void this.#compiling.delete(compiling);
-          compiling.then(over, over);
-          return await this.settle(compiling);
-        } catch (error) {
-          this.check();
-          throw new RuntimeProblem(
-            `the device does not accept the kernel ${dispatch.label}${where}: ${messageOf(error)
-              .replace(/^the device gave up: /, "")
-              .trim()}`,
-          );
-        }
+      found = this.#textOf(dispatch.module).then((text) => {
+        this.#texts.add(text);
+        const own = `${dispatch.entry}|${layout.key}|${JSON.stringify(constants)}|${text}`;
+        const made = this.#shared?.get(own) ?? this.#newPipeline(dispatch, layout, constants);
+        this.#shared?.set(own, made);
+        made.catch(() => this.#shared?.delete(own));
+        return made;
       });
       found.catch(() => {}); // told to who waits for it, who may have failed before
       this.#pipelines.set(key, found);
     }
     return found;
   }
+  async #newPipeline(
+    dispatch: Dispatch,
+    layout: Layout,
+    constants: Readonly<Record<string, number>>,
+  ): Promise<GPUComputePipeline> {
+    const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
+    const module = await this.#shader(dispatch.module);
+    this.check(); // what is begun on a device that is closed meanwhile, nobody waits for
+    try {
+      const compiling = this.device.createComputePipelineAsync({
+        label: dispatch.label,
+        layout: layout.pipeline,
+        compute: { module, entryPoint: dispatch.entry, constants },
+      });
+      this.#compiling.add(compiling);
+      const over = (): void => void this.#compiling.delete(compiling);
+      compiling.then(over, over);
+      return await this.settle(compiling);
+    } catch (error) {
+      this.check();
+      throw new RuntimeProblem(
+        `the device does not accept the kernel ${dispatch.label}${where}: ${messageOf(error)
+          .replace(/^the device gave up: /, "")
+          .trim()}`,
+      );
+    }
+  }
   get moduleCount(): number {
-    return this.#shaders.size;
+    return this.#texts.size;
   }
 
   /** Starts to compile what does not depend on run-time sizes. What goes wrong is told by who records. */

@@ -199,6 +199,14 @@ export interface PlanDataset {
   readonly streamable?: boolean;
   /** Computed fields whose declared range only the data can tell: run over all rows before anything reads them, `chunk` rows at a time (dim "rows"). */
   readonly check?: PlanFieldCheck;
+  /** Every field of any rows, where the compiler was asked for it: for whoever shows data. */
+  readonly view?: PlanFieldView;
+}
+export interface PlanFieldView {
+  readonly program: PlanProgram; // dim "rows"
+  readonly index: { readonly buffer: number; readonly offset: number }; // i32 [rows] row numbers, written by the host
+  readonly seed?: { readonly buffer: number; readonly offset: number }; // where a formula draws
+  readonly fields: readonly PlanPort[]; // rows first
 }
 export interface PlanFieldCheck {
   readonly program: PlanProgram;
@@ -291,7 +299,7 @@ export function sizeOf(size: Size, dims: Readonly<Record<string, number>> = {}):
 
 /** Everything that a plan runs. */
 export const programsOf = (plan: Plan): PlanProgram[] => [
-  ...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])),
+  ...plan.datasets.flatMap((d) => [d.check, d.view].flatMap((x) => (x ? [x.program] : []))),
   ...(plan.init ? [plan.init.program] : []),
   ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]),
   ...plan.exports.map((x) => x.program),

@@ -31,7 +31,7 @@ export async function runOnce(
   machine: Machine,
   program: PlanProgram,
   dims: Dims,
-  inputs: readonly (Place & { readonly words: Words })[],
+  inputs: readonly (Place & { readonly words: Words | (() => Words) })[], // a function is called right before the submit
   outputs: readonly Place[],
 ): Promise<readonly Uint8Array<ArrayBuffer>[]> {
   const recording = await machine.record(program, dims);
@@ -39,7 +39,8 @@ export async function runOnce(
   for (const p of [...inputs, ...outputs]) sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + p.bytes));
   await machine.allocate(sizes);
   // nothing below waits before the submit: other programs may run in between, but not within
-  for (const { buffer, offset, words } of inputs) {
+  for (const { buffer, offset, words: given } of inputs) {
+    const words = typeof given === "function" ? given() : given;
     if (words.length === 1) machine.writeWord(buffer, offset, words);
     else if (words.length) machine.write(buffer, offset, words);
   }

@@ -12,6 +12,7 @@ import type {
   PlanDataset,
   PlanEvaluation,
   PlanFieldCheck,
+  PlanFieldView,
   PlanPort,
   PlanProgram,
   PlanSize,
@@ -230,6 +231,7 @@ const dataset = object<PlanDataset>({
       fields: list(object({ name: text, range, at: port, value: port, place: text })),
     }),
   ),
+  view: optional(object<PlanFieldView>({ program, index: place, seed: optional(place), fields: list(port) })),
 });
 const mode = word("min", "max");
 const often: Check<Often> = either(

@@ -26,6 +26,7 @@ export interface ArtifactOptions {
   readonly data: string; // the folder that the model's paths start from: that of its file
   readonly page?: boolean; // false: without index.html and its parts
   readonly weights?: Uint8Array | "there"; // beside the trainer, which loads them by default; put there unless they are
+  readonly targets?: readonly string[]; // classes of devices that have a trainer of their own, in a folder of that name
   readonly index?: string; // text of shaders/INDEX.md. Default: it is not written
   readonly parts?: TrainerParts; // default: those of the build
 }
@@ -63,7 +64,7 @@ export function artifactTexts(
   plan: Plan,
   data: string | undefined,
   parts: TrainerParts,
-  { index, page = true, weights }: Pick<ArtifactOptions, "index" | "page" | "weights"> = {},
+  { index, page = true, targets, weights }: Pick<ArtifactOptions, "index" | "page" | "targets" | "weights"> = {},
 ): ReadonlyMap<string, string> {
   return new Map([
     ["plan.json", json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }) + "\n"],
@@ -75,7 +76,7 @@ export function artifactTexts(
     ["trainer.mjs", trainerModule(plan, { data, weights: weights && weightsFile }, parts)],
     ["trainer.d.ts", trainerTypes(plan, parts)],
     ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],
-    ...(page ? Object.entries(trainingPage(plan, parts)) : []),
+    ...(page ? Object.entries(trainingPage(plan, parts, targets)) : []),
   ]);
 }
 

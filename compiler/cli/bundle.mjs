@@ -4,6 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { keepPublicDeclarations } from "./declarations.mjs";
+import { templates } from "./templates.mjs";
 
 const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
@@ -38,8 +40,26 @@ export async function trainerParts() {
     )
     .join("")
     .concat("\n", /\/\*\* How a compiled trainer [^]*?\n\}\n/.exec(source("../../runtime/trainer-api.ts"))[0]);
-  const page = Object.fromEntries(["html", "css", "mjs", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]));
-  return { runtime, node, types, page };
+  return { runtime, node, types, page: await pageParts() };
+}
+
+/** The page's modules in one small file: a page asks for one script rather than for a dozen. */
+async function pageParts() {
+  const { outputFiles } = await build({
+    entryPoints: [new URL("page/main.ts", here).pathname],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    minify: true,
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "error",
+  });
+  const texts = ["html", "css", "js", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]);
+  return { ...Object.fromEntries(texts), mjs: outputFiles[0].text };
+}
 }
 /** A module as a function of what it imports from the shared part, so that its names and those of the model's exports cannot meet. */
 function asFunction(text) {
@@ -62,7 +82,10 @@ const pairs = (names) =>
   });
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const folder = join(process.argv[2] ?? fileURLToPath(new URL("../../dist", here)), "compiler/cli");
+  const dist = process.argv[2] ?? fileURLToPath(new URL("../../dist", here));
+  keepPublicDeclarations(dist);
+  const folder = join(dist, "compiler/cli");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "trainer-parts.json"), JSON.stringify(await trainerParts()));
+  writeFileSync(join(folder, "templates.json"), JSON.stringify(templates()));
 }

@@ -1,9 +1,11 @@
 // dlm compile: a model to its artifacts, without training it.
 import { join } from "node:path";
 import { writeArtifacts, type Artifact } from "./artifacts.ts";
+import { besidePage, copyBeside } from "./beside.ts";
 import { checkWeights } from "../../runtime/session.ts";
 import { ofFile, readKept } from "./files.ts";
-import { openModel, planModel, type ModelFlags } from "./model.ts";
+import { openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
+import { UserError } from "./problem.ts";
 import { quoted } from "./started.ts";
 import { openTerminal, styles } from "./terminal.ts";
 import { seconds } from "./progress.ts";
@@ -15,23 +17,17 @@ export interface CompileFlags extends ModelFlags {
   readonly target?: string;
   readonly weights?: string; // a file: put beside the trainer, which loads it by default
   readonly page?: boolean; // false: without index.html and its parts
+  readonly withData?: boolean; // and the data files that the page needs
+  readonly also?: readonly string[]; // further targets, each in a folder of its name
   readonly time?: boolean; // also what each phase took
   readonly json?: boolean;
 }
 
 export async function compile(path: string, flags: CompileFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
-  const weights = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
-  const compiled = await planModel(openModel(path), flags, flags.target);
-  const { plan, model } = compiled;
-  if (weights) await ofFile(flags.weights!, () => checkWeights(plan, weights));
-  const files = await writeArtifacts(plan, {
-    folder: flags.out,
-    data: model.folder,
-    index: indexText(plan, compiled.programs),
-    ...(weights ? { weights } : {}),
-    ...(flags.page === false ? { page: false } : {}),
-  });
+  const compiled = await planModel(openModel(path), { ...flags, views: flags.page !== false }, flags.target);
+  const { plan } = compiled;
+  const files = await writeCompiled(compiled, flags, flags.out);
   if (flags.json)
     return terminal.line(
       JSON.stringify({
@@ -52,10 +48,6 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     for (const p of compiled.phases)
       terminal.line(`  ${p.name.padEnd(28)} ${`${(1000 * p.seconds).toFixed(0)} ms`.padStart(9)}`);
   const shaders = files.filter((f) => f.path.endsWith(".wgsl"));
-  const rows: Artifact[] = [
-    { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },
-    ...files.filter((f) => !f.path.endsWith(".wgsl") && !f.path.endsWith(".d.mts") && !f.path.startsWith("page.")),
-  ];
   const trains = plan.trains.length > 0;
   const offered = ["load", ...(trains ? ["train"] : []), ...plan.exports.map((x) => x.name)].join(", ");
   const about: Readonly<Record<string, string>> = {
@@ -69,9 +61,13 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     "weights.safetensors": "what the trainer's module loads unless it is told otherwise",
     "index.html": `with page.*: ${trains ? "trains" : "uses it"} in a browser; serve this folder and open it`,
   };
+  const rows: Written[] = [
+    { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },
+    ...files.filter((f) => !f.path.endsWith(".wgsl") && (about[f.path] ?? f.about) !== undefined),
+  ];
   for (const f of rows)
     terminal.line(
-      `  ${join(flags.out, f.path).padEnd(28)} ${byteText(f.bytes).padStart(9)}  ${dim(about[f.path] ?? "")}`,
+      `  ${join(flags.out, f.path).padEnd(28)} ${byteText(f.bytes).padStart(9)}  ${dim(about[f.path] ?? f.about ?? "")}`,
     );
   for (const x of plan.exports)
     terminal.line(
@@ -79,4 +75,48 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
         `  ${x.name}(${x.inputs.map((p) => portText(p)).join(", ")}) -> ${x.outputs.map((p) => typeText(p)).join(", ")}`,
       ),
     );
+}
+
+interface Written extends Artifact {
+  readonly about?: string; // told of it on the command line
+}
+function refuseMissing(paths: readonly string[]): void {
+  throw new UserError(
+    `${paths.join(", ")}: not there, so it cannot be put beside the page; --data FOLDER names the folder that the model's paths start from`,
+  );
+}
+/** The artifacts of a model and, where that is asked for, its data beside them and kernels for other classes of devices. */
+export async function writeCompiled(
+  compiled: Planned,
+  flags: Pick<CompileFlags, "page" | "weights" | "withData" | "also" | "data" | "set" | "seed" | "maxData">,
+  out: string,
+  missing: (paths: readonly string[]) => void = refuseMissing,
+): Promise<readonly Written[]> {
+  const { model } = compiled;
+  const further = [...new Set(flags.also ?? [])].filter((target) => target !== compiled.plan.target);
+  const data = flags.withData ? out : model.folder;
+  const weights = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
+  if (weights) await ofFile(flags.weights!, () => checkWeights(compiled.plan, weights));
+  const written: Written[] = [];
+  for (const target of [undefined, ...further]) {
+    const made =
+      target === undefined ? compiled : await planModel(model, { ...flags, views: flags.page !== false }, target);
+    const beside = flags.withData ? besidePage(made.plan, model, flags) : undefined;
+    if (beside?.missing.length && target === undefined) missing(beside.missing);
+    if (beside && target === undefined) written.push(...copyBeside(out, beside).map((f) => ({ ...f, about: "data" })));
+    const files = await writeArtifacts(beside?.plan ?? made.plan, {
+      folder: target === undefined ? out : join(out, target),
+      data,
+      index: indexText(made.plan, made.programs),
+      ...(weights ? { weights } : {}),
+      ...(flags.page === false || target !== undefined ? { page: false } : { targets: further }),
+    });
+    if (target === undefined) written.push(...files);
+    else
+      for (const f of files) {
+        const about = f.path === "trainer.mjs" ? { about: `for ${target} devices` } : {};
+        written.push({ ...f, path: `${target}/${f.path}`, ...about });
+      }
+  }
+  return written;
 }

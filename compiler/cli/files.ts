@@ -21,11 +21,16 @@ export function readBytes(path: string, action = "read", most?: number): Uint8Ar
 
 /**
  * The whole file or nothing; missing folders are made, and a link keeps pointing where it points. The file that was there is kept as FILE.1, and so on,
- * up to `keep` files in all.
+ * up to `keep` files in all. `beside`: told the temporary file once it is whole.
  */
-export function writeWhole(path: string, content: string | Uint8Array, keep = 1): void {
+export function writeWhole(
+  path: string,
+  content: string | Uint8Array,
+  keep = 1,
+  beside?: (temporary: string) => void,
+): void {
   try {
-    files.writeWhole(fs, path, content, keep);
+    files.writeWhole(fs, path, content, keep, beside);
   } catch (error) {
     throw fileProblem("write", path, error);
   }
@@ -33,19 +38,19 @@ export function writeWhole(path: string, content: string | Uint8Array, keep = 1)
 /** What is there has a second name from now on: it stays when another file takes its place. */
 export function setAside(path: string): void {
   const aside = asideOf(path);
+  const beside = files.temporaryBeside(aside);
   try {
-    const place = fs.realpathSync(path);
-    fs.rmSync(aside, { force: true });
-    try {
-      fs.linkSync(place, aside);
-    } catch {
-      fs.copyFileSync(place, aside); // a file system without links, or another one
-    }
-  } catch (error) {
-    throw fileProblem("keep the file of an earlier run as", aside, error);
+    fs.linkSync(fs.realpathSync(path), beside);
+    fs.renameSync(beside, aside);
+  } catch {
+    writeWhole(aside, readKept(path)); // a file system without links, or another one
+  } finally {
+    files.attempt(() => fs.rmSync(beside, { force: true }));
   }
 }
 export const asideOf = (path: string): string => `${path}.before`;
+/** It has a second name: that of a record of its run, say. */
+export const isKept = (path: string): boolean => (fs.statSync(path, { throwIfNoEntry: false })?.nlink ?? 1) > 1;
 export const isThere = (path: string): boolean => fs.existsSync(path);
 
 /** Can a file be put here? Asked before an hour of training and not after it. */

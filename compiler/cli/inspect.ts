@@ -1,4 +1,5 @@
 // dlm inspect: what a model is after each phase, for reading (text), for programs (--json) and for Graphviz (--dot).
+import { listed } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { partsOf } from "../pipeline.ts";
 import type { Part } from "../print/part.ts";
@@ -25,7 +26,7 @@ export async function inspect(path: string, flags: InspectFlags): Promise<void> 
   const found = flags.only === undefined ? parts : chosen(parts, flags.only);
   if (!found.length)
     throw new UsageError(
-      `the stage ${flags.stage} of ${path} has no ${flags.only ?? "part"}; there ${parts.length === 1 ? "is" : "are"} ${parts.map((p) => p.name).join(", ")}${nearest(
+      `the stage ${flags.stage} of ${path} has no ${flags.only ?? "part"}; there ${parts.length === 1 ? "is" : "are"} ${listed(parts.map((p) => p.name))}${nearest(
         flags.only ?? "",
         parts.map((p) => p.name),
       )}`,

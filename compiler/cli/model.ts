@@ -12,6 +12,7 @@ import { compile, type CompileOptions, type CompileResult } from "../compile.ts"
 import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
 import { mostTextBytes, readText, textOf } from "./files.ts";
+import { dataSetOf } from "./data-sets.ts";
 import { nearest } from "./options.ts";
 import { fileProblem, Reported, UsageError, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
@@ -26,6 +27,7 @@ export interface ModelFlags {
   readonly pedantic?: boolean; // also what is right but looks wrong
   readonly data?: string; // the folder in which data files are looked for first
   readonly maxData?: number; // bytes of one data file after decompression
+  readonly views?: boolean; // with programs that show rows of the data, for a page
   readonly json?: boolean; // what is told is told as events
 }
 export interface ModelFile {
@@ -43,7 +45,8 @@ export interface Compilation extends CompileResult {
 export type Planned = Compilation & { readonly plan: Plan };
 
 export function openModel(path: string): ModelFile {
-  return { path, name: basename(path), folder: dirname(path), text: readText(path), files: new Set([path]) };
+  const name = basename(path).replace(/\p{Cc}/gu, "-"); // kernels bear it in their comments
+  return { path, name, folder: dirname(path), text: readText(path), files: new Set([path]) };
 }
 
 /** Files by their path in the model: in the folder of --data, then in that of the model. Read once. */
@@ -73,9 +76,13 @@ export function dataFiles(
           throw new Error(place === path ? fileReason(error) : `${place}: ${fileReason(error)}`); // the runtime says what it was to be read for
       }
     }
-    throw new Error(
-      `${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; --data FOLDER names the folder that the model's paths start from`,
-    );
+    const known = dataSetOf(path);
+    const into = folders[0] === "." ? [] : ["--into", folders[0]!];
+    const hint =
+      known === undefined
+        ? "--data FOLDER names the folder that the model's paths start from"
+        : `${commandLine("fetch", known, ...into)} gets it, and --data FOLDER names another folder that the model's paths start from`;
+    throw new Error(`${places.join(" and ")} ${places.length > 1 ? "are" : "is"} not there; ${hint}`);
   };
   return {
     read: (path) => firstOf(path, read),
@@ -95,6 +102,7 @@ export async function compileOptions(
     imports: (path) => importText(model, path),
     ...(flags.set ? { set: flags.set } : {}),
     ...(flags.pedantic ? { pedantic: true } : {}),
+    ...(flags.views ? { views: true } : {}),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   };
   return { ...options, rows: await rowsOfWholeBatches(model.text, options, files, flags.maxData) };

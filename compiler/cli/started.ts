@@ -15,7 +15,7 @@ export const self: string = startedAs();
 function startedAs(): string {
   const script = process.argv[1] ?? "";
   if (process.env["npm_command"] !== undefined) return "npx dlm"; // npx, npm exec, npm run
-  const above = script.split(sep).lastIndexOf("node_modules");
+  const above = script.split(sep).indexOf("node_modules");
   if (above >= 0) {
     const project = script.split(sep).slice(0, above).join(sep);
     return `${process.cwd()}${sep}`.startsWith(`${project}${sep}`) ? "npx dlm" : "dlm";
@@ -30,16 +30,21 @@ function shown(path: string): string {
   const near = relative(process.cwd(), resolve(path));
   return near.length < path.length ? near : path;
 }
-/** The folder of the examples that come with the package, as seen from the working folder. */
-function examplesFolder(): string {
+/** The folder of the package, if it is not bundled into something else. */
+export function packageFolder(): string | undefined {
   const here = fileURLToPath(import.meta.url);
   for (let folder = dirname(here); folder !== dirname(folder); folder = dirname(folder)) {
     const manifest = join(folder, "package.json");
     if (!existsSync(manifest)) continue;
     const { name } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly name?: string };
-    if (name === "dlm") return shown(join(folder, "examples"));
+    if (name === "dlm") return folder;
   }
-  return "examples";
+  return undefined;
+}
+/** The folder of the examples that come with the package, as seen from the working folder. */
+function examplesFolder(): string {
+  const folder = packageFolder();
+  return folder === undefined ? "examples" : shown(join(folder, "examples"));
 }
 /**
  * Examples of a help text, a line each, what it does behind two spaces: with `dlm` as it was started, and the paths of the models that come with the package.

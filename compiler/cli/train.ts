@@ -3,16 +3,17 @@
 // Ctrl-C, SIGTERM, SIGHUP, an output that nobody reads, a loss that is no number, a lost device: what was learned is kept in the checkpoint, the way to go
 // on is said, and the status is not 0.
 import { basename, join, resolve } from "node:path";
-import type { DataFiles, Model, TrainResult } from "../../runtime/api.ts";
+import type { DataFiles, Model, TrainEvent, TrainResult } from "../../runtime/api.ts";
 import { deviceText, type DeviceFacts } from "../../runtime/device.ts";
 import { load } from "../../runtime/index.ts";
 import { Keeper } from "../../runtime/keeper.ts";
 import type { Often, Plan } from "../../runtime/plan.ts";
+import { attempt } from "../../runtime/files.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
 import { deviceFor, portableTarget, targetOf } from "./device.ts";
-import { asideOf, checkWritable, generations, isThere, readKept, setAside, writeWhole } from "./files.ts";
+import { asideOf, checkWritable, generations, isKept, isThere, readKept, setAside, writeWhole } from "./files.ts";
 import { checkFits } from "./fitting.ts";
 import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
@@ -20,10 +21,18 @@ import { Interrupted, Reported, UsageError, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, tellEvents, textProgress, type Progress } from "./progress.ts";
 import { byteText, counted, parameterCount } from "../print/text.ts";
 import { indexText } from "../print/shaders.ts";
+import {
+  checkRecord,
+  folderText,
+  notRecorded,
+  recordTraining,
+  type RecordFlags,
+  type Recording,
+} from "./runs/recording.ts";
 import { commandLine, quoted } from "./started.ts";
 import { onOutputLost, openTerminal, styles, type Terminal } from "./terminal.ts";
 
-export interface TrainFlags extends ModelFlags {
+export interface TrainFlags extends ModelFlags, RecordFlags {
   readonly device?: string;
   readonly steps?: number;
   readonly epochs?: number;
@@ -45,11 +54,12 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   if (flags.resume !== undefined && !generations(flags.resume).length) readKept(flags.resume); // says what is wrong with it
   const keep = placesOf(model.name, flags);
   for (const file of [keep.checkpoint, keep.weights]) if (file) checkWritable(file);
+  checkRecord(flags);
   const opened = await deviceFor(flags.device);
   try {
     terminal.update(`compiling ${path}`);
     const target = targetOf(opened.facts);
-    const compiled = await planModel(model, flags, target, files);
+    const compiled = await planModel(model, viewed(flags), target, files);
     const names = blocks(compiled.plan, flags.train);
     await checkFits(compiled, flags, target, opened.device, files);
     terminal.update("reading data");
@@ -64,8 +74,11 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
     try {
       if (flags.resume !== undefined) await resume(loaded, flags.resume, terminal);
       const { checkpoint } = keep;
-      // what another run left is worth a word
-      let isOther = checkpoint !== undefined && isThere(checkpoint) && !isSame(flags.resume, checkpoint);
+      const told = (reason: string): void => terminal.note(notRecorded(reason));
+      const recording = recordTraining(compiled, loaded, opened.facts, flags, told);
+      // what another run left, and no record of it has, is worth a word
+      let isOther =
+        checkpoint !== undefined && isThere(checkpoint) && !isKept(checkpoint) && !isSame(flags.resume, checkpoint);
       if (isOther)
         terminal.note(
           `${checkpoint} of an earlier run is kept as ${asideOf(checkpoint!)} when this one writes its own`,
@@ -73,12 +86,12 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       const put = (bytes: Uint8Array, elders: number): void => {
         if (isOther) setAside(checkpoint!);
         isOther = false;
-        writeWhole(checkpoint!, bytes, elders);
+        recording.put(checkpoint!, bytes, elders);
       };
       const failed = (error: unknown): void => terminal.note(notKept(error));
       const asked = { often: flags.checkpoint, keep: flags.keep };
       const keeper = checkpoint === undefined ? undefined : new Keeper(put, compiled.plan, asked, failed);
-      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, files });
+      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, recording, files });
     } finally {
       loaded.close();
     }
@@ -134,10 +147,11 @@ interface Run {
   readonly facts: DeviceFacts;
   readonly keep: Places;
   readonly keeper: Keeper | undefined; // of the checkpoint
+  readonly recording: Recording;
   readonly files: DataFiles;
 }
 async function run(model: Model, names: readonly string[], r: Run): Promise<void> {
-  const { terminal, flags, compiled, keeper } = r;
+  const { terminal, flags, compiled, keeper, recording } = r;
   const quiet = flags.json === true;
   const interruption = interruptible(() => {
     if (!quiet) terminal.note("stopping at the next step; Ctrl-C once more stops at once");
@@ -148,7 +162,8 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
     terminal.note(`standard output takes no more (${reason}): stopping at the next step`);
   });
   const json = (event: object): void => terminal.line(jsonText(event));
-  if (flags.json) json(startEvent(model, compiled, r.facts));
+  const run = folderText(recording);
+  if (flags.json) json({ ...startEvent(model, compiled, r.facts), ...(run === undefined ? {} : { run }) });
   else start(terminal, model, compiled, r.facts);
   terminal.update("the device compiles the kernels of training");
   const progress: Progress = flags.json ? jsonProgress(json) : textProgress(terminal, names.length);
@@ -161,7 +176,10 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
       ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
       ...(flags.stopAfter === undefined ? {} : { stopAfter: flags.stopAfter }),
       signal: interruption.signal,
-      onProgress: progress.event,
+      onProgress: (event: TrainEvent): void => {
+        recording.event(event);
+        progress.event(event);
+      },
     };
     results = await trainBlocks(model, names, options, keeper, progress.result);
     await writeResults(model, results.at(-1)!, r, (file) => {
@@ -170,13 +188,15 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
     });
   } catch (error) {
     rescue(r, json);
+    attempt(() => recording.end(results, error)); // beside what ended the training
     throw error;
   } finally {
     interruption.end();
     if (interruption.cause === undefined) onOutputLost(undefined); // what is still to be said is only said
   }
+  recording.end(results);
   if (flags.json) json(doneEvent(results));
-  else end(terminal, flags, compiled, results, files, r.keep);
+  else end(r, results, files);
   const { cause } = interruption;
   if (cause === undefined) return;
   // standard output may be where nobody reads it any more
@@ -206,7 +226,7 @@ async function writeResults(
   // what others can run, whatever this device is
   const target = portableTarget(facts);
   const { plan, programs } =
-    compiled.plan.target === target ? compiled : await planModel(compiled.model, flags, target, files);
+    compiled.plan.target === target ? compiled : await planModel(compiled.model, viewed(flags), target, files);
   const index = indexText(plan, programs);
   const options = {
     folder: flags.out,
@@ -217,6 +237,8 @@ async function writeResults(
   for (const { path, bytes } of await writeArtifacts(plan, options))
     written({ path: join(flags.out, path), bytes, what: "artifact" });
 }
+/** A page shows rows of the data. */
+const viewed = (flags: TrainFlags): TrainFlags => ({ ...flags, views: flags.out !== undefined });
 /** Training failed: what it had learned until then is kept, and the way to go on is told where errors are told. */
 function rescue({ terminal, flags, keep, keeper }: Run, json: (event: object) => void): void {
   terminal.endUpdate();
@@ -305,14 +327,9 @@ function doneEvent(results: readonly TrainResult[]): object {
     results: Object.fromEntries(results.map((r) => [r.train, resultJson(r)])),
   };
 }
-function end(
-  terminal: Terminal,
-  flags: TrainFlags,
-  { model, plan }: Planned,
-  results: readonly TrainResult[],
-  files: readonly Written[],
-  keep: Places,
-): void {
+function end(r: Run, results: readonly TrainResult[], files: readonly Written[]): void {
+  const { terminal, flags, keep, recording } = r;
+  const { model, plan } = r.compiled;
   const { bold, dim, cyan } = styles(terminal.color);
   const last = results.at(-1)!;
   terminal.line();
@@ -325,6 +342,7 @@ function end(
   }
   const row = (path: string, text: string): void => terminal.line(`  ${path.padEnd(34)} ${dim(text)}`);
   const folder = flags.out;
+  const run = folderText(recording);
   if (folder !== undefined) {
     const shaders = files.filter((f) => f.path.endsWith(".wgsl"));
     const size = (name: string): string => byteText(files.find((f) => f.path === join(folder, name))?.bytes ?? 0);
@@ -339,9 +357,11 @@ function end(
       `trains anywhere: node ${quoted(join(folder, "trainer.mjs"))}, ${size("trainer.mjs")}`,
     );
     row(join(folder, "index.html"), "trains in a browser, served together with its data");
-  } else if (files.length) terminal.line(bold("Written"));
+  } else if (files.length || run !== undefined) terminal.line(bold("Written"));
   for (const f of files.filter((x) => x.what !== "artifact"))
     row(f.path, `${f.what === "weights" ? "weights" : "weights and all that --resume needs"}, ${byteText(f.bytes)}`);
+  if (run !== undefined) row(run, "this run: settings, metrics, curves, checkpoint");
+  if (flags.svg !== undefined) row(flags.svg, "its curves");
   const weights = keep.checkpoint ?? keep.weights;
   if (weights !== undefined) {
     terminal.line(bold("Next"));

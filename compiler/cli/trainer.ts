@@ -6,8 +6,8 @@ export interface TrainerParts {
   readonly runtime: string; // an expression: the bundled runtime/trainer.ts, and under `shared` what the next one takes
   readonly node: string; // a function of that and of the address of its module: the bundled runtime/host.ts, for Node alone
   readonly types: string; // of the runtime's interface (runtime/api.ts)
-  /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stands {{title}}. */
-  readonly page: { readonly html: string; readonly css: string; readonly mjs: string; readonly svg: string };
+  /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stand {{title}} and {{targets}}. */
+  readonly page: Readonly<Record<"html" | "css" | "js" | "mjs" | "svg", string>>;
 }
 
 // ---- trainer.mjs
@@ -145,11 +145,21 @@ export function json(value: unknown, indent = ""): string {
 
 // ---- index.html and what it consists of
 
-/** By their names. */
-export function trainingPage(plan: Plan, { page }: TrainerParts): Readonly<Record<string, string>> {
+/** By their names. `targets`: classes of devices that have a trainer of their own, in a folder of that name. */
+export function trainingPage(
+  plan: Plan,
+  { page }: TrainerParts,
+  targets: readonly string[] = [],
+): Readonly<Record<string, string>> {
   const title = plan.name.replace(/\.dlm$/, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-  const html = page.html.replaceAll("{{title}}", () => title);
-  return { "index.html": html, "page.css": page.css, "page.mjs": page.mjs, "page.svg": page.svg };
+  const html = page.html.replaceAll("{{title}}", () => title).replaceAll("{{targets}}", targets.join(" "));
+  return {
+    "index.html": html,
+    "page.css": page.css,
+    "page.js": page.js,
+    "page.mjs": page.mjs,
+    "page.svg": page.svg,
+  };
 }
 
 // ---- trainer.d.ts

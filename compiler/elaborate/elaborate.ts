@@ -7,7 +7,7 @@ import { working } from "../graph/compilation.ts";
 import { callOrigin, withOrigin } from "../graph/origin.ts";
 import type { Node, Source } from "../graph/types.ts";
 import { type Instance, type Interpreter, Scope } from "./context.ts";
-import { checkHoldout, fieldCheck } from "./data/check.ts";
+import { checkHoldout, fieldCheck, fieldView } from "./data/check.ts";
 import { declareData } from "./data/data.ts";
 import type { DatasetState } from "./data/dataset.ts";
 import { wholeColumn } from "./data/rows.ts";
@@ -60,7 +60,10 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
     name: main.source.name,
     compilation: working(),
     ...heldBy(self),
-    datasets: [...datasets.values()].map((d) => publicData(d, datasets, self, attempt)),
+    datasets: [...datasets.values()].map((d) => {
+      const trained = options.views === true && trains.some((t) => t.dataset === d.public.name);
+      return publicData(d, datasets, self, attempt, trained);
+    }),
     trains,
     exports,
     seed: self.seed,
@@ -249,13 +252,16 @@ function publicData(
   datasets: ReadonlyMap<string, DatasetState>,
   { diagnostics }: Interpreter,
   attempt: Attempt,
+  viewed: boolean,
 ): Dataset {
   const check = diagnostics.length ? undefined : attempt(() => fieldCheck(d, datasets));
+  const view = diagnostics.length || !viewed ? undefined : attempt(() => fieldView(d, datasets));
   return {
     ...d.public,
     columns: [...d.columns.values()],
     fields: d.fields.map((f) => f.public),
     ...(check ? { check } : {}),
+    ...(view ? { view } : {}),
   };
 }
 /** The same fault may be met on several ways. */

@@ -10,6 +10,7 @@ export interface ElaborateOptions {
   readonly set?: Readonly<Record<string, string | number>>; // consts and settings by name
   readonly seed?: number;
   readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
+  readonly views?: boolean; // also programs that give the fields of rows of data that are trained on, for whoever shows them; default: false
 }
 export interface Program {
   readonly compilation: Compilation; // that its nodes belong to
@@ -60,6 +61,12 @@ export interface Dataset {
   readonly windowed: boolean;
   readonly training: Source; // i32 [training rows]: their numbers, given by the host where something reads all of them
   readonly check?: FieldCheck;
+  readonly view?: FieldView;
+}
+/** Every field of any rows, of whatever split: `program` has an output for each field, by its name. */
+export interface FieldView {
+  readonly index: Source; // i32 [rows]: row numbers
+  readonly program: GraphProgram;
 }
 /** Computed fields whose declared range no proof covers. `program` gives two outputs for each: a place in `index` of a row outside of it, and the field's value there. */
 export interface FieldCheck {

@@ -1,6 +1,6 @@
-// A body that reads more tensors than a kernel can bind is cut: its largest part that fits becomes a node of its own.
+// A body that reads more tensors than a kernel can bind is cut, in loops too: its largest part that fits becomes a node of its own.
 import { baseOf, compute, inputs, rootsOf, topological } from "../graph/node.ts";
-import { mapProgram, rebuildNode, rebuildNodes } from "../graph/rebuild.ts";
+import { mapProgram, rebuildNode, rebuildNodes, type Rewriting } from "../graph/rebuild.ts";
 import {
   and,
   inRange,
@@ -17,15 +17,18 @@ import type { GraphProgram, Integer, Node, Scalar } from "../graph/types.ts";
 
 export function narrow(program: GraphProgram, most: number): GraphProgram {
   if (!topological(rootsOf(program)).some((x) => tooWide(x, most))) return program;
-  const swap = rebuildNodes((x, over) => {
-    let to = x.kind === "result" || over.moves(x) ? rebuildNode(x, over) : x;
+  const inBody = (x: Node, over: Rewriting): Node => {
+    let to = rebuildNode(x, { ...over, inBody });
     while (tooWide(to, most)) {
       const from = to; // every cut reads fewer tensors
       to = rebuildNode(from, { ...over, scalar: (e) => cut(e, most, from) });
       if (to === from) break;
     }
     return to;
-  });
+  };
+  const swap = rebuildNodes((x, over) =>
+    x.kind === "result" || over.moves(x) || tooWide(x, most) ? inBody(x, over) : x,
+  );
   return mapProgram(program, swap);
 }
 const tooWide = (x: Node, most: number): boolean =>
@@ -83,7 +86,7 @@ function cut(root: Scalar, most: number, from: Node): Scalar {
   }
   const found = best.find((x) => x);
   if (!found) return root;
-  const axes = [...found.part.variables].sort((a, b) => a.id - b.id);
+  const axes = [...found.part.variables].filter((v) => !v.scans.size).sort((a, b) => a.id - b.id); // steps of loops are no axes
   const fresh = axes.map((v) => variable(v.extent, v.name));
   const node = compute(
     fresh,

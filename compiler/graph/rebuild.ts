@@ -14,6 +14,7 @@ export interface Rewriting {
   readonly scalar: (e: Scalar) => Scalar; // of bodies and indices, loads included
   readonly node: (x: Node) => Node; // what is read by reshapes and loops
   readonly scans: Map<Scan, RebuiltScan>; // made so far: one copy of each
+  readonly inBody?: (x: Node, inner: Rewriting) => Node; // what a node of a loop's body becomes; default: rebuildNode
 }
 export interface RebuiltScan {
   readonly scan: Scan;
@@ -99,10 +100,12 @@ export function bodyOver(s: Scan, outer: Rewriting, t: Variable, incoming: reado
   const node = mapNodes(
     new Map(s.carries.map((c, j) => [c.incoming, incoming[j]!])),
     (x) => !x.scans.has(s),
-    (x) => (x.scans.has(s) ? rebuildNode(x, inner) : outer.node(x)),
+    (x) => (x.scans.has(s) ? inBody(x, inner) : outer.node(x)),
   );
+  const { inBody = rebuildNode } = outer;
   const read = reading(node);
   const inner: Rewriting = {
+    ...outer,
     scalar: (e) => substitute(outerSteps(e, s, outer), step, read, memo),
     node,
     scans: new Map(),

@@ -1,6 +1,6 @@
 // Data sets in the plan: columns, holdouts, and whether rows may be brought in piece by piece. In: a data set of the Program. Out: PlanDataset.
 import { place } from "../../grammar/diagnostic.ts";
-import type { PlanDataset, PlanFieldCheck } from "../../runtime/plan.ts";
+import type { PlanDataset, PlanFieldCheck, PlanFieldView } from "../../runtime/plan.ts";
 import type { Dataset, Program } from "../elaborate/program.ts";
 import { inputs, topological } from "../graph/node.ts";
 import { operandsOf } from "../graph/scalar.ts";
@@ -12,6 +12,7 @@ export function planDataset(
   program: Program,
   buffers: Buffers,
   check: PlanFieldCheck | undefined,
+  view: PlanFieldView | undefined,
 ): PlanDataset {
   const training = buffers.asked(d.training);
   return {
@@ -36,6 +37,7 @@ export function planDataset(
     ...(training ? { training } : {}),
     ...(d.columns.length && !training && isStreamable(d, program) ? { streamable: true } : {}),
     ...(check ? { check } : {}),
+    ...(view ? { view } : {}),
   };
 }
 /** Row numbers are used to read columns, and for nothing else. */

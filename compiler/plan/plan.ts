@@ -6,12 +6,22 @@ import {
   type PlanEvaluation,
   type PlanExport,
   type PlanFieldCheck,
+  type PlanFieldView,
   type PlanPort,
   type PlanTensor,
   type PlanTrain,
   type Storage,
 } from "../../runtime/plan.ts";
-import type { Evaluation, ExportProgram, FieldCheck, Held, Program, TrainProgram } from "../elaborate/program.ts";
+import type {
+  Dataset,
+  Evaluation,
+  ExportProgram,
+  FieldCheck,
+  FieldView,
+  Held,
+  Program,
+  TrainProgram,
+} from "../elaborate/program.ts";
 import type { GraphProgram, Node, Source } from "../graph/types.ts";
 import type { View } from "../kernel/graph.ts";
 import type { Module } from "../kernel/ir.ts";
@@ -20,7 +30,7 @@ import type { LoweredModel, LoweredUnit } from "../programs/lower.ts";
 import { Buffers, bytesOfShape, type Address } from "./buffers.ts";
 import { planDataset } from "./data.ts";
 import { Modules, type ModuleUse } from "./modules.ts";
-import { inputPort, openSizes, outputPort, sizesOf, stateRange } from "./ports.ts";
+import { inputPort, openSizes, outputPort, rangedPort, sizesOf, stateRange } from "./ports.ts";
 import { planUnit, type Compiled, type PlannedUnit, type Shared, type UnitOptions } from "./unit.ts";
 
 export interface PlanOptions {
@@ -74,7 +84,8 @@ export function makePlan(
   const checks = new Map(
     program.datasets.map((d) => [d, d.check && planCheck(d.check, program.seed, planOf, buffers)]),
   );
-  const datasets = program.datasets.map((d) => planDataset(d, program, buffers, checks.get(d)));
+  const shown = new Map(program.datasets.map((d) => [d, d.view && planView(d.view, d, program.seed, planOf, buffers)]));
+  const datasets = program.datasets.map((d) => planDataset(d, program, buffers, checks.get(d), shown.get(d)));
   const rings = new Set(trains.map((t) => t.ring.buffer));
   const plan: Plan = {
     version: planVersion,
@@ -207,7 +218,7 @@ function planExport(e: ExportProgram, planOf: PlanOf, buffers: Buffers): PlanExp
     name: e.name,
     program: sizes.length ? { ...program, sizes } : program,
     inputs,
-    outputs: e.outputs.map((o, k) => outputPort(o.name, o.node, outputs[k]!)),
+    outputs: e.outputs.map((o, k) => rangedPort(o.name, o.node, outputs[k]!)),
   };
 }
 function planLateInit({ origin }: LoweredUnit, seed: Source, planOf: PlanOf, buffers: Buffers): Plan["init"] {
@@ -216,6 +227,15 @@ function planLateInit({ origin }: LoweredUnit, seed: Source, planOf: PlanOf, buf
 }
 const seedOf = (p: GraphProgram, seed: Source, buffers: Buffers): { readonly seed?: Address } =>
   p.inputs.includes(seed) ? { seed: buffers.input(seed) } : {};
+function planView(v: FieldView, { fields }: Dataset, seed: Source, planOf: PlanOf, buffers: Buffers): PlanFieldView {
+  const { program, outputs } = planOf(v.program);
+  return {
+    program,
+    index: buffers.input(v.index),
+    ...seedOf(v.program, seed, buffers),
+    fields: v.program.outputs.map((o, k) => rangedPort(o.name, o.node, outputs[k]!, fields[k]!.range)), // as declared
+  };
+}
 function planCheck(c: FieldCheck, seed: Source, planOf: PlanOf, buffers: Buffers): PlanFieldCheck {
   let chunk = 1;
   const { program, outputs } = planOf(c.program, {

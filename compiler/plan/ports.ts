@@ -5,7 +5,7 @@ import { extentText } from "../graph/print.ts";
 import { fitsAnySize, interval, isSize, visit } from "../graph/scalar.ts";
 import type { Extent, GraphProgram, Node, Scalar, Shape, Source } from "../graph/types.ts";
 import { sizeOfExtents } from "../kernel/sizes.ts";
-import { mostI32 } from "../scalar/range.ts";
+import { leastI32, mostI32 } from "../scalar/range.ts";
 import type { Address, Buffers } from "./buffers.ts";
 
 const asSize = (n: Shape[number]): Size => sizeOfExtents([n]);
@@ -26,12 +26,17 @@ export const outputPort = (name: string, x: Node, at: Address): PlanPort => ({
   shape: sizesOf(x.shape),
   ...at,
 });
+/** The same with the range that is known of it: what a class number counts to. */
+export const rangedPort = (name: string, x: Node, at: Address, range = x.range): PlanPort => ({
+  ...outputPort(name, x, at),
+  ...(range && range.low > leastI32 ? rangeOf({ dtype: x.dtype, range }) : {}),
+});
 /** Of a state that declares a range: the counters' own is no declaration. */
 export function stateRange(x: Source): { range?: readonly [number, number] } {
   const range = rangeOf(x).range;
   return range && typeof range[1] === "number" ? { range: [range[0], range[1]] } : {};
 }
-function rangeOf(x: Source): { range?: readonly [number, Size] } {
+function rangeOf(x: Pick<Node, "dtype" | "range">): { range?: readonly [number, Size] } {
   if (x.dtype !== "i32" || !x.range || x.range.low === -Infinity) return {};
   const { low, high } = x.range;
   if (typeof high === "number") return high >= mostI32 ? {} : { range: [low, high + 1] };

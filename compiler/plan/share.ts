@@ -227,6 +227,10 @@ function mapPrograms(plan: Plan, f: (p: PlanProgram) => PlanProgram): Plan {
       ...(t.evaluate ? { evaluate: { ...t.evaluate, rows: f(t.evaluate.rows), finish: f(t.evaluate.finish) } } : {}),
     })),
     exports: plan.exports.map((x) => ({ ...x, program: f(x.program) })),
-    datasets: plan.datasets.map((d) => (d.check ? { ...d, check: { ...d.check, program: f(d.check.program) } } : d)),
+    datasets: plan.datasets.map((d) => ({
+      ...d,
+      ...(d.check ? { check: { ...d.check, program: f(d.check.program) } } : {}),
+      ...(d.view ? { view: { ...d.view, program: f(d.view.program) } } : {}),
+    })),
   };
 }

@@ -10,7 +10,7 @@ export function verifyPlan(plan: Plan, programs: readonly Compiled[]): void {
 /** Of a finished plan. */
 export function programsOf(plan: Plan): readonly PlanProgram[] {
   return [
-    ...plan.datasets.flatMap((d) => (d.check ? [d.check.program] : [])),
+    ...plan.datasets.flatMap((d) => [d.check, d.view].flatMap((x) => (x ? [x.program] : []))),
     ...(plan.init ? [plan.init.program] : []),
     ...plan.trains.flatMap((t) => [t.init, t.step, ...(t.evaluate ? [t.evaluate.rows, t.evaluate.finish] : [])]),
     ...plan.exports.map((x) => x.program),

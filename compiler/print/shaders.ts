@@ -45,7 +45,10 @@ function sectionText(plan: Plan, program: PlanProgram, { lowered, kernels }: Com
 }
 const wholeLines = (steps: number): string[] =>
   steps
-    ? [`One launch does ${counted(steps, "fused kernel")} one after the other, for many steps: the file names each.`, ""]
+    ? [
+        `One launch does ${counted(steps, "fused kernel")} one after the other, for many steps: the file names each.`,
+        "",
+      ]
     : [];
 
 function rowOf(

@@ -13,8 +13,8 @@ export interface Unit {
   readonly graph: GraphProgram; // as the last phase left it
   readonly train?: TrainProgram; // of a step
 }
-/** "rows" and "finish" are the halves of an evaluation, "late init" sets what no train block sets, "check" looks at declared ranges of fields. */
-export type UnitKind = "init" | "step" | "rows" | "finish" | "export" | "late init" | "check";
+/** "rows" and "finish" are the halves of an evaluation, "late init" sets what no train block sets, "check" looks at declared ranges of fields, "view" gives the fields of rows. */
+export type UnitKind = "init" | "step" | "rows" | "finish" | "export" | "late init" | "check" | "view";
 
 export function unitsOf(program: Program): readonly Unit[] {
   const unit = (kind: UnitKind, origin: GraphProgram): Unit => ({ kind, origin, graph: origin });
@@ -28,6 +28,7 @@ export function unitsOf(program: Program): readonly Unit[] {
     ...program.exports.map((e) => unit("export", e.program)),
     ...(late ? [unit("late init", late)] : []),
     ...program.datasets.flatMap((d) => (d.check ? [unit("check", d.check.program)] : [])),
+    ...program.datasets.flatMap((d) => (d.view ? [unit("view", d.view.program)] : [])),
   ];
 }
 /** Its outputs are the gradients of the optimizer groups, until they lie in flat buffers. Metrics that are no numbers are measured over splits only. */

@@ -8,6 +8,7 @@ import { writeArtifacts } from "../../compiler/cli/artifacts.ts";
 import { trainerParts } from "../../compiler/cli/bundle.mjs";
 import { compile } from "../../compiler/compile.ts";
 import { openBrowser } from "./chromium.ts";
+import { draw, expectAccessible } from "./panels.ts";
 import { serve } from "./server.ts";
 
 const examples = join(import.meta.dirname, "../../examples");
@@ -25,7 +26,10 @@ beforeAll(async () => {
   ] as const) {
     mkdirSync(join(root, folder, "model"), { recursive: true });
     if (withData) cpSync(join(examples, "data/digits.csv"), join(root, folder, "model/data/digits.csv"));
-    const { plan } = compile(readFileSync(join(examples, "digits.dlm"), "utf8"), { name: "digits.dlm" });
+    const { plan } = compile(readFileSync(join(examples, "digits.dlm"), "utf8"), {
+      name: "digits.dlm",
+      views: true,
+    });
     await writeArtifacts(plan!, {
       folder: join(root, folder, "out"),
       data: join(root, folder, "model"),
@@ -119,13 +123,41 @@ test("it trains the digits to 97 %, with a live curve", { timeout: 180_000 }, as
   expect(await page.getAttribute("#loss-chart canvas", "aria-label")).toMatch(
     /^Loss by step: batch 0\.\d+, test 0\.\d+ at step \d+$/,
   );
+  // drawn in the middle of the canvas and smaller than those of the data: it is moved to where theirs are
+  const drawn = async (...strokes: (readonly (readonly [number, number])[])[]): Promise<string | null> => {
+    await page.click(".use >> text=Clear");
+    await draw(page, ".drawing", strokes);
+    await page.waitForTimeout(400);
+    return page.textContent(".use .answer");
+  };
+  const arc = (cx: number, cy: number, r: number, from: number, to: number): readonly [number, number][] =>
+    Array.from({ length: 13 }, (_, i) => {
+      const turn = ((from + ((to - from) * i) / 12) * Math.PI) / 180;
+      return [cx + r * Math.cos(turn), cy + r * Math.sin(turn)];
+    });
+  expect(await drawn([...arc(0.48, 0.36, 0.13, -150, 90), ...arc(0.48, 0.62, 0.13, -90, 150)])).toBe("3");
+  await look(page, "drawn");
+  expect(await drawn(arc(0.5, 0.5, 0.2, 0, 360).map(([x, y]) => [0.5 + 0.75 * (x - 0.5), y]))).toBe("0");
+  // what is wrong comes first
+  const verdicts = await page.locator("#data li span").evaluateAll((spans) => spans.map((span) => span.className));
+  expect(verdicts.length).toBe(24);
+  expect(verdicts.lastIndexOf("wrong")).toBe(verdicts.filter((name) => name === "wrong").length - 1);
+  expect(await page.textContent("#data .note")).toMatch(/^predict is (right in all|wrong in \d+) of 359 rows/);
+  await page.click("#layers-details summary");
+  await page.waitForSelector("#layers .gallery canvas");
+  expect(await page.locator("#layers .gallery canvas").count()).toBe(64);
+  await expectAccessible(page);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await expectAccessible(page);
+  await look(page, "dark");
+  await page.emulateMedia({ colorScheme: "light" });
   await page.hover("#loss-chart canvas");
   await look(page, "finished");
   for (const id of ["source", "kernels"]) await page.click(`#${id} summary`);
   expect(await page.textContent("#source-text")).toContain("model net(x: f32[B, 64])");
   expect(await page.textContent("#kernel-text")).toContain("@compute @workgroup_size");
   await look(page, "details");
-  expect(await page.textContent("#start")).toBe("Again");
+  expect(await page.textContent("#start")).toBe("Train again");
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
   expect(download.suggestedFilename()).toBe("digits.safetensors");
   expect(errors).toEqual([]);
@@ -151,13 +183,13 @@ test("a file that the server lacks is asked for; pause, go on, reset", { timeout
   );
   await page.click("#start"); // now Pause
   await until("paused");
-  expect(await page.textContent("#start")).toBe("Go on");
+  expect(await page.textContent("#start")).toMatch(/^Continue from step [\d,]+$/);
   expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
   await page.click("#start");
   await until("finished");
   await look(page, "phone");
   await page.click("#reset");
-  await page.waitForFunction(() => document.getElementById("start")!.textContent === "Start");
+  await page.waitForFunction(() => document.getElementById("start")!.textContent === "Start training");
   expect(await page.getAttribute("#track", "aria-valuenow")).toBe("0");
   await page.click("#start");
   await page.waitForFunction(

@@ -41,11 +41,11 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => [whole, portable].forEach((run) => run.close()));
 
-/** Every file with its bytes, but for temporary ones. */
+/** Every file with its bytes, but for temporary ones and records of runs (runs.test.ts), whose names are dates. */
 function tree(name: string): Record<string, string> {
   const at = join(folder, name);
   const files = readdirSync(at, { recursive: true, encoding: "utf8" }).filter(
-    (path) => !/(^|\/)\.[^/]*\.tmp($|\/)/.test(path) && statSync(join(at, path)).isFile(),
+    (path) => !/(^|\/)\.[^/]*\.tmp($|\/)|^runs\//.test(path) && statSync(join(at, path)).isFile(),
   );
   return Object.fromEntries(files.sort().map((path) => [path, readFileSync(join(at, path), "latin1")]));
 }

@@ -97,7 +97,9 @@ test("check: sound files with what they are made of; diagnostics with their plac
   put("wrong.dlm", "model net(x: f32[B, 2]) -> f32[B, 3] = x |> Lineer(1)\n");
   const { status, out, err } = await dlm(["check", "net.dlm", "wrong.dlm"]);
   expect(status).toBe(1);
-  expect(out).toMatch(/^✓ net\.dlm {2}33 parameters · fit: \d+ dispatch(es)? a step · exports predict\n$/);
+  expect(out).toMatch(
+    /^✓ net\.dlm {2}33 parameters · \d+ kernels · fit: \d+ dispatch(es)? a step · exports predict\n$/,
+  );
   expect(err).toContain("wrong.dlm:1:45  DLM2001");
   expect(err).toContain("did you mean `Linear`?");
   const json = events((await dlm(["check", "wrong.dlm", "--json"])).out);
@@ -112,6 +114,7 @@ test("check: sound files with what they are made of; diagnostics with their plac
       endLine: 1,
       endColumn: 51,
     }),
+    { kind: "checked", file: "wrong.dlm", sound: false, errors: 1, warnings: 0, hints: 0, missing: [] },
   ]);
   put(
     "all.dlm",
@@ -141,7 +144,7 @@ test("every command has a help with examples; the version is the package's", asy
     expect.arrayContaining(["train", "eval", "run", "compile", "inspect", "gradcheck", "check", "fmt", "explain"]),
   );
   for (const command of commands.filter((c) => c !== "help"))
-    expect((await dlm([command, "--help"])).out).toMatch(/\nExamples:\n {2}dlm /);
+    expect((await dlm([command, "--help"])).out).toMatch(/\nExamples:\n {2}npx dlm /);
 });
 
 test("the library: text to plan and diagnostics, for any target", () => {

@@ -76,7 +76,7 @@ train fit on d(batch: 8) { minimize mean(m(x)^2) by sgd(lr: 1e9)
   const { status, err } = await dlm(["train", "explodes.dlm"]);
   expect(status).toBe(1);
   expect(err).toMatch(
-    /^step \d+, the last good state, is kept\. explodes\.safetensors holds everything so far\. To go on, to the same bits:\n {2}dlm train explodes\.dlm --resume explodes\.safetensors\ndlm: the loss of fit is (NaN|-?Infinity) at step \d+/,
+    /^step \d+, the last good state, is kept\. explodes\.safetensors holds everything so far\. To go on, to the same bits:\n {2}npx dlm train explodes\.dlm --resume explodes\.safetensors\ndlm: the loss of fit is (NaN|-?Infinity) at step \d+/,
   );
   const json = events((await dlm(["train", "explodes.dlm", "--json"])).out);
   expect(json.at(-1)).toMatchObject({ kind: "error" });

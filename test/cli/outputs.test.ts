@@ -93,7 +93,7 @@ test(
       ...["dangling/x", "file/x", "sub", "sub/", long, ...(isRoot ? [] : ["locked/x"])],
     ];
     const words =
-      /^dlm: (cannot write|no "embedded" device|cannot write to) [^\n]*(\n {2}[^\n]*|\n`dlm doctor`[^\n]*)*\n$/;
+      /^dlm: (cannot write|no "embedded" device|cannot write to) [^\n]*(\n {2}[^\n]*|\n`npx dlm doctor`[^\n]*)*\n$/;
     for (const place of places) {
       const { status, err } = await dlm(["train", "m.dlm", "--save", place]);
       expect({ status, err }, `--save ${place}`).toEqual({ status: 1, err: expect.stringMatching(words) as string });

@@ -7,6 +7,7 @@ import { build } from "esbuild";
 import { afterAll, beforeAll } from "vitest";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { trainerParts } from "../../compiler/cli/bundle.mjs";
+import { templates } from "../../compiler/cli/templates.mjs";
 
 export interface Outcome {
   readonly status: number | null;
@@ -62,6 +63,7 @@ export function program(): Program {
       logLevel: "error",
     });
     writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));
+    writeFileSync(join(bundle, "templates.json"), JSON.stringify(templates()));
   }, 600_000);
   afterAll(() => {
     rmSync(bundle, { recursive: true, force: true });
@@ -69,7 +71,12 @@ export function program(): Program {
   });
   const node: Program["node"] = (args, { input, env, cwd = "", onOutput } = {}) =>
     new Promise((resolve) => {
-      const environment = { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded", npm_command: "exec", ...env };
+      const environment = {
+        ...process.env,
+        DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded",
+        npm_command: "exec",
+        ...env,
+      };
       const child = spawn(process.execPath, args, { cwd: join(folder, cwd), env: environment, timeout: 100_000 });
       const text = { out: "", err: "" };
       child.stdout.on("data", (chunk: Buffer) => {

@@ -4,7 +4,7 @@ import { targets } from "../../compiler/kernel/target.ts";
 import { cases, firstSeed } from "../fuzz/random.ts";
 import { expectAccepted, outcomeOf } from "../accepted.ts";
 import { randomBlock } from "./blocks.ts";
-import { errorsOf, expectValues } from "./values.ts";
+import { errorsOf, expectValues, valuesOf } from "./values.ts";
 
 const names = Object.keys(targets);
 const data = `data d {\n  rows: 12\n  field x: f32[2] = normal[2]\n  field y: f32 = sum(x)\n}\n`;
@@ -71,6 +71,34 @@ test("parts under guards: shifted windows of twelve", () =>
       [0, 2, 4, 6, 8, 10].reduce((a, b) => a + b + 0.5, 0) + [1, 3, 5, 7, 9, 11].reduce((a, b) => a + b),
     ],
   ));
+const inLoops: Readonly<Record<string, string>> = {
+  "a sum": `next s = for i in 0..2: ${many((k) => `tanh(a${k}[i] * s[i] * ${k}.5)`, " + ")}`,
+  "a product": `next s = for i in 0..2: ${many((k) => `(1 + 0.1 * a${k}[i] * s[i])`, " * ")}`,
+  "the step, and rows that it picks": `next s = for i in 0..2: s[i] + f32(t) * (${many((k) => `a${k}[(t + ${k}) % 2] * s[1 - i]`, " + ")})`,
+  guards: `next s = for i in 0..2: ${many((k) => `(a${k}[i - ${k % 2}] ?? 0.1) * s[i]`, " + ")}`,
+  "a reduction": `next s = for i in 0..2: 0.1 * sum over j in 0..2: ${many((k) => `a${k}[j] * s[i]`, " + ")}`,
+  "a loop in a loop": `next s = fold (u in 0..2; r = s) { next r = for i in 0..2: s[i] + r[i] * (${many((k) => `sin(a${k}[i] * s[i] + f32(u + t))`, " + ")}) }`,
+  "two states": `let y = for i in 0..2: ${many((k) => `sin(a${k}[i] + s[i])`, " + ")}\n  next s = 0.5 * y + s`,
+};
+test.each(Object.entries(inLoops))("in the step of a loop: %s", async (_, step) => {
+  const f = (result: string): string =>
+    `export fn f(${given("f32[2]")}) = ${result}\nfn g(${given("f32[2]")}) -> f32[2] = fold (t in 0..3; s = a1 * 0.1) {\n  ${step}\n}\n`;
+  const all = many((k) => `a${k}`);
+  const small = Object.fromEntries(
+    Array.from({ length: 12 }, (_, k) => [`a${k}`, [Math.sin(k), Math.cos(k)].map(Math.fround)]),
+  );
+  for (const result of [`g(${all})`, `grad(sum(g(${all})), wrt: (${all}))`]) {
+    const { evaluator, device } = await valuesOf(f(result), small);
+    evaluator.forEach((row, r) =>
+      row.forEach((v, i) => {
+        expect(Math.abs(device[r]![i]! - v), `${result}[${r}][${i}]: ${device[r]![i]}, not ${v}`).toBeLessThan(
+          3e-4 * Math.max(1, Math.abs(v)),
+        );
+      }),
+    );
+  }
+  for (const target of names) await expectAccepted(f(`grad(sum(g(${all})), wrt: (${all}))`), target);
+});
 test("reductions whose parts lie in memory of their own", () =>
   expectAccepted(
     `export fn f(x: f32[300000]) = (${many((i) => `max(sin(x * ${i + 0.5}))`)}, ${many((i) => `sum(exp(x * ${i + 0.5}))`)})`,

