@@ -60,7 +60,6 @@ async function pageParts() {
   const texts = ["html", "css", "js", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]);
   return { ...Object.fromEntries(texts), mjs: outputFiles[0].text };
 }
-}
 /** A module as a function of what it imports from the shared part, so that its names and those of the model's exports cannot meet. */
 function asFunction(text) {
   const imports = [];
