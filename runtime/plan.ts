@@ -311,7 +311,11 @@ export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
 
 /** What using a model takes of a plan: exports, what they read, and the parameters. */
 export function usedPart(plan: Plan): Plan {
-  const part = { ...plan, trains: [] };
+  const bare = plan.datasets.map(({ check: _, view: __, ...d }) => d);
+  const read = new Set(dataRead({ ...plan, trains: [], datasets: bare }).map((d) => d.name));
+  // what is looked at where data are read is no reason to read them
+  const datasets = plan.datasets.map((d, i) => (read.has(d.name) ? d : bare[i]!));
+  const part = { ...plan, trains: [], datasets };
   const bound = boundBy(part);
   return {
     ...part,

@@ -8,6 +8,7 @@ import { made } from "../model.ts";
 const text = `data d {
   field x: f32[3] = csv("x.csv", columns: 0..3)
   field y: i32 in 0..2 = csv("x.csv", column: 3)
+  field z: i32 in 0..40 = i32(x[0] + x[1])
   holdout test = 0.25
 }
 model net(x: f32[B, 3]) -> f32[B, 2] = x |> Linear(4) |> BatchNorm1d() |> Linear(2)
@@ -41,7 +42,7 @@ async function using<T>(
   }
 }
 /** Without what needs the data. */
-const alone = made(text.split("\n").slice(0, -1).join("\n")).plan;
+const alone = made(text.split("\n").slice(0, -1).join("\n"), { views: true }).plan;
 const trained = await using(
   { read },
   async (model) => {
