@@ -44,6 +44,60 @@ export interface LoadOptions {
   readonly residentBytes?: number;
   /** Of one data file after decompression; longer ones are refused. Default: 2^31. */
   readonly mostFileBytes?: number;
+  /** Trained weights, or a checkpoint: the model is to be used and not trained. No data are read and no kernels of training compiled. */
+  readonly weights?: Uint8Array;
+  readonly onEvent?: (event: ModelEvent) => void;
+}
+/** What happens to a model beside training. */
+export type ModelEvent = ConvertedEvent;
+/** What happens to one that a compiled trainer loaded. */
+export type TrainerEvent = ModelEvent | LostEvent | ResumedEvent | KeptEvent | NotKeptEvent | SleptEvent;
+/** Numbers of 16 bits in a file of weights became f32, which holds every one of them. */
+export interface ConvertedEvent {
+  readonly kind: "converted";
+  readonly file: string; // its path where it is known
+  readonly from: string; // F16 or BF16
+  readonly tensors: number;
+}
+/** The device is lost, or has no memory left, and with it all that the model had there. */
+export interface LostEvent {
+  readonly kind: "lost";
+  readonly reason: "lost" | "memory";
+  readonly message: string;
+  readonly resuming: boolean; // on a new device, from the last checkpoint; else whoever waits for the model is told the same
+}
+/** The model is as its last checkpoint has it: that of an earlier visit or run, or the one before a loss. */
+export interface ResumedEvent {
+  readonly kind: "resumed";
+  readonly steps: Readonly<Record<string, number>>; // done, by train block
+}
+export interface KeptEvent {
+  readonly kind: "kept";
+  readonly train: string;
+  readonly step: number;
+  readonly bytes: number;
+}
+/** A checkpoint could not be written, or the one that was kept cannot be taken up; training goes on, or begins anew. */
+export interface NotKeptEvent {
+  readonly kind: "not kept";
+  readonly message: string;
+}
+/** The page or the machine stood still while it trained. */
+export interface SleptEvent {
+  readonly kind: "slept";
+  readonly seconds: number;
+}
+/** Where the last checkpoint of a model is kept. */
+export interface CheckpointStore {
+  read(): Promise<Uint8Array | undefined>;
+  /** The whole checkpoint or, where that fails, the one before. */
+  write(bytes: Uint8Array): Promise<void>;
+  remove(): Promise<void>;
+}
+/** What went wrong, in words: every error that the runtime throws on purpose, by the name RuntimeProblem. */
+export interface Problem extends Error {
+  /** What the model was on is gone: the device, or its memory. Loaded anew, it can go on from a checkpoint. */
+  readonly reason: "lost" | "memory" | undefined;
 }
 
 /** Where a model's data come from. */
@@ -63,6 +117,7 @@ export interface TrainOptions {
     readonly seconds?: number; // between two; default 10, more where they cost over 1 % of the time
     readonly steps?: number; // also at every step that is a multiple of it
     readonly epochs?: number; // also after so many epochs, each time
+    readonly wanted?: () => boolean; // also when this says so, asked between two submits
     /** A whole checkpoint whose numbers are finite. Training waits for the promise. */
     readonly take: (snapshot: Snapshot) => void | Promise<void>;
   };
@@ -184,6 +239,8 @@ export interface Model {
   loadWeights(bytes: Uint8Array, into?: string): Promise<readonly string[]>;
   /** Holds out the rows that were held out when these weights were trained, as the file says; false where it does not. A restored checkpoint does the same. */
   holdOutAs(bytes: Uint8Array): Promise<boolean>;
-  /** Frees the device's memory. The device itself stays the caller's. */
-  close(): void;
+  /** Settles when the device fails, with what it was; whatever is asked of the model then ends in the same problem. */
+  readonly lost: Promise<Problem>;
+  /** Frees the device's memory. The device itself stays the caller's, who may destroy it when the promise settles: nothing is being compiled any more. */
+  close(): Promise<void>;
 }

@@ -1,10 +1,9 @@
 // Columns: values of a file or of the host, checked against what a field declares, and the bytes of files, unpacked within limits.
 import type { Picture, Value } from "./api.ts";
 import { declaredBytes } from "./arrays.ts";
-import { tooLong, usualMostBytes } from "./files.ts";
 import { loaderName } from "./plan.ts";
 import type { PlanColumn } from "./plan.ts";
-import { messageOf, RuntimeProblem } from "./problem.ts";
+import { messageOf, RuntimeProblem, tooLong, usualMostBytes } from "./problem.ts";
 import { notOfF32, product, shapeText } from "./tensor.ts";
 
 export interface LoadedColumn {

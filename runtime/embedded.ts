@@ -1,7 +1,7 @@
 // The embedded device: SwiftShader, a Vulkan driver in software, kept in a cache folder that the command line fills (compiler/cli/embedded.ts).
 // In: nothing but the file system.   Out: the folder of a complete driver, or in words why there is none.
 // Invariant: a folder with its final name is complete, and only this user could have written it.
-// Every `node:` module is imported when called: this file is part of trainers that browsers load too.
+// No `node:` module is imported: this file is part of trainers that browsers load and bundlers read.
 import { fileReason } from "./files.ts";
 
 export interface EmbeddedDriver {
@@ -13,16 +13,16 @@ export type FindDriver = () => Promise<EmbeddedDriver | string>;
 
 /** Where dlm keeps what it can make again: the user's own cache, or the folder that DLM_CACHE names. */
 export async function cacheFolder(): Promise<string> {
-  const [{ join, resolve }, { homedir }] = await Promise.all([import("node:path"), import("node:os")]);
+  const { join, resolve } = process.getBuiltinModule("node:path");
   if (process.env["DLM_CACHE"]) return resolve(process.env["DLM_CACHE"]);
-  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "dlm");
+  return join(process.env["XDG_CACHE_HOME"] || join(process.getBuiltinModule("node:os").homedir(), ".cache"), "dlm");
 }
 
 /** The newest driver in the cache, or the one of a version (a folder's name). */
 export async function cachedDriver(version?: string): Promise<EmbeddedDriver | string> {
   if (process.platform !== "linux" || process.arch !== "x64")
     return `it runs on Linux x64 only, and this is ${process.platform} ${process.arch}`;
-  const { readdirSync } = await import("node:fs");
+  const { readdirSync } = process.getBuiltinModule("node:fs");
   const cache = await cacheFolder();
   let inside: readonly string[] = [];
   try {
@@ -58,11 +58,9 @@ export async function whyNot(folder: string): Promise<string | undefined> {
   }
 }
 async function faultOf(folder: string): Promise<string | undefined> {
-  const [fs, { createHash }, { dirname, join }] = await Promise.all([
-    import("node:fs"),
-    import("node:crypto"),
-    import("node:path"),
-  ]);
+  const fs = process.getBuiltinModule("node:fs");
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  const { dirname, join } = process.getBuiltinModule("node:path");
   const lstat = (path: string): import("node:fs").Stats | undefined => fs.lstatSync(path, { throwIfNoEntry: false });
   // the way to the cache may have links; what lies in it may not
   let above: string;
@@ -112,7 +110,8 @@ function openTo(path: string, found: import("node:fs").Stats | undefined, isAbov
 
 /** The entry file of an installed package, looked for from this file, then from the working folder. */
 export async function resolvePackage(name: string): Promise<string | undefined> {
-  const [{ createRequire }, { join }] = await Promise.all([import("node:module"), import("node:path")]);
+  const { createRequire } = process.getBuiltinModule("node:module");
+  const { join } = process.getBuiltinModule("node:path");
   for (const from of [import.meta.url, join(process.cwd(), "package.json")]) {
     try {
       return createRequire(from).resolve(name);

@@ -1,5 +1,7 @@
 // Files that are whole or not there, also when the process or the machine stops in between. Node's `fs` is given by the caller: pages load this file too.
-import { messageOf } from "./problem.ts";
+import { messageOf, tooLong, usualMostBytes } from "./problem.ts";
+
+export { tooLong, usualMostBytes };
 
 type FileSystem = Pick<
   typeof import("node:fs"),
@@ -22,9 +24,6 @@ type FileSystem = Pick<
 >;
 const staleMilliseconds = 3600_000; // a temporary file this old belongs to no write that is still going on
 const mostLinks = 40; // as Linux follows
-
-/** Bytes of one data file, also after decompression, unless somebody says otherwise. */
-export const usualMostBytes = 2 ** 31;
 const atOnce = 1 << 26; // some systems read and write no more than 2 GB at a time
 
 /** A file system error in the user's words. */
@@ -111,8 +110,6 @@ function allocate(bytes: number): Uint8Array<ArrayBuffer> {
     throw problem("ENOMEM", `there is no memory for its ${bytes.toLocaleString("en")} bytes`);
   }
 }
-export const tooLong = (bytes: number, most: number): string =>
-  `it has ${bytes.toLocaleString("en")} bytes, and the limit is ${most.toLocaleString("en")}`;
 
 // elsewhere than on Windows, a name may have \ in it
 const isWindows = (): boolean => process.platform === "win32";

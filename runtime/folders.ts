@@ -1,4 +1,4 @@
-// Folders and pictures, in Node and on pages. Every `node:` module and decoder is imported when called: pages load this file too.
+// Folders and pictures in Node. No `node:` module is imported, and decoders when they are called: bundlers for pages read this file too.
 import { resolvePackage } from "./embedded.ts";
 import type { Picture } from "./api.ts";
 import { RuntimeProblem } from "./problem.ts";
@@ -29,19 +29,9 @@ export async function decodeInNode(bytes: Uint8Array): Promise<Picture> {
 async function imported<T>(name: string): Promise<T> {
   const entry = await resolvePackage(name);
   if (!entry) throw new RuntimeProblem(`the package \`${name}\` is not installed here: npm install ${name}`);
-  const { pathToFileURL } = await import("node:url");
-  const found = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as { default?: T } & T;
+  const { pathToFileURL } = process.getBuiltinModule("node:url");
+  const found = (await import(/* @vite-ignore */ /* webpackIgnore: true */ pathToFileURL(entry).href)) as {
+    default?: T;
+  } & T;
   return found.default ?? found;
-}
-/** What the browser itself reads, without colour management. */
-export async function decodeOnPage(bytes: Uint8Array): Promise<Picture> {
-  const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]), {
-    colorSpaceConversion: "none",
-    premultiplyAlpha: "none",
-  });
-  const { width, height } = bitmap;
-  const context = new OffscreenCanvas(width, height).getContext("2d");
-  if (!context) throw new RuntimeProblem("this browser has no canvas to decode it on");
-  context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, width, height);
 }

@@ -6,6 +6,7 @@ import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { checkFields, readRows } from "./fields.ts";
 import { measuringProgress, prepareEvaluation, runEvaluation } from "./evaluate.ts";
 import { Machine } from "./machine.ts";
+import { boundBy, usedPart } from "./plan.ts";
 import type { Plan, PlanData } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { runExport } from "./run.ts";
@@ -15,10 +16,12 @@ import {
   readCheckpoint,
   readTensors,
   readWeights,
+  seedsIn,
   takeSeeds,
   writeCheckpoint,
 } from "./session.ts";
 import type { Session } from "./session.ts";
+import { readSafetensors } from "./safetensors.ts";
 import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";
 
@@ -31,9 +34,11 @@ export { splitRows } from "./batches.ts";
  * Checks the plan against the device, reads the data, makes buffers and pipelines, and gives every parameter its initial value.
  * Everything that can be wrong with plan, data or device ends in a RuntimeProblem.
  */
-export async function load(plan: PlanData, options: LoadOptions): Promise<Model> {
-  checkPlan(plan);
-  const { device, seed } = options;
+export async function load(whole: PlanData, options: LoadOptions): Promise<Model> {
+  checkPlan(whole);
+  const { device, seed, weights } = options;
+  if (weights) readSafetensors(weights); // before anything is made
+  const plan = weights ? usedPart(whole) : whole;
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))
     throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
   checkDevice(plan, device);
@@ -50,6 +55,10 @@ export async function load(plan: PlanData, options: LoadOptions): Promise<Model>
     });
     const placed = read.map((d) => placeData(d, plan, device, options.residentBytes ?? Infinity));
     const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
+    const seeds = weights ? seedsIn(weights) : new Map<string, number>();
+    const splitSeeds = new Map(
+      [...whole.trains].reverse().map((t) => [t.dataset, seed ?? seeds.get(t.name) ?? t.seed]),
+    );
     const data = new Map(placed.map((d) => [d.plan.name, d]));
     const session: Session = {
       plan,
@@ -57,6 +66,7 @@ export async function load(plan: PlanData, options: LoadOptions): Promise<Model>
       machine,
       data,
       splits: new Map(),
+      splitSeeds,
       states,
       dims: {},
       measuring: Promise.resolve(),
@@ -67,6 +77,7 @@ export async function load(plan: PlanData, options: LoadOptions): Promise<Model>
     writeTrainingRows(session);
     await checkFields(session);
     await initialise(session);
+    if (weights) readWeights(session, weights, undefined, "the file of weights", true);
     return modelOf(session);
   } catch (error) {
     await machine.compiled();
@@ -79,7 +90,8 @@ export async function load(plan: PlanData, options: LoadOptions): Promise<Model>
 function splitAll(s: Session): void {
   for (const [name, d] of s.data) {
     const first = s.plan.trains.find((t) => t.dataset === name);
-    s.splits.set(name, splitsOf(d, first ? s.states.get(first.name)!.seed : (s.options.seed ?? 0)));
+    const seed = first ? s.states.get(first.name)!.seed : (s.splitSeeds.get(name) ?? s.options.seed ?? 0);
+    s.splits.set(name, splitsOf(d, seed));
   }
   s.dims = dataDims([...s.data.values()], s.splits);
 }
@@ -107,12 +119,13 @@ async function allocateStatic(s: Session): Promise<void> {
     touch(t.buffer, t.offset + t.shape.reduce<number>((n, size) => n * machine.size(size, dims, t.name), 4));
   for (const [, d] of s.data)
     if (d.plan.training) touch(d.plan.training.buffer, d.plan.training.offset + 4 * dims[`training.${d.plan.name}`]!);
+  const bound = boundBy(plan);
   plan.buffers.forEach(
     (b, i) =>
       void (
         b.role !== "data" &&
         typeof b.bytes === "number" &&
-        (sizes.has(i) || b.role === "constant" || b.role === "state") &&
+        (sizes.has(i) || ((b.role === "constant" || b.role === "state") && bound.has(i))) &&
         touch(i, b.bytes)
       ),
   );
@@ -144,7 +157,7 @@ function modelOf(s: Session): Model {
       throw new RuntimeProblem(
         list.length
           ? `the model has no ${what} ${name}; it has ${list.map((x) => x.name).join(", ")}`
-          : `the model has no ${what}`,
+          : `the model has no ${what}${s.options.weights && what === "train block" ? ": it was loaded with `weights`, to be used" : ""}`,
       );
     return found;
   };
@@ -224,6 +237,7 @@ function modelOf(s: Session): Model {
         return known;
       }),
     loadWeights: (bytes, into) => alone("loading weights", async () => readWeights(s, bytes, into, "the file")),
+    lost: machine.lost,
     close: () => machine.close(),
   };
 }

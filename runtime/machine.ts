@@ -22,6 +22,7 @@ const mapRead = 1;
 const mostReadBack = 1 << 28; // bytes of one buffer, a multiple of 4
 const mostlyStarting = 0.01; // seconds: of shorter ones, the time is that of submitting and mapping
 const computeStage = 4;
+const longestCompilation = 60_000; // milliseconds
 
 export type Dims = Readonly<Record<string, number>>;
 export interface Place {
@@ -45,6 +46,7 @@ export class Machine {
   readonly #layouts = new Map<string, Layout>();
   readonly #shaders = new Map<string, Promise<GPUShaderModule>>();
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #compiling = new Set<Promise<unknown>>();
   readonly #shared: Kernels | undefined;
   readonly #texts = new Set<string>(); // of the modules that run
   readonly #recordings = new Map<PlanProgram, Map<string, Promise<Recording>>>();
@@ -56,9 +58,17 @@ export class Machine {
   #napping = false;
   #since = 0; // the last time that the device answered, or was asked something while nothing was on its way
   #closed = false;
+  /** Settles with the first failure of the device. */
+  readonly lost: Promise<RuntimeProblem>;
+  #tellLost: (problem: RuntimeProblem) => void = () => {};
   readonly #onError = (event: GPUUncapturedErrorEvent): void => {
     event.preventDefault?.();
-    this.#fail(new RuntimeProblem(`the device refuses what the plan asks for: ${event.error.message.trim()}`));
+    const text = event.error.message.trim();
+    this.#fail(
+      event.error.constructor.name === "GPUOutOfMemoryError"
+        ? new RuntimeProblem(`the device has no memory left: ${text}`, "memory")
+        : new RuntimeProblem(`the device refuses what the plan asks for: ${text}`),
+    );
   };
 
   constructor(plan: Plan, device: GPUDevice, code?: (name: string) => Promise<string>, shared?: Kernels) {
@@ -67,12 +77,14 @@ export class Machine {
     this.#code = code;
     this.#shared = shared;
     this.#buffers = plan.buffers.map(() => undefined);
+    this.lost = new Promise((resolve) => (this.#tellLost = resolve));
     device.addEventListener("uncapturederror", this.#onError);
     void device.lost.then((info) => {
       if (!this.#closed)
         this.#fail(
           new RuntimeProblem(
             `the device is lost${info.message ? ` (${info.message.trim()})` : ""}: what was not saved is gone; load the model anew and restore its last checkpoint`,
+            "lost",
           ),
         );
     });
@@ -85,6 +97,7 @@ export class Machine {
 
   #fail(problem: RuntimeProblem): void {
     this.#failure ??= problem;
+    this.#tellLost(this.#failure);
     for (const stop of [...this.#waiting]) stop(this.#failure);
   }
   /** What calls on the device throw, in words; from then on nothing more is asked of it. A TypeError is a fault of ours. */
@@ -93,12 +106,12 @@ export class Machine {
       return call();
     } catch (error) {
       if (error instanceof RuntimeProblem || error instanceof TypeError) throw error;
-      this.#fail(new RuntimeProblem(`the device gave up: ${messageOf(error)}`));
+      this.#fail(new RuntimeProblem(`the device gave up: ${messageOf(error)}`, "lost"));
       throw this.#failure!;
     }
   };
   check(): void {
-    if (this.#closed) throw new RuntimeProblem("this model is closed");
+    if (this.#closed) throw closed();
     if (this.#failure) throw this.#failure;
   }
   /** Waits for the device. In Node its promises are polled for, which takes a core: naps leave the core to a software device. */
@@ -123,7 +136,7 @@ export class Machine {
             () =>
               stop(
                 this.#failure ??
-                  new RuntimeProblem(this.#closed ? "this model is closed" : `the device gave up: ${messageOf(error)}`),
+                  (this.#closed ? closed() : new RuntimeProblem(`the device gave up: ${messageOf(error)}`, "lost")),
               ),
             20,
           ),
@@ -164,6 +177,7 @@ export class Machine {
     if (memory)
       throw new RuntimeProblem(
         `the device has no memory left for ${what} (${megabytes(this.bytes)} are in use): make the batch or the model smaller`,
+        "memory",
       );
     if (validation) throw new RuntimeProblem(`${what}: ${validation.message.trim()}`);
     return made.value;
@@ -355,14 +369,17 @@ export class Machine {
   ): Promise<GPUComputePipeline> {
     const where = dispatch.lines?.length ? ` (${dispatch.lines.join(", ")})` : "";
     const module = await this.#shader(dispatch.module);
+    this.check(); // what is begun on a device that is closed meanwhile, nobody waits for
     try {
-      return await this.settle(
-        this.device.createComputePipelineAsync({
-          label: dispatch.label,
-          layout: layout.pipeline,
-          compute: { module, entryPoint: dispatch.entry, constants },
-        }),
-      );
+      const compiling = this.device.createComputePipelineAsync({
+        label: dispatch.label,
+        layout: layout.pipeline,
+        compute: { module, entryPoint: dispatch.entry, constants },
+      });
+      this.#compiling.add(compiling);
+      const over = (): void => void this.#compiling.delete(compiling);
+      compiling.then(over, over);
+      return await this.settle(compiling);
     } catch (error) {
       this.check();
       throw new RuntimeProblem(
@@ -385,6 +402,12 @@ export class Machine {
   /** Nothing is being compiled any more: a device that is destroyed meanwhile may take the process with it. */
   async compiled(): Promise<void> {
     await Promise.allSettled(this.#pipelines.values());
+    // a failure is told while they still go on; some that were begun on a lost device never end
+    if (!this.#compiling.size) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise((resolve) => (timer = setTimeout(resolve, longestCompilation)));
+    await Promise.race([patience, Promise.allSettled(this.#compiling)]);
+    clearTimeout(timer);
   }
 
   // ---- recordings
@@ -570,15 +593,18 @@ export class Machine {
     }
     return results;
   }
-  close(): void {
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.device.removeEventListener("uncapturederror", this.#onError);
     for (const b of this.#buffers) b?.destroy();
     for (const s of this.#staging) s.buffer.destroy();
-    for (const stop of [...this.#waiting]) stop(new RuntimeProblem("this model is closed"));
+    for (const stop of [...this.#waiting]) stop(closed());
+    await this.compiled();
   }
 }
+
+const closed = (): RuntimeProblem => new RuntimeProblem("this model is closed");
 
 interface Piece extends Place {
   readonly of: number; // which place

@@ -2,7 +2,7 @@
 // In: a choice: auto | gpu | system | embedded | part of an adapter's name (else DLM_DEVICE, else auto); where the embedded driver lies.
 // Out: a device with the adapter's full limits, what it is, and what was tried before it; or DeviceUnavailable, whose message is meant for people.
 // `auto`: a real GPU, else a software Vulkan driver of the system, else the embedded device (SwiftShader, embedded.ts).
-// Every `node:` module is imported when called: this file is part of trainers that browsers load too.
+// No `node:` module is imported: this file is part of trainers that browsers load and bundlers read.
 import { requestDevice, type DeviceClass, type DeviceFacts } from "./device.ts";
 import { cachedDriver, resolvePackage, type EmbeddedDriver, type FindDriver } from "./embedded.ts";
 import { messageOf } from "./problem.ts";
@@ -33,6 +33,8 @@ export class DeviceUnavailable extends Error {
 
 export async function openDevice(wanted?: string, findDriver: FindDriver = cachedDriver): Promise<OpenedDevice> {
   const choice = wanted || process.env["DLM_DEVICE"] || "auto";
+  const own = await hostAdapter(choice);
+  if (own) return opened(own, own.adapter.info.isFallbackAdapter ? "system" : "gpu", choice, []);
   const { create } = await loadWebGPU();
   const tried: Attempt[] = [];
 
@@ -59,7 +61,7 @@ export async function openDevice(wanted?: string, findDriver: FindDriver = cache
       const gpu = create([...options]);
       const adapter = await withDriver(driver, () => requestAdapter(gpu));
       if (typeof adapter === "string" || adapter.info.architecture !== "swiftshader") {
-        const { isMainThread } = await import("node:worker_threads");
+        const { isMainThread } = process.getBuiltinModule("node:worker_threads");
         const outcome = isMainThread
           ? `the driver in ${driver.folder} cannot be used (${typeof adapter === "string" ? adapter : adapter.info.description}); without that folder, dlm unpacks it again`
           : `in a worker thread the driver cannot be chosen; start the process with VK_DRIVER_FILES=${driver.manifest}`;
@@ -84,8 +86,8 @@ async function loadWebGPU(): Promise<{ readonly create: Create }> {
   try {
     const entry = await resolvePackage("webgpu");
     if (!entry) throw new DeviceUnavailable("the package `webgpu` is not installed here: npm install webgpu", []);
-    const { pathToFileURL } = await import("node:url");
-    library = (await import(/* @vite-ignore */ pathToFileURL(entry).href)) as typeof library;
+    const { pathToFileURL } = process.getBuiltinModule("node:url");
+    library = (await import(/* @vite-ignore */ /* webpackIgnore: true */ pathToFileURL(entry).href)) as typeof library;
   } catch (error) {
     if (error instanceof DeviceUnavailable) throw error;
     throw new DeviceUnavailable(
@@ -101,6 +103,15 @@ async function loadWebGPU(): Promise<{ readonly create: Create }> {
 interface FoundAdapter {
   readonly gpu: GPU;
   readonly adapter: GPUAdapter;
+}
+/** Of a host that has WebGPU by itself, as Deno does: the adapter that fits the choice. */
+async function hostAdapter(choice: string): Promise<FoundAdapter | undefined> {
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!gpu || !["auto", "gpu", "system"].includes(choice)) return undefined;
+  const adapter = await requestAdapter(gpu);
+  if (typeof adapter === "string") return undefined;
+  const isSoftware = adapter.info.isFallbackAdapter === true;
+  return choice === "auto" || isSoftware === (choice === "system") ? { gpu, adapter } : undefined;
 }
 
 /** Of the system's drivers, the adapter that fits the choice, or why there is none. */
@@ -184,7 +195,9 @@ async function noSystemDriver(): Promise<string | undefined> {
 
 /** The manifests of Vulkan drivers in the folders in which the Vulkan loader looks. */
 export async function driverManifests(): Promise<readonly string[]> {
-  const [fs, { join }, { homedir }] = await Promise.all([import("node:fs"), import("node:path"), import("node:os")]);
+  const fs = process.getBuiltinModule("node:fs");
+  const { join } = process.getBuiltinModule("node:path");
+  const { homedir } = process.getBuiltinModule("node:os");
   const list = (name: string): readonly string[] | undefined => process.env[name]?.split(":").filter(Boolean);
   const chosen = list("VK_DRIVER_FILES") ?? list("VK_ICD_FILENAMES");
   const folders = [
@@ -240,7 +253,7 @@ async function withDriver<T>(driver: EmbeddedDriver, body: () => Promise<T>): Pr
 
 /** Loads a shared library for good; says whether it is there. */
 async function loadLibrary(path: string): Promise<boolean> {
-  const { constants } = await import("node:os");
+  const { constants } = process.getBuiltinModule("node:os");
   const keepLoaded = 0x1000; // RTLD_NODELETE, which Node does not name: it closes what turns out to be no addon
   try {
     process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | keepLoaded);

@@ -309,6 +309,23 @@ export const programsOf = (plan: Plan): PlanProgram[] => [
 export const dispatchesOf = (list: readonly Command[]): Dispatch[] =>
   list.flatMap((c) => (c.kind === "loop" ? dispatchesOf(c.body) : c.kind === "dispatch" ? [c] : []));
 
+/** What using a model takes of a plan: exports, what they read, and the parameters. */
+export function usedPart(plan: Plan): Plan {
+  const bare = plan.datasets.map(({ check: _, view: __, ...d }) => d);
+  const read = new Set(dataRead({ ...plan, trains: [], datasets: bare }).map((d) => d.name));
+  // what is looked at where data are read is no reason to read them
+  const datasets = plan.datasets.map((d, i) => (read.has(d.name) ? d : bare[i]!));
+  const part = { ...plan, trains: [], datasets };
+  const bound = boundBy(part);
+  return {
+    ...part,
+    states: plan.states.filter((t) => t.kind === "parameter" || (t.kind === "state" && bound.has(t.buffer))),
+  };
+}
+/** Buffers that some program binds. */
+export const boundBy = (plan: Plan): ReadonlySet<number> =>
+  new Set(programsOf(plan).flatMap((p) => dispatchesOf(p.commands).flatMap((c) => c.bindings.map((b) => b.buffer))));
+
 /** Only data sets that some program or holdout uses are read. */
 export function dataRead(plan: Plan): PlanDataset[] {
   const programs = programsOf(plan);

@@ -64,7 +64,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
   }
   if (!plan.trains.length)
     throw new RuntimeProblem(`${plan.name} has no train block, so there is nothing to train: import this file instead`);
-  const fs = await import("node:fs");
+  const fs = process.getBuiltinModule("node:fs");
   const writing = (path: string, run: () => void): void => {
     try {
       run();
@@ -85,6 +85,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
   );
   const print = printer(values.json === true);
   const loading: TrainerOptions = {
+    weights: false,
     write: async (path, bytes) => keep(path, bytes),
     ...(values.device ? { choose: values.device } : {}),
     ...(values.data ? { data: values.data } : {}),
@@ -161,7 +162,7 @@ function readFile(fs: typeof import("node:fs"), path: string): Uint8Array {
 type Values = { readonly [Name in keyof typeof options]?: Name extends "json" | "help" ? boolean : string };
 
 async function parse(): Promise<Values> {
-  const { parseArgs } = await import("node:util");
+  const { parseArgs } = process.getBuiltinModule("node:util");
   try {
     const types = Object.fromEntries(
       Object.entries(options).map(([name, text]) => [

@@ -4,13 +4,13 @@
 // to. Elsewhere nothing is changed: a socket (a program of Node's above this one) cannot be opened, and in a file that others write to as well, `> log 2>&1`,
 // a second place to write at would overwrite theirs.
 // For programs that are dlm's own: between closing and opening the descriptor, a thread that opens a file would take its place.
-// Every `node:` module is imported when called: this file is part of trainers that browsers load too.
+// No `node:` module is imported: this file is part of trainers that bundlers read.
 const standardError = 2;
 
 export async function withoutChatter<T>(run: () => Promise<T>): Promise<T> {
-  const { isMainThread } = await import("node:worker_threads");
+  const { isMainThread } = process.getBuiltinModule("node:worker_threads");
   if (process.platform !== "linux" || !isMainThread) return run();
-  const fs = await import("node:fs");
+  const fs = process.getBuiltinModule("node:fs");
   const opened = openAgain(fs);
   if (!opened) return run();
   const { kept, flags } = opened;

@@ -4,7 +4,7 @@ import { RuntimeProblem } from "./problem.ts";
 import { product } from "./tensor.ts";
 
 export interface StoredTensor {
-  readonly dtype: "F32" | "I32" | "BOOL";
+  readonly dtype: StoredType; // dlm itself writes F32, I32 and BOOL
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
 }
@@ -12,7 +12,8 @@ export interface StoredFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
-const itemBytes: Readonly<Record<string, number>> = {
+export type StoredType = keyof typeof itemBytes;
+const itemBytes = {
   F64: 8,
   F32: 4,
   F16: 2,
@@ -26,14 +27,33 @@ const itemBytes: Readonly<Record<string, number>> = {
   U16: 2,
   U8: 1,
   BOOL: 1,
-};
+} as const;
+const isType = (name: unknown): name is StoredType => typeof name === "string" && Object.hasOwn(itemBytes, name);
+
+/** Numbers of 16 bits, F16 or BF16, as F32, which holds every one of them; other tensors as they are. */
+export function widened(tensor: StoredTensor): StoredTensor {
+  const { dtype } = tensor;
+  if (dtype !== "F16" && dtype !== "BF16") return tensor;
+  const halves = new Uint16Array(tensor.bytes.slice().buffer);
+  const floats =
+    dtype === "F16"
+      ? Float32Array.from(halves, fromHalf)
+      : new Float32Array(Uint32Array.from(halves, (h) => (h << 16) >>> 0).buffer);
+  return { ...tensor, dtype: "F32", bytes: new Uint8Array(floats.buffer) };
+}
+/** IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction. */
+function fromHalf(h: number): number {
+  const [sign, exponent, fraction] = [h >> 15 ? -1 : 1, (h >> 10) & 31, h & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
+}
 
 export function writeSafetensors(file: StoredFile): Uint8Array<ArrayBuffer> {
   const header: Record<string, unknown> = Object.keys(file.metadata).length ? { __metadata__: file.metadata } : {};
   let end = 0;
   // four-byte tensors first: each stays aligned
   const entries = [...file.tensors].sort(
-    ([a, x], [b, y]) => itemBytes[y.dtype]! - itemBytes[x.dtype]! || (a < b ? -1 : 1),
+    ([a, x], [b, y]) => itemBytes[y.dtype] - itemBytes[x.dtype] || (a < b ? -1 : 1),
   );
   for (const [name, t] of entries)
     header[name] = { dtype: t.dtype, shape: t.shape, data_offsets: [end, (end += t.bytes.length)] };
@@ -52,7 +72,8 @@ export function writeSafetensors(file: StoredFile): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-export function readSafetensors(bytes: Uint8Array): StoredFile {
+export function readSafetensors(file: Uint8Array): StoredFile {
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength); // `slice` of a Buffer copies nothing
   const bad = (what: string): RuntimeProblem => new RuntimeProblem(`this is no sound safetensors file: ${what}`);
   if (bytes.length < 8) throw bad(`it has ${bytes.length} bytes`);
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
@@ -76,13 +97,12 @@ export function readSafetensors(bytes: Uint8Array): StoredFile {
       continue;
     }
     const { dtype, shape, data_offsets: range } = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
-    const item = typeof dtype === "string" ? itemBytes[dtype] : undefined;
-    if (item === undefined) throw bad(`the tensor ${name} has the dtype ${String(dtype)}`);
+    if (!isType(dtype)) throw bad(`the tensor ${name} has the dtype ${String(dtype)}`);
     if (!Array.isArray(shape) || !shape.every(whole)) throw bad(`the tensor ${name} has no proper shape`);
     const [from, to] = (Array.isArray(range) ? range : []) as unknown[];
     if (!whole(from) || !whole(to) || to < from) throw bad(`the tensor ${name} has no proper place`);
-    if (to - from !== product(shape as number[]) * item)
-      throw bad(`the tensor ${name} of ${String(dtype)}[${shape.join(", ")}] does not take ${to - from} bytes`);
+    if (to - from !== product(shape as number[]) * itemBytes[dtype])
+      throw bad(`the tensor ${name} of ${dtype}[${shape.join(", ")}] does not take ${to - from} bytes`);
     if (start + to > bytes.length)
       throw bad(
         `the tensor ${name} ends at byte ${start + to} and the file has ${bytes.length}; it may have been cut off`,
@@ -92,7 +112,7 @@ export function readSafetensors(bytes: Uint8Array): StoredFile {
       from,
       to,
       tensor: {
-        dtype: dtype as StoredTensor["dtype"],
+        dtype,
         shape: shape as number[],
         bytes: bytes.subarray(start + from, start + to),
       },

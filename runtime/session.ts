@@ -2,9 +2,10 @@
 import type { LoadOptions, TrainOptions } from "./api.ts";
 import type { HostDataset, Splits } from "./data.ts";
 import type { Dims, Machine, Place } from "./machine.ts";
+import { usedPart } from "./plan.ts";
 import type { Plan, PlanTensor, PlanTrain } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { readSafetensors, widened, writeSafetensors } from "./safetensors.ts";
 import type { StoredTensor } from "./safetensors.ts";
 import { bytesOf, fromWords, jsonText, product, shapeText } from "./tensor.ts";
 
@@ -26,6 +27,8 @@ export interface Session {
   readonly machine: Machine;
   readonly data: ReadonlyMap<string, HostDataset>;
   readonly splits: Map<string, Splits>;
+  /** By data set: what it is split by where the plan has no train block on it any more. */
+  readonly splitSeeds: ReadonlyMap<string | undefined, number>;
   readonly states: Map<string, TrainState>;
   dims: Dims;
   /** Evaluations use the same memory: each waits for the one before. */
@@ -171,11 +174,7 @@ export async function writeCheckpoint(s: Session, weights: boolean): Promise<Uin
 
 /** The device's words of a stored tensor, when it is the one that the plan has by this name. */
 function wordsFor(s: Session, t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> {
-  const shape = shapeOf(s, t);
-  if (from.dtype !== stored[t.dtype] || from.shape.length !== shape.length || from.shape.some((n, d) => n !== shape[d]))
-    throw new RuntimeProblem(
-      `${t.name} is ${shapeText(stored[t.dtype], shape)} in this model and ${shapeText(from.dtype, from.shape)} in the file`,
-    );
+  checkFits(t, shapeOf(s, t), from);
   if (t.range) {
     const [low, end] = t.range;
     const bad = new Int32Array(from.bytes.slice().buffer).find((x) => x < low || x >= end);
@@ -270,30 +269,45 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
   for (const [name, state] of states) s.states.set(name, state);
 }
 
-/** The seeds that a file of weights was trained with, which say what rows were held out; false where it does not say so for these train blocks. */
-export function takeSeeds(s: Session, bytes: Uint8Array): boolean {
-  const text = readSafetensors(bytes).metadata["seeds"];
-  let seeds: unknown;
+const isSeed = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n) && Math.abs(n) < 2 ** 31;
+/** The seeds by train block that a file of weights or a checkpoint was trained with, as far as it says. */
+export function seedsIn(bytes: Uint8Array): ReadonlyMap<string, number> {
+  const { seeds, progress } = readSafetensors(bytes).metadata;
+  let said: unknown;
   try {
-    seeds = JSON.parse(text ?? "null");
+    said = JSON.parse(seeds ?? progress ?? "null");
   } catch {
-    return false;
+    return new Map();
   }
-  if (typeof seeds !== "object" || seeds === null) return false;
-  const found = new Map(Object.entries(seeds));
-  const isSeed = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n) && Math.abs(n) < 2 ** 31;
-  const taken = [...s.states].map(([name, state]) => [state, found.get(name)] as const);
-  if (!taken.every((pair): pair is readonly [TrainState, number] => isSeed(pair[1]))) return false;
-  for (const [state, seed] of taken) state.seed = seed;
+  const of = seeds === undefined ? (said as { readonly trains?: unknown } | null)?.trains : said;
+  if (typeof of !== "object" || of === null) return new Map();
+  const found = Object.entries(of).map(([name, x]) => [
+    name,
+    seeds === undefined ? (x as { readonly seed?: unknown } | null)?.seed : (x as unknown),
+  ]);
+  return new Map(found.filter((pair): pair is [string, number] => isSeed(pair[1])));
+}
+/** They say what rows were held out; false where the file does not say so for these train blocks. */
+export function takeSeeds(s: Session, bytes: Uint8Array): boolean {
+  const found = seedsIn(bytes);
+  if (![...s.states.keys()].every((name) => found.has(name))) return false;
+  for (const [name, state] of s.states) state.seed = found.get(name)!;
   return true;
 }
 
-/** Weights by name; all of the model's, or those under a path. Names in the file may begin at that path. */
-export function readWeights(s: Session, bytes: Uint8Array, into: string | undefined, what: string): string[] {
+/** What a file has of these parameters and states, by name; all of them, or those under a path. Names in the file may begin at that path. `all`: states, too, must be there. */
+export function findWeights(
+  states: readonly PlanTensor[],
+  bytes: Uint8Array,
+  into: string | undefined,
+  what: string,
+  all = false,
+): readonly { readonly t: PlanTensor; readonly from: StoredTensor }[] {
   const path = into?.replace(/\[(\d+)\]/g, ".$1");
-  const under = s.plan.states.filter(
+  const under = states.filter(
     (t) => isWeight(t) && (path === undefined || t.name === path || t.name.startsWith(`${path}.`)),
   );
+  if (!under.length && all) return [];
   if (!under.length)
     throw new RuntimeProblem(`${what}: the model has no parameters${path === undefined ? "" : ` under ${path}`}`);
   const within = (t: PlanTensor): string => (path === undefined ? t.name : t.name.slice(path.length + 1));
@@ -301,12 +315,42 @@ export function readWeights(s: Session, bytes: Uint8Array, into: string | undefi
   const relative = !under.some((t) => tensors.has(t.name));
   const found = under.map((t) => ({ t, from: tensors.get(relative ? within(t) : t.name) }));
   // a train block's own state has no place in a file of weights that another model left
-  const missing = found.filter(({ t, from }) => !from && t.kind === "parameter").map(({ t }) => t.name);
+  const missing = found.filter(({ t, from }) => !from && (all || t.kind === "parameter")).map(({ t }) => t.name);
   if (missing.length)
     throw new RuntimeProblem(
       `${what} lacks ${listed(missing)}${path === undefined && missing.length < under.length ? "; name the part to load with `into:`" : ""}; it holds ${listed([...tensors.keys()])}`,
     );
-  const words = found.flatMap(({ t, from }) => (from ? [{ t, words: wordsFor(s, t, from) }] : []));
+  return found.flatMap(({ t, from }) => (from ? [{ t, from }] : []));
+}
+/** Has a file what using this plan takes? A RuntimeProblem says what not; sizes that the data give are looked at when it is loaded. */
+export function checkWeights(plan: Plan, bytes: Uint8Array): void {
+  for (const { t, from } of findWeights(usedPart(plan).states, bytes, undefined, "it", true)) {
+    const known = t.shape.flatMap((size) => (typeof size === "number" ? [size] : []));
+    if (known.length === t.shape.length) checkFits(t, known, t.dtype === "f32" ? widened(from) : from);
+  }
+}
+function checkFits(t: PlanTensor, shape: readonly number[], from: StoredTensor): void {
+  if (from.dtype !== stored[t.dtype] || from.shape.length !== shape.length || from.shape.some((n, d) => n !== shape[d]))
+    throw new RuntimeProblem(
+      `${t.name} is ${shapeText(stored[t.dtype], shape)} in this model and ${shapeText(from.dtype, from.shape)} in the file`,
+    );
+}
+/** They become the model's. */
+export function readWeights(
+  s: Session,
+  bytes: Uint8Array,
+  into: string | undefined,
+  what: string,
+  all = false,
+): string[] {
+  const converted = new Map<string, number>();
+  const read = (t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> => {
+    const fitting = t.dtype === "f32" ? widened(from) : from;
+    if (fitting !== from) converted.set(from.dtype, (converted.get(from.dtype) ?? 0) + 1);
+    return wordsFor(s, t, fitting);
+  };
+  const words = findWeights(s.plan.states, bytes, into, what, all).map(({ t, from }) => ({ t, words: read(t, from) }));
   for (const { t, words: w } of words) s.machine.write(t.buffer, t.offset, w);
+  for (const [from, tensors] of converted) s.options.onEvent?.({ kind: "converted", file: what, from, tensors });
   return words.map(({ t }) => t.name);
 }

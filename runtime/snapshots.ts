@@ -42,7 +42,7 @@ export class Snapshots {
   }
   get isDue(): boolean {
     if (!this.asked || this.step === this.lastStep) return false;
-    return this.isRegular || performance.now() - this.last >= 1000 * this.interval;
+    return this.isRegular || this.asked.wanted?.() || performance.now() - this.last >= 1000 * this.interval;
   }
   /** All steps that were submitted are done. */
   async take(): Promise<void> {

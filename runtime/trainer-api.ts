@@ -1,13 +1,24 @@
 // What a compiled trainer adds to the runtime's public types; generated trainers write the like into their own declarations.
-import type { LoadOptions, Model } from "./api.ts";
+import type { CheckpointStore, LoadOptions, Model, TrainerEvent } from "./api.ts";
 import type { DeviceFacts } from "./device.ts";
 
 /** How a compiled trainer loads its model. */
-export interface TrainerOptions extends Partial<LoadOptions> {
+export interface TrainerOptions extends Omit<Partial<LoadOptions>, "weights" | "onEvent"> {
   /** In Node, which device: auto, gpu, system, embedded, or a part of an adapter's name. */
   readonly choose?: string;
   /** A folder, or its address, in which data files are looked for first. */
   readonly data?: string;
+  /**
+   * Trained weights or a checkpoint, or where they lie: the model is there to be used. Data and kernels of training are taken up only when it is trained or
+   * measured after all, from these weights. Default: the weights that were compiled with the trainer, if any; false: none, the model begins at its initial values.
+   */
+  readonly weights?: Uint8Array | string | URL | false;
+  /**
+   * Checkpoints are kept while it trains, and taken up when it is loaded again and when the device is lost: in a page's IndexedDB, in Node in a file. A name
+   * or path of its own, or any other place.
+   */
+  readonly keep?: boolean | string | CheckpointStore;
+  readonly onEvent?: (event: TrainerEvent) => void;
 }
 /** A model that a compiled trainer loaded. */
 export interface TrainerModel extends Model {

@@ -2,7 +2,8 @@
 // All or nothing: everything is written beside its place and flushed, then renamed; if a renaming fails, those before it are undone.
 // The same plan, and the same way from the folder to the data, give the same bytes.
 import * as fs from "node:fs";
-import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { homedir } from "node:os";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import {
   attempt,
   flushFolder,
@@ -24,6 +25,7 @@ export interface ArtifactOptions {
   readonly folder: string; // where to write
   readonly data: string; // the folder that the model's paths start from: that of its file
   readonly page?: boolean; // false: without index.html and its parts
+  readonly weights?: Uint8Array | "there"; // beside the trainer, which loads them by default; put there unless they are
   readonly targets?: readonly string[]; // classes of devices that have a trainer of their own, in a folder of that name
   readonly index?: string; // text of shaders/INDEX.md. Default: it is not written
   readonly parts?: TrainerParts; // default: those of the build
@@ -36,7 +38,10 @@ export interface Artifact {
 export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Promise<readonly Artifact[]> {
   const parts = options.parts ?? builtParts();
   const folder = resolve(options.folder);
-  const files = new Map(artifactTexts(plan, relativeUrl(folder, resolve(options.data)), parts, options));
+  const files = new Map<string, string | Uint8Array>(
+    artifactTexts(plan, wayTo(folder, resolve(options.data)), parts, options),
+  );
+  if (typeof options.weights === "object") files.set(weightsFile, options.weights);
   try {
     replaceFiles(
       fs,
@@ -48,15 +53,18 @@ export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Prom
     throw fileProblem("write to", options.folder, error);
   }
   await embeddedDriver(); // a trainer finds it in the cache, also where nothing else of dlm is installed; without one there is nothing to do here
-  return [...files].map(([path, text]) => ({ path, bytes: Buffer.byteLength(text) }));
+  return [...files].map(([path, text]) => ({
+    path,
+    bytes: typeof text === "string" ? Buffer.byteLength(text) : text.length,
+  }));
 }
 
 /** Texts by path, in the order in which they are listed to the user. */
 export function artifactTexts(
   plan: Plan,
-  data: string,
+  data: string | undefined,
   parts: TrainerParts,
-  { index, page = true, targets }: Pick<ArtifactOptions, "index" | "page" | "targets"> = {},
+  { index, page = true, targets, weights }: Pick<ArtifactOptions, "index" | "page" | "targets" | "weights"> = {},
 ): ReadonlyMap<string, string> {
   return new Map([
     ["plan.json", json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }) + "\n"],
@@ -65,16 +73,26 @@ export function artifactTexts(
       (module.code ?? "").trimEnd() + "\n",
     ]),
     ...(index === undefined ? [] : [["shaders/INDEX.md", index] as const]),
-    ["trainer.mjs", trainerModule(plan, data, parts)],
+    ["trainer.mjs", trainerModule(plan, { data, weights: weights && weightsFile }, parts)],
     ["trainer.d.ts", trainerTypes(plan, parts)],
     ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],
-    ...(page ? Object.entries(trainingPage(plan, parts, targets)) : []),
+    ...(page ? Object.entries(trainingPage(plan, parts, targets, weights && weightsFile)) : []),
   ]);
 }
 
-/** The way from one folder to another as an address: no absolute path gets into an artifact unless there is no other. */
-function relativeUrl(from: string, to: string): string {
-  const path = relative(from, to).split(sep).map(encodeURIComponent).join("/");
+export const weightsFile = "weights.safetensors";
+
+/**
+ * The way from one folder to another as an address. Artifacts are published: where the two have nothing in common but the user's home or what is above it, the
+ * way would tell where he keeps his things, and there is none.
+ */
+export function wayTo(from: string, to: string, home = homedir()): string | undefined {
+  const steps = relative(from, to).split(sep);
+  if (isAbsolute(steps.join(sep))) return undefined; // another drive
+  const above = resolve(from, ...steps.filter((step) => step === ".."));
+  const isPrivate = `${home}${sep}`.startsWith(above.endsWith(sep) ? above : above + sep);
+  if (isPrivate && steps.includes("..") && steps.at(-1) !== "..") return undefined;
+  const path = steps.map(encodeURIComponent).join("/");
   return path === "" ? "./" : `${path}/`;
 }
 
@@ -94,7 +112,7 @@ function formerKernels(folder: string): readonly string[] {
 export function replaceFiles(
   fs: FileSystem,
   folder: string,
-  texts: ReadonlyMap<string, string>,
+  texts: ReadonlyMap<string, string | Uint8Array>,
   obsolete: readonly string[] = [],
 ): void {
   const undo: (() => void)[] = [];
@@ -155,7 +173,7 @@ function setAside(fs: FileSystem, place: string, aside: string): () => void {
 }
 
 /** The parts that `npm run build` left beside this file. */
-function builtParts(): TrainerParts {
+export function builtParts(): TrainerParts {
   const path = new URL("trainer-parts.json", import.meta.url);
   try {
     return JSON.parse(fs.readFileSync(path, "utf8")) as TrainerParts;

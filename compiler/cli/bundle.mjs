@@ -11,36 +11,36 @@ const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
 
 export async function trainerParts() {
+  // Two entries and what both need: a page evaluates nothing that only Node needs.
   const result = await build({
-    entryPoints: [new URL("../../runtime/trainer.ts", here).pathname],
+    entryPoints: ["trainer", "host"].map((name) => new URL(`../../runtime/${name}.ts`, here).pathname),
     bundle: true,
+    splitting: true,
+    outdir: "/",
+    chunkNames: "shared",
     write: false,
     format: "esm",
     platform: "browser",
     target: "es2022",
-    external: ["node:*"],
+    define: { "import.meta.url": "ownUrl" },
     minify: true,
     charset: "utf8",
     legalComments: "none",
     logLevel: "error",
   });
-  // An expression, so that its names and those of the model's exports cannot meet.
-  const [, body, names] = /^(.*)\bexport\s*\{([^{}]*)\};\s*$/s.exec(result.outputFiles[0].text) ?? [];
-  if (body === undefined) throw new Error("the bundle does not end with its exports");
-  const record = names
-    .split(",")
-    .map((pair) => pair.trim().split(/\s+as\s+/))
-    .map(([local, name]) => `${name ?? local}: ${local}`)
-    .join(", ");
-  const runtime = `(() => {\n${body}\nreturn { ${record} };\n})()`;
+  const part = (name) => asFunction(result.outputFiles.find((file) => file.path.endsWith(`/${name}.js`)).text);
+  if (result.outputFiles.length !== 3) throw new Error("the runtime is not in three parts");
+  const runtime = `((shared) => ({ shared, ...${part("trainer")}(shared) }))(${part("shared")}())`;
+  const node = part("host");
   const types = ["platform", "api"]
     .map((name) =>
       source(`../../runtime/${name}.ts`)
         .replace(/^import .*\n/gm, "")
         .replace(/^\/\/.*\n/, ""),
     )
-    .join("");
-  return { runtime, types, page: await pageParts() };
+    .join("")
+    .concat("\n", /\/\*\* How a compiled trainer [^]*?\n\}\n/.exec(source("../../runtime/trainer-api.ts"))[0]);
+  return { runtime, node, types, page: await pageParts() };
 }
 
 /** The page's modules in one small file: a page asks for one script rather than for a dozen. */
@@ -60,6 +60,25 @@ async function pageParts() {
   const texts = ["html", "css", "js", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]);
   return { ...Object.fromEntries(texts), mjs: outputFiles[0].text };
 }
+/** A module as a function of what it imports from the shared part, so that its names and those of the model's exports cannot meet. */
+function asFunction(text) {
+  const imports = [];
+  const bare = text.replace(/\bimport\s*\{([^{}]*)\}\s*from\s*"\.\/shared\.js";/g, (_, names) => {
+    imports.push(...pairs(names).map(([name, local]) => `${name}: ${local}`));
+    return "";
+  });
+  const [, body, names] = /^(.*)\bexport\s*\{([^{}]*)\};\s*$/s.exec(bare) ?? [];
+  if (body === undefined || /^import\b/m.test(body)) throw new Error("the bundle does not end with its exports");
+  // what is imported by an address is no bundler's business; the minifier drops the words that tell them so
+  const told = body.replace(/\bimport\(/g, "import(/* webpackIgnore: true */ /* @vite-ignore */ ");
+  const record = pairs(names).map(([local, name]) => `${name}: ${local}`);
+  return `(({ ${imports.join(", ")} } = {}, ownUrl) => {\n${told}\nreturn { ${record.join(", ")} };\n})`;
+}
+const pairs = (names) =>
+  names.split(",").map((pair) => {
+    const [first, second = first] = pair.trim().split(/\s+as\s+/);
+    return [first, second];
+  });
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const dist = process.argv[2] ?? fileURLToPath(new URL("../../dist", here));

@@ -2,6 +2,8 @@
 import { join } from "node:path";
 import { writeArtifacts, type Artifact } from "./artifacts.ts";
 import { besidePage, copyBeside } from "./beside.ts";
+import { checkWeights } from "../../runtime/session.ts";
+import { ofFile, readKept } from "./files.ts";
 import { openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { UserError } from "./problem.ts";
 import { quoted } from "./started.ts";
@@ -13,6 +15,7 @@ import { byteText, counted, parameterText, portText, typeText } from "../print/t
 export interface CompileFlags extends ModelFlags {
   readonly out: string;
   readonly target?: string;
+  readonly weights?: string; // a file: put beside the trainer, which loads it by default
   readonly page?: boolean; // false: without index.html and its parts
   readonly withData?: boolean; // and the data files that the page needs
   readonly also?: readonly string[]; // further targets, each in a folder of its name
@@ -55,6 +58,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
       ? `node ${quoted(join(flags.out, "trainer.mjs"))} trains; as a module it offers ${offered}`
       : `a module that offers ${offered}`,
     "trainer.d.ts": "its types",
+    "weights.safetensors": "what the trainer's module loads unless it is told otherwise",
     "index.html": `with page.*: ${trains ? "trains" : "uses it"} in a browser; serve this folder and open it`,
   };
   const rows: Written[] = [
@@ -84,13 +88,15 @@ function refuseMissing(paths: readonly string[]): void {
 /** The artifacts of a model and, where that is asked for, its data beside them and kernels for other classes of devices. */
 export async function writeCompiled(
   compiled: Planned,
-  flags: Pick<CompileFlags, "page" | "withData" | "also" | "data" | "set" | "seed" | "maxData">,
+  flags: Pick<CompileFlags, "page" | "weights" | "withData" | "also" | "data" | "set" | "seed" | "maxData">,
   out: string,
   missing: (paths: readonly string[]) => void = refuseMissing,
 ): Promise<readonly Written[]> {
   const { model } = compiled;
   const further = [...new Set(flags.also ?? [])].filter((target) => target !== compiled.plan.target);
   const data = flags.withData ? out : model.folder;
+  const weights = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
+  if (weights) await ofFile(flags.weights!, () => checkWeights(compiled.plan, weights));
   const written: Written[] = [];
   for (const target of [undefined, ...further]) {
     const made =
@@ -102,6 +108,7 @@ export async function writeCompiled(
       folder: target === undefined ? out : join(out, target),
       data,
       index: indexText(made.plan, made.programs),
+      ...(weights ? { weights } : {}),
       ...(flags.page === false || target !== undefined ? { page: false } : { targets: further }),
     });
     if (target === undefined) written.push(...files);

@@ -217,7 +217,8 @@ onModel(
     "writes kernels, plan, trainer and web page",
     `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html, page.*
      node out/trainer.mjs                               trains; needs nothing but the package webgpu
-     dlm compile digits.dlm -o card --target discrete   for graphics cards`,
+     dlm compile digits.dlm -o card --target discrete   for graphics cards
+     dlm compile digits.dlm -o site --weights digits.safetensors   for a site that uses the trained model`,
   ),
 )
   .requiredOption("-o, --out <folder>", "where to write")
@@ -226,6 +227,7 @@ onModel(
     "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete",
     "software",
   )
+  .option("--weights <file>", "put these beside the trainer: load() in it gives the trained model")
   .option("--no-page", "without index.html")
   .option("--with-data", "and the data files that the page needs, so that a server of the folder is enough")
   .option(

@@ -4,11 +4,13 @@ import type {
   EvaluationEvent,
   Measured,
   MeasuringEvent,
+  ModelEvent,
   ProgressEvent,
   Tensor,
   TrainEvent,
   TrainResult,
 } from "../../runtime/api.ts";
+import { jsonText } from "../../runtime/tensor.ts";
 import { shortest } from "./values.ts";
 import { bar, duration, numberText, styles, type Terminal } from "./terminal.ts";
 import { counted } from "../print/text.ts";
@@ -251,3 +253,14 @@ export function resultJson({ saved, measured, loss, ...result }: TrainResult): R
     ...(saved ? { saved: saved.path } : {}),
   };
 }
+
+/** `w.safetensors: 4 tensors of BF16 were converted to f32`. `path`: of the file that the command was given. */
+export const tellEvents =
+  (terminal: Terminal, json: boolean, path?: string) =>
+  (event: ModelEvent): void => {
+    const { file, from, tensors } = { ...event, file: path ?? event.file };
+    if (json) return terminal.line(jsonText({ ...event, file }));
+    terminal.note(
+      `${file}: ${counted(tensors, "tensor")} of ${from} ${tensors === 1 ? "was" : "were"} converted to f32`,
+    );
+  };

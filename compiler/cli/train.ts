@@ -18,7 +18,7 @@ import { checkFits } from "./fitting.ts";
 import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UsageError, UserError } from "./problem.ts";
-import { jsonProgress, resultJson, seconds, textProgress, type Progress } from "./progress.ts";
+import { jsonProgress, resultJson, seconds, tellEvents, textProgress, type Progress } from "./progress.ts";
 import { byteText, counted, parameterCount } from "../print/text.ts";
 import { indexText } from "../print/shaders.ts";
 import {
@@ -67,6 +67,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       device: opened.device,
       ...files,
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
+      onEvent: tellEvents(terminal, flags.json === true), // of what a block begins with
       write: async (file, bytes) => writeWhole(join(model.folder, file), bytes),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     });
@@ -221,13 +222,19 @@ async function writeResults(
     written({ path: keep.weights, bytes: bytes.length, what: "weights" });
   }
   if (flags.out === undefined || paused) return;
-  const { writeArtifacts } = await import("./artifacts.ts");
+  const { weightsFile, writeArtifacts } = await import("./artifacts.ts");
   // what others can run, whatever this device is
   const target = portableTarget(facts);
   const { plan, programs } =
     compiled.plan.target === target ? compiled : await planModel(compiled.model, viewed(flags), target, files);
   const index = indexText(plan, programs);
-  for (const { path, bytes } of await writeArtifacts(plan, { folder: flags.out, data: compiled.model.folder, index }))
+  const options = {
+    folder: flags.out,
+    data: compiled.model.folder,
+    index,
+    ...(keep.weights === join(flags.out, weightsFile) ? { weights: "there" as const } : {}),
+  };
+  for (const { path, bytes } of await writeArtifacts(plan, options))
     written({ path: join(flags.out, path), bytes, what: "artifact" });
 }
 /** A page shows rows of the data. */

@@ -3,7 +3,8 @@
 import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/plan.ts";
 
 export interface TrainerParts {
-  readonly runtime: string; // an expression: the bundled runtime/trainer.ts
+  readonly runtime: string; // an expression: the bundled runtime/trainer.ts, and under `shared` what the next one takes
+  readonly node: string; // a function of that and of the address of its module: the bundled runtime/host.ts, for Node alone
   readonly types: string; // of the runtime's interface (runtime/api.ts)
   /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stand {{title}}, {{targets}} and {{weights}}. */
   readonly page: Readonly<Record<"html" | "css" | "js" | "mjs" | "svg", string>>;
@@ -17,16 +18,50 @@ const own = ["plan", "load", "train", "fetchFile", "browserDevice"] as const;
 const programs = `//   node trainer.mjs --help                     trains it; needs the package \`webgpu\`
 //   index.html                                  trains it on a page
 `;
-export function trainerModule(plan: Plan, data: string, parts: TrainerParts): string {
-  const exports = plan.exports.filter((x) => !isOwn(x.name));
-  const functions = exports.map(
-    (x, i) =>
-      `const export${i} = async (model, inputs = {}) => ${single(x) ? `(await model.run(${text(x.name)}, inputs))[${text(x.name)}]` : `model.run(${text(x.name)}, inputs)`};\n`,
-  );
+/** What lies where beside trainer.mjs. */
+export interface TrainerPlaces {
+  readonly data?: string | undefined; // the way to the folder of the model's file
+  readonly weights?: string | undefined; // loaded by default
+}
+export function trainerModule(plan: Plan, places: TrainerPlaces, parts: TrainerParts): string {
+  const names = ["load", ...ownExports(plan).slice(0, 1)].join(", ");
   return `// ${plan.name}, compiled by ${plan.compiler} for ${plan.target} devices: its plan, its kernels, and the runtime that replays them.
-${plan.trains.length ? programs : ""}//   import { ${["load", ...exports.slice(0, 1).map((x) => x.name)].join(", ")} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
+${plan.trains.length ? programs : ""}//   import { ${names} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
 
-// ---- the plan: buffers, programs, data
+${planText(plan)}
+// ---- the runtime: the same for every model
+
+const { createTrainer, fetchFile: fetchFrom, browserDevice, host, shared } = ${parts.runtime};
+
+// ---- where it lies: bundlers that read these words put no folder of their own machine here
+
+let url;
+try {
+  const own = new URL(/* webpackIgnore: true */ /* @vite-ignore */ "trainer.mjs", import.meta.url);
+  url = new URL(".", own).href;
+} catch {} // a classic script has no place
+
+// ---- what it is in Node: devices, files, a command line
+
+const inNode = typeof process === "object" && typeof process.versions?.node === "string";
+const node = inNode ? ${parts.node}(shared, url) : undefined;
+
+// ---- what this module offers
+
+const origin = { url${fields(places)} };
+const trainer = createTrainer(plan, origin, node?.host ?? host);
+${offerText(plan)}
+node?.start(plan, origin, trainer.load);
+`;
+}
+/** Known values as further fields of an object. */
+const fields = (values: object): string => {
+  const flat = JSON.stringify(values).slice(1, -1);
+  return flat && `, ${flat}`;
+};
+
+function planText(plan: Plan): string {
+  return `// ---- the plan: buffers, programs, data
 
 export const plan = ${json({ ...plan, source: "", modules: plan.modules.map(({ name }) => ({ name })) })};
 plan.source = ${template(plan.source)}.slice(1);
@@ -36,20 +71,55 @@ plan.source = ${template(plan.source)}.slice(1);
 const kernels = {
 ${plan.modules.map((module) => `${text(module.name)}: ${template(module.code ?? "")},\n`).join("")}};
 for (const module of plan.modules) module.code = kernels[module.name].slice(1);
-
-// ---- the runtime: the same for every model
-
-const { createTrainer, fetchFile: fetchFrom, browserDevice } = ${parts.runtime};
-
-// ---- what this module offers
-
-const origin = { url: import.meta.url, data: ${text(data)} };
-const trainer = createTrainer(plan, origin);
-export const { load, train } = trainer;
+`;
+}
+/** Exports of a module in which `trainer`, `origin` and the runtime's own stand. */
+function offerText(plan: Plan): string {
+  const exports = plan.exports.filter((x) => !isOwn(x.name));
+  const functions = exports.map(
+    (x, i) =>
+      `const export${i} = async (model, inputs = {}) => ${single(x) ? `(await model.run(${text(x.name)}, inputs))[${text(x.name)}]` : `model.run(${text(x.name)}, inputs)`};\n`,
+  );
+  return `export const { load, train } = trainer;
 export const fetchFile = (path) => fetchFrom(origin, path);
 export { browserDevice };
-${functions.join("")}${exports.length ? `export { ${exports.map((x, i) => `export${i} as ${x.name}`).join(", ")} };\n` : ""}
-await trainer.start();
+${functions.join("")}${exports.length ? `export { ${exports.map((x, i) => `export${i} as ${x.name}`).join(", ")} };\n` : ""}`;
+}
+const ownExports = (plan: Plan): readonly string[] => plan.exports.flatMap(({ name }) => (isOwn(name) ? [] : [name]));
+
+// ---- the same for a bundler
+
+/** What a bundler knows of a model's files: expressions that give an address, by their paths in the model. */
+export interface SiteFiles {
+  readonly imports: readonly string[]; // lines
+  readonly files: Readonly<Record<string, string>>;
+  readonly weights?: string | undefined; // one of these paths
+}
+export const siteRuntime = (parts: TrainerParts): string =>
+  `export const { createTrainer, fetchFile, browserDevice, host, shared } = ${parts.runtime};\n`;
+/** For servers. `page`: the module of siteRuntime. */
+export const siteRuntimeInNode = (parts: TrainerParts, page: string): string =>
+  `import { shared } from ${text(page)};
+export { createTrainer, fetchFile, browserDevice } from ${text(page)};
+export const { host } = ${parts.node}(shared, import.meta.url);\n`;
+/** A model as a module of a site. `runtime`: the module of one of these two. */
+export function siteModule(
+  plan: Plan,
+  runtime: string,
+  { imports, files, weights }: SiteFiles,
+  isServer: boolean,
+): string {
+  const moved = Object.entries(files).map(([path, address]) => `${text(path)}: ${address}`);
+  const url = isServer ? "undefined" : "import.meta.url"; // on a server, paths start from the working folder
+  return `import { createTrainer, fetchFile as fetchFrom, browserDevice, host } from ${text(runtime)};
+${imports.map((line) => `${line}\n`).join("")}
+${planText(plan)}
+// ---- what this module offers
+
+const origin = { url: ${url}, files: { ${moved.join(", ")} }${weights === undefined ? "" : `, weights: ${text(weights)}`} };
+const trainer = createTrainer(plan, origin, host);
+${offerText(plan)}
+if (import.meta.hot) import.meta.hot.dispose(() => trainer.close());
 `;
 }
 const isOwn = (name: string): boolean => (own as readonly string[]).includes(name);
@@ -222,10 +292,4 @@ export interface DeviceFacts {
   readonly subgroupSize?: { readonly least: number; readonly most: number };
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
-}
-export interface TrainerOptions extends Partial<LoadOptions> {
-  /** In Node, which device: auto, gpu, system, embedded, or a part of an adapter's name. */
-  readonly choose?: string;
-  /** A folder, or its address, in which data files are looked for first. */
-  readonly data?: string;
 }`;

@@ -10,7 +10,7 @@ import { checkWritable, ofFile, readKept, writeWhole } from "./files.ts";
 import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
 import { UsageError, UserError } from "./problem.ts";
-import { figuresOf, jsonProgress, measuredJson, tensorText, textProgress } from "./progress.ts";
+import { figuresOf, jsonProgress, measuredJson, tellEvents, tensorText, textProgress } from "./progress.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
 import { checkOutput, inputValue, nested, outputBytes } from "./values.ts";
 import { counted, portText, typeText } from "../print/text.ts";
@@ -176,6 +176,7 @@ async function withModel(
     const wanted = part(plan);
     const loaded = await load(wanted, {
       device: opened.device,
+      onEvent: tellEvents(openTerminal(flags.json === true), flags.json === true, flags.weights),
       ...files,
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       ...(flags.seed === undefined ? {} : { seed: flags.seed }),

@@ -7,6 +7,7 @@ import { extname, join, normalize } from "node:path";
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html",
   ".mjs": "text/javascript",
+  ".js": "text/javascript",
   ".css": "text/css",
   ".svg": "image/svg+xml",
   ".csv": "text/csv",

@@ -66,7 +66,7 @@ test("it is an artifact", () => {
   const texts = artifactTexts(
     plan!,
     "./",
-    { runtime: "", page: { html: "", css: "", mjs: "", svg: "", js: "" }, types: "" },
+    { node: "", runtime: "", page: { html: "", css: "", mjs: "", svg: "", js: "" }, types: "" },
     { index },
   );
   expect(texts.get("shaders/INDEX.md")).toBe(index);

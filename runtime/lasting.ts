@@ -1,0 +1,351 @@
+// What a compiled trainer (trainer.mjs) is made of, wherever it runs. In: its plan with its code, where it comes from, and what the place has: devices, files,
+// a store of checkpoints (page.ts, host.ts).   Out: a loader of models that outlive their device.
+import type { CheckpointStore, DataFiles, Model, TrainerEvent, TrainOptions, TrainResult } from "./api.ts";
+import type { DeviceFacts } from "./device.ts";
+import { load } from "./index.ts";
+import type { Plan } from "./plan.ts";
+import { messageOf, RuntimeProblem } from "./problem.ts";
+import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
+
+/** Where a trainer comes from. */
+export interface Origin {
+  readonly url: string | undefined; // the folder of trainer.mjs
+  readonly data?: string; // the folder of the model's file, relative to that of trainer.mjs: "../examples/"
+  readonly weights?: string; // what is loaded by default, by its path beside trainer.mjs
+  readonly files?: Readonly<Record<string, string>>; // addresses of data files by their paths in the model, where a bundler moved them
+}
+/** What pages and Node have each in their way. */
+export interface Host {
+  readonly open: (choose: string | undefined) => Promise<OpenDevice>;
+  readonly files: (origin: Origin, data: string | undefined, mostBytes: number | undefined) => DataFiles;
+  /** What lies at a path or an address that the program gives. */
+  readonly read: (place: string | URL) => Promise<Uint8Array>;
+  /** The weights that come with the trainer. */
+  readonly weights: (origin: Origin, path: string) => Promise<Uint8Array>;
+  readonly store: (plan: Plan, name: string | undefined) => CheckpointStore;
+}
+interface OpenDevice {
+  readonly device: GPUDevice;
+  readonly facts: DeviceFacts;
+  readonly close: () => void;
+}
+export interface Trainer {
+  readonly plan: Plan;
+  load(options?: TrainerOptions): Promise<TrainerModel>;
+  /** Loads, and trains every block in its order. */
+  train(
+    options?: TrainerOptions & TrainOptions,
+  ): Promise<{ readonly model: TrainerModel; readonly results: Readonly<Record<string, TrainResult>> }>;
+  /** Every model that is still open. */
+  close(): void;
+}
+
+/** A file of the plan's that is not where it could be: somebody may have it elsewhere. */
+export class MissingFile extends RuntimeProblem {
+  readonly path: string;
+  constructor(path: string, places: readonly string[], hint: string) {
+    super(`${path} was not found; looked for:\n${places.map((place) => `  ${place}`).join("\n")}\n${hint}`);
+    this.path = path;
+  }
+}
+
+export function createTrainer(plan: Plan, origin: Origin, host: Host): Trainer {
+  const models = new Set<TrainerModel>();
+  const loadModel = async (options: TrainerOptions = {}): Promise<TrainerModel> => {
+    const model = await openModel(plan, origin, host, options, () => models.delete(model));
+    models.add(model);
+    return model;
+  };
+  return {
+    plan,
+    load: loadModel,
+    train: async (options = {}) => {
+      const model = await loadModel({ weights: false, ...options });
+      try {
+        const results: Record<string, TrainResult> = {};
+        for (const name of model.trains) {
+          const result = await model.train(name, options);
+          results[name] = result;
+          if (result.reason === "paused") break;
+        }
+        return { model, results };
+      } catch (error) {
+        await model.close();
+        throw error;
+      }
+    },
+    close: () => models.forEach((model) => model.close()),
+  };
+}
+
+/** A loaded model and its device; a lost one is followed by another. */
+interface Life {
+  readonly model: Model;
+  readonly facts: DeviceFacts | undefined;
+  readonly trains: boolean; // not only used
+  gone: boolean;
+  readonly end: () => Promise<void>;
+}
+const mostLosses = 3; // in a row, without a checkpoint further on
+
+async function openModel(
+  plan: Plan,
+  origin: Origin,
+  host: Host,
+  { choose, data, weights: asked, keep, onEvent, ...options }: TrainerOptions,
+  closed: () => void,
+): Promise<TrainerModel> {
+  if (keep && asked)
+    throw new RuntimeProblem(
+      "`weights` are for a model that is used, `keep` is for one that is trained: give one of them",
+    );
+  const store = typeof keep === "object" ? keep : keep ? host.store(plan, keep === true ? undefined : keep) : undefined;
+  let weights =
+    asked instanceof Uint8Array
+      ? asked
+      : asked
+        ? await host.read(asked)
+        : store || asked === false || origin.weights === undefined
+          ? undefined
+          : await host.weights(origin, origin.weights);
+  const tell = (event: TrainerEvent): void => onEvent?.(event);
+  const files = host.files(origin, data, options.mostFileBytes);
+
+  const start = async (used: Uint8Array | undefined): Promise<Life> => {
+    const opened = options.device ? undefined : await host.open(choose);
+    try {
+      const device = options.device ?? opened!.device; // one of both is there
+      const given = { ...(onEvent ? { onEvent } : {}), ...(used ? { weights: used } : {}) };
+      const model = await load(plan, { ...files, ...options, ...given, device });
+      const end = async (): Promise<void> => {
+        await model.close();
+        opened?.close();
+      };
+      const life: Life = { model, facts: opened?.facts, trains: !used, gone: false, end };
+      void model.lost.then((problem) => note(life, problem));
+      return life;
+    } catch (error) {
+      opened?.close();
+      throw error;
+    }
+  };
+  /** Could another device take over? What was trained and is kept nowhere is lost with the device. */
+  const canGoOn = (life: Life): boolean => !isClosed && !options.device && (store !== undefined || !life.trains);
+  const note = (
+    life: Life,
+    { reason, message }: { readonly reason: RuntimeProblem["reason"]; readonly message: string },
+  ): void => {
+    if (life.gone || !reason) return;
+    life.gone = true;
+    tell({ kind: "lost", reason, message, resuming: canGoOn(life) });
+  };
+  let isClosed = false;
+  let life = await start(weights);
+
+  const takeUp = async (): Promise<void> => {
+    try {
+      const bytes = await store?.read();
+      if (!bytes) return;
+      await life.model.restore(bytes);
+      tell({
+        kind: "resumed",
+        steps: Object.fromEntries(life.model.trains.map((name) => [name, life.model.step(name)])),
+      });
+    } catch (error) {
+      if (error instanceof RuntimeProblem && error.reason) throw error;
+      tell({ kind: "not kept", message: `what was kept is passed over: ${messageOf(error)}` });
+    }
+  };
+  let reviving: Promise<void> | undefined;
+  const revive = (dead: Life): Promise<void> => {
+    if (life !== dead) return Promise.resolve();
+    return (reviving ??= (async () => {
+      await dead.end();
+      const next = await start(dead.trains ? undefined : weights);
+      if (isClosed) return next.end();
+      life = next;
+      await takeUp();
+    })().finally(() => (reviving = undefined)));
+  };
+  /** On the device that there is, or on the next one. */
+  const onDevice = async <T>(run: (model: Model) => Promise<T>): Promise<T> => {
+    if (life.gone && canGoOn(life)) await revive(life);
+    const used = life;
+    try {
+      return await run(used.model);
+    } catch (error) {
+      if (!(error instanceof RuntimeProblem) || !error.reason) throw error;
+      note(used, error);
+      if (!canGoOn(used)) throw error;
+      await revive(used);
+      return run(life.model);
+    }
+  };
+  /** A model that was only used becomes one that trains, from the same weights. */
+  const becomeWhole = async (): Promise<void> => {
+    if (life.trains || isClosed) return;
+    const used = life;
+    const next = await start(undefined);
+    try {
+      await next.model.loadWeights(weights!);
+      if (options.seed === undefined) await next.model.holdOutAs(weights!);
+    } catch (error) {
+      await next.end();
+      throw error;
+    }
+    life = next;
+    await used.end();
+  };
+
+  const put = async (train: string, step: number, bytes: Uint8Array): Promise<void> => {
+    try {
+      await store!.write(bytes);
+      tell({ kind: "kept", train, step, bytes: bytes.length });
+    } catch (error) {
+      tell({ kind: "not kept", message: messageOf(error) });
+    }
+  };
+  /** Trains through losses of the device, from checkpoint to checkpoint. */
+  const trainKept = async (name: string, { stopAfter, ...asked }: TrainOptions): Promise<TrainResult> => {
+    const began = performance.now();
+    const often = plan.trains.find((t) => t.name === name)?.checkpoint;
+    const wanted = hiding();
+    const snapshots: TrainOptions["snapshots"] = {
+      ...(typeof often === "object" ? often : {}),
+      ...asked.snapshots,
+      wanted: () => wanted.now() || asked.snapshots?.wanted?.() === true,
+      take: async (snapshot) => {
+        await put(name, snapshot.step, snapshot.bytes);
+        await asked.snapshots?.take(snapshot);
+      },
+    };
+    const first = life.model.step(name);
+    let [furthest, losses] = [first, 0];
+    try {
+      for (;;) {
+        const used = life;
+        const left =
+          stopAfter === undefined ? {} : { stopAfter: Math.max(0, first + stopAfter - used.model.step(name)) };
+        try {
+          const result = await used.model.train(name, { ...asked, ...left, snapshots });
+          await put(name, result.step, await used.model.checkpoint());
+          return { ...result, seconds: (performance.now() - began) / 1000 };
+        } catch (error) {
+          if (!(error instanceof RuntimeProblem) || !error.reason) throw error;
+          note(used, error);
+          if (!canGoOn(used) || ++losses > mostLosses) throw error;
+          await revive(used);
+          const step = life.model.step(name);
+          if (step > furthest) [furthest, losses] = [step, 0];
+        }
+      }
+    } finally {
+      wanted.end();
+    }
+  };
+
+  try {
+    await takeUp();
+  } catch (error) {
+    await life.end();
+    throw error;
+  }
+  return {
+    plan,
+    trains: plan.trains.map((t) => t.name),
+    exports: plan.exports.map((x) => x.name),
+    get data() {
+      return life.model.data;
+    },
+    get cost() {
+      return life.model.cost;
+    },
+    get device() {
+      return life.facts;
+    },
+    get lost() {
+      return life.model.lost;
+    },
+    train: async (name = plan.trains[0]?.name, given = {}) => {
+      await becomeWhole();
+      const told = (seconds: number): void => tell({ kind: "slept", seconds });
+      return watched(told, given, (watching) =>
+        store && name !== undefined ? trainKept(name, watching) : life.model.train(name, watching),
+      );
+    },
+    evaluate: async (train, split, given) => {
+      await becomeWhole();
+      return onDevice((model) => model.evaluate(train, split, given));
+    },
+    rows: async (...asked) => {
+      await becomeWhole();
+      return onDevice((model) => model.rows(...asked));
+    },
+    run: (name, inputs) => onDevice((model) => model.run(name, inputs)),
+    reset: async () => {
+      await becomeWhole();
+      await store?.remove();
+      if (life.gone && canGoOn(life)) await revive(life);
+      await life.model.reset();
+    },
+    step: (train) => (life.trains ? life.model.step(train) : 0),
+    parameters: (given) => onDevice((model) => model.parameters(given)),
+    checkpoint: (given) => onDevice((model) => model.checkpoint(given)),
+    restore: async (bytes) => {
+      await becomeWhole();
+      await life.model.restore(bytes);
+    },
+    holdOutAs: async (bytes) => {
+      await becomeWhole();
+      return life.model.holdOutAs(bytes);
+    },
+    loadWeights: async (bytes, into) => {
+      const names = await life.model.loadWeights(bytes, into);
+      if (!life.trains) weights = await life.model.checkpoint({ weights: true });
+      return names;
+    },
+    close: async () => {
+      if (isClosed) return;
+      isClosed = true;
+      closed();
+      await life.end();
+    },
+  };
+}
+
+const longestRest = 10_000; // milliseconds in which a page that is awake does something
+/** Trains, and tells when everything stood still for a while. */
+async function watched(
+  slept: (seconds: number) => void,
+  options: TrainOptions,
+  run: (options: TrainOptions) => Promise<TrainResult>,
+): Promise<TrainResult> {
+  let last = Date.now(); // other clocks may sleep too
+  const sign = (): void => {
+    const rest = Date.now() - last;
+    last += rest;
+    if (rest > longestRest) slept(rest / 1000);
+  };
+  const timer = setInterval(sign, longestRest / 5);
+  try {
+    const onProgress: TrainOptions["onProgress"] = (event) => {
+      sign();
+      options.onProgress?.(event);
+    };
+    return await run({ ...options, onProgress });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Was the page put out of sight since it was last asked? It may not come back. */
+function hiding(): { readonly now: () => boolean; readonly end: () => void } {
+  const document = globalThis.document as Document | undefined; // in pages only
+  let hidden = false;
+  const look = (): void => void (hidden ||= document?.visibilityState === "hidden");
+  document?.addEventListener("visibilitychange", look);
+  return {
+    now: () => hidden && !(hidden = false),
+    end: () => document?.removeEventListener("visibilitychange", look),
+  };
+}
