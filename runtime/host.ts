@@ -13,17 +13,19 @@ export const host: Host = { open: openDevice, files: filesInNode, read: readPlac
 /** The command line, if the program that Node was started with is the trainer itself, whatever its name, and no bundle that has it in. */
 export function start(plan: Plan, { url }: Origin, load: Trainer["load"]): void {
   const started = process.argv[1];
-  if (!started || url === undefined) return;
+  if (started && url?.startsWith("file:") && isTrainer(plan, url, started)) void run(plan, load);
+}
+function isTrainer(plan: Plan, url: string, started: string): boolean {
   const { readFileSync, realpathSync } = process.getBuiltinModule("node:fs");
+  const { dirname, join, resolve } = process.getBuiltinModule("node:path");
+  const folder = process.getBuiltinModule("node:url").fileURLToPath(url);
   try {
-    const own = realpathSync(process.getBuiltinModule("node:url").fileURLToPath(url));
     const file = realpathSync(started);
-    if (process.getBuiltinModule("node:path").dirname(file) !== own) return;
-    if (!readFileSync(file, "utf8").startsWith(`// ${plan.name}, compiled by `)) return;
+    if (dirname(file) !== realpathSync(folder)) return false;
+    return readFileSync(file, "utf8").startsWith(`// ${plan.name}, compiled by `);
   } catch {
-    return;
+    return resolve(started) === join(folder, "trainer.mjs"); // it cannot be looked at: by its name
   }
-  void run(plan, load);
 }
 
 /** Files by their path in the model: under the folder given, the working folder, the trainer's folder, and where the model lay when it was compiled. */
