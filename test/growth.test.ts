@@ -49,7 +49,7 @@ test.each(Object.entries(kinds))(
     const [once, twice] = [128, 256].map((n) => workOf(() => compiled(text(n))));
     expect(twice! / once!).toBeLessThan(2.3);
   },
-  100_000,
+  300_000,
 );
 test("thousands of unknown names are all told, the first with what is meant", () => {
   const text = (n: number): string => numbered(n, (k) => `export fn f${k}(x: f32[4]) = x + g${k}`);
@@ -64,5 +64,5 @@ test("thousands of unknown names are all told, the first with what is meant", ()
 test.each(["a stack of functions", "its gradient", "a second derivative", "lets", "sums"])(
   "deeper than the passes that recurse can go: %s",
   (kind) => compiled(kinds[kind]!(1000)),
-  100_000,
+  300_000,
 );

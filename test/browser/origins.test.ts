@@ -53,7 +53,7 @@ beforeAll(async () => {
   await page("hosted", model("x.csv"));
   await page("third", model("third.csv"));
   browser = await openBrowser();
-}, 120_000);
+}, 300_000);
 afterEach(() => servers.forEach((s) => ((s.asked as string[]).length = 0)));
 afterAll(async () => {
   await browser?.close();
@@ -67,7 +67,7 @@ async function started(name: string): Promise<{ readonly state: string | undefin
   const state = (): Promise<string | undefined> => page.evaluate(() => document.documentElement.dataset["state"]);
   const until = (...wanted: readonly string[]): Promise<unknown> =>
     page.waitForFunction((w) => w.includes(document.documentElement.dataset["state"] ?? ""), wanted, {
-      timeout: 90_000,
+      timeout: 300_000,
     });
   await page.goto(`${own!.address}/${name}/index.html`);
   await until("ready", "problem");

@@ -37,7 +37,7 @@ beforeAll(async () => {
     });
   }
   [browser, { address, close }] = await Promise.all([openBrowser(), serve(root, strict)]);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await browser?.close();
   close?.();
@@ -71,7 +71,7 @@ async function open(
     void (await page.waitForFunction(
       (wanted) => wanted.includes(document.documentElement.dataset["state"] ?? ""),
       states,
-      { timeout: 90_000 },
+      { timeout: 300_000 },
     ));
   await until("ready", "problem");
   return { page, state, until, errors };
@@ -96,7 +96,7 @@ const inked = (page: Page, selector: string): Promise<number> =>
     return colored / (data.length / 4);
   }, selector);
 
-test("it trains the digits to 97 %, with a live curve", { timeout: 180_000 }, async () => {
+test("it trains the digits to 97 %, with a live curve", { timeout: 300_000 }, async () => {
   const { page, until, errors } = await open("digits/out/index.html");
   await look(page, "ready");
   await page.fill("#seed", "3"); // another holdout than the file's
@@ -105,7 +105,7 @@ test("it trains the digits to 97 %, with a live curve", { timeout: 180_000 }, as
   await page.waitForFunction(
     () => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 25,
     undefined,
-    { timeout: 90_000 },
+    { timeout: 300_000 },
   );
   expect(await page.textContent("#state")).toMatch(/^Epoch \d+ of \d+ · step \d+ of \d+$/);
   expect(await page.textContent("#rate")).toMatch(/^[\d,]+ steps\/s · \d+:\d\d left$/);
@@ -164,7 +164,7 @@ test("it trains the digits to 97 %, with a live curve", { timeout: 180_000 }, as
   await page.close();
 });
 
-test("a file that the server lacks is asked for; pause, go on, reset", { timeout: 180_000 }, async () => {
+test("a file that the server lacks is asked for; pause, go on, reset", { timeout: 300_000 }, async () => {
   const { page, state, until, errors } = await open("alone/out/index.html", { width: 390, dark: true });
   await page.click("#start");
   await until("problem");
@@ -179,7 +179,7 @@ test("a file that the server lacks is asked for; pause, go on, reset", { timeout
   await page.waitForFunction(
     () => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 5,
     undefined,
-    { timeout: 90_000 },
+    { timeout: 300_000 },
   );
   await page.click("#start"); // now Pause
   await until("paused");
@@ -195,7 +195,7 @@ test("a file that the server lacks is asked for; pause, go on, reset", { timeout
   await page.waitForFunction(
     () => Number(document.getElementById("track")!.getAttribute("aria-valuenow")) > 5,
     undefined,
-    { timeout: 90_000 },
+    { timeout: 300_000 },
   );
   expect(await state()).not.toBe("problem");
   expect(errors).toEqual([]);

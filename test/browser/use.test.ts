@@ -31,7 +31,7 @@ const page = async (
 
 beforeAll(async () => {
   [browser, { address, close }] = await Promise.all([openBrowser(), serve(root, strict)]);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await browser?.close();
   close?.();
@@ -261,7 +261,7 @@ test("weights: saved, loaded, shared as a link that holds them; layers as pictur
   expect(Math.abs((await value()) - trained)).toBeGreaterThan(0.01);
   await p.setInputFiles("#load", file);
   await p.waitForFunction(() => document.getElementById("weights-note")!.textContent!.endsWith("loaded"));
-  await expect.poll(value, { timeout: 15_000 }).toBeCloseTo(trained, 3);
+  await expect.poll(value, { timeout: 300_000 }).toBeCloseTo(trained, 3);
   await p.click("#layers-details summary");
   await p.waitForSelector("#layers canvas");
   await expectAccessible(p);
@@ -278,12 +278,12 @@ test("weights: saved, loaded, shared as a link that holds them; layers as pictur
   writeFileSync(index, readFileSync(index, "utf8").replace('data-weights=""', 'data-weights="w.safetensors"'));
   await p.goto(`${address}/weights/index.html`);
   await p.waitForFunction(() => document.getElementById("weights-note")!.textContent!.includes("came with"));
-  await expect.poll(value, { timeout: 15_000 }).toBeCloseTo(trained, 3);
+  await expect.poll(value, { timeout: 300_000 }).toBeCloseTo(trained, 3);
   await p.goto("about:blank");
   await p.goto(link);
   await p.waitForFunction(() => document.getElementById("weights-note")!.textContent!.includes("of the link"));
   await p.waitForFunction(() => !document.querySelector(".use:not([data-learned])"));
-  await expect.poll(value, { timeout: 15_000 }).toBeCloseTo(trained, 3);
+  await expect.poll(value, { timeout: 300_000 }).toBeCloseTo(trained, 3);
   expect(errors).toEqual([]);
   await p.close();
 });

@@ -35,7 +35,7 @@ beforeAll(async () => {
   });
   writeFileSync(join(root, "index.html"), "<!doctype html><title>worker</title>");
   [browser, { address, close }] = await Promise.all([openBrowser(), serve(root)]);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await browser?.close();
   close?.();

@@ -110,7 +110,7 @@ interface Outcome {
 const node = (args: readonly string[], cwd = join(root, "elsewhere")): Promise<Outcome> =>
   new Promise((resolve) => {
     const environment = { ...process.env, VK_DRIVER_FILES: "/nonexistent", DLM_DEVICE: "" };
-    execFile(process.execPath, args, { cwd, env: environment, timeout: 60_000 }, (error, out, err) =>
+    execFile(process.execPath, args, { cwd, env: environment, timeout: 300_000 }, (error, out, err) =>
       resolve({ status: typeof error?.code === "number" ? error.code : error ? -1 : 0, out, err }),
     );
   });
@@ -262,7 +262,7 @@ test("as a module it offers load, train and the exports", async () => {
   });
 });
 
-test("its types tell right uses from wrong ones", { timeout: 60_000 }, async () => {
+test("its types tell right uses from wrong ones", { timeout: 300_000 }, async () => {
   const source = `data d { rows: 10
   field x: f32[2] = uniform[2] }
 layer L()(x: f32[B, 2]) -> f32[B, 1] { param w: f32[2, 1] ~ uniform(0, 1)

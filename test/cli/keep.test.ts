@@ -20,7 +20,7 @@ beforeAll(async () => {
   cpSync(join(examples, "data/iris.csv"), join(folder, "data/iris.csv"));
   cpSync(join(examples, "iris.dlm"), join(folder, "iris.dlm"));
   await dlm(["train", "iris.dlm", "--steps", String(steps), "--save", "whole.safetensors"]);
-}, 120_000);
+}, 300_000);
 /** Going on from the file gives the same bits as a run that was not ended. */
 async function expectKept(file: string): Promise<void> {
   const { fit } = JSON.parse(readSafetensors(bytes(file)).metadata["progress"]!).trains as { fit: { step: number } };

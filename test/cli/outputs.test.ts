@@ -26,7 +26,7 @@ function shell(args: readonly string[], redirections: string): Outcome {
     cwd: folder,
     env: { ...process.env, DLM_DEVICE: process.env["DLM_DEVICE"] || "embedded" },
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    timeout: 100_000,
+    timeout: 300_000,
     encoding: "utf8",
   });
   const status = (output as unknown as (string | null)[])[3] ?? ""; // one for each of `stdio`

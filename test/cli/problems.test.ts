@@ -43,7 +43,7 @@ train fit { minimize mean(net(ones[3, 2])^2) by sgd(lr: 1000000.0)
   );
   await dlm(["train", "other.dlm", "--save", "other.safetensors"]);
   put("cut.safetensors", bytes("other.safetensors").subarray(0, 300));
-}, 60_000);
+}, 300_000);
 
 const usage: readonly (readonly [args: string, text: string])[] = [
   ["train", "dlm: missing required argument 'model'"],
@@ -148,8 +148,8 @@ async function eachOf(cases: typeof faults, status: number): Promise<void> {
   await Promise.all([worker(), worker()]);
   expect(wrong).toEqual([]);
 }
-test("the command line itself", { timeout: 60_000 }, () => eachOf(usage, 2));
-test("files, texts, data, devices, weights, names", { timeout: 180_000 }, async () => {
+test("the command line itself", { timeout: 300_000 }, () => eachOf(usage, 2));
+test("files, texts, data, devices, weights, names", { timeout: 300_000 }, async () => {
   const before = readdirSync(folder);
   await eachOf(faults, 1);
   expect(readdirSync(folder)).toEqual(before);
@@ -214,4 +214,4 @@ test("a device that did nothing is closed in peace: the status is 1 and no signa
     expect(err).toBe("dlm: f: x is f32[1, 1], and f32[B, 2] is wanted\n");
     expect(status).toBe(1);
   }
-}, 60_000);
+}, 300_000);

@@ -44,7 +44,7 @@ beforeAll(async () => {
     "--json",
   ]);
   run = onlyRun("runs");
-}, 60_000);
+}, 300_000);
 
 test("settings, seed, versions, device, data; written before the first step", () => {
   expect(trained).toMatchObject({ status: 0, err: "" });

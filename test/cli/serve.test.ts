@@ -87,7 +87,7 @@ const events = async (
 
 test(
   "it builds, puts the data beside the page, follows the source, and leaves nothing",
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async () => {
     put("rows.csv", "1,2,3\n2,3,5\n3,4,7\n4,5,9\n");
     mkdirSync(join(folder, "models"), { recursive: true });
@@ -121,7 +121,7 @@ test(
   },
 );
 
-test("a source with errors is waited for, and so is data that is not there", { timeout: 60_000 }, async () => {
+test("a source with errors is waited for, and so is data that is not there", { timeout: 300_000 }, async () => {
   put("broken.dlm", "model net(");
   const { address, said } = await serving("broken.dlm");
   expect(said()).toContain("does not compile yet");
@@ -135,7 +135,7 @@ test("a source with errors is waited for, and so is data that is not there", { t
   told.stop();
 });
 
-test("only files of the folder, only for this machine", { timeout: 60_000 }, async () => {
+test("only files of the folder, only for this machine", { timeout: 300_000 }, async () => {
   const site = mkdtempSync(join(tmpdir(), "dlm-site-"));
   mkdirSync(join(site, "page/sub"), { recursive: true });
   writeFileSync(join(site, "secret.txt"), "secret");
@@ -188,7 +188,7 @@ test("what cannot be served is said", async () => {
 
 test(
   "compile --with-data: the folder is enough, whatever the paths; --also puts other kernels beside",
-  { timeout: 60_000 },
+  { timeout: 300_000 },
   async () => {
     mkdirSync(join(folder, "deep/er"), { recursive: true });
     for (const [name, row] of [

@@ -55,7 +55,7 @@ beforeAll(async () => {
   expect([status, err]).toEqual([0, ""]);
   told = events(out);
   whole = sweepsIn("whole")[0]!;
-}, 60_000);
+}, 300_000);
 
 test("every combination with every seed, a folder each, as events", () => {
   expect(told[0]).toMatchObject({ kind: "sweep", path: whole, runs: 8, seeds: [7, 8], grid: { rate: ["0.1", "0.3"] } });
@@ -129,7 +129,7 @@ test("killed at some moment: going on gives what an uninterrupted sweep gives, a
         .map((line) => ({ ...(JSON.parse(line) as object), seconds: 0 }));
     expect(rowsOf(path), path).toEqual(rowsOf(other));
   }
-}, 120_000);
+}, 300_000);
 test("Ctrl-C: the run that goes on is kept in its middle, the way to go on is told, the status is 130", async () => {
   const long = ["sweep", "m.dlm", "--grid", "rate=0.1,0.3", "--steps", "3000", "--runs", "stopped", "--json"];
   let isWatching = false;
@@ -154,7 +154,7 @@ test("Ctrl-C: the run that goes on is kept in its middle, the way to go on is to
     (await dlm(["train", "m.dlm", "--steps", "3000", "--seed", "7", "--save", "long.safetensors", "--no-run"])).status,
   ).toBe(0);
   expect(bytes(`${cellsIn(path!)[0]}/checkpoint.safetensors`).equals(bytes("long.safetensors"))).toBe(true);
-}, 120_000);
+}, 300_000);
 test("a changed model, or other values than it began with, are refused", async () => {
   put("changed.dlm", text);
   await dlm(["sweep", "changed.dlm", "--seeds", "2", "--steps", "2", "--runs", "changed"]);
@@ -306,7 +306,7 @@ test("a disk that takes nothing more: runs go on, and that is told", async () =>
     const states = events(out).flatMap((e) => (e.kind === "run" ? [e["state"]] : []));
     expect([states, operations[at]], err).toEqual([["finished", "finished"], operations[at]]);
   }
-}, 120_000);
+}, 300_000);
 
 test("a device that is lost ends no run: it goes on, on a new one, to the same bits", async () => {
   put("lost.dlm", text.replace("steps: 40", "steps: 40\n  checkpoint: every 1 step"));
@@ -325,7 +325,7 @@ test("a device that is lost ends no run: it goes on, on a new one, to the same b
       true,
     );
   expect(results(sweepsIn("lost")[0]!)).toEqual(results(sweepsIn("kept")[0]!));
-}, 60_000);
+}, 300_000);
 test("kernels that are the same are compiled once, and give the same bits", async () => {
   const { device } = await testDevice();
   const planOf = (rate: string) => compile(text, { name: "m.dlm", set: { rate } }).plan!;

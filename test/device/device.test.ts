@@ -34,7 +34,7 @@ const start = (environment: Record<string, string>, ...args: string[]): Promise<
     const child = spawn(process.execPath, [bundle, ...args], {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "ignore"],
-      timeout: 30_000,
+      timeout: 300_000,
     });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));

@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, "../..");
 const page = readFileSync(join(root, "docs/page.md"), "utf8");
 const { dlm, folder } = program();
 
-test("its commands", { timeout: 120_000 }, async () => {
+test("its commands", { timeout: 300_000 }, async () => {
   cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
   mkdirSync(join(folder, "out"), { recursive: true });
   const commands = [...page.matchAll(/^npx dlm (.*)$/gm)].map((m) => m[1]!.split(" "));

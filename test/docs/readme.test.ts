@@ -22,7 +22,7 @@ test("the tour's commands", async () => {
     const { status, err } = await dlm(args);
     expect(status, `dlm ${command}\n${err}`).toBe(0);
   }
-}, 240_000);
+}, 300_000);
 test("the library example", async () => {
   const code = /```js\n([\s\S]*?)```/.exec(readme)![1]!;
   const body = code.replace(/^import .*$/gm, "");
@@ -47,4 +47,4 @@ test("the library example", async () => {
   const predict = await run(...Object.values(names));
   expect(predict.shape).toEqual([1, 10]);
   expect(predict.data.reduce((a, b) => a + b)).toBeCloseTo(1, 4);
-}, 120_000);
+}, 300_000);

@@ -23,4 +23,4 @@ test("every block of commands", () => {
   expect(stdout).toMatch(/\n +epochs \\ batch|\nepochs \\ batch/);
   for (const name of ["curves.svg", "both.svg", "sweep.svg"])
     expect(readFileSync(join(folder, name), "utf8")).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
-}, 240_000);
+}, 300_000);

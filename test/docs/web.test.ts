@@ -25,7 +25,7 @@ beforeAll(async () => {
   const [commands] = blocks("sh");
   for (const [, command] of commands!.matchAll(/^npx dlm (.*)$/gm))
     expect((await dlm(command!.split(" "))).status, command).toBe(0);
-}, 120_000);
+}, 300_000);
 
 test("programs", { timeout: 300_000 }, async () => {
   const programs = blocks("js").filter((text) => text.includes("trainer.mjs"));
@@ -42,13 +42,13 @@ test("programs", { timeout: 300_000 }, async () => {
   expect(said[2]).toMatch(/^test 0\.\d+\ntest 0\.\d+\nfinished 0\.\d+\n10\n$/);
   expect(said[3]).toMatch(/^\{ kind: 'resumed', steps: \{ fit: 50 \} \}\n50\n/);
 });
-test("the plain page", { timeout: 120_000 }, async () => {
+test("the plain page", { timeout: 300_000 }, async () => {
   const [html] = blocks("html");
   put("plain.html", html!);
   const [browser, { address, close }] = await Promise.all([openBrowser(), serve(folder)]);
   const tab = await browser.newPage();
   await tab.goto(`${address}/plain.html`);
-  await tab.waitForFunction(() => /^class \d$/.test(document.title), undefined, { timeout: 60_000 });
+  await tab.waitForFunction(() => /^class \d$/.test(document.title), undefined, { timeout: 300_000 });
   await browser.close();
   close();
 });

@@ -63,7 +63,7 @@ describe("constants of f32 in every place", () => {
     "x < f32(K)",
     "for i in 0..4: (x[i - 1] ?? f32(K))",
   ];
-  test.each(places)("%s", { timeout: 60_000 }, async (place) => {
+  test.each(places)("%s", { timeout: 300_000 }, async (place) => {
     const exports = odd.map((k, i) => `export fn f${i}(x: f32[4]) = ${place.replaceAll(/\bK\b/g, `(${k})`)}`);
     for (const text of exports) expect((await outcomeOf(text)).refused, text).toEqual([]);
   });
@@ -146,7 +146,7 @@ describe("whole numbers at the ends of i32", () => {
     "(x + K) % 5",
     "abs(x) + K",
   ];
-  test.each(uses)("%s", { timeout: 60_000 }, async (use) => {
+  test.each(uses)("%s", { timeout: 300_000 }, async (use) => {
     for (const k of ends) {
       const text = `export fn f(x: i32[4]) = ${use.replaceAll(/\bK\b/g, `(${k})`)}`;
       expect((await outcomeOf(text)).refused, text).toEqual([]);

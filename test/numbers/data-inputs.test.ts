@@ -293,7 +293,7 @@ train fit on d(batch: 1) {
 
 describe("the command line", () => {
   const { dlm, put, bytes } = program();
-  test("NaN and infinities in --json and --output", { timeout: 120_000 }, async () => {
+  test("NaN and infinities in --json and --output", { timeout: 300_000 }, async () => {
     put("m.dlm", "export fn f(x: f32[B], y: f32[B]) -> f32[B] = x / y\n");
     const out = await dlm([
       "run",

@@ -58,7 +58,7 @@ test("uniform: frequencies, bits, moments, neighbours", async () => {
   expectMean(u, (v) => v, 0.5, Math.sqrt(1 / 12), "mean");
   expectMean(u, (v) => (v - 0.5) ** 2, 1 / 12, Math.sqrt(1 / 180), "variance");
   for (const lag of [1, 2, 4, 64]) expectMean(some, (v, i) => (v - 0.5) * (u[i + lag]! - 0.5), 0, 1 / 12, `lag ${lag}`);
-}, 60_000);
+}, 300_000);
 test("other seeds, sites and rounds are other streams", async () => {
   const n = 1_000_000;
   const [a] = [await draw("uniform", n)];
@@ -78,7 +78,7 @@ test("other seeds, sites and rounds are other streams", async () => {
       1 / 12,
       `round ${k}`,
     );
-}, 60_000);
+}, 300_000);
 test.each([
   ["uniform(1, 2)", 1, 2],
   ["uniform(1000, 1001)", 1000, 1001],
@@ -97,7 +97,7 @@ test.each([
     expect(met).toBe(0);
     expectMean(u, (v) => v, (low + high) / 2, Math.abs(high - low) / Math.sqrt(12), "mean");
   },
-  60_000,
+  300_000,
 );
 
 /** The normal distribution function's upper tail. */
@@ -142,7 +142,7 @@ test("normal: moments, frequencies, tails to 5 deviations, neighbours", async ()
   );
   const some = (x as Float32Array).subarray(0, 2_000_000);
   for (const lag of [1, 2, 4]) expectMean(some, (v, i) => v * x[i + lag]!, 0, 1, `lag ${lag}`);
-}, 60_000);
+}, 300_000);
 test("bernoulli: rates, also those that 24 bits do not resolve; never at 0, always at 1", async () => {
   const rates = [0.5, 0.1, 0.999, 1e-3, 2 ** -16, 1e-5, 1e-6, 0, 1];
   const count = (p: number): number => (p > 0 && p < 1e-4 ? 4_000_000 : 400_000);
@@ -155,7 +155,7 @@ test("bernoulli: rates, also those that 24 bits do not resolve; never at 0, alwa
       p === 0 || p === 1 ? 0 : 5 * Math.sqrt(n * p * (1 - p)) + 1,
     );
   });
-}, 60_000);
+}, 300_000);
 test("randint: ranges from 2 values to all of i32", async () => {
   const ranges: [number, number][] = [
     [0, 2],
@@ -193,7 +193,7 @@ test("randint: ranges from 2 values to all of i32", async () => {
         `${low}..${high}: low bits`,
       );
   }
-}, 120_000);
+}, 300_000);
 test("randint by bounds that the run knows, and as an index", async () => {
   const n = 100_000;
   const got = await onDevice(
@@ -239,7 +239,7 @@ test("categorical: frequencies, classes of probability 0, and long lists", async
   const places = long["g"]!;
   expectMean(places, (v) => v % 2, 0.25, Math.sqrt(3) / 4, "odd classes");
   expectMean(places, (v) => v / 100_000, 0.5, Math.sqrt(1 / 12), "places");
-}, 120_000);
+}, 300_000);
 test("shuffles of the host: every place for every row, and neighbours", () => {
   const [rows, rounds] = [20, 20_000];
   const counts = new Uint32Array(rows * rows);

@@ -360,7 +360,7 @@ test.each(contexts.map(([name, context], i) => [name, context, i] as const))(
     }
     expect(good).toBeGreaterThan(lines.length / 20);
   },
-  120_000,
+  300_000,
 );
 test("a body that is made of tensors is taken for every index", () => {
   const body = (b: string): string => `export fn f(x: f32[3], s: f32) = for j in 0..3: ${b}`;

@@ -266,7 +266,7 @@ test("functions of one operand, reducers, axes, shapes and indices", () => {
       [...tensors, ...written].map((a) => line([a], f(texts([a])[0]!))),
     ),
   );
-}, 60_000);
+}, 300_000);
 
 const layers = [
   "Linear(2)",

@@ -60,7 +60,7 @@ beforeAll(() => {
   mkdirSync(join(place, "unpacked"));
   execFileSync("tar", ["xzf", tarball, "-C", join(place, "unpacked")]);
   project("installed");
-}, 120_000);
+}, 300_000);
 afterAll(() => rmSync(place, { recursive: true, force: true }), 60_000);
 
 /** What npm installs with the package, by the lock: what it depends on, and what that does. */
@@ -142,7 +142,7 @@ describe("installed in an empty folder", () => {
       const help = npx(folder, ["train", "--help"]);
       expect(help.stdout).toContain("  npx dlm train node_modules/dlm/examples/digits.dlm  ");
     },
-    120_000,
+    300_000,
   );
   onLinux(
     "without the optional package it says the one command that mends it",
@@ -172,7 +172,7 @@ describe("installed in an empty folder", () => {
       expect(other.stderr).toContain("is not the package that dlm knows");
       expect(existsSync(join(without, "home/.cache"))).toBe(false);
     },
-    60_000,
+    300_000,
   );
 });
 
@@ -196,7 +196,7 @@ opened.close();`,
     const done = spawnSync(process.execPath, ["main.js"], { cwd: folder, env: bareMachine(folder), encoding: "utf8" });
     expect(done.stderr).toBe("");
     expect(done.stdout).toBe("2,1 true true\n");
-  }, 120_000);
+  }, 300_000);
   test("the version alone brings nothing of the compiler into a bundle", async () => {
     const bundled = async (code: string): Promise<{ readonly bytes: number; readonly files: readonly string[] }> => {
       const result = await build({
@@ -234,7 +234,7 @@ opened.close();`,
       encoding: "utf8",
     });
     expect(run.stdout).toBe("f\n");
-  }, 60_000);
+  }, 300_000);
 });
 
 describe("types", () => {
@@ -274,7 +274,7 @@ export {};
       expect(out.status).toBe(0);
     });
     writeFileSync(join(folder, "main.ts"), code);
-  }, 120_000);
+  }, 300_000);
   test.each(Object.entries(settings))("a strict project without @webgpu/types: %s", (_, more) => {
     const config = join(folder, "tsconfig.json");
     writeFileSync(config, JSON.stringify({ compilerOptions: { ...options, ...more }, include: ["main.ts"] }));

@@ -288,7 +288,7 @@ test("no offset of no text makes them throw", () => {
         q.completionsAt(offset);
         q.callTree();
       }
-}, 60_000);
+}, 300_000);
 test("a plain analysis keeps nothing", async () => {
   const { analyse } = await import("../../compiler/front.ts");
   expect(analyse(text).knowledge).toBe(undefined);

@@ -63,7 +63,7 @@ afterAll(async () => {
     close();
   }
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+}, 300_000);
 
 /** In memory; every checkpoint that was ever written. */
 function memory(failing = false): CheckpointStore & { readonly written: Uint8Array[] } {

@@ -158,7 +158,7 @@ const hasLoop = (commands: readonly Command[]): boolean => commands.some((c) => 
 
 const whole = new Set(["lstm of odd sizes"]); // on all of them; the others on two each
 for (const [at, { name, text, dims }] of cases.entries())
-  test(name, { timeout: 240_000 }, async () => {
+  test(name, { timeout: 300_000 }, async () => {
     const all = Object.entries(on);
     for (const [k, [which, target]] of all.entries()) {
       if (!whole.has(name) && ![0, 3].some((d) => (at + d) % all.length === k)) continue;

@@ -56,7 +56,7 @@ beforeAll(async () => {
   for (const name of ["vite", "webgpu"])
     symlinkSync(join(project, "node_modules", name), join(root, "node_modules", name));
   [browser, server] = await Promise.all([openBrowser(), serve(root)]);
-}, 200_000);
+}, 300_000);
 afterAll(async () => {
   await browser?.close();
   server?.close();
@@ -80,7 +80,7 @@ interface Used {
   readonly modules: number;
 }
 const used = async (page: Page): Promise<void> => {
-  await page.waitForFunction(() => "done" in globalThis, undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => "done" in globalThis, undefined, { timeout: 300_000 });
   const { y, data, modules } = await page.evaluate<Used>("globalThis.done");
   expect(figures(y)).toEqual(figures(expected));
   expect([data, modules <= 2]).toEqual([{}, true]);
@@ -159,7 +159,7 @@ const vite = async (folder: string, plugins: readonly Plugin[], ssr?: string): P
   });
   return told;
 };
-test("Vite without a plugin: weights and data beside the page", { timeout: 120_000 }, async () => {
+test("Vite without a plugin: weights and data beside the page", { timeout: 300_000 }, async () => {
   put("site/index.html", `<!doctype html><script type="module" src="./main.js"></script>`);
   put(
     "site/main.js",
@@ -175,11 +175,11 @@ globalThis.trained = { step: (await whole.train("fit", { steps: 20 })).step, row
   const page = await (await browser.newContext()).newPage();
   await page.goto(`${own.address}/index.html`);
   await used(page);
-  await page.waitForFunction(() => "trained" in globalThis, undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => "trained" in globalThis, undefined, { timeout: 300_000 });
   expect(await page.evaluate("globalThis.trained")).toEqual({ step: 20, rows: 4 });
   own.close();
 });
-test("rendered on a server: the plugin's module in Node", { timeout: 120_000 }, async () => {
+test("rendered on a server: the plugin's module in Node", { timeout: 300_000 }, async () => {
   put("server/package.json", '{ "type": "module" }');
   put("server/net.dlm", model);
   put("server/data/rows.csv", rows);
@@ -197,7 +197,7 @@ model.close();`,
     execFile(
       process.execPath,
       ["dist/main.js"],
-      { cwd: join(root, "server"), env: { ...process.env, DLM_DEVICE: "embedded" }, timeout: 60_000 },
+      { cwd: join(root, "server"), env: { ...process.env, DLM_DEVICE: "embedded" }, timeout: 300_000 },
       (error, out, err) => resolve(error ? err : out),
     ),
   );
@@ -224,7 +224,7 @@ const event = (page: Page, kind: string): Promise<unknown> =>
     (k) => (globalThis as unknown as { events?: { kind: string }[] }).events?.some((e) => e.kind === k),
     kind,
     {
-      timeout: 60_000,
+      timeout: 300_000,
     },
   );
 const capture = `const ask = GPUAdapter.prototype.requestDevice;
@@ -234,18 +234,18 @@ GPUAdapter.prototype.requestDevice = async function (...given) {
   devices.push(device);
   return device;
 };`;
-test("the device of a page is lost, twice, and another takes over", { timeout: 120_000 }, async () => {
+test("the device of a page is lost, twice, and another takes over", { timeout: 300_000 }, async () => {
   const page = await open("host/index.html", capture);
   await page.evaluate(training);
   for (const time of [1, 2]) {
     await event(page, "kept");
-    await page.waitForFunction(`events.at(-1).kind === "kept"`, undefined, { timeout: 60_000 });
+    await page.waitForFunction(`events.at(-1).kind === "kept"`, undefined, { timeout: 300_000 });
     await page.evaluate("devices.at(-1).destroy()");
     await page.waitForFunction(`events.filter((e) => e.kind === "resumed").length === ${time}`, undefined, {
-      timeout: 60_000,
+      timeout: 300_000,
     });
     await page.waitForFunction("steps.at(-1) > events.findLast((e) => e.kind === 'resumed').steps.fit", undefined, {
-      timeout: 60_000,
+      timeout: 300_000,
     });
   }
   const [kinds, count] = await page.evaluate<[string[], number]>(
@@ -261,12 +261,12 @@ test("the device of a page is lost, twice, and another takes over", { timeout: 1
 });
 test(
   "a page that is put out of sight keeps what it has at once, and takes it up when it comes back",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const page = await open("host/index.html");
     await page.evaluate(training);
-    await page.waitForFunction("steps.at(-1) > 100", undefined, { timeout: 60_000 });
-    await page.waitForFunction("events.some((e) => e.kind === 'kept')", undefined, { timeout: 60_000 });
+    await page.waitForFunction("steps.at(-1) > 100", undefined, { timeout: 300_000 });
+    await page.waitForFunction("events.some((e) => e.kind === 'kept')", undefined, { timeout: 300_000 });
     const before = await page.evaluate<number>(`(() => {
     Object.defineProperty(document, "visibilityState", { value: "hidden" });
     const step = steps.at(-1);
@@ -289,15 +289,15 @@ test(
     await page.context().close();
   },
 );
-test("a page that stood still says for how long, and goes on", { timeout: 120_000 }, async () => {
+test("a page that stood still says for how long, and goes on", { timeout: 300_000 }, async () => {
   const page = await open("host/index.html");
   await page.evaluate(training);
-  await page.waitForFunction("steps.at(-1) > 10", undefined, { timeout: 60_000 });
+  await page.waitForFunction("steps.at(-1) > 10", undefined, { timeout: 300_000 });
   await page.evaluate("{ const began = Date.now(); while (Date.now() - began < 11_000); }"); // no task of the page runs meanwhile
   await event(page, "slept");
   const { seconds } = await page.evaluate<{ seconds: number }>("events.find((e) => e.kind === 'slept')");
   expect(seconds).toBeGreaterThan(10);
   const now = await page.evaluate<number>("steps.at(-1)");
-  await page.waitForFunction(`steps.at(-1) > ${now}`, undefined, { timeout: 60_000 });
+  await page.waitForFunction(`steps.at(-1) > ${now}`, undefined, { timeout: 300_000 });
   await page.context().close();
 });

@@ -137,7 +137,7 @@ async function open(address: string): Promise<{ readonly page: Page; readonly er
   return { page, errors };
 }
 const ready = (page: Page): Promise<unknown> =>
-  page.waitForSelector("body[data-ready]", { state: "attached", timeout: 90_000 });
+  page.waitForSelector("body[data-ready]", { state: "attached", timeout: 300_000 });
 const done = (page: Page): Promise<Done> => page.evaluate("globalThis.done");
 
 describe.each([
@@ -178,7 +178,7 @@ describe.each([
 
     const { page, errors } = await open(`${server.address}/index.html`);
     await ready(page);
-    await page.waitForFunction(() => Number(document.title) > 900, undefined, { timeout: 90_000 });
+    await page.waitForFunction(() => Number(document.title) > 900, undefined, { timeout: 300_000 });
     await page.reload();
     await ready(page);
     const resumed = await done(page);
@@ -193,7 +193,7 @@ describe.each([
     server.close();
   });
 
-  test("its types are beside it, and right", { timeout: 120_000 }, async () => {
+  test("its types are beside it, and right", { timeout: 300_000 }, async () => {
     const tsc = join(project, "node_modules/typescript/bin/tsc");
     expect(await node(site, [tsc, "-p", "."])).toEqual({ status: 0, said: "" });
     put(site, { "main.ts": main.replace("predict(model, { x })", "predict(model, { y: x })") });
@@ -206,22 +206,22 @@ describe.each([
     await ready(page);
     put(site, { "model.dlm": model.replace("softmax(net(x))", "softmax(nett(x))") });
     const overlay = page.locator("vite-error-overlay");
-    await overlay.waitFor({ state: "attached", timeout: 60_000 });
+    await overlay.waitFor({ state: "attached", timeout: 300_000 });
     expect(await overlay.locator(".message-body").textContent()).toContain("DLM2001: there is no `nett` here");
     expect(await overlay.locator(".file").first().textContent()).toMatch(/\/model\.dlm:17:55/);
     expect(await overlay.locator(".frame").textContent()).toMatch(
       /17 \| export fn predict.*softmax\(nett\(x\)\)\n +\| +\^\^\^\^\n.*did you mean `net`/s,
     );
     put(site, { "model.dlm": model.replace("epochs: 800", "epochs: 2") });
-    await overlay.waitFor({ state: "detached", timeout: 60_000 });
+    await overlay.waitFor({ state: "detached", timeout: 300_000 });
     await ready(page);
     expect(await done(page)).toMatchObject({ step: 12 });
     // a file that it imports
     put(site, { "parts.dlm": "const width = 7\nconst depth = ¿\n" });
-    await overlay.waitFor({ state: "attached", timeout: 60_000 });
+    await overlay.waitFor({ state: "attached", timeout: 300_000 });
     expect(await overlay.locator(".file").first().textContent()).toMatch(/\/parts\.dlm:2:14/);
     put(site, { "parts.dlm": "const width = 7\n" });
-    await overlay.waitFor({ state: "detached", timeout: 60_000 });
+    await overlay.waitFor({ state: "detached", timeout: 300_000 });
     await ready(page);
     expect(await done(page)).toMatchObject({ begun: 0, step: 12 }); // another model begins anew
     put(site, written);
@@ -255,6 +255,6 @@ test("the site of docs/web.md", { timeout: 300_000 }, async () => {
   });
   const server = await serve(join(site, "dist"));
   const { page } = await open(`${server.address}/index.html`);
-  await page.waitForFunction(() => /^class \d$/.test(document.body.textContent ?? ""), undefined, { timeout: 90_000 });
+  await page.waitForFunction(() => /^class \d$/.test(document.body.textContent ?? ""), undefined, { timeout: 300_000 });
   server.close();
 });
