@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { analyse } from "../../compiler/front.ts";
 import { readSafetensors, writeSafetensors, type StoredTensor } from "../../runtime/safetensors.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
 import { made, withModel } from "../model.ts";
 import { permute, reshaped, type ReferenceTensor } from "../reference/case.ts";
 
@@ -190,6 +191,33 @@ test("sizes of inputs as first arguments", () => {
   }
   expect(parameters(applied("B, 3, 32, 32", "Conv2d(8, 3)"))["net.conv2d.w"]).toEqual([3, 3, 32, 8]);
 });
+test.each([
+  ["`AdamW`", inTrain("", "AdamW(lr: 1e-3)"), "adamw"],
+  ["`weight_decay:`", inTrain("", "adamw(lr: 1e-3, weight_decay: 0.1)"), "decay"],
+  ["`out_features:`", applied("B, 4", "Linear(out_features: 3)"), "out"],
+  ["`dim:`", "export fn p(x: f32[B, 4]) = sum(x, dim: 1)", "axis"],
+  ["`ReLU`", applied("B, 4", "ReLU()"), "relu"],
+])("PyTorch's name %s", (said, text, name) => {
+  expect(page).toContain(said);
+  const { diagnostics } = analyse(text, { name: "test.dlm" });
+  expect(renderDiagnostics(diagnostics)).toContain(`did you mean \`${name}\`?`);
+});
+test("masks of attention are true where a key is seen", async () => {
+  const text = `model net(x: f32[1, 3, 4], keep: bool[1, 3], mask: bool[3, 3]) = MultiHeadAttention(1, return_weights: true)(x, keep: keep, mask: mask)
+export fn p(x: f32[1, 3, 4], keep: f32[1, 3], mask: f32[3, 3]) -> f32[1, 1, 3, 3] {
+  let (_, w) = net(x, keep > 0, mask > 0)
+  return w
+}`;
+  await withModel(made(text), async (model) => {
+    const x = [numbers(3, (t) => numbers(4, (d) => Math.sin(t * 4 + d)))];
+    const all = numbers(3, () => [1, 1, 1]);
+    const kept = (await model.run("p", { x, keep: [[1, 1, 0]], mask: all }))["p"]!.data;
+    expect(numbers(9, (i) => kept[i]! > 0)).toEqual([true, true, false, true, true, false, true, true, false]);
+    const lower = numbers(3, (i) => numbers(3, (j) => (j <= i ? 1 : 0)));
+    const seen = (await model.run("p", { x, keep: [[1, 1, 1]], mask: lower }))["p"]!.data;
+    expect(numbers(9, (i) => seen[i]! > 0)).toEqual(lower.flat().map((v) => v === 1));
+  });
+}, 60_000);
 test("what does not fit", () => {
   expect(codes("export fn p(x: f32[B, 1], y: f32[B]) = mse(x, y)")).toEqual(["DLM2003"]);
   expect(codes("export fn p(x: f32[B], n: i32[B]) = x + n")).not.toEqual([]);
