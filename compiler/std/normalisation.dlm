@@ -1,7 +1,7 @@
 # Normalisation. Tensors are channels last; variances are biased and `eps` is added to them, as in PyTorch. Means and variances are those of the differences from one of the elements, so that values far from 0 lose nothing.
 
 ## Normalised over the last `axes` axes, then gain g and offset b, of the shape of these axes (of several: scale.g, scale.b). Normalises its input. A common choice: LayerNorm(). Also called LayerNormalization and layer_norm. `eps` is also called epsilon. `affine` is also called elementwise_affine.
-layer LayerNorm(eps: f32 = 1e-5, affine: bool = true, axes: int = 1, bias: bool = affine, weights: dist = ones,
+layer LayerNorm(eps: f32 in 0..1 = 1e-5, affine: bool = true, axes: int = 1, bias: bool = affine, weights: dist = ones,
                 biases: dist = zeros)
                (x: f32[...S, C]) -> f32[...S, C] {
   param g: f32[C] ~ weights
@@ -15,7 +15,7 @@ layer LayerNorm(eps: f32 = 1e-5, affine: bool = true, axes: int = 1, bias: bool 
   return if axes > 1 then scale(y, sum(x, axis: 0..rank(x) - axes)) else if bias then z + b else z
 }
 ## x / sqrt(mean(x^2) + eps) over the last `axes` axes, times the gain g, of the shape of these axes (of several: scale.g). Normalises its input. Also called RMSNormalization and rms_norm. `affine` is also called elementwise_affine.
-layer RMSNorm(eps: f32 = 1e-6, affine: bool = true, axes: int = 1, weights: dist = ones)
+layer RMSNorm(eps: f32 in 0..1 = 1e-6, affine: bool = true, axes: int = 1, weights: dist = ones)
              (x: f32[...S, C]) -> f32[...S, C] {
   param g: f32[C] ~ weights
   let scale = Scale(affine, false, weights, zeros)
@@ -32,7 +32,7 @@ layer Scale(affine: bool = true, bias: bool = true, weights: dist = ones, biases
 }
 ## Normalised over all axes but the last: by the batch in training (biased variance), by running statistics otherwise (which take the unbiased variance); with track: false always by the batch.
 ## Then gain g and offset b of each channel. The batch's statistics are those of the differences from its first row. Normalises its input. Also called BatchNormalization and batch_norm. `track` is also called track_running_stats. `eps` is also called epsilon.
-layer BatchNorm(momentum: f32 = 0.1, eps: f32 = 1e-5, affine: bool = true, track: bool = true, weights: dist = ones,
+layer BatchNorm(momentum: f32 in 0..1 = 0.1, eps: f32 in 0..1 = 1e-5, affine: bool = true, track: bool = true, weights: dist = ones,
                 biases: dist = zeros)
                (x: f32[...S, C]) -> f32[...S, C] {
   param g: f32[C] ~ weights
@@ -57,7 +57,7 @@ const BatchNorm2d = BatchNorm
 ## BatchNorm of [B, D, H, W, C].
 const BatchNorm3d = BatchNorm
 ## Normalised over all positions and the channels of each of `groups` groups of neighbouring channels, in every row of [B, ..., C] (Wu and He 2018). Then gain g and offset b of each channel. Normalises its input. Also called GroupNormalization and group_norm. `groups` is also called num_groups. `eps` is also called epsilon.
-layer GroupNorm(groups: int, eps: f32 = 1e-5, affine: bool = true, weights: dist = ones, biases: dist = zeros)
+layer GroupNorm(groups: int, eps: f32 in 0..1 = 1e-5, affine: bool = true, weights: dist = ones, biases: dist = zeros)
                (x: f32[B, ...S, C]) -> f32[B, ...S, C] {
   param g: f32[C] ~ weights
   param b: f32[C] ~ biases
@@ -69,7 +69,7 @@ layer GroupNorm(groups: int, eps: f32 = 1e-5, affine: bool = true, weights: dist
 }
 ## Normalised over all positions, each channel of each row of [B, ..., C] for itself (Ulyanov et al. 2016). With `affine` then gain g and offset b of each channel; with `track` by running statistics outside training
 ## (which take the unbiased variance). Normalises its input. Also called InstanceNormalization and instance_norm. `track` is also called track_running_stats. `eps` is also called epsilon.
-layer InstanceNorm(momentum: f32 = 0.1, eps: f32 = 1e-5, affine: bool = false, track: bool = false,
+layer InstanceNorm(momentum: f32 in 0..1 = 0.1, eps: f32 in 0..1 = 1e-5, affine: bool = false, track: bool = false,
                    weights: dist = ones, biases: dist = zeros)
                   (x: f32[B, ...S, C]) -> f32[B, ...S, C] {
   param g: f32[C] ~ weights
@@ -92,7 +92,7 @@ const InstanceNorm2d = InstanceNorm
 ## InstanceNorm of [B, D, H, W, C].
 const InstanceNorm3d = InstanceNorm
 ## Rows [B, N, C] normalised by their own mean and variance in training, which running ones follow, and by these otherwise.
-layer Running(momentum: f32 = 0.1)(x: f32[B, N, C], m: f32[B, 1, C], v: f32[B, 1, C], eps: f32) -> f32[B, N, C] {
+layer Running(momentum: f32 in 0..1 = 0.1)(x: f32[B, N, C], m: f32[B, 1, C], v: f32[B, 1, C], eps: f32) -> f32[B, N, C] {
   state mu: f32[C] = 0
   state var: f32[C] = 1
   next mu = mu + momentum * (mean(m, axis: 0..-1) - mu),
@@ -116,7 +116,7 @@ layer WeightNorm(weights: dist = ones)(w: f32[...K, O]) -> f32[...K, O] {
 fn weight_norm(w: f32[...K, O], g: f32[O]) -> f32[...K, O] = w * (g / sqrt(sum(w^2, axis: 0..-1)))
 ## w divided by its largest singular value as a matrix [all else, out], which `iterations` of the power method follow in training from the state u: [out] (Miyato et al. 2018). Used as `Linear(8, normalise: SpectralNorm())`.
 ## `iterations` is also called n_power_iterations.
-layer SpectralNorm(iterations: int = 1, eps: f32 = 1e-12)(w: f32[...K, O]) -> f32[...K, O] {
+layer SpectralNorm(iterations: int = 1, eps: f32 in 0..1 = 1e-12)(w: f32[...K, O]) -> f32[...K, O] {
   state u: f32[O] = l2_normalize(normal[O])
   let m = stop(reshape[size(w) // O, O](w))
   let rounds = if training then iterations else 0
