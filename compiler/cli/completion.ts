@@ -2,6 +2,8 @@
 // In: the program, the name of a shell.   Out: a script for it. Files are offered wherever no word of a list is expected.
 import type { Command } from "commander";
 import { explanations } from "../explain.ts";
+import { dataSets } from "./data-sets.ts";
+import { templates } from "./init.ts";
 import { targets } from "../kernel/target.ts";
 import { nearest, stages } from "./options.ts";
 import { UsageError } from "./problem.ts";
@@ -35,14 +37,19 @@ const known: Readonly<Record<string, () => readonly string[]>> = {
   "--target": () => Object.keys(targets),
   "--device": () => ["auto", "gpu", "system", "embedded"],
   "--split": () => ["train", "valid", "test"],
+  "--mode": () => ["min", "max"],
   code: () => Object.keys(explanations),
   shell: () => Object.keys(shells),
+  template: () => Object.keys(templates()),
+  "fetch name": () => Object.keys(dataSets),
 };
 function entryOf(command: Command): Entry {
   return {
     name: command.name(),
     about: command.description(),
-    words: command.registeredArguments.flatMap((argument) => known[argument.name()]?.() ?? []),
+    words: command.registeredArguments.flatMap(
+      (argument) => (known[argument.name()] ?? known[`${command.name()} ${argument.name()}`])?.() ?? [],
+    ),
     options: [
       ...command.options.map((option) => ({
         flag: option.long ?? option.short ?? "",
@@ -53,7 +60,8 @@ function entryOf(command: Command): Entry {
     ],
   };
 }
-const valueOf = (flags: string): "file" | readonly [] => (/<(file|folder|name=value)>/.test(flags) ? "file" : []);
+const valueOf = (flags: string): "file" | readonly [] =>
+  /<(file|folder|name=value|checkpoint|sweep)>/.test(flags) ? "file" : [];
 
 // ---- scripts
 
@@ -67,6 +75,10 @@ function bash(entries: readonly Entry[]): string {
     ),
   );
   return `# Completion of dlm for bash: source this file.
+_dlm_files() { # their names may have spaces in them
+  local IFS=$'\\n'
+  COMPREPLY=($(compgen -f -- "$1"))
+}
 _dlm() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} flags= words=
   COMPREPLY=()
@@ -75,14 +87,14 @@ _dlm() {
     return
   fi
   case $before in
-${[...values].map(([flag, takes]) => `    ${flag}) ${takes === "file" ? `COMPREPLY=($(compgen -f -- "$word"))` : `COMPREPLY=($(compgen -W ${list(takes)} -- "$word"))`}; return ;;`).join("\n")}
+${[...values].map(([flag, takes]) => `    ${flag}) ${takes === "file" ? `_dlm_files "$word"` : `COMPREPLY=($(compgen -W ${list(takes)} -- "$word"))`}; return ;;`).join("\n")}
   esac
   case \${COMP_WORDS[1]} in
 ${cases.join("\n")}
   esac
   if [[ $word == -* ]]; then COMPREPLY=($(compgen -W "$flags" -- "$word"))
   elif [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$word"))
-  else COMPREPLY=($(compgen -f -- "$word")); fi
+  else _dlm_files "$word"; fi
 }
 complete -o filenames -F _dlm dlm
 `;

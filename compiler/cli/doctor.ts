@@ -54,7 +54,7 @@ export interface DoctorFlags {
 export async function doctor(options: DoctorFlags): Promise<void> {
   if (options.install) await install(options);
   const report = await examine(options.device);
-  if (options.json) process.stdout.write(JSON.stringify(report, undefined, 2) + "\n");
+  if (options.json) process.stdout.write(JSON.stringify({ kind: "doctor", ...report }) + "\n");
   else process.stdout.write(render(report, openTerminal(false).color));
   if (!report.used.device || report.used.computes === false) process.exitCode = 1;
 }

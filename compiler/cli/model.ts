@@ -44,7 +44,9 @@ export interface Compilation extends CompileResult {
 }
 export type Planned = Compilation & { readonly plan: Plan };
 
-export function openModel(path: string): ModelFile {
+/** A path that begins with a dash bears its folder, so that no command which is printed has it for an option. */
+export function openModel(wanted: string): ModelFile {
+  const path = wanted.startsWith("-") ? `./${wanted}` : wanted;
   const name = basename(path).replace(/\p{Cc}/gu, "-"); // kernels bear it in their comments
   return { path, name, folder: dirname(path), text: readText(path), files: new Set([path]) };
 }

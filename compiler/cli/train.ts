@@ -260,7 +260,9 @@ function resumeLine(args: readonly string[], checkpoint: string): string {
     if (/^--(resume|stop-after)$/.test(args[i]!)) i++;
     else kept.push(args[i]!);
   }
-  return commandLine(...kept, "--resume", checkpoint);
+  const end = kept.indexOf("--"); // behind it are no options
+  kept.splice(end < 0 ? kept.length : end, 0, "--resume", checkpoint);
+  return commandLine(...kept);
 }
 const resumeText = (checkpoint: string): string => resumeLine(process.argv.slice(2), checkpoint);
 const keptText = (checkpoint: string): string =>

@@ -56,6 +56,14 @@ const shell = (
 };
 
 describe("commands that are printed", () => {
+  test("take a model whose name begins with a dash for a file", async () => {
+    cpSync(join(examples, "xor.dlm"), join(folder, "-x.dlm"));
+    const { status, out, err } = await dlm(["train", "--steps", "4", "--", "-x.dlm"]);
+    expect([status, err]).toEqual([0, ""]);
+    expect(shell(/npx dlm eval .*/.exec(out)![0]).status).toBe(0);
+    const paused = await dlm(["train", "--steps", "8", "--stop-after", "2", "--", "-x.dlm"]);
+    expect(shell(/npx dlm train .*/.exec(paused.out + paused.err)![0])).toMatchObject({ status: 0, err: "" });
+  }, 30_000);
   test("run as they are written: after training, and after a pause", async () => {
     const paused = await dlm([
       "train",
@@ -147,6 +155,11 @@ test("completion has every command and option, and is sound for its shell", asyn
   expect(complete(["dlm", "inspect", "iris.dlm", "--stage", "b"])).toEqual(["backward"]);
   expect(complete(["dlm", "explain", "DLM200"])).toContain("DLM2003");
   expect(complete(["dlm", "train", "iris.d"])).toEqual(["iris.dlm"]);
+  expect(complete(["dlm", "train", "a fo"])).toEqual(["a folder"]);
+  expect(complete(["dlm", "train", "iris.dlm", "--resume", "iris.d"])).toEqual(["iris.dlm"]);
+  expect(complete(["dlm", "init", "ch"])).toEqual(["characters"]);
+  expect(complete(["dlm", "fetch", "mn"])).toEqual(["mnist"]);
+  expect(complete(["dlm", "sweep", "--mode", ""])).toEqual(["min", "max"]);
   for (const shellName of ["zsh", "fish"]) expect((await dlm(["completion", shellName])).out).toContain("train");
   expect(await dlm(["completion", "csh"])).toMatchObject({ status: 2 });
 }, 300_000);

@@ -1,11 +1,13 @@
 // The folder of a run, as its user finds it: what is in it, where it lies, that nothing which befalls it ends a training; and dlm runs and dlm compare.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { fileHead, scalarsEvent } from "../../compiler/cli/runs/events-file.ts";
+import { letterOf } from "../../compiler/cli/runs/curves-text.ts";
 import { newFolder, plainName } from "../../compiler/cli/runs/folder.ts";
 import { lineDifferences } from "../../compiler/cli/runs/differences.ts";
 import { Recorder, type MetricRow } from "../../compiler/cli/runs/metrics.ts";
+import { tableLines } from "../../compiler/cli/runs/table.ts";
 import { readEvents, slowCrc32c } from "./events-file.ts";
 import { events, program, type Outcome } from "./program.ts";
 
@@ -359,6 +361,8 @@ test("dlm runs: a table, one a line as JSON; nothing there is told", async () =>
   put("strange/broken/run.json", '{"kind": "run"');
   put("strange/file", "");
   expect((await dlm(["runs", "--runs", "strange"])).out).toMatch(/\nbroken +not readable\n$/);
+  const listed = events((await dlm(["runs", "--runs", "strange", "--json"])).out);
+  expect(listed).toEqual([{ kind: "run", path: "strange/broken", name: "broken", state: "unreadable" }]);
 });
 test("dlm compare: settings, lines of the models, curves on the terminal and as a picture", async () => {
   put("wide.dlm", bytes("iris.dlm").toString().replace("Linear(16", "Linear(32"));
@@ -406,15 +410,33 @@ test("an imported file that was changed is a difference", async () => {
   const { out, err } = await dlm(["compare", a!, b!]);
   expect(out, err).toMatch(/\nimport part\.dlm +[0-9a-f]{12} +[0-9a-f]{12}\n/);
 });
+test("dlm compare: many runs have names of their own, what a folder has lost is told and not made up", async () => {
+  expect(new Set(Array.from({ length: 200 }, (_, i) => letterOf(i))).size).toBe(200);
+  const copies = Array.from({ length: 54 }, (_, i) => `many/${i}-copy`);
+  for (const copy of copies) cpSync(join(folder, run), join(folder, copy), { recursive: true });
+  const all = await dlm(["compare", ...copies]);
+  expect([all.status, all.err]).toEqual([0, ""]);
+  expect(all.out).toMatch(/^A {3}0-copy {2}finished [\s\S]*\nz {3}51-copy [\s\S]*\n54 {2}53-copy /);
+
+  const [bare, other] = copies;
+  rmSync(join(folder, bare!, "model.dlm"));
+  rmSync(join(folder, bare!, "metrics.jsonl"));
+  const { status, out } = await dlm(["compare", bare!, other!]);
+  expect(status).toBe(0);
+  expect(out).toContain(`the text of the model is not kept in ${bare}\n`);
+  expect(out).not.toMatch(/^[+-] | $/m);
+  expect(tableLines([{ title: "a" }, { title: "b" }], [["x\ny\tz", "1"]])).toEqual(["a      b", "x y z  1"]);
+});
 test("dlm compare says what it cannot find", async () => {
   const of = async (...args: string[]): Promise<string> => {
     const { status, err, out } = await dlm(["compare", ...args]);
-    expect([status, out]).toEqual([1, ""]);
+    expect([status, out]).toEqual([args.includes("--metric") ? 2 : 1, ""]);
     return err;
   };
   expect(await of("nothing", run)).toContain("there is no run nothing in runs; `npx dlm runs` lists them");
+  expect(await of("nothing", run, "--runs", "many")).toContain("`npx dlm runs --runs many` lists them");
   expect(await of(run)).toContain("only one run is named");
-  expect(await of("20", run)).toMatch(/20 is a part of \d+ names/);
+  expect(await of("copy", run, "--runs", "many")).toContain("copy is a part of 54 names");
   expect(await of(run, run, "--metric", "los")).toContain(
     "no run has the metric los; there are loss, acc; did you mean loss?",
   );

@@ -233,6 +233,12 @@ test("what no run can do without ends a sweep after the second", async () => {
   expect([status, events(out).filter((e) => e.kind === "run").length]).toEqual([1, 2]);
   expect(err).toMatch(/^dlm: cannot read data\/mnist[\s\S]*npx dlm fetch mnist gets it.*; no other run is tried\n$/);
 });
+test("a metric that nothing measures is told before anything runs", async () => {
+  const { status, out, err } = await dlm([...args, "--by", "eror", "--runs", "unknown"]);
+  expect([status, out]).toEqual([2, ""]);
+  expect(err).toContain("--by eror: m.dlm measures no such thing; there are loss, error; did you mean error?");
+  expect(() => sweepsIn("unknown")).toThrow("ENOENT");
+});
 test("too many runs, no model, no train block", async () => {
   const many = Array.from({ length: 200 }, (_, i) => i + 1).join();
   expect(() => cellsOf({ a: many.split(","), b: many.split(",") }, [1])).toThrow("40000 runs are too many");

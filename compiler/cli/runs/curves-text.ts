@@ -5,7 +5,11 @@ import { styles } from "../terminal.ts";
 const height = 14; // lines
 const several = "*"; // of runs at one place
 
-export const letterOf = (run: number): string => String.fromCharCode((run < 26 ? 65 : 71) + (run % 52)); // A to Z, a to z
+const further = "+"; // a run of those for which there is no letter
+
+/** A to Z, a to z, then numbers. */
+export const letterOf = (run: number): string =>
+  run < 52 ? String.fromCharCode((run < 26 ? 65 : 71) + run) : String(run + 1);
 /** Of the run that bears the letter. */
 export function paint(color: boolean, run: number): (text: string) => string {
   const { cyan, yellow, green, red, bold } = styles(color);
@@ -37,7 +41,7 @@ export function curveLines(series: readonly Series[], width: number, color: bool
   const drawn = cells.map((row, r) => {
     const label = (labels.get(r) ?? "").padStart(left);
     const text = row
-      .map((run) => (run === -1 ? " " : run === -2 ? several : paint(color, run)(letterOf(run))))
+      .map((run) => (run === -1 ? " " : run === -2 ? several : paint(color, run)(run < 52 ? letterOf(run) : further)))
       .join("");
     return `  ${label} ${labels.has(r) ? "┤" : "│"}${text}`.trimEnd();
   });

@@ -14,6 +14,8 @@ import { commandLine } from "../started.ts";
 import { UserError } from "../problem.ts";
 import type { MetricRow } from "./metrics.ts";
 
+export const usualRuns = "runs"; // the folder
+
 export interface BlockSettings {
   readonly batch: number;
   readonly accumulate: number;
@@ -55,7 +57,7 @@ export interface KeptRun {
   readonly path: string;
   readonly name: string;
   readonly record: RunRecord;
-  readonly text: string; // of the model; "" where it is not there
+  readonly text: string | undefined; // of the model; undefined where it is not there
   readonly rows: readonly MetricRow[];
   readonly report: RunReport | undefined;
   readonly state: RunStatus | "running" | "killed";
@@ -118,7 +120,7 @@ export function readRun(path: string): KeptRun | undefined {
   if (!isRecord(record)) return undefined;
   const found = readJson(join(path, files.report));
   const report = isReport(found) ? found : undefined;
-  let text = "";
+  let text: string | undefined;
   attempt(() => (text = fs.readFileSync(join(path, files.model), "utf8")));
   return {
     path,
@@ -176,7 +178,7 @@ export function findRun(wanted: string, folder: string): string {
     );
   throw new UserError(
     all.length
-      ? `there is no run ${wanted} in ${folder}; \`${commandLine("runs")}\` lists them${nearest(wanted, names)}`
+      ? `there is no run ${wanted} in ${folder}; \`${commandLine("runs", ...(folder === usualRuns ? [] : ["--runs", folder]))}\` lists them${nearest(wanted, names)}`
       : `there are no runs in ${folder}: dlm train leaves them there (--runs FOLDER names another)`,
   );
 }

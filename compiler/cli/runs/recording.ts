@@ -12,7 +12,7 @@ import { resultJson } from "../progress.ts";
 import { curvesSvg } from "./curves-svg.ts";
 import { dateName, newFolder, plainName, recordOf, RunFolder } from "./folder.ts";
 import { Recorder, type MetricRow } from "./metrics.ts";
-import type { RunReport, RunStatus } from "./record.ts";
+import { usualRuns, type RunReport, type RunStatus } from "./record.ts";
 
 export interface RecordFlags {
   readonly runs?: string; // the folder of run folders
@@ -20,7 +20,6 @@ export interface RecordFlags {
   readonly tensorboard?: boolean;
   readonly svg?: string; // a file of curves
 }
-export const usualRuns = "runs";
 
 /** What is wrong with these flags is told before anything is done. */
 export function checkRecord(flags: RecordFlags): void {

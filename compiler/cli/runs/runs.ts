@@ -3,15 +3,14 @@ import { basename } from "node:path";
 import { jsonText } from "../../../runtime/tensor.ts";
 import { checkWritable, writeWhole } from "../files.ts";
 import { nearest } from "../options.ts";
-import { UserError } from "../problem.ts";
+import { UsageError, UserError } from "../problem.ts";
 import { duration, numberText, openTerminal, styles, type Terminal } from "../terminal.ts";
 import { curvesSvg } from "./curves-svg.ts";
 import { curveLines, letterOf, paint } from "./curves-text.ts";
 import { heldOut, panelsOf } from "./curves.ts";
 import { lineDifferences, settingDifferences } from "./differences.ts";
 import type { MetricRow } from "./metrics.ts";
-import { files, findRun, isSweep, readJson, readRun, runFolders, type KeptRun } from "./record.ts";
-import { usualRuns } from "./recording.ts";
+import { files, findRun, isSweep, readJson, readRun, runFolders, usualRuns, type KeptRun } from "./record.ts";
 import { tableLines, type Column } from "./table.ts";
 import { join } from "node:path";
 
@@ -79,7 +78,7 @@ function print(terminal: Terminal, columns: readonly Column[], rows: readonly (r
   for (const line of lines) terminal.line(line);
 }
 function runJson(run: KeptRun | undefined, path: string): object {
-  if (!run) return { kind: "run", path, state: "unreadable" };
+  if (!run) return { kind: "run", path, name: basename(path), state: "unreadable" };
   const { rows, record, report, state, name } = run;
   const found = lastOf(rows);
   return {
@@ -137,9 +136,12 @@ export function compareRuns(wanted: readonly string[], flags: CompareFlags): voi
   const { metric = metrics[0] } = flags;
   const panel = panels.findLast((p) => p.metric === metric);
   if (metric !== undefined && !panel)
-    throw new UserError(`no run has the metric ${metric}; there are ${metrics.join(", ")}${nearest(metric, metrics)}`);
+    throw new UsageError(`no run has the metric ${metric}; there are ${metrics.join(", ")}${nearest(metric, metrics)}`);
   const different = settingDifferences(runs);
-  const text = runs.length === 2 ? lineDifferences(runs[0]!.text, runs[1]!.text) : undefined;
+  const gone = runs.filter((run) => run.text === undefined);
+  const [first, second] = runs.map((run) => run.text);
+  const text =
+    runs.length === 2 && first !== undefined && second !== undefined ? lineDifferences(first, second) : undefined;
   if (flags.svg !== undefined) writeWhole(flags.svg, curvesSvg(runs));
   if (flags.json)
     return terminal.line(
@@ -152,9 +154,12 @@ export function compareRuns(wanted: readonly string[], flags: CompareFlags): voi
       }),
     );
   const { bold, dim, green, red } = styles(terminal.color);
-  runs.forEach((run, i) =>
-    terminal.line(`${paint(terminal.color, i)(letterOf(i))}  ${bold(run.name)}  ${run.state}  ${dim(figures(run))}`),
-  );
+  const width = letterOf(runs.length - 1).length;
+  runs.forEach((run, i) => {
+    const measured = figures(run);
+    const parts = [paint(terminal.color, i)(letterOf(i).padEnd(width)), bold(run.name), run.state];
+    terminal.line([...parts, ...(measured ? [dim(measured)] : [])].join("  "));
+  });
   terminal.line();
   if (different.size)
     print(
@@ -168,7 +173,9 @@ export function compareRuns(wanted: readonly string[], flags: CompareFlags): voi
     terminal.line(dim("model"));
     for (const line of text.slice(0, mostDifferent)) terminal.line(line.startsWith("-") ? red(line) : green(line));
     if (text.length > mostDifferent) terminal.line(dim(`… ${text.length - mostDifferent} more lines`));
-  } else if (runs.some((run) => run.text !== runs[0]!.text)) terminal.line("the texts of the models are different");
+  } else if (gone.length)
+    terminal.line(`the text of the model is not kept in ${gone.map((run) => run.path).join(", ")}`);
+  else if (runs.some((run) => run.text !== runs[0]!.text)) terminal.line("the texts of the models are different");
   if (panel) {
     const series = heldOut(panel.series);
     const splits = [...new Set(series.map((s) => s.split ?? "batches"))];

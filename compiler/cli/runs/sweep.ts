@@ -14,6 +14,7 @@ import { analyse } from "../../front.ts";
 import { counted } from "../../print/text.ts";
 import { deviceFor } from "../device.ts";
 import { checkWritable, writeWhole } from "../files.ts";
+import { nearest } from "../options.ts";
 import { commandLine } from "../started.ts";
 import { compileOptions, dataFiles, openModel, reportDiagnostics, type ModelFile, type ModelFlags } from "../model.ts";
 import { Interrupted, Reported, UsageError, UserError } from "../problem.ts";
@@ -35,8 +36,7 @@ import {
   type CellOutcome,
   type Goal,
 } from "./outcome.ts";
-import { files as names, findRun, readJson, readRun } from "./record.ts";
-import { usualRuns } from "./recording.ts";
+import { files as names, findRun, readJson, readRun, usualRuns } from "./record.ts";
 
 const mostLosses = 3; // of the device, in one run
 const lossMilliseconds = 100;
@@ -108,6 +108,7 @@ export async function sweep(path: string | undefined, flags: SweepFlags): Promis
   }
   const { cause } = interruption;
   if (cause === undefined) return;
+  if (cause === "output") terminal.note("standard output takes no more");
   terminal.note(`${s.path} holds everything so far. To go on:\n  ${resumeText(s.path)}`);
   throw cause === "output" ? new Reported() : new Interrupted(statusOf[cause]);
 }
@@ -155,13 +156,18 @@ async function begun(path: string | undefined, flags: SweepFlags): Promise<Sweep
   return { record, path: folder, model, cells };
 }
 /** The seed of the first train block. Every value is tried alone, so that what is wrong with one is told before an hour of the others. */
-async function checked(model: ModelFile, grid: Grid, flags: ModelFlags): Promise<number> {
+async function checked(model: ModelFile, grid: Grid, flags: ModelFlags & Pick<SweepFlags, "by">): Promise<number> {
   const analysed = async (set: Readonly<Record<string, string>>): Promise<ReturnType<typeof analyse>> =>
     analyse(model.text, await compileOptions(model, { ...flags, set: { ...flags.set, ...set } }));
   const plain = await analysed({});
   reportDiagnostics(plain.diagnostics, model, plain.program !== undefined, flags);
   const [block] = plain.program!.trains; // else Reported was thrown
   if (!block) throw new UserError(`${model.path} has no train block, so there is nothing to train`);
+  const metrics = [...new Set(plain.program!.trains.flatMap(({ columns }) => columns))];
+  if (flags.by !== undefined && !metrics.includes(flags.by))
+    throw new UsageError(
+      `--by ${flags.by}: ${model.path} measures no such thing; there ${metrics.length === 1 ? "is" : "are"} ${metrics.join(", ")}${nearest(flags.by, metrics)}`,
+    );
   const consts = plain.file.items.flatMap((item) => (item.kind === "const" ? [item.name.text] : []));
   const first = Object.fromEntries(Object.entries(grid).map(([name, values]) => [name, values[0]!]));
   for (const [name, values] of Object.entries(grid))

@@ -5,7 +5,8 @@ export interface Column {
   readonly right?: boolean;
 }
 /** Without colours. `width`: of a line; the first column gives way. */
-export function tableLines(columns: readonly Column[], rows: readonly (readonly string[])[]): readonly string[] {
+export function tableLines(columns: readonly Column[], given: readonly (readonly string[])[]): readonly string[] {
+  const rows = given.map((row) => row.map((cell) => cell.replaceAll(/\p{Cc}/gu, " "))); // names of files may have line breaks
   const widths = columns.map(({ title }, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
   const line = (cells: readonly string[]): string =>
     cells
