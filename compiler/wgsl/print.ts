@@ -9,6 +9,8 @@ export interface Writing {
   readonly name: (name: string) => string;
   readonly comments: boolean;
 }
+/** Of one line, whatever the text: names of files may hold what ends a line in WGSL, and so what follows it would be code. The same holds for JavaScript. */
+export const lineComment = (text: string): string => `// ${text.replace(/[\n\v\f\r\x85\u2028\u2029]/g, " ")}`;
 const forReaders: Writing = { name: (name) => name, comments: true };
 
 // ---------------------------------------------------------------- expressions
@@ -86,7 +88,7 @@ function printStatements(block: readonly Statement[], w: Writing = forReaders): 
     switch (s.kind) {
       case "let":
         return [
-          `let ${w.name(s.name)} = ${text(s.value)};${s.comment !== undefined && w.comments ? ` // ${s.comment}` : ""}`,
+          `let ${w.name(s.name)} = ${text(s.value)};${s.comment !== undefined && w.comments ? ` ${lineComment(s.comment)}` : ""}`,
         ];
       case "var":
         return [`var ${w.name(s.name)} = ${text(s.value)};`];
@@ -118,7 +120,7 @@ function printStatements(block: readonly Statement[], w: Writing = forReaders): 
       case "invoke":
         return [`${text(s.call)};`];
       case "comment":
-        return w.comments ? s.lines.map((line) => `// ${line}`) : [];
+        return w.comments ? s.lines.map(lineComment) : [];
       default:
         return s satisfies never;
     }
@@ -139,7 +141,7 @@ export function printModule(
   helpers: readonly string[] = helperCode(m.helpers),
 ): string {
   const comment = (lines: readonly string[]): string[] =>
-    w.comments ? lines.map((line) => `// ${line}`.trimEnd()) : [];
+    w.comments ? lines.map((line) => lineComment(line).trimEnd()) : [];
   const { numbers } = m;
   return [
     ...comment(m.comment),
@@ -149,9 +151,9 @@ export function printModule(
     ...m.bindings.map((b, k) => `@group(0) @binding(${k}) var<${b.space}> ${w.name(b.name)}: ${b.type};`),
     ...(numbers
       ? [
-          `// ${numbers.comment}`,
+          lineComment(numbers.comment),
           `struct ${numbers.type} {`,
-          ...numbers.fields.map((f) => `  ${f.name}: ${f.type}, // ${f.comment}`),
+          ...numbers.fields.map((f) => `  ${f.name}: ${f.type}, ${lineComment(f.comment)}`),
           "}",
           `@group(0) @binding(${m.bindings.length}) var<uniform> ${numbers.name}: ${numbers.type};`,
         ]
