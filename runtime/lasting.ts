@@ -62,13 +62,13 @@ export function createTrainer(plan: Plan, origin: Origin, host: Host): Trainer {
     train: async (options = {}) => {
       const model = await loadModel({ weights: false, ...options });
       try {
-        const results: Record<string, TrainResult> = {};
+        const results: [string, TrainResult][] = [];
         for (const name of model.trains) {
           const result = await model.train(name, options);
-          results[name] = result;
+          results.push([name, result]);
           if (result.reason === "paused") break;
         }
-        return { model, results };
+        return { model, results: Object.fromEntries(results) };
       } catch (error) {
         await model.close();
         throw error;
