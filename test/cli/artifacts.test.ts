@@ -93,6 +93,7 @@ test.each(["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])(
     const trainer = (await import(`${join(folder, "trainer.mjs")}?${end.charCodeAt(0)}`)) as { readonly plan: Plan };
     expect(trainer.plan.name).toBe(name);
     expect("hijacked" in globalThis).toBe(false);
+    expect((await node([join(folder, "trainer.mjs"), "--help"])).out).toMatch(/--steps N/); // it knows itself as a program
     const files = Object.entries(tree(folder)).filter(([path]) => /\.(wgsl|d\.ts)$/.test(path));
     expect(files.length).toBeGreaterThan(4);
     for (const [path] of files) {
