@@ -1,7 +1,7 @@
 // The texts of a compiled model: trainer.mjs, trainer.d.ts and index.html. In: a plan with its code, and the parts made by bundle.mjs.
 // Out: text; the same plan and parts give the same bytes.
 import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/plan.ts";
-import { lineComment } from "../wgsl/print.ts";
+import { lineComment } from "../wgsl/names.ts";
 
 export interface TrainerParts {
   readonly runtime: string; // an expression: the bundled runtime/trainer.ts, and under `shared` what the next one takes

@@ -1,4 +1,5 @@
 // The loop IR as WGSL text: the one place that writes it. Prints; decides nothing.
+import { lineComment } from "./names.ts";
 import type { Expr, Op } from "../kernel/expr.ts";
 import type { Builtin, Module, Statement } from "../kernel/ir.ts";
 import { elements } from "../scalar/dtype.ts";
@@ -9,8 +10,6 @@ export interface Writing {
   readonly name: (name: string) => string;
   readonly comments: boolean;
 }
-/** Of one line, whatever the text: names of files may hold what ends a line in WGSL, and so what follows it would be code. The same holds for JavaScript. */
-export const lineComment = (text: string): string => `// ${text.replace(/[\n\v\f\r\x85\u2028\u2029]/g, " ")}`;
 const forReaders: Writing = { name: (name) => name, comments: true };
 
 // ---------------------------------------------------------------- expressions
