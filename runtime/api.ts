@@ -2,6 +2,8 @@
 import type { DType, Plan } from "./plan.ts";
 import type { Device, Pipeline, Signal } from "./platform.ts";
 
+/** A file as `readFile` or `fetch` gives it. */
+export type FileBytes = Uint8Array | ArrayBuffer;
 /** Dense and row-major; i32 as Int32Array, bool as Uint8Array of 0 and 1. */
 export interface Tensor {
   readonly dtype: DType;
@@ -45,7 +47,7 @@ export interface LoadOptions {
   /** Of one data file after decompression; longer ones are refused. Default: 2^31. */
   readonly mostFileBytes?: number;
   /** Trained weights, or a checkpoint: the model is to be used and not trained. No data are read and no kernels of training compiled. */
-  readonly weights?: Uint8Array;
+  readonly weights?: FileBytes;
   readonly onEvent?: (event: ModelEvent) => void;
 }
 /** What happens to a model beside training. */
@@ -234,11 +236,11 @@ export interface Model {
   /** A safetensors file: with everything that training needs to go on to the same bits, or with weights (parameters and layer states) only. */
   checkpoint(options?: { readonly weights?: boolean }): Promise<Uint8Array>;
   /** Takes a whole checkpoint of the same plan and data; training goes on as if it had not been interrupted. */
-  restore(bytes: Uint8Array): Promise<void>;
+  restore(bytes: FileBytes): Promise<void>;
   /** Takes parameters and layer states by name from a safetensors file; all of the model's, or those under the dotted path `into`. */
-  loadWeights(bytes: Uint8Array, into?: string): Promise<readonly string[]>;
+  loadWeights(bytes: FileBytes, into?: string): Promise<readonly string[]>;
   /** Holds out the rows that were held out when these weights were trained, as the file says; false where it does not. A restored checkpoint does the same. */
-  holdOutAs(bytes: Uint8Array): Promise<boolean>;
+  holdOutAs(bytes: FileBytes): Promise<boolean>;
   /** Settles when the device fails, with what it was; whatever is asked of the model then ends in the same problem. */
   readonly lost: Promise<Problem>;
   /** Frees the device's memory. The device itself stays the caller's, who may destroy it when the promise settles: nothing is being compiled any more. */

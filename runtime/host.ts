@@ -22,7 +22,8 @@ function isTrainer(plan: Plan, url: string, started: string): boolean {
   try {
     const file = realpathSync(started);
     if (dirname(file) !== realpathSync(folder)) return false;
-    return readFileSync(file, "utf8").startsWith(`// ${plan.name}, compiled by `);
+    const [begin] = `// ${plan.name}, compiled by `.split(/[\n\v\f\r\x85\u2028\u2029]/); // none of these is in the comment
+    return readFileSync(file, "utf8").startsWith(begin!);
   } catch {
     return resolve(started) === join(folder, "trainer.mjs"); // it cannot be looked at: by its name
   }

@@ -1,6 +1,6 @@
 // What a compiled trainer (trainer.mjs) is made of, wherever it runs. In: its plan with its code, where it comes from, and what the place has: devices, files,
 // a store of checkpoints (page.ts, host.ts).   Out: a loader of models that outlive their device.
-import type { CheckpointStore, DataFiles, Model, TrainerEvent, TrainOptions, TrainResult } from "./api.ts";
+import type { CheckpointStore, DataFiles, FileBytes, Model, TrainerEvent, TrainOptions, TrainResult } from "./api.ts";
 import type { DeviceFacts } from "./device.ts";
 import { load } from "./index.ts";
 import type { Plan } from "./plan.ts";
@@ -62,13 +62,13 @@ export function createTrainer(plan: Plan, origin: Origin, host: Host): Trainer {
     train: async (options = {}) => {
       const model = await loadModel({ weights: false, ...options });
       try {
-        const results: Record<string, TrainResult> = {};
+        const results: [string, TrainResult][] = [];
         for (const name of model.trains) {
           const result = await model.train(name, options);
-          results[name] = result;
+          results.push([name, result]);
           if (result.reason === "paused") break;
         }
-        return { model, results };
+        return { model, results: Object.fromEntries(results) };
       } catch (error) {
         await model.close();
         throw error;
@@ -100,18 +100,15 @@ async function openModel(
       "`weights` are for a model that is used, `keep` is for one that is trained: give one of them",
     );
   const store = typeof keep === "object" ? keep : keep ? host.store(plan, keep === true ? undefined : keep) : undefined;
-  let weights =
-    asked instanceof Uint8Array
-      ? asked
-      : asked
-        ? await host.read(asked)
-        : store || asked === false || origin.weights === undefined
-          ? undefined
-          : await host.weights(origin, origin.weights);
+  let weights: FileBytes | undefined;
+  if (typeof asked === "string" || asked instanceof URL) weights = await host.read(asked);
+  else if (asked) weights = asked;
+  else if (!store && asked !== false && origin.weights !== undefined)
+    weights = await host.weights(origin, origin.weights);
   const tell = (event: TrainerEvent): void => onEvent?.(event);
   const files = host.files(origin, data, options.mostFileBytes);
 
-  const start = async (used: Uint8Array | undefined): Promise<Life> => {
+  const start = async (used: FileBytes | undefined): Promise<Life> => {
     const opened = options.device ? undefined : await host.open(choose);
     try {
       const device = options.device ?? opened!.device; // one of both is there

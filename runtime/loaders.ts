@@ -11,7 +11,7 @@ import type { Loader, PlanColumn, PlanDataset } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
 import { imageColumn } from "./pictures.ts";
 import { lineColumn, numberedText, windowColumn } from "./texts.ts";
-import { flatten, placeIn, product, shapeText } from "./tensor.ts";
+import { flatten, givenAs, placeIn, product, shapeText } from "./tensor.ts";
 
 /** `known`: classes that an earlier column of the same field fixed, for data that stand behind it as a holdout; `peers`: the columns of its data set. */
 export async function loadColumn(
@@ -306,7 +306,7 @@ function arrayColumn(column: PlanColumn, array: ArrayFile, path: string): Loaded
   );
 }
 function hostColumn(column: PlanColumn, name: string, host: Readonly<Record<string, Value>>): LoadedColumn {
-  const value = host[column.name] ?? host[name];
+  const value = givenAs(host, column.name) ?? givenAs(host, name);
   if (value === undefined)
     throw new RuntimeProblem(
       `${columnText(column)} is fed by the program: give load() { host: { ${name}: ... } }, rows of ${shapeText(column.storage, column.shape)}`,

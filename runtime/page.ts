@@ -121,16 +121,23 @@ function inTable<T>(mode: IDBTransactionMode, ask: (table: IDBObjectStore) => ID
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void =>
       reject(new RuntimeProblem(`the browser keeps no checkpoint: ${messageOf(error)}`));
+    const { indexedDB } = globalThis as { readonly indexedDB?: IDBFactory }; // some browsers have none in private windows
+    if (!indexedDB) return failed("it has no IndexedDB here");
     const opening = indexedDB.open("dlm", 1);
     opening.onupgradeneeded = () => void opening.result.createObjectStore(table);
     opening.onerror = () => failed(opening.error);
     opening.onsuccess = () => {
       const base = opening.result;
-      const transaction = base.transaction(table, mode);
-      const asked = ask(transaction.objectStore(table));
-      transaction.oncomplete = () => resolve(asked.result); // it is on the disk as far as the browser says
-      transaction.onabort = () => failed(transaction.error ?? asked.error);
-      base.close(); // after the transaction
+      try {
+        const transaction = base.transaction(table, mode);
+        const asked = ask(transaction.objectStore(table));
+        transaction.oncomplete = () => resolve(asked.result); // it is on the disk as far as the browser says
+        transaction.onabort = () => failed(transaction.error ?? asked.error);
+      } catch (error) {
+        failed(error); // a listener that throws is heard by nobody
+      } finally {
+        base.close(); // after the transaction
+      }
     };
   });
 }

@@ -6,7 +6,7 @@ import type { PlanExport, PlanPort, PlanProgram, Size } from "./plan.ts";
 import { sizeOf } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
 import type { Session } from "./session.ts";
-import { flatten, fromWords, notOfF32, product, shapeText, toWords } from "./tensor.ts";
+import { flatten, fromWords, givenAs, notOfF32, product, shapeText, toWords } from "./tensor.ts";
 import type { Flat } from "./tensor.ts";
 
 type Words = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
@@ -62,7 +62,7 @@ export async function runExport(
       throw new RuntimeProblem(`${x.name} has no input ${name}: ${signature}`);
   const given = new Map<PlanPort, Flat>();
   for (const p of x.inputs) {
-    const value = inputs[p.name];
+    const value = givenAs(inputs, p.name);
     if (value !== undefined) given.set(p, flatten(value, `${x.name}, input ${p.name}`));
     else if (p.optional === undefined) throw new RuntimeProblem(`${x.name} lacks its input ${p.name}: ${signature}`);
   }

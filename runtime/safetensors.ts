@@ -1,5 +1,6 @@
 // The safetensors format: u64 length of the header, header in JSON, then the tensors' bytes without gaps. A file from anywhere is checked
 // whole before anything of it is used.
+import type { FileBytes } from "./api.ts";
 import { RuntimeProblem } from "./problem.ts";
 import { product } from "./tensor.ts";
 
@@ -72,8 +73,12 @@ export function writeSafetensors(file: StoredFile): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-export function readSafetensors(file: Uint8Array): StoredFile {
-  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength); // `slice` of a Buffer copies nothing
+export function readSafetensors(file: FileBytes): StoredFile {
+  if (!ArrayBuffer.isView(file) && Object.prototype.toString.call(file) !== "[object ArrayBuffer]")
+    throw new RuntimeProblem("a safetensors file is given as its bytes: a Uint8Array or an ArrayBuffer");
+  const bytes = ArrayBuffer.isView(file)
+    ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength) // `slice` of a Buffer copies nothing
+    : new Uint8Array(file);
   const bad = (what: string): RuntimeProblem => new RuntimeProblem(`this is no sound safetensors file: ${what}`);
   if (bytes.length < 8) throw bad(`it has ${bytes.length} bytes`);
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);

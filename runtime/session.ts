@@ -1,5 +1,5 @@
 // What a loaded model is made of, and what training and evaluation share: rows, seeds, progress of each train block, host scalars, weights.
-import type { LoadOptions, TrainOptions } from "./api.ts";
+import type { FileBytes, LoadOptions, TrainOptions } from "./api.ts";
 import type { HostDataset, Splits } from "./data.ts";
 import type { Dims, Machine, Place } from "./machine.ts";
 import { usedPart } from "./plan.ts";
@@ -202,7 +202,7 @@ function tensorsNamed(
   }
   return renamed;
 }
-export function readCheckpoint(s: Session, bytes: Uint8Array): void {
+export function readCheckpoint(s: Session, bytes: FileBytes): void {
   const read = readSafetensors(bytes);
   const file = {
     metadata: read.metadata,
@@ -271,7 +271,7 @@ export function readCheckpoint(s: Session, bytes: Uint8Array): void {
 
 const isSeed = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n) && Math.abs(n) < 2 ** 31;
 /** The seeds by train block that a file of weights or a checkpoint was trained with, as far as it says. */
-export function seedsIn(bytes: Uint8Array): ReadonlyMap<string, number> {
+export function seedsIn(bytes: FileBytes): ReadonlyMap<string, number> {
   const { seeds, progress } = readSafetensors(bytes).metadata;
   let said: unknown;
   try {
@@ -288,7 +288,7 @@ export function seedsIn(bytes: Uint8Array): ReadonlyMap<string, number> {
   return new Map(found.filter((pair): pair is [string, number] => isSeed(pair[1])));
 }
 /** They say what rows were held out; false where the file does not say so for these train blocks. */
-export function takeSeeds(s: Session, bytes: Uint8Array): boolean {
+export function takeSeeds(s: Session, bytes: FileBytes): boolean {
   const found = seedsIn(bytes);
   if (![...s.states.keys()].every((name) => found.has(name))) return false;
   for (const [name, state] of s.states) state.seed = found.get(name)!;
@@ -298,7 +298,7 @@ export function takeSeeds(s: Session, bytes: Uint8Array): boolean {
 /** What a file has of these parameters and states, by name; all of them, or those under a path. Names in the file may begin at that path. `all`: states, too, must be there. */
 export function findWeights(
   states: readonly PlanTensor[],
-  bytes: Uint8Array,
+  bytes: FileBytes,
   into: string | undefined,
   what: string,
   all = false,
@@ -323,7 +323,7 @@ export function findWeights(
   return found.flatMap(({ t, from }) => (from ? [{ t, from }] : []));
 }
 /** Has a file what using this plan takes? A RuntimeProblem says what not; sizes that the data give are looked at when it is loaded. */
-export function checkWeights(plan: Plan, bytes: Uint8Array): void {
+export function checkWeights(plan: Plan, bytes: FileBytes): void {
   for (const { t, from } of findWeights(usedPart(plan).states, bytes, undefined, "it", true)) {
     const known = t.shape.flatMap((size) => (typeof size === "number" ? [size] : []));
     if (known.length === t.shape.length) checkFits(t, known, t.dtype === "f32" ? widened(from) : from);
@@ -338,7 +338,7 @@ function checkFits(t: PlanTensor, shape: readonly number[], from: StoredTensor):
 /** They become the model's. */
 export function readWeights(
   s: Session,
-  bytes: Uint8Array,
+  bytes: FileBytes,
   into: string | undefined,
   what: string,
   all = false,

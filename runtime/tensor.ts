@@ -12,6 +12,10 @@ export const product = (shape: readonly number[]): number => shape.reduce((a, b)
 export const shapeText = (dtype: string, shape: readonly (number | string)[]): string =>
   shape.length ? `${dtype}[${shape.join(", ")}]` : dtype;
 
+/** What the caller gives under a name. Names that every object has, as `constructor` and `toString`, are nothing given. */
+export const givenAs = <T>(values: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(values, name) ? values[name] : undefined;
+
 /** `root`: how places in a nested array begin, when they are to be told. */
 export function flatten(value: Value, what: string, root?: string): Flat {
   if (typeof value === "number" || typeof value === "boolean") return { shape: [], data: [Number(value)] };

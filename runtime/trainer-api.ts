@@ -1,5 +1,5 @@
 // What a compiled trainer adds to the runtime's public types; generated trainers write the like into their own declarations.
-import type { CheckpointStore, LoadOptions, Model, TrainerEvent } from "./api.ts";
+import type { CheckpointStore, FileBytes, LoadOptions, Model, TrainerEvent } from "./api.ts";
 import type { DeviceFacts } from "./device.ts";
 
 /** How a compiled trainer loads its model. */
@@ -12,7 +12,7 @@ export interface TrainerOptions extends Omit<Partial<LoadOptions>, "weights" | "
    * Trained weights or a checkpoint, or where they lie: the model is there to be used. Data and kernels of training are taken up only when it is trained or
    * measured after all, from these weights. Default: the weights that were compiled with the trainer, if any; false: none, the model begins at its initial values.
    */
-  readonly weights?: Uint8Array | string | URL | false;
+  readonly weights?: FileBytes | string | URL | false;
   /**
    * Checkpoints are kept while it trains, and taken up when it is loaded again and when the device is lost: in a page's IndexedDB, in Node in a file. A name
    * or path of its own, or any other place.

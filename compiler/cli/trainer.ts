@@ -1,6 +1,7 @@
 // The texts of a compiled model: trainer.mjs, trainer.d.ts and index.html. In: a plan with its code, and the parts made by bundle.mjs.
 // Out: text; the same plan and parts give the same bytes.
 import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/plan.ts";
+import { lineComment } from "../wgsl/names.ts";
 
 export interface TrainerParts {
   readonly runtime: string; // an expression: the bundled runtime/trainer.ts, and under `shared` what the next one takes
@@ -25,7 +26,8 @@ export interface TrainerPlaces {
 }
 export function trainerModule(plan: Plan, places: TrainerPlaces, parts: TrainerParts): string {
   const names = ["load", ...ownExports(plan).slice(0, 1)].join(", ");
-  return `// ${plan.name}, compiled by ${plan.compiler} for ${plan.target} devices: its plan, its kernels, and the runtime that replays them.
+  const of = `${plan.name}, compiled by ${plan.compiler} for ${plan.target} devices`;
+  return `${lineComment(`${of}: its plan, its kernels, and the runtime that replays them.`)}
 ${plan.trains.length ? programs : ""}//   import { ${names} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
 
 ${planText(plan)}
@@ -182,7 +184,7 @@ export function trainerTypes(plan: Plan, parts: TrainerParts): string {
         ];
 
   const parts_ = [
-    `// Types of ${plan.name}'s trainer, compiled by ${plan.compiler}.`,
+    lineComment(`Types of ${plan.name}'s trainer, compiled by ${plan.compiler}.`),
     ...trains.map(({ train, type }) => trainTypes(train, type, splits(train))),
     ...exports.map(({ x, type }) => exportTypes(x, type)),
     `export interface TrainerModel extends Omit<Model, "train" | "evaluate" | "run" | "trains" | "exports"> {

@@ -36,3 +36,5 @@ export { overrideName as dimName } from "../../runtime/plan.ts";
 export const shortName = (name: string): string => /([a-z]+\d*)_?$/i.exec(name)?.[1] ?? name;
 /** A name without the `_` that keeps it off WGSL's own. */
 export const stemOf = (name: string): string => (name.endsWith("_") ? name.slice(0, -1) : name);
+/** Of one line, whatever the text: names of files may hold what ends a line in WGSL, and so what follows it would be code. The same holds for JavaScript. */
+export const lineComment = (text: string): string => `// ${text.replace(/[\n\v\f\r\x85\u2028\u2029]/g, " ")}`;

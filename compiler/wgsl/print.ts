@@ -1,4 +1,5 @@
 // The loop IR as WGSL text: the one place that writes it. Prints; decides nothing.
+import { lineComment } from "./names.ts";
 import type { Expr, Op } from "../kernel/expr.ts";
 import type { Builtin, Module, Statement } from "../kernel/ir.ts";
 import { elements } from "../scalar/dtype.ts";
@@ -86,7 +87,7 @@ function printStatements(block: readonly Statement[], w: Writing = forReaders): 
     switch (s.kind) {
       case "let":
         return [
-          `let ${w.name(s.name)} = ${text(s.value)};${s.comment !== undefined && w.comments ? ` // ${s.comment}` : ""}`,
+          `let ${w.name(s.name)} = ${text(s.value)};${s.comment !== undefined && w.comments ? ` ${lineComment(s.comment)}` : ""}`,
         ];
       case "var":
         return [`var ${w.name(s.name)} = ${text(s.value)};`];
@@ -118,7 +119,7 @@ function printStatements(block: readonly Statement[], w: Writing = forReaders): 
       case "invoke":
         return [`${text(s.call)};`];
       case "comment":
-        return w.comments ? s.lines.map((line) => `// ${line}`) : [];
+        return w.comments ? s.lines.map(lineComment) : [];
       default:
         return s satisfies never;
     }
@@ -139,7 +140,7 @@ export function printModule(
   helpers: readonly string[] = helperCode(m.helpers),
 ): string {
   const comment = (lines: readonly string[]): string[] =>
-    w.comments ? lines.map((line) => `// ${line}`.trimEnd()) : [];
+    w.comments ? lines.map((line) => lineComment(line).trimEnd()) : [];
   const { numbers } = m;
   return [
     ...comment(m.comment),
@@ -149,9 +150,9 @@ export function printModule(
     ...m.bindings.map((b, k) => `@group(0) @binding(${k}) var<${b.space}> ${w.name(b.name)}: ${b.type};`),
     ...(numbers
       ? [
-          `// ${numbers.comment}`,
+          lineComment(numbers.comment),
           `struct ${numbers.type} {`,
-          ...numbers.fields.map((f) => `  ${f.name}: ${f.type}, // ${f.comment}`),
+          ...numbers.fields.map((f) => `  ${f.name}: ${f.type}, ${lineComment(f.comment)}`),
           "}",
           `@group(0) @binding(${m.bindings.length}) var<uniform> ${numbers.name}: ${numbers.type};`,
         ]

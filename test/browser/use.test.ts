@@ -288,6 +288,46 @@ test("weights: saved, loaded, shared as a link that holds them; layers as pictur
   await p.close();
 });
 
+test("what is dropped on the page: weights are taken up, data by their names, and other files are said to be none of the model's", async () => {
+  await writePage(
+    join(root, "dropped"),
+    `data d { field x: f32[2] = csv("in/d.csv", columns: 0..2) }
+model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(1)
+train fit on d(batch: 2) { minimize mean((net(x) - 1)^2) by sgd(lr: 0.1)\n steps: 4 }
+export fn predict(x: f32[B, 2]) -> f32[B, 1] = net(x)`,
+    { "in/d.csv": "1,2\n3,4\n" },
+  );
+  const { page: p, errors } = await openPage(browser, `${address}/dropped/index.html`);
+  const [saved] = await Promise.all([p.waitForEvent("download"), p.click("#save")]);
+  const weights = [...readFileSync(await saved.path())];
+  const drop = async (name: string, content: readonly number[]): Promise<void> => {
+    await p.evaluate(
+      ([called, bytes]) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([new Uint8Array(bytes as number[])], called as string));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      },
+      [name, content] as const,
+    );
+  };
+  const problem = (): Promise<string | null> => p.textContent("#problem");
+  await drop("mine.safetensors", weights);
+  await expect.poll(() => p.textContent("#weights-note")).toBe("mine.safetensors: loaded");
+  await drop("cut.safetensors", weights.slice(0, 40));
+  await expect.poll(problem).toContain("The weights in cut.safetensors cannot be taken");
+  await drop("notes.txt", [1, 2]);
+  await expect.poll(problem).toContain("notes.txt is no file of this modelIt reads in/d.csv.");
+  expect(await p.isVisible("#files")).toBe(false);
+  await drop(
+    "d.csv",
+    [..."5,6\n7,8\n9,9\n"].map((c) => c.charCodeAt(0)),
+  );
+  await expect.poll(() => p.textContent("#files")).toContain("given");
+  expect(await p.textContent("#files-note")).toBe("Choose them here or drop them on the page; nothing is uploaded.");
+  expect(errors).toEqual([]);
+  await p.close();
+});
+
 test("names of classes, files and models are texts, whatever they say", async () => {
   const evil = `<img src=x onerror="document.title='taken'">`;
   const folder = join(root, "evil");

@@ -82,6 +82,27 @@ test("the same model gives the same bytes; what is not ours in the folder stays,
   expect(Object.values(ours).join("")).not.toContain(root);
 });
 
+test.each(["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])(
+  "nothing that a model's name holds is code, not after %j",
+  async (end) => {
+    const name = `a${end}globalThis.hijacked = true;${end}enable hijacked;*/ </title>.dlm`;
+    const folder = join(root, "named");
+    await writeArtifacts(planOf(readFileSync(join(project, "examples/xor.dlm"), "utf8"), name), {
+      ...{ folder, data: root, parts },
+    });
+    const trainer = (await import(`${join(folder, "trainer.mjs")}?${end.charCodeAt(0)}`)) as { readonly plan: Plan };
+    expect(trainer.plan.name).toBe(name);
+    expect("hijacked" in globalThis).toBe(false);
+    expect((await node([join(folder, "trainer.mjs"), "--help"])).out).toMatch(/--steps N/); // it knows itself as a program
+    const files = Object.entries(tree(folder)).filter(([path]) => /\.(wgsl|d\.ts)$/.test(path));
+    expect(files.length).toBeGreaterThan(4);
+    for (const [path] of files) {
+      const lines = readFileSync(join(folder, path), "utf8").split(/[\n\v\f\r\x85\u2028\u2029]/);
+      expect(lines.filter((line) => line.includes("hijacked") && !line.includes("//"))).toEqual([]);
+    }
+  },
+);
+
 test("a folder that cannot be written to is said in words, and nothing is left behind", async () => {
   writeFileSync(join(root, "file"), "mine");
   await expect(writeArtifacts(example("xor.dlm"), { folder: join(root, "file"), data: root, parts })).rejects.toThrow(

@@ -221,6 +221,25 @@ test("a model that is used: from weights, on the next device, and trained after 
   await model.close();
   await expect(trainer().load({ weights, keep: memory() })).rejects.toThrow("give one of them");
 });
+test("weights as readFile and fetch give them; what is neither bytes nor a place is said to be none", async () => {
+  const { model: source } = await trainer().train();
+  const bytes = await source.checkpoint({ weights: true });
+  const expected = (await source.run("predict", { x }))["predict"]!.data;
+  await source.close();
+  const buffer = bytes.slice().buffer;
+  for (const weights of [bytes, Buffer.from(bytes), buffer]) {
+    const model = await trainer().load({ weights });
+    expect((await model.run("predict", { x }))["predict"]!.data).toEqual(expected);
+    await model.close();
+  }
+  const model = await trainer().load();
+  await model.loadWeights(buffer);
+  expect((await model.run("predict", { x }))["predict"]!.data).toEqual(expected);
+  await model.close();
+  const none = [new Blob([buffer]), true, 5, [1, 2]] as readonly unknown[];
+  for (const weights of none as readonly Uint8Array[])
+    await expect(trainer().load({ weights })).rejects.toThrow("as its bytes: a Uint8Array or an ArrayBuffer");
+});
 test("other weights in a model that is used outlive its device as well", async () => {
   const [a, b] = [await trainer().load(), await trainer().load({ seed: 5 })];
   const [first, second] = [await a.checkpoint({ weights: true }), await b.checkpoint({ weights: true })];

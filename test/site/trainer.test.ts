@@ -289,6 +289,28 @@ test(
     await page.context().close();
   },
 );
+test.each([
+  ["has none", "Object.defineProperty(globalThis, 'indexedDB', { value: undefined })", /no IndexedDB/],
+  ["may not open it", "IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError'); }", /no$/],
+  [
+    "is another's",
+    "IDBDatabase.prototype.transaction = () => { throw new DOMException('other', 'NotFoundError'); }",
+    /other/,
+  ],
+  ["is full", "IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); }", /full/],
+])(
+  "where the database %s, the page trains on, and says that nothing is kept",
+  { timeout: 300_000 },
+  async (_, before, why) => {
+    const page = await open("host/index.html", before);
+    await page.evaluate(training);
+    await event(page, "not kept");
+    expect(await page.evaluate("events.find((e) => e.kind === 'not kept').message")).toMatch(why);
+    await page.waitForFunction("steps.at(-1) > 50", undefined, { timeout: 300_000 });
+    await page.evaluate("controller.abort(), training");
+    await page.context().close();
+  },
+);
 test("a page that stood still says for how long, and goes on", { timeout: 300_000 }, async () => {
   const page = await open("host/index.html");
   await page.evaluate(training);

@@ -247,7 +247,7 @@ test("the site of docs/web.md", { timeout: 300_000 }, async () => {
     "data/digits.csv": readFileSync(join(project, "examples/data/digits.csv"), "utf8"),
     "tsconfig.json": JSON.stringify(tsconfig),
   });
-  const { status, said } = await node(site, vite(site, ["build", "--target", "esnext"]));
+  const { status, said } = await node(site, vite(site, ["build"]));
   expect([status, said]).toEqual([0, expect.not.stringMatching(/warn/i)]);
   expect(await node(site, [join(project, "node_modules/typescript/bin/tsc"), "-p", "."])).toEqual({
     status: 0,

@@ -9,16 +9,19 @@ export class Files {
   readonly #wanted = new Map<string, "file" | "host">(); // what is asked of the visitor
   readonly #plan: Plan;
   readonly #complete: () => void;
-  #note = "";
-  /** `complete` is called when all that was asked for is there. */
-  constructor(plan: Plan, complete: () => void) {
+  readonly #weights: (file: File) => void;
+  #note = "Choose them here or drop them on the page; nothing is uploaded.";
+  /** `complete` is called when all that was asked for is there, `weights` for a file of weights that is dropped. */
+  constructor(plan: Plan, complete: () => void, weights: (file: File) => void) {
     this.#plan = plan;
     this.#complete = complete;
+    this.#weights = weights;
     for (const set of plan.datasets)
       for (const { loader } of set.columns) if (loader.kind === "host") this.#wanted.set(loader.name, "host");
-    this.#list(
-      "The model's data come from the program that runs it: on this page from JSON files, nested lists with rows first.",
-    );
+    if (this.#wanted.size)
+      this.#list(
+        "The model's data come from the program that runs it: on this page from JSON files, nested lists with rows first.",
+      );
     this.#takeDrops();
   }
   get(path: string): Uint8Array | undefined {
@@ -28,13 +31,13 @@ export class Files {
     return Object.fromEntries(this.#host);
   }
   get isComplete(): boolean {
-    return [...this.#wanted].every(([path, kind]) => (kind === "host" ? this.#host : this.#given).has(path));
+    return this.#lacking() === undefined;
   }
   /** A file that could not be fetched. False where it was given already. */
   ask(path: string): boolean {
     if (this.#given.has(path)) return false;
     this.#wanted.set(path, "file");
-    this.#list("Choose them here or drop them on the page; nothing is uploaded.");
+    this.#list();
     return true;
   }
   #list(note = this.#note): void {
@@ -67,6 +70,10 @@ export class Files {
     this.#list();
     if (this.isComplete) this.#complete();
   }
+  /** What is asked of the visitor, and not there yet: another name will do. */
+  #lacking(): string | undefined {
+    return [...this.#wanted].find(([path, kind]) => !(kind === "host" ? this.#host : this.#given).has(path))?.[0];
+  }
   #takeDrops(): void {
     const paths = this.#plan.datasets.flatMap((set) =>
       set.columns.flatMap(({ loader }) => ("path" in loader ? [loader.path] : [])),
@@ -83,11 +90,14 @@ export class Files {
       document.body.classList.remove("dropping");
       for (const file of event.dataTransfer?.files ?? []) {
         const all = [...new Set([...this.#wanted.keys(), ...paths])];
-        const path =
-          all.find((name) => name.split("/").at(-1) === file.name) ?? all.find((name) => !this.#given.has(name));
-        if (path === undefined) continue;
-        if (!this.#wanted.has(path)) this.#wanted.set(path, "file");
-        void this.#take(path, file);
+        const named = all.find((name) => name.split("/").at(-1) === file.name);
+        const isWeights = /\.safetensors$/i.test(file.name);
+        const path = named ?? (isWeights ? undefined : this.#lacking());
+        if (path !== undefined) {
+          if (!this.#wanted.has(path)) this.#wanted.set(path, "file");
+          void this.#take(path, file);
+        } else if (isWeights) this.#weights(file);
+        else problem(`${file.name} is no file of this model`, `It reads ${all.join(", ") || "none"}.`);
       }
     });
   }

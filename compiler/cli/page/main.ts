@@ -47,10 +47,14 @@ async function open(): Promise<void> {
   const found = await findDevice(general);
   showDevice(found);
   const session = new Session(await importTrainer(found));
-  const files = new Files(session.plan, () => {
-    say("Ready");
-    void prepare();
-  });
+  const files = new Files(
+    session.plan,
+    () => {
+      say("Ready");
+      void prepare();
+    },
+    (file) => void weights.load(file),
+  );
   const training = new Training(session, files);
   const panels = session.uses.map((use) => new Panel(session, use));
   const data = new DataView(session);

@@ -12,6 +12,7 @@ const mostTiles = 64;
 
 export class WeightsView {
   readonly #session: Session;
+  readonly #ready: () => Promise<unknown>;
   readonly #chosen = make("select");
   readonly #shown = box("layer");
   #values: Readonly<Record<string, Tensor>> = {};
@@ -20,11 +21,12 @@ export class WeightsView {
   /** Asks the page for a model with its initial weights, if there is none yet. */
   constructor(session: Session, ready: () => Promise<unknown>) {
     this.#session = session;
+    this.#ready = ready;
     const input = element("load", "input");
     input.addEventListener("change", () => {
       const [file] = input.files ?? [];
       input.value = "";
-      if (file) void ready().then(async () => this.take(new Uint8Array(await file.arrayBuffer()), file.name));
+      if (file) void this.load(file);
     });
     element("save").addEventListener("click", () => void this.#save());
     element("share").addEventListener("click", () => void this.#share());
@@ -33,6 +35,11 @@ export class WeightsView {
   }
   get #name(): string {
     return `${this.#session.plan.name.replace(/\.dlm$/, "").replace(/.*\//, "")}.safetensors`;
+  }
+  /** What the visitor chose or dropped. */
+  async load(file: File): Promise<void> {
+    await this.#ready();
+    await this.take(new Uint8Array(await file.arrayBuffer()), file.name);
   }
   /** Weights, or a whole checkpoint, of which training goes on. */
   async take(content: Uint8Array, name: string): Promise<boolean> {
