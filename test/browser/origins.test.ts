@@ -34,6 +34,7 @@ beforeAll(async () => {
     mkdirSync(join(root, folder), { recursive: true });
     writeFileSync(join(root, folder, "x.csv"), "1,2\n3,4\n");
   }
+  writeFileSync(join(root, "other/elsewhere.csv"), "1,2\n3,4\n");
   writeFileSync(join(root, "own/index.html"), "<!doctype html><title>host</title>");
   [open, closed] = await Promise.all([
     serve(join(root, "other"), everyone, { "/third.csv": "/x.csv" }),
@@ -50,7 +51,7 @@ beforeAll(async () => {
   await page("weights", model("../x.csv", `load: from("${open!.address}/w.safetensors")`));
   await page("moved", model("away.csv"));
   await page("near", model("../moved/near.csv"));
-  await page("hosted", model("x.csv"));
+  await page("hosted", model("elsewhere.csv")); // the page itself has none
   await page("third", model("third.csv"));
   browser = await openBrowser();
 }, 300_000);
@@ -119,8 +120,8 @@ async function hosted(name: string, data: string): Promise<string> {
 }
 test("the host of the page names another server: asked, where that one allows it", async () => {
   expect(await hosted("hosted", open!.address)).toBe("2 rows");
-  expect(open!.asked).toEqual(["/x.csv"]);
-  expect(await hosted("hosted", closed!.address)).toMatch(/^RuntimeProblem: x\.csv was not found; looked for:/);
+  expect(open!.asked).toEqual(["/elsewhere.csv"]);
+  expect(await hosted("hosted", closed!.address)).toMatch(/^RuntimeProblem: elsewhere\.csv was not found; looked for:/);
 });
 test("the server that the host names may not redirect", async () => {
   expect(await hosted("third", open!.address)).toMatch(/^RuntimeProblem: third\.csv was not found; looked for:/);
