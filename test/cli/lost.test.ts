@@ -48,7 +48,7 @@ test("whenever the device is lost", { timeout: 600_000 }, async () => {
     if (!existsSync(join(folder, "kept.safetensors"))) continue;
     saved++;
     expect(err, where).toMatch(
-      /^step \d, the last good state, is kept\. kept\.safetensors holds everything so far\. To go on, to the same bits:\n {2}dlm train lost\.dlm --save kept\.safetensors --resume kept\.safetensors\n/,
+      /^step \d, the last good state, is kept\. kept\.safetensors holds everything so far\. To go on, to the same bits:\n {2}npx dlm train lost\.dlm --save kept\.safetensors --resume kept\.safetensors\n/,
     );
     expect((await dlm(train("further.safetensors", "--resume", "kept.safetensors"))).status, where).toBe(0);
     expect(bytes("further.safetensors").equals(bytes("whole.safetensors")), where).toBe(true);

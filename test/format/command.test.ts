@@ -58,7 +58,7 @@ test("--check writes nothing", () => {
   expect(dlm(["fmt", "--check", "a.dlm", "b.dlm"])).toEqual({
     status: 1,
     out: "a.dlm\n",
-    err: "1 of 2 files are not formatted; `dlm fmt` without --check formats them\n",
+    err: "1 of 2 files are not formatted; `npx dlm fmt a.dlm` formats it\n",
   });
   expect(get("a.dlm")).toBe("const   a=1");
   expect(dlm(["fmt", "--check", "b.dlm"]).status).toBe(0);
