@@ -250,7 +250,7 @@ onModel(
   ),
 )
   .option("-o, --out <folder>", "build there, and leave it (default: a temporary folder)")
-  .option("--port <n>", "on which port (default: 4173, or one that is free)", wholeNumber(0))
+  .option("--port <n>", "on which port (default: 4173, or one that is free)", wholeNumber(0, 65535))
   .option("--target <name>", "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete")
   .option("--also <target>", "and kernels for another class of devices (repeatable)", list)
   .option(...seed)

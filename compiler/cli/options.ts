@@ -4,11 +4,12 @@ import { nearest as nearestOf } from "../../grammar/nearest.ts";
 import { oftenOf } from "../../runtime/keeper.ts";
 import type { Often } from "../../runtime/plan.ts";
 
-export function wholeNumber(least = -(2 ** 31) + 1): (text: string) => number {
+export function wholeNumber(least = -(2 ** 31) + 1, most = 2 ** 31 - 1): (text: string) => number {
+  const bounds = most < 2 ** 31 - 1 ? `, ${least} to ${most}` : least >= 0 ? `, ${least} or more` : "";
   return (text) => {
     const value = Number(text);
-    if (!/^[+-]?\d+$/.test(text.trim()) || value < least || Math.abs(value) >= 2 ** 31)
-      throw new InvalidArgumentError(`It is a whole number${least >= 0 ? `, ${least} or more` : ""}.`);
+    if (!/^[+-]?\d+$/.test(text.trim()) || value < least || value > most)
+      throw new InvalidArgumentError(`It is a whole number${bounds}.`);
     return value;
   };
 }

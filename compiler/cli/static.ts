@@ -107,7 +107,7 @@ function portOf(server: Server): number {
 /** A browser names the server that it was sent to: a page elsewhere that has its name point at this machine is not meant. */
 function isOwn({ headers: { host } }: IncomingMessage, server: Server): boolean {
   const port = portOf(server);
-  return [`127.0.0.1:${port}`, `localhost:${port}`].includes(host ?? "");
+  return [`127.0.0.1:${port}`, `localhost:${port}`].includes(host?.toLowerCase() ?? "");
 }
 /** As the file system spells it; undefined for what is no path. */
 function pathOf({ url }: IncomingMessage): string | undefined {

@@ -46,6 +46,7 @@ train fit { minimize mean(net(ones[3, 2])^2) by sgd(lr: 1000000.0)
 }, 300_000);
 
 const usage: readonly (readonly [args: string, text: string])[] = [
+  ["serve m.dlm --port 99999", "It is a whole number, 0 to 65535"],
   ["train", "dlm: missing required argument 'model'"],
   ["trian iris.dlm", "Did you mean train?"],
   ["train iris.dlm --epoch 3", "Did you mean --epochs?"],

@@ -167,7 +167,8 @@ test("only files of the folder, only for this machine", { timeout: 300_000 }, as
     expect([path, status >= 400 && status < 500, body.includes("secret")]).toEqual([path, true, false]);
   }
   const port = new URL(address).port;
-  expect((await ask(address, "/", { host: `localhost:${port}` })).status).toBe(200);
+  for (const host of [`localhost:${port}`, `LOCALHOST:${port}`])
+    expect((await ask(address, "/", { host })).status).toBe(200);
   for (const host of ["evil.example", `evil.example:${port}`, "127.0.0.1:1"])
     expect((await ask(address, "/", { host })).status).toBe(403);
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS"])
