@@ -187,7 +187,7 @@ test("sizes of inputs as first arguments", () => {
   expect(layers).toHaveLength(4);
   for (const layer of ["GroupNorm(4, 32)", "LayerNorm(32)", "BatchNorm2d(32)"]) {
     expect(page).toContain(`\`${layer}\``);
-    expect(codes(applied("B, 8, 8, 32", layer))).toEqual([]);
+    expect(codes(applied("B, 8, 8, 32", layer))).toEqual(["DLM2010"]);
   }
   expect(parameters(applied("B, 3, 32, 32", "Conv2d(8, 3)"))["net.conv2d.w"]).toEqual([3, 3, 32, 8]);
 });
