@@ -50,7 +50,7 @@ beforeAll(() => {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   execFileSync(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), "--outDir", join(source, "dist")]);
   execFileSync(process.execPath, [join(root, "compiler/cli/bundle.mjs"), join(source, "dist")]);
-  for (const name of ["package.json", "README.md", "LICENSE", ...manifest.files.filter((f) => f !== "dist")])
+  for (const name of ["package.json", "README.md", "LICENSE", ...manifest.files.filter((f) => !/^(dist$|!)/.test(f))])
     cpSync(join(root, name), join(source, name), { recursive: true });
   execFileSync("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", place], { cwd: source });
   tarball = join(
