@@ -1,6 +1,6 @@
 // Controls for one row of an input: a number, a class, a list with sliders, a sequence, a table, a text. In: a port and what it changes. Out: values.
 import { horizontalAxis, ticks, verticalAxis } from "./axes.ts";
-import { box, button, color, labelled, make, newId, painter, paper, short } from "./dom.ts";
+import { box, button, color, dragged, labelled, make, newId, painter, paper, short } from "./dom.ts";
 import type { Control } from "./control.ts";
 import { Drawing } from "./drawing.ts";
 import { type Extent, isTextLoader, type Port } from "./kinds.ts";
@@ -188,15 +188,7 @@ class SeriesPlot implements Control {
       this.#write();
       this.#changed();
     };
-    this.#canvas.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      this.#canvas.setPointerCapture(event.pointerId);
-      this.#canvas.focus({ preventScroll: true });
-      set(event);
-    });
-    this.#canvas.addEventListener("pointermove", (event) => {
-      if (this.#canvas.hasPointerCapture(event.pointerId)) set(event);
-    });
+    dragged(this.#canvas, set);
     this.#canvas.addEventListener("keydown", (event) => {
       const step = (this.#ends[1] - this.#ends[0]) / 20;
       if (event.key === "ArrowLeft") this.#at = Math.max(0, this.#at - 1);

@@ -83,6 +83,18 @@ export function paper(
   g.clearRect(0, 0, width, height);
   return { g, width, height };
 }
+/** Gives `set` the places of a pointer that is held down, from where it begins. */
+export function dragged(canvas: HTMLCanvasElement, set: (event: PointerEvent) => void): void {
+  canvas.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    canvas.setPointerCapture(event.pointerId);
+    canvas.focus({ preventScroll: true });
+    set(event);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (canvas.hasPointerCapture(event.pointerId)) set(event);
+  });
+}
 /** Calls `paint` once before the next frame, however often it is asked; also when the size or the theme changes. */
 export function painter(canvas: HTMLCanvasElement, paint: () => void): () => void {
   let wanted = false;

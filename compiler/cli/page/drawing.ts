@@ -10,7 +10,7 @@ export interface Habits {
   readonly pen: number;
   readonly box?: { readonly top: number; readonly left: number; readonly height: number; readonly width: number };
 }
-export function habitsOf(kind: PictureKind, values: ArrayLike<number>): Habits {
+function habitsOf(kind: PictureKind, values: ArrayLike<number>): Habits {
   const { height, width, channels } = kind;
   const tone = toneOf(kind, values);
   const usual = { tone, pen: 0.11 * Math.min(height, width) };

@@ -88,7 +88,7 @@ function rangeOf(port: PlanPort): readonly [number, number] | undefined {
   return port.range && typeof end === "number" ? [port.range[0], end] : undefined;
 }
 /** The dim that stands alone in a size. */
-export function dimOf(size: Size): string | undefined {
+function dimOf(size: Size): string | undefined {
   if (typeof size === "number" || size.sum.length !== 1) return undefined;
   const [term] = size.sum;
   return term!.factor === 1 && term!.dims.length === 1 ? term!.dims[0] : undefined;

@@ -2,7 +2,7 @@
 // many at once, the data's points. Out: a canvas, the point that was chosen.
 import type { Tensor } from "../../../runtime/api.ts";
 import { horizontalAxis, ticks, verticalAxis } from "./axes.ts";
-import { box, color, endsOf, make, painter, paper, short } from "./dom.ts";
+import { box, color, dragged, endsOf, make, painter, paper, short } from "./dom.ts";
 import { classColor } from "./drawing.ts";
 import type { Field, Port } from "./kinds.ts";
 import { mix, paintPicture, rgb, type Tone } from "./pictures.ts";
@@ -148,15 +148,7 @@ export class Plane {
       this.draw();
       chosen();
     };
-    this.#canvas.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      this.#canvas.setPointerCapture(event.pointerId);
-      this.#canvas.focus({ preventScroll: true });
-      set(event);
-    });
-    this.#canvas.addEventListener("pointermove", (event) => {
-      if (this.#canvas.hasPointerCapture(event.pointerId)) set(event);
-    });
+    dragged(this.#canvas, set);
     this.#canvas.addEventListener("keydown", (event) => {
       const moves: Readonly<Record<string, readonly [0 | 1, number]>> = {
         ArrowLeft: [0, -1],
@@ -360,15 +352,7 @@ export class Line {
       this.draw();
       chosen();
     };
-    this.#canvas.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      this.#canvas.setPointerCapture(event.pointerId);
-      this.#canvas.focus({ preventScroll: true });
-      set(event);
-    });
-    this.#canvas.addEventListener("pointermove", (event) => {
-      if (this.#canvas.hasPointerCapture(event.pointerId)) set(event);
-    });
+    dragged(this.#canvas, set);
     this.#canvas.addEventListener("keydown", (event) => {
       if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
       event.preventDefault();

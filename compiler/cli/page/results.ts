@@ -3,7 +3,7 @@ import type { Tensor } from "../../../runtime/api.ts";
 import { box, endsOf, figure, make, painter, paper, short } from "./dom.ts";
 import { plotSeries } from "./controls.ts";
 import { type Field, isTextLoader, type Kind, type PictureKind, type Port } from "./kinds.ts";
-import { paintPicture, painted, paintSigned, pictureCanvas, type Tone, unitTone } from "./pictures.ts";
+import { paintPicture, painted, paintSigned, pictureCanvas, type Tone } from "./pictures.ts";
 import type { Session } from "./session.ts";
 import { textOfUnits } from "./words.ts";
 
@@ -140,7 +140,7 @@ class Bars implements Result {
     const names = this.#session.namesOf(this.#kind.field);
     const given = areShares(data);
     const shares = given || this.#kind.field !== undefined;
-    const values = given || !shares ? Array.from(data) : softmax(data);
+    const values = given || !shares ? Array.from(data) : probabilitiesOf(data);
     const best = argmax(values);
     const all = values.map((value, i) => ({ value, i }));
     const shown = all.length > mostBars ? all.sort((a, b) => b.value - a.value).slice(0, mostBars) : all;
@@ -162,7 +162,7 @@ class Bars implements Result {
   }
 }
 /** Shares of classes that are weighed by logits. */
-export function softmax(logits: ArrayLike<number>): number[] {
+export function probabilitiesOf(logits: ArrayLike<number>): number[] {
   const [, largest] = endsOf(logits);
   const powers = Array.from(logits, (x) => Math.exp(x - largest));
   const sum = powers.reduce((a, b) => a + b, 0);
@@ -200,4 +200,3 @@ export function matrixCanvas(rows: number, columns: number, data: ArrayLike<numb
   for (let i = 0; i < data.length; i++) largest = Math.max(largest, Math.abs(data[i]!));
   return painted(canvas, () => paintSigned(canvas, columns, rows, (i) => data[i]!, largest));
 }
-export const defaultTone = unitTone;
