@@ -15,8 +15,7 @@ export interface MetricRow {
 const single = 1000; // steps with a row each; as long as they were, stretches get twice as long
 
 /** Steps from one row to the next around this one. */
-const rowEvery = (step: number): number =>
-  step <= single ? 1 : 2 ** (Math.floor(Math.log2((step - 1) / single)) + 1);
+const rowEvery = (step: number): number => (step <= single ? 1 : 2 ** (Math.floor(Math.log2((step - 1) / single)) + 1));
 
 export class Recorder {
   readonly rows: MetricRow[] = [];
