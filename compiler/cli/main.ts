@@ -217,14 +217,14 @@ onModel(
     "writes kernels, plan, trainer and web page",
     `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html, page.*
      node out/trainer.mjs                               trains; needs nothing but the package webgpu
-     dlm compile digits.dlm -o card --target discrete   for graphics cards
+     dlm compile digits.dlm -o card --target discrete   for graphics cards; integrated: for GPUs beside the CPU
      dlm compile digits.dlm -o site --weights digits.safetensors   for a site that uses the trained model`,
   ),
 )
   .requiredOption("-o, --out <folder>", "where to write")
   .option(
     "--target <name>",
-    "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete",
+    "what kernels are scheduled for: software (any), discrete, integrated (GPUs), lavapipe or swiftshader",
     "software",
   )
   .option("--weights <file>", "put these beside the trainer: load() in it gives the trained model")
@@ -251,7 +251,10 @@ onModel(
 )
   .option("-o, --out <folder>", "build there, and leave it (default: a temporary folder)")
   .option("--port <n>", "on which port (default: 4173, or one that is free)", wholeNumber(0, 65535))
-  .option("--target <name>", "what kernels are scheduled for: software (any), lavapipe, swiftshader or discrete")
+  .option(
+    "--target <name>",
+    "what kernels are scheduled for: software (any), discrete, integrated (GPUs), lavapipe or swiftshader",
+  )
   .option("--also <target>", "and kernels for another class of devices (repeatable)", list)
   .option(...seed)
   .option(...json)

@@ -22,7 +22,7 @@ import {
 } from "./trainer.ts";
 
 export interface DlmOptions {
-  /** What kernels are scheduled for: software (any device), discrete (graphics cards), lavapipe or swiftshader. Default: software. */
+  /** What kernels are scheduled for: software (any device), discrete (graphics cards), integrated (GPUs beside the CPU), lavapipe or swiftshader. Default: software. */
   readonly target?: string;
   /** Other values of consts and settings, as `dlm compile --set name=value` has them. */
   readonly set?: Readonly<Record<string, string | number>>;

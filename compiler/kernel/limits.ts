@@ -24,7 +24,7 @@ export const fusionLimits: Readonly<Record<Target["class"], FusionLimits>> = {
     mostNodes: 256,
     deepest: 500,
   },
-  discrete: {
+  gpu: {
     smallReduction: 1024,
     leastRows: 64,
     fewRowsLimit: 512,

@@ -17,7 +17,7 @@ export type Cost =
 
 export interface Target {
   readonly name: string;
-  readonly class: "software" | "discrete";
+  readonly class: "software" | "gpu";
   readonly storageBuffers: number; // per stage
   readonly simd: number; // invocations that run in step
   readonly lanes: number; // of a subgroup; 0 = schedules may not rely on subgroups
@@ -167,10 +167,13 @@ const swiftshader: Target = {
   launchNs: 28_000,
   compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, carried: 0, limit: 450 },
 };
+// A graphics card of the middle: 80 cores of two 32-wide SIMDs, as AMD's Navi 21 (RX 6800 XT: 72, 6900 XT: 80; 512 GB/s, 20 TFLOP/s: 0.025 bytes a flop)
+// has them; NVIDIA's cards of 2021 to 2024 have 20 to 128 cores of four such SIMDs (RTX 3060: 28, 360 GB/s, 13 TFLOP/s). Workgroup memory is what
+// WebGPU grants everywhere, launches are what browsers need between two that depend on one another.
 const discrete: Target = {
   ...lavapipe,
   name: "discrete",
-  class: "discrete",
+  class: "gpu",
   simd: 32,
   lanes: 0,
   cores: 80,
@@ -222,10 +225,16 @@ const discrete: Target = {
   compile: { module: 1, load: 0.1, store: 0.1, operation: 0.05, function: 0.1, carried: 0, limit: 1000 },
   runs: 10_000,
 };
+// The GPU beside a CPU, on its memory: 8 cores as AMD's Van Gogh (8 of two 32-wide SIMDs, 1.6 GHz, 88 GB/s, 1.6 TFLOP/s: 0.054 bytes a flop), Apple's M1 and
+// M2 (7 to 10 of four, 1.3 GHz, 68 to 100 GB/s, 2.6 to 3.6 TFLOP/s: 0.027; up to 128 registers an invocation, 32 KB of workgroup memory) and Intel's
+// Iris Xe (6 of sixteen 8-wide ones, 51 to 68 GB/s, 2 TFLOP/s: 0.03) have them. Apple's needs no row of its own: what a schedule is chosen by (lanes,
+// registers, cores to fill, bytes a flop) differs less from these than these do among themselves.
+const integrated: Target = { ...discrete, name: "integrated", cores: 8 };
 /** `software` is for any software device: without subgroups, whose width differs; barriers cost what they cost the embedded one. */
 export const targets: Readonly<Record<string, Target>> = {
   software: { ...lavapipe, name: "software", lanes: 0, besideBarriers: 1.1 },
   discrete,
+  integrated,
   lavapipe,
   swiftshader,
 };

@@ -295,7 +295,7 @@ function fusedLanes({ nest, f, target, along, complete }: Search): void {
 }
 /** Lanes, or a whole workgroup, on a reduced axis. */
 function reducedLanes({ f, target, along, complete }: Search): void {
-  if (!target.lanes && target.class !== "discrete") return;
+  if (!target.lanes && target.class !== "gpu") return;
   const together = target.lanes || target.workgroup;
   for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
     if (!a || !a.split("+").some((x) => f.extent(x) >= 2 * together)) continue;
@@ -309,7 +309,7 @@ function reducedLanes({ f, target, along, complete }: Search): void {
 }
 /** Squares of threads whose operands lie in workgroup memory. */
 function tilesInWorkgroupMemory({ f, target, along, complete }: Search): void {
-  if (target.class !== "discrete" || f.overs.length !== 1) return;
+  if (target.class !== "gpu" || f.overs.length !== 1) return;
   const k = f.overs[0]![f.overs[0]!.length - 1];
   if (!k || !f.known(k) || f.extent(k) < 8) return;
   const both = f.free.filter((a) => f.known(a) && f.reused(a));

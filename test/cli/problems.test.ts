@@ -76,7 +76,7 @@ const usage: readonly (readonly [args: string, text: string])[] = [
   ],
   [
     "compile iris.dlm -o new --target none",
-    "dlm: there is no target none; there are software, discrete, lavapipe, swiftshader\n",
+    "dlm: there is no target none; there are software, discrete, integrated, lavapipe, swiftshader\n",
   ],
   ["inspect iris.dlm --stage fussed", "did you mean fused?\n"],
   ["inspect iris.dlm --stage simplified --only fit.stop", "did you mean fit.step?\n"],
