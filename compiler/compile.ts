@@ -5,7 +5,7 @@ import type { Plan } from "../runtime/plan.ts";
 import type { Program } from "./elaborate/program.ts";
 import type { FrontOptions } from "./front.ts";
 import { targets, type Target } from "./kernel/target.ts";
-import { runPhases, type PhaseOptions } from "./pipeline.ts";
+import { runForTarget, runPhases, type PhaseOptions, type Result } from "./pipeline.ts";
 import type { Compiled } from "./plan/unit.ts";
 
 export interface CompileOptions extends FrontOptions, PhaseOptions {
@@ -20,10 +20,26 @@ export interface CompileResult {
   /** Every program after each phase, in the order of their making. */
   readonly programs: readonly Compiled[];
 }
-export function compile(text: string, options: CompileOptions = {}): CompileResult {
-  const target = typeof options.target === "object" ? options.target : targets[options.target ?? "software"];
-  if (!target)
-    throw new RangeError(`there is no target ${String(options.target)}; there are ${Object.keys(targets).join(", ")}`);
-  const { file, program, plan, programs = [], diagnostics } = runPhases({ text, options, target }, options);
-  return { plan, diagnostics, file: file!, program, programs };
+export function compile(text: string, { target = "software", ...options }: CompileOptions = {}): CompileResult {
+  return compileFor(text, [target], options)[0]!;
+}
+/** For each of these targets; what does not depend on it is done once. Where the text has errors for one, those behind it have the same result. */
+export function compileFor(
+  text: string,
+  wanted: readonly (string | Target)[],
+  options: Omit<CompileOptions, "target"> = {},
+): readonly CompileResult[] {
+  let made: Result | undefined;
+  return wanted.map(targetNamed).map((target) => {
+    const input = { text, options, target };
+    made = made ? runForTarget(made, input, options) : runPhases(input, options);
+    const { file, program, plan, programs = [], diagnostics } = made;
+    return { plan, diagnostics, file: file!, program, programs };
+  });
+}
+function targetNamed(target: string | Target): Target {
+  const found = typeof target === "object" ? target : targets[target];
+  if (!found)
+    throw new RangeError(`there is no target ${String(target)}; there are ${Object.keys(targets).join(", ")}`);
+  return found;
 }

@@ -50,13 +50,13 @@ export const phases: readonly Phase[] = [
   phase({
     name: "simplify",
     reads: ["program"],
-    run: ({ program }) => ({ units: simplified(unitsOf(program)) }),
-    verify: verifyUnits,
+    run: ({ program }) => ({ simple: simplified(unitsOf(program)) }),
+    verify: ({ simple }) => verifyUnits({ units: simple }),
   }),
   phase({
-    name: "narrow",
-    reads: ["units"],
-    run: ({ units, target }) => ({ units: narrowed(units, target) }),
+    name: "narrow", // from here on, what is made is made for a target
+    reads: ["simple"],
+    run: ({ simple, target }) => ({ units: narrowed(simple, target) }),
     verify: verifyUnits,
   }),
   phase({
@@ -135,7 +135,8 @@ export interface Reports {
 /** What the phases make, in their order. */
 export interface Made extends Parsed {
   readonly program: Program;
-  readonly units: readonly Unit[]; // every graph that is run
+  readonly simple: readonly Unit[]; // every graph that is run, for any target
+  readonly units: readonly Unit[]; // the same as kernels of the target can have them
   readonly storage: ReadonlyMap<Node, Storage>;
   readonly layout: Layout;
   readonly flat: FlatModel;
@@ -156,13 +157,24 @@ export interface PhaseOptions {
   readonly verify?: boolean; // default false: look for faults of the compiler after every phase
   readonly watch?: (phase: string) => void; // told after every phase
 }
+export type Result = Partial<Made> & Required<Reports>;
 /** Everything that was made, up to the first error. Target-dependent faults of the text (a tensor too large to store) are errors too. */
-export function runPhases(
-  input: Input,
-  { verify = false, watch }: PhaseOptions = {},
-): Partial<Made> & { readonly diagnostics: readonly Diagnostic[] } {
-  let made: Input & Partial<Made> = input;
-  const diagnostics: Diagnostic[] = [];
+export const runPhases = (input: Input, options: PhaseOptions = {}): Result => runOf(phases, input, [], options);
+/** The same text for another target: what is made for any is taken from `made`. */
+export function runForTarget(made: Result, input: Input, options: PhaseOptions = {}): Result {
+  const { file, program, simple, diagnostics } = made;
+  if (!file || !program || !simple || !made.plan) return made; // the text has errors
+  const first = phases.findIndex((p) => p.name === "narrow");
+  return runOf(phases.slice(first), { ...input, file, program, simple }, diagnostics, options);
+}
+function runOf(
+  phases: readonly Phase[],
+  input: Input & Partial<Made>,
+  known: readonly Diagnostic[],
+  { verify = false, watch }: PhaseOptions,
+): Result {
+  let made = input;
+  const diagnostics = [...known];
   const isBroken = (): boolean => diagnostics.some((d) => d.severity === "error");
   for (const phase of phases) {
     if (isBroken() && !phase.canRun(made)) break; // a text with syntax errors is elaborated, for what else is wrong with it

@@ -16,6 +16,7 @@ export interface DeviceFacts {
   readonly vendor: string;
   readonly architecture: string;
   readonly subgroupSize?: { readonly least: number; readonly most: number };
+  readonly fallback?: boolean; // slower than what others have: a program, mostly
   readonly features: readonly string[]; // requested: those that kernels can use
   readonly limits: Readonly<Record<string, number>>;
 }
@@ -33,22 +34,26 @@ export async function requestDevice(
   }
   const features = usefulFeatures.filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures: features });
-  const { vendor, architecture, description, device: product, subgroupMinSize, subgroupMaxSize } = adapter.info;
-  const subgroupSize =
-    adapter.features.has("subgroups") && subgroupMaxSize
-      ? { subgroupSize: { least: subgroupMinSize, most: subgroupMaxSize } }
-      : {};
+  return { device, facts: factsOf(adapter, deviceClass, features, limits) };
+}
+/** What an adapter, or the device that somebody else got of one, says of itself. */
+export function factsOf(
+  of: { readonly info: GPUAdapterInfo; readonly features: GPUSupportedFeatures },
+  deviceClass: DeviceClass,
+  features: readonly string[] = [],
+  limits: Readonly<Record<string, number>> = {},
+): DeviceFacts {
+  const { vendor, architecture, description, device, subgroupMinSize, subgroupMaxSize, isFallbackAdapter } = of.info;
+  const hasSubgroups = of.features.has("subgroups") && subgroupMaxSize;
   return {
-    device,
-    facts: {
-      class: deviceClass,
-      name: description || product || architecture || vendor || "unnamed",
-      vendor,
-      architecture,
-      ...subgroupSize,
-      features,
-      limits,
-    },
+    class: deviceClass,
+    name: description || device || architecture || vendor || "unnamed",
+    vendor,
+    architecture,
+    ...(hasSubgroups ? { subgroupSize: { least: subgroupMinSize, most: subgroupMaxSize } } : {}),
+    ...(isFallbackAdapter ? { fallback: true } : {}),
+    features,
+    limits,
   };
 }
 

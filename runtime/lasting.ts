@@ -1,9 +1,11 @@
 // What a compiled trainer (trainer.mjs) is made of, wherever it runs. In: its plan with its code, where it comes from, and what the place has: devices, files,
 // a store of checkpoints (page.ts, host.ts).   Out: a loader of models that outlive their device.
 import type { CheckpointStore, DataFiles, FileBytes, Model, TrainerEvent, TrainOptions, TrainResult } from "./api.ts";
-import type { DeviceFacts } from "./device.ts";
+import { targetsFor } from "./classes.ts";
+import { factsOf, type DeviceFacts } from "./device.ts";
 import { load } from "./index.ts";
 import type { Plan } from "./plan.ts";
+import type { Device } from "./platform.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
 
@@ -23,6 +25,11 @@ export interface Host {
   /** The weights that come with the trainer. */
   readonly weights: (origin: Origin, path: string) => Promise<Uint8Array>;
   readonly store: (plan: Plan, name: string | undefined) => CheckpointStore;
+}
+/** The plan and the same for other classes of devices, by the names of their targets: the same model, data and weights by other kernels. */
+export interface Plans {
+  readonly plan: Plan;
+  readonly others?: Readonly<Record<string, () => Plan | Promise<Plan>>>;
 }
 interface OpenDevice {
   readonly device: GPUDevice;
@@ -49,10 +56,11 @@ export class MissingFile extends RuntimeProblem {
   }
 }
 
-export function createTrainer(plan: Plan, origin: Origin, host: Host): Trainer {
+export function createTrainer(plan: Plan, origin: Origin, host: Host, others?: Plans["others"]): Trainer {
+  const plans: Plans = { plan, ...(others ? { others } : {}) };
   const models = new Set<TrainerModel>();
   const loadModel = async (options: TrainerOptions = {}): Promise<TrainerModel> => {
-    const model = await openModel(plan, origin, host, options, () => models.delete(model));
+    const model = await openModel(plans, origin, host, options, () => models.delete(model));
     models.add(model);
     return model;
   };
@@ -78,9 +86,22 @@ export function createTrainer(plan: Plan, origin: Origin, host: Host): Trainer {
   };
 }
 
+/** The plan for a device, or the one that is asked for. */
+async function planFor({ plan, others = {} }: Plans, facts: DeviceFacts | undefined, asked?: string): Promise<Plan> {
+  const wanted = asked !== undefined ? [asked] : facts ? targetsFor(facts) : [];
+  for (const name of wanted) {
+    if (name === plan.target) return plan;
+    if (Object.hasOwn(others, name)) return others[name]!();
+  }
+  if (asked === undefined) return plan;
+  const there = [plan.target, ...Object.keys(others)].join(", ");
+  throw new RuntimeProblem(`${plan.name} was not compiled for ${asked} devices; it was for ${there}`);
+}
+
 /** A loaded model and its device; a lost one is followed by another. */
 interface Life {
   readonly model: Model;
+  readonly plan: Plan; // for this device
   readonly facts: DeviceFacts | undefined;
   readonly trains: boolean; // not only used
   gone: boolean;
@@ -89,16 +110,17 @@ interface Life {
 const mostLosses = 3; // in a row, without a checkpoint further on
 
 async function openModel(
-  plan: Plan,
+  plans: Plans,
   origin: Origin,
   host: Host,
-  { choose, data, weights: asked, keep, onEvent, ...options }: TrainerOptions,
+  { choose, target, data, weights: asked, keep, onEvent, ...options }: TrainerOptions,
   closed: () => void,
 ): Promise<TrainerModel> {
   if (keep && asked)
     throw new RuntimeProblem(
       "`weights` are for a model that is used, `keep` is for one that is trained: give one of them",
     );
+  const { plan } = plans;
   const store = typeof keep === "object" ? keep : keep ? host.store(plan, keep === true ? undefined : keep) : undefined;
   let weights: FileBytes | undefined;
   if (typeof asked === "string" || asked instanceof URL) weights = await host.read(asked);
@@ -113,12 +135,14 @@ async function openModel(
     try {
       const device = options.device ?? opened!.device; // one of both is there
       const given = { ...(onEvent ? { onEvent } : {}), ...(used ? { weights: used } : {}) };
+      const facts = opened?.facts ?? factsOfDevice(device);
+      const plan = await planFor(plans, facts, target);
       const model = await load(plan, { ...files, ...options, ...given, device });
       const end = async (): Promise<void> => {
         await model.close();
         opened?.close();
       };
-      const life: Life = { model, facts: opened?.facts, trains: !used, gone: false, end };
+      const life: Life = { model, plan, facts: opened?.facts, trains: !used, gone: false, end };
       void model.lost.then((problem) => note(life, problem));
       return life;
     } catch (error) {
@@ -248,7 +272,9 @@ async function openModel(
     throw error;
   }
   return {
-    plan,
+    get plan() {
+      return life.plan;
+    },
     trains: plan.trains.map((t) => t.name),
     exports: plan.exports.map((x) => x.name),
     get data() {
@@ -308,6 +334,12 @@ async function openModel(
       await life.end();
     },
   };
+}
+
+/** Of a device that the caller opened, as far as it says. */
+function factsOfDevice(device: Device): DeviceFacts | undefined {
+  const { adapterInfo: info, features } = device as Partial<Device>; // young in browsers
+  return info && features && factsOf({ info, features }, "browser");
 }
 
 const longestRest = 10_000; // milliseconds in which a page that is awake does something

@@ -25,6 +25,7 @@ const options = {
   resume: "FILE: train on from a checkpoint, to the same bits",
   "stop-after": "N: pause after so many steps and keep a checkpoint",
   device: "CHOICE: auto, gpu, system, embedded, or a part of an adapter's name",
+  target: "NAME: kernels for this class of devices, whatever the device is",
   json: "one event a line",
   help: "this text",
 } as const;
@@ -88,6 +89,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
     weights: false,
     write: async (path, bytes) => keep(path, bytes),
     ...(values.device ? { choose: values.device } : {}),
+    ...(values.target ? { target: values.target } : {}),
     ...(values.data ? { data: values.data } : {}),
     ...(values["max-data"] ? { mostFileBytes: whole(values, "max-data")["max-data"]! } : {}),
     ...whole(values, "seed"),

@@ -6,6 +6,8 @@ import type { DeviceFacts } from "./device.ts";
 export interface TrainerOptions extends Omit<Partial<LoadOptions>, "weights" | "onEvent"> {
   /** In Node, which device: auto, gpu, system, embedded, or a part of an adapter's name. */
   readonly choose?: string;
+  /** For which class of devices the kernels are: software, integrated, discrete. Default: that of the device. */
+  readonly target?: string;
   /** A folder, or its address, in which data files are looked for first. */
   readonly data?: string;
   /**

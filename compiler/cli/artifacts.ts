@@ -14,10 +14,11 @@ import {
   writeFlushed,
 } from "../../runtime/files.ts";
 import type { Plan } from "../../runtime/plan.ts";
+import { targets } from "../kernel/target.ts";
 import { embeddedDriver } from "./embedded.ts";
 import { textOf } from "./files.ts";
 import { fileProblem, UserError } from "./problem.ts";
-import { json, trainerModule, trainerTypes, trainingPage, type TrainerParts } from "./trainer.ts";
+import { json, trainerModule, trainerTypes, trainingPage, type Plans, type TrainerParts } from "./trainer.ts";
 
 type FileSystem = typeof fs;
 
@@ -26,8 +27,7 @@ export interface ArtifactOptions {
   readonly data: string; // the folder that the model's paths start from: that of its file
   readonly page?: boolean; // false: without index.html and its parts
   readonly weights?: Uint8Array | "there"; // beside the trainer, which loads them by default; put there unless they are
-  readonly targets?: readonly string[]; // classes of devices that have a trainer of their own, in a folder of that name
-  readonly index?: string; // text of shaders/INDEX.md. Default: it is not written
+  readonly index?: (plan: Plan) => string; // text of INDEX.md beside the shaders of a plan. Default: it is not written
   readonly parts?: TrainerParts; // default: those of the build
 }
 export interface Artifact {
@@ -35,11 +35,12 @@ export interface Artifact {
   readonly bytes: number;
 }
 
-export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Promise<readonly Artifact[]> {
+/** `plans`: of one model, for the classes of devices that it is to run on. */
+export async function writeArtifacts(plans: Plans, options: ArtifactOptions): Promise<readonly Artifact[]> {
   const parts = options.parts ?? builtParts();
   const folder = resolve(options.folder);
   const files = new Map<string, string | Uint8Array>(
-    artifactTexts(plan, wayTo(folder, resolve(options.data)), parts, options),
+    artifactTexts(plans, wayTo(folder, resolve(options.data)), parts, options),
   );
   if (typeof options.weights === "object") files.set(weightsFile, options.weights);
   try {
@@ -59,24 +60,34 @@ export async function writeArtifacts(plan: Plan, options: ArtifactOptions): Prom
   }));
 }
 
-/** Texts by path, in the order in which they are listed to the user. */
+/**
+ * Texts by path, in the order in which they are listed to the user. The first plan is plan.json, its kernels lie in `shaders`; another is plan.TARGET.json, and
+ * its kernels lie in shaders/TARGET, but for those that are the same under the same name.
+ */
 export function artifactTexts(
-  plan: Plan,
+  plans: Plans,
   data: string | undefined,
   parts: TrainerParts,
-  { index, page = true, targets, weights }: Pick<ArtifactOptions, "index" | "page" | "targets" | "weights"> = {},
+  { index, page = true, weights }: Pick<ArtifactOptions, "index" | "page" | "weights"> = {},
 ): ReadonlyMap<string, string> {
+  const [plan] = plans;
+  const texts = plans.map((p): readonly (readonly [string, string])[] => {
+    const [file, folder] = p === plan ? ["plan.json", "shaders"] : [`plan.${p.target}.json`, `shaders/${p.target}`];
+    const own = p.modules.filter(
+      (m) => p === plan || plan.modules.every((o) => o.name !== m.name || o.code !== m.code),
+    );
+    return [
+      [file, json({ ...p, modules: p.modules.map(({ name }) => ({ name })) }) + "\n"],
+      ...own.map(({ name, code = "" }) => [`${folder}/${name}.wgsl`, code.trimEnd() + "\n"] as const),
+      ...(index === undefined ? [] : [[`${folder}/INDEX.md`, index(p)] as const]),
+    ];
+  });
   return new Map([
-    ["plan.json", json({ ...plan, modules: plan.modules.map(({ name }) => ({ name })) }) + "\n"],
-    ...plan.modules.map((module): [string, string] => [
-      `shaders/${module.name}.wgsl`,
-      (module.code ?? "").trimEnd() + "\n",
-    ]),
-    ...(index === undefined ? [] : [["shaders/INDEX.md", index] as const]),
-    ["trainer.mjs", trainerModule(plan, { data, weights: weights && weightsFile }, parts)],
+    ...texts.flat(),
+    ["trainer.mjs", trainerModule(plans, { data, weights: weights && weightsFile }, parts)],
     ["trainer.d.ts", trainerTypes(plan, parts)],
     ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],
-    ...(page ? Object.entries(trainingPage(plan, parts, targets, weights && weightsFile)) : []),
+    ...(page ? Object.entries(trainingPage(plan, parts, weights && weightsFile)) : []),
   ]);
 }
 
@@ -96,14 +107,23 @@ export function wayTo(from: string, to: string, home = homedir()): string | unde
   return path === "" ? "./" : `${path}/`;
 }
 
-/** Kernels that an earlier compilation left in the folder. Other files in `shaders` are not ours. */
+/** Plans and kernels that an earlier compilation left in the folder. Other files in `shaders` are not ours. */
 function formerKernels(folder: string): readonly string[] {
-  try {
-    const { modules } = JSON.parse(textOf(readRegular(fs, join(folder, "plan.json")))) as Partial<Plan>;
-    return modules!.flatMap(({ name }) => (/^\w+$/.test(name) ? [`shaders/${name}.wgsl`] : []));
-  } catch {
-    return []; // none, or of something else
-  }
+  const kernelsOf = (file: string, shaders: string): readonly string[] => {
+    try {
+      const { modules } = JSON.parse(textOf(readRegular(fs, join(folder, file)))) as Partial<Plan>;
+      return [file, ...modules!.flatMap(({ name }) => (/^\w+$/.test(name) ? [`${shaders}/${name}.wgsl`] : []))];
+    } catch {
+      return []; // none, or of something else
+    }
+  };
+  return [
+    ...kernelsOf("plan.json", "shaders"),
+    ...Object.keys(targets).flatMap((target) => {
+      const former = kernelsOf(`plan.${target}.json`, `shaders/${target}`);
+      return former.length ? [...former, `shaders/${target}/INDEX.md`] : [];
+    }),
+  ];
 }
 /**
  * Puts texts into a folder by their paths, and takes the obsolete ones out. Each is whole or not there, and what was there keeps its name until the new one

@@ -7,7 +7,6 @@ import { listFolder } from "../../runtime/folders.ts";
 import { dataRead, type Loader, type Plan } from "../../runtime/plan.ts";
 import type { Artifact } from "./artifacts.ts";
 import type { ModelFile, ModelFlags } from "./model.ts";
-import { targets } from "../kernel/target.ts";
 import { fileProblem } from "./problem.ts";
 
 export interface Beside {
@@ -20,9 +19,7 @@ export interface Beside {
   readonly missing: readonly string[];
 }
 /** What lies in the folder of a page already. */
-const taken = new RegExp(
-  `^(plan\\.json|trainer\\.[\\w.]+|index\\.html|page\\.\\w+|weights\\.safetensors|shaders|${Object.keys(targets).join("|")})(/|$)`,
-);
+const taken = /^(plan\.(\w+\.)?json|trainer\.[\w.]+|index\.html|page\.\w+|weights\.safetensors|shaders)(\/|$)/;
 
 export function besidePage(plan: Plan, model: ModelFile, flags: Pick<ModelFlags, "data">): Beside {
   const folders = [...(flags.data === undefined ? [] : [flags.data]), model.folder];

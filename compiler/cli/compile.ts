@@ -1,6 +1,6 @@
 // dlm compile: a model to its artifacts, without training it.
-import { join } from "node:path";
-import { writeArtifacts, type Artifact } from "./artifacts.ts";
+import { dirname, join } from "node:path";
+import { writeArtifacts, type Artifact, type ArtifactOptions } from "./artifacts.ts";
 import { besidePage, copyBeside } from "./beside.ts";
 import { checkWeights } from "../../runtime/session.ts";
 import { ofFile, readKept } from "./files.ts";
@@ -10,23 +10,25 @@ import { quoted } from "./started.ts";
 import { openTerminal, styles } from "./terminal.ts";
 import { seconds } from "./progress.ts";
 import { indexText } from "../print/shaders.ts";
+import type { Plans } from "./trainer.ts";
 import { byteText, counted, parameterText, portText, typeText } from "../print/text.ts";
 
 export interface CompileFlags extends ModelFlags {
   readonly out: string;
-  readonly target?: string;
+  readonly target?: readonly string[]; // default: every class of devices
   readonly weights?: string; // a file: put beside the trainer, which loads it by default
   readonly page?: boolean; // false: without index.html and its parts
   readonly withData?: boolean; // and the data files that the page needs
-  readonly also?: readonly string[]; // further targets, each in a folder of its name
   readonly time?: boolean; // also what each phase took
   readonly json?: boolean;
 }
 
 export async function compile(path: string, flags: CompileFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
-  const compiled = await planModel(openModel(path), { ...flags, views: flags.page !== false }, flags.target);
+  const compiled = await planModel(openModel(path), { ...flags, views: flags.page !== false }, flags.target ?? classes);
   const { plan } = compiled;
+  const plans = plansOf(compiled);
+  const names = plans.map((p) => p.target);
   const files = await writeCompiled(compiled, flags, flags.out);
   if (flags.json)
     return terminal.line(
@@ -35,6 +37,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
         model: plan.name,
         compiler: plan.compiler,
         target: plan.target,
+        targets: names,
         seconds: compiled.seconds,
         ...(flags.time ? { phases: compiled.phases } : {}),
         files: files.map((f) => ({ path: join(flags.out, f.path), bytes: f.bytes })),
@@ -42,18 +45,24 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     );
   const { bold, dim } = styles(terminal.color);
   terminal.line(
-    `${bold(path)}  ${dim(`${parameterText(plan)} · for a ${plan.target} device · compiled in ${seconds(compiled.seconds)}`)}`,
+    `${bold(path)}  ${dim(`${parameterText(plan)} · for ${names.join(", ")} devices · compiled in ${seconds(compiled.seconds)}`)}`,
   );
   if (flags.time)
     for (const p of compiled.phases)
       terminal.line(`  ${p.name.padEnd(28)} ${`${(1000 * p.seconds).toFixed(0)} ms`.padStart(9)}`);
-  const shaders = files.filter((f) => f.path.endsWith(".wgsl"));
+  const shadersOf = (folder: string): readonly Written[] =>
+    files.filter((f) => f.path.endsWith(".wgsl") && dirname(f.path) === folder);
   const trains = plan.trains.length > 0;
   const offered = ["load", ...(trains ? ["train"] : []), ...plan.exports.map((x) => x.name)].join(", ");
   const about: Readonly<Record<string, string>> = {
-    "shaders/*.wgsl": counted(shaders.length, "kernel"),
     "shaders/INDEX.md": "what each is for, in the order of their dispatch",
     "plan.json": "what runs when, in which memory",
+    ...Object.fromEntries(
+      names.slice(1).flatMap((name) => [
+        [`shaders/${name}/INDEX.md`, `for ${name} devices`],
+        [`plan.${name}.json`, `for ${name} devices`],
+      ]),
+    ),
     "trainer.mjs": trains
       ? `node ${quoted(join(flags.out, "trainer.mjs"))} trains; as a module it offers ${offered}`
       : `a module that offers ${offered}`,
@@ -62,7 +71,14 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     "index.html": `with page.*: ${trains ? "trains" : "uses it"} in a browser; serve this folder and open it`,
   };
   const rows: Written[] = [
-    { path: "shaders/*.wgsl", bytes: shaders.reduce((n, f) => n + f.bytes, 0) },
+    ...["shaders", ...names.slice(1).map((name) => `shaders/${name}`)].map((folder, i) => {
+      const shaders = shadersOf(folder);
+      const about =
+        i === 0
+          ? counted(shaders.length, "kernel")
+          : `${counted(shaders.length, "kernel")} that ${shaders.length === 1 ? "is" : "are"} others there`;
+      return { path: `${folder}/*.wgsl`, bytes: shaders.reduce((n, f) => n + f.bytes, 0), about };
+    }),
     ...files.filter((f) => !f.path.endsWith(".wgsl") && (about[f.path] ?? f.about) !== undefined),
   ];
   for (const f of rows)
@@ -77,6 +93,8 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     );
 }
 
+export { weightsFile } from "./artifacts.ts";
+
 interface Written extends Artifact {
   readonly about?: string; // told of it on the command line
 }
@@ -85,38 +103,38 @@ function refuseMissing(paths: readonly string[]): void {
     `${paths.join(", ")}: not there, so it cannot be put beside the page; --data FOLDER names the folder that the model's paths start from`,
   );
 }
-/** The artifacts of a model and, where that is asked for, its data beside them and kernels for other classes of devices. */
+/** The classes of devices that artifacts are for unless somebody says otherwise. The first runs on any. */
+export const classes: readonly string[] = ["software", "integrated", "discrete"];
+export const plansOf = ({ plan, further }: Planned): Plans => [plan, ...further.map((made) => made.plan!)]; // `planModel` throws where one is missing
+/** The artifacts of a model and, where that is asked for, its data beside them. */
 export async function writeCompiled(
   compiled: Planned,
-  flags: Pick<CompileFlags, "page" | "weights" | "withData" | "also" | "data" | "set" | "seed" | "maxData">,
+  flags: Pick<CompileFlags, "page" | "weights" | "withData" | "data">,
   out: string,
   missing: (paths: readonly string[]) => void = refuseMissing,
 ): Promise<readonly Written[]> {
   const { model } = compiled;
-  const further = [...new Set(flags.also ?? [])].filter((target) => target !== compiled.plan.target);
-  const data = flags.withData ? out : model.folder;
   const weights = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
   if (weights) await ofFile(flags.weights!, () => checkWeights(compiled.plan, weights));
-  const written: Written[] = [];
-  for (const target of [undefined, ...further]) {
-    const made =
-      target === undefined ? compiled : await planModel(model, { ...flags, views: flags.page !== false }, target);
-    const beside = flags.withData ? besidePage(made.plan, model, flags) : undefined;
-    if (beside?.missing.length && target === undefined) missing(beside.missing);
-    if (beside && target === undefined) written.push(...copyBeside(out, beside).map((f) => ({ ...f, about: "data" })));
-    const files = await writeArtifacts(beside?.plan ?? made.plan, {
-      folder: target === undefined ? out : join(out, target),
-      data,
-      index: indexText(made.plan, made.programs),
-      ...(weights ? { weights } : {}),
-      ...(flags.page === false || target !== undefined ? { page: false } : { targets: further }),
-    });
-    if (target === undefined) written.push(...files);
-    else
-      for (const f of files) {
-        const about = f.path === "trainer.mjs" ? { about: `for ${target} devices` } : {};
-        written.push({ ...f, path: `${target}/${f.path}`, ...about });
-      }
-  }
-  return written;
+  const beside = flags.withData ? plansOf(compiled).map((plan) => besidePage(plan, model, flags)) : [];
+  const [first] = beside; // what they read is the same
+  if (first?.missing.length) missing(first.missing);
+  const data = first ? copyBeside(out, first).map((f) => ({ ...f, about: "data" })) : [];
+  const [plan, ...others] = beside.map((b) => b.plan);
+  const files = await writePlans(compiled, plan ? [plan, ...others] : plansOf(compiled), {
+    folder: out,
+    data: flags.withData ? out : model.folder,
+    ...(weights ? { weights } : {}),
+    ...(flags.page === false ? { page: false } : {}),
+  });
+  return [...data, ...files];
+}
+/** With an index of their kernels. `plans`: those of `compiled`, whatever the paths in them. */
+export function writePlans(
+  compiled: Planned,
+  plans: Plans,
+  options: Omit<ArtifactOptions, "index">,
+): Promise<readonly Artifact[]> {
+  const programs = new Map([compiled, ...compiled.further].map((made) => [made.plan!.target, made.programs]));
+  return writeArtifacts(plans, { ...options, index: (plan) => indexText(plan, programs.get(plan.target)!) });
 }

@@ -1,5 +1,6 @@
 // The device of a command: --device, else DLM_DEVICE, else the best there is (runtime/node.ts). Problems in words.
 import type { DeviceFacts } from "../../runtime/device.ts";
+import { targetsFor } from "../../runtime/classes.ts";
 import { DeviceUnavailable, openDevice, type OpenedDevice } from "../../runtime/node.ts";
 import { withoutChatter } from "../../runtime/quiet.ts";
 import { targets, type Target } from "../kernel/target.ts";
@@ -21,15 +22,5 @@ export async function deviceFor(choice: string | undefined): Promise<OpenedDevic
     throw new UsageError(error.message); // a name that no adapter has
   }
 }
-/** What kernels for this device are scheduled for: its own target where there is one and its subgroups are as wide. */
-export function targetOf({ class: deviceClass, name, architecture, subgroupSize }: DeviceFacts): Target {
-  if (deviceClass === "gpu") return targets["discrete"]!;
-  const words = `${architecture} ${name}`.toLowerCase();
-  const known: Readonly<Record<string, string>> = { lavapipe: "llvmpipe", swiftshader: "swiftshader" }; // the target, and the driver's own name
-  const found = Object.values(targets).find(
-    (t) => words.includes(known[t.name] ?? "\0") && t.lanes === subgroupSize?.least && t.lanes === subgroupSize.most,
-  );
-  return found ?? targets["software"]!;
-}
-/** The target of artifacts: any device of the class runs them. */
-export const portableTarget = (facts: DeviceFacts): string => (facts.class === "gpu" ? "discrete" : "software");
+/** What kernels for this device are scheduled for. */
+export const targetOf = (facts: DeviceFacts): Target => targets[targetsFor(facts)[0]!]!;

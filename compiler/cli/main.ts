@@ -62,6 +62,11 @@ const onModel = (c: Command): Command =>
     .option("--data <folder>", "where the model's data files are looked for first (default: the folder of the model)")
     .option("--max-data <bytes>", "the longest data file that is read, unpacked (default: 2G)", byteCount);
 const seed = ["--seed <n>", "of initial values, draws, holdouts and the order of rows", wholeNumber()] as const;
+const target = [
+  "--target <name>",
+  "for one class of devices: software, integrated, discrete, lavapipe or swiftshader (repeatable; default: the first three)",
+  list,
+] as const;
 const json = ["--json", "one event or result a line, as JSON"] as const;
 
 onModel(
@@ -217,24 +222,15 @@ onModel(
     "writes kernels, plan, trainer and web page",
     `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html, page.*
      node out/trainer.mjs                               trains; needs nothing but the package webgpu
-     dlm compile digits.dlm -o card --target discrete   for graphics cards; integrated: for GPUs beside the CPU
+     dlm compile digits.dlm -o card --target discrete   for graphics cards alone: smaller
      dlm compile digits.dlm -o site --weights digits.safetensors   for a site that uses the trained model`,
   ),
 )
   .requiredOption("-o, --out <folder>", "where to write")
-  .option(
-    "--target <name>",
-    "what kernels are scheduled for: software (any), discrete, integrated (GPUs), lavapipe or swiftshader",
-    "software",
-  )
+  .option(...target)
   .option("--weights <file>", "put these beside the trainer: load() in it gives the trained model")
   .option("--no-page", "without index.html")
   .option("--with-data", "and the data files that the page needs, so that a server of the folder is enough")
-  .option(
-    "--also <target>",
-    "and kernels for another class of devices, in a folder of its name: a page takes discrete on graphics cards",
-    list,
-  )
   .option("--time", "also what each phase of the compiler took")
   .option(...seed)
   .option(...json)
@@ -251,11 +247,7 @@ onModel(
 )
   .option("-o, --out <folder>", "build there, and leave it (default: a temporary folder)")
   .option("--port <n>", "on which port (default: 4173, or one that is free)", wholeNumber(0, 65535))
-  .option(
-    "--target <name>",
-    "what kernels are scheduled for: software (any), discrete, integrated (GPUs), lavapipe or swiftshader",
-  )
-  .option("--also <target>", "and kernels for another class of devices (repeatable)", list)
+  .option(...target)
   .option(...seed)
   .option(...json)
   .action(async (path: string, options: object) => (await import("./serve.ts")).serve(path, options));

@@ -8,7 +8,7 @@ import type { DataFiles } from "../../runtime/api.ts";
 import { fileReason, readRegular } from "../../runtime/files.ts";
 import { decodeInNode, listFolder } from "../../runtime/folders.ts";
 import type { Plan } from "../../runtime/plan.ts";
-import { compile, type CompileOptions, type CompileResult } from "../compile.ts";
+import { compileFor, type CompileOptions, type CompileResult } from "../compile.ts";
 import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
 import { mostTextBytes, readText, textOf } from "./files.ts";
@@ -38,11 +38,14 @@ export interface ModelFile {
   readonly files?: Set<string>; // that were looked for until now: it, its imports and its data
 }
 export interface Compilation extends CompileResult {
+  readonly further: readonly CompileResult[]; // for the targets behind the first
   readonly model: ModelFile;
   readonly seconds: number;
   readonly phases: readonly { readonly name: string; readonly seconds: number }[];
 }
 export type Planned = Compilation & { readonly plan: Plan };
+/** Targets by name, or one. None: software. */
+export type Wanted = string | Target | readonly string[] | undefined;
 
 /** A path that begins with a dash bears its folder, so that no command which is printed has it for an option. */
 export function openModel(wanted: string): ModelFile {
@@ -113,7 +116,7 @@ export async function compileOptions(
 export async function compileModel(
   model: ModelFile,
   flags: ModelFlags,
-  target: string | Target | undefined,
+  target: Wanted,
   files = dataFiles(model, flags),
 ): Promise<Compilation> {
   const started = performance.now();
@@ -125,15 +128,15 @@ export async function compileModel(
     phases.push({ name, seconds: (now - last) / 1000 });
     last = now;
   };
-  const result = compile(model.text, {
-    ...options,
-    watch,
-    ...(target === undefined ? {} : { target: typeof target === "string" ? targetNamed(target) : target }),
-  });
-  return { ...result, model, phases, seconds: (performance.now() - started) / 1000 };
+  const wanted = typeof target === "object" && "name" in target ? [target] : targetsNamed(target);
+  const [first, ...further] = compileFor(model.text, wanted, { ...options, watch });
+  return { ...first!, further, model, phases, seconds: (performance.now() - started) / 1000 };
+}
+function targetsNamed(names: string | readonly string[] = "software"): readonly Target[] {
+  return [...new Set([names].flat())].map(targetNamed);
 }
 function targetNamed(name: string): Target {
-  const target = targets[name];
+  const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
   if (target) return target;
   throw new UsageError(
     `there is no target ${name}; there are ${Object.keys(targets).join(", ")}${nearest(name, Object.keys(targets))}`,
@@ -144,10 +147,12 @@ function targetNamed(name: string): Target {
 export async function planModel(
   model: ModelFile,
   flags: ModelFlags,
-  target: string | Target | undefined,
+  target: Wanted,
   files = dataFiles(model, flags),
 ): Promise<Planned> {
   const compilation = await compileModel(model, flags, target, files);
+  for (const { plan, diagnostics } of compilation.further)
+    if (!plan && compilation.plan) reportDiagnostics(diagnostics, model, false, flags); // wrong for this target alone
   reportDiagnostics(compilation.diagnostics, model, compilation.plan !== undefined, flags);
   return compilation as Planned; // `reportDiagnostics` throws where there is no plan
 }

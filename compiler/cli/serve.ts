@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderDiagnostics } from "../../grammar/render.ts";
-import { writeCompiled } from "./compile.ts";
+import { classes, writeCompiled } from "./compile.ts";
 import { asWritten, compileModel, openModel, reportDiagnostics, type ModelFlags } from "./model.ts";
 import { seconds } from "./progress.ts";
 import { Reported, UserError } from "./problem.ts";
@@ -16,8 +16,7 @@ import { again } from "./watch.ts";
 export interface ServeFlags extends ModelFlags {
   readonly out?: string; // where to build; default: a temporary folder
   readonly port?: number;
-  readonly target?: string;
-  readonly also?: readonly string[]; // further targets
+  readonly target?: readonly string[]; // default: every class of devices
   readonly json?: boolean;
 }
 const usualPort = 4173;
@@ -86,7 +85,7 @@ async function build(
   try {
     const model = openModel(path);
     try {
-      const compiled = await compileModel(model, { ...flags, views: true }, flags.target);
+      const compiled = await compileModel(model, { ...flags, views: true }, flags.target ?? classes);
       const { plan, diagnostics, seconds: took } = compiled;
       if (!plan) {
         server.tell({ problem: renderDiagnostics(asWritten(diagnostics, model), { color: false }) });

@@ -12,7 +12,7 @@ import { attempt } from "../../runtime/files.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlocks } from "../../runtime/unattended.ts";
-import { deviceFor, portableTarget, targetOf } from "./device.ts";
+import { deviceFor, targetOf } from "./device.ts";
 import { asideOf, checkWritable, generations, isKept, isThere, readKept, setAside, writeWhole } from "./files.ts";
 import { checkFits } from "./fitting.ts";
 import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
@@ -20,7 +20,6 @@ import { nearest } from "./options.ts";
 import { Interrupted, Reported, UsageError, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, tellEvents, textProgress, type Progress } from "./progress.ts";
 import { byteText, counted, parameterCount } from "../print/text.ts";
-import { indexText } from "../print/shaders.ts";
 import {
   checkRecord,
   folderText,
@@ -222,19 +221,14 @@ async function writeResults(
     written({ path: keep.weights, bytes: bytes.length, what: "weights" });
   }
   if (flags.out === undefined || paused) return;
-  const { weightsFile, writeArtifacts } = await import("./artifacts.ts");
-  // what others can run, whatever this device is
-  const target = portableTarget(facts);
-  const { plan, programs } =
-    compiled.plan.target === target ? compiled : await planModel(compiled.model, viewed(flags), target, files);
-  const index = indexText(plan, programs);
+  const { classes, plansOf, weightsFile, writePlans } = await import("./compile.ts");
+  const portable = await planModel(compiled.model, viewed(flags), classes, files); // what others can run, whatever this device is
   const options = {
     folder: flags.out,
     data: compiled.model.folder,
-    index,
     ...(keep.weights === join(flags.out, weightsFile) ? { weights: "there" as const } : {}),
   };
-  for (const { path, bytes } of await writeArtifacts(plan, options))
+  for (const { path, bytes } of await writePlans(portable, plansOf(portable), options))
     written({ path: join(flags.out, path), bytes, what: "artifact" });
 }
 /** A page shows rows of the data. */

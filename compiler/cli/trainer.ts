@@ -7,7 +7,7 @@ export interface TrainerParts {
   readonly runtime: string; // an expression: the bundled runtime/trainer.ts, and under `shared` what the next one takes
   readonly node: string; // a function of that and of the address of its module: the bundled runtime/host.ts, for Node alone
   readonly types: string; // of the runtime's interface (runtime/api.ts)
-  /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stand {{title}}, {{targets}} and {{weights}}. */
+  /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stand {{title}} and {{weights}}. */
   readonly page: Readonly<Record<"html" | "css" | "js" | "mjs" | "svg", string>>;
 }
 
@@ -24,13 +24,15 @@ export interface TrainerPlaces {
   readonly data?: string | undefined; // the way to the folder of the model's file
   readonly weights?: string | undefined; // loaded by default
 }
-export function trainerModule(plan: Plan, places: TrainerPlaces, parts: TrainerParts): string {
+/** `plans`: the first is what the trainer shows of the model; each is for a class of devices. */
+export function trainerModule(plans: Plans, places: TrainerPlaces, parts: TrainerParts): string {
+  const [plan] = plans;
   const names = ["load", ...ownExports(plan).slice(0, 1)].join(", ");
-  const of = `${plan.name}, compiled by ${plan.compiler} for ${plan.target} devices`;
+  const of = `${plan.name}, compiled by ${plan.compiler} for ${listed(plans.map(({ target }) => target))} devices`;
   return `${lineComment(`${of}: its plan, its kernels, and the runtime that replays them.`)}
 ${plan.trains.length ? programs : ""}//   import { ${names} } from "./trainer.mjs"    in Node and in browsers; types: trainer.d.ts
 
-${planText(plan)}
+${plansText(plans)}
 // ---- the runtime: the same for every model
 
 const { createTrainer, fetchFile: fetchFrom, browserDevice, host, shared } = ${parts.runtime};
@@ -51,7 +53,7 @@ const node = inNode ? ${parts.node}(shared, url) : undefined;
 // ---- what this module offers
 
 const origin = { url${fields(places)} };
-const trainer = createTrainer(plan, origin, node?.host ?? host);
+const trainer = createTrainer(plan, origin, node?.host ?? host, others);
 ${offerText(plan)}
 node?.start(plan, origin, trainer.load);
 `;
@@ -62,6 +64,31 @@ const fields = (values: object): string => {
   return flat && `, ${flat}`;
 };
 
+export type Plans = readonly [Plan, ...Plan[]];
+/** `a, b and c` */
+const listed = (words: readonly string[]): string =>
+  words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} and ${words.at(-1)!}`;
+
+function plansText([plan, ...others]: Plans): string {
+  return `${planText(plan)}${others.length ? "\n// ---- the same for other classes of devices: what is different\n" : ""}
+const others = {
+${others.map((other) => `${text(other.target)}: () => ${otherText(plan, other)},\n`).join("")}};
+`;
+}
+/** An expression in which the first plan is `plan`. Kernels that are equal stand in the text once. */
+function otherText(plan: Plan, other: Plan): string {
+  const known = new Map(plan.modules.map(({ code }, i) => [code, i]));
+  const modules = other.modules.map(({ name, code = "" }) => {
+    const same = known.get(code);
+    return `{ name: ${text(name)}, code: ${same === undefined ? `${template(code)}.slice(1)` : `plan.modules[${same}].code`} },\n`;
+  });
+  const different = Object.entries(other).filter(
+    ([key, value]) => key !== "modules" && JSON.stringify(value) !== JSON.stringify(plan[key as keyof Plan]),
+  );
+  return `({ ...plan,
+${different.map(([key, value]) => `${text(key)}: ${json(value)},\n`).join("")}"modules": [
+${modules.join("")}] })`;
+}
 function planText(plan: Plan): string {
   return `// ---- the plan: buffers, programs, data
 
@@ -104,9 +131,12 @@ export const siteRuntimeInNode = (parts: TrainerParts, page: string): string =>
   `import { shared } from ${text(page)};
 export { createTrainer, fetchFile, browserDevice } from ${text(page)};
 export const { host } = ${parts.node}(shared, import.meta.url);\n`;
-/** A model as a module of a site. `runtime`: the module of one of these two. */
+/** A model for a further class of devices, as a module that a site loads where it is wanted. */
+export const siteOther = (plan: Plan, other: Plan): string => `export default (plan) => ${otherText(plan, other)};\n`;
+/** A model as a module of a site. `runtime`: the module of one of the two above; `others`: modules of siteOther, by the names of their targets. */
 export function siteModule(
   plan: Plan,
+  others: Readonly<Record<string, string>>,
   runtime: string,
   { imports, files, weights }: SiteFiles,
   isServer: boolean,
@@ -116,10 +146,17 @@ export function siteModule(
   return `import { createTrainer, fetchFile as fetchFrom, browserDevice, host } from ${text(runtime)};
 ${imports.map((line) => `${line}\n`).join("")}
 ${planText(plan)}
+// ---- the same for other classes of devices
+
+const others = {
+${Object.entries(others)
+  .map(([target, module]) => `${text(target)}: async () => (await import(${text(module)})).default(plan),\n`)
+  .join("")}};
+
 // ---- what this module offers
 
 const origin = { url: ${url}, files: { ${moved.join(", ")} }${weights === undefined ? "" : `, weights: ${text(weights)}`} };
-const trainer = createTrainer(plan, origin, host);
+const trainer = createTrainer(plan, origin, host, others);
 ${offerText(plan)}
 if (import.meta.hot) import.meta.hot.dispose(() => trainer.close());
 `;
@@ -147,18 +184,10 @@ export function json(value: unknown, indent = ""): string {
 
 // ---- index.html and what it consists of
 
-/** By their names. `targets`: classes of devices that have a trainer of their own, in a folder of that name; `weights`: a file beside the page that it begins with. */
-export function trainingPage(
-  plan: Plan,
-  { page }: TrainerParts,
-  targets: readonly string[] = [],
-  weights = "",
-): Readonly<Record<string, string>> {
+/** By their names. `weights`: a file beside the page that it begins with. */
+export function trainingPage(plan: Plan, { page }: TrainerParts, weights = ""): Readonly<Record<string, string>> {
   const title = plan.name.replace(/\.dlm$/, "").replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-  const html = page.html
-    .replaceAll("{{title}}", () => title)
-    .replaceAll("{{targets}}", targets.join(" "))
-    .replaceAll("{{weights}}", weights);
+  const html = page.html.replaceAll("{{title}}", () => title).replaceAll("{{weights}}", weights);
   return {
     "index.html": html,
     "page.css": page.css,

@@ -1,5 +1,6 @@
 // A plugin for Vite: `import { predict, train } from "./model.dlm"`. In: a .dlm file that a site imports.   Out: a module with its plan, kernels and runtime;
 // the files that it reads, as assets of the site; its types, in model.d.dlm.ts beside it. What is wrong with the text is told with its place.
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Plugin } from "vite";
@@ -11,9 +12,11 @@ import type { Plan } from "../../runtime/plan.ts";
 import { messageOf } from "../../runtime/problem.ts";
 import { checkWeights } from "../../runtime/session.ts";
 import { builtParts } from "./artifacts.ts";
+import { classes } from "./compile.ts";
 import { compileModel, type ModelFile, type ModelFlags } from "./model.ts";
 import {
   siteModule,
+  siteOther,
   siteRuntime,
   siteRuntimeInNode,
   trainerTypes,
@@ -22,8 +25,8 @@ import {
 } from "./trainer.ts";
 
 export interface DlmOptions {
-  /** What kernels are scheduled for: software (any device), discrete (graphics cards), integrated (GPUs beside the CPU), lavapipe or swiftshader. Default: software. */
-  readonly target?: string;
+  /** What kernels are scheduled for: software (any device), integrated (GPUs beside the CPU), discrete (graphics cards), lavapipe or swiftshader. Default: the first three, of which a visitor's device takes its own. */
+  readonly target?: string | readonly string[];
   /** Other values of consts and settings, as `dlm compile --set name=value` has them. */
   readonly set?: Readonly<Record<string, string | number>>;
   /** A folder in which data files are looked for first; then in the model's own. */
@@ -34,12 +37,13 @@ export interface DlmOptions {
   readonly parts?: TrainerParts;
 }
 
-const [page, server] = ["\0dlm:runtime", "\0dlm:runtime-in-node"];
+const [page, server, otherPrefix] = ["\0dlm:runtime", "\0dlm:runtime-in-node", "\0dlm:for:"];
 
 export default function dlm(options: DlmOptions = {}): Plugin {
   let isBuild = false;
   let root = process.cwd();
   let built: TrainerParts | undefined;
+  const others = new Map<string, string>(); // the texts of modules for further targets
   const parts = (): TrainerParts => (built ??= options.parts ?? builtParts());
   const flags: ModelFlags = {
     ...(options.set ? { set: Object.fromEntries(Object.entries(options.set).map(([k, v]) => [k, String(v)])) } : {}),
@@ -52,8 +56,9 @@ export default function dlm(options: DlmOptions = {}): Plugin {
       isBuild = config.command === "build";
       root = config.root;
     },
-    resolveId: (id) => (id === page || id === server ? id : undefined),
-    load: (id) => (id === page ? siteRuntime(parts()) : id === server ? siteRuntimeInNode(parts(), page) : undefined),
+    resolveId: (id) => (id === page || id === server || id.startsWith(otherPrefix) ? id : undefined),
+    load: (id) =>
+      id === page ? siteRuntime(parts()) : id === server ? siteRuntimeInNode(parts(), page) : others.get(id),
     async transform(text, id, { ssr = false } = {}) {
       if (!id.endsWith(".dlm")) return undefined;
       const read = new Set<string>();
@@ -64,20 +69,20 @@ export default function dlm(options: DlmOptions = {}): Plugin {
         text,
         files: read,
       };
-      const compilation = await compileModel(model, flags, options.target).finally(() =>
+      const compilation = await compileModel(model, flags, options.target ?? classes).finally(() =>
         read.forEach((place) => place !== id && this.addWatchFile(place)),
       );
       const told = compilation.diagnostics.map((d) => logOf(d, model));
       const errors = told.filter((_, i) => compilation.diagnostics[i]!.severity === "error");
       for (const [i, log] of told.entries()) if (compilation.diagnostics[i]!.severity === "warning") this.warn(log);
-      const { plan } = compilation;
+      const { plan, further } = compilation;
       if (!plan) {
         const [first, ...more] = errors;
         if (!first) throw new Error(`${id} has no plan, and nothing says why`);
-        const others = more.map(
+        const places = more.map(
           ({ loc, message }) => `\n${basename(loc.file)}:${loc.line}:${loc.column + 1}  ${message}`,
         );
-        return this.error({ ...first, message: first.message + others.join("") });
+        return this.error({ ...first, message: first.message + places.join("") });
       }
       const found = filesOf(plan, model, options.data);
       for (const path of found.missing)
@@ -93,9 +98,18 @@ export default function dlm(options: DlmOptions = {}): Plugin {
       const trained = weights && weights.problem === undefined ? basename(weights.place) : undefined;
       if (weights && trained !== undefined) found.places[trained] = weights.place;
       if (options.types !== false) writeTypes(id, trainerTypes(plan, parts()));
+      const modules: Record<string, string> = {};
+      for (const { plan: other } of further) {
+        if (!other) continue; // what is wrong with it is told of the first
+        const code = siteOther(plan, other);
+        const hash = createHash("sha256").update(code).digest("hex").slice(0, 8); // a changed one is another module
+        const module = `${otherPrefix}${other.target}:${id}:${hash}`;
+        others.set(module, code);
+        modules[other.target] = module;
+      }
       const files = ssr ? onServer(found, isBuild ? root : undefined) : onPage(found, model.folder);
       return {
-        code: siteModule(plan, ssr ? server : page, { ...files, weights: trained }, ssr),
+        code: siteModule(plan, modules, ssr ? server : page, { ...files, weights: trained }, ssr),
         map: { mappings: "" },
       };
     },

@@ -23,7 +23,7 @@ train fit on d(batch: 2) { minimize mean((net(x) - 1)^2) by sgd(lr: 0.1)
   ${load}
   steps: 3 }`;
 const page = async (name: string, text: string): Promise<void> =>
-  void (await writeArtifacts(made(text).plan, {
+  void (await writeArtifacts([made(text).plan], {
     folder: join(root, "own", name),
     data: join(root, "own", name),
     parts: await trainerParts(),

@@ -30,7 +30,7 @@ beforeAll(async () => {
       name: "digits.dlm",
       views: true,
     });
-    await writeArtifacts(plan!, {
+    await writeArtifacts([plan!], {
       folder: join(root, folder, "out"),
       data: join(root, folder, "model"),
       parts: await trainerParts(),

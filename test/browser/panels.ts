@@ -18,7 +18,7 @@ export async function writePage(
   name = "model.dlm",
 ): Promise<void> {
   const { plan } = made(text, { name, views: true });
-  await writeArtifacts(plan, { folder, data: folder, parts: await trainerParts() });
+  await writeArtifacts([plan], { folder, data: folder, parts: await trainerParts() });
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), content);

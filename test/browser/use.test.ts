@@ -360,7 +360,12 @@ test("kernels for the visitor's class of device, where the page has such; a devi
     ["software", folder, { targets: ["discrete", "swiftshader"] }],
     ["swiftshader", join(folder, "swiftshader"), { page: false }],
   ] as const)
-    await writeArtifacts(made(ring, { target, views: true }).plan, { folder: place, data: folder, parts, ...options });
+    await writeArtifacts([made(ring, { target, views: true }).plan], {
+      folder: place,
+      data: folder,
+      parts,
+      ...options,
+    });
   const p = await browser.newPage();
   const asked: string[] = [];
   p.on("request", (request) => void asked.push(new URL(request.url()).pathname));

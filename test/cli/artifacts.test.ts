@@ -49,7 +49,7 @@ beforeAll(async () => {
   cpSync(join(project, "examples/data/iris.csv"), join(root, "models/data/iris.csv"));
   mkdirSync(join(root, "elsewhere/node_modules"), { recursive: true });
   symlinkSync(join(project, "node_modules/webgpu"), join(root, "elsewhere/node_modules/webgpu"));
-  await writeArtifacts(example("iris.dlm"), { folder: join(root, "iris"), data: join(root, "models"), parts });
+  await writeArtifacts([example("iris.dlm")], { folder: join(root, "iris"), data: join(root, "models"), parts });
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -64,11 +64,11 @@ test("the runtime part of a trainer is small, and holds nothing of the compiler"
 
 test("the same model gives the same bytes; what is not ours in the folder stays, kernels of an earlier model do not", async () => {
   const folder = join(root, "again");
-  await writeArtifacts(example("xor.dlm"), { folder, data: join(root, "models"), parts });
+  await writeArtifacts([example("xor.dlm")], { folder, data: join(root, "models"), parts });
   const own = ["shaders/own.wgsl", "shaders/own.txt"];
   for (const name of own) writeFileSync(join(folder, name), "mine");
   writeFileSync(join(folder, "weights.safetensors"), "mine");
-  const written = await writeArtifacts(example("iris.dlm"), { folder, data: join(root, "models"), parts });
+  const written = await writeArtifacts([example("iris.dlm")], { folder, data: join(root, "models"), parts });
   const { "weights.safetensors": mine, ...all } = tree(folder);
   expect([mine, ...own.map((name) => all[name])]).toEqual(["mine", "mine", "mine"]);
   const ours = Object.fromEntries(Object.entries(all).filter(([name]) => !own.includes(name)));
@@ -87,7 +87,7 @@ test.each(["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])(
   async (end) => {
     const name = `a${end}globalThis.hijacked = true;${end}enable hijacked;*/ </title>.dlm`;
     const folder = join(root, "named");
-    await writeArtifacts(planOf(readFileSync(join(project, "examples/xor.dlm"), "utf8"), name), {
+    await writeArtifacts([planOf(readFileSync(join(project, "examples/xor.dlm"), "utf8"), name)], {
       ...{ folder, data: root, parts },
     });
     const trainer = (await import(`${join(folder, "trainer.mjs")}?${end.charCodeAt(0)}`)) as { readonly plan: Plan };
@@ -105,18 +105,18 @@ test.each(["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])(
 
 test("a folder that cannot be written to is said in words, and nothing is left behind", async () => {
   writeFileSync(join(root, "file"), "mine");
-  await expect(writeArtifacts(example("xor.dlm"), { folder: join(root, "file"), data: root, parts })).rejects.toThrow(
+  await expect(writeArtifacts([example("xor.dlm")], { folder: join(root, "file"), data: root, parts })).rejects.toThrow(
     UserError,
   );
   expect(readFileSync(join(root, "file"), "utf8")).toBe("mine");
   mkdirSync(join(root, "occupied/index.html"), { recursive: true });
   await expect(
-    writeArtifacts(example("xor.dlm"), { folder: join(root, "occupied"), data: root, parts }),
+    writeArtifacts([example("xor.dlm")], { folder: join(root, "occupied"), data: root, parts }),
   ).rejects.toThrow(/^cannot write to .*: .*index\.html is a folder$/);
   expect(readdirSync(join(root, "occupied"))).toEqual(["index.html"]);
   const broken: Plan = { ...example("xor.dlm"), modules: [{ name: "a\0b", code: "" }] };
   const before = tree(join(root, "iris"));
-  await expect(writeArtifacts(broken, { folder: join(root, "iris"), data: root, parts })).rejects.toThrow();
+  await expect(writeArtifacts([broken], { folder: join(root, "iris"), data: root, parts })).rejects.toThrow();
   expect(tree(join(root, "iris"))).toEqual(before);
   expect(readdirSync(join(root, "iris")).filter((name) => name.startsWith("."))).toEqual([]);
 });
@@ -201,7 +201,7 @@ test("one event a line with --json; interrupted and resumed gives the same bits"
 test("it keeps checkpoints as the model says, and as --every and --keep say, which win", async () => {
   const text = readFileSync(join(project, "examples/iris.dlm"), "utf8");
   const plan = planOf(text.replace("epochs: 60", "epochs: 5\n  checkpoint: every 2 epochs\n  keep: 2"), "iris.dlm");
-  await writeArtifacts(plan, { folder: join(root, "keeps"), data: join(root, "models"), parts });
+  await writeArtifacts([plan], { folder: join(root, "keeps"), data: join(root, "models"), parts });
   const cwd = join(root, "elsewhere");
   const kept = (name: string): number[] =>
     readdirSync(cwd)
@@ -295,7 +295,7 @@ train first on d(batch: 5) { minimize mean(net(x)^2) by sgd(lr: 0.1)
 export fn load(x: f32[B, 2]) -> f32[B, 1] = net(x)
 export fn both(x: f32[B, 2], k: f32 = 2) -> (f32[B, 1], i32[B]) = (k * net(x), argmax(x, axis: -1))
 export fn plain(m: bool[3]) -> f32[3] = where(m, 1.0, 0.0)`;
-  await writeArtifacts(planOf(source, "types.dlm"), { folder: join(root, "types"), data: root, parts });
+  await writeArtifacts([planOf(source, "types.dlm")], { folder: join(root, "types"), data: root, parts });
   const use = `import { load, train, both, plain, type TrainerModel } from "./trainer.mjs";
 const model: TrainerModel = await load({ seed: 3, choose: "embedded" });
 const result = await model.train("first", { steps: 3, onProgress: (event) => void event.kind });

@@ -64,10 +64,10 @@ export fn logits(x: f32[B, 64]) -> f32[B, 10] = net(x)`;
 });
 test("it is an artifact", () => {
   const texts = artifactTexts(
-    plan!,
+    [plan!],
     "./",
     { node: "", runtime: "", page: { html: "", css: "", mjs: "", svg: "", js: "" }, types: "" },
-    { index },
+    { index: () => index },
   );
   expect(texts.get("shaders/INDEX.md")).toBe(index);
 });

@@ -50,7 +50,7 @@ beforeAll(async () => {
   put("model/net.safetensors", weights);
   put("model/data/rows.csv", rows);
   put("out/data/rows.csv", rows);
-  await writeArtifacts(plan, { folder: join(root, "out"), data: join(root, "model"), parts, weights });
+  await writeArtifacts([plan], { folder: join(root, "out"), data: join(root, "model"), parts, weights });
   put("host/index.html", "<!doctype html><title>host</title>");
   mkdirSync(join(root, "node_modules"));
   for (const name of ["vite", "webgpu"])

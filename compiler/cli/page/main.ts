@@ -1,5 +1,7 @@
 // The page of a compiled model: trains it, uses it, shows its data and its weights. In: trainer.mjs beside it. Out: what people see.
+import { isSoftware } from "../../../runtime/classes.ts";
 import type { DeviceFacts } from "../../../runtime/device.ts";
+import type { Plan } from "../../../runtime/plan.ts";
 import { element, make, problem, say } from "./dom.ts";
 import { DataView } from "./data.ts";
 import { Files } from "./files.ts";
@@ -10,43 +12,24 @@ import { WeightsView } from "./weights.ts";
 
 const state = (text: string): void => void (document.documentElement.dataset["state"] = text);
 
-/** What a browser calls its devices that are programs. */
-const programs = /swiftshader|llvmpipe|lavapipe|softpipe|warp|basic render|software/i;
-interface Found {
-  readonly facts: DeviceFacts;
-  readonly software: boolean;
-}
-async function findDevice({ browserDevice }: Pick<Trainer, "browserDevice">): Promise<Found> {
-  const { facts, close } = await browserDevice();
-  close();
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
-  const fallback = adapter?.info.isFallbackAdapter ?? false;
-  return { facts, software: fallback || programs.test(`${facts.name} ${facts.architecture} ${facts.vendor}`) };
-}
-function showDevice({ facts, software }: Found): void {
+function showDevice(facts: DeviceFacts): void {
   const { name, vendor, architecture, subgroupSize } = facts;
   const about = [vendor, architecture].filter((word) => word && !name.toLowerCase().includes(word.toLowerCase()));
   const sizes = subgroupSize ? [...new Set([subgroupSize.least, subgroupSize.most])].join(" to ") : "";
   element("device").textContent = [name, about.join(" "), sizes ? `subgroups of ${sizes}` : ""]
     .filter(Boolean)
     .join(" · ");
-  element("software").hidden = !software;
-}
-/** Beside this page lies one trainer for any device; there may be others for classes of devices, each in a folder of its name. */
-async function importTrainer(found?: Found): Promise<Trainer> {
-  const targets = (document.documentElement.dataset["targets"] ?? "").split(" ");
-  const name = found ? `${found.facts.name} ${found.facts.architecture}` : "";
-  const own = !found ? "" : !found.software ? "discrete" : /swiftshader/i.test(name) ? "swiftshader" : "lavapipe";
-  const place = targets.includes(own) && own !== "" ? `./${own}/trainer.mjs` : "./trainer.mjs";
-  return (await import(place)) as Trainer; // made by the same compiler
+  element("software").hidden = !isSoftware(facts);
 }
 async function open(): Promise<void> {
-  const general = await importTrainer();
-  showSource(general);
-  if (!general.plan.trains.length && !general.plan.exports.length) return say("This model has nothing to run.");
-  const found = await findDevice(general);
-  showDevice(found);
-  const session = new Session(await importTrainer(found));
+  const place = "./trainer.mjs";
+  const trainer = (await import(place)) as Trainer; // made by the same compiler
+  showSource(trainer);
+  if (!trainer.plan.trains.length && !trainer.plan.exports.length) return say("This model has nothing to run.");
+  const { facts, close } = await trainer.browserDevice();
+  close();
+  showDevice(facts);
+  const session = new Session(trainer);
   const files = new Files(
     session.plan,
     () => {
@@ -67,6 +50,7 @@ async function open(): Promise<void> {
   element("training").hidden = element("curves").hidden = !session.plan.trains.length;
   let shown = -Infinity;
   session.onModel(() => {
+    if (session.model) showKernels(session.model.plan);
     for (const panel of panels) void panel.learn();
     data.learn();
     weights.refresh();
@@ -90,16 +74,21 @@ async function open(): Promise<void> {
   state("ready");
   await prepare();
 }
+/** The kernels of this plan: those for the visitor's device, once there is a model on it. */
+function showKernels({ modules }: Plan): void {
+  const select = element("kernel", "select");
+  const { value } = select;
+  select.replaceChildren(...modules.map(({ name }) => make("option", name, { value: name })));
+  if (modules.some(({ name }) => name === value)) select.value = value;
+  select.onchange = () => {
+    element("kernel-text").textContent = modules.find(({ name }) => name === select.value)?.code ?? "";
+  };
+  select.onchange(new Event("change"));
+}
 function showSource({ plan }: Trainer): void {
   element("source-text").textContent = plan.source;
   element("source").hidden = plan.source === "";
-  const select = element("kernel", "select");
-  select.append(...plan.modules.map((module) => make("option", module.name, { value: module.name })));
-  const show = (): void => {
-    element("kernel-text").textContent = plan.modules.find((module) => module.name === select.value)?.code ?? "";
-  };
-  select.addEventListener("change", show);
-  show();
+  showKernels(plan);
   const comment = /^\s*((?:#.*\n?)+)/.exec(plan.source)?.[1]; // that the model's file opens with: its first sentence
   const about = comment
     ?.replace(/^#+ ?/gm, "")

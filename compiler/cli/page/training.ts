@@ -114,7 +114,7 @@ export class Training {
         );
     const facts: (readonly [string, string, string?])[] = [
       ["parameters", whole(count("parameter"))],
-      ["kernels", whole(plan.modules.length)],
+      ["kernels", whole((model?.plan ?? plan).modules.length)],
     ];
     if (model) {
       const cost = model.cost.trains[this.#block?.name ?? ""];
