@@ -1,6 +1,6 @@
 // The compiler as a library: `import { compile } from "dlm"`. Text in, plan and diagnostics out; no I/O, so it runs in a browser too.
 // What runs a plan is `dlm/runtime`.
-export { compile, type CompileOptions, type CompileResult } from "./compile.ts";
+export { compile, compileFor, type CompileOptions, type CompileResult } from "./compile.ts";
 export { explanations } from "./explain.ts";
 export { checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradcheck.ts";
 export { analyse, type FrontOptions, type Fronted } from "./front.ts";

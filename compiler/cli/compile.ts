@@ -36,7 +36,6 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
         kind: "compiled",
         model: plan.name,
         compiler: plan.compiler,
-        target: plan.target,
         targets: names,
         seconds: compiled.seconds,
         ...(flags.time ? { phases: compiled.phases } : {}),

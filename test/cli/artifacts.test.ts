@@ -14,12 +14,12 @@ import {
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeArtifacts } from "../../compiler/cli/artifacts.ts";
 import { trainerParts } from "../../compiler/cli/bundle.mjs";
 import { UserError } from "../../compiler/cli/problem.ts";
 import type { TrainerParts } from "../../compiler/cli/trainer.ts";
-import { compile } from "../../compiler/compile.ts";
+import { compile, compileFor } from "../../compiler/compile.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { stepOf } from "./program.ts";
 
@@ -80,6 +80,71 @@ test("the same model gives the same bytes; what is not ours in the folder stays,
     (JSON.parse(ours["plan.json"]!) as Plan).modules.map((module) => `shaders/${module.name}.wgsl`).sort(),
   ).toEqual(Object.keys(ours).filter((path) => path.startsWith("shaders/")));
   expect(Object.values(ours).join("")).not.toContain(root);
+});
+
+describe("for several classes of devices", () => {
+  const text = readFileSync(join(project, "examples/iris.dlm"), "utf8");
+  const names = ["software", "integrated", "discrete"];
+  const plansFor = (targets: readonly string[]): [Plan, ...Plan[]] => {
+    const plans = compileFor(text, targets, { name: "iris.dlm" }).map(({ plan }) => plan!);
+    return [plans[0]!, ...plans.slice(1)];
+  };
+  const write = (targets: readonly string[]): Promise<unknown> =>
+    writeArtifacts(plansFor(targets), {
+      folder: join(root, "classes"),
+      data: join(root, "models"),
+      index: () => "",
+      parts,
+    });
+
+  test("each plan is what it is alone, and its kernels are in its folder or, where they are the same, in the first one's", async () => {
+    await write(names);
+    const all = tree(join(root, "classes"));
+    const read = new Set<string>();
+    for (const name of names) {
+      const { plan } = compile(text, { name: "iris.dlm", target: name });
+      const written = JSON.parse(all[name === "software" ? "plan.json" : `plan.${name}.json`]!) as Plan;
+      expect({ ...written, modules: [] }).toEqual({ ...JSON.parse(JSON.stringify(plan)), modules: [] } as Plan);
+      expect(written.modules.map((m) => m.name)).toEqual(plan!.modules.map((m) => m.name));
+      for (const module of plan!.modules) {
+        const own = `shaders/${name}/${module.name}.wgsl`;
+        const place = own in all ? own : `shaders/${module.name}.wgsl`;
+        expect(all[place]).toBe(Buffer.from(module.code!.trimEnd() + "\n").toString("latin1"));
+        read.add(place);
+      }
+    }
+    expect(Object.keys(all).filter((path) => path.endsWith(".wgsl") && !read.has(path))).toEqual([]);
+    const again = join(root, "classes again");
+    await writeArtifacts(plansFor(names), { folder: again, data: join(root, "models"), index: () => "", parts });
+    expect(tree(again)).toEqual(all);
+  });
+  test("a trainer holds all of them, and trains by those that it is told, to the same figures", async () => {
+    const trainer = join(root, "classes/trainer.mjs");
+    const losses: number[] = [];
+    for (const target of [[], ["--target", "integrated"], ["--target", "discrete"]]) {
+      const { status, out, err } = await node([trainer, "--json", "--steps", "3", ...target]);
+      expect([status, err]).toEqual([0, ""]);
+      const events = out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { kind: string; loss?: number });
+      losses.push(events.find((event) => event.kind === "result")!.loss!);
+    }
+    expect(losses[1]).toBeCloseTo(losses[0]!, 4);
+    expect(losses[2]).toBeCloseTo(losses[0]!, 4);
+    expect(await node([trainer, "--target", "lavapipe"])).toMatchObject({
+      status: 1,
+      err: "iris.dlm was not compiled for lavapipe devices; it was for software, integrated, discrete\n",
+    });
+  });
+  test("what is no longer compiled for is gone", async () => {
+    await write(["discrete"]);
+    const { plan } = compile(text, { name: "iris.dlm", target: "discrete" });
+    const all = Object.keys(tree(join(root, "classes")));
+    expect(all.filter((path) => /^plan|^shaders/.test(path)).sort()).toEqual(
+      ["plan.json", "shaders/INDEX.md", ...plan!.modules.map(({ name }) => `shaders/${name}.wgsl`)].sort(),
+    );
+  });
 });
 
 test.each(["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])(

@@ -188,7 +188,7 @@ test("what cannot be served is said", async () => {
 });
 
 test(
-  "compile --with-data: the folder is enough, whatever the paths; --also puts other kernels beside",
+  "compile --with-data: the folder is enough, whatever the paths, for every class of devices",
   { timeout: 300_000 },
   async () => {
     mkdirSync(join(folder, "deep/er"), { recursive: true });
@@ -204,22 +204,14 @@ test(
 train fit on d(batch: 2) { state n = 0.0\n next n = n + sum(a) + sum(b) + sum(c)\n metric m = n\n steps: 1 }
 export fn double(x: f32[B, 3]) -> f32[B, 3] = 2 * x`,
     );
-    const { status, err, out } = await dlm([
-      "compile",
-      "deep/er/m.dlm",
-      "-o",
-      "site",
-      "--with-data",
-      "--also",
-      "discrete",
-    ]);
+    const { status, err, out } = await dlm(["compile", "deep/er/m.dlm", "-o", "site", "--with-data"]);
     expect({ status, err }).toEqual({ status: 0, err: "" });
-    expect(out).toContain("for discrete devices");
+    expect(out).toContain("for software, integrated, discrete devices");
     const text = (path: string): string => readFileSync(join(folder, "site", path), "utf8");
     expect(["data/x.csv", "x.csv", "data/plan.json"].map((path) => text(path)[0])).toEqual(["1", "4", "7"]);
-    expect(text("index.html")).toContain('data-targets="discrete"');
-    expect(text("discrete/trainer.mjs")).toContain("for discrete devices");
-    expect(existsSync(join(folder, "site/discrete/index.html"))).toBe(false);
+    expect(text("trainer.mjs")).toContain("for software, integrated and discrete devices");
+    for (const plan of ["plan.json", "plan.integrated.json", "plan.discrete.json"])
+      expect(text(plan)).toContain('"path":"data/x.csv"');
     // moved elsewhere, it still trains
     const moved = mkdtempSync(join(tmpdir(), "dlm-moved-"));
     cpSync(join(folder, "site"), moved, { recursive: true });

@@ -117,6 +117,46 @@ test.each([0, 1, 6, 23, 39, 44])("the device is lost at step %i of all: trained 
   expect(resumed === undefined).toBe(kept === undefined);
   if (kept) expect(resumed!.steps[kept.train]).toBe(kept.step);
 });
+test("each device has the kernels of its class; another that takes over has its own", async () => {
+  const others = Object.fromEntries(
+    ["integrated", "discrete"].map((target) => [target, async () => made(text, { target }).plan]),
+  );
+  const names = [{ vendor: "nvidia" }, { vendor: "apple" }, { vendor: "google", architecture: "swiftshader" }];
+  const events: TrainerEvent[] = [];
+  const found: Host = {
+    ...host,
+    open: async (choose) => {
+      const opened = await host.open(choose);
+      return {
+        ...opened,
+        facts: { ...opened.facts, class: "browser", fallback: false, name: "", architecture: "", ...names[opens - 1] },
+      };
+    },
+  };
+  const { load } = createTrainer(plan, { url: undefined }, found, others);
+  const model = await load({ keep: memory(), onEvent: (event) => events.push(event) });
+  const seen = new Set([model.plan.target]);
+  await model.train("first", {
+    onProgress: (event) => {
+      seen.add(model.plan.target);
+      if (event.kind === "progress" && event.step >= (opens === 1 ? 10 : 25) && opens < 3) lose();
+    },
+  });
+  expect([...seen]).toEqual(["discrete", "integrated", "software"]);
+  expect(events.filter(({ kind }) => kind === "resumed")).toHaveLength(2);
+  expect(model.step("first")).toBe(40);
+  const { predict } = await model.run("predict", { x });
+  await model.close();
+  const alone = await trainer().load();
+  await alone.train("first");
+  const reference = await alone.run("predict", { x });
+  await alone.close();
+  predict!.data.forEach((value, i) => expect(value).toBeCloseTo(reference["predict"]!.data[i]!, 4));
+  const asked = await createTrainer(plan, { url: undefined }, host, others).load({ target: "discrete" });
+  expect(asked.plan.target).toBe("discrete");
+  await asked.close();
+  await expect(trainer().load({ target: "toString" })).rejects.toThrow(/was not compiled for toString devices/);
+});
 test("lost over and over: it goes on while it gets further, and gives up where it does not", async () => {
   const at = [7, 12, 17, 22, 27];
   const reached = await outcome({
