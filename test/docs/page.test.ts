@@ -15,7 +15,7 @@ test("its commands", { timeout: 300_000 }, async () => {
   cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
   mkdirSync(join(folder, "out"), { recursive: true });
   const commands = [...page.matchAll(/^npx dlm (.*)$/gm)].map((m) => m[1]!.split(" "));
-  expect(commands.map(([name]) => name)).toEqual(["serve", "compile", "compile"]);
+  expect(commands.map(([name]) => name)).toEqual(["serve", "compile"]);
   for (const args of commands) {
     // a server is ended when it has said its address
     const { status, out, err } = await dlm(args, {
@@ -25,7 +25,7 @@ test("its commands", { timeout: 300_000 }, async () => {
     if (args[0] === "serve") expect(out).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/ /);
   }
   expect(existsSync(join(folder, "out/iris/data/iris.csv"))).toBe(true);
-  expect(existsSync(join(folder, "out/iris/discrete/trainer.mjs"))).toBe(true);
+  expect(existsSync(join(folder, "out/iris/plan.discrete.json"))).toBe(true);
 });
 
 test("its program", async () => {
