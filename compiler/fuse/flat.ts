@@ -1,7 +1,7 @@
 // Flat buffers: parameters that one optimizer line updates by the same formula lie one behind the other, with their gradients and moments
 // in buffers of the same layout, so that the whole update is one kernel over one long axis and a norm over all of them one reduction.
 // In: a training step and its optimizer groups. Out: the step with updates of flat sources, and where each tensor lies in them.
-// Slices begin at multiples of `alignment` bytes; what lies between is zero and stays zero.
+// Slices begin at multiples of `alignment` bytes; what lies between is zero and stays zero. No buffer is longer than what every device binds, but for one tensor.
 import type { OptimizerGroup } from "../elaborate/program.ts";
 import { baseOf, compute, elementCount, sameShape, source, topological } from "../graph/node.ts";
 import { rebuildNode, rebuildNodes } from "../graph/rebuild.ts";
@@ -21,10 +21,11 @@ export interface Flattened {
   /** The updated parameter, read later in the step, comes from the flat update. */
   readonly updatedBy: ReadonlyMap<Node, Node>;
 }
-/** `alignment`: slices begin at multiples of so many bytes; default: where they may be bound by themselves. */
+/** `longest`: bytes of a buffer of several tensors. `alignment`: slices begin at multiples of so many bytes; default: where they may be bound by themselves. */
 export function flatten(
   step: GraphProgram,
   groups: readonly OptimizerGroup[],
+  longest: number,
   alignment = bindingAlignment,
 ): Flattened {
   const owners = new Map<Source, number>();
@@ -32,6 +33,7 @@ export function flatten(
   const made: Making = {
     step,
     alignment,
+    longest,
     owners,
     valueOf: new Map(step.updates.map((u) => [u.target, u.value])),
     views: new Map(),
@@ -48,6 +50,7 @@ export function flatten(
 interface Making {
   readonly step: GraphProgram;
   readonly alignment: number;
+  readonly longest: number;
   readonly owners: ReadonlyMap<Source, number>; // how many groups want a parameter
   readonly valueOf: ReadonlyMap<Source, Node>; // what a state becomes
   readonly views: Map<Node, View>;
@@ -65,8 +68,36 @@ function flattenGroup(group: OptimizerGroup, made: Making): void {
   if (members.length < 2) return;
   const step = Math.max(1, made.alignment / elements[dtype].bytes); // elements
   const padded = (m: Member): number => Math.ceil(m.size / step) * step;
-  const total = members.reduce((sum, m) => sum + padded(m), 0);
-  const [parameters, gradients, ...states] = flatBuffers(group, members, total, dtype);
+  const sums: [Source, Source][] = [];
+  for (const part of cut(members, padded, made.longest / elements[dtype].bytes)) {
+    const total = part.reduce((sum, m) => sum + padded(m), 0);
+    const buffers = flatBuffers(group, part, total, dtype, sums.length);
+    flattenMembers(part, buffers, padded, stand, made);
+    sums.push([buffers[0].source, buffers[1].source]);
+  }
+  for (const [x, y] of joinSums(made.step, members, stand, sums)) made.replaced.set(x, y);
+}
+/** Members one after another, in buffers of at most so many elements. */
+function cut(members: readonly Member[], sizeOf: (m: Member) => number, longest: number): Member[][] {
+  const parts: Member[][] = [];
+  let room = 0;
+  for (const m of members) {
+    if (sizeOf(m) > room || !parts.length) {
+      parts.push([]);
+      room = longest;
+    }
+    parts.at(-1)!.push(m);
+    room -= sizeOf(m);
+  }
+  return parts;
+}
+function flattenMembers(
+  members: readonly Member[],
+  [parameters, gradients, ...states]: ReturnType<typeof flatBuffers>,
+  padded: (m: Member) => number,
+  stand: StandIns,
+  made: Making,
+): void {
   const flat = [parameters, gradients, ...states];
   let offset = 0;
   const parts: Node[] = [];
@@ -85,8 +116,6 @@ function flattenGroup(group: OptimizerGroup, made: Making): void {
     updateStretch(list, flat, stand, start, offset - start, made);
   }
   for (const buffer of [gradients.source, ...gradients.stretches.values()]) made.assembled.set(buffer, parts);
-  for (const [x, y] of joinSums(made.step, members, stand, [parameters.source, gradients.source]))
-    made.replaced.set(x, y);
   for (const { source: memory, stretches } of flat)
     for (const [start, x] of stretches) made.views.set(x, { memory, offset: start });
 }
@@ -145,9 +174,17 @@ function flatBuffers(
   members: readonly Member[],
   total: number,
   dtype: DType,
+  part: number, // of those of the group
 ): [FlatBuffer, FlatBuffer, ...FlatBuffer[]] {
   const buffer = (role: "state" | "input", name: string): FlatBuffer => ({
-    source: source({ role, path: `${group.name}.${name}`, shape: [total], dtype, label: name, span }),
+    source: source({
+      role,
+      path: `${group.name}.${name}${part ? part + 1 : ""}`,
+      shape: [total],
+      dtype,
+      label: name,
+      span,
+    }),
     stretches: new Map(),
   });
   const { span } = members[0]!.updated;

@@ -1,38 +1,39 @@
 // Sums of one formula over every member of a group, added up (a norm of all gradients, a penalty of all parameters), become one sum over the
-// flat buffer. Sound where the formula is 0 for zeros, which is what lies between the slices.
+// flat buffer, or one over each where they are several. Sound where the formula is 0 for zeros, which is what lies between the slices.
 // In: a step, the members, their flat buffers. Out: by which node each such addition is replaced.
 import { compute, inputs, topological } from "../graph/node.ts";
 import { add, isCall, load, substitute, variable } from "../graph/scalar.ts";
 import type { Compute, GraphProgram, Node, Scalar, Source } from "../graph/types.ts";
 import { flattener, isZeroForZeros, type Member, type StandIns } from "./formulas.ts";
 
+type Flat = readonly [parameters: Source, gradients: Source];
 /** A sum over all elements of a member. */
 interface MemberSum {
   readonly member: Member;
   readonly formula: Scalar; // of one element
 }
 
-/** `flat`: the buffers of the parameters and of the gradients. */
+/** `flat`: the buffers of the parameters and of the gradients, for each part of the members. */
 export function joinSums(
   step: GraphProgram,
   members: readonly Member[],
   stand: StandIns,
-  flat: readonly [Source, Source],
+  flat: readonly Flat[],
 ): Map<Node, Node> {
   const order = topological([...step.outputs.map((o) => o.node), ...step.updates.map((u) => u.value)]);
   const sumOf = memberSums(order, members, stand);
   const replaced = new Map<Node, Node>();
   if (!sumOf.size) return replaced;
-  const joined = new Map<Scalar, Node>();
+  const joined = new Map<Scalar, readonly Node[]>();
   for (const x of order) {
     if (x.kind !== "compute" || x.reduction || x.shape.length || !isCall(x.body, "add")) continue;
     const terms = termsOf(x.body);
     for (const { formula, terms: own, members: present } of byFormula(terms, sumOf)) {
       if (present.size !== members.length || own.length !== members.length) continue;
-      let sum = joined.get(formula);
-      if (!sum) joined.set(formula, (sum = sumOverAll(formula, stand, flat, x.span)));
+      let sums = joined.get(formula);
+      if (!sums) joined.set(formula, (sums = flat.map((part) => sumOverAll(formula, stand, part, x.span))));
       const rest = terms.filter((t) => !own.includes(t));
-      const body = rest.reduce((a, b) => add(a, b), load(sum, []));
+      const body = [...sums.map((sum) => load(sum, [])), ...rest].reduce((a, b) => add(a, b));
       replaced.set(x, compute([], undefined, body, { label: x.label, span: x.span }));
     }
   }
@@ -106,7 +107,7 @@ function byFormula(terms: readonly Scalar[], sumOf: ReadonlyMap<Node, MemberSum>
   }
   return found.values();
 }
-function sumOverAll(formula: Scalar, stand: StandIns, flat: readonly [Source, Source], span: Node["span"]): Node {
+function sumOverAll(formula: Scalar, stand: StandIns, flat: Flat, span: Node["span"]): Node {
   const k = variable(flat[0].shape[0]!, "k");
   const body = substitute(formula, new Map([[stand.along, k]]), (l, indices) => {
     const buffer = flat[stand.indexOf(l.tensor)];

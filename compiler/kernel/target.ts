@@ -19,6 +19,7 @@ export interface Target {
   readonly name: string;
   readonly class: "software" | "gpu";
   readonly storageBuffers: number; // per stage
+  readonly binding: number; // bytes of one
   readonly simd: number; // invocations that run in step
   readonly lanes: number; // of a subgroup; 0 = schedules may not rely on subgroups
   readonly cores: number;
@@ -69,6 +70,7 @@ const lavapipe: Target = {
   name: "lavapipe",
   class: "software",
   storageBuffers: 8,
+  binding: 2 ** 27, // what every device has
   simd: 8,
   lanes: 8,
   cores: 2,

@@ -203,7 +203,7 @@ function bytesPerRow({ shape, dtype }: Source): number {
   return bytes;
 }
 const chunkRows = (room: number, bytesPerRow: number, most: number): number =>
-  Math.max(16, Math.min(most, 2 ** Math.floor(Math.log2(room / Math.max(1, bytesPerRow)))));
+  Math.max(1, Math.min(most, 2 ** Math.floor(Math.log2(room / Math.max(1, bytesPerRow)))));
 
 // ---- what else is run
 

@@ -61,11 +61,11 @@ function flatStep(
   const step: GraphProgram = { ...unit.graph, outputs: [] };
   if (isSmall(step)) {
     // a step that fits in one launch needs no slices that can be bound by themselves
-    const flat = flatten(step, free, 1);
+    const flat = flatten(step, free, target.binding, 1);
     const oneLaunch = inOneLaunch(flat, views, layout, target);
     if (oneLaunch) return { ...unit, graph: flat.step, flat, oneLaunch };
   }
-  const flat = flatten(step, free);
+  const flat = flatten(step, free, target.binding);
   return { ...unit, graph: flat.step, flat };
 }
 /** The optimizer groups in the nodes of the simplified step, whose outputs are their gradients. */
