@@ -53,7 +53,8 @@ export interface LoadOptions {
 /** What happens to a model beside training. */
 export type ModelEvent = ConvertedEvent;
 /** What happens to one that a compiled trainer loaded. */
-export type TrainerEvent = ModelEvent | LostEvent | ResumedEvent | KeptEvent | NotKeptEvent | SleptEvent;
+export type TrainerEvent =
+  ModelEvent | LostEvent | ResumedEvent | ElsewhereEvent | KeptEvent | NotKeptEvent | SleptEvent;
 /** Numbers of 16 bits in a file of weights became f32, which holds every one of them. */
 export interface ConvertedEvent {
   readonly kind: "converted";
@@ -72,6 +73,11 @@ export interface LostEvent {
 export interface ResumedEvent {
   readonly kind: "resumed";
   readonly steps: Readonly<Record<string, number>>; // done, by train block
+  readonly changed: boolean; // it is of another text of the model, whose parameters and rows are the same in number and kind
+}
+/** Another page that is open keeps its checkpoints where this model would: none of this one's are kept until that one is closed. */
+export interface ElsewhereEvent {
+  readonly kind: "elsewhere";
 }
 export interface KeptEvent {
   readonly kind: "kept";

@@ -1,6 +1,7 @@
 // What a compiled trainer has on a page: the browser's device, files of the page's own server, checkpoints in IndexedDB.
-import type { CheckpointStore, DataFiles, Picture } from "./api.ts";
+import type { DataFiles, Picture } from "./api.ts";
 import { browserDevice } from "./device.ts";
+import type { Claim, SharedStore } from "./kept.ts";
 import type { Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { MissingFile, type Host, type Origin } from "./lasting.ts";
@@ -99,18 +100,47 @@ interface Kept {
   readonly model: string; // which model it is of: one whose text has changed begins anew
   readonly bytes: Uint8Array;
 }
-function store(plan: Plan, name = plan.name): CheckpointStore {
+function store(plan: Plan, name = plan.name, fitting = false): SharedStore {
   const model = hashOf(plan);
+  let isOther = false;
   return {
+    get isOther() {
+      return isOther;
+    },
     read: async () => {
       const kept = await inTable<Kept | undefined>("readonly", (t) => t.get(name));
-      return kept?.model === (await model) ? kept.bytes : undefined;
+      isOther = kept !== undefined && kept.model !== (await model);
+      return isOther && !fitting ? undefined : kept?.bytes;
     },
     write: async (bytes) => {
       const kept: Kept = { model: await model, bytes };
       await inTable("readwrite", (t) => t.put(kept, name));
     },
     remove: () => inTable("readwrite", (t) => t.delete(name)),
+    claim: () => claim(`dlm ${name}`),
+  };
+}
+/** Of one page or worker of the origin at a time. Where there are no locks, nobody knows of others. */
+function claim(name: string): Claim {
+  const { locks } = navigator as { readonly locks?: LockManager };
+  if (!locks) return { granted: Promise.resolve(), release: () => {} };
+  const waiting = new AbortController();
+  let release = (): void => {};
+  const granted = new Promise<void>((resolve) => {
+    const held = new Promise<void>((end) => (release = end));
+    locks
+      .request(name, { signal: waiting.signal }, () => {
+        resolve();
+        return held;
+      })
+      .catch(() => resolve()); // they are refused here, or it is waited for no longer
+  });
+  return {
+    granted,
+    release: () => {
+      waiting.abort();
+      release();
+    },
   };
 }
 async function hashOf(plan: Plan): Promise<string> {
