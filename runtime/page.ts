@@ -39,9 +39,10 @@ function filesOnPage(origin: Origin, data: string | undefined): DataFiles {
 const onOneServer = (place: string): RequestInit =>
   new URL(place).origin === globalThis.location?.origin ? { mode: "same-origin" } : { redirect: "error" };
 /** The bytes at an address, if the server has them. Some servers answer what they do not have with a page. */
-async function fetched(place: string): Promise<Uint8Array | undefined> {
+async function fetched(place: string): Promise<Uint8Array | "a page" | undefined> {
   const response = await fetch(place, onOneServer(place)).catch(() => undefined);
-  if (!response?.ok || /^text\/html/.test(response.headers.get("content-type") ?? "")) return undefined;
+  if (!response?.ok) return undefined;
+  if (/^text\/html/.test(response.headers.get("content-type") ?? "")) return "a page";
   return new Uint8Array(await response.arrayBuffer());
 }
 /** A file by its path in the model: under the address given, beside the trainer, where the model lay, beside the page. What the model names on another server is not asked for. */
@@ -67,17 +68,21 @@ export async function fetchFile(origin: Origin, path: string, data?: string): Pr
     ...new Set(moved !== undefined && data === undefined ? [new URL(moved, own).href] : folders.map(placeIn)),
   ];
   for (const place of places) {
-    const bytes = await fetched(place);
-    if (bytes) return bytes;
+    const found = await fetched(place);
+    if (typeof found === "object") return found;
   }
   throw new MissingFile(path, places, "the server of this page does not have it: give the file by hand");
 }
 /** What the program names, wherever it lies. */
 async function readPlace(place: string | URL): Promise<Uint8Array> {
   const { href } = new URL(place, pageUrl());
-  const bytes = await fetched(href);
-  if (!bytes) throw new MissingFile(String(place), [href], "no server answers with it");
-  return bytes;
+  const found = await fetched(href);
+  if (typeof found === "object") return found;
+  const answer =
+    found === undefined
+      ? "no server answers with it"
+      : "its server answers with a web page: the file is elsewhere, or not there";
+  throw new MissingFile(String(place), [href], answer);
 }
 
 /** What the browser itself reads, without colour management. */

@@ -6,8 +6,8 @@ import { checkWeights } from "../../runtime/session.ts";
 import { ofFile, readKept } from "./files.ts";
 import { openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { UserError } from "./problem.ts";
-import { quoted } from "./started.ts";
 import { openTerminal, styles } from "./terminal.ts";
+import { trainerCommand } from "./ways.ts";
 import { seconds } from "./progress.ts";
 import { indexText } from "../print/shaders.ts";
 import { byteText, counted, parameterText, portText, typeText } from "../print/text.ts";
@@ -55,7 +55,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     "shaders/INDEX.md": "what each is for, in the order of their dispatch",
     "plan.json": "what runs when, in which memory",
     "trainer.mjs": trains
-      ? `node ${quoted(join(flags.out, "trainer.mjs"))} trains; as a module it offers ${offered}`
+      ? `${trainerCommand(plan, flags.out, flags.withData ? undefined : (flags.data ?? compiled.model.folder))} trains; as a module it offers ${offered}`
       : `a module that offers ${offered}`,
     "trainer.d.ts": "its types",
     "weights.safetensors": "what the trainer's module loads unless it is told otherwise",
@@ -94,7 +94,7 @@ export async function writeCompiled(
 ): Promise<readonly Written[]> {
   const { model } = compiled;
   const further = [...new Set(flags.also ?? [])].filter((target) => target !== compiled.plan.target);
-  const data = flags.withData ? out : model.folder;
+  const data = flags.withData ? out : (flags.data ?? model.folder);
   const weights = flags.weights === undefined ? undefined : readKept(flags.weights, "read the weights from");
   if (weights) await ofFile(flags.weights!, () => checkWeights(compiled.plan, weights));
   const written: Written[] = [];
