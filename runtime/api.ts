@@ -201,7 +201,7 @@ export interface TrainResult {
 
 export interface Model {
   readonly plan: Plan;
-  /** Names of the train blocks, exports, and parameters as text for messages and pages. */
+  /** Names of the train blocks and of the exports, in the order of the text. */
   readonly trains: readonly string[];
   readonly exports: readonly string[];
   /** Rows by split, and what class and character numbers stand for, by column. */
