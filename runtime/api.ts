@@ -48,12 +48,15 @@ export interface LoadOptions {
   readonly mostFileBytes?: number;
   /** Trained weights, or a checkpoint: the model is to be used and not trained. No data are read and no kernels of training compiled. */
   readonly weights?: FileBytes;
+  /** Weights with NaN in them are loaded as they are. Default: they are refused. */
+  readonly allowNaN?: boolean;
   readonly onEvent?: (event: ModelEvent) => void;
 }
 /** What happens to a model beside training. */
 export type ModelEvent = ConvertedEvent;
 /** What happens to one that a compiled trainer loaded. */
-export type TrainerEvent = ModelEvent | LostEvent | ResumedEvent | KeptEvent | NotKeptEvent | SleptEvent;
+export type TrainerEvent =
+  ModelEvent | LostEvent | ResumedEvent | ElsewhereEvent | KeptEvent | NotKeptEvent | SleptEvent;
 /** Numbers of 16 bits in a file of weights became f32, which holds every one of them. */
 export interface ConvertedEvent {
   readonly kind: "converted";
@@ -72,6 +75,11 @@ export interface LostEvent {
 export interface ResumedEvent {
   readonly kind: "resumed";
   readonly steps: Readonly<Record<string, number>>; // done, by train block
+  readonly changed: boolean; // it is of another text of the model, whose parameters and rows are the same in number and kind
+}
+/** Another page that is open keeps its checkpoints where this model would: none of this one's are kept until that one is closed. */
+export interface ElsewhereEvent {
+  readonly kind: "elsewhere";
 }
 export interface KeptEvent {
   readonly kind: "kept";
@@ -193,7 +201,7 @@ export interface TrainResult {
 
 export interface Model {
   readonly plan: Plan;
-  /** Names of the train blocks, exports, and parameters as text for messages and pages. */
+  /** Names of the train blocks and of the exports, in the order of the text. */
   readonly trains: readonly string[];
   readonly exports: readonly string[];
   /** Rows by split, and what class and character numbers stand for, by column. */

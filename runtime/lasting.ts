@@ -1,12 +1,13 @@
 // What a compiled trainer (trainer.mjs) is made of, wherever it runs. In: its plan with its code, where it comes from, and what the place has: devices, files,
 // a store of checkpoints (page.ts, host.ts).   Out: a loader of models that outlive their device.
-import type { CheckpointStore, DataFiles, FileBytes, Model, TrainerEvent, TrainOptions, TrainResult } from "./api.ts";
+import type { DataFiles, FileBytes, Model, TrainerEvent, TrainOptions, TrainResult } from "./api.ts";
 import { targetsFor } from "./classes.ts";
 import { factsOf, type DeviceFacts } from "./device.ts";
 import { load } from "./index.ts";
+import { Kept, type SharedStore } from "./kept.ts";
 import type { Plan } from "./plan.ts";
 import type { Device } from "./platform.ts";
-import { messageOf, RuntimeProblem } from "./problem.ts";
+import { RuntimeProblem } from "./problem.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
 
 /** Where a trainer comes from. */
@@ -24,7 +25,8 @@ export interface Host {
   readonly read: (place: string | URL) => Promise<Uint8Array>;
   /** The weights that come with the trainer. */
   readonly weights: (origin: Origin, path: string) => Promise<Uint8Array>;
-  readonly store: (plan: Plan, name: string | undefined) => CheckpointStore;
+  /** `fitting`: what another text of the model left there is read, too. */
+  readonly store: (plan: Plan, name: string | undefined, fitting: boolean) => SharedStore;
 }
 /** The plan and the same for other classes of devices, by the names of their targets: the same model, data and weights by other kernels. */
 export interface Plans {
@@ -113,7 +115,7 @@ async function openModel(
   plans: Plans,
   origin: Origin,
   host: Host,
-  { choose, target, data, weights: asked, keep, onEvent, ...options }: TrainerOptions,
+  { choose, target, data, weights: asked, keep, fitting = false, onEvent, ...options }: TrainerOptions,
   closed: () => void,
 ): Promise<TrainerModel> {
   if (keep && asked)
@@ -121,7 +123,8 @@ async function openModel(
       "`weights` are for a model that is used, `keep` is for one that is trained: give one of them",
     );
   const { plan } = plans;
-  const store = typeof keep === "object" ? keep : keep ? host.store(plan, keep === true ? undefined : keep) : undefined;
+  const store =
+    typeof keep === "object" ? keep : keep ? host.store(plan, keep === true ? undefined : keep, fitting) : undefined;
   let weights: FileBytes | undefined;
   if (typeof asked === "string" || asked instanceof URL) weights = await host.read(asked);
   else if (asked) weights = asked;
@@ -129,6 +132,10 @@ async function openModel(
     weights = await host.weights(origin, origin.weights);
   const tell = (event: TrainerEvent): void => onEvent?.(event);
   const files = host.files(origin, data, options.mostFileBytes);
+  const kept = store && new Kept(store, tell);
+  let isClosed = false;
+  let isUntouched = true; // since what was kept was taken up
+  let ready: Promise<void> | undefined; // when this is done again
 
   const start = async (used: FileBytes | undefined): Promise<Life> => {
     const opened = options.device ? undefined : await host.open(choose);
@@ -151,7 +158,7 @@ async function openModel(
     }
   };
   /** Could another device take over? What was trained and is kept nowhere is lost with the device. */
-  const canGoOn = (life: Life): boolean => !isClosed && !options.device && (store !== undefined || !life.trains);
+  const canGoOn = (life: Life): boolean => !isClosed && !options.device && (kept?.isOwn === true || !life.trains);
   const note = (
     life: Life,
     { reason, message }: { readonly reason: RuntimeProblem["reason"]; readonly message: string },
@@ -160,23 +167,7 @@ async function openModel(
     life.gone = true;
     tell({ kind: "lost", reason, message, resuming: canGoOn(life) });
   };
-  let isClosed = false;
-  let life = await start(weights);
-
-  const takeUp = async (): Promise<void> => {
-    try {
-      const bytes = await store?.read();
-      if (!bytes) return;
-      await life.model.restore(bytes);
-      tell({
-        kind: "resumed",
-        steps: Object.fromEntries(life.model.trains.map((name) => [name, life.model.step(name)])),
-      });
-    } catch (error) {
-      if (error instanceof RuntimeProblem && error.reason) throw error;
-      tell({ kind: "not kept", message: `what was kept is passed over: ${messageOf(error)}` });
-    }
-  };
+  let life: Life;
   let reviving: Promise<void> | undefined;
   const revive = (dead: Life): Promise<void> => {
     if (life !== dead) return Promise.resolve();
@@ -185,7 +176,7 @@ async function openModel(
       const next = await start(dead.trains ? undefined : weights);
       if (isClosed) return next.end();
       life = next;
-      await takeUp();
+      await kept?.takeUp(next.model);
     })().finally(() => (reviving = undefined)));
   };
   /** On the device that there is, or on the next one. */
@@ -218,14 +209,6 @@ async function openModel(
     await used.end();
   };
 
-  const put = async (train: string, step: number, bytes: Uint8Array): Promise<void> => {
-    try {
-      await store!.write(bytes);
-      tell({ kind: "kept", train, step, bytes: bytes.length });
-    } catch (error) {
-      tell({ kind: "not kept", message: messageOf(error) });
-    }
-  };
   /** Trains through losses of the device, from checkpoint to checkpoint. */
   const trainKept = async (name: string, { stopAfter, ...asked }: TrainOptions): Promise<TrainResult> => {
     const began = performance.now();
@@ -236,7 +219,7 @@ async function openModel(
       ...asked.snapshots,
       wanted: () => wanted.now() || asked.snapshots?.wanted?.() === true,
       take: async (snapshot) => {
-        await put(name, snapshot.step, snapshot.bytes);
+        await kept!.put(name, snapshot.step, snapshot.bytes);
         await asked.snapshots?.take(snapshot);
       },
     };
@@ -249,7 +232,7 @@ async function openModel(
           stopAfter === undefined ? {} : { stopAfter: Math.max(0, first + stopAfter - used.model.step(name)) };
         try {
           const result = await used.model.train(name, { ...asked, ...left, snapshots });
-          await put(name, result.step, await used.model.checkpoint());
+          await kept!.put(name, result.step, await used.model.checkpoint());
           return { ...result, seconds: (performance.now() - began) / 1000 };
         } catch (error) {
           if (!(error instanceof RuntimeProblem) || !error.reason) throw error;
@@ -266,11 +249,24 @@ async function openModel(
   };
 
   try {
-    await takeUp();
+    life = await start(weights);
   } catch (error) {
+    kept?.release();
+    throw error;
+  }
+  try {
+    await kept?.begin();
+    await kept?.takeUp(life.model);
+  } catch (error) {
+    kept?.release();
     await life.end();
     throw error;
   }
+  // another page went on with what this one has only looked at
+  if (kept?.isOwn === false)
+    void kept.granted.then(() => {
+      if (isUntouched && !isClosed) ready = kept.takeUp(life.model).catch(() => {}); // a lost device is told by itself
+    });
   return {
     get plan() {
       return life.plan;
@@ -289,11 +285,14 @@ async function openModel(
     get lost() {
       return life.model.lost;
     },
+    keeping: kept ? kept.granted.then(() => !isClosed) : Promise.resolve(false),
     train: async (name = plan.trains[0]?.name, given = {}) => {
       await becomeWhole();
+      await ready;
+      isUntouched = false;
       const told = (seconds: number): void => tell({ kind: "slept", seconds });
       return watched(told, given, (watching) =>
-        store && name !== undefined ? trainKept(name, watching) : life.model.train(name, watching),
+        kept && name !== undefined ? trainKept(name, watching) : life.model.train(name, watching),
       );
     },
     evaluate: async (train, split, given) => {
@@ -307,7 +306,8 @@ async function openModel(
     run: (name, inputs) => onDevice((model) => model.run(name, inputs)),
     reset: async () => {
       await becomeWhole();
-      await store?.remove();
+      isUntouched = false;
+      await kept?.remove();
       if (life.gone && canGoOn(life)) await revive(life);
       await life.model.reset();
     },
@@ -316,6 +316,7 @@ async function openModel(
     checkpoint: (given) => onDevice((model) => model.checkpoint(given)),
     restore: async (bytes) => {
       await becomeWhole();
+      isUntouched = false;
       await life.model.restore(bytes);
     },
     holdOutAs: async (bytes) => {
@@ -323,6 +324,7 @@ async function openModel(
       return life.model.holdOutAs(bytes);
     },
     loadWeights: async (bytes, into) => {
+      isUntouched = false;
       const names = await life.model.loadWeights(bytes, into);
       if (!life.trains) weights = await life.model.checkpoint({ weights: true });
       return names;
@@ -332,6 +334,7 @@ async function openModel(
       isClosed = true;
       closed();
       await life.end();
+      kept?.release();
     },
   };
 }

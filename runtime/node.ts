@@ -62,9 +62,11 @@ export async function openDevice(wanted?: string, findDriver: FindDriver = cache
       const adapter = await withDriver(driver, () => requestAdapter(gpu));
       if (typeof adapter === "string" || adapter.info.architecture !== "swiftshader") {
         const { isMainThread } = process.getBuiltinModule("node:worker_threads");
-        const outcome = isMainThread
-          ? `the driver in ${driver.folder} cannot be used (${typeof adapter === "string" ? adapter : adapter.info.description}); without that folder, dlm unpacks it again`
-          : `in a worker thread the driver cannot be chosen; start the process with VK_DRIVER_FILES=${driver.manifest}`;
+        const isBun = process.versions["bun"] !== undefined; // what it sets of the environment, libraries do not see
+        const outcome =
+          isMainThread && !isBun
+            ? `the driver in ${driver.folder} cannot be used (${typeof adapter === "string" ? adapter : adapter.info.description}); without that folder, dlm unpacks it again`
+            : `in ${isBun ? "Bun" : "a worker thread"} the driver cannot be chosen; start the process with VK_DRIVER_FILES=${driver.manifest}`;
         tried.push({ way, outcome });
       } else return opened({ gpu, adapter }, "embedded", choice, tried);
     }
@@ -259,6 +261,7 @@ async function loadLibrary(path: string): Promise<boolean> {
     process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | keepLoaded);
     return true;
   } catch (error) {
-    return messageOf(error).startsWith("Module did not self-register"); // it is loaded, and as expected no addon
+    // it is loaded, and as expected no addon: so say Node and Bun
+    return /^Module did not self-register|not found in native module/.test(messageOf(error));
   }
 }

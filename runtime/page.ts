@@ -1,6 +1,7 @@
 // What a compiled trainer has on a page: the browser's device, files of the page's own server, checkpoints in IndexedDB.
-import type { CheckpointStore, DataFiles, Picture } from "./api.ts";
+import type { DataFiles, Picture } from "./api.ts";
 import { browserDevice } from "./device.ts";
+import type { Claim, SharedStore } from "./kept.ts";
 import type { Plan } from "./plan.ts";
 import { messageOf, RuntimeProblem } from "./problem.ts";
 import { MissingFile, type Host, type Origin } from "./lasting.ts";
@@ -38,9 +39,10 @@ function filesOnPage(origin: Origin, data: string | undefined): DataFiles {
 const onOneServer = (place: string): RequestInit =>
   new URL(place).origin === globalThis.location?.origin ? { mode: "same-origin" } : { redirect: "error" };
 /** The bytes at an address, if the server has them. Some servers answer what they do not have with a page. */
-async function fetched(place: string): Promise<Uint8Array | undefined> {
+async function fetched(place: string): Promise<Uint8Array | "a page" | undefined> {
   const response = await fetch(place, onOneServer(place)).catch(() => undefined);
-  if (!response?.ok || /^text\/html/.test(response.headers.get("content-type") ?? "")) return undefined;
+  if (!response?.ok) return undefined;
+  if (/^text\/html/.test(response.headers.get("content-type") ?? "")) return "a page";
   return new Uint8Array(await response.arrayBuffer());
 }
 /** A file by its path in the model: under the address given, beside the trainer, where the model lay, beside the page. What the model names on another server is not asked for. */
@@ -66,17 +68,21 @@ export async function fetchFile(origin: Origin, path: string, data?: string): Pr
     ...new Set(moved !== undefined && data === undefined ? [new URL(moved, own).href] : folders.map(placeIn)),
   ];
   for (const place of places) {
-    const bytes = await fetched(place);
-    if (bytes) return bytes;
+    const found = await fetched(place);
+    if (typeof found === "object") return found;
   }
   throw new MissingFile(path, places, "the server of this page does not have it: give the file by hand");
 }
 /** What the program names, wherever it lies. */
 async function readPlace(place: string | URL): Promise<Uint8Array> {
   const { href } = new URL(place, pageUrl());
-  const bytes = await fetched(href);
-  if (!bytes) throw new MissingFile(String(place), [href], "no server answers with it");
-  return bytes;
+  const found = await fetched(href);
+  if (typeof found === "object") return found;
+  const answer =
+    found === undefined
+      ? "no server answers with it"
+      : "its server answers with a web page: the file is elsewhere, or not there";
+  throw new MissingFile(String(place), [href], answer);
 }
 
 /** What the browser itself reads, without colour management. */
@@ -99,18 +105,47 @@ interface Kept {
   readonly model: string; // which model it is of: one whose text has changed begins anew
   readonly bytes: Uint8Array;
 }
-function store(plan: Plan, name = plan.name): CheckpointStore {
+function store(plan: Plan, name = plan.name, fitting = false): SharedStore {
   const model = hashOf(plan);
+  let isOther = false;
   return {
+    get isOther() {
+      return isOther;
+    },
     read: async () => {
       const kept = await inTable<Kept | undefined>("readonly", (t) => t.get(name));
-      return kept?.model === (await model) ? kept.bytes : undefined;
+      isOther = kept !== undefined && kept.model !== (await model);
+      return isOther && !fitting ? undefined : kept?.bytes;
     },
     write: async (bytes) => {
       const kept: Kept = { model: await model, bytes };
       await inTable("readwrite", (t) => t.put(kept, name));
     },
     remove: () => inTable("readwrite", (t) => t.delete(name)),
+    claim: () => claim(`dlm ${name}`),
+  };
+}
+/** Of one page or worker of the origin at a time. Where there are no locks, nobody knows of others. */
+function claim(name: string): Claim {
+  const { locks } = navigator as { readonly locks?: LockManager };
+  if (!locks) return { granted: Promise.resolve(), release: () => {} };
+  const waiting = new AbortController();
+  let release = (): void => {};
+  const granted = new Promise<void>((resolve) => {
+    const held = new Promise<void>((end) => (release = end));
+    locks
+      .request(name, { signal: waiting.signal }, () => {
+        resolve();
+        return held;
+      })
+      .catch(() => resolve()); // they are refused here, or it is waited for no longer
+  });
+  return {
+    granted,
+    release: () => {
+      waiting.abort();
+      release();
+    },
   };
 }
 async function hashOf(plan: Plan): Promise<string> {

@@ -81,6 +81,8 @@ export function readSafetensors(file: FileBytes): StoredFile {
     : new Uint8Array(file);
   const bad = (what: string): RuntimeProblem => new RuntimeProblem(`this is no sound safetensors file: ${what}`);
   if (bytes.length < 8) throw bad(`it has ${bytes.length} bytes`);
+  if (/^\s*<(!doctype|html)\b/i.test(new TextDecoder().decode(bytes.subarray(0, 100))))
+    throw bad("it is a web page, as some servers answer with for what they do not have");
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > BigInt(bytes.length - 8))
     throw bad(`its header should take ${length} bytes and the file has ${bytes.length}; it may have been cut off`);

@@ -325,9 +325,22 @@ export function findWeights(
 /** Has a file what using this plan takes? A RuntimeProblem says what not; sizes that the data give are looked at when it is loaded. */
 export function checkWeights(plan: Plan, bytes: FileBytes): void {
   for (const { t, from } of findWeights(usedPart(plan).states, bytes, undefined, "it", true)) {
+    checkNumbers(t, from, "it");
     const known = t.shape.flatMap((size) => (typeof size === "number" ? [size] : []));
     if (known.length === t.shape.length) checkFits(t, known, t.dtype === "f32" ? widened(from) : from);
   }
+}
+/** A parameter that is no number makes every result none, without a word. */
+function checkNumbers(t: PlanTensor, from: StoredTensor, what: string): void {
+  if (t.dtype !== "f32") return;
+  const { dtype, bytes } = widened(from);
+  if (dtype !== "F32") return; // it does not fit, which is told with its shape
+  const values = new Float32Array(bytes.slice().buffer);
+  const count = values.reduce((n, x) => n + (Number.isNaN(x) ? 1 : 0), 0);
+  if (count)
+    throw new RuntimeProblem(
+      `${what} has NaN in ${t.name}, in ${count} of ${values.length} numbers: the training that they come from failed, or the file is damaged; load them all the same with \`allowNaN: true\` (--allow-nan)`,
+    );
 }
 function checkFits(t: PlanTensor, shape: readonly number[], from: StoredTensor): void {
   if (from.dtype !== stored[t.dtype] || from.shape.length !== shape.length || from.shape.some((n, d) => n !== shape[d]))
@@ -345,6 +358,7 @@ export function readWeights(
 ): string[] {
   const converted = new Map<string, number>();
   const read = (t: PlanTensor, from: StoredTensor): Uint8Array<ArrayBuffer> => {
+    if (!s.options.allowNaN) checkNumbers(t, from, what);
     const fitting = t.dtype === "f32" ? widened(from) : from;
     if (fitting !== from) converted.set(from.dtype, (converted.get(from.dtype) ?? 0) + 1);
     return wordsFor(s, t, fitting);

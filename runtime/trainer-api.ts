@@ -20,9 +20,13 @@ export interface TrainerOptions extends Omit<Partial<LoadOptions>, "weights" | "
    * or path of its own, or any other place.
    */
   readonly keep?: boolean | string | CheckpointStore;
+  /** In a page, with `keep`: what another text of the model left is taken up too, wherever parameters and rows fit. Default: a changed text begins anew. */
+  readonly fitting?: boolean;
   readonly onEvent?: (event: TrainerEvent) => void;
 }
 /** A model that a compiled trainer loaded. */
 export interface TrainerModel extends Model {
   readonly device: DeviceFacts | undefined; // undefined where the caller gave the device
+  /** Settles with true when checkpoints are kept: at once, or when the page that has them is closed. With false where none are, without `keep` or after `close`. */
+  readonly keeping: Promise<boolean>;
 }

@@ -2,8 +2,7 @@
 // All or nothing: everything is written beside its place and flushed, then renamed; if a renaming fails, those before it are undone.
 // The same plan, and the same way from the folder to the data, give the same bytes.
 import * as fs from "node:fs";
-import { homedir } from "node:os";
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import {
   attempt,
   flushFolder,
@@ -19,6 +18,7 @@ import { embeddedDriver } from "./embedded.ts";
 import { textOf } from "./files.ts";
 import { fileProblem, UserError } from "./problem.ts";
 import { json, trainerModule, trainerTypes, trainingPage, type Plans, type TrainerParts } from "./trainer.ts";
+import { wayTo } from "./ways.ts";
 
 type FileSystem = typeof fs;
 
@@ -92,20 +92,6 @@ export function artifactTexts(
 }
 
 export const weightsFile = "weights.safetensors";
-
-/**
- * The way from one folder to another as an address. Artifacts are published: where the two have nothing in common but the user's home or what is above it, the
- * way would tell where he keeps his things, and there is none.
- */
-export function wayTo(from: string, to: string, home = homedir()): string | undefined {
-  const steps = relative(from, to).split(sep);
-  if (isAbsolute(steps.join(sep))) return undefined; // another drive
-  const above = resolve(from, ...steps.filter((step) => step === ".."));
-  const isPrivate = `${home}${sep}`.startsWith(above.endsWith(sep) ? above : above + sep);
-  if (isPrivate && steps.includes("..") && steps.at(-1) !== "..") return undefined;
-  const path = steps.map(encodeURIComponent).join("/");
-  return path === "" ? "./" : `${path}/`;
-}
 
 /** Plans and kernels that an earlier compilation left in the folder. Other files in `shaders` are not ours. */
 function formerKernels(folder: string): readonly string[] {

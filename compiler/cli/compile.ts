@@ -6,8 +6,8 @@ import { checkWeights } from "../../runtime/session.ts";
 import { ofFile, readKept } from "./files.ts";
 import { openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
 import { UserError } from "./problem.ts";
-import { quoted } from "./started.ts";
 import { openTerminal, styles } from "./terminal.ts";
+import { trainerCommand } from "./ways.ts";
 import { seconds } from "./progress.ts";
 import { indexText } from "../print/shaders.ts";
 import type { Plans } from "./trainer.ts";
@@ -63,7 +63,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
       ]),
     ),
     "trainer.mjs": trains
-      ? `node ${quoted(join(flags.out, "trainer.mjs"))} trains; as a module it offers ${offered}`
+      ? `${trainerCommand(plan, flags.out, flags.withData ? undefined : (flags.data ?? compiled.model.folder))} trains; as a module it offers ${offered}`
       : `a module that offers ${offered}`,
     "trainer.d.ts": "its types",
     "weights.safetensors": "what the trainer's module loads unless it is told otherwise",
@@ -122,7 +122,7 @@ export async function writeCompiled(
   const [plan, ...others] = beside.map((b) => b.plan);
   const files = await writePlans(compiled, plan ? [plan, ...others] : plansOf(compiled), {
     folder: out,
-    data: flags.withData ? out : model.folder,
+    data: flags.withData ? out : (flags.data ?? model.folder),
     ...(weights ? { weights } : {}),
     ...(flags.page === false ? { page: false } : {}),
   });

@@ -6,7 +6,9 @@ import { readText, writeWhole } from "./files.ts";
 import { nearest } from "./options.ts";
 import { commandLine, packageFolder } from "./started.ts";
 import { UsageError, UserError } from "./problem.ts";
+import { lineDifferences } from "./runs/differences.ts";
 import { openTerminal, styles } from "./terminal.ts";
+import { counted } from "../print/text.ts";
 
 /** A text, or where it lies in the package. */
 type Kept = { readonly content: string } | { readonly path: string };
@@ -59,7 +61,7 @@ export function init(name: string, flags: InitFlags): void {
   for (const { place, content } of places)
     if (!isSame(place, content))
       throw new UserError(
-        `${place} is there already, and is not replaced; ${commandLine("init", name, "--into", "FOLDER")} puts it elsewhere`,
+        `${place} is there already${differenceFrom(place, content)}, and is not replaced; ${commandLine("init", name, "--into", "FOLDER")} puts it elsewhere`,
       );
   for (const { place, content } of places) writeWhole(place, content);
   if (flags.json)
@@ -68,6 +70,19 @@ export function init(name: string, flags: InitFlags): void {
   terminal.line(bold("Next"));
   terminal.line(`  ${cyan(commandLine("train", join(folder, model)))}`);
   terminal.line(dim(`  ${template.summary}; the lines at the top of ${model} say what to try`));
+}
+/** How many lines are not those of the template, and the first of them. */
+function differenceFrom(place: string, content: string): string {
+  if (!fs.lstatSync(place).isFile()) return " and is no file";
+  const lines = lineDifferences(content, fs.readFileSync(place, "utf8"));
+  const first = lines?.find((line) => line.startsWith("+")) ?? lines?.[0];
+  if (!lines || first === undefined) return " with other text";
+  const [own, gone] = ["+", "-"].map((sign) => lines.filter((line) => line.startsWith(sign)).length);
+  const counts = [
+    ...(own ? [`${counted(own, "line")} of its own`] : []),
+    ...(gone ? [`${gone} of the template missing`] : []),
+  ];
+  return ` with ${counts.join(" and ")}, as \`${first.slice(0, 60)}\``;
 }
 /** Nothing is there, or just this. */
 function isSame(place: string, content: string): boolean {

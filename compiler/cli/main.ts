@@ -51,9 +51,9 @@ const command = (name: string, description: string, examples: string): Command =
     .description(description)
     .addHelpText("after", () => `\nExamples:\n${exampleLines(examples)}`);
 /** Options of every command that reads a model. */
-const onModel = (c: Command): Command =>
+const onModel = (c: Command, what = "a .dlm file"): Command =>
   c
-    .argument("<model>", "a .dlm file")
+    .argument("<model>", what)
     .option(
       "--set <name=value>",
       "another value of a const, or of epochs, steps, batch, accumulate (repeatable)",
@@ -67,6 +67,7 @@ const target = [
   "for one class of devices: software, integrated, discrete, lavapipe or swiftshader (repeatable; default: the first three)",
   list,
 ] as const;
+const allowNaN = ["--allow-nan", "weights with NaN in them as they are (default: they are refused)"] as const;
 const json = ["--json", "one event or result a line, as JSON"] as const;
 
 onModel(
@@ -78,6 +79,7 @@ onModel(
      dlm train digits.dlm --save run1.safetensors --stop-after 100  as Ctrl-C does: everything is kept there
      dlm train digits.dlm --resume run1.safetensors     goes on to the same bits
      dlm train digits.dlm --out out                     weights, kernels, plan, trainer and page as well
+     dlm train digits.dlm --watch                       again at every save of the model
      dlm train digits.dlm --json > digits.jsonl         an event a line`,
   ),
 )
@@ -108,6 +110,10 @@ onModel(
   .option("--no-run", "without a folder of this run")
   .option("--tensorboard", "event files for TensorBoard in it, too")
   .option("--svg <file>", "the curves as a picture, too")
+  .option(
+    "--watch",
+    "again at every save of the model: what was still training goes on where parameters and rows fit, else it begins anew",
+  )
   .option(...deviceOption)
   .option(...json)
   .action(async (model: string, options: TrainFlags) => (await import("./train.ts")).train(model, options));
@@ -191,6 +197,7 @@ onModel(
 )
   .requiredOption("--weights <file>", "a checkpoint or weights, as dlm train leaves them")
   .option("--split <name>", "this split only: train, or a holdout's name")
+  .option(...allowNaN)
   .option("--train <name>", "as this train block measures (default: every block)")
   .option(...seed)
   .option(...deviceOption)
@@ -209,6 +216,7 @@ onModel(
 )
   .argument("<export>", "its name")
   .option("--weights <file>", "a checkpoint or weights (default: the initial values)")
+  .option(...allowNaN)
   .option("--input <name=value>", "a file (.npy, .json, .csv, .idx) or the value itself (repeatable)", list)
   .option("--output <file>", "put the results there (.npy, .json, .csv, .safetensors) instead of showing them")
   .option("--seed <n>", "of what the function draws, and of initial values", wholeNumber())
@@ -244,6 +252,7 @@ onModel(
      dlm serve digits.dlm --out out --port 8000         builds there; any server of that folder is enough
      dlm serve out                                      what dlm compile --with-data wrote`,
   ),
+  "a .dlm file, or the folder of a page that was compiled",
 )
   .option("-o, --out <folder>", "build there, and leave it (default: a temporary folder)")
   .option("--port <n>", "on which port (default: 4173, or one that is free)", wholeNumber(0, 65535))

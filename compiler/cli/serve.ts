@@ -2,7 +2,7 @@
 // Out: an address, until Ctrl-C.
 import * as fs from "node:fs";
 import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { classes, writeCompiled } from "./compile.ts";
 import { asWritten, compileModel, openModel, reportDiagnostics, type ModelFlags } from "./model.ts";
@@ -28,6 +28,11 @@ export async function serve(path: string, flags: ServeFlags): Promise<void> {
     throw new UserError(
       `${path} has no index.html: \`${commandLine("compile", "MODEL", "-o", path, "--with-data")}\` puts one there`,
     );
+  if (/\.html?$/i.test(path)) {
+    const folder = dirname(path);
+    const does = fs.existsSync(path) ? "opens it" : "opens the page of a folder";
+    throw new UserError(`${path} is no model but a page: \`${commandLine("serve", folder)}\` ${does}`);
+  }
   if (!isFolder) openModel(path); // says what is wrong with it before anything is made
   const temporary = isFolder || flags.out !== undefined ? undefined : fs.mkdtempSync(join(tmpdir(), "dlm-serve-"));
   const folder = isFolder ? path : (flags.out ?? temporary!);

@@ -164,8 +164,14 @@ const waitingPage = `<!doctype html>
 const reloadScript = `const events = new EventSource(${JSON.stringify(eventsPath)});
 let known;
 let shown;
+function reload() {
+  const waited = []; // whoever has something to keep first
+  dispatchEvent(new CustomEvent("dlm:reload", { detail: (ready) => waited.push(ready) }));
+  const patience = new Promise((resolve) => setTimeout(resolve, 5000));
+  Promise.race([Promise.allSettled(waited), patience]).then(() => location.reload());
+}
 events.addEventListener("built", ({ data }) => {
-  if ((known !== undefined && known !== data) || !document.querySelector('link[rel="stylesheet"]')) location.reload();
+  if ((known !== undefined && known !== data) || !document.querySelector('link[rel="stylesheet"]')) reload();
   known = data;
   shown?.remove();
 });

@@ -15,7 +15,7 @@ import { interruptible, notKept, passedOver, restoreNewest, statusOf, trainBlock
 import { deviceFor, targetOf } from "./device.ts";
 import { asideOf, checkWritable, generations, isKept, isThere, readKept, setAside, writeWhole } from "./files.ts";
 import { checkFits } from "./fitting.ts";
-import { dataFiles, openModel, planModel, type ModelFlags, type Planned } from "./model.ts";
+import { dataFiles, openModel, planModel, type ModelFile, type ModelFlags, type Planned } from "./model.ts";
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UsageError, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, tellEvents, textProgress, type Progress } from "./progress.ts";
@@ -28,8 +28,9 @@ import {
   type RecordFlags,
   type Recording,
 } from "./runs/recording.ts";
-import { commandLine, quoted } from "./started.ts";
+import { commandLine } from "./started.ts";
 import { onOutputLost, openTerminal, styles, type Terminal } from "./terminal.ts";
+import { trainerCommand } from "./ways.ts";
 
 export interface TrainFlags extends ModelFlags, RecordFlags {
   readonly device?: string;
@@ -43,12 +44,27 @@ export interface TrainFlags extends ModelFlags, RecordFlags {
   readonly weights?: string; // parameters and layer states alone
   readonly resume?: string;
   readonly out?: string; // a folder for artifacts and weights
+  readonly watch?: boolean; // again at every save
   readonly json?: boolean;
+}
+/** Of a run that somebody looks after: --watch. */
+export interface Attended {
+  readonly signal: AbortSignal; // ends it at the next step
+  readonly goesOn: boolean; // from the checkpoint, where that fits
+  readonly compiled: () => void; // is called when it is
+}
+export interface Trained {
+  readonly results: readonly TrainResult[];
+  readonly folder: string | undefined; // of its record
+  readonly checkpoint: string | undefined;
 }
 
 export async function train(path: string, flags: TrainFlags): Promise<void> {
+  if (flags.watch) await (await import("./train-watch.ts")).trainAtEverySave(path, flags);
+  else await trainOnce(openModel(path), flags);
+}
+export async function trainOnce(model: ModelFile, flags: TrainFlags, attended?: Attended): Promise<Trained> {
   const terminal = openTerminal(flags.json === true);
-  const model = openModel(path);
   const files = dataFiles(model, flags);
   if (flags.resume !== undefined && !generations(flags.resume).length) readKept(flags.resume); // says what is wrong with it
   const keep = placesOf(model.name, flags);
@@ -56,9 +72,10 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
   checkRecord(flags);
   const opened = await deviceFor(flags.device);
   try {
-    terminal.update(`compiling ${path}`);
+    terminal.update(`compiling ${model.path}`);
     const target = targetOf(opened.facts);
     const compiled = await planModel(model, viewed(flags), target, files);
+    attended?.compiled();
     const names = blocks(compiled.plan, flags.train);
     await checkFits(compiled, flags, target, opened.device, files);
     terminal.update("reading data");
@@ -73,6 +90,7 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
     try {
       if (flags.resume !== undefined) await resume(loaded, flags.resume, terminal);
       const { checkpoint } = keep;
+      if (attended?.goesOn && checkpoint !== undefined) await goOn(loaded, checkpoint, terminal);
       const told = (reason: string): void => terminal.note(notRecorded(reason));
       const recording = recordTraining(compiled, loaded, opened.facts, flags, told);
       // what another run left, and no record of it has, is worth a word
@@ -90,7 +108,12 @@ export async function train(path: string, flags: TrainFlags): Promise<void> {
       const failed = (error: unknown): void => terminal.note(notKept(error));
       const asked = { often: flags.checkpoint, keep: flags.keep };
       const keeper = checkpoint === undefined ? undefined : new Keeper(put, compiled.plan, asked, failed);
-      await run(loaded, names, { terminal, flags, compiled, facts: opened.facts, keep, keeper, recording, files });
+      const { facts } = opened;
+      const results = await run(loaded, names, {
+        ...{ terminal, flags, compiled, facts, keep, keeper, recording, files },
+        ...(attended ? { stop: attended.signal } : {}),
+      });
+      return { results, folder: folderText(recording), checkpoint };
     } finally {
       loaded.close();
     }
@@ -108,6 +131,17 @@ async function resume(model: Model, path: string, terminal: Terminal): Promise<v
   const { file, refused } = await restoreNewest(model, found.length ? found : [path], read);
   for (const reason of refused) terminal.note(passedOver(reason));
   if (file !== path) terminal.note(`going on from ${file}`);
+}
+/** With a changed model, if its parameters and rows are still those of the checkpoint. */
+async function goOn(model: Model, checkpoint: string, terminal: Terminal): Promise<void> {
+  try {
+    await model.restore(readKept(checkpoint));
+    const step = model.trains.reduce((sum, name) => sum + model.step(name), 0);
+    terminal.note(`going on from step ${step}: the parameters of the changed model fit`);
+  } catch (error) {
+    if (!(error instanceof RuntimeProblem) && !(error instanceof UserError)) throw error;
+    terminal.note(`beginning anew: ${error.message}`);
+  }
 }
 function asRuntimeProblem<T>(run: () => T): T {
   try {
@@ -148,8 +182,9 @@ interface Run {
   readonly keeper: Keeper | undefined; // of the checkpoint
   readonly recording: Recording;
   readonly files: DataFiles;
+  readonly stop?: AbortSignal; // another run takes the place of this one
 }
-async function run(model: Model, names: readonly string[], r: Run): Promise<void> {
+async function run(model: Model, names: readonly string[], r: Run): Promise<readonly TrainResult[]> {
   const { terminal, flags, compiled, keeper, recording } = r;
   const quiet = flags.json === true;
   const interruption = interruptible(() => {
@@ -174,7 +209,7 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
       ...(flags.steps === undefined ? {} : { steps: flags.steps }),
       ...(flags.epochs === undefined ? {} : { epochs: flags.epochs }),
       ...(flags.stopAfter === undefined ? {} : { stopAfter: flags.stopAfter }),
-      signal: interruption.signal,
+      signal: r.stop ? AbortSignal.any([interruption.signal, r.stop]) : interruption.signal,
       onProgress: (event: TrainEvent): void => {
         recording.event(event);
         progress.event(event);
@@ -197,7 +232,7 @@ async function run(model: Model, names: readonly string[], r: Run): Promise<void
   if (flags.json) json(doneEvent(results));
   else end(r, results, files);
   const { cause } = interruption;
-  if (cause === undefined) return;
+  if (cause === undefined) return results;
   // standard output may be where nobody reads it any more
   if (cause !== "SIGINT" && r.keep.checkpoint) terminal.note(keptText(r.keep.checkpoint));
   if (cause === "output") throw new Reported();
@@ -225,7 +260,7 @@ async function writeResults(
   const portable = await planModel(compiled.model, viewed(flags), classes, files); // what others can run, whatever this device is
   const options = {
     folder: flags.out,
-    data: compiled.model.folder,
+    data: flags.data ?? compiled.model.folder,
     ...(keep.weights === join(flags.out, weightsFile) ? { weights: "there" as const } : {}),
   };
   for (const { path, bytes } of await writePlans(portable, plansOf(portable), options))
@@ -330,6 +365,7 @@ function end(r: Run, results: readonly TrainResult[], files: readonly Written[])
   const last = results.at(-1)!;
   terminal.line();
   if (last.reason === "paused") {
+    if (r.stop?.aborted) return;
     if (!keep.checkpoint) return terminal.line("Nothing was kept (--no-save).");
     terminal.line(
       `${keep.checkpoint} holds everything so far (${byteText(files[0]?.bytes ?? 0)}). To go on, to the same bits:`,
@@ -350,7 +386,7 @@ function end(r: Run, results: readonly TrainResult[], files: readonly Written[])
     row(join(folder, "plan.json"), `what runs when, in which memory, ${size("plan.json")}`);
     row(
       join(folder, "trainer.mjs"),
-      `trains anywhere: node ${quoted(join(folder, "trainer.mjs"))}, ${size("trainer.mjs")}`,
+      `trains anywhere: ${trainerCommand(plan, folder, flags.data ?? model.folder)}, ${size("trainer.mjs")}`,
     );
     row(join(folder, "index.html"), "trains in a browser, served together with its data");
   } else if (files.length || run !== undefined) terminal.line(bold("Written"));

@@ -219,6 +219,8 @@ export function trainerTypes(plan: Plan, parts: TrainerParts): string {
     `export interface TrainerModel extends Omit<Model, "train" | "evaluate" | "run" | "trains" | "exports"> {
   /** What the device is; undefined where the caller gave it. */
   readonly device: DeviceFacts | undefined;
+  /** Settles with true when checkpoints are kept: at once, or when the page that has them is closed. With false where none are. */
+  readonly keeping: Promise<boolean>;
   readonly trains: readonly (${union(plan.trains.map((train) => train.name))})[];
   readonly exports: readonly (${union(plan.exports.map((x) => x.name))})[];
 ${trains.map(({ train, type }, i) => `  /** Trains on, from where the block is. */\n  train(name${i === 0 ? "?" : ""}: ${text(train.name)}, options?: TrainOptions): Promise<${type}Result>;\n  /** Loss and metrics over a split, exactly. */\n  evaluate(train: ${text(train.name)}, split: ${union(splits(train))}): Promise<${type}Measured>;\n`).join("")}${exports.map(({ x, type }) => `  /** ${signature(x)} */\n  run(name: ${text(x.name)}, inputs${optionalInputs(x) ? "?" : ""}: ${type}Inputs): Promise<${type}Outputs>;\n`).join("")}}`,

@@ -18,6 +18,7 @@ import { counted, portText, typeText } from "../print/text.ts";
 interface UseFlags extends ModelFlags {
   readonly device?: string;
   readonly weights?: string;
+  readonly allowNan?: boolean; // in the weights
   readonly json?: boolean;
 }
 export interface EvalFlags extends UseFlags {
@@ -176,6 +177,7 @@ async function withModel(
     const wanted = part(plan);
     const loaded = await load(wanted, {
       device: opened.device,
+      ...(flags.allowNan ? { allowNaN: true } : {}),
       onEvent: tellEvents(openTerminal(flags.json === true), flags.json === true, flags.weights),
       ...files,
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),

@@ -13,8 +13,8 @@ export async function again(work: () => Promise<ReadonlySet<string>>): Promise<n
     await changeOf(files, started);
   }
 }
-/** Of one of the files, since a time. */
-function changeOf(files: readonly string[], since: number): Promise<void> {
+/** Of one of the files, since a time; or the end of waiting. */
+export function changeOf(files: readonly string[], since: number, end?: AbortSignal): Promise<void> {
   const names = new Map<string, Set<string>>(); // by folder
   for (const file of files) {
     const folder = dirname(file);
@@ -23,13 +23,16 @@ function changeOf(files: readonly string[], since: number): Promise<void> {
   return new Promise((done) => {
     const watchers: FSWatcher[] = [];
     let timer: NodeJS.Timeout | undefined;
+    const stop = (): void => {
+      clearTimeout(timer);
+      for (const w of watchers) w.close();
+      done();
+    };
     const changed = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => {
-        for (const w of watchers) w.close();
-        done();
-      }, quietMilliseconds);
+      timer = setTimeout(stop, quietMilliseconds);
     };
+    end?.addEventListener("abort", stop);
     for (const [folder, wanted] of names)
       try {
         watchers.push(watch(folder, (_, name) => void ((name === null || wanted.has(name)) && changed())));

@@ -12,7 +12,14 @@ export function indexText(plan: Plan, programs: readonly Compiled[]): string {
     const program = programsOf(plan).find((x) => x.name === p.name);
     return program ? [sectionText(plan, program, p)] : [];
   });
-  return [`# Kernels of ${plan.name}, for ${plan.target} devices`, "", intro, ...sections, ""].join("\n");
+  return [`# Kernels of ${plain(plan.name)}, for ${plan.target} devices`, "", intro, ...sections, ""].join("\n");
+}
+/** A name as it is written, whatever it means in Markdown. */
+const plain = (name: string): string => name.replace(/[\\`*_[\]<>&#|~!]/g, "\\$&");
+/** A buffer's label, with its number where another one is called the same. */
+function labelOf({ buffers }: Plan, buffer: number): string {
+  const { label } = buffers[buffer]!;
+  return buffers.some((b, i) => i !== buffer && b.label === label) ? `${label} (buffer ${buffer})` : label;
 }
 const intro =
   "In the order of their dispatch. A kernel's file begins with the formulas that it computes. Cost: arithmetic of one dispatch, the memory that it binds, its workgroups.";
@@ -63,8 +70,7 @@ function rowOf(
     d.bindings
       .filter((b) => (b.access === "read_write") === write)
       .map(
-        (b) =>
-          `@${b.binding} ${plan.buffers[b.buffer]!.label}${b.offset ? ` + ${b.offset}` : ""} ${bytesText(b.bytes)}`,
+        (b) => `@${b.binding} ${labelOf(plan, b.buffer)}${b.offset ? ` + ${b.offset} B` : ""}, ${bytesText(b.bytes)}`,
       )
       .join("<br>");
   const number = rows.filter((row) => row[0]).length;
@@ -79,8 +85,8 @@ function rowOf(
   ];
 }
 /** No kernel: the device does it by itself. */
-function moveRow({ buffers }: Plan, { from, to, bytes }: Copy, indent: string): string[] {
-  const place = (at: Copy["to"]): string => `${buffers[at.buffer]!.label}${at.offset ? ` + ${at.offset}` : ""}`;
+function moveRow(plan: Plan, { from, to, bytes }: Copy, indent: string): string[] {
+  const place = (at: Copy["to"]): string => `${labelOf(plan, at.buffer)}${at.offset ? ` + ${at.offset} B` : ""}`;
   return ["", `${indent}${from ? "copy" : "clear"}`, "", "", from ? place(from) : "", place(to), bytesText(bytes)];
 }
 /** "[64, 10], sum over [128]" */
@@ -90,4 +96,4 @@ function domainText({ step: { spec } }: Launched): string {
   const reductions = spec.stages.map((s) => `${s.op} over ${shape(s.over)}`);
   return [...new Set([spec.axes.length ? shape(spec.axes) : "one", ...reductions])].join(", ");
 }
-const bytesText = (size: Size): string => (typeof size === "number" ? byteText(size) : sizeText(size));
+const bytesText = (size: Size): string => (typeof size === "number" ? byteText(size) : `${sizeText(size)} B`);

@@ -1,5 +1,5 @@
 // index.html of a compiled model in a real Chromium: trains to the accuracy that the model has, shows its curve, and says in words what is wrong.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -54,10 +54,11 @@ async function open(
   path: string,
   options: { readonly width?: number; readonly dark?: boolean; readonly before?: string } = {},
 ): Promise<OpenPage> {
-  const page = await browser.newPage({
+  const context = await browser.newContext({
     viewport: { width: options.width ?? 1200, height: 900 },
     colorScheme: options.dark ? "dark" : "light",
   });
+  const page = await context.newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
   page.on(
@@ -200,6 +201,138 @@ test("a file that the server lacks is asked for; pause, go on, reset", { timeout
   expect(await state()).not.toBe("problem");
   expect(errors).toEqual([]);
   await page.close();
+});
+
+// ---- what stays when a page is left
+
+const small = `data d { field x: f32[2] = csv("rows.csv", columns: 0..2) }
+model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(4, act: tanh) |> Linear(1)
+train fit on d(batch: 4, seed: 1) { minimize mean((net(x) - 1)^2) by adam(lr: 1e-2)
+  steps: 200000 }
+export fn predict(x: f32[B, 2]) -> f32[B, 1] = net(x)`;
+async function writeSmall(text: string): Promise<void> {
+  const { plan } = compile(text, { name: "small.dlm", views: true });
+  const folder = join(root, "small");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "rows.csv"), "1,2\n3,4\n0,1\n2,0\n");
+  await writeArtifacts([plan!], { folder, data: folder, parts: await trainerParts() });
+}
+const kept = (page: Page): Promise<string> => page.innerText("#kept:not([hidden])");
+const stepOf = (page: Page): Promise<number> =>
+  page.evaluate(() =>
+    Number(/step ([\d,]+)/.exec(document.getElementById("state")!.textContent)?.[1]?.replaceAll(",", "")),
+  );
+const beyond = (page: Page, step: number): Promise<unknown> =>
+  page.waitForFunction(
+    (least) =>
+      Number(/step ([\d,]+)/.exec(document.getElementById("state")!.textContent)?.[1]?.replaceAll(",", "")) > least,
+    step,
+    { timeout: 300_000 },
+  );
+test(
+  "a reload goes on from the last checkpoint, a changed model where it fits, and says so",
+  { timeout: 300_000 },
+  async () => {
+    await writeSmall(small);
+    const { page, until, errors } = await open("small/index.html");
+    await page.fill("#seed", "5");
+    await page.fill("#steps", "100000");
+    await page.click("#start");
+    await beyond(page, 500);
+    // while it trains: it goes on by itself
+    await page.reload();
+    expect(await kept(page)).toMatch(
+      /^Going on from step [\d,]+, where training was when the page was left\. “Start over” begins anew\.$/,
+    );
+    const from = Number(/step ([\d,]+)/.exec(await kept(page))![1]!.replaceAll(",", ""));
+    expect(from).toBeGreaterThan(0);
+    await beyond(page, from);
+    expect([await page.inputValue("#seed"), await page.inputValue("#steps")]).toEqual(["5", "100000"]);
+    await look(page, "resumed");
+    // paused: it waits
+    await page.click("#start");
+    await until("paused");
+    const step = await stepOf(page);
+    await writeSmall(small.replace("lr: 1e-2", "lr: 3e-2").replace("200000", "300000").replace("seed: 1", "seed: 2"));
+    await page.reload();
+    expect(await kept(page)).toMatch(
+      /^Going on from step [\d,]+, from before the model was changed: its parameters still fit\./,
+    );
+    await page.waitForFunction(() => /^Continue from step/.test(document.getElementById("start")!.textContent));
+    expect(await stepOf(page)).toBe(step);
+    expect(await page.inputValue("#seed")).toBe("5");
+    await expectAccessible(page);
+    await page.setViewportSize({ width: 390, height: 800 });
+    await look(page, "resumed-phone");
+    await page.emulateMedia({ colorScheme: "dark" });
+    await look(page, "resumed-dark");
+    await page.setViewportSize({ width: 1200, height: 900 });
+    // anew is by what the text says now
+    await page.click("#reset");
+    await page.waitForFunction(() => document.getElementById("start")!.textContent === "Start training");
+    expect(await page.isHidden("#kept")).toBe(true);
+    expect([await page.inputValue("#seed"), await page.inputValue("#steps")]).toEqual(["2", "300000"]);
+    await page.reload();
+    await page.waitForSelector("html[data-model=loaded]");
+    expect([await page.isHidden("#kept"), await page.textContent("#start")]).toEqual([true, "Start training"]);
+    // while it trains, too
+    await page.click("#start");
+    await beyond(page, 500);
+    await page.click("#reset");
+    await page.waitForFunction(() => document.getElementById("start")!.textContent === "Start training");
+    await page.click("#start");
+    await beyond(page, 100);
+    await page.click("#start");
+    await page.waitForFunction(() => /^Continue/.test(document.getElementById("start")!.textContent));
+    await writeSmall(small.replace("Linear(4", "Linear(5"));
+    await page.reload();
+    expect(await kept(page)).toMatch(
+      /^What was trained before does not fit this model and its data, so it begins anew: .* is F32\[.*\] in this model and F32\[.*\] in the file\.$/,
+    );
+    expect(await page.textContent("#start")).toBe("Start training");
+    expect(errors).toEqual([]);
+    await page.context().close();
+  },
+);
+test("a second tab says that another one trains, until that is closed", { timeout: 300_000 }, async () => {
+  await writeSmall(small);
+  const { page, errors } = await open("small/index.html");
+  await page.click("#start");
+  await beyond(page, 500);
+  const second = await page.context().newPage();
+  await second.goto(`${address}/small/index.html`);
+  expect(await kept(second)).toBe(
+    "Another tab trains this model, and what it trains is kept; what this one trains is not.",
+  );
+  await look(second, "second-tab");
+  await second.click("#start");
+  await second.waitForFunction(() => document.getElementById("start")!.textContent === "Pause");
+  await second.click("#start");
+  await page.close();
+  await second.waitForSelector("#kept", { state: "hidden" });
+  expect(errors).toEqual([]);
+  await second.context().close();
+});
+test("numbers that cannot be are told in a sentence, before anything is computed", { timeout: 300_000 }, async () => {
+  await writeSmall(small);
+  const { page, state } = await open("small/index.html");
+  for (const [id, value, sentence] of [
+    ["seed", "1.5", "The seed is a whole number, 0 or more, at most 2,147,483,647, not 1.5."],
+    ["seed", "4294967296", "The seed is a whole number, 0 or more, at most 2,147,483,647, not 4294967296."],
+    ["steps", "0", "The number of steps is a whole number, 1 or more, not 0."],
+    ["steps", "2.5", "The number of steps is a whole number, 1 or more, not 2.5."],
+  ] as const) {
+    const before = await page.inputValue(`#${id}`);
+    await page.fill(`#${id}`, value);
+    await page.click("#start");
+    expect(await page.textContent("#problem-text")).toBe(sentence);
+    expect(await state()).toBe("ready");
+    await page.fill(`#${id}`, before);
+  }
+  await page.click("#start");
+  await beyond(page, 10);
+  expect(await page.isHidden("#problem")).toBe(true);
+  await page.context().close();
 });
 
 test("a browser without WebGPU: said in words", async () => {

@@ -360,9 +360,16 @@ test("dlm runs: a table, one a line as JSON; nothing there is told", async () =>
   mkdirSync(join(folder, "strange/broken"), { recursive: true });
   put("strange/broken/run.json", '{"kind": "run"');
   put("strange/file", "");
-  expect((await dlm(["runs", "--runs", "strange"])).out).toMatch(/\nbroken +not readable\n$/);
+  expect((await dlm(["runs", "--runs", "strange"])).out).toMatch(/\nbroken +unreadable +it cannot be read\n/);
   const listed = events((await dlm(["runs", "--runs", "strange", "--json"])).out);
-  expect(listed).toEqual([{ kind: "run", path: "strange/broken", name: "broken", state: "unreadable" }]);
+  const broken = {
+    kind: "run",
+    path: "strange/broken",
+    name: "broken",
+    state: "unreadable",
+    error: "it cannot be read",
+  };
+  expect(listed).toEqual([broken]);
 });
 test("dlm compare: settings, lines of the models, curves on the terminal and as a picture", async () => {
   put("wide.dlm", bytes("iris.dlm").toString().replace("Linear(16", "Linear(32"));
@@ -473,3 +480,20 @@ test("lines that are different", () => {
   expect(lineDifferences("", "")).toEqual([]);
   expect(lineDifferences("a\nb", "b\na")).toHaveLength(2);
 });
+
+test("what a newer dlm kept is said to be of one; --epochs and --steps are settings", async () => {
+  put("k.dlm", readFileSync(join(import.meta.dirname, "../../examples/xor.dlm"), "utf8"));
+  for (const steps of ["3", "4"])
+    expect((await dlm(["train", "k.dlm", "--steps", steps, "--runs", "kinds", "--no-save"])).status).toBe(0);
+  const [older, newer] = readdirSync(join(folder, "kinds")).map((name) => join("kinds", name));
+  expect((await dlm(["runs", "--runs", "kinds"])).out).toMatch(/ +steps=3 +[\s\S]* +steps=4 +/);
+  const record = json(newer!, "run.json");
+  expect(record["format"]).toBe(1);
+  put(join(newer!, "run.json"), JSON.stringify({ ...record, format: 2 }));
+  const why = "is of a newer dlm: format 2, and this one reads 1";
+  expect((await dlm(["runs", "--runs", "kinds"])).out).toContain(`it ${why}`);
+  expect((await dlm(["compare", older!, newer!])).err).toBe(`dlm: the run ${newer} ${why}\n`);
+  const { format: _, ...without } = record; // as it was kept before formats had a number
+  put(join(newer!, "run.json"), JSON.stringify(without));
+  expect((await dlm(["compare", older!, newer!])).status).toBe(0);
+}, 300_000);

@@ -167,7 +167,7 @@ test("a changed model, or other values than it began with, are refused", async (
   expect((await dlm(["sweep", "m.dlm", "--resume", path!])).status).toBe(2);
   expect((await dlm(["sweep", "--resume", path!, "--seeds", "9"])).status).toBe(2);
   writeFileSync(join(folder, path!, "sweep.json"), '{"kind": "sweep"}');
-  expect((await dlm(["sweep", "--resume", path!])).err).toContain("is no sweep that can be read");
+  expect((await dlm(["sweep", "--resume", path!])).err).toContain("cannot be read");
 });
 
 test("a loss that is no number ends one run; the others go on, and it is no best one", async () => {
@@ -226,6 +226,32 @@ test.each([
   const { status, out, err } = await dlm(["sweep", "m.dlm", ...wrong, "--runs", "wrong"]);
   expect([status, out]).toEqual([2, ""]);
   expect(err).toContain(expected);
+});
+test("a run that cannot begin leaves no folder, and a sweep of which none can leaves none either", async () => {
+  const limits = {
+    NODE_OPTIONS: `--import ${pathToFileURL(faulty).href}`,
+    DLM_LIMITS: JSON.stringify({ maxBufferSize: 2 ** 20, maxStorageBufferBindingSize: 2 ** 20 }),
+  };
+  const some = await dlm(["sweep", "m.dlm", "--grid", "batch=12,400000", "--steps", "3", "--runs", "some"], {
+    env: limits,
+  });
+  expect(some.status, some.err).toBe(0);
+  const [sweep] = sweepsIn("some");
+  expect(cellsIn(sweep!).length).toBe(1);
+  expect((await dlm(["runs", "--runs", "some"])).out).toMatch(/ finished +1 of 1 runs/);
+  const none = await dlm(["sweep", "m.dlm", "--grid", "batch=400000,500000", "--steps", "3", "--runs", "none"], {
+    env: limits,
+  });
+  expect([none.status, sweepsIn("none")]).toEqual([1, []]);
+  const one = await dlm(["sweep", "m.dlm", "--set", "batch=400000", "--seeds", "1", "--steps", "3", "--runs", "none"], {
+    env: limits,
+  });
+  expect([one.status, sweepsIn("none")]).toEqual([1, []]);
+});
+test("of seeds alone none is best", async () => {
+  const { out } = await dlm(["sweep", "m.dlm", "--seeds", "2", "--steps", "3", "--runs", "seeds"]);
+  expect(out).toMatch(/\n *runs +loss +error\n +2 +\S+ ± \S+ +\S+ ± \S+\n/);
+  expect(out).not.toContain("best\n");
 });
 test("what no run can do without ends a sweep after the second", async () => {
   cpSync(join(import.meta.dirname, "../../examples/mnist_mlp.dlm"), join(folder, "mnist_mlp.dlm"));

@@ -3,7 +3,7 @@
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { wayTo } from "../../compiler/cli/artifacts.ts";
+import { wayTo } from "../../compiler/cli/ways.ts";
 import { readSafetensors, writeSafetensors, type StoredTensor } from "../../runtime/safetensors.ts";
 import { events, program } from "./program.ts";
 

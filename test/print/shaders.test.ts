@@ -62,6 +62,24 @@ export fn logits(x: f32[B, 64]) -> f32[B, 10] = net(x)`;
   expect(update).toBeGreaterThan(10 * elements);
   expect(update).toBeLessThan(30 * elements);
 });
+test("buffers of one label are told apart, bytes bear their unit, and names mean nothing else", () => {
+  const source = `data d { field x: f32[6] = host() }
+model net(x: f32[B, 6]) -> f32[B, 6] = x |> Linear(6, act: tanh) |> Linear(6)
+train fit on d(batch: 8) { minimize mean((net(x) - x)^2) by adamw(lr: 1e-3)  steps: 1 }
+export fn f(x: f32[B, 6]) -> f32[B, 6] = net(x)`;
+  const own = compile(source, { name: "a_*b*[c]<d>.dlm" });
+  const shown = indexText(own.plan!, own.programs);
+  expect(shown.split("\n")[0]).toBe("# Kernels of a\\_\\*b\\*\\[c\\]\\<d\\>.dlm, for software devices");
+  const buffers = own.plan!.buffers.map((b) => b.label);
+  for (const [, label] of shown.matchAll(/@\d+ ([^|]*?)(?: \+ \d+ B)?, [^|<]+(?: \||<br>)/g))
+    expect([label, buffers.filter((b) => b === label).length]).toEqual([
+      label,
+      / \(buffer \d+\)$/.test(label!) ? 0 : 1,
+    ]);
+  const sizes = [...shown.matchAll(/@\d+ [^|]*?, ([^|<]+?)(?: \||<br>)/g)].map(([, size]) => size);
+  expect(sizes.length).toBeGreaterThan(10);
+  for (const size of sizes) expect(size).toMatch(/ (B|kB|MB)$/);
+});
 test("it is an artifact", () => {
   const texts = artifactTexts(
     [plan!],

@@ -142,3 +142,21 @@ test("other types are refused", async () => {
     / is F32\[\d\] in this model and I16\[\d\] in the file/,
   );
 });
+test("NaN in weights is told, unless it is allowed; a web page in their place is told to be one", async () => {
+  const name = [...readSafetensors(trained.weights).tensors.keys()].find((key) => /linear/.test(key))!;
+  const damaged = (word: number): Uint8Array =>
+    renamed((key, t) => {
+      if (key !== name) return t;
+      const bytes = t.bytes.slice();
+      new DataView(bytes.buffer).setUint32(4, word, true);
+      return { ...t, bytes };
+    });
+  const weights = damaged(0x7fc00000);
+  await expect(using({ weights }, async () => {}, alone)).rejects.toThrow(
+    new RegExp(`^the file of weights has NaN in ${name.replaceAll(".", "\\.")}, in 1 of \\d+ numbers: .*allowNaN`),
+  );
+  await using({ weights, allowNaN: true }, async () => {}, alone);
+  await using({ weights: damaged(0x7f800000) }, async () => {}, alone); // infinity is a number to compute with
+  const page = new TextEncoder().encode("\n<!DOCTYPE html><html><body>not found</body></html>");
+  await expect(using({ weights: page }, async () => {}, alone)).rejects.toThrow(/it is a web page/);
+});

@@ -289,6 +289,82 @@ test(
     await page.context().close();
   },
 );
+const events = (page: Page, besides: string): Promise<readonly string[]> =>
+  page.evaluate(`events.map((e) => e.kind).filter((kind) => kind !== ${JSON.stringify(besides)})`);
+test(
+  "of two pages with one `keep` the second says so and keeps nothing, until it is alone",
+  { timeout: 300_000 },
+  async () => {
+    const context = await browser.newContext();
+    const opened = async (): Promise<Page> => {
+      const page = await context.newPage();
+      await page.goto(`${server.address}/host/index.html`);
+      return page;
+    };
+    const looking = training.replace(
+      /globalThis\.training = [^]*/,
+      "globalThis.keeps = 0; model.keeping.then((is) => (keeps = is)); })()",
+    );
+    const [first, trains, looks] = [await opened(), await opened(), await opened()];
+    await first.evaluate(training);
+    await event(first, "kept");
+    await trains.evaluate(training);
+    await looks.evaluate(looking);
+    await event(first, "kept");
+    await trains.waitForFunction("steps.at(-1) > 200", undefined, { timeout: 300_000 });
+    await trains.evaluate("controller.abort(), training.then(() => model.close())"); // without a word: it kept nothing
+    expect(await events(trains, "")).toEqual(["elsewhere", "resumed"]);
+    expect(await events(looks, "")).toEqual(["elsewhere", "resumed"]);
+    expect(await looks.evaluate("keeps")).toBe(0);
+    const step = await first.evaluate<number>(
+      "controller.abort(), training.then((result) => (model.close(), result.step))",
+    );
+    // the one that only looked has what the first one kept, and keeps from now on
+    await looks.waitForFunction("keeps === true && events.length === 3", undefined, { timeout: 10_000 });
+    expect(await looks.evaluate("model.step('fit')")).toBe(step);
+    expect(await looks.evaluate("model.train('fit', { stopAfter: 5 }).then(() => events.at(-1))")).toMatchObject({
+      kind: "kept",
+      step: step + 5,
+    });
+    // a page that is loaded anew finds the place free
+    await looks.reload();
+    await looks.evaluate(looking);
+    expect(await events(looks, "")).toEqual(["resumed"]);
+    expect(await looks.evaluate("model.close().then(() => model.keeping)")).toBe(true);
+    await context.close();
+  },
+);
+test("a changed text begins anew, or goes on where it fits and that is asked for", { timeout: 300_000 }, async () => {
+  const parts = await trainerParts();
+  const changed = { faster: model.replace("lr: 1e-2", "lr: 2e-2"), wider: model.replace("Linear(4", "Linear(5") };
+  for (const [name, text] of Object.entries(changed))
+    await writeArtifacts([made(text).plan], { folder: join(root, name), data: join(root, "model"), parts });
+  const page = await open("host/index.html");
+  const loaded = (from: string, options: string): Promise<readonly unknown[]> =>
+    page.evaluate(`(async () => {
+      const { load } = await import("/${from}/trainer.mjs");
+      const events = [];
+      const model = await load({ keep: "run", ...${options}, onEvent: (event) => events.push(event) });
+      if ("${from}" === "out") await model.train("fit", { stopAfter: 30 });
+      await model.close();
+      return [model.step("fit"), ...events.filter((e) => e.kind !== "kept")];
+    })()`);
+  expect(await loaded("out", "{}")).toMatchObject([30]);
+  expect(await loaded("faster", "{}")).toEqual([0]);
+  expect(await loaded("faster", "{ fitting: true }")).toEqual([
+    30,
+    { kind: "resumed", steps: { fit: 30 }, changed: true },
+  ]);
+  expect(await loaded("wider", "{ fitting: true }")).toEqual([
+    0,
+    {
+      kind: "not kept",
+      message: expect.stringMatching(/^what was kept is passed over: .* is F32\[.*5.*\] in this model/) as unknown,
+    },
+  ]);
+  expect((await loaded("out", "{}")).at(1)).toMatchObject({ kind: "resumed", changed: false });
+  await page.context().close();
+});
 test.each([
   ["has none", "Object.defineProperty(globalThis, 'indexedDB', { value: undefined })", /no IndexedDB/],
   ["may not open it", "IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError'); }", /no$/],

@@ -1,13 +1,16 @@
-// Training: start, pause, continue, back to the start; progress, curves and what is measured. In: a session, the page's controls. Out: a model that trains.
-import type { Tensor, TrainEvent, TrainResult } from "../../../runtime/api.ts";
+// Training: start, pause, continue, start over; progress, curves and what is measured. In: a session, the page's controls. Out: a model that trains, also from
+// where it was when the page was left.
+import type { Tensor, TrainerEvent, TrainEvent, TrainResult } from "../../../runtime/api.ts";
 import type { PlanTrain } from "../../../runtime/plan.ts";
 import type { TrainerModel } from "../../../runtime/trainer-api.ts";
 import { add, Chart } from "./chart.ts";
 import { bytes, clock, element, figure, make, noProblem, problem, say, whole } from "./dom.ts";
 import type { Files } from "./files.ts";
+import { Keeping } from "./keeping.ts";
 import type { Session } from "./session.ts";
 import { Panel } from "./use.ts";
 
+const lengthOf = (block: PlanTrain): "epochs" | "steps" => (block.epochs === undefined ? "steps" : "epochs");
 const pathOf = (error: unknown): string | undefined =>
   error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : undefined;
 
@@ -20,9 +23,12 @@ export class Training {
   readonly #loss = new Chart(element("loss-chart"), { title: "Loss", unit: "loss", logarithmic: true });
   readonly #metrics = new Chart(element("metric-chart"), { title: "Metrics", unit: "metric", share: true });
   readonly #shown = new Map<string, Map<string, number>>(); // metric -> split -> value
+  readonly #keeping: Keeping;
   #seed: string | undefined; // of the model
   #loading: Promise<TrainerModel> | undefined;
   #running: "running" | "pausing" | undefined;
+  #ended: Promise<void> = Promise.resolve(); // of the run
+  #leaving = false; // another page takes the place of this one
   #finished = false;
   #pause = new AbortController();
   #told = 0; // when the panels were last told of other weights
@@ -33,9 +39,14 @@ export class Training {
     const { plan } = session;
     for (const block of plan.trains) element("block").append(make("option", block.name, { value: block.name }));
     element("block-field").hidden = plan.trains.length < 2;
+    this.#keeping = new Keeping(plan);
     this.#field("seed").value = String(plan.trains[0]?.seed ?? 0);
     element("start").addEventListener("click", () => this.#press());
-    element("reset").addEventListener("click", () => void this.#reset());
+    element("reset").addEventListener("click", () => void this.#startOver());
+    // the server that follows the source has another page: this one is left in good order
+    addEventListener("dlm:reload", (event) =>
+      (event as CustomEvent<(ready: Promise<void>) => void>).detail(this.#leave()),
+    );
     element("log").addEventListener("click", () => {
       this.#loss.log = !this.#loss.isLog();
       this.#showScale();
@@ -74,16 +85,21 @@ export class Training {
   }
   async #load(seed: string): Promise<TrainerModel> {
     const { trainer } = this.#session;
-    this.#session.model?.close();
+    await this.#session.model?.close();
     this.#session.model = undefined;
+    this.#keeping.forget();
     try {
-      const model = await trainer.load({
+      const model: TrainerModel = await trainer.load({
         ...toBeTrained,
+        ...this.#keeping.options,
         ...(seed === "" ? {} : { seed: Number(seed) }),
         host: this.#files.host,
         read: async (path) => this.#files.get(path) ?? trainer.fetchFile(path),
+        onEvent: (event) => this.#event(event),
       });
       this.#seed = seed;
+      void model.keeping.then((is) => is && this.#keeping.alone());
+      if (this.#keeping.resumed) this.#takeUp(model);
       this.#session.loaded(model);
       return model;
     } catch (error) {
@@ -92,10 +108,40 @@ export class Training {
       throw error;
     }
   }
+  #event(event: TrainerEvent): void {
+    const { model } = this.#session;
+    this.#keeping.event(event);
+    if (event.kind !== "resumed" || !model || this.#running) return;
+    this.#takeUp(model); // what another tab trained, which is closed now
+    this.#session.weightsChanged();
+    this.#buttons();
+  }
+  /** The controls say what the checkpoint was trained with. */
+  #takeUp(model: TrainerModel): void {
+    const { seed, block, length } = this.#keeping.choices;
+    const { trains } = this.#session.plan;
+    if (seed !== undefined) this.#seed = this.#field("seed").value = seed;
+    if (trains.some((known) => known.name === block)) element("block", "select").value = block!;
+    this.#blockChosen();
+    const chosen = this.#block;
+    if (!chosen) return;
+    if (length !== undefined) this.#field(lengthOf(chosen)).value = length;
+    const [step, steps] = [model.step(chosen.name), this.#planned(chosen, model)];
+    this.#finished = step >= steps;
+    this.#track(step, steps);
+    say(this.#finished ? `Finished after ${whole(step)} steps` : `At step ${whole(step)} of ${whole(steps)}`);
+  }
+  #planned(block: PlanTrain, model: TrainerModel): number {
+    const length = Number(this.#field(lengthOf(block)).value) || (block.steps ?? block.epochs ?? 0);
+    if (block.epochs === undefined) return length;
+    const rows = model.data[block.dataset ?? ""]?.splits["train"] ?? 0;
+    return Math.ceil((length * rows) / (block.batch * block.accumulate));
+  }
   /** Loads it before it is asked for, so that there is something to use; what lacks is told when it is needed. */
   async prepare(): Promise<boolean> {
     try {
       await this.load();
+      if (this.#keeping.running) this.#start();
       return true;
     } catch (error) {
       if (pathOf(error) === undefined) problem("The model cannot be loaded", error);
@@ -135,18 +181,48 @@ export class Training {
   // ---- the run
 
   #press(): void {
-    if (this.#running) {
-      this.#running = "pausing";
-      this.#pause.abort();
-      say("Pausing …");
-      this.#buttons();
-    } else if (this.#finished) void this.#reset().then(() => this.#start());
-    else void this.#start();
+    if (this.#running) this.#pauseRun();
+    else if (this.#finished) void this.#reset().then(() => this.#start());
+    else this.#start();
   }
-  async #start(): Promise<void> {
+  #pauseRun(): void {
+    this.#running = "pausing";
+    this.#pause.abort();
+    say("Pausing …");
+    this.#buttons();
+  }
+  /** A page that takes the place of this one trains on if this one does. */
+  async #leave(): Promise<void> {
+    if (!this.#running) return;
+    this.#leaving = true;
+    this.#pauseRun();
+    await this.#ended;
+  }
+  async #startOver(): Promise<void> {
+    if (this.#running) this.#pauseRun();
+    await this.#ended;
+    await this.#reset();
+  }
+  #start(): void {
     const block = this.#block;
-    if (!block) return;
     noProblem();
+    if (block && this.#areNumbers()) this.#ended = this.#train(block);
+  }
+  /** What is asked for, or a sentence why it cannot be. */
+  #areNumbers(): boolean {
+    const names = { seed: "seed", epochs: "number of epochs", steps: "number of steps" } as const;
+    for (const id of ["seed", "epochs", "steps"] as const) {
+      const field = this.#field(id);
+      if (element(`${id}-field`).hidden || field.validity.valid) continue;
+      const most = field.max === "" ? "" : `, at most ${whole(Number(field.max))}`;
+      const given = field.value === "" ? "" : `, not ${field.value}`;
+      problem("It cannot start like this", `The ${names[id]} is a whole number, ${field.min} or more${most}${given}.`);
+      field.focus();
+      return false;
+    }
+    return true;
+  }
+  async #train(block: PlanTrain): Promise<void> {
     this.#pause = new AbortController();
     this.#running = "running";
     this.#buttons();
@@ -156,6 +232,8 @@ export class Training {
       if (!this.#session.model) say("Loading data and compiling kernels …");
       model = await this.load();
       Panel.busy = true;
+      this.#keeping.running = true;
+      this.#keepChoices(block);
       const result = await model.train(block.name, {
         signal: this.#pause.signal,
         onProgress: (event) => this.#progress(event),
@@ -176,11 +254,21 @@ export class Training {
     }
     Panel.busy = false;
     this.#running = undefined;
+    this.#keeping.running = this.#leaving;
     this.#buttons();
     if (this.#session.model) this.#session.weightsChanged();
   }
+  #keepChoices(block: PlanTrain): void {
+    const length = this.#field(lengthOf(block)).value;
+    const isOwn = length !== String(block[lengthOf(block)]);
+    this.#keeping.keepChoices({
+      seed: this.#field("seed").value,
+      block: block.name,
+      ...(isOwn && length !== "" ? { length } : {}),
+    });
+  }
   #length(block: PlanTrain): { readonly epochs?: number; readonly steps?: number } {
-    const id = block.epochs === undefined ? "steps" : "epochs";
+    const id = lengthOf(block);
     const { value } = this.#field(id);
     return value === "" ? {} : { [id]: Number(value) };
   }
@@ -226,7 +314,9 @@ export class Training {
       this.#measured("batch", Number.isNaN(event.loss) ? event.metrics : { loss: event.loss, ...event.metrics });
       this.#track(event.step, event.steps);
       this.#loss.steps = this.#metrics.steps = event.steps;
-      const epoch = event.epochs ? `Epoch ${Math.min(event.epoch + 1, event.epochs)} of ${event.epochs} · ` : "";
+      const epoch = event.epochs
+        ? `Epoch ${whole(Math.min(event.epoch + 1, event.epochs))} of ${whole(event.epochs)} · `
+        : "";
       element("state").setAttribute("aria-live", "off"); // several times a second is no news
       say(`${epoch}step ${whole(event.step)} of ${whole(event.steps)}`);
       element("rate").replaceChildren(
@@ -293,7 +383,7 @@ export class Training {
           : "Start training";
     element("start", "button").disabled = this.#running === "pausing" || plan.trains.length === 0;
     const begun = model !== undefined && plan.trains.some((block) => model.step(block.name) > 0);
-    element("reset", "button").disabled = this.#running !== undefined || !begun;
+    element("reset", "button").disabled = this.#running === "pausing" || !begun;
     for (const id of ["save", "share"]) element(id, "button").disabled = this.#running !== undefined || !model;
     element("load", "input").disabled = this.#running !== undefined;
     for (const id of ["epochs", "steps", "seed"] as const)
@@ -303,11 +393,18 @@ export class Training {
   async #reset(): Promise<void> {
     this.#finished = false;
     noProblem();
+    // the model as it is now: what a changed text says holds
+    if (this.#keeping.resumed?.changed) {
+      this.#field("seed").value = String(this.#session.plan.trains[0]?.seed ?? 0);
+      this.#blockChosen();
+    }
+    this.#keeping.forget();
     try {
       await this.#session.model?.reset();
-      this.#session.weightsChanged();
+      if (this.#seed !== this.#field("seed").value) await this.load();
+      else this.#session.weightsChanged();
     } catch {
-      this.#session.model?.close(); // what a lost device holds is lost; the next start makes everything anew
+      void this.#session.model?.close(); // what a lost device holds is lost; the next start makes everything anew
       this.#session.model = undefined;
     }
     this.#clear();

@@ -139,7 +139,10 @@ export class Panel {
     return given;
   }
   async learn(): Promise<void> {
-    await this.#asking.learn(this.#touched).catch((error: unknown) => console.error(error));
+    const { model } = this.#session;
+    await this.#asking.learn(this.#touched).catch((error: unknown) => {
+      if (model === this.#session.model) console.error(error); // of one that another took the place of it is no news
+    });
     this.#learned = true;
     this.node.dataset["learned"] = "yes";
     this.refresh();

@@ -93,9 +93,11 @@ export class WeightsView {
       else problem("The weights cannot be shared", error);
     }
   }
-  /** Weights that the page's address holds, else those that lie beside the page. */
+  /** Weights that the page's address holds, else those that lie beside the page, of which nothing was trained yet. */
   async fromPlaces(): Promise<void> {
     if (await this.#fromAddress()) return;
+    const { model } = this.#session;
+    if (model?.trains.some((name) => model.step(name) > 0)) return;
     const file = document.documentElement.dataset["weights"];
     if (!file) return;
     const response = await fetch(file).catch(() => undefined);

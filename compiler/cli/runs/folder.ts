@@ -17,7 +17,7 @@ import { curvesSvg } from "./curves-svg.ts";
 import { eventsFileName, fileHead, scalarsEvent } from "./events-file.ts";
 import { Log } from "./log.ts";
 import { columnsOf, csvHead, csvLine, type MetricRow } from "./metrics.ts";
-import { files, type RunRecord, type RunReport } from "./record.ts";
+import { files, format, type RunRecord, type RunReport } from "./record.ts";
 
 const flushSeconds = 1;
 const mostNumbered = 10_000; // runs of one name in one second
@@ -69,6 +69,7 @@ export function recordOf(
   });
   return {
     kind: "run",
+    format,
     model: model.path,
     command: process.argv.slice(2),
     began: new Date().toISOString(),
@@ -78,6 +79,7 @@ export function recordOf(
       set: flags.set ?? {},
       seed: seed ?? null,
       data: flags.data ?? null,
+      ...length,
       trains: Object.fromEntries(trains),
     },
     versions: { dlm: version, node: process.version, system: `${process.platform} ${process.arch}` },

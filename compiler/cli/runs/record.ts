@@ -15,6 +15,8 @@ import { UserError } from "../problem.ts";
 import type { MetricRow } from "./metrics.ts";
 
 export const usualRuns = "runs"; // the folder
+/** Of run.json and sweep.json. A number more where what is in them means something else; files without one are of format 1. */
+export const format = 1;
 
 export interface BlockSettings {
   readonly batch: number;
@@ -25,6 +27,7 @@ export interface BlockSettings {
 }
 export interface RunRecord {
   readonly kind: "run";
+  readonly format?: number;
   readonly model: string; // its path, as it was written
   readonly command: readonly string[];
   readonly began: string; // ISO 8601
@@ -34,6 +37,8 @@ export interface RunRecord {
     readonly set: Readonly<Record<string, string>>;
     readonly seed: number | null; // null: each block its own
     readonly data: string | null; // the folder of --data
+    readonly epochs?: number; // of --epochs
+    readonly steps?: number; // of --steps
     readonly trains: Readonly<Record<string, BlockSettings>>;
   };
   readonly versions: Readonly<Record<string, string>>;
@@ -83,9 +88,19 @@ export function readJson(path: string): Readonly<Record<string, unknown>> | unde
   attempt(() => (found = JSON.parse(fs.readFileSync(path, "utf8"))));
   return isObject(found) ? found : undefined;
 }
+const isNewer = (x: Readonly<Record<string, unknown>>): boolean =>
+  typeof x["format"] === "number" && x["format"] > format;
+/** Why a folder holds no run or sweep that can be read, as the end of a sentence. */
+export function unreadable(path: string): string {
+  const found = [files.run, files.sweep].map((name) => readJson(join(path, name))).find((x) => x && isNewer(x));
+  return found
+    ? `is of a newer dlm: format ${String(found["format"])}, and this one reads ${format}`
+    : "cannot be read";
+}
 const isRecord = (x: unknown): x is RunRecord =>
   isObject(x) &&
   x["kind"] === "run" &&
+  !isNewer(x) &&
   typeof x["model"] === "string" &&
   typeof x["began"] === "string" &&
   isObject(x["settings"]) &&

@@ -10,7 +10,17 @@ import { curveLines, letterOf, paint } from "./curves-text.ts";
 import { heldOut, panelsOf } from "./curves.ts";
 import { lineDifferences, settingDifferences } from "./differences.ts";
 import type { MetricRow } from "./metrics.ts";
-import { files, findRun, isSweep, readJson, readRun, runFolders, usualRuns, type KeptRun } from "./record.ts";
+import {
+  files,
+  findRun,
+  isSweep,
+  readJson,
+  readRun,
+  runFolders,
+  unreadable,
+  usualRuns,
+  type KeptRun,
+} from "./record.ts";
 import { tableLines, type Column } from "./table.ts";
 import { join } from "node:path";
 
@@ -33,6 +43,8 @@ const figures = (run: KeptRun): string => {
 const setText = ({ record: { settings } }: KeptRun): string =>
   [
     ...Object.entries(settings.set).map(([name, value]) => `${name}=${value}`),
+    ...(settings.epochs === undefined ? [] : [`epochs=${settings.epochs}`]),
+    ...(settings.steps === undefined ? [] : [`steps=${settings.steps}`]),
     ...(settings.seed === null ? [] : [`seed=${settings.seed}`]),
   ].join(" ");
 const stepOf = ({ rows }: KeptRun): number => rows.at(-1)?.step ?? 0;
@@ -55,7 +67,7 @@ export function list(wanted: string | undefined, flags: RunsFlags): void {
   const rows = paths.map((path) => {
     if (isSweep(path)) return sweepRow(path);
     const run = readRun(path);
-    if (!run) return [basename(path), "not readable", "", "", "", ""];
+    if (!run) return [basename(path), "unreadable", "", "", "", `it ${unreadable(path)}`];
     const { seconds = run.rows.at(-1)?.seconds ?? 0 } = run.report ?? {};
     return [run.name, run.state, String(stepOf(run)), duration(seconds), setText(run), figures(run)];
   });
@@ -78,7 +90,7 @@ function print(terminal: Terminal, columns: readonly Column[], rows: readonly (r
   for (const line of lines) terminal.line(line);
 }
 function runJson(run: KeptRun | undefined, path: string): object {
-  if (!run) return { kind: "run", path, name: basename(path), state: "unreadable" };
+  if (!run) return { kind: "run", path, name: basename(path), state: "unreadable", error: `it ${unreadable(path)}` };
   const { rows, record, report, state, name } = run;
   const found = lastOf(rows);
   return {
@@ -97,8 +109,9 @@ function runJson(run: KeptRun | undefined, path: string): object {
 }
 function progressOf(path: string): { readonly done: number; readonly of: number; readonly model: string } {
   const sweep = readJson(join(path, files.sweep)) ?? {};
-  const { cells, model } = sweep;
-  const of = Array.isArray(cells) ? cells.length : 0;
+  const { cells, model, unbegun } = sweep;
+  // runs that could not begin, a batch that does not fit say, have no folder
+  const of = (Array.isArray(cells) ? cells.length : 0) - (typeof unbegun === "number" ? unbegun : 0);
   const isOver = (run: KeptRun | undefined): boolean => run?.report !== undefined && run.state !== "paused";
   return { done: runFolders(path).filter((p) => isOver(readRun(p))).length, of, model: String(model ?? "") };
 }
@@ -126,7 +139,7 @@ export function compareRuns(wanted: readonly string[], flags: CompareFlags): voi
     .flatMap((path) => (isSweep(path) ? runFolders(path) : [path]))
     .map((path) => {
       const run = readRun(path);
-      if (!run) throw new UserError(`${path} holds no run that can be read`);
+      if (!run) throw new UserError(`the run ${path} ${unreadable(path)}`);
       return run;
     });
   if (runs.length < 2)

@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { deviceText } from "../../../runtime/device.ts";
-import { makeFolders } from "../../../runtime/files.ts";
+import { attempt, makeFolders } from "../../../runtime/files.ts";
 import { oftenOf } from "../../../runtime/keeper.ts";
 import type { OpenedDevice } from "../../../runtime/node.ts";
 import { jsonText } from "../../../runtime/tensor.ts";
@@ -36,7 +36,7 @@ import {
   type CellOutcome,
   type Goal,
 } from "./outcome.ts";
-import { files as names, findRun, readJson, readRun, usualRuns } from "./record.ts";
+import { files as names, findRun, format, readJson, readRun, runFolders, unreadable, usualRuns } from "./record.ts";
 
 const mostLosses = 3; // of the device, in one run
 const lossMilliseconds = 100;
@@ -55,6 +55,7 @@ export interface SweepFlags extends CellFlags {
 /** What is kept of a sweep: all that going on needs. */
 interface SweepRecord {
   readonly kind: "sweep";
+  readonly format?: number;
   readonly model: string;
   readonly sha256: string; // of the text
   readonly began: string;
@@ -98,19 +99,25 @@ export async function sweep(path: string | undefined, flags: SweepFlags): Promis
       return shared();
     };
     const done = await runAll(s, shared(), reopen, interruption, terminal, flags.json === true);
-    ended(s, done, terminal, flags);
     const failed = done.outcomes.filter((o) => !isGood(o));
-    if (failed.length === s.cells.length) throw new Reported(); // nothing came of it
+    const isNothing = failed.length === s.cells.length && !runFolders(s.path).length; // none began
+    if (!isNothing) ended(s, done, terminal, flags);
+    if (failed.length === s.cells.length) throw new Reported();
   } finally {
     interruption.end();
     onOutputLost(undefined);
     opened.close();
+    if (flags.resume === undefined && interruption.cause === undefined) removeUnbegun(s.path);
   }
   const { cause } = interruption;
   if (cause === undefined) return;
   if (cause === "output") terminal.note("standard output takes no more");
   terminal.note(`${s.path} holds everything so far. To go on:\n  ${resumeText(s.path)}`);
   throw cause === "output" ? new Reported() : new Interrupted(statusOf[cause]);
+}
+/** Of a sweep of which no run began there is nothing to go on with. */
+function removeUnbegun(path: string): void {
+  if (!runFolders(path).length) attempt(() => fs.rmSync(path, { recursive: true, force: true }));
 }
 const resumeText = (path: string): string => commandLine("sweep", "--resume", path);
 const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -135,6 +142,7 @@ async function begun(path: string | undefined, flags: SweepFlags): Promise<Sweep
   const given = Object.entries({ set, data, maxData, steps, epochs, checkpoint, keep, save, tensorboard });
   const record: SweepRecord = {
     kind: "sweep",
+    format,
     model: path,
     sha256: hashOf(model.text),
     began: new Date().toISOString(),
@@ -196,7 +204,8 @@ function reopened(path: string | undefined, wanted: string, flags: SweepFlags): 
     throw new UsageError("--resume goes on with the model, grid and seeds that the sweep began with: leave them out");
   const folder = findRun(wanted, flags.runs ?? usualRuns);
   const record = readJson(join(folder, names.sweep));
-  if (!isSweepRecord(record)) throw new UserError(`${folder} is no sweep that can be read`);
+  if (!isSweepRecord(record) || (record.format ?? 1) > format)
+    throw new UserError(`the sweep ${folder} ${unreadable(folder)}`);
   const model = openModel(record.model);
   if (hashOf(model.text) !== record.sha256)
     throw new UserError(
@@ -270,6 +279,7 @@ async function runAll(
       const made = await runCell(shared, cell, folderFor(path, shared.note), textProgress(quiet, 1));
       const isLost = made.outcome.state === "failed" && (await lostSoon(shared.opened.device));
       if (isLost) shared = await reopen();
+      removeEmpty(path); // of one that did not begin
       if (isLost && tries < mostLosses) shared.note("the device was lost: the run goes on, on a new one");
       else run = made;
     }
@@ -308,6 +318,9 @@ function folderFor(path: string, note: (text: string) => void): string | undefin
     return undefined;
   }
 }
+function removeEmpty(path: string): void {
+  attempt(() => fs.rmdirSync(path));
+}
 function lineOf(label: string, { state, values, seconds: took, error }: CellOutcome, terminal: Terminal): string {
   const { dim, red } = styles(terminal.color);
   if (error !== undefined)
@@ -327,8 +340,11 @@ function ended(s: Sweep, { outcomes, curves }: Done, terminal: Terminal, flags: 
   const { grid } = s.record;
   const goal = goalOf(s.record, outcomes);
   const points = pointsOf(outcomes);
-  const best = bestOf(points, goal);
+  const best = points.length > 1 ? bestOf(points, goal) : undefined; // of one there is none
   const picture = outcomes.length ? sweepSvg(s, outcomes, curves, goal) : "";
+  const unbegun = s.cells.length - runFolders(s.path).length;
+  if (outcomes.length === s.cells.length && unbegun > 0)
+    attempt(() => writeWhole(join(s.path, names.sweep), `${jsonText({ ...s.record, unbegun }, 2)}\n`));
   const write = (place: string, text: string): void => {
     try {
       writeWhole(place, text);
