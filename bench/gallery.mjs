@@ -1,7 +1,10 @@
 // `npm run gallery [-- PART-OF-A-NAME …]`: trains every model of examples/ to its end, as `dlm train` does, and writes what each reached into the table
-// of examples/README.md. Needs a build. Models whose data are not in the repository take them from --data FOLDER, or are left as they were.
+// of examples/README.md. Needs a build. Models whose data are not in the repository take them from --data FOLDER; the table says which file is missing where
+// nothing was reached yet. `--launches` trains nothing: it compiles, for the target of `npm ci`'s software device, and writes the launches of a step alone.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const root = new URL("../", import.meta.url);
 const [begin, end] = ["<!-- gallery -->", "<!-- end of gallery -->"];
@@ -10,6 +13,7 @@ const page = new URL("examples/README.md", root);
 const args = process.argv.slice(2);
 const at = args.indexOf("--data");
 const data = at < 0 ? undefined : args.splice(at, 2)[1];
+const launchesOnly = args.includes("--launches") && args.splice(args.indexOf("--launches"), 1).length > 0;
 const all = readdirSync(new URL("examples", root), { recursive: true })
   .filter((f) => f.endsWith(".dlm"))
   .map((f) => f.replaceAll("\\", "/"))
@@ -20,13 +24,16 @@ function folder(file) {
 const wanted = all.filter((f) => trains(f) && (!args.length || args.some((part) => f.includes(part))));
 const rows = rowsBefore();
 for (const file of wanted) {
-  const found = trained(file);
-  if (typeof found === "string") console.log(`${file}: ${found}`);
+  const [figure = "", seconds = "", launches = ""] = rows.get(file) ?? [];
+  if (launchesOnly) rows.set(file, [figure, seconds, launchesOf(file)]);
   else {
-    rows.set(file, found);
-    console.log(`${file}: ${found.join(" | ")}`);
-    writeTable();
+    const found = trained(file);
+    if (typeof found !== "string") rows.set(file, found);
+    else rows.set(file, [seconds === "" ? missing(found) : figure, seconds, launches]);
+    if (typeof found === "string") console.log(`${file}: ${found}`);
   }
+  console.log(`${file}: ${rows.get(file).join(" | ")}`);
+  writeTable();
 }
 
 /** A model without a train block is for `dlm run`. */
@@ -41,7 +48,7 @@ function trained(file) {
     ["dist/compiler/cli/main.js", "train", `examples/${file}`, "--json", "--no-save", ...options],
     { cwd: root, encoding: "utf8", maxBuffer: 1 << 30 },
   );
-  if (status !== 0) return (stderr.trim() || stdout.trim().split("\n").at(-1)).split("\n")[0];
+  if (status !== 0) return JSON.parse(stdout.trim().split("\n").at(-1) || "{}").message ?? stderr.trim();
   const events = stdout
     .trim()
     .split("\n")
@@ -52,6 +59,27 @@ function trained(file) {
   const seconds = done.reduce((sum, { seconds: s }) => sum + s, 0);
   const launches = Object.values(start.plan.trains).map((t) => t.dispatchesPerStep);
   return [results.join("; "), seconds < 10 ? seconds.toFixed(1) : String(Math.round(seconds)), launches.join(", ")];
+}
+/** Why a model was not run: a file that it reads is not there. */
+function missing(message) {
+  const file = /cannot read ([^,]+),/.exec(message)?.[1];
+  return file === undefined ? "" : `not run: it needs ${file}`;
+}
+/** Launches of a step, from the plan: what `trained` finds, without training. */
+function launchesOf(file) {
+  const out = mkdtempSync(join(tmpdir(), "dlm-gallery-"));
+  const options = ["--target", "lavapipe", "--out", out, ...(data === undefined ? [] : ["--data", data])];
+  const command = ["dist/compiler/cli/main.js", "compile", `examples/${file}`, ...options];
+  const { stderr, status } = spawnSync(process.execPath, command, { cwd: root, encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+  const plan = JSON.parse(readFileSync(join(out, "plan.json"), "utf8"));
+  rmSync(out, { recursive: true });
+  const dispatches = (commands) =>
+    commands.reduce(
+      (n, c) => n + (c.kind === "loop" ? c.count * dispatches(c.body) : c.kind === "dispatch" ? 1 : 0),
+      0,
+    );
+  return plan.trains.map((t) => dispatches(t.step.commands)).join(", ");
 }
 /** What was measured last, of held-out rows if there are any; of the last batch else. */
 function figures({ train, measured, loss, metrics }, several) {

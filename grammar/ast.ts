@@ -89,6 +89,7 @@ export interface Param {
   readonly name: Name;
   readonly type?: Type;
   readonly default?: Expr;
+  readonly byName?: true; // it stands behind `*`: arguments give it by name alone
   readonly span: Span;
 }
 

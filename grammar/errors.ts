@@ -28,6 +28,10 @@ const characterHints: Readonly<Record<string, string>> = {
   "≥": "write `>=`",
   "≠": "write `!=`",
 };
+export const secondStar = (span: Span): Diagnostic =>
+  error("DLM1003", span, "this list has a second `*`", {
+    hint: "leave it out: all behind the first are given by name",
+  });
 export const unclosed = (span: Span, what: "string" | "axis pattern", mark: string): Diagnostic =>
   error("DLM1002", span, `this ${what} is not closed before the end of the line`, {
     hint:

@@ -126,16 +126,32 @@ export class Grammar extends Reader {
   );
   private params = this.rule("params", (): ast.Param[] => {
     this.expect("(");
-    return this.failed ? [] : this.list(0, ")", (i) => this.subrule(i, this.parameter));
+    const list = this.failed ? [] : this.list(0, ")", (i) => this.subrule(i, this.parameter));
+    return this.ACTION(() => {
+      const star = list.findIndex((p) => p.byName);
+      const second = list.find((p, i) => p.byName && i > star);
+      if (second) this.failWith(errors.secondStar(second.span));
+      return star < 0 ? list : list.map((p, i) => (i > star ? { ...p, byName: true } : p));
+    });
   });
   private parameter = this.rule(
     "parameter",
     (): ast.Param => {
+      const star = this.option(2, () => {
+        this.expect("*");
+        return this.expect(",");
+      });
       const name = this.name();
       const { type } = this.typed();
       const initial = this.option(1, () => this.assigned(0));
       const span = this.ACTION(() => this.from(name.span.start));
-      return { name, ...(type ? { type } : {}), ...(initial ? { default: initial } : {}), span };
+      return {
+        name,
+        ...(type ? { type } : {}),
+        ...(initial ? { default: initial } : {}),
+        ...(star ? { byName: true } : {}),
+        span,
+      };
     },
     "params",
   );

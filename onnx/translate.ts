@@ -59,6 +59,7 @@ export function translate(model: OnnxModel, options: Options = {}): Translation 
     names: [],
     helpers: new Map(),
     weights: [],
+    layers: new Set(),
     constants: new Map(),
     initializers,
   };
@@ -160,6 +161,7 @@ function given(
     names: [],
     helpers: new Map(),
     weights: [],
+    layers: new Set(),
     constants: new Map(),
     initializers: new Map(),
   });
@@ -217,17 +219,20 @@ function assemble(
   const statements = alive(writer.statements, results);
   const body = [...statements, ...results].join("\n");
   const used = ports.filter((p) => body.includes(p.text));
-  const weights = writer.shared.weights.filter((w) => body.includes(w.text));
+  const weights = writer.shared.weights.filter((w) => body.includes(placeholder(w.text)));
+  const layers = [...writer.shared.layers].filter((name) => body.includes(name));
   const signature = used.map((p) => `${p.text}: ${typeText(p.type, p.shape)}`).join(", ");
   const lines = [
-    ...weights.map((w) => `param ${w.text}: ${typeText(w.type, w.shape)} ~ zeros`),
+    ...weights
+      .filter((w) => w.text === placeholder(w.text))
+      .map((w) => `param ${w.text}: ${typeText(w.type, w.shape)} ~ zeros`),
     ...statements,
     `return ${results.length === 1 ? results[0] : `(${results.join(", ")})`}`,
   ];
   const block = `{\n${lines.map((line) => indented(line)).join("\n")}\n}\n`;
   const text =
     [...helpers.values()].map((h) => `${h}\n\n`).join("") +
-    (weights.length
+    (weights.length || layers.length
       ? `model net(${signature}) ${block}\nexport fn forward(${signature}) = net(${used.map((p) => p.text).join(", ")})\n`
       : `export fn forward(${signature}) ${block}`);
   const named = names(text, writer.shared.names);
@@ -240,6 +245,8 @@ function assemble(
     given,
   };
 }
+/** The name that a text begins with. */
+const placeholder = (text: string): string => text.slice(0, text.indexOf("»") + 1);
 /** The statements whose values something uses. */
 function alive(statements: readonly string[], results: readonly string[]): string[] {
   const used = new Set(results.flatMap((text) => text.match(/«\d+»/g) ?? []));

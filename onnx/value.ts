@@ -69,3 +69,17 @@ export function broadcast(...shapes: readonly (readonly number[])[]): number[] {
     return extents[0] ?? 1;
   });
 }
+/** A tensor with its axes in another order: axis i of the result is axis `order[i]`. */
+export function permuted(
+  data: readonly number[],
+  shape: readonly number[],
+  order: readonly number[],
+): { readonly shape: number[]; readonly data: number[] } {
+  const steps = shape.map((_, i) => sizeOf(shape.slice(i + 1)));
+  const out = order.map((axis) => shape[axis]!);
+  const places = order.reduce(
+    (at, axis) => at.flatMap((base) => range(shape[axis]!).map((i) => base + i * steps[axis]!)),
+    [0],
+  );
+  return { shape: out, data: places.map((place) => data[place]!) };
+}

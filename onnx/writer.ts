@@ -15,13 +15,17 @@ import {
 } from "./value.ts";
 
 export interface Weight {
-  /** Placeholder of the parameter's name. */
+  /** Placeholder of the parameter's name; of a layer's, that of the layer and the parameter: `«3».w`. */
   readonly text: string;
   readonly shape: readonly number[];
   readonly type: ElementType;
   readonly data: readonly number[];
 }
 
+export interface Held {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
 /** Constants of more elements than this are parameters, whose values lie in a file of weights. */
 const written = 64;
 
@@ -30,6 +34,8 @@ export interface Shared {
   readonly names: string[];
   readonly helpers: Map<string, string>;
   readonly weights: Weight[];
+  /** Placeholders of layers. */
+  readonly layers: Set<string>;
   readonly constants: Map<Value, string>;
   readonly initializers: ReadonlyMap<Value, string>;
 }
@@ -54,6 +60,18 @@ export class Writer {
     const name = this.name(wanted);
     this.statements.push(`let ${name} = ${expression}`);
     return name;
+  }
+  /** An instance of a layer, bound outside of all loops; `held` are its parameters and states. */
+  layer(wanted: string, text: string, held: Readonly<Record<string, Held>> = {}): string {
+    const name = this.#root.let(wanted, text);
+    this.shared.layers.add(name);
+    for (const [own, { shape, data }] of Object.entries(held))
+      this.shared.weights.push({ text: `${name}.${own}`, shape, type: "f32", data });
+    return name;
+  }
+  /** Is the value one of the file's own, so that a layer can hold it? */
+  isHeld(value: Value): value is Value & { readonly constant: readonly number[] } {
+    return value.type === "f32" && value.constant !== undefined && this.shared.initializers.has(value);
   }
   /** A helper function of the file, written once; `text` begins with `fn NAME(`. */
   helper(name: string, text: string): string {

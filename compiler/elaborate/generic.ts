@@ -164,7 +164,7 @@ function applyGeneric(self: Interpreter, item: Declaration, scope: Scope, trial:
     apply(callee, args, span, ctx);
     return;
   }
-  const own = item.kind === "layer" ? bindParameters(text, item.hyper, hyper, scope, span, ctx).scope : scope;
+  const own = item.kind === "layer" ? bindParameters(item, item.hyper, hyper, scope, span, ctx).scope : scope;
   apply({ kind: "instance", instance: newInstance(text, item, own) }, args, span, ctx);
 }
 interface Given {

@@ -140,7 +140,8 @@ function header(
 /** Filled lines that begin below the first parameter. */
 function params(list: readonly ast.Param[], column: number, show: Show): Doc {
   if (!list.length) return "()";
-  const shown = list.map((node) => show({ role: "param", node }));
+  const star = list.findIndex((p) => p.byName);
+  const shown = list.flatMap((node, i) => [...(i === star ? ["*"] : []), show({ role: "param", node })]);
   if (list.some((p) => show.commented(p)))
     return ["(", indent([hardline, join([",", hardline], shown)]), hardline, ")"];
   return ["(", align(column, listed(shown)), ")"];

@@ -7,6 +7,7 @@ import type { Program } from "../elaborate/program.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 import { factsOf } from "../std/facts.ts";
+import { channelsFirst } from "./channels-first.ts";
 import { constantMatrices } from "./constant-matrices.ts";
 import { dimsUsedOnce } from "./dims-used-once.ts";
 import { doubledSoftmax } from "./doubled-softmax.ts";
@@ -30,6 +31,7 @@ const lints: readonly Lint[] = [
   unusedFields,
   droppedOutput,
   largeRates,
+  channelsFirst,
 ];
 
 /** `imported`: the files whose declarations the main file sees. */

@@ -66,6 +66,11 @@ const bounded =
   (f: (x: number) => number) =>
   (x: number): number =>
     Math.min(Math.max(f(x), -Number.MAX_VALUE), Number.MAX_VALUE);
+/** A logarithm at its pole is the least number of f32, as on a device. */
+const poled =
+  (f: (x: number) => number) =>
+  (x: number): number =>
+    Math.max(f(x), -largestF32);
 const wrap = (x: number): number => x | 0;
 
 const mostF32OfI32 = 2147483520; // the largest f32 that i32 has
@@ -262,26 +267,32 @@ const rows: readonly ScalarFunction[] = [
     least: ([a]) => (a!.low > -80 ? Math.exp(a!.low) : Number.MIN_VALUE),
     relative: 3e-5,
   }),
-  unary("log", "natural logarithm", Math.log, ({ b, x: [a] }) => [b.div(1, a!)], {
+  unary("log", "natural logarithm", poled(Math.log), ({ b, x: [a] }) => [b.div(1, a!)], {
     sample: [0.2, 4],
     helper: "dlm_log",
     steep: 0,
     relative: 2e-7,
   }),
-  unary("log2", "logarithm to base 2, exact at powers of 2", Math.log2, ({ b, x: [a] }) => [b.div(Math.LOG2E, a!)], {
-    sample: [0.2, 4],
-    helper: "dlm_log2",
-    steep: 0,
-    relative: 3e-7,
-  }),
+  unary(
+    "log2",
+    "logarithm to base 2, exact at powers of 2",
+    poled(Math.log2),
+    ({ b, x: [a] }) => [b.div(Math.LOG2E, a!)],
+    {
+      sample: [0.2, 4],
+      helper: "dlm_log2",
+      steep: 0,
+      relative: 3e-7,
+    },
+  ),
   unary(
     "log10",
     "logarithm to base 10, exact at powers of 10",
-    Math.log10,
+    poled(Math.log10),
     ({ b, x: [a] }) => [b.div(Math.LOG10E, a!)],
     { sample: [0.2, 4], helper: "dlm_log10", steep: 0, relative: 4e-7 },
   ),
-  unary("log1p", "log(1 + a), accurate near 0", Math.log1p, ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], {
+  unary("log1p", "log(1 + a), accurate near 0", poled(Math.log1p), ({ b, x: [a] }) => [b.div(1, b.add(1, a!))], {
     sample: [-0.7, 3],
     helper: "dlm_log1p",
     least: ([a]) => (a!.low > -1 ? Math.log1p(a!.low) : -Infinity),

@@ -12,7 +12,7 @@ fn attention_weights(q: f32[...Q, T, D], k: f32[...K, S, D], mask = true, causal
 ## broadcast to those of q. `mask` is bool (true: may be seen), `bias` is added to the scores, both broadcast to [..., T, S]; `causal`: key j is seen from query i where
 ## j <= i. In training `dropout` of the weights are left out. A query that may see no key gives zeros. Also called sdpa. `mask` is also called attn_mask. `causal` is also called is_causal. `dropout` is also called dropout_p.
 fn scaled_dot_product_attention(q: f32[...Q, T, D], k: f32[...K, S, D], v: f32[...V, S, E], mask = true, causal: bool = false, scale: f32 = 1 / sqrt(D),
-                                bias = 0, dropout: f32 = 0) -> f32[...Q, T, E] {
+                                bias = 0, dropout: f32 in 0..1 = 0) -> f32[...Q, T, E] {
   let a = attention_weights(q, k, mask, causal, scale, bias)
   return (if training and dropout > 0 then a * bernoulli(1 - dropout)[...Q, T, S] / max(1 - dropout, 1e-37) else a) @ v
 }
@@ -22,8 +22,8 @@ fn scaled_dot_product_attention(q: f32[...Q, T, D], k: f32[...K, S, D], v: f32[.
 ## values. b: as wide as w, wo: [heads * size, D], bo: [D]. `keep` (bool[B, S]) and `length` (i32[B]) say which keys count, `mask` (bool, [T, S] or [B, 1 or heads, T, S]) which are seen from
 ## where, `causal` those up to the query's own place. `rotary` turns queries and keys by their places (base 10000), `alibi` lowers scores by distance. A query that may see no key
 ## gives bo alone. In training `dropout` of the weights are left out. With return_weights it gives (y, weights), [B, heads, T, S]. As in PyTorch w (in_proj_weight, transposed) is Glorot
-## uniform, wo (out_proj.weight, transposed) uniform in +-1 / sqrt(heads * size), biases are 0. Also called MultiheadAttention. `heads` is also called num_heads. `causal` is also called is_causal. `keep` is also called key_padding_mask. `mask` is also called attn_mask.
-layer MultiHeadAttention(heads: int, causal: bool = false, rotary: bool = false, alibi: bool = false, kv_heads: int = heads, head_dim: int = 0, dropout: f32 = 0,
+## uniform, wo (out_proj.weight, transposed) uniform in +-1 / sqrt(heads * size), biases are 0. Also called MultiheadAttention. `heads` is also called num_heads. `causal` is also called is_causal. Its input says `embed_dim`. In place of `key_padding_mask`: `keep` of its inputs, which is true where a key counts (`keep: not m`). In place of `attn_mask`: `mask` of its inputs, which is true where a key is seen (`mask: not m`). In place of `need_weights`: `return_weights: true`, which is off by default. In place of `batch_first`: nothing, rows are the first axis and steps the second.
+layer MultiHeadAttention(heads: int, causal: bool = false, rotary: bool = false, alibi: bool = false, kv_heads: int = heads, head_dim: int = 0, dropout: f32 in 0..1 = 0,
                          bias: bool = true, return_weights: bool = false, weights: dist = glorot_uniform(), biases: dist = 0)
                         (x: f32[B, T, D], memory: f32[B, S, E] = x, values: f32[B, S, V] = memory, mask = true, keep: bool[B, S] = true,
                          length: i32[B] in 0..S + 1 = S) {
@@ -88,7 +88,7 @@ fn rotary(x: f32[...S, T, D], base: f32 = 10000, start: i32 = 0, interleaved: bo
 fn sinusoidal_positions(t: int, width: int, base: f32 = 10000) -> f32[t, width] =
   for i in 0..t, d in 0..width: where(d % 2 == 0, sin(i / base^(2 * (d // 2) / width)), cos(i / base^(2 * (d // 2) / width)))
 ## x plus its sinusoidal positions. x: [..., T, D]. `dropout` of it are left out in training. Also called PositionalEncoding and SinePositionEncoding.
-layer SinusoidalPositions(dropout: f32 = 0, base: f32 = 10000)(x: f32[...S, T, D]) -> f32[...S, T, D] =
+layer SinusoidalPositions(dropout: f32 in 0..1 = 0, base: f32 = 10000)(x: f32[...S, T, D]) -> f32[...S, T, D] =
   if dropout > 0 then x + sinusoidal_positions(T, D, base) |> Dropout(dropout) else x + sinusoidal_positions(T, D, base)
 ## x plus a learned vector for every place. x: [..., T, D], T at most `longest`. table: [longest, D]. Also called PositionEmbedding and PositionalEmbedding.
 layer LearnedPositions(longest: int, weights: dist = normal(0, 0.02))(x: f32[...S, T <= longest, D]) -> f32[...S, T, D] {

@@ -24,10 +24,12 @@ layer EmbeddingBag(n: int, dim: int, mode: fn = mean, padding_idx: int = n, weig
 }
 ## Uniform in +-1 / sqrt(n) for a parameter of n rows: what PyTorch does for Bilinear.
 init bilinear_default() = uniform(-1, 1) / sqrt(shape[0])
-## y[o] = act(sum over i, j: x1[i] w[i, j, o] x2[j] + b[o]) over the last axes. w: [I, J, out], b: [out], both uniform in +-1 / sqrt(I). `out` is also called out_features.
-layer Bilinear(out: int, act: fn = |y| y, bias: bool = true, weights: dist = bilinear_default())(x1: f32[...S, I], x2: f32[...S, J]) -> f32[...S, out] {
+## y[o] = act(sum over i, j: x1[i] w[i, j, o] x2[j] + b[o]) over the last axes. w: [I, J, out], b: [out], both uniform in +-1 / sqrt(I). `out` is also called out_features. Its inputs say `in1_features` and `in2_features`.
+layer Bilinear(out: int, act: fn = |y| y, bias: bool = true, weights: dist = bilinear_default(), biases: dist = linear_default())
+              (x1: f32[...S, I], x2: f32[...S, J]) -> f32[...S, out] {
+  let fan_in = I
   param w: f32[I, J, out] ~ weights
-  param b: f32[out] ~ uniform(-1, 1) / sqrt(I)
+  param b: f32[out] ~ biases
   let y = for ..., o: sum over i, j: x1[..., i] * x2[..., j] * w[i, j, o]
   return act(if bias then y + b else y)
 }

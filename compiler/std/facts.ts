@@ -13,6 +13,7 @@ const fixed = {
   normalises: "Normalises its input.",
   dropsFeatures: "Drops features in training.",
   reshapes: "Changes the shape only.",
+  channelsLast: "Takes channels last.", // its first input is [B, ..., C]
 } as const;
 export type Fact = keyof typeof fixed;
 
@@ -26,12 +27,19 @@ export interface Facts {
   readonly largest: string | undefined;
   /** Of a layer, the parameter whose result is its own: `` Applies `act` last. `` */
   readonly appliedLast: string | undefined;
+  /** What other systems ask for, first and by these names, and the input says here: `` Its input says `in_features`. `` */
+  readonly saidByInput: readonly string[];
+  /** Arguments of other systems, and what is written instead: `` In place of `need_weights`: `return_weights`. `` */
+  readonly inPlaceOf: ReadonlyMap<string, string>;
 }
 /** A sentence begins a line or follows another. */
 const begin = String.raw`(?<=^|[.:] |\n)`;
 const usualRates = new RegExp(`${begin}Usual rates: (?:up|\\d[\\d.e-]*) to (\\d[\\d.e-]*?)\\.(?=\\s|$)`);
 const largest = new RegExp(`${begin}Its largest value is \`(\\w+)\`\\.`);
 const appliedLast = new RegExp(`${begin}Applies \`(\\w+)\` last\\.`);
+const saidByInput = new RegExp(`${begin}Its inputs? says? (\`\\w+\`(?:(?:, | and )\`\\w+\`)*)\\.`);
+const inPlaceOf = new RegExp(`${begin}In place of (\`\\w+\`(?:(?:, | and )\`\\w+\`)*): (.+?)\\.(?=\\s|$)`, "g");
+const quotedNames = (list: string): string[] => [...list.matchAll(/\w+(?=`)/g)].map(([name]) => name);
 const alsoCalled = new RegExp(`${begin}(?:Also called|\`(\\w+)\` is also called) ([\\w, ]+)\\.`, "g");
 const commonChoice = new RegExp(`${begin}A common choice: (.+?)\\.(?=\\s|$)`);
 
@@ -46,6 +54,10 @@ export function factsOf(doc = ""): Facts {
     usualRate: rate === undefined ? undefined : Number(rate),
     largest: largest.exec(doc)?.[1],
     appliedLast: appliedLast.exec(doc)?.[1],
+    saidByInput: quotedNames(saidByInput.exec(doc)?.[1] ?? ""),
+    inPlaceOf: new Map(
+      [...doc.matchAll(inPlaceOf)].flatMap(([, names, instead]) => quotedNames(names!).map((n) => [n, instead!])),
+    ),
   };
 }
 

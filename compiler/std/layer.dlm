@@ -1,6 +1,6 @@
 # Layers: (hyper-parameters)(inputs). Tensors are channels last. Defaults and initialisation are PyTorch's.
 
-## y = act(x W + b) over the last axis. w: [in, out], b: [out]. Applies `act` last. Also called Dense, dense, FullyConnected and fc. `out` is also called units, features and out_features. `act` is also called activation. `bias` is also called use_bias. `weights` is also called kernel_init and kernel_initializer.
+## y = act(x W + b) over the last axis. w: [in, out], b: [out]. Applies `act` last. Also called Dense, dense, FullyConnected and fc. `out` is also called units, features and out_features. `act` is also called activation. `bias` is also called use_bias. `weights` is also called kernel_init and kernel_initializer. Its input says `in_features`.
 layer Linear(out: int, act: fn = |y| y, bias: bool = true, weights: dist = linear_default(), biases: dist = linear_default(), normalise: fn = |w| w)
             (x: f32[...S, I]) -> f32[...S, out] {
   let fan_in = I

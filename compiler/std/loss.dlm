@@ -184,7 +184,7 @@ fn ctc_loss(log_p: f32[T, N, K], target: i32[N, L] in 0..K, input_length: i32[N]
 
 ## Softmax over many classes by frequency (Grave et al. 2017): the first cutoffs[0] classes and one entry for every cluster of rarer ones come from the head, the
 ## classes of cluster i from two matrices through in / div^(i + 1) features. `layer(x)` gives log-probabilities [..., classes], `layer(x, y)` the mean negative
-## log-likelihood of classes y (`reduce: each`: of every row). Less is better. Also called AdaptiveLogSoftmaxWithLoss. `div` is also called div_value. `bias` is also called head_bias. `classes` is also called n_classes.
+## log-likelihood of classes y (`reduce: each`: of every row). Less is better. Also called AdaptiveLogSoftmaxWithLoss. `div` is also called div_value. `bias` is also called head_bias. `classes` is also called n_classes. Its input says `in_features`.
 layer AdaptiveLogSoftmax(classes: int in 2..inf, cutoffs: int[M], div: f32 in 1..inf = 4, bias: bool = false)
                         (x: f32[...S, I], y = -1, reduce: fn = average) {
   let head = Linear(cutoffs[0] + M, bias: bias)

@@ -1,6 +1,6 @@
 # Normalisation. Tensors are channels last; variances are biased and `eps` is added to them, as in PyTorch. Means and variances are those of the differences from one of the elements, so that values far from 0 lose nothing.
 
-## Normalised over the last `axes` axes, then gain g and offset b, of the shape of these axes (of several: scale.g, scale.b). Normalises its input. A common choice: LayerNorm(). Also called LayerNormalization and layer_norm. `eps` is also called epsilon. `affine` is also called elementwise_affine.
+## Normalised over the last `axes` axes, then gain g and offset b, of the shape of these axes (of several: scale.g, scale.b). Normalises its input. A common choice: LayerNorm(). Also called LayerNormalization and layer_norm. `eps` is also called epsilon. `affine` is also called elementwise_affine. Its input says `normalized_shape`.
 layer LayerNorm(eps: f32 in 0..1 = 1e-5, affine: bool = true, axes: int = 1, bias: bool = affine, weights: dist = ones,
                 biases: dist = zeros)
                (x: f32[...S, C]) -> f32[...S, C] {
@@ -14,7 +14,7 @@ layer LayerNorm(eps: f32 in 0..1 = 1e-5, affine: bool = true, axes: int = 1, bia
   let z = if axes == 1 and affine then y * g else y
   return if axes > 1 then scale(y, sum(x, axis: 0..rank(x) - axes)) else if bias then z + b else z
 }
-## x / sqrt(mean(x^2) + eps) over the last `axes` axes, times the gain g, of the shape of these axes (of several: scale.g). Normalises its input. Also called RMSNormalization and rms_norm. `affine` is also called elementwise_affine.
+## x / sqrt(mean(x^2) + eps) over the last `axes` axes, times the gain g, of the shape of these axes (of several: scale.g). Normalises its input. Also called RMSNormalization and rms_norm. `affine` is also called elementwise_affine. Its input says `normalized_shape`.
 layer RMSNorm(eps: f32 in 0..1 = 1e-6, affine: bool = true, axes: int = 1, weights: dist = ones)
              (x: f32[...S, C]) -> f32[...S, C] {
   param g: f32[C] ~ weights
@@ -31,7 +31,7 @@ layer Scale(affine: bool = true, bias: bool = true, weights: dist = ones, biases
   return if bias then y + b else y
 }
 ## Normalised over all axes but the last: by the batch in training (biased variance), by running statistics otherwise (which take the unbiased variance); with track: false always by the batch.
-## Then gain g and offset b of each channel. The batch's statistics are those of the differences from its first row. Normalises its input. Also called BatchNormalization and batch_norm. `track` is also called track_running_stats. `eps` is also called epsilon.
+## Then gain g and offset b of each channel. The batch's statistics are those of the differences from its first row. Normalises its input. Also called BatchNormalization and batch_norm. `track` is also called track_running_stats. `eps` is also called epsilon. Its input says `num_features`.
 layer BatchNorm(momentum: f32 in 0..1 = 0.1, eps: f32 in 0..1 = 1e-5, affine: bool = true, track: bool = true, weights: dist = ones,
                 biases: dist = zeros)
                (x: f32[...S, C]) -> f32[...S, C] {
@@ -50,13 +50,13 @@ layer BatchNorm(momentum: f32 in 0..1 = 0.1, eps: f32 in 0..1 = 1e-5, affine: bo
   let y = d / sqrt(v + eps)
   return if affine then y * g + b else y
 }
-## BatchNorm of [B, C] or [B, L, C].
+## BatchNorm of [B, C] or [B, L, C]. Takes channels last.
 const BatchNorm1d = BatchNorm
-## BatchNorm of [B, H, W, C].
+## BatchNorm of [B, H, W, C]. Takes channels last.
 const BatchNorm2d = BatchNorm
-## BatchNorm of [B, D, H, W, C].
+## BatchNorm of [B, D, H, W, C]. Takes channels last.
 const BatchNorm3d = BatchNorm
-## Normalised over all positions and the channels of each of `groups` groups of neighbouring channels, in every row of [B, ..., C] (Wu and He 2018). Then gain g and offset b of each channel. Normalises its input. Also called GroupNormalization and group_norm. `groups` is also called num_groups. `eps` is also called epsilon.
+## Normalised over all positions and the channels of each of `groups` groups of neighbouring channels, in every row of [B, ..., C] (Wu and He 2018). Then gain g and offset b of each channel. Normalises its input. Also called GroupNormalization and group_norm. `groups` is also called num_groups. `eps` is also called epsilon. In place of `num_channels`: nothing, the input says it.
 layer GroupNorm(groups: int, eps: f32 in 0..1 = 1e-5, affine: bool = true, weights: dist = ones, biases: dist = zeros)
                (x: f32[B, ...S, C]) -> f32[B, ...S, C] {
   param g: f32[C] ~ weights
@@ -68,7 +68,7 @@ layer GroupNorm(groups: int, eps: f32 in 0..1 = 1e-5, affine: bool = true, weigh
   return if affine then y * g + b else y
 }
 ## Normalised over all positions, each channel of each row of [B, ..., C] for itself (Ulyanov et al. 2016). With `affine` then gain g and offset b of each channel; with `track` by running statistics outside training
-## (which take the unbiased variance). Normalises its input. Also called InstanceNormalization and instance_norm. `track` is also called track_running_stats. `eps` is also called epsilon.
+## (which take the unbiased variance). Normalises its input. Also called InstanceNormalization and instance_norm. `track` is also called track_running_stats. `eps` is also called epsilon. Its input says `num_features`.
 layer InstanceNorm(momentum: f32 in 0..1 = 0.1, eps: f32 in 0..1 = 1e-5, affine: bool = false, track: bool = false,
                    weights: dist = ones, biases: dist = zeros)
                   (x: f32[B, ...S, C]) -> f32[B, ...S, C] {
@@ -85,11 +85,11 @@ layer InstanceNorm(momentum: f32 in 0..1 = 0.1, eps: f32 in 0..1 = 1e-5, affine:
   let y = reshape[B, ...S, C](z)
   return if affine then y * g + b else y
 }
-## InstanceNorm of [B, L, C].
+## InstanceNorm of [B, L, C]. Takes channels last.
 const InstanceNorm1d = InstanceNorm
-## InstanceNorm of [B, H, W, C].
+## InstanceNorm of [B, H, W, C]. Takes channels last.
 const InstanceNorm2d = InstanceNorm
-## InstanceNorm of [B, D, H, W, C].
+## InstanceNorm of [B, D, H, W, C]. Takes channels last.
 const InstanceNorm3d = InstanceNorm
 ## Rows [B, N, C] normalised by their own mean and variance in training, which running ones follow, and by these otherwise.
 layer Running(momentum: f32 in 0..1 = 0.1)(x: f32[B, N, C], m: f32[B, 1, C], v: f32[B, 1, C], eps: f32) -> f32[B, N, C] {

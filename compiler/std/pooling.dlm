@@ -1,6 +1,6 @@
 # Pooling. Tensors are channels last, [batch, positions..., channels]; defaults are PyTorch's. `k`, `stride` and `dilate` are a number or a list of one for each axis, `pad` as for Conv1d. Fractional pooling is left out.
 
-## Largest element of every window; ties give the gradient to the first. With ceil_mode a last window may reach beyond the padding. With `indices` also where it lies, counted row by row in its image: (y, i). Also called MaxPool1D, MaxPooling1D and max_pool1d. `k` is also called pool_size and window_shape.
+## Largest element of every window; ties give the gradient to the first. With ceil_mode a last window may reach beyond the padding. With `indices` also where it lies, counted row by row in its image: (y, i). Also called MaxPool1D, MaxPooling1D and max_pool1d. `k` is also called pool_size and window_shape. Takes channels last.
 layer MaxPool1d(k: int[1] = 2, stride: int[1] = k, pad = 0, ceil_mode: bool = false, dilate: int[1] = 1,
                 indices: bool = false, padding = pad, dilation: int[1] = dilate)
                (x: f32[B, L, C]) {
@@ -15,7 +15,7 @@ layer MaxPool1d(k: int[1] = 2, stride: int[1] = k, pad = 0, ceil_mode: bool = fa
   let z = with_rank(y, 3)
   return if indices then (z, reshape[B, size(z, 1), C](at)) else z
 }
-## Largest element of every window; ties give the gradient to the first. With ceil_mode a last window may reach beyond the padding. With `indices` also where it lies, counted row by row in its image: (y, i). Also called MaxPool2D, MaxPooling2D, max_pool2d and max_pool. `k` is also called pool_size and window_shape.
+## Largest element of every window; ties give the gradient to the first. With ceil_mode a last window may reach beyond the padding. With `indices` also where it lies, counted row by row in its image: (y, i). Also called MaxPool2D, MaxPooling2D, max_pool2d and max_pool. `k` is also called pool_size and window_shape. Takes channels last.
 layer MaxPool2d(k: int[2] = 2, stride: int[2] = k, pad = 0, ceil_mode: bool = false, dilate: int[2] = 1,
                 indices: bool = false, padding = pad, dilation: int[2] = dilate)
                (x: f32[B, H, W, C]) {
@@ -30,7 +30,7 @@ layer MaxPool2d(k: int[2] = 2, stride: int[2] = k, pad = 0, ceil_mode: bool = fa
   let z = with_rank(y, 4)
   return if indices then (z, reshape[B, size(z, 1), size(z, 2), C](at)) else z
 }
-## Largest element of every window, over three axes; all else as MaxPool2d. Also called MaxPool3D, MaxPooling3D and max_pool3d. `k` is also called pool_size and window_shape.
+## Largest element of every window, over three axes; all else as MaxPool2d. Also called MaxPool3D, MaxPooling3D and max_pool3d. `k` is also called pool_size and window_shape. Takes channels last.
 layer MaxPool3d(k: int[3] = 2, stride: int[3] = k, pad = 0, ceil_mode: bool = false, dilate: int[3] = 1,
                 indices: bool = false, padding = pad, dilation: int[3] = dilate)
                (x: f32[B, D, H, W, C]) {
@@ -70,7 +70,7 @@ layer MaxUnpool3d(k: int[3] = 2, stride: int[3] = k, pad: int[3] = 0, out: int[3
                  (y: f32[B, D, H, W, C], indices: i32[B, D, H, W, C]) =
   unpooled(y, indices, k, stride, padding, out)
 ## Mean of every window. The padding counts as zeros, or not at all without count_include_pad; with ceil_mode a last window may reach beyond
-## the padding, and what lies there never counts. The mean of nothing is 0. `divisor`, where it is not 0, is divided by instead. Also called AvgPool1D, AveragePooling1D and avg_pool1d. `k` is also called pool_size and window_shape. `divisor` is also called divisor_override.
+## the padding, and what lies there never counts. The mean of nothing is 0. `divisor`, where it is not 0, is divided by instead. Also called AvgPool1D, AveragePooling1D and avg_pool1d. `k` is also called pool_size and window_shape. `divisor` is also called divisor_override. Takes channels last.
 layer AvgPool1d(k: int[1] = 2, stride: int[1] = k, pad = 0, ceil_mode: bool = false, count_include_pad: bool = true,
                 dilate: int[1] = 1, divisor: int = 0, padding = pad, dilation: int[1] = dilate)
                (x: f32[B, L, C]) =
@@ -88,7 +88,7 @@ layer AvgPool1d(k: int[1] = 2, stride: int[1] = k, pad = 0, ceil_mode: bool = fa
     3
   )
 ## Mean of every window. The padding counts as zeros, or not at all without count_include_pad; with ceil_mode a last window may reach beyond
-## the padding, and what lies there never counts. The mean of nothing is 0. `divisor`, where it is not 0, is divided by instead. Also called AvgPool2D, AveragePooling2D, avg_pool2d and avg_pool. `k` is also called pool_size and window_shape. `divisor` is also called divisor_override.
+## the padding, and what lies there never counts. The mean of nothing is 0. `divisor`, where it is not 0, is divided by instead. Also called AvgPool2D, AveragePooling2D, avg_pool2d and avg_pool. `k` is also called pool_size and window_shape. `divisor` is also called divisor_override. Takes channels last.
 layer AvgPool2d(k: int[2] = 2, stride: int[2] = k, pad = 0, ceil_mode: bool = false, count_include_pad: bool = true,
                 dilate: int[2] = 1, divisor: int = 0, padding = pad, dilation: int[2] = dilate)
                (x: f32[B, H, W, C]) =
@@ -105,7 +105,7 @@ layer AvgPool2d(k: int[2] = 2, stride: int[2] = k, pad = 0, ceil_mode: bool = fa
     ),
     4
   )
-## Mean of every window, over three axes; all else as AvgPool2d. Also called AvgPool3D, AveragePooling3D and avg_pool3d. `k` is also called pool_size and window_shape. `divisor` is also called divisor_override.
+## Mean of every window, over three axes; all else as AvgPool2d. Also called AvgPool3D, AveragePooling3D and avg_pool3d. `k` is also called pool_size and window_shape. `divisor` is also called divisor_override. Takes channels last.
 layer AvgPool3d(k: int[3] = 2, stride: int[3] = k, pad = 0, ceil_mode: bool = false, count_include_pad: bool = true,
                 dilate: int[3] = 1, divisor: int = 0, padding = pad, dilation: int[3] = dilate)
                (x: f32[B, D, H, W, C]) =
@@ -119,7 +119,7 @@ layer AvgPool3d(k: int[3] = 2, stride: int[3] = k, pad = 0, ceil_mode: bool = fa
     count_include_pad,
     divisor
   )
-## (sum x^p)^(1/p) over every window: a sum, not a mean, of signed powers for a whole p (as in PyTorch), of powers of magnitudes for another; a negative sum gives minus the root of its magnitude. The gradient at a sum of 0 is 0. Also called lp_pool1d. `p` is also called norm_type. `k` is also called kernel_size.
+## (sum x^p)^(1/p) over every window: a sum, not a mean, of signed powers for a whole p (as in PyTorch), of powers of magnitudes for another; a negative sum gives minus the root of its magnitude. The gradient at a sum of 0 is 0. Also called lp_pool1d. `p` is also called norm_type. `k` is also called kernel_size. Takes channels last.
 layer LPPool1d(p, k: int[1] = 2, stride: int[1] = k, pad = 0, ceil_mode: bool = false, dilate: int[1] = 1,
                padding = pad, dilation: int[1] = dilate)
               (x: f32[B, L, C]) =
@@ -135,7 +135,7 @@ layer LPPool1d(p, k: int[1] = 2, stride: int[1] = k, pad = 0, ceil_mode: bool = 
     ),
     3
   )
-## (sum x^p)^(1/p) over every window; all else as LPPool1d. Also called lp_pool2d and LpPool. `p` is also called norm_type. `k` is also called kernel_size.
+## (sum x^p)^(1/p) over every window; all else as LPPool1d. Also called lp_pool2d and LpPool. `p` is also called norm_type. `k` is also called kernel_size. Takes channels last.
 layer LPPool2d(p, k: int[2] = 2, stride: int[2] = k, pad = 0, ceil_mode: bool = false, dilate: int[2] = 1,
                padding = pad, dilation: int[2] = dilate)
               (x: f32[B, H, W, C]) =
@@ -151,12 +151,12 @@ layer LPPool2d(p, k: int[2] = 2, stride: int[2] = k, pad = 0, ceil_mode: bool = 
     ),
     4
   )
-## (sum x^p)^(1/p) over every window of three axes; all else as LPPool1d. Also called lp_pool3d. `p` is also called norm_type. `k` is also called kernel_size.
+## (sum x^p)^(1/p) over every window of three axes; all else as LPPool1d. Also called lp_pool3d. `p` is also called norm_type. `k` is also called kernel_size. Takes channels last.
 layer LPPool3d(p, k: int[3] = 2, stride: int[3] = k, pad = 0, ceil_mode: bool = false, dilate: int[3] = 1,
                padding = pad, dilation: int[3] = dilate)
               (x: f32[B, D, H, W, C]) =
   power_pool(x, p, k, stride, margins([D, H, W], k, stride, dilation, padding), dilation, ceil_mode)
-## log(mean(exp(beta x))) / beta over every window, a smooth maximum (Pinheiro and Collobert 2015); with average: false of the sum. What lies outside does not count.
+## log(mean(exp(beta x))) / beta over every window, a smooth maximum (Pinheiro and Collobert 2015); with average: false of the sum. What lies outside does not count. Takes channels last.
 layer LSEPool1d(k: int[1] = 2, stride: int[1] = k, pad = 0, beta: f32 = 1, average: bool = true,
                 ceil_mode: bool = false, dilate: int[1] = 1, padding = pad, dilation: int[1] = dilate)
                (x: f32[B, L, C]) =
@@ -173,7 +173,7 @@ layer LSEPool1d(k: int[1] = 2, stride: int[1] = k, pad = 0, beta: f32 = 1, avera
     ),
     3
   )
-## log(mean(exp(beta x))) / beta over every window; all else as LSEPool1d. Also called logsumexp_pool2d.
+## log(mean(exp(beta x))) / beta over every window; all else as LSEPool1d. Also called logsumexp_pool2d. Takes channels last.
 layer LSEPool2d(k: int[2] = 2, stride: int[2] = k, pad = 0, beta: f32 = 1, average: bool = true,
                 ceil_mode: bool = false, dilate: int[2] = 1, padding = pad, dilation: int[2] = dilate)
                (x: f32[B, H, W, C]) =
@@ -190,26 +190,26 @@ layer LSEPool2d(k: int[2] = 2, stride: int[2] = k, pad = 0, beta: f32 = 1, avera
     ),
     4
   )
-## log(mean(exp(beta x))) / beta over every window of three axes; all else as LSEPool1d.
+## log(mean(exp(beta x))) / beta over every window of three axes; all else as LSEPool1d. Takes channels last.
 layer LSEPool3d(k: int[3] = 2, stride: int[3] = k, pad = 0, beta: f32 = 1, average: bool = true,
                 ceil_mode: bool = false, dilate: int[3] = 1, padding = pad, dilation: int[3] = dilate)
                (x: f32[B, D, H, W, C]) =
   smooth_pool(x, beta, average, k, stride, margins([D, H, W], k, stride, dilation, padding), dilation, ceil_mode)
-## The mean of `out` stretches of the axis, from floor(i n / out) to ceil((i + 1) n / out). [B, L, C] becomes [B, out, C]. Also called adaptive_avg_pool1d. `out` is also called output_size.
+## The mean of `out` stretches of the axis, from floor(i n / out) to ceil((i + 1) n / out). [B, L, C] becomes [B, out, C]. Also called adaptive_avg_pool1d. `out` is also called output_size. Takes channels last.
 layer AdaptiveAvgPool1d(out: int[1])(x: f32[B, L, C]) =
   with_rank(adaptive_average(lifted(x), three(out, 1)), 3)
-## The mean of `out` stretches of each axis, from floor(i n / out) to ceil((i + 1) n / out). [B, H, W, C] becomes [B, out, out, C]. Also called adaptive_avg_pool2d. `out` is also called output_size.
+## The mean of `out` stretches of each axis, from floor(i n / out) to ceil((i + 1) n / out). [B, H, W, C] becomes [B, out, out, C]. Also called adaptive_avg_pool2d. `out` is also called output_size. Takes channels last.
 layer AdaptiveAvgPool2d(out: int[2])(x: f32[B, H, W, C]) =
   with_rank(adaptive_average(lifted(x), three(out, 1)), 4)
-## The mean of `out` stretches of each of three axes; all else as AdaptiveAvgPool2d. Also called adaptive_avg_pool3d. `out` is also called output_size.
+## The mean of `out` stretches of each of three axes; all else as AdaptiveAvgPool2d. Also called adaptive_avg_pool3d. `out` is also called output_size. Takes channels last.
 layer AdaptiveAvgPool3d(out: int[3])(x: f32[B, D, H, W, C]) = adaptive_average(x, out)
-## The largest element of `out` stretches of the axis, from floor(i n / out) to ceil((i + 1) n / out). [B, L, C] becomes [B, out, C]. Also called adaptive_max_pool1d. `out` is also called output_size.
+## The largest element of `out` stretches of the axis, from floor(i n / out) to ceil((i + 1) n / out). [B, L, C] becomes [B, out, C]. Also called adaptive_max_pool1d. `out` is also called output_size. Takes channels last.
 layer AdaptiveMaxPool1d(out: int[1])(x: f32[B, L, C]) =
   with_rank(adaptive_largest(lifted(x), three(out, 1)), 3)
-## The largest element of `out` stretches of each axis; all else as AdaptiveAvgPool2d; ties give the gradient to the first. Also called adaptive_max_pool2d. `out` is also called output_size.
+## The largest element of `out` stretches of each axis; all else as AdaptiveAvgPool2d; ties give the gradient to the first. Also called adaptive_max_pool2d. `out` is also called output_size. Takes channels last.
 layer AdaptiveMaxPool2d(out: int[2])(x: f32[B, H, W, C]) =
   with_rank(adaptive_largest(lifted(x), three(out, 1)), 4)
-## The largest element of `out` stretches of each of three axes; all else as AdaptiveMaxPool2d. Also called adaptive_max_pool3d. `out` is also called output_size.
+## The largest element of `out` stretches of each of three axes; all else as AdaptiveMaxPool2d. Also called adaptive_max_pool3d. `out` is also called output_size. Takes channels last.
 layer AdaptiveMaxPool3d(out: int[3])(x: f32[B, D, H, W, C]) = adaptive_largest(x, out)
 ## The mean over all positions: [B, ..., C] becomes [B, C], or with `keep` extents of 1 between. Also called GlobalAveragePooling2D, GlobalAveragePool and global_avg_pool.
 layer GlobalAvgPool(keep: bool = false)(x: f32[B, ...S, C]) = mean(x, axis: 1..-1, keep: keep)

@@ -89,8 +89,8 @@ layer Recurrence(level: int, layers: int, hidden: int, gates: int, step: fn, joi
 ## `length`: rows end there (default T); their outputs beyond are 0, the other direction begins at the end. h0: the first state, [B, hidden] for all layers and
 ## directions, or [layers * directions, B, hidden] (layer by layer, forward before backward); default 0. With return_state it gives (outputs, h), h the states after
 ## the last rounds: [B, hidden] of one layer and direction, else as h0. Weights and biases are uniform in +-1 / sqrt(hidden); `recurrent` (default: as `weights`) is
-## for wh. Also called SimpleRNN. `hidden` is also called hidden_size. `layers` is also called num_layers. `act` is also called nonlinearity. `recurrent` is also called recurrent_initializer.
-layer RNN(hidden: int, layers: int = 1, act: fn = tanh, bidirectional: bool = false, dropout: f32 = 0, bias: bool = true, return_state: bool = false,
+## for wh. Also called SimpleRNN. `hidden` is also called hidden_size. `layers` is also called num_layers. `act` is also called nonlinearity. `recurrent` is also called recurrent_initializer. Its input says `input_size`. In place of `batch_first`: nothing, rows are the first axis and steps the second.
+layer RNN(hidden: int in 1..inf, *, layers: int in 1..inf = 1, act: fn = tanh, bidirectional: bool = false, dropout: f32 in 0..1 = 0, bias: bool = true, return_state: bool = false,
           weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights, biases: dist = uniform(-1, 1) / sqrt(hidden))
          (x: f32[B, T, I], h0: f32[...S] = 0, length: i32[B] in 0..T + 1 = T) {
   let rows = layers * (if bidirectional then 2 else 1)
@@ -100,8 +100,8 @@ layer RNN(hidden: int, layers: int = 1, act: fn = tanh, bidirectional: bool = fa
   return if not return_state then y else (y, if rows == 1 then h[0] else h)
 }
 ## Gated recurrent units (Cho et al. 2014) along axis 1: see gru_step for the formula, and RNN for shapes, lengths, first and last states and initialisation. The
-## columns of wx, wh, bx and bh are the gates r (reset), u (update, z in PyTorch) and n (new). `hidden` is also called hidden_size. `layers` is also called num_layers.
-layer GRU(hidden: int, layers: int = 1, bidirectional: bool = false, dropout: f32 = 0, bias: bool = true, reset_after: bool = true, return_state: bool = false,
+## columns of wx, wh, bx and bh are the gates r (reset), u (update, z in PyTorch) and n (new). `hidden` is also called hidden_size. `layers` is also called num_layers. Its input says `input_size`. In place of `batch_first`: nothing, rows are the first axis and steps the second.
+layer GRU(hidden: int in 1..inf, *, layers: int in 1..inf = 1, bidirectional: bool = false, dropout: f32 in 0..1 = 0, bias: bool = true, reset_after: bool = true, return_state: bool = false,
           weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights, biases: dist = uniform(-1, 1) / sqrt(hidden))
          (x: f32[B, T, I], h0: f32[...S] = 0, length: i32[B] in 0..T + 1 = T) {
   let rows = layers * (if bidirectional then 2 else 1)
@@ -112,8 +112,8 @@ layer GRU(hidden: int, layers: int = 1, bidirectional: bool = false, dropout: f3
 }
 ## Long short-term memory (Hochreiter and Schmidhuber 1997) along axis 1: see lstm_step for the formula, and RNN for shapes, lengths, first and last states (here h
 ## and c; c0 as h0, return_state gives (outputs, h, c)) and initialisation. The columns of wx, wh, bx and bh are the gates i (input), f (forget), g (cell) and
-## o (output). With `proj` the outputs and h have this width: h' W, W: [hidden, proj]. `hidden` is also called hidden_size. `layers` is also called num_layers. `proj` is also called proj_size.
-layer LSTM(hidden: int, layers: int = 1, bidirectional: bool = false, dropout: f32 = 0, bias: bool = true, proj: int = 0, return_state: bool = false,
+## o (output). With `proj` the outputs and h have this width: h' W, W: [hidden, proj]. `hidden` is also called hidden_size. `layers` is also called num_layers. `proj` is also called proj_size. Its input says `input_size`. In place of `batch_first`: nothing, rows are the first axis and steps the second.
+layer LSTM(hidden: int in 1..inf, *, layers: int in 1..inf = 1, bidirectional: bool = false, dropout: f32 in 0..1 = 0, bias: bool = true, proj: int = 0, return_state: bool = false,
            weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights, biases: dist = uniform(-1, 1) / sqrt(hidden))
           (x: f32[B, T, I], h0: f32[...S] = 0, c0: f32[...C] = 0, length: i32[B] in 0..T + 1 = T) {
   let rows = layers * (if bidirectional then 2 else 1)
@@ -122,8 +122,8 @@ layer LSTM(hidden: int, layers: int = 1, bidirectional: bool = false, dropout: f
     Recurrence(i, layers, hidden, 4, lstm_step, |bx, bh| bx + bh, true, proj, bidirectional, dropout, bias, weights, recurrent, biases)
   return if not return_state then y else if rows == 1 then (y, h[0], c[0]) else (y, h, c)
 }
-## One step of RNN: x: [..., I] and the state h: [..., hidden] (default 0) to the next state. wx: [I, hidden], wh: [hidden, hidden], bx and bh: [hidden]. `act` is also called nonlinearity.
-layer RNNCell(hidden: int, act: fn = tanh, bias: bool = true, weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights,
+## One step of RNN: x: [..., I] and the state h: [..., hidden] (default 0) to the next state. wx: [I, hidden], wh: [hidden, hidden], bx and bh: [hidden]. `act` is also called nonlinearity. `hidden` is also called hidden_size. Its input says `input_size`.
+layer RNNCell(hidden: int in 1..inf, act: fn = tanh, bias: bool = true, weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights,
               biases: dist = uniform(-1, 1) / sqrt(hidden))
              (x: f32[...S, I], h: f32[...S, hidden] = 0) -> f32[...S, hidden] {
   param wx: f32[I, hidden] ~ weights
@@ -132,8 +132,8 @@ layer RNNCell(hidden: int, act: fn = tanh, bias: bool = true, weights: dist = un
   param bh: f32[hidden] ~ biases
   return rnn_step(if bias then x @ wx + (bx + bh) else x @ wx, h, wh, act)
 }
-## One step of GRU: x: [..., I] and the state h: [..., hidden] (default 0) to the next state; see gru_step. wx: [I, 3 * hidden], wh: [hidden, 3 * hidden], bx and bh: [3 * hidden], the columns r, u, n.
-layer GRUCell(hidden: int, bias: bool = true, reset_after: bool = true, weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights,
+## One step of GRU: x: [..., I] and the state h: [..., hidden] (default 0) to the next state; see gru_step. wx: [I, 3 * hidden], wh: [hidden, 3 * hidden], bx and bh: [3 * hidden], the columns r, u, n. `hidden` is also called hidden_size. Its input says `input_size`.
+layer GRUCell(hidden: int in 1..inf, bias: bool = true, reset_after: bool = true, weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights,
               biases: dist = uniform(-1, 1) / sqrt(hidden))
              (x: f32[...S, I], h: f32[...S, hidden] = 0) -> f32[...S, hidden] {
   param wx: f32[I, 3 * hidden] ~ weights
@@ -143,8 +143,8 @@ layer GRUCell(hidden: int, bias: bool = true, reset_after: bool = true, weights:
   return gru_step(if bias then x @ wx + gru_bias(bx, bh, reset_after) else x @ wx, h, wh,
                   if bias and reset_after then bh[2 * hidden..3 * hidden] else 0, reset_after)
 }
-## One step of LSTM: x: [..., I] and the states h and c: [..., hidden] (default 0) to the next (h, c); see lstm_step. wx: [I, 4 * hidden], wh: [hidden, 4 * hidden], bx and bh: [4 * hidden], the columns i, f, g, o.
-layer LSTMCell(hidden: int, bias: bool = true, weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights,
+## One step of LSTM: x: [..., I] and the states h and c: [..., hidden] (default 0) to the next (h, c); see lstm_step. wx: [I, 4 * hidden], wh: [hidden, 4 * hidden], bx and bh: [4 * hidden], the columns i, f, g, o. `hidden` is also called hidden_size. Its input says `input_size`.
+layer LSTMCell(hidden: int in 1..inf, bias: bool = true, weights: dist = uniform(-1, 1) / sqrt(hidden), recurrent: dist = weights,
                biases: dist = uniform(-1, 1) / sqrt(hidden))
               (x: f32[...S, I], h: f32[...S, hidden] = 0, c: f32[...S, hidden] = 0) -> (f32[...S, hidden], f32[...S, hidden]) {
   param wx: f32[I, 4 * hidden] ~ weights

@@ -1,6 +1,7 @@
 // Products of matrices, normalisation, losses, dropout.
 import { Unsupported } from "../model.ts";
 import type { NodeReader } from "../node.ts";
+import { channelsFirst, channelsLast, named } from "../channels.ts";
 import { broadcast, float, range, sameShape, shapeText, type Result, type Value } from "../value.ts";
 import { at, broadcastIndex, forAll, indices, type Writer } from "../writer.ts";
 import { one, type Operator, type Operators } from "./operator.ts";
@@ -92,6 +93,36 @@ const determinant: Operator = one((node, writer) => {
 const perChannel = (writer: Writer, vector: Value): string => `${writer.text(vector)}[c]`;
 const channelNames = (rank: number): string[] =>
   range(rank).map((i) => (i === 0 ? "n" : i === 1 ? "c" : indices(rank - 2)[i - 2]!));
+
+interface Norm {
+  readonly writer: Writer;
+  /** Of the library, with its arguments but for `affine`, which is `affine` by default. */
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly affine: boolean;
+  readonly scale: Value;
+  readonly bias: Value | undefined;
+  /** What the layer keeps beside gain and offset. */
+  readonly states?: Readonly<Record<string, Value>>;
+}
+/** A layer that holds gain and offset where they are the file's own and have the shape of the last axis; else one without, and these behind it. */
+function normalised(
+  { writer, name, args, affine, scale, bias, states = {} }: Norm,
+  input: string,
+  channels: number,
+): string {
+  const own = Object.entries({ g: scale, ...(bias ? { b: bias } : {}), ...states });
+  const isOwn = own.every(([, v]) => writer.isHeld(v) && sameShape(v.shape, [channels]));
+  const options = [...args, ...(affine === isOwn ? [] : [`affine: ${isOwn}`])];
+  const held = own.flatMap(([key, v]) =>
+    isOwn && writer.isHeld(v) ? [[key, { shape: v.shape, data: v.constant }] as const] : [],
+  );
+  const normal = `${writer.layer("norm", `${name}(${options.join(", ")})`, Object.fromEntries(held))}(${input})`;
+  return isOwn ? normal : `${normal} * ${writer.text(scale)}${bias ? ` + ${writer.text(bias)}` : ""}`;
+}
+const epsilon = (node: NodeReader, usual = 1e-5): string[] =>
+  named({ eps: float(node.float("epsilon", 1e-5)) }, { eps: float(usual) });
+
 const batchNorm: Operator = (node, writer) => {
   const x = node.input(0);
   const [scale, bias, mean, variance] = [node.input(1), node.input(2), node.input(3), node.input(4)];
@@ -101,7 +132,14 @@ const batchNorm: Operator = (node, writer) => {
   if (!node.flag("spatial", true)) throw new Unsupported("BatchNormalization with spatial 0");
   const training =
     node.opset >= 14 ? node.flag("training_mode") : node.opset < 7 ? !node.flag("is_test") : node.gives(1);
-  const names = channelNames(x.shape.length);
+  const [rank, channels] = [x.shape.length, x.shape[1]!];
+  const states = { mu: mean, var: variance };
+  if (!training && rank > 1 && [scale, bias, mean, variance].every((v) => writer.isHeld(v))) {
+    const norm = { writer, name: "BatchNorm", args: epsilon(node), affine: true, scale, bias, states };
+    const text = channelsFirst(normalised(norm, channelsLast(writer.text(x), rank), channels), rank);
+    return [{ shape: x.shape, type: "f32", text }];
+  }
+  const names = channelNames(rank);
   const normal = (m: string, v: string): string =>
     forAll(
       names,
@@ -126,50 +164,44 @@ const batchNorm: Operator = (node, writer) => {
     mixed(variance, batchVariance),
   ];
 };
-/** (x - mean) / sqrt(var + eps) over axes, as a name. */
-function standardised(writer: Writer, x: string, axes: readonly number[], eps: string): string {
-  const list = `[${axes.join(", ")}]`;
-  return writer.let(
-    "normal",
-    `(${x} - mean(${x}, axis: ${list}, keep: true)) / sqrt(var(${x}, axis: ${list}, correction: 0, keep: true) + ${eps})`,
-  );
-}
 const instanceNorm: Operator = one((node, writer) => {
   const [x, scale, bias] = [node.input(0), node.input(1), node.input(2)];
   node.ignore("consumed_inputs");
-  const normal = standardised(writer, writer.text(x), range(x.shape.length - 2, 2), float(node.float("epsilon", 1e-5)));
-  const names = channelNames(x.shape.length);
-  const text = `${at(normal, names)} * ${perChannel(writer, scale)} + ${perChannel(writer, bias)}`;
-  return { shape: x.shape, type: "f32", text: forAll(names, x.shape, text) };
+  const rank = x.shape.length;
+  const norm = { writer, name: "InstanceNorm", args: epsilon(node), affine: false, scale, bias };
+  const text = channelsFirst(normalised(norm, channelsLast(writer.text(x), rank), x.shape[1]!), rank);
+  return { shape: x.shape, type: "f32", text };
 });
 /** Before set 21 gain and offset are those of groups, since then of channels. */
 const groupNorm: Operator = one((node, writer) => {
-  const [x, scale, bias] = [node.input(0), node.input(1), node.input(2)];
+  const [x, ...affine] = [node.input(0), node.input(1), node.input(2)];
   const groups = node.int("num_groups");
   node.ignore("stash_type");
-  const channels = x.shape[1]!;
-  const apart = [x.shape[0]!, groups, channels / groups, ...x.shape.slice(2)];
-  const split = writer.let("groups", `reshape${shapeText(apart)}(${writer.text(x)})`);
-  const normal = standardised(writer, split, range(apart.length - 2, 2), float(node.float("epsilon", 1e-5)));
-  const whole = writer.let("normal", `reshape${shapeText(x.shape)}(${normal})`);
-  const names = channelNames(x.shape.length);
-  const own = scale.shape[0] === channels ? "c" : `c // ${channels / groups}`;
-  const text = `${at(whole, names)} * ${writer.text(scale)}[${own}] + ${writer.text(bias)}[${own}]`;
-  return { shape: x.shape, type: "f32", text: forAll(names, x.shape, text) };
+  const [rank, channels] = [x.shape.length, x.shape[1]!];
+  const [scale, bias] = affine.map((v): Value => {
+    if (v.shape[0] === channels) return v;
+    const text = writer.let("channels", `for c in 0..${channels}: ${writer.text(v)}[c // ${channels / groups}]`);
+    return { shape: [channels], type: "f32", text };
+  }) as [Value, Value];
+  const norm = { writer, name: "GroupNorm", args: [String(groups), ...epsilon(node)], affine: true, scale, bias };
+  const text = channelsFirst(normalised(norm, channelsLast(writer.text(x), rank), channels), rank);
+  return { shape: x.shape, type: "f32", text };
 });
 const stretchedText = (writer: Writer, v: Value, names: readonly string[]): string =>
   v.shape.length ? at(writer.text(v), broadcastIndex(v.shape, names)) : writer.text(v);
 const layerNorm: Operator = (node, writer) => {
   const [x, scale, bias] = [node.input(0), node.input(1), node.optional(2)];
   node.ignore("stash_type");
-  const first = node.axis("axis", -1, x.shape.length);
-  const list = `[${range(x.shape.length - first, first).join(", ")}]`;
+  const rank = x.shape.length;
+  const first = node.axis("axis", -1, rank);
+  if (!node.gives(1) && !node.gives(2)) return [overLastAxes(node, writer, "LayerNorm", first)];
+  const list = `[${range(rank - first, first).join(", ")}]`;
   const text = writer.text(x);
   const mean = writer.let("average", `mean(${text}, axis: ${list}, keep: true)`);
   const deviation = `sqrt(var(${text}, axis: ${list}, correction: 0, keep: true) + ${float(node.float("epsilon", 1e-5))})`;
   const inverse = writer.let("inverse", `1 / ${deviation}`);
   const normal = writer.let("normal", `(${text} - ${mean}) * ${inverse}`);
-  const names = indices(x.shape.length);
+  const names = indices(rank);
   const scaled = `${at(normal, names)} * ${stretchedText(writer, scale, names)}${bias ? ` + ${stretchedText(writer, bias, names)}` : ""}`;
   const shape = x.shape.map((n, i) => (i < first ? n : 1));
   return [
@@ -179,22 +211,24 @@ const layerNorm: Operator = (node, writer) => {
   ];
 };
 const rmsNorm: Operator = one((node, writer) => {
-  const [x, scale] = [node.input(0), node.input(1)];
   node.ignore("stash_type");
-  const first = node.axis("axis", -1, x.shape.length);
-  const list = `[${range(x.shape.length - first, first).join(", ")}]`;
-  const text = writer.text(x);
-  const normal = writer.let(
-    "normal",
-    `${text} / sqrt(mean(${text}^2, axis: ${list}, keep: true) + ${float(node.float("epsilon", 1e-5))})`,
-  );
-  const names = indices(x.shape.length);
-  return {
-    shape: x.shape,
-    type: "f32",
-    text: forAll(names, x.shape, `${at(normal, names)} * ${stretchedText(writer, scale, names)}`),
-  };
+  return overLastAxes(node, writer, "RMSNorm", node.axis("axis", -1, node.input(0).shape.length));
 });
+/** A layer of the library that normalises over the axes from `first` on. */
+function overLastAxes(node: NodeReader, writer: Writer, name: "LayerNorm" | "RMSNorm", first: number): Result {
+  const [x, scale] = [node.input(0), node.input(1)];
+  const bias = name === "LayerNorm" ? node.optional(2) : undefined;
+  const axes = x.shape.length - first;
+  const over = named({ axes: String(axes) }, { axes: "1" });
+  const withoutOffset = name === "LayerNorm" && !bias ? ["bias: false"] : [];
+  const args = [...epsilon(node, name === "LayerNorm" ? 1e-5 : 1e-6), ...over, ...withoutOffset];
+  const text = normalised(
+    { writer, name, args, affine: true, scale, bias },
+    writer.text(x),
+    axes === 1 ? x.shape.at(-1)! : -1,
+  );
+  return { shape: x.shape, type: "f32", text };
+}
 const meanVarianceNorm: Operator = one((node, writer) => {
   const x = node.input(0);
   const axes = (node.numbers("axes") ?? [0, 2, 3]).map((a) => (a < 0 ? a + x.shape.length : a));

@@ -1,8 +1,9 @@
 // Convolutions and pooling: windows that move over the axes behind batch and channels.
 import { Unsupported } from "../model.ts";
 import type { NodeReader } from "../node.ts";
-import { float, listText, range, shapeText, sizeOf, type Result, type Value } from "../value.ts";
-import { affine, at, binders, forAll, over, type Writer } from "../writer.ts";
+import { channelsFirst, channelsLast, extent, kernelOrder, named, padText, perAxis, windowCount } from "../channels.ts";
+import { permuted, range, shapeText, sizeOf, type Result, type Value } from "../value.ts";
+import { affine, at, binders, forAll, type Writer } from "../writer.ts";
 import { one, type Operator, type Operators } from "./operator.ts";
 
 interface Windows {
@@ -14,7 +15,6 @@ interface Windows {
   /** How many windows there are along every axis. */
   readonly out: readonly number[];
 }
-const extent = (kernel: number, dilation: number): number => dilation * (kernel - 1) + 1;
 
 /** Attributes that all windows have; `ceil` may add a last window that begins inside the (padded) input. */
 function windows(node: NodeReader, size: readonly number[], kernel: readonly number[], ceil = false): Windows {
@@ -34,70 +34,114 @@ function windows(node: NodeReader, size: readonly number[], kernel: readonly num
     const [less, more] = [total.map((n) => Math.floor(n / 2)), total.map((n) => Math.ceil(n / 2))];
     [before, after] = auto === "SAME_UPPER" ? [less, more] : [more, less];
   }
-  const out = range(rank).map((i) => {
-    const room = size[i]! + before[i]! + after[i]! - extent(kernel[i]!, dilation[i]!);
-    const n = (ceil ? Math.ceil(room / stride[i]!) : Math.floor(room / stride[i]!)) + 1;
-    // a window that begins in the padding behind the input does not count
-    return ceil && (n - 1) * stride[i]! >= size[i]! + before[i]! ? n - 1 : n;
-  });
+  const out = size.map((n, i) =>
+    windowCount(n, extent(kernel[i]!, dilation[i]!), stride[i]!, [before[i]!, after[i]!], ceil),
+  );
   return { kernel, stride, dilation, before, after, out };
 }
 const axisNames = (rank: number): string[] =>
   rank === 1 ? ["x"] : rank === 2 ? ["y", "x"] : rank === 3 ? ["z", "y", "x"] : range(rank).map((i) => `x${i}`);
 const kernelNames = (rank: number): string[] => range(rank).map((i) => (rank <= 3 ? ["r", "s", "t"][i]! : `r${i}`));
-/** Where tap `tap` of window `name` lies along axis i. */
-const tapOf = (w: Windows, i: number, name: string, tap: string): string => {
-  const moved = w.stride[i] === 1 ? name : `${w.stride[i]} * ${name}`;
-  return affine(1, w.kernel[i] === 1 ? moved : `${moved} + ${affine(w.dilation[i]!, tap, 0)}`, -w.before[i]!);
-};
-/** Does any tap leave the input? */
-const leaves = (w: Windows, size: readonly number[]): boolean =>
-  size.some(
-    (n, i) =>
-      w.before[i]! > 0 || (w.out[i]! - 1) * w.stride[i]! + extent(w.kernel[i]!, w.dilation[i]!) - w.before[i]! > n,
-  );
+/** The library moves windows over three axes at most. */
+function dimensions(node: NodeReader, x: Value): number {
+  const n = x.shape.length - 2;
+  if (n < 1 || n > 3) throw new Unsupported(`${node.op} over ${n} axes`);
+  return n;
+}
+const three = (list: readonly number[], fill: number): string =>
+  shapeText([...range(3 - list.length).map(() => fill), ...list]);
 
-const convolution: Operator = one((node, writer) => {
+interface Convolution {
+  readonly node: NodeReader;
+  readonly writer: Writer;
+  /** Of the library: a layer, and the function of tensors that it is made of. */
+  readonly layer: string;
+  readonly call: string;
+  readonly outs: number;
+  readonly groups: number;
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  /** How much is added behind; of transposed convolutions. */
+  readonly extra?: readonly number[];
+  readonly shape: readonly number[];
+  /** The axis of its weights that is the one before the last of a layer's. */
+  readonly first: 0 | 1;
+}
+/** A layer that holds the weights where they are the file's own; else the function that the layer is made of. */
+function convolved(c: Convolution): Result {
+  const { node, writer, extra } = c;
   const [x, weight] = [node.input(0), node.input(1)];
   const bias = node.optional(2);
+  const rank = x.shape.length;
+  const order = kernelOrder(rank, c.first);
+  const input = channelsLast(writer.text(x), rank);
+  const { shape } = c;
+  if (writer.isHeld(weight) && (!bias || writer.isHeld(bias))) {
+    const options = named(
+      {
+        stride: perAxis(c.stride),
+        pad: padText(c.before, c.after),
+        output_pad: perAxis(extra ?? [0]),
+        dilate: perAxis(c.dilation),
+        groups: String(c.groups),
+        bias: String(bias !== undefined),
+      },
+      { stride: "1", pad: "0", output_pad: "0", dilate: "1", groups: "1", bias: "true" },
+    );
+    const text = `${c.layer}${rank - 2}d(${[c.outs, perAxis(c.kernel), ...options].join(", ")})`;
+    const held = {
+      w: permuted(weight.constant, weight.shape, order),
+      ...(bias ? { b: { shape: bias.shape, data: bias.constant } } : {}),
+    };
+    return { shape, type: "f32", text: channelsFirst(`${writer.layer("conv", text, held)}(${input})`, rank) };
+  }
+  const margins = c.before.map((n, i) => `[${n}, ${c.after[i]}]`);
+  const lifted = [
+    `lifted(${input})`,
+    `transpose(${writer.text(weight)}, axes: ${shapeText(order)})`,
+    three(c.kernel, 1),
+    three(c.stride, 1),
+    `[${[...range(5 - rank).map(() => "[0, 0]"), ...margins].join(", ")}]`,
+    three(c.dilation, 1),
+    String(c.groups),
+    ...(extra ? [three(extra, 0)] : []),
+  ];
+  const y = `with_rank(${c.call}(${lifted.join(", ")}), ${rank})`;
+  return { shape, type: "f32", text: channelsFirst(bias ? `${y} + ${writer.text(bias)}` : y, rank) };
+}
+const convolution: Operator = one((node, writer) => {
+  const [x, weight] = [node.input(0), node.input(1)];
   const size = x.shape.slice(2);
-  const groups = node.int("group", 1);
+  dimensions(node, x);
   const kernel = node.numbers("kernel_shape") ?? weight.shape.slice(2);
   const w = windows(node, size, kernel);
-  const [outs, ins] = weight.shape as [number, number];
-  const [places, taps] = [axisNames(size.length), kernelNames(size.length)];
-  const channel = groups === 1 ? "c" : ins === 1 ? `o // ${outs / groups}` : `o // ${outs / groups} * ${ins} + c`;
-  const source = at(writer.text(x), ["n", channel, ...places.map((p, i) => tapOf(w, i, p, taps[i]!))]);
-  const load = leaves(w, size) ? `(${source} ?? 0)` : source;
-  const product = over(
-    "sum",
-    ["c", ...taps],
-    [ins, ...kernel],
-    `${load} * ${at(writer.text(weight), ["o", "c", ...taps])}`,
-  );
+  const outs = weight.shape[0]!;
   const shape = [x.shape[0]!, outs, ...w.out];
-  const text = `${product}${bias ? ` + ${writer.text(bias)}[o]` : ""}`;
-  return { shape, type: "f32", text: forAll(["n", "o", ...places], shape, text) };
+  const groups = node.int("group", 1);
+  return convolved({ ...w, node, writer, layer: "Conv", call: "convolution", outs, groups, shape, first: 1 });
 });
 
 const transposedConvolution: Operator = one((node, writer) => {
   const [x, weight] = [node.input(0), node.input(1)];
-  const bias = node.optional(2);
   const size = x.shape.slice(2);
-  const rank = size.length;
+  const rank = dimensions(node, x);
   const groups = node.int("group", 1);
   const kernel = node.numbers("kernel_shape") ?? weight.shape.slice(2);
   const stride = node.numbers("strides") ?? range(rank).map(() => 1);
   const dilation = node.numbers("dilations") ?? range(rank).map(() => 1);
-  const extra = node.numbers("output_padding") ?? range(rank).map(() => 0);
+  const asked = node.numbers("output_padding") ?? range(rank).map(() => 0);
   const pads = node.numbers("pads") ?? range(2 * rank).map(() => 0);
   const auto = node.word("auto_pad", ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER", ""], "NOTSET");
-  const full = range(rank).map((i) => stride[i]! * (size[i]! - 1) + extra[i]! + extent(kernel[i]!, dilation[i]!));
+  const full = range(rank).map((i) => stride[i]! * (size[i]! - 1) + asked[i]! + extent(kernel[i]!, dilation[i]!));
   let wanted = node.numbers("output_shape")?.slice(-rank);
   if (!wanted && auto.startsWith("SAME")) wanted = size.map((n, i) => n * stride[i]!);
-  const total = full.map((n, i) => (wanted ? n - wanted[i]! : pads[i]! + pads[rank + i]!));
+  const total = full.map((n, i) => (wanted ? n - wanted[i]! : auto === "VALID" ? 0 : pads[i]! + pads[rank + i]!));
   // an output beyond what the windows reach is padded with zeros behind
   const needed = total.map((n) => Math.max(0, n));
+  const extra = asked.map((n, i) => n + needed[i]! - total[i]!);
   const half = needed.map((n) => Math.floor(n / 2));
   const before = wanted
     ? auto === "SAME_UPPER"
@@ -106,28 +150,12 @@ const transposedConvolution: Operator = one((node, writer) => {
     : auto === "VALID"
       ? range(rank).map(() => 0)
       : pads.slice(0, rank);
-  const out = full.map((n, i) => wanted?.[i] ?? n - (auto === "VALID" ? 0 : total[i]!));
-  const [ins, perGroup] = [weight.shape[0]! / groups, weight.shape[1]!];
-  const outs = perGroup * groups;
-  const [places, taps] = [axisNames(rank), kernelNames(rank)];
-  const channel = groups === 1 ? "c" : `o // ${perGroup} * ${ins} + c`;
-  const source = places.map((p, i) => {
-    const shifted = `${affine(1, p, before[i]!)}${kernel[i] === 1 ? "" : ` - ${affine(dilation[i]!, taps[i]!, 0)}`}`;
-    return stride[i] === 1 ? shifted : `(${shifted}) / ${stride[i]}`;
-  });
-  const own = at(writer.text(weight), [channel, groups === 1 ? "o" : `o % ${perGroup}`, ...taps]);
-  const product = over(
-    "sum",
-    ["c", ...taps],
-    [ins, ...kernel],
-    `(${at(writer.text(x), ["n", channel, ...source])} ?? 0) * ${own}`,
-  );
-  const shape = [x.shape[0]!, outs, ...out];
-  return {
-    shape,
-    type: "f32",
-    text: forAll(["n", "o", ...places], shape, `${product}${bias ? ` + ${writer.text(bias)}[o]` : ""}`),
-  };
+  const after = needed.map((n, i) => n - before[i]!);
+  const outs = weight.shape[1]! * groups;
+  const shape = [x.shape[0]!, outs, ...full.map((n, i) => n - total[i]!)];
+  const windows = { kernel, stride, dilation, before, after, extra };
+  const library = { layer: "ConvTranspose", call: "transposed_convolution", first: 0 } as const;
+  return convolved({ ...windows, ...library, node, writer, outs, groups, shape });
 });
 
 interface Pool {
@@ -135,75 +163,80 @@ interface Pool {
   readonly size: readonly number[];
   readonly w: Windows;
   readonly shape: number[];
-  readonly places: string[];
-  readonly taps: string[];
-  readonly load: (outside: string) => string;
+  /** The layer of this name, with what other arguments it has, of [batch, positions..., channels]. */
+  readonly pooled: (name: string, first?: readonly string[], ...others: readonly string[]) => string;
 }
 function pool(node: NodeReader, writer: Writer): Pool {
   const x = node.input(0);
   const size = x.shape.slice(2);
+  const rank = dimensions(node, x);
   const kernel = node.numbers("kernel_shape");
-  if (kernel?.length !== size.length) throw new Unsupported(`${node.op} whose kernel does not fit`);
-  const w = windows(node, size, kernel, node.flag("ceil_mode"));
-  const [places, taps] = [axisNames(size.length), kernelNames(size.length)];
-  const source = at(writer.text(x), ["n", "c", ...places.map((p, i) => tapOf(w, i, p, taps[i]!))]);
-  const load = (outside: string): string => (leaves(w, size) ? `(${source} ?? ${outside})` : source);
-  return { x, size, w, shape: [...x.shape.slice(0, 2), ...w.out], places, taps, load };
+  if (kernel?.length !== rank) throw new Unsupported(`${node.op} whose kernel does not fit`);
+  const ceil = node.flag("ceil_mode");
+  const w = windows(node, size, kernel, ceil);
+  const options = named(
+    {
+      stride: perAxis(w.stride),
+      pad: padText(w.before, w.after),
+      dilate: perAxis(w.dilation),
+      ceil_mode: String(ceil),
+    },
+    { stride: perAxis(kernel), pad: "0", dilate: "1", ceil_mode: "false" },
+  );
+  const pooled: Pool["pooled"] = (name, first = [], ...others) =>
+    writer.layer("pool", `${name}${rank}d(${[...first, perAxis(kernel), ...options, ...others].join(", ")})`);
+  return { x, size, w, shape: [...x.shape.slice(0, 2), ...w.out], pooled };
 }
 const maxPool: Operator = (node, writer) => {
-  const { x, size, w, shape, places, taps, load } = pool(node, writer);
+  const { x, size, shape, pooled } = pool(node, writer);
   const columns = node.flag("storage_order");
   if (x.type !== "f32") throw new Unsupported("MaxPool of whole numbers");
-  const names = ["n", "c", ...places];
-  const result: Result = {
-    shape,
-    type: x.type,
-    text: forAll(names, shape, `max over ${binders(taps, w.kernel)}: ${load("-inf")}`),
-  };
-  if (!node.gives(1)) return [result];
-  // the place of the first largest in the window, then in the whole input
-  const place = writer.let("place", forAll(names, shape, `argmax over ${binders(taps, w.kernel)}: ${load("-inf")}`));
-  const within = at(place, names);
-  const inner = range(size.length).map((i) => {
-    const behind = sizeOf(w.kernel.slice(i + 1));
-    const tap = `${behind === 1 ? within : `${within} // ${behind}`}${i === 0 ? "" : ` % ${w.kernel[i]}`}`;
-    const moved = w.stride[i] === 1 ? places[i]! : `${w.stride[i]} * ${places[i]}`;
-    return affine(1, `${moved} + ${w.dilation[i] === 1 ? tap : `${w.dilation[i]} * (${tap})`}`, -w.before[i]!);
+  const rank = shape.length;
+  const input = channelsLast(writer.text(x), rank);
+  if (!node.gives(1)) {
+    const text = channelsFirst(`${pooled("MaxPool")}(${input})`, rank);
+    return [{ shape, type: x.type, text }];
+  }
+  // the library counts the places of a channel row by row, ONNX those of the whole input
+  const [y, at] = [writer.name("pooled"), writer.name("places")];
+  writer.statements.push(`let (${y}, ${at}) = ${pooled("MaxPool", [], "indices: true")}(${input})`);
+  const places = axisNames(size.length);
+  const place = `${at}[n, ${places.join(", ")}, c]`;
+  const parts = range(size.length).map((i) => {
+    const behind = sizeOf(size.slice(i + 1));
+    return `${behind === 1 ? place : `${place} // ${behind}`}${i === 0 ? "" : ` % ${size[i]}`}`;
   });
-  const order = columns ? range(size.length).reverse() : range(size.length);
-  const spatial = order.reduce((text, i) => (text ? `(${text}) * ${size[i]} + ${inner[i]}` : inner[i]!), "");
-  const image = `(n * ${x.shape[1]} + c) * ${sizeOf(size)}`;
-  return [result, { shape, type: "i32", text: forAll(names, shape, `${image} + ${spatial}`) }];
+  const turned = range(size.length)
+    .reverse()
+    .reduce((text, i) => (text ? `(${text}) * ${size[i]} + ${parts[i]}` : parts[i]!), "");
+  const index = `(n * ${x.shape[1]} + c) * ${sizeOf(size)} + ${columns ? turned : place}`;
+  return [
+    { shape, type: x.type, text: channelsFirst(y, rank) },
+    { shape, type: "i32", text: forAll(["n", "c", ...places], shape, index) },
+  ];
 };
 const averagePool: Operator = one((node, writer) => {
-  const { size, w, shape, places, taps, load } = pool(node, writer);
-  const padding = node.flag("count_include_pad");
-  // how many places a window covers along each axis; beyond the padding nothing counts
-  const counts = size.map((n, i) =>
-    range(w.out[i]!).map((o) => {
-      const all = range(w.kernel[i]!).map((k) => o * w.stride[i]! + k * w.dilation[i]! - w.before[i]!);
-      return all.filter((p) => (padding ? p >= -w.before[i]! && p < n + w.after[i]! : p >= 0 && p < n)).length;
-    }),
+  const { x, shape, pooled } = pool(node, writer);
+  const layer = pooled(
+    "AvgPool",
+    [],
+    ...named({ count_include_pad: String(node.flag("count_include_pad")) }, { count_include_pad: "true" }),
   );
-  let fixed = 1;
-  const factors = counts.flatMap((list, i) => {
-    if (list.every((n) => n === list[0])) {
-      fixed *= list[0] ?? 1;
-      return [];
-    }
-    return [`${writer.let("covered", listText(list, [list.length], "f32"))}[${places[i]}]`];
-  });
-  if (fixed !== 1 || !factors.length) factors.unshift(float(fixed));
-  const sum = over("sum", taps, w.kernel, load("0"));
-  const count = factors.length === 1 ? factors[0]! : `(${factors.join(" * ")})`;
-  return { shape, type: "f32", text: forAll(["n", "c", ...places], shape, `${sum} / ${count}`) };
+  return {
+    shape,
+    type: "f32",
+    text: channelsFirst(`${layer}(${channelsLast(writer.text(x), shape.length)})`, shape.length),
+  };
 });
+/** Of magnitudes. */
 const lpPool: Operator = one((node, writer) => {
-  const { w, shape, places, taps, load } = pool(node, writer);
-  const p = node.float("p", 2);
-  const sum = over("sum", taps, w.kernel, p === 2 ? `${load("0")}^2` : `abs(${load("0")})^${p}`);
-  const text = p === 2 ? `sqrt${sum}` : p === 1 ? sum : `${sum}^(1 / ${p})`;
-  return { shape, type: "f32", text: forAll(["n", "c", ...places], shape, text) };
+  const { x, shape, pooled } = pool(node, writer);
+  const layer = pooled("LPPool", [String(node.float("p", 2))]);
+  return {
+    shape,
+    type: "f32",
+    text: channelsFirst(`${layer}(abs(${channelsLast(writer.text(x), shape.length)}))`, shape.length),
+  };
 });
 const globalPool = (write: (x: string, axes: string, node: NodeReader) => string): Operator =>
   one((node, writer) => {

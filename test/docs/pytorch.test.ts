@@ -174,22 +174,36 @@ const parameters = (text: string): Readonly<Record<string, readonly unknown[]>> 
   const { plan } = made(text);
   return Object.fromEntries(plan.states.filter((t) => t.kind === "parameter").map((t) => [t.name, t.shape]));
 };
-test("sizes of inputs as first arguments", () => {
-  expect(page).toContain("`Linear(64, 128)` and `MultiHeadAttention(64, 8)` are errors");
-  expect(codes(applied("B, 64", "Linear(64, 128)"))).not.toEqual([]);
-  expect(codes(applied("B, 5, 64", "MultiHeadAttention(64, 8)"))).not.toEqual([]);
-  expect(page).toContain("`Conv2d(3, 16, 3)` is 3 channels out, windows of 16, a stride of 3");
-  const conv = made(applied("B, 31, 31, 2", "Conv2d(3, 16, 3)"));
-  expect(conv.plan.exports[0]!.outputs.map((o) => o.shape.slice(1))).toEqual([[6, 6, 3]]);
-  expect(parameters(applied("B, 31, 31, 2", "Conv2d(3, 16, 3)"))["net.conv2d.w"]).toEqual([16, 16, 2, 3]);
-  expect(page).toContain("`LSTM(28, 64)` 64 layers of 28 units");
-  const layers = Object.keys(parameters(applied("B, 2, 3", "LSTM(2, 4)"))).filter((name) => name.endsWith("wx"));
-  expect(layers).toHaveLength(4);
-  for (const layer of ["GroupNorm(4, 32)", "LayerNorm(32)", "BatchNorm2d(32)"]) {
+const hints = (text: string): readonly string[] =>
+  analyse(text, { name: "test.dlm", pedantic: true }).diagnostics.flatMap((d) => (d.hint ? [d.hint] : []));
+test.each([
+  ["B, 64", "Linear(64, 128)", "Linear(128)"],
+  ["B, 31, 31, 3", "Conv2d(3, 16, 3)", "Conv2d(16, 3)"],
+  ["B, 5, 28", "LSTM(28, 64)", "LSTM(64)"],
+  ["B, 5, 64", "MultiHeadAttention(64, 8)", "MultiHeadAttention(8)"],
+  ["B, 8, 8, 32", "LayerNorm(32)", "LayerNorm()"],
+  ["B, 8, 8, 32", "BatchNorm2d(32)", "BatchNorm2d()"],
+])("the size of an input first: %s |> %s", (shape, wrong, right) => {
+  for (const text of [wrong, right]) expect(page).toContain(`\`${text}\``);
+  expect(hints(applied(shape, wrong)).join()).toContain(`write ${right}`);
+  expect(codes(applied(shape, right))).toEqual([]);
+});
+test("sizes of inputs elsewhere in the list", () => {
+  expect(page).toContain("`GroupNorm(4, 32)`");
+  expect(codes(applied("B, 8, 8, 32", "GroupNorm(4, 32)"))).toEqual(["DLM2010"]);
+  for (const [shape, layer] of [
+    ["B, 8, 8, 3", "Conv2d(16, 3, stride: 2)"],
+    ["B, 5, 28", "LSTM(64, layers: 2)"],
+  ] as const) {
     expect(page).toContain(`\`${layer}\``);
-    expect(codes(applied("B, 8, 8, 32", layer))).toEqual(["DLM2010"]);
+    expect(codes(applied(shape, layer))).toEqual([]);
   }
+});
+test("channels first", () => {
   expect(parameters(applied("B, 3, 32, 32", "Conv2d(8, 3)"))["net.conv2d.w"]).toEqual([3, 3, 32, 8]);
+  expect(hints(applied("B, 3, 32, 32", "Conv2d(8, 3)")).join()).toContain("[B, 32, 32, 3]");
+  expect(hints(applied("B, 32, 32, 3", "Conv2d(8, 3)"))).toEqual([]);
+  expect(hints(applied("B, 3, 32, 32", "Conv2d(8, 5)")).join()).toContain("channels are the last axis");
 });
 test.each([
   ["`AdamW`", inTrain("", "AdamW(lr: 1e-3)"), "adamw"],

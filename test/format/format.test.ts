@@ -102,6 +102,11 @@ describe("layout", () => {
     |> Linear(64, act: relu) |> Linear(10)
 `,
     ));
+  test("what is given by name stands behind a star", () =>
+    formatted(
+      "layer L(out:int,*,k:int=3,act:fn=relu) (x: f32[B, C], *, y: f32[B, C]) = x",
+      "layer L(out: int, *, k: int = 3, act: fn = relu)(x: f32[B, C], *, y: f32[B, C]) = x\n",
+    ));
   test("the second list of a layer stands below the first", () =>
     formatted(
       `layer Conv2d(out: int, k: int[2] = 3, stride: int[2] = 1, pad: int[2] = 0, groups: int = 1, bias: bool = true) (x: f32[B, H, W, C]) { return x }`,

@@ -77,8 +77,8 @@ export function runOnEvaluator({ translation, test }: Prepared): Outcome {
     for (const port of translation.inputs)
       values.set(entry.inputs.find((i) => i.name === port.argument)!.source, test.inputs.get(port.name)!.data);
     for (const weight of translation.weights) {
-      const parameter = program.parameters.find((p) => p.path === weight.path);
-      if (parameter) values.set(parameter.source, weight.data);
+      const held = [...program.parameters, ...program.states].find((p) => p.path === weight.path);
+      if (held) values.set(held.source, weight.data);
     }
     const { outputs } = evaluate(entry.program, values);
     return compared(translation, test, [...outputs.values()]);

@@ -44,12 +44,10 @@ describe("windows", () => {
       return b.data[o!]! + sum(range(channels / group).map(each));
     });
     const attributes = { strides, pads, dilations, group, kernel_shape: kernel };
-    gives({
-      nodes: [node("Conv", ["x", "w", "b"], ["y"], attributes)],
-      inputs: { x },
-      initializers: { w, b },
-      outputs: { y },
-    });
+    const nodes = [node("Conv", ["x", "w", "b"], ["y"], attributes)];
+    expect(gives({ nodes, inputs: { x }, initializers: { w, b }, outputs: { y } })).toContain(`= Conv${rank}d(8, `);
+    for (const initializers of [{}, { w }, { b }])
+      expect(gives({ nodes, inputs: { x, w, b }, initializers, outputs: { y } })).toContain("with_rank(convolution(");
   });
 
   test.each([
@@ -79,12 +77,9 @@ describe("windows", () => {
     );
     const y = from([2, per * group, ...out], (...index) => total.get(index.join()) ?? 0);
     const attributes = { strides, pads, dilations, group, output_padding: extra };
-    gives({
-      nodes: [node("ConvTranspose", ["x", "w"], ["y"], attributes)],
-      inputs: { x },
-      initializers: { w },
-      outputs: { y },
-    });
+    const nodes = [node("ConvTranspose", ["x", "w"], ["y"], attributes)];
+    expect(gives({ nodes, inputs: { x }, initializers: { w }, outputs: { y } })).toContain(`= ConvTranspose${rank}d(`);
+    gives({ nodes, inputs: { x, w }, outputs: { y } });
   });
 
   test.each([
@@ -142,6 +137,125 @@ describe("windows", () => {
       inputs: { x },
       outputs: { y, z, w },
     });
+  });
+});
+
+describe("normalisation", () => {
+  const shape = [2, 6, 4, 3];
+  const x = filled(shape, 50);
+  const [scale, bias, mean] = [filled([6], 51), filled([6], 52), filled([6], 53)];
+  const variance = tensor([6], [0.5, 1, 2, 0.25, 3, 1.5]);
+  const eps = 0.01;
+  /** Normalised among the elements of which `group` says the same, then scaled. */
+  const normal = (group: (index: readonly number[]) => string, own: (index: readonly number[]) => number): typeof x => {
+    const groups = new Map<string, number[]>();
+    from(shape, (...i) => {
+      groups.set(group(i), [...(groups.get(group(i)) ?? []), reader(x)(...i)]);
+      return 0;
+    });
+    return from(shape, (...i) => {
+      const list = groups.get(group(i))!;
+      const m = sum(list) / list.length;
+      const v = sum(list.map((e) => (e - m) ** 2)) / list.length;
+      return ((reader(x)(...i) - m) / Math.sqrt(v + eps)) * scale.data[own(i)]! + bias.data[own(i)]!;
+    });
+  };
+  const y = {
+    batch: from(shape, (...i) => {
+      const c = i[1]!;
+      const standard = (reader(x)(...i) - mean.data[c]!) / Math.sqrt(variance.data[c]! + eps);
+      return standard * scale.data[c]! + bias.data[c]!;
+    }),
+    instance: normal(
+      ([n, c]) => `${n} ${c}`,
+      ([, c]) => c!,
+    ),
+    group: normal(
+      ([n, c]) => `${n} ${Math.floor(c! / 2)}`,
+      ([, c]) => c!,
+    ),
+  };
+  test.each([
+    ["BatchNormalization", "BatchNorm(eps: 0.01)", y.batch, {}, { mean, variance }],
+    ["InstanceNormalization", "InstanceNorm(eps: 0.01, affine: true)", y.instance, {}, {}],
+    ["GroupNormalization", "GroupNorm(3, eps: 0.01)", y.group, { num_groups: 3 }, {}],
+  ] as const)("%s", (op, layer, wanted, attributes, more) => {
+    const weights = { scale, bias, ...more };
+    const nodes = [node(op, ["x", ...Object.keys(weights)], ["y"], { epsilon: eps, ...attributes })];
+    const held = gives({ nodes, inputs: { x }, initializers: weights, outputs: { y: wanted } });
+    expect(held).toContain(`= ${layer}`);
+    gives({ nodes, inputs: { x, ...weights }, outputs: { y: wanted } });
+  });
+  test.each([
+    { axis: -1, rms: false },
+    { axis: -1, rms: true },
+    { axis: 2, rms: false },
+    { axis: 1, rms: true },
+  ])("over the axes from $axis on, by mean squares alone: $rms", ({ axis, rms }) => {
+    const rows = shape.slice(0, axis).reduce((a, b) => a * b, 1);
+    const size = x.data.length / rows;
+    const own = filled(shape.slice(axis), 54);
+    const shift = filled(shape.slice(axis), 55);
+    const data = x.data.map((e, i) => {
+      const row = x.data.slice(Math.floor(i / size) * size, (Math.floor(i / size) + 1) * size);
+      const m = rms ? 0 : sum(row) / size;
+      const standard = (e - m) / Math.sqrt(sum(row.map((r) => (r - m) ** 2)) / size + eps);
+      return standard * own.data[i % size]! + (rms ? 0 : shift.data[i % size]!);
+    });
+    const weights = rms ? { own } : { own, shift };
+    const nodes = [
+      node(rms ? "RMSNormalization" : "LayerNormalization", ["x", ...Object.keys(weights)], ["y"], {
+        epsilon: eps,
+        axis,
+      }),
+    ];
+    const outputs = { y: tensor(shape, data) };
+    const held = gives({ nodes, inputs: { x }, initializers: weights, outputs, opset: 23 });
+    expect(held).toContain(rms ? "= RMSNorm(eps: 0.01" : "= LayerNorm(eps: 0.01");
+    gives({ nodes, inputs: { x, ...weights }, outputs, opset: 23 });
+  });
+  test("layers of a file are layers of the library, which hold its weights", () => {
+    const picture = filled([1, 3, 4, 4], 56);
+    const [w, b] = [filled([6, 3, 1, 1], 57), filled([6], 58)];
+    const convolved = from(
+      [1, 6, 4, 4],
+      (n, o, i, j) => b.data[o!]! + sum(range(3).map((c) => reader(picture)(n!, c, i!, j!) * reader(w)(o!, c, 0, 0))),
+    );
+    const relu = from([1, 6, 4, 4], (...i) => {
+      const c = i[1]!;
+      const standard = (reader(convolved)(...i) - mean.data[c]!) / Math.sqrt(variance.data[c]! + 1e-5);
+      return Math.max(0, standard * scale.data[c]! + bias.data[c]!);
+    });
+    const source = gives({
+      nodes: [
+        node("Conv", ["picture", "w", "b"], ["a"]),
+        node("BatchNormalization", ["a", "scale", "bias", "mean", "variance"], ["c"]),
+        node("Relu", ["c"], ["d"]),
+        node("MaxPool", ["d"], ["y"], { kernel_shape: [2, 2], strides: [2, 2] }),
+      ],
+      inputs: { picture },
+      initializers: { w, b, scale, bias, mean, variance },
+      outputs: {
+        y: from([1, 6, 2, 2], (n, c, i, j) =>
+          Math.max(...range(4).map((k) => reader(relu)(n!, c!, 2 * i! + (k >> 1), 2 * j! + (k % 2)))),
+        ),
+      },
+    });
+    expect(source).toMatchInlineSnapshot(`
+      "model net(picture: f32[1, 3, 4, 4]) {
+        let conv = Conv2d(6, 1)
+        let a = transpose(conv(transpose(picture, axes: [0, 2, 3, 1])), axes: [0, 3, 1, 2])
+        let norm = BatchNorm()
+        let c = transpose(norm(transpose(a, axes: [0, 2, 3, 1])), axes: [0, 3, 1, 2])
+        let d = relu(c)
+        let pool = MaxPool2d(2)
+        let y = transpose(pool(transpose(d, axes: [0, 2, 3, 1])), axes: [0, 3, 1, 2])
+        return y
+      }
+
+      export fn forward(picture: f32[1, 3, 4, 4]) = net(picture)
+      "
+    `);
   });
 });
 

@@ -2,16 +2,26 @@
 // A change that alters no kernel shows no difference here; one that does shows a reviewer what became of them.
 // Rewrite them with `npx vitest run test/plans -u`.
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { check, stagesOf } from "./check.ts";
 
-const examples = ["adversarial_digits", "digits_cnn", "gan_ring", "gpt_chars", "iris", "lstm_chars", "siamese_digits", "xor"];
+const examples = [
+  "adversarial_digits",
+  "digits_cnn",
+  "gan_ring",
+  "gpt_chars",
+  "iris",
+  "lstm_chars",
+  "representation/siamese_digits",
+  "xor",
+];
 const targets = ["software", "discrete"];
 
-describe.each(examples)("%s", (name) => {
+describe.each(examples)("%s", (path) => {
+  const name = basename(path);
   test.each(targets)("for %s devices", async (target) => {
-    const source = readFileSync(join(import.meta.dirname, `../../examples/${name}.dlm`), "utf8");
+    const source = readFileSync(join(import.meta.dirname, `../../examples/${path}.dlm`), "utf8");
     const text = stagesOf(source, { name: `${name}.dlm`, target });
     const file = (kind: string): string => `${name}.${target}.${kind}.txt`;
     await expect(`${text("fused")}\n${text("schedule")}`).toMatchFileSnapshot(file("kernels"));

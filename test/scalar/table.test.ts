@@ -7,7 +7,7 @@ import { call, load } from "../../compiler/graph/scalar.ts";
 import type { DType, Node, Scalar, Source } from "../../compiler/graph/types.ts";
 import { verify } from "../../compiler/graph/verify.ts";
 import type { ScalarFunction } from "../../compiler/scalar/functions.ts";
-import { functions } from "../../compiler/scalar/table.ts";
+import { functions, namedFunctions } from "../../compiler/scalar/table.ts";
 import { f32, name } from "../../compiler/kernel/expr.ts";
 import { callOf } from "../../compiler/lower/values.ts";
 import { prelude } from "../../compiler/wgsl/prelude.ts";
@@ -126,4 +126,9 @@ test("stop is the identity without derivative, comparisons and casts pass nothin
     if (e.dtype === "f32") expect(gradient(compute([], undefined, e), [x])[0], name).toBe(undefined);
   }
   expect(evaluateNodes([compute([], undefined, call("stop", load(x, [])))], new Map([[x, [2.5]]]))[0]![0]).toBe(2.5);
+});
+test.each(["log", "log2", "log10", "log1p"])("%s at its pole is what a device gives", (name) => {
+  const { evaluate } = namedFunctions.get(name)!;
+  expect(evaluate(name === "log1p" ? -1 : 0)).toBe(-3.4028234663852886e38);
+  expect(evaluate(-2)).toBeNaN();
 });

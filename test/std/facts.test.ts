@@ -28,6 +28,19 @@ describe("names of other systems", () => {
     const [only] = found("model m(x: f32[B, 4]) = x |> Linear(units: 8)\nexport fn f(x: f32[B, 4]) = m(x)");
     expect(only).toContain("did you mean `out`?");
   });
+  test("what an input says, and what stands in place of an argument", () => {
+    const layer = `## Twice. Its inputs say \`in_a\` and \`in_b\`. In place of \`act\` and \`fun\`: a function behind it.
+layer Twice(out: int, *, k: int = 2)(a: f32[B, I], b: f32[B, J]) = concat([a, b], axis: 1) |> Linear(k * out)
+model m(a: f32[B, 4], b: f32[B, 5]) = `;
+    const hint = (call: string): string =>
+      found(`${layer}${call}(a, b)\nexport fn f(a: f32[B, 4], b: f32[B, 5]) = m(a, b)`).join();
+    expect(hint("Twice(4, 5, 3)")).toContain("the input says `in_a` and `in_b`: write Twice(3)");
+    expect(hint("Twice(4, 5, 3, k: 2)")).toContain("write Twice(3, k: 2)");
+    expect(hint("Twice(3, in_b: 5)")).toContain("the input says `in_b`: write Twice(3)");
+    expect(hint("Twice(3, fun: relu)")).toContain("in place of `fun`: a function behind it");
+    expect(hint("Twice(3, 5)")).toContain("write `k: 5`");
+    expect(hint("Twice(3)")).not.toContain("write");
+  });
   test("of a file's own declarations", () => {
     const text =
       "## Twice x. Also called double and doubled.\nfn twice(x: f32[...S]) = 2 * x\nexport fn f(x: f32[4]) = ";

@@ -9,7 +9,7 @@ import * as errors from "../errors.ts";
 import { bindLet } from "../expression/bodies.ts";
 import { int, kindText } from "../values.ts";
 import { type Block, type DatasetState, trainingCount } from "./dataset.ts";
-import { declareField } from "./field.ts";
+import { declareField, declareLoaded, readsFiles } from "./field.ts";
 
 export function declareData(self: Interpreter, item: ast.Data, scope: Scope, attempt: Attempt): DatasetState {
   const name = item.name.text;
@@ -21,6 +21,7 @@ export function declareData(self: Interpreter, item: ast.Data, scope: Scope, att
     rows,
     row,
     scope: new Scope(scope),
+    formulas: new Map(),
     columns: new Map(),
     fields: [],
     holdouts: [],
@@ -79,7 +80,7 @@ function declareStatement(s: ast.DataStatement, block: Block, ctx: Context): voi
     case "holdout":
       return declareHoldout(s, block, ctx);
     case "let":
-      return bindLet(s, block.scope, ctx);
+      return readsFiles(s.value, block) ? declareLoaded(s, block, ctx) : bindLet(s, block.scope, ctx);
     case "setting": {
       if (s.name.text !== "rows")
         throw errors.unknownName(s.name.span, s.name.text, ["rows"], { kind: "setting", place: "of a data block" });

@@ -1,4 +1,5 @@
 // Data blocks while a program is elaborated: columns as sources, fields as formulas of one row.
+import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import type { Dim, DType, Node, Range, Shape, Source } from "../../graph/types.ts";
 import type { Scope } from "../context.ts";
@@ -41,6 +42,8 @@ export interface Block {
   readonly rows: Dim;
   readonly row: Source;
   readonly scope: Scope;
+  /** Formulas with loaders that a `let` without a type has named: they stand for themselves in the fields that use them, whose types say what is read. */
+  readonly formulas: Map<string, ast.Expr>;
   readonly columns: Map<string, Column>;
   readonly fields: FieldState[];
   readonly holdouts: HoldoutState[];

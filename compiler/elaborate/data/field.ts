@@ -1,5 +1,5 @@
 // Fields of a data block: a formula of one row, in which columns stand where loaders are called, and its type.
-import type * as ast from "../../../grammar/ast.ts";
+import * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { compute, reshape, sameShape, topological } from "../../graph/node.ts";
 import { constantOf } from "../../graph/scalar.ts";
@@ -38,6 +38,26 @@ export function declareField(s: ast.Field, block: Block, ctx: Context): void {
   });
   // a field computed from this one is data as well: no gradient goes from one to the other
   block.scope.bind(name, tensor(stopGradient(safe)), s.name.span);
+}
+/** Does a loader stand in it, or a name for a formula with one? */
+export const readsFiles = (e: ast.Expr, { formulas }: Block): boolean =>
+  [e, ...ast.below(e)].some((x) => ast.isExpression(x) && (isLoader(x) || (x.kind === "name" && formulas.has(x.text))));
+/** A `let` that reads files: with a type a column like a field's, which nothing outside of the block sees; without one a name for its formula. */
+export function declareLoaded(s: ast.Let, block: Block, ctx: Context): void {
+  const [name] = s.names;
+  if (!name || s.tuple) throw errors.needed(s.value.span, "tensor", "a loader's value");
+  if (!s.type) {
+    block.scope.bind(name.text, { kind: "lazy", force: () => evaluate(s.value, block.scope, ctx) }, name.span);
+    block.formulas.set(name.text, s.value);
+    return;
+  }
+  const field = { kind: "field", name, type: s.type, value: s.value, span: s.span } as const;
+  const declared = declaredType(field, block.scope, ctx);
+  const node = fieldFormula(field, declared, block, ctx);
+  checkFormula(field, node, declared);
+  if (declared.range && !isProved(field, node, declared.type, declared.range))
+    throw errors.unprovedLet(s.value.span, name.text);
+  block.scope.bind(name.text, tensor(stopGradient(node)), name.span);
 }
 function declaredType({ type }: ast.Field, scope: Scope, ctx: Context): Declared {
   if (type.kind !== "tensor_type") throw errors.needed(type.span, "tensorType", typeSource(type));
@@ -85,7 +105,9 @@ function isProved(s: ast.Field, node: Node, type: ast.TensorType, range: Bounds)
 /** The value of one row. */
 function fieldFormula(s: ast.Field, declared: Declared, block: Block, ctx: Context): Node {
   const { dtype, shape, range } = declared;
-  const isBare = isLoader(s.value); // a loader alone: the declared range is the column's own
+  const { formulas } = block;
+  const named = s.value.kind === "name" ? formulas.get(s.value.text) : undefined;
+  const isBare = isLoader(named ?? s.value); // a loader alone: the declared range is the column's own
   let count = 0;
   const columnName = (): string => `${block.name}.${s.name.text}${count++ ? `.${count}` : ""}`;
   if (s.value.kind === "list" && s.value.elements.length && isRows(s.value, shape.length)) {
@@ -99,7 +121,7 @@ function fieldFormula(s: ast.Field, declared: Declared, block: Block, ctx: Conte
     const own = isBare ? range : undefined;
     return tensor(addColumn(columnName(), loader, shapeOfLoader(loader, shape, span), dtype, own, span, block));
   };
-  const v = loaded(evaluateField(s.value, shape, block.scope, ctx, loaded), s.value.span);
+  const v = loaded(evaluateField(s.value, shape, block, ctx, loaded), s.value.span);
   const node = isPlain(v)
     ? compute([], undefined, plainScalar(v, dtype, s.value.span))
     : asTensor(v, s.value.span, dtype);
@@ -149,7 +171,7 @@ const isLoader = (e: ast.Expr): boolean =>
 function evaluateField(
   e: ast.Expr,
   shape: readonly number[],
-  scope: Scope,
+  { scope, formulas }: Block,
   ctx: Context,
   loaded: (v: Value, span: Span) => Value,
 ): Value {
@@ -159,6 +181,8 @@ function evaluateField(
   let n = 0;
   const rewrite = (x: ast.Expr): ast.Expr => {
     switch (x.kind) {
+      case "name":
+        return formulas.has(x.text) ? rewrite(formulas.get(x.text)!) : x;
       case "call": {
         if (!isLoader(x))
           return { ...x, callee: rewrite(x.callee), args: x.args.map((a) => ({ ...a, value: rewrite(a.value) })) };

@@ -22,6 +22,11 @@ export const tooManyArguments = (span: Span, name: string, takes: number, count:
   wrong(span, name, `takes ${counted(takes, "argument")}, ${given(count)}`, { signature });
 export const givenTwice = (span: Span, name: string, parameter: string, signature: string): Fault =>
   wrong(span, name, `is given \`${parameter}\` twice`, { signature });
+export const onlyByName = (span: Span, name: string, parameter: string, signature: string): Fault =>
+  wrong(span, name, `takes \`${parameter}\` by name`, {
+    signature,
+    hint: `write \`${parameter}: ${short(span, "...")}\``,
+  });
 export const notGiven = (span: Span, name: string, parameter: string, signature: string): Fault =>
   wrong(span, name, `needs \`${parameter}\`, which is not given`, { signature });
 export const optimizerParameters = (span: Span, name: string, count: number): Fault =>

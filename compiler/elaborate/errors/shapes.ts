@@ -220,6 +220,10 @@ export const fieldOutsideOfRange = (span: Span, field: string, got: string, want
       : "change the value, or declare the range that the values have",
     declared && { span: declared, text: "declared here" },
   );
+export const unprovedLet = (span: Span, name: string): Fault =>
+  error("DLM2010", span, `that ${name} lies in its range is to be checked in every row`, {
+    hint: `write \`field ${name}: …\`: fields are checked as they are read`,
+  });
 export const nextOutOfRange = (span: Span, name: string, got: string, low: number, end: number, label?: Label): Fault =>
   error("DLM2010", span, `the next value of ${name} may be ${got}, but must lie in ${low}..${end}`, {
     ...(label ? { labels: [label] } : {}),

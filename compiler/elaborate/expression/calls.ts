@@ -76,7 +76,7 @@ function bindOptimizer(
   ctx: Context,
 ): Value {
   const d = callee.declaration;
-  const bound = within(span, d.name.text, () => bindParameters(d.name.text, d.hyper, args, callee.scope, span, ctx));
+  const bound = within(span, d.name.text, () => bindParameters(d, d.hyper, args, callee.scope, span, ctx));
   const value: OptimizerValue = { declaration: d, scope: bound.scope, name: d.name.text };
   return { kind: "optimizers", chain: [value] };
 }
@@ -113,7 +113,7 @@ export function applyFunction(
   try {
     const origin = callOrigin(d.kind, d.name.text, undefined, written);
     return inCall(origin, span, () => {
-      const bound = bindParameters(d.name.text, d.params, args, callee.scope, span, ctx);
+      const bound = bindParameters(d, d.params, args, callee.scope, span, ctx);
       const keeper = d.kind === "fn" ? keeperOf(d, written, bound.scope, ctx) : undefined;
       const kept = keeper ? { instance: keeper, stackPosition: "" } : {};
       const value = runBody(

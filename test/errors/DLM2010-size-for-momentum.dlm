@@ -1,0 +1,6 @@
+model a(x: f32[B, 8, 8, 64]) = x |> BatchNorm2d(64)
+export fn a_of(x: f32[B, 8, 8, 64]) = a(x)
+model b(x: f32[B, 8, 8, 64]) = x |> LayerNorm(64)
+export fn b_of(x: f32[B, 8, 8, 64]) = b(x)
+model c(x: f32[B, 64]) = x |> Dropout(p: 1.5) |> Linear(2)
+export fn c_of(x: f32[B, 64]) = c(x)
