@@ -350,7 +350,9 @@ test("dlm runs: a table, one a line as JSON; nothing there is told", async () =>
   expect(status).toBe(0);
   expect(out).toMatch(/^run +state +steps +time +settings +last measured\n/);
   expect(out).toMatch(
-    new RegExp(`\n${run.slice(5)} +finished +100 +00:0\\d +batch=24 epochs=20 seed=5 +test: loss 0\\.\\d+ {2}acc [01]\\.\\d+\n`),
+    new RegExp(
+      `\n${run.slice(5)} +finished +100 +00:0\\d +batch=24 epochs=20 seed=5 +test: loss 0\\.\\d+ {2}acc [01]\\.\\d+\n`,
+    ),
   );
   expect(await dlm(["runs", "--runs", "nowhere"])).toEqual({
     status: 0,
