@@ -26,6 +26,7 @@ import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";
 import { rowwiseUnits } from "./programs/rowwise.ts";
 import { layoutOf, storageOf } from "./programs/layout.ts";
 import { lowerUnits, type LoweredModel } from "./programs/lower.ts";
+import { sortedUnits } from "./programs/sorted.ts";
 import { narrowed, simplified, unitsOf, type Unit } from "./programs/units.ts";
 import { version } from "./version.ts";
 
@@ -51,6 +52,12 @@ export const phases: readonly Phase[] = [
     name: "simplify",
     reads: ["program"],
     run: ({ program }) => ({ units: simplified(unitsOf(program)) }),
+    verify: verifyUnits,
+  }),
+  phase({
+    name: "sort", // sums whose places are data
+    reads: ["units"],
+    run: ({ units, target }) => ({ units: sortedUnits(units, target) }),
     verify: verifyUnits,
   }),
   phase({
