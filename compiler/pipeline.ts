@@ -21,6 +21,7 @@ import { fusedParts, scheduleParts } from "./print/kernels.ts";
 import { memoryParts, planParts, wgslParts } from "./print/plan.ts";
 import { programParts } from "./print/program.ts";
 import type { Part } from "./print/part.ts";
+import { batchUnits } from "./programs/batch.ts";
 import { flattenUnits, type FlatModel } from "./programs/flatten.ts";
 import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";
 import { rowwiseUnits } from "./programs/rowwise.ts";
@@ -88,6 +89,11 @@ export const phases: readonly Phase[] = [
     name: "rowwise", // loops that are one launch
     reads: ["flat", "fused"],
     run: ({ flat, fused, target }) => ({ fused: rowwiseUnits(fused, flat.views, target) }),
+  }),
+  phase({
+    name: "batch", // equal kernels that wait for none of each other
+    reads: ["flat", "fused", "layout"],
+    run: ({ flat, fused, layout, target }) => ({ fused: batchUnits(fused, flat.views, layout, target) }),
   }),
   phase({
     name: "lower", // each kernel by the cheapest of its schedules

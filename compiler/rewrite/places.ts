@@ -11,7 +11,9 @@ import {
   isCall,
   isGuarded,
   isub,
+  inRange,
   inRangeAlone,
+  isLiteral,
   linear,
   literal,
   mul,
@@ -147,6 +149,7 @@ function readsData(e: Scalar): boolean {
   visit(e, (x) => void (found ||= x.kind === "load"));
   return found;
 }
+const isZero = (e: Scalar): boolean => isLiteral(e, 0) || constantOf(e) === 0;
 /** The body as a value under guards, of which one is wanted: through products and pointwise nodes, such as one-hots. */
 function openGuard(
   e: Scalar,
@@ -163,6 +166,10 @@ function openGuard(
     }
     const inner = below(e.then);
     return inner && { guards: [...conjuncts(e.condition), ...inner.guards], value: inner.value };
+  }
+  if (e.kind === "load" && e.outside && isZero(e.outside)) {
+    const inside = inRange(e.tensor, e.indices);
+    if (wanted(inside)) return { guards: conjuncts(inside), value: e };
   }
   if (isCall(e, "bool_to_i32") && wanted(e.operands[0]!))
     return { guards: conjuncts(e.operands[0]!), value: integer(1) };

@@ -2,12 +2,13 @@
 // where the price chooses; and what a step costs then.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { targets, type Target } from "../../compiler/kernel/target.ts";
+import { targetOf } from "../../compiler/cli/device.ts";
 import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import { verify } from "../../compiler/graph/verify.ts";
 import { sortSums } from "../../compiler/programs/sorted.ts";
 import { simplify } from "../../compiler/rewrite/simplify.ts";
 import { programOf } from "../graph/programs.ts";
+import { testDevice } from "../device.ts";
 import { made, withModel } from "../model.ts";
 import { stagesOf } from "../plans/check.ts";
 import { drawn } from "../rewrite/compare.ts";
@@ -79,4 +80,77 @@ describe("on the evaluator", () => {
     const { program } = programOf(text).exports[0]!;
     verify(sortSums(simplify(program), () => true));
   });
+  test("random gathers and sums at random places", () => {
+    let count = 0;
+    fc.assert(
+      fc.property(programText, fc.integer({ min: 1, max: 1000 }), (text, seed) => void (count += checkSorted(text, seed))),
+      { numRuns: 60, seed: 15 },
+    );
+    expect(count).toBeGreaterThan(40);
+  });
 });
+
+const onDevice: readonly (readonly [name: string, text: string])[] = [
+  ["rows, some of them outside", "export fn f(t: f32[20000, 4], i: i32[600] in 0..25000, w: f32[600, 4]) = grad(sum((for k, d: t[i[k], d] ?? 0) * w), wrt: t)"],
+  ["most in few rows of a batch", "export fn f(t: f32[2, 40000, 2], i: i32[2, 1500] in 0..20, w: f32[2, 1500, 2]) = grad(sum((for b, k, d: t[b, i[b, k] * i[b, k], d]) * w), wrt: t)"],
+  ["integers and counts", "export fn f(i: i32[1000] in 0..20000, v: i32[1000] in 0..99) = (for c in 0..20000: sum over n: where(i[n] == c, v[n], 0), bincount(i, 20000))"],
+  ["in a loop", "export fn f(t: f32[30000], i: i32[3, 700] in 0..30000, w: f32[700]) = fold (s in 0..3; y = t) { next y = y - grad(sum(for k in 0..700: y[i[s, k]] * y[i[s, k]] * w[k]), wrt: y) }"],
+];
+describe("on the device", () => {
+  test.each(onDevice)("%s", async (_, text) => {
+    const { facts } = await testDevice();
+    const target = targetOf(facts);
+    const model = made(text, { target });
+    expect(stagesOf(text, { target })("fused")).toContain("starts");
+    for (const e of model.program.exports) {
+      const values = drawn(e.program, 3);
+      const want = evaluate(e.program, values).outputs;
+      const inputs = e.inputs.map((x) => [x.name, { shape: x.source.shape as readonly number[], data: values.get(x.source)! }]);
+      const runs = await withModel(model, async (m) => [await m.run(e.name, Object.fromEntries(inputs)), await m.run(e.name, Object.fromEntries(inputs))]);
+      for (const [name, expected] of want) {
+        const [got, again] = runs.map((r) => Array.from(r[name]!.data, Number));
+        expect(again).toEqual(got);
+        const scale = expected.reduce((m, v) => Math.max(m, Math.abs(v)), 1);
+        expected.forEach((v, k) => expect(Math.abs(v - got![k]!), `${name}[${k}]`).toBeLessThanOrEqual(1e-5 * scale));
+      }
+    }
+  });
+});
+
+/** One to three axes of updates, one to three of a tensor, places that are data, affine in them, shifted, outside, in windows; values of any of these. */
+const programText = fc
+  .record({
+    updates: fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 3 }),
+    tensor: fc.array(fc.record({ n: fc.integer({ min: 1, max: 6 }), of: fc.constantFrom("data", "shifted", "own", "sum", "window") }), { minLength: 1, maxLength: 3 }),
+    guard: fc.constantFrom("", "pad", "order", "length"),
+    value: fc.constantFrom("w", "square", "constant", "axis"),
+    form: fc.constantFrom("gradient", "second", "sum", "integer"),
+  })
+  .map(({ updates, tensor, guard, value, form }) => {
+    const u = updates.map((n, a) => ({ name: "abc"[a]!, n }));
+    const ids = u.map((v) => v.name).join(", ");
+    const shape = u.map((v) => v.n).join(", ");
+    const p = tensor.map((t, a) => ({ ...t, name: "pqr"[a]!, read: `i${a}[${ids}]` }));
+    const at = p.map((t): string => {
+      const first = u[0]!;
+      if (t.of === "own" && first.n <= t.n) return first.name;
+      if (t.of === "shifted") return `${t.read} - 1`;
+      if (t.of === "sum") return `${t.read} + ${first.name}`;
+      if (t.of === "window") return `${t.read} - ${u.at(-1)!.name}`;
+      return t.read;
+    });
+    const inputs = p.map((t, a) => `i${a}: i32[${shape}] in 0..${t.n + 1}`).join(", ");
+    const where = { "": "true", pad: `i0[${ids}] != 1`, order: `${u.at(-1)!.name} <= ${u[0]!.name}`, length: `${u.at(-1)!.name} < i0[${ids}]` }[guard];
+    const axes = u.map((v) => `${v.name} in 0..${v.n}`).join(", ");
+    const signature = `t: f32[${p.map((t) => t.n).join(", ")}], w: f32[${shape}], v: i32[${shape}] in 0..9, ${inputs}`;
+    const read = `(t[${at.join(", ")}] ?? 0)`;
+    const one = { w: `w[${ids}]`, square: `w[${ids}] * ${read}`, constant: "2", axis: `w[${ids}] * f32(${u[0]!.name})` }[value];
+    if (form === "gradient" || form === "second") {
+      const loss = (power: string): string => `sum(for ${axes}: where(${where}, ${power} * ${one}, 0))`;
+      const first = `grad(${loss(form === "second" ? `${read} * ${read}` : read)}, wrt: t)`;
+      return `export fn f(${signature}) = ${form === "second" ? `grad(sum(${first} * ${first}), wrt: t)` : first}`;
+    }
+    const hits = p.map((t, a) => `${t.name} == ${at[a]}`).join(" and ");
+    const what = form === "integer" ? `v[${ids}]` : value === "square" ? `w[${ids}] * t[${p.map((t) => t.name).join(", ")}]` : one;
+    return `export fn f(${signature}) = for ${p.map((t) => `${t.name} in 0..${t.n}`).join(", ")}: sum over ${axes}: where(${hits} and ${where}, ${what}, 0)`;
+  });
