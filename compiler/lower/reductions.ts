@@ -575,7 +575,8 @@ export class Reductions extends Tile {
       if ((k !== 1 && k !== -1) || (k === 1 && last.tile > 1)) continue;
       if (inner.some((a) => a !== last && g.operand.variables.has(a.variable))) continue;
       const isPlain = terms.every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
-      if (!isPlain && !this.isKnownBefore(terms.map(([atom]) => atom).filter((atom) => atom !== last.variable))) continue;
+      if (!isPlain && !this.isKnownBefore(terms.map(([atom]) => atom).filter((atom) => atom !== last.variable)))
+        continue;
       // k v + rest >= 0, at the point of the tile that asks for most: axes are at their first elements here
       let rest = values.formOf(
         linear([

@@ -35,12 +35,7 @@ interface Member {
   readonly step: KernelStep;
   readonly tensors: readonly Node[]; // by their places in the specification
 }
-function batched(
-  kernels: KernelGraph,
-  views: ReadonlyMap<Node, View>,
-  layout: Layout,
-  target: Target,
-): KernelGraph {
+function batched(kernels: KernelGraph, views: ReadonlyMap<Node, View>, layout: Layout, target: Target): KernelGraph {
   const joined = new Map(kernels.joined);
   const outputs = new Set(kernels.outputs.map((o) => o.memory));
   let steps = kernels.steps;
@@ -77,7 +72,9 @@ function runsOf(steps: readonly Step[], alike: readonly Member[]): readonly Memb
       run &&
       steps
         .slice(from + 1, to + 1)
-        .every((s) => run.every((r) => r.step === s || steps.indexOf(r.step) > steps.indexOf(s) || !depends(r.step, s)));
+        .every((s) =>
+          run.every((r) => r.step === s || steps.indexOf(r.step) > steps.indexOf(s) || !depends(r.step, s)),
+        );
     if (isFree) run.push(m);
     else {
       runs.push([m]);
@@ -107,7 +104,9 @@ interface Batch {
 function batch(run: readonly Member[], around: Surroundings): Batch | undefined {
   const { views, target } = around;
   // in the order of the flat buffers, if they have places there
-  const flat = run[0]!.tensors.findIndex((_, t) => new Set(run.map((m) => m.tensors[t])).size > 1 && views.has(run[0]!.tensors[t]!));
+  const flat = run[0]!.tensors.findIndex(
+    (_, t) => new Set(run.map((m) => m.tensors[t])).size > 1 && views.has(run[0]!.tensors[t]!),
+  );
   const offsetOf = (m: Member): number => views.get(m.tensors[flat]!)?.offset ?? 0;
   const sorted = flat < 0 ? run : [...run].sort((a, b) => offsetOf(a) - offsetOf(b));
   const { spec } = sorted[0]!.step;
@@ -125,7 +124,14 @@ function batch(run: readonly Member[], around: Surroundings): Batch | undefined 
       const grain = bindingAlignment / elements[first.dtype].bytes;
       const stride = Math.ceil(sizeOf(first) / grain) * grain;
       const shape = [stride * own.length];
-      const memory = source({ role: "scratch", path: "layers", shape, dtype: first.dtype, label: "layers", range: first.range });
+      const memory = source({
+        role: "scratch",
+        path: "layers",
+        shape,
+        dtype: first.dtype,
+        label: "layers",
+        range: first.range,
+      });
       at = own.map((_, k) => ({ memory, offset: k * stride }));
       own.forEach((x, k) => joined.set(x, at[k]!));
       bytes += shape[0]! * elements[first.dtype].bytes;

@@ -82,7 +82,10 @@ function ofSum(x: Compute): Found | undefined {
     return undefined;
   const output = x.shape.map((n, i) => axis(i, n));
   const over = x.reduction.extents.map((n, i) => axis(x.shape.length + i, n));
-  const opened = openGuard(x.body, (c) => placeOf(c, output, over) !== undefined || boundOf(c, output, over) !== undefined);
+  const opened = openGuard(
+    x.body,
+    (c) => placeOf(c, output, over) !== undefined || boundOf(c, output, over) !== undefined,
+  );
   if (!opened) return undefined;
   const places: Place[] = [];
   const guards: Scalar[] = [];

@@ -153,7 +153,10 @@ function orderOf(s: PlacedSum, meta: Meta): Order {
   const own = read(sorted, g, most);
   const ahead = countOf(from, (e) => first(read(sorted, e, most), own));
   const ranks = summed(b, ahead, "rank", updates - 1);
-  const there = iadd(from, countOf(from, (e) => less(read(ranks, e, most), g)));
+  const there = iadd(
+    from,
+    countOf(from, (e) => less(read(ranks, e, most), g)),
+  );
   const isIn = and(less(there, iadd(from, block)), equal(read(ranks, there, -1), g));
   return { elements: summed(b, when(isIn, read(sorted, there, most)), "order", last), before, update };
 }

@@ -104,7 +104,8 @@ function stretchOf(n: Numbering, group: readonly Stage[]): Pick<Part, "stretch">
     const own = terms.find(([atom]) => atom === last)?.[1];
     const data = terms.filter(([atom]) => atom.kind !== "variable");
     const [bound, k] = data[0] ?? [];
-    if (own && data.length === 1 && bound?.kind === "load" && k === -own && !bound.variables.has(last)) bounds.push(bound);
+    if (own && data.length === 1 && bound?.kind === "load" && k === -own && !bound.variables.has(last))
+      bounds.push(bound);
   }
   const [from, to] = bounds;
   if (!from || !to || from.tensor !== to.tensor) return {};

@@ -134,7 +134,8 @@ function loopsOf({ over, stretch }: Part, p: Placed): Loops {
   for (const a of over) {
     const step = p.tile[a]! * p.threads[a]!;
     if (p.extent[a]! <= step) continue;
-    const isCut = stretch && a === last && step === 1 && !p.staged && !p.share.length && stretch.axes.every((b) => p.tile[b] === 1);
+    const isCut =
+      stretch && a === last && step === 1 && !p.staged && !p.share.length && stretch.axes.every((b) => p.tile[b] === 1);
     steps *= Math.ceil(p.extent[a]! / step) * (isCut ? stretch.share : 1);
     axes.push(a);
     trips.push(steps);
