@@ -169,6 +169,6 @@ function batch(run: readonly Member[], around: Surroundings): Batch | undefined 
     joined,
   };
 }
-const mostOfPrice = 0.9; // of the launches one by one
+const mostOfPrice = 0.75; // of the launches one by one: less is within what a price is wrong by
 const mostJoined = 2 ** 24; // bytes of tensors that live until all of them are there
 const sizeOf = (x: Node): number => baseOf(x).shape.reduce<number>((p, n) => p * (n as number), 1);

@@ -19,15 +19,18 @@ import type { Unit } from "./units.ts";
 export const sortedUnits = (units: readonly Unit[], target: Target): readonly Unit[] =>
   units.map((u) => (isRunOnce(u) ? u : { ...u, graph: sortSums(u.graph, byPrice(target)) }));
 
-/** Is sorting worth it? `orders`: those that sums before have. */
-type Worth = (x: Node, sum: PlacedSum, sorted: SortedSum, orders: ReadonlySet<Node>) => boolean;
-export function sortSums(program: GraphProgram, isWorth: Worth): GraphProgram {
+/** Is it worth sorting? `orders`: those that sums before have. */
+interface Worth {
+  readonly mayBe: (x: Node, sum: PlacedSum) => boolean; // before anything is made of it
+  readonly is: (x: Node, sum: PlacedSum, sorted: SortedSum, orders: ReadonlySet<Node>) => boolean;
+}
+export function sortSums(program: GraphProgram, worth: Worth): GraphProgram {
   if (!topological(rootsOf(program)).some(mayBePlaced)) return program;
   const orders = new Set<Node>();
   const sorted = (x: Node): Node => {
     const sum = mayBePlaced(x) ? placedSum(x) : undefined;
-    const made = sum && sortedSum(sum, metaOf(x));
-    if (!made || !isWorth(x, sum, made, orders)) return x;
+    const made = sum && worth.mayBe(x, sum) ? sortedSum(sum, metaOf(x)) : undefined;
+    if (!sum || !made || !worth.is(x, sum, made, orders)) return x;
     orders.add(made.order);
     return made.node;
   };
@@ -36,18 +39,17 @@ export function sortSums(program: GraphProgram, isWorth: Worth): GraphProgram {
   return withinProgram(program, () => mapProgram(program, swap));
 }
 const metaOf = (x: Node): Meta => ({ span: x.span, label: x.label, range: x.range });
-const byPrice =
-  (target: Target): Worth =>
-  (x, sum, { order }, orders) => {
-    const steps = stepsOf(x, sum);
-    if (stepsNs(steps, target) < leastLaunches * target.launchNs) return false;
+const byPrice = (target: Target): Worth => ({
+  mayBe: (x, sum) => stepsNs(stepsOf(x, sum), target) >= leastLaunches * target.launchNs,
+  is: (x, sum, { order }, orders) => {
     // the same over tensors that lie in memory
     const alone = standing(sum);
     const made = sortedSum(alone, metaOf(x));
     if (!made) return false;
     const sorted = priceOf([made.node], target) - (orders.has(order) ? priceOf([made.order], target) : 0);
     return sorted < mostSorted * priceOf([searchedSum(alone, metaOf(x))], target);
-  };
+  },
+});
 const leastLaunches = 4; // that a search must take for a price to be asked
 const mostSorted = 0.8; // of the price of the search: more launches must pay
 /** Comparisons with additions of a search. */

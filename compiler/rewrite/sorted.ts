@@ -1,6 +1,6 @@
 // Sums by places that are data, in sorted order: the updates are sorted once by where they go (stably, so that the order of every sum is fixed), and each
-// place sums its stretch of them. Everything is an ordinary node: ranks in blocks, merges of sorted runs by binary search, a search for the ends of every
-// stretch, a sum under two bounds, which is a loop over the stretch alone. In: a placed sum. Out: the node that takes its place.
+// place sums its stretch of them. Everything is an ordinary node: ranks within blocks by comparison and among blocks by binary search, a search for the ends
+// of every stretch, a sum under two bounds, which is a loop over the stretch alone. In: a placed sum. Out: the node that takes its place.
 import { compute, elementCount, indicesOf } from "../graph/node.ts";
 import {
   and,
@@ -186,7 +186,7 @@ export interface SortedSum {
 /** The sum, every place's terms in the order of the updates. */
 export function sortedSum(s: PlacedSum, meta: Meta): SortedSum | undefined {
   const { updates, places } = sizesOf(s);
-  if (places >= most || updates >= most) return undefined;
+  if (places >= most || updates >= most || updates < 2) return undefined;
   const place = meta.span ? { span: meta.span } : {};
   const order = orderOf(s, place);
   const made = (node: Node): SortedSum => ({ node, order: order.elements });

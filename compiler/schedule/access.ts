@@ -136,12 +136,18 @@ function accessOf(n: Numbering, shape: Shape, indices: readonly Integer[], guard
         regular = false;
       }
   }
-  const dims = indices.map((e) =>
-    termsOf(e).flatMap(([atom, k]): (readonly [number, number])[] => {
+  // what data makes of several axes is no window: neighbours share nothing
+  const dims = indices.flatMap((e): (readonly (readonly [number, number])[])[] => {
+    const regular: [number, number][] = [];
+    const data: [number, number][][] = [];
+    for (const [atom, k] of termsOf(e)) {
       const own = n.numberOf.get(atom);
-      return own !== undefined ? [[own, k]] : axesOf(n, [atom]).map((a) => [a, 1]);
-    }),
-  );
+      if (own !== undefined) regular.push([own, k]);
+      else if (holdsLoad(atom)) data.push(...axesOf(n, [atom]).map((a): [number, number][] => [[a, 1]]));
+      else regular.push(...axesOf(n, [atom]).map((a): [number, number] => [a, 1]));
+    }
+    return [regular, ...data];
+  });
   const isWindowed = (a: number): boolean => dims.some((dim) => dim.length > 1 && dim.some(([b]) => a === b));
   const wide = Array.from(
     stride,
@@ -189,6 +195,12 @@ function workOf(n: Numbering, roots: readonly Scalar[]): Work[] {
   });
 }
 const isPlain = (e: Integer): boolean => termsOf(e).every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
+const containsLoad = new WeakMap<Scalar, boolean>();
+function holdsLoad(e: Scalar): boolean {
+  let found = containsLoad.get(e);
+  if (found === undefined) containsLoad.set(e, (found = e.kind === "load" || operandsOf(e).some(holdsLoad)));
+  return found;
+}
 const containsLocal = new WeakMap<Scalar, boolean>();
 function holdsLocal(e: Scalar): boolean {
   let found = containsLocal.get(e);
