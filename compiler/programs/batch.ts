@@ -1,7 +1,7 @@
 // Kernels that differ only in their tensors and do not wait for one another (the weight gradients of equal layers, the nets of an ensemble) as one launch with
 // one more axis, where that is cheaper. What they read and write lies at one distance: tensors of the unit alone are put into one buffer for it.
 // In: units with their kernels. Out: the same with fewer.
-import { baseOf, source } from "../graph/node.ts";
+import { baseOf, elementCount, source } from "../graph/node.ts";
 import { iadd, imul, variable } from "../graph/scalar.ts";
 import type { Node } from "../graph/types.ts";
 import type { KernelGraph, KernelStep, Step, View } from "../kernel/graph.ts";
@@ -31,6 +31,10 @@ export function batchUnits(
     return { ...u, kernels: batched(u.kernels, views, layout, target) };
   });
 }
+interface Place {
+  readonly memory: Node;
+  readonly offset: number; // elements
+}
 interface Member {
   readonly step: KernelStep;
   readonly tensors: readonly Node[]; // by their places in the specification
@@ -38,13 +42,16 @@ interface Member {
 function batched(kernels: KernelGraph, views: ReadonlyMap<Node, View>, layout: Layout, target: Target): KernelGraph {
   const joined = new Map(kernels.joined);
   const outputs = new Set(kernels.outputs.map((o) => o.memory));
+  const touched = new Map<Step, Touched>(); // of those that are made
+  const placeOf = (x: Node): Place => views.get(x) ?? joined.get(x) ?? { memory: x, offset: 0 };
   let steps = kernels.steps;
   for (const alike of alikeIn(steps, layout))
-    for (const run of runsOf(steps, alike)) {
+    for (const run of runsOf(steps, alike, touched, placeOf)) {
       const made = batch(run, { views, joined, outputs, target });
       if (!made) continue;
       for (const [x, v] of made.joined) joined.set(x, v);
-      const members = new Set<Step>(made.members);
+      touched.set(made.step, unionOf(run.map((m) => m.step)));
+      const members = new Set<Step>(run.map((m) => m.step));
       const last = steps.findLastIndex((s) => members.has(s));
       steps = steps.flatMap((s, k) => (k === last ? [made.step] : members.has(s) ? [] : [s]));
     }
@@ -52,42 +59,96 @@ function batched(kernels: KernelGraph, views: ReadonlyMap<Node, View>, layout: L
 }
 /** Kernels of one formula, in their order. */
 function alikeIn(steps: readonly Step[], layout: Layout): readonly Member[][] {
-  const found = new Map<string, Member[]>();
-  for (const step of steps) {
-    if (step.kind !== "kernel" || movesOf(step.spec)) continue;
-    const { key, tensors, scans } = specKey(step.spec, layout);
-    if (scans.length || tensors.some((x) => x.shape.some((n) => typeof n !== "number"))) continue;
-    found.set(key, [...(found.get(key) ?? []), { step, tensors }]);
-  }
-  return [...found.values()].filter((list) => list.length > 1);
+  const likely = grouped(
+    steps.filter((s): s is KernelStep => s.kind === "kernel" && !movesOf(s.spec)),
+    ({ spec: { axes, stages, stores } }) =>
+      [axes, ...stages.map((x) => x.over), ...stores.map((x) => x.over)]
+        .map((list) => list.map((v) => (typeof v.extent === "number" ? v.extent : "?")).join())
+        .join("|"),
+  );
+  return likely.flatMap((list) => {
+    const members = list.flatMap((step): (Member & { readonly key: string })[] => {
+      const { key, tensors, scans } = specKey(step.spec, layout);
+      const isKnown = !scans.length && tensors.every((x) => x.shape.every((n) => typeof n === "number"));
+      return isKnown ? [{ step, tensors, key }] : [];
+    });
+    return grouped(members, (m) => m.key);
+  });
 }
+/** Those that have a key in common with others. */
+function grouped<T>(list: readonly T[], keyOf: (x: T) => string): T[][] {
+  const found = new Map<string, T[]>();
+  for (const x of list) {
+    const key = keyOf(x);
+    const own = found.get(key);
+    if (own) own.push(x);
+    else found.set(key, [x]);
+  }
+  return [...found.values()].filter((own) => own.length > 1);
+}
+type Touched = Pick<KernelStep, "reads" | "writes">;
+const unionOf = (steps: readonly Touched[]): Touched => ({
+  reads: new Set(steps.flatMap((s) => [...s.reads])),
+  writes: new Set(steps.flatMap((s) => [...s.writes])),
+});
 /** Those of them that may all run where the last does: nothing between needs what they write, or writes what they read. */
-function runsOf(steps: readonly Step[], alike: readonly Member[]): readonly Member[][] {
+function runsOf(
+  steps: readonly Step[],
+  alike: readonly Member[],
+  touched: ReadonlyMap<Step, Touched>,
+  placeOf: (x: Node) => Place,
+): readonly Member[][] {
   const runs: Member[][] = [];
-  let from = 0;
-  for (const m of alike) {
-    const to = steps.indexOf(m.step);
-    const run = runs.at(-1);
-    const isFree =
-      run &&
-      steps
-        .slice(from + 1, to + 1)
-        .every((s) =>
-          run.every((r) => r.step === s || steps.indexOf(r.step) > steps.indexOf(s) || !depends(r.step, s)),
-        );
-    if (isFree) run.push(m);
-    else {
-      runs.push([m]);
-      from = to;
+  const members = new Map<Step, Member>(alike.map((m) => [m.step, m]));
+  let reads = new Stretches(placeOf);
+  let writes = new Stretches(placeOf);
+  for (const s of steps) {
+    const { reads: read, writes: written } = touched.get(s) ?? s;
+    const member = members.get(s);
+    let run = runs.at(-1);
+    if (run && (writes.meet(read) || writes.meet(written) || reads.meet(written))) run = undefined;
+    if (!run) {
+      // what began before does not go on
+      [reads, writes] = [new Stretches(placeOf), new Stretches(placeOf)];
+      if (runs.at(-1)?.length !== 0) runs.push([]);
+      run = runs.at(-1)!;
     }
+    if (!member) continue;
+    run.push(member);
+    reads.add(read);
+    writes.add(written);
   }
   return runs.filter((run) => run.length > 1);
 }
-/** Must b stay behind a? */
-function depends(a: Step, b: Step): boolean {
-  for (const x of a.writes) if (b.reads.has(x) || b.writes.has(x)) return true;
-  for (const x of b.writes) if (a.reads.has(x)) return true;
-  return false;
+/** Stretches of memory. */
+class Stretches {
+  private readonly placeOf: (x: Node) => Place;
+  private readonly known = new Map<Node, (readonly [from: number, to: number])[]>();
+  constructor(placeOf: (x: Node) => Place) {
+    this.placeOf = placeOf;
+  }
+  add(nodes: ReadonlySet<Node>): void {
+    for (const x of nodes) {
+      const { memory } = this.placeOf(x);
+      const own = this.known.get(memory);
+      if (own) own.push(this.of(x));
+      else this.known.set(memory, [this.of(x)]);
+    }
+  }
+  meet(nodes: ReadonlySet<Node>): boolean {
+    for (const x of nodes) {
+      const own = this.known.get(this.placeOf(x).memory);
+      if (!own) continue;
+      const [from, to] = this.of(x);
+      if (own.some(([a, b]) => a < to && from < b)) return true;
+    }
+    return false;
+  }
+  private of(x: Node): readonly [number, number] {
+    const { offset } = this.placeOf(x);
+    const size = elementCount(x.shape); // NaN where only the run knows it
+    return [offset, size >= 0 ? offset + size : Infinity];
+  }
 }
 
 interface Surroundings {
@@ -98,7 +159,6 @@ interface Surroundings {
 }
 interface Batch {
   readonly step: KernelStep;
-  readonly members: readonly KernelStep[];
   readonly joined: ReadonlyMap<Node, View>;
 }
 function batch(run: readonly Member[], around: Surroundings): Batch | undefined {
@@ -165,7 +225,6 @@ function batch(run: readonly Member[], around: Surroundings): Batch | undefined 
       reads: union((s) => s.reads, loadsOf(made)),
       writes: union((s) => s.writes, storesOf(made)),
     },
-    members: all,
     joined,
   };
 }
