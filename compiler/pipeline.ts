@@ -21,11 +21,13 @@ import { fusedParts, scheduleParts } from "./print/kernels.ts";
 import { memoryParts, planParts, wgslParts } from "./print/plan.ts";
 import { programParts } from "./print/program.ts";
 import type { Part } from "./print/part.ts";
+import { batchUnits } from "./programs/batch.ts";
 import { flattenUnits, type FlatModel } from "./programs/flatten.ts";
 import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";
 import { rowwiseUnits } from "./programs/rowwise.ts";
 import { layoutOf, storageOf } from "./programs/layout.ts";
 import { lowerUnits, type LoweredModel } from "./programs/lower.ts";
+import { sortedUnits } from "./programs/sorted.ts";
 import { narrowed, simplified, unitsOf, type Unit } from "./programs/units.ts";
 import { version } from "./version.ts";
 
@@ -54,9 +56,15 @@ export const phases: readonly Phase[] = [
     verify: ({ simple }) => verifyUnits({ units: simple }),
   }),
   phase({
-    name: "narrow", // from here on, what is made is made for a target
+    name: "sort", // sums whose places are data; from here on, what is made is made for a target
     reads: ["simple"],
-    run: ({ simple, target }) => ({ units: narrowed(simple, target) }),
+    run: ({ simple, target }) => ({ units: sortedUnits(simple, target) }),
+    verify: verifyUnits,
+  }),
+  phase({
+    name: "narrow",
+    reads: ["units"],
+    run: ({ units, target }) => ({ units: narrowed(units, target) }),
     verify: verifyUnits,
   }),
   phase({
@@ -81,6 +89,11 @@ export const phases: readonly Phase[] = [
     name: "rowwise", // loops that are one launch
     reads: ["flat", "fused"],
     run: ({ flat, fused, target }) => ({ fused: rowwiseUnits(fused, flat.views, target) }),
+  }),
+  phase({
+    name: "batch", // equal kernels that wait for none of each other
+    reads: ["flat", "fused", "layout"],
+    run: ({ flat, fused, layout, target }) => ({ fused: batchUnits(fused, flat.views, layout, target) }),
   }),
   phase({
     name: "lower", // each kernel by the cheapest of its schedules
@@ -164,7 +177,7 @@ export const runPhases = (input: Input, options: PhaseOptions = {}): Result => r
 export function runForTarget(made: Result, input: Input, options: PhaseOptions = {}): Result {
   const { file, program, simple, diagnostics } = made;
   if (!file || !program || !simple || !made.plan) return made; // the text has errors
-  const first = phases.findIndex((p) => p.name === "narrow");
+  const first = phases.findIndex((p) => p.name === "sort");
   return runOf(phases.slice(first), { ...input, file, program, simple }, diagnostics, options);
 }
 function runOf(

@@ -26,6 +26,9 @@ export const termsOf = (e: Integer): readonly (readonly [Integer, number])[] =>
 export const constantPart = (e: Integer): number => (e.kind === "affine" ? e.constant : 0);
 export const constantOf = (e: Scalar): number | undefined =>
   e.kind === "affine" && e.terms.length === 0 ? e.constant : undefined;
+/** select(c, e, 0), of integers too. */
+export const isGuarded = (x: Scalar): x is Select =>
+  isGuard(x) || (x.kind === "select" && constantOf(x.otherwise) === 0);
 export const everything: Interval = { low: leastI32, high: mostI32 };
 /** Inclusive bounds of the value, after wrapping; no upper bound but that of sizes is Infinity. */
 export const interval = (e: Integer): Interval => e.interval ?? everything;

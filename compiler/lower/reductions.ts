@@ -1,6 +1,6 @@
 // Reductions of a tile: accumulators for all its points, the loops that add up, blocks of long sums, and what the threads that share a
 // reduction make of their parts. In: the stages of a nest. Out: statements, and for each stage what later ones see of it.
-import { constantPart, linear, termsOf, visit } from "../graph/scalar.ts";
+import { constantPart, inRangeAlone, isGuarded, linear, termsOf, visit } from "../graph/scalar.ts";
 import type { Integer, Load, Local, Scalar, Variable } from "../graph/types.ts";
 import { elements } from "../scalar/dtype.ts";
 import { leastI32 } from "../scalar/range.ts";
@@ -565,13 +565,7 @@ export class Reductions extends Tile {
     const { values } = this;
     const result = new Map<Variable, LoopBounds>();
     const { value } = stage;
-    if (
-      stage.op !== "sum" ||
-      value.kind !== "select" ||
-      value.otherwise.kind !== "literal" ||
-      value.otherwise.value !== 0
-    )
-      return result;
+    if (stage.op !== "sum" || !isGuarded(value)) return result;
     const last = inner[inner.length - 1];
     if (!last || last.threads > 1 || (typeof last.extent === "number" && last.extent <= last.tile)) return result;
     for (const g of value.condition.kind === "and" ? value.condition.operands : [value.condition]) {
@@ -580,7 +574,9 @@ export class Reductions extends Tile {
       const k = terms.find(([atom]) => atom === last.variable)?.[1];
       if ((k !== 1 && k !== -1) || (k === 1 && last.tile > 1)) continue;
       if (inner.some((a) => a !== last && g.operand.variables.has(a.variable))) continue;
-      if (terms.some(([atom]) => atom.kind !== "variable" && atom.kind !== "dim") || hasLoads(g.operand)) continue;
+      const isPlain = terms.every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
+      if (!isPlain && !this.isKnownBefore(terms.map(([atom]) => atom).filter((atom) => atom !== last.variable)))
+        continue;
       // k v + rest >= 0, at the point of the tile that asks for most: axes are at their first elements here
       let rest = values.formOf(
         linear([
@@ -608,12 +604,17 @@ export class Reductions extends Tile {
     }
     return result;
   }
+  /** Data that an invocation may read before its loop, the same for all its points. */
+  private isKnownBefore(atoms: readonly Integer[]): boolean {
+    if (this.subgroups || this.staging) return false;
+    const tiled = this.axes.filter((a) => a.tile > 1);
+    return atoms.every((atom) => {
+      let known = inRangeAlone(atom) && !tiled.some((a) => atom.variables.has(a.variable));
+      visit(atom, (x) => void (known &&= x.kind !== "local"));
+      return known && (atom.kind === "load" || atom.kind === "variable" || atom.kind === "dim");
+    });
+  }
 }
-const hasLoads = (e: Scalar): boolean => {
-  let found = false;
-  visit(e, (x) => void (x.kind === "load" && (found = true)));
-  return found;
-};
 function rowMajor(axes: readonly Variable[]): Integer {
   return (
     axes.reduce<Integer | undefined>(

@@ -230,9 +230,14 @@ function worthwhile(steps: readonly Step[], target: Target): boolean {
   return inside < launches;
 }
 
+/** A tensor's place in another one's memory, which may change with an axis. */
+export interface PlacedView {
+  readonly memory: Node;
+  readonly offset: number | Integer; // elements
+}
 /** Slices of flat buffers as elements of the buffer. */
-export function physical(spec: KernelSpec, views: ReadonlyMap<Node, View>): KernelSpec {
-  const flat = (shape: Shape, indices: readonly Integer[], offset: number): Integer =>
+export function physical(spec: KernelSpec, views: ReadonlyMap<Node, PlacedView>): KernelSpec {
+  const flat = (shape: Shape, indices: readonly Integer[], offset: number | Integer): Integer =>
     iadd(
       indices.reduce<Integer>((sum, e, d) => iadd(imul(sum, shape[d] as number), e), iadd(0)),
       offset,

@@ -94,6 +94,7 @@ export function planUnit(unit: LoweredUnit, shared: Shared, { bounds, chunkOf }:
 /** What lies in one buffer lives as one. */
 function joinRanges(ranges: readonly LiveRange[], joined: ReadonlyMap<Node, View>): readonly LiveRange[] {
   const whole = new Map<Node, LiveRange>();
+  const memories = new Set<Node>([...joined.values()].map((v) => v.memory));
   for (const r of ranges) {
     const node = joined.get(r.node)?.memory ?? r.node;
     const known = whole.get(node);
@@ -101,7 +102,8 @@ function joinRanges(ranges: readonly LiveRange[], joined: ReadonlyMap<Node, View
       node,
       first: Math.min(r.first, known?.first ?? r.first),
       last: Math.max(r.last, known?.last ?? r.last),
-      written: r.written && known?.written !== false,
+      // who reads all of it at once reads what its parts say of themselves
+      written: (r.written || memories.has(r.node)) && known?.written !== false,
     });
   }
   return [...whole.values()];

@@ -65,7 +65,8 @@ export function lowerUnits(
     sites: seldom.sites,
   };
 }
-export const isRunOnce = (u: FusedUnit): boolean => u.kind === "init" || u.kind === "late init" || u.kind === "check";
+export const isRunOnce = (u: Pick<FusedUnit, "kind">): boolean =>
+  u.kind === "init" || u.kind === "late init" || u.kind === "check";
 
 /** All steps of a region as one kernel. */
 function lowerRegion(

@@ -1,10 +1,10 @@
 // Access analysis: what a nest loads and computes, and how each part depends on the axes. Strides, windows and invariance come from here;
 // the schedule space and the closed form of the price stand on it. Axes are numbers here, since hundreds of schedules are priced by it:
 // outer ones first, then inner ones.
-import { operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
-import type { Integer, Scalar, Shape, Variable } from "../graph/types.ts";
+import { conjuncts, constantOf, isGuarded, isub, operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
+import type { Integer, Load, Scalar, Shape, Variable } from "../graph/types.ts";
 import type { Cost } from "../kernel/target.ts";
-import type { Store } from "../kernel/kernel.ts";
+import type { Stage, Store } from "../kernel/kernel.ts";
 import { estimate, flatAddress, type Nest } from "./nest.ts";
 
 export interface Access {
@@ -27,6 +27,12 @@ export interface Part {
   readonly work: readonly Work[];
   readonly stores: readonly Access[];
   readonly ops?: readonly string[]; // of the reductions that share these loops
+  readonly stretch?: Stretch;
+}
+/** The last of the reduced axes runs over a stretch between two bounds that are data, where no axis that these depend on is tiled. */
+export interface Stretch {
+  readonly share: number; // of the axis, about
+  readonly axes: readonly number[]; // of the bounds
 }
 export interface Analysis {
   readonly axes: readonly string[]; // by their numbers
@@ -65,6 +71,7 @@ function makeAnalysis(nest: Nest): Analysis {
     ),
     stores: [],
     ops: group.map((s) => s.op),
+    ...stretchOf(n, group),
   }));
   // stores of the same elements are one part: what they read is read once
   const together = new Map<string, Store[]>();
@@ -84,6 +91,27 @@ function makeAnalysis(nest: Nest): Analysis {
   const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => w.access ?? []));
   const extents = axes.map((a) => estimate(nest.extentOf.get(a)!));
   return { axes, outer: n.outer, extents, stages, stores, loads };
+}
+/** Bounds that follow one another in one tensor cut the axis into as many stretches as it has elements, but for the last. */
+function stretchOf(n: Numbering, group: readonly Stage[]): Pick<Part, "stretch"> {
+  const [stage] = group;
+  const last = stage?.over.at(-1);
+  if (!stage || !last || group.length > 1 || stage.op !== "sum" || !isGuarded(stage.value)) return {};
+  const bounds: Load[] = [];
+  for (const g of conjuncts(stage.value.condition)) {
+    if (g.kind !== "non_negative") continue;
+    const terms = termsOf(g.operand);
+    const own = terms.find(([atom]) => atom === last)?.[1];
+    const data = terms.filter(([atom]) => atom.kind !== "variable");
+    const [bound, k] = data[0] ?? [];
+    if (own && data.length === 1 && bound?.kind === "load" && k === -own && !bound.variables.has(last))
+      bounds.push(bound);
+  }
+  const [from, to] = bounds;
+  if (!from || !to || from.tensor !== to.tensor) return {};
+  const stretches = estimate(from.tensor.shape.at(-1) ?? 1) - 1;
+  const apart = constantOf(isub(to.indices.at(-1)!, from.indices.at(-1)!)) ?? 1;
+  return { stretch: { share: Math.abs(apart) / Math.max(1, stretches), axes: axesOf(n, [from, to]) } };
 }
 /** The axes that these depend on. */
 function axesOf({ numberOf }: Numbering, es: readonly Scalar[]): number[] {
@@ -108,12 +136,18 @@ function accessOf(n: Numbering, shape: Shape, indices: readonly Integer[], guard
         regular = false;
       }
   }
-  const dims = indices.map((e) =>
-    termsOf(e).flatMap(([atom, k]): (readonly [number, number])[] => {
+  // what data makes of several axes is no window: neighbours share nothing
+  const dims = indices.flatMap((e): (readonly (readonly [number, number])[])[] => {
+    const regular: [number, number][] = [];
+    const data: [number, number][][] = [];
+    for (const [atom, k] of termsOf(e)) {
       const own = n.numberOf.get(atom);
-      return own !== undefined ? [[own, k]] : axesOf(n, [atom]).map((a) => [a, 1]);
-    }),
-  );
+      if (own !== undefined) regular.push([own, k]);
+      else if (holdsLoad(atom)) data.push(...axesOf(n, [atom]).map((a): [number, number][] => [[a, 1]]));
+      else regular.push(...axesOf(n, [atom]).map((a): [number, number] => [a, 1]));
+    }
+    return [regular, ...data];
+  });
   const isWindowed = (a: number): boolean => dims.some((dim) => dim.length > 1 && dim.some(([b]) => a === b));
   const wide = Array.from(
     stride,
@@ -161,6 +195,12 @@ function workOf(n: Numbering, roots: readonly Scalar[]): Work[] {
   });
 }
 const isPlain = (e: Integer): boolean => termsOf(e).every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
+const containsLoad = new WeakMap<Scalar, boolean>();
+function holdsLoad(e: Scalar): boolean {
+  let found = containsLoad.get(e);
+  if (found === undefined) containsLoad.set(e, (found = e.kind === "load" || operandsOf(e).some(holdsLoad)));
+  return found;
+}
 const containsLocal = new WeakMap<Scalar, boolean>();
 function holdsLocal(e: Scalar): boolean {
   let found = containsLocal.get(e);

@@ -126,14 +126,17 @@ interface Loops {
   readonly innermost: number; // its axis, or -1
   readonly steps: number; // trips of the innermost body
 }
-function loopsOf(over: readonly number[], p: Placed): Loops {
+function loopsOf({ over, stretch }: Part, p: Placed): Loops {
   const axes: number[] = [];
   const trips: number[] = [];
+  const last = over[over.length - 1];
   let steps = 1;
   for (const a of over) {
     const step = p.tile[a]! * p.threads[a]!;
     if (p.extent[a]! <= step) continue;
-    steps *= Math.ceil(p.extent[a]! / step);
+    const isCut =
+      stretch && a === last && step === 1 && !p.staged && !p.share.length && stretch.axes.every((b) => p.tile[b] === 1);
+    steps *= Math.ceil(p.extent[a]! / step) * (isCut ? stretch.share : 1);
     axes.push(a);
     trips.push(steps);
   }
@@ -166,7 +169,7 @@ export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) {
     const steps = (axes: readonly number[]): number =>
-      axes.reduce((n, a) => (a < p.outerCount ? n : (n * p.extent[a]!) / p.threads[a]!), 1);
+      axes.reduce((n, a) => (a < p.outerCount ? n : (n * p.extent[a]!) / p.threads[a]!), part.stretch?.share ?? 1);
     let memory = 0;
     for (const { access, axes } of part.work) {
       if (!access || access.windowed) continue;
@@ -207,7 +210,7 @@ interface Pricing {
 function addPart(part: Part, sums: number, p: Placed, t: Tally): void {
   const { target } = p;
   const { ns } = target;
-  const loops = loopsOf(part.over, p);
+  const loops = loopsOf(part, p);
   const pricing: Pricing = { p, part, sums, loops, t };
   t.time = t.memory = t.bodyLoads = t.bodyWork = t.waiting = 0;
   for (const w of part.work) {

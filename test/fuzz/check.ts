@@ -5,6 +5,7 @@ import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import type { ExportProgram, Program } from "../../compiler/elaborate/program.ts";
 import type { GraphProgram, Source } from "../../compiler/graph/types.ts";
 import { verify } from "../../compiler/graph/verify.ts";
+import { sortSums } from "../../compiler/programs/sorted.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import { load, type Value } from "../../runtime/index.ts";
 import type { Area, On, Outcome } from "./area.ts";
@@ -172,7 +173,11 @@ export async function checkProgram(c: ProgramCase, on: On): Promise<Outcome> {
           if (said) throw new Error(said);
         }
       }
-      if (simplified) compare("simplified", e, evaluated(e, simplified, inputs, held), before, 1e-6, slack);
+      if (simplified) {
+        compare("simplified", e, evaluated(e, simplified, inputs, held), before, 1e-6, slack);
+        const sorted = sortSums(simplified, { mayBe: () => true, is: () => true });
+        if (sorted !== simplified) compare("sorted", e, evaluated(e, sorted, inputs, held), before, 1e-6, slack);
+      }
       const got = await model.run(
         e.name,
         Object.fromEntries(
