@@ -431,6 +431,9 @@ function tables(results, sizes) {
             .join(", ")}`,
         ]
       : []),
+    ...results.flatMap((r) =>
+      workloads[r.workload].told ? [`${r.workload} elsewhere: ${workloads[r.workload].told}`] : [],
+    ),
     `Shipped, minified / gzipped, kB: ${Object.entries(sizes)
       .map(([n, s]) => `${n} ${Math.round(s.minified / 1000)} / ${Math.round(s.gzipped / 1000)}`)
       .join("; ")}`,

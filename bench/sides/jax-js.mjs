@@ -84,7 +84,7 @@ const losses = {
     x = nn.relu(linear(p, "net.linear", x.reshape([x.shape[0], -1])));
     return crossEntropy(linear(p, "net.linear2", x), y);
   },
-  W3: (p, { ids }, { gpt: { vocabulary, context: t, width: d, layers, heads } }) => {
+  transformer: (p, { ids }, { gpt: { vocabulary, context: t, width: d, layers, heads } }) => {
     const b = ids.shape[0];
     const [first, second] = [ids.ref.slice([], [0, t]), ids.slice([], [1, t + 1])];
     let x = np
@@ -155,7 +155,7 @@ const adam =
 const optimizers = { W3: { lr: 1e-3, decay: 0.1 }, W8: { lr: 1e-4, decay: 0 } };
 
 function trainingStep(name, workload) {
-  const lossOf = (p, batch) => losses[name](p, batch, workload);
+  const lossOf = (p, batch) => losses[workload.gpt ? "transformer" : name](p, batch, workload);
   if (name === "W6")
     return jit((p, state, batch) => {
       const [loss, g] = valueAndGrad(lossOf)(tree.ref(p), batch);

@@ -25,7 +25,7 @@ const normalised = (x, g, b) => {
 };
 const layerNorm = (p, path, x) => normalised(x, p[`${path}.g`], p[`${path}.b`]);
 
-let causal; // the attention mask of W3
+let causal; // the attention mask of a transformer
 const losses = {
   W1: (p, { x, y }) => {
     for (const path of ["net.linear.0", "net.linear.1"]) x = tf.relu(linear(p, path, x));
@@ -37,7 +37,7 @@ const losses = {
     x = tf.relu(linear(p, "net.linear", tf.reshape(x, [x.shape[0], -1])));
     return crossEntropy(linear(p, "net.linear2", x), y);
   },
-  W3: (p, { ids }, { gpt: { context: t, width: d, layers, heads, vocabulary } }) => {
+  transformer: (p, { ids }, { gpt: { context: t, width: d, layers, heads, vocabulary } }) => {
     const b = ids.shape[0];
     const [first, second] = [0, 1].map((from) => tf.reshape(tf.slice(ids, [0, from], [b, t]), [b * t]));
     const table = p["gpt.embedding.table"];
@@ -167,7 +167,10 @@ await serve(async (workload, tensors) => {
     step: (i) => {
       loss?.dispose();
       loss = tf.tidy(() => {
-        const { value, grads } = tf.variableGrads(() => losses[name](p, batches[i % count], workload), variables);
+        const { value, grads } = tf.variableGrads(
+          () => losses[workload.gpt ? "transformer" : name](p, batches[i % count], workload),
+          variables,
+        );
         if (decays[name]) for (const v of variables) v.assign(tf.mul(v, 1 - rate * decays[name]));
         optimizer.applyGradients(grads);
         return value;
