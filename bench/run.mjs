@@ -2,9 +2,11 @@
 // Measures dlm beside its peers: the same work, from the same initial weights and batches, on the same device, in one run, interleaved.
 // Every side of every workload is a process of its own that answers commands (sides/side.mjs); one runs while the others wait.
 //   npm run bench -- [--short] [--device auto|gpu|system|embedded|NAME] [--only W1,W4] [--peers "jax-js,tfjs webgpu" | none] [--repeats N] [--json]
+//   npm run bench -- --lab TOOL [--gpus navi21,vangogh] [--only W1] [--peers ...] [--defects] [--json]: the kernels by a GPU's compiler, nothing is run (lab/lab.mjs)
 // Prints a table, writes results.json and, after a run over all workloads, RESULTS.md.
 import { execFileSync, execSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -23,6 +25,9 @@ const { values: options } = parseArgs({
     peers: { type: "string" },
     repeats: { type: "string" },
     json: { type: "boolean", default: false },
+    lab: { type: "string" },
+    gpus: { type: "string" },
+    defects: { type: "boolean", default: false },
   },
 });
 const repeats = Number(options.repeats ?? (options.short ? 5 : 9));
@@ -83,7 +88,11 @@ const shipped = async (contents, resolveDir) => {
 const runtimeText = `export { load } from "./runtime/index.ts"; export { Machine } from "./runtime/machine.ts"; export { openDevice } from "./runtime/node.ts"; export { cachedDriver } from "./runtime/embedded.ts"; export { targetOf } from "./compiler/cli/device.ts";`;
 const bundles = {
   runtime: await bundled("runtime", runtimeText, root),
-  compiler: await bundled("compiler", `export { compile } from "./compiler/compile.ts";`, root),
+  compiler: await bundled(
+    "compiler",
+    `export { compile } from "./compiler/compile.ts"; export { targets } from "./compiler/kernel/target.ts";`,
+    root,
+  ),
 };
 
 // ---- device and sides
@@ -150,9 +159,8 @@ const planFile = (workload) => join(out, `${workload}.plan.json`);
 
 // ---- one side of one workload
 
-function start(name, workload) {
-  const [program, ...args] = sides.get(name)(workload);
-  const child = spawn(program, args, { cwd: here, env: environment, stdio: ["pipe", "ignore", "pipe", "pipe"] });
+function start(name, workload, [program, ...args] = sides.get(name)(workload), env = environment) {
+  const child = spawn(program, args, { cwd: here, env, stdio: ["pipe", "ignore", "pipe", "pipe"] });
   let errors = "";
   child.stderr.on("data", (d) => (errors = (errors + d).slice(-2000)));
   const answers = createInterface({ input: child.stdio[3] })[Symbol.asyncIterator]();
@@ -439,6 +447,75 @@ function tables(results, sizes) {
       .join("; ")}`,
   ].join("\n\n");
 }
+
+// ---- the lab: kernels as a GPU's compiler makes them
+
+async function lab() {
+  const { gpus } = await import("./lab/roofline.mjs");
+  const { record } = await import("./lab/record.mjs");
+  const { report } = await import("./lab/lab.mjs");
+  const gpuNames = options.gpus ? list(options.gpus) : ["navi21", "vangogh"];
+  const unknown = gpuNames.find((g) => !gpus[g]);
+  if (unknown) throw new Error(`no GPU ${unknown}: ${Object.keys(gpus).join(", ")}`);
+  const folder = join(out, "lab");
+  const peers = [...sides.keys()].filter(onWebGPU);
+  const wanted = new Set(["discrete", ...gpuNames.map((g) => gpus[g].target)]);
+  const { targets: known } = await import(bundles.compiler);
+  const targets = [...wanted].filter((t) => known[t]);
+  // recordings of peers hold as long as what they run does
+  const files = [
+    "workloads.mjs",
+    "tensors.mjs",
+    "package-lock.json",
+    "lab/recorder.mjs",
+    ...readdirSync(join(here, "sides")).map((f) => `sides/${f}`),
+  ];
+  const hash = createHash("sha256");
+  for (const f of files) hash.update(readFileSync(join(here, f)));
+  const key = hash.digest("hex").slice(0, 12);
+  const recordings = [];
+  for (const workload of chosen) {
+    const spec = workloads[workload];
+    say(`${workload}: ${spec.title}`);
+    const data = join(temporary, `${workload}.safetensors`);
+    writeFileSync(data, toSafetensors(tensorsOf(spec)));
+    recordings.push({
+      workload,
+      sides: await record({
+        workload,
+        spec,
+        names: [...targets.map((t) => `dlm ${t}`), ...peers],
+        data,
+        folder,
+        say,
+        key: (name) => (name.startsWith("dlm ") ? undefined : key),
+        start: (name) => {
+          const env = { ...environment, BENCH_RECORD: "1" };
+          if (!name.startsWith("dlm ")) return start(name, workload, undefined, env);
+          const file = join(folder, `${workload}.${name.slice(4)}.plan.json`);
+          const { error } = compiled(workload, name.slice(4), {}, file);
+          return error
+            ? { error }
+            : start("dlm", workload, [node, join(here, "sides/dlm.mjs"), bundles.runtime, file], env);
+        },
+      }),
+    });
+  }
+  const { text, defects, data } = report({
+    recordings,
+    tool: options.lab,
+    gpuNames,
+    root,
+    folder: join(folder, "code"),
+    table,
+    say,
+  });
+  writeFileSync(join(folder, "lab.json"), JSON.stringify(data, undefined, 1));
+  writeFileSync(join(folder, "lab.md"), text + "\n");
+  console.log(options.json ? JSON.stringify(data, undefined, 1) : text);
+  return options.defects && defects.length ? 1 : 0;
+}
+if (options.lab) process.exit(await lab());
 
 // ---- the run
 

@@ -125,6 +125,7 @@ export const workloads = {
     title: "XOR 2-8-1, batch 4, gradient descent",
     batch: 4,
     batchCount: 1,
+    recordSteps: { dlm: 1000 }, // many steps are one launch
     parameters: [
       weight("net.linear.w", [2, 8], 0.7),
       weight("net.linear.b", [8], 0.7),

@@ -8,10 +8,14 @@ import { meanSquare, serve } from "./side.mjs";
 
 const [bundle, planFile, wanted] = process.argv.slice(2);
 const { load, Machine, openDevice } = await import(bundle);
-const opened = await openDevice(wanted);
-counted.device = opened.facts.name;
-count(globalThis); // its classes are there since the device was opened
-const { device } = opened;
+let device;
+if (process.env.BENCH_RECORD) device = new (await import("../lab/recorder.mjs")).Device();
+else {
+  const opened = await openDevice(wanted);
+  counted.device = opened.facts.name;
+  count(globalThis); // its classes are there since the device was opened
+  ({ device } = opened);
+}
 
 const bytesOf = (port) => 4 * port.shape.reduce((a, b) => a * b, 1);
 
