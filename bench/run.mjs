@@ -3,6 +3,7 @@
 // Every side of every workload is a process of its own that answers commands (sides/side.mjs); one runs while the others wait.
 //   npm run bench -- [--short] [--device auto|gpu|system|embedded|NAME] [--only W1,W4] [--peers "jax-js,tfjs webgpu" | none] [--repeats N] [--json]
 //   npm run bench -- --lab TOOL [--gpus navi21,vangogh] [--only W1] [--peers ...] [--defects] [--json]: the kernels by a GPU's compiler, nothing is run (lab/lab.mjs)
+//   --built FOLDER: with what gpu-build.mjs made, without node_modules of peers (bench/gpu.sh); --results FOLDER: where results go
 // Prints a table, writes results.json and, after a run over all workloads, RESULTS.md.
 import { execFileSync, execSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -13,6 +14,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { toSafetensors } from "./tensors.mjs";
+import { compilerText, runtimeText } from "./texts.mjs";
 import { tensorsOf, workloads } from "./workloads.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -28,6 +30,8 @@ const { values: options } = parseArgs({
     lab: { type: "string" },
     gpus: { type: "string" },
     defects: { type: "boolean", default: false },
+    built: { type: "string" },
+    results: { type: "string" },
   },
 });
 const repeats = Number(options.repeats ?? (options.short ? 5 : 9));
@@ -41,15 +45,18 @@ const list = (text) =>
     .map((s) => s.trim())
     .filter(Boolean);
 
-for (const [folder, why] of [
-  [here, "the peers"],
-  [root, "dlm's compiler"],
-])
-  if (!existsSync(join(folder, "node_modules"))) {
-    say(`bench: installing the packages of ${why} (once)`);
-    execSync("npm ci --no-audit --no-fund", { cwd: folder, stdio: ["ignore", 2, 2] });
-  }
-const esbuild = await import("esbuild");
+const { built } = options;
+if (!built)
+  for (const [folder, why] of [
+    [here, "the peers"],
+    [root, "dlm's compiler"],
+  ])
+    if (!existsSync(join(folder, "node_modules"))) {
+      say(`bench: installing the packages of ${why} (once)`);
+      execSync("npm ci --no-audit --no-fund", { cwd: folder, stdio: ["ignore", 2, 2] });
+    }
+
+const esbuild = built ? undefined : await import("esbuild");
 const { gzipSync } = await import("node:zlib");
 
 // ---- what is shipped
@@ -85,15 +92,9 @@ const shipped = async (contents, resolveDir) => {
   const bytes = outputFiles[0].contents;
   return { minified: bytes.length, gzipped: gzipSync(bytes).length };
 };
-const runtimeText = `export { load } from "./runtime/index.ts"; export { Machine } from "./runtime/machine.ts"; export { openDevice } from "./runtime/node.ts"; export { cachedDriver } from "./runtime/embedded.ts"; export { targetOf } from "./compiler/cli/device.ts";`;
-const bundles = {
-  runtime: await bundled("runtime", runtimeText, root),
-  compiler: await bundled(
-    "compiler",
-    `export { compile } from "./compiler/compile.ts"; export { targets } from "./compiler/kernel/target.ts";`,
-    root,
-  ),
-};
+const bundles = built
+  ? { runtime: join(built, "runtime.mjs"), compiler: join(built, "compiler.mjs") }
+  : { runtime: await bundled("runtime", runtimeText, root), compiler: await bundled("compiler", compilerText, root) };
 
 // ---- device and sides
 
@@ -120,16 +121,24 @@ for (const [library, script] of [
   ["jax-js", "jax-js.mjs"],
   ["tfjs", "tfjs.mjs"],
 ])
-  for (const backend of ["webgpu", "wasm"])
-    sides.set(`${library} ${backend}`, (workload) => [node, join(here, "sides", script), backend, workload]);
-const python = [process.env.PYTHON, "python3", "/usr/bin/python3"].filter(Boolean).find((p) => {
-  try {
-    execFileSync(p, ["-c", "import torch"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-});
+  for (const backend of built ? ["webgpu"] : ["webgpu", "wasm"])
+    sides.set(`${library} ${backend}`, (workload) => [
+      node,
+      join(built ?? join(here, "sides"), script),
+      backend,
+      workload,
+    ]);
+/** A Python that imports a module. */
+const pythonWith = (module) =>
+  [process.env.PYTHON, "python3", "/usr/bin/python3"].filter(Boolean).find((p) => {
+    try {
+      execFileSync(p, ["-c", `import ${module}`], { stdio: "ignore" });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+const python = pythonWith("torch");
 if (python) {
   const torch =
     (...args) =>
@@ -145,9 +154,13 @@ if (python) {
   say(
     "bench: PyTorch is skipped: no python3 here imports torch (Debian: apt install python3-torch libopenblas0-pthread; PYTHON names another)",
   );
+const pythonOfJax = pythonWith("jax");
+if (pythonOfJax) sides.set("jax", () => [pythonOfJax, join(here, "sides/jax_side.py")]);
 if (options.peers !== undefined) {
   const wanted = list(options.peers);
-  for (const name of [...sides.keys()]) if (name !== "dlm" && !wanted.some((w) => name.includes(w))) sides.delete(name);
+  const all = new Set(sides.keys()); // a whole name means that side alone
+  for (const name of [...sides.keys()])
+    if (name !== "dlm" && !wanted.some((w) => (all.has(w) ? name === w : name.includes(w)))) sides.delete(name);
 }
 const onWebGPU = (name) => name.endsWith("webgpu");
 
@@ -442,9 +455,13 @@ function tables(results, sizes) {
     ...results.flatMap((r) =>
       workloads[r.workload].told ? [`${r.workload} elsewhere: ${workloads[r.workload].told}`] : [],
     ),
-    `Shipped, minified / gzipped, kB: ${Object.entries(sizes)
-      .map(([n, s]) => `${n} ${Math.round(s.minified / 1000)} / ${Math.round(s.gzipped / 1000)}`)
-      .join("; ")}`,
+    ...(Object.keys(sizes).length
+      ? [
+          `Shipped, minified / gzipped, kB: ${Object.entries(sizes)
+            .map(([n, s]) => `${n} ${Math.round(s.minified / 1000)} / ${Math.round(s.gzipped / 1000)}`)
+            .join("; ")}`,
+        ]
+      : []),
   ].join("\n\n");
 }
 
@@ -540,34 +557,42 @@ function commitText() {
   }
 }
 const results = [];
-for (const workload of chosen) results.push(await measure(workload, target));
+const resultsFolder = options.results ?? here;
+mkdirSync(resultsFolder, { recursive: true });
+for (const workload of chosen) {
+  results.push(await measure(workload, target));
+  // what is measured is kept, even if the run is cut short
+  if (options.results) writeFileSync(join(resultsFolder, "table.md"), tables(results, {}) + "\n");
+  if (options.results) writeFileSync(join(resultsFolder, "results.json"), JSON.stringify(results, undefined, 2));
+}
 const w3 = results.find((r) => r.workload === "W3" && !r.dlm.error);
 if (w3)
   w3.dlm.compile_ms_by_layers = Object.fromEntries(
     [4, 12, 24, 48].map((layers) => [layers, Math.round(compiled("W3", target, { layers: String(layers) }, "-").ms)]),
   );
 
-const sizes = {
-  "dlm runtime": await shipped(
+const sizes = {};
+if (!built) {
+  sizes["dlm runtime"] = await shipped(
     `export { load } from "./runtime/index.ts"; export { browserDevice } from "./runtime/device.ts";`,
     root,
-  ),
-};
-for (const w of ["W1", "W2", "W3"])
-  if (existsSync(planFile(w)) && chosen.includes(w)) {
-    const text = readFileSync(planFile(w));
-    sizes[`plan of ${w}`] = { minified: text.length, gzipped: gzipSync(text).length };
-  }
-sizes["jax-js"] = await shipped(`export * from "@jax-js/jax";`, here);
-sizes["tfjs (core and webgpu)"] = await shipped(
-  `export * from "@tensorflow/tfjs-core"; import "@tensorflow/tfjs-backend-webgpu";`,
-  here,
-);
-for (const r of results)
-  if (!r.dlm.error && sizes[`plan of ${r.workload}`])
-    r.dlm.shipped_gzipped = sizes["dlm runtime"].gzipped + sizes[`plan of ${r.workload}`].gzipped;
+  );
+  for (const w of ["W1", "W2", "W3"])
+    if (existsSync(planFile(w)) && chosen.includes(w)) {
+      const text = readFileSync(planFile(w));
+      sizes[`plan of ${w}`] = { minified: text.length, gzipped: gzipSync(text).length };
+    }
+  sizes["jax-js"] = await shipped(`export * from "@jax-js/jax";`, here);
+  sizes["tfjs (core and webgpu)"] = await shipped(
+    `export * from "@tensorflow/tfjs-core"; import "@tensorflow/tfjs-backend-webgpu";`,
+    here,
+  );
+  for (const r of results)
+    if (!r.dlm.error && sizes[`plan of ${r.workload}`])
+      r.dlm.shipped_gzipped = sizes["dlm runtime"].gzipped + sizes[`plan of ${r.workload}`].gzipped;
+}
 
-const file = join(here, "results.json");
+const file = join(resultsFolder, "results.json");
 const earlier =
   existsSync(file) && only ? JSON.parse(readFileSync(file, "utf8")).filter((r) => !chosen.includes(r.workload)) : [];
 const order = Object.keys(workloads);
@@ -582,7 +607,7 @@ writeFileSync(
 const text = tables(results, sizes);
 if (options.json) console.log(JSON.stringify(results, undefined, 2));
 else console.log(text);
-if (!only) {
+if (!only && !options.results) {
   const page = join(here, "RESULTS.md");
   const head =
     "# Measured\n\nNewest first; every table is one run of `npm run bench`, all sides interleaved on one device.\n";
