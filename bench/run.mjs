@@ -2,7 +2,7 @@
 // Measures dlm beside its peers: the same work, from the same initial weights and batches, on the same device, in one run, interleaved.
 // Every side of every workload is a process of its own that answers commands (sides/side.mjs); one runs while the others wait.
 //   npm run bench -- [--short] [--device auto|gpu|system|embedded|NAME] [--only W1,W4] [--peers "jax-js,tfjs webgpu" | none] [--repeats N] [--json]
-//   npm run bench -- --lab TOOL [--gpus navi21,vangogh] [--only W1] [--peers ...] [--defects] [--json]: the kernels by a GPU's compiler, nothing is run (lab/lab.mjs)
+//   npm run bench -- --lab TOOL [--gpus navi21,vangogh] [--only W1] [--peers ...] [--defects] [--page] [--json]: the kernels by a GPU's compiler, nothing is run (lab/lab.mjs); --page: into RESULTS.md, --defects: status 1 where a loop waits for single loads
 //   --built FOLDER: with what gpu-build.mjs made, without node_modules of peers (bench/gpu.sh); --results FOLDER: where results go
 // Prints a table, writes results.json and, after a run over all workloads, RESULTS.md.
 import { execFileSync, execSync, spawn } from "node:child_process";
@@ -29,6 +29,7 @@ const { values: options } = parseArgs({
     json: { type: "boolean", default: false },
     lab: { type: "string" },
     gpus: { type: "string" },
+    page: { type: "boolean", default: false },
     defects: { type: "boolean", default: false },
     built: { type: "string" },
     results: { type: "string" },
@@ -128,6 +129,12 @@ for (const [library, script] of [
       backend,
       workload,
     ]);
+if (!built) sides.set("onnxruntime webgpu", () => [node, join(here, "sides/onnxruntime.mjs")]);
+/** Does a side do this workload? ONNX Runtime trains nothing here; forward passes are asked of sides in JavaScript. */
+const does = (name, { of, run }) =>
+  name.startsWith("onnxruntime")
+    ? Boolean(of) || /^(product|formula)/.test(run ?? "")
+    : !of || name === "dlm" || !/^(pytorch|jax$)/.test(name);
 /** A Python that imports a module. */
 const pythonWith = (module) =>
   [process.env.PYTHON, "python3", "/usr/bin/python3"].filter(Boolean).find((p) => {
@@ -227,7 +234,7 @@ async function measure(workload, target) {
   const compile = compiled(workload, target);
   const running = new Map();
   const measured = new Map();
-  for (const name of sides.keys()) {
+  for (const name of [...sides.keys()].filter((n) => does(n, spec))) {
     const record = { losses: {}, times: [], ratios: [] };
     measured.set(name, record);
     if (name === "dlm" && compile.error) {
@@ -465,6 +472,16 @@ function tables(results, sizes) {
   ].join("\n\n");
 }
 
+/** Puts a run above the earlier ones. */
+function onPage(title, text) {
+  const page = join(here, "RESULTS.md");
+  const head =
+    "# Measured\n\nNewest first; every table is one run of `npm run bench`, all sides interleaved on one device.\n";
+  const before = existsSync(page) ? readFileSync(page, "utf8").slice(head.length) : "";
+  const date = new Date().toISOString().slice(0, 16).replace("T", " ");
+  writeFileSync(page, `${head}\n## ${date} UTC, ${title}\n\n${text}\n${before}`);
+}
+
 // ---- the lab: kernels as a GPU's compiler makes them
 
 async function lab() {
@@ -475,7 +492,7 @@ async function lab() {
   const unknown = gpuNames.find((g) => !gpus[g]);
   if (unknown) throw new Error(`no GPU ${unknown}: ${Object.keys(gpus).join(", ")}`);
   const folder = join(out, "lab");
-  const peers = [...sides.keys()].filter(onWebGPU);
+  const peers = [...sides.keys()].filter((name) => onWebGPU(name) && !name.startsWith("onnxruntime")); // whose device is its own
   const wanted = new Set(["discrete", ...gpuNames.map((g) => gpus[g].target)]);
   const { targets: known } = await import(bundles.compiler);
   const targets = [...wanted].filter((t) => known[t]);
@@ -518,7 +535,7 @@ async function lab() {
       }),
     });
   }
-  const { text, defects, data } = report({
+  const { text, brief, defects, data } = await report({
     recordings,
     tool: options.lab,
     gpuNames,
@@ -530,6 +547,7 @@ async function lab() {
   writeFileSync(join(folder, "lab.json"), JSON.stringify(data, undefined, 1));
   writeFileSync(join(folder, "lab.md"), text + "\n");
   console.log(options.json ? JSON.stringify(data, undefined, 1) : text);
+  if (options.page) onPage(`kernels by a GPU's compiler${commitText()}`, brief);
   return options.defects && defects.length ? 1 : 0;
 }
 if (options.lab) process.exit(await lab());
@@ -607,12 +625,9 @@ writeFileSync(
 const text = tables(results, sizes);
 if (options.json) console.log(JSON.stringify(results, undefined, 2));
 else console.log(text);
-if (!only && !options.results) {
-  const page = join(here, "RESULTS.md");
-  const head =
-    "# Measured\n\nNewest first; every table is one run of `npm run bench`, all sides interleaved on one device.\n";
-  const before = existsSync(page) ? readFileSync(page, "utf8").slice(head.length) : "";
-  const title = `\n## ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, ${results[0].device}\n\n${cpus()[0].model.trim()}, ${cpus().length} cores; Node ${process.versions.node}${commitText()}; ${options.short ? "--short, " : ""}${repeats} rounds.\n\n`;
-  writeFileSync(page, head + title + text + "\n" + before);
-}
+if (!only && !options.results)
+  onPage(
+    results[0].device,
+    `${cpus()[0].model.trim()}, ${cpus().length} cores; Node ${process.versions.node}${commitText()}; ${options.short ? "--short, " : ""}${repeats} rounds.\n\n${text}`,
+  );
 process.exit(results.some((r) => r.dlm.error || !r.losses_agree) ? 1 : 0);

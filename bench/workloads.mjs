@@ -203,6 +203,32 @@ export const workloads = {
   },
 };
 
+/** The forward pass of a training workload alone, on one batch. */
+const used = (name, inputs, flops) => {
+  const { title, parameters, gpt, batch } = workloads[name];
+  return {
+    model: `${name.toLowerCase()}-forward.dlm`,
+    of: name,
+    run: "forward",
+    title: `forward pass of ${title}`,
+    ...(gpt ? { gpt } : {}),
+    parameters,
+    inputs: inputs.map((t) => ({ ...t, shape: [batch, ...t.shape] })),
+    flops,
+  };
+};
+workloads["W1-forward"] = used(
+  "W1",
+  [{ name: "x", shape: [784], scale: 0.5, shift: 0.5 }],
+  product(128, 512, 784) + product(128, 512, 512) + product(128, 10, 512),
+);
+workloads["W2-forward"] = used(
+  "W2",
+  [{ name: "x", shape: [28, 28, 1], scale: 0.5, shift: 0.5 }],
+  product(64 * 784, 32, 9) + product(64 * 196, 64, 288) + product(64, 128, 3136) + product(64, 10, 128),
+);
+workloads["W3-forward"] = used("W3", [{ name: "ids", shape: [64], below: 65 }], workloads.W3.flops / 3);
+
 /** Names, shapes and values of everything a workload starts from; batches are one after the other, rows first. */
 export function tensorsOf(workload) {
   const tensors = {};

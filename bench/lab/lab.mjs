@@ -3,7 +3,7 @@
 // touched) and compiled by TOOL for each GPU; what the machine code runs (machine.mjs) gives an estimate of time by a roofline (roofline.mjs).
 // TOOL is called as `TOOL --gpu NAME --json --asm FILE.wgsl ...` from the root: it prints { kernels: [{ name, vgpr, waves, lds, spilled, error? }] } and
 // leaves each listing as NAME.wgsl.s in a folder of its own below TMPDIR.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,45 +33,46 @@ class Tool {
   file(gpu, code) {
     return join(this.folder, `${hash(this.version, gpu, code)}.json`);
   }
-  /** Compiles what is not there yet, some at a time. */
-  compile(gpu, codes) {
+  /** Compiles what is not there yet, some at a time, on two processes. */
+  async compile(gpu, codes) {
     const missing = codes.filter((code) => !existsSync(this.file(gpu, code)));
-    const work = join(this.folder, `work-${process.pid}`);
-    for (let i = 0; i < missing.length; i += 24) {
-      if (i % 96 === 0) this.say(`  ${gpu}: ${missing.length - i} kernels to compile`);
-      rmSync(work, { recursive: true, force: true });
-      mkdirSync(work, { recursive: true });
-      const part = missing.slice(i, i + 24);
-      const names = part.map((_, k) => `k${k}`);
-      part.forEach((code, k) => writeFileSync(join(work, `${names[k]}.wgsl`), code));
-      const { stdout, stderr } = spawnSync(
-        this.path,
-        ["--gpu", gpu, "--json", "--asm", ...names.map((n) => join(work, `${n}.wgsl`))],
-        {
-          cwd: this.root,
-          env: { ...process.env, TMPDIR: work },
-          encoding: "utf8",
-          maxBuffer: 1 << 28,
-        },
-      );
-      let kernels;
-      try {
-        ({ kernels } = JSON.parse(stdout));
-      } catch {
-        throw new Error(`the lab tool gave no JSON: ${(stderr || stdout).slice(0, 400)}`);
+    const total = missing.length;
+    if (total) this.say(`  ${gpu}: ${total} kernels to compile`);
+    const worker = async (number) => {
+      while (missing.length) {
+        await this.some(gpu, missing.splice(0, 12), join(this.folder, `work-${process.pid}-${number}`));
+        this.say(`  ${gpu}: ${missing.length} of ${total} left`);
       }
-      const listings = new Map();
-      for (const entry of readdirSync(work))
-        if (statSync(join(work, entry)).isDirectory())
-          for (const f of readdirSync(join(work, entry)))
-            if (f.endsWith(".wgsl.s"))
-              listings.set(f.replace(".wgsl.s", ""), readFileSync(join(work, entry, f), "utf8"));
-      for (const k of kernels) {
-        const { vgpr, waves, lds, spilled, error } = k;
-        const listing = listings.get(k.name)?.split("*** SHADER STATS")[0];
-        const found = error || !listing ? { error: error ?? "no listing" } : { vgpr, waves, lds, spilled, listing };
-        writeFileSync(this.file(gpu, part[names.indexOf(k.name)]), JSON.stringify(found));
-      }
+    };
+    await Promise.all([worker(0), worker(1)]);
+  }
+  async some(gpu, part, work) {
+    rmSync(work, { recursive: true, force: true });
+    mkdirSync(work, { recursive: true });
+    const names = part.map((_, k) => `k${k}`);
+    part.forEach((code, k) => writeFileSync(join(work, `${names[k]}.wgsl`), code));
+    const child = spawn(this.path, ["--gpu", gpu, "--json", "--asm", ...names.map((n) => join(work, `${n}.wgsl`))], {
+      cwd: this.root,
+      env: { ...process.env, TMPDIR: work },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const texts = await Promise.all([child.stdout, child.stderr].map((s) => s.setEncoding("utf8").toArray()));
+    const [printed, errors] = texts.map((t) => t.join(""));
+    let kernels;
+    try {
+      ({ kernels } = JSON.parse(printed));
+    } catch {
+      throw new Error(`the lab tool gave no JSON: ${(errors || printed).slice(0, 400)}`);
+    }
+    const listings = new Map();
+    for (const entry of readdirSync(work))
+      if (statSync(join(work, entry)).isDirectory())
+        for (const f of readdirSync(join(work, entry)))
+          if (f.endsWith(".wgsl.s")) listings.set(f.replace(".wgsl.s", ""), readFileSync(join(work, entry, f), "utf8"));
+    for (const { name, vgpr, waves, lds, spilled, error } of kernels) {
+      const listing = listings.get(name)?.split("*** SHADER STATS")[0];
+      const found = error || !listing ? { error: error ?? "no listing" } : { vgpr, waves, lds, spilled, listing };
+      writeFileSync(this.file(gpu, part[names.indexOf(name)]), JSON.stringify(found));
     }
     rmSync(work, { recursive: true, force: true });
   }
@@ -244,9 +245,10 @@ export function defectsOf(step) {
 /**
  * `recordings`: [{ workload, sides: { "dlm discrete": recording | { error }, "jax-js webgpu": ... } }]. Gives the tables as text and the defects.
  */
-export function report({ recordings, tool: path, gpuNames, root, folder, table, say }) {
+export async function report({ recordings, tool: path, gpuNames, root, folder, table, say }) {
   const tool = new Tool(path, root, folder, say);
   const texts = [];
+  const brief = []; // for RESULTS.md
   const defects = [];
   const data = [];
   for (const gpuName of gpuNames) {
@@ -259,7 +261,7 @@ export function report({ recordings, tool: path, gpuNames, root, folder, table, 
     for (const { sides } of recordings)
       for (const [, r] of mine(sides))
         if (!r.error) for (const d of r.dispatches) codes.add(withConstants(d.code, d.constants));
-    tool.compile(gpuName, [...codes]);
+    await tool.compile(gpuName, [...codes]);
     const rows = [header];
     const lost = [];
     for (const { workload, sides } of recordings) {
@@ -288,7 +290,9 @@ export function report({ recordings, tool: path, gpuNames, root, folder, table, 
       }
       if (own && !own.error) for (const d of defectsOf(own)) defects.push({ gpu: gpuName, workload, ...d });
     }
-    texts.push(`${gpuName}: ${gpu.title}. Estimates by a roofline, nothing was run\n\n${table(rows)}`);
+    const own = `${gpuName}: ${gpu.title}. Estimates by a roofline, nothing was run\n\n${table(rows)}`;
+    texts.push(own);
+    brief.push(own);
     if (lost.length) texts.push(`Unknown on ${gpuName}:\n\n${[...new Set(lost)].map((t) => `- ${t}`).join("\n")}`);
   }
   const told = defects.map((d) => [
@@ -304,5 +308,6 @@ export function report({ recordings, tool: path, gpuNames, root, folder, table, 
       ? `Loops of dlm's kernels that wait for single loads (fewer than 2 in flight at a wait, more than 8 rounds): ${defects.length}\n\n${table([["", "kernel", "in flight", "rounds", "waits of a wave", "launches"], ...told])}`
       : "No loop of dlm's kernels waits for single loads more than 8 times.",
   );
-  return { text: texts.join("\n\n"), defects, data };
+  brief.push(`Loops of dlm's kernels that wait for single loads: ${defects.length}.`);
+  return { text: texts.join("\n\n"), brief: brief.join("\n\n"), defects, data };
 }

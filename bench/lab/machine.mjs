@@ -122,7 +122,7 @@ export function match(tree, walk, ldsBytes) {
   /** With all that is in it. */
   const vanishes = (loop, outer = 1) => {
     const rounds = outer * Math.ceil(loop.perEntry);
-    return loop.perEntry <= 64 && rounds <= 1024 && childrenOf(loop.number).every((l) => vanishes(l, rounds));
+    return loop.perEntry <= 256 && rounds <= 4096 && childrenOf(loop.number).every((l) => vanishes(l, rounds));
   };
   let steps = 0;
   const mostSteps = 300_000;

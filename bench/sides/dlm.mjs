@@ -26,7 +26,10 @@ async function functionSide(plan, workload, tensors) {
   const sizes = new Map();
   for (const p of [...inputs, ...outputs])
     sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + bytesOf(p)));
+  const states = plan.states.filter((t) => tensors[t.name]);
+  for (const t of states) sizes.set(t.buffer, Math.max(sizes.get(t.buffer) ?? 0, t.offset + bytesOf(t)));
   await machine.allocate(sizes);
+  for (const t of states) machine.write(t.buffer, t.offset, tensors[t.name].values);
   for (const p of inputs) machine.write(p.buffer, p.offset, tensors[p.name].values);
   return {
     steps: async (n) => {

@@ -136,8 +136,8 @@ class Training:
         loss_of = functools.partial(transformer, spec["gpt"]) if "gpt" in spec else {"W1": w1, "W2": w2, "W6": w6, "W7": w7, "W8": w8}[name]
         rate = {"W6": 0.5, "W8": 1e-4}.get(name, 1e-3)
         decay = 0.1 if name == "W3" else 0.0
-        zeros = {k: jnp.zeros_like(v) for k, v in self.p.items()}
-        self.state = (zeros, zeros, jnp.zeros(()))
+        zeros = lambda: {k: jnp.zeros_like(v) for k, v in self.p.items()}
+        self.state = (zeros(), zeros(), jnp.zeros(()))
 
         @functools.partial(jax.jit, donate_argnums=(0, 1))
         def step(p, state, batch):
