@@ -2,15 +2,19 @@
 // Measures dlm beside its peers: the same work, from the same initial weights and batches, on the same device, in one run, interleaved.
 // Every side of every workload is a process of its own that answers commands (sides/side.mjs); one runs while the others wait.
 //   npm run bench -- [--short] [--device auto|gpu|system|embedded|NAME] [--only W1,W4] [--peers "jax-js,tfjs webgpu" | none] [--repeats N] [--json]
+//   npm run bench -- --lab TOOL [--gpus navi21,vangogh] [--only W1] [--peers ...] [--defects] [--page] [--json]: the kernels by a GPU's compiler, nothing is run (lab/lab.mjs); --page: into RESULTS.md, --defects: status 1 where a loop waits for single loads
+//   --built FOLDER: with what gpu-build.mjs made, without node_modules of peers (bench/gpu.sh); --results FOLDER: where results go
 // Prints a table, writes results.json and, after a run over all workloads, RESULTS.md.
 import { execFileSync, execSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { toSafetensors } from "./tensors.mjs";
+import { compilerText, runtimeText } from "./texts.mjs";
 import { tensorsOf, workloads } from "./workloads.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -23,6 +27,12 @@ const { values: options } = parseArgs({
     peers: { type: "string" },
     repeats: { type: "string" },
     json: { type: "boolean", default: false },
+    lab: { type: "string" },
+    gpus: { type: "string" },
+    page: { type: "boolean", default: false },
+    defects: { type: "boolean", default: false },
+    built: { type: "string" },
+    results: { type: "string" },
   },
 });
 const repeats = Number(options.repeats ?? (options.short ? 5 : 9));
@@ -36,15 +46,18 @@ const list = (text) =>
     .map((s) => s.trim())
     .filter(Boolean);
 
-for (const [folder, why] of [
-  [here, "the peers"],
-  [root, "dlm's compiler"],
-])
-  if (!existsSync(join(folder, "node_modules"))) {
-    say(`bench: installing the packages of ${why} (once)`);
-    execSync("npm ci --no-audit --no-fund", { cwd: folder, stdio: ["ignore", 2, 2] });
-  }
-const esbuild = await import("esbuild");
+const { built } = options;
+if (!built)
+  for (const [folder, why] of [
+    [here, "the peers"],
+    [root, "dlm's compiler"],
+  ])
+    if (!existsSync(join(folder, "node_modules"))) {
+      say(`bench: installing the packages of ${why} (once)`);
+      execSync("npm ci --no-audit --no-fund", { cwd: folder, stdio: ["ignore", 2, 2] });
+    }
+
+const esbuild = built ? undefined : await import("esbuild");
 const { gzipSync } = await import("node:zlib");
 
 // ---- what is shipped
@@ -80,11 +93,9 @@ const shipped = async (contents, resolveDir) => {
   const bytes = outputFiles[0].contents;
   return { minified: bytes.length, gzipped: gzipSync(bytes).length };
 };
-const runtimeText = `export { load } from "./runtime/index.ts"; export { Machine } from "./runtime/machine.ts"; export { openDevice } from "./runtime/node.ts"; export { cachedDriver } from "./runtime/embedded.ts"; export { targetOf } from "./compiler/cli/device.ts";`;
-const bundles = {
-  runtime: await bundled("runtime", runtimeText, root),
-  compiler: await bundled("compiler", `export { compile } from "./compiler/compile.ts";`, root),
-};
+const bundles = built
+  ? { runtime: join(built, "runtime.mjs"), compiler: join(built, "compiler.mjs") }
+  : { runtime: await bundled("runtime", runtimeText, root), compiler: await bundled("compiler", compilerText, root) };
 
 // ---- device and sides
 
@@ -111,16 +122,30 @@ for (const [library, script] of [
   ["jax-js", "jax-js.mjs"],
   ["tfjs", "tfjs.mjs"],
 ])
-  for (const backend of ["webgpu", "wasm"])
-    sides.set(`${library} ${backend}`, (workload) => [node, join(here, "sides", script), backend, workload]);
-const python = [process.env.PYTHON, "python3", "/usr/bin/python3"].filter(Boolean).find((p) => {
-  try {
-    execFileSync(p, ["-c", "import torch"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-});
+  for (const backend of built ? ["webgpu"] : ["webgpu", "wasm"])
+    sides.set(`${library} ${backend}`, (workload) => [
+      node,
+      join(built ?? join(here, "sides"), script),
+      backend,
+      workload,
+    ]);
+if (!built) sides.set("onnxruntime webgpu", () => [node, join(here, "sides/onnxruntime.mjs")]);
+/** Does a side do this workload? ONNX Runtime trains nothing here; forward passes are asked of sides in JavaScript. */
+const does = (name, { of, run }) =>
+  name.startsWith("onnxruntime")
+    ? Boolean(of) || /^(product|formula)/.test(run ?? "")
+    : !of || name === "dlm" || !/^(pytorch|jax$)/.test(name);
+/** A Python that imports a module. */
+const pythonWith = (module) =>
+  [process.env.PYTHON, "python3", "/usr/bin/python3"].filter(Boolean).find((p) => {
+    try {
+      execFileSync(p, ["-c", `import ${module}`], { stdio: "ignore" });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+const python = pythonWith("torch");
 if (python) {
   const torch =
     (...args) =>
@@ -136,9 +161,13 @@ if (python) {
   say(
     "bench: PyTorch is skipped: no python3 here imports torch (Debian: apt install python3-torch libopenblas0-pthread; PYTHON names another)",
   );
+const pythonOfJax = pythonWith("jax");
+if (pythonOfJax) sides.set("jax", () => [pythonOfJax, join(here, "sides/jax_side.py")]);
 if (options.peers !== undefined) {
   const wanted = list(options.peers);
-  for (const name of [...sides.keys()]) if (name !== "dlm" && !wanted.some((w) => name.includes(w))) sides.delete(name);
+  const all = new Set(sides.keys()); // a whole name means that side alone
+  for (const name of [...sides.keys()])
+    if (name !== "dlm" && !wanted.some((w) => (all.has(w) ? name === w : name.includes(w)))) sides.delete(name);
 }
 const onWebGPU = (name) => name.endsWith("webgpu");
 
@@ -150,9 +179,8 @@ const planFile = (workload) => join(out, `${workload}.plan.json`);
 
 // ---- one side of one workload
 
-function start(name, workload) {
-  const [program, ...args] = sides.get(name)(workload);
-  const child = spawn(program, args, { cwd: here, env: environment, stdio: ["pipe", "ignore", "pipe", "pipe"] });
+function start(name, workload, [program, ...args] = sides.get(name)(workload), env = environment) {
+  const child = spawn(program, args, { cwd: here, env, stdio: ["pipe", "ignore", "pipe", "pipe"] });
   let errors = "";
   child.stderr.on("data", (d) => (errors = (errors + d).slice(-2000)));
   const answers = createInterface({ input: child.stdio[3] })[Symbol.asyncIterator]();
@@ -206,7 +234,7 @@ async function measure(workload, target) {
   const compile = compiled(workload, target);
   const running = new Map();
   const measured = new Map();
-  for (const name of sides.keys()) {
+  for (const name of [...sides.keys()].filter((n) => does(n, spec))) {
     const record = { losses: {}, times: [], ratios: [] };
     measured.set(name, record);
     if (name === "dlm" && compile.error) {
@@ -431,11 +459,98 @@ function tables(results, sizes) {
             .join(", ")}`,
         ]
       : []),
-    `Shipped, minified / gzipped, kB: ${Object.entries(sizes)
-      .map(([n, s]) => `${n} ${Math.round(s.minified / 1000)} / ${Math.round(s.gzipped / 1000)}`)
-      .join("; ")}`,
+    ...results.flatMap((r) =>
+      workloads[r.workload].told ? [`${r.workload} elsewhere: ${workloads[r.workload].told}`] : [],
+    ),
+    ...(Object.keys(sizes).length
+      ? [
+          `Shipped, minified / gzipped, kB: ${Object.entries(sizes)
+            .map(([n, s]) => `${n} ${Math.round(s.minified / 1000)} / ${Math.round(s.gzipped / 1000)}`)
+            .join("; ")}`,
+        ]
+      : []),
   ].join("\n\n");
 }
+
+/** Puts a run above the earlier ones. */
+function onPage(title, text) {
+  const page = join(here, "RESULTS.md");
+  const head =
+    "# Measured\n\nNewest first; every table is one run of `npm run bench`, all sides interleaved on one device.\n";
+  const before = existsSync(page) ? readFileSync(page, "utf8").slice(head.length) : "";
+  const date = new Date().toISOString().slice(0, 16).replace("T", " ");
+  writeFileSync(page, `${head}\n## ${date} UTC, ${title}\n\n${text}\n${before}`);
+}
+
+// ---- the lab: kernels as a GPU's compiler makes them
+
+async function lab() {
+  const { gpus } = await import("./lab/roofline.mjs");
+  const { record } = await import("./lab/record.mjs");
+  const { report } = await import("./lab/lab.mjs");
+  const gpuNames = options.gpus ? list(options.gpus) : ["navi21", "vangogh"];
+  const unknown = gpuNames.find((g) => !gpus[g]);
+  if (unknown) throw new Error(`no GPU ${unknown}: ${Object.keys(gpus).join(", ")}`);
+  const folder = join(out, "lab");
+  const peers = [...sides.keys()].filter((name) => onWebGPU(name) && !name.startsWith("onnxruntime")); // whose device is its own
+  const wanted = new Set(["discrete", ...gpuNames.map((g) => gpus[g].target)]);
+  const { targets: known } = await import(bundles.compiler);
+  const targets = [...wanted].filter((t) => known[t]);
+  // recordings of peers hold as long as what they run does
+  const files = [
+    "workloads.mjs",
+    "tensors.mjs",
+    "package-lock.json",
+    "lab/recorder.mjs",
+    ...readdirSync(join(here, "sides")).map((f) => `sides/${f}`),
+  ];
+  const hash = createHash("sha256");
+  for (const f of files) hash.update(readFileSync(join(here, f)));
+  const key = hash.digest("hex").slice(0, 12);
+  const recordings = [];
+  for (const workload of chosen) {
+    const spec = workloads[workload];
+    say(`${workload}: ${spec.title}`);
+    const data = join(temporary, `${workload}.safetensors`);
+    writeFileSync(data, toSafetensors(tensorsOf(spec)));
+    recordings.push({
+      workload,
+      sides: await record({
+        workload,
+        spec,
+        names: [...targets.map((t) => `dlm ${t}`), ...peers],
+        data,
+        folder,
+        say,
+        key: (name) => (name.startsWith("dlm ") ? undefined : key),
+        start: (name) => {
+          const env = { ...environment, BENCH_RECORD: "1" };
+          if (!name.startsWith("dlm ")) return start(name, workload, undefined, env);
+          const file = join(folder, `${workload}.${name.slice(4)}.plan.json`);
+          const { error } = compiled(workload, name.slice(4), {}, file);
+          return error
+            ? { error }
+            : start("dlm", workload, [node, join(here, "sides/dlm.mjs"), bundles.runtime, file], env);
+        },
+      }),
+    });
+  }
+  const { text, brief, defects, data } = await report({
+    recordings,
+    tool: options.lab,
+    gpuNames,
+    root,
+    folder: join(folder, "code"),
+    table,
+    say,
+  });
+  writeFileSync(join(folder, "lab.json"), JSON.stringify(data, undefined, 1));
+  writeFileSync(join(folder, "lab.md"), text + "\n");
+  console.log(options.json ? JSON.stringify(data, undefined, 1) : text);
+  if (options.page) onPage(`kernels by a GPU's compiler${commitText()}`, brief);
+  return options.defects && defects.length ? 1 : 0;
+}
+if (options.lab) process.exit(await lab());
 
 // ---- the run
 
@@ -460,34 +575,42 @@ function commitText() {
   }
 }
 const results = [];
-for (const workload of chosen) results.push(await measure(workload, target));
+const resultsFolder = options.results ?? here;
+mkdirSync(resultsFolder, { recursive: true });
+for (const workload of chosen) {
+  results.push(await measure(workload, target));
+  // what is measured is kept, even if the run is cut short
+  if (options.results) writeFileSync(join(resultsFolder, "table.md"), tables(results, {}) + "\n");
+  if (options.results) writeFileSync(join(resultsFolder, "results.json"), JSON.stringify(results, undefined, 2));
+}
 const w3 = results.find((r) => r.workload === "W3" && !r.dlm.error);
 if (w3)
   w3.dlm.compile_ms_by_layers = Object.fromEntries(
     [4, 12, 24, 48].map((layers) => [layers, Math.round(compiled("W3", target, { layers: String(layers) }, "-").ms)]),
   );
 
-const sizes = {
-  "dlm runtime": await shipped(
+const sizes = {};
+if (!built) {
+  sizes["dlm runtime"] = await shipped(
     `export { load } from "./runtime/index.ts"; export { browserDevice } from "./runtime/device.ts";`,
     root,
-  ),
-};
-for (const w of ["W1", "W2", "W3"])
-  if (existsSync(planFile(w)) && chosen.includes(w)) {
-    const text = readFileSync(planFile(w));
-    sizes[`plan of ${w}`] = { minified: text.length, gzipped: gzipSync(text).length };
-  }
-sizes["jax-js"] = await shipped(`export * from "@jax-js/jax";`, here);
-sizes["tfjs (core and webgpu)"] = await shipped(
-  `export * from "@tensorflow/tfjs-core"; import "@tensorflow/tfjs-backend-webgpu";`,
-  here,
-);
-for (const r of results)
-  if (!r.dlm.error && sizes[`plan of ${r.workload}`])
-    r.dlm.shipped_gzipped = sizes["dlm runtime"].gzipped + sizes[`plan of ${r.workload}`].gzipped;
+  );
+  for (const w of ["W1", "W2", "W3"])
+    if (existsSync(planFile(w)) && chosen.includes(w)) {
+      const text = readFileSync(planFile(w));
+      sizes[`plan of ${w}`] = { minified: text.length, gzipped: gzipSync(text).length };
+    }
+  sizes["jax-js"] = await shipped(`export * from "@jax-js/jax";`, here);
+  sizes["tfjs (core and webgpu)"] = await shipped(
+    `export * from "@tensorflow/tfjs-core"; import "@tensorflow/tfjs-backend-webgpu";`,
+    here,
+  );
+  for (const r of results)
+    if (!r.dlm.error && sizes[`plan of ${r.workload}`])
+      r.dlm.shipped_gzipped = sizes["dlm runtime"].gzipped + sizes[`plan of ${r.workload}`].gzipped;
+}
 
-const file = join(here, "results.json");
+const file = join(resultsFolder, "results.json");
 const earlier =
   existsSync(file) && only ? JSON.parse(readFileSync(file, "utf8")).filter((r) => !chosen.includes(r.workload)) : [];
 const order = Object.keys(workloads);
@@ -502,12 +625,9 @@ writeFileSync(
 const text = tables(results, sizes);
 if (options.json) console.log(JSON.stringify(results, undefined, 2));
 else console.log(text);
-if (!only) {
-  const page = join(here, "RESULTS.md");
-  const head =
-    "# Measured\n\nNewest first; every table is one run of `npm run bench`, all sides interleaved on one device.\n";
-  const before = existsSync(page) ? readFileSync(page, "utf8").slice(head.length) : "";
-  const title = `\n## ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC, ${results[0].device}\n\n${cpus()[0].model.trim()}, ${cpus().length} cores; Node ${process.versions.node}${commitText()}; ${options.short ? "--short, " : ""}${repeats} rounds.\n\n`;
-  writeFileSync(page, head + title + text + "\n" + before);
-}
+if (!only && !options.results)
+  onPage(
+    results[0].device,
+    `${cpus()[0].model.trim()}, ${cpus().length} cores; Node ${process.versions.node}${commitText()}; ${options.short ? "--short, " : ""}${repeats} rounds.\n\n${text}`,
+  );
 process.exit(results.some((r) => r.dlm.error || !r.losses_agree) ? 1 : 0);

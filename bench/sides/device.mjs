@@ -42,6 +42,7 @@ export function count({ GPUAdapter, GPUDevice, GPUBuffer, GPUQueue, GPUComputePa
 
 /** For peers: dawn.node as the `navigator.gpu` of a browser. Call it before a library is imported. BENCH_ADAPTER names an adapter. */
 export async function installDevice() {
+  if (process.env.BENCH_RECORD) return (await import("../lab/recorder.mjs")).install();
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals);
   count(globals);

@@ -8,10 +8,14 @@ import { meanSquare, serve } from "./side.mjs";
 
 const [bundle, planFile, wanted] = process.argv.slice(2);
 const { load, Machine, openDevice } = await import(bundle);
-const opened = await openDevice(wanted);
-counted.device = opened.facts.name;
-count(globalThis); // its classes are there since the device was opened
-const { device } = opened;
+let device;
+if (process.env.BENCH_RECORD) device = new (await import("../lab/recorder.mjs")).Device();
+else {
+  const opened = await openDevice(wanted);
+  counted.device = opened.facts.name;
+  count(globalThis); // its classes are there since the device was opened
+  ({ device } = opened);
+}
 
 const bytesOf = (port) => 4 * port.shape.reduce((a, b) => a * b, 1);
 
@@ -22,7 +26,10 @@ async function functionSide(plan, workload, tensors) {
   const sizes = new Map();
   for (const p of [...inputs, ...outputs])
     sizes.set(p.buffer, Math.max(sizes.get(p.buffer) ?? 0, p.offset + bytesOf(p)));
+  const states = plan.states.filter((t) => tensors[t.name]);
+  for (const t of states) sizes.set(t.buffer, Math.max(sizes.get(t.buffer) ?? 0, t.offset + bytesOf(t)));
   await machine.allocate(sizes);
+  for (const t of states) machine.write(t.buffer, t.offset, tensors[t.name].values);
   for (const p of inputs) machine.write(p.buffer, p.offset, tensors[p.name].values);
   return {
     steps: async (n) => {

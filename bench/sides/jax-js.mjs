@@ -74,21 +74,20 @@ const pool = (x) => {
 };
 const conv = (p, path, x) => lax.conv(x, p[`${path}.w`], [1, 1], "SAME").add(p[`${path}.b`].reshape([1, -1, 1, 1]));
 
-const losses = {
-  W1: (p, { x, y }) => {
+const models = {
+  W1: (p, { x }) => {
     for (const path of ["net.linear.0", "net.linear.1"]) x = nn.relu(linear(p, path, x));
-    return crossEntropy(linear(p, "net.linear2", x), y);
+    return linear(p, "net.linear2", x);
   },
-  W2: (p, { x, y }) => {
+  W2: (p, { x }) => {
     for (const path of ["net.conv2d", "net.conv2d2"]) x = pool(nn.relu(conv(p, path, x)));
     x = nn.relu(linear(p, "net.linear", x.reshape([x.shape[0], -1])));
-    return crossEntropy(linear(p, "net.linear2", x), y);
+    return linear(p, "net.linear2", x);
   },
-  W3: (p, { ids }, { gpt: { vocabulary, context: t, width: d, layers, heads } }) => {
+  transformer: (p, { ids }, { gpt: { vocabulary, context: t, width: d, layers, heads } }) => {
     const b = ids.shape[0];
-    const [first, second] = [ids.ref.slice([], [0, t]), ids.slice([], [1, t + 1])];
     let x = np
-      .matmul(oneHot(first.reshape([b * t]), vocabulary), p["gpt.embedding.table"])
+      .matmul(oneHot(ids.reshape([b * t]), vocabulary), p["gpt.embedding.table"])
       .reshape([b, t, d])
       .add(p["gpt.position.p"]);
     for (let i = 0; i < layers; i++) {
@@ -106,10 +105,16 @@ const losses = {
       );
       x = x.ref.add(linear(p, `${at}.linear2`, gelu(linear(p, `${at}.linear`, layerNorm(p, `${at}.layer_norm2`, x)))));
     }
-    return crossEntropy(
-      linear(p, "gpt.linear", layerNorm(p, "gpt.layer_norm", x)).reshape([b * t, vocabulary]),
-      second.reshape([b * t]),
-    );
+    return linear(p, "gpt.linear", layerNorm(p, "gpt.layer_norm", x)).reshape([b * t, vocabulary]);
+  },
+};
+const losses = {
+  W1: (p, { x, y }) => crossEntropy(models.W1(p, { x }), y),
+  W2: (p, { x, y }) => crossEntropy(models.W2(p, { x }), y),
+  transformer: (p, { ids }, spec) => {
+    const [b, t] = [ids.shape[0], spec.gpt.context];
+    const [first, second] = [ids.ref.slice([], [0, t]), ids.slice([], [1, t + 1])];
+    return crossEntropy(models.transformer(p, { ids: first }, spec), second.reshape([b * t]));
   },
   W6: (p, { x, y }) => {
     const z = linear(p, "net.linear2", np.tanh(linear(p, "net.linear", x)));
@@ -155,7 +160,7 @@ const adam =
 const optimizers = { W3: { lr: 1e-3, decay: 0.1 }, W8: { lr: 1e-4, decay: 0 } };
 
 function trainingStep(name, workload) {
-  const lossOf = (p, batch) => losses[name](p, batch, workload);
+  const lossOf = (p, batch) => losses[workload.gpt ? "transformer" : name](p, batch, workload);
   if (name === "W6")
     return jit((p, state, batch) => {
       const [loss, g] = valueAndGrad(lossOf)(tree.ref(p), batch);
@@ -218,9 +223,15 @@ function layout(name, key, t) {
 await serve(async (workload, tensors) => {
   const name = workload.model.replace(".dlm", "").toUpperCase();
   if (workload.run) {
-    const f = jit(functions[workload.run.replace(/\d+$/, "")]);
+    const of = workload.of;
+    const forward = (all) => [models[workload.gpt ? "transformer" : of](all, all, workload)];
+    const f = jit(of ? forward : functions[workload.run.replace(/\d+$/, "")]);
+    const image = (t) => device({ ...t, shape: [t.shape[0], 1, 28, 28] }); // of one channel, which may come first
     const inputs = Object.fromEntries(
-      Object.entries(tensors).map(([k, t]) => [k, t.shape.length ? device(t) : np.array(t.values).reshape([])]),
+      Object.entries(tensors).map(([k, t]) => [
+        k,
+        !t.shape.length ? np.array(t.values).reshape([]) : of === "W2" && k === "x" ? image(t) : layout(of, k, t),
+      ]),
     );
     let results = [];
     return {

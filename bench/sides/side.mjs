@@ -1,7 +1,7 @@
 // What every side in JavaScript shares: commands come as JSON lines on standard input, answers leave on file descriptor 3 (libraries print to
 // standard output as they like). A side gives `prepare(workload, tensors)`, which returns `{ step(i), drain(), value() }` (or `{ steps(n), value() }`): step i of the workload is put
 // under way, all steps are finished, the value (loss of the last step, or mean square of all results) is read.
-import { readFileSync, writeSync } from "node:fs";
+import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fromSafetensors } from "../tensors.mjs";
 import { workloads } from "../workloads.mjs";
@@ -36,6 +36,14 @@ export async function serve(prepare) {
         ...(read ? { value: await side.value() } : {}),
         ...side.facts,
       };
+    },
+    /** On the recorder alone: some steps, written down in a file. */
+    async record({ steps, file }) {
+      const { begin, written } = await import("../lab/recorder.mjs");
+      begin();
+      await commands.run({ steps });
+      writeFileSync(file, JSON.stringify({ steps, ...written() }));
+      return {};
     },
   };
   for await (const line of createInterface({ input: process.stdin })) {

@@ -25,21 +25,21 @@ const normalised = (x, g, b) => {
 };
 const layerNorm = (p, path, x) => normalised(x, p[`${path}.g`], p[`${path}.b`]);
 
-let causal; // the attention mask of W3
-const losses = {
-  W1: (p, { x, y }) => {
+let causal; // the attention mask of a transformer
+const models = {
+  W1: (p, { x }) => {
     for (const path of ["net.linear.0", "net.linear.1"]) x = tf.relu(linear(p, path, x));
-    return crossEntropy(linear(p, "net.linear2", x), y);
+    return linear(p, "net.linear2", x);
   },
-  W2: (p, { x, y }) => {
+  W2: (p, { x }) => {
     for (const path of ["net.conv2d", "net.conv2d2"])
       x = tf.maxPool(tf.relu(tf.add(tf.conv2d(x, p[`${path}.w`], 1, "same"), p[`${path}.b`])), 2, 2, "valid");
     x = tf.relu(linear(p, "net.linear", tf.reshape(x, [x.shape[0], -1])));
-    return crossEntropy(linear(p, "net.linear2", x), y);
+    return linear(p, "net.linear2", x);
   },
-  W3: (p, { ids }, { gpt: { context: t, width: d, layers, heads, vocabulary } }) => {
+  transformer: (p, { ids }, { gpt: { context: t, width: d, layers, heads, vocabulary } }) => {
     const b = ids.shape[0];
-    const [first, second] = [0, 1].map((from) => tf.reshape(tf.slice(ids, [0, from], [b, t]), [b * t]));
+    const first = tf.reshape(ids, [b * t]);
     const table = p["gpt.embedding.table"];
     // on wasm a gather has no gradient
     const found = backend === "wasm" ? tf.matMul(tf.oneHot(first, vocabulary), table) : tf.gather(table, first);
@@ -66,7 +66,16 @@ const losses = {
       x = tf.add(x, linear(p, `${at}.attention.linear2`, o));
       x = tf.add(x, linear(p, `${at}.linear2`, gelu(linear(p, `${at}.linear`, layerNorm(p, `${at}.layer_norm2`, x)))));
     }
-    return crossEntropy(linear(p, "gpt.linear", layerNorm(p, "gpt.layer_norm", x)), second);
+    return linear(p, "gpt.linear", layerNorm(p, "gpt.layer_norm", x));
+  },
+};
+const losses = {
+  W1: (p, { x, y }) => crossEntropy(models.W1(p, { x }), y),
+  W2: (p, { x, y }) => crossEntropy(models.W2(p, { x }), y),
+  transformer: (p, { ids }, spec) => {
+    const [b, t] = [ids.shape[0], spec.gpt.context];
+    const [first, second] = [0, 1].map((from) => tf.slice(ids, [0, from], [b, t]));
+    return crossEntropy(models.transformer(p, { ids: first }, spec), tf.reshape(second, [b * t]));
   },
   W6: (p, { x, y }) => {
     const z = linear(p, "net.linear2", tf.tanh(linear(p, "net.linear", x)));
@@ -129,7 +138,9 @@ const device = ({ dtype, shape, values }) => tf.tensor(values, shape, dtype === 
 await serve(async (workload, tensors) => {
   const name = workload.model.replace(".dlm", "").toUpperCase();
   if (workload.run) {
-    const f = functions[workload.run.replace(/\d+$/, "")];
+    const f = workload.of
+      ? (all) => [models[workload.gpt ? "transformer" : workload.of](all, all, workload)]
+      : functions[workload.run.replace(/\d+$/, "")];
     const inputs = Object.fromEntries(Object.entries(tensors).map(([k, t]) => [k, device(t)]));
     let results = [];
     return {
@@ -167,7 +178,10 @@ await serve(async (workload, tensors) => {
     step: (i) => {
       loss?.dispose();
       loss = tf.tidy(() => {
-        const { value, grads } = tf.variableGrads(() => losses[name](p, batches[i % count], workload), variables);
+        const { value, grads } = tf.variableGrads(
+          () => losses[workload.gpt ? "transformer" : name](p, batches[i % count], workload),
+          variables,
+        );
         if (decays[name]) for (const v of variables) v.assign(tf.mul(v, 1 - rate * decays[name]));
         optimizer.applyGradients(grads);
         return value;

@@ -1,6 +1,6 @@
 """PyTorch, eager (or torch.compile with the argument `compile`), on the device named by the first argument (cpu, cuda). Commands as in side.mjs:
 JSON lines on standard input, answers on file descriptor 3."""
-import json, math, os, struct, sys, time
+import functools, json, math, os, struct, sys, time
 import torch
 import torch.nn.functional as F
 
@@ -44,11 +44,11 @@ def w2(p, x, y):  # x: [n, 1, 28, 28], weights [out, in, h, w]
     return F.cross_entropy(linear(p, "net.linear2", F.relu(linear(p, "net.linear", x.flatten(1)))), y)
 
 
-def w3(p, ids):
-    b, t, d, heads = ids.shape[0], 64, 128, 4
+def transformer(gpt, p, ids):
+    b, t, d, heads = ids.shape[0], gpt["context"], gpt["width"], gpt["heads"]
     x = p["gpt.embedding.table"][ids[:, :-1]] + p["gpt.position.p"]
     mask = torch.ones(t, t, dtype=torch.bool, device=place).tril()
-    for i in range(4):
+    for i in range(gpt["layers"]):
         at = f"gpt.block.{i}"
         q, k, v = linear(p, at + ".attention.linear", layer_norm(p, at + ".layer_norm", x)).view(b, t, 3, heads, d // heads).permute(2, 0, 3, 1, 4)
         if hasattr(F, "scaled_dot_product_attention"):
@@ -123,7 +123,9 @@ class Training:
                 p[k] = p[k].permute(3, 2, 0, 1).contiguous()
             p["net.linear.w"] = p["net.linear.w"].view(7, 7, 64, 128).permute(2, 0, 1, 3).reshape(3136, 128).contiguous()
             tensors["x"] = tensors["x"].permute(0, 3, 1, 2).contiguous()
-        self.loss_of = {"W1": w1, "W2": w2, "W3": w3, "W6": w6, "W8": w8}.get(name)
+        self.loss_of = {"W1": w1, "W2": w2, "W6": w6, "W8": w8}.get(name)
+        if "gpt" in spec:
+            self.loss_of = functools.partial(transformer, spec["gpt"])
         learned = p
         if name == "W7":
             net = Lstm(p)
