@@ -42,7 +42,8 @@ export function smallestKernelsFit(f: Fusion): boolean {
     const bound = boundAlone(f, x, readsOf(f, x), homesOf(f, x)).size;
     if (bound <= most) continue;
     fit = false;
-    if (!storeWidestInput(f, x) && !giveUpPlaces(f, x))
+    if (f.streams.folds.has(x)) f.found.whole.add(x);
+    else if (!storeWidestInput(f, x) && !giveUpPlaces(f, x))
       throw new InternalError(`fuse: ${x.label ?? x.kind} alone binds ${bound} buffers`);
   }
   for (const { from, home } of f.copies) {

@@ -1,0 +1,250 @@
+// Streams: tensors that are never whole in memory. A softmax between two contractions needs its scores only a tile at a time: what reduces them (a fold)
+// computes them anew where it reads them. In: the nodes of a program. Out: which tensors are computed in their readers (`wide`), and how each fold
+// runs over them: `row`, the axis that workgroups take tiles of; `stream`, the reduced axis that they walk.
+import { inputs, loadsIn } from "../graph/node.ts";
+import { axis, isCall, mul, neg, scalarOrder, select, sub, add, div, literal, operandsOf } from "../graph/scalar.ts";
+import type { Compute, Load, Node, Scalar, Variable } from "../graph/types.ts";
+import { Inliner, isContraction, sizeOf } from "./storage.ts";
+
+/** A reduction over wide tensors. Its scalars are over its own axes. */
+export interface Fold {
+  readonly node: Compute;
+  readonly op: "sum" | "max";
+  readonly grid: readonly Variable[]; // axes that workgroups take one element of
+  readonly row: Variable;
+  readonly extras: readonly Variable[]; // axes of the result that no wide tensor has
+  readonly serial: readonly Variable[]; // reduced axes that are walked one element after the other
+  readonly stream: Variable;
+  readonly wide: Scalar; // what is summed is wide * rest; wide has none of `extras`
+  readonly rest: Scalar | undefined;
+}
+export interface Streams {
+  readonly wide: ReadonlySet<Node>;
+  readonly folds: ReadonlyMap<Node, Fold>;
+}
+/** Tensors of a softmax with what reads them: all or none of them are wide. */
+export interface Family {
+  readonly contractions: readonly Compute[];
+  readonly wide: ReadonlySet<Node>;
+  readonly folds: readonly Fold[];
+}
+export const noStreams: Streams = { wide: new Set(), folds: new Map() };
+
+/** `kept`: what has to be in memory. */
+export function findStreams(
+  order: readonly Node[],
+  kept: ReadonlySet<Node>,
+  isWorth: (family: Family) => boolean,
+): Streams {
+  const users = usersIn(order);
+  const reaches = new Map<Node, Reach>(); // by contraction
+  for (const x of order) {
+    const own = isWideContraction(x) && !kept.has(x) ? reachOf(x, users, kept) : undefined;
+    if (own) reaches.set(x, own);
+  }
+  const wide = new Set<Node>();
+  const folds = new Map<Node, Fold>();
+  for (const parts of connected([...reaches.values()])) {
+    const family = familyOf(parts, users, kept);
+    if (!family || !isWorth(family)) continue;
+    for (const x of family.wide) wide.add(x);
+    for (const fold of family.folds) folds.set(fold.node, fold);
+  }
+  return { wide, folds };
+}
+type Users = ReadonlyMap<Node, readonly Node[]>;
+function usersIn(order: readonly Node[]): Users {
+  const users = new Map<Node, Node[]>();
+  for (const x of order) for (const y of inputs(x)) users.get(y)?.push(x) ?? users.set(y, [x]);
+  return users;
+}
+const isKnown = (x: Node): boolean => x.shape.every((n) => typeof n === "number");
+const isWideContraction = (x: Node): x is Compute =>
+  x.kind === "compute" && x.dtype === "f32" && isContraction(x) && isKnown(x) && !loadsIn(x).some((l) => l.outside);
+
+// ---- families
+
+/** What computes with a contraction element by element, and what reduces that. */
+interface Reach {
+  readonly contraction: Compute;
+  readonly wide: ReadonlySet<Node>;
+  readonly folds: ReadonlySet<Compute>;
+}
+function reachOf(contraction: Compute, users: Users, kept: ReadonlySet<Node>): Reach | undefined {
+  const wide = new Set<Node>([contraction]);
+  const folds = new Set<Compute>();
+  for (const x of wide)
+    for (const u of users.get(x) ?? []) {
+      if (u.kind !== "compute" || u.scans.size !== contraction.scans.size) return undefined;
+      if (u.reduction) {
+        if (u.reduction.op !== "sum" && u.reduction.op !== "max") return undefined;
+        folds.add(u);
+      } else if (kept.has(u) || !isKnown(u) || !readsWhole(u, x)) return undefined;
+      else wide.add(u);
+    }
+  return folds.size ? { contraction, wide, folds } : undefined;
+}
+/** Is every element of u made of one of x, and the other way round? */
+const readsWhole = (u: Compute, x: Node): boolean =>
+  sizeOf(u.shape) === sizeOf(x.shape) &&
+  loadsIn(u).every(
+    (l) =>
+      l.tensor !== x ||
+      (!l.outside &&
+        l.indices.every((e, d) => x.shape[d] === 1 || e.kind === "variable") &&
+        new Set(l.indices.filter((e) => e.kind === "variable")).size === x.shape.filter((n) => n !== 1).length),
+  );
+/** Those that share what is wide. */
+function connected(reaches: readonly Reach[]): readonly (readonly Reach[])[] {
+  const setOf = new Map<Node, Reach[]>();
+  const sets = new Set<Reach[]>();
+  for (const r of reaches) {
+    const met = new Set([...r.wide].flatMap((x) => (setOf.has(x) ? [setOf.get(x)!] : [])));
+    const own = [...[...met].flat(), r];
+    for (const m of met) sets.delete(m);
+    sets.add(own);
+    for (const part of own) for (const x of part.wide) setOf.set(x, own);
+  }
+  return [...sets];
+}
+function familyOf(parts: readonly Reach[], users: Users, kept: ReadonlySet<Node>): Family | undefined {
+  const wide = new Set(parts.flatMap((p) => [...p.wide]));
+  const reductions = new Set(parts.flatMap((p) => [...p.folds]));
+  if (![...reductions].some((x) => x.reduction!.op === "max")) return undefined;
+  addExpansions(wide, reductions, users, kept);
+  const contractions = new Set(parts.map((p) => p.contraction));
+  const inliner = new Inliner({ has: (x) => !wide.has(x) });
+  const folds: Fold[] = [];
+  for (const x of reductions) {
+    const fold = foldOf(x, inliner.compute(x).body, contractions);
+    if (!fold) return undefined;
+    folds.push(fold);
+  }
+  return { contractions: [...contractions], wide, folds };
+}
+/** Masks, biases and draws that are larger than what they are made of, and that nothing else reads. */
+function addExpansions(wide: Set<Node>, folds: ReadonlySet<Node>, users: Users, kept: ReadonlySet<Node>): void {
+  const isInside = (x: Node): boolean => wide.has(x) || folds.has(x);
+  for (const x of [...wide, ...folds]) {
+    const queue = [...inputs(x)];
+    for (const y of queue) {
+      if (y.kind !== "compute" || y.reduction || wide.has(y) || kept.has(y) || !isKnown(y)) continue;
+      const from = new Set(inputs(y)).size ? inputs(y).reduce((n, z) => n + sizeOf(z.shape), 0) : 0;
+      if (sizeOf(y.shape) < 2 * from || !(users.get(y) ?? []).every(isInside)) continue;
+      wide.add(y);
+      queue.push(...inputs(y));
+    }
+  }
+}
+
+// ---- folds
+
+function foldOf(node: Compute, body: Scalar, contractions: ReadonlySet<Node>): Fold | undefined {
+  const { op, extents } = node.reduction!;
+  const walked = new Set<Variable>();
+  const loads = wideLoads(body, contractions);
+  if (!loads.length || loads.some((l) => l.outside) || !isKnown(node) || node.dtype !== "f32") return undefined;
+  for (const l of loads) for (const v of l.variables) walked.add(v);
+  const output = node.shape.flatMap((n, i) => (n === 1 ? [] : [axis(i, n)]));
+  const over = extents.map((n, i) => axis(node.shape.length + i, n));
+  if (over.some((v) => !walked.has(v))) return undefined;
+  const row = largest(output.filter((v) => walked.has(v)));
+  const stream = largest(over);
+  if (!row || !stream) return undefined;
+  const extras = output.filter((v) => !walked.has(v));
+  const parts = factor(body, new Set(extras), contractions);
+  if (!parts?.wide || (op === "max" && extras.length)) return undefined;
+  return {
+    node,
+    op: op === "max" ? "max" : "sum",
+    grid: output.filter((v) => walked.has(v) && v !== row),
+    row,
+    extras,
+    serial: over.filter((v) => v !== stream),
+    stream,
+    wide: parts.wide,
+    rest: parts.rest,
+  };
+}
+const largest = (list: readonly Variable[]): Variable | undefined =>
+  [...list].sort((a, b) => (b.extent as number) - (a.extent as number))[0];
+/** The loads of contractions in it, each once. */
+export const wideLoads = (e: Scalar, contractions: ReadonlySet<Node>): Load[] =>
+  [...scalarOrder([e])].filter((x): x is Load => x.kind === "load" && contractions.has(x.tensor));
+
+/** e = wide * rest, where `wide` has none of these variables. */
+interface Factors {
+  readonly wide?: Scalar;
+  readonly rest?: Scalar;
+}
+function factor(e: Scalar, extras: ReadonlySet<Variable>, contractions: ReadonlySet<Node>): Factors | undefined {
+  const has = (x: Scalar): boolean => [...x.variables].some((v) => extras.has(v));
+  const product = (a: Scalar | undefined, b: Scalar | undefined): Scalar | undefined => (a && b ? mul(a, b) : (a ?? b));
+  const go = (x: Scalar): Factors | undefined => {
+    if (!has(x)) return { wide: x };
+    if (!wideLoads(x, contractions).length) return { rest: x };
+    if (isCall(x, "mul")) {
+      const [a, b] = x.operands.map(go);
+      if (!a || !b) return undefined;
+      return both(product(a.wide, b.wide), product(a.rest, b.rest));
+    }
+    if (isCall(x, "neg")) {
+      const a = go(x.operands[0]!);
+      return a && both(neg(a.wide ?? literal(1)), a.rest);
+    }
+    if (isCall(x, "div") && !has(x.operands[1]!)) {
+      const a = go(x.operands[0]!);
+      return a && both(div(a.wide ?? literal(1), x.operands[1]!), a.rest);
+    }
+    if (x.kind === "select" && isZero(x.otherwise)) {
+      const a = go(x.then);
+      if (!a) return undefined;
+      return has(x.condition)
+        ? wideLoads(x.condition, contractions).length
+          ? undefined
+          : both(a.wide, select(x.condition, a.rest ?? literal(1), 0))
+        : both(select(x.condition, a.wide ?? literal(1), 0), a.rest);
+    }
+    if (isCall(x, "add") || isCall(x, "sub")) {
+      const [a, b] = x.operands.map(go);
+      if (!a?.wide || !b?.wide || a.rest !== b.rest) return undefined;
+      return both((isCall(x, "add") ? add : sub)(a.wide, b.wide), a.rest);
+    }
+    return undefined;
+  };
+  return go(e);
+}
+const both = (wide: Scalar | undefined, rest: Scalar | undefined): Factors => ({
+  ...(wide ? { wide } : {}),
+  ...(rest ? { rest } : {}),
+});
+const isZero = (e: Scalar): boolean => e.kind === "literal" && e.value === 0;
+
+// ---- sums that follow a maximum as it grows
+
+/**
+ * Is e, as a function of `most`, a multiple of exp(-most)? Then what has been summed under a smaller maximum is right under a larger one after a
+ * multiplication.
+ */
+export function followsMaximum(e: Scalar, most: Scalar): boolean {
+  const known = new Map<Scalar, boolean>();
+  const holds = (x: Scalar): boolean => {
+    if (x === most) return true;
+    let found = known.get(x);
+    if (found === undefined) known.set(x, (found = operandsOf(x).some(holds)));
+    return found;
+  };
+  const go = (x: Scalar): boolean => {
+    if (isCall(x, "mul")) {
+      const [a, b] = x.operands as [Scalar, Scalar];
+      return holds(a) ? !holds(b) && go(a) : go(b);
+    }
+    if (isCall(x, "neg")) return go(x.operands[0]!);
+    if (isCall(x, "div") || isCall(x, "div_rounded")) return !holds(x.operands[1]!) && go(x.operands[0]!);
+    if (x.kind === "select") return !holds(x.condition) && isZero(x.otherwise) && go(x.then);
+    if (!isCall(x, "exp")) return false;
+    const [a] = x.operands as [Scalar];
+    return isCall(a, "sub") && a.operands[1] === most && !holds(a.operands[0]!);
+  };
+  return holds(e) && go(e);
+}
