@@ -1,12 +1,12 @@
 // How many buffers a kernel binds. In: nodes that one launch computes. Out: the memory that it reads and writes.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { baseOf, tensorsOf } from "../graph/node.ts";
+import { baseOf, sameShape, tensorsOf } from "../graph/node.ts";
 import { integer } from "../graph/scalar.ts";
 import type { Node } from "../graph/types.ts";
 import type { Home } from "./group.ts";
 import { fromMemory, homeOf, homesOf } from "./homes.ts";
 import { hasKernel, inputsOf, isCopied, isOutput, readersOf, readsOf, readsOfCopy, type Fusion } from "./state.ts";
-import { inlinedReads } from "./storage.ts";
+import { coreOf, inlinedReads } from "./storage.ts";
 
 /** The memory that a kernel of these nodes binds. */
 export function boundBy(f: Fusion, nodes: readonly Node[]): Set<Node> {
@@ -36,13 +36,14 @@ const boundAlone = (f: Fusion, x: Node, reads: readonly Node[], homes: readonly 
  */
 export function smallestKernelsFit(f: Fusion): boolean {
   const most = f.target.storageBuffers;
+  const rows = new Set(f.found.rows); // that have their place
   let fit = true;
   for (const x of f.order) {
     if (!hasKernel(f, x)) continue;
     const bound = boundAlone(f, x, readsOf(f, x), homesOf(f, x)).size;
     if (bound <= most) continue;
     fit = false;
-    if (f.streams.folds.has(x)) f.found.whole.add(x);
+    if (f.streams.folds.has(x)) bindLessForFold(f, x, rows);
     else if (!storeWidestInput(f, x) && !giveUpPlaces(f, x))
       throw new InternalError(`fuse: ${x.label ?? x.kind} alone binds ${bound} buffers`);
   }
@@ -54,6 +55,27 @@ export function smallestKernelsFit(f: Fusion): boolean {
   }
   return fit;
 }
+/** What is read of a row joins other such; a narrow input is stored; at last, what is wide is stored. */
+function bindLessForFold(f: Fusion, x: Node, rows: ReadonlySet<Node>): void {
+  const ofRows = readsOf(f, x).filter((y) => isOfRows(f, y) && !rows.has(y));
+  for (const y of ofRows) f.found.rows.add(y);
+  if (ofRows.length) return;
+  const inlined = new Set(inputsOf(f, x).map(baseOf));
+  for (const y of inlined) if (!f.stored.has(y)) for (const z of inputsOf(f, y)) inlined.add(baseOf(z));
+  const reads = (y: Node): number => inlinedReads(y, f.stored).length;
+  const [widest] = [...inlined]
+    .filter((y) => y.kind === "compute" && !y.reduction && !f.stored.has(y) && !f.streams.wide.has(y) && reads(y) > 1)
+    .sort((a, b) => reads(b) - reads(a));
+  if (widest) f.found.stored.add(widest);
+  else f.found.whole.add(x);
+}
+/** A value for each row of some fold. */
+const isOfRows = (f: Fusion, y: Node): boolean =>
+  y.kind === "compute" &&
+  y.dtype === "f32" &&
+  [...f.streams.folds.values()].some(
+    (fold) => !fold.extras.length && sameShape(coreOf(fold.node.shape), coreOf(y.shape)),
+  );
 /** Stores the input of a node that brings most reads with it. */
 function storeWidestInput(f: Fusion, x: Node): boolean {
   const inlined = inputsOf(f, x)

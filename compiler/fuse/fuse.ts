@@ -42,6 +42,7 @@ export function fuse(
     stored: new Set(),
     oneHome: new Set(),
     uncut: new Set(),
+    rows: new Set(),
     whole: new Set(),
   };
   const size = (): number => Object.values(found).reduce((sum, set: ReadonlySet<unknown>) => sum + set.size, 0);

@@ -10,7 +10,7 @@ import { findRowUpdates, type RowStore } from "./rows.ts";
 import { piecesOf, type Piece } from "./pieces.ts";
 import { chooseStored, inlinedReads, Inliner } from "./storage.ts";
 import { findStreams, type Streams } from "./streams.ts";
-import { isWorthStreaming } from "./worth.ts";
+import { isWide } from "./worth.ts";
 
 /** What rounds have found to be impossible. */
 export interface Found {
@@ -18,6 +18,7 @@ export interface Found {
   readonly stored: Set<Node>; // pointwise, but its readers would bind too many buffers if they computed it
   readonly oneHome: Set<Node>; // written to its first home alone, and copied to the others
   readonly uncut: Set<Node>; // not cut into pieces
+  readonly rows: Set<Node>; // read by folds, a number for each row: all of a shape lie in one buffer
   readonly whole: Set<Node>; // folds whose kernels would bind too many buffers: what they read is in memory
 }
 /** A tensor that is written to a place by a kernel of its own. */
@@ -75,7 +76,7 @@ export function stateOf(
   const streams = findStreams(
     order,
     kept,
-    (family) => !family.folds.some((x) => found.whole.has(x.node)) && isWorthStreaming(family, target),
+    (family) => !family.folds.some((x) => found.whole.has(x.node)) && isWide(family.contractions, target),
   );
   // a piece may be made of pieces
   for (;;) {

@@ -148,7 +148,7 @@ function storeWhatIsLarge(c: Choosing): void {
     const isLarge = cost > limits.longestBody || depths.get(x)! > limits.deepest / 4;
     if (!stored.has(x) && !wide.has(x) && (isLarge || isWorthStoring(cost, timesEvaluated(c, x), x))) stored.add(x);
     costs.set(x, cost);
-    leaves.set(x, fewEnough(c, x, own));
+    leaves.set(x, wide.has(x) || inputs(x).some((y) => wide.has(y)) ? own : fewEnough(c, x, own));
   }
 }
 function leavesOf({ inputsOf, stored, leaves }: Choosing, x: Node): Set<Node> {

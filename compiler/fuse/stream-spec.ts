@@ -1,6 +1,17 @@
 // A group of folds as one step: contractions of an element of a tile, what is summed or compared of them, stores of the results to their homes.
 import { baseOf, tensorsOf } from "../graph/node.ts";
-import { axis, extentKey, integer, load, local, operandsOf, substitute, variable } from "../graph/scalar.ts";
+import {
+  axis,
+  extentKey,
+  inRange,
+  integer,
+  isTrue,
+  load,
+  local,
+  operandsOf,
+  substitute,
+  variable,
+} from "../graph/scalar.ts";
 import type { Compute, Integer, Load, Local, Node, Scalar, Shape, Variable } from "../graph/types.ts";
 import type { StreamFold, StreamStep } from "../kernel/graph.ts";
 import type { Stage, Store } from "../kernel/kernel.ts";
@@ -151,7 +162,12 @@ function contractionAt(w: Writing, l: Load, x: Compute, indices: readonly Intege
   );
   const result = local(wgslName(x.label ?? op), x.dtype);
   w.locals.set(at, result);
-  const value = fromMemory(w.f, substitute(w.f.inliner.compute(x).body, map));
+  const value = fromMemory(w.f, withinBounds(substitute(w.f.inliner.compute(x).body, map)));
   w.contractions.push({ local: result, op, over, value: keepRoundings(value) });
   return result;
 }
+/** What is read where a choice discards it may lie outside. */
+const withinBounds = (e: Scalar): Scalar =>
+  substitute(e, new Map(), (l, indices, outside) =>
+    outside || l.dtype !== "f32" || isTrue(inRange(l.tensor, indices)) ? undefined : load(l.tensor, indices, 0),
+  );

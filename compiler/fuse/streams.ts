@@ -2,7 +2,22 @@
 // computes them anew where it reads them. In: the nodes of a program. Out: which tensors are computed in their readers (`wide`), and how each fold
 // runs over them: `row`, the axis that workgroups take tiles of; `stream`, the reduced axis that they walk.
 import { inputs, loadsIn } from "../graph/node.ts";
-import { axis, isCall, mul, neg, scalarOrder, select, sub, add, div, literal, operandsOf } from "../graph/scalar.ts";
+import {
+  axis,
+  inRange,
+  isCall,
+  load,
+  mul,
+  substitute,
+  neg,
+  scalarOrder,
+  select,
+  sub,
+  add,
+  div,
+  literal,
+  operandsOf,
+} from "../graph/scalar.ts";
 import type { Compute, Load, Node, Scalar, Variable } from "../graph/types.ts";
 import { Inliner, isContraction, sizeOf } from "./storage.ts";
 
@@ -37,23 +52,18 @@ export function findStreams(
   isWorth: (family: Family) => boolean,
 ): Streams {
   const users = usersIn(order);
-  const reaches = new Map<Node, Reach>(); // by contraction
-  for (const x of order) {
-    const own = isWideContraction(x) && !kept.has(x) ? reachOf(x, users, kept) : undefined;
-    if (own) reaches.set(x, own);
-  }
   const wide = new Set<Node>();
   const folds = new Map<Node, Fold>();
-  for (const parts of connected([...reaches.values()])) {
-    const family = familyOf(parts, users, kept);
+  for (const circle of circlesIn(order, users, kept)) {
+    const family = familyOf(circle, users, kept);
     if (!family || !isWorth(family)) continue;
     for (const x of family.wide) wide.add(x);
     for (const fold of family.folds) folds.set(fold.node, fold);
   }
   return { wide, folds };
 }
-type Users = ReadonlyMap<Node, readonly Node[]>;
-function usersIn(order: readonly Node[]): Users {
+export type Users = ReadonlyMap<Node, readonly Node[]>;
+export function usersIn(order: readonly Node[]): Users {
   const users = new Map<Node, Node[]>();
   for (const x of order) for (const y of inputs(x)) users.get(y)?.push(x) ?? users.set(y, [x]);
   return users;
@@ -64,25 +74,43 @@ const isWideContraction = (x: Node): x is Compute =>
 
 // ---- families
 
-/** What computes with a contraction element by element, and what reduces that. */
-interface Reach {
-  readonly contraction: Compute;
+/** What computes with contractions element by element, what reduces that, and what looks at single elements. */
+export interface Circle {
+  readonly contractions: ReadonlySet<Compute>;
   readonly wide: ReadonlySet<Node>;
-  readonly folds: ReadonlySet<Compute>;
+  readonly reductions: ReadonlySet<Compute>;
+  readonly picks: ReadonlySet<Compute>;
 }
-function reachOf(contraction: Compute, users: Users, kept: ReadonlySet<Node>): Reach | undefined {
+/** The softmaxes of a program: where a maximum is taken. */
+export function circlesIn(order: readonly Node[], users: Users, kept: ReadonlySet<Node>): readonly Circle[] {
+  const reaches = order.flatMap((x) => (isWideContraction(x) && !kept.has(x) ? (reachOf(x, users, kept) ?? []) : []));
+  const union = <T>(parts: readonly Circle[], of: (c: Circle) => ReadonlySet<T>): Set<T> =>
+    new Set(parts.flatMap((p) => [...of(p)]));
+  return connected(reaches).flatMap((parts) => {
+    const circle: Circle = {
+      contractions: union(parts, (p) => p.contractions),
+      wide: union(parts, (p) => p.wide),
+      reductions: union(parts, (p) => p.reductions),
+      picks: union(parts, (p) => p.picks),
+    };
+    return [...circle.reductions].some((x) => x.reduction!.op === "max") ? [circle] : [];
+  });
+}
+function reachOf(contraction: Compute, users: Users, kept: ReadonlySet<Node>): Circle | undefined {
   const wide = new Set<Node>([contraction]);
-  const folds = new Set<Compute>();
+  const reductions = new Set<Compute>();
+  const picks = new Set<Compute>();
   for (const x of wide)
     for (const u of users.get(x) ?? []) {
       if (u.kind !== "compute" || u.scans.size !== contraction.scans.size) return undefined;
       if (u.reduction) {
         if (u.reduction.op !== "sum" && u.reduction.op !== "max") return undefined;
-        folds.add(u);
-      } else if (kept.has(u) || !isKnown(u) || !readsWhole(u, x)) return undefined;
-      else wide.add(u);
+        reductions.add(u);
+      } else if (isKnown(u) && readsWhole(u, x) && !kept.has(u)) wide.add(u);
+      else if (isKnown(u) && sizeOf(u.shape) * 2 <= sizeOf(x.shape)) picks.add(u);
+      else return undefined;
     }
-  return folds.size ? { contraction, wide, folds } : undefined;
+  return reductions.size ? { contractions: new Set([contraction]), wide, reductions, picks } : undefined;
 }
 /** Is every element of u made of one of x, and the other way round? */
 const readsWhole = (u: Compute, x: Node): boolean =>
@@ -95,9 +123,9 @@ const readsWhole = (u: Compute, x: Node): boolean =>
         new Set(l.indices.filter((e) => e.kind === "variable")).size === x.shape.filter((n) => n !== 1).length),
   );
 /** Those that share what is wide. */
-function connected(reaches: readonly Reach[]): readonly (readonly Reach[])[] {
-  const setOf = new Map<Node, Reach[]>();
-  const sets = new Set<Reach[]>();
+function connected(reaches: readonly Circle[]): readonly (readonly Circle[])[] {
+  const setOf = new Map<Node, Circle[]>();
+  const sets = new Set<Circle[]>();
   for (const r of reaches) {
     const met = new Set([...r.wide].flatMap((x) => (setOf.has(x) ? [setOf.get(x)!] : [])));
     const own = [...[...met].flat(), r];
@@ -107,20 +135,27 @@ function connected(reaches: readonly Reach[]): readonly (readonly Reach[])[] {
   }
   return [...sets];
 }
-function familyOf(parts: readonly Reach[], users: Users, kept: ReadonlySet<Node>): Family | undefined {
-  const wide = new Set(parts.flatMap((p) => [...p.wide]));
-  const reductions = new Set(parts.flatMap((p) => [...p.folds]));
-  if (![...reductions].some((x) => x.reduction!.op === "max")) return undefined;
+function familyOf(circle: Circle, users: Users, kept: ReadonlySet<Node>): Family | undefined {
+  const { contractions, reductions, picks } = circle;
+  if (picks.size) return undefined;
+  const wide = new Set(circle.wide);
   addExpansions(wide, reductions, users, kept);
-  const contractions = new Set(parts.map((p) => p.contraction));
-  const inliner = new Inliner({ has: (x) => !wide.has(x) });
   const folds: Fold[] = [];
+  const inlined = inlining(wide);
   for (const x of reductions) {
-    const fold = foldOf(x, inliner.compute(x).body, contractions);
+    const fold = foldOf(x, inlined(x.body), contractions);
     if (!fold) return undefined;
     folds.push(fold);
   }
   return { contractions: [...contractions], wide, folds };
+}
+/** With what is wide written out, but for contractions: a load that may lie outside of one becomes a choice. */
+export function inlining(wide: ReadonlySet<Node>): (e: Scalar) => Scalar {
+  const inliner = new Inliner({ has: (x) => !wide.has(x) });
+  return (e) =>
+    substitute(inliner.scalar(e), new Map(), (l, indices, outside) =>
+      outside && wide.has(l.tensor) ? select(inRange(l.tensor, indices), load(l.tensor, indices), outside) : undefined,
+    );
 }
 /** Masks, biases and draws that are larger than what they are made of, and that nothing else reads. */
 function addExpansions(wide: Set<Node>, folds: ReadonlySet<Node>, users: Users, kept: ReadonlySet<Node>): void {
@@ -139,7 +174,7 @@ function addExpansions(wide: Set<Node>, folds: ReadonlySet<Node>, users: Users, 
 
 // ---- folds
 
-function foldOf(node: Compute, body: Scalar, contractions: ReadonlySet<Node>): Fold | undefined {
+export function foldOf(node: Compute, body: Scalar, contractions: ReadonlySet<Node>): Fold | undefined {
   const { op, extents } = node.reduction!;
   const walked = new Set<Variable>();
   const loads = wideLoads(body, contractions);

@@ -1,8 +1,9 @@
 // Whether a softmax is computed in tiles. In: what would not be in memory. Out: yes or no.
-import { elements } from "../scalar/dtype.ts";
+import type { Node } from "../graph/types.ts";
 import type { Target } from "../kernel/target.ts";
+import { elements } from "../scalar/dtype.ts";
 import { sizeOf } from "./storage.ts";
-import type { Family } from "./streams.ts";
 
-export const isWorthStreaming = ({ contractions }: Family, { wideBytes }: Target): boolean =>
-  contractions.some((x) => sizeOf(x.shape) * elements[x.dtype].bytes > wideBytes);
+/** Is one of them too large to be kept? */
+export const isWide = (contractions: Iterable<Node>, { wideBytes }: Target): boolean =>
+  [...contractions].some((x) => sizeOf(x.shape) * elements[x.dtype].bytes > wideBytes);
