@@ -7,6 +7,7 @@ import type { Home } from "./group.ts";
 import { fromMemory, homeOf, homesOf } from "./homes.ts";
 import { hasKernel, inputsOf, isCopied, isOutput, readersOf, readsOf, readsOfCopy, type Fusion } from "./state.ts";
 import { coreOf, inlinedReads } from "./storage.ts";
+import { fitsWorkgroup, smallestTile } from "./worth.ts";
 
 /** The memory that a kernel of these nodes binds. */
 export function boundBy(f: Fusion, nodes: readonly Node[]): Set<Node> {
@@ -19,6 +20,12 @@ export function boundBy(f: Fusion, nodes: readonly Node[]): Set<Node> {
   }
   return memory;
 }
+/** Results of folds that grow in a buffer, because a workgroup has no room for the rows of the smallest tile. */
+export const sumsBound = (f: Fusion, nodes: readonly Node[]): number =>
+  nodes.filter((x) => {
+    const extras = f.streams.folds.get(x)?.extras.map((v) => v.extent) ?? [];
+    return !fitsWorkgroup([smallestTile, ...extras], f.target);
+  }).length;
 /** Is a node's value read by others than these? */
 export const isReadOutside = (f: Fusion, x: Node, inside: ReadonlySet<Node>): boolean =>
   f.flat?.views.has(x) === true || isOutput(f, x) || [...readersOf(f, x)].some((y) => !inside.has(y)) || isCopied(f, x);
@@ -40,7 +47,7 @@ export function smallestKernelsFit(f: Fusion): boolean {
   let fit = true;
   for (const x of f.order) {
     if (!hasKernel(f, x)) continue;
-    const bound = boundAlone(f, x, readsOf(f, x), homesOf(f, x)).size;
+    const bound = boundAlone(f, x, readsOf(f, x), homesOf(f, x)).size + sumsBound(f, [x]);
     if (bound <= most) continue;
     fit = false;
     if (f.streams.folds.has(x)) bindLessForFold(f, x, rows);

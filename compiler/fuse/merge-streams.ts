@@ -3,7 +3,7 @@
 import { baseOf, loadsIn, sameShape } from "../graph/node.ts";
 import { axis, load, substitute, variable } from "../graph/scalar.ts";
 import type { Compute, Integer, Load, Node, Scalar, Variable } from "../graph/types.ts";
-import { boundBy } from "./bindings.ts";
+import { boundBy, sumsBound } from "./bindings.ts";
 import { reaches, type Group } from "./group.ts";
 import { join } from "./merge.ts";
 import { partsOf, readsOf, type Fusion } from "./state.ts";
@@ -26,10 +26,13 @@ export function mergeStreams(f: Fusion, groups: readonly Group[]): void {
 }
 function tryJoin(f: Fusion, a: Group, b: Group): boolean {
   const nodes = [...a.nodes, ...b.nodes];
-  if (reaches(a, b) || reaches(b, a) || boundBy(f, nodes).size > f.target.storageBuffers) return false;
+  if (reaches(a, b) || reaches(b, a) || !fits(f, nodes)) return false;
   join(f, a, b, a.domain.length < b.domain.length ? a.domain : b.domain);
   return true;
 }
+
+const fits = (f: Fusion, nodes: readonly Node[]): boolean =>
+  boundBy(f, nodes).size + sumsBound(f, nodes) <= f.target.storageBuffers;
 
 // ---- axes that folds have in common
 
@@ -94,7 +97,7 @@ function joinFollowers(f: Fusion, g: Group, axesOf: AxesOf): void {
   for (const x of [...g.after]) {
     const [fold] = foldsIn(f, x);
     if (!x.alive || x.kind !== "stream" || !fold || !isFollower(f, fold, most, axesOf)) continue;
-    if (!reaches(g, x) && boundBy(f, [...g.nodes, ...x.nodes]).size <= f.target.storageBuffers)
+    if (!reaches(g, x) && fits(f, [...g.nodes, ...x.nodes]))
       join(f, g, x, most.node.shape.length ? coreOf(most.node.shape) : []);
   }
 }

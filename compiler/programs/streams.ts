@@ -32,36 +32,70 @@ import type {
 } from "../kernel/graph.ts";
 import type { Stage, Store } from "../kernel/kernel.ts";
 import { fusionLimits } from "../kernel/limits.ts";
+import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
 import { bodyCost } from "../fuse/storage.ts";
+import { fitsWorkgroup, smallestTile } from "../fuse/worth.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { elements } from "../scalar/dtype.ts";
 import { priceGrid } from "../schedule/rowwise.ts";
+import { specKey } from "./spec-key.ts";
 
 export function placeStreams(kernels: KernelGraph<FusedStep>, target: Target): KernelGraph {
+  const chosen = new Map<string, Choice>(); // of streams that differ only in their tensors
   const steps = (list: readonly FusedStep[]): Step[] =>
-    list.map((s): Step =>
-      s.kind === "stream" ? placeStream(s, target) : s.kind === "loop" ? { ...s, body: steps(s.body) } : s,
-    );
+    list.map((s): Step => {
+      if (s.kind === "kernel") return s;
+      if (s.kind === "loop") return { ...s, body: steps(s.body) };
+      const key = keyOf(s);
+      const choice = chosen.get(key) ?? choose(s, target);
+      chosen.set(key, choice);
+      return { ...inTiles(s, choice.size, target)!, workgroup: choice.workgroup };
+    });
   return { ...kernels, steps: steps(kernels.steps) };
 }
-const sizes = [8, 16, 32, 64, 128];
-function placeStream(s: StreamStep, target: Target): RowwiseStep {
-  let best: { readonly step: RowwiseStep; readonly total: number } | undefined;
-  for (const rows of sizesUpTo(s.row.extent as number))
-    for (const steps of sizesUpTo(s.stream.extent as number)) {
-      const made = inTiles(s, { rows, steps }, target);
-      if (!made) continue;
-      for (const workgroup of target.together) {
-        const total = priceGrid(made.body, made.grid, workgroup, target);
-        if (total < (best?.total ?? Infinity)) best = { step: { ...made, workgroup }, total };
-      }
-    }
-  return best!.step;
+interface Choice {
+  readonly size: TileSize;
+  readonly workgroup: number;
+  readonly total: number; // ns
 }
+/** First the length of the steps under a middling number of rows, then the number of rows. */
+function choose(s: StreamStep, target: Target): Choice {
+  const allRows = sizesUpTo(s.row.extent as number);
+  const middle = allRows.filter((n) => n <= middlingRows).at(-1) ?? allRows[0]!;
+  let best: Choice | undefined;
+  const see = (size: TileSize): void => {
+    const made = inTiles(s, size, target);
+    if (!made) return;
+    for (const workgroup of target.together) {
+      const total = priceGrid(made.body, made.grid, workgroup, target);
+      if (total < (best?.total ?? Infinity)) best = { size, workgroup, total };
+    }
+  };
+  for (const steps of sizesUpTo(s.stream.extent as number)) see({ rows: middle, steps });
+  if (!best) for (const steps of sizesUpTo(s.stream.extent as number)) see({ rows: allRows[0]!, steps });
+  const { steps } = best!.size;
+  for (const rows of allRows) if (rows !== middle) see({ rows, steps });
+  return best!;
+}
+const sizes = [smallestTile, 16, 32, 64, 128];
+const middlingRows = 16;
 /** Sizes of tiles along an axis of so many elements. */
 const sizesUpTo = (n: number): number[] =>
-  n <= sizes[0]! ? [n] : [...sizes.filter((x) => x < n), ...(n <= 256 ? [n] : [])];
+  n <= smallestTile ? [n] : [...sizes.filter((x) => x < n), ...(n <= 128 ? [n] : [])];
+/** Streams with equal keys differ only in their tensors. */
+function keyOf(s: StreamStep): string {
+  const axes = [...s.grid, s.row, ...s.serial, s.stream];
+  const stages: Stage[] = [
+    ...s.contractions,
+    ...s.folds.flatMap((x): Stage[] => [
+      { local: x.local, op: x.op, over: x.extras, value: x.wide },
+      ...(x.rest ? [{ local: x.local, op: x.op, over: x.extras, value: x.rest }] : []),
+    ]),
+  ];
+  return specKey({ ...s.spec, axes, stages, stores: s.stores }, plainLayout).key;
+}
+const plainLayout: Layout = { storageOf: (x) => x.dtype, nameOf: () => "" };
 
 interface TileSize {
   readonly rows: number;
@@ -73,7 +107,8 @@ function inTiles(s: StreamStep, { rows, steps }: TileSize, target: Target): Plac
   const tiler = new Tiler(s, rows, steps, target);
   const body = tiler.body();
   const bytes = [...tiler.local].reduce((n, x) => n + bytesOf(x), 0);
-  if (bytes > target.workgroupMemory) return undefined;
+  const bound = s.reads.size + s.writes.size + tiler.sums.size;
+  if (bytes > target.workgroupMemory || (tiler.sums.size && bound > target.storageBuffers)) return undefined;
   return {
     kind: "rowwise",
     body,
@@ -169,7 +204,7 @@ class Tiler {
     if (!own) {
       const extents = fold.extras.map((v) => v.extent as number);
       const shape = [this.rowCount, ...extents];
-      const isLocal = shape.reduce((n, e) => n * e, elements.f32.bytes) <= this.target.workgroupMemory / 2;
+      const isLocal = fitsWorkgroup(shape, this.target);
       const name = `${fold.local.name}_here`;
       own = isLocal
         ? this.tensor(name, shape)
