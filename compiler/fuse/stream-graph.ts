@@ -104,7 +104,7 @@ function byRows(
   const rows = output.filter((v) => walked.has(v)).reduce((n, v) => n * (v.extent as number), 1);
   const serial = over.reduce((n, v) => n * (v.extent as number), 1);
   const largest = Math.max(...over.map((v) => v.extent as number));
-  if (over.some((v) => !walked.has(v)) || rows * largest >= serial) return undefined;
+  if (over.some((v) => !walked.has(v) || typeof v.extent !== "number") || rows * largest >= serial) return undefined;
   for (const [y, other] of bodies) {
     const at = y === x ? undefined : placeIn(y, other, x, body);
     if (at) return compute(output, { op: "sum", over: at.over }, load(y, at.indices), { span: x.span, label: x.label });

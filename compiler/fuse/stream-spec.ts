@@ -21,6 +21,7 @@ import { fromMemory, homesOf } from "./homes.ts";
 import { foldLike, freshAxes, ontoAxes, type StreamAxes } from "./merge-streams.ts";
 import { purposeOf, purposeText } from "./purpose.ts";
 import { keepRoundings } from "./rounding.ts";
+import { seenBy } from "./seen.ts";
 import { foldedInto, isRead } from "./spec.ts";
 import type { Fusion } from "./state.ts";
 import type { Fold } from "./streams.ts";
@@ -38,6 +39,7 @@ export function specifyStream(f: Fusion, g: Group): StreamStep {
     else if (x.kind === "compute") writeEpilogue(w, x);
   }
   const { axes, contractions, folds, stores } = w;
+  const seen = seenBy(folds, axes);
   const purpose = purposeOf(f, g);
   const values = [
     ...contractions.map((s) => s.value),
@@ -57,6 +59,7 @@ export function specifyStream(f: Fusion, g: Group): StreamStep {
       stores: [],
     },
     ...axes,
+    ...(seen ? { seen } : {}),
     contractions,
     folds,
     stores,

@@ -25,7 +25,7 @@ import { Inliner, isContraction, sizeOf } from "./storage.ts";
 export interface Fold {
   readonly node: Compute;
   readonly op: "sum" | "max";
-  readonly grid: readonly Variable[]; // axes that workgroups take one element of
+  readonly grid: readonly Variable[]; // axes that workgroups take one element of; one of a run-time size comes first
   readonly row: Variable;
   readonly extras: readonly Variable[]; // axes of the result that no wide tensor has
   readonly serial: readonly Variable[]; // reduced axes that are walked one element after the other
@@ -68,7 +68,8 @@ export function usersIn(order: readonly Node[]): Users {
   for (const x of order) for (const y of inputs(x)) users.get(y)?.push(x) ?? users.set(y, [x]);
   return users;
 }
-const isKnown = (x: Node): boolean => x.shape.every((n) => typeof n === "number");
+/** Of sizes that are known, but for one. */
+const isKnown = (x: Node): boolean => x.shape.filter((n) => typeof n !== "number").length <= 1;
 const isWideContraction = (x: Node): x is Compute =>
   x.kind === "compute" && x.dtype === "f32" && isContraction(x) && isKnown(x) && !loadsIn(x).some((l) => l.outside);
 
@@ -187,22 +188,25 @@ export function foldOf(node: Compute, body: Scalar, contractions: ReadonlySet<No
   const stream = largest(over);
   if (!row || !stream) return undefined;
   const extras = output.filter((v) => !walked.has(v));
+  const serial = over.filter((v) => v !== stream);
+  if ([...extras, ...serial].some((v) => !isNumber(v))) return undefined;
   const parts = factor(body, new Set(extras), contractions);
   if (!parts?.wide || (op === "max" && extras.length)) return undefined;
   return {
     node,
     op: op === "max" ? "max" : "sum",
-    grid: output.filter((v) => walked.has(v) && v !== row),
+    grid: output.filter((v) => walked.has(v) && v !== row).sort((a, b) => Number(isNumber(a)) - Number(isNumber(b))),
     row,
     extras,
-    serial: over.filter((v) => v !== stream),
+    serial,
     stream,
     wide: parts.wide,
     rest: parts.rest,
   };
 }
 const largest = (list: readonly Variable[]): Variable | undefined =>
-  [...list].sort((a, b) => (b.extent as number) - (a.extent as number))[0];
+  list.filter(isNumber).sort((a, b) => (b.extent as number) - (a.extent as number))[0];
+const isNumber = (v: Variable): boolean => typeof v.extent === "number";
 /** The loads of contractions in it, each once. */
 export const wideLoads = (e: Scalar, contractions: ReadonlySet<Node>): Load[] =>
   [...scalarOrder([e])].filter((x): x is Load => x.kind === "load" && contractions.has(x.tensor));

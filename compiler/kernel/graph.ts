@@ -16,9 +16,24 @@ export interface KernelStep {
 export interface LoopStep<S = Step> {
   readonly kind: "loop";
   readonly scan: Scan;
+  readonly within?: Rounds; // the others change nothing
   readonly body: readonly S[];
   readonly reads: ReadonlySet<Node>;
   readonly writes: ReadonlySet<Node>;
+}
+/**
+ * The rounds t of a loop with low(g) <= t <= high(g), g a round of a grid around it; a bound is (scale * g + constant) / divisor, in whole numbers,
+ * rounded towards 0.
+ */
+export interface Rounds {
+  readonly of: Scan;
+  readonly low?: RoundBound;
+  readonly high?: RoundBound;
+}
+export interface RoundBound {
+  readonly scale: number;
+  readonly constant: number;
+  readonly divisor: number;
 }
 /**
  * Steps that one launch does: each of its workgroups takes some rows and does all the steps for them, with barriers between. Loops without a launch in
@@ -52,12 +67,19 @@ export interface StreamStep {
   readonly grid: readonly Variable[]; // one element of each for a workgroup
   readonly row: Variable; // a tile of it for a workgroup, which walks ...
   readonly serial: readonly Variable[]; // ... all elements of these
-  readonly stream: Variable; // ... and all tiles of this
+  readonly stream: Variable; // ... and all tiles of this ...
+  readonly seen?: Seen; // ... that have elements which count
   readonly contractions: readonly Stage[]; // of an element of a tile
   readonly folds: readonly StreamFold[];
   readonly stores: readonly Store[]; // of values over `grid`, `row`, their own axes and the locals of the folds
   readonly reads: ReadonlySet<Node>;
   readonly writes: ReadonlySet<Node>;
+}
+/** An element of a tile counts only where row * (its row) + stream * (its place in the stream) + constant >= 0. */
+export interface Seen {
+  readonly row: number;
+  readonly stream: number;
+  readonly constant: number;
 }
 /** local = op over `serial` and `stream` of wide * rest */
 export interface StreamFold {

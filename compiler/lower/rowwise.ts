@@ -1,7 +1,7 @@
 // Many kernels, and loops of kernels, as one launch: each workgroup does all of them for its own rows, with barriers between. In: a RowwiseStep whose
 // memory is final. Out: its module with its bindings.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import type { Extent, Node, Scan } from "../graph/types.ts";
+import type { Extent, Node, Scan, Shape } from "../graph/types.ts";
 import { call, i32, i32Number, name, operation, plus, sumOf, type Expr } from "../kernel/expr.ts";
 import type { KernelStep, RowwiseStep, View } from "../kernel/graph.ts";
 import { builtinsIn, type Declaration, type Module, type Statement } from "../kernel/ir.ts";
@@ -61,12 +61,14 @@ export function lowerRowwise(
   const around = [...scansRead([...placed.values()].map((p) => p.spec))].filter((s) => !loops.includes(s)); // told by the host
   const procedures = proceduresOf(placed, { names, scans: roundNames([...loops, ...around], used), used }, layout);
   if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
-  const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own);
-  const groups = grid.reduce((n, s) => n * s.count, 1);
+  const rounds = roundsOf(grid, part);
+  const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own, rounds);
+  const extents = grid.map((s) => s.step.extent);
+  const groups = extents.reduce<number>((n, e) => n * (typeof e === "number" ? e : Infinity), 1);
   const folds =
     groups > mostGroups ||
     (rows !== undefined && (typeof rows.extent !== "number" || rows.extent > mostGroups * rows.each));
-  const dims = [...new Set([...procedures.dims, ...(rows ? dimsIn(rows.extent) : [])])].sort();
+  const dims = [...new Set([...procedures.dims, ...(rows ? [rows.extent] : extents).flatMap(dimsIn)])].sort();
   const body: Statement[] = [
     {
       kind: "let",
@@ -83,9 +85,13 @@ export function lowerRowwise(
           }
         : {}),
     },
-    ...roundsOf(grid, procedures.scans, part),
+    ...grid.flatMap((s): Statement[] => {
+      const own = procedures.scans.get(s);
+      const value = rounds.get(s)!;
+      return own === undefined ? [] : [{ kind: "set", target: name(own, i32), operator: "=", value, cost: "integer" }];
+    }),
     ...(groups > mostGroups
-      ? [{ kind: "if", condition: operation("<", part, i32Number(groups)), body: calls } as const]
+      ? [{ kind: "if", condition: operation("<", part, productOf(extents)), body: calls } as const]
       : calls),
   ];
   const bound = [...tensors].filter((x) => !local.has(x));
@@ -145,7 +151,7 @@ export function lowerRowwise(
       rows && rows.each < Infinity
         ? [{ tiles: [[sizeOfExtents([rows.extent]), rows.each]] }, "fold"]
         : grid.length
-          ? [{ tiles: [[groups, 1]] }, "fold"]
+          ? [{ tiles: [[sizeOfExtents(extents), 1]] }, "fold"]
           : [1, 1],
     constants: dims,
     schedule: { ...plainSchedule, threads: [["", workgroup]] },
@@ -154,19 +160,20 @@ export function lowerRowwise(
     price: { compileMs: 0, starts: 0 },
   };
 }
+const productOf = (extents: Shape): Expr =>
+  extents
+    .map((n) => (typeof n === "number" ? i32Number(n) : sizeOf(n)))
+    .reduce((product, n) => (product.text === "1" ? n : operation("*", product, n)), i32Number(1));
 /** The rounds of the grid that a workgroup does, the last fastest. */
-function roundsOf(grid: readonly Scan[], names: ReadonlyMap<Scan, string>, part: Expr): Statement[] {
+function roundsOf(grid: readonly Scan[], part: Expr): ReadonlyMap<Scan, Expr> {
   let inner = 1;
-  const statements: Statement[] = [];
+  const found = new Map<Scan, Expr>();
   for (const [i, s] of [...grid].reverse().entries()) {
-    const own = names.get(s);
     const quotient = inner === 1 ? part : operation("/", part, i32Number(inner));
-    const value = i === grid.length - 1 ? quotient : operation("%", quotient, i32Number(s.count));
-    if (own !== undefined)
-      statements.unshift({ kind: "set", target: name(own, i32), operator: "=", value, cost: "integer" });
+    found.set(s, i === grid.length - 1 ? quotient : operation("%", quotient, i32Number(s.count)));
     inner *= s.count;
   }
-  return statements;
+  return found;
 }
 /** Scheduled as tensors, written as slices of their buffers. */
 function physicalNest(nest: Nest, views: ReadonlyMap<Node, View>): Nest {
@@ -189,7 +196,7 @@ export function regionSpec(step: RowwiseStep): KernelSpec {
   const loops = scansIn(step.body).map((s) => `${s.count} rounds${s.reverse ? " backwards" : ""}`);
   const whose = [...new Set(kernels.flatMap((k) => k.spec.comment()))];
   const rowsText = grid?.length
-    ? `a workgroup for each of ${grid.map((g) => g.count).join(" x ")} tiles`
+    ? `a workgroup for each of ${grid.map((g) => (g.count < Infinity ? g.count : "every")).join(" x ")} tiles`
     : !rows || rows.each === Infinity
       ? "one workgroup does all"
       : `a workgroup does ${rows.each === 1 ? "one row" : `${rows.each} rows`}`;

@@ -3,7 +3,7 @@
 import { baseOf } from "../graph/node.ts";
 import { literal, load, local as localScalar } from "../graph/scalar.ts";
 import type { Node, Scan, Source } from "../graph/types.ts";
-import type { KernelStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
+import type { KernelStep, LoopStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec, Stage } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
@@ -104,7 +104,13 @@ function physicalStep(step: KernelStep, dense: ReadonlyMap<Node, View>): KernelS
 /** Of steps whose launches differ only in their tensors. */
 function regionKey({ body, grid = [], workgroup, local }: RowwiseStep, layout: Layout): SpecKey {
   const shape = (list: readonly Step[]): string =>
-    list.map((s) => (s.kind === "kernel" ? "k" : `${s.kind === "loop" ? s.scan.count : ""}(${shape(s.body)})`)).join();
+    list
+      .map((s) =>
+        s.kind === "kernel"
+          ? "k"
+          : `${s.kind === "loop" ? `${s.scan.count} ${boundsText(s, grid)}` : ""}(${shape(s.body)})`,
+      )
+      .join();
   const kernels = kernelsIn(body).map((k) => k.spec);
   const spec: KernelSpec = {
     ...kernels[0]!,
@@ -125,6 +131,9 @@ function regionKey({ body, grid = [], workgroup, local }: RowwiseStep, layout: L
   const own = rest.tensors.flatMap((x, i) => (local.has(x) ? [i] : []));
   return { key: `${workgroup} ${grid.map((g) => g.count).join()} ${shape(body)} ${own.join()}\n${key}`, ...rest };
 }
+
+const boundsText = ({ within }: LoopStep, grid: readonly Scan[]): string =>
+  within ? JSON.stringify([grid.indexOf(within.of), within.low, within.high]) : "";
 
 type Lower = (spec: KernelSpec, layout: Layout, runs: number) => LoweredKernel;
 /** Lowers a specification, or takes the code of one that differs from it only in its tensors. `layout`: that of units which run often. */

@@ -1,5 +1,6 @@
 // Streams in tiles: a workgroup takes a tile of rows and walks the stream tile by tile; what is wide lies in its memory a tile at a time. In: kernels
 // with StreamSteps. Out: the same with RowwiseSteps, whose tiles have the sizes of the least price.
+import { InternalError } from "../../grammar/diagnostic.ts";
 import { source } from "../graph/node.ts";
 import {
   call,
@@ -19,13 +20,15 @@ import {
   variable,
 } from "../graph/scalar.ts";
 import { scan } from "../graph/node.ts";
-import type { Integer, Local, Node, Scalar, Scan, Source, Variable } from "../graph/types.ts";
+import type { Extent, Integer, Local, Node, Scalar, Scan, Shape, Source, Variable } from "../graph/types.ts";
 import type {
   FusedStep,
   KernelGraph,
   KernelStep,
   LoopStep,
+  Rounds,
   RowwiseStep,
+  Seen,
   Step,
   StreamFold,
   StreamStep,
@@ -73,10 +76,13 @@ function choose(s: StreamStep, target: Target): Choice {
     }
   };
   for (const steps of sizesUpTo(s.stream.extent as number)) see({ rows: middle, steps });
-  if (!best) for (const steps of sizesUpTo(s.stream.extent as number)) see({ rows: allRows[0]!, steps });
-  const { steps } = best!.size;
+  // much that is summed leaves room for few rows
+  for (const rows of [smallestTile, 4, 2, 1])
+    if (!best && rows <= (s.row.extent as number)) see({ rows, steps: sizesUpTo(s.stream.extent as number)[0]! });
+  if (!best) throw new InternalError(`${s.spec.name}: no tile fits in a workgroup's memory`);
+  const { steps } = best.size;
   for (const rows of allRows) if (rows !== middle) see({ rows, steps });
-  return best!;
+  return best;
 }
 const sizes = [smallestTile, 16, 32, 64, 128];
 const middlingRows = 16;
@@ -93,7 +99,8 @@ function keyOf(s: StreamStep): string {
       ...(x.rest ? [{ local: x.local, op: x.op, over: x.extras, value: x.rest }] : []),
     ]),
   ];
-  return specKey({ ...s.spec, axes, stages, stores: s.stores }, plainLayout).key;
+  const { key } = specKey({ ...s.spec, axes, stages, stores: s.stores }, plainLayout);
+  return `${JSON.stringify(s.seen)}\n${key}`;
 }
 const plainLayout: Layout = { storageOf: (x) => x.dtype, nameOf: () => "" };
 
@@ -124,6 +131,20 @@ function inTiles(s: StreamStep, { rows, steps }: TileSize, target: Target): Plac
 }
 const bytesOf = (x: Source): number => x.shape.reduce<number>((n, e) => n * (e as number), 1) * elements[x.dtype].bytes;
 const round = (count: number): Scan => scan({ count, initial: [] }, () => []);
+/** A round for every element of an axis. */
+function roundFor(extent: Extent): Scan {
+  if (typeof extent === "number") return round(extent);
+  const like = round(1);
+  const made: Scan = {
+    ...{ kind: "scan", id: like.id, compilation: like.compilation, reverse: false, carries: [], scans: new Set() },
+    count: Infinity,
+    get step() {
+      return step;
+    },
+  };
+  const step = variable(extent, "t", { scan: made });
+  return made;
+}
 
 /** A tensor of the workgroup: of its rows, at the places of this tile. */
 class Tiler {
@@ -155,7 +176,7 @@ class Tiler {
     this.rowTile = round(Math.ceil(n / rows));
     this.serial = s.serial.map((v) => round(v.extent as number));
     this.tiles = round(Math.ceil(m / steps));
-    const outer = s.grid.map((v) => round(v.extent as number));
+    const outer = s.grid.map((v) => roundFor(v.extent));
     this.grid = [...outer, this.rowTile];
     this.isOne = this.tiles.count === 1 && !this.serial.length;
     this.row = variable(rows, "i");
@@ -177,9 +198,21 @@ class Tiler {
     const within = this.made(() => this.walk());
     const after = this.made(() => this.finish());
     if (this.isOne) return [...within, ...after];
-    let loop: LoopStep = this.loop(this.tiles, within);
+    const rounds = this.s.seen && this.roundsOf(this.s.seen);
+    let loop: LoopStep = { ...this.loop(this.tiles, within), ...(rounds ? { within: rounds } : {}) };
     for (const scanned of [...this.serial].reverse()) loop = this.loop(scanned, [loop]);
     return [...before, loop, ...after];
+  }
+  /** The tiles that have an element which counts. */
+  private roundsOf({ row, stream, constant }: Seen): Rounds {
+    const { rowCount: rows, steps, rowTile: of } = this;
+    // of the last tile, which may begin earlier, no row is later than is said here
+    const early = (this.s.row.extent as number) % rows ? rows - 1 : 0;
+    const most = constant + (row > 0 ? row * (rows - 1) : -row * early); // of row * (its row) + constant, beyond row * rows * round
+    const divisor = Math.abs(stream) * steps;
+    return stream < 0
+      ? { of, high: { scale: row * rows, constant: most, divisor } }
+      : { of, low: { scale: -row * rows, constant: divisor - 1 - most - stream * (steps - 1), divisor } };
   }
   private made(work: () => void): KernelStep[] {
     this.kernels = [];
@@ -193,7 +226,7 @@ class Tiler {
 
   // ---- memory
 
-  private tensor(label: string, shape: readonly number[], isLocal = true): Source {
+  private tensor(label: string, shape: Shape, isLocal = true): Source {
     const memory = source({ role: "scratch", path: label, shape, dtype: "f32", label });
     (isLocal ? this.local : this.sums).add(memory);
     return memory;
@@ -208,7 +241,7 @@ class Tiler {
       const name = `${fold.local.name}_here`;
       own = isLocal
         ? this.tensor(name, shape)
-        : this.tensor(name, [...this.grid.map((g) => g.count), this.rowCount, ...extents], false);
+        : this.tensor(name, [...this.grid.map((g) => g.step.extent), this.rowCount, ...extents], false);
       this.results.set(fold.local, own);
     }
     return own;

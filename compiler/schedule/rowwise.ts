@@ -1,7 +1,7 @@
 // Kernels inside one launch: every workgroup does them one after the other for its own rows. In: steps, their rows, a target. Out: the price of the
 // launch with the number of rows that a workgroup best takes, and the schedule of each kernel within it.
 import type { Extent, Scan, Variable } from "../graph/types.ts";
-import type { KernelStep, Step } from "../kernel/graph.ts";
+import type { KernelStep, LoopStep, Step } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
@@ -65,7 +65,7 @@ export function priceGrid(steps: readonly Step[], grid: readonly Scan[], workgro
 }
 /** How many workgroups of a grid a core does one after the other. */
 export const gridWaves = (grid: readonly Scan[], { cores }: Target): number =>
-  Math.ceil(grid.reduce((n, s) => n * s.count, 1) / cores);
+  Math.ceil(grid.reduce((n, s) => n * estimate(s.step.extent), 1) / cores);
 const aloneBarrier = 0.1; // of a barrier's cost, where one SIMD group waits for itself
 
 type Launch = Omit<RowwisePrice, "total">;
@@ -85,9 +85,11 @@ export function runsIn(
 ): Map<KernelStep, number> {
   for (const s of steps)
     if (s.kind === "kernel") found.set(s, times);
-    else runsIn(s.body, s.kind === "loop" ? times * s.scan.count : times, found);
+    else runsIn(s.body, s.kind === "loop" ? times * roundsOf(s) : times, found);
   return found;
 }
+/** Where some change nothing, about half of them do. */
+const roundsOf = ({ scan, within }: LoopStep): number => (within ? (scan.count + 1) / 2 : scan.count);
 /** How many workgroups a core does one after the other. */
 const wavesOf = (extent: Extent, each: number, { cores }: Target): number =>
   Math.ceil(Math.max(1, Math.ceil(estimate(extent) / each)) / cores);

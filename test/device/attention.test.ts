@@ -143,7 +143,8 @@ model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> stack 2 of MultiHeadAttention(
 layer Own()(x: f32[B, T, D]) -> f32[B, T, D] {
   let q = x |> Linear(D)
   let s = q @ transpose(q)
-  return softmax(s) @ x + flatten(s)[:, 0..T * D] |> reshape[B, T, D]
+  let more = s[:, :, 0..D]
+  return softmax(s) @ x + more
 }
 model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Own()`,
     inTiles: false,
