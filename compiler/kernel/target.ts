@@ -120,7 +120,7 @@ const lavapipe: Target = {
   workgroupNs: 175,
   launchNs: 25_000,
   compile: { module: 18, load: 5.6, store: 4.9, operation: 0.37, function: 1, carried: 0.2, limit: 340 },
-  wideBytes: Number(process.env["WIDE"] ?? 16e6),
+  wideBytes: 16e6,
   runs: 1000,
 };
 const swiftshader: Target = {

@@ -213,11 +213,11 @@ export function regionSpec(step: RowwiseStep): KernelSpec {
     stores: [],
   };
 }
-/** After its first loop. */
+/** After its first loop, or what the kernels of a grid have in common. */
 function nameOfRegion({ body, grid }: RowwiseStep): string {
   const loop = body.find((s) => s.kind !== "kernel");
   const first = kernelsIn(loop ? [loop] : body)[0]!.spec.name;
-  return grid ? first.replace(/_[a-z]+$/, "") : `${first}_loop`;
+  return grid ? first.slice(0, first.lastIndexOf("_")) : `${first}_loop`;
 }
 /** The workgroups of a kernel that part number `part` does: those of its rows, which lie together. */
 function tilesOf({ rows }: RowwiseStep, { span, others }: Placement, groups: number, part: Expr): Tiles {

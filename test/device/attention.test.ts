@@ -1,6 +1,11 @@
 // Softmaxes between contractions in tiles, without the matrix of scores: on a device against the evaluator, with tiles of many sizes.
 import { describe, expect, test } from "vitest";
+import { compile } from "../../compiler/compile.ts";
+import { evaluate } from "../../compiler/evaluate/evaluate.ts";
+import type { Source } from "../../compiler/graph/types.ts";
 import { targets, type Target } from "../../compiler/kernel/target.ts";
+import { renderDiagnostics } from "../../grammar/render.ts";
+import { load } from "../../runtime/index.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { testDevice } from "../device.ts";
 import { compareTraining } from "./training.ts";
@@ -173,14 +178,85 @@ model net(x: f32[B, T, D]) -> f32[B, T, 50] = x |> Linear(16, act: gelu) |> Line
 const isInTiles = (plan: Plan): boolean =>
   plan.modules.some((m) => m.code?.includes("in one launch, a workgroup for each of"));
 
-describe.each([
-  ["tiles as they come", always],
-  ["small tiles", small],
-  ["large tiles of a graphics card", { ...targets["discrete"]!, wideBytes: 0 }],
-])("%s", (_name, target) => {
-  test.each(Object.entries(cases))("%s", async (_title, own) => {
+/** Enough for targets whose tiles have other sizes. */
+const few = ["causal", "a time that no tile divides", "grouped queries", "dropout", "a loss over many classes"];
+describe.each<readonly [string, Target, readonly string[]]>([
+  ["small tiles", small, Object.keys(cases)],
+  ["tiles as they come", always, few],
+  ["tiles for a graphics card", { ...targets["discrete"]!, wideBytes: 0 }, few],
+])("%s", (_name, target, names) => {
+  test.each(names)("%s", async (name) => {
+    const own = cases[name]!;
     const { device } = await testDevice();
     const plan = await compareTraining(program(own), device, { target, steps: 2 });
     expect(isInTiles(plan)).toBe(own.inTiles);
   });
+});
+test("scores that memory has room for are kept there", () => {
+  const { plan } = compile(program(cases["causal"]!));
+  expect(isInTiles(plan!)).toBe(false);
+});
+
+describe("exports of any batch", () => {
+  const source = (result: string, type: string): string => `
+model net(x: f32[B, 20, 8]) -> f32[B, 20, 8] {
+  let (y, weights) = x |> MultiHeadAttention(heads: 2, causal: true, return_weights: true)
+  return y
+}
+model seen(x: f32[B, 20, 8]) -> f32[B, 2, 20, 20] {
+  let (y, weights) = x |> MultiHeadAttention(heads: 2, causal: true, return_weights: true)
+  return weights
+}
+export fn result(x: f32[B, 20, 8]) -> ${type} = ${result}`;
+  test.each([
+    ["the result", source("net(x)", "f32[B, 20, 8]"), true],
+    ["the weights, which are then in memory", source("seen(x)", "f32[B, 2, 20, 20]"), false],
+  ])("%s", async (_title, text, inTiles) => {
+    const { device } = await testDevice();
+    const { plan, program: made, diagnostics } = compile(text, { target: small });
+    if (!plan || !made) throw new Error(renderDiagnostics(diagnostics));
+    expect(isInTiles(plan)).toBe(inTiles);
+    const model = await load(plan, { device });
+    try {
+      const parameters = await model.parameters();
+      for (const batch of [1, 3]) {
+        const x = Array.from({ length: batch * 160 }, (_, i) => Math.fround(Math.sin(i * 1.7)));
+        const [e] = made.exports;
+        const values = new Map<Source, ArrayLike<number>>([[e!.inputs[0]!.source, x]]);
+        for (const p of made.parameters) values.set(p.source, parameters[p.path]!.data);
+        const [want] = [...evaluate(e!.program, values, { B: batch }).outputs.values()];
+        const got = await model.run("result", { x: { shape: [batch, 20, 8], data: x } });
+        const [own] = Object.values(got);
+        want!.forEach((v, i) => expect(Math.abs(own!.data[i]! - v)).toBeLessThan(1e-4));
+      }
+    } finally {
+      model.close();
+    }
+  });
+});
+
+describe("memory", () => {
+  const gpt = (time: number): string => `
+data texts {
+  rows: 8
+  field ids: i32[${time + 1}] in 0..65 = for k in 0..${time + 1}: (row * 5 + k * k) % 65
+}
+layer Block()(x: f32[B, T, D]) -> f32[B, T, D] {
+  let h = x + (x |> LayerNorm() |> MultiHeadAttention(heads: 4, causal: true))
+  return h + (h |> LayerNorm() |> Linear(4 * D, act: gelu) |> Linear(D))
+}
+model gpt(ids: i32[B, T] in 0..65) -> f32[B, T, 65] = ids |> Embedding(65, 128) |> stack 4 of Block() |> LayerNorm() |> Linear(65)
+train lm on texts(batch: 4, seed: 1) {
+  minimize cross_entropy(gpt(ids[:, 0..-1]), ids[:, 1..${time + 1}]) by adamw(lr: 1e-3)
+  steps: 10
+}`;
+  const bytesOf = (time: number): number =>
+    compile(gpt(time))
+      .plan!.buffers.flatMap((b) => (typeof b.bytes === "number" ? [b.bytes] : []))
+      .reduce((sum, n) => sum + n, 0);
+  test("a GPT of context 1,024 trains in 400 MB, and one of 2,048 in twice that", () => {
+    const [once, twice] = [bytesOf(1024), bytesOf(2048)];
+    expect(once).toBeLessThan(400e6);
+    expect(twice).toBeLessThan(2.1 * once);
+  }, 120_000);
 });
