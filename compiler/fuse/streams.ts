@@ -43,7 +43,6 @@ export interface Family {
   readonly wide: ReadonlySet<Node>;
   readonly folds: readonly Fold[];
 }
-export const noStreams: Streams = { wide: new Set(), folds: new Map() };
 
 /** `kept`: what has to be in memory. */
 export function findStreams(

@@ -286,7 +286,7 @@ class Tiler {
     const raw = new Map<Scalar, Scalar>(); // locals of contractions as they lie in tiles
     const tiles = new Map<Scalar, Source>(); // by what they hold
     this.scores(own, raw, tiles);
-    for (const fold of own.filter((x) => x.op === "max")) this.maximum(fold, raw, tiles);
+    for (const fold of own.filter((x) => x.op === "max")) this.maximum(fold, raw);
     const late = folds.filter((x) => this.waits(x));
     for (const wide of new Set(late.map((x) => x.wide))) this.pointwise(wide, raw, tiles);
     for (const fold of folds) if (fold.op === "sum") this.add(fold, tiles.get(fold.wide)!);
@@ -298,8 +298,7 @@ class Tiler {
   private scores(own: readonly StreamFold[], raw: Map<Scalar, Scalar>, tiles: Map<Scalar, Source>): void {
     const { contractions, folds } = this.s;
     const wides = [...new Set(own.filter((x) => x.op === "sum").map((x) => x.wide))];
-    const isCheap =
-      wides.reduce((sum, e) => sum + arithmeticCost(e), 0) <= fusionLimits[this.target.class].longestEpilogue;
+    const isCheap = wides.reduce((sum, e) => sum + bodyCost(e), 0) <= fusionLimits[this.target.class].longestEpilogue;
     const needsRaw = !isCheap || folds.some((x) => x.op === "max");
     const stages = contractions.map((c): Stage => ({
       ...c,
@@ -339,7 +338,7 @@ class Tiler {
       new Map(this.s.folds.flatMap((x) => (x.extras.length ? [] : [[x.local as Scalar, this.result(x)] as const]))),
     );
   }
-  private maximum(fold: StreamFold, raw: ReadonlyMap<Scalar, Scalar>, tiles: Map<Scalar, Source>): void {
+  private maximum(fold: StreamFold, raw: ReadonlyMap<Scalar, Scalar>): void {
     const most = local(fold.local.name, "f32");
     const over = [this.step];
     const value = this.masked(substitute(this.own(fold.wide), raw), -Infinity);
@@ -352,7 +351,6 @@ class Tiler {
       this.rescales.set(fold.local, rescale);
       stores.unshift(this.store(rescale, call("exp", sub(before, now))));
     }
-    void tiles;
     this.kernel("largest", [this.row], [stage], stores);
   }
   private add(fold: StreamFold, tile: Source): void {
@@ -390,7 +388,6 @@ class Tiler {
 }
 const roundOf = (s: Scan): Variable => s.step;
 const empty = (fold: StreamFold): number => (fold.op === "max" ? -Infinity : 0);
-const arithmeticCost = (e: Scalar): number => bodyCost(e);
 /** The first element of a tile, so that none lies outside. */
 function start(tile: Scan, size: number, extent: number): Integer {
   if (tile.count === 1) return integer(0);

@@ -210,6 +210,11 @@ model seen(x: f32[B, 20, 8]) -> f32[B, 2, 20, 20] {
 export fn result(x: f32[B, 20, 8]) -> ${type} = ${result}`;
   test.each([
     ["the result", source("net(x)", "f32[B, 20, 8]"), true],
+    [
+      "the result of many rounds",
+      source("scan (k in 0..3; h = x) { next h = net(h) yield h } |> sum(axis: 0)", "f32[B, 20, 8]"),
+      true,
+    ],
     ["the weights, which are then in memory", source("seen(x)", "f32[B, 2, 20, 20]"), false],
   ])("%s", async (_title, text, inTiles) => {
     const { device } = await testDevice();
