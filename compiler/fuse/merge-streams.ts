@@ -15,8 +15,7 @@ export function mergeStreams(f: Fusion, groups: readonly Group[]): void {
   if (!streams.length) return;
   const axesOf = sharedAxes();
   for (const g of streams) if (g.alive) joinFollowers(f, g, axesOf);
-  for (const [i, a] of streams.entries())
-    for (const b of streams.slice(i + 1)) if (a.alive && b.alive && seeTheSame(f, a, b, axesOf)) tryJoin(f, a, b);
+  joinThoseThatSeeTheSame(f, streams.filter(isAlive), axesOf);
   for (const g of streams)
     for (let again = g.alive; again;) {
       again = false;
@@ -80,14 +79,23 @@ function tilesRead(f: Fusion, g: Group, axesOf: AxesOf): Set<Scalar> {
   }
   return found;
 }
-/** One of them reads no tile that the other does not read, so that nothing is computed for one alone. */
-function seeTheSame(f: Fusion, a: Group, b: Group, axesOf: AxesOf): boolean {
-  const [x] = foldsIn(f, a);
-  const [y] = foldsIn(f, b);
-  if (!x || !y || extentsOf(x) !== extentsOf(y)) return false;
-  const [one, other] = [tilesRead(f, a, axesOf), tilesRead(f, b, axesOf)];
-  return [...one].every((l) => other.has(l)) || [...other].every((l) => one.has(l));
+/** Where one reads no tile that the other does not read, nothing is computed for one alone. */
+function joinThoseThatSeeTheSame(f: Fusion, streams: readonly Group[], axesOf: AxesOf): void {
+  const tiles = new Map(streams.map((g) => [g, tilesRead(f, g, axesOf)] as const));
+  const byTile = new Map<Scalar, Group[]>();
+  for (const g of streams) {
+    const own = tiles.get(g)!;
+    const before = new Set([...own].flatMap((l) => byTile.get(l) ?? []));
+    for (const l of own) byTile.set(l, [...(byTile.get(l) ?? []), g]);
+    for (const a of before) {
+      const theirs = tiles.get(a)!;
+      const isSame = [...own].every((l) => theirs.has(l)) || [...theirs].every((l) => own.has(l));
+      const waits = a.after.has(g) || g.after.has(a); // one needs what the other has summed up
+      if (a.alive && g.alive && isSame && !waits) tryJoin(f, a, g);
+    }
+  }
 }
+const isAlive = (g: Group): boolean => g.alive;
 
 // ---- sums that follow a maximum
 
@@ -97,6 +105,7 @@ function joinFollowers(f: Fusion, g: Group, axesOf: AxesOf): void {
   for (const x of [...g.after]) {
     const [fold] = foldsIn(f, x);
     if (!x.alive || x.kind !== "stream" || !fold || !isFollower(f, fold, most, axesOf)) continue;
+    if (readsOf(f, fold.node).some((y) => y !== most.node && g.nodes.includes(y))) continue; // a sum that is not done yet
     if (!reaches(g, x) && fits(f, [...g.nodes, ...x.nodes]))
       join(f, g, x, most.node.shape.length ? coreOf(most.node.shape) : []);
   }

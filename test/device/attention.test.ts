@@ -104,6 +104,15 @@ model net(x: f32[B, T, D], z: f32[B, S, E]) -> f32[B, T, D] {
     inTiles: true,
   },
   "scores with a slope": { model: plain("tanh(q @ transpose(k)) * 5"), inTiles: true },
+  "weights that are more than a softmax": {
+    model: plain("q @ transpose(k)", "(softmax(s) + 0.1 * sigmoid(s))"),
+    inTiles: true,
+  },
+  "the same for a time of two": {
+    shape: [2, 8],
+    model: plain("q @ transpose(k)", "(softmax(s) + 0.1 * sigmoid(s))"),
+    inTiles: true,
+  },
   "a bias that is learned": {
     model: `
 layer Biased()(x: f32[B, T, D]) -> f32[B, T, D] {
