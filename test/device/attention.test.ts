@@ -8,6 +8,7 @@ import { renderDiagnostics } from "../../grammar/render.ts";
 import { load } from "../../runtime/index.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { testDevice } from "../device.ts";
+import { cases, firstSeed, random } from "../fuzz/random.ts";
 import { compareTraining } from "./training.ts";
 
 const software = targets["software"]!;
@@ -53,7 +54,7 @@ layer Own()(x: f32[B, T, D]) -> f32[B, T, D] {
 }
 model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Own()`;
 
-const cases: Record<string, Case> = {
+const table: Record<string, Case> = {
   "one head": { model: plain("q @ transpose(k)"), inTiles: true },
   heads: { model: multihead("heads: 2"), inTiles: true },
   causal: { model: multihead("heads: 2, causal: true"), inTiles: true },
@@ -190,19 +191,57 @@ const isInTiles = (plan: Plan): boolean =>
 /** Enough for targets whose tiles have other sizes. */
 const few = ["causal", "a time that no tile divides", "grouped queries", "dropout", "a loss over many classes"];
 describe.each<readonly [string, Target, readonly string[]]>([
-  ["small tiles", small, Object.keys(cases)],
+  ["small tiles", small, Object.keys(table)],
   ["tiles as they come", always, few],
   ["tiles for a graphics card", { ...targets["discrete"]!, wideBytes: 0 }, few],
 ])("%s", (_name, target, names) => {
   test.each(names)("%s", async (name) => {
-    const own = cases[name]!;
+    const own = table[name]!;
     const { device } = await testDevice();
     const plan = await compareTraining(program(own), device, { target, steps: 2 });
     expect(isInTiles(plan)).toBe(own.inTiles);
   });
 });
+/** Heads, lengths, masks and sizes of tiles by chance. */
+function randomCase(seed: number): { readonly text: string; readonly target: Target } {
+  const { int, chance, pick } = random(seed);
+  const [time, other, groups, size] = [int(1, 14), int(1, 14), int(1, 2), pick([4, 5, 8])];
+  const heads = groups * int(1, 3);
+  const width = heads * size;
+  const [isCross, hasLengths] = [chance(0.5), chance(0.5)];
+  const keys = isCross ? other : time;
+  const options = [
+    `heads: ${heads}, kv_heads: ${groups}`,
+    ...(chance(0.5) ? ["causal: true"] : []),
+    ...(chance(0.3) ? ["alibi: true"] : []),
+    ...(chance(0.3) ? ["dropout: 0.2"] : []),
+  ];
+  const text = `
+data rows {
+  rows: 8
+  field x: f32[${time}, ${width}] = normal[${time}, ${width}]
+  field z: f32[${other}, ${width}] = normal[${other}, ${width}]
+  field n: i32 in 0..${keys + 1} = (row * 5) % ${keys + 1}
+  field y: f32[${time}, ${width}] = normal[${time}, ${width}]
+}
+model net(x: f32[B, T, D], z: f32[B, S, D], n: i32[B] in 0..${keys + 1}) -> f32[B, T, D] {
+  let a = MultiHeadAttention(${options.join(", ")})
+  return a(x${isCross ? ", z" : ""}${hasLengths ? ", length: n" : ""})
+}
+train fit on rows(batch: ${int(1, 4)}, seed: 3, shuffle: false) {
+  minimize mse(net(x, z, n), y) by sgd(lr: 0.2)
+  steps: 2
+}`;
+  const device = targets[pick(["software", "discrete"])]!;
+  return { text, target: { ...device, wideBytes: 0, workgroupMemory: pick([1200, 2500, 16384]) } };
+}
+test.each(Array.from({ length: cases(6) }, (_, i) => firstSeed + i))("random attention %i", async (seed) => {
+  const { device } = await testDevice();
+  const { text, target } = randomCase(seed);
+  await compareTraining(text, device, { target, steps: 2 });
+});
 test("scores that memory has room for are kept there", () => {
-  const { plan } = compile(program(cases["causal"]!));
+  const { plan } = compile(program(table["causal"]!));
   expect(isInTiles(plan!)).toBe(false);
 });
 
@@ -273,4 +312,22 @@ train lm on texts(batch: 4, seed: 1) {
     expect(once).toBeLessThan(400e6);
     expect(twice).toBeLessThan(2.1 * once);
   }, 120_000);
+  test("a loss over 20,000 classes has neither its logits nor their gradient in memory", () => {
+    const { plan } = compile(`
+data rows {
+  rows: 600
+  field x: f32[32] = normal[32]
+  field c: i32 in 0..20000 = (row * 7) % 20000
+}
+model net(x: f32[B, D]) -> f32[B, 20000] = x |> Linear(16, act: tanh) |> Linear(20000)
+train fit on rows(batch: 600) {
+  minimize cross_entropy(net(x), c) by adamw(lr: 1e-3)
+  steps: 10
+}`);
+    const logits = 600 * 20000 * 4;
+    const scratch = plan!.buffers.flatMap((b) =>
+      b.role === "scratch" && typeof b.bytes === "number" ? [b.bytes] : [],
+    );
+    expect(Math.max(...scratch)).toBeLessThan(logits / 10);
+  });
 });
