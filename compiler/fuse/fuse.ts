@@ -6,7 +6,7 @@ import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf, tensorsOf, topological } from "../graph/node.ts";
 import { integer } from "../graph/scalar.ts";
 import type { GraphProgram, Node, Scan } from "../graph/types.ts";
-import type { KernelGraph, Step } from "../kernel/graph.ts";
+import type { FusedStep, KernelGraph } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
 import { smallestKernelsFit } from "./bindings.ts";
 import type { Flattened } from "./flat.ts";
@@ -14,7 +14,9 @@ import { link, sorted, type Group } from "./group.ts";
 import { makeHomes } from "./homes.ts";
 import { antiEdges, unsafeStates, writtenStates } from "./in-place.ts";
 import { merge } from "./merge.ts";
+import { mergeStreams } from "./merge-streams.ts";
 import { specify } from "./spec.ts";
+import { specifyStream } from "./stream-spec.ts";
 import {
   hasKernel,
   innermost,
@@ -29,8 +31,20 @@ import {
 import { coreOf, inlinedReads } from "./storage.ts";
 
 /** `flat`: the buffers that hold several tensors, of a step or of other programs over the same parameters. */
-export function fuse(program: GraphProgram, target: Target, flat?: Flattened, isInitial = false): KernelGraph {
-  const found: Found = { notInPlace: new Set(), stored: new Set(), oneHome: new Set(), uncut: new Set() };
+export function fuse(
+  program: GraphProgram,
+  target: Target,
+  flat?: Flattened,
+  isInitial = false,
+): KernelGraph<FusedStep> {
+  const found: Found = {
+    notInPlace: new Set(),
+    stored: new Set(),
+    oneHome: new Set(),
+    uncut: new Set(),
+    rows: new Set(),
+    whole: new Set(),
+  };
   const size = (): number => Object.values(found).reduce((sum, set: ReadonlySet<unknown>) => sum + set.size, 0);
   // every round but the last adds something
   for (;;) {
@@ -47,17 +61,20 @@ export function fuse(program: GraphProgram, target: Target, flat?: Flattened, is
 }
 
 /** Kernels of one level in order: of the whole program, or of the body of a scan. Empty where `retry` says why there is none. */
-function level(f: Fusion, scan: Scan | undefined): Step[] {
+function level(f: Fusion, scan: Scan | undefined): FusedStep[] {
   const { groups, groupOf } = groupsOf(f, scan);
   const readBy = linkReaders(f, groups, groupOf);
   if (!scan) antiEdges(f, groups, readBy);
+  mergeStreams(f, groups);
   merge(f, groups);
   if (!scan) checkInPlace(f, groups);
-  return inOrder(f, groups).map((g): Step => (g.kind === "scan" ? scanStep(f, g.scan!) : specify(f, g)));
+  return inOrder(f, groups).map((g): FusedStep =>
+    g.kind === "scan" ? scanStep(f, g.scan!) : g.kind === "stream" ? specifyStream(f, g) : specify(f, g),
+  );
 }
-function scanStep(f: Fusion, scan: Scan): Step {
+function scanStep(f: Fusion, scan: Scan): FusedStep {
   const body = level(f, scan);
-  const union = (of: (x: Step) => ReadonlySet<Node>): Set<Node> => new Set(body.flatMap((x) => [...of(x)]));
+  const union = (of: (x: FusedStep) => ReadonlySet<Node>): Set<Node> => new Set(body.flatMap((x) => [...of(x)]));
   return { kind: "loop", scan, body, reads: union((x) => x.reads), writes: union((x) => x.writes) };
 }
 
@@ -82,7 +99,10 @@ function groupsOf(f: Fusion, scan: Scan | undefined): { readonly groups: Group[]
       if (!g) scanGroups.set(x.scan, (g = make({ kind: "scan", scan: x.scan, nodes: [], domain: [], rank })));
       groupOf.set(x, g);
     } else if (hasKernel(f, x) && !isEmpty(x))
-      groupOf.set(x, make({ kind: "kernel", nodes: [x], domain: coreOf(x.shape), rank }));
+      groupOf.set(
+        x,
+        make({ kind: f.streams.folds.has(x) ? "stream" : "kernel", nodes: [x], domain: coreOf(x.shape), rank }),
+      );
   }
   for (const x of here) {
     const update = f.flat?.updatedBy.get(x);
@@ -149,7 +169,8 @@ function readsOfScan(f: Fusion, s: Scan): Node[] {
 /** A kernel that writes a state may read only the element that it writes. */
 function checkInPlace(f: Fusion, groups: readonly Group[]): void {
   for (const g of groups)
-    if (g.alive && g.kind === "kernel") for (const s of unsafeStates(f, g.nodes, g.domain)) f.retry.add(s);
+    if (g.alive && (g.kind === "kernel" || g.kind === "stream"))
+      for (const s of unsafeStates(f, g.nodes, g.domain)) f.retry.add(s);
 }
 /** The earliest in the program first. A cycle is broken by giving up an update in place. */
 function inOrder(f: Fusion, groups: readonly Group[]): readonly Group[] {

@@ -7,7 +7,7 @@ export interface Home {
   readonly at: (own: readonly Integer[]) => readonly Integer[];
 }
 export interface Group {
-  readonly kind: "kernel" | "scan" | "copy";
+  readonly kind: "kernel" | "stream" | "scan" | "copy"; // a stream: folds, and what is made of their results
   readonly scan?: Scan;
   readonly copy?: { readonly from: Node; readonly home: Home }; // of a copy
   nodes: Node[]; // in topological order

@@ -8,13 +8,14 @@ import type { Integer, Load, Node, Scalar, Scan, Shape, Source } from "../graph/
 import type { Home } from "./group.ts";
 import { stateIn } from "./in-place.ts";
 import { innermost, isCopied, isOutput, memoryLike, readersOf, type Fusion } from "./state.ts";
-import { sizeOf } from "./storage.ts";
+import { coreOf, sizeOf } from "./storage.ts";
 
 export function makeHomes(f: Fusion): void {
   placeUpdates(f);
   placeScans(f);
   placeOutputs(f);
   placeNumbers(f);
+  placeRows(f);
   placePieces(f);
   copyOtherHomes(f);
 }
@@ -111,6 +112,20 @@ function placeNumbers(f: Fusion): void {
     label: numbersPath,
   });
   numbers.forEach((x, slot) => f.homes.set(x, [{ memory, at: () => [integer(slot)] }, ...(f.homes.get(x) ?? [])]));
+}
+/** What folds read of a row lies in one buffer for every shape, where they would bind too many. */
+function placeRows(f: Fusion): void {
+  const byShape = new Map<string, Node[]>();
+  for (const x of f.order) {
+    if (!f.found.rows.has(x) || !isMovable(f, x) || f.homes.has(x) || f.flat?.views.has(x) || isOutput(f, x)) continue;
+    const key = coreOf(x.shape).join();
+    byShape.set(key, [...(byShape.get(key) ?? []), x]);
+  }
+  for (const own of byShape.values()) {
+    const shape = [own.length, ...coreOf(own[0]!.shape)];
+    const memory = source({ role: "scratch", path: "rows", shape, dtype: "f32", label: "rows" });
+    own.forEach((x, slot) => f.homes.set(x, [rowHome(memory, x, integer(slot))]));
+  }
 }
 const numbersPath = "numbers";
 const isScratch = (x: Node): x is Source => x.kind === "source" && x.role === "scratch";

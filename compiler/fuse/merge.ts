@@ -36,7 +36,7 @@ function joiner(f: Fusion): TryJoin {
     return true;
   };
 }
-function join(f: Fusion, a: Group, b: Group, domain: Shape): void {
+export function join(f: Fusion, a: Group, b: Group, domain: Shape): void {
   a.version++;
   a.nodes = inOrder(f, [...a.nodes, ...b.nodes]);
   a.domain = domain;

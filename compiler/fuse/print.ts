@@ -1,6 +1,6 @@
 // Fused kernels as text: for every kernel its domain, what it computes stage by stage, what it reads and what it writes.
 // In: a kernel graph.   Out: the same facts as data, and as lines. Tensors are named by path or label, by position where they have neither.
-import { shapeText, type Names } from "../graph/print.ts";
+import { extentText, shapeText, type Names } from "../graph/print.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import { foldedText, formulasOf, inOneLine, memoryNames } from "../kernel/formula.ts";
 import type { KernelGraph, KernelStep, RowwiseStep, Step } from "../kernel/graph.ts";
@@ -56,8 +56,8 @@ function scansOf(steps: readonly Step[]): Scan[] {
     s.kind === "kernel" ? [] : [...(s.kind === "loop" ? [s.scan] : []), ...scansOf(s.body)],
   );
 }
-const rowsText = ({ rows }: RowwiseStep, number: number): string =>
-  `launch ${number} (${rows && rows.each < Infinity ? `workgroups of ${rows.each} ${rows.each === 1 ? "row" : "rows"}` : "one workgroup"})`;
+const rowsText = ({ rows, grid }: RowwiseStep, number: number): string =>
+  `launch ${number} (${grid ? `a workgroup for each of ${grid.map((g) => extentText(g.step.extent)).join(" x ")} tiles` : rows && rows.each < Infinity ? `workgroups of ${rows.each} ${rows.each === 1 ? "row" : "rows"}` : "one workgroup"})`;
 function kernelText(
   { spec, reads, writes }: KernelStep,
   names: Names,

@@ -144,7 +144,7 @@ function writeCopy(w: Writing, { from, home }: NonNullable<Group["copy"]>): void
   w.stores.push({ target: home.memory, over: extra, indices: home.at(at), value });
 }
 /** Does anything but the kernel itself read it? A slot among the numbers alone is no reader. */
-const isRead = (f: Fusion, x: Node, g: Group): boolean =>
+export const isRead = (f: Fusion, x: Node, g: Group): boolean =>
   f.homes.get(x)?.some((h) => !isAmongNumbers(h)) === true || isReadOutside(f, x, new Set(g.nodes));
 /** Stages whose result reaches a store. */
 function liveStages(stages: readonly Stage[], stores: readonly Store[]): Stage[] {
@@ -160,7 +160,7 @@ function liveStages(stages: readonly Stage[], stores: readonly Store[]): Stage[]
   return result;
 }
 /** Named values of the source that are computed where the group reads them. */
-function foldedInto({ stored, inliner }: Fusion, g: Group): Folded[] {
+export function foldedInto({ stored, inliner }: Fusion, g: Group): Folded[] {
   const isFolded = (x: Node): boolean => x.kind === "compute" && inliner.isInlined(x);
   const found: Folded[] = [];
   const seen = new Set<Node>();

@@ -9,6 +9,8 @@ import type { Home } from "./group.ts";
 import { findRowUpdates, type RowStore } from "./rows.ts";
 import { piecesOf, type Piece } from "./pieces.ts";
 import { chooseStored, inlinedReads, Inliner } from "./storage.ts";
+import { findStreams, type Streams } from "./streams.ts";
+import { isWide } from "./worth.ts";
 
 /** What rounds have found to be impossible. */
 export interface Found {
@@ -16,6 +18,8 @@ export interface Found {
   readonly stored: Set<Node>; // pointwise, but its readers would bind too many buffers if they computed it
   readonly oneHome: Set<Node>; // written to its first home alone, and copied to the others
   readonly uncut: Set<Node>; // not cut into pieces
+  readonly rows: Set<Node>; // read by folds, a number for each row: all of a shape lie in one buffer
+  readonly whole: Set<Node>; // folds whose kernels would bind too many buffers: what they read is in memory
 }
 /** A tensor that is written to a place by a kernel of its own. */
 export interface CopyOut {
@@ -41,6 +45,7 @@ export interface Fusion {
   readonly rowUpdates: ReadonlyMap<Source, readonly RowStore[]>; // states of which one row is written
   readonly stored: ReadonlySet<Node>;
   readonly inliner: Inliner;
+  readonly streams: Streams;
   readonly pieces: ReadonlyMap<Node, readonly Piece[]>; // of tensors that have no kernel of their own
   readonly ownersOf: ReadonlyMap<Node, readonly Node[]>; // of a piece: the tensors that it is a piece of
   readonly homes: Map<Node, readonly Home[]>;
@@ -67,9 +72,15 @@ export function stateOf(
   const scans = scanMemory(order);
   const rowUpdates = findRowUpdates(program, found.notInPlace);
   let stored: ReadonlySet<Node>;
+  const kept = mustStore(cutting, order, scans, rowUpdates);
+  const streams = findStreams(
+    order,
+    kept,
+    (family) => !family.folds.some((x) => found.whole.has(x.node)) && isWide(family.contractions, target),
+  );
   // a piece may be made of pieces
   for (;;) {
-    stored = chooseStored(order, mustStore(cutting, order, scans, rowUpdates), inputsIn, target);
+    stored = chooseStored(order, mustStore(cutting, order, scans, rowUpdates), inputsIn, target, streams.wide);
     const cut = cutIntoPieces(cutting, order, stored, scans);
     if (!cut) break;
     order = cut;
@@ -77,7 +88,7 @@ export function stateOf(
   return {
     ...{ program, target, limits: fusionLimits[target.class], flat, found, isInitial },
     ...{ order, rank: new Map(order.map((x, i) => [x, i])), scans, rowUpdates, stored, inliner: new Inliner(stored) },
-    ...{ pieces, ownersOf: cutting.ownersOf },
+    ...{ streams, pieces, ownersOf: cutting.ownersOf },
     ...{ homes: new Map(), aliasOf: new Map(), copies: [], outputs: [], retry: new Set() },
   };
 }

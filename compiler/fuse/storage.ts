@@ -52,14 +52,17 @@ function loadCost(x: Compute, l: Load): number {
 }
 const oncePerRow = 0.1;
 
-/** What is stored, by two passes: where a node is read often, and where what it writes out has become too much. */
+/** What is stored, by two passes: where a node is read often, and where what it writes out has become too much. `wide` is not. */
 export function chooseStored(
   order: readonly Node[],
   forced: ReadonlySet<Node>,
   inputsOf: (x: Node) => readonly Node[],
   target: Target,
+  wide: ReadonlySet<Node>,
 ): Set<Node> {
-  const stored = new Set(order.filter((x) => isAlwaysStored(x) || (x.kind === "compute" && forced.has(x))));
+  const stored = new Set(
+    order.filter((x) => !wide.has(x) && (isAlwaysStored(x) || (x.kind === "compute" && forced.has(x)))),
+  );
   const users = new Map<Node, Node[]>();
   for (const x of order)
     if (x.kind !== "result" && x.kind !== "reshape")
@@ -71,6 +74,7 @@ export function chooseStored(
     users,
     target,
     stored,
+    wide,
     evaluations: new Map(),
     leaves: new Map(),
   };
@@ -85,6 +89,7 @@ interface Choosing {
   readonly users: ReadonlyMap<Node, readonly Node[]>;
   readonly target: Target;
   readonly stored: Set<Node>;
+  readonly wide: ReadonlySet<Node>; // computed where they are read, whatever that costs
   readonly evaluations: Map<Node, number>; // of a pointwise node, in all its readers
   readonly leaves: Map<Node, Set<Node>>; // memory that a node reads
 }
@@ -110,11 +115,11 @@ function isWorthStoring(cost: number, evaluations: number, x: Node): boolean {
 }
 /** Consumers first, assuming that what a node computes costs its own body. */
 function storeWhatRepeats(c: Choosing): void {
-  const { order, stored, evaluations } = c;
+  const { order, stored, evaluations, wide } = c;
   for (let i = order.length - 1; i >= 0; i--) {
     const x = order[i]!;
     if (!isPointwise(x)) continue;
-    if (!stored.has(x)) {
+    if (!stored.has(x) && !wide.has(x)) {
       const total = timesEvaluated(c, x);
       const cost = costOf(x.body, (l) => loadCost(x, l));
       if (isWorthStoring(cost, total, x)) stored.add(x);
@@ -125,7 +130,7 @@ function storeWhatRepeats(c: Choosing): void {
 }
 /** Producers first, with what is really written out. */
 function storeWhatIsLarge(c: Choosing): void {
-  const { order, stored, limits, leaves } = c;
+  const { order, stored, limits, leaves, wide } = c;
   const costs = new Map<Node, number>();
   const depths = new Map<Node, number>(); // of what is written out
   for (const x of order) {
@@ -141,9 +146,9 @@ function storeWhatIsLarge(c: Choosing): void {
     );
     depths.set(x, depth + depthOf(x.body));
     const isLarge = cost > limits.longestBody || depths.get(x)! > limits.deepest / 4;
-    if (!stored.has(x) && (isLarge || isWorthStoring(cost, timesEvaluated(c, x), x))) stored.add(x);
+    if (!stored.has(x) && !wide.has(x) && (isLarge || isWorthStoring(cost, timesEvaluated(c, x), x))) stored.add(x);
     costs.set(x, cost);
-    leaves.set(x, fewEnough(c, x, own));
+    leaves.set(x, wide.has(x) || inputs(x).some((y) => wide.has(y)) ? own : fewEnough(c, x, own));
   }
 }
 function leavesOf({ inputsOf, stored, leaves }: Choosing, x: Node): Set<Node> {
@@ -158,7 +163,7 @@ function fewEnough(c: Choosing, x: Node, all: Set<Node>): Set<Node> {
   if (boundBy(all) <= most) return all;
   const inlined = inputsOf(x)
     .map(baseOf)
-    .filter((y) => isPointwise(y) && !stored.has(y))
+    .filter((y) => isPointwise(y) && !stored.has(y) && !c.wide.has(y))
     .sort((a, b) => (leaves.get(b)?.size ?? 0) - (leaves.get(a)?.size ?? 0));
   let own = all;
   for (const y of inlined) {
@@ -207,12 +212,12 @@ export function inlinedReads(x: Node, stored: ReadonlySet<Node>): readonly Node[
 
 /** Nodes with every pointwise input that has no memory written out in their bodies. */
 export class Inliner {
-  private readonly stored: ReadonlySet<Node>;
+  private readonly stored: Pick<ReadonlySet<Node>, "has">;
   private readonly computes = new Map<Compute, Compute>();
   private readonly costs = new Map<Node, number>();
   private readonly arithmeticCosts = new Map<Compute, number>();
   private readonly depths = new Map<Compute, number>();
-  constructor(stored: ReadonlySet<Node>) {
+  constructor(stored: Pick<ReadonlySet<Node>, "has">) {
     this.stored = stored;
   }
   scalar(e: Scalar, memo = new Map<Scalar, Scalar>()): Scalar {

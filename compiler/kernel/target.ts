@@ -61,6 +61,7 @@ export interface Target {
     readonly carried: number;
     readonly limit: number;
   };
+  readonly wideBytes: number; // of one tensor: a softmax whose scores take no more keeps them in memory
   readonly runs: number; // how often a kernel is expected to run: what its compilation may cost
 }
 // Fitted on a Zen 4 with two cores to 452 schedules of 26 products, convolutions and attention kernels: load, load4, broadcast, alu, spill, the two
@@ -121,6 +122,7 @@ const lavapipe: Target = {
   workgroupNs: 175,
   launchNs: 25_000,
   compile: { module: 18, load: 5.6, store: 4.9, operation: 0.37, function: 1, carried: 0.2, limit: 340 },
+  wideBytes: 16e6,
   runs: 1000,
 };
 const swiftshader: Target = {

@@ -3,8 +3,8 @@
 import { baseOf, tensorsOf } from "../graph/node.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
-import { call, i32, i32Number, name, operation, u32, u32Number, type Expr } from "../kernel/expr.ts";
-import type { KernelStep, LoopStep, Step } from "../kernel/graph.ts";
+import { call, i32, i32Number, name, operation, plus, sumOf, u32, u32Number, type Expr } from "../kernel/expr.ts";
+import type { KernelStep, LoopStep, RoundBound, Rounds, Step } from "../kernel/graph.ts";
 import { builtinsIn, type Procedure, type Statement } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
@@ -124,6 +124,7 @@ export function callAll(
   threads: number,
   used: Set<string>,
   apart = false, // no invocation reads what another has written
+  rounds: ReadonlyMap<Scan, Expr> = new Map(), // of the grid, the same for all invocations
 ): Statement[] {
   const pending = { reads: new Set<Node>(), writes: new Set<Node>() };
   const flush = (met: readonly Node[]): Statement[] => {
@@ -150,7 +151,7 @@ export function callAll(
     writes.forEach((x) => pending.writes.add(x));
     return [...before, callOf(calls.get(k)!, threads)];
   };
-  const loop = ({ scan, body }: LoopStep): Statement[] => {
+  const loop = ({ scan, within, body }: LoopStep): Statement[] => {
     const t = scans.get(scan);
     const now = name(fresh(`${t ?? "round"}_now`, used), i32);
     const setStep: Statement[] = t
@@ -158,7 +159,7 @@ export function callAll(
       : [];
     const way = scan.reverse
       ? ({ from: i32Number(scan.count - 1), to: i32Number(0), step: "down" } as const)
-      : { from: i32Number(0), to: i32Number(scan.count), step: i32Number(1) };
+      : { ...boundsOf(scan, within, rounds), step: i32Number(1) };
     const before = flushAll();
     const round = [...setStep, ...all(body), ...flushAll()]; // the next round begins with nothing pending
     return [...before, { kind: "for", variable: now.text, ...way, trips: scan.count, body: round }];
@@ -166,6 +167,24 @@ export function callAll(
   const all = (list: readonly Step[]): Statement[] =>
     list.flatMap((s) => (s.kind === "loop" ? loop(s) : s.kind === "kernel" ? kernel(s) : all(s.body)));
   return [...all(steps), ...flushAll()];
+}
+function boundsOf(
+  { count }: Scan,
+  within: Rounds | undefined,
+  rounds: ReadonlyMap<Scan, Expr>,
+): { readonly from: Expr; readonly to: Expr } {
+  const bound = ({ scale, constant, divisor }: RoundBound): Expr =>
+    operation(
+      "/",
+      sumOf([
+        [rounds.get(within!.of)!, scale],
+        [i32Number(constant), 1],
+      ]),
+      i32Number(divisor),
+    );
+  const from = within?.low ? call("max", [i32Number(0), bound(within.low)], i32) : i32Number(0);
+  const to = within?.high ? call("min", [i32Number(count), plus(bound(within.high), 1)], i32) : i32Number(count);
+  return { from, to };
 }
 const tile = name("tile", i32);
 const localIndex = name("local_index", u32);

@@ -1,7 +1,7 @@
 // Many kernels, and loops of kernels, as one launch: each workgroup does all of them for its own rows, with barriers between. In: a RowwiseStep whose
 // memory is final. Out: its module with its bindings.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import type { Extent, Node, Scan } from "../graph/types.ts";
+import type { Extent, Node, Scan, Shape } from "../graph/types.ts";
 import { call, i32, i32Number, name, operation, plus, sumOf, type Expr } from "../kernel/expr.ts";
 import type { KernelStep, RowwiseStep, View } from "../kernel/graph.ts";
 import { builtinsIn, type Declaration, type Module, type Statement } from "../kernel/ir.ts";
@@ -11,7 +11,7 @@ import { mostGroups, sizeOfExtents } from "../kernel/sizes.ts";
 import type { Target } from "../kernel/target.ts";
 import { elements } from "../scalar/dtype.ts";
 import { kernelsIn } from "../schedule/rows.ts";
-import { cheapest, runsIn, type Placement } from "../schedule/rowwise.ts";
+import { cheapest, gridWaves, runsIn, type Placement } from "../schedule/rowwise.ts";
 import type { Nest } from "../schedule/nest.ts";
 import { plainSchedule } from "../schedule/schedule.ts";
 import { dimName } from "../wgsl/names.ts";
@@ -39,13 +39,13 @@ export function lowerRowwise(
   layout: Layout,
   target: Target,
 ): LoweredKernel {
-  const { rows, workgroup, local } = step;
+  const { rows, workgroup, local, grid = [] } = step;
   const kernels = kernelsIn(step.body);
   const placed = new Map<KernelStep, Placed>();
   const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
   const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own };
   const part = name("part", i32);
-  for (const [k, times] of runsIn(step.body)) {
+  for (const [k, times] of runsIn(step.body, grid.length ? gridWaves(grid, target) : 1)) {
     const found = cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
     if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
     const { nest, schedule } = found.placement;
@@ -57,13 +57,18 @@ export function lowerRowwise(
   const used = new Set(["main", "tile", "part"]);
   const tensors = new Set([...placed.values()].flatMap(({ spec }) => [...loadsOf(spec), ...storesOf(spec)]));
   const names = new Map([...tensors].map((x) => [x, fresh(layout.nameOf(x), used)] as const));
-  const loops = scansIn(step.body);
+  const loops = [...grid, ...scansIn(step.body)];
   const around = [...scansRead([...placed.values()].map((p) => p.spec))].filter((s) => !loops.includes(s)); // told by the host
   const procedures = proceduresOf(placed, { names, scans: roundNames([...loops, ...around], used), used }, layout);
   if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
-  const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own);
-  const folds = rows !== undefined && (typeof rows.extent !== "number" || rows.extent > mostGroups * rows.each);
-  const dims = [...new Set([...procedures.dims, ...(rows ? dimsIn(rows.extent) : [])])].sort();
+  const rounds = roundsOf(grid, part);
+  const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own, rounds);
+  const extents = grid.map((s) => s.step.extent);
+  const groups = extents.reduce<number>((n, e) => n * (typeof e === "number" ? e : Infinity), 1);
+  const folds =
+    groups > mostGroups ||
+    (rows !== undefined && (typeof rows.extent !== "number" || rows.extent > mostGroups * rows.each));
+  const dims = [...new Set([...procedures.dims, ...(rows ? [rows.extent] : extents).flatMap(dimsIn)])].sort();
   const body: Statement[] = [
     {
       kind: "let",
@@ -80,7 +85,14 @@ export function lowerRowwise(
           }
         : {}),
     },
-    ...calls,
+    ...grid.flatMap((s): Statement[] => {
+      const own = procedures.scans.get(s);
+      const value = rounds.get(s)!;
+      return own === undefined ? [] : [{ kind: "set", target: name(own, i32), operator: "=", value, cost: "integer" }];
+    }),
+    ...(groups > mostGroups
+      ? [{ kind: "if", condition: operation("<", part, productOf(extents)), body: calls } as const]
+      : calls),
   ];
   const bound = [...tensors].filter((x) => !local.has(x));
   const declare = (x: Node): string => {
@@ -136,13 +148,32 @@ export function lowerRowwise(
     entry: entryPoint,
     bindings,
     workgroups:
-      rows && rows.each < Infinity ? [{ tiles: [[sizeOfExtents([rows.extent]), rows.each]] }, "fold"] : [1, 1],
+      rows && rows.each < Infinity
+        ? [{ tiles: [[sizeOfExtents([rows.extent]), rows.each]] }, "fold"]
+        : grid.length
+          ? [{ tiles: [[sizeOfExtents(extents), 1]] }, "fold"]
+          : [1, 1],
     constants: dims,
     schedule: { ...plainSchedule, threads: [["", workgroup]] },
     inside,
     flops: flopsOfSteps(step.body),
     price: { compileMs: 0, starts: 0 },
   };
+}
+const productOf = (extents: Shape): Expr =>
+  extents
+    .map((n) => (typeof n === "number" ? i32Number(n) : sizeOf(n)))
+    .reduce((product, n) => (product.text === "1" ? n : operation("*", product, n)), i32Number(1));
+/** The rounds of the grid that a workgroup does, the last fastest. */
+function roundsOf(grid: readonly Scan[], part: Expr): ReadonlyMap<Scan, Expr> {
+  let inner = 1;
+  const found = new Map<Scan, Expr>();
+  for (const [i, s] of [...grid].reverse().entries()) {
+    const quotient = inner === 1 ? part : operation("/", part, i32Number(inner));
+    found.set(s, i === grid.length - 1 ? quotient : operation("%", quotient, i32Number(s.count)));
+    inner *= s.count;
+  }
+  return found;
 }
 /** Scheduled as tensors, written as slices of their buffers. */
 function physicalNest(nest: Nest, views: ReadonlyMap<Node, View>): Nest {
@@ -161,11 +192,12 @@ function scansRead(specs: readonly KernelSpec[]): Set<Scan> {
 /** A region as one kernel, for names and comments. */
 export function regionSpec(step: RowwiseStep): KernelSpec {
   const kernels = kernelsIn(step.body);
-  const { rows } = step;
+  const { rows, grid } = step;
   const loops = scansIn(step.body).map((s) => `${s.count} rounds${s.reverse ? " backwards" : ""}`);
   const whose = [...new Set(kernels.flatMap((k) => k.spec.comment()))];
-  const rowsText =
-    !rows || rows.each === Infinity
+  const rowsText = grid?.length
+    ? `a workgroup for each of ${grid.map((g) => (g.count < Infinity ? g.count : "every")).join(" x ")} tiles`
+    : !rows || rows.each === Infinity
       ? "one workgroup does all"
       : `a workgroup does ${rows.each === 1 ? "one row" : `${rows.each} rows`}`;
   const waits = step.own
@@ -173,7 +205,7 @@ export function regionSpec(step: RowwiseStep): KernelSpec {
     : "with a barrier where a kernel needs what another has written";
   return {
     name: nameOfRegion(step),
-    comment: () => [...whose, `in one launch, ${rowsText}: ${loops.join(", ")}, ${waits}`],
+    comment: () => [...whose, `in one launch, ${rowsText}: ${[...loops, waits].join(", ")}`],
     lines: [...new Set(kernels.flatMap((k) => k.spec.lines ?? []))],
     places: kernels.flatMap((k) => k.spec.places ?? []),
     axes: rows ? [rows.axisOf.get(kernels[0]!)!] : [],
@@ -181,10 +213,11 @@ export function regionSpec(step: RowwiseStep): KernelSpec {
     stores: [],
   };
 }
-/** After its first loop. */
-function nameOfRegion({ body }: RowwiseStep): string {
+/** After its first loop, or what the kernels of a grid have in common. */
+function nameOfRegion({ body, grid }: RowwiseStep): string {
   const loop = body.find((s) => s.kind !== "kernel");
-  return `${kernelsIn(loop ? [loop] : body)[0]!.spec.name}_loop`;
+  const first = kernelsIn(loop ? [loop] : body)[0]!.spec.name;
+  return grid ? first.slice(0, first.lastIndexOf("_")) : `${first}_loop`;
 }
 /** The workgroups of a kernel that part number `part` does: those of its rows, which lie together. */
 function tilesOf({ rows }: RowwiseStep, { span, others }: Placement, groups: number, part: Expr): Tiles {

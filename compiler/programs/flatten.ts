@@ -12,6 +12,7 @@ import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
 import { lowerWhole, type WholeKernel } from "../lower/whole.ts";
 import { isPersistent } from "./layout.ts";
+import { placeStreams } from "./streams.ts";
 import type { Unit } from "./units.ts";
 
 export interface FlatModel {
@@ -96,7 +97,8 @@ function inOneLaunch(
   layout: Layout,
   target: Target,
 ): OneLaunch | undefined {
-  const kernels = fuse(flat.step, target, flat);
+  const kernels = placeStreams(fuse(flat.step, target, flat), target);
+  if (kernels.steps.some((s) => s.kind === "rowwise")) return undefined;
   const { name } = flat.step;
   const whole = lowerWhole(kernels.steps, layout, target, {
     name,

@@ -6,6 +6,7 @@ import type { Node } from "../graph/types.ts";
 import type { KernelGraph, Step } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
 import { isPersistent } from "./layout.ts";
+import { placeStreams } from "./streams.ts";
 import type { FlatModel, FlatUnit } from "./flatten.ts";
 
 export interface FusedUnit extends FlatUnit {
@@ -17,7 +18,10 @@ export function fuseUnits({ units, views }: FlatModel, whole: Span, target: Targ
   const fused = (u: FlatUnit): FusedUnit => {
     if (u.oneLaunch) return { ...u, kernels: u.oneLaunch.kernels };
     const flat = u.flat ?? { step: u.graph, views, assembled: new Map(), updatedBy: new Map() };
-    return { ...u, kernels: fuse(u.graph, target, flat, u.kind === "init" || u.kind === "late init") };
+    return {
+      ...u,
+      kernels: placeStreams(fuse(u.graph, target, flat, u.kind === "init" || u.kind === "late init"), target),
+    };
   };
   const result = units.map(fused);
   for (const { kernels } of result)

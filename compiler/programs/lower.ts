@@ -1,15 +1,17 @@
 // Every kernel of every unit as WGSL. In: units with their kernels. Out: their steps with lowered kernels, or with moves that need no code.
 // Kernels that differ only in their tensors are lowered once.
 import { baseOf } from "../graph/node.ts";
+import { literal, load, local as localScalar } from "../graph/scalar.ts";
 import type { Node, Scan, Source } from "../graph/types.ts";
-import type { KernelStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
-import type { KernelSpec } from "../kernel/kernel.ts";
+import type { KernelStep, LoopStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
+import type { KernelSpec, Stage } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
 import { lowerKernel, type LoweredKernel } from "../lower/lower.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { lowerRowwise, regionSpec } from "../lower/rowwise.ts";
 import { physical } from "../lower/whole.ts";
+import { kernelsIn } from "../schedule/rows.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { layoutOfSeldom } from "./layout.ts";
 import { movesOf, type Move } from "./moves.ts";
@@ -46,9 +48,10 @@ export function lowerUnits(
 ): LoweredModel {
   const seldom = layoutOfSeldom(layout);
   const lower = sharedLowering(layout, target);
+  const regions: Regions = new Map();
   const steps = (unit: FusedUnit, list: readonly Step[], rounds: number): LoweredStep[] =>
     list.map((s): LoweredStep => {
-      if (s.kind === "rowwise") return lowerRegion(s, dense, layout, target, rounds * target.runs);
+      if (s.kind === "rowwise") return lowerRegion(s, dense, layout, target, rounds * target.runs, regions);
       if (s.kind === "loop") {
         const { scan } = s;
         return { kind: "loop", scan, body: steps(unit, s.body, Math.min(mostRounds, rounds * scan.count)) };
@@ -68,6 +71,8 @@ export function lowerUnits(
 export const isRunOnce = (u: Pick<FusedUnit, "kind">): boolean =>
   u.kind === "init" || u.kind === "late init" || u.kind === "check";
 
+/** Lowered regions of a grid, by what they compute. */
+type Regions = Map<string, { readonly key: SpecKey; readonly kernel: LoweredKernel }>;
 /** All steps of a region as one kernel. */
 function lowerRegion(
   step: RowwiseStep,
@@ -75,9 +80,13 @@ function lowerRegion(
   layout: Layout,
   target: Target,
   runs: number,
+  regions: Regions,
 ): LoweredLaunch {
   const views = new Map([...dense, ...step.views]);
-  const kernel = lowerRowwise(step, views, layout, target);
+  const key = step.grid && !views.size ? regionKey(step, layout) : undefined;
+  const found = key && regions.get(key.key);
+  const kernel = found ? withTensors(found.kernel, found.key, key) : lowerRowwise(step, views, layout, target);
+  if (key && !found) regions.set(key.key, { key, kernel });
   const bound = (writes: boolean): Set<Node> =>
     new Set(
       kernel.bindings.flatMap((b) =>
@@ -92,6 +101,40 @@ function physicalStep(step: KernelStep, dense: ReadonlyMap<Node, View>): KernelS
   const spec = dense.size ? physical(step.spec, dense) : step.spec;
   return spec === step.spec ? step : { kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) };
 }
+
+/** Of steps whose launches differ only in their tensors. */
+function regionKey({ body, grid = [], workgroup, local }: RowwiseStep, layout: Layout): SpecKey {
+  const shape = (list: readonly Step[]): string =>
+    list
+      .map((s) =>
+        s.kind === "kernel"
+          ? "k"
+          : `${s.kind === "loop" ? `${s.scan.count} ${boundsText(s, grid)}` : ""}(${shape(s.body)})`,
+      )
+      .join();
+  const kernels = kernelsIn(body).map((k) => k.spec);
+  const spec: KernelSpec = {
+    ...kernels[0]!,
+    axes: [],
+    stages: kernels.flatMap((k): Stage[] => [
+      { local: localScalar("axes", "f32"), op: "sum", over: k.axes, value: literal(0) },
+      ...k.stages,
+      ...k.stores.map((s): Stage => ({
+        local: localScalar("store", "f32"),
+        op: "sum",
+        over: s.over,
+        value: load(s.target, s.indices),
+      })),
+    ]),
+    stores: kernels.flatMap((k) => k.stores),
+  };
+  const { key, ...rest } = specKey(spec, layout);
+  const own = rest.tensors.flatMap((x, i) => (local.has(x) ? [i] : []));
+  return { key: `${workgroup} ${grid.map((g) => g.count).join()} ${shape(body)} ${own.join()}\n${key}`, ...rest };
+}
+
+const boundsText = ({ within }: LoopStep, grid: readonly Scan[]): string =>
+  within ? JSON.stringify([grid.indexOf(within.of), within.low, within.high]) : "";
 
 type Lower = (spec: KernelSpec, layout: Layout, runs: number) => LoweredKernel;
 /** Lowers a specification, or takes the code of one that differs from it only in its tensors. `layout`: that of units which run often. */

@@ -130,6 +130,7 @@ class Regions {
   }
   /** Undefined where one launch cannot do all of it. */
   private region(members: readonly Step[], like?: RowAxis): Region | undefined {
+    if (members.some(hasLaunch)) return undefined;
     const rows = rowsOf(members);
     if (like && !rows) return undefined; // one workgroup in place of many
     const price = priceRowwise(members, rows, this.around.target);
@@ -178,6 +179,8 @@ class Regions {
     return choose(nestOf(s.spec), { ...target, runs: target.runs * times }).total;
   }
 }
+/** Has it launches of many kernels in it already? */
+const hasLaunch = (s: Step): boolean => s.kind === "rowwise" || (s.kind === "loop" && s.body.some(hasLaunch));
 const furthest = 40; // steps from a loop that are looked at
 const longest = 2e8; // ns of a launch: systems stop a device that seems to hang
 const copyShare = 0.5; // of a launch: what a copy costs that no kernel does

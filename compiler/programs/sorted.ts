@@ -14,6 +14,7 @@ import { nestOf } from "../schedule/nest.ts";
 import { kernelsIn } from "../schedule/rows.ts";
 import { choose } from "../schedule/space.ts";
 import { isRunOnce } from "./lower.ts";
+import { placeStreams } from "./streams.ts";
 import type { Unit } from "./units.ts";
 
 export const sortedUnits = (units: readonly Unit[], target: Target): readonly Unit[] =>
@@ -85,5 +86,5 @@ function priceOf(nodes: readonly Node[], target: Target): number {
     outputs: nodes.map((node, i) => ({ name: `sum${i}`, node })),
     updates: [],
   };
-  return kernelsIn(fuse(program, target).steps).reduce((ns, k) => ns + choose(nestOf(k.spec), target).total, 0);
+  return kernelsIn(placeStreams(fuse(program, target), target).steps).reduce((ns, k) => ns + choose(nestOf(k.spec), target).total, 0);
 }

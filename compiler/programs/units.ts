@@ -2,6 +2,7 @@
 // each unit by itself. In: Program. Out: units, simplified, then narrowed.
 import type { Program, TrainProgram } from "../elaborate/program.ts";
 import { narrow } from "../fuse/narrow.ts";
+import { readyForStreams } from "../fuse/stream-graph.ts";
 import { topological } from "../graph/node.ts";
 import type { GraphProgram } from "../graph/types.ts";
 import type { Target } from "../kernel/target.ts";
@@ -52,6 +53,6 @@ function lateInit(program: Program): GraphProgram | undefined {
 
 export const simplified = (units: readonly Unit[]): readonly Unit[] =>
   units.map((u) => ({ ...u, graph: simplify(u.graph) }));
-/** No body reads more tensors than a kernel binds, with room for what it writes. */
+/** Softmaxes that will be computed in tiles have the form for it, and no body reads more tensors than a kernel binds, with room for what it writes. */
 export const narrowed = (units: readonly Unit[], target: Target): readonly Unit[] =>
-  units.map((u) => ({ ...u, graph: narrow(u.graph, target.storageBuffers - 2) }));
+  units.map((u) => ({ ...u, graph: narrow(readyForStreams(u.graph, target), target.storageBuffers - 2) }));

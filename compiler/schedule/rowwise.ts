@@ -1,7 +1,7 @@
 // Kernels inside one launch: every workgroup does them one after the other for its own rows. In: steps, their rows, a target. Out: the price of the
 // launch with the number of rows that a workgroup best takes, and the schedule of each kernel within it.
-import type { Extent, Variable } from "../graph/types.ts";
-import type { KernelStep, Step } from "../kernel/graph.ts";
+import type { Extent, Scan, Variable } from "../graph/types.ts";
+import type { KernelStep, LoopStep, Step } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
@@ -52,6 +52,20 @@ export function priceRowwise(
   }
   return best;
 }
+/** ns of a launch whose workgroups, one for every round of the grid, do all steps each. */
+export function priceGrid(steps: readonly Step[], grid: readonly Scan[], workgroup: number, target: Target): number {
+  const runs = runsIn(steps, gridWaves(grid, target));
+  const barrier = target.ns.barrier * (workgroup > target.simd ? 1 : aloneBarrier);
+  let total = target.launchNs + gridWaves(grid, target) * target.workgroupNs;
+  for (const [k, times] of runs)
+    total +=
+      times * barrier +
+      (cheapest(k.spec, undefined, { rows: Infinity, workgroup, own: false }, times, target)?.total ?? Infinity);
+  return total;
+}
+/** How many workgroups of a grid a core does one after the other. */
+export const gridWaves = (grid: readonly Scan[], { cores }: Target): number =>
+  Math.ceil(grid.reduce((n, s) => n * estimate(s.step.extent), 1) / cores);
 const aloneBarrier = 0.1; // of a barrier's cost, where one SIMD group waits for itself
 
 type Launch = Omit<RowwisePrice, "total">;
@@ -71,9 +85,11 @@ export function runsIn(
 ): Map<KernelStep, number> {
   for (const s of steps)
     if (s.kind === "kernel") found.set(s, times);
-    else runsIn(s.body, s.kind === "loop" ? times * s.scan.count : times, found);
+    else runsIn(s.body, s.kind === "loop" ? times * roundsOf(s) : times, found);
   return found;
 }
+/** Where some change nothing, about half of them do. */
+const roundsOf = ({ scan, within }: LoopStep): number => (within ? (scan.count + 1) / 2 : scan.count);
 /** How many workgroups a core does one after the other. */
 const wavesOf = (extent: Extent, each: number, { cores }: Target): number =>
   Math.ceil(Math.max(1, Math.ceil(estimate(extent) / each)) / cores);
