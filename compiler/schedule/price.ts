@@ -1,8 +1,10 @@
 // The price of a schedule in closed form, without making code: instructions of one SIMD group by kind, how often the loops run them, how many
 // workgroups a core gets, and what the driver takes to compile, spread over the runs.
-import { analyse, type Access, type Analysis, type Part, type Work } from "./access.ts";
+import { analyse, type Access, type Part, type Work } from "./access.ts";
 import type { Nest } from "./nest.ts";
-import { threadsAlong, type Schedule } from "./schedule.ts";
+import { leastOnGpu, timeOnGpu, type GpuTime } from "./gpu.ts";
+import { elements, loopsOf, place, product, tripsOf, type Loops, type Placed } from "./placed.ts";
+import type { Schedule } from "./schedule.ts";
 import type { Target } from "../kernel/target.ts";
 
 export interface Price {
@@ -12,103 +14,6 @@ export interface Price {
   readonly groups: number;
   readonly total: number; // ns, with the share of the compilation
 }
-/** Where the threads of a schedule run, by the numbers of the axes; -1: no axis. */
-interface Lanes {
-  readonly of: Pick<Schedule, "threads" | "fuse">;
-  readonly threads: readonly number[];
-  readonly onLanes: readonly boolean[];
-  readonly fused: readonly number[];
-  readonly lastFused: number;
-  readonly fusedThreads: number;
-  readonly workgroup: number;
-  readonly lane: number; // the axis of the innermost threads
-}
-/** A schedule by the numbers of the axes. */
-interface Placed extends Omit<Lanes, "of"> {
-  readonly schedule: Schedule;
-  readonly target: Target;
-  readonly extent: readonly number[];
-  readonly outerCount: number;
-  readonly tile: readonly number[];
-  readonly vector: number;
-  readonly rows: number;
-  readonly staged: boolean;
-  readonly chunk: readonly number[]; // 0: not staged
-  readonly share: readonly number[];
-  readonly accumulators: number; // elements of one invocation
-  readonly rounds: number; // tiles that it computes after one another
-  readonly groups: number; // workgroups
-}
-function place(analysis: Analysis, s: Schedule, target: Target): Placed {
-  const { axes, outer, extents } = analysis;
-  const tile = axes.map((a) => s.tile[a] ?? 1);
-  const lanes = lanesOf(analysis, s);
-  let staged = false;
-  for (const _ in s.staged) staged = true;
-  let rounds = 1;
-  let groups = 1;
-  let fused = 1;
-  for (const a of outer) {
-    const serial = s.serial[axes[a]!] ?? 1;
-    rounds *= serial;
-    const span = tile[a]! * serial;
-    if (lanes.fused.includes(a)) fused *= Math.ceil(extents[a]! / span);
-    else groups *= Math.ceil(extents[a]! / (span * lanes.threads[a]!));
-  }
-  if (lanes.fused.length) groups *= Math.ceil(fused / lanes.fusedThreads);
-  const { threads, onLanes, lastFused, fusedThreads, workgroup, lane } = lanes;
-  return {
-    schedule: s,
-    target,
-    extent: extents,
-    outerCount: outer.length,
-    tile,
-    threads,
-    onLanes,
-    fused: lanes.fused,
-    lastFused,
-    fusedThreads,
-    workgroup,
-    lane,
-    vector: axes.indexOf(s.vector),
-    rows: axes.indexOf(s.rows),
-    staged,
-    chunk: staged ? axes.map((a) => s.staged[a] ?? 0) : noAxes,
-    share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes,
-    accumulators: product(outer, tile),
-    rounds,
-    groups,
-  };
-}
-const noAxes: readonly number[] = [];
-const lastLanes = new WeakMap<Analysis, Lanes>(); // schedules that differ in their tiles alone come one after the other
-function lanesOf(analysis: Analysis, s: Schedule): Lanes {
-  const last = lastLanes.get(analysis);
-  if (last?.of.threads === s.threads && last.of.fuse === s.fuse) return last;
-  const { axes } = analysis;
-  const fused = s.fuse.map((a) => axes.indexOf(a));
-  const lastFused = fused[fused.length - 1] ?? -1;
-  const lanes = s.threads.flatMap(([a, n]) => (n > 1 ? a.split("+") : []));
-  const [lane] = s.threads[s.threads.length - 1]!;
-  const made: Lanes = {
-    of: s,
-    threads: axes.map((a) => threadsAlong(s, a)),
-    onLanes: axes.map((a, i) => lanes.includes(a) || fused.includes(i)),
-    fused,
-    lastFused,
-    fusedThreads: threadsAlong(s, "fused"),
-    workgroup: s.threads.reduce((p, [, n]) => p * n, 1),
-    lane: lane === "fused" ? lastFused : axes.indexOf(lane),
-  };
-  lastLanes.set(analysis, made);
-  return made;
-}
-function product(axes: readonly number[], of: readonly number[]): number {
-  let p = 1;
-  for (const a of axes) p *= of[a]!;
-  return p;
-}
-
 /** What is summed up over a kernel, and within one of its parts. */
 interface Tally {
   ns: number;
@@ -119,36 +24,11 @@ interface Tally {
   bodyWork: number;
   waiting: number; // ns that each of its steps waits for memory
 }
-/** The rolled loops of a part. */
-interface Loops {
-  readonly axes: readonly number[]; // outer to inner
-  readonly trips: readonly number[]; // of their bodies
-  readonly innermost: number; // its axis, or -1
-  readonly steps: number; // trips of the innermost body
-}
-function loopsOf(over: readonly number[], p: Placed): Loops {
-  const axes: number[] = [];
-  const trips: number[] = [];
-  let steps = 1;
-  for (const a of over) {
-    const step = p.tile[a]! * p.threads[a]!;
-    if (p.extent[a]! <= step) continue;
-    steps *= Math.ceil(p.extent[a]! / step);
-    axes.push(a);
-    trips.push(steps);
-  }
-  return { axes, trips, innermost: axes[axes.length - 1] ?? -1, steps };
-}
-/** How often a value that depends on these axes is computed. */
-function tripsOf(loops: Loops, axes: readonly number[]): number {
-  for (let i = loops.axes.length - 1; i >= 0; i--) if (axes.includes(loops.axes[i]!)) return loops.trips[i]!;
-  return 1;
-}
-
 /** `limit`: of a price whose reductions alone cost more in total, no more is computed. */
 export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinity): Price {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
+  if (target.gpu) return onGpu(p, timeOnGpu(analysis, p, target));
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) addPart(part, part.ops!.length, p, tally);
   if (limit < Infinity && analysis.stages.length) {
@@ -162,6 +42,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
 export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
+  if (target.gpu) return onGpu(p, leastOnGpu(analysis, p, target)).total;
   const { ns } = target;
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) {
@@ -192,6 +73,19 @@ function summed(p: Placed, tally: Tally): Price {
   const ns = target.launchNs + run;
   const driver = p.schedule.anySize ? 0 : compileNs(tally.compile, target); // the driver knows the text from another kernel
   return { ns, each, compileMs: tally.compile, groups, total: ns + driver };
+}
+/** What a schedule does on a GPU: what its price is made of. */
+export function countOnGpu(nest: Nest, s: Schedule, target: Target): GpuTime {
+  const analysis = analyse(nest);
+  return timeOnGpu(analysis, place(analysis, s, target), target);
+}
+/** `each`: as `latency` and `resident` of the target count, of which GPUs have one value for all kernels. */
+function onGpu({ target, groups, schedule }: Placed, { count, cycles }: GpuTime): Price {
+  const { ghz, simds } = target.gpu!;
+  const ns = target.launchNs + cycles / ghz;
+  const each = Math.max(count.serial / target.latency, (count.issue * target.resident) / simds) / ghz;
+  const driver = schedule.anySize ? 0 : compileNs(count.compile, target);
+  return { ns, each, compileMs: count.compile, groups, total: ns + driver };
 }
 /** The share of one run in what a kernel's compilation costs. */
 export const compileNs = (ms: number, { compile, runs }: Target): number =>
@@ -350,19 +244,6 @@ function clashes(x: Access, shared: number, innermost: number, p: Placed): boole
 }
 const isStrided = (stride: number, count: number): boolean => count > 1 && Number.isFinite(stride) && stride >= line;
 const gcd = (a: number, b: number): number => (b ? gcd(b, a % b) : a);
-/** Distinct elements of a tile: neighbours of a window share theirs. `once`: an axis of which one element counts. */
-function elements(x: Access, tile: readonly number[], once = -1): number {
-  let all = 1;
-  for (const a of x.axes) if (a !== once) all *= tile[a]!;
-  if (!x.windowed) return all;
-  let distinct = 1;
-  for (const dim of x.indices) {
-    let n = 1;
-    for (const [a, k] of dim) if (a !== once) n += Math.abs(k) * (tile[a]! - 1);
-    distinct *= n;
-  }
-  return Math.min(all, distinct);
-}
 /** Loads of one body: distinct elements of the tile, four at a time where they lie so, one per lane along the axis that they share. */
 function countLoads(x: Access, wide: boolean, shared: number, innermost: number, p: Placed): number {
   const { tile } = p;

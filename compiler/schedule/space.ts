@@ -6,9 +6,10 @@
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
+import { bytesOf } from "./gpu.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { canSplit, isOpen, openParts, splitReduction, stepsOfPart } from "./split.ts";
+import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
 import { mostGroups } from "../kernel/sizes.ts";
 import type { Target } from "../kernel/target.ts";
 
@@ -456,7 +457,6 @@ function cheapest(nest: Nest, target: Target): Choice | undefined {
   eachCandidate(nest, target, offer, () => best?.total ?? Infinity);
   return best;
 }
-const partCounts = [4, 16, 64]; // parts of a split reduction
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
 export const chooseSchedule = (nest: Nest, target: Target): Schedule => choose(nest, target).schedule;
@@ -469,6 +469,7 @@ export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "t
   if (isOpen(merged)) {
     // the length is not known: many workgroups where it is long cost a launch where it is not
     const { chunk, count } = openParts(merged, target);
+    if (count < 2) return best;
     const first = cheapest(nestOf(splitReduction(merged, chunk, count).parts), target);
     return first ? { schedule: { ...first.schedule, split: chunk }, total: best.total } : best;
   }
@@ -476,8 +477,9 @@ export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "t
   let least = best.total;
   const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
   if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best; // run-time lengths under run-time axes
-  for (const chunk of new Set(partCounts.map((count) => stepsOfPart(n, count)))) {
-    if (chunk < 2 || 2 * chunk > n) continue;
+  const workgroup = best.schedule.threads.reduce((p, [, m]) => p * m, 1);
+  const bytes = bytesOf(analyse(best.nest));
+  for (const chunk of partsToTry(merged, n, { groups: best.groups, workgroup, bytes }, target)) {
     const { parts, whole } = splitReduction(merged, chunk, 0);
     const first = cheapest(nestOf(parts), target);
     const second = cheapest(nestOf(whole), target);

@@ -1,0 +1,341 @@
+// The price of a schedule on a GPU, in closed form. In: an access analysis, a schedule, the facts of a class of GPUs. Out: what one SIMD group does
+// (instructions by kind, waits, lines of the first cache), how many of them a SIMD holds at a time, and what all of them take.
+//   a SIMD issues one instruction a cycle of whichever of its resident groups is not waiting: enough of them hide latency, instructions they share
+//   a core's caches and workgroup memory give so many bytes a cycle, lanes whose addresses lie apart take several
+//   memory gives so many bytes a cycle to all cores
+import type { Access, Analysis, Part, Work } from "./access.ts";
+import { elements, loopsOf, product, tripsOf, type Loops, type Placed } from "./placed.ts";
+import type { Gpu, Target } from "../kernel/target.ts";
+
+/** What one SIMD group does from its start to its end, and what it holds meanwhile. */
+export interface Count {
+  multiplyAdds: number;
+  other: number; // instructions of vectors and scalars, but for those that follow
+  loads: number; // from memory
+  uniform: number; // of one element for all lanes
+  stores: number;
+  workgroup: number; // reads and writes of workgroup memory
+  waits: number; // for memory: rounds of loads that are on their way together
+  barriers: number;
+  issue: number; // cycles of a SIMD
+  serial: number; // cycles that it takes alone: `issue` with what it waits for
+  cache: number; // cycles of the core's first cache
+  banks: number; // cycles of the core's workgroup memory
+  bytes: number; // that its workgroup asks the cache behind that for
+  registers: number; // of a lane
+  workgroupMemory: number; // bytes of a workgroup
+  compile: number; // ms of the driver
+}
+export interface GpuTime {
+  readonly count: Count;
+  readonly resident: number; // SIMD groups that a SIMD holds at a time
+  readonly cycles: number;
+}
+
+const zero = (): Count => ({
+  multiplyAdds: 0,
+  other: 0,
+  loads: 0,
+  uniform: 0,
+  stores: 0,
+  workgroup: 0,
+  waits: 0,
+  barriers: 0,
+  issue: 0,
+  serial: 0,
+  cache: 0,
+  banks: 0,
+  bytes: 0,
+  registers: 0,
+  workgroupMemory: 0,
+  compile: 0,
+});
+interface Counting {
+  readonly p: Placed;
+  readonly gpu: Gpu;
+  readonly lanes: Lanes;
+  readonly part: Part;
+  readonly loops: Loops;
+  readonly c: Count;
+  held: number; // registers of values that are on their way in the innermost body
+  addresses: number;
+}
+/** Counts the parts, and spreads the groups over the device. */
+export function timeOnGpu(analysis: Analysis, p: Placed, target: Target): GpuTime {
+  const gpu = target.gpu!;
+  const c = zero();
+  c.other = gpu.prologue;
+  c.issue = c.serial = gpu.prologue;
+  const lanes = lanesOfGroup(p, target);
+  let registers = 0;
+  for (const part of [...analysis.stages, ...analysis.stores]) {
+    const counting: Counting = { p, gpu, lanes, part, loops: loopsOf(part.over, p), c, held: 0, addresses: 0 };
+    addPart(counting);
+    registers = Math.max(registers, counting.held + counting.addresses);
+  }
+  const sums = analysis.stages.reduce((n, part) => n + part.ops!.length, 0);
+  c.registers = gpu.baseRegisters + sums * p.accumulators + registers;
+  if (p.rounds > 1) for (const k of perRound) c[k] *= p.rounds;
+  return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
+}
+/** No schedule with these threads and this tile of output axes takes less: its sums, and what the kernel reads and writes once. */
+export function leastOnGpu(analysis: Analysis, p: Placed, target: Target): GpuTime {
+  const c = zero();
+  for (const part of analysis.stages) {
+    let sums = part.ops!.length * p.accumulators;
+    c.compile += sums * (target.compile.operation / 2);
+    for (const a of part.over) sums *= p.extent[a]! / p.threads[a]!;
+    c.issue += sums;
+  }
+  c.serial = c.issue;
+  return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
+}
+const perRound = [
+  "multiplyAdds",
+  "other",
+  "loads",
+  "uniform",
+  "stores",
+  "workgroup",
+  "waits",
+  "barriers",
+  "issue",
+  "serial",
+  "cache",
+  "banks",
+  "bytes",
+] as const;
+
+/** All groups over the device. */
+export function spread(
+  c: Count,
+  { workgroup, groups }: Pick<Placed, "workgroup" | "groups">,
+  target: Target,
+  bytes: number,
+): Pick<GpuTime, "resident" | "cycles"> {
+  const gpu = target.gpu!;
+  const waves = Math.ceil(workgroup / target.simd); // of a workgroup
+  const resident = residentGroups(c, waves, gpu);
+  const together = Math.max(1, Math.min(gpu.workgroups, Math.floor((resident * gpu.simds) / waves))); // workgroups of a core
+  const onCore = Math.max(1, Math.ceil(groups / target.cores));
+  const all = onCore * waves;
+  const core = combined(
+    Math.ceil(all / gpu.simds) * c.issue,
+    Math.max(1, onCore / together) * c.serial,
+    all * c.cache,
+    all * c.banks,
+    (onCore * c.bytes) / gpu.sharedBytes,
+  );
+  return { resident, cycles: combined(core, bytes / gpu.memoryBytes) + onCore * gpu.start };
+}
+/** The longest, and a part of the others, which are not wholly hidden behind it. */
+function combined(...times: readonly number[]): number {
+  let most = 0;
+  let sum = 0;
+  for (const t of times) {
+    sum += t;
+    if (t > most) most = t;
+  }
+  return most + unhidden * (sum - most);
+}
+const unhidden = 0.15;
+/** SIMD groups that a SIMD holds at a time, limited by registers and by workgroup memory. */
+export function residentGroups(c: Pick<Count, "registers" | "workgroupMemory">, waves: number, gpu: Gpu): number {
+  const registers = Math.ceil(Math.max(1, c.registers) / gpu.registerGrain) * gpu.registerGrain;
+  const byRegisters = Math.floor(gpu.registerFile / registers);
+  const byMemory = c.workgroupMemory
+    ? (Math.floor(gpu.workgroupMemory / (Math.ceil(c.workgroupMemory / 1024) * 1024)) * waves) / gpu.simds
+    : Infinity;
+  return Math.max(1, Math.min(gpu.groups, byRegisters, Math.ceil(byMemory)));
+}
+
+// ---------------------------------------------------------------- one SIMD group
+
+function addPart(n: Counting): void {
+  const { part, loops, c, gpu } = n;
+  const sums = part.ops?.length ?? 0;
+  let waits = 0;
+  for (const w of part.work) {
+    if (w.access) waits = Math.max(waits, addLoad(n, w, w.access));
+    else if (w.cost !== "none" && !w.summed) addWork(n, w);
+  }
+  c.waits += waits;
+  c.serial += waits * gpu.latency;
+  if (sums) addSums(n, sums);
+  for (const trips of loops.trips) instructions(c, "other", trips * gpu.loop);
+  for (const store of part.stores) addStore(n, store);
+}
+type Kind = "multiplyAdds" | "other" | "loads" | "uniform" | "stores" | "workgroup";
+function instructions(c: Count, kind: Kind, n: number, cycles = 1): void {
+  c[kind] += n;
+  c.issue += n * cycles;
+  c.serial += n * cycles;
+}
+/** Gives how often the group waits for it. */
+function addLoad(n: Counting, w: Work, x: Access): number {
+  const { p, gpu, part, loops, c, lanes } = n;
+  const { tile, schedule } = p;
+  const often = tripsOf(loops, w.axes);
+  const chunked = part.ops && p.staged ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
+  if (chunked !== undefined) return addStaged(n, x, often, chunked);
+  const vector = part.ops && schedule.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
+  const isWide = vector >= 0 && tile[vector]! >= 4 && x.wide[vector]!;
+  const width = isWide ? 4 : 1;
+  const count = elements(x, tile) / width;
+  const isUniform = !lanes.some(([a]) => x.stride[a] !== 0);
+  instructions(c, isUniform ? "uniform" : "loads", often * count);
+  instructions(c, "other", often * count * (gpu.address + (x.guarded ? gpu.guard : 0)));
+  c.cache += often * count * linesOf(x, width, lanes, gpu);
+  c.bytes += bytesOfGroup(x, p, part);
+  c.compile += count * p.target.compile.load;
+  if (often === loops.steps && !isUniform) {
+    n.held += count * width;
+    n.addresses += 1;
+  }
+  return often;
+}
+/** What a workgroup reads of a chunk is brought into its memory, and read from there. */
+function addStaged(n: Counting, x: Access, often: number, chunked: number): number {
+  const { p, gpu, loops, c, part, lanes } = n;
+  const { tile } = p;
+  const chunk = Math.min(p.chunk[chunked]!, p.extent[chunked]!);
+  const filled = tile.map((count, a) => (a === chunked ? chunk : a < p.outerCount ? count * p.threads[a]! : count));
+  const box = elements(x, filled);
+  const fill = Math.ceil(box / p.workgroup);
+  const rounds = Math.ceil(loops.steps / Math.ceil(chunk / tile[chunked]!));
+  const own = elements(x, tile);
+  instructions(c, "loads", rounds * fill);
+  instructions(c, "other", rounds * fill * (gpu.fill + (x.guarded ? gpu.guard : 0)));
+  instructions(c, "workgroup", rounds * fill + often * own);
+  c.barriers += 2 * rounds;
+  c.serial += 2 * rounds * gpu.barrier + often * gpu.workgroupLatency;
+  c.cache += rounds * fill * linesOf(x, 1, lanes, gpu);
+  c.banks += rounds * fill + often * own;
+  c.bytes += bytesOfGroup(x, p, part);
+  c.workgroupMemory += 4 * box;
+  c.compile += 2 * p.target.compile.load;
+  if (often === loops.steps) n.held += own;
+  return rounds * fill;
+}
+function addWork(n: Counting, w: Work): void {
+  const { p, gpu, loops, c } = n;
+  const often = tripsOf(loops, w.axes);
+  const tiled = w.guards ? elements(w.guards, p.tile) : product(w.axes, p.tile);
+  const count = w.cost === "random" && p.vector >= 0 && w.axes.includes(p.vector) ? tiled / 4 : tiled;
+  instructions(c, "other", often * count, gpu.issue[w.cost]);
+  c.compile +=
+    count *
+    (w.cost === "alu"
+      ? p.target.compile.operation / 2
+      : w.cost === "random"
+        ? 20 * p.target.compile.function
+        : p.target.compile.function);
+}
+function addSums(n: Counting, sums: number): void {
+  const { p, gpu, part, loops, c } = n;
+  const points = p.accumulators * product(part.over, p.tile);
+  const all = loops.steps * points;
+  instructions(c, "multiplyAdds", all * part.products);
+  instructions(c, "other", all * (sums - part.products));
+  // a sum waits for the one before it
+  const apart = Math.min(gpu.dependent, sums * p.accumulators);
+  c.serial += all * sums * (gpu.dependent / apart - 1);
+  c.compile += sums * points * (p.target.compile.operation / 2);
+  const sharing = product(part.over, p.threads);
+  if (sharing > 1) {
+    const rounds = 1 + Math.log2(sharing);
+    const each = sums * p.accumulators;
+    c.barriers += rounds * each;
+    instructions(c, "workgroup", 2 * rounds * each);
+    c.serial += rounds * each * (gpu.barrier + gpu.workgroupLatency);
+    c.workgroupMemory += 4 * p.workgroup;
+  }
+}
+function addStore(n: Counting, x: Access): void {
+  const { p, gpu, part, loops, c, lanes } = n;
+  const { vector, tile } = p;
+  const points = p.accumulators * product(part.over, tile);
+  const width = vector >= 0 && tile[vector]! >= 4 && x.stride[vector] === 1 && p.extent[vector]! % 4 === 0 ? 4 : 1;
+  const count = points / width;
+  instructions(c, "stores", loops.steps * count);
+  instructions(c, "other", loops.steps * count * gpu.address);
+  c.cache += loops.steps * count * linesOf(x, width, lanes, gpu);
+  c.bytes += bytesOfGroup(x, p, part);
+  c.compile += count * p.target.compile.store;
+}
+
+// ---------------------------------------------------------------- addresses
+
+/** Where the lanes of a SIMD group lie: so many along an axis, elements apart; innermost first. */
+type Lanes = readonly (readonly [axis: number, count: number, step: number])[];
+function lanesOfGroup(p: Placed, { simd }: Target): Lanes {
+  const found: (readonly [number, number, number])[] = [];
+  let left = simd;
+  const take = (a: number, count: number, step: number): void => {
+    const n = Math.min(left, count);
+    if (n > 1) found.push([a, n, step]);
+    left = Math.max(1, Math.floor(left / n));
+  };
+  const { threads } = p.schedule;
+  for (let k = threads.length - 1; k >= 0; k--) {
+    const [name, count] = threads[k]!;
+    if (count === 1) continue;
+    if (name === "fused")
+      for (let f = p.fused.length - 1; f >= 0; f--)
+        take(p.fused[f]!, Math.ceil(p.extent[p.fused[f]!]! / p.tile[p.fused[f]!]!), p.tile[p.fused[f]!]!);
+    else
+      for (let a = 0; a < p.threads.length; a++)
+        if (
+          p.threads[a] === count &&
+          p.onLanes[a] &&
+          !p.fused.includes(a) &&
+          p.names[a] !== undefined &&
+          name.split("+").includes(p.names[a]!)
+        ) {
+          take(a, count, p.vector === a ? 4 : 1);
+          break;
+        }
+  }
+  return found;
+}
+/** Cycles of the first cache for an access of `width` neighbours by each lane: lines that they touch, or bytes. */
+function linesOf(x: Access, width: number, lanes: Lanes, gpu: Gpu): number {
+  const own = 4 * width;
+  let near = own; // bytes of one stretch of memory
+  let stretches = 1;
+  let count = 1;
+  for (const [a, n, step] of lanes) {
+    const stride = 4 * Math.abs(x.stride[a]!) * step;
+    if (stride === 0) continue;
+    count *= n;
+    if (stride < gpu.line) near += stride * (n - 1);
+    else stretches *= n; // also where it is irregular
+  }
+  return Math.max((own * count) / gpu.cacheBytes, Math.min(count, stretches * Math.ceil(near / gpu.line)));
+}
+/** Bytes that a workgroup reads or writes by an access, each once. */
+function bytesOfGroup(x: Access, p: Placed, part: Part): number {
+  const span = p.tile.map((n, a) => {
+    if (a >= p.outerCount) return part.over.includes(a) ? p.extent[a]! : 1;
+    const all = n * (a === p.lastFused ? p.fusedThreads : p.threads[a]!) * (p.schedule.serial[p.names[a]!] ?? 1);
+    return Math.min(all, p.extent[a]!);
+  });
+  return 4 * elements(x, span);
+}
+const known = new WeakMap<Analysis, number>();
+/** The least that a kernel reads and writes: each tensor's elements once. */
+export function bytesOf(analysis: Analysis): number {
+  let bytes = known.get(analysis);
+  if (bytes === undefined) {
+    const most = new Map<unknown, number>();
+    const see = (x: Access, written: boolean): void => {
+      const key = written ? x : x.tensor; // what is read and written passes twice
+      most.set(key, Math.max(most.get(key) ?? 0, elements(x, analysis.extents)));
+    };
+    analysis.loads.forEach((x) => see(x, false));
+    for (const part of analysis.stores) part.stores.forEach((x) => see(x, true));
+    bytes = [...most.values()].reduce((sum, n) => sum + 4 * n, 0);
+    known.set(analysis, bytes);
+  }
+  return bytes;
+}
