@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The price of a GPU class beside the machine code of a GPU's compiler: some hundred schedules of products, convolutions, reductions and elementwise
 // kernels, drawn by a fixed seed, with what schedule/gpu.ts predicts of each and what the compiler made of it. Facts of compilation; nothing is run.
-//   node bench/calibrate.mjs LAB [--target discrete] [--gpu navi21] [--each 6] [--only REGEXP] [--chosen] [--list] [--keep FOLDER]
+//   node bench/calibrate.mjs LAB [--target discrete] [--gpu navi21] [--each 6] [--only REGEXP] [--chosen] [--list | --json] [--keep FOLDER]
 // LAB: a tool that is given `--gpu NAME --json FILE.wgsl ...` and prints { kernels: [{ name, vgpr, waves, lds, spilled, instructions, loops, total }] }
-// (also DLM_LAB). --chosen: the schedules that the price takes instead of drawn ones. --list: every kernel. --keep: what was counted stays there, and
+// (also DLM_LAB). --chosen: the schedules that the price takes instead of drawn ones. --list: every kernel. --json: that for programs. --keep: what was counted stays there, and
 // kernels whose text is the same are not counted again.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -23,6 +23,7 @@ const { values: options, positionals } = parseArgs({
     only: { type: "string", default: "." },
     chosen: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
     keep: { type: "string" },
   },
 });
@@ -170,12 +171,20 @@ const rows = items.flatMap((x) => {
         barriers: [count.barriers, t?.barriers],
       },
       spilled: r.spilled,
+      counted: r,
     },
   ];
 });
 /** Instructions that no loop holds: the lab's totals are of loops. */
 function outside(count, r) {
   return Math.max(0, r.instructions - r.loops.reduce((n, l) => n + l.instructions, 0));
+}
+if (options.json) {
+  console.log(
+    JSON.stringify(rows.map(({ kernel, schedule, id, time, counted }) => ({ kernel, schedule, id, ...time, counted }))),
+  );
+  rmSync(work, { recursive: true, force: true });
+  process.exit(0);
 }
 if (options.list)
   for (const x of rows)

@@ -30,6 +30,7 @@ export interface Gpu {
   readonly barrier: number;
   readonly dependent: number; // until a sum may be added to again
   readonly line: number; // bytes of the first cache's lines
+  readonly access: number; // of the first cache for any load
   readonly cacheBytes: number; // of the first cache a cycle
   readonly sharedBytes: number; // of the cache behind it a cycle, for one core
   readonly memoryBytes: number; // of memory a cycle, for all cores
@@ -211,6 +212,7 @@ const rdna: Gpu = {
   barrier: 30,
   dependent: 5,
   line: 128,
+  access: 2,
   cacheBytes: 64,
   sharedBytes: 24,
   memoryBytes: 228,
@@ -247,8 +249,8 @@ const discrete: Target = {
   simd: 32,
   lanes: 0,
   cores: 80,
-  resident: 4,
-  latency: 4,
+  resident: 8,
+  latency: 1,
   workgroup: 64,
   together: [64, 128, 256],
   registers: 128,

@@ -4,52 +4,16 @@
 //   a core's caches and workgroup memory give so many bytes a cycle, lanes whose addresses lie apart take several
 //   memory gives so many bytes a cycle to all cores
 import type { Access, Analysis, Part, Work } from "./access.ts";
+import { instructions, noCount, type Count, type LaneAxis } from "./gpu-count.ts";
 import { elements, loopsOf, product, tripsOf, type Loops, type Placed } from "./placed.ts";
 import type { Gpu, Target } from "../kernel/target.ts";
 
-/** What one SIMD group does from its start to its end, and what it holds meanwhile. */
-export interface Count {
-  multiplyAdds: number;
-  other: number; // instructions of vectors and scalars, but for those that follow
-  loads: number; // from memory
-  uniform: number; // of one element for all lanes
-  stores: number;
-  workgroup: number; // reads and writes of workgroup memory
-  waits: number; // for memory: rounds of loads that are on their way together
-  barriers: number;
-  issue: number; // cycles of a SIMD
-  serial: number; // cycles that it takes alone: `issue` with what it waits for
-  cache: number; // cycles of the core's first cache
-  banks: number; // cycles of the core's workgroup memory
-  bytes: number; // that its workgroup asks the cache behind that for
-  registers: number; // of a lane
-  workgroupMemory: number; // bytes of a workgroup
-  compile: number; // ms of the driver
-}
 export interface GpuTime {
   readonly count: Count;
   readonly resident: number; // SIMD groups that a SIMD holds at a time
   readonly cycles: number;
 }
 
-const zero = (): Count => ({
-  multiplyAdds: 0,
-  other: 0,
-  loads: 0,
-  uniform: 0,
-  stores: 0,
-  workgroup: 0,
-  waits: 0,
-  barriers: 0,
-  issue: 0,
-  serial: 0,
-  cache: 0,
-  banks: 0,
-  bytes: 0,
-  registers: 0,
-  workgroupMemory: 0,
-  compile: 0,
-});
 interface Counting {
   readonly p: Placed;
   readonly gpu: Gpu;
@@ -63,7 +27,7 @@ interface Counting {
 /** Counts the parts, and spreads the groups over the device. */
 export function timeOnGpu(analysis: Analysis, p: Placed, target: Target): GpuTime {
   const gpu = target.gpu!;
-  const c = zero();
+  const c = noCount();
   c.other = gpu.prologue;
   c.issue = c.serial = gpu.prologue;
   const lanes = lanesOfGroup(p, target);
@@ -80,7 +44,7 @@ export function timeOnGpu(analysis: Analysis, p: Placed, target: Target): GpuTim
 }
 /** No schedule with these threads and this tile of output axes takes less: its sums, and what the kernel reads and writes once. */
 export function leastOnGpu(analysis: Analysis, p: Placed, target: Target): GpuTime {
-  const c = zero();
+  const c = noCount();
   for (const part of analysis.stages) {
     let sums = part.ops!.length * p.accumulators;
     c.compile += sums * (target.compile.operation / 2);
@@ -164,12 +128,6 @@ function addPart(n: Counting): void {
   if (sums) addSums(n, sums);
   for (const trips of loops.trips) instructions(c, "other", trips * gpu.loop);
   for (const store of part.stores) addStore(n, store);
-}
-type Kind = "multiplyAdds" | "other" | "loads" | "uniform" | "stores" | "workgroup";
-function instructions(c: Count, kind: Kind, n: number, cycles = 1): void {
-  c[kind] += n;
-  c.issue += n * cycles;
-  c.serial += n * cycles;
 }
 /** Gives how often the group waits for it. */
 function addLoad(n: Counting, w: Work, x: Access): number {
@@ -266,8 +224,8 @@ function addStore(n: Counting, x: Access): void {
 
 // ---------------------------------------------------------------- addresses
 
-/** Where the lanes of a SIMD group lie: so many along an axis, elements apart; innermost first. */
-type Lanes = readonly (readonly [axis: number, count: number, step: number])[];
+/** Where the lanes of a SIMD group lie, by the elements of their axes. */
+type Lanes = readonly LaneAxis[];
 function lanesOfGroup(p: Placed, { simd }: Target): Lanes {
   const found: (readonly [number, number, number])[] = [];
   let left = simd;
@@ -311,7 +269,7 @@ function linesOf(x: Access, width: number, lanes: Lanes, gpu: Gpu): number {
     if (stride < gpu.line) near += stride * (n - 1);
     else stretches *= n; // also where it is irregular
   }
-  return Math.max((own * count) / gpu.cacheBytes, Math.min(count, stretches * Math.ceil(near / gpu.line)));
+  return Math.max(gpu.access, (own * count) / gpu.cacheBytes, Math.min(count, stretches * Math.ceil(near / gpu.line)));
 }
 /** Bytes that a workgroup reads or writes by an access, each once. */
 function bytesOfGroup(x: Access, p: Placed, part: Part): number {

@@ -4,7 +4,8 @@ import "../graph/by-hand.ts";
 import { describe, expect, test } from "vitest";
 import { targets, type Target } from "../../compiler/kernel/target.ts";
 import { analyse } from "../../compiler/schedule/access.ts";
-import { bytesOf, spread, type Count } from "../../compiler/schedule/gpu.ts";
+import { bytesOf, spread } from "../../compiler/schedule/gpu.ts";
+import { bankCycles, type Count } from "../../compiler/schedule/gpu-count.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { countOnGpu, priceOf } from "../../compiler/schedule/price.ts";
 import { plainSchedule, printSchedule, type Schedule } from "../../compiler/schedule/schedule.ts";
@@ -32,6 +33,24 @@ const nest = (c: Case) => nestOf(overSources(c.spec));
 const on = (schedule: Partial<Schedule>): Schedule => ({ ...plainSchedule, together: "workgroup", ...schedule });
 const [wide, large] = [product("NN", 1024, 1024, 1024), product("NN", 2048, 2048, 2048)];
 
+test("lanes that meet in a bank of workgroup memory come one after the other", () => {
+  const gpu = classes[0]!.gpu!;
+  const cycles = (stride: number, width = 1, lanes = 32): number => bankCycles([[0, lanes, stride]], width, gpu);
+  expect([0, 1, 33].map((stride) => cycles(stride))).toEqual([1, 1, 1]); // the same word; neighbours; a padded column
+  expect([2, 4, 16, 32].map((stride) => cycles(stride))).toEqual([2, 4, 16, 32]);
+  expect(cycles(4, 4)).toBe(4); // fours in a row: eight lanes a cycle
+  expect([16, 20, 64, 68].map((stride) => cycles(stride, 4))).toEqual([16, 4, 32, 4]); // columns of fours, without padding and with
+  expect(
+    bankCycles(
+      [
+        [0, 8, 0],
+        [1, 4, 1],
+      ],
+      1,
+      gpu,
+    ),
+  ).toBe(1);
+});
 test("there are classes of GPUs", () => expect(classes.map((t) => t.name)).toEqual(["discrete", "integrated"]));
 
 describe.each(classes)("the price for $name devices", (target: Target) => {
