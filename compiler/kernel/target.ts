@@ -31,6 +31,7 @@ export interface Target {
   readonly bodyLimit: number; // operations of an innermost loop body
   readonly accumulatorLimit: number;
   readonly keepLoops: boolean; // the driver unrolls short loops, at great cost
+  readonly unsigned: boolean; // positions that are never negative are u32: divisions of signed ones cost more
   readonly rolledStores: boolean; // many store statements cost the driver much
   readonly serial: readonly number[]; // tiles that one invocation of an elementwise kernel may compute after one another
   /** ns of one instruction of one SIMD group; spill: a step of a sum that no register holds; carried: a sum, for each round of a loop; guard: a load that may lie outside; number: one read from a uniform buffer; divideBy: an integer division by one, beyond what a known divisor costs */
@@ -81,6 +82,7 @@ const lavapipe: Target = {
   bodyLimit: 1100,
   accumulatorLimit: 160,
   keepLoops: true,
+  unsigned: false,
   rolledStores: true,
   serial: [1, 4],
   ns: {
@@ -182,6 +184,7 @@ const discrete: Target = {
   bodyLimit: 600,
   accumulatorLimit: 64,
   keepLoops: false,
+  unsigned: true,
   rolledStores: false,
   serial: [1],
   ns: {
