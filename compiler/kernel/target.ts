@@ -25,6 +25,7 @@ export interface Gpu {
   readonly workgroups: number; // ... and of so many workgroups of a core, ...
   readonly workgroupMemory: number; // ... in so many of its bytes
   readonly baseRegisters: number; // that any kernel takes
+  readonly freeSums: number; // so many sums stay where they are; more are copied in loops
   readonly latency: number; // until a load from memory is there
   readonly workgroupLatency: number; // ... from workgroup memory
   readonly barrier: number;
@@ -59,6 +60,7 @@ export interface Target {
   readonly bodyLimit: number; // operations of an innermost loop body
   readonly accumulatorLimit: number;
   readonly keepLoops: boolean; // the driver unrolls short loops, at great cost
+  readonly unsigned: boolean; // positions that are never negative are u32: divisions of signed ones cost more
   readonly rolledStores: boolean; // many store statements cost the driver much
   readonly serial: readonly number[]; // tiles that one invocation of an elementwise kernel may compute after one another
   /** ns of one instruction of one SIMD group; spill: a step of a sum that no register holds; carried: a sum, for each round of a loop; guard: a load that may lie outside; number: one read from a uniform buffer; divideBy: an integer division by one, beyond what a known divisor costs */
@@ -110,6 +112,7 @@ const lavapipe: Target = {
   bodyLimit: 1100,
   accumulatorLimit: 160,
   keepLoops: true,
+  unsigned: false,
   rolledStores: true,
   serial: [1, 4],
   ns: {
@@ -207,6 +210,7 @@ const rdna: Gpu = {
   workgroups: 16,
   workgroupMemory: 65536,
   baseRegisters: 4,
+  freeSums: 32,
   latency: 450,
   workgroupLatency: 44,
   barrier: 30,
@@ -257,6 +261,7 @@ const discrete: Target = {
   bodyLimit: 600,
   accumulatorLimit: 64,
   keepLoops: false,
+  unsigned: true,
   rolledStores: false,
   serial: [1],
   ns: {

@@ -245,6 +245,9 @@ export abstract class Positions extends Emitter {
   }
   /** form / 4, exactly. */
   quarter(form: Form, base = "at"): Value {
+    return this.sumOfForm(this.quarterForm(form), base);
+  }
+  quarterForm(form: Form): Form {
     let result = constantForm(form.constant / 4);
     for (const [text, k] of form.terms) {
       if (k % 4 === 0) {
@@ -269,7 +272,7 @@ export abstract class Positions extends Emitter {
       });
       result = addForms(result, nameForm(part), (k * g) / 4);
     }
-    return this.sumOfForm(result, base);
+    return result;
   }
 
   // ---- addresses

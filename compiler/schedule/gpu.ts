@@ -3,9 +3,13 @@
 //   a SIMD issues one instruction a cycle of whichever of its resident groups is not waiting: enough of them hide latency, instructions they share
 //   a core's caches and workgroup memory give so many bytes a cycle, lanes whose addresses lie apart take several
 //   memory gives so many bytes a cycle to all cores
-import type { Access, Analysis, Part, Work } from "./access.ts";
+import { analyse, type Access, type Analysis, type Part, type Work } from "./access.ts";
+import { contractionOf } from "./contraction.ts";
 import { instructions, noCount, type Count, type LaneAxis } from "./gpu-count.ts";
+import { addContraction } from "./gpu-staged.ts";
+import { estimate, type Nest } from "./nest.ts";
 import { elements, loopsOf, product, tripsOf, type Loops, type Placed } from "./placed.ts";
+import type { Node } from "../graph/types.ts";
 import type { Gpu, Target } from "../kernel/target.ts";
 
 export interface GpuTime {
@@ -25,20 +29,24 @@ interface Counting {
   addresses: number;
 }
 /** Counts the parts, and spreads the groups over the device. */
-export function timeOnGpu(analysis: Analysis, p: Placed, target: Target): GpuTime {
+export function timeOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
+  const analysis = analyse(nest);
   const gpu = target.gpu!;
   const c = noCount();
   c.other = gpu.prologue;
   c.issue = c.serial = gpu.prologue;
   const lanes = lanesOfGroup(p, target);
   let registers = 0;
-  for (const part of [...analysis.stages, ...analysis.stores]) {
+  const contraction = p.schedule.joined ? contractionOf(nest) : undefined;
+  if (contraction) registers = addContraction(c, contraction, analysis.stages[0]!.ops!.length, p, lanes, gpu);
+  for (const part of contraction ? analysis.stores : [...analysis.stages, ...analysis.stores]) {
     const counting: Counting = { p, gpu, lanes, part, loops: loopsOf(part.over, p), c, held: 0, addresses: 0 };
     addPart(counting);
     registers = Math.max(registers, counting.held + counting.addresses);
   }
   const sums = analysis.stages.reduce((n, part) => n + part.ops!.length, 0);
-  c.registers = gpu.baseRegisters + sums * p.accumulators + registers;
+  const held = sums * p.accumulators;
+  c.registers = gpu.baseRegisters + held + Math.max(0, held - gpu.freeSums) + registers;
   if (p.rounds > 1) for (const k of perRound) c[k] *= p.rounds;
   return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
 }
@@ -134,8 +142,6 @@ function addLoad(n: Counting, w: Work, x: Access): number {
   const { p, gpu, part, loops, c, lanes } = n;
   const { tile, schedule } = p;
   const often = tripsOf(loops, w.axes);
-  const chunked = part.ops && p.staged ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
-  if (chunked !== undefined) return addStaged(n, x, often, chunked);
   const vector = part.ops && schedule.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
   const isWide = vector >= 0 && tile[vector]! >= 4 && x.wide[vector]!;
   const width = isWide ? 4 : 1;
@@ -151,29 +157,6 @@ function addLoad(n: Counting, w: Work, x: Access): number {
     n.addresses += 1;
   }
   return often;
-}
-/** What a workgroup reads of a chunk is brought into its memory, and read from there. */
-function addStaged(n: Counting, x: Access, often: number, chunked: number): number {
-  const { p, gpu, loops, c, part, lanes } = n;
-  const { tile } = p;
-  const chunk = Math.min(p.chunk[chunked]!, p.extent[chunked]!);
-  const filled = tile.map((count, a) => (a === chunked ? chunk : a < p.outerCount ? count * p.threads[a]! : count));
-  const box = elements(x, filled);
-  const fill = Math.ceil(box / p.workgroup);
-  const rounds = Math.ceil(loops.steps / Math.ceil(chunk / tile[chunked]!));
-  const own = elements(x, tile);
-  instructions(c, "loads", rounds * fill);
-  instructions(c, "other", rounds * fill * (gpu.fill + (x.guarded ? gpu.guard : 0)));
-  instructions(c, "workgroup", rounds * fill + often * own);
-  c.barriers += 2 * rounds;
-  c.serial += 2 * rounds * gpu.barrier + often * gpu.workgroupLatency;
-  c.cache += rounds * fill * linesOf(x, 1, lanes, gpu);
-  c.banks += rounds * fill + often * own;
-  c.bytes += bytesOfGroup(x, p, part);
-  c.workgroupMemory += 4 * box;
-  c.compile += 2 * p.target.compile.load;
-  if (often === loops.steps) n.held += own;
-  return rounds * fill;
 }
 function addWork(n: Counting, w: Work): void {
   const { p, gpu, loops, c } = n;
@@ -250,7 +233,7 @@ function lanesOfGroup(p: Placed, { simd }: Target): Lanes {
           p.names[a] !== undefined &&
           name.split("+").includes(p.names[a]!)
         ) {
-          take(a, count, p.vector === a ? 4 : 1);
+          take(a, count, p.vector === a || p.schedule.quads.includes(p.names[a]!) ? 4 : 1);
           break;
         }
   }
@@ -278,8 +261,9 @@ function bytesOfGroup(x: Access, p: Placed, part: Part): number {
     const all = n * (a === p.lastFused ? p.fusedThreads : p.threads[a]!) * (p.schedule.serial[p.names[a]!] ?? 1);
     return Math.min(all, p.extent[a]!);
   });
-  return 4 * elements(x, span);
+  return 4 * Math.min(elements(x, span), sizeOf(x.tensor));
 }
+const sizeOf = ({ shape }: Node): number => shape.reduce<number>((n, d) => n * estimate(d), 1);
 const known = new WeakMap<Analysis, number>();
 /** The least that a kernel reads and writes: each tensor's elements once. */
 export function bytesOf(analysis: Analysis): number {
@@ -288,7 +272,7 @@ export function bytesOf(analysis: Analysis): number {
     const most = new Map<unknown, number>();
     const see = (x: Access, written: boolean): void => {
       const key = written ? x : x.tensor; // what is read and written passes twice
-      most.set(key, Math.max(most.get(key) ?? 0, elements(x, analysis.extents)));
+      most.set(key, Math.max(most.get(key) ?? 0, Math.min(elements(x, analysis.extents), sizeOf(x.tensor))));
     };
     analysis.loads.forEach((x) => see(x, false));
     for (const part of analysis.stores) part.stores.forEach((x) => see(x, true));

@@ -25,8 +25,6 @@ export interface Placed extends Omit<Lanes, "of"> {
   readonly tile: readonly number[];
   readonly vector: number;
   readonly rows: number;
-  readonly staged: boolean;
-  readonly chunk: readonly number[]; // 0: not staged
   readonly share: readonly number[];
   readonly accumulators: number; // elements of one invocation
   readonly rounds: number; // tiles that it computes after one another
@@ -36,8 +34,6 @@ export function place(analysis: Analysis, s: Schedule, target: Target): Placed {
   const { axes, outer, extents } = analysis;
   const tile = axes.map((a) => s.tile[a] ?? 1);
   const lanes = lanesOf(analysis, s);
-  let staged = false;
-  for (const _ in s.staged) staged = true;
   let rounds = 1;
   let groups = 1;
   let fused = 1;
@@ -66,8 +62,6 @@ export function place(analysis: Analysis, s: Schedule, target: Target): Placed {
     lane,
     vector: axes.indexOf(s.vector),
     rows: axes.indexOf(s.rows),
-    staged,
-    chunk: staged ? axes.map((a) => s.staged[a] ?? 0) : noAxes,
     share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes,
     accumulators: product(outer, tile),
     rounds,

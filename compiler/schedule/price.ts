@@ -28,7 +28,7 @@ interface Tally {
 export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinity): Price {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
-  if (target.gpu) return onGpu(p, timeOnGpu(analysis, p, target));
+  if (target.gpu) return onGpu(p, timeOnGpu(nest, p, target));
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) addPart(part, part.ops!.length, p, tally);
   if (limit < Infinity && analysis.stages.length) {
@@ -76,8 +76,7 @@ function summed(p: Placed, tally: Tally): Price {
 }
 /** What a schedule does on a GPU: what its price is made of. */
 export function countOnGpu(nest: Nest, s: Schedule, target: Target): GpuTime {
-  const analysis = analyse(nest);
-  return timeOnGpu(analysis, place(analysis, s, target), target);
+  return timeOnGpu(nest, place(analyse(nest), s, target), target);
 }
 /** `each`: as `latency` and `resident` of the target count, of which GPUs have one value for all kernels. */
 function onGpu({ target, groups, schedule }: Placed, { count, cycles }: GpuTime): Price {
@@ -128,17 +127,6 @@ function addLoad(w: Work, x: Access, shared: number, { p, part, sums, loops, t }
   const { schedule: s, target, tile } = p;
   const { ns } = target;
   const often = tripsOf(loops, w.axes);
-  const chunked = sums && p.staged ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
-  if (chunked !== undefined) {
-    // brought into workgroup memory chunk by chunk, read from there
-    const chunk = Math.min(p.chunk[chunked]!, p.extent[chunked]!);
-    const filled = tile.map((n, a) => (a === chunked ? chunk : a < p.outerCount ? n * p.threads[a]! : n));
-    const fill = Math.ceil(elements(x, filled) / p.workgroup);
-    const rounds = Math.ceil(loops.steps / Math.ceil(chunk / tile[chunked]!));
-    t.memory += rounds * (fill * (ns.load + ns.fill) + 2 * ns.barrier) + often * elements(x, tile) * ns.workgroup;
-    t.compile += 2 * target.compile.load;
-    return;
-  }
   const vector = sums > 0 && s.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
   const wide = vector >= 0 && vector !== shared && tile[vector]! >= 4 && x.wide[vector]!;
   const count = countLoads(x, wide, shared, loops.innermost, p);

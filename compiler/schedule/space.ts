@@ -5,12 +5,14 @@
 //   share    what no lane axis changes is loaded by one lane each and broadcast
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
+import { contractionOf } from "./contraction.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { bytesOf } from "./gpu.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
 import { mostGroups } from "../kernel/sizes.ts";
+import type { Variable } from "../graph/types.ts";
 import type { Target } from "../kernel/target.ts";
 
 export interface Candidate {
@@ -253,7 +255,7 @@ function reductions(
   oneAxisOnLanes(search);
   fusedLanes(search);
   reducedLanes(search);
-  tilesInWorkgroupMemory(search);
+  inWorkgroupMemory(nest, target, see);
   if (!nest.outer.length) complete(search.along([["", 1]]), {});
 }
 /** One axis on the lanes, another one in registers. */
@@ -308,26 +310,61 @@ function reducedLanes({ f, target, along, complete }: Search): void {
       for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
   }
 }
-/** Squares of threads whose operands lie in workgroup memory. */
-function tilesInWorkgroupMemory({ f, target, along, complete }: Search): void {
-  if (target.class !== "gpu" || f.overs.length !== 1) return;
-  const k = f.overs[0]![f.overs[0]!.length - 1];
-  if (!k || !f.known(k) || f.extent(k) < 8) return;
-  const both = f.free.filter((a) => f.known(a) && f.reused(a));
-  for (const b of both)
-    for (const a of both) {
-      if (a === b || !f.contiguous(b)) continue;
-      const square = along([
-        [a, 8],
-        [b, 8],
-      ]);
-      for (const ra of [1, 2, 4, 8])
-        for (const rb of [1, 2, 4, 8])
-          for (const chunk of [8, 16])
-            if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b))
-              complete(square, { [a]: ra, [b]: rb }, { [k]: chunk });
-    }
+/** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
+function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void): void {
+  const c = target.class === "software" ? undefined : contractionOf(nest);
+  if (!c) return;
+  const [m, n, k] = [c.m, c.n, c.k].map((v) => c.nest.nameOf.get(v)!) as [string, string, string];
+  const extent = (v: Variable): number => estimate(v.extent);
+  const isFour = typeof c.n.extent === "number" && c.n.extent % 4 === 0;
+  const steps = typeof c.k.extent === "number" ? c.k.extent : Infinity;
+  const chunks = [8, 16, 32].filter((chunk) => (steps % chunk === 0 || c.vanishes) && chunk < steps + 8);
+  for (const [tm, tn] of contractionThreads)
+    for (const rm of contractionTiles)
+      for (const rn of contractionTiles) {
+        const spans = new Map([
+          [c.m, tm * rm],
+          [c.n, tn * rn],
+        ]);
+        if (rm * rn < 2 || tm * rm > lanePadding * extent(c.m) + 4 || tn * rn > lanePadding * extent(c.n) + 4) continue;
+        const quads = [...(rm % 4 ? [] : [m]), ...(rn % 4 ? [] : [n])];
+        const shared: Threads = [
+          [m, tm],
+          [n, tn],
+        ];
+        for (const chunk of chunks) {
+          const bytes = c.operands.reduce((sum, o) => sum + 4 * chunk * (o.along ? spans.get(o.along)! : 1), 0);
+          const rows = c.operands.reduce(
+            (sum, o) => sum + (o.fast === c.k && o.along ? 16 * spans.get(o.along)! : 0),
+            0,
+          );
+          if (bytes > target.workgroupMemory) continue;
+          for (const ahead of chunk < steps ? [false, true] : [false])
+            see({
+              nest: c.nest,
+              schedule: {
+                ...plainSchedule,
+                joined: true,
+                threads: shared,
+                tile: { [m]: rm, [n]: rn, [k]: 4 },
+                vector: isFour && rn % 4 === 0 ? n : "",
+                together: "workgroup",
+                staged: { [k]: chunk },
+                quads,
+                ahead,
+                padded: rows > 0 && bytes + rows <= target.workgroupMemory,
+              },
+            });
+        }
+      }
 }
+const contractionThreads = [
+  [8, 8],
+  [8, 16],
+  [16, 8],
+  [16, 16],
+] as const;
+const contractionTiles = [1, 2, 4, 8];
 
 function sameTile(a: Tile, b: Tile): boolean {
   const axes = Object.keys(a);
@@ -478,7 +515,7 @@ export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "t
   const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
   if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best; // run-time lengths under run-time axes
   const workgroup = best.schedule.threads.reduce((p, [, m]) => p * m, 1);
-  const bytes = bytesOf(analyse(best.nest));
+  const bytes = bytesOf(analyse(nest));
   for (const chunk of partsToTry(merged, n, { groups: best.groups, workgroup, bytes }, target)) {
     const { parts, whole } = splitReduction(merged, chunk, 0);
     const first = cheapest(nestOf(parts), target);

@@ -1,0 +1,168 @@
+// The operands of a contraction in workgroup memory, chunk by chunk of the reduced axis. In: operands (contraction.ts) and a schedule. Out: statements
+// that fetch a chunk, all loads of an invocation together and four elements at a time, then store it; and boxes for what reads it there.
+import { scalarOrder } from "../graph/scalar.ts";
+import { elements } from "../scalar/dtype.ts";
+import { shortName } from "../wgsl/names.ts";
+import {
+  component,
+  i32Number,
+  isTrue,
+  name,
+  numberLike,
+  operation,
+  plus,
+  splat,
+  typeOf,
+  wide,
+  type Expr,
+} from "../kernel/expr.ts";
+import { addForms, constantForm, nameForm, scaled, shift, type Form } from "../kernel/forms.ts";
+import type { Statement } from "../kernel/ir.ts";
+import { contractionOf, type Operand } from "../schedule/contraction.ts";
+import type { Value } from "./emitter.ts";
+import type { Axis } from "./places.ts";
+import { always, least, Tile, type Cuts, type LoopBounds } from "./tile.ts";
+import type { Box } from "./values.ts";
+
+const barrier: Statement = { kind: "barrier", memory: "workgroup" };
+/** Where one invocation's fetch of a round lies in its box: quads along the fast axis, elements along the other. */
+interface Fetch {
+  readonly quad: Form;
+  readonly row: Form;
+  readonly register: string;
+  readonly some?: Expr; // the invocations that have one, where not all do
+}
+/** An operand on its way to workgroup memory. */
+interface Staged {
+  readonly operand: Operand;
+  readonly box: Box;
+  readonly fetches: readonly Fetch[];
+}
+
+export class Staging extends Tile {
+  /** Opens the loop over chunks and the one within a chunk: the position of the latter's first step. */
+  protected openChunks(a: Axis, bounds: LoopBounds | undefined, cuts: Cuts): Form {
+    const { values, schedule } = this;
+    const n = a.extent;
+    const chunk = schedule.staged[a.name]!;
+    const isSingle = typeof n === "number" && n <= chunk;
+    const staged = contractionOf(this.nest)!.operands.map((operand) => this.staged(operand, a, chunk));
+    const isAhead = schedule.ahead && !isSingle && !bounds && typeof n === "number";
+    if (isAhead) this.fetch(staged, a, constantForm(0), "var");
+    const first = isSingle ? constantForm(0) : this.openLoop(a, chunk, bounds, cuts);
+    if (!isAhead) this.fetch(staged, a, first, "let");
+    if (!isSingle) values.push(barrier);
+    for (const s of staged) this.store(s);
+    values.push(barrier);
+    if (isAhead) {
+      const last = Math.floor((n - 1) / chunk) * chunk;
+      const own = values.fresh(`${a.name}_next`);
+      const next = least(plus(values.sumOfForm(first).expr, chunk), i32Number(last));
+      values.push({ kind: "let", name: own, value: next, cost: "integer", pinned: true });
+      const at = values.bind(own, { level: values.depth, low: 0, high: last, multiple: chunk, varying: false });
+      this.fetch(staged, a, at, "set");
+    }
+    values.boxes = new Map(
+      staged.map((s) => [s.operand.value, { ...s.box, low: new Map([...s.box.low, [a.variable, first]]) }]),
+    );
+    // steps are counted one by one: browsers prove then that indices of workgroup memory are inside, and leave their checks out
+    const own = values.fresh(`${a.name}_step`);
+    const trips = chunk / a.tile;
+    this.loops.push({ variable: own, from: i32Number(0), to: i32Number(trips), step: 1, trips });
+    values.open();
+    values.bind(own, { level: values.depth, low: 0, high: trips - 1, multiple: 1, varying: false });
+    return addForms(first, nameForm(own, a.tile));
+  }
+  /** Declares an operand's memory and shares its elements out. */
+  private staged(operand: Operand, k: Axis, chunk: number): Staged {
+    const { values, schedule } = this;
+    const along = this.axes.find((x) => x.variable === operand.along);
+    const span = along ? along.threads * along.tile : 1;
+    const isAlongK = operand.fast === k.variable;
+    const [length, rows] = isAlongK ? [chunk, span] : [span, chunk];
+    const quads = Math.ceil(length / 4);
+    const read = scalarOrder([operand.value]).find((e) => e.kind === "load")!;
+    const short = read.kind === "load" ? shortName(values.tensor(read.tensor).name) : k.name;
+    const own = values.fresh(`${short}_tile`);
+    // rows that are read at once begin in different banks: those of one invocation, or every fourth where it has four neighbours
+    const isInFours = isAlongK && along !== undefined && along.run === 4 && along.threads > 1;
+    const padding = schedule.padded && isAlongK && rows > 1 ? 1 : 0;
+    const rowStride = quads + (isInFours || quads % 2 ? 0 : padding);
+    const isWide = isAlongK || (along !== undefined && along.run % 4 === 0);
+    const box: Box = {
+      name: own,
+      fast: operand.fast,
+      slow: isAlongK ? operand.along : k.variable,
+      low: new Map(along ? [[along.variable, this.places.corners.get(along.name) ?? constantForm(0)]] : []),
+      width: isWide ? 4 : 1,
+      rowStride: isWide ? rowStride : 4 * quads,
+      fourRowStride: isInFours ? 4 * rowStride + padding : 0,
+    };
+    const size = isInFours ? Math.ceil(rows / 4) * box.fourRowStride : rows * box.rowStride;
+    const { dtype } = operand.value;
+    const type = box.width === 4 ? elements[dtype].vector : dtype;
+    this.workgroupMemory.push({ name: own, space: "workgroup", type: `array<${type}, ${size}>` });
+    return { operand, box, fetches: this.shareOut(short, quads, rows) };
+  }
+  /** Fours of a box over the invocations, round by round. */
+  private shareOut(short: string, quads: number, rows: number): Fetch[] {
+    const { values, workgroup } = this;
+    const thread = this.lane ? nameForm(this.lane.text) : constantForm(0);
+    const quad = values.divide("modulo", thread, quads);
+    const row = values.divide("floor_div", thread, quads);
+    const total = quads * rows;
+    return Array.from({ length: Math.ceil(total / workgroup) }, (_, r): Fetch => {
+      const before = r * workgroup;
+      const register = values.fresh(`${short}_${r}`);
+      const isPart = before + workgroup > total && this.lane !== undefined;
+      const some = isPart ? { some: operation("<", this.lane, i32Number(total - before)) } : {};
+      if (before % quads === 0) return { quad, row: shift(row, before / quads), register, ...some };
+      const at = shift(thread, before);
+      return {
+        quad: values.divide("modulo", at, quads),
+        row: values.divide("floor_div", at, quads),
+        register,
+        ...some,
+      };
+    });
+  }
+  /** All loads of a chunk that begins here, into registers. */
+  private fetch(all: readonly Staged[], k: Axis, first: Form, into: "let" | "var" | "set"): void {
+    const { values } = this;
+    const isWhole = typeof k.extent === "number" && k.extent % this.schedule.staged[k.name]! === 0;
+    for (const { operand, box, fetches } of all)
+      for (const { quad, row, register } of fetches) {
+        const at = (v: typeof box.fast, by: Form): void =>
+          values.place(v, addForms(v === k.variable ? first : box.low.get(v)!, by));
+        at(box.fast, scaled(quad, 4));
+        if (box.slow) at(box.slow, row);
+        values.vector = box.fast;
+        const inside = isWhole ? always : this.mask([k]);
+        const value = values.value(operand.value);
+        const none: Value = { expr: numberLike(0, value.expr.type), level: 0 };
+        const four = splat((isTrue(inside.expr) ? value : values.select(inside, value, none, register)).expr);
+        values.vector = undefined;
+        if (into === "let") values.push({ kind: "let", name: register, value: four, cost: "none", pinned: true });
+        else if (into === "var") values.push({ kind: "var", name: register, value: four });
+        else values.push({ kind: "set", target: name(register, four.type), operator: "=", value: four, cost: "none" });
+      }
+  }
+  private store({ box, fetches, operand }: Staged): void {
+    const { values } = this;
+    const type = wide(typeOf(operand.value.dtype));
+    for (const { quad, row, register, some } of fetches) {
+      const four = name(register, type);
+      const to = (at: Form, value: Expr): Statement => ({
+        kind: "store",
+        tensor: box.name,
+        at: values.sumOfForm(at, `${box.name}_at`).expr,
+        value,
+      });
+      const place = values.placeInBox(box, box.width === 4 ? quad : scaled(quad, 4), row);
+      const body =
+        box.width === 4 ? [to(place, four)] : [0, 1, 2, 3].map((c) => to(shift(place, c), component(four, c)));
+      if (some) values.push({ kind: "if", condition: some, body });
+      else body.forEach((s) => values.push(s));
+    }
+  }
+}
