@@ -94,6 +94,16 @@ export function addContraction(
   n.serial += chunks * (waiting + 2 * gpu.barrier + steps * gpu.workgroupLatency);
   return p.schedule.ahead ? fetched + read : Math.max(fetched, read);
 }
+/** What any chunk needs: vectors read of both operands, and their bytes. */
+export function leastOfContraction(n: Count, c: Contraction, p: Placed): void {
+  const steps = p.extent[p.names.indexOf(c.nest.nameOf.get(c.k)!)]!;
+  for (const { along, loads } of c.operands) {
+    const axis = along ? p.names.indexOf(c.nest.nameOf.get(along)!) : -1;
+    const tile = axis < 0 ? 1 : p.tile[axis]!;
+    n.issue += (tile * steps) / 4;
+    n.bytes += 4 * steps * tile * (axis < 0 ? 1 : p.threads[axis]!) * loads;
+  }
+}
 /** Lines that a SIMD group's fetch of neighbouring fours touches, or the bytes that come. */
 function fetchCycles({ quads }: Box, width: number, gpu: Gpu): number {
   const lanes = 32;

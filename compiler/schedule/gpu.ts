@@ -6,7 +6,7 @@
 import { analyse, type Access, type Analysis, type Part, type Work } from "./access.ts";
 import { contractionOf } from "./contraction.ts";
 import { instructions, noCount, type Count, type LaneAxis } from "./gpu-count.ts";
-import { addContraction } from "./gpu-staged.ts";
+import { addContraction, leastOfContraction } from "./gpu-staged.ts";
 import { estimate, type Nest } from "./nest.ts";
 import { elements, loopsOf, product, tripsOf, type Loops, type Placed } from "./placed.ts";
 import type { Node } from "../graph/types.ts";
@@ -50,14 +50,31 @@ export function timeOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
   if (p.rounds > 1) for (const k of perRound) c[k] *= p.rounds;
   return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
 }
-/** No schedule with these threads and this tile of output axes takes less: its sums, and what the kernel reads and writes once. */
-export function leastOnGpu(analysis: Analysis, p: Placed, target: Target): GpuTime {
+/**
+ * No schedule with these threads and this tile of output axes takes less: what its reductions add up and must load, four elements at a time, and what
+ * the kernel reads and writes once.
+ */
+export function leastOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
+  const gpu = target.gpu!;
+  const analysis = analyse(nest);
   const c = noCount();
+  const contraction = p.schedule.joined ? contractionOf(nest) : undefined;
+  if (contraction) leastOfContraction(c, contraction, p);
   for (const part of analysis.stages) {
-    let sums = part.ops!.length * p.accumulators;
+    const steps = (axes: readonly number[]): number =>
+      axes.reduce((n, a) => (a < p.outerCount ? n : (n * p.extent[a]!) / p.threads[a]!), 1);
+    const sums = part.ops!.length * p.accumulators;
     c.compile += sums * (target.compile.operation / 2);
-    for (const a of part.over) sums *= p.extent[a]! / p.threads[a]!;
-    c.issue += sums;
+    c.issue += sums * steps(part.over);
+    if (contraction) continue;
+    for (const { access, axes } of part.work) {
+      if (!access || access.windowed) continue;
+      let loads = steps(axes) / 4;
+      for (const a of access.axes) if (a < p.outerCount) loads *= p.tile[a]!;
+      c.issue += loads;
+      c.cache += loads * gpu.access;
+      c.bytes += bytesOfGroup(access, p, part);
+    }
   }
   c.serial = c.issue;
   return { count: c, ...spread(c, p, target, bytesOf(analysis)) };

@@ -42,7 +42,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
 export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
-  if (target.gpu) return onGpu(p, leastOnGpu(analysis, p, target)).total;
+  if (target.gpu) return onGpu(p, leastOnGpu(nest, p, target)).total;
   const { ns } = target;
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) {

@@ -252,10 +252,10 @@ function reductions(
     complete,
   };
   if (lanes !== undefined) return oneAxisOnLanes(search, [lanes]);
+  inWorkgroupMemory(nest, target, see, limit); // mostly the best, by which others are left out
   oneAxisOnLanes(search);
   fusedLanes(search);
   reducedLanes(search);
-  inWorkgroupMemory(nest, target, see);
   if (!nest.outer.length) complete(search.along([["", 1]]), {});
 }
 /** One axis on the lanes, another one in registers. */
@@ -311,7 +311,7 @@ function reducedLanes({ f, target, along, complete }: Search): void {
   }
 }
 /** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
-function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void): void {
+function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
   const c = target.class === "software" ? undefined : contractionOf(nest);
   if (!c) return;
   const [m, n, k] = [c.m, c.n, c.k].map((v) => c.nest.nameOf.get(v)!) as [string, string, string];
@@ -332,6 +332,8 @@ function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidat
           [m, tm],
           [n, tn],
         ];
+        const least = { ...plainSchedule, joined: true, threads: shared, tile: { [m]: rm, [n]: rn } };
+        if (leastTotal(c.nest, least, target) > limit()) continue;
         for (const chunk of chunks) {
           const bytes = c.operands.reduce((sum, o) => sum + 4 * chunk * (o.along ? spans.get(o.along)! : 1), 0);
           const rows = c.operands.reduce(
@@ -364,7 +366,7 @@ const contractionThreads = [
   [16, 8],
   [16, 16],
 ] as const;
-const contractionTiles = [1, 2, 4, 8];
+const contractionTiles = [8, 4, 2, 1];
 
 function sameTile(a: Tile, b: Tile): boolean {
   const axes = Object.keys(a);
