@@ -25,7 +25,8 @@ export interface Gpu {
   readonly workgroups: number; // ... and of so many workgroups of a core, ...
   readonly workgroupMemory: number; // ... in so many of its bytes
   readonly baseRegisters: number; // that any kernel takes
-  readonly freeSums: number; // so many sums stay where they are; more are copied in loops
+  readonly freeSums: number; // so many sums stay where they are; of more, most are copied in loops
+  readonly stagedRegisters: number; // of what is read from workgroup memory ahead of its use, and of addresses
   readonly latency: number; // until a load from memory is there
   readonly workgroupLatency: number; // ... from workgroup memory
   readonly barrier: number;
@@ -211,6 +212,7 @@ const rdna: Gpu = {
   workgroupMemory: 65536,
   baseRegisters: 4,
   freeSums: 32,
+  stagedRegisters: 24,
   latency: 450,
   workgroupLatency: 44,
   barrier: 30,

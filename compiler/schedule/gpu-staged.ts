@@ -63,7 +63,6 @@ export function addContraction(
   const boxes = c.operands.map((o) => boxOf(o, c, p, chunk));
   const before = n.issue;
   let fetched = 0; // registers
-  let read = 0; // of the values of one step
   for (const box of boxes) {
     const { operand, fetches, width, rows, isAlongK } = box;
     const loads = fetches * operand.loads * (operand.isWide ? 1 : 4);
@@ -81,7 +80,6 @@ export function addContraction(
     );
     instructions(n, "workgroup", chunks * reads);
     n.banks += chunks * reads * bankCycles(apart, isAlongK || width === 4 ? 4 : 1, gpu);
-    read += box.tile * (isAlongK ? 4 : 2); // values of a step or two
   }
   const steps = chunk / p.tile[k]!;
   const all = chunks * chunk * p.accumulators;
@@ -92,7 +90,7 @@ export function addContraction(
   const own = (n.issue - before) / chunks;
   const waiting = p.schedule.ahead ? Math.max(0, gpu.latency - own) : gpu.latency;
   n.serial += chunks * (waiting + 2 * gpu.barrier + steps * gpu.workgroupLatency);
-  return p.schedule.ahead ? fetched + read : Math.max(fetched, read);
+  return gpu.stagedRegisters + fetched;
 }
 /** What any chunk needs: vectors read of both operands, and their bytes. */
 export function leastOfContraction(n: Count, c: Contraction, p: Placed): void {

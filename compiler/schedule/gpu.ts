@@ -46,7 +46,7 @@ export function timeOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
   }
   const sums = analysis.stages.reduce((n, part) => n + part.ops!.length, 0);
   const held = sums * p.accumulators;
-  c.registers = gpu.baseRegisters + held + Math.max(0, held - gpu.freeSums) + registers;
+  c.registers = gpu.baseRegisters + held + 0.7 * Math.max(0, held - gpu.freeSums) + registers;
   if (p.rounds > 1) for (const k of perRound) c[k] *= p.rounds;
   return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
 }
