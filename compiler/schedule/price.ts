@@ -1,6 +1,7 @@
 // The price of a schedule in closed form, without making code: instructions of one SIMD group by kind, how often the loops run them, how many
 // workgroups a core gets, and what the driver takes to compile, spread over the runs.
 import { analyse, type Access, type Analysis, type Part, type Work } from "./access.ts";
+import { contractionOf, type Contraction } from "./contraction.ts";
 import type { Nest } from "./nest.ts";
 import { threadsAlong, type Schedule } from "./schedule.ts";
 import type { Target } from "../kernel/target.ts";
@@ -32,19 +33,17 @@ interface Placed extends Omit<Lanes, "of"> {
   readonly tile: readonly number[];
   readonly vector: number;
   readonly rows: number;
-  readonly staged: boolean;
-  readonly chunk: readonly number[]; // 0: not staged
+  readonly chunk: readonly number[]; // of a reduced axis; 0: not staged
   readonly share: readonly number[];
   readonly accumulators: number; // elements of one invocation
   readonly rounds: number; // tiles that it computes after one another
   readonly groups: number; // workgroups
+  readonly contraction: Contraction | undefined; // whose operands lie in workgroup memory
 }
-function place(analysis: Analysis, s: Schedule, target: Target): Placed {
+function place(nest: Nest, analysis: Analysis, s: Schedule, target: Target): Placed {
   const { axes, outer, extents } = analysis;
   const tile = axes.map((a) => s.tile[a] ?? 1);
   const lanes = lanesOf(analysis, s);
-  let staged = false;
-  for (const _ in s.staged) staged = true;
   let rounds = 1;
   let groups = 1;
   let fused = 1;
@@ -72,12 +71,12 @@ function place(analysis: Analysis, s: Schedule, target: Target): Placed {
     lane,
     vector: axes.indexOf(s.vector),
     rows: axes.indexOf(s.rows),
-    staged,
-    chunk: staged ? axes.map((a) => s.staged[a] ?? 0) : noAxes,
+    chunk: s.joined ? axes.map((a) => s.staged[a] ?? 0) : noAxes,
     share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes,
     accumulators: product(outer, tile),
     rounds,
     groups,
+    contraction: s.joined ? contractionOf(nest) : undefined,
   };
 }
 const noAxes: readonly number[] = [];
@@ -148,7 +147,7 @@ function tripsOf(loops: Loops, axes: readonly number[]): number {
 /** `limit`: of a price whose reductions alone cost more in total, no more is computed. */
 export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinity): Price {
   const analysis = analyse(nest);
-  const p = place(analysis, s, target);
+  const p = place(nest, analysis, s, target);
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) addPart(part, part.ops!.length, p, tally);
   if (limit < Infinity && analysis.stages.length) {
@@ -161,7 +160,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
 /** No schedule with these threads and this tile of output axes costs less: what its reductions must load and add up, at the best width, and nothing else. */
 export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
   const analysis = analyse(nest);
-  const p = place(analysis, s, target);
+  const p = place(nest, analysis, s, target);
   const { ns } = target;
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) {
@@ -188,7 +187,10 @@ function summed(p: Placed, tally: Tally): Price {
   const { target, rounds, groups } = p;
   const each = rounds * tally.ns + (rounds > 1 ? rounds * target.ns.loop : 0);
   const perGroup = target.workgroupNs + Math.ceil(p.workgroup / target.simd) * each;
-  const run = Math.max(target.latency * each, Math.ceil((groups / target.cores) * (1 / target.resident)) * perGroup);
+  const waves = Math.ceil(p.workgroup / target.simd);
+  const run = p.contraction
+    ? Math.ceil((groups * waves) / (target.cores * target.resident)) * (each + target.workgroupNs / waves) // sums that do not wait for one another fill a core alone
+    : Math.max(target.latency * each, Math.ceil((groups / target.cores) * (1 / target.resident)) * perGroup);
   const ns = target.launchNs + run;
   const driver = p.schedule.anySize ? 0 : compileNs(tally.compile, target); // the driver knows the text from another kernel
   return { ns, each, compileMs: tally.compile, groups, total: ns + driver };
@@ -210,7 +212,9 @@ function addPart(part: Part, sums: number, p: Placed, t: Tally): void {
   const loops = loopsOf(part.over, p);
   const pricing: Pricing = { p, part, sums, loops, t };
   t.time = t.memory = t.bodyLoads = t.bodyWork = t.waiting = 0;
+  if (sums && p.contraction) addStaging(p.contraction, pricing);
   for (const w of part.work) {
+    if (sums && p.contraction && isStaged(w, pricing)) continue;
     const shared = sums > 0 && p.share.length ? sharedAxisOf(w, p) : -1;
     if (w.access) addLoad(w, w.access, shared, pricing);
     else if (w.cost !== "none") addWork(w, shared, pricing);
@@ -225,26 +229,44 @@ function addPart(part: Part, sums: number, p: Placed, t: Tally): void {
   for (const store of part.stores) addStore(store, pricing);
   t.ns += Math.max(t.time, t.memory) + target.overlap * Math.min(t.time, t.memory);
 }
+/** Is it done once for a workgroup, by the fetches of an operand? */
+function isStaged({ axes }: Work, { p, part }: Pricing): boolean {
+  const [m, n] = [p.outerCount - 2, p.outerCount - 1];
+  return axes.includes(part.over[0]!) && !(axes.includes(m) && axes.includes(n));
+}
+/** Fetches, stores, reads and barriers of the operands of a contraction. */
+function addStaging({ operands, k, m }: Contraction, { p, part, t }: Pricing): void {
+  const { target, schedule: s } = p;
+  const { ns } = target;
+  const reduced = part.over[0]!;
+  const chunk = p.chunk[reduced]!;
+  const chunks = Math.ceil(p.extent[reduced]! / chunk);
+  let [fetches, reads, held, ahead] = [0, 0, 0, 0];
+  for (const { along, fast, isWide, loads } of operands) {
+    const a = along === m ? p.outerCount - 2 : p.outerCount - 1;
+    const [own, span] = along ? [p.tile[a]!, p.tile[a]! * p.threads[a]!] : [1, 1];
+    const rounds = Math.ceil((chunk * span) / (4 * p.workgroup));
+    const scattered = fast !== k && own % 4 ? 4 : 1; // single elements in workgroup memory
+    fetches += rounds * (loads * (isWide ? ns.load4 : 4 * ns.load) + scattered * ns.workgroup);
+    reads += (own * scattered * chunk) / 4;
+    held = Math.max(held, 4 * own);
+    ahead += s.ahead ? 4 * rounds : 0;
+    t.compile += rounds * target.compile.load * (isWide ? 1 : 4);
+  }
+  const meeting = (ns.barrier * p.workgroup) / (2 * target.simd); // the more SIMD groups, the longer until the last one comes
+  const waiting = s.ahead ? 0 : target.latency * target.waitNs;
+  t.memory += chunks * (fetches + reads * 2 * ns.workgroup + 2 * meeting + waiting); // a read of four takes twice as long
+  t.time += chunks * ns.spill * Math.max(0, p.accumulators + held + ahead - target.registers);
+}
 /** The tiled axis along which lanes share what none of them changes. */
 function sharedAxisOf(w: Work, p: Placed): number {
   for (const a of w.axes) if (p.onLanes[a]) return -1;
   return p.share.find((a) => w.axes.includes(a)) ?? -1;
 }
-function addLoad(w: Work, x: Access, shared: number, { p, part, sums, loops, t }: Pricing): void {
+function addLoad(w: Work, x: Access, shared: number, { p, sums, loops, t }: Pricing): void {
   const { schedule: s, target, tile } = p;
   const { ns } = target;
   const often = tripsOf(loops, w.axes);
-  const chunked = sums && p.staged ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
-  if (chunked !== undefined) {
-    // brought into workgroup memory chunk by chunk, read from there
-    const chunk = Math.min(p.chunk[chunked]!, p.extent[chunked]!);
-    const filled = tile.map((n, a) => (a === chunked ? chunk : a < p.outerCount ? n * p.threads[a]! : n));
-    const fill = Math.ceil(elements(x, filled) / p.workgroup);
-    const rounds = Math.ceil(loops.steps / Math.ceil(chunk / tile[chunked]!));
-    t.memory += rounds * (fill * (ns.load + ns.fill) + 2 * ns.barrier) + often * elements(x, tile) * ns.workgroup;
-    t.compile += 2 * target.compile.load;
-    return;
-  }
   const vector = sums > 0 && s.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
   const wide = vector >= 0 && vector !== shared && tile[vector]! >= 4 && x.wide[vector]!;
   const count = countLoads(x, wide, shared, loops.innermost, p);

@@ -362,6 +362,8 @@ const contractionThreads = [
   [8, 16],
   [16, 8],
   [16, 16],
+  [4, 16],
+  [16, 4],
 ] as const;
 const contractionTiles = [1, 2, 4, 8];
 
@@ -493,6 +495,9 @@ function cheapest(nest: Nest, target: Target): Choice | undefined {
   eachCandidate(nest, target, offer, () => best?.total ?? Infinity);
   return best;
 }
+/** Has every core of the device all the SIMD groups that it can run? */
+const fills = ({ groups, schedule }: Choice, target: Target): boolean =>
+  groups * Math.ceil(schedule.threads.reduce((p, [, n]) => p * n, 1) / target.simd) >= target.cores * target.resident;
 const partCounts = [4, 16, 64]; // parts of a split reduction
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
@@ -503,6 +508,7 @@ export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "t
   if (!best) return { schedule: plainSchedule, total: Infinity };
   const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
   if (best.groups > 8 * target.cores || !canSplit(merged, target.storageBuffers)) return best;
+  if (target.class !== "software" && fills(best, target)) return best;
   if (isOpen(merged)) {
     // the length is not known: many workgroups where it is long cost a launch where it is not
     const { chunk, count } = openParts(merged, target);
