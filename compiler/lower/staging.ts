@@ -1,16 +1,19 @@
 // The operands of a contraction in workgroup memory, chunk by chunk of the reduced axis. In: operands (contraction.ts) and a schedule. Out: statements
 // that fetch a chunk, all loads of an invocation together and four elements at a time, then store it; and boxes for what reads it there.
 import { scalarOrder } from "../graph/scalar.ts";
+import type { Variable } from "../graph/types.ts";
 import { elements } from "../scalar/dtype.ts";
 import { shortName } from "../wgsl/names.ts";
 import {
+  call,
+  choice,
   component,
   i32Number,
   isTrue,
   name,
-  numberLike,
   operation,
   plus,
+  same,
   splat,
   typeOf,
   wide,
@@ -37,6 +40,8 @@ interface Staged {
   readonly operand: Operand;
   readonly box: Box;
   readonly fetches: readonly Fetch[];
+  readonly isWhole: boolean; // chunks fill the reduced axis
+  readonly guards: Map<string, Expr>; // of these registers
 }
 
 export class Staging extends Tile {
@@ -52,7 +57,7 @@ export class Staging extends Tile {
     const first = isSingle ? constantForm(0) : this.openLoop(a, chunk, bounds, cuts);
     if (!isAhead) this.fetch(staged, a, first, "let");
     if (!isSingle) values.push(barrier);
-    for (const s of staged) this.store(s);
+    for (const s of [...staged].reverse()) this.store(s); // the last one first: one wait for all
     values.push(barrier);
     if (isAhead) {
       const last = Math.floor((n - 1) / chunk) * chunk;
@@ -102,7 +107,8 @@ export class Staging extends Tile {
     const { dtype } = operand.value;
     const type = box.width === 4 ? elements[dtype].vector : dtype;
     this.workgroupMemory.push({ name: own, space: "workgroup", type: `array<${type}, ${size}>` });
-    return { operand, box, fetches: this.shareOut(short, quads, rows) };
+    const isWhole = typeof k.extent === "number" && k.extent % chunk === 0;
+    return { operand, box, fetches: this.shareOut(short, quads, rows), isWhole, guards: new Map() };
   }
   /** Fours of a box over the invocations, round by round. */
   private shareOut(short: string, quads: number, rows: number): Fetch[] {
@@ -129,38 +135,74 @@ export class Staging extends Tile {
   /** All loads of a chunk that begins here, into registers. */
   private fetch(all: readonly Staged[], k: Axis, first: Form, into: "let" | "var" | "set"): void {
     const { values } = this;
-    const isWhole = typeof k.extent === "number" && k.extent % this.schedule.staged[k.name]! === 0;
-    for (const { operand, box, fetches } of all)
+    const keep = (register: string, value: Expr): void => {
+      if (into === "let") values.push({ kind: "let", name: register, value, cost: "none", pinned: true });
+      else if (into === "var") values.push({ kind: "var", name: register, value });
+      else values.push({ kind: "set", target: name(register, value.type), operator: "=", value, cost: "none" });
+    };
+    const chunk = this.schedule.staged[k.name]!;
+    const any = (high: number): Form =>
+      values.bind(values.fresh(`${k.name}_any`), { level: 0, low: 0, high, multiple: chunk, varying: false });
+    const anywhere = into === "var" ? any(k.extent as number) : undefined;
+    for (const { operand, box, fetches, guards, isWhole } of all)
       for (const { quad, row, register } of fetches) {
-        const at = (v: typeof box.fast, by: Form): void =>
-          values.place(v, addForms(v === k.variable ? first : box.low.get(v)!, by));
-        at(box.fast, scaled(quad, 4));
-        if (box.slow) at(box.slow, row);
-        values.vector = box.fast;
-        const inside = isWhole ? always : this.mask([k]);
-        const value = values.value(operand.value);
-        const none: Value = { expr: numberLike(0, value.expr.type), level: 0 };
-        const four = splat((isTrue(inside.expr) ? value : values.select(inside, value, none, register)).expr);
-        values.vector = undefined;
-        if (into === "let") values.push({ kind: "let", name: register, value: four, cost: "none", pinned: true });
-        else if (into === "var") values.push({ kind: "var", name: register, value: four });
-        else values.push({ kind: "set", target: name(register, four.type), operator: "=", value: four, cost: "none" });
+        // a guard is applied when the value is stored: nothing waits for the load before
+        const read = (from: Form): { readonly raw: Expr; readonly guard: Value } => {
+          const at = (v: Variable, by: Form): void =>
+            values.place(v, addForms(v === k.variable ? from : box.low.get(v)!, by));
+          at(box.fast, scaled(quad, 4));
+          if (box.slow) at(box.slow, row);
+          values.vector = box.fast;
+          const mask = isWhole ? always : this.mask([k]);
+          const apart = values.loadAndGuard(operand.value) ?? { raw: values.value(operand.value), guard: always };
+          const guard = values.conjunction([mask, apart.guard]);
+          values.vector = undefined;
+          return { raw: splat(apart.raw.expr), guard };
+        };
+        const { raw, guard } = read(first);
+        keep(register, raw);
+        const own = name(`${register}_inside`, guard.expr.type);
+        if (into === "let") {
+          if (guard.level < values.depth || isTrue(guard.expr)) guards.set(register, guard.expr);
+          else {
+            keep(own.text, guard.expr);
+            guards.set(register, own);
+          }
+        } else if (into === "set") {
+          const known = guards.get(register);
+          if (known?.text === own.text) keep(own.text, known.type.width === 4 ? splat(guard.expr) : guard.expr);
+        } else {
+          const later = read(anywhere!).guard.expr; // as it will be in the loop
+          if (isTrue(later) || same(later, guard.expr)) guards.set(register, later);
+          else {
+            values.reserve(own.text);
+            keep(own.text, later.type.width === 4 ? splat(guard.expr) : guard.expr);
+            guards.set(register, name(own.text, later.type));
+          }
+        }
       }
   }
-  private store({ box, fetches, operand }: Staged): void {
+  private store({ box, fetches, operand, guards }: Staged): void {
     const { values } = this;
     const type = wide(typeOf(operand.value.dtype));
-    for (const { quad, row, register, some } of fetches) {
-      const four = name(register, type);
+    for (const { quad, row, register, some } of [...fetches].reverse()) {
+      const guard = guards.get(register);
+      const fetched = name(register, type);
+      const isKept = guard === undefined || isTrue(guard);
+      const four = isKept ? fetched : choice(guard, fetched, call(elements[type.element].vector, [], type), type);
+      const place = values.placeInBox(box, box.width === 4 ? quad : scaled(quad, 4), row);
       const to = (at: Form, value: Expr): Statement => ({
         kind: "store",
         tensor: box.name,
         at: values.sumOfForm(at, `${box.name}_at`).expr,
         value,
       });
-      const place = values.placeInBox(box, box.width === 4 ? quad : scaled(quad, 4), row);
-      const body =
-        box.width === 4 ? [to(place, four)] : [0, 1, 2, 3].map((c) => to(shift(place, c), component(four, c)));
+      let body: Statement[];
+      if (box.width === 4) body = [to(place, four)];
+      else {
+        const own = isKept ? four : values.emit(values.depth, four, "select", register).expr;
+        body = [0, 1, 2, 3].map((c) => to(shift(place, c), component(own, c)));
+      }
       if (some) values.push({ kind: "if", condition: some, body });
       else body.forEach((s) => values.push(s));
     }

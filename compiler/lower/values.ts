@@ -3,7 +3,7 @@
 // Values are one or four wide: along the vector axis four neighbouring positions are one vec4.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { asInteger, linear, operandsOf, positiveModulo, scalarOrder } from "../graph/scalar.ts";
+import { asInteger, linear, load, operandsOf, positiveModulo, scalarOrder } from "../graph/scalar.ts";
 import type { DType, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import type { ScalarFunction, WrittenAs } from "../scalar/functions.ts";
 import { shortName } from "../wgsl/names.ts";
@@ -355,6 +355,28 @@ export class Values extends Positions {
       () => this.address(e.tensor.shape, e.indices, e),
       e.outside && (() => this.value(e.outside!)),
     );
+  }
+  /** What memory has, and whether it counts: apart, so that nothing waits for the load before it is used. Undefined: e is more than a load. */
+  loadAndGuard(e: Scalar): { readonly raw: Value; readonly guard: Value } | undefined {
+    if (
+      e.kind !== "load" ||
+      e.dtype === "bool" ||
+      (e.outside && !(e.outside.kind === "literal" && e.outside.value === 0))
+    )
+      return undefined;
+    const raw = this.value(load(e.tensor, e.indices));
+    if (!e.outside) return { raw, guard: known(true) };
+    const inside = (): Value =>
+      this.inside(
+        e.tensor.shape,
+        e.indices.map((x) => this.formOf(x)),
+      );
+    if (!this.alongVector(e)) return { raw, guard: inside() };
+    const guards = [0, 1, 2, 3].map((k) => this.atComponent(k, inside));
+    const [first] = guards as [Value];
+    if (guards.every((g) => same(g.expr, first.expr))) return { raw, guard: first };
+    const parts = guards.map((g) => g.expr);
+    return { raw, guard: { expr: vectorOf("bool", parts), level: Math.max(...guards.map((g) => g.level)) } };
   }
   private fromBox(e: Scalar, box: Box): Value {
     const { fast, slow } = box;

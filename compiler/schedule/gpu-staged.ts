@@ -1,6 +1,6 @@
 // What a contraction does on a GPU whose operands lie in workgroup memory, chunk by chunk of the reduced axis (lower/staging.ts). In: the contraction, a
 // schedule. Out: its part of what one SIMD group does.
-import type { Gpu } from "../kernel/target.ts";
+import type { Gpu, Target } from "../kernel/target.ts";
 import type { Contraction, Operand } from "./contraction.ts";
 import { bankCycles, instructions, type Count, type LaneAxis } from "./gpu-count.ts";
 import type { Placed } from "./placed.ts";
@@ -68,9 +68,9 @@ export function addContraction(
     const loads = fetches * operand.loads * (operand.isWide ? 1 : 4);
     instructions(n, "loads", chunks * loads);
     instructions(n, "other", chunks * loads * (operand.isWide ? gpu.address : gpu.fill));
-    n.cache += chunks * loads * fetchCycles(box, operand.isWide ? 4 : 1, gpu);
+    n.cache += chunks * loads * fetchCycles(box, operand.isWide ? 4 : 1, p.target);
     instructions(n, "workgroup", (chunks * fetches * 4) / width);
-    n.banks += ((chunks * fetches * 4) / width) * storeCycles(box, gpu);
+    n.banks += ((chunks * fetches * 4) / width) * storeCycles(box, p.target);
     n.bytes += 4 * chunks * chunk * box.span * operand.loads;
     n.workgroupMemory += 4 * (isAlongK ? box.rowStride * rows : 4 * box.quads * rows);
     fetched += 4 * fetches * operand.loads;
@@ -89,7 +89,7 @@ export function addContraction(
   n.waits += chunks;
   const own = (n.issue - before) / chunks;
   const waiting = p.schedule.ahead ? Math.max(0, gpu.latency - own) : gpu.latency;
-  n.serial += chunks * (waiting + 2 * gpu.barrier + steps * gpu.workgroupLatency);
+  n.serial += chunks * (waiting + gpu.barrier * Math.ceil(p.workgroup / p.target.simd) + steps * gpu.workgroupLatency);
   return gpu.stagedRegisters + fetched;
 }
 /** What any chunk needs: vectors read of both operands, and their bytes. */
@@ -103,18 +103,17 @@ export function leastOfContraction(n: Count, c: Contraction, p: Placed): void {
   }
 }
 /** Lines that a SIMD group's fetch of neighbouring fours touches, or the bytes that come. */
-function fetchCycles({ quads }: Box, width: number, gpu: Gpu): number {
-  const lanes = 32;
-  const rows = Math.ceil(lanes / quads);
-  const lines = rows * Math.ceil((16 * Math.min(quads, lanes)) / gpu.line);
-  return Math.max(gpu.access, lines, (4 * width * lanes) / gpu.cacheBytes);
+function fetchCycles({ quads }: Box, width: number, { simd, gpu }: Target): number {
+  const rows = Math.ceil(simd / quads);
+  const lines = rows * Math.ceil((16 * Math.min(quads, simd)) / gpu!.line);
+  return Math.max(gpu!.access, lines, (4 * width * simd) / gpu!.cacheBytes);
 }
 /** Neighbouring fours of a row, then the next row: as vectors, or element by element. */
-function storeCycles({ quads, rowStride, width }: Box, gpu: Gpu): number {
-  const inRow = Math.min(quads, 32);
+function storeCycles({ quads, rowStride, width }: Box, { simd, gpu }: Target): number {
+  const inRow = Math.min(quads, simd);
   const lanes: LaneAxis[] = [
     [0, inRow, 4],
-    [1, Math.max(1, Math.floor(32 / inRow)), rowStride],
+    [1, Math.max(1, Math.floor(simd / inRow)), rowStride],
   ];
-  return bankCycles(lanes, width, gpu);
+  return bankCycles(lanes, width, gpu!);
 }

@@ -365,6 +365,8 @@ const contractionThreads = [
   [8, 16],
   [16, 8],
   [16, 16],
+  [4, 16],
+  [16, 4],
 ] as const;
 const contractionTiles = [8, 4, 2, 1];
 
