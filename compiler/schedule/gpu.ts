@@ -167,7 +167,7 @@ function addLoad(n: Counting, w: Work, x: Access): number {
   instructions(c, isUniform ? "uniform" : "loads", often * count);
   instructions(c, "other", often * count * (gpu.address + (x.guarded ? gpu.guard : 0)));
   c.cache += often * count * linesOf(x, width, lanes, gpu);
-  c.bytes += bytesOfGroup(x, p, part);
+  c.bytes += bytesOfGroup(x, p, part) * wasteOf(x, p, lanes, gpu);
   c.compile += count * p.target.compile.load;
   if (often === loops.steps && !isUniform) {
     n.held += count * width;
@@ -270,6 +270,19 @@ function linesOf(x: Access, width: number, lanes: Lanes, gpu: Gpu): number {
     else stretches *= n; // also where it is irregular
   }
   return Math.max(gpu.access, (own * count) / gpu.cacheBytes, Math.min(count, stretches * Math.ceil(near / gpu.line)));
+}
+/** Lanes whose lines lie apart have all of them fetched for the neighbours that one body reads: until the next one, others have taken their places. */
+function wasteOf(x: Access, p: Placed, lanes: Lanes, gpu: Gpu): number {
+  let apart = false;
+  let near = 4;
+  for (const [a, n, step] of lanes) {
+    const stride = 4 * Math.abs(x.stride[a]!) * step;
+    if (stride >= gpu.line) apart = true;
+    else if (stride) near += stride * (n - 1);
+  }
+  if (!apart) return 1;
+  for (const a of x.axes) if (Math.abs(x.stride[a]!) === 1) near *= p.tile[a]!;
+  return Math.max(1, gpu.line / near);
 }
 /** Bytes that a workgroup reads or writes by an access, each once. */
 function bytesOfGroup(x: Access, p: Placed, part: Part): number {
