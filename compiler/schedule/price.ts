@@ -234,6 +234,7 @@ function isStaged({ axes }: Work, { p, part }: Pricing): boolean {
   const [m, n] = [p.outerCount - 2, p.outerCount - 1];
   return axes.includes(part.over[0]!) && !(axes.includes(m) && axes.includes(n));
 }
+const banksOfFour = 8; // of workgroup memory, each of four elements
 /** Fetches, stores, reads and barriers of the operands of a contraction. */
 function addStaging({ operands, k, m }: Contraction, { p, part, t }: Pricing): void {
   const { target, schedule: s } = p;
@@ -248,7 +249,9 @@ function addStaging({ operands, k, m }: Contraction, { p, part, t }: Pricing): v
     const rounds = Math.ceil((chunk * span) / (4 * p.workgroup));
     const scattered = fast !== k && own % 4 ? 4 : 1; // single elements in workgroup memory
     fetches += rounds * (loads * (isWide ? ns.load4 : 4 * ns.load) + scattered * ns.workgroup);
-    reads += (own * scattered * chunk) / 4;
+    const lanes = a === p.outerCount - 1 ? p.threads[a]! : target.simd / p.threads[p.outerCount - 1]!; // that read different rows at once
+    const clashing = fast === k && along && !s.padded ? Math.min(banksOfFour, Math.max(1, lanes)) : 1; // all of them begin in the same bank
+    reads += (own * scattered * chunk * clashing) / 4;
     held = Math.max(held, 4 * own);
     ahead += s.ahead ? 4 * rounds : 0;
     t.compile += rounds * target.compile.load * (isWide ? 1 : 4);
