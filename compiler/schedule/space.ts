@@ -5,7 +5,7 @@
 //   share    what no lane axis changes is loaded by one lane each and broadcast
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
-import { contractionOf } from "./contraction.ts";
+import { contractionOf, type Contraction } from "./contraction.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
@@ -251,10 +251,10 @@ function reductions(
     complete,
   };
   if (lanes !== undefined) return oneAxisOnLanes(search, [lanes]);
+  inWorkgroupMemory(nest, target, see, limit); // mostly the best: others are left out by its price
   oneAxisOnLanes(search);
   fusedLanes(search);
   reducedLanes(search);
-  inWorkgroupMemory(nest, target, see);
   if (!nest.outer.length) complete(search.along([["", 1]]), {});
 }
 /** One axis on the lanes, another one in registers. */
@@ -310,7 +310,7 @@ function reducedLanes({ f, target, along, complete }: Search): void {
   }
 }
 /** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
-function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void): void {
+function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
   const c = target.class === "software" ? undefined : contractionOf(nest);
   if (!c) return;
   const [m, n, k] = [c.m, c.n, c.k].map((v) => c.nest.nameOf.get(v)!) as [string, string, string];
@@ -326,6 +326,7 @@ function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidat
           [c.n, tn * rn],
         ]);
         if (rm * rn < 2 || tm * rm > lanePadding * extent(c.m) + 4 || tn * rn > lanePadding * extent(c.n) + 4) continue;
+        if (leastOfContraction(c, [tm, rm], [tn, rn], target) > limit()) continue;
         const quads = [...(rm % 4 ? [] : [m]), ...(rn % 4 ? [] : [n])];
         const shared: Threads = [
           [m, tm],
@@ -365,7 +366,19 @@ const contractionThreads = [
   [4, 16],
   [16, 4],
 ] as const;
-const contractionTiles = [1, 2, 4, 8];
+const contractionTiles = [8, 4, 2, 1];
+/** No schedule with these threads and tiles costs less than its multiplications and additions. */
+function leastOfContraction(
+  { nest, m, n, k }: Contraction,
+  [tm, rm]: readonly [number, number],
+  [tn, rn]: readonly [number, number],
+  { simd, cores, resident, ns, launchNs }: Target,
+): number {
+  const others = nest.spec.axes.slice(0, -2).reduce((p, v) => p * estimate(v.extent), 1);
+  const groups = others * Math.ceil(estimate(m.extent) / (tm * rm)) * Math.ceil(estimate(n.extent) / (tn * rn));
+  const rounds = Math.ceil((groups * Math.ceil((tm * tn) / simd)) / (cores * resident));
+  return launchNs + rounds * rm * rn * estimate(k.extent) * 2 * ns.alu;
+}
 
 function sameTile(a: Tile, b: Tile): boolean {
   const axes = Object.keys(a);
