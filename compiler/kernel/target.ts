@@ -75,7 +75,6 @@ export interface Target {
   readonly longBody: { readonly operations: number; readonly ns: number }; // ... for every operation of a body beyond
   readonly manyLoads: { readonly loads: number; readonly ns: number }; // ... for every value a body loads beyond
   readonly clashNs: number; // an access whose cache lines drive one another out
-  readonly transactionNs: number; // every further line of 128 bytes that an access of a SIMD group touches
   readonly nearWaitNs: number; // for the next step of a loop through memory, and
   readonly waitNs: number; // for memory that no prefetcher has fetched
   readonly besideBarriers: number; // how much slower code is in a kernel with barriers: some drivers keep its variables in memory there
@@ -145,7 +144,6 @@ const lavapipe: Target = {
   longBody: { operations: 600, ns: 0.42 },
   manyLoads: { loads: 12, ns: 1.5 },
   clashNs: 7.5,
-  transactionNs: 0,
   nearWaitNs: 7,
   waitNs: 85,
   besideBarriers: 1.5,
@@ -295,7 +293,6 @@ const discrete: Target = {
   longBody: { operations: 1e9, ns: 0 },
   manyLoads: { loads: 64, ns: 2 },
   clashNs: 0,
-  transactionNs: 2,
   nearWaitNs: 4,
   waitNs: 20,
   besideBarriers: 1,

@@ -39,11 +39,15 @@ interface Fetch {
 interface Staged {
   readonly operand: Operand;
   readonly box: Box;
+  readonly shape: string; // for people
   readonly fetches: readonly Fetch[];
   readonly isWhole: boolean; // chunks fill the reduced axis
   readonly guards: Map<string, Expr>; // of these registers
 }
 
+const said = (staged: readonly Staged[]): string => staged.map((s) => s.shape).join(", ");
+
+/** A tile, and what its workgroup brings into its memory. */
 export class Staging extends Tile {
   /** Opens the loop over chunks and the one within a chunk: the position of the latter's first step. */
   protected openChunks(a: Axis, bounds: LoopBounds | undefined, cuts: Cuts): Form {
@@ -53,14 +57,21 @@ export class Staging extends Tile {
     const isSingle = typeof n === "number" && n <= chunk;
     const staged = contractionOf(this.nest)!.operands.map((operand) => this.staged(operand, a, chunk));
     const isAhead = schedule.ahead && !isSingle && !bounds && typeof n === "number";
-    if (isAhead) this.fetch(staged, a, constantForm(0), "var");
+    if (isAhead) {
+      values.push({ kind: "comment", lines: [`the first ${chunk} steps of ${a.name}: ${said(staged)}`] });
+      this.fetch(staged, a, constantForm(0), "var");
+    }
     const first = isSingle ? constantForm(0) : this.openLoop(a, chunk, bounds, cuts);
-    if (!isAhead) this.fetch(staged, a, first, "let");
+    if (!isAhead) {
+      values.push({ kind: "comment", lines: [`${chunk} steps of ${a.name}: ${said(staged)}`] });
+      this.fetch(staged, a, first, "let");
+    }
     if (!isSingle) values.push(barrier);
     for (const s of [...staged].reverse()) this.store(s); // the last one first: one wait for all
     values.push(barrier);
     if (isAhead) {
       const last = Math.floor((n - 1) / chunk) * chunk;
+      values.push({ kind: "comment", lines: ["the next steps, on their way while these are summed up"] });
       const own = values.fresh(`${a.name}_next`);
       const next = least(plus(values.sumOfForm(first).expr, chunk), i32Number(last));
       values.push({ kind: "let", name: own, value: next, cost: "integer", pinned: true });
@@ -96,6 +107,7 @@ export class Staging extends Tile {
     const isWide = isAlongK || (along !== undefined && along.run % 4 === 0);
     const box: Box = {
       name: own,
+      of: short,
       fast: operand.fast,
       slow: isAlongK ? operand.along : k.variable,
       low: new Map(along ? [[along.variable, this.places.corners.get(along.name) ?? constantForm(0)]] : []),
@@ -108,14 +120,18 @@ export class Staging extends Tile {
     const type = box.width === 4 ? elements[dtype].vector : dtype;
     this.workgroupMemory.push({ name: own, space: "workgroup", type: `array<${type}, ${size}>` });
     const isWhole = typeof k.extent === "number" && k.extent % chunk === 0;
-    return { operand, box, fetches: this.shareOut(short, quads, rows), isWhole, guards: new Map() };
+    const shape = `${rows > 1 ? `${rows} x ` : ""}${length} of ${short}`;
+    return { operand, box, shape, fetches: this.shareOut(short, quads, rows), isWhole, guards: new Map() };
   }
   /** Fours of a box over the invocations, round by round. */
   private shareOut(short: string, quads: number, rows: number): Fetch[] {
     const { values, workgroup } = this;
     const thread = this.lane ? nameForm(this.lane.text) : constantForm(0);
-    const quad = values.divide("modulo", thread, quads);
-    const row = values.divide("floor_div", thread, quads);
+    const apart = (at: Form): Pick<Fetch, "quad" | "row"> => ({
+      quad: values.divide("modulo", at, quads, 0, "four"),
+      row: values.divide("floor_div", at, quads, 0, "row"),
+    });
+    const { quad, row } = apart(thread);
     const total = quads * rows;
     return Array.from({ length: Math.ceil(total / workgroup) }, (_, r): Fetch => {
       const before = r * workgroup;
@@ -123,13 +139,7 @@ export class Staging extends Tile {
       const isPart = before + workgroup > total && this.lane !== undefined;
       const some = isPart ? { some: operation("<", this.lane, i32Number(total - before)) } : {};
       if (before % quads === 0) return { quad, row: shift(row, before / quads), register, ...some };
-      const at = shift(thread, before);
-      return {
-        quad: values.divide("modulo", at, quads),
-        row: values.divide("floor_div", at, quads),
-        register,
-        ...some,
-      };
+      return { ...apart(shift(thread, before)), register, ...some };
     });
   }
   /** All loads of a chunk that begins here, into registers. */

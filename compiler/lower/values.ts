@@ -50,6 +50,7 @@ export interface TensorUse {
 /** What a workgroup has of a value in its own memory: rows along `fast`, one for each element along `slow`, from `low` on. */
 export interface Box {
   readonly name: string;
+  readonly of: string; // the short name of what it holds
   readonly fast: Variable;
   readonly slow: Variable | undefined; // undefined: a single row
   readonly low: ReadonlyMap<Variable, Form>;
@@ -390,10 +391,9 @@ export class Values extends Positions {
     }
     const [at, row] = [within(fast), slow ? within(slow) : constantForm(0)];
     const type = typeOf(e.dtype);
-    const base = shortName(box.name);
     const read = (place: Form, of: ElementType): Value => {
       const { expr, level } = this.sumOfForm(place, `${box.name}_at`);
-      return this.emit(level, element(box.name, expr, of), "workgroup", base);
+      return this.emit(level, element(box.name, expr, of), "workgroup", box.of);
     };
     if (box.width === 1) return read(this.placeInBox(box, at, row), type);
     const k = positiveModulo(at.constant, 4);

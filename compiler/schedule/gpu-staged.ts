@@ -1,10 +1,12 @@
 // What a contraction does on a GPU whose operands lie in workgroup memory, chunk by chunk of the reduced axis (lower/staging.ts). In: the contraction, a
 // schedule. Out: its part of what one SIMD group does.
 import type { Gpu, Target } from "../kernel/target.ts";
+import type { Part } from "./access.ts";
 import type { Contraction, Operand } from "./contraction.ts";
 import { bankCycles, instructions, type Count, type LaneAxis } from "./gpu-count.ts";
 import type { Placed } from "./placed.ts";
 
+const waitIssue = 0.5; // cycles of the instruction that waits for a value: mostly beside others
 /** How an operand lies in its memory. */
 interface Box {
   readonly operand: Operand;
@@ -52,7 +54,7 @@ function boxOf(operand: Operand, c: Contraction, p: Placed, chunk: number): Box 
 export function addContraction(
   n: Count,
   c: Contraction,
-  sums: number,
+  part: Part,
   p: Placed,
   lanes: readonly LaneAxis[],
   gpu: Gpu,
@@ -79,11 +81,21 @@ export function addContraction(
       a === box.axis ? [[a, count, box.laneStride] as const] : [[a, count, 0] as const],
     );
     instructions(n, "workgroup", chunks * reads);
+    instructions(n, "other", chunks * reads, waitIssue);
     n.banks += chunks * reads * bankCycles(apart, isAlongK || width === 4 ? 4 : 1, gpu);
   }
   const steps = chunk / p.tile[k]!;
   const all = chunks * chunk * p.accumulators;
-  instructions(n, "multiplyAdds", all * sums);
+  const sums = part.ops!.length;
+  instructions(n, "multiplyAdds", all * part.products);
+  instructions(n, "other", all * (sums - part.products));
+  const perFetch = (4 * boxes.reduce((sum, box) => sum + box.fetches, 0)) / Math.max(1, boxes.length);
+  const [first, second] = [p.outerCount - 2, p.outerCount - 1];
+  for (const { cost, axes, access, summed } of part.work) {
+    if (access || summed || cost === "none" || !axes.includes(k)) continue;
+    const isInside = axes.includes(first) && axes.includes(second); // at each step, else with the fetches of an operand
+    instructions(n, "other", isInside ? all : chunks * perFetch, gpu.issue[cost]);
+  }
   instructions(n, "other", chunks * (steps * gpu.loop + gpu.loop));
   n.barriers += 2 * chunks;
   n.waits += chunks;

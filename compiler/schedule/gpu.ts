@@ -38,7 +38,7 @@ export function timeOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
   const lanes = lanesOfGroup(p, target);
   let registers = 0;
   const contraction = p.schedule.joined ? contractionOf(nest) : undefined;
-  if (contraction) registers = addContraction(c, contraction, analysis.stages[0]!.ops!.length, p, lanes, gpu);
+  if (contraction) registers = addContraction(c, contraction, analysis.stages[0]!, p, lanes, gpu);
   for (const part of contraction ? analysis.stores : [...analysis.stages, ...analysis.stores]) {
     const counting: Counting = { p, gpu, lanes, part, loops: loopsOf(part.over, p), c, held: 0, addresses: 0 };
     addPart(counting);

@@ -13,7 +13,6 @@ interface Lanes {
   readonly lastFused: number;
   readonly fusedThreads: number;
   readonly workgroup: number;
-  readonly lane: number; // the axis of the innermost threads
 }
 /** A schedule by the numbers of the axes. */
 export interface Placed extends Omit<Lanes, "of"> {
@@ -45,7 +44,7 @@ export function place(analysis: Analysis, s: Schedule, target: Target): Placed {
     else groups *= Math.ceil(extents[a]! / (span * lanes.threads[a]!));
   }
   if (lanes.fused.length) groups *= Math.ceil(fused / lanes.fusedThreads);
-  const { threads, onLanes, lastFused, fusedThreads, workgroup, lane } = lanes;
+  const { threads, onLanes, lastFused, fusedThreads, workgroup } = lanes;
   return {
     schedule: s,
     names: axes,
@@ -59,7 +58,6 @@ export function place(analysis: Analysis, s: Schedule, target: Target): Placed {
     lastFused,
     fusedThreads,
     workgroup,
-    lane,
     vector: axes.indexOf(s.vector),
     rows: axes.indexOf(s.rows),
     share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes,
@@ -77,7 +75,6 @@ function lanesOf(analysis: Analysis, s: Schedule): Lanes {
   const fused = s.fuse.map((a) => axes.indexOf(a));
   const lastFused = fused[fused.length - 1] ?? -1;
   const lanes = s.threads.flatMap(([a, n]) => (n > 1 ? a.split("+") : []));
-  const [lane] = s.threads[s.threads.length - 1]!;
   const made: Lanes = {
     of: s,
     threads: axes.map((a) => threadsAlong(s, a)),
@@ -86,7 +83,6 @@ function lanesOf(analysis: Analysis, s: Schedule): Lanes {
     lastFused,
     fusedThreads: threadsAlong(s, "fused"),
     workgroup: s.threads.reduce((p, [, n]) => p * n, 1),
-    lane: lane === "fused" ? lastFused : axes.indexOf(lane),
   };
   lastLanes.set(analysis, made);
   return made;

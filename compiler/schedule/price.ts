@@ -130,7 +130,7 @@ function addLoad(w: Work, x: Access, shared: number, { p, part, sums, loops, t }
   const vector = sums > 0 && s.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
   const wide = vector >= 0 && vector !== shared && tile[vector]! >= 4 && x.wide[vector]!;
   const count = countLoads(x, wide, shared, loops.innermost, p);
-  const clash = (target.clashNs && clashes(x, shared, loops.innermost, p) ? target.clashNs : 0) + apart(x, p);
+  const clash = target.clashNs && clashes(x, shared, loops.innermost, p) ? target.clashNs : 0;
   t.memory += often * (count * (wide ? ns.load4 + clash : ns.load + clash + (x.guarded ? ns.guard : 0)));
   if (shared >= 0) t.time += often * product(w.axes, tile) * ns.broadcast;
   const written = !sums && p.rows >= 0 && w.axes.includes(p.rows) ? 1 / tile[p.rows]! : 1; // one row's code
@@ -190,7 +190,7 @@ function addStore(x: Access, { p, part, loops, t }: Pricing): void {
   const { ns } = target;
   const count = p.accumulators * product(part.over, tile);
   const wide = vector >= 0 && tile[vector]! >= 4 && x.stride[vector] === 1 && p.extent[vector]! % 4 === 0;
-  const clash = (target.clashNs && clashes(x, -1, -1, p) ? target.clashNs : 0) + apart(x, p);
+  const clash = target.clashNs && clashes(x, -1, -1, p) ? target.clashNs : 0;
   t.time += loops.steps * (wide ? (count / 4) * (ns.store4 + clash) : count * (ns.store + clash));
   const rolled = rows >= 0 && !part.over.length ? (count / tile[rows]!) * (rows === vector ? 4 : 1) : count;
   t.compile += rolled * target.compile.store;
@@ -199,16 +199,6 @@ function addStore(x: Access, { p, part, loops, t }: Pricing): void {
 const farStep = 1024; // elements: beyond what the prefetcher follows
 const line = 16; // elements of a cache line
 const page = 1024; // elements until the sets of the first cache repeat
-/** ns for the lines of memory that the lanes of one access spread over. */
-function apart(x: Access, p: Placed): number {
-  const { target, lane } = p;
-  if (!target.transactionNs) return 0;
-  const stride = lane < 0 ? 0 : Math.abs(x.stride[lane]!) * (lane === p.lastFused ? p.tile[lane]! : 1);
-  return (
-    (Math.min(target.simd, Math.max(1, (target.simd * (Number.isNaN(stride) ? 32 : stride)) / 32)) - 1) *
-    target.transactionNs
-  );
-}
 /** Do the lines of one access fall into so few sets of the first cache that they drive one another out before they are used again? */
 function clashes(x: Access, shared: number, innermost: number, p: Placed): boolean {
   if (innermost >= 0 && Math.abs(x.stride[innermost]!) >= line) return false; // nothing is used again
