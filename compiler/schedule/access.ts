@@ -2,7 +2,7 @@
 // the schedule space and the closed form of the price stand on it. Axes are numbers here, since hundreds of schedules are priced by it:
 // outer ones first, then inner ones.
 import { baseOf } from "../graph/node.ts";
-import { isCall, operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
+import { isContracted, isGuard, operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
 import type { Integer, Node, Scalar, Variable } from "../graph/types.ts";
 import type { Cost } from "../kernel/target.ts";
 import type { Stage, Store } from "../kernel/kernel.ts";
@@ -139,7 +139,7 @@ function accessOf(n: Numbering, tensor: Node, indices: readonly Integer[], guard
 /** Integers inside of addresses are formed once and mostly outside of the loops. */
 const priced = (x: Scalar): readonly Scalar[] =>
   x.kind === "load" ? [...x.indices.filter((i) => !isPlain(i)), ...(x.outside ? [x.outside] : [])] : operandsOf(x);
-const sumsProducts = (s: Stage): boolean => s.op === "sum" && isCall(s.value, "mul");
+const sumsProducts = (s: Stage): boolean => s.op === "sum" && isContracted(s.value) && !isGuard(s.value);
 const none: ReadonlySet<Scalar> = new Set();
 function workOf(n: Numbering, roots: readonly Scalar[], summed = none): Work[] {
   return scalarOrder(roots, priced).flatMap((e): Work[] => {

@@ -220,7 +220,7 @@ interface Search {
   readonly f: Facts;
   readonly target: Target;
   readonly along: (threads: Threads, fuse?: readonly string[]) => Lanes;
-  readonly complete: (on: Lanes, outerTile: Tile, staged?: Tile) => void;
+  readonly complete: (on: Lanes, outerTile: Tile) => void;
 }
 function reductions(
   nest: Nest,
@@ -230,15 +230,15 @@ function reductions(
   lanes: string | undefined,
 ): void {
   const f = factsOf(nest);
-  const complete: Search["complete"] = (on, outerTile, staged = noTile) => {
+  const complete: Search["complete"] = (on, outerTile) => {
     const tile: Record<string, number> = { ...outerTile };
     for (const a of f.kept) tile[a] = f.extent(a);
     const least = { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile };
-    if (staged === noTile && leastTotal(nest, least, target) > limit()) return;
-    const rolled = completions(nest, f, target, on, tile, false, staged);
+    if (leastTotal(nest, least, target) > limit()) return;
+    const rolled = completions(nest, f, target, on, tile, false);
     const written =
       f.longest <= shortReduction
-        ? completions(nest, f, target, on, tile, true, staged).filter(
+        ? completions(nest, f, target, on, tile, true).filter(
             (s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile)),
           )
         : [];
@@ -376,17 +376,8 @@ function sameTile(a: Tile, b: Tile): boolean {
 }
 
 const noAxes: readonly string[] = [];
-const noTile: Tile = {};
 /** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. `written`: reductions are written out. */
-function completions(
-  nest: Nest,
-  f: Facts,
-  target: Target,
-  on: Lanes,
-  outerTile: Tile,
-  written: boolean,
-  staged: Tile,
-): Schedule[] {
+function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile: Tile, written: boolean): Schedule[] {
   const { outer } = nest;
   const { threads, fuse } = on;
   const accumulators = outer.reduce((n, a) => n * (outerTile[a] ?? 1), 1);
@@ -395,17 +386,15 @@ function completions(
   const of = (a: string): number => tile[a] ?? 1;
   // reduced axes that meet a tiled axis in a window are written out
   const tiled = outer.filter((a) => of(a) > 1);
-  const windows = f.windows.filter((a) => !staged[a] && tiled.some((b) => f.meets(a, b)));
+  const windows = f.windows.filter((a) => tiled.some((b) => f.meets(a, b)));
   const out =
-    written || windows.length
-      ? f.overs.flat().filter((a) => !staged[a] && (windows.includes(a) || (written && f.known(a))))
-      : windows;
+    written || windows.length ? f.overs.flat().filter((a) => windows.includes(a) || (written && f.known(a))) : windows;
   for (const a of out) tile[a] = f.extent(a);
   const share = on.shared.length
     ? outer.filter((b) => !on.has(b) && of(b) >= target.lanes / 2 && on.shared.some((x) => x.has(b)))
     : noAxes;
   const innermost = f.overs[0]?.findLast((a) => of(a) < f.extent(a));
-  const t: Tiling = { on, tile, staged, out, tiled, accumulators, innermost, isShared: share.length > 0 };
+  const t: Tiling = { on, tile, out, tiled, accumulators, innermost, isShared: share.length > 0 };
   const result: Schedule[] = [];
   for (const { vector, unroll } of unrollings(nest, f, target, t)) {
     const own: Record<string, number> = {};
@@ -427,7 +416,6 @@ function completions(
       keepLoops: target.keepLoops,
       together: target.lanes ? "subgroup" : "workgroup",
       sums: outer.includes(vector) && windows.length ? "scalar" : "vector",
-      staged,
     });
   }
   return result;
@@ -436,7 +424,6 @@ function completions(
 interface Tiling {
   readonly on: Lanes;
   readonly tile: Tile; // with the reduced axes that are written out
-  readonly staged: Tile;
   readonly out: readonly string[]; // these axes
   readonly tiled: readonly string[]; // output axes
   readonly accumulators: number;
@@ -453,7 +440,7 @@ function unrollings(nest: Nest, f: Facts, target: Target, t: Tiling): Unrolling[
   const threadsOf = (a: string): number => threadsAlong(on, a);
   const outerVector = on.vectors.find((a) => (tile[a] ?? 1) % 4 === 0) ?? "";
   const choices: Unrolling[] = [{ vector: outerVector, unroll: {} }];
-  if (f.kept.length || t.staged !== noTile) return choices;
+  if (f.kept.length) return choices;
   for (const a of nest.inner) {
     const isWhole = f.known(a) && f.extent(a) % 4 === 0 && f.extent(a) >= threadsOf(a) * 4;
     if (!isWhole || t.out.includes(a) || f.keepsPlaces || !f.contiguous(a)) continue;
