@@ -12,6 +12,7 @@ import { commentOf, memoryNames } from "../kernel/formula.ts";
 import { flopsOf } from "../kernel/flops.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
+import { contractionOf } from "../schedule/contraction.ts";
 import { flatNest, nestOf } from "../schedule/nest.ts";
 import { priceOf } from "../schedule/price.ts";
 import type { Schedule } from "../schedule/schedule.ts";
@@ -19,6 +20,7 @@ import { chooseSchedule } from "../schedule/space.ts";
 import { openParts, splitReduction, takeApart } from "../schedule/split.ts";
 import type { Target } from "../kernel/target.ts";
 import { emitKernel, type Emitted } from "./template.ts";
+import { unsigned } from "./unsigned.ts";
 
 export interface Binding {
   readonly node: Node | Scan; // a tensor's memory, or the step of a scan
@@ -59,11 +61,11 @@ export function lowerKernel(
     const { before: later = [], ...last } = lowerKernel(whole, layout, target);
     return { ...last, before: [{ ...before, schedule }, ...later] };
   }
-  const own = schedule.flat ? flatNest(nest) : nest;
+  const own = schedule.flat ? flatNest(nest) : schedule.joined ? contractionOf(nest)!.nest : nest;
   const { compileMs, groups } = priceOf(own, schedule, target);
   const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
   return {
-    ...moduleOf(spec, emitKernel(own, layout, schedule), schedule, layout),
+    ...moduleOf(spec, emitKernel(own, layout, schedule), schedule, layout, target),
     flops: options.flops ?? flopsOf(spec),
     price: { compileMs, starts: groups * Math.ceil(threads / target.simd) },
   };
@@ -79,8 +81,10 @@ function moduleOf(
   emitted: Emitted,
   schedule: Schedule,
   layout: Layout,
+  target: Target,
 ): Omit<LoweredKernel, "price" | "flops"> {
-  const body = tidy(emitted.body);
+  const dims = emitted.dims.map(dimName);
+  const body = tidy(target.unsigned ? unsigned(emitted.body, emitted.ranges, dims) : emitted.body);
   const bindings: Binding[] = [];
   const declarations: Declaration[] = [];
   for (const { node, name, writes, width } of emitted.tensors) {
@@ -98,7 +102,7 @@ function moduleOf(
   const module: Module = {
     comment: commentOf(spec, namesIn(emitted)),
     enables: emitted.subgroups ? ["subgroups"] : [],
-    overrides: emitted.dims.map(dimName),
+    overrides: dims,
     bindings: declarations,
     memory: emitted.workgroupMemory,
     helpers: emitted.helpers,

@@ -134,9 +134,14 @@ export abstract class Positions extends Emitter {
     }
   }
   /** floor(form / m) or form mod m. What the names' multiples leave over stays outside: neighbours in an aligned run share one division. */
-  divide(kind: "floor_div" | "modulo", form: Form, m: number, least = -Infinity): Form {
+  divide(
+    kind: "floor_div" | "modulo",
+    form: Form,
+    m: number,
+    least = -Infinity,
+    base = kind === "floor_div" ? "q" : "r",
+  ): Form {
     const operator = kind === "floor_div" ? "/" : "%";
-    const base = kind === "floor_div" ? "q" : "r";
     if (m > mostI32) return this.divideByMore(kind, form, m);
     if (!staysI32(form, this.names, mostSize)) return this.divideAnything(kind, form, m); // a sum that may wrap is taken apart nowhere
     const step = [...form.terms].reduce(
@@ -245,6 +250,9 @@ export abstract class Positions extends Emitter {
   }
   /** form / 4, exactly. */
   quarter(form: Form, base = "at"): Value {
+    return this.sumOfForm(this.quarterForm(form), base);
+  }
+  quarterForm(form: Form): Form {
     let result = constantForm(form.constant / 4);
     for (const [text, k] of form.terms) {
       if (k % 4 === 0) {
@@ -269,7 +277,7 @@ export abstract class Positions extends Emitter {
       });
       result = addForms(result, nameForm(part), (k * g) / 4);
     }
-    return this.sumOfForm(result, base);
+    return result;
   }
 
   // ---- addresses

@@ -8,10 +8,12 @@ import type { KernelStep, LoopStep, RoundBound, Rounds, Step } from "../kernel/g
 import { builtinsIn, type Procedure, type Statement } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
+import type { Target } from "../kernel/target.ts";
 import type { Nest } from "../schedule/nest.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { freeName } from "../wgsl/names.ts";
+import { dimName, freeName } from "../wgsl/names.ts";
 import { emitKernel, type Emitted } from "./template.ts";
+import { unsigned } from "./unsigned.ts";
 import { tidy } from "./tidy.ts";
 
 /** A kernel over memory, as one workgroup after the other does it. */
@@ -55,6 +57,7 @@ export function proceduresOf(
   placed: ReadonlyMap<KernelStep, Placed>,
   { names, scans, used }: Naming,
   layout: Layout,
+  target: Target,
 ): Procedures | undefined {
   const own: Layout = {
     storageOf: layout.storageOf,
@@ -68,7 +71,8 @@ export function proceduresOf(
     const wide = new Set(
       [...emitted.values()].flatMap((e) => e.tensors.flatMap((t) => (t.width === 4 ? [t.node] : []))),
     );
-    if (![...wide].some((x) => scalarOnly.has(x))) return assemble(placed, emitted, { names, scans, used }, own, wide);
+    if (![...wide].some((x) => scalarOnly.has(x)))
+      return assemble(placed, emitted, { names, scans, used }, own, wide, target);
   }
 }
 function assemble(
@@ -77,6 +81,7 @@ function assemble(
   { names, scans, used }: Naming,
   layout: Layout,
   wide: ReadonlySet<Node>,
+  target: Target,
 ): Procedures | undefined {
   const comments = memoryNames(layout.nameOf, [...scans.keys()]);
   const written = new Set<Node>();
@@ -96,7 +101,9 @@ function assemble(
     emitted.helpers.forEach((h) => helpers.add(h));
     emitted.dims.forEach((d) => dims.add(d));
     if (emitted.subgroups) subgroups = true;
-    const body = tidy(emitted.body);
+    const body = tidy(
+      target.unsigned ? unsigned(emitted.body, emitted.ranges, emitted.dims.map(dimName)) : emitted.body,
+    );
     const of: Procedure = {
       name: fresh(`${p.spec.name}_step`, used),
       comment: commentOf(p.source ?? p.spec, { ...comments, step: (scan) => scans.get(scan) ?? comments.step(scan) }),

@@ -1,7 +1,7 @@
 // Reductions of a tile: accumulators for all its points, the loops that add up, blocks of long sums, and what the threads that share a
 // reduction make of their parts. In: the stages of a nest. Out: statements, and for each stage what later ones see of it.
-import { constantPart, inRangeAlone, isGuarded, linear, termsOf, visit } from "../graph/scalar.ts";
-import type { Integer, Load, Local, Scalar, Variable } from "../graph/types.ts";
+import { inRangeAlone, isGuarded, linear, termsOf, visit } from "../graph/scalar.ts";
+import type { Integer, Local, Variable } from "../graph/types.ts";
 import { elements } from "../scalar/dtype.ts";
 import { leastI32 } from "../scalar/range.ts";
 import { carryRound } from "./carry.ts";
@@ -12,7 +12,6 @@ import { loadsFirst } from "./order.ts";
 import { offset, type Axis } from "./places.ts";
 import { threadsAlong } from "../schedule/schedule.ts";
 import type { Value } from "./emitter.ts";
-import type { Box } from "./values.ts";
 import {
   bool,
   call,
@@ -35,7 +34,8 @@ import {
   type ElementType,
   type Expr,
 } from "../kernel/expr.ts";
-import { least, Tile, zero, type Cuts, type LoopBounds, type Point } from "./tile.ts";
+import { Staging } from "./staging.ts";
+import { zero, type LoopBounds, type Point } from "./tile.ts";
 
 /** A reduction with its accumulators: the sums, and the places of an argmax; `best`: the reduction whose sums an argmax compares with. */
 interface Sum {
@@ -85,7 +85,7 @@ function across(op: Stage["op"], v: Expr): Expr {
 const isArg = (op: Stage["op"]): boolean => op === "argmax" || op === "argmin";
 
 /** A tile, and what its stages reduce. */
-export class Reductions extends Tile {
+export class Reductions extends Staging {
   protected readonly accumulators = new Map<Local, Accumulators>();
 
   /** Reductions that share their loops. */
@@ -114,15 +114,17 @@ export class Reductions extends Tile {
       const part = thread ? nameForm(thread, a.run) : constantForm(0);
       const cuts = { sizes: blocks.get(a.name) ?? [], cut };
       if (this.schedule.staged[a.name] && a === inner[inner.length - 1])
-        bound.set(a.name, { axis: a, start: this.openChunks(group, a, bound, bounds.get(a.variable), cuts) });
+        bound.set(a.name, { axis: a, start: this.openChunks(a, bounds.get(a.variable), cuts) });
       else if (typeof a.extent === "number" && a.extent <= step) bound.set(a.name, { axis: a, start: part });
       else bound.set(a.name, { axis: a, start: addForms(this.openLoop(a, step, bounds.get(a.variable), cuts), part) });
       values.place(a.variable, bound.get(a.name)!.start);
     }
     const opened = this.loops.length - outside;
-    // a tail of a reduced axis counts nothing
-    const masked = inner.filter((a) =>
-      typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1,
+    // a tail of a reduced axis counts nothing; in workgroup memory it is zero
+    const masked = inner.filter(
+      (a) =>
+        !this.schedule.staged[a.name] &&
+        (typeof a.extent === "number" ? a.extent % (a.tile * a.threads) !== 0 : a.tile * a.threads > 1),
     );
     const shared = schedule.share
       .map((n) => this.axes.find((a) => a.name === n))
@@ -438,125 +440,6 @@ export class Reductions extends Tile {
     const first = this.workgroup === count ? i32Number(0) : operation("-", self, thread);
     return values.emit(this.base, (places ?? parts)(first), "workgroup", `${names[0]}${suffix}_all`, { pinned: true })
       .expr;
-  }
-
-  // ---- workgroup memory
-  /** The last reduced axis chunk by chunk: what the workgroup reads of a chunk is brought into its memory first. */
-  private openChunks(
-    group: readonly Stage[],
-    a: Axis,
-    bound: ReadonlyMap<string, { readonly axis: Axis; readonly start: Form }>,
-    bounds: LoopBounds | undefined,
-    cuts: Cuts,
-  ): Form {
-    const { values } = this;
-    const n = a.extent as number;
-    const chunk = Math.min(this.schedule.staged[a.name]!, n);
-    const several = chunk < n;
-    const first = several ? this.openLoop(a, chunk, bounds, cuts) : constantForm(0);
-    // spans of the workgroup along every axis
-    const span = new Map<Variable, { low: Form; count: number }>();
-    for (const x of this.axes)
-      span.set(x.variable, { low: this.places.corners.get(x.name) ?? constantForm(0), count: x.threads * x.tile });
-    for (const { axis, start } of bound.values()) span.set(axis.variable, { low: start, count: axis.tile });
-    span.set(a.variable, { low: first, count: chunk });
-    const boxes = new Map<Scalar, Box>();
-    for (const stage of group)
-      visit(stage.value, (e) => {
-        if (
-          boxes.has(e) ||
-          e.kind !== "load" ||
-          e.dtype === "bool" ||
-          !e.variables.has(a.variable) ||
-          (e.outside && e.outside.kind !== "literal" && e.outside.kind !== "affine")
-        )
-          return;
-        if (!e.indices.every((x) => termsOf(x).every(([atom]) => atom.kind === "variable" && span.has(atom)))) return;
-        boxes.set(e, this.fillBox(e, span, a.variable, boxes.size === 0));
-      });
-    if (boxes.size) values.push({ kind: "barrier", memory: "workgroup" });
-    values.boxes = boxes;
-    const rest = operation("-", i32Number(n), values.sumOfForm(first).expr);
-    const to = n % chunk === 0 ? i32Number(chunk) : least(i32Number(chunk), rest);
-    const own = values.fresh(`${a.name}_in`);
-    this.loops.push({ variable: own, from: i32Number(0), to, step: a.tile, trips: chunk / a.tile });
-    values.open();
-    return addForms(
-      first,
-      values.bind(own, { level: values.depth, low: 0, high: chunk - a.tile, multiple: a.tile, varying: false }),
-    );
-  }
-  private fillBox(
-    e: Load,
-    span: ReadonlyMap<Variable, { readonly low: Form; readonly count: number }>,
-    chunked: Variable,
-    first: boolean,
-  ): Box {
-    const { values } = this;
-    const low: Form[] = [];
-    const size: number[] = [];
-    const slow: number[] = []; // dimensions along the chunk come first, so that neighbouring threads read neighbouring elements
-    e.indices.forEach((x, d) => {
-      let from = constantForm(constantPart(x));
-      let count = 1;
-      for (const [atom, k] of termsOf(x)) {
-        if (atom.kind !== "variable") continue;
-        const own = span.get(atom)!;
-        from = addForms(from, k > 0 ? own.low : shift(own.low, own.count - 1), k);
-        count += Math.abs(k) * (own.count - 1);
-        if (atom === chunked && !slow.includes(d)) slow.push(d);
-      }
-      low.push(from);
-      size.push(count);
-    });
-    const order = [...slow, ...size.map((_, d) => d).filter((d) => !slow.includes(d))];
-    const strides = new Array<number>(size.length).fill(0);
-    let total = 1;
-    for (const d of [...order].reverse()) {
-      strides[d] = total;
-      total *= total === 1 && size[d]! > 1 && size[d]! % 2 === 0 ? size[d]! + 1 : size[d]!; // an odd row: neighbouring rows lie in different banks
-    }
-    const tensor = values.tensor(e.tensor);
-    const name = values.fresh(`${tensor.name}_box`);
-    this.workgroupMemory.push({ name, space: "workgroup", type: `array<${e.dtype}, ${total}>` });
-    const count = size.reduce((p, n) => p * n, 1);
-    if (first) values.push({ kind: "barrier", memory: "workgroup" });
-    const at = values.fresh("at");
-    this.loops.push({
-      variable: at,
-      from: this.lane ?? i32Number(0),
-      to: i32Number(count),
-      step: this.workgroup,
-      trips: Math.ceil(count / this.workgroup),
-    });
-    values.open();
-    let rest = values.bind(at, { level: values.depth, low: 0, high: count - 1, multiple: 1, varying: true });
-    const own: Form[] = [];
-    let left = count;
-    for (let d = size.length - 1; d >= 0; d--) {
-      left /= size[d]!;
-      if (left === 1) {
-        own[d] = rest;
-        for (let c = 0; c < d; c++) own[c] = constantForm(0);
-        break;
-      }
-      own[d] = values.divide("modulo", rest, size[d]!);
-      rest = values.divide("floor_div", rest, size[d]!);
-    }
-    const indices = low.map((f, d) => addForms(f, own[d] ?? constantForm(0)));
-    const v = values.loadAt(
-      e,
-      indices,
-      () => values.addressOfForms(e.tensor.shape, indices),
-      e.outside && (() => values.value(e.outside!)),
-    );
-    const place = values.sumOfForm(
-      own.reduce((sum, f, d) => addForms(sum, f, strides[d]!), constantForm(0)),
-      `${name}_at`,
-    );
-    values.push({ kind: "store", tensor: name, at: place.expr, value: v.expr });
-    this.closeLoop();
-    return { name, low, strides };
   }
 
   // ---- loop bounds by guards

@@ -59,7 +59,12 @@ export function lowerRowwise(
   const names = new Map([...tensors].map((x) => [x, fresh(layout.nameOf(x), used)] as const));
   const loops = [...grid, ...scansIn(step.body)];
   const around = [...scansRead([...placed.values()].map((p) => p.spec))].filter((s) => !loops.includes(s)); // told by the host
-  const procedures = proceduresOf(placed, { names, scans: roundNames([...loops, ...around], used), used }, layout);
+  const procedures = proceduresOf(
+    placed,
+    { names, scans: roundNames([...loops, ...around], used), used },
+    layout,
+    target,
+  );
   if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
   const rounds = roundsOf(grid, part);
   const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own, rounds);

@@ -30,10 +30,12 @@ import {
   type Expr,
 } from "../kernel/expr.ts";
 import { always, least, type Point } from "./tile.ts";
+import type { Range } from "./unsigned.ts";
 import { Reductions, type Accumulators } from "./reductions.ts";
 
 export interface Emitted {
   readonly body: readonly Statement[]; // as emitted; `tidy` before printing
+  readonly ranges: Pick<ReadonlyMap<string, Range>, "get">; // of its integers
   readonly tensors: readonly {
     readonly node: Node;
     readonly name: string;
@@ -88,6 +90,7 @@ class Template extends Reductions {
     serial.forEach(() => this.closeLoop());
     return {
       body: values.blocks[0]!.statements,
+      ranges: values.names,
       tensors: [...values.tensors]
         .filter(([, t]) => t.reads || t.writes)
         .map(([node, t]) => ({ node, name: t.name, writes: t.writes, width: values.fourWide.has(node) ? 4 : 1 })),

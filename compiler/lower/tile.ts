@@ -62,6 +62,8 @@ export class Tile {
       ...schedule.fuse,
       ...Object.keys(schedule.tile),
       ...Object.keys(schedule.serial),
+      ...Object.keys(schedule.staged),
+      ...schedule.quads,
       schedule.vector,
       ...schedule.share,
       schedule.rows,
@@ -90,7 +92,7 @@ export class Tile {
     const name = this.nest.nameOf.get(v)!;
     const tile = schedule.tile[name] ?? 1;
     const threads = threadsAlong(schedule, name);
-    const run = threads === 1 ? tile : schedule.vector === name ? 4 : 1;
+    const run = threads === 1 ? tile : schedule.vector === name || schedule.quads.includes(name) ? 4 : 1;
     return { name, variable: v, extent: v.extent, tile, threads, run, serial: schedule.serial[name] ?? 1 };
   }
 
@@ -225,7 +227,7 @@ export class Tile {
       masked.map((a) => {
         const { form } = values.at.get(a.variable)!;
         if (typeof a.extent === "number") {
-          const most = a.name === this.schedule.vector && values.vector === a.variable ? 3 : 0;
+          const most = values.vector === a.variable ? 3 : 0;
           if (boundsOf(form, values.names).high + most < a.extent) return always;
         }
         if (values.vector !== a.variable || (typeof a.extent === "number" && a.extent % 4 === 0))

@@ -3,7 +3,7 @@
 // Values are one or four wide: along the vector axis four neighbouring positions are one vec4.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { asInteger, linear, operandsOf, scalarOrder } from "../graph/scalar.ts";
+import { asInteger, linear, load, operandsOf, positiveModulo, scalarOrder } from "../graph/scalar.ts";
 import type { DType, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import type { ScalarFunction, WrittenAs } from "../scalar/functions.ts";
 import { shortName } from "../wgsl/names.ts";
@@ -37,7 +37,7 @@ import {
   type ElementType,
   type Expr,
 } from "../kernel/expr.ts";
-import { addForms, constantForm, isVarying, nameForm, shift, type Form } from "../kernel/forms.ts";
+import { addForms, constantForm, isMultiple, isVarying, nameForm, shift, type Form } from "../kernel/forms.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Value } from "./emitter.ts";
 import { Positions, known, differences } from "./positions.ts";
@@ -47,11 +47,16 @@ export interface TensorUse {
   reads: boolean;
   writes: boolean;
 }
-/** What of a tensor a workgroup has in its own memory: a box that begins at `low`. */
+/** What a workgroup has of a value in its own memory: rows along `fast`, one for each element along `slow`, from `low` on. */
 export interface Box {
   readonly name: string;
-  readonly low: readonly Form[];
-  readonly strides: readonly number[];
+  readonly of: string; // the short name of what it holds
+  readonly fast: Variable;
+  readonly slow: Variable | undefined; // undefined: a single row
+  readonly low: ReadonlyMap<Variable, Form>;
+  readonly width: 1 | 4; // elements of a row lie one by one, or in fours
+  readonly rowStride: number; // elements or fours
+  readonly fourRowStride: number; // of four rows together, where they have padding of their own; 0: none
 }
 /** A register axis along which the lanes hold different elements of what is the same for all of them. */
 export interface Carrier {
@@ -114,6 +119,8 @@ export class Values extends Positions {
   // ---- scalars
   value(e: Scalar): Value {
     if (e.kind === "literal") return this.constant(e.value, e.dtype);
+    const box = this.boxes.get(e);
+    if (box) return this.fromBox(e, box);
     if (e.kind === "local") {
       const of = this.locals.get(e);
       if (!of) throw new InternalError(`kernel ${this.kernel}: the local ${e.name} is not known`);
@@ -342,8 +349,6 @@ export class Values extends Positions {
   private load(e: Load): Value {
     const held = this.held(e);
     if (held) return held;
-    const box = this.boxes.get(e);
-    if (box) return this.alongVector(e) ? this.each(e.dtype, () => this.load(e)) : this.fromBox(e, box);
     if (this.alongVector(e)) return this.load4(e);
     return this.loadAt(
       e,
@@ -352,13 +357,59 @@ export class Values extends Positions {
       e.outside && (() => this.value(e.outside!)),
     );
   }
-  private fromBox(e: Load, box: Box): Value {
-    const place = e.indices.reduce(
-      (sum, x, d) => addForms(sum, addForms(this.formOf(x), box.low[d]!, -1), box.strides[d]!),
-      constantForm(0),
-    );
-    const at = this.sumOfForm(place, `${box.name}_at`);
-    return this.emit(at.level, element(box.name, at.expr, typeOf(e.dtype)), "workgroup", shortName(box.name));
+  /** What memory has, and whether it counts: apart, so that nothing waits for the load before it is used. Undefined: e is more than a load. */
+  loadAndGuard(e: Scalar): { readonly raw: Value; readonly guard: Value } | undefined {
+    if (
+      e.kind !== "load" ||
+      e.dtype === "bool" ||
+      (e.outside && !(e.outside.kind === "literal" && e.outside.value === 0))
+    )
+      return undefined;
+    const raw = this.value(load(e.tensor, e.indices));
+    if (!e.outside) return { raw, guard: known(true) };
+    const inside = (): Value =>
+      this.inside(
+        e.tensor.shape,
+        e.indices.map((x) => this.formOf(x)),
+      );
+    if (!this.alongVector(e)) return { raw, guard: inside() };
+    const guards = [0, 1, 2, 3].map((k) => this.atComponent(k, inside));
+    const [first] = guards as [Value];
+    if (guards.every((g) => same(g.expr, first.expr))) return { raw, guard: first };
+    const parts = guards.map((g) => g.expr);
+    return { raw, guard: { expr: vectorOf("bool", parts), level: Math.max(...guards.map((g) => g.level)) } };
+  }
+  private fromBox(e: Scalar, box: Box): Value {
+    const { fast, slow } = box;
+    const within = (v: Variable): Form => addForms(this.at.get(v)!.form, box.low.get(v)!, -1);
+    if (this.vector !== undefined && e.variables.has(this.vector)) {
+      const isWhole =
+        box.width === 4 &&
+        this.vector === fast &&
+        this.aligned([0, 1, 2, 3].map((k) => this.atComponent(k, () => within(fast))));
+      if (!isWhole) return this.each(e.dtype, () => this.fromBox(e, box));
+    }
+    const [at, row] = [within(fast), slow ? within(slow) : constantForm(0)];
+    const type = typeOf(e.dtype);
+    const read = (place: Form, of: ElementType): Value => {
+      const { expr, level } = this.sumOfForm(place, `${box.name}_at`);
+      return this.emit(level, element(box.name, expr, of), "workgroup", box.of);
+    };
+    if (box.width === 1) return read(this.placeInBox(box, at, row), type);
+    const k = positiveModulo(at.constant, 4);
+    const four = read(this.placeInBox(box, this.quarterForm(shift(at, -k)), row), wide(type));
+    return this.vector === fast ? four : { expr: component(four.expr, k), level: four.level };
+  }
+  /** Where something lies in a box: counted in elements, or in fours. */
+  placeInBox({ rowStride, fourRowStride }: Box, at: Form, row: Form): Form {
+    if (!fourRowStride) return addForms(at, row, rowStride);
+    const k = positiveModulo(row.constant, 4);
+    const even = shift(row, -k);
+    if (isMultiple(even, 4, this.names))
+      return shift(addForms(at, this.quarterForm(even), fourRowStride), k * rowStride);
+    const start = k ? row : shift(row, -row.constant);
+    const fours = shift(this.divide("floor_div", start, 4), k ? 0 : row.constant / 4);
+    return addForms(addForms(at, fours, fourRowStride), this.divide("modulo", start, 4), rowStride);
   }
   /** One element of a tensor. */
   loadAt(

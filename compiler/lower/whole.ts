@@ -95,7 +95,7 @@ export function lowerWhole(
       return [k, { spec: placed.get(k)!, nest, schedule: scheduleOf(nest, target), tiles }];
     }),
   );
-  const procedures = proceduresOf(inTiles, { names, scans: roundNames(scansIn(steps), used), used }, layout);
+  const procedures = proceduresOf(inTiles, { names, scans: roundNames(scansIn(steps), used), used }, layout, target);
   if (!procedures || procedures.subgroups || procedures.wide.size) return undefined;
   const { calls, written, helpers, scans } = procedures;
   const threads = target.simd;

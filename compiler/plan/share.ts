@@ -109,7 +109,8 @@ function familiesOf(modules: readonly Module[], uses: ReadonlyMap<number, Module
 }
 /** The module with other numbers in its entry point, but where WGSL wants a constant: shifts, lanes; and but for divisors in loops. */
 function mapLiterals(m: Module, f: (literal: Literal) => Expr): Module {
-  const isIncrement = (s: Statement, e: Expr): boolean => s.kind === "for" && e === s.step && e.text === "1"; // written `++`
+  const isIncrement = (s: Statement, e: Expr): boolean =>
+    s.kind === "for" && e === s.step && (e.text === "1" || e.text === "1u"); // written `++`
   const block = (body: readonly Statement[], inLoop: boolean): Statement[] =>
     body.map((s) => {
       const within = inLoop || s.kind === "for";

@@ -86,5 +86,8 @@ function priceOf(nodes: readonly Node[], target: Target): number {
     outputs: nodes.map((node, i) => ({ name: `sum${i}`, node })),
     updates: [],
   };
-  return kernelsIn(placeStreams(fuse(program, target), target).steps).reduce((ns, k) => ns + choose(nestOf(k.spec), target).total, 0);
+  return kernelsIn(placeStreams(fuse(program, target), target).steps).reduce(
+    (ns, k) => ns + choose(nestOf(k.spec), target).total,
+    0,
+  );
 }

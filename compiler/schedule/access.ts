@@ -1,13 +1,25 @@
 // Access analysis: what a nest loads and computes, and how each part depends on the axes. Strides, windows and invariance come from here;
 // the schedule space and the closed form of the price stand on it. Axes are numbers here, since hundreds of schedules are priced by it:
 // outer ones first, then inner ones.
-import { conjuncts, constantOf, isGuarded, isub, operandsOf, scalarOrder, termsOf } from "../graph/scalar.ts";
-import type { Integer, Load, Scalar, Shape, Variable } from "../graph/types.ts";
+import { baseOf } from "../graph/node.ts";
+import {
+  conjuncts,
+  constantOf,
+  isContracted,
+  isGuard,
+  isGuarded,
+  isub,
+  operandsOf,
+  scalarOrder,
+  termsOf,
+} from "../graph/scalar.ts";
+import type { Integer, Load, Node, Scalar, Variable } from "../graph/types.ts";
 import type { Cost } from "../kernel/target.ts";
 import type { Stage, Store } from "../kernel/kernel.ts";
 import { estimate, flatAddress, type Nest } from "./nest.ts";
 
 export interface Access {
+  readonly tensor: Node; // that holds the memory
   readonly axes: readonly number[]; // that the element depends on
   readonly stride: Float64Array; // of every axis: elements from one step to the next; NaN = irregular
   readonly wide: readonly boolean[]; // of every axis: four steps along it may be one access
@@ -21,12 +33,14 @@ export interface Work {
   readonly axes: readonly number[];
   readonly access?: Access; // of a load
   readonly guards?: Access; // of a choice between a loaded value and the one outside
+  readonly summed?: true; // a multiplication whose product a sum takes up: one instruction, where the device has it
 }
 export interface Part {
   readonly over: readonly number[]; // inner axes, outer to inner
   readonly work: readonly Work[];
   readonly stores: readonly Access[];
   readonly ops?: readonly string[]; // of the reductions that share these loops
+  readonly products: number; // of them that sum products: one instruction a step
   readonly stretch?: Stretch;
 }
 /** The last of the reduced axes runs over a stretch between two bounds that are data, where no axis that these depend on is tiled. */
@@ -68,9 +82,11 @@ function makeAnalysis(nest: Nest): Analysis {
     work: workOf(
       n,
       group.map((s) => s.value),
+      new Set(group.filter(sumsProducts).map((s) => s.value)),
     ),
     stores: [],
     ops: group.map((s) => s.op),
+    products: group.filter(sumsProducts).length,
     ...stretchOf(n, group),
   }));
   // stores of the same elements are one part: what they read is read once
@@ -86,7 +102,8 @@ function makeAnalysis(nest: Nest): Analysis {
       n,
       list.map((s) => s.value),
     ),
-    stores: list.map((s) => accessOf(n, s.target.shape, s.indices, false)),
+    stores: list.map((s) => accessOf(n, s.target, s.indices, false)),
+    products: 0,
   }));
   const loads = [...stages, ...stores].flatMap((p) => p.work.flatMap((w) => w.access ?? []));
   const extents = axes.map((a) => estimate(nest.extentOf.get(a)!));
@@ -123,10 +140,10 @@ function axesOf({ numberOf }: Numbering, es: readonly Scalar[]): number[] {
     }
   return result;
 }
-function accessOf(n: Numbering, shape: Shape, indices: readonly Integer[], guarded: boolean): Access {
+function accessOf(n: Numbering, tensor: Node, indices: readonly Integer[], guarded: boolean): Access {
   const stride = new Float64Array(n.count);
   let regular = true; // affine in the axes
-  const address = flatAddress(shape, indices);
+  const address = flatAddress(tensor.shape, indices);
   for (const [atom, k] of address ? termsOf(address) : indices.flatMap((e) => termsOf(e))) {
     const own = n.numberOf.get(atom);
     if (own !== undefined) stride[own] = address ? stride[own]! + k : NaN;
@@ -154,6 +171,7 @@ function accessOf(n: Numbering, shape: Shape, indices: readonly Integer[], guard
     (k, a) => k === 1 && regular && stride.every((other, b) => a === b || other % 4 === 0) && !isWindowed(a),
   );
   return {
+    tensor: baseOf(tensor),
     axes: axesOf(n, indices),
     stride,
     wide,
@@ -165,18 +183,21 @@ function accessOf(n: Numbering, shape: Shape, indices: readonly Integer[], guard
 /** Integers inside of addresses are formed once and mostly outside of the loops. */
 const priced = (x: Scalar): readonly Scalar[] =>
   x.kind === "load" ? [...x.indices.filter((i) => !isPlain(i)), ...(x.outside ? [x.outside] : [])] : operandsOf(x);
-function workOf(n: Numbering, roots: readonly Scalar[]): Work[] {
+const sumsProducts = (s: Stage): boolean => s.op === "sum" && isContracted(s.value) && !isGuard(s.value);
+const none: ReadonlySet<Scalar> = new Set();
+function workOf(n: Numbering, roots: readonly Scalar[], summed = none): Work[] {
   return scalarOrder(roots, priced).flatMap((e): Work[] => {
     const own = axesOf(n, [e]);
     const axes = holdsLocal(e) ? [...new Set([...own, ...n.outer])] : own;
     switch (e.kind) {
       case "load": {
-        const access = accessOf(n, e.tensor.shape, e.indices, e.outside !== undefined);
+        const access = accessOf(n, e.tensor, e.indices, e.outside !== undefined);
         const load: Work = { cost: "load", axes, access };
         return e.outside ? [load, { cost: "select", axes, guards: access }] : [load];
       }
       case "call":
         if (e.fn.wgsl === "operand") return [];
+        if (summed.has(e)) return [{ cost: "alu", axes, summed: true }];
         return [{ cost: e.fn.cost === "fn" ? "function" : e.fn.cost === "div" ? "divide" : "alu", axes }];
       case "random":
       case "select":

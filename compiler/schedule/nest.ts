@@ -143,13 +143,19 @@ function coalesce(spec: KernelSpec, apart: Variable | undefined): KernelSpec {
     }
   return spec;
 }
-/** All output axes in one. */
-function flatten(spec: KernelSpec): KernelSpec {
-  while (spec.axes.length > 1) {
-    const [a, b] = spec.axes as readonly [Variable, Variable];
-    spec = replaceAxes(spec, a, b, joined(a, b));
+/** These axes, wherever they are, as one. */
+export function joinAxes(spec: KernelSpec, [first, ...others]: readonly Variable[]): KernelSpec {
+  let whole = first!;
+  for (const b of others) {
+    const f = joined(whole, b);
+    spec = replaceAxes(spec, whole, b, f);
+    whole = f;
   }
   return spec;
+}
+/** All output axes in one. */
+function flatten(spec: KernelSpec): KernelSpec {
+  return spec.axes.length ? joinAxes(spec, spec.axes) : spec;
 }
 export const canFlatten = (nest: Nest): boolean =>
   nest.spec.axes.length > 0 && nest.spec.axes.slice(1).every((v) => typeof v.extent === "number");
@@ -160,7 +166,8 @@ export function nestOf(given: KernelSpec, apart?: Variable): Nest {
 }
 export const flatNest = (nest: Nest): Nest => named(flatten(nest.spec), "flat");
 
-function named(spec: KernelSpec, flat?: string): Nest {
+/** The axes under names of their own. */
+export function named(spec: KernelSpec, flat?: string): Nest {
   const nameOf = new Map<Variable, string>();
   const extentOf = new Map<string, Extent>();
   const used = new Set<string>();

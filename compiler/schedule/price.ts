@@ -1,8 +1,10 @@
 // The price of a schedule in closed form, without making code: instructions of one SIMD group by kind, how often the loops run them, how many
 // workgroups a core gets, and what the driver takes to compile, spread over the runs.
-import { analyse, type Access, type Analysis, type Part, type Work } from "./access.ts";
+import { analyse, type Access, type Part, type Work } from "./access.ts";
 import type { Nest } from "./nest.ts";
-import { threadsAlong, type Schedule } from "./schedule.ts";
+import { leastOnGpu, timeOnGpu, type GpuTime } from "./gpu.ts";
+import { elements, loopsOf, place, product, tripsOf, type Loops, type Placed } from "./placed.ts";
+import type { Schedule } from "./schedule.ts";
 import type { Target } from "../kernel/target.ts";
 
 export interface Price {
@@ -12,103 +14,6 @@ export interface Price {
   readonly groups: number;
   readonly total: number; // ns, with the share of the compilation
 }
-/** Where the threads of a schedule run, by the numbers of the axes; -1: no axis. */
-interface Lanes {
-  readonly of: Pick<Schedule, "threads" | "fuse">;
-  readonly threads: readonly number[];
-  readonly onLanes: readonly boolean[];
-  readonly fused: readonly number[];
-  readonly lastFused: number;
-  readonly fusedThreads: number;
-  readonly workgroup: number;
-  readonly lane: number; // the axis of the innermost threads
-}
-/** A schedule by the numbers of the axes. */
-interface Placed extends Omit<Lanes, "of"> {
-  readonly schedule: Schedule;
-  readonly target: Target;
-  readonly extent: readonly number[];
-  readonly outerCount: number;
-  readonly tile: readonly number[];
-  readonly vector: number;
-  readonly rows: number;
-  readonly staged: boolean;
-  readonly chunk: readonly number[]; // 0: not staged
-  readonly share: readonly number[];
-  readonly accumulators: number; // elements of one invocation
-  readonly rounds: number; // tiles that it computes after one another
-  readonly groups: number; // workgroups
-}
-function place(analysis: Analysis, s: Schedule, target: Target): Placed {
-  const { axes, outer, extents } = analysis;
-  const tile = axes.map((a) => s.tile[a] ?? 1);
-  const lanes = lanesOf(analysis, s);
-  let staged = false;
-  for (const _ in s.staged) staged = true;
-  let rounds = 1;
-  let groups = 1;
-  let fused = 1;
-  for (const a of outer) {
-    const serial = s.serial[axes[a]!] ?? 1;
-    rounds *= serial;
-    const span = tile[a]! * serial;
-    if (lanes.fused.includes(a)) fused *= Math.ceil(extents[a]! / span);
-    else groups *= Math.ceil(extents[a]! / (span * lanes.threads[a]!));
-  }
-  if (lanes.fused.length) groups *= Math.ceil(fused / lanes.fusedThreads);
-  const { threads, onLanes, lastFused, fusedThreads, workgroup, lane } = lanes;
-  return {
-    schedule: s,
-    target,
-    extent: extents,
-    outerCount: outer.length,
-    tile,
-    threads,
-    onLanes,
-    fused: lanes.fused,
-    lastFused,
-    fusedThreads,
-    workgroup,
-    lane,
-    vector: axes.indexOf(s.vector),
-    rows: axes.indexOf(s.rows),
-    staged,
-    chunk: staged ? axes.map((a) => s.staged[a] ?? 0) : noAxes,
-    share: s.share.length ? s.share.map((a) => axes.indexOf(a)) : noAxes,
-    accumulators: product(outer, tile),
-    rounds,
-    groups,
-  };
-}
-const noAxes: readonly number[] = [];
-const lastLanes = new WeakMap<Analysis, Lanes>(); // schedules that differ in their tiles alone come one after the other
-function lanesOf(analysis: Analysis, s: Schedule): Lanes {
-  const last = lastLanes.get(analysis);
-  if (last?.of.threads === s.threads && last.of.fuse === s.fuse) return last;
-  const { axes } = analysis;
-  const fused = s.fuse.map((a) => axes.indexOf(a));
-  const lastFused = fused[fused.length - 1] ?? -1;
-  const lanes = s.threads.flatMap(([a, n]) => (n > 1 ? a.split("+") : []));
-  const [lane] = s.threads[s.threads.length - 1]!;
-  const made: Lanes = {
-    of: s,
-    threads: axes.map((a) => threadsAlong(s, a)),
-    onLanes: axes.map((a, i) => lanes.includes(a) || fused.includes(i)),
-    fused,
-    lastFused,
-    fusedThreads: threadsAlong(s, "fused"),
-    workgroup: s.threads.reduce((p, [, n]) => p * n, 1),
-    lane: lane === "fused" ? lastFused : axes.indexOf(lane),
-  };
-  lastLanes.set(analysis, made);
-  return made;
-}
-function product(axes: readonly number[], of: readonly number[]): number {
-  let p = 1;
-  for (const a of axes) p *= of[a]!;
-  return p;
-}
-
 /** What is summed up over a kernel, and within one of its parts. */
 interface Tally {
   ns: number;
@@ -119,39 +24,11 @@ interface Tally {
   bodyWork: number;
   waiting: number; // ns that each of its steps waits for memory
 }
-/** The rolled loops of a part. */
-interface Loops {
-  readonly axes: readonly number[]; // outer to inner
-  readonly trips: readonly number[]; // of their bodies
-  readonly innermost: number; // its axis, or -1
-  readonly steps: number; // trips of the innermost body
-}
-function loopsOf({ over, stretch }: Part, p: Placed): Loops {
-  const axes: number[] = [];
-  const trips: number[] = [];
-  const last = over[over.length - 1];
-  let steps = 1;
-  for (const a of over) {
-    const step = p.tile[a]! * p.threads[a]!;
-    if (p.extent[a]! <= step) continue;
-    const isCut =
-      stretch && a === last && step === 1 && !p.staged && !p.share.length && stretch.axes.every((b) => p.tile[b] === 1);
-    steps *= Math.ceil(p.extent[a]! / step) * (isCut ? stretch.share : 1);
-    axes.push(a);
-    trips.push(steps);
-  }
-  return { axes, trips, innermost: axes[axes.length - 1] ?? -1, steps };
-}
-/** How often a value that depends on these axes is computed. */
-function tripsOf(loops: Loops, axes: readonly number[]): number {
-  for (let i = loops.axes.length - 1; i >= 0; i--) if (axes.includes(loops.axes[i]!)) return loops.trips[i]!;
-  return 1;
-}
-
 /** `limit`: of a price whose reductions alone cost more in total, no more is computed. */
 export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinity): Price {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
+  if (target.gpu) return onGpu(p, timeOnGpu(nest, p, target));
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) addPart(part, part.ops!.length, p, tally);
   if (limit < Infinity && analysis.stages.length) {
@@ -165,6 +42,7 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
 export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
+  if (target.gpu) return onGpu(p, leastOnGpu(nest, p, target)).total;
   const { ns } = target;
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) {
@@ -195,6 +73,18 @@ function summed(p: Placed, tally: Tally): Price {
   const ns = target.launchNs + run;
   const driver = p.schedule.anySize ? 0 : compileNs(tally.compile, target); // the driver knows the text from another kernel
   return { ns, each, compileMs: tally.compile, groups, total: ns + driver };
+}
+/** What a schedule does on a GPU: what its price is made of. */
+export function countOnGpu(nest: Nest, s: Schedule, target: Target): GpuTime {
+  return timeOnGpu(nest, place(analyse(nest), s, target), target);
+}
+/** `each`: as `latency` and `resident` of the target count, of which GPUs have one value for all kernels. */
+function onGpu({ target, groups, schedule }: Placed, { count, cycles }: GpuTime): Price {
+  const { ghz, simds } = target.gpu!;
+  const ns = target.launchNs + cycles / ghz;
+  const each = Math.max(count.serial / target.latency, (count.issue * target.resident) / simds) / ghz;
+  const driver = schedule.anySize ? 0 : compileNs(count.compile, target);
+  return { ns, each, compileMs: count.compile, groups, total: ns + driver };
 }
 /** The share of one run in what a kernel's compilation costs. */
 export const compileNs = (ms: number, { compile, runs }: Target): number =>
@@ -237,21 +127,10 @@ function addLoad(w: Work, x: Access, shared: number, { p, part, sums, loops, t }
   const { schedule: s, target, tile } = p;
   const { ns } = target;
   const often = tripsOf(loops, w.axes);
-  const chunked = sums && p.staged ? part.over.find((a) => p.chunk[a]! > 0 && w.axes.includes(a)) : undefined;
-  if (chunked !== undefined) {
-    // brought into workgroup memory chunk by chunk, read from there
-    const chunk = Math.min(p.chunk[chunked]!, p.extent[chunked]!);
-    const filled = tile.map((n, a) => (a === chunked ? chunk : a < p.outerCount ? n * p.threads[a]! : n));
-    const fill = Math.ceil(elements(x, filled) / p.workgroup);
-    const rounds = Math.ceil(loops.steps / Math.ceil(chunk / tile[chunked]!));
-    t.memory += rounds * (fill * (ns.load + ns.fill) + 2 * ns.barrier) + often * elements(x, tile) * ns.workgroup;
-    t.compile += 2 * target.compile.load;
-    return;
-  }
   const vector = sums > 0 && s.sums === "scalar" && p.vector < p.outerCount ? -1 : p.vector;
   const wide = vector >= 0 && vector !== shared && tile[vector]! >= 4 && x.wide[vector]!;
   const count = countLoads(x, wide, shared, loops.innermost, p);
-  const clash = (target.clashNs && clashes(x, shared, loops.innermost, p) ? target.clashNs : 0) + apart(x, p);
+  const clash = target.clashNs && clashes(x, shared, loops.innermost, p) ? target.clashNs : 0;
   t.memory += often * (count * (wide ? ns.load4 + clash : ns.load + clash + (x.guarded ? ns.guard : 0)));
   if (shared >= 0) t.time += often * product(w.axes, tile) * ns.broadcast;
   const written = !sums && p.rows >= 0 && w.axes.includes(p.rows) ? 1 / tile[p.rows]! : 1; // one row's code
@@ -311,7 +190,7 @@ function addStore(x: Access, { p, part, loops, t }: Pricing): void {
   const { ns } = target;
   const count = p.accumulators * product(part.over, tile);
   const wide = vector >= 0 && tile[vector]! >= 4 && x.stride[vector] === 1 && p.extent[vector]! % 4 === 0;
-  const clash = (target.clashNs && clashes(x, -1, -1, p) ? target.clashNs : 0) + apart(x, p);
+  const clash = target.clashNs && clashes(x, -1, -1, p) ? target.clashNs : 0;
   t.time += loops.steps * (wide ? (count / 4) * (ns.store4 + clash) : count * (ns.store + clash));
   const rolled = rows >= 0 && !part.over.length ? (count / tile[rows]!) * (rows === vector ? 4 : 1) : count;
   t.compile += rolled * target.compile.store;
@@ -320,16 +199,6 @@ function addStore(x: Access, { p, part, loops, t }: Pricing): void {
 const farStep = 1024; // elements: beyond what the prefetcher follows
 const line = 16; // elements of a cache line
 const page = 1024; // elements until the sets of the first cache repeat
-/** ns for the lines of memory that the lanes of one access spread over. */
-function apart(x: Access, p: Placed): number {
-  const { target, lane } = p;
-  if (!target.transactionNs) return 0;
-  const stride = lane < 0 ? 0 : Math.abs(x.stride[lane]!) * (lane === p.lastFused ? p.tile[lane]! : 1);
-  return (
-    (Math.min(target.simd, Math.max(1, (target.simd * (Number.isNaN(stride) ? 32 : stride)) / 32)) - 1) *
-    target.transactionNs
-  );
-}
 /** Do the lines of one access fall into so few sets of the first cache that they drive one another out before they are used again? */
 function clashes(x: Access, shared: number, innermost: number, p: Placed): boolean {
   if (innermost >= 0 && Math.abs(x.stride[innermost]!) >= line) return false; // nothing is used again
@@ -353,19 +222,6 @@ function clashes(x: Access, shared: number, innermost: number, p: Placed): boole
 }
 const isStrided = (stride: number, count: number): boolean => count > 1 && Number.isFinite(stride) && stride >= line;
 const gcd = (a: number, b: number): number => (b ? gcd(b, a % b) : a);
-/** Distinct elements of a tile: neighbours of a window share theirs. `once`: an axis of which one element counts. */
-function elements(x: Access, tile: readonly number[], once = -1): number {
-  let all = 1;
-  for (const a of x.axes) if (a !== once) all *= tile[a]!;
-  if (!x.windowed) return all;
-  let distinct = 1;
-  for (const dim of x.indices) {
-    let n = 1;
-    for (const [a, k] of dim) if (a !== once) n += Math.abs(k) * (tile[a]! - 1);
-    distinct *= n;
-  }
-  return Math.min(all, distinct);
-}
 /** Loads of one body: distinct elements of the tile, four at a time where they lie so, one per lane along the axis that they share. */
 function countLoads(x: Access, wide: boolean, shared: number, innermost: number, p: Placed): number {
   const { tile } = p;

@@ -14,7 +14,11 @@ export interface Schedule {
   readonly together: "subgroup" | "workgroup"; // how threads that share a reduction sum up
   readonly slide: boolean; // values of a window are carried round the innermost loop
   readonly keepLoops: boolean; // short loops start at a zero that the driver cannot know: some unroll them at great cost
-  readonly staged: Readonly<Record<string, number>>; // the last reduced axis -> chunk: what a workgroup reads of it lies in workgroup memory
+  readonly joined: boolean; // of a contraction: its axes are joined to those of a product of matrices (contraction.ts)
+  readonly staged: Readonly<Record<string, number>>; // its reduced axis -> chunk: what the workgroup reads of a chunk is fetched into its memory first
+  readonly quads: readonly string[]; // four neighbours along these axes belong to one invocation, where it has several
+  readonly ahead: boolean; // the fetches of the next chunk are on their way while this one is summed up
+  readonly padded: boolean; // rows of a chunk begin in different banks of workgroup memory
   readonly anySize: boolean; // of a flat kernel: written as for an extent that its workgroups do not fill, so that kernels of other sizes have the same text
   readonly split: number; // steps of one part of a reduction whose parts a second kernel sums up; 0 = whole
 }
@@ -31,7 +35,11 @@ export const plainSchedule: Schedule = {
   together: "subgroup",
   slide: false,
   keepLoops: false,
+  joined: false,
   staged: {},
+  quads: [],
+  ahead: false,
+  padded: false,
   anySize: false,
   split: 0,
 };
@@ -60,7 +68,11 @@ export function printSchedule(s: Schedule): string {
     ...(s.rows ? [`rows ${s.rows}`] : []),
     ...(s.together === "workgroup" ? ["sums in workgroup memory"] : []),
     ...(s.slide ? ["slide"] : []),
-    ...(Object.keys(s.staged).length ? [`staged ${record(s.staged)}`] : []),
+    ...(s.joined ? ["joined"] : []),
+    ...(Object.keys(s.staged).length
+      ? [`staged ${record(s.staged)}${s.ahead ? " ahead" : ""}${s.padded ? " padded" : ""}`]
+      : []),
+    ...(s.quads.length ? [`quads ${s.quads.join(" ")}`] : []),
     ...(s.anySize ? ["any size"] : []),
     ...(s.split ? [`parts of ${s.split}`] : []),
   ].join("; ");

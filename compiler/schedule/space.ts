@@ -5,11 +5,14 @@
 //   share    what no lane axis changes is loaded by one lane each and broadcast
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
+import { contractionOf } from "./contraction.ts";
 import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
+import { bytesOf } from "./gpu.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { canSplit, isOpen, openParts, splitReduction, stepsOfPart } from "./split.ts";
+import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
 import { mostGroups } from "../kernel/sizes.ts";
+import type { Variable } from "../graph/types.ts";
 import type { Target } from "../kernel/target.ts";
 
 export interface Candidate {
@@ -217,7 +220,7 @@ interface Search {
   readonly f: Facts;
   readonly target: Target;
   readonly along: (threads: Threads, fuse?: readonly string[]) => Lanes;
-  readonly complete: (on: Lanes, outerTile: Tile, staged?: Tile) => void;
+  readonly complete: (on: Lanes, outerTile: Tile) => void;
 }
 function reductions(
   nest: Nest,
@@ -227,15 +230,15 @@ function reductions(
   lanes: string | undefined,
 ): void {
   const f = factsOf(nest);
-  const complete: Search["complete"] = (on, outerTile, staged = noTile) => {
+  const complete: Search["complete"] = (on, outerTile) => {
     const tile: Record<string, number> = { ...outerTile };
     for (const a of f.kept) tile[a] = f.extent(a);
     const least = { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile };
-    if (staged === noTile && leastTotal(nest, least, target) > limit()) return;
-    const rolled = completions(nest, f, target, on, tile, false, staged);
+    if (leastTotal(nest, least, target) > limit()) return;
+    const rolled = completions(nest, f, target, on, tile, false);
     const written =
       f.longest <= shortReduction
-        ? completions(nest, f, target, on, tile, true, staged).filter(
+        ? completions(nest, f, target, on, tile, true).filter(
             (s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile)),
           )
         : [];
@@ -249,10 +252,10 @@ function reductions(
     complete,
   };
   if (lanes !== undefined) return oneAxisOnLanes(search, [lanes]);
+  inWorkgroupMemory(nest, target, see, limit); // mostly the best, by which others are left out
   oneAxisOnLanes(search);
   fusedLanes(search);
   reducedLanes(search);
-  tilesInWorkgroupMemory(search);
   if (!nest.outer.length) complete(search.along([["", 1]]), {});
 }
 /** One axis on the lanes, another one in registers. */
@@ -307,26 +310,65 @@ function reducedLanes({ f, target, along, complete }: Search): void {
       for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
   }
 }
-/** Squares of threads whose operands lie in workgroup memory. */
-function tilesInWorkgroupMemory({ f, target, along, complete }: Search): void {
-  if (target.class !== "gpu" || f.overs.length !== 1) return;
-  const k = f.overs[0]![f.overs[0]!.length - 1];
-  if (!k || !f.known(k) || f.extent(k) < 8) return;
-  const both = f.free.filter((a) => f.known(a) && f.reused(a));
-  for (const b of both)
-    for (const a of both) {
-      if (a === b || !f.contiguous(b)) continue;
-      const square = along([
-        [a, 8],
-        [b, 8],
-      ]);
-      for (const ra of [1, 2, 4, 8])
-        for (const rb of [1, 2, 4, 8])
-          for (const chunk of [8, 16])
-            if (8 * ra <= lanePadding * f.extent(a) && 8 * rb <= lanePadding * f.extent(b))
-              complete(square, { [a]: ra, [b]: rb }, { [k]: chunk });
-    }
+/** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
+function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
+  const c = target.class === "software" ? undefined : contractionOf(nest);
+  if (!c) return;
+  const [m, n, k] = [c.m, c.n, c.k].map((v) => c.nest.nameOf.get(v)!) as [string, string, string];
+  const extent = (v: Variable): number => estimate(v.extent);
+  const isFour = typeof c.n.extent === "number" && c.n.extent % 4 === 0;
+  const steps = typeof c.k.extent === "number" ? c.k.extent : Infinity;
+  const chunks = [8, 16, 32].filter((chunk) => (steps % chunk === 0 || c.vanishes) && chunk < steps + 8);
+  for (const [tm, tn] of contractionThreads)
+    for (const rm of contractionTiles)
+      for (const rn of contractionTiles) {
+        const spans = new Map([
+          [c.m, tm * rm],
+          [c.n, tn * rn],
+        ]);
+        if (rm * rn < 2 || tm * rm > lanePadding * extent(c.m) + 4 || tn * rn > lanePadding * extent(c.n) + 4) continue;
+        const quads = [...(rm % 4 ? [] : [m]), ...(rn % 4 ? [] : [n])];
+        const shared: Threads = [
+          [m, tm],
+          [n, tn],
+        ];
+        const least = { ...plainSchedule, joined: true, threads: shared, tile: { [m]: rm, [n]: rn } };
+        if (leastTotal(c.nest, least, target) > limit()) continue;
+        for (const chunk of chunks) {
+          const bytes = c.operands.reduce((sum, o) => sum + 4 * chunk * (o.along ? spans.get(o.along)! : 1), 0);
+          const rows = c.operands.reduce(
+            (sum, o) => sum + (o.fast === c.k && o.along ? 16 * spans.get(o.along)! : 0),
+            0,
+          );
+          if (bytes > target.workgroupMemory) continue;
+          for (const ahead of chunk < steps ? [false, true] : [false])
+            see({
+              nest: c.nest,
+              schedule: {
+                ...plainSchedule,
+                joined: true,
+                threads: shared,
+                tile: { [m]: rm, [n]: rn, [k]: 4 },
+                vector: isFour && rn % 4 === 0 ? n : "",
+                together: "workgroup",
+                staged: { [k]: chunk },
+                quads,
+                ahead,
+                padded: rows > 0 && bytes + rows <= target.workgroupMemory,
+              },
+            });
+        }
+      }
 }
+const contractionThreads = [
+  [8, 8],
+  [8, 16],
+  [16, 8],
+  [16, 16],
+  [4, 16],
+  [16, 4],
+] as const;
+const contractionTiles = [8, 4, 2, 1];
 
 function sameTile(a: Tile, b: Tile): boolean {
   const axes = Object.keys(a);
@@ -334,17 +376,8 @@ function sameTile(a: Tile, b: Tile): boolean {
 }
 
 const noAxes: readonly string[] = [];
-const noTile: Tile = {};
 /** Vectors, carriers, unrolling and the way of the stores for lanes and an output tile. `written`: reductions are written out. */
-function completions(
-  nest: Nest,
-  f: Facts,
-  target: Target,
-  on: Lanes,
-  outerTile: Tile,
-  written: boolean,
-  staged: Tile,
-): Schedule[] {
+function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile: Tile, written: boolean): Schedule[] {
   const { outer } = nest;
   const { threads, fuse } = on;
   const accumulators = outer.reduce((n, a) => n * (outerTile[a] ?? 1), 1);
@@ -353,17 +386,15 @@ function completions(
   const of = (a: string): number => tile[a] ?? 1;
   // reduced axes that meet a tiled axis in a window are written out
   const tiled = outer.filter((a) => of(a) > 1);
-  const windows = f.windows.filter((a) => !staged[a] && tiled.some((b) => f.meets(a, b)));
+  const windows = f.windows.filter((a) => tiled.some((b) => f.meets(a, b)));
   const out =
-    written || windows.length
-      ? f.overs.flat().filter((a) => !staged[a] && (windows.includes(a) || (written && f.known(a))))
-      : windows;
+    written || windows.length ? f.overs.flat().filter((a) => windows.includes(a) || (written && f.known(a))) : windows;
   for (const a of out) tile[a] = f.extent(a);
   const share = on.shared.length
     ? outer.filter((b) => !on.has(b) && of(b) >= target.lanes / 2 && on.shared.some((x) => x.has(b)))
     : noAxes;
   const innermost = f.overs[0]?.findLast((a) => of(a) < f.extent(a));
-  const t: Tiling = { on, tile, staged, out, tiled, accumulators, innermost, isShared: share.length > 0 };
+  const t: Tiling = { on, tile, out, tiled, accumulators, innermost, isShared: share.length > 0 };
   const result: Schedule[] = [];
   for (const { vector, unroll } of unrollings(nest, f, target, t)) {
     const own: Record<string, number> = {};
@@ -385,7 +416,6 @@ function completions(
       keepLoops: target.keepLoops,
       together: target.lanes ? "subgroup" : "workgroup",
       sums: outer.includes(vector) && windows.length ? "scalar" : "vector",
-      staged,
     });
   }
   return result;
@@ -394,7 +424,6 @@ function completions(
 interface Tiling {
   readonly on: Lanes;
   readonly tile: Tile; // with the reduced axes that are written out
-  readonly staged: Tile;
   readonly out: readonly string[]; // these axes
   readonly tiled: readonly string[]; // output axes
   readonly accumulators: number;
@@ -411,7 +440,7 @@ function unrollings(nest: Nest, f: Facts, target: Target, t: Tiling): Unrolling[
   const threadsOf = (a: string): number => threadsAlong(on, a);
   const outerVector = on.vectors.find((a) => (tile[a] ?? 1) % 4 === 0) ?? "";
   const choices: Unrolling[] = [{ vector: outerVector, unroll: {} }];
-  if (f.kept.length || t.staged !== noTile) return choices;
+  if (f.kept.length) return choices;
   for (const a of nest.inner) {
     const isWhole = f.known(a) && f.extent(a) % 4 === 0 && f.extent(a) >= threadsOf(a) * 4;
     if (!isWhole || t.out.includes(a) || f.keepsPlaces || !f.contiguous(a)) continue;
@@ -456,7 +485,6 @@ function cheapest(nest: Nest, target: Target): Choice | undefined {
   eachCandidate(nest, target, offer, () => best?.total ?? Infinity);
   return best;
 }
-const partCounts = [4, 16, 64]; // parts of a split reduction
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */
 export const chooseSchedule = (nest: Nest, target: Target): Schedule => choose(nest, target).schedule;
@@ -469,6 +497,7 @@ export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "t
   if (isOpen(merged)) {
     // the length is not known: many workgroups where it is long cost a launch where it is not
     const { chunk, count } = openParts(merged, target);
+    if (count < 2) return best;
     const first = cheapest(nestOf(splitReduction(merged, chunk, count).parts), target);
     return first ? { schedule: { ...first.schedule, split: chunk }, total: best.total } : best;
   }
@@ -476,8 +505,9 @@ export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "t
   let least = best.total;
   const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
   if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best; // run-time lengths under run-time axes
-  for (const chunk of new Set(partCounts.map((count) => stepsOfPart(n, count)))) {
-    if (chunk < 2 || 2 * chunk > n) continue;
+  const workgroup = best.schedule.threads.reduce((p, [, m]) => p * m, 1);
+  const bytes = bytesOf(analyse(nest));
+  for (const chunk of partsToTry(merged, n, { groups: best.groups, workgroup, bytes }, target)) {
     const { parts, whole } = splitReduction(merged, chunk, 0);
     const first = cheapest(nestOf(parts), target);
     const second = cheapest(nestOf(whole), target);

@@ -72,13 +72,41 @@ function reads(e: Scalar, locals: ReadonlySet<Scalar>): boolean {
 /** Steps of one part when a reduction of n steps is cut into about so many parts. */
 export const stepsOfPart = (n: number, count: number): number =>
   n % count === 0 ? n / count : Math.ceil(n / count / grain) * grain;
+const partCounts = [4, 16, 64];
+/**
+ * Into how many parts a reduction of n steps may be cut, in steps of one part, where its best whole schedule has so many workgroups of so many
+ * invocations. A GPU that is filled gains nothing, and the parts that are written and read again are at most a quarter of the bytes that move.
+ */
+export function partsToTry(
+  spec: KernelSpec,
+  n: number,
+  best: { readonly groups: number; readonly workgroup: number; readonly bytes: number },
+  target: Target,
+): readonly number[] {
+  const { gpu } = target;
+  const steps = (counts: readonly number[]): number[] =>
+    [...new Set(counts.map((count) => stepsOfPart(n, count)))].filter((chunk) => chunk >= 2 && 2 * chunk <= n);
+  if (!gpu) return steps(partCounts);
+  const wanted = fullSimd * gpu.simds * target.cores; // SIMD groups
+  const found = best.groups * Math.ceil(best.workgroup / target.simd);
+  const results = spec.axes.reduce((all, v) => all * estimate(v.extent), spec.stages.length);
+  const most = Math.min(128, (2 * wanted) / found, best.bytes / 3 / (8 * results));
+  return steps([2, 4, 8, 16, 32, 64, 128].filter((count) => count <= most));
+}
+const fullSimd = 4; // SIMD groups that hide most of one another's latency
 /** Of a run-time length: steps that a part takes at a time (two at least: an axis of extent 1 is none), and how many parts there are. */
 export function openParts(spec: KernelSpec, target: Target): { chunk: number; count: number } {
   const { over } = spec.stages[0]!;
   const others = over.reduce((n, v, d) => (d === axisToCut(over) ? n : n * estimate(v.extent)), 1);
-  return { chunk: 2 ** Math.max(1, Math.floor(Math.log2(openChunk / others))), count: Math.min(256, 8 * target.cores) };
+  const results = target.gpu ? spec.axes.reduce((all, v) => all * estimate(v.extent), 1) : 1;
+  const most = Math.floor((invocationsOfCore * target.cores) / results);
+  return {
+    chunk: 2 ** Math.max(1, Math.floor(Math.log2(openChunk / others))),
+    count: Math.min(256, 8 * target.cores, most),
+  };
 }
 const openChunk = 1024;
+const invocationsOfCore = 512; // of a GPU: results by parts that fill it
 /** Into ceil(n / chunk) parts, two at least; of a run-time length into `count`, which take the chunks in turn. */
 export function splitReduction(spec: KernelSpec, chunk: number, count = 0): Split {
   const cut = axisToCut(spec.stages[0]!.over);

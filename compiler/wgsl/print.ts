@@ -105,7 +105,7 @@ function printStatements(block: readonly Statement[], w: Writing = forReaders): 
             ? [">=", "--"]
             : step === "halve"
               ? [">", " /= 2"]
-              : ["<", step.text === "1" ? "++" : ` += ${text(step)}`];
+              : ["<", step.text === "1" || step.text === "1u" ? "++" : ` += ${text(step)}`];
         return [
           `for (var ${v} = ${text(s.from)}; ${v} ${sign} ${text(s.to)}; ${v}${next}) {`,
           ...indent(printStatements(s.body, w)),

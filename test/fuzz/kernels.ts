@@ -35,6 +35,9 @@ function knownKernel(r: Random): known.Case {
     () => known.conv(r.int(1, 2), r.int(3, 9), r.int(1, 4), n(), r.pick([1, 3, 5]), r.int(1, 2), r.chance(0.5)),
     () => known.convInput(r.int(1, 2), r.int(3, 9), r.int(1, 4), n()),
     () => known.convWeight(r.int(1, 2), r.int(3, 9), r.int(1, 4), n()),
+    () => known.gatheredProduct(r.int(1, 40), n(), n(), n()),
+    () => known.batchedProduct(r.int(1, 4), n(), n(), n()),
+    () => known.dilatedConv(r.int(1, 2), r.int(3, 9), r.int(1, 5), n(), r.int(1, 3)),
     () => known.pool(r.int(1, 2), 2 * r.int(1, 5), r.int(1, 9)),
     () => known.poolGradient(r.int(1, 2), 2 * r.int(1, 5), r.int(1, 9)),
     () => known.softmax(n(), n()),
@@ -72,7 +75,7 @@ async function check(c: KernelCase, on: On): Promise<Outcome> {
     c.kernel === undefined
       ? kernels.map((k, i) => [k, i] as const).filter(() => kernels.length <= 4 || r.chance(4 / kernels.length))
       : [[kernels[c.kernel]!, c.kernel] as const];
-  const own = [on.target, targets["discrete"]!, targets["software"]!];
+  const own = [on.target, targets["software"]!, ...Object.values(targets).filter((t) => t.class !== "software")];
   for (const [kernel, i] of tried) {
     const spec = overSources(kernel.spec);
     const expected = evaluateSpec(spec, randomValues(sourcesOf(spec), kernel.dims ?? {}, c.seed), kernel.dims);
@@ -81,12 +84,11 @@ async function check(c: KernelCase, on: On): Promise<Outcome> {
     const nest = inside(() => nestOf(spec));
     for (const target of own.filter((t) => c.target === undefined || t.name === c.target)) {
       const space = inside(() => enumerate(nest, target));
+      const staged = [...space.keys()].filter((s) => space[s]!.schedule.joined); // of a contraction, one of each kind
+      const others = [...space.keys()].filter((s) => !space[s]!.schedule.joined);
+      const lists = staged.length ? [staged, others] : [others, others];
       const chosen =
-        c.schedule !== undefined
-          ? [c.schedule]
-          : space.length
-            ? [r.int(0, space.length - 1), r.int(0, space.length - 1)]
-            : [];
+        c.schedule !== undefined ? [c.schedule] : lists.flatMap((list) => (list.length ? [r.pick(list)] : []));
       for (const s of chosen)
         try {
           await checkKernel(device, kernel, { target, schedule: space[s]!.schedule, seed: c.seed });

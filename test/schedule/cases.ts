@@ -25,7 +25,7 @@ import {
   toF32,
 } from "../../compiler/graph/scalar.ts";
 import { reshape } from "../../compiler/graph/node.ts";
-import type { Scalar } from "../../compiler/graph/types.ts";
+import type { Integer, Scalar } from "../../compiler/graph/types.ts";
 import type { KernelSpec } from "../../compiler/kernel/kernel.ts";
 import type { Dims } from "../../compiler/evaluate/evaluate.ts";
 import { at, atOr, SpecBuilder, tensor } from "./spec.ts";
@@ -405,6 +405,54 @@ export function gather(rows: number, b: number, n: number): Case {
   s.store(y, mul(toF32(at(data, at(index, s.i[0]!) as never, s.i[1]!)), 1 / 255));
   return { name: `gather ${b}x${n}`, spec: s.done(), bytes: ["data"], moved: 5 * b * n };
 }
+/** Rows of bytes picked by an index, scaled, times weights. */
+export function gatheredProduct(rows: number, m: number, n: number, k: number): Case {
+  const data = tensor("data", [rows, k], "i32", { low: 0, high: 255 });
+  const index = tensor("index", [m], "i32", { low: 0, high: rows - 1 });
+  const w = tensor("w", [k, n]);
+  const y = tensor("y", [m, n]);
+  const s = new SpecBuilder("gathered", [m, n]);
+  const [i, j] = s.i as [never, never];
+  s.store(
+    y,
+    s.sum([k], (c) => mul(mul(toF32(at(data, at(index, i) as never, c!)), 1 / 255), at(w, c!, j))),
+  );
+  return { name: `gathered product ${m}x${n}x${k}`, spec: s.done(), bytes: ["data"] };
+}
+/** One matrix times each of a batch, the rectified second operand read with its axes in another order. */
+export function batchedProduct(b: number, m: number, n: number, k: number): Case {
+  const a = tensor("a", [m, k]);
+  const x = tensor("x", [k, b, n]);
+  const y = tensor("y", [b, m, n]);
+  const s = new SpecBuilder("batched", [b, m, n]);
+  const [l, i, j] = s.i as [never, never, never];
+  s.store(
+    y,
+    s.sum([k], (c) => mul(at(a, i, c!), relu(at(x, c!, l, j)))),
+  );
+  return { name: `batched product ${b}x${m}x${n}x${k}`, spec: s.done() };
+}
+/** A convolution whose taps lie `apart`. */
+export function dilatedConv(b: number, h: number, c: number, o: number, apart: number): Case {
+  const x = tensor("x", [b, h, h, c]);
+  const w = tensor("w", [3, 3, c, o]);
+  const y = tensor("y", [b, h, h, o]);
+  const s = new SpecBuilder("dilated", [b, h, h, o]);
+  const [l, p, q, m] = s.i as [never, never, never, never];
+  const tap = (v: never, r: never): Integer =>
+    linear(
+      [
+        [v, 1],
+        [r, apart],
+      ],
+      -apart,
+    );
+  const sum = s.sum([3, 3, c], (r, t, u) =>
+    mul(atOr(x, 0, l, tap(p, r as never), tap(q, t as never), u!), at(w, r!, t!, u!, m)),
+  );
+  s.store(y, sum);
+  return { name: `dilated conv ${apart} ${b}x${h}x${h} ${c}->${o}`, spec: s.done() };
+}
 /** The gradient of an embedding: every row looks at all updates. */
 export function scatterRows(rows: number, b: number, n: number): Case {
   const dy = tensor("dy", [b, n]);
@@ -662,6 +710,9 @@ export const cases: readonly Case[] = [
   transpose(40, 56),
   transpose(30, 7),
   gather(100, 16, 36),
+  gatheredProduct(50, 24, 20, 36),
+  batchedProduct(3, 10, 17, 25),
+  dilatedConv(2, 9, 4, 12, 2),
   scatterRows(30, 64, 16),
   scatteredStore(12, 20),
   reshaped(10, 6, 8),

@@ -17,7 +17,7 @@ beforeAll(async () => {
   own = Object.values(targets).find((t) => t.lanes === on.lanes && t.lanes > 0) ?? targets["software"]!;
   expect(on.name).not.toBe("");
 });
-describe.each(["own", "software", "discrete"])("the schedule chosen for target %s", (name) => {
+describe.each(["own", "software", "discrete", "integrated"])("the schedule chosen for target %s", (name) => {
   test.each(cases.map((c) => [c.name, c] as const))(
     "%s",
     async (_, c) => void (await check(on, c, { target: name === "own" ? own : targets[name]! })),

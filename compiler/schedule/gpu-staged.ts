@@ -1,0 +1,131 @@
+// What a contraction does on a GPU whose operands lie in workgroup memory, chunk by chunk of the reduced axis (lower/staging.ts). In: the contraction, a
+// schedule. Out: its part of what one SIMD group does.
+import type { Gpu, Target } from "../kernel/target.ts";
+import type { Part } from "./access.ts";
+import type { Contraction, Operand } from "./contraction.ts";
+import { bankCycles, instructions, type Count, type LaneAxis } from "./gpu-count.ts";
+import type { Placed } from "./placed.ts";
+
+const waitIssue = 0.5; // cycles of the instruction that waits for a value: mostly beside others
+/** How an operand lies in its memory. */
+interface Box {
+  readonly operand: Operand;
+  readonly axis: number; // of its output axis, or -1
+  readonly tile: number; // of one invocation along it
+  readonly span: number; // ... of the workgroup
+  readonly isAlongK: boolean; // a row is a stretch of the reduced axis
+  readonly quads: number; // fours of a row
+  readonly rows: number;
+  readonly width: 1 | 4; // elements of one access
+  readonly rowStride: number; // elements from a row to the next
+  readonly laneStride: number; // ... from one invocation along the axis to the next
+  readonly fetches: number; // fours that one invocation brings
+}
+function boxOf(operand: Operand, c: Contraction, p: Placed, chunk: number): Box {
+  const { schedule } = p;
+  const name = operand.along && c.nest.nameOf.get(operand.along)!;
+  const axis = name === undefined ? -1 : p.names.indexOf(name);
+  const [tile, threads] = axis < 0 ? [1, 1] : [p.tile[axis]!, p.threads[axis]!];
+  const run = name === undefined || threads === 1 ? tile : schedule.quads.includes(name) ? 4 : 1;
+  const span = tile * threads;
+  const isAlongK = operand.fast === c.k;
+  const [length, rows] = isAlongK ? [chunk, span] : [span, chunk];
+  const quads = Math.ceil(length / 4);
+  const isInFours = isAlongK && run === 4 && threads > 1;
+  const padding = schedule.padded && isAlongK && rows > 1 ? 1 : 0;
+  const row = quads + (isInFours || quads % 2 ? 0 : padding);
+  const width = isAlongK || run % 4 === 0 ? 4 : 1;
+  const rowStride = 4 * (width === 4 ? row : quads);
+  return {
+    operand,
+    axis,
+    tile,
+    span,
+    isAlongK,
+    quads,
+    rows,
+    width,
+    rowStride,
+    laneStride: isAlongK ? (isInFours ? 4 * (4 * row + padding) : rowStride) : run,
+    fetches: Math.ceil((quads * rows) / p.workgroup),
+  };
+}
+/** Adds the loop over the chunks; gives the registers that it takes beside the sums. */
+export function addContraction(
+  n: Count,
+  c: Contraction,
+  part: Part,
+  p: Placed,
+  lanes: readonly LaneAxis[],
+  gpu: Gpu,
+): number {
+  const k = p.names.indexOf(c.nest.nameOf.get(c.k)!);
+  const chunk = p.schedule.staged[p.names[k]!]!;
+  const chunks = Math.ceil(p.extent[k]! / chunk);
+  const boxes = c.operands.map((o) => boxOf(o, c, p, chunk));
+  const before = n.issue;
+  let fetched = 0; // registers
+  for (const box of boxes) {
+    const { operand, fetches, width, rows, isAlongK } = box;
+    const loads = fetches * operand.loads * (operand.isWide ? 1 : 4);
+    instructions(n, "loads", chunks * loads);
+    instructions(n, "other", chunks * loads * (operand.isWide ? gpu.address : gpu.fill));
+    n.cache += chunks * loads * fetchCycles(box, operand.isWide ? 4 : 1, p.target);
+    instructions(n, "workgroup", (chunks * fetches * 4) / width);
+    n.banks += ((chunks * fetches * 4) / width) * storeCycles(box, p.target);
+    n.bytes += 4 * chunks * chunk * box.span * operand.loads;
+    n.workgroupMemory += 4 * (isAlongK ? box.rowStride * rows : 4 * box.quads * rows);
+    fetched += 4 * fetches * operand.loads;
+    const reads = isAlongK || width === 4 ? (box.tile * chunk) / 4 : box.tile * chunk;
+    const apart: LaneAxis[] = lanes.flatMap(([a, count]) =>
+      a === box.axis ? [[a, count, box.laneStride] as const] : [[a, count, 0] as const],
+    );
+    instructions(n, "workgroup", chunks * reads);
+    instructions(n, "other", chunks * reads, waitIssue);
+    n.banks += chunks * reads * bankCycles(apart, isAlongK || width === 4 ? 4 : 1, gpu);
+  }
+  const steps = chunk / p.tile[k]!;
+  const all = chunks * chunk * p.accumulators;
+  const sums = part.ops!.length;
+  instructions(n, "multiplyAdds", all * part.products);
+  instructions(n, "other", all * (sums - part.products));
+  const perFetch = (4 * boxes.reduce((sum, box) => sum + box.fetches, 0)) / Math.max(1, boxes.length);
+  const [first, second] = [p.outerCount - 2, p.outerCount - 1];
+  for (const { cost, axes, access, summed } of part.work) {
+    if (access || summed || cost === "none" || !axes.includes(k)) continue;
+    const isInside = axes.includes(first) && axes.includes(second); // at each step, else with the fetches of an operand
+    instructions(n, "other", isInside ? all : chunks * perFetch, gpu.issue[cost]);
+  }
+  instructions(n, "other", chunks * (steps * gpu.loop + gpu.loop));
+  n.barriers += 2 * chunks;
+  n.waits += chunks;
+  const own = (n.issue - before) / chunks;
+  const waiting = p.schedule.ahead ? Math.max(0, gpu.latency - own) : gpu.latency;
+  n.serial += chunks * (waiting + gpu.barrier * Math.ceil(p.workgroup / p.target.simd) + steps * gpu.workgroupLatency);
+  return gpu.stagedRegisters + fetched;
+}
+/** What any chunk needs: vectors read of both operands, and their bytes. */
+export function leastOfContraction(n: Count, c: Contraction, p: Placed): void {
+  const steps = p.extent[p.names.indexOf(c.nest.nameOf.get(c.k)!)]!;
+  for (const { along, loads } of c.operands) {
+    const axis = along ? p.names.indexOf(c.nest.nameOf.get(along)!) : -1;
+    const tile = axis < 0 ? 1 : p.tile[axis]!;
+    n.issue += (tile * steps) / 4;
+    n.bytes += 4 * steps * tile * (axis < 0 ? 1 : p.threads[axis]!) * loads;
+  }
+}
+/** Lines that a SIMD group's fetch of neighbouring fours touches, or the bytes that come. */
+function fetchCycles({ quads }: Box, width: number, { simd, gpu }: Target): number {
+  const rows = Math.ceil(simd / quads);
+  const lines = rows * Math.ceil((16 * Math.min(quads, simd)) / gpu!.line);
+  return Math.max(gpu!.access, lines, (4 * width * simd) / gpu!.cacheBytes);
+}
+/** Neighbouring fours of a row, then the next row: as vectors, or element by element. */
+function storeCycles({ quads, rowStride, width }: Box, { simd, gpu }: Target): number {
+  const inRow = Math.min(quads, simd);
+  const lanes: LaneAxis[] = [
+    [0, inRow, 4],
+    [1, Math.max(1, Math.floor(simd / inRow)), rowStride],
+  ];
+  return bankCycles(lanes, width, gpu!);
+}
