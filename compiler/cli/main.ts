@@ -116,7 +116,10 @@ onModel(
   )
   .option(...deviceOption)
   .option(...json)
-  .action(async (model: string, options: TrainFlags) => (await import("./train.ts")).train(model, options));
+  .action(async (model: string, options: TrainFlags) => {
+    if (options.watch) await (await import("./train-watch.ts")).trainAtEverySave(model, options);
+    else await (await import("./train.ts")).train(model, options);
+  });
 
 const runs = ["--runs <folder>", "where the folders of runs lie (default: runs)"] as const;
 command(

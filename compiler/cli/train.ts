@@ -60,8 +60,7 @@ export interface Trained {
 }
 
 export async function train(path: string, flags: TrainFlags): Promise<void> {
-  if (flags.watch) await (await import("./train-watch.ts")).trainAtEverySave(path, flags);
-  else await trainOnce(openModel(path), flags);
+  await trainOnce(openModel(path), flags);
 }
 export async function trainOnce(model: ModelFile, flags: TrainFlags, attended?: Attended): Promise<Trained> {
   const terminal = openTerminal(flags.json === true);

@@ -96,4 +96,4 @@ function domainText({ step: { spec } }: Launched): string {
   const reductions = spec.stages.map((s) => `${s.op} over ${shape(s.over)}`);
   return [...new Set([spec.axes.length ? shape(spec.axes) : "one", ...reductions])].join(", ");
 }
-const bytesText = (size: Size): string => (typeof size === "number" ? byteText(size) : `${sizeText(size)} B`);
+const bytesText = (size: Size): string => (typeof size === "number" ? byteText(size) : `${sizeText(size)} bytes`);

@@ -40,7 +40,7 @@ test("programs", { timeout: 300_000 }, async () => {
   expect(said[0]).toMatch(/^\[ 1, 10 \] \d\n$/);
   expect(said[1]).toMatch(/^\{ loss: 0?\.?\d+.*acc: 0\.\d+/s);
   expect(said[2]).toMatch(/^test 0\.\d+\ntest 0\.\d+\nfinished 0\.\d+\n10\n$/);
-  expect(said[3]).toMatch(/^\{ kind: 'resumed', steps: \{ fit: 50 \} \}\n50\n/);
+  expect(said[3]).toMatch(/^\{ kind: 'resumed', steps: \{ fit: 50 \}, changed: false \}\n50\n/);
 });
 test("the plain page", { timeout: 300_000 }, async () => {
   const [html] = blocks("html");

@@ -78,7 +78,7 @@ export fn f(x: f32[B, 6]) -> f32[B, 6] = net(x)`;
     ]);
   const sizes = [...shown.matchAll(/@\d+ [^|]*?, ([^|<]+?)(?: \||<br>)/g)].map(([, size]) => size);
   expect(sizes.length).toBeGreaterThan(10);
-  for (const size of sizes) expect(size).toMatch(/ (B|kB|MB)$/);
+  for (const size of sizes) expect(size).toMatch(/ (B|kB|MB|bytes)$/);
 });
 test("it is an artifact", () => {
   const texts = artifactTexts(
