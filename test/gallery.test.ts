@@ -44,7 +44,7 @@ describe.each(models.map((f) => f.replaceAll("\\", "/")).sort())("%s", (name) =>
       expect(error, `${objective} by ${tensor}`).toBeLessThan(1e-4);
   });
   test.skipIf(!isWhole())("trains for a few steps", async () => {
-    const whole = made(text, { name: model.name, rows: await rows() });
+    const whole = made(text, { name: model.name, rows: await rows(), verify: true });
     const { plan } = whole;
     await withModel(
       { ...whole, plan: withoutEvaluation(plan) },

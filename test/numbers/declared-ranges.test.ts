@@ -412,3 +412,33 @@ test("a range of a list of whole numbers holds every one of them, also where one
   for (const k of ["", "1", "[3, 1]", "k: [1, 3]"]) expect(errors(k), k).toEqual([]);
   for (const k of ["0", "4", "-1", "[1, 0]", "[4, 1]", "k: [3, 9]"]) expect(errors(k), k).toEqual(["DLM2010"]);
 });
+test.each([
+  ["a wider range than what is known", "randint(2, 5)[]", "0..5", [2, 4]],
+  ["the same range", "randint(2, 5)[]", "2..5", [2, 4]],
+  ["a narrower one, which the host checks", "2 + 0 * randint(2, 5)[]", "2..4", [2, 2]],
+])(
+  "%s of a field does not take proofs away that were made before it was declared",
+  async (_, formula, range, [low, high]) => {
+    const model = await open(`data d { rows: 12
+  let count = ${formula}
+  let heard = for t in 0..3: sum over k in 0..4: where(k < count and t < 2, k, 0)
+  field x: f32[10] = normal[10]
+  field n: i32 in ${range} = count
+  field w: f32[3] = for t: f32(heard[t])
+  holdout test = 0.25 }
+model net(x: f32[B, 10]) -> f32[B, 10] = x |> Linear(10)
+train fit on d(batch: 3, shuffle: false) {
+  let y = net(x)
+  minimize mean(w[:, 0] + for b: y[b, 2 * n[b] - 1] ?? 99) by sgd(lr: 0)
+  metric least = min(n)
+  metric most = max(n)
+  metric outside = mean(w[:, 0]) + max(for b: abs(y[b, 2 * n[b] - 1] ?? 99))
+  steps: 1
+}`);
+    const { least, most, outside } = await model.evaluate("fit", "test");
+    expect(Number(least)).toBeGreaterThanOrEqual(low!);
+    expect(Number(most)).toBeLessThanOrEqual(high!);
+    expect(Number(outside)).toBeLessThan(90);
+    model.close();
+  },
+);

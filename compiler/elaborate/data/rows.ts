@@ -34,11 +34,16 @@ export function wholeColumn(d: DatasetState, name: string, span: Span): Node {
   const node = overRows(field.formula, d.row, index.shape[0]!, (b) => load(index, [b]) as Integer);
   return withRange(node, field.public.range);
 }
-/** The node with a declared range (checked where the data enter). */
+/** The node with a declared range (checked where the data enter), or with its own as far as that is narrower: loads of it may rely on that already. */
 export function withRange(node: Node, range: Range | undefined): Node {
-  if (range && node.dtype === "i32" && node.kind === "compute") (node as { range?: Range }).range = range;
+  if (range && node.dtype === "i32" && node.kind === "compute")
+    (node as { range?: Range }).range = node.range ? inBoth(range, node.range) : range;
   return node;
 }
+const inBoth = (a: Range, b: Range): Range => ({
+  low: Math.max(a.low, b.low),
+  high: typeof a.high === "number" && typeof b.high === "number" ? Math.min(a.high, b.high) : a.high,
+});
 /**
  * A field over rows of any split. Rows of other data that are a holdout are numbered behind the own ones. Where both data compute the field alike, the
  * columns of the other lie behind the own ones too, and the own formula reads them; where not, each formula is taken for its rows.
