@@ -327,7 +327,7 @@ test("a disk that takes nothing more: runs go on, and that is told", async () =>
   const good = await dlm(run, { cwd: "full", env: { ...env, DLM_FAIL_LOG: log } });
   expect(good.status).toBe(0);
   const operations = readFileSync(log, "utf8").trimEnd().split("\n");
-  const begun = operations.findLastIndex((line) => line.includes("sweep.json")) + 3; // it is on the disk
+  const begun = operations.findLastIndex((line) => /^renameSync .*sweep\.json/.test(line)) + 3; // it is on the disk
   const writes = operations.flatMap((line, at) =>
     at > begun && /^(mkdir|open|write|rename|fsync)Sync .*sweep\//.test(line) ? [at] : [],
   );
