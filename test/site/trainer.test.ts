@@ -22,7 +22,7 @@ const root = mkdtempSync(join(tmpdir(), "dlm-trainer-site-"));
 const model = `data d { field x: f32[2] = csv("data/rows.csv", columns: 0..2) }
 model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(4, act: tanh) |> Linear(1)
 train fit on d(batch: 4, seed: 1) { minimize mean((net(x) - 1)^2) by adam(lr: 1e-2)
-  steps: 200000 }
+  steps: 2000000000 }
 export fn predict(x: f32[B, 2]) -> f32[B, 1] = net(x)`;
 const rows = "1,2\n3,4\n0,1\n2,0\n";
 const x = [
