@@ -1,6 +1,6 @@
 // A WebGPU device and what it is. In: an adapter, of Node (node.ts) or of a browser.   Out: a device with all of the adapter's limits, and facts for people.
 import { messageOf, RuntimeProblem } from "./problem.ts";
-import type { Adapter, Device } from "./platform.ts";
+import type { Adapter, AdapterInfo, Device } from "./platform.ts";
 
 export type DeviceClass = "gpu" | "system" | "embedded" | "browser";
 export const classTexts: Readonly<Record<DeviceClass, string>> = {
@@ -38,7 +38,7 @@ export async function requestDevice(
 }
 /** What an adapter, or the device that somebody else got of one, says of itself. */
 export function factsOf(
-  of: { readonly info: GPUAdapterInfo; readonly features: GPUSupportedFeatures },
+  of: { readonly info: AdapterInfo; readonly features: { readonly has: (name: string) => boolean } },
   deviceClass: DeviceClass,
   features: readonly string[] = [],
   limits: Readonly<Record<string, number>> = {},

@@ -4,5 +4,6 @@ type Known<Name extends string, Otherwise> = typeof globalThis extends { [N in N
   : Otherwise;
 export type Device = Known<"GPUDevice", object>;
 export type Adapter = Known<"GPUAdapter", object>;
+export type AdapterInfo = Known<"GPUAdapterInfo", object>;
 export type Pipeline = Known<"GPUComputePipeline", object>;
 export type Signal = Known<"AbortSignal", { readonly aborted: boolean }>;
