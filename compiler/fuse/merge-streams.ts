@@ -1,7 +1,7 @@
 // Which folds share a launch: sums that follow a maximum with it, those that read the same tiles, and what is made of their results element by
 // element. In: groups of one node each, with their edges. Out: the same groups, of which some have taken others in.
 import { baseOf, loadsIn, sameShape } from "../graph/node.ts";
-import { axis, load, substitute, variable } from "../graph/scalar.ts";
+import { axis, contains, load, substitute, variable } from "../graph/scalar.ts";
 import type { Compute, Integer, Load, Node, Scalar, Variable } from "../graph/types.ts";
 import { boundBy, sumsBound } from "./bindings.ts";
 import { reaches, type Group } from "./group.ts";
@@ -113,8 +113,9 @@ function joinFollowers(f: Fusion, g: Group, axesOf: AxesOf): void {
 function isFollower(f: Fusion, fold: Fold, most: Fold, axesOf: AxesOf): boolean {
   if (fold.op !== "sum" || extentsOf(fold) !== extentsOf(most)) return false;
   const to = axesOf(most);
-  const wide = substitute(fold.wide, ontoAxes(fold, to));
-  return followsMaximum(wide, maximumRead(most, to));
+  const own = ontoAxes(fold, to);
+  const read = maximumRead(most, to);
+  return followsMaximum(substitute(fold.wide, own), read) && !(fold.rest && contains(substitute(fold.rest, own), read));
 }
 /** The load of a fold's result in a row. */
 export function maximumRead(fold: Fold, to: StreamAxes): Scalar {

@@ -1,6 +1,7 @@
 // Which elements of a tile count: what a mask by place, as the causal one, leaves out adds nothing, so that whole tiles need not be computed.
 // In: what folds reduce, over the axes of their tiles. Out: a condition that all of them share.
-import { conjuncts, constantPart, isCall, termsOf } from "../graph/scalar.ts";
+import { baseOf } from "../graph/node.ts";
+import { conjuncts, constantPart, isCall, scalarOrder, termsOf } from "../graph/scalar.ts";
 import type { Scalar, Variable } from "../graph/types.ts";
 import { largestF32 } from "../scalar/range.ts";
 import type { Seen, StreamFold } from "../kernel/graph.ts";
@@ -28,11 +29,21 @@ function vanishing(e: Scalar, axes: StreamAxes): Seen[] {
   if (!isCall(x, "sub")) return [];
   // exp(-inf - m) is 0 unless all of a softmax is masked, whose maximum is m
   const [score, most] = x.operands as [Scalar, Scalar];
-  if (score.kind !== "select" || conjuncts(score.condition).length !== 1) return [];
-  const reduced = most.variables.has(axes.row) ? axes.stream : axes.row;
+  if (score.kind !== "select" || conjuncts(score.condition).length !== 1 || !isFinite(score.then)) return [];
+  const reduced = most.variables.has(axes.stream) ? axes.row : axes.stream; // a maximum of this step is one of a row
   const other = reduced === axes.row ? axes.stream : axes.row;
   return most.variables.has(reduced) ? [] : below(score, axes).filter((c) => holdsSomewhere(c, reduced, other, axes));
 }
+/** Is nothing in it -inf by itself? What is neither learned nor constant may hold a mask of its own, which leaves a row without an element that counts. */
+const isFinite = (e: Scalar): boolean =>
+  scalarOrder([e]).every((x) => {
+    if (x.kind === "literal") return Math.abs(x.value) < largestF32;
+    if (x.kind !== "load" || x.dtype !== "f32") return true;
+    const memory = baseOf(x.tensor);
+    if (memory.kind !== "source") return false;
+    if (memory.data) return memory.data.every((v) => Math.abs(v) < largestF32);
+    return memory.role === "parameter" || memory.role === "state";
+  });
 function byPlace(condition: Scalar, { row, stream }: StreamAxes): Seen[] {
   return conjuncts(condition).flatMap((c): Seen[] => {
     if (c.kind !== "non_negative") return [];

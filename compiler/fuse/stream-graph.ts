@@ -132,15 +132,11 @@ function placeIn(
     const from = own.output.filter((v) => v.extent !== 1);
     for (const onto of matches(from, [...mine.output.filter((v) => v.extent !== 1), ...rest])) {
       const map = new Map<Scalar, Scalar>([[own.over[0]!, stream], ...from.map((v, i) => [v, onto[i]!] as const)]);
-      if (renamed(theirs, map) === body)
+      if (substitute(theirs, map) === body)
         return { indices: own.output.map((v) => (v.extent === 1 ? 0 : (map.get(v) as Integer))), over: rest };
     }
   }
   return undefined;
-}
-/** Canonical variables for others of their kind, all at once. */
-function renamed(e: Scalar, map: ReadonlyMap<Scalar, Scalar>): Scalar {
-  return substitute(e, map);
 }
 /** Every order of `onto` that has the extents of `from`. */
 function matches(from: readonly Variable[], onto: readonly Variable[]): readonly (readonly Variable[])[] {
@@ -169,7 +165,7 @@ function factorsOf(e: Scalar, isBelow = false): Factor[] {
   if (isCall(e, "neg")) return [{ of: literal(-1), isBelow: false }, ...factorsOf(e.operands[0]!, isBelow)];
   if (e.kind === "select" && e.otherwise.kind === "literal" && e.otherwise.value === 0 && !isBelow) {
     const holds = { of: select(e.condition, 1, 0), isBelow };
-    return [holds, ...(e.then.kind === "literal" ? [] : factorsOf(e.then).filter((f) => f.of !== holds.of))];
+    return [holds, ...factorsOf(e.then).filter((f) => f.of !== holds.of)];
   }
   return e.kind === "literal" && e.value === 1 ? [] : [{ of: e, isBelow }];
 }
@@ -214,7 +210,7 @@ function throughResult(
       const at = resultAt(result, wanted, over, axes, bodies);
       if (!at) continue;
       const read = finished(result, at, outside, users);
-      const value = mul(productOf([...parts.filter((g) => !ofStream(g))]), read.value);
+      const value = mul(productOf(parts.filter((g) => !ofStream(g))), read.value);
       return inOwnAxes(fold, axes, over, value, read.left);
     }
   }

@@ -2,13 +2,13 @@
 import { baseOf, tensorsOf } from "../graph/node.ts";
 import {
   axis,
+  contains,
   extentKey,
   inRange,
   integer,
   isTrue,
   load,
   local,
-  operandsOf,
   substitute,
   variable,
 } from "../graph/scalar.ts";
@@ -97,7 +97,7 @@ function writeFold(w: Writing, fold: Fold): void {
   const over = (e: Scalar): Scalar => keepRoundings(inStep(w, f.inliner.scalar(substitute(e, map))));
   const result = local(wgslName(fold.node.label ?? fold.op), fold.node.dtype);
   const wide = over(fold.wide);
-  const most = w.folds.find((x) => x.op === "max" && mentions(wide, x.local));
+  const most = w.folds.find((x) => x.op === "max" && contains(wide, x.local));
   w.folds.push({
     local: result,
     op: fold.op,
@@ -108,11 +108,6 @@ function writeFold(w: Writing, fold: Fold): void {
   });
   w.values.set(fold.node, () => result);
   store(w, fold.node, map, extras, result);
-}
-function mentions(root: Scalar, part: Scalar): boolean {
-  const seen = new Set<Scalar>([root]);
-  for (const e of seen) for (const x of operandsOf(e)) seen.add(x);
-  return seen.has(part);
 }
 function writeEpilogue(w: Writing, x: Compute): void {
   const { f, g } = w;

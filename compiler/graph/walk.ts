@@ -44,6 +44,11 @@ export function visit(e: Scalar, f: (x: Scalar) => void, seen: Set<Scalar> = new
     for (const y of operandsOf(x)) if (!seen.has(y)) stack.push(y);
   }
 }
+export function contains(e: Scalar, part: Scalar): boolean {
+  let found = false;
+  visit(e, (x) => void (found ||= x === part));
+  return found;
+}
 /** Operands before users. */
 export function scalarOrder(
   roots: readonly Scalar[],

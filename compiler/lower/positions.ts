@@ -125,8 +125,11 @@ export abstract class Positions extends Emitter {
       case "modulo":
         return this.divide(e.kind, this.formOf(e.operand), e.divisor, interval(e.operand).low);
       default: {
-        const { expr, level } = this.value(e);
-        if (!isName(expr)) return constantForm(numberOf(expr)!);
+        const found = this.value(e);
+        const constant = numberOf(found.expr);
+        if (constant !== undefined) return constantForm(constant);
+        // a component of four has no name yet
+        const { expr, level } = isName(found.expr) ? found : this.emit(found.level, found.expr, "integer", "n");
         if (!this.names.has(expr.text))
           this.names.set(expr.text, { level, ...interval(e), multiple: 1, varying: true });
         return nameForm(expr.text);

@@ -121,10 +121,8 @@ class Unsigned {
   private bits(e: Expr): Expr {
     if (e.type.element === "u32") return this.any(e);
     switch (e.op) {
-      case "number": {
-        const n = numberOf(e)!;
-        return n >= 0 ? u32Number(n) : call("u32", [e], u32);
-      }
+      case "number":
+        return u32Number(numberOf(e)! >>> 0); // WGSL refuses the conversion of a negative constant
       case "name":
         return this.converted.has(e.text) ? name(e.text, u32) : call("u32", [e], u32);
       case "+":

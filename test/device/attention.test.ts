@@ -104,6 +104,43 @@ model net(x: f32[B, T, D], z: f32[B, S, E]) -> f32[B, T, D] {
     model: plain("for b in 0..B, i in 0..T, j in 0..T: where(i % 3 != 1, (q @ transpose(k))[b, i, j], -inf)"),
     inTiles: true,
   },
+  "rows above a band, masked whole": {
+    model: plain("for b in 0..B, i in 0..T, j in 0..T: where(j + 4 <= i, (q @ transpose(k))[b, i, j], -inf)"),
+    inTiles: true,
+  },
+  "a mask within a causal one": {
+    model: plain(
+      "for b in 0..B, i in 0..T, j in 0..T: where(j <= i, (q @ transpose(k))[b, i, j] + where(j > 4, 0.0, -inf), -inf)",
+    ),
+    inTiles: true,
+  },
+  "a sum that is data, within a causal mask": {
+    data: "  field pad: f32[12] = for t in 0..12: where(t < 5, -inf, 0.0)",
+    model: `
+layer Own()(x: f32[B, T, D], pad: f32[B, T]) -> f32[B, T, D] {
+  let q = x |> Linear(D)
+  let s = q @ transpose(x |> Linear(D))
+  return softmax(for b, i, j: where(j <= i, s[b, i, j] + pad[b, j], -inf)) @ (x |> Linear(D))
+}
+model net(x: f32[B, T, D], pad: f32[B, T]) -> f32[B, T, D] {
+  let a = Own()
+  return a(x, pad)
+}`,
+    arguments: ", pad",
+    inTiles: true,
+  },
+  "a maximum that values are mixed with": {
+    model: `
+layer Own()(x: f32[B, T, D]) -> f32[B, T, D] {
+  let q = x |> Linear(D)
+  let v = x |> Linear(D)
+  let s = q @ transpose(x |> Linear(D))
+  let m = for b in 0..B, i in 0..T: max over j: s[b, i, j]
+  return for b, i, d: sum over j: exp(s[b, i, j] - m[b, i]) * tanh(m[b, i] * v[b, j, d])
+}
+model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Own()`,
+    inTiles: true,
+  },
   "scores with a slope": { model: plain("tanh(q @ transpose(k)) * 5"), inTiles: true },
   "weights that are more than a softmax": {
     model: plain("q @ transpose(k)", "(softmax(s) + 0.1 * sigmoid(s))"),
