@@ -187,13 +187,14 @@ class Lives {
     this.note(life, error);
     return true;
   }
-  /** Another device in the place of this one, if nobody else has seen to it. */
+  /** Another device in the place of this one, with what was kept, if nobody else has seen to it. */
   revive(dead: Life): Promise<void> {
-    if (this.life !== dead) return Promise.resolve();
+    if (this.life !== dead) return this.reviving ?? Promise.resolve();
     return (this.reviving ??= this.replace(dead).finally(() => (this.reviving = undefined)));
   }
   /** The model as it is, or on the next device where this one is known to be lost. */
   async ready(): Promise<Life> {
+    await this.reviving?.catch(() => {}); // whoever began that is told
     if (this.life.gone && this.canGoOn(this.life)) await this.revive(this.life);
     return this.life;
   }

@@ -346,6 +346,27 @@ test("what is taken up before the place is one's own is taken up again then, and
   await model.close();
 });
 
+test("what is asked for while another device takes over waits until it has what was kept", async () => {
+  const source = memory();
+  let reads = 0;
+  let asked: Promise<number> | undefined;
+  const model = await trainer().load({
+    keep: {
+      ...source,
+      read: async () => {
+        if (++reads === 2) asked = model.run("predict", { x }).then(() => model.step("first"));
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return source.read();
+      },
+    },
+  });
+  const { step } = await model.train("first", {
+    onProgress: (event) => void (event.kind === "progress" && event.step >= 12 && opens === 1 && lose()),
+  });
+  expect([step, opens, reads]).toEqual([40, 2, 2]);
+  expect(await asked).toBeGreaterThanOrEqual(10);
+  await model.close();
+});
 test("a device without memory is one that is lost", async () => {
   const events: TrainerEvent[] = [];
   let isFull = false;
