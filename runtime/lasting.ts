@@ -5,7 +5,8 @@ import { targetsFor } from "./classes.ts";
 import { factsOf, type DeviceFacts } from "./device.ts";
 import { load } from "./index.ts";
 import { Kept, type SharedStore } from "./kept.ts";
-import type { Plan } from "./plan.ts";
+import { closed } from "./machine.ts";
+import type { Often, Plan } from "./plan.ts";
 import type { Device } from "./platform.ts";
 import { RuntimeProblem } from "./problem.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
@@ -45,7 +46,7 @@ export interface Trainer {
   train(
     options?: TrainerOptions & TrainOptions,
   ): Promise<{ readonly model: TrainerModel; readonly results: Readonly<Record<string, TrainResult>> }>;
-  /** Every model that is still open. */
+  /** Every model that is still open or being loaded. */
   close(): void;
 }
 
@@ -60,11 +61,13 @@ export class MissingFile extends RuntimeProblem {
 
 export function createTrainer(plan: Plan, origin: Origin, host: Host, others?: Plans["others"]): Trainer {
   const plans: Plans = { plan, ...(others ? { others } : {}) };
-  const models = new Set<TrainerModel>();
-  const loadModel = async (options: TrainerOptions = {}): Promise<TrainerModel> => {
-    const model = await openModel(plans, origin, host, options, () => models.delete(model));
-    models.add(model);
-    return model;
+  const models = new Set<Promise<TrainerModel>>(); // open, or about to be
+  const loadModel = (options: TrainerOptions = {}): Promise<TrainerModel> => {
+    const forget = (): void => void models.delete(loading);
+    const loading = openModel(plans, origin, host, options, forget);
+    models.add(loading);
+    loading.catch(forget);
+    return loading;
   };
   return {
     plan,
@@ -84,7 +87,9 @@ export function createTrainer(plan: Plan, origin: Origin, host: Host, others?: P
         throw error;
       }
     },
-    close: () => models.forEach((model) => model.close()),
+    close: () => {
+      for (const loading of models) void loading.then((model) => model.close()).catch(() => {}); // whoever loads it is told what is wrong with it
+    },
   };
 }
 
@@ -109,232 +114,333 @@ interface Life {
   gone: boolean;
   readonly end: () => Promise<void>;
 }
+/** Opens a device, and loads the model on it: to be used, with these weights, or to be trained. */
+type Begin = (weights: FileBytes | undefined) => Promise<Life>;
+
+function beginner(
+  plans: Plans,
+  host: Host,
+  files: DataFiles,
+  { choose, target, onEvent, weights: _, ...options }: TrainerOptions,
+): Begin {
+  return async (weights) => {
+    const opened = options.device ? undefined : await host.open(choose);
+    try {
+      const device = options.device ?? opened!.device; // one of both is there
+      const given = { ...(onEvent ? { onEvent } : {}), ...(weights ? { weights } : {}) };
+      const plan = await planFor(plans, opened?.facts ?? factsOfDevice(device), target);
+      const model = await load(plan, { ...files, ...options, ...given, device });
+      const end = async (): Promise<void> => {
+        try {
+          await model.close();
+        } finally {
+          opened?.close();
+        }
+      };
+      return { model, plan, facts: opened?.facts, trains: !weights, gone: false, end };
+    } catch (error) {
+      opened?.close();
+      throw error;
+    }
+  };
+}
+
+/** What goes on from one device to the next. Whatever ends while another begins is ended once, and none is left open. */
+class Lives {
+  /** The one that there is. */
+  life: Life;
+  isClosed = false;
+  /** Of a model that is only used. */
+  weights: FileBytes | undefined;
+  private readonly begin: Begin;
+  private readonly kept: Kept | undefined;
+  private readonly isReplaced: boolean;
+  private readonly tell: (event: TrainerEvent) => void;
+  private isUntouched = true; // since what was kept was taken up
+  private takenUp: Promise<void> | undefined; // when that is done again
+  private reviving: Promise<void> | undefined;
+  private becoming: Promise<void> | undefined;
+
+  /** `isReplaced`: a device that is lost may be followed by another. */
+  constructor(
+    first: Life,
+    begin: Begin,
+    weights: FileBytes | undefined,
+    kept: Kept | undefined,
+    isReplaced: boolean,
+    tell: (event: TrainerEvent) => void,
+  ) {
+    this.life = this.watch(first);
+    this.begin = begin;
+    this.weights = weights;
+    this.kept = kept;
+    this.isReplaced = isReplaced;
+    this.tell = tell;
+  }
+  /** Could another device take over? What was trained and is kept nowhere is lost with the device. */
+  canGoOn(life: Life): boolean {
+    return !this.isClosed && this.isReplaced && (this.kept?.isOwn === true || !life.trains);
+  }
+  /** Is this the loss of the device? Then that is told, once. */
+  isLoss(life: Life, error: unknown): boolean {
+    if (!(error instanceof RuntimeProblem) || !error.reason) return false;
+    this.note(life, error);
+    return true;
+  }
+  /** Another device in the place of this one, with what was kept, if nobody else has seen to it. */
+  revive(dead: Life): Promise<void> {
+    if (this.life !== dead) return this.reviving ?? Promise.resolve();
+    return (this.reviving ??= this.replace(dead).finally(() => (this.reviving = undefined)));
+  }
+  /** The model as it is, or on the next device where this one is known to be lost. */
+  async ready(): Promise<Life> {
+    await this.reviving?.catch(() => {}); // whoever began that is told
+    if (this.life.gone && this.canGoOn(this.life)) await this.revive(this.life);
+    return this.life;
+  }
+  /** On the device that there is, or on the next one. */
+  async run<T>(run: (model: Model) => Promise<T>): Promise<T> {
+    const used = await this.ready();
+    try {
+      return await run(used.model);
+    } catch (error) {
+      if (!this.isLoss(used, error) || !this.canGoOn(used)) throw error;
+      await this.revive(used);
+      return run(this.life.model);
+    }
+  }
+  /** A model that was only used becomes one that trains, from the same weights. */
+  async becomeWhole(seed: number | undefined): Promise<void> {
+    if (this.life.trains) return;
+    if (this.isClosed) throw closed();
+    await (this.becoming ??= this.whole(seed).finally(() => (this.becoming = undefined)));
+  }
+  /** The model as it was kept; once more when the page is closed that went on with what this one has only looked at. */
+  async takeUp(): Promise<void> {
+    const { kept } = this;
+    await kept?.begin();
+    const isElsewhere = kept?.isOwn === false;
+    await kept?.takeUp(this.life.model);
+    if (!isElsewhere) return;
+    void kept?.granted.then(() => {
+      if (this.isUntouched && !this.isClosed) this.takenUp = kept.takeUp(this.life.model).catch(() => {}); // a lost device is told by itself
+    });
+  }
+  /** From here on the model is no longer what was kept. */
+  async touch(): Promise<void> {
+    this.isUntouched = false;
+    await this.takenUp;
+  }
+  async close(): Promise<void> {
+    this.isClosed = true;
+    try {
+      await this.life.end();
+    } finally {
+      this.kept?.release();
+    }
+  }
+
+  private watch(life: Life): Life {
+    void life.model.lost.then((problem) => this.note(life, problem));
+    return life;
+  }
+  private note(life: Life, { reason, message }: Pick<RuntimeProblem, "reason" | "message">): void {
+    if (life.gone || !reason) return;
+    life.gone = true;
+    this.tell({ kind: "lost", reason, message, resuming: this.canGoOn(life) });
+  }
+  private async replace(dead: Life): Promise<void> {
+    await dead.end();
+    const next = this.watch(await this.begin(dead.trains ? undefined : this.weights));
+    if (this.isClosed || this.life !== dead) return next.end();
+    this.life = next;
+    await this.kept?.takeUp(next.model);
+  }
+  private async whole(seed: number | undefined): Promise<void> {
+    const next = this.watch(await this.begin(undefined));
+    try {
+      await next.model.loadWeights(this.weights!);
+      if (seed === undefined) await next.model.holdOutAs(this.weights!);
+    } catch (error) {
+      await next.end();
+      throw error;
+    }
+    if (this.isClosed) {
+      await next.end();
+      throw closed();
+    }
+    const used = this.life;
+    this.life = next;
+    await used.end();
+  }
+}
+
 const mostLosses = 3; // in a row, without a checkpoint further on
+
+/** Trains through losses of the device, from checkpoint to checkpoint. */
+async function trainKept(
+  lives: Lives,
+  kept: Kept,
+  train: { readonly name: string; readonly checkpoint?: Often },
+  { stopAfter, ...asked }: TrainOptions,
+): Promise<TrainResult> {
+  const { name, checkpoint: often } = train;
+  const began = performance.now();
+  const hides = hiding();
+  const snapshots: TrainOptions["snapshots"] = {
+    ...(typeof often === "object" ? often : {}),
+    ...asked.snapshots,
+    wanted: () => hides.now() || asked.snapshots?.wanted?.() === true,
+    take: async (snapshot) => {
+      await kept.put(name, snapshot.step, snapshot.bytes);
+      await asked.snapshots?.take(snapshot);
+    },
+  };
+  const first = lives.life.model.step(name);
+  let [furthest, losses] = [first, 0];
+  try {
+    for (;;) {
+      const used = lives.life;
+      const { model } = used;
+      const left = stopAfter === undefined ? {} : { stopAfter: Math.max(0, first + stopAfter - model.step(name)) };
+      try {
+        const result = await model.train(name, { ...asked, ...left, snapshots });
+        await kept.put(name, result.step, await model.checkpoint());
+        return { ...result, seconds: (performance.now() - began) / 1000 };
+      } catch (error) {
+        if (!lives.isLoss(used, error) || !lives.canGoOn(used) || ++losses > mostLosses) throw error;
+        await lives.revive(used);
+        const step = lives.life.model.step(name);
+        if (step > furthest) [furthest, losses] = [step, 0];
+      }
+    }
+  } finally {
+    hides.end();
+  }
+}
+
+/** The weights that a model is used with; undefined where it begins with its initial ones. */
+async function weightsFor(
+  origin: Origin,
+  host: Host,
+  asked: TrainerOptions["weights"],
+  isKept: boolean,
+): Promise<FileBytes | undefined> {
+  if (typeof asked === "string" || asked instanceof URL) return host.read(asked);
+  if (asked) return asked;
+  if (isKept || asked === false || origin.weights === undefined) return undefined;
+  return host.weights(origin, origin.weights);
+}
 
 async function openModel(
   plans: Plans,
   origin: Origin,
   host: Host,
-  { choose, target, data, weights: asked, keep, fitting = false, onEvent, ...options }: TrainerOptions,
-  closed: () => void,
+  { keep, fitting = false, data, ...options }: TrainerOptions,
+  forget: () => void,
 ): Promise<TrainerModel> {
-  if (keep && asked)
+  if (keep && options.weights)
     throw new RuntimeProblem(
       "`weights` are for a model that is used, `keep` is for one that is trained: give one of them",
     );
   const { plan } = plans;
   const store =
     typeof keep === "object" ? keep : keep ? host.store(plan, keep === true ? undefined : keep, fitting) : undefined;
-  let weights: FileBytes | undefined;
-  if (typeof asked === "string" || asked instanceof URL) weights = await host.read(asked);
-  else if (asked) weights = asked;
-  else if (!store && asked !== false && origin.weights !== undefined)
-    weights = await host.weights(origin, origin.weights);
-  const tell = (event: TrainerEvent): void => onEvent?.(event);
-  const files = host.files(origin, data, options.mostFileBytes);
+  const weights = await weightsFor(origin, host, options.weights, store !== undefined);
+  const begin = beginner(plans, host, host.files(origin, data, options.mostFileBytes), options);
+  const tell = (event: TrainerEvent): void => options.onEvent?.(event);
   const kept = store && new Kept(store, tell);
-  let isClosed = false;
-  let isUntouched = true; // since what was kept was taken up
-  let ready: Promise<void> | undefined; // when this is done again
-
-  const start = async (used: FileBytes | undefined): Promise<Life> => {
-    const opened = options.device ? undefined : await host.open(choose);
-    try {
-      const device = options.device ?? opened!.device; // one of both is there
-      const given = { ...(onEvent ? { onEvent } : {}), ...(used ? { weights: used } : {}) };
-      const facts = opened?.facts ?? factsOfDevice(device);
-      const plan = await planFor(plans, facts, target);
-      const model = await load(plan, { ...files, ...options, ...given, device });
-      const end = async (): Promise<void> => {
-        await model.close();
-        opened?.close();
-      };
-      const life: Life = { model, plan, facts: opened?.facts, trains: !used, gone: false, end };
-      void model.lost.then((problem) => note(life, problem));
-      return life;
-    } catch (error) {
-      opened?.close();
-      throw error;
-    }
-  };
-  /** Could another device take over? What was trained and is kept nowhere is lost with the device. */
-  const canGoOn = (life: Life): boolean => !isClosed && !options.device && (kept?.isOwn === true || !life.trains);
-  const note = (
-    life: Life,
-    { reason, message }: { readonly reason: RuntimeProblem["reason"]; readonly message: string },
-  ): void => {
-    if (life.gone || !reason) return;
-    life.gone = true;
-    tell({ kind: "lost", reason, message, resuming: canGoOn(life) });
-  };
-  let life: Life;
-  let reviving: Promise<void> | undefined;
-  const revive = (dead: Life): Promise<void> => {
-    if (life !== dead) return Promise.resolve();
-    return (reviving ??= (async () => {
-      await dead.end();
-      const next = await start(dead.trains ? undefined : weights);
-      if (isClosed) return next.end();
-      life = next;
-      await kept?.takeUp(next.model);
-    })().finally(() => (reviving = undefined)));
-  };
-  /** On the device that there is, or on the next one. */
-  const onDevice = async <T>(run: (model: Model) => Promise<T>): Promise<T> => {
-    if (life.gone && canGoOn(life)) await revive(life);
-    const used = life;
-    try {
-      return await run(used.model);
-    } catch (error) {
-      if (!(error instanceof RuntimeProblem) || !error.reason) throw error;
-      note(used, error);
-      if (!canGoOn(used)) throw error;
-      await revive(used);
-      return run(life.model);
-    }
-  };
-  /** A model that was only used becomes one that trains, from the same weights. */
-  const becomeWhole = async (): Promise<void> => {
-    if (life.trains || isClosed) return;
-    const used = life;
-    const next = await start(undefined);
-    try {
-      await next.model.loadWeights(weights!);
-      if (options.seed === undefined) await next.model.holdOutAs(weights!);
-    } catch (error) {
-      await next.end();
-      throw error;
-    }
-    life = next;
-    await used.end();
-  };
-
-  /** Trains through losses of the device, from checkpoint to checkpoint. */
-  const trainKept = async (name: string, { stopAfter, ...asked }: TrainOptions): Promise<TrainResult> => {
-    const began = performance.now();
-    const often = plan.trains.find((t) => t.name === name)?.checkpoint;
-    const wanted = hiding();
-    const snapshots: TrainOptions["snapshots"] = {
-      ...(typeof often === "object" ? often : {}),
-      ...asked.snapshots,
-      wanted: () => wanted.now() || asked.snapshots?.wanted?.() === true,
-      take: async (snapshot) => {
-        await kept!.put(name, snapshot.step, snapshot.bytes);
-        await asked.snapshots?.take(snapshot);
-      },
-    };
-    const first = life.model.step(name);
-    let [furthest, losses] = [first, 0];
-    try {
-      for (;;) {
-        const used = life;
-        const left =
-          stopAfter === undefined ? {} : { stopAfter: Math.max(0, first + stopAfter - used.model.step(name)) };
-        try {
-          const result = await used.model.train(name, { ...asked, ...left, snapshots });
-          await kept!.put(name, result.step, await used.model.checkpoint());
-          return { ...result, seconds: (performance.now() - began) / 1000 };
-        } catch (error) {
-          if (!(error instanceof RuntimeProblem) || !error.reason) throw error;
-          note(used, error);
-          if (!canGoOn(used) || ++losses > mostLosses) throw error;
-          await revive(used);
-          const step = life.model.step(name);
-          if (step > furthest) [furthest, losses] = [step, 0];
-        }
-      }
-    } finally {
-      wanted.end();
-    }
-  };
-
+  let lives: Lives;
   try {
-    life = await start(weights);
+    lives = new Lives(await begin(weights), begin, weights, kept, !options.device, tell);
   } catch (error) {
     kept?.release();
     throw error;
   }
   try {
-    await kept?.begin();
-    await kept?.takeUp(life.model);
+    await lives.takeUp();
   } catch (error) {
-    kept?.release();
-    await life.end();
+    await lives.close();
     throw error;
   }
-  // another page went on with what this one has only looked at
-  if (kept?.isOwn === false)
-    void kept.granted.then(() => {
-      if (isUntouched && !isClosed) ready = kept.takeUp(life.model).catch(() => {}); // a lost device is told by itself
-    });
+  return modelOf(lives, plan, kept, options, forget);
+}
+function modelOf(
+  lives: Lives,
+  plan: Plan,
+  kept: Kept | undefined,
+  { seed, onEvent }: TrainerOptions,
+  forget: () => void,
+): TrainerModel {
+  const whole = (): Promise<void> => lives.becomeWhole(seed);
   return {
     get plan() {
-      return life.plan;
+      return lives.life.plan;
     },
     trains: plan.trains.map((t) => t.name),
     exports: plan.exports.map((x) => x.name),
     get data() {
-      return life.model.data;
+      return lives.life.model.data;
     },
     get cost() {
-      return life.model.cost;
+      return lives.life.model.cost;
     },
     get device() {
-      return life.facts;
+      return lives.life.facts;
     },
     get lost() {
-      return life.model.lost;
+      return lives.life.model.lost;
     },
-    keeping: kept ? kept.granted.then(() => !isClosed) : Promise.resolve(false),
+    keeping: kept ? kept.granted.then(() => !lives.isClosed) : Promise.resolve(false),
     train: async (name = plan.trains[0]?.name, given = {}) => {
-      await becomeWhole();
-      await ready;
-      isUntouched = false;
-      const told = (seconds: number): void => tell({ kind: "slept", seconds });
-      return watched(told, given, (watching) =>
-        kept && name !== undefined ? trainKept(name, watching) : life.model.train(name, watching),
+      await whole();
+      await lives.touch();
+      const slept = (seconds: number): void => onEvent?.({ kind: "slept", seconds });
+      return watched(slept, given, (watching) =>
+        kept && name !== undefined
+          ? trainKept(lives, kept, plan.trains.find((t) => t.name === name) ?? { name }, watching)
+          : lives.life.model.train(name, watching),
       );
     },
     evaluate: async (train, split, given) => {
-      await becomeWhole();
-      return onDevice((model) => model.evaluate(train, split, given));
+      await whole();
+      return lives.run((model) => model.evaluate(train, split, given));
     },
     rows: async (...asked) => {
-      await becomeWhole();
-      return onDevice((model) => model.rows(...asked));
+      await whole();
+      return lives.run((model) => model.rows(...asked));
     },
-    run: (name, inputs) => onDevice((model) => model.run(name, inputs)),
+    run: (name, inputs) => lives.run((model) => model.run(name, inputs)),
     reset: async () => {
-      await becomeWhole();
-      isUntouched = false;
+      await whole();
+      await lives.touch();
       await kept?.remove();
-      if (life.gone && canGoOn(life)) await revive(life);
-      await life.model.reset();
+      const { model } = await lives.ready();
+      await model.reset();
     },
-    step: (train) => (life.trains ? life.model.step(train) : 0),
-    parameters: (given) => onDevice((model) => model.parameters(given)),
-    checkpoint: (given) => onDevice((model) => model.checkpoint(given)),
+    step: (train) => (lives.life.trains ? lives.life.model.step(train) : 0),
+    parameters: (given) => lives.run((model) => model.parameters(given)),
+    checkpoint: (given) => lives.run((model) => model.checkpoint(given)),
     restore: async (bytes) => {
-      await becomeWhole();
-      isUntouched = false;
-      await life.model.restore(bytes);
+      await whole();
+      await lives.touch();
+      await lives.life.model.restore(bytes);
     },
     holdOutAs: async (bytes) => {
-      await becomeWhole();
-      return life.model.holdOutAs(bytes);
+      await whole();
+      return lives.life.model.holdOutAs(bytes);
     },
     loadWeights: async (bytes, into) => {
-      isUntouched = false;
-      const names = await life.model.loadWeights(bytes, into);
-      if (!life.trains) weights = await life.model.checkpoint({ weights: true });
+      await lives.touch();
+      const { model, trains } = lives.life;
+      const names = await model.loadWeights(bytes, into);
+      if (!trains) lives.weights = await model.checkpoint({ weights: true });
       return names;
     },
     close: async () => {
-      if (isClosed) return;
-      isClosed = true;
-      closed();
-      await life.end();
-      kept?.release();
+      if (lives.isClosed) return;
+      forget();
+      await lives.close();
     },
   };
 }

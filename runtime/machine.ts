@@ -604,7 +604,7 @@ export class Machine {
   }
 }
 
-const closed = (): RuntimeProblem => new RuntimeProblem("this model is closed");
+export const closed = (): RuntimeProblem => new RuntimeProblem("this model is closed");
 
 interface Piece extends Place {
   readonly of: number; // which place

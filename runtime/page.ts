@@ -101,7 +101,7 @@ async function decodeOnPage(bytes: Uint8Array): Promise<Picture> {
 // ---- checkpoints, in the database of the page's origin
 
 const table = "checkpoints";
-interface Kept {
+interface Entry {
   readonly model: string; // which model it is of: one whose text has changed begins anew
   readonly bytes: Uint8Array;
 }
@@ -113,12 +113,12 @@ function store(plan: Plan, name = plan.name, fitting = false): SharedStore {
       return isOther;
     },
     read: async () => {
-      const kept = await inTable<Kept | undefined>("readonly", (t) => t.get(name));
+      const kept = await inTable<Entry | undefined>("readonly", (t) => t.get(name));
       isOther = kept !== undefined && kept.model !== (await model);
       return isOther && !fitting ? undefined : kept?.bytes;
     },
     write: async (bytes) => {
-      const kept: Kept = { model: await model, bytes };
+      const kept: Entry = { model: await model, bytes };
       await inTable("readwrite", (t) => t.put(kept, name));
     },
     remove: () => inTable("readwrite", (t) => t.delete(name)),

@@ -4,6 +4,7 @@
 import { extname } from "node:path";
 import { DeviceUnavailable } from "../../runtime/node.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
+import { NonFiniteLoss } from "../../runtime/windows.ts";
 import { counted } from "../print/text.ts";
 import { compileModel, openModel, reportDiagnostics, type ModelFile } from "./model.ts";
 import { Reported, UsageError, UserError } from "./problem.ts";
@@ -24,27 +25,32 @@ export async function trainAtEverySave(path: string, flags: TrainFlags): Promise
     let model: ModelFile | undefined;
     let changed: Promise<void> | undefined;
     const follow = (): Promise<void> =>
-      (changed ??= nextSound(path, flags, sourcesOf(path, model), began, terminal, end.signal).then(() =>
+      (changed ??= nextSound(path, flags, sourcesOf(path, model), began, terminal, end.signal).finally(() =>
         stop.abort(),
       ));
     let trained: Trained | undefined;
     try {
       model = openModel(path);
-      trained = await trainOnce(model, asked, { signal: stop.signal, goesOn, compiled: () => void follow() });
+      trained = await trainOnce(model, asked, {
+        signal: stop.signal,
+        goesOn,
+        compiled: () => void follow().catch(() => {}), // it is waited for below
+      });
       if (!stop.signal.aborted) good = trained.folder ?? trained.checkpoint;
     } catch (error) {
       if (!isTold(error, isFirst, flags, terminal)) {
         end.abort();
         throw error;
       }
+      if (error instanceof NonFiniteLoss) goesOn = false; // else what was still training waits for a text that fits
     }
+    if (trained) goesOn = trained.results.at(-1)?.reason === "paused";
     isFirst = false;
     if (!stop.signal.aborted) {
       const files = counted(sourcesOf(path, model).length, "file");
       terminal.note(`watching ${files}${good === undefined ? "" : `; the last good run is kept in ${good}`}`);
     }
     await follow();
-    goesOn = trained?.results.at(-1)?.reason === "paused";
     if (flags.json) terminal.line(JSON.stringify({ kind: "changed", model: path }));
     else terminal.note(`${path} has changed`);
   }

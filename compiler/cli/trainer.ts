@@ -323,6 +323,7 @@ export interface DeviceFacts {
   readonly vendor: string;
   readonly architecture: string;
   readonly subgroupSize?: { readonly least: number; readonly most: number };
+  readonly fallback?: boolean;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
 }`;

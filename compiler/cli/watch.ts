@@ -21,10 +21,12 @@ export function changeOf(files: readonly string[], since: number, end?: AbortSig
     names.set(folder, (names.get(folder) ?? new Set()).add(basename(file)));
   }
   return new Promise((done) => {
+    if (end?.aborted) return done();
     const watchers: FSWatcher[] = [];
     let timer: NodeJS.Timeout | undefined;
     const stop = (): void => {
       clearTimeout(timer);
+      end?.removeEventListener("abort", stop);
       for (const w of watchers) w.close();
       done();
     };
@@ -35,7 +37,8 @@ export function changeOf(files: readonly string[], since: number, end?: AbortSig
     end?.addEventListener("abort", stop);
     for (const [folder, wanted] of names)
       try {
-        watchers.push(watch(folder, (_, name) => void ((name === null || wanted.has(name)) && changed())));
+        const watcher = watch(folder, (_, name) => void ((name === null || wanted.has(name)) && changed()));
+        watchers.push(watcher.on("error", changed)); // the folder is gone
       } catch {
         continue; // a folder that is not there
       }

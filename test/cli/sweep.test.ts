@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { beforeAll, expect, test } from "vitest";
+import { curvesSvg } from "../../compiler/cli/runs/curves-svg.ts";
 import { cellsOf, gridOption, seedsOption } from "../../compiler/cli/runs/grid.ts";
+import { csvLine, Recorder, type MetricRow } from "../../compiler/cli/runs/metrics.ts";
 import { bestOf, heatLines, heatSvg, pointLines, pointsOf, type CellOutcome } from "../../compiler/cli/runs/outcome.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { Kernels } from "../../runtime/api.ts";
@@ -417,4 +419,30 @@ test("means, deviations, the best, the heat map: of one, two and three names, wi
     expect(heatSvg(pointsOf(outcomes), part, { metric: "loss", mode: "min" }).svg).not.toMatch(
       /NaN|undefined|Infinity/,
     );
+});
+test("without a device, nothing is left of a sweep", async () => {
+  const { status, err } = await dlm([...args, "--device", "no such device", "--runs", "deviceless"]);
+  expect([status, sweepsIn("deviceless")]).toEqual([2, []]);
+  expect(err).toContain("no such device");
+});
+test("names that every object of JavaScript has are names as others are", () => {
+  expect(gridOption("constructor=1,2", gridOption("toString=3"))).toEqual({ toString: ["3"], constructor: ["1", "2"] });
+  const rows: MetricRow[] = [];
+  const recorder = new Recorder((row) => rows.push(row));
+  const curves = { loss: new Float32Array([1, 2]), constructor: new Float32Array([3, 5]) };
+  const event = { step: 1002, steps: 2000, epoch: 0, loss: 2, metrics: {}, stepsPerSecond: 1, secondsLeft: 1 };
+  recorder.event({ kind: "progress", train: "fit", ...event, curves });
+  expect(rows.map(({ values }) => values)).toEqual([{ loss: 1.5, constructor: 4 }]);
+  expect(csvLine({ train: "fit", step: 1, seconds: 0, values: { loss: 1 } }, ["loss", "toString"])).toBe(
+    "fit,1,,,0,1,\n",
+  );
+});
+test("the picture of many long runs", () => {
+  const rows = Array.from({ length: 3000 }, (_, step): MetricRow => ({
+    train: "fit",
+    step,
+    seconds: 0,
+    values: { loss: 1 },
+  }));
+  expect(curvesSvg(Array.from({ length: 60 }, (_, i) => ({ name: String(i), rows })))).toContain("</svg>");
 });

@@ -78,6 +78,12 @@ test(
     await said(/going on from step \d+: the parameters of the changed model fit/);
     await until(begins);
     expect((await until(trains))["step"]).toBeGreaterThan(1);
+    // a text without errors that cannot begin costs nothing
+    put("w.dlm", text("3e-3").replace("rows.csv", "gone.csv"));
+    await until((event) => event.kind === "error" && String(event["message"]).includes("gone.csv"));
+    put("w.dlm", text("3e-3"));
+    await said(/going on from step \d+: the parameters of the changed model fit/);
+    await until(trains);
     // an import
     put("parts.dlm", "const target = 2\n");
     await until((event) => event.kind === "changed");
@@ -97,7 +103,7 @@ test(
     await until(trains);
     expect(await end()).toBe(130);
     expect(stepOf(bytes("w.safetensors"))).toBeGreaterThan(0);
-    expect(readdirSync(`${folder}/runs`).length).toBe(7);
+    expect(readdirSync(`${folder}/runs`).length).toBe(8);
     expect(existsSync(`${folder}/w.safetensors.before`)).toBe(false); // each has a record
   },
 );

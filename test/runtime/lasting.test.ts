@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
 import type { CheckpointStore, TrainerEvent } from "../../runtime/api.ts";
 import { host as inNode } from "../../runtime/host.ts";
+import type { SharedStore } from "../../runtime/kept.ts";
 import { createTrainer, type Host, type Trainer } from "../../runtime/lasting.ts";
 import { openDevice } from "../../runtime/node.ts";
 import type { Plan } from "../../runtime/plan.ts";
@@ -54,8 +55,9 @@ const host: Host = {
 /** At the next call. */
 const lose = (): void => void (losses[losses.length - 1] = true);
 afterEach(() => {
-  expect(closes).toBe(opens);
-  opens = closes = 0;
+  const counts = [opens, closes];
+  opens = closes = 0; // whatever is found
+  expect(counts[1]).toBe(counts[0]);
 });
 afterAll(async () => {
   for (const { device, close } of devices) {
@@ -198,7 +200,7 @@ test("a paused run goes on in the next one, in a file of its own; reset forgets 
   await first.close();
   const events: TrainerEvent[] = [];
   const next = await trainer().load({ keep: path, onEvent: (event) => events.push(event) });
-  expect(events).toEqual([{ kind: "resumed", steps: { first: 17, second: 0 } }]);
+  expect(events).toEqual([{ kind: "resumed", steps: { first: 17, second: 0 }, changed: false }]);
   expect(next.step("first")).toBe(17);
   await next.close();
   expect(await outcome({ keep: path })).toEqual(whole);
@@ -293,6 +295,78 @@ test("other weights in a model that is used outlive its device as well", async (
   await model.close();
 });
 
+test("what is asked for at once, or while the model is closed, leaves no device open", async () => {
+  const { model: source } = await trainer().train({ stopAfter: 1 });
+  const weights = await source.checkpoint({ weights: true });
+  await source.close();
+  const model = await trainer().load({ weights });
+  const [measured, again] = await Promise.all([model.evaluate("first", "test"), model.evaluate("first", "test")]);
+  expect(measured).toEqual(again);
+  await model.close();
+  expect([opens, closes]).toEqual([3, 3]);
+  const late = await trainer().load({ weights });
+  const measuring = late.evaluate("first", "test");
+  await late.close();
+  await expect(measuring).rejects.toThrow("this model is closed");
+});
+test("a trainer that is closed closes what it is still loading", async () => {
+  const { load, close } = trainer();
+  const loading = load();
+  close();
+  const model = await loading;
+  await expect(model.run("predict", { x })).rejects.toThrow("this model is closed");
+});
+test("what is taken up before the place is one's own is taken up again then, and done with before anything else is", async () => {
+  const source = memory();
+  const { model: other } = await trainer().train({ keep: source, stopAfter: 12 });
+  await other.close();
+  const [early] = source.written;
+  const last = source.written.at(-1)!;
+  let grant = (): void => {};
+  let [reads, held] = [0, Promise.resolve()];
+  const events: TrainerEvent[] = [];
+  const keep: SharedStore = {
+    ...source,
+    // the other page writes its last checkpoint and is closed while this one reads
+    read: async () => {
+      if (reads++) await held;
+      else grant();
+      return reads === 1 ? early : last;
+    },
+    claim: () => ({ granted: new Promise<void>((resolve) => (grant = resolve)), release: () => {} }),
+  };
+  let go = (): void => {};
+  held = new Promise<void>((resolve) => (go = resolve));
+  const model = await trainer().load({ keep, onEvent: (event) => events.push(event) });
+  const reset = model.reset();
+  setTimeout(go, 50);
+  await reset;
+  const steps = events.flatMap((event) => (event.kind === "resumed" ? [event.steps["first"]] : []));
+  expect([steps, model.step("first")]).toEqual([[1, 12], 0]);
+  await model.close();
+});
+
+test("what is asked for while another device takes over waits until it has what was kept", async () => {
+  const source = memory();
+  let reads = 0;
+  let asked: Promise<number> | undefined;
+  const model = await trainer().load({
+    keep: {
+      ...source,
+      read: async () => {
+        if (++reads === 2) asked = model.run("predict", { x }).then(() => model.step("first"));
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return source.read();
+      },
+    },
+  });
+  const { step } = await model.train("first", {
+    onProgress: (event) => void (event.kind === "progress" && event.step >= 12 && opens === 1 && lose()),
+  });
+  expect([step, opens, reads]).toEqual([40, 2, 2]);
+  expect(await asked).toBeGreaterThanOrEqual(10);
+  await model.close();
+});
 test("a device without memory is one that is lost", async () => {
   const events: TrainerEvent[] = [];
   let isFull = false;

@@ -1,5 +1,5 @@
 // Controls for one row of an input: a number, a class, a list with sliders, a sequence, a table, a text. In: a port and what it changes. Out: values.
-import { horizontalAxis, ticks, verticalAxis } from "./axes.ts";
+import { type Frame, horizontalAxis, ticks, verticalAxis } from "./axes.ts";
 import { box, button, color, dragged, labelled, make, newId, painter, paper, short } from "./dom.ts";
 import type { Control } from "./control.ts";
 import { Drawing } from "./drawing.ts";
@@ -33,11 +33,14 @@ export function controlFor(port: Port, session: Session, changed: Changed): Cont
   }
 }
 /** By the columns of a table where they have names, else by number. */
-function componentNames({ name, shape, field }: Port): readonly string[] {
-  const count = shape.reduce<number>((n, size) => n * (typeof size === "number" ? size : 1), 1);
+function componentNames(port: Port): readonly string[] {
+  const count = port.shape.reduce<number>((n, size) => n * (typeof size === "number" ? size : 1), 1);
+  return columnNames(port, count) ?? Array.from({ length: count }, (_, i) => `${port.name}[${i}]`);
+}
+/** Of the table that a port's values come from, where it has so many columns and all have names. */
+export function columnNames({ field }: Port, count: number): readonly string[] | undefined {
   const columns = field?.loaders.flatMap((l) => (l.kind === "csv" && "length" in l.columns ? l.columns : [])) ?? [];
-  const named = columns.length === count && columns.every((c) => typeof c === "string");
-  return named ? columns.map(String) : Array.from({ length: count }, (_, i) => `${name}[${i}]`);
+  return columns.length === count && columns.every((c) => typeof c === "string") ? columns.map(String) : undefined;
 }
 
 // ---- numbers
@@ -235,7 +238,7 @@ class SeriesPlot implements Control {
     plotSeries(sheet.g, frameOf(sheet), this.#values, this.#ends, name, this.#at);
   }
 }
-const frameOf = ({ width, height }: { readonly width: number; readonly height: number }) => ({
+const frameOf = ({ width, height }: { readonly width: number; readonly height: number }): Frame => ({
   left: 40,
   right: width - 8,
   top: 26,
@@ -243,7 +246,7 @@ const frameOf = ({ width, height }: { readonly width: number; readonly height: n
 });
 export function plotSeries(
   g: CanvasRenderingContext2D,
-  frame: { readonly left: number; readonly right: number; readonly top: number; readonly bottom: number },
+  frame: Frame,
   values: ArrayLike<number>,
   [low, high]: readonly [number, number],
   title: string,

@@ -1,7 +1,7 @@
 // A plane to click on, with what the model says of every point of it, and a line along which it is asked. In: which numbers are asked for, a way to ask for
 // many at once, the data's points. Out: a canvas, the point that was chosen.
 import type { Tensor } from "../../../runtime/api.ts";
-import { horizontalAxis, ticks, verticalAxis } from "./axes.ts";
+import { type Frame, horizontalAxis, ticks, verticalAxis } from "./axes.ts";
 import { box, color, dragged, endsOf, make, painter, paper, short } from "./dom.ts";
 import { classColor } from "./drawing.ts";
 import type { Field, Port } from "./kinds.ts";
@@ -282,12 +282,6 @@ export class Plane {
     for (let i = 0; i < cloud.length / 2; i++) dot(cloud, i, 2.4);
     g.globalAlpha = 1;
   }
-}
-interface Frame {
-  readonly left: number;
-  readonly right: number;
-  readonly top: number;
-  readonly bottom: number;
 }
 function paintMap(g: CanvasRenderingContext2D, frame: Frame, side: number, { pixels }: Shades): void {
   const small = make("canvas", undefined, { width: side, height: side });

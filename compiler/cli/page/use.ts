@@ -2,7 +2,7 @@
 import type { Tensor, Value } from "../../../runtime/api.ts";
 import { box, button, labelled, make, newId } from "./dom.ts";
 import type { Control } from "./control.ts";
-import { controlFor, Vector } from "./controls.ts";
+import { columnNames, controlFor, Vector } from "./controls.ts";
 import { Drawing } from "./drawing.ts";
 import { type Field, kindOfField, type PictureKind, type Port, typeText, type Use } from "./kinds.ts";
 import { toneOf, type Tone, unitTone } from "./pictures.ts";
@@ -331,8 +331,8 @@ function inputsOf(use: Use, points: ArrayLike<number>, width: number): Record<st
 const coordinateNames = (use: Use): string[] =>
   use.inputs.flatMap((p) => {
     const count = p.shape.reduce<number>((n, size) => n * Number(size), 1);
-    const csv = p.field?.loaders.flatMap((l) => (l.kind === "csv" && "length" in l.columns ? l.columns : [])) ?? [];
-    if (csv.length === count && csv.every((c) => typeof c === "string")) return csv.map(String);
+    const columns = columnNames(p, count);
+    if (columns) return [...columns];
     return count === 1 ? [p.name] : Array.from({ length: count }, (_, i) => `${p.name}[${i}]`);
   });
 function joined(fields: readonly Field[], rows: Readonly<Record<string, Tensor>>, count: number): Float32Array {

@@ -1,5 +1,6 @@
 // The weights: load, save, share; the layers that read the model's input as pictures. In: a session. Out: the section of the page.
 import type { Tensor } from "../../../runtime/api.ts";
+import type { TrainerModel } from "../../../runtime/trainer-api.ts";
 import { box, bytes, download, element, labelled, make, noProblem, problem, whole } from "./dom.ts";
 import { kindOfField, type PictureKind } from "./kinds.ts";
 import { painted, paintSigned } from "./pictures.ts";
@@ -38,8 +39,12 @@ export class WeightsView {
   }
   /** What the visitor chose or dropped. */
   async load(file: File): Promise<void> {
-    await this.#ready();
-    await this.take(new Uint8Array(await file.arrayBuffer()), file.name);
+    try {
+      await this.#ready();
+      await this.take(new Uint8Array(await file.arrayBuffer()), file.name);
+    } catch (error) {
+      problem(`The weights in ${file.name} cannot be taken`, error);
+    }
   }
   /** Weights, or a whole checkpoint, of which training goes on. */
   async take(content: Uint8Array, name: string): Promise<boolean> {
@@ -97,12 +102,14 @@ export class WeightsView {
   async fromPlaces(): Promise<void> {
     if (await this.#fromAddress()) return;
     const { model } = this.#session;
-    if (model?.trains.some((name) => model.step(name) > 0)) return;
+    const isTrained = (): boolean => model !== this.#session.model || isBegun(model);
     const file = document.documentElement.dataset["weights"];
-    if (!file) return;
-    const response = await fetch(file).catch(() => undefined);
-    if (response?.ok && (await this.take(new Uint8Array(await response.arrayBuffer()), file)))
-      this.#say("The page came with these weights.");
+    if (!file || isTrained()) return;
+    const content = await fetch(file)
+      .then((response) => (response.ok ? response.arrayBuffer() : undefined))
+      .catch(() => undefined);
+    if (!content || isTrained()) return; // it may have begun meanwhile
+    if (await this.take(new Uint8Array(content), file)) this.#say("The page came with these weights.");
   }
   async #fromAddress(): Promise<boolean> {
     const text = /^#weights=([\w-]+)$/.exec(location.hash)?.[1];
@@ -207,6 +214,9 @@ export class WeightsView {
     this.#shown.replaceChildren(...shown, make("p", facts, { className: "note" }));
   }
 }
+
+const isBegun = (model: TrainerModel | undefined): boolean =>
+  model?.trains.some((name) => model.step(name) > 0) === true;
 
 /** Smaller, and in letters that an address may hold. */
 async function packed(content: Uint8Array): Promise<string> {

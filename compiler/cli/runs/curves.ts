@@ -67,7 +67,8 @@ export function valueScale(values: readonly number[], ticks: number): Scale {
   return linear(low, end > low ? end : low + (Math.abs(low) || 1), ticks);
 }
 export const stepScale = (steps: readonly number[], ticks: number): Scale => {
-  const [low, high] = [Math.min(0, ...steps), Math.max(1, ...steps)];
+  let [low, high] = [0, 1];
+  for (const step of steps) [low, high] = [Math.min(low, step), Math.max(high, step)]; // there may be more than a call takes
   return { ...scaleOf(low, high, ticksOf(low, high, ticks).filter(Number.isInteger)) };
 };
 function linear(low: number, high: number, count: number): Scale {

@@ -17,7 +17,8 @@ export function gridOption(text: string, before: Grid = {}): Grid {
     throw new InvalidArgumentError("It is written name=value,value, as --grid lr=1e-3,3e-3,1e-2.");
   const values = parted(list);
   if (values.some((value) => value === "")) throw new InvalidArgumentError(`A value of ${name} is empty.`);
-  if (before[name]) throw new InvalidArgumentError(`${name} has its values already: ${before[name].join(", ")}.`);
+  if (Object.hasOwn(before, name))
+    throw new InvalidArgumentError(`${name} has its values already: ${before[name]!.join(", ")}.`);
   const twice = values.find((value, i) => values.indexOf(value) !== i);
   if (twice !== undefined) throw new InvalidArgumentError(`${twice} stands twice among the values of ${name}.`);
   return { ...before, [name]: values };

@@ -21,7 +21,7 @@ export class Recorder {
   readonly rows: MetricRow[] = [];
   readonly #began = performance.now();
   readonly #written: (row: MetricRow) => void;
-  #stretch: { train: string; step: number; epoch: number; count: number; sums: Record<string, number> } | undefined;
+  #stretch: { train: string; step: number; epoch: number; count: number; sums: Map<string, number> } | undefined;
 
   /** `before`: rows of the same run before it was interrupted. */
   constructor(written: (row: MetricRow) => void = () => {}, before: readonly MetricRow[] = []) {
@@ -41,7 +41,7 @@ export class Recorder {
     const s = this.#stretch;
     this.#stretch = undefined;
     if (!s) return;
-    const means = Object.entries(s.sums).map(([name, sum]) => [name, shortest(Math.fround(sum / s.count))] as const);
+    const means = [...s.sums].map(([name, sum]) => [name, shortest(Math.fround(sum / s.count))] as const);
     this.#add({ train: s.train, step: s.step, epoch: s.epoch, values: Object.fromEntries(means) });
   }
   #progress({ train, step, steps, epoch, curves }: ProgressEvent): void {
@@ -49,11 +49,11 @@ export class Recorder {
     const count = columns[0]?.[1].length ?? 0;
     if (this.#stretch && this.#stretch.train !== train) this.end();
     for (let i = 0; i < count; i++) {
-      const s = (this.#stretch ??= { train, step: 0, epoch, count: 0, sums: {} });
+      const s = (this.#stretch ??= { train, step: 0, epoch, count: 0, sums: new Map() });
       s.step = step - count + i + 1;
       s.epoch = epoch;
       s.count++;
-      for (const [name, values] of columns) s.sums[name] = (s.sums[name] ?? 0) + values[i]!;
+      for (const [name, values] of columns) s.sums.set(name, (s.sums.get(name) ?? 0) + values[i]!);
       if (s.step % rowEvery(s.step) === 0 || s.step === steps) this.end();
     }
   }
@@ -85,4 +85,4 @@ export const columnsOf = (plan: Plan): readonly string[] => [
 const headOf = (name: string): string => (fixed.some((f) => f === name) ? `metric_${name}` : name);
 export const csvHead = (columns: readonly string[]): string => `${[...fixed, ...columns.map(headOf)].join()}\n`;
 export const csvLine = (row: MetricRow, columns: readonly string[]): string =>
-  `${[...fixed.map((f) => row[f]), ...columns.map((name) => row.values[name])].map((cell) => cell ?? "").join()}\n`;
+  `${[...fixed.map((f) => row[f]), ...columns.map((name) => (Object.hasOwn(row.values, name) ? row.values[name] : undefined))].map((cell) => cell ?? "").join()}\n`;

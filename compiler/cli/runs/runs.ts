@@ -1,5 +1,5 @@
 // dlm runs and dlm compare. In: folders of runs.   Out: a table of them; what is different between some, with their curves, and a picture.
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { jsonText } from "../../../runtime/tensor.ts";
 import { checkWritable, writeWhole } from "../files.ts";
 import { nearest } from "../options.ts";
@@ -22,7 +22,6 @@ import {
   type KeptRun,
 } from "./record.ts";
 import { tableLines, type Column } from "./table.ts";
-import { join } from "node:path";
 
 /** The last numbers of what was held out, of its first split; else of the batches. */
 export function lastOf(rows: readonly MetricRow[]): { readonly split: string; readonly row: MetricRow } | undefined {

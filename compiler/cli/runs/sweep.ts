@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import type { DataFiles } from "../../../runtime/api.ts";
 import { deviceText } from "../../../runtime/device.ts";
 import { attempt, makeFolders } from "../../../runtime/files.ts";
 import { oftenOf } from "../../../runtime/keeper.ts";
@@ -78,12 +79,33 @@ export async function sweep(path: string | undefined, flags: SweepFlags): Promis
   const terminal = openTerminal(flags.json === true);
   if (flags.svg !== undefined) checkWritable(flags.svg);
   const s = flags.resume === undefined ? await begun(path, flags) : reopened(path, flags.resume, flags);
-  const { record } = s;
-  const files = dataFiles(s.model, record.flags);
+  const files = dataFiles(s.model, s.record.flags);
   const interruption = interruptible(() => {
     if (!flags.json) terminal.note("stopping at the next step; Ctrl-C once more stops at once");
   });
   onOutputLost(() => interruption.outputLost());
+  try {
+    await runOn(s, files, interruption, terminal, flags);
+  } finally {
+    interruption.end();
+    onOutputLost(undefined);
+    if (flags.resume === undefined && interruption.cause === undefined) removeUnbegun(s.path);
+  }
+  const { cause } = interruption;
+  if (cause === undefined) return;
+  if (cause === "output") terminal.note("standard output takes no more");
+  terminal.note(`${s.path} holds everything so far. To go on:\n  ${resumeText(s.path)}`);
+  throw cause === "output" ? new Reported() : new Interrupted(statusOf[cause]);
+}
+/** On a device, and on another one where that is lost. */
+async function runOn(
+  s: Sweep,
+  files: DataFiles,
+  interruption: Interruption,
+  terminal: Terminal,
+  flags: SweepFlags,
+): Promise<void> {
+  const { record } = s;
   const choice = flags.device ?? record.device ?? undefined;
   let opened = await deviceFor(choice);
   try {
@@ -99,21 +121,12 @@ export async function sweep(path: string | undefined, flags: SweepFlags): Promis
       return shared();
     };
     const done = await runAll(s, shared(), reopen, interruption, terminal, flags.json === true);
-    const failed = done.outcomes.filter((o) => !isGood(o));
-    const isNothing = failed.length === s.cells.length && !runFolders(s.path).length; // none began
-    if (!isNothing) ended(s, done, terminal, flags);
-    if (failed.length === s.cells.length) throw new Reported();
+    const isNoneGood = done.outcomes.filter((o) => !isGood(o)).length === s.cells.length;
+    if (!isNoneGood || runFolders(s.path).length) ended(s, done, terminal, flags); // else none began
+    if (isNoneGood) throw new Reported();
   } finally {
-    interruption.end();
-    onOutputLost(undefined);
     opened.close();
-    if (flags.resume === undefined && interruption.cause === undefined) removeUnbegun(s.path);
   }
-  const { cause } = interruption;
-  if (cause === undefined) return;
-  if (cause === "output") terminal.note("standard output takes no more");
-  terminal.note(`${s.path} holds everything so far. To go on:\n  ${resumeText(s.path)}`);
-  throw cause === "output" ? new Reported() : new Interrupted(statusOf[cause]);
 }
 /** Of a sweep of which no run began there is nothing to go on with. */
 function removeUnbegun(path: string): void {
@@ -129,7 +142,7 @@ async function begun(path: string | undefined, flags: SweepFlags): Promise<Sweep
   const grid = flags.grid ?? {};
   if (!Object.keys(grid).length && flags.seeds === undefined)
     throw new UsageError("nothing to vary: --grid name=value,value or --seeds 3");
-  const twice = Object.keys(grid).find((name) => flags.set?.[name] !== undefined);
+  const twice = Object.keys(grid).find((name) => Object.hasOwn(flags.set ?? {}, name));
   if (twice !== undefined) throw new UsageError(`${twice} has a value by --set and several by --grid`);
   for (const name of ["epochs", "steps"] as const)
     if (grid[name] && flags[name] !== undefined)
@@ -341,7 +354,6 @@ function ended(s: Sweep, { outcomes, curves }: Done, terminal: Terminal, flags: 
   const goal = goalOf(s.record, outcomes);
   const points = pointsOf(outcomes);
   const best = points.length > 1 ? bestOf(points, goal) : undefined; // of one there is none
-  const picture = outcomes.length ? sweepSvg(s, outcomes, curves, goal) : "";
   const unbegun = s.cells.length - runFolders(s.path).length;
   if (outcomes.length === s.cells.length && unbegun > 0)
     attempt(() => writeWhole(join(s.path, names.sweep), `${jsonText({ ...s.record, unbegun }, 2)}\n`));
@@ -354,6 +366,7 @@ function ended(s: Sweep, { outcomes, curves }: Done, terminal: Terminal, flags: 
     }
   };
   write(join(s.path, "results.csv"), csvOf(outcomes, grid));
+  const picture = outcomes.length ? sweepSvg(s, outcomes, curves, goal) : "";
   if (picture) write(join(s.path, "sweep.svg"), picture);
   if (picture && flags.svg !== undefined) writeWhole(flags.svg, picture);
   if (flags.json)

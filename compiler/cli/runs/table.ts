@@ -4,7 +4,7 @@ export interface Column {
   readonly title: string;
   readonly right?: boolean;
 }
-/** Without colours. `width`: of a line; the first column gives way. */
+/** Without colours. */
 export function tableLines(columns: readonly Column[], given: readonly (readonly string[])[]): readonly string[] {
   const rows = given.map((row) => row.map((cell) => cell.replaceAll(/\p{Cc}/gu, " "))); // names of files may have line breaks
   const widths = columns.map(({ title }, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
