@@ -220,6 +220,8 @@ test("--out: weights, and everything that dlm compile writes", async () => {
     "page.js",
     "page.mjs",
     "page.svg",
+    "plan.discrete.json",
+    "plan.integrated.json",
     "plan.json",
     "shaders",
     "trainer.d.mts",
