@@ -236,7 +236,11 @@ test("--out: weights, and everything that dlm compile writes", async () => {
   expect(bytes("xor-out/plan.json").equals(bytes("xor-compiled/plan.json"))).toBe(true);
   const noPage = await dlm(["compile", "xor.dlm", "-o", "xor-bare", "--no-page", "--json"]);
   expect(readdirSync(join(folder, "xor-bare")).filter((name) => /^(?:index|page)\./.test(name))).toEqual([]);
-  expect(events(noPage.out)[0]).toMatchObject({ kind: "compiled", model: "xor.dlm", target: "software" });
+  expect(events(noPage.out)[0]).toMatchObject({
+    kind: "compiled",
+    model: "xor.dlm",
+    targets: ["software", "integrated", "discrete"],
+  });
   const used = await dlm([
     "run",
     "xor.dlm",

@@ -383,7 +383,7 @@ export class Training {
           : "Start training";
     element("start", "button").disabled = this.#running === "pausing" || plan.trains.length === 0;
     const begun = model !== undefined && plan.trains.some((block) => model.step(block.name) > 0);
-    element("reset", "button").disabled = this.#running === "pausing" || !begun;
+    element("reset", "button").disabled = this.#running === "pausing" || (!begun && !this.#running);
     for (const id of ["save", "share"]) element(id, "button").disabled = this.#running !== undefined || !model;
     element("load", "input").disabled = this.#running !== undefined;
     for (const id of ["epochs", "steps", "seed"] as const)
