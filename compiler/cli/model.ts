@@ -121,16 +121,22 @@ export async function compileModel(
 ): Promise<Compilation> {
   const started = performance.now();
   const options = await compileOptions(model, flags, files);
-  const phases: { name: string; seconds: number }[] = [];
+  const phases = new Map<string, number>(); // seconds, for all targets
   let last = performance.now();
   const watch = (name: string): void => {
     const now = performance.now();
-    phases.push({ name, seconds: (now - last) / 1000 });
+    phases.set(name, (phases.get(name) ?? 0) + (now - last) / 1000);
     last = now;
   };
   const wanted = typeof target === "object" && "name" in target ? [target] : targetsNamed(target);
   const [first, ...further] = compileFor(model.text, wanted, { ...options, watch });
-  return { ...first!, further, model, phases, seconds: (performance.now() - started) / 1000 };
+  return {
+    ...first!,
+    further,
+    model,
+    phases: [...phases].map(([name, taken]) => ({ name, seconds: taken })),
+    seconds: (performance.now() - started) / 1000,
+  };
 }
 function targetsNamed(names: string | readonly string[] = "software"): readonly Target[] {
   return [...new Set([names].flat())].map(targetNamed);
