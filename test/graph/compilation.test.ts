@@ -33,10 +33,10 @@ function begun(text: string): { readonly steps: readonly (() => void)[]; readonl
       () => {
         checks = checkGradients(made.program!, { directions: 1 });
         check();
-        run("simplify", "narrow", "flatten");
+        run("simplify", "sort", "narrow", "flatten");
       },
       () => {
-        run("fuse", "lower");
+        run("fuse", "rowwise", "batch", "lower");
         check(); // the generator was left in between
       },
       () => {
