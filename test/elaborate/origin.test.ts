@@ -75,7 +75,9 @@ test.each(readdirSync(examples).filter((file) => file.endsWith(".dlm")))("every 
     for (const step of p.kernels.steps) {
       if (step.kind !== "kernel") continue;
       const { name, comment, places } = step.spec;
-      expect(comment(), `${p.name}: ${name}`).toEqual([expect.stringContaining(`${file}:`)]);
+      const [first, ...more] = comment();
+      expect([first], `${p.name}: ${name}`).toEqual([expect.stringContaining(`${file}:`)]);
+      for (const line of more) expect(line).toMatch(/^and \d+ more of this formula/); // a batch
       expect(places?.filter((x) => !x.origin) ?? [], `${p.name}: ${name}`).toEqual([]);
     }
 });
