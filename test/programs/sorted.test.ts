@@ -119,6 +119,26 @@ const cases: readonly (readonly [name: string, sums: number, text: string])[] = 
     1,
     "export fn f(x: f32[40, 3, 5], y: i32[40] in 0..6) = for c in 0..6, d: sum over n, k: where(y[n] == c, x[n, d, k] * x[n, 0, k], 0)",
   ],
+  [
+    "a place that is known under another guard alone",
+    1,
+    "export fn f(k: i32[40] in -3..12, t: i32[8] in 0..9, v: f32[40]) = for i in 0..9: sum over u: where(k[u] >= 0 and k[u] < 8, where((t[k[u]] ?? 7) == i, v[u], 0), 0)",
+  ],
+  [
+    "a guard that is known under another one alone",
+    1,
+    "export fn f(k: i32[40] in -3..12, t: i32[8] in 0..9, p: i32[40] in 0..6, v: f32[40]) = for i in 0..6: sum over u: where(k[u] >= 0 and k[u] < 8, where((t[k[u]] ?? 7) > 3 and p[u] == i, v[u], 0), 0)",
+  ],
+  [
+    "a value that is known under a guard alone",
+    1,
+    "export fn f(k: i32[40] in -3..12, t: f32[8], p: i32[40] in 0..6, v: f32[40]) = for i in 0..6: sum over u: where(k[u] >= 0 and k[u] < 8 and p[u] == i, (t[k[u]] ?? 9) * v[u], 0)",
+  ],
+  [
+    "places far outside on both sides",
+    1,
+    "export fn f(k: i32[40] in -70..70, v: f32[40]) = for i in 0..5: sum over u: where(k[u] == i, v[u], 0)",
+  ],
   ["counts", 1, "export fn f(i: i32[50] in 0..9) = bincount(i, 9)"],
   ["a table of counts", 1, "export fn f(g: i32[50] in 0..5, y: i32[50] in 0..5) = confusion(g, y, 5)"],
   ["counts as f32", 1, "export fn f(i: i32[50] in 0..9) = for c in 0..9: sum over n: f32(i[n] == c) * 0.5"],
