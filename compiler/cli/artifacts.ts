@@ -53,6 +53,7 @@ export async function writeArtifacts(plans: Plans, options: ArtifactOptions): Pr
   } catch (error) {
     throw fileProblem("write to", options.folder, error);
   }
+  for (const target of Object.keys(targets)) attempt(() => fs.rmdirSync(join(folder, "shaders", target))); // where nothing is left
   await embeddedDriver(); // a trainer finds it in the cache, also where nothing else of dlm is installed; without one there is nothing to do here
   return [...files].map(([path, text]) => ({
     path,

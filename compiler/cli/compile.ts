@@ -92,8 +92,6 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
     );
 }
 
-export { weightsFile } from "./artifacts.ts";
-
 interface Written extends Artifact {
   readonly about?: string; // told of it on the command line
 }

@@ -1,6 +1,7 @@
 // The texts of a compiled model: trainer.mjs, trainer.d.ts and index.html. In: a plan with its code, and the parts made by bundle.mjs.
 // Out: text; the same plan and parts give the same bytes.
-import type { Plan, PlanExport, PlanPort, PlanTrain, Size } from "../../runtime/plan.ts";
+import type { Plan, PlanExport, PlanPort, PlanTrain } from "../../runtime/plan.ts";
+import { rangedText } from "../print/text.ts";
 import { lineComment } from "../wgsl/names.ts";
 
 export interface TrainerParts {
@@ -277,30 +278,18 @@ export type ${type}Result = Omit<TrainResult, "train" | "metrics" | "measured"> 
 
 function exportTypes(x: PlanExport, type: string): string {
   return `export interface ${type}Inputs {
-${x.inputs.map((port) => `  /** ${typeText(port)}${port.optional === undefined ? "" : `; ${port.optional} if left out`} */\n  readonly ${key(port.name)}${port.optional === undefined ? "" : "?"}: Input<${port.shape.length}${port.dtype === "bool" ? ", boolean" : ""}>;\n`).join("")}}
+${x.inputs.map((port) => `  /** ${rangedText(port)}${port.optional === undefined ? "" : `; ${port.optional} if left out`} */\n  readonly ${key(port.name)}${port.optional === undefined ? "" : "?"}: Input<${port.shape.length}${port.dtype === "bool" ? ", boolean" : ""}>;\n`).join("")}}
 export interface ${type}Outputs {
-${x.outputs.map((port) => `  /** ${typeText(port)} */\n  readonly ${key(port.name)}: ${outputType(port)};\n`).join("")}}`;
+${x.outputs.map((port) => `  /** ${rangedText(port)} */\n  readonly ${key(port.name)}: ${outputType(port)};\n`).join("")}}`;
 }
 
 const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : text(name));
 const optionalInputs = (x: PlanExport): boolean => x.inputs.every((port) => port.optional !== undefined);
 /** `predict(x: f32[B, 64]) -> f32[B, 10]` */
 const signature = (x: PlanExport): string =>
-  `${x.name}(${x.inputs.map((port) => `${port.name}: ${typeText(port)}`).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
+  `${x.name}(${x.inputs.map((port) => `${port.name}: ${rangedText(port)}`).join(", ")}) -> ${x.outputs.map(rangedText).join(", ")}`;
 const outputType = (port: PlanPort): string =>
   `Output<${text(port.dtype)}, readonly [${port.shape.map((size) => (typeof size === "number" ? String(size) : "number")).join(", ")}]>`;
-const typeText = (port: PlanPort): string =>
-  port.dtype +
-  (port.shape.length ? `[${port.shape.map(sizeText).join(", ")}]` : "") +
-  (port.range ? ` in ${port.range[0]}..${sizeText(port.range[1])}` : "");
-function sizeText(size: Size): string {
-  if (typeof size === "number") return String(size);
-  const terms = size.sum.map(({ factor, dims }) =>
-    [...(factor === 1 && dims.length ? [] : [String(factor)]), ...dims].join(" * "),
-  );
-  return terms.join(" + ") || "0";
-}
-
 const generalTypes = `export type DType = "f32" | "i32" | "bool";
 export interface Plan {
   readonly version: number;

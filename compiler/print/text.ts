@@ -27,12 +27,15 @@ export const sizeText = (size: PlanPort["shape"][number]): string =>
     ? String(size)
     : size.sum
         .map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * "))
-        .join(" + ");
+        .join(" + ") || "0";
 /** `f32[B, 64]` */
 export const typeText = (p: PlanPort): string =>
   `${p.dtype}${p.shape.length ? `[${p.shape.map(sizeText).join(", ")}]` : ""}`;
+/** `i32[B] in 0..10` */
+export const rangedText = (p: PlanPort): string =>
+  typeText(p) + (p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : "");
 export const portText = (p: PlanPort): string =>
-  `${p.name}: ${typeText(p)}${p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : ""}${p.optional === undefined ? "" : ` = ${p.optional}`}`;
+  `${p.name}: ${rangedText(p)}${p.optional === undefined ? "" : ` = ${p.optional}`}`;
 
 export function workgroupsText([x, y]: readonly [WorkgroupCount, WorkgroupCount]): string {
   const one = (w: WorkgroupCount): string =>

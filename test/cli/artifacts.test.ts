@@ -141,6 +141,7 @@ describe("for several classes of devices", () => {
     await write(["discrete"]);
     const { plan } = compile(text, { name: "iris.dlm", target: "discrete" });
     const all = Object.keys(tree(join(root, "classes")));
+    expect(readdirSync(join(root, "classes/shaders")).filter((name) => !name.includes("."))).toEqual([]);
     expect(all.filter((path) => /^plan|^shaders/.test(path)).sort()).toEqual(
       ["plan.json", "shaders/INDEX.md", ...plan!.modules.map(({ name }) => `shaders/${name}.wgsl`)].sort(),
     );

@@ -114,6 +114,18 @@ model net(x: f32[B, T, D], z: f32[B, S, E]) -> f32[B, T, D] {
     ),
     inTiles: true,
   },
+  "a logarithm of 0 within a causal mask": {
+    model: plain(
+      "for b in 0..B, i in 0..T, j in 0..T: where(j <= i, (q @ transpose(k))[b, i, j] + log(f32(min(j // 5, 1))), -inf)",
+    ),
+    inTiles: true,
+  },
+  "a division by 0 within a causal mask": {
+    model: plain(
+      "for b in 0..B, i in 0..T, j in 0..T: where(j <= i, (q @ transpose(k))[b, i, j] - 1 / f32(min(j // 5, 1)), -inf)",
+    ),
+    inTiles: true,
+  },
   "a sum that is data, within a causal mask": {
     data: "  field pad: f32[12] = for t in 0..12: where(t < 5, -inf, 0.0)",
     model: `

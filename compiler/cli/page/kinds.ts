@@ -279,14 +279,3 @@ export function classifierOf(uses: readonly Use[], fields: readonly Field[]): Cl
   }
   return undefined;
 }
-
-const sizeText = (size: Size): string =>
-  typeof size === "number"
-    ? String(size)
-    : size.sum
-        .map((t) => [...(t.factor === 1 && t.dims.length ? [] : [String(t.factor)]), ...t.dims].join(" * "))
-        .join(" + ") || "0";
-export const typeText = (p: PlanPort): string =>
-  p.dtype +
-  (p.shape.length ? `[${p.shape.map(sizeText).join(", ")}]` : "") +
-  (p.range ? ` in ${p.range[0]}..${sizeText(p.range[1])}` : "");

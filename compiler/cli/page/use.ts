@@ -1,10 +1,11 @@
 // A panel for every export: what it is asked with, what it gives, both by their types. In: a session. Out: panels that follow the weights while they change.
+import { rangedText } from "../../print/text.ts";
 import type { Tensor, Value } from "../../../runtime/api.ts";
 import { box, button, labelled, make, newId } from "./dom.ts";
 import type { Control } from "./control.ts";
 import { columnNames, controlFor, Vector } from "./controls.ts";
 import { Drawing } from "./drawing.ts";
-import { type Field, kindOfField, type PictureKind, type Port, typeText, type Use } from "./kinds.ts";
+import { type Field, kindOfField, type PictureKind, type Port, type Use } from "./kinds.ts";
 import { toneOf, type Tone, unitTone } from "./pictures.ts";
 import { labelsOf, Line, Plane, shadesOf } from "./plane.ts";
 import { className, gallery, type Result, resultFor, tableOf, textsOf } from "./results.ts";
@@ -52,7 +53,7 @@ export class Panel {
     };
     this.#asking = askingFor(session, use, changed);
     const title = make("h3", use.plan.name, { id: newId("use") });
-    const type = `(${use.plan.inputs.map((p) => `${p.name}: ${typeText(p)}`).join(", ")}) -> ${use.plan.outputs.map(typeText).join(", ")}`;
+    const type = `(${use.plan.inputs.map((p) => `${p.name}: ${rangedText(p)}`).join(", ")}) -> ${use.plan.outputs.map(rangedText).join(", ")}`;
     const bar = box("row");
     for (const port of use.settings) bar.append(this.#setting(port));
     const verb = use.asked === "draw" ? "Draw others" : use.asked === "button" ? "Run" : undefined;
