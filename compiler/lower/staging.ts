@@ -21,7 +21,7 @@ import {
 } from "../kernel/expr.ts";
 import { addForms, constantForm, nameForm, scaled, shift, type Form } from "../kernel/forms.ts";
 import type { Statement } from "../kernel/ir.ts";
-import { contractionOf, type Operand } from "../schedule/contraction.ts";
+import { contractionOf, stagedLayout, type Operand } from "../schedule/contraction.ts";
 import type { Value } from "./emitter.ts";
 import type { Axis } from "./places.ts";
 import { always, least, Tile, type Cuts, type LoopBounds } from "./tile.ts";
@@ -93,29 +93,20 @@ export class Staging extends Tile {
   private staged(operand: Operand, k: Axis, chunk: number): Staged {
     const { values, schedule } = this;
     const along = this.axes.find((x) => x.variable === operand.along);
-    const span = along ? along.threads * along.tile : 1;
-    const isAlongK = operand.fast === k.variable;
-    const [length, rows] = isAlongK ? [chunk, span] : [span, chunk];
-    const quads = Math.ceil(length / 4);
+    const layout = stagedLayout(operand.fast === k.variable, chunk, along, schedule.padded);
+    const { isAlongK, length, quads, rows, width, rowStride, fourRowStride } = layout;
     const read = scalarOrder([operand.value]).find((e) => e.kind === "load")!;
     const short = read.kind === "load" ? shortName(values.tensor(read.tensor).name) : k.name;
     const own = values.fresh(`${short}_tile`);
-    // rows that are read at once begin in different banks: those of one invocation, or every fourth where it has four neighbours
-    const isInFours = isAlongK && along !== undefined && along.run === 4 && along.threads > 1;
-    const padding = schedule.padded && isAlongK && rows > 1 ? 1 : 0;
-    const rowStride = quads + (isInFours || quads % 2 ? 0 : padding);
-    const isWide = isAlongK || (along !== undefined && along.run % 4 === 0);
     const box: Box = {
+      ...{ width, rowStride, fourRowStride },
       name: own,
       of: short,
       fast: operand.fast,
       slow: isAlongK ? operand.along : k.variable,
       low: new Map(along ? [[along.variable, this.places.corners.get(along.name) ?? constantForm(0)]] : []),
-      width: isWide ? 4 : 1,
-      rowStride: isWide ? rowStride : 4 * quads,
-      fourRowStride: isInFours ? 4 * rowStride + padding : 0,
     };
-    const size = isInFours ? Math.ceil(rows / 4) * box.fourRowStride : rows * box.rowStride;
+    const size = fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;
     const { dtype } = operand.value;
     const type = box.width === 4 ? elements[dtype].vector : dtype;
     this.workgroupMemory.push({ name: own, space: "workgroup", type: `array<${type}, ${size}>` });

@@ -13,6 +13,38 @@ export interface Operand {
   readonly isWide: boolean; // ... four neighbours at once
   readonly loads: number;
 }
+/** How a chunk of an operand lies in workgroup memory: row after row, the last of which may end beyond what is brought. */
+export interface StagedLayout {
+  readonly isAlongK: boolean; // a row is a stretch of the reduced axis, else of the operand's output axis
+  readonly length: number; // of a row that is brought, elements
+  readonly quads: number; // ... in fours
+  readonly rows: number;
+  readonly width: 1 | 4; // elements that are read at once
+  readonly rowStride: number; // from a row to the next, in what is read at once
+  readonly fourRowStride: number; // of four rows together, where they have padding of their own; 0: none
+}
+/** `along`: the operand's output axis, of which one invocation has `tile` elements, `run` of them neighbours; none: a single row or element. */
+export function stagedLayout(
+  isAlongK: boolean,
+  chunk: number,
+  along: { readonly tile: number; readonly threads: number; readonly run: number } | undefined,
+  padded: boolean,
+): StagedLayout {
+  const span = along ? along.threads * along.tile : 1;
+  const [length, rows] = isAlongK ? [chunk, span] : [span, chunk];
+  const quads = Math.ceil(length / 4);
+  // rows that are read at once begin in different banks: those of one invocation, or every fourth where it has four neighbours
+  const isInFours = isAlongK && along !== undefined && along.run === 4 && along.threads > 1;
+  const padding = padded && isAlongK && rows > 1 ? 1 : 0;
+  const row = quads + (isInFours || quads % 2 ? 0 : padding);
+  const isWide = isAlongK || (along !== undefined && along.run % 4 === 0);
+  return {
+    ...{ isAlongK, length, quads, rows },
+    width: isWide ? 4 : 1,
+    rowStride: isWide ? row : 4 * quads,
+    fourRowStride: isInFours ? 4 * row + padding : 0,
+  };
+}
 export interface Contraction {
   readonly nest: Nest; // its last two output axes are m and n, its only reduced one is k
   readonly m: Variable;

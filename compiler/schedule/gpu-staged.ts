@@ -2,22 +2,18 @@
 // schedule. Out: its part of what one SIMD group does.
 import type { Gpu, Target } from "../kernel/target.ts";
 import type { Part } from "./access.ts";
-import type { Contraction, Operand } from "./contraction.ts";
+import { stagedLayout, type Contraction, type Operand, type StagedLayout } from "./contraction.ts";
 import { bankCycles, instructions, type Count, type LaneAxis } from "./gpu-count.ts";
 import type { Placed } from "./placed.ts";
 
 const waitIssue = 0.5; // cycles of the instruction that waits for a value: mostly beside others
-/** How an operand lies in its memory. */
-interface Box {
+/** An operand in its memory. */
+interface Box extends StagedLayout {
   readonly operand: Operand;
   readonly axis: number; // of its output axis, or -1
   readonly tile: number; // of one invocation along it
   readonly span: number; // ... of the workgroup
-  readonly isAlongK: boolean; // a row is a stretch of the reduced axis
-  readonly quads: number; // fours of a row
-  readonly rows: number;
-  readonly width: 1 | 4; // elements of one access
-  readonly rowStride: number; // elements from a row to the next
+  readonly step: number; // elements from a row to the next
   readonly laneStride: number; // ... from one invocation along the axis to the next
   readonly fetches: number; // fours that one invocation brings
 }
@@ -27,26 +23,15 @@ function boxOf(operand: Operand, c: Contraction, p: Placed, chunk: number): Box 
   const axis = name === undefined ? -1 : p.names.indexOf(name);
   const [tile, threads] = axis < 0 ? [1, 1] : [p.tile[axis]!, p.threads[axis]!];
   const run = name === undefined || threads === 1 ? tile : schedule.quads.includes(name) ? 4 : 1;
-  const span = tile * threads;
-  const isAlongK = operand.fast === c.k;
-  const [length, rows] = isAlongK ? [chunk, span] : [span, chunk];
-  const quads = Math.ceil(length / 4);
-  const isInFours = isAlongK && run === 4 && threads > 1;
-  const padding = schedule.padded && isAlongK && rows > 1 ? 1 : 0;
-  const row = quads + (isInFours || quads % 2 ? 0 : padding);
-  const width = isAlongK || run % 4 === 0 ? 4 : 1;
-  const rowStride = 4 * (width === 4 ? row : quads);
+  const along = axis < 0 ? undefined : { tile, threads, run };
+  const layout = stagedLayout(operand.fast === c.k, chunk, along, schedule.padded);
+  const { isAlongK, quads, rows, width, rowStride, fourRowStride } = layout;
+  const step = width * rowStride;
   return {
-    operand,
-    axis,
-    tile,
-    span,
-    isAlongK,
-    quads,
-    rows,
-    width,
-    rowStride,
-    laneStride: isAlongK ? (isInFours ? 4 * (4 * row + padding) : rowStride) : run,
+    ...layout,
+    ...{ operand, axis, tile, step },
+    span: tile * threads,
+    laneStride: isAlongK ? (fourRowStride ? 4 * fourRowStride : step) : run,
     fetches: Math.ceil((quads * rows) / p.workgroup),
   };
 }
@@ -74,7 +59,7 @@ export function addContraction(
     instructions(n, "workgroup", (chunks * fetches * 4) / width);
     n.banks += ((chunks * fetches * 4) / width) * storeCycles(box, p.target);
     n.bytes += 4 * chunks * chunk * box.span * operand.loads;
-    n.workgroupMemory += 4 * (isAlongK ? box.rowStride * rows : 4 * box.quads * rows);
+    n.workgroupMemory += 4 * (isAlongK ? box.step * rows : 4 * box.quads * rows);
     fetched += 4 * fetches * operand.loads;
     const reads = isAlongK || width === 4 ? (box.tile * chunk) / 4 : box.tile * chunk;
     const apart: LaneAxis[] = lanes.flatMap(([a, count]) =>
@@ -121,11 +106,11 @@ function fetchCycles({ quads }: Box, width: number, { simd, gpu }: Target): numb
   return Math.max(gpu!.access, lines, (4 * width * simd) / gpu!.cacheBytes);
 }
 /** Neighbouring fours of a row, then the next row: as vectors, or element by element. */
-function storeCycles({ quads, rowStride, width }: Box, { simd, gpu }: Target): number {
+function storeCycles({ quads, step, width }: Box, { simd, gpu }: Target): number {
   const inRow = Math.min(quads, simd);
   const lanes: LaneAxis[] = [
     [0, inRow, 4],
-    [1, Math.max(1, Math.floor(simd / inRow)), rowStride],
+    [1, Math.max(1, Math.floor(simd / inRow)), step],
   ];
   return bankCycles(lanes, width, gpu!);
 }
