@@ -49,6 +49,13 @@ export function contains(e: Scalar, part: Scalar): boolean {
   visit(e, (x) => void (found ||= x === part));
   return found;
 }
+const withLoads = new WeakMap<Scalar, boolean>();
+/** Does it read memory? */
+export function holdsLoad(e: Scalar): boolean {
+  for (const x of scalarOrder([e], (y) => (withLoads.has(y) ? [] : operandsOf(y))))
+    if (!withLoads.has(x)) withLoads.set(x, x.kind === "load" || operandsOf(x).some((y) => withLoads.get(y)));
+  return withLoads.get(e)!;
+}
 /** Operands before users. */
 export function scalarOrder(
   roots: readonly Scalar[],

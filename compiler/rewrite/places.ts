@@ -5,6 +5,7 @@ import {
   and,
   conjuncts,
   constantOf,
+  holdsLoad,
   iadd,
   imul,
   integer,
@@ -22,7 +23,6 @@ import {
   substitute,
   termsOf,
   variable,
-  visit,
   axis,
 } from "../graph/scalar.ts";
 import type { Compute, Integer, Node, Scalar, Scatter, Variable } from "../graph/types.ts";
@@ -124,7 +124,7 @@ function boundOf(
   output: readonly Variable[],
   over: readonly Variable[],
 ): { readonly axis: Variable; readonly k: number; readonly operand: Integer } | undefined {
-  if (c.kind !== "non_negative" || !readsData(c.operand)) return undefined;
+  if (c.kind !== "non_negative" || !holdsLoad(c.operand)) return undefined;
   const own = termsOf(c.operand).filter(([atom]) => output.includes(atom as Variable));
   const [first, k] = own[0] ?? [];
   if (own.length !== 1 || Math.abs(k!) !== 1) return undefined;
@@ -135,22 +135,17 @@ function boundOf(
 }
 /** axis == at, where `at` is data of the sum and axis an output axis. */
 function placeOf(c: Scalar, output: readonly Variable[], over: readonly Variable[]): Place | undefined {
-  if (c.kind !== "equal_zero" || !readsData(c.operand)) return undefined;
+  if (c.kind !== "equal_zero" || !holdsLoad(c.operand)) return undefined;
   for (const [atom, k] of termsOf(c.operand)) {
     if (Math.abs(k) !== 1 || !output.includes(atom as Variable)) continue;
     const at = linear([
       [c.operand, -k],
       [atom, 1],
     ]);
-    if (!at.variables.has(atom as Variable) && over.some((v) => at.variables.has(v)) && readsData(at))
+    if (!at.variables.has(atom as Variable) && over.some((v) => at.variables.has(v)) && holdsLoad(at))
       return { axis: atom as Variable, at, reach: 0 };
   }
   return undefined;
-}
-function readsData(e: Scalar): boolean {
-  let found = false;
-  visit(e, (x) => void (found ||= x.kind === "load"));
-  return found;
 }
 const isZero = (e: Scalar): boolean => isLiteral(e, 0) || constantOf(e) === 0;
 /** The body as a value under guards, of which one is wanted: through products and pointwise nodes, such as one-hots. */

@@ -5,6 +5,7 @@ import { baseOf } from "../graph/node.ts";
 import {
   conjuncts,
   constantOf,
+  holdsLoad,
   isContracted,
   isGuard,
   isGuarded,
@@ -216,12 +217,6 @@ function workOf(n: Numbering, roots: readonly Scalar[], summed = none): Work[] {
   });
 }
 const isPlain = (e: Integer): boolean => termsOf(e).every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
-const containsLoad = new WeakMap<Scalar, boolean>();
-function holdsLoad(e: Scalar): boolean {
-  let found = containsLoad.get(e);
-  if (found === undefined) containsLoad.set(e, (found = e.kind === "load" || operandsOf(e).some(holdsLoad)));
-  return found;
-}
 const containsLocal = new WeakMap<Scalar, boolean>();
 function holdsLocal(e: Scalar): boolean {
   let found = containsLocal.get(e);
