@@ -1,5 +1,5 @@
 // Walks over scalars and nodes, operands before users, each thing once. None of them recurses: graphs are deep.
-import { memoised, ownCompilation, within } from "./compilation.ts";
+import { memoised, ownCompilation, remembered, within } from "./compilation.ts";
 import type { GraphProgram, Load, Node, Scalar, Scan } from "./types.ts";
 
 // ---------------------------------------------------------------- scalars
@@ -49,12 +49,13 @@ export function contains(e: Scalar, part: Scalar): boolean {
   visit(e, (x) => void (found ||= x === part));
   return found;
 }
-const withLoads = new WeakMap<Scalar, boolean>();
+const withLoads = remembered<Scalar, boolean>();
 /** Does it read memory? */
 export function holdsLoad(e: Scalar): boolean {
-  for (const x of scalarOrder([e], (y) => (withLoads.has(y) ? [] : operandsOf(y))))
-    if (!withLoads.has(x)) withLoads.set(x, x.kind === "load" || operandsOf(x).some((y) => withLoads.get(y)));
-  return withLoads.get(e)!;
+  const known = withLoads();
+  for (const x of scalarOrder([e], (y) => (known.has(y) ? [] : operandsOf(y))))
+    if (!known.has(x)) known.set(x, x.kind === "load" || operandsOf(x).some((y) => known.get(y)));
+  return known.get(e)!;
 }
 /** Operands before users. */
 export function scalarOrder(

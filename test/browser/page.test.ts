@@ -296,6 +296,33 @@ test(
     await page.context().close();
   },
 );
+test(
+  "Start, as soon as it can be pressed: one run, also where the model is still loaded",
+  { timeout: 300_000 },
+  async () => {
+    await writeSmall(small);
+    const { page, until, errors } = await open("small/index.html");
+    await page.evaluate(() => document.getElementById("start")!.click());
+    await page.waitForSelector("html[data-model=loaded]");
+    await beyond(page, 500);
+    await page.click("#start");
+    await until("paused");
+    const step = await stepOf(page);
+    // Start over by a seed of its own, and on at once: nothing comes between
+    await page.evaluate(() => {
+      document.getElementById("reset")!.click();
+      document.getElementById("start")!.click();
+    });
+    await page.waitForFunction(() => document.getElementById("start")!.textContent === "Start training");
+    expect(await page.isEnabled("#start")).toBe(true);
+    expect(await stepOf(page)).not.toBe(step);
+    await page.reload();
+    await page.waitForSelector("html[data-model=loaded]");
+    expect([await page.isHidden("#kept"), await page.textContent("#start")]).toEqual([true, "Start training"]);
+    expect(errors).toEqual([]);
+    await page.context().close();
+  },
+);
 test("a second tab says that another one trains, until that is closed", { timeout: 300_000 }, async () => {
   await writeSmall(small);
   const { page, errors } = await open("small/index.html");

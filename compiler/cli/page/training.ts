@@ -26,7 +26,7 @@ export class Training {
   readonly #keeping: Keeping;
   #seed: string | undefined; // of the model
   #loading: Promise<TrainerModel> | undefined;
-  #running: "running" | "pausing" | undefined;
+  #running: "running" | "pausing" | "resetting" | undefined;
   #ended: Promise<void> = Promise.resolve(); // of the run
   #leaving = false; // another page takes the place of this one
   #finished = false;
@@ -85,8 +85,9 @@ export class Training {
   }
   async #load(seed: string): Promise<TrainerModel> {
     const { trainer } = this.#session;
-    await this.#session.model?.close();
-    this.#session.model = undefined;
+    const former = this.#session.model;
+    this.#session.model = undefined; // what is still asked of it is no news
+    await former?.close();
     this.#keeping.forget();
     try {
       const model: TrainerModel = await trainer.load({
@@ -139,9 +140,10 @@ export class Training {
   }
   /** Loads it before it is asked for, so that there is something to use; what lacks is told when it is needed. */
   async prepare(): Promise<boolean> {
+    const goesOn = this.#keeping.running; // the page before this one trained
     try {
       await this.load();
-      if (this.#keeping.running) this.#start();
+      if (goesOn && !this.#running) this.#start();
       return true;
     } catch (error) {
       if (pathOf(error) === undefined) problem("The model cannot be loaded", error);
@@ -193,14 +195,16 @@ export class Training {
   }
   /** A page that takes the place of this one trains on if this one does. */
   async #leave(): Promise<void> {
-    if (!this.#running) return;
+    if (!this.#running || this.#running === "resetting") return;
     this.#leaving = true;
     this.#pauseRun();
     await this.#ended;
   }
   async #startOver(): Promise<void> {
-    if (this.#running) this.#pauseRun();
-    await this.#ended;
+    if (this.#running) {
+      this.#pauseRun();
+      await this.#ended;
+    }
     await this.#reset();
   }
   #start(): void {
@@ -374,16 +378,18 @@ export class Training {
   #buttons(): void {
     const { model, plan } = this.#session;
     const step = model && this.#block ? model.step(this.#block.name) : 0;
-    element("start").textContent = this.#running
-      ? "Pause"
-      : this.#finished
-        ? "Train again"
-        : step > 0
-          ? `Continue from step ${whole(step)}`
-          : "Start training";
-    element("start", "button").disabled = this.#running === "pausing" || plan.trains.length === 0;
+    const isEnding = this.#running === "pausing" || this.#running === "resetting";
+    element("start").textContent =
+      this.#running === "running" || this.#running === "pausing"
+        ? "Pause"
+        : this.#finished
+          ? "Train again"
+          : step > 0
+            ? `Continue from step ${whole(step)}`
+            : "Start training";
+    element("start", "button").disabled = isEnding || plan.trains.length === 0;
     const begun = model !== undefined && plan.trains.some((block) => model.step(block.name) > 0);
-    element("reset", "button").disabled = this.#running === "pausing" || (!begun && !this.#running);
+    element("reset", "button").disabled = isEnding || (!begun && !this.#running);
     for (const id of ["save", "share"]) element(id, "button").disabled = this.#running !== undefined || !model;
     element("load", "input").disabled = this.#running !== undefined;
     for (const id of ["epochs", "steps", "seed"] as const)
@@ -392,7 +398,9 @@ export class Training {
   }
   async #reset(): Promise<void> {
     this.#finished = false;
+    this.#running = "resetting";
     noProblem();
+    this.#buttons();
     // the model as it is now: what a changed text says holds
     if (this.#keeping.resumed?.changed) {
       this.#field("seed").value = String(this.#session.plan.trains[0]?.seed ?? 0);
@@ -407,6 +415,7 @@ export class Training {
       void this.#session.model?.close(); // what a lost device holds is lost; the next start makes everything anew
       this.#session.model = undefined;
     }
+    this.#running = undefined;
     this.#clear();
     say("Ready");
     this.#buttons();
