@@ -48,7 +48,7 @@ export interface LoadOptions {
   readonly mostFileBytes?: number;
   /** Trained weights, or a checkpoint: the model is to be used and not trained. No data are read and no kernels of training compiled. */
   readonly weights?: FileBytes;
-  /** Weights with NaN in them are loaded as they are. Default: they are refused. */
+  /** Weights and checkpoints with NaN in them are taken as they are. Default: they are refused. */
   readonly allowNaN?: boolean;
   readonly onEvent?: (event: ModelEvent) => void;
 }
