@@ -290,6 +290,13 @@ export function seedsIn(bytes: FileBytes): ReadonlyMap<string, number> {
   ]);
   return new Map(found.filter((pair): pair is [string, number] => isSeed(pair[1])));
 }
+/** How many steps of every train block a checkpoint has behind it, as far as it says. */
+export function stepsIn(bytes: FileBytes): Readonly<Record<string, number>> {
+  const { trains = {} } = JSON.parse(readSafetensors(bytes).metadata["progress"] ?? "{}") as {
+    readonly trains?: Readonly<Record<string, { readonly step: number }>>;
+  };
+  return Object.fromEntries(Object.entries(trains).map(([name, { step }]) => [name, step]));
+}
 /** They say what rows were held out; false where the file does not say so for these train blocks. */
 export function takeSeeds(s: Session, bytes: FileBytes): boolean {
   const found = seedsIn(bytes);
