@@ -1,9 +1,8 @@
 // A plan within so many bytes: launches of equal kernels apart, so that their tensors need not be there together, then values computed again instead of
 // being kept, and evaluations of fewer rows at a time. In: a model for a target with its plan, and a budget. Out: a plan that keeps to it, or what is in
 // the way.
-import { place, type Diagnostic, type Span } from "../../grammar/diagnostic.ts";
+import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import type { Plan } from "../../runtime/plan.ts";
-import { overMemory } from "../elaborate/errors.ts";
 import { shapeText } from "../graph/print.ts";
 import type { Node } from "../graph/types.ts";
 import type { View } from "../kernel/graph.ts";
@@ -13,6 +12,7 @@ import { computeAgain, type Room, type Trade } from "../programs/again.ts";
 import type { FusedUnit } from "../programs/fuse.ts";
 import type { LoweredModel } from "../programs/lower.ts";
 import { bytesOfShape } from "./buffers.ts";
+import { overMemory, type Kept } from "./errors.ts";
 import type { Planned } from "./plan.ts";
 import { share } from "./share.ts";
 
@@ -29,6 +29,7 @@ export interface ToFit {
 }
 /** What a budget came to. */
 export interface MemoryFit {
+  readonly budget: number; // Infinity: none, as little as little brings
   readonly bytes: readonly [before: number, after: number]; // of the plan
   readonly trades: readonly (Trade & { readonly name: string })[]; // of units in which anything changed
 }
@@ -51,7 +52,7 @@ export function fit(model: ToFit, memory: Room): Fit {
   const before = bytesOf(planned, model.target);
   const done = (made: Tried, diagnostics: readonly Diagnostic[] = []): Fit => ({
     planned: made.planned,
-    memory: { bytes: [before, made.bytes], trades: made.trades },
+    memory: { budget: memory === "auto" ? Infinity : memory, bytes: [before, made.bytes], trades: made.trades },
     diagnostics,
   });
   const asIs: Tried = { planned, bytes: before, trades: [], reached: 0, peak: [] };
@@ -91,7 +92,7 @@ function tried({ views, target, lower, plan }: ToFit, units: readonly FusedUnit[
     const made = computeAgain(u.kernels, views, room, target.storageBuffers);
     if (made.trade.bytes[1] > most) [peak, most] = [made.peak, made.trade.bytes[1]];
     if (made.trade.bytes[1] < made.trade.bytes[0]) trades.push({ ...made.trade, name: u.graph.name });
-    return { ...u, kernels: made.kernels };
+    return { ...u, kernels: made.kernels, trade: made.trade };
   });
   const lowered = lower(fitted);
   let planned = plan(lowered, undefined);
@@ -104,18 +105,16 @@ function tried({ views, target, lower, plan }: ToFit, units: readonly FusedUnit[
   return { planned, bytes, trades, reached: most, peak };
 }
 
-const told = 5;
+const told = 6;
 function factsOf({ bytes, peak, planned }: Tried, memory: number): Parameters<typeof overMemory>[1] {
-  const tensors = peak.slice(0, told).map((x) => {
+  const tensors = peak.slice(0, told).map((x): Kept => {
     const size = bytesOfShape(x.shape, x.dtype);
-    const name = x.label ?? (x.kind === "source" ? x.path : "a value");
-    const at = x.span ? `, ${place(x.span)}` : "";
-    return `${name} ${x.dtype}${shapeText(x.shape)}: ${typeof size === "number" ? byteText(size) : "?"}${at}`;
+    const { span: at } = x;
+    const owner = at?.origin?.path ? ` of ${at.origin.path}` : "";
+    return {
+      text: `${at?.isDerivative ? "a derivative" : "a value"} ${x.dtype}${shapeText(x.shape)}${owner}, ${byteText(typeof size === "number" ? size : 0)}`,
+      span: at?.file.library ? at.origin?.span : at,
+    };
   });
-  return {
-    budget: byteText(memory),
-    least: byteText(bytes),
-    kept: byteText(bytes - planned.pool),
-    tensors,
-  };
+  return { budget: byteText(memory), least: byteText(bytes), lasting: byteText(bytes - planned.pool), tensors };
 }

@@ -5,12 +5,14 @@ import { fuse } from "../fuse/fuse.ts";
 import type { Node } from "../graph/types.ts";
 import type { KernelGraph, Step } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
+import type { Trade } from "./again.ts";
 import { isPersistent } from "./layout.ts";
 import { placeStreams } from "./streams.ts";
 import type { FlatModel, FlatUnit } from "./flatten.ts";
 
 export interface FusedUnit extends FlatUnit {
   readonly kernels: KernelGraph;
+  readonly trade?: Trade; // of memory for arithmetic, where there is a budget
 }
 
 /** Throws a Fault where a tensor that has to be stored is larger than any device can hold; `whole` is its place where it has none. */

@@ -1,5 +1,5 @@
 // What cannot stand where it stands, must be known when the program is compiled, is too much, or is not there yet.
-import type { Diagnostic, Span } from "../../../grammar/diagnostic.ts";
+import type { Span } from "../../../grammar/diagnostic.ts";
 import { mostI32 } from "../../scalar/range.ts";
 import { error, type Fault } from "./fault.ts";
 
@@ -135,27 +135,6 @@ export const tensorTooLarge = (span: Span, shape: string, count: number): Fault 
     mostElements,
     "positions in a tensor are i32: make it smaller, or work on parts of it",
   );
-
-/** `tensors`: what lies in memory together where most does, the largest first. */
-export const overMemory = (
-  whole: Span,
-  facts: {
-    readonly budget: string;
-    readonly least: string;
-    readonly kept: string; // weights, data, what an optimizer keeps
-    readonly tensors: readonly string[];
-  },
-): Diagnostic => ({
-  code: "DLM2023",
-  severity: "error",
-  span: whole,
-  message: `this takes ${facts.least} at least, more than the ${facts.budget} that --memory allows`,
-  notes: [
-    `${facts.kept} of it are kept between steps, or are parts of sums`,
-    ...(facts.tensors.length ? ["largest where most is needed:", ...facts.tensors.map((t) => `  ${t}`)] : []),
-  ],
-  hint: "a smaller batch takes less",
-});
 
 // ---- what is not there yet
 const later = {
