@@ -7,7 +7,7 @@ import type { FrontOptions } from "./front.ts";
 import { targets, type Target } from "./kernel/target.ts";
 import { runForTarget, runPhases, type PhaseOptions, type Result } from "./pipeline.ts";
 import type { MemoryFit } from "./plan/fit.ts";
-import type { Room } from "./programs/again.ts";
+import type { Room } from "./plan/again.ts";
 import type { Compiled } from "./plan/unit.ts";
 
 export interface CompileOptions extends FrontOptions, PhaseOptions {

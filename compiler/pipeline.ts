@@ -22,7 +22,7 @@ import { fusedParts, scheduleParts } from "./print/kernels.ts";
 import { memoryParts, planParts, wgslParts } from "./print/plan.ts";
 import { programParts } from "./print/program.ts";
 import type { Part } from "./print/part.ts";
-import type { Room } from "./programs/again.ts";
+import type { Room } from "./plan/again.ts";
 import { batchUnits } from "./programs/batch.ts";
 import { flattenUnits, type FlatModel } from "./programs/flatten.ts";
 import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";

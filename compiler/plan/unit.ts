@@ -4,7 +4,7 @@ import type { PlanProgram, Size } from "../../runtime/plan.ts";
 import type { GraphProgram, Node } from "../graph/types.ts";
 import type { KernelGraph, View } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
-import type { Trade } from "../programs/again.ts";
+import type { Trade } from "../programs/fuse.ts";
 import { isPersistent } from "../programs/layout.ts";
 import type { LoweredUnit } from "../programs/lower.ts";
 import {

@@ -5,7 +5,6 @@ import { fuse } from "../fuse/fuse.ts";
 import type { Node } from "../graph/types.ts";
 import type { KernelGraph, Step } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
-import type { Trade } from "./again.ts";
 import { isPersistent } from "./layout.ts";
 import { placeStreams } from "./streams.ts";
 import type { FlatModel, FlatUnit } from "./flatten.ts";
@@ -15,6 +14,12 @@ export interface FusedUnit extends FlatUnit {
   readonly trade?: Trade; // of memory for arithmetic, where there is a budget
 }
 
+/** What a unit's memory costs: bytes of its own tensors and operations on f32 in a run, before and after. */
+export interface Trade {
+  readonly bytes: readonly [before: number, after: number];
+  readonly flops: readonly [before: number, after: number];
+  readonly again: number; // steps that are there more than once
+}
 /** Throws a Fault where a tensor that has to be stored is larger than any device can hold; `whole` is its place where it has none. */
 export function fuseUnits({ units, views }: FlatModel, whole: Span, target: Target): readonly FusedUnit[] {
   const fused = (u: FlatUnit): FusedUnit => {

@@ -4,9 +4,9 @@ import { elementCount } from "../graph/node.ts";
 import type { Node } from "../graph/types.ts";
 import type { KernelGraph, Step, View } from "../kernel/graph.ts";
 import { flopsOfSteps } from "../lower/whole.ts";
-import { bytesOfShape } from "../plan/buffers.ts";
-import { assignSlots, type LiveRange } from "../plan/memory.ts";
-import { isPersistent } from "./layout.ts";
+import { bytesOfShape } from "./buffers.ts";
+import { assignSlots, type LiveRange } from "./memory.ts";
+import { isPersistent } from "../programs/layout.ts";
 import { renamed } from "./renamed.ts";
 
 // ---------------------------------------------------------------- steps as what they read and write

@@ -3,6 +3,7 @@
 // A step may run again wherever everything that it reads still is what it was. Draws are made of seed, step and position: they come out the same.
 import { source } from "../graph/node.ts";
 import type { Node } from "../graph/types.ts";
+import type { Trade } from "../programs/fuse.ts";
 import type { KernelGraph, Step, View } from "../kernel/graph.ts";
 import {
   factsOf,
@@ -21,12 +22,6 @@ import {
 } from "./alive.ts";
 import { alone } from "./renamed.ts";
 
-/** What a unit's memory costs: bytes of its own tensors and operations on f32 in a run, before and after. */
-export interface Trade {
-  readonly bytes: readonly [before: number, after: number];
-  readonly flops: readonly [before: number, after: number];
-  readonly again: number; // steps that are there more than once
-}
 export interface Fitted {
   readonly kernels: KernelGraph;
   readonly trade: Trade;
