@@ -95,9 +95,17 @@ function declaredAt(document: Document, offset: number): TypeAnswer | undefined 
   const definition = use?.definition;
   const item = definition?.item;
   if (use && definition?.param) return answer(use.span, textOf(definition.param.span));
+  if (use && definition && !item) return writtenAt(document, use.span, definition.span);
   if (!use || !item) return undefined;
   const text = "body" in item ? headOf(item.span, item.body) : `${item.kind} ${use.name}`;
   return answer(use.span, text, item.doc);
+}
+/** Where no value is known: what binds the name, as it is written. */
+function writtenAt({ file }: Document, use: Span, binding: Span): TypeAnswer | undefined {
+  if (binding.file !== file.source) return undefined;
+  const whole = partsAt(file, binding.start).findLast((p) => !isName(p) && p.span.start <= binding.start);
+  const text = whole && textOf(whole.span);
+  return text === undefined || text.length > 200 || text.includes("\n") ? undefined : answer(use, text);
 }
 function settingAt(path: readonly Part[]): TypeAnswer | undefined {
   const [name, setting] = path;

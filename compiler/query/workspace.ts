@@ -1,7 +1,7 @@
 // Open texts by their addresses, with what they import. In: texts as they change, a host that reads what is not open. Out: questions about each, answered
 // once for every version; and questions about several files: what imports a file, references, renaming, diagnostics of imported files.
 // An address is a URL as editors give it: "file:///a/b.dlm", "untitled:1". A path in a text counts from the folder of the file.
-import type { Diagnostic, SourceFile, Span } from "../../grammar/diagnostic.ts";
+import type { Diagnostic, Fix, SourceFile, Span } from "../../grammar/diagnostic.ts";
 import { position } from "../../grammar/diagnostic.ts";
 import type { Definition } from "../elaborate/names.ts";
 import { query, type Queries, type TypeAnswer } from "./query.ts";
@@ -37,8 +37,10 @@ export interface Workspace {
   readonly references: (address: string, offset: number) => readonly Located[];
   readonly rename: (address: string, offset: number, name: string) => readonly Located[] | Refusal;
   readonly locate: (address: string, span: Span) => Located;
+  /** The text of a file that an open text imports by this path. */
+  readonly textOf: (address: string, path: string) => string | undefined;
 }
-export type Earlier = Pick<Queries, "inlays" | "typeAt">;
+export type Earlier = Pick<Queries, "diagnostics" | "inlays" | "typeAt">;
 
 interface Entry {
   readonly address: string;
@@ -173,6 +175,10 @@ export function openWorkspace(host: Host): Workspace {
       return found.flatMap(({ entry: x, spans }) => spans.map((s) => locate(x.address, s)));
     },
     locate,
+    textOf: (address, path) => {
+      const found = resolved(address, path);
+      return found === undefined ? undefined : read(found);
+    },
   };
 }
 const isSame = (a: Located, b: Located): boolean => a.address === b.address && a.span.start === b.span.start;
@@ -235,12 +241,31 @@ function movedTo(text: string, earlier: Queries): Earlier {
     offset <= same ? offset : offset >= was.length - end ? offset + by : undefined;
   const toThen = (offset: number): number | undefined =>
     offset <= same ? offset : offset >= text.length - end ? offset - by : undefined;
+  const now: SourceFile = { ...source, text };
   const spanNow = (span: Span): Span | undefined => {
     if (span.file !== source) return span;
     const [a, b] = [toNow(span.start), toNow(span.end)];
-    return a === undefined || b === undefined ? undefined : { file: { ...source, text }, start: a, end: b };
+    return a === undefined || b === undefined ? undefined : { file: now, start: a, end: b };
+  };
+  const editsNow = (edits: Fix["edits"]): Fix["edits"] | undefined => {
+    const moved = edits.flatMap(({ span, text: by }) => {
+      const now = spanNow(span);
+      return now ? [{ span: now, text: by }] : [];
+    });
+    return moved.length === edits.length ? moved : undefined;
   };
   return {
+    get diagnostics() {
+      return earlier.diagnostics.flatMap((d): Diagnostic[] => {
+        const span = spanNow(d.span);
+        if (!span) return [];
+        const fixes = (d.fixes ?? []).flatMap(({ title, edits }) => {
+          const now = editsNow(edits);
+          return now ? [{ title, edits: now }] : [];
+        });
+        return [{ ...d, span, ...(d.fixes ? { fixes } : {}) }];
+      });
+    },
     inlays: (from = 0, to = Infinity) =>
       earlier.inlays().flatMap((i): Inlay[] => {
         const offset = toNow(i.offset);
