@@ -9,19 +9,13 @@ import { givenBy } from "../elaborate/names.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 import { inside, type Document } from "./document.ts";
-import { membersOf } from "./members.ts";
+import { membersOf, type Completion } from "./members.ts";
 import { placeAt, type OpenCall, type Place } from "./place.ts";
 import { settings } from "./settings.ts";
 import { declarationOf } from "./signatures.ts";
 import { headOf } from "./types.ts";
 
-export interface Completion {
-  readonly name: string;
-  readonly kind: string;
-  readonly text?: string; // a type, or a signature
-  readonly insert?: string; // what is written, where it is more than the name: "epochs: 20"
-  readonly doc?: string;
-}
+export type { Completion } from "./members.ts";
 export interface PlacedCompletion extends Completion {
   readonly start: number; // of what is replaced, up to the offset
 }

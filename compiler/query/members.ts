@@ -5,10 +5,16 @@ import type { Span } from "../../grammar/diagnostic.ts";
 import type { Instance, Value } from "../elaborate/context.ts";
 import type { Knowledge } from "../elaborate/knowledge.ts";
 import { statementsOf, type Definition } from "../elaborate/names.ts";
-import type { Completion } from "./completions.ts";
 import type { Document } from "./document.ts";
 import { partsAt } from "./tree.ts";
 
+export interface Completion {
+  readonly name: string;
+  readonly kind: string;
+  readonly text?: string; // a type, or a signature
+  readonly insert?: string; // what is written, where it is more than the name: "epochs: 20"
+  readonly doc?: string;
+}
 /** `net.linear2`: where a member of an instance is made. */
 export function memberAt(document: Document, offset: number): Definition | undefined {
   const path = partsAt(document.file, offset).reverse();
