@@ -388,6 +388,13 @@ command(
   .option("--check", "write nothing; list the files that are not formatted")
   .action(async (files: string[], options: { check?: boolean }) => (await import("./fmt.ts")).fmt(files, options));
 command(
+  "lsp",
+  "a language server for editors, over standard input and output",
+  `dlm lsp                                            as an editor starts it (docs/editors.md)`,
+)
+  .option("--stdio", "over standard input and output, as always: many editors say so")
+  .action(async () => (await import("./lsp/server.ts")).serve());
+command(
   "explain",
   "what a diagnostic means, with an example",
   `dlm explain DLM2003
