@@ -220,12 +220,8 @@ const dataset = object<PlanDataset>({
     }),
   ),
   windowed: flag,
-  training: optional(
-    object<NonNullable<PlanDataset["training"]>>({
-      ...placed,
-      least: optional(object({ rows: atLeastOne, place: text })),
-    }),
-  ),
+  training: optional(place),
+  least: optional(object({ rows: atLeastOne, place: text })),
   streamable: optional(flag),
   check: optional(
     object<PlanFieldCheck>({
