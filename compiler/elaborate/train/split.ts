@@ -89,7 +89,8 @@ export function splitEvaluation(
 }
 /** Has it as many elements, or terms, as there are rows, or computes with their number? */
 function mentions(x: Node, rows: Dim): boolean {
-  const isOf = (n: Extent): boolean => n === rows || (typeof n !== "number" && n.kind === "affine" && n.atoms.includes(rows));
+  const isOf = (n: Extent): boolean =>
+    n === rows || (typeof n !== "number" && n.kind === "affine" && n.atoms.includes(rows));
   if (x.shape.some(isOf) || (x.kind === "compute" && x.reduction?.extents.some(isOf))) return true;
   let found = false;
   for (const e of x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [])
