@@ -46,7 +46,7 @@ export function completionDetail(name: string): Pick<Completion, "text" | "doc">
   const item = libraryItems.get(name)?.();
   if (item)
     return {
-      ...("body" in item ? { text: headOf(item.span, item.body) } : {}),
+      text: "body" in item ? headOf(item.span, item.body) : item.span.file.text.slice(item.span.start, item.span.end),
       ...(item.doc === undefined ? {} : { doc: item.doc }),
     };
   const doc = summaryOf(name) ?? namedFunctions.get(name)?.summary;
