@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
+import { format } from "../../compiler/format/format.ts";
 import { program } from "../cli/program.ts";
 import { openEditor, type Editor } from "./client.ts";
 
@@ -183,7 +184,7 @@ test("every request has its answer", async () => {
   const crooked = model.replace("  epochs: 2", "  epochs:   2");
   await editor.change(uri, 2, crooked);
   const edits = await ask<Edit[]>("textDocument/formatting", { options: { tabSize: 2, insertSpaces: true } });
-  expect(edited(crooked, edits)).toBe(model);
+  expect(edited(crooked, edits)).toBe(await format(crooked));
 
   const wrong = model.replace("softmax(", "sotfmax(");
   await editor.change(uri, 3, wrong);
