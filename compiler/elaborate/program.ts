@@ -10,6 +10,7 @@ export interface ElaborateOptions {
   readonly set?: Readonly<Record<string, string | number>>; // consts and settings by name
   readonly seed?: number;
   readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
+  readonly unknownRows?: number; // the same, where nobody has read the data: editors
   readonly views?: boolean; // also programs that give the fields of rows of data that are trained on, for whoever shows them; default: false
 }
 export interface Program {
