@@ -43,7 +43,6 @@ const { build } = await import("esbuild");
 await build({
   stdin: {
     contents: `
-      import "./test/graph/by-hand.ts"; // the kernels are built outside of a program
       export * from "./test/schedule/cases.ts";
       export { layoutFor } from "./test/schedule/check.ts";
       export { overSources } from "./test/schedule/reference.ts";
@@ -61,7 +60,6 @@ await build({
   platform: "node",
   format: "esm",
   packages: "external",
-  ignoreAnnotations: true, // by-hand.ts is there for what it does
   outfile: bundle,
   logLevel: "error",
 });

@@ -1,6 +1,6 @@
 // Single kernels on the device at hand, under the schedules that the price chooses: GFLOP/s or GB/s beside the best figures of hand-written
 // kernels on this class of machine (lavapipe and SwiftShader, 2 cores). No tuning, no peers; bench/run.mjs measures whole workloads.
-//   npx esbuild bench/kernels.ts --bundle --ignore-annotations --platform=node --format=esm --packages=external --outfile=out/kernels.mjs && node out/kernels.mjs [--only REGEXP] [--rounds N] [--wgsl]
+//   npx esbuild bench/kernels.ts --bundle --platform=node --format=esm --packages=external --outfile=out/kernels.mjs && node out/kernels.mjs [--only REGEXP] [--rounds N] [--wgsl]
 import { create, globals } from "webgpu";
 import { lowerKernel } from "../compiler/lower/lower.ts";
 import { printModule } from "../compiler/wgsl/print.ts";

@@ -1,6 +1,6 @@
 // Schedules on the device at hand: products under the schedules that the price chooses, in GFLOP/s and as a share of a peak, and for some kernels many
 // schedules of a target, as they are priced and as they run. What it prints last is a table for calibrating that target; it is written as JSON too.
-//   npx esbuild bench/sweep.ts --bundle --ignore-annotations --platform=node --format=esm --packages=external --outfile=out/sweep.mjs
+//   npx esbuild bench/sweep.ts --bundle --platform=node --format=esm --packages=external --outfile=out/sweep.mjs
 //   node out/sweep.mjs [--device gpu|system|NAME] [--target discrete] [--products 512,1024] [--peak GFLOPS] [--most N] [--only REGEXP] [--seconds N] [--out FILE]
 import { writeFileSync } from "node:fs";
 import { targets } from "../compiler/kernel/target.ts";

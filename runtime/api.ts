@@ -48,7 +48,7 @@ export interface LoadOptions {
   readonly mostFileBytes?: number;
   /** Trained weights, or a checkpoint: the model is to be used and not trained. No data are read and no kernels of training compiled. */
   readonly weights?: FileBytes;
-  /** Weights with NaN in them are loaded as they are. Default: they are refused. */
+  /** Weights and checkpoints with NaN in them are taken as they are. Default: they are refused. */
   readonly allowNaN?: boolean;
   readonly onEvent?: (event: ModelEvent) => void;
 }
@@ -56,7 +56,7 @@ export interface LoadOptions {
 export type ModelEvent = ConvertedEvent;
 /** What happens to one that a compiled trainer loaded. */
 export type TrainerEvent =
-  ModelEvent | LostEvent | ResumedEvent | ElsewhereEvent | KeptEvent | NotKeptEvent | SleptEvent;
+  ModelEvent | LostEvent | ResumedEvent | ElsewhereEvent | BehindEvent | KeptEvent | NotKeptEvent | SleptEvent;
 /** Numbers of 16 bits in a file of weights became f32, which holds every one of them. */
 export interface ConvertedEvent {
   readonly kind: "converted";
@@ -76,6 +76,11 @@ export interface ResumedEvent {
   readonly kind: "resumed";
   readonly steps: Readonly<Record<string, number>>; // done, by train block
   readonly changed: boolean; // it is of another text of the model, whose parameters and rows are the same in number and kind
+}
+/** What another page kept, which is closed by now, has more steps than this model: it stays where it is until this model has more. */
+export interface BehindEvent {
+  readonly kind: "behind";
+  readonly steps: Readonly<Record<string, number>>; // of what is kept, by train block
 }
 /** Another page that is open keeps its checkpoints where this model would: none of this one's are kept until that one is closed. */
 export interface ElsewhereEvent {

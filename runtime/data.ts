@@ -125,8 +125,14 @@ const rowBytes = (column: PlanColumn): number =>
 export function dataDims(data: readonly HostDataset[], splits: ReadonlyMap<string, Splits>): Record<string, number> {
   const dims: Record<string, number> = {};
   for (const d of data) {
+    const { length } = splits.get(d.plan.name)!.get("train")!;
+    const least = d.plan.training?.least;
+    if (least && length < least.rows)
+      throw new RuntimeProblem(
+        `${d.plan.name} has ${length} row${length === 1 ? "" : "s"} to train on, and ${least.place} needs ${least.rows}`,
+      );
     dims[`rows.${d.plan.name}`] = d.streamed?.rows ?? d.allRows;
-    dims[`training.${d.plan.name}`] = splits.get(d.plan.name)!.get("train")!.length;
+    dims[`training.${d.plan.name}`] = length;
     for (const c of d.columns)
       if (c.plan.loader.kind === "windows")
         dims[`characters.${c.plan.name}`] = d.streamed ? d.streamed.rows * d.moves.window : c.length;

@@ -179,7 +179,7 @@ class Lives {
   }
   /** Could another device take over? What was trained and is kept nowhere is lost with the device. */
   canGoOn(life: Life): boolean {
-    return !this.isClosed && this.isReplaced && (this.kept?.isOwn === true || !life.trains);
+    return !this.isClosed && this.isReplaced && (this.kept?.isKeeping === true || !life.trains);
   }
   /** Is this the loss of the device? Then that is told, once. */
   isLoss(life: Life, error: unknown): boolean {
@@ -223,7 +223,9 @@ class Lives {
     await kept?.takeUp(this.life.model);
     if (!isElsewhere) return;
     void kept?.granted.then(() => {
-      if (this.isUntouched && !this.isClosed) this.takenUp = kept.takeUp(this.life.model).catch(() => {}); // a lost device is told by itself
+      if (this.isClosed) return;
+      if (!this.isUntouched) return kept.compare(this.life.model);
+      this.takenUp = kept.takeUp(this.life.model).catch(() => {}); // a lost device is told by itself
     });
   }
   /** From here on the model is no longer what was kept. */

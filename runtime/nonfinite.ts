@@ -18,7 +18,7 @@ export async function firstNonFinite(
 ): Promise<string | undefined> {
   if (t.rounds) return undefined;
   const state = (): number => s.states.get(t.name)!.step;
-  readCheckpoint(s, from);
+  readCheckpoint(s, from, true);
   try {
     const windows = new Windows(s, t, recording, total, () => {});
     while (state() < step - 1) {
@@ -35,7 +35,7 @@ export async function firstNonFinite(
     }
     return undefined;
   } finally {
-    readCheckpoint(s, from);
+    readCheckpoint(s, from, true);
   }
 }
 async function firstIn(machine: Machine, recording: Recording): Promise<string | undefined> {

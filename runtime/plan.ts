@@ -194,13 +194,18 @@ export interface PlanDataset {
   }[];
   readonly windowed: boolean; // holdouts are taken from the end
   /** i32 [training] numbers of the training rows, rising, written by the runtime at load time, where a formula reads a whole training column; `training` is the dim training.NAME */
-  readonly training?: { readonly buffer: number; readonly offset: number };
+  readonly training?: { readonly buffer: number; readonly offset: number; readonly least?: PlanLeastRows };
   /** The programs use row numbers for nothing but reading this data set's columns, so it may be streamed: a batch's rows are copied, and numbered from 0. */
   readonly streamable?: boolean;
   /** Computed fields whose declared range only the data can tell: run over all rows before anything reads them, `chunk` rows at a time (dim "rows"). */
   readonly check?: PlanFieldCheck;
   /** Every field of any rows, where the compiler was asked for it: for whoever shows data. */
   readonly view?: PlanFieldView;
+}
+/** Formulas read so many training rows by number: an error where there are fewer. */
+export interface PlanLeastRows {
+  readonly rows: number;
+  readonly place: string;
 }
 export interface PlanFieldView {
   readonly program: PlanProgram; // dim "rows"

@@ -23,6 +23,7 @@ const options = {
   every: "OFTEN: how often, as 30s, 5m, 2h, 1000 (steps), 2epochs or off (the model's `checkpoint`, or 5m)",
   keep: "N: so many of the last checkpoints, FILE, FILE.1, FILE.2 (the model's `keep`, or 3)",
   resume: "FILE: train on from a checkpoint, to the same bits",
+  "allow-nan": "a checkpoint with NaN in it as it is, else it is refused",
   "stop-after": "N: pause after so many steps and keep a checkpoint",
   device: "CHOICE: auto, gpu, system, embedded, or a part of an adapter's name",
   target: "NAME: kernels for this class of devices, whatever the device is",
@@ -88,6 +89,7 @@ async function trainer(plan: Plan, load: (options: TrainerOptions) => Promise<Tr
   const loading: TrainerOptions = {
     weights: false,
     write: async (path, bytes) => keep(path, bytes),
+    ...(values["allow-nan"] ? { allowNaN: true } : {}),
     ...(values.device ? { choose: values.device } : {}),
     ...(values.target ? { target: values.target } : {}),
     ...(values.data ? { data: values.data } : {}),
@@ -161,7 +163,9 @@ function readFile(fs: typeof import("node:fs"), path: string): Uint8Array {
   }
 }
 
-type Values = { readonly [Name in keyof typeof options]?: Name extends "json" | "help" ? boolean : string };
+type Values = {
+  readonly [Name in keyof typeof options]?: Name extends "allow-nan" | "json" | "help" ? boolean : string;
+};
 
 async function parse(): Promise<Values> {
   const { parseArgs } = process.getBuiltinModule("node:util");

@@ -220,7 +220,12 @@ const dataset = object<PlanDataset>({
     }),
   ),
   windowed: flag,
-  training: optional(place),
+  training: optional(
+    object<NonNullable<PlanDataset["training"]>>({
+      ...placed,
+      least: optional(object({ rows: atLeastOne, place: text })),
+    }),
+  ),
   streamable: optional(flag),
   check: optional(
     object<PlanFieldCheck>({

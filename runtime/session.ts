@@ -7,7 +7,7 @@ import type { Plan, PlanTensor, PlanTrain } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
 import { readSafetensors, widened, writeSafetensors } from "./safetensors.ts";
 import type { StoredTensor } from "./safetensors.ts";
-import { bytesOf, fromWords, jsonText, product, shapeText } from "./tensor.ts";
+import { bytesOf, floatsOf, fromWords, jsonText, product, shapeText } from "./tensor.ts";
 
 /** Everything of a train block's progress that is not on the device; kept in checkpoints. */
 export interface TrainState {
@@ -202,7 +202,8 @@ function tensorsNamed(
   }
   return renamed;
 }
-export function readCheckpoint(s: Session, bytes: FileBytes): void {
+/** `own`: this run wrote it, after a look at its numbers. */
+export function readCheckpoint(s: Session, bytes: FileBytes, own = false): void {
   const read = readSafetensors(bytes);
   const file = {
     metadata: read.metadata,
@@ -228,6 +229,8 @@ export function readCheckpoint(s: Session, bytes: FileBytes): void {
   const extra = [...file.tensors.keys()].filter((name) => !known.has(name));
   if (missing.length) throw bad(`it lacks ${listed(missing)}`);
   if (extra.length) throw bad(`it holds ${listed(extra)}, which this model does not have`);
+  if (!own && !s.options.allowNaN)
+    for (const t of s.plan.states) checkNumbers(t, file.tensors.get(t.name)!, "this checkpoint");
   const words = s.plan.states.map((t) => ({ t, words: wordsFor(s, t, file.tensors.get(t.name)!) }));
   const states = new Map<string, TrainState>();
   for (const t of s.plan.trains) {
@@ -287,6 +290,13 @@ export function seedsIn(bytes: FileBytes): ReadonlyMap<string, number> {
   ]);
   return new Map(found.filter((pair): pair is [string, number] => isSeed(pair[1])));
 }
+/** How many steps of every train block a checkpoint has behind it, as far as it says. */
+export function stepsIn(bytes: FileBytes): Readonly<Record<string, number>> {
+  const { trains = {} } = JSON.parse(readSafetensors(bytes).metadata["progress"] ?? "{}") as {
+    readonly trains?: Readonly<Record<string, { readonly step: number }>>;
+  };
+  return Object.fromEntries(Object.entries(trains).map(([name, { step }]) => [name, step]));
+}
 /** They say what rows were held out; false where the file does not say so for these train blocks. */
 export function takeSeeds(s: Session, bytes: FileBytes): boolean {
   const found = seedsIn(bytes);
@@ -335,8 +345,9 @@ function checkNumbers(t: PlanTensor, from: StoredTensor, what: string): void {
   if (t.dtype !== "f32") return;
   const { dtype, bytes } = widened(from);
   if (dtype !== "F32") return; // it does not fit, which is told with its shape
-  const values = new Float32Array(bytes.slice().buffer);
-  const count = values.reduce((n, x) => n + (Number.isNaN(x) ? 1 : 0), 0);
+  const values = floatsOf(bytes);
+  let count = 0;
+  for (const x of values) if (x !== x) count++;
   if (count)
     throw new RuntimeProblem(
       `${what} has NaN in ${t.name}, in ${count} of ${values.length} numbers: the training that they come from failed, or the file is damaged; load them all the same with \`allowNaN: true\` (--allow-nan)`,

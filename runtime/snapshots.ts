@@ -5,6 +5,7 @@ import type { PlanTrain } from "./plan.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { nextEpoch, trainingRows, writeCheckpoint } from "./session.ts";
 import type { Session } from "./session.ts";
+import { floatsOf } from "./tensor.ts";
 
 const mostShare = 0.01; // of the time
 const firstSeconds = 0.5; // the first ones come sooner than the others: a run that fails early has one too
@@ -63,6 +64,6 @@ export class Snapshots {
 }
 function areFinite(checkpoint: Uint8Array): boolean {
   for (const { dtype, bytes } of readSafetensors(checkpoint).tensors.values())
-    if (dtype === "F32" && !new Float32Array(bytes.slice().buffer).every(Number.isFinite)) return false;
+    if (dtype === "F32" && !floatsOf(bytes).every(Number.isFinite)) return false;
   return true;
 }

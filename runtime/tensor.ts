@@ -89,5 +89,10 @@ export function fromWords(bytes: Uint8Array, dtype: DType, shape: readonly numbe
 export function toWords(data: ArrayLike<number>, dtype: DType): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
   return dtype === "f32" ? Float32Array.from(data) : Int32Array.from(data);
 }
+/** The numbers that bytes are, not copied where they lie as a processor has them. */
+export const floatsOf = (bytes: Uint8Array): Float32Array =>
+  bytes.byteOffset % 4
+    ? new Float32Array(bytes.slice().buffer)
+    : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 export const bytesOf = (array: ArrayBufferView): Uint8Array<ArrayBuffer> =>
   new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);

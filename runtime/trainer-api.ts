@@ -27,6 +27,6 @@ export interface TrainerOptions extends Omit<Partial<LoadOptions>, "weights" | "
 /** A model that a compiled trainer loaded. */
 export interface TrainerModel extends Model {
   readonly device: DeviceFacts | undefined; // undefined where the caller gave the device
-  /** Settles with true when checkpoints are kept: at once, or when the page that has them is closed. With false where none are, without `keep` or after `close`. */
+  /** Settles with true when the place for checkpoints is this model's: at once, or when the page that has it is closed. With false where none are, without `keep` or after `close`. */
   readonly keeping: Promise<boolean>;
 }

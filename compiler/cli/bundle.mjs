@@ -1,9 +1,9 @@
 // What the command line puts into the trainers that it writes: the bundled runtime, the types of its interface, the page.
 // Run by `npm run build` (esbuild is needed there only), for `dist` or the folder given; tests call `trainerParts` for the current sources.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 import { keepPublicDeclarations } from "./declarations.mjs";
 import { templates } from "./templates.mjs";
 
@@ -96,9 +96,19 @@ const pairs = (names) =>
     return [first, second];
   });
 
+/** What the compiler is made of stays readable in the package; its comments, an eighth of its bytes, are in the sources. Declarations keep theirs. */
+async function dropComments(dist) {
+  const names = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));
+  for (const path of names.map((name) => join(dist, name))) {
+    const { code } = await transform(readFileSync(path, "utf8"), { charset: "utf8", legalComments: "none" });
+    writeFileSync(path, code);
+  }
+}
+
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   const dist = process.argv[2] ?? fileURLToPath(new URL("../../dist", here));
   keepPublicDeclarations(dist);
+  await dropComments(dist);
   const folder = join(dist, "compiler/cli");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "trainer-parts.json"), JSON.stringify(await trainerParts()));

@@ -26,70 +26,80 @@ export interface CompileFlags extends ModelFlags {
 export async function compile(path: string, flags: CompileFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
   const compiled = await planModel(openModel(path), { ...flags, views: flags.page !== false }, flags.target ?? classes);
-  const { plan } = compiled;
-  const plans = plansOf(compiled);
-  const names = plans.map((p) => p.target);
   const files = await writeCompiled(compiled, flags, flags.out);
-  if (flags.json)
-    return terminal.line(
-      JSON.stringify({
-        kind: "compiled",
-        model: plan.name,
-        compiler: plan.compiler,
-        targets: names,
-        seconds: compiled.seconds,
-        ...(flags.time ? { phases: compiled.phases } : {}),
-        files: files.map((f) => ({ path: join(flags.out, f.path), bytes: f.bytes })),
-      }),
-    );
+  if (flags.json) return terminal.line(JSON.stringify(compiledJson(compiled, files, flags)));
   const { bold, dim } = styles(terminal.color);
+  const { plan } = compiled;
+  const targets = targetsOf(compiled).join(", ");
   terminal.line(
-    `${bold(path)}  ${dim(`${parameterText(plan)} · for ${names.join(", ")} devices · compiled in ${seconds(compiled.seconds)}`)}`,
+    `${bold(path)}  ${dim(`${parameterText(plan)} · for ${targets} devices · compiled in ${seconds(compiled.seconds)}`)}`,
   );
   if (flags.time)
     for (const p of compiled.phases)
       terminal.line(`  ${p.name.padEnd(28)} ${`${(1000 * p.seconds).toFixed(0)} ms`.padStart(9)}`);
-  const shadersOf = (folder: string): readonly Written[] =>
-    files.filter((f) => f.path.endsWith(".wgsl") && dirname(f.path) === folder);
+  for (const f of filesToTell(compiled, files, flags))
+    terminal.line(`  ${join(flags.out, f.path).padEnd(28)} ${byteText(f.bytes).padStart(9)}  ${dim(f.about)}`);
+  for (const x of plan.exports) {
+    const [inputs, outputs] = [
+      x.inputs.map((p) => portText(p)).join(", "),
+      x.outputs.map((p) => typeText(p)).join(", "),
+    ];
+    terminal.line(dim(`  ${x.name}(${inputs}) -> ${outputs}`));
+  }
+}
+const targetsOf = (compiled: Planned): readonly string[] => plansOf(compiled).map((p) => p.target);
+function compiledJson(compiled: Planned, files: readonly Written[], flags: CompileFlags): object {
+  const { plan, seconds, phases } = compiled;
+  return {
+    kind: "compiled",
+    model: plan.name,
+    compiler: plan.compiler,
+    targets: targetsOf(compiled),
+    seconds,
+    ...(flags.time ? { phases } : {}),
+    files: files.map((f) => ({ path: join(flags.out, f.path), bytes: f.bytes })),
+  };
+}
+/** Kernels as one for each folder of theirs, then whatever there is something to say of. */
+function filesToTell(compiled: Planned, files: readonly Written[], flags: CompileFlags): readonly Required<Written>[] {
+  const [, ...further] = targetsOf(compiled);
+  const about = aboutFiles(compiled, flags);
+  const kernels = ["shaders", ...further.map((name) => `shaders/${name}`)].map((folder, i) => {
+    const shaders = files.filter((f) => f.path.endsWith(".wgsl") && dirname(f.path) === folder);
+    const count = counted(shaders.length, "kernel");
+    return {
+      path: `${folder}/*.wgsl`,
+      bytes: shaders.reduce((n, f) => n + f.bytes, 0),
+      about: i === 0 ? count : `${count} that ${shaders.length === 1 ? "is" : "are"} others there`,
+    };
+  });
+  const others = files.flatMap((f) => {
+    const told = f.path.endsWith(".wgsl") ? undefined : (about[f.path] ?? f.about);
+    return told === undefined ? [] : [{ ...f, about: told }];
+  });
+  return [...kernels, ...others];
+}
+/** What the files of an artifact are for, by their paths in it. */
+function aboutFiles(compiled: Planned, flags: CompileFlags): Readonly<Record<string, string>> {
+  const { plan, model } = compiled;
+  const [, ...further] = targetsOf(compiled);
   const trains = plan.trains.length > 0;
   const offered = ["load", ...(trains ? ["train"] : []), ...plan.exports.map((x) => x.name)].join(", ");
-  const about: Readonly<Record<string, string>> = {
+  const command = trainerCommand(plan, flags.out, flags.withData ? undefined : (flags.data ?? model.folder));
+  return {
     "shaders/INDEX.md": "what each is for, in the order of their dispatch",
     "plan.json": "what runs when, in which memory",
     ...Object.fromEntries(
-      names.slice(1).flatMap((name) => [
+      further.flatMap((name) => [
         [`shaders/${name}/INDEX.md`, `for ${name} devices`],
         [`plan.${name}.json`, `for ${name} devices`],
       ]),
     ),
-    "trainer.mjs": trains
-      ? `${trainerCommand(plan, flags.out, flags.withData ? undefined : (flags.data ?? compiled.model.folder))} trains; as a module it offers ${offered}`
-      : `a module that offers ${offered}`,
+    "trainer.mjs": trains ? `${command} trains; as a module it offers ${offered}` : `a module that offers ${offered}`,
     "trainer.d.ts": "its types",
     "weights.safetensors": "what the trainer's module loads unless it is told otherwise",
     "index.html": `with page.*: ${trains ? "trains" : "uses it"} in a browser; serve this folder and open it`,
   };
-  const rows: Written[] = [
-    ...["shaders", ...names.slice(1).map((name) => `shaders/${name}`)].map((folder, i) => {
-      const shaders = shadersOf(folder);
-      const about =
-        i === 0
-          ? counted(shaders.length, "kernel")
-          : `${counted(shaders.length, "kernel")} that ${shaders.length === 1 ? "is" : "are"} others there`;
-      return { path: `${folder}/*.wgsl`, bytes: shaders.reduce((n, f) => n + f.bytes, 0), about };
-    }),
-    ...files.filter((f) => !f.path.endsWith(".wgsl") && (about[f.path] ?? f.about) !== undefined),
-  ];
-  for (const f of rows)
-    terminal.line(
-      `  ${join(flags.out, f.path).padEnd(28)} ${byteText(f.bytes).padStart(9)}  ${dim(about[f.path] ?? f.about ?? "")}`,
-    );
-  for (const x of plan.exports)
-    terminal.line(
-      dim(
-        `  ${x.name}(${x.inputs.map((p) => portText(p)).join(", ")}) -> ${x.outputs.map((p) => typeText(p)).join(", ")}`,
-      ),
-    );
 }
 
 interface Written extends Artifact {

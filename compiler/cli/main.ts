@@ -67,7 +67,10 @@ const target = [
   "for one class of devices: software, integrated, discrete, lavapipe or swiftshader (repeatable; default: the first three)",
   list,
 ] as const;
-const allowNaN = ["--allow-nan", "weights with NaN in them as they are (default: they are refused)"] as const;
+const allowNaN = [
+  "--allow-nan",
+  "weights and checkpoints with NaN in them as they are (default: they are refused)",
+] as const;
 const json = ["--json", "one event or result a line, as JSON"] as const;
 
 onModel(
@@ -102,6 +105,7 @@ onModel(
   )
   .option("--weights <file>", "the weights alone, too")
   .option("--resume <file>", "go on from a checkpoint, to the same bits")
+  .option(...allowNaN)
   .option("--out <folder>", "put weights there, and everything that dlm compile writes")
   .option(
     "--runs <folder>",

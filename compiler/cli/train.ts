@@ -43,6 +43,7 @@ export interface TrainFlags extends ModelFlags, RecordFlags {
   readonly keep?: number; // checkpoints
   readonly weights?: string; // parameters and layer states alone
   readonly resume?: string;
+  readonly allowNan?: boolean;
   readonly out?: string; // a folder for artifacts and weights
   readonly watch?: boolean; // again at every save
   readonly json?: boolean;
@@ -81,6 +82,7 @@ export async function trainOnce(model: ModelFile, flags: TrainFlags, attended?: 
     const loaded = await load(compiled.plan, {
       device: opened.device,
       ...files,
+      ...(flags.allowNan ? { allowNaN: true } : {}),
       ...(flags.maxData === undefined ? {} : { mostFileBytes: flags.maxData }),
       onEvent: tellEvents(terminal, flags.json === true), // of what a block begins with
       write: async (file, bytes) => writeWhole(join(model.folder, file), bytes),

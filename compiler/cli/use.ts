@@ -203,7 +203,7 @@ async function take(model: Model, bytes: Uint8Array, flags: UseFlags, terminal: 
       if (!(error instanceof RuntimeProblem)) throw error;
       await ofFile(flags.weights!, () => model.loadWeights(bytes));
       return terminal.note(
-        `${flags.weights} is not of this model and these data as they are (${error.message.replace(/^[^:]*: /, "")}): its weights are taken, the rows that it held out are not known`,
+        `${flags.weights} is not of this model and these data as they are (${error.message.replace(/^this checkpoint cannot be resumed from: /, "")}): its weights are taken, the rows that it held out are not known`,
       );
     }
   }

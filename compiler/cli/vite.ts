@@ -43,7 +43,7 @@ export default function dlm(options: DlmOptions = {}): Plugin {
   let isBuild = false;
   let root = process.cwd();
   let built: TrainerParts | undefined;
-  const others = new Map<string, string>(); // the texts of modules for further targets
+  const others = new Map<string, readonly Modules[]>(); // for further targets, by model: as it is, and as it was for a page that is loading
   const parts = (): TrainerParts => (built ??= options.parts ?? builtParts());
   const flags: ModelFlags = {
     ...(options.set ? { set: Object.fromEntries(Object.entries(options.set).map(([k, v]) => [k, String(v)])) } : {}),
@@ -58,7 +58,14 @@ export default function dlm(options: DlmOptions = {}): Plugin {
     },
     resolveId: (id) => (id === page || id === server || id.startsWith(otherPrefix) ? id : undefined),
     load: (id) =>
-      id === page ? siteRuntime(parts()) : id === server ? siteRuntimeInNode(parts(), page) : others.get(id),
+      id === page
+        ? siteRuntime(parts())
+        : id === server
+          ? siteRuntimeInNode(parts(), page)
+          : [...others.values()]
+              .flat()
+              .find((modules) => modules.has(id))
+              ?.get(id),
     async transform(text, id, { ssr = false } = {}) {
       if (!id.endsWith(".dlm")) return undefined;
       const read = new Set<string>();
@@ -99,14 +106,17 @@ export default function dlm(options: DlmOptions = {}): Plugin {
       if (weights && trained !== undefined) found.places[trained] = weights.place;
       if (options.types !== false) writeTypes(id, trainerTypes(plan, parts()));
       const modules: Record<string, string> = {};
+      const texts = new Map<string, string>();
       for (const { plan: other } of further) {
         if (!other) continue; // what is wrong with it is told of the first
         const code = siteOther(plan, other);
         const hash = createHash("sha256").update(code).digest("hex").slice(0, 8); // a changed one is another module
         const module = `${otherPrefix}${other.target}:${id}:${hash}`;
-        others.set(module, code);
+        texts.set(module, code);
         modules[other.target] = module;
       }
+      const before = others.get(id)?.find((old) => [...texts.keys()].some((module) => !old.has(module)));
+      others.set(id, before ? [texts, before] : [texts]);
       const files = ssr ? onServer(found, isBuild ? root : undefined) : onPage(found, model.folder);
       return {
         code: siteModule(plan, modules, ssr ? server : page, { ...files, weights: trained }, ssr),
@@ -116,6 +126,8 @@ export default function dlm(options: DlmOptions = {}): Plugin {
   };
 }
 
+/** Texts by the names of modules. */
+type Modules = ReadonlyMap<string, string>;
 /** A diagnostic as Rollup and Vite's overlay show one. */
 function logOf(
   d: Diagnostic,

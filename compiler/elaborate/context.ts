@@ -227,6 +227,11 @@ export interface Log {
   ) => void;
 }
 /** What all programs made from one file share. */
+/** How many training rows a data set must have, and the index that asks for the most; the host checks it. */
+export interface RowsRead {
+  least: number;
+  span: Span | undefined;
+}
 export interface Interpreter {
   readonly evaluate: (e: ast.Expr, scope: Scope, ctx: Context) => Value;
   readonly apply: (callee: Value, args: readonly Argument[], span: Span, ctx: Context, written: Span) => Value;
@@ -238,6 +243,7 @@ export interface Interpreter {
   readonly models: Map<ast.ModelDeclaration, Instance>;
   readonly trains: Map<ast.Train, Instance>;
   readonly data: Map<string, (member: string, span: Span) => Value>; // columns over the rows of training
+  readonly rowsRead: Map<Scalar, RowsRead>; // by the number of training rows of each data set, where only the run knows it
   readonly sites: Map<Span, number>; // constructors by their place
   readonly madeBy: Map<Node, ast.Name>; // the model that gave a value, told in messages
   readonly forms: StableForms;

@@ -19,9 +19,9 @@ import {
   sub,
   toF32,
 } from "../graph/scalar.ts";
-import type { Integer, Literal, Node, Scalar, Shape } from "../graph/types.ts";
+import type { Integer, Literal, Node, Random, Scalar, Shape } from "../graph/types.ts";
 import type { Context, Distribution, Value } from "./context.ts";
-import { differing, needed, notCompiledYet, shapeMismatch, typeText } from "./errors.ts";
+import { differing, needed, shapeMismatch, typeText } from "./errors.ts";
 import { axesOf } from "./tensors.ts";
 import { asScalarValue, isPlain, kindText } from "./values.ts";
 
@@ -31,33 +31,28 @@ export function hashSite(path: string): number {
   for (let i = 0; i < path.length; i++) h = Math.imul(h ^ path.charCodeAt(i), 0x01000193) >>> 0;
   return h >>> 0;
 }
-/** A tensor of draws. The element is row-major over the rounds of the loops around and the shape. */
+/**
+ * Where the elements of a tensor stand among the draws of their place of text: row-major over the rounds of the loops around and the shape. The first
+ * extent never enters such a position, so a run-time axis that stands first in the shape comes before the rounds.
+ */
+export function placeOfDraws(shape: Shape, own: readonly Integer[], ctx: Context): Pick<Random, "indices" | "extents"> {
+  const lead = typeof shape[0] === "number" ? 0 : Math.min(1, shape.length);
+  const indices = [...own.slice(0, lead), ...ctx.rounds.map((r) => r.step), ...own.slice(lead)];
+  const extents = [...shape.slice(0, lead).map(() => 1), ...ctx.rounds.map((r) => r.count), ...shape.slice(lead)];
+  return indices.length ? { indices, extents } : { indices: [integer(0)], extents: [1] };
+}
+/** A tensor of draws. */
 export function drawTensor(d: Distribution, shape: Shape, site: number, ctx: Context, span: Span): Node {
   const axes = axesOf(shape);
-  const rounds = ctx.rounds.map((r) => ({ e: r.step as Integer, n: r.count }));
-  // the first extent never enters the row-major position, so a run-time axis may stand there: before the rounds of the loops
-  const lead = typeof shape[0] === "number" ? 0 : Math.min(1, shape.length);
   const own = indicesOf(axes);
-  const at = [...own.slice(0, lead), ...rounds.map((r) => r.e), ...own.slice(lead)];
-  const extents = [
-    ...shape.slice(0, lead).map(() => 1),
-    ...rounds.map((r) => r.n),
-    ...shape.slice(lead).map((n) => (typeof n === "number" ? n : NaN)),
-  ];
-  if (extents.some(Number.isNaN)) throw notCompiledYet(span, "drawOfRunTimeAxes");
-  return compute(
-    axes,
-    undefined,
-    drawElement(d, site, at.length ? at : [integer(0)], at.length ? extents : [1], shape, own, ctx, span),
-    { span },
-  );
+  const body = drawElement(d, site, placeOfDraws(shape, own, ctx), shape, own, ctx, span);
+  return compute(axes, undefined, body, { span });
 }
 /** `own`: the place in the drawn tensor, which a tensor of its shape is read at (`normal(0, 1) * mask`). */
 function drawElement(
   d: Distribution,
   site: number,
-  indices: readonly Integer[],
-  extents: readonly number[],
+  place: Pick<Random, "indices" | "extents">,
   shape: Shape,
   own: readonly Integer[],
   ctx: Context,
@@ -77,7 +72,7 @@ function drawElement(
   };
   const seed = load(ctx.interpreter.seed, []);
   const of = (distribution: "normal" | "uniform", stream: number): Scalar =>
-    random({ distribution, site: stream, seed, step: ctx.step, indices, extents });
+    random({ distribution, site: stream, seed, step: ctx.step, ...place });
   const leaf = of(d.base === "normal" ? "normal" : "uniform", site);
   const scaled = (x: Scalar): Scalar => add(mul(x, parameter(d.scale)), parameter(d.offset));
   switch (d.base) {

@@ -178,6 +178,8 @@ function declareDatasets(
         const origin = callOrigin("data", item.name.text, item.name.text, item.span);
         const d = withOrigin(origin, () => declareData(self, item, scope, attempt));
         datasets.set(item.name.text, d);
+        const count = d.public.training.shape[0]!;
+        if (typeof count !== "number") self.rowsRead.set(count, { least: 0, span: undefined });
         self.data.set(item.name.text, (member, span) => tensor(wholeColumn(d, member, span)));
       });
     }
@@ -250,16 +252,19 @@ function heldBy(self: Interpreter): Pick<Program, "parameters" | "states"> {
 function publicData(
   d: DatasetState,
   datasets: ReadonlyMap<string, DatasetState>,
-  { diagnostics }: Interpreter,
+  { diagnostics, rowsRead }: Interpreter,
   attempt: Attempt,
   viewed: boolean,
 ): Dataset {
+  const count = d.public.training.shape[0]!;
+  const read = typeof count === "number" ? undefined : rowsRead.get(count);
   const check = diagnostics.length ? undefined : attempt(() => fieldCheck(d, datasets));
   const view = diagnostics.length || !viewed ? undefined : attempt(() => fieldView(d, datasets));
   return {
     ...d.public,
     columns: [...d.columns.values()],
     fields: d.fields.map((f) => f.public),
+    ...(read?.span ? { rowsRead: { least: read.least, span: read.span } } : {}),
     ...(check ? { check } : {}),
     ...(view ? { view } : {}),
   };

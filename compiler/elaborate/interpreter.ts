@@ -44,6 +44,7 @@ export function newInterpreter(diagnostics: Diagnostic[], log?: Log): Interprete
     models: new Map(),
     trains: new Map(),
     data: new Map(),
+    rowsRead: new Map(),
     sites: new Map(),
     madeBy: new Map(),
     forms: new Map(),

@@ -60,6 +60,7 @@ export interface Dataset {
   }[];
   readonly windowed: boolean;
   readonly training: Source; // i32 [training rows]: their numbers, given by the host where something reads all of them
+  readonly rowsRead?: { readonly least: number; readonly span: Span }; // so many training rows are read by number: the host checks that they are there
   readonly check?: FieldCheck;
   readonly view?: FieldView;
 }

@@ -4,8 +4,6 @@ import { rebuildNode, rebuildNodes } from "../graph/rebuild.ts";
 import { axis, integer, load, random, substitute, variable, visit } from "../graph/scalar.ts";
 import type { Extent, Integer, Node, Random, Scalar, Source } from "../graph/types.ts";
 import { scatter } from "../graph/scatter.ts";
-import type { Span } from "../../grammar/diagnostic.ts";
-import { notCompiledYet } from "./errors.ts";
 import { InternalError } from "../../grammar/diagnostic.ts";
 
 /** The node over `count` rows; row(b) is the number of row b. */
@@ -15,19 +13,18 @@ export const overRows = (root: Node, rowSource: Source, count: Extent, row: (b: 
  * The node for every index, as a leading axis. Draws made before `made` are the same for all. The index of the others stands behind their first, whose
  * extent never enters their position.
  */
-export function overIndex(root: Node, index: Source, count: Extent, made: number, span: Span): Node {
-  return mapOver(
+export const overIndex = (root: Node, index: Source, count: Extent, made: number): Node =>
+  mapOver(
     root,
     index,
     count,
     (b) => b,
     made,
-    ({ indices, extents }, b) => {
-      if (typeof count !== "number") throw notCompiledYet(span, "drawOfRunTimeAxes");
-      return { indices: [indices[0]!, b, ...indices.slice(1)], extents: [extents[0]!, count, ...extents.slice(1)] };
-    },
+    ({ indices: [first, ...indices], extents: [n, ...extents] }, b) => ({
+      indices: [first!, b, ...indices],
+      extents: [n!, count, ...extents],
+    }),
   );
-}
 /** Has every node that depends on the index, or holds a draw made since, a form with another axis? */
 export const canBeMapped = (root: Node, index: Source, made: number): boolean =>
   [...dependents(root, index, made)].every((x) => x === index || x.kind !== "result");

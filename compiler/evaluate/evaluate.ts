@@ -251,7 +251,7 @@ function makeFunction(node: Compute | Scatter): Compiled {
         return e.dtype === "bool" ? `(${guarded}) !== 0` : guarded;
       }
       case "random":
-        return `${e.distribution}(${x(e.seed)}, ${e.site}, ${x(e.step)}, ${e.indices.reduce((sum, y, d) => `(${sum}) * ${e.extents[d]} + ${x(y)}`, "0")})`;
+        return `${e.distribution}(${x(e.seed)}, ${e.site}, ${x(e.step)}, ${address(e.extents, e.indices.map(x))})`;
       case "local":
         throw new InternalError("evaluate: a local outside of a kernel");
       default:

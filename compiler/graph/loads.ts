@@ -5,7 +5,7 @@ import { working } from "./compilation.ts";
 import { inRange } from "./conditions.ts";
 import { constantOf, everything, interval, isFalse, isInteger, isTrue } from "./forms.ts";
 import { asInteger, exactly, floorDiv, hull, iadd, imul, integer, modulo } from "./integers.ts";
-import { asScalar, boolean, literal, sameExtent, scansOf, union, variablesOf } from "./leaves.ts";
+import { asScalar, boolean, extentKey, literal, sameExtent, scansOf, union, variablesOf } from "./leaves.ts";
 import { reachOfLoad } from "./masks.ts";
 import type { Extent, Integer, Interval, Load, Node, Random, Scalar, ScalarBase, Shape } from "./types.ts";
 import { visit } from "./walk.ts";
@@ -136,7 +136,7 @@ export function countAtoms(e: Scalar): number {
   return n;
 }
 export function random(draw: Omit<Random, keyof ScalarBase | "kind">): Random {
-  const key = `R${draw.distribution},${draw.site},${draw.seed.id},${draw.step.id},${draw.indices.map((e) => e.id).join(",")}:${draw.extents.join(",")}`;
+  const key = `R${draw.distribution},${draw.site},${draw.seed.id},${draw.step.id},${draw.indices.map((e) => e.id).join(",")}:${draw.extents.map(extentKey).join(",")}`;
   const parts = [draw.seed, draw.step, ...draw.indices];
   return working().intern<Random>(key, (id) => ({
     kind: "random",

@@ -138,7 +138,7 @@ export interface Random extends ScalarBase {
   readonly seed: Scalar; // i32: a load of the seed's source, or a constant
   readonly step: Scalar; // i32
   readonly indices: readonly Integer[];
-  readonly extents: readonly number[]; // of the indices: e = row-major(indices, extents)
+  readonly extents: Shape; // of the indices: e = row-major(indices, extents), into which the first does not enter
 }
 /** The value of an earlier stage of the same kernel. Only in kernels, never in a graph. */
 export interface Local extends ScalarBase {

@@ -28,7 +28,7 @@ export function operandsOf(e: Scalar): readonly Scalar[] {
     case "load":
       return e.outside ? [...e.indices, e.outside] : e.indices;
     case "random":
-      return [e.seed, e.step, ...e.indices];
+      return [e.seed, e.step, ...e.indices, ...e.extents.filter((n) => typeof n !== "number")];
     default:
       return e satisfies never;
   }

@@ -3,7 +3,7 @@
 // Values are one or four wide: along the vector axis four neighbouring positions are one vec4.
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf } from "../graph/node.ts";
-import { asInteger, linear, load, operandsOf, positiveModulo, scalarOrder } from "../graph/scalar.ts";
+import { linear, load, operandsOf, positiveModulo, scalarOrder } from "../graph/scalar.ts";
 import type { DType, Integer, Load, Local, Node, Random, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
 import type { ScalarFunction, WrittenAs } from "../scalar/functions.ts";
 import { shortName } from "../wgsl/names.ts";
@@ -308,14 +308,7 @@ export class Values extends Positions {
     return call("u32", [element(t.name, i32Number(0), i32)], u32);
   }
   private draw(e: Random): Value {
-    const position = e.indices.reduce<Integer>(
-      (sum, x, d) =>
-        linear([
-          [sum, e.extents[d]!],
-          [x, 1],
-        ]),
-      asInteger(0),
-    );
+    const position = (): Form => this.address(e.extents, e.indices, e);
     const seed = this.value(e.seed);
     const step = this.value(e.step);
     const drawn = (at: Value, helper: string, type: ElementType): Value => {
@@ -327,9 +320,9 @@ export class Values extends Positions {
         "draw",
       );
     };
-    const one = (): Value => drawn(this.sumOfForm(this.formOf(position)), `dlm_${e.distribution}`, f32);
-    if (!this.alongVector(position)) return one();
-    const forms = this.forms4(position);
+    const one = (): Value => drawn(this.sumOfForm(position()), `dlm_${e.distribution}`, f32);
+    if (!this.alongVector(e)) return one();
+    const forms = [0, 1, 2, 3].map((k) => this.atComponent(k, position));
     if (!this.aligned(forms)) return this.each("f32", one);
     // four neighbours come from the same block of the stream
     return drawn(this.quarter(forms[0]!), `dlm_${e.distribution}4`, wide(f32));

@@ -2,7 +2,7 @@
 // step's kernels one after the other, with a barrier after each; what lives within a step lies in workgroup memory.
 // In: the steps of a program. Out: one module whose entry point runs `rounds` steps, or undefined where the program is not fit for it.
 import { baseOf } from "../graph/node.ts";
-import { iadd, imul, inRange, isTrue, load, select, substitute } from "../graph/scalar.ts";
+import { iadd, imul, inRange, isTrue, load, select, substitute, visit } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Scalar, Shape } from "../graph/types.ts";
 import { elements } from "../scalar/dtype.ts";
 import { entryPoint } from "../wgsl/print.ts";
@@ -61,7 +61,7 @@ export function lowerWhole(
   options: WholeOptions,
 ): WholeKernel | undefined {
   const kernels = kernelsIn(steps);
-  if (!worthwhile(steps, target)) return undefined;
+  if (kernels.some((k) => isOpen(k.spec)) || !worthwhile(steps, target)) return undefined;
   // every tensor under its memory's name: slices of flat buffers by their offset
   const placed = new Map(kernels.map((k) => [k, physical(k.spec, options.views)]));
   const tensors = new Set<Node>();
@@ -230,6 +230,16 @@ function worthwhile(steps: readonly Step[], target: Target): boolean {
   return inside < launches;
 }
 
+/** Does it run over sizes, or compute with them, that only the run knows? */
+function isOpen({ axes, stages, stores }: KernelSpec): boolean {
+  const over = [...axes, ...stages.flatMap((x) => x.over), ...stores.flatMap((x) => x.over)];
+  if (over.some((v) => typeof v.extent !== "number")) return true;
+  let found = false;
+  const seen = new Set<Scalar>();
+  for (const e of [...stages, ...stores.flatMap((x) => [x, ...x.indices.map((value) => ({ value }))])])
+    visit(e.value, (x) => void (found ||= x.kind === "dim"), seen);
+  return found;
+}
 /** A tensor's place in another one's memory, which may change with an axis. */
 export interface PlacedView {
   readonly memory: Node;

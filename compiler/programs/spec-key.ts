@@ -75,7 +75,7 @@ export function specKey(spec: KernelSpec, layout: Layout): SpecKey {
           text = `L${tensor(e.tensor)}(${own.join()})${e.outside ? "?" : ""}`;
           break;
         case "random":
-          text = `R${e.distribution},${layout.siteOf?.(e.site) ? tensor(layout.siteOf(e.site)!) : e.site},${e.extents.join()}(${own.join()})`;
+          text = `R${e.distribution},${layout.siteOf?.(e.site) ? tensor(layout.siteOf(e.site)!) : e.site},${e.extents.map((n) => (typeof n === "number" ? n : "n")).join()}(${own.join()})`;
           break;
         case "local":
           text = `l${number(e)}`;

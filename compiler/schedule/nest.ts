@@ -77,19 +77,7 @@ function walkedAsOne(spec: KernelSpec, a: Variable, b: Variable): boolean {
       if (!address(flatAddress(e.tensor.shape, e.indices))) return false;
       if (e.outside) stack.push(e.outside);
     } else if (e.kind === "random") {
-      if (
-        !address(
-          e.indices.reduce<Integer>(
-            (sum, x, d) =>
-              linear([
-                [sum, e.extents[d]!],
-                [x, 1],
-              ]),
-            asInteger(0),
-          ),
-        )
-      )
-        return false;
+      if (!address(flatAddress(e.extents, e.indices))) return false;
     } else stack.push(...operandsOf(e));
   }
   return true;

@@ -342,6 +342,69 @@ test("a second tab says that another one trains, until that is closed", { timeou
   expect(errors).toEqual([]);
   await second.context().close();
 });
+test(
+  "what a tab trained that is closed is not replaced by what another one trained for fewer steps",
+  { timeout: 300_000 },
+  async () => {
+    await writeSmall(small);
+    const { page: first, errors } = await open("small/index.html");
+    const start = async (page: Page): Promise<void> => {
+      await page.click("#start");
+      await page.waitForFunction(() => document.getElementById("start")!.textContent === "Pause");
+    };
+    const paused = async (page: Page): Promise<number> => {
+      await page.click("#start");
+      await page.waitForFunction(() => /^Continue from step/.test(document.getElementById("start")!.textContent));
+      return stepOf(page);
+    };
+    /** Beside one that trains: a tab that has trained less, by a seed of its own, when that one is closed. */
+    const behind = async (former: Page): Promise<{ readonly page: Page; readonly step: string }> => {
+      await start(former);
+      const page = await former.context().newPage();
+      await page.goto(`${address}/small/index.html`);
+      await page.waitForSelector("html[data-model=loaded]");
+      await page.click("#reset"); // of what was taken up
+      await page.waitForFunction(() => document.getElementById("start")!.textContent === "Start training");
+      await page.fill("#seed", "9");
+      await start(page);
+      await beyond(page, 10);
+      await beyond(former, (await paused(page)) + 500);
+      const step = (await paused(former)).toLocaleString("en");
+      await former.close();
+      await page.waitForFunction(() => document.getElementById("kept")!.textContent.startsWith("What is kept"));
+      expect(await kept(page)).toBe(
+        `What is kept is what another tab trained, up to step ${step}. What this one trains is kept from there on; until then, loading the page anew goes on with the other.`,
+      );
+      await look(page, "behind");
+      return { page, step };
+    };
+    const second = await behind(first);
+    await expectAccessible(second.page);
+    // not by beginning anew either: that is not what lies there
+    await second.page.click("#reset");
+    await second.page.waitForFunction(() => document.getElementById("start")!.textContent === "Start training");
+    expect(await kept(second.page)).toMatch(/^What is kept is what another tab trained/);
+    await start(second.page);
+    await beyond(second.page, 10);
+    await paused(second.page);
+    await second.page.reload();
+    await second.page.waitForSelector("html[data-model=loaded]");
+    expect(await kept(second.page)).toMatch(new RegExp(`^Going on from step ${second.step}, where`));
+    expect(await second.page.inputValue("#seed")).toBe("1");
+    // further than that, it is what is kept
+    const third = await behind(second.page);
+    await start(third.page);
+    await beyond(third.page, Number(third.step.replaceAll(",", "")));
+    const step = (await paused(third.page)).toLocaleString("en");
+    await third.page.waitForSelector("#kept", { state: "hidden" });
+    await third.page.reload();
+    await third.page.waitForSelector("html[data-model=loaded]");
+    expect(await kept(third.page)).toMatch(new RegExp(`^Going on from step ${step}, where`));
+    expect(await third.page.inputValue("#seed")).toBe("9");
+    expect(errors).toEqual([]);
+    await third.page.context().close();
+  },
+);
 test("numbers that cannot be are told in a sentence, before anything is computed", { timeout: 300_000 }, async () => {
   await writeSmall(small);
   const { page, state } = await open("small/index.html");

@@ -102,6 +102,30 @@ test("checkpoints by steps, the last three of them; a damaged one is passed over
   expect(gone).toEqual({ status: 1, out: "", err: "dlm: cannot read nowhere.safetensors: there is no such file\n" });
 });
 
+test("a checkpoint with NaN in it is passed over for the one before; --allow-nan takes it", async () => {
+  const args = ["--steps", String(steps), "--save", "nan.safetensors"];
+  expect(await dlm(["train", "iris.dlm", ...args, "--checkpoint", "90"])).toMatchObject({ status: 0 });
+  const damaged = (file: string): void => {
+    const content = Buffer.from(bytes(file));
+    content.fill(0xff, content.length - 8); // the last number, or two
+    put(file, content);
+  };
+  damaged("nan.safetensors");
+  const again = ["train", "iris.dlm", "--steps", String(steps), "--resume", "nan.safetensors", "--no-save"];
+  const { status, err } = await dlm(again);
+  expect(status).toBe(0);
+  expect(err).toMatch(
+    /^nan\.safetensors: this checkpoint has NaN in [\w.]+, in [12] of \d+ numbers: .*--allow-nan.*; the one before it is taken\ngoing on from nan\.safetensors\.1\n/,
+  );
+  for (const file of ["nan.safetensors.1", "nan.safetensors.2"]) damaged(file);
+  expect(await dlm(again)).toMatchObject({
+    status: 1,
+    out: "",
+    err: expect.stringContaining(": this checkpoint has NaN in "),
+  });
+  expect(await dlm([...again, "--allow-nan"])).toMatchObject({ status: 0, err: "" });
+});
+
 test("what a killed write left behind blocks nothing and is removed when it is old", async () => {
   const left = [".stale.safetensors.1.tmp", ".stale.safetensors.0a1b2c3d4e5f6071.tmp"];
   for (const name of left) writeFileSync(join(folder, name), "half");

@@ -446,3 +446,41 @@ test("the picture of many long runs", () => {
   }));
   expect(curvesSvg(Array.from({ length: 60 }, (_, i) => ({ name: String(i), rows })))).toContain("</svg>");
 });
+test("consts and metrics that bear the names of columns, or one another's: no two columns are called the same", async () => {
+  put(
+    "names.dlm",
+    `const seconds = 0.1
+const runs = 4
+const error = 2
+data d { rows: 8
+  field x: f32[2] = uniform(0, 1)[2] }
+model net(x: f32[B, 2]) -> f32[B, 1] = x |> Linear(runs) |> Linear(1)
+train fit on d(batch: 4, seed: 7) {
+  minimize error * mean((net(x) - 1)^2) by adam(lr: seconds)
+  metric error = mean(abs(net(x) - 1))
+  metric metric_error = mean(net(x))
+  metric set_seconds = mean(net(x)^2)
+  metric seed = mean(x)
+  steps: 3
+}
+`,
+  );
+  const grid = ["seconds=0.1,0.2", "runs=4", "error=1,2"].flatMap((values) => ["--grid", values]);
+  const { status, out, err } = await dlm(["sweep", "names.dlm", ...grid, "--runs", "names"]);
+  expect([status, err]).toEqual([0, ""]);
+  const sweep = sweepsIn("names")[0]!;
+  const [head, ...lines] = readFileSync(join(folder, sweep, "results.csv"), "utf8")
+    .trimEnd()
+    .split("\n");
+  const fixed = ["seed", "state", "seconds"];
+  const metrics = ["loss", "metric_metric_error", "metric_error", "metric_set_seconds", "metric_seed"];
+  expect(head).toBe(["set_seconds", "runs", "error", ...fixed, ...metrics].join());
+  expect(lines.map((line) => line.split(",").slice(0, 4).join())).toEqual(
+    ["0.1", "0.2"].flatMap((rate) => ["1", "2"].map((error) => `${rate},4,${error},7`)),
+  );
+  expect(out).toMatch(/\nseconds +set_runs +error +runs +loss +metric_metric_error +metric_error +set_seconds +seed\n/);
+  const table = readFileSync(join(folder, cellsIn(sweep)[0]!, "metrics.csv"), "utf8")
+    .split("\n")[0]!
+    .split(",");
+  expect(new Set(table).size).toBe(table.length);
+});

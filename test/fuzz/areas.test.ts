@@ -1,4 +1,6 @@
 // The fuzzer's short form: the first cases of every area, on the tests' device. `npm run fuzz` goes on from other seeds for as long as it is told.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { targetOf } from "../../compiler/cli/device.ts";
 import { testDevice } from "../device.ts";
@@ -59,3 +61,10 @@ test("failures of one kind are told by what they have in common, and texts lose 
   expect(all).toContain(text.replace("(v0, v1)", "v1"));
   expect(all).toContain(text.replace("  let v0 = x\n", ""));
 });
+test("npm run fuzz: a case of each area, in processes of its own", () => {
+  const run = spawnSync("node", [join(import.meta.dirname, "run.mjs"), "--cases", "1"], { encoding: "utf8" });
+  expect(run.stderr).toBe("");
+  expect(run.stdout.split("\n").filter((line) => line !== "")).toEqual(
+    areas.map(({ name }) => expect.stringMatching(new RegExp(`^${name}: 1 tried, 0 failed`)) as string),
+  );
+}, 300_000);

@@ -160,3 +160,32 @@ test("NaN in weights is told, unless it is allowed; a web page in their place is
   const page = new TextEncoder().encode("\n<!DOCTYPE html><html><body>not found</body></html>");
   await expect(using({ weights: page }, async () => {}, alone)).rejects.toThrow(/it is a web page/);
 });
+test("a checkpoint with NaN in it is not trained on from, wherever it is, unless that is allowed", async () => {
+  const { tensors, metadata } = readSafetensors(trained.checkpoint);
+  const damaged = (name: string, word: number): Uint8Array => {
+    const t = tensors.get(name)!;
+    const bytes = t.bytes.slice();
+    new DataView(bytes.buffer).setUint32(bytes.length - 4, word, true);
+    return writeSafetensors({ metadata, tensors: new Map([...tensors, [name, { ...t, bytes }]]) });
+  };
+  const floats = [...tensors].flatMap(([name, t]) => (t.dtype === "F32" ? [name] : []));
+  expect(floats.length).toBeGreaterThan(2 * alone.states.filter((t) => t.kind === "parameter").length); // moments, too
+  const restored = (bytes: Uint8Array, options: { readonly allowNaN?: boolean } = {}): Promise<number> =>
+    using(
+      { read, ...options },
+      async (model) => {
+        await model.restore(bytes);
+        return model.step("fit");
+      },
+      alone,
+    );
+  const before = await restored(trained.checkpoint);
+  for (const name of floats) {
+    const count = tensors.get(name)!.bytes.length / 4;
+    await expect(restored(damaged(name, 0xffc00001))).rejects.toThrow(
+      `this checkpoint has NaN in ${name}, in 1 of ${count} numbers: the training that they come from failed, or the file is damaged; load them all the same with \`allowNaN: true\` (--allow-nan)`,
+    );
+  }
+  expect(await restored(damaged(floats[0]!, 0x7fc00000), { allowNaN: true })).toBe(before);
+  expect(await restored(damaged(floats[0]!, 0xff800000))).toBe(before); // as of weights
+});

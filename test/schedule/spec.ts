@@ -13,8 +13,11 @@ import type {
   Source,
   Variable,
 } from "../../compiler/graph/types.ts";
+import { enter } from "../../compiler/graph/compilation.ts";
 import type { KernelSpec, Stage, Store } from "../../compiler/kernel/kernel.ts";
-import "../graph/by-hand.ts";
+import { byHand } from "../graph/by-hand.ts";
+
+enter(byHand); // bundlers leave a module out that is imported for what it does
 
 export const tensor = (path: string, shape: readonly Extent[], dtype: DType = "f32", range?: Range): Source =>
   source({ role: "input", path, shape, dtype, range });

@@ -35,7 +35,9 @@ export class Keeping {
   readonly #name: string;
   readonly #choices: ReturnType<typeof remembered>;
   readonly #running: ReturnType<typeof remembered>; // of this tab, until it is closed
-  #isElsewhere = false; // another tab has the place
+  isElsewhere = false; // another tab has the place
+  #isBehind = false; // what another tab left there is trained for longer
+  #chosen: Choices | undefined;
   #isLost = false; // the device, and another one takes over
   readonly #isLink = location.hash.startsWith("#weights="); // a link is opened for what it holds
 
@@ -58,8 +60,9 @@ export class Keeping {
       return {};
     }
   }
+  /** From the next checkpoint on. */
   keepChoices(choices: Choices): void {
-    this.#choices.set(JSON.stringify(choices));
+    this.#chosen = choices;
   }
   /** It trains: the page that takes the place of this one goes on with it. */
   set running(is: boolean) {
@@ -70,12 +73,20 @@ export class Keeping {
   }
   event(event: TrainerEvent): void {
     if (event.kind === "elsewhere") {
-      this.#isElsewhere = true;
+      this.isElsewhere = true;
       this.#say(elsewhere);
+    } else if (event.kind === "behind") {
+      this.isElsewhere = false;
+      this.#isBehind = true;
+      this.#say(behind(stepsText(event.steps)));
+    } else if (event.kind === "kept") {
+      this.#choices.set(JSON.stringify(this.#chosen));
+      if (this.#isBehind) element("kept").hidden = true;
+      this.#isBehind = false;
     } else if (event.kind === "lost") this.#isLost = event.resuming;
     else if (event.kind === "resumed") {
       if (!this.#isLost) this.resumed = event;
-      const step = whole(Object.values(event.steps).reduce((sum, n) => sum + n, 0));
+      const step = stepsText(event.steps);
       this.#say(
         this.#isLost ? `The device was lost; another one goes on from step ${step}.` : goingOn(step, event.changed),
       );
@@ -91,21 +102,25 @@ export class Keeping {
   }
   /** The other tab is closed. */
   alone(): void {
-    this.#isElsewhere = false;
+    this.isElsewhere = false;
     if (element("kept").textContent === elsewhere) element("kept").hidden = true;
   }
   /** What was said of checkpoints is over. */
   forget(): void {
     this.resumed = undefined;
-    element("kept").hidden = !this.#isElsewhere;
+    element("kept").hidden = !this.isElsewhere && !this.#isBehind;
   }
   #say(text: string): void {
     // what another tab does is said first, until it is over
-    element("kept").textContent = this.#isElsewhere ? elsewhere : text;
+    element("kept").textContent = this.isElsewhere ? elsewhere : text;
     element("kept").hidden = false;
   }
 }
 const elsewhere = "Another tab trains this model, and what it trains is kept; what this one trains is not.";
+const stepsText = (steps: Readonly<Record<string, number>>): string =>
+  whole(Object.values(steps).reduce((sum, n) => sum + n, 0));
+const behind = (step: string): string =>
+  `What is kept is what another tab trained, up to step ${step}. What this one trains is kept from there on; until then, loading the page anew goes on with the other.`;
 const goingOn = (step: string, changed: boolean): string =>
   changed
     ? `Going on from step ${step}, from before the model was changed: its parameters still fit. “Start over” begins anew.`

@@ -101,7 +101,9 @@ export class Training {
       });
       this.#seed = seed;
       void model.keeping.then((is) => is && this.#keeping.alone());
-      if (this.#keeping.resumed) this.#takeUp(model);
+      if (former && this.#keeping.isElsewhere)
+        await model.reset(); // another seed was asked for, not what another tab keeps
+      else if (this.#keeping.resumed) this.#takeUp(model);
       this.#session.loaded(model);
       return model;
     } catch (error) {

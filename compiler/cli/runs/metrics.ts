@@ -3,6 +3,7 @@
 import type { Measured, ProgressEvent, TrainEvent } from "../../../runtime/api.ts";
 import type { Plan } from "../../../runtime/plan.ts";
 import { shortest } from "../values.ts";
+import { titlesBeside } from "./table.ts";
 
 export interface MetricRow {
   readonly train: string; // the block
@@ -82,7 +83,7 @@ export const columnsOf = (plan: Plan): readonly string[] => [
   ),
 ];
 /** A metric may bear the name of a column. */
-const headOf = (name: string): string => (fixed.some((f) => f === name) ? `metric_${name}` : name);
-export const csvHead = (columns: readonly string[]): string => `${[...fixed, ...columns.map(headOf)].join()}\n`;
+export const csvHead = (columns: readonly string[]): string =>
+  `${[...fixed, ...titlesBeside(fixed, columns, "metric_")].join()}\n`;
 export const csvLine = (row: MetricRow, columns: readonly string[]): string =>
   `${[...fixed.map((f) => row[f]), ...columns.map((name) => (Object.hasOwn(row.values, name) ? row.values[name] : undefined))].map((cell) => cell ?? "").join()}\n`;

@@ -4,7 +4,7 @@ import { numberText } from "../terminal.ts";
 import { escaped } from "./curves-svg.ts";
 import type { Cell, Grid } from "./grid.ts";
 import type { RunStatus } from "./record.ts";
-import { tableLines } from "./table.ts";
+import { tableLines, titlesBeside } from "./table.ts";
 
 export interface CellOutcome {
   readonly cell: Cell;
@@ -75,13 +75,9 @@ export function pointLines(points: readonly Point[], grid: Grid, best: Point | u
       ...(p === best ? ["best"] : []),
       ...(p.failed.length ? [`${p.failed.length} of ${p.runs} ${p.failed[0]!.state}`] : []),
     ].join(", ");
+  const heads = headsOf(grid, ["runs"], metrics);
   return tableLines(
-    [
-      ...Object.keys(grid).map((title) => ({ title, right: true })),
-      { title: "runs", right: true },
-      ...metrics.map((title) => ({ title, right: true })),
-      { title: "" },
-    ],
+    [...heads.map((title) => ({ title, right: true })), { title: "" }],
     points.map((p) => [
       ...Object.keys(grid).map((name) => p.values[name]!),
       String(p.runs - p.failed.length),
@@ -89,6 +85,11 @@ export function pointLines(points: readonly Point[], grid: Grid, best: Point | u
       note(p),
     ]),
   );
+}
+/** Values, what every run has, what was measured: a const may bear the name of either of the others, a metric that of either, too. */
+function headsOf(grid: Grid, fixed: readonly string[], metrics: readonly string[]): readonly string[] {
+  const values = titlesBeside(fixed, Object.keys(grid), "set_");
+  return [...values, ...fixed, ...titlesBeside([...fixed, ...values], metrics, "metric_")];
 }
 export const csvOf = (outcomes: readonly CellOutcome[], grid: Grid): string => {
   const metrics = [...new Set(outcomes.flatMap((o) => Object.keys(o.values)))];
@@ -102,7 +103,7 @@ export const csvOf = (outcomes: readonly CellOutcome[], grid: Grid): string => {
       ...metrics.map((name) => o.values[name] ?? ""),
     ].join(),
   );
-  return `${[...Object.keys(grid), "seed", "state", "seconds", ...metrics].join()}\n${lines.map((line) => `${line}\n`).join("")}`;
+  return `${headsOf(grid, ["seed", "state", "seconds"], metrics).join()}\n${lines.map((line) => `${line}\n`).join("")}`;
 };
 
 // ---- heat maps: the values of the last name from left to right, all others from top to bottom

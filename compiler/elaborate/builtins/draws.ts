@@ -2,10 +2,10 @@
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../../graph/node.ts";
 import { add, call, literal, load, neg, random } from "../../graph/scalar.ts";
-import type { Integer, Node, Variable } from "../../graph/types.ts";
+import type { Node } from "../../graph/types.ts";
 import type { Context, Distribution, Value } from "../context.ts";
-import { hashSite } from "../draws.ts";
-import { needed, noBounds, noProbability, notCompiledYet, notInFor, outsideOfRange, typeText } from "../errors.ts";
+import { hashSite, placeOfDraws } from "../draws.ts";
+import { needed, noBounds, noProbability, notInFor, outsideOfRange, typeText } from "../errors.ts";
 import { axesOf, someElements } from "../tensors.ts";
 import { number, tensor } from "../values.ts";
 import type { Builtin, Builtins, Call } from "./call.ts";
@@ -50,34 +50,17 @@ function drawClasses({ name, at, node, span, ctx }: Call): Value {
   if (logits.dtype !== "f32" || !logits.shape.length)
     throw needed(at(0).span, "logits", typeText(logits.dtype, logits.shape));
   someElements(name, logits.shape.slice(-1), span);
-  const axes = axesOf(logits.shape);
-  const steps = ctx.rounds.map((r) => r.step);
-  const counts = ctx.rounds.map((r) => r.count);
-  const known = logits.shape.map((n, i) => (typeof n === "number" ? n : i === 0 && !steps.length ? 1 : NaN));
-  if (!known.some(Number.isNaN))
-    return tensor(gumbel(logits, axes, [...steps, ...indicesOf(axes)], [...counts, ...known], ctx, span));
-  // a run-time batch inside a loop: the batch comes first in the position
-  const [batch, ...inner] = axes;
-  const extents = [1, ...counts, ...logits.shape.slice(1).map((n) => (typeof n === "number" ? n : NaN))];
-  if (extents.some(Number.isNaN)) throw notCompiledYet(span, "categoricalAxes");
-  return tensor(gumbel(logits, axes, [batch!, ...steps, ...inner], extents, ctx, span));
+  return tensor(gumbel(logits, ctx, span));
 }
 /** Gumbel: argmax(logits - log(-log(u))), u drawn for every element. */
-function gumbel(
-  logits: Node,
-  axes: readonly Variable[],
-  at: readonly Integer[],
-  extents: readonly number[],
-  ctx: Context,
-  span: Span,
-): Node {
+function gumbel(logits: Node, ctx: Context, span: Span): Node {
+  const axes = axesOf(logits.shape);
   const u = random({
     distribution: "uniform",
     site: hashSite(`${ctx.draws.path}!${ctx.draws.count++}`),
     seed: load(ctx.interpreter.seed, []),
     step: ctx.step,
-    indices: at,
-    extents,
+    ...placeOfDraws(logits.shape, indicesOf(axes), ctx),
   });
   // log(u) by log1p: u near 1 makes the largest of them, and there drivers' logarithms have few digits; u - 1 is exact
   const noise = neg(call("log", neg(call("log1p", add(call("max", u, literal(2 ** -24)), -1)))));

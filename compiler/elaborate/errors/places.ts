@@ -138,10 +138,8 @@ export const tensorTooLarge = (span: Span, shape: string, count: number): Fault 
 
 // ---- what is not there yet
 const later = {
-  categoricalAxes: ["categorical over several run-time axes"],
   sizeOfRunTimeAxes: ["the size of a tensor with several run-time axes"],
   groupOfRunTimeAxes: ["a group with several run-time axes"],
-  drawOfRunTimeAxes: ["a draw over several run-time axes, or over one that is not the first"],
   borrowedRows: [
     "`rows` beside a holdout of other data, where the number of rows is read from a file",
     "give the number: rows: 1000",

@@ -12,11 +12,13 @@ import {
   interval,
   isBounded,
   isub,
+  linear,
   literal,
   load,
   modulo,
   provedNonNegative,
   select,
+  termsOf,
   variable,
 } from "../../graph/scalar.ts";
 import type { Extent, Integer, Node, Scalar, Variable } from "../../graph/types.ts";
@@ -117,7 +119,8 @@ function indexTensor(x: Node, e: Brackets["e"], scope: Scope, ctx: Context): Val
   const at = parts.map((y, d) => indexOf(y, d, of, output, guards));
   // what is not read where a `where` around chooses the other branch is 0 there
   const isGuarded = !outside && !ctx.trial && at.some((index, d) => !isWithin(index, x.shape[d]!));
-  const unread = (): Scalar => (x.dtype === "i32" ? integer(0) : x.dtype === "bool" ? boolean(false) : literal(0));
+  const unread = (): Scalar =>
+    x.dtype === "i32" ? integer(Math.max(0, x.range?.low ?? 0)) : x.dtype === "bool" ? boolean(false) : literal(0);
   const beyond = outside ? asScalarValue(outside, e.outside!.span, x.dtype) : isGuarded ? unread() : undefined;
   let element = load(x, at, beyond);
   if (guards.length) element = select(and(...guards), element, beyond!);
@@ -179,7 +182,7 @@ function slicePart(
   v: Extract<Value, { kind: "range" }>,
   span: Span,
   axis: number,
-  { x, operand }: Brackets,
+  { x, operand, ctx }: Brackets,
 ): Part {
   const extent = x.shape[axis]!;
   const fromStart = (n: Integer, as: ast.Expr | undefined): Integer =>
@@ -187,7 +190,7 @@ function slicePart(
   const bounds = written.kind === "binary" && written.operator === ".." ? written : undefined;
   const low = fromStart(v.low, bounds?.left);
   const end = fromStart(v.end, bounds?.right);
-  if (!provedNonNegative(low) || !provedNonNegative(isub(extentInteger(extent), end)))
+  if (!isHeld(low, span, ctx) || !isHeld(isub(extentInteger(extent), end), span, ctx))
     throw errors.sliceOutOfRange(span, integerText(low), integerText(end), extent, axis, operand);
   return { kind: "slice", low, extent: sizeFrom(isub(end, low), span) };
 }
@@ -225,12 +228,34 @@ function indexOf({ part, span }: Placed, axis: number, of: Brackets, output: Var
 }
 const isWithin = (index: Integer, n: Extent): boolean =>
   provedNonNegative(index) && provedNonNegative(isub(iadd(extentInteger(n), -1), index));
+/**
+ * Is e never negative, given that a data set has rows enough to train on? Where only the run knows how many those are, the host sees to it that they are
+ * at least so many.
+ */
+function isHeld(e: Integer, span: Span, { interpreter }: Context): boolean {
+  if (provedNonNegative(e)) return true;
+  const found = termsOf(e).find(([atom, k]) => k > 0 && interpreter.rowsRead.has(atom));
+  if (!found) return false;
+  const [count, k] = found;
+  const { low } = interval(
+    linear([
+      [e, 1],
+      [count, -k],
+    ]),
+  );
+  if (!Number.isFinite(low)) return false;
+  const read = interpreter.rowsRead.get(count)!;
+  const least = Math.ceil(-low / k);
+  if (least > read.least) Object.assign(read, { least, span });
+  return true;
+}
 /** Does the index lie in its axis, wherever nothing is said of what is outside? */
 function checkIndex(index: Integer, fromEnd: boolean, span: Span, axis: number, of: Brackets): void {
   const n = of.x.shape[axis]!;
   if (of.e.outside || of.ctx.trial || isWithin(index, n)) return;
   const holds = new Set(of.ctx.holds);
   if (holds.size && impliedBy(index, holds) && impliedBy(isub(iadd(extentInteger(n), -1), index), holds)) return;
+  if (isHeld(index, span, of.ctx) && isHeld(isub(iadd(extentInteger(n), -1), index), span, of.ctx)) return;
   const { low, high } = interval(index);
   const known = isBounded({ low, high }) && Number.isFinite(high);
   throw errors.indexOutOfRange(span, { low, high, known, loaded: index.kind === "load", fromEnd }, n, axis, of.operand);

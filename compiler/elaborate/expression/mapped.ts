@@ -83,7 +83,7 @@ function overSources(
     for (let k = variables.length - 1; k >= 0; k--) {
       const own = sources[k];
       if (!own) x = withLeadingOne(x);
-      else if (canBeMapped(x, own, made)) x = overIndex(x, own, variables[k]!.extent, made, span);
+      else if (canBeMapped(x, own, made)) x = overIndex(x, own, variables[k]!.extent, made);
       else return undefined;
     }
     result.push(x);

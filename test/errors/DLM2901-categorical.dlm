@@ -1,1 +1,0 @@
-export fn f(x: f32[B, T, 4]) = categorical(x)
