@@ -6,11 +6,18 @@ import type { Program } from "./elaborate/program.ts";
 import type { FrontOptions } from "./front.ts";
 import { targets, type Target } from "./kernel/target.ts";
 import { runForTarget, runPhases, type PhaseOptions, type Result } from "./pipeline.ts";
+import type { MemoryFit } from "./plan/fit.ts";
+import type { Room } from "./plan/again.ts";
 import type { Compiled } from "./plan/unit.ts";
 
 export interface CompileOptions extends FrontOptions, PhaseOptions {
   /** What kernels are scheduled for: a name of `targets` or a target of one's own. Default: "software". */
   readonly target?: string | Target;
+  /**
+   * Bytes that a plan's buffers may take together: values are computed again instead of being kept until it does, else that is an error. "auto": as few as
+   * 5 % more arithmetic brings. Default: everything is kept.
+   */
+  readonly memory?: Room | undefined;
 }
 export interface CompileResult {
   readonly plan: Plan | undefined; // undefined where the text has errors
@@ -19,6 +26,8 @@ export interface CompileResult {
   readonly program: Program | undefined;
   /** Every program after each phase, in the order of their making. */
   readonly programs: readonly Compiled[];
+  /** What a budget of memory came to, also where it is not met. */
+  readonly memory: MemoryFit | undefined;
 }
 export function compile(text: string, { target = "software", ...options }: CompileOptions = {}): CompileResult {
   return compileFor(text, [target], options)[0]!;
@@ -31,10 +40,11 @@ export function compileFor(
 ): readonly CompileResult[] {
   let made: Result | undefined;
   return wanted.map(targetNamed).map((target) => {
-    const input = { text, options, target };
+    const input = { text, options, target, room: options.memory };
     made = made ? runForTarget(made, input, options) : runPhases(input, options);
-    const { file, program, plan, programs = [], diagnostics } = made;
-    return { plan, diagnostics, file: file!, program, programs };
+    const { file, program, plan, programs = [], diagnostics, memory } = made;
+    const isSound = !diagnostics.some((d) => d.severity === "error");
+    return { plan: isSound ? plan : undefined, diagnostics, file: file!, program, programs, memory };
   });
 }
 function targetNamed(target: string | Target): Target {

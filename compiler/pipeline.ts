@@ -11,6 +11,7 @@ import type { Node } from "./graph/types.ts";
 import { verify } from "./graph/verify.ts";
 import type { Layout } from "./kernel/layout.ts";
 import type { Target } from "./kernel/target.ts";
+import { fit, type Fit, type MemoryFit } from "./plan/fit.ts";
 import { makePlan, type Planned } from "./plan/plan.ts";
 import { share } from "./plan/share.ts";
 import type { Compiled } from "./plan/unit.ts";
@@ -21,6 +22,7 @@ import { fusedParts, scheduleParts } from "./print/kernels.ts";
 import { memoryParts, planParts, wgslParts } from "./print/plan.ts";
 import { programParts } from "./print/program.ts";
 import type { Part } from "./print/part.ts";
+import type { Room } from "./plan/again.ts";
 import { batchUnits } from "./programs/batch.ts";
 import { flattenUnits, type FlatModel } from "./programs/flatten.ts";
 import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";
@@ -93,7 +95,7 @@ export const phases: readonly Phase[] = [
   phase({
     name: "batch", // equal kernels that wait for none of each other
     reads: ["flat", "fused", "layout"],
-    run: ({ flat, fused, layout, target }) => ({ fused: batchUnits(fused, flat.views, layout, target) }),
+    run: ({ flat, fused, layout, target }) => ({ apart: fused, fused: batchUnits(fused, flat.views, layout, target) }),
   }),
   phase({
     name: "lower", // each kernel by the cheapest of its schedules
@@ -104,19 +106,31 @@ export const phases: readonly Phase[] = [
   phase({
     name: "plan",
     reads: ["program", "flat", "lowered", "storage"],
-    run: ({ program, flat, lowered, storage, text, options, target }) => ({
-      planned: makePlan(program, lowered, flat.views, storage, {
-        name: options.name ?? defaultName,
-        source: text,
-        compiler: `dlm ${version}`,
-        target,
-      }),
-    }),
+    run: (made) => ({ planned: planOf(made, made.lowered) }),
     verify: ({ planned }) => verifyPlan(planned.plan, planned.programs),
     print: [
       { stage: "plan", parts: ({ plan }) => planParts(plan) },
       { stage: "memory", parts: ({ programs, plan }) => memoryParts(programs, plan) },
     ],
+  }),
+  phase({
+    name: "fit", // into a budget of memory, where there is one
+    reads: ["file", "program", "flat", "fused", "apart", "layout", "storage", "planned"],
+    run: (made): Partial<Fit> => {
+      const { file, flat, fused, apart, layout, target, planned, room } = made;
+      if (room === undefined) return {};
+      return fit(
+        {
+          ...{ planned, fused, apart, target },
+          views: flat.views,
+          whole: placeOf(file),
+          lower: (units) => lowerUnits(units, flat.dense, layout, target),
+          plan: (lowered, chunk) => planOf(made, lowered, chunk),
+        },
+        room,
+      );
+    },
+    verify: ({ planned }) => planned && verifyPlan(planned.plan, planned.programs),
   }),
   phase({
     name: "share",
@@ -126,6 +140,16 @@ export const phases: readonly Phase[] = [
     print: [{ stage: "wgsl", parts: ({ plan }) => wgslParts(plan) }],
   }),
 ];
+
+function planOf(
+  { program, flat, storage, text, options, target }: Input & Pick<Made, "program" | "flat" | "storage">,
+  lowered: LoweredModel,
+  chunk?: number,
+): Planned {
+  return makePlan(program, lowered, flat.views, storage, {
+    ...{ name: options.name ?? defaultName, source: text, compiler: `dlm ${version}`, target, chunk },
+  });
+}
 
 // ---------------------------------------------------------------- what a phase is
 
@@ -141,6 +165,7 @@ export interface Input {
   readonly text: string;
   readonly options: FrontOptions;
   readonly target: Target;
+  readonly room?: Room | undefined; // bytes that the plan may take
 }
 export interface Reports {
   readonly diagnostics?: readonly Diagnostic[];
@@ -154,8 +179,10 @@ export interface Made extends Parsed {
   readonly layout: Layout;
   readonly flat: FlatModel;
   readonly fused: readonly FusedUnit[];
+  readonly apart: readonly FusedUnit[]; // with a launch for each of equal kernels
   readonly lowered: LoweredModel;
   readonly planned: Planned;
+  readonly memory: MemoryFit;
   readonly plan: Plan;
   readonly programs: readonly Compiled[];
 }
@@ -176,7 +203,7 @@ export const runPhases = (input: Input, options: PhaseOptions = {}): Result => r
 /** The same text for another target: what is made for any is taken from `made`. */
 export function runForTarget(made: Result, input: Input, options: PhaseOptions = {}): Result {
   const { file, program, simple, diagnostics } = made;
-  if (!file || !program || !simple || !made.plan) return made; // the text has errors
+  if (!file || !program || !simple || !made.plan || diagnostics.some(isError)) return made; // the text has errors
   const first = phases.findIndex((p) => p.name === "sort");
   return runOf(phases.slice(first), { ...input, file, program, simple }, diagnostics, options);
 }
@@ -188,7 +215,7 @@ function runOf(
 ): Result {
   let made = input;
   const diagnostics = [...known];
-  const isBroken = (): boolean => diagnostics.some((d) => d.severity === "error");
+  const isBroken = (): boolean => diagnostics.some(isError);
   for (const phase of phases) {
     if (isBroken() && !phase.canRun(made)) break; // a text with syntax errors is elaborated, for what else is wrong with it
     try {
@@ -205,6 +232,7 @@ function runOf(
   }
   return { ...made, diagnostics };
 }
+const isError = (d: Diagnostic): boolean => d.severity === "error";
 /** What a stage of `dlm inspect` shows of a text without errors. */
 export function partsOf(
   stage: string,

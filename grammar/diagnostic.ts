@@ -22,6 +22,16 @@ export interface Label {
   readonly text: string;
 }
 
+/** A change of the text that a hint names: one key in an editor. */
+export interface Fix {
+  readonly title: string; // "write `Linear`"
+  readonly edits: readonly Edit[];
+}
+export interface Edit {
+  readonly span: Span;
+  readonly text: string; // in place of the span
+}
+
 export interface Diagnostic {
   readonly code: string; // "DLM2003"; never reused or renumbered
   readonly severity: Severity;
@@ -30,6 +40,7 @@ export interface Diagnostic {
   readonly labels?: readonly Label[]; // further places: declarations, the other operand
   readonly notes?: readonly string[]; // one line each: the equation that failed, both shapes
   readonly hint?: string; // the next thing to type
+  readonly fixes?: readonly Fix[]; // the same as changes of the text, the best first
 }
 
 /** A bug of dlm, not of the user's text. */

@@ -1,7 +1,8 @@
 // What a reader says where the text cannot go on. In: the token that does not fit, its neighbours, the rules around it. Out: one diagnostic, with the
 // next thing to type where the mistake is one that is often made.
-import type { Diagnostic, SourceFile, Span } from "./diagnostic.ts";
+import type { Diagnostic, Fix, SourceFile, Span } from "./diagnostic.ts";
 import * as errors from "./errors.ts";
+import { behind, inserting, leavingOut, writing } from "./fixes.ts";
 import { nearest } from "./nearest.ts";
 import { endOf, kindOf, type Kind, type Token } from "./tokens.ts";
 
@@ -111,7 +112,7 @@ export function explainStuck(stuck: Stuck): Diagnostic {
   if (atEnd)
     return open
       ? errors.unclosedBlock(span, tokenSpan(file, open), closing!)
-      : errors.unexpected(span, "the end of the file", expected, inside, hintFor(stuck, inside === "an expression"));
+      : errors.unexpected(span, "the end of the file", expected, inside, ...advice(stuck, inside));
   const point = barePoint(stuck);
   if (point) return point;
   if (kindOf(token) === ";") return errors.strayMark(span, ";");
@@ -127,7 +128,7 @@ export function explainStuck(stuck: Stuck): Diagnostic {
     return errors.unclosedBefore(tokenSpan(file, open), "}", span, found);
   if (open && kindOf(open) !== "{" && (beginsStatement(token) || (isClosing(token) && kindOf(token) !== closing)))
     return errors.unclosedBefore(tokenSpan(file, open), closing!, span, found);
-  return errors.unexpected(span, found, expected, inside, hintFor(stuck, inside === "an expression"));
+  return errors.unexpected(span, found, expected, inside, ...advice(stuck, inside));
 }
 /** `.5`, `2.` and `1.e-3`. */
 function barePoint({ source, token, before, previous }: Stuck): Diagnostic | undefined {
@@ -139,13 +140,26 @@ function barePoint({ source, token, before, previous }: Stuck): Diagnostic | und
     return errors.bareDecimalPoint(tokenSpan(source, previous), `${before.image}.`);
   return undefined;
 }
+/** A hint, and the change of the text that it names. */
+type Advice = readonly [hint: string, fix?: Fix];
+function advice(stuck: Stuck, inside: string): Partial<Advice> {
+  const found = hintFor(stuck, inside === "an expression");
+  return found === undefined ? [] : typeof found === "string" ? [found] : found;
+}
 /** The next thing to type, for mistakes that are often made. */
-function hintFor(stuck: Stuck, expression: boolean): string | undefined {
+function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined {
   const { source: file, token, previous, next, open, expected } = stuck;
   const rule = expression ? "expression" : stuck.rule;
   const pair = `${previous?.image ?? ""}${token.image}`;
   const before = file.text.slice(0, token.startOffset);
-  if (kindOf(token) === "//" || /(^|\s)\/\/[^\n]*$/.test(before)) return "a comment begins with `#`; `//` divides";
+  const own = tokenSpan(file, token);
+  /** The token before this one and this one. */
+  const both = { ...own, start: previous?.startOffset ?? own.start };
+  const comment = /(?<=^|\s)\/\/[^\n]*$/.exec(before);
+  if (kindOf(token) === "//" || comment) {
+    const start = comment?.index ?? own.start;
+    return ["a comment begins with `#`; `//` divides", writing({ file, start, end: start + 2 }, "#")];
+  }
   if (expected.includes("`of`") && /\bstack\s*\([^{}]*\)\s*$/.test(before))
     return "a list is stacked where a tensor is wanted: write `[x, y]`; `stack n of layer` repeats a layer";
   if (expected.includes("`(`") && /\blayer\s+\w+\s*\([^{}]*\)\s*$/.test(before)) {
@@ -155,11 +169,16 @@ function hintFor(stuck: Stuck, expression: boolean): string | undefined {
   const isSettingAhead = next?.tokenType.name === "number" || next?.tokenType.name === "string";
   if (!isSettingAhead && /\bminimize\b(?:(?!\b(?:by|let|state|next|metric|minimize)\b)[^{}])*$/.test(before))
     return "say which optimizer takes the steps: `minimize e by optimizer(...)`";
-  if (previous?.tokenType.name === "," && isClosing(token)) return "leave the last comma out";
-  if (pair === "**") return "a power is written x^2";
-  if (pair === "||" || (kindOf(token) === "|" && next?.tokenType.name === "|")) return "write `or`";
-  if (pair === "<>" || (kindOf(token) === "~" && next?.tokenType.name === "=")) return "unequal is written `!=`";
-  if (pair === "===" || pair === "!==") return "write `==` or `!=`";
+  if (previous?.tokenType.name === "," && isClosing(token))
+    return ["leave the last comma out", leavingOut(tokenSpan(file, previous))];
+  if (pair === "**") return ["a power is written x^2", writing(both, "^")];
+  /** This token and the one behind it. */
+  const further = { ...own, end: next ? endOf(next) : own.end };
+  if (pair === "||") return ["write `or`", writing(both, "or")];
+  if (kindOf(token) === "|" && next?.tokenType.name === "|") return ["write `or`", writing(further, "or")];
+  if (pair === "<>") return ["unequal is written `!=`", writing(both, "!=")];
+  if (kindOf(token) === "~" && next?.tokenType.name === "=") return ["unequal is written `!=`", writing(further, "!=")];
+  if (pair === "===" || pair === "!==") return ["write `==` or `!=`", writing(both, pair.slice(0, 2))];
   if (pair === "+=" || pair === "-=")
     return "values do not change; bind a new name with `let`, or write a state with `next`";
   if (pair === "->=" || pair === "=>") return "a function without a name is written |x| x + 1";
@@ -174,45 +193,67 @@ function hintFor(stuck: Stuck, expression: boolean): string | undefined {
       : undefined;
   if (inBlock)
     for (const t of sameLine ? [previous, token] : [token])
-      if (meant(t)) return `did you mean \`${meant(t)}\` instead of \`${t!.image}\`?`;
+      if (t && meant(t))
+        return [`did you mean \`${meant(t)}\` instead of \`${t.image}\`?`, writing(tokenSpan(file, t), meant(t)!)];
   const begins = ["name", "number", "string", "pattern", "(", "["].includes(kindOf(token));
+  const put = (text: string): Fix => behind(file, token.startOffset, text);
   if (rule === "params" && previous?.tokenType.name === "name" && begins)
-    return `write \`${previous.image}: ${token.image}\` to give a parameter its type, or a comma between parameters`;
-  if (expected.length === 1 && expected[0] === "`:`" && begins) return `write \`:\` before \`${token.image}\``;
-  if (!inBlock && begins && sameLine) return `write a comma before \`${token.image}\`, or an operator`;
+    return [
+      `write \`${previous.image}: ${token.image}\` to give a parameter its type, or a comma between parameters`,
+      put(":"),
+    ];
+  if (expected.length === 1 && expected[0] === "`:`" && begins)
+    return [`write \`:\` before \`${token.image}\``, put(":")];
+  if (!inBlock && begins && sameLine) return [`write a comma before \`${token.image}\`, or an operator`, put(",")];
   if (rule === "body" && previous?.tokenType.name !== "=")
     return "a body is written `= expression` or `{ ... return expression }`";
   const bound =
     previous &&
     /\b(holdout|metric|let)\s+$/.exec(file.text.slice(Math.max(0, previous.startOffset - 200), previous.startOffset));
-  if (bound && kindOf(token) === ":") return `write \`${bound[1]} ${previous!.image} = ...\``;
+  if (bound && kindOf(token) === ":") return [`write \`${bound[1]} ${previous!.image} = ...\``, writing(own, " =")];
   const settings = rule === "trainStatement" || rule === "dataStatement" || rule === "item";
   if (settings && previous?.tokenType.name === "number" && kindOf(token) === "name" && sameLine)
-    return `write \`every ${previous.image} ${token.image}\`, or end the line here`;
+    return [
+      `write \`every ${previous.image} ${token.image}\`, or end the line here`,
+      inserting(file, previous.startOffset, "every "),
+    ];
   if (settings && previous?.tokenType.name === "name" && open?.tokenType.name === "{" && sameLine) {
     const isSetting = settingWords.includes(previous.image);
     if (kindOf(token) === "=" && !isSetting)
-      return `a name is bound with \`let\`: write \`let ${previous.image} = ...\``;
-    return `a setting is written \`${previous.image}: value\``;
+      return [
+        `a name is bound with \`let\`: write \`let ${previous.image} = ...\``,
+        inserting(file, previous.startOffset, "let "),
+      ];
+    const colon = { file, start: endOf(previous), end: kindOf(token) === "=" ? own.end : endOf(previous) };
+    return [`a setting is written \`${previous.image}: value\``, writing(colon, ":")];
   }
   const atEnd =
     rule === "block" && ["name", "number", "(", "["].includes(kindOf(token)) && next?.tokenType.name !== "=";
   if (atEnd && (kindOf(token) !== "name" || !next || next.tokenType.name !== "name"))
-    return `a block gives its value by a word: write \`return ${token.image}${next && kindOf(next) !== "}" ? " ..." : ""}\`, in a scan \`yield\``;
+    return [
+      `a block gives its value by a word: write \`return ${token.image}${next && kindOf(next) !== "}" ? " ..." : ""}\`, in a scan \`yield\``,
+      inserting(file, own.start, "return "),
+    ];
   if (kindOf(token) === "name" && open?.tokenType.name === "{") {
     if (next?.tokenType.name === "number" || next?.tokenType.name === "string")
-      return `a setting is written \`${token.image}: ${next.image}\``;
-    if (next?.tokenType.name === "=") return `a statement begins with a word: write \`let ${token.image} = ...\``;
+      return [`a setting is written \`${token.image}: ${next.image}\``, inserting(file, own.end, ":")];
+    if (next?.tokenType.name === "=")
+      return [`a statement begins with a word: write \`let ${token.image} = ...\``, inserting(file, own.start, "let ")];
     return "a statement begins with a word: let, param, state, next, yield, return; in a train block also minimize, metric or `setting: value`";
   }
-  return open ? undefined : hintAtTop(token, next, rule);
+  return open ? undefined : hintAtTop(file, token, next, rule);
 }
-function hintAtTop(token: Token, next: Token | undefined, rule: string): string | undefined {
-  if (["def", "function", "func", "define"].includes(token.image)) return "a function is declared with `fn`";
-  if (token.image === "class") return "a network is declared with `model` or `layer`";
+function hintAtTop(file: SourceFile, token: Token, next: Token | undefined, rule: string): string | Advice | undefined {
+  const own = tokenSpan(file, token);
+  if (["def", "function", "func", "define"].includes(token.image))
+    return ["a function is declared with `fn`", writing(own, "fn")];
+  if (token.image === "class") return ["a network is declared with `model` or `layer`", writing(own, "model")];
   if (kindOf(token) === "name" && next?.tokenType.name === "=")
-    return `at the top of a file a name is bound with \`const ${token.image} = ...\``;
-  if (token.image === "let") return "at the top of a file a name is bound with `const`";
+    return [
+      `at the top of a file a name is bound with \`const ${token.image} = ...\``,
+      inserting(file, own.start, "const "),
+    ];
+  if (token.image === "let") return ["at the top of a file a name is bound with `const`", writing(own, "const")];
   return rule === "file" || rule === "item" || kindOf(token) === "name"
     ? `a declaration begins with ${declarationWords.slice(0, -1).join(", ")} or train`
     : undefined;

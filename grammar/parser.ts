@@ -61,9 +61,9 @@ function reservedAsNames(
   source: SourceFile,
   written: readonly Token[],
 ): { tokens: Token[]; diagnostics: Diagnostic[] } {
-  const diagnostics: Diagnostic[] = [];
+  const found: { readonly span: Span; readonly word: string; readonly uses: readonly Span[] }[] = [];
   const name = types.get("name")!;
-  const taken = new Set<string>();
+  const taken = new Map<string, Span[]>(); // the words, with the places that mean them
   const tokens = [...written];
   for (let i = 1; i < tokens.length; i++) {
     const t = tokens[i]!;
@@ -79,11 +79,13 @@ function reservedAsNames(
     const parameter = (before === "(" || before === ",") && after === ":" && !beginAtoms.includes(kindOf(t));
     const used = taken.has(t.image) && after !== "name" && !endValues.includes(before);
     if (!made && !parameter && !used) continue;
-    if (!used) diagnostics.push(errors.reservedName(tokenSpan(source, t), t.image));
-    taken.add(t.image);
+    const uses = taken.get(t.image) ?? [];
+    if (used) uses.push(tokenSpan(source, t));
+    else found.push({ span: tokenSpan(source, t), word: t.image, uses });
+    taken.set(t.image, uses);
     tokens[i] = asName;
   }
-  return { tokens, diagnostics };
+  return { tokens, diagnostics: found.map(({ span, word, uses }) => errors.reservedName(span, word, uses)) };
 }
 /** Does a declaration begin here? Its words stand nowhere else, but `fn` is a type too. */
 function beginsDeclaration(text: string, tokens: readonly Token[], i: number): boolean {

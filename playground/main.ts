@@ -1,7 +1,7 @@
 // The playground: left the text of a model, right what it becomes. In: the page, a gallery, the address. Out: what people see.
 import { button, element, make } from "../compiler/cli/page/dom.ts";
 import { downloadArtifact } from "./download.ts";
-import { Editor, type Asked } from "./editor/editor.ts";
+import { changesOf, Editor, type Asked } from "./editor/editor.ts";
 import { Gallery, nameOf, textOf, type Example } from "./gallery.ts";
 import { showProblems } from "./problems.ts";
 import { marksOfCalls, rangeAt, Selection } from "./selection.ts";
@@ -153,12 +153,13 @@ class Playground {
     this.#checked = checked;
     const errors = checked.problems.filter((p) => p.severity === "error").length;
     this.#editor!.problems(checked.problems);
+    this.#editor!.shapes(checked.inlays);
     showProblems(
       element("problems"),
       text,
       checked.problems,
       (start, end) => this.#editor!.goTo(start, end),
-      (f) => this.#editor!.change({ from: f.start, to: f.end, insert: f.text }),
+      (fix) => this.#editor!.change(changesOf(fix)),
     );
     const took = Math.round(performance.now() - this.#changedAt);
     state("checked", String(took));
@@ -180,10 +181,14 @@ class Playground {
   }
   async #show(view: View): Promise<void> {
     const isCalls = this.#tabs?.name === "calls" || this.#tabs === undefined;
-    if (!isCalls && !this.#compiled) return; // it is told when it is there
+    if (!isCalls && !this.#compiled) {
+      element("panels").setAttribute("aria-busy", String(document.documentElement.dataset["errors"] === "0"));
+      return; // it is shown when it is compiled
+    }
     element("panels").setAttribute("aria-busy", "true");
     try {
       await view.show();
+      view.node.classList.add("filled");
     } catch (error) {
       if (!(error instanceof Outdated)) this.message(faultOf(error));
     }

@@ -47,7 +47,10 @@ const tabs = new Tabs(
   element("tabs"),
   element("panels"),
   tabsOf(context).filter((tab) => tab.name !== "trainer"),
-  (view) => void view.show(),
+  (view) => {
+    view.node.classList.add("filled");
+    void view.show();
+  },
 );
 tabs.open("calls");
 document.documentElement.dataset["state"] = "ready";

@@ -11,7 +11,7 @@ import { trainerCommand } from "./ways.ts";
 import { seconds } from "./progress.ts";
 import { indexText } from "../print/shaders.ts";
 import type { Plans } from "./trainer.ts";
-import { byteText, counted, parameterText, portText, typeText } from "../print/text.ts";
+import { byteText, counted, parameterText, portText, tradeText, typeText } from "../print/text.ts";
 
 export interface CompileFlags extends ModelFlags {
   readonly out: string;
@@ -34,6 +34,7 @@ export async function compile(path: string, flags: CompileFlags): Promise<void> 
   terminal.line(
     `${bold(path)}  ${dim(`${parameterText(plan)} · for ${targets} devices · compiled in ${seconds(compiled.seconds)}`)}`,
   );
+  for (const { name, ...trade } of compiled.memory?.trades ?? []) terminal.line(dim(`  ${name}: ${tradeText(trade)}`));
   if (flags.time)
     for (const p of compiled.phases)
       terminal.line(`  ${p.name.padEnd(28)} ${`${(1000 * p.seconds).toFixed(0)} ms`.padStart(9)}`);

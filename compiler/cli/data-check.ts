@@ -66,7 +66,7 @@ export async function dataFaults(plan: Plan, model: ModelFile, flags: ModelFlags
 }
 
 /** The beginning of a long file, as a whole file of its kind: fewer rows of an array, whole lines of a text. */
-function head(place: string): Uint8Array {
+export function head(place: string): Uint8Array {
   const bytes = new Uint8Array(headBytes);
   const file = fs.openSync(place, "r");
   try {

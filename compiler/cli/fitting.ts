@@ -4,9 +4,8 @@ import type { DataFiles } from "../../runtime/api.ts";
 import { checkDevice, TooLarge } from "../../runtime/check.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import type { Target } from "../kernel/target.ts";
+import { largestBelow, type Tried } from "./largest.ts";
 import { compileModel, type ModelFlags, type Planned } from "./model.ts";
-
-const mostSeconds = 30; // of looking for it
 
 /** Throws what the device says of the plan, with advice where it is too large. */
 export async function checkFits(
@@ -45,32 +44,9 @@ function isTaken(plan: Plan, device: GPUDevice): boolean {
     return false;
   }
 }
-interface Tried {
-  readonly rows: number;
-  readonly fits: boolean;
-  readonly share: number; // of what the device allows
-}
 /** Of the largest tensor in what the device allows in one piece; for guesses. */
 function shareOf({ buffers, requires }: Plan, { limits }: GPUDevice): number {
   const bytes = buffers.map((b) => (typeof b.bytes === "number" && b.role !== "data" ? b.bytes : 0));
   const bound = (requires.limits["maxStorageBufferBindingSize"] ?? 0) / limits.maxStorageBufferBindingSize;
   return Math.max(bound, Math.max(...bytes) / limits.maxBufferSize);
-}
-/** 0 where not even 1 fits. Sizes are mostly straight lines over the batch, so few are tried. */
-async function largestBelow(
-  end: Tried,
-  at: (rows: number) => Promise<Tried>,
-): Promise<{ readonly rows: number; readonly isSure: boolean }> {
-  const began = process.cpuUsage();
-  let [least, most] = [await at(1), end]; // the one fits, the other does not
-  if (!least.fits) return { rows: 0, isSure: true };
-  for (let n = 0; most.rows - least.rows > 1 && process.cpuUsage(began).user < 1e6 * mostSeconds; n++) {
-    const slope = n ? (most.share - least.share) / (most.rows - least.rows) : most.share / most.rows; // weights are no part of it
-    const guess = n % 4 < 3 ? Math.floor(most.rows - (most.share - 1) / slope) : (least.rows + most.rows) >> 1;
-    const rows = Number.isNaN(guess) ? most.rows - 1 : guess;
-    const tried = await at(Math.min(most.rows - 1, Math.max(least.rows + 1, rows)));
-    if (tried.fits) least = tried;
-    else most = tried;
-  }
-  return { rows: least.rows, isSure: most.rows - least.rows === 1 };
 }

@@ -9,7 +9,7 @@ import { messageOf, RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
 import type { DoctorFlags } from "./doctor.ts";
-import { assignment, byteCount, list, often, positive, stages, wholeNumber } from "./options.ts";
+import { assignment, byteCount, list, memoryBudget, often, positive, stages, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, statuses, UsageError, UserError } from "./problem.ts";
 import { gridOption, seedsOption } from "./runs/grid.ts";
 import { exampleLines, self } from "./started.ts";
@@ -71,6 +71,11 @@ const allowNaN = [
   "--allow-nan",
   "weights and checkpoints with NaN in them as they are (default: they are refused)",
 ] as const;
+const memory = [
+  "--memory <bytes>",
+  "what the plan may take on the device, as 2GB: values are computed again instead of being kept until it does; auto: as little as 5 % more arithmetic brings (default: everything is kept)",
+  memoryBudget,
+] as const;
 const json = ["--json", "one event or result a line, as JSON"] as const;
 
 onModel(
@@ -82,12 +87,14 @@ onModel(
      dlm train digits.dlm --save run1.safetensors --stop-after 100  as Ctrl-C does: everything is kept there
      dlm train digits.dlm --resume run1.safetensors     goes on to the same bits
      dlm train digits.dlm --out out                     weights, kernels, plan, trainer and page as well
+     dlm train digits.dlm --memory 1GB                  values are computed again until it fits
      dlm train digits.dlm --watch                       again at every save of the model
      dlm train digits.dlm --json > digits.jsonl         an event a line`,
   ),
 )
   .option("--epochs <n>", "so many epochs; what \`epochs\` and \`steps\` mean in schedules follows", wholeNumber(1))
   .option("--steps <n>", "so many steps", wholeNumber(1))
+  .option(...memory)
   .option("--stop-after <n>", "pause after so many steps and keep a checkpoint", wholeNumber(0))
   .option(...seed)
   .option("--train <name>", "this train block only (default: every block, in order)")
@@ -243,6 +250,7 @@ onModel(
 )
   .requiredOption("-o, --out <folder>", "where to write")
   .option(...target)
+  .option(...memory)
   .option("--weights <file>", "put these beside the trainer: load() in it gives the trained model")
   .option("--no-page", "without index.html")
   .option("--with-data", "and the data files that the page needs, so that a server of the folder is enough")
@@ -284,6 +292,7 @@ onModel(
   .option("--html <file>", "a page that shows all of them, linked with the text")
   .option("--only <name>", "one program, train block, export or kernel")
   .option("--target <name>", "what kernels are scheduled for", "software")
+  .option(...memory)
   .option("--json", "as JSON")
   .option("--dot", "graphs in the language of Graphviz")
   .addHelpText(
@@ -304,6 +313,7 @@ onModel(
 )
   .option("--train <name>", "the step of this train block (default: the first)")
   .option("--steps <n>", "steps of training before the measurement", wholeNumber(1))
+  .option(...memory)
   .option(...seed)
   .option(...deviceOption)
   .option("--json", "as JSON")
@@ -364,6 +374,7 @@ command(
   .argument("<models...>", ".dlm files")
   .option("--set <name=value>", "another value of a const or setting (repeatable)", assignment)
   .option("--data <folder>", "where the model's data files are looked for first")
+  .option(...memory)
   .option("--watch", "again whenever a file that was read changes, until Ctrl-C")
   .option(...json)
   .action(async (models: string[], options: object) => (await import("./check.ts")).check(models, options));
@@ -378,6 +389,13 @@ command(
   .argument("<files...>", "files, or - for standard input")
   .option("--check", "write nothing; list the files that are not formatted")
   .action(async (files: string[], options: { check?: boolean }) => (await import("./fmt.ts")).fmt(files, options));
+command(
+  "lsp",
+  "a language server for editors, over standard input and output",
+  `dlm lsp                                            as an editor starts it (docs/editors.md)`,
+)
+  .option("--stdio", "over standard input and output, as always: many editors say so")
+  .action(async () => (await import("./lsp/server.ts")).serve());
 command(
   "explain",
   "what a diagnostic means, with an example",

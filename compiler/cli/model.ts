@@ -8,11 +8,13 @@ import type { DataFiles } from "../../runtime/api.ts";
 import { fileReason, readRegular } from "../../runtime/files.ts";
 import { decodeInNode, listFolder } from "../../runtime/folders.ts";
 import type { Plan } from "../../runtime/plan.ts";
+import { overMemoryCode } from "../plan/errors.ts";
 import { compileFor, type CompileOptions, type CompileResult } from "../compile.ts";
 import type { Target } from "../kernel/target.ts";
 import { targets } from "../kernel/target.ts";
 import { mostTextBytes, readText, textOf } from "./files.ts";
 import { dataSetOf } from "./data-sets.ts";
+import { largestBelow, type Tried } from "./largest.ts";
 import { nearest } from "./options.ts";
 import { fileProblem, Reported, UsageError, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
@@ -27,6 +29,7 @@ export interface ModelFlags {
   readonly pedantic?: boolean; // also what is right but looks wrong
   readonly data?: string; // the folder in which data files are looked for first
   readonly maxData?: number; // bytes of one data file after decompression
+  readonly memory?: number | "auto"; // bytes that the plan may take on the device
   readonly views?: boolean; // with programs that show rows of the data, for a page
   readonly json?: boolean; // what is told is told as events
 }
@@ -108,6 +111,7 @@ export async function compileOptions(
     ...(flags.set ? { set: flags.set } : {}),
     ...(flags.pedantic ? { pedantic: true } : {}),
     ...(flags.views ? { views: true } : {}),
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   };
   return { ...options, rows: await rowsOfWholeBatches(model.text, options, files, flags.maxData) };
@@ -129,14 +133,34 @@ export async function compileModel(
     last = now;
   };
   const wanted = typeof target === "object" && "name" in target ? [target] : targetsNamed(target);
-  const [first, ...further] = compileFor(model.text, wanted, { ...options, watch });
+  const [made, ...further] = compileFor(model.text, wanted, { ...options, watch });
+  const first = await withBatchThatFits(
+    made!,
+    (rows) => compileFor(model.text, wanted.slice(0, 1), { ...options, set: { ...options.set, batch: rows } })[0]!,
+  );
   return {
-    ...first!,
+    ...first,
     further,
     model,
     phases: [...phases].map(([name, taken]) => ({ name, seconds: taken })),
     seconds: (performance.now() - started) / 1000,
   };
+}
+/** Where no plan keeps to the budget, its diagnostic says which batch would. */
+async function withBatchThatFits(made: CompileResult, at: (rows: number) => CompileResult): Promise<CompileResult> {
+  const over = made.diagnostics.find((d) => d.code === overMemoryCode);
+  const batch = Math.max(0, ...(made.program?.trains.map((t) => t.batch) ?? []));
+  if (!over || batch < 2) return made;
+  const tried = (rows: number, { plan, memory }: CompileResult): Tried => ({
+    rows,
+    fits: plan !== undefined,
+    share: memory ? memory.bytes[1] / memory.budget : Infinity,
+  });
+  const largest = await largestBelow(tried(batch, made), async (rows) => tried(rows, at(rows)));
+  const hint = largest.rows
+    ? `--set batch=${largest.rows} fits${largest.isSure ? ", and no larger batch does" : ""}`
+    : "no batch is small enough: make the model smaller";
+  return { ...made, diagnostics: made.diagnostics.map((d) => (d === over ? { ...d, hint } : d)) };
 }
 function targetsNamed(names: string | readonly string[] = "software"): readonly Target[] {
   return [...new Set([names].flat())].map(targetNamed);

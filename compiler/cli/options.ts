@@ -26,6 +26,8 @@ export function byteCount(text: string): number {
   if (count === undefined || !(value >= 1)) throw new InvalidArgumentError("It is a number of bytes, as 500M or 4G.");
   return Math.floor(value);
 }
+/** `2GB`, or `auto`. */
+export const memoryBudget = (text: string): number | "auto" => (text.trim() === "auto" ? "auto" : byteCount(text));
 /** `5m`, `1000` steps, `2epochs`, `off`. */
 export function often(text: string): Often {
   const found = oftenOf(text);

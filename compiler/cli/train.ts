@@ -19,7 +19,7 @@ import { dataFiles, openModel, planModel, type ModelFile, type ModelFlags, type 
 import { nearest } from "./options.ts";
 import { Interrupted, Reported, UsageError, UserError } from "./problem.ts";
 import { jsonProgress, resultJson, seconds, tellEvents, textProgress, type Progress } from "./progress.ts";
-import { byteText, counted, parameterCount } from "../print/text.ts";
+import { byteText, counted, parameterCount, tradeText } from "../print/text.ts";
 import {
   checkRecord,
   folderText,
@@ -309,7 +309,7 @@ interface Written {
 function start(
   terminal: Terminal,
   model: Model,
-  { plan, model: file, seconds: compiling }: Planned,
+  { plan, model: file, seconds: compiling, memory }: Planned,
   facts: DeviceFacts,
 ): void {
   const { bold, dim } = styles(terminal.color);
@@ -333,6 +333,7 @@ function start(
       `  ${[counted(parameterCount(plan), "parameter"), counted(plan.modules.length, "kernel"), ...steps, `${byteText(model.cost.bytes)} on the device`, `compiled in ${seconds(compiling)}`].join(" · ")}`,
     ),
   );
+  for (const { name, ...trade } of memory?.trades ?? []) terminal.line(dim(`  ${name}: ${tradeText(trade)}`));
 }
 function startEvent(model: Model, { plan, seconds: compiling }: Planned, facts: DeviceFacts): object {
   return {

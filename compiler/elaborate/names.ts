@@ -13,6 +13,7 @@ export interface Definition {
   readonly kind: string; // in the words of the language: fn, layer, let, parameter, dim, index, ...
   readonly span: Span; // of the name where it is bound
   readonly item?: ast.Item; // a declaration
+  readonly param?: ast.Param; // what a named argument is for
 }
 export interface Use {
   readonly name: string;
@@ -45,6 +46,7 @@ interface Found {
   readonly uses: Use[];
   readonly unbound: Diagnostic[];
   readonly frames: Frame[];
+  train?: ast.Train; // that is walked: `valid.acc` is a metric of it
 }
 interface Frame {
   readonly found: Found;
@@ -138,6 +140,7 @@ function resolveItem(item: Declaring, top: Frame): void {
     case "data":
       return resolveStatements(item.statements, within(top, item.span));
     case "train":
+      top.found.train = item;
       return resolveTrain(item, top);
     default:
       return resolveDeclaration(item, within(top, item.span));
@@ -192,7 +195,7 @@ const spread = (name: ast.Name): string => `...${name.text}`;
 // ---- statements and expressions
 
 /** In order: each binds its name for those below. */
-function resolveStatements(list: readonly (ast.Statement | ast.DataStatement | ast.TrainStatement)[], at: Frame): void {
+function resolveStatements(list: readonly Statement[], at: Frame): void {
   for (const s of list) {
     if ("type" in s) resolveTypes([s.type], at, false);
     switch (s.kind) {
@@ -252,6 +255,10 @@ function resolveOwnNames(x: ast.Expr, at: Frame): void {
   if (x.kind === "name") use(x, at);
   if (x.kind === "call")
     for (const { name } of x.args) if (name) record(name, parameterOf(name.text, x.callee, at), at);
+  if (x.kind === "member") {
+    const member = memberOf(x.name.text, x.operand, at);
+    if (member) record(x.name, member, at); // others are members of instances, which elaboration knows
+  }
   if (x.kind === "index")
     for (const i of x.indices)
       if (i.kind === "rest" && i.name) record(i.name, find(spread(i.name), at) ?? find(i.name.text, at), at);
@@ -299,9 +306,22 @@ function resolveLoop({ iterators, carries, body, span }: ast.Loop, at: Frame): v
   for (const c of carries) bind(c.name, "carry", inner);
   resolveStatements(body.statements, inner);
 }
+/** What is named behind a dot: `digits.x`, `fit.centres`, `net.w`, `valid.acc`. */
+function memberOf(name: string, operand: ast.Expr, at: Frame): Definition | undefined {
+  const of = operand.kind === "name" ? find(operand.text, at) : undefined;
+  const owner = of?.kind === "holdout" || of?.kind === "split" ? at.found.train : of?.item;
+  for (const s of owner ? statementsOf(owner) : [])
+    for (const made of "names" in s ? s.names : "name" in s ? [s.name] : [])
+      if (made.text === name && s.kind !== "setting") return { name, kind: s.kind, span: made.span };
+  return undefined;
+}
+type Statement = ast.Statement | ast.DataStatement | ast.TrainStatement;
+/** Of a block, or of a declaration with one. */
+export const statementsOf = (item: ast.Item): readonly Statement[] =>
+  "statements" in item ? item.statements : "body" in item && item.body.kind === "block" ? item.body.statements : [];
 /** What the name before the `:` of an argument stands for: a parameter of what is called. */
 function parameterOf(name: string, callee: ast.Expr, at: Frame): Definition | undefined {
   const item = callee.kind === "name" ? find(callee.text, at)?.item : undefined;
   const p = item && givenBy(item).find((x) => x.name.text === name);
-  return p && { name, kind: "parameter", span: p.name.span };
+  return p && { name, kind: "parameter", span: p.name.span, param: p };
 }

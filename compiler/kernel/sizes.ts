@@ -37,3 +37,9 @@ export function sumOfSizes(sizes: readonly (readonly [size: Size, times: number]
   const sum = [...terms.values()].filter((t) => t.factor).sort((a, b) => b.dims.length - a.dims.length);
   return sum.some((t) => t.dims.length) ? { sum } : (sum[0]?.factor ?? 0);
 }
+
+export function byteText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(1)} kB`;
+  return `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+}

@@ -1,5 +1,6 @@
 // DLM2510: learning rates above those that an optimizer mostly bears.
 import type * as ast from "../../grammar/ast.ts";
+import { writing } from "../../grammar/fixes.ts";
 import type { Finding, Lint, Linted } from "./finding.ts";
 import { argument, callee, expressions } from "./text.ts";
 
@@ -25,6 +26,7 @@ function largeRate(linted: Linted, optimizer: ast.Expr): Finding[] {
       span: rate.span,
       message: `a learning rate of ${constant.value} is above what ${name} mostly bears (${limit})`,
       hint: `try ${limit / 10}`,
+      fixes: [writing(constant.span, String(limit / 10))],
     },
   ];
 }

@@ -1,5 +1,6 @@
 // DLM2508: fields that are loaded and read by nothing.
 import type * as ast from "../../grammar/ast.ts";
+import { leavingLinesOut } from "../../grammar/fixes.ts";
 import type { Lint } from "./finding.ts";
 import { callee, expressions } from "./text.ts";
 
@@ -21,6 +22,7 @@ export const unusedFields: Lint = {
                 span: s.name.span,
                 message: `the field ${s.name.text} is read by nothing`,
                 hint: "leave it out: every field is loaded and kept on the device",
+                fixes: [leavingLinesOut(s.span)],
               },
             ]
           : [],

@@ -119,6 +119,9 @@ export class Buffers {
       return have.buffer;
     });
   }
+  poolBytes(): number {
+    return this.pool.reduce((sum, x) => sum + x.bytes, 0);
+  }
   largestSlot(): number {
     return Math.max(0, ...this.pool.map((x) => x.bytes));
   }

@@ -38,9 +38,11 @@ export interface PlanOptions {
   readonly source: string;
   readonly compiler: string;
   readonly target: Target;
+  readonly chunk?: number | undefined; // most bytes of the largest value in a chunk of an evaluation
 }
 export interface Planned {
   readonly plan: Plan;
+  readonly pool: number; // bytes of what lives within the units
   readonly programs: readonly Compiled[];
   readonly trees: readonly Module[]; // of the plan's modules
   readonly uses: ReadonlyMap<number, ModuleUse>; // of modules that are made of one kernel
@@ -77,7 +79,7 @@ export function makePlan(
   for (const d of program.datasets) for (const c of d.columns) buffers.column(c.source, c.name);
   const held = [...program.parameters, ...program.states];
   for (const h of held) buffers.state(h.source);
-  const trains = program.trains.map((t) => planTrain(t, planOf, buffers));
+  const trains = program.trains.map((t) => planTrain(t, planOf, buffers, options.chunk));
   const exports = program.exports.map((e) => planExport(e, planOf, buffers));
   const late = units.find((u) => u.kind === "late init");
   const init = late && planLateInit(late, program.seed, planOf, buffers);
@@ -102,7 +104,7 @@ export function makePlan(
     trains,
     exports,
   };
-  return { plan, programs, trees: modules.trees, uses: modules.uses };
+  return { plan, pool: buffers.poolBytes(), programs, trees: modules.trees, uses: modules.uses };
 }
 function requirements({ buffers, modules, target }: Shared): Plan["requires"] {
   const largest = Math.max(0, ...buffers.list.map((b) => (typeof b.bytes === "number" ? b.bytes : 0)));
@@ -131,10 +133,10 @@ function planState(h: Held, buffers: Buffers): PlanTensor[] {
 
 // ---- train blocks
 
-function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers): PlanTrain {
+function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers, most: number | undefined): PlanTrain {
   const init = planOf(t.init);
   const step = planOf(t.step);
-  const evaluation = t.evaluation && planEvaluation(t.evaluation, t.batch, planOf, buffers);
+  const evaluation = t.evaluation && planEvaluation(t.evaluation, t.batch, planOf, buffers, most);
   return {
     name: t.name,
     ...(t.dataset !== undefined ? { dataset: t.dataset } : {}),
@@ -163,9 +165,15 @@ function planTrain(t: TrainProgram, planOf: PlanOf, buffers: Buffers): PlanTrain
   };
 }
 /** Rows in chunks that are as large as the memory of a training step allows, then what is measured over all of them. */
-function planEvaluation(e: Evaluation, batch: number, planOf: PlanOf, buffers: Buffers): PlanEvaluation {
+function planEvaluation(
+  e: Evaluation,
+  batch: number,
+  planOf: PlanOf,
+  buffers: Buffers,
+  most = Infinity,
+): PlanEvaluation {
   let chunk = 1;
-  const room = Math.max(leastChunkBytes, buffers.largestSlot());
+  const room = Math.min(most, Math.max(leastChunkBytes, buffers.largestSlot()));
   const rows = planOf(e.rows, {
     chunkOf: (bytesPerRow) => (chunk = e.carried.length ? batch : chunkRows(room, bytesPerRow, 1024)),
   });

@@ -4,6 +4,7 @@ import type { PlanProgram, Size } from "../../runtime/plan.ts";
 import type { GraphProgram, Node } from "../graph/types.ts";
 import type { KernelGraph, View } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
+import type { Trade } from "../programs/fuse.ts";
 import { isPersistent } from "../programs/layout.ts";
 import type { LoweredUnit } from "../programs/lower.ts";
 import {
@@ -26,6 +27,7 @@ export interface Compiled {
   readonly kernels: KernelGraph;
   readonly lowered: readonly Launched[];
   readonly memory: readonly Lifetime[];
+  readonly trade?: Trade;
 }
 export interface Lifetime {
   readonly label: string;
@@ -88,7 +90,14 @@ export function planUnit(unit: LoweredUnit, shared: Shared, { bounds, chunkOf }:
   return {
     program: { name, dims, commands },
     outputs: kernels.outputs.map((o) => shifted(addressOf(o.memory), o.offset, o.memory.dtype)),
-    compiled: { name, simplified: graph, kernels, lowered: launched, memory },
+    compiled: {
+      name,
+      simplified: graph,
+      kernels,
+      lowered: launched,
+      memory,
+      ...(unit.trade ? { trade: unit.trade } : {}),
+    },
   };
 }
 /** What lies in one buffer lives as one. */

@@ -10,7 +10,7 @@ import {
 } from "../../runtime/plan.ts";
 import type { Compiled } from "../plan/unit.ts";
 import type { Part } from "./part.ts";
-import { byteText, counted, dispatchesPerStep, sizeText, workgroupsText } from "./text.ts";
+import { byteText, counted, dispatchesPerStep, sizeText, tradeText, workgroupsText } from "./text.ts";
 
 export const planParts = (plan: Plan): readonly Part[] => [
   {
@@ -128,6 +128,7 @@ function memoryText(p: Compiled, plan: Plan): string {
   ];
   return [
     `${counted(p.memory.length, "tensor")} in ${counted(used.size, "buffer")}: ${byteText(shared)} instead of ${byteText(apart)}${p.memory.some((m) => typeof m.bytes !== "number") ? " (run-time sizes taken as 1)" : ""}`,
+    ...(p.trade && p.trade.bytes[1] < p.trade.bytes[0] ? [`for a budget of memory: ${tradeText(p.trade)}`] : []),
     `${"".padEnd(a)}  ${"".padStart(b)}  ${steps === columns ? "kernel by kernel" : `${steps} kernels`} →`,
     ...rows,
   ].join("\n");

@@ -11,8 +11,15 @@ import type { FlatModel, FlatUnit } from "./flatten.ts";
 
 export interface FusedUnit extends FlatUnit {
   readonly kernels: KernelGraph;
+  readonly trade?: Trade; // of memory for arithmetic, where there is a budget
 }
 
+/** What a unit's memory costs: bytes of its own tensors and operations on f32 in a run, before and after. */
+export interface Trade {
+  readonly bytes: readonly [before: number, after: number];
+  readonly flops: readonly [before: number, after: number];
+  readonly again: number; // steps that are there more than once
+}
 /** Throws a Fault where a tensor that has to be stored is larger than any device can hold; `whole` is its place where it has none. */
 export function fuseUnits({ units, views }: FlatModel, whole: Span, target: Target): readonly FusedUnit[] {
   const fused = (u: FlatUnit): FusedUnit => {

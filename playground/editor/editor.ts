@@ -24,8 +24,9 @@ import {
   lineNumbers,
 } from "@codemirror/view";
 import { make } from "../../compiler/cli/page/dom.ts";
-import type { Hover, Problem, Suggestion } from "../../compiler/cli/look/types.ts";
+import type { Fix, Hover, Problem, Suggestion } from "../../compiler/cli/look/types.ts";
 import { dlm } from "./language.ts";
+import { shape, shapesShown, type Shape } from "./shapes.ts";
 import { theme } from "./theme.ts";
 
 /** What the editor asks; undefined where there is nothing to say, or the text is another one meanwhile. */
@@ -58,6 +59,9 @@ const lights = StateField.define<DecorationSet>({
   },
   provide: (field) => EditorView.decorations.from(field),
 });
+
+export const changesOf = ({ edits }: Fix): ChangeSpec =>
+  edits.map(({ start, end, text }) => ({ from: start, to: end, insert: text }));
 
 export class Editor {
   readonly #view: EditorView;
@@ -96,6 +100,7 @@ export class Editor {
           dlm,
           theme,
           lights,
+          shapesShown,
           EditorView.contentAttributes.of({ "aria-label": "Model", spellcheck: "false", tabindex: "0" }),
           keymap.of([
             { key: "Shift-Alt-f", run: () => (void this.format(), true) },
@@ -149,10 +154,14 @@ export class Editor {
         renderMessage: () => problemBox(p),
         actions: p.fixes.map((fix) => ({
           name: fix.title,
-          apply: () => this.change({ from: fix.start, to: fix.end, insert: fix.text }),
+          apply: () => this.change(changesOf(fix)),
         })),
       }));
     this.#view.dispatch(setDiagnostics(this.#view.state, shown));
+  }
+  /** Short texts behind the steps of pipes, which are none of the text. */
+  shapes(shapes: readonly Shape[]): void {
+    this.#view.dispatch({ effects: shape.of(shapes) });
   }
   light(ranges: readonly Range[]): void {
     this.#view.dispatch({ effects: light.of(ranges) });
@@ -203,12 +212,13 @@ async function completions(context: CompletionContext, asked: Asked): Promise<Co
   if (!context.explicit && !afterDot && (!word || word.from === word.to || /^\d/.test(word.text))) return null;
   const found = await asked.complete(context.pos);
   if (!found?.length) return null;
-  const options = found.map(({ name, kind, text }) => ({
+  const options = found.map(({ name, kind, text, doc }) => ({
     label: name,
     detail: text || kind,
+    ...(doc === undefined ? {} : { info: doc }),
     ...(kind === "argument" ? { apply: `${name}: `, boost: 2 } : {}),
   }));
-  return { from: word?.from ?? context.pos, options, validFor: /^\w*$/ };
+  return { from: found[0]!.start, options, validFor: /^\w*$/ };
 }
 function hoverBox({ type, value, doc, call, others, alsoNamed }: Hover): HTMLElement {
   const box = make("div", undefined, { className: "cm-hover" });

@@ -28,6 +28,7 @@ export const theme = EditorView.theme({
     backgroundColor: "color-mix(in srgb, var(--accent) 22%, transparent)",
   },
   ".cm-lit": { backgroundColor: "var(--lit)", borderRadius: "3px", boxShadow: "0 0 0 1px var(--lit-line)" },
+  ".cm-shape": { color: "var(--faint)", fontSize: "11.5px", padding: "0 3px", userSelect: "none" },
   "&.cm-focused .cm-matchingBracket": { backgroundColor: "color-mix(in srgb, var(--accent) 18%, transparent)" },
   ".cm-foldPlaceholder": { backgroundColor: "var(--page)", border: "1px solid var(--line)", color: "var(--quiet)" },
   ".cm-tooltip": tooltip,

@@ -17,6 +17,7 @@ import { madeOf, stageText, type Made } from "../../compiler/cli/look/stages.ts"
 
 let document: Document = { text: "", name: "model.dlm", data: "", files: {}, target: "software" };
 let queries: { readonly of: Queries; readonly milliseconds: number } | undefined;
+let earlier: Queries | undefined; // of a text before: its types serve completions until this one is elaborated
 let rows: Promise<Readonly<Record<string, number>>> | undefined;
 let compiled: Promise<{ readonly made: Made | undefined; readonly milliseconds: number }> | undefined;
 
@@ -28,7 +29,9 @@ async function queried(): Promise<{ readonly of: Queries; readonly milliseconds:
   const rows = await rowsOf().catch(() => anyRows);
   if (queries) return queries;
   const began = performance.now();
-  const of = query(document.text, { name: document.name, rows });
+  const of = query(document.text, { name: document.name, rows, earlier });
+  void of.diagnostics; // elaborated when it is asked for
+  earlier = of;
   queries = { of, milliseconds: performance.now() - began };
   return queries;
 }

@@ -85,7 +85,7 @@ test("a mistake is told with its place, and its hint mends it", async () => {
   await problem.waitFor();
   expect(await problem.locator("code").textContent()).toMatch(/rellu\(x\)\n +\^{5}$/);
   expect(await page.locator(".cm-lintRange-error").textContent()).toBe("rellu");
-  await page.getByRole("button", { name: "Replace rellu by relu" }).click();
+  await problem.getByRole("button", { name: "write `relu`" }).click();
   await told(page, "errors", "0");
   await told(page, "compiled", "yes");
   expect(await line(page, "export fn other").textContent()).toContain("= relu(x)");

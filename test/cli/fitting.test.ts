@@ -35,3 +35,29 @@ test("weights do not grow with the batch", async () => {
   expect(status).toBe(1);
   expect(err).toMatch(/: this device allows 1\.00 MB in one piece \(\w+\); make the model smaller\n$/);
 });
+test(
+  "a budget of memory: what is kept falls to it, else the largest batch that fits is told",
+  {
+    timeout: 300_000,
+  },
+  async () => {
+    put("wide.dlm", model(256, 600));
+    const lossOf = async (...more: readonly string[]): Promise<string> => {
+      const { status, out, err } = await dlm(["train", "wide.dlm", "--no-save", "--no-run", "--json", ...more]);
+      expect([status, err]).toEqual([0, ""]);
+      return /"loss":([\d.e+-]+)/.exec(out.split("\n").find((line) => line.includes('"kind":"done"'))!)![1]!;
+    };
+    expect(await lossOf("--memory", "3500k")).toBe(await lossOf());
+    expect(await lossOf("--memory", "auto")).toBe(await lossOf());
+    const checked = (...more: readonly string[]): ReturnType<typeof dlm> =>
+      dlm(["check", "wide.dlm", "--memory", "2M", ...more]);
+    const { status, err } = await checked();
+    expect(status).toBe(1);
+    const [, rows] = /hint: --set batch=(\d+) fits, and no larger batch does\n/.exec(err) ?? [];
+    expect(Number(rows), err).toBeGreaterThan(50);
+    expect((await checked("--set", `batch=${rows}`)).status).toBe(0);
+    expect((await checked("--set", `batch=${Number(rows) + 1}`)).status).toBe(1);
+    expect((await dlm(["check", "wide.dlm", "--memory", "100k"])).err).toContain("no batch is small enough");
+    expect((await dlm(["check", "wide.dlm", "--memory", "much"])).status).toBe(2);
+  },
+);

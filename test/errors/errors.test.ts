@@ -1,6 +1,7 @@
 // Every mistake of this folder beside the message that its author sees. `NAME.dlm` begins with the code it is about; `NAME.txt` is kept by `vitest -u`.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { compile } from "../../compiler/compile.ts";
 import { explanations } from "../../compiler/explain.ts";
 import { analyse } from "../../compiler/front.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
@@ -11,7 +12,9 @@ const mistakes = readdirSync(folder).filter((f) => f.endsWith(".dlm"));
 describe("messages", () => {
   test.each(mistakes)("%s", async (name) => {
     const text = readFileSync(new URL(name, folder), "utf8");
-    const { diagnostics } = analyse(text, { name, pedantic: /^DLM25/.test(name) });
+    const { diagnostics } = /^DLM4/.test(name)
+      ? compile(text, { name, memory: 60_000 })
+      : analyse(text, { name, pedantic: /^DLM25/.test(name) });
     expect(diagnostics.map((d) => d.code)).toContain(name.slice(0, 7));
     await expect(renderDiagnostics(diagnostics) + "\n").toMatchFileSnapshot(
       new URL(name.replace(/\.dlm$/, ".txt"), folder).pathname,
@@ -28,14 +31,16 @@ describe("the pedantic pass", () => {
 });
 describe("every code", () => {
   /** The codes that the compiler's sources can give. */
-  const sources = ["grammar/", "compiler/elaborate/", "compiler/elaborate/errors/", "compiler/lint/"]
+  const sources = ["grammar/", "compiler/elaborate/", "compiler/elaborate/errors/", "compiler/lint/", "compiler/plan/"]
     .map((f) => new URL(`../../${f}`, folder))
     .filter((f) => existsSync(f))
     .flatMap((f) => readdirSync(f, { withFileTypes: true }).map((entry) => ({ entry, url: new URL(entry.name, f) })));
   const used = new Set(
     sources
       .flatMap(({ entry, url }) =>
-        entry.isFile() && entry.name !== "explain.ts" ? (readFileSync(url, "utf8").match(/"DLM[12]\d{3}"/g) ?? []) : [],
+        entry.isFile() && entry.name !== "explain.ts"
+          ? (readFileSync(url, "utf8").match(/"DLM[124]\d{3}"/g) ?? [])
+          : [],
       )
       .map((code) => code.slice(1, -1)),
   );
@@ -46,6 +51,6 @@ describe("every code", () => {
     expect(mistakes.some((f) => f.startsWith(code))).toBe(true);
   });
   test("nothing is explained that does not exist", () => {
-    expect(Object.keys(explanations).filter((c) => /^DLM[12]/.test(c) && !used.has(c))).toEqual([]);
+    expect(Object.keys(explanations).filter((c) => /^DLM[124]/.test(c) && !used.has(c))).toEqual([]);
   });
 });

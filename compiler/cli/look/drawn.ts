@@ -10,7 +10,7 @@ import { parameterCount, sizeText, workgroupsText } from "../../print/text.ts";
 import { sizeOf, type Command, type Dispatch, type PlanTensor } from "../../../runtime/plan.ts";
 import { Marks } from "./marks.ts";
 import type { Costs, DrawnGraph, GraphNode, Launch, Timeline } from "./types.ts";
-import { placesOf, placesOfSteps, specsOf, type Made } from "./stages.ts";
+import { namesOfSteps, placesOf, placesOfSteps, specsOf, type Made } from "./stages.ts";
 
 // ---- the forward graph
 
@@ -58,6 +58,7 @@ export function timelineOf({ plan, programs, source }: Made): Timeline {
       const dispatches = own ? dispatchesIn(own.commands) : [];
       const places = placesOfSteps(p.kernels.steps);
       const all = specsOf(p.kernels.steps);
+      const stepNames = namesOfSteps(p.kernels.steps);
       const launches = dispatches.map((d, i): Launch => {
         const made = p.lowered[i];
         return {
@@ -75,7 +76,7 @@ export function timelineOf({ plan, programs, source }: Made): Timeline {
         launches,
         steps: places.length,
         tensors: p.memory.map((m) => ({
-          label: m.label,
+          label: isKind(m.label) ? `of ${stepNames[m.first] ?? m.label}` : m.label,
           buffer: plan.buffers[m.buffer]!.label,
           bytes: sizeOf(m.bytes),
           first: m.first,
@@ -91,6 +92,8 @@ export function timelineOf({ plan, programs, source }: Made): Timeline {
     marks: marks.table,
   };
 }
+/** Of a tensor that has no name of its own. */
+const isKind = (label: string): boolean => ["compute", "scatter", "reshape", "result"].includes(label);
 const typeOfTensor = ({ dtype, shape }: PlanTensor): string =>
   `${dtype}${shape.length ? `[${shape.map(sizeText).join(", ")}]` : ""}`;
 const dispatchesIn = (commands: readonly Command[]): readonly Dispatch[] =>

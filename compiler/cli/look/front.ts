@@ -1,5 +1,6 @@
 // What an editor asks of a text, as plain data. In: the answers of `query`. Out: problems with fixes, calls, types, completions.
 import type { Diagnostic, Span } from "../../../grammar/diagnostic.ts";
+import { completionDetail } from "../../query/completions.ts";
 import type { Call, InstanceInfo } from "../../query/calls.ts";
 import type { Queries } from "../../query/query.ts";
 import type { CallNode, Checked, Fix, Hover, Problem, Suggestion } from "./types.ts";
@@ -28,6 +29,7 @@ export function checkedOf(queries: Queries, file: string, milliseconds: number):
   return {
     problems: queries.diagnostics.map((d) => problemOf(d, file)),
     calls: calls.filter(isOwn).map(node),
+    inlays: queries.inlays().map(({ offset, text }) => ({ offset, text })),
     milliseconds,
   };
 }
@@ -45,22 +47,16 @@ export function problemOf(d: Diagnostic, file: string): Problem {
     labels: (d.labels ?? [])
       .filter((l) => isHere(l.span))
       .map(({ span, text }) => ({ start: span.start, end: span.end, text })),
-    fixes: isHere(d.span) ? fixesOf(d) : [],
+    fixes: fixesOf(d, file),
   };
 }
-/** Changes that a hint names as code. */
-function fixesOf({ hint = "", span: { start, end, file } }: Diagnostic): readonly Fix[] {
-  const written = file.text.slice(start, end);
-  const meant = /^did you mean `([^`]+)`\?/.exec(hint)?.[1];
-  if (meant !== undefined) return [{ title: `Replace ${written} by ${meant}`, start, end, text: meant }];
-  const added = /^add `([^`]+)`/.exec(hint)?.[1];
-  if (added !== undefined) return [{ title: `Add ${added}`, start, end: start, text: added }];
-  const wrapped = /; write (f32|i32)\(x\)/.exec(hint)?.[1];
-  if (wrapped !== undefined && written)
-    return [{ title: `Convert by ${wrapped}(…)`, start, end, text: `${wrapped}(${written})` }];
-  if (/^leave it out\b/.test(hint) && written) return [{ title: `Leave out ${written}`, start, end, text: "" }];
-  return [];
-}
+/** Changes of this text alone. */
+const fixesOf = (d: Diagnostic, file: string): readonly Fix[] =>
+  (d.fixes ?? []).flatMap(({ title, edits }) =>
+    edits.every((e) => e.span.file.name === file && !e.span.file.library)
+      ? [{ title, edits: edits.map(({ span, text }) => ({ start: span.start, end: span.end, text })) }]
+      : [],
+  );
 export function hoverOf(queries: Queries, offset: number): Hover | undefined {
   const found = queries.typeAt(offset);
   if (!found) return undefined;
@@ -88,4 +84,7 @@ function typeText({ text, shape }: Typed): string {
   return text.replace(/\[[^\]]*\]/, `[${axes.join(", ")}]`);
 }
 export const suggestionsOf = (queries: Queries, offset: number): readonly Suggestion[] =>
-  queries.completionsAt(offset).map(({ name, kind, text = "" }) => ({ name, kind, text }));
+  queries.completionsAt(offset).map(({ name, kind, text = "", start }) => {
+    const { doc } = completionDetail(name);
+    return { name, kind, text, start, ...(doc === undefined ? {} : { doc }) };
+  });

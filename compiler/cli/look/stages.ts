@@ -101,6 +101,13 @@ export function placesOfSteps(steps: readonly Step[]): readonly (readonly Place[
       : [s.kind === "kernel" ? placesOf(s.spec) : specsOf(s.body).flatMap(placesOf)],
   );
 }
+/** The same launches by name. */
+export const namesOfSteps = (steps: readonly Step[]): readonly string[] =>
+  steps.flatMap((s) =>
+    s.kind === "loop"
+      ? namesOfSteps(s.body)
+      : [s.kind === "kernel" ? s.spec.name : (specsOf(s.body).at(-1)?.name ?? "")],
+  );
 export const placesOf = (spec: KernelSpec): readonly Place[] => spec.places ?? [];
 
 function fused({ programs }: Made, marks: Marks): readonly Section[] {

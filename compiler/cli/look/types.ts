@@ -15,9 +15,7 @@ export interface Problem {
 /** A change of the text that answers a problem. */
 export interface Fix {
   readonly title: string;
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
+  readonly edits: readonly { readonly start: number; readonly end: number; readonly text: string }[];
 }
 export interface CallNode {
   readonly kind: string;
@@ -33,6 +31,7 @@ export interface CallNode {
 export interface Checked {
   readonly problems: readonly Problem[];
   readonly calls: readonly CallNode[];
+  readonly inlays: readonly { readonly offset: number; readonly text: string }[]; // shapes behind the steps of pipes
   readonly milliseconds: number;
 }
 export interface Hover {
@@ -49,6 +48,8 @@ export interface Suggestion {
   readonly name: string;
   readonly kind: string;
   readonly text: string;
+  readonly doc?: string;
+  readonly start: number; // of what is replaced
 }
 /** A thing of a stage: a formula, a kernel, a launch, a buffer. Numbers index the stage's `marks`. */
 export interface Item {

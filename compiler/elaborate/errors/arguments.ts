@@ -1,14 +1,19 @@
 // Arguments, axes, indices and patterns that a function cannot do with.
-import type { Span } from "../../../grammar/diagnostic.ts";
+import type { Fix, Span } from "../../../grammar/diagnostic.ts";
+import { inserting } from "../../../grammar/fixes.ts";
 import { error, Fault, short } from "./fault.ts";
 
 const wrong = (
   span: Span,
   what: string,
   reason: string,
-  more: { signature?: string | undefined; hint?: string } = {},
+  more: { signature?: string | undefined; hint?: string; fixes?: readonly Fix[] } = {},
 ): Fault =>
-  error("DLM2007", span, `${what} ${reason}`, { notes: more.signature ? [more.signature] : [], hint: more.hint });
+  error("DLM2007", span, `${what} ${reason}`, {
+    notes: more.signature ? [more.signature] : [],
+    hint: more.hint,
+    fixes: more.fixes,
+  });
 /** Of the sizes or numbers that are there: with others it may be right. */
 const wrongNow = (...of: Parameters<typeof wrong>): Fault => new Fault(wrong(...of).diagnostic, [], false);
 const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
@@ -26,6 +31,7 @@ export const onlyByName = (span: Span, name: string, parameter: string, signatur
   wrong(span, name, `takes \`${parameter}\` by name`, {
     signature,
     hint: `write \`${parameter}: ${short(span, "...")}\``,
+    fixes: [inserting(span.file, span.start, `${parameter}: `)],
   });
 export const notGiven = (span: Span, name: string, parameter: string, signature: string): Fault =>
   wrong(span, name, `needs \`${parameter}\`, which is not given`, { signature });
@@ -84,7 +90,10 @@ export const noAxis = (span: Span, axis: number, rank: number): Fault =>
 export const noAxes = (span: Span, low: number, end: number, rank: number): Fault =>
   wrong(span, "this", `has no axes ${low}..${end}: there ${axesOf(rank)}`);
 export const axisByPlace = (span: Span, name: string): Fault =>
-  wrong(span, name, "takes its axis by name", { hint: `write ${name}(x, axis: ${short(span, "n")})` });
+  wrong(span, name, "takes its axis by name", {
+    hint: `write ${name}(x, axis: ${short(span, "n")})`,
+    fixes: [inserting(span.file, span.start, "axis: ")],
+  });
 export const noPermutation = (span: Span, name: string, rank: number): Fault =>
   wrong(span, name, `needs each of the ${rank} axes once in \`axes\``);
 export const sizesDoNotAddUp = (span: Span, name: string, sum: number, extent: number): Fault =>

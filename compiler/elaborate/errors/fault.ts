@@ -1,5 +1,5 @@
 // What a mistake is made of, and how it travels: thrown inside elaboration, caught at every declaration, seen from the call around it.
-import type { Diagnostic, Label, Span } from "../../../grammar/diagnostic.ts";
+import type { Diagnostic, Fix, Label, Span } from "../../../grammar/diagnostic.ts";
 import type { DType, Extent, Shape } from "../../graph/types.ts";
 import { shapeText } from "../../graph/print.ts";
 
@@ -28,8 +28,8 @@ export class Fault extends Error {
     this.unequal = unequal;
     this.always = always;
   }
-  hinting(hint: string): Fault {
-    return new Fault({ ...this.diagnostic, hint }, this.unequal, this.always, this.ofElement);
+  hinting(hint: string, fixes: readonly Fix[] = []): Fault {
+    return new Fault({ ...this.diagnostic, hint, fixes }, this.unequal, this.always, this.ofElement);
   }
   with(labels: readonly Label[], span = this.diagnostic.span): Fault {
     return new Fault({ ...this.diagnostic, span, labels }, this.unequal, this.always, this.ofElement);
@@ -41,7 +41,7 @@ export const error = (
   code: string,
   span: Span,
   message: string,
-  { hint, notes, labels, unequal, always, ofElement }: More = {},
+  { hint, fixes, notes, labels, unequal, always, ofElement }: More = {},
 ): Fault =>
   new Fault(
     {
@@ -50,6 +50,7 @@ export const error = (
       span,
       message,
       ...(hint ? { hint } : {}),
+      ...(fixes?.length ? { fixes } : {}),
       ...(notes ? { notes } : {}),
       ...(labels ? { labels } : {}),
     },
@@ -60,6 +61,7 @@ export const error = (
 /** What a fault may say beside its message. */
 export interface More {
   readonly hint?: string | undefined;
+  readonly fixes?: readonly Fix[] | undefined; // what the hint names
   readonly notes?: readonly string[];
   readonly labels?: readonly Label[];
   readonly unequal?: readonly Unequal[];

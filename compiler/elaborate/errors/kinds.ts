@@ -1,5 +1,6 @@
 // A value of another kind than its place needs. In: what is needed, by its key, and the kind that is there. The words of both stand here once.
-import type { Span } from "../../../grammar/diagnostic.ts";
+import type { Fix, Span } from "../../../grammar/diagnostic.ts";
+import { inserting, wrapping, writing } from "../../../grammar/fixes.ts";
 import type { Extent } from "../../graph/types.ts";
 import { commonChoices } from "../../std/facts.ts";
 import { error, type Fault } from "./fault.ts";
@@ -7,6 +8,7 @@ import { error, type Fault } from "./fault.ts";
 interface Need {
   readonly text: string;
   readonly hint?: () => string; // the next thing to type, where it is always the same
+  readonly choice?: () => string | undefined; // the same, as it may stand there
 }
 const need = (text: string, hint?: string): Need => ({ text, ...(hint ? { hint: () => hint } : {}) });
 /** What a place may need. */
@@ -50,10 +52,15 @@ const needs = {
   part: need("a model or a part of one"),
   trainable: need("a model, a layer's instance or a parameter"),
   data: need("a data block"),
-  optimizer: { text: "an optimizer", hint: () => `write by ${commonChoices("optimizer")[0]}` },
+  optimizer: {
+    text: "an optimizer",
+    hint: () => `write by ${commonChoices("optimizer")[0]}`,
+    choice: () => commonChoices("optimizer")[0],
+  },
   distribution: {
     text: "a distribution",
     hint: () => `write uniform(-1, 1), an initialiser as ${commonChoices("init")[0]}, or a number`,
+    choice: () => commonChoices("init")[0],
   },
   // types
   tensorType: need("a tensor's type"),
@@ -70,8 +77,15 @@ const needs = {
 export type Wanted = keyof typeof needs;
 export const wantedText = (want: Wanted): string => needs[want].text;
 
-const wrong = (span: Span, want: string, got: string, hint?: string, always = false, ofElement = false): Fault =>
-  error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint, always, ofElement });
+const wrong = (
+  span: Span,
+  want: string,
+  got: string,
+  hint?: string,
+  always = false,
+  ofElement = false,
+  fixes: readonly Fix[] = [],
+): Fault => error("DLM2006", span, `${want} is needed here, this is ${got}`, { hint, always, ofElement, fixes });
 /** What a value's type alone decides: not what it is, nor when it is known. */
 const ofTypes: ReadonlySet<Wanted> = new Set<Wanted>([
   ...(["truth", "condition", "float", "tensor", "tensors", "element", "reducedElement"] as const),
@@ -80,8 +94,10 @@ const ofTypes: ReadonlySet<Wanted> = new Set<Wanted>([
 ]);
 /** `got`: the kind of the value that is there, as `kindText` says it. */
 export const needed = (span: Span, want: Wanted, got: string): Fault => {
-  const { text, hint }: Need = needs[want];
-  return wrong(span, text, got, hint?.(), ofTypes.has(want), want === "reducedElement");
+  const { text, hint, choice }: Need = needs[want];
+  const chosen = choice?.();
+  const fixes = chosen === undefined ? [] : [writing(span, chosen)];
+  return wrong(span, text, got, hint?.(), ofTypes.has(want), want === "reducedElement", fixes);
 };
 
 // ---- numbers
@@ -94,10 +110,10 @@ export const divisorZero = (span: Span, unknown = false): Fault =>
     unknown ? "declare a range without 0, as `i32 in 1..10`, or write max(n, 1)" : undefined,
   );
 export const boolAsNumber = (span: Span): Fault =>
-  wrong(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)", true);
+  wrong(span, "a number", "a bool", "write where(x, 1.0, 0.0) or f32(x)", true, false, [wrapping(span, "f32(", ")")]);
 /** `-x` of something that is no number. */
 export const negated = (span: Span, got: string): Fault =>
-  wrong(span, "a number", got, "write `not x`, or f32(x) for a number", true);
+  wrong(span, "a number", got, "write `not x`, or f32(x) for a number", true, false, [wrapping(span, "f32(", ")")]);
 export const beyondI32 = (span: Span, got: string): Fault =>
   wrong(
     span,
@@ -189,10 +205,22 @@ export const notFunction = (
         ? `choices are functions: write ${there.string} without quotes`
         : undefined,
     true,
+    false,
+    there.layer !== undefined
+      ? [inserting(span.file, span.end, "()", `write \`${there.layer}()\``)]
+      : there.string !== undefined
+        ? [writing(span, there.string)]
+        : [],
   );
 /** `x.member` of a value without members. `tensor`: it is a tensor or a number. */
-export const noMembers = (span: Span, got: string, member: string, tensor: boolean): Fault =>
-  wrong(
+export const noMembers = (span: Span, got: string, member: string, tensor: boolean): Fault => {
+  const [points] = new RegExp(`^\\s*\\.\\s*${member}(\\(\\))?`).exec(span.file.text.slice(span.end)) ?? [""];
+  /** `f(x)` in place of `x.f` and `x.f()`. */
+  const applied = (f: string): Fix[] => {
+    const x = span.file.text.slice(span.start, span.end);
+    return [writing({ ...span, end: span.end + points.length }, `${f}(${x})`)];
+  };
+  return wrong(
     span,
     wantedText("withMembers"),
     got,
@@ -204,7 +232,10 @@ export const noMembers = (span: Span, got: string, member: string, tensor: boole
           ? "write transpose(x)"
           : `functions are applied from outside: ${member}(x), or x |> ${member}`,
     true,
+    false,
+    !tensor || member === "shape" ? [] : applied(member === "T" ? "transpose" : member),
   );
+};
 export const twoDistributions = (span: Span): Fault => wrong(span, "a distribution and a number", "two distributions");
 export const operatorOnDistribution = (span: Span, operator: string): Fault =>
   wrong(span, "+ - * or / with a number", `\`${operator}\` on a distribution`);

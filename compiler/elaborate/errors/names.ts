@@ -1,8 +1,9 @@
 // Names: unknown, bound twice, defined by themselves.
 import { nearest } from "../../../grammar/nearest.ts";
-import type { Span } from "../../../grammar/diagnostic.ts";
+import type { Fix, Span } from "../../../grammar/diagnostic.ts";
+import { leavingOut, writing } from "../../../grammar/fixes.ts";
 import { calledElsewhere, libraryNames } from "../../std/facts.ts";
-import { error, type Fault } from "./fault.ts";
+import { error, type Fault, type More } from "./fault.ts";
 
 /** What other systems call the words of the language and what is built in. Names of declarations are facts of the library (std/facts.ts). */
 const elsewhere: Readonly<Record<string, string>> = {
@@ -62,20 +63,31 @@ const modules = new Set([
 /** Members that stand for the application of a layer elsewhere. */
 const applications = new Set(["forward", "apply", "call", "__call__", "predict"]);
 /** `nn.Linear(3)`: the last name behind the points, as it is called here. */
-function behindModule({ file, end }: Span, name: string, names: readonly string[]): string | undefined {
-  const members = /^(?:\.[A-Za-z_]\w*)+/.exec(file.text.slice(end))?.[0].split(".");
-  const last = members?.at(-1);
+function behindModule(
+  span: Span,
+  name: string,
+  names: readonly string[],
+): { readonly hint: string; readonly fixes: readonly Fix[] } | undefined {
+  const { file, end } = span;
+  const [members] = /^(?:\.[A-Za-z_]\w*)+/.exec(file.text.slice(end)) ?? [];
+  const last = members?.split(".").at(-1);
   if (!modules.has(name) || last === undefined) return undefined;
   const known = [...names, ...libraryNames()];
   const called = [last, ...calledElsewhere(last, file), ...(Object.hasOwn(elsewhere, last) ? [elsewhere[last]!] : [])];
   const found = called.find((n) => known.includes(n)) ?? nearest(last, known);
-  return `there are no modules: ${found ? `write \`${found}\`` : "names stand alone"}`;
+  const whole = { ...span, end: end + (members?.length ?? 0) };
+  return {
+    hint: `there are no modules: ${found ? `write \`${found}\`` : "names stand alone"}`,
+    fixes: found ? [writing(whole, found)] : [],
+  };
 }
 /** `x // twice`: what was to be a comment. */
-const commentHint = ({ file, start }: Span): string | undefined =>
-  /\/\/\s*$/.test(file.text.slice(Math.max(0, start - 80), start))
-    ? "a comment begins with `#`; `//` divides"
-    : undefined;
+function commentHint({ file, start }: Span): { readonly hint: string; readonly fixes: readonly Fix[] } | undefined {
+  const [marks] = /\/\/\s*$/.exec(file.text.slice(Math.max(0, start - 80), start)) ?? [];
+  if (marks === undefined) return undefined;
+  const at = start - marks.length;
+  return { hint: "a comment begins with `#`; `//` divides", fixes: [writing({ file, start: at, end: at + 2 }, "#")] };
+}
 export interface Where {
   readonly kind?: string; // parameter, setting, field, ...
   readonly place?: string; // in a train block, in net.first, ...
@@ -92,17 +104,20 @@ export const unknownName = (
   const names = [...new Set(known)].filter((n) => /^[A-Za-z]/.test(n));
   const foreign = [...calledElsewhere(name, span.file), ...(Object.hasOwn(elsewhere, name) ? [elsewhere[name]!] : [])];
   const near = foreign.find((n) => names.includes(n)) ?? (modules.has(name) ? undefined : nearest(name, names));
-  const hint =
+  const hint: More =
     name === "nan" || name === "NaN"
-      ? "there is no NaN to test for: `inf` is finite, and masks are written with `where`"
+      ? { hint: "there is no NaN to test for: `inf` is finite, and masks are written with `where`" }
       : near
-        ? `did you mean \`${near}\`?`
+        ? { hint: `did you mean \`${near}\`?`, fixes: [writing(span, near)] }
         : kind === "member" && applications.has(name)
-          ? "a layer is applied by its own name: net(x)"
-          : (behindModule(span, name, names) ?? commentHint(span));
+          ? {
+              hint: "a layer is applied by its own name: net(x)",
+              fixes: [leavingOut({ ...span, start: span.file.text.lastIndexOf(".", span.start) })],
+            }
+          : (behindModule(span, name, names) ?? commentHint(span) ?? {});
   const list = kind && names.length && names.length <= 16 && !signature ? [`known ${kind}s: ${names.join(", ")}`] : [];
   return error("DLM2001", span, `there is no ${kind ? `${kind} ` : ""}\`${name}\` ${place}`, {
-    hint,
+    ...hint,
     notes: [...(signature ? [signature] : []), ...list],
     always: kind === "argument" || kind === "parameter", // a signature is known; other names may be bound where it is used
   });
@@ -124,6 +139,7 @@ export const unboundDim = (span: Span, name: string): Fault =>
     hint: /^[a-z]/.test(name)
       ? `dims begin with a capital: ${name[0]!.toUpperCase()}${name.slice(1)}; other sizes are constants or parameters`
       : "a dim is bound where it stands alone in an input's type, as in x: f32[B, 64]",
+    fixes: /^[a-z]/.test(name) ? [writing(span, `${name[0]!.toUpperCase()}${name.slice(1)}`)] : [],
   });
 export const noSuchFile = (span: Span, path: string): Fault =>
   error("DLM2020", span, `cannot import "${path}"`, { hint: "paths count from the folder of the file that imports" });

@@ -1,11 +1,12 @@
 // Settings of train and data blocks, holdouts, and what is set from outside.
-import type { Span } from "../../../grammar/diagnostic.ts";
+import type { Fix, Span } from "../../../grammar/diagnostic.ts";
+import { inserting, wrapping, writing } from "../../../grammar/fixes.ts";
 import { commonChoices } from "../../std/facts.ts";
 import { error, type Fault } from "./fault.ts";
 import { wantedText, type Wanted } from "./kinds.ts";
 
-const wrong = (span: Span, what: string, reason: string, hint?: string): Fault =>
-  error("DLM2015", span, `${what} ${reason}`, { hint });
+const wrong = (span: Span, what: string, reason: string, hint?: string, fixes: readonly Fix[] = []): Fault =>
+  error("DLM2015", span, `${what} ${reason}`, { hint, fixes });
 
 // ---- values
 /** `got`: what is there, where that is worth telling. */
@@ -15,7 +16,13 @@ export const setFromOutside = (span: Span, name: string, want: Wanted, given: st
   wrong(span, name, `must be ${wantedText(want)}; it is set to ${given} from outside`);
 /** `form`: how it is written. `example`: a whole setting of this form. */
 export const settingForm = (span: Span, setting: string, form: string, example?: string): Fault =>
-  wrong(span, setting, `is written ${form}`, example === undefined ? undefined : `write ${setting}: ${example}`);
+  wrong(
+    span,
+    setting,
+    `is written ${form}`,
+    example === undefined ? undefined : `write ${setting}: ${example}`,
+    example === undefined || example.includes("...") ? [] : [writing(span, example)],
+  );
 export const notMeasured = (span: Span, setting: string): Fault =>
   wrong(span, setting, "names a measured value, as valid.loss");
 /** `split` is named, but `data` has no part to measure on; or there is no data. */
@@ -41,7 +48,21 @@ export const unknownDirection = (span: Span, setting: string, metric: string, ex
 // ---- train blocks
 const block = (name: string): string => `the train block ${name}`;
 export const noBatch = (span: Span, train: string, data: string): Fault =>
-  wrong(span, block(train), "does not say how many rows a step reads", `write on ${data}(batch: 32)`);
+  wrong(span, block(train), "does not say how many rows a step reads", `write on ${data}(batch: 32)`, batchFix(span));
+/** \`digits\`, \`digits()\`, \`digits(seed: 1)\` */
+function batchFix(on: Span): Fix[] {
+  const text = on.file.text.slice(on.start, on.end);
+  if (!text.includes("(")) return [inserting(on.file, on.end, "(batch: 32)")];
+  const at = on.start + text.indexOf("(") + 1;
+  return [
+    inserting(on.file, at, /^\s*\)/.test(on.file.text.slice(at)) ? "batch: 32" : "batch: 32, ", "add `batch: 32`"),
+  ];
+}
+/** At the end of the first line of the block. */
+function statementFix(name: Span, statement: string): Fix[] {
+  const open = name.file.text.indexOf("{", name.end);
+  return open < 0 ? [] : [inserting(name.file, open + 1, `\n  ${statement}`)];
+}
 export const unknownRows = (span: Span): Fault =>
   wrong(
     span,
@@ -49,11 +70,11 @@ export const unknownRows = (span: Span): Fault =>
     "`all` needs the number of rows, which is read from the data; compile with the command line, or give `rows`",
   );
 export const noLength = (span: Span, train: string): Fault =>
-  wrong(span, block(train), "needs `epochs` or `steps`", "write epochs: 10");
+  wrong(span, block(train), "needs `epochs` or `steps`", "write epochs: 10", statementFix(span, "epochs: 10"));
 export const epochsWithoutData = (span: Span, train: string): Fault =>
   wrong(span, block(train), "has `epochs` but no data", "write steps: n");
 export const epochsOfNothing = (span: Span, setting: string): Fault =>
-  wrong(span, setting, "counts epochs, and the block has no data", "write every 500 steps");
+  wrong(span, setting, "counts epochs, and the block has no data", "write every 500 steps", [writing(span, "steps")]);
 export const nothingMinimized = (span: Span, train: string): Fault =>
   wrong(
     span,
@@ -72,6 +93,7 @@ export const noDependence = (span: Span, name: string): Fault =>
 export const notScalar = (span: Span, what: string, got: string): Fault =>
   error("DLM2018", span, `${what} must be a single number, this is ${got}`, {
     hint: "reduce it with mean(...) or sum(...)",
+    fixes: [wrapping(span, "mean(", ")"), wrapping(span, "sum(", ")")],
   });
 export const staleValue = (span: Span, what: "objective" | "derivative", name: string, update: Span): Fault =>
   error("DLM2019", span, `this ${what} uses a value that was computed before \`${name}\` was updated`, {

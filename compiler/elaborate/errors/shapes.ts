@@ -1,4 +1,5 @@
 // Shapes, types and ranges that do not fit.
+import { wrapping, writing } from "../../../grammar/fixes.ts";
 import type { Label, Span } from "../../../grammar/diagnostic.ts";
 import type { DType, Extent, Shape } from "../../graph/types.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
@@ -50,7 +51,7 @@ export const expandedToOne = (span: Span, axis: number, got: Extent): Fault =>
     hint: "expand stretches axes of 1; index or reduce what is too much",
   });
 /** What makes a value of shape `got` one of shape `want`, of another rank: the next thing to type. */
-export function axesHint(span: Span, want: Shape, got: Shape, batch?: unknown): string {
+export function axesHint(span: Span, want: Shape, got: Shape, batch?: unknown): Pick<More, "hint" | "fixes"> {
   const x = short(span, "x");
   const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, d) => n === b[d]);
   /** The last axis of `long` without which it is `less`. */
@@ -58,24 +59,38 @@ export function axesHint(span: Span, want: Shape, got: Shape, batch?: unknown): 
     long.findLastIndex((n, d) => n === 1 && same(long.toSpliced(d, 1), less));
   const axis = (d: number, rank: number): number => (d === rank - 1 ? -1 : d);
   const [added, taken] = [extra(want, got), extra(got, want)];
-  if (added >= 0) return `write unsqueeze(${x}, ${axis(added, want.length)})`;
-  if (taken >= 0) return `write squeeze(${x}, ${axis(taken, got.length)})`;
+  const named = (hint: string, before: string, after: string): Pick<More, "hint" | "fixes"> => ({
+    hint,
+    fixes: [wrapping(span, before, after)],
+  });
+  const alone = (f: string, d: number): Pick<More, "hint" | "fixes"> =>
+    named(`write ${f}(${x}, ${d})`, `${f}(`, `, ${d})`);
+  if (added >= 0) return alone("unsqueeze", axis(added, want.length));
+  if (taken >= 0) return alone("squeeze", axis(taken, got.length));
   const fits = (small: Shape, large: Shape): boolean => small.every((n, d) => n === large[d] || n === 1);
   if (got.length < want.length) {
     // a batch has another size where it is measured
     const rows = typeof batch === "object" && batch !== null && "value" in batch ? batch.value : undefined;
     const to = `expand[${want.map((n, d) => (d === 0 && n === rows ? "batch" : extentText(n))).join(", ")}]`;
-    if (fits(got, want.slice(want.length - got.length))) return `write ${to}(${x}) if it is meant to be repeated`;
-    if (fits(got, want))
-      return `write ${to}(${Array.from({ length: want.length - got.length }).reduce<string>((e) => `unsqueeze(${e}, -1)`, x)}) if it is meant to be repeated`;
+    if (fits(got, want.slice(want.length - got.length)))
+      return named(`write ${to}(${x}) if it is meant to be repeated`, `${to}(`, ")");
+    if (fits(got, want)) {
+      const count = want.length - got.length;
+      const [before, after] = ["unsqueeze(".repeat(count), ", -1)".repeat(count)];
+      return named(`write ${to}(${before}${x}${after}) if it is meant to be repeated`, `${to}(${before}`, `${after})`);
+    }
   } else {
     const more = got.length - want.length;
     if (same(got.slice(0, want.length), want))
-      return `write ${x}[${["...", ...Array.from({ length: more }, () => "0")].join(", ")}] for one of the last ax${more === 1 ? "is" : "es"}, or reduce it`;
+      return {
+        hint: `write ${x}[${["...", ...Array.from({ length: more }, () => "0")].join(", ")}] for one of the last ax${more === 1 ? "is" : "es"}, or reduce it`,
+      };
     if (same(got.slice(more), want))
-      return `write ${x}[${Array.from({ length: more }, () => "0").join(", ")}] for one of the first ax${more === 1 ? "is" : "es"}, or reduce it`;
+      return {
+        hint: `write ${x}[${Array.from({ length: more }, () => "0").join(", ")}] for one of the first ax${more === 1 ? "is" : "es"}, or reduce it`,
+      };
   }
-  return "give it these axes with reshape[...], unsqueeze or an index";
+  return { hint: "give it these axes with reshape[...], unsqueeze or an index" };
 }
 export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Span): Fault => {
   const [small, large, smallSpan] = a.length <= b.length ? [a, b, left] : [b, a, right];
@@ -102,6 +117,7 @@ export const broadcast = (span: Span, a: Shape, b: Shape, left: Span, right: Spa
       : skip
         ? "give both operands the same axes with unsqueeze, expand[...] or reshape[...]"
         : "check the sizes that the layers before it give",
+    fixes: rows ? [wrapping(smallSpan, "unsqueeze(", ", -1)")] : [],
   });
 };
 const sameSpan = (a: Span, b: Span): boolean => a.file === b.file && a.start === b.start && a.end === b.end;
@@ -120,6 +136,7 @@ export const contraction = (span: Span, a: Shape, b: Shape, left: Span, right: S
     ],
     unequal: a.length && b.length ? differing([inner!], [b.length > 1 ? b.at(-2)! : b[0]!]) : [],
     hint: turned ? `write ${short(left, "a")} @ transpose(${short(right, "b")})` : undefined,
+    fixes: turned ? [wrapping(right, "transpose(", ")")] : [],
   });
 };
 export const mixedTypes = (span: Span, a: DType, b: DType): Fault =>
@@ -129,14 +146,31 @@ export const mixedTypes = (span: Span, a: DType, b: DType): Fault =>
         ? "a bool is a number nowhere; write where(x, 1.0, 0.0) or f32(x)"
         : "tensors never convert silently; write f32(x), or i32(x) to cut towards zero",
   });
-const outOfRange = (span: Span, index: string, extent: Extent, axis: number, operand: Label, hint: string): Fault =>
+const outOfRange = (
+  span: Span,
+  index: string,
+  extent: Extent,
+  axis: number,
+  operand: Label,
+  hint: string,
+  instead?: number | string,
+): Fault =>
   error("DLM2009", span, `${index} may leave axis ${axis}, which has ${extentText(extent)} elements`, {
     labels: [operand],
     hint,
+    fixes: instead === undefined ? [] : [writing(span, String(instead))],
   });
 /** Of a list of `count` elements. */
 export const noSuchElement = (span: Span, index: number, count: number, list: Label): Fault =>
-  outOfRange(span, `the index ${index}`, count, 0, list, `the last element is ${count - 1}, or -1 from the end`);
+  outOfRange(
+    span,
+    `the index ${index}`,
+    count,
+    0,
+    list,
+    `the last element is ${count - 1}, or -1 from the end`,
+    count - 1,
+  );
 /** `low`, `end`: as they are known. */
 export const sliceOutOfRange = (
   span: Span,
@@ -147,7 +181,7 @@ export const sliceOutOfRange = (
   operand: Label,
 ): Fault => {
   const whole = `the whole axis is 0..${extentText(extent)}: the end is not included`;
-  return outOfRange(span, `the slice ${low}..${end}`, extent, axis, operand, whole);
+  return outOfRange(span, `the slice ${low}..${end}`, extent, axis, operand, whole, `0..${extentText(extent)}`);
 };
 /** The values of an index, where they are known, as the text counts them; `loaded`: they are data. */
 export interface IndexFacts {
@@ -168,7 +202,8 @@ export const indexOutOfRange = (
   if (known && low === high) {
     const written = fromEnd && typeof extent === "number" ? low - extent : low;
     const last = typeof extent === "number" ? `the last index is ${extent - 1}, or -1 from the end` : outside;
-    return outOfRange(span, `the index ${written}`, extent, axis, operand, last);
+    const instead = typeof extent === "number" ? extent - 1 : undefined;
+    return outOfRange(span, `the index ${written}`, extent, axis, operand, last, instead);
   }
   const hint =
     loaded && !known
@@ -228,6 +263,10 @@ export const nextOutOfRange = (span: Span, name: string, got: string, low: numbe
   error("DLM2010", span, `the next value of ${name} may be ${got}, but must lie in ${low}..${end}`, {
     ...(label ? { labels: [label] } : {}),
     hint: `keep it in its range: ${low === 0 ? `(${short(span, "e")}) % ${end}, or ` : ""}max(${low}, min(${short(span, "e")}, ${end - 1}))`,
+    fixes: [
+      ...(low === 0 ? [wrapping(span, "(", `) % ${end}`)] : []),
+      wrapping(span, `max(${low}, min(`, `, ${end - 1}))`),
+    ],
   });
 export const notWhole = (span: Span, value?: number | string): Fault =>
   error(

@@ -1,7 +1,8 @@
 // Arguments as other systems take them. In: a fault of a call's arguments, what the declaration states of other systems (`std/facts.ts`). Out: the fault with
 // the call as it is written here for a hint, where the declaration says enough.
 import type * as ast from "../../../grammar/ast.ts";
-import type { Span } from "../../../grammar/diagnostic.ts";
+import { writing } from "../../../grammar/fixes.ts";
+import type { Fix, Span } from "../../../grammar/diagnostic.ts";
 import { calledElsewhere, factsOf } from "../../std/facts.ts";
 import type { Argument } from "../context.ts";
 import * as errors from "../errors.ts";
@@ -28,10 +29,16 @@ export function hintedElsewhere(
     a.name === undefined ? params[args.indexOf(a)] : namedHere(a.name, params, a.span);
   if (wrong.name !== undefined) {
     const instead = inPlaceOf.get(wrong.name);
-    if (instead !== undefined) return fault.hinting(`in place of \`${wrong.name}\`: ${instead}`);
+    if (instead !== undefined) {
+      const [, text] = /^`([^`]*)`(?:$|,)/.exec(instead) ?? [];
+      const isWhole = text?.includes(":") === true; // with the value that it has here
+      const fixes = text === undefined ? [] : [writing(isWhole ? wrong.span : (wrong.nameSpan ?? at), text)];
+      return fault.hinting(`in place of \`${wrong.name}\`: ${instead}`, fixes);
+    }
     if (saidByInput.includes(wrong.name)) {
       const others = args.filter((a) => a.name === undefined || !saidByInput.includes(a.name));
-      return fault.hinting(`the input says \`${wrong.name}\`: write ${callWith(others, params, call, d)}`);
+      const written = callWith(others, params, call, d);
+      return fault.hinting(`the input says \`${wrong.name}\`: write ${written}`, callFix(call, written));
     }
     const parameter = parameterOf(wrong);
     if (!parameter || !args.some((a) => a.name === undefined && parameterOf(a) === parameter)) return fault;
@@ -49,8 +56,11 @@ export function hintedElsewhere(
     others.some((a, j) => (a.name === undefined ? i === j : namedHere(a.name, params, a.span) === p));
   if (!params.every((p, i) => p.default || isGiven(p, i))) return fault;
   const written = callWith(others, params, call, d);
-  return fault.hinting(`the input says ${names}: write ${written}${meant}`);
+  return fault.hinting(`the input says ${names}: write ${written}${meant}`, callFix(call, written));
 }
+/** In place of the call, where all of its arguments are short enough to be told. */
+const callFix = (call: Span, written: string): readonly Fix[] =>
+  written.includes("...") || !/^\w+\s*\(/.test(call.file.text.slice(call.start)) ? [] : [writing(call, written)];
 /** A window that does not fit into what has its channels first elsewhere. */
 export function hintedChannels(fault: errors.Fault, { doc }: Declared): errors.Fault {
   const { code, hint } = fault.diagnostic;

@@ -1,6 +1,7 @@
 // Parameters of functions and layers: arguments are bound to them, their types checked, the dims in these bound to what comes.
 import type * as ast from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
+import { exchanging } from "../../../grammar/fixes.ts";
 import { extentInteger } from "../../graph/scalar.ts";
 import type { Shape } from "../../graph/types.ts";
 import { type Argument, type Context, evaluate, Scope, type Value } from "../context.ts";
@@ -114,7 +115,9 @@ function fitting(
     );
     if (!other || !(error instanceof errors.Fault) || dtypeOf(a) === undefined) throw error;
     const texts = [...given].map(([, x]) => errors.short((x === a ? other[1] : x === other[1] ? a : x).span, "..."));
-    throw error.hinting(`the arguments stand the other way round: write ${name}(${texts.join(", ")})`);
+    throw error.hinting(`the arguments stand the other way round: write ${name}(${texts.join(", ")})`, [
+      exchanging(a.span, other[1].span),
+    ]);
   }
 }
 function checkSpreads(p: ast.Param): void {

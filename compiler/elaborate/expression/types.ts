@@ -1,6 +1,7 @@
 // Types: the shape that one states, and whether a value fits: dtype, shape exactly, range.
 import type * as ast from "../../../grammar/ast.ts";
-import type { Label, Span } from "../../../grammar/diagnostic.ts";
+import type { Fix, Label, Span } from "../../../grammar/diagnostic.ts";
+import { wrapping, writing } from "../../../grammar/fixes.ts";
 import { compute, indicesOf } from "../../graph/node.ts";
 import { extentText, shapeText } from "../../graph/print.ts";
 import { asExtent, constantOf, iadd, interval, isub, load, provedNonNegative } from "../../graph/scalar.ts";
@@ -267,15 +268,19 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
   if (node.dtype !== dtype)
     throw mismatch({
       hint: dtype === "bool" ? `compare: ${x} > 0` : `write ${dtype}(${x}) to convert${classesHint(node, of)}`,
+      fixes: [dtype === "bool" ? wrapping(span, "(", ") > 0") : wrapping(span, `${dtype}(`, ")")],
     });
   const spread = (type.dims ?? []).find((d) => d.kind === "spread");
   const fixed = (type.dims ?? []).length - (spread ? 1 : 0);
   if (spread ? shape.length < fixed : shape.length !== fixed)
     throw mismatch({
       equation: axesNeeded(fixed, shape.length, spread ? " at least" : "") + (shape.length || "none"),
-      ...(fixed ? {} : { hint: errors.axesHint(span, [], shape) }),
+      ...(fixed ? {} : errors.axesHint(span, [], shape)),
       ...(isRowsOf(shape, type, of)
-        ? { hint: `write ${param!.name.text}: ${dtype}[B, ${dimsText(type)}]: rows come first` }
+        ? {
+            hint: `write ${param!.name.text}: ${dtype}[B, ${dimsText(type)}]: rows come first`,
+            fixes: [writing(type.span, `${dtype}[B, ${dimsText(type)}]`)],
+          }
         : {}),
     });
   const wanted = statedShape(type, bound, ctx);
@@ -287,7 +292,10 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
       axis,
       equation: `axis ${axis} must be ${extentText(wanted[axis]!)}, it is ${extentText(shape[axis]!)}`,
       ...(stretched
-        ? { hint: `a signature never stretches an axis; write expand${shapeText(wanted)}(${x}) if it is meant` }
+        ? {
+            hint: `a signature never stretches an axis; write expand${shapeText(wanted)}(${x}) if it is meant`,
+            fixes: [wrapping(span, `expand${shapeText(wanted)}(`, ")")],
+          }
         : {}),
     });
   }
@@ -295,7 +303,7 @@ function checkTensor(node: Node, type: ast.TensorType, dtype: DType, of: Checked
     throw mismatch({
       wanted,
       equation: axesNeeded(wanted.length, shape.length) + (shape.length || "none"),
-      hint: errors.axesHint(span, wanted, shape, ctx.ambient.find("batch")),
+      ...errors.axesHint(span, wanted, shape, ctx.ambient.find("batch")),
     });
   for (const d of type.dims ?? []) checkBound(d, bound, span, ctx);
   if (type.range && dtype === "i32") {
@@ -337,7 +345,8 @@ interface Mismatch {
   readonly wanted?: Shape;
   readonly axis?: number;
   readonly equation?: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
+  readonly fixes?: readonly Fix[] | undefined; // what the hint names
 }
 /** Both places and both shapes of a value that does not fit its type, and what fixed the dims of the axis that is wrong. */
 function typeMismatch(node: Node, type: ast.TensorType, of: Checked, why: Mismatch): errors.Fault {
@@ -379,7 +388,13 @@ function typeMismatch(node: Node, type: ast.TensorType, of: Checked, why: Mismat
     what,
     why.wanted ? errors.typeText(elementType(type), why.wanted) : typeSource(type),
     errors.typeText(node.dtype, node.shape),
-    { labels, notes, hint: why.hint, unequal: why.wanted ? errors.differing(why.wanted, node.shape) : [] },
+    {
+      labels,
+      notes,
+      hint: why.hint,
+      fixes: why.fixes,
+      unequal: why.wanted ? errors.differing(why.wanted, node.shape) : [],
+    },
   );
 }
 /** The part of the type that says the axis that is wrong. */

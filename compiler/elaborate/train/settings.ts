@@ -28,7 +28,8 @@ export interface TrainSettings {
   keep?: number;
   compared: { metric: string; span: Span }[]; // what `stop` and `save` name
 }
-const settingNames = "epochs steps seed accumulate evaluate sample stop save load checkpoint keep".split(" ");
+export const settingNames: readonly string[] =
+  "epochs steps seed accumulate evaluate sample stop save load checkpoint keep".split(" ");
 
 export function trainSettings(
   self: Interpreter,
