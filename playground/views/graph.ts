@@ -22,7 +22,7 @@ export function graphView(context: Context): View {
     make("p", "What the loss is made of, from the top: what is given, every value with a name, the objective.", {
       className: "note",
     }),
-    box("bar", field, labelled("with parameters", parameters)),
+    box("bar", field, make("label", undefined, { className: "field" }, [parameters, "with parameters"])),
     body,
   );
   let drawn: DrawnGraph = { marks: [], graphs: [] };

@@ -15,7 +15,16 @@ export function runView(context: Context): View {
   );
   stale.hidden = true;
   stale.setAttribute("role", "status");
-  const node = box("view run", stale, frame);
+  const watch = make("input", undefined, { type: "checkbox", autocomplete: "off" });
+  watch.addEventListener("change", () => void begin());
+  const bar = box(
+    "bar",
+    make("label", undefined, { className: "field" }, [
+      watch,
+      "Watch the norms of gradients and weights, layer by layer",
+    ]),
+  );
+  const node = box("view run", bar, stale, frame);
   let running: string | undefined; // the text that the frame has
   let given: Promise<Given> | undefined;
   addEventListener("message", ({ data, source, origin }: MessageEvent<unknown>) => {
@@ -25,7 +34,9 @@ export function runView(context: Context): View {
   const begin = async (): Promise<void> => {
     const { text, data, files } = context.document();
     stale.hidden = true;
-    const asked = context.ask("plans", targets).then((plans): Given => ({ plans, data, files }));
+    const asked = context
+      .ask("plans", { targets, watch: watch.checked })
+      .then((plans): Given => ({ plans, data, files }));
     await asked;
     running = text + Object.keys(files).join();
     given = asked;

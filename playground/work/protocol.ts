@@ -31,7 +31,11 @@ export interface Questions {
   readonly stage: { readonly give: StageName; readonly take: StageText };
   readonly graph: { readonly give: undefined; readonly take: DrawnGraph };
   readonly timeline: { readonly give: undefined; readonly take: Timeline };
-  readonly plans: { readonly give: readonly string[]; readonly take: readonly Plan[] };
+  /** For these targets; `watch`: with the norms of every layer's gradient and weights as metrics. */
+  readonly plans: {
+    readonly give: { readonly targets: readonly string[]; readonly watch: boolean };
+    readonly take: readonly Plan[];
+  };
   readonly artifact: { readonly give: TrainerTexts; readonly take: ReadonlyMap<string, string | Uint8Array> };
 }
 export interface TrainerTexts {

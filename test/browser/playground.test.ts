@@ -186,6 +186,21 @@ test("a model of the gallery trains to its figure, step by step too", async () =
   await page.context().close();
 }, 180_000);
 
+test("gradients and weights are watched layer by layer", async () => {
+  const { page, errors } = await open();
+  await tab(page, "Run");
+  await page.getByLabel("Watch the norms").check();
+  await run(page).locator('html[data-model="loaded"]').waitFor({ timeout: 90_000 });
+  await run(page).locator("#step").click();
+  for (const layer of ["linear", "linear2", "linear3"])
+    for (const kind of ["grad", "weight"])
+      await run(page)
+        .locator("#figures th", { hasText: new RegExp(`^${kind}_net_${layer}$`) })
+        .waitFor({ timeout: 60_000 });
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 180_000);
+
 test("a reload in the middle of training goes on where it was", async () => {
   const { page } = await open();
   const frame = await begin(page);
@@ -283,6 +298,23 @@ test.each([
   },
   180_000,
 );
+
+test("the tour goes through ten steps", async () => {
+  const { page, errors } = await open();
+  await page.click("#tour-open");
+  for (let i = 1; i <= 10; i++) {
+    const card = page.getByRole("region", { name: "Tour" });
+    await card.getByText(`${i} of 10`).waitFor();
+    await told(page, "compiled", "yes");
+    if (i > 1 && i < 9) expect(await page.locator(".cm-lit").count(), `step ${i}`).toBeGreaterThan(0);
+    if (i > 1 && i < 9) await page.locator(".pane-body:visible .lit").first().waitFor();
+    await look(page, `playground-tour-${i}`);
+    await card.locator(".primary").click();
+  }
+  expect(await page.getByRole("region", { name: "Tour" }).count()).toBe(0);
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 240_000);
 
 test("by keys alone: tabs, a formula, its place", async () => {
   const { page } = await open();

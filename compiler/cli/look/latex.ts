@@ -111,7 +111,10 @@ class Reader {
       this.#take();
       return `\\neg ${this.#unary()}`;
     }
-    return this.#primary();
+    const base = this.#primary();
+    if (this.#peek() !== "^") return base;
+    this.#take();
+    return `${base}^{${bare(this.#unary())}}`;
   }
   #primary(): string {
     const [kind, text] = this.#tokens[this.#at] ?? ["sign", ""];
