@@ -134,6 +134,7 @@ class Playground {
     const now = performance.now();
     if (this.#steady && this.#steady.text !== text && now - this.#steady.since > 2000) this.#before = this.#steady.text;
     if (this.#steady && this.#steady.text !== text) this.#steady = undefined;
+    if (!atOnce && location.hash) history.replaceState(null, "", location.pathname + location.search); // the link is of another text
     this.#document = { ...this.#document, text };
     this.#changedAt = now;
     this.#front.open(this.#document);
