@@ -56,7 +56,7 @@ export const steps: readonly Step[] = [
     text: "The gradient is clipped, then AdamW takes a step, at a rate that warms up and falls along a cosine. The whole rule is a kernel or two over all parameters.",
     example: "digits.dlm",
     tab: "fused",
-    choose: /adamw\(lr: warmup_cosine\(lr, warm: 50, total: steps\)\)/,
+    choose: /clip_norm\(1\) >> adamw\(lr: warmup_cosine\(lr, warm: 50, total: steps\)\)/,
   },
   {
     title: "Kernels that can be read",

@@ -5,18 +5,20 @@ import type { View, Context } from "./view.ts";
 
 const targets = ["software", "integrated", "discrete"];
 
+const keyOf = (text: string, files: Given["files"]): string => [text, ...Object.keys(files)].join("\n");
+
 export function runView(context: Context): View {
   const frame = make("iframe", undefined, { title: "Run the model" });
   const note = make("span", "");
   const stale = box(
     "notice stale",
     note,
-    button("Run the changed model", () => void begin(), "small primary"),
+    button("Run the changed model", () => void begin().catch(() => {}), "small primary"),
   );
   stale.hidden = true;
   stale.setAttribute("role", "status");
   const watch = make("input", undefined, { type: "checkbox", autocomplete: "off" });
-  watch.addEventListener("change", () => void begin());
+  watch.addEventListener("change", () => void begin().catch(() => {}));
   const bar = box(
     "bar",
     make("label", undefined, { className: "field" }, [
@@ -26,30 +28,35 @@ export function runView(context: Context): View {
   );
   const node = box("view run", bar, stale, frame);
   let running: string | undefined; // the text that the frame has
-  let given: Promise<Given> | undefined;
+  let given: Given | undefined;
   addEventListener("message", ({ data, source, origin }: MessageEvent<unknown>) => {
     if (source !== frame.contentWindow || origin !== location.origin || data !== "ready") return;
-    void given?.then((plans) => frame.contentWindow?.postMessage(plans, location.origin));
+    if (given) frame.contentWindow?.postMessage(given, location.origin);
   });
+  let begun = 0; // of what was asked for last
   const begin = async (): Promise<void> => {
     const { text, data, files } = context.document();
+    const number = ++begun;
     stale.hidden = true;
-    const asked = context
-      .ask("plans", { targets, watch: watch.checked })
-      .then((plans): Given => ({ plans, data, files }));
-    await asked;
-    running = text + Object.keys(files).join();
-    given = asked;
-    frame.src = "run/index.html";
+    running = keyOf(text, files);
+    frame.removeAttribute("src"); // what ran there is over
+    try {
+      const plans = await context.ask("plans", { targets, watch: watch.checked });
+      if (number !== begun) return;
+      given = { plans, data, files };
+      frame.src = "run/index.html";
+    } catch (error) {
+      if (number === begun) running = undefined;
+      throw error;
+    }
   };
   return {
     node,
     marks: () => [],
     show: async () => {
       const { text, files } = context.document();
-      const now = text + Object.keys(files).join();
       if (running === undefined) return begin();
-      stale.hidden = now === running;
+      stale.hidden = running === keyOf(text, files);
       note.textContent = "The model was changed since. ";
     },
   };
