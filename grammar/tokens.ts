@@ -1,12 +1,8 @@
 // The lexer. In: source text. Out: tokens, and beside them comments and what is no token. Never stops: every character is in one of the three.
 import { createToken, Lexer, type IToken, type TokenType } from "chevrotain";
+import { patterns, reserved, signs } from "./words.ts";
 
-export const reserved: ReadonlySet<string> = new Set(
-  "import const export fn layer model init optimizer data field holdout train on param state let next yield return minimize wrt by metric every over for in if then else stack of scan fold along and or not true false".split(
-    " ",
-  ),
-);
-const signs = "... .. -> |> >> == != <= >= ?? // < > = | + - * / % @ ^ ( ) [ ] { } , : ; . ~".split(" ");
+export { reserved };
 
 /** `name`, `number`, `string`, `pattern`, a word of the language, a sign, or `EOF`. */
 export type Kind = string;
@@ -31,13 +27,13 @@ export interface Lexed {
   readonly faults: readonly Fault[];
 }
 
-const name = createToken({ name: "name", pattern: /[A-Za-z_][A-Za-z0-9_]*/ });
+const name = createToken({ name: "name", pattern: patterns.name });
 const inOrder: readonly TokenType[] = [
-  createToken({ name: "space", pattern: /\s+/, group: Lexer.SKIPPED, line_breaks: true }),
-  createToken({ name: "comment", pattern: /#[^\n]*/, group: "comments" }),
-  createToken({ name: "pattern", pattern: /`[^`\n]*`?/ }),
-  createToken({ name: "string", pattern: /"[^"\n]*"?/ }),
-  createToken({ name: "number", pattern: /\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/ }),
+  createToken({ name: "space", pattern: patterns.space, group: Lexer.SKIPPED, line_breaks: true }),
+  createToken({ name: "comment", pattern: patterns.comment, group: "comments" }),
+  createToken({ name: "pattern", pattern: patterns.pattern }),
+  createToken({ name: "string", pattern: patterns.string }),
+  createToken({ name: "number", pattern: patterns.number }),
   ...[...reserved].map((word) => createToken({ name: word, pattern: new RegExp(word), longer_alt: name })),
   name,
   ...signs.map((sign) => createToken({ name: sign, pattern: sign })),

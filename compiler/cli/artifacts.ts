@@ -14,20 +14,18 @@ import {
 } from "../../runtime/files.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { targets } from "../kernel/target.ts";
+import { artifactTexts, weightsFile, type TextOptions } from "./artifact-texts.ts";
 import { embeddedDriver } from "./embedded.ts";
 import { textOf } from "./files.ts";
 import { fileProblem, UserError } from "./problem.ts";
-import { json, trainerModule, trainerTypes, trainingPage, type Plans, type TrainerParts } from "./trainer.ts";
+import type { Plans, TrainerParts } from "./trainer.ts";
 import { wayTo } from "./ways.ts";
 
 type FileSystem = typeof fs;
 
-export interface ArtifactOptions {
+export interface ArtifactOptions extends TextOptions {
   readonly folder: string; // where to write
   readonly data: string; // the folder that the model's paths start from: that of its file
-  readonly page?: boolean; // false: without index.html and its parts
-  readonly weights?: Uint8Array | "there"; // beside the trainer, which loads them by default; put there unless they are
-  readonly index?: (plan: Plan) => string; // text of INDEX.md beside the shaders of a plan. Default: it is not written
   readonly parts?: TrainerParts; // default: those of the build
 }
 export interface Artifact {
@@ -60,39 +58,6 @@ export async function writeArtifacts(plans: Plans, options: ArtifactOptions): Pr
     bytes: typeof text === "string" ? Buffer.byteLength(text) : text.length,
   }));
 }
-
-/**
- * Texts by path, in the order in which they are listed to the user. The first plan is plan.json, its kernels lie in `shaders`; another is plan.TARGET.json, and
- * its kernels lie in shaders/TARGET, but for those that are the same under the same name.
- */
-export function artifactTexts(
-  plans: Plans,
-  data: string | undefined,
-  parts: TrainerParts,
-  { index, page = true, weights }: Pick<ArtifactOptions, "index" | "page" | "weights"> = {},
-): ReadonlyMap<string, string> {
-  const [plan] = plans;
-  const texts = plans.map((p): readonly (readonly [string, string])[] => {
-    const [file, folder] = p === plan ? ["plan.json", "shaders"] : [`plan.${p.target}.json`, `shaders/${p.target}`];
-    const own = p.modules.filter(
-      (m) => p === plan || plan.modules.every((o) => o.name !== m.name || o.code !== m.code),
-    );
-    return [
-      [file, json({ ...p, modules: p.modules.map(({ name }) => ({ name })) }) + "\n"],
-      ...own.map(({ name, code = "" }) => [`${folder}/${name}.wgsl`, code.trimEnd() + "\n"] as const),
-      ...(index === undefined ? [] : [[`${folder}/INDEX.md`, index(p)] as const]),
-    ];
-  });
-  return new Map([
-    ...texts.flat(),
-    ["trainer.mjs", trainerModule(plans, { data, weights: weights && weightsFile }, parts)],
-    ["trainer.d.ts", trainerTypes(plan, parts)],
-    ["trainer.d.mts", 'export * from "./trainer.js"; // the types of a .mjs file are looked for here\n'],
-    ...(page ? Object.entries(trainingPage(plan, parts, weights && weightsFile)) : []),
-  ]);
-}
-
-export const weightsFile = "weights.safetensors";
 
 /** Plans and kernels that an earlier compilation left in the folder. Other files in `shaders` are not ours. */
 function formerKernels(folder: string): readonly string[] {

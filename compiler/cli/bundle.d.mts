@@ -2,3 +2,4 @@
 import type { TrainerParts } from "./trainer.ts";
 
 export declare function trainerParts(): Promise<TrainerParts>;
+export function viewerParts(): Promise<{ readonly js: string; readonly css: string }>;

@@ -60,6 +60,22 @@ async function pageParts() {
   const texts = ["html", "css", "js", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]);
   return { ...Object.fromEntries(texts), mjs: outputFiles[0].text };
 }
+/** The views of `dlm inspect --html`, in one script without imports. */
+export async function viewerParts() {
+  const { outputFiles } = await build({
+    entryPoints: [new URL("../../playground/viewer.ts", here).pathname],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    minify: true,
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "error",
+  });
+  return { js: outputFiles[0].text.trim(), css: source("../../playground/playground.css") };
+}
 /** A module as a function of what it imports from the shared part, so that its names and those of the model's exports cannot meet. */
 function asFunction(text) {
   const imports = [];
@@ -96,5 +112,6 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   const folder = join(dist, "compiler/cli");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "trainer-parts.json"), JSON.stringify(await trainerParts()));
+  writeFileSync(join(folder, "viewer.json"), JSON.stringify(await viewerParts()));
   writeFileSync(join(folder, "templates.json"), JSON.stringify(templates()));
 }

@@ -1,15 +1,20 @@
 // dlm inspect: what a model is after each phase, for reading (text), for programs (--json) and for Graphviz (--dot).
+import { writeFileSync } from "node:fs";
 import { listed } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { partsOf } from "../pipeline.ts";
+import { byteText } from "../print/text.ts";
+import { builtViewer, lookHtml } from "./look/html.ts";
+import { lookOf } from "./look/look.ts";
 import type { Part } from "../print/part.ts";
-import { openModel, planModel, type ModelFlags } from "./model.ts";
+import { compileOptions, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest, stages } from "./options.ts";
-import { UsageError } from "./problem.ts";
+import { fileProblem, UsageError } from "./problem.ts";
 import { openTerminal, styles } from "./terminal.ts";
 
 export interface InspectFlags extends ModelFlags {
-  readonly stage: string;
+  readonly stage?: string; // one of this and `html`
+  readonly html?: string; // a file to write
   readonly only?: string;
   readonly target?: string;
   readonly json?: boolean;
@@ -17,16 +22,18 @@ export interface InspectFlags extends ModelFlags {
 }
 export async function inspect(path: string, flags: InspectFlags): Promise<void> {
   const names = Object.keys(stages);
-  if (!names.includes(flags.stage))
-    throw new UsageError(
-      `there is no stage ${flags.stage}; there are ${names.join(", ")}${nearest(flags.stage, names)}`,
-    );
+  if (flags.html !== undefined) return writeHtml(path, flags, flags.html);
+  const { stage } = flags;
+  if (stage === undefined)
+    throw new UsageError(`give --stage NAME, of ${names.join(", ")}; or --html FILE, for all of them`);
+  if (!names.includes(stage))
+    throw new UsageError(`there is no stage ${stage}; there are ${names.join(", ")}${nearest(stage, names)}`);
   const compiled = await planModel(openModel(path), flags, flags.target);
-  const parts = partsOf(flags.stage, compiled);
+  const parts = partsOf(stage, compiled);
   const found = flags.only === undefined ? parts : chosen(parts, flags.only);
   if (!found.length)
     throw new UsageError(
-      `the stage ${flags.stage} of ${path} has no ${flags.only ?? "part"}; there ${parts.length === 1 ? "is" : "are"} ${listed(parts.map((p) => p.name))}${nearest(
+      `the stage ${stage} of ${path} has no ${flags.only ?? "part"}; there ${parts.length === 1 ? "is" : "are"} ${listed(parts.map((p) => p.name))}${nearest(
         flags.only ?? "",
         parts.map((p) => p.name),
       )}`,
@@ -50,6 +57,23 @@ export async function inspect(path: string, flags: InspectFlags): Promise<void> 
     found.forEach((p, i) =>
       terminal.line(`${i ? "\n" : ""}${parts.length > 1 ? bold(`# ${p.name}`) + "\n" : ""}${p.text().trimEnd()}`),
     );
+}
+/** One file that holds all that it shows. */
+async function writeHtml(path: string, flags: InspectFlags, file: string): Promise<void> {
+  const model = openModel(path);
+  const compiled = await planModel(model, flags, flags.target);
+  const look = lookOf(compiled, await compileOptions(model, flags));
+  const text = lookHtml(look!, builtViewer()); // `planModel` throws where there is no plan
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw fileProblem("write", file, error);
+  }
+  openTerminal(flags.json === true).line(
+    flags.json
+      ? JSON.stringify({ kind: "written", path: file, bytes: Buffer.byteLength(text) })
+      : `${file}: ${byteText(Buffer.byteLength(text))}, open it in any browser`,
+  );
 }
 /** By name; else those whose name begins so, as all programs of a train block; else those that have it in their names. */
 function chosen(parts: readonly Part[], only: string): readonly Part[] {

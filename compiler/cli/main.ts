@@ -288,10 +288,12 @@ onModel(
      dlm inspect digits.dlm --stage fused --only fit.step
      dlm inspect digits.dlm --stage wgsl --only net_linear3_forward
      dlm inspect digits.dlm --stage forward --dot > digits.dot  for dot -Tsvg
-     dlm inspect digits.dlm --stage memory`,
+     dlm inspect digits.dlm --stage memory
+     dlm inspect digits.dlm --html digits.html          all of it, linked, in a file to send to somebody`,
   ),
 )
-  .requiredOption("--stage <name>", "one of the stages below")
+  .option("--stage <name>", "one of the stages below")
+  .option("--html <file>", "a page that shows all of them, linked with the text")
   .option("--only <name>", "one program, train block, export or kernel")
   .option("--target <name>", "what kernels are scheduled for", "software")
   .option(...memory)
@@ -303,7 +305,7 @@ onModel(
       .map(([name, text]) => `  ${name.padEnd(12)}${text}`)
       .join("\n")}`,
   )
-  .action(async (model: string, options: { stage: string }) => (await import("./inspect.ts")).inspect(model, options));
+  .action(async (model: string, options: object) => (await import("./inspect.ts")).inspect(model, options));
 
 onModel(
   command(

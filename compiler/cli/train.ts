@@ -257,7 +257,7 @@ async function writeResults(
     written({ path: keep.weights, bytes: bytes.length, what: "weights" });
   }
   if (flags.out === undefined || paused) return;
-  const { weightsFile } = await import("./artifacts.ts");
+  const { weightsFile } = await import("./artifact-texts.ts");
   const { classes, plansOf, writePlans } = await import("./compile.ts");
   const portable = await planModel(compiled.model, viewed(flags), classes, files); // what others can run, whatever this device is
   const options = {

@@ -24,7 +24,16 @@ import {
   type Poly,
 } from "./algebra.ts";
 
-export function derivationText(t: TrainProgram): string {
+/** A line, and the node that it is the formula of. */
+export interface FormulaLine {
+  readonly text: string;
+  readonly node?: Node;
+}
+export const derivationText = (t: TrainProgram): string =>
+  derivationLines(t)
+    .map((line) => line.text)
+    .join("\n");
+export function derivationLines(t: TrainProgram): readonly FormulaLine[] {
   const { order, writer: w } = derivationOf(t);
   const gradients = t.objectives.flatMap((o) => o.gradients.map((g) => ({ objective: o.name, ...g })));
   const losses = new Set(t.objectives.map((o) => o.loss));
@@ -33,21 +42,27 @@ export function derivationText(t: TrainProgram): string {
     .filter((x) => w.isNamed(x) && x.kind === "source" && x.role !== "carry")
     .sort((a, b) => (place.get(a) ?? -1) - (place.get(b) ?? -1));
   const written = new Set<Node>(given);
+  const linesOf = (x: Node, indent: string): FormulaLine[] =>
+    nodeLines(x, w).map((line) => ({ text: indent + line, node: x }));
   const sections = t.objectives.map((o) =>
     topological(rootsOf(o), isUpdated).flatMap((x) => {
       if (!w.isNamed(x) || written.has(x)) return [];
       written.add(x);
-      const lines = nodeLines(x, w).map((line) => "  ".repeat(x.scans.size) + line);
-      return losses.has(x) ? [...lines, ""] : lines; // what follows is made of it
+      const lines = linesOf(x, "  ".repeat(x.scans.size));
+      return losses.has(x) ? [...lines, blank] : lines; // what follows is made of it
     }),
   );
   return [
-    ...given.flatMap((x) => nodeLines(x, w)),
-    "",
-    ...sections.flatMap((lines) => [...lines, ""]),
-    ...gradients.map((g) => `d ${g.objective} / d ${g.parameter.path} = ${w.valueText(g.gradient)}`),
-  ].join("\n");
+    ...given.flatMap((x) => linesOf(x, "")),
+    blank,
+    ...sections.flatMap((lines) => [...lines, blank]),
+    ...gradients.map((g) => ({
+      text: `d ${g.objective} / d ${g.parameter.path} = ${w.valueText(g.gradient)}`,
+      node: g.gradient,
+    })),
+  ];
 }
+const blank: FormulaLine = { text: "" };
 const rootsOf = (o: Objective): Node[] => [o.loss, ...o.gradients.map((g) => g.gradient)];
 /** The nodes of the objectives and their gradients, and how they are written. */
 export function derivationOf({ objectives }: TrainProgram): {

@@ -19,7 +19,7 @@ export const scheduleParts = (programs: readonly Compiled[], plan: Plan): readon
     json: () => scheduleFacts(p, plan),
   }));
 
-interface ScheduledKernel {
+export interface ScheduledKernel {
   readonly kernel: string;
   readonly module: string;
   readonly schedule: string;
@@ -27,7 +27,7 @@ interface ScheduledKernel {
   readonly workgroups: string;
   readonly flops: string;
 }
-function scheduleFacts(p: Compiled, plan: Plan): readonly ScheduledKernel[] {
+export function scheduleFacts(p: Compiled, plan: Plan): readonly ScheduledKernel[] {
   return p.lowered.map(({ step, kernel, module }) => ({
     kernel: step.spec.name,
     module: plan.modules[module]!.name,

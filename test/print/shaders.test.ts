@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
-import { artifactTexts } from "../../compiler/cli/artifacts.ts";
+import { artifactTexts } from "../../compiler/cli/artifact-texts.ts";
 import { indexText } from "../../compiler/print/shaders.ts";
 import type { Command } from "../../runtime/plan.ts";
 

@@ -42,6 +42,7 @@ export class Training {
     this.#keeping = new Keeping(plan);
     this.#field("seed").value = String(plan.trains[0]?.seed ?? 0);
     element("start").addEventListener("click", () => this.#press());
+    element("step").addEventListener("click", () => this.#start({ stopAfter: 1 }));
     element("reset").addEventListener("click", () => void this.#startOver());
     // the server that follows the source has another page: this one is left in good order
     addEventListener("dlm:reload", (event) =>
@@ -209,10 +210,10 @@ export class Training {
     }
     await this.#reset();
   }
-  #start(): void {
+  #start(part: { readonly stopAfter?: number } = {}): void {
     const block = this.#block;
     noProblem();
-    if (block && this.#areNumbers()) this.#ended = this.#train(block);
+    if (block && this.#areNumbers()) this.#ended = this.#train(block, part);
   }
   /** What is asked for, or a sentence why it cannot be. */
   #areNumbers(): boolean {
@@ -228,7 +229,7 @@ export class Training {
     }
     return true;
   }
-  async #train(block: PlanTrain): Promise<void> {
+  async #train(block: PlanTrain, part: { readonly stopAfter?: number }): Promise<void> {
     this.#pause = new AbortController();
     this.#running = "running";
     this.#buttons();
@@ -244,6 +245,7 @@ export class Training {
         signal: this.#pause.signal,
         onProgress: (event) => this.#progress(event),
         ...this.#length(block),
+        ...part,
       });
       this.#done(result);
       state(result.reason);
@@ -390,6 +392,7 @@ export class Training {
             ? `Continue from step ${whole(step)}`
             : "Start training";
     element("start", "button").disabled = isEnding || plan.trains.length === 0;
+    element("step", "button").disabled = this.#running !== undefined || this.#finished || plan.trains.length === 0;
     const begun = model !== undefined && plan.trains.some((block) => model.step(block.name) > 0);
     element("reset", "button").disabled = isEnding || (!begun && !this.#running);
     for (const id of ["save", "share"]) element(id, "button").disabled = this.#running !== undefined || !model;

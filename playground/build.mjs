@@ -1,0 +1,66 @@
+// Builds the playground into a folder of static files: the page, the compiler as a worker, the page of a model in a frame, the examples with their data.
+// In: sources; FOLDER as argument (default: playground/dist). Out: files that any server can give.
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { trainerParts } from "../compiler/cli/bundle.mjs";
+import { gallery } from "./gallery.mjs";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const source = (path) => readFileSync(join(here, path), "utf8");
+const options = {
+  bundle: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  minify: true,
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "error",
+};
+
+export async function buildPlayground(folder = join(here, "dist")) {
+  rmSync(folder, { recursive: true, force: true });
+  const write = (path, text) => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  };
+  const parts = await trainerParts();
+  await build({
+    ...options,
+    entryPoints: { playground: join(here, "main.ts"), worker: join(here, "work/worker.ts") },
+    splitting: true,
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
+    chunkNames: "parts/[name]-[hash]",
+  });
+  await build({
+    ...options,
+    entryPoints: [join(here, "run/trainer.ts")],
+    external: ["./runtime.mjs"],
+    outfile: join(folder, "run/trainer.mjs"),
+  });
+  for (const name of ["index.html", "playground.css", "icon.svg"]) write(name, source(name));
+  const { html, css, js, mjs, svg } = parts.page;
+  write("run/index.html", html.replaceAll("{{title}}", "Run").replaceAll("{{weights}}", ""));
+  write("run/page.css", css + source("run/run.css"));
+  write("run/page.js", js);
+  write("run/page.mjs", mjs);
+  write("run/page.svg", svg);
+  // as trainer.mjs of a compiled model has it, so that the download of a model needs no second copy
+  write(
+    "run/runtime.mjs",
+    `export const { createTrainer, fetchFile, browserDevice, host, shared } = ${parts.runtime};\n`,
+  );
+  write("run/node.json", JSON.stringify({ node: parts.node, types: parts.types, html, css }));
+  const { chapters, files } = gallery();
+  write("gallery.json", JSON.stringify(chapters));
+  for (const [path, place] of files) {
+    mkdirSync(dirname(join(folder, "examples", path)), { recursive: true });
+    cpSync(place, join(folder, "examples", path));
+  }
+  return folder;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildPlayground(process.argv[2]);

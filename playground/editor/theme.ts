@@ -1,0 +1,83 @@
+// How the editor looks: the page's own colours, no pictures (the page's policy loads none from texts). In: nothing. Out: an extension.
+import { EditorView } from "@codemirror/view";
+
+const wavy = (color: string) => ({
+  backgroundImage: "none",
+  textDecoration: `underline wavy ${color}`,
+  textDecorationSkipInk: "none",
+  textUnderlineOffset: "3px",
+});
+const dot = (color: string) => ({ content: '""', backgroundColor: color });
+const tooltip = {
+  backgroundColor: "var(--card)",
+  color: "var(--text)",
+  border: "1px solid var(--line)",
+  borderRadius: "8px",
+  boxShadow: "0 6px 20px rgb(0 0 0 / 0.16)",
+};
+export const theme = EditorView.theme({
+  "&": { height: "100%", fontSize: "13.5px", backgroundColor: "var(--paper)", color: "var(--text)" },
+  "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-2px" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6", overflow: "auto" },
+  ".cm-content": { caretColor: "var(--accent)", padding: "8px 0" },
+  ".cm-cursor": { borderLeftColor: "var(--accent)", borderLeftWidth: "2px" },
+  ".cm-gutters": { backgroundColor: "var(--paper)", color: "var(--faint)", border: "0" },
+  ".cm-activeLine": { backgroundColor: "color-mix(in srgb, var(--accent) 5%, transparent)" },
+  ".cm-activeLineGutter": { backgroundColor: "transparent", color: "var(--text)" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
+    backgroundColor: "color-mix(in srgb, var(--accent) 22%, transparent)",
+  },
+  ".cm-lit": { backgroundColor: "var(--lit)", borderRadius: "3px", boxShadow: "0 0 0 1px var(--lit-line)" },
+  ".cm-shape": { color: "var(--faint)", fontSize: "11.5px", padding: "0 3px", userSelect: "none" },
+  "&.cm-focused .cm-matchingBracket": { backgroundColor: "color-mix(in srgb, var(--accent) 18%, transparent)" },
+  ".cm-foldPlaceholder": { backgroundColor: "var(--page)", border: "1px solid var(--line)", color: "var(--quiet)" },
+  ".cm-tooltip": tooltip,
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "16em" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 10px" },
+  ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--accent-text)" },
+  ".cm-completionDetail": { fontStyle: "normal", opacity: "0.75", marginLeft: "10px" },
+  ".cm-completionIcon": { display: "none" },
+  ".cm-hover": { padding: "8px 12px", maxWidth: "34em", fontFamily: "var(--sans)", fontSize: "13px" },
+  ".cm-hover code": { fontFamily: "var(--mono)", fontSize: "12.5px", display: "block", whiteSpace: "pre-wrap" },
+  ".cm-hover p": { margin: "6px 0 0", color: "var(--quiet)", whiteSpace: "pre-wrap" },
+  ".cm-diagnostic": {
+    padding: "8px 12px",
+    borderLeft: "3px solid var(--bad)",
+    maxWidth: "36em",
+    fontFamily: "var(--sans)",
+  },
+  ".cm-diagnostic-warning": { borderLeftColor: "var(--warn)" },
+  ".cm-diagnostic-hint": { borderLeftColor: "var(--accent)" },
+  ".cm-diagnosticAction": {
+    backgroundColor: "var(--accent)",
+    color: "var(--accent-text)",
+    borderRadius: "6px",
+    padding: "3px 9px",
+    cursor: "pointer",
+  },
+  ".cm-lintRange-error": wavy("var(--bad)"),
+  ".cm-lintRange-warning": wavy("var(--warn)"),
+  ".cm-lintRange-hint": wavy("var(--accent)"),
+  ".cm-lintPoint:after": { borderBottomColor: "var(--bad)" },
+  ".cm-gutter-lint .cm-gutterElement": { display: "flex", alignItems: "center" },
+  ".cm-lint-marker": { width: "8px", height: "8px", borderRadius: "4px", overflow: "hidden", margin: "0 3px" },
+  ".cm-lint-marker-error": dot("var(--bad)"),
+  ".cm-lint-marker-warning": dot("var(--warn)"),
+  ".cm-lint-marker-hint": dot("var(--accent)"),
+  ".cm-panels": { backgroundColor: "var(--card)", color: "var(--text)", borderColor: "var(--line)" },
+  ".cm-panel.cm-search": { padding: "8px 12px", fontFamily: "var(--sans)" },
+  ".cm-textfield": {
+    backgroundColor: "var(--paper)",
+    color: "var(--text)",
+    border: "1px solid var(--control)",
+    borderRadius: "6px",
+  },
+  ".cm-button": {
+    backgroundImage: "none",
+    backgroundColor: "var(--card)",
+    color: "var(--text)",
+    border: "1px solid var(--control)",
+    borderRadius: "6px",
+  },
+  ".cm-searchMatch": { backgroundColor: "color-mix(in srgb, var(--warn) 30%, transparent)" },
+});

@@ -1,0 +1,371 @@
+// The playground: left the text of a model, right what it becomes. In: the page, a gallery, the address. Out: what people see.
+import { button, element, make } from "../compiler/cli/page/dom.ts";
+import { downloadArtifact } from "./download.ts";
+import { changesOf, Editor, type Asked } from "./editor/editor.ts";
+import { Gallery, nameOf, textOf, type Example } from "./gallery.ts";
+import { showProblems } from "./problems.ts";
+import { marksOfCalls, rangeAt, Selection } from "./selection.ts";
+import { fragmentOf, sharedIn } from "./share.ts";
+import { Sliders } from "./sliders.ts";
+import { tabsOf } from "./tabs-of.ts";
+import { Tabs, type Tab } from "./tabs.ts";
+import { Tour, type Step } from "./tour.ts";
+import { runView } from "./views/run.ts";
+import type { Context, View } from "./views/view.ts";
+import { Compiler, Outdated } from "./work/client.ts";
+import type { Checked, Compiled } from "../compiler/cli/look/types.ts";
+import type { Document } from "./work/protocol.ts";
+
+const base = location.href.replace(/[?#].*$/s, "").replace(/[^/]*$/, "");
+const state = (name: string, value: string): void => void (document.documentElement.dataset[name] = value);
+const stored = {
+  get: (key: string): string | null => {
+    try {
+      return sessionStorage.getItem(key);
+    } catch {
+      return null; // a browser may refuse it
+    }
+  },
+  set: (key: string, value: string): void => {
+    try {
+      sessionStorage.setItem(key, value);
+    } catch {
+      // it is forgotten then
+    }
+  },
+};
+
+class Playground {
+  readonly selection = new Selection();
+  readonly #front = new Compiler(1500); // what is wrong, types, names
+  readonly #back = new Compiler(400); // all that is compiled
+  #former: Compiler | undefined; // the version before
+  #before: string | undefined; // its text
+  #steady: { readonly text: string; readonly since: number } | undefined; // that compiled, and since when it was there
+  #document: Document = { text: "", name: "model.dlm", data: base, files: {}, target: "software" };
+  #path = ""; // of the example that the text began as
+  #checked: Checked | undefined;
+  #compiled: Compiled | undefined;
+  #editor: Editor | undefined;
+  #gallery: Gallery | undefined;
+  #tabs: Tabs | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #changedAt = 0;
+  #sliders: Sliders | undefined;
+
+  async begin(): Promise<void> {
+    const context: Context = {
+      selection: this.selection,
+      document: () => this.#document,
+      checked: () => this.#checked,
+      compiled: () => this.#compiled,
+      ask: (ask, about) => this.#back.ask(ask, about),
+      askBefore: this.#askBefore,
+    };
+    this.#gallery = await Gallery.read((example) => void this.#choose(example));
+    const opened = await this.#opening();
+    this.#editor = new Editor(element("editor"), opened.text, this.#asked(), {
+      changed: (text) => this.#changed(text),
+      moved: (offset) => this.#moved(offset),
+    });
+    this.#tabs = new Tabs(element("tabs"), element("panels"), tabs(context), (view, name) => {
+      stored.set("dlm tab", name);
+      void this.#show(view);
+    });
+    this.#sliders = new Sliders(element("sliders"), (from, to, insert) => this.#editor!.change({ from, to, insert }));
+    this.#buttons();
+    this.selection.onChange((chosen) => {
+      this.#editor?.light(chosen?.marks ?? []);
+      if (chosen?.marks[0] && !chosen.isRange) this.#editor?.show(chosen.marks[0][0]);
+      this.#sayChosen();
+    });
+    this.#tabs.open(stored.get("dlm tab") ?? "calls");
+    this.#changed(opened.text, true);
+    state("state", "ready");
+  }
+  /** What the address shares, else what this tab had, else the first model. */
+  async #opening(): Promise<{ readonly text: string }> {
+    const shared = await sharedIn(location.hash);
+    const kept = shared ?? this.#kept();
+    if (shared === undefined && location.hash.startsWith("#model="))
+      this.message("This link is not whole: it holds no model.");
+    const example = this.#gallery!.find(kept?.name ?? "digits.dlm") ?? this.#gallery!.examples[0]!;
+    const text = kept?.text ?? (await textOf(example));
+    this.#name(kept && !this.#gallery!.find(kept.name) ? kept.name : example.path, example);
+    return { text };
+  }
+  #kept(): { readonly name: string; readonly text: string } | undefined {
+    const [name, text] = [stored.get("dlm name"), stored.get("dlm text")];
+    return name !== null && text !== null ? { name, text } : undefined;
+  }
+  async #choose(example: Example): Promise<void> {
+    try {
+      const text = await textOf(example);
+      this.selection.choose(undefined);
+      this.#before = this.#steady = undefined;
+      this.#name(example.path, example);
+      this.#document = { ...this.#document, files: {} };
+      this.#editor!.replace(text);
+      history.replaceState(null, "", location.pathname + location.search);
+    } catch (error) {
+      this.message(error instanceof Error ? error.message : String(error));
+    }
+  }
+  #name(path: string, example: Example | undefined): void {
+    const known = this.#gallery?.find(path);
+    this.#path = path;
+    const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
+    this.#document = { ...this.#document, name: path.replace(/^.*\//, ""), data: `${base}examples/${folder}` };
+    element("model-name").textContent = nameOf(path);
+    element("see").textContent = known ? `${known.title} ${known.see}` : "";
+    element("see").title = element("see").textContent;
+  }
+  message(text: string | undefined): void {
+    element("message").hidden = text === undefined;
+    element("message").replaceChildren(
+      text ?? "",
+      button("Close", () => this.message(undefined), "small"),
+    );
+  }
+
+  // ---- the text
+
+  #changed(text: string, atOnce = false): void {
+    const now = performance.now();
+    if (this.#steady && this.#steady.text !== text && now - this.#steady.since > 2000) this.#before = this.#steady.text;
+    if (this.#steady && this.#steady.text !== text) this.#steady = undefined;
+    if (!atOnce && location.hash) history.replaceState(null, "", location.pathname + location.search); // the link is of another text
+    this.#document = { ...this.#document, text };
+    this.#changedAt = now;
+    this.#front.open(this.#document);
+    this.#back.open(this.#document);
+    this.#compiled = undefined;
+    this.#sliders?.show(text);
+    state("compiled", "no");
+    clearTimeout(this.#timer);
+    stored.set("dlm name", this.#path);
+    stored.set("dlm text", text);
+    this.#timer = setTimeout(() => void this.#check(), atOnce || text.length < 20_000 ? 0 : 120);
+  }
+  async #check(): Promise<void> {
+    const { text } = this.#document;
+    const checked = await attempt(this.#front.ask("check", undefined));
+    if (!checked || this.#document.text !== text) return;
+    this.#checked = checked;
+    const errors = checked.problems.filter((p) => p.severity === "error").length;
+    this.#editor!.problems(checked.problems);
+    this.#editor!.shapes(checked.inlays);
+    showProblems(
+      element("problems"),
+      text,
+      checked.problems,
+      (start, end) => this.#editor!.goTo(start, end),
+      (fix) => this.#editor!.change(changesOf(fix)),
+    );
+    const took = Math.round(performance.now() - this.#changedAt);
+    state("checked", String(took));
+    state("errors", String(errors));
+    element("said").textContent = errors ? `${errors} ${errors === 1 ? "error" : "errors"}` : "no errors";
+    element("said").title = `told ${took} ms after the change`;
+    element("said").className = errors ? "bad" : "good";
+    element("right").classList.toggle("broken", errors > 0);
+    if (this.#tabs?.name === "calls") void this.#tabs.view?.show();
+    if (!errors) await this.#compile(text);
+  }
+  async #compile(text: string): Promise<void> {
+    const compiled = await attempt(this.#back.ask("compile", undefined), (fault) => this.message(fault));
+    if (!compiled || this.#document.text !== text) return;
+    this.#compiled = compiled;
+    if (compiled.ok && this.#steady?.text !== text) this.#steady = { text, since: performance.now() };
+    if (this.#tabs?.view) await this.#show(this.#tabs.view);
+    state("compiled", compiled.ok ? "yes" : "failed");
+  }
+  async #show(view: View): Promise<void> {
+    const isCalls = this.#tabs?.name === "calls" || this.#tabs === undefined;
+    if (!isCalls && !this.#compiled) {
+      element("panels").setAttribute("aria-busy", String(document.documentElement.dataset["errors"] === "0"));
+      return; // it is shown when it is compiled
+    }
+    element("panels").setAttribute("aria-busy", "true");
+    try {
+      await view.show();
+      view.node.classList.add("filled");
+    } catch (error) {
+      if (!(error instanceof Outdated)) this.message(faultOf(error));
+    }
+    element("panels").removeAttribute("aria-busy");
+  }
+  readonly #askBefore: NonNullable<Context["askBefore"]> = async (ask, about) => {
+    if (this.#before === undefined) return undefined;
+    this.#former ??= new Compiler(0);
+    this.#former.open({ ...this.#document, text: this.#before });
+    return this.#former.ask(ask, about);
+  };
+  #asked(): Asked {
+    const front = this.#front;
+    return {
+      hover: (offset) => attempt(front.ask("hover", offset)),
+      complete: (offset) => attempt(front.ask("complete", offset)),
+      definition: (offset) => attempt(front.ask("definition", offset)),
+      references: (offset) => attempt(front.ask("references", offset)),
+      format: () => attempt(front.ask("format", undefined)),
+    };
+  }
+
+  // ---- the selection
+
+  #moved(offset: number): void {
+    const known = [...marksOfCalls(this.#checked?.calls ?? []), ...(this.#tabs?.view?.marks() ?? [])];
+    const { text } = this.#document;
+    const mark = rangeAt(text, offset, known);
+    const label = text.slice(mark[0], mark[1]).trim();
+    this.selection.choose(label ? { marks: [mark], isRange: true, from: "text", label } : undefined);
+  }
+  #sayChosen(): void {
+    const { chosen } = this.selection;
+    const bar = element("chosen");
+    bar.hidden = chosen === undefined;
+    if (!chosen) return;
+    const [start] = chosen.marks[0]!;
+    const line = this.#document.text.slice(0, start).split("\n").length;
+    bar.replaceChildren(
+      make("span", `line ${line}`, { className: "path" }),
+      make("code", chosen.label.split("\n", 1)[0]!),
+      button("Clear", () => this.selection.choose(undefined), "small"),
+    );
+  }
+
+  // ---- the buttons
+
+  #buttons(): void {
+    const gallery = this.#gallery!;
+    const go = (step: number): void => {
+      const example = gallery.beside(this.#path, step);
+      if (example) void this.#choose(example);
+    };
+    const on = (id: string, act: () => void): void => element(id).addEventListener("click", act);
+    on("gallery-open", () => gallery.open());
+    on("previous", () => go(-1));
+    on("next", () => go(1));
+    on("format", () => void this.#editor!.format());
+    on("share", () => void this.#share());
+    on("download", () => void this.#download());
+    const tour = new Tour((step) => this.#tourStep(step));
+    on("tour-open", () => tour.begin());
+    on("rename", () => void this.#rename());
+    this.#takeDrops();
+    addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.selection.choose(undefined);
+    });
+  }
+  async #tourStep({ example, tab, choose }: Step): Promise<void> {
+    const wanted = this.#gallery!.find(example);
+    if (wanted && this.#path !== example) await this.#choose(wanted);
+    const { text } = this.#document;
+    const found = choose?.exec(text);
+    this.selection.choose(
+      found
+        ? { marks: [[found.index, found.index + found[0].length, ""]], isRange: true, from: "tour", label: found[0] }
+        : undefined,
+    );
+    if (found) this.#editor!.show(found.index);
+    this.#tabs!.open(tab);
+  }
+  async #download(): Promise<void> {
+    element("download", "button").disabled = true;
+    try {
+      await downloadArtifact(this.#back, this.#document.name);
+    } catch (error) {
+      if (!(error instanceof Outdated)) this.message(`There is nothing to download yet: ${faultOf(error)}.`);
+    }
+    element("download", "button").disabled = false;
+  }
+  async #rename(): Promise<void> {
+    const dialog = make("dialog", undefined, { className: "ask", ariaLabel: "Rename" });
+    const input = make("input", undefined, {
+      type: "text",
+      ariaLabel: "New name",
+      pattern: "[A-Za-z_][A-Za-z0-9_]*",
+      required: true,
+      autocomplete: "off",
+    });
+    const form = make("form", undefined, { method: "dialog" }, [
+      make("h2", "Rename the name at the cursor"),
+      input,
+      make("button", "Rename", { className: "primary" }),
+    ]);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      dialog.close();
+      void this.#editor!.rename(input.value).then(
+        (done) => done || this.message("There is no name at the cursor that this text defines."),
+      );
+    });
+    dialog.append(form);
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+  /** A model takes the place of the text; other files are the model's data, by their names. */
+  #takeDrops(): void {
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      for (const file of event.dataTransfer?.files ?? []) void this.#take(file);
+    });
+  }
+  async #take(file: File): Promise<void> {
+    if (file.name.endsWith(".dlm")) {
+      this.#name(file.name, undefined);
+      return this.#editor!.replace(await file.text());
+    }
+    const paths = [...this.#document.text.matchAll(/"([^"\n]+)"/g)].map(([, path]) => path!);
+    const path = paths.find((p) => p.split("/").at(-1) === file.name);
+    if (path === undefined)
+      return this.message(
+        `The model reads no file called ${file.name}. It names ${[...new Set(paths)].join(", ") || "none"}.`,
+      );
+    this.#document = {
+      ...this.#document,
+      files: { ...this.#document.files, [path]: new Uint8Array(await file.arrayBuffer()) },
+    };
+    this.message(`${file.name} is read as ${path}. It stays in this browser.`);
+    this.#changed(this.#document.text, true);
+  }
+  async #share(): Promise<void> {
+    const fragment = await fragmentOf({ name: this.#path, text: this.#document.text });
+    history.replaceState(null, "", fragment);
+    const copied = await navigator.clipboard.writeText(location.href).then(
+      () => true,
+      () => false,
+    );
+    this.message(
+      copied
+        ? "The address of this model is copied. It holds the whole text; nothing was sent anywhere."
+        : "The address of this page now holds the whole model: copy it.",
+    );
+  }
+}
+/** Undefined where nobody waits for the answer any more, or there is none; why not is told to who asks for that. */
+async function attempt<T>(asked: Promise<T>, tell: (fault: string) => void = () => {}): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof Outdated)) tell(faultOf(error));
+    return undefined;
+  }
+}
+const faultOf = (error: unknown): string => (error instanceof Error ? error.message.split("\n", 1)[0]! : String(error));
+
+const tabs = (context: Context): readonly Tab[] => [
+  ...tabsOf(context),
+  { name: "run", title: "Run", make: () => runView(context) },
+];
+
+try {
+  await new Playground().begin();
+} catch (error) {
+  element("message").hidden = false;
+  element("message").textContent = faultOf(error);
+  console.error(error);
+}

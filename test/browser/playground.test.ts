@@ -1,0 +1,343 @@
+// The playground in a real Chromium: what is wrong is told and mended, one selection lights up everywhere, models train, a link holds a model.
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { unzipSync } from "fflate";
+import type { Browser, BrowserContext, FrameLocator, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { serveFolder, type StaticServer } from "../../compiler/cli/static.ts";
+import { buildPlayground } from "../../playground/build.mjs";
+import { openBrowser } from "./chromium.ts";
+import { expectAccessible, look } from "./panels.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "dlm-playground-"));
+let browser: Browser;
+let server: StaticServer;
+beforeAll(async () => {
+  await buildPlayground(folder);
+  [browser, server] = await Promise.all([openBrowser(), serveFolder(folder, { port: 0 })]);
+}, 300_000);
+afterAll(async () => {
+  await browser?.close();
+  server?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Opened {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  readonly errors: readonly string[];
+}
+async function open(
+  options: { readonly width?: number; readonly dark?: boolean; readonly fragment?: string } = {},
+): Promise<Opened> {
+  const context = await browser.newContext({
+    viewport: { width: options.width ?? 1200, height: 820 },
+    colorScheme: options.dark ? "dark" : "light",
+  });
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (m) => void (m.type() === "error" && !/404/.test(m.text()) && errors.push(m.text())));
+  await page.goto(server.address + (options.fragment ?? ""));
+  await told(page, "compiled", "yes");
+  return { page, context, errors };
+}
+/** Waits for what the page says of itself. */
+const told = (page: Page, name: string, value: string): Promise<unknown> =>
+  page.waitForFunction(([key, wanted]) => document.documentElement.dataset[key!] === wanted, [name, value], {
+    timeout: 90_000,
+  });
+const tab = (page: Page, title: string): Promise<void> => page.getByRole("tab", { name: title, exact: true }).click();
+const line = (page: Page, text: string) => page.locator(".cm-line", { hasText: text }).first();
+/** The whole text becomes another one, by a paste. */
+async function write(page: Page, text: string): Promise<void> {
+  await page.locator(".cm-content").click();
+  await page.keyboard.press("Control+a");
+  await page.evaluate((pasted) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", pasted);
+    const content = document.querySelector("#editor")!.shadowRoot!.querySelector(".cm-content")!;
+    content.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, text);
+}
+async function choose(page: Page, name: string): Promise<void> {
+  await page.click("#gallery-open");
+  await page.fill("dialog input", name);
+  await page.locator("dialog .example").first().click();
+  await told(page, "compiled", "yes");
+}
+const run = (page: Page): FrameLocator => page.frameLocator(".run iframe");
+async function begin(page: Page): Promise<FrameLocator> {
+  await tab(page, "Run");
+  await run(page).locator('html[data-model="loaded"]').waitFor({ timeout: 90_000 });
+  return run(page);
+}
+
+test("a mistake is told with its place, and its hint mends it", async () => {
+  const { page, errors } = await open();
+  await page.locator(".cm-content").click();
+  await line(page, "softmax(net").click();
+  await page.keyboard.press("End");
+  await page.keyboard.type("\nexport fn other(x: f32[B, 64]) = rellu(x)");
+  const problem = page.locator("#problems li", { hasText: "did you mean `relu`?" });
+  await problem.waitFor();
+  expect(await problem.locator("code").textContent()).toMatch(/rellu\(x\)\n +\^{5}$/);
+  expect(await page.locator(".cm-lintRange-error").textContent()).toBe("rellu");
+  await problem.getByRole("button", { name: "write `relu`" }).click();
+  await told(page, "errors", "0");
+  await told(page, "compiled", "yes");
+  expect(await line(page, "export fn other").textContent()).toContain("= relu(x)");
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 120_000);
+
+test("a line lights up its calls, formulas, kernels and memory, and each of them its line", async () => {
+  const { page, errors } = await open();
+  await line(page, "Dropout(0.2)").click({ position: { x: 78, y: 10 } });
+  const chosen = page.locator(".cm-lit");
+  expect(await chosen.allTextContents()).toEqual(["Linear(128, act: relu)"]);
+  expect(await page.locator(".call.lit strong").first().textContent()).toBe("Linear");
+  for (const [title, selector] of [
+    ["Derivative", ".option.lit:visible"],
+    ["Fused", ".option.lit:visible"],
+    ["Schedule", ".option.lit:visible"],
+    ["WGSL", ".option.lit:visible"],
+    ["Plan", ".launch.lit"],
+    ["Graph", ".node.lit"],
+  ] as const) {
+    await tab(page, title);
+    await page.locator(selector).first().waitFor();
+    for (const text of await page.locator(selector).allTextContents())
+      expect(text, title).not.toMatch(/^\d+ *accuracy_forward/);
+    await look(page, `playground-${title.toLowerCase()}`);
+  }
+  await tab(page, "Plan");
+  expect(await page.locator(".tensor.lit").count()).toBeGreaterThan(0);
+  await page.locator(".launch", { hasText: "accuracy_forward" }).first().click();
+  expect(await chosen.allTextContents()).toContain("accuracy(logits, y)");
+  await page
+    .locator(".tensor")
+    .first()
+    .click({ position: { x: 30, y: 8 } });
+  expect(await chosen.count()).toBeGreaterThan(0);
+  await tab(page, "WGSL");
+  await page.locator(".view:visible").getByLabel("Part").selectOption("net_linear_w_grad");
+  await page
+    .locator(".view:visible .option")
+    .first()
+    .click({ position: { x: 60, y: 12 } });
+  expect(await chosen.allTextContents()).toEqual(["Linear(128, act: relu)"]);
+  await page.keyboard.press("Escape");
+  expect(await chosen.count()).toBe(0);
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 120_000);
+
+test("a stage beside the one before it, and against the version before", async () => {
+  const { page, errors } = await open();
+  await tab(page, "Schedule");
+  await page.locator(".view:visible").getByLabel("Compare with").selectOption("stage");
+  expect(await page.locator(".column").count()).toBe(2);
+  await tab(page, "Fused");
+  await page.waitForTimeout(2200); // a version is one that stood for a while
+  await write(
+    page,
+    (await page.evaluate(() => sessionStorage.getItem("dlm text")!)).replace("Linear(128", "Linear(96"),
+  );
+  await told(page, "compiled", "no");
+  await told(page, "compiled", "yes");
+  await page.locator(".view:visible").getByLabel("Compare with").selectOption("version");
+  await page.locator(".diff.added", { hasText: "j < 96" }).first().waitFor({ timeout: 30_000 });
+  expect(await page.locator(".diff.removed", { hasText: "j < 128" }).count()).toBeGreaterThan(0);
+  await look(page, "playground-difference");
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 120_000);
+
+test("a link holds the model, also in a browser that was never here", async () => {
+  const { page } = await open();
+  const text = "# Théo's <b>model</b>\nexport fn twice(x: f32[B]) -> f32[B] = 2 * x\n";
+  await write(page, text);
+  await told(page, "compiled", "yes");
+  await page.click("#share");
+  await page.waitForFunction(() => location.hash.startsWith("#model="));
+  const fragment = await page.evaluate(() => location.hash);
+  const fresh = await open({ fragment });
+  expect(await fresh.page.locator(".cm-line").allTextContents()).toEqual(text.split("\n"));
+  expect(await fresh.page.locator("#editor b").count()).toBe(0);
+  expect(fresh.errors).toEqual([]);
+  await Promise.all([page.context().close(), fresh.context.close()]);
+}, 120_000);
+
+test("a model of the gallery trains to its figure, step by step too", async () => {
+  const { page, errors } = await open();
+  await choose(page, "xor");
+  const frame = await begin(page);
+  expect(await frame.locator("#software").isVisible()).toBe(true); // the tests' browser computes on a program, and says so
+  await frame.locator("#step").click();
+  await frame.locator("#state", { hasText: "Paused at step 1 of 500" }).waitFor();
+  await frame.locator("#start").click();
+  await frame.locator('html[data-state="finished"]').waitFor({ timeout: 60_000 });
+  expect(await frame.locator("#state").textContent()).toMatch(/loss 0\.000|loss \d\.\d+e-4/);
+  await look(page, "playground-run");
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 180_000);
+
+test("gradients and weights are watched layer by layer", async () => {
+  const { page, errors } = await open();
+  await tab(page, "Run");
+  await page.getByLabel("Watch the norms").check();
+  await run(page).locator('html[data-model="loaded"]').waitFor({ timeout: 90_000 });
+  await run(page).locator("#step").click();
+  for (const layer of ["linear", "linear2", "linear3"])
+    for (const kind of ["grad", "weight"])
+      await run(page)
+        .locator("#figures th", { hasText: new RegExp(`^${kind}_net_${layer}$`) })
+        .waitFor({ timeout: 60_000 });
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 180_000);
+
+test("a reload in the middle of training goes on where it was", async () => {
+  const { page } = await open();
+  const frame = await begin(page);
+  await frame.locator("#start").click();
+  await frame.locator("#state", { hasText: /step [1-9]\d+ of/ }).waitFor({ timeout: 60_000 });
+  await page.reload();
+  await run(page).locator("#kept", { hasText: "Going on from step" }).waitFor({ timeout: 90_000 });
+  await run(page).locator('html[data-state="finished"]').waitFor({ timeout: 120_000 });
+  await page.context().close();
+}, 300_000);
+
+test("20,000 lines do not freeze the page", async () => {
+  const { page } = await open();
+  const declaration = (i: number): string => `fn f${i}(x: f32[B, 4]) -> f32[B, 4] =\n  x * ${i} + 1\n`;
+  const text = Array.from({ length: 10_000 }, (_, i) => declaration(i)).join("");
+  await page.evaluate(() => {
+    const seen = { last: performance.now(), worst: 0 };
+    Object.assign(globalThis, { seen });
+    setInterval(() => {
+      const now = performance.now();
+      seen.worst = Math.max(seen.worst, now - seen.last);
+      seen.last = now;
+    }, 20);
+  });
+  await page.waitForTimeout(500);
+  await page.evaluate(() => Object.assign((globalThis as never as { seen: { worst: number } }).seen, { worst: 0 }));
+  await write(page, text);
+  await page.waitForTimeout(3000);
+  const worst = await page.evaluate(() => (globalThis as never as { seen: { worst: number } }).seen.worst);
+  expect(worst).toBeLessThan(2000);
+  await write(page, "export fn half(x: f32[B]) = relu(x / 2)\n"); // what is typed meanwhile is looked at, not the long text before it
+  await told(page, "compiled", "yes");
+  expect(await page.locator(".call strong").first().textContent()).toBe("half");
+  await page.context().close();
+}, 180_000);
+
+test("a model can be downloaded with all that it needs", async () => {
+  const { page } = await open();
+  await choose(page, "logistic");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+  expect(download.suggestedFilename()).toBe("logistic_regression.zip");
+  const files = unzipSync(readFileSync(await download.path()));
+  const names = Object.keys(files);
+  for (const name of ["trainer.mjs", "trainer.d.ts", "plan.json", "index.html", "shaders/INDEX.md", "data/iris.csv"])
+    expect(names).toContain(`logistic_regression/${name}`);
+  await page.context().close();
+}, 120_000);
+
+test("own data are taken by their names", async () => {
+  const { page } = await open();
+  await write(
+    page,
+    `data own { field x: f32 = csv("own.csv", column: 0) }
+model net(x: f32[B]) -> f32[B] {
+  param w: f32 ~ normal(0, 1)
+  return w * x
+}
+train fit on own(batch: all) {
+  minimize mse(net(x), 2 * x) by sgd(lr: 0.1)
+  epochs: 5
+}\n`,
+  );
+  await page.waitForTimeout(500);
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(["1\n2\n3\n"], "own.csv"));
+    dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+  });
+  await told(page, "compiled", "yes");
+  const frame = await begin(page);
+  await frame.locator("#facts summary").click();
+  expect(await frame.locator("#run").textContent()).toContain("3 rows");
+  await page.context().close();
+}, 120_000);
+
+test.each([
+  ["wide and light", {}],
+  ["wide and dark", { dark: true }],
+  ["on a phone, dark", { width: 390, dark: true }],
+  ["on a phone, light", { width: 390 }],
+] as const)(
+  "nobody is kept out: %s",
+  async (name, options) => {
+    const { page, errors } = await open(options);
+    for (const title of ["Calls", "Graph", "Derivative", "Fused", "WGSL", "Plan", "Trainer"]) {
+      await tab(page, title);
+      await page.waitForTimeout(400);
+      await expectAccessible(page);
+      await look(page, `playground-${title.toLowerCase()}-${name.replaceAll(/\W+/g, "-")}`);
+    }
+    await page.click("#gallery-open");
+    await expectAccessible(page);
+    expect(errors).toEqual([]);
+    await page.context().close();
+  },
+  180_000,
+);
+
+test("the tour goes through ten steps", async () => {
+  const { page, errors } = await open();
+  await page.click("#tour-open");
+  for (let i = 1; i <= 10; i++) {
+    const card = page.getByRole("region", { name: "Tour" });
+    await card.getByText(`${i} of 10`).waitFor();
+    await told(page, "compiled", "yes");
+    if (i > 1 && i < 9) expect(await page.locator(".cm-lit").count(), `step ${i}`).toBeGreaterThan(0);
+    if (i > 1 && i < 9) await page.locator(".pane-body:visible .lit").first().waitFor();
+    await look(page, `playground-tour-${i}`);
+    await card.locator(".primary").click();
+  }
+  expect(await page.getByRole("region", { name: "Tour" }).count()).toBe(0);
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 240_000);
+
+test("by keys alone: tabs, a formula, its place", async () => {
+  const { page } = await open();
+  await page.getByRole("tab", { name: "Calls" }).focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  expect(await page.getByRole("tab", { name: "Derivative" }).getAttribute("aria-selected")).toBe("true");
+  await page.locator(".view:visible .option").first().waitFor();
+  await page.locator(".view:visible .option").first().focus();
+  for (let i = 0; i < 12; i++) await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  expect(await page.locator(".cm-lit").count()).toBeGreaterThan(0);
+  await page.context().close();
+}, 60_000);
+
+/** What a visitor's browser asks for, compressed as servers do. */
+test("the page is small", () => {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+    (f) => !f.startsWith("examples") && statSync(join(folder, f)).isFile(),
+  );
+  const size = (wanted: readonly string[]): number =>
+    wanted.reduce((n, f) => n + gzipSync(readFileSync(join(folder, f)), { level: 9 }).length, 0) / 1000;
+  const code = files.filter((f) => !f.startsWith("run/"));
+  expect(size(code)).toBeLessThan(600);
+  expect(size(files)).toBeLessThan(700);
+});
