@@ -97,7 +97,8 @@ function tried({ views, target, lower, plan }: ToFit, units: readonly FusedUnit[
   const lowered = lower(fitted);
   let planned = plan(lowered, undefined);
   let bytes = bytesOf(planned, target);
-  for (let chunk = memory / 2; bytes > memory && chunk > leastChunk; chunk /= 2) {
+  const largest = Math.max(leastChunk, Math.min(memory, planned.pool) / 2);
+  for (let chunk = largest; bytes > memory && chunk >= leastChunk; chunk /= 2) {
     const smaller = plan(lowered, chunk);
     const now = bytesOf(smaller, target);
     if (now < bytes) [planned, bytes] = [smaller, now];
