@@ -7,6 +7,7 @@ import type { FrontOptions } from "./front.ts";
 import { targets, type Target } from "./kernel/target.ts";
 import { runForTarget, runPhases, type PhaseOptions, type Result } from "./pipeline.ts";
 import type { MemoryFit } from "./plan/fit.ts";
+import type { Tuned } from "./programs/lower.ts";
 import type { Room } from "./plan/again.ts";
 import type { Compiled } from "./plan/unit.ts";
 
@@ -18,6 +19,8 @@ export interface CompileOptions extends FrontOptions, PhaseOptions {
    * 5 % more arithmetic brings. Default: everything is kept.
    */
   readonly memory?: Room | undefined;
+  /** Schedules that `dlm tune` measured, by target: of kernels by what they compute. Those of other kernels are passed over. */
+  readonly tuned?: ((target: Target) => Tuned) | undefined;
 }
 export interface CompileResult {
   readonly plan: Plan | undefined; // undefined where the text has errors
@@ -28,6 +31,8 @@ export interface CompileResult {
   readonly programs: readonly Compiled[];
   /** What a budget of memory came to, also where it is not met. */
   readonly memory: MemoryFit | undefined;
+  /** The kernels that have measured schedules. */
+  readonly tuned: ReadonlySet<string>;
 }
 export function compile(text: string, { target = "software", ...options }: CompileOptions = {}): CompileResult {
   return compileFor(text, [target], options)[0]!;
@@ -40,11 +45,19 @@ export function compileFor(
 ): readonly CompileResult[] {
   let made: Result | undefined;
   return wanted.map(targetNamed).map((target) => {
-    const input = { text, options, target, room: options.memory };
+    const input = { text, options, target, room: options.memory, tuned: options.tuned?.(target) };
     made = made ? runForTarget(made, input, options) : runPhases(input, options);
-    const { file, program, plan, programs = [], diagnostics, memory } = made;
+    const { file, program, plan, programs = [], diagnostics, memory, lowered } = made;
     const isSound = !diagnostics.some((d) => d.severity === "error");
-    return { plan: isSound ? plan : undefined, diagnostics, file: file!, program, programs, memory };
+    return {
+      plan: isSound ? plan : undefined,
+      diagnostics,
+      file: file!,
+      program,
+      programs,
+      memory,
+      tuned: lowered?.tuned ?? new Set(),
+    };
   });
 }
 function targetNamed(target: string | Target): Target {

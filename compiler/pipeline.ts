@@ -28,7 +28,7 @@ import { flattenUnits, type FlatModel } from "./programs/flatten.ts";
 import { fuseUnits, type FusedUnit } from "./programs/fuse.ts";
 import { rowwiseUnits } from "./programs/rowwise.ts";
 import { layoutOf, storageOf } from "./programs/layout.ts";
-import { lowerUnits, type LoweredModel } from "./programs/lower.ts";
+import { lowerUnits, type LoweredModel, type Tuned } from "./programs/lower.ts";
 import { sortedUnits } from "./programs/sorted.ts";
 import { narrowed, simplified, unitsOf, type Unit } from "./programs/units.ts";
 import { version } from "./version.ts";
@@ -100,7 +100,9 @@ export const phases: readonly Phase[] = [
   phase({
     name: "lower", // each kernel by the cheapest of its schedules
     reads: ["flat", "fused", "layout"],
-    run: ({ flat, fused, layout, target }) => ({ lowered: lowerUnits(fused, flat.dense, layout, target) }),
+    run: ({ flat, fused, layout, target, tuned }) => ({
+      lowered: lowerUnits(fused, flat.dense, layout, target, tuned),
+    }),
     print: [{ stage: "schedule", parts: ({ programs, plan }) => scheduleParts(programs, plan) }],
   }),
   phase({
@@ -117,14 +119,14 @@ export const phases: readonly Phase[] = [
     name: "fit", // into a budget of memory, where there is one
     reads: ["file", "program", "flat", "fused", "apart", "layout", "storage", "planned"],
     run: (made): Partial<Fit> => {
-      const { file, flat, fused, apart, layout, target, planned, room } = made;
+      const { file, flat, fused, apart, layout, target, planned, room, tuned } = made;
       if (room === undefined) return {};
       return fit(
         {
           ...{ planned, fused, apart, target },
           views: flat.views,
           whole: placeOf(file),
-          lower: (units) => lowerUnits(units, flat.dense, layout, target),
+          lower: (units) => lowerUnits(units, flat.dense, layout, target, tuned),
           plan: (lowered, chunk) => planOf(made, lowered, chunk),
         },
         room,
@@ -165,6 +167,7 @@ export interface Input {
   readonly text: string;
   readonly options: FrontOptions;
   readonly target: Target;
+  readonly tuned?: Tuned | undefined; // schedules that were measured
   readonly room?: Room | undefined; // bytes that the plan may take
 }
 export interface Reports {

@@ -325,6 +325,24 @@ onModel(
 
 onModel(
   command(
+    "tune",
+    "measures other schedules of the costliest kernels on this device, and keeps the faster ones beside the model",
+    `dlm tune digits.dlm                                digits.tune.json, which every command on the model reads
+     dlm tune digits.dlm --kernels 3 --rounds 5
+     dlm train digits.dlm                               with the schedules of this device`,
+  ),
+)
+  .option("--train <name>", "the step of this train block (default: the first)")
+  .option("--kernels <n>", "so many of the costliest (default: 8)", wholeNumber(1))
+  .option("--rounds <n>", "so many measurements of each (default: 7)", wholeNumber(3))
+  .option(...memory)
+  .option(...seed)
+  .option(...deviceOption)
+  .option(...json)
+  .action(async (model: string, options: object) => (await import("./tune.ts")).tune(model, options));
+
+onModel(
+  command(
     "gradcheck",
     "every derivative against central differences, in f64 on small random values",
     `dlm gradcheck digits.dlm

@@ -18,7 +18,9 @@ import { largestBelow, type Tried } from "./largest.ts";
 import { nearest } from "./options.ts";
 import { fileProblem, Reported, UsageError, UserError } from "./problem.ts";
 import { rowsOfWholeBatches } from "./rows.ts";
+import type { Tuned } from "../programs/lower.ts";
 import { commandLine, self } from "./started.ts";
+import { readTuned, schedulesOf, tunedFor, tunePath, unusedText } from "./tuned.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 import { counted } from "../print/text.ts";
 
@@ -30,6 +32,8 @@ export interface ModelFlags {
   readonly data?: string; // the folder in which data files are looked for first
   readonly maxData?: number; // bytes of one data file after decompression
   readonly memory?: number | "auto"; // bytes that the plan may take on the device
+  readonly tuned?: Tuned; // schedules in the place of those beside the model
+  readonly adapter?: string; // the name of the device at hand
   readonly views?: boolean; // with programs that show rows of the data, for a page
   readonly json?: boolean; // what is told is told as events
 }
@@ -41,6 +45,7 @@ export interface ModelFile {
   readonly files?: Set<string>; // that were looked for until now: it, its imports and its data
 }
 export interface Compilation extends CompileResult {
+  readonly told: readonly string[]; // of schedules beside the model
   readonly further: readonly CompileResult[]; // for the targets behind the first
   readonly model: ModelFile;
   readonly seconds: number;
@@ -133,13 +138,23 @@ export async function compileModel(
     last = now;
   };
   const wanted = typeof target === "object" && "name" in target ? [target] : targetsNamed(target);
-  const [made, ...further] = compileFor(model.text, wanted, { ...options, watch });
+  const path = tunePath(model);
+  const { devices, problem } = flags.tuned ? { devices: [] } : readTuned(path);
+  const told = problem === undefined ? [] : [`${path} is not used: ${problem}`];
+  const tuned = (of: Target): Tuned => flags.tuned ?? schedulesOf(tunedFor(devices, of, flags.adapter));
+  const [made, ...further] = compileFor(model.text, wanted, { ...options, watch, tuned });
+  [made!, ...further].forEach((one, k) => {
+    const of = tunedFor(devices, wanted[k]!, flags.adapter);
+    const unused = of && one.plan ? unusedText(path, model.path, of, one.tuned) : undefined;
+    if (unused !== undefined) told.push(unused);
+  });
   const first = await withBatchThatFits(
     made!,
     (rows) => compileFor(model.text, wanted.slice(0, 1), { ...options, set: { ...options.set, batch: rows } })[0]!,
   );
   return {
     ...first,
+    told,
     further,
     model,
     phases: [...phases].map(([name, taken]) => ({ name, seconds: taken })),
@@ -183,6 +198,7 @@ export async function planModel(
   const compilation = await compileModel(model, flags, target, files);
   for (const { plan, diagnostics } of compilation.further)
     if (!plan && compilation.plan) reportDiagnostics(diagnostics, model, false, flags); // wrong for this target alone
+  for (const text of compilation.told) openTerminal(flags.json === true).note(text);
   reportDiagnostics(compilation.diagnostics, model, compilation.plan !== undefined, flags);
   return compilation as Planned; // `reportDiagnostics` throws where there is no plan
 }

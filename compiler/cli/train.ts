@@ -74,7 +74,7 @@ export async function trainOnce(model: ModelFile, flags: TrainFlags, attended?: 
   try {
     terminal.update(`compiling ${model.path}`);
     const target = targetOf(opened.facts);
-    const compiled = await planModel(model, viewed(flags), target, files);
+    const compiled = await planModel(model, { ...viewed(flags), adapter: opened.facts.name }, target, files);
     attended?.compiled();
     const names = blocks(compiled.plan, flags.train);
     await checkFits(compiled, flags, target, opened.device, files);

@@ -194,7 +194,7 @@ async function withModel(
   if (bytes) await ofFile(flags.weights!, () => readSafetensors(bytes));
   const opened = await deviceFor(flags.device);
   try {
-    const { plan } = await planModel(model, flags, targetOf(opened.facts), files);
+    const { plan } = await planModel(model, { ...flags, adapter: opened.facts.name }, targetOf(opened.facts), files);
     const wanted = part(plan);
     const loaded = await load(wanted, {
       device: opened.device,

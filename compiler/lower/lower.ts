@@ -36,6 +36,7 @@ export interface LoweredKernel {
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
   readonly constants: readonly string[];
   readonly schedule: Schedule;
+  readonly key?: string; // what it computes, of kernels whose schedules may be measured
   readonly inside?: readonly { readonly name: string; readonly schedule: Schedule }[]; // kernels that are functions of this one
   readonly flops: Size; // operations on f32 of one run
   readonly price: { readonly compileMs: number; readonly starts: number }; // of the driver; of SIMD groups, in one run

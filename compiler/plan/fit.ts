@@ -63,15 +63,14 @@ export function fit(model: ToFit, memory: Room): Fit {
   if (before <= memory) return done(asIs);
   let least = asIs;
   for (const units of model.fused === model.apart ? [model.fused] : [model.fused, model.apart]) {
-    let room = memory - (before - planned.pool);
-    for (let k = 0; k < mostTries; k++) {
-      const made = tried(model, units, Math.max(room, 0), memory);
+    let room = Math.max(0, memory - (before - planned.pool));
+    for (let k = 1; ; k++) {
+      const made = tried(model, units, room, memory);
       if (made.bytes < least.bytes || !least.peak.length) least = made;
       if (made.bytes <= memory) return done(made);
       // parts of reductions, evaluations and the slots of other units are in no step's room
-      if (made.reached > room) break;
-      room -= made.bytes - memory;
-      if (room <= 0) break;
+      if (room === 0 || made.reached > room) break;
+      room = k < mostTries ? Math.max(0, room - (made.bytes - memory)) : 0; // 0: as little as there is
     }
   }
   return done(least, [overMemory(model.whole, factsOf(least, memory))]);
@@ -97,10 +96,12 @@ function tried({ views, target, lower, plan }: ToFit, units: readonly FusedUnit[
   const lowered = lower(fitted);
   let planned = plan(lowered, undefined);
   let bytes = bytesOf(planned, target);
-  for (let chunk = memory / 2; bytes > memory && chunk > leastChunk; chunk /= 2) {
+  const largest = Math.max(leastChunk, Math.min(memory, planned.pool) / 2);
+  for (let chunk = largest; bytes > memory; chunk = Math.max(leastChunk, chunk / 2)) {
     const smaller = plan(lowered, chunk);
     const now = bytesOf(smaller, target);
     if (now < bytes) [planned, bytes] = [smaller, now];
+    if (chunk === leastChunk) break;
   }
   return { planned, bytes, trades, reached: most, peak };
 }

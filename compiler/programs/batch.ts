@@ -46,15 +46,16 @@ function batched(kernels: KernelGraph, views: ReadonlyMap<Node, View>, layout: L
   const placeOf = (x: Node): Place => views.get(x) ?? joined.get(x) ?? { memory: x, offset: 0 };
   let steps = kernels.steps;
   for (const alike of alikeIn(steps, layout))
-    for (const run of runsOf(steps, alike, touched, placeOf)) {
-      const made = batch(run, { views, joined, outputs, target });
-      if (!made) continue;
-      for (const [x, v] of made.joined) joined.set(x, v);
-      touched.set(made.step, unionOf(run.map((m) => m.step)));
-      const members = new Set<Step>(run.map((m) => m.step));
-      const last = steps.findLastIndex((s) => members.has(s));
-      steps = steps.flatMap((s, k) => (k === last ? [made.step] : members.has(s) ? [] : [s]));
-    }
+    for (const whole of runsOf(steps, alike, touched, placeOf))
+      for (const run of stretches(whole, views)) {
+        const made = batch(run, { views, joined, outputs, target });
+        if (!made) continue;
+        for (const [x, v] of made.joined) joined.set(x, v);
+        touched.set(made.step, unionOf(run.map((m) => m.step)));
+        const members = new Set<Step>(run.map((m) => m.step));
+        const last = steps.findLastIndex((s) => members.has(s));
+        steps = steps.flatMap((s, k) => (k === last ? [made.step] : members.has(s) ? [] : [s]));
+      }
   return steps === kernels.steps ? kernels : { ...kernels, steps, joined };
 }
 /** Kernels of one formula, in their order. */
@@ -120,6 +121,43 @@ function runsOf(
   }
   return runs.filter((run) => run.length > 1);
 }
+/** Those whose slices of flat buffers lie at one distance, the most first: of layers that alternate with others, each kind by itself. */
+function stretches(run: readonly Member[], views: ReadonlyMap<Node, View>): readonly (readonly Member[])[] {
+  const placed = run[0]!.tensors.flatMap((_, t) => (run.every((m) => views.has(m.tensors[t]!)) ? [t] : []));
+  const moving = placed.filter((t) => new Set(run.map((m) => m.tensors[t])).size > 1);
+  if (!moving.length || run.length > mostAlike) return [run];
+  type At = readonly number[];
+  const at = (m: Member): At => moving.map((t) => views.get(m.tensors[t]!)!.offset);
+  const nameOf = (m: Member, offsets: At): string =>
+    [...moving.map((t) => views.get(m.tensors[t]!)!.memory.id), ...offsets].join();
+  let left = [...run].sort((a, b) => at(a)[0]! - at(b)[0]!);
+  const found: Member[][] = [];
+  while (left.length > 1) {
+    const byPlace = new Map(left.map((m) => [nameOf(m, at(m)), m]));
+    let best: Member[] = [];
+    for (const [i, a] of left.entries())
+      for (const b of left.slice(i + 1)) {
+        const stride = at(b).map((n, k) => n - at(a)[k]!);
+        const members = [a];
+        for (let next: Member | undefined = b; next && !members.includes(next);) {
+          members.push(next);
+          next = byPlace.get(
+            nameOf(
+              next,
+              at(next).map((n, k) => n + stride[k]!),
+            ),
+          );
+        }
+        if (members.length > best.length && nameOf(a, at(b)) === nameOf(b, at(b))) best = members;
+      }
+    if (best.length < 2) break;
+    found.push(best);
+    left = left.filter((m) => !best.includes(m));
+  }
+  return found;
+}
+const mostAlike = 48; // whose places are looked at one by one
+
 /** Stretches of memory. */
 class Stretches {
   private readonly placeOf: (x: Node) => Place;

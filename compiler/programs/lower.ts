@@ -11,6 +11,8 @@ import { lowerKernel, type LoweredKernel } from "../lower/lower.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { lowerRowwise, regionSpec } from "../lower/rowwise.ts";
 import { physical } from "../lower/whole.ts";
+import { scheduleNamed } from "../schedule/alternatives.ts";
+import { nestOf } from "../schedule/nest.ts";
 import { kernelsIn } from "../schedule/rows.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { layoutOfSeldom } from "./layout.ts";
@@ -20,7 +22,10 @@ import { specKey, type SpecKey } from "./spec-key.ts";
 export interface LoweredModel {
   readonly units: readonly LoweredUnit[];
   readonly sites: ReadonlyMap<Source, number>; // memory that holds the site of a draw
+  readonly tuned: ReadonlySet<string>; // kernels, by their keys, that have measured schedules
 }
+/** Measured schedules as they are printed, by the key of their kernel. */
+export type Tuned = Readonly<Record<string, string>>;
 export interface LoweredUnit extends FusedUnit {
   readonly steps: readonly LoweredStep[];
 }
@@ -45,9 +50,11 @@ export function lowerUnits(
   dense: ReadonlyMap<Node, View>,
   layout: Layout,
   target: Target,
+  tuned: Tuned = {},
 ): LoweredModel {
   const seldom = layoutOfSeldom(layout);
-  const lower = sharedLowering(layout, target);
+  const used = new Set<string>();
+  const lower = sharedLowering(layout, target, tuned, used);
   const regions: Regions = new Map();
   const steps = (unit: FusedUnit, list: readonly Step[], rounds: number): LoweredStep[] =>
     list.map((s): LoweredStep => {
@@ -66,6 +73,7 @@ export function lowerUnits(
   return {
     units: units.map((u) => ({ ...u, steps: u.oneLaunch ? [] : steps(u, u.kernels.steps, 1) })),
     sites: seldom.sites,
+    tuned: used,
   };
 }
 export const isRunOnce = (u: Pick<FusedUnit, "kind">): boolean =>
@@ -138,7 +146,7 @@ const boundsText = ({ within }: LoopStep, grid: readonly Scan[]): string =>
 
 type Lower = (spec: KernelSpec, layout: Layout, runs: number) => LoweredKernel;
 /** Lowers a specification, or takes the code of one that differs from it only in its tensors. `layout`: that of units which run often. */
-function sharedLowering(layout: Layout, target: Target): Lower {
+function sharedLowering(layout: Layout, target: Target, tuned: Tuned, used: Set<string>): Lower {
   const known = new Map<string, { key: SpecKey; kernel: LoweredKernel }>();
   const bindsTooMany = (k: LoweredKernel): boolean =>
     k.bindings.filter((b) => b.access !== "uniform").length > target.storageBuffers ||
@@ -151,12 +159,26 @@ function sharedLowering(layout: Layout, target: Target): Lower {
     const name = `${runs}|${key.key}`;
     const found = known.get(name);
     if (found) return withTensors(found.kernel, found.key, key);
-    const kernel = lowerKernel(spec, own, runs === target.runs ? target : { ...target, runs });
+    const isOften = runs === target.runs;
+    const hash = isOften ? hashOf(key.key) : "";
+    const measured = Object.hasOwn(tuned, hash) ? scheduleNamed(tuned[hash]!, nestOf(spec), target) : undefined;
+    if (measured) used.add(hash);
+    const made = lowerKernel(spec, own, isOften ? target : { ...target, runs }, measured ? { schedule: measured } : {});
+    const kernel = isOften ? { ...made, key: hash } : made;
     if (own.siteOf && bindsTooMany(kernel)) return lower(spec, layout, runs); // so do the parts of a split reduction
     known.set(name, { key, kernel });
     return kernel;
   };
   return lower;
+}
+/** FNV-1a, twice 32 bits. */
+function hashOf(text: string): string {
+  const half = (basis: number): string => {
+    let h = basis;
+    for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+    return (h >>> 0).toString(16).padStart(8, "0");
+  };
+  return half(0x811c9dc5) + half(0x01234567);
 }
 function withTensors(kernel: LoweredKernel, from: SpecKey, to: SpecKey): LoweredKernel {
   const moved = new Map<Node | Scan, Node | Scan>([

@@ -27,6 +27,11 @@ const models: readonly (readonly [name: string, most: number, text: string])[] =
     `${data(50)}layer Pair()(x: f32[B, N]) -> f32[B, N] = x + (x |> Linear(70, act: tanh) |> Linear(N))\nmodel net(x: f32[B, 50]) -> f32[B, 50] = x |> stack 4 of Pair()\n${fit("sgd(lr: 0.05, momentum: 0.9)")}`,
   ],
   [
+    "kinds of layers that alternate, of one formula: each kind by itself",
+    46,
+    `${data(48)}layer Block()(x: f32[B, N]) -> f32[B, N] { let h = x + (x |> LayerNorm() |> Linear(N, act: tanh))\n return h + (h |> LayerNorm() |> Linear(2 * N, act: tanh) |> Linear(N)) }\nmodel net(x: f32[B, 48]) -> f32[B, 48] = x |> stack 3 of Block() |> LayerNorm()\n${fit("adam(lr: 1e-3)")}`,
+  ],
+  [
     "nets beside one another",
     22,
     `${data(64)}model net(x: f32[B, 64]) -> f32[B, 64] { let a = x |> Linear(96, act: tanh) |> Linear(64)\n let b = x |> Linear(96, act: tanh) |> Linear(64)\n let c = x |> Linear(96, act: tanh) |> Linear(64)\n return a + b * c }\n${fit("adam(lr: 1e-3)")}`,

@@ -80,11 +80,11 @@ ${fit("cross_entropy(net(x), y)", "adam(lr: 1e-3)")}`,
     1,
     `data points { rows: 64 field x: f32[9, 6] = normal[9, 6] field y: i32 in 0..3 = row % 3 }
 model net(x: f32[B, 9, 6]) -> f32[B, 3] = x |> LSTM(6) |> stack 4 of Linear(96, act: gelu) |> (|h| mean(h, axis: 1)) |> Linear(3)
-${fit("cross_entropy(net(x), y)", "adam(lr: 1e-2)")}`,
+${fit("cross_entropy(net(x), y)", "adam(lr: 1e-2)").replace("batch: 16", "batch: 64")}`,
   ],
 ];
 describe("the fewest bytes that a model can do with", () => {
-  test.each(models)("%s", async (_, share, text) => {
+  test.each(models)("%s", { timeout: 300_000 }, async (_, share, text) => {
     const whole = made(text, { target });
     const tight = tightest(text);
     expect(againIn(tight)).toBeGreaterThan(0);
@@ -94,7 +94,7 @@ describe("the fewest bytes that a model can do with", () => {
 });
 
 describe("random programs", () => {
-  const seeds = Array.from({ length: 8 }, (_, k) => k);
+  const seeds = Array.from({ length: 5 }, (_, k) => k);
   test("train as they do without", { timeout: 300_000 }, async () => {
     let again = 0;
     for (const seed of seeds) {
