@@ -175,7 +175,7 @@ function planEvaluation(e: Evaluation, batch: number, planOf: PlanOf, buffers: B
     chunk,
     rows: rows.program,
     index: buffers.input(e.index),
-    ...(e.first ? { first: buffers.input(e.first) } : {}),
+    ...(e.part ? { part: buffers.input(e.part) } : {}),
     kept: e.kept.map((k, i) => ({
       name: k.name,
       bytesPerRow: bytesPerRow(k.source),
