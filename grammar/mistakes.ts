@@ -146,6 +146,7 @@ function hintFor(stuck: Stuck, expression: boolean): string | undefined {
   const pair = `${previous?.image ?? ""}${token.image}`;
   const before = file.text.slice(0, token.startOffset);
   if (kindOf(token) === "//" || /(^|\s)\/\/[^\n]*$/.test(before)) return "a comment begins with `#`; `//` divides";
+  if (token.image === '""' && next?.image.startsWith('"')) return "a comment begins with `#`, documentation with `##`";
   if (expected.includes("`of`") && /\bstack\s*\([^{}]*\)\s*$/.test(before))
     return "a list is stacked where a tensor is wanted: write `[x, y]`; `stack n of layer` repeats a layer";
   if (expected.includes("`(`") && /\blayer\s+\w+\s*\([^{}]*\)\s*$/.test(before)) {
