@@ -160,6 +160,7 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
     const start = comment?.index ?? own.start;
     return ["a comment begins with `#`; `//` divides", writing({ file, start, end: start + 2 }, "#")];
   }
+  if (token.image === '""' && next?.image.startsWith('"')) return "a comment begins with `#`, documentation with `##`";
   if (expected.includes("`of`") && /\bstack\s*\([^{}]*\)\s*$/.test(before))
     return "a list is stacked where a tensor is wanted: write `[x, y]`; `stack n of layer` repeats a layer";
   if (expected.includes("`(`") && /\blayer\s+\w+\s*\([^{}]*\)\s*$/.test(before)) {

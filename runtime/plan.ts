@@ -267,7 +267,7 @@ export interface PlanEvaluation {
   readonly chunk: number; // rows of a chunk; the last is smaller
   readonly rows: PlanProgram;
   readonly index: { readonly buffer: number; readonly offset: number }; // i32 [rows] row numbers, written by the host
-  readonly first?: { readonly buffer: number; readonly offset: number }; // i32, how many rows were before the chunk, written by the host
+  readonly part?: { readonly buffer: number; readonly offset: number }; // i32 [2], how many rows were before the chunk and how many there are, written by the host
   readonly kept: readonly {
     readonly name: string;
     readonly bytesPerRow: number;

@@ -264,7 +264,7 @@ const train = object<PlanTrain>({
       chunk: atLeastOne,
       rows: program,
       index: place,
-      first: optional(place),
+      part: optional(place),
       kept: list(object({ name: text, bytesPerRow: words, from: count, to: count })),
       carried: optional(
         object<NonNullable<PlanEvaluation["carried"]>>({

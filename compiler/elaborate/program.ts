@@ -99,7 +99,7 @@ export interface Objective {
 export interface Evaluation {
   readonly index: Source; // i32 [rows]
   readonly rows: GraphProgram; // the row-wise part over some rows; outputs are kept
-  readonly first?: Source; // i32 []: how many rows were before those of `rows`
+  readonly part?: Source; // i32 [2]: how many rows were before those of `rows`, and how many there are
   readonly kept: readonly { readonly name: string; readonly source: Source }[]; // [rows, ...], inputs of finish
   /** Inputs [rows, ...] of `rows`: what it gave of the batch before, its outputs behind the kept ones. Then the parts are as large as the batches of training. */
   readonly carried: readonly Source[];

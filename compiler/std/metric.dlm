@@ -3,8 +3,7 @@
 ## Share of rows whose largest logit is the class y. More is better. Also called Accuracy and SparseCategoricalAccuracy.
 fn accuracy(logits: f32[...S, K], y: i32[...S] in 0..K) -> f32 = mean(argmax(logits, axis: -1) == y)
 ## Share of rows whose class is among the k largest logits; of equal logits those of lower classes count first. More is better. Also called TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy and top_k_accuracy_score.
-fn top_k_accuracy(logits: f32[...S, K], y: i32[...S] in 0..K, k: int in 1..inf = 5) -> f32 =
-  mean(place_of(logits, y) < k)
+fn top_k_accuracy(logits: f32[...S, K], y: i32[...S] in 0..K, k: int in 1..inf = 5) -> f32 = mean(place_of(logits, y) < k)
 ## Mean of 1 / place of the class y among the logits, from 1. More is better. Also called MRR.
 fn mean_reciprocal_rank(logits: f32[...S, K], y: i32[...S] in 0..K) -> f32 = mean(1 / (1 + f32(place_of(logits, y))))
 ## How many logits are above that of y, or equal and of a lower class.
@@ -13,8 +12,7 @@ fn place_of(logits: f32[...S, K], y: i32[...S] in 0..K) -> i32[...S] {
   return for ...: sum over k: logits[..., k] > own[...] or logits[..., k] == own[...] and k < y[...]
 }
 ## Share of elements where the score is above `threshold` exactly if y is above 1/2: 0 for logits, 0.5 for probabilities. More is better. Also called BinaryAccuracy.
-fn binary_accuracy(score: f32[...S], y: f32[...S], threshold: f32 = 0) -> f32 =
-  mean(equal(f32(score > threshold), f32(y > 0.5)))
+fn binary_accuracy(score: f32[...S], y: f32[...S], threshold: f32 = 0) -> f32 = mean(equal(f32(score > threshold), f32(y > 0.5)))
 ## Share of rows that agree in all elements. More is better. Also called ExactMatch and subset_accuracy.
 fn exact_match(guess: i32[B, ...S], y: i32[B, ...S]) -> f32 = mean(all(reshape[B, size(y) // B](guess == y), axis: -1))
 ## Mean absolute error. Less is better. Also called mean_absolute_error and MeanAbsoluteError.
@@ -45,8 +43,7 @@ fn macro_average(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32 = mean(part
 ## Sum of the parts / sum of the wholes.
 fn micro_average(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32 = sum(parts) / max(sum(wholes), 1e-30)
 ## parts / wholes, averaged with the classes' rows as weights.
-fn weighted_average(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32 =
-  sum(rows * parts / max(wholes, 1e-30)) / max(sum(rows), 1)
+fn weighted_average(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32 = sum(rows * parts / max(wholes, 1e-30)) / max(sum(rows), 1)
 ## parts / wholes of every class; 0 / 0 is 0.
 fn per_class(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32[K] = parts / max(wholes, 1e-30)
 ## parts / wholes of class 1: of two classes the positive one.

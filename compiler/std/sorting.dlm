@@ -66,8 +66,7 @@ fn top_k(x: f32[...S], k: int in 0..inf, axis: int = -1) {
   return move_axis(take_last(y, largest_places(y, k)), -1, axis)
 }
 ## The places of the k largest elements of `axis`, in descending order; of equal ones the first come first. No gradient. Also called argtopk.
-fn arg_top_k(x: f32[...S], k: int in 0..inf, axis: int = -1) =
-  move_axis(largest_places(move_axis(x, axis, -1), k), -1, axis)
+fn arg_top_k(x: f32[...S], k: int in 0..inf, axis: int = -1) = move_axis(largest_places(move_axis(x, axis, -1), k), -1, axis)
 ## The places of the k largest elements of the last axis.
 fn largest_places(x: f32[...S, N], k: int) -> i32[...S, k] in 0..N {
   let others = zeros[N - k]

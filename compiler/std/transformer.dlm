@@ -3,9 +3,8 @@
 ## An encoder layer (Vaswani et al. 2017): x + attention(x), normalised, then + linear2(act(linear1(x))), normalised; with norm_first each norm stands in front of its branch:
 ## x + attention(norm1(x)). x: [B, T, D] to the same; `mask`, `keep` and `length` as in MultiHeadAttention. Dropout acts on the weights of attention, on the hidden units and on
 ## both branches. `heads` is also called nhead. `hidden` is also called dim_feedforward. `eps` is also called layer_norm_eps. `act` is also called activation. Its input says `d_model`. In place of `batch_first`: nothing, rows are the first axis and steps the second. In place of `src_mask` and `src_key_padding_mask`: `mask` and `keep` of its inputs, which are true where a key is seen (`mask: not m`).
-layer TransformerEncoderLayer(heads: int, *, hidden: int = 2048, dropout: f32 in 0..1 = 0.1, act: fn = relu,
-                              norm_first: bool = false, causal: bool = false, rotary: bool = false, alibi: bool = false,
-                              kv_heads: int = heads, bias: bool = true, eps: f32 in 0..1 = 1e-5)
+layer TransformerEncoderLayer(heads: int, *, hidden: int = 2048, dropout: f32 in 0..1 = 0.1, act: fn = relu, norm_first: bool = false, causal: bool = false, rotary: bool = false,
+                              alibi: bool = false, kv_heads: int = heads, bias: bool = true, eps: f32 in 0..1 = 1e-5)
                              (x: f32[B, T, D], mask = true, keep: bool[B, T] = true, length: i32[B] in 0..T + 1 = T) -> f32[B, T, D] {
   let self_attention = MultiHeadAttention(heads, causal, rotary, alibi, kv_heads, dropout: dropout, bias: bias)
   let linear1 = Linear(hidden, act: act, bias: bias)
@@ -21,11 +20,9 @@ layer TransformerEncoderLayer(heads: int, *, hidden: int = 2048, dropout: f32 in
 ## A decoder layer (Vaswani et al. 2017): attention to itself, to memory: [B, S, E], then linear2(act(linear1(x))), each added and normalised as in TransformerEncoderLayer.
 ## `causal` is off by default as in PyTorch: a decoder that is to predict what comes next needs it on. `keep` and `length` say which places of the memory count, `mask` what is seen from where in x.
 ## `heads` is also called nhead. `hidden` is also called dim_feedforward. `eps` is also called layer_norm_eps. `act` is also called activation. Its input says `d_model`. In place of `batch_first`: nothing, rows are the first axis and steps the second. In place of `tgt_mask` and `memory_key_padding_mask`: `mask` and `keep` of its inputs, which are true where a key is seen (`mask: not m`).
-layer TransformerDecoderLayer(heads: int, *, hidden: int = 2048, dropout: f32 in 0..1 = 0.1, act: fn = relu,
-                              norm_first: bool = false, causal: bool = false, rotary: bool = false, alibi: bool = false,
-                              kv_heads: int = heads, bias: bool = true, eps: f32 in 0..1 = 1e-5)
-                             (x: f32[B, T, D], memory: f32[B, S, E], mask = true, keep: bool[B, S] = true,
-                              length: i32[B] in 0..S + 1 = S) -> f32[B, T, D] {
+layer TransformerDecoderLayer(heads: int, *, hidden: int = 2048, dropout: f32 in 0..1 = 0.1, act: fn = relu, norm_first: bool = false, causal: bool = false, rotary: bool = false,
+                              alibi: bool = false, kv_heads: int = heads, bias: bool = true, eps: f32 in 0..1 = 1e-5)
+                             (x: f32[B, T, D], memory: f32[B, S, E], mask = true, keep: bool[B, S] = true, length: i32[B] in 0..S + 1 = S) -> f32[B, T, D] {
   let self_attention = MultiHeadAttention(heads, causal, rotary, alibi, kv_heads, dropout: dropout, bias: bias)
   let cross_attention = MultiHeadAttention(heads, kv_heads: kv_heads, dropout: dropout, bias: bias)
   let linear1 = Linear(hidden, act: act, bias: bias)
@@ -42,48 +39,21 @@ layer TransformerDecoderLayer(heads: int, *, hidden: int = 2048, dropout: f32 in
   return if norm_first then z + think(norm3(z)) else norm3(z + think(z))
 }
 ## `layers` encoder layers one after another, with `norm` a LayerNorm behind the last (by default with norm_first, whose sums nothing else normalises). See TransformerEncoderLayer.
-layer TransformerEncoder(layers: int, heads: int, hidden: int = 2048, dropout: f32 in 0..1 = 0.1, act: fn = relu,
-                         norm_first: bool = false, causal: bool = false, rotary: bool = false, alibi: bool = false,
-                         kv_heads: int = heads, bias: bool = true, eps: f32 in 0..1 = 1e-5, norm: bool = norm_first)
+layer TransformerEncoder(layers: int, heads: int, hidden: int = 2048, dropout: f32 in 0..1 = 0.1, act: fn = relu, norm_first: bool = false, causal: bool = false,
+                         rotary: bool = false, alibi: bool = false, kv_heads: int = heads, bias: bool = true, eps: f32 in 0..1 = 1e-5, norm: bool = norm_first)
                         (x: f32[B, T, D], mask = true, keep: bool[B, T] = true, length: i32[B] in 0..T + 1 = T) -> f32[B, T, D] {
-  let y =
-    x
-      |> stack layers of |z| TransformerEncoderLayer(
-        heads,
-        hidden: hidden,
-        dropout: dropout,
-        act: act,
-        norm_first: norm_first,
-        causal: causal,
-        rotary: rotary,
-        alibi: alibi,
-        kv_heads: kv_heads,
-        bias: bias,
-        eps: eps
-      )(z, mask, keep, length)
+  let y = x |> stack layers of
+    |z| TransformerEncoderLayer(heads, hidden: hidden, dropout: dropout, act: act, norm_first: norm_first, causal: causal, rotary: rotary,
+                                alibi: alibi, kv_heads: kv_heads, bias: bias, eps: eps)(z, mask, keep, length)
   return if norm then y |> LayerNorm(eps: eps) else y
 }
 ## `layers` decoder layers one after another, with `norm` a LayerNorm behind the last (by default with norm_first). See TransformerDecoderLayer.
-layer TransformerDecoder(layers: int, heads: int, hidden: int = 2048, dropout: f32 in 0..1 = 0.1, act: fn = relu,
-                         norm_first: bool = false, causal: bool = false, rotary: bool = false, alibi: bool = false,
-                         kv_heads: int = heads, bias: bool = true, eps: f32 in 0..1 = 1e-5, norm: bool = norm_first)
-                        (x: f32[B, T, D], memory: f32[B, S, E], mask = true, keep: bool[B, S] = true,
-                         length: i32[B] in 0..S + 1 = S) -> f32[B, T, D] {
-  let y =
-    x
-      |> stack layers of |z| TransformerDecoderLayer(
-        heads,
-        hidden: hidden,
-        dropout: dropout,
-        act: act,
-        norm_first: norm_first,
-        causal: causal,
-        rotary: rotary,
-        alibi: alibi,
-        kv_heads: kv_heads,
-        bias: bias,
-        eps: eps
-      )(z, memory, mask, keep, length)
+layer TransformerDecoder(layers: int, heads: int, hidden: int = 2048, dropout: f32 in 0..1 = 0.1, act: fn = relu, norm_first: bool = false, causal: bool = false,
+                         rotary: bool = false, alibi: bool = false, kv_heads: int = heads, bias: bool = true, eps: f32 in 0..1 = 1e-5, norm: bool = norm_first)
+                        (x: f32[B, T, D], memory: f32[B, S, E], mask = true, keep: bool[B, S] = true, length: i32[B] in 0..S + 1 = S) -> f32[B, T, D] {
+  let y = x |> stack layers of
+    |z| TransformerDecoderLayer(heads, hidden: hidden, dropout: dropout, act: act, norm_first: norm_first, causal: causal, rotary: rotary,
+                                alibi: alibi, kv_heads: kv_heads, bias: bias, eps: eps)(z, memory, mask, keep, length)
   return if norm then y |> LayerNorm(eps: eps) else y
 }
 ## A Linear for each of E experts, on inputs of their own: y[e] = x[e] w[e] + b[e]. x: [..., E, I] to [..., E, out]. w: [E, I, out], b: [E, out], both with the fan of one expert.

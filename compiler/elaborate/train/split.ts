@@ -2,7 +2,7 @@
 // rows meet (reductions over them, pairs) are kept for the whole split, and the rest runs once over all rows.
 import { compute, levelInputs, source, topological } from "../../graph/node.ts";
 import { rebuildNode, rebuildNodes, type Rewriting } from "../../graph/rebuild.ts";
-import { axis, constantOf, iadd, load, substitute, variable, visit } from "../../graph/scalar.ts";
+import { axis, constantOf, iadd, integer, load, substitute, variable, visit } from "../../graph/scalar.ts";
 import type { Dim, Extent, GraphProgram, Integer, Node, Scalar, Scan, Source, Variable } from "../../graph/types.ts";
 import { mostI32, mostSize } from "../../scalar/range.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
@@ -24,7 +24,7 @@ export function splitEvaluation(
   const given: readonly Node[] = [index, ...carried.map((c) => c.before)];
   const varying = new Set<Node>(given); // depends on the rows
   for (const x of order) if (levelInputs(x).some((y) => varying.has(y))) varying.add(x);
-  const counted = new Set<Node>(given); // depends on the rows or on how many there are
+  const counted = new Set<Node>(given); // depends on the rows, or has as many elements
   for (const x of order) if (levelInputs(x).some((y) => counted.has(y)) || mentions(x, rows)) counted.add(x);
   const alone = new Set<Node>(given); // every row by itself
   for (const x of order) if (counted.has(x) && isRowWise(x, rows, counted, alone)) alone.add(x);
@@ -60,14 +60,14 @@ export function splitEvaluation(
   );
   const finished = outputs.map((o) => ({ name: o.name, node: node(o.node) }));
   const entries = [...kept].map(([x, s], i) => ({ name: `kept${i}`, node: rowsFirst(x, rowAxis(x, rows)), source: s }));
-  const first = source({
+  const place = source({
     role: "input",
-    path: "evaluation.first",
-    shape: [],
+    path: "evaluation.part",
+    shape: [2],
     dtype: "i32",
     range: { low: 0, high: mostI32 - mostSize },
   });
-  const inPart = numbered(first, rows);
+  const inPart = numbered(place, rows);
   const part = make(
     `${name}.evaluate.rows`,
     [
@@ -79,7 +79,7 @@ export function splitEvaluation(
   return {
     index,
     rows: part,
-    ...(part.inputs.includes(first) ? { first } : {}),
+    ...(part.inputs.includes(place) ? { part: place } : {}),
     carried: handed.map((c) => c.before),
     ...(begins ? { begins } : {}),
     kept: entries.map((e) => ({ name: e.name, source: e.source })),
@@ -87,20 +87,20 @@ export function splitEvaluation(
     rowsDim: rows,
   };
 }
-/** Has it as many elements, or terms, as there are rows, or computes with their number? */
+/** Has it as many elements, or terms, as there are rows? */
 function mentions(x: Node, rows: Dim): boolean {
   const isOf = (n: Extent): boolean =>
     n === rows || (typeof n !== "number" && n.kind === "affine" && n.atoms.includes(rows));
-  if (x.shape.some(isOf) || (x.kind === "compute" && x.reduction?.extents.some(isOf))) return true;
-  let found = false;
-  for (const e of x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [])
-    visit(e, (y) => void (found ||= y === rows));
-  return found;
+  return x.shape.some(isOf) || (x.kind === "compute" && (x.reduction?.extents.some(isOf) ?? false));
 }
-/** Nodes over a part of the rows, the first of which has the number `first`: a row's number is that among all of them, in formulas and draws. */
-function numbered(first: Source, rows: Dim): (x: Node) => Node {
+/**
+ * Nodes over a part of the rows, of `place` [how many rows are before it, how many there are in all]: a row's number is that among all of them, in
+ * formulas and draws, and their number that of all.
+ */
+function numbered(place: Source, rows: Dim): (x: Node) => Node {
+  const [before, all] = [0, 1].map((i) => load(place, [integer(i)]) as Integer) as [Integer, Integer];
   const moved = (e: Scalar, row: Variable): Scalar =>
-    substitute(e, new Map([[row, iadd(row, load(first, []) as Integer)]]), (l, indices, outside) => {
+    substitute(e, new Map([[row, iadd(row, before)]]), (l, indices, outside) => {
       const own = rowAxis(l.tensor, rows);
       if (own < 0 || l.indices[own] !== row) return undefined;
       return load(
@@ -111,8 +111,9 @@ function numbered(first: Source, rows: Dim): (x: Node) => Node {
     });
   const inRow = (x: Node, over: Rewriting): Node => {
     const at = rowAxis(x, rows);
-    const scalar = at < 0 ? over.scalar : (e: Scalar) => over.scalar(moved(e, axis(at, x.shape[at]!)));
-    return rebuildNode(x, { ...over, scalar, inBody: inRow });
+    const own = (e: Scalar): Scalar =>
+      at < 0 ? substitute(e, new Map([[rows, all]])) : moved(e, axis(at, x.shape[at]!));
+    return rebuildNode(x, { ...over, scalar: (e) => over.scalar(own(e)), inBody: inRow });
   };
   return rebuildNodes(inRow, new Map());
 }

@@ -1,0 +1,2 @@
+"""A doubled input."""
+export fn f(x: f32[B, 4]) = 2 * x
