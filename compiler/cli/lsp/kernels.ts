@@ -38,7 +38,8 @@ export function kernelsOfLine(text: string, line: number, options: FrontOptions)
   });
   return { kernels: kernels.filter((k, i) => kernels.findIndex((x) => x.kernel === k.kernel) === i), errors: [] };
 }
-/** A step of a pipe begins where the pipe does, and ends on its own line. */
-const lineOf = (span: Span): number => position(span.file, span.end).line - 1;
+/** A step of a pipe begins where the pipe does, and ends on its own line; a block is known by the line that it begins on. */
+const lineOf = ({ file, start, end }: Span): number =>
+  position(file, file.text[end - 1] === "}" ? start : end).line - 1;
 const placesOf = (step: Step | FusedStep): readonly Place[] =>
   "body" in step ? step.body.flatMap(placesOf) : "spec" in step ? (step.spec.places ?? []) : [];
