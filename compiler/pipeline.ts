@@ -117,13 +117,13 @@ export const phases: readonly Phase[] = [
   }),
   phase({
     name: "fit", // into a budget of memory, where there is one
-    reads: ["file", "program", "flat", "fused", "apart", "layout", "storage", "planned"],
+    reads: ["file", "program", "flat", "apart", "layout", "storage", "planned"],
     run: (made): Partial<Fit> => {
-      const { file, flat, fused, apart, layout, target, planned, room, tuned } = made;
+      const { file, flat, apart, layout, target, planned, room, tuned } = made;
       if (room === undefined) return {};
       return fit(
         {
-          ...{ planned, fused, apart, target },
+          ...{ planned, apart, target },
           views: flat.views,
           whole: placeOf(file),
           lower: (units) => lowerUnits(units, flat.dense, layout, target, tuned),

@@ -18,7 +18,6 @@ import { share } from "./share.ts";
 
 export interface ToFit {
   readonly planned: Planned;
-  readonly fused: readonly FusedUnit[];
   readonly apart: readonly FusedUnit[]; // before equal kernels became one launch
   readonly views: ReadonlyMap<Node, View>;
   readonly target: Target;
@@ -57,21 +56,19 @@ export function fit(model: ToFit, memory: Room): Fit {
   });
   const asIs: Tried = { planned, bytes: before, trades: [], reached: 0, peak: [] };
   if (memory === "auto") {
-    const made = tried(model, model.fused, "auto", Infinity);
+    const made = tried(model, "auto", Infinity);
     return done(made.bytes < before ? made : asIs);
   }
   if (before <= memory) return done(asIs);
   let least = asIs;
-  for (const units of model.fused === model.apart ? [model.fused] : [model.fused, model.apart]) {
-    let room = Math.max(0, memory - (before - planned.pool));
-    for (let k = 1; ; k++) {
-      const made = tried(model, units, room, memory);
-      if (made.bytes < least.bytes || !least.peak.length) least = made;
-      if (made.bytes <= memory) return done(made);
-      // parts of reductions, evaluations and the slots of other units are in no step's room
-      if (room === 0 || made.reached > room) break;
-      room = k < mostTries ? Math.max(0, room - (made.bytes - memory)) : 0; // 0: as little as there is
-    }
+  let room = Math.max(0, memory - (before - planned.pool));
+  for (let k = 1; ; k++) {
+    const made = tried(model, room, memory);
+    if (made.bytes < least.bytes || !least.peak.length) least = made;
+    if (made.bytes <= memory) return done(made);
+    if (room === 0 || made.reached > room) break;
+    // parts of reductions, evaluations and the slots of other units are in no step's room; 0: as little as there is
+    room = k < mostTries ? Math.max(0, room - (made.bytes - memory)) : 0;
   }
   return done(least, [overMemory(model.whole, factsOf(least, memory))]);
 }
@@ -83,10 +80,10 @@ interface Tried {
   readonly reached: number; // bytes of the unit that takes most ...
   readonly peak: readonly Node[]; // ... and of what
 }
-function tried({ views, target, lower, plan }: ToFit, units: readonly FusedUnit[], room: Room, memory: number): Tried {
+function tried({ apart, views, target, lower, plan }: ToFit, room: Room, memory: number): Tried {
   const trades: (Trade & { readonly name: string })[] = [];
   let [peak, most]: [readonly Node[], number] = [[], -1];
-  const fitted = units.map((u): FusedUnit => {
+  const fitted = apart.map((u): FusedUnit => {
     if (u.oneLaunch) return u;
     const made = computeAgain(u.kernels, views, room, target.storageBuffers);
     if (made.trade.bytes[1] > most) [peak, most] = [made.peak, made.trade.bytes[1]];
