@@ -166,6 +166,7 @@ function checkParts(plan: Plan): void {
       [...e.kept, ...(e.carried?.states ?? [])].every((k) => plan.buffers[k.from] && plan.buffers[k.to]),
       t.name,
     );
+    if (e.first) place(e.first, t.name, 4);
     if (e.carried) place(e.carried.begins, t.name, 4);
     place(e.index, t.name);
     e.metrics.forEach(tensor);

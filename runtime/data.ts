@@ -126,7 +126,7 @@ export function dataDims(data: readonly HostDataset[], splits: ReadonlyMap<strin
   const dims: Record<string, number> = {};
   for (const d of data) {
     const { length } = splits.get(d.plan.name)!.get("train")!;
-    const least = d.plan.training?.least;
+    const least = d.plan.least;
     if (least && length < least.rows)
       throw new RuntimeProblem(
         `${d.plan.name} has ${length} row${length === 1 ? "" : "s"} to train on, and ${least.place} needs ${least.rows}`,

@@ -60,6 +60,7 @@ export async function prepareEvaluation(
   }
   for (const c of e.carried?.states ?? [])
     for (const buffer of [c.from, c.to]) grow(buffer, c.bytesPerRow * Math.min(n, e.chunk));
+  if (e.first) grow(e.first.buffer, e.first.offset + 4);
   if (e.carried) grow(e.carried.begins.buffer, e.carried.begins.offset + 4);
   grow(e.index.buffer, e.index.offset + 4 * Math.min(n, e.chunk));
   for (const m of e.metrics) grow(m.buffer, m.offset + 4 * product(m.shape.map((x) => machine.size(x, at(n), m.name))));
@@ -126,6 +127,7 @@ async function measureRows(
   for (let from = 0; from < rows.length; from += e.chunk) {
     const part = rows.slice(from, from + e.chunk);
     machine.write(e.index.buffer, e.index.offset, streamRows(s.data.get(t.dataset!)!, part, machine));
+    if (e.first) machine.write(e.first.buffer, e.first.offset, Int32Array.of(from));
     if (e.carried) machine.write(e.carried.begins.buffer, e.carried.begins.offset, Int32Array.of(from === 0 ? 1 : 0));
     const encoder = machine.encoder(e.rows.name);
     machine.replay(encoder, chunks.get(part.length)!);

@@ -194,7 +194,8 @@ export interface PlanDataset {
   }[];
   readonly windowed: boolean; // holdouts are taken from the end
   /** i32 [training] numbers of the training rows, rising, written by the runtime at load time, where a formula reads a whole training column; `training` is the dim training.NAME */
-  readonly training?: { readonly buffer: number; readonly offset: number; readonly least?: PlanLeastRows };
+  readonly training?: { readonly buffer: number; readonly offset: number };
+  readonly least?: PlanLeastRows;
   /** The programs use row numbers for nothing but reading this data set's columns, so it may be streamed: a batch's rows are copied, and numbered from 0. */
   readonly streamable?: boolean;
   /** Computed fields whose declared range only the data can tell: run over all rows before anything reads them, `chunk` rows at a time (dim "rows"). */
@@ -266,6 +267,7 @@ export interface PlanEvaluation {
   readonly chunk: number; // rows of a chunk; the last is smaller
   readonly rows: PlanProgram;
   readonly index: { readonly buffer: number; readonly offset: number }; // i32 [rows] row numbers, written by the host
+  readonly first?: { readonly buffer: number; readonly offset: number }; // i32, how many rows were before the chunk, written by the host
   readonly kept: readonly {
     readonly name: string;
     readonly bytesPerRow: number;

@@ -220,12 +220,8 @@ const dataset = object<PlanDataset>({
     }),
   ),
   windowed: flag,
-  training: optional(
-    object<NonNullable<PlanDataset["training"]>>({
-      ...placed,
-      least: optional(object({ rows: atLeastOne, place: text })),
-    }),
-  ),
+  training: optional(place),
+  least: optional(object({ rows: atLeastOne, place: text })),
   streamable: optional(flag),
   check: optional(
     object<PlanFieldCheck>({
@@ -268,6 +264,7 @@ const train = object<PlanTrain>({
       chunk: atLeastOne,
       rows: program,
       index: place,
+      first: optional(place),
       kept: list(object({ name: text, bytesPerRow: words, from: count, to: count })),
       carried: optional(
         object<NonNullable<PlanEvaluation["carried"]>>({

@@ -231,7 +231,11 @@ onModel(
   .argument("<export>", "its name")
   .option("--weights <file>", "a checkpoint or weights (default: the initial values)")
   .option(...allowNaN)
-  .option("--input <name=value>", "a file (.npy, .json, .csv, .idx) or the value itself (repeatable)", list)
+  .option(
+    "--input <name=value>",
+    "a file (.npy, .json, .csv, .idx) or the value itself; a text in double quotes, where the data have such (repeatable)",
+    list,
+  )
   .option("--output <file>", "put the results there (.npy, .json, .csv, .safetensors) instead of showing them")
   .option("--seed <n>", "of what the function draws, and of initial values", wholeNumber())
   .option(...deviceOption)

@@ -1,7 +1,7 @@
 // dlm eval and dlm run: a trained model measured and used. In: a model, its weights.   Out: numbers, as text, JSON or files.
-import type { Measured, Model } from "../../runtime/api.ts";
+import type { Measured, Model, Value } from "../../runtime/api.ts";
 import { load } from "../../runtime/index.ts";
-import type { Plan, PlanExport, PlanTrain } from "../../runtime/plan.ts";
+import type { Plan, PlanExport, PlanPort, PlanTrain } from "../../runtime/plan.ts";
 import { RuntimeProblem } from "../../runtime/problem.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { jsonText } from "../../runtime/tensor.ts";
@@ -9,6 +9,7 @@ import { deviceFor, targetOf } from "./device.ts";
 import { checkWritable, ofFile, readKept, writeWhole } from "./files.ts";
 import { dataFiles, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest } from "./options.ts";
+import { PortTexts, typedText, type Typed } from "./port-texts.ts";
 import { UsageError, UserError } from "./problem.ts";
 import { figuresOf, jsonProgress, measuredJson, tellEvents, tensorText, textProgress } from "./progress.ts";
 import { openTerminal, styles, type Terminal } from "./terminal.ts";
@@ -90,7 +91,7 @@ export interface RunFlags extends UseFlags {
 }
 export async function run(path: string, name: string, flags: RunFlags): Promise<void> {
   const terminal = openTerminal(flags.json === true);
-  let given: Record<string, ReturnType<typeof inputValue>> = {};
+  let given: readonly (readonly [PlanPort, Value | Typed])[] = [];
   // an export needs no data, unless its weights are those that training begins with
   const part = (plan: Plan): Plan => {
     const x = exportNamed(plan, name);
@@ -98,24 +99,32 @@ export async function run(path: string, name: string, flags: RunFlags): Promise<
       checkOutput(flags.output, x.outputs);
       checkWritable(flags.output);
     }
-    given = Object.fromEntries((flags.input ?? []).map((text) => inputOf(text, x)));
+    given = (flags.input ?? []).map((text) => inputOf(text, x));
     return flags.weights === undefined ? plan : { ...plan, trains: [] };
   };
   await withModel(path, flags, part, async (model, plan) => {
     const x = exportNamed(plan, name);
     const draws = flags.seed !== undefined && x.inputs.some((p) => p.name === "seed") ? { seed: flags.seed } : {};
-    const inputs = { ...draws, ...given };
+    const texts = new PortTexts(plan, dataFiles(openModel(path), flags));
+    const inputs: Record<string, Value> = { ...draws };
+    for (const [port, value] of given)
+      inputs[port.name] = isTyped(value) ? await texts.input(port, value, terminal.note) : value;
     if (flags.weights === undefined && plan.states.some((s) => s.kind === "parameter"))
       terminal.note("without --weights: the parameters are the initial ones");
     const results = await model.run(name, inputs);
     if (flags.output !== undefined) writeWhole(flags.output, outputBytes(flags.output, results));
+    const read = new Map<string, Awaited<ReturnType<PortTexts["output"]>>>();
+    for (const port of x.outputs) read.set(port.name, await texts.output(x, port, results[port.name]!));
     if (flags.json)
       terminal.line(
         jsonText({
           kind: "result",
           export: name,
           outputs: Object.fromEntries(
-            Object.entries(results).map(([key, t]) => [key, { dtype: t.dtype, shape: t.shape, values: nested(t) }]),
+            Object.entries(results).map(([key, t]) => {
+              const text = read.get(key)?.map((row) => row.text);
+              return [key, { dtype: t.dtype, shape: t.shape, values: nested(t), ...(text ? { text } : {}) }];
+            }),
           ),
           ...(flags.output === undefined ? {} : { file: flags.output }),
         }),
@@ -128,7 +137,18 @@ export async function run(path: string, name: string, flags: RunFlags): Promise<
             .join("  "),
         )}`,
       );
-    else for (const [key, t] of Object.entries(results)) terminal.line(tensorText(key, t));
+    else
+      for (const [key, t] of Object.entries(results)) {
+        const rows = read.get(key);
+        if (!rows) terminal.line(tensorText(key, t));
+        else {
+          terminal.line(`${key}: ${t.dtype}[${t.shape.join(", ")}]`);
+          for (const { text, after } of rows) {
+            if (after !== undefined) terminal.line(styles(terminal.color).dim(`  after ${JSON.stringify(after)}`));
+            terminal.line(text.replaceAll(/^/gm, "  "));
+          }
+        }
+      }
   });
 }
 function exportNamed(plan: Plan, name: string): PlanExport {
@@ -140,7 +160,8 @@ function exportNamed(plan: Plan, name: string): PlanExport {
     plan.exports.map((x) => x.name),
   );
 }
-function inputOf(text: string, x: PlanExport): [string, ReturnType<typeof inputValue>] {
+const isTyped = (value: Value | Typed): value is Typed => Array.isArray(value) && typeof value[0] === "string";
+function inputOf(text: string, x: PlanExport): readonly [PlanPort, Value | Typed] {
   const [, name, value] = /^([\w.]+)=(.*)$/s.exec(text) ?? [];
   const signature = `${x.name}(${x.inputs.map(portText).join(", ")}) -> ${x.outputs.map(typeText).join(", ")}`;
   if (name === undefined || value === undefined)
@@ -153,7 +174,7 @@ function inputOf(text: string, x: PlanExport): [string, ReturnType<typeof inputV
         x.inputs.map((p) => p.name),
       )}: ${signature}`,
     );
-  return [name, inputValue(value, port, x.name)];
+  return [port, typedText(value) ?? inputValue(value, port, x.name)];
 }
 const unknown = (what: string, name: string | undefined, names: readonly string[]): UserError =>
   new (name === undefined ? UserError : UsageError)(

@@ -10,6 +10,7 @@ export interface ElaborateOptions {
   readonly set?: Readonly<Record<string, string | number>>; // consts and settings by name
   readonly seed?: number;
   readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
+  readonly unknownRows?: number; // the same, where nobody has read the data: editors
   readonly views?: boolean; // also programs that give the fields of rows of data that are trained on, for whoever shows them; default: false
 }
 export interface Program {
@@ -98,6 +99,7 @@ export interface Objective {
 export interface Evaluation {
   readonly index: Source; // i32 [rows]
   readonly rows: GraphProgram; // the row-wise part over some rows; outputs are kept
+  readonly first?: Source; // i32 []: how many rows were before those of `rows`
   readonly kept: readonly { readonly name: string; readonly source: Source }[]; // [rows, ...], inputs of finish
   /** Inputs [rows, ...] of `rows`: what it gave of the batch before, its outputs behind the kept ones. Then the parts are as large as the batches of training. */
   readonly carried: readonly Source[];

@@ -1,10 +1,11 @@
 // How each construct is laid out, in Prettier's document language. Nothing here looks at comments but to keep lines apart for them: an anchor
 // is laid out by `show`, which prints its comments around it. The same functions, run with a `show` that only records, find the anchors.
-import { doc, type Doc } from "prettier";
+import type { Doc } from "prettier";
+import { builders } from "prettier/doc";
 import type * as ast from "../../grammar/ast.ts";
 import type { Link, Place } from "./anchors.ts";
 
-const { align, breakParent, conditionalGroup, fill, group, hardline, indent, join, line, softline } = doc.builders;
+const { align, breakParent, conditionalGroup, fill, group, hardline, indent, join, line, softline } = builders;
 
 export interface Show {
   (place: Place): Doc;

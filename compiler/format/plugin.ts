@@ -1,12 +1,13 @@
 // `dlm fmt` as a Prettier plugin: parser, printer and comments of .dlm files. In: source text. Out: the same program in the house style.
 // Formatting never changes the AST but for its places, keeps every comment, and formatted text stays as it is.
-import { doc, type AstPath, type Doc, type Plugin } from "prettier";
+import type { AstPath, Doc, Plugin } from "prettier";
+import { builders } from "prettier/doc";
 import { renderDiagnostic } from "../../grammar/render.ts";
 import { parse, type Comment } from "../../grammar/parser.ts";
 import { anchor, attach, hasComments, type Anchor, type Place } from "./anchors.ts";
 import { layout, type Show } from "./layout.ts";
 
-const { breakParent, hardline, lineSuffix } = doc.builders;
+const { breakParent, hardline, lineSuffix } = builders;
 
 /** What Prettier walks: the anchors, from the file down. */
 interface Tree extends Anchor {

@@ -2,8 +2,8 @@
 import type { Reach } from "../scalar/functions.ts";
 import { isI32, leastI32, mostI32 } from "../scalar/range.ts";
 import { working } from "./compilation.ts";
-import { constantOf, interval, isInteger } from "./forms.ts";
-import { asExtent, extentInteger, iadd, imul, integer, provedNonNegative } from "./integers.ts";
+import { constantOf, interval, isCall, isInteger } from "./forms.ts";
+import { asExtent, extentInteger, iadd, imul, integer, provedNonNegative, sizeAmong } from "./integers.ts";
 import { axis, extentKey } from "./leaves.ts";
 import { reachOf, reachOrNone } from "./masks.ts";
 import { placeNow } from "./origin.ts";
@@ -111,7 +111,7 @@ function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined
   const { low, high } = interval(body);
   if (low === leastI32 && high === mostI32) return { low: -Infinity, high: Infinity };
   if (!reduction || reduction.op === "max" || reduction.op === "min") {
-    if (!reduction && !Number.isFinite(high)) {
+    if (!reduction && high >= mostI32) {
       const bound = symbolicBound(body);
       if (bound !== undefined) return { low, high: bound };
     }
@@ -124,7 +124,7 @@ function integerRange(reduction: { op: ReductionOp; extents: Shape } | undefined
   }
   return undefined;
 }
-/** The bound of a bare variable or load of run-time range; a size that is known at run time is its own. */
+/** The bound of a bare variable or load of run-time range, or of the smaller of something and a size; a size that is known at run time is its own. */
 function symbolicBound(e: Integer): Exclude<Range["high"], number> | undefined {
   if (e.kind === "dim" || (e.kind === "affine" && e.fits && e.terms.every(([atom]) => atom.kind === "dim"))) return e;
   if (e.kind === "variable" && typeof e.extent !== "number") {
@@ -133,5 +133,6 @@ function symbolicBound(e: Integer): Exclude<Range["high"], number> | undefined {
   }
   if (e.kind === "load" && !e.outside && e.tensor.range && typeof e.tensor.range.high !== "number")
     return e.tensor.range.high;
+  if (isCall(e, "min")) return sizeAmong(e);
   return undefined;
 }

@@ -11,7 +11,7 @@ import { applied } from "./calls.ts";
 import { working } from "./compilation.ts";
 import { constantOf, constantPart, everything, fits, interval, isCall, termsOf } from "./forms.ts";
 import { scansOf, variablesOf } from "./leaves.ts";
-import type { Affine, Extent, FloorDiv, Integer, Interval, Modulo } from "./types.ts";
+import type { Affine, Call, Dim, Extent, FloorDiv, Integer, Interval, Modulo } from "./types.ts";
 
 export const integer = (constant: number): Integer => working().constant(constant, () => affine(new Map(), constant));
 export const asInteger = (x: Integer | number): Integer => (typeof x === "number" ? integer(x) : x);
@@ -248,6 +248,9 @@ export function provedNonNegative(e: Integer): boolean {
 }
 const leastOf = (e: Integer): number =>
   e.kind === "affine" ? sumBounds(e.terms, e.constant, Infinity).low : interval(e).low;
+/** A size that is known at run time, among the operands. */
+export const sizeAmong = (e: Call): Dim | Affine | undefined =>
+  e.operands.find((x): x is Dim | Affine => x.kind === "dim" || (x.kind === "affine" && isSize(x)));
 function symbolicHigh(atom: Integer): Integer | undefined {
   if (atom.kind === "variable" && typeof atom.extent !== "number") return iadd(atom.extent, -1);
   if (
@@ -256,6 +259,7 @@ function symbolicHigh(atom: Integer): Integer | undefined {
     (atom.operands[1]!.kind === "dim" || atom.operands[1]!.kind === "affine")
   )
     return iadd(atom.operands[1] as Integer, -1);
+  if (isCall(atom, "min")) return sizeAmong(atom);
   if (atom.kind === "load" && atom.tensor.range && typeof atom.tensor.range.high !== "number" && !atom.outside)
     return atom.tensor.range.high;
   return undefined;

@@ -6,7 +6,7 @@ import { summaryOf } from "../elaborate/builtins/table.ts";
 import type { Program } from "../elaborate/program.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
-import { factsOf } from "../std/facts.ts";
+import { factsOf, type Facts } from "../std/facts.ts";
 import { channelsFirst } from "./channels-first.ts";
 import { constantMatrices } from "./constant-matrices.ts";
 import { dimsUsedOnce } from "./dims-used-once.ts";
@@ -36,15 +36,23 @@ const lints: readonly Lint[] = [
 
 /** `imported`: the files whose declarations the main file sees. */
 export function lint(program: Program, file: ast.File, imported: readonly ast.File[] = []): Diagnostic[] {
-  const items = [file, ...imported].flatMap((f) => f.items);
+  const items = new Map<string, ast.Item>();
+  for (const i of [file, ...imported].flatMap((f) => f.items))
+    if (i.kind !== "import" && !items.has(i.name.text)) items.set(i.name.text, i);
   const declaration = (name: string): ast.Item | undefined =>
-    items.find((i) => i.kind !== "import" && i.name.text === name) ??
-    libraryDeclarations.find((d) => d.name === name)?.item();
+    items.get(name) ?? libraryDeclarations.find((d) => d.name === name)?.item();
+  const known = new Map<string, Facts>();
   const linted: Linted = {
     program,
     file,
     declaration,
-    facts: (name) => factsOf(declaration(name)?.doc ?? namedFunctions.get(name)?.summary ?? summaryOf(name)),
+    facts: (name) => {
+      const doc = (): string | undefined =>
+        declaration(name)?.doc ?? namedFunctions.get(name)?.summary ?? summaryOf(name);
+      const found = known.get(name) ?? factsOf(doc());
+      known.set(name, found);
+      return found;
+    },
   };
   const seen = new Set<string>();
   return lints.flatMap(({ code, severity, check }) =>

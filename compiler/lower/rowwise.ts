@@ -187,12 +187,13 @@ function physicalNest(nest: Nest, views: ReadonlyMap<Node, View>): Nest {
   const stages = new Map(nest.spec.stages.map((s, i) => [s, spec.stages[i]!] as const));
   return { ...nest, spec, groups: nest.groups.map((g) => g.map((s) => stages.get(s)!)) };
 }
+/** The loops whose round may be read: those that values belong to. */
 function scansRead(specs: readonly KernelSpec[]): Set<Scan> {
   const roots = specs.flatMap((s) => [
     ...s.stages.map((x) => x.value),
     ...s.stores.flatMap((x) => [x.value, ...x.indices]),
   ]);
-  return new Set(roots.flatMap((e) => [...e.variables].flatMap((v) => [...v.scans])));
+  return new Set(roots.flatMap((e) => [...e.scans]));
 }
 /** A region as one kernel, for names and comments. */
 export function regionSpec(step: RowwiseStep): KernelSpec {

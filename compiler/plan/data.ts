@@ -34,14 +34,13 @@ export function planDataset(
       place: place(h.span),
     })),
     windowed: d.windowed,
-    ...(training ? { training: { ...training, ...leastRows(d) } } : {}),
+    ...(training ? { training } : {}),
+    ...(training && d.rowsRead ? { least: { rows: d.rowsRead.least, place: place(d.rowsRead.span) } } : {}),
     ...(d.columns.length && !training && isStreamable(d, program) ? { streamable: true } : {}),
     ...(check ? { check } : {}),
     ...(view ? { view } : {}),
   };
 }
-const leastRows = ({ rowsRead: read }: Dataset): Pick<NonNullable<PlanDataset["training"]>, "least"> =>
-  read ? { least: { rows: read.least, place: place(read.span) } } : {};
 /** Row numbers are used to read columns, and for nothing else. */
 function isStreamable(d: Dataset, program: Program): boolean {
   const columns = new Set<Node>(d.columns.map((c) => c.source));

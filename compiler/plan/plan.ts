@@ -183,6 +183,7 @@ function planEvaluation(
     chunk,
     rows: rows.program,
     index: buffers.input(e.index),
+    ...(e.first ? { first: buffers.input(e.first) } : {}),
     kept: e.kept.map((k, i) => ({
       name: k.name,
       bytesPerRow: bytesPerRow(k.source),

@@ -46,7 +46,7 @@ export function completionDetail(name: string): Pick<Completion, "text" | "doc">
   const item = libraryItems.get(name)?.();
   if (item)
     return {
-      ...("body" in item ? { text: headOf(item.span, item.body) } : {}),
+      text: "body" in item ? headOf(item.span, item.body) : item.span.file.text.slice(item.span.start, item.span.end),
       ...(item.doc === undefined ? {} : { doc: item.doc }),
     };
   const doc = summaryOf(name) ?? namedFunctions.get(name)?.summary;
@@ -106,7 +106,13 @@ function argumentsOf(document: Document, call: OpenCall, offset: number): Comple
       : [{ name, kind: "argument", text, insert: `${name}: `, ...(doc === undefined ? {} : { doc }) }];
   if (call.isData) return Object.entries(settings.on).flatMap(([name, s]) => named(name, s.example, s.about));
   const item = declarationOf(document, call, offset);
-  if (item) return parametersOf(item, call).flatMap((p) => named(p.name.text, textOf(p)));
+  if (item) {
+    const piped = call.isPiped && !("hyper" in item) ? 1 : 0;
+    const placed = call.index - call.named.length + piped; // those that are given by their place
+    return parametersOf(item, call)
+      .slice(Math.max(0, placed))
+      .flatMap((p) => named(p.name.text, textOf(p)));
+  }
   return builtins
     .flatMap((g) => g.rows[call.callee.image]?.takes?.[2] ?? [])
     .flatMap((name) => named(name, `${name}: ...`));

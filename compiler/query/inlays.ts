@@ -15,7 +15,7 @@ const mostCalls = 16; // of one expression: further ones say nothing new
 export function inlaysOf(document: Document, from = 0, to = Infinity): Inlay[] {
   const { knowledge } = document.elaborated();
   if (!knowledge) return [];
-  return inside(knowledge, () =>
+  const found = inside(knowledge, () =>
     [...below(document.file)].flatMap((part): Inlay[] => {
       if (!isExpression(part) || part.kind !== "binary" || part.operator !== "|>") return [];
       const offset = part.span.end;
@@ -24,6 +24,7 @@ export function inlaysOf(document: Document, from = 0, to = Infinity): Inlay[] {
       return found ? [{ offset, ...found }] : [];
     }),
   );
+  return found.sort((a, b) => a.offset - b.offset);
 }
 /** The shape in all calls: an axis that differs between them has the name of the dim that is as long in each. */
 function shapeOf(calls: readonly Evaluation[]): Pick<Inlay, "text" | "type"> | undefined {

@@ -40,6 +40,7 @@ export interface Workspace {
   /** The text of a file that an open text imports by this path. */
   readonly textOf: (address: string, path: string) => string | undefined;
 }
+const unknownRows = 100; // that `batch: all` stands for: data are not read here
 export type Earlier = Pick<Queries, "diagnostics" | "inlays" | "typeAt">;
 
 interface Entry {
@@ -59,6 +60,7 @@ export function openWorkspace(host: Host): Workspace {
     const queries = query(text, {
       name: nameOf(address),
       pedantic: true,
+      unknownRows,
       earlier,
       imports: (path) => {
         const found = resolved(address, path);

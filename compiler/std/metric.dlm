@@ -3,7 +3,8 @@
 ## Share of rows whose largest logit is the class y. More is better. Also called Accuracy and SparseCategoricalAccuracy.
 fn accuracy(logits: f32[...S, K], y: i32[...S] in 0..K) -> f32 = mean(argmax(logits, axis: -1) == y)
 ## Share of rows whose class is among the k largest logits; of equal logits those of lower classes count first. More is better. Also called TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy and top_k_accuracy_score.
-fn top_k_accuracy(logits: f32[...S, K], y: i32[...S] in 0..K, k: int in 1..inf = 5) -> f32 = mean(place_of(logits, y) < k)
+fn top_k_accuracy(logits: f32[...S, K], y: i32[...S] in 0..K, k: int in 1..inf = 5) -> f32 =
+  mean(place_of(logits, y) < k)
 ## Mean of 1 / place of the class y among the logits, from 1. More is better. Also called MRR.
 fn mean_reciprocal_rank(logits: f32[...S, K], y: i32[...S] in 0..K) -> f32 = mean(1 / (1 + f32(place_of(logits, y))))
 ## How many logits are above that of y, or equal and of a lower class.
@@ -12,7 +13,8 @@ fn place_of(logits: f32[...S, K], y: i32[...S] in 0..K) -> i32[...S] {
   return for ...: sum over k: logits[..., k] > own[...] or logits[..., k] == own[...] and k < y[...]
 }
 ## Share of elements where the score is above `threshold` exactly if y is above 1/2: 0 for logits, 0.5 for probabilities. More is better. Also called BinaryAccuracy.
-fn binary_accuracy(score: f32[...S], y: f32[...S], threshold: f32 = 0) -> f32 = mean(equal(f32(score > threshold), f32(y > 0.5)))
+fn binary_accuracy(score: f32[...S], y: f32[...S], threshold: f32 = 0) -> f32 =
+  mean(equal(f32(score > threshold), f32(y > 0.5)))
 ## Share of rows that agree in all elements. More is better. Also called ExactMatch and subset_accuracy.
 fn exact_match(guess: i32[B, ...S], y: i32[B, ...S]) -> f32 = mean(all(reshape[B, size(y) // B](guess == y), axis: -1))
 ## Mean absolute error. Less is better. Also called mean_absolute_error and MeanAbsoluteError.
@@ -43,7 +45,8 @@ fn macro_average(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32 = mean(part
 ## Sum of the parts / sum of the wholes.
 fn micro_average(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32 = sum(parts) / max(sum(wholes), 1e-30)
 ## parts / wholes, averaged with the classes' rows as weights.
-fn weighted_average(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32 = sum(rows * parts / max(wholes, 1e-30)) / max(sum(rows), 1)
+fn weighted_average(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32 =
+  sum(rows * parts / max(wholes, 1e-30)) / max(sum(rows), 1)
 ## parts / wholes of every class; 0 / 0 is 0.
 fn per_class(parts: f32[K], wholes: f32[K], rows: f32[K]) -> f32[K] = parts / max(wholes, 1e-30)
 ## parts / wholes of class 1: of two classes the positive one.
@@ -99,19 +102,22 @@ fn cohen_kappa(guess: i32[N] in 0..k, y: i32[N] in 0..k, k: int) -> f32 {
 }
 
 ## Area under the ROC curve: the probability that a row with y above 1/2 has the larger score than one without; equal scores count half. 0 where one of the two has no
-## rows. Compares all pairs over a split, sorts where the number of rows is known. More is better. Also called roc_auc_score, AUC and AUROC.
+## rows. Exact, by sorting. More is better. Also called roc_auc_score, AUC and AUROC.
 fn auroc(score: f32[N], y: f32[N]) -> f32 {
   let p = for n: f32(y[n] > 0.5)
   let others = for n: where(p[n] > 0, inf, score[n]) # positives are above all
-  let (less, most) = (count_below(others, score), count_below(others, score, right: true))
-  return (sum over n: p[n] * 0.5 * f32(less[n] + most[n])) / max(sum(p) * (N - sum(p)), 1)
+  let negatives = sum over n: y[n] <= 0.5
+  let less = count_below(others, score)
+  let most = min(count_below(others, score, right: true), negatives) # no positive, where the score is inf itself
+  return (sum over n: p[n] * 0.5 * f32(less[n] + most[n])) / max(sum(p) * f32(negatives), 1)
 }
 ## Mean over the rows with y above 1/2 of the precision among all scores that are at least theirs: the area under the precision-recall curve, in steps. Costs as much as auroc. More is better. Also called average_precision_score and AveragePrecision.
 fn average_precision(score: f32[N], y: f32[N]) -> f32 {
   let p = for n: f32(y[n] > 0.5)
   let all_less = count_below(score, score)
   let own_less = count_below(for n: where(p[n] > 0, score[n], -inf), score)
-  return (sum over n: p[n] * f32(N - own_less[n]) / f32(max(N - all_less[n], 1))) / max(sum(p), 1)
+  let own = min(N - own_less, sum over n: y[n] > 0.5) # no negative, where the score is -inf itself
+  return (sum over n: p[n] * f32(own[n]) / f32(max(N - all_less[n], 1))) / max(sum(p), 1)
 }
 ## Expected calibration error: over bins of their largest probability, the sum of |right guesses - probabilities| / rows (Guo et al. 2017). Less is better. Also called ECE, expected_calibration_error and CalibrationError.
 fn calibration_error(p: f32[N, K], y: i32[N] in 0..K, bins: int in 1..inf = 15) -> f32 {

@@ -8,7 +8,8 @@ optimizer clip_norm(limit: f32 in 0..inf)(p: f32[...P], g: f32[...P]) {
 ## Limits every element of the gradient to -limit..limit. Also called clip_grad_value_ and clipvalue.
 optimizer clip_value(limit: f32 in 0..inf)(p: f32[...P], g: f32[...P]) = clamp(g, -limit, limit)
 ## Stochastic gradient descent. The momentum buffer starts as the first gradient; `decay` is added as decay * p. Usual rates: up to 1. Also called SGD. `lr` is also called learning_rate. `decay` is also called weight_decay.
-optimizer sgd(lr: f32 in 0..inf = 1e-3, momentum: f32 in 0..inf = 0, dampening: f32 = 0, nesterov: bool = false, decay: f32 in 0..inf = 0)
+optimizer sgd(lr: f32 in 0..inf = 1e-3, momentum: f32 in 0..inf = 0, dampening: f32 = 0, nesterov: bool = false,
+              decay: f32 in 0..inf = 0)
              (p: f32[...P], g: f32[...P]) {
   state v: f32[...P] = 0
   let g1 = g + decay * p
@@ -17,7 +18,8 @@ optimizer sgd(lr: f32 in 0..inf = 1e-3, momentum: f32 in 0..inf = 0, dampening: 
   return lr * (if nesterov then g1 + momentum * v1 else v1)
 }
 ## Adam (Kingma and Ba 2015); eps is added after the root of the bias-corrected second moment; `decay` is an L2 penalty. Usual rates: up to 0.05. A common choice: adam(lr: 1e-3). Also called Adam. `b1` is also called beta1 and beta_1. `b2` is also called beta2 and beta_2.
-optimizer adam(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999, eps: f32 in 0..inf = 1e-8, decay: f32 in 0..inf = 0, amsgrad: bool = false)
+optimizer adam(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999,
+               eps: f32 in 0..inf = 1e-8, decay: f32 in 0..inf = 0, amsgrad: bool = false)
               (p: f32[...P], g: f32[...P]) {
   state m: f32[...P] = 0
   state v: f32[...P] = 0
@@ -31,7 +33,8 @@ optimizer adam(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 i
   return lr * (m1 / (1 - b1^(step + 1))) / (sqrt(second / (1 - b2^(step + 1))) + eps)
 }
 ## Adam with decoupled weight decay (Loshchilov and Hutter 2019). Usual rates: up to 0.05. Also called AdamW.
-optimizer adamw(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999, eps: f32 in 0..inf = 1e-8, decay: f32 in 0..inf = 0.01, amsgrad: bool = false)
+optimizer adamw(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999,
+                eps: f32 in 0..inf = 1e-8, decay: f32 in 0..inf = 0.01, amsgrad: bool = false)
                (p: f32[...P], g: f32[...P]) {
   state m: f32[...P] = 0
   state v: f32[...P] = 0
@@ -45,7 +48,8 @@ optimizer adamw(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 
 }
 ## RMSprop (Hinton); eps outside the root; the momentum buffer accumulates g / root. Centered, v holds the mean square less the squared mean,
 ## by a recursion that rounding does not make negative. Usual rates: up to 0.05. Also called RMSprop and RMSProp. `alpha` is also called rho.
-optimizer rmsprop(lr: f32 in 0..inf = 0.01, alpha: f32 in 0..inf = 0.99, eps: f32 in 0..inf = 1e-8, momentum: f32 in 0..inf = 0, centered: bool = false, decay: f32 in 0..inf = 0)
+optimizer rmsprop(lr: f32 in 0..inf = 0.01, alpha: f32 in 0..inf = 0.99, eps: f32 in 0..inf = 1e-8,
+                  momentum: f32 in 0..inf = 0, centered: bool = false, decay: f32 in 0..inf = 0)
                  (p: f32[...P], g: f32[...P]) {
   state v: f32[...P] = 0
   state mu: f32[...P] = 0
@@ -60,7 +64,8 @@ optimizer rmsprop(lr: f32 in 0..inf = 0.01, alpha: f32 in 0..inf = 0.99, eps: f3
 ## The perceptron's rule (Rosenblatt 1958), with perceptron_loss: w grows by lr * (y - answer) * x, where the answer was wrong. Plain gradient descent with a rate of 1 that ends when nothing is wrong. Usual rates: up to 1.
 optimizer perceptron_rule(lr: f32 in 0..inf = 1)(p: f32[...P], g: f32[...P]) = lr * g
 ## Adagrad (Duchi et al. 2011): g / (sqrt(sum of all g^2, from `start` on) + eps), by the rate lr / (1 + step * lr_decay). Usual rates: up to 1. Also called Adagrad and AdaGrad. `start` is also called initial_accumulator_value.
-optimizer adagrad(lr: f32 in 0..inf = 0.01, lr_decay: f32 in 0..inf = 0, decay: f32 in 0..inf = 0, start: f32 in 0..inf = 0, eps: f32 in 0..inf = 1e-10)
+optimizer adagrad(lr: f32 in 0..inf = 0.01, lr_decay: f32 in 0..inf = 0, decay: f32 in 0..inf = 0,
+                  start: f32 in 0..inf = 0, eps: f32 in 0..inf = 1e-10)
                  (p: f32[...P], g: f32[...P]) {
   state v: f32[...P] = start
   let g1 = g + decay * p
@@ -80,8 +85,9 @@ optimizer adadelta(lr: f32 in 0..inf = 1, rho: f32 in 0..1 = 0.9, eps: f32 in 0.
   return lr * d
 }
 ## Adam with the largest decayed magnitude in place of the second moment (Kingma and Ba 2015); eps is added to |g|. Usual rates: up to 0.05. Also called Adamax and AdaMax.
-optimizer adamax(lr: f32 in 0..inf = 2e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999, eps: f32 in 0..inf = 1e-8,
-                 decay: f32 in 0..inf = 0)(p: f32[...P], g: f32[...P]) {
+optimizer adamax(lr: f32 in 0..inf = 2e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999,
+                 eps: f32 in 0..inf = 1e-8, decay: f32 in 0..inf = 0)
+                (p: f32[...P], g: f32[...P]) {
   state m: f32[...P] = 0
   state u: f32[...P] = 0
   let g1 = g + decay * p
@@ -91,8 +97,10 @@ optimizer adamax(lr: f32 in 0..inf = 2e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32
   return lr / (1 - b1^(step + 1)) * m1 / u1
 }
 ## Adam with Nesterov's momentum (Dozat 2016): mu in step k is b1 * (1 - 0.96^(k * momentum_decay) / 2). `decoupled`: `decay` shrinks p, as in adamw. Usual rates: up to 0.05. Also called NAdam and Nadam. `decoupled` is also called decoupled_weight_decay.
-optimizer nadam(lr: f32 in 0..inf = 2e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999, eps: f32 in 0..inf = 1e-8,
-                decay: f32 in 0..inf = 0, momentum_decay: f32 in 0..inf = 4e-3, decoupled: bool = false)(p: f32[...P], g: f32[...P]) {
+optimizer nadam(lr: f32 in 0..inf = 2e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999,
+                eps: f32 in 0..inf = 1e-8, decay: f32 in 0..inf = 0, momentum_decay: f32 in 0..inf = 4e-3,
+                decoupled: bool = false)
+               (p: f32[...P], g: f32[...P]) {
   state m: f32[...P] = 0
   state v: f32[...P] = 0
   state product: f32 = 1
@@ -108,8 +116,9 @@ optimizer nadam(lr: f32 in 0..inf = 2e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 
   return lr * (if decoupled then d + decay * p else d)
 }
 ## Adam whose steps are as long as the variance of the second moment allows (Liu et al. 2020): momentum alone while that is not known. `decoupled`: `decay` shrinks p, as in adamw. Usual rates: up to 0.05. Also called RAdam.
-optimizer radam(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999, eps: f32 in 0..inf = 1e-8,
-                decay: f32 in 0..inf = 0, decoupled: bool = false)(p: f32[...P], g: f32[...P]) {
+optimizer radam(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999,
+                eps: f32 in 0..inf = 1e-8, decay: f32 in 0..inf = 0, decoupled: bool = false)
+               (p: f32[...P], g: f32[...P]) {
   state m: f32[...P] = 0
   state v: f32[...P] = 0
   let g1 = if decoupled then g else g + decay * p
@@ -146,8 +155,9 @@ optimizer trust_ratio(size: f32 in 0..inf = 1)(p: f32[...P], g: f32[...P]) {
   return g * where(a > 0 and b > 0, size * a / max(b, 1e-37), 1)
 }
 ## Adam for large batches (You et al. 2020): the step of adamw, scaled for every tensor to its norm. Usual rates: up to 0.05. Also called LAMB.
-optimizer lamb(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999, eps: f32 in 0..inf = 1e-6,
-               decay: f32 in 0..inf = 0)(p: f32[...P], g: f32[...P]) {
+optimizer lamb(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999,
+               eps: f32 in 0..inf = 1e-6, decay: f32 in 0..inf = 0)
+              (p: f32[...P], g: f32[...P]) {
   state m: f32[...P] = 0
   state v: f32[...P] = 0
   let m1 = b1 * m + (1 - b1) * g
@@ -159,7 +169,8 @@ optimizer lamb(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 i
   return lr * where(a > 0 and b > 0, a / max(b, 1e-37), 1) * u
 }
 ## Momentum for large batches (You et al. 2017): the rate of every tensor is trust * norm(p) / (norm(g) + decay * norm(p)). Usual rates: up to 10. Also called LARS. `trust` is also called trust_coefficient.
-optimizer lars(lr: f32 in 0..inf = 0.1, momentum: f32 in 0..1 = 0.9, decay: f32 in 0..inf = 0, trust: f32 in 0..inf = 1e-3)
+optimizer lars(lr: f32 in 0..inf = 0.1, momentum: f32 in 0..1 = 0.9, decay: f32 in 0..inf = 0,
+               trust: f32 in 0..inf = 1e-3)
               (p: f32[...P], g: f32[...P]) {
   state v: f32[...P] = 0
   let a = norm(p)
@@ -169,8 +180,9 @@ optimizer lars(lr: f32 in 0..inf = 0.1, momentum: f32 in 0..1 = 0.9, decay: f32 
   return v1
 }
 ## Adam whose second moment is that of the gradient's difference from its mean (Zhuang et al. 2020), with decoupled `decay`. Usual rates: up to 0.05. Also called AdaBelief.
-optimizer adabelief(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999, eps: f32 in 0..inf = 1e-16,
-                    decay: f32 in 0..inf = 0)(p: f32[...P], g: f32[...P]) {
+optimizer adabelief(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: f32 in 0..0.999999 = 0.999,
+                    eps: f32 in 0..inf = 1e-16, decay: f32 in 0..inf = 0)
+                   (p: f32[...P], g: f32[...P]) {
   state m: f32[...P] = 0
   state v: f32[...P] = 0
   let m1 = b1 * m + (1 - b1) * g
@@ -180,7 +192,8 @@ optimizer adabelief(lr: f32 in 0..inf = 1e-3, b1: f32 in 0..0.999999 = 0.9, b2: 
 }
 ## Steps of a size of its own for every element (Riedmiller and Braun 1993), for whole batches: times `up` while the gradient keeps its sign, times `down` where
 ## it changes, and no step there. The first are lr long. Usual rates: up to 0.1. Also called Rprop. `up` is also called etaplus. `down` is also called etaminus.
-optimizer rprop(lr: f32 in 0..inf = 0.01, down: f32 in 0..1 = 0.5, up: f32 in 1..inf = 1.2, least: f32 in 0..inf = 1e-6, most: f32 in 0..inf = 50)
+optimizer rprop(lr: f32 in 0..inf = 0.01, down: f32 in 0..1 = 0.5, up: f32 in 1..inf = 1.2, least: f32 in 0..inf = 1e-6,
+                most: f32 in 0..inf = 50)
                (p: f32[...P], g: f32[...P]) {
   state before: f32[...P] = 0
   state size: f32[...P] = lr
@@ -192,7 +205,8 @@ optimizer rprop(lr: f32 in 0..inf = 0.01, down: f32 in 0..1 = 0.5, up: f32 in 1.
 }
 ## Stochastic gradient descent with lr / (1 + lambda * lr * step)^alpha as its rate, the rate of averaged SGD (Polyak and Juditsky 1992). The average itself is a
 ## state of the train block: `state mean = net` with `next mean = mean + (net - mean) / (step + 1)`. Usual rates: up to 1. Also called ASGD. `lambda` is also called lambd.
-optimizer asgd(lr: f32 in 0..inf = 0.01, lambda: f32 in 0..inf = 1e-4, alpha: f32 in 0..inf = 0.75, decay: f32 in 0..inf = 0)
+optimizer asgd(lr: f32 in 0..inf = 0.01, lambda: f32 in 0..inf = 1e-4, alpha: f32 in 0..inf = 0.75,
+               decay: f32 in 0..inf = 0)
               (p: f32[...P], g: f32[...P]) {
   state eta: f32 = lr
   let d = eta * (g + (decay + lambda) * p)
@@ -245,4 +259,54 @@ optimizer project_norm(limit: f32 in 0..inf, by_unit: bool = false)(p: f32[...P]
   let q = p - g
   let size = if by_unit then norm(q, axis: 0..-1, keep: true) else norm(q)
   return p - q * min(1, limit / max(size, 1e-37))
+}
+## Limited-memory BFGS (Nocedal 1980), one iteration a step: what torch.optim.LBFGS does with max_iter=1 and without a line search. The direction is H g, where the inverse Hessian H
+## fits the last `history` moves s and changes of the gradient y = g' - g (those of s y > 1e-10), beginning from s y / y y of the last; the first step is lr * min(1, 1 / sum |g|). Nothing moves where no |g|
+## is above `tolerance_grad`, or g H g is below `tolerance_change`. It needs the same rows in every step (`batch: all`) and comes last in a chain. It keeps 2 * history copies of the
+## parameters. Usual rates: up to 1. A common choice: lbfgs(). Also called LBFGS and L-BFGS. `history` is also called history_size.
+optimizer lbfgs(lr: f32 in 0..inf = 1, history: int in 1..1000 = 100, tolerance_grad: f32 in 0..inf = 1e-7,
+                tolerance_change: f32 in 0..inf = 1e-9)
+               (p: f32[...P], g: f32[...P]) {
+  state s: f32[history, ...P] = 0
+  state y: f32[history, ...P] = 0
+  state sy: f32[history, history] = 0
+  state yy: f32[history, history] = 0
+  state moved: f32[...P] = 0
+  state before: f32[...P] = 0
+  let change = g - before
+  let is_new = step > 0 and (sum over params: sum(change * moved)) > 1e-10
+  # the oldest pair goes, the new one is the last
+  let s1 = for i in 0..history, ...: where(is_new, s[i + 1, ...] ?? moved[...], s[i, ...])
+  let y1 = for i in 0..history, ...: where(is_new, y[i + 1, ...] ?? change[...], y[i, ...])
+  # products of all pairs: those that stay, and the new row and column
+  let s_new = sum over params: for i in 0..history: sum over ...: s1[i, ...] * y1[history - 1, ...]
+  let new_y = sum over params: for j in 0..history: sum over ...: s1[history - 1, ...] * y1[j, ...]
+  let y_new = sum over params: for i in 0..history: sum over ...: y1[i, ...] * y1[history - 1, ...]
+  let last = history - 1
+  let sy1 = for i, j:
+    where(is_new, where(j == last, s_new[i], where(i == last, new_y[j], sy[i + 1, j + 1] ?? 0)), sy[i, j])
+  let yy1 = for i, j:
+    where(is_new, where(j == last, y_new[i], where(i == last, y_new[j], yy[i + 1, j + 1] ?? 0)), yy[i, j])
+  let sg = sum over params: for i in 0..history: sum over ...: s1[i, ...] * g[...]
+  let yg = sum over params: for i in 0..history: sum over ...: y1[i, ...] * g[...]
+  # the two loops over the pairs, on coefficients: H g = scale * (g - sum a y) + sum c s
+  let rho = for i: where(sy1[i, i] > 0, 1 / max(sy1[i, i], 1e-30), 0)
+  let scale = where(sy1[last, last] > 0, sy1[last, last] / max(yy1[last, last], 1e-30), 1)
+  let a = fold (t in 0..history; a = zeros[history]) {
+    let k = last - t
+    let own = rho[k] * (sg[k] - sum over j: sy1[k, j] * a[j])
+    next a = for j: where(j == k, own, a[j])
+  }
+  let c = fold (k in 0..history; c = zeros[history]) {
+    let own = rho[k] * (scale * (yg[k] - sum over j: yy1[k, j] * a[j]) + sum over j: sy1[j, k] * c[j])
+    next c = for j: where(j == k, a[k] - own, c[j])
+  }
+  let direction = for ...: scale * (g[...] - sum over i: a[i] * y1[i, ...]) + sum over i: c[i] * s1[i, ...]
+  let largest = max over params: max(abs(g))
+  let falls = sum over params: sum(g * direction)
+  let first = min(1, 1 / max(sum over params: sum(abs(g)), 1e-30))
+  let rate = lr * where(step == 0, first, 1)
+  let move = where(largest > tolerance_grad and falls >= tolerance_change, rate * direction, 0)
+  next s = s1, y = y1, sy = sy1, yy = yy1, moved = -move, before = g
+  return move
 }

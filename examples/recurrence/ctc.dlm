@@ -13,7 +13,8 @@ data signals {
   let lasts = randint(2, 4)[most]
   let begins = for k in 0..most: pause[k] + sum over j in 0..k: pause[j] + lasts[j]
   # what is heard in every frame: a symbol or silence, under noise
-  let heard = for t in 0..frames: sum over k in 0..most: where(k < count and t >= begins[k] and t < begins[k] + lasts[k], spoken[k], 0)
+  let heard = for t in 0..frames:
+    sum over k in 0..most: where(k < count and t >= begins[k] and t < begins[k] + lasts[k], spoken[k], 0)
   let noise = normal[frames, symbols]
   field x: f32[frames, symbols] = for t, s in 0..symbols: f32(heard[t] == s) + 0.3 * noise[t, s]
   field y: i32[most] in 0..symbols = for k: where(k < count, spoken[k], 0)

@@ -12,13 +12,16 @@ model b(x: f32[B, 64]) -> f32[B, 10] = x |> Net()
 model c(x: f32[B, 64]) -> f32[B, 10] = x |> Net()
 model d(x: f32[B, 64]) -> f32[B, 10] = x |> Net()
 model e(x: f32[B, 64]) -> f32[B, 10] = x |> Net()
-fn votes(x: f32[B, 64]) -> f32[B, 10] = (softmax(a(x)) + softmax(b(x)) + softmax(c(x)) + softmax(d(x)) + softmax(e(x))) / 5
+fn votes(x: f32[B, 64]) -> f32[B, 10] =
+  (softmax(a(x)) + softmax(b(x)) + softmax(c(x)) + softmax(d(x)) + softmax(e(x))) / 5
 
 train fit on digits(batch: 32, seed: 1) {
-  let alone_now = (accuracy(a(x), y) + accuracy(b(x), y) + accuracy(c(x), y) + accuracy(d(x), y) + accuracy(e(x), y)) / 5
+  let alone_now =
+    (accuracy(a(x), y) + accuracy(b(x), y) + accuracy(c(x), y) + accuracy(d(x), y) + accuracy(e(x), y)) / 5
   metric alone = alone_now
   metric together = accuracy(votes(x), y)
-  minimize cross_entropy(a(x), y) + cross_entropy(b(x), y) + cross_entropy(c(x), y) + cross_entropy(d(x), y) + cross_entropy(e(x), y)
+  minimize cross_entropy(a(x), y) + cross_entropy(b(x), y) + cross_entropy(c(x), y) + cross_entropy(d(x), y)
+             + cross_entropy(e(x), y)
         by adam(lr: 2e-3)
   epochs: 30
 }

@@ -141,6 +141,12 @@ train fit on t(batch: 64) {
   steps: 60
 }
 export fn following(ids: i32[B, window] in 0..30) -> f32[B, 30] = net(ids)[:, -1]
+export fn write(ids: i32[B, window] in 0..30) -> i32[9, B] =
+  scan (k in 0..9; w = ids) {
+    let c = argmax(net(w)[:, -1], axis: -1)
+    next w = concat([w[:, 1..window], reshape[B, 1](c)], axis: 1)
+    yield c
+  }
 export fn invent(temperature: f32 = 1) -> i32[6, 8] in 0..30 = categorical(zeros[6, 8, 30] / temperature)`,
     { "t.txt": "abcdabcdabcd ".repeat(60) },
   ).then(async (opened) => {
@@ -161,14 +167,20 @@ export fn invent(temperature: f32 = 1) -> i32[6, 8] in 0..30 = categorical(zeros
   await line.fill("abX<c");
   expect(await p.textContent(".use")).toContain("left out: X <");
   expect(await answer()).toBe("d");
-  const sampler = p.locator(".use").nth(1);
+  // what it goes on with stands before what it writes, apart
+  const writer = p.locator(".use").nth(1);
+  await writer.locator("textarea").fill("X ab");
+  await expect.poll(() => writer.locator("output").textContent()).toBe(" abcdabcdabc");
+  expect(await writer.locator("output .before").textContent()).toBe(" ab");
+  const sampler = p.locator(".use").nth(2);
   const before = await sampler.locator("output").textContent();
   expect(before!.split("\n").length).toBe(6);
   await sampler.locator("button", { hasText: "Run" }).click();
   await p.waitForFunction(
-    (was) => document.querySelectorAll(".use")[1]!.querySelector("output")!.textContent !== was,
+    (was) => document.querySelectorAll(".use")[2]!.querySelector("output")!.textContent !== was,
     before,
   );
+  expect(await sampler.locator("output .before").count()).toBe(0);
   await expectAccessible(p);
   await look(p, "text");
   expect(errors).toEqual([]);

@@ -6,7 +6,7 @@ import { format } from "../../compiler/format/format.ts";
 import { place } from "../../grammar/diagnostic.ts";
 import { parse } from "../../grammar/parser.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
-import { randomFile, realFiles, respaced } from "../fuzz/sources.ts";
+import { randomFile, realFiles, respaced, wideFile } from "../fuzz/sources.ts";
 import type { ReferenceCase } from "../reference/case.ts";
 import { prepare } from "../reference/source.ts";
 import { translate } from "../reference/translate.ts";
@@ -50,6 +50,15 @@ describe("meaning, comments and idempotence", () => {
       { seed: 2, numRuns: 300 },
     );
   });
+  test("several clauses, names, assignments and lists of every width", async () => {
+    await fc.assert(fc.asyncProperty(wideFile, holds), { seed: 3, numRuns: 200 });
+    await fc.assert(
+      fc.asyncProperty(wideFile, fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), async (text, choices) =>
+        holds(respaced(text, choices)),
+      ),
+      { seed: 4, numRuns: 200 },
+    );
+  }, 120_000);
   test("the sources of the reference cases", async () => {
     const folder = new URL("../golden/", import.meta.url);
     for (const family of readdirSync(folder, { withFileTypes: true })) {

@@ -112,8 +112,14 @@ const type = fc.constantFrom(
   "fn",
   "int[2]",
   "f32[2 * C, C / groups]",
+  "f32 in 0..1",
+  "(i32[B] in 0..n - 1, (f32, fn))",
 );
-const params = seq("(", join(",", 0, 3, seq(name, maybe(seq(":", type)), maybe(seq("=", grammar.expr)))), ")");
+const param = seq(name, maybe(seq(":", type)), maybe(seq("=", grammar.expr)));
+const params = fc.oneof(
+  { weight: 4, arbitrary: seq("(", join(",", 0, 3, param), ")") },
+  seq("(", join(" ", 0, 2, seq(param, ",")), "*,", join(",", 1, 3, param), ")"),
+);
 const result = maybe(seq("->", type));
 const body = fc.oneof(seq("=", grammar.expr), grammar.block);
 const clause = seq(maybe(seq("wrt", grammar.expr)), "by", grammar.expr, maybe(seq("every", grammar.expr)));
@@ -152,11 +158,14 @@ const item = fc.oneof(
       0,
       4,
       fc.oneof(
-        seq("minimize", grammar.expr, join(" ", 1, 2, clause)),
-        seq("metric", name, "=", grammar.expr),
+        seq("minimize", grammar.expr, join(" ", 1, 3, clause)),
+        seq("metric", name, maybe(fc.constant("every evaluation")), "=", grammar.expr),
+        seq("state", name, maybe(fc.constant(": f32[3]")), "=", grammar.expr),
+        seq("next", join(",", 1, 3, seq(name, "=", grammar.expr))),
         seq("epochs", ":", grammar.expr),
         seq("checkpoint : every", grammar.expr, maybe(name)),
-        seq("let", name, "=", grammar.expr),
+        seq("let", name, maybe(fc.constant(": f32[B]")), "=", grammar.expr),
+        seq("let (", join(",", 2, 3, name), ") =", grammar.expr),
       ),
     ),
     "}",
@@ -164,6 +173,56 @@ const item = fc.oneof(
 );
 /** Files of the grammar. */
 export const randomFile: Text = join("\n", 0, 4, item);
+
+const word = fc.integer({ min: 1, max: 50 }).map((n) => "w".repeat(n));
+const words = (of: (a: string, b: string, c: string) => string): Text =>
+  fc.tuple(word, word, word).map(([a, b, c]) => of(a, b, c));
+/** An expression of any width, of the kinds that lay their parts out over several lines. */
+const wide: Text = fc.oneof(
+  { weight: 3, arbitrary: word },
+  fc.constantFrom("+", "*", ">>", "|>").chain((o) => join(` ${o} `, 2, 5, word)),
+  seq("f(", join(",", 1, 5, word), ")"),
+  words((a, b) => `${a} == ${b}`),
+  words((a, b, c) => `if ${a} then ${b} else ${c}`),
+  words((a, b, c) => `f(${a}: ${b}) >> g(${b}, ${c})`),
+  words((a, b, c) => `sum over ${a}, ${b} in 0..3: ${a} * ${c}`),
+  words((a, b, c) => `(${a}, ${b}, [${c}])`),
+  words((a, b, c) => `${a}[${a}, ${b}] ?? ${c}`),
+  words((a, b, c) => `scan (x in ${a}; h = ${b}) { next h = ${c} yield ${a} }`),
+  words((a, b) => `stack ${a} of ${b}`),
+  words((a, b) => `|${a}| ${b}`),
+);
+const wideClause = seq(maybe(seq("wrt", wide)), "by", wide, maybe(seq("every", wide)));
+/** Files whose declarations and statements have several clauses, names, assignments or lists, of every width around that of a line. */
+export const wideFile: Text = fc
+  .tuple(
+    seq(
+      "layer",
+      word,
+      "(",
+      join(",", 0, 5, seq(word, ":", word, maybe(seq("=", wide)))),
+      ")(",
+      join(",", 0, 5, word),
+      ")",
+      maybe(seq("-> f32[", word, "]")),
+      "=",
+      wide,
+    ),
+    join(
+      "\n",
+      1,
+      4,
+      fc.oneof(
+        { weight: 5, arbitrary: seq("minimize", wide, join(" ", 1, 3, wideClause)) },
+        seq("next", join(",", 1, 4, seq(word, "=", wide))),
+        seq("metric", word, "every evaluation =", wide),
+        seq("save:", wide),
+        seq("let (", join(",", 2, 4, word), ") =", wide),
+        seq("state", word, ": f32[", word, "] =", wide),
+      ),
+    ),
+  )
+  .map(([layer, statements]) => `${layer}\ntrain fit {\n${statements}\n}\n`);
 
 /** The text with other spacing and with comments between its tokens. Its tokens are those of the text. */
 export function respaced(text: string, choices: readonly number[]): string {
@@ -202,8 +261,10 @@ export function respaced(text: string, choices: readonly number[]): string {
 const examples = new URL("../../examples/", import.meta.url);
 /** The examples and the library. */
 export const realFiles: readonly { readonly name: string; readonly text: string }[] = [
-  ...readdirSync(examples)
+  ...readdirSync(examples, { recursive: true, encoding: "utf8" })
     .filter((f) => f.endsWith(".dlm"))
+    .map((f) => f.replaceAll("\\", "/"))
+    .sort()
     .map((name) => ({ name, text: readFileSync(new URL(name, examples), "utf8") })),
   ...libraryFiles,
 ];

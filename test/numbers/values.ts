@@ -39,11 +39,22 @@ export async function valuesOfAll(
   text: string,
   inputs: Readonly<Record<string, Rows>> = {},
 ): Promise<Record<string, Values>> {
+  return (await valuesOfEach(text, [inputs]))[0]!;
+}
+/** The same for several inputs. */
+export async function valuesOfEach(
+  text: string,
+  inputs: readonly Readonly<Record<string, Rows>>[],
+): Promise<Record<string, Values>[]> {
   const sound = soundly(text);
   return withModel(sound, async (model) => {
-    const found: Record<string, Values> = {};
-    for (const e of sound.program.exports) found[e.name] = await resultsOf(model, e, inputs);
-    return found;
+    const all: Record<string, Values>[] = [];
+    for (const given of inputs) {
+      const found: Record<string, Values> = {};
+      for (const e of sound.program.exports) found[e.name] = await resultsOf(model, e, given);
+      all.push(found);
+    }
+    return all;
   });
 }
 /** Compiled, and sound as it was written and simplified. */

@@ -3,7 +3,9 @@
 import { describe, expect, test } from "vitest";
 import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import type { Source } from "../../compiler/graph/types.ts";
+import type { Tensor } from "../../runtime/api.ts";
 import { programOf } from "../graph/programs.ts";
+import { made, withModel } from "../model.ts";
 
 type Vector = readonly number[];
 type Matrix = readonly Vector[];
@@ -375,7 +377,7 @@ test("the padding row begins at 0, and neither a gradient nor decay moves it, wh
   }
 });
 test("a mixture of experts: the k preferred ones, and how evenly they are used", () => {
-  const held: Held = (path, size) => numbers(size, path.split(".").at(-1)!);
+  const held: Held = (path, size) => numbers(size, path.split(".").slice(2).join("."));
   const x = numbers(10, "x");
   for (const k of [1, 2, 3]) {
     const [got, balance] = run(
@@ -383,12 +385,12 @@ test("a mixture of experts: the k preferred ones, and how evenly they are used",
       { x },
       held,
     );
-    const [w1, w2] = [rows(held("w1", 24), 4), rows(held("w2", 24), 2)];
-    const [b1, b2] = [rows(held("b1", 12), 4), rows(held("b2", 6), 2)];
+    const [w1, w2] = [rows(held("a.b.up.w", 24), 4), rows(held("a.b.down.w", 24), 2)];
+    const [b1, b2] = [rows(held("a.b.up.b", 12), 4), rows(held("a.b.down.b", 6), 2)];
     const shares = [0, 0, 0];
     const means = [0, 0, 0];
     const want = rows(x, 2).flatMap((v) => {
-      const e = times(v, rows(held("router", 6), 3)).map(Math.exp);
+      const e = times(v, rows(held("a.b.router", 6), 3)).map(Math.exp);
       const p = e.map((u) => u / (e[0]! + e[1]! + e[2]!));
       const chosen = [0, 1, 2].sort((a, b) => p[b]! - p[a]!).slice(0, k);
       const whole = k > 1 ? chosen.reduce((a, i) => a + p[i]!, 0) : 1;
@@ -403,6 +405,34 @@ test("a mixture of experts: the k preferred ones, and how evenly they are used",
     });
     close(got, want);
     close(balance, [3 * dot(shares, means)]);
+  }
+});
+test("experts begin as layers of their own: by the fans of one expert, and as weights and biases say", async () => {
+  const parametersOf = (args: string): Promise<Record<string, Tensor>> =>
+    withModel(
+      made(`model net(x: f32[B, 50]) = MixtureOfExperts(4, 200, ${args})(x)\nexport fn f(x: f32[B, 50]) = net(x)\n`),
+      (model) => model.parameters(),
+    );
+  const largest = (x: Tensor | undefined): number => Math.max(...Array.from(x!.data).map(Math.abs));
+  const own = await parametersOf("k: 1");
+  for (const [name, fan] of [
+    ["up", 50],
+    ["down", 200],
+  ] as const)
+    for (const part of ["w", "b"]) {
+      const most = largest(own[`net.mixture_of_experts.${name}.${part}`]);
+      expect(most).toBeLessThanOrEqual(1 / Math.sqrt(fan));
+      expect(most).toBeGreaterThan(0.95 / Math.sqrt(fan));
+    }
+  const given = await parametersOf("weights: he_normal(), biases: zeros");
+  for (const [name, fan] of [
+    ["up", 50],
+    ["down", 200],
+  ] as const) {
+    expect(largest(given[`net.mixture_of_experts.${name}.b`])).toBe(0);
+    const w = Array.from(given[`net.mixture_of_experts.${name}.w`]!.data);
+    const deviation = Math.sqrt(w.reduce((a, v) => a + v * v, 0) / w.length);
+    expect(Math.abs(deviation / Math.sqrt(2 / fan) - 1)).toBeLessThan(0.03);
   }
 });
 test("rows of different lengths", () => {

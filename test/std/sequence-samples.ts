@@ -165,6 +165,7 @@ export const sequenceSamples: Readonly<Record<string, readonly Sample[]>> = {
       orders: 1,
     }),
   ],
+  Experts: [on("Experts(3, biases: 0.1)", { x: "f32[2, 4, 2]" })],
   MixtureOfExperts: [
     on("MixtureOfExperts(3, 2, act: tanh)", { x: "f32[4, 2]" }),
     on("MixtureOfExperts(3, 2, k: 1, act: tanh, return_balance: true)", { x: "f32[2, 2, 2]" }, "", {

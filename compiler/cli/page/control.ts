@@ -5,6 +5,8 @@ export interface Control {
   value(): ArrayLike<number> | undefined;
   /** Shows a row. */
   fill(values: ArrayLike<number>): void;
+  /** What was typed, as far as the model reads such. */
+  text?(): string;
   /** Takes note of what many rows have in common. */
   learn?(values: ArrayLike<number>): void;
 }

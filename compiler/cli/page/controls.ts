@@ -363,6 +363,9 @@ class TextLine implements Control {
   #ids(): readonly number[] {
     return readUnits(this.#area.value, this.#unit, this.#names, this.#range).units;
   }
+  text(): string {
+    return this.#textOf(this.#ids());
+  }
   learn(values: ArrayLike<number> = []): void {
     const width = this.#port.field?.shape[0] ?? 0;
     if (!this.#context.length && values.length) this.#context = Array.from(values).slice(0, this.length ?? width);

@@ -111,6 +111,12 @@ export function useOf(plan: PlanExport, fields: readonly Field[]): Use {
   const outputs = plan.outputs.map((p) => outputPort(p, rows, fields, pictures));
   return { plan, rows, inputs: ports, settings, outputs, asked: askedBy(ports, rows, settings) };
 }
+/** The input whose running text an output goes on with: it has the same units, and another number of them. */
+export function goneOnFrom({ inputs }: Use, { kind, shape }: Port): Port | undefined {
+  if (kind.kind !== "text" || !kind.field?.loaders.some((l) => l.kind === "windows")) return undefined;
+  const { field } = kind;
+  return inputs.find((x) => x.kind.kind === "text" && x.kind.field === field && !same(x.shape, shape));
+}
 function askedBy(inputs: readonly Port[], rows: string | undefined, settings: readonly Port[]): Use["asked"] {
   if (!inputs.length) return "button";
   const count = inputs.reduce((n, p) => n + product(p.shape), 0);

@@ -9,7 +9,8 @@ import { textOfUnits } from "./words.ts";
 
 export interface Result {
   readonly node: HTMLElement;
-  show(row: Tensor): void;
+  /** `before`: a text that goes on with it. */
+  show(row: Tensor, before?: string): void;
 }
 export function resultFor(port: Port, session: Session, toneOf: (kind: PictureKind) => Tone): Result {
   const { kind } = port;
@@ -25,7 +26,7 @@ export function resultFor(port: Port, session: Session, toneOf: (kind: PictureKi
     case "picture":
       return pictureResult(port.name, kind, toneOf);
     case "text":
-      return plain((row) => textsOf(row, kind.field, session).join("\n"), "text");
+      return textResult(kind.field, session);
     case "series":
       return seriesResult(port.name);
     default:
@@ -46,6 +47,18 @@ export function textsOf({ shape, data }: Tensor, field: Field | undefined, sessi
 function plain(text: (row: Tensor) => string, name: string): Result {
   const node = make("output", "–", { className: name });
   return { node, show: (row) => void (node.textContent = text(row)) };
+}
+function textResult(field: Field | undefined, session: Session): Result {
+  const node = make("output", "–", { className: "text" });
+  const between = field?.loaders.find(isTextLoader)?.unit === "character" ? "" : " ";
+  return {
+    node,
+    show: (row, before) =>
+      node.replaceChildren(
+        ...(before ? [make("span", before, { className: "before", title: "what it goes on with" }), between] : []),
+        textsOf(row, field, session).join("\n"),
+      ),
+  };
 }
 function pictureResult(name: string, kind: PictureKind, toneOf: (kind: PictureKind) => Tone): Result {
   const canvas = make("canvas", undefined, {

@@ -5,7 +5,7 @@ import { box, button, labelled, make, newId } from "./dom.ts";
 import type { Control } from "./control.ts";
 import { columnNames, controlFor, Vector } from "./controls.ts";
 import { Drawing } from "./drawing.ts";
-import { type Field, kindOfField, type PictureKind, type Port, type Use } from "./kinds.ts";
+import { type Field, goneOnFrom, kindOfField, type PictureKind, type Port, type Use } from "./kinds.ts";
 import { toneOf, type Tone, unitTone } from "./pictures.ts";
 import { labelsOf, Line, Plane, shadesOf } from "./plane.ts";
 import { className, gallery, type Result, resultFor, tableOf, textsOf } from "./results.ts";
@@ -191,10 +191,14 @@ class Results {
       if (port.kind.kind === "picture")
         this.#tones.set(JSON.stringify(port.kind), await toneFor(this.#session, port.kind));
   }
-  show(outputs: Readonly<Record<string, Tensor>>, row = 0): void {
+  show(
+    outputs: Readonly<Record<string, Tensor>>,
+    row = 0,
+    before: (port: Port) => string | undefined = () => undefined,
+  ): void {
     for (const { port, result } of this.#results) {
       const tensor = outputs[port.name];
-      if (tensor) result.show(rowOf(tensor, row, port.axis));
+      if (tensor) result.show(rowOf(tensor, row, port.axis), before(port));
     }
   }
 }
@@ -279,8 +283,12 @@ class WithControls implements Asking {
       if (!data) return;
       inputs[port.name] = { data, shape: rowShape(port, data.length) };
     }
+    const typed = new Map(this.#controls.map(({ port, control }) => [port, control.text?.()]));
     const outputs = await run(inputs);
-    this.#results.show(outputs);
+    this.#results.show(outputs, 0, (output) => {
+      const before = goneOnFrom(this.#use, output);
+      return before && typed.get(before);
+    });
     await this.#showCloud(run, outputs);
   }
   async #showCloud(run: Run, outputs: Readonly<Record<string, Tensor>>): Promise<void> {

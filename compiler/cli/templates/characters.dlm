@@ -1,4 +1,5 @@
-# A recurrent network reads a text letter by letter and learns to say which comes next; `write` lets it go on by itself, as numbers of letters.
+# A recurrent network reads a text letter by letter and learns to say which comes next; `write` goes on from what is typed:
+# dlm run characters.dlm write --weights characters.safetensors --input 'ids="one hundred "'
 # data/text.txt counts from one to nine hundred ninety-nine in words. Put a text of your own there: `vocab` is how many different characters it has, in the
 # order of their codes, which `dlm train` says if it is wrong.
 const vocab = 19

@@ -1,5 +1,6 @@
 // Optimizers: what a chain of them makes of the gradients of a `minimize` line.
 import type * as ast from "../../../grammar/ast.ts";
+import { isExpression } from "../../../grammar/ast.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { compute, indicesOf } from "../../graph/node.ts";
 import { callOrigin, withOrigin } from "../../graph/origin.ts";
@@ -60,23 +61,35 @@ function runOptimizer(
   if (d.params.length !== 2) throw errors.optimizerParameters(d.name.span, d.name.text, d.params.length);
   const ambient = new Scope(ctx.ambient);
   ambient.bind("step", { kind: "int", value: every ? floorDiv(every.step, every.count) : line.step });
-  const bindings = new Map(
-    [...values].map(([p, value]) => [p, bindOptimizer(o, `${path}.${p.path}`, value, gradients.get(p)!, ctx)]),
-  );
-  // `sum over params: e` looks at the same expression for every parameter of the line
+  // one call for all parameters: what it makes of each names it, and kernels are of many
+  const origin = callOrigin("optimizer", d.name.text, path, line.span);
+  const runs: Run[] = [];
+  // `sum over params: e` looks at the same expression for every parameter of the line, each as far as the one that asks has come
   const known = new Map<ast.Expr, Value[]>();
+  let reached = 0;
   const params: OptimizerParams = {
     each: (body) => {
-      const found =
-        known.get(body) ?? [...bindings.values()].map((b) => evaluate(body, b.scope, { ...ctx, ambient, params }));
+      const before = known.get(body);
+      if (before) return before;
+      const end = reached;
+      for (const run of runs) advance(run, end);
+      const found = runs.map((r) => evaluate(body, r.scope, { ...ctx, ambient, params }));
       known.set(body, found);
       return found;
     },
   };
-  const steps = new Map<Source, Node>();
-  // one call for all parameters: what it makes of each names it, and kernels are of many
-  const origin = callOrigin("optimizer", d.name.text, path, line.span);
-  for (const [p, { scope, holder }] of bindings) {
+  const advance = (run: Run, end: number): void => {
+    const outer = reached;
+    for (; run.at < end && !run.value; run.at++) {
+      reached = run.at;
+      const value = withOrigin(origin, () => runPart(run.parts[run.at]!, run));
+      if (value) run.value = value;
+    }
+    reached = outer;
+  };
+  const parts = d.body.kind === "expression" ? [d.body.value] : d.body.statements;
+  for (const [p, value] of values) {
+    const { scope, holder } = bindOptimizer(o, `${path}.${p.path}`, value, gradients.get(p)!, ctx);
     const inner: Context = {
       ...ctx,
       ambient,
@@ -87,12 +100,29 @@ function runOptimizer(
       params,
       draws: { count: 0, path: holder.path },
     };
-    const value = withOrigin(origin, () => optimizerResult(d, scope, inner, holder));
+    runs.push({ parameter: p, scope: new Scope(scope), holder, ctx: inner, parts, at: 0 });
+  }
+  const steps = new Map<Source, Node>();
+  for (const run of runs) {
+    advance(run, parts.length);
+    if (!run.value) throw errors.noReturn(d.body.kind === "block" ? d.body.span : d.span);
+    const { parameter: p, holder } = run;
+    const value = withOrigin(origin, () => checkedResult(d, run));
     steps.set(p, fitTo({ shape: p.shape, dtype: p.dtype }, value, d.span, d.name.text));
     states.get(p)!.push(...holder.states.values());
     if (every) for (const held of holder.states.values()) keepBetween(held, every, current);
   }
   return steps;
+}
+/** An optimizer for one parameter, as far as it has run. */
+interface Run {
+  readonly parameter: Source;
+  readonly scope: Scope;
+  readonly holder: Instance; // of its states
+  readonly ctx: Context;
+  readonly parts: readonly (ast.Expr | ast.Statement)[]; // of its body
+  at: number; // the next of them
+  value?: Value;
 }
 function bindOptimizer(
   o: OptimizerValue,
@@ -106,31 +136,25 @@ function bindOptimizer(
   const holder = newInstance(path, d, o.scope);
   return { scope: bindParameters(d, d.params, args, o.scope, d.span, ctx).scope, holder };
 }
-function optimizerResult(d: ast.OptimizerDeclaration, scope: Scope, ctx: Context, holder: Instance): Value {
-  const made =
-    d.body.kind === "expression"
-      ? evaluate(d.body.value, scope, ctx)
-      : runOptimizerBlock(d.body, new Scope(scope), ctx, holder);
-  if (!d.result) return made;
+function checkedResult(d: ast.OptimizerDeclaration, { scope, ctx, value }: Run): Value {
+  if (!d.result) return value!;
   const bound = { scope, dims: new Map(), spreads: spreadsOf(scope) };
-  return checkType(made, d.result, bound, `the result of ${d.name.text}`, d.result.span, ctx);
+  return checkType(value!, d.result, bound, `the result of ${d.name.text}`, d.result.span, ctx);
 }
-/** An optimizer's block: its states belong to the parameter. */
-function runOptimizerBlock(block: ast.Block, scope: Scope, ctx: Context, holder: Instance): Value {
-  for (const s of block.statements) {
-    if (s.kind === "state") {
-      const force = (): Value => {
-        const held = stateOf(s, scope, ctx, holder, `${holder.path}.${s.name.text}`, "optimizer");
-        return tensor(ctx.current.get(held) ?? held);
-      };
-      force();
-      scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
-    } else {
-      const outcome = runStatements([s], scope, ctx);
-      if (outcome.kind === "returned") return outcome.value;
-    }
+/** One statement; the result where it returns. An optimizer's states belong to the parameter. */
+function runPart(s: ast.Expr | ast.Statement, { scope, ctx, holder }: Run): Value | undefined {
+  if (isExpression(s)) return evaluate(s, scope, ctx);
+  if (s.kind !== "state") {
+    const outcome = runStatements([s], scope, ctx);
+    return outcome.kind === "returned" ? outcome.value : undefined;
   }
-  throw errors.noReturn(block.span);
+  const force = (): Value => {
+    const held = stateOf(s, scope, ctx, holder, `${holder.path}.${s.name.text}`, "optimizer");
+    return tensor(ctx.current.get(held) ?? held);
+  };
+  force();
+  scope.bind(s.name.text, { kind: "lazy", force }, s.name.span);
+  return undefined;
 }
 /** A state stays as it is between two updates. */
 function keepBetween(held: Source, every: NonNullable<OptimizerLine["every"]>, current: Map<Source, Node>): void {

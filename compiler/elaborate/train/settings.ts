@@ -87,7 +87,7 @@ function readData(
 }
 /** `batch: all`: every row that is left to train on. */
 function allRows(a: ast.Arg, data: DatasetState, options: ElaborateOptions): number {
-  const rows = options.rows?.[data.public.name] ?? trainingCount(data.public);
+  const rows = options.rows?.[data.public.name] ?? trainingCount(data.public) ?? options.unknownRows;
   if (rows !== undefined) return rows;
   throw errors.unknownRows(a.span);
 }

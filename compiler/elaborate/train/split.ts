@@ -1,9 +1,10 @@
 // Evaluation over a split, exact and in pieces: the part of the graph that treats every row alone is run chunk by chunk, the tensors where
 // rows meet (reductions over them, pairs) are kept for the whole split, and the rest runs once over all rows.
 import { compute, levelInputs, source, topological } from "../../graph/node.ts";
-import { rebuildNode, rebuildNodes } from "../../graph/rebuild.ts";
-import { axis, constantOf, load, variable, visit } from "../../graph/scalar.ts";
-import type { Dim, GraphProgram, Node, Scan, Source } from "../../graph/types.ts";
+import { rebuildNode, rebuildNodes, type Rewriting } from "../../graph/rebuild.ts";
+import { axis, constantOf, iadd, load, substitute, variable, visit } from "../../graph/scalar.ts";
+import type { Dim, Extent, GraphProgram, Integer, Node, Scalar, Scan, Source, Variable } from "../../graph/types.ts";
+import { mostI32, mostSize } from "../../scalar/range.ts";
 import type { Span } from "../../../grammar/diagnostic.ts";
 import { notCompiledYet } from "../errors.ts";
 import type { Evaluation } from "../program.ts";
@@ -23,8 +24,10 @@ export function splitEvaluation(
   const given: readonly Node[] = [index, ...carried.map((c) => c.before)];
   const varying = new Set<Node>(given); // depends on the rows
   for (const x of order) if (levelInputs(x).some((y) => varying.has(y))) varying.add(x);
+  const counted = new Set<Node>(given); // depends on the rows or on how many there are
+  for (const x of order) if (levelInputs(x).some((y) => counted.has(y)) || mentions(x, rows)) counted.add(x);
   const alone = new Set<Node>(given); // every row by itself
-  for (const x of order) if (varying.has(x) && isRowWise(x, rows, varying, alone)) alone.add(x);
+  for (const x of order) if (counted.has(x) && isRowWise(x, rows, counted, alone)) alone.add(x);
   // kept: row-wise nodes that something else reads
   const kept = new Map<Node, Source>();
   const keep = (x: Node): void => {
@@ -43,8 +46,9 @@ export function splitEvaluation(
       }),
     );
   };
-  for (const x of order) if (varying.has(x) && !alone.has(x)) for (const y of levelInputs(x)) if (alone.has(y)) keep(y);
-  for (const o of outputs) if (alone.has(o.node)) keep(o.node);
+  const isKept = (x: Node): boolean => varying.has(x) && alone.has(x);
+  for (const x of order) if (varying.has(x) && !alone.has(x)) for (const y of levelInputs(x)) if (isKept(y)) keep(y);
+  for (const o of outputs) if (isKept(o.node)) keep(o.node);
   const handed = carried.map(({ before, next }) => {
     if (!alone.has(next)) throw notCompiledYet(span, "carriedTogether");
     return { before, node: rowsFirst(next, rowAxis(next, rows)) };
@@ -56,22 +60,61 @@ export function splitEvaluation(
   );
   const finished = outputs.map((o) => ({ name: o.name, node: node(o.node) }));
   const entries = [...kept].map(([x, s], i) => ({ name: `kept${i}`, node: rowsFirst(x, rowAxis(x, rows)), source: s }));
+  const first = source({
+    role: "input",
+    path: "evaluation.first",
+    shape: [],
+    dtype: "i32",
+    range: { low: 0, high: mostI32 - mostSize },
+  });
+  const inPart = numbered(first, rows);
+  const part = make(
+    `${name}.evaluate.rows`,
+    [
+      ...entries.map((e) => ({ name: e.name, node: inPart(e.node) })),
+      ...handed.map((c, i) => ({ name: `carried${i}`, node: inPart(c.node) })),
+    ],
+    [],
+  );
   return {
     index,
-    rows: make(
-      `${name}.evaluate.rows`,
-      [
-        ...entries.map((e) => ({ name: e.name, node: e.node })),
-        ...handed.map((c, i) => ({ name: `carried${i}`, node: c.node })),
-      ],
-      [],
-    ),
+    rows: part,
+    ...(part.inputs.includes(first) ? { first } : {}),
     carried: handed.map((c) => c.before),
     ...(begins ? { begins } : {}),
     kept: entries.map((e) => ({ name: e.name, source: e.source })),
     finish: make(`${name}.evaluate.finish`, finished, []),
     rowsDim: rows,
   };
+}
+/** Has it as many elements, or terms, as there are rows, or computes with their number? */
+function mentions(x: Node, rows: Dim): boolean {
+  const isOf = (n: Extent): boolean =>
+    n === rows || (typeof n !== "number" && n.kind === "affine" && n.atoms.includes(rows));
+  if (x.shape.some(isOf) || (x.kind === "compute" && x.reduction?.extents.some(isOf))) return true;
+  let found = false;
+  for (const e of x.kind === "compute" ? [x.body] : x.kind === "scatter" ? [x.value, ...x.indices] : [])
+    visit(e, (y) => void (found ||= y === rows));
+  return found;
+}
+/** Nodes over a part of the rows, the first of which has the number `first`: a row's number is that among all of them, in formulas and draws. */
+function numbered(first: Source, rows: Dim): (x: Node) => Node {
+  const moved = (e: Scalar, row: Variable): Scalar =>
+    substitute(e, new Map([[row, iadd(row, load(first, []) as Integer)]]), (l, indices, outside) => {
+      const own = rowAxis(l.tensor, rows);
+      if (own < 0 || l.indices[own] !== row) return undefined;
+      return load(
+        l.tensor,
+        indices.map((i, d) => (d === own ? row : i)),
+        outside,
+      );
+    });
+  const inRow = (x: Node, over: Rewriting): Node => {
+    const at = rowAxis(x, rows);
+    const scalar = at < 0 ? over.scalar : (e: Scalar) => over.scalar(moved(e, axis(at, x.shape[at]!)));
+    return rebuildNode(x, { ...over, scalar, inBody: inRow });
+  };
+  return rebuildNodes(inRow, new Map());
 }
 /** The one axis that runs over the rows, or -1. */
 const rowAxis = (x: Node, rows: Dim): number =>

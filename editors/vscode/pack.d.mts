@@ -1,0 +1,1 @@
+export declare function vsix(): Promise<Uint8Array>;
