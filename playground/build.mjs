@@ -41,7 +41,8 @@ export async function buildPlayground(folder = join(here, "dist")) {
     external: ["./runtime.mjs"],
     outfile: join(folder, "run/trainer.mjs"),
   });
-  for (const name of ["index.html", "playground.css", "icon.svg"]) write(name, source(name));
+  for (const name of ["index.html", "icon.svg"]) write(name, source(name));
+  write("playground.css", source("views.css") + source("playground.css"));
   const { html, css, js, mjs, svg } = parts.page;
   write("run/index.html", html.replaceAll("{{title}}", "Run").replaceAll("{{weights}}", ""));
   write("run/page.css", css + source("run/run.css"));

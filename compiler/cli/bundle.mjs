@@ -74,7 +74,10 @@ export async function viewerParts() {
     legalComments: "none",
     logLevel: "error",
   });
-  return { js: outputFiles[0].text.trim(), css: source("../../playground/playground.css") };
+  return {
+    js: outputFiles[0].text.trim(),
+    css: source("../../playground/views.css") + source("../../playground/playground.css"),
+  };
 }
 /** A module as a function of what it imports from the shared part, so that its names and those of the model's exports cannot meet. */
 function asFunction(text) {
