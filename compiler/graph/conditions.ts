@@ -125,6 +125,22 @@ export function less(a: Integer | number, b: Integer | number): Scalar {
   if (interval(p).low >= interval(q).high) return boolean(false);
   return applied(fn("less_integer"), [p, q], "bool");
 }
+/** What a condition says of integers: this form, of the values without wrapping, is 0 or more, or it is 0. Undefined where it says nothing of one. */
+export function saidBy(c: Scalar): { readonly form: Integer; readonly isZero: boolean } | undefined {
+  if (c.kind === "non_negative" || c.kind === "equal_zero") return { form: c.operand, isZero: c.kind === "equal_zero" };
+  const positive = c.kind === "not" ? c.operand : c;
+  if (positive.kind !== "call" || positive.fn !== fn("less_integer")) return undefined;
+  const [a, b] = positive.operands as readonly [Integer, Integer];
+  const sign = positive === c ? 1 : -1; // a < b is b - a - 1 >= 0; otherwise a - b >= 0
+  const form = linear(
+    [
+      [b, sign],
+      [a, -sign],
+    ],
+    positive === c ? -1 : 0,
+  );
+  return { form, isZero: false };
+}
 export function lessEqual(a: Integer | number, b: Integer | number): Scalar {
   const difference = isub(exactly(asInteger(b)), exactly(asInteger(a)));
   return fits(difference) ? nonNegative(difference) : not(less(b, a));

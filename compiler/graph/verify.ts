@@ -24,6 +24,7 @@ import {
   operandsOf,
   positiveModulo,
   provedNonNegative,
+  saidBy,
   scalarOrder,
   termsOf,
   unionScans,
@@ -564,17 +565,18 @@ export function intervalUnder(e: Integer, conditions: ReadonlySet<Scalar>): Inte
   for (let again = true, round = 0; again && round < 4; round++) {
     again = false;
     for (const c of conditions) {
-      if (c.kind !== "non_negative" && c.kind !== "equal_zero") continue;
-      for (const [atom, k] of termsOf(c.operand)) {
+      const said = saidBy(c);
+      if (!said) continue;
+      for (const [atom, k] of termsOf(said.form)) {
         const others = go(
           linear([
-            [c.operand, 1],
+            [said.form, 1],
             [atom, -k],
           ]),
         ); // k atom + others >= 0
         const known = go(atom);
         const least = -others.high / k;
-        const most = c.kind === "equal_zero" ? -others.low / k : NaN;
+        const most = said.isZero ? -others.low / k : NaN;
         const [a, b] = k > 0 ? [least, most] : [most, least];
         const low = Number.isNaN(a) ? known.low : Math.max(known.low, Math.ceil(a));
         const high = Number.isNaN(b) ? known.high : Math.min(known.high, Math.floor(b));
@@ -592,8 +594,8 @@ export function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3
   if (depth === 0) return false;
   const facts: Integer[] = [];
   for (const c of conditions) {
-    if (c.kind === "non_negative") facts.push(c.operand);
-    else if (c.kind === "equal_zero") facts.push(c.operand, imul(c.operand, -1));
+    const said = saidBy(c);
+    if (said) facts.push(said.form, ...(said.isZero ? [imul(said.form, -1)] : []));
   }
   const terms = termsOf(e);
   for (const [atom, k] of terms) {
@@ -622,10 +624,10 @@ export function impliedBy(e: Integer, conditions: ReadonlySet<Scalar>, depth = 3
         [f, -Math.abs(own) / g],
       ]);
       const smaller = new Set(
-        [...conditions].filter(
-          (c) =>
-            !((c.kind === "non_negative" || c.kind === "equal_zero") && (c.operand === f || imul(c.operand, -1) === f)),
-        ),
+        [...conditions].filter((c) => {
+          const form = saidBy(c)?.form;
+          return !form || (form !== f && imul(form, -1) !== f);
+        }),
       );
       if (impliedBy(rest, smaller, depth - 1)) return true;
     }

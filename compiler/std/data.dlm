@@ -38,6 +38,13 @@ fn sine_wave(low: f32 = -3.141592653589793, high: f32 = 3.141592653589793, ampli
   let x = low + (high - low) * uniform(0, 1)[]
   return (x, amplitude * sin(frequency * x + phase) + noise * normal[])
 }
+## Rows from a teacher, for students to be measured by: x of independent standard normals, and the sum of erf(x[k] / sqrt(2)) over the `hidden` units of a
+## soft committee machine plus noise * normal. Its weight vectors are orthonormal and lie along the first axes: x has no direction of its own, so every
+## such teacher gives the same task (Saad and Solla 1995).
+fn committee_teacher(inputs: int in 1..inf = 16, hidden: int in 1..inf = 3, noise: f32 = 0) -> (f32[inputs], f32) {
+  let x = normal[inputs]
+  return (x, sum(erf(x[0..hidden] * 0.7071067811865476)) + noise * normal[])
+}
 ## The properties of an item that is a leaf of a binary tree: one for each node of the tree, 1 for those above the leaf and itself. Nodes are numbered
 ## from the root, level by level. Items that part late share most properties (Saxe, McClelland and Ganguli 2014).
 fn tree_properties(item: i32 in 0..2^depth, depth: int = 3) -> f32[2 * 2^depth - 1] =

@@ -63,6 +63,33 @@ describe("the value of where", () => {
     ],
   ])("%s", (_, text, want) => expectValues(text, { x, k }, want));
 });
+describe("of numbers of which nothing is declared", () => {
+  const k = [-2147483648, -1, 0, 3, 7, 8, 2147483640, 2147483647];
+  const inside = (i: number, by: number): number => (k[i]! + by >= 0 && k[i]! + by < 8 ? x[k[i]! + by]! : -1);
+  test.each([
+    ["both bounds", "where(k[i] >= 0 and k[i] < 8, x[k[i]], -1.0)", 0],
+    ["in the other order", "where(k[i] < 8 and k[i] >= 0, x[k[i]], -1.0)", 0],
+    ["or outside of either", "where(k[i] < 0 or k[i] > 7, -1.0, x[k[i]])", 0],
+    ["one within another", "where(k[i] < 8, where(0 <= k[i], x[k[i]], -1.0), -1.0)", 0],
+    ["shifted", "where(k[i] > 1 and 10 > k[i], x[k[i] - 2], -1.0)", -2],
+  ])("%s", (_, body, by) =>
+    expectValues(
+      `export fn f(x: f32[8], k: i32[8]) = for i in 0..8: ${body}`,
+      { x, k },
+      k.map((_, i) => inside(i, by)),
+    ),
+  );
+  test("with a run-time length, and the slope", () =>
+    expectValues(
+      "export fn f(x: f32[T], k: i32[8]) = grad(sum(for i: where(k[i] >= 0 and k[i] < T, x[k[i]]^2, 0.0)), wrt: x)",
+      { x, k },
+      x.map((v, i) => (k.includes(i) ? 2 * v : 0)),
+    ));
+  test("one bound alone is not enough", () => {
+    for (const condition of ["k < 8", "k >= 0", "k < 9 and k >= 0", "k < 8 and k > -2", "k < 8 or k >= 0"])
+      expect(errorsOf(`export fn f(x: f32[8], k: i32) -> f32 = where(${condition}, x[k], 0.0)`)).toEqual(["DLM2009"]);
+  });
+});
 test("what the condition does not say", () => {
   expect(errorsOf("export fn f(x: f32[8], k: i32[4] in 0..90) = x[where(k < 9, k, 0)]")).toEqual(["DLM2009"]);
   for (const body of [

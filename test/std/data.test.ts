@@ -17,9 +17,11 @@ const fields = `
   field tile: f32[3] = concat([t, [f32(tk)]], axis: 0)
   let (x, y) = sine_wave(low: 0, high: 2, amplitude: 3, frequency: 2, phase: 1, noise: 0)
   field wave: f32[2] = [x, y]
+  let (q, a) = committee_teacher(5, hidden: 2, noise: 0.01)
+  field taught: f32[6] = concat([q, [a]], axis: 0)
   let item = randint(0, 8)[]
   field properties: f32[16] = concat([[f32(item)], tree_properties(item, 3)], axis: 0)`;
-const names = ["moon", "circle", "spiral", "blob", "tile", "wave", "properties"];
+const names = ["moon", "circle", "spiral", "blob", "tile", "wave", "taught", "properties"];
 
 async function columns(): Promise<Record<string, number[][]>> {
   const model = made(`
@@ -73,6 +75,17 @@ test("points lie where their class puts them", async () => {
     const edge = [x, y].some((v) => Math.abs(((v + 1) * 1.5) % 1) < 1e-5);
     if (!edge) expect(k).toBe((cell(x) + cell(y)) % 2);
   }
+  // erf by its integral (Simpson)
+  const erf = (z: number): number => {
+    const n = 200;
+    const f = (t: number): number => Math.exp(-t * t);
+    const inner = Array.from({ length: n - 1 }, (_, k) => (k % 2 ? 2 : 4) * f((z * (k + 1)) / n));
+    return ((2 / Math.sqrt(Math.PI)) * z * inner.reduce((a, b) => a + b, f(0) + f(z))) / (3 * n);
+  };
+  const noise = (made["taught"] ?? []).map((row) => row[5]! - erf(row[0]! / Math.SQRT2) - erf(row[1]! / Math.SQRT2));
+  expect(Math.sqrt(noise.reduce((a, e) => a + e * e, 0) / rows)).toBeCloseTo(0.01, 3);
+  for (let k = 0; k < 5; k++)
+    expect((made["taught"] ?? []).reduce((a, row) => a + row[k]! ** 2, 0) / rows).toBeCloseTo(1, 0);
   for (const [x, y] of made["wave"] as [number, number][]) {
     expect(x >= 0 && x <= 2).toBe(true);
     expect(y).toBeCloseTo(3 * Math.sin(2 * x + 1), 4);

@@ -469,6 +469,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   blobs: [{ call: "blobs()" }],
   checkerboard: [{ call: "checkerboard()" }],
   sine_wave: [{ call: "sine_wave()" }],
+  committee_teacher: [{ call: "committee_teacher()" }],
   tree_properties: [{ inputs: { i: "i32[] in 0..8" }, call: "tree_properties(i, 3)" }],
   descend: [
     { inputs: { c: "f32[3]", y: "f32[3]" }, call: "descend(|v| sum(tanh(v * c)^2 + 0.1 * v^4), y, iters: 3, lr: 0.2)" },
