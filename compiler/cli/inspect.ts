@@ -1,15 +1,15 @@
 // dlm inspect: what a model is after each phase, for reading (text), for programs (--json) and for Graphviz (--dot).
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { listed } from "../../runtime/problem.ts";
 import { jsonText } from "../../runtime/tensor.ts";
 import { partsOf } from "../pipeline.ts";
 import { byteText } from "../print/text.ts";
-import { builtViewer, lookHtml } from "./look/html.ts";
+import { lookHtml, type Viewer } from "./look/html.ts";
 import { lookOf } from "./look/look.ts";
 import type { Part } from "../print/part.ts";
 import { compileOptions, openModel, planModel, type ModelFlags } from "./model.ts";
 import { nearest, stages } from "./options.ts";
-import { fileProblem, UsageError } from "./problem.ts";
+import { fileProblem, UsageError, UserError } from "./problem.ts";
 import { openTerminal, styles } from "./terminal.ts";
 
 export interface InspectFlags extends ModelFlags {
@@ -87,4 +87,12 @@ function chosen(parts: readonly Part[], only: string): readonly Part[] {
     if (found.length) return found;
   }
   return [];
+}
+/** What `npm run build` left beside the command line. */
+function builtViewer(): Viewer {
+  try {
+    return JSON.parse(readFileSync(new URL("viewer.json", import.meta.url), "utf8")) as Viewer;
+  } catch {
+    throw new UserError("viewer.json is missing; `npm run build` makes it");
+  }
 }

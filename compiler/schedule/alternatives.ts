@@ -25,10 +25,10 @@ export function alternatives(nest: Nest, target: Target, most: number): readonly
 }
 /** The schedule of this nest that is printed so; undefined where it has none. */
 export function scheduleNamed(text: string, nest: Nest, target: Target): Schedule | undefined {
-  const parts = /; parts of (\d+)$/.exec(text);
-  if (!parts) return enumerate(nest, target).find((c) => printSchedule(c.schedule) === text)?.schedule;
-  const chunk = Number(parts[1]);
-  if (!mayBeSplit(nest, target)) return undefined;
+  const [, parts] = text.split("; parts of ");
+  if (parts === undefined) return enumerate(nest, target).find((c) => printSchedule(c.schedule) === text)?.schedule;
+  const chunk = Number(parts);
+  if (!(chunk > 0) || !mayBeSplit(nest, target)) return undefined;
   const first = enumerate(nestOf(splitReduction(nest.spec, chunk, 0).parts), target);
   return first.map((c) => ({ ...c.schedule, split: chunk })).find((s) => printSchedule(s) === text);
 }

@@ -139,6 +139,7 @@ test("a stage beside the one before it, and against the version before", async (
   const { page, errors } = await open();
   await tab(page, "Schedule");
   await page.locator(".view:visible").getByLabel("Compare with").selectOption("stage");
+  await page.locator(".column").nth(1).waitFor();
   expect(await page.locator(".column").count()).toBe(2);
   await tab(page, "Fused");
   await page.waitForTimeout(2200); // a version is one that stood for a while

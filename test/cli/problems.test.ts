@@ -56,7 +56,7 @@ const usage: readonly (readonly [args: string, text: string])[] = [
   ["train iris.dlm --set lr", "It is written name=value, as --set lr=3e-4."],
   ["gradcheck iris.dlm --tolerance -3", "It is a number above 0."],
   ["eval iris.dlm", "required option '--weights <file>' not specified"],
-  ["inspect iris.dlm", "required option '--stage <name>' not specified"],
+  ["inspect iris.dlm", "give --stage NAME, of ast, program, forward"],
   [
     "train iris.dlm --set epoch=3",
     "dlm: there is no constant or setting `epoch` to set from outside; known constant or settings: epochs, steps, accumulate, batch; did you mean `epochs`?\n",

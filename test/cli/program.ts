@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll } from "vitest";
 import { readSafetensors } from "../../runtime/safetensors.ts";
-import { trainerParts } from "../../compiler/cli/bundle.mjs";
+import { trainerParts, viewerParts } from "../../compiler/cli/bundle.mjs";
 import { templates } from "../../compiler/cli/templates.mjs";
 
 export interface Outcome {
@@ -63,6 +63,7 @@ export function program(): Program {
       logLevel: "error",
     });
     writeFileSync(join(bundle, "trainer-parts.json"), JSON.stringify(await trainerParts()));
+    writeFileSync(join(bundle, "viewer.json"), JSON.stringify(await viewerParts()));
     writeFileSync(join(bundle, "templates.json"), JSON.stringify(templates()));
   }, 600_000);
   afterAll(() => {

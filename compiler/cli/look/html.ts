@@ -1,20 +1,10 @@
 // `dlm inspect --html`: one file with the linked views of a model, to be opened anywhere. In: what is shown, the viewer that the build made. Out: HTML.
 import { createHash } from "node:crypto";
-import * as fs from "node:fs";
-import { UserError } from "../problem.ts";
 import type { Look } from "./look.ts";
 
 export interface Viewer {
   readonly js: string;
   readonly css: string;
-}
-/** What `npm run build` left beside the command line. */
-export function builtViewer(): Viewer {
-  try {
-    return JSON.parse(fs.readFileSync(new URL("../viewer.json", import.meta.url), "utf8")) as Viewer;
-  } catch {
-    throw new UserError("viewer.json is missing; `npm run build` makes it");
-  }
 }
 /** Nothing in it is run but the viewer, whatever names and strings of the model look like. */
 export function lookHtml(look: Look, { js, css }: Viewer): string {
