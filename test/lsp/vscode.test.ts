@@ -3,7 +3,6 @@
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inflateRawSync } from "node:zlib";
 import { unzipSync, strFromU8 } from "fflate";
 import { createRequire } from "node:module";
 import { expect, test } from "vitest";
@@ -12,6 +11,7 @@ import type * as Oniguruma from "vscode-oniguruma";
 import { libraryFiles } from "../../compiler/std/library.ts";
 import { vsix } from "../../editors/vscode/pack.mjs";
 import { playgroundAddress } from "../../editors/vscode/src/address.ts";
+import { sharedIn } from "../../playground/share.ts";
 import { progressOf } from "../../editors/vscode/src/progress.ts";
 import { kindOf, reserved, tokenize } from "../../grammar/tokens.ts";
 import { openEditor } from "./client.ts";
@@ -126,10 +126,11 @@ test("the package holds what it names, and its server answers", async () => {
   expect(editor.told).toEqual([]);
   expect(await editor.close()).toBe(0);
 }, 300_000);
-test("addresses of the playground hold the source; lines of training say how far it is", () => {
-  const address = playgroundAddress("https://example.org/play/#old", "const a = 1\n");
-  expect(inflateRawSync(Buffer.from(address.split("#source=")[1]!, "base64url")).toString()).toBe("const a = 1\n");
-  expect(address.startsWith("https://example.org/play/#source=")).toBe(true);
+test("addresses of the playground hold what it reads; lines of training say how far it is", async () => {
+  const model = { name: "étude.dlm", text: "const a = 1 # 𝛼\n" };
+  const address = playgroundAddress("https://example.org/play/#old", model.name, model.text);
+  expect(address.startsWith("https://example.org/play/#model=")).toBe(true);
+  expect(await sharedIn(new URL(address).hash)).toEqual(model);
   expect(progressOf('{"kind":"progress","train":"fit","step":5,"steps":20,"loss":0.51234}')).toEqual({
     percent: 25,
     message: "fit: step 5 of 20, loss 0.5123",

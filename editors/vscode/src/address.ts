@@ -1,7 +1,7 @@
-// The address of a playground that opens a source: the text, deflated, in base64 for addresses, behind `#source=`. Nothing of it is sent to a server.
+// The address of a playground that opens a model: its name and text as playground/share.ts reads them, behind `#model=`. Nothing of it is sent to a server.
 import { deflateRawSync } from "node:zlib";
 
-export function playgroundAddress(page: string, source: string): string {
+export function playgroundAddress(page: string, name: string, text: string): string {
   const [before = page] = page.split("#");
-  return `${before}#source=${deflateRawSync(source).toString("base64url")}`;
+  return `${before}#model=${deflateRawSync(JSON.stringify([name, text])).toString("base64url")}`;
 }

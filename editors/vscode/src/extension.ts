@@ -123,5 +123,7 @@ async function playground(): Promise<void> {
   if (!document) return;
   if (!/^https?:\/\//.test(address))
     return void vscode.window.showInformationMessage("The setting dlm.playground has the address of a playground.");
-  await vscode.env.openExternal(vscode.Uri.parse(playgroundAddress(address, document.getText()), true));
+  await vscode.env.openExternal(
+    vscode.Uri.parse(playgroundAddress(address, basename(document.fileName), document.getText()), true),
+  );
 }
