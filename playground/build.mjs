@@ -4,21 +4,11 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { trainerParts } from "../compiler/cli/bundle.mjs";
+import { colours, forPages, trainerParts } from "../compiler/cli/bundle.mjs";
 import { gallery } from "./gallery.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const source = (path) => readFileSync(join(here, path), "utf8");
-const options = {
-  bundle: true,
-  format: "esm",
-  platform: "browser",
-  target: "es2022",
-  minify: true,
-  charset: "utf8",
-  legalComments: "none",
-  logLevel: "error",
-};
 
 export async function buildPlayground(folder = join(here, "dist")) {
   rmSync(folder, { recursive: true, force: true });
@@ -28,7 +18,7 @@ export async function buildPlayground(folder = join(here, "dist")) {
   };
   const parts = await trainerParts();
   await build({
-    ...options,
+    ...forPages,
     entryPoints: { playground: join(here, "main.ts"), worker: join(here, "work/worker.ts") },
     splitting: true,
     outdir: folder,
@@ -36,13 +26,13 @@ export async function buildPlayground(folder = join(here, "dist")) {
     chunkNames: "parts/[name]-[hash]",
   });
   await build({
-    ...options,
+    ...forPages,
     entryPoints: [join(here, "run/trainer.ts")],
     external: ["./runtime.mjs"],
     outfile: join(folder, "run/trainer.mjs"),
   });
   for (const name of ["index.html", "icon.svg"]) write(name, source(name));
-  write("playground.css", source("views.css") + source("playground.css"));
+  write("playground.css", colours + source("views.css") + source("playground.css"));
   const { html, css, js, mjs, svg } = parts.page;
   write("run/index.html", html.replaceAll("{{title}}", "Run").replaceAll("{{weights}}", ""));
   write("run/page.css", css + source("run/run.css"));

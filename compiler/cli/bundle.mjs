@@ -9,24 +9,30 @@ import { templates } from "./templates.mjs";
 
 const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
+/** How whatever runs in browsers is bundled. */
+export const forPages = {
+  bundle: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  minify: true,
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "error",
+};
+/** The colours that every page of dlm has. */
+export const colours = source("page/colours.css");
 
 export async function trainerParts() {
   // Two entries and what both need: a page evaluates nothing that only Node needs.
   const result = await build({
     entryPoints: ["trainer", "host"].map((name) => new URL(`../../runtime/${name}.ts`, here).pathname),
-    bundle: true,
+    ...forPages,
     splitting: true,
     outdir: "/",
     chunkNames: "shared",
     write: false,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
     define: { "import.meta.url": "ownUrl" },
-    minify: true,
-    charset: "utf8",
-    legalComments: "none",
-    logLevel: "error",
   });
   const part = (name) => asFunction(result.outputFiles.find((file) => file.path.endsWith(`/${name}.js`)).text);
   if (result.outputFiles.length !== 3) throw new Error("the runtime is not in three parts");
@@ -47,36 +53,23 @@ export async function trainerParts() {
 async function pageParts() {
   const { outputFiles } = await build({
     entryPoints: [new URL("page/main.ts", here).pathname],
-    bundle: true,
+    ...forPages,
     write: false,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    minify: true,
-    charset: "utf8",
-    legalComments: "none",
-    logLevel: "error",
   });
   const texts = ["html", "css", "js", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]);
-  return { ...Object.fromEntries(texts), mjs: outputFiles[0].text };
+  const { css, ...others } = Object.fromEntries(texts);
+  return { ...others, css: colours + css, mjs: outputFiles[0].text };
 }
 /** The views of `dlm inspect --html`, in one script without imports. */
 export async function viewerParts() {
   const { outputFiles } = await build({
     entryPoints: [new URL("../../playground/viewer.ts", here).pathname],
-    bundle: true,
+    ...forPages,
     write: false,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    minify: true,
-    charset: "utf8",
-    legalComments: "none",
-    logLevel: "error",
   });
   return {
     js: outputFiles[0].text.trim(),
-    css: source("../../playground/views.css") + source("../../playground/playground.css"),
+    css: colours + source("../../playground/views.css") + source("../../playground/playground.css"),
   };
 }
 /** A module as a function of what it imports from the shared part, so that its names and those of the model's exports cannot meet. */
