@@ -81,7 +81,8 @@ test("a mistake is told with its place, and its hint mends it", async () => {
   await line(page, "softmax(net").click();
   await page.keyboard.press("End");
   await page.keyboard.type("\nexport fn other(x: f32[B, 64]) = rellu(x)");
-  const problem = page.locator("#problems li", { hasText: "did you mean `relu`?" });
+  // the text while it was typed, `rell`, is told before
+  const problem = page.locator("#problems li", { hasText: "did you mean `relu`?" }).filter({ hasText: "rellu(x)" });
   await problem.waitFor();
   expect(await problem.locator("code").textContent()).toMatch(/rellu\(x\)\n +\^{5}$/);
   expect(await page.locator(".cm-lintRange-error").textContent()).toBe("rellu");
