@@ -5,9 +5,10 @@ import type { GraphProgram, Source } from "../../compiler/graph/types.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import type { Program } from "../../compiler/elaborate/program.ts";
 import type { ReferenceCase, ReferenceTensor } from "./case.ts";
-import { firstDifference, prepare } from "./source.ts";
+import { firstDifference, prepare, type Prepared } from "./source.ts";
 import { Refused } from "./reader.ts";
 import { translate } from "./translate.ts";
+import type { Translation } from "./translation.ts";
 
 export type Outcome =
   | { readonly kind: "passed" }
@@ -18,6 +19,18 @@ export function compileCase(source: string): Program {
   const { program, diagnostics } = analyse(source, { name: "case.dlm" });
   if (!program) throw new Error(renderDiagnostics(diagnostics));
   return program;
+}
+/** The case as a program, with what it is given. */
+export function prepareCase(c: ReferenceCase, t: Translation): Prepared & { readonly program: Program } {
+  const p = prepare(c, t);
+  const { program, diagnostics } = analyse(p.source, { name: "case.dlm" });
+  if (program) return { ...p, program };
+  const apart = prepare(
+    c,
+    t,
+    diagnostics.some((d) => d.code === "DLM2012"),
+  );
+  return { ...apart, program: compileCase(apart.source) };
 }
 export function runOnEvaluator(c: ReferenceCase): Outcome {
   try {
@@ -45,8 +58,8 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
       }
       return { kind: "passed" };
     }
-    const p = prepare(c, translated.translation);
-    const program = compileCase(p.source);
+    const p = prepareCase(c, translated.translation);
+    const { program } = p;
     for (const [name, wanted] of [
       ["forward", p.outputs],
       ["gradient", p.gradients],

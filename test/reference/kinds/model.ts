@@ -2,7 +2,7 @@
 // gradient of the first step. The architecture is read from its description.
 import { permute, type ReferenceTensor } from "../case.ts";
 import { plain, Refused, type CaseReader } from "../reader.ts";
-import { channelsLast, num, shapeText, type Sequence } from "../translation.ts";
+import { channelsLast, num, range, shapeText, type Sequence } from "../translation.ts";
 import { block } from "./attention.ts";
 import { matrix } from "./layer.ts";
 import { step as recurrentStep } from "./recurrent.ts";
@@ -29,7 +29,6 @@ interface Model {
   readonly states?: Readonly<Record<string, string>>;
 }
 
-const activations = "tanh|relu|sigmoid|gelu|silu|softplus";
 const picture = (t: ReferenceTensor): ReferenceTensor =>
   permute(t, [0, ...channelsLast(t.shape.length - 1).map((a) => a + 1)]);
 const convWeight = (t: ReferenceTensor): ReferenceTensor => permute(t, [2, 3, 1, 0]);
@@ -94,7 +93,7 @@ function chain(c: CaseReader): Model {
       [states[`${name}.running_mean`], states[`${name}.running_var`]] = [`net.${name}.mu`, `net.${name}.var`];
     } else if (pooled) add(`pool${instances.length}`, `${pooled[1] === "max" ? "Max" : "Avg"}Pool2d(${pooled[2]})`);
     else if (/^flatten\(\d+\)$/.test(token)) body.push("(|h| flatten(transpose(h, axes: [0, 3, 1, 2])))");
-    else if (new RegExp(`^(${activations})$`).test(token)) body.push(token);
+    else if (/^[a-z][a-z_0-9]*$/.test(token)) body.push(token);
     else throw new Refused(`the layer ${token}`);
   }
   if (images) layout["x"] = picture;
@@ -175,26 +174,30 @@ const recurrentClassifier =
 function gpt(c: CaseReader): Model {
   const text = c.text("architecture");
   const found =
-    /^tokens\[B,(\d+)\](?:: inputs are the first \d+, targets the last \d+; tok embedding \+ pos, |; as a GPT with )1 pre-LN block \((\d+) heads, mlp (\d+), gelu (erf|tanh), causal\), (?:ln_f, head without bias, mean cross entropy over all positions|output head tied to the token embedding; lr\[t\] given by lr_schedule)$/.exec(
+    /^tokens\[B,\d+\](?:: inputs are the first \d+, targets the last \d+; tok embedding \+ pos, |; as a GPT with )(\d+) pre-LN blocks? \((\d+) heads?, mlp (\d+), gelu (erf|tanh), causal\), (?:ln_f, head without bias, mean cross entropy over all positions|output head tied to the token embedding; lr\[t\] given by lr_schedule)$/.exec(
       text,
     );
   if (!found) throw new Refused(`architecture ${text}`);
   const [, rows, length] = c.shape("tokens") as [number, number, number];
   const [vocabulary, embed] = c.shape("tok") as [number, number];
   const steps = length - 1;
+  const blocks = Number(found[1]);
   if (Number(found[3]) !== c.extent("block0.fc1.bias", 0)) throw new Refused("sizes that do not fit");
   const body = [
     `let start = for b in 0..${rows}, t in 0..${steps}, d in 0..${embed}: tok[ids[b, t], d] + pos[t, d]`,
-    ...block(c, "a_", "start", "block0.", [rows, steps], {
-      heads: Number(found[2]),
-      embed,
-      causal: true,
-      activation: found[4] === "tanh" ? "gelu_tanh" : "gelu",
-      normFirst: true,
-      eps: 1e-5,
-    }),
-    `let centred = a_out - mean(a_out, axis: -1, keep: true)`,
-    `let final = centred / sqrt(var(a_out, axis: -1, correction: 0, keep: true) + 1e-5) * ln_f_weight + ln_f_bias`,
+    ...range(blocks).flatMap((k) =>
+      block(c, `a${k}_`, k ? `a${k - 1}_out` : "start", `block${k}.`, [rows, steps], {
+        heads: Number(found[2]),
+        embed,
+        causal: true,
+        activation: found[4] === "tanh" ? "gelu_tanh" : "gelu",
+        normFirst: true,
+        eps: 1e-5,
+      }),
+    ),
+    `let last = ${blocks ? `a${blocks - 1}_out` : "start"}`,
+    `let centred = last - mean(last, axis: -1, keep: true)`,
+    `let final = centred / sqrt(var(last, axis: -1, correction: 0, keep: true) + 1e-5) * ln_f_weight + ln_f_bias`,
   ];
   const out = c.has("head.weight") ? "head_weight" : "tok";
   return {
@@ -374,7 +377,7 @@ const models: Readonly<Record<string, (c: CaseReader) => Model>> = {
         {
           lets: [
             "let fake = gen(z)",
-            `let first = bce_with_logits(disc(x), expand[${c.extent("x", 1)}, 1](${num(c.number("real_label"))})) + bce_with_logits(disc(stop(fake)), zeros[${c.extent("x", 1)}, 1])`,
+            `let first = bce_with_logits(disc(x), ${num(c.number("real_label"))} * ones[${c.extent("x", 1)}, 1]) + bce_with_logits(disc(stop(fake)), zeros[${c.extent("x", 1)}, 1])`,
           ],
           text: "first",
           by: "optimizer_disc",
