@@ -21,7 +21,7 @@ export function typeOf(tensor: ReferenceTensor, range?: string): string {
 
 /**
  * dlm refuses a derivative by what the value does not depend on. With `apart`, inputs whose gradient is expected to be 0 everywhere join the
- * objective, times a 0 that is given.
+ * objective, rounded, which has slope 0.
  */
 export function prepare(c: ReferenceCase, t: Translation, apart = false): Prepared {
   const lay = (name: string, tensor: ReferenceTensor): ReferenceTensor => t.layout?.[name]?.(tensor) ?? tensor;
@@ -53,12 +53,11 @@ export function prepare(c: ReferenceCase, t: Translation, apart = false): Prepar
     const placeOf = (name: string): string => parameters[name] ?? plain(name);
     const wanted = tuple(gradients.map(({ name }) => placeOf(name)));
     const flat = apart ? gradients.filter(({ expected }) => expected.data.every((v) => v === 0)) : [];
-    if (flat.length) inputs["nothing"] = { shape: [], dtype: "f32", data: [0] };
     const cotangents = c.grad_of === "cotangent" ? Object.entries(c.cotangent ?? {}) : [];
     for (const [name, tensor] of cotangents) inputs[`c_${name}`] = lay(name, tensor);
     const objective = [
       ...(cotangents.length ? cotangents.map(([name]) => `sum(out_${name} * c_${name})`) : [`out_${c.grad_of}`]),
-      ...flat.map(({ name }) => `nothing * sum(${placeOf(name)})`),
+      ...flat.map(({ name }) => `sum(floor(${placeOf(name)}))`),
     ].join(" + ");
     const arguments_ = Object.entries(inputs).filter(([name]) => !cotangents.some(([own]) => `c_${own}` === name));
     const all = [
