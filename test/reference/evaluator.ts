@@ -32,6 +32,8 @@ export function prepareCase(c: ReferenceCase, t: Translation): Prepared & { read
   );
   return { ...apart, program: compileCase(apart.source) };
 }
+/** Decimals stand for the nearest f32. */
+const given = ({ dtype, data }: ReferenceTensor): readonly number[] => (dtype === "f32" ? data.map(Math.fround) : data);
 export function runOnEvaluator(c: ReferenceCase): Outcome {
   try {
     const translated = translate(c);
@@ -40,7 +42,7 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
       const program = compileCase(steps.source);
       const train = program.trains[0]!;
       const values = initialValues(program, train.init, train.seed);
-      for (const [path, tensor] of Object.entries(steps.initial)) values.set(sourceOf(program, path), tensor.data);
+      for (const [path, tensor] of Object.entries(steps.initial)) values.set(sourceOf(program, path), given(tensor));
       for (let k = 0; k < steps.steps; k++) {
         for (const s of train.scalars) values.set(s.source, [s.name === "steps" ? steps.steps : 0]);
         const { updates } = evaluate(train.step, values);
@@ -67,8 +69,8 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
       if (!wanted.length) continue;
       const e = program.exports.find((x) => x.name === name)!;
       const values = new Map<Source, readonly number[]>();
-      for (const i of e.inputs) values.set(i.source, p.inputs[i.name]!.data);
-      for (const [path, tensor] of Object.entries(p.states)) values.set(sourceOf(program, path), tensor.data);
+      for (const i of e.inputs) values.set(i.source, given(p.inputs[i.name]!));
+      for (const [path, tensor] of Object.entries(p.states)) values.set(sourceOf(program, path), given(tensor));
       const { outputs } = evaluate(e.program, values);
       const got = [...outputs.values()];
       for (const [i, w] of wanted.entries()) {

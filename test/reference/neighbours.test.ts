@@ -471,6 +471,71 @@ describe.each([
   });
 });
 
+const referenceCase = (name: string): ReferenceCase =>
+  JSON.parse(readFileSync(new URL(`../golden/${name}.json`, import.meta.url), "utf8")) as ReferenceCase;
+/** Cases of attention, said in other ways. */
+describe("attention", () => {
+  const forward = (c: ReferenceCase): ReferenceCase => ({ ...c, grads: {} });
+  const square = (n: number, of: (i: number, j: number) => number, dtype: "bool" | "f32"): ReferenceTensor => ({
+    shape: [n, n],
+    dtype,
+    data: elements([n, n], (i, j) => of(i!, j!)),
+  });
+  test("true entries of a mask leave out, for all heads or each", () => {
+    const c = referenceCase("attention/mha_self_causal");
+    const [batch, steps] = c.inputs["x"]!.shape as [number, number];
+    const later = square(steps, (i, j) => Number(j > i), "bool");
+    const attrs = { ...c.attrs, causal: false };
+    const each = batch * (c.attrs["heads"] as number);
+    const repeated = { ...later, shape: [each, steps, steps], data: range(each).flatMap(() => later.data) };
+    for (const attn_mask of [later, repeated])
+      expect(runOnEvaluator({ ...c, attrs, inputs: { ...c.inputs, attn_mask } })).toEqual({ kind: "passed" });
+  });
+  test("a mask of truth values says what is seen, one of numbers is added", () => {
+    const c = referenceCase("attention/sdpa_causal");
+    const n = c.inputs["q"]!.shape.at(-2)!;
+    const masks = [square(n, (i, j) => Number(j <= i), "bool"), square(n, (i, j) => (j <= i ? 0 : -1e9), "f32")];
+    for (const attn_mask of masks)
+      expect(
+        runOnEvaluator({ ...c, attrs: { ...c.attrs, causal: false }, inputs: { ...c.inputs, attn_mask } }),
+      ).toEqual({ kind: "passed" });
+  });
+  test("memory of another width has projections of its own", () => {
+    const c = referenceCase("attention/mha_cross");
+    const [embed, wide] = [c.attrs["embed"] as number, (c.attrs["embed"] as number) + 2];
+    const padded = (t: ReferenceTensor, fill: number): ReferenceTensor => ({
+      ...t,
+      shape: [...t.shape.slice(0, -1), wide],
+      data: range(t.data.length / embed).flatMap((row) => [
+        ...t.data.slice(row * embed, (row + 1) * embed),
+        fill,
+        fill,
+      ]),
+    });
+    const { in_proj_weight, ...params } = c.params;
+    const part = (k: number): ReferenceTensor => ({
+      ...in_proj_weight!,
+      shape: [embed, embed],
+      data: in_proj_weight!.data.slice(k * embed * embed, (k + 1) * embed * embed),
+    });
+    const own = { q_proj_weight: part(0), k_proj_weight: padded(part(1), 0), v_proj_weight: padded(part(2), 0) };
+    const inputs = { ...c.inputs, kv: padded(c.inputs["kv"]!, 7) };
+    expect(runOnEvaluator(forward({ ...c, params: { ...own, ...params }, inputs }))).toEqual({ kind: "passed" });
+  });
+});
+test("decimals stand for the nearest f32", () => {
+  const x = { shape: [1], dtype: "f32", data: [1000.00391] } as const;
+  const c = caseOf({
+    family: "elementwise",
+    kind: "const_add",
+    attrs: { c: -1000 },
+    inputs: { x },
+    outputs: y([1], () => 0.00390625),
+    constant: ["x"],
+  });
+  expect(runOnEvaluator({ ...c, tolerance: { rtol: 0, atol: 1e-9 } })).toEqual({ kind: "passed" });
+});
+
 /** Training cases: what the attributes say of the way, and rules written out. */
 describe("sequences", () => {
   const [steps, rate] = [3, 0.5];
@@ -535,8 +600,7 @@ describe("sequences", () => {
     expect(runOnEvaluator(c)).toEqual({ kind: "passed" });
   });
   test("a block that adds nothing to a GPT leaves its loss", () => {
-    const file = new URL("../golden/model/model_gpt_adamw.json", import.meta.url);
-    const c = JSON.parse(readFileSync(file, "utf8")) as ReferenceCase;
+    const c = referenceCase("model/model_gpt_adamw");
     const zero = ["attn.out_proj.weight", "attn.out_proj.bias", "fc2.weight", "fc2.bias"];
     const params: Record<string, ReferenceTensor> = {};
     for (const [name, t] of Object.entries(c.params)) {

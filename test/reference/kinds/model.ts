@@ -36,13 +36,18 @@ const convWeight = (t: ReferenceTensor): ReferenceTensor => permute(t, [2, 3, 1,
 /** The loss at the end of a description, of `out` against what the case has. */
 function lossOf(c: CaseReader, text: string): { loss: string; ranges: Record<string, string> } {
   const classes = Object.values(c.case.params).at(-1)!.shape[0]!;
-  const smooth = /^cross entropy mean, label smoothing ([\d.]+)$/.exec(text);
-  if (text === "cross entropy mean") return { loss: "cross_entropy(out, y)", ranges: { y: `0..${classes}` } };
-  if (smooth) return { loss: `cross_entropy(out, y, smooth: ${smooth[1]})`, ranges: { y: `0..${classes}` } };
-  if (text === "mse mean") return { loss: "mse(out, y)", ranges: {} };
-  if (text === "mse mean against x") return { loss: "mse(out, x)", ranges: {} };
-  if (text === "bce_with_logits mean") return { loss: "bce_with_logits(out, y)", ranges: {} };
-  throw new Refused(`loss ${text}`);
+  const found =
+    /^(?:cross entropy (mean|sum)(?:, label smoothing ([\d.]+))?|(mse|l1|huber|smooth_l1|bce|bce_with_logits) (mean|sum)( against x)?)$/.exec(
+      text,
+    );
+  if (!found) throw new Refused(`loss ${text}`);
+  const [, reduction, smooth, name, same, against] = found;
+  const reduce = (reduction ?? same) === "sum" ? ", reduce: total" : "";
+  if (name) return { loss: `${name}(out, ${against ? "x" : "y"}${reduce})`, ranges: {} };
+  return {
+    loss: `cross_entropy(out, y${smooth ? `, smooth: ${smooth}` : ""}${reduce})`,
+    ranges: { y: `0..${classes}` },
+  };
 }
 /** `fc1(4->10) tanh -> fc2(10->3) -> cross entropy mean`, with convolutions, pooling and batch norm of pictures. */
 function chain(c: CaseReader): Model {
@@ -71,21 +76,22 @@ function chain(c: CaseReader): Model {
       layout[`${name}.weight`] = matrix;
     } else if (conv) {
       const [, name, , out, kh, kw, rest] = conv;
-      const options = { pad: 0, stride: 1, bias: true };
+      const options: Record<string, number> = { pad: 0, stride: 1, dilation: 1, groups: 1 };
+      let bias = true;
       for (const option of rest!.split(",").filter(Boolean)) {
-        const given = /^(pad|stride) (\d+)$/.exec(option);
-        if (given) options[given[1] === "pad" ? "pad" : "stride"] = Number(given[2]);
-        else if (option === "no bias") options.bias = false;
+        const given = /^(pad|stride|dilation|groups) (\d+)$/.exec(option);
+        if (given) options[given[1]!] = Number(given[2]);
+        else if (option === "no bias") bias = false;
         else throw new Refused(`convolution with ${option}`);
       }
       images = true;
       add(
         name!,
-        `Conv2d(${out}, k: [${kh}, ${kw}], stride: ${options.stride}, pad: ${options.pad}, bias: ${options.bias})`,
+        `Conv2d(${out}, k: [${kh}, ${kw}], stride: ${options["stride"]}, pad: ${options["pad"]}, dilate: ${options["dilation"]}, groups: ${options["groups"]}, bias: ${bias})`,
       );
       paths[`${name}.weight`] = `net.${name}.w`;
       layout[`${name}.weight`] = convWeight;
-      if (options.bias) paths[`${name}.bias`] = `net.${name}.b`;
+      if (bias) paths[`${name}.bias`] = `net.${name}.b`;
     } else if (norm) {
       const name = `bn${(normCount += 1)}`;
       add(name, `BatchNorm(${norm[1]})`);
@@ -218,7 +224,7 @@ const models: Readonly<Record<string, (c: CaseReader) => Model>> = {
   cnn_classifier: chain,
   lstm_classifier: recurrentClassifier(
     "lstm",
-    /^x\[B,\d+,\d+\] -> LSTM\(\d+->\d+, zero initial state, gates i,f,g,o\) -> last hidden state -> fc\(\d+->\d+\) -> cross entropy mean$/,
+    /^x\[B,\d+,\d+\] -> LSTM\(\d+->\d+, zero initial state, gates i,f,g,o\) -> last hidden state -> fc\(\d+->\d+\) -> cross entropy mean(; gradients clipped to global norm [\d.]+)?$/,
   ),
   rnn_classifier: recurrentClassifier(
     "rnn_tanh",
