@@ -523,6 +523,13 @@ describe("attention", () => {
     expect(runOnEvaluator(forward({ ...c, params: { ...own, ...params }, inputs }))).toEqual({ kind: "passed" });
   });
 });
+test("an LSTM's projection by the identity changes nothing", () => {
+  const c = referenceCase("recurrent/lstm_seq");
+  const n = c.attrs["hidden"] as number;
+  const weight_hr_l0 = { shape: [n, n], dtype: "f32", data: elements([n, n], (i, j) => Number(i === j)) } as const;
+  const attrs = { ...c.attrs, proj_size: n, dropout: 0 };
+  expect(runOnEvaluator({ ...c, attrs, params: { ...c.params, weight_hr_l0 } })).toEqual({ kind: "passed" });
+});
 test("decimals stand for the nearest f32", () => {
   const x = { shape: [1], dtype: "f32", data: [1000.00391] } as const;
   const c = caseOf({
