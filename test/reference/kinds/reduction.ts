@@ -90,26 +90,28 @@ const words = (term: string): string =>
     .map((x) => (x === "*" ? "..." : /[A-Z]/.test(x) ? `u${x.toLowerCase()}` : x))
     .join(" ");
 
-/** A term and its operand without the axes of extent 1 that another operand has longer. */
-function stretched(c: CaseReader, name: string, term: string, all: readonly string[]): [string, string] {
-  const letters = term.replace("...", "*");
+const operand = (i: number): string => String.fromCharCode(97 + i);
+/** The letter of every axis of a term; those of `...` have none. */
+function lettersOf(term: string, rank: number): string[] {
+  const [before = "", after] = term.split("...");
+  if (after === undefined) return [...before];
+  return [...before, ...range(rank - before.length - after.length).map(() => ""), ...after];
+}
+/** A term and its operand without the axes of extent 1 that are longer in another operand. */
+function stretched(c: CaseReader, terms: readonly string[], i: number): [string, string] {
+  const [term, name] = [terms[i]!, operand(i)];
   const shape = c.shape(name);
-  const rest = letters.indexOf("*");
-  const place = (k: number): number => (rest < 0 || k < rest ? k : k - letters.length + shape.length);
-  const longer = (letter: string): boolean =>
-    all.some((other, i) => {
-      const own = c.shape(String.fromCharCode(97 + i));
-      const at = other.replace("...", "*");
-      const k = at.indexOf(letter);
-      return k >= 0 && own[at.includes("*") && k > at.indexOf("*") ? k - at.length + own.length : k] !== 1;
-    });
-  const gone = [...letters].flatMap((letter, k) =>
-    letter !== "*" && shape[place(k)] === 1 && longer(letter) ? [{ letter, axis: place(k) }] : [],
-  );
-  if (!gone.length) return [term, name];
-  const kept = [...letters].filter((letter) => !gone.some((g) => g.letter === letter)).join("");
-  const extents = shape.filter((_, axis) => !gone.some((g) => g.axis === axis));
-  return [kept.replace("*", "..."), `reshape${shapeText(extents)}(${name})`];
+  const longest: Record<string, number> = {};
+  for (const [k, other] of terms.entries()) {
+    const extents = c.shape(operand(k));
+    for (const [axis, letter] of lettersOf(other, extents.length).entries())
+      longest[letter] = Math.max(longest[letter] ?? 0, extents[axis]!);
+  }
+  const gone = lettersOf(term, shape.length).map((letter, axis) => shape[axis] === 1 && letter && longest[letter]! > 1);
+  if (!gone.some(Boolean)) return [term, name];
+  const left = lettersOf(term, shape.length).filter((_, axis) => gone[axis]);
+  const kept = [...term].filter((letter) => !left.includes(letter)).join("");
+  return [kept, `reshape${shapeText(shape.filter((_, axis) => !gone[axis]))}(${name})`];
 }
 
 export const linalg: Rules = {
@@ -129,9 +131,8 @@ export const linalg: Rules = {
   nearest_prototype: () => ({ outputs: { y: "argmin(pairwise_sqdist(x, w), axis: -1)" } }),
   einsum: (c) => {
     const { inputs, output } = equation(c);
-    const names = inputs.map((_, i) => String.fromCharCode(97 + i));
-    if (names.some((name) => !c.has(name))) throw new Refused("operands of other names");
-    const terms = inputs.map((term, i) => stretched(c, names[i]!, term, inputs));
+    if (inputs.some((_, i) => !c.has(operand(i)))) throw new Refused("operands of other names");
+    const terms = inputs.map((_, i) => stretched(c, inputs, i));
     const pattern = `${terms.map(([term]) => words(term)).join(", ")} -> ${words(output)}`;
     return { outputs: { y: `einsum(\`${pattern}\`, ${terms.map(([, text]) => text).join(", ")})` } };
   },
