@@ -297,7 +297,9 @@ function fusedLanes({ nest, f, target, along, complete }: Search): void {
   }
 }
 /** Lanes, or a whole workgroup, on a reduced axis. */
-function reducedLanes({ f, target, along, complete }: Search): void {
+function reducedLanes(search: Search): void {
+  const { f, target, along, complete } = search;
+  if (target.class === "gpu") manyRows(search);
   if (!target.lanes && target.class !== "gpu") return;
   const together = target.lanes || target.workgroup;
   for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
@@ -310,6 +312,25 @@ function reducedLanes({ f, target, along, complete }: Search): void {
       for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
   }
 }
+/** Several rows in a workgroup, with some lanes on the reduced axis of each. */
+function manyRows({ nest, f, target, along, complete }: Search): void {
+  const fusing = fusable(nest).filter((a) => !f.kept.includes(a));
+  if (!fusing.length) return;
+  for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
+    const longest = Math.max(...a.split("+").map((x) => f.extent(x)));
+    for (const lanes of rowLanes) {
+      if (!a || longest < lanes) continue;
+      const rows = target.workgroup / lanes;
+      const last = fusing[fusing.length - 1]!;
+      const threads = (name: string): Threads => [
+        [name, rows],
+        [a, lanes],
+      ];
+      complete(fusing.length > 1 ? along(threads("fused"), fusing) : along(threads(last)), {});
+    }
+  }
+}
+const rowLanes = [4, 8, 16, 32]; // of a workgroup
 /** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
 function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
   const c = target.class === "software" ? undefined : contractionOf(nest);
