@@ -41,6 +41,7 @@ export interface RoundBound {
  */
 export interface RowwiseStep {
   readonly kind: "rowwise";
+  readonly name?: string; // of the launch
   readonly body: readonly Step[]; // kernels and loops
   readonly rows: Rows | undefined; // undefined: one workgroup does all ...
   readonly grid?: readonly Scan[]; // ... or all of one round of these, which no loop does: there is a workgroup for every round

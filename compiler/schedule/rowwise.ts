@@ -5,10 +5,11 @@ import type { KernelStep, LoopStep, Step } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
+import type { Count } from "./gpu-count.ts";
 import { compileNs, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { eachCandidate } from "./space.ts";
+import { eachCandidate, eachOfManyRows } from "./space.ts";
 
 /** A kernel as workgroups of `threads` invocations do it, of which a real workgroup does many. */
 export interface Placement {
@@ -17,6 +18,7 @@ export interface Placement {
   readonly threads: number;
   readonly span: number; // rows of one of them; 0: the kernel has no rows
   readonly others: number; // of them over the same rows
+  readonly count?: Count; // what one of its SIMD groups does, on GPUs
 }
 interface Option extends Placement {
   readonly each: number; // ns of one SIMD group
@@ -100,7 +102,7 @@ function rowCounts({ extent }: RowAxis, target: Target): number[] {
   const fair = Math.ceil(extent / target.cores);
   return [...new Set([...even.filter((n) => n < extent), ...(fair < extent ? [fair] : []), Infinity])];
 }
-interface Chosen {
+export interface Chosen {
   readonly placement: Placement;
   readonly total: number;
 }
@@ -180,6 +182,7 @@ function findOptions(spec: KernelSpec, axis: Variable | undefined, target: Targe
   const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
   if (!isElementwise || row === undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule));
   if (!isElementwise && row !== undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule), undefined, row);
+  for (const workgroup of target.together) eachOfManyRows(nest, target, workgroup, (c) => see(c.nest, c.schedule));
   for (const schedule of plainOnes(nest, row, others, target)) see(nest, schedule);
   return options;
 }
@@ -200,13 +203,22 @@ function plainOnes(nest: Nest, row: string | undefined, others: readonly string[
     single,
   ];
 }
+/** Bytes of workgroup memory through which threads that share reductions sum up. */
+function exchanged({ spec, outer }: Nest, { threads, tile }: Schedule): number {
+  const arrays = spec.stages.reduce((n, s) => n + (s.op === "argmax" || s.op === "argmin" ? 2 : 1), 0);
+  const elements = outer.reduce((n, a) => n * (tile[a] ?? 1), arrays);
+  return threads.reduce((n, [, count]) => n * count, 4 * elements);
+}
 /** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
 function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
   const { outer, extentOf, inner } = nest;
   const reducing = schedule.threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
-  const meets = schedule.share.length > 0 || reducing;
-  if (schedule.split || Object.keys(schedule.staged).length || schedule.anySize) return undefined;
-  if (meets && (!target.lanes || (reducing && schedule.together === "workgroup"))) return undefined;
+  const staged = Object.keys(schedule.staged).length > 0;
+  const meets = schedule.share.length > 0 || reducing || staged;
+  if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
+  const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
+  if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
+  if (shares && !staged && exchanged(nest, schedule) > target.inTurn) return undefined;
   if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const tileOf = (a: string): number => (schedule.tile[a] ?? 1) * (schedule.serial[a] ?? 1);
   let others = 1;
@@ -218,10 +230,12 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
     else others *= Math.ceil(n / (tileOf(a) * threadsAlong(schedule, a)));
   }
   others *= Math.ceil(fused / (schedule.fuse.length ? threadsAlong(schedule, "fused") : 1));
-  const { each, compileMs } = priceOf(nest, schedule, target);
+  const { each, compileMs, count } = priceOf(nest, schedule, target);
+  if (staged && count!.workgroupMemory > target.inTurn) return undefined;
   return {
     nest,
     schedule,
+    ...(count ? { count } : {}),
     threads: schedule.threads.reduce((p, [, n]) => p * n, 1),
     span: row === undefined ? 0 : tileOf(row) * threadsAlong(schedule, row),
     others,
