@@ -455,7 +455,7 @@ export class Reductions extends Staging {
       const terms = termsOf(g.operand);
       const k = terms.find(([atom]) => atom === last.variable)?.[1];
       if ((k !== 1 && k !== -1) || (k === 1 && last.tile > 1)) continue;
-      if (inner.some((a) => a !== last && g.operand.variables.has(a.variable))) continue;
+      if (inner.some((a) => terms.some(([x]) => x !== last.variable && x.variables.has(a.variable)))) continue;
       const isPlain = terms.every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
       if (!isPlain && !this.isKnownBefore(terms.map(([atom]) => atom).filter((atom) => atom !== last.variable)))
         continue;
