@@ -111,20 +111,26 @@ class Chains {
     return undefined;
   }
   private *ways(members: readonly KernelStep[], rows: readonly RowAxis[]): Generator<OnGrid> {
-    const tiled = rows.findLast((r) => typeof r.extent === "number" && tileOf(r.extent) > 1);
+    const tiled = rows.findLast((r) => typeof r.extent === "number" && r.extent > 1);
     if (members.length < 2 || !tiled) return;
     const single = rows.filter((r) => r !== tiled);
-    const each = tileOf(tiled.extent as number);
-    const { body, grid } = inTiles(members, single, tiled, each);
-    for (const workgroup of this.around.target.together.slice(-2))
-      yield { members, body, grid, each, tiled, single, workgroup };
+    const { cores, together } = this.prices.target;
+    for (const each of tilesOf(tiled.extent as number, countOf(rows) / cores)) {
+      const { body, grid } = inTiles(members, single, tiled, each);
+      for (const workgroup of together.slice(-2)) yield { members, body, grid, each, tiled, single, workgroup };
+    }
   }
 }
 const furthest = 60; // steps from the first that are looked at
 const rowsOfCore = 4; // at least: fewer leave most of it idle
-/** Rows of a workgroup: 16, or a divisor near it, so that no tile is cut. */
-const tileOf = (extent: number): number =>
-  [16, 15, 18, 14, 12, 20, 10, 24, 9, 8, 28, 30, 32, 7, 6].find((n) => extent % n === 0) ?? 1;
+const mostRows = 32; // of a workgroup
+/** Rows of a workgroup, so that no tile is cut: the number just below a core's fair share, and just above. */
+function tilesOf(extent: number, fair: number): number[] {
+  const whole = Array.from({ length: Math.min(mostRows, extent) }, (_, k) => k + 1).filter((n) => extent % n === 0);
+  const above = whole.find((n) => n >= fair) ?? whole.at(-1)!;
+  const below = whole.findLast((n) => n < above && n <= fair);
+  return [above, ...(below === undefined ? [] : [below])];
+}
 const countOf = (rows: readonly RowAxis[]): number => rows.reduce((n, r) => n * estimate(r.extent), 1);
 
 /** The kernels as a workgroup of the grid does them. */
