@@ -115,21 +115,18 @@ class Chains {
     if (members.length < 2 || !tiled) return;
     const single = rows.filter((r) => r !== tiled);
     const { cores, together } = this.prices.target;
-    for (const each of tilesOf(tiled.extent as number, countOf(rows) / cores)) {
-      const { body, grid } = inTiles(members, single, tiled, each);
-      for (const workgroup of together.slice(-2)) yield { members, body, grid, each, tiled, single, workgroup };
-    }
+    const each = tileOf(tiled.extent as number, countOf(rows) / cores);
+    const { body, grid } = inTiles(members, single, tiled, each);
+    for (const workgroup of together.slice(-2)) yield { members, body, grid, each, tiled, single, workgroup };
   }
 }
 const furthest = 60; // steps from the first that are looked at
 const rowsOfCore = 4; // at least: fewer leave most of it idle
 const mostRows = 32; // of a workgroup
-/** Rows of a workgroup, so that no tile is cut: the number just below a core's fair share, and just above. */
-function tilesOf(extent: number, fair: number): number[] {
+/** Rows of a workgroup, so that no tile is cut: about a core's fair share. */
+function tileOf(extent: number, fair: number): number {
   const whole = Array.from({ length: Math.min(mostRows, extent) }, (_, k) => k + 1).filter((n) => extent % n === 0);
-  const above = whole.find((n) => n >= fair) ?? whole.at(-1)!;
-  const below = whole.findLast((n) => n < above && n <= fair);
-  return [above, ...(below === undefined ? [] : [below])];
+  return whole.find((n) => n >= fair) ?? whole.at(-1)!;
 }
 const countOf = (rows: readonly RowAxis[]): number => rows.reduce((n, r) => n * estimate(r.extent), 1);
 

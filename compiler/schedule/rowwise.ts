@@ -203,22 +203,29 @@ function plainOnes(nest: Nest, row: string | undefined, others: readonly string[
     single,
   ];
 }
-/** Bytes of workgroup memory through which threads that share reductions sum up. */
-function exchanged({ spec, outer }: Nest, { threads, tile }: Schedule): number {
+/** Bytes of workgroup memory that kernels of a launch have in turn: what staged operands take, or threads that share reductions. */
+function exchanged(nest: Nest, { threads, tile, staged, joined, padded }: Schedule): number {
+  const { spec, outer } = nest;
+  const all = threads.reduce((n, [, count]) => n * count, 1);
+  if (joined) {
+    const [chunk] = Object.values(staged) as [number];
+    const spans = threads.map(([a, n]) => n * (tile[a] ?? 1));
+    return 4 * spans.reduce((n, span) => n + span * (chunk + (padded ? 4 : 0)), 0);
+  }
   const arrays = spec.stages.reduce((n, s) => n + (s.op === "argmax" || s.op === "argmin" ? 2 : 1), 0);
-  const elements = outer.reduce((n, a) => n * (tile[a] ?? 1), arrays);
-  return threads.reduce((n, [, count]) => n * count, 4 * elements);
+  return 4 * all * outer.reduce((n, a) => n * (tile[a] ?? 1), arrays);
 }
 /** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
 function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
   const { outer, extentOf, inner } = nest;
+  const threads = schedule.threads.reduce((p, [, n]) => p * n, 1);
   const reducing = schedule.threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
   const staged = Object.keys(schedule.staged).length > 0;
   const meets = schedule.share.length > 0 || reducing || staged;
   if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
   const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
   if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
-  if (shares && !staged && exchanged(nest, schedule) > target.inTurn) return undefined;
+  if (shares && (!target.together.includes(threads) || exchanged(nest, schedule) > target.inTurn)) return undefined;
   if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const tileOf = (a: string): number => (schedule.tile[a] ?? 1) * (schedule.serial[a] ?? 1);
   let others = 1;
@@ -231,12 +238,11 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
   }
   others *= Math.ceil(fused / (schedule.fuse.length ? threadsAlong(schedule, "fused") : 1));
   const { each, compileMs, count } = priceOf(nest, schedule, target);
-  if (staged && count!.workgroupMemory > target.inTurn) return undefined;
   return {
     nest,
     schedule,
     ...(count ? { count } : {}),
-    threads: schedule.threads.reduce((p, [, n]) => p * n, 1),
+    threads,
     span: row === undefined ? 0 : tileOf(row) * threadsAlong(schedule, row),
     others,
     each,
