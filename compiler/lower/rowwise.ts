@@ -43,7 +43,7 @@ export function lowerRowwise(
   const kernels = kernelsIn(step.body);
   const placed = new Map<KernelStep, Placed>();
   const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
-  const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own };
+  const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own, inTurn: step.inTurn };
   const part = name("part", i32);
   for (const [k, times] of runsIn(step.body, grid.length ? gridWaves(grid, target) : 1)) {
     const found = cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);

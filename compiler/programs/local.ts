@@ -58,6 +58,7 @@ export function inMemory(
     rows: rows && { extent: rows.extent, each: price.rows, axisOf },
     workgroup: price.workgroup,
     own: price.own,
+    inTurn: price.inTurn,
     local,
     views,
     reads,
@@ -85,7 +86,22 @@ export function inMemoryOfGrid(on: OnGrid, around: Surroundings, isFinal: boolea
   const [reads, writes] = [touched(loadsOf), touched(storesOf)];
   const views = slices(new Set([...reads, ...writes]), on.members, around, isFinal);
   const { grid, workgroup } = on;
-  return views && { kind: "rowwise", body, rows: undefined, grid, workgroup, own: false, local, views, reads, writes };
+  const { inTurn } = around.target;
+  return (
+    views && {
+      kind: "rowwise",
+      body,
+      rows: undefined,
+      grid,
+      workgroup,
+      own: false,
+      inTurn,
+      local,
+      views,
+      reads,
+      writes,
+    }
+  );
 }
 function localsOfGrid({ members, each, tiled, single }: OnGrid, around: Surroundings): ReadonlyMap<Node, Local> {
   const { kernels, views, joined, target, usersOf } = around;

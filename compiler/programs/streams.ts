@@ -71,7 +71,7 @@ function choose(s: StreamStep, target: Target): Choice {
     const made = inTiles(s, size, target);
     if (!made) return;
     for (const workgroup of target.together) {
-      const total = priceGrid(made.body, made.grid, workgroup, target);
+      const total = priceGrid(made.body, made.grid, { workgroup, inTurn: made.inTurn }, target);
       if (total < (best?.total ?? Infinity)) best = { size, workgroup, total };
     }
   };
@@ -115,8 +115,7 @@ function inTiles(s: StreamStep, { rows, steps }: TileSize, target: Target): Plac
   const body = tiler.body();
   const bytes = [...tiler.local].reduce((n, x) => n + bytesOf(x), 0);
   const bound = s.reads.size + s.writes.size + tiler.sums.size;
-  if (bytes > target.workgroupMemory - target.inTurn || (tiler.sums.size && bound > target.storageBuffers))
-    return undefined;
+  if (bytes > target.workgroupMemory || (tiler.sums.size && bound > target.storageBuffers)) return undefined;
   return {
     kind: "rowwise",
     name: s.spec.name,
@@ -125,6 +124,7 @@ function inTiles(s: StreamStep, { rows, steps }: TileSize, target: Target): Plac
     grid: tiler.grid,
     workgroup: target.simd,
     own: false,
+    inTurn: Math.min(target.inTurn, target.workgroupMemory - bytes),
     local: tiler.local,
     views: new Map(),
     reads: s.reads,

@@ -15,7 +15,13 @@ export function priceInChain(
   target: Target,
 ): number {
   const waves = Math.ceil(groups / target.cores);
-  const found = cheapest(spec, undefined, { rows: Infinity, workgroup, own: false }, waves, target);
+  const found = cheapest(
+    spec,
+    undefined,
+    { rows: Infinity, workgroup, own: false, inTurn: target.inTurn },
+    waves,
+    target,
+  );
   if (!found) return Infinity;
   const { placement } = found;
   const { compileMs } = priceOf(placement.nest, placement.schedule, target);

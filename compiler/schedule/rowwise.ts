@@ -5,6 +5,7 @@ import type { KernelStep, LoopStep, Step } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
+import { contractionOf } from "./contraction.ts";
 import type { Count } from "./gpu-count.ts";
 import { compileNs, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
@@ -23,13 +24,15 @@ export interface Placement {
 interface Option extends Placement {
   readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
-  readonly meets: boolean; // its lanes exchange values
+  readonly meets: boolean; // its lanes exchange values ...
+  readonly inTurn: number; // ... through so many bytes of memory that others may have before and after
   readonly own: boolean; // its lanes are rows
 }
 export interface RowwisePrice {
   readonly rows: number; // of a workgroup; Infinity: all
   readonly workgroup: number; // invocations
   readonly own: boolean; // each has its own rows: none waits for another
+  readonly inTurn: number; // bytes of its memory that the kernels have in turn, at most
   readonly total: number; // ns, with the share of the compilation
 }
 
@@ -55,14 +58,20 @@ export function priceRowwise(
   return best;
 }
 /** ns of a launch whose workgroups, one for every round of the grid, do all steps each. */
-export function priceGrid(steps: readonly Step[], grid: readonly Scan[], workgroup: number, target: Target): number {
+export function priceGrid(
+  steps: readonly Step[],
+  grid: readonly Scan[],
+  { workgroup, inTurn }: Pick<Launch, "workgroup" | "inTurn">,
+  target: Target,
+): number {
   const runs = runsIn(steps, gridWaves(grid, target));
   const barrier = target.ns.barrier * (workgroup > target.simd ? 1 : aloneBarrier);
   let total = target.launchNs + gridWaves(grid, target) * target.workgroupNs;
   for (const [k, times] of runs)
     total +=
       times * barrier +
-      (cheapest(k.spec, undefined, { rows: Infinity, workgroup, own: false }, times, target)?.total ?? Infinity);
+      (cheapest(k.spec, undefined, { rows: Infinity, workgroup, own: false, inTurn }, times, target)?.total ??
+        Infinity);
   return total;
 }
 /** How many workgroups of a grid a core does one after the other. */
@@ -70,11 +79,11 @@ export const gridWaves = (grid: readonly Scan[], { cores }: Target): number =>
   Math.ceil(grid.reduce((n, s) => n * estimate(s.step.extent), 1) / cores);
 const aloneBarrier = 0.1; // of a barrier's cost, where one SIMD group waits for itself
 
-type Launch = Omit<RowwisePrice, "total">;
+export type Launch = Omit<RowwisePrice, "total">;
 function launchesOf(rows: RowAxis | undefined, target: Target): Launch[] {
   return target.together.flatMap((workgroup) =>
     (rows ? rowCounts(rows, target) : [Infinity]).flatMap((each) => {
-      const launch = { rows: each, workgroup, own: false };
+      const launch = { rows: each, workgroup, own: false, inTurn: target.inTurn };
       return rows && (each === Infinity || each % workgroup === 0) ? [launch, { ...launch, own: true }] : [launch];
     }),
   );
@@ -110,19 +119,19 @@ export interface Chosen {
 export function cheapest(
   spec: KernelSpec,
   axis: Variable | undefined,
-  { rows, workgroup, own }: Launch,
+  { rows, workgroup, own, inTurn }: Launch,
   times: number,
   target: Target,
 ): Chosen | undefined {
   const { found, options } = spaceOf(spec, axis, target);
-  const key = `${rows} ${workgroup} ${own} ${times}`;
+  const key = `${rows} ${workgroup} ${own} ${inTurn} ${times}`;
   if (found.has(key)) return found.get(key);
   let best: Option | undefined;
   let least = Infinity;
   const all = axis ? estimate(axis.extent) : 1;
   const often = times * wavesOf(axis?.extent ?? 1, rows, target);
   for (const o of options) {
-    if (workgroup % o.threads || (o.meets && o.threads !== workgroup)) continue;
+    if (workgroup % o.threads || (o.meets && o.threads !== workgroup) || o.inTurn > inTurn) continue;
     if (own && !(o.own && o.threads === workgroup)) continue;
     if (rows < Infinity && o.span && rows % o.span) continue;
     const tiles = o.span ? Math.ceil(Math.min(rows, all) / o.span) : 1;
@@ -215,6 +224,13 @@ function exchanged(nest: Nest, { threads, tile, staged, joined, padded }: Schedu
   const arrays = spec.stages.reduce((n, s) => n + (s.op === "argmax" || s.op === "argmin" ? 2 : 1), 0);
   return 4 * all * outer.reduce((n, a) => n * (tile[a] ?? 1), arrays);
 }
+/** Drivers put the loads of a product of matrices that are not staged beside their uses: each is waited for. */
+function waiting(count: Count, nest: Nest, staged: boolean, { gpu }: Target): Count {
+  if (staged || !contractionOf(nest)) return count;
+  const waits = Math.max(count.waits, (count.loads + count.uniform) / loadsOfWait);
+  return { ...count, waits, serial: count.serial + (waits - count.waits) * gpu!.latency };
+}
+const loadsOfWait = 1.5; // as a GPU's compiler makes of them
 /** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
 function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
   const { outer, extentOf, inner } = nest;
@@ -225,7 +241,8 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
   if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
   const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
   if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
-  if (shares && (!target.together.includes(threads) || exchanged(nest, schedule) > target.inTurn)) return undefined;
+  const bytes = shares ? exchanged(nest, schedule) : 0;
+  if (shares && (!target.together.includes(threads) || bytes > target.inTurn)) return undefined;
   if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const tileOf = (a: string): number => (schedule.tile[a] ?? 1) * (schedule.serial[a] ?? 1);
   let others = 1;
@@ -237,7 +254,13 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
     else others *= Math.ceil(n / (tileOf(a) * threadsAlong(schedule, a)));
   }
   others *= Math.ceil(fused / (schedule.fuse.length ? threadsAlong(schedule, "fused") : 1));
-  const { each, compileMs, count } = priceOf(nest, schedule, target);
+  const price = priceOf(nest, schedule, target);
+  const { compileMs } = price;
+  const count = price.count && waiting(price.count, nest, staged, target);
+  const each =
+    price.count && count
+      ? price.each + (count.serial - price.count.serial) / target.latency / target.gpu!.ghz
+      : price.each;
   return {
     nest,
     schedule,
@@ -248,6 +271,7 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
     each,
     compileMs,
     meets,
+    inTurn: bytes,
     own:
       row !== undefined &&
       threadsAlong(schedule, row) > 1 &&
