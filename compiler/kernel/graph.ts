@@ -41,11 +41,13 @@ export interface RoundBound {
  */
 export interface RowwiseStep {
   readonly kind: "rowwise";
+  readonly name?: string; // of the launch
   readonly body: readonly Step[]; // kernels and loops
   readonly rows: Rows | undefined; // undefined: one workgroup does all ...
   readonly grid?: readonly Scan[]; // ... or all of one round of these, which no loop does: there is a workgroup for every round
   readonly workgroup: number; // invocations
   readonly own: boolean; // each has rows of its own: no barriers
+  readonly inTurn: number; // bytes of workgroup memory that the kernels may have in turn, beside what is local
   readonly local: ReadonlySet<Node>; // what lies in workgroup memory: of the workgroup's own rows
   readonly views: ReadonlyMap<Node, View>; // slices that are read in the buffer they are part of
   readonly reads: ReadonlySet<Node>;

@@ -8,4 +8,6 @@ export interface Layout {
   readonly siteOf?: (site: number) => Node | undefined;
   /** Variables of the module that hold the rounds of loops; those of other loops are told by the host. */
   readonly steps?: ReadonlyMap<Scan, string>;
+  /** Workgroup memory that kernels of one launch have in turn: the name of the first, second, ... array of a type that a kernel wants. */
+  readonly inTurn?: (type: string, count: number) => string;
 }

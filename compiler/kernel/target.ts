@@ -58,6 +58,7 @@ export interface Target {
   readonly workgroup: number; // invocations of a workgroup that shares nothing
   readonly together: readonly number[]; // invocations of one that does kernel after kernel, with barriers between them
   readonly workgroupMemory: number; // bytes
+  readonly inTurn: number; // ... of them that kernels of one launch have in turn, for what their invocations exchange
   readonly registers: number; // of one invocation
   readonly bodyLimit: number; // operations of an innermost loop body
   readonly accumulatorLimit: number;
@@ -111,6 +112,7 @@ const lavapipe: Target = {
   workgroup: 64,
   together: [8],
   workgroupMemory: 16384,
+  inTurn: 0,
   registers: 12,
   bodyLimit: 1100,
   accumulatorLimit: 160,
@@ -261,6 +263,7 @@ const discrete: Target = {
   latency: 1,
   workgroup: 64,
   together: [64, 128, 256],
+  inTurn: 6144,
   registers: 128,
   bodyLimit: 600,
   accumulatorLimit: 64,

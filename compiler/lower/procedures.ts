@@ -1,11 +1,12 @@
 // Kernels as functions of one module, which one workgroup calls one after the other. In: steps, a nest and a schedule for each kernel, names of memory.
 // Out: the functions, what they have in common, and the statements that call them, with barriers where one reads what another writes.
+import { InternalError } from "../../grammar/diagnostic.ts";
 import { baseOf, tensorsOf } from "../graph/node.ts";
 import type { Node, Scan } from "../graph/types.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
 import { call, i32, i32Number, name, operation, plus, sumOf, u32, u32Number, type Expr } from "../kernel/expr.ts";
 import type { KernelStep, LoopStep, RoundBound, Rounds, Step } from "../kernel/graph.ts";
-import { builtinsIn, type Procedure, type Statement } from "../kernel/ir.ts";
+import { builtinsIn, type Declaration, type Procedure, type Statement } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
@@ -39,12 +40,14 @@ export interface Procedures {
   readonly dims: ReadonlySet<string>;
   readonly subgroups: boolean;
   readonly scans: ReadonlyMap<Scan, string>; // variables that hold the rounds of loops, as far as something reads them
+  readonly memory: readonly Declaration[]; // of the workgroup, which the functions have in turn
 }
 /** A kernel as a function, which of its workgroups are done, and how many threads one has. */
 interface Call {
   readonly of: Procedure;
   readonly tiles: Tiles;
   readonly threads: number;
+  readonly meets: boolean; // its threads exchange values in memory that the next function has
 }
 export interface Naming {
   readonly names: ReadonlyMap<Node, string>; // of memory
@@ -52,17 +55,24 @@ export interface Naming {
   readonly used: Set<string>; // all of them
 }
 
-/** Undefined where a kernel needs what no function has: workgroup memory of its own. */
+/** Undefined where the names of tensors are taken. */
 export function proceduresOf(
   placed: ReadonlyMap<KernelStep, Placed>,
   { names, scans, used }: Naming,
   layout: Layout,
   target: Target,
 ): Procedures | undefined {
+  const turns = new Map<string, string>();
   const own: Layout = {
     storageOf: layout.storageOf,
     nameOf: (x) => names.get(x) ?? layout.nameOf(x),
     steps: scans,
+    inTurn: (type, count) => {
+      const key = `${type} ${count}`;
+      const found = turns.get(key) ?? fresh("parts", used);
+      turns.set(key, found);
+      return found;
+    },
   };
   // a tensor is an array of vec4 where every access of every kernel is
   const scalarOnly = new Set<Node>();
@@ -88,11 +98,12 @@ function assemble(
   const helpers = new Set<string>();
   const dims = new Set<string>();
   const read = new Map<Scan, string>();
+  const memory = new Map<string, Declaration>();
   const calls = new Map<KernelStep, Call>();
   let subgroups = false;
   for (const [k, p] of placed) {
     const emitted = all.get(k)!;
-    if (emitted.workgroupMemory.length) return undefined;
+    for (const x of emitted.workgroupMemory) memory.set(x.name, x);
     for (const t of emitted.tensors) {
       if (t.name !== names.get(t.node)) return undefined;
       if (t.writes) written.add(t.node);
@@ -110,9 +121,10 @@ function assemble(
       parameters: builtinsIn(body),
       body,
     };
-    calls.set(k, { of, tiles: p.tiles(emitted), threads: emitted.workgroup });
+    const meets = emitted.workgroupMemory.length > 0;
+    calls.set(k, { of, tiles: p.tiles(emitted), threads: emitted.workgroup, meets });
   }
-  return { calls, written, wide, helpers, dims, subgroups, scans: read };
+  return { calls, written, wide, helpers, dims, subgroups, scans: read, memory: [...memory.values()] };
 }
 /** A variable for the rounds of each loop. */
 export const roundNames = (scans: readonly Scan[], used: Set<string>): Map<Scan, string> =>
@@ -156,7 +168,7 @@ export function callAll(
     const before = flush(met);
     reads.forEach((x) => pending.reads.add(x));
     writes.forEach((x) => pending.writes.add(x));
-    return [...before, callOf(calls.get(k)!, threads)];
+    return [...before, ...callOf(calls.get(k)!, threads)];
   };
   const loop = ({ scan, within, body }: LoopStep): Statement[] => {
     const t = scans.get(scan);
@@ -197,7 +209,7 @@ const tile = name("tile", i32);
 const localIndex = name("local_index", u32);
 const own = call("i32", [localIndex], i32);
 /** The workgroups of a kernel, as many at a time as the threads of one make. */
-function callOf({ of, tiles, threads }: Call, all: number): Statement {
+function callOf({ of, tiles, threads, meets }: Call, all: number): Statement[] {
   const { from, to, count } = tiles;
   const part = all / threads;
   const thread = part === 1 ? localIndex : operation("%", localIndex, u32Number(threads));
@@ -214,6 +226,7 @@ function callOf({ of, tiles, threads }: Call, all: number): Statement {
       ),
     };
   };
+  const after: Statement[] = meets ? [{ kind: "barrier", memory: "workgroup" }] : [];
   const loop = (first: Expr, step: number): Statement => ({
     kind: "for",
     variable: tile.text,
@@ -221,16 +234,17 @@ function callOf({ of, tiles, threads }: Call, all: number): Statement {
     to,
     step: i32Number(step),
     trips: Math.ceil(count / step),
-    body: [invoke(tile)],
+    body: [invoke(tile), ...after],
   });
-  if (part === 1) return count === 1 ? invoke(from) : loop(from, 1);
+  if (meets && part !== 1) throw new InternalError(`${of.name}: invocations that meet are a part of the workgroup`);
+  if (part === 1) return count === 1 ? [invoke(from), ...after] : [loop(from, 1)];
   if (count === 1) {
     const some =
       threads === 1 ? operation("==", localIndex, u32Number(0)) : operation("<", localIndex, u32Number(threads));
-    return { kind: "if", condition: some, body: [invoke(from)] };
+    return [{ kind: "if", condition: some, body: [invoke(from)] }];
   }
   const offset = threads === 1 ? own : operation("/", own, i32Number(threads));
-  return loop(from.text === "0" ? offset : operation("+", from, offset), part);
+  return [loop(from.text === "0" ? offset : operation("+", from, offset), part)];
 }
 
 export const loadsOf = (spec: KernelSpec): Set<Node> =>

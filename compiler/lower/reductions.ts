@@ -391,9 +391,8 @@ export class Reductions extends Staging {
     const thread = name(this.places.thread.get(axis)!, i32);
     const count = threadsAlong(this.schedule, axis);
     const array = (of: string, type: ElementType): ((at: Expr) => Expr) => {
-      const own = values.fresh(`${of}_parts`);
-      const element_ = type.width === 4 ? elements[type.element].vector : type.element;
-      this.workgroupMemory.push({ name: own, space: "workgroup", type: `array<${element_}, ${this.workgroup}>` });
+      const word = type.width === 4 ? elements[type.element].vector : type.element;
+      const own = this.shared(`${of}_parts`, `array<${word}, ${this.workgroup}>`);
       return (at) => element(own, at, type);
     };
     const parts = array(stage.local.name, sum.type);
@@ -456,7 +455,7 @@ export class Reductions extends Staging {
       const terms = termsOf(g.operand);
       const k = terms.find(([atom]) => atom === last.variable)?.[1];
       if ((k !== 1 && k !== -1) || (k === 1 && last.tile > 1)) continue;
-      if (inner.some((a) => a !== last && g.operand.variables.has(a.variable))) continue;
+      if (inner.some((a) => terms.some(([x]) => x !== last.variable && x.variables.has(a.variable)))) continue;
       const isPlain = terms.every(([atom]) => atom.kind === "variable" || atom.kind === "dim");
       if (!isPlain && !this.isKnownBefore(terms.map(([atom]) => atom).filter((atom) => atom !== last.variable)))
         continue;

@@ -43,7 +43,7 @@ export function lowerRowwise(
   const kernels = kernelsIn(step.body);
   const placed = new Map<KernelStep, Placed>();
   const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
-  const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own };
+  const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own, inTurn: step.inTurn };
   const part = name("part", i32);
   for (const [k, times] of runsIn(step.body, grid.length ? gridWaves(grid, target) : 1)) {
     const found = cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
@@ -141,6 +141,7 @@ export function lowerRowwise(
             type: `array<${declare(x)}, ${procedures.wide.has(x) ? count / 4 : count}>`,
           };
         }),
+      ...procedures.memory,
     ],
     helpers: [...procedures.helpers].sort(),
     functions: [...procedures.calls.values()].map((c) => c.of),
@@ -219,11 +220,10 @@ export function regionSpec(step: RowwiseStep): KernelSpec {
     stores: [],
   };
 }
-/** After its first loop, or what the kernels of a grid have in common. */
-function nameOfRegion({ body, grid }: RowwiseStep): string {
+/** After its first loop, where it has no name. */
+function nameOfRegion({ name, body }: RowwiseStep): string {
   const loop = body.find((s) => s.kind !== "kernel");
-  const first = kernelsIn(loop ? [loop] : body)[0]!.spec.name;
-  return grid ? first.slice(0, first.lastIndexOf("_")) : `${first}_loop`;
+  return name ?? `${kernelsIn(loop ? [loop] : body)[0]!.spec.name}_loop`;
 }
 /** The workgroups of a kernel that part number `part` does: those of its rows, which lie together. */
 function tilesOf({ rows }: RowwiseStep, { span, others }: Placement, groups: number, part: Expr): Tiles {

@@ -97,7 +97,10 @@ export class Staging extends Tile {
     const { isAlongK, length, quads, rows, width, rowStride, fourRowStride } = layout;
     const read = scalarOrder([operand.value]).find((e) => e.kind === "load")!;
     const short = read.kind === "load" ? shortName(values.tensor(read.tensor).name) : k.name;
-    const own = values.fresh(`${short}_tile`);
+    const size = fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;
+    const { dtype } = operand.value;
+    const type = width === 4 ? elements[dtype].vector : dtype;
+    const own = this.shared(`${short}_tile`, `array<${type}, ${size}>`);
     const box: Box = {
       ...{ width, rowStride, fourRowStride },
       name: own,
@@ -106,10 +109,6 @@ export class Staging extends Tile {
       slow: isAlongK ? operand.along : k.variable,
       low: new Map(along ? [[along.variable, this.places.corners.get(along.name) ?? constantForm(0)]] : []),
     };
-    const size = fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;
-    const { dtype } = operand.value;
-    const type = box.width === 4 ? elements[dtype].vector : dtype;
-    this.workgroupMemory.push({ name: own, space: "workgroup", type: `array<${type}, ${size}>` });
     const isWhole = typeof k.extent === "number" && k.extent % chunk === 0;
     const shape = `${rows > 1 ? `${rows} x ` : ""}${length} of ${short}`;
     return { operand, box, shape, fetches: this.shareOut(short, quads, rows), isWhole, guards: new Map() };

@@ -51,11 +51,13 @@ export class Tile {
   protected readonly subgroups: boolean;
   protected readonly reducing: readonly string[]; // inner axes whose elements the threads share
   protected readonly staging: boolean;
+  private readonly inTurn: Layout["inTurn"];
   protected base = 0; // depth below which everything lies: 1 inside a serial loop
 
   constructor(nest: Nest, layout: Layout, schedule: Schedule, scalarOnly: Set<Node>) {
     this.nest = nest;
     this.schedule = schedule;
+    this.inTurn = layout.inTurn;
     const known = new Set(["", "fused", ...nest.outer, ...nest.inner]);
     for (const name of [
       ...schedule.threads.flatMap(([axis]) => axis.split("+")),
@@ -86,6 +88,14 @@ export class Tile {
     this.staging = Object.keys(schedule.staged).length > 0;
     this.subgroups = schedule.share.length > 0 || (this.reducing.length > 0 && schedule.together === "subgroup");
     this.places = locate(this.values, this.axes, schedule, this.subgroups);
+  }
+  /** An array in workgroup memory; gives its name. */
+  protected shared(label: string, type: string): string {
+    const before = this.workgroupMemory.filter((x) => x.type === type).length;
+    const own = this.inTurn?.(type, before) ?? this.values.fresh(label);
+    this.values.reserve(own);
+    this.workgroupMemory.push({ name: own, space: "workgroup", type });
+    return own;
   }
   protected axisOf(v: Variable): Axis {
     const { schedule } = this;

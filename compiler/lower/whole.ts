@@ -96,7 +96,7 @@ export function lowerWhole(
     }),
   );
   const procedures = proceduresOf(inTiles, { names, scans: roundNames(scansIn(steps), used), used }, layout, target);
-  if (!procedures || procedures.subgroups || procedures.wide.size) return undefined;
+  if (!procedures || procedures.subgroups || procedures.wide.size || procedures.memory.length) return undefined;
   const { calls, written, helpers, scans } = procedures;
   const threads = target.simd;
   const module: Module = {

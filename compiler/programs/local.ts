@@ -1,7 +1,7 @@
 // The memory of steps that one launch does: what lies in workgroup memory, and how few buffers the rest takes. In: steps with their rows and the price
 // that chose their number. Out: a RowwiseStep, or undefined where the launch would bind too many buffers.
 import { baseOf, reshape, source } from "../graph/node.ts";
-import { load, modulo, substitute, termsOf, constantPart } from "../graph/scalar.ts";
+import { constantPart, integer, load, modulo, substitute, termsOf } from "../graph/scalar.ts";
 import type { Integer, Load, Node, Scalar, Scan, Shape, Source, Variable } from "../graph/types.ts";
 import type { KernelGraph, KernelStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec, Store } from "../kernel/kernel.ts";
@@ -20,6 +20,14 @@ export interface Surroundings {
   readonly joined: Map<Node, View>; // what regions have put into one buffer; `isFinal` adds to it
   readonly target: Target;
   readonly usersOf: ReadonlyMap<Node, ReadonlySet<KernelStep>>;
+}
+
+/** The kernels that touch each tensor. */
+export function usersIn(steps: readonly Step[]): ReadonlyMap<Node, ReadonlySet<KernelStep>> {
+  const users = new Map<Node, Set<KernelStep>>();
+  for (const k of kernelsIn(steps))
+    for (const x of [...k.reads, ...k.writes]) users.set(x, (users.get(x) ?? new Set()).add(k));
+  return users;
 }
 
 export function inMemory(
@@ -50,11 +58,72 @@ export function inMemory(
     rows: rows && { extent: rows.extent, each: price.rows, axisOf },
     workgroup: price.workgroup,
     own: price.own,
+    inTurn: price.inTurn,
     local,
     views,
     reads,
     writes,
   };
+}
+
+/** Steps that read the rounds of a grid, whose tensors have rows at these dimensions. */
+export interface OnGrid {
+  readonly members: readonly KernelStep[]; // as they were
+  readonly body: readonly KernelStep[]; // as a workgroup does them
+  readonly grid: readonly Scan[];
+  readonly each: number; // rows of a workgroup, of ...
+  readonly tiled: RowAxis; // ... this axis, and one of ...
+  readonly single: readonly RowAxis[]; // ... these
+  readonly workgroup: number;
+}
+/** The same for a grid, whose workgroups have a tile of the rows each. Undefined where the launch would bind too many buffers. */
+export function inMemoryOfGrid(on: OnGrid, around: Surroundings, isFinal: boolean): RowwiseStep | undefined {
+  const locals = localsOfGrid(on, around);
+  const body = withLocals(on.body, locals, new Map()) as readonly KernelStep[];
+  const local: ReadonlySet<Node> = new Set([...locals.values()].map((l) => l.memory));
+  const touched = (of: (spec: KernelSpec) => ReadonlySet<Node>): ReadonlySet<Node> =>
+    new Set(body.flatMap(({ spec }) => [...of(spec)]).filter((x) => !local.has(x)));
+  const [reads, writes] = [touched(loadsOf), touched(storesOf)];
+  const views = slices(new Set([...reads, ...writes]), on.members, around, isFinal);
+  const { grid, workgroup } = on;
+  const { inTurn } = around.target;
+  return (
+    views && {
+      kind: "rowwise",
+      body,
+      rows: undefined,
+      grid,
+      workgroup,
+      own: false,
+      inTurn,
+      local,
+      views,
+      reads,
+      writes,
+    }
+  );
+}
+function localsOfGrid({ members, each, tiled, single }: OnGrid, around: Surroundings): ReadonlyMap<Node, Local> {
+  const { kernels, views, joined, target, usersOf } = around;
+  const inside = new Set(members);
+  const outputs = new Set(kernels.outputs.map((o) => o.memory));
+  const found: Found[] = [];
+  for (const [x, own] of accessesIn(members)) {
+    if (isPersistent(x) || views.has(x) || outputs.has(x)) continue;
+    if (!own.some((a) => a.writes) || !own.some((a) => !a.writes)) continue;
+    const users = [...usersOf.get(x)!].filter((k) => !inside.has(k));
+    if (users.some((k) => k.writes.has(x)) || (joined.has(x) && !users.length)) continue;
+    const row = tiled.dimensionOf.get(x)!;
+    const ones = single.map((r) => r.dimensionOf.get(x)!);
+    if (!own.every((a) => keptDimensions(x.shape, a.tensor.shape) > Math.max(row, ...ones))) continue;
+    const part: Pick<Local, "shapeOf" | "placeOf"> = {
+      shapeOf: (shape) => shape.map((n, d) => (d === row ? each : ones.includes(d) ? 1 : n)),
+      placeOf: (indices) => indices.map((e, d) => (d === row ? modulo(e, each) : ones.includes(d) ? integer(0) : e)),
+    };
+    const local = localOf(x, part, users.length > 0);
+    if (local) found.push(local);
+  }
+  return fitting(found, target);
 }
 
 // ---------------------------------------------------------------- buffers
@@ -109,14 +178,23 @@ const sizeOf = (shape: Shape): number => shape.reduce<number>((n, e) => n * (e a
 
 // ---------------------------------------------------------------- workgroup memory
 
-/** A tensor in workgroup memory: of the workgroup's own rows, and of a history the last two of its rows. */
+/** A tensor in workgroup memory. */
 interface Local {
   readonly memory: Source;
+  readonly shapeOf: (shape: Shape) => Shape; // of the tensor, or of a view of it
+  readonly placeOf: (indices: readonly Integer[]) => Integer[];
+  readonly kept: boolean; // others read it: it is stored to its own memory, too
+}
+/** What is the workgroup's of a tensor: its own rows, and of a history the last two of its rows. */
+interface Part {
   readonly row: number; // dimension of the rows; -1: all of them
   readonly each: number; // rows of a workgroup
   readonly rounds: boolean; // of a history
-  readonly kept: boolean; // others read it: it is stored to its own memory, too
 }
+const partOf = ({ row, each, rounds }: Part): Pick<Local, "shapeOf" | "placeOf"> => ({
+  shapeOf: (shape) => shape.map((n, d) => (rounds && d === 0 ? 2 : d === row ? each : n)),
+  placeOf: (indices) => indices.map((e, d) => (rounds && d === 0 ? modulo(e, 2) : d === row ? modulo(e, each) : e)),
+});
 function chooseLocals(
   members: readonly Step[],
   rows: RowAxis | undefined,
@@ -128,7 +206,7 @@ function chooseLocals(
   const outputs = new Set(kernels.outputs.map((o) => o.memory));
   const histories = historiesIn(members);
   const accesses = accessesIn(members);
-  const found: { readonly x: Node; readonly local: Local; readonly bytes: number }[] = [];
+  const found: Found[] = [];
   for (const [x, own] of accesses) {
     if (isPersistent(x) || views.has(x) || joined.has(x) || outputs.has(x) || !own.some((a) => a.writes)) continue;
     const users = [...usersOf.get(x)!].filter((k) => !inside.has(k));
@@ -140,16 +218,28 @@ function chooseLocals(
     const row = price.rows === Infinity ? -1 : rows!.dimensionOf.get(x)!;
     const leading = Math.max(row + 1, rounds ? 1 : 0);
     if (!own.every((a) => keptDimensions(x.shape, a.tensor.shape) >= leading)) continue;
-    const shape = localShape(x.shape, { row, each: price.rows, rounds });
-    if (!isKnown(shape)) continue;
-    const bytes = sizeOf(shape) * elements[x.dtype].bytes;
-    const name = `${x.kind === "source" ? x.path : (x.label ?? "values")}_here`;
-    const memory = source({ role: "scratch", path: name, shape, dtype: x.dtype, label: name, range: x.range });
-    found.push({ x, local: { memory, row, each: price.rows, rounds, kept }, bytes });
+    const local = localOf(x, partOf({ row, each: price.rows, rounds }), kept);
+    if (local) found.push(local);
   }
-  // the small ones first: more of them fit
+  return fitting(found, target);
+}
+interface Found {
+  readonly x: Node;
+  readonly local: Local;
+  readonly bytes: number;
+}
+/** Undefined where its size is not known. */
+function localOf(x: Node, part: Pick<Local, "shapeOf" | "placeOf">, kept: boolean): Found | undefined {
+  const shape = part.shapeOf(x.shape);
+  if (!isKnown(shape)) return undefined;
+  const name = `${x.kind === "source" ? x.path : (x.label ?? "values")}_here`;
+  const memory = source({ role: "scratch", path: name, shape, dtype: x.dtype, label: name, range: x.range });
+  return { x, local: { memory, ...part, kept }, bytes: sizeOf(shape) * elements[x.dtype].bytes };
+}
+/** The small ones first: more of them fit. */
+function fitting(found: Found[], target: Target): ReadonlyMap<Node, Local> {
   const result = new Map<Node, Local>();
-  let room = target.workgroupMemory;
+  let room = target.workgroupMemory - target.inTurn;
   for (const { x, local, bytes } of found.sort((a, b) => a.bytes - b.bytes)) {
     if (bytes > room) break;
     room -= bytes;
@@ -158,9 +248,6 @@ function chooseLocals(
   return result;
 }
 const dear = 2; // so many times the cost of workgroup memory pays for storing to both
-const localShape = (shape: Shape, { row, each, rounds }: Pick<Local, "row" | "each" | "rounds">): Shape =>
-  shape.map((n, d) => (rounds && d === 0 ? 2 : d === row ? each : n));
-
 /** Tensors with a row for each round of a loop, and one more. */
 function historiesIn(members: readonly Step[]): ReadonlyMap<Node, Scan> {
   const found = new Map<Node, Scan>();
@@ -236,13 +323,11 @@ function withLocals(
 function specWith(spec: KernelSpec, locals: ReadonlyMap<Node, Local>): KernelSpec {
   const place = (l: Local, tensor: Node): Node => {
     const base = baseOf(tensor);
-    return tensor === base ? l.memory : reshape(l.memory, localShape(tensor.shape, l));
+    return tensor === base ? l.memory : reshape(l.memory, l.shapeOf(tensor.shape));
   };
-  const indicesIn = (l: Local, indices: readonly Integer[]): Integer[] =>
-    indices.map((e, d) => (l.rounds && d === 0 ? modulo(e, 2) : d === l.row ? modulo(e, l.each) : e));
   const onLoad = (l: Load, indices: readonly Integer[], outside: Scalar | undefined): Scalar | undefined => {
     const own = locals.get(baseOf(l.tensor));
-    return own && load(place(own, l.tensor), indicesIn(own, indices), outside);
+    return own && load(place(own, l.tensor), own.placeOf(indices), outside);
   };
   const go = <T extends Scalar>(e: T): T => substitute(e, new Map(), onLoad) as T;
   return {
@@ -252,7 +337,7 @@ function specWith(spec: KernelSpec, locals: ReadonlyMap<Node, Local>): KernelSpe
       const own = locals.get(baseOf(s.target));
       const plain: Store = { ...s, indices: s.indices.map(go), value: go(s.value) };
       if (!own) return [plain];
-      const here: Store = { ...plain, target: place(own, s.target), indices: indicesIn(own, plain.indices) };
+      const here: Store = { ...plain, target: place(own, s.target), indices: own.placeOf(plain.indices) };
       return own.kept ? [plain, here] : [here];
     }),
   };

@@ -4,11 +4,12 @@ import type { Node } from "../graph/types.ts";
 import type { KernelGraph, KernelStep, LoopStep, Step, View } from "../kernel/graph.ts";
 import type { Target } from "../kernel/target.ts";
 import { nestOf } from "../schedule/nest.ts";
-import { kernelsIn, rowsOf, type RowAxis } from "../schedule/rows.ts";
+import { rowsOf, type RowAxis } from "../schedule/rows.ts";
 import { priceRowwise, type RowwisePrice } from "../schedule/rowwise.ts";
 import { choose } from "../schedule/space.ts";
 import type { FusedUnit } from "./fuse.ts";
-import { inMemory, type Surroundings } from "./local.ts";
+import { dependOn } from "./depend.ts";
+import { inMemory, usersIn, type Surroundings } from "./local.ts";
 import { isRunOnce } from "./lower.ts";
 import { movesOf } from "./moves.ts";
 
@@ -29,14 +30,6 @@ function rowwise(kernels: KernelGraph, views: ReadonlyMap<Node, View>, target: T
   const steps = new Regions(around).inList(kernels.steps);
   return { ...kernels, steps, joined };
 }
-/** The kernels that touch each tensor. */
-function usersIn(steps: readonly Step[]): ReadonlyMap<Node, ReadonlySet<KernelStep>> {
-  const users = new Map<Node, Set<KernelStep>>();
-  for (const k of kernelsIn(steps))
-    for (const x of [...k.reads, ...k.writes]) users.set(x, (users.get(x) ?? new Set()).add(k));
-  return users;
-}
-
 /** Steps that one launch may do. */
 interface Region {
   readonly members: readonly Step[];
@@ -87,7 +80,7 @@ class Regions {
     // what is not taken stays where it is: nothing may be moved past what it depends on
     const left: Step[] = [];
     for (const s of after) {
-      const next: Region | undefined = left.some((x) => this.depend(x, s))
+      const next: Region | undefined = left.some((x) => dependOn(x, s, this.around.views))
         ? undefined
         : this.joined(region, s, [...region.members, s]);
       if (next) region = next;
@@ -114,12 +107,12 @@ class Regions {
     const moved = new Set(later);
     for (const x of kept)
       if (
-        this.depend(s, x) ||
-        [...moved].some((y) => y !== x && before.indexOf(y) < before.indexOf(x) && this.depend(y, x))
+        dependOn(s, x, this.around.views) ||
+        [...moved].some((y) => y !== x && before.indexOf(y) < before.indexOf(x) && dependOn(y, x, this.around.views))
       )
         moved.add(x);
     const needs = (m: Step, x: Step): boolean =>
-      (before.includes(m) ? before.indexOf(m) > before.indexOf(x) : true) && this.depend(x, m);
+      (before.includes(m) ? before.indexOf(m) > before.indexOf(x) : true) && dependOn(x, m, this.around.views);
     return [...moved].some((x) => members.some((m) => needs(m, x))) ? undefined : moved;
   }
   /** The region with one more step, if its launch is worth saving. */
@@ -138,16 +131,6 @@ class Regions {
       ? { members, rows, price }
       : undefined;
   }
-  /** Must b stay behind a? */
-  private depend(a: Step, b: Step): boolean {
-    const memory = (x: Node): Node => this.around.views.get(x)?.memory ?? x;
-    const [reads, writes] = [new Set([...a.reads].map(memory)), new Set([...a.writes].map(memory))];
-    return (
-      [...b.reads].some((x) => writes.has(memory(x))) ||
-      [...b.writes].some((x) => writes.has(memory(x)) || reads.has(memory(x)))
-    );
-  }
-
   // ---- prices without a region
   /** Is it less than the price? What the launches alone take is known at once, and mostly decides. */
   private isBelow(ns: number, s: Step, price: "launches" | "cheapest"): boolean {

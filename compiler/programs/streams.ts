@@ -19,8 +19,7 @@ import {
   mul,
   variable,
 } from "../graph/scalar.ts";
-import { scan } from "../graph/node.ts";
-import type { Extent, Integer, Local, Node, Scalar, Scan, Shape, Source, Variable } from "../graph/types.ts";
+import type { Integer, Local, Node, Scalar, Scan, Shape, Source, Variable } from "../graph/types.ts";
 import type {
   FusedStep,
   KernelGraph,
@@ -42,6 +41,7 @@ import { fitsWorkgroup, smallestTile } from "../fuse/worth.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { elements } from "../scalar/dtype.ts";
 import { priceGrid } from "../schedule/rowwise.ts";
+import { round, roundFor } from "./grid.ts";
 import { specKey } from "./spec-key.ts";
 
 export function placeStreams(kernels: KernelGraph<FusedStep>, target: Target): KernelGraph {
@@ -71,7 +71,7 @@ function choose(s: StreamStep, target: Target): Choice {
     const made = inTiles(s, size, target);
     if (!made) return;
     for (const workgroup of target.together) {
-      const total = priceGrid(made.body, made.grid, workgroup, target);
+      const total = priceGrid(made.body, made.grid, { workgroup, inTurn: made.inTurn }, target);
       if (total < (best?.total ?? Infinity)) best = { size, workgroup, total };
     }
   };
@@ -118,11 +118,13 @@ function inTiles(s: StreamStep, { rows, steps }: TileSize, target: Target): Plac
   if (bytes > target.workgroupMemory || (tiler.sums.size && bound > target.storageBuffers)) return undefined;
   return {
     kind: "rowwise",
+    name: s.spec.name,
     body,
     rows: undefined,
     grid: tiler.grid,
     workgroup: target.simd,
     own: false,
+    inTurn: Math.min(target.inTurn, target.workgroupMemory - bytes),
     local: tiler.local,
     views: new Map(),
     reads: s.reads,
@@ -130,22 +132,6 @@ function inTiles(s: StreamStep, { rows, steps }: TileSize, target: Target): Plac
   };
 }
 const bytesOf = (x: Source): number => x.shape.reduce<number>((n, e) => n * (e as number), 1) * elements[x.dtype].bytes;
-const round = (count: number): Scan => scan({ count, initial: [] }, () => []);
-/** A round for every element of an axis. */
-function roundFor(extent: Extent): Scan {
-  if (typeof extent === "number") return round(extent);
-  const like = round(1);
-  const made: Scan = {
-    ...{ kind: "scan", id: like.id, compilation: like.compilation, reverse: false, carries: [], scans: new Set() },
-    count: Infinity,
-    get step() {
-      return step;
-    },
-  };
-  const step = variable(extent, "t", { scan: made });
-  return made;
-}
-
 /** A tensor of the workgroup: of its rows, at the places of this tile. */
 class Tiler {
   readonly local = new Set<Source>();

@@ -118,7 +118,7 @@ export function spread(
   return { resident, cycles: combined(core, bytes / gpu.memoryBytes) + onCore * gpu.start };
 }
 /** The longest, and a part of the others, which are not wholly hidden behind it. */
-function combined(...times: readonly number[]): number {
+export function combined(...times: readonly number[]): number {
   let most = 0;
   let sum = 0;
   for (const t of times) {

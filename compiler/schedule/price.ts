@@ -2,6 +2,7 @@
 // workgroups a core gets, and what the driver takes to compile, spread over the runs.
 import { analyse, type Access, type Part, type Work } from "./access.ts";
 import type { Nest } from "./nest.ts";
+import type { Count } from "./gpu-count.ts";
 import { leastOnGpu, timeOnGpu, type GpuTime } from "./gpu.ts";
 import { elements, loopsOf, place, product, tripsOf, type Loops, type Placed } from "./placed.ts";
 import type { Schedule } from "./schedule.ts";
@@ -13,6 +14,7 @@ export interface Price {
   readonly compileMs: number;
   readonly groups: number;
   readonly total: number; // ns, with the share of the compilation
+  readonly count?: Count; // on GPUs
 }
 /** What is summed up over a kernel, and within one of its parts. */
 interface Tally {
@@ -84,7 +86,7 @@ function onGpu({ target, groups, schedule }: Placed, { count, cycles }: GpuTime)
   const ns = target.launchNs + cycles / ghz;
   const each = Math.max(count.serial / target.latency, (count.issue * target.resident) / simds) / ghz;
   const driver = schedule.anySize ? 0 : compileNs(count.compile, target);
-  return { ns, each, compileMs: count.compile, groups, total: ns + driver };
+  return { ns, each, compileMs: count.compile, groups, total: ns + driver, count };
 }
 /** The share of one run in what a kernel's compilation costs. */
 export const compileNs = (ms: number, { compile, runs }: Target): number =>

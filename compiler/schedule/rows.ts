@@ -15,7 +15,11 @@ export interface RowAxis {
 export const kernelsIn = (steps: readonly Step[]): KernelStep[] =>
   steps.flatMap((s) => (s.kind === "kernel" ? [s] : kernelsIn(s.body)));
 
-export function rowsOf(steps: readonly Step[]): RowAxis | undefined {
+/** The longest of them. */
+export const rowsOf = (steps: readonly Step[]): RowAxis | undefined =>
+  [...sharedRows(steps)].sort((a, b) => estimate(b.extent) - estimate(a.extent))[0];
+/** In the order of the first kernel's axes. */
+export function sharedRows(steps: readonly Step[]): readonly RowAxis[] {
   const kernels = kernelsIn(steps);
   const written = new Set(kernels.flatMap(({ spec }) => spec.stores.map((s) => baseOf(s.target))));
   const classes = new Classes();
@@ -37,7 +41,7 @@ export function rowsOf(steps: readonly Step[]): RowAxis | undefined {
   }
   // the rows are an axis of every kernel: of the first, too
   const candidates = kernels[0]?.spec.axes ?? [];
-  const found = candidates.flatMap((v) => {
+  return candidates.flatMap((v) => {
     const axisOf = new Map<KernelStep, Variable>();
     const dimensionOf = new Map<Node, number>();
     for (const k of kernels) {
@@ -51,7 +55,6 @@ export function rowsOf(steps: readonly Step[]): RowAxis | undefined {
     const whole = axisOf.size === kernels.length && dimensionOf.size === written.size && !classes.isSpoilt(v);
     return whole ? [{ extent: v.extent, axisOf, dimensionOf }] : [];
   });
-  return found.sort((a, b) => estimate(b.extent) - estimate(a.extent))[0];
 }
 /** How many leading dimensions of a tensor a view of it has, too. */
 export function keptDimensions(base: Shape, view: Shape): number {

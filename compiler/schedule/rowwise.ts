@@ -5,10 +5,12 @@ import type { KernelStep, LoopStep, Step } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
+import { contractionOf } from "./contraction.ts";
+import type { Count } from "./gpu-count.ts";
 import { compileNs, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { eachCandidate } from "./space.ts";
+import { eachCandidate, eachOfManyRows } from "./space.ts";
 
 /** A kernel as workgroups of `threads` invocations do it, of which a real workgroup does many. */
 export interface Placement {
@@ -17,17 +19,20 @@ export interface Placement {
   readonly threads: number;
   readonly span: number; // rows of one of them; 0: the kernel has no rows
   readonly others: number; // of them over the same rows
+  readonly count?: Count; // what one of its SIMD groups does, on GPUs
 }
 interface Option extends Placement {
   readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
-  readonly meets: boolean; // its lanes exchange values
+  readonly meets: boolean; // its lanes exchange values ...
+  readonly inTurn: number; // ... through so many bytes of memory that others may have before and after
   readonly own: boolean; // its lanes are rows
 }
 export interface RowwisePrice {
   readonly rows: number; // of a workgroup; Infinity: all
   readonly workgroup: number; // invocations
   readonly own: boolean; // each has its own rows: none waits for another
+  readonly inTurn: number; // bytes of its memory that the kernels have in turn, at most
   readonly total: number; // ns, with the share of the compilation
 }
 
@@ -53,14 +58,20 @@ export function priceRowwise(
   return best;
 }
 /** ns of a launch whose workgroups, one for every round of the grid, do all steps each. */
-export function priceGrid(steps: readonly Step[], grid: readonly Scan[], workgroup: number, target: Target): number {
+export function priceGrid(
+  steps: readonly Step[],
+  grid: readonly Scan[],
+  { workgroup, inTurn }: Pick<Launch, "workgroup" | "inTurn">,
+  target: Target,
+): number {
   const runs = runsIn(steps, gridWaves(grid, target));
   const barrier = target.ns.barrier * (workgroup > target.simd ? 1 : aloneBarrier);
   let total = target.launchNs + gridWaves(grid, target) * target.workgroupNs;
   for (const [k, times] of runs)
     total +=
       times * barrier +
-      (cheapest(k.spec, undefined, { rows: Infinity, workgroup, own: false }, times, target)?.total ?? Infinity);
+      (cheapest(k.spec, undefined, { rows: Infinity, workgroup, own: false, inTurn }, times, target)?.total ??
+        Infinity);
   return total;
 }
 /** How many workgroups of a grid a core does one after the other. */
@@ -68,11 +79,11 @@ export const gridWaves = (grid: readonly Scan[], { cores }: Target): number =>
   Math.ceil(grid.reduce((n, s) => n * estimate(s.step.extent), 1) / cores);
 const aloneBarrier = 0.1; // of a barrier's cost, where one SIMD group waits for itself
 
-type Launch = Omit<RowwisePrice, "total">;
+export type Launch = Omit<RowwisePrice, "total">;
 function launchesOf(rows: RowAxis | undefined, target: Target): Launch[] {
   return target.together.flatMap((workgroup) =>
     (rows ? rowCounts(rows, target) : [Infinity]).flatMap((each) => {
-      const launch = { rows: each, workgroup, own: false };
+      const launch = { rows: each, workgroup, own: false, inTurn: target.inTurn };
       return rows && (each === Infinity || each % workgroup === 0) ? [launch, { ...launch, own: true }] : [launch];
     }),
   );
@@ -100,7 +111,7 @@ function rowCounts({ extent }: RowAxis, target: Target): number[] {
   const fair = Math.ceil(extent / target.cores);
   return [...new Set([...even.filter((n) => n < extent), ...(fair < extent ? [fair] : []), Infinity])];
 }
-interface Chosen {
+export interface Chosen {
   readonly placement: Placement;
   readonly total: number;
 }
@@ -108,19 +119,19 @@ interface Chosen {
 export function cheapest(
   spec: KernelSpec,
   axis: Variable | undefined,
-  { rows, workgroup, own }: Launch,
+  { rows, workgroup, own, inTurn }: Launch,
   times: number,
   target: Target,
 ): Chosen | undefined {
   const { found, options } = spaceOf(spec, axis, target);
-  const key = `${rows} ${workgroup} ${own} ${times}`;
+  const key = `${rows} ${workgroup} ${own} ${inTurn} ${times}`;
   if (found.has(key)) return found.get(key);
   let best: Option | undefined;
   let least = Infinity;
   const all = axis ? estimate(axis.extent) : 1;
   const often = times * wavesOf(axis?.extent ?? 1, rows, target);
   for (const o of options) {
-    if (workgroup % o.threads || (o.meets && o.threads !== workgroup)) continue;
+    if (workgroup % o.threads || (o.meets && o.threads !== workgroup) || o.inTurn > inTurn) continue;
     if (own && !(o.own && o.threads === workgroup)) continue;
     if (rows < Infinity && o.span && rows % o.span) continue;
     const tiles = o.span ? Math.ceil(Math.min(rows, all) / o.span) : 1;
@@ -180,6 +191,7 @@ function findOptions(spec: KernelSpec, axis: Variable | undefined, target: Targe
   const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
   if (!isElementwise || row === undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule));
   if (!isElementwise && row !== undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule), undefined, row);
+  for (const workgroup of target.together) eachOfManyRows(nest, target, workgroup, (c) => see(c.nest, c.schedule));
   for (const schedule of plainOnes(nest, row, others, target)) see(nest, schedule);
   return options;
 }
@@ -200,13 +212,37 @@ function plainOnes(nest: Nest, row: string | undefined, others: readonly string[
     single,
   ];
 }
+/** Bytes of workgroup memory that kernels of a launch have in turn: what staged operands take, or threads that share reductions. */
+function exchanged(nest: Nest, { threads, tile, staged, joined, padded }: Schedule): number {
+  const { spec, outer } = nest;
+  const all = threads.reduce((n, [, count]) => n * count, 1);
+  if (joined) {
+    const [chunk] = Object.values(staged) as [number];
+    const spans = threads.map(([a, n]) => n * (tile[a] ?? 1));
+    return 4 * spans.reduce((n, span) => n + span * (chunk + (padded ? 4 : 0)), 0);
+  }
+  const arrays = spec.stages.reduce((n, s) => n + (s.op === "argmax" || s.op === "argmin" ? 2 : 1), 0);
+  return 4 * all * outer.reduce((n, a) => n * (tile[a] ?? 1), arrays);
+}
+/** Drivers put the loads of a product of matrices that are not staged beside their uses: each is waited for. */
+function waiting(count: Count, nest: Nest, staged: boolean, { gpu }: Target): Count {
+  if (staged || !contractionOf(nest)) return count;
+  const waits = Math.max(count.waits, (count.loads + count.uniform) / loadsOfWait);
+  return { ...count, waits, serial: count.serial + (waits - count.waits) * gpu!.latency };
+}
+const loadsOfWait = 1.5; // as a GPU's compiler makes of them
 /** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
 function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
   const { outer, extentOf, inner } = nest;
+  const threads = schedule.threads.reduce((p, [, n]) => p * n, 1);
   const reducing = schedule.threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
-  const meets = schedule.share.length > 0 || reducing;
-  if (schedule.split || Object.keys(schedule.staged).length || schedule.anySize) return undefined;
-  if (meets && (!target.lanes || (reducing && schedule.together === "workgroup"))) return undefined;
+  const staged = Object.keys(schedule.staged).length > 0;
+  const meets = schedule.share.length > 0 || reducing || staged;
+  if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
+  const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
+  if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
+  const bytes = shares ? exchanged(nest, schedule) : 0;
+  if (shares && (!target.together.includes(threads) || bytes > target.inTurn)) return undefined;
   if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const tileOf = (a: string): number => (schedule.tile[a] ?? 1) * (schedule.serial[a] ?? 1);
   let others = 1;
@@ -218,16 +254,24 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
     else others *= Math.ceil(n / (tileOf(a) * threadsAlong(schedule, a)));
   }
   others *= Math.ceil(fused / (schedule.fuse.length ? threadsAlong(schedule, "fused") : 1));
-  const { each, compileMs } = priceOf(nest, schedule, target);
+  const price = priceOf(nest, schedule, target);
+  const { compileMs } = price;
+  const count = price.count && waiting(price.count, nest, staged, target);
+  const each =
+    price.count && count
+      ? price.each + (count.serial - price.count.serial) / target.latency / target.gpu!.ghz
+      : price.each;
   return {
     nest,
     schedule,
-    threads: schedule.threads.reduce((p, [, n]) => p * n, 1),
+    ...(count ? { count } : {}),
+    threads,
     span: row === undefined ? 0 : tileOf(row) * threadsAlong(schedule, row),
     others,
     each,
     compileMs,
     meets,
+    inTurn: bytes,
     own:
       row !== undefined &&
       threadsAlong(schedule, row) > 1 &&

@@ -229,6 +229,28 @@ function reductions(
   limit: () => number,
   lanes: string | undefined,
 ): void {
+  const search = searchOf(nest, target, see, limit);
+  if (lanes !== undefined) return oneAxisOnLanes(search, [lanes]);
+  inWorkgroupMemory(nest, target, see, limit); // mostly the best, by which others are left out
+  oneAxisOnLanes(search);
+  fusedLanes(search);
+  reducedLanes(search);
+  if (!nest.outer.length) search.complete(search.along([["", 1]]), {});
+}
+/** Reductions whose workgroups take several rows: with other numbers of invocations than the target's. */
+export function eachOfManyRows(
+  nest: Nest,
+  target: Target,
+  workgroup: number,
+  see: (candidate: Candidate) => void,
+): void {
+  if (nest.spec.stages.length && target.class === "gpu")
+    manyRows(
+      searchOf(nest, target, see, () => Infinity),
+      workgroup,
+    );
+}
+function searchOf(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): Search {
   const f = factsOf(nest);
   const complete: Search["complete"] = (on, outerTile) => {
     const tile: Record<string, number> = { ...outerTile };
@@ -244,19 +266,7 @@ function reductions(
         : [];
     for (const schedule of [...rolled, ...written]) see({ nest, schedule });
   };
-  const search: Search = {
-    nest,
-    f,
-    target,
-    along: (threads, fuse) => lanesOf(nest, f, target, threads, fuse),
-    complete,
-  };
-  if (lanes !== undefined) return oneAxisOnLanes(search, [lanes]);
-  inWorkgroupMemory(nest, target, see, limit); // mostly the best, by which others are left out
-  oneAxisOnLanes(search);
-  fusedLanes(search);
-  reducedLanes(search);
-  if (!nest.outer.length) complete(search.along([["", 1]]), {});
+  return { nest, f, target, along: (threads, fuse) => lanesOf(nest, f, target, threads, fuse), complete };
 }
 /** One axis on the lanes, another one in registers. */
 function oneAxisOnLanes({ f, target, along, complete }: Search, wanted?: readonly string[]): void {
@@ -297,7 +307,9 @@ function fusedLanes({ nest, f, target, along, complete }: Search): void {
   }
 }
 /** Lanes, or a whole workgroup, on a reduced axis. */
-function reducedLanes({ f, target, along, complete }: Search): void {
+function reducedLanes(search: Search): void {
+  const { f, target, along, complete } = search;
+  if (target.class === "gpu") manyRows(search, target.workgroup);
   if (!target.lanes && target.class !== "gpu") return;
   const together = target.lanes || target.workgroup;
   for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
@@ -310,6 +322,23 @@ function reducedLanes({ f, target, along, complete }: Search): void {
       for (const rq of choices(q)) complete(row, { ...(p ? { [p]: rp } : {}), ...(q ? { [q]: rq } : {}) });
   }
 }
+/** Several rows in a workgroup, with some lanes on the reduced axis of each. */
+function manyRows({ nest, f, along, complete }: Search, workgroup: number): void {
+  const fusing = fusable(nest).filter((a) => !f.kept.includes(a));
+  if (!fusing.length) return;
+  for (const a of new Set(f.reducedLanes.map((axes) => axes.join("+")))) {
+    const longest = Math.max(...a.split("+").map((x) => f.extent(x)));
+    for (const lanes of rowLanes) {
+      if (!a || longest < lanes) continue;
+      const threads = (name: string): Threads => [
+        [name, workgroup / lanes],
+        [a, lanes],
+      ];
+      complete(fusing.length > 1 ? along(threads("fused"), fusing) : along(threads(fusing[0]!)), {});
+    }
+  }
+}
+const rowLanes = [4, 8, 16, 32]; // of a workgroup
 /** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
 function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
   const c = target.class === "software" ? undefined : contractionOf(nest);

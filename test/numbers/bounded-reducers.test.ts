@@ -47,6 +47,34 @@ test("any, all and counts", async () => {
   );
   await expectValues(text, { x: [0, 1, 1, 0], n: [0, 1, 2, 3] }, [0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 1, 2], 0);
 });
+test("a guard whose data are chosen by the reduced index itself bounds no loop", async () => {
+  const [x, at] = [
+    [1, 2, 4, 8],
+    [2, 0, 3, 1],
+  ];
+  const sums = (inside: (i: number, k: number) => boolean): number[] =>
+    x.map((_, i) => x.reduce((sum, v, k) => sum + (inside(i, k) ? v : 0), 0));
+  const text = program(
+    "x: f32[4], at: i32[4] in 0..4",
+    "for i in 0..4: sum over k in 0..4: where(k >= at[k] - i, x[k], 0.0)",
+    "for i in 0..4: sum over k in 0..4: where(at[k] + i >= k, x[k], 0.0)",
+    "for i in 0..4: sum over k in 0..4: where(at[i] + at[k] >= k, x[k], 0.0)",
+    "for i in 0..4: sum over j in 0..2, k in 0..2: where(k >= at[2 * j + i % 2] - i, x[2 * j + k], 0.0)",
+  );
+  const last = x.map((_, i) =>
+    [0, 1, 2, 3].reduce((sum, n) => {
+      const [j, k] = [n >> 1, n & 1];
+      return sum + (k >= at[2 * j + (i % 2)]! - i ? x[n]! : 0);
+    }, 0),
+  );
+  const expected = [
+    sums((i, k) => k >= at[k]! - i),
+    sums((i, k) => at[k]! + i >= k),
+    sums((i, k) => at[i]! + at[k]! >= k),
+    last,
+  ];
+  await expectValues(text, { x, at }, expected, 0);
+});
 test("an extreme of a declared range stays in it, as an index too, and of nothing", async () => {
   const text = program(
     "x: i32[4] in 1..3, t: f32[3], n: i32[4] in 0..5",

@@ -5,7 +5,18 @@ import { plainSchedule } from "../../compiler/schedule/schedule.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { targets, type Target } from "../../compiler/kernel/target.ts";
 import { overSources } from "./reference.ts";
-import { cases, dynamicPairs, elementwise } from "./cases.ts";
+import {
+  argmaxRows,
+  cases,
+  crossEntropy,
+  dynamicPairs,
+  elementwise,
+  layerNorm,
+  prefixSums,
+  rowSums,
+  softmax,
+  softmaxGradient,
+} from "./cases.ts";
 import { check, generator } from "./check.ts";
 import type { TestDevice } from "./device.ts";
 import { openDevice } from "./open.ts";
@@ -33,6 +44,25 @@ describe("schedules drawn from the space", () => {
         await check(on, c, { target, schedule: space[Math.floor(next() * space.length)]!.schedule });
     }
   });
+});
+describe("several rows in a workgroup, whose lanes sum up each", () => {
+  const sizes = [
+    [2, 33],
+    [3, 8],
+    [7, 65],
+    [130, 24],
+  ] as const;
+  const kinds = [softmax, softmaxGradient, layerNorm, crossEntropy, rowSums, argmaxRows, prefixSums];
+  test.each(kinds.flatMap((make) => sizes.map(([m, n]) => make(m, n))).map((c) => [c.name, c] as const))(
+    "%s",
+    async (_, c) => {
+      const target = targets["integrated"]!;
+      const space = enumerate(nestOf(overSources(c.spec)), target).map((x) => x.schedule);
+      const lanes = new Map(space.filter((s) => s.threads.length === 2 && !s.joined).map((s) => [s.threads[1]![1], s]));
+      expect(lanes.size).toBeGreaterThan(0);
+      for (const schedule of lanes.values()) await check(on, c, { target, schedule });
+    },
+  );
 });
 test("more workgroups than one dimension of a launch has", async () => {
   const long = elementwise([600_001]);

@@ -96,7 +96,7 @@ interface Carry {
   readonly names: readonly string[]; // of the tensors
   readonly initial: readonly Node[];
   readonly of: (nodes: readonly Node[]) => Value;
-  readonly next: (v: Value) => readonly Node[];
+  readonly next: (v: Value, span: Span) => readonly Node[];
 }
 function carryOf(name: string, v: Value, { value }: ast.Loop["carries"][number], loop: Span): Carry {
   if (isBundle(v) && v.values?.size) {
@@ -108,10 +108,10 @@ function carryOf(name: string, v: Value, { value }: ast.Loop["carries"][number],
       names,
       initial,
       of: (nodes) => ({ kind: v.kind, instance, values: new Map(parameters.map((p, i) => [p, nodes[i]!])) }),
-      next: (next) => {
+      next: (next, span) => {
         if (!isBundle(next) || next.instance !== instance || !next.values)
-          throw errors.notParametersOf(loop, instance.path, kindText(next));
-        return parameters.map((p, i) => fitTo(initial[i]!, tensor(next.values!.get(p)!), loop, names[i]!));
+          throw errors.notParametersOf(span, instance.path, kindText(next));
+        return parameters.map((p, i) => fitTo(initial[i]!, tensor(next.values!.get(p)!), span, names[i]!));
       },
     };
   }
@@ -120,7 +120,10 @@ function carryOf(name: string, v: Value, { value }: ast.Loop["carries"][number],
     isPlain(v) || v.kind === "bool"
       ? asTensor(v, loop, v.kind === "number" && v.whole ? undefined : "f32")
       : asTensor(v, value.span);
-  const [of, next] = [(nodes: readonly Node[]) => tensor(nodes[0]!), (x: Value) => [fitTo(first, x, loop, name)]];
+  const [of, next] = [
+    (nodes: readonly Node[]) => tensor(nodes[0]!),
+    (x: Value, span: Span) => [fitTo(first, x, span, name)],
+  ];
   return { name, names: [name], initial: [first], of, next };
 }
 function iteratorOf(it: Iterator["it"], scope: Scope, ctx: Context): Iterator {
@@ -171,7 +174,7 @@ function readLoop(
     const left = [...incoming];
     carries.forEach((c, j) => bind(e.carries[j]!.name, c.of(left.splice(0, c.initial.length))));
     const own: Context = { ...ctx, rounds: [...ctx.rounds, { step: t, count }] };
-    const next = new Map<string, Value>();
+    const next = new Map<string, { readonly value: Value; readonly span: Span }>();
     for (const s of e.body.statements) {
       if (s.kind === "let") bindLet(s, inner, own);
       else if (s.kind === "next") {
@@ -181,7 +184,7 @@ function readLoop(
         );
         s.assignments.forEach((a, k) => {
           if (!known.includes(a.name.text)) throw errors.unknownName(a.name.span, a.name.text, known);
-          next.set(a.name.text, values[k]!);
+          next.set(a.name.text, { value: values[k]!, span: a.value.span });
         });
       } else if (s.kind === "yield") {
         if (e.kind === "fold") throw errors.notInLoop(s.span, "yield", "fold");
@@ -194,7 +197,7 @@ function readLoop(
     return carries.flatMap((c) => {
       const same = kept.splice(0, c.initial.length);
       const v = next.get(c.name);
-      return v ? c.next(withParameters(v, e.span, own)) : same;
+      return v ? c.next(withParameters(v.value, v.span, own), v.span) : same;
     });
   });
   return { scan, yields, isTuple };

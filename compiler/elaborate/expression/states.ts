@@ -234,9 +234,10 @@ export function fitTo(
   span: Span,
   name: string,
 ): Node {
-  if (isPlain(value) || value.kind === "bool")
-    return compute(axesOf(held.shape), undefined, filling(value, span, held.dtype));
-  const node = asTensor(value, span, held.dtype);
+  const node =
+    isPlain(value) || value.kind === "bool"
+      ? compute(axesOf(held.shape), undefined, filling(value, span, held.dtype))
+      : asTensor(value, span, held.dtype);
   if (
     node.dtype !== held.dtype ||
     node.shape.length !== held.shape.length ||

@@ -1,0 +1,195 @@
+// Kernels that follow one another over the same rows as one launch on GPUs: a workgroup takes a tile of rows and does all of them for it, with barriers
+// between. In: units with their kernels. Out: the same with RowwiseSteps that have a grid, where that is cheaper than the launches.
+import type { Integer, Node, Scalar, Variable } from "../graph/types.ts";
+import { iadd, imul, substitute, variable } from "../graph/scalar.ts";
+import type { KernelGraph, KernelStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
+import type { KernelSpec } from "../kernel/kernel.ts";
+import type { Layout } from "../kernel/layout.ts";
+import type { Target } from "../kernel/target.ts";
+import { loadsOf, storesOf } from "../lower/procedures.ts";
+import { priceInChain } from "../schedule/chain.ts";
+import { estimate, nestOf } from "../schedule/nest.ts";
+import { sharedRows, type RowAxis } from "../schedule/rows.ts";
+import { choose } from "../schedule/space.ts";
+import { dependOn } from "./depend.ts";
+import type { FusedUnit } from "./fuse.ts";
+import { roundFor } from "./grid.ts";
+import { inMemoryOfGrid, usersIn, type OnGrid, type Surroundings } from "./local.ts";
+import { isRunOnce } from "./lower.ts";
+import { movesOf } from "./moves.ts";
+import { specKey } from "./spec-key.ts";
+
+/** `views`: what lies in flat buffers. Launches cost CPUs little beside their kernels, and barriers much. */
+export function chainedUnits(
+  units: readonly FusedUnit[],
+  views: ReadonlyMap<Node, View>,
+  target: Target,
+): readonly FusedUnit[] {
+  if (!target.gpu) return units;
+  const prices = new Prices(target);
+  return units.map((u): FusedUnit =>
+    u.oneLaunch || isRunOnce(u) ? u : { ...u, kernels: new Chains(u.kernels, views, prices).kernels() },
+  );
+}
+
+/** Kernels in the order of their launches, of which each may take the place of its launch beside the first. */
+interface Chain {
+  readonly members: readonly KernelStep[];
+  readonly rows: readonly RowAxis[];
+}
+class Chains {
+  private readonly around: Surroundings;
+  private readonly prices: Prices;
+
+  constructor(kernels: KernelGraph, views: ReadonlyMap<Node, View>, prices: Prices) {
+    const joined = new Map(kernels.joined);
+    this.around = { kernels, views, joined, target: prices.target, usersOf: usersIn(kernels.steps) };
+    this.prices = prices;
+  }
+  kernels(): KernelGraph {
+    const { kernels, joined } = this.around;
+    const steps = this.inList(kernels.steps);
+    return { ...kernels, steps, joined };
+  }
+  private inList(steps: readonly Step[]): Step[] {
+    const waiting = [...steps];
+    const result: Step[] = [];
+    while (waiting.length) {
+      const first = waiting.shift()!;
+      if (first.kind === "loop") result.push({ ...first, body: this.inList(first.body) });
+      else if (first.kind === "rowwise") result.push(first);
+      else {
+        const made = this.launch(this.grown(first, waiting.slice(0, furthest)));
+        result.push(made?.step ?? first);
+        for (const m of made?.members.slice(1) ?? []) waiting.splice(waiting.indexOf(m), 1);
+      }
+    }
+    return result;
+  }
+  /** A kernel with all behind it that may join it. What does not is left for behind it: nothing may be moved past what it depends on. */
+  private grown(first: KernelStep, after: readonly Step[]): Chain {
+    const { views, target } = this.around;
+    let chain: Chain = { members: [first], rows: sharedRows([first]) };
+    const left: Step[] = [];
+    for (const s of after) {
+      const { members } = chain;
+      const follows = s.kind === "kernel" && !movesOf(s.spec) && members.some((m) => dependOn(m, s, views));
+      if (follows && !left.some((x) => dependOn(x, s, views))) {
+        const next = { members: [...members, s], rows: sharedRows([...members, s]) };
+        if (countOf(next.rows) >= rowsOfCore * target.cores) {
+          chain = next;
+          continue;
+        }
+      }
+      left.push(s);
+    }
+    return chain;
+  }
+  /** As many of its kernels, from the first on, as are best done in one launch. */
+  private launch({
+    members,
+    rows,
+  }: Chain): { readonly step: RowwiseStep; readonly members: readonly KernelStep[] } | undefined {
+    let best: { readonly gain: number; readonly on: OnGrid } | undefined;
+    for (const on of this.ways(members, rows)) {
+      let gain = -this.prices.target.launchNs;
+      for (const [i, k] of on.body.entries()) {
+        const own = this.prices.alone(members[i]!) - this.prices.inside(k, on);
+        if (!(own > 0) && i === 0) break; // the chain of the next one is better
+        gain += own;
+        const some = { ...on, members: members.slice(0, i + 1), body: on.body.slice(0, i + 1) };
+        if (i > 0 && gain > (best?.gain ?? 0)) best = { gain, on: some };
+      }
+    }
+    if (!best) return undefined;
+    for (let count = best.on.members.length; count > 1; count--) {
+      const chosen = members.slice(0, count);
+      const on = { ...best.on, members: chosen, body: best.on.body.slice(0, count) };
+      const step = inMemoryOfGrid(on, this.around, true);
+      if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows` }, members: chosen };
+    }
+    return undefined;
+  }
+  private *ways(members: readonly KernelStep[], rows: readonly RowAxis[]): Generator<OnGrid> {
+    const tiled = rows.findLast((r) => typeof r.extent === "number" && r.extent > 1);
+    if (members.length < 2 || !tiled) return;
+    const single = rows.filter((r) => r !== tiled);
+    const { cores, together } = this.prices.target;
+    const each = tileOf(tiled.extent as number, countOf(rows) / cores);
+    const { body, grid } = inTiles(members, single, tiled, each);
+    for (const workgroup of together.slice(-2)) yield { members, body, grid, each, tiled, single, workgroup };
+  }
+}
+const furthest = 60; // steps from the first that are looked at
+const rowsOfCore = 4; // at least: fewer leave most of it idle
+const mostRows = 32; // of a workgroup
+/** Rows of a workgroup, so that no tile is cut: about a core's fair share. */
+function tileOf(extent: number, fair: number): number {
+  const whole = Array.from({ length: Math.min(mostRows, extent) }, (_, k) => k + 1).filter((n) => extent % n === 0);
+  return whole.find((n) => n >= fair) ?? whole.at(-1)!;
+}
+const countOf = (rows: readonly RowAxis[]): number => rows.reduce((n, r) => n * estimate(r.extent), 1);
+
+/** The kernels as a workgroup of the grid does them. */
+function inTiles(
+  members: readonly KernelStep[],
+  single: readonly RowAxis[],
+  tiled: RowAxis,
+  each: number,
+): Pick<OnGrid, "body" | "grid"> {
+  const ones = single.map((r) => roundFor(r.extent));
+  const tile = roundFor((tiled.extent as number) / each);
+  const row = variable(each, "r");
+  const body = members.map((k): KernelStep => {
+    const own = tiled.axisOf.get(k)!;
+    const places = new Map<Scalar, Scalar>([
+      ...single.map((r, i) => [r.axisOf.get(k)!, ones[i]!.step] as const),
+      [own, iadd(imul(tile.step, each), row)],
+    ]);
+    const placed = <T extends Scalar>(e: T): T => substitute(e, places) as T;
+    const spec: KernelSpec = {
+      ...k.spec,
+      axes: k.spec.axes.flatMap((a): Variable[] => (a === own ? [row] : places.has(a) ? [] : [a])),
+      stages: k.spec.stages.map((s) => ({ ...s, value: placed(s.value) })),
+      stores: k.spec.stores.map((s) => ({
+        ...s,
+        indices: s.indices.map((e): Integer => placed(e)),
+        value: placed(s.value),
+      })),
+    };
+    return { kind: "kernel", spec, reads: loadsOf(spec), writes: storesOf(spec) };
+  });
+  return { body, grid: [...ones, tile] };
+}
+
+/** Prices of kernels, once for all that differ in their tensors alone. */
+class Prices {
+  readonly target: Target;
+  private readonly known = new Map<string, number>();
+  private readonly keys = new WeakMap<KernelSpec, string>();
+
+  constructor(target: Target) {
+    this.target = target;
+  }
+  /** ns of a launch. */
+  alone({ spec }: KernelStep): number {
+    return this.once(this.keyOf(spec), () => choose(nestOf(spec), this.target).total);
+  }
+  /** ns as a part of a launch. */
+  inside({ spec }: KernelStep, { grid, workgroup }: OnGrid): number {
+    const groups = grid.reduce((n, s) => n * estimate(s.step.extent), 1);
+    const key = `${groups} ${workgroup} ${this.keyOf(spec)}`;
+    return this.once(key, () => priceInChain(spec, { groups, workgroup }, this.target));
+  }
+  private once(key: string, price: () => number): number {
+    let ns = this.known.get(key);
+    if (ns === undefined) this.known.set(key, (ns = price()));
+    return ns;
+  }
+  private keyOf(spec: KernelSpec): string {
+    let key = this.keys.get(spec);
+    if (key === undefined) this.keys.set(spec, (key = specKey(spec, plainLayout).key));
+    return key;
+  }
+}
+const plainLayout: Layout = { storageOf: (x) => x.dtype, nameOf: () => "" };

@@ -1,0 +1,105 @@
+// Kernels over the same rows as one launch: training on a device against the evaluator, with rows of all kinds and sizes, and what may not be joined.
+import { describe, expect, test } from "vitest";
+import { targets, type Target } from "../../compiler/kernel/target.ts";
+import { compile } from "../../compiler/compile.ts";
+import { testDevice } from "../device.ts";
+import { compareTraining } from "./training.ts";
+
+const integrated = targets["integrated"]!;
+/** Launches cost so much that whatever can be joined is. */
+const always: Target = { ...integrated, cores: 1, launchNs: 1e7 };
+const workgroupOf = (memory: number): Target => ({ ...always, workgroupMemory: memory });
+
+interface Case {
+  readonly fields?: string;
+  readonly model: string;
+  readonly loss?: string;
+}
+const program = ({ fields, model, loss, batch = 6 }: Case & { batch?: number }): string => `
+data rows {
+  rows: ${2 * batch}
+${fields ?? "  field x: f32[6, 8] = normal[6, 8]\n  field y: f32[6, 8] = normal[6, 8]"}
+}
+${model}
+train fit on rows(batch: ${batch}, seed: 7, shuffle: false) {
+  minimize ${loss ?? "mse(net(x), y)"} by sgd(lr: 0.2)
+  steps: 3
+}`;
+const table: Record<string, Case> = {
+  "layers behind one another": {
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Linear(12, act: gelu) |> LayerNorm() |> Linear(D, act: tanh) |> Linear(D)`,
+  },
+  "one axis of rows": {
+    fields: "  field x: f32[9] = normal[9]\n  field y: f32[3] = normal[3]",
+    model: `model net(x: f32[B, D]) -> f32[B, 3] = x |> Linear(10, act: relu) |> LayerNorm() |> Linear(7, act: silu) |> Linear(3)`,
+  },
+  "a transformer": {
+    model: `
+layer Block()(x: f32[B, T, D]) -> f32[B, T, D] {
+  let h = x + (x |> LayerNorm() |> MultiHeadAttention(heads: 2, causal: true))
+  return h + (h |> LayerNorm() |> Linear(2 * D, act: gelu) |> Linear(D))
+}
+model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> stack 2 of Block() |> LayerNorm() |> Linear(D)`,
+  },
+  "classes by number": {
+    fields: "  field x: f32[5, 6] = normal[5, 6]\n  field y: i32[5] in 0..7 = for t in 0..5: (row * 5 + t * t) % 7",
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, 7] = x |> Linear(11, act: relu) |> RMSNorm() |> Linear(7)`,
+    loss: "cross_entropy(net(x), y)",
+  },
+  "largest of a row, and where": {
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, D] {
+  let h = x |> Linear(D)
+  let best = for b, t: max(h[b, t, :])
+  let where_ = for b, t: f32(argmax(h[b, t, :]))
+  return for b, t, k: tanh(h[b, t, k] - best[b, t]) + 0.1 * where_[b, t]
+}`,
+  },
+  "what reads other rows": {
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, D] {
+  let h = x |> Linear(D, act: tanh)
+  let mixed = for b, t in 0..T, k: sum(h[b, :, k]) / 6.0 + h[b, T - 1 - t, k]
+  return mixed |> LayerNorm() |> Linear(D)
+}`,
+  },
+  "what reads other rows of the batch": {
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Linear(D) |> BatchNorm() |> Linear(D, act: relu) |> Linear(D)`,
+  },
+  dropout: {
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Linear(D, act: relu) |> Dropout(0.4) |> LayerNorm() |> Linear(D)`,
+  },
+  "rows in another order": {
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, D] = transpose(x) |> Linear(5, act: tanh) |> Linear(T) |> transpose |> LayerNorm() |> Linear(D)`,
+  },
+  "a convolution between": {
+    fields: "  field x: f32[8, 8, 2] = normal[8, 8, 2]\n  field y: f32[3] = normal[3]",
+    model: `model net(x: f32[B, H, W, C]) -> f32[B, 3] = x |> Conv2d(4, 3) |> relu |> GroupNorm(groups: 2) |> flatten |> Linear(6, act: tanh) |> Linear(3)`,
+  },
+};
+const launchesOf = (c: Case, target: Target): number =>
+  compile(program({ ...c, batch: 8 }), { name: "model.dlm", target }).plan!.trains[0]!.step.commands.length;
+
+describe("rows of kernels in one launch", () => {
+  const sizes = [1, 5, 6, 32];
+  test.each(Object.entries(table).flatMap(([name, c]) => sizes.map((batch) => [name, batch, c] as const)))(
+    "%s, batches of %d",
+    async (_, batch, c) => {
+      const { device } = await testDevice();
+      await compareTraining(program({ ...c, batch }), device, { target: always });
+    },
+    60_000,
+  );
+  test("are far fewer launches than kernels", () => {
+    const apart = { ...always, launchNs: 0 };
+    for (const [name, most] of [
+      ["layers behind one another", 0.6],
+      ["a transformer", 0.6],
+      ["what reads other rows", 0.9],
+    ] as const)
+      expect(launchesOf(table[name]!, always) / launchesOf(table[name]!, apart), name).toBeLessThan(most);
+  });
+  test.each([6144, 7000, 9000])("with workgroup memory of %d bytes", async (bytes) => {
+    const { device } = await testDevice();
+    for (const name of ["a transformer", "layers behind one another"])
+      await compareTraining(program({ ...table[name]!, batch: 8 }), device, { target: workgroupOf(bytes) });
+  });
+});
