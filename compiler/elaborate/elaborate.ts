@@ -41,7 +41,7 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   const { main } = input;
   const diagnostics: Diagnostic[] = [];
   const attempt = collecting(diagnostics, { file: main.source, start: 0, end: 0 });
-  const keeper = options.keep ? newKeeper() : undefined;
+  const keeper = options.keep || options.watchLayers ? newKeeper() : undefined;
   const self = newInterpreter(diagnostics, keeper);
   const { scope, imported, all } = declareNames(self, input, options, attempt);
   const datasets = declareDatasets(self, [...all, { file: main, scope }], attempt);
@@ -75,14 +75,17 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   );
   const told = new Set(diagnostics.flatMap((d) => (d.span.file === main.source ? [d.span.start] : [])));
   diagnostics.push(...unbound.filter((u) => !told.has(u.span.start)));
-  checkUnapplied(self, main, scope, keeper !== undefined);
-  const knowledge = keeper && {
-    ...keeper.known,
-    compilation: working(),
-    models: self.models,
-    trains: self.trains,
-    scope,
-  };
+  checkUnapplied(self, main, scope, options.keep === true);
+  const knowledge =
+    options.keep && keeper
+      ? {
+          ...keeper.known,
+          compilation: working(),
+          models: self.models,
+          trains: self.trains,
+          scope,
+        }
+      : undefined;
   return { program, diagnostics: distinct(diagnostics), knowledge };
 }
 /** Runs a part and collects its fault; what follows from one is told already. */
