@@ -76,7 +76,7 @@ class Playground {
     this.#buttons();
     this.selection.onChange((chosen) => {
       this.#editor?.light(chosen?.marks ?? []);
-      if (chosen?.marks[0] && !chosen.isRange) this.#editor?.show(chosen.marks[0][0]);
+      if (chosen?.marks[0] && chosen.from !== "text") this.#editor?.show(chosen.marks[0][0]);
       this.#sayChosen();
     });
     this.#tabs.open(stored.get("dlm tab") ?? "calls");

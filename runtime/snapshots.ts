@@ -47,7 +47,7 @@ export class Snapshots {
   }
   /** What a run that fails in its first steps goes back to. */
   async begin(): Promise<void> {
-    if (!this.asked || this.step) return;
+    if (!this.asked) return;
     const bytes = await writeCheckpoint(this.session, false);
     if (areFinite(bytes)) this.newest = bytes;
   }

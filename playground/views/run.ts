@@ -1,11 +1,32 @@
 // The model on the visitor's device: the page that `dlm compile` writes, in a frame, with the plans of the text. In: plans. Out: a tab.
 import { box, button, make } from "../../compiler/cli/page/dom.ts";
-import type { Given } from "../run/given.ts";
+import type { Mark } from "../../compiler/cli/look/types.ts";
+import type { Asked, Given, Told } from "../run/given.ts";
+import { marksOfCalls } from "../selection.ts";
+import type { Document } from "../work/protocol.ts";
 import type { View, Context } from "./view.ts";
 
 const targets = ["software", "integrated", "discrete"];
 
 const keyOf = (text: string, files: Given["files"]): string => [text, ...Object.keys(files)].join("\n");
+
+/** "digits.dlm:8", without the spaces around what it holds. */
+function markOfLine(line: string, { text, name }: Document): Mark | undefined {
+  const [, file, number] = /^(.*):(\d+)$/.exec(line) ?? [];
+  const lines = text.split("\n");
+  const own = lines[Number(number) - 1];
+  if (file !== name || own === undefined) return undefined;
+  const start = lines.slice(0, Number(number) - 1).reduce((n, l) => n + l.length + 1, 0);
+  const code = own.trim();
+  return [start + own.indexOf(code), start + own.indexOf(code) + code.length, code];
+}
+/** The call of an instance, or of what stands in it. */
+function markOfLayer(layer: string, context: Context): Mark | undefined {
+  const marks = marksOfCalls(context.checked()?.calls ?? []);
+  const of = (path: string): Mark | undefined => marks.find((mark) => mark[2] === path);
+  const mark = of(layer) ?? of(layer.replace(/\.[^.]*$/, ""));
+  return mark && [mark[0], mark[1], layer];
+}
 
 export function runView(context: Context): View {
   const frame = make("iframe", undefined, { title: "Run the model" });
@@ -23,15 +44,31 @@ export function runView(context: Context): View {
     "bar",
     make("label", undefined, { className: "field" }, [
       watch,
-      "Watch the norms of gradients and weights, layer by layer",
+      "Watch the layers: gradients, weights, values, dead units",
     ]),
   );
   const node = box("view run", bar, stale, frame);
   let running: string | undefined; // the text that the frame has
   let given: Given | undefined;
-  addEventListener("message", ({ data, source, origin }: MessageEvent<unknown>) => {
-    if (source !== frame.contentWindow || origin !== location.origin || data !== "ready") return;
-    if (given) frame.contentWindow?.postMessage(given, location.origin);
+  const tell = (told: Told): void => frame.contentWindow?.postMessage(told, location.origin);
+  const isCurrent = (): boolean => {
+    const { text, files } = context.document();
+    return running === keyOf(text, files);
+  };
+  const answer = async (asked: Asked): Promise<void> => {
+    if (asked.ask === "model") {
+      if (given) tell({ tell: "model", given });
+    } else if (asked.ask === "apart") {
+      const about = { targets: [asked.target], watch: watch.checked, apart: true };
+      const [plan] = isCurrent() ? await context.ask("plans", about).catch(() => []) : [];
+      tell({ tell: "apart", plan });
+    } else if (isCurrent()) {
+      const mark = "line" in asked ? markOfLine(asked.line, context.document()) : markOfLayer(asked.layer, context);
+      if (mark) context.selection.choose({ marks: [mark], isRange: true, from: "run", label: mark[2] });
+    }
+  };
+  addEventListener("message", ({ data, source, origin }: MessageEvent<Asked>) => {
+    if (source === frame.contentWindow && origin === location.origin && "ask" in data) void answer(data);
   });
   let begun = 0; // of what was asked for last
   const begin = async (): Promise<void> => {

@@ -31,9 +31,9 @@ export interface Questions {
   readonly stage: { readonly give: StageName; readonly take: StageText };
   readonly graph: { readonly give: undefined; readonly take: DrawnGraph };
   readonly timeline: { readonly give: undefined; readonly take: Timeline };
-  /** For these targets; `watch`: with the norms of every layer's gradient and weights as metrics. */
+  /** For these targets; `watch`: with numbers of every layer; `apart`: every kernel is a launch of its own. */
   readonly plans: {
-    readonly give: { readonly targets: readonly string[]; readonly watch: boolean };
+    readonly give: { readonly targets: readonly string[]; readonly watch: boolean; readonly apart?: boolean };
     readonly take: readonly Plan[];
   };
   readonly artifact: { readonly give: TrainerTexts; readonly take: ReadonlyMap<string, string | Uint8Array> };

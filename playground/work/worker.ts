@@ -7,11 +7,11 @@ import { trainerModule } from "../../compiler/cli/trainer.ts";
 import { indexText } from "../../compiler/print/shaders.ts";
 import { query, type Queries } from "../../compiler/query/query.ts";
 import type { CompileResult } from "../../compiler/compile.ts";
+import { targets as known, type Target } from "../../compiler/kernel/target.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { costsOf, drawnGraph, timelineOf } from "../../compiler/cli/look/drawn.ts";
 import { checkedOf, hoverOf, suggestionsOf } from "../../compiler/cli/look/front.ts";
 import { filesAt } from "./files.ts";
-import { watched } from "./watch.ts";
 import type { Compiled } from "../../compiler/cli/look/types.ts";
 import type { Answer, Document, Questions, Request, TrainerTexts } from "./protocol.ts";
 import { madeOf, stageText, type Made } from "../../compiler/cli/look/stages.ts";
@@ -40,10 +40,9 @@ async function queried(): Promise<{ readonly of: Queries; readonly milliseconds:
 const anyRows = new Proxy<Record<string, number>>({}, { get: () => 64 });
 const rowsOf = (): Promise<Readonly<Record<string, number>>> =>
   (rows ??= rowsOfWholeBatches(document.text, { name: document.name }, filesAt(document)));
-async function results(targets: readonly string[], watch = false): Promise<readonly CompileResult[]> {
+async function results(targets: readonly (string | Target)[], watchLayers = false): Promise<readonly CompileResult[]> {
   const { text, name } = document;
-  const options = { name, rows: await rowsOf() };
-  return compileFor(watch ? watched(text, options) : text, targets, { ...options, views: true });
+  return compileFor(text, targets, { name, rows: await rowsOf(), views: true, watchLayers });
 }
 async function make(): Promise<{ readonly made: Made | undefined; readonly milliseconds: number }> {
   await rowsOf();
@@ -57,7 +56,7 @@ async function made(): Promise<Made> {
   if (!found) throw new Error("the text does not compile");
   return found;
 }
-async function plansFor(targets: readonly string[], watch = false): Promise<readonly CompileResult[]> {
+async function plansFor(targets: readonly (string | Target)[], watch = false): Promise<readonly CompileResult[]> {
   const found = await results(targets, watch);
   if (found.some((r) => !r.plan)) throw new Error("the text does not compile");
   return found;
@@ -141,7 +140,10 @@ const answers: Answers = {
   },
   graph: async () => drawnGraph(await made()),
   timeline: async () => timelineOf(await made()),
-  plans: async ({ targets, watch }) => (await plansFor(targets, watch)).map((r) => r.plan!),
+  plans: async ({ targets, watch, apart }) => {
+    const wanted = apart ? targets.map((name) => ({ ...known[name]!, apart: true as const })) : targets;
+    return (await plansFor(wanted, watch)).map((r) => r.plan!);
+  },
   artifact,
 };
 async function answer({ number, ask, about }: Extract<Request, { ask: unknown }>): Promise<void> {

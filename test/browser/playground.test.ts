@@ -188,20 +188,73 @@ test("a model of the gallery trains to its figure, step by step too", async () =
   await page.context().close();
 }, 180_000);
 
-test("gradients and weights are watched layer by layer", async () => {
+test("layers are watched: gradients, weights, values, units that are dead; a layer is shown in the text", async () => {
   const { page, errors } = await open();
+  await write(
+    page,
+    (await page.evaluate(() => sessionStorage.getItem("dlm text")!)).replace(
+      "Linear(128, act: relu)",
+      "Linear(128, act: |z| relu(z - 100))",
+    ),
+  );
+  await told(page, "compiled", "no");
+  await told(page, "compiled", "yes");
   await tab(page, "Run");
-  await page.getByLabel("Watch the norms").check();
+  await page.getByLabel("Watch the layers").check();
   await run(page).locator('html[data-model="loaded"]').waitFor({ timeout: 90_000 });
   await run(page).locator("#step").click();
-  for (const layer of ["linear", "linear2", "linear3"])
-    for (const kind of ["grad", "weight"])
-      await run(page)
-        .locator("#figures th", { hasText: new RegExp(`^${kind}_net_${layer}$`) })
-        .waitFor({ timeout: 60_000 });
+  const row = (layer: string) =>
+    run(page)
+      .locator("#watched tr")
+      .filter({ has: run(page).getByRole("button", { name: layer, exact: true }) });
+  for (const layer of ["net.linear", "net.linear2", "net.linear3"]) await row(layer).waitFor({ timeout: 60_000 });
+  const cells = await row("net.linear").locator("td").allTextContents();
+  expect(cells.slice(0, 2)).toEqual([expect.stringMatching(/e-\d$/), expect.stringMatching(/^\d/)]); // that of l2 alone
+  expect(cells.slice(2)).toEqual(["0.00", "100 %", "100 %"]);
+  expect((await row("net.linear3").locator("td").allTextContents()).slice(3)).toEqual(["–", "–"]);
+  expect(await row("net.linear").locator(".sign").allTextContents()).toEqual(["dead units", "saturated"]);
+  expect(await row("net.linear3").locator(".sign").count()).toBe(0);
+  expect(await run(page).locator("#figures th").allTextContents()).toEqual(["metric", "batch", "loss", "acc"]);
+  await run(page).locator("#watched select").selectOption("dead");
+  await look(page, "playground-layers");
+  await row("net.linear2").getByRole("button").click();
+  await page.locator(".cm-lit", { hasText: /^Linear\(64, act: relu\)$/ }).waitFor();
   expect(errors).toEqual([]);
   await page.context().close();
 }, 180_000);
+
+test.each([
+  ["launch by launch", 64, 6],
+  ["whole steps in one launch", 4, 6],
+] as const)(
+  "a NaN is told with what made it, and its line is shown: %s",
+  async (_, width, at) => {
+    const { page } = await open();
+    await write(
+      page,
+      `data d { rows: 64
+  field x: f32[4] = uniform(0.5, 1)[4] }
+model net(x: f32[B, 4]) -> f32[B, 1] = x |> Linear(${width}, act: tanh) |> Linear(1)
+train fit on d(batch: 4, seed: 1) {
+  let out = tanh(net(x))
+  minimize mean(sqrt(out * 0.25 + 5.5 - f32(step))) by sgd(lr: 1e-3)
+  steps: 2000 }\n`,
+    );
+    await page.waitForTimeout(500);
+    await told(page, "compiled", "yes");
+    const frame = await begin(page);
+    await frame.locator("#start").click();
+    await frame.locator("#problem-text", { hasText: "is NaN at step 6" }).waitFor({ timeout: 60_000 });
+    const card = frame.locator("#origin");
+    await card.getByText("NaN is first in").waitFor({ timeout: 60_000 });
+    expect(await card.locator("pre").textContent()).toContain("sqrt");
+    await look(page, `playground-nan-${width}`);
+    await card.getByRole("button", { name: `line ${at}`, exact: true }).click();
+    await page.locator(".cm-lit", { hasText: /^minimize mean\(sqrt\(.*\)\) by sgd\(lr: 1e-3\)$/ }).waitFor();
+    await page.context().close();
+  },
+  180_000,
+);
 
 test("a reload in the middle of training goes on where it was", async () => {
   const { page } = await open();
