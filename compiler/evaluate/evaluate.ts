@@ -3,9 +3,8 @@
 import { InternalError } from "../../grammar/diagnostic.ts";
 import { memoised, ownCompilation } from "../graph/compilation.ts";
 import { inputs, rootsOf, topological } from "../graph/node.ts";
-import { evaluatorOf, fits, interval, scalarOrder } from "../graph/scalar.ts";
+import { evaluatorOf, scalarOrder } from "../graph/scalar.ts";
 import type {
-  Affine,
   Compute,
   Extent,
   GraphProgram,
@@ -17,6 +16,7 @@ import type {
   Source,
   Variable,
 } from "../graph/types.ts";
+import { staysShort, type Compiled } from "./compiled.ts";
 import { normal, uniform } from "./philox.ts";
 import { elements } from "../scalar/dtype.ts";
 
@@ -64,11 +64,13 @@ interface ScanValues {
   readonly stacks: Map<Node, Float64Array>;
 }
 
+/** `compile`: by closures in the compiler itself, where a page's policy may forbid to make a function of a text. */
 export function evaluateNodes(
   roots: readonly Node[],
   values: Values,
   dims: Dims = {},
   instead?: Instead,
+  compile: (node: Compute | Scatter) => Compiled = functionOf,
 ): Float64Array[] {
   const wanted = stackedNodes(roots);
   const top: Frame = { t: 0, values: new Map(), scans: new Map() };
@@ -108,7 +110,7 @@ export function evaluateNodes(
         return get(node.operand, frame);
       case "compute":
       case "scatter": {
-        const compiled = compileNode(node);
+        const compiled = compile(node);
         const result = new Float64Array(size(node.shape));
         compiled.run(
           result,
@@ -174,26 +176,7 @@ function stackedNodes(roots: readonly Node[]): Map<Scan, Set<Node>> {
 
 // ---------------------------------------------------------------- a body as a JavaScript function
 
-/** Is the sum within i32 as it stands? */
-const staysShort = (e: Affine): boolean => fits(e) && e.atoms.every((atom) => interval(atom).high !== Infinity);
-
-type Run = (
-  result: Float64Array,
-  uniform: unknown,
-  normal: unknown,
-  calls: readonly unknown[],
-  tensors: readonly Float64Array[],
-  steps: readonly number[],
-  extents: readonly number[],
-) => void;
-interface Compiled {
-  readonly run: Run;
-  readonly calls: ((...x: number[]) => number)[];
-  readonly tensors: Node[];
-  readonly steps: Variable[];
-  readonly extents: Extent[];
-}
-const compileNode = memoised(makeFunction, ownCompilation);
+const functionOf = memoised(makeFunction, ownCompilation);
 function makeFunction(node: Compute | Scatter): Compiled {
   const calls: Compiled["calls"] = [];
   const tensors: Node[] = [];
@@ -287,6 +270,15 @@ function makeFunction(node: Compute | Scatter): Compiled {
     source = `${loops(node.shape, 0)} {\nlet acc = ${start}, best = 0, at = 0;\n${loops(over, node.shape.length)} {\n${lines.join("\n")}\n${step}\n}\nY[y++] = ${op.startsWith("arg") ? "best" : "acc"};\n}`;
   } else source = `${loops(node.shape, 0)} {\n${lines.join("\n")}\nY[y++] = ${value};\n}`;
   const arrays = tensors.map((_, i) => `const A${i} = A[${i}];`).join(" ");
-  const run = new Function("Y", "uniform", "normal", "F", "A", "T", "N", `${arrays}\nlet y = 0;\n${source}`) as Run;
+  const run = new Function(
+    "Y",
+    "uniform",
+    "normal",
+    "F",
+    "A",
+    "T",
+    "N",
+    `${arrays}\nlet y = 0;\n${source}`,
+  ) as Compiled["run"];
   return { run, calls, tensors, steps, extents };
 }

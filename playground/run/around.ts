@@ -5,8 +5,8 @@ import type { Asked, Given, Told } from "./given.ts";
 const ask = (asked: Asked): void => parent.postMessage(asked, location.origin);
 function answer<K extends Told["tell"]>(kind: K, asked: Asked): Promise<Extract<Told, { tell: K }>> {
   return new Promise((resolve) => {
-    const take = ({ data, source, origin }: MessageEvent<Told>): void => {
-      if (source !== parent || origin !== location.origin || data.tell !== kind) return;
+    const take = ({ data, source, origin }: MessageEvent<Partial<Told> | null>): void => {
+      if (source !== parent || origin !== location.origin || data?.tell !== kind) return;
       removeEventListener("message", take);
       resolve(data as Extract<Told, { tell: K }>); // of this kind
     };

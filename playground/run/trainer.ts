@@ -47,3 +47,4 @@ export async function load(options: TrainerOptions = {}): Promise<TrainerModel> 
 const title = plan.name.replace(/\.dlm$/, "");
 document.title = title;
 document.querySelector("h1")!.textContent = title;
+document.querySelector("main")!.setAttribute("aria-label", `Run of ${title}`); // the playground around it has a main part too

@@ -49,6 +49,7 @@ export function runView(context: Context): View {
   );
   const node = box("view run", bar, stale, frame);
   let running: string | undefined; // the text that the frame has
+  let runningName = "";
   let given: Given | undefined;
   const tell = (told: Told): void => frame.contentWindow?.postMessage(told, location.origin);
   const isCurrent = (): boolean => {
@@ -67,15 +68,16 @@ export function runView(context: Context): View {
       if (mark) context.selection.choose({ marks: [mark], isRange: true, from: "run", label: mark[2] });
     }
   };
-  addEventListener("message", ({ data, source, origin }: MessageEvent<Asked>) => {
-    if (source === frame.contentWindow && origin === location.origin && "ask" in data) void answer(data);
+  addEventListener("message", ({ data, source, origin }: MessageEvent<Partial<Asked> | null>) => {
+    if (source === frame.contentWindow && origin === location.origin && data?.ask) void answer(data as Asked);
   });
   let begun = 0; // of what was asked for last
   const begin = async (): Promise<void> => {
-    const { text, data, files } = context.document();
+    const { text, name, data, files } = context.document();
     const number = ++begun;
     stale.hidden = true;
     running = keyOf(text, files);
+    runningName = name;
     frame.removeAttribute("src"); // what ran there is over
     try {
       const plans = await context.ask("plans", { targets, watch: watch.checked });
@@ -91,8 +93,8 @@ export function runView(context: Context): View {
     node,
     marks: () => [],
     show: async () => {
-      const { text, files } = context.document();
-      if (running === undefined) return begin();
+      const { text, files, name } = context.document();
+      if (running === undefined || name !== runningName) return begin(); // another model is not a change of this one
       stale.hidden = running === keyOf(text, files);
       note.textContent = "The model was changed since. ";
     },
