@@ -428,18 +428,24 @@ test.each([
     await frame.locator("#watched summary").click({ timeout: 60_000 });
     await expectAccessible(page);
     await look(page, `playground-run-${name.replaceAll(/\W+/g, "-")}`);
-    await page.click("#gallery-open");
-    await expectAccessible(page);
-    await page.keyboard.press("Escape");
-    await page.click("#rename");
-    await expectAccessible(page);
-    await page.keyboard.press("Escape");
-    await page.click("#share");
-    await page.locator("#message").waitFor();
-    await expectAccessible(page);
-    await page.click("#tour-open");
-    await page.getByRole("region", { name: "Tour" }).waitFor();
-    await expectAccessible(page);
+    for (const [id, part] of [
+      ["#gallery-open", "dialog.gallery"],
+      ["#rename", "dialog.ask"],
+    ] as const) {
+      await page.click(id);
+      await page.locator(part).waitFor();
+      await expectAccessible(page, part);
+      await look(page, `playground${id.replace("#", "-")}-${name.replaceAll(/\W+/g, "-")}`);
+      await page.keyboard.press("Escape");
+    }
+    for (const [id, part] of [
+      ["#share", "#message"],
+      ["#tour-open", "[aria-label=Tour]"],
+    ] as const) {
+      await page.click(id);
+      await page.locator(part).waitFor();
+      await expectAccessible(page, part);
+    }
     expect(errors).toEqual([]);
     await page.context().close();
   },
