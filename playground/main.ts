@@ -208,6 +208,7 @@ class Playground {
       complete: (offset) => attempt(front.ask("complete", offset)),
       definition: (offset) => attempt(front.ask("definition", offset)),
       references: (offset) => attempt(front.ask("references", offset)),
+      signature: (offset) => attempt(front.ask("signature", offset)),
       format: () => attempt(front.ask("format", undefined)),
     };
   }

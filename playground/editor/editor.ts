@@ -25,7 +25,9 @@ import {
 } from "@codemirror/view";
 import { make } from "../../compiler/cli/page/dom.ts";
 import type { Fix, Hover, Problem, Suggestion } from "../../compiler/cli/look/types.ts";
+import type { Signature } from "../../compiler/query/signatures.ts";
 import { dlm } from "./language.ts";
+import { signatures } from "./signatures.ts";
 import { shape, shapesShown, type Shape } from "./shapes.ts";
 import { theme } from "./theme.ts";
 
@@ -35,6 +37,7 @@ export interface Asked {
   readonly complete: (offset: number) => Promise<readonly Suggestion[] | undefined>;
   readonly definition: (offset: number) => Promise<readonly [number, number] | undefined>;
   readonly references: (offset: number) => Promise<readonly (readonly [number, number])[] | undefined>;
+  readonly signature: (offset: number) => Promise<Signature | undefined>;
   readonly format: () => Promise<string | undefined>;
 }
 export interface Heard {
@@ -119,6 +122,7 @@ export class Editor {
             const isOwn = update.transactions.some((t) => t.isUserEvent("select"));
             if (isOwn && update.selectionSet && !update.docChanged) heard.moved(this.offset);
           }),
+          signatures(asked.signature), // behind the listener: what is asked is asked of the changed text
         ],
       }),
     });

@@ -9,6 +9,7 @@ import type {
   Suggestion,
   Timeline,
 } from "../../compiler/cli/look/types.ts";
+import type { Signature } from "../../compiler/query/signatures.ts";
 import type { Plan } from "../../runtime/plan.ts";
 
 /** The text, under which name, and where its data are. */
@@ -26,6 +27,7 @@ export interface Questions {
   readonly definition: { readonly give: number; readonly take: readonly [number, number] | undefined };
   readonly references: { readonly give: number; readonly take: readonly (readonly [number, number])[] };
   readonly complete: { readonly give: number; readonly take: readonly Suggestion[] };
+  readonly signature: { readonly give: number; readonly take: Signature | undefined };
   readonly format: { readonly give: undefined; readonly take: string };
   readonly compile: { readonly give: undefined; readonly take: Compiled };
   readonly stage: { readonly give: StageName; readonly take: StageText };

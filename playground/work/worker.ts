@@ -127,6 +127,7 @@ const answers: Answers = {
       .filter((s) => s.file.name === document.name)
       .map((s) => [s.start, s.end] as const),
   complete: async (offset) => suggestionsOf((await queried()).of, offset),
+  signature: async (offset) => (await queried()).of.signatureAt(offset),
   format: async () => (await import("../../compiler/format/format.ts")).format(document.text),
   compile: compiledNow,
   stage: async (name) => {

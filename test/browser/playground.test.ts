@@ -100,6 +100,28 @@ test("a mistake is told with its place, and its hint mends it", async () => {
   await page.context().close();
 }, 120_000);
 
+test("what a call takes is told while it is written", async () => {
+  const { page, errors } = await open();
+  await line(page, "export fn predict").click();
+  await page.keyboard.press("End");
+  await page.keyboard.type("\nexport fn other(x: f32[B]) = clamp(x, ");
+  const shown = page.locator(".cm-signature");
+  await shown.locator("strong", { hasText: "lo" }).waitFor();
+  expect(await shown.locator("code").textContent()).toMatch(/^clamp\(x.*, lo.*, hi.*\)/);
+  await page.keyboard.type("0, ");
+  await shown.locator("strong", { hasText: "hi" }).waitFor();
+  await look(page, "playground-signature");
+  await page.keyboard.press("Escape");
+  expect(await shown.count()).toBe(0);
+  await page.keyboard.press("Control+Shift+Space");
+  await shown.waitFor();
+  await page.keyboard.type("1)");
+  await page.keyboard.press("Home");
+  await shown.waitFor({ state: "detached" });
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 120_000);
+
 test("a line lights up its calls, formulas, kernels and memory, and each of them its line", async () => {
   const { page, errors } = await open();
   await line(page, "Dropout(0.2)").click({ position: { x: 78, y: 10 } });
