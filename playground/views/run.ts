@@ -3,23 +3,27 @@ import { box, button, make } from "../../compiler/cli/page/dom.ts";
 import type { Mark } from "../../compiler/cli/look/types.ts";
 import type { Asked, Given, Told } from "../run/given.ts";
 import { marksOfCalls } from "../selection.ts";
-import type { Document } from "../work/protocol.ts";
+import { pathFrom } from "../work/paths.ts";
+import type { Document, FilePlace } from "../work/protocol.ts";
 import type { View, Context } from "./view.ts";
 
 const targets = ["software", "integrated", "discrete"];
 
-const keyOf = (text: string, files: Given["files"]): string => [text, ...Object.keys(files)].join("\n");
+const keyOf = ({ text, texts, files }: Document): string =>
+  [text, ...Object.entries(texts).flat(), ...Object.keys(files)].join("\n");
 
 /** "digits.dlm:8", without the spaces around what it holds. */
-function markOfLine(line: string, { text, name }: Document): Mark | undefined {
-  const [, file, number] = /^(.*):(\d+)$/.exec(line) ?? [];
-  const lines = text.split("\n");
+function placeOfLine(line: string, { text, name, texts }: Document): FilePlace | undefined {
+  const [, file = "", number] = /^(.*):(\d+)$/.exec(line) ?? [];
+  const path = pathFrom(name, file);
+  const lines = (path === name ? text : (texts[path] ?? "")).split("\n");
   const own = lines[Number(number) - 1];
-  if (file !== name || own === undefined) return undefined;
-  const start = lines.slice(0, Number(number) - 1).reduce((n, l) => n + l.length + 1, 0);
+  if (own === undefined) return undefined;
   const code = own.trim();
-  return [start + own.indexOf(code), start + own.indexOf(code) + code.length, code];
+  const start = lines.slice(0, Number(number) - 1).reduce((n, l) => n + l.length + 1, 0) + own.indexOf(code);
+  return { path, start, end: start + code.length };
 }
+const markOf = ({ start, end }: FilePlace, { text }: Document): Mark => [start, end, text.slice(start, end)];
 /** The call of an instance, or of what stands in it. */
 function markOfLayer(layer: string, context: Context): Mark | undefined {
   const marks = marksOfCalls(context.checked()?.calls ?? []);
@@ -53,8 +57,7 @@ export function runView(context: Context): View {
   let given: Given | undefined;
   const tell = (told: Told): void => frame.contentWindow?.postMessage(told, location.origin);
   const isCurrent = (): boolean => {
-    const { text, files } = context.document();
-    return running === keyOf(text, files);
+    return running === keyOf(context.document());
   };
   const answer = async (asked: Asked): Promise<void> => {
     if (asked.ask === "model") {
@@ -64,7 +67,9 @@ export function runView(context: Context): View {
       const [plan] = isCurrent() ? await context.ask("plans", about).catch(() => []) : [];
       tell({ tell: "apart", plan });
     } else if (isCurrent()) {
-      const mark = "line" in asked ? markOfLine(asked.line, context.document()) : markOfLayer(asked.layer, context);
+      const place = "line" in asked ? placeOfLine(asked.line, context.document()) : undefined;
+      if (place && place.path !== context.document().name) return context.goTo?.(place);
+      const mark = place ? markOf(place, context.document()) : "layer" in asked && markOfLayer(asked.layer, context);
       if (mark) context.selection.choose({ marks: [mark], isRange: true, from: "run", label: mark[2] });
     }
   };
@@ -73,10 +78,11 @@ export function runView(context: Context): View {
   });
   let begun = 0; // of what was asked for last
   const begin = async (): Promise<void> => {
-    const { text, name, data, files } = context.document();
+    const document = context.document();
+    const { name, data, files } = document;
     const number = ++begun;
     stale.hidden = true;
-    running = keyOf(text, files);
+    running = keyOf(document);
     runningName = name;
     frame.removeAttribute("src"); // what ran there is over
     try {
@@ -93,9 +99,9 @@ export function runView(context: Context): View {
     node,
     marks: () => [],
     show: async () => {
-      const { text, files, name } = context.document();
-      if (running === undefined || name !== runningName) return begin(); // another model is not a change of this one
-      stale.hidden = running === keyOf(text, files);
+      const document = context.document();
+      if (running === undefined || document.name !== runningName) return begin(); // another model is not a change of this one
+      stale.hidden = running === keyOf(document);
       note.textContent = "The model was changed since. ";
     },
   };

@@ -12,19 +12,28 @@ import type {
 import type { Signature } from "../../compiler/query/signatures.ts";
 import type { Plan } from "../../runtime/plan.ts";
 
-/** The text, under which name, and where its data are. */
+/** The model's files by their paths from its folder; the others are those that it imports. */
+export type Texts = Readonly<Record<string, string>>;
+/** The model's text, under which name, what it imports, and where its data are. */
 export interface Document {
   readonly text: string;
   readonly name: string;
+  readonly texts: Texts; // of the files beside it
+  readonly shown?: string; // the one of these that is edited, and asked about; else the model itself
   readonly data: string; // an address
   readonly files: Readonly<Record<string, Uint8Array>>; // that the visitor gave
   readonly target: string;
+}
+export interface FilePlace {
+  readonly path: string; // of the model, or a file beside it
+  readonly start: number;
+  readonly end: number;
 }
 /** Questions about the document that was opened last. */
 export interface Questions {
   readonly check: { readonly give: undefined; readonly take: Checked };
   readonly hover: { readonly give: number; readonly take: Hover | undefined };
-  readonly definition: { readonly give: number; readonly take: readonly [number, number] | undefined };
+  readonly definition: { readonly give: number; readonly take: FilePlace | undefined };
   readonly references: { readonly give: number; readonly take: readonly (readonly [number, number])[] };
   readonly complete: { readonly give: number; readonly take: readonly Suggestion[] };
   readonly signature: { readonly give: number; readonly take: Signature | undefined };

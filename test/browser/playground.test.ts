@@ -201,6 +201,79 @@ test("a link holds the model, also in a browser that was never here", async () =
   await Promise.all([page.context().close(), fresh.context.close()]);
 }, 120_000);
 
+test("several files: made, edited, renamed, shared, downloaded, deleted", async () => {
+  const { page, errors } = await open();
+  await write(
+    page,
+    `import "parts/blocks.dlm"
+data d { rows: 8
+  field x: f32[4] = normal(0, 1)[4] }
+model net(x: f32[B, 4]) -> f32[B, 2] = x |> Block(2)
+train fit on d(batch: 4) {
+  minimize mean(net(x)^2) by sgd(lr: 0.1)
+  steps: 5 }\n`,
+  );
+  await page.locator("#problems li", { hasText: 'cannot import "parts/blocks.dlm"' }).waitFor();
+  await page.click("#new-file"); // the one that lacks is proposed
+  expect(await page.getByLabel("File name").inputValue()).toBe("parts/blocks.dlm");
+  await page.keyboard.press("Enter");
+  const files = page.getByRole("group", { name: "Files" });
+  await files.getByRole("button", { name: "parts/blocks.dlm", pressed: true }).waitFor();
+  await page.waitForFunction(() => document.querySelector("#said")?.textContent === "1 error in digits.dlm");
+  await write(page, "layer Block(out: int)(x: f32[B, D]) -> f32[B, out] = x |> Linear(8, act: rellu) |> Linear(out)\n");
+  const problem = page.locator("#problems li", { hasText: "did you mean `relu`?" });
+  await problem.waitFor();
+  await files.getByRole("button", { name: "digits.dlm" }).click();
+  await page.locator("#problems li", { hasText: "parts/blocks.dlm:1:" }).getByRole("button").first().click();
+  await files.getByRole("button", { name: "parts/blocks.dlm", pressed: true }).waitFor();
+  expect(await page.locator(".cm-line").first().textContent()).toContain("layer Block");
+  await problem.getByRole("button", { name: "write `relu`" }).click();
+  await told(page, "compiled", "yes");
+  await look(page, "playground-files");
+
+  await page.getByRole("button", { name: "Rename file" }).click();
+  await page.getByLabel("File name").fill("layers");
+  await page.keyboard.press("Enter");
+  await files.getByRole("button", { name: "layers.dlm", pressed: true }).waitFor();
+  await told(page, "compiled", "yes");
+  // F12 leads from the call to the declaration
+  await files.getByRole("button", { name: "digits.dlm" }).click();
+  expect(await page.locator(".cm-line").first().textContent()).toBe('import "layers.dlm"');
+  await line(page, "Block(2)").getByText("Block", { exact: true }).click();
+  await page.keyboard.press("F12");
+  await files.getByRole("button", { name: "layers.dlm", pressed: true }).waitFor();
+  await tab(page, "Calls");
+  await page.locator(".call strong", { hasText: "Block" }).first().click();
+  await files.getByRole("button", { name: "digits.dlm", pressed: true }).waitFor(); // what lights up is there
+  expect(await page.locator(".cm-lit").allTextContents()).toEqual(["Block(2)"]);
+  const frame = await begin(page);
+  await frame.locator("#start").click();
+  await frame.locator('html[data-state="finished"]').waitFor({ timeout: 60_000 });
+
+  await page.reload();
+  await told(page, "compiled", "yes");
+  expect(await files.getByRole("button").allTextContents()).toEqual(["digits.dlm", "layers.dlm"]);
+  await page.click("#share");
+  await page.waitForFunction(() => location.hash.startsWith("#model="));
+  const fresh = await open({ fragment: await page.evaluate(() => location.hash) });
+  await fresh.page.getByRole("button", { name: "layers.dlm" }).click();
+  expect(await fresh.page.locator(".cm-line").first().textContent()).toContain("act: relu");
+  await fresh.context.close();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+  const zip = unzipSync(readFileSync(await download.path()));
+  for (const [path, wanted] of [
+    ["digits.dlm", 'import "layers.dlm"'],
+    ["layers.dlm", "layer Block"],
+  ])
+    expect(new TextDecoder().decode(zip[`digits/${path}`])).toContain(wanted);
+  await files.getByRole("button", { name: "layers.dlm" }).click();
+  await page.getByRole("button", { name: "Delete file" }).click();
+  await page.locator("#problems li", { hasText: 'cannot import "layers.dlm"' }).waitFor();
+  expect(await files.isVisible()).toBe(false);
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 240_000);
+
 test("a model trains step by step", async () => {
   const { page, errors } = await open();
   await choose(page, "xor.dlm");
