@@ -154,7 +154,7 @@ const answers: Answers = {
   references: async (offset) => {
     const { of } = await queried();
     const isHere = of.definitionAt(offset)?.span.file === of.document.file.source; // else other files would have to change
-    return isHere ? of.referencesTo(offset).map((s) => [s.start, s.end] as const) : [];
+    return isHere ? of.renamedWith(offset).map((s) => [s.start, s.end] as const) : [];
   },
   complete: async (offset) => suggestionsOf((await queried()).of, offset),
   signature: async (offset) => (await queried()).of.signatureAt(offset),

@@ -294,6 +294,58 @@ test("200 edits of three files: never a crash, and the end is as if nothing had 
   expect(editor.errorOutput()).toBe("");
 }, 300_000);
 
+test("`batch: all` is as many rows as the data have, also when they change", async () => {
+  const editor = await start();
+  const uri = uriOf("whole.dlm");
+  writeFileSync(join(folder, "whole.csv"), "1\n2\n3\n4\n5\n6\n7\n");
+  const text = `data d { field x: f32[1] = csv("whole.csv", columns: 0..1) }
+train fit on d(batch: all) {
+  let y = x |> Linear(2)
+  minimize mean(y^2) by sgd(lr: 0.1)
+  steps: 2
+}
+`;
+  await editor.open(uri, text);
+  const hover = async (): Promise<string> => {
+    const found = await editor.connection.sendRequest<{ contents: { value: string } } | null>("textDocument/hover", {
+      textDocument: { uri },
+      position: position(text, "y ="),
+    });
+    return found?.contents.value ?? "";
+  };
+  await expect.poll(hover, { timeout: 20_000 }).toMatch(/f32\[(B = )?7, 2\]/);
+  writeFileSync(join(folder, "whole.csv"), "1\n2\n3\n");
+  await editor.connection.sendNotification("workspace/didChangeWatchedFiles", {
+    changes: [{ uri: uriOf("whole.csv"), type: 2 }],
+  });
+  await expect.poll(hover, { timeout: 20_000 }).toMatch(/f32\[(B = )?3, 2\]/);
+  expect(await editor.close()).toBe(0);
+}, 60_000);
+
+test("a parameter is renamed in the comment that states facts of it", async () => {
+  const editor = await start();
+  const uri = uriOf("facts.dlm");
+  const text = `## Falls to 0. Its largest value is \`peak\`. \`peak\` is also called max_lr; peak rates differ, \`peak_rate\` too.
+fn falling(peak: f32) -> f32 = peak * 0.5
+
+## \`peak\` of another.
+fn other(peak: f32) -> f32 = falling(peak: peak)
+`;
+  await editor.open(uri, text);
+  const { changes } = await editor.connection.sendRequest<{ changes: Record<string, Edit[]> }>("textDocument/rename", {
+    textDocument: { uri },
+    position: position(text, "peak: f32"),
+    newName: "top",
+  });
+  expect(edited(text, changes[uri]!)).toBe(
+    text
+      .replace("value is `peak`. `peak` is", "value is `top`. `top` is")
+      .replace("falling(peak: f32) -> f32 = peak", "falling(top: f32) -> f32 = top")
+      .replace("falling(peak: peak)", "falling(top: peak)"),
+  );
+  expect(await editor.close()).toBe(0);
+}, 60_000);
+
 test("bad input: no text, no place, no message and no end makes it fall", async () => {
   const editor = await start();
   const { connection } = editor;

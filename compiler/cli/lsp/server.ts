@@ -31,6 +31,7 @@ import { openWorkspace, type Earlier, type Located, type Workspace } from "../..
 import { version } from "../../version.ts";
 import * as convert from "./convert.ts";
 import { diskHost, isLibraryAddress, libraryAddress } from "./disk.ts";
+import { rowsOfTexts } from "./rows.ts";
 
 const quiet = 120; // milliseconds without an edit before a text is elaborated
 const mostQuiet = 600; // of a text that takes long
@@ -68,7 +69,14 @@ interface Opened {
 export function serve(connection: Connection = createConnection(process.stdin, process.stdout)): void {
   const documents = new TextDocuments(TextDocument);
   const folders: string[] = [];
-  const workspace = openWorkspace(diskHost(() => folders));
+  const rows = rowsOfTexts(
+    (address, path) => workspace.textOf(address, path),
+    (address) => {
+      workspace.renew(address);
+      pending.add(address);
+    },
+  );
+  const workspace: Workspace = openWorkspace({ ...diskHost(() => folders), rows: rows.of });
   const pending = pendingDiagnostics(connection, workspace, documents);
   let refreshesInlays = false;
 
@@ -85,6 +93,7 @@ export function serve(connection: Connection = createConnection(process.stdin, p
   const put = ({ document }: { readonly document: TextDocument }): void => {
     guarded(connection, undefined, () => {
       workspace.put(document.uri, document.getText());
+      rows.read(document.uri, document.getText());
       pending.add(document.uri);
       for (const address of workspace.importersOf(document.uri)) pending.add(address);
     });
@@ -99,8 +108,12 @@ export function serve(connection: Connection = createConnection(process.stdin, p
   const touched = (uri: string): void => {
     for (const address of workspace.importersOf(uri)) pending.add(address);
   };
+  const countAnew = (): void => documents.all().forEach((d) => rows.read(d.uri, d.getText(), true));
   documents.onDidSave(({ document }) => touched(document.uri));
-  connection.onDidChangeWatchedFiles(({ changes }) => changes.forEach((c) => touched(c.uri)));
+  connection.onDidChangeWatchedFiles(({ changes }) => {
+    changes.forEach((c) => touched(c.uri));
+    countAnew();
+  });
 
   // ---- questions
   const opened = (id: TextDocumentIdentifier | undefined): Opened | undefined => {
