@@ -44,6 +44,8 @@ export interface Workspace {
   readonly askEarlier: (address: string) => Earlier | undefined;
   /** Open texts that import this file, through others too. It has changed: they are looked at anew. */
   readonly importersOf: (address: string) => readonly string[];
+  /** Elaborates an open text for as long as it is not due; is it done, or closed? */
+  readonly elaborateUntil: (address: string, isDue: () => boolean) => boolean;
   /** Every span lies in the text: what is wrong in an imported file is told at its import. */
   readonly diagnostics: (address: string) => readonly Diagnostic[];
   readonly definition: (address: string, offset: number) => (Located & { readonly definition: Definition }) | undefined;
@@ -154,11 +156,14 @@ export function openWorkspace(host: Host): Workspace {
       return e?.earlier && movedTo(e.text, e.earlier);
     },
     importersOf: (address) => {
-      const found = [...entries.values()].filter((e) => e.address !== address && e.imports.has(address));
+      const others = [...entries.values()].filter((e) => e.address !== address);
+      for (const e of others) e.queries.document.imported();
+      const found = others.filter((e) => e.imports.has(address));
       closed.clear();
       found.forEach(anew);
       return found.map((e) => e.address);
     },
+    elaborateUntil: (address, isDue) => entries.get(address)?.queries.document.elaborateUntil(isDue) ?? true,
     diagnostics: (address) => {
       const e = entries.get(address);
       return e ? e.queries.diagnostics.map((d) => atImport(d, e.queries)) : [];

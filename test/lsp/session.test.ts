@@ -436,3 +436,40 @@ test("a paste of 20,000 lines is answered", async () => {
   await editor.diagnostics(uri, 2);
   expect(await editor.close()).toBe(0);
 }, 300_000);
+
+test("20,000 lines keep nobody waiting while they are elaborated, and the newest text wins", async () => {
+  const editor = await start();
+  const told: number[] = [];
+  const [large, small] = ["untitled:large", uriOf("small.dlm")];
+  editor.connection.onNotification(
+    "textDocument/publishDiagnostics",
+    ({ uri, version }: { uri: string; version?: number }) => void (uri === large && told.push(version ?? -1)),
+  );
+  const many = Array.from({ length: 10_000 }, (_, i) => `fn f${i}(x: f32[B, 4]) -> f32[B, 4] =\n  tanh(x + ${i})\n`);
+  const text = "fn twice(x: f32[B]) -> f32[B] = 2 * x\n";
+  await editor.open(small, text);
+  const hover = (): Promise<unknown> =>
+    editor.connection.sendRequest("textDocument/hover", {
+      textDocument: { uri: small },
+      position: position(text, "x: f32"),
+    });
+  await hover();
+  await editor.open(large, many.join(""));
+  const waits: number[] = [];
+  const began = performance.now();
+  let edited = false;
+  while (!told.length && performance.now() - began < 120_000) {
+    const asked = performance.now();
+    expect(await hover()).not.toBeNull();
+    waits.push(performance.now() - asked);
+    if (edited || waits.length < 12) continue; // it is being elaborated now
+    edited = true;
+    await editor.change(large, 2, many.slice(1).join(""));
+  }
+  expect(edited).toBe(true);
+  expect(told).toEqual([2]);
+  // reading the text holds others up, checking its ten thousand declarations does not
+  expect(waits.length).toBeGreaterThan(24);
+  expect(waits.sort((a, b) => a - b)[waits.length >> 1]).toBeLessThan(200);
+  expect(await editor.close()).toBe(0);
+}, 300_000);

@@ -35,6 +35,9 @@ import { rowsOfTexts } from "./rows.ts";
 
 const quiet = 120; // milliseconds without an edit before a text is elaborated
 const mostQuiet = 600; // of a text that takes long
+const longText = 100_000; // characters
+const nothingYet: Earlier = { diagnostics: [], inlays: () => [], typeAt: () => undefined };
+const slice = 40; // milliseconds of elaboration between messages
 const swift = 80; // milliseconds: what takes less is elaborated when it is asked for
 
 const capabilities: ServerCapabilities = {
@@ -136,8 +139,11 @@ export function serve(connection: Connection = createConnection(process.stdin, p
     };
   };
   const at = ({ document }: Opened, { position }: TextDocumentPositionParams): number => document.offsetAt(position);
-  const types = ({ address, queries }: Opened): Earlier =>
-    queries.document.isElaborated() || pending.isSwift(address) ? queries : (workspace.askEarlier(address) ?? queries);
+  /** Of a long text that nobody has elaborated yet nothing is known: it would keep everybody waiting. */
+  const types = ({ document, address, queries }: Opened): Earlier => {
+    if (queries.document.isElaborated() || pending.isSwift(address)) return queries;
+    return workspace.askEarlier(address) ?? (document.getText().length < longText ? queries : nothingYet);
+  };
   const uriOf = ({ address, isLibrary }: Located): string | undefined =>
     isLibrary ? libraryAddress(address) : (documents.get(address)?.uri ?? address);
   const locations = (found: readonly Located[]): { uri: string; range: Range }[] =>
@@ -324,12 +330,19 @@ function pendingDiagnostics(
   const timers = new Map<string, NodeJS.Timeout>();
   const costs = new Map<string, number>(); // milliseconds that a text took last
   let done = (): void => undefined;
-  const tell = (address: string): void => {
+  /** In slices, between which messages are answered; what is typed meanwhile begins anew. */
+  const tell = (address: string, spent = 0): void => {
     const document = documents.get(address);
     if (document && !isLibraryAddress(address)) {
       const began = performance.now();
+      const isDue = (): boolean => performance.now() - began > slice;
+      const isDone = guarded(connection, true, () => workspace.elaborateUntil(address, isDue));
+      if (!isDone) {
+        timers.set(address, setTimeout(tell, 0, address, spent + performance.now() - began));
+        return;
+      }
       const found = guarded<readonly Diagnostic[]>(connection, [], () => workspace.diagnostics(address));
-      costs.set(address, performance.now() - began);
+      costs.set(address, spent + performance.now() - began);
       const uriOf = (span: Span): string => {
         const located = workspace.locate(address, span);
         return (located.isLibrary ? libraryAddress(located.address) : located.address) ?? address;
