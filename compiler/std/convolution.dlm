@@ -237,7 +237,8 @@ fn transposed_convolution(x: f32[B, D, H, W, C], w: f32[...K, C, O], k: int[3], 
           ] ?? 0
         )
         * wg[r, s, t, g, c, o]
-  return reshape[B, d, h, v, groups * O](grad(sum(y * xg), wrt: z))
+  # where all windows lie in the margin y is free of z; floor(z) has slope 0 and costs nothing
+  return reshape[B, d, h, v, groups * O](grad(sum(y * xg) + sum(floor(z)), wrt: z))
 }
 ## [B, L, C], [B, H, W, C] or [B, D, H, W, C] with three axes of positions, of which the first may have extent 1.
 fn lifted(x: f32[B, ...S, C]) =

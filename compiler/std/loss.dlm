@@ -114,8 +114,8 @@ fn perceptron_loss(z: f32[...S], y: f32[...S], reduce: fn = average) = reduce((t
 fn hinge(score: f32[...S], y: f32[...S], margin: f32 = 1, reduce: fn = average) = reduce(relu(margin - y * score))
 ## max(0, margin - y * score)^2 for y of -1 and 1. Less is better. Also called SquaredHinge.
 fn squared_hinge(score: f32[...S], y: f32[...S], margin: f32 = 1, reduce: fn = average) = reduce(relu(margin - y * score)^2)
-## x where y is 1, max(0, margin - x) where y is -1. Less is better. Also called HingeEmbeddingLoss and hinge_embedding_loss.
-fn hinge_embedding(x: f32[...S], y: f32[...S], margin: f32 = 1, reduce: fn = average) = reduce(where(y > 0, x, relu(margin - x)))
+## x where y is 1, max(0, margin - x) where y is -1; slope -1 at the margin. Less is better. Also called HingeEmbeddingLoss and hinge_embedding_loss.
+fn hinge_embedding(x: f32[...S], y: f32[...S], margin: f32 = 1, reduce: fn = average) = reduce(where(y > 0, x, clamp(margin - x, 0)))
 ## log(1 + exp(-y * x)) for y of -1 and 1. Less is better. Also called SoftMarginLoss, soft_margin_loss and logistic_loss.
 fn soft_margin(x: f32[...S], y: f32[...S], reduce: fn = average) = reduce(logaddexp(-y * x, 0))
 ## Over the wrong classes k: sum(max(0, margin - x[y] + x[k])^p) * weight[y] / classes. Less is better. Also called MultiMarginLoss, multi_margin_loss and CategoricalHinge.
@@ -130,13 +130,13 @@ fn multilabel_margin(x: f32[...S, K], y: f32[...S, K], reduce: fn = average) =
 ## bce_with_logits averaged over the classes, the last axis, times a weight per class. Less is better. Takes logits. Also called MultiLabelSoftMarginLoss and multilabel_soft_margin_loss.
 fn multilabel_soft_margin(x: f32[...S, K], y: f32[...S, K], weight: f32[K] = 1, reduce: fn = average) =
   reduce(mean(weight * bce_with_logits(x, y, reduce: each), axis: -1))
-## max(0, margin - y * (a - b)): a should be larger where y is 1, smaller where y is -1. Less is better. Also called MarginRankingLoss and margin_ranking_loss.
+## max(0, margin - y * (a - b)): a should be larger where y is 1, smaller where y is -1; at the margin the slope is that above it. Less is better. Also called MarginRankingLoss and margin_ranking_loss.
 fn margin_ranking(a: f32[...S], b: f32[...S], y: f32[...S], margin: f32 = 0, reduce: fn = average) =
-  reduce(relu(margin - y * (a - b)))
+  reduce(clamp(margin - y * (a - b), 0))
 ## 1 - cos(a, b) where y is 1, max(0, cos(a, b) - margin) where y is -1, over the last axis; 1e-12 is added to both squared norms. Less is better. Also called CosineEmbeddingLoss and cosine_embedding_loss.
 fn cosine_embedding(a: f32[...S, D], b: f32[...S, D], y: f32[...S], margin: f32 = 0, reduce: fn = average) {
   let c = sum(a * b, axis: -1) / sqrt((sum(a^2, axis: -1) + 1e-12) * (sum(b^2, axis: -1) + 1e-12))
-  return reduce(where(y > 0, 1 - c, relu(c - margin)))
+  return reduce(where(y > 0, 1 - c, clamp(c - margin, 0)))
 }
 ## max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm of the difference + eps over the last axis. `swap` takes d(positive, negative) where it
 ## is the smaller (Balntas et al. 2016). Less is better. Also called TripletMarginLoss, triplet_margin_loss, triplet_loss and triplet.
@@ -144,7 +144,7 @@ fn triplet_margin(anchor: f32[...S, D], positive: f32[...S, D], negative: f32[..
                   swap: bool = false, reduce: fn = average) {
   let near = pairwise_distance(anchor, positive, eps, p)
   let far = pairwise_distance(anchor, negative, eps, p)
-  return reduce(relu(near - (if swap then min(far, pairwise_distance(positive, negative, eps, p)) else far) + margin))
+  return reduce(clamp(near - (if swap then min(far, pairwise_distance(positive, negative, eps, p)) else far) + margin, 0))
 }
 ## (same * d^2 + (1 - same) * max(0, margin - d)^2) / 2 for distances d, same 1 for alike pairs, else 0 (Hadsell et al. 2006). Less is better. Also called ContrastiveLoss and contrastive_loss.
 fn contrastive(distance: f32[...S], same: f32[...S], margin: f32 = 1, reduce: fn = average) =

@@ -19,12 +19,15 @@ fn exact_match(guess: i32[B, ...S], y: i32[B, ...S]) -> f32 = mean(all(reshape[B
 fn mae(p: f32[...S], y: f32[...S]) -> f32 = mean(abs(p - y))
 ## Root of the mean squared error. Less is better. Also called root_mean_squared_error and RootMeanSquaredError.
 fn rmse(p: f32[...S], y: f32[...S]) -> f32 = safe_sqrt(mean((p - y)^2))
-## Coefficient of determination, 1 - residual / total sum of squares. More is better. Also called r2_score and R2Score.
-fn r2(p: f32[...S], y: f32[...S]) -> f32 = 1 - sum((y - p)^2) / sum(deviations(y)^2)
+## Coefficient of determination, 1 - residual / total sum of squares; where all y are equal 1 if p is, too, else 0. More is better. Also called r2_score and R2Score.
+fn r2(p: f32[...S], y: f32[...S]) -> f32 = share_explained(sum((y - p)^2), sum(deviations(y)^2))
+## 1 - residual / total; of a total of 0 1 if the residual is 0, too, else 0.
+fn share_explained(residual: f32, total: f32) -> f32 =
+  where(total > 0, 1 - residual / where(total > 0, total, 1), where(residual > 0, 0.0, 1.0))
 ## Mean of |p - y| / max(|y|, eps). Less is better. Also called mean_absolute_percentage_error and MeanAbsolutePercentageError.
 fn mape(p: f32[...S], y: f32[...S], eps: f32 in 0..inf = 1e-6) -> f32 = mean(abs(p - y) / max(abs(y), eps))
-## 1 - variance of y - p / variance of y: r2 without a penalty for a constant offset. More is better. Also called explained_variance_score and ExplainedVariance.
-fn explained_variance(p: f32[...S], y: f32[...S]) -> f32 = 1 - sum(deviations(y - p)^2) / sum(deviations(y)^2)
+## 1 - variance of y - p / variance of y: r2 without a penalty for a constant offset; where all y are equal as r2. More is better. Also called explained_variance_score and ExplainedVariance.
+fn explained_variance(p: f32[...S], y: f32[...S]) -> f32 = share_explained(sum(deviations(y - p)^2), sum(deviations(y)^2))
 ## Pearson's correlation of p and y. More is better. Also called pearson_corrcoef and PearsonCorrelation.
 fn pearson(p: f32[...S], y: f32[...S]) -> f32 {
   let (a, b) = (deviations(p), deviations(y))

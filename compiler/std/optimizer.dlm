@@ -1,18 +1,20 @@
 # Optimizers: hyper-parameters, then (parameter, gradient). The result is subtracted from the parameter, or is the gradient of the next in a chain.
 
-## Scales all gradients of the line together so that their norm is at most `limit`. Also called clip_grad_norm_, clip_by_global_norm and clipnorm. `limit` is also called max_norm.
-optimizer clip_norm(limit: f32 in 0..inf)(p: f32[...P], g: f32[...P]) {
-  let size = sqrt(sum over params: sum(g^2))
+## Scales all gradients of the line together so that their norm is at most `limit`; `order` 2 is the Euclidean one, 1 the sum of magnitudes, inf the largest. Also called clip_grad_norm_, clip_by_global_norm and clipnorm. `limit` is also called max_norm. `order` is also called norm_type.
+optimizer clip_norm(limit: f32 in 0..inf, order = 2)(p: f32[...P], g: f32[...P]) {
+  let size = if order == 2 then sqrt(sum over params: sum(g^2))
+    else if order == inf then max over params: max(abs(g))
+    else (sum over params: sum(abs(g)^order))^(1 / order)
   return g * min(1, limit / (size + 1e-6))
 }
 ## Limits every element of the gradient to -limit..limit. Also called clip_grad_value_ and clipvalue.
 optimizer clip_value(limit: f32 in 0..inf)(p: f32[...P], g: f32[...P]) = clamp(g, -limit, limit)
-## Stochastic gradient descent. The momentum buffer starts as the first gradient; `decay` is added as decay * p. Usual rates: up to 1. Also called SGD. `lr` is also called learning_rate. `decay` is also called weight_decay.
+## Stochastic gradient descent. The momentum buffer starts as the first gradient; without momentum there is no dampening; `decay` is added as decay * p. Usual rates: up to 1. Also called SGD. `lr` is also called learning_rate. `decay` is also called weight_decay.
 optimizer sgd(lr: f32 in 0..inf = 1e-3, momentum: f32 in 0..inf = 0, dampening: f32 = 0, nesterov: bool = false, decay: f32 in 0..inf = 0)
              (p: f32[...P], g: f32[...P]) {
   state v: f32[...P] = 0
   let g1 = g + decay * p
-  let v1 = where(step == 0, g1, momentum * v + (1 - dampening) * g1)
+  let v1 = where(step == 0 or momentum == 0, g1, momentum * v + (1 - dampening) * g1)
   next v = v1
   return lr * (if nesterov then g1 + momentum * v1 else v1)
 }

@@ -66,11 +66,11 @@ fn inverse_sqrt(peak: f32, warm: int in 1..inf) -> f32 = peak * min((step + 1) /
 ## inverse_sqrt with the peak factor / sqrt(width * warm) of the first Transformer (Vaswani et al. 2017). Also called noam_schedule. `width` is also called d_model.
 fn noam(width: int in 1..inf, warm: int in 1..inf = 4000, factor: f32 = 1) -> f32 = inverse_sqrt(factor / sqrt(width * warm), warm)
 ## lr until `value` has not got better for more than `patience` measurements, then `factor` times as much, and so on. Better is less than the best so far by more
-## than the share `threshold` of it (or by `threshold` itself: `absolute`); more, with `more_is_better`. After a cut `cooldown` measurements do not count. `value`
+## than the share `threshold` of it (or by `threshold` itself: `absolute`); more, with `more_is_better`. After a cut `cooldown` measurements do not count; one by no more than `eps` is left out. `value`
 ## is looked at where `when` holds: at first in the step after an evaluation, as in reduce_on_plateau(1e-3, value: valid.loss), with `when: true` in every step.
 ## The rate that a step gets knows the value of the step itself. Its largest value is `lr`. Also called ReduceLROnPlateau and reduce_on_plateau_schedule. `floor` is also called min_lr.
 fn reduce_on_plateau(lr: f32, value: f32, factor: f32 in 0..1 = 0.1, patience: int in 0..inf = 10, threshold: f32 in 0..inf = 1e-4,
-                     absolute: bool = false, more_is_better: bool = false, cooldown: int in 0..inf = 0, floor: f32 = 0, when = measured) -> f32 {
+                     absolute: bool = false, more_is_better: bool = false, cooldown: int in 0..inf = 0, floor: f32 = 0, when = measured, eps: f32 in 0..inf = 1e-8) -> f32 {
   state best: f32 = inf
   state bad: f32 = 0
   state wait: f32 = 0
@@ -80,9 +80,8 @@ fn reduce_on_plateau(lr: f32, value: f32, factor: f32 in 0..1 = 0.1, patience: i
   let better = best == inf or cost < best - margin
   let counted = where(better or wait > 0, 0, bad + 1)
   let cut = counted > patience
-  # a change of less than 1e-8 is left out
   let rate = max(lr * scale * factor, floor)
-  let moved = where(cut and lr * scale - rate > 1e-8, rate / lr, scale)
+  let moved = where(cut and lr * scale - rate > eps, rate / lr, scale)
   next best = where(when and better, cost, best), bad = where(when, where(cut, 0, counted), bad)
   next wait = where(when, where(cut, cooldown, max(wait - 1, 0)), wait), scale = where(when, moved, scale)
   return lr * where(when, moved, scale)

@@ -31,16 +31,19 @@ fn var(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false)
 ## Standard deviation over `axis` (default: all axes). correction 1 is unbiased, 0 divides by n. The gradient at equal values is 0. Also called stddev and standard_deviation.
 fn std(x: f32[...S], axis = 0..rank(x), correction: int = 1, keep: bool = false) =
   safe_sqrt(var(x, axis: axis, correction: correction, keep: keep))
-## p-norm over `axis` (default: all axes); p = inf is the largest magnitude. The gradient at a zero vector is 0. Also called vector_norm.
+## p-norm over `axis` (default: all axes); p = inf is the largest magnitude, -inf the smallest, 0 counts what is not 0, and a p below 0 gives 0 where an element is 0. The gradient at a zero vector is 0. Also called vector_norm.
 fn norm(x: f32[...S], axis = 0..rank(x), p = 2, keep: bool = false) =
   if p == inf then amax(abs(x), axis: axis, keep: keep)
+  else if p == -inf then amin(abs(x), axis: axis, keep: keep)
+  else if p == 0 then sum(where(x == 0, 0.0, 1.0), axis: axis, keep: keep)
   else if p == 1 then sum(abs(x), axis: axis, keep: keep)
   else if p == 2 then safe_sqrt(sum(x^2, axis: axis, keep: keep))
+  else if p < 0 then where(any(x == 0, axis: axis, keep: keep), 0, sum(where(x == 0, 1, abs(x))^p, axis: axis, keep: keep)^(1 / p))
   else safe_pow(sum(safe_pow(abs(x), p), axis: axis, keep: keep), 1 / p)
 ## sqrt(x) whose derivative at 0 is 0.
 fn safe_sqrt(x: f32[...S]) -> f32[...S] = where(x > 0, sqrt(where(x > 0, x, 1)), 0)
-## x^p for x >= 0, whose derivative at 0 is 0.
-fn safe_pow(x: f32[...S], p) = where(x > 0, where(x > 0, x, 1)^p, 0)
+## x^p for x >= 0 and p >= 0, whose derivative at 0 is 0.
+fn safe_pow(x: f32[...S], p) = where(x > 0, where(x > 0, x, 1)^p, where(p == 0, 1.0, 0.0))
 ## x divided by its 2-norm over `axis`, the norm at least eps. Also called normalize.
 fn l2_normalize(x: f32[...S], axis = -1, eps: f32 = 1e-12) -> f32[...S] = x / max(norm(x, axis: axis, keep: true), eps)
 ## Cosine of the angle between a and b over `axis`; the product of the norms is at least eps. Also called CosineSimilarity.

@@ -5,9 +5,10 @@ import type { GraphProgram, Source } from "../../compiler/graph/types.ts";
 import { renderDiagnostics } from "../../grammar/render.ts";
 import type { Program } from "../../compiler/elaborate/program.ts";
 import type { ReferenceCase, ReferenceTensor } from "./case.ts";
-import { firstDifference, prepare } from "./source.ts";
+import { firstDifference, prepare, type Prepared } from "./source.ts";
 import { Refused } from "./reader.ts";
 import { translate } from "./translate.ts";
+import type { Translation } from "./translation.ts";
 
 export type Outcome =
   | { readonly kind: "passed" }
@@ -19,6 +20,20 @@ export function compileCase(source: string): Program {
   if (!program) throw new Error(renderDiagnostics(diagnostics));
   return program;
 }
+/** The case as a program, with what it is given. */
+export function prepareCase(c: ReferenceCase, t: Translation): Prepared & { readonly program: Program } {
+  const p = prepare(c, t);
+  const { program, diagnostics } = analyse(p.source, { name: "case.dlm" });
+  if (program) return { ...p, program };
+  const apart = prepare(
+    c,
+    t,
+    diagnostics.some((d) => d.code === "DLM2012"),
+  );
+  return { ...apart, program: compileCase(apart.source) };
+}
+/** Decimals stand for the nearest f32. */
+const given = ({ dtype, data }: ReferenceTensor): readonly number[] => (dtype === "f32" ? data.map(Math.fround) : data);
 export function runOnEvaluator(c: ReferenceCase): Outcome {
   try {
     const translated = translate(c);
@@ -27,7 +42,7 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
       const program = compileCase(steps.source);
       const train = program.trains[0]!;
       const values = initialValues(program, train.init, train.seed);
-      for (const [path, tensor] of Object.entries(steps.initial)) values.set(sourceOf(program, path), tensor.data);
+      for (const [path, tensor] of Object.entries(steps.initial)) values.set(sourceOf(program, path), given(tensor));
       for (let k = 0; k < steps.steps; k++) {
         for (const s of train.scalars) values.set(s.source, [s.name === "steps" ? steps.steps : 0]);
         const { updates } = evaluate(train.step, values);
@@ -45,8 +60,8 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
       }
       return { kind: "passed" };
     }
-    const p = prepare(c, translated.translation);
-    const program = compileCase(p.source);
+    const p = prepareCase(c, translated.translation);
+    const { program } = p;
     for (const [name, wanted] of [
       ["forward", p.outputs],
       ["gradient", p.gradients],
@@ -54,8 +69,8 @@ export function runOnEvaluator(c: ReferenceCase): Outcome {
       if (!wanted.length) continue;
       const e = program.exports.find((x) => x.name === name)!;
       const values = new Map<Source, readonly number[]>();
-      for (const i of e.inputs) values.set(i.source, p.inputs[i.name]!.data);
-      for (const [path, tensor] of Object.entries(p.states)) values.set(sourceOf(program, path), tensor.data);
+      for (const i of e.inputs) values.set(i.source, given(p.inputs[i.name]!));
+      for (const [path, tensor] of Object.entries(p.states)) values.set(sourceOf(program, path), given(tensor));
       const { outputs } = evaluate(e.program, values);
       const got = [...outputs.values()];
       for (const [i, w] of wanted.entries()) {

@@ -104,6 +104,8 @@ export const layers: readonly Neighbour[] = [
     true,
   ),
   transposedConvolution("conv_transpose1d", [4], 2, { kernel: [3], stride: [3], padding: [1], dilation: [2] }, [2]),
+  // no window meets an element
+  transposedConvolution("conv_transpose1d", [2], 2, { kernel: [1], stride: [3], padding: [2], dilation: [1] }, [1]),
   transposedConvolution(
     "conv_transpose2d",
     [3, 2],

@@ -1,7 +1,8 @@
 // Neighbours of the reference cases: the same kinds with other axes, sizes and attributes. Values come from plain loops of the definition, in
 // f64, gradients from their central differences.
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { ReferenceCase } from "./case.ts";
+import type { ReferenceCase, ReferenceTensor } from "./case.ts";
 import { runOnEvaluator } from "./evaluator.ts";
 import { type Neighbour, type Read, range, sum, filled, whole, elements, caseOf, x34, x234, y } from "./neighbour.ts";
 import { layers } from "./neighbour-layers.ts";
@@ -118,6 +119,24 @@ const reductions: Neighbour[] = [
   },
   {
     family: "reduction",
+    kind: "cosine_similarity",
+    attrs: { axis: -1, eps: 1e-8 },
+    inputs: { a: filled([2, 1, 4], 12), b: filled([3, 4], 13) },
+    outputs: y([2, 3], (r, i, j) => {
+      const dot = (a: (k: number) => number, b: (k: number) => number): number => sum(range(4).map((k) => a(k) * b(k)));
+      const [a, b] = [(k: number) => r["a"]!(i!, 0, k), (k: number) => r["b"]!(j!, k)];
+      return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+    }),
+  },
+  {
+    family: "reduction",
+    kind: "norm",
+    attrs: { axis: [1], keepdim: true, p: "-inf" },
+    inputs: { x: x34 },
+    outputs: y([3, 1], (r, i) => Math.min(...range(4).map((k) => Math.abs(r["x"]!(i!, k))))),
+  },
+  {
+    family: "reduction",
     kind: "pairwise_distance",
     attrs: { p: 3, eps: 1e-6, keepdim: true },
     inputs: { a: x34, b: filled([3, 4], 6) },
@@ -161,7 +180,7 @@ const shapes: Neighbour[] = [
       mode: "circular",
     },
     [3, 4, 5],
-    ([i, j, k]) => [mod(i! - 1, 2), mod(j! + 1, 3), mod(k! - 2, 4)],
+    ([i, j, k]) => [mod(i! - 1, 2), 1 + (j! % 2), mod(k! - 2, 3)], // what is cut off does not come round
   ),
   moved(
     "pad",
@@ -190,6 +209,8 @@ const shapes: Neighbour[] = [
     j! + 1,
     1 + 2 * k!,
   ]),
+  moved("squeeze", { axis: -2 }, [2, 3, 4], (i) => i), // an axis of another extent stays
+  moved("tril", { diagonal: -5 }, [2, 3, 4], () => [-1, 0, 0]), // nothing is left, so nothing has a slope
   moved("squeeze", { axis: null }, [3, 4], ([j, k]) => [0, j!, k!], filled([1, 3, 4], 7)),
   moved("tile", { reps: [2, 1, 3] }, [2, 3, 12], ([, j, k]) => [j!, k! % 4], x34),
   moved("transpose", { axes: [0, 2] }, [4, 3, 2], ([i, j, k]) => [k!, j!, i!]),
@@ -233,6 +254,27 @@ const indexing: Neighbour[] = [
     attrs: { axis: 0 },
     inputs: { x: x234, index: index223 },
     outputs: y([2, 2, 3], (r, i, j, k) => r["x"]!(r["index"]!(i!, j!, k!), j!, k!)),
+  },
+  {
+    family: "indexing",
+    kind: "take_along",
+    attrs: { axis: 1 },
+    inputs: { x: x34, index: whole([1, 2], [3, 1]) },
+    outputs: y([3, 2], (r, i, k) => r["x"]!(i!, r["index"]!(0, k!))),
+  },
+  {
+    family: "indexing",
+    kind: "take_along",
+    attrs: { axis: 0 },
+    inputs: { x: filled([3, 1], 11), index: whole([2, 4], [2, 0, 1, 1, 0, 0, 2, 2]) },
+    outputs: y([2, 4], (r, i, k) => r["x"]!(r["index"]!(i!, k!), 0)),
+  },
+  {
+    family: "indexing",
+    kind: "take_along",
+    attrs: { axis: null },
+    inputs: { x: x34, index: whole([3], [11, 0, 6]) },
+    outputs: y([3], (r, k) => r["x"]!(Math.floor(r["index"]!(k!) / 4), r["index"]!(k!) % 4)),
   },
   {
     family: "indexing",
@@ -356,13 +398,13 @@ const losses: Neighbour[] = [
       },
     },
   },
-  {
+  ...[whole([2, 2], [0, 0, 1, 0]), whole([3], [0, 0, 1])].map((target): Neighbour => ({
     family: "loss",
     kind: "ctc",
     attrs: { reduction: "none", blank: 2 },
     inputs: {
       x: filled([4, 2, 3], 30),
-      target: whole([2, 2], [0, 0, 1, 0]),
+      target, // rows, or one behind another
       input_lengths: whole([2], [4, 3]),
       target_lengths: whole([2], [2, 1]),
     },
@@ -373,7 +415,7 @@ const losses: Neighbour[] = [
           // every way of length T that reads as the target
           const [steps, length] = [r["input_lengths"]!(n!), r["target_lengths"]!(n!)];
           const wanted = range(length)
-            .map((k) => r["target"]!(n!, k))
+            .map((k) => target.data[2 * n! + k])
             .join();
           const lp = range(steps).map((t) => logSoftmax(range(3).map((c) => r["x"]!(t, n!, c))));
           const ways = elements(
@@ -387,10 +429,23 @@ const losses: Neighbour[] = [
         },
       },
     },
-  },
+  })),
 ];
 
 const linalg: Neighbour[] = [
+  {
+    family: "linalg",
+    kind: "einsum",
+    attrs: { equation: "ij,jk->ik" },
+    inputs: { a: filled([3, 1], 32), b: filled([4, 2], 33) },
+    outputs: y([3, 2], (r, i, k) => sum(range(4).map((j) => r["a"]!(i!, 0) * r["b"]!(j, k!)))),
+  },
+  {
+    family: "linalg",
+    kind: "svdvals",
+    inputs: { x: filled([2, 3, 1, 2], 34) },
+    outputs: y([2, 3, 1], (r, i, j) => Math.hypot(r["x"]!(i!, j!, 0, 0), r["x"]!(i!, j!, 0, 1))),
+  },
   {
     family: "linalg",
     kind: "einsum",
@@ -413,6 +468,157 @@ describe.each([
 ])("%s", (_, list) => {
   test.each(list.map((n) => [`${n.kind} ${JSON.stringify(n.attrs ?? {})}`, n] as const))("%s", (_name, n) => {
     expect(runOnEvaluator(caseOf(n))).toEqual({ kind: "passed" });
+  });
+});
+
+const referenceCase = (name: string): ReferenceCase =>
+  JSON.parse(readFileSync(new URL(`../golden/${name}.json`, import.meta.url), "utf8")) as ReferenceCase;
+/** Cases of attention, said in other ways. */
+describe("attention", () => {
+  const forward = (c: ReferenceCase): ReferenceCase => ({ ...c, grads: {} });
+  const square = (n: number, of: (i: number, j: number) => number, dtype: "bool" | "f32"): ReferenceTensor => ({
+    shape: [n, n],
+    dtype,
+    data: elements([n, n], (i, j) => of(i!, j!)),
+  });
+  test("true entries of a mask leave out, for all heads or each", () => {
+    const c = referenceCase("attention/mha_self_causal");
+    const [batch, steps] = c.inputs["x"]!.shape as [number, number];
+    const later = square(steps, (i, j) => Number(j > i), "bool");
+    const attrs = { ...c.attrs, causal: false };
+    const each = batch * (c.attrs["heads"] as number);
+    const repeated = { ...later, shape: [each, steps, steps], data: range(each).flatMap(() => later.data) };
+    for (const attn_mask of [later, repeated])
+      expect(runOnEvaluator({ ...c, attrs, inputs: { ...c.inputs, attn_mask } })).toEqual({ kind: "passed" });
+  });
+  test("a mask of truth values says what is seen, one of numbers is added", () => {
+    const c = referenceCase("attention/sdpa_causal");
+    const n = c.inputs["q"]!.shape.at(-2)!;
+    const masks = [square(n, (i, j) => Number(j <= i), "bool"), square(n, (i, j) => (j <= i ? 0 : -1e9), "f32")];
+    for (const attn_mask of masks)
+      expect(
+        runOnEvaluator({ ...c, attrs: { ...c.attrs, causal: false }, inputs: { ...c.inputs, attn_mask } }),
+      ).toEqual({ kind: "passed" });
+  });
+  test("memory of another width has projections of its own", () => {
+    const c = referenceCase("attention/mha_cross");
+    const [embed, wide] = [c.attrs["embed"] as number, (c.attrs["embed"] as number) + 2];
+    const padded = (t: ReferenceTensor, fill: number): ReferenceTensor => ({
+      ...t,
+      shape: [...t.shape.slice(0, -1), wide],
+      data: range(t.data.length / embed).flatMap((row) => [
+        ...t.data.slice(row * embed, (row + 1) * embed),
+        fill,
+        fill,
+      ]),
+    });
+    const { in_proj_weight, ...params } = c.params;
+    const part = (k: number): ReferenceTensor => ({
+      ...in_proj_weight!,
+      shape: [embed, embed],
+      data: in_proj_weight!.data.slice(k * embed * embed, (k + 1) * embed * embed),
+    });
+    const own = { q_proj_weight: part(0), k_proj_weight: padded(part(1), 0), v_proj_weight: padded(part(2), 0) };
+    const inputs = { ...c.inputs, kv: padded(c.inputs["kv"]!, 7) };
+    expect(runOnEvaluator(forward({ ...c, params: { ...own, ...params }, inputs }))).toEqual({ kind: "passed" });
+  });
+});
+test("an LSTM's projection by the identity changes nothing", () => {
+  const c = referenceCase("recurrent/lstm_seq");
+  const n = c.attrs["hidden"] as number;
+  const weight_hr_l0 = { shape: [n, n], dtype: "f32", data: elements([n, n], (i, j) => Number(i === j)) } as const;
+  const attrs = { ...c.attrs, proj_size: n, dropout: 0 };
+  expect(runOnEvaluator({ ...c, attrs, params: { ...c.params, weight_hr_l0 } })).toEqual({ kind: "passed" });
+});
+test("decimals stand for the nearest f32", () => {
+  const x = { shape: [1], dtype: "f32", data: [1000.00391] } as const;
+  const c = caseOf({
+    family: "elementwise",
+    kind: "const_add",
+    attrs: { c: -1000 },
+    inputs: { x },
+    outputs: y([1], () => 0.00390625),
+    constant: ["x"],
+  });
+  expect(runOnEvaluator({ ...c, tolerance: { rtol: 0, atol: 1e-9 } })).toEqual({ kind: "passed" });
+});
+
+/** Training cases: what the attributes say of the way, and rules written out. */
+describe("sequences", () => {
+  const [steps, rate] = [3, 0.5];
+  const [w, b] = [[1, -2], [0.5]];
+  const slopes = [
+    { w: [0.5, -1], b: [2] },
+    { w: [0.25, 0.25], b: [-0.125] },
+    { w: [-3, 1], b: [0] },
+  ];
+  const tensor = (shape: readonly number[], data: readonly number[]): ReferenceTensor => ({
+    shape,
+    dtype: "f32",
+    data,
+  });
+  test.each<[Record<string, unknown>, (g: readonly number[]) => number, number]>([
+    [{}, () => 1, 1],
+    [{ maximize: true, foreach: false }, () => 1, -1],
+    [{ clip: { mode: "norm", max_norm: 1, norm_type: 1 } }, (g) => Math.min(1, 1 / (sum(g.map(Math.abs)) + 1e-6)), 1],
+    [
+      { clip: { mode: "norm", max_norm: 1, norm_type: "inf" } },
+      (g) => Math.min(1, 1 / (Math.max(...g.map(Math.abs)) + 1e-6)),
+      1,
+    ],
+  ])("sgd with %j", (attrs, scale, way) => {
+    const rows: { w: number[][]; b: number[][] } = { w: [], b: [] };
+    let now = { w, b };
+    for (const g of slopes) {
+      const step = way * rate * scale([...g.w, ...g.b]);
+      now = { w: now.w.map((x, i) => x - step * g.w[i]!), b: now.b.map((x, i) => x - step * g.b[i]!) };
+      rows.w.push(now.w);
+      rows.b.push(now.b);
+    }
+    const clip = attrs["clip"] as { norm_type: number | "inf" } | undefined;
+    const sizes = slopes.map((g) => {
+      const all = [...g.w, ...g.b].map(Math.abs);
+      return clip?.norm_type === "inf" ? Math.max(...all) : sum(all);
+    });
+    const c: ReferenceCase = {
+      name: "sgd",
+      family: "optimizer",
+      kind: "sgd",
+      attrs: { lr: rate, steps, ...attrs },
+      inputs: {
+        "grad.w": tensor(
+          [3, 2],
+          slopes.flatMap((g) => g.w),
+        ),
+        "grad.b": tensor(
+          [3, 1],
+          slopes.flatMap((g) => g.b),
+        ),
+      },
+      params: { w: tensor([2], w), b: tensor([1], b) },
+      outputs: {
+        w: tensor([3, 2], rows.w.flat()),
+        b: tensor([3, 1], rows.b.flat()),
+        ...(clip ? { grad_norm: tensor([3], sizes) } : {}),
+      },
+      grads: {},
+      tolerance: { rtol: 1e-6, atol: 1e-6 },
+    };
+    expect(runOnEvaluator(c)).toEqual({ kind: "passed" });
+  });
+  test("a block that adds nothing to a GPT leaves its loss", () => {
+    const c = referenceCase("model/model_gpt_adamw");
+    const zero = ["attn.out_proj.weight", "attn.out_proj.bias", "fc2.weight", "fc2.bias"];
+    const params: Record<string, ReferenceTensor> = {};
+    for (const [name, t] of Object.entries(c.params)) {
+      params[name] = t;
+      const part = name.replace(/^block0\./, "");
+      if (part !== name) params[`block1.${part}`] = zero.includes(part) ? { ...t, data: t.data.map(() => 0) } : t;
+    }
+    const architecture = (c.attrs["architecture"] as string).replace("1 pre-LN block ", "2 pre-LN blocks ");
+    const first = { loss: c.outputs["loss"]!, losses: tensor([1], c.outputs["losses"]!.data.slice(0, 1)) };
+    const two = { ...c, params, outputs: first, grads: {}, attrs: { ...c.attrs, architecture, steps: 1 } };
+    expect(runOnEvaluator(two)).toEqual({ kind: "passed" });
   });
 });
 

@@ -4,8 +4,8 @@ import { renderDiagnostics } from "../../grammar/render.ts";
 import { load, type Model, type Plan, type Tensor } from "../../runtime/index.ts";
 import { writeSafetensors, type StoredTensor } from "../../runtime/safetensors.ts";
 import type { ReferenceCase, ReferenceTensor } from "./case.ts";
-import type { Outcome } from "./evaluator.ts";
-import { firstDifference, prepare } from "./source.ts";
+import { prepareCase, type Outcome } from "./evaluator.ts";
+import { firstDifference } from "./source.ts";
 import { Refused } from "./reader.ts";
 import { translate } from "./translate.ts";
 
@@ -35,7 +35,7 @@ export async function runOnDevice(c: ReferenceCase, device: GPUDevice): Promise<
       }
       return { kind: "passed" };
     }
-    const p = prepare(c, translated.translation);
+    const p = prepareCase(c, translated.translation);
     model = await open(p.source, device);
     if (Object.keys(p.states).length) await model.loadWeights(stored(p.states, model.plan));
     for (const [name, wanted] of [

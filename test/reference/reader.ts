@@ -46,6 +46,12 @@ export class CaseReader {
     if (typeof value !== "string") throw new Refused(`attribute ${name} is ${JSON.stringify(value)}`);
     return value;
   }
+  /** An activation or another function, by a name that dlm's library has, too. */
+  functionName(name: string): string {
+    const value = this.text(name);
+    if (!/^[a-z][a-z_0-9]*$/.test(value)) throw new Refused(`function ${value}`);
+    return value;
+  }
   /** A list of numbers; a single number stands for `count` equal ones. */
   numbers(name: string, count?: number, absent?: number): number[] {
     const value = this.attribute(name) ?? absent;

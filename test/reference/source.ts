@@ -19,7 +19,11 @@ export function typeOf(tensor: ReferenceTensor, range?: string): string {
   return `${tensor.dtype}${tensor.shape.length ? `[${tensor.shape.join(", ")}]` : ""}${range ? ` in ${range}` : ""}`;
 }
 
-export function prepare(c: ReferenceCase, t: Translation): Prepared {
+/**
+ * dlm refuses a derivative by what the value does not depend on. With `apart`, inputs whose gradient is expected to be 0 everywhere join the
+ * objective, rounded, which has slope 0.
+ */
+export function prepare(c: ReferenceCase, t: Translation, apart = false): Prepared {
   const lay = (name: string, tensor: ReferenceTensor): ReferenceTensor => t.layout?.[name]?.(tensor) ?? tensor;
   const parameters = t.parameters ?? {};
   const inputs: Record<string, ReferenceTensor> = {};
@@ -44,16 +48,17 @@ export function prepare(c: ReferenceCase, t: Translation): Prepared {
     "\n  ",
   );
   let source = `${t.declarations ? t.declarations + "\n" : ""}export fn forward(${signature([])}) {\n  ${lets}\n  return ${tuple(names.map((name) => `out_${name}`))}\n}\n`;
-  const gradients = Object.keys(c.grads)
-    .filter((name) => !t.constantIn?.includes(name))
-    .map((name) => ({ name, expected: lay(name, c.grads[name]!) }));
+  const gradients = Object.keys(c.grads).map((name) => ({ name, expected: lay(name, c.grads[name]!) }));
   if (gradients.length) {
-    const wanted = tuple(gradients.map(({ name }) => parameters[name] ?? plain(name)));
+    const placeOf = (name: string): string => parameters[name] ?? plain(name);
+    const wanted = tuple(gradients.map(({ name }) => placeOf(name)));
+    const flat = apart ? gradients.filter(({ expected }) => expected.data.every((v) => v === 0)) : [];
     const cotangents = c.grad_of === "cotangent" ? Object.entries(c.cotangent ?? {}) : [];
     for (const [name, tensor] of cotangents) inputs[`c_${name}`] = lay(name, tensor);
-    const objective = cotangents.length
-      ? cotangents.map(([name]) => `sum(out_${name} * c_${name})`).join(" + ")
-      : `out_${c.grad_of}`;
+    const objective = [
+      ...(cotangents.length ? cotangents.map(([name]) => `sum(out_${name} * c_${name})`) : [`out_${c.grad_of}`]),
+      ...flat.map(({ name }) => `sum(floor(${placeOf(name)}))`),
+    ].join(" + ");
     const arguments_ = Object.entries(inputs).filter(([name]) => !cotangents.some(([own]) => `c_${own}` === name));
     const all = [
       ...arguments_.map(([name, tensor]) => `${name}: ${typeOf(tensor, t.ranges?.[name])}`),

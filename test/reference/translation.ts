@@ -25,8 +25,6 @@ export interface Translation {
   };
   /** Outputs that are equal to inputs whatever is computed: output -> input. */
   readonly unchanged?: Readonly<Record<string, string>>;
-  /** Parameters that no output depends on: their gradient is 0 without being asked for. */
-  readonly constantIn?: readonly string[];
 }
 /** A case that is a sequence of steps: an optimizer, a schedule, a model. */
 export interface Sequence {
@@ -77,6 +75,11 @@ export const reducer = (c: CaseReader): string =>
 export const reduced = (c: CaseReader, text: string): string => {
   const reduction = c.word("reduction", ["mean", "sum", "none"], "mean");
   return reduction === "none" ? text : `${reduction}(${text})`;
+};
+/** A norm's order: a number, or an infinity by its name. */
+export const normOrder = (c: CaseReader, name: string, absent: number): string => {
+  const order = c.attribute(name);
+  return order === "inf" || order === "-inf" ? order : num(c.number(name, absent));
 };
 /** Axes of a tensor from channels first to channels last and how a tensor is laid out so. */
 export const channelsLast = (rank: number): number[] => [0, ...range(rank - 2, 2), 1];

@@ -192,6 +192,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   mae: [{ inputs: pair, call: "mae(p, y)" }],
   rmse: [{ inputs: pair, call: "rmse(p, y)" }],
   r2: [{ inputs: pair, call: "r2(p, y)" }],
+  share_explained: [{ inputs: { residual: "f32", total: "f32" }, call: "share_explained(residual, total)" }],
   confusion: [{ inputs: { g: "i32[5] in 0..3", y: "i32[5] in 0..3" }, call: "confusion(g, y, 3)" }],
   precision: [{ inputs: guesses, call: "precision(g, y, 3)" }],
   recall: [{ inputs: guesses, call: "recall(g, y, 3)" }],

@@ -87,6 +87,18 @@ function rules(): [string, Update][] {
     ],
     ["add_decay(0.1) >> sgd(lr: 0.1)", (p, g) => p.map((x, i) => x - 0.1 * (g[i]! + 0.1 * x))],
     ["perceptron_rule(0.5)", (p, g) => p.map((x, i) => x - 0.5 * g[i]!)],
+    ["sgd(0.1, dampening: 0.5, decay: 0.1)", (p, g) => p.map((x, i) => x - 0.1 * (g[i]! + 0.1 * x))], // no momentum
+    ...(
+      [
+        ["", norm],
+        [", 1", (g) => g.reduce((s, x) => s + Math.abs(x), 0)],
+        [", 3", (g) => Math.cbrt(g.reduce((s, x) => s + Math.abs(x) ** 3, 0))],
+        [", inf", (g) => Math.max(...g.map(Math.abs))],
+      ] as [string, (g: readonly number[]) => number][]
+    ).map(([order, size]): [string, Update] => [
+      `clip_norm(0.3${order}) >> sgd(1)`,
+      (p, g) => p.map((x, i) => x - g[i]! * Math.min(1, 0.3 / (size(g) + 1e-6))),
+    ]),
   ];
 }
 test.each(rules())("optimizer %s", (by, update) => {
@@ -135,9 +147,11 @@ describe("schedules", () => {
     ["inverse_sqrt(1, warm: 2)", [0.5, 1, ...[3, 4, 5, 6].map((k) => Math.sqrt(2 / k))]],
     ["polynomial(1, total: 4, power: 2)", [1, 9 / 16, 4 / 16, 1 / 16, 0, 0]],
     ["polynomial(1, total: steps, floor: 0.4)", [1, 0.9, 0.8, 0.7, 0.6, 0.5]],
+    ["polynomial(1, total: 3, power: 0)", [1, 1, 1, 1, 1, 1]],
     ["multi_step(1, [1, 3], 0.5)", [1, 0.5, 0.5, 0.25, 0.25, 0.25]],
     ["warmup_linear(1, warm: 2, total: 4, floor: 0.5)", [0.5, 1, 1, 0.75, 0.5, 0.5]],
     ["reduce_on_plateau(1, value: 1, when: true, patience: 1, factor: 0.5)", [1, 1, 0.5, 0.5, 0.25, 0.25]],
+    ["reduce_on_plateau(1, value: 1, when: true, patience: 1, factor: 0.5, eps: 0.3)", [1, 1, 0.5, 0.5, 0.5, 0.5]],
     ["reduce_on_plateau(1, value: -f32(step), when: true, patience: 0)", [1, 1, 1, 1, 1, 1]],
     ["reduce_on_plateau(1, value: 1)", [1, 1, 1, 1, 1, 1]], // nothing is measured
   ])("%s", (schedule, want) => near(rates(schedule, 6), want));

@@ -61,6 +61,28 @@ describe("units", () => {
     near(soft, [1, 1]);
   });
 });
+describe("norms of any order", () => {
+  const rows = [3, -4, 0, 1, 1, -2];
+  const x = { x: ["f32[2, 3]", rows] } as const;
+  test.each<[string, number[]]>([
+    ["0", [2, 3]],
+    ["0.5", [(Math.sqrt(3) + 2) ** 2, (2 + Math.SQRT2) ** 2]],
+    ["1", [7, 4]],
+    ["2", [5, Math.sqrt(6)]],
+    ["3", [91 ** (1 / 3), 10 ** (1 / 3)]],
+    ["inf", [4, 2]],
+    ["-inf", [0, 1]],
+    ["-1", [0, 1 / 2.5]], // a zero makes it 0
+    ["-2", [0, 2.25 ** -0.5]],
+  ])("p: %s", (p, want) => near(result(`= norm(x, axis: 1, p: ${p})`, x), want));
+  test.each<[string, number[]]>([
+    ["0", [0, 0, 0, 0, 0, 0]],
+    ["-inf", [0, 0, 0, 0.5, 0.5, 0]],
+    ["-1", [0, 0, 0, 0.16, 0.16, -0.04]],
+  ])("slope of p: %s", (p, want) =>
+    near(result(`= grad(sum(norm(x, axis: 1, p: ${p})) + 0 * sum(floor(x)), wrt: x)`, x), want),
+  );
+});
 describe("losses", () => {
   const s = [-1, 0, 0.5, 1, 2];
   const given = { s: vector(...s), y: vector(1, -1, 1, 1, -1) };
@@ -83,7 +105,19 @@ describe("losses", () => {
     ["perceptron_loss(s, f32(y > 0), reduce: total)", [-1, 1, 0, 0, 1]], // answer - y; z = 0 answers 1
     ["log_cosh(s, s, reduce: total) + log_cosh(s, y, reduce: total)", s.map((v, i) => Math.tanh(v - t[i]!))],
     ["contrastive(abs(s), max(y, 0), margin: 2, reduce: total)", [-1, 0, 0.5, 1, 0]],
+    ["hinge_embedding(s, -y, reduce: total)", [-1, 1, -1, -1, 1]], // that of what is inside at the margin
+    ["margin_ranking(s, stop(s), y, reduce: total)", t.map((v) => -v)],
   ])("slope of %s", (call, want) => near(result(`= grad(${call}, wrt: s)`, given), want));
+  test("slopes at the margins of distances and angles are those of what is inside", () => {
+    const [near1, far] = [
+      [1, 1],
+      [-2, 1],
+    ];
+    const given = { a: ["f32[1, 2]", [0, 1]], p: ["f32[1, 2]", near1], n: ["f32[1, 2]", far] } as const;
+    near(result("= grad(triplet_margin(a, p, n, margin: 1, p: 1, eps: 0), wrt: a)", given), [-2, 0]);
+    const right = { a: ["f32[1, 2]", [1, 0]], b: ["f32[1, 2]", [0, 2]], y: vector(-1) } as const;
+    near(result("= grad(cosine_embedding(a, b, y), wrt: a)", right), [0, 1]);
+  });
   test("multilabel margin and Dice", () => {
     const z = [0.1, 0.2, 0.4, 0.8];
     const want = (1 - (0.1 - 0.2) + (1 - (0.1 - 0.4)) + (1 - (0.8 - 0.2)) + (1 - (0.8 - 0.4))) / 4;
@@ -215,6 +249,12 @@ describe("metrics", () => {
     const square = (x: readonly number[]): number => sum(x.map((v) => v * v));
     const e = y.map((v, i) => v - p[i]!);
     near(result("= explained_variance(p, y)", given), [1 - square(centred(e)) / square(centred(y))]);
+    const constant = { p: vector(1, 2, 4), y: vector(3, 3, 3) };
+    for (const metric of ["r2", "explained_variance"]) {
+      near(result(`= ${metric}(p, y)`, constant), [0]);
+      near(result(`= ${metric}(y, y)`, constant), [1]);
+    }
+    near(result("= explained_variance(y + 1, y)", constant), [1]);
     near(result("= mape(p, y)", given), [mean([0, 0, 1 / 3, 2 / 5])]);
     const correlation = (a: number[], b: number[]): number =>
       sum(centred(a).map((v, i) => v * centred(b)[i]!)) / Math.sqrt(square(centred(a)) * square(centred(b)));

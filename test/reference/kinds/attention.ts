@@ -1,7 +1,7 @@
 // Attention, positions, transformer blocks. Weights are PyTorch's: in_proj_weight [3E, E] stacks q, k, v.
 import { permute, type ReferenceTensor } from "../case.ts";
 import { plain, Refused, type CaseReader } from "../reader.ts";
-import { num, type Rules } from "../translation.ts";
+import { num, shapeText, type Rules } from "../translation.ts";
 import { matrix } from "./layer.ts";
 
 interface Heads {
@@ -87,6 +87,12 @@ export function block(
   ];
 }
 
+/** A mask [B * heads, T, S] as [B, heads, T, S]; one [T, S] stays. */
+const headed = (c: CaseReader, name: string, heads: number): string => {
+  if (!c.has(name) || c.shape(name).length < 3) return name;
+  const [both, ...rest] = c.shape(name) as [number, number, number];
+  return `reshape${shapeText([both / heads, heads, ...rest])}(${name})`;
+};
 const sizes = (c: CaseReader, name: string): string => c.shape(name).slice(1).join(", ");
 export const attention: Rules = {
   additive_attention: (c) => ({
@@ -100,26 +106,42 @@ export const attention: Rules = {
     lets: "let r = net(query, keys)",
     outputs: { context: "r[0]", weights: "r[1]" },
   }),
+  /** True entries of both masks leave out. Memory of another width has projections of its own. */
   multi_head_attention: (c) => {
     const names = ["x", ...(c.flag("cross") ? ["kv"] : [])];
-    const masked = c.has("key_padding_mask");
     const swap = (t: ReferenceTensor): ReferenceTensor => permute(t, [1, 0, 2]);
     const order = c.flag("batch_first", true) ? {} : { x: swap, kv: swap, y: swap };
     const [heads, embed] = [c.number("heads"), c.number("embed")];
     if (c.extent("x", -1) !== embed) throw new Refused("sizes that do not fit");
     const typed = names.map((name) => `${name}: f32[B, ${name === "x" ? "T" : "S"}, ${c.extent(name, -1)}]`);
     const keys = names.length > 1 ? "S" : "T";
+    const masks = [
+      ["key_padding_mask", "keep", `[B, ${keys}]`, "key_padding_mask"],
+      ["attn_mask", "mask", `[...M, T, ${keys}]`, headed(c, "attn_mask", heads)],
+    ].filter(([name]) => c.has(name!));
+    const path = "net.multi_head_attention";
     const options = `${heads}, causal: ${c.flag("causal", false)}, bias: ${c.flag("bias", true)}, return_weights: true`;
     return {
-      declarations: `model net(${[...typed, ...(masked ? [`keep: bool[B, ${keys}]`] : [])].join(", ")}) = MultiHeadAttention(${options})(${names.join(", ")}${masked ? ", keep: keep" : ""})`,
+      declarations: `model net(${[...typed, ...masks.map(([, own, shape]) => `${own}: bool${shape}`)].join(", ")}) = MultiHeadAttention(${options})(${[...names, ...masks.map(([, own]) => `${own}: ${own}`)].join(", ")})`,
       parameters: {
-        in_proj_weight: "net.multi_head_attention.w",
-        in_proj_bias: "net.multi_head_attention.b",
-        "out_proj.weight": "net.multi_head_attention.wo",
-        "out_proj.bias": "net.multi_head_attention.bo",
+        in_proj_weight: `${path}.w`,
+        q_proj_weight: `${path}.wq`,
+        k_proj_weight: `${path}.wk`,
+        v_proj_weight: `${path}.wv`,
+        in_proj_bias: `${path}.b`,
+        "out_proj.weight": `${path}.wo`,
+        "out_proj.bias": `${path}.bo`,
       },
-      layout: { in_proj_weight: matrix, "out_proj.weight": matrix, ...order },
-      lets: `let r = net(${[...names, ...(masked ? ["not key_padding_mask"] : [])].join(", ")})`,
+      layout: {
+        ...Object.fromEntries(
+          ["in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "out_proj.weight"].map((name) => [
+            name,
+            matrix,
+          ]),
+        ),
+        ...order,
+      },
+      lets: `let r = net(${[...names, ...masks.map(([, , , text]) => `not ${text}`)].join(", ")})`,
       outputs: { y: "r[0]", attn: "r[1]" },
     };
   },
@@ -146,7 +168,9 @@ export const attention: Rules = {
   },
   scaled_dot_product_attention: (c) => {
     const scale = c.attribute("scale") === undefined ? "" : `, scale: ${num(c.number("scale"))}`;
-    const options = `causal: ${c.flag("causal", false)}${scale}`;
+    // a mask of truth values says what may be seen, one of numbers is added
+    const mask = c.has("attn_mask") ? `, ${c.tensor("attn_mask").dtype === "bool" ? "mask" : "bias"}: attn_mask` : "";
+    const options = `causal: ${c.flag("causal", false)}${scale}${mask}`;
     return {
       outputs: {
         y: `scaled_dot_product_attention(q, k, v, ${options})`,

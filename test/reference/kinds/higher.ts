@@ -1,5 +1,5 @@
 // Derivatives of derivatives, networks that make networks, inner minimisation.
-import { Refused, type CaseReader } from "../reader.ts";
+import type { CaseReader } from "../reader.ts";
 import { num, type Rule, type Rules } from "../translation.ts";
 import { denseParameters, twoLayers } from "./layer.ts";
 
@@ -37,7 +37,6 @@ export const higher: Rules = {
     ...net(c, c.extent("x", 1) + c.extent("y0", 1), "softplus"),
     lets: `let found = descend(|v| net(concat([x, v], axis: -1)), y0, iters: ${c.number("iters")}, lr: ${num(c.number("lr"))})`,
     outputs: { y: "found", loss: "mse(found, target)" },
-    constantIn: ["fc2.bias"], // it does not enter a gradient by y
   }),
   input_gradient: (c) => ({
     ...net(c, c.extent("x", 1), "tanh"),
@@ -51,8 +50,7 @@ export const higher: Rules = {
     outputs: { inner: "inner", loss: "mse(fast(x_query), y_query)" },
   }),
   second_derivative: (c) => {
-    const f = c.text("function");
-    if (!/^[a-z_0-9]+$/.test(f)) throw new Refused(`function ${f}`);
+    const f = c.functionName("function");
     const first = `grad(sum(${f}(x)), wrt: x)`;
     return { outputs: { y: `${f}(x)`, d1: first, d2: `grad(sum(${first}), wrt: x)` } };
   },

@@ -141,7 +141,6 @@ function spread(c: CaseReader, layer: string, name: string): Translation {
     outputs: { y: "net(x)" },
   };
 }
-const activations = ["tanh", "relu", "sigmoid", "gelu", "silu", "softplus"] as const;
 
 export const layers: Rules = {
   linear: (c) => ({
@@ -191,7 +190,7 @@ export const layers: Rules = {
     const flat = (t: ReferenceTensor): ReferenceTensor =>
       reshaped(t, [...t.shape.slice(0, t.shape.length - shape.length), size]);
     return {
-      declarations: `model net(x: f32[...S, ${size}]) = x |> LayerNorm(${num(eps)}, affine: ${affine})`,
+      declarations: `model net(x: f32[...S, ${size}]) = x |> LayerNorm(${num(eps)}, affine: ${affine}, bias: ${affine && c.has("bias")})`,
       parameters: affine ? { weight: "net.layer_norm.g", bias: "net.layer_norm.b" } : {},
       layout: { x: flat, y: flat, weight: flat, bias: flat },
       outputs: { y: "net(x)" },
@@ -260,7 +259,7 @@ export const layers: Rules = {
       c.extent("x", -1),
       c.extent("fc1.bias", 0),
       c.extent("fc2.bias", 0),
-      c.word("activation", activations),
+      c.functionName("activation"),
     ),
     outputs: { y: "net(x)" },
   }),

@@ -4,6 +4,7 @@ import { Refused, type CaseReader } from "../reader.ts";
 import {
   channelsLast,
   grown,
+  normOrder,
   num,
   range,
   reduced,
@@ -31,6 +32,19 @@ function classes(c: CaseReader): { ignore: number; translation: Pick<Translation
     ignore: inside ? given : -100,
     translation: { layout: { x: classesLast, target }, ranges: { target: `-100..${count}` } },
   };
+}
+/** Targets of sequences as rows of equal length, and that. */
+function targetRows(c: CaseReader): { rows: (t: ReferenceTensor) => ReferenceTensor; length: number } {
+  if (c.shape("target").length === 2) return { rows: (t) => t, length: c.extent("target", 1) };
+  const lengths = c.tensor("target_lengths").data;
+  const length = Math.max(1, ...lengths);
+  const start = (n: number): number => lengths.slice(0, n).reduce((a, b) => a + b, 0);
+  const rows = (t: ReferenceTensor): ReferenceTensor => ({
+    ...t,
+    shape: [lengths.length, length],
+    data: lengths.flatMap((own, n) => range(length).map((k) => (k < own ? t.data[start(n) + k]! : 0))),
+  });
+  return { rows, length };
 }
 const weightOf = (c: CaseReader): string => (c.has("class_weight") ? "class_weight" : "1");
 
@@ -122,7 +136,7 @@ export const losses: Rules = {
     return { outputs: { loss: `kl_div(x, target, log_target: ${c.flag("log_target", false)}, reduce: ${reduce})` } };
   },
   triplet_margin: loss((c, r) => {
-    const options = `p: ${num(c.number("p", 2))}, eps: ${num(c.number("eps", 1e-6))}, swap: ${c.flag("swap", false)}`;
+    const options = `p: ${normOrder(c, "p", 2)}, eps: ${num(c.number("eps", 1e-6))}, swap: ${c.flag("swap", false)}`;
     return `triplet_margin(anchor, positive, negative, ${num(c.number("margin", 1))}, ${options}, ${r})`;
   }),
   vae_elbo: (c) => {
@@ -159,10 +173,10 @@ export const losses: Rules = {
       outputs: { output: "own", loss: "-mean(own)", log_prob: "all" },
     };
   },
-  /** The mean divides every loss by its target's length. */
+  /** The mean divides every loss by its target's length. Targets are rows, or lie one behind another. */
   ctc: (c) => {
     const [steps, , count] = c.shape("x") as [number, number, number];
-    if (c.shape("target").length !== 2) throw new Refused("targets in one row");
+    const { rows, length } = targetRows(c);
     const reduction = c.word("reduction", ["mean", "sum", "none"], "mean");
     const options = `blank: ${c.number("blank", 0)}, zero_infinity: ${c.flag("zero_infinity", false)}`;
     return {
@@ -170,8 +184,9 @@ export const losses: Rules = {
       ranges: {
         target: `0..${count}`,
         input_lengths: `0..${steps + 1}`,
-        target_lengths: `0..${c.extent("target", 1) + 1}`,
+        target_lengths: `0..${length + 1}`,
       },
+      layout: { target: rows },
       outputs: {
         loss: { none: "losses", sum: "sum(losses)", mean: "mean(losses / f32(max(target_lengths, 1)))" }[reduction],
       },

@@ -2,7 +2,7 @@
 // gradient of the first step. The architecture is read from its description.
 import { permute, type ReferenceTensor } from "../case.ts";
 import { plain, Refused, type CaseReader } from "../reader.ts";
-import { channelsLast, num, shapeText, type Sequence } from "../translation.ts";
+import { channelsLast, num, range, shapeText, type Sequence } from "../translation.ts";
 import { block } from "./attention.ts";
 import { matrix } from "./layer.ts";
 import { step as recurrentStep } from "./recurrent.ts";
@@ -29,7 +29,6 @@ interface Model {
   readonly states?: Readonly<Record<string, string>>;
 }
 
-const activations = "tanh|relu|sigmoid|gelu|silu|softplus";
 const picture = (t: ReferenceTensor): ReferenceTensor =>
   permute(t, [0, ...channelsLast(t.shape.length - 1).map((a) => a + 1)]);
 const convWeight = (t: ReferenceTensor): ReferenceTensor => permute(t, [2, 3, 1, 0]);
@@ -37,13 +36,18 @@ const convWeight = (t: ReferenceTensor): ReferenceTensor => permute(t, [2, 3, 1,
 /** The loss at the end of a description, of `out` against what the case has. */
 function lossOf(c: CaseReader, text: string): { loss: string; ranges: Record<string, string> } {
   const classes = Object.values(c.case.params).at(-1)!.shape[0]!;
-  const smooth = /^cross entropy mean, label smoothing ([\d.]+)$/.exec(text);
-  if (text === "cross entropy mean") return { loss: "cross_entropy(out, y)", ranges: { y: `0..${classes}` } };
-  if (smooth) return { loss: `cross_entropy(out, y, smooth: ${smooth[1]})`, ranges: { y: `0..${classes}` } };
-  if (text === "mse mean") return { loss: "mse(out, y)", ranges: {} };
-  if (text === "mse mean against x") return { loss: "mse(out, x)", ranges: {} };
-  if (text === "bce_with_logits mean") return { loss: "bce_with_logits(out, y)", ranges: {} };
-  throw new Refused(`loss ${text}`);
+  const found =
+    /^(?:cross entropy (mean|sum)(?:, label smoothing ([\d.]+))?|(mse|l1|huber|smooth_l1|bce|bce_with_logits) (mean|sum)( against x)?)$/.exec(
+      text,
+    );
+  if (!found) throw new Refused(`loss ${text}`);
+  const [, reduction, smooth, name, same, against] = found;
+  const reduce = (reduction ?? same) === "sum" ? ", reduce: total" : "";
+  if (name) return { loss: `${name}(out, ${against ? "x" : "y"}${reduce})`, ranges: {} };
+  return {
+    loss: `cross_entropy(out, y${smooth ? `, smooth: ${smooth}` : ""}${reduce})`,
+    ranges: { y: `0..${classes}` },
+  };
 }
 /** `fc1(4->10) tanh -> fc2(10->3) -> cross entropy mean`, with convolutions, pooling and batch norm of pictures. */
 function chain(c: CaseReader): Model {
@@ -72,21 +76,22 @@ function chain(c: CaseReader): Model {
       layout[`${name}.weight`] = matrix;
     } else if (conv) {
       const [, name, , out, kh, kw, rest] = conv;
-      const options = { pad: 0, stride: 1, bias: true };
+      const options: Record<string, number> = { pad: 0, stride: 1, dilation: 1, groups: 1 };
+      let bias = true;
       for (const option of rest!.split(",").filter(Boolean)) {
-        const given = /^(pad|stride) (\d+)$/.exec(option);
-        if (given) options[given[1] === "pad" ? "pad" : "stride"] = Number(given[2]);
-        else if (option === "no bias") options.bias = false;
+        const given = /^(pad|stride|dilation|groups) (\d+)$/.exec(option);
+        if (given) options[given[1]!] = Number(given[2]);
+        else if (option === "no bias") bias = false;
         else throw new Refused(`convolution with ${option}`);
       }
       images = true;
       add(
         name!,
-        `Conv2d(${out}, k: [${kh}, ${kw}], stride: ${options.stride}, pad: ${options.pad}, bias: ${options.bias})`,
+        `Conv2d(${out}, k: [${kh}, ${kw}], stride: ${options["stride"]}, pad: ${options["pad"]}, dilate: ${options["dilation"]}, groups: ${options["groups"]}, bias: ${bias})`,
       );
       paths[`${name}.weight`] = `net.${name}.w`;
       layout[`${name}.weight`] = convWeight;
-      if (options.bias) paths[`${name}.bias`] = `net.${name}.b`;
+      if (bias) paths[`${name}.bias`] = `net.${name}.b`;
     } else if (norm) {
       const name = `bn${(normCount += 1)}`;
       add(name, `BatchNorm(${norm[1]})`);
@@ -94,7 +99,7 @@ function chain(c: CaseReader): Model {
       [states[`${name}.running_mean`], states[`${name}.running_var`]] = [`net.${name}.mu`, `net.${name}.var`];
     } else if (pooled) add(`pool${instances.length}`, `${pooled[1] === "max" ? "Max" : "Avg"}Pool2d(${pooled[2]})`);
     else if (/^flatten\(\d+\)$/.test(token)) body.push("(|h| flatten(transpose(h, axes: [0, 3, 1, 2])))");
-    else if (new RegExp(`^(${activations})$`).test(token)) body.push(token);
+    else if (/^[a-z][a-z_0-9]*$/.test(token)) body.push(token);
     else throw new Refused(`the layer ${token}`);
   }
   if (images) layout["x"] = picture;
@@ -175,26 +180,30 @@ const recurrentClassifier =
 function gpt(c: CaseReader): Model {
   const text = c.text("architecture");
   const found =
-    /^tokens\[B,(\d+)\](?:: inputs are the first \d+, targets the last \d+; tok embedding \+ pos, |; as a GPT with )1 pre-LN block \((\d+) heads, mlp (\d+), gelu (erf|tanh), causal\), (?:ln_f, head without bias, mean cross entropy over all positions|output head tied to the token embedding; lr\[t\] given by lr_schedule)$/.exec(
+    /^tokens\[B,\d+\](?:: inputs are the first \d+, targets the last \d+; tok embedding \+ pos, |; as a GPT with )(\d+) pre-LN blocks? \((\d+) heads?, mlp (\d+), gelu (erf|tanh), causal\), (?:ln_f, head without bias, mean cross entropy over all positions|output head tied to the token embedding; lr\[t\] given by lr_schedule)$/.exec(
       text,
     );
   if (!found) throw new Refused(`architecture ${text}`);
   const [, rows, length] = c.shape("tokens") as [number, number, number];
   const [vocabulary, embed] = c.shape("tok") as [number, number];
   const steps = length - 1;
+  const blocks = Number(found[1]);
   if (Number(found[3]) !== c.extent("block0.fc1.bias", 0)) throw new Refused("sizes that do not fit");
   const body = [
     `let start = for b in 0..${rows}, t in 0..${steps}, d in 0..${embed}: tok[ids[b, t], d] + pos[t, d]`,
-    ...block(c, "a_", "start", "block0.", [rows, steps], {
-      heads: Number(found[2]),
-      embed,
-      causal: true,
-      activation: found[4] === "tanh" ? "gelu_tanh" : "gelu",
-      normFirst: true,
-      eps: 1e-5,
-    }),
-    `let centred = a_out - mean(a_out, axis: -1, keep: true)`,
-    `let final = centred / sqrt(var(a_out, axis: -1, correction: 0, keep: true) + 1e-5) * ln_f_weight + ln_f_bias`,
+    ...range(blocks).flatMap((k) =>
+      block(c, `a${k}_`, k ? `a${k - 1}_out` : "start", `block${k}.`, [rows, steps], {
+        heads: Number(found[2]),
+        embed,
+        causal: true,
+        activation: found[4] === "tanh" ? "gelu_tanh" : "gelu",
+        normFirst: true,
+        eps: 1e-5,
+      }),
+    ),
+    `let last = ${blocks ? `a${blocks - 1}_out` : "start"}`,
+    `let centred = last - mean(last, axis: -1, keep: true)`,
+    `let final = centred / sqrt(var(last, axis: -1, correction: 0, keep: true) + 1e-5) * ln_f_weight + ln_f_bias`,
   ];
   const out = c.has("head.weight") ? "head_weight" : "tok";
   return {
@@ -215,7 +224,7 @@ const models: Readonly<Record<string, (c: CaseReader) => Model>> = {
   cnn_classifier: chain,
   lstm_classifier: recurrentClassifier(
     "lstm",
-    /^x\[B,\d+,\d+\] -> LSTM\(\d+->\d+, zero initial state, gates i,f,g,o\) -> last hidden state -> fc\(\d+->\d+\) -> cross entropy mean$/,
+    /^x\[B,\d+,\d+\] -> LSTM\(\d+->\d+, zero initial state, gates i,f,g,o\) -> last hidden state -> fc\(\d+->\d+\) -> cross entropy mean(; gradients clipped to global norm [\d.]+)?$/,
   ),
   rnn_classifier: recurrentClassifier(
     "rnn_tanh",
@@ -374,7 +383,7 @@ const models: Readonly<Record<string, (c: CaseReader) => Model>> = {
         {
           lets: [
             "let fake = gen(z)",
-            `let first = bce_with_logits(disc(x), expand[${c.extent("x", 1)}, 1](${num(c.number("real_label"))})) + bce_with_logits(disc(stop(fake)), zeros[${c.extent("x", 1)}, 1])`,
+            `let first = bce_with_logits(disc(x), ${num(c.number("real_label"))} * ones[${c.extent("x", 1)}, 1]) + bce_with_logits(disc(stop(fake)), zeros[${c.extent("x", 1)}, 1])`,
           ],
           text: "first",
           by: "optimizer_disc",

@@ -80,7 +80,7 @@ const layerOf: Readonly<Record<Cell, string>> = {
   gru_reset_before: "GRU",
 };
 /** The library's names of PyTorch's weights. */
-const weightNames = { weight_ih: "wx", weight_hh: "wh", bias_ih: "bx", bias_hh: "bh" };
+const weightNames = { weight_ih: "wx", weight_hh: "wh", bias_ih: "bx", bias_hh: "bh", weight_hr: "wp" };
 const activation = (cell: Cell): string => (cell === "rnn_relu" ? ", act: relu" : "");
 
 const single =
@@ -124,8 +124,11 @@ const network =
         }
     // a single state has no axis of layers in dlm
     const state = (t: ReferenceTensor): ReferenceTensor => (rows === 1 ? reshaped(t, t.shape.slice(1)) : t);
-    const typed = [`x: f32[B, T, ${c.extent("x", 2)}]`, ...states.map((s) => `${s}: f32[${rows}, B, ${hidden}]`)];
-    const options = `${hidden}, layers: ${layers}, bidirectional: ${both}${activation(cell)}, bias: ${bias}, return_state: true`;
+    const projected = c.number("proj_size", 0);
+    if (c.number("dropout", 0) !== 0) throw new Refused("dropout");
+    const width = (s: string): number => (s === "h0" && projected ? projected : hidden);
+    const typed = [`x: f32[B, T, ${c.extent("x", 2)}]`, ...states.map((s) => `${s}: f32[${rows}, B, ${width(s)}]`)];
+    const options = `${hidden}, layers: ${layers}, bidirectional: ${both}${activation(cell)}, bias: ${bias}, return_state: true${projected ? `, proj: ${projected}` : ""}`;
     return {
       declarations: `model net(${typed.join(", ")}) = ${layerOf[cell]}(${options})(${["x", ...states].join(", ")})`,
       parameters,

@@ -1,5 +1,5 @@
 // Reductions, statistics and distances over axes.
-import { along, num, shapeText, type Rule, type Rules } from "../translation.ts";
+import { along, grown, normOrder, num, range, shapeText, type Rule, type Rules } from "../translation.ts";
 import { Refused, type CaseReader } from "../reader.ts";
 
 /** `, axis: [1], keep: true`, of what the case says. */
@@ -34,9 +34,13 @@ const running =
     const rank = c.shape("x").length;
     return { outputs: { y: along(c.axis("axis", rank), rank, "x", (x) => `${name}(${x})`) } };
   };
-const order = (c: CaseReader, absent?: number): number => {
-  const p = c.attribute("p");
-  return p === "inf" ? Infinity : p === "-inf" ? -Infinity : c.number("p", absent);
+/** Two tensors of equal shapes, as they broadcast. */
+const paired = (c: CaseReader): [string, string] => {
+  const [a, b] = [c.shape("a"), c.shape("b")];
+  const rank = Math.max(a.length, b.length);
+  const at = (shape: readonly number[], i: number): number => shape[i - rank + shape.length] ?? 1;
+  const both = range(rank).map((i) => (at(a, i) === 1 ? at(b, i) : at(a, i)));
+  return [grown("a", a, both), grown("b", b, both)];
 };
 
 export const reductions: Rules = {
@@ -47,36 +51,24 @@ export const reductions: Rules = {
   argmin: position("argmin"),
   var: spread("var"),
   std: spread("std"),
-  norm: (c) => {
-    const p = order(c, 2);
-    const rest = over(c);
-    if (p === 0) return { outputs: { y: `sum(where(x != 0, 1.0, 0.0)${rest})` } };
-    if (p === -Infinity) return { outputs: { y: `amin(abs(x)${rest})` } };
-    return { outputs: { y: `norm(x${rest}, p: ${p === Infinity ? "inf" : num(p)})` } };
-  },
+  norm: (c) => ({ outputs: { y: `norm(x${over(c)}, p: ${normOrder(c, "p", 2)})` } }),
   max_with_index: extreme("max", "argmax"),
   min_with_index: extreme("min", "argmin"),
   cumsum: running("cumsum"),
   cumprod: running("cumprod"),
-  cosine_similarity: (c) => ({
-    outputs: {
-      y: `cosine_similarity(a, b, axis: ${c.axis("axis", c.shape("a").length, 1)}, eps: ${num(c.number("eps", 1e-8))})`,
-    },
-  }),
+  cosine_similarity: (c) => {
+    const rank = Math.max(c.shape("a").length, c.shape("b").length);
+    const options = `axis: ${c.axis("axis", rank, 1)}, eps: ${num(c.number("eps", 1e-8))}`;
+    return { outputs: { y: `cosine_similarity(${paired(c).join(", ")}, ${options})` } };
+  },
   l2_normalize: (c) => ({
     outputs: {
       y: `l2_normalize(x, axis: ${c.axis("axis", c.shape("x").length, 1)}, eps: ${num(c.number("eps", 1e-12))})`,
     },
   }),
   pairwise_distance: (c) => {
-    const [p, eps] = [order(c, 2), num(c.number("eps", 1e-6))];
-    const keep = c.flag("keepdim", false);
-    if (p === 2 && !keep) return { outputs: { y: `pairwise_distance(a, b, ${eps})` } };
-    return {
-      outputs: {
-        y: `norm(a - b + ${eps}, axis: -1, p: ${p === Infinity ? "inf" : num(p)}${keep ? ", keep: true" : ""})`,
-      },
-    };
+    const text = `pairwise_distance(${paired(c).join(", ")}, ${num(c.number("eps", 1e-6))}, p: ${normOrder(c, "p", 2)})`;
+    return { outputs: { y: c.flag("keepdim", false) ? `unsqueeze(${text}, -1)` : text } };
   },
   expression: (c) => {
     c.says("expr", "-sum(softmax(x)*log_softmax(x), -1)");
@@ -98,6 +90,30 @@ const words = (term: string): string =>
     .map((x) => (x === "*" ? "..." : /[A-Z]/.test(x) ? `u${x.toLowerCase()}` : x))
     .join(" ");
 
+const operand = (i: number): string => String.fromCharCode(97 + i);
+/** The letter of every axis of a term; those of `...` have none. */
+function lettersOf(term: string, rank: number): string[] {
+  const [before = "", after] = term.split("...");
+  if (after === undefined) return [...before];
+  return [...before, ...range(rank - before.length - after.length).map(() => ""), ...after];
+}
+/** A term and its operand without the axes of extent 1 that are longer in another operand. */
+function stretched(c: CaseReader, terms: readonly string[], i: number): [string, string] {
+  const [term, name] = [terms[i]!, operand(i)];
+  const shape = c.shape(name);
+  const longest: Record<string, number> = {};
+  for (const [k, other] of terms.entries()) {
+    const extents = c.shape(operand(k));
+    for (const [axis, letter] of lettersOf(other, extents.length).entries())
+      longest[letter] = Math.max(longest[letter] ?? 0, extents[axis]!);
+  }
+  const gone = lettersOf(term, shape.length).map((letter, axis) => shape[axis] === 1 && letter && longest[letter]! > 1);
+  if (!gone.some(Boolean)) return [term, name];
+  const left = lettersOf(term, shape.length).filter((_, axis) => gone[axis]);
+  const kept = [...term].filter((letter) => !left.includes(letter)).join("");
+  return [kept, `reshape${shapeText(shape.filter((_, axis) => !gone[axis]))}(${name})`];
+}
+
 export const linalg: Rules = {
   matmul: (c) => {
     const [a, b] = [c.shape("a"), c.shape("b")];
@@ -115,9 +131,20 @@ export const linalg: Rules = {
   nearest_prototype: () => ({ outputs: { y: "argmin(pairwise_sqdist(x, w), axis: -1)" } }),
   einsum: (c) => {
     const { inputs, output } = equation(c);
-    const names = inputs.map((_, i) => String.fromCharCode(97 + i));
-    if (names.some((name) => !c.has(name))) throw new Refused("operands of other names");
-    return { outputs: { y: `einsum(\`${inputs.map(words).join(", ")} -> ${words(output)}\`, ${names.join(", ")})` } };
+    if (inputs.some((_, i) => !c.has(operand(i)))) throw new Refused("operands of other names");
+    const terms = inputs.map((_, i) => stretched(c, inputs, i));
+    const pattern = `${terms.map(([term]) => words(term)).join(", ")} -> ${words(output)}`;
+    return { outputs: { y: `einsum(\`${pattern}\`, ${terms.map(([, text]) => text).join(", ")})` } };
   },
-  svdvals: () => ({ outputs: { y: "svdvals(x)" } }),
+  /** Of each matrix, where there are axes in front. */
+  svdvals: (c) => {
+    const lead = c.shape("x").slice(0, -2);
+    const each = (index: readonly number[]): string =>
+      index.length < lead.length
+        ? `[${range(lead[index.length]!)
+            .map((i) => each([...index, i]))
+            .join(", ")}]`
+        : `svdvals(x${index.length ? shapeText(index) : ""})`;
+    return { outputs: { y: each([]) } };
+  },
 };

@@ -11,7 +11,12 @@ function padIndex(mode: string, name: string, n: number, before: number, after: 
   const place = shifted(name, -before);
   if (mode === "constant" || (before <= 0 && after <= 0)) return place;
   if (mode === "replicate") return `max(0, min(${n - 1}, ${place}))`;
-  if (mode === "circular") return `(${place}) % ${n}`;
+  if (mode === "circular") {
+    // what is cut off is gone before the rest repeats
+    const cut = Math.max(0, -before);
+    const around = `(${shifted(name, -Math.max(0, before))}) % ${n - cut - Math.max(0, -after)}`;
+    return cut ? `${cut} + ${around}` : around;
+  }
   return n === 1 ? `0 * ${name}` : `${n - 1} - abs(${n - 1} - (${place}) % ${2 * (n - 1)})`;
 }
 /** Extents in a slice of PyTorch's kind: negative numbers count from the end, beyond the ends is cut. */
@@ -172,7 +177,8 @@ export const shapes: Rules = {
   },
   squeeze: (c) => {
     const axes = c.axes("axis", c.shape("x").length);
-    return { outputs: { y: axes?.length === 1 ? `squeeze(x, ${axes[0]})` : `reshape${shapeText(c.output("y"))}(x)` } };
+    const single = axes?.length === 1 && c.extent("x", axes[0]!) === 1; // axes of other extents stay
+    return { outputs: { y: axes && single ? `squeeze(x, ${axes[0]})` : `reshape${shapeText(c.output("y"))}(x)` } };
   },
   unsqueeze: (c) => ({ outputs: { y: `unsqueeze(x, ${c.axis("axis", c.shape("x").length + 1)})` } }),
   tile: (c) => {
@@ -212,9 +218,23 @@ export const indexing: Rules = {
     const { text, axis } = gather(c);
     return { outputs: { y: text }, ranges: { index: `0..${c.extent("x", axis)}` } };
   },
+  /** The other axes broadcast; without an axis, the index counts all elements. */
   take_along: (c) => {
-    const { text, axis } = gather(c);
-    return { outputs: { y: text }, ranges: { index: `0..${c.extent("x", axis)}` } };
+    const own = c.shape("x");
+    if (c.attribute("axis") === undefined)
+      return {
+        outputs: { y: `reshape[${sizeOf(own)}](x)[reshape[${sizeOf(c.shape("index"))}](index)]` },
+        ranges: { index: `0..${sizeOf(own)}` },
+      };
+    const axis = c.axis("axis", own.length);
+    const ranges = { index: `0..${own[axis]}` };
+    const shape = c.output("y");
+    if (axis === own.length - 1 && String([...own.slice(0, -1), shape[axis]]) === String(c.shape("index")))
+      return { outputs: { y: "take_along(x, index)" }, ranges };
+    const names = axisNames(own.length);
+    const at = (extents: readonly number[]): string[] => names.map((name, i) => (extents[i] === 1 ? "0" : name));
+    const index = at(own).map((name, i) => (i === axis ? `index[${at(c.shape("index")).join(", ")}]` : name));
+    return { outputs: { y: forAll(names, shape, `x[${index.join(", ")}]`) }, ranges };
   },
   index_select: (c) => {
     const axis = c.axis("axis", c.shape("x").length);
@@ -239,7 +259,10 @@ export const indexing: Rules = {
       ranges: { index: `0..${shape[axis]}` },
     };
   },
-  sort: (c) => ({ outputs: sorted(c, c.flag("descending", false)) }),
+  sort: (c) => {
+    c.flag("stable", false); // equal values keep their order, asked or not
+    return { outputs: sorted(c, c.flag("descending", false)) };
+  },
   topk: (c) => {
     const k = c.number("k");
     c.flag("sorted", true); // a sorted result is one of those that an unsorted may be
