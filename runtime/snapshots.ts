@@ -47,7 +47,7 @@ export class Snapshots {
   }
   /** What a run that fails in its first steps goes back to. */
   async begin(): Promise<void> {
-    if (!this.asked) return;
+    if (!this.asked || (this.step && this.asked.seconds !== 0)) return; // else one is due soon
     const bytes = await writeCheckpoint(this.session, false);
     if (areFinite(bytes)) this.newest = bytes;
   }

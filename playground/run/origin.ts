@@ -43,7 +43,7 @@ export class OriginCard {
     try {
       await other.restore(await model.checkpoint());
       const length = { ...(steps === undefined ? {} : { steps }), ...(epochs === undefined ? {} : { epochs }) };
-      await other.train(train, { ...length, snapshots: { seconds: 10, take: () => {} } });
+      await other.train(train, { ...length, snapshots: { seconds: 0, take: () => {} } });
       this.clear(); // it does not happen there
     } catch (again) {
       const made = foundIn(again)?.made;
