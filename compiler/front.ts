@@ -2,9 +2,10 @@
 import type * as ast from "../grammar/ast.ts";
 import type { Diagnostic } from "../grammar/diagnostic.ts";
 import { parse } from "../grammar/parser.ts";
-import { elaborate } from "./elaborate/elaborate.ts";
+import { elaborating } from "./elaborate/elaborate.ts";
 import type { Knowledge } from "./elaborate/knowledge.ts";
 import type { ElaborateOptions, Program } from "./elaborate/program.ts";
+import { finished, type Steps } from "./elaborate/steps.ts";
 import { checkSizes } from "./elaborate/sizes.ts";
 import { Compilation, within } from "./graph/compilation.ts";
 import { lint } from "./lint/lint.ts";
@@ -43,8 +44,18 @@ export const parseText = (
 
 /** In a compilation of its own, which the Program names. A file with syntax errors gives no program, and all that can be told beside them. */
 export const elaborateFile = (main: ast.File, options: FrontOptions): Elaborated =>
-  within(new Compilation(), () => elaborateWithin(main, options));
-function elaborateWithin(main: ast.File, options: FrontOptions): Elaborated {
+  within(new Compilation(), () => finished(elaborateWithin(main, options)));
+/** The same in steps, each as long as a declaration takes. */
+export function* elaborateInSteps(main: ast.File, options: FrontOptions): Steps<Elaborated> {
+  const compilation = new Compilation();
+  const steps = elaborateWithin(main, options);
+  for (;;) {
+    const step = within(compilation, () => steps.next());
+    if (step.done) return step.value;
+    yield;
+  }
+}
+function* elaborateWithin(main: ast.File, options: FrontOptions): Steps<Elaborated> {
   const read: Diagnostic[] = [];
   const imported: ast.File[] = [];
   const imports = (path: string): ast.File | undefined => {
@@ -55,7 +66,7 @@ function elaborateWithin(main: ast.File, options: FrontOptions): Elaborated {
     imported.push(parsed.file);
     return withoutFaulty(parsed.file);
   };
-  const { program, diagnostics, knowledge } = elaborate(
+  const { program, diagnostics, knowledge } = yield* elaborating(
     { main: withoutFaulty(main), library: libraryDeclarations, imports },
     options,
   );
@@ -68,6 +79,7 @@ function elaborateWithin(main: ast.File, options: FrontOptions): Elaborated {
   const all = [...found, ...sizes];
   const kept = knowledge ? { knowledge } : {};
   if (isBroken || all.some(isError)) return { partial: { ...program, incomplete: true }, diagnostics: all, ...kept };
+  yield;
   const looksWrong = options.pedantic ? lint(program, main, imported) : [];
   return { program, partial: program, diagnostics: [...all, ...looksWrong], ...kept };
 }

@@ -2,19 +2,20 @@
 // Out: a file that the browser saves.
 import { download } from "../compiler/cli/page/dom.ts";
 import type { Compiler } from "./work/client.ts";
-import type { TrainerTexts } from "./work/protocol.ts";
+import type { Document, TrainerTexts } from "./work/protocol.ts";
 
-const readMe = (name: string): string => `${name}, compiled by the dlm playground.
+const readMe = (name: string): string => `${name}, compiled by the dlm playground; the text lies beside.
 
 npx dlm serve .         opens its page (any static server will do)
 npm i webgpu && node trainer.mjs     trains it in Node 20.16 or newer
 shaders/INDEX.md        says what each kernel is for
 `;
-export async function downloadArtifact(compiler: Compiler, name: string): Promise<void> {
+export async function downloadArtifact(compiler: Compiler, { name, text, texts }: Document): Promise<void> {
   const [parts, { zipSync, strToU8 }] = await Promise.all([trainerTexts(), import("fflate")]);
   const files = await compiler.ask("artifact", parts);
   const folder = name.replace(/\.dlm$/, "").replace(/[^\w.-]+/g, "_") || "model";
-  const entries = [...files, ["README.txt", readMe(name)] as const].map(
+  const sources = Object.entries({ [name]: text, ...texts });
+  const entries = [...files, ...sources, ["README.txt", readMe(name)] as const].map(
     ([path, content]) => [`${folder}/${path}`, typeof content === "string" ? strToU8(content) : content] as const,
   );
   download(`${folder}.zip`, zipSync(Object.fromEntries(entries), { level: 6 }));

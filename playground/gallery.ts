@@ -1,5 +1,6 @@
 // The gallery: examples by chapter, the one before and after, what to see in each. In: gallery.json beside the page. Out: a dialog, models by their paths.
 import { box, button, make } from "../compiler/cli/page/dom.ts";
+import type { Texts } from "./work/protocol.ts";
 
 export interface Example {
   readonly path: string; // "history/perceptron.dlm"
@@ -7,6 +8,7 @@ export interface Example {
   readonly see: string;
   readonly reached: string;
   readonly missing: readonly string[]; // data files that the page does not have
+  readonly imports: readonly string[]; // from its folder
 }
 interface Chapter {
   readonly name: string;
@@ -76,8 +78,17 @@ export const nameOf = (path: string): string =>
     .replace(/^.*\//, "")
     .replace(/\.dlm$/, "")
     .replaceAll("_", " ");
-export async function textOf({ path }: Example): Promise<string> {
-  const response = await fetch(`examples/${path}`);
-  if (!response.ok) throw new Error(`${path} could not be read`);
-  return response.text();
+export interface Sources {
+  readonly text: string;
+  readonly texts: Texts; // that it imports
+}
+export async function sourcesOf({ path, imports }: Example): Promise<Sources> {
+  const folder = path.slice(0, path.lastIndexOf("/") + 1);
+  const read = async (file: string): Promise<string> => {
+    const response = await fetch(`examples/${file}`);
+    if (!response.ok) throw new Error(`${file} could not be read`);
+    return response.text();
+  };
+  const entries = imports.map(async (own) => [own, await read(`${folder}${own}`)] as const);
+  return { text: await read(path), texts: Object.fromEntries(await Promise.all(entries)) };
 }

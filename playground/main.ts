@@ -2,10 +2,11 @@
 import { button, element, make } from "../compiler/cli/page/dom.ts";
 import { downloadArtifact } from "./download.ts";
 import { changesOf, Editor, type Asked } from "./editor/editor.ts";
-import { Gallery, nameOf, textOf, type Example } from "./gallery.ts";
+import { ask, askFileName, showFiles } from "./files.ts";
+import { Gallery, nameOf, sourcesOf, type Example, type Sources } from "./gallery.ts";
 import { showProblems } from "./problems.ts";
 import { marksOfCalls, rangeAt, Selection } from "./selection.ts";
-import { fragmentOf, sharedIn } from "./share.ts";
+import { fragmentOf, sharedIn, textsOf } from "./share.ts";
 import { Sliders } from "./sliders.ts";
 import { tabsOf } from "./tabs-of.ts";
 import { Tabs, type Tab } from "./tabs.ts";
@@ -14,7 +15,8 @@ import { runView } from "./views/run.ts";
 import type { Context, View } from "./views/view.ts";
 import { Compiler, Outdated } from "./work/client.ts";
 import type { Checked, Compiled } from "../compiler/cli/look/types.ts";
-import type { Document } from "./work/protocol.ts";
+import { importsIn, pathFrom } from "./work/paths.ts";
+import type { Document, FilePlace, Texts } from "./work/protocol.ts";
 
 const base = location.href.replace(/[?#].*$/s, "").replace(/[^/]*$/, "");
 const state = (name: string, value: string): void => void (document.documentElement.dataset[name] = value);
@@ -42,7 +44,14 @@ class Playground {
   #former: Compiler | undefined; // the version before
   #before: string | undefined; // its text
   #steady: { readonly text: string; readonly since: number } | undefined; // that compiled, and since when it was there
-  #document: Document = { text: "", name: "model.dlm", data: base, files: {}, target: "software" };
+  #document: Document = {
+    text: "",
+    name: "model.dlm",
+    texts: {},
+    data: base,
+    files: {},
+    target: "software",
+  };
   #path = ""; // of the example that the text began as
   #checked: Checked | undefined;
   #compiled: Compiled | undefined;
@@ -61,12 +70,15 @@ class Playground {
       compiled: () => this.#compiled,
       ask: (ask, about) => this.#back.ask(ask, about),
       askBefore: this.#askBefore,
+      goTo: (place) => this.#goTo(place),
     };
     this.#gallery = await Gallery.read((example) => void this.#choose(example));
     const opened = await this.#opening();
-    this.#editor = new Editor(element("editor"), opened.text, this.#asked(), {
+    this.#document = { ...this.#document, texts: opened.texts };
+    this.#editor = new Editor(element("editor"), this.#document.name, opened.text, this.#asked(), {
       changed: (text) => this.#changed(text),
       moved: (offset) => this.#moved(offset),
+      goTo: (place) => this.#goTo(place),
     });
     this.#tabs = new Tabs(element("tabs"), element("panels"), tabs(context), (view, name) => {
       stored.set("dlm tab", name);
@@ -75,8 +87,9 @@ class Playground {
     this.#sliders = new Sliders(element("sliders"), (from, to, insert) => this.#editor!.change({ from, to, insert }));
     this.#buttons();
     this.selection.onChange((chosen) => {
-      this.#editor?.light(chosen?.marks ?? []);
-      if (chosen?.marks[0] && !chosen.isRange) this.#editor?.show(chosen.marks[0][0]);
+      if (chosen && chosen.from !== "text") this.#open(this.#document.name); // marks are places of the model's own text
+      this.#editor?.light(this.#document.shown === undefined ? (chosen?.marks ?? []) : []);
+      if (chosen?.marks[0] && chosen.from !== "text") this.#editor?.show(chosen.marks[0][0]);
       this.#sayChosen();
     });
     this.#tabs.open(stored.get("dlm tab") ?? "calls");
@@ -84,28 +97,29 @@ class Playground {
     state("state", "ready");
   }
   /** What the address shares, else what this tab had, else the first model. */
-  async #opening(): Promise<{ readonly text: string }> {
+  async #opening(): Promise<Sources> {
     const shared = await sharedIn(location.hash);
     const kept = shared ?? this.#kept();
     if (shared === undefined && location.hash.startsWith("#model="))
       this.message("This link is not whole: it holds no model.");
     const example = this.#gallery!.find(kept?.name ?? "digits.dlm") ?? this.#gallery!.examples[0]!;
-    const text = kept?.text ?? (await textOf(example));
+    const sources = kept ?? (await sourcesOf(example));
     this.#name(kept && !this.#gallery!.find(kept.name) ? kept.name : example.path, example);
-    return { text };
+    return sources;
   }
-  #kept(): { readonly name: string; readonly text: string } | undefined {
-    const [name, text] = [stored.get("dlm name"), stored.get("dlm text")];
-    return name !== null && text !== null ? { name, text } : undefined;
+  #kept(): (Sources & { readonly name: string }) | undefined {
+    const [name, text, texts] = ["dlm name", "dlm text", "dlm texts"].map(stored.get);
+    return typeof name === "string" && typeof text === "string"
+      ? { name, text, texts: textsOf(parsed(texts ?? "{}")) }
+      : undefined;
   }
   async #choose(example: Example): Promise<void> {
     try {
-      const text = await textOf(example);
+      const { text, texts } = await sourcesOf(example);
       this.selection.choose(undefined);
       this.#before = this.#steady = undefined;
       this.#name(example.path, example);
-      this.#document = { ...this.#document, files: {} };
-      this.#editor!.replace(text);
+      this.#replace(text, texts);
       history.replaceState(null, "", location.pathname + location.search);
     } catch (error) {
       this.message(error instanceof Error ? error.message : String(error));
@@ -128,9 +142,85 @@ class Playground {
     );
   }
 
-  // ---- the text
+  // ---- the texts
 
-  #changed(text: string, atOnce = false): void {
+  /** Another model. */
+  #replace(text: string, texts: Texts = {}): void {
+    const { shown: _, ...own } = this.#document;
+    this.#document = { ...own, files: {}, texts };
+    const isSame = this.#editor!.text === text;
+    this.#editor!.replace(own.name, text);
+    this.#showFiles();
+    if (isSame) this.#changed(text, true);
+  }
+  /** The model's own text, or that of a file beside it. */
+  #textOf(path: string): string {
+    const { name, text, texts } = this.#document;
+    return path === name ? text : (texts[path] ?? "");
+  }
+  #open(path: string): void {
+    const { name, shown, ...rest } = this.#document;
+    if (path === (shown ?? name)) return;
+    this.#document = { name, ...rest, ...(path === name ? {} : { shown: path }) };
+    this.#editor!.open(path, this.#textOf(path));
+    this.#showFiles();
+    this.#changed(this.#textOf(path), true);
+  }
+  #goTo({ path, start, end }: FilePlace): void {
+    this.#open(path);
+    this.#editor!.goTo(start, end);
+  }
+  #showFiles(): void {
+    const { name, texts, shown } = this.#document;
+    showFiles(element("files"), [name, ...Object.keys(texts)], shown ?? name, {
+      open: (path) => this.#open(path),
+      rename: (path, to) => this.#renameFile(path, to),
+      remove: (path) => {
+        this.#open(name);
+        const { [path]: _, ...others } = this.#document.texts;
+        this.#withTexts(others);
+      },
+    });
+  }
+  #withTexts(texts: Texts): void {
+    this.#document = { ...this.#document, texts };
+    this.#showFiles();
+    this.#changed(this.#textOf(this.#document.shown ?? this.#document.name), true);
+  }
+  async #newFile(): Promise<void> {
+    const { name, text, texts } = this.#document;
+    const taken = [name, ...Object.keys(texts)];
+    const missing = importsIn(text)
+      .map((path) => pathFrom(name, path))
+      .find((path) => !taken.includes(path));
+    const path = await askFileName("A file that the model imports", "Create", missing ?? "layers.dlm", taken);
+    if (path === undefined) return;
+    this.#withTexts({ ...this.#document.texts, [path]: "" });
+    if (!missing) this.message(`The model brings in what ${path} declares with the line import "${path}".`);
+    this.#open(path);
+  }
+  /** Whatever imports the file imports it by its new name. */
+  #renameFile(path: string, to: string): void {
+    const { name, text, texts } = this.#document;
+    const renamed = (file: string, of: string): string =>
+      of.replace(/^import "([^"\n]+)"/gm, (line, written: string) =>
+        pathFrom(file, written) === path ? `import "${"../".repeat(file.split("/").length - 1)}${to}"` : line,
+      );
+    this.#open(name);
+    const others = Object.entries(texts).map(([p, t]) => [p === path ? to : p, renamed(p, t)] as const);
+    this.#document = { ...this.#document, texts: Object.fromEntries(others) };
+    const own = renamed(name, text);
+    if (own !== text) this.#editor!.change({ from: 0, to: text.length, insert: own });
+    this.#open(to);
+  }
+  #changed(own: string, atOnce = false): void {
+    const { shown } = this.#document;
+    if (shown !== undefined) {
+      this.#document = { ...this.#document, texts: { ...this.#document.texts, [shown]: own } };
+      this.#steady = undefined; // versions are those of the model's own text
+    }
+    const text = shown === undefined ? own : this.#document.text;
+
     const now = performance.now();
     if (this.#steady && this.#steady.text !== text && now - this.#steady.since > 2000) this.#before = this.#steady.text;
     if (this.#steady && this.#steady.text !== text) this.#steady = undefined;
@@ -140,41 +230,48 @@ class Playground {
     this.#front.open(this.#document);
     this.#back.open(this.#document);
     this.#compiled = undefined;
-    this.#sliders?.show(text);
+    this.#sliders?.show(shown === undefined ? text : "");
     state("compiled", "no");
     clearTimeout(this.#timer);
     stored.set("dlm name", this.#path);
     stored.set("dlm text", text);
+    stored.set("dlm texts", JSON.stringify(this.#document.texts));
     this.#timer = setTimeout(() => void this.#check(), atOnce || text.length < 20_000 ? 0 : 120);
   }
   async #check(): Promise<void> {
-    const { text } = this.#document;
+    const opened = this.#document;
+    const { name, shown } = opened;
     const checked = await attempt(this.#front.ask("check", undefined));
-    if (!checked || this.#document.text !== text) return;
+    if (!checked || this.#document !== opened) return;
     this.#checked = checked;
-    const errors = checked.problems.filter((p) => p.severity === "error").length;
+    const elsewhere = checked.elsewhere ?? 0;
+    const errors = checked.problems.filter((p) => p.severity === "error").length + elsewhere;
+    const pathOf = (file: string | undefined): string =>
+      file === undefined ? (shown ?? name) : pathFrom(shown ?? name, file);
     this.#editor!.problems(checked.problems);
     this.#editor!.shapes(checked.inlays);
     showProblems(
       element("problems"),
-      text,
+      (file) => this.#textOf(pathOf(file)),
       checked.problems,
-      (start, end) => this.#editor!.goTo(start, end),
+      (file, start, end) => this.#goTo({ path: pathOf(file), start, end }),
       (fix) => this.#editor!.change(changesOf(fix)),
     );
     const took = Math.round(performance.now() - this.#changedAt);
     state("checked", String(took));
     state("errors", String(errors));
-    element("said").textContent = errors ? `${errors} ${errors === 1 ? "error" : "errors"}` : "no errors";
+    const count = `${errors} ${errors === 1 ? "error" : "errors"}`;
+    element("said").textContent = !errors ? "no errors" : errors === elsewhere ? `${count} in ${name}` : count;
     element("said").title = `told ${took} ms after the change`;
     element("said").className = errors ? "bad" : "good";
     element("right").classList.toggle("broken", errors > 0);
     if (this.#tabs?.name === "calls") void this.#tabs.view?.show();
-    if (!errors) await this.#compile(text);
+    if (!errors) await this.#compile(opened);
   }
-  async #compile(text: string): Promise<void> {
+  async #compile(opened: Document): Promise<void> {
+    const { text } = opened;
     const compiled = await attempt(this.#back.ask("compile", undefined), (fault) => this.message(fault));
-    if (!compiled || this.#document.text !== text) return;
+    if (!compiled || this.#document !== opened) return;
     this.#compiled = compiled;
     if (compiled.ok && this.#steady?.text !== text) this.#steady = { text, since: performance.now() };
     if (this.#tabs?.view) await this.#show(this.#tabs.view);
@@ -208,6 +305,7 @@ class Playground {
       complete: (offset) => attempt(front.ask("complete", offset)),
       definition: (offset) => attempt(front.ask("definition", offset)),
       references: (offset) => attempt(front.ask("references", offset)),
+      signature: (offset) => attempt(front.ask("signature", offset)),
       format: () => attempt(front.ask("format", undefined)),
     };
   }
@@ -215,6 +313,7 @@ class Playground {
   // ---- the selection
 
   #moved(offset: number): void {
+    if (this.#document.shown !== undefined) return; // what lights up is of the model's own text
     const known = [...marksOfCalls(this.#checked?.calls ?? []), ...(this.#tabs?.view?.marks() ?? [])];
     const { text } = this.#document;
     const mark = rangeAt(text, offset, known);
@@ -253,6 +352,8 @@ class Playground {
     const tour = new Tour((step) => this.#tourStep(step));
     on("tour-open", () => tour.begin());
     on("rename", () => void this.#rename());
+    on("new-file", () => void this.#newFile());
+    this.#showFiles();
     this.#takeDrops();
     addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.selection.choose(undefined);
@@ -274,37 +375,19 @@ class Playground {
   async #download(): Promise<void> {
     element("download", "button").disabled = true;
     try {
-      await downloadArtifact(this.#back, this.#document.name);
+      await downloadArtifact(this.#back, this.#document);
     } catch (error) {
       if (!(error instanceof Outdated)) this.message(`There is nothing to download yet: ${faultOf(error)}.`);
     }
     element("download", "button").disabled = false;
   }
   async #rename(): Promise<void> {
-    const dialog = make("dialog", undefined, { className: "ask", ariaLabel: "Rename" });
-    const input = make("input", undefined, {
-      type: "text",
-      ariaLabel: "New name",
+    const name = await ask("Rename the name at the cursor", "Rename", {
       pattern: "[A-Za-z_][A-Za-z0-9_]*",
-      required: true,
-      autocomplete: "off",
+      ariaLabel: "New name",
     });
-    const form = make("form", undefined, { method: "dialog" }, [
-      make("h2", "Rename the name at the cursor"),
-      input,
-      make("button", "Rename", { className: "primary" }),
-    ]);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      dialog.close();
-      void this.#editor!.rename(input.value).then(
-        (done) => done || this.message("There is no name at the cursor that this text defines."),
-      );
-    });
-    dialog.append(form);
-    dialog.addEventListener("close", () => dialog.remove());
-    document.body.append(dialog);
-    dialog.showModal();
+    if (name !== undefined && !(await this.#editor!.rename(name)))
+      this.message("There is no name at the cursor that this text defines.");
   }
   /** A model takes the place of the text; other files are the model's data, by their names. */
   #takeDrops(): void {
@@ -316,10 +399,16 @@ class Playground {
   }
   async #take(file: File): Promise<void> {
     if (file.name.endsWith(".dlm")) {
+      const { name, text, texts } = this.#document;
+      const wanted = [text, ...Object.values(texts)].flatMap(importsIn).map((path) => pathFrom(name, path));
+      const imported = wanted.find((path) => path.split("/").at(-1) === file.name);
+      if (imported !== undefined && file.name !== name)
+        return this.#withTexts({ ...this.#document.texts, [imported]: await file.text() });
       this.#name(file.name, undefined);
-      return this.#editor!.replace(await file.text());
+      return this.#replace(await file.text());
     }
-    const paths = [...this.#document.text.matchAll(/"([^"\n]+)"/g)].map(([, path]) => path!);
+    const all = [this.#document.text, ...Object.values(this.#document.texts)].join("\n");
+    const paths = [...all.matchAll(/"([^"\n]+)"/g)].map(([, path]) => path!);
     const path = paths.find((p) => p.split("/").at(-1) === file.name);
     if (path === undefined)
       return this.message(
@@ -330,10 +419,11 @@ class Playground {
       files: { ...this.#document.files, [path]: new Uint8Array(await file.arrayBuffer()) },
     };
     this.message(`${file.name} is read as ${path}. It stays in this browser.`);
-    this.#changed(this.#document.text, true);
+    this.#changed(this.#textOf(this.#document.shown ?? this.#document.name), true);
   }
   async #share(): Promise<void> {
-    const fragment = await fragmentOf({ name: this.#path, text: this.#document.text });
+    const { text, texts } = this.#document;
+    const fragment = await fragmentOf({ name: this.#path, text, texts });
     history.replaceState(null, "", fragment);
     const copied = await navigator.clipboard.writeText(location.href).then(
       () => true,
@@ -344,6 +434,13 @@ class Playground {
         ? "The address of this model is copied. It holds the whole text; nothing was sent anywhere."
         : "The address of this page now holds the whole model: copy it.",
     );
+  }
+}
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 /** Undefined where nobody waits for the answer any more, or there is none; why not is told to who asks for that. */

@@ -5,24 +5,24 @@ import type { Fix, Problem } from "../compiler/cli/look/types.ts";
 const most = 50;
 export function showProblems(
   node: HTMLElement,
-  text: string,
+  textOf: (file: string | undefined) => string, // undefined: of the text that is edited
   problems: readonly Problem[],
-  goTo: (start: number, end: number) => void,
+  goTo: (file: string | undefined, start: number, end: number) => void,
   fix: (fix: Fix) => void,
 ): void {
   node.hidden = problems.length === 0;
   const lines = problems.slice(0, most).map((p) => {
-    const { number, line, column } = placeOf(text, p.start);
+    const { number, line, column } = placeOf(textOf(p.file), p.start);
     const from = Math.max(0, column - 60);
     const width = Math.max(1, Math.min(p.end - p.start, line.length - column));
     const caret = make(
       "code",
       `${line.slice(from, from + 110)}\n${" ".repeat(column - from)}${"^".repeat(Math.min(width, 50))}`,
     );
-    const head = button("", () => goTo(p.start, p.end), "problem-head");
+    const head = button("", () => goTo(p.file, p.start, p.end), "problem-head");
     head.append(
       make("strong", p.severity, { className: p.severity }),
-      make("span", `${number}:${column + 1}`),
+      make("span", `${p.file === undefined ? "" : `${p.file}:`}${number}:${column + 1}`),
       make("span", p.message),
     );
     const more = [...p.notes, ...(p.hint === undefined ? [] : [`hint: ${p.hint}`])].map((t) => make("p", t));

@@ -1,12 +1,16 @@
-// A model in an address: its text, compressed, behind the #; nothing is sent anywhere. In: a text with its name. Out: a fragment, and back.
+// A model in an address: its texts, compressed, behind the #; nothing is sent anywhere. In: a text with its name. Out: a fragment, and back.
+import type { Texts } from "./work/protocol.ts";
+
 export interface Shared {
   readonly name: string;
   readonly text: string;
+  readonly texts: Texts; // of the files that it imports
 }
 const mostText = 2_000_000; // characters that a link may unpack to
 
-export async function fragmentOf({ name, text }: Shared): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify([name, text]));
+export async function fragmentOf({ name, text, texts }: Shared): Promise<string> {
+  const others = Object.keys(texts).length ? [texts] : [];
+  const bytes = new TextEncoder().encode(JSON.stringify([name, text, ...others]));
   const packed = await through(bytes, new CompressionStream("deflate-raw"));
   return `#model=${base64(packed)}`;
 }
@@ -20,12 +24,17 @@ export async function sharedIn(fragment: string): Promise<Shared | undefined> {
       new TextDecoder().decode(await through(bytes, new DecompressionStream("deflate-raw"))),
     );
     if (!Array.isArray(read)) return undefined;
-    const [name, text] = read as readonly unknown[];
-    return typeof name === "string" && typeof text === "string" ? { name, text } : undefined;
+    const [name, text, texts] = read as readonly unknown[];
+    return typeof name === "string" && typeof text === "string" ? { name, text, texts: textsOf(texts) } : undefined;
   } catch {
     return undefined;
   }
 }
+/** Texts by their paths, of whatever was read. */
+export const textsOf = (read: unknown): Texts =>
+  typeof read === "object" && read !== null
+    ? Object.fromEntries(Object.entries(read).filter((e): e is [string, string] => typeof e[1] === "string"))
+    : {};
 async function through(bytes: Uint8Array, stream: CompressionStream | DecompressionStream): Promise<Uint8Array> {
   const reader = new Blob([bytes.slice()]).stream().pipeThrough(stream).getReader();
   const parts: Uint8Array[] = [];

@@ -18,7 +18,7 @@ const known: { readonly [K in keyof Questions]?: (about: Questions[K]["give"]) =
 };
 const context: Context = {
   selection,
-  document: () => ({ text: look.text, name: look.name, data: "", files: {}, target: "" }),
+  document: () => ({ text: look.text, name: look.name, texts: {}, data: "", files: {}, target: "" }),
   checked: () => look.checked,
   compiled: () => ({ ok: true, milliseconds: 0, costs: look.costs }),
   ask: (ask, about) => Promise.resolve(known[ask]?.(about) as Questions[typeof ask]["take"]), // of the same question

@@ -507,11 +507,11 @@ export class Machine {
           else encoder.dispatch(item, offsets);
     });
   }
-  /** The recording once, a dispatch at a time: what of its bindings `wanted` names, before and after. */
+  /** The recording once, a dispatch at a time: what stands then in those of its bindings that `wanted` names. What is not finite there before is cleared. */
   async *oneByOne(
     recording: Recording,
     wanted: (code: string) => ReadonlyMap<string, number>, // by name, the number of the binding
-  ): AsyncGenerator<{ readonly of: Dispatch; readonly before: Contents; readonly after: Contents }> {
+  ): AsyncGenerator<{ readonly of: Dispatch; readonly after: Contents }> {
     for (const [item, offsets] of unrolled(recording.items)) {
       const encoder = this.encoder(recording.name);
       this.#ask(() => this.#bind(recording));
@@ -522,14 +522,17 @@ export class Machine {
       }
       const names = [...wanted(await this.#textOf(item.of.module))];
       const places = names.flatMap(([, binding]) => item.group.entries.filter((e) => e.binding === binding));
-      const contents = async (): Promise<Contents> => {
-        const parts = await this.read(places.map((e) => ({ ...e, bytes: e.bytes ?? 0 })));
-        return new Map(names.map(([name], i) => [name, new Float32Array(parts[i]!.buffer)]));
-      };
+      const contents = async (): Promise<Float32Array<ArrayBuffer>[]> =>
+        (await this.read(places.map((e) => ({ ...e, bytes: e.bytes ?? 0 })))).map((p) => new Float32Array(p.buffer));
       const before = await contents();
+      places.forEach(({ buffer, offset }, i) => {
+        const values = before[i]!.map((v) => (Number.isFinite(v) ? v : 0));
+        if (values.some((v, k) => !Object.is(v, before[i]![k]))) this.write(buffer, offset, values);
+      });
       this.#ask(() => encoder.dispatch(item, offsets));
       encoder.submit();
-      yield { of: item.of, before, after: await contents() };
+      const after = await contents();
+      yield { of: item.of, after: new Map(names.map(([name], i) => [name, after[i]!])) };
     }
   }
   copy(encoder: Encoding, from: Copy["from"], to: Copy["to"], bytes: number): void {

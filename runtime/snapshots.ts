@@ -45,6 +45,12 @@ export class Snapshots {
     if (!this.asked || this.step === this.lastStep) return false;
     return this.isRegular || this.asked.wanted?.() || performance.now() - this.last >= 1000 * this.interval;
   }
+  /** What a run that fails in its first steps goes back to. */
+  async begin(): Promise<void> {
+    if (!this.asked || (this.step && this.asked.seconds !== 0)) return; // else one is due soon
+    const bytes = await writeCheckpoint(this.session, false);
+    if (areFinite(bytes)) this.newest = bytes;
+  }
   /** All steps that were submitted are done. */
   async take(): Promise<void> {
     const began = performance.now();

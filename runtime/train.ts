@@ -24,6 +24,7 @@ export async function train(s: Session, t: PlanTrain, options: TrainOptions): Pr
   const windows = new Windows(s, t, recording, total, (done) => options.onProgress?.(progressOf(s, t, total, done)));
   const snapshots = new Snapshots(s, t, options.snapshots);
   try {
+    await snapshots.begin();
     // a block that reads measured numbers has them from its first step on
     if (state.step === 0 && !state.measured && t.scalars.some((p) => p.name.includes(".")))
       await measurements.measure();

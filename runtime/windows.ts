@@ -145,15 +145,26 @@ export const rowFloats = (t: PlanTrain): number => Math.max(1, t.ring.columns.le
 function checkLoss(t: PlanTrain, step: number, loss: number): void {
   if (!Number.isFinite(loss)) throw new NonFiniteLoss(t, step, loss);
 }
-/** `made`: the first number that is not finite, and what made it. */
+/** The first number that is not finite, and what made it. */
+export interface NonFinite {
+  readonly value: number;
+  readonly element: number;
+  readonly tensor: string; // as the kernel's code calls it
+  readonly kernel: string;
+  readonly lines: readonly string[]; // "digits.dlm:8"
+}
 export class NonFiniteLoss extends RuntimeProblem {
   readonly step: number;
-  readonly with: (made: string) => NonFiniteLoss;
-  constructor(t: PlanTrain, step: number, loss: number, made?: string) {
+  readonly made: NonFinite | undefined;
+  readonly with: (made: NonFinite) => NonFiniteLoss;
+  constructor(t: PlanTrain, step: number, loss: number, made?: NonFinite) {
     super(
-      `the loss of ${t.name} is ${loss} at step ${step}${step ? "" : ", the first"}${made ? `; the first number that is not finite is ${made}` : ""}: a smaller learning rate, clip_norm, or an epsilon under a square root, logarithm or division may help`,
+      `the loss of ${t.name} is ${loss} at step ${step}${step ? "" : ", the first"}${made ? `; the first number that is not finite is ${textOf(made)}` : ""}: a smaller learning rate, clip_norm, or an epsilon under a square root, logarithm or division may help`,
     );
     this.step = step;
+    this.made = made;
     this.with = (found) => new NonFiniteLoss(t, step, loss, found);
   }
 }
+const textOf = ({ value, element, tensor, kernel, lines }: NonFinite): string =>
+  `${value}, element ${element} of ${tensor} of the kernel ${kernel}${lines.length ? ` (${lines.join(", ")})` : ""}`;

@@ -213,6 +213,22 @@ export function baseContext(interpreter: Interpreter, ambient: Scope, drawPath =
     declared: undefined,
   };
 }
+/** One call: `scope` binds its inputs (and dims), an instance has its own parameters and hyper-parameters. */
+export interface CallRecord {
+  readonly origin: Origin;
+  readonly declaration: ast.Fn | ast.Init | ast.LayerDeclaration | ast.ModelDeclaration;
+  readonly scope: Scope;
+  readonly result: Value;
+  readonly instance: Instance | undefined;
+}
+/** A call of a function below the library, in the call `origin`. */
+export interface BuiltinRecord {
+  readonly name: string;
+  readonly origin: Origin | undefined;
+  readonly span: Span;
+  readonly given: readonly Value[];
+  readonly result: Value;
+}
 /** Is told of everything that is evaluated. */
 export interface Log {
   readonly evaluated: (e: ast.Expr, value: Value, scope: Scope, ctx: Context) => void;
@@ -225,13 +241,17 @@ export interface Log {
     result: Value,
     instance: Instance | undefined,
   ) => void;
+  readonly builtin: (name: string, span: Span, given: readonly Value[], result: Value) => void;
+  /** So far. */
+  readonly calls: readonly CallRecord[];
+  readonly builtins: readonly BuiltinRecord[];
 }
-/** What all programs made from one file share. */
 /** How many training rows a data set must have, and the index that asks for the most; the host checks it. */
 export interface RowsRead {
   least: number;
   span: Span | undefined;
 }
+/** What all programs made from one file share. */
 export interface Interpreter {
   readonly evaluate: (e: ast.Expr, scope: Scope, ctx: Context) => Value;
   readonly apply: (callee: Value, args: readonly Argument[], span: Span, ctx: Context, written: Span) => Value;

@@ -21,7 +21,8 @@ import { resolveNames } from "./names.ts";
 import type { Dataset, ElaborateOptions, ExportProgram, Held, Program, TrainProgram } from "./program.ts";
 import { initialValues } from "./programs.ts";
 import { elaborateTrain } from "./train/train.ts";
-import { applyAlone, checkUnapplied } from "./unused.ts";
+import { finished, type Steps } from "./steps.ts";
+import { applyAlone, checkingUnapplied } from "./unused.ts";
 import { once, tensor } from "./values.ts";
 
 export interface ElaborateInput {
@@ -37,25 +38,35 @@ export interface Elaborated {
 /** Each reading but the last has found an instance that those before it could not: stacked layers that ask for one another's parameters. */
 const mostReadings = 16;
 
-export function elaborate(input: ElaborateInput, options: ElaborateOptions = {}): Elaborated {
+export const elaborate = (input: ElaborateInput, options: ElaborateOptions = {}): Elaborated =>
+  finished(elaborating(input, options));
+/** Declaration by declaration: whoever asks for the next may do something else before. */
+export function* elaborating(input: ElaborateInput, options: ElaborateOptions = {}): Steps<Elaborated> {
   const { main } = input;
   const diagnostics: Diagnostic[] = [];
   const attempt = collecting(diagnostics, { file: main.source, start: 0, end: 0 });
-  const keeper = options.keep ? newKeeper() : undefined;
+  const keeper = options.keep || options.watchLayers ? newKeeper() : undefined;
   const self = newInterpreter(diagnostics, keeper);
   const { scope, imported, all } = declareNames(self, input, options, attempt);
   const datasets = declareDatasets(self, [...all, { file: main, scope }], attempt);
   for (const name of Object.keys(options.set ?? {}))
     attempt(() => checkOverride(name, String(options.set![name]), main));
   // a train block may be named by an export (smoothed weights), so trains come first
-  const { trains, exports } = readUntilKnown(self, keeper, attempt, () => ({
-    trains: main.items.flatMap((item) =>
-      item.kind === "train" ? (attempt(() => elaborateTrain(self, item, scope, datasets, options, attempt)) ?? []) : [],
-    ),
-    exports: main.items.flatMap((item) =>
-      item.kind === "fn" && item.exported ? (attempt(() => elaborateExport(self, item, scope)) ?? []) : [],
-    ),
-  }));
+  const { trains, exports } = yield* readUntilKnown(self, keeper, attempt, function* () {
+    const trains: TrainProgram[] = [];
+    for (const item of main.items) {
+      if (item.kind !== "train") continue;
+      trains.push(...[attempt(() => elaborateTrain(self, item, scope, datasets, options, attempt)) ?? []].flat());
+      yield;
+    }
+    const exports: ExportProgram[] = [];
+    for (const item of main.items) {
+      if (item.kind !== "fn" || !item.exported) continue;
+      exports.push(...[attempt(() => elaborateExport(self, item, scope)) ?? []].flat());
+      yield;
+    }
+    return { trains, exports };
+  });
   const program: Program = {
     name: main.source.name,
     compilation: working(),
@@ -75,14 +86,17 @@ export function elaborate(input: ElaborateInput, options: ElaborateOptions = {})
   );
   const told = new Set(diagnostics.flatMap((d) => (d.span.file === main.source ? [d.span.start] : [])));
   diagnostics.push(...unbound.filter((u) => !told.has(u.span.start)));
-  checkUnapplied(self, main, scope, keeper !== undefined);
-  const knowledge = keeper && {
-    ...keeper.known,
-    compilation: working(),
-    models: self.models,
-    trains: self.trains,
-    scope,
-  };
+  yield* checkingUnapplied(self, main, scope, options.keep === true);
+  const knowledge =
+    options.keep && keeper
+      ? {
+          ...keeper.known,
+          compilation: working(),
+          models: self.models,
+          trains: self.trains,
+          scope,
+        }
+      : undefined;
   return { program, diagnostics: distinct(diagnostics), knowledge };
 }
 /** Runs a part and collects its fault; what follows from one is told already. */
@@ -205,17 +219,17 @@ interface Programs {
   readonly exports: ExportProgram[];
 }
 /** Parameters are known when their layer is applied, and a line above may have asked for them: then all is read again with what is known now. */
-function readUntilKnown(
+function* readUntilKnown(
   self: Interpreter,
   keeper: Keeper | undefined,
   attempt: Attempt,
-  read: () => Programs,
-): Programs {
+  read: () => Steps<Programs>,
+): Steps<Programs> {
   const { diagnostics, pass } = self;
   const before = diagnostics.length;
   const instances = (): Instance[] => [...self.models.values(), ...self.trains.values()];
   keeper?.mark();
-  let programs = read();
+  let programs = yield* read();
   while (pass.number < mostReadings && askedEarly(self, instances())) {
     // a model that nothing applies has parameters too, where the types of its inputs say their shapes
     for (const [item, i] of self.models)
@@ -230,7 +244,7 @@ function readUntilKnown(
     diagnostics.length = before;
     forgetValues(instances());
     keeper?.restore();
-    programs = read();
+    programs = yield* read();
   }
   return programs;
 }

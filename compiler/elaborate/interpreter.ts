@@ -125,8 +125,16 @@ function applied(callee: Value, args: readonly Argument[], span: Span, ctx: Cont
   switch (callee.kind) {
     case "lazy":
       return apply(callee.force(), args, span, ctx, written);
-    case "builtin":
-      return applyBuiltin(callee.name, args, span, ctx);
+    case "builtin": {
+      const value = applyBuiltin(callee.name, args, span, ctx);
+      ctx.interpreter.log?.builtin(
+        callee.name,
+        span,
+        args.map((a) => a.value),
+        value,
+      );
+      return value;
+    }
     case "shaped":
       return applyShaped(callee, args, span, ctx);
     case "stacked":

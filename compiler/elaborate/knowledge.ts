@@ -4,7 +4,9 @@ import type { Compilation } from "../graph/compilation.ts";
 import type * as ast from "../../grammar/ast.ts";
 import { originNow, type Origin } from "../graph/origin.ts";
 import type { Node } from "../graph/types.ts";
-import type { Instance, Log, Scope, Value } from "./context.ts";
+import type { BuiltinRecord, CallRecord, Instance, Log, Scope, Value } from "./context.ts";
+
+export type { CallRecord };
 
 /** An expression in one call: where nothing was called (constants), `origin` is undefined. */
 export interface Evaluation {
@@ -18,14 +20,6 @@ export interface Binding {
   readonly value: Value;
   readonly scope: Scope;
   readonly origin: Origin | undefined;
-}
-/** One call: `scope` binds its inputs (and dims), an instance has its own parameters and hyper-parameters. */
-export interface CallRecord {
-  readonly origin: Origin;
-  readonly declaration: ast.Fn | ast.Init | ast.LayerDeclaration | ast.ModelDeclaration;
-  readonly scope: Scope;
-  readonly result: Value;
-  readonly instance: Instance | undefined;
 }
 export interface Knowledge {
   readonly compilation: Compilation; // that its nodes belong to
@@ -53,9 +47,10 @@ export function newKeeper(): Keeper {
   const names = new Map<ast.Name, Binding[]>();
   const namesOf = new Map<Node, Binding[]>();
   const calls: CallRecord[] = [];
+  const builtins: BuiltinRecord[] = [];
   const all = [expressions, names, namesOf] as readonly Map<unknown, unknown[]>[];
   let marked: (readonly (readonly [unknown, unknown[]])[])[] = [];
-  let markedCalls = 0;
+  let lengths = [0, 0] as readonly [calls: number, builtins: number];
   return {
     evaluated: (e, value, scope, ctx) => {
       if (ctx.trial) return;
@@ -69,17 +64,22 @@ export function newKeeper(): Keeper {
     called: (origin, declaration, scope, result, instance) => {
       calls.push({ origin, declaration, scope, result, instance });
     },
+    builtin: (name, span, given, result) => {
+      if (result.kind === "tensor") builtins.push({ name, origin: originNow(), span, given, result });
+    },
     mark: () => {
       marked = all.map((m) => [...m].map(([k, v]) => [k, [...v]] as const));
-      markedCalls = calls.length;
+      lengths = [calls.length, builtins.length];
     },
     restore: () => {
       all.forEach((m, i) => {
         m.clear();
         for (const [k, v] of marked[i] ?? []) m.set(k, [...v]);
       });
-      calls.length = markedCalls;
+      [calls.length, builtins.length] = lengths;
     },
+    calls,
+    builtins,
     known: { expressions, names, namesOf, calls },
   };
 }

@@ -12,6 +12,7 @@ export interface ElaborateOptions {
   readonly rows?: Readonly<Record<string, number>>; // rows of a dataset's training split, for `batch: all`
   readonly unknownRows?: number; // the same, where nobody has read the data: editors
   readonly views?: boolean; // also programs that give the fields of rows of data that are trained on, for whoever shows them; default: false
+  readonly watchLayers?: boolean; // also the norms of every layer's gradient, weights and values as numbers of every step (train/watch.ts); default: false
 }
 export interface Program {
   readonly compilation: Compilation; // that its nodes belong to

@@ -3,6 +3,7 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic, Span } from "../../grammar/diagnostic.ts";
 import type { Interpreter, Scope } from "./context.ts";
 import { elaborateExport } from "./export.ts";
+import { finished, type Steps } from "./steps.ts";
 import { checkGeneric, type Declaration, faultOf } from "./generic.ts";
 
 /** Calls of checks that are made for the values in them alone: as many as take no time. */
@@ -11,7 +12,8 @@ const mostForKnowledge = 5000;
  * Tells of those that no caller could set right, where all else is right. `always`: they are evaluated in any case, for what is known of them. Those that
  * no other names are checked first: what they apply is right for one caller then, or it is where the check ends. So a chain of functions is walked once.
  */
-export function checkUnapplied(self: Interpreter, main: ast.File, scope: Scope, always: boolean): void {
+export const checkUnapplied = (...of: Parameters<typeof checkingUnapplied>): void => finished(checkingUnapplied(...of));
+export function* checkingUnapplied(self: Interpreter, main: ast.File, scope: Scope, always: boolean): Steps<void> {
   const isRight = !self.diagnostics.length;
   if (!isRight && !always) return;
   const unapplied = main.items.filter(
@@ -30,6 +32,7 @@ export function checkUnapplied(self: Interpreter, main: ast.File, scope: Scope, 
   for (let item = waiting.pop(); item; item = waiting.pop()) {
     if (self.applied.has(item) || (done.has(item) && !(always && self.work.calls < mostForKnowledge))) continue;
     done.add(item);
+    yield;
     if (always && item.kind === "model" && isRightAlone(self, item, scope)) continue;
     const { told, applied, right, at } = checkGeneric(self, item, scope);
     for (const x of right) done.add(x);

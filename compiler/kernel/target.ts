@@ -48,6 +48,7 @@ export interface Gpu {
 export interface Target {
   readonly name: string;
   readonly class: "software" | "gpu";
+  readonly apart?: true; // no launch does whole steps: for who looks at what each kernel writes
   readonly storageBuffers: number; // per stage
   readonly binding: number; // bytes of one
   readonly simd: number; // invocations that run in step

@@ -60,7 +60,7 @@ function flatStep(
     members: g.members.filter((m) => !views.has(m.parameter)),
   }));
   const step: GraphProgram = { ...unit.graph, outputs: [] };
-  if (isSmall(step)) {
+  if (!target.apart && isSmall(step)) {
     // a step that fits in one launch needs no slices that can be bound by themselves
     const flat = flatten(step, free, target.binding, 1);
     const oneLaunch = inOneLaunch(flat, views, layout, target);

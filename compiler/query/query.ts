@@ -9,7 +9,7 @@ import { inside, openDocument, type Document } from "./document.ts";
 import { highlightsOf, type Highlight } from "./highlights.ts";
 import { hoverAt, type TypeAnswer } from "./hover.ts";
 import { inlaysOf, type Inlay } from "./inlays.ts";
-import { definitionAt, referencesTo } from "./references.ts";
+import { definitionAt, mentionsOf, referencesTo } from "./references.ts";
 import { signatureAt, type Signature } from "./signatures.ts";
 import { foldsOf, symbolsOf, type DocumentSymbol, type Fold } from "./symbols.ts";
 
@@ -29,6 +29,8 @@ export interface Queries {
   readonly definitionAt: (offset: number) => Definition | undefined;
   /** Every place in the text that means the same as the name at an offset, its definition first. */
   readonly referencesTo: (offset: number) => readonly Span[];
+  /** The same, and where comments state facts of it: what a renaming writes anew. */
+  readonly renamedWith: (offset: number) => readonly Span[];
   readonly completionsAt: (offset: number) => readonly PlacedCompletion[];
   readonly signatureAt: (offset: number) => Signature | undefined;
   readonly symbols: () => readonly DocumentSymbol[];
@@ -51,6 +53,10 @@ export function query(text: string, { columns, earlier, ...options }: QueryOptio
     referencesTo: (offset) => {
       const definition = definitionAt(document, offset);
       return definition ? referencesTo(document, definition) : [];
+    },
+    renamedWith: (offset) => {
+      const definition = definitionAt(document, offset);
+      return definition ? [...referencesTo(document, definition), ...mentionsOf(document, definition)] : [];
     },
     completionsAt: (offset) => completionsAt(document, offset, columns),
     signatureAt: (offset) => signatureAt(document, offset),

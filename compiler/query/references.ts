@@ -44,6 +44,23 @@ export function referencesTo(document: Document, target: Pick<Definition, "name"
 
 // ---- renaming
 
+/** Where the `##` comment of a declaration names one of its parameters in backticks, as the sentences do that state facts of it. */
+export function mentionsOf({ file }: Document, { name, span }: Pick<Definition, "name" | "span">): Span[] {
+  const { source } = file;
+  if (span.file.name !== source.name || span.file.library) return [];
+  const isParameter = (p: ast.Param): boolean => p.name.span.start === span.start;
+  const item = file.items.find((i) =>
+    [...("params" in i ? i.params : []), ...("hyper" in i ? i.hyper : [])].some(isParameter),
+  );
+  if (!item) return [];
+  const [comment = ""] = /(?:^[ \t]*##.*\n)+$/m.exec(source.text.slice(0, item.span.start)) ?? [];
+  const start = item.span.start - comment.length;
+  return [...comment.matchAll(new RegExp(`(?<=\`)${name}(?=\`)`, "g"))].map((m) => ({
+    file: source,
+    start: start + m.index,
+    end: start + m.index + name.length,
+  }));
+}
 export interface Refusal {
   readonly refused: string; // why, in a sentence
 }

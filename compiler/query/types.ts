@@ -106,15 +106,21 @@ function axesOf(shape: Shape, scope: Scope): Axis[] {
   }
   return found;
 }
+const knownDims = new WeakMap<Scope, ReadonlyMap<string, Extent>>(); // types are asked for when everything is bound
 /** The dims that the functions and layers around have bound. */
-function dimsIn(scope: Scope): Map<string, Extent> {
-  const found = new Map<string, Extent>();
-  for (let at: Scope | undefined = scope; at; at = at.parent)
-    for (const name of at.ownNames()) {
-      const v = at.own(name);
-      const size = v && (v.kind === "number" || v.kind === "int") && /^[A-Z]/.test(name) ? integerOf(v) : undefined;
-      if (size && !found.has(name)) found.set(name, asExtent(size));
-    }
+function dimsIn(scope: Scope): ReadonlyMap<string, Extent> {
+  const known = knownDims.get(scope);
+  if (known) return known;
+  const around = scope.parent ? dimsIn(scope.parent) : new Map<string, Extent>();
+  const own = [...scope.ownNames()].flatMap((name): [string, Extent][] => {
+    const v = /^[A-Z]/.test(name) ? scope.own(name) : undefined;
+    const size = v && (v.kind === "number" || v.kind === "int") ? integerOf(v) : undefined;
+    return size ? [[name, asExtent(size)]] : [];
+  });
+  const found = own.length
+    ? new Map([...own, ...[...around].filter(([name]) => !own.some(([n]) => n === name))])
+    : around;
+  knownDims.set(scope, found);
   return found;
 }
 const integerText = (e: Integer): string => {

@@ -6,12 +6,23 @@ import { position } from "../../grammar/diagnostic.ts";
 import type { Definition } from "../elaborate/names.ts";
 import { query, type Queries, type TypeAnswer } from "./query.ts";
 import type { Inlay } from "./inlays.ts";
-import { clash, definitionAt, referencesTo, refusedName, renamableAt, replaced, type Refusal } from "./references.ts";
+import {
+  clash,
+  definitionAt,
+  mentionsOf,
+  referencesTo,
+  refusedName,
+  renamableAt,
+  replaced,
+  type Refusal,
+} from "./references.ts";
 
 export interface Host {
   readonly read: (address: string) => string | undefined; // of a file that is not open
   /** Names of the columns of a data file. */
   readonly columns?: (address: string) => readonly string[] | undefined;
+  /** Training rows of the data sets that an open text takes whole, as far as they are known. */
+  readonly rows?: (address: string) => Readonly<Record<string, number>> | undefined;
   /** Files that are not open and may import others. */
   readonly files?: () => readonly string[];
 }
@@ -22,6 +33,8 @@ export interface Located {
 }
 export interface Workspace {
   readonly put: (address: string, text: string) => void;
+  /** What the host knows of an open text has changed: it is looked at anew. */
+  readonly renew: (address: string) => void;
   readonly close: (address: string) => void;
   readonly isOpen: (address: string) => boolean;
   readonly open: () => readonly string[];
@@ -31,6 +44,8 @@ export interface Workspace {
   readonly askEarlier: (address: string) => Earlier | undefined;
   /** Open texts that import this file, through others too. It has changed: they are looked at anew. */
   readonly importersOf: (address: string) => readonly string[];
+  /** Elaborates an open text for as long as it is not due; is it done, or closed? */
+  readonly elaborateUntil: (address: string, isDue: () => boolean) => boolean;
   /** Every span lies in the text: what is wrong in an imported file is told at its import. */
   readonly diagnostics: (address: string) => readonly Diagnostic[];
   readonly definition: (address: string, offset: number) => (Located & { readonly definition: Definition }) | undefined;
@@ -40,7 +55,7 @@ export interface Workspace {
   /** The text of a file that an open text imports by this path. */
   readonly textOf: (address: string, path: string) => string | undefined;
 }
-const unknownRows = 100; // that `batch: all` stands for: data are not read here
+const unknownRows = 100; // that `batch: all` stands for where nobody says how many there are
 export type Earlier = Pick<Queries, "diagnostics" | "inlays" | "typeAt">;
 
 interface Entry {
@@ -60,6 +75,7 @@ export function openWorkspace(host: Host): Workspace {
     const queries = query(text, {
       name: nameOf(address),
       pedantic: true,
+      rows: host.rows?.(address) ?? {},
       unknownRows,
       earlier,
       imports: (path) => {
@@ -124,6 +140,10 @@ export function openWorkspace(host: Host): Workspace {
       if (before?.text !== text) entries.set(address, entryOf(address, text, before && lastElaborated(before)));
       closed.delete(address);
     },
+    renew: (address) => {
+      const e = entries.get(address);
+      if (e) anew(e);
+    },
     close: (address) => {
       entries.delete(address);
       closed.clear();
@@ -136,11 +156,14 @@ export function openWorkspace(host: Host): Workspace {
       return e?.earlier && movedTo(e.text, e.earlier);
     },
     importersOf: (address) => {
-      const found = [...entries.values()].filter((e) => e.address !== address && e.imports.has(address));
+      const others = [...entries.values()].filter((e) => e.address !== address);
+      for (const e of others) e.queries.document.imported();
+      const found = others.filter((e) => e.imports.has(address));
       closed.clear();
       found.forEach(anew);
       return found.map((e) => e.address);
     },
+    elaborateUntil: (address, isDue) => entries.get(address)?.queries.document.elaborateUntil(isDue) ?? true,
     diagnostics: (address) => {
       const e = entries.get(address);
       return e ? e.queries.diagnostics.map((d) => atImport(d, e.queries)) : [];
@@ -160,7 +183,11 @@ export function openWorkspace(host: Host): Workspace {
       const refused = target && refusedName(target.definition, name);
       if (!target || refused) return refused ?? { refused: "there is no name here" };
       if (name === target.definition.name) return [];
-      const found = uses(address, offset);
+      const found = uses(address, offset).map((u) =>
+        u.entry.address === target.address
+          ? { ...u, spans: [...u.spans, ...mentionsOf(u.entry.queries.document, target.definition)] }
+          : u,
+      );
       const texts = new Map(found.map(({ entry: x, spans }) => [x.address, replaced(x.text, spans, name)]));
       for (const { entry: x, spans } of found) {
         const text = texts.get(x.address)!;

@@ -19,7 +19,8 @@ import {
   variable,
   visit,
 } from "../graph/scalar.ts";
-import { evaluateNodes } from "../evaluate/evaluate.ts";
+import { closuresOf } from "../evaluate/closures.ts";
+import { evaluateBy } from "../evaluate/order.ts";
 import { tidy } from "../graph/tidy.ts";
 import type { Compute, Integer, Load, Node, Scalar, Source, Variable } from "../graph/types.ts";
 import { isFormula } from "./loads.ts";
@@ -70,7 +71,7 @@ export const nodes: readonly NodeRule[] = [
         else if (e.kind === "random" || e.kind === "dim") open = true;
       });
       if (open || (!tensors && !x.reduction && isFormula(x.body))) return undefined; // masks and iotas say more than their values
-      const values = [...evaluateNodes([x], new Map())[0]!];
+      const values = [...evaluateBy(closuresOf, [x], new Map())[0]!];
       if (!values.every(Number.isFinite)) return undefined;
       const data = x.dtype === "f32" ? values.map(Math.fround) : values;
       const shape = x.shape as readonly number[];

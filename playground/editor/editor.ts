@@ -25,7 +25,10 @@ import {
 } from "@codemirror/view";
 import { make } from "../../compiler/cli/page/dom.ts";
 import type { Fix, Hover, Problem, Suggestion } from "../../compiler/cli/look/types.ts";
+import type { Signature } from "../../compiler/query/signatures.ts";
 import { dlm } from "./language.ts";
+import type { FilePlace } from "../work/protocol.ts";
+import { signatures } from "./signatures.ts";
 import { shape, shapesShown, type Shape } from "./shapes.ts";
 import { theme } from "./theme.ts";
 
@@ -33,13 +36,15 @@ import { theme } from "./theme.ts";
 export interface Asked {
   readonly hover: (offset: number) => Promise<Hover | undefined>;
   readonly complete: (offset: number) => Promise<readonly Suggestion[] | undefined>;
-  readonly definition: (offset: number) => Promise<readonly [number, number] | undefined>;
+  readonly definition: (offset: number) => Promise<FilePlace | undefined>;
   readonly references: (offset: number) => Promise<readonly (readonly [number, number])[] | undefined>;
+  readonly signature: (offset: number) => Promise<Signature | undefined>;
   readonly format: () => Promise<string | undefined>;
 }
 export interface Heard {
   readonly changed: (text: string) => void;
   readonly moved: (offset: number) => void; // by the visitor
+  readonly goTo: (place: FilePlace) => void;
 }
 type Range = readonly [start: number, end: number, ...more: unknown[]];
 
@@ -66,62 +71,64 @@ export const changesOf = ({ edits }: Fix): ChangeSpec =>
 export class Editor {
   readonly #view: EditorView;
   readonly #asked: Asked;
+  readonly #heard: Heard;
+  readonly #fresh: (text: string) => EditorState;
+  readonly #states = new Map<string, EditorState>(); // of files that are not shown, with what can be undone
+  #file: string;
 
-  constructor(parent: HTMLElement, text: string, asked: Asked, heard: Heard) {
+  constructor(parent: HTMLElement, file: string, text: string, asked: Asked, heard: Heard) {
     this.#asked = asked;
+    this.#heard = heard;
+    this.#file = file;
     // style sheets of a shadow tree are objects, which the page's policy allows; those of a document would be inline
     const root = parent.attachShadow({ mode: "open" });
-    this.#view = new EditorView({
-      parent: root,
-      root,
-      state: EditorState.create({
-        doc: text,
-        extensions: [
-          lineNumbers(),
-          foldGutter(),
-          lintGutter(),
-          history(),
-          drawSelection(),
-          codeFolding(),
-          bracketMatching(),
-          closeBrackets(),
-          highlightActiveLine(),
-          highlightActiveLineGutter(),
-          highlightSelectionMatches(),
-          search({ top: true }),
-          indentUnit.of("  "),
-          EditorState.tabSize.of(2),
-          autocompletion({ override: [(context) => completions(context, asked)] }),
-          hoverTooltip(async (_, offset) => {
-            const found = await asked.hover(offset);
-            return found ? { pos: found.start, end: found.end, create: () => ({ dom: hoverBox(found) }) } : null;
-          }),
-          EditorView.lineWrapping,
-          dlm,
-          theme,
-          lights,
-          shapesShown,
-          EditorView.contentAttributes.of({ "aria-label": "Model", spellcheck: "false", tabindex: "0" }),
-          keymap.of([
-            { key: "Shift-Alt-f", run: () => (void this.format(), true) },
-            { key: "F12", run: () => (void this.goToDefinition(), true) },
-            ...closeBracketsKeymap,
-            ...completionKeymap,
-            ...defaultKeymap,
-            ...searchKeymap,
-            ...historyKeymap,
-            ...foldKeymap,
-            ...lintKeymap,
-            indentWithTab,
-          ]),
-          EditorView.updateListener.of((update) => {
-            if (update.docChanged) heard.changed(this.text);
-            const isOwn = update.transactions.some((t) => t.isUserEvent("select"));
-            if (isOwn && update.selectionSet && !update.docChanged) heard.moved(this.offset);
-          }),
-        ],
+    const extensions = [
+      lineNumbers(),
+      foldGutter(),
+      lintGutter(),
+      history(),
+      drawSelection(),
+      codeFolding(),
+      bracketMatching(),
+      closeBrackets(),
+      highlightActiveLine(),
+      highlightActiveLineGutter(),
+      highlightSelectionMatches(),
+      search({ top: true }),
+      indentUnit.of("  "),
+      EditorState.tabSize.of(2),
+      autocompletion({ override: [(context) => completions(context, asked)] }),
+      hoverTooltip(async (_, offset) => {
+        const found = await asked.hover(offset);
+        return found ? { pos: found.start, end: found.end, create: () => ({ dom: hoverBox(found) }) } : null;
       }),
-    });
+      EditorView.lineWrapping,
+      dlm,
+      theme,
+      lights,
+      shapesShown,
+      EditorView.contentAttributes.of({ "aria-label": "Model", spellcheck: "false", tabindex: "0" }),
+      keymap.of([
+        { key: "Shift-Alt-f", run: () => (void this.format(), true) },
+        { key: "F12", run: () => (void this.goToDefinition(), true) },
+        ...closeBracketsKeymap,
+        ...completionKeymap,
+        ...defaultKeymap,
+        ...searchKeymap,
+        ...historyKeymap,
+        ...foldKeymap,
+        ...lintKeymap,
+        indentWithTab,
+      ]),
+      EditorView.updateListener.of((update) => {
+        if (update.docChanged) heard.changed(this.text);
+        const isOwn = update.transactions.some((t) => t.isUserEvent("select"));
+        if (isOwn && update.selectionSet && !update.docChanged) heard.moved(this.offset);
+      }),
+      signatures(asked.signature), // behind the listener: what is asked is asked of the changed text
+    ];
+    this.#fresh = (doc) => EditorState.create({ doc, extensions });
+    this.#view = new EditorView({ parent: root, root, state: this.#fresh(text) });
   }
   get text(): string {
     return this.#view.state.doc.toString();
@@ -129,8 +136,19 @@ export class Editor {
   get offset(): number {
     return this.#view.state.selection.main.head;
   }
-  /** Another model. */
-  replace(text: string): void {
+  /** Another file of the model. */
+  open(file: string, text: string): void {
+    if (file === this.#file) return;
+    this.#states.set(this.#file, this.#view.state);
+    const known = this.#states.get(file);
+    this.#states.delete(file);
+    this.#file = file;
+    this.#view.setState(known?.doc.toString() === text ? known : this.#fresh(text));
+  }
+  /** Another model, under this name: of its former files nothing is left. */
+  replace(file: string, text: string): void {
+    this.#states.clear();
+    this.#file = file;
     const changes = { from: 0, to: this.#view.state.doc.length, insert: text };
     this.#view.dispatch({
       changes,
@@ -145,7 +163,7 @@ export class Editor {
   problems(problems: readonly Problem[]): void {
     const { length } = this.#view.state.doc;
     const shown = problems
-      .filter((p) => p.start <= length)
+      .filter((p) => p.file === undefined && p.start <= length)
       .map((p): Diagnostic => ({
         from: p.start,
         to: Math.min(length, p.end),
@@ -192,7 +210,7 @@ export class Editor {
   }
   async goToDefinition(): Promise<void> {
     const found = await this.#asked.definition(this.offset);
-    if (found) this.goTo(...found);
+    if (found) this.#heard.goTo(found);
   }
   /** Gives the name at the cursor another one, wherever it means the same. */
   async rename(name: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 // The forward graph: a box for every value that has a name in the derivation, drawn in layers; a list where it is huge. In: nodes. Out: a tab.
+import type { Graph } from "@dagrejs/dagre";
 import { box, labelled, make } from "../../compiler/cli/page/dom.ts";
 import type { DrawnGraph, GraphNode, Mark } from "../../compiler/cli/look/types.ts";
 import { Choices, listbox, type Option } from "./list.ts";
@@ -54,7 +55,7 @@ export function graphView(context: Context): View {
     graph.setDefaultEdgeLabel(() => ({}));
     nodes.forEach((n, i) => graph.setNode(String(i), { width: widthOf(n), height }));
     nodes.forEach((n, i) => n.reads.forEach((from) => graph.setEdge(String(from), String(i))));
-    layout(graph);
+    layout(graph, { customOrder: inOrder });
     const size = graph.graph();
     const [wide, high] = [Math.ceil(Number(size.width)), Math.ceil(Number(size.height))];
     const picture = svg("svg", {
@@ -96,6 +97,11 @@ export function graphView(context: Context): View {
       return { node: group, label: n.name, at: n.at, around: n.around };
     });
     body.replaceChildren(picture);
+    // where there is less room than it takes, what it begins with is seen first
+    const top = nodes
+      .map((_, i) => graph.node(String(i)) as { x: number; y: number })
+      .reduce((a, b) => (b.y < a.y ? b : a));
+    body.scrollLeft = (top.x * picture.clientWidth) / wide - body.clientWidth / 2;
     choices.set(options, drawn.marks, picture);
   };
   select.addEventListener("change", () => void draw());
@@ -116,6 +122,51 @@ function withoutParameters(nodes: readonly GraphNode[]): readonly GraphNode[] {
   const kept = nodes.filter((n) => n.kind !== "parameter");
   const number = new Map(kept.map((n, i) => [n, i]));
   return kept.map((n) => ({ ...n, reads: n.reads.flatMap((i) => number.get(nodes[i]!) ?? []) }));
+}
+function inOrder(layers: Graph, order: (layers: Graph, options: object) => void): void {
+  order(layers, {});
+  leavesAround(layers);
+}
+/** What reads nothing and is read once (the sums of l2) lies on both sides of what is read with it: the way from the data to the loss stays in the middle. */
+function leavesAround(layers: Graph): void {
+  // between two values stand the points that their arrow passes
+  const isPoint = (v: string): boolean => placeOf(layers, v).dummy !== undefined;
+  const isLeaf = (v: string): boolean => {
+    const [before, ...others] = layers.predecessors(v) ?? [];
+    if (layers.successors(v)?.length !== 1 || others.length) return false;
+    return before === undefined || (isPoint(v) && isLeaf(before));
+  };
+  const readerOf = (v: string): string | undefined => {
+    let at = layers.successors(v)?.[0];
+    while (at !== undefined && isPoint(at)) at = layers.successors(at)?.[0];
+    return at;
+  };
+  const byRank = new Map<number, string[]>();
+  for (const v of layers.nodes()) {
+    const { rank } = placeOf(layers, v);
+    if (rank !== undefined) byRank.set(rank, [...(byRank.get(rank) ?? []), v]);
+  }
+  for (const row of byRank.values()) {
+    let sorted = row.sort((a, b) => (placeOf(layers, a).order ?? 0) - (placeOf(layers, b).order ?? 0));
+    for (const reader of new Set(sorted.filter(isLeaf).map(readerOf))) {
+      const leaves = sorted.filter((v) => isLeaf(v) && readerOf(v) === reader);
+      const rest = sorted.filter((v) => !leaves.includes(v));
+      const stem = rest.findIndex((v) => readerOf(v) === reader);
+      if (stem < 0 || leaves.length < 2) continue;
+      const half = Math.floor(leaves.length / 2);
+      const end = rest.findLastIndex((v) => readerOf(v) === reader) + 1;
+      const middle = rest.slice(stem, end);
+      sorted = [...rest.slice(0, stem), ...leaves.slice(0, half), ...middle, ...leaves.slice(half), ...rest.slice(end)];
+    }
+    sorted.forEach((v, i) => (placeOf(layers, v).order = i));
+  }
+}
+/** What the layout keeps of a node. */
+const placeOf = (layers: Graph, v: string): Placed => layers.node(v) as Placed;
+interface Placed {
+  readonly rank?: number;
+  readonly dummy?: string;
+  order?: number;
 }
 /** Through the middles of the points that the layout gives. */
 function curveOf(points: readonly { readonly x: number; readonly y: number }[]): string {

@@ -1,7 +1,7 @@
 // What every tab can do. In: nothing. Out: a type, and what all views are given.
 import type { Selection } from "../selection.ts";
 import type { Checked, Compiled, Mark } from "../../compiler/cli/look/types.ts";
-import type { Document, Questions } from "../work/protocol.ts";
+import type { Document, FilePlace, Questions } from "../work/protocol.ts";
 
 export interface View {
   readonly node: HTMLElement;
@@ -18,6 +18,8 @@ export interface Context {
   readonly checked: () => Checked | undefined;
   readonly compiled: () => Compiled | undefined;
   readonly ask: <K extends keyof Questions>(ask: K, about: Questions[K]["give"]) => Promise<Questions[K]["take"]>;
+  /** Where there is an editor. */
+  readonly goTo?: (place: FilePlace) => void;
   /** The same of the version before this one; undefined where there is none. Absent where there are no versions. */
   readonly askBefore?: <K extends keyof Questions>(
     ask: K,

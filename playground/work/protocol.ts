@@ -9,31 +9,42 @@ import type {
   Suggestion,
   Timeline,
 } from "../../compiler/cli/look/types.ts";
+import type { Signature } from "../../compiler/query/signatures.ts";
 import type { Plan } from "../../runtime/plan.ts";
 
-/** The text, under which name, and where its data are. */
+/** The model's files by their paths from its folder; the others are those that it imports. */
+export type Texts = Readonly<Record<string, string>>;
+/** The model's text, under which name, what it imports, and where its data are. */
 export interface Document {
   readonly text: string;
   readonly name: string;
+  readonly texts: Texts; // of the files beside it
+  readonly shown?: string; // the one of these that is edited, and asked about; else the model itself
   readonly data: string; // an address
   readonly files: Readonly<Record<string, Uint8Array>>; // that the visitor gave
   readonly target: string;
+}
+export interface FilePlace {
+  readonly path: string; // of the model, or a file beside it
+  readonly start: number;
+  readonly end: number;
 }
 /** Questions about the document that was opened last. */
 export interface Questions {
   readonly check: { readonly give: undefined; readonly take: Checked };
   readonly hover: { readonly give: number; readonly take: Hover | undefined };
-  readonly definition: { readonly give: number; readonly take: readonly [number, number] | undefined };
+  readonly definition: { readonly give: number; readonly take: FilePlace | undefined };
   readonly references: { readonly give: number; readonly take: readonly (readonly [number, number])[] };
   readonly complete: { readonly give: number; readonly take: readonly Suggestion[] };
+  readonly signature: { readonly give: number; readonly take: Signature | undefined };
   readonly format: { readonly give: undefined; readonly take: string };
   readonly compile: { readonly give: undefined; readonly take: Compiled };
   readonly stage: { readonly give: StageName; readonly take: StageText };
   readonly graph: { readonly give: undefined; readonly take: DrawnGraph };
   readonly timeline: { readonly give: undefined; readonly take: Timeline };
-  /** For these targets; `watch`: with the norms of every layer's gradient and weights as metrics. */
+  /** For these targets; `watch`: with numbers of every layer; `apart`: every kernel is a launch of its own. */
   readonly plans: {
-    readonly give: { readonly targets: readonly string[]; readonly watch: boolean };
+    readonly give: { readonly targets: readonly string[]; readonly watch: boolean; readonly apart?: boolean };
     readonly take: readonly Plan[];
   };
   readonly artifact: { readonly give: TrainerTexts; readonly take: ReadonlyMap<string, string | Uint8Array> };

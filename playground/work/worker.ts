@@ -7,16 +7,17 @@ import { trainerModule } from "../../compiler/cli/trainer.ts";
 import { indexText } from "../../compiler/print/shaders.ts";
 import { query, type Queries } from "../../compiler/query/query.ts";
 import type { CompileResult } from "../../compiler/compile.ts";
+import { targets as known, type Target } from "../../compiler/kernel/target.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { costsOf, drawnGraph, timelineOf } from "../../compiler/cli/look/drawn.ts";
 import { checkedOf, hoverOf, suggestionsOf } from "../../compiler/cli/look/front.ts";
 import { filesAt } from "./files.ts";
-import { watched } from "./watch.ts";
-import type { Compiled } from "../../compiler/cli/look/types.ts";
+import { pathFrom } from "./paths.ts";
+import type { Checked, Compiled } from "../../compiler/cli/look/types.ts";
 import type { Answer, Document, Questions, Request, TrainerTexts } from "./protocol.ts";
 import { madeOf, stageText, type Made } from "../../compiler/cli/look/stages.ts";
 
-let document: Document = { text: "", name: "model.dlm", data: "", files: {}, target: "software" };
+let document: Document = { text: "", name: "model.dlm", texts: {}, data: "", files: {}, target: "software" };
 let queries: { readonly of: Queries; readonly milliseconds: number } | undefined;
 let earlier: Queries | undefined; // of a text before: its types serve completions until this one is elaborated
 let rows: Promise<Readonly<Record<string, number>>> | undefined;
@@ -26,24 +27,51 @@ function open(next: Document): void {
   document = next;
   queries = rows = compiled = undefined;
 }
+/** What a path in a file stands for. */
+const importsOf =
+  (file: string) =>
+  (path: string): string | undefined => {
+    const { name, text, texts } = document;
+    const wanted = pathFrom(file, path);
+    return wanted === name ? text : Object.hasOwn(texts, wanted) ? texts[wanted] : undefined;
+  };
+/** Of the text that is edited. */
 async function queried(): Promise<{ readonly of: Queries; readonly milliseconds: number }> {
-  const rows = await rowsOf().catch(() => anyRows);
+  const { name, text, texts, shown } = document;
+  const file = shown ?? name;
+  const rows = shown === undefined ? await rowsOf().catch(() => anyRows) : anyRows;
   if (queries) return queries;
   const began = performance.now();
-  const of = query(document.text, { name: document.name, rows, earlier });
+  const known = earlier?.document.file.source.name === file ? earlier : undefined;
+  const own = shown === undefined ? text : (texts[shown] ?? "");
+  const of = query(own, { name: file, rows, earlier: known, imports: importsOf(file) });
   void of.diagnostics; // elaborated when it is asked for
   earlier = of;
   queries = { of, milliseconds: performance.now() - began };
   return queries;
 }
+/** What is wrong and called in the text that is edited; where that is not the model, also how many errors the model has with it. */
+async function checked(): Promise<Checked> {
+  const { name, text, shown } = document;
+  const { of, milliseconds } = await queried();
+  const own = checkedOf(of, shown ?? name, milliseconds);
+  if (shown === undefined) return own;
+  const model = query(text, { name, rows: await rowsOf().catch(() => anyRows), imports: importsOf(name) });
+  const { calls, problems } = checkedOf(model, name, milliseconds);
+  const others = model.diagnostics.filter((d) => d.severity === "error" && d.span.file.name !== shown).length;
+  return { ...own, calls, elsewhere: others && problems.length ? others : 0 };
+}
 /** Where a file is not there, how many rows it has is no matter of what is wrong with the text. */
 const anyRows = new Proxy<Record<string, number>>({}, { get: () => 64 });
 const rowsOf = (): Promise<Readonly<Record<string, number>>> =>
-  (rows ??= rowsOfWholeBatches(document.text, { name: document.name }, filesAt(document)));
-async function results(targets: readonly string[], watch = false): Promise<readonly CompileResult[]> {
+  (rows ??= rowsOfWholeBatches(
+    document.text,
+    { name: document.name, imports: importsOf(document.name) },
+    filesAt(document),
+  ));
+async function results(targets: readonly (string | Target)[], watchLayers = false): Promise<readonly CompileResult[]> {
   const { text, name } = document;
-  const options = { name, rows: await rowsOf() };
-  return compileFor(watch ? watched(text, options) : text, targets, { ...options, views: true });
+  return compileFor(text, targets, { name, rows: await rowsOf(), imports: importsOf(name), views: true, watchLayers });
 }
 async function make(): Promise<{ readonly made: Made | undefined; readonly milliseconds: number }> {
   await rowsOf();
@@ -57,7 +85,7 @@ async function made(): Promise<Made> {
   if (!found) throw new Error("the text does not compile");
   return found;
 }
-async function plansFor(targets: readonly string[], watch = false): Promise<readonly CompileResult[]> {
+async function plansFor(targets: readonly (string | Target)[], watch = false): Promise<readonly CompileResult[]> {
   const found = await results(targets, watch);
   if (found.some((r) => !r.plan)) throw new Error("the text does not compile");
   return found;
@@ -113,22 +141,27 @@ type Answers = {
   ) => Questions[K]["take"] | Promise<Questions[K]["take"]>;
 };
 const answers: Answers = {
-  check: async () => {
-    const { of, milliseconds } = await queried();
-    return checkedOf(of, document.name, milliseconds);
-  },
+  check: checked,
   hover: async (offset) => hoverOf((await queried()).of, offset),
   definition: async (offset) => {
-    const span = (await queried()).of.definitionAt(offset)?.span;
-    return span && span.file.name === document.name ? [span.start, span.end] : undefined;
+    const { of } = await queried();
+    const span = of.definitionAt(offset)?.span;
+    if (!span || span.file.library) return undefined;
+    const from = of.document.file.source.name;
+    const path = span.file === of.document.file.source ? from : pathFrom(from, span.file.name);
+    return { path, start: span.start, end: span.end };
   },
-  references: async (offset) =>
-    (await queried()).of
-      .referencesTo(offset)
-      .filter((s) => s.file.name === document.name)
-      .map((s) => [s.start, s.end] as const),
+  references: async (offset) => {
+    const { of } = await queried();
+    const isHere = of.definitionAt(offset)?.span.file === of.document.file.source; // else other files would have to change
+    return isHere ? of.renamedWith(offset).map((s) => [s.start, s.end] as const) : [];
+  },
   complete: async (offset) => suggestionsOf((await queried()).of, offset),
-  format: async () => (await import("../../compiler/format/format.ts")).format(document.text),
+  signature: async (offset) => (await queried()).of.signatureAt(offset),
+  format: async () =>
+    (await import("../../compiler/format/format.ts")).format(
+      document.shown === undefined ? document.text : (document.texts[document.shown] ?? ""),
+    ),
   compile: compiledNow,
   stage: async (name) => {
     const found = await made();
@@ -141,7 +174,10 @@ const answers: Answers = {
   },
   graph: async () => drawnGraph(await made()),
   timeline: async () => timelineOf(await made()),
-  plans: async ({ targets, watch }) => (await plansFor(targets, watch)).map((r) => r.plan!),
+  plans: async ({ targets, watch, apart }) => {
+    const wanted = apart ? targets.map((name) => ({ ...known[name]!, apart: true as const })) : targets;
+    return (await plansFor(wanted, watch)).map((r) => r.plan!);
+  },
   artifact,
 };
 async function answer({ number, ask, about }: Extract<Request, { ask: unknown }>): Promise<void> {

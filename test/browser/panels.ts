@@ -73,14 +73,15 @@ export async function openPage(
   };
 }
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-/** Nothing that keeps somebody out, as far as a program can tell. */
-export async function expectAccessible(page: Page): Promise<void> {
-  await page.evaluate(axe); // from outside of the page: its policy does not allow it
+/** Nothing that keeps somebody out, as far as a program can tell; `part`: in this part of the page alone. */
+export async function expectAccessible(page: Page, part = "html"): Promise<void> {
+  for (const frame of page.frames()) await frame.evaluate(axe); // from outside of the page: its policy does not allow it
   const found = await page.evaluate<readonly string[]>(
-    `axe.run().then(({ violations }) => violations.map((v) => v.id + ": " + v.nodes.map((n) => n.target.join(" ")).join(", ")))`,
+    `axe.run(${JSON.stringify(part)}).then(({ violations }) => violations.map((v) => v.id + ": " + v.nodes.map((n) => n.target.join(" ")).join(", ")))`,
   );
   expect(found).toEqual([]);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  for (const frame of page.frames())
+    expect(await frame.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
 }
 /** For a person to look at: DLM_SCREENSHOTS=FOLDER keeps what the pages look like. */
 export async function look(page: Page, name: string): Promise<void> {

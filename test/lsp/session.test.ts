@@ -294,6 +294,58 @@ test("200 edits of three files: never a crash, and the end is as if nothing had 
   expect(editor.errorOutput()).toBe("");
 }, 300_000);
 
+test("`batch: all` is as many rows as the data have, also when they change", async () => {
+  const editor = await start();
+  const uri = uriOf("whole.dlm");
+  writeFileSync(join(folder, "whole.csv"), "1\n2\n3\n4\n5\n6\n7\n");
+  const text = `data d { field x: f32[1] = csv("whole.csv", columns: 0..1) }
+train fit on d(batch: all) {
+  let y = x |> Linear(2)
+  minimize mean(y^2) by sgd(lr: 0.1)
+  steps: 2
+}
+`;
+  await editor.open(uri, text);
+  const hover = async (): Promise<string> => {
+    const found = await editor.connection.sendRequest<{ contents: { value: string } } | null>("textDocument/hover", {
+      textDocument: { uri },
+      position: position(text, "y ="),
+    });
+    return found?.contents.value ?? "";
+  };
+  await expect.poll(hover, { timeout: 20_000 }).toMatch(/f32\[(B = )?7, 2\]/);
+  writeFileSync(join(folder, "whole.csv"), "1\n2\n3\n");
+  await editor.connection.sendNotification("workspace/didChangeWatchedFiles", {
+    changes: [{ uri: uriOf("whole.csv"), type: 2 }],
+  });
+  await expect.poll(hover, { timeout: 20_000 }).toMatch(/f32\[(B = )?3, 2\]/);
+  expect(await editor.close()).toBe(0);
+}, 60_000);
+
+test("a parameter is renamed in the comment that states facts of it", async () => {
+  const editor = await start();
+  const uri = uriOf("facts.dlm");
+  const text = `## Falls to 0. Its largest value is \`peak\`. \`peak\` is also called max_lr; peak rates differ, \`peak_rate\` too.
+fn falling(peak: f32) -> f32 = peak * 0.5
+
+## \`peak\` of another.
+fn other(peak: f32) -> f32 = falling(peak: peak)
+`;
+  await editor.open(uri, text);
+  const { changes } = await editor.connection.sendRequest<{ changes: Record<string, Edit[]> }>("textDocument/rename", {
+    textDocument: { uri },
+    position: position(text, "peak: f32"),
+    newName: "top",
+  });
+  expect(edited(text, changes[uri]!)).toBe(
+    text
+      .replace("value is `peak`. `peak` is", "value is `top`. `top` is")
+      .replace("falling(peak: f32) -> f32 = peak", "falling(top: f32) -> f32 = top")
+      .replace("falling(peak: peak)", "falling(top: peak)"),
+  );
+  expect(await editor.close()).toBe(0);
+}, 60_000);
+
 test("bad input: no text, no place, no message and no end makes it fall", async () => {
   const editor = await start();
   const { connection } = editor;
@@ -382,5 +434,42 @@ test("a paste of 20,000 lines is answered", async () => {
   });
   expect(found.length).toBe(20_000);
   await editor.diagnostics(uri, 2);
+  expect(await editor.close()).toBe(0);
+}, 300_000);
+
+test("20,000 lines keep nobody waiting while they are elaborated, and the newest text wins", async () => {
+  const editor = await start();
+  const told: number[] = [];
+  const [large, small] = ["untitled:large", uriOf("small.dlm")];
+  editor.connection.onNotification(
+    "textDocument/publishDiagnostics",
+    ({ uri, version }: { uri: string; version?: number }) => void (uri === large && told.push(version ?? -1)),
+  );
+  const many = Array.from({ length: 10_000 }, (_, i) => `fn f${i}(x: f32[B, 4]) -> f32[B, 4] =\n  tanh(x + ${i})\n`);
+  const text = "fn twice(x: f32[B]) -> f32[B] = 2 * x\n";
+  await editor.open(small, text);
+  const hover = (): Promise<unknown> =>
+    editor.connection.sendRequest("textDocument/hover", {
+      textDocument: { uri: small },
+      position: position(text, "x: f32"),
+    });
+  await hover();
+  await editor.open(large, many.join(""));
+  const waits: number[] = [];
+  const began = performance.now();
+  let edited = false;
+  while (!told.length && performance.now() - began < 120_000) {
+    const asked = performance.now();
+    expect(await hover()).not.toBeNull();
+    waits.push(performance.now() - asked);
+    if (edited || waits.length < 12) continue; // it is being elaborated now
+    edited = true;
+    await editor.change(large, 2, many.slice(1).join(""));
+  }
+  expect(edited).toBe(true);
+  expect(told).toEqual([2]);
+  // reading the text holds others up, checking its ten thousand declarations does not
+  expect(waits.length).toBeGreaterThan(24);
+  expect(waits.sort((a, b) => a - b)[waits.length >> 1]).toBeLessThan(200);
   expect(await editor.close()).toBe(0);
 }, 300_000);

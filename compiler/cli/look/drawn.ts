@@ -3,6 +3,7 @@ import { within } from "../../graph/compilation.ts";
 import { inputs, topological } from "../../graph/node.ts";
 import { shapeText } from "../../graph/print.ts";
 import type { Node } from "../../graph/types.ts";
+import { flopsOfSteps } from "../../lower/whole.ts";
 import type { Compiled as CompiledUnit } from "../../plan/unit.ts";
 import { programsOf } from "../../plan/verify.ts";
 import { derivationOf } from "../../print/derivation.ts";
@@ -121,5 +122,9 @@ export function costsOf({ plan, programs, source }: Made): Costs {
   }
   return { flops, total, parameters: parameterCount(plan), kernels: plan.modules.length, launches };
 }
-const kernelCosts = (p: CompiledUnit) =>
-  p.lowered.map(({ step, kernel }) => ({ places: placesOf(step.spec), cost: sizeOf(kernel.flops) }));
+/** Of a step in one launch: of each kernel that is done in it. */
+function kernelCosts({ lowered, kernels: { steps } }: CompiledUnit) {
+  if (lowered.length)
+    return lowered.map(({ step, kernel }) => ({ places: placesOf(step.spec), cost: sizeOf(kernel.flops) }));
+  return steps.map((step) => ({ places: placesOfSteps([step]).flat(), cost: sizeOf(flopsOfSteps([step])) }));
+}

@@ -35,9 +35,11 @@ export function checkedOf(queries: Queries, file: string, milliseconds: number):
 }
 export function problemOf(d: Diagnostic, file: string): Problem {
   const isHere = (span: Span): boolean => span.file.name === file;
-  const [start, end] = isHere(d.span) ? [d.span.start, d.span.end] : [0, 0];
+  const isElsewhere = !isHere(d.span) && !d.span.file.library;
+  const [start, end] = isHere(d.span) || isElsewhere ? [d.span.start, d.span.end] : [0, 0];
   return {
     code: d.code,
+    ...(isElsewhere ? { file: d.span.file.name } : {}),
     severity: d.severity,
     start,
     end: Math.max(end, start),

@@ -3,6 +3,7 @@
 export type Mark = readonly [start: number, end: number, path: string];
 export interface Problem {
   readonly code: string;
+  readonly file?: string; // that the text imports, as it calls it: the place is there
   readonly severity: "error" | "warning" | "hint";
   readonly start: number;
   readonly end: number;
@@ -32,6 +33,7 @@ export interface Checked {
   readonly problems: readonly Problem[];
   readonly calls: readonly CallNode[];
   readonly inlays: readonly { readonly offset: number; readonly text: string }[]; // shapes behind the steps of pipes
+  readonly elsewhere?: number; // errors of the model where another of its files is edited
   readonly milliseconds: number;
 }
 export interface Hover {

@@ -31,9 +31,13 @@ import { openWorkspace, type Earlier, type Located, type Workspace } from "../..
 import { version } from "../../version.ts";
 import * as convert from "./convert.ts";
 import { diskHost, isLibraryAddress, libraryAddress } from "./disk.ts";
+import { rowsOfTexts } from "./rows.ts";
 
 const quiet = 120; // milliseconds without an edit before a text is elaborated
 const mostQuiet = 600; // of a text that takes long
+const longText = 100_000; // characters
+const nothingYet: Earlier = { diagnostics: [], inlays: () => [], typeAt: () => undefined };
+const slice = 40; // milliseconds of elaboration between messages
 const swift = 80; // milliseconds: what takes less is elaborated when it is asked for
 
 const capabilities: ServerCapabilities = {
@@ -68,7 +72,14 @@ interface Opened {
 export function serve(connection: Connection = createConnection(process.stdin, process.stdout)): void {
   const documents = new TextDocuments(TextDocument);
   const folders: string[] = [];
-  const workspace = openWorkspace(diskHost(() => folders));
+  const rows = rowsOfTexts(
+    (address, path) => workspace.textOf(address, path),
+    (address) => {
+      workspace.renew(address);
+      pending.add(address);
+    },
+  );
+  const workspace: Workspace = openWorkspace({ ...diskHost(() => folders), rows: rows.of });
   const pending = pendingDiagnostics(connection, workspace, documents);
   let refreshesInlays = false;
 
@@ -85,6 +96,7 @@ export function serve(connection: Connection = createConnection(process.stdin, p
   const put = ({ document }: { readonly document: TextDocument }): void => {
     guarded(connection, undefined, () => {
       workspace.put(document.uri, document.getText());
+      rows.read(document.uri, document.getText());
       pending.add(document.uri);
       for (const address of workspace.importersOf(document.uri)) pending.add(address);
     });
@@ -99,8 +111,12 @@ export function serve(connection: Connection = createConnection(process.stdin, p
   const touched = (uri: string): void => {
     for (const address of workspace.importersOf(uri)) pending.add(address);
   };
+  const countAnew = (): void => documents.all().forEach((d) => rows.read(d.uri, d.getText(), true));
   documents.onDidSave(({ document }) => touched(document.uri));
-  connection.onDidChangeWatchedFiles(({ changes }) => changes.forEach((c) => touched(c.uri)));
+  connection.onDidChangeWatchedFiles(({ changes }) => {
+    changes.forEach((c) => touched(c.uri));
+    countAnew();
+  });
 
   // ---- questions
   const opened = (id: TextDocumentIdentifier | undefined): Opened | undefined => {
@@ -123,8 +139,11 @@ export function serve(connection: Connection = createConnection(process.stdin, p
     };
   };
   const at = ({ document }: Opened, { position }: TextDocumentPositionParams): number => document.offsetAt(position);
-  const types = ({ address, queries }: Opened): Earlier =>
-    queries.document.isElaborated() || pending.isSwift(address) ? queries : (workspace.askEarlier(address) ?? queries);
+  /** Of a long text that nobody has elaborated yet nothing is known: it would keep everybody waiting. */
+  const types = ({ document, address, queries }: Opened): Earlier => {
+    if (queries.document.isElaborated() || pending.isSwift(address)) return queries;
+    return workspace.askEarlier(address) ?? (document.getText().length < longText ? queries : nothingYet);
+  };
   const uriOf = ({ address, isLibrary }: Located): string | undefined =>
     isLibrary ? libraryAddress(address) : (documents.get(address)?.uri ?? address);
   const locations = (found: readonly Located[]): { uri: string; range: Range }[] =>
@@ -311,12 +330,19 @@ function pendingDiagnostics(
   const timers = new Map<string, NodeJS.Timeout>();
   const costs = new Map<string, number>(); // milliseconds that a text took last
   let done = (): void => undefined;
-  const tell = (address: string): void => {
+  /** In slices, between which messages are answered; what is typed meanwhile begins anew. */
+  const tell = (address: string, spent = 0): void => {
     const document = documents.get(address);
     if (document && !isLibraryAddress(address)) {
       const began = performance.now();
+      const isDue = (): boolean => performance.now() - began > slice;
+      const isDone = guarded(connection, true, () => workspace.elaborateUntil(address, isDue));
+      if (!isDone) {
+        timers.set(address, setTimeout(tell, 0, address, spent + performance.now() - began));
+        return;
+      }
       const found = guarded<readonly Diagnostic[]>(connection, [], () => workspace.diagnostics(address));
-      costs.set(address, performance.now() - began);
+      costs.set(address, spent + performance.now() - began);
       const uriOf = (span: Span): string => {
         const located = workspace.locate(address, span);
         return (located.isLibrary ? libraryAddress(located.address) : located.address) ?? address;

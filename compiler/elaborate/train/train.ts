@@ -16,6 +16,7 @@ import { evaluationOf } from "./evaluation.ts";
 import { splitsOf } from "./measured.ts";
 import { trainSettings } from "./settings.ts";
 import { runStep } from "./step.ts";
+import { watchedColumns } from "./watch.ts";
 
 export const elaborateTrain = (...of: Parameters<typeof trainProgram>): TrainProgram => {
   const { name, span } = of[1];
@@ -32,10 +33,14 @@ function trainProgram(
   // settings first: they say how much a step reads
   const { settings, data } = trainSettings(self, item, scope, datasets, options, attempt);
   const block = newBlock(self, item, scope, settings, data, datasets, attempt);
+  const { log } = self;
+  const [calls, builtins] = [log?.calls.length, log?.builtins.length];
   const step = runStep(block);
+  const watched =
+    options.watchLayers && log ? watchedColumns(step, log.calls.slice(calls), log.builtins.slice(builtins)) : [];
   checkCompared(block, step);
   const loss = lossOf(block, step);
-  const columns = [...(loss ? [{ name: "loss", node: loss }] : []), ...step.columns];
+  const columns = [...(loss ? [{ name: "loss", node: loss }] : []), ...step.columns, ...watched];
   const ring = keepLosses(block, step, columns);
   const kept = liveUpdates(
     step.current,
