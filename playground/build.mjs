@@ -34,8 +34,12 @@ export async function buildPlayground(folder = join(here, "dist")) {
   for (const name of ["index.html", "icon.svg"]) write(name, source(name));
   write("playground.css", colours + source("views.css") + source("playground.css"));
   const { html, css, js, mjs, svg } = parts.page;
-  write("run/index.html", html.replaceAll("{{title}}", "Run").replaceAll("{{weights}}", ""));
-  write("run/page.css", css + source("run/run.css"));
+  const ownStyle = '<link rel="stylesheet" href="page.css">';
+  const frame = html.replace(ownStyle, `${ownStyle}\n<link rel="stylesheet" href="run.css">`);
+  if (frame === html) throw new Error("the page of a model has another link to its style");
+  write("run/index.html", frame.replaceAll("{{title}}", "Run").replaceAll("{{weights}}", ""));
+  write("run/page.css", css);
+  write("run/run.css", source("run/run.css"));
   write("run/page.js", js);
   write("run/page.mjs", mjs);
   write("run/page.svg", svg);
@@ -44,7 +48,7 @@ export async function buildPlayground(folder = join(here, "dist")) {
     "run/runtime.mjs",
     `export const { createTrainer, fetchFile, browserDevice, host, shared } = ${parts.runtime};\n`,
   );
-  write("run/node.json", JSON.stringify({ node: parts.node, types: parts.types, html, css }));
+  write("run/node.json", JSON.stringify({ node: parts.node, types: parts.types, html }));
   const { chapters, files } = gallery();
   write("gallery.json", JSON.stringify(chapters));
   for (const [path, place] of files) {

@@ -27,10 +27,10 @@ async function trainerTexts(): Promise<TrainerTexts> {
     if (!response.ok) throw new Error(`run/${name} could not be read`);
     return response.text();
   };
-  const [runtime, own, js, mjs, svg] = (await Promise.all(
-    ["runtime.mjs", "node.json", "page.js", "page.mjs", "page.svg"].map(read),
-  )) as [string, string, string, string, string];
-  const { node, types, html, css } = JSON.parse(own) as Record<"node" | "types" | "html" | "css", string>; // build.mjs wrote it
+  const [runtime, own, css, js, mjs, svg] = (await Promise.all(
+    ["runtime.mjs", "node.json", "page.css", "page.js", "page.mjs", "page.svg"].map(read),
+  )) as [string, string, string, string, string, string];
+  const { node, types, html } = JSON.parse(own) as Record<"node" | "types" | "html", string>; // build.mjs wrote it
   return {
     runtime: runtime.replace(/^export const \{[^}]*\} = /, "").replace(/;\n$/, ""),
     node,
