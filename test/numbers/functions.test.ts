@@ -186,10 +186,10 @@ const table: Readonly<Record<string, readonly Entry[]>> = {
   quantile: [at((x) => (x < 0.5 ? 0.2 * (0.5 - x) : 0.8 * (x - 0.5)), (x) => (x < 0.5 ? -0.2 : 0.8), zero, [0, 0.6, 1e10, -1e10, 3e38, -3e38], { call: "quantile(x, w, q: 0.2, reduce: each)", w: 0.5 }), at(zero, constant(0.8), zero, [0.5], { call: "quantile(x, w, q: 0.2, reduce: each)", w: 0.5 })],
   hinge: [1, -1].map((y) => at((x) => Math.max(0, 1 - y * x), (x) => (1 - y * x > 0 ? -y : 0), zero, [1, -1, ...ends], { call: "hinge(x, w, reduce: each)", w: y })),
   squared_hinge: [1, -1].map((y) => at((x) => Math.max(0, 1 - y * x) ** 2, (x) => -2 * y * Math.max(0, 1 - y * x), (x) => (1 - y * x > 0 ? 2 : 0), [1, -1, ...around], { call: "squared_hinge(x, w, reduce: each)", w: y })),
-  hinge_embedding: [at((x) => x, one, zero, [0, 1, -3e38, 3e38], { call: "hinge_embedding(x, w, reduce: each)", w: 1 }), at((x) => Math.max(0, 2 - x), (x) => (x < 2 ? -1 : 0), zero, [0, 2, 7, -3e38, 3e38], { call: "hinge_embedding(x, w, margin: 2, reduce: each)", w: -1 })],
+  hinge_embedding: [at((x) => x, one, zero, [0, 1, -3e38, 3e38], { call: "hinge_embedding(x, w, reduce: each)", w: 1 }), at((x) => Math.max(0, 2 - x), (x) => (x <= 2 ? -1 : 0), zero, [0, 2, 7, -3e38, 3e38], { call: "hinge_embedding(x, w, margin: 2, reduce: each)", w: -1 })],
   soft_margin: [1, -1].map((y) => at((x) => softplus(-y * x), (x) => -y * sigmoid(-y * x), dsigmoid, ends, { call: "soft_margin(x, w, reduce: each)", w: y })),
   multilabel_soft_margin: [1, 0].map((y) => at((x) => softplus(x) - y * x, (x) => sigmoid(x) - y, dsigmoid, ends, { call: "multilabel_soft_margin(transpose([x]), transpose([w]), reduce: each)", w: y })),
-  margin_ranking: [1, -1].map((y) => at((x) => Math.max(0, 0.25 - y * (x - 0.5)), (x) => (0.25 - y * (x - 0.5) > 0 ? -y : 0), zero, [0.75, 0.25, ...ends], { call: `margin_ranking(x, w, ${y} + 0 * w, margin: 0.25, reduce: each)`, w: 0.5 })),
+  margin_ranking: [1, -1].map((y) => at((x) => Math.max(0, 0.25 - y * (x - 0.5)), (x) => (0.25 - y * (x - 0.5) >= 0 ? -y : 0), zero, [0.75, 0.25, ...ends], { call: `margin_ranking(x, w, ${y} + 0 * w, margin: 0.25, reduce: each)`, w: 0.5 })),
   // of the class 0 of two, whose scores are x and w
   multi_margin: [
     at((x) => Math.max(0, 1.5 - x) / 2, (x) => (x < 1.5 ? -0.5 : 0), zero, [1.5, ...ends], { call: "multi_margin(transpose([x, w]), (for i in 0..len(x): i32(0 * i) % 1), reduce: each)", w: 0.5 }),
