@@ -6,7 +6,7 @@ import type { Node, Scan } from "../graph/types.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
 import { call, i32, i32Number, name, operation, plus, sumOf, u32, u32Number, type Expr } from "../kernel/expr.ts";
 import type { KernelStep, LoopStep, RoundBound, Rounds, Step } from "../kernel/graph.ts";
-import { builtinsIn, type Declaration, type Procedure, type Statement } from "../kernel/ir.ts";
+import { builtinsIn, type Procedure, type Statement } from "../kernel/ir.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
@@ -14,6 +14,7 @@ import type { Nest } from "../schedule/nest.ts";
 import type { Schedule } from "../schedule/schedule.ts";
 import { dimName, freeName } from "../wgsl/names.ts";
 import { emitKernel, type Emitted } from "./template.ts";
+import type { Shared } from "./tile.ts";
 import { unsigned } from "./unsigned.ts";
 import { tidy } from "./tidy.ts";
 
@@ -40,7 +41,7 @@ export interface Procedures {
   readonly dims: ReadonlySet<string>;
   readonly subgroups: boolean;
   readonly scans: ReadonlyMap<Scan, string>; // variables that hold the rounds of loops, as far as something reads them
-  readonly memory: readonly Declaration[]; // of the workgroup, which the functions have in turn
+  readonly memory: readonly Shared[]; // of the workgroup, which the functions have in turn
 }
 /** A kernel as a function, which of its workgroups are done, and how many threads one has. */
 interface Call {
@@ -98,7 +99,7 @@ function assemble(
   const helpers = new Set<string>();
   const dims = new Set<string>();
   const read = new Map<Scan, string>();
-  const memory = new Map<string, Declaration>();
+  const memory = new Map<string, Shared>();
   const calls = new Map<KernelStep, Call>();
   let subgroups = false;
   for (const [k, p] of placed) {

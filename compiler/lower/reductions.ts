@@ -391,8 +391,7 @@ export class Reductions extends Staging {
     const thread = name(this.places.thread.get(axis)!, i32);
     const count = threadsAlong(this.schedule, axis);
     const array = (of: string, type: ElementType): ((at: Expr) => Expr) => {
-      const word = type.width === 4 ? elements[type.element].vector : type.element;
-      const own = this.shared(`${of}_parts`, `array<${word}, ${this.workgroup}>`);
+      const own = this.shared(`${of}_parts`, type.element, type.width, this.workgroup);
       return (at) => element(own, at, type);
     };
     const parts = array(stage.local.name, sum.type);

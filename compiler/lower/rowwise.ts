@@ -66,6 +66,13 @@ export function lowerRowwise(
     target,
   );
   if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
+  // kernels have memory of one type in turn; of several types each is there
+  const bytes = [...procedures.memory, ...[...local].map((x) => ({ bytes: bytesOf(x) }))].reduce(
+    (n, x) => n + x.bytes,
+    0,
+  );
+  if (bytes > target.workgroupMemory && step.inTurn > 0)
+    return lowerRowwise({ ...step, inTurn: step.inTurn < leastInTurn ? 0 : step.inTurn / 2 }, views, layout, target);
   const rounds = roundsOf(grid, part);
   const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own, rounds);
   const extents = grid.map((s) => s.step.extent);
@@ -166,6 +173,8 @@ export function lowerRowwise(
     price: { compileMs: 0, starts: 0 },
   };
 }
+const leastInTurn = 512; // bytes
+const bytesOf = (x: Node): number => x.shape.reduce<number>((n, e) => n * (e as number), elements[x.dtype].bytes);
 const productOf = (extents: Shape): Expr =>
   extents
     .map((n) => (typeof n === "number" ? i32Number(n) : sizeOf(n)))

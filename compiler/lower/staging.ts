@@ -99,8 +99,7 @@ export class Staging extends Tile {
     const short = read.kind === "load" ? shortName(values.tensor(read.tensor).name) : k.name;
     const size = fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;
     const { dtype } = operand.value;
-    const type = width === 4 ? elements[dtype].vector : dtype;
-    const own = this.shared(`${short}_tile`, `array<${type}, ${size}>`);
+    const own = this.shared(`${short}_tile`, dtype, width, size);
     const box: Box = {
       ...{ width, rowStride, fourRowStride },
       name: own,

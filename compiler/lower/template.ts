@@ -6,7 +6,7 @@ import { greatestCommonDivisor } from "../graph/scalar.ts";
 import type { Extent, Node, Scan, Variable } from "../graph/types.ts";
 import type { Size } from "../kernel/sizes.ts";
 import { addForms, boundsOf, constantForm, formKey, nameForm, type Form } from "../kernel/forms.ts";
-import type { Declaration, Statement } from "../kernel/ir.ts";
+import type { Statement } from "../kernel/ir.ts";
 import type { Store } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Nest } from "../schedule/nest.ts";
@@ -29,7 +29,7 @@ import {
   u32Number,
   type Expr,
 } from "../kernel/expr.ts";
-import { always, least, type Point } from "./tile.ts";
+import { always, least, type Point, type Shared } from "./tile.ts";
 import type { Range } from "./unsigned.ts";
 import { Reductions, type Accumulators } from "./reductions.ts";
 
@@ -45,7 +45,7 @@ export interface Emitted {
   readonly scans: ReadonlyMap<Scan, string>;
   readonly dims: readonly string[];
   readonly helpers: readonly string[];
-  readonly workgroupMemory: readonly Declaration[];
+  readonly workgroupMemory: readonly Shared[];
   readonly workgroup: number;
   readonly subgroups: boolean;
   readonly tiles: readonly (readonly [size: Size, tile: number])[]; // workgroups: product of ceil(size / tile)

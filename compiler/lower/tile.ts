@@ -7,12 +7,25 @@ import type { Node, Variable } from "../graph/types.ts";
 import { boundsOf, shift, type Form } from "../kernel/forms.ts";
 import type { Declaration, Statement } from "../kernel/ir.ts";
 import type { Layout } from "../kernel/layout.ts";
+import { elements } from "../scalar/dtype.ts";
 import { estimate, type Nest } from "../schedule/nest.ts";
 import { define, groupNumber, locate, offset, type Axis, type Places } from "./places.ts";
 import { threadsAlong, type Schedule } from "../schedule/schedule.ts";
 import type { Value } from "./emitter.ts";
 import { Values } from "./values.ts";
-import { call, f32, i32, i32Number, name, numberLike, operation, splat, truth, type Expr } from "../kernel/expr.ts";
+import {
+  call,
+  f32,
+  i32,
+  i32Number,
+  name,
+  numberLike,
+  operation,
+  splat,
+  truth,
+  type ElementType,
+  type Expr,
+} from "../kernel/expr.ts";
 
 /** Offsets of one invocation's elements along the axes of its tile. */
 export type Point = readonly (readonly [axis: string, element: number])[];
@@ -22,6 +35,10 @@ export interface Cuts {
   readonly cut: () => void;
 }
 const noCuts: Cuts = { sizes: [], cut: () => {} };
+/** Memory of a workgroup. */
+export interface Shared extends Declaration {
+  readonly bytes: number;
+}
 /** A loop that is open. */
 export interface Loop {
   readonly variable: string;
@@ -46,7 +63,7 @@ export class Tile {
   protected readonly schedule: Schedule;
   protected readonly axes: readonly Axis[];
   protected readonly places: Places;
-  protected readonly workgroupMemory: Declaration[] = [];
+  protected readonly workgroupMemory: Shared[] = [];
   protected readonly workgroup: number; // invocations
   protected readonly subgroups: boolean;
   protected readonly reducing: readonly string[]; // inner axes whose elements the threads share
@@ -89,12 +106,13 @@ export class Tile {
     this.subgroups = schedule.share.length > 0 || (this.reducing.length > 0 && schedule.together === "subgroup");
     this.places = locate(this.values, this.axes, schedule, this.subgroups);
   }
-  /** An array in workgroup memory; gives its name. */
-  protected shared(label: string, type: string): string {
+  /** An array in workgroup memory of so many elements, or vectors of four of them; gives its name. */
+  protected shared(label: string, element: ElementType["element"], width: 1 | 4, count: number): string {
+    const type = `array<${width === 4 ? elements[element].vector : element}, ${count}>`;
     const before = this.workgroupMemory.filter((x) => x.type === type).length;
     const own = this.inTurn?.(type, before) ?? this.values.fresh(label);
     this.values.reserve(own);
-    this.workgroupMemory.push({ name: own, space: "workgroup", type });
+    this.workgroupMemory.push({ name: own, space: "workgroup", type, bytes: count * width * elements[element].bytes });
     return own;
   }
   protected axisOf(v: Variable): Axis {

@@ -97,9 +97,19 @@ describe("rows of kernels in one launch", () => {
     ] as const)
       expect(launchesOf(table[name]!, always) / launchesOf(table[name]!, apart), name).toBeLessThan(most);
   });
-  test.each([6144, 7000, 9000])("with workgroup memory of %d bytes", async (bytes) => {
+  test.each([6144, 7000, 9000, 16384])("with workgroup memory of %d bytes, and no more", async (bytes) => {
     const { device } = await testDevice();
-    for (const name of ["a transformer", "layers behind one another"])
-      await compareTraining(program({ ...table[name]!, batch: 8 }), device, { target: workgroupOf(bytes) });
+    for (const name of ["a transformer", "layers behind one another", "largest of a row, and where"]) {
+      const source = program({ ...table[name]!, batch: 8 });
+      const plan = await compareTraining(source, device, { target: workgroupOf(bytes) });
+      for (const { name, code = "" } of plan.modules) {
+        const arrays = code.matchAll(/var<workgroup> \w+: array<(\w+), (\d+)>/g);
+        const sizes = [...arrays].map(([, type, count]) => Number(count) * (type!.startsWith("vec4") ? 16 : 4));
+        expect(
+          sizes.reduce((sum, n) => sum + n, 0),
+          name,
+        ).toBeLessThanOrEqual(bytes);
+      }
+    }
   });
 });
