@@ -18,7 +18,7 @@ const pageUrl = (): string | undefined =>
 const ownUrl = ({ url }: Origin): string => (url !== undefined && /^https?:/.test(url) ? url : (pageUrl() ?? ""));
 
 /** A server lists no folders: `index.json` in it does, an array of the paths below it. */
-function filesOnPage(origin: Origin, data: string | undefined): DataFiles {
+export function filesOnPage(origin: Origin, data: string | undefined): DataFiles {
   return {
     read: (path) => fetchFile(origin, path, data),
     list: async (path) => {
