@@ -32,7 +32,7 @@ export function chainedUnits(
   );
 }
 
-/** Kernels in the order of their launches, of which each may take the place of its launch beside the first. */
+/** Kernels that may be one launch, in their order, and the axes over which nothing that they write depends on another element. */
 interface Chain {
   readonly members: readonly KernelStep[];
   readonly rows: readonly RowAxis[];
@@ -110,6 +110,7 @@ class Chains {
     }
     return undefined;
   }
+  /** Tiles of the rows, and how many invocations have one. */
   private *ways(members: readonly KernelStep[], rows: readonly RowAxis[]): Generator<OnGrid> {
     const tiled = rows.findLast((r) => typeof r.extent === "number" && r.extent > 1);
     if (members.length < 2 || !tiled) return;

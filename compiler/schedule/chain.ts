@@ -15,13 +15,8 @@ export function priceInChain(
   target: Target,
 ): number {
   const waves = Math.ceil(groups / target.cores);
-  const found = cheapest(
-    spec,
-    undefined,
-    { rows: Infinity, workgroup, own: false, inTurn: target.inTurn },
-    waves,
-    target,
-  );
+  const launch = { rows: Infinity, workgroup, own: false, inTurn: target.inTurn };
+  const found = cheapest(spec, undefined, launch, waves, target);
   if (!found) return Infinity;
   const { placement } = found;
   const { compileMs } = priceOf(placement.nest, placement.schedule, target);
@@ -45,5 +40,5 @@ function cyclesOf({ count, threads, others }: Placement, workgroup: number, byte
     Math.min(others * c.bytes, again * bytes) / gpu.sharedBytes,
   );
 }
-const nearBytes = 2 ** 20;
+const nearBytes = 2 ** 20; // of one workgroup
 const again = 2; // times that the first cache asks for the same, at most
