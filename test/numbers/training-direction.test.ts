@@ -125,7 +125,15 @@ test("the library says it of every metric that is a number, and of the losses", 
   // reducers, penalties, parts of others, and tables
   const reducers = ["average", "total", "each", "batch_mean"];
   const penalties = ["l2", "l1_penalty", "elastic_net", "orthogonality", "activity_penalty", "sparsity"];
-  const parts = ["clamp_log", "place_of", "shared_ranks", "macro_average", "micro_average", "weighted_average"];
+  const parts = [
+    "clamp_log",
+    "place_of",
+    "shared_ranks",
+    "share_explained",
+    "macro_average",
+    "micro_average",
+    "weighted_average",
+  ];
   const tables = ["confusion", "per_class", "positive_class", "class_counts"];
   expect(silent.sort()).toEqual([...reducers, ...penalties, ...parts, ...tables].sort());
 });
