@@ -1,5 +1,5 @@
 // What a call takes, above the line while it is written: the parameter at the cursor stands out. In: answers to what stands at an offset. Out: an extension.
-import { StateEffect, StateField, type Extension } from "@codemirror/state";
+import { Prec, StateEffect, StateField, type Extension } from "@codemirror/state";
 import { EditorView, keymap, showTooltip, type Tooltip } from "@codemirror/view";
 import { make } from "../../compiler/cli/page/dom.ts";
 import type { Signature } from "../../compiler/query/signatures.ts";
@@ -27,11 +27,9 @@ export function signatures(ask: Ask): Extension {
       view.dispatch({ effects: show.of({ pos: main.head, above: true, create: () => ({ dom: boxOf(found) }) }) });
     else if (isShown) hide(view);
   };
-  const hide = (view: EditorView): boolean => {
+  const hide = (view: EditorView): void => {
     asked++;
-    if (!view.state.field(shown)) return false;
-    view.dispatch({ effects: show.of(null) });
-    return true;
+    if (view.state.field(shown)) view.dispatch({ effects: show.of(null) });
   };
   return [
     shown,
@@ -46,11 +44,14 @@ export function signatures(ask: Ask): Extension {
       )
         void look(view);
     }),
-    EditorView.domEventHandlers({ blur: (_, view) => void hide(view) }),
-    keymap.of([
-      { key: "Ctrl-Shift-Space", run: (view) => (void look(view), true) },
-      { key: "Escape", run: hide },
-    ]),
+    EditorView.domEventHandlers({ blur: (_, view) => hide(view) }),
+    // before the completions, which take the key while they are asked for
+    Prec.highest(
+      keymap.of([
+        { key: "Ctrl-Shift-Space", run: (view) => (void look(view), true) },
+        { key: "Escape", run: (view) => (hide(view), false) },
+      ]),
+    ),
   ];
 }
 function boxOf({ label, parameters, active, doc }: Signature): HTMLElement {

@@ -334,8 +334,11 @@ test("a second tab says that another one trains, until that is closed", { timeou
     "Another tab trains this model, and what it trains is kept; what this one trains is not.",
   );
   await look(second, "second-tab");
+  await page.click("#start");
+  await page.waitForFunction(() => /^Continue from step/.test(document.getElementById("start")!.textContent));
   await second.click("#start");
   await second.waitForFunction(() => document.getElementById("start")!.textContent === "Pause");
+  await beyond(second, (await stepOf(page)) + 500); // what it trained is kept then, not the first one's
   await second.click("#start");
   await page.close();
   await second.waitForSelector("#kept", { state: "hidden" });
