@@ -105,7 +105,7 @@ class Chains {
     for (let count = best.on.members.length; count > 1; count--) {
       const chosen = members.slice(0, count);
       const on = { ...best.on, members: chosen, body: best.on.body.slice(0, count) };
-      const step = inMemoryOfGrid(on, this.around, true);
+      const step = inMemoryOfGrid(on, this.around);
       if (step) return { step: { ...step, name: `${chosen[0]!.spec.name}_rows` }, members: chosen };
     }
     return undefined;

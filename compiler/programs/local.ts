@@ -77,14 +77,14 @@ export interface OnGrid {
   readonly workgroup: number;
 }
 /** The same for a grid, whose workgroups have a tile of the rows each. Undefined where the launch would bind too many buffers. */
-export function inMemoryOfGrid(on: OnGrid, around: Surroundings, isFinal: boolean): RowwiseStep | undefined {
+export function inMemoryOfGrid(on: OnGrid, around: Surroundings): RowwiseStep | undefined {
   const locals = localsOfGrid(on, around);
   const body = withLocals(on.body, locals, new Map()) as readonly KernelStep[];
   const local: ReadonlySet<Node> = new Set([...locals.values()].map((l) => l.memory));
   const touched = (of: (spec: KernelSpec) => ReadonlySet<Node>): ReadonlySet<Node> =>
     new Set(body.flatMap(({ spec }) => [...of(spec)]).filter((x) => !local.has(x)));
   const [reads, writes] = [touched(loadsOf), touched(storesOf)];
-  const views = slices(new Set([...reads, ...writes]), on.members, around, isFinal);
+  const views = slices(new Set([...reads, ...writes]), on.members, around, true);
   const { grid, workgroup } = on;
   const { inTurn } = around.target;
   return (
@@ -110,7 +110,7 @@ function localsOfGrid({ members, each, tiled, single }: OnGrid, around: Surround
   const found: Found[] = [];
   for (const [x, own] of accessesIn(members)) {
     if (isPersistent(x) || views.has(x) || outputs.has(x)) continue;
-    if (!own.some((a) => a.writes) || !own.some((a) => !a.writes)) continue;
+    if (!own[0]!.writes || !own.some((a) => !a.writes)) continue; // what is read first comes from another launch
     const users = [...usersOf.get(x)!].filter((k) => !inside.has(k));
     if (users.some((k) => k.writes.has(x)) || (joined.has(x) && !users.length)) continue;
     const row = tiled.dimensionOf.get(x)!;

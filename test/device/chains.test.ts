@@ -70,6 +70,19 @@ model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> stack 2 of Block() |> LayerNor
   "rows in another order": {
     model: `model net(x: f32[B, T, D]) -> f32[B, T, D] = transpose(x) |> Linear(5, act: tanh) |> Linear(T) |> transpose |> LayerNorm() |> Linear(D)`,
   },
+  "a loop whose rounds are launches": {
+    // the norm over the batch keeps the loop from being one launch
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, D] {
+  let first = Linear(D, act: tanh)
+  let second = Linear(D)
+  let third = LayerNorm()
+  return scan (v in x along T; h = zeros[B, D], m = zeros[B, D]) {
+    let z = second(third(first(v + h)))
+    next h = tanh(z + m) / (1 + mean(z^2, axis: 0)), m = h + third(z)
+    yield h
+  }
+}`,
+  },
   "a convolution between": {
     fields: "  field x: f32[8, 8, 2] = normal[8, 8, 2]\n  field y: f32[3] = normal[3]",
     model: `model net(x: f32[B, H, W, C]) -> f32[B, 3] = x |> Conv2d(4, 3) |> relu |> GroupNorm(groups: 2) |> flatten |> Linear(6, act: tanh) |> Linear(3)`,
@@ -88,6 +101,13 @@ describe("rows of kernels in one launch", () => {
     },
     60_000,
   );
+  test.each(sizes)("in a loop whose rounds are launches, batches of %d", async (batch) => {
+    const { device } = await testDevice();
+    const target = { ...always, workgroupNs: 1e9 }; // a launch of all rounds is too long
+    const c = table["a loop whose rounds are launches"]!;
+    expect(launchesOf(c, target)).toBeGreaterThan(12); // the loop stays one
+    await compareTraining(program({ ...c, batch }), device, { target });
+  });
   test("are far fewer launches than kernels", () => {
     const apart = { ...always, launchNs: 0 };
     for (const [name, most] of [
