@@ -9,9 +9,9 @@ import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { priceInChain } from "../schedule/chain.ts";
 import { estimate, nestOf } from "../schedule/nest.ts";
-import { sharedRows, type RowAxis } from "../schedule/rows.ts";
+import { Rows, type RowAxis } from "../schedule/rows.ts";
 import { choose } from "../schedule/space.ts";
-import { dependOn } from "./depend.ts";
+import { Touched } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { roundFor } from "./grid.ts";
 import { inMemoryOfGrid, usersIn, type OnGrid, type Surroundings } from "./local.ts";
@@ -69,21 +69,24 @@ class Chains {
   /** A kernel with all behind it that may join it. What does not is left for behind it: nothing may be moved past what it depends on. */
   private grown(first: KernelStep, after: readonly Step[]): Chain {
     const { views, target } = this.around;
-    let chain: Chain = { members: [first], rows: sharedRows([first]) };
-    const left: Step[] = [];
+    const members = [first];
+    let rows = new Rows();
+    rows.add(first);
+    const [inside, left] = [new Touched(views), new Touched(views)];
+    inside.add(first);
     for (const s of after) {
-      const { members } = chain;
-      const follows = s.kind === "kernel" && !movesOf(s.spec) && members.some((m) => dependOn(m, s, views));
-      if (follows && !left.some((x) => dependOn(x, s, views))) {
-        const next = { members: [...members, s], rows: sharedRows([...members, s]) };
-        if (countOf(next.rows) >= rowsOfCore * target.cores) {
-          chain = next;
+      if (s.kind === "kernel" && !movesOf(s.spec) && inside.isBefore(s) && !left.isBefore(s)) {
+        const more = rows.with(s);
+        if (countOf(more.axes()) >= rowsOfCore * target.cores) {
+          rows = more;
+          members.push(s);
+          inside.add(s);
           continue;
         }
       }
-      left.push(s);
+      left.add(s);
     }
-    return chain;
+    return { members, rows: rows.axes() };
   }
   /** As many of its kernels, from the first on, as are best done in one launch. */
   private launch({

@@ -20,42 +20,106 @@ export const rowsOf = (steps: readonly Step[]): RowAxis | undefined =>
   [...sharedRows(steps)].sort((a, b) => estimate(b.extent) - estimate(a.extent))[0];
 /** In the order of the first kernel's axes. */
 export function sharedRows(steps: readonly Step[]): readonly RowAxis[] {
-  const kernels = kernelsIn(steps);
-  const written = new Set(kernels.flatMap(({ spec }) => spec.stores.map((s) => baseOf(s.target))));
-  const classes = new Classes();
-  for (const { spec } of kernels) {
+  const rows = new Rows();
+  for (const k of kernelsIn(steps)) rows.add(k);
+  return rows.axes();
+}
+
+/** What kernels have in common, as one after another joins them. */
+export class Rows {
+  private readonly kernels: KernelStep[] = [];
+  private readonly written = new Set<Node>();
+  private readonly readOnly = new Map<Node, Access[]>(); // of what none of them has written so far
+  private readonly classes: Classes;
+
+  constructor(classes = new Classes()) {
+    this.classes = classes;
+  }
+  /** These and one more. */
+  with(kernel: KernelStep): Rows {
+    const next = new Rows(this.classes.copy());
+    next.kernels.push(...this.kernels);
+    for (const x of this.written) next.written.add(x);
+    for (const [x, own] of this.readOnly) next.readOnly.set(x, [...own]);
+    next.add(kernel);
+    return next;
+  }
+  add(kernel: KernelStep): void {
+    this.kernels.push(kernel);
+    for (const { target } of kernel.spec.stores) {
+      const base = baseOf(target);
+      if (this.written.has(base)) continue;
+      this.written.add(base);
+      for (const a of this.readOnly.get(base) ?? []) this.see(a);
+      this.readOnly.delete(base);
+    }
+    for (const a of accessesOf(kernel.spec)) {
+      if (this.written.has(a.base)) this.see(a);
+      else this.readOnly.set(a.base, [...(this.readOnly.get(a.base) ?? []), a]);
+    }
+  }
+  private see({ base, axes }: Access): void {
+    axes.forEach((axis, d) => {
+      const place = this.classes.dimension(base, d);
+      if (axis) this.classes.join(place, this.classes.axis(axis));
+      else this.classes.spoil(place);
+    });
+  }
+  /** The rows are an axis of every kernel: of the first, too. */
+  axes(): readonly RowAxis[] {
+    const found: RowAxis[] = [];
+    for (const v of this.kernels[0]?.spec.axes ?? []) {
+      const rows = this.classes.of(this.classes.axis(v));
+      if (this.classes.isSpoilt(rows)) continue;
+      const only = (places: readonly number[]): number => {
+        const own = places.flatMap((p, i) => (this.classes.of(p) === rows ? [i] : []));
+        return own.length === 1 ? own[0]! : -1;
+      };
+      const axisOf = new Map<KernelStep, Variable>();
+      for (const k of this.kernels) {
+        const own = only(k.spec.axes.map((x) => this.classes.axis(x)));
+        if (own < 0) break;
+        axisOf.set(k, k.spec.axes[own]!);
+      }
+      if (axisOf.size < this.kernels.length) continue;
+      const dimensionOf = new Map<Node, number>();
+      for (const x of this.written) {
+        const own = only(x.shape.map((_, d) => this.classes.dimension(x, d)));
+        if (own < 0) break;
+        dimensionOf.set(x, own);
+      }
+      if (dimensionOf.size === this.written.size) found.push({ extent: v.extent, axisOf, dimensionOf });
+    }
+    return found;
+  }
+}
+/** How a kernel goes through a tensor: the axis of the kernel that each dimension is, undefined where it is none. */
+interface Access {
+  readonly base: Node;
+  readonly axes: readonly (Variable | undefined)[];
+}
+/** Those that differ. */
+function accessesOf(spec: KernelSpec): readonly Access[] {
+  let found = knownAccesses.get(spec);
+  if (!found) {
     const outer = new Set<Scalar>(spec.axes);
+    const byKey = new Map<string, Access>();
     const see = (tensor: Node, indices: readonly Integer[]): void => {
       const base = baseOf(tensor);
-      if (!written.has(base)) return;
       const kept = keptDimensions(base.shape, tensor.shape);
-      for (let d = 0; d < base.shape.length; d++) {
+      const axes = base.shape.map((n, d) => {
         const at = d < kept ? indices[d] : undefined;
-        const place = classes.dimension(base, d);
-        if (at?.kind === "variable" && outer.has(at) && at.extent === base.shape[d]) classes.join(place, at);
-        else classes.spoil(place);
-      }
+        return at?.kind === "variable" && outer.has(at) && at.extent === n ? at : undefined;
+      });
+      byKey.set(`${base.id}:${axes.map((a) => a?.id ?? "").join()}`, { base, axes });
     };
     for (const s of spec.stores) see(s.target, s.indices);
     for (const l of loadsIn(spec)) see(l.tensor, l.indices);
+    knownAccesses.set(spec, (found = [...byKey.values()]));
   }
-  // the rows are an axis of every kernel: of the first, too
-  const candidates = kernels[0]?.spec.axes ?? [];
-  return candidates.flatMap((v) => {
-    const axisOf = new Map<KernelStep, Variable>();
-    const dimensionOf = new Map<Node, number>();
-    for (const k of kernels) {
-      const own = k.spec.axes.filter((x) => classes.same(x, v));
-      if (own.length === 1) axisOf.set(k, own[0]!);
-    }
-    for (const x of written) {
-      const own = x.shape.flatMap((_, d) => (classes.same(classes.dimension(x, d), v) ? [d] : []));
-      if (own.length === 1) dimensionOf.set(x, own[0]!);
-    }
-    const whole = axisOf.size === kernels.length && dimensionOf.size === written.size && !classes.isSpoilt(v);
-    return whole ? [{ extent: v.extent, axisOf, dimensionOf }] : [];
-  });
+  return found;
 }
+const knownAccesses = new WeakMap<KernelSpec, readonly Access[]>(); // regions that grow ask again
 /** How many leading dimensions of a tensor a view of it has, too. */
 export function keptDimensions(base: Shape, view: Shape): number {
   let d = 0;
@@ -73,36 +137,53 @@ export function loadsIn(spec: KernelSpec): readonly Load[] {
 }
 const knownLoads = new WeakMap<KernelSpec, readonly Load[]>(); // regions that grow ask again
 
-/** Dimensions of tensors and axes of kernels that are one axis. */
+/** Dimensions of tensors and axes of kernels, by number, of which some are one axis. */
 class Classes {
-  private readonly parent = new Map<object, object>();
-  private readonly spoilt = new Set<object>();
-  private readonly dimensions = new Map<Node, object[]>();
+  private readonly numbers: Map<object, number>; // of an axis; of the first dimension of a tensor
+  private readonly parents: number[];
+  private readonly spoilt: boolean[];
 
-  dimension(x: Node, d: number): object {
-    let own = this.dimensions.get(x);
-    if (!own) this.dimensions.set(x, (own = x.shape.map(() => ({}))));
-    return own[d]!;
+  constructor(numbers = new Map<object, number>(), parents: number[] = [], spoilt: boolean[] = []) {
+    this.numbers = numbers;
+    this.parents = parents;
+    this.spoilt = spoilt;
   }
-  join(a: object, b: object): void {
-    const [x, y] = [this.root(a), this.root(b)];
-    if (x === y) return;
-    this.parent.set(x, y);
-    if (this.spoilt.has(x)) this.spoilt.add(y);
+  copy(): Classes {
+    return new Classes(new Map(this.numbers), [...this.parents], [...this.spoilt]);
   }
-  same(a: object, b: object): boolean {
-    return this.root(a) === this.root(b);
+  axis(v: Variable): number {
+    return this.number(v, 1);
+  }
+  dimension(x: Node, d: number): number {
+    return this.number(x, x.shape.length) + d;
+  }
+  private number(of: object, count: number): number {
+    let first = this.numbers.get(of);
+    if (first === undefined) {
+      this.numbers.set(of, (first = this.parents.length));
+      for (let i = 0; i < count; i++) {
+        this.parents.push(first + i);
+        this.spoilt.push(false);
+      }
+    }
+    return first;
+  }
+  join(a: number, b: number): void {
+    const [x, y] = [this.of(a), this.of(b)];
+    this.parents[x] = y;
+    if (this.spoilt[x]) this.spoilt[y] = true;
   }
   /** One of its elements depends on others. */
-  spoil(a: object): void {
-    this.spoilt.add(this.root(a));
+  spoil(a: number): void {
+    this.spoilt[this.of(a)] = true;
   }
-  isSpoilt(a: object): boolean {
-    return this.spoilt.has(this.root(a));
+  isSpoilt(a: number): boolean {
+    return this.spoilt[this.of(a)]!;
   }
-  private root(a: object): object {
+  /** What stands for the class. */
+  of(a: number): number {
     let x = a;
-    for (let up = this.parent.get(x); up; up = this.parent.get(x)) x = up;
+    while (this.parents[x] !== x) x = this.parents[x] = this.parents[this.parents[x]!]!;
     return x;
   }
 }
