@@ -48,7 +48,8 @@ await build({
       export { overSources } from "./test/schedule/reference.ts";
       export { targets } from "./compiler/kernel/target.ts";
       export { nestOf } from "./compiler/schedule/nest.ts";
-      export { choose, enumerate, rank } from "./compiler/schedule/space.ts";
+      export { choose, rank } from "./compiler/schedule/choose.ts";
+      export { enumerate } from "./compiler/schedule/space.ts";
       export { countOnGpu } from "./compiler/schedule/price.ts";
       export { printSchedule } from "./compiler/schedule/schedule.ts";
       export { lowerKernel } from "./compiler/lower/lower.ts";

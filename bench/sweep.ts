@@ -7,7 +7,7 @@ import { targets } from "../compiler/kernel/target.ts";
 import { lowerKernel } from "../compiler/lower/lower.ts";
 import { nestOf } from "../compiler/schedule/nest.ts";
 import { printSchedule, type Schedule } from "../compiler/schedule/schedule.ts";
-import { rank, type Choice } from "../compiler/schedule/space.ts";
+import { rank, type Choice } from "../compiler/schedule/choose.ts";
 import { cachedDriver } from "../runtime/embedded.ts";
 import { openDevice } from "../runtime/node.ts";
 import {

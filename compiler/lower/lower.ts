@@ -16,7 +16,7 @@ import { contractionOf } from "../schedule/contraction.ts";
 import { flatNest, nestOf } from "../schedule/nest.ts";
 import { priceOf } from "../schedule/price.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { chooseSchedule } from "../schedule/space.ts";
+import { chooseSchedule } from "../schedule/choose.ts";
 import { openParts, splitReduction, takeApart } from "../schedule/split.ts";
 import type { Target } from "../kernel/target.ts";
 import { emitKernel, type Emitted } from "./template.ts";

@@ -12,12 +12,12 @@ import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { physical, type PlacedView } from "../lower/whole.ts";
 import { elements } from "../scalar/dtype.ts";
 import { nestOf } from "../schedule/nest.ts";
-import { choose } from "../schedule/space.ts";
+import { choose } from "../schedule/choose.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { isPersistent } from "./layout.ts";
 import { isRunOnce } from "./lower.ts";
 import { movesOf } from "./moves.ts";
-import { specKey } from "./spec-key.ts";
+import { specKey } from "../kernel/spec-key.ts";
 
 /** `views`: what lies in flat buffers. */
 export function batchUnits(

@@ -4,20 +4,19 @@ import type { Integer, Node, Scalar, Variable } from "../graph/types.ts";
 import { iadd, imul, substitute, variable } from "../graph/scalar.ts";
 import type { KernelGraph, KernelStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
-import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { priceInChain } from "../schedule/chain.ts";
 import { estimate, nestOf } from "../schedule/nest.ts";
 import { Rows, type RowAxis } from "../schedule/rows.ts";
-import { choose } from "../schedule/space.ts";
+import { choose } from "../schedule/choose.ts";
 import { Touched } from "./depend.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { roundFor } from "./grid.ts";
 import { inMemoryOfGrid, usersIn, type OnGrid, type Surroundings } from "./local.ts";
 import { isRunOnce } from "./lower.ts";
 import { movesOf } from "./moves.ts";
-import { specKey } from "./spec-key.ts";
+import { specKey } from "../kernel/spec-key.ts";
 
 /** `views`: what lies in flat buffers. Launches cost CPUs little beside their kernels, and barriers much. */
 export function chainedUnits(
@@ -177,7 +176,7 @@ class Prices {
   }
   /** ns of a launch. */
   alone({ spec }: KernelStep): number {
-    return this.once(this.keyOf(spec), () => choose(nestOf(spec), this.target).total);
+    return choose(nestOf(spec), this.target).total;
   }
   /** ns as a part of a launch. */
   inside({ spec }: KernelStep, { grid, workgroup }: OnGrid): number {
@@ -192,8 +191,7 @@ class Prices {
   }
   private keyOf(spec: KernelSpec): string {
     let key = this.keys.get(spec);
-    if (key === undefined) this.keys.set(spec, (key = specKey(spec, plainLayout).key));
+    if (key === undefined) this.keys.set(spec, (key = specKey(spec).key));
     return key;
   }
 }
-const plainLayout: Layout = { storageOf: (x) => x.dtype, nameOf: () => "" };

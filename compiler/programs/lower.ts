@@ -17,7 +17,7 @@ import { kernelsIn } from "../schedule/rows.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { layoutOfSeldom } from "./layout.ts";
 import { movesOf, type Move } from "./moves.ts";
-import { specKey, type SpecKey } from "./spec-key.ts";
+import { specKey, type SpecKey } from "../kernel/spec-key.ts";
 
 export interface LoweredModel {
   readonly units: readonly LoweredUnit[];

@@ -6,7 +6,7 @@ import type { Target } from "../kernel/target.ts";
 import { nestOf } from "../schedule/nest.ts";
 import { rowsOf, type RowAxis } from "../schedule/rows.ts";
 import { priceRowwise, type RowwisePrice } from "../schedule/rowwise.ts";
-import { choose } from "../schedule/space.ts";
+import { choose } from "../schedule/choose.ts";
 import type { FusedUnit } from "./fuse.ts";
 import { dependOn } from "./depend.ts";
 import { inMemory, usersIn, type Surroundings } from "./local.ts";
@@ -159,7 +159,7 @@ class Regions {
       return count * s.body.reduce((sum, x) => sum + this.launchesOf(x, times * count), 0);
     }
     if (movesOf(s.spec)) return this.launchOf(s);
-    return choose(nestOf(s.spec), { ...target, runs: target.runs * times }).total;
+    return choose(nestOf(s.spec), times === 1 ? target : { ...target, runs: target.runs * times }).total;
   }
 }
 /** Has it launches of many kernels in it already? */

@@ -12,7 +12,7 @@ import { mayBePlaced, placedSum, type PlacedSum } from "../rewrite/places.ts";
 import { searchedSum, sizesOf, sortedSum, type SortedSum } from "../rewrite/sorted.ts";
 import { nestOf } from "../schedule/nest.ts";
 import { kernelsIn } from "../schedule/rows.ts";
-import { choose } from "../schedule/space.ts";
+import { choose } from "../schedule/choose.ts";
 import { isRunOnce } from "./lower.ts";
 import { placeStreams } from "./streams.ts";
 import type { Unit } from "./units.ts";

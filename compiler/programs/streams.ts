@@ -42,7 +42,7 @@ import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { elements } from "../scalar/dtype.ts";
 import { priceGrid } from "../schedule/rowwise.ts";
 import { round, roundFor } from "./grid.ts";
-import { specKey } from "./spec-key.ts";
+import { specKey } from "../kernel/spec-key.ts";
 
 export function placeStreams(kernels: KernelGraph<FusedStep>, target: Target): KernelGraph {
   const chosen = new Map<string, Choice>(); // of streams that differ only in their tensors

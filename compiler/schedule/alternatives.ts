@@ -2,7 +2,8 @@
 import type { Target } from "../kernel/target.ts";
 import { nestOf, type Nest } from "./nest.ts";
 import { printSchedule, type Schedule } from "./schedule.ts";
-import { choose, enumerate, rank, type Choice } from "./space.ts";
+import { choose, rank, type Choice } from "./choose.ts";
+import { enumerate } from "./space.ts";
 import { canSplit, isOpen, partsToTry, splitReduction } from "./split.ts";
 import { analyse } from "./access.ts";
 import { bytesOf } from "./gpu.ts";

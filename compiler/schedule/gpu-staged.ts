@@ -89,16 +89,41 @@ export function addContraction(
   n.serial += chunks * (waiting + gpu.barrier * Math.ceil(p.workgroup / p.target.simd) + steps * gpu.workgroupLatency);
   return gpu.stagedRegisters + fetched;
 }
-/** What any chunk needs: vectors read of both operands, and their bytes. */
-export function leastOfContraction(n: Count, c: Contraction, p: Placed): void {
-  const steps = p.extent[p.names.indexOf(c.nest.nameOf.get(c.k)!)]!;
-  for (const { along, loads } of c.operands) {
-    const axis = along ? p.names.indexOf(c.nest.nameOf.get(along)!) : -1;
-    const tile = axis < 0 ? 1 : p.tile[axis]!;
-    n.issue += (tile * steps) / 4;
-    n.bytes += 4 * steps * tile * (axis < 0 ? 1 : p.threads[axis]!) * loads;
+/** The same for the best chunk: everything but what its size rounds up, and conflicts. */
+export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Placed, gpu: Gpu): number {
+  const k = p.names.indexOf(c.nest.nameOf.get(c.k)!);
+  const steps = p.extent[k]!;
+  let fetched = 0;
+  for (const operand of c.operands) {
+    const { isAlongK, width, span, tile } = boxOf(operand, c, p, leastChunk);
+    const loads = ((steps * span) / 4 / p.workgroup) * operand.loads * (operand.isWide ? 1 : 4);
+    instructions(n, "loads", loads);
+    instructions(n, "other", loads * (operand.isWide ? gpu.address : gpu.fill));
+    n.cache += loads * gpu.access;
+    const stores = (steps * span) / p.workgroup / width;
+    const atOnce = isAlongK || width === 4 ? 4 : 1;
+    const reads = (tile * steps) / atOnce;
+    instructions(n, "workgroup", stores + reads);
+    instructions(n, "other", reads, waitIssue);
+    n.banks += (stores * width + reads * atOnce) * (p.target.simd / gpu.banks);
+    n.bytes += 4 * steps * span * operand.loads;
+    fetched += 4 * operand.loads;
+    n.workgroupMemory += 4 * leastChunk * span;
   }
+  const sums = part.ops!.length;
+  const all = steps * p.accumulators;
+  instructions(n, "multiplyAdds", all * part.products);
+  instructions(n, "other", all * (sums - part.products));
+  for (const { cost, axes, access, summed } of part.work)
+    if (!access && !summed && cost !== "none" && axes.includes(k))
+      if (axes.includes(p.outerCount - 2) && axes.includes(p.outerCount - 1))
+        instructions(n, "other", all, gpu.issue[cost]);
+  const inFours = steps / 4;
+  instructions(n, "other", inFours * gpu.loop);
+  n.serial += inFours * gpu.workgroupLatency + gpu.barrier * Math.ceil(p.workgroup / p.target.simd);
+  return gpu.stagedRegisters + fetched;
 }
+const leastChunk = 8; // steps
 /** Lines that a SIMD group's fetch of neighbouring fours touches, or the bytes that come. */
 function fetchCycles({ quads }: Box, width: number, { simd, gpu }: Target): number {
   const rows = Math.ceil(simd / quads);

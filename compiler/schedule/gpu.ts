@@ -44,40 +44,57 @@ export function timeOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
     addPart(counting);
     registers = Math.max(registers, counting.held + counting.addresses);
   }
-  const sums = analysis.stages.reduce((n, part) => n + part.ops!.length, 0);
-  const held = sums * p.accumulators;
-  c.registers = gpu.baseRegisters + held + 0.7 * Math.max(0, held - gpu.freeSums) + registers;
+  setRegisters(c, registers, analysis, p, gpu);
   if (p.rounds > 1) for (const k of perRound) c[k] *= p.rounds;
   return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
 }
-/**
- * No schedule with these threads and this tile of output axes takes less: what its reductions add up and must load, four elements at a time, and what
- * the kernel reads and writes once.
- */
+/** No schedule with these threads and this tile of output axes takes less. Its reduced axes may have any tile, its loads and stores any width. */
 export function leastOnGpu(nest: Nest, p: Placed, target: Target): GpuTime {
   const gpu = target.gpu!;
   const analysis = analyse(nest);
   const c = noCount();
+  c.issue = c.serial = gpu.prologue;
   const contraction = p.schedule.joined ? contractionOf(nest) : undefined;
-  if (contraction) leastOfContraction(c, contraction, p);
-  for (const part of analysis.stages) {
-    const steps = (axes: readonly number[]): number =>
-      axes.reduce((n, a) => (a < p.outerCount ? n : (n * p.extent[a]!) / p.threads[a]!), 1);
-    const sums = part.ops!.length * p.accumulators;
-    c.compile += sums * (target.compile.operation / 2);
-    c.issue += sums * steps(part.over);
-    if (contraction) continue;
-    for (const { access, axes } of part.work) {
-      if (!access || access.windowed) continue;
-      let loads = steps(axes) / 4;
-      for (const a of access.axes) if (a < p.outerCount) loads *= p.tile[a]!;
-      c.issue += loads;
-      c.cache += loads * gpu.access;
-      c.bytes += bytesOfGroup(access, p, part);
-    }
-  }
-  c.serial = c.issue;
+  const registers = contraction ? leastOfContraction(c, contraction, analysis.stages[0]!, p, gpu) : 0;
+  for (const part of contraction ? analysis.stores : [...analysis.stages, ...analysis.stores])
+    leastOfPart(c, part, p, gpu);
+  setRegisters(c, registers, analysis, p, gpu);
   return { count: c, ...spread(c, p, target, bytesOf(analysis)) };
+}
+function leastOfPart(c: Count, part: Part, p: Placed, gpu: Gpu): void {
+  /** Elements of these axes that one invocation sees. */
+  const elementsOf = (axes: readonly number[]): number => {
+    let n = part.stretch && axes.some((a) => a >= p.outerCount) ? part.stretch.share : 1;
+    for (const a of axes) n *= a < p.outerCount ? p.tile[a]! : p.extent[a]! / p.threads[a]!;
+    return n;
+  };
+  const { compile } = p.target;
+  let waits = 0;
+  for (const { access: x, axes, cost, guards, summed } of part.work) {
+    if (x) {
+      waits = 1;
+      if (x.windowed) continue;
+      const loads = elementsOf(x.axes) / (x.wide.includes(true) ? 4 : 1);
+      instructions(c, "loads", loads);
+      instructions(c, "other", loads * gpu.address);
+      c.cache += loads * gpu.access;
+      c.bytes += bytesOfGroup(x, p, part);
+    } else if (cost !== "none" && !summed && !guards)
+      instructions(c, "other", elementsOf(axes) / (cost === "random" ? 4 : 1), gpu.issue[cost]);
+  }
+  c.serial += waits * gpu.latency;
+  if (part.ops) {
+    c.compile += part.ops.length * p.accumulators * (compile.operation / 2);
+    sumUp(c, part, elementsOf(part.over), p, gpu);
+  }
+  for (const x of part.stores) {
+    const isWide = x.stride.some((step, a) => step === 1 && p.extent[a]! % 4 === 0);
+    const count = (p.accumulators * elementsOf(part.over)) / (isWide ? 4 : 1);
+    instructions(c, "stores", count);
+    instructions(c, "other", count * gpu.address);
+    c.cache += count * gpu.access;
+    c.bytes += bytesOfGroup(x, p, part);
+  }
 }
 const perRound = [
   "multiplyAdds",
@@ -95,6 +112,11 @@ const perRound = [
   "bytes",
 ] as const;
 
+/** `others`: registers beside those of the sums. */
+function setRegisters(c: Count, others: number, { stages }: Analysis, p: Placed, gpu: Gpu): void {
+  const held = stages.reduce((n, part) => n + part.ops!.length, 0) * p.accumulators;
+  c.registers = gpu.baseRegisters + held + 0.7 * Math.max(0, held - gpu.freeSums) + others;
+}
 /** All groups over the device. */
 export function spread(
   c: Count,
@@ -141,7 +163,7 @@ export function residentGroups(c: Pick<Count, "registers" | "workgroupMemory">, 
 // ---------------------------------------------------------------- one SIMD group
 
 function addPart(n: Counting): void {
-  const { part, loops, c, gpu } = n;
+  const { p, part, loops, c, gpu } = n;
   const sums = part.ops?.length ?? 0;
   let waits = 0;
   for (const w of part.work) {
@@ -150,7 +172,10 @@ function addPart(n: Counting): void {
   }
   c.waits += waits;
   c.serial += waits * gpu.latency;
-  if (sums) addSums(n, sums);
+  if (sums) {
+    c.compile += sums * p.accumulators * product(part.over, p.tile) * (p.target.compile.operation / 2);
+    sumUp(c, part, loops.steps * product(part.over, p.tile), p, gpu);
+  }
   for (const trips of loops.trips) instructions(c, "other", trips * gpu.loop);
   for (const store of part.stores) addStore(n, store);
 }
@@ -189,16 +214,15 @@ function addWork(n: Counting, w: Work): void {
         ? 20 * p.target.compile.function
         : p.target.compile.function);
 }
-function addSums(n: Counting, sums: number): void {
-  const { p, gpu, part, loops, c } = n;
-  const points = p.accumulators * product(part.over, p.tile);
-  const all = loops.steps * points;
+/** The reductions of a part, whose loops go through so many elements of the reduced axes. */
+function sumUp(c: Count, part: Part, steps: number, p: Placed, gpu: Gpu): void {
+  const sums = part.ops!.length;
+  const all = steps * p.accumulators;
   instructions(c, "multiplyAdds", all * part.products);
   instructions(c, "other", all * (sums - part.products));
   // a sum waits for the one before it
   const apart = Math.min(gpu.dependent, sums * p.accumulators);
   c.serial += all * sums * (gpu.dependent / apart - 1);
-  c.compile += sums * points * (p.target.compile.operation / 2);
   const sharing = product(part.over, p.threads);
   if (sharing > 1) {
     const rounds = 1 + Math.log2(sharing);

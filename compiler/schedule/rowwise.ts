@@ -10,7 +10,7 @@ import type { Count } from "./gpu-count.ts";
 import { compileNs, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { eachCandidate, eachOfManyRows } from "./space.ts";
+import { corners, ofManyRows, type Candidate } from "./space.ts";
 
 /** A kernel as workgroups of `threads` invocations do it, of which a real workgroup does many. */
 export interface Placement {
@@ -184,15 +184,18 @@ function findOptions(spec: KernelSpec, axis: Variable | undefined, target: Targe
   const others = nest.outer.filter((a) => a !== row);
   if (others.some((a) => typeof nest.extentOf.get(a) !== "number")) return [];
   const options: Option[] = [];
-  const see = (own: Nest, schedule: Schedule): void => {
+  const see = ({ nest: own, schedule }: Candidate): void => {
     const o = optionOf(own, schedule, row, target);
     if (o) options.push(o);
   };
   const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
-  if (!isElementwise || row === undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule));
-  if (!isElementwise && row !== undefined) eachCandidate(nest, target, (c) => see(c.nest, c.schedule), undefined, row);
-  for (const workgroup of target.together) eachOfManyRows(nest, target, workgroup, (c) => see(c.nest, c.schedule));
-  for (const schedule of plainOnes(nest, row, others, target)) see(nest, schedule);
+  const found = [
+    ...(!isElementwise || row === undefined ? corners(nest, target) : []),
+    ...(!isElementwise && row !== undefined ? corners(nest, target, row) : []),
+    ...target.together.flatMap((workgroup) => ofManyRows(nest, target, workgroup)),
+  ];
+  for (const c of found) c.candidates().forEach(see);
+  for (const schedule of plainOnes(nest, row, others, target)) see({ nest, schedule });
   return options;
 }
 /** An element, or four, of the other axes for each invocation. */

@@ -1,4 +1,4 @@
-// The space of schedules of a nest, from its access analysis alone, and the choice by price.
+// The space of schedules of a nest, from its access analysis alone. `choose.ts` takes one by price.
 //   lanes    an output axis that is contiguous somewhere | all output axes but one, fused | a contiguous reduced axis
 //   tile     registers along the lane axis and along one more axis; small axes of windows whole
 //   vector   the tiled axis along which most accesses are contiguous | a contiguous reduced axis, four steps at a time
@@ -6,11 +6,8 @@
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
 import { contractionOf } from "./contraction.ts";
-import { canFlatten, estimate, flatNest, nestOf, type Nest } from "./nest.ts";
-import { bytesOf } from "./gpu.ts";
-import { leastTotal, priceOf, type Price } from "./price.ts";
+import { canFlatten, estimate, flatNest, type Nest } from "./nest.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
-import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
 import { mostGroups } from "../kernel/sizes.ts";
 import type { Variable } from "../graph/types.ts";
 import type { Target } from "../kernel/target.ts";
@@ -28,22 +25,19 @@ const padding = 1.15; // of a register tile
 const lanePadding = 1.35;
 const shortReduction = 16; // steps that may be written out
 
-export function enumerate(nest: Nest, target: Target): Candidate[] {
-  const result: Candidate[] = [];
-  eachCandidate(nest, target, (candidate) => void result.push(candidate));
-  return result;
+export const enumerate = (nest: Nest, target: Target): Candidate[] =>
+  corners(nest, target).flatMap((c) => c.candidates());
+/** A corner of the space: schedules with the same threads and tile of output axes, none of which costs less than `least` of them (`leastTotal`). */
+interface Corner {
+  readonly nest: Nest;
+  readonly least: Schedule | undefined; // without: nothing is known
+  readonly candidates: () => Candidate[];
 }
-/** `limit`: schedules that are known to cost more may be left out. `lanes`: the lanes run over this axis. */
-export function eachCandidate(
-  nest: Nest,
-  target: Target,
-  see: (candidate: Candidate) => void,
-  limit = (): number => Infinity,
-  lanes?: string,
-): void {
+/** `lanes`: the lanes run over this axis. */
+export function corners(nest: Nest, target: Target, lanes?: string): Corner[] {
   const isElementwise = !nest.spec.stages.length && nest.spec.stores.every((s) => !s.over.length);
-  if (isElementwise) elementwise(nest, target).forEach(see);
-  else reductions(nest, target, see, limit, lanes);
+  if (isElementwise) return [{ nest, least: undefined, candidates: () => elementwise(nest, target) }];
+  return reductions(nest, target, lanes);
 }
 
 /** All output elements in one row: whole vectors, maybe several after one another in each invocation. */
@@ -214,59 +208,53 @@ function lanesOf(nest: Nest, f: Facts, target: Target, threads: Threads, fuse: r
 
 // ---------------------------------------------------------------- reductions
 
-/** A way to look at a nest with reductions: `complete` makes schedules of threads and a tile of output axes. */
+/** A way to look at a nest with reductions: `complete` adds the corner of threads and a tile of output axes. */
 interface Search {
   readonly nest: Nest;
   readonly f: Facts;
   readonly target: Target;
+  readonly found: Corner[];
   readonly along: (threads: Threads, fuse?: readonly string[]) => Lanes;
   readonly complete: (on: Lanes, outerTile: Tile) => void;
 }
-function reductions(
-  nest: Nest,
-  target: Target,
-  see: (candidate: Candidate) => void,
-  limit: () => number,
-  lanes: string | undefined,
-): void {
-  const search = searchOf(nest, target, see, limit);
-  if (lanes !== undefined) return oneAxisOnLanes(search, [lanes]);
-  inWorkgroupMemory(nest, target, see, limit); // mostly the best, by which others are left out
-  oneAxisOnLanes(search);
-  fusedLanes(search);
-  reducedLanes(search);
-  if (!nest.outer.length) search.complete(search.along([["", 1]]), {});
+function reductions(nest: Nest, target: Target, lanes: string | undefined): Corner[] {
+  const search = searchOf(nest, target);
+  const { found, along, complete } = search;
+  if (lanes !== undefined) oneAxisOnLanes(search, [lanes]);
+  else {
+    inWorkgroupMemory(search);
+    oneAxisOnLanes(search);
+    fusedLanes(search);
+    reducedLanes(search);
+    if (!nest.outer.length) complete(along([["", 1]]), {});
+  }
+  return found;
 }
 /** Reductions whose workgroups take several rows: with other numbers of invocations than the target's. */
-export function eachOfManyRows(
-  nest: Nest,
-  target: Target,
-  workgroup: number,
-  see: (candidate: Candidate) => void,
-): void {
-  if (nest.spec.stages.length && target.class === "gpu")
-    manyRows(
-      searchOf(nest, target, see, () => Infinity),
-      workgroup,
-    );
+export function ofManyRows(nest: Nest, target: Target, workgroup: number): Corner[] {
+  const search = searchOf(nest, target);
+  if (nest.spec.stages.length && target.class === "gpu") manyRows(search, workgroup);
+  return search.found;
 }
-function searchOf(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): Search {
+function searchOf(nest: Nest, target: Target): Search {
   const f = factsOf(nest);
+  const found: Corner[] = [];
   const complete: Search["complete"] = (on, outerTile) => {
     const tile: Record<string, number> = { ...outerTile };
     for (const a of f.kept) tile[a] = f.extent(a);
-    const least = { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile };
-    if (leastTotal(nest, least, target) > limit()) return;
-    const rolled = completions(nest, f, target, on, tile, false);
-    const written =
-      f.longest <= shortReduction
-        ? completions(nest, f, target, on, tile, true).filter(
-            (s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile)),
-          )
-        : [];
-    for (const schedule of [...rolled, ...written]) see({ nest, schedule });
+    const candidates = (): Candidate[] => {
+      const rolled = completions(nest, f, target, on, tile, false);
+      const written =
+        f.longest <= shortReduction
+          ? completions(nest, f, target, on, tile, true).filter(
+              (s) => !rolled.some((r) => r.vector === s.vector && sameTile(r.tile, s.tile)),
+            )
+          : [];
+      return [...rolled, ...written].map((schedule) => ({ nest, schedule }));
+    };
+    found.push({ nest, least: { ...plainSchedule, threads: on.threads, fuse: on.fuse, tile }, candidates });
   };
-  return { nest, f, target, along: (threads, fuse) => lanesOf(nest, f, target, threads, fuse), complete };
+  return { nest, f, target, found, along: (threads, fuse) => lanesOf(nest, f, target, threads, fuse), complete };
 }
 /** One axis on the lanes, another one in registers. */
 function oneAxisOnLanes({ f, target, along, complete }: Search, wanted?: readonly string[]): void {
@@ -340,7 +328,7 @@ function manyRows({ nest, f, along, complete }: Search, workgroup: number): void
 }
 const rowLanes = [4, 8, 16, 32]; // of a workgroup
 /** Contractions whose operands lie in workgroup memory: threads over both of their output axes, a tile of registers each. */
-function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidate) => void, limit: () => number): void {
+function inWorkgroupMemory({ nest, target, found }: Search): void {
   const c = target.class === "software" ? undefined : contractionOf(nest);
   if (!c) return;
   const [m, n, k] = [c.m, c.n, c.k].map((v) => c.nest.nameOf.get(v)!) as [string, string, string];
@@ -356,37 +344,38 @@ function inWorkgroupMemory(nest: Nest, target: Target, see: (candidate: Candidat
           [c.n, tn * rn],
         ]);
         if (rm * rn < 2 || tm * rm > lanePadding * extent(c.m) + 4 || tn * rn > lanePadding * extent(c.n) + 4) continue;
-        const quads = [...(rm % 4 ? [] : [m]), ...(rn % 4 ? [] : [n])];
-        const shared: Threads = [
+        const threads: Threads = [
           [m, tm],
           [n, tn],
         ];
-        const least = { ...plainSchedule, joined: true, threads: shared, tile: { [m]: rm, [n]: rn } };
-        if (leastTotal(c.nest, least, target) > limit()) continue;
-        for (const chunk of chunks) {
+        const least: Schedule = {
+          ...plainSchedule,
+          joined: true,
+          threads,
+          tile: { [m]: rm, [n]: rn },
+          vector: isFour && rn % 4 === 0 ? n : "",
+          quads: [...(rm % 4 ? [] : [m]), ...(rn % 4 ? [] : [n])],
+        };
+        const of = (chunk: number): Candidate[] => {
           const bytes = c.operands.reduce((sum, o) => sum + 4 * chunk * (o.along ? spans.get(o.along)! : 1), 0);
           const rows = c.operands.reduce(
             (sum, o) => sum + (o.fast === c.k && o.along ? 16 * spans.get(o.along)! : 0),
             0,
           );
-          if (bytes > target.workgroupMemory) continue;
-          for (const ahead of chunk < steps ? [false, true] : [false])
-            see({
-              nest: c.nest,
-              schedule: {
-                ...plainSchedule,
-                joined: true,
-                threads: shared,
-                tile: { [m]: rm, [n]: rn, [k]: 4 },
-                vector: isFour && rn % 4 === 0 ? n : "",
-                together: "workgroup",
-                staged: { [k]: chunk },
-                quads,
-                ahead,
-                padded: rows > 0 && bytes + rows <= target.workgroupMemory,
-              },
-            });
-        }
+          if (bytes > target.workgroupMemory) return [];
+          return (chunk < steps ? [false, true] : [false]).map((ahead) => ({
+            nest: c.nest,
+            schedule: {
+              ...least,
+              tile: { ...least.tile, [k]: 4 },
+              together: "workgroup",
+              staged: { [k]: chunk },
+              ahead,
+              padded: rows > 0 && bytes + rows <= target.workgroupMemory,
+            },
+          }));
+        };
+        found.push({ nest: c.nest, least, candidates: () => chunks.flatMap(of) });
       }
 }
 const contractionThreads = [
@@ -493,56 +482,4 @@ function rolledAxis(nest: Nest, f: Facts, target: Target, t: Tiling, tile: Tile,
   const stores = (a: string): number => (tile[a] ?? 1) / (a === vector ? 4 : 1);
   const axes = t.tiled.filter((a) => threadsAlong(t.on, a) === 1);
   return axes.sort((a, b) => stores(b) - stores(a) || f.contiguous(a) - f.contiguous(b))[0] ?? "";
-}
-
-// ---------------------------------------------------------------- choice
-
-export type Choice = Candidate & Price;
-/** The schedules of the space, cheapest first. */
-export function rank(nest: Nest, target: Target): Choice[] {
-  return enumerate(nest, target)
-    .map(({ nest: own, schedule }): Choice => ({ nest: own, schedule, ...priceOf(own, schedule, target) }))
-    .sort((a, b) => a.total - b.total);
-}
-/** The first of `rank`. */
-function cheapest(nest: Nest, target: Target): Choice | undefined {
-  let best: Choice | undefined;
-  const offer = ({ nest: own, schedule }: Candidate): void => {
-    const price = priceOf(own, schedule, target, best?.total);
-    if (!best || price.total < best.total) best = { nest: own, schedule, ...price };
-  };
-  eachCandidate(nest, target, offer, () => best?.total ?? Infinity);
-  return best;
-}
-const leastGain = 0.95; // a second launch must pay
-/** The best schedule; where few results take a long reduction, maybe that of its parts. */
-export const chooseSchedule = (nest: Nest, target: Target): Schedule => choose(nest, target).schedule;
-/** ... with its price, or Infinity where there is no schedule but the plain one. */
-export function choose(nest: Nest, target: Target): Pick<Choice, "schedule" | "total"> {
-  const best = cheapest(nest, target);
-  if (!best) return { schedule: plainSchedule, total: Infinity };
-  const merged = nest.spec; // neighbouring axes in one: the outermost is as long as it can be
-  if (best.groups > 8 * target.cores || !canSplit(merged, target.storageBuffers)) return best;
-  if (isOpen(merged)) {
-    // the length is not known: many workgroups where it is long cost a launch where it is not
-    const { chunk, count } = openParts(merged, target);
-    if (count < 2) return best;
-    const first = cheapest(nestOf(splitReduction(merged, chunk, count).parts), target);
-    return first ? { schedule: { ...first.schedule, split: chunk }, total: best.total } : best;
-  }
-  let schedule = best.schedule;
-  let least = best.total;
-  const [n, ...others] = merged.stages[0]!.over.map((v) => v.extent);
-  if (typeof n !== "number" || others.some((m) => typeof m !== "number")) return best; // run-time lengths under run-time axes
-  const workgroup = best.schedule.threads.reduce((p, [, m]) => p * m, 1);
-  const bytes = bytesOf(analyse(nest));
-  for (const chunk of partsToTry(merged, n, { groups: best.groups, workgroup, bytes }, target)) {
-    const { parts, whole } = splitReduction(merged, chunk, 0);
-    const first = cheapest(nestOf(parts), target);
-    const second = cheapest(nestOf(whole), target);
-    if (!first || !second || first.total + second.total >= leastGain * least) continue;
-    least = first.total + second.total;
-    schedule = { ...first.schedule, split: chunk };
-  }
-  return { schedule, total: least };
 }

@@ -10,7 +10,7 @@ import { bankCycles, type Count } from "../../compiler/schedule/gpu-count.ts";
 import { nestOf } from "../../compiler/schedule/nest.ts";
 import { countOnGpu, priceOf } from "../../compiler/schedule/price.ts";
 import { plainSchedule, printSchedule, type Schedule } from "../../compiler/schedule/schedule.ts";
-import { choose } from "../../compiler/schedule/space.ts";
+import { choose } from "../../compiler/schedule/choose.ts";
 import { splitReduction } from "../../compiler/schedule/split.ts";
 import {
   causalValues,

@@ -3,15 +3,15 @@
 import { baseOf } from "../graph/node.ts";
 import { operandsOf, scalarOrder } from "../graph/scalar.ts";
 import type { Extent, Node, Scalar, Scan, Shape, Variable } from "../graph/types.ts";
-import type { KernelSpec } from "../kernel/kernel.ts";
-import type { Layout } from "../kernel/layout.ts";
+import type { KernelSpec } from "./kernel.ts";
+import type { Layout } from "./layout.ts";
 
 export interface SpecKey {
   readonly key: string;
   readonly tensors: readonly Node[]; // bases, in order of first appearance
   readonly scans: readonly Scan[];
 }
-export function specKey(spec: KernelSpec, layout: Layout): SpecKey {
+export function specKey(spec: KernelSpec, layout: Layout = byType): SpecKey {
   const numbers = new Map<object, number>();
   const known = new Map<Scalar, number>();
   const tensors: Node[] = [];
@@ -97,3 +97,4 @@ export function specKey(spec: KernelSpec, layout: Layout): SpecKey {
     );
   return { key: `${axes}\n${parts.join("\n")}`, tensors, scans };
 }
+const byType: Layout = { storageOf: (x) => x.dtype, nameOf: () => "" };
