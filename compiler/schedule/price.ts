@@ -41,10 +41,10 @@ export function priceOf(nest: Nest, s: Schedule, target: Target, limit = Infinit
   return summed(p, tally);
 }
 /** No schedule with these threads and this tile of output axes costs less: what its reductions must load and add up, at the best width, and nothing else. */
-export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
+export function leastPrice(nest: Nest, s: Schedule, target: Target): Price {
   const analysis = analyse(nest);
   const p = place(analysis, s, target);
-  if (target.gpu) return onGpu(p, leastOnGpu(nest, p, target)).total;
+  if (target.gpu) return onGpu(p, leastOnGpu(nest, p, target));
   const { ns } = target;
   const tally: Tally = { ns: 0, compile: 0, time: 0, memory: 0, bodyLoads: 0, bodyWork: 0, waiting: 0 };
   for (const part of analysis.stages) {
@@ -63,8 +63,9 @@ export function leastTotal(nest: Nest, s: Schedule, target: Target): number {
     tally.compile += sums * (target.compile.operation / 2);
     tally.ns += Math.max(time, memory) + target.overlap * Math.min(time, memory);
   }
-  return summed(p, tally).total;
+  return summed(p, tally);
 }
+export const leastTotal = (nest: Nest, s: Schedule, target: Target): number => leastPrice(nest, s, target).total;
 const overtime = 50; // how much more a millisecond of compilation beyond the limit counts
 /** The price of all invocations; it rises with the tally. */
 function summed(p: Placed, tally: Tally): Price {

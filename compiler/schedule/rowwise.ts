@@ -7,7 +7,7 @@ import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
 import { contractionOf } from "./contraction.ts";
 import type { Count } from "./gpu-count.ts";
-import { compileNs, priceOf } from "./price.ts";
+import { compileNs, leastPrice, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import { corners, ofManyRows, type Candidate } from "./space.ts";
@@ -21,9 +21,12 @@ export interface Placement {
   readonly others: number; // of them over the same rows
   readonly count?: Count; // what one of its SIMD groups does, on GPUs
 }
-interface Option extends Placement {
+/** What a placement takes. */
+interface Sized extends Pick<Placement, "threads" | "span" | "others"> {
   readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
+}
+interface Option extends Placement, Sized {
   readonly meets: boolean; // its lanes exchange values ...
   readonly inTurn: number; // ... through so many bytes of memory that others may have before and after
   readonly own: boolean; // its lanes are rows
@@ -123,28 +126,38 @@ export function cheapest(
   times: number,
   target: Target,
 ): Chosen | undefined {
-  const { found, options } = spaceOf(spec, axis, target);
+  const { found, parts } = spaceOf(spec, axis, target);
   const key = `${rows} ${workgroup} ${own} ${inTurn} ${times}`;
   if (found.has(key)) return found.get(key);
-  let best: Option | undefined;
-  let least = Infinity;
   const all = axis ? estimate(axis.extent) : 1;
-  const often = times * wavesOf(axis?.extent ?? 1, rows, target);
-  for (const o of options) {
-    if (workgroup % o.threads || (o.meets && o.threads !== workgroup) || o.inTurn > inTurn) continue;
-    if (own && !(o.own && o.threads === workgroup)) continue;
-    if (rows < Infinity && o.span && rows % o.span) continue;
+  const often = times * wavesOf(axis?.extent ?? 1, rows, target) * (own ? 1 : target.besideBarriers);
+  const totalOf = (o: Sized): number => {
     const tiles = o.span ? Math.ceil(Math.min(rows, all) / o.span) : 1;
-    const slower = own ? 1 : target.besideBarriers;
-    const total = often * slower * timeOf(o, tiles, workgroup, target) + compileNs(o.compileMs, target);
-    if (total < least) [best, least] = [o, total];
+    return often * timeOf(o, tiles, workgroup, target) + compileNs(o.compileMs, target);
+  };
+  const order = parts
+    .map((part, at) => ({ part, at, bound: part.least ? totalOf(part.least) : 0 }))
+    .filter(({ part: { least } }) => !least || workgroup % least.threads === 0)
+    .sort((a, b) => a.bound - b.bound);
+  let best: Chosen | undefined;
+  let bestAt = -1;
+  for (const { part, at, bound } of order) {
+    if (best && bound > best.total) break;
+    for (const o of part.options()) {
+      if (workgroup % o.threads || (o.meets && o.threads !== workgroup) || o.inTurn > inTurn) continue;
+      if (own && !(o.own && o.threads === workgroup)) continue;
+      if (rows < Infinity && o.span && rows % o.span) continue;
+      const total = totalOf(o);
+      if (best ? total > best.total || (total === best.total && at >= bestAt) : total === Infinity) continue;
+      best = { placement: o, total };
+      bestAt = at;
+    }
   }
-  const chosen = best && { placement: best, total: least };
-  found.set(key, chosen);
-  return chosen;
+  found.set(key, best);
+  return best;
 }
 /** ns of one run of a kernel in one workgroup. */
-function timeOf(o: Option, tiles: number, workgroup: number, target: Target): number {
+function timeOf(o: Sized, tiles: number, workgroup: number, target: Target): number {
   const together = workgroup / o.threads;
   const count = tiles * o.others;
   const busy = Math.ceil((Math.min(count, together) * o.threads) / target.simd);
@@ -154,9 +167,14 @@ function timeOf(o: Option, tiles: number, workgroup: number, target: Target): nu
 
 // ---------------------------------------------------------------- the space
 
-/** All options of a kernel, and the best of them for each launch that was asked about: regions that grow ask again. */
+/** A corner of the space. */
+interface Part {
+  readonly least: Sized | undefined; // none of them takes less
+  readonly options: () => readonly Option[];
+}
+/** The options of a kernel, and the best of them for each launch that was asked about: regions that grow ask again. */
 interface Space {
-  readonly options: readonly Option[];
+  readonly parts: readonly Part[];
   readonly found: Map<string, Chosen | undefined>;
 }
 const known = new WeakMap<KernelSpec, Map<Target, Map<Variable | undefined, Space>>>();
@@ -166,7 +184,7 @@ function spaceOf(spec: KernelSpec, axis: Variable | undefined, target: Target): 
     target,
     () => new Map(),
   );
-  return entry(onTarget, axis, () => ({ options: findOptions(spec, axis, target), found: new Map() }));
+  return entry(onTarget, axis, () => ({ parts: partsOf(spec, axis, target), found: new Map() }));
 }
 interface Table<K, V> {
   get(key: K): V | undefined;
@@ -177,27 +195,30 @@ function entry<K, V>(map: Table<K, V>, key: K, make: () => V): V {
   if (value === undefined) map.set(key, (value = make()));
   return value;
 }
-function findOptions(spec: KernelSpec, axis: Variable | undefined, target: Target): Option[] {
+function partsOf(spec: KernelSpec, axis: Variable | undefined, target: Target): Part[] {
   // the tiles of a row lie together in the order of the workgroups
   const nest = nestOf(axis ? { ...spec, axes: [axis, ...spec.axes.filter((v) => v !== axis)] } : spec, axis);
   const row = axis && nest.nameOf.get(axis);
   const others = nest.outer.filter((a) => a !== row);
   if (others.some((a) => typeof nest.extentOf.get(a) !== "number")) return [];
-  const options: Option[] = [];
-  const see = ({ nest: own, schedule }: Candidate): void => {
-    const o = optionOf(own, schedule, row, target);
-    if (o) options.push(o);
-  };
   const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
   const found = [
     ...(!isElementwise || row === undefined ? corners(nest, target) : []),
     ...(!isElementwise && row !== undefined ? corners(nest, target, row) : []),
     ...target.together.flatMap((workgroup) => ofManyRows(nest, target, workgroup)),
   ];
-  for (const c of found) c.candidates().forEach(see);
-  for (const schedule of plainOnes(nest, row, others, target)) see({ nest, schedule });
-  return options;
+  const part = (candidates: () => readonly Candidate[], least?: Sized): Part => {
+    let options: readonly Option[] | undefined;
+    const make = (): readonly Option[] => candidates().flatMap((c) => optionOf(c.nest, c.schedule, row, target) ?? []);
+    return { least, options: () => (options ??= make()) };
+  };
+  const plain = plainOnes(nest, row, others, target).map((schedule) => ({ nest, schedule }));
+  return [...found.map((c) => part(c.candidates, c.least && leastOf(c.nest, c.least, row, target))), part(() => plain)];
 }
+const leastOf = (nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Sized => ({
+  ...sizesOf(nest, schedule, row),
+  ...leastPrice(nest, schedule, target),
+});
 /** An element, or four, of the other axes for each invocation. */
 function plainOnes(nest: Nest, row: string | undefined, others: readonly string[], target: Target): Schedule[] {
   const plain = { ...plainSchedule, keepLoops: target.keepLoops };
@@ -234,19 +255,13 @@ function waiting(count: Count, nest: Nest, staged: boolean, { gpu }: Target): Co
   return { ...count, waits, serial: count.serial + (waits - count.waits) * gpu!.latency };
 }
 const loadsOfWait = 1.5; // Mesa's compiler for RDNA 2 has 1 to 1.8 in flight at a wait in such loops of bench W10
-/** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
-function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
-  const { outer, extentOf, inner } = nest;
+/** Workgroups of a schedule over the same rows, and how many rows they have. */
+function sizesOf(
+  { outer, extentOf }: Nest,
+  schedule: Schedule,
+  row: string | undefined,
+): Pick<Placement, "threads" | "span" | "others"> {
   const threads = schedule.threads.reduce((p, [, n]) => p * n, 1);
-  const reducing = schedule.threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
-  const staged = Object.keys(schedule.staged).length > 0;
-  const meets = schedule.share.length > 0 || reducing || staged;
-  if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
-  const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
-  if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
-  const bytes = shares ? exchanged(nest, schedule) : 0;
-  if (shares && (!target.together.includes(threads) || bytes > target.inTurn)) return undefined;
-  if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const tileOf = (a: string): number => (schedule.tile[a] ?? 1) * (schedule.serial[a] ?? 1);
   let others = 1;
   let fused = 1;
@@ -257,6 +272,22 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
     else others *= Math.ceil(n / (tileOf(a) * threadsAlong(schedule, a)));
   }
   others *= Math.ceil(fused / (schedule.fuse.length ? threadsAlong(schedule, "fused") : 1));
+  const span = row === undefined ? 0 : tileOf(row) * threadsAlong(schedule, row);
+  return { threads, span, others };
+}
+/** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
+function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
+  const { inner } = nest;
+  const { threads, span, others } = sizesOf(nest, schedule, row);
+  const reducing = schedule.threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
+  const staged = Object.keys(schedule.staged).length > 0;
+  const meets = schedule.share.length > 0 || reducing || staged;
+  if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
+  const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
+  if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
+  const bytes = shares ? exchanged(nest, schedule) : 0;
+  if (shares && (!target.together.includes(threads) || bytes > target.inTurn)) return undefined;
+  if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const price = priceOf(nest, schedule, target);
   const { compileMs } = price;
   const count = price.count && waiting(price.count, nest, staged, target);
@@ -269,7 +300,7 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
     schedule,
     ...(count ? { count } : {}),
     threads,
-    span: row === undefined ? 0 : tileOf(row) * threadsAlong(schedule, row),
+    span,
     others,
     each,
     compileMs,
