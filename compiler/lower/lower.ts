@@ -12,8 +12,8 @@ import { commentOf, memoryNames } from "../kernel/formula.ts";
 import { flopsOf } from "../kernel/flops.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
-import { contractionOf } from "../schedule/contraction.ts";
-import { flatNest, nestOf } from "../schedule/nest.ts";
+import { scheduledNest } from "../schedule/contraction.ts";
+import { nestOf } from "../schedule/nest.ts";
 import { priceOf } from "../schedule/price.ts";
 import type { Schedule } from "../schedule/schedule.ts";
 import { chooseSchedule } from "../schedule/choose.ts";
@@ -62,7 +62,7 @@ export function lowerKernel(
     const { before: later = [], ...last } = lowerKernel(whole, layout, target);
     return { ...last, before: [{ ...before, schedule }, ...later] };
   }
-  const own = schedule.flat ? flatNest(nest) : schedule.joined ? contractionOf(nest)!.nest : nest;
+  const own = scheduledNest(nest, schedule);
   const { compileMs, groups } = priceOf(own, schedule, target);
   const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
   return {

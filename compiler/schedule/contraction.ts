@@ -1,6 +1,7 @@
 // Contractions: sums of products of two operands over axes that both have. In: a nest. Out: the same nest as a product of matrices, where the output
 // axes of each operand are one axis, and so are the reduced ones; and the parts of its sums that a workgroup may bring into its own memory.
-import { flatAddress, joinAxes, named, type Nest } from "./nest.ts";
+import { flatAddress, flatNest, joinAxes, named, type Nest } from "./nest.ts";
+import type { Schedule } from "./schedule.ts";
 import { integer, literal, operandsOf, scalarOrder, substitute, termsOf } from "../graph/scalar.ts";
 import type { Integer, Load, Scalar, Variable } from "../graph/types.ts";
 import { mostI32 } from "../scalar/range.ts";
@@ -64,6 +65,9 @@ export function contractionOf(nest: Nest): Contraction | undefined {
   }
   return memo.found;
 }
+/** The nest that a schedule of this one is of. */
+export const scheduledNest = (nest: Nest, { flat, joined }: Pick<Schedule, "flat" | "joined">): Nest =>
+  flat ? flatNest(nest) : joined ? contractionOf(nest)!.nest : nest;
 
 function find(nest: Nest): Contraction | undefined {
   const [group, ...more] = nest.groups;

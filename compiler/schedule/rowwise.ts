@@ -1,11 +1,13 @@
 // Kernels inside one launch: every workgroup does them one after the other for its own rows. In: steps, their rows, a target. Out: the price of the
 // launch with the number of rows that a workgroup best takes, and the schedule of each kernel within it.
+import { remembered } from "../graph/compilation.ts";
 import type { Extent, Scan, Variable } from "../graph/types.ts";
 import type { KernelStep, LoopStep, Step } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
+import { specKey } from "../kernel/spec-key.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
-import { contractionOf } from "./contraction.ts";
+import { contractionOf, scheduledNest } from "./contraction.ts";
 import type { Count } from "./gpu-count.ts";
 import { compileNs, leastPrice, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
@@ -25,9 +27,9 @@ export interface Placement {
 interface Sized extends Pick<Placement, "threads" | "span" | "others"> {
   readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
+  readonly meets: boolean; // its lanes exchange values ...
 }
 interface Option extends Placement, Sized {
-  readonly meets: boolean; // its lanes exchange values ...
   readonly inTurn: number; // ... through so many bytes of memory that others may have before and after
   readonly own: boolean; // its lanes are rows
 }
@@ -122,13 +124,25 @@ export interface Chosen {
 export function cheapest(
   spec: KernelSpec,
   axis: Variable | undefined,
+  launch: Launch,
+  times: number,
+  target: Target,
+): Chosen | undefined {
+  const { rows, workgroup, own, inTurn } = launch;
+  const { nest, space } = spaceOf(spec, axis, target);
+  const key = `${rows} ${workgroup} ${own} ${inTurn} ${times}`;
+  const chosen = entry(space.found, key, () => cheapestOf(space, axis, launch, times, target) ?? none);
+  if (chosen === none) return undefined;
+  const { placement, total } = chosen;
+  return { placement: { ...placement, nest: scheduledNest(nest, placement.schedule) }, total };
+}
+function cheapestOf(
+  { parts }: Space,
+  axis: Variable | undefined,
   { rows, workgroup, own, inTurn }: Launch,
   times: number,
   target: Target,
 ): Chosen | undefined {
-  const { found, parts } = spaceOf(spec, axis, target);
-  const key = `${rows} ${workgroup} ${own} ${inTurn} ${times}`;
-  if (found.has(key)) return found.get(key);
   const all = axis ? estimate(axis.extent) : 1;
   const often = times * wavesOf(axis?.extent ?? 1, rows, target) * (own ? 1 : target.besideBarriers);
   const totalOf = (o: Sized): number => {
@@ -137,7 +151,7 @@ export function cheapest(
   };
   const order = parts
     .map((part, at) => ({ part, at, bound: part.least ? totalOf(part.least) : 0 }))
-    .filter(({ part: { least } }) => !least || workgroup % least.threads === 0)
+    .filter(({ part: { least } }) => !least || !(least.meets ? workgroup !== least.threads : workgroup % least.threads))
     .sort((a, b) => a.bound - b.bound);
   let best: Chosen | undefined;
   let bestAt = -1;
@@ -153,7 +167,6 @@ export function cheapest(
       bestAt = at;
     }
   }
-  found.set(key, best);
   return best;
 }
 /** ns of one run of a kernel in one workgroup. */
@@ -172,19 +185,34 @@ interface Part {
   readonly least: Sized | undefined; // none of them takes less
   readonly options: () => readonly Option[];
 }
-/** The options of a kernel, and the best of them for each launch that was asked about: regions that grow ask again. */
+/** The options of a kernel, and the best of them for each launch that was asked about. */
 interface Space {
   readonly parts: readonly Part[];
-  readonly found: Map<string, Chosen | undefined>;
+  readonly found: Map<string, Chosen | typeof none>;
 }
-const known = new WeakMap<KernelSpec, Map<Target, Map<Variable | undefined, Space>>>();
-function spaceOf(spec: KernelSpec, axis: Variable | undefined, target: Target): Space {
+const none = "none";
+/** Of kernels that differ in their tensors alone. */
+const spaces = remembered<Target, Map<string, Space>>();
+/** ... with a nest of their own. */
+interface Own {
+  readonly nest: Nest;
+  readonly space: Space;
+}
+const known = new WeakMap<KernelSpec, Map<Target, Map<Variable | undefined, Own>>>(); // regions that grow ask again
+function spaceOf(spec: KernelSpec, axis: Variable | undefined, target: Target): Own {
   const onTarget = entry(
     entry(known, spec, () => new Map()),
     target,
     () => new Map(),
   );
-  return entry(onTarget, axis, () => ({ parts: partsOf(spec, axis, target), found: new Map() }));
+  return entry(onTarget, axis, () => {
+    // the tiles of a row lie together in the order of the workgroups
+    const nest = nestOf(axis ? { ...spec, axes: [axis, ...spec.axes.filter((v) => v !== axis)] } : spec, axis);
+    const row = axis && nest.nameOf.get(axis);
+    const key = `${row ?? ""};${nest.outer.join()};${nest.inner.join()}\n${specKey(nest.spec).key}`;
+    const ofTarget = entry(spaces(), target, () => new Map<string, Space>());
+    return { nest, space: entry(ofTarget, key, () => ({ parts: partsOf(nest, row, target), found: new Map() })) };
+  });
 }
 interface Table<K, V> {
   get(key: K): V | undefined;
@@ -195,10 +223,8 @@ function entry<K, V>(map: Table<K, V>, key: K, make: () => V): V {
   if (value === undefined) map.set(key, (value = make()));
   return value;
 }
-function partsOf(spec: KernelSpec, axis: Variable | undefined, target: Target): Part[] {
-  // the tiles of a row lie together in the order of the workgroups
-  const nest = nestOf(axis ? { ...spec, axes: [axis, ...spec.axes.filter((v) => v !== axis)] } : spec, axis);
-  const row = axis && nest.nameOf.get(axis);
+function partsOf(nest: Nest, row: string | undefined, target: Target): Part[] {
+  const { spec } = nest;
   const others = nest.outer.filter((a) => a !== row);
   if (others.some((a) => typeof nest.extentOf.get(a) !== "number")) return [];
   const isElementwise = !spec.stages.length && spec.stores.every((s) => !s.over.length);
@@ -218,7 +244,11 @@ function partsOf(spec: KernelSpec, axis: Variable | undefined, target: Target): 
 const leastOf = (nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Sized => ({
   ...sizesOf(nest, schedule, row),
   ...leastPrice(nest, schedule, target),
+  meets: schedule.joined || sharesSums(nest, schedule),
 });
+/** Do several of its threads add up one result? */
+const sharesSums = ({ inner }: Nest, { threads }: Schedule): boolean =>
+  threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
 /** An element, or four, of the other axes for each invocation. */
 function plainOnes(nest: Nest, row: string | undefined, others: readonly string[], target: Target): Schedule[] {
   const plain = { ...plainSchedule, keepLoops: target.keepLoops };
@@ -277,9 +307,8 @@ function sizesOf(
 }
 /** A schedule as one inside a launch, unless its threads wait for one another, or its tiles hold parts of several rows. */
 function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, target: Target): Option | undefined {
-  const { inner } = nest;
   const { threads, span, others } = sizesOf(nest, schedule, row);
-  const reducing = schedule.threads.some(([a, n]) => n > 1 && a.split("+").some((x) => inner.includes(x)));
+  const reducing = sharesSums(nest, schedule);
   const staged = Object.keys(schedule.staged).length > 0;
   const meets = schedule.share.length > 0 || reducing || staged;
   if (schedule.split || schedule.anySize || (staged && row !== undefined)) return undefined;
