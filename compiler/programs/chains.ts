@@ -176,7 +176,7 @@ class Prices {
   }
   /** ns of a launch. */
   alone({ spec }: KernelStep): number {
-    return choose(nestOf(spec), this.target).total;
+    return this.once(this.keyOf(spec), () => choose(nestOf(spec), this.target).total);
   }
   /** ns as a part of a launch. */
   inside({ spec }: KernelStep, { grid, workgroup }: OnGrid): number {

@@ -150,8 +150,13 @@ export const canFlatten = (nest: Nest): boolean =>
 
 /** `apart`: an axis that stays one by itself. */
 export function nestOf(given: KernelSpec, apart?: Variable): Nest {
-  return named(coalesce(withoutUnits(given), apart));
+  const make = (): Nest => named(coalesce(withoutUnits(given), apart));
+  if (apart) return make();
+  let nest = known.get(given);
+  if (!nest) known.set(given, (nest = make()));
+  return nest;
 }
+const known = new WeakMap<KernelSpec, Nest>();
 export const flatNest = (nest: Nest): Nest => named(flatten(nest.spec), "flat");
 
 /** The axes under names of their own. */
