@@ -2,8 +2,11 @@
 // and sums that lay in registers before it are put away for what comes after.
 import { namesIn, type Let, type Statement } from "../kernel/ir.ts";
 
-/** The loads, and what their addresses take, before the first sum; what waits for a sum or for another lane stays, and nothing crosses other statements. */
-export function loadsFirst(body: readonly Statement[]): Statement[] {
+/**
+ * The loads, and what their addresses take, before the first sum; what waits for a sum or for another lane stays, and nothing crosses other statements.
+ * `late`: loads that stay, too.
+ */
+export function loadsFirst(body: readonly Statement[], late: ReadonlySet<Statement> = new Set()): Statement[] {
   const start = body.findIndex((s) => s.kind === "set");
   if (start < 0) return [...body];
   const end = body.findIndex((s) => s.kind !== "let" && s.kind !== "set");
@@ -26,8 +29,8 @@ export function loadsFirst(body: readonly Statement[]): Statement[] {
     moved.add(s);
     for (const name of namesIn(s)) if (made.has(name)) move(made.get(name)!);
   };
-  for (const s of rest) if (isLoad(s) && isFree(s)) move(s);
+  for (const s of rest) if (isLoad(s) && !late.has(s) && isFree(s)) move(s);
   const first = rest.filter((s) => moved.has(s)).map((s) => (isLoad(s) ? { ...s, pinned: true } : s)); // pinned: not written where it is used
   return [...body.slice(0, start), ...first, ...body.slice(start).filter((s) => !moved.has(s))];
 }
-const isLoad = (s: Statement): s is Let => s.kind === "let" && (s.cost === "load" || s.cost === "load4");
+export const isLoad = (s: Statement): s is Let => s.kind === "let" && (s.cost === "load" || s.cost === "load4");

@@ -6,9 +6,9 @@ import { elements } from "../scalar/dtype.ts";
 import { leastI32 } from "../scalar/range.ts";
 import { carryRound } from "./carry.ts";
 import { addForms, constantForm, nameForm, scaled, shift, type Form } from "../kernel/forms.ts";
-import type { SetTo, Statement } from "../kernel/ir.ts";
+import { namesIn, type SetTo, type Statement } from "../kernel/ir.ts";
 import type { Stage } from "../kernel/kernel.ts";
-import { loadsFirst } from "./order.ts";
+import { isLoad, loadsFirst } from "./order.ts";
 import { offset, type Axis } from "./places.ts";
 import { threadsAlong } from "../schedule/schedule.ts";
 import type { Value } from "./emitter.ts";
@@ -46,6 +46,7 @@ interface Sum {
 }
 const shortSum = 1024; // terms of a sum that is not cut
 const blockTerms = 128; // that one accumulator of a longer sum takes, about
+const mostShared = 64; // elements that all invocations share: a SIMD group of RDNA has 106 scalar registers
 /** The largest divisor of n that is not much below `most`. */
 function firstDivisor(n: number, most: number): number | undefined {
   for (let d = most; 2 * d > most; d--) if (n % d === 0) return d;
@@ -144,13 +145,31 @@ export class Reductions extends Staging {
       });
     values.carriers = [];
     values.boxes = new Map();
-    if (opened) values.reorder(loadsFirst);
+    if (opened) values.reorder((body) => loadsFirst(body, schedule.sharedLate ? this.lateOf(body) : undefined));
     for (let k = 0; k < opened; k++) {
       const loop = this.loops[this.loops.length - 1]!;
       if (k === 0 && schedule.slide && (isZero(loop.from) || loop.from === this.zero)) carryRound(values, loop);
       this.closeLoop();
     }
     for (const { stage, names, own } of totals) this.finish(stage, names, own, unit, fourSums, inner);
+  }
+  /** Loads that are the same for all invocations, where they are too many to be held at once. */
+  private lateOf(body: readonly Statement[]): ReadonlySet<Statement> {
+    const { values } = this;
+    const all = values.blocks.flatMap((b) => b.statements);
+    const known = new Map<string, boolean>();
+    const isShared = (name: string): boolean => {
+      let is = known.get(name);
+      if (is !== undefined) return is;
+      const named = values.names.get(name);
+      const made = all.findLast((s) => s.kind === "let" && s.name === name);
+      is = named ? !named.varying : !made || namesIn(made).every(isShared);
+      known.set(name, is);
+      return is;
+    };
+    const shared = body.filter((s) => isLoad(s) && namesIn(s).every(isShared));
+    const size = shared.reduce((n, s) => n + (s.kind === "let" ? s.value.type.width : 0), 0);
+    return new Set(size > mostShared ? shared : []);
   }
   /** Accumulators of all points; places of an argmax beside the maxima of the same values, where these are wanted too. Places come first: they compare with the best so far. */
   private declare(group: readonly Stage[], points: readonly Point[], unit: 1 | 4, width: 1 | 4): Sum[] {

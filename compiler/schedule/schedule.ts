@@ -14,6 +14,7 @@ export interface Schedule {
   readonly together: "subgroup" | "workgroup"; // how threads that share a reduction sum up
   readonly slide: boolean; // values of a window are carried round the innermost loop
   readonly keepLoops: boolean; // short loops start at a zero that the driver cannot know: some unroll them at great cost
+  readonly sharedLate: boolean; // many values that all invocations share are loaded where they are used: GPUs have registers of their own for them, but few
   readonly joined: boolean; // of a contraction: its axes are joined to those of a product of matrices (contraction.ts)
   readonly staged: Readonly<Record<string, number>>; // its reduced axis -> chunk: what the workgroup reads of a chunk is fetched into its memory first
   readonly quads: readonly string[]; // four neighbours along these axes belong to one invocation, where it has several
@@ -35,6 +36,7 @@ export const plainSchedule: Schedule = {
   together: "subgroup",
   slide: false,
   keepLoops: false,
+  sharedLate: false,
   joined: false,
   staged: {},
   quads: [],

@@ -432,6 +432,7 @@ function completions(nest: Nest, f: Facts, target: Target, on: Lanes, outerTile:
       rows: rolledAxis(nest, f, target, t, own, vector),
       slide,
       keepLoops: target.keepLoops,
+      sharedLate: target.class === "gpu",
       together: target.lanes ? "subgroup" : "workgroup",
       sums: outer.includes(vector) && windows.length ? "scalar" : "vector",
     });

@@ -1,6 +1,8 @@
 // What the lowering writes, without a device: brackets, names, hoisting; nests; the space; the schedules chosen for well-known kernels.
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import fc from "fast-check";
+import { compile } from "../../compiler/compile.ts";
 import { priceOfCode } from "../../compiler/lower/count.ts";
 import {
   bool,
@@ -376,4 +378,13 @@ test("the text of a small kernel", () => {
     }
     "
   `);
+});
+test("GPUs hold few values that all invocations share: many are loaded where they are used", () => {
+  const text = readFileSync(new URL("../../bench/models/w2.dlm", import.meta.url), "utf8");
+  const { plan } = compile(text, { name: "w2.dlm", target: "discrete" });
+  const code = plan!.modules.map((m) => m.code!).find((c) => c.includes("convolution in net.conv2d2, backward"))!;
+  const loads = [...code.split(" += dot(")[0]!.matchAll(/ = net_conv2d2_w\[/g)];
+  expect(code).toContain("net_conv2d2_w: array<vec4f>");
+  expect(loads.length).toBeGreaterThan(0);
+  expect(4 * loads.length).toBeLessThanOrEqual(64);
 });
