@@ -331,13 +331,13 @@ export const isName = (x: Part): x is Name => x.kind === undefined && "text" in 
 /** The parts right below a node or a list of nodes, in the order of the text. Lists and records without a place are looked through. */
 export function partsOf(of: object): Part[] {
   const found: Part[] = [];
-  const look = (x: unknown): void => {
-    if (typeof x !== "object" || x === null) return;
-    if ("span" in x) found.push(x as Part);
-    else Object.values(x).forEach(look);
-  };
-  for (const [key, x] of Object.entries(of)) if (key !== "span" && key !== "operatorSpan" && key !== "source") look(x);
+  for (const key in of) if (key !== "span" && key !== "source") addParts(of[key as keyof typeof of], found);
   return found;
+}
+function addParts(x: unknown, found: Part[]): void {
+  if (typeof x !== "object" || x === null) return;
+  if ("span" in x) found.push(x as Part);
+  else for (const key in x) addParts(x[key as keyof typeof x], found);
 }
 /** Every part below, each before what is below it, in the order of the text. */
 export function* below(root: object): Iterable<Part> {

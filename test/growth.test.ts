@@ -1,4 +1,5 @@
 // Compiling takes work that grows as the program does: of twice the depth at most 2.3 times as much. Counted, not timed.
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compile } from "../compiler/compile.ts";
 import { analyse } from "../compiler/front.ts";
@@ -66,3 +67,11 @@ test.each(["a stack of functions", "its gradient", "a second derivative", "lets"
   (kind) => compiled(kinds[kind]!(1000)),
   300_000,
 );
+test.each(["software", "discrete", "integrated"])("equal layers have the same kernels for %s devices", (target) => {
+  const text = readFileSync(new URL("../bench/models/w3.dlm", import.meta.url), "utf8");
+  const [few, many] = [4, 7].map((layers) => {
+    const { plan } = compile(text, { name: "w3.dlm", target, set: { layers: String(layers) } });
+    return plan!.modules.length;
+  });
+  expect(many).toBeLessThanOrEqual(few!);
+});
