@@ -10,6 +10,7 @@ import { builtinsIn, type Declaration, type Module } from "../kernel/ir.ts";
 import { tidy } from "./tidy.ts";
 import { commentOf, memoryNames } from "../kernel/formula.ts";
 import { flopsOf } from "../kernel/flops.ts";
+import type { View } from "../kernel/graph.ts";
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { scheduledNest } from "../schedule/contraction.ts";
@@ -24,6 +25,7 @@ import { unsigned } from "./unsigned.ts";
 
 export interface Binding {
   readonly node: Node | Scan; // a tensor's memory, or the step of a scan
+  readonly within?: View; // where the memory lies, if it is a part of another
   readonly binding: number;
   readonly access: "read" | "read_write" | "uniform";
 }

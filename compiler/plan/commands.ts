@@ -78,8 +78,9 @@ function dispatches(
   const kernels = [...(kernel.before ?? []), kernel];
   buffers.addSites(kernels.flatMap((k) => k.bindings.map((b) => b.node)));
   return kernels.map((k) => {
-    for (const { node: x } of k.bindings) {
-      if (x.kind === "scan" || buffers.has(x) || step.reads.has(x) || step.writes.has(x) || partials.has(x)) continue;
+    for (const { node: x, within } of k.bindings) {
+      if (x.kind === "scan" || within || buffers.has(x) || step.reads.has(x) || step.writes.has(x) || partials.has(x))
+        continue;
       partials.set(x, buffers.partial(buffers.bytesOf(x), partials.size));
     }
     return dispatch(step, k, runs, { ...places, addressOf }, roundsOf, note);
@@ -117,11 +118,12 @@ function bindingsOf(
   { buffers, addressOf }: Places,
   roundsOf: ReadonlyMap<Scan, number>,
 ): Dispatch["bindings"] {
-  return list.map(({ node, binding, access }) => {
+  return list.map(({ node, within, binding, access }) => {
     if (node.kind === "scan")
       return { binding, buffer: roundsOf.get(node)!, offset: 0, bytes: elements.i32.bytes, access };
     const base = baseOf(node);
-    return { binding, ...addressOf(base), bytes: buffers.bytesOf(base), access };
+    const at = within ? shifted(addressOf(within.memory), within.offset, base.dtype) : addressOf(base);
+    return { binding, ...at, bytes: buffers.bytesOf(base), access };
   });
 }
 /** A buffer is bound for writing or for reading in one dispatch, not both: what is read beside it is bound for writing too, and must lie apart. */

@@ -1,16 +1,18 @@
 // Every kernel of every unit as WGSL. In: units with their kernels. Out: their steps with lowered kernels, or with moves that need no code.
 // Kernels that differ only in their tensors are lowered once.
-import { baseOf } from "../graph/node.ts";
+import { baseOf, elementCount, source } from "../graph/node.ts";
 import { literal, load, local as localScalar } from "../graph/scalar.ts";
 import type { Node, Scan, Source } from "../graph/types.ts";
 import type { KernelStep, LoopStep, RowwiseStep, Step, View } from "../kernel/graph.ts";
 import type { KernelSpec, Stage } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Target } from "../kernel/target.ts";
-import { lowerKernel, type LoweredKernel } from "../lower/lower.ts";
+import { bindingAlignment } from "../kernel/sizes.ts";
+import { lowerKernel, type Binding, type LoweredKernel } from "../lower/lower.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
 import { lowerRowwise, regionSpec } from "../lower/rowwise.ts";
 import { physical } from "../lower/whole.ts";
+import { elements } from "../scalar/dtype.ts";
 import { scheduleNamed } from "../schedule/alternatives.ts";
 import { nestOf } from "../schedule/nest.ts";
 import { kernelsIn } from "../schedule/rows.ts";
@@ -90,19 +92,49 @@ function lowerRegion(
   runs: number,
   regions: Regions,
 ): LoweredLaunch {
-  const views = new Map([...dense, ...step.views]);
-  const key = step.grid && !views.size ? regionKey(step, layout) : undefined;
+  const parts = step.grid ? partsOf(step) : undefined;
+  const views = new Map([...dense, ...(parts?.views ?? step.views)]);
+  const key = step.grid && regionKey(step, views, layout);
   const found = key && regions.get(key.key);
-  const kernel = found ? withTensors(found.kernel, found.key, key) : lowerRowwise(step, views, layout, target);
-  if (key && !found) regions.set(key.key, { key, kernel });
+  const made = found ? withTensors(found.kernel, found.key, key) : lowerRowwise(step, views, layout, target);
+  if (key && !found) regions.set(key.key, { key, kernel: made });
+  const kernel = { ...made, bindings: made.bindings.map((b) => withPlace(b, parts?.places)) };
   const bound = (writes: boolean): Set<Node> =>
     new Set(
       kernel.bindings.flatMap((b) =>
-        b.node.kind !== "scan" && (b.access === "read_write") === writes ? [b.node] : [],
+        b.node.kind !== "scan" && (b.access === "read_write") === writes ? [b.within?.memory ?? b.node] : [],
       ),
     );
   const launch: KernelStep = { kind: "kernel", spec: regionSpec(step), reads: bound(false), writes: bound(true) };
   return { kind: "kernel", step: launch, runs, moves: undefined, kernel: () => kernel };
+}
+const withPlace = (b: Binding, places: ReadonlyMap<Node, View> | undefined): Binding => {
+  const within = b.node.kind === "scan" ? undefined : places?.get(b.node);
+  return within ? { ...b, within } : b;
+};
+/**
+ * Of each buffer that a launch has slices of, the part from the first of them to the last: launches of equal layers differ in where these begin alone.
+ * `views`: the slices in these parts; `places`: the parts in their buffers.
+ */
+function partsOf({ views, reads, writes }: RowwiseStep): {
+  readonly views: ReadonlyMap<Node, View>;
+  readonly places: ReadonlyMap<Node, View>;
+} {
+  const slices = new Map<Source, (readonly [Node, number])[]>();
+  for (const [x, { memory, offset }] of views) slices.set(memory, [...(slices.get(memory) ?? []), [x, offset]]);
+  const own = new Map<Node, View>();
+  const places = new Map<Node, View>();
+  for (const [memory, list] of slices) {
+    const grain = bindingAlignment / elements[memory.dtype].bytes;
+    const first = Math.floor(Math.min(...list.map(([, offset]) => offset)) / grain) * grain;
+    const end = Math.max(...list.map(([x, offset]) => offset + elementCount(x.shape)));
+    const isWhole = reads.has(memory) || writes.has(memory);
+    const { path, dtype } = memory;
+    const part = isWhole ? memory : source({ role: "scratch", path, shape: [end - first], dtype, label: path });
+    for (const [x, offset] of list) own.set(x, { memory: part, offset: isWhole ? offset : offset - first });
+    if (!isWhole) places.set(part, { memory, offset: first });
+  }
+  return { views: own, places };
 }
 /** A dense slice cannot be bound by itself: its elements are read in the flat buffer. */
 function physicalStep(step: KernelStep, dense: ReadonlyMap<Node, View>): KernelStep {
@@ -111,7 +143,11 @@ function physicalStep(step: KernelStep, dense: ReadonlyMap<Node, View>): KernelS
 }
 
 /** Of steps whose launches differ only in their tensors. */
-function regionKey({ body, grid = [], workgroup, local }: RowwiseStep, layout: Layout): SpecKey {
+function regionKey(
+  { body, grid = [], workgroup, local }: RowwiseStep,
+  views: ReadonlyMap<Node, View>,
+  layout: Layout,
+): SpecKey {
   const shape = (list: readonly Step[]): string =>
     list
       .map((s) =>
@@ -120,7 +156,7 @@ function regionKey({ body, grid = [], workgroup, local }: RowwiseStep, layout: L
           : `${s.kind === "loop" ? `${s.scan.count} ${boundsText(s, grid)}` : ""}(${shape(s.body)})`,
       )
       .join();
-  const kernels = kernelsIn(body).map((k) => k.spec);
+  const kernels = kernelsIn(body).map((k) => (views.size ? physical(k.spec, views) : k.spec));
   const spec: KernelSpec = {
     ...kernels[0]!,
     axes: [],
