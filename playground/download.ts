@@ -1,5 +1,6 @@
 // The compiled model as a zip that runs anywhere: what `dlm compile --with-data` writes. In: a question to the compiler, the parts beside the frame's page.
 // Out: a file that the browser saves.
+import { strToU8, zipSync } from "fflate";
 import { download } from "../compiler/cli/page/dom.ts";
 import type { Compiler } from "./work/client.ts";
 import type { Document, TrainerTexts } from "./work/protocol.ts";
@@ -11,8 +12,7 @@ npm i webgpu && node trainer.mjs     trains it in Node 20.16 or newer
 shaders/INDEX.md        says what each kernel is for
 `;
 export async function downloadArtifact(compiler: Compiler, { name, text, texts }: Document): Promise<void> {
-  const [parts, { zipSync, strToU8 }] = await Promise.all([trainerTexts(), import("fflate")]);
-  const files = await compiler.ask("artifact", parts);
+  const files = await compiler.ask("artifact", await trainerTexts());
   const folder = name.replace(/\.dlm$/, "").replace(/[^\w.-]+/g, "_") || "model";
   const sources = Object.entries({ [name]: text, ...texts });
   const entries = [...files, ...sources, ["README.txt", readMe(name)] as const].map(

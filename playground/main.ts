@@ -1,6 +1,5 @@
 // The playground: left the text of a model, right what it becomes. In: the page, a gallery, the address. Out: what people see.
 import { button, element, make } from "../compiler/cli/page/dom.ts";
-import { downloadArtifact } from "./download.ts";
 import { changesOf, Editor, type Asked } from "./editor/editor.ts";
 import { ask, askFileName, showFiles } from "./files.ts";
 import { Gallery, nameOf, sourcesOf, type Example, type Sources } from "./gallery.ts";
@@ -375,6 +374,7 @@ class Playground {
   async #download(): Promise<void> {
     element("download", "button").disabled = true;
     try {
+      const { downloadArtifact } = await import("./download.ts");
       await downloadArtifact(this.#back, this.#document);
     } catch (error) {
       if (!(error instanceof Outdated)) this.message(`There is nothing to download yet: ${faultOf(error)}.`);
