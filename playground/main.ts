@@ -117,6 +117,7 @@ class Playground {
       const { text, texts } = await sourcesOf(example);
       this.selection.choose(undefined);
       this.#before = this.#steady = undefined;
+      this.message(undefined);
       this.#name(example.path, example);
       this.#replace(text, texts);
       history.replaceState(null, "", location.pathname + location.search);
@@ -404,6 +405,7 @@ class Playground {
       const imported = wanted.find((path) => path.split("/").at(-1) === file.name);
       if (imported !== undefined && file.name !== name)
         return this.#withTexts({ ...this.#document.texts, [imported]: await file.text() });
+      this.message(undefined);
       this.#name(file.name, undefined);
       return this.#replace(await file.text());
     }
