@@ -6,7 +6,17 @@ import * as errors from "./errors.ts";
 import { declarationWords, tokenSpan } from "./mistakes.ts";
 import { Grammar } from "./grammar.ts";
 import { deepest, firstOnLine } from "./reader.ts";
-import { endOf, kindOf, reserved, tokenize, types, type Comment, type Fault, type Lexed, type Token } from "./tokens.ts";
+import {
+  endOf,
+  kindOf,
+  reserved,
+  tokenize,
+  types,
+  type Comment,
+  type Fault,
+  type Lexed,
+  type Token,
+} from "./tokens.ts";
 
 export type { Comment } from "./tokens.ts";
 export interface Parsed {
