@@ -3,9 +3,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { setFlagsFromString } from "node:v8";
+import { optimiserFlag } from "../dist/compiler/cli/optimiser.js";
 
 const [bundle, model, planFile, target, set] = process.argv.slice(2);
-setFlagsFromString("--interrupt-budget=1000000"); // as the command line does
+const flag = optimiserFlag(process.versions.v8);
+if (flag !== undefined) setFlagsFromString(flag); // as the command line does
 const { compile } = await import(bundle);
 const text = readFileSync(model, "utf8");
 const start = performance.now();

@@ -17,6 +17,7 @@ const launchesOnly = args.includes("--launches") && args.splice(args.indexOf("--
 const all = readdirSync(new URL("examples", root), { recursive: true })
   .filter((f) => f.endsWith(".dlm"))
   .map((f) => f.replaceAll("\\", "/"))
+  .filter((f) => /^(train|export) /m.test(readFileSync(new URL(`examples/${f}`, root), "utf8"))) // others are there to be imported
   .sort((a, b) => folder(a).localeCompare(folder(b)) || a.localeCompare(b));
 function folder(file) {
   return file.includes("/") ? file.slice(0, file.indexOf("/")) : "";

@@ -8,7 +8,7 @@ import type { ElaborateOptions, Program } from "./elaborate/program.ts";
 import { finished, type Steps } from "./elaborate/steps.ts";
 import { checkSizes } from "./elaborate/sizes.ts";
 import { Compilation, within } from "./graph/compilation.ts";
-import { lint } from "./lint/lint.ts";
+import { linting } from "./lint/lint.ts";
 import { libraryDeclarations } from "./std/declarations.ts";
 
 export interface FrontOptions extends ElaborateOptions {
@@ -45,7 +45,7 @@ export const parseText = (
 /** In a compilation of its own, which the Program names. A file with syntax errors gives no program, and all that can be told beside them. */
 export const elaborateFile = (main: ast.File, options: FrontOptions): Elaborated =>
   within(new Compilation(), () => finished(elaborateWithin(main, options)));
-/** The same in steps, each as long as a declaration takes. */
+/** The same in steps, each as long as a declaration or a lint takes. */
 export function* elaborateInSteps(main: ast.File, options: FrontOptions): Steps<Elaborated> {
   const compilation = new Compilation();
   const steps = elaborateWithin(main, options);
@@ -80,7 +80,7 @@ function* elaborateWithin(main: ast.File, options: FrontOptions): Steps<Elaborat
   const kept = knowledge ? { knowledge } : {};
   if (isBroken || all.some(isError)) return { partial: { ...program, incomplete: true }, diagnostics: all, ...kept };
   yield;
-  const looksWrong = options.pedantic ? lint(program, main, imported) : [];
+  const looksWrong = options.pedantic ? yield* linting(program, main, imported) : [];
   return { program, partial: program, diagnostics: [...all, ...looksWrong], ...kept };
 }
 const isError = (d: Diagnostic): boolean => d.severity === "error";

@@ -11,10 +11,16 @@ const error = (code: string, span: Span, message: string, more: Partial<Diagnost
 });
 
 export const unexpectedCharacter = (span: Span, text: string): Diagnostic =>
-  error("DLM1001", span, `the character ${text === '"' ? "'\"'" : `"${text}"`} means nothing here`, {
-    ...(characterHints[text] ? { hint: characterHints[text] } : {}),
+  error("DLM1001", span, `the character ${named(text)} means nothing here`, {
+    ...(isUnseen(text) ? { hint: unseenHint } : characterHints[text] ? { hint: characterHints[text] } : {}),
     ...given(characterFix(span, text)),
   });
+const isUnseen = (character: string): boolean => /^[\p{C}\p{Z}]$/u.test(character);
+const unseenHint = "it cannot be seen: leave it out";
+function named(character: string): string {
+  if (isUnseen(character)) return `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
+  return character === '"' ? "'\"'" : `"${character}"`;
+}
 const given = (fix: Fix | undefined): Pick<Diagnostic, "fixes"> => (fix ? { fixes: [fix] } : {});
 /** What is written in place of a character that means nothing. */
 const characterText: Readonly<Record<string, string>> = {
@@ -33,6 +39,7 @@ function characterFix(span: Span, text: string): Fix | undefined {
   const to = (length: number): Span => ({ ...span, end: span.start + length });
   const quoted = /^(['“”])([^'"“”\n]*)['“”]/.exec(rest);
   if (quoted) return writing(to(quoted[0].length), `"${quoted[2]}"`);
+  if (isUnseen(text)) return leavingOut(to(text.length));
   if (text === "&") return writing(to(/^&+/.exec(rest)![0].length), "and");
   return Object.hasOwn(characterText, text) ? writing(to(1), characterText[text]!) : undefined;
 }

@@ -155,9 +155,10 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
   const own = tokenSpan(file, token);
   /** The token before this one and this one. */
   const both = { ...own, start: previous?.startOffset ?? own.start };
-  const comment = /(?<=^|\s)\/\/[^\n]*$/.exec(before);
+  const lineStart = before.lastIndexOf("\n") + 1;
+  const comment = /(?<=^|\s)\/\/[^\n]*$/.exec(before.slice(lineStart));
   if (kindOf(token) === "//" || comment) {
-    const start = comment?.index ?? own.start;
+    const start = comment ? lineStart + comment.index : own.start;
     return ["a comment begins with `#`; `//` divides", writing({ file, start, end: start + 2 }, "#")];
   }
   if (token.image === '""' && next?.image.startsWith('"')) return "a comment begins with `#`, documentation with `##`";
@@ -168,7 +169,7 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
     return `a layer has two lists, hyper-parameters and inputs: write \`${written}()(...)\``;
   }
   const isSettingAhead = next?.tokenType.name === "number" || next?.tokenType.name === "string";
-  if (!isSettingAhead && /\bminimize\b(?:(?!\b(?:by|let|state|next|metric|minimize)\b)[^{}])*$/.test(before))
+  if (!isSettingAhead && /^minimize\b(?:(?!\b(?:by|let|state|next|metric)\b)[^{}])*$/.test(since("minimize", before)))
     return "say which optimizer takes the steps: `minimize e by optimizer(...)`";
   if (previous?.tokenType.name === "," && isClosing(token))
     return ["leave the last comma out", leavingOut(tokenSpan(file, previous))];
@@ -243,6 +244,13 @@ function hintFor(stuck: Stuck, expression: boolean): string | Advice | undefined
     return "a statement begins with a word: let, param, state, next, yield, return; in a train block also minimize, metric or `setting: value`";
   }
   return open ? undefined : hintAtTop(file, token, next, rule);
+}
+/** From the last place on where the word stands; nothing where it does not. */
+function since(word: string, text: string): string {
+  let at = text.lastIndexOf(word);
+  const isPart = (): boolean => /\w/.test(`${text[at - 1] ?? ""}${text[at + word.length] ?? ""}`);
+  while (at > 0 && isPart()) at = text.lastIndexOf(word, at - 1);
+  return at < 0 || isPart() ? "" : text.slice(at);
 }
 function hintAtTop(file: SourceFile, token: Token, next: Token | undefined, rule: string): string | Advice | undefined {
   const own = tokenSpan(file, token);

@@ -6,13 +6,24 @@ import * as errors from "./errors.ts";
 import { declarationWords, tokenSpan } from "./mistakes.ts";
 import { Grammar } from "./grammar.ts";
 import { deepest, firstOnLine } from "./reader.ts";
-import { endOf, kindOf, reserved, tokenize, types, type Comment, type Fault, type Token } from "./tokens.ts";
+import {
+  endOf,
+  kindOf,
+  reserved,
+  tokenize,
+  types,
+  type Comment,
+  type Fault,
+  type Lexed,
+  type Token,
+} from "./tokens.ts";
 
 export type { Comment } from "./tokens.ts";
 export interface Parsed {
   readonly file: ast.File;
   readonly diagnostics: readonly Diagnostic[];
   readonly comments: readonly Comment[];
+  readonly lexed: Lexed;
 }
 const longest = 1000; // operators, calls, members and brackets in a row
 
@@ -21,8 +32,9 @@ let parser: Parser | undefined;
 export function parse(given: SourceFile, part = given.text): Parsed {
   const text = withLineFeeds(part);
   const source = text === part ? given : { ...given, text: withLineFeeds(given.text) };
-  const { tokens: written, comments, faults } = tokenize(text);
-  const { tokens, diagnostics: reservedNames } = reservedAsNames(source, written);
+  const lexed = tokenize(text);
+  const { comments, faults } = lexed;
+  const { tokens, diagnostics: reservedNames } = reservedAsNames(source, lexed.tokens);
   parser ??= new Parser();
   const items = parser.file(source, tokens, comments, faults);
   const found = [...faults.map((f) => faultOf(source, f)), ...reservedNames, ...parser.diagnostics];
@@ -36,6 +48,7 @@ export function parse(given: SourceFile, part = given.text): Parsed {
     file: { kind: "file", source, items, ...(diagnostics.length ? { incomplete: true } : {}) },
     diagnostics: diagnostics.sort((a, b) => a.span.start - b.span.start),
     comments,
+    lexed,
   };
 }
 /** A CR alone ends a line too. It becomes a LF, which is as long, so that every place stays. */

@@ -1,6 +1,5 @@
 // The playground: left the text of a model, right what it becomes. In: the page, a gallery, the address. Out: what people see.
 import { button, element, make } from "../compiler/cli/page/dom.ts";
-import { downloadArtifact } from "./download.ts";
 import { changesOf, Editor, type Asked } from "./editor/editor.ts";
 import { ask, askFileName, showFiles } from "./files.ts";
 import { Gallery, nameOf, sourcesOf, type Example, type Sources } from "./gallery.ts";
@@ -118,6 +117,7 @@ class Playground {
       const { text, texts } = await sourcesOf(example);
       this.selection.choose(undefined);
       this.#before = this.#steady = undefined;
+      this.message(undefined);
       this.#name(example.path, example);
       this.#replace(text, texts);
       history.replaceState(null, "", location.pathname + location.search);
@@ -375,6 +375,7 @@ class Playground {
   async #download(): Promise<void> {
     element("download", "button").disabled = true;
     try {
+      const { downloadArtifact } = await import("./download.ts");
       await downloadArtifact(this.#back, this.#document);
     } catch (error) {
       if (!(error instanceof Outdated)) this.message(`There is nothing to download yet: ${faultOf(error)}.`);
@@ -404,6 +405,7 @@ class Playground {
       const imported = wanted.find((path) => path.split("/").at(-1) === file.name);
       if (imported !== undefined && file.name !== name)
         return this.#withTexts({ ...this.#document.texts, [imported]: await file.text() });
+      this.message(undefined);
       this.#name(file.name, undefined);
       return this.#replace(await file.text());
     }

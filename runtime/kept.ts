@@ -66,9 +66,9 @@ export class Kept {
   }
   /** What cannot be taken up is told, and the model stays as it is. */
   async takeUp(model: Model): Promise<void> {
+    const bytes = await this.store.read().catch((error: unknown) => this.fail(error));
+    if (!bytes) return;
     try {
-      const bytes = await this.store.read();
-      if (!bytes) return;
       await model.restore(bytes);
       this.tell({ kind: "resumed", steps: stepsOf(model), changed: this.store.isOther ?? false });
     } catch (error) {
@@ -85,13 +85,16 @@ export class Kept {
       await this.store.write(bytes);
       this.tell({ kind: "kept", train, step, bytes: bytes.length });
     } catch (error) {
-      this.tell({ kind: "not kept", message: messageOf(error) });
+      this.fail(error);
     }
   }
   async remove(): Promise<void> {
     if (!this.isOwn) return;
     await this.compared;
-    if (!this.further) await this.store.remove();
+    if (!this.further) await this.store.remove().catch((error: unknown) => this.fail(error));
+  }
+  private fail(error: unknown): undefined {
+    this.tell({ kind: "not kept", message: messageOf(error) });
   }
   release(): void {
     this.isOwn = false;

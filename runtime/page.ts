@@ -158,7 +158,12 @@ function inTable<T>(mode: IDBTransactionMode, ask: (table: IDBObjectStore) => ID
       reject(new RuntimeProblem(`the browser keeps no checkpoint: ${messageOf(error)}`));
     const { indexedDB } = globalThis as { readonly indexedDB?: IDBFactory }; // some browsers have none in private windows
     if (!indexedDB) return failed("it has no IndexedDB here");
-    const opening = indexedDB.open("dlm", 1);
+    let opening: IDBOpenDBRequest;
+    try {
+      opening = indexedDB.open("dlm", 1);
+    } catch (error) {
+      return failed(error); // the visitor lets no page keep anything
+    }
     opening.onupgradeneeded = () => void opening.result.createObjectStore(table);
     opening.onerror = () => failed(opening.error);
     opening.onsuccess = () => {

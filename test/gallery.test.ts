@@ -24,27 +24,29 @@ describe.each(models.map((f) => f.replaceAll("\\", "/")).sort())("%s", (name) =>
   const text = readFileSync(path, "utf8");
   const model = { path, name: basename(path), folder: dirname(path), text };
   const files = dataFiles(model, {});
+  const imports = (file: string): string => readFileSync(join(model.folder, file), "utf8");
   const isWhole = (): boolean =>
     [...text.matchAll(/\b(?:csv|chars|words|tokens|npy|idx|images)\("([^"]+)"/g)].every(([, file]) =>
       existsSync(join(model.folder, file!)),
     );
-  const rows = async (): Promise<Record<string, number>> => (isWhole() ? rowsOfWholeBatches(text, {}, files) : {});
+  const rows = async (): Promise<Record<string, number>> =>
+    isWhole() ? rowsOfWholeBatches(text, { imports }, files) : {};
 
   test("says at its top what to see", () => {
     expect(text).toMatch(/^# .{40}/);
   });
   test("compiles without a warning", async () => {
-    const result = analyse(text, { name: model.name, rows: await rows(), pedantic: true });
+    const result = analyse(text, { name: model.name, imports, rows: await rows(), pedantic: true });
     expect(renderDiagnostics(result.diagnostics)).toBe("");
   });
   test.skipIf(name in withoutGradcheck)("has the derivatives that central differences give", async () => {
-    const { program } = analyse(text, { name: model.name, rows: await rows(), ...smaller(text) });
+    const { program } = analyse(text, { name: model.name, imports, rows: await rows(), ...smaller(text) });
     if (!program || !gradientTargets(program).length) return;
     for (const { objective, tensor, error } of checkGradients(program, { directions: 1 }))
       expect(error, `${objective} by ${tensor}`).toBeLessThan(1e-4);
   });
   test.skipIf(!isWhole())("trains for a few steps", async () => {
-    const whole = made(text, { name: model.name, rows: await rows(), verify: true });
+    const whole = made(text, { name: model.name, imports, rows: await rows(), verify: true });
     const { plan } = whole;
     await withModel(
       { ...whole, plan: withoutEvaluation(plan) },

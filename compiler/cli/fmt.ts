@@ -22,7 +22,7 @@ export async function fmt(paths: readonly string[], options: { readonly check?: 
       broken.push(...errors);
       continue;
     }
-    const formatted = await format(text);
+    const formatted = format(text);
     if (options.check) {
       if (formatted !== text) unformatted.push(stdin ? standardInputName : path);
     } else if (stdin) process.stdout.write(formatted);

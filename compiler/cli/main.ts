@@ -9,6 +9,7 @@ import { messageOf, RuntimeProblem } from "../../runtime/problem.ts";
 import { version } from "../version.ts";
 import { deviceOption } from "./device.ts";
 import type { DoctorFlags } from "./doctor.ts";
+import { optimiserFlag } from "./optimiser.ts";
 import { assignment, byteCount, list, memoryBudget, often, positive, stages, wholeNumber } from "./options.ts";
 import { Interrupted, Reported, statuses, UsageError, UserError } from "./problem.ts";
 import { gridOption, seedsOption } from "./runs/grid.ts";
@@ -16,8 +17,8 @@ import { exampleLines, self } from "./started.ts";
 import { outputLost } from "./terminal.ts";
 import type { TrainFlags } from "./train.ts";
 
-// A compilation is over in a second or two: V8 would optimise code for longer than it then runs. Only what stays hot is optimised.
-setFlagsFromString("--interrupt-budget=1000000");
+const flag = optimiserFlag(process.versions.v8);
+if (flag !== undefined) setFlagsFromString(flag);
 
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => outputLost(stream === process.stdout, error));

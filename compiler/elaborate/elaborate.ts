@@ -40,7 +40,7 @@ const mostReadings = 16;
 
 export const elaborate = (input: ElaborateInput, options: ElaborateOptions = {}): Elaborated =>
   finished(elaborating(input, options));
-/** Declaration by declaration: whoever asks for the next may do something else before. */
+/** Declaration by declaration, and then its names: whoever asks for the next may do something else before. */
 export function* elaborating(input: ElaborateInput, options: ElaborateOptions = {}): Steps<Elaborated> {
   const { main } = input;
   const diagnostics: Diagnostic[] = [];
@@ -79,11 +79,13 @@ export function* elaborating(input: ElaborateInput, options: ElaborateOptions = 
     exports,
     seed: self.seed,
   };
+  yield;
   const { unbound } = resolveNames(
     main,
     imported.map((i) => i.file),
     input.library,
   );
+  yield;
   const told = new Set(diagnostics.flatMap((d) => (d.span.file === main.source ? [d.span.start] : [])));
   diagnostics.push(...unbound.filter((u) => !told.has(u.span.start)));
   yield* checkingUnapplied(self, main, scope, options.keep === true);

@@ -4,6 +4,7 @@ import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { summaryOf } from "../elaborate/builtins/table.ts";
 import type { Program } from "../elaborate/program.ts";
+import type { Steps } from "../elaborate/steps.ts";
 import { namedFunctions } from "../scalar/table.ts";
 import { libraryDeclarations } from "../std/declarations.ts";
 import { factsOf, type Facts } from "../std/facts.ts";
@@ -34,8 +35,8 @@ const lints: readonly Lint[] = [
   channelsFirst,
 ];
 
-/** `imported`: the files whose declarations the main file sees. */
-export function lint(program: Program, file: ast.File, imported: readonly ast.File[] = []): Diagnostic[] {
+/** `imported`: the files whose declarations the main file sees. A step is a lint. */
+export function* linting(program: Program, file: ast.File, imported: readonly ast.File[] = []): Steps<Diagnostic[]> {
   const items = new Map<string, ast.Item>();
   for (const i of [file, ...imported].flatMap((f) => f.items))
     if (i.kind !== "import" && !items.has(i.name.text)) items.set(i.name.text, i);
@@ -54,13 +55,13 @@ export function lint(program: Program, file: ast.File, imported: readonly ast.Fi
       return found;
     },
   };
-  const seen = new Set<string>();
-  return lints.flatMap(({ code, severity, check }) =>
-    check(linted).flatMap((finding): Diagnostic[] => {
+  const found = new Map<string, Diagnostic>();
+  for (const { code, severity, check } of lints) {
+    for (const finding of check(linted)) {
       const key = `${code} ${finding.span.start} ${finding.span.end}`;
-      if (seen.has(key)) return [];
-      seen.add(key);
-      return [{ code, severity, ...finding }];
-    }),
-  );
+      if (!found.has(key)) found.set(key, { code, severity, ...finding });
+    }
+    yield;
+  }
+  return [...found.values()];
 }

@@ -3,7 +3,7 @@
 import type * as ast from "../../grammar/ast.ts";
 import type { Diagnostic } from "../../grammar/diagnostic.ts";
 import { parse, type Comment } from "../../grammar/parser.ts";
-import { tokenize, type Lexed } from "../../grammar/tokens.ts";
+import type { Lexed } from "../../grammar/tokens.ts";
 import type { Knowledge } from "../elaborate/knowledge.ts";
 import { resolveNames, type Names } from "../elaborate/names.ts";
 import type { Steps } from "../elaborate/steps.ts";
@@ -64,7 +64,7 @@ export function openDocument(text: string, options: FrontOptions, earlier?: Docu
     get names() {
       return names();
     },
-    lexed: once(() => tokenize(text)),
+    lexed: () => parsed().lexed,
     elaborated: () => {
       elaborateUntil(() => false);
       return known!;

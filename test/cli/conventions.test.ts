@@ -4,6 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { optimiserFlag } from "../../compiler/cli/optimiser.ts";
 import { npyBytes } from "../../compiler/cli/values.ts";
 import { readSafetensors } from "../../runtime/safetensors.ts";
 import { events, program, stepOf } from "./program.ts";
@@ -352,4 +353,14 @@ test("a model without a train block is not told that it trains", async () => {
     status: 1,
     stderr: "pure.dlm has no train block, so there is nothing to train: import this file instead\n",
   });
+});
+
+test("V8 is given a flag that it knows", () => {
+  expect(optimiserFlag("11.3.244.8-node.33")).toMatch(/^--interrupt-budget=/);
+  for (const v8 of ["12.4.254.21-node.57", "13.6.233.17-node.63", "14.6.202.34-node.40"])
+    expect(optimiserFlag(v8)).toMatch(/^--invocation-count-for-turbofan=/);
+  expect(optimiserFlag("15.0.1")).toBeUndefined();
+  const here = optimiserFlag(process.versions.v8);
+  const { stdout, stderr } = spawnSync(process.execPath, here ? [here, "-p", "1"] : ["-p", "1"], { encoding: "utf8" });
+  expect([stdout, stderr]).toEqual(["1\n", ""]);
 });

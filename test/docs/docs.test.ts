@@ -25,9 +25,9 @@ const blocks = pages.flatMap((page) => {
   }));
 });
 describe("blocks of dlm", () => {
-  test.each(blocks)("$place", async ({ place, text }) => {
+  test.each(blocks)("$place", ({ place, text }) => {
     expect(renderDiagnostics(analyse(text, { name: place }).diagnostics)).toBe("");
-    expect(await format(text)).toBe(text);
+    expect(format(text)).toBe(text);
   });
 });
 describe("links", () => {

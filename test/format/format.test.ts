@@ -21,66 +21,64 @@ const commentsOf = (text: string): string[] =>
   parse({ name: "x.dlm", text })
     .comments.map((c) => c.text)
     .sort();
-async function holds(text: string): Promise<void> {
-  const once = await format(text);
+function holds(text: string): void {
+  const once = format(text);
   expect(meaning(once)).toEqual(meaning(text));
   expect(commentsOf(once)).toEqual(commentsOf(text));
-  expect(await format(once)).toBe(once);
+  expect(format(once)).toBe(once);
 }
 
 describe("meaning, comments and idempotence", () => {
-  test.each(realFiles)("$name", async ({ text }) => {
-    await holds(text);
+  test.each(realFiles)("$name", ({ text }) => {
+    holds(text);
   });
-  test("respaced examples", async () => {
-    await fc.assert(
-      fc.asyncProperty(
+  test("respaced examples", () => {
+    fc.assert(
+      fc.property(
         fc.constantFrom(...realFiles),
         fc.array(fc.nat(), { minLength: 7, maxLength: 97 }),
-        async ({ text }, choices) => holds(respaced(text, choices)),
+        ({ text }, choices) => holds(respaced(text, choices)),
       ),
       { seed: 1, numRuns: 60 },
     );
   });
-  test("random files", async () => {
-    await fc.assert(
-      fc.asyncProperty(randomFile, fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), async (text, choices) =>
+  test("random files", () => {
+    fc.assert(
+      fc.property(randomFile, fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), (text, choices) =>
         holds(respaced(text, choices)),
       ),
       { seed: 2, numRuns: 300 },
     );
   });
-  test("several clauses, names, assignments and lists of every width", async () => {
-    await fc.assert(fc.asyncProperty(wideFile, holds), { seed: 3, numRuns: 200 });
-    await fc.assert(
-      fc.asyncProperty(wideFile, fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), async (text, choices) =>
+  test("several clauses, names, assignments and lists of every width", () => {
+    fc.assert(fc.property(wideFile, holds), { seed: 3, numRuns: 200 });
+    fc.assert(
+      fc.property(wideFile, fc.array(fc.nat(), { minLength: 7, maxLength: 97 }), (text, choices) =>
         holds(respaced(text, choices)),
       ),
       { seed: 4, numRuns: 200 },
     );
   }, 120_000);
-  test("the sources of the reference cases", async () => {
+  test("the sources of the reference cases", () => {
     const folder = new URL("../golden/", import.meta.url);
     for (const family of readdirSync(folder, { withFileTypes: true })) {
       if (!family.isDirectory()) continue;
       for (const file of readdirSync(new URL(`${family.name}/`, folder)).slice(0, 6)) {
         const c = JSON.parse(readFileSync(new URL(`${family.name}/${file}`, folder), "utf8")) as ReferenceCase;
         const translated = translate(c);
-        await holds(
-          translated.kind === "steps" ? translated.sequence.source : prepare(c, translated.translation).source,
-        );
+        holds(translated.kind === "steps" ? translated.sequence.source : prepare(c, translated.translation).source);
       }
     }
   });
 });
 
-test("every line end is one: LF, CRLF and a CR alone", async () => {
+test("every line end is one: LF, CRLF and a CR alone", () => {
   const text =
     '# a\nfn f(x: f32[3]) = x # b\n\n## of g\nfn g(x: f32[3]) =\n  x # c\ndata d {\n  field x: f32[3] = csv("a", column: 0)\n}\n';
   for (const end of ["\r", "\r\n"]) {
-    await holds(text.replaceAll("\n", end));
+    holds(text.replaceAll("\n", end));
     expect(meaning(text.replaceAll("\n", end))).toEqual(meaning(text));
-    expect(await format(text.replaceAll("\n", end))).toBe(await format(text));
+    expect(format(text.replaceAll("\n", end))).toBe(format(text));
   }
   // neither a string nor a pattern goes on behind it
   const open = parse({ name: "x.dlm", text: 'const a = 1\rconst b = "a\rb"\rconst c = `a\r` + true' }).diagnostics;
@@ -92,12 +90,12 @@ test("every line end is one: LF, CRLF and a CR alone", async () => {
   ]);
   expect(renderDiagnostics(open.slice(0, 1))).toContain('2 | const b = "a\n');
 });
-test.each(realFiles.filter((f) => !f.name.startsWith("std/")))("$name is in the house style", async ({ text }) => {
-  expect(await format(text)).toBe(text);
+test.each(realFiles.filter((f) => !f.name.startsWith("std/")))("$name is in the house style", ({ text }) => {
+  expect(format(text)).toBe(text);
 });
 
 describe("layout", () => {
-  const formatted = async (text: string, expected: string): Promise<void> => expect(await format(text)).toBe(expected);
+  const formatted = (text: string, expected: string): void => expect(format(text)).toBe(expected);
   test("spaces and blank lines", () =>
     formatted(
       `const   a=1\n\n\n\nconst b = [ 1,2 ]\nfn f( x :f32[ ...S ] , n:int=-1)->f32[...S]=x^ 2+n*( x-1 )`,
@@ -198,8 +196,8 @@ fn f(
 # tail
 `,
     ));
-  test("a file of comments only, and an empty one", async () => {
-    await formatted("# one\n\n# two\n", "# one\n\n# two\n");
-    await formatted("", "");
+  test("a file of comments only, and an empty one", () => {
+    formatted("# one\n\n# two\n", "# one\n\n# two\n");
+    formatted("", "");
   });
 });

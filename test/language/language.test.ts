@@ -11,11 +11,11 @@ const folder = new URL(".", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, folder), "utf8");
 const files = readdirSync(folder).filter((f) => f.endsWith(".dlm"));
 describe("programs", () => {
-  test.each(files)("%s", async (name) => {
+  test.each(files)("%s", (name) => {
     const { program, diagnostics } = analyse(read(name), { name, imports: (path) => read(path) });
     expect(renderDiagnostics(diagnostics)).toBe("");
     expect(program).toBeDefined();
-    expect(await format(read(name))).toBe(read(name));
+    expect(format(read(name))).toBe(read(name));
   });
 });
 

@@ -184,7 +184,7 @@ test("every request has its answer", async () => {
   const crooked = model.replace("  epochs: 2", "  epochs:   2");
   await editor.change(uri, 2, crooked);
   const edits = await ask<Edit[]>("textDocument/formatting", { options: { tabSize: 2, insertSpaces: true } });
-  expect(edited(crooked, edits)).toBe(await format(crooked));
+  expect(edited(crooked, edits)).toBe(format(crooked));
 
   const wrong = model.replace("softmax(", "sotfmax(");
   await editor.change(uri, 3, wrong);

@@ -10,9 +10,9 @@ import type * as Textmate from "vscode-textmate";
 import type * as Oniguruma from "vscode-oniguruma";
 import { libraryFiles } from "../../compiler/std/library.ts";
 import { vsix } from "../../editors/vscode/pack.mjs";
-import { playgroundAddress } from "../../editors/vscode/src/address.ts";
+import { importedBy, playgroundAddress } from "../../editors/vscode/src/address.ts";
 import { sharedIn } from "../../playground/share.ts";
-import { progressOf } from "../../editors/vscode/src/progress.ts";
+import { progressOf, reachedBy } from "../../editors/vscode/src/progress.ts";
 import { kindOf, reserved, tokenize } from "../../grammar/tokens.ts";
 import { openEditor } from "./client.ts";
 
@@ -136,4 +136,27 @@ test("addresses of the playground hold what it reads; lines of training say how 
     message: "fit: step 5 of 20, loss 0.5123",
   });
   expect(progressOf("no event")).toBe(undefined);
+});
+test("an address holds what the model imports, through others and in a circle too", async () => {
+  const files: Record<string, string> = {
+    "lib/a.dlm": 'import "b.dlm"\nimport "../gone.dlm"\n',
+    "lib/b.dlm": 'import "a.dlm"\nimport "../m.dlm"\nconst b = 1\n',
+  };
+  const text = 'import "lib/a.dlm"\n';
+  const texts = await importedBy("m.dlm", text, async (path) => Promise.resolve(files[path]));
+  expect(texts).toEqual(files);
+  const address = playgroundAddress("https://example.org/", "m.dlm", text, texts);
+  expect(await sharedIn(new URL(address).hash)).toEqual({ name: "m.dlm", text, texts });
+});
+test("a training that is over says what it reached and where its weights are", () => {
+  const evaluation = JSON.stringify({
+    kind: "evaluation",
+    train: "fit",
+    split: "test",
+    values: { loss: 0.51729, t: {} },
+  });
+  const saved = JSON.stringify({ kind: "saved", path: "iris.safetensors" });
+  const done = JSON.stringify({ kind: "done", train: "fit", step: 8, loss: 0.5, metrics: { acc: 1 } });
+  expect(reachedBy([evaluation, saved, done])).toBe("test: loss 0.5173. Its weights are in iris.safetensors.");
+  expect(reachedBy([done])).toBe("the last batch: loss 0.5000, acc 1.000.");
 });

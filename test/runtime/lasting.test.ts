@@ -240,6 +240,14 @@ test("what cannot be written, or taken up, is told and not in the way", async ()
   });
 });
 
+test("a place that cannot be read is told as one that keeps nothing", async () => {
+  const denied = (): Promise<never> => Promise.reject(new Error("the browser keeps no checkpoint: denied"));
+  const told: TrainerEvent[] = [];
+  const keep = { read: denied, write: denied, remove: denied };
+  expect(await outcome({ keep, onEvent: (event) => told.push(event) })).toEqual(whole);
+  expect(told[0]).toEqual({ kind: "not kept", message: "the browser keeps no checkpoint: denied" });
+});
+
 test("a model that is used: from weights, on the next device, and trained after all", async () => {
   const { model: source } = await trainer().train();
   const weights = await source.checkpoint({ weights: true });

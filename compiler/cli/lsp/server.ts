@@ -244,7 +244,7 @@ export function serve(connection: Connection = createConnection(process.stdin, p
       const { format } = await import("../../format/format.ts");
       const text = o.document.getText();
       if (o.queries.document.file.incomplete) return []; // what cannot be read stays as it is
-      return convert.editTo(o.document, await format(text));
+      return convert.editTo(o.document, format(text));
     }, []),
   );
   connection.onCodeAction(about((o, params) => actions(o, params, types(o).diagnostics), []));

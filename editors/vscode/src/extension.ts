@@ -5,10 +5,16 @@ import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import * as vscode from "vscode";
 import { LanguageClient, TransportKind } from "vscode-languageclient/node";
-import { playgroundAddress } from "./address.ts";
-import { progressOf } from "./progress.ts";
+import { importedBy, playgroundAddress } from "./address.ts";
+import { progressOf, reachedBy } from "./progress.ts";
 
 let client: LanguageClient | undefined;
+/** Kernels are shown as documents that nobody edits, so that none has to be saved. */
+const shown = {
+  scheme: "dlm-kernels",
+  texts: new Map<string, string>(),
+  changed: new vscode.EventEmitter<vscode.Uri>(),
+};
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const module = context.asAbsolutePath(join("dist", "server.cjs"));
@@ -29,6 +35,11 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   context.subscriptions.push(
     watcher,
     output,
+    shown.changed,
+    vscode.workspace.registerTextDocumentContentProvider(shown.scheme, {
+      onDidChange: shown.changed.event,
+      provideTextDocumentContent: (uri) => shown.texts.get(uri.path) ?? "",
+    }),
     vscode.commands.registerCommand("dlm.train", () => train(output)),
     vscode.commands.registerCommand("dlm.kernels", kernels),
     vscode.commands.registerCommand("dlm.playground", playground),
@@ -63,11 +74,14 @@ async function train(output: vscode.OutputChannel): Promise<void> {
         const child = spawn(program, args, { cwd: dirname(document.fileName), shell: process.platform === "win32" });
         token.onCancellationRequested(() => child.kill("SIGINT")); // it keeps a checkpoint
         let percent = 0;
+        const lines: string[] = [];
         createInterface({ input: child.stdout }).on("line", (line) => {
           const told = progressOf(line);
           if (!told) return;
-          if (told.percent === undefined) output.appendLine(told.message);
-          else {
+          if (told.percent === undefined) {
+            output.appendLine(told.message);
+            lines.push(line);
+          } else {
             progress.report({ message: told.message, increment: Math.max(0, told.percent - percent) });
             percent = Math.max(percent, told.percent);
           }
@@ -80,10 +94,12 @@ async function train(output: vscode.OutputChannel): Promise<void> {
           done();
         });
         child.on("close", (status) => {
-          if (status)
-            void vscode.window
-              .showWarningMessage(`Training ended with status ${status}.`, "Output")
-              .then((x) => x && output.show());
+          const { showInformationMessage, showWarningMessage } = vscode.window;
+          void (
+            status
+              ? showWarningMessage(`Training ended with status ${status}.`, "Output")
+              : showInformationMessage(`Trained ${basename(document.fileName)}. ${reachedBy(lines)}`, "Output")
+          ).then((x) => x && output.show());
           done();
         });
       }),
@@ -112,10 +128,10 @@ async function kernels(): Promise<void> {
   if (!found.kernels.length)
     return void vscode.window.showInformationMessage("This line becomes no kernel of its own.");
   const content = found.kernels.map((k) => `// ${k.kernel}, of ${k.program}\n${k.code}`).join("\n\n");
-  const shown = await vscode.workspace
-    .openTextDocument({ language: "wgsl", content })
-    .then(undefined, () => vscode.workspace.openTextDocument({ content }));
-  await vscode.window.showTextDocument(shown, { viewColumn: vscode.ViewColumn.Beside, preview: true });
+  const uri = vscode.Uri.from({ scheme: shown.scheme, path: `/${basename(document.fileName)}, line ${line + 1}.wgsl` });
+  shown.texts.set(uri.path, content);
+  shown.changed.fire(uri);
+  await vscode.window.showTextDocument(uri, { viewColumn: vscode.ViewColumn.Beside, preview: true });
 }
 async function playground(): Promise<void> {
   const document = model();
@@ -123,7 +139,12 @@ async function playground(): Promise<void> {
   if (!document) return;
   if (!/^https?:\/\//.test(address))
     return void vscode.window.showInformationMessage("The setting dlm.playground has the address of a playground.");
-  await vscode.env.openExternal(
-    vscode.Uri.parse(playgroundAddress(address, basename(document.fileName), document.getText()), true),
-  );
+  const [name, text] = [basename(document.fileName), document.getText()];
+  const read = (path: string): Thenable<string | undefined> =>
+    vscode.workspace.openTextDocument(vscode.Uri.joinPath(document.uri, "..", path)).then(
+      (file) => file.getText(),
+      () => undefined,
+    );
+  const texts = document.isUntitled ? {} : await importedBy(name, text, async (path) => read(path));
+  await vscode.env.openExternal(vscode.Uri.parse(playgroundAddress(address, name, text, texts), true));
 }

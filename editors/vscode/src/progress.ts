@@ -11,10 +11,28 @@ interface Event {
   readonly loss?: unknown;
   readonly secondsLeft?: unknown;
   readonly split?: unknown;
-  readonly values?: unknown;
+  readonly values?: object;
+  readonly metrics?: object;
   readonly path?: unknown;
   readonly reason?: unknown;
   readonly message?: unknown;
+}
+/** What a training that is over reached, of the lines that say something to keep: the last figures, and where the weights are. */
+export function reachedBy(lines: readonly string[]): string {
+  const events = lines.map((line) => JSON.parse(line) as Event);
+  const done = events.findLast((e) => e.kind === "done");
+  const figures = events.findLast((e) => e.kind === "evaluation") ?? {
+    split: "the last batch",
+    values: { loss: done?.loss, ...(done?.metrics ?? {}) },
+  };
+  const values = Object.entries(figures.values ?? {}).flatMap(([name, value]) =>
+    typeof value === "number" ? [`${name} ${value.toPrecision(4)}`] : [],
+  );
+  const saved = events.findLast((e) => e.kind === "saved");
+  return [
+    ...(values.length ? [`${String(figures.split)}: ${values.join(", ")}.`] : []),
+    ...(saved ? [`Its weights are in ${String(saved.path)}.`] : []),
+  ].join(" ");
 }
 export function progressOf(line: string): Told | undefined {
   let event: Event;
