@@ -1,7 +1,7 @@
 // Builds the playground into a folder of static files: the page, the compiler as a worker, the page of a model in a frame, the examples with their data.
 // In: sources; FOLDER as argument (default: playground/dist). Out: files that any server can give.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { colours, forPages, trainerParts } from "../compiler/cli/bundle.mjs";
@@ -16,19 +16,17 @@ export async function buildPlayground(folder = join(here, "dist")) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   };
-  const bundle = async (options) => {
-    const { outputFiles } = await build({ ...forPages, ...options });
-    for (const { path, text } of outputFiles) write(relative(folder, path), text);
-  };
   const parts = await trainerParts();
-  await bundle({
+  await build({
+    ...forPages,
     entryPoints: { playground: join(here, "main.ts"), worker: join(here, "work/worker.ts") },
     splitting: true,
     outdir: folder,
     outExtension: { ".js": ".mjs" },
     chunkNames: "parts/[name]-[hash]",
   });
-  await bundle({
+  await build({
+    ...forPages,
     entryPoints: [join(here, "run/trainer.ts")],
     external: ["./runtime.mjs"],
     outfile: join(folder, "run/trainer.mjs"),

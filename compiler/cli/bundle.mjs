@@ -4,21 +4,11 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, transform } from "esbuild";
-import { minifySync } from "oxc-minify";
 import { keepPublicDeclarations } from "./declarations.mjs";
 import { templates } from "./templates.mjs";
 
 const here = new URL(".", import.meta.url);
 const source = (path) => readFileSync(new URL(path, here), "utf8");
-/** Names that compress better than esbuild's: the same ones in every function, a twenty-fifth less to load. */
-const names = {
-  name: "names",
-  setup: (made) =>
-    made.onEnd(({ outputFiles }) => {
-      for (const file of outputFiles)
-        file.contents = Buffer.from(minifySync(file.path, file.text, { module: true, compress: false }).code);
-    }),
-};
 /** How whatever runs in browsers is bundled. */
 export const forPages = {
   bundle: true,
@@ -29,8 +19,6 @@ export const forPages = {
   charset: "utf8",
   legalComments: "none",
   logLevel: "error",
-  write: false,
-  plugins: [names],
 };
 /** The colours that every page of dlm has. */
 export const colours = source("page/colours.css");
@@ -43,6 +31,7 @@ export async function trainerParts() {
     splitting: true,
     outdir: "/",
     chunkNames: "shared",
+    write: false,
     define: { "import.meta.url": "ownUrl" },
   });
   const part = (name) => asFunction(result.outputFiles.find((file) => file.path.endsWith(`/${name}.js`)).text);
@@ -65,6 +54,7 @@ async function pageParts() {
   const { outputFiles } = await build({
     entryPoints: [new URL("page/main.ts", here).pathname],
     ...forPages,
+    write: false,
   });
   const texts = ["html", "css", "js", "svg"].map((kind) => [kind, source(`page/page.${kind}`)]);
   const { css, ...others } = Object.fromEntries(texts);
@@ -75,6 +65,7 @@ export async function viewerParts() {
   const { outputFiles } = await build({
     entryPoints: [new URL("../../playground/viewer.ts", here).pathname],
     ...forPages,
+    write: false,
   });
   return {
     js: outputFiles[0].text.trim(),
