@@ -1,0 +1,518 @@
+// Which kernels are the fastest on a device. In: a loaded model whose plan has alternatives. Out: what each takes, and the plan with those that are faster
+// beyond doubt. Most programs need none of this, so it stands apart: what is imported here are types, and the rest of the runtime does not import it.
+import type { TunedKernel, TuneOptions, TuneResult, Tuning } from "./api.ts";
+import type { Command, Dispatch, Launch, Plan, PlanTrain } from "./plan.ts";
+import type { RecordedDispatch, Recording } from "./recording.ts";
+import type { Session } from "./session.ts";
+
+/** What `load` is given where a model is to be tuned. */
+export interface Tuner {
+  /** The plan with what was measured for it on this device; as it is where that is of another plan or device. */
+  readonly plan: (whole: Plan, device: GPUDevice, tuning: Tuning | undefined) => Plan;
+  /** `prepare` gives the device what the next step reads of the host. The model is afterwards what it was, by other kernels. */
+  readonly tune: (s: Session, t: PlanTrain, options: TuneOptions, prepare: Prepare) => Promise<TuneResult>;
+}
+type Prepare = (recording: Recording) => void;
+export const tuner: Tuner = { plan: planBy, tune };
+
+// GPUBufferUsage and GPUMapMode by value: Node has no such globals
+const usage = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128, uniform: 64, resolve: 512 };
+const leastGain = 0.95; // of the median; less is not worth a change
+const mostSpread = 0.5; // of a median, between the quartiles: a measurement that says nothing
+const leastRounds = 5;
+const mostRounds = 25;
+const hopeless = 2; // times the first measurement of the kernel that there is
+const mostCompared = 1 << 20; // bytes of a result
+const tolerance = 1e-3; // of the largest number of a result: sums in another order differ by far less
+
+// ---- which there are
+
+/** Dispatches that have equal alternatives are one choice, by a text; numbered as they come. */
+function choicesOf(plan: Plan): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  const walk = (list: readonly Command[]): void => {
+    for (const c of list)
+      if (c.kind === "loop") walk(c.body);
+      else if (c.kind === "dispatch" && c.alternatives && !found.has(textOf(c))) found.set(textOf(c), found.size);
+  };
+  for (const t of plan.trains) walk(t.step.commands);
+  return found;
+}
+const textOf = ({ alternatives, ...own }: Dispatch): string =>
+  JSON.stringify([own, ...alternatives!.ways.flatMap((w) => w.dispatches)].map((d) => [d.module, d.workgroups]));
+
+/** `taken`: a way for every choice; 0 is what stands there. */
+function withWays(plan: Plan, taken: readonly number[]): Plan {
+  if (!taken.some((n) => n > 0)) return plan;
+  const choices = choicesOf(plan);
+  const commands = (list: readonly Command[]): Command[] => {
+    const out: Command[] = [];
+    for (const c of list) {
+      const way = c.kind === "dispatch" && c.alternatives?.ways[(taken[choices.get(textOf(c))!] ?? 0) - 1];
+      if (c.kind === "loop") out.push({ ...c, body: commands(c.body) });
+      else if (way) out.splice(out.length - c.alternatives!.parts, c.alternatives!.parts, ...way.dispatches);
+      else out.push(c);
+    }
+    return out;
+  };
+  const trains = plan.trains.map((t) => ({ ...t, step: { ...t.step, commands: commands(t.step.commands) } }));
+  return { ...plan, trains };
+}
+function planBy(whole: Plan, device: GPUDevice, tuning: Tuning | undefined): Plan {
+  return withWays(whole, takenBy(whole, device, tuning));
+}
+function takenBy(whole: Plan, device: GPUDevice, tuning: Tuning | undefined): readonly number[] {
+  return tuning?.device === deviceText(device) && tuning.plan === hashOf(whole) && Array.isArray(tuning.taken)
+    ? tuning.taken
+    : [];
+}
+/** As it says of itself. */
+function deviceText({ adapterInfo }: GPUDevice): string {
+  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } =
+    (adapterInfo as Partial<GPUAdapterInfo> | undefined) ?? {}; // young in browsers
+  return [vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize].join(" | ");
+}
+/** FNV-1a, twice 32 bits. */
+function hashOf(plan: Plan): string {
+  const text = JSON.stringify(plan);
+  return [0x811c9dc5, 0x01234567]
+    .map((basis) => {
+      let h = basis;
+      for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+      return (h >>> 0).toString(16).padStart(8, "0");
+    })
+    .join("");
+}
+
+/** The ways that a model has taken. */
+const known = new WeakMap<Session, readonly number[]>();
+
+// ---- measuring
+
+interface Choice {
+  readonly number: number;
+  readonly of: Dispatch;
+  readonly from: number; // among the commands of the step: it is measured when those before are done
+  readonly ways: readonly (readonly Launch[])[]; // what stands there first
+  runs: number; // in a step
+}
+function choicesIn(commands: readonly Command[], numbers: ReadonlyMap<string, number>): readonly Choice[] {
+  const found = new Map<number, Choice>();
+  const walk = (list: readonly Command[], around: number | undefined, runs: number): void => {
+    for (const [i, c] of list.entries()) {
+      if (c.kind === "loop") walk(c.body, around ?? i, runs * c.count);
+      if (c.kind !== "dispatch" || !c.alternatives) continue;
+      const { parts, ways } = c.alternatives;
+      const number = numbers.get(textOf(c))!;
+      const known = found.get(number);
+      if (known) known.runs += runs;
+      else {
+        const own = list.slice(i - parts, i + 1) as Dispatch[]; // `checkPlan` has looked
+        const all = [own, ...ways.map((w) => w.dispatches)];
+        found.set(number, { number, of: c, from: around ?? i - parts, ways: all, runs });
+      }
+    }
+  };
+  walk(commands, undefined, 1);
+  return [...found.values()];
+}
+
+async function tune(
+  s: Session,
+  { name }: PlanTrain,
+  { milliseconds = 2000, onProgress }: TuneOptions,
+  prepare: Prepare,
+): Promise<TuneResult> {
+  const { machine, whole } = s;
+  const { device } = machine;
+  const numbers = choicesOf(whole);
+  const { commands } = whole.trains.find((t) => t.name === name)!.step;
+  const record = (list: readonly Command[]): Promise<Recording> =>
+    machine.record({ name: "tuning", dims: [], commands: list }, s.dims);
+  const step = await record(commands);
+  const began = performance.now();
+  const had = whole.buffers.map((_, i) => machine.has(i));
+  const choices = choicesIn(commands, numbers);
+  const clock = new Clock(s);
+  const kernels: TunedKernel[] = [];
+  const before = known.get(s) ?? takenBy(whole, device, s.options.tuning);
+  const taken = [...numbers.values()].map((i) => before[i] ?? 0); // those of other blocks stay
+  const kept = choices.length ? await Copies.of(s, statesOf(commands, whole)) : undefined;
+  try {
+    if (kept) {
+      prepare(step);
+      const defaults = await Promise.all(choices.map((c) => record(c.ways[0]!)));
+      const budget = new Budget(choices, defaults, milliseconds, record);
+      let done = 0;
+      for (const [i, c] of choices.entries()) {
+        onProgress?.({ kernel: c.of.label, number: i + 1, of: choices.length });
+        if (c.from > done) {
+          const encoder = machine.encoder("tuning");
+          machine.replay(encoder, await record(commands.slice(done, c.from)));
+          encoder.submit();
+          done = c.from;
+          await machine.settle(device.queue.onSubmittedWorkDone());
+        }
+        const found = await budget.measure(
+          i,
+          (own) => onBench(s, [own], (bench) => bench.firstRun(clock)),
+          (ways, share) => onBench(s, ways, (bench) => bench.measure(clock, share)),
+        );
+        if (found) taken[c.number] = found.taken;
+        const { schedule, ways } = c.of.alternatives!;
+        kernels.push({
+          kernel: c.of.label,
+          lines: c.of.lines ?? [],
+          schedules: [schedule, ...ways.map((w) => w.schedule)],
+          ...(found ?? { microseconds: [], taken: taken[c.number]!, why: "late" }),
+        });
+      }
+    }
+  } finally {
+    clock.end();
+    kept?.restore();
+    known.set(s, taken);
+    s.plan = withWays(whole, taken);
+    const ways = choices.flatMap((c) => c.ways[taken[c.number]!] ?? []);
+    const used = new Set(ways.flatMap((d) => d.bindings.map((b) => b.buffer)));
+    had.forEach((was, i) => was || used.has(i) || machine.release(i));
+  }
+  const tuning: Tuning = { device: deviceText(device), plan: hashOf(whole), taken };
+  const seconds = (performance.now() - began) / 1000;
+  const isShort = choices.length > 0 && !kept;
+  return { train: name, method: clock.method, kernels, seconds, tuning, ...(isShort ? { noMemory: true } : {}) };
+}
+
+type Record = (list: readonly Command[]) => Promise<Recording>;
+/**
+ * Which kernels are measured, and for how long: those that take most of a step come first, as many as there is time for. What the step itself takes is no
+ * part of that time.
+ */
+class Budget {
+  private readonly choices: readonly Choice[];
+  private readonly defaults: readonly Recording[];
+  private readonly record: Record;
+  private left: number; // milliseconds
+  /** What is expected to be needed, and what is compiled, by place among the choices. */
+  private chosen: Map<number, { readonly need: number; readonly ways: readonly Promise<Recording>[] }> | undefined;
+
+  constructor(choices: readonly Choice[], defaults: readonly Recording[], milliseconds: number, record: Record) {
+    this.choices = choices;
+    this.defaults = defaults;
+    this.record = record;
+    this.left = milliseconds;
+  }
+  /** The i-th choice in its turn; undefined where it has none. `time`: milliseconds of one run. */
+  async measure(
+    i: number,
+    time: (own: Recording) => Promise<number | undefined>,
+    measure: (ways: readonly (Recording | undefined)[], share: number) => Promise<Judged | undefined>,
+  ): Promise<Judged | undefined> {
+    const began = performance.now();
+    const own = this.defaults[i]!;
+    if (!own.items.length) return undefined; // nothing to do
+    try {
+      if (!this.chosen) {
+        const run = await time(own);
+        if (run === undefined) return undefined;
+        this.chosen = this.choose(i, run);
+        // compiling takes what a software device computes with
+        const all = [...this.chosen.values()].flatMap(({ ways }) => ways);
+        await inTime(all, this.left / 2);
+      }
+      const turn = this.chosen.get(i);
+      if (!turn) return undefined;
+      const later = [...this.chosen].filter(([k]) => k >= i);
+      const needed = later.reduce((sum, [, { need }]) => sum + need, 0);
+      const share = turn.need + (this.left - needed) / later.length - (performance.now() - began);
+      const ways = await inTime(turn.ways, share);
+      return share > 0 ? await measure([own, ...ways], share - (performance.now() - began)) : undefined;
+    } finally {
+      this.left -= performance.now() - began;
+    }
+  }
+  /** `run`: milliseconds of one run of the i-th. */
+  private choose(i: number, run: number): NonNullable<Budget["chosen"]> {
+    const estimates = this.defaults.map(({ items }) =>
+      (items as readonly RecordedDispatch[]).reduce((sum, d) => sum + d.seconds, 1e-6),
+    );
+    const pace = run / estimates[i]!;
+    const order = estimates.map((x, k) => [x * this.choices[k]!.runs, k] as const).sort(([a], [b]) => b - a);
+    const chosen: NonNullable<Budget["chosen"]> = new Map();
+    let { left } = this;
+    for (const [, k] of order) {
+      const { ways } = this.choices[k]!;
+      const need = pace * estimates[k]! * ways.length * (leastRounds + 3);
+      if (need > left && chosen.size) continue;
+      left -= need;
+      const waiting = ways.slice(1).map((list) => this.record(list));
+      for (const r of waiting) r.catch(() => {}); // a kernel that the device does not take is none to be taken
+      chosen.set(k, { need, ways: waiting });
+    }
+    return chosen;
+  }
+}
+/** Those that are ready by then. */
+async function inTime(
+  waiting: readonly Promise<Recording>[],
+  milliseconds: number,
+): Promise<readonly (Recording | undefined)[]> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), Math.max(0, milliseconds));
+  });
+  const ready = await Promise.all(waiting.map((r) => Promise.race([r.catch(() => undefined), late])));
+  clearTimeout(timer);
+  return ready;
+}
+/** Everything that lasts and that these commands write. */
+function statesOf(commands: readonly Command[], { buffers }: Plan): ReadonlySet<number> {
+  const written = (list: readonly Command[]): number[] =>
+    list.flatMap((c) =>
+      c.kind === "loop"
+        ? written(c.body)
+        : c.kind === "copy"
+          ? [c.to.buffer]
+          : c.bindings.flatMap((b) => (b.access === "read_write" ? [b.buffer] : [])),
+    );
+  return new Set(written(commands).filter((i) => buffers[i]!.role !== "scratch"));
+}
+
+/** What stands in memory, to be put back. */
+class Copies {
+  private readonly s: Session;
+  private readonly of: readonly (readonly [index: number, copy: GPUBuffer])[];
+  private constructor(s: Session, of: Copies["of"]) {
+    this.s = s;
+    this.of = of;
+  }
+  /** Undefined where there is no memory for it. */
+  static async of(s: Session, buffers: ReadonlySet<number>): Promise<Copies | undefined> {
+    const { machine } = s;
+    const wanted = [...buffers].filter((i) => machine.has(i));
+    const made = await buffersOf(
+      s,
+      wanted.map((i) => machine.at(i).size),
+    );
+    const copies =
+      made &&
+      new Copies(
+        s,
+        wanted.map((i, k) => [i, made[k]!]),
+      );
+    copies?.copy((own, copy) => [own, copy]);
+    return copies;
+  }
+  restore(): void {
+    this.copy((own, copy) => [copy, own]);
+    for (const [, copy] of this.of) copy.destroy();
+  }
+  private copy(way: (own: GPUBuffer, copy: GPUBuffer) => readonly [from: GPUBuffer, to: GPUBuffer]): void {
+    submit(this.s, (encoder) => {
+      for (const [i, copy] of this.of) {
+        const [from, to] = way(this.s.machine.at(i), copy);
+        encoder.copyBufferToBuffer(from, 0, to, 0, copy.size);
+      }
+    });
+  }
+}
+function submit({ machine }: Session, build: (encoder: GPUCommandEncoder) => void): void {
+  machine.ask(() => {
+    const encoder = machine.device.createCommandEncoder();
+    build(encoder);
+    machine.device.queue.submit([encoder.finish()]);
+  });
+}
+async function buffersOf({ machine }: Session, sizes: readonly number[]): Promise<readonly GPUBuffer[] | undefined> {
+  const { device } = machine;
+  const flags = usage.storage | usage.uniform | usage.copySource | usage.copyTarget;
+  device.pushErrorScope("out-of-memory");
+  const made = machine.ask(() =>
+    sizes.map((size) => device.createBuffer({ size: Math.ceil(size / 16) * 16, usage: flags })),
+  );
+  if (!(await machine.settle(device.popErrorScope()))) return made;
+  for (const b of made) b.destroy();
+  return undefined;
+}
+
+type Items = readonly { readonly item: RecordedDispatch; readonly group: GPUBindGroup }[];
+type Judged = Pick<TunedKernel, "microseconds" | "taken" | "why">;
+interface Range {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+/** Ways of one kernel, on copies of what they write. Undefined where there is no memory for these. */
+async function onBench<T>(
+  s: Session,
+  recordings: readonly (Recording | undefined)[],
+  run: (bench: Bench) => Promise<T>,
+): Promise<T | undefined> {
+  const lists = recordings.map((r) => (r?.items ?? []) as readonly RecordedDispatch[]); // of dispatches alone
+  const written = new Map<string, Range>();
+  for (const { of, group } of lists.flat())
+    for (const { binding, buffer, offset, bytes = 0 } of group.entries)
+      if (of.bindings.some((b) => b.binding === binding && b.access === "read_write")) {
+        const key = `${buffer}:${offset}`;
+        written.set(key, { buffer, offset, bytes: Math.max(bytes, written.get(key)?.bytes ?? 4) });
+      }
+  const made = await buffersOf(
+    s,
+    [...written.values()].map((p) => p.bytes),
+  );
+  try {
+    return made && (await run(new Bench(s, lists, new Map([...written].map(([key, of], i) => [key, [of, made[i]!]])))));
+  } finally {
+    for (const b of made ?? []) b.destroy();
+  }
+}
+class Bench {
+  private readonly s: Session;
+  private readonly ways: readonly Items[];
+  private readonly copies: ReadonlyMap<string, readonly [of: Range, copy: GPUBuffer]>;
+  private readonly results: readonly GPUBuffer[]; // of the last of its launches
+
+  constructor(s: Session, lists: readonly (readonly RecordedDispatch[])[], copies: Bench["copies"]) {
+    this.s = s;
+    this.copies = copies;
+    this.ways = lists.map((list) => list.map((item) => ({ item, group: this.groupOf(item) })));
+    this.results = lists[0]!.at(-1)!.group.entries.flatMap((e) => copies.get(`${e.buffer}:${e.offset}`)?.[1] ?? []);
+  }
+  private groupOf({ group }: RecordedDispatch): GPUBindGroup {
+    const { machine } = this.s;
+    const entries = group.entries.map(({ binding, buffer, offset, bytes }) => {
+      const copy = this.copies.get(`${buffer}:${offset}`)?.[1];
+      const size = bytes === undefined ? {} : { size: Math.max(4, bytes) };
+      return { binding, resource: { buffer: copy ?? machine.at(buffer), offset: copy ? 0 : offset, ...size } };
+    });
+    return machine.ask(() => machine.device.createBindGroup({ layout: group.layout, entries }));
+  }
+  /** Milliseconds of what there is, when it has run before. */
+  async firstRun(clock: Clock): Promise<number> {
+    await clock.time(this.ways[0]!, 1);
+    return clock.time(this.ways[0]!, 1);
+  }
+  async measure(clock: Clock, share: number): Promise<Judged> {
+    const until = performance.now() + share;
+    const right = await this.outcomeOf(this.ways[0]!, clock);
+    const isRight = [true];
+    for (const list of this.ways.slice(1))
+      isRight.push(list.length > 0 && areNear(right, await this.outcomeOf(list, clock)));
+    const runs = await clock.runsOf(this.ways[0]!, Math.min(10, share / (10 * this.ways.length)));
+    const times = this.ways.map((): number[] => []);
+    for (let round = 0; round < mostRounds && (round === 0 || performance.now() < until); round++)
+      for (const [k, list] of times.entries())
+        if (isRight[k] && !(list[0]! > hopeless * times[0]![0]!))
+          list.push((1000 * (await clock.time(this.ways[k]!, runs))) / runs);
+    return judged(times);
+  }
+  /** What a way makes of what stands there now. */
+  private async outcomeOf(list: Items, clock: Clock): Promise<readonly Float32Array[]> {
+    const { machine } = this.s;
+    submit(this.s, (encoder) => {
+      for (const [{ buffer, offset, bytes }, copy] of this.copies.values())
+        encoder.copyBufferToBuffer(machine.at(buffer), offset, copy, 0, bytes);
+    });
+    await clock.time(list, 1);
+    return Promise.all(this.results.map((b) => clock.read(b, Math.min(b.size, mostCompared))));
+  }
+}
+function areNear(right: readonly Float32Array[], other: readonly Float32Array[]): boolean {
+  return right.every((a, k) => {
+    const b = other[k]!;
+    const most = tolerance * a.reduce((m, x) => (Math.abs(x) < Infinity ? Math.max(m, Math.abs(x)) : m), 0);
+    return a.every((x, i) => Object.is(x, b[i]) || Math.abs(x - b[i]!) <= most);
+  });
+}
+/** By the medians and quartiles of each. */
+function judged(times: readonly (readonly number[])[]): Judged {
+  const sorted = times.map((list) => [...list].sort((a, b) => a - b));
+  const quantile = (k: number, q: number): number => {
+    const list = sorted[k]!;
+    return list.length ? list[Math.round(q * (list.length - 1))]! : Infinity;
+  };
+  const microseconds = sorted.map((_, k) => quantile(k, 0.5));
+  const enough = sorted.map((list, k) => (list.length < leastRounds ? Infinity : microseconds[k]!));
+  const best = enough.indexOf(Math.min(...enough));
+  const spread = (k: number): number => (quantile(k, 0.75) - quantile(k, 0.25)) / quantile(k, 0.5);
+  const why = sorted[0]!.length < leastRounds ? "late" : Math.max(spread(0), spread(best)) > mostSpread ? "noisy" : "";
+  const isFaster = microseconds[best]! < leastGain * microseconds[0]! && quantile(best, 0.75) < quantile(0, 0.25);
+  return { microseconds, taken: isFaster && !why ? best : 0, why: why || (isFaster ? "faster" : "best") };
+}
+
+/** Times dispatches: by timestamps where they agree with the clock on the wall, else by that clock. */
+class Clock {
+  method: TuneResult["method"];
+  private isKnown = false; // whether its timestamps are true
+  private readonly s: Session;
+  private readonly queries: GPUQuerySet | undefined;
+  private readonly resolved: GPUBuffer | undefined;
+
+  constructor(s: Session) {
+    const { device } = s.machine;
+    this.s = s;
+    this.method = "repetition";
+    if (!device.features.has("timestamp-query")) return;
+    this.method = "timestamps";
+    this.queries = device.createQuerySet({ type: "timestamp", count: 2 });
+    this.resolved = device.createBuffer({ size: 16, usage: usage.resolve | usage.copySource });
+  }
+  end(): void {
+    this.queries?.destroy();
+    this.resolved?.destroy();
+  }
+  /** Milliseconds of so many runs. */
+  async time(list: Items, runs: number): Promise<number> {
+    const { machine } = this.s;
+    const { queries, resolved } = this;
+    const stamps =
+      queries && resolved && this.method === "timestamps"
+        ? { timestampWrites: { querySet: queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } }
+        : undefined;
+    let started = 0;
+    submit(this.s, (encoder) => {
+      const pass = encoder.beginComputePass(stamps);
+      for (let n = 0; n < runs; n++)
+        for (const { item, group } of list) {
+          pass.setPipeline(item.pipeline);
+          pass.setBindGroup(
+            0,
+            group,
+            item.steps.map(() => 0),
+          );
+          pass.dispatchWorkgroups(item.x, item.y);
+        }
+      pass.end();
+      if (stamps) encoder.resolveQuerySet(stamps.timestampWrites.querySet, 0, 2, resolved!, 0);
+      started = performance.now();
+    });
+    await machine.settle(machine.device.queue.onSubmittedWorkDone());
+    const wall = performance.now() - started;
+    if (!stamps) return wall;
+    const [from, to] = new BigUint64Array((await this.read(resolved!, 16)).buffer);
+    const stamped = Number(to! - from!) / 1e6;
+    if (!this.isKnown && wall > 3) {
+      this.isKnown = true;
+      if (!(stamped > 0.2 * wall && stamped < 1.1 * wall)) this.method = "repetition";
+    }
+    return stamped;
+  }
+  /** How many runs take so many milliseconds, about. */
+  async runsOf(list: Items, milliseconds: number): Promise<number> {
+    for (let runs = 1; ;) {
+      const took = await this.time(list, runs);
+      if (took > milliseconds / 2 || runs >= 2000) return runs;
+      runs = Math.ceil(runs * Math.min(8, Math.max(2, milliseconds / Math.max(took, 0.01))));
+    }
+  }
+  async read(buffer: GPUBuffer, bytes: number): Promise<Float32Array<ArrayBuffer>> {
+    const { machine } = this.s;
+    const flags = usage.mapRead | usage.copyTarget;
+    const staging = machine.ask(() => machine.device.createBuffer({ size: bytes, usage: flags }));
+    submit(this.s, (encoder) => encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes));
+    await machine.settle(staging.mapAsync(usage.mapRead));
+    const values = new Float32Array(staging.getMappedRange().slice(0));
+    staging.destroy();
+    return values;
+  }
+}
