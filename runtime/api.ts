@@ -220,6 +220,7 @@ export interface TuneResult {
   readonly tuning: Tuning; // for `load`, the next time
 }
 export interface TunedKernel {
+  readonly key: string; // of what it computes
   readonly kernel: string;
   readonly lines: readonly string[]; // "digits.dlm:9" of the source it computes
   readonly schedules: readonly string[]; // the compiler's choice first

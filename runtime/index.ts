@@ -214,8 +214,8 @@ function modelOf(s: Session, tuner: Tuner | undefined): Model {
       }
     },
     rows: (name, split, places) => readRows(s, name, split, places),
-    tune: async ({ train: name, ...options } = {}) => {
-      const t = find(s.plan.trains, name, "train block");
+    tune: async (options = {}) => {
+      const t = find(s.plan.trains, options.train, "train block");
       if (!tuner) throw new RuntimeProblem("it was compiled without --alternatives");
       const prepare = (r: Recording): void => new Windows(s, t, r, totalSteps(s, t), () => {}).prepare(1);
       return alone("tuning", () => tuner.tune(s, t, options, prepare));

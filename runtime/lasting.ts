@@ -127,13 +127,12 @@ type Begin = (weights: FileBytes | undefined) => Promise<Life>;
 
 function beginner(plans: Plans, host: Host, files: DataFiles, asked: TrainerOptions, tuner: Tuner | undefined): Begin {
   return async (weights) => {
-    const { choose, target, onEvent, weights: _, ...options } = asked;
+    const { choose, target, weights: _, ...options } = asked;
     const opened = options.device ? undefined : await host.open(choose);
     try {
       const device = options.device ?? opened!.device; // one of both is there
-      const given = { ...(onEvent ? { onEvent } : {}), ...(weights ? { weights } : {}) };
       const plan = await planFor(plans, opened?.facts ?? factsOfDevice(device), target);
-      const model = await load(plan, { ...files, ...options, ...given, device }, tuner);
+      const model = await load(plan, { ...files, ...options, ...(weights ? { weights } : {}), device }, tuner);
       const end = async (): Promise<void> => {
         try {
           await model.close();

@@ -280,7 +280,7 @@ export class Machine {
   }
   release(buffer: number): void {
     this.#buffers[buffer]?.destroy();
-    delete this.#buffers[buffer];
+    this.#buffers[buffer] = undefined;
   }
   has(buffer: number): boolean {
     return this.#buffers[buffer] !== undefined;

@@ -95,6 +95,7 @@ export interface Launch {
 }
 /** Other kernels for the same tensors: a runtime may measure them on its device and take the best, or not look at them. */
 export interface Alternatives {
+  readonly key: string; // of what it computes: equal ones have equal alternatives
   readonly parts: number; // so many dispatches right before this one make what it sums up, and go with it
   readonly schedule: string; // of what there is, for people
   readonly ways: readonly {

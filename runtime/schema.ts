@@ -142,7 +142,7 @@ const way = object<Alternatives["ways"][number]>({ schedule: text, dispatches: l
 const command: Check<Command> = kinds<Command>({
   dispatch: object<Dispatch>({
     ...launch,
-    alternatives: optional(object<Alternatives>({ parts: count, schedule: text, ways: list(way) })),
+    alternatives: optional(object<Alternatives>({ key: text, parts: count, schedule: text, ways: list(way) })),
   }),
   copy: object<Copy>({ kind: word("copy"), from: optional(place), to: place, bytes: size }),
   loop: object<Loop>({

@@ -27,19 +27,18 @@ const tolerance = 1e-3; // of the largest number of a result: sums in another or
 
 // ---- which there are
 
-/** Dispatches that have equal alternatives are one choice, by a text; numbered as they come. */
+/** Keys of what has alternatives, numbered as they come. */
 function choicesOf(plan: Plan): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   const walk = (list: readonly Command[]): void => {
     for (const c of list)
       if (c.kind === "loop") walk(c.body);
-      else if (c.kind === "dispatch" && c.alternatives && !found.has(textOf(c))) found.set(textOf(c), found.size);
+      else if (c.kind === "dispatch" && c.alternatives && !found.has(c.alternatives.key))
+        found.set(c.alternatives.key, found.size);
   };
   for (const t of plan.trains) walk(t.step.commands);
   return found;
 }
-const textOf = ({ alternatives, ...own }: Dispatch): string =>
-  JSON.stringify([own, ...alternatives!.ways.flatMap((w) => w.dispatches)].map((d) => [d.module, d.workgroups]));
 
 /** `taken`: a way for every choice; 0 is what stands there. */
 function withWays(plan: Plan, taken: readonly number[]): Plan {
@@ -48,9 +47,10 @@ function withWays(plan: Plan, taken: readonly number[]): Plan {
   const commands = (list: readonly Command[]): Command[] => {
     const out: Command[] = [];
     for (const c of list) {
-      const way = c.kind === "dispatch" && c.alternatives?.ways[(taken[choices.get(textOf(c))!] ?? 0) - 1];
+      const { key, parts, ways } = (c.kind === "dispatch" && c.alternatives) || none;
+      const way = ways[(taken[choices.get(key)!] ?? 0) - 1];
       if (c.kind === "loop") out.push({ ...c, body: commands(c.body) });
-      else if (way) out.splice(out.length - c.alternatives!.parts, c.alternatives!.parts, ...way.dispatches);
+      else if (way) out.splice(out.length - parts, parts, ...way.dispatches);
       else out.push(c);
     }
     return out;
@@ -58,6 +58,7 @@ function withWays(plan: Plan, taken: readonly number[]): Plan {
   const trains = plan.trains.map((t) => ({ ...t, step: { ...t.step, commands: commands(t.step.commands) } }));
   return { ...plan, trains };
 }
+const none = { key: "", parts: 0, ways: [] } as const;
 function planBy(whole: Plan, device: GPUDevice, tuning: Tuning | undefined): Plan {
   return withWays(whole, takenBy(whole, device, tuning));
 }
@@ -102,8 +103,8 @@ function choicesIn(commands: readonly Command[], numbers: ReadonlyMap<string, nu
     for (const [i, c] of list.entries()) {
       if (c.kind === "loop") walk(c.body, around ?? i, runs * c.count);
       if (c.kind !== "dispatch" || !c.alternatives) continue;
-      const { parts, ways } = c.alternatives;
-      const number = numbers.get(textOf(c))!;
+      const { key, parts, ways } = c.alternatives;
+      const number = numbers.get(key)!;
       const known = found.get(number);
       if (known) known.runs += runs;
       else {
@@ -159,8 +160,9 @@ async function tune(
           (ways, share) => onBench(s, ways, (bench) => bench.measure(clock, share)),
         );
         if (found) taken[c.number] = found.taken;
-        const { schedule, ways } = c.of.alternatives!;
+        const { key, schedule, ways } = c.of.alternatives!;
         kernels.push({
+          key,
           kernel: c.of.label,
           lines: c.of.lines ?? [],
           schedules: [schedule, ...ways.map((w) => w.schedule)],
@@ -493,7 +495,7 @@ class Clock {
     const stamped = Number(to! - from!) / 1e6;
     if (!this.isKnown && wall > 3) {
       this.isKnown = true;
-      if (!(stamped > 0.2 * wall && stamped < 1.1 * wall)) this.method = "repetition";
+      if (!(stamped > 0.05 * wall && stamped < 1.1 * wall)) this.method = "repetition";
     }
     return stamped;
   }

@@ -85,7 +85,12 @@ class Maker {
       const bound = dispatches.slice(-parts - 1).flatMap((d) => d.bindings.map((b) => b));
       const ways = own.flatMap((s) => this.way(s, group, bound) ?? []);
       if (!ways.length) return c;
-      const alternatives: Alternatives = { parts, schedule: printSchedule(scheduleOf(group)), ways };
+      const alternatives: Alternatives = {
+        key: keyOf(group)!,
+        parts,
+        schedule: printSchedule(scheduleOf(group)),
+        ways,
+      };
       return { ...c, alternatives };
     };
     return list.map(changed);

@@ -19,15 +19,17 @@ train fit on d(batch: 64) { minimize mean(net(x)^2) by adam(lr: 1e-2)
 
 test("measures, writes beside the model, and is read again", { timeout: 300_000 }, async () => {
   put("net.dlm", model(96));
-  const { status, out, err } = await dlm(["tune", "net.dlm", "--kernels", "3", "--rounds", "3", "--json"]);
+  const { status, out, err } = await dlm(["tune", "net.dlm", "--kernels", "3", "--seconds", "6", "--json"]);
   expect([status, err]).toEqual([0, ""]);
   const events = out
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
   expect(events.length).toBe(3);
-  for (const { kind, schedules, chosen } of events) {
+  for (const { kind, schedules, chosen, why } of events) {
     expect(kind).toBe("tuned");
+    expect(why).toMatch(/^(faster|best|noisy)$/);
+    expect(chosen > 0).toBe(why === "faster");
     expect(new Set(schedules.map((s: { schedule: string }) => s.schedule)).size).toBe(schedules.length);
     expect(schedules.every((s: { microseconds: number }) => s.microseconds > 0)).toBe(true);
     expect(chosen).toBeLessThan(schedules.length);
