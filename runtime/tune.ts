@@ -74,7 +74,7 @@ function deviceText({ adapterInfo }: GPUDevice): string {
   return [vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize].join(" | ");
 }
 /** FNV-1a, twice 32 bits. */
-function hashOf(plan: Plan): string {
+export function hashOf(plan: Plan): string {
   const text = JSON.stringify(plan);
   return [0x811c9dc5, 0x01234567]
     .map((basis) => {
@@ -194,64 +194,78 @@ class Budget {
   private readonly choices: readonly Choice[];
   private readonly defaults: readonly Recording[];
   private readonly record: Record;
+  private readonly estimates: readonly number[]; // seconds of one run, in proportion
+  private readonly compiled = new Map<number, readonly Promise<Recording>[]>();
   private left: number; // milliseconds
-  /** What is expected to be needed, and what is compiled, by place among the choices. */
-  private chosen: Map<number, { readonly need: number; readonly ways: readonly Promise<Recording>[] }> | undefined;
+  private readonly known = { milliseconds: 0, estimated: 0 }; // of what was measured
 
   constructor(choices: readonly Choice[], defaults: readonly Recording[], milliseconds: number, record: Record) {
     this.choices = choices;
     this.defaults = defaults;
     this.record = record;
+    this.estimates = defaults.map(({ items }) =>
+      (items as readonly RecordedDispatch[]).reduce((sum, d) => sum + d.seconds, 1e-6),
+    );
     this.left = milliseconds;
   }
-  /** The i-th choice in its turn; undefined where it has none. `time`: milliseconds of one run. */
+  /** The i-th choice, if it is its turn. `time`: milliseconds of one run. */
   async measure(
     i: number,
     time: (own: Recording) => Promise<number | undefined>,
     measure: (ways: readonly (Recording | undefined)[], share: number) => Promise<Judged | undefined>,
   ): Promise<Judged | undefined> {
     const began = performance.now();
+    const left = (): number => this.left - (performance.now() - began);
     const own = this.defaults[i]!;
     if (!own.items.length) return undefined; // nothing to do
     try {
-      if (!this.chosen) {
-        const run = await time(own);
-        if (run === undefined) return undefined;
-        this.chosen = this.choose(i, run);
-        // compiling takes what a software device computes with
-        const all = [...this.chosen.values()].flatMap(({ ways }) => ways);
-        await inTime(all, this.left / 2);
-      }
-      const turn = this.chosen.get(i);
-      if (!turn) return undefined;
-      const later = [...this.chosen].filter(([k]) => k >= i);
-      const needed = later.reduce((sum, [, { need }]) => sum + need, 0);
-      const share = turn.need + (this.left - needed) / later.length - (performance.now() - began);
-      const ways = await inTime(turn.ways, share);
-      return share > 0 ? await measure([own, ...ways], share - (performance.now() - began)) : undefined;
+      const isFirst = !this.known.estimated;
+      if (isFirst) this.learn(i, await time(own));
+      const needs = this.needs(i, left());
+      // compiling takes what a software device computes with
+      if (isFirst)
+        await inTime(
+          [...needs.keys()].flatMap((k) => this.waysOf(k)),
+          left() / 2,
+        );
+      const need = needs.get(i);
+      if (need === undefined) return undefined;
+      const needed = [...needs.values()].reduce((sum, x) => sum + x, 0);
+      const share = (): number => need + (left() - needed) / needs.size;
+      const ways = await inTime(this.waysOf(i), share());
+      if (share() <= 0) return undefined;
+      const found = await measure([own, ...ways], share());
+      if (found) this.learn(i, found.microseconds[0]! / 1000);
+      return found;
     } finally {
-      this.left -= performance.now() - began;
+      this.left = left();
     }
   }
-  /** `run`: milliseconds of one run of the i-th. */
-  private choose(i: number, run: number): NonNullable<Budget["chosen"]> {
-    const estimates = this.defaults.map(({ items }) =>
-      (items as readonly RecordedDispatch[]).reduce((sum, d) => sum + d.seconds, 1e-6),
-    );
-    const pace = run / estimates[i]!;
-    const order = estimates.map((x, k) => [x * this.choices[k]!.runs, k] as const).sort(([a], [b]) => b - a);
-    const chosen: NonNullable<Budget["chosen"]> = new Map();
-    let { left } = this;
-    for (const [, k] of order) {
-      const { ways } = this.choices[k]!;
-      const need = pace * estimates[k]! * ways.length * (leastRounds + 3);
-      if (need > left && chosen.size) continue;
+  private learn(i: number, milliseconds = 0): void {
+    this.known.milliseconds += milliseconds;
+    this.known.estimated += this.estimates[i]!;
+  }
+  /** Milliseconds that those need whose turn comes from the i-th on. */
+  private needs(i: number, left: number): ReadonlyMap<number, number> {
+    const pace = this.known.milliseconds / this.known.estimated;
+    const later = this.estimates.flatMap((x, k) => (k < i ? [] : [[x * this.choices[k]!.runs, k] as const]));
+    const needs = new Map<number, number>();
+    for (const [, k] of later.sort(([a], [b]) => b - a)) {
+      const need = pace * this.estimates[k]! * this.choices[k]!.ways.length * (leastRounds + 3);
+      if (need > left && needs.size) continue;
       left -= need;
-      const waiting = ways.slice(1).map((list) => this.record(list));
-      for (const r of waiting) r.catch(() => {}); // a kernel that the device does not take is none to be taken
-      chosen.set(k, { need, ways: waiting });
+      needs.set(k, need);
     }
-    return chosen;
+    return needs;
+  }
+  private waysOf(k: number): readonly Promise<Recording>[] {
+    let made = this.compiled.get(k);
+    if (!made) {
+      const others = this.choices[k]!.ways.slice(1);
+      this.compiled.set(k, (made = others.map((list) => this.record(list))));
+      for (const r of made) r.catch(() => {}); // a kernel that the device does not take is none to be taken
+    }
+    return made;
   }
 }
 /** Those that are ready by then. */
