@@ -159,14 +159,16 @@ async function tune(
           (own) => onBench(s, [own], (bench) => bench.firstRun(clock)),
           (ways, share) => onBench(s, ways, (bench) => bench.measure(clock, share)),
         );
-        if (found) taken[c.number] = found.taken;
+        // what says nothing changes nothing
+        if (found?.why === "faster" || found?.why === "best") taken[c.number] = found.taken;
         const { key, schedule, ways } = c.of.alternatives!;
         kernels.push({
           key,
           kernel: c.of.label,
           lines: c.of.lines ?? [],
           schedules: [schedule, ...ways.map((w) => w.schedule)],
-          ...(found ?? { microseconds: [], taken: taken[c.number]!, why: "late" }),
+          ...(found ?? { microseconds: [], why: "late" }),
+          taken: taken[c.number]!,
         });
       }
     }
