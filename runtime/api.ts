@@ -224,7 +224,7 @@ export interface TunedKernel {
   readonly kernel: string;
   readonly lines: readonly string[]; // "digits.dlm:9" of the source it computes
   readonly schedules: readonly string[]; // the compiler's choice first
-  readonly microseconds: readonly number[]; // medians; Infinity where one gives other numbers, or is not taken by the device
+  readonly microseconds: readonly number[]; // medians; Infinity where one was not measured, gives other numbers, or is not taken by the device
   readonly taken: number; // of the schedules
   /** faster: another one is; best: none is clearly faster than the compiler's choice; noisy: the times say nothing here; late: there was no time left. */
   readonly why: "faster" | "best" | "noisy" | "late";

@@ -147,18 +147,21 @@ async function tune(
       let done = 0;
       for (const [i, c] of choices.entries()) {
         onProgress?.({ kernel: c.of.label, number: i + 1, of: choices.length });
-        if (c.from > done) {
+        const hasTurn = budget.hasTurn(i);
+        if (hasTurn && c.from > done) {
           const encoder = machine.encoder("tuning");
           machine.replay(encoder, await record(commands.slice(done, c.from)));
           encoder.submit();
           done = c.from;
           await machine.settle(device.queue.onSubmittedWorkDone());
         }
-        const found = await budget.measure(
-          i,
-          (own) => onBench(s, [own], (bench) => bench.firstRun(clock)),
-          (ways, share) => onBench(s, ways, (bench) => bench.measure(clock, share)),
-        );
+        const found = hasTurn
+          ? await budget.measure(
+              i,
+              (own) => onBench(s, [own], (bench) => bench.firstRun(clock)),
+              (ways, share) => onBench(s, ways, (bench) => bench.measure(clock, share)),
+            )
+          : undefined;
         // what says nothing changes nothing
         if (found?.why === "faster" || found?.why === "best") taken[c.number] = found.taken;
         const { key, schedule, ways } = c.of.alternatives!;
@@ -210,6 +213,9 @@ class Budget {
     );
     this.left = milliseconds;
   }
+  hasTurn(i: number): boolean {
+    return !this.known.estimated || this.needs(i, this.left).has(i);
+  }
   /** The i-th choice, if it is its turn. `time`: milliseconds of one run. */
   async measure(
     i: number,
@@ -254,7 +260,8 @@ class Budget {
     const needs = new Map<number, number>();
     for (const [, k] of later.sort(([a], [b]) => b - a)) {
       const need = pace * this.estimates[k]! * this.choices[k]!.ways.length * (leastRounds + 3);
-      if (need > left && needs.size) continue;
+      // where there is time for little, the likely ones of the dearest kernel are measured
+      if (need > (needs.size ? 1 : 2) * left) continue;
       left -= need;
       needs.set(k, need);
     }
@@ -384,6 +391,10 @@ async function onBench<T>(
     for (const b of made ?? []) b.destroy();
   }
 }
+interface Outcome {
+  readonly took: number; // milliseconds
+  readonly results: readonly Float32Array[];
+}
 class Bench {
   private readonly s: Session;
   private readonly ways: readonly Items[];
@@ -412,27 +423,35 @@ class Bench {
   }
   async measure(clock: Clock, share: number): Promise<Judged> {
     const until = performance.now() + share;
-    const right = await this.outcomeOf(this.ways[0]!, clock);
-    const isRight = [true];
-    for (const list of this.ways.slice(1))
-      isRight.push(list.length > 0 && areNear(right, await this.outcomeOf(list, clock)));
+    const first: number[] = []; // milliseconds; Infinity: of no use
+    let right: readonly Float32Array[] | undefined;
+    for (const list of this.ways) {
+      const made = list.length ? await this.outcomeOf(list, clock) : undefined;
+      right ??= made?.results;
+      first.push(made && areNear(right!, made.results) ? made.took : Infinity);
+    }
+    // as many of the likely ones as there is time for
+    const each = (leastRounds + 1) * Math.min(...first);
+    const most = Math.max(2, Math.floor((until - performance.now()) / each));
+    const likely = new Set([0, ...[...first.keys()].slice(1).sort((a, b) => first[a]! - first[b]!)].slice(0, most));
     const runs = await clock.runsOf(this.ways[0]!, Math.min(10, share / (10 * this.ways.length)));
     const times = this.ways.map((): number[] => []);
     for (let round = 0; round < mostRounds && (round === 0 || performance.now() < until); round++)
       for (const [k, list] of times.entries())
-        if (isRight[k] && !(list[0]! > hopeless * times[0]![0]!))
+        if (likely.has(k) && first[k]! < Infinity && !(list[0]! > hopeless * times[0]![0]!))
           list.push((1000 * (await clock.time(this.ways[k]!, runs))) / runs);
     return judged(times);
   }
   /** What a way makes of what stands there now. */
-  private async outcomeOf(list: Items, clock: Clock): Promise<readonly Float32Array[]> {
+  private async outcomeOf(list: Items, clock: Clock): Promise<Outcome> {
     const { machine } = this.s;
     submit(this.s, (encoder) => {
       for (const [{ buffer, offset, bytes }, copy] of this.copies.values())
         encoder.copyBufferToBuffer(machine.at(buffer), offset, copy, 0, bytes);
     });
-    await clock.time(list, 1);
-    return Promise.all(this.results.map((b) => clock.read(b, Math.min(b.size, mostCompared))));
+    const took = await clock.time(list, 1);
+    const results = await Promise.all(this.results.map((b) => clock.read(b, Math.min(b.size, mostCompared))));
+    return { took, results };
   }
 }
 function areNear(right: readonly Float32Array[], other: readonly Float32Array[]): boolean {

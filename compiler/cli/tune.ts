@@ -115,16 +115,21 @@ function print(
   terminal.line(`${bold(path)} on ${deviceText(facts)}`);
   if (!kernels.length) return terminal.line("  no kernel of its step has another schedule that is worth a measurement");
   const how = method === "timestamps" ? "by timestamps" : "by repetition";
-  terminal.line(dim(`  ${counted(kernels.length, "kernel")} in ${seconds(took)}, ${how}`));
+  const measured = kernels.filter((k) => k.why !== "late").length;
+  terminal.line(
+    dim(
+      `  ${measured} of ${counted(kernels.length, "kernel")} measured in ${seconds(took)}, ${how}; --seconds N takes longer`,
+    ),
+  );
   const width = Math.max(6, ...kernels.map((m) => m.kernel.length));
   terminal.line(dim(`  ${"kernel".padEnd(width)}    before     after`));
   for (const { kernel, schedules, microseconds, taken, why } of kernels) {
-    const after = {
-      faster: `${timeText(microseconds[taken]!).padStart(8)}${dim(`  ${schedules[taken]!}`)}`,
-      best: dim(`kept, the best of ${schedules.length}`),
-      noisy: "the clock is too noisy here: kept",
-      late: "there was no time left to measure it: kept; --seconds gives more",
-    }[why];
+    const after =
+      why === "faster"
+        ? `${timeText(microseconds[taken]!).padStart(8)}${dim(`  ${schedules[taken]!}`)}`
+        : why === "noisy"
+          ? "the clock is too noisy here: kept"
+          : dim(why === "best" ? `kept, the best of ${schedules.length}` : "kept, there was no time to measure it");
     terminal.line(
       `  ${kernel.padEnd(width)}  ${(microseconds.length ? timeText(microseconds[0]!) : "").padStart(8)}  ${after}`,
     );

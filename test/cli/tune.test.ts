@@ -38,6 +38,14 @@ test("measures, writes beside the model, and is read again", { timeout: 300_000 
     expect(schedules.every((s: { microseconds: number }) => s.microseconds > 0)).toBe(true);
     expect(chosen).toBeLessThan(schedules.length);
   }
+  const told = await dlm(["tune", "net.dlm", "--kernels", "3", "--seconds", "0.3"]);
+  expect([told.status, told.err]).toEqual([0, ""]);
+  expect(told.out).toMatch(
+    /\d of 3 kernels measured in \d+\.\d s, by (timestamps|repetition); --seconds N takes longer\n/,
+  );
+  expect(told.out).toMatch(
+    /(\n {2}\w+ +([\d.]+ [mu]s)? +([\d.]+ [mu]s {2}threads|kept|the clock).*){3}\n.*net\.tune\.json/,
+  );
   const kept = JSON.parse(bytes("net.tune.json").toString());
   expect([kept.format, kept.devices.length]).toEqual([1, 1]);
   // of this device, a kernel that there is not
