@@ -1,6 +1,7 @@
 // Which kernels are the fastest on a device. In: a loaded model whose plan has alternatives. Out: what each takes, and the plan with those that are faster
-// beyond doubt. Most programs need none of this, so it stands apart: what is imported here are types, and the rest of the runtime does not import it.
+// beyond doubt. Most programs need none of this, so it stands apart: of the rest of the runtime it imports types alone, and that does not import it.
 import type { TunedKernel, TuneOptions, TuneResult, Tuning } from "./api.ts";
+import { hashOf } from "./hash.ts";
 import type { Command, Dispatch, Launch, Plan, PlanTrain } from "./plan.ts";
 import type { RecordedDispatch, Recording } from "./recording.ts";
 import type { Session } from "./session.ts";
@@ -73,18 +74,6 @@ function deviceText({ adapterInfo }: GPUDevice): string {
     (adapterInfo as Partial<GPUAdapterInfo> | undefined) ?? {}; // young in browsers
   return [vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize].join(" | ");
 }
-/** FNV-1a, twice 32 bits. */
-export function hashOf(plan: Plan): string {
-  const text = JSON.stringify(plan);
-  return [0x811c9dc5, 0x01234567]
-    .map((basis) => {
-      let h = basis;
-      for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-      return (h >>> 0).toString(16).padStart(8, "0");
-    })
-    .join("");
-}
-
 /** The ways that a model has taken. */
 const known = new WeakMap<Session, readonly number[]>();
 

@@ -2,10 +2,10 @@
 // not trained just now. Out: how to load the model; a sentence of what was measured.
 import type { TuneResult, Tuning as Measured } from "../../../runtime/api.ts";
 import type { DeviceFacts } from "../../../runtime/device.ts";
+import { hashOf } from "../../../runtime/hash.ts";
 import { dispatchesOf, type Plan } from "../../../runtime/plan.ts";
-import type { TrainerModel, TrainerOptions } from "../../../runtime/trainer-api.ts";
-import { hashOf } from "../../../runtime/tune.ts";
 import { messageOf } from "../../../runtime/problem.ts";
+import type { TrainerModel, TrainerOptions } from "../../../runtime/trainer-api.ts";
 import { element } from "./dom.ts";
 import { remembered } from "./keeping.ts";
 
