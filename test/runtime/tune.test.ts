@@ -99,7 +99,7 @@ test("a fresh model, one that is measured twice, and no time at all", { timeout:
   });
 });
 describe("any alternative computes the same", () => {
-  test.each(["digits.dlm", "digits_cnn.dlm", "gan_ring.dlm", "recurrence/reverse.dlm"])(
+  test.each(["digits.dlm", "digits_cnn.dlm", "gan_ring.dlm", "energy/energy_regression.dlm"])(
     "of %s",
     { timeout: 300_000 },
     async (name) => {
@@ -114,7 +114,7 @@ describe("any alternative computes the same", () => {
           },
           tuning ? { tuning } : {},
         );
-      const ways = { software: [() => 1, () => 2, () => 3], discrete: [(i: number) => 1 + (i % 3)] };
+      const ways = { software: [(i: number) => 1 + (i % 3), (i: number) => 3 - (i % 3)], discrete: [() => 1] };
       for (const [target, all] of Object.entries(ways)) {
         const plan = planOf(name, target);
         const tuning = await unmeasured(plan);
@@ -129,6 +129,27 @@ describe("any alternative computes the same", () => {
       }
     },
   );
+});
+test("within loops, of few rounds and of many", { timeout: 120_000 }, async () => {
+  const plain = slowed(planOf("digits.dlm"));
+  for (const count of [2, 1500]) {
+    const stepBuffer = plain.buffers.length;
+    let at = -1;
+    const looped = stepOf(plain).map((c, i, list): Command => {
+      const { parts, ways } = (c.kind === "dispatch" && c.alternatives) || { parts: 0, ways: [] };
+      if (at >= 0 || ways[0]?.schedule !== "once") return c;
+      at = i;
+      const body = list.slice(i - parts, i + 1); // computes the same again
+      return { kind: "loop", count, reverse: false, stepBuffer, body };
+    });
+    const steps = { label: "steps", role: "steps", bytes: 256 * count } as const;
+    const plan = { ...withStep(plain, looped), buffers: [...plain.buffers, steps] };
+    const loss = (tuning?: Tuning): Promise<number> =>
+      open(plan, async (m) => (await m.train("fit", { stopAfter: 1 })).loss, tuning ? { tuning } : {});
+    const { tuning, kernels } = await open(plan, (m) => m.tune({ milliseconds: 1500 }));
+    expect(kernels.length).toBe(tuning.taken.length);
+    expect(await loss({ ...tuning, taken: tuning.taken.map(() => 1) })).toBeCloseTo(await loss(), 4);
+  }
 });
 test("what gives other numbers is not taken, however fast it is; nor what the device refuses", async () => {
   const plan = slowed(planOf("digits.dlm"));
