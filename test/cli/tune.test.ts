@@ -90,10 +90,10 @@ test("every alternative is another schedule of the space, and computes the same"
   expect(other.tuned.size).toBeLessThan(Object.keys(found).length);
 });
 test("a trainer that was compiled with alternatives is tuned without the compiler", { timeout: 300_000 }, async () => {
-  put("net.dlm", model(96));
+  put("alone.dlm", model(96));
   const targets = ["--target", "software", "--target", "discrete"];
-  const compiled = await dlm(["compile", "net.dlm", "-o", "tuned", "--no-page", "--alternatives", ...targets]);
-  const plain = await dlm(["compile", "net.dlm", "-o", "plain", "--no-page", ...targets]);
+  const compiled = await dlm(["compile", "alone.dlm", "-o", "tuned", "--no-page", "--alternatives", ...targets]);
+  const plain = await dlm(["compile", "alone.dlm", "-o", "plain", "--no-page", ...targets]);
   expect([compiled.status, compiled.err, plain.status]).toEqual([0, "", 0]);
   const [withThem, without] = ["tuned", "plain"].map((of) => JSON.parse(bytes(`${of}/plan.json`).toString()) as Plan);
   // the plan is otherwise what it is without
@@ -107,7 +107,11 @@ test("a trainer that was compiled with alternatives is tuned without the compile
   expect(withThem!.trains[0]!.step.commands).not.toEqual(without!.trains[0]!.step.commands);
   expect(withThem!.modules.slice(0, without!.modules.length)).toEqual(without!.modules);
   expect(withThem!.modules.length).toBeGreaterThan(without!.modules.length);
-  for (const { name } of withThem!.modules) expect(bytes(`tuned/shaders/${name}.wgsl`).length).toBeGreaterThan(100);
+  const index = bytes("tuned/shaders/INDEX.md").toString();
+  for (const { name } of withThem!.modules) {
+    expect(bytes(`tuned/shaders/${name}.wgsl`).length).toBeGreaterThan(100);
+    expect(index).toContain(`[${name}](${name}.wgsl)`);
+  }
   put(
     "use.mjs",
     `import { load } from "./tuned/trainer.mjs";
@@ -139,7 +143,7 @@ process.exit(0);`,
   expect(losses[2]).toBeCloseTo(losses[0]!, 4);
   if (!kernels.some((k) => k.taken)) expect(new Set(losses).size).toBe(1);
   expect(kernels.length).toBeGreaterThan(2);
-  for (const k of kernels) expect(k.lines.join()).toMatch(/net\.dlm:\d+|std\//);
+  for (const k of kernels) expect(k.lines.join()).toMatch(/alone\.dlm:\d+|std\//);
   expect(method).toMatch(/^(timestamps|repetition)$/);
   expect(seconds).toBeLessThan(10);
   expect(refused).toBe("it was compiled without --alternatives");
