@@ -11,7 +11,7 @@ npm i webgpu && node trainer.mjs     trains it in Node 20.16 or newer
 shaders/INDEX.md        says what each kernel is for
 `;
 export async function downloadArtifact(compiler: Compiler, { name, text, texts }: Document): Promise<void> {
-  const [parts, { zipSync, strToU8 }] = await Promise.all([trainerTexts(), import("fflate")]);
+  const [parts, { zipSync, strToU8 }] = await Promise.all([trainerTexts(), import("./zip.ts")]);
   const files = await compiler.ask("artifact", parts);
   const folder = name.replace(/\.dlm$/, "").replace(/[^\w.-]+/g, "_") || "model";
   const sources = Object.entries({ [name]: text, ...texts });
