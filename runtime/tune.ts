@@ -1,8 +1,8 @@
 // Which kernels are the fastest on a device. In: a loaded model whose plan has alternatives. Out: what each takes, and the plan with those that are faster
-// beyond doubt. Most programs need none of this, so it stands apart: of the rest of the runtime it imports types alone, and that does not import it.
+// beyond doubt. Most programs need none of this, so it stands apart: the rest of the runtime does not import it.
 import type { TunedKernel, TuneOptions, TuneResult, Tuning } from "./api.ts";
 import { hashOf } from "./hash.ts";
-import type { Command, Dispatch, Launch, Plan, PlanTrain } from "./plan.ts";
+import { boundBy, type Command, type Dispatch, type Launch, type Plan, type PlanTrain } from "./plan.ts";
 import type { RecordedDispatch, Recording } from "./recording.ts";
 import type { Session } from "./session.ts";
 
@@ -169,9 +169,13 @@ async function tune(
     kept?.restore();
     known.set(s, taken);
     s.plan = withWays(whole, taken);
-    const ways = choices.flatMap((c) => c.ways[taken[c.number]!] ?? []);
-    const used = new Set(ways.flatMap((d) => d.bindings.map((b) => b.buffer)));
-    had.forEach((was, i) => was || used.has(i) || machine.release(i));
+    // memory that ways alone want, but for those that are taken; other programs may have made theirs meanwhile
+    const buffersOfWays = (ways: readonly (readonly Launch[])[]): Set<number> =>
+      new Set(ways.flat().flatMap((d) => d.bindings.map((b) => b.buffer)));
+    const used = buffersOfWays(choices.map((c) => c.ways[taken[c.number]!] ?? []));
+    const bound = boundBy(whole);
+    for (const i of buffersOfWays(choices.flatMap((c) => c.ways)))
+      if (!had[i] && !used.has(i) && !bound.has(i)) machine.release(i);
   }
   const tuning: Tuning = { device: deviceText(device), plan: hashOf(whole), taken };
   const seconds = (performance.now() - began) / 1000;

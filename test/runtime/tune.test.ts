@@ -96,6 +96,15 @@ test("a fresh model, one that is measured twice, and no time at all", { timeout:
     expect(seconds).toBeLessThan((performance.now() - began) / 1000 + 0.1);
     expect(Buffer.from(await m.checkpoint()).equals(fresh)).toBe(true);
     expect(m.step()).toBe(0);
+    // the model may be used meanwhile, and has what it makes for that afterwards
+    const x = [Array.from({ length: 64 }, (_, i) => i / 64)];
+    const tuning = m.tune({ milliseconds: 500 });
+    await m.run("predict", { x });
+    await expect(m.train("fit", { stopAfter: 1 })).rejects.toThrow("tuning is still going on");
+    await tuning;
+    const { predict } = await m.run("predict", { x });
+    await m.train("fit", { stopAfter: 1 });
+    expect((await m.run("predict", { x }))["predict"]!.data).not.toEqual(predict!.data);
   });
 });
 describe("any alternative computes the same", () => {
