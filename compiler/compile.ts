@@ -6,6 +6,7 @@ import type { Program } from "./elaborate/program.ts";
 import type { FrontOptions } from "./front.ts";
 import { targets, type Target } from "./kernel/target.ts";
 import { runForTarget, runPhases, type PhaseOptions, type Result } from "./pipeline.ts";
+import type { AlternativesWanted } from "./plan/alternatives.ts";
 import type { MemoryFit } from "./plan/fit.ts";
 import type { Tuned } from "./programs/lower.ts";
 import type { Room } from "./plan/again.ts";
@@ -19,6 +20,8 @@ export interface CompileOptions extends FrontOptions, PhaseOptions {
    * 5 % more arithmetic brings. Default: everything is kept.
    */
   readonly memory?: Room | undefined;
+  /** Also other kernels, for the dearest of a step, which a runtime may measure on its device. Default: none. */
+  readonly alternatives?: AlternativesWanted | undefined;
   /** Schedules that `dlm tune` measured, by target: of kernels by what they compute. Those of other kernels are passed over. */
   readonly tuned?: ((target: Target) => Tuned) | undefined;
 }
@@ -45,7 +48,14 @@ export function compileFor(
 ): readonly CompileResult[] {
   let made: Result | undefined;
   return wanted.map(targetNamed).map((target) => {
-    const input = { text, options, target, room: options.memory, tuned: options.tuned?.(target) };
+    const input = {
+      text,
+      options,
+      target,
+      room: options.memory,
+      tuned: options.tuned?.(target),
+      alternatives: options.alternatives,
+    };
     made = made ? runForTarget(made, input, options) : runPhases(input, options);
     const { file, program, plan, programs = [], diagnostics, memory, lowered } = made;
     const isSound = !diagnostics.some((d) => d.severity === "error");

@@ -11,6 +11,7 @@ import type { Node } from "./graph/types.ts";
 import { verify } from "./graph/verify.ts";
 import type { Layout } from "./kernel/layout.ts";
 import type { Target } from "./kernel/target.ts";
+import { withAlternatives, type AlternativesWanted } from "./plan/alternatives.ts";
 import { fit, type Fit, type MemoryFit } from "./plan/fit.ts";
 import { makePlan, type Planned } from "./plan/plan.ts";
 import { share } from "./plan/share.ts";
@@ -141,6 +142,12 @@ export const phases: readonly Phase[] = [
     verify: ({ planned }) => planned && verifyPlan(planned.plan, planned.programs),
   }),
   phase({
+    name: "alternatives", // for devices that measure them, where they are asked for
+    reads: ["layout", "planned"],
+    run: ({ layout, planned, target, room, alternatives }): { readonly planned?: Planned } =>
+      alternatives ? { planned: withAlternatives(planned, layout, target, alternatives, room !== undefined) } : {},
+  }),
+  phase({
     name: "share",
     reads: ["planned"],
     run: ({ planned, target }) => share(planned, target),
@@ -175,6 +182,7 @@ export interface Input {
   readonly target: Target;
   readonly tuned?: Tuned | undefined; // schedules that were measured
   readonly room?: Room | undefined; // bytes that the plan may take
+  readonly alternatives?: AlternativesWanted | undefined; // of the dearest kernels of a step
 }
 export interface Reports {
   readonly diagnostics?: readonly Diagnostic[];

@@ -50,6 +50,8 @@ export interface LoadOptions {
   readonly weights?: FileBytes;
   /** Weights and checkpoints with NaN in them are taken as they are. Default: they are refused. */
   readonly allowNaN?: boolean;
+  /** What `tune` gave before: passed over where it is of another plan or device. */
+  readonly tuning?: Tuning;
   readonly onEvent?: (event: ModelEvent) => void;
 }
 /** What happens to a model beside training. */
@@ -204,6 +206,36 @@ export interface TrainResult {
   readonly saved?: { readonly path: string; readonly bytes: Uint8Array };
 }
 
+export interface TuneOptions {
+  readonly train?: string; // which block's step; default: the first
+  readonly milliseconds?: number; // all in all, about; default 2000
+  readonly onProgress?: (event: { readonly kernel: string; readonly number: number; readonly of: number }) => void;
+}
+export interface TuneResult {
+  readonly train: string;
+  readonly method: "timestamps" | "repetition"; // of the device, or by the clock on the wall where it has no true ones
+  readonly kernels: readonly TunedKernel[];
+  readonly seconds: number;
+  readonly noMemory?: true; // for copies of what a step writes: nothing was measured
+  readonly tuning: Tuning; // for `load`, the next time
+}
+export interface TunedKernel {
+  readonly key: string; // of what it computes
+  readonly kernel: string;
+  readonly lines: readonly string[]; // "digits.dlm:9" of the source it computes
+  readonly schedules: readonly string[]; // the compiler's choice first
+  readonly microseconds: readonly number[]; // medians; Infinity where one was not measured, gives other numbers, or is not taken by the device
+  readonly taken: number; // of the schedules
+  /** faster: another one is; best: none is clearly faster than the compiler's choice; noisy: the times say nothing here; late: there was no time left. */
+  readonly why: "faster" | "best" | "noisy" | "late";
+}
+/** What was measured, as JSON: of one plan on one device, and of no use to others. */
+export interface Tuning {
+  readonly device: string;
+  readonly plan: string;
+  readonly taken: readonly number[];
+}
+
 export interface Model {
   readonly plan: Plan;
   /** Names of the train blocks and of the exports, in the order of the text. */
@@ -241,6 +273,11 @@ export interface Model {
   rows(dataset: string, split: string, places: readonly number[]): Promise<Record<string, Tensor>>;
   /** Everything back to its initial values, by the seed. */
   reset(): Promise<void>;
+  /**
+   * Measures the kernels of a step and the alternatives that the plan has to them on this device, and goes on with those that are faster beyond doubt.
+   * Weights, optimizer state and draws stay as they are. Where the plan has none, no kernels are measured.
+   */
+  tune(options?: TuneOptions): Promise<TuneResult>;
 
   /** Steps done by a train block. */
   step(train?: string): number;

@@ -73,7 +73,7 @@ function checkParts(plan: Plan): void {
     else known(bytes, where);
   };
   const commands = (list: readonly Command[], where: string): void => {
-    for (const c of list) {
+    for (const [i, c] of list.entries()) {
       if (c.kind === "loop") {
         need(plan.buffers[c.stepBuffer]?.role === "steps", where);
         place({ buffer: c.stepBuffer, offset: 0 }, where, c.count && roundBytes * (c.count - 1) + 4);
@@ -100,6 +100,10 @@ function checkParts(plan: Plan): void {
         for (const w of c.workgroups) if (typeof w === "object") w.tiles.forEach(([size]) => known(size, at));
         for (const d of c.constants ?? []) known({ sum: [{ factor: 1, dims: [d] }] }, at);
         if (c.flops !== undefined) known(c.flops, at);
+        if (!c.alternatives) continue;
+        const { parts, ways } = c.alternatives;
+        need(list.slice(i - parts, i).filter((d) => d.kind === "dispatch").length === parts, at);
+        for (const way of ways) commands(way.dispatches, at);
       }
     }
   };

@@ -9,6 +9,7 @@ import { Machine } from "./machine.ts";
 import { boundBy, usedPart } from "./plan.ts";
 import type { Plan, PlanData } from "./plan.ts";
 import { RuntimeProblem } from "./problem.ts";
+import type { Recording } from "./recording.ts";
 import { runExport } from "./run.ts";
 import {
   initialise,
@@ -18,12 +19,15 @@ import {
   readWeights,
   seedsIn,
   takeSeeds,
+  totalSteps,
   writeCheckpoint,
 } from "./session.ts";
 import type { Session } from "./session.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";
+import type { Tuner } from "./tune.ts";
+import { Windows } from "./windows.ts";
 
 export type * from "./api.ts";
 export type { Plan as CheckedPlan, PlanData as Plan } from "./plan.ts";
@@ -34,11 +38,12 @@ export { splitRows } from "./batches.ts";
  * Checks the plan against the device, reads the data, makes buffers and pipelines, and gives every parameter its initial value.
  * Everything that can be wrong with plan, data or device ends in a RuntimeProblem.
  */
-export async function load(whole: PlanData, options: LoadOptions): Promise<Model> {
-  checkPlan(whole);
+export async function load(given: PlanData, options: LoadOptions, tuner?: Tuner): Promise<Model> {
+  checkPlan(given);
   const { device, seed, weights } = options;
   if (weights) readSafetensors(weights); // before anything is made
-  const plan = weights ? usedPart(whole) : whole;
+  const whole = weights ? usedPart(given) : given;
+  const plan = tuner?.plan(whole, device, options.tuning) ?? whole;
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))
     throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
   checkDevice(plan, device);
@@ -57,11 +62,12 @@ export async function load(whole: PlanData, options: LoadOptions): Promise<Model
     const states = new Map(plan.trains.map((t) => [t.name, newState(seed ?? t.seed)]));
     const seeds = weights ? seedsIn(weights) : new Map<string, number>();
     const splitSeeds = new Map(
-      [...whole.trains].reverse().map((t) => [t.dataset, seed ?? seeds.get(t.name) ?? t.seed]),
+      [...given.trains].reverse().map((t) => [t.dataset, seed ?? seeds.get(t.name) ?? t.seed]),
     );
     const data = new Map(placed.map((d) => [d.plan.name, d]));
     const session: Session = {
       plan,
+      whole,
       options,
       machine,
       data,
@@ -78,7 +84,7 @@ export async function load(whole: PlanData, options: LoadOptions): Promise<Model
     await checkFields(session);
     await initialise(session);
     if (weights) readWeights(session, weights, undefined, "the file of weights", true);
-    return modelOf(session);
+    return modelOf(session, tuner);
   } catch (error) {
     await machine.compiled();
     machine.close();
@@ -137,8 +143,8 @@ function writeTrainingRows(s: Session): void {
       s.machine.write(d.plan.training.buffer, d.plan.training.offset, s.splits.get(name)!.get("train")!.slice());
 }
 
-function modelOf(s: Session): Model {
-  const { plan, machine } = s;
+function modelOf(s: Session, tuner: Tuner | undefined): Model {
+  const { whole: plan, machine } = s; // what is tuned are the steps alone
   let busy: string | undefined;
   /** What changes weights runs alone. */
   const alone = async <T>(what: string, run: () => Promise<T>): Promise<T> => {
@@ -162,7 +168,9 @@ function modelOf(s: Session): Model {
     return found;
   };
   return {
-    plan,
+    get plan() {
+      return s.plan;
+    },
     trains: plan.trains.map((t) => t.name),
     exports: plan.exports.map((x) => x.name),
     get data() {
@@ -184,12 +192,12 @@ function modelOf(s: Session): Model {
         bytes: machine.bytes,
         modules: machine.moduleCount,
         trains: Object.fromEntries(
-          plan.trains.map((t) => [t.name, { dispatchesPerStep: dispatches(t.step.commands), window: t.window }]),
+          s.plan.trains.map((t) => [t.name, { dispatchesPerStep: dispatches(t.step.commands), window: t.window }]),
         ),
       };
     },
     train: async (name?: string, options: TrainOptions = {}) => {
-      const t = find(plan.trains, name, "train block");
+      const t = find(s.plan.trains, name, "train block");
       return alone(`training ${t.name}`, () => train(s, t, options));
     },
     evaluate: async (name, split, { onProgress } = {}) => {
@@ -206,6 +214,12 @@ function modelOf(s: Session): Model {
       }
     },
     rows: (name, split, places) => readRows(s, name, split, places),
+    tune: async (options = {}) => {
+      const t = find(s.plan.trains, options.train, "train block");
+      if (!tuner) throw new RuntimeProblem("it was compiled without --alternatives");
+      const prepare = (r: Recording): void => new Windows(s, t, r, totalSteps(s, t), () => {}).prepare(1);
+      return alone("tuning", () => tuner.tune(s, t, options, prepare));
+    },
     reset: () => alone("resetting", () => initialise(s)),
     step: (name) => s.states.get(find(plan.trains, name, "train block").name)!.step,
     parameters: async (options = {}) => {

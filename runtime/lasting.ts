@@ -10,6 +10,7 @@ import type { Often, Plan } from "./plan.ts";
 import type { Device } from "./platform.ts";
 import { RuntimeProblem } from "./problem.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
+import type { Tuner } from "./tune.ts";
 
 /** Where a trainer comes from. */
 export interface Origin {
@@ -59,12 +60,19 @@ export class MissingFile extends RuntimeProblem {
   }
 }
 
-export function createTrainer(plan: Plan, origin: Origin, host: Host, others?: Plans["others"]): Trainer {
+/** `tuner`: where the plan has alternatives to its kernels. */
+export function createTrainer(
+  plan: Plan,
+  origin: Origin,
+  host: Host,
+  others?: Plans["others"],
+  tuner?: Tuner,
+): Trainer {
   const plans: Plans = { plan, ...(others ? { others } : {}) };
   const models = new Set<Promise<TrainerModel>>(); // open, or about to be
   const loadModel = (options: TrainerOptions = {}): Promise<TrainerModel> => {
     const forget = (): void => void models.delete(loading);
-    const loading = openModel(plans, origin, host, options, forget);
+    const loading = openModel(plans, origin, host, options, forget, tuner);
     models.add(loading);
     loading.catch(forget);
     return loading;
@@ -117,19 +125,14 @@ interface Life {
 /** Opens a device, and loads the model on it: to be used, with these weights, or to be trained. */
 type Begin = (weights: FileBytes | undefined) => Promise<Life>;
 
-function beginner(
-  plans: Plans,
-  host: Host,
-  files: DataFiles,
-  { choose, target, onEvent, weights: _, ...options }: TrainerOptions,
-): Begin {
+function beginner(plans: Plans, host: Host, files: DataFiles, asked: TrainerOptions, tuner: Tuner | undefined): Begin {
   return async (weights) => {
+    const { choose, target, weights: _, ...options } = asked;
     const opened = options.device ? undefined : await host.open(choose);
     try {
       const device = options.device ?? opened!.device; // one of both is there
-      const given = { ...(onEvent ? { onEvent } : {}), ...(weights ? { weights } : {}) };
       const plan = await planFor(plans, opened?.facts ?? factsOfDevice(device), target);
-      const model = await load(plan, { ...files, ...options, ...given, device });
+      const model = await load(plan, { ...files, ...options, ...(weights ? { weights } : {}), device }, tuner);
       const end = async (): Promise<void> => {
         try {
           await model.close();
@@ -340,6 +343,7 @@ async function openModel(
   host: Host,
   { keep, fitting = false, data, ...options }: TrainerOptions,
   forget: () => void,
+  tuner?: Tuner,
 ): Promise<TrainerModel> {
   if (keep && options.weights)
     throw new RuntimeProblem(
@@ -349,7 +353,7 @@ async function openModel(
   const store =
     typeof keep === "object" ? keep : keep ? host.store(plan, keep === true ? undefined : keep, fitting) : undefined;
   const weights = await weightsFor(origin, host, options.weights, store !== undefined);
-  const begin = beginner(plans, host, host.files(origin, data, options.mostFileBytes), options);
+  const begin = beginner(plans, host, host.files(origin, data, options.mostFileBytes), options, tuner);
   const tell = (event: TrainerEvent): void => options.onEvent?.(event);
   const kept = store && new Kept(store, tell);
   let lives: Lives;
@@ -371,9 +375,10 @@ function modelOf(
   lives: Lives,
   plan: Plan,
   kept: Kept | undefined,
-  { seed, onEvent }: TrainerOptions,
+  options: TrainerOptions,
   forget: () => void,
 ): TrainerModel {
+  const { seed, onEvent } = options;
   const whole = (): Promise<void> => lives.becomeWhole(seed);
   return {
     get plan() {
@@ -419,6 +424,12 @@ function modelOf(
       await kept?.remove();
       const { model } = await lives.ready();
       await model.reset();
+    },
+    tune: async (given) => {
+      await whole();
+      const result = await lives.run((model) => model.tune(given));
+      Object.assign(options, { tuning: result.tuning }); // for the device that may follow this one
+      return result;
     },
     step: (train) => (lives.life.trains ? lives.life.model.step(train) : 0),
     parameters: (given) => lives.run((model) => model.parameters(given)),

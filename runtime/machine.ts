@@ -101,7 +101,7 @@ export class Machine {
     for (const stop of [...this.#waiting]) stop(this.#failure);
   }
   /** What calls on the device throw, in words; from then on nothing more is asked of it. A TypeError is a fault of ours. */
-  readonly #ask = <T>(call: () => T): T => {
+  readonly ask = <T>(call: () => T): T => {
     try {
       return call();
     } catch (error) {
@@ -166,7 +166,7 @@ export class Machine {
     this.device.pushErrorScope("validation");
     let made: { readonly value: T } | { readonly thrown: unknown };
     try {
-      made = { value: this.#ask(make) };
+      made = { value: this.ask(make) };
     } catch (thrown) {
       made = { thrown };
     }
@@ -260,23 +260,27 @@ export class Machine {
   write(buffer: number, offset: number, data: ArrayBufferView<ArrayBuffer>): void {
     for (const key of this.#held.keys()) if (key.startsWith(`${buffer}:`)) this.#held.delete(key);
     const whole = data.byteLength % 4 ? padded(data) : (data as ArrayBufferView<ArrayBuffer>);
-    this.#ask(() => this.device.queue.writeBuffer(this.#at(buffer), offset, whole));
+    this.ask(() => this.device.queue.writeBuffer(this.at(buffer), offset, whole));
   }
   /** The same for a single word, left out when the device has it already. */
   writeWord(buffer: number, offset: number, word: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>): void {
     const key = `${buffer}:${offset}`;
     const text = String(new Int32Array(word.buffer, word.byteOffset, 1)[0]);
     if (this.#held.get(key) === text) return;
-    this.#ask(() => this.device.queue.writeBuffer(this.#at(buffer), offset, word));
+    this.ask(() => this.device.queue.writeBuffer(this.at(buffer), offset, word));
     this.#held.set(key, text);
   }
-  #at(index: number): GPUBuffer {
+  at(index: number): GPUBuffer {
     const buffer = this.#buffers[index];
     if (!buffer)
       throw new RuntimeProblem(
         `the plan is damaged: ${this.plan.buffers[index]!.label} is used, and nothing says how large it is`,
       );
     return buffer;
+  }
+  release(buffer: number): void {
+    this.#buffers[buffer]?.destroy();
+    this.#buffers[buffer] = undefined;
   }
   has(buffer: number): boolean {
     return this.#buffers[buffer] !== undefined;
@@ -294,7 +298,7 @@ export class Machine {
     let found = this.#layouts.get(key);
     if (!found) {
       const types = { read: "read-only-storage", read_write: "storage", uniform: "uniform" } as const;
-      const group = this.#ask(() =>
+      const group = this.ask(() =>
         this.device.createBindGroupLayout({
           entries: dispatch.bindings.map((b) => ({
             binding: b.binding,
@@ -308,7 +312,7 @@ export class Machine {
         (found = {
           key,
           group,
-          pipeline: this.#ask(() => this.device.createPipelineLayout({ bindGroupLayouts: [group] })),
+          pipeline: this.ask(() => this.device.createPipelineLayout({ bindGroupLayouts: [group] })),
         }),
       );
     }
@@ -484,7 +488,7 @@ export class Machine {
         entries: g.entries.map((e) => ({
           binding: e.binding,
           resource: {
-            buffer: this.#at(e.buffer),
+            buffer: this.at(e.buffer),
             offset: e.offset,
             ...(e.bytes === undefined ? {} : { size: Math.max(4, e.bytes) }),
           },
@@ -495,11 +499,11 @@ export class Machine {
   }
   encoder(label: string): Encoding {
     this.check();
-    return this.#ask(() => new Encoding(this.device, label, this.#pace, this.#ask));
+    return this.ask(() => new Encoding(this.device, label, this.#pace, this.ask));
   }
   /** The recording `times` times. */
   replay(encoder: Encoding, recording: Recording, times = 1): void {
-    this.#ask(() => {
+    this.ask(() => {
       this.#bind(recording);
       for (let n = 0; n < times; n++)
         for (const [item, offsets] of unrolled(recording.items))
@@ -514,7 +518,7 @@ export class Machine {
   ): AsyncGenerator<{ readonly of: Dispatch; readonly after: Contents }> {
     for (const [item, offsets] of unrolled(recording.items)) {
       const encoder = this.encoder(recording.name);
-      this.#ask(() => this.#bind(recording));
+      this.ask(() => this.#bind(recording));
       if (item.kind === "copy") {
         this.copy(encoder, item.from, item.to, item.bytes);
         encoder.submit();
@@ -529,16 +533,14 @@ export class Machine {
         const values = before[i]!.map((v) => (Number.isFinite(v) ? v : 0));
         if (values.some((v, k) => !Object.is(v, before[i]![k]))) this.write(buffer, offset, values);
       });
-      this.#ask(() => encoder.dispatch(item, offsets));
+      this.ask(() => encoder.dispatch(item, offsets));
       encoder.submit();
       const after = await contents();
       yield { of: item.of, after: new Map(names.map(([name], i) => [name, after[i]!])) };
     }
   }
   copy(encoder: Encoding, from: Copy["from"], to: Copy["to"], bytes: number): void {
-    this.#ask(() =>
-      encoder.copy(from && this.#at(from.buffer), from?.offset ?? 0, this.#at(to.buffer), to.offset, bytes),
-    );
+    this.ask(() => encoder.copy(from && this.at(from.buffer), from?.offset ?? 0, this.at(to.buffer), to.offset, bytes));
   }
 
   // ---- reading back
@@ -551,7 +553,7 @@ export class Machine {
       checkBytes(this.device, "what is read back", total);
       const size = Math.max(256, total);
       const flags = usage.mapRead | usage.copyTarget;
-      const buffer = this.#ask(() => this.device.createBuffer({ label: "read back", size, usage: flags }));
+      const buffer = this.ask(() => this.device.createBuffer({ label: "read back", size, usage: flags }));
       slot = { buffer, free: false };
       this.#staging.push(slot);
     }
@@ -561,15 +563,15 @@ export class Machine {
     for (const p of places) {
       if (!p.bytes) continue;
       const to = at;
-      this.#ask(() => encoder.copy(this.#at(p.buffer), p.offset, used.buffer, to, p.bytes));
+      this.ask(() => encoder.copy(this.at(p.buffer), p.offset, used.buffer, to, p.bytes));
       at += p.bytes;
     }
     return async () => {
-      await this.settle(this.#ask(() => used.buffer.mapAsync(mapRead, 0, Math.max(4, total))));
+      await this.settle(this.ask(() => used.buffer.mapAsync(mapRead, 0, Math.max(4, total))));
       // waiting counts too, so that the device is never taken for faster than it is
       if (encoder.seconds > mostlyStarting)
         this.#pace = Math.min(this.#pace, (performance.now() - encoder.began) / 1000 / encoder.seconds);
-      const mapped = new Uint8Array(this.#ask(() => used.buffer.getMappedRange(0, Math.max(4, total))));
+      const mapped = new Uint8Array(this.ask(() => used.buffer.getMappedRange(0, Math.max(4, total))));
       let from = 0;
       const parts = places.map((p) => mapped.slice(from, (from += p.bytes)));
       used.buffer.unmap();

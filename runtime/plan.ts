@@ -73,7 +73,10 @@ export interface PlanModule {
 }
 
 export type Command = Dispatch | Loop | Copy;
-export interface Dispatch {
+export interface Dispatch extends Launch {
+  readonly alternatives?: Alternatives;
+}
+export interface Launch {
   readonly kind: "dispatch";
   readonly label: string; // named after the source
   readonly module: number;
@@ -89,6 +92,16 @@ export interface Dispatch {
   readonly workgroups: readonly [WorkgroupCount, WorkgroupCount];
   readonly flops?: Size; // operations on f32: for profiles, and what a launch is expected to take
   readonly lines?: readonly string[]; // "digits.dlm:9" of the source it computes
+}
+/** Other kernels for the same tensors: a runtime may measure them on its device and take the best, or not look at them. */
+export interface Alternatives {
+  readonly key: string; // of what it computes: equal ones have equal alternatives
+  readonly parts: number; // so many dispatches right before this one make what it sums up, and go with it
+  readonly schedule: string; // of what there is, for people
+  readonly ways: readonly {
+    readonly schedule: string;
+    readonly dispatches: readonly Launch[]; // in the place of this one and its parts
+  }[];
 }
 /** ceil(product of ceil(size / tile)), folded to 65,535 in x: x = min(total, 65535), y = ceil(total / 65535) when the pair is [{total}, "fold"]. */
 export type WorkgroupCount = number | { readonly tiles: readonly (readonly [size: Size, tile: number])[] } | "fold";

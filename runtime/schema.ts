@@ -1,9 +1,11 @@
 // What a plan looks like, field by field, for plans that come from outside. The types of plan.ts hold these checks to them: a field that is missing here,
 // or is no field, does not compile.
 import type {
+  Alternatives,
   Command,
   Copy,
   Dispatch,
+  Launch,
   Loader,
   Loop,
   Often,
@@ -125,17 +127,22 @@ function nested<T>(check: Check<T>, most: number): Check<T> {
   };
 }
 const mostLoops = 64; // one within the other
+const launch: Fields<Launch> = {
+  kind: word("dispatch"),
+  label: text,
+  module: count,
+  entry: text,
+  constants: optional(names),
+  bindings: list(binding),
+  workgroups: pair(workgroups, workgroups),
+  flops: optional(size),
+  lines: optional(names),
+};
+const way = object<Alternatives["ways"][number]>({ schedule: text, dispatches: list(object(launch)) });
 const command: Check<Command> = kinds<Command>({
   dispatch: object<Dispatch>({
-    kind: word("dispatch"),
-    label: text,
-    module: count,
-    entry: text,
-    constants: optional(names),
-    bindings: list(binding),
-    workgroups: pair(workgroups, workgroups),
-    flops: optional(size),
-    lines: optional(names),
+    ...launch,
+    alternatives: optional(object<Alternatives>({ key: text, parts: count, schedule: text, ways: list(way) })),
   }),
   copy: object<Copy>({ kind: word("copy"), from: optional(place), to: place, bytes: size }),
   loop: object<Loop>({

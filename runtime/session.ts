@@ -22,7 +22,8 @@ export interface TrainState {
   stalled: boolean;
 }
 export interface Session {
-  readonly plan: Plan;
+  plan: Plan; // as it is run: with other kernels once they were found faster
+  readonly whole: Plan; // as it was given
   readonly options: LoadOptions;
   readonly machine: Machine;
   readonly data: ReadonlyMap<string, HostDataset>;

@@ -38,6 +38,12 @@ export async function trainerParts() {
   if (result.outputFiles.length !== 3) throw new Error("the runtime is not in three parts");
   const runtime = `((shared) => ({ shared, ...${part("trainer")}(shared) }))(${part("shared")}())`;
   const node = part("host");
+  const { outputFiles } = await build({
+    entryPoints: [new URL("../../runtime/tune.ts", here).pathname],
+    ...forPages,
+    write: false,
+  });
+  const tuner = `${asFunction(outputFiles[0].text)}().tuner`;
   const types = ["platform", "api"]
     .map((name) =>
       source(`../../runtime/${name}.ts`)
@@ -46,7 +52,7 @@ export async function trainerParts() {
     )
     .join("")
     .concat("\n", /\/\*\* How a compiled trainer [^]*?\n\}\n/.exec(source("../../runtime/trainer-api.ts"))[0]);
-  return { runtime, node, types, page: await pageParts() };
+  return { runtime, node, tuner, types, page: await pageParts() };
 }
 
 /** The page's modules in one small file: a page asks for one script rather than for a dozen. */

@@ -77,6 +77,10 @@ const memory = [
   "what the plan may take on the device, as 2GB: values are computed again instead of being kept until it does; auto: as little as 5 % more arithmetic brings (default: everything is kept)",
   memoryBudget,
 ] as const;
+const alternatives = [
+  "--alternatives",
+  "with other kernels for the costliest of a step, three for each at most: page and trainer measure them on their device and take the fastest",
+] as const;
 const json = ["--json", "one event or result a line, as JSON"] as const;
 
 onModel(
@@ -250,11 +254,13 @@ onModel(
     `dlm compile digits.dlm -o out                      out/shaders (*.wgsl, INDEX.md), plan.json, trainer.mjs, trainer.d.ts, index.html, page.*
      node out/trainer.mjs                               trains; needs nothing but the package webgpu
      dlm compile digits.dlm -o card --target discrete   for graphics cards alone: smaller
-     dlm compile digits.dlm -o site --weights digits.safetensors   for a site that uses the trained model`,
+     dlm compile digits.dlm -o site --weights digits.safetensors   for a site that uses the trained model
+     dlm compile digits.dlm -o out --alternatives       the page can be tuned for the device that it runs on`,
   ),
 )
   .requiredOption("-o, --out <folder>", "where to write")
   .option(...target)
+  .option(...alternatives)
   .option(...memory)
   .option("--weights <file>", "put these beside the trainer: load() in it gives the trained model")
   .option("--no-page", "without index.html")
@@ -277,6 +283,7 @@ onModel(
   .option("-o, --out <folder>", "build there, and leave it (default: a temporary folder)")
   .option("--port <n>", "on which port (default: 4173, or one that is free)", wholeNumber(0, 65535))
   .option(...target)
+  .option(...alternatives)
   .option(...seed)
   .option(...json)
   .action(async (path: string, options: object) => (await import("./serve.ts")).serve(path, options));
@@ -329,13 +336,13 @@ onModel(
     "tune",
     "measures other schedules of the costliest kernels on this device, and keeps the faster ones beside the model",
     `dlm tune digits.dlm                                digits.tune.json, which every command on the model reads
-     dlm tune digits.dlm --kernels 3 --rounds 5
+     dlm tune digits.dlm --kernels 3 --seconds 10
      dlm train digits.dlm                               with the schedules of this device`,
   ),
 )
   .option("--train <name>", "the step of this train block (default: the first)")
-  .option("--kernels <n>", "so many of the costliest (default: 8)", wholeNumber(1))
-  .option("--rounds <n>", "so many measurements of each (default: 7)", wholeNumber(3))
+  .option("--kernels <n>", "so many of the costliest by their price (default: 8)", wholeNumber(1))
+  .option("--seconds <n>", "for the measurement, about (default: 2)", positive)
   .option(...memory)
   .option(...seed)
   .option(...deviceOption)

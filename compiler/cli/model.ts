@@ -8,6 +8,7 @@ import type { DataFiles } from "../../runtime/api.ts";
 import { fileReason, readRegular } from "../../runtime/files.ts";
 import { decodeInNode, listFolder } from "../../runtime/folders.ts";
 import type { Plan } from "../../runtime/plan.ts";
+import type { AlternativesWanted } from "../plan/alternatives.ts";
 import { overMemoryCode } from "../plan/errors.ts";
 import { compileFor, type CompileOptions, type CompileResult } from "../compile.ts";
 import type { Target } from "../kernel/target.ts";
@@ -34,6 +35,7 @@ export interface ModelFlags {
   readonly memory?: number | "auto"; // bytes that the plan may take on the device
   readonly tuned?: Tuned; // schedules in the place of those beside the model
   readonly adapter?: string; // the name of the device at hand
+  readonly alternatives?: boolean | AlternativesWanted; // other kernels for the dearest of a step
   readonly views?: boolean; // with programs that show rows of the data, for a page
   readonly json?: boolean; // what is told is told as events
 }
@@ -118,6 +120,7 @@ export async function compileOptions(
     ...(flags.views ? { views: true } : {}),
     ...(flags.memory === undefined ? {} : { memory: flags.memory }),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+    ...(flags.alternatives ? { alternatives: flags.alternatives === true ? {} : flags.alternatives } : {}),
   };
   return { ...options, rows: await rowsOfWholeBatches(model.text, options, files, flags.maxData) };
 }

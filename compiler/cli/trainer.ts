@@ -1,12 +1,13 @@
 // The texts of a compiled model: trainer.mjs, trainer.d.ts and index.html. In: a plan with its code, and the parts made by bundle.mjs.
 // Out: text; the same plan and parts give the same bytes.
-import type { Plan, PlanExport, PlanPort, PlanTrain } from "../../runtime/plan.ts";
+import { dispatchesOf, type Plan, type PlanExport, type PlanPort, type PlanTrain } from "../../runtime/plan.ts";
 import { rangedText } from "../print/text.ts";
 import { lineComment } from "../wgsl/names.ts";
 
 export interface TrainerParts {
   readonly runtime: string; // an expression: the bundled runtime/trainer.ts, and under `shared` what the next one takes
   readonly node: string; // a function of that and of the address of its module: the bundled runtime/host.ts, for Node alone
+  readonly tuner: string; // an expression: runtime/tune.ts, for plans with alternatives
   readonly types: string; // of the runtime's interface (runtime/api.ts)
   /** Of the folder page/: apart, so that the page works where a site allows no inline code. In `html` stand {{title}} and {{weights}}. */
   readonly page: Readonly<Record<"html" | "css" | "js" | "mjs" | "svg", string>>;
@@ -54,11 +55,13 @@ const node = inNode ? ${parts.node}(shared, url) : undefined;
 // ---- what this module offers
 
 const origin = { url${fields(places)} };
-const trainer = createTrainer(plan, origin, node?.host ?? host, others);
+const trainer = createTrainer(plan, origin, node?.host ?? host, others${plans.some(hasAlternatives) ? `, ${parts.tuner}` : ""});
 ${offerText(plan)}
 node?.start(plan, origin, trainer.load);
 `;
 }
+export const hasAlternatives = (plan: Plan): boolean =>
+  plan.trains.some((t) => dispatchesOf(t.step.commands).some((d) => d.alternatives));
 /** Known values as further fields of an object. */
 const fields = (values: object): string => {
   const flat = JSON.stringify(values).slice(1, -1);

@@ -9,7 +9,7 @@ import { readText } from "./files.ts";
 import { commandLine } from "./started.ts";
 
 export const tuneFormat = 1;
-export interface TunedKernel {
+export interface TunedSchedule {
   readonly key: string; // of what it computes
   readonly kernel: string; // its name, for people
   readonly schedule: string;
@@ -18,7 +18,7 @@ export interface TunedKernel {
 export interface TunedDevice {
   readonly device: string; // as its driver names it
   readonly target: string;
-  readonly kernels: readonly TunedKernel[];
+  readonly kernels: readonly TunedSchedule[];
 }
 export interface TuneFile {
   readonly format: number;

@@ -41,7 +41,7 @@ export interface LoweredKernel {
   readonly key?: string; // what it computes, of kernels whose schedules may be measured
   readonly inside?: readonly { readonly name: string; readonly schedule: Schedule }[]; // kernels that are functions of this one
   readonly flops: Size; // operations on f32 of one run
-  readonly price: { readonly compileMs: number; readonly starts: number }; // of the driver; of SIMD groups, in one run
+  readonly price: { readonly compileMs: number; readonly starts: number; readonly ns: number }; // of the driver; of SIMD groups and the time, in one run
 }
 export function lowerKernel(
   spec: KernelSpec,
@@ -65,12 +65,12 @@ export function lowerKernel(
     return { ...last, before: [{ ...before, schedule }, ...later] };
   }
   const own = scheduledNest(nest, schedule);
-  const { compileMs, groups } = priceOf(own, schedule, target);
+  const { compileMs, groups, ns } = priceOf(own, schedule, target);
   const threads = schedule.threads.reduce((n, [, count]) => n * count, 1);
   return {
     ...moduleOf(spec, emitKernel(own, layout, schedule), schedule, layout, target),
     flops: options.flops ?? flopsOf(spec),
-    price: { compileMs, starts: groups * Math.ceil(threads / target.simd) },
+    price: { compileMs, starts: groups * Math.ceil(threads / target.simd), ns },
   };
 }
 /** As the code has them. */

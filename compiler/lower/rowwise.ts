@@ -170,7 +170,7 @@ export function lowerRowwise(
     schedule: { ...plainSchedule, threads: [["", workgroup]] },
     inside,
     flops: flopsOfSteps(step.body),
-    price: { compileMs: 0, starts: 0 },
+    price: { compileMs: 0, starts: 0, ns: 0 },
   };
 }
 const leastInTurn = 512; // bytes

@@ -94,25 +94,31 @@ function dispatch(
   roundsOf: ReadonlyMap<Scan, number>,
   note: (made: Launched) => void,
 ): Dispatch {
-  const { name, lines } = step.spec;
+  const { name } = step.spec;
   const { bindings, module: code } = boundOnce(name, kernel, bindingsOf(kernel.bindings, places, roundsOf));
   const storage = bindings.filter((b) => b.access !== "uniform").length;
   if (storage > places.target.storageBuffers)
     throw new InternalError(`plan: ${name} binds ${storage} buffers: ${kernel.bindings.map(bindingText).join(", ")}`);
   const module = kernel.inside ? places.modules.add(name, code) : places.modules.addKernel(name, code, kernel, runs);
   note({ step, kernel, module });
-  return {
-    kind: "dispatch",
-    label: name,
-    module,
-    entry: kernel.entry,
-    ...(kernel.constants.length ? { constants: kernel.constants } : {}),
-    bindings,
-    workgroups: kernel.workgroups,
-    flops: kernel.flops,
-    ...(lines?.length ? { lines } : {}),
-  };
+  return dispatchOf(step, kernel, bindings, module);
 }
+export const dispatchOf = (
+  { spec: { name, lines } }: KernelStep,
+  kernel: LoweredKernel,
+  bindings: Dispatch["bindings"],
+  module: number,
+): Dispatch => ({
+  kind: "dispatch",
+  label: name,
+  module,
+  entry: kernel.entry,
+  ...(kernel.constants.length ? { constants: kernel.constants } : {}),
+  bindings,
+  workgroups: kernel.workgroups,
+  flops: kernel.flops,
+  ...(lines?.length ? { lines } : {}),
+});
 function bindingsOf(
   list: readonly Binding[],
   { buffers, addressOf }: Places,
@@ -127,7 +133,7 @@ function bindingsOf(
   });
 }
 /** A buffer is bound for writing or for reading in one dispatch, not both: what is read beside it is bound for writing too, and must lie apart. */
-function boundOnce(
+export function boundOnce(
   name: string,
   kernel: LoweredKernel,
   bindings: Dispatch["bindings"],

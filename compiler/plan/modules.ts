@@ -39,6 +39,15 @@ export class Modules {
     this.uses.set(number, { compileMs: price.compileMs, starts });
     return number;
   }
+  /** The same, to be gone on with. */
+  copy(): Modules {
+    const made = new Modules();
+    made.list.push(...this.list);
+    made.trees.push(...this.trees);
+    for (const key of ["uses", "canonicalOf", "numberOf", "taken"] as const)
+      this[key].forEach((value, k) => (made[key] as Map<unknown, unknown>).set(k, value));
+    return made;
+  }
   requires(lanes: number): Pick<Plan["requires"], "features" | "subgroupSize"> {
     const usesSubgroups = this.trees.some((m) => m.enables.includes("subgroups"));
     return usesSubgroups ? { features: ["subgroups"], subgroupSize: lanes } : { features: [] };

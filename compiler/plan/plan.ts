@@ -24,12 +24,11 @@ import type {
 } from "../elaborate/program.ts";
 import type { GraphProgram, Node, Source } from "../graph/types.ts";
 import type { View } from "../kernel/graph.ts";
-import type { Module } from "../kernel/ir.ts";
 import type { Target } from "../kernel/target.ts";
 import type { LoweredModel, LoweredUnit } from "../programs/lower.ts";
 import { Buffers, bytesOfShape, type Address } from "./buffers.ts";
 import { planDataset } from "./data.ts";
-import { Modules, type ModuleUse } from "./modules.ts";
+import { Modules } from "./modules.ts";
 import { inputPort, openSizes, outputPort, rangedPort, sizesOf, stateRange } from "./ports.ts";
 import { planUnit, type Compiled, type PlannedUnit, type Shared, type UnitOptions } from "./unit.ts";
 
@@ -44,8 +43,7 @@ export interface Planned {
   readonly plan: Plan;
   readonly pool: number; // bytes of what lives within the units
   readonly programs: readonly Compiled[];
-  readonly trees: readonly Module[]; // of the plan's modules
-  readonly uses: ReadonlyMap<number, ModuleUse>; // of modules that are made of one kernel
+  readonly modules: Modules; // of the plan
 }
 /** Plans the unit that a graph of the Program became. */
 type PlanOf = (origin: GraphProgram, options?: UnitOptions) => PlannedUnit;
@@ -104,7 +102,7 @@ export function makePlan(
     trains,
     exports,
   };
-  return { plan, pool: buffers.poolBytes(), programs, trees: modules.trees, uses: modules.uses };
+  return { plan, pool: buffers.poolBytes(), programs, modules };
 }
 function requirements({ buffers, modules, target }: Shared): Plan["requires"] {
   const largest = Math.max(0, ...buffers.list.map((b) => (typeof b.bytes === "number" ? b.bytes : 0)));

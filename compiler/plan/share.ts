@@ -1,6 +1,6 @@
 // Kernels that differ only in numbers are one module, which reads the numbers from a uniform buffer: a driver compiles it once. What this saves
 // is weighed against what each run loses: numbers that are read, and divisions by numbers that the driver does not know.
-import type { Command, Plan, PlanModule, PlanProgram } from "../../runtime/plan.ts";
+import type { Command, Dispatch, Launch, Plan, PlanModule, PlanProgram } from "../../runtime/plan.ts";
 import type { Target } from "../kernel/target.ts";
 import { encodeBase64 } from "./base64.ts";
 import { call, calls, mapArgs, member, name, negate, type Expr } from "../kernel/expr.ts";
@@ -32,10 +32,10 @@ interface Column {
 
 /** The plan with fewer modules, and its programs with their new numbers. Modules without an entry in `uses` stay as they are. */
 export function share(
-  { plan, trees, programs, uses }: Planned,
+  { plan, modules, programs }: Planned,
   target: Target,
 ): { readonly plan: Plan; readonly programs: readonly Compiled[] } {
-  const shared = shareModules(plan, trees, uses, target);
+  const shared = shareModules(plan, modules.trees, modules.uses, target);
   const launched = (l: Launched): Launched => ({ ...l, module: shared.moduleOf[l.module]! });
   return { plan: shared.plan, programs: programs.map((p) => ({ ...p, lowered: p.lowered.map(launched) })) };
 }
@@ -69,17 +69,15 @@ export function shareModules(
   const modules = kept.map((i): PlanModule => ({ ...plan.modules[i]!, code: printModule(shared[i]!) }));
   if (!words.length) return { plan: { ...plan, modules }, moduleOf };
   const buffer = plan.buffers.length;
+  const launch = <T extends Launch>(d: T): T => {
+    const place = places.get(d.module);
+    const numbers = place && ({ binding: d.bindings.length, buffer, ...place, access: "uniform" } as const);
+    return { ...d, module: moduleOf[d.module]!, bindings: numbers ? [...d.bindings, numbers] : d.bindings };
+  };
   const changed = (c: Command): Command => {
     if (c.kind === "loop") return { ...c, body: c.body.map(changed) };
     if (c.kind === "copy") return c;
-    const place = places.get(c.module);
-    return {
-      ...c,
-      module: moduleOf[c.module]!,
-      bindings: place
-        ? [...c.bindings, { binding: c.bindings.length, buffer, ...place, access: "uniform" }]
-        : c.bindings,
-    };
+    return eachWay(launch(c), launch);
   };
   const numbers = {
     label: "numbers",
@@ -91,6 +89,12 @@ export function shareModules(
   return { plan: mapPrograms(smaller, (p) => ({ ...p, commands: p.commands.map(changed) })), moduleOf };
 }
 const wordBytes = elements.i32.bytes;
+/** With its alternatives' dispatches changed. */
+function eachWay(d: Dispatch, f: (d: Launch) => Launch): Dispatch {
+  if (!d.alternatives) return d;
+  const ways = d.alternatives.ways.map((w) => ({ ...w, dispatches: w.dispatches.map(f) }));
+  return { ...d, alternatives: { ...d.alternatives, ways } };
+}
 
 function familiesOf(modules: readonly Module[], uses: ReadonlyMap<number, ModuleUse>): Member[][] {
   const families = new Map<string, Member[]>();

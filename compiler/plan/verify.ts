@@ -21,7 +21,10 @@ function verifyCommands(commands: readonly Command[], plan: Plan, name: string):
     if (c.kind === "loop") verifyCommands(c.body, plan, name);
     else if (c.kind === "copy")
       for (const at of c.from ? [c.from, c.to] : [c.to]) verifyRange({ ...at, bytes: c.bytes }, plan, name);
-    else verifyDispatch(c, plan, name);
+    else {
+      verifyDispatch(c, plan, name);
+      for (const { dispatches } of c.alternatives?.ways ?? []) verifyCommands(dispatches, plan, name);
+    }
   }
 }
 /** Its code is there, every binding lies in its buffer, and no buffer is bound both for reading and for writing. */

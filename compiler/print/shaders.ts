@@ -1,6 +1,6 @@
 // shaders/INDEX.md: the kernels of a model in the order of their dispatch, with what each is for, its shapes, bindings and cost.
 // In: a plan, what the phases made of its programs. Out: Markdown.
-import type { Command, Copy, Dispatch, Plan, PlanProgram, Size } from "../../runtime/plan.ts";
+import type { Command, Copy, Dispatch, Launch, Plan, PlanProgram, Size } from "../../runtime/plan.ts";
 import { shapeText } from "../graph/print.ts";
 import type { Compiled } from "../plan/unit.ts";
 import { programsOf } from "../plan/verify.ts";
@@ -65,7 +65,11 @@ function rowOf(
   rows: readonly string[][],
   indent: string,
 ): string[] {
-  const name = plan.modules[d.module]!.name;
+  const linked = ({ module }: Launch): string => {
+    const { name } = plan.modules[module]!;
+    return `[${name}](${name}.wgsl)`;
+  };
+  const others = (d.alternatives?.ways ?? []).map((w) => `<br>or ${w.dispatches.map(linked).join(", ")}`);
   const bound = (write: boolean): string =>
     d.bindings
       .filter((b) => (b.access === "read_write") === write)
@@ -76,7 +80,7 @@ function rowOf(
   const number = rows.filter((row) => row[0]).length;
   return [
     String(number),
-    `${indent}[${name}](${name}.wgsl)`,
+    `${indent}${linked(d)}${others.join("")}`,
     launched ? launched.step.spec.comment().join("; ") : (d.lines ?? []).join(", "),
     launched ? domainText(launched) : "",
     bound(false),

@@ -216,7 +216,8 @@ function hashOf(text: string): string {
   };
   return half(0x811c9dc5) + half(0x01234567);
 }
-function withTensors(kernel: LoweredKernel, from: SpecKey, to: SpecKey): LoweredKernel {
+/** The kernel of one specification for the tensors of another that differs in these alone. */
+export function withTensors(kernel: LoweredKernel, from: SpecKey, to: SpecKey): LoweredKernel {
   const moved = new Map<Node | Scan, Node | Scan>([
     ...from.tensors.map((x, i) => [x, to.tensors[i]!] as const),
     ...from.scans.map((x, i) => [x, to.scans[i]!] as const),

@@ -2,7 +2,7 @@
 import type { Target } from "../kernel/target.ts";
 import { nestOf, type Nest } from "./nest.ts";
 import { printSchedule, type Schedule } from "./schedule.ts";
-import { choose, rank, type Choice } from "./choose.ts";
+import { cheapest, choose, rank, type Choice } from "./choose.ts";
 import { enumerate } from "./space.ts";
 import { canSplit, isOpen, partsToTry, splitReduction } from "./split.ts";
 import { analyse } from "./access.ts";
@@ -53,12 +53,15 @@ function split(nest: Nest, target: Target): Pick<Choice, "schedule" | "total">[]
   const { spec } = nest;
   if (!mayBeSplit(nest, target)) return [];
   const [n, ...others] = spec.stages[0]!.over.map((v) => v.extent);
-  const [best] = rank(nest, target);
+  const best = cheapest(nest, target);
   if (typeof n !== "number" || others.some((m) => typeof m !== "number") || !best) return [];
   const workgroup = best.schedule.threads.reduce((p, [, m]) => p * m, 1);
-  return partsToTry(spec, n, { groups: best.groups, workgroup, bytes: bytesOf(analyse(nest)) }, target).map((chunk) => {
+  const chunks = partsToTry(spec, n, { groups: best.groups, workgroup, bytes: bytesOf(analyse(nest)) }, target);
+  return chunks.flatMap((chunk) => {
     const { parts, whole } = splitReduction(spec, chunk, 0);
-    const [first, second] = [choose(nestOf(parts), target), choose(nestOf(whole), target)];
-    return { schedule: { ...first.schedule, split: chunk }, total: first.total + second.total };
+    const [first, second] = [cheapest(nestOf(parts), target), cheapest(nestOf(whole), target)]; // parts are not split again
+    return first && second
+      ? [{ schedule: { ...first.schedule, split: chunk }, total: first.total + second.total }]
+      : [];
   });
 }

@@ -18,7 +18,7 @@ export function rank(nest: Nest, target: Target): Choice[] {
     .sort((a, b) => a.total - b.total);
 }
 /** The first of `rank`, for which corners that cannot have it are passed over. */
-function cheapest(nest: Nest, target: Target): Choice | undefined {
+export function cheapest(nest: Nest, target: Target): Choice | undefined {
   const order = corners(nest, target)
     .map((c, at) => ({ ...c, at, bound: c.least ? leastTotal(c.nest, c.least, target) : 0 }))
     .sort((a, b) => a.bound - b.bound);

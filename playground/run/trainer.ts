@@ -2,6 +2,7 @@
 import type { TrainOptions } from "../../runtime/api.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import type { TrainerModel, TrainerOptions } from "../../runtime/trainer-api.ts";
+import { tuner } from "../../runtime/tune.ts";
 import { givenModel, planApart } from "./around.ts";
 import { Layers } from "./layers.ts";
 import { OriginCard } from "./origin.ts";
@@ -12,7 +13,7 @@ const [first, ...further] = given.plans;
 export const plan = first!; // whoever asks for plans gets one for each target
 const origin = { url: given.data };
 const others = Object.fromEntries(further.map((other) => [other.target, () => other]));
-const trainer = createTrainer(plan, origin, host, others);
+const trainer = createTrainer(plan, origin, host, others, tuner);
 const layers = new Layers();
 const began = new OriginCard();
 export const fetchFile = async (path: string): Promise<Uint8Array> => given.files[path] ?? fetchFrom(origin, path);

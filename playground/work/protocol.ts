@@ -42,7 +42,7 @@ export interface Questions {
   readonly stage: { readonly give: StageName; readonly take: StageText };
   readonly graph: { readonly give: undefined; readonly take: DrawnGraph };
   readonly timeline: { readonly give: undefined; readonly take: Timeline };
-  /** For these targets; `watch`: with numbers of every layer; `apart`: every kernel is a launch of its own. */
+  /** For these targets, with alternatives to their kernels; `watch`: with numbers of every layer; `apart`: every kernel is a launch of its own. */
   readonly plans: {
     readonly give: { readonly targets: readonly string[]; readonly watch: boolean; readonly apart?: boolean };
     readonly take: readonly Plan[];

@@ -6,7 +6,7 @@ import { artifactTexts } from "../../compiler/cli/artifact-texts.ts";
 import { trainerModule } from "../../compiler/cli/trainer.ts";
 import { indexText } from "../../compiler/print/shaders.ts";
 import { query, type Queries } from "../../compiler/query/query.ts";
-import type { CompileResult } from "../../compiler/compile.ts";
+import type { CompileOptions, CompileResult } from "../../compiler/compile.ts";
 import { targets as known, type Target } from "../../compiler/kernel/target.ts";
 import type { Plan } from "../../runtime/plan.ts";
 import { costsOf, drawnGraph, timelineOf } from "../../compiler/cli/look/drawn.ts";
@@ -69,9 +69,12 @@ const rowsOf = (): Promise<Readonly<Record<string, number>>> =>
     { name: document.name, imports: importsOf(document.name) },
     filesAt(document),
   ));
-async function results(targets: readonly (string | Target)[], watchLayers = false): Promise<readonly CompileResult[]> {
+async function results(
+  targets: readonly (string | Target)[],
+  more: Pick<CompileOptions, "watchLayers" | "alternatives"> = {},
+): Promise<readonly CompileResult[]> {
   const { text, name } = document;
-  return compileFor(text, targets, { name, rows: await rowsOf(), imports: importsOf(name), views: true, watchLayers });
+  return compileFor(text, targets, { name, rows: await rowsOf(), imports: importsOf(name), views: true, ...more });
 }
 async function make(): Promise<{ readonly made: Made | undefined; readonly milliseconds: number }> {
   await rowsOf();
@@ -85,8 +88,8 @@ async function made(): Promise<Made> {
   if (!found) throw new Error("the text does not compile");
   return found;
 }
-async function plansFor(targets: readonly (string | Target)[], watch = false): Promise<readonly CompileResult[]> {
-  const found = await results(targets, watch);
+async function plansFor(...asked: Parameters<typeof results>): Promise<readonly CompileResult[]> {
+  const found = await results(...asked);
   if (found.some((r) => !r.plan)) throw new Error("the text does not compile");
   return found;
 }
@@ -102,7 +105,9 @@ async function artifact(parts: TrainerTexts): Promise<ReadonlyMap<string, string
   const [first, ...others] = found.map((r) => withDataBeside(r.plan!, moved));
   const programs = new Map(found.map((r) => [r.plan!.target, r.programs]));
   const index = (plan: Plan): string => indexText(plan, programs.get(plan.target)!);
-  const files = new Map<string, string | Uint8Array>(artifactTexts([first!, ...others], ".", parts, { index }));
+  const files = new Map<string, string | Uint8Array>(
+    artifactTexts([first!, ...others], ".", { ...parts, tuner: "" }, { index }),
+  );
   for (const [from, to] of moved) {
     const bytes = await Promise.resolve(filesAt(document).read?.(from)).catch(() => undefined);
     if (bytes) files.set(to, bytes); // else its user has to put it there
@@ -129,6 +134,7 @@ function trainerText(plan: Plan): string {
   const elsewhere = {
     runtime: "theRuntime",
     node: "theRuntimeInNode",
+    tuner: "theTuner",
     types: "",
     page: { html: "", css: "", js: "", mjs: "", svg: "" },
   };
@@ -176,7 +182,8 @@ const answers: Answers = {
   timeline: async () => timelineOf(await made()),
   plans: async ({ targets, watch, apart }) => {
     const wanted = apart ? targets.map((name) => ({ ...known[name]!, apart: true as const })) : targets;
-    return (await plansFor(wanted, watch)).map((r) => r.plan!);
+    const more = { watchLayers: watch, ...(apart ? {} : { alternatives: {} }) };
+    return (await plansFor(wanted, more)).map((r) => r.plan!);
   },
   artifact,
 };

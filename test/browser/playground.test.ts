@@ -354,6 +354,20 @@ test.each([
   180_000,
 );
 
+test("kernels are tuned for the device, and the training goes on", async () => {
+  const { page, errors } = await open();
+  await choose(page, "xor.dlm");
+  expect(await (await begin(page)).locator("#tuning").isHidden()).toBe(true); // one launch does the whole step
+  await choose(page, "digits.dlm");
+  const frame = await begin(page);
+  await frame.locator("#tune").click({ timeout: 90_000 });
+  await frame.locator("#tuned", { hasText: /^(\d|None) of 8 kernels/ }).waitFor({ timeout: 60_000 });
+  await frame.locator("#step").click();
+  await frame.locator("#state", { hasText: "Paused at step 1 of" }).waitFor();
+  expect(errors).toEqual([]);
+  await page.context().close();
+}, 180_000);
+
 test("two tabs: each has its text and its training, and of one model one keeps what it trains", async () => {
   const { page: one, context, errors } = await open();
   const two = await context.newPage();

@@ -1,23 +1,27 @@
 // docs/api.md: its program runs, and it names every value that is exported and every option, method, field and event of the public types.
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as node from "../../compiler/cli/node.ts";
 import * as library from "../../compiler/index.ts";
 import * as runtime from "../../runtime/index.ts";
+import * as tune from "../../runtime/tune.ts";
 import { testDevice } from "../device.ts";
 
 const root = join(import.meta.dirname, "../..");
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
 const page = read("docs/api.md");
 
-test("its program", { timeout: 60_000 }, async () => {
-  const [, text] = /^```js\n([^]*?)^```$/m.exec(page)!;
+test("its programs", { timeout: 120_000 }, async () => {
+  const [text, tuning, ...more] = [...page.matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code]) => code!);
+  expect(more).toEqual([]);
   const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (
     ...parts: string[]
   ) => (...values: unknown[]) => Promise<unknown>;
-  const names = ["compile", "renderDiagnostics", "load", "openDevice", "console"];
-  const run = new AsyncFunction(...names, text!.replace(/^import .*$/gm, ""));
+  const program = (code: string, names: readonly string[]): ((...values: unknown[]) => Promise<unknown>) =>
+    new AsyncFunction(...names, code.replace(/^import .*$/gm, ""));
+  const run = program(text!, ["compile", "renderDiagnostics", "load", "openDevice", "console"]);
   const { device, facts } = await testDevice();
   const said: unknown[][] = [];
   const open = async (): Promise<unknown> => ({ device, facts, close: () => undefined });
@@ -27,12 +31,24 @@ test("its program", { timeout: 60_000 }, async () => {
   const [name, reason, value] = said.at(-1)!;
   expect([name, reason]).toEqual([facts.name, "finished"]);
   expect(value).toBeCloseTo(21, 2);
+  // the first time it measures, the next time it knows
+  const files = new Map<string, string>();
+  const readOne = async (path: string, as?: "utf8"): Promise<string | Buffer> =>
+    files.get(path) ?? readFile(join(root, path), as);
+  const runTuned = program(tuning!, ["readFile", "writeFile", "compile", "load", "openDevice", "tuner", "console"]);
+  for (let n = 0; n < 2; n++) {
+    said.length = 0;
+    const write = async (path: string, content: string): Promise<void> => void files.set(path, content);
+    await runTuned(readOne, write, library.compile, runtime.load, open, tune.tuner, { log });
+    expect(said.length > 2).toBe(n === 0);
+    for (const [, why] of said) expect(why).toMatch(/^(faster|best|noisy|late)$/);
+  }
 });
 
 const named = new Set([...page.matchAll(/`[^`\n]+`/g)].flatMap(([words]) => words.match(/\w+/g) ?? []));
 const missing = (names: readonly string[]): readonly string[] => names.filter((name) => !named.has(name));
 test("every value that is exported", () => {
-  expect(missing([library, runtime, node].flatMap((module) => Object.keys(module)))).toEqual([]);
+  expect(missing([library, runtime, node, tune].flatMap((module) => Object.keys(module)))).toEqual([]);
 });
 /** Fields and methods of an interface, not those of records within. */
 function fieldsOf(file: string, type: string): readonly string[] {
@@ -45,6 +61,7 @@ const [api, ahead] = ["runtime/api.ts", "compiler/elaborate/program.ts"];
 test.each([
   [api, ["LoadOptions", "TrainOptions", "Snapshot", "TrainResult", "Model", "ConvertedEvent"]],
   [api, ["ProgressEvent", "EvaluationEvent", "MeasuringEvent", "SavedEvent"]],
+  [api, ["TuneOptions", "TuneResult", "TunedKernel"]],
   [ahead, ["ElaborateOptions"]],
   ["compiler/front.ts", ["FrontOptions"]],
   ["compiler/pipeline.ts", ["PhaseOptions"]],

@@ -102,7 +102,16 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   "The whole": ["Plan"],
   "Buffers and modules": ["PlanBuffer", "PlanModule"],
   States: ["PlanTensor"],
-  "Programs and commands": ["Dispatch", "WorkgroupCount", "Loop", "Copy", "PlanSize", "PlanProgram"],
+  "Programs and commands": [
+    "Launch",
+    "Dispatch",
+    "Alternatives",
+    "WorkgroupCount",
+    "Loop",
+    "Copy",
+    "PlanSize",
+    "PlanProgram",
+  ],
   Ports: ["PlanPort"],
   Data: [
     "TextFile",

@@ -84,7 +84,7 @@ test("it is an artifact", () => {
   const texts = artifactTexts(
     [plan!],
     "./",
-    { node: "", runtime: "", page: { html: "", css: "", mjs: "", svg: "", js: "" }, types: "" },
+    { node: "", runtime: "", tuner: "", page: { html: "", css: "", mjs: "", svg: "", js: "" }, types: "" },
     { index: () => index },
   );
   expect(texts.get("shaders/INDEX.md")).toBe(index);

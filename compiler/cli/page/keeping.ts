@@ -11,11 +11,11 @@ export interface Choices {
   readonly block: string;
   readonly length?: string; // epochs or steps
 }
-/** Somewhere to write: a browser may refuse it, and then the page forgets. */
-function remembered(
+/** Somewhere to write: a browser may refuse it, and then the page forgets. `set` says whether it is written. */
+export function remembered(
   storage: () => Storage,
   key: string,
-): { get(): string | null; set(text: string | undefined): void } {
+): { get(): string | null; set(text: string | undefined): boolean } {
   const attempt = <T>(run: () => T): T | null => {
     try {
       return run();
@@ -25,7 +25,8 @@ function remembered(
   };
   return {
     get: () => attempt(() => storage().getItem(key)),
-    set: (text) => void attempt(() => (text === undefined ? storage().removeItem(key) : storage().setItem(key, text))),
+    set: (text) =>
+      attempt(() => (text === undefined ? storage().removeItem(key) : storage().setItem(key, text))) !== null,
   };
 }
 

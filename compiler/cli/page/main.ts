@@ -38,7 +38,7 @@ async function open(): Promise<void> {
     },
     (file) => void weights.load(file),
   );
-  const training = new Training(session, files);
+  const training = new Training(session, files, facts);
   const panels = session.uses.map((use) => new Panel(session, use));
   const data = new DataView(session);
   const weights = new WeightsView(session, () => training.load());

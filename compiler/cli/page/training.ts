@@ -1,6 +1,7 @@
 // Training: start, pause, continue, start over; progress, curves and what is measured. In: a session, the page's controls. Out: a model that trains, also from
 // where it was when the page was left.
 import type { Tensor, TrainerEvent, TrainEvent, TrainResult } from "../../../runtime/api.ts";
+import type { DeviceFacts } from "../../../runtime/device.ts";
 import type { PlanTrain } from "../../../runtime/plan.ts";
 import type { TrainerModel } from "../../../runtime/trainer-api.ts";
 import { add, Chart } from "./chart.ts";
@@ -8,6 +9,7 @@ import { bytes, clock, element, figure, make, noProblem, problem, say, whole } f
 import type { Files } from "./files.ts";
 import { Keeping } from "./keeping.ts";
 import type { Session } from "./session.ts";
+import { Tuning } from "./tuning.ts";
 import { Panel } from "./use.ts";
 
 const lengthOf = (block: PlanTrain): "epochs" | "steps" => (block.epochs === undefined ? "steps" : "epochs");
@@ -24,19 +26,22 @@ export class Training {
   readonly #metrics = new Chart(element("metric-chart"), { title: "Metrics", unit: "metric", share: true });
   readonly #shown = new Map<string, Map<string, number>>(); // metric -> split -> value
   readonly #keeping: Keeping;
+  readonly #tuning: Tuning;
   #seed: string | undefined; // of the model
   #loading: Promise<TrainerModel> | undefined;
-  #running: "running" | "pausing" | "resetting" | undefined;
+  #running: "running" | "pausing" | "resetting" | "tuning" | undefined;
   #ended: Promise<void> = Promise.resolve(); // of the run
   #leaving = false; // another page takes the place of this one
   #finished = false;
   #pause = new AbortController();
   #told = 0; // when the panels were last told of other weights
 
-  constructor(session: Session, files: Files) {
+  constructor(session: Session, files: Files, device: DeviceFacts) {
     this.#session = session;
     this.#files = files;
     const { plan } = session;
+    this.#tuning = new Tuning(plan, device, () => void this.#tune());
+    this.#tuning.show(plan, false);
     for (const block of plan.trains) element("block").append(make("option", block.name, { value: block.name }));
     element("block-field").hidden = plan.trains.length < 2;
     this.#keeping = new Keeping(plan);
@@ -58,6 +63,7 @@ export class Training {
       this.#blockChosen();
     });
     session.onModel(() => {
+      this.#tuning.show(session.model?.plan ?? plan, session.model !== undefined);
       this.facts();
       this.#buttons();
     });
@@ -94,6 +100,7 @@ export class Training {
       const model: TrainerModel = await trainer.load({
         ...toBeTrained,
         ...this.#keeping.options,
+        ...this.#tuning.options,
         ...(seed === "" ? {} : { seed: Number(seed) }),
         host: this.#files.host,
         read: async (path) => this.#files.get(path) ?? trainer.fetchFile(path),
@@ -198,7 +205,7 @@ export class Training {
   }
   /** A page that takes the place of this one trains on if this one does. */
   async #leave(): Promise<void> {
-    if (!this.#running || this.#running === "resetting") return;
+    if (!this.#running || this.#running === "resetting" || this.#running === "tuning") return;
     this.#leaving = true;
     this.#pauseRun();
     await this.#ended;
@@ -345,6 +352,18 @@ export class Training {
     this.#session.weightsChanged();
   }
 
+  async #tune(): Promise<void> {
+    const block = this.#block;
+    if (this.#running || !block || !this.#areNumbers()) return;
+    this.#running = "tuning";
+    this.#buttons();
+    await this.#tuning.measure(() => this.load(), block.name);
+    this.#running = undefined;
+    this.#buttons();
+    this.facts();
+    if (this.#session.model) this.#session.weightsChanged();
+  }
+
   // ---- what is shown
 
   #measured(split: string, values: Readonly<Record<string, number | Tensor>>): void {
@@ -382,7 +401,7 @@ export class Training {
   #buttons(): void {
     const { model, plan } = this.#session;
     const step = model && this.#block ? model.step(this.#block.name) : 0;
-    const isEnding = this.#running === "pausing" || this.#running === "resetting";
+    const isEnding = this.#running !== undefined && this.#running !== "running";
     element("start").textContent =
       this.#running === "running" || this.#running === "pausing"
         ? "Pause"
@@ -397,6 +416,7 @@ export class Training {
     element("reset", "button").disabled = isEnding || (!begun && !this.#running);
     for (const id of ["save", "share"]) element(id, "button").disabled = this.#running !== undefined || !model;
     element("load", "input").disabled = this.#running !== undefined;
+    element("tune", "button").disabled = this.#running !== undefined;
     for (const id of ["epochs", "steps", "seed"] as const)
       this.#field(id).disabled = this.#running !== undefined || begun;
     element("block", "select").disabled = this.#running !== undefined;
