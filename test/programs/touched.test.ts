@@ -160,6 +160,18 @@ describe("on the device", () => {
     ["rows of one number, in blocks", model({ ...large, rows: 200_000, width: 1, words: 60, by: "adagrad(lr: 0.3)" })],
     ["indices that leave the table", model({ ...large, ...outside, by: "sgd(lr: 0.3)" })],
     [
+      "behind a loop",
+      model({
+        ...large,
+        declarations: `model words(x: i32[B, L] in 0..v) -> f32[B, 4] {
+  let h = x |> Embedding(v, 8) |> GRU(4)
+  return h[:, -1, :]
+}`,
+        loss: "mean((words(x) - y) ^ 2)",
+        by: "sgd(lr: 0.3)",
+      }),
+    ],
+    [
       "an axis before the indices",
       model({ ...large, ...outside, declarations: lookup("3, 40000", "d, x[b, l]"), by: "adagrad(lr: 0.3)" }),
     ],
