@@ -147,12 +147,12 @@ function inTiles(
     const own = tiled.axisOf.get(k)!;
     const places = new Map<Scalar, Scalar>([
       ...single.map((r, i) => [r.axisOf.get(k)!, ones[i]!.step] as const),
-      [own, iadd(imul(tile.step, each), row)],
+      [own, each > 1 ? iadd(imul(tile.step, each), row) : tile.step],
     ]);
     const placed = <T extends Scalar>(e: T): T => substitute(e, places) as T;
     const spec: KernelSpec = {
       ...k.spec,
-      axes: k.spec.axes.flatMap((a): Variable[] => (a === own ? [row] : places.has(a) ? [] : [a])),
+      axes: k.spec.axes.flatMap((a): Variable[] => (a === own && each > 1 ? [row] : places.has(a) ? [] : [a])),
       stages: k.spec.stages.map((s) => ({ ...s, value: placed(s.value) })),
       stores: k.spec.stores.map((s) => ({
         ...s,

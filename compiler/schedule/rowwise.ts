@@ -340,7 +340,7 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
   const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
   if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
   const bytes = shares ? exchanged(nest, schedule) : 0;
-  if (shares && (!target.together.includes(threads) || bytes > target.inTurn)) return undefined;
+  if (shares && (!target.together.includes(threads) || bytes > target.workgroupMemory)) return undefined;
   if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const price = priceOf(nest, schedule, target);
   const { compileMs } = price;
