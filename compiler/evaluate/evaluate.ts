@@ -1,13 +1,24 @@
 // The reference evaluator: loops over a node's axes and evaluates the scalar body in f64. No fusion, no cleverness beyond turning
 // a body into one JavaScript function. It is the oracle of every other phase.
 import { InternalError } from "../../grammar/diagnostic.ts";
-import { memoised, ownCompilation } from "../graph/compilation.ts";
-import { rootsOf } from "../graph/node.ts";
-import { evaluatorOf, scalarOrder } from "../graph/scalar.ts";
-import type { Compute, Extent, GraphProgram, Node, Scalar, Scatter, Shape, Source, Variable } from "../graph/types.ts";
+import { memoised, ownCompilation, within } from "../graph/compilation.ts";
+import { compute, rootsOf } from "../graph/node.ts";
+import { axis, evaluatorOf, scalarOrder } from "../graph/scalar.ts";
+import type {
+  Compute,
+  Extent,
+  GraphProgram,
+  Node,
+  Scalar,
+  Scatter,
+  Shape,
+  Source,
+  Update,
+  Variable,
+} from "../graph/types.ts";
 import { elements } from "../scalar/dtype.ts";
 import { staysShort, type Compiled } from "./compiled.ts";
-import { evaluateBy, type Dims, type Instead, type Values } from "./order.ts";
+import { evaluateBy, extentValue, type Dims, type Instead, type Values } from "./order.ts";
 
 export { extentValue, sizeOfShape, type Dims, type Instead, type Values } from "./order.ts";
 
@@ -21,9 +32,37 @@ export function evaluate(
   const results = evaluateNodes(rootsOf(program), values, dims, instead);
   return {
     outputs: new Map(program.outputs.map((o, i) => [o.name, results[i]!])),
-    updates: new Map(program.updates.map((u, i) => [u.target, results[program.outputs.length + i]!])),
+    updates: new Map(
+      program.updates.map((u, i) => {
+        const value = results[program.outputs.length + i]!;
+        return [u.target, u.at ? written(u.target, value, placesOf(u, values, dims)) : value];
+      }),
+    ),
   };
+  function written(target: Source, value: Float64Array, places: readonly Float64Array[]): Float64Array {
+    const result = Float64Array.from(values.get(target)!);
+    const seen = new Set<number>();
+    value.forEach((v, k) => {
+      let at = 0;
+      for (const [d, place] of places.entries()) {
+        const n = extentValue(target.shape[d]!, dims);
+        if (place[k]! < 0 || place[k]! >= n) return;
+        at = at * n + place[k]!;
+      }
+      if (seen.has(at)) throw new InternalError(`evaluate: element ${at} of ${target.path} is written twice`);
+      seen.add(at);
+      result[at] = v;
+    });
+    return result;
+  }
 }
+/** Of every element of the value, by dimension of the target. */
+const placesOf = ({ value, at }: Update, values: Values, dims: Dims): readonly Float64Array[] =>
+  within(value.compilation, () => {
+    const axes = value.shape.map((n, d) => axis(d, n));
+    const places = at!.map((e) => compute(axes, undefined, e));
+    return evaluateNodes(places, values, dims);
+  });
 
 /** `compile`: else by functions made of texts, which the policy of a page may forbid. */
 export const evaluateNodes = (

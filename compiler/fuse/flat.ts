@@ -3,8 +3,8 @@
 // In: a training step and its optimizer groups. Out: the step with updates of flat sources, and where each tensor lies in them.
 // Slices begin at multiples of `alignment` bytes; what lies between is zero and stays zero. No buffer is longer than what every device binds, but for one tensor.
 import type { OptimizerGroup } from "../elaborate/program.ts";
-import { baseOf, compute, elementCount, sameShape, source, topological } from "../graph/node.ts";
-import { rebuildNode, rebuildNodes } from "../graph/rebuild.ts";
+import { baseOf, compute, elementCount, rootsOf, sameShape, source, topological } from "../graph/node.ts";
+import { rebuildNode, rebuildNodes, updateOver } from "../graph/rebuild.ts";
 import { load, substitute, variable } from "../graph/scalar.ts";
 import type { DType, GraphProgram, Node, Scalar, Source } from "../graph/types.ts";
 import type { View } from "../kernel/graph.ts";
@@ -249,11 +249,8 @@ function rebuilt({ step, views, assembled, updatedBy, updates, gone, replaced }:
   const swap = replacer(replaced);
   const moved = (x: Node): Node => (x.kind === "source" ? x : swap(x));
   const outputs = step.outputs.map((o) => ({ name: o.name, node: swap(o.node) }));
-  const written = [...step.updates.filter((u) => !gone.has(u.target)), ...updates].map((u) => ({
-    target: u.target,
-    value: swap(u.value),
-  }));
-  const inputs = topological([...outputs.map((o) => o.node), ...written.map((u) => u.value)]).flatMap((x) =>
+  const written = [...step.updates.filter((u) => !gone.has(u.target)), ...updates].map((u) => updateOver(u, swap));
+  const inputs = topological(rootsOf({ ...step, outputs, updates: written })).flatMap((x) =>
     x.kind === "source" && x.role !== "constant" && x.role !== "carry" ? [x] : [],
   );
   return {

@@ -2,7 +2,7 @@
 // a number into the shared vector of numbers, a piece into its tensor. What cannot be written where it belongs is copied there. Readers read
 // the first home. In: state without homes. Out: the same with homes, copies and outputs.
 import { baseOf, compute, reshape, source, sameShape } from "../graph/node.ts";
-import { boolean, iadd, inRange, integer, isTrue, literal, load, select, substitute } from "../graph/scalar.ts";
+import { axis, boolean, iadd, inRange, integer, isTrue, literal, load, select, substitute } from "../graph/scalar.ts";
 import type { OnLoad } from "../graph/substitute.ts";
 import type { Integer, Load, Node, Scalar, Scan, Shape, Source } from "../graph/types.ts";
 import type { Home } from "./group.ts";
@@ -40,13 +40,23 @@ function placeUpdates(f: Fusion): void {
     }
     if (rows) continue;
     const base = baseOf(u.value);
-    const home = own(sameShape(base.shape, u.target.shape) ? u.target : reshape(u.target, base.shape));
-    if (isMovable(f, base) && !f.found.notInPlace.has(u.target) && !f.aliasOf.has(base)) {
+    const home = u.at
+      ? { memory: u.target, at: placesOf(u.value, u.at) }
+      : own(sameShape(base.shape, u.target.shape) ? u.target : reshape(u.target, base.shape));
+    // who reads what goes to some places reads it by itself
+    const isFree = !u.at || (base === u.value && !f.homes.has(base) && !readersOf(f, base).size && !isOutput(f, base));
+    if (isMovable(f, base) && !f.found.notInPlace.has(u.target) && !f.aliasOf.has(base) && isFree) {
       f.aliasOf.set(base, u.target);
       addHome(f, base, home);
     } else f.copies.push({ from: base, home, scan: undefined });
   }
 }
+const placesOf =
+  (x: Node, at: readonly Integer[]): Home["at"] =>
+  (indices) => {
+    const own = new Map(x.shape.map((n, d) => [axis(d, n) as Scalar, indices[d]!] as const));
+    return at.map((e) => substitute(e, own) as Integer);
+  };
 function placeScans(f: Fusion): void {
   for (const [s, { histories, stacks }] of f.scans) {
     const t = s.step;

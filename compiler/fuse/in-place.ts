@@ -54,22 +54,32 @@ export function unsafeStates(f: Fusion, nodes: readonly Node[], domain: Shape): 
       return (
         x.kind !== "compute" ||
         x.reduction !== undefined ||
-        !readsOwnElement(f.inliner.compute(x), target, (y) => overlaps(f, y, target))
+        !readsOwnElement(f.inliner.compute(x), target, placesOf(f, target, x), (y) => overlaps(f, y, target))
       );
     });
     return isUnsafe ? [target] : [];
   });
 }
+/** The places of a state that are written, if a node's elements are those. */
+function placesOf(f: Fusion, target: Source, x: Node): readonly Integer[] | undefined {
+  const update = f.program.updates.find((u) => u.target === target);
+  return update && sameShape(update.value.shape, x.shape) ? update.at : undefined;
+}
 /** Every load of the state in this body is of the element that is computed, under the state's own name. */
-function readsOwnElement(x: Compute, target: Source, overlaps: (y: Node) => boolean): boolean {
+function readsOwnElement(
+  x: Compute,
+  target: Source,
+  places: readonly Integer[] | undefined,
+  overlaps: (y: Node) => boolean,
+): boolean {
   const own = (e: Integer, d: number): boolean =>
-    x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d;
+    places ? e === places[d] : x.shape[d] === 1 ? constantOf(e) === 0 : e.kind === "variable" && e.position === d;
   return loadsIn(x).every((l) => {
     const base = baseOf(l.tensor);
     return (
       base.kind !== "source" ||
       !overlaps(base) ||
-      (l.tensor === target && !l.outside && sameShape(x.shape, target.shape) && l.indices.every(own))
+      (l.tensor === target && !l.outside && (places || sameShape(x.shape, target.shape)) && l.indices.every(own))
     );
   });
 }

@@ -1,7 +1,7 @@
 // Sums of one formula over every member of a group, added up (a norm of all gradients, a penalty of all parameters), become one sum over the
 // flat buffer, or one over each where they are several. Sound where the formula is 0 for zeros, which is what lies between the slices.
 // In: a step, the members, their flat buffers. Out: by which node each such addition is replaced.
-import { compute, inputs, topological } from "../graph/node.ts";
+import { compute, inputs, rootsOf, topological } from "../graph/node.ts";
 import { add, isCall, load, substitute, variable } from "../graph/scalar.ts";
 import type { Compute, GraphProgram, Node, Scalar, Source } from "../graph/types.ts";
 import { flattener, isZeroForZeros, type Member, type StandIns } from "./formulas.ts";
@@ -20,7 +20,7 @@ export function joinSums(
   stand: StandIns,
   flat: readonly Flat[],
 ): Map<Node, Node> {
-  const order = topological([...step.outputs.map((o) => o.node), ...step.updates.map((u) => u.value)]);
+  const order = topological(rootsOf(step));
   const sumOf = memberSums(order, members, stand);
   const replaced = new Map<Node, Node>();
   if (!sumOf.size) return replaced;

@@ -6,6 +6,7 @@ import {
   axis,
   equal,
   extentKey,
+  holdsLoad,
   integer,
   load,
   local,
@@ -17,7 +18,7 @@ import {
 import type { Compute, Integer, Node, Reduction, Scalar, Scatter, Shape, Variable } from "../graph/types.ts";
 import type { KernelStep } from "../kernel/graph.ts";
 import { isReadOutside } from "./bindings.ts";
-import type { Group } from "./group.ts";
+import type { Group, Home } from "./group.ts";
 import { purposeOf, purposeText } from "./purpose.ts";
 import { fromMemory, homesOf, isAmongNumbers } from "./homes.ts";
 import type { Folded, KernelSpec, Stage, Store } from "../kernel/kernel.ts";
@@ -81,15 +82,13 @@ function indicesOf({ axes }: Writing, shape: Shape): { readonly at: Integer[]; r
 function inKernel({ f, values }: Writing, e: Scalar): Scalar {
   return fromMemory(f, e, (l, indices, outside) => (outside ? undefined : values.get(l.tensor)?.(indices)));
 }
-function store(
-  { f, g, stores }: Writing,
-  x: Node,
-  at: readonly Integer[],
-  over: readonly Variable[],
-  value: Scalar,
-): void {
+/** Where it is written, which may be data. */
+const placesIn = (w: Writing, home: Home, own: readonly Integer[]): readonly Integer[] =>
+  home.at(own).map((e) => (holdsLoad(e) ? (inKernel(w, e) as Integer) : e));
+function store(w: Writing, x: Node, at: readonly Integer[], over: readonly Variable[], value: Scalar): void {
+  const { f, g, stores } = w;
   if (g.kind === "kernel" && !isRead(f, x, g)) return; // only this kernel reads it
-  for (const h of homesOf(f, x)) stores.push({ target: h.memory, over, indices: h.at(at), value });
+  for (const h of homesOf(f, x)) stores.push({ target: h.memory, over, indices: placesIn(w, h, at), value });
 }
 /** A sum over all that might be added to an element. An axis that is an index by itself is the output's axis; the others are searched. */
 function writeScatter(w: Writing, x: Scatter): void {
@@ -141,7 +140,7 @@ function writePointwise(w: Writing, x: Compute): void {
 function writeCopy(w: Writing, { from, home }: NonNullable<Group["copy"]>): void {
   const { at, extra } = indicesOf(w, from.shape);
   const value = inKernel(w, w.f.inliner.scalar(load(from, at)));
-  w.stores.push({ target: home.memory, over: extra, indices: home.at(at), value });
+  w.stores.push({ target: home.memory, over: extra, indices: placesIn(w, home, at), value });
 }
 /** Does anything but the kernel itself read it? A slot among the numbers alone is no reader. */
 export const isRead = (f: Fusion, x: Node, g: Group): boolean =>

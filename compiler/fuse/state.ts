@@ -1,6 +1,6 @@
 // What fusion knows of a program while it makes kernels of it: what is stored, in which memory it lies, and who reads it.
 // In: a program, a target, what earlier rounds have found. Out: state that the other files of this folder read; only homes.ts writes homes.
-import { baseOf, inputs, source, topological } from "../graph/node.ts";
+import { baseOf, inputs, rootsOf, source, tensorsOf, topological } from "../graph/node.ts";
 import type { GraphProgram, Node, Scan, Shape, Source } from "../graph/types.ts";
 import { fusionLimits, type FusionLimits } from "../kernel/limits.ts";
 import type { Target } from "../kernel/target.ts";
@@ -64,11 +64,10 @@ export function stateOf(
   found: Found,
   isInitial: boolean,
 ): Fusion {
-  const roots = [...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)];
   const pieces = new Map<Node, readonly Piece[]>();
   const cutting: Cutting = { program, flat, found, pieces, ownersOf: new Map() };
   const inputsIn = (x: Node): readonly Node[] => inputsOf({ flat, pieces }, x);
-  let order: readonly Node[] = topological(roots, undefined, inputsIn);
+  let order: readonly Node[] = topological(rootsOf(program), undefined, inputsIn);
   const scans = scanMemory(order);
   const rowUpdates = findRowUpdates(program, found.notInPlace);
   let stored: ReadonlySet<Node>;
@@ -151,7 +150,10 @@ function mustStore(
       forced.add(baseOf(c.initial));
     }
   for (const o of program.outputs) forced.add(baseOf(o.node));
-  for (const u of program.updates) if (!rowUpdates.has(u.target)) forced.add(baseOf(u.value));
+  for (const u of program.updates) {
+    if (!rowUpdates.has(u.target)) forced.add(baseOf(u.value));
+    for (const x of tensorsOf(u.at ?? [])) forced.add(baseOf(x));
+  }
   for (const x of flat?.assembled.values() ?? []) for (const part of x) forced.add(part);
   for (const [x, own] of pieces) for (const part of [x, ...own.map((p) => p.node)]) forced.add(part);
   for (const x of flat?.updatedBy.keys() ?? []) forced.add(x);

@@ -4,6 +4,7 @@ import {
   axis,
   contains,
   extentKey,
+  holdsLoad,
   inRange,
   integer,
   isTrue,
@@ -128,15 +129,19 @@ function writeEpilogue(w: Writing, x: Compute): void {
   store(w, x, map, extras, value);
 }
 function store(
-  { f, g, stores }: Writing,
+  w: Writing,
   x: Compute,
   map: ReadonlyMap<Scalar, Scalar>,
   over: readonly Variable[],
   value: Scalar,
 ): void {
+  const { f, g, stores } = w;
   if (!isRead(f, x, g)) return; // only this step reads it
   const at = x.shape.map((n, i) => (n === 1 ? integer(0) : (map.get(axis(i, n)) as Integer)));
-  for (const h of homesOf(f, x)) stores.push({ target: h.memory, over, indices: h.at(at), value });
+  for (const h of homesOf(f, x)) {
+    const indices = h.at(at).map((e) => (holdsLoad(e) ? (inStep(w, e) as Integer) : e));
+    stores.push({ target: h.memory, over, indices, value });
+  }
 }
 /** An expression over memory, over contractions and over results. */
 function inStep(w: Writing, e: Scalar): Scalar {

@@ -1,7 +1,7 @@
 // A graph program for other programs: JSON, and the DOT language of Graphviz. Names are those of the printed form.
 import { position } from "../../grammar/diagnostic.ts";
 import { inputs } from "./node.ts";
-import { extentText, nameNodes, printNode } from "./print.ts";
+import { extentText, nameNodes, printNode, updateText } from "./print.ts";
 import type { GraphProgram, Node, Range, Scan } from "./types.ts";
 
 export interface JsonGraph {
@@ -16,7 +16,7 @@ export interface JsonGraph {
     readonly carries: readonly { readonly initial: string; readonly incoming: string; readonly next: string }[];
   }[];
   readonly outputs: readonly { readonly name: string; readonly node: string }[];
-  readonly updates: readonly { readonly target: string; readonly value: string }[];
+  readonly updates: readonly { readonly target: string; readonly value: string; readonly formula?: string }[]; // where some elements alone are written
 }
 export interface JsonNode {
   readonly name: string;
@@ -85,7 +85,11 @@ export function toJson(program: GraphProgram): JsonGraph {
       carries: s.carries.map((c) => ({ initial: name(c.initial), incoming: name(c.incoming), next: name(c.next) })),
     })),
     outputs: program.outputs.map((o) => ({ name: o.name, node: name(o.node) })),
-    updates: program.updates.map((u) => ({ target: name(u.target), value: name(u.value) })),
+    updates: program.updates.map((u) => ({
+      target: name(u.target),
+      value: name(u.value),
+      ...(u.at ? { formula: updateText(u, names) } : {}),
+    })),
   };
 }
 

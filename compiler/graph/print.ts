@@ -1,8 +1,8 @@
 // Graphs as text: every node is the formula that a person would write; nodes are named by label or position, never by id.
-import { topological } from "./node.ts";
+import { rootsOf, topological } from "./node.ts";
 import { operandsOf, scalarOrder } from "./scalar.ts";
 import type { ScalarFunction } from "../scalar/functions.ts";
-import type { Extent, GraphProgram, Local, Node, Scalar, Scan, Shape, Variable } from "./types.ts";
+import type { Extent, GraphProgram, Local, Node, Scalar, Scan, Shape, Update, Variable } from "./types.ts";
 
 export function extentText(n: Extent): string {
   if (typeof n === "number") return String(n);
@@ -144,7 +144,7 @@ const numberText = (x: number): string =>
 
 /** The nodes of a program, inputs before users, and a name for each by label or position. */
 export function nameNodes(program: GraphProgram): { order: readonly Node[]; names: Names } {
-  const order = topological([...program.outputs.map((o) => o.node), ...program.updates.map((u) => u.value)]);
+  const order = topological(rootsOf(program));
   const known = new Map<Node, string>();
   const used = new Map<string, number>();
   const scans = new Map<Scan, number>();
@@ -168,8 +168,16 @@ export function printGraph(program: GraphProgram): string {
   const lines: string[] = [];
   for (const node of order) lines.push(...printNode(node, names).map((line) => "  ".repeat(node.scans.size) + line));
   for (const { name, node } of program.outputs) lines.push(`output ${name} = ${names.node(node)}`);
-  for (const { target, value } of program.updates) lines.push(`update ${names.node(target)} = ${names.node(value)}`);
+  for (const u of program.updates) lines.push(`update ${updateText(u, names)}`);
   return lines.join("\n") + "\n";
+}
+/** `table[rows[i], j] = value[i, j]` where some elements alone are written. */
+export function updateText({ target, value, at }: Update, names: Names): string {
+  if (!at) return `${names.node(target)} = ${names.node(value)}`;
+  const axisName = (p: number): string => letter(outputLetters, p);
+  const own = value.shape.map((n, i) => (n === 1 ? "0" : axisName(i)));
+  const places = at.map((e) => scalarText(e, names, axisName).text);
+  return `${names.node(target)}[${places.join(", ")}] = ${names.node(value)}[${own.join(", ")}]`;
 }
 export function printNode(node: Node, names: Names): string[] {
   const typed = `${node.dtype}${node.shape.length ? shapeText(node.shape) : ""}`;

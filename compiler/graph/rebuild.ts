@@ -6,7 +6,7 @@ import { finalOf, historyOf, scan, stackOf } from "./scans.ts";
 import { scatter } from "./scatter.ts";
 import { reshape } from "./sources.ts";
 import { substitute, type OnLoad } from "./substitute.ts";
-import type { GraphProgram, Integer, Node, Scalar, Scan, Scatter, Variable } from "./types.ts";
+import type { GraphProgram, Integer, Node, Scalar, Scan, Scatter, Update, Variable } from "./types.ts";
 import { levelInputs, rootsOf, topological, visit } from "./walk.ts";
 
 /** What a graph becomes. */
@@ -171,6 +171,12 @@ export function mapProgram(program: GraphProgram, node: (x: Node) => Node): Grap
   return {
     ...program,
     outputs: program.outputs.map((o) => ({ ...o, node: node(o.node) })),
-    updates: program.updates.map((u) => ({ ...u, value: node(u.value) })),
+    updates: program.updates.map((u) => updateOver(u, node)),
   };
 }
+/** The update over other nodes. */
+export const updateOver = (u: Update, node: (x: Node) => Node): Update => ({
+  ...u,
+  value: node(u.value),
+  ...(u.at ? { at: u.at.map((e) => substitute(e, new Map(), reading(node)) as Integer) } : {}),
+});

@@ -244,5 +244,14 @@ export interface GraphProgram {
   readonly inputs: readonly Source[]; // in declaration order
   readonly dims: readonly Dim[]; // run-time dims (exports only)
   readonly outputs: readonly { readonly name: string; readonly node: Node }[]; // losses, metrics, results
-  readonly updates: readonly { readonly target: Source; readonly value: Node }[]; // states written at the end of the program, all from the values before it
+  readonly updates: readonly Update[]; // states written at the end of the program, all from the values before it
+}
+/**
+ * A state becomes `value`; with `at`, the value's elements become those of the state at these indices, over canonical variables of the value's axes: no two
+ * the same, those outside of the state written nowhere, the others of the state as they were.
+ */
+export interface Update {
+  readonly target: Source;
+  readonly value: Node;
+  readonly at?: readonly Integer[];
 }

@@ -79,14 +79,15 @@ function check(program: GraphProgram): void {
   for (const o of program.outputs)
     at(o.node, state, () => (names.has(o.name) ? fail(`is a second output called ${o.name}`) : names.add(o.name)));
   const targets = new Set<Source>();
-  for (const { target, value } of program.updates)
+  for (const { target, value, at: places } of program.updates)
     at(value, state, () => {
       if (target.role !== "parameter" && target.role !== "state")
         fail(`updates ${target.path}, which is no parameter or state but ${target.role}`);
       if (targets.has(target)) fail(`updates ${target.path} a second time`);
       targets.add(target);
-      if (value.dtype !== target.dtype || !sameShape(value.shape, target.shape))
+      if (value.dtype !== target.dtype || (!places && !sameShape(value.shape, target.shape)))
         fail(`updates ${target.path}: ${target.dtype}${shapeText(target.shape)}`);
+      if (places) checkPlaces(places, target, value, state);
     });
 }
 
@@ -212,6 +213,14 @@ function checkScatter(node: Scatter, state: Checked): void {
   checkScalars([...node.indices, node.value], axes, state, isGuard(node.value) ? conjuncts(node.value.condition) : []);
   if (!sameSet(node.scans, unionScans([node.value.scans, ...node.indices.map((e) => e.scans)])))
     fail("belongs to other scans than its scalars");
+}
+/** That no two are the same is the evaluator's to see. */
+function checkPlaces(places: readonly Integer[], target: Source, value: Node, state: Checked): void {
+  if (places.length !== target.shape.length) fail(`goes to ${places.length} indices of ${target.path}`);
+  const axes = canonicalAxes(value.shape);
+  for (const v of axes)
+    if (!places.some((e) => e.variables.has(v))) fail("has an axis that the places of its update do not mention");
+  checkScalars(places, axes, state);
 }
 const canonicalAxes = (shape: Shape): ReadonlySet<Variable> =>
   new Set(shape.map((n, i) => axis(i, n)).filter((v) => v.extent !== 1));

@@ -155,10 +155,11 @@ export function topological(
   }
   return order;
 }
-/** What a program computes: outputs, then the values of updates. */
+/** What a program computes: outputs, then the values of updates, then the tensors that say where these go. */
 export const rootsOf = (program: GraphProgram): Node[] => [
   ...program.outputs.map((o) => o.node),
   ...program.updates.map((u) => u.value),
+  ...program.updates.flatMap((u) => tensorsOf(u.at ?? [])),
 ];
 /** Works on the compilation that the program's nodes belong to. */
 export function withinProgram<T>(program: GraphProgram, run: () => T): T {

@@ -4,7 +4,7 @@
 // In: the kernels of a step, over flat memory. Out: the statements of one step and what stands around them, or undefined where it does not fit.
 import { commentOf, memoryNames } from "../kernel/formula.ts";
 import { baseOf } from "../graph/node.ts";
-import { positiveModulo } from "../graph/scalar.ts";
+import { isTrue, positiveModulo } from "../graph/scalar.ts";
 import type { Integer, Load, Local, Node, Variable } from "../graph/types.ts";
 import { constantForm, nameForm, shift, type Form } from "../kernel/forms.ts";
 import {
@@ -26,7 +26,7 @@ import {
   type Expr,
 } from "../kernel/expr.ts";
 import type { SetTo, Statement } from "../kernel/ir.ts";
-import type { KernelSpec, Stage, Store } from "../kernel/kernel.ts";
+import { whenStored, type KernelSpec, type Stage, type Store } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import { bodyCost, sizeOf } from "../fuse/storage.ts";
 import type { Target } from "../kernel/target.ts";
@@ -422,6 +422,7 @@ class Lanes {
   private store(store: Store, points: number): () => void {
     const { values, count } = this;
     const base = baseOf(store.target);
+    if (!isTrue(whenStored(store))) throw new Unfit();
     const v = values.value(store.value);
     const registers = this.registers.get(base);
     if (!registers) {

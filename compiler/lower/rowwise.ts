@@ -10,9 +10,10 @@ import type { Layout } from "../kernel/layout.ts";
 import { mostGroups, sizeOfExtents } from "../kernel/sizes.ts";
 import type { Target } from "../kernel/target.ts";
 import { elements } from "../scalar/dtype.ts";
+import { cheapestInChain } from "../schedule/chain.ts";
+import { estimate, type Nest } from "../schedule/nest.ts";
 import { kernelsIn } from "../schedule/rows.ts";
 import { cheapest, gridWaves, runsIn, type Placement } from "../schedule/rowwise.ts";
-import type { Nest } from "../schedule/nest.ts";
 import { plainSchedule } from "../schedule/schedule.ts";
 import { dimName } from "../wgsl/names.ts";
 import { entryPoint } from "../wgsl/print.ts";
@@ -45,8 +46,12 @@ export function lowerRowwise(
   const inside: { readonly name: string; readonly schedule: Placement["schedule"] }[] = [];
   const launch = { rows: rows?.each ?? Infinity, workgroup, own: step.own, inTurn: step.inTurn };
   const part = name("part", i32);
+  const isChain = grid.length > 0 && target.gpu !== undefined && step.body.every((s) => s.kind === "kernel");
+  const chain = { ...launch, groups: grid.reduce((n, s) => n * estimate(s.step.extent), 1) };
   for (const [k, times] of runsIn(step.body, grid.length ? gridWaves(grid, target) : 1)) {
-    const found = cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
+    const found = isChain
+      ? cheapestInChain(k.spec, chain, target)
+      : cheapest(k.spec, rows?.axisOf.get(k), launch, times, target);
     if (!found) throw new InternalError(`${k.spec.name} has no schedule for a launch of rows`);
     const { nest, schedule } = found.placement;
     const tiles = ({ groups }: Emitted): Tiles => tilesOf(step, found.placement, groups, part);

@@ -7,7 +7,7 @@ import type { Extent, Node, Scan, Variable } from "../graph/types.ts";
 import type { Size } from "../kernel/sizes.ts";
 import { addForms, boundsOf, constantForm, formKey, nameForm, type Form } from "../kernel/forms.ts";
 import type { Statement } from "../kernel/ir.ts";
-import type { Store } from "../kernel/kernel.ts";
+import { whenStored, type Store } from "../kernel/kernel.ts";
 import type { Layout } from "../kernel/layout.ts";
 import type { Nest } from "../schedule/nest.ts";
 import type { Axis } from "./places.ts";
@@ -148,11 +148,12 @@ class Template extends Reductions {
     const { values } = this;
     const base = baseOf(store.target);
     const v = values.value(store.value);
+    const isThere = (): Value => values.conjunction([exists(), values.value(whenStored(store))]);
     const name = this.storeName(store);
     const address = (): Form => values.address(store.target.shape, store.indices);
     const one = (value: Expr): Conditional => {
       values.scalarOnly.add(base);
-      const condition = exists();
+      const condition = isThere();
       const at = values.sumOfForm(address(), `${name}_at`).expr;
       return { condition, statement: { kind: "store", tensor: name, at, value: this.stored(store, value, 1) } };
     };
@@ -163,7 +164,7 @@ class Template extends Reductions {
     const whole = typeof vectorExtent === "number" && vectorExtent % 4 === 0;
     if (whole && !values.scalarOnly.has(base) && canBeWide(base) && values.aligned(forms)) {
       values.fourWide.add(base);
-      const condition = values.atComponent(0, exists);
+      const condition = values.atComponent(0, isThere);
       const at = values.quarter(forms[0]!, `${name}_at`).expr;
       return [{ condition, statement: { kind: "store", tensor: name, at, value: this.stored(store, v.expr, 4) } }];
     }

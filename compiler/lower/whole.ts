@@ -11,7 +11,7 @@ import type { Declaration, Module } from "../kernel/ir.ts";
 import type { KernelStep, Step, View } from "../kernel/graph.ts";
 import { tidy } from "./tidy.ts";
 import { flopsOf } from "../kernel/flops.ts";
-import type { KernelSpec } from "../kernel/kernel.ts";
+import { whenStored, type KernelSpec } from "../kernel/kernel.ts";
 import { sumOfSizes, type Size } from "../kernel/sizes.ts";
 import { eachRound, inLanes } from "./lanes.ts";
 import type { Layout } from "../kernel/layout.ts";
@@ -271,11 +271,10 @@ export function physical(spec: KernelSpec, views: ReadonlyMap<Node, PlacedView>)
     stores: spec.stores.map((s) => {
       const view = views.get(baseOf(s.target));
       const indices = s.indices.map(go);
-      return {
-        ...s,
-        value: go(s.value),
-        ...(view ? { target: view.memory, indices: [flat(s.target.shape, indices, view.offset)] } : { indices }),
-      };
+      if (!view) return { ...s, value: go(s.value), indices };
+      const at = flat(s.target.shape, indices, view.offset);
+      const own = select(whenStored({ ...s, indices }), at, -1) as Integer; // outside of the slice is not the next one
+      return { ...s, value: go(s.value), target: view.memory, indices: [own] };
     }),
   };
 }

@@ -6,7 +6,7 @@ import type { KernelGraph, KernelStep, RowwiseStep, Step, View } from "../kernel
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { loadsOf, storesOf } from "../lower/procedures.ts";
-import { priceInChain } from "../schedule/chain.ts";
+import { cheapestInChain } from "../schedule/chain.ts";
 import { estimate, nestOf } from "../schedule/nest.ts";
 import { Rows, type RowAxis } from "../schedule/rows.ts";
 import { choose } from "../schedule/choose.ts";
@@ -147,12 +147,12 @@ function inTiles(
     const own = tiled.axisOf.get(k)!;
     const places = new Map<Scalar, Scalar>([
       ...single.map((r, i) => [r.axisOf.get(k)!, ones[i]!.step] as const),
-      [own, iadd(imul(tile.step, each), row)],
+      [own, each > 1 ? iadd(imul(tile.step, each), row) : tile.step],
     ]);
     const placed = <T extends Scalar>(e: T): T => substitute(e, places) as T;
     const spec: KernelSpec = {
       ...k.spec,
-      axes: k.spec.axes.flatMap((a): Variable[] => (a === own ? [row] : places.has(a) ? [] : [a])),
+      axes: k.spec.axes.flatMap((a): Variable[] => (a === own && each > 1 ? [row] : places.has(a) ? [] : [a])),
       stages: k.spec.stages.map((s) => ({ ...s, value: placed(s.value) })),
       stores: k.spec.stores.map((s) => ({
         ...s,
@@ -182,7 +182,8 @@ class Prices {
   inside({ spec }: KernelStep, { grid, workgroup }: OnGrid): number {
     const groups = grid.reduce((n, s) => n * estimate(s.step.extent), 1);
     const key = `${groups} ${workgroup} ${this.keyOf(spec)}`;
-    return this.once(key, () => priceInChain(spec, { groups, workgroup }, this.target));
+    const chain = { groups, workgroup, inTurn: this.target.inTurn };
+    return this.once(key, () => cheapestInChain(spec, chain, this.target)?.total ?? Infinity);
   }
   private once(key: string, price: () => number): number {
     let ns = this.known.get(key);

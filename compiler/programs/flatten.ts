@@ -72,14 +72,17 @@ function flatStep(
 /** The optimizer groups in the nodes of the simplified step, whose outputs are their gradients. */
 function groupsIn(step: GraphProgram, train: TrainProgram): readonly OptimizerGroup[] {
   const valueOf = new Map(step.updates.map((u) => [u.target, u.value]));
+  const apart = new Set(step.updates.flatMap((u) => (u.at ? [u.target] : []))); // written here and there
   const gradients = step.outputs.map((o) => o.node).values();
   return train.groups.map((g) => ({
     ...g,
-    members: g.members.map((m) => ({
-      ...m,
-      gradient: gradients.next().value!,
-      updated: valueOf.get(m.parameter) ?? m.updated,
-    })),
+    members: g.members
+      .map((m) => ({
+        ...m,
+        gradient: gradients.next().value!,
+        updated: valueOf.get(m.parameter) ?? m.updated,
+      }))
+      .filter((m) => !apart.has(m.parameter)),
   }));
 }
 /** Could all of it be done by one workgroup in less time than launches take? A rough look, before any kernel is made. */

@@ -86,7 +86,9 @@ export function inMemoryOfGrid(on: OnGrid, around: Surroundings): RowwiseStep | 
   const [reads, writes] = [touched(loadsOf), touched(storesOf)];
   const views = slices(new Set([...reads, ...writes]), on.members, around, true);
   const { grid, workgroup } = on;
-  const { inTurn } = around.target;
+  const { target } = around;
+  const taken = [...local].reduce((n, x) => n + sizeOf(x.shape as readonly number[]) * elements[x.dtype].bytes, 0);
+  const inTurn = Math.max(target.inTurn, target.workgroupMemory - taken - besideInTurn); // what the tensors leave
   return (
     views && {
       kind: "rowwise",
@@ -103,6 +105,7 @@ export function inMemoryOfGrid(on: OnGrid, around: Surroundings): RowwiseStep | 
     }
   );
 }
+const besideInTurn = 1024; // bytes: kernels have memory of one type in turn, of other types beside it
 function localsOfGrid({ members, each, tiled, single }: OnGrid, around: Surroundings): ReadonlyMap<Node, Local> {
   const { kernels, views, joined, target, usersOf } = around;
   const inside = new Set(members);

@@ -4,6 +4,7 @@
 import { compute, elementCount, indicesOf } from "../graph/node.ts";
 import {
   and,
+  boolean,
   equal,
   equalZero,
   floorDiv,
@@ -17,6 +18,7 @@ import {
   modulo,
   mul,
   nonNegative,
+  not,
   or,
   select,
   substitute,
@@ -72,6 +74,7 @@ function partsOf(e: Integer, axes: readonly Variable[]): Map<Scalar, Scalar> {
 interface Order {
   readonly elements: Node; // [batch.., updates]
   readonly before: (element: Integer, place: Integer) => Scalar; // does it go to a place before this one?
+  readonly place: (element: Integer) => Integer; // that it goes to; one behind the last: nowhere
   readonly update: (element: Integer) => Integer; // its number
 }
 /** Where the updates go as one number each, or the updates themselves with where they go beside them. */
@@ -110,20 +113,30 @@ function elementsOf(s: PlacedSum, meta: Meta): Elements {
       last,
     );
     const before = (e: Integer, p: Integer): Scalar => less(e, imul(p, updates));
-    return { axes, row, at, last, first: less, before, update: (e) => modulo(e, updates) };
+    return {
+      axes,
+      row,
+      at,
+      last,
+      first: less,
+      before,
+      place: (e) => floorDiv(e, updates),
+      update: (e) => modulo(e, updates),
+    };
   }
   const at = made(place, places);
   return {
     ...{ axes, row, last: updates - 1, at: (e) => e, update: (e) => e },
     first: (a, b) => or(less(at(a), at(b)), and(equal(at(a), at(b)), less(a, b))),
     before: (e, p) => less(at(e), p),
+    place: at,
   };
 }
 
 /** Ranks by comparison within blocks, then by binary search in all blocks; from ranks to the order they are searched the same way. */
 function orderOf(s: PlacedSum, meta: Meta): Order {
   const { updates } = sizesOf(s);
-  const { axes, row, at, first, before, update, last } = elementsOf(s, meta);
+  const { axes, row, at, first, last, ...rest } = elementsOf(s, meta);
   const block = blockOf(updates);
   const g = variable(updates, "g");
   const summed = (over: Variable, body: Integer, label: string, high: number): Node =>
@@ -137,7 +150,7 @@ function orderOf(s: PlacedSum, meta: Meta): Order {
   const isUpdate = less(other, updates);
   const rank = summed(k, when(and(isUpdate, first(at(other), at(g))), integer(1)), "rank", block - 1);
   const sorted = summed(k, when(equal(read(rank, other, -1), isub(g, start)), at(other)), "order", last);
-  if (block === updates) return { elements: sorted, before, update };
+  if (block === updates) return { elements: sorted, ...rest };
   // how many of a block, which begins there, hold
   const countOf = (from: Integer, holds: (e: Integer) => Scalar): Integer => {
     let found: Integer = integer(0);
@@ -158,24 +171,30 @@ function orderOf(s: PlacedSum, meta: Meta): Order {
     countOf(from, (e) => less(read(ranks, e, most), g)),
   );
   const isIn = and(less(there, iadd(from, block)), equal(read(ranks, there, -1), g));
-  return { elements: summed(b, when(isIn, read(sorted, there, most)), "order", last), before, update };
+  return { elements: summed(b, when(isIn, read(sorted, there, most)), "order", last), ...rest };
 }
 /** So many updates are ranked by comparing all of them. */
 const blockOf = (updates: number): number =>
   updates <= shortOrder ? updates : 2 ** Math.round(Math.log2(2 * Math.sqrt(updates)));
 const shortOrder = 256;
 
-/** For every place, and one behind them, how many elements come before it. */
-function startsOf(s: PlacedSum, { elements, before }: Order, meta: Meta): Node {
-  const { updates, places } = sizesOf(s);
-  const axes = s.batch.map((v) => variable(v.extent, "b"));
-  const p = variable(places + 1, "p");
+/** How many elements come before a place. */
+function startOf(p: Integer, s: PlacedSum, { elements, before }: Order, row: readonly Integer[]): Integer {
+  const { updates } = sizesOf(s);
   let found: Integer = integer(0);
   for (let step = 2 ** Math.floor(Math.log2(updates)); step >= 1; step /= 2) {
     const at = iadd(found, step - 1);
-    const e = load(elements, [...indicesOf(axes), at], most) as Integer;
+    const e = load(elements, [...row, at], most) as Integer;
     found = select(and(less(at, updates), before(e, p)), iadd(found, step), found) as Integer;
   }
+  return found;
+}
+/** ... every place, and one behind them. */
+function startsOf(s: PlacedSum, order: Order, meta: Meta): Node {
+  const { updates, places } = sizesOf(s);
+  const axes = s.batch.map((v) => variable(v.extent, "b"));
+  const p = variable(places + 1, "p");
+  const found = startOf(p, s, order, indicesOf(axes));
   return compute([...axes, p], undefined, found, { ...meta, label: "starts", range: { low: 0, high: updates } });
 }
 
@@ -201,9 +220,68 @@ export function sortedSum(s: PlacedSum, meta: Meta): SortedSum | undefined {
     const total = s.value.kind === "affine" ? imul(times, s.value.constant) : mul(toF32(times), s.value);
     return made(compute(s.output, undefined, total, meta));
   }
-  const j = variable(updates, "j");
+  const { over, body } = stretchOf(s, order, row, from, to);
+  return made(compute(s.output, { op: "sum", over }, body, meta));
+}
+/** The sum of the elements of the order from one on to another; `more`: what stands for axes of the value, and when it does. */
+function stretchOf(
+  s: PlacedSum,
+  order: Order,
+  row: readonly Integer[],
+  from: Integer,
+  to: Integer,
+  more: { readonly axes: ReadonlyMap<Scalar, Scalar>; readonly when: Scalar } = {
+    axes: new Map(),
+    when: boolean(true),
+  },
+): { readonly over: readonly Variable[]; readonly body: Scalar } {
+  const j = variable(sizesOf(s).updates, "j");
   const update = order.update(load(order.elements, [...row, j]) as Integer);
-  const value = substitute(s.value, partsOf(update, s.along));
-  const inside = and(nonNegative(isub(j, from)), less(j, to));
-  return made(compute(s.output, { op: "sum", over: [...s.over, j] }, select(inside, value, nothing(value)), meta));
+  const value = substitute(s.value, new Map([...partsOf(update, s.along), ...more.axes]));
+  const inside = and(more.when, nonNegative(isub(j, from)), less(j, to));
+  return { over: [...s.over, j], body: select(inside, value, nothing(value)) };
+}
+
+/** A sum at the places alone that something is added to: element n of the updates in order has that of its place, where it is the first which goes there. */
+export interface TouchedSum extends SortedSum {
+  readonly at: (own: readonly Integer[]) => readonly Integer[]; // an element of the node in the sum; outside of it where n is not the first
+}
+export function touchedSum(s: PlacedSum, meta: Meta): TouchedSum | undefined {
+  const { updates, places } = sizesOf(s);
+  if (places >= most || updates >= most || updates < 2 || s.places.at(-1)!.reach) return undefined;
+  const place = meta.span ? { span: meta.span } : {};
+  const order = orderOf(s, place);
+  const [rows, ends] = firstsOf(s, order, place);
+  const fixed = s.places.map((p) => p.axis);
+  const n = variable(updates, "n");
+  const output = s.output.flatMap((v) => (v === fixed[0] ? [n] : fixed.includes(v) ? [] : [v]));
+  // of an element: its batch and its number among the updates, where each axis of the sum is
+  const numberOf = (own: readonly Integer[]): readonly Integer[] =>
+    [...s.batch, n].map((v) => (v.extent === 1 ? integer(0) : own[output.indexOf(v)]!));
+  const at = (own: readonly Integer[]): readonly Integer[] => {
+    const parts = partsOf(load(rows, numberOf(own)) as Integer, fixed);
+    return s.output.map((v) => (parts.get(v) as Integer | undefined) ?? own[output.indexOf(v)]!);
+  };
+  const own = indicesOf(output);
+  const seesPlaces = fixed.some((v) => s.value.variables.has(v));
+  const { over, body } = stretchOf(s, order, indicesOf(s.batch), n, load(ends, numberOf(own)) as Integer, {
+    axes: new Map(at(own).map((e, i) => [s.output[i]!, e])),
+    when: seesPlaces ? nonNegative(load(rows, numberOf(own)) as Integer) : boolean(true),
+  });
+  return { node: compute(output, { op: "sum", over }, body, meta), order: order.elements, at };
+}
+/** Of each element of the order, where it is the first that goes to its place: this place, and where those end that go there. Else -1 and 0. */
+function firstsOf(s: PlacedSum, order: Order, meta: Meta): readonly [places: Node, ends: Node] {
+  const { updates, places } = sizesOf(s);
+  const axes = s.batch.map((v) => variable(v.extent, "b"));
+  const row = indicesOf(axes);
+  const n = variable(updates, "n");
+  const own = order.place(load(order.elements, [...row, n]) as Integer);
+  const before = order.place(load(order.elements, [...row, isub(n, integer(1))], -1) as Integer);
+  const isFirst = and(less(own, places), not(equal(own, before)));
+  const range = { low: -1, high: places - 1 };
+  const rows = compute([...axes, n], undefined, select(isFirst, own, integer(-1)), { ...meta, label: "rows", range });
+  const at = load(rows, [...row, n]) as Integer;
+  const end = select(nonNegative(at), startOf(iadd(at, 1), s, order, row), integer(0));
+  return [rows, compute([...axes, n], undefined, end, { ...meta, label: "ends", range: { low: 0, high: updates } })];
 }

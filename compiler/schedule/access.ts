@@ -110,12 +110,16 @@ function makeAnalysis(nest: Nest): Analysis {
   const extents = axes.map((a) => estimate(nest.extentOf.get(a)!));
   return { axes, outer: n.outer, extents, stages, stores, loads };
 }
-/** Bounds that follow one another in one tensor cut the axis into as many stretches as it has elements, but for the last. */
+/**
+ * Bounds that follow one another in one tensor cut the axis into as many stretches as it has elements, but for the last; those from another axis as long to a
+ * number for each of its elements into as many as that has.
+ */
 function stretchOf(n: Numbering, group: readonly Stage[]): Pick<Part, "stretch"> {
   const [stage] = group;
   const last = stage?.over.at(-1);
   if (!stage || !last || group.length > 1 || stage.op !== "sum" || !isGuarded(stage.value)) return {};
   const bounds: Load[] = [];
+  let start: Variable | undefined;
   for (const g of conjuncts(stage.value.condition)) {
     if (g.kind !== "non_negative") continue;
     const terms = termsOf(g.operand);
@@ -124,8 +128,12 @@ function stretchOf(n: Numbering, group: readonly Stage[]): Pick<Part, "stretch">
     const [bound, k] = data[0] ?? [];
     if (own && data.length === 1 && bound?.kind === "load" && k === -own && !bound.variables.has(last))
       bounds.push(bound);
+    const [other] = terms.filter(([atom]) => atom !== last);
+    if (own === 1 && terms.length === 2 && other![0].kind === "variable" && other![1] === -1) start = other![0];
   }
   const [from, to] = bounds;
+  if (from && !to && start?.extent === last.extent && from.variables.has(start))
+    return { stretch: { share: 1 / estimate(last.extent), axes: axesOf(n, [from, start]) } };
   if (!from || !to || from.tensor !== to.tensor) return {};
   const stretches = estimate(from.tensor.shape.at(-1) ?? 1) - 1;
   const apart = constantOf(isub(to.indices.at(-1)!, from.indices.at(-1)!)) ?? 1;

@@ -1,43 +1,55 @@
-// What a kernel costs inside a launch of a GPU whose workgroups do several kernels for a tile of rows each. In: the kernel of one workgroup. Out: ns.
-// Everything that workgroups read of their own, as the weights of a layer, each of them asks the caches for.
+// What a kernel costs inside a launch of a GPU whose workgroups do several kernels for a tile of rows each. In: the kernel of one workgroup. Out: its
+// schedule there, and ns. Everything that workgroups read of their own, as the weights of a layer, each of them asks the caches for.
 import type { KernelSpec } from "../kernel/kernel.ts";
 import type { Target } from "../kernel/target.ts";
 import { analyse } from "./access.ts";
-import { bytesOf, combined } from "./gpu.ts";
+import type { Count } from "./gpu-count.ts";
+import { bytesOf, combined, residentGroups } from "./gpu.ts";
 import { nestOf } from "./nest.ts";
-import { compileNs, priceOf } from "./price.ts";
-import { cheapest, type Placement } from "./rowwise.ts";
+import { compileNs } from "./price.ts";
+import { cheapestBy, fitsLaunch, type Chosen, type Launch, type Placement } from "./rowwise.ts";
 
-/** Of all workgroups, `waves` of which a core does one after the other; Infinity where the kernel has no schedule for it. */
-export function priceInChain(
-  spec: KernelSpec,
-  { groups, workgroup }: { readonly groups: number; readonly workgroup: number },
-  target: Target,
-): number {
-  const waves = Math.ceil(groups / target.cores);
-  const launch = { rows: Infinity, workgroup, own: false, inTurn: target.inTurn };
-  const found = cheapest(spec, undefined, launch, waves, target);
-  if (!found) return Infinity;
-  const { placement } = found;
-  const { compileMs } = priceOf(placement.nest, placement.schedule, target);
-  const own = bytesOf(analyse(nestOf(spec)));
-  const bytes = own <= nearBytes ? 0 : own * groups; // a second cache holds what is small
-  const cycles = waves * cyclesOf(placement, workgroup, own, target) + bytes / target.gpu!.memoryBytes;
-  return cycles / target.gpu!.ghz + waves * target.ns.barrier + compileNs(compileMs, target);
+export interface Chain extends Pick<Launch, "workgroup" | "inTurn"> {
+  readonly groups: number; // workgroups of the launch
 }
-/** Of one workgroup on a core that has no other. `bytes`: what it reads and writes. */
-function cyclesOf({ count, threads, others }: Placement, workgroup: number, bytes: number, target: Target): number {
+/** Undefined where the kernel has no schedule for it. */
+export function cheapestInChain(spec: KernelSpec, chain: Chain, target: Target): Chosen | undefined {
   const gpu = target.gpu!;
+  const onCore = Math.ceil(chain.groups / target.cores);
+  const own = bytesOf(analyse(nestOf(spec)));
+  const fromMemory = own <= nearBytes ? 0 : (own * chain.groups) / gpu.memoryBytes; // a second cache holds what is small
+  const { groups, workgroup, inTurn } = chain;
+  return cheapestBy(spec, `chain ${groups} ${workgroup} ${inTurn}`, target, (o) => {
+    if (!fitsLaunch(o, chain)) return Infinity;
+    const rounds = Math.max(1, onCore / together(o.count!, workgroup, target));
+    const cycles = cyclesOf(o, workgroup, onCore, rounds, own, target) + fromMemory;
+    return cycles / gpu.ghz + rounds * target.ns.barrier + compileNs(o.compileMs, target);
+  });
+}
+/** Workgroups that a core has at a time: each may take all the memory that a workgroup is granted. */
+function together({ registers }: Count, workgroup: number, { gpu, simd, workgroupMemory }: Target): number {
+  const { simds, workgroups } = gpu!;
+  const byMemory = Math.floor(gpu!.workgroupMemory / workgroupMemory);
+  const groups = residentGroups({ registers, workgroupMemory: 0 }, 1, gpu!) * simds;
+  return Math.max(1, Math.min(workgroups, byMemory, Math.floor((groups * simd) / workgroup)));
+}
+/** Of all workgroups of a core, so many of which follow one another. `bytes`: what one reads and writes. */
+function cyclesOf(
+  { count, threads, others }: Placement,
+  workgroup: number,
+  onCore: number,
+  rounds: number,
+  bytes: number,
+  { gpu, simd }: Target,
+): number {
   const c = count!;
-  const each = threads / target.simd; // SIMD groups of one of the kernel's workgroups
-  const all = Math.max(1, others * each);
-  const turns = Math.ceil((others * threads) / workgroup);
+  const all = onCore * Math.max(1, (others * threads) / simd); // SIMD groups
   return combined(
-    Math.ceil(all / gpu.simds) * c.issue,
-    turns * c.serial,
+    Math.ceil(all / gpu!.simds) * c.issue,
+    rounds * Math.ceil((others * threads) / workgroup) * c.serial,
     all * c.cache,
     all * c.banks,
-    Math.min(others * c.bytes, again * bytes) / gpu.sharedBytes,
+    (onCore * Math.min(others * c.bytes, again * bytes)) / gpu!.sharedBytes,
   );
 }
 const nearBytes = 2 ** 20; // of one workgroup

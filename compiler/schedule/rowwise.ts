@@ -29,7 +29,7 @@ interface Sized extends Pick<Placement, "threads" | "span" | "others"> {
   readonly compileMs: number;
   readonly meets: boolean; // its lanes exchange values ...
 }
-interface Option extends Placement, Sized {
+export interface Option extends Placement, Sized {
   readonly inTurn: number; // ... through so many bytes of memory that others may have before and after
   readonly own: boolean; // its lanes are rows
 }
@@ -158,7 +158,7 @@ function cheapestOf(
   for (const { part, at, bound } of order) {
     if (best && bound > best.total) break;
     for (const o of part.options()) {
-      if (workgroup % o.threads || (o.meets && o.threads !== workgroup) || o.inTurn > inTurn) continue;
+      if (!fitsLaunch(o, { workgroup, inTurn })) continue;
       if (own && !(o.own && o.threads === workgroup)) continue;
       if (rows < Infinity && o.span && rows % o.span) continue;
       const total = totalOf(o);
@@ -168,6 +168,31 @@ function cheapestOf(
     }
   }
   return best;
+}
+/** May a launch of so many invocations do it so? */
+export const fitsLaunch = (o: Option, { workgroup, inTurn }: Pick<Launch, "workgroup" | "inTurn">): boolean =>
+  workgroup % o.threads === 0 && (!o.meets || o.threads === workgroup) && o.inTurn <= inTurn;
+/** The best of all ways of a kernel inside a launch without rows, by another price, which `key` names. */
+export function cheapestBy(
+  spec: KernelSpec,
+  key: string,
+  target: Target,
+  totalOf: (o: Option) => number,
+): Chosen | undefined {
+  const { nest, space } = spaceOf(spec, undefined, target);
+  const find = (): Chosen | typeof none => {
+    let best: Chosen | undefined;
+    for (const part of space.parts)
+      for (const o of part.options()) {
+        const total = totalOf(o);
+        if (total < (best?.total ?? Infinity)) best = { placement: o, total };
+      }
+    return best ?? none;
+  };
+  const chosen = entry(space.found, key, find);
+  if (chosen === none) return undefined;
+  const { placement, total } = chosen;
+  return { placement: { ...placement, nest: scheduledNest(nest, placement.schedule) }, total };
 }
 /** ns of one run of a kernel in one workgroup. */
 function timeOf(o: Sized, tiles: number, workgroup: number, target: Target): number {
@@ -315,7 +340,7 @@ function optionOf(nest: Nest, schedule: Schedule, row: string | undefined, targe
   const shares = (reducing && schedule.together === "workgroup") || staged; // memory that kernels have in turn
   if (meets && !target.lanes && !(shares && target.inTurn)) return undefined;
   const bytes = shares ? exchanged(nest, schedule) : 0;
-  if (shares && (!target.together.includes(threads) || bytes > target.inTurn)) return undefined;
+  if (shares && (!target.together.includes(threads) || bytes > target.workgroupMemory)) return undefined;
   if (row !== undefined && (schedule.flat || schedule.fuse.includes(row))) return undefined;
   const price = priceOf(nest, schedule, target);
   const { compileMs } = price;

@@ -64,6 +64,10 @@ model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> stack 2 of Block() |> LayerNor
   "what reads other rows of the batch": {
     model: `model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Linear(D) |> BatchNorm() |> Linear(D, act: relu) |> Linear(D)`,
   },
+  "rows that no tile divides": {
+    fields: "  field x: f32[37, 4] = normal[37, 4]\n  field y: f32[37, 4] = normal[37, 4]",
+    model: `model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Linear(D, act: tanh) |> LayerNorm() |> Linear(D)`,
+  },
   dropout: {
     model: `model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> Linear(D, act: relu) |> Dropout(0.4) |> LayerNorm() |> Linear(D)`,
   },

@@ -11,7 +11,7 @@ import { initialOnEvaluator, stepsOnEvaluator } from "./evaluator.ts";
 export async function compareTraining(
   source: string,
   device: GPUDevice,
-  options: { steps?: number; tolerance?: number; target?: Target } = {},
+  options: { steps?: number; tolerance?: number; target?: Target; only?: string } = {},
 ): Promise<Plan> {
   const steps = options.steps ?? 3;
   const tolerance = options.tolerance ?? 2e-4;
@@ -23,6 +23,7 @@ export async function compareTraining(
   const model = await load(plan, { device });
   try {
     for (const t of program.trains) {
+      if (options.only && t.name !== options.only) continue;
       const values = initialOnEvaluator(t);
       stepsOnEvaluator(program, t, steps, values);
       const result = await model.train(t.name, { stopAfter: steps });

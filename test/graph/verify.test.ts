@@ -1,10 +1,23 @@
 // The verifier accepts what elaboration makes and refuses broken graphs by the name of the node.
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { evaluate } from "../../compiler/evaluate/evaluate.ts";
 import { gradient } from "../../compiler/grad/grad.ts";
 import { compute, constant, source } from "../../compiler/graph/node.ts";
-import { add, dim, iadd, lessEqual, linear, load, mul, select, variable } from "../../compiler/graph/scalar.ts";
-import type { Compute, GraphProgram, Node, Source } from "../../compiler/graph/types.ts";
+import {
+  add,
+  axis,
+  dim,
+  iadd,
+  integer,
+  lessEqual,
+  linear,
+  load,
+  mul,
+  select,
+  variable,
+} from "../../compiler/graph/scalar.ts";
+import type { Compute, GraphProgram, Integer, Node, Source } from "../../compiler/graph/types.ts";
 import { verify } from "../../compiler/graph/verify.ts";
 import { working } from "../../compiler/graph/compilation.ts";
 import "./by-hand.ts";
@@ -98,4 +111,30 @@ test("structure", () => {
   expect(() => verify({ ...program(x), updates: [{ target: x, value: x }] })).toThrow(
     /updates x, which is no parameter or state/,
   );
+});
+
+test("updates of some elements", () => {
+  const table = source({ role: "parameter", path: "table", shape: [5, 2], dtype: "f32" });
+  const [n, d] = [variable(3, "n"), variable(2, "d")];
+  const value = compute([n, d], undefined, mul(2, load(table, [load(ids, [n]) as Integer, d], 0)));
+  const row = load(ids, [axis(0, 3)]) as Integer;
+  const written = (at: readonly Integer[]): GraphProgram => ({
+    ...program(value, [table, ids]),
+    outputs: [],
+    updates: [{ target: table, value, at }],
+  });
+  const own = written([row, axis(1, 2)]);
+  verify(own);
+  expect(() => verify(written([row]))).toThrow(/goes to 1 indices of table/);
+  expect(() => verify(written([row, integer(0)]))).toThrow(/has an axis that the places of its update do not mention/);
+  expect(() => verify(written([iadd(row, axis(1, 2)), d]))).toThrow(/fresh variable/);
+  const after = (at: readonly number[]): number[] => {
+    const values = new Map([
+      [table, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]],
+      [ids, at],
+    ]);
+    return [...evaluate(own, values).updates.get(table)!];
+  };
+  expect(after([4, 0, 5])).toEqual([2, 4, 3, 4, 5, 6, 7, 8, 18, 20]);
+  expect(() => after([1, 0, 1])).toThrow(/element 2 of table is written twice/);
 });

@@ -5,7 +5,7 @@ import type { Program } from "../../elaborate/program.ts";
 import { kernelTexts, type KernelText } from "../../fuse/print.ts";
 import { within } from "../../graph/compilation.ts";
 import type { Place } from "../../graph/origin.ts";
-import { nameNodes, printNode } from "../../graph/print.ts";
+import { nameNodes, printNode, updateText } from "../../graph/print.ts";
 import type { GraphProgram } from "../../graph/types.ts";
 import type { Step } from "../../kernel/graph.ts";
 import type { KernelSpec } from "../../kernel/kernel.ts";
@@ -82,10 +82,7 @@ function graphSection(graph: GraphProgram, marks: Marks, hasLatex: boolean): Sec
       text: `output ${name} = ${names.node(node)}`,
       ...marks.of([node.span]),
     })),
-    ...graph.updates.map(({ target, value }) => ({
-      text: `update ${names.node(target)} = ${names.node(value)}`,
-      ...marks.of([value.span]),
-    })),
+    ...graph.updates.map((u) => ({ text: `update ${updateText(u, names)}`, ...marks.of([u.value.span]) })),
   ];
   return { name: graph.name, items: [...lines, ...ends] };
 }

@@ -1,0 +1,95 @@
+// States of which only what is touched changes: where a state stays as it is while nothing is added to a sum by data (the gradient of a gather under plain
+// gradient descent or Adagrad; not with a momentum or a decay), the places alone that something is added to are read and written. In: a program. Out: the
+// same, with updates of places, where all that is made of the sum are such states.
+import {
+  bodyAt,
+  compute,
+  indicesOf,
+  loadsIn,
+  rootsOf,
+  sameShape,
+  tensorsOf,
+  topological,
+  withinProgram,
+} from "../graph/node.ts";
+import { axis, inRange, literal, load, select, substitute, variable } from "../graph/scalar.ts";
+import type { Compute, GraphProgram, Integer, Node, Scalar, Update } from "../graph/types.ts";
+import { mayBePlaced, placedSum, type PlacedSum } from "../rewrite/places.ts";
+import { touchedSum, type TouchedSum } from "../rewrite/sorted.ts";
+
+/** Updates that are made of one sum. */
+export interface Touched {
+  readonly sum: Node;
+  readonly placed: PlacedSum;
+  readonly updates: readonly (Update & { readonly element: Scalar })[]; // of whole states; an element over what is read, the sum's own among it
+}
+/** `outputs`: they are wanted; else only what is updated. */
+export function touchPlaces(program: GraphProgram, outputs: boolean, worth: (x: Touched) => boolean): GraphProgram {
+  return withinProgram(program, () => {
+    let now = program;
+    for (const x of placedSums(program)) {
+      const touched = touchedBy(x, outputs ? now : { ...now, outputs: [] });
+      const made = touched && worth(touched) && touchedSum(touched.placed, { span: x.span, label: x.label });
+      if (!touched || !made) continue;
+      const whole = new Map(touched.updates.map((u) => [u.target, u]));
+      const updates = now.updates.map((u) => (whole.has(u.target) ? updateAt(whole.get(u.target)!, x, made) : u));
+      now = { ...now, updates };
+    }
+    return now;
+  });
+}
+const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
+/** Those that updates are made of, element by element. */
+function placedSums(program: GraphProgram): readonly Node[] {
+  const values = program.updates.map((u) => u.value).filter(isPointwise);
+  return topological(values, (x) => !isPointwise(x)).filter((x) => x.shape.length > 0 && mayBePlaced(x));
+}
+function touchedBy(x: Node, program: GraphProgram): Touched | undefined {
+  const above = new Set<Node>([x]); // what is made of the sum, element by element
+  for (const y of topological(rootsOf(program)))
+    if (isPointwise(y) && loadsIn(y).some((l) => above.has(l.tensor))) above.add(y);
+  const updates: Touched["updates"][number][] = [];
+  for (const u of program.updates) {
+    if (u.at || u.value === x || !above.has(u.value)) continue;
+    if (elementOf(u.value, x, above, literal(0)) !== load(u.target, axesOf(u.target))) return undefined;
+    updates.push({ ...u, element: elementOf(u.value, x, above, load(x, axesOf(x)))! });
+  }
+  const placed = updates.length ? placedSum(x) : undefined;
+  if (!placed) return undefined;
+  const others = program.updates.filter((u) => !updates.some((v) => v.target === u.target));
+  const read = tensorsOf(updates.map((u) => u.element)).filter((y) => y !== x);
+  const isRead = topological([...rootsOf({ ...program, updates: others }), ...read]).includes(x);
+  return isRead ? undefined : { sum: x, placed, updates };
+}
+const axesOf = (x: Node): readonly Integer[] => indicesOf(x.shape.map((n, d) => axis(d, n)));
+/** An element of a node over what it is made of beside the sum, whose own element is `value`. Undefined where others of the sum enter it. */
+function elementOf(root: Node, sum: Node, above: ReadonlySet<Node>, value: Scalar): Scalar | undefined {
+  const own = axesOf(sum);
+  let isOwn = true;
+  const at = (x: Node, indices: readonly Integer[], outside?: Scalar): Scalar => {
+    if (x === sum) {
+      isOwn &&= !outside && indices.every((e, d) => e === own[d]);
+      return value;
+    }
+    const inner = substitute(bodyAt(x as Compute, indices), new Map(), (l, indices, outside) =>
+      above.has(l.tensor) ? at(l.tensor, indices, outside) : undefined,
+    );
+    return outside ? select(inRange(x, indices), inner, outside) : inner;
+  };
+  const element = at(root, own);
+  return isOwn && sameShape(root.shape, sum.shape) ? element : undefined;
+}
+/** The update of the places that the sum has something for. */
+function updateAt({ target, value, element }: Touched["updates"][number], sum: Node, made: TouchedSum): Update {
+  const axes = made.node.shape.map((n) => variable(n, "i"));
+  const own = indicesOf(axes);
+  const places = made.at(own);
+  const there = new Map(sum.shape.map((n, d) => [axis(d, n) as Scalar, places[d]!] as const));
+  const now = substitute(element, there, (l) => (l.tensor === sum ? load(made.node, own) : undefined));
+  const body = select(inRange(target, places), now, 0);
+  return {
+    target,
+    value: compute(axes, undefined, body, { span: value.span, label: value.label }),
+    at: made.at(axesOf(made.node)),
+  };
+}
