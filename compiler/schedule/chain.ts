@@ -7,7 +7,7 @@ import type { Count } from "./gpu-count.ts";
 import { bytesOf, combined, residentGroups } from "./gpu.ts";
 import { nestOf } from "./nest.ts";
 import { compileNs } from "./price.ts";
-import { cheapestBy, fitsLaunch, type Chosen, type Launch, type Placement } from "./rowwise.ts";
+import { cheapestBy, type Chosen, type Launch, type Sized } from "./rowwise.ts";
 
 export interface Chain extends Pick<Launch, "workgroup" | "inTurn"> {
   readonly groups: number; // workgroups of the launch
@@ -19,8 +19,7 @@ export function cheapestInChain(spec: KernelSpec, chain: Chain, target: Target):
   const own = bytesOf(analyse(nestOf(spec)));
   const fromMemory = own <= nearBytes ? 0 : (own * chain.groups) / gpu.memoryBytes; // a second cache holds what is small
   const { groups, workgroup, inTurn } = chain;
-  return cheapestBy(spec, `chain ${groups} ${workgroup} ${inTurn}`, target, (o) => {
-    if (!fitsLaunch(o, chain)) return Infinity;
+  return cheapestBy(spec, `chain ${groups} ${workgroup} ${inTurn}`, chain, target, (o) => {
     const rounds = Math.max(1, onCore / together(o.count!, workgroup, target));
     const cycles = cyclesOf(o, workgroup, onCore, rounds, own, target) + fromMemory;
     return cycles / gpu.ghz + rounds * target.ns.barrier + compileNs(o.compileMs, target);
@@ -35,7 +34,7 @@ function together({ registers }: Count, workgroup: number, { gpu, simd, workgrou
 }
 /** Of all workgroups of a core, so many of which follow one another. `bytes`: what one reads and writes. */
 function cyclesOf(
-  { count, threads, others }: Placement,
+  { count, threads, others }: Sized,
   workgroup: number,
   onCore: number,
   rounds: number,

@@ -24,12 +24,12 @@ export interface Placement {
   readonly count?: Count; // what one of its SIMD groups does, on GPUs
 }
 /** What a placement takes. */
-interface Sized extends Pick<Placement, "threads" | "span" | "others"> {
+export interface Sized extends Pick<Placement, "threads" | "span" | "others" | "count"> {
   readonly each: number; // ns of one SIMD group
   readonly compileMs: number;
   readonly meets: boolean; // its lanes exchange values ...
 }
-export interface Option extends Placement, Sized {
+interface Option extends Placement, Sized {
   readonly inTurn: number; // ... through so many bytes of memory that others may have before and after
   readonly own: boolean; // its lanes are rows
 }
@@ -132,12 +132,10 @@ export function cheapest(
   const { nest, space } = spaceOf(spec, axis, target);
   const key = `${rows} ${workgroup} ${own} ${inTurn} ${times}`;
   const chosen = entry(space.found, key, () => cheapestOf(space, axis, launch, times, target) ?? none);
-  if (chosen === none) return undefined;
-  const { placement, total } = chosen;
-  return { placement: { ...placement, nest: scheduledNest(nest, placement.schedule) }, total };
+  return chosen === none ? undefined : onNest(chosen, nest);
 }
 function cheapestOf(
-  { parts }: Space,
+  space: Space,
   axis: Variable | undefined,
   { rows, workgroup, own, inTurn }: Launch,
   times: number,
@@ -149,6 +147,35 @@ function cheapestOf(
     const tiles = o.span ? Math.ceil(Math.min(rows, all) / o.span) : 1;
     return often * timeOf(o, tiles, workgroup, target) + compileNs(o.compileMs, target);
   };
+  const fits = (o: Option): boolean =>
+    fitsLaunch(o, { workgroup, inTurn }) &&
+    (!own || (o.own && o.threads === workgroup)) &&
+    (rows === Infinity || !o.span || rows % o.span === 0);
+  return bestOf(space, workgroup, fits, totalOf);
+}
+/** May a launch of so many invocations do it so? */
+const fitsLaunch = (o: Option, { workgroup, inTurn }: Pick<Launch, "workgroup" | "inTurn">): boolean =>
+  workgroup % o.threads === 0 && (!o.meets || o.threads === workgroup) && o.inTurn <= inTurn;
+/** The best way of a kernel inside a launch without rows, by another price, which `key` names: it rises with the count and the compilation of a way. */
+export function cheapestBy(
+  spec: KernelSpec,
+  key: string,
+  launch: Pick<Launch, "workgroup" | "inTurn">,
+  target: Target,
+  totalOf: (o: Sized) => number,
+): Chosen | undefined {
+  const { nest, space } = spaceOf(spec, undefined, target);
+  const fits = (o: Option): boolean => fitsLaunch(o, launch);
+  const chosen = entry(space.found, key, () => bestOf(space, launch.workgroup, fits, totalOf) ?? none);
+  return chosen === none ? undefined : onNest(chosen, nest);
+}
+/** The first of those that cost least; corners of the space that cannot have it are passed over. */
+function bestOf(
+  { parts }: Space,
+  workgroup: number,
+  fits: (o: Option) => boolean,
+  totalOf: (o: Sized) => number,
+): Chosen | undefined {
   const order = parts
     .map((part, at) => ({ part, at, bound: part.least ? totalOf(part.least) : 0 }))
     .filter(({ part: { least } }) => !least || !(least.meets ? workgroup !== least.threads : workgroup % least.threads))
@@ -158,9 +185,7 @@ function cheapestOf(
   for (const { part, at, bound } of order) {
     if (best && bound > best.total) break;
     for (const o of part.options()) {
-      if (!fitsLaunch(o, { workgroup, inTurn })) continue;
-      if (own && !(o.own && o.threads === workgroup)) continue;
-      if (rows < Infinity && o.span && rows % o.span) continue;
+      if (!fits(o)) continue;
       const total = totalOf(o);
       if (best ? total > best.total || (total === best.total && at >= bestAt) : total === Infinity) continue;
       best = { placement: o, total };
@@ -169,31 +194,10 @@ function cheapestOf(
   }
   return best;
 }
-/** May a launch of so many invocations do it so? */
-export const fitsLaunch = (o: Option, { workgroup, inTurn }: Pick<Launch, "workgroup" | "inTurn">): boolean =>
-  workgroup % o.threads === 0 && (!o.meets || o.threads === workgroup) && o.inTurn <= inTurn;
-/** The best of all ways of a kernel inside a launch without rows, by another price, which `key` names. */
-export function cheapestBy(
-  spec: KernelSpec,
-  key: string,
-  target: Target,
-  totalOf: (o: Option) => number,
-): Chosen | undefined {
-  const { nest, space } = spaceOf(spec, undefined, target);
-  const find = (): Chosen | typeof none => {
-    let best: Chosen | undefined;
-    for (const part of space.parts)
-      for (const o of part.options()) {
-        const total = totalOf(o);
-        if (total < (best?.total ?? Infinity)) best = { placement: o, total };
-      }
-    return best ?? none;
-  };
-  const chosen = entry(space.found, key, find);
-  if (chosen === none) return undefined;
-  const { placement, total } = chosen;
-  return { placement: { ...placement, nest: scheduledNest(nest, placement.schedule) }, total };
-}
+const onNest = ({ placement, total }: Chosen, nest: Nest): Chosen => ({
+  placement: { ...placement, nest: scheduledNest(nest, placement.schedule) },
+  total,
+});
 /** ns of one run of a kernel in one workgroup. */
 function timeOf(o: Sized, tiles: number, workgroup: number, target: Target): number {
   const together = workgroup / o.threads;
