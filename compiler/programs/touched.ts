@@ -27,27 +27,27 @@ export interface Touched {
 export function touchPlaces(program: GraphProgram, outputs: boolean, worth: (x: Touched) => boolean): GraphProgram {
   return withinProgram(program, () => {
     let now = program;
-    for (const x of placedSums(program)) {
-      const touched = touchedBy(x, outputs ? now : { ...now, outputs: [] });
-      const made = touched && worth(touched) && touchedSum(touched.placed, { span: x.span, label: x.label });
-      if (!touched || !made) continue;
+    const made = madeByElement(program);
+    for (const x of made.filter((y) => y.shape.length > 0 && mayBePlaced(y))) {
+      const touched = touchedBy(x, made, outputs ? now : { ...now, outputs: [] });
+      const sum = touched && worth(touched) && touchedSum(touched.placed, { span: x.span, label: x.label });
+      if (!touched || !sum) continue;
       const whole = new Map(touched.updates.map((u) => [u.target, u]));
-      const updates = now.updates.map((u) => (whole.has(u.target) ? updateAt(whole.get(u.target)!, x, made) : u));
+      const updates = now.updates.map((u) => (whole.has(u.target) ? updateAt(whole.get(u.target)!, x, sum) : u));
       now = { ...now, updates };
     }
     return now;
   });
 }
 const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
-/** Those that updates are made of, element by element. */
-function placedSums(program: GraphProgram): readonly Node[] {
+/** What updates are made of, element by element, in the order of its making. */
+function madeByElement(program: GraphProgram): readonly Node[] {
   const values = program.updates.map((u) => u.value).filter(isPointwise);
-  return topological(values, (x) => !isPointwise(x)).filter((x) => x.shape.length > 0 && mayBePlaced(x));
+  return topological(values, (x) => !isPointwise(x));
 }
-function touchedBy(x: Node, program: GraphProgram): Touched | undefined {
-  const above = new Set<Node>([x]); // what is made of the sum, element by element
-  for (const y of topological(rootsOf(program)))
-    if (isPointwise(y) && loadsIn(y).some((l) => above.has(l.tensor))) above.add(y);
+function touchedBy(x: Node, made: readonly Node[], program: GraphProgram): Touched | undefined {
+  const above = new Set<Node>([x]); // what is made of the sum
+  for (const y of made) if (isPointwise(y) && loadsIn(y).some((l) => above.has(l.tensor))) above.add(y);
   const updates: Touched["updates"][number][] = [];
   for (const u of program.updates) {
     if (u.at || u.value === x || !above.has(u.value)) continue;
