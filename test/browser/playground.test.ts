@@ -634,5 +634,5 @@ test("the page is small", () => {
     wanted.reduce((n, f) => n + gzipSync(readFileSync(join(folder, f)), { level: 9 }).length, 0) / 1000;
   const code = files.filter((f) => !f.startsWith("run/"));
   expect(size(code)).toBeLessThan(570);
-  expect(size(files)).toBeLessThan(668);
+  expect(size(files)).toBeLessThan(676);
 });
