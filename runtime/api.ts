@@ -206,6 +206,10 @@ export interface TrainResult {
   readonly saved?: { readonly path: string; readonly bytes: Uint8Array };
 }
 
+/** What `load` is given where a model is to be tuned: `tuner` of "dlm/runtime/tune". */
+export interface Tuner {
+  readonly tune: unknown;
+}
 export interface TuneOptions {
   readonly train?: string; // which block's step; default: the first
   readonly milliseconds?: number; // all in all, about; default 2000

@@ -1,6 +1,6 @@
 // dlm's runtime: replays a plan on a WebGPU device, in Node and in browsers. In: a Plan and a device. Out: a model that trains, is measured,
 // is used and is kept. It knows no graph, no shapes and no layers: what is to be done stands in the plan.
-import type { LoadOptions, Model, TrainOptions } from "./api.ts";
+import type { LoadOptions, Model, TrainOptions, Tuner } from "./api.ts";
 import { checkDevice, checkPlan } from "./check.ts";
 import { dataDims, placeData, readData, splitsOf, uploadData } from "./data.ts";
 import { checkFields, readRows } from "./fields.ts";
@@ -22,11 +22,10 @@ import {
   totalSteps,
   writeCheckpoint,
 } from "./session.ts";
-import type { Session } from "./session.ts";
+import type { OwnTuner, Session } from "./session.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { fromWords } from "./tensor.ts";
 import { train } from "./train.ts";
-import type { Tuner } from "./tune.ts";
 import { Windows } from "./windows.ts";
 
 export type * from "./api.ts";
@@ -40,10 +39,11 @@ export { splitRows } from "./batches.ts";
  */
 export async function load(given: PlanData, options: LoadOptions, tuner?: Tuner): Promise<Model> {
   checkPlan(given);
+  const own = tuner as OwnTuner | undefined;
   const { device, seed, weights } = options;
   if (weights) readSafetensors(weights); // before anything is made
   const whole = weights ? usedPart(given) : given;
-  const plan = tuner?.plan(whole, device, options.tuning) ?? whole;
+  const plan = own?.plan(whole, device, options.tuning) ?? whole;
   if (seed !== undefined && !(Number.isInteger(seed) && Math.abs(seed) < 2 ** 31))
     throw new RuntimeProblem(`the seed must be a whole number below 2^31, not ${seed}`);
   checkDevice(plan, device);
@@ -84,7 +84,7 @@ export async function load(given: PlanData, options: LoadOptions, tuner?: Tuner)
     await checkFields(session);
     await initialise(session);
     if (weights) readWeights(session, weights, undefined, "the file of weights", true);
-    return modelOf(session, tuner);
+    return modelOf(session, own);
   } catch (error) {
     await machine.compiled();
     machine.close();
@@ -143,7 +143,7 @@ function writeTrainingRows(s: Session): void {
       s.machine.write(d.plan.training.buffer, d.plan.training.offset, s.splits.get(name)!.get("train")!.slice());
 }
 
-function modelOf(s: Session, tuner: Tuner | undefined): Model {
+function modelOf(s: Session, tuner: OwnTuner | undefined): Model {
   const { whole: plan, machine } = s; // what is tuned are the steps alone
   let busy: string | undefined;
   /** What changes weights runs alone. */

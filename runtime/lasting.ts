@@ -1,6 +1,6 @@
 // What a compiled trainer (trainer.mjs) is made of, wherever it runs. In: its plan with its code, where it comes from, and what the place has: devices, files,
 // a store of checkpoints (page.ts, host.ts).   Out: a loader of models that outlive their device.
-import type { DataFiles, FileBytes, Model, TrainerEvent, TrainOptions, TrainResult } from "./api.ts";
+import type { DataFiles, FileBytes, Model, TrainerEvent, TrainOptions, TrainResult, Tuner } from "./api.ts";
 import { targetsFor } from "./classes.ts";
 import { factsOf, type DeviceFacts } from "./device.ts";
 import { load } from "./index.ts";
@@ -10,7 +10,6 @@ import type { Often, Plan } from "./plan.ts";
 import type { Device } from "./platform.ts";
 import { RuntimeProblem } from "./problem.ts";
 import type { TrainerModel, TrainerOptions } from "./trainer-api.ts";
-import type { Tuner } from "./tune.ts";
 
 /** Where a trainer comes from. */
 export interface Origin {

@@ -1,10 +1,11 @@
 // What a loaded model is made of, and what training and evaluation share: rows, seeds, progress of each train block, host scalars, weights.
-import type { FileBytes, LoadOptions, TrainOptions } from "./api.ts";
+import type { FileBytes, LoadOptions, TrainOptions, TuneOptions, Tuner, TuneResult, Tuning } from "./api.ts";
 import type { HostDataset, Splits } from "./data.ts";
 import type { Dims, Machine, Place } from "./machine.ts";
 import { usedPart } from "./plan.ts";
 import type { Plan, PlanTensor, PlanTrain } from "./plan.ts";
 import { listed, RuntimeProblem } from "./problem.ts";
+import type { Recording } from "./recording.ts";
 import { readSafetensors, widened, writeSafetensors } from "./safetensors.ts";
 import type { StoredTensor } from "./safetensors.ts";
 import { bytesOf, floatsOf, fromWords, jsonText, product, shapeText } from "./tensor.ts";
@@ -35,6 +36,14 @@ export interface Session {
   /** Evaluations use the same memory: each waits for the one before. */
   measuring: Promise<unknown>;
 }
+/** What a `Tuner` is within the runtime (tune.ts). */
+export interface OwnTuner extends Tuner {
+  /** The plan with what was measured for it on this device; as it is where that is of another plan or device. */
+  readonly plan: (whole: Plan, device: GPUDevice, tuning: Tuning | undefined) => Plan;
+  /** `prepare` gives the device what the next step reads of the host. The model is afterwards what it was, by other kernels. */
+  readonly tune: (s: Session, t: PlanTrain, options: TuneOptions, prepare: Prepare) => Promise<TuneResult>;
+}
+export type Prepare = (recording: Recording) => void;
 export const newState = (seed: number): TrainState => ({
   seed,
   step: 0,

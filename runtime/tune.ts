@@ -1,20 +1,13 @@
 // Which kernels are the fastest on a device. In: a loaded model whose plan has alternatives. Out: what each takes, and the plan with those that are faster
 // beyond doubt. Most programs need none of this, so it stands apart: the rest of the runtime does not import it.
-import type { TunedKernel, TuneOptions, TuneResult, Tuning } from "./api.ts";
+import type { TunedKernel, TuneOptions, Tuner, TuneResult, Tuning } from "./api.ts";
 import { hashOf } from "./hash.ts";
 import { boundBy, type Command, type Dispatch, type Launch, type Plan, type PlanTrain } from "./plan.ts";
 import type { RecordedDispatch, Recording } from "./recording.ts";
-import type { Session } from "./session.ts";
+import type { OwnTuner, Prepare, Session } from "./session.ts";
 
-/** What `load` is given where a model is to be tuned. */
-export interface Tuner {
-  /** The plan with what was measured for it on this device; as it is where that is of another plan or device. */
-  readonly plan: (whole: Plan, device: GPUDevice, tuning: Tuning | undefined) => Plan;
-  /** `prepare` gives the device what the next step reads of the host. The model is afterwards what it was, by other kernels. */
-  readonly tune: (s: Session, t: PlanTrain, options: TuneOptions, prepare: Prepare) => Promise<TuneResult>;
-}
-type Prepare = (recording: Recording) => void;
-export const tuner: Tuner = { plan: planBy, tune };
+const own: OwnTuner = { plan: planBy, tune };
+export const tuner: Tuner = own;
 
 // GPUBufferUsage and GPUMapMode by value: Node has no such globals
 const usage = { mapRead: 1, copySource: 4, copyTarget: 8, storage: 128, uniform: 64, resolve: 512 };
