@@ -27,9 +27,11 @@ export interface Touched {
 export function touchPlaces(program: GraphProgram, outputs: boolean, worth: (x: Touched) => boolean): GraphProgram {
   return withinProgram(program, () => {
     let now = program;
-    const made = madeByElement(program);
+    const { made, usersOf, updatesOf } = madeByElement(program);
     for (const x of made.filter((y) => y.shape.length > 0 && mayBePlaced(y))) {
-      const touched = touchedBy(x, made, outputs ? now : { ...now, outputs: [] });
+      const above = aboveOf(x, usersOf);
+      const numbers = [...above].flatMap((y) => (y === x ? [] : (updatesOf.get(y) ?? []))).sort((a, b) => a - b);
+      const touched = touchedBy(x, above, numbers, outputs ? now : { ...now, outputs: [] });
       const sum = touched && worth(touched) && touchedSum(touched.placed, { span: x.span, label: x.label });
       if (!touched || !sum) continue;
       const whole = new Map(touched.updates.map((u) => [u.target, u]));
@@ -40,17 +42,43 @@ export function touchPlaces(program: GraphProgram, outputs: boolean, worth: (x: 
   });
 }
 const isPointwise = (x: Node): x is Compute => x.kind === "compute" && !x.reduction;
-/** What updates are made of, element by element, in the order of its making. */
-function madeByElement(program: GraphProgram): readonly Node[] {
-  const values = program.updates.map((u) => u.value).filter(isPointwise);
-  return topological(values, (x) => !isPointwise(x));
+/** What updates are made of, element by element. */
+interface Made {
+  readonly made: readonly Node[]; // in the order of its making
+  readonly usersOf: ReadonlyMap<Node, readonly Node[]>; // among it
+  readonly updatesOf: ReadonlyMap<Node, readonly number[]>; // by their place in the program
 }
-function touchedBy(x: Node, made: readonly Node[], program: GraphProgram): Touched | undefined {
-  const above = new Set<Node>([x]); // what is made of the sum
-  for (const y of made) if (isPointwise(y) && loadsIn(y).some((l) => above.has(l.tensor))) above.add(y);
+function madeByElement(program: GraphProgram): Made {
+  const values = program.updates.map((u) => u.value).filter(isPointwise);
+  const made = topological(values, (x) => !isPointwise(x));
+  const usersOf = new Map<Node, Node[]>();
+  const updatesOf = new Map<Node, number[]>();
+  const add = <T>(map: Map<Node, T[]>, key: Node, x: T): void => {
+    const own = map.get(key);
+    if (own) own.push(x);
+    else map.set(key, [x]);
+  };
+  for (const y of made.filter(isPointwise))
+    for (const x of new Set(loadsIn(y).map((l) => l.tensor))) add(usersOf, x, y);
+  for (const [i, u] of program.updates.entries()) add(updatesOf, u.value, i);
+  return { made, usersOf, updatesOf };
+}
+/** It and what is made of it. */
+function aboveOf(x: Node, usersOf: Made["usersOf"]): ReadonlySet<Node> {
+  const above = new Set<Node>([x]);
+  for (const y of above) for (const user of usersOf.get(y) ?? []) above.add(user);
+  return above;
+}
+/** `numbers`: the updates among `above`. */
+function touchedBy(
+  x: Node,
+  above: ReadonlySet<Node>,
+  numbers: readonly number[],
+  program: GraphProgram,
+): Touched | undefined {
   const updates: Touched["updates"][number][] = [];
-  for (const u of program.updates) {
-    if (u.at || u.value === x || !above.has(u.value)) continue;
+  for (const u of numbers.map((i) => program.updates[i]!)) {
+    if (u.at) continue;
     if (elementOf(u.value, x, above, literal(0)) !== load(u.target, axesOf(u.target))) return undefined;
     updates.push({ ...u, element: elementOf(u.value, x, above, load(x, axesOf(x)))! });
   }
