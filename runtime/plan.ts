@@ -358,3 +358,15 @@ export function dataRead(plan: Plan): PlanDataset[] {
     return measured || plan.trains.some((t) => t.dataset === d.name) || d.columns.some((c) => used.has(c.buffer));
   });
 }
+
+/** Of a plan: what was measured of one is of no use to another. */
+export const hashOf = (plan: Plan): string => hashOfText(JSON.stringify(plan));
+/** FNV-1a, twice 32 bits, as 16 digits. */
+export function hashOfText(text: string): string {
+  const half = (basis: number): string => {
+    let h = basis;
+    for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+    return (h >>> 0).toString(16).padStart(8, "0");
+  };
+  return half(0x811c9dc5) + half(0x01234567);
+}

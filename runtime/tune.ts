@@ -1,8 +1,7 @@
 // Which kernels are the fastest on a device. In: a loaded model whose plan has alternatives. Out: what each takes, and the plan with those that are faster
 // beyond doubt. Most programs need none of this, so it stands apart: the rest of the runtime does not import it.
 import type { TunedKernel, TuneOptions, Tuner, TuneResult, Tuning } from "./api.ts";
-import { hashOf } from "./hash.ts";
-import { boundBy, type Command, type Dispatch, type Launch, type Plan, type PlanTrain } from "./plan.ts";
+import { boundBy, hashOf, type Command, type Dispatch, type Launch, type Plan, type PlanTrain } from "./plan.ts";
 import type { RecordedDispatch, Recording } from "./recording.ts";
 import type { OwnTuner, Prepare, Session } from "./session.ts";
 

@@ -157,12 +157,13 @@ export class Reductions extends Staging {
   private lateOf(body: readonly Statement[]): ReadonlySet<Statement> {
     const { values } = this;
     const all = values.blocks.flatMap((b) => b.statements);
+    const madeBy = new Map(all.flatMap((s) => (s.kind === "let" ? [[s.name, s] as const] : [])));
     const known = new Map<string, boolean>();
     const isShared = (name: string): boolean => {
       let is = known.get(name);
       if (is !== undefined) return is;
       const named = values.names.get(name);
-      const made = all.findLast((s) => s.kind === "let" && s.name === name);
+      const made = madeBy.get(name);
       is = named ? !named.varying : !made || namesIn(made).every(isShared);
       known.set(name, is);
       return is;

@@ -82,7 +82,7 @@ class Maker {
       const own = group && schedules.get(keyOf(group)!);
       if (!own) return c;
       const parts = group.launched.length - 1;
-      const bound = dispatches.slice(-parts - 1).flatMap((d) => d.bindings.map((b) => b));
+      const bound = dispatches.slice(-parts - 1).flatMap((d) => d.bindings);
       const ways = own.flatMap((s) => this.way(s, group, bound) ?? []);
       if (!ways.length) return c;
       const alternatives: Alternatives = {

@@ -1,5 +1,6 @@
 // Every kernel of every unit as WGSL. In: units with their kernels. Out: their steps with lowered kernels, or with moves that need no code.
 // Kernels that differ only in their tensors are lowered once.
+import { hashOfText } from "../../runtime/plan.ts";
 import { baseOf, elementCount, source } from "../graph/node.ts";
 import { literal, load, local as localScalar } from "../graph/scalar.ts";
 import type { Node, Scan, Source } from "../graph/types.ts";
@@ -196,7 +197,7 @@ function sharedLowering(layout: Layout, target: Target, tuned: Tuned, used: Set<
     const found = known.get(name);
     if (found) return withTensors(found.kernel, found.key, key);
     const isOften = runs === target.runs;
-    const hash = isOften ? hashOf(key.key) : "";
+    const hash = isOften ? hashOfText(key.key) : "";
     const measured = Object.hasOwn(tuned, hash) ? scheduleNamed(tuned[hash]!, nestOf(spec), target) : undefined;
     if (measured) used.add(hash);
     const made = lowerKernel(spec, own, isOften ? target : { ...target, runs }, measured ? { schedule: measured } : {});
@@ -206,15 +207,6 @@ function sharedLowering(layout: Layout, target: Target, tuned: Tuned, used: Set<
     return kernel;
   };
   return lower;
-}
-/** FNV-1a, twice 32 bits. */
-function hashOf(text: string): string {
-  const half = (basis: number): string => {
-    let h = basis;
-    for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-    return (h >>> 0).toString(16).padStart(8, "0");
-  };
-  return half(0x811c9dc5) + half(0x01234567);
 }
 /** The kernel of one specification for the tensors of another that differs in these alone. */
 export function withTensors(kernel: LoweredKernel, from: SpecKey, to: SpecKey): LoweredKernel {

@@ -5,9 +5,10 @@ import type { Target } from "../kernel/target.ts";
 import { analyse } from "./access.ts";
 import { bytesOf } from "./gpu.ts";
 import { nestOf, type Nest } from "./nest.ts";
+import { cheapestOf } from "./least.ts";
 import { leastTotal, priceOf, type Price } from "./price.ts";
 import { plainSchedule, type Schedule } from "./schedule.ts";
-import { corners, enumerate, type Candidate } from "./space.ts";
+import { corners, enumerate, type Candidate, type Corner } from "./space.ts";
 import { canSplit, isOpen, openParts, partsToTry, splitReduction } from "./split.ts";
 
 export type Choice = Candidate & Price;
@@ -17,23 +18,15 @@ export function rank(nest: Nest, target: Target): Choice[] {
     .map(({ nest: own, schedule }): Choice => ({ nest: own, schedule, ...priceOf(own, schedule, target) }))
     .sort((a, b) => a.total - b.total);
 }
-/** The first of `rank`, for which corners that cannot have it are passed over. */
+/** The first of `rank`. */
 export function cheapest(nest: Nest, target: Target): Choice | undefined {
-  const order = corners(nest, target)
-    .map((c, at) => ({ ...c, at, bound: c.least ? leastTotal(c.nest, c.least, target) : 0 }))
-    .sort((a, b) => a.bound - b.bound);
-  let best: Choice | undefined;
-  let bestAt = -1;
-  for (const { bound, at, candidates } of order) {
-    if (best && bound > best.total) break;
+  const bound = ({ nest: own, least }: Corner): number => (least ? leastTotal(own, least, target) : 0);
+  return cheapestOf(corners(nest, target), bound, function* ({ candidates }, limit) {
     for (const { nest: own, schedule } of candidates()) {
-      const price = priceOf(own, schedule, target, best?.total);
-      if (best && (price.total > best.total || (price.total === best.total && at >= bestAt))) continue;
-      best = { nest: own, schedule, ...price };
-      bestAt = at;
+      const price = priceOf(own, schedule, target, limit);
+      yield { of: { nest: own, schedule, ...price }, total: price.total };
     }
-  }
-  return best;
+  })?.of;
 }
 const leastGain = 0.95; // a second launch must pay
 /** The best schedule; where few results take a long reduction, maybe that of its parts. */

@@ -8,6 +8,7 @@ import { specKey } from "../kernel/spec-key.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
 import { contractionOf, scheduledNest } from "./contraction.ts";
+import { cheapestOf } from "./least.ts";
 import type { Count } from "./gpu-count.ts";
 import { compileNs, leastPrice, priceOf } from "./price.ts";
 import type { RowAxis } from "./rows.ts";
@@ -131,10 +132,10 @@ export function cheapest(
   const { rows, workgroup, own, inTurn } = launch;
   const { nest, space } = spaceOf(spec, axis, target);
   const key = `${rows} ${workgroup} ${own} ${inTurn} ${times}`;
-  const chosen = entry(space.found, key, () => cheapestOf(space, axis, launch, times, target) ?? none);
+  const chosen = entry(space.found, key, () => cheapestFor(space, axis, launch, times, target) ?? none);
   return chosen === none ? undefined : onNest(chosen, nest);
 }
-function cheapestOf(
+function cheapestFor(
   space: Space,
   axis: Variable | undefined,
   { rows, workgroup, own, inTurn }: Launch,
@@ -169,30 +170,22 @@ export function cheapestBy(
   const chosen = entry(space.found, key, () => bestOf(space, launch.workgroup, fits, totalOf) ?? none);
   return chosen === none ? undefined : onNest(chosen, nest);
 }
-/** The first of those that cost least; corners of the space that cannot have it are passed over. */
+/** The first of those that cost least. */
 function bestOf(
   { parts }: Space,
   workgroup: number,
   fits: (o: Option) => boolean,
   totalOf: (o: Sized) => number,
 ): Chosen | undefined {
-  const order = parts
-    .map((part, at) => ({ part, at, bound: part.least ? totalOf(part.least) : 0 }))
-    .filter(({ part: { least } }) => !least || !(least.meets ? workgroup !== least.threads : workgroup % least.threads))
-    .sort((a, b) => a.bound - b.bound);
-  let best: Chosen | undefined;
-  let bestAt = -1;
-  for (const { part, at, bound } of order) {
-    if (best && bound > best.total) break;
-    for (const o of part.options()) {
-      if (!fits(o)) continue;
-      const total = totalOf(o);
-      if (best ? total > best.total || (total === best.total && at >= bestAt) : total === Infinity) continue;
-      best = { placement: o, total };
-      bestAt = at;
-    }
-  }
-  return best;
+  const likely = parts.filter(
+    ({ least }) => !least || !(least.meets ? workgroup !== least.threads : workgroup % least.threads),
+  );
+  const best = cheapestOf(
+    likely,
+    ({ least }) => (least ? totalOf(least) : 0),
+    ({ options }) => options().flatMap((o) => (fits(o) ? [{ of: o, total: totalOf(o) }] : [])),
+  );
+  return best && { placement: best.of, total: best.total };
 }
 const onNest = ({ placement, total }: Chosen, nest: Nest): Chosen => ({
   placement: { ...placement, nest: scheduledNest(nest, placement.schedule) },

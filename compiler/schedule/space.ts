@@ -28,7 +28,7 @@ const shortReduction = 16; // steps that may be written out
 export const enumerate = (nest: Nest, target: Target): Candidate[] =>
   corners(nest, target).flatMap((c) => c.candidates());
 /** A corner of the space: schedules with the same threads and tile of output axes, none of which costs less than `least` of them (`leastTotal`). */
-interface Corner {
+export interface Corner {
   readonly nest: Nest;
   readonly least: Schedule | undefined; // without: nothing is known
   readonly candidates: () => Candidate[];

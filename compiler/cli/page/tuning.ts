@@ -2,8 +2,7 @@
 // not trained just now. Out: how to load the model; a sentence of what was measured.
 import type { TuneResult, Tuning as Measured } from "../../../runtime/api.ts";
 import type { DeviceFacts } from "../../../runtime/device.ts";
-import { hashOf } from "../../../runtime/hash.ts";
-import { dispatchesOf, type Plan } from "../../../runtime/plan.ts";
+import { dispatchesOf, hashOf, type Plan } from "../../../runtime/plan.ts";
 import { messageOf } from "../../../runtime/problem.ts";
 import type { TrainerModel, TrainerOptions } from "../../../runtime/trainer-api.ts";
 import { element } from "./dom.ts";
