@@ -1,7 +1,7 @@
 // A real headless Chromium for tests, from `npm ci` alone: unpacked once into dlm's cache, with the libraries and fonts that come with it.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chromium, type Browser } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { cachedFolder, chromiumPackage, unpack } from "../../compiler/cli/embedded.ts";
 
 export async function openBrowser(): Promise<Browser> {
@@ -38,4 +38,25 @@ export async function openBrowser(): Promise<Browser> {
       "--font-render-hinting=none",
     ],
   });
+}
+
+export interface Looks {
+  readonly width?: number; // default 1200
+  readonly height?: number; // default 900
+  readonly dark?: boolean;
+}
+/** A page in a profile of its own, and what goes wrong in it. */
+export async function newPage(
+  browser: Browser,
+  { width = 1200, height = 900, dark = false }: Looks = {},
+): Promise<{ readonly page: Page; readonly context: BrowserContext; readonly errors: readonly string[] }> {
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? "dark" : "light",
+  });
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("console", (m) => void (m.type() === "error" && !/404/.test(m.text()) && errors.push(m.text())));
+  return { page, context, errors };
 }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeArtifacts } from "../../compiler/cli/artifacts.ts";
 import { trainerParts } from "../../compiler/cli/bundle.mjs";
 import { compile } from "../../compiler/compile.ts";
-import { openBrowser } from "./chromium.ts";
+import { newPage, openBrowser, type Looks } from "./chromium.ts";
 import { draw, expectAccessible } from "./panels.ts";
 import { serve } from "./server.ts";
 
@@ -50,21 +50,8 @@ interface OpenPage {
   readonly until: (...states: readonly string[]) => Promise<void>;
   readonly errors: readonly string[];
 }
-async function open(
-  path: string,
-  options: { readonly width?: number; readonly dark?: boolean; readonly before?: string } = {},
-): Promise<OpenPage> {
-  const context = await browser.newContext({
-    viewport: { width: options.width ?? 1200, height: 900 },
-    colorScheme: options.dark ? "dark" : "light",
-  });
-  const page = await context.newPage();
-  const errors: string[] = [];
-  page.on("pageerror", (error) => errors.push(error.message));
-  page.on(
-    "console",
-    (message) => void (message.type() === "error" && !/404/.test(message.text()) && errors.push(message.text())),
-  );
+async function open(path: string, options: Looks & { readonly before?: string } = {}): Promise<OpenPage> {
+  const { page, errors } = await newPage(browser, options);
   if (options.before) await page.addInitScript(options.before);
   await page.goto(`${address}/${path}`);
   const state = (): Promise<string | undefined> => page.evaluate(() => document.documentElement.dataset["state"]);

@@ -8,7 +8,7 @@ import type { Browser, BrowserContext, FrameLocator, Page } from "playwright-cor
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serveFolder, type StaticServer } from "../../compiler/cli/static.ts";
 import { buildPlayground } from "../../playground/build.mjs";
-import { openBrowser } from "./chromium.ts";
+import { newPage, openBrowser, type Looks } from "./chromium.ts";
 import { expectAccessible, look } from "./panels.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dlm-playground-"));
@@ -29,17 +29,8 @@ interface Opened {
   readonly context: BrowserContext;
   readonly errors: readonly string[];
 }
-async function open(
-  options: { readonly width?: number; readonly dark?: boolean; readonly fragment?: string } = {},
-): Promise<Opened> {
-  const context = await browser.newContext({
-    viewport: { width: options.width ?? 1200, height: 820 },
-    colorScheme: options.dark ? "dark" : "light",
-  });
-  const page = await context.newPage();
-  const errors: string[] = [];
-  page.on("pageerror", (error) => errors.push(error.message));
-  page.on("console", (m) => void (m.type() === "error" && !/404/.test(m.text()) && errors.push(m.text())));
+async function open(options: Looks & { readonly fragment?: string } = {}): Promise<Opened> {
+  const { page, context, errors } = await newPage(browser, { ...options, height: 820 });
   await page.goto(server.address + (options.fragment ?? ""));
   await told(page, "compiled", "yes");
   return { page, context, errors };

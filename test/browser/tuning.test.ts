@@ -9,7 +9,7 @@ import { writeArtifacts } from "../../compiler/cli/artifacts.ts";
 import { trainerParts } from "../../compiler/cli/bundle.mjs";
 import { compile } from "../../compiler/compile.ts";
 import { slowed } from "../slowed.ts";
-import { openBrowser } from "./chromium.ts";
+import { newPage, openBrowser, type Looks } from "./chromium.ts";
 import { expectAccessible } from "./panels.ts";
 import { serve } from "./server.ts";
 
@@ -49,17 +49,8 @@ interface Opened {
   readonly page: Page;
   readonly errors: readonly string[];
 }
-async function open(
-  folder: string,
-  options: { readonly width?: number; readonly dark?: boolean; readonly before?: string } = {},
-): Promise<Opened> {
-  const context = await browser.newContext({
-    viewport: { width: options.width ?? 1200, height: 900 },
-    colorScheme: options.dark ? "dark" : "light",
-  });
-  const page = await context.newPage();
-  const errors: string[] = [];
-  page.on("pageerror", (error) => errors.push(error.message));
+async function open(folder: string, options: Looks & { readonly before?: string } = {}): Promise<Opened> {
+  const { page, errors } = await newPage(browser, options);
   if (options.before) await page.addInitScript(options.before);
   await page.goto(`${address}/${folder}/index.html`);
   await loaded(page);

@@ -87,6 +87,12 @@ model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> stack 2 of Block() |> LayerNor
   }
 }`,
   },
+  "more slices of flat buffers than a launch binds, of odd sizes": {
+    fields: "  field x: f32[5, 7] = normal[5, 7]\n  field y: f32[5, 7] = normal[5, 7]",
+    model: `
+layer Odd(n: int)(x: f32[B, T, D]) -> f32[B, T, D] = x |> Linear(n, act: tanh) |> LayerNorm() |> Linear(n + 2, act: silu) |> Linear(D) |> RMSNorm()
+model net(x: f32[B, T, D]) -> f32[B, T, D] = x |> stack 3 of Odd(3) |> Odd(5) |> Linear(D)`,
+  },
   "a convolution between": {
     fields: "  field x: f32[8, 8, 2] = normal[8, 8, 2]\n  field y: f32[3] = normal[3]",
     model: `model net(x: f32[B, H, W, C]) -> f32[B, 3] = x |> Conv2d(4, 3) |> relu |> GroupNorm(groups: 2) |> flatten |> Linear(6, act: tanh) |> Linear(3)`,
