@@ -99,7 +99,7 @@ const pairs = (names) =>
   });
 
 /**
- * What the package is made of goes into it without comments, an eighth of its bytes, and the compiler without indentation, a twelfth; names stay. Any
+ * What the package is made of goes into it without comments, an eighth of its bytes, and the compiler without indentation, a fourteenth; names stay. Any
  * formatter makes it readable, and the sources have it all. Declarations keep their comments.
  */
 async function packed(dist) {
