@@ -416,6 +416,21 @@ test("numbers that cannot be are told in a sentence, before anything is computed
   expect(await page.isHidden("#problem")).toBe(true);
   await page.context().close();
 });
+test("what is no seed while the model is loaded does not reach it", { timeout: 300_000 }, async () => {
+  await writeSmall(small);
+  const before = `const own = navigator.gpu.requestAdapter.bind(navigator.gpu);
+navigator.gpu.requestAdapter = (...given) => new Promise((done) => setTimeout(done, 1500)).then(() => own(...given));`;
+  const { page } = await open("small/index.html", { before });
+  expect(await page.getAttribute("html", "data-model")).toBe(null); // still on its way
+  await page.fill("#seed", "1.5");
+  await page.waitForSelector("html[data-model]");
+  expect(await page.isHidden("#problem")).toBe(true);
+  await page.fill("#seed", "4");
+  await page.click("#start");
+  await beyond(page, 10);
+  expect(await page.isHidden("#problem")).toBe(true);
+  await page.context().close();
+});
 
 test("a browser without WebGPU: said in words", async () => {
   const { page, state } = await open("digits/out/index.html", {

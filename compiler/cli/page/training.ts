@@ -45,7 +45,7 @@ export class Training {
     for (const block of plan.trains) element("block").append(make("option", block.name, { value: block.name }));
     element("block-field").hidden = plan.trains.length < 2;
     this.#keeping = new Keeping(plan);
-    this.#field("seed").value = String(plan.trains[0]?.seed ?? 0);
+    this.#field("seed").value = this.#field("seed").defaultValue = String(plan.trains[0]?.seed ?? 0);
     element("start").addEventListener("click", () => this.#press());
     element("step").addEventListener("click", () => this.#start({ stopAfter: 1 }));
     element("reset").addEventListener("click", () => void this.#startOver());
@@ -83,12 +83,17 @@ export class Training {
 
   /** The model with the seed that is asked for: that which is there, or a new one. */
   load(): Promise<TrainerModel> {
-    const seed = this.#field("seed").value;
+    const seed = this.#asked;
     const { model } = this.#session;
     if (model && this.#seed === seed) return Promise.resolve(model);
     const loading = this.#loading ?? this.#load(seed).finally(() => (this.#loading = undefined));
     this.#loading = loading;
-    return loading.then((made) => (this.#seed === this.#field("seed").value ? made : this.load()));
+    return loading.then((made) => (this.#seed === this.#asked ? made : this.load()));
+  }
+  /** What is no seed is told when training starts: until then the model is what it was. */
+  get #asked(): string {
+    const field = this.#field("seed");
+    return field.validity.valid ? field.value : (this.#seed ?? field.defaultValue);
   }
   async #load(seed: string): Promise<TrainerModel> {
     const { trainer } = this.#session;
@@ -434,7 +439,7 @@ export class Training {
     this.#keeping.forget();
     try {
       await this.#session.model?.reset();
-      if (this.#seed !== this.#field("seed").value) await this.load();
+      if (this.#seed !== this.#asked) await this.load();
       else this.#session.weightsChanged();
     } catch {
       void this.#session.model?.close(); // what a lost device holds is lost; the next start makes everything anew
