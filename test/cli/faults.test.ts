@@ -83,12 +83,18 @@ const environment = (more: Record<string, string>): Record<string, string> => ({
   NODE_OPTIONS: `--import=${failing}`,
   ...more,
 });
-async function faultsOf(name: string, command: Command): Promise<{ readonly wrong: string[]; readonly tried: number }> {
+interface Faults {
+  readonly wrong: string[];
+  readonly tried: number;
+  /** Of those tried: how many operations the command came to. */
+  readonly met: number;
+}
+async function faultsOf(name: string, command: Command): Promise<Faults> {
   const copy = (to: string): void => cpSync(join(folder, "start"), join(folder, to), { recursive: true });
   const [before, done, log] = [tree("start"), `${name}-done`, join(folder, `${name}.log`)];
   copy(done);
   const good = await command.run({ cwd: done, env: environment({ DLM_FAIL_LOG: log }) });
-  if (good.status !== 0) return { wrong: [`without a fault: ${good.err}`], tried: 0 };
+  if (good.status !== 0) return { wrong: [`without a fault: ${good.err}`], tried: 0, met: 0 };
   const after = tree(done);
   const operations = readFileSync(log, "utf8").trimEnd().split("\n");
   const every = Math.max(1, Math.floor(operations.length / usual));
@@ -101,19 +107,23 @@ async function faultsOf(name: string, command: Command): Promise<{ readonly wron
         : [];
   });
   const wrong: string[] = [];
+  let met = 0;
   const left = [...cases];
   const next = async (): Promise<void> => {
     for (let c = left.pop(); c; c = left.pop()) {
       const own = `${name}-${c.at}-${c.fault}`;
       copy(own);
-      const outcome = await command.run({ cwd: own, env: environment({ DLM_FAIL: `${c.at}:${c.fault}` }) });
+      const ownLog = join(folder, `${own}.log`);
+      const env = environment({ DLM_FAIL: `${c.fault} ${c.operation}`, DLM_FAIL_LOG: ownLog });
+      const outcome = await command.run({ cwd: own, env });
+      if (readFileSync(ownLog, "utf8").split("\n").includes(c.operation)) met++;
       for (const fault of await faultsAfter(command, outcome, tree(own), before, after))
         wrong.push(`operation ${c.at}, ${c.operation}, ${c.fault}: ${fault}`);
       rmSync(join(folder, own), { recursive: true });
     }
   };
   await Promise.all(Array.from({ length: ways ? 4 : 2 }, next));
-  return { wrong, tried: cases.length };
+  return { wrong, tried: cases.length, met };
 }
 async function faultsAfter(
   { checkpoint, isTrainer }: Command,
@@ -142,8 +152,9 @@ async function faultsAfter(
   return wrong;
 }
 test.each(Object.entries(commands))("%s", { timeout: 3600_000 }, async (name, command) => {
-  const { wrong, tried } = await faultsOf(name, command);
+  const { wrong, tried, met } = await faultsOf(name, command);
   expect(wrong).toEqual([]);
+  expect(met).toBe(tried);
   expect(tried).toBeGreaterThanOrEqual(usual);
   if (ways) console.log(`${name}: ${tried} tried`);
 });

@@ -287,7 +287,7 @@ test("a file system that fails in the folder of a run: training ends as if nothi
   const tried = writing.filter(({ line }, n) => n % every === 0 || /^(open|write)Sync \S*metrics\.jsonl/.test(line));
   for (const [i, { at, line }] of tried.entries()) {
     const where = `fails-${at}`;
-    const { status, err } = await run(where, { DLM_FAIL: `${at}:${["ENOSPC", "EIO", "EACCES"][i % 3]}` });
+    const { status, err } = await run(where, { DLM_FAIL: `${["ENOSPC", "EIO", "EACCES"][i % 3]} ${line}` });
     expect([status, line], err).toEqual([0, line]);
     expect(err === "" || /^cannot [^\n]*; training goes on\n$/.test(err), `${line}: ${err}`).toBe(true);
     expect(bytes(`${where}/kept.safetensors`).equals(whole), line).toBe(true);

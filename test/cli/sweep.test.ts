@@ -335,7 +335,7 @@ test("a disk that takes nothing more: runs go on, and that is told", async () =>
   );
   expect(writes.length).toBeGreaterThan(20);
   for (const at of writes.filter((_, i) => i % Math.ceil(writes.length / 6) === 0)) {
-    const { status, out, err } = await dlm(run, { cwd: "full", env: { ...env, DLM_FAIL: `${at}:ENOSPC` } });
+    const { status, out, err } = await dlm(run, { cwd: "full", env: { ...env, DLM_FAIL: `ENOSPC ${operations[at]}` } });
     expect([status, operations[at]], err).toEqual([0, operations[at]]);
     const states = events(out).flatMap((e) => (e.kind === "run" ? [e["state"]] : []));
     expect([states, operations[at]], err).toEqual([["finished", "finished"], operations[at]]);
