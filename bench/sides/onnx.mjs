@@ -1,8 +1,9 @@
 // An ONNX model as bytes, for what the benchmark needs of the format (field numbers of onnx.proto): nodes, f32 and i64 tensors, inputs, outputs.
 
+/** Negative numbers as the 64 bits of their two's complement. */
 const varint = (n) => {
   const bytes = [];
-  for (n = BigInt(n); n > 127n; n >>= 7n) bytes.push(Number(n & 127n) | 128);
+  for (n = BigInt.asUintN(64, BigInt(n)); n > 127n; n >>= 7n) bytes.push(Number(n & 127n) | 128);
   return [...bytes, Number(n)];
 };
 const join = (parts) => Buffer.concat(parts.map((p) => (p instanceof Uint8Array ? p : Buffer.from(p))));
