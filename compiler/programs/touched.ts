@@ -28,10 +28,13 @@ export function touchPlaces(program: GraphProgram, outputs: boolean, worth: (x: 
   return withinProgram(program, () => {
     let now = program;
     const { made, usersOf, updatesOf } = madeByElement(program);
-    for (const x of made.filter((y) => y.shape.length > 0 && mayBePlaced(y))) {
+    for (const x of made) {
+      // before all that is made of it is looked at, which every sum of a long chain of layers has much of
+      const placed = x.shape.length > 0 && mayBePlaced(x) ? placedSum(x) : undefined;
+      if (!placed) continue;
       const above = aboveOf(x, usersOf);
       const numbers = [...above].flatMap((y) => (y === x ? [] : (updatesOf.get(y) ?? []))).sort((a, b) => a - b);
-      const touched = touchedBy(x, above, numbers, outputs ? now : { ...now, outputs: [] });
+      const touched = touchedBy(x, placed, above, numbers, outputs ? now : { ...now, outputs: [] });
       const sum = touched && worth(touched) && touchedSum(touched.placed, { span: x.span, label: x.label });
       if (!touched || !sum) continue;
       const whole = new Map(touched.updates.map((u) => [u.target, u]));
@@ -72,6 +75,7 @@ function aboveOf(x: Node, usersOf: Made["usersOf"]): ReadonlySet<Node> {
 /** `numbers`: the updates among `above`. */
 function touchedBy(
   x: Node,
+  placed: PlacedSum,
   above: ReadonlySet<Node>,
   numbers: readonly number[],
   program: GraphProgram,
@@ -82,8 +86,7 @@ function touchedBy(
     if (elementOf(u.value, x, above, literal(0)) !== load(u.target, axesOf(u.target))) return undefined;
     updates.push({ ...u, element: elementOf(u.value, x, above, load(x, axesOf(x)))! });
   }
-  const placed = updates.length ? placedSum(x) : undefined;
-  if (!placed) return undefined;
+  if (!updates.length) return undefined;
   const others = program.updates.filter((u) => !updates.some((v) => v.target === u.target));
   const read = tensorsOf(updates.map((u) => u.element)).filter((y) => y !== x);
   const isRead = topological([...rootsOf({ ...program, updates: others }), ...read]).includes(x);
