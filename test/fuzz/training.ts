@@ -252,6 +252,7 @@ function measured(t: TrainProgram, rows: number, states: TrainingValues): Map<st
   const e = t.evaluation!;
   const dims = { [e.rowsDim.name]: rows };
   const values = new Map<Source, ArrayLike<number>>([...states, [e.index, Array.from({ length: rows }, (_, i) => i)]]);
+  if (e.part) values.set(e.part, [0, rows]); // all at once
   const outputs = evaluate(e.rows, values, dims).outputs;
   for (const k of e.kept) values.set(k.source, outputs.get(k.name)!);
   return evaluate(e.finish, values, dims).outputs;
