@@ -19,6 +19,7 @@ export type Cost =
 export interface Gpu {
   readonly ghz: number;
   readonly simds: number; // of a core; each issues an instruction of one of its SIMD groups a cycle
+  readonly inStep: number; // of a workgroup with barriers so many groups issue in turn and then wait together
   readonly groups: number; // SIMD groups that one of them holds at most ...
   readonly registerFile: number; // ... in so many registers a lane, ...
   readonly registerGrain: number; // ... given in multiples of this ...
@@ -35,6 +36,7 @@ export interface Gpu {
   readonly access: number; // of the first cache for any load
   readonly cacheBytes: number; // of the first cache a cycle
   readonly sharedBytes: number; // of the cache behind it a cycle, for one core
+  readonly allShared: number; // ... for all cores together
   readonly memoryBytes: number; // of memory a cycle, for all cores
   readonly banks: number; // of workgroup memory, of 4 bytes each
   readonly start: number; // of a workgroup
@@ -206,10 +208,12 @@ const swiftshader: Target = {
   compile: { module: 2, load: 0.6, store: 1.2, operation: 0.5, function: 1, carried: 0, limit: 450 },
 };
 // RDNA 2: instructions, register and workgroup memory by AMD's ISA and by Mesa's compiler (bench/calibrate.mjs), latencies and bandwidths of the caches as
-// chipsandcheese.com measured them (19.5 ns to workgroup memory, about 110 ns to the second cache, 250 ns to memory).
+// chipsandcheese.com measured them (19.5 ns to workgroup memory, about 110 ns to the second cache, 250 ns to memory); inStep: groups of 64, as Mesa's driver
+// makes them of workgroups of 64 and more, and NVIDIA's cores with four SIMDs come to the same. allShared: as bench/lab/roofline.mjs has it.
 const rdna: Gpu = {
   ghz: 2.25,
   simds: 2,
+  inStep: 2,
   groups: 16,
   registerFile: 1024,
   registerGrain: 8,
@@ -226,6 +230,7 @@ const rdna: Gpu = {
   access: 2,
   cacheBytes: 64,
   sharedBytes: 24,
+  allShared: 1100,
   memoryBytes: 228,
   banks: 32,
   start: 40,
@@ -318,7 +323,7 @@ const integrated: Target = {
   ...discrete,
   name: "integrated",
   cores: 8,
-  gpu: { ...rdna, ghz: 1.5, latency: 400, sharedBytes: 48, memoryBytes: 55 },
+  gpu: { ...rdna, ghz: 1.5, latency: 400, sharedBytes: 48, allShared: 260, memoryBytes: 55 },
 };
 /** `software` is for any software device: without subgroups, whose width differs; barriers cost what they cost the embedded one. */
 export const targets: Readonly<Record<string, Target>> = {

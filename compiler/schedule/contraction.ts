@@ -46,6 +46,9 @@ export function stagedLayout(
     fourRowStride: isInFours ? 4 * row + padding : 0,
   };
 }
+/** Steps of a chunk that a tile of m and n writes out, at most: what these read from workgroup memory is on its way together. */
+export const stepsAtOnce = (rm: number, rn: number): number =>
+  [16, 8].find((steps) => rm * rn * steps <= 256 && (rm + rn) * steps <= 128) ?? 4;
 export interface Contraction {
   readonly nest: Nest; // its last two output axes are m and n, its only reduced one is k
   readonly m: Variable;

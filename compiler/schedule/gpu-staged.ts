@@ -2,7 +2,7 @@
 // schedule. Out: its part of what one SIMD group does.
 import type { Gpu, Target } from "../kernel/target.ts";
 import type { Part } from "./access.ts";
-import { stagedLayout, type Contraction, type Operand, type StagedLayout } from "./contraction.ts";
+import { stagedLayout, stepsAtOnce, type Contraction, type Operand, type StagedLayout } from "./contraction.ts";
 import { bankCycles, instructions, type Count, type LaneAxis } from "./gpu-count.ts";
 import type { Placed } from "./placed.ts";
 
@@ -84,15 +84,19 @@ export function addContraction(
   instructions(n, "other", chunks * (steps * gpu.loop + gpu.loop));
   n.barriers += 2 * chunks;
   n.waits += chunks;
-  const own = (n.issue - before) / chunks;
-  const waiting = p.schedule.ahead ? Math.max(0, gpu.latency - own) : gpu.latency;
+  const own = n.issue - before;
+  const others = besides(own, p, gpu);
+  const waiting = p.schedule.ahead ? Math.max(0, gpu.latency - (own + others) / chunks) : gpu.latency;
+  n.serial += others;
   n.serial += chunks * (waiting + gpu.barrier * Math.ceil(p.workgroup / p.target.simd) + steps * gpu.workgroupLatency);
-  return gpu.stagedRegisters + fetched;
+  const more = boxes.reduce((sum, box) => sum + box.tile * (p.tile[k]! - 4), 0);
+  return gpu.stagedRegisters + fetched + more / 2;
 }
 /** The same for the best chunk: everything but what its size rounds up, and conflicts. */
 export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Placed, gpu: Gpu): number {
   const k = p.names.indexOf(c.nest.nameOf.get(c.k)!);
   const steps = p.extent[k]!;
+  const before = n.issue;
   let fetched = 0;
   for (const operand of c.operands) {
     const { isAlongK, width, span, tile } = boxOf(operand, c, p, leastChunk);
@@ -118,12 +122,16 @@ export function leastOfContraction(n: Count, c: Contraction, part: Part, p: Plac
     if (!access && !summed && cost !== "none" && axes.includes(k))
       if (axes.includes(p.outerCount - 2) && axes.includes(p.outerCount - 1))
         instructions(n, "other", all, gpu.issue[cost]);
-  const inFours = steps / 4;
-  instructions(n, "other", inFours * gpu.loop);
-  n.serial += inFours * gpu.workgroupLatency + gpu.barrier * Math.ceil(p.workgroup / p.target.simd);
+  const rounds = steps / stepsAtOnce(p.tile[p.outerCount - 2]!, p.tile[p.outerCount - 1]!);
+  instructions(n, "other", rounds * gpu.loop);
+  n.serial += besides(n.issue - before, p, gpu);
+  n.serial += rounds * gpu.workgroupLatency + gpu.barrier * Math.ceil(p.workgroup / p.target.simd);
   return gpu.stagedRegisters + fetched;
 }
 const leastChunk = 8; // steps
+/** What the groups issue that wait together with this one. */
+const besides = (issue: number, p: Placed, gpu: Gpu): number =>
+  issue * (Math.min(gpu.inStep, Math.ceil(p.workgroup / p.target.simd)) - 1);
 /** Lines that a SIMD group's fetch of neighbouring fours touches, or the bytes that come. */
 function fetchCycles({ quads }: Box, width: number, { simd, gpu }: Target): number {
   const rows = Math.ceil(simd / quads);

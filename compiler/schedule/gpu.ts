@@ -135,7 +135,7 @@ export function spread(
     Math.max(1, onCore / together) * c.serial,
     all * c.cache,
     all * c.banks,
-    (onCore * c.bytes) / gpu.sharedBytes,
+    Math.max((onCore * c.bytes) / gpu.sharedBytes, (groups * c.bytes) / gpu.allShared),
   );
   return { resident, cycles: combined(core, bytes / gpu.memoryBytes) + onCore * gpu.start };
 }

@@ -5,7 +5,7 @@
 //   share    what no lane axis changes is loaded by one lane each and broadcast
 //   staged   on devices with fast workgroup memory: what a workgroup reads of a chunk of the reduction
 import { analyse } from "./access.ts";
-import { contractionOf } from "./contraction.ts";
+import { contractionOf, stepsAtOnce } from "./contraction.ts";
 import { canFlatten, estimate, flatNest, type Nest } from "./nest.ts";
 import { plainSchedule, threadsAlong, type Schedule } from "./schedule.ts";
 import { mostGroups } from "../kernel/sizes.ts";
@@ -337,8 +337,9 @@ function inWorkgroupMemory({ nest, target, found }: Search): void {
   const steps = typeof c.k.extent === "number" ? c.k.extent : Infinity;
   const chunks = [8, 16, 32].filter((chunk) => (steps % chunk === 0 || c.vanishes) && chunk < steps + 8);
   for (const [tm, tn] of contractionThreads)
-    for (const rm of contractionTiles)
-      for (const rn of contractionTiles) {
+    // of tiles that cost the same, the one that is longer along n: what lies along k is held for four steps
+    for (const rn of contractionTiles)
+      for (const rm of contractionTiles) {
         const spans = new Map([
           [c.m, tm * rm],
           [c.n, tn * rn],
@@ -367,7 +368,7 @@ function inWorkgroupMemory({ nest, target, found }: Search): void {
             nest: c.nest,
             schedule: {
               ...least,
-              tile: { ...least.tile, [k]: 4 },
+              tile: { ...least.tile, [k]: Math.min(chunk / 2, stepsAtOnce(rm, rn)) },
               together: "workgroup",
               staged: { [k]: chunk },
               ahead,
