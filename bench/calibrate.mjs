@@ -2,16 +2,17 @@
 // The price of a GPU class beside the machine code of a GPU's compiler: some hundred schedules of products, convolutions, reductions and elementwise
 // kernels, drawn by a fixed seed, with what schedule/gpu.ts predicts of each and what the compiler made of it. Facts of compilation; nothing is run.
 //   node bench/calibrate.mjs LAB [--target discrete] [--gpu navi21] [--each 6] [--only REGEXP] [--chosen] [--list | --json] [--keep FOLDER]
-// LAB: a tool that is given `--gpu NAME --json FILE.wgsl ...` and prints { kernels: [{ name, vgpr, waves, lds, spilled, instructions, loops, total }] }
-// (also DLM_LAB). --chosen: the schedules that the price takes instead of drawn ones. --list: every kernel. --json: that for programs. --keep: what was counted stays there, and
+// LAB: as `npm run bench -- --lab LAB` calls it (lab/lab.mjs; also DLM_LAB). What a group runs is counted as there. --chosen: the schedules that the price takes instead of drawn ones. --list: every kernel. --json: that for programs. --keep: what was counted stays there, and
 // kernels whose text is the same are not counted again.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { match, runCounts, treeOf } from "./lab/machine.mjs";
+import { walk } from "./lab/walk.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const { values: options, positionals } = parseArgs({
@@ -124,6 +125,7 @@ for (const kernel of kernels) {
       schedule: c.printSchedule(schedule),
       text,
       id,
+      dispatch: dispatchOf(lowered, text),
       time: c.countOnGpu(own, schedule, target),
     });
   }
@@ -136,14 +138,40 @@ for (let k = 0; k < missing.length; k += 8) {
   for (const x of some) writeFileSync(join(work, `${x.id}.wgsl`), x.text);
   const files = some.map((x) => join(work, `${x.id}.wgsl`));
   const found = JSON.parse(
-    execFileSync(lab, ["--gpu", gpu, "--json", ...files], {
+    execFileSync(lab, ["--gpu", gpu, "--json", "--asm", ...files], {
       cwd: root,
+      env: { ...process.env, TMPDIR: work },
       encoding: "utf8",
       maxBuffer: 1 << 28,
       stdio: ["ignore", "pipe", "inherit"],
     }),
   );
-  for (const r of found.kernels) writeFileSync(place(r.name), JSON.stringify(r));
+  const listings = readdirSync(work, { recursive: true }).filter((f) => f.endsWith(".wgsl.s"));
+  for (const r of found.kernels) {
+    const listing = listings.find((f) => f.endsWith(`${r.name}.wgsl.s`));
+    const text = listing && readFileSync(join(work, listing), "utf8").split("*** SHADER STATS")[0];
+    writeFileSync(place(r.name), JSON.stringify({ ...r, listing: text }));
+  }
+}
+function dispatchOf({ workgroups, bindings }, code) {
+  const count = workgroups[0].tiles.reduce((n, [size, tile]) => n * Math.ceil(size / tile), 1);
+  const bytes = (node) => 4 * node.shape.reduce((n, d) => n * d, 1);
+  return {
+    code,
+    workgroups: [count, 1, 1],
+    bindings: bindings.map((b) => ({ group: 0, binding: b.binding, bytes: bytes(b.node) })),
+  };
+}
+/** What a group of the target's lanes runs, where the loops of the machine code are those of the text: its waves have one or two of them. */
+function ranOf({ dispatch }, { listing, lds }) {
+  if (!listing) return undefined;
+  try {
+    const tree = treeOf(listing);
+    const matched = match(tree, walk(dispatch), lds);
+    return typeof matched === "string" ? undefined : runCounts(tree);
+  } catch {
+    return undefined; // too long to walk
+  }
 }
 
 const rows = items.flatMap((x) => {
@@ -153,7 +181,7 @@ const rows = items.flatMap((x) => {
     return [];
   }
   const { count, resident } = x.time;
-  const t = r.total;
+  const t = ranOf(x, r);
   const instructions = count.multiplyAdds + count.other + count.loads + count.uniform + count.stores + count.workgroup;
   return [
     {
@@ -162,7 +190,7 @@ const rows = items.flatMap((x) => {
         registers: [count.registers, r.vgpr],
         waves: [resident, Math.min(r.waves, target.gpu.groups)],
         "workgroup memory": [count.workgroupMemory, r.lds],
-        instructions: [instructions - (t ? outside(count, r) : 0), t?.instructions],
+        instructions: [instructions, t?.instructions],
         "multiply-adds": [count.multiplyAdds, t?.fma],
         loads: [count.loads, t?.loads],
         waits: [count.waits, t?.waits],
@@ -170,14 +198,10 @@ const rows = items.flatMap((x) => {
         barriers: [count.barriers, t?.barriers],
       },
       spilled: r.spilled,
-      counted: r,
+      counted: { ...r, listing: undefined, total: t },
     },
   ];
 });
-/** Instructions that no loop holds: the lab's totals are of loops. */
-function outside(count, r) {
-  return Math.max(0, r.instructions - r.loops.reduce((n, l) => n + l.instructions, 0));
-}
 if (options.json) {
   console.log(
     JSON.stringify(rows.map(({ kernel, schedule, id, time, counted }) => ({ kernel, schedule, id, ...time, counted }))),
