@@ -19,7 +19,7 @@ import {
 } from "../kernel/expr.ts";
 import { addForms, boundsOf, constantForm, nameForm, scaled, shift, type Form } from "../kernel/forms.ts";
 import type { Statement } from "../kernel/ir.ts";
-import { contractionOf, stagedLayout, type Operand } from "../schedule/contraction.ts";
+import { contractionOf, sizeOfBox, stagedLayout, type Operand } from "../schedule/contraction.ts";
 import type { Axis } from "./places.ts";
 import type { Value } from "./emitter.ts";
 import { always, least, Tile, type Cuts, type LoopBounds } from "./tile.ts";
@@ -117,9 +117,8 @@ export class Staging extends Tile {
     const { isAlongK, length, quads, rows, width, rowStride, fourRowStride } = layout;
     const read = scalarOrder([operand.value]).find((e) => e.kind === "load")!;
     const short = read.kind === "load" ? shortName(values.tensor(read.tensor).name) : k.name;
-    const size = fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;
     const { dtype } = operand.value;
-    const own = this.shared(`${short}_tile`, dtype, width, size);
+    const own = this.shared(`${short}_tile`, dtype, width, sizeOfBox(layout));
     const box: Box = {
       ...{ width, rowStride, fourRowStride },
       name: own,

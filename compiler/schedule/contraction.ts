@@ -46,6 +46,9 @@ export function stagedLayout(
     fourRowStride: isInFours ? 4 * row + padding : 0,
   };
 }
+/** Elements of its memory, or fours of them. */
+export const sizeOfBox = ({ rows, rowStride, fourRowStride }: StagedLayout): number =>
+  fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;
 export interface Contraction {
   readonly nest: Nest; // its last two output axes are m and n, its only reduced one is k
   readonly m: Variable;
