@@ -157,7 +157,7 @@ function stepOf(recording, gpuName, tool) {
     instructions,
     fma: instructions ? run("fma") / instructions : 0,
     waits,
-    inFlight: waits ? run("loads") / waits : run("loads") ? Infinity : 0,
+    inFlight: waits ? run("underWay") / waits : run("loads") ? Infinity : 0,
     memoryBytes: sum((k) => k.walk.bytes.memory),
     cacheBytes: sum((k) => k.walk.bytes.cache),
     spilled: kernels.some((k) => k.spilled > 0),

@@ -43,10 +43,13 @@ function instruction(line) {
     ...(kind === "wait" ? { memory: counter("vmcnt"), local: counter("lgkmcnt") } : {}),
     ...(/^v_dual_fmac.*v_dual_fmac/.test(line) ? { twice: true } : {}),
     branch: /^s_c?branch\w*\s+(BB\d+)/.exec(line)?.[1],
+    scc: /^s_cbranch_scc([01])/.exec(line)?.[1],
+    compare: /^s_cmpk?_(\w+?)_?[iu]?(?:32|64)\s+(s\d+), (?:0x)?[\da-f]+$/.exec(line)?.slice(1),
+    counts: /^s_addk?_[iu]32\s+(s\d+), (?:\1, )?(?:0x)?-?[\da-f]+$/.exec(line)?.[1],
   };
 }
 
-/** The listing as a tree: { items: instructions and loops in order }. */
+/** The listing as a tree: { items: instructions, loops and what a loop does in one of its rounds alone, in order }. */
 export function treeOf(listing) {
   const code = [];
   const labels = new Map();
@@ -62,20 +65,36 @@ export function treeOf(listing) {
     const start = c.branch === undefined ? undefined : labels.get(c.branch);
     if (start !== undefined && start <= i) ends.set(start, Math.max(ends.get(start) ?? 0, i));
   });
-  const build = (from, to, skip) => {
+  /** Where a branch leads that skips what follows but in the round in which the loop's counter has one value. */
+  const skipped = (i, { from, to }) => {
+    const end = labels.get(code[i].branch);
+    if (code[i].scc === undefined || end === undefined || end <= i || end > to) return undefined;
+    const before = code.slice(from, i).findLast((c) => c.compare);
+    const [how, register] = before?.compare ?? [];
+    if (how !== (code[i].scc === "0" ? "eq" : "lg")) return undefined;
+    return code.slice(from, to).some((c) => c.counts === register) ? end : undefined;
+  };
+  const build = (from, to, skip, loop) => {
     const items = [];
     for (let i = from; i <= to; i++) {
       if (ends.has(i) && i !== skip && ends.get(i) <= to) {
-        items.push({ loop: true, ...build(i, ends.get(i), i) });
+        items.push({ loop: true, ...build(i, ends.get(i), i, { from: i, to: ends.get(i) }) });
         i = ends.get(i);
-      } else items.push(code[i]);
+        continue;
+      }
+      items.push(code[i]);
+      const end = loop && skipped(i, loop);
+      if (end === undefined || code.slice(i + 1, end).some((_, k) => ends.has(i + 1 + k))) continue;
+      items.push({ once: true, ...build(i + 1, end - 1, skip) });
+      i = end - 1;
     }
     return { items };
   };
   return build(0, code.length - 1, -1);
 }
 const loopsOf = (node) => node.items.filter((x) => x.loop);
-const ownOf = (node) => node.items.filter((x) => !x.loop);
+const ownOf = (node) => node.items.filter((x) => !x.loop && !x.once);
+const onceOf = (node) => node.items.filter((x) => x.once);
 const allLoops = (node) => loopsOf(node).flatMap((l) => [l, ...allLoops(l)]);
 
 /** A loop that clears workgroup memory before anything else, which WGSL asks for: no loop of the text. */
@@ -166,6 +185,7 @@ export function match(tree, walk, ldsBytes) {
     const have = { load: 0, store: 0, ldsRead: 0, ldsWrite: 0 };
     const add = (node, times) => {
       for (const [key, kindsOf] of Object.entries(categories)) have[key] += times * bytesIn(ownOf(node), kindsOf);
+      for (const part of onceOf(node)) add(part, times / node.rounds);
       for (const l of loopsOf(node)) if (!l.clears) add(l, times * l.rounds);
     };
     add(tree, 1);
@@ -197,11 +217,12 @@ const empty = () => ({
   ldsBytes: 0,
   barriers: 0,
   waits: 0,
+  underWay: 0,
 });
 export function countsOf(items) {
   const n = empty();
   for (const x of items) {
-    if (x.loop || x.kind === "free") continue;
+    if (x.loop || x.once || x.kind === "free") continue;
     if (x.kind !== "wait") n.instructions++;
     switch (x.kind) {
       case "fma":
@@ -232,7 +253,6 @@ export function countsOf(items) {
         n.barriers++;
         break;
       case "wait":
-        if (x.memory !== undefined) n.waits++;
         break;
       default:
         n[x.kind]++;
@@ -240,18 +260,74 @@ export function countsOf(items) {
   }
   return n;
 }
-export function runCounts(node, times = 1, total = empty()) {
+function allCounts(node, times, total) {
   const own = countsOf(node.items);
   for (const k of Object.keys(total)) total[k] += times * own[k];
-  for (const l of loopsOf(node)) runCounts(l, times * l.rounds, total);
+  for (const part of onceOf(node)) allCounts(part, times / node.rounds, total);
+  for (const l of loopsOf(node)) allCounts(l, times * l.rounds, total);
+}
+export function runCounts(tree) {
+  const total = empty();
+  allCounts(tree, 1, total);
+  for (const { waits, underWay } of waitsOf(tree).values()) {
+    total.waits += waits;
+    total.underWay += underWay;
+  }
   return total;
+}
+/** Goes through what a wave runs: of a loop the first three rounds, the last of them for all that follow, and the very last. */
+function goThrough(node, see, { weight = 1, last = false, skip = () => {}, owner = node } = {}) {
+  for (const x of node.items) {
+    if (x.once) {
+      if (last) goThrough(x, see, { weight, last, owner });
+    } else if (!x.loop) see(x, weight, owner);
+    else {
+      const rounds = Math.round(x.rounds);
+      const gone = Math.max(0, Math.min(rounds - 1, 3));
+      const left = rounds - 1 - gone;
+      for (let k = 0; k < gone; k++) {
+        const more = k === gone - 1 ? left : 0;
+        const end = skip(more);
+        goThrough(x, see, { weight: weight * (1 + more), skip });
+        end?.();
+      }
+      if (rounds > 0) goThrough(x, see, { weight, last: true, skip });
+    }
+  }
+}
+/**
+ * How often a wave waits for memory in all, and for how many loads, by the loop that sent the last of them: whoever waits for the first of several loads
+ * has waited for the others, too, that were on their way then.
+ */
+function waitsOf(tree) {
+  const found = new Map();
+  const sent = []; // the loop of each load
+  let done = 0; // loads that were waited for
+  let known = 0; // ... and those that were on their way at the last wait
+  goThrough(tree, (x, weight, node) => {
+    if (x.kind === "load") sent.push(node);
+    if (x.kind !== "wait" || x.memory === undefined) return;
+    const to = sent.length - x.memory;
+    if (to <= done) return;
+    if (to > known) {
+      const whose = sent[to - 1];
+      const own = found.get(whose) ?? { waits: 0, underWay: 0 };
+      own.waits += weight;
+      own.underWay += weight * (sent.length - done);
+      found.set(whose, own);
+      known = sent.length;
+    }
+    done = to;
+  });
+  return found;
 }
 
 /** Every loop, with how often a wave goes round it in all, and how many loads from memory are under way at a wait. */
-export function loopTable(node, times = 1, depth = 0) {
+export function loopTable(node, times = 1, depth = 0, waits = waitsOf(node)) {
   return loopsOf(node).flatMap((l) => {
-    const own = countsOf(l.items);
+    const own = countsOf([...ownOf(l), ...onceOf(l).flatMap(ownOf)]);
     const all = times * (l.rounds ?? NaN);
+    const waited = waits.get(l);
     return [
       {
         ...own,
@@ -259,9 +335,10 @@ export function loopTable(node, times = 1, depth = 0) {
         rounds: l.rounds,
         times: all,
         clears: l.clears ?? false,
-        inFlight: own.waits ? own.loads / own.waits : own.loads,
+        waits: waited ? waited.waits / all : 0,
+        inFlight: waited ? waited.underWay / waited.waits : own.loads,
       },
-      ...loopTable(l, all, depth + 1),
+      ...loopTable(l, all, depth + 1, waits),
     ];
   });
 }
@@ -275,53 +352,43 @@ export function durationOf(tree, { memory, scalar, local, issue }) {
   const settle = (list, left) => {
     while (list.length > left) state.now = Math.max(state.now, list.shift());
   };
-  const run = (node) => {
-    for (const x of node.items) {
-      if (x.loop) {
-        const rounds = Math.round(x.rounds);
-        let last = 0;
-        const gone = Math.min(rounds, 3);
-        for (let k = 0; k < gone; k++) {
-          const before = state.now;
-          run(x);
-          last = state.now - before;
-        }
-        state.now += (rounds - gone) * last;
-        continue;
-      }
-      switch (x.kind) {
-        case "free":
-          break;
-        case "wait":
-          if (x.memory !== undefined) settle(state.loads, x.memory);
-          if (x.local !== undefined) settle(state.locals, x.local);
-          break;
-        case "load":
-          state.now += 1;
-          state.loads.push(state.now + memory);
-          break;
-        case "descriptor":
-        case "scalarLoad":
-          state.now += 1;
-          state.locals.push(state.now + scalar);
-          break;
-        case "ldsRead":
-        case "ldsWrite":
-          state.now += 1;
-          state.locals.push(state.now + local);
-          break;
-        case "slow":
-          state.now += 4 * issue;
-          break;
-        case "fma":
-        case "valu":
-          state.now += issue;
-          break;
-        default:
-          state.now += 1;
-      }
+  const see = (x) => {
+    switch (x.kind) {
+      case "free":
+        break;
+      case "wait":
+        if (x.memory !== undefined) settle(state.loads, x.memory);
+        if (x.local !== undefined) settle(state.locals, x.local);
+        break;
+      case "load":
+        state.now += 1;
+        state.loads.push(state.now + memory);
+        break;
+      case "descriptor":
+      case "scalarLoad":
+        state.now += 1;
+        state.locals.push(state.now + scalar);
+        break;
+      case "ldsRead":
+      case "ldsWrite":
+        state.now += 1;
+        state.locals.push(state.now + local);
+        break;
+      case "slow":
+        state.now += 4 * issue;
+        break;
+      case "fma":
+      case "valu":
+        state.now += issue;
+        break;
+      default:
+        state.now += 1;
     }
   };
-  run(tree);
+  const skip = (rounds) => {
+    const before = state.now;
+    return () => (state.now += rounds * (state.now - before));
+  };
+  goThrough(tree, see, { skip });
   return state.now;
 }

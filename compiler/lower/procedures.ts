@@ -104,7 +104,7 @@ function assemble(
   let subgroups = false;
   for (const [k, p] of placed) {
     const emitted = all.get(k)!;
-    for (const x of emitted.workgroupMemory) memory.set(x.name, x);
+    for (const x of emitted.workgroupMemory) if (x.bytes > (memory.get(x.name)?.bytes ?? 0)) memory.set(x.name, x);
     for (const t of emitted.tensors) {
       if (t.name !== names.get(t.node)) return undefined;
       if (t.writes) written.add(t.node);

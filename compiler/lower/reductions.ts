@@ -121,6 +121,8 @@ export class Reductions extends Staging {
       values.place(a.variable, bound.get(a.name)!.start);
     }
     const opened = this.loops.length - outside;
+    const { afterStep } = this;
+    this.afterStep = undefined;
     // a tail of a reduced axis counts nothing; in workgroup memory it is zero
     const masked = inner.filter(
       (a) =>
@@ -146,6 +148,7 @@ export class Reductions extends Staging {
     values.carriers = [];
     values.boxes = new Map();
     if (opened) values.reorder((body) => loadsFirst(body, schedule.sharedLate ? this.lateOf(body) : undefined));
+    afterStep?.();
     for (let k = 0; k < opened; k++) {
       const loop = this.loops[this.loops.length - 1]!;
       if (k === 0 && schedule.slide && (isZero(loop.from) || loop.from === this.zero)) carryRound(values, loop);

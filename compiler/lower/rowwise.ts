@@ -72,12 +72,13 @@ export function lowerRowwise(
   );
   if (!procedures) throw new InternalError(`${kernels[0]!.spec.name}: a kernel is no function`);
   // kernels have memory of one type in turn; of several types each is there
-  const bytes = [...procedures.memory, ...[...local].map((x) => ({ bytes: bytesOf(x) }))].reduce(
-    (n, x) => n + x.bytes,
-    0,
-  );
-  if (bytes > target.workgroupMemory && step.inTurn > 0)
-    return lowerRowwise({ ...step, inTurn: step.inTurn < leastInTurn ? 0 : step.inTurn / 2 }, views, layout, target);
+  const had = procedures.memory.reduce((n, x) => n + x.bytes, 0);
+  const free = target.workgroupMemory - [...local].reduce((n, x) => n + bytesOf(x), 0);
+  if (had > free && step.inTurn > 0) {
+    const share = Math.min(0.8, Math.max(0.5, free / had));
+    const inTurn = step.inTurn < leastInTurn ? 0 : Math.floor(share * step.inTurn);
+    return lowerRowwise({ ...step, inTurn }, views, layout, target);
+  }
   const rounds = roundsOf(grid, part);
   const calls = callAll(step.body, procedures, (k) => placed.get(k)!.spec, local, workgroup, used, step.own, rounds);
   const extents = grid.map((s) => s.step.extent);

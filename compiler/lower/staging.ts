@@ -8,22 +8,20 @@ import {
   call,
   choice,
   component,
+  i32,
   i32Number,
   isTrue,
   name,
   operation,
   plus,
-  same,
   splat,
-  typeOf,
-  wide,
   type Expr,
 } from "../kernel/expr.ts";
-import { addForms, constantForm, nameForm, scaled, shift, type Form } from "../kernel/forms.ts";
+import { addForms, boundsOf, constantForm, nameForm, scaled, shift, type Form } from "../kernel/forms.ts";
 import type { Statement } from "../kernel/ir.ts";
-import { contractionOf, stagedLayout, type Operand } from "../schedule/contraction.ts";
-import type { Value } from "./emitter.ts";
+import { contractionOf, sizeOfBox, stagedLayout, type Operand } from "../schedule/contraction.ts";
 import type { Axis } from "./places.ts";
+import type { Value } from "./emitter.ts";
 import { always, least, Tile, type Cuts, type LoopBounds } from "./tile.ts";
 import type { Box } from "./values.ts";
 
@@ -32,8 +30,14 @@ const barrier: Statement = { kind: "barrier", memory: "workgroup" };
 interface Fetch {
   readonly quad: Form;
   readonly row: Form;
-  readonly register: string;
   readonly some?: Expr; // the invocations that have one, where not all do
+}
+/** ... and what it brought. */
+interface Fetched {
+  readonly box: Box;
+  readonly at: Fetch;
+  readonly value: Expr;
+  readonly guard: Expr; // it counts
 }
 /** An operand on its way to workgroup memory. */
 interface Staged {
@@ -42,7 +46,6 @@ interface Staged {
   readonly shape: string; // for people
   readonly fetches: readonly Fetch[];
   readonly isWhole: boolean; // chunks fill the reduced axis
-  readonly guards: Map<string, Expr>; // of these registers
 }
 
 const said = (staged: readonly Staged[]): string => staged.map((s) => s.shape).join(", ");
@@ -57,26 +60,28 @@ export class Staging extends Tile {
     const isSingle = typeof n === "number" && n <= chunk;
     const staged = contractionOf(this.nest)!.operands.map((operand) => this.staged(operand, a, chunk));
     const isAhead = schedule.ahead && !isSingle && !bounds && typeof n === "number";
+    const told = (what: string): void => values.push({ kind: "comment", lines: [what] });
     if (isAhead) {
-      values.push({ kind: "comment", lines: [`the first ${chunk} steps of ${a.name}: ${said(staged)}`] });
-      this.fetch(staged, a, constantForm(0), "var");
+      told(`the first ${chunk} steps of ${a.name}: ${said(staged)}`);
+      this.store(this.fetch(staged, a, constantForm(0)));
+      values.push(barrier);
     }
     const first = isSingle ? constantForm(0) : this.openLoop(a, chunk, bounds, cuts);
-    if (!isAhead) {
-      values.push({ kind: "comment", lines: [`${chunk} steps of ${a.name}: ${said(staged)}`] });
-      this.fetch(staged, a, first, "let");
-    }
-    if (!isSingle) values.push(barrier);
-    for (const s of [...staged].reverse()) this.store(s); // the last one first: one wait for all
-    values.push(barrier);
+    let next: readonly Fetched[] = [];
     if (isAhead) {
       const last = Math.floor((n - 1) / chunk) * chunk;
-      values.push({ kind: "comment", lines: ["the next steps, on their way while these are summed up"] });
+      told("the next steps, on their way while these are summed up");
       const own = values.fresh(`${a.name}_next`);
-      const next = least(plus(values.sumOfForm(first).expr, chunk), i32Number(last));
-      values.push({ kind: "let", name: own, value: next, cost: "integer", pinned: true });
+      const from = least(plus(values.sumOfForm(first).expr, chunk), i32Number(last));
+      values.push({ kind: "let", name: own, value: from, cost: "integer", pinned: true });
       const at = values.bind(own, { level: values.depth, low: 0, high: last, multiple: chunk, varying: false });
-      this.fetch(staged, a, at, "set");
+      next = this.fetch(staged, a, at);
+    } else {
+      told(`${chunk} steps of ${a.name}: ${said(staged)}`);
+      const fetched = this.fetch(staged, a, first);
+      if (!isSingle) values.push(barrier);
+      this.store(fetched);
+      values.push(barrier);
     }
     values.boxes = new Map(
       staged.map((s) => [s.operand.value, { ...s.box, low: new Map([...s.box.low, [a.variable, first]]) }]),
@@ -87,7 +92,22 @@ export class Staging extends Tile {
     this.loops.push({ variable: own, from: i32Number(0), to: i32Number(trips), step: 1, trips });
     values.open();
     values.bind(own, { level: values.depth, low: 0, high: trips - 1, multiple: 1, varying: false });
+    if (isAhead) this.afterStep = () => this.storeAfter(next, operation("==", name(own, i32), i32Number(trips - 1)));
     return addForms(first, nameForm(own, a.tile));
+  }
+  /** What ends the body of the loop within a chunk. */
+  protected afterStep: (() => void) | undefined;
+  /**
+   * Stands in the loop within a chunk, after the last step: drivers put a load as near to where its value is used as they can without moving it into a
+   * loop, so that one whose value is used behind the loop is waited for at once.
+   */
+  private storeAfter(next: readonly Fetched[], isLast: Expr): void {
+    const { values } = this;
+    values.open();
+    values.push(barrier);
+    this.store(next);
+    values.push(barrier);
+    values.push({ kind: "if", condition: isLast, body: values.close().statements });
   }
   /** Declares an operand's memory and shares its elements out. */
   private staged(operand: Operand, k: Axis, chunk: number): Staged {
@@ -97,9 +117,8 @@ export class Staging extends Tile {
     const { isAlongK, length, quads, rows, width, rowStride, fourRowStride } = layout;
     const read = scalarOrder([operand.value]).find((e) => e.kind === "load")!;
     const short = read.kind === "load" ? shortName(values.tensor(read.tensor).name) : k.name;
-    const size = fourRowStride ? Math.ceil(rows / 4) * fourRowStride : rows * rowStride;
     const { dtype } = operand.value;
-    const own = this.shared(`${short}_tile`, dtype, width, size);
+    const own = this.shared(`${short}_tile`, dtype, width, sizeOfBox(layout));
     const box: Box = {
       ...{ width, rowStride, fourRowStride },
       name: own,
@@ -110,10 +129,10 @@ export class Staging extends Tile {
     };
     const isWhole = typeof k.extent === "number" && k.extent % chunk === 0;
     const shape = `${rows > 1 ? `${rows} x ` : ""}${length} of ${short}`;
-    return { operand, box, shape, fetches: this.shareOut(short, quads, rows), isWhole, guards: new Map() };
+    return { operand, box, shape, fetches: this.shareOut(quads, rows), isWhole };
   }
   /** Fours of a box over the invocations, round by round. */
-  private shareOut(short: string, quads: number, rows: number): Fetch[] {
+  private shareOut(quads: number, rows: number): Fetch[] {
     const { values, workgroup } = this;
     const thread = this.lane ? nameForm(this.lane.text) : constantForm(0);
     const apart = (at: Form): Pick<Fetch, "quad" | "row"> => ({
@@ -124,85 +143,82 @@ export class Staging extends Tile {
     const total = quads * rows;
     return Array.from({ length: Math.ceil(total / workgroup) }, (_, r): Fetch => {
       const before = r * workgroup;
-      const register = values.fresh(`${short}_${r}`);
       const isPart = before + workgroup > total && this.lane !== undefined;
       const some = isPart ? { some: operation("<", this.lane, i32Number(total - before)) } : {};
-      if (before % quads === 0) return { quad, row: shift(row, before / quads), register, ...some };
-      return { ...apart(shift(thread, before)), register, ...some };
+      if (before % quads === 0) return { quad, row: shift(row, before / quads), ...some };
+      return { ...apart(shift(thread, before)), ...some };
     });
   }
   /** All loads of a chunk that begins here, into registers. */
-  private fetch(all: readonly Staged[], k: Axis, first: Form, into: "let" | "var" | "set"): void {
+  private fetch(all: readonly Staged[], k: Axis, first: Form): Fetched[] {
     const { values } = this;
-    const keep = (register: string, value: Expr): void => {
-      if (into === "let") values.push({ kind: "let", name: register, value, cost: "none", pinned: true });
-      else if (into === "var") values.push({ kind: "var", name: register, value });
-      else values.push({ kind: "set", target: name(register, value.type), operator: "=", value, cost: "none" });
+    const kept = (label: string, value: Expr): Expr => {
+      const own = values.fresh(label);
+      values.push({ kind: "let", name: own, value, cost: "none", pinned: true });
+      return name(own, value.type);
     };
-    const chunk = this.schedule.staged[k.name]!;
-    const any = (high: number): Form =>
-      values.bind(values.fresh(`${k.name}_any`), { level: 0, low: 0, high, multiple: chunk, varying: false });
-    const anywhere = into === "var" ? any(k.extent as number) : undefined;
-    for (const { operand, box, fetches, guards, isWhole } of all)
-      for (const { quad, row, register } of fetches) {
-        // a guard is applied when the value is stored: nothing waits for the load before
+    return all.flatMap(({ operand, box, fetches, isWhole }) =>
+      fetches.map((at, r): Fetched => {
         const read = (from: Form): { readonly raw: Expr; readonly guard: Value } => {
-          const at = (v: Variable, by: Form): void =>
+          const place = (v: Variable, by: Form): void =>
             values.place(v, addForms(v === k.variable ? from : box.low.get(v)!, by));
-          at(box.fast, scaled(quad, 4));
-          if (box.slow) at(box.slow, row);
+          place(box.fast, scaled(at.quad, 4));
+          if (box.slow) place(box.slow, at.row);
           values.vector = box.fast;
           const mask = isWhole ? always : this.mask([k]);
+          // the guard is applied when the value is stored: nothing waits for the load before
           const apart = values.loadAndGuard(operand.value) ?? { raw: values.value(operand.value), guard: always };
           const guard = values.conjunction([mask, apart.guard]);
           values.vector = undefined;
           return { raw: splat(apart.raw.expr), guard };
         };
         const { raw, guard } = read(first);
-        keep(register, raw);
-        const own = name(`${register}_inside`, guard.expr.type);
-        if (into === "let") {
-          if (guard.level < values.depth || isTrue(guard.expr)) guards.set(register, guard.expr);
-          else {
-            keep(own.text, guard.expr);
-            guards.set(register, own);
-          }
-        } else if (into === "set") {
-          const known = guards.get(register);
-          if (known?.text === own.text) keep(own.text, known.type.width === 4 ? splat(guard.expr) : guard.expr);
-        } else {
-          const later = read(anywhere!).guard.expr; // as it will be in the loop
-          if (isTrue(later) || same(later, guard.expr)) guards.set(register, later);
-          else {
-            values.reserve(own.text);
-            keep(own.text, later.type.width === 4 ? splat(guard.expr) : guard.expr);
-            guards.set(register, name(own.text, later.type));
-          }
-        }
-      }
+        const label = `${box.of}_${r}`;
+        const value = at.some ? this.where(at.some, label, k, first, (from) => read(from).raw) : kept(label, raw);
+        const isKnown = guard.level < values.depth || isTrue(guard.expr);
+        return { box, at, value, guard: isKnown ? guard.expr : kept(`${label}_inside`, guard.expr) };
+      }),
+    );
   }
-  private store({ box, fetches, operand, guards }: Staged): void {
+  /** A load of some invocations, where it stands: a driver would move one that only a conditional store reads in there, to be waited for alone. */
+  private where(some: Expr, label: string, k: Axis, first: Form, read: (first: Form) => Expr): Expr {
     const { values } = this;
-    const type = wide(typeOf(operand.value.dtype));
-    for (const { quad, row, register, some } of [...fetches].reverse()) {
-      const guard = guards.get(register);
-      const fetched = name(register, type);
-      const isKept = guard === undefined || isTrue(guard);
-      const four = isKept ? fetched : choice(guard, fetched, call(elements[type.element].vector, [], type), type);
-      const place = values.placeInBox(box, box.width === 4 ? quad : scaled(quad, 4), row);
-      const to = (at: Form, value: Expr): Statement => ({
+    const { low, high } = boundsOf(first, values.names);
+    const own = values.fresh(label);
+    values.open();
+    const here = values.fresh(`${k.name}_here`);
+    const from = values.sumOfForm(first).expr;
+    values.push({ kind: "let", name: here, value: from, cost: "none", pinned: true });
+    const multiple = this.schedule.staged[k.name]!;
+    const value = read(values.bind(here, { level: values.depth, low, high, multiple, varying: false }));
+    const target = name(own, value.type);
+    values.push({ kind: "set", target, operator: "=", value, cost: "none" });
+    const body = values.close().statements;
+    values.push({ kind: "var", name: own, value: call(elements[value.type.element].vector, [], value.type) });
+    values.push({ kind: "if", condition: some, body });
+    return target;
+  }
+  private store(all: readonly Fetched[]): void {
+    const { values } = this;
+    // the last one first, what some have behind what all have: one wait for all
+    const [some, every] = [all.filter((x) => x.at.some), all.filter((x) => !x.at.some)];
+    for (const { box, at, value, guard } of [...every.reverse(), ...some.reverse()]) {
+      const { type } = value;
+      const four = isTrue(guard) ? value : choice(guard, value, call(elements[type.element].vector, [], type), type);
+      const place = values.placeInBox(box, box.width === 4 ? at.quad : scaled(at.quad, 4), at.row);
+      const to = (where: Form, stored: Expr): Statement => ({
         kind: "store",
         tensor: box.name,
-        at: values.sumOfForm(at, `${box.name}_at`).expr,
-        value,
+        at: values.sumOfForm(where, `${box.name}_at`).expr,
+        value: stored,
       });
       let body: Statement[];
       if (box.width === 4) body = [to(place, four)];
       else {
-        const own = isKept ? four : values.emit(values.depth, four, "select", register).expr;
+        const own = isTrue(guard) ? four : values.emit(values.depth, four, "select", `${box.of}_kept`).expr;
         body = [0, 1, 2, 3].map((c) => to(shift(place, c), component(own, c)));
       }
-      if (some) values.push({ kind: "if", condition: some, body });
+      if (at.some) values.push({ kind: "if", condition: at.some, body });
       else body.forEach((s) => values.push(s));
     }
   }

@@ -37,6 +37,7 @@ export interface Cuts {
 const noCuts: Cuts = { sizes: [], cut: () => {} };
 /** Memory of a workgroup. */
 export interface Shared extends Declaration {
+  readonly of: string; // type of its elements
   readonly bytes: number;
 }
 /** A loop that is open. */
@@ -108,11 +109,12 @@ export class Tile {
   }
   /** An array in workgroup memory of so many elements, or vectors of four of them; gives its name. */
   protected shared(label: string, element: ElementType["element"], width: 1 | 4, count: number): string {
-    const type = `array<${width === 4 ? elements[element].vector : element}, ${count}>`;
-    const before = this.workgroupMemory.filter((x) => x.type === type).length;
-    const own = this.inTurn?.(type, before) ?? this.values.fresh(label);
+    const of = width === 4 ? elements[element].vector : element;
+    const before = this.workgroupMemory.filter((x) => x.of === of).length;
+    const own = this.inTurn?.(of, before) ?? this.values.fresh(label);
     this.values.reserve(own);
-    this.workgroupMemory.push({ name: own, space: "workgroup", type, bytes: count * width * elements[element].bytes });
+    const bytes = count * width * elements[element].bytes;
+    this.workgroupMemory.push({ name: own, space: "workgroup", of, type: `array<${of}, ${count}>`, bytes });
     return own;
   }
   protected axisOf(v: Variable): Axis {

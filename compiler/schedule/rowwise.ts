@@ -7,7 +7,7 @@ import type { KernelSpec } from "../kernel/kernel.ts";
 import { specKey } from "../kernel/spec-key.ts";
 import type { Target } from "../kernel/target.ts";
 import { estimate, nestOf, type Nest } from "./nest.ts";
-import { contractionOf, scheduledNest } from "./contraction.ts";
+import { contractionOf, scheduledNest, sizeOfBox, stagedLayout } from "./contraction.ts";
 import { cheapestOf } from "./least.ts";
 import type { Count } from "./gpu-count.ts";
 import { compileNs, leastPrice, priceOf } from "./price.ts";
@@ -289,13 +289,22 @@ function plainOnes(nest: Nest, row: string | undefined, others: readonly string[
   ];
 }
 /** Bytes of workgroup memory that kernels of a launch have in turn: what staged operands take, or threads that share reductions. */
-function exchanged(nest: Nest, { threads, tile, staged, joined, padded }: Schedule): number {
+function exchanged(nest: Nest, schedule: Schedule): number {
+  const { threads, tile, staged, joined, padded, quads } = schedule;
   const { spec, outer } = nest;
   const all = threads.reduce((n, [, count]) => n * count, 1);
   if (joined) {
     const [chunk] = Object.values(staged) as [number];
-    const spans = threads.map(([a, n]) => n * (tile[a] ?? 1));
-    return 4 * spans.reduce((n, span) => n + span * (chunk + (padded ? 4 : 0)), 0);
+    const c = contractionOf(nest)!;
+    return c.operands.reduce((n, operand) => {
+      const name = operand.along && c.nest.nameOf.get(operand.along)!;
+      const own = name === undefined ? 1 : threadsAlong(schedule, name);
+      const elements = name === undefined ? 1 : (tile[name] ?? 1);
+      const run = own === 1 ? elements : quads.includes(name!) ? 4 : 1;
+      const along = name === undefined ? undefined : { tile: elements, threads: own, run };
+      const layout = stagedLayout(operand.fast === c.k, chunk, along, padded);
+      return n + 4 * layout.width * sizeOfBox(layout);
+    }, 0);
   }
   const arrays = spec.stages.reduce((n, s) => n + (s.op === "argmax" || s.op === "argmin" ? 2 : 1), 0);
   return 4 * all * outer.reduce((n, a) => n * (tile[a] ?? 1), arrays);
