@@ -104,6 +104,7 @@ export class Staging extends Tile {
   private storeAfter(next: readonly Fetched[], isLast: Expr): void {
     const { values } = this;
     values.open();
+    values.push({ kind: "comment", lines: ["when all have read these, the next ones take their place"] });
     values.push(barrier);
     this.store(next);
     values.push(barrier);
