@@ -35,6 +35,7 @@ export function chainedUnits(
 interface Chain {
   readonly members: readonly KernelStep[];
   readonly rows: readonly RowAxis[];
+  readonly isCut: boolean; // some were left that have few rows in common with the others
 }
 class Chains {
   private readonly around: Surroundings;
@@ -58,34 +59,41 @@ class Chains {
       if (first.kind === "loop") result.push({ ...first, body: this.inList(first.body) });
       else if (first.kind === "rowwise") result.push(first);
       else {
-        const made = this.launch(this.grown(first, waiting.slice(0, furthest)));
+        const after = waiting.slice(0, furthest);
+        const wide = this.grown(first, after, rowsOfCore * this.around.target.cores);
+        // of few rows most cores are idle, which may still be better than the launches
+        const made = this.launch(wide) ?? (wide.isCut ? this.launch(this.grown(first, after, 2)) : undefined);
         result.push(made?.step ?? first);
         for (const m of made?.members.slice(1) ?? []) waiting.splice(waiting.indexOf(m), 1);
       }
     }
     return result;
   }
-  /** A kernel with all behind it that may join it. What does not is left for behind it: nothing may be moved past what it depends on. */
-  private grown(first: KernelStep, after: readonly Step[]): Chain {
-    const { views, target } = this.around;
+  /**
+   * A kernel with all behind it that may join it and leave so many rows. What does not is left for behind it: nothing may be moved past what it depends on.
+   */
+  private grown(first: KernelStep, after: readonly Step[], leastRows: number): Chain {
+    const { views } = this.around;
     const members = [first];
     let rows = new Rows();
     rows.add(first);
     const [inside, left] = [new Touched(views), new Touched(views)];
     inside.add(first);
+    let isCut = false;
     for (const s of after) {
       if (s.kind === "kernel" && !movesOf(s.spec) && inside.isBefore(s) && !left.isBefore(s)) {
         const more = rows.with(s);
-        if (countOf(more.axes()) >= rowsOfCore * target.cores) {
+        if (countOf(more.axes()) >= leastRows) {
           rows = more;
           members.push(s);
           inside.add(s);
           continue;
         }
+        isCut = true;
       }
       left.add(s);
     }
-    return { members, rows: rows.axes() };
+    return { members, rows: rows.axes(), isCut };
   }
   /** As many of its kernels, from the first on, as are best done in one launch. */
   private launch({
@@ -124,7 +132,7 @@ class Chains {
   }
 }
 const furthest = 60; // steps from the first that are looked at
-const rowsOfCore = 4; // at least: fewer leave most of it idle
+const rowsOfCore = 4; // fewer leave most of it idle
 const mostRows = 32; // of a workgroup
 /** Rows of a workgroup, so that no tile is cut: about a core's fair share. */
 function tileOf(extent: number, fair: number): number {

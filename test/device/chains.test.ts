@@ -127,6 +127,15 @@ describe("rows of kernels in one launch", () => {
     ] as const)
       expect(launchesOf(table[name]!, always) / launchesOf(table[name]!, apart), name).toBeLessThan(most);
   });
+  test.each([3, 8, 32])("fewer rows than cores: %d of many layers", async (batch) => {
+    const { device } = await testDevice();
+    const c = {
+      fields: "  field x: f32[24] = normal[24]\n  field y: f32[24] = normal[24]",
+      model: "model net(x: f32[B, D]) -> f32[B, D] = x |> stack 12 of Linear(D, act: tanh)",
+    };
+    const { trains } = await compareTraining(program({ ...c, batch }), device, { target: targets["discrete"]! });
+    expect(trains[0]!.step.commands.length).toBeLessThan(8);
+  });
   test.each([6144, 7000, 9000, 16384])("with workgroup memory of %d bytes, and no more", async (bytes) => {
     const { device } = await testDevice();
     for (const name of ["a transformer", "layers behind one another", "largest of a row, and where"]) {
