@@ -37,7 +37,7 @@ test("the cost is the arithmetic of the formulas, whether a size is known or not
 model net(x: f32[B, 64]) -> f32[B, 10] = x |> Linear(128, bias: false) |> Linear(10)
 train fit on d(batch: 64) { minimize cross_entropy(net(x), y) by adamw(lr: 1e-3)  steps: 1 }
 export fn logits(x: f32[B, 64]) -> f32[B, 10] = net(x)`;
-  const own = compile(source, { name: "d.dlm", target: "discrete" });
+  const own = compile(source, { name: "d.dlm", target: "software" });
   const costs = indexText(own.plan!, own.programs)
     .split("\n")
     .flatMap((line) => {
