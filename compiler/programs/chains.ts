@@ -61,13 +61,18 @@ class Chains {
       else {
         const after = waiting.slice(0, furthest);
         const wide = this.grown(first, after, rowsOfCore * this.around.target.cores);
-        // of few rows most cores are idle, which may still be better than the launches
-        const made = this.launch(wide) ?? (wide.isCut ? this.launch(this.grown(first, after, 2)) : undefined);
+        const made =
+          this.launch(wide) ??
+          (wide.isCut && this.isShort(first) ? this.launch(this.grown(first, after, 2)) : undefined);
         result.push(made?.step ?? first);
         for (const m of made?.members.slice(1) ?? []) waiting.splice(waiting.indexOf(m), 1);
       }
     }
     return result;
+  }
+  /** Of few rows most cores are idle: that may still be better than the launches, where these are most of what kernels take. */
+  private isShort(k: KernelStep): boolean {
+    return this.prices.alone(k) < shortLaunches * this.prices.target.launchNs;
   }
   /**
    * A kernel with all behind it that may join it and leave so many rows. What does not is left for behind it: nothing may be moved past what it depends on.
@@ -132,6 +137,7 @@ class Chains {
   }
 }
 const furthest = 60; // steps from the first that are looked at
+const shortLaunches = 1.25; // a kernel with its launch: few others are worth the search
 const rowsOfCore = 4; // fewer leave most of it idle
 const mostRows = 32; // of a workgroup
 /** Rows of a workgroup, so that no tile is cut: about a core's fair share. */
